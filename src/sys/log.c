@@ -1,0 +1,285 @@
+/*
+ * One line per message, to stderr or syslog; the contract is log.h.  Lines
+ * are put together here and written by one call, so that those of several
+ * processes do not mix.
+ */
+#include "sys/log.h"
+
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#define LOG_LINE_MAX	2048
+
+enum log_level log_level_now = LOG_LEVEL_INFO;
+
+static char log_who[32] = "master";
+static enum log_target log_where = LOG_TARGET_STDERR;
+static bool log_journal; /* stderr ends in the journal */
+
+static const struct log_level_row {
+	const char	*name;
+	int		 priority;	/* syslog(3) */
+} log_levels[] = {
+	[LOG_LEVEL_ERROR] = { "error", LOG_ERR },
+	[LOG_LEVEL_WARN] = { "warn", LOG_WARNING },
+	[LOG_LEVEL_INFO] = { "info", LOG_INFO },
+	[LOG_LEVEL_DEBUG] = { "debug", LOG_DEBUG },
+};
+
+int
+log_level_from(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < nitems(log_levels); i++) {
+		if (strcmp(log_levels[i].name, name) == 0)
+			return ((int)i);
+	}
+	return (-1);
+}
+
+void
+log_set_level(enum log_level level)
+{
+	log_level_now = level;
+}
+
+void
+log_init(const char *role, int slot, enum log_level level)
+{
+	if (slot >= 0)
+		(void)snprintf(log_who, sizeof log_who, "%s/%d", role, slot);
+	else
+		(void)snprintf(log_who, sizeof log_who, "%s", role);
+	log_level_now = level;
+}
+
+/* systemd names the stream it connected: "device:inode" (systemd.exec(5)). */
+static bool
+log_is_journal(void)
+{
+	const char *stream;
+	struct stat st;
+	char here[64];
+
+	stream = getenv("JOURNAL_STREAM");
+	if (stream == NULL || fstat(STDERR_FILENO, &st) == -1)
+		return (false);
+	(void)snprintf(here, sizeof here, "%ju:%ju", (uintmax_t)st.st_dev,
+	    (uintmax_t)st.st_ino);
+	return (strcmp(stream, here) == 0);
+}
+
+void
+log_open(enum log_target target)
+{
+	log_where = target;
+	log_journal = target == LOG_TARGET_STDERR && log_is_journal();
+	if (target == LOG_TARGET_SYSLOG)
+		openlog("roostd", LOG_PID, LOG_DAEMON);
+}
+
+void
+log_close(void)
+{
+	closelog();
+	log_open(log_where); /* opens nothing before the next line */
+}
+
+/* The part of a line before the message; returns its length. */
+static size_t
+log_head(char *out, size_t cap, enum log_level level)
+{
+	struct wall now;
+	struct tm tm;
+	time_t t;
+	char stamp[32];
+	int n;
+
+	if (log_where == LOG_TARGET_SYSLOG)
+		n = snprintf(out, cap, "%s %s: ", log_who,
+		    log_levels[level].name);
+	else if (log_journal)
+		n = snprintf(out, cap, "<%d>%s: ", log_levels[level].priority,
+		    log_who);
+	else {
+		now = wall_now();
+		t = (time_t)(now.ms / 1000);
+		if (gmtime_r(&t, &tm) == NULL ||
+		    strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &tm) ==
+		    0)
+			stamp[0] = '\0';
+		n = snprintf(out, cap, "%s.%03uZ roostd[%d] %s %s: ", stamp,
+		    (unsigned)(now.ms % 1000), (int)getpid(), log_who,
+		    log_levels[level].name);
+	}
+	return (n < 0 ? 0 : (size_t)n);
+}
+
+/* Append, cut to fit; never fails. */
+static size_t
+log_vadd(char *line, size_t at, const char *fmt, va_list ap)
+    PRINTF_LIKE(3, 0);
+static size_t
+log_vadd(char *line, size_t at, const char *fmt, va_list ap)
+{
+	size_t room;
+	int n;
+
+	room = LOG_LINE_MAX - 1 - at; /* one byte stays for the newline */
+	n = vsnprintf(line + at, room, fmt, ap);
+	if (n < 0)
+		return (at);
+	return (at + ((size_t)n < room ? (size_t)n : room - 1));
+}
+
+static size_t
+log_add(char *line, size_t at, const char *fmt, ...) PRINTF_LIKE(3, 4);
+static size_t
+log_add(char *line, size_t at, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	at = log_vadd(line, at, fmt, ap);
+	va_end(ap);
+	return (at);
+}
+
+static void
+log_vline(enum log_level level, int error, const char *fmt, va_list ap)
+    PRINTF_LIKE(3, 0);
+static void
+log_vline(enum log_level level, int error, const char *fmt, va_list ap)
+{
+	char line[LOG_LINE_MAX];
+	size_t n;
+	int saved;
+
+	saved = errno;
+	n = log_head(line, sizeof line, level);
+	n = log_vadd(line, n, fmt, ap);
+	if (error != 0)
+		n = log_add(line, n, ": %s", strerror(error));
+	if (log_where == LOG_TARGET_SYSLOG)
+		syslog(log_levels[level].priority, "%s", line);
+	else {
+		line[n++] = '\n';
+		/* nowhere to complain when this fails */
+		while (write(STDERR_FILENO, line, n) == -1 && errno == EINTR)
+			continue;
+	}
+	errno = saved;
+}
+
+#define LOG_LINE(level, error) do {					\
+	va_list ap;							\
+									\
+	va_start(ap, fmt);						\
+	log_vline(level, error, fmt, ap);				\
+	va_end(ap);							\
+} while (0)
+
+void
+log_warn(const char *fmt, ...)
+{
+	int error = errno;
+
+	if (log_level_now >= LOG_LEVEL_WARN)
+		LOG_LINE(LOG_LEVEL_WARN, error);
+}
+
+void
+log_warnx(const char *fmt, ...)
+{
+	if (log_level_now >= LOG_LEVEL_WARN)
+		LOG_LINE(LOG_LEVEL_WARN, 0);
+}
+
+void
+log_info(const char *fmt, ...)
+{
+	if (log_level_now >= LOG_LEVEL_INFO)
+		LOG_LINE(LOG_LEVEL_INFO, 0);
+}
+
+void
+log_debug_(const char *fmt, ...)
+{
+	LOG_LINE(LOG_LEVEL_DEBUG, 0);
+}
+
+void
+fatal(const char *fmt, ...)
+{
+	int error = errno;
+
+	LOG_LINE(LOG_LEVEL_ERROR, error);
+	exit(EX_OSERR);
+}
+
+void
+fatalx(int sysexit, const char *fmt, ...)
+{
+	LOG_LINE(LOG_LEVEL_ERROR, 0);
+	exit(sysexit);
+}
+
+bool
+log_rate(struct log_rate *r, struct mono now, uint64_t *held)
+{
+	if (now.us < r->next_us) {
+		r->held++;
+		return (false);
+	}
+	r->next_us = now.us + 1000000;
+	*held = r->held;
+	r->held = 0;
+	return (true);
+}
+
+static bool
+log_is_plain(uint8_t c)
+{
+	return (c > 0x20 && c < 0x7f && c != '"' && c != '\\');
+}
+
+const char *
+log_safe(char *out, size_t cap, const void *p, size_t n)
+{
+	static const char hex[] = "0123456789abcdef";
+	const uint8_t *s = p;
+	size_t i, need, o, room;
+
+	MUST(cap >= 4);
+	for (i = need = 0; i < n && need < cap; i++)
+		need += log_is_plain(s[i]) ? 1 : 4;
+	/* when it does not fit, what does is followed by "..." */
+	room = need < cap ? cap - 1 : cap - 4;
+	for (i = o = 0; i < n; i++) {
+		if (o + (log_is_plain(s[i]) ? 1 : 4) > room)
+			break;
+		if (log_is_plain(s[i])) {
+			out[o++] = (char)s[i];
+			continue;
+		}
+		out[o++] = '\\';
+		out[o++] = 'x';
+		out[o++] = hex[s[i] >> 4];
+		out[o++] = hex[s[i] & 15];
+	}
+	if (i < n) {
+		memcpy(out + o, "...", 3);
+		o += 3;
+	}
+	out[o] = '\0';
+	return (out);
+}

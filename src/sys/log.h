@@ -1,0 +1,53 @@
+/*
+ * The log: one line a message, "event key=value ...", to stderr or syslog's
+ * form for the journal.  Peers cannot make us log above debug more than once
+ * a second per message: log_rate() says whether it may be said now.
+ * Tokens and payloads are never logged.
+ */
+#ifndef SYS_LOG_H
+#define SYS_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/bug.h"
+#include "base/clock.h"
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG };
+
+void	log_init(const char *role, int slot, enum log_level); /* slot -1: none */
+/*
+ * Where lines go: stderr (the default; when the journal reads it, lines carry
+ * its priority instead of time and pid), or syslog(3).  log_close() before
+ * descriptors are closed in bulk: the next line opens what it needs.
+ */
+enum log_target { LOG_TARGET_STDERR, LOG_TARGET_SYSLOG };
+void	log_open(enum log_target);
+void	log_close(void);
+void	log_set_level(enum log_level);
+int	log_level_from(const char *name);	/* -1: unknown */
+extern enum log_level log_level_now;
+
+void	log_warn(const char *fmt, ...) PRINTF_LIKE(1, 2);   /* + errno */
+void	log_warnx(const char *fmt, ...) PRINTF_LIKE(1, 2);
+void	log_info(const char *fmt, ...) PRINTF_LIKE(1, 2);
+void	log_debug_(const char *fmt, ...) PRINTF_LIKE(1, 2);
+#define log_debug(...) \
+	(log_level_now >= LOG_LEVEL_DEBUG ? log_debug_(__VA_ARGS__) : (void)0)
+/* At start-up, or when nothing else is left: log and exit (EX_OSERR). */
+void	fatal(const char *fmt, ...) PRINTF_LIKE(1, 2) NORETURN; /* + errno */
+void	fatalx(int sysexit, const char *fmt, ...) PRINTF_LIKE(2, 3) NORETURN;
+
+/* A guard per call site: true at most once a second; counts what it holds
+ * back and gives the count at the next chance. */
+struct log_rate {
+	uint64_t	 next_us;
+	uint64_t	 held;
+};
+bool	log_rate(struct log_rate *, struct mono now, uint64_t *held);
+
+/* Bytes of a peer made safe for a log line (quotes, control bytes, cut). */
+const char *log_safe(char *out, size_t cap, const void *p, size_t n);
+
+#endif

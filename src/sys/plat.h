@@ -1,0 +1,74 @@
+/*
+ * What only the kernel can say or do, under neutral names; plat_linux.c is
+ * the one platform so far.  Used by the master and by children while they
+ * start.  System-like calls return 0 or -1 + errno.
+ */
+#ifndef SYS_PLAT_H
+#define SYS_PLAT_H
+
+#include <sys/types.h>
+
+#include "base/bug.h"
+#include "base/slice.h"
+
+/* --- the machine ---------------------------------------------------------*/
+
+/* CPUs this process may use: its affinity, cut by the cgroup's quota rounded
+ * up; at least 1. */
+unsigned plat_cpus(void);
+/* The longest queue of connections listen(2) grants, at least 128. */
+int	plat_backlog(int wanted);
+/* Raise the soft limit of open files to the hard one; returns it. */
+uint64_t plat_raise_nofile(void);
+
+/* --- rights --------------------------------------------------------------*/
+
+#define PLAT_GROUPS_MAX	64
+struct plat_user {
+	uid_t		 uid;
+	gid_t		 gid;
+	gid_t		 groups[PLAT_GROUPS_MAX];
+	int		 ngroups;
+};
+/* Look a user up by name; -1 + errno (0: no such user). */
+int	plat_user_find(const char *name, struct plat_user *) MUST_USE;
+/* Become that user for good: groups, gid, uid; checks that it holds. */
+int	plat_user_become(const struct plat_user *) MUST_USE;
+
+/* --- processes -----------------------------------------------------------*/
+
+/* Be killed when the parent ends.  False: it has ended already.  After
+ * plat_user_become(), which undoes it. */
+bool	plat_die_with(pid_t parent) MUST_USE;
+/* The short name in top(1) and /proc/PID/comm, cut to 15 bytes. */
+void	plat_process_name(const char *);
+/* Close every descriptor above stderr that is not in keep[]; sorts keep. */
+void	plat_close_others(int *keep, size_t nkeep);
+
+/* Signals as a readable descriptor (CLOEXEC, non-blocking): they are blocked
+ * for this process from now on. */
+int	plat_signals_open(const int *sigs, size_t nsigs) MUST_USE;
+/* The next one that came, 0 when there is none. */
+int	plat_signals_next(int fd);
+/* In a child: every signal back to its default and none blocked. */
+void	plat_signals_default(void);
+
+/* --- sockets -------------------------------------------------------------*/
+
+/* Several sockets may listen on one address; connections spread by hash. */
+int	plat_reuseport(int fd) MUST_USE;
+/* Ask for buffers of that size in each direction; more than the system grants
+ * is cut silently. */
+void	plat_socket_buffers(int fd, int bytes);
+
+/* --- the service manager (sd_notify(3)) ----------------------------------*/
+
+/* Remember where to report and how often, then hide it from children.  Call
+ * once, at start. */
+void	plat_notify_init(void);
+/* Send "READY=1\nSTATUS=..."; nothing happens without a service manager. */
+void	plat_notify(const char *fmt, ...) PRINTF_LIKE(1, 2);
+/* How often WATCHDOG=1 is expected at the latest; 0: not at all. */
+uint64_t plat_watchdog_us(void);
+
+#endif

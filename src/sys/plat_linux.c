@@ -1,0 +1,356 @@
+/*
+ * plat.h for Linux (5.9 or newer: close_range(2)).
+ */
+#include "sys/plat.h"
+
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <bsd/stdlib.h>
+#include <bsd/string.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* --- the machine ---------------------------------------------------------*/
+
+/* The file's first bytes as a string; false when it cannot be read. */
+static bool
+plat_read_file(const char *path, char *out, size_t cap)
+{
+	ssize_t n;
+	int fd;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd == -1)
+		return (false);
+	n = read(fd, out, cap - 1);
+	(void)close(fd);
+	if (n < 0)
+		return (false);
+	out[n] = '\0';
+	return (true);
+}
+
+/* Whole CPUs of one "quota period" pair, rounded up; 0: no limit. */
+static unsigned
+plat_quota_cpus(const char *text)
+{
+	unsigned long long period, quota;
+
+	/* "max 100000" is no limit */
+	if (sscanf(text, "%llu %llu", &quota, &period) != 2 || period == 0 ||
+	    quota == 0)
+		return (0);
+	return ((unsigned)((quota + period - 1) / period));
+}
+
+/*
+ * The tightest cpu.max from our cgroup (version 2) up to the root as we see
+ * it; 0: no limit.
+ */
+static unsigned
+plat_cgroup_cpus(void)
+{
+	char group[PATH_MAX], path[PATH_MAX + 64], text[64], *end;
+	unsigned best = 0, n;
+
+	if (!plat_read_file("/proc/self/cgroup", group, sizeof group) ||
+	    strncmp(group, "0::/", 4) != 0)
+		return (0);
+	group[strcspn(group, "\n")] = '\0';
+	for (;;) {
+		(void)snprintf(path, sizeof path, "/sys/fs/cgroup%s/cpu.max",
+		    group + 3);
+		if (plat_read_file(path, text, sizeof text)) {
+			n = plat_quota_cpus(text);
+			if (n != 0 && (best == 0 || n < best))
+				best = n;
+		}
+		end = strrchr(group + 3, '/');
+		if (end == NULL)
+			return (best);
+		*end = '\0';
+	}
+}
+
+unsigned
+plat_cpus(void)
+{
+	cpu_set_t *set;
+	size_t size;
+	unsigned n = 1, quota;
+	int ncpus;
+
+	/* the kernel's mask may be wider than cpu_set_t */
+	for (ncpus = CPU_SETSIZE; ncpus <= 1 << 16; ncpus *= 2) {
+		set = CPU_ALLOC((size_t)ncpus);
+		if (set == NULL)
+			break;
+		size = CPU_ALLOC_SIZE((size_t)ncpus);
+		if (sched_getaffinity(0, size, set) == 0) {
+			n = (unsigned)CPU_COUNT_S(size, set);
+			CPU_FREE(set);
+			break;
+		}
+		CPU_FREE(set);
+		if (errno != EINVAL)
+			break;
+	}
+	quota = plat_cgroup_cpus();
+	if (quota != 0 && quota < n)
+		n = quota;
+	return (n == 0 ? 1 : n);
+}
+
+int
+plat_backlog(int wanted)
+{
+	char text[32];
+	const char *bad;
+	int max;
+
+	if (!plat_read_file("/proc/sys/net/core/somaxconn", text, sizeof text))
+		return (wanted);
+	text[strcspn(text, "\n")] = '\0';
+	max = (int)strtonum(text, 128, INT_MAX, &bad);
+	if (bad != NULL || max > wanted)
+		return (wanted);
+	return (max);
+}
+
+uint64_t
+plat_raise_nofile(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == -1)
+		return (0);
+	if (rl.rlim_cur < rl.rlim_max) {
+		rl.rlim_cur = rl.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &rl);
+		(void)getrlimit(RLIMIT_NOFILE, &rl);
+	}
+	return (rl.rlim_cur);
+}
+
+/* --- rights --------------------------------------------------------------*/
+
+int
+plat_user_find(const char *name, struct plat_user *u)
+{
+	struct passwd *pw;
+
+	errno = 0;
+	pw = getpwnam(name);
+	if (pw == NULL)
+		return (-1);
+	u->uid = pw->pw_uid;
+	u->gid = pw->pw_gid;
+	u->ngroups = PLAT_GROUPS_MAX;
+	if (getgrouplist(name, pw->pw_gid, u->groups, &u->ngroups) == -1) {
+		errno = E2BIG;
+		return (-1);
+	}
+	return (0);
+}
+
+int
+plat_user_become(const struct plat_user *u)
+{
+	if (setgroups((size_t)u->ngroups, u->groups) == -1 ||
+	    setresgid(u->gid, u->gid, u->gid) == -1 ||
+	    setresuid(u->uid, u->uid, u->uid) == -1)
+		return (-1);
+	/* there must be no way back */
+	if (u->uid != 0 && (setuid(0) == 0 || geteuid() == 0)) {
+		errno = EPERM;
+		return (-1);
+	}
+	return (0);
+}
+
+/* --- processes -----------------------------------------------------------*/
+
+bool
+plat_die_with(pid_t parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
+		return (false);
+	/* it may have died before we asked */
+	return (getppid() == parent);
+}
+
+void
+plat_process_name(const char *name)
+{
+	(void)prctl(PR_SET_NAME, name);
+}
+
+static int
+plat_compare_fds(const void *a, const void *b)
+{
+	int x = *(const int *)a, y = *(const int *)b;
+
+	return ((x > y) - (x < y));
+}
+
+void
+plat_close_others(int *keep, size_t nkeep)
+{
+	unsigned from = STDERR_FILENO + 1;
+	size_t i;
+
+	qsort(keep, nkeep, sizeof *keep, plat_compare_fds);
+	for (i = 0; i < nkeep; i++) {
+		if (keep[i] < (int)from)
+			continue; /* -1: none; or the same once more */
+		if ((unsigned)keep[i] > from)
+			(void)close_range(from, (unsigned)keep[i] - 1, 0);
+		from = (unsigned)keep[i] + 1;
+	}
+	(void)close_range(from, ~0u, 0);
+}
+
+int
+plat_signals_open(const int *sigs, size_t nsigs)
+{
+	sigset_t set;
+	size_t i;
+
+	(void)sigemptyset(&set);
+	for (i = 0; i < nsigs; i++)
+		(void)sigaddset(&set, sigs[i]);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) == -1)
+		return (-1);
+	return (signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+int
+plat_signals_next(int fd)
+{
+	struct signalfd_siginfo si;
+
+	if (read(fd, &si, sizeof si) != (ssize_t)sizeof si)
+		return (0);
+	return ((int)si.ssi_signo);
+}
+
+void
+plat_signals_default(void)
+{
+	struct sigaction sa;
+	sigset_t none;
+	int i;
+
+	memset(&sa, 0, sizeof sa);
+	sa.sa_handler = SIG_DFL;
+	for (i = 1; i < NSIG; i++)
+		(void)sigaction(i, &sa, NULL); /* KILL, STOP, libc's own: no */
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* --- sockets -------------------------------------------------------------*/
+
+int
+plat_reuseport(int fd)
+{
+	int on = 1;
+
+	return (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on));
+}
+
+void
+plat_socket_buffers(int fd, int bytes)
+{
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+	/* beyond net.core.*mem_max only with CAP_NET_ADMIN */
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof bytes);
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes);
+}
+
+/* --- the service manager -------------------------------------------------*/
+
+static struct sockaddr_un notify_addr;
+static socklen_t notify_addrlen; /* 0: nobody to tell */
+static uint64_t notify_watchdog_us;
+
+static void
+plat_watchdog_init(void)
+{
+	const char *bad, *pid, *usec;
+	long long v;
+
+	usec = getenv("WATCHDOG_USEC");
+	pid = getenv("WATCHDOG_PID");
+	if (usec == NULL || (pid != NULL &&
+	    strtonum(pid, 1, INT_MAX, &bad) != getpid()))
+		return;
+	v = strtonum(usec, 1, LLONG_MAX, &bad);
+	if (bad == NULL)
+		notify_watchdog_us = (uint64_t)v;
+}
+
+void
+plat_notify_init(void)
+{
+	const char *path;
+	size_t n;
+
+	path = getenv("NOTIFY_SOCKET");
+	n = path == NULL ? 0 : strlen(path);
+	/* a path, or '@' and an abstract name */
+	if (n > 1 && (path[0] == '/' || path[0] == '@') &&
+	    n < sizeof notify_addr.sun_path) {
+		notify_addr.sun_family = AF_UNIX;
+		memcpy(notify_addr.sun_path, path, n);
+		if (path[0] == '@')
+			notify_addr.sun_path[0] = '\0';
+		notify_addrlen = (socklen_t)(
+		    offsetof(struct sockaddr_un, sun_path) + n);
+		plat_watchdog_init();
+	}
+	(void)unsetenv("NOTIFY_SOCKET");
+	(void)unsetenv("WATCHDOG_USEC");
+	(void)unsetenv("WATCHDOG_PID");
+}
+
+void
+plat_notify(const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+	int fd, n;
+
+	if (notify_addrlen == 0)
+		return;
+	va_start(ap, fmt);
+	n = vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	if (n < 0 || (size_t)n >= sizeof text)
+		return;
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd == -1)
+		return;
+	(void)sendto(fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT,
+	    (const struct sockaddr *)&notify_addr, notify_addrlen);
+	(void)close(fd);
+}
+
+uint64_t
+plat_watchdog_us(void)
+{
+	return (notify_watchdog_us);
+}
