@@ -50,8 +50,12 @@ void	plat_close_others(int *keep, size_t nkeep);
 int	plat_signals_open(const int *sigs, size_t nsigs) MUST_USE;
 /* The next one that came, 0 when there is none. */
 int	plat_signals_next(int fd);
-/* In a child: every signal back to its default and none blocked. */
-void	plat_signals_default(void);
+/*
+ * In a child: no signal blocked, each back to its default, except those that
+ * terminals and service managers send to whole groups of processes: these,
+ * and SIGPIPE, are ignored, since the master tells its children what to do.
+ */
+void	plat_signals_child(void);
 
 /* --- sockets -------------------------------------------------------------*/
 

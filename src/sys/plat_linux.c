@@ -247,16 +247,22 @@ plat_signals_next(int fd)
 }
 
 void
-plat_signals_default(void)
+plat_signals_child(void)
 {
+	static const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM,
+		SIGPIPE, SIGUSR1, SIGUSR2 };
 	struct sigaction sa;
 	sigset_t none;
-	int i;
+	size_t i;
+	int sig;
 
 	memset(&sa, 0, sizeof sa);
 	sa.sa_handler = SIG_DFL;
-	for (i = 1; i < NSIG; i++)
-		(void)sigaction(i, &sa, NULL); /* KILL, STOP, libc's own: no */
+	for (sig = 1; sig < NSIG; sig++)
+		(void)sigaction(sig, &sa, NULL); /* some may not; fine */
+	sa.sa_handler = SIG_IGN;
+	for (i = 0; i < nitems(ignored); i++)
+		(void)sigaction(ignored[i], &sa, NULL);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }

@@ -1,0 +1,84 @@
+/*
+ * What a role is, and what a child process is given.  The master forks; the
+ * child finds everything it may use in struct heritage, and nothing else is
+ * inherited: each descriptor handed over is a deliberate act (children.c).
+ */
+#ifndef ROLE_H
+#define ROLE_H
+
+#include <sys/types.h>
+
+#include "base/clock.h"
+#include "base/slice.h"
+
+struct conf;
+struct segment;
+struct stats;
+struct token_keys;
+
+#define ROLE_LISTENERS_MAX	64
+#define ROLE_SLOTS_MAX		129	/* 0 = relay, 1..128 workers */
+
+struct heritage_listener {
+	int		 fd;		/* listening, non-blocking; one of this
+					 * worker's own (SO_REUSEPORT), or the
+					 * one that all share (unix) */
+	unsigned	 index;		/* in conf.listens */
+};
+
+struct heritage {
+	const struct conf *conf;
+	struct segment	*segment;
+	struct stats	*stats;
+	int		 slot;
+	uint32_t	 generation;	/* no two children of a daemon share one,
+					 * also those in the same slot */
+	uint64_t	 node_id;	/* random, one per start of the daemon */
+	struct wall	 started;	/* of the daemon */
+	int		 control_fd;	/* SEQPACKET to the master; EOF: exit */
+	/* worker: its end of the relay's stream (-1: comes later by control);
+	 * relay: bus_fds[slot], -1 where no worker is */
+	int		 bus_fds[ROLE_SLOTS_MAX];
+	uint32_t	 bus_generations[ROLE_SLOTS_MAX];
+	struct heritage_listener listeners[ROLE_LISTENERS_MAX];
+	size_t		 nlisteners;
+	const struct token_keys *keys;	/* NULL without jwt */
+	/* files read by the master before rights were dropped */
+	struct slice	 demo_page;	/* n = 0: none */
+	const struct heritage_tls {
+		struct slice	 certificate;	/* PEM */
+		struct slice	 key;
+	}		*tls;		/* indexed like conf.listens */
+	const uint8_t	*tls_ticket_key;	/* 80 random bytes, shared */
+};
+
+struct role {
+	const char	*title;		/* "worker", "relay": ps and log */
+	unsigned	 id;		/* value in the slot table */
+	/*
+	 * Runs in the child and returns its exit code.  By then rights are
+	 * dropped, the log is set up, the panic hook and the counters' column
+	 * are attached; TERM, INT, QUIT, HUP, PIPE, USR1 and USR2 are ignored:
+	 * orders come from the master, over control_fd.
+	 */
+	int		(*run)(const struct heritage *);
+};
+
+extern const struct role role_worker, role_relay;
+
+/* master -> child and back, over control_fd (sys/ipc.h) */
+enum control_type {
+	CONTROL_BUS = 1,	/* m->c: u32 slot, u32 generation, + fd: this is
+				 * the (new) stream to that slot */
+	CONTROL_BUS_GONE,	/* m->relay: u32 slot: its worker has died */
+	CONTROL_STOP,		/* m->c: u32 mode (0 prompt, 1 drain), u64 ms */
+	CONTROL_READY,		/* c->m: serving */
+	CONTROL_DRAINED,	/* c->m: no connection left, about to exit */
+	CONTROL_BUS_LOST	/* relay->m: u32 slot, u32 generation: the
+				 * stream broke or spoke nonsense; if that
+				 * worker lives, both get a new one.  (A worker
+				 * that finds its stream broken closes it and
+				 * waits for CONTROL_BUS.) */
+};
+
+#endif
