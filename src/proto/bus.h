@@ -1,0 +1,71 @@
+/*
+ * Envelopes between the processes of one host (and, by the relay, between
+ * hosts): what a publication is once it has left its worker.  Stream of
+ * frames, little-endian:
+ *
+ *	0 u32 size	whole frame, this header included
+ *	4 u8  kind	enum bus_kind      5 u8 version (1)
+ *	6 u16 flags	BUS_VOLATILE ...
+ *	8 u64 slots[2]	workers it is for (bit s - 1 = slot s); the relay routes
+ *			by this word alone and never looks further
+ *	24 u16 from	slot that sent it  26 u16 generation
+ *	28 u32 ref	BUS_COUNT: which question
+ *	32 ...		fields, each: u8 tag, u24 length, bytes
+ *
+ * Unknown tags are skipped, unknown kinds dropped and counted.  Pure.
+ */
+#ifndef PROTO_BUS_H
+#define PROTO_BUS_H
+
+#include "proto/codec.h"
+
+#define BUS_HEADER	32
+#define BUS_FRAME_MAX	(8u << 20)	/* larger: CODEC_BAD */
+#define BUS_LIST_MAX	64		/* rooms, excluded sids in one envelope */
+
+enum bus_kind {
+	BUS_PUBLISH = 1,	/* deliver to an audience */
+	BUS_COUNT,		/* answer: how many got publication `ref` */
+	BUS_DISCONNECT		/* end the sessions of an audience */
+};
+
+enum {
+	BUS_VOLATILE = 1,	/* may be dropped under pressure */
+	BUS_WANT_COUNT = 2	/* answer with BUS_COUNT */
+};
+
+struct bus_envelope {
+	enum bus_kind	 kind;
+	uint16_t	 flags;
+	uint64_t	 slots[2];
+	uint16_t	 from;		/* slot */
+	uint16_t	 generation;
+	uint32_t	 ref;
+	uint64_t	 count;		/* BUS_COUNT */
+	struct slice	 nsp;		/* with its slash */
+	struct slice	 event;		/* raw JSON string */
+	struct slice	 args;		/* JSON elements without brackets */
+	struct slice	 meta;		/* raw JSON object or empty */
+	/* The audience: the union of rooms, users, sids; all empty: the whole
+	 * namespace.  Then minus sessions whose sid or room is in except. */
+	struct slice	 rooms[BUS_LIST_MAX];
+	size_t		 nrooms;
+	struct slice	 users[BUS_LIST_MAX];
+	size_t		 nusers;
+	struct slice	 sids[BUS_LIST_MAX];
+	size_t		 nsids;
+	struct slice	 except[BUS_LIST_MAX];	/* sids or rooms */
+	size_t		 nexcept;
+	uint64_t	 sent_us;	/* CLOCK_MONOTONIC of the host, for the
+					 * delivery histogram; 0: unknown */
+};
+
+/* The frame's size, 0 when more bytes are needed, CODEC_BAD when absurd. */
+ssize_t	bus_frame(struct slice in, uint64_t slots[2], uint16_t *flags)
+	    MUST_USE;
+/* Decode one whole frame; slices point into in. */
+ssize_t	bus_decode(struct slice in, struct bus_envelope *) MUST_USE;
+/* Append one frame. false: too large (nothing appended). */
+bool	bus_encode(struct buf *, const struct bus_envelope *) MUST_USE;
+
+#endif

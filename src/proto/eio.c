@@ -1,0 +1,127 @@
+/*
+ * Engine.IO packets, payloads, session ids and errors; see eio.h.  Called by
+ * the transports; what a packet means in which state is the engine's concern.
+ */
+#include "proto/eio.h"
+
+#include "base/digest.h"
+
+/* clang-format off */
+static const struct {
+	int		 status;
+	const char	*message;
+} errors[] = {
+	[EIO_TRANSPORT_UNKNOWN]    = { 400, "Transport unknown" },
+	[EIO_SID_UNKNOWN]          = { 400, "Session ID unknown" },
+	[EIO_BAD_HANDSHAKE_METHOD] = { 400, "Bad handshake method" },
+	[EIO_BAD_REQUEST]          = { 400, "Bad request" },
+	[EIO_FORBIDDEN]            = { 403, "Forbidden" },
+	[EIO_UNSUPPORTED_VERSION]  = { 400, "Unsupported protocol version" }
+};
+/* clang-format on */
+
+const char *
+eio_error_message(enum eio_error e)
+{
+	MUST((unsigned)e < nitems(errors));
+	return (errors[e].message);
+}
+
+int
+eio_error_status(enum eio_error e)
+{
+	MUST((unsigned)e < nitems(errors));
+	return (errors[e].status);
+}
+
+void
+eio_encode_error(struct buf *b, enum eio_error e)
+{
+	buf_str(b, "{\"code\":");
+	buf_u64(b, (uint64_t)e);
+	buf_str(b, ",\"message\":\"");
+	buf_str(b, eio_error_message(e));
+	buf_str(b, "\"}");
+}
+
+ssize_t
+eio_decode(struct slice in, struct eio_packet *pkt)
+{
+	uint8_t c;
+
+	pkt->data = slice_of(NULL, 0);
+	if (in.n == 0)
+		return (CODEC_BAD);
+	c = in.p[0];
+	if ((c < EIO_OPEN || c > EIO_NOOP) && c != EIO_BINARY)
+		return (CODEC_BAD);
+	pkt->type = (enum eio_type)c;
+	pkt->data = slice_from(in, 1);
+	return ((ssize_t)in.n);
+}
+
+#define SEPARATOR 0x1e
+
+bool
+eio_payload_next(struct eio_payload *pl, struct slice *packet)
+{
+	const uint8_t *sep = NULL;
+
+	*packet = slice_of(NULL, 0);
+	if (pl->done)
+		return (false);
+	if (pl->rest.n != 0)
+		sep = memchr(pl->rest.p, SEPARATOR, pl->rest.n);
+	if (sep == NULL) {
+		*packet = pl->rest;
+		pl->rest = slice_of(NULL, 0);
+		pl->done = true;
+		return (true);
+	}
+	*packet = slice_of(pl->rest.p, (size_t)(sep - pl->rest.p));
+	pl->rest = slice_from(pl->rest, packet->n + 1);
+	return (true);
+}
+
+void
+eio_sid_encode(uint16_t owner, const uint8_t random[13],
+    char sid[EIO_SID_LEN + 1])
+{
+	uint8_t raw[15], text[EIO_SID_LEN];
+
+	raw[0] = (uint8_t)(owner >> 8);
+	raw[1] = (uint8_t)owner;
+	memcpy(raw + 2, random, 13);
+	MUST(digest_base64url_encode(slice_of(raw, sizeof raw), text) ==
+	    sizeof text);
+	memcpy(sid, text, sizeof text);
+	sid[EIO_SID_LEN] = '\0';
+}
+
+bool
+eio_sid_owner(struct slice sid, uint16_t *owner)
+{
+	uint8_t raw[17];
+
+	*owner = 0;
+	if (sid.n != EIO_SID_LEN || digest_base64url_decode(sid, raw) != 15)
+		return (false);
+	*owner = (uint16_t)(raw[0] << 8 | raw[1]);
+	return (true);
+}
+
+void
+eio_encode_open(struct buf *b, const struct eio_open *o)
+{
+	buf_str(b, "0{\"sid\":\"");
+	buf_str(b, o->sid);
+	buf_str(b, o->upgrades ? "\",\"upgrades\":[\"websocket\"]" :
+	    "\",\"upgrades\":[]");
+	buf_str(b, ",\"pingInterval\":");
+	buf_u64(b, o->ping_interval_ms);
+	buf_str(b, ",\"pingTimeout\":");
+	buf_u64(b, o->ping_timeout_ms);
+	buf_str(b, ",\"maxPayload\":");
+	buf_u64(b, o->max_payload);
+	buf_byte(b, '}');
+}

@@ -1,0 +1,62 @@
+/*
+ * Engine.IO protocol 4 packets, and the words of its handshake.  Pure.
+ * Source: the Engine.IO protocol, revision 4, "Packet encoding".
+ */
+#ifndef PROTO_EIO_H
+#define PROTO_EIO_H
+
+#include "proto/codec.h"
+
+enum eio_type {
+	EIO_OPEN = '0', EIO_CLOSE = '1', EIO_PING = '2', EIO_PONG = '3',
+	EIO_MESSAGE = '4', EIO_UPGRADE = '5', EIO_NOOP = '6',
+	EIO_BINARY = 'b'	/* binary message as base64 text */
+};
+
+/* Errors of the handshake: {"code":N,"message":"..."} */
+enum eio_error {
+	EIO_TRANSPORT_UNKNOWN = 0, EIO_SID_UNKNOWN = 1,
+	EIO_BAD_HANDSHAKE_METHOD = 2, EIO_BAD_REQUEST = 3, EIO_FORBIDDEN = 4,
+	EIO_UNSUPPORTED_VERSION = 5
+};
+const char *eio_error_message(enum eio_error);
+int	eio_error_status(enum eio_error);	/* 400, or 403 for FORBIDDEN */
+void	eio_encode_error(struct buf *, enum eio_error);
+
+struct eio_packet {
+	enum eio_type	 type;
+	struct slice	 data;		/* behind the type; points into in */
+};
+
+/* One text packet that is the whole of in: > 0 or CODEC_BAD. */
+ssize_t	eio_decode(struct slice in, struct eio_packet *) MUST_USE;
+
+/* Split a polling payload (packets joined by 0x1e): the next packet's bytes,
+ * not yet decoded; false when *rest is used up. rest starts as the body. An
+ * empty body is one empty packet (bad by eio_decode). */
+struct eio_payload {
+	struct slice	 rest;
+	bool		 done;
+};
+bool	eio_payload_next(struct eio_payload *, struct slice *packet) MUST_USE;
+
+#define EIO_SID_LEN	20
+/*
+ * A session id: 15 bytes as base64url; the first two name the owner (slot and
+ * generation), the other 13 are random bytes given by the caller.
+ */
+void	eio_sid_encode(uint16_t owner, const uint8_t random[13],
+	    char sid[EIO_SID_LEN + 1]);
+/* false: not 20 characters of the alphabet */
+bool	eio_sid_owner(struct slice sid, uint16_t *owner) MUST_USE;
+
+struct eio_open {
+	const char	*sid;
+	bool		 upgrades;	/* offer "websocket" */
+	uint64_t	 ping_interval_ms, ping_timeout_ms;
+	uint64_t	 max_payload;
+};
+/* The open packet, type digit included. */
+void	eio_encode_open(struct buf *, const struct eio_open *);
+
+#endif

@@ -1,0 +1,99 @@
+/*
+ * HTTP/1.1 server messages (RFC 9112), strict: CRLF only, no obs-fold, no
+ * space before a colon, one Host, Content-Length xor chunked.  Sizes are
+ * refused before memory is spent on them.  Pure; see codec.h.
+ */
+#ifndef PROTO_HTTP_H
+#define PROTO_HTTP_H
+
+#include "proto/codec.h"
+
+#define HTTP_HEAD_MAX	 16384	/* request line and all fields */
+#define HTTP_LINE_MAX	 8192	/* request line */
+#define HTTP_FIELDS_MAX	 64
+
+enum http_method {
+	HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_DELETE, HTTP_PATCH,
+	HTTP_OPTIONS, HTTP_OTHER	/* a valid token that we do not serve */
+};
+
+struct http_field {
+	struct slice	 name;
+	struct slice	 value;		/* outer white space removed */
+};
+
+struct http_request {
+	enum http_method method;
+	int		 minor;		/* HTTP/1.minor, 0 or 1 */
+	struct slice	 target;	/* origin-form, as sent */
+	struct slice	 path;		/* before '?', not decoded */
+	struct slice	 query;		/* behind '?', or empty */
+	struct slice	 host;
+	struct http_field fields[HTTP_FIELDS_MAX];
+	size_t		 nfields;
+	int64_t		 content_length; /* -1: no body announced */
+	bool		 chunked;
+	bool		 keep_alive;
+	bool		 expect_continue;
+	bool		 upgrade_websocket; /* Upgrade has websocket and
+					     * Connection has upgrade */
+	int		 status;	/* CODEC_BAD: 400, 414, 431, 501, 505 */
+	const char	*why;		/* CODEC_BAD: for the body and the log */
+};
+
+/*
+ * Decode a request head (request line and fields up to the empty line).
+ * All slices point into in.  Never reads behind HTTP_HEAD_MAX: more than that
+ * without an end is CODEC_BAD with 431 (or 414).
+ */
+ssize_t	http_decode_request(struct slice in, struct http_request *) MUST_USE;
+
+/* First field of that name (case-insensitive); false when absent. */
+bool	http_field(const struct http_request *, const char *name,
+	    struct slice *value) MUST_USE;
+/* A comma-separated list field (all its lines) has that token. */
+bool	http_field_has(const struct http_request *, const char *name,
+	    const char *token) MUST_USE;
+/* How often a field of that name occurs. */
+unsigned http_field_count(const struct http_request *, const char *name);
+
+/* Body sent with Transfer-Encoding: chunked, decoded in place piece by piece. */
+struct http_chunked {
+	uint8_t		 state;		/* zeroed to start */
+	uint8_t		 digits;
+	uint32_t	 overhead;	/* extension and trailer bytes so far */
+	uint64_t	 left;		/* bytes left of this chunk */
+};
+/*
+ * Consume from in; *data gets the body bytes found (inside in; empty when
+ * none).  *end: the body is complete.  Consumes at most up to the end.
+ */
+ssize_t	http_decode_chunked(struct http_chunked *, struct slice in,
+	    struct slice *data, bool *end) MUST_USE;
+
+/* A value of the query string, percent- and plus-decoded to out (room for
+ * query.n bytes).  The last one wins.  Returns its length; -1 absent; -2 bad
+ * percent encoding or NUL. */
+ssize_t	http_query_get(struct slice query, const char *name, uint8_t *out)
+	    MUST_USE;
+/* Percent-decode a path or one segment; -1 on bad encoding or NUL. */
+ssize_t	http_path_decode(struct slice path, uint8_t *out) MUST_USE;
+/* A cookie's value out of all Cookie fields. */
+bool	http_cookie(const struct http_request *, struct slice name,
+	    struct slice *value) MUST_USE;
+
+const char *http_status_words(int status);
+/*
+ * A response head: status line, Date (from unix seconds), Connection,
+ * Content-Length (n >= 0; -1: none), X-Content-Type-Options: nosniff, the
+ * extra lines verbatim (each ended by CRLF, may be NULL) and the empty line.
+ * type may be NULL.
+ */
+void	http_encode_head(struct buf *, int status, uint64_t unix_s,
+	    bool keep_alive, const char *type, int64_t n, const char *extra);
+/* Head and body. */
+void	http_encode_response(struct buf *, int status, uint64_t unix_s,
+	    bool keep_alive, const char *type, struct slice body,
+	    const char *extra);
+
+#endif

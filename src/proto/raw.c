@@ -1,0 +1,149 @@
+/*
+ * The plain WebSocket protocol's envelopes; see raw.h.  What a client sends
+ * is taken apart without copying; what goes out is put together from parts.
+ */
+#include "proto/raw.h"
+
+#include "proto/json.h"
+
+#define ID_MAX	64	/* bytes of a string id as sent */
+
+/* Each member that matters; a repeated one replaces the former. */
+static void
+take_member(struct raw_message *m, struct slice key, struct slice value)
+{
+	if (json_string_eq(key, SLICE("event")))
+		m->event = value;
+	else if (json_string_eq(key, SLICE("data")))
+		m->data = value;
+	else if (json_string_eq(key, SLICE("id")))
+		m->id = value;
+}
+
+static const char *
+check_message(const struct raw_message *m)
+{
+	int64_t id;
+
+	if (m->event.n == 0)
+		return ("no event");
+	if (json_type(m->event) != JSON_STRING || m->event.n == 2)
+		return ("event is not a name");
+	if (m->id.n == 0)
+		return (NULL);
+	if (json_type(m->id) == JSON_STRING)
+		return (m->id.n - 2 <= ID_MAX ? NULL : "id too long");
+	return (json_int(m->id, &id) ? NULL : "id is no integer or string");
+}
+
+ssize_t
+raw_decode(struct slice in, struct raw_message *m)
+{
+	struct slice object, key, value;
+	struct json_iter it;
+	ssize_t n;
+
+	memset(m, 0, sizeof *m);
+	n = json_value(in, &object);
+	if (n < 0 || (size_t)n != in.n) {
+		m->why = "bad JSON";
+		return (CODEC_BAD);
+	}
+	if (json_type(object) != JSON_OBJECT || !json_enter(object, &it)) {
+		m->why = "not an object";
+		return (CODEC_BAD);
+	}
+	while (json_next(&it, &key, &value))
+		take_member(m, key, value);
+	m->why = check_message(m);
+	return (m->why == NULL ? n : CODEC_BAD);
+}
+
+#define EVENT	SLICE("{\"event\":")
+#define DATA	SLICE(",\"data\":")
+#define ARGS	SLICE(",\"args\":[")
+#define META	SLICE(",\"meta\":")
+
+/* More arguments than the first: a comma stands behind it. */
+static bool
+many(const struct raw_event *ev)
+{
+	const uint8_t *p, *end;
+
+	if (ev->first.n == 0 || ev->args.n <= ev->first.n)
+		return (false);
+	end = ev->args.p + ev->args.n;
+	for (p = ev->first.p + ev->first.n; p < end; p++)
+		if (*p == ',')
+			return (true);
+	return (false);
+}
+
+static struct slice
+or_null(struct slice s)
+{
+	return (s.n > 0 ? s : SLICE("null"));
+}
+
+size_t
+raw_event_size(const struct raw_event *ev)
+{
+	size_t n = EVENT.n + ev->event.n + DATA.n + or_null(ev->first).n + 1;
+
+	if (many(ev))
+		n += ARGS.n + ev->args.n + 1;
+	if (ev->meta.n > 0)
+		n += META.n + ev->meta.n;
+	return (n);
+}
+
+static inline uint8_t *
+put(uint8_t *out, struct slice s)
+{
+	if (s.n > 0)
+		memcpy(out, s.p, s.n);
+	return (out + s.n);
+}
+
+uint8_t *
+raw_event_put(uint8_t *out, const struct raw_event *ev)
+{
+	out = put(out, EVENT);
+	out = put(out, ev->event);
+	out = put(out, DATA);
+	out = put(out, or_null(ev->first));
+	if (many(ev)) {
+		out = put(out, ARGS);
+		out = put(out, ev->args);
+		*out++ = ']';
+	}
+	if (ev->meta.n > 0) {
+		out = put(out, META);
+		out = put(out, ev->meta);
+	}
+	*out++ = '}';
+	return (out);
+}
+
+void
+raw_encode_ack(struct buf *b, struct slice id, struct slice data)
+{
+	buf_str(b, "{\"ack\":");
+	buf_slice(b, id);
+	buf_str(b, ",\"data\":");
+	buf_slice(b, or_null(data));
+	buf_byte(b, '}');
+}
+
+void
+raw_encode_ack_error(struct buf *b, struct slice id, const char *code,
+    struct slice message)
+{
+	buf_str(b, "{\"ack\":");
+	buf_slice(b, id);
+	buf_str(b, ",\"error\":{\"code\":");
+	json_escape(b, slice_str(code));
+	buf_str(b, ",\"message\":");
+	json_escape(b, message);
+	buf_str(b, "}}");
+}

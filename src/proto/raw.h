@@ -1,0 +1,40 @@
+/*
+ * The plain WebSocket protocol, subprotocol roost.v1.  Three shapes of text:
+ *
+ *	in   {"event":NAME,"data":ANY,"id"?:INT|STRING}
+ *	out  {"event":NAME,"data":ANY,"args"?:[...],"meta"?:{...}}
+ *	     {"ack":ID,"data":ANY} or {"ack":ID,"error":{"code","message"}}
+ *
+ * "args" is there only when the event has more than one argument (data is the
+ * first).  In the bare format only data itself travels.  Pure.
+ */
+#ifndef PROTO_RAW_H
+#define PROTO_RAW_H
+
+#include "proto/codec.h"
+
+struct raw_message {
+	struct slice	 event;		/* raw JSON string, quotes included */
+	struct slice	 data;		/* raw JSON; empty: absent */
+	struct slice	 id;		/* raw JSON number or string; or empty */
+	const char	*why;		/* CODEC_BAD */
+};
+/* The whole of in is one envelope.  Unknown members are ignored; event must
+ * be a non-empty string; id a string of <= 64 bytes or an integer. */
+ssize_t	raw_decode(struct slice in, struct raw_message *) MUST_USE;
+
+struct raw_event {
+	struct slice	 event;		/* raw JSON string */
+	struct slice	 args;		/* elements without brackets, or empty */
+	struct slice	 first;		/* the first of them, or empty */
+	struct slice	 meta;		/* raw JSON object, or empty */
+};
+size_t	raw_event_size(const struct raw_event *);
+uint8_t *raw_event_put(uint8_t *out, const struct raw_event *);	/* end */
+
+/* data: raw JSON, empty = null */
+void	raw_encode_ack(struct buf *, struct slice id, struct slice data);
+void	raw_encode_ack_error(struct buf *, struct slice id, const char *code,
+	    struct slice message);
+
+#endif

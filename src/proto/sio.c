@@ -1,0 +1,466 @@
+/*
+ * Socket.IO packets; see sio.h.  Decoding takes the packet apart from left to
+ * right, then one row per type says what its JSON must be.  The JSON is
+ * checked once and kept verbatim.
+ */
+#include "proto/sio.h"
+
+#include "base/utf8.h"
+#include "proto/json.h"
+
+static bool
+is_digit(uint8_t c)
+{
+	return ((uint8_t)(c - '0') < 10);
+}
+
+/* --- decoding: the header ------------------------------------------------ */
+
+/* Each step takes its part off *in; why it cannot, or NULL. */
+
+static const char *
+take_type(struct slice *in, struct sio_packet *pkt)
+{
+	if (in->n == 0)
+		return ("empty packet");
+	if (in->p[0] < '0' || in->p[0] > '0' + SIO_BINARY_ACK)
+		return ("unknown packet type");
+	pkt->type = (enum sio_type)(in->p[0] - '0');
+	*in = slice_from(*in, 1);
+	return (NULL);
+}
+
+static const char *
+take_attachments(struct slice *in, struct sio_packet *pkt)
+{
+	unsigned n = 0;
+	size_t i;
+
+	if (pkt->type != SIO_BINARY_EVENT && pkt->type != SIO_BINARY_ACK)
+		return (NULL);
+	for (i = 0; i < in->n && i < 3 && is_digit(in->p[i]); i++)
+		n = n * 10 + (in->p[i] - '0' + 0u);
+	if (i == 0 || i == in->n || in->p[i] != '-')
+		return ("bad attachment count");
+	if (n < 1 || n > SIO_ATTACHMENTS_MAX)
+		return ("attachment count out of range");
+	pkt->nattach = n;
+	*in = slice_from(*in, i + 1);
+	return (NULL);
+}
+
+static const char *
+take_namespace(struct slice *in, struct sio_packet *pkt)
+{
+	const uint8_t *comma;
+	size_t i, n;
+
+	pkt->nsp = SLICE("/");
+	if (in->n == 0 || in->p[0] != '/')
+		return (NULL);
+	comma = memchr(in->p, ',', in->n);
+	n = comma == NULL ? in->n : (size_t)(comma - in->p);
+	if (n > SIO_NAMESPACE_MAX)
+		return ("namespace too long");
+	pkt->nsp = slice_of(in->p, n);
+	for (i = 0; i < n; i++)
+		if (in->p[i] < 0x20 || in->p[i] == 0x7f)
+			return ("control byte in namespace");
+	if (!utf8_valid(pkt->nsp))
+		return ("namespace is not UTF-8");
+	*in = slice_from(*in, comma == NULL ? n : n + 1);
+	return (NULL);
+}
+
+static const char *
+take_id(struct slice *in, struct sio_packet *pkt)
+{
+	uint64_t id = 0;
+	size_t i;
+
+	for (i = 0; i < in->n && is_digit(in->p[i]); i++) {
+		id = id * 10 + (in->p[i] - '0' + 0u);
+		if (id > SIO_ID_MAX)
+			return ("ack id out of range");
+	}
+	pkt->has_id = i > 0;
+	pkt->id = id;
+	*in = slice_from(*in, i);
+	return (NULL);
+}
+
+static const char *
+take_json(struct slice *in, struct sio_packet *pkt)
+{
+	ssize_t n;
+
+	if (in->n == 0)
+		return (NULL);
+	n = json_value(*in, &pkt->data);
+	if (n < 0 || (size_t)n != in->n || pkt->data.p != in->p)
+		return ("bad JSON");
+	return (NULL);
+}
+
+/* --- decoding: what the JSON must be ------------------------------------- */
+
+/* Names that the reference keeps for itself. */
+static bool
+reserved_event(struct slice raw)
+{
+	static const char *const names[] = { "connect", "connect_error",
+		"disconnect", "disconnecting", "newListener",
+		"removeListener" };
+	size_t i;
+
+	for (i = 0; i < nitems(names); i++)
+		if (json_string_eq(raw, slice_str(names[i])))
+			return (true);
+	return (false);
+}
+
+static bool
+is_space(uint8_t c)
+{
+	return (c == ' ' || c == '\t' || c == '\r' || c == '\n');
+}
+
+/* Without outer white space. */
+static struct slice
+trim(struct slice s)
+{
+	while (s.n > 0 && is_space(s.p[0]))
+		s = slice_from(s, 1);
+	while (s.n > 0 && is_space(s.p[s.n - 1]))
+		s.n--;
+	return (s);
+}
+
+static const char *
+check_event(struct sio_packet *pkt)
+{
+	struct json_iter it;
+	struct slice key;
+
+	if (json_type(pkt->data) != JSON_ARRAY)
+		return ("event is not an array");
+	if (!json_enter(pkt->data, &it) ||
+	    !json_next(&it, &key, &pkt->event))
+		return ("event without a name");
+	if (json_type(pkt->event) == JSON_STRING) {
+		if (reserved_event(pkt->event))
+			return ("reserved event name");
+	} else if (json_type(pkt->event) != JSON_NUMBER) {
+		return ("event name is no string or number");
+	}
+	pkt->args = trim(it.rest);
+	if (pkt->args.n > 0)		/* the comma */
+		pkt->args = trim(slice_from(pkt->args, 1));
+	return (NULL);
+}
+
+static const char *
+check_ack(struct sio_packet *pkt)
+{
+	struct json_iter it;
+
+	if (json_type(pkt->data) != JSON_ARRAY ||
+	    !json_enter(pkt->data, &it))
+		return ("ack is not an array");
+	pkt->args = trim(it.rest);
+	return (NULL);
+}
+
+static const char *
+check_connect(struct sio_packet *pkt)
+{
+	if (json_type(pkt->data) != JSON_OBJECT)
+		return ("connect data is not an object");
+	return (NULL);
+}
+
+static const char *
+check_disconnect(struct sio_packet *pkt)
+{
+	(void)pkt;
+	return ("disconnect with data");
+}
+
+/* What is known of an object while the walk is inside it. */
+struct level {
+	bool		 object;
+	bool		 placeholder;	/* "_placeholder":true */
+	bool		 num_ok;	/* "num": an integer in range */
+};
+
+struct walk {
+	struct level	 levels[JSON_DEPTH_MAX + 1];
+	size_t		 depth;
+	unsigned	 nattach;
+	struct slice	 key;		/* of the value that comes next */
+};
+
+/* A member of the innermost object: as in JavaScript, the last one wins. */
+static void
+walk_member(struct walk *w, struct slice value)
+{
+	struct level *l = &w->levels[w->depth];
+	int64_t num;
+
+	if (json_string_eq(w->key, SLICE("_placeholder")))
+		l->placeholder = json_type(value) == JSON_TRUE;
+	else if (json_string_eq(w->key, SLICE("num")))
+		l->num_ok = json_int(value, &num) && num >= 0 &&
+		    num < (int64_t)w->nattach;
+	w->key = slice_of(NULL, 0);
+}
+
+/* A string, number or literal at the start of in: its size, or 0. */
+static size_t
+walk_scalar(struct walk *w, struct slice in)
+{
+	struct slice value;
+	ssize_t n = json_value(in, &value);
+
+	if (n <= 0)
+		return (0);
+	if (!w->levels[w->depth].object)
+		return ((size_t)n);
+	if (w->key.n > 0)
+		walk_member(w, value);
+	else
+		w->key = value;
+	return ((size_t)n);
+}
+
+/* A bracket opens: whatever the key was, its value is no true and no num. */
+static void
+walk_open(struct walk *w, bool object)
+{
+	if (w->key.n > 0)
+		walk_member(w, SLICE("["));
+	w->depth++;
+	MUST(w->depth < nitems(w->levels));
+	w->levels[w->depth] = (struct level){ object, false, false };
+}
+
+/*
+ * Every placeholder anywhere in the checked text has a number below nattach.
+ * One pass, whatever the nesting.
+ */
+static const char *
+check_placeholders(struct sio_packet *pkt)
+{
+	struct walk w = { .depth = 0, .nattach = pkt->nattach };
+	size_t i = 0, n;
+
+	while (i < pkt->data.n) {
+		uint8_t c = pkt->data.p[i];
+
+		if (c == '{' || c == '[') {
+			walk_open(&w, c == '{');
+			n = 1;
+		} else if (c == '}' || c == ']') {
+			if (w.levels[w.depth].placeholder &&
+			    !w.levels[w.depth].num_ok)
+				return ("placeholder out of range");
+			w.depth--;
+			n = 1;
+		} else if (is_space(c) || c == ',' || c == ':') {
+			n = 1;
+		} else {
+			n = walk_scalar(&w, slice_from(pkt->data, i));
+			MUST(n > 0);
+		}
+		i += n;
+	}
+	return (NULL);
+}
+
+/* clang-format off */
+static const struct {
+	bool	 empty;		/* may stand without JSON and is then ignored */
+	bool	 bare;		/* may stand without JSON and counts */
+	const char *(*check)(struct sio_packet *);	/* with JSON */
+} rules[] = {
+	[SIO_CONNECT]      = { false, true,  check_connect },
+	[SIO_DISCONNECT]   = { false, true,  check_disconnect },
+	[SIO_EVENT]        = { true,  false, check_event },
+	[SIO_ACK]          = { true,  false, check_ack },
+	[SIO_BINARY_EVENT] = { false, false, check_event },
+	[SIO_BINARY_ACK]   = { false, false, check_ack }
+};
+/* clang-format on */
+
+static const char *
+check_data(struct sio_packet *pkt)
+{
+	const char *why;
+
+	if (pkt->type == SIO_CONNECT_ERROR)
+		return ("connect error from a client");
+	if (pkt->data.n == 0) {
+		pkt->empty = rules[pkt->type].empty;
+		return (pkt->empty || rules[pkt->type].bare ? NULL :
+		    "binary packet without JSON");
+	}
+	why = rules[pkt->type].check(pkt);
+	if (why == NULL && pkt->nattach > 0)
+		why = check_placeholders(pkt);
+	return (why);
+}
+
+ssize_t
+sio_decode(struct slice in, struct sio_packet *pkt)
+{
+	struct slice rest = in;
+
+	memset(pkt, 0, sizeof *pkt);
+	pkt->why = take_type(&rest, pkt);
+	if (pkt->why == NULL)
+		pkt->why = take_attachments(&rest, pkt);
+	if (pkt->why == NULL)
+		pkt->why = take_namespace(&rest, pkt);
+	if (pkt->why == NULL)
+		pkt->why = take_id(&rest, pkt);
+	if (pkt->why == NULL)
+		pkt->why = take_json(&rest, pkt);
+	if (pkt->why == NULL)
+		pkt->why = check_data(pkt);
+	return (pkt->why == NULL ? (ssize_t)in.n : CODEC_BAD);
+}
+
+/* --- encoding ------------------------------------------------------------ */
+
+static bool
+is_root(struct slice nsp)
+{
+	return (nsp.n == 0 || (nsp.n == 1 && nsp.p[0] == '/'));
+}
+
+/* EIO message, packet type, namespace. */
+static void
+encode_start(struct buf *b, enum sio_type type, struct slice nsp)
+{
+	buf_byte(b, '4');
+	buf_byte(b, (uint8_t)('0' + type));
+	if (is_root(nsp))
+		return;
+	buf_slice(b, nsp);
+	buf_byte(b, ',');
+}
+
+void
+sio_encode_connect(struct buf *b, struct slice nsp, const char *sid,
+    const char *pid)
+{
+	encode_start(b, SIO_CONNECT, nsp);
+	buf_str(b, "{\"sid\":");
+	json_escape(b, slice_str(sid));
+	if (pid != NULL) {
+		buf_str(b, ",\"pid\":");
+		json_escape(b, slice_str(pid));
+	}
+	buf_byte(b, '}');
+}
+
+void
+sio_encode_connect_error(struct buf *b, struct slice nsp, struct slice message,
+    struct slice data)
+{
+	encode_start(b, SIO_CONNECT_ERROR, nsp);
+	buf_str(b, "{\"message\":");
+	json_escape(b, message);
+	if (data.n > 0) {
+		buf_str(b, ",\"data\":");
+		buf_slice(b, data);
+	}
+	buf_byte(b, '}');
+}
+
+void
+sio_encode_disconnect(struct buf *b, struct slice nsp)
+{
+	encode_start(b, SIO_DISCONNECT, nsp);
+}
+
+void
+sio_encode_ack(struct buf *b, struct slice nsp, uint64_t id, struct slice args)
+{
+	encode_start(b, SIO_ACK, nsp);
+	buf_u64(b, id);
+	buf_byte(b, '[');
+	buf_slice(b, args);
+	buf_byte(b, ']');
+}
+
+static size_t
+decimal_size(uint64_t v)
+{
+	size_t n = 1;
+
+	while (v >= 10) {
+		v /= 10;
+		n++;
+	}
+	return (n);
+}
+
+size_t
+sio_event_size(const struct sio_event *ev)
+{
+	size_t n = 2 + 2 + ev->event.n;	/* "42", brackets */
+
+	if (!is_root(ev->nsp))
+		n += ev->nsp.n + 1;
+	if (ev->has_id)
+		n += decimal_size(ev->id);
+	if (ev->args.n > 0)
+		n += 1 + ev->args.n;
+	if (ev->meta.n > 0)
+		n += 1 + ev->meta.n;
+	return (n);
+}
+
+static inline uint8_t *
+put(uint8_t *out, struct slice s)
+{
+	if (s.n > 0)
+		memcpy(out, s.p, s.n);
+	return (out + s.n);
+}
+
+static uint8_t *
+put_decimal(uint8_t *out, uint64_t v)
+{
+	size_t i, n = decimal_size(v);
+
+	for (i = n; i-- > 0; v /= 10)
+		out[i] = (uint8_t)('0' + v % 10);
+	return (out + n);
+}
+
+uint8_t *
+sio_event_put(uint8_t *out, const struct sio_event *ev)
+{
+	*out++ = '4';
+	*out++ = '0' + SIO_EVENT;
+	if (!is_root(ev->nsp)) {
+		out = put(out, ev->nsp);
+		*out++ = ',';
+	}
+	if (ev->has_id)
+		out = put_decimal(out, ev->id);
+	*out++ = '[';
+	out = put(out, ev->event);
+	if (ev->args.n > 0) {
+		*out++ = ',';
+		out = put(out, ev->args);
+	}
+	if (ev->meta.n > 0) {
+		*out++ = ',';
+		out = put(out, ev->meta);
+	}
+	*out++ = ']';
+	return (out);
+}

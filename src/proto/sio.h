@@ -1,0 +1,72 @@
+/*
+ * Socket.IO protocol 5 packets: <type>[<n>-][<namespace>,][<id>][<JSON>].
+ * Knows packets, not sessions: whether a namespace was joined or an ack id is
+ * known is the engine's business.  Pure.
+ */
+#ifndef PROTO_SIO_H
+#define PROTO_SIO_H
+
+#include "proto/codec.h"
+
+enum sio_type {
+	SIO_CONNECT, SIO_DISCONNECT, SIO_EVENT, SIO_ACK, SIO_CONNECT_ERROR,
+	SIO_BINARY_EVENT, SIO_BINARY_ACK
+};
+
+#define SIO_ATTACHMENTS_MAX	10
+#define SIO_NAMESPACE_MAX	256	/* bytes, slash included */
+#define SIO_ID_MAX		((UINT64_C(1) << 53) - 1)
+
+struct sio_packet {
+	enum sio_type	 type;
+	struct slice	 nsp;		/* with its slash; "/" when omitted */
+	bool		 has_id;
+	uint64_t	 id;		/* ack id */
+	unsigned	 nattach;	/* BINARY_*: announced attachments */
+	struct slice	 data;		/* JSON text, checked; empty: none */
+	struct slice	 event;		/* EVENT: first element, raw JSON: a
+					 * string with quotes, or a number */
+	struct slice	 args;		/* EVENT: the elements behind event,
+					 * as they stand between the first
+					 * comma and the closing bracket;
+					 * ACK: the elements; empty: none */
+	bool		 empty;		/* EVENT or ACK without JSON: ignore */
+	const char	*why;		/* CODEC_BAD: for the log */
+};
+
+/*
+ * Decode one packet that is the whole of in (text behind EIO's '4').
+ * All of the specification's validity rules that need no session are applied
+ * (types, JSON grammar, EVENT's first element, reserved event names, CONNECT's
+ * object, DISCONNECT without data, attachment counts, CONNECT_ERROR from a
+ * client); for BINARY packets placeholders are checked: each num in range.
+ */
+ssize_t	sio_decode(struct slice in, struct sio_packet *) MUST_USE;
+
+/*
+ * Packets to clients, with the EIO type '4' in front, appended as text.  The
+ * root namespace is omitted.
+ */
+void	sio_encode_connect(struct buf *, struct slice nsp, const char *sid,
+	    const char *pid);		/* pid may be NULL */
+/* data: raw JSON or empty */
+void	sio_encode_connect_error(struct buf *, struct slice nsp,
+	    struct slice message, struct slice data);
+void	sio_encode_disconnect(struct buf *, struct slice nsp);
+/* args: elements as JSON text without the brackets, may be empty */
+void	sio_encode_ack(struct buf *, struct slice nsp, uint64_t id,
+	    struct slice args);
+
+/* An event in parts, so that a fan-out writes it straight into its batch. */
+struct sio_event {
+	struct slice	 nsp;
+	bool		 has_id;
+	uint64_t	 id;
+	struct slice	 event;		/* raw JSON string (or number) */
+	struct slice	 args;		/* elements without brackets, or empty */
+	struct slice	 meta;		/* one more element at the end, or empty */
+};
+size_t	sio_event_size(const struct sio_event *);
+uint8_t *sio_event_put(uint8_t *out, const struct sio_event *); /* end */
+
+#endif

@@ -1,0 +1,100 @@
+/*
+ * WebSocket (RFC 6455), the server's side: opening handshake and frames.
+ * Whole unmasked-in-place data frames take a short path of our own; anything
+ * else (control, fragments, long partial frames, malformed) is wslay's work,
+ * whose contexts come from a pool and are lent only while a connection is off
+ * a frame boundary.  An idle connection costs struct ws and nothing more.
+ */
+#ifndef PROTO_WS_H
+#define PROTO_WS_H
+
+#include "base/reason.h"
+#include "proto/codec.h"
+#include "proto/http.h"
+
+/* --- opening handshake (section 4.2) ------------------------------------ */
+
+struct ws_offer {
+	struct slice	 protocols;	/* Sec-WebSocket-Protocol, joined list
+					 * of the first field; empty: none */
+	uint8_t		 accept[28];	/* Sec-WebSocket-Accept */
+	int		 status;	/* CODEC_BAD: 400, 405, 426 */
+	const char	*why;
+};
+
+/* Check an upgrade request; 0, or CODEC_BAD with status and why. */
+int	ws_check_request(const struct http_request *, struct ws_offer *)
+	    MUST_USE;
+/* Walk the offered subprotocols: false at the end. rest starts as protocols. */
+bool	ws_next_protocol(struct slice *rest, struct slice *name) MUST_USE;
+/* The 101 response. protocol may be empty; extra lines as in http.h or NULL. */
+void	ws_encode_accept(struct buf *, const struct ws_offer *,
+	    struct slice protocol, const char *extra);
+
+/* --- frames (section 5) ------------------------------------------------- */
+
+enum ws_type {
+	WS_NONE,	/* bytes were absorbed, nothing to report yet */
+	WS_TEXT,	/* a whole message, UTF-8 checked */
+	WS_BINARY,	/* a whole message */
+	WS_PING,	/* answer with ws_encode_frame(WS_OP_PONG, data) */
+	WS_PONG,
+	WS_CLOSE	/* code 1005 when the frame had none */
+};
+
+enum {
+	WS_OP_CONTINUATION = 0, WS_OP_TEXT = 1, WS_OP_BINARY = 2,
+	WS_OP_CLOSE = 8, WS_OP_PING = 9, WS_OP_PONG = 10
+};
+
+struct ws_limits {
+	uint32_t	 message_bytes;	/* whole message; larger: ws_too_big */
+	uint32_t	 fragments;	/* frames of one message; ws_flood */
+};
+
+struct ws_pool;			/* one per worker */
+struct ws_pool *ws_pool_new(void) MUST_USE;
+void	ws_pool_free(struct ws_pool **);
+unsigned ws_pool_lent(const struct ws_pool *);	/* contexts out now */
+
+struct ws_slow;
+struct ws {			/* zeroed to start; 8 bytes per connection */
+	struct ws_slow	*slow;		/* lent context, NULL at rest */
+};
+/* Give back what is lent; struct ws is as new afterwards. */
+void	ws_fini(struct ws *, struct ws_pool *);
+
+struct ws_event {
+	enum ws_type	 type;
+	uint8_t		*data;		/* in the caller's bytes (unmasked in
+					 * place) or in the lent context; valid
+					 * until the next ws_decode. A writable
+					 * byte follows (scanners may use it) */
+	size_t		 n;
+	uint16_t	 code;		/* WS_CLOSE */
+	enum reason	 reason;	/* CODEC_BAD: row of reason.def */
+};
+
+/*
+ * Decode from in (writable; it is unmasked in place).
+ * returns  > 0 bytes consumed (event may be WS_NONE); CODEC_MORE: keep all
+ *          of in (at most WS_TAIL_MAX bytes: a short partial frame) and call
+ *          again with more behind it; CODEC_BAD: close with event->reason
+ * Longer partial frames are absorbed into the lent context, so the caller
+ * never keeps more than WS_TAIL_MAX bytes.  May allocate (bounded by
+ * message_bytes); no memory is CODEC_BAD with REASON_memory.
+ */
+#define WS_TAIL_MAX	4096
+ssize_t	ws_decode(struct ws *, struct ws_pool *, const struct ws_limits *,
+	    uint8_t *in, size_t n, struct ws_event *) MUST_USE;
+
+/* Header of an unmasked, final server frame: bytes written (2, 4 or 10). */
+#define WS_HEADER_MAX	10
+size_t	ws_encode_header(uint8_t out[WS_HEADER_MAX], unsigned opcode,
+	    uint64_t n);
+size_t	ws_header_size(uint64_t n);
+void	ws_encode_frame(struct buf *, unsigned opcode, struct slice payload);
+/* Close frame; code 0: without status. words are cut at 123 bytes of UTF-8. */
+void	ws_encode_close(struct buf *, uint16_t code, const char *words);
+
+#endif
