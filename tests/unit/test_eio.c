@@ -1,0 +1,172 @@
+/* Engine.IO packets, payloads, ids and the words of the handshake. */
+#include "proto/eio.h"
+
+#include "tests/lib/check.h"
+
+static void
+packets_are_a_digit_and_the_rest(void **state)
+{
+	static const char types[] = "0123456b";
+	struct eio_packet pkt;
+	uint8_t text[4];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof types - 1; i++) {
+		memcpy(text, "?abc", 4);
+		text[0] = (uint8_t)types[i];
+		assert_int_equal(eio_decode(slice_of(text, 4), &pkt), 4);
+		assert_int_equal(pkt.type, types[i]);
+		assert_slice(pkt.data, "abc");
+		assert_int_equal(eio_decode(slice_of(text, 1), &pkt), 1);
+		assert_int_equal(pkt.data.n, 0);
+	}
+}
+
+static void
+unknown_and_empty_packets_are_refused(void **state)
+{
+	static const struct slice rows[] = { SLICE(""), SLICE("x"), SLICE("9"),
+		SLICE("7hello"), SLICE("/"), SLICE("\0"), SLICE(" 2"),
+		SLICE("\x1e"), SLICE("B") };
+	struct eio_packet pkt;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < nitems(rows); i++)
+		assert_row(eio_decode(rows[i], &pkt) == CODEC_BAD, rows[i]);
+}
+
+/* The payload's packets joined by '|'; '!' behind one that is bad. */
+static void
+assert_payload(struct slice body, const char *want)
+{
+	struct eio_payload pl = { body, false };
+	struct eio_packet pkt;
+	struct slice s;
+	struct buf b;
+
+	buf_init(&b);
+	while (eio_payload_next(&pl, &s)) {
+		if (b.wpos > 0)
+			buf_byte(&b, '|');
+		buf_slice(&b, s);
+		if (eio_decode(s, &pkt) == CODEC_BAD)
+			buf_byte(&b, '!');
+	}
+	assert_false(eio_payload_next(&pl, &s));
+	assert_text(buf_unread(&b), want);
+	buf_fini(&b);
+}
+
+static void
+payloads_are_split_at_the_separator(void **state)
+{
+	(void)state;
+	assert_payload(SLICE("40"), "40");
+	assert_payload(SLICE("42[\"a\"]\x1ex\x1e""42[\"b\"]"),
+	    "42[\"a\"]|x!|42[\"b\"]");
+	assert_payload(SLICE("1\x1e""42[\"after-close\"]"),
+	    "1|42[\"after-close\"]");
+	assert_payload(SLICE("42[\"a\"]\x1e"), "42[\"a\"]|!");
+	assert_payload(SLICE(""), "!");
+	assert_payload(SLICE("\x1e"), "!|!");
+	assert_payload(SLICE("2\x1e\x1e""3"), "2|!|3");
+}
+
+static void
+a_sid_names_its_owner(void **state)
+{
+	static const uint8_t random[13] = "\0\1\2\3\4\5\6\7\xff\xfe\xfd\xfc\xfb";
+	static const uint16_t owners[] = { 0, 1, 0xff00, 0x00ff, 0xffff };
+	char sid[EIO_SID_LEN + 1];
+	uint16_t owner;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < nitems(owners); i++) {
+		eio_sid_encode(owners[i], random, sid);
+		assert_int_equal(strlen(sid), EIO_SID_LEN);
+		assert_true(eio_sid_owner(slice_str(sid), &owner));
+		assert_int_equal(owner, owners[i]);
+	}
+	assert_string_equal(sid, "__8AAQIDBAUGB__-_fz7");
+}
+
+static void
+strange_sids_have_no_owner(void **state)
+{
+	static const struct slice rows[] = { SLICE(""), SLICE("__proto__"),
+		SLICE("AAAAAAAAAAAAAAAAAAA"), SLICE("AAAAAAAAAAAAAAAAAAAAA"),
+		SLICE("AAAAAAAAAAAAAAAAAAA+"), SLICE("AAAAAAAAAA AAAAAAAAA"),
+		SLICE("AAAAAAAAAAAAAAAAAAA\0"), SLICE("AAAAAAAAAAAAAAAAAAA=") };
+	uint16_t owner;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < nitems(rows); i++)
+		assert_row(!eio_sid_owner(rows[i], &owner), rows[i]);
+}
+
+static void
+the_open_packet_has_all_five_fields(void **state)
+{
+	struct eio_open o = { "KZGaJiYwfs_kqvmBAABJ", true, 25000, 20000,
+		1000000 };
+	struct buf b;
+
+	(void)state;
+	buf_init(&b);
+	eio_encode_open(&b, &o);
+	assert_buf(&b, "0{\"sid\":\"KZGaJiYwfs_kqvmBAABJ\",\"upgrades\":"
+		       "[\"websocket\"],\"pingInterval\":25000,\"pingTimeout\""
+		       ":20000,\"maxPayload\":1000000}");
+	o.upgrades = false;
+	eio_encode_open(&b, &o);
+	assert_buf(&b, "0{\"sid\":\"KZGaJiYwfs_kqvmBAABJ\",\"upgrades\":[],"
+		       "\"pingInterval\":25000,\"pingTimeout\":20000,"
+		       "\"maxPayload\":1000000}");
+	buf_fini(&b);
+}
+
+static void
+errors_have_the_words_that_clients_know(void **state)
+{
+	static const char *const rows[] = {
+		"{\"code\":0,\"message\":\"Transport unknown\"}",
+		"{\"code\":1,\"message\":\"Session ID unknown\"}",
+		"{\"code\":2,\"message\":\"Bad handshake method\"}",
+		"{\"code\":3,\"message\":\"Bad request\"}",
+		"{\"code\":4,\"message\":\"Forbidden\"}",
+		"{\"code\":5,\"message\":\"Unsupported protocol version\"}"
+	};
+	struct buf b;
+	size_t i;
+
+	(void)state;
+	buf_init(&b);
+	for (i = 0; i < nitems(rows); i++) {
+		eio_encode_error(&b, (enum eio_error)i);
+		assert_text(buf_unread(&b), rows[i]);
+		buf_reset(&b);
+		assert_int_equal(eio_error_status((enum eio_error)i),
+		    i == EIO_FORBIDDEN ? 403 : 400);
+	}
+	buf_fini(&b);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(packets_are_a_digit_and_the_rest),
+		cmocka_unit_test(unknown_and_empty_packets_are_refused),
+		cmocka_unit_test(payloads_are_split_at_the_separator),
+		cmocka_unit_test(a_sid_names_its_owner),
+		cmocka_unit_test(strange_sids_have_no_owner),
+		cmocka_unit_test(the_open_packet_has_all_five_fields),
+		cmocka_unit_test(errors_have_the_words_that_clients_know),
+	};
+
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}
