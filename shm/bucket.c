@@ -1,0 +1,198 @@
+/*
+ * GCRA in 64-bit words: tag << 42 | tat, the theoretical arrival time in ticks
+ * of 4 us modulo 2^42, compared by the sign of the 42-bit difference.  0 is an
+ * empty word.  Debt is tat - now; a request of cost c is allowed while the
+ * debt after it stays within the limit.
+ */
+#include "shm/bucket.h"
+
+#include "shm/counters.h"
+#include "shm/internal.h"
+
+#define TICK_US		4
+#define TAT_BITS	42
+#define TAT_MASK	(((uint64_t)1 << TAT_BITS) - 1)
+#define LIMIT_MAX	((uint64_t)1 << (TAT_BITS - 1))
+#define LOSSES_MAX	16	/* lost compare-and-swaps, then let through */
+#define OVER_FACTOR	100	/* rate of the overflow bucket of a class */
+#define AGED		(-(int64_t)(1000000 / TICK_US))
+
+bool
+bucket_rate_init(struct bucket_rate *r, unsigned class, uint32_t allow,
+    uint64_t period_us, uint32_t burst)
+{
+	uint64_t ticks;
+
+	if (class >= SHM_CLASSES_MAX || allow == 0 ||
+	    period_us / TICK_US < allow || period_us > UINT64_MAX / 2)
+		return (false);
+	if (burst == 0)
+		burst = 1;
+	ticks = (period_us + (uint64_t)TICK_US * allow - 1) /
+	    ((uint64_t)TICK_US * allow);
+	if (ticks >= LIMIT_MAX / burst)
+		return (false);
+	*r = (struct bucket_rate){ .class = class, .ticks = ticks,
+		.limit = ticks * burst };
+	return (true);
+}
+
+/* tat - now, as a signed number of ticks. */
+static int64_t
+debt_of(uint64_t word, uint64_t now)
+{
+	uint64_t d = (word - now) & TAT_MASK;
+
+	return ((int64_t)(d << (64 - TAT_BITS)) >> (64 - TAT_BITS));
+}
+
+static uint64_t
+later(uint64_t debt, uint64_t cost, const struct bucket_rate *r)
+{
+	if (cost > r->limit)
+		return (UINT64_MAX);
+	return ((debt + cost - r->limit) * TICK_US);
+}
+
+/*
+ * No way left for this key: the whole class shares one bucket, a hundred
+ * times as wide.  Its word is a plain tat in nanoseconds.
+ */
+static enum bucket_verdict
+charge_class(struct segment *seg, const struct bucket_rate *r, uint64_t cost,
+    struct mono now, uint64_t *retry_us)
+{
+	_Atomic uint64_t *word = (_Atomic uint64_t *)(void *)(seg->base +
+	    seg->hdr->rate_over) + r->class;
+	uint64_t tat, debt, now_ns = now.us * 1000;
+	uint64_t add = cost * TICK_US * 1000 / OVER_FACTOR;
+	uint64_t limit = r->limit * TICK_US * 1000;
+	unsigned lost;
+
+	counter_add(COUNTER_rate_set_full, 1);
+	tat = atomic_load_explicit(word, memory_order_relaxed);
+	for (lost = 0; lost < LOSSES_MAX; lost++) {
+		debt = tat > now_ns ? tat - now_ns : 0;
+		if (debt + add > limit) {
+			*retry_us = (debt + add - limit) / 1000 + 1;
+			return (BUCKET_DENY);
+		}
+		if (atomic_compare_exchange_weak_explicit(word, &tat,
+		    now_ns + debt + add, memory_order_relaxed,
+		    memory_order_relaxed))
+			return (BUCKET_ALLOW);
+	}
+	counter_add(COUNTER_rate_contended, 1);
+	return (BUCKET_ALLOW);
+}
+
+/* The way of this tag, else the one with the least debt. */
+static unsigned
+choose(_Atomic uint64_t *set, uint64_t tag, uint64_t now, uint64_t *word,
+    int64_t *debt)
+{
+	int64_t d, least = INT64_MAX;
+	unsigned i, best = 0;
+	uint64_t w;
+
+	for (i = 0; i < SHM_WAYS; i++) {
+		w = atomic_load_explicit(&set[i], memory_order_relaxed);
+		if (w >> TAT_BITS == tag) {
+			*word = w;
+			*debt = debt_of(w, now);
+			return (i);
+		}
+		d = w == 0 ? INT64_MIN : debt_of(w, now);
+		if (d < least) {
+			least = d;
+			best = i;
+			*word = w;
+		}
+	}
+	*debt = least;
+	return (best);
+}
+
+static enum bucket_verdict
+charge(struct segment *seg, const struct bucket_rate *r, uint64_t hash,
+    uint64_t cost, struct mono now, uint64_t *retry_us)
+{
+	_Atomic uint64_t *set = (_Atomic uint64_t *)(void *)(seg->base +
+	    seg->hdr->rate_set) +
+	    (hash & (seg->hdr->rate_nsets - 1)) * SHM_WAYS;
+	uint64_t tag = hash >> TAT_BITS, ticks = now.us / TICK_US;
+	uint64_t word = 0, owed;
+	unsigned lost, way;
+	int64_t debt;
+
+	if (tag == 0)
+		tag = 1;
+	for (lost = 0; lost < LOSSES_MAX; lost++) {
+		way = choose(set, tag, ticks, &word, &debt);
+		if (word >> TAT_BITS != tag) {
+			/* somebody else's: only if it matters less */
+			if (debt > (int64_t)(r->limit / 2))
+				return (charge_class(seg, r, cost, now,
+				    retry_us));
+			debt = 0;
+		}
+		owed = debt > 0 ? (uint64_t)debt : 0;
+		if (owed + cost > r->limit) {
+			*retry_us = later(owed, cost, r);
+			return (BUCKET_DENY);
+		}
+		if (atomic_compare_exchange_strong_explicit(&set[way], &word,
+		    tag << TAT_BITS | ((ticks + owed + cost) & TAT_MASK),
+		    memory_order_relaxed, memory_order_relaxed))
+			return (BUCKET_ALLOW);
+	}
+	counter_add(COUNTER_rate_contended, 1);
+	return (BUCKET_ALLOW);
+}
+
+enum bucket_verdict
+bucket_check(struct segment *seg, const struct bucket_rate *r,
+    struct slice key, uint32_t cost, struct mono now, uint64_t *retry_us)
+{
+	struct hash_key k = segment_key(seg);
+	uint64_t unused;
+
+	segment_check(seg);
+	MUST(r->class < SHM_CLASSES_MAX && r->ticks > 0);
+	if (retry_us == NULL)
+		retry_us = &unused;
+	*retry_us = 0;
+	if (cost == 0)
+		return (BUCKET_ALLOW);
+	if (cost > r->limit / r->ticks) {
+		*retry_us = UINT64_MAX;
+		return (BUCKET_DENY);
+	}
+	k.k1 ^= 0x72617465u + r->class;
+	return (charge(seg, r, hash_bytes(&k, key), r->ticks * cost, now,
+	    retry_us));
+}
+
+void
+bucket_age(struct segment *seg, struct mono now, uint32_t nsets)
+{
+	_Atomic uint64_t *set;
+	uint64_t w, ticks = now.us / TICK_US;
+	unsigned i;
+
+	for (; nsets > 0; nsets--) {
+		seg->rate_cursor = (seg->rate_cursor + 1) &
+		    (seg->hdr->rate_nsets - 1);
+		set = (_Atomic uint64_t *)(void *)(seg->base +
+		    seg->hdr->rate_set) +
+		    (uint64_t)seg->rate_cursor * SHM_WAYS;
+		for (i = 0; i < SHM_WAYS; i++) {
+			w = atomic_load_explicit(&set[i],
+			    memory_order_relaxed);
+			if (w != 0 && debt_of(w, ticks) <= AGED)
+				(void)atomic_compare_exchange_strong_explicit(
+				    &set[i], &w, 0, memory_order_relaxed,
+				    memory_order_relaxed);
+		}
+	}
+}

@@ -1,0 +1,146 @@
+/*
+ * The segment, byte by byte: what the processes of one host share.
+ *
+ *	0      header: magic, layout hash, secrets, epoch, flags, part table
+ *	4096   slot rows, 256 B each: 0 = relay, 1.. = workers
+ *	       overflow rate buckets, one word per class
+ *	       rate sets, 8 words of 8 bytes each
+ *	       presence: node map nsid seen dirty dsum head
+ *	       interest: the same
+ *	       columns of presence, one per slot	(pages made when touched)
+ *	       columns of interest, one per slot	(the same)
+ *
+ * Rules.  No locks and no waiting for another process: each word has one
+ * writer, or is at most 64 bits and changed by one atomic operation.  A thing
+ * is built privately and made visible by one compare-and-swap.  What a slot
+ * may have touched can be read from that slot's own memory from before it
+ * touches it until after it is done.  No pointers, only indices, and each is
+ * range-checked when it is read.  Any process may die between any two stores.
+ */
+#ifndef SHM_LAYOUT_H
+#define SHM_LAYOUT_H
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "64-bit atomics without locks");
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "little-endian");
+static_assert(sizeof(void *) == 8, "64-bit");
+
+#define SHM_MAGIC	0x31485354534f4f52	/* "ROOSTSH1" */
+#define SHM_PAGE	4096
+#define SHM_WORKERS_MAX	64
+#define SHM_SLOTS_MAX	(2 * SHM_WORKERS_MAX + 1)
+#define SHM_NS_MAX	65535
+#define SHM_CLASSES_MAX	64	/* rate classes */
+#define SHM_WAYS	8	/* words of a rate set */
+#define SHM_CHAIN_MAX	256	/* longest chain walked */
+
+/* One table of shm/table.h: offsets from the start of the segment. */
+struct shm_table {
+	uint32_t	 cap;		/* nodes; index 0 is never used */
+	uint32_t	 nb;		/* heads; a power of two >= cap */
+	uint32_t	 stride;	/* bytes of a node: 128, 192, 256 */
+	uint32_t	 key_max;	/* bytes of key a node holds: 64, 128 */
+	uint32_t	 text;		/* 1: status text behind the key */
+	uint32_t	 spare;
+	uint64_t	 node;		/* struct shm_node[cap], stride apart */
+	uint64_t	 head;		/* a64[nb]: tag << 32 | first node */
+	uint64_t	 map;		/* a8[cap]: enum below */
+	uint64_t	 nsid;		/* a16[cap]: namespace, for listing */
+	uint64_t	 seen;		/* a64[cap]: ann last announced */
+	uint64_t	 dirty;		/* a64[]: a bit per node */
+	uint64_t	 dsum;		/* a64[]: a bit per word of dirty */
+	uint64_t	 col;		/* a16[nslots][], col_stride apart */
+	uint64_t	 col_stride;	/* bytes, whole pages */
+};
+
+struct shm_header {
+	uint64_t	 magic;
+	uint64_t	 layout_hash;	/* of all sizes and offsets below */
+	uint64_t	 size;		/* bytes of the segment */
+	uint32_t	 nslots;
+	uint32_t	 flags;
+	uint64_t	 sip_k0;	/* getrandom() at start */
+	uint64_t	 sip_k1;
+	uint64_t	 start_ms;	/* unix; the daemon's incarnation */
+	uint64_t	 pad0;
+	_Atomic uint64_t epoch;		/* grace periods; starts at 1 */
+	uint64_t	 pad1[7];
+	_Atomic uint64_t relay_asleep;	/* 1: marks must ring its eventfd */
+	_Atomic uint64_t overflow[2][2];/* per table: slots with private keys */
+	_Atomic uint64_t need_sweep;	/* 1: some table found no free node */
+	uint64_t	 pad2[10];
+	struct shm_table table[2];	/* enum table_id */
+	uint64_t	 slots;		/* struct slot_row[nslots] */
+	uint64_t	 rate_over;	/* a64[SHM_CLASSES_MAX] */
+	uint64_t	 rate_set;	/* a64[rate_nsets][SHM_WAYS] */
+	uint32_t	 rate_nsets;	/* a power of two */
+	uint32_t	 max_ns;
+};
+
+static_assert(offsetof(struct shm_header, sip_k0) == 32, "layout");
+static_assert(offsetof(struct shm_header, epoch) == 64, "layout");
+static_assert(offsetof(struct shm_header, relay_asleep) == 128, "layout");
+static_assert(offsetof(struct shm_header, overflow) == 136, "layout");
+static_assert(offsetof(struct shm_header, need_sweep) == 168, "layout");
+static_assert(offsetof(struct shm_header, table) == 256, "layout");
+static_assert(sizeof(struct shm_header) <= SHM_PAGE, "layout");
+
+/* One role instance.  Line 0 and the note: the owner; line 1: the master. */
+struct slot_row {
+	_Atomic uint64_t qs;		/* 0: waiting; else epoch it works in */
+	_Atomic uint64_t turns;		/* loop turns, by the owner */
+	_Atomic uint64_t heartbeat_us;	/* CLOCK_MONOTONIC */
+	uint64_t	 pad0[5];
+	_Atomic uint32_t state;		/* enum slot_state */
+	_Atomic uint32_t pid;
+	_Atomic uint32_t generation;
+	_Atomic uint32_t role;		/* enum slot_role */
+	uint64_t	 pad1[6];
+	char		 panic[128];	/* NUL-terminated; owner, then master */
+};
+
+static_assert(offsetof(struct slot_row, state) == 64, "layout");
+static_assert(offsetof(struct slot_row, panic) == 128, "layout");
+static_assert(sizeof(struct slot_row) == 256, "layout");
+
+/*
+ * A node: one key of one namespace.  hash, ns, klen and key do not change
+ * while it is LINKED or LIMBO.  ann is the word that everything agrees on:
+ * version << 8 | flags; the version is a CLOCK_MONOTONIC microsecond, or one
+ * more than the one before.
+ */
+struct shm_node {
+	uint64_t	 hash;		/* SipHash(k0 ^ ns, key) */
+	_Atomic uint64_t ann;
+	_Atomic uint64_t bits[2];	/* worker slots holding it: bit s - 1 */
+	_Atomic uint64_t remote;	/* other hosts; relay; bit 63 = more */
+	_Atomic uint64_t status;	/* set_at_s << 32 | code << 24 | app24 */
+	_Atomic uint64_t last_seen_ms;	/* unix */
+	_Atomic uint32_t next;		/* node, 0 = end of chain */
+	uint16_t	 ns;
+	uint16_t	 klen;		/* of the whole key, see key_max */
+	uint8_t		 key[64];	/* key_max bytes; then the text */
+};
+
+static_assert(offsetof(struct shm_node, bits) == 16, "layout");
+static_assert(offsetof(struct shm_node, next) == 56, "layout");
+static_assert(offsetof(struct shm_node, key) == 64, "layout");
+static_assert(sizeof(struct shm_node) == 128, "layout");
+
+#define ANN_L		0x01u	/* a worker of this host holds it */
+#define ANN_R		0x02u	/* another host does */
+#define ANN_PEND	0x40u	/* in seen only: perhaps not announced yet */
+#define ANN_DEAD	0x80u	/* being evicted; never undone */
+#define ANN_LEVEL	(ANN_L | ANN_R)
+#define ANN_VERSION(a)	((a) >> 8)
+
+/* map[n]: who the node belongs to. slot + 1 (1..129): claimed, not linked. */
+#define MAP_FREE	0
+#define MAP_LINKED	200
+#define MAP_LIMBO	201	/* unlinked, perhaps still looked at */
+
+#endif

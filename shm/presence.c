@@ -1,0 +1,441 @@
+/*
+ * Presence: the table asked "who?".  Status and last_seen ride on the node;
+ * the number of connections is in the columns; whether somebody is online is
+ * in ann.
+ */
+#include "shm/presence.h"
+
+#include <stdlib.h>
+
+#include "shm/spill.h"
+
+#define LIST_CHUNK	16384u	/* nodes looked at per call */
+#define TALLY_CHUNK	4096u
+#define TEXT_WORDS	8u	/* each: tag << 56 | 7 bytes */
+#define TEXT_TRIES	4u
+
+struct presence {
+	unsigned	 magic;
+#define PRESENCE_MAGIC	0x94e5e2ce
+	struct spill	 sp;
+	struct segment	*seg;
+	uint8_t		 tag;		/* of the last text stored */
+};
+
+struct presence *
+presence_open(struct segment *seg, unsigned slot)
+{
+	struct presence *p;
+
+	p = calloc(1, sizeof *p);
+	if (p == NULL)
+		return (NULL);
+	p->magic = PRESENCE_MAGIC;
+	p->seg = seg;
+	p->tag = (uint8_t)(slot * 37);
+	if (spill_init(&p->sp, seg, TABLE_PRESENCE, slot) == -1) {
+		free(p);
+		return (NULL);
+	}
+	slots_quiesce_leave(seg, slot);
+	return (p);
+}
+
+void
+presence_close(struct presence **pp)
+{
+	struct presence *p = *pp;
+
+	*pp = NULL;
+	if (p == NULL)
+		return;
+	CHECK_MAGIC(p, PRESENCE_MAGIC);
+	p->magic = 0;
+	spill_fini(&p->sp);
+	free(p);
+}
+
+struct table *
+presence_table(struct presence *p)
+{
+	CHECK_MAGIC(p, PRESENCE_MAGIC);
+	return (p->sp.t);
+}
+
+static void
+store_seen(struct shm_node *node, uint64_t ms)
+{
+	if (atomic_load_explicit(&node->last_seen_ms, memory_order_relaxed) +
+	    1000 <= ms)
+		atomic_store_explicit(&node->last_seen_ms, ms,
+		    memory_order_relaxed);
+}
+
+uint32_t
+presence_join(struct presence *p, uint16_t ns, struct slice user)
+{
+	uint32_t n;
+
+	CHECK_MAGIC(p, PRESENCE_MAGIC);
+	n = spill_join(&p->sp, ns, user);
+	if (n != 0 && atomic_load_explicit(&p->sp.t->col[n],
+	    memory_order_relaxed) == 1)
+		store_seen(table_node(p->sp.t, n), wall_now().ms);
+	return (n);
+}
+
+void
+presence_leave(struct presence *p, uint32_t node, uint16_t ns,
+    struct slice user)
+{
+	CHECK_MAGIC(p, PRESENCE_MAGIC);
+	if (node != 0 && node < p->sp.t->cap && table_holds(p->sp.t, node))
+		store_seen(table_node(p->sp.t, node), wall_now().ms);
+	spill_leave(&p->sp, node, ns, user);
+}
+
+void
+presence_seen(struct presence *p, uint32_t node, struct wall now)
+{
+	CHECK_MAGIC(p, PRESENCE_MAGIC);
+	if (node != 0 && node < p->sp.t->cap && table_holds(p->sp.t, node))
+		store_seen(table_node(p->sp.t, node), now.ms);
+}
+
+static _Atomic uint64_t *
+text_of(const struct table *t, uint32_t n)
+{
+	return ((_Atomic uint64_t *)(void *)(table_node(t, n)->key +
+	    t->key_max));
+}
+
+/* Where to cut so that no character is halved. */
+static struct slice
+cut(struct slice s)
+{
+	if (s.n > PRESENCE_TEXT_MAX)
+		for (s.n = PRESENCE_TEXT_MAX; s.n > 0 &&
+		    (s.p[s.n] & 0xc0) == 0x80; s.n--)
+			continue;
+	return (s);
+}
+
+static void
+text_store(const struct table *t, uint32_t n, uint8_t tag, struct slice s)
+{
+	_Atomic uint64_t *text = text_of(t, n);
+	uint64_t word;
+	unsigned w, i;
+
+	for (w = 0; w < TEXT_WORDS; w++) {
+		word = (uint64_t)tag << 56;
+		for (i = 0; i < 7 && w * 7 + i < s.n; i++)
+			word |= (uint64_t)s.p[w * 7 + i] << (8 * i);
+		atomic_store_explicit(&text[w], word, memory_order_release);
+	}
+}
+
+/* False: written by two at once, or not yet in full. */
+static bool
+text_load(const struct table *t, uint32_t n, uint8_t tag,
+    char out[PRESENCE_TEXT_MAX + 1])
+{
+	_Atomic uint64_t *text = text_of(t, n);
+	uint64_t word;
+	unsigned w, i;
+
+	for (w = 0; w < TEXT_WORDS; w++) {
+		word = atomic_load_explicit(&text[w], memory_order_acquire);
+		if (word >> 56 != tag)
+			return (false);
+		for (i = 0; i < 7; i++)
+			out[w * 7 + i] = (char)(word >> (8 * i));
+	}
+	out[PRESENCE_TEXT_MAX] = '\0';
+	return (true);
+}
+
+/* A new version for the same level: the relay announces the status. */
+static void
+bump(struct table *t, uint32_t n)
+{
+	struct shm_node *node = table_node(t, n);
+	uint64_t a, now = mono_now().us, version;
+
+	a = atomic_load_explicit(&node->ann, memory_order_seq_cst);
+	do {
+		if ((a & ANN_DEAD) != 0)
+			return;
+		version = ANN_VERSION(a) + 1 > now ? ANN_VERSION(a) + 1 : now;
+	} while (!atomic_compare_exchange_weak_explicit(&node->ann, &a,
+	    version << 8 | (a & ANN_LEVEL), memory_order_seq_cst,
+	    memory_order_seq_cst));
+	HOOK();
+	table_mark(t, n);
+}
+
+static void
+status_store(struct presence *p, uint32_t n, uint64_t status,
+    struct slice text)
+{
+	struct table *t = p->sp.t;
+	struct shm_node *node = table_node(t, n);
+	char now_there[PRESENCE_TEXT_MAX + 1];
+	unsigned tries;
+
+	text = cut(text);
+	for (tries = 0; tries < TEXT_TRIES; tries++) {
+		if (t->text) {
+			p->tag = (uint8_t)(p->tag + 101);
+			status = (status & ~(uint64_t)0xff) | p->tag;
+			text_store(t, n, p->tag, text);
+		}
+		HOOK();
+		atomic_store_explicit(&node->status, status,
+		    memory_order_release);
+		/* another setter's words among ours: the last one rewrites */
+		if (!t->text || atomic_load_explicit(&node->status,
+		    memory_order_acquire) != status ||
+		    text_load(t, n, p->tag, now_there))
+			break;
+	}
+	HOOK();
+	bump(t, n);
+}
+
+void
+presence_set_status(struct presence *p, uint32_t node, uint16_t ns,
+    struct slice user, uint8_t code, struct slice text, struct wall now)
+{
+	uint64_t status = now.ms / 1000 << 32 | (uint64_t)code << 24;
+	struct spill_entry *e;
+
+	CHECK_MAGIC(p, PRESENCE_MAGIC);
+	if (node == 0) {
+		e = spill_find(&p->sp, ns, user);
+		if (e != NULL) {
+			e->status = status;
+			return;
+		}
+		node = table_find(p->sp.t, ns, user);
+	}
+	if (node != 0 && node < p->sp.t->cap && table_holds(p->sp.t, node))
+		status_store(p, node, status, text);
+}
+
+static uint32_t
+connections(const struct table *t, uint32_t n)
+{
+	const struct shm_node *node = table_node(t, n);
+	uint64_t bits;
+	uint32_t sum = 0, c;
+	unsigned w, s;
+
+	for (w = 0; w < 2; w++) {
+		bits = atomic_load_explicit(&node->bits[w],
+		    memory_order_acquire);
+		for (; bits != 0; bits &= bits - 1) {
+			s = w * 64 + (unsigned)__builtin_ctzll(bits) + 1;
+			if (s >= t->hdr->nslots)
+				continue;
+			c = atomic_load_explicit(&table_col(t, s)[n],
+			    memory_order_relaxed);
+			sum += c > 0 ? c : 1;
+		}
+	}
+	return (sum);
+}
+
+static void
+info_of(const struct table *t, uint32_t n, struct presence_info *info)
+{
+	const struct shm_node *node = table_node(t, n);
+	uint64_t a, status;
+
+	a = atomic_load_explicit(&node->ann, memory_order_seq_cst);
+	status = atomic_load_explicit(&node->status, memory_order_acquire);
+	*info = (struct presence_info){ .tracked = true,
+		.online = (a & ANN_LEVEL) != 0, .local = (a & ANN_L) != 0,
+		.version = ANN_VERSION(a), .connections = connections(t, n),
+		.status = (uint8_t)(status >> 24), .set_at_s = status >> 32,
+		.last_seen_ms = atomic_load_explicit(&node->last_seen_ms,
+		    memory_order_relaxed) };
+	if (t->text && status != 0 &&
+	    (!text_load(t, n, (uint8_t)status, info->text) ||
+	    atomic_load_explicit(&node->status, memory_order_acquire) !=
+	    status))
+		info->text[0] = '\0';
+}
+
+bool
+presence_get(struct presence *p, uint16_t ns, struct slice user,
+    struct presence_info *info)
+{
+	const struct spill_entry *e;
+	uint32_t n;
+
+	CHECK_MAGIC(p, PRESENCE_MAGIC);
+	*info = (struct presence_info){ 0 };
+	e = spill_find(&p->sp, ns, user);
+	n = table_find(p->sp.t, ns, user);
+	if (n != 0)
+		info_of(p->sp.t, n, info);
+	if (e != NULL) {
+		info->online = info->local = true;
+		info->connections += e->count;
+		if (info->status == 0) {
+			info->status = (uint8_t)(e->status >> 24);
+			info->set_at_s = e->status >> 32;
+		}
+	}
+	return (n != 0 || e != NULL);
+}
+
+unsigned
+presence_list(struct presence *p, uint16_t ns, uint32_t *cursor,
+    struct presence_entry *out, unsigned max)
+{
+	const struct table *t = p->sp.t;
+	uint32_t n = *cursor + 1, left = LIST_CHUNK;
+	unsigned got = 0;
+
+	CHECK_MAGIC(p, PRESENCE_MAGIC);
+	for (; n < t->cap && left > 0 && got < max; n++, left--) {
+		if (atomic_load_explicit(&t->nsid[n], memory_order_relaxed) !=
+		    ns || atomic_load_explicit(&t->map[n],
+		    memory_order_acquire) != MAP_LINKED ||
+		    table_node(t, n)->ns != ns)
+			continue;
+		info_of(t, n, &out[got].info);
+		if (!out[got].info.online || (atomic_load(
+		    &table_node(t, n)->ann) & ANN_DEAD) != 0)
+			continue;
+		out[got].whole = table_key(t, table_node(t, n),
+		    &out[got].user);
+		got++;
+	}
+	*cursor = n >= t->cap ? 0 : n - 1;
+	return (got);
+}
+
+static void
+moved(struct table *t, uint32_t n, const struct spill_entry *e)
+{
+	struct shm_node *node = table_node(t, n);
+
+	if (e->status == 0 || atomic_load(&node->status) != 0)
+		return;
+	if (t->text)
+		text_store(t, n, (uint8_t)e->status, slice_of(NULL, 0));
+	atomic_store_explicit(&node->status, e->status, memory_order_release);
+	bump(t, n);
+}
+
+void
+presence_retry(struct presence *p, struct mono now)
+{
+	CHECK_MAGIC(p, PRESENCE_MAGIC);
+	(void)now;
+	spill_retry(&p->sp, moved);
+}
+
+uint32_t
+presence_untracked(const struct presence *p)
+{
+	CHECK_MAGIC(p, PRESENCE_MAGIC);
+	return (p->sp.count + p->sp.blind);
+}
+
+/*
+ * Which nodes from a multiple of 4 on have a connection here: any column not
+ * 0.  Going by the columns spares touching the nodes: a few MB instead of
+ * hundreds.
+ */
+static void
+held_chunk(const struct segment *seg, const struct shm_table *l,
+    uint32_t from, uint32_t n, uint64_t any[TALLY_CHUNK / 4])
+{
+	const _Atomic uint16_t *col;
+	unsigned s;
+	uint32_t i;
+
+	memset(any, 0, TALLY_CHUNK / 4 * sizeof *any);
+	for (s = 1; s < seg->hdr->nslots; s++) {
+		if (slot_state(seg, s) == SLOT_FREE)
+			continue;
+		col = (const _Atomic uint16_t *)(void *)(seg->base + l->col +
+		    s * l->col_stride);
+		for (i = 0; i < n; i += 4)
+			any[i / 4] |= wide_u16(&col[from + i]);
+	}
+}
+
+typedef void held_each(void *arg, uint16_t ns);
+
+static void
+for_each_held(const struct segment *seg, held_each *each, void *arg)
+{
+	const struct shm_table *l = &seg->hdr->table[TABLE_PRESENCE];
+	const _Atomic uint16_t *nsid =
+	    (const _Atomic uint16_t *)(void *)(seg->base + l->nsid);
+	const _Atomic uint8_t *map =
+	    (const _Atomic uint8_t *)(seg->base + l->map);
+	uint64_t any[TALLY_CHUNK / 4];
+	uint32_t from, n, i;
+
+	for (from = 0; from < l->cap; from += TALLY_CHUNK) {
+		n = l->cap - from < TALLY_CHUNK ? l->cap - from : TALLY_CHUNK;
+		held_chunk(seg, l, from, n, any);
+		for (i = 0; i < n; i++)
+			if ((any[i / 4] >> (16 * (i % 4)) & 0xffff) != 0 &&
+			    from + i != 0 && atomic_load_explicit(
+			    &map[from + i], memory_order_acquire) ==
+			    MAP_LINKED)
+				each(arg, atomic_load_explicit(
+				    &nsid[from + i], memory_order_relaxed));
+	}
+}
+
+struct tally {
+	uint32_t	*users;
+	unsigned	 n;
+	uint16_t	 only;		/* count */
+};
+
+static void
+tally_one(void *arg, uint16_t ns)
+{
+	struct tally *y = arg;
+
+	if (ns < y->n)
+		y->users[ns]++;
+}
+
+void
+presence_tally(const struct segment *seg, uint32_t *users, unsigned n)
+{
+	struct tally y = { .users = users, .n = n };
+
+	segment_check(seg);
+	memset(users, 0, n * sizeof *users);
+	for_each_held(seg, tally_one, &y);
+}
+
+static void
+count_one(void *arg, uint16_t ns)
+{
+	struct tally *y = arg;
+
+	if (ns == y->only)
+		y->n++;
+}
+
+uint32_t
+presence_count(const struct segment *seg, uint16_t ns)
+{
+	struct tally y = { .only = ns };
+
+	segment_check(seg);
+	for_each_held(seg, count_one, &y);
+	return (y.n);
+}

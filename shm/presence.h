@@ -1,0 +1,77 @@
+/*
+ * Who is online: one instance of shm/table.h, key = user id of a namespace.
+ * A worker joins once per connection; the others, the relay and the HTTP API
+ * ask.  Private overflow as in shm/interest.h: a user kept there is seen as
+ * online by this process only.
+ */
+#ifndef SHM_PRESENCE_H
+#define SHM_PRESENCE_H
+
+#include "base/slice.h"
+#include "shm/segment.h"
+
+struct presence;
+struct table;
+
+#define PRESENCE_TEXT_MAX 56	/* bytes of status text */
+
+struct presence_info {
+	bool		 online;	/* here or on another host */
+	bool		 local;		/* on this host */
+	bool		 tracked;	/* there is a node for this user */
+	uint32_t	 connections;	/* of this host, all workers */
+	uint8_t		 status;	/* code, 0 = never set */
+	uint64_t	 set_at_s;	/* unix; of the status */
+	uint64_t	 last_seen_ms;	/* unix; 0 = unknown */
+	uint64_t	 version;	/* of the last change, monotonic us */
+	char		 text[PRESENCE_TEXT_MAX + 1]; /* "" if none */
+};
+
+struct presence_entry {
+	struct slice	 user;		/* borrowed until the next wait */
+	bool		 whole;		/* false: user is a prefix, id too long */
+	struct presence_info info;
+};
+
+/* One per process, after fork, by the owner of the slot. NULL + errno. */
+struct presence *presence_open(struct segment *, unsigned slot) MUST_USE;
+void	presence_close(struct presence **);
+
+/* The table behind it, for the relay: announcements, mirrors. */
+struct table *presence_table(struct presence *);
+
+/* One more connection of user; the node, or 0: kept privately. */
+uint32_t presence_join(struct presence *, uint16_t ns, struct slice user);
+/* One connection fewer; node as returned by join (0 too). */
+void	presence_leave(struct presence *, uint32_t node, uint16_t ns,
+	    struct slice user);
+/* Something came from the user now; stored if a second or more newer. */
+void	presence_seen(struct presence *, uint32_t node, struct wall now);
+/*
+ * Status of a user this slot holds; text is cut to 56 bytes at a character
+ * boundary, and dropped if the segment has no room for texts.
+ */
+void	presence_set_status(struct presence *, uint32_t node, uint16_t ns,
+	    struct slice user, uint8_t code, struct slice text,
+	    struct wall now);
+/* False: nothing is known of the user, info is zeroed. */
+bool	presence_get(struct presence *, uint16_t ns, struct slice user,
+	    struct presence_info *);
+/*
+ * Users of a namespace, online ones only.  *cursor 0 starts; 0 afterwards:
+ * that was all.  Fills up to max entries and returns how many, perhaps none
+ * (it looks at 16384 nodes per call).  Who is there throughout is listed
+ * exactly once.
+ */
+unsigned presence_list(struct presence *, uint16_t ns, uint32_t *cursor,
+	    struct presence_entry *out, unsigned max);
+/* About once a second: moves private users into the table. */
+void	presence_retry(struct presence *, struct mono now);
+uint32_t presence_untracked(const struct presence *);
+
+/* Users with a connection on this host, in one namespace: scans the table. */
+uint32_t presence_count(const struct segment *, uint16_t ns);
+/* Master, once a second: users[i] for the namespaces 0..n-1, exact now. */
+void	presence_tally(const struct segment *, uint32_t *users, unsigned n);
+
+#endif

@@ -1,0 +1,371 @@
+/*
+ * Making and mapping the segment.  Sizes become offsets in one function, plan(),
+ * used by create and attach alike, so that "the same layout" is one hash.
+ */
+#include "shm/segment.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "shm/internal.h"
+#include "shm/table.h"
+
+#define TABLE_MAX	(1u << 26)
+#define SEALS		(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+
+static uint64_t
+pages(uint64_t n)
+{
+	return ((n + SHM_PAGE - 1) / SHM_PAGE * SHM_PAGE);
+}
+
+/* Room for bytes at *at, which moves on; returns where it was. */
+static uint64_t
+take(uint64_t *at, uint64_t bytes)
+{
+	uint64_t off = *at;
+
+	*at = pages(off + bytes);
+	return (off);
+}
+
+static uint32_t
+power_of_two(uint32_t least)
+{
+	uint32_t n = 1;
+
+	while (n < least)
+		n *= 2;
+	return (n);
+}
+
+static void
+plan_table(struct shm_table *l, uint32_t max, unsigned key_max, bool text,
+    uint64_t *at)
+{
+	uint64_t words;
+
+	*l = (struct shm_table){ .key_max = key_max, .text = text };
+	l->cap = (uint32_t)(((uint64_t)max * 5 + 3) / 4) + 2;
+	l->nb = power_of_two(l->cap);
+	l->stride = 64 + key_max + (text ? 64 : 0);
+	words = l->cap / 64 + 1;
+	l->node = take(at, (uint64_t)l->cap * l->stride);
+	l->head = take(at, (uint64_t)l->nb * 8);
+	l->map = take(at, (uint64_t)l->cap + 8);
+	l->nsid = take(at, (uint64_t)l->cap * 2 + 8);
+	l->seen = take(at, (uint64_t)l->cap * 8);
+	l->dirty = take(at, words * 8);
+	l->dsum = take(at, (words / 64 + 1) * 8);
+	l->col_stride = pages((uint64_t)l->cap * 2 + 8);
+}
+
+static bool
+key_max_ok(unsigned n)
+{
+	return (n == 0 || n == 64 || n == 128);
+}
+
+static bool
+params_ok(const struct segment_params *p)
+{
+	return (p->max_workers >= 1 && p->max_workers <= SHM_WORKERS_MAX &&
+	    p->presence_max >= 1 && p->presence_max <= TABLE_MAX &&
+	    p->interest_max >= 1 && p->interest_max <= TABLE_MAX &&
+	    p->rate_ways >= 1 && p->rate_ways <= 1u << 28 &&
+	    p->max_ns >= 1 && p->max_ns <= SHM_NS_MAX &&
+	    key_max_ok(p->presence_key_max) &&
+	    key_max_ok(p->interest_key_max));
+}
+
+/* Columns go last: they are not allocated, slots in use touch theirs. */
+static void
+plan(struct shm_header *h, const struct segment_params *p, uint64_t *columns)
+{
+	struct hash_key k = { 1, 2 };
+	uint64_t at = SHM_PAGE;
+	unsigned i;
+
+	*h = (struct shm_header){ .magic = SHM_MAGIC };
+	h->nslots = 2 * p->max_workers + 1;
+	h->max_ns = p->max_ns;
+	h->slots = take(&at, h->nslots * sizeof(struct slot_row));
+	h->rate_over = take(&at, SHM_CLASSES_MAX * 8);
+	h->rate_nsets = power_of_two((p->rate_ways + SHM_WAYS - 1) /
+	    SHM_WAYS);
+	h->rate_set = take(&at, (uint64_t)h->rate_nsets * SHM_WAYS * 8);
+	plan_table(&h->table[TABLE_PRESENCE], p->presence_max,
+	    p->presence_key_max == 0 ? 128 : p->presence_key_max,
+	    p->status_text, &at);
+	plan_table(&h->table[TABLE_INTEREST], p->interest_max,
+	    p->interest_key_max == 0 ? 128 : p->interest_key_max, false,
+	    &at);
+	*columns = at;
+	for (i = 0; i < 2; i++)
+		h->table[i].col = take(&at,
+		    h->nslots * h->table[i].col_stride);
+	h->size = at;
+	h->layout_hash = hash_bytes(&k, slice_of(h, sizeof *h)) ^
+	    sizeof(struct shm_node) << 32 ^ sizeof(struct slot_row);
+}
+
+/* What is not zero at the start of a segment's life. */
+static int
+header_start(struct segment *seg, const struct shm_header *h)
+{
+	uint64_t secret[2];
+	unsigned i, n;
+
+	if (getrandom(secret, sizeof secret, 0) != (ssize_t)sizeof secret)
+		return (-1);
+	memcpy(seg->base, h, sizeof *h);
+	seg->hdr->sip_k0 = secret[0];
+	seg->hdr->sip_k1 = secret[1];
+	seg->hdr->start_ms = wall_now().ms;
+	atomic_store(&seg->hdr->epoch, 1);
+	for (i = 0; i < 2; i++) {
+		uint8_t *map = seg->base + h->table[i].map;
+
+		map[0] = UINT8_MAX; /* never used, nor what is behind cap */
+		for (n = h->table[i].cap; n % 8 != 0; n++)
+			map[n] = UINT8_MAX;
+	}
+	return (0);
+}
+
+static int
+map_segment(struct segment *seg, uint64_t size)
+{
+	void *p;
+
+	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, seg->fd, 0);
+	if (p == MAP_FAILED)
+		return (-1);
+	seg->base = p;
+	seg->size = size;
+	seg->hdr = p;
+	return (0);
+}
+
+static int
+make_memory(struct segment *seg, const struct shm_header *h, uint64_t columns)
+{
+	seg->fd = memfd_create("roostd", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (seg->fd == -1 || ftruncate(seg->fd, (off_t)h->size) == -1 ||
+	    fallocate(seg->fd, 0, 0, (off_t)columns) == -1 ||
+	    fcntl(seg->fd, F_ADD_SEALS, SEALS) == -1 ||
+	    map_segment(seg, h->size) == -1)
+		return (-1);
+	return (header_start(seg, h));
+}
+
+static struct segment *
+segment_new(void)
+{
+	struct segment *seg;
+
+	seg = calloc(1, sizeof *seg);
+	if (seg == NULL)
+		return (NULL);
+	seg->magic = SEGMENT_MAGIC;
+	seg->fd = seg->relay_fd = seg->master_fd = -1;
+	return (seg);
+}
+
+struct segment *
+segment_create(const struct segment_params *p)
+{
+	struct shm_header h;
+	struct segment *seg;
+	uint64_t columns;
+	int error;
+
+	if (!params_ok(p)) {
+		errno = EINVAL;
+		return (NULL);
+	}
+	plan(&h, p, &columns);
+	seg = segment_new();
+	if (seg == NULL)
+		return (NULL);
+	seg->relay_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	seg->master_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (seg->relay_fd == -1 || seg->master_fd == -1 ||
+	    make_memory(seg, &h, columns) == -1) {
+		error = errno;
+		segment_free(&seg);
+		errno = error;
+		return (NULL);
+	}
+	return (seg);
+}
+
+static bool
+same_layout(int fd, const struct shm_header *want)
+{
+	struct shm_header h;
+
+	if (pread(fd, &h, sizeof h, 0) != (ssize_t)sizeof h)
+		return (false);
+	return (h.magic == want->magic && h.size == want->size &&
+	    h.layout_hash == want->layout_hash &&
+	    lseek(fd, 0, SEEK_END) == (off_t)want->size);
+}
+
+struct segment *
+segment_attach(int fd, int relay_fd, int master_fd,
+    const struct segment_params *p)
+{
+	struct shm_header h;
+	struct segment *seg;
+	uint64_t columns;
+
+	if (!params_ok(p)) {
+		errno = EINVAL;
+		return (NULL);
+	}
+	plan(&h, p, &columns);
+	if (!same_layout(fd, &h)) {
+		errno = EPROTO;
+		return (NULL);
+	}
+	seg = segment_new();
+	if (seg == NULL)
+		return (NULL);
+	seg->fd = fd;
+	if (map_segment(seg, h.size) == -1) {
+		free(seg);
+		return (NULL);
+	}
+	seg->relay_fd = relay_fd;
+	seg->master_fd = master_fd;
+	return (seg);
+}
+
+static void
+close_fd(int fd)
+{
+	if (fd != -1)
+		(void)close(fd);
+}
+
+void
+segment_free(struct segment **segp)
+{
+	struct segment *seg = *segp;
+
+	*segp = NULL;
+	if (seg == NULL)
+		return;
+	CHECK_MAGIC(seg, SEGMENT_MAGIC);
+	table_close(&seg->sweeper[0]);
+	table_close(&seg->sweeper[1]);
+	if (seg->base != NULL)
+		(void)munmap(seg->base, seg->size);
+	close_fd(seg->fd);
+	close_fd(seg->relay_fd);
+	close_fd(seg->master_fd);
+	seg->magic = 0;
+	free(seg);
+}
+
+int
+segment_fd(const struct segment *seg)
+{
+	return (seg->fd);
+}
+
+int
+segment_relay_fd(const struct segment *seg)
+{
+	return (seg->relay_fd);
+}
+
+int
+segment_master_fd(const struct segment *seg)
+{
+	return (seg->master_fd);
+}
+
+unsigned
+segment_nslots(const struct segment *seg)
+{
+	return (seg->hdr->nslots);
+}
+
+uint64_t
+segment_start_ms(const struct segment *seg)
+{
+	return (seg->hdr->start_ms);
+}
+
+struct hash_key
+segment_key(const struct segment *seg)
+{
+	return ((struct hash_key){ seg->hdr->sip_k0, seg->hdr->sip_k1 });
+}
+
+struct shm_header *
+segment_header(const struct segment *seg)
+{
+	return (seg->hdr);
+}
+
+struct slot_row *
+segment_slot(const struct segment *seg, unsigned slot)
+{
+	MUST(slot < seg->hdr->nslots);
+	return ((struct slot_row *)(void *)(seg->base + seg->hdr->slots) +
+	    slot);
+}
+
+void
+segment_ring(int fd)
+{
+	uint64_t one = 1;
+	ssize_t n;
+
+	/* a full counter rings as well as one more would */
+	n = write(fd, &one, sizeof one);
+	(void)n;
+}
+
+bool
+segment_relay_sleep(struct segment *seg)
+{
+	const struct shm_table *l;
+	_Atomic uint64_t *dsum;
+	unsigned i;
+	uint32_t w;
+
+	atomic_store_explicit(&seg->hdr->relay_asleep, 1,
+	    memory_order_seq_cst);
+	for (i = 0; i < 2; i++) {
+		l = &seg->hdr->table[i];
+		dsum = (_Atomic uint64_t *)(void *)(seg->base + l->dsum);
+		for (w = 0; w < l->cap / 4096 + 1; w++)
+			if (atomic_load_explicit(&dsum[w],
+			    memory_order_seq_cst) != 0) {
+				segment_relay_woke(seg);
+				return (false);
+			}
+	}
+	return (true);
+}
+
+void
+segment_relay_woke(struct segment *seg)
+{
+	uint64_t count;
+	ssize_t n;
+
+	atomic_store_explicit(&seg->hdr->relay_asleep, 0,
+	    memory_order_seq_cst);
+	n = read(seg->relay_fd, &count, sizeof count);
+	(void)n;
+}

@@ -1,0 +1,79 @@
+/*
+ * The memory that the processes of one host share: made by the master before
+ * its first fork, inherited by every child, never reattached after the
+ * master's death.  A memfd, allocated in full (a short machine fails here and
+ * not later), sealed against resizing, close-on-exec.  See shm/layout.h.
+ */
+#ifndef SHM_SEGMENT_H
+#define SHM_SEGMENT_H
+
+#include "base/bug.h"
+#include "base/clock.h"
+#include "base/hash.h"
+
+struct segment;
+struct shm_header;
+struct slot_row;
+
+struct segment_params {
+	unsigned	 max_workers;	/* 1..64; slots are twice as many + 1 */
+	uint32_t	 presence_max;	/* users tracked, 1..2^26 */
+	uint32_t	 interest_max;	/* rooms and user channels, 1..2^26 */
+	uint32_t	 rate_ways;	/* rate buckets, rounded up to 8 * 2^k */
+	unsigned	 max_ns;	/* namespaces, 1..65535 */
+	/* longer keys are kept as prefix and digest; 0: 128. 64 or 128 */
+	unsigned	 presence_key_max;
+	unsigned	 interest_key_max;
+	bool		 status_text;	/* room for 56 bytes per user */
+};
+
+/*
+ * Master, before the first fork.  NULL + errno: EINVAL (a parameter is out of
+ * range), ENOMEM or ENOSPC (the machine is too small), else the call's own.
+ */
+struct segment *segment_create(const struct segment_params *) MUST_USE;
+/*
+ * Master after a binary upgrade: maps a segment made by its predecessor.
+ * NULL + errno: EPROTO if its layout is not the one these parameters give.
+ * Takes the descriptors on success.
+ */
+struct segment *segment_attach(int fd, int relay_fd, int master_fd,
+    const struct segment_params *) MUST_USE;
+/* Unmaps and closes in this process; the memory lives while anyone maps it. */
+void	segment_free(struct segment **);
+
+int	segment_fd(const struct segment *);
+/* eventfd that rings when nodes are marked while the relay sleeps. */
+int	segment_relay_fd(const struct segment *);
+/* eventfd that rings when a table found no free node: sweep at once. */
+int	segment_master_fd(const struct segment *);
+unsigned segment_nslots(const struct segment *);
+uint64_t segment_start_ms(const struct segment *);
+/* Secret of this daemon's life, for hash_bytes(). */
+struct hash_key segment_key(const struct segment *);
+struct shm_header *segment_header(const struct segment *);
+struct slot_row *segment_slot(const struct segment *, unsigned slot);
+
+/*
+ * Relay, about to wait: true if nothing is marked, and from now on a mark
+ * rings segment_relay_fd(); false: call table_announce() first.
+ */
+bool	segment_relay_sleep(struct segment *) MUST_USE;
+void	segment_relay_woke(struct segment *);	/* relay, after waiting */
+
+/* --- sweep.c: what the master does, and nobody else -------------------- */
+/*
+ * Everything a dead child left: call only after waitpid() returned it and
+ * slot_dead().  May be interrupted anywhere and repeated.  Frees the slot.
+ * Slot 0: the relay's mirrors stay, the next relay inherits them.
+ * (Gauges of the slot live in the stats file: stats_slot_free().)
+ */
+void	segment_reclaim(struct segment *, unsigned slot);
+/*
+ * Every 100 ms, and when segment_master_fd() rings: evicts idle nodes, frees
+ * those that nobody can still see, ages rate buckets, and drops the mirrors
+ * of a relay that has been dead for 30 s.
+ */
+void	segment_sweep(struct segment *, struct mono now);
+
+#endif

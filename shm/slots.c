@@ -1,0 +1,190 @@
+/*
+ * Slots: who is who among the processes of this host, and the two stores
+ * around each wait that let the master know when a node can be reused.
+ */
+#include "shm/slots.h"
+
+#include <unistd.h>
+
+#include "shm/internal.h"
+
+static void
+row_state(struct slot_row *row, enum slot_state state)
+{
+	atomic_store_explicit(&row->state, (uint32_t)state,
+	    memory_order_release);
+}
+
+static enum slot_state
+row_get(const struct slot_row *row)
+{
+	return ((enum slot_state)atomic_load_explicit(&row->state,
+	    memory_order_acquire));
+}
+
+int
+slot_assign(struct segment *seg, unsigned role, uint32_t generation)
+{
+	unsigned s = role == SLOT_RELAY ? 0 : 1;
+	unsigned end = role == SLOT_RELAY ? 1 : seg->hdr->nslots;
+	struct slot_row *row;
+
+	segment_check(seg);
+	for (; s < end; s++) {
+		row = segment_slot(seg, s);
+		if (row_get(row) != SLOT_FREE)
+			continue;
+		atomic_store(&row->qs, 0);
+		atomic_store(&row->turns, 0);
+		atomic_store(&row->heartbeat_us, 0);
+		atomic_store(&row->pid, 0);
+		atomic_store(&row->generation, generation);
+		atomic_store(&row->role, role);
+		row->panic[0] = '\0';
+		row_state(row, SLOT_ASSIGNED);
+		return ((int)s);
+	}
+	return (-1);
+}
+
+void
+slot_live(struct segment *seg, unsigned slot, uint32_t pid)
+{
+	struct slot_row *row = segment_slot(seg, slot);
+
+	MUST(row_get(row) == SLOT_ASSIGNED);
+	atomic_store(&row->pid, pid);
+	row_state(row, SLOT_LIVE);
+}
+
+void
+slot_dead(struct segment *seg, unsigned slot)
+{
+	struct slot_row *row = segment_slot(seg, slot);
+
+	MUST(row_get(row) != SLOT_FREE);
+	row_state(row, SLOT_DEAD);
+}
+
+void
+slot_unassign(struct segment *seg, unsigned slot)
+{
+	struct slot_row *row = segment_slot(seg, slot);
+
+	MUST(row_get(row) == SLOT_ASSIGNED);
+	row_state(row, SLOT_FREE);
+}
+
+void
+slot_heartbeat(struct segment *seg, unsigned slot, uint64_t now_us)
+{
+	struct slot_row *row = segment_slot(seg, slot);
+
+	atomic_store_explicit(&row->heartbeat_us, now_us,
+	    memory_order_relaxed);
+	atomic_store_explicit(&row->turns,
+	    atomic_load_explicit(&row->turns, memory_order_relaxed) + 1,
+	    memory_order_relaxed);
+}
+
+void
+slot_panic_note(struct segment *seg, unsigned slot, const char *note)
+{
+	struct slot_row *row = segment_slot(seg, slot);
+	size_t i;
+
+	for (i = 0; i < sizeof row->panic - 1 && note[i] != '\0'; i++)
+		row->panic[i] = note[i];
+	row->panic[i] = '\0';
+}
+
+enum slot_state
+slot_state(const struct segment *seg, unsigned slot)
+{
+	return (row_get(segment_slot(seg, slot)));
+}
+
+unsigned
+slot_role(const struct segment *seg, unsigned slot)
+{
+	return (atomic_load(&segment_slot(seg, slot)->role));
+}
+
+uint32_t
+slot_pid(const struct segment *seg, unsigned slot)
+{
+	return (atomic_load(&segment_slot(seg, slot)->pid));
+}
+
+uint32_t
+slot_generation(const struct segment *seg, unsigned slot)
+{
+	return (atomic_load(&segment_slot(seg, slot)->generation));
+}
+
+uint64_t
+slot_heartbeat_us(const struct segment *seg, unsigned slot)
+{
+	return (atomic_load(&segment_slot(seg, slot)->heartbeat_us));
+}
+
+uint64_t
+slot_turns(const struct segment *seg, unsigned slot)
+{
+	return (atomic_load(&segment_slot(seg, slot)->turns));
+}
+
+bool
+slot_panic(const struct segment *seg, unsigned slot, char out[128])
+{
+	const struct slot_row *row = segment_slot(seg, slot);
+
+	memcpy(out, row->panic, sizeof row->panic);
+	out[sizeof row->panic - 1] = '\0';
+	return (out[0] != '\0');
+}
+
+const char *
+slot_state_name(enum slot_state state)
+{
+	switch (state) {
+	case SLOT_FREE:
+		return ("free");
+	case SLOT_ASSIGNED:
+		return ("assigned");
+	case SLOT_LIVE:
+		return ("live");
+	case SLOT_DEAD:
+		return ("dead");
+	case SLOT_RECLAIM:
+		return ("reclaim");
+	}
+	return ("unknown");
+}
+
+void
+slots_quiesce_enter(struct segment *seg, unsigned slot)
+{
+	atomic_store_explicit(&segment_slot(seg, slot)->qs, 0,
+	    memory_order_release);
+}
+
+/*
+ * The master must see qs before this process sees the inside of a table, or
+ * this process must see that the node was unlinked: a full barrier.
+ */
+void
+slots_quiesce_leave(struct segment *seg, unsigned slot)
+{
+	uint64_t epoch;
+
+	epoch = atomic_load_explicit(&seg->hdr->epoch, memory_order_acquire);
+#if SHM_TSAN
+	(void)atomic_exchange_explicit(&segment_slot(seg, slot)->qs, epoch,
+	    memory_order_seq_cst);
+#else
+	atomic_store_explicit(&segment_slot(seg, slot)->qs, epoch,
+	    memory_order_release);
+	atomic_thread_fence(memory_order_seq_cst);
+#endif
+}

@@ -1,0 +1,66 @@
+/*
+ * Slots: one per role instance, 0 = relay, 1..2 * max_workers = workers.  A
+ * slot is the unit of single-writer columns, of liveness, of addressing and
+ * of reclaim.
+ *
+ *	FREE -> ASSIGNED -> LIVE -> DEAD -> RECLAIM -> FREE
+ *	  slot_assign   slot_live  slot_dead  segment_reclaim
+ *
+ * "master" and "owner" say who may call; reading is for everybody.
+ */
+#ifndef SHM_SLOTS_H
+#define SHM_SLOTS_H
+
+#include "shm/layout.h"
+#include "shm/segment.h"
+
+enum slot_state {
+	SLOT_FREE,
+	SLOT_ASSIGNED,	/* chosen by the master, child not yet confirmed */
+	SLOT_LIVE,
+	SLOT_DEAD,	/* waitpid() returned it */
+	SLOT_RECLAIM,	/* being cleaned */
+};
+
+enum slot_role {
+	SLOT_RELAY,
+	SLOT_WORKER,
+};
+
+#define SLOT_NONE	UINT32_MAX	/* a handle of the master, no column */
+
+/*
+ * Master, before fork: a free slot for this role (the relay's is always 0),
+ * with its note, heartbeat and turns cleared; -1 if there is none.
+ */
+int	slot_assign(struct segment *, unsigned role, uint32_t generation)
+	    MUST_USE;
+void	slot_live(struct segment *, unsigned slot, uint32_t pid); /* master */
+void	slot_dead(struct segment *, unsigned slot);		  /* master */
+/* Master: an ASSIGNED slot whose fork failed goes back to FREE. */
+void	slot_unassign(struct segment *, unsigned slot);
+
+void	slot_heartbeat(struct segment *, unsigned slot, uint64_t now_us);
+/* Owner; async-signal-safe, no allocation; cut at 127 bytes. */
+void	slot_panic_note(struct segment *, unsigned slot, const char *);
+
+enum slot_state slot_state(const struct segment *, unsigned slot);
+unsigned slot_role(const struct segment *, unsigned slot);
+uint32_t slot_pid(const struct segment *, unsigned slot);
+uint32_t slot_generation(const struct segment *, unsigned slot);
+uint64_t slot_heartbeat_us(const struct segment *, unsigned slot);
+uint64_t slot_turns(const struct segment *, unsigned slot);
+/* Copies the note, always NUL-terminated; false if there is none. */
+bool	slot_panic(const struct segment *, unsigned slot, char out[128]);
+const char *slot_state_name(enum slot_state);
+
+/*
+ * Owner, around the one call that waits: between enter and leave it holds no
+ * reference into a table except nodes it has joined.  A process that skips
+ * these delays the reuse of nodes, nothing else; one that calls enter while
+ * it still uses a node it has not joined reads another key's node.
+ */
+void	slots_quiesce_enter(struct segment *, unsigned slot); /* before wait */
+void	slots_quiesce_leave(struct segment *, unsigned slot); /* after wait  */
+
+#endif

@@ -1,0 +1,554 @@
+/*
+ * Find, join and leave: what every process does with a table.  Eviction and
+ * reclaim are the master's (table_master.c), announcements the relay's
+ * (table_relay.c).  The order of every two shared accesses here is part of
+ * the contract in table.h; HOOK() stands where a process may be killed.
+ */
+#include "shm/table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "shm/counters.h"
+
+#define CLAIM_SEARCH	65536u	/* bytes of map looked at, then "full" */
+#define FULL_PAUSE_US	10000u	/* no search for so long afterwards */
+#define LOST		UINT32_MAX
+
+/* A key as nodes hold it. */
+struct form {
+	uint64_t	 hash;
+	uint16_t	 ns;
+	uint16_t	 klen;
+	struct slice	 held;		/* key_max bytes at most */
+	uint8_t		 long_key[128];
+};
+
+struct table *
+table_open(struct segment *seg, enum table_id id, unsigned slot)
+{
+	const struct shm_table *l;
+	struct table *t;
+
+	segment_check(seg);
+	MUST(slot == SLOT_NONE || slot < seg->hdr->nslots);
+	t = calloc(1, sizeof *t);
+	if (t == NULL)
+		return (NULL);
+	l = &seg->hdr->table[id];
+	t->magic = TABLE_MAGIC;
+	t->id = id;
+	t->seg = seg;
+	t->hdr = seg->hdr;
+	t->cap = l->cap;
+	t->mask = l->nb - 1;
+	t->stride = l->stride;
+	t->key_max = l->key_max;
+	t->text = l->text != 0;
+	t->node = seg->base + l->node;
+	t->head = (_Atomic uint64_t *)(void *)(seg->base + l->head);
+	t->map = (_Atomic uint8_t *)(seg->base + l->map);
+	t->nsid = (_Atomic uint16_t *)(void *)(seg->base + l->nsid);
+	t->seen = (_Atomic uint64_t *)(void *)(seg->base + l->seen);
+	t->dirty = (_Atomic uint64_t *)(void *)(seg->base + l->dirty);
+	t->dsum = (_Atomic uint64_t *)(void *)(seg->base + l->dsum);
+	t->col_base = seg->base + l->col;
+	t->col_stride = l->col_stride;
+	t->slot = slot;
+	if (slot != SLOT_NONE) {
+		t->col = table_col(t, slot);
+		t->cursor = (uint32_t)((uint64_t)t->cap * slot /
+		    seg->hdr->nslots);
+	}
+	if (slot != SLOT_NONE && slot > 0) {
+		t->word = (slot - 1) / 64;
+		t->bit = (uint64_t)1 << ((slot - 1) % 64);
+	}
+	return (t);
+}
+
+void
+table_close(struct table **tp)
+{
+	struct table *t = *tp;
+
+	*tp = NULL;
+	if (t == NULL)
+		return;
+	CHECK_MAGIC(t, TABLE_MAGIC);
+	t->magic = 0;
+	table_master_free(t);
+	table_relay_free(t);
+	free(t->more);
+	free(t);
+}
+
+/* A long key is held as its beginning and 128 bits of keyed digest. */
+static void
+form_long(const struct table *t, struct slice key, struct form *f)
+{
+	struct hash_key k = { t->hdr->sip_k0 ^ 0x6c6f6e67, t->hdr->sip_k1 };
+	size_t keep = t->key_max - 16;
+	uint64_t d[2];
+
+	d[0] = hash_bytes(&k, key);
+	k.k1 = ~k.k1;
+	d[1] = hash_bytes(&k, key);
+	memcpy(f->long_key, key.p, keep);
+	memcpy(f->long_key + keep, d, sizeof d);
+	f->held = slice_of(f->long_key, t->key_max);
+}
+
+static void
+form_key(const struct table *t, uint16_t ns, struct slice key, struct form *f)
+{
+	struct hash_key k = { t->hdr->sip_k0 ^ ns, t->hdr->sip_k1 };
+
+	MUST(key.n <= UINT16_MAX);
+	f->hash = hash_bytes(&k, key);
+	f->ns = ns;
+	f->klen = (uint16_t)key.n;
+	f->held = key;
+	if (key.n > t->key_max)
+		form_long(t, key, f);
+}
+
+bool
+table_key(const struct table *t, const struct shm_node *node,
+    struct slice *key)
+{
+	if (node->klen <= t->key_max) {
+		*key = slice_of(node->key, node->klen);
+		return (true);
+	}
+	*key = slice_of(node->key, t->key_max - 16);
+	return (false);
+}
+
+/* The node behind n in its chain, LOST if there can't be one any more. */
+uint32_t
+table_next(const struct table *t, uint32_t n, unsigned *steps)
+{
+	uint32_t next;
+
+	next = atomic_load_explicit(&table_node(t, n)->next,
+	    memory_order_acquire);
+	if (unlikely(next >= t->cap || ++*steps >= SHM_CHAIN_MAX)) {
+		counter_add(COUNTER_shm_overrun, 1);
+		return (LOST);
+	}
+	return (next);
+}
+
+static bool
+node_is(const struct table *t, uint32_t n, const struct form *f)
+{
+	const struct shm_node *node = table_node(t, n);
+
+	return (node->hash == f->hash && node->ns == f->ns &&
+	    node->klen == f->klen &&
+	    memcmp(node->key, f->held.p, f->held.n) == 0 &&
+	    (atomic_load_explicit(&node->ann, memory_order_seq_cst) &
+	    ANN_DEAD) == 0);
+}
+
+/* J1.  The head word that the search began with goes to *hv. */
+static uint32_t
+walk(const struct table *t, const struct form *f, uint64_t *hv)
+{
+	unsigned steps = 0;
+	uint32_t n;
+
+	*hv = atomic_load_explicit(&t->head[f->hash & t->mask],
+	    memory_order_acquire);
+	n = (uint32_t)*hv;
+	if (unlikely(n >= t->cap))
+		return (LOST);
+	while (n != 0 && n != LOST) {
+		HOOK();
+		if (node_is(t, n, f))
+			return (n);
+		n = table_next(t, n, &steps);
+	}
+	return (n);
+}
+
+uint32_t
+table_find(const struct table *t, uint16_t ns, struct slice key)
+{
+	struct form f;
+	uint64_t hv;
+	uint32_t n;
+
+	form_key(t, ns, key, &f);
+	n = walk(t, &f, &hv);
+	return (n == LOST ? 0 : n);
+}
+
+unsigned
+table_level(const struct table *t, uint32_t n)
+{
+	const struct shm_node *node = table_node(t, n);
+	uint64_t held, remote;
+
+	held = atomic_load_explicit(&node->bits[0], memory_order_seq_cst);
+	HOOK();
+	held |= atomic_load_explicit(&node->bits[1], memory_order_seq_cst);
+	HOOK();
+	remote = atomic_load_explicit(&node->remote, memory_order_seq_cst);
+	return ((held != 0 ? ANN_L : 0) | (remote != 0 ? ANN_R : 0));
+}
+
+void
+table_mark(struct table *t, uint32_t n)
+{
+	uint32_t w = n / 64;
+	uint64_t was;
+
+	atomic_fetch_or_explicit(&t->dirty[w], (uint64_t)1 << (n % 64),
+	    memory_order_release);
+	HOOK();
+	was = atomic_fetch_or_explicit(&t->dsum[w / 64],
+	    (uint64_t)1 << (w % 64), memory_order_seq_cst);
+	if (was == 0 && atomic_load_explicit(&t->hdr->relay_asleep,
+	    memory_order_seq_cst) != 0)
+		segment_ring(t->seg->relay_fd);
+}
+
+/*
+ * ann is read before the bits, always: the compare-and-swap then proves that
+ * nobody told the world anything else in between.
+ */
+bool
+table_reconcile(struct table *t, uint32_t n)
+{
+	struct shm_node *node = table_node(t, n);
+	uint64_t a, now, version;
+	unsigned level;
+
+	for (;;) {
+		a = atomic_load_explicit(&node->ann, memory_order_seq_cst);
+		if ((a & ANN_DEAD) != 0)
+			return (false);
+		HOOK();
+		level = table_level(t, n);
+		if (level == (a & ANN_LEVEL))
+			return (true);
+		HOOK();
+		now = mono_now().us;
+		version = ANN_VERSION(a) + 1;
+		if (version < now)
+			version = now;
+		if (atomic_compare_exchange_strong_explicit(&node->ann, &a,
+		    version << 8 | level, memory_order_seq_cst,
+		    memory_order_seq_cst)) {
+			HOOK();
+			table_mark(t, n);
+		}
+		HOOK();
+	}
+}
+
+/* No node was free: for a while do not even look. */
+static uint32_t
+claim_failed(struct table *t)
+{
+	t->full_until_us = mono_now().us + FULL_PAUSE_US;
+	counter_add(t->id == TABLE_PRESENCE ? COUNTER_presence_full :
+	    COUNTER_interest_full, 1);
+	if (atomic_exchange_explicit(&t->hdr->need_sweep, 1,
+	    memory_order_seq_cst) == 0)
+		segment_ring(t->seg->master_fd);
+	return (0);
+}
+
+/* I1.  A free node becomes ours, 0 if there is none nearby. */
+static uint32_t
+claim(struct table *t)
+{
+	uint32_t at = t->cursor & ~7u, left, n;
+	uint64_t zero;
+	uint8_t was;
+
+	if (t->full_until_us != 0) {
+		if (mono_now().us < t->full_until_us)
+			return (0);
+		t->full_until_us = 0;
+	}
+	left = t->cap < CLAIM_SEARCH ? t->cap : CLAIM_SEARCH;
+	for (left = (left + 7) / 8 + 1; left > 0; left--) {
+		if (at >= t->cap)
+			at = 0;
+		for (zero = zero_bytes(wide_u8(&t->map[at])); zero != 0;
+		    zero &= zero - 1) {
+			n = at + (uint32_t)__builtin_ctzll(zero) / 8;
+			was = MAP_FREE;
+			if (atomic_compare_exchange_strong_explicit(
+			    &t->map[n], &was, (uint8_t)(t->slot + 1),
+			    memory_order_acquire, memory_order_relaxed)) {
+				t->cursor = n;
+				return (n);
+			}
+		}
+		at += 8;
+	}
+	return (claim_failed(t));
+}
+
+/* I2.  Ours and not linked: nobody looks, so plain order is enough. */
+static void
+fill(struct table *t, uint32_t n, const struct form *f, uint64_t hosts)
+{
+	struct shm_node *node = table_node(t, n);
+	unsigned i;
+
+	for (i = 0; i < 2; i++)
+		atomic_store_explicit(&node->bits[i],
+		    t->slot > 0 && i == t->word ? t->bit : 0,
+		    memory_order_relaxed);
+	HOOK();
+	atomic_store_explicit(&node->remote, hosts, memory_order_relaxed);
+	atomic_store_explicit(&node->status, 0, memory_order_relaxed);
+	atomic_store_explicit(&node->last_seen_ms, 0, memory_order_relaxed);
+	node->hash = f->hash;
+	node->ns = f->ns;
+	node->klen = f->klen;
+	if (f->held.n > 0)
+		memcpy(node->key, f->held.p, f->held.n);
+	HOOK();
+	atomic_store_explicit(&t->seen[n], 0, memory_order_relaxed);
+	atomic_store_explicit(&t->nsid[n], f->ns, memory_order_relaxed);
+}
+
+/* A node that we claimed and need no more. */
+static void
+unclaim(struct table *t, uint32_t n)
+{
+	atomic_store_explicit(&t->col[n], 0, memory_order_relaxed);
+	HOOK();
+	atomic_store_explicit(&t->map[n], MAP_FREE, memory_order_release);
+	HOOK();
+}
+
+/* I4, I5: insertion, join and edge at once.  False: somebody was faster. */
+static bool
+link_node(struct table *t, uint32_t n, const struct form *f, uint64_t hv)
+{
+	struct shm_node *node = table_node(t, n);
+	uint64_t level = t->slot > 0 ? ANN_L : ANN_R;
+
+	atomic_store_explicit(&node->ann, mono_now().us << 8 | level,
+	    memory_order_relaxed);
+	atomic_store_explicit(&node->next, (uint32_t)hv,
+	    memory_order_relaxed);
+	HOOK();
+	if (!atomic_compare_exchange_strong_explicit(
+	    &t->head[f->hash & t->mask], &hv, ((hv >> 32) + 1) << 32 | n,
+	    memory_order_acq_rel, memory_order_relaxed))
+		return (false);
+	HOOK();
+	atomic_store_explicit(&t->map[n], MAP_LINKED, memory_order_release);
+	HOOK();
+	table_mark(t, n);
+	return (true);
+}
+
+/* The bit, or for the relay the hosts.  seq_cst: related to ann. */
+static void
+pin(struct table *t, uint32_t n, uint64_t hosts)
+{
+	struct shm_node *node = table_node(t, n);
+
+	if (t->slot > 0)
+		atomic_fetch_or_explicit(&node->bits[t->word], t->bit,
+		    memory_order_seq_cst);
+	else
+		atomic_exchange_explicit(&node->remote, hosts,
+		    memory_order_seq_cst);
+}
+
+/* True if what is left in the word is nothing. */
+static bool
+unpin(struct table *t, uint32_t n)
+{
+	struct shm_node *node = table_node(t, n);
+
+	if (t->slot > 0)
+		return ((atomic_fetch_and_explicit(&node->bits[t->word],
+		    ~t->bit, memory_order_seq_cst) & ~t->bit) == 0);
+	atomic_exchange_explicit(&node->remote, 0, memory_order_seq_cst);
+	return (true);
+}
+
+/* J2 to J5.  False: the node died meanwhile and is not held. */
+static bool
+hold(struct table *t, uint32_t n, uint64_t hosts)
+{
+	if (atomic_load_explicit(&t->col[n], memory_order_relaxed) == 0)
+		atomic_store_explicit(&t->col[n], 1, memory_order_relaxed);
+	HOOK();
+	pin(t, n, hosts);
+	HOOK();
+	if (BREAK_NO_UNDO || table_reconcile(t, n))
+		return (true);
+	HOOK();
+	unpin(t, n);
+	HOOK();
+	atomic_store_explicit(&t->col[n], 0, memory_order_release);
+	HOOK();
+	return (false);
+}
+
+/*
+ * Hold key: an existing node, or a new one.  A worker that holds it already
+ * gets the node back unchanged and *held set; for the relay hosts is set anew.
+ */
+uint32_t
+table_enter(struct table *t, uint16_t ns, struct slice key, uint64_t hosts,
+    bool *held)
+{
+	uint32_t mine = 0, n;
+	struct form f;
+	uint64_t hv;
+
+	*held = false;
+	form_key(t, ns, key, &f);
+	for (;;) {
+		n = walk(t, &f, &hv);
+		HOOK();
+		if (mine != 0 && n != 0) {
+			unclaim(t, mine);
+			mine = 0;
+		}
+		if (n == LOST)
+			return (0);
+		if (n != 0) {
+			if (t->slot > 0 && table_holds(t, n)) {
+				*held = true;
+				return (n);
+			}
+			if (hold(t, n, hosts))
+				return (n);
+			continue;
+		}
+		if (mine == 0) {
+			mine = claim(t);
+			HOOK();
+			if (mine == 0)
+				return (0);
+			fill(t, mine, &f, hosts);
+			HOOK();
+			atomic_store_explicit(&t->col[mine], 1,
+			    memory_order_relaxed);
+			HOOK();
+		}
+		if (link_node(t, mine, &f, hv))
+			return (mine);
+		HOOK();
+	}
+}
+
+/* L1 to L3. */
+void
+table_release(struct table *t, uint32_t n)
+{
+	if (BREAK_COLUMN_FIRST) {
+		atomic_store_explicit(&t->col[n], 0, memory_order_release);
+		HOOK();
+	}
+	if (unpin(t, n)) {
+		HOOK();
+		(void)table_reconcile(t, n);
+	}
+	HOOK();
+	atomic_store_explicit(&t->col[n], 0, memory_order_release);
+	HOOK();
+}
+
+bool
+table_holds(const struct table *t, uint32_t n)
+{
+	return (atomic_load_explicit(&t->col[n], memory_order_relaxed) != 0);
+}
+
+static struct table_more *
+more_of(struct table *t, uint32_t n, bool make)
+{
+	struct table_more *p;
+	unsigned i;
+
+	for (i = 0; i < t->nmore; i++)
+		if (t->more[i].node == n)
+			return (&t->more[i]);
+	if (!make)
+		return (NULL);
+	if (t->nmore == t->more_cap) {
+		p = reallocarray(t->more, t->more_cap + 16, sizeof *p);
+		if (p == NULL)
+			return (NULL);
+		t->more = p;
+		t->more_cap += 16;
+	}
+	t->more[t->nmore] = (struct table_more){ .node = n };
+	return (&t->more[t->nmore++]);
+}
+
+void
+table_add(struct table *t, uint32_t n, uint32_t count)
+{
+	struct table_more *m;
+	uint32_t have;
+
+	have = atomic_load_explicit(&t->col[n], memory_order_relaxed);
+	MUST(have != 0);
+	if (likely(count <= UINT16_MAX - have)) {
+		atomic_store_explicit(&t->col[n], (uint16_t)(have + count),
+		    memory_order_relaxed);
+		return;
+	}
+	count -= UINT16_MAX - have;
+	atomic_store_explicit(&t->col[n], UINT16_MAX, memory_order_relaxed);
+	m = more_of(t, n, true);
+	if (m != NULL)
+		m->count += count;
+}
+
+uint32_t
+table_join(struct table *t, uint16_t ns, struct slice key)
+{
+	uint32_t n;
+	bool held;
+
+	CHECK_MAGIC(t, TABLE_MAGIC);
+	MUST(t->slot != SLOT_NONE && t->slot != 0);
+	n = table_enter(t, ns, key, 0, &held);
+	if (held)
+		table_add(t, n, 1);
+	return (n);
+}
+
+void
+table_leave(struct table *t, uint32_t n)
+{
+	struct table_more *m;
+	uint32_t have;
+
+	CHECK_MAGIC(t, TABLE_MAGIC);
+	MUST(n > 0 && n < t->cap && t->slot != 0);
+	have = atomic_load_explicit(&t->col[n], memory_order_relaxed);
+	MUST(have != 0);
+	if (unlikely(have == UINT16_MAX)) {
+		m = more_of(t, n, false);
+		if (m != NULL && --m->count > 0)
+			return;
+		if (m != NULL) {
+			*m = t->more[--t->nmore];
+			return;
+		}
+	}
+	if (have > 1)
+		atomic_store_explicit(&t->col[n], (uint16_t)(have - 1),
+		    memory_order_relaxed);
+	else
+		table_release(t, n);
+}

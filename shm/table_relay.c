@@ -1,0 +1,309 @@
+/*
+ * The relay's part of the table: it tells the world what changed, exactly
+ * once, and mirrors what other hosts hold.
+ *
+ * What was told last stands in seen[n].  Before an announcement the new value
+ * goes there with PEND, afterwards without: a successor repeats what may not
+ * have been told, under the same name (node, start_ms, version), so receivers
+ * can drop it.  The end of a holding is told late (leave_delay), and not at
+ * all if it did not last.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "shm/table.h"
+
+struct delayed {
+	uint64_t	 due_us;
+	uint32_t	 node;
+};
+
+struct table_relay {
+	uint64_t	 delay_us;
+	struct delayed	*queue;		/* ring, oldest first */
+	uint32_t	 first, count, cap;
+	uint8_t		*queued;	/* bit per node: is in the ring */
+	uint8_t		*kept;		/* bit per node: mirror confirmed */
+	bool		 inheriting;
+};
+
+static bool
+bit_get(const uint8_t *map, uint32_t n)
+{
+	return ((map[n / 8] >> (n % 8) & 1) != 0);
+}
+
+static void
+bit_set(uint8_t *map, uint32_t n, bool on)
+{
+	uint8_t b = (uint8_t)(1u << (n % 8));
+
+	map[n / 8] = (uint8_t)(on ? map[n / 8] | b : map[n / 8] & ~b);
+}
+
+int
+table_relay_start(struct table *t, uint64_t leave_delay_us)
+{
+	struct table_relay *r;
+
+	CHECK_MAGIC(t, TABLE_MAGIC);
+	MUST(t->slot == 0 && t->relay == NULL);
+	r = calloc(1, sizeof *r);
+	if (r == NULL)
+		return (-1);
+	t->relay = r;
+	r->delay_us = leave_delay_us;
+	r->queued = calloc(t->cap / 8 + 1, 1);
+	r->kept = calloc(t->cap / 8 + 1, 1);
+	if (r->queued == NULL || r->kept == NULL) {
+		table_relay_free(t);
+		errno = ENOMEM;
+		return (-1);
+	}
+	return (0);
+}
+
+void
+table_relay_free(struct table *t)
+{
+	struct table_relay *r = t->relay;
+
+	if (r == NULL)
+		return;
+	free(r->queue);
+	free(r->queued);
+	free(r->kept);
+	free(r);
+	t->relay = NULL;
+}
+
+/* False: no memory; the caller announces at once. */
+static bool
+queue_add(struct table_relay *r, uint32_t n, uint64_t due_us)
+{
+	uint32_t cap = r->cap == 0 ? 256 : r->cap * 2, i;
+	struct delayed *p;
+
+	if (r->count == r->cap) {
+		p = calloc(cap, sizeof *p);
+		if (p == NULL)
+			return (false);
+		for (i = 0; i < r->count; i++)
+			p[i] = r->queue[(r->first + i) % r->cap];
+		free(r->queue);
+		r->queue = p;
+		r->first = 0;
+		r->cap = cap;
+	}
+	r->queue[(r->first + r->count++) % r->cap] =
+	    (struct delayed){ .due_us = due_us, .node = n };
+	bit_set(r->queued, n, true);
+	return (true);
+}
+
+static void
+tell(struct table *t, uint32_t n, uint64_t was, uint64_t is, bool repeat,
+    table_emit *emit, void *arg)
+{
+	const struct shm_node *node = table_node(t, n);
+	struct table_event e = { .node = n, .ns = node->ns,
+		.repeat = repeat, .version = ANN_VERSION(is),
+		.was = was & ANN_LEVEL, .is = is & ANN_LEVEL };
+
+	e.whole = table_key(t, node, &e.key);
+	e.status = !repeat && e.was == e.is;
+	emit(arg, &e);
+}
+
+/* seen with PEND: the one before us did not say whether it got that far. */
+static uint64_t
+repeat_pending(struct table *t, uint32_t n, uint64_t seen, table_emit *emit,
+    void *arg)
+{
+	seen &= ~(uint64_t)ANN_PEND;
+	tell(t, n, seen, seen, true, emit, arg);
+	HOOK();
+	atomic_store_explicit(&t->seen[n], seen, memory_order_release);
+	HOOK();
+	return (seen);
+}
+
+/* Wait with this one: something ended, and not long enough ago? */
+static bool
+put_off(struct table_relay *r, uint32_t n, uint64_t seen, uint64_t a,
+    uint64_t now_us)
+{
+	uint64_t due = ANN_VERSION(a) + r->delay_us;
+
+	if ((seen & ~a & ANN_LEVEL) == 0 || r->delay_us == 0 || now_us >= due)
+		return (false);
+	return (bit_get(r->queued, n) || queue_add(r, n, due));
+}
+
+static void
+announce(struct table *t, uint32_t n, uint64_t now_us, table_emit *emit,
+    void *arg)
+{
+	struct shm_node *node = table_node(t, n);
+	uint64_t a, seen;
+
+	if (n == 0 || n >= t->cap || atomic_load_explicit(&t->map[n],
+	    memory_order_acquire) != MAP_LINKED)
+		return;
+	HOOK();
+	a = atomic_load_explicit(&node->ann, memory_order_seq_cst);
+	if ((a & ANN_DEAD) != 0)
+		return;
+	HOOK();
+	seen = atomic_load_explicit(&t->seen[n], memory_order_relaxed);
+	if ((seen & ANN_PEND) != 0)
+		seen = repeat_pending(t, n, seen, emit, arg);
+	if (a == seen || put_off(t->relay, n, seen, a, now_us))
+		return;
+	HOOK();
+	if (((a ^ seen) & ANN_LEVEL) != 0 && !BREAK_NO_PEND) {
+		atomic_store_explicit(&t->seen[n], a | ANN_PEND,
+		    memory_order_release);
+		HOOK();
+	}
+	tell(t, n, seen, a, false, emit, arg);
+	HOOK();
+	atomic_store_explicit(&t->seen[n], a, memory_order_release);
+	HOOK();
+}
+
+void
+table_announce_all(struct table *t, struct mono now, table_emit *emit,
+    void *arg)
+{
+	uint32_t n;
+
+	CHECK_MAGIC(t, TABLE_MAGIC);
+	MUST(t->relay != NULL);
+	for (n = 1; n < t->cap; n++) {
+		if (n % 8 == 0 && wide_u8(&t->map[n]) == 0) {
+			n += 7;
+			continue;
+		}
+		announce(t, n, now.us, emit, arg);
+	}
+}
+
+static void
+announce_due(struct table *t, uint64_t now_us, table_emit *emit, void *arg)
+{
+	struct table_relay *r = t->relay;
+	uint32_t left = r->count, n;
+
+	while (left-- > 0 && r->queue[r->first].due_us <= now_us) {
+		n = r->queue[r->first].node;
+		r->first = (r->first + 1) % r->cap;
+		r->count--;
+		bit_set(r->queued, n, false);
+		announce(t, n, now_us, emit, arg);
+	}
+}
+
+/* One word of dsum: up to 64 words of dirty, up to 4096 nodes. */
+static unsigned
+announce_word(struct table *t, uint32_t i, uint64_t now_us, table_emit *emit,
+    void *arg)
+{
+	uint64_t words, bits;
+	unsigned told = 0;
+	uint32_t w;
+
+	words = atomic_exchange_explicit(&t->dsum[i], 0,
+	    memory_order_seq_cst);
+	HOOK();
+	for (; words != 0; words &= words - 1) {
+		w = i * 64 + (uint32_t)__builtin_ctzll(words);
+		bits = atomic_exchange_explicit(&t->dirty[w], 0,
+		    memory_order_acq_rel);
+		HOOK();
+		for (; bits != 0; bits &= bits - 1, told++)
+			announce(t, w * 64 + (uint32_t)__builtin_ctzll(bits),
+			    now_us, emit, arg);
+	}
+	return (told);
+}
+
+unsigned
+table_announce(struct table *t, struct mono now, table_emit *emit, void *arg)
+{
+	uint32_t i, n = t->cap / 4096 + 1;
+	unsigned told = 0;
+
+	CHECK_MAGIC(t, TABLE_MAGIC);
+	MUST(t->relay != NULL);
+	announce_due(t, now.us, emit, arg);
+	for (i = 0; i < n; i++)
+		if (atomic_load_explicit(&t->dsum[i],
+		    memory_order_relaxed) != 0)
+			told += announce_word(t, i, now.us, emit, arg);
+	return (told);
+}
+
+uint64_t
+table_announce_due(const struct table *t)
+{
+	const struct table_relay *r = t->relay;
+
+	return (r->count == 0 ? UINT64_MAX : r->queue[r->first].due_us);
+}
+
+uint32_t
+table_mirror(struct table *t, uint16_t ns, struct slice key, uint64_t hosts)
+{
+	uint32_t n;
+	bool held;
+
+	CHECK_MAGIC(t, TABLE_MAGIC);
+	MUST(t->relay != NULL);
+	if (hosts == 0) {
+		n = table_find(t, ns, key);
+		if (n != 0 && table_holds(t, n))
+			table_release(t, n);
+		return (0);
+	}
+	n = table_enter(t, ns, key, hosts, &held);
+	if (n == 0)
+		return (0);
+	bit_set(t->relay->kept, n, true);
+	/* other hosts than before and the same level: nothing to reconcile */
+	return (n);
+}
+
+void
+table_inherit_begin(struct table *t)
+{
+	uint32_t n;
+
+	CHECK_MAGIC(t, TABLE_MAGIC);
+	MUST(t->relay != NULL);
+	t->relay->inheriting = true;
+	memset(t->relay->kept, 0, t->cap / 8 + 1);
+	for (n = 1; n < t->cap; n++) {
+		if (!table_holds(t, n))
+			continue;
+		HOOK();
+		(void)table_reconcile(t, n);
+		HOOK();
+		table_mark(t, n);
+	}
+}
+
+void
+table_inherit_end(struct table *t)
+{
+	uint32_t n;
+
+	CHECK_MAGIC(t, TABLE_MAGIC);
+	MUST(t->relay != NULL && t->relay->inheriting);
+	t->relay->inheriting = false;
+	for (n = 1; n < t->cap; n++)
+		if (table_holds(t, n) && !bit_get(t->relay->kept, n)) {
+			HOOK();
+			table_release(t, n);
+		}
+}
