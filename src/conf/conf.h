@@ -1,0 +1,286 @@
+/*
+ * The configuration: text in, one immutable struct out (or errors with file
+ * and line).  Opens no files: paths stay paths, the master reads them.
+ * Everything is declared once in directives.def.  Any process; after parsing
+ * nobody writes to it.
+ */
+#ifndef CONF_CONF_H
+#define CONF_CONF_H
+
+#include <sys/socket.h>
+
+#include "base/buf.h"
+#include "base/slice.h"
+
+/* --- listeners ---------------------------------------------------------- */
+
+struct conf_listen {
+	char		*text;		/* "0.0.0.0:8080", "unix:/run/x.sock" */
+	struct sockaddr_storage addr;	/* ready for bind(2) */
+	socklen_t	 addrlen;
+	bool		 tls;
+	char		*certificate;	/* PEM file paths; set iff tls */
+	char		*key;
+	unsigned	 mode;		/* unix: permission bits, 0660 */
+	int		 line;
+};
+
+/* An allowed origin: "*", "https://host", "http://host:*", exact otherwise. */
+struct conf_origin {
+	char		*scheme;	/* lower case; NULL: "*", anything */
+	char		*host;		/* lower case; may start with "*." */
+	char		*port;		/* decimal, "*", or "" = the scheme's */
+};
+
+/* --- keys --------------------------------------------------------------- */
+
+struct conf_jwt_key {
+	char		*kid;
+	char		*file;		/* PEM public key or certificate */
+	int		 line;
+};
+
+struct conf_jwt {
+	bool		 enabled;	/* a jwt section with a key is there */
+	uint32_t	 algorithms;	/* 1 << enum conf_alg order, which is
+					 * that of proto/token.h (asserted in
+					 * the master, which includes both) */
+	char		*secret;	/* "" when none */
+	struct conf_jwt_key *keys;
+	size_t		 nkeys;
+	char		*jwks_file;	/* "" when none */
+	char		*issuer;	/* "" = any */
+	char		*audience;
+	char		*user_claim;
+	char		*roles_claim;
+	char		*cookie;	/* "" = not looked at */
+	char		*query;		/* "" = not looked at */
+	uint64_t	 leeway_ms;
+};
+
+enum { CONF_API_PUBLISH = 1, CONF_API_PRESENCE = 2 };
+
+struct conf_api_key {
+	char		*name;
+	uint8_t		 sha256[32];
+	uint32_t	 allow;		/* CONF_API_ bits */
+	int		 line;
+};
+
+/* --- namespaces --------------------------------------------------------- */
+
+enum conf_auth { CONF_AUTH_REQUIRED, CONF_AUTH_OPTIONAL, CONF_AUTH_NONE };
+
+/* "dm:{a}:{b}": literal and parameter pieces in turn.  A parameter matches
+ * one or more bytes, none of them ':', '/' nor the byte that follows it. */
+struct conf_piece {
+	bool		 param;
+	char		*text;		/* literal text, or the name */
+	size_t		 len;
+};
+#define CONF_PARAMS_MAX	8
+struct conf_pattern {
+	char		*text;
+	struct conf_piece *pieces;
+	size_t		 npieces;
+	size_t		 nparams;
+};
+/* Match whole; values[i] is the i-th parameter (borrowed from s). */
+bool	conf_pattern_match(const struct conf_pattern *, struct slice s,
+	    struct slice values[CONF_PARAMS_MAX]);
+/* Index of the parameter of that name, -1 if there is none. */
+int	conf_pattern_param(const struct conf_pattern *, struct slice name);
+
+enum conf_join {
+	CONF_JOIN_OPEN,		/* anybody admitted to the namespace */
+	CONF_JOIN_CLAIM,	/* claim:NAME holds the room's parameter values:
+				 * with one parameter, the claim is a string or
+				 * an array with its value; with several, an
+				 * array with the room's whole name */
+	CONF_JOIN_SELF,		/* self:a,b: one of these parameters equals
+				 * the user's id */
+	CONF_JOIN_SERVER	/* only by the server or a back end */
+};
+
+struct conf_room {
+	struct conf_pattern pattern;
+	enum conf_join	 join;
+	char		*claim;		/* CLAIM: name of the claim */
+	unsigned	 self;		/* SELF: bit i = parameter i */
+	int		 line;
+};
+
+enum conf_to {
+	CONF_TO_NOWHERE, CONF_TO_ROOM, CONF_TO_USER, CONF_TO_NAMESPACE,
+	CONF_TO_SENDER
+};
+
+enum conf_ack { CONF_ACK_NONE, CONF_ACK_ACCEPTED, CONF_ACK_DELIVERED,
+	CONF_ACK_ECHO };
+
+enum conf_check_type {
+	CONF_CHECK_ANY, CONF_CHECK_STRING, CONF_CHECK_NUMBER,
+	CONF_CHECK_INTEGER, CONF_CHECK_BOOLEAN, CONF_CHECK_OBJECT,
+	CONF_CHECK_ARRAY
+};
+/* "content: string 1..4000", "page?: integer 0.." */
+struct conf_check {
+	char		*field;		/* member of the first argument */
+	bool		 optional;	/* "field?" */
+	enum conf_check_type type;
+	bool		 has_min, has_max;
+	double		 min, max;	/* length of strings (code points) and
+					 * arrays (elements), value of numbers */
+};
+
+struct conf_event {
+	char		*name;		/* "*": whatever has no rule of its own */
+	size_t		 name_len;
+	char		*name_json;	/* the name as a raw JSON string */
+	char		**roles;	/* any of; none: everybody */
+	size_t		 nroles;
+	enum conf_to	 to;
+	char		*field;		/* ROOM, USER: member of the first arg */
+	bool		 self;		/* the sender gets it too */
+	bool		 is_volatile;
+	bool		 member;	/* sender must be in the room (default) */
+	bool		 meta;		/* append meta (default) */
+	char		*as_json;	/* outgoing name as raw JSON; = name_json
+					 * when the rule has no `as`; NULL for
+					 * "*": the sender's own name */
+	char		*confirm_json;	/* event for the sender, or NULL */
+	enum conf_ack	 ack;
+	uint64_t	 max_bytes;	/* of all arguments; 0: no own limit */
+	struct conf_check *checks;
+	size_t		 nchecks;
+	char		*error;		/* nowhere: what the sender is told, or "" */
+	int		 line;
+};
+
+struct conf_namespace {
+	uint16_t	 index;		/* position in conf.namespaces */
+	char		*name;		/* with its slash: "/", "/chat" */
+	size_t		 name_len;
+	enum conf_auth	 auth;
+	char		**roles;
+	size_t		 nroles;
+	struct conf_room *rooms;
+	size_t		 nrooms;
+	struct conf_event *events;
+	size_t		 nevents;
+	struct conf_event *fallback;	/* event "*", or NULL */
+	void		*event_index;	/* private to conf.c */
+	int		 line;
+};
+
+/* The rule for an event by its plain name, else "*", else NULL. */
+const struct conf_event *conf_event_find(const struct conf_namespace *,
+	    struct slice name);
+/* The first room rule that matches, or NULL. */
+const struct conf_room *conf_room_find(const struct conf_namespace *,
+	    struct slice room, struct slice values[CONF_PARAMS_MAX]);
+
+enum conf_format { CONF_FORMAT_ENVELOPE, CONF_FORMAT_BARE };
+
+struct conf_route {
+	struct conf_pattern path;	/* "/ws/comments/{track_id}" */
+	const struct conf_namespace *ns;
+	struct conf_piece *join;	/* room to join, parameters filled in
+					 * from the path; none when njoin is 0 */
+	size_t		 njoin;
+	char		**roles;	/* on top of the namespace's */
+	size_t		 nroles;
+	enum conf_format format;
+	int		 line;
+};
+
+/* --- the whole ---------------------------------------------------------- */
+
+struct conf {
+	unsigned	 magic;
+#define CONF_MAGIC	0xc04fc04f
+	/* processes */
+	unsigned	 workers;	/* 0 = auto */
+	char		*user;		/* "" = stay who we are */
+	char		*pidfile;	/* "" = none */
+	char		*log_level;	/* error, warn, info, debug */
+	uint64_t	 stop_time_ms;	/* TERM: exit within */
+	uint64_t	 drain_time_ms;	/* QUIT: clients go spread over */
+	/* listeners */
+	struct conf_listen *listens;
+	size_t		 nlistens;
+	struct conf_origin *origins;
+	size_t		 norigins;
+	/* limits */
+	uint64_t	 limit_connections;	/* whole host */
+	uint64_t	 message_bytes;
+	uint64_t	 send_queue_bytes;
+	uint64_t	 bus_queue_bytes;
+	uint64_t	 handshake_timeout_ms;
+	uint64_t	 keepalive_timeout_ms;	/* idle HTTP connection */
+	uint64_t	 slow_consumer_timeout_ms;
+	uint64_t	 close_timeout_ms;	/* our Close not answered */
+	unsigned	 fragments;		/* frames of one message */
+	unsigned	 rooms_per_session;
+	unsigned	 namespaces_per_connection;
+	/* heartbeat, Engine.IO and Socket.IO */
+	uint64_t	 ping_interval_ms;
+	uint64_t	 ping_timeout_ms;
+	uint64_t	 connect_timeout_ms;
+	char		*socketio_path;	/* "/socket.io", no slash at its end */
+	/* auth */
+	struct conf_jwt	 jwt;
+	struct conf_api_key *api_keys;
+	size_t		 napi_keys;
+	uint64_t	 auth_warning_ms;  /* auth:expiring comes so long before */
+	/* shared memory and stats */
+	unsigned	 shm_users;	/* presence entries */
+	unsigned	 shm_rooms;	/* interest entries */
+	char		*stats_file;	/* "" = anonymous */
+	char		*demo_page;	/* file served as /demo/; "" = none */
+	/* meaning */
+	struct conf_namespace *namespaces;
+	size_t		 nnamespaces;
+	struct conf_route *routes;
+	size_t		 nroutes;
+	void		*ns_index;	/* private to conf.c */
+};
+
+/* By name with its slash; NULL when unknown. */
+const struct conf_namespace *conf_namespace_find(const struct conf *,
+	    struct slice name);
+/* The route whose path matches (not decoded path), with its parameters. */
+const struct conf_route *conf_route_find(const struct conf *,
+	    struct slice path, struct slice values[CONF_PARAMS_MAX]);
+/* An Origin header value is allowed: listed; or, when no list is configured,
+ * its host and port are those of the request's Host header. */
+bool	conf_origin_allowed(const struct conf *, struct slice origin,
+	    struct slice host);
+
+struct conf_errors {
+	struct buf	 text;		/* lines "FILE:LINE: message\n" */
+	unsigned	 count;
+};
+void	conf_errors_init(struct conf_errors *);
+void	conf_errors_fini(struct conf_errors *);
+/* For those who find trouble later (a missing file): the same form. */
+void	conf_error(struct conf_errors *, const char *file, int line,
+	    const char *fmt, ...) PRINTF_LIKE(4, 5);
+
+struct conf_source {
+	const char	*file;		/* its name, for messages */
+	struct slice	 text;
+	const char	*const *overrides; /* "limits.connections=10", from -o */
+	size_t		 noverrides;
+	const char	*(*env)(const char *name); /* getenv, or a test's */
+};
+/* NULL: see errors.  A syntax error is reported alone, errors of meaning all
+ * together. */
+struct conf *conf_parse(const struct conf_source *, struct conf_errors *)
+	    MUST_USE;
+void	conf_free(struct conf **);
+/* The effective configuration with every default, in the file's own syntax
+ * (secrets as "..." ); what it prints parses again. */
+void	conf_dump(const struct conf *, struct buf *);
+
+#endif

@@ -1,0 +1,362 @@
+/*
+ * What both kinds of client do: identity, expiry, deadlines, end.  Called by
+ * the host through client.h, and by engine.c and plain.c.
+ */
+#include "hub/client.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "hub/client_int.h"
+#include "hub/hub_int.h"
+#include "proto/ws.h"
+
+#define SECOND	UINT64_C(1000000)
+
+void
+client_send_text(struct hub *h, struct outq *q, const struct buf *b)
+{
+	struct slice s = buf_unread(b);
+	uint8_t *to;
+
+	if (b->oom) {
+		counter_add(COUNTER_memory_failures, 1);
+		return;
+	}
+	to = out_direct(&h->out, q, ws_header_size(s.n) + s.n);
+	if (to == NULL)
+		return;
+	to += ws_encode_header(to, WS_OP_TEXT, s.n);
+	memcpy(to, s.p, s.n);
+}
+
+void
+client_close(struct client *c, enum reason reason)
+{
+	if (c->closing)
+		return;
+	c->closing = true;
+	c->hub->ports.close(c->hub->ports.host, c, reason);
+}
+
+/* --- identity ------------------------------------------------------------- */
+
+enum authfail
+client_verify(struct hub *h, struct slice token, struct principal **who)
+{
+	const struct conf_jwt *j = &h->conf->jwt;
+	struct token_policy policy = {
+		.issuer = slice_str(j->issuer),
+		.audience = slice_str(j->audience),
+		.user_claim = slice_str(j->user_claim),
+		.roles_claim = slice_str(j->roles_claim),
+		.leeway_s = j->leeway_ms / 1000,
+	};
+	struct token_claims claims;
+	enum authfail f;
+
+	*who = NULL;
+	if (h->keys == NULL)
+		f = AUTHFAIL_unknown_key;
+	else
+		f = token_verify(h->keys, &policy, token, h->wall, &claims);
+	if (f != AUTH_OK) {
+		counter_auth_failed(f);
+		return (f);
+	}
+	*who = principal_new(h->conf, &claims);
+	token_claims_fini(&claims);
+	if (*who == NULL) {
+		counter_add(COUNTER_memory_failures, 1);
+		return (AUTHFAIL_claims);
+	}
+	counter_add(COUNTER_tokens_verified, 1);
+	return (AUTH_OK);
+}
+
+const char *
+client_admits(const struct conf_namespace *ns, char *const *roles,
+    size_t nroles, const struct principal *who, const char **code)
+{
+	*code = "unauthorized";
+	if (ns->auth == CONF_AUTH_REQUIRED && who == NULL)
+		return ("authentication required");
+	*code = "forbidden";
+	if (!principal_has_role(who, ns->roles, ns->nroles) ||
+	    !principal_has_role(who, roles, nroles))
+		return ("your role is not admitted here");
+	return (NULL);
+}
+
+/* --- deadlines ------------------------------------------------------------ */
+
+static uint64_t
+earlier(uint64_t a, uint64_t b)
+{
+	if (a == 0 || b == 0)
+		return (a + b);
+	return (a < b ? a : b);
+}
+
+/* When a session's identity needs attention, as time of the loop; 0: never. */
+static uint64_t
+auth_due(const struct session *s)
+{
+	const struct hub *h = s->hub;
+	uint64_t at_ms, lead;
+
+	if (s->who == NULL || s->who->exp == 0)
+		return (0);
+	at_ms = (uint64_t)s->who->exp * 1000 + h->conf->jwt.leeway_ms;
+	lead = s->warned ? 0 :
+	    h->conf->auth_warning_ms + h->conf->jwt.leeway_ms;
+	at_ms = at_ms > lead ? at_ms - lead : 0;
+	if (at_ms <= h->wall.ms)
+		return (h->now.us + 1);
+	/* nobody waits for longer than a year; keep the sum from wrapping */
+	if (at_ms - h->wall.ms > UINT64_C(366) * 86400 * 1000)
+		return (0);
+	return (h->now.us + (at_ms - h->wall.ms) * 1000);
+}
+
+void
+client_schedule(struct client *c, uint64_t own_us)
+{
+	struct session *s;
+	uint64_t due;
+
+	c->auth_due_us = 0;
+	for (s = c->sessions; s != NULL; s = s->next)
+		c->auth_due_us = earlier(c->auth_due_us, auth_due(s));
+	due = earlier(own_us, c->auth_due_us);
+	if (due == 0)
+		due = c->hub->now.us + 3600 * SECOND;
+	if (due < c->due_us) {
+		c->due_us = due;
+		c->hub->ports.rearm(c->hub->ports.host, c);
+	} else
+		c->due_us = due;
+}
+
+struct mono
+client_due(const struct client *c)
+{
+	CHECK_MAGIC(c, CLIENT_MAGIC);
+	return ((struct mono){ c->due_us });
+}
+
+static void
+warn(struct session *s)
+{
+	char text[48];
+	int64_t left = s->who->exp - (int64_t)(s->hub->wall.ms / 1000);
+	int n;
+
+	s->warned = true;
+	n = snprintf(text, sizeof text, "{\"in\":%" PRId64 "}",
+	    left < 0 ? 0 : left);
+	session_emit(s, SLICE("\"auth:expiring\""), slice_of(text, (size_t)n));
+}
+
+static bool
+is_over(const struct session *s)
+{
+	return ((uint64_t)s->who->exp * 1000 + s->hub->conf->jwt.leeway_ms <=
+	    s->hub->wall.ms);
+}
+
+static void
+check_expiry(struct client *c)
+{
+	struct session *s, *next;
+
+	for (s = c->sessions; s != NULL && !c->closing; s = next) {
+		next = s->next;
+		if (s->who == NULL || s->who->exp == 0)
+			continue;
+		if (is_over(s))
+			c->kind->expire(c, s);
+		else if (!s->warned && (uint64_t)s->who->exp * 1000 <=
+		    s->hub->wall.ms + s->hub->conf->auth_warning_ms)
+			warn(s);
+	}
+}
+
+void
+client_tick(struct client *c)
+{
+	uint64_t own;
+
+	CHECK_MAGIC(c, CLIENT_MAGIC);
+	if (c->closing)
+		return;
+	if (c->auth_due_us != 0 && c->auth_due_us <= c->hub->now.us)
+		check_expiry(c);
+	if (c->closing)
+		return;
+	own = c->kind->tick(c);
+	if (!c->closing)
+		client_schedule(c, own);
+}
+
+/* --- auth:refresh --------------------------------------------------------- */
+
+static void
+take_over(struct client *c, const struct principal *old,
+    struct principal *who)
+{
+	struct session *s;
+
+	for (s = c->sessions; s != NULL; s = s->next) {
+		if (s->who == NULL ||
+		    !slice_eq(principal_user(s->who), principal_user(old)))
+			continue;
+		principal_unref(&s->who);
+		s->who = principal_ref(who);
+		s->warned = false;
+	}
+}
+
+bool
+client_refresh(struct session *s, const struct inbound *in,
+    struct slice token)
+{
+	struct client *c = s->client;
+	struct principal *who, *old;
+	const char *why, *code;
+	enum authfail f;
+	char text[48];
+	int n;
+
+	f = client_verify(s->hub, token, &who);
+	if (f == AUTH_OK && (s->who == NULL ||
+	    !slice_eq(principal_user(who), principal_user(s->who)))) {
+		f = AUTHFAIL_subject;
+		counter_auth_failed(f);
+	}
+	if (f != AUTH_OK) {
+		principal_unref(&who);
+		rule_refuse(s, in, REFUSED_UNAUTHORIZED, "%s",
+		    authfail_words(f));
+		return (false);
+	}
+	why = client_admits(s->ns, NULL, 0, who, &code);
+	if (why != NULL) {
+		principal_unref(&who);
+		rule_refuse(s, in, REFUSED_FORBIDDEN, "%s", why);
+		return (false);
+	}
+	old = principal_ref(s->who);
+	take_over(c, old, who);
+	principal_unref(&old);
+	counter_add(COUNTER_tokens_refreshed, 1);
+	n = snprintf(text, sizeof text, "{\"exp\":%" PRId64 "}", who->exp);
+	principal_unref(&who);
+	session_ack(s, &in->ack, slice_of(text, (size_t)n));
+	client_schedule(c, c->kind->tick(c));
+	return (true);
+}
+
+/* --- life ----------------------------------------------------------------- */
+
+void
+admission_fini(struct admission *a)
+{
+	principal_unref(&a->who);
+	free(a->room);
+	a->room = NULL;
+}
+
+struct client *
+client_new(struct hub *h, const struct client_kind *kind, struct outq *out,
+    void *host, struct admission *a)
+{
+	struct client *c = calloc(1, sizeof *c);
+
+	if (c == NULL) {
+		counter_add(COUNTER_memory_failures, 1);
+		return (NULL);
+	}
+	c->magic = CLIENT_MAGIC;
+	c->kind = kind;
+	c->hub = h;
+	c->out = out;
+	c->host = host;
+	c->who = a->who;
+	a->who = NULL;
+	c->fail = a->fail;
+	c->due_us = UINT64_MAX;
+	return (c);
+}
+
+void *
+client_host(const struct client *c)
+{
+	CHECK_MAGIC(c, CLIENT_MAGIC);
+	return (c->host);
+}
+
+void
+client_link(struct client *c, struct session *s)
+{
+	struct session **pp = &c->sessions;
+
+	while (*pp != NULL)
+		pp = &(*pp)->next;
+	*pp = s;
+	c->nsessions++;
+}
+
+void
+client_unlink(struct client *c, struct session *s)
+{
+	struct session **pp = &c->sessions;
+
+	while (*pp != s)
+		pp = &(*pp)->next;
+	*pp = s->next;
+	s->next = NULL;
+	c->nsessions--;
+}
+
+void
+client_text(struct client *c, uint8_t *data, size_t n)
+{
+	CHECK_MAGIC(c, CLIENT_MAGIC);
+	if (c->closing)
+		return;
+	counter_add(COUNTER_messages_in, 1);
+	c->kind->text(c, data, n);
+}
+
+void
+client_binary(struct client *c, uint8_t *data, size_t n)
+{
+	CHECK_MAGIC(c, CLIENT_MAGIC);
+	if (c->closing)
+		return;
+	counter_add(COUNTER_messages_in, 1);
+	c->kind->binary(c, data, n);
+}
+
+void
+client_gone(struct client **cp, enum reason reason)
+{
+	struct client *c = *cp;
+	struct session *s;
+
+	CHECK_MAGIC(c, CLIENT_MAGIC);
+	*cp = NULL;
+	while ((s = c->sessions) != NULL) {
+		if (reason == REASON_ping_timeout)
+			counter_ns_add(s->ns->index, NS_error_timeout, 1);
+		client_unlink(c, s);
+		session_free(&s);
+	}
+	if (c->kind->gone != NULL)
+		c->kind->gone(c);
+	principal_unref(&c->who);
+	c->magic = 0;
+	free(c);
+}

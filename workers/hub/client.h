@@ -1,0 +1,79 @@
+/*
+ * A client: what is on the other end of a connection once HTTP is over.  Two
+ * kinds: an Engine.IO engine with Socket.IO sessions on it (engine.c), and a
+ * plain WebSocket with one session (plain.c).  The host makes one after the
+ * handshake, feeds it messages, tells it the time when it is due, and takes
+ * it away when the connection is gone.
+ */
+#ifndef HUB_CLIENT_H
+#define HUB_CLIENT_H
+
+#include "base/clock.h"
+#include "base/reason.h"
+#include "hub/hub.h"
+#include "proto/token.h"
+
+struct client;
+
+/* --- handshake ----------------------------------------------------------- */
+
+/* What the request said about who is there.  The host looks for a token in
+ * Authorization, the configured cookie and query parameter, and in the
+ * subprotocol "bearer.TOKEN", in this order; the first found counts. */
+struct client_request {
+	struct slice	 token;		/* empty: none given */
+	const struct conf_namespace *ns;	/* plain only */
+	const struct conf_route *route;		/* plain by route, else NULL */
+	struct slice	 values[CONF_PARAMS_MAX]; /* the route's parameters,
+						   * percent-decoded */
+};
+
+/* Outcome of the checks, between request and 101. */
+struct admission {
+	struct principal *who;		/* NULL: anonymous */
+	enum authfail	 fail;		/* why a given token was refused */
+	const struct conf_namespace *ns;
+	const struct conf_route *route;
+	char		*room;		/* heap; to join at once, or NULL */
+	size_t		 room_len;
+};
+void	admission_fini(struct admission *);
+
+struct refusal {
+	int		 status;	/* 401, 403, 503 */
+	const char	*code;		/* stable: "unauthorized" ... */
+	const char	*message;	/* for people */
+};
+
+/* Engine.IO: a bad token is no refusal yet (CONNECT may bring another). */
+void	engine_admit(struct hub *, const struct client_request *,
+	    struct admission *);
+/* Plain WebSocket: true, or false with refusal filled in. */
+bool	plain_admit(struct hub *, const struct client_request *,
+	    struct admission *, struct refusal *) MUST_USE;
+
+/* After the 101 was queued on out.  Takes over what admission holds (fini
+ * stays harmless).  host: the transport, returned by client_host().  NULL:
+ * no memory (close the connection). */
+struct client *engine_open(struct hub *, struct admission *, struct outq *out,
+	    void *host) MUST_USE;
+struct client *plain_open(struct hub *, struct admission *, struct outq *out,
+	    void *host) MUST_USE;
+
+void	*client_host(const struct client *);
+
+/* --- life ---------------------------------------------------------------- */
+
+/* One whole WebSocket message.  data is writable and only borrowed. */
+void	client_text(struct client *, uint8_t *data, size_t n);
+void	client_binary(struct client *, uint8_t *data, size_t n);
+
+/* When client_tick wants to be called next; never 0. */
+struct mono client_due(const struct client *);
+void	client_tick(struct client *);
+
+/* The connection has ended (or ends now): leave everything, free. Clears the
+ * pointer.  reason is counted by the host, and told to the log. */
+void	client_gone(struct client **, enum reason);
+
+#endif

@@ -1,0 +1,65 @@
+/*
+ * What the two kinds of client share, inside the hub.
+ */
+#ifndef HUB_CLIENT_INT_H
+#define HUB_CLIENT_INT_H
+
+#include "hub/client.h"
+#include "hub/rule.h"
+#include "hub/session.h"
+
+struct client_kind {
+	void	(*text)(struct client *, uint8_t *, size_t);
+	void	(*binary)(struct client *, uint8_t *, size_t);
+	/* its own deadlines have come; returns the next one (us, 0: none) */
+	uint64_t (*tick)(struct client *);
+	/* the end (NULL: nothing to do) */
+	void	(*gone)(struct client *);
+	/* one session's token is over */
+	void	(*expire)(struct client *, struct session *);
+};
+
+struct client {
+	unsigned	 magic;
+#define CLIENT_MAGIC	0xc11e47c1
+	bool		 closing;	/* we asked the host to close */
+	uint8_t		 nsessions;
+	const struct client_kind *kind;
+	struct hub	*hub;
+	struct outq	*out;
+	void		*host;
+	struct session	*sessions;	/* in order of joining */
+	struct principal *who;		/* from the handshake; may be NULL */
+	enum authfail	 fail;		/* of the handshake's token */
+	uint32_t	 ping_timeouts;	/* extensions of this ping, 0 or 1 */
+	uint64_t	 due_us;	/* when client_tick is wanted */
+	uint64_t	 auth_due_us;	/* next expiry or warning; 0: none */
+	/* Engine.IO */
+	uint64_t	 ping_us;	/* next ping, or the last one's time */
+	uint64_t	 pong_us;	/* deadline of its pong; 0: none due */
+	uint64_t	 connect_us;	/* deadline of the first CONNECT; 0 */
+};
+
+/* A text frame to one connection, from a scratch buffer. */
+void	client_send_text(struct hub *, struct outq *, const struct buf *);
+/* Ask the host to close; further input is ignored. */
+void	client_close(struct client *, enum reason);
+struct client *client_new(struct hub *, const struct client_kind *,
+	    struct outq *, void *host, struct admission *) MUST_USE;
+void	client_link(struct client *, struct session *);
+void	client_unlink(struct client *, struct session *);
+/* Deadlines have changed: compute due, tell the host when it is earlier. */
+void	client_schedule(struct client *, uint64_t own_us);
+
+/* Verify a token. AUTH_OK: *who is a new reference. Failures are counted. */
+enum authfail client_verify(struct hub *, struct slice token,
+	    struct principal **who);
+/* May this identity use the namespace?  NULL, or the words of the refusal;
+ * *code is its stable name. */
+const char *client_admits(const struct conf_namespace *, char *const *roles,
+	    size_t nroles, const struct principal *, const char **code);
+/* auth:refresh; true: accepted and acked. */
+bool	client_refresh(struct session *, const struct inbound *,
+	    struct slice token);
+
+#endif

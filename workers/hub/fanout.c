@@ -1,0 +1,275 @@
+/*
+ * Encode once, queue to each; see fanout.h, and out.h for what a queue is.
+ * Called by rule.c for events of clients here, by publish.c for back ends and
+ * other workers.
+ */
+#include "hub/fanout.h"
+
+#include "hub/hub_int.h"
+
+/* --- one room: the common case -------------------------------------------- */
+
+/* Attach all members but those who shall not get this one message. */
+static uint32_t
+attach_members(struct hub *h, struct batch *b, struct room_wire *rw,
+    const struct publication *p, const struct outq *except, bool *left_out)
+{
+	struct outq *q;
+	uint32_t i, n = 0;
+
+	for (i = 0; i < rw->n; i++) {
+		q = rw->v[i].out;
+		if (q == NULL)
+			continue;
+		if (unlikely(q == except)) {
+			*left_out = true;
+			continue;
+		}
+		if (unlikely(p->is_volatile && q->blocked)) {
+			counter_add(COUNTER_dropped_volatile, 1);
+			continue;
+		}
+		if (likely(batch_attach(&h->out, b, q)))
+			n++;
+		else if (!q->dead)
+			counter_add(COUNTER_dropped_memory, 1);
+	}
+	return (n);
+}
+
+/* The first message of the room in this turn. */
+static uint8_t *
+first_of_turn(struct hub *h, struct room_wire *rw, size_t size,
+    const struct publication *p, struct outq *except, uint32_t *got)
+{
+	struct batch *b = batch_open(&h->out);
+	bool seen, left_out = false;
+	uint8_t *to;
+
+	rw->batch = NULL;
+	if (b == NULL)
+		return (NULL);
+	*got = attach_members(h, b, rw, p, except, &left_out);
+	to = batch_append(&h->out, b, size, NULL, &seen);
+	if (left_out)
+		batch_wait(b, except);
+	/* with others left out too, the next message starts a new batch */
+	if (*got + left_out == rw->n - rw->holes) {
+		rw->batch = b;
+		rw->turn = h->turn;
+	}
+	return (to);
+}
+
+static uint32_t
+fanout_wire(struct hub *h, struct room_wire *rw, enum wire w,
+    const struct publication *p, struct outq *except)
+{
+	size_t body = wire_body(w, p);
+	bool seen = false;
+	uint32_t got;
+	uint8_t *to;
+
+	if (rw->batch == NULL || rw->turn != h->turn ||
+	    batch_size(rw->batch) > BATCH_MAX ||
+	    (p->is_volatile && h->out.nblocked > 0)) {
+		to = first_of_turn(h, rw, wire_frame(body), p, except, &got);
+	} else {
+		if (except != NULL)
+			batch_except(rw->batch, except);
+		to = batch_append(&h->out, rw->batch, wire_frame(body),
+		    except, &seen);
+		got = rw->n - rw->holes - seen;
+	}
+	if (to == NULL) {
+		counter_add(COUNTER_dropped_memory, rw->n - rw->holes);
+		return (0);
+	}
+	wire_put(w, p, body, to);
+	counter_add(COUNTER_encodings, 1);
+	return (got);
+}
+
+static void
+count(const struct room *r, uint32_t got, size_t bytes)
+{
+	counter_add(COUNTER_deliveries, got);
+	counter_ns_add(r->ns, NS_events_out, got);
+	counter_ns_add(r->ns, NS_bytes_out, got * bytes);
+}
+
+uint32_t
+fanout_room(struct hub *h, struct room *r, const struct publication *p,
+    const struct outq *except)
+{
+	uint32_t got = 0;
+	unsigned w;
+
+	CHECK_MAGIC(r, ROOM_MAGIC);
+	for (w = 0; w < WIRE__MAX; w++)
+		if (r->wires[w] != NULL && r->wires[w]->n != 0)
+			got += fanout_wire(h, r->wires[w], (enum wire)w, p,
+			    (struct outq *)(uintptr_t)except);
+	count(r, got, p->args.n);
+	return (got);
+}
+
+/* --- one session ---------------------------------------------------------- */
+
+bool
+fanout_session(struct hub *h, struct session *s, const struct publication *p)
+{
+	size_t body = wire_body(s->wire, p);
+	uint8_t *to;
+
+	if (p->is_volatile && s->out->blocked) {
+		counter_add(COUNTER_dropped_volatile, 1);
+		return (false);
+	}
+	to = out_direct(&h->out, s->out, wire_frame(body));
+	if (to == NULL) {
+		counter_add(COUNTER_dropped_memory, !s->out->dead);
+		return (false);
+	}
+	wire_put(s->wire, p, body, to);
+	counter_add(COUNTER_encodings, 1);
+	counter_add(COUNTER_deliveries, 1);
+	counter_ns_add(s->ns->index, NS_events_out, 1);
+	counter_ns_add(s->ns->index, NS_bytes_out, p->args.n);
+	return (true);
+}
+
+/* --- any audience --------------------------------------------------------- */
+
+/* One walk over several rooms: a frame for each wire, made when first needed,
+ * and a stamp that marks who has had it (or must not). */
+struct walk {
+	struct hub	*h;
+	const struct publication *p;
+	uint32_t	 stamp;
+	uint32_t	 got;
+	struct msg	*frames[WIRE__MAX];
+};
+
+static struct msg *
+walk_frame(struct walk *k, enum wire w)
+{
+	size_t body;
+
+	if (k->frames[w] != NULL)
+		return (k->frames[w]);
+	body = wire_body(w, k->p);
+	k->frames[w] = msg_new(wire_frame(body));
+	if (k->frames[w] == NULL)
+		return (NULL);
+	k->frames[w]->len = (uint32_t)wire_frame(body);
+	wire_put(w, k->p, body, k->frames[w]->data);
+	counter_add(COUNTER_encodings, 1);
+	return (k->frames[w]);
+}
+
+static void
+walk_session(struct walk *k, struct session *s)
+{
+	struct msg *m;
+
+	if (s->stamp == k->stamp)
+		return;
+	s->stamp = k->stamp;
+	if (k->p == NULL)
+		return;		/* only marking */
+	if (k->p->is_volatile && s->out->blocked) {
+		counter_add(COUNTER_dropped_volatile, 1);
+		return;
+	}
+	m = walk_frame(k, s->wire);
+	if (m != NULL && out_push(&k->h->out, s->out, m, 0, m->len))
+		k->got++;
+	else if (!s->out->dead)
+		counter_add(COUNTER_dropped_memory, 1);
+}
+
+static void
+walk_room(struct walk *k, const struct room *r)
+{
+	const struct room_wire *rw;
+	unsigned w;
+	uint32_t i;
+
+	for (w = 0; r != NULL && w < WIRE__MAX; w++) {
+		rw = r->wires[w];
+		for (i = 0; rw != NULL && i < rw->n; i++)
+			if (rw->v[i].out != NULL)
+				walk_session(k, rw->v[i].ship->session);
+	}
+}
+
+static void
+walk_names(struct walk *k, uint16_t ns, enum room_kind kind,
+    const struct slice *names, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		walk_room(k, room_find(k->h, ns, kind, names[i]));
+}
+
+static void
+walk_sids(struct walk *k, const struct conf_namespace *ns,
+    const struct slice *sids, size_t n)
+{
+	struct session *s;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		s = sid_find(k->h, sids[i]);
+		if (s != NULL && s->ns == ns)
+			walk_session(k, s);
+	}
+}
+
+static bool
+is_one_room(const struct audience *a)
+{
+	return (a->nexcept == 0 && a->nsids == 0 && a->nrooms + a->nusers <= 1);
+}
+
+static struct room *
+the_room(struct hub *h, uint16_t ns, const struct audience *a)
+{
+	if (a->nrooms == 1)
+		return (room_find(h, ns, ROOM_NAMED, a->rooms[0]));
+	if (a->nusers == 1)
+		return (room_find(h, ns, ROOM_USER, a->users[0]));
+	return (room_find(h, ns, ROOM_NAMESPACE, slice_of(NULL, 0)));
+}
+
+uint32_t
+fanout_audience(struct hub *h, const struct conf_namespace *ns,
+    const struct audience *a, const struct publication *p)
+{
+	struct walk k = { .h = h, .stamp = ++h->stamp };
+	struct room *r;
+	unsigned w;
+
+	if (is_one_room(a)) {
+		r = the_room(h, ns->index, a);
+		return (r == NULL ? 0 : fanout_room(h, r, p, NULL));
+	}
+	walk_sids(&k, ns, a->except, a->nexcept);
+	walk_names(&k, ns->index, ROOM_NAMED, a->except, a->nexcept);
+	k.p = p;
+	if (a->nrooms + a->nusers + a->nsids == 0)
+		walk_room(&k, room_find(h, ns->index, ROOM_NAMESPACE,
+		    slice_of(NULL, 0)));
+	walk_names(&k, ns->index, ROOM_NAMED, a->rooms, a->nrooms);
+	walk_names(&k, ns->index, ROOM_USER, a->users, a->nusers);
+	walk_sids(&k, ns, a->sids, a->nsids);
+	for (w = 0; w < WIRE__MAX; w++)
+		if (k.frames[w] != NULL)
+			msg_unref(&k.frames[w]);
+	counter_add(COUNTER_deliveries, k.got);
+	counter_ns_add(ns->index, NS_events_out, k.got);
+	counter_ns_add(ns->index, NS_bytes_out, k.got * p->args.n);
+	return (k.got);
+}

@@ -1,0 +1,34 @@
+/*
+ * From one publication to its receivers on this worker: encode once per wire
+ * form, queue a reference for each.  Who they are is an audience; what may be
+ * sent was decided before (rule.h).
+ */
+#ifndef HUB_FANOUT_H
+#define HUB_FANOUT_H
+
+#include "conf/conf.h"
+#include "hub/wire.h"
+
+struct hub;
+struct outq;
+struct room;
+struct session;
+
+/* All members of one room but the connection except (NULL: nobody).  Returns
+ * how many got it. */
+uint32_t fanout_room(struct hub *, struct room *, const struct publication *,
+	    const struct outq *except);
+/* One session. false: not queued. */
+bool	fanout_session(struct hub *, struct session *,
+	    const struct publication *);
+
+/* The union of rooms, users and sids (all empty: the whole namespace), less
+ * the sessions whose sid or room is in except.  Each gets it once. */
+struct audience {
+	const struct slice *rooms, *users, *sids, *except;
+	size_t		 nrooms, nusers, nsids, nexcept;
+};
+uint32_t fanout_audience(struct hub *, const struct conf_namespace *,
+	    const struct audience *, const struct publication *);
+
+#endif

@@ -1,0 +1,107 @@
+/*
+ * The hub as its host sees it: made once per worker, told the time, turned.
+ * See hub.h; what comes over the bus is in publish.c.
+ */
+#include "hub/hub.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "hub/hub_int.h"
+#include "shm/interest.h"
+#include "shm/presence.h"
+
+struct hub *
+hub_new(const struct hub_params *p)
+{
+	struct hub *h = calloc(1, sizeof *h);
+
+	if (h == NULL)
+		return (NULL);
+	h->magic = HUB_MAGIC;
+	h->conf = p->conf;
+	h->keys = p->keys;
+	h->interest = p->interest;
+	h->presence = p->presence;
+	h->key = p->hash_key;
+	h->slot = p->slot;
+	h->generation = p->generation;
+	h->ports = p->ports;
+	h->turn = 1;
+	out_init(&h->out);
+	pending_init(&h->pending);
+	buf_init(&h->meta);
+	buf_init(&h->text);
+	h->id_prefix_len = (size_t)snprintf(h->id_prefix, sizeof h->id_prefix,
+	    "%08" PRIx64 ".%u.%u.", p->node_id & UINT32_MAX, p->slot,
+	    p->generation);
+	return (h);
+}
+
+void
+hub_free(struct hub **hp)
+{
+	struct hub *h = *hp;
+
+	CHECK_MAGIC(h, HUB_MAGIC);
+	*hp = NULL;
+	pending_fini(&h->pending);
+	sid_table_fini(&h->sids);
+	room_table_fini(&h->rooms);
+	out_fini(&h->out);
+	buf_fini(&h->meta);
+	buf_fini(&h->text);
+	h->magic = 0;
+	free(h);
+}
+
+void
+hub_time(struct hub *h, struct mono now, struct wall wall)
+{
+	CHECK_MAGIC(h, HUB_MAGIC);
+	h->now = now;
+	h->wall = wall;
+}
+
+void
+hub_tick(struct hub *h)
+{
+	CHECK_MAGIC(h, HUB_MAGIC);
+	pending_tick(h);
+	if (h->now.us - h->mono_tick_us < 1000000)
+		return;
+	h->mono_tick_us = h->now.us;
+	interest_retry(h->interest, h->now);
+	presence_retry(h->presence, h->now);
+}
+
+static void
+flush(void *arg, struct outq *q)
+{
+	struct hub *h = arg;
+
+	h->ports.flush(h->ports.host, q);
+}
+
+void
+hub_turn_end(struct hub *h)
+{
+	CHECK_MAGIC(h, HUB_MAGIC);
+	h->turn++;
+	out_turn_end(&h->out, flush, h);
+}
+
+void
+hub_bus_lost(struct hub *h)
+{
+	CHECK_MAGIC(h, HUB_MAGIC);
+	pending_lost(h);
+}
+
+struct out *
+hub_out(struct hub *h)
+{
+	CHECK_MAGIC(h, HUB_MAGIC);
+	return (&h->out);
+}

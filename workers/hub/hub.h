@@ -1,0 +1,50 @@
+/*
+ * The hub of one worker: sessions, rooms, rules, fan-out.  Memory only: it
+ * gets bytes, times and frames as arguments, and asks its host (ports.h) for
+ * what needs the world.  This header is what the host calls; the parts are
+ * client.h (one connection's view), api.h (back ends), out.h (queues).
+ */
+#ifndef HUB_HUB_H
+#define HUB_HUB_H
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "conf/conf.h"
+#include "hub/out.h"
+#include "hub/ports.h"
+
+struct interest;
+struct presence;
+struct token_keys;
+struct hub;
+
+struct hub_params {
+	const struct conf *conf;
+	const struct token_keys *keys;	/* NULL: no jwt configured */
+	struct interest	*interest;	/* shm/interest.h, this slot's handle */
+	struct presence	*presence;	/* shm/presence.h, likewise */
+	struct hash_key	 hash_key;	/* of the segment */
+	uint16_t	 slot;
+	uint16_t	 generation;
+	uint64_t	 node_id;
+	struct hub_ports ports;
+};
+
+struct hub *hub_new(const struct hub_params *) MUST_USE; /* NULL: no memory */
+/* All clients must be gone. */
+void	hub_free(struct hub **);
+
+/* At the start of each turn. */
+void	hub_time(struct hub *, struct mono, struct wall);
+/* About ten times a second: questions that wait too long, overflow lists. */
+void	hub_tick(struct hub *);
+/* At the end of each turn: ports.flush for each queue with something new. */
+void	hub_turn_end(struct hub *);
+/* One whole frame from the relay (bus.h). */
+void	hub_bus_frame(struct hub *, struct slice frame);
+/* The stream to the relay broke: questions to other workers are settled. */
+void	hub_bus_lost(struct hub *);
+
+struct out *hub_out(struct hub *);
+
+#endif

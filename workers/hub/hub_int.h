@@ -1,0 +1,49 @@
+/*
+ * The hub's inside, shared by its parts and by nobody else.
+ */
+#ifndef HUB_HUB_INT_H
+#define HUB_HUB_INT_H
+
+#include "hub/fanout.h"
+#include "hub/hub.h"
+#include "hub/pending.h"
+#include "hub/room.h"
+#include "hub/session.h"
+#include "shm/counters.h"
+
+struct hub {
+	unsigned	 magic;
+#define HUB_MAGIC	0x4b064b06
+	const struct conf *conf;
+	const struct token_keys *keys;
+	struct interest	*interest;
+	struct presence	*presence;
+	struct hash_key	 key;
+	uint16_t	 slot, generation;
+	struct hub_ports ports;
+	struct out	 out;
+	struct mono	 now;		/* of this turn */
+	struct wall	 wall;
+	uint32_t	 turn;		/* batches of other turns are dead */
+	struct room_table rooms;
+	struct sid_table sids;
+	struct pending_table pending;
+	uint64_t	 mono_tick_us;	/* interest_retry last ran */
+	uint64_t	 seq;		/* publications made here */
+	uint32_t	 stamp;		/* see fanout.c */
+	struct buf	 meta;		/* scratch for one publication's meta */
+	struct buf	 text;		/* scratch for one reply */
+	char		 id_prefix[48];	/* node.slot.generation. */
+	size_t		 id_prefix_len;
+};
+
+/* The bit of this worker in a word pair of slots; see shm/interest.h. */
+static inline void
+hub_mask_own(const struct hub *h, uint64_t bits[2])
+{
+	unsigned b = h->slot - 1u;
+
+	bits[b / 64] &= ~(UINT64_C(1) << (b % 64));
+}
+
+#endif

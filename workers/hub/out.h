@@ -1,0 +1,123 @@
+/*
+ * What goes out: a queue of references per connection, and batches shared by
+ * the receivers of one room.  Memory only; who owns the socket takes the
+ * bytes at the end of the loop turn.
+ *
+ *	room ──► batch (one msg, grows during the turn) ◄── ref ── outq of each
+ *	direct ► scratch (one msg for all single receivers) ◄─ ref ┘  member
+ *
+ * A reference at the tail of a queue may be open: it reaches to the end of
+ * its batch, whatever is appended there until the turn ends.  So the second
+ * and later messages to a room in one turn cost one copy into the batch, not
+ * one step per receiver.  As soon as something else is queued for a receiver,
+ * or it is the excepted sender, its reference is closed and it becomes
+ * detached; the batch's next message attaches it again.  Order per receiver
+ * is therefore the order of the calls.
+ */
+#ifndef HUB_OUT_H
+#define HUB_OUT_H
+
+#include "base/msg.h"
+
+#define OUT_OPEN	UINT32_MAX	/* ref.end: to the end of the batch */
+
+struct out_ref {
+	struct msg	*m;		/* one reference held */
+	uint32_t	 off;		/* first byte not yet sent */
+	uint32_t	 end;		/* or OUT_OPEN */
+};
+
+struct batch;
+
+struct outq {			/* embed in the connection; zeroed to start */
+	struct out_ref	*more;		/* ring of cap refs behind `one` */
+	struct out_ref	 one;		/* the head of the queue */
+	struct batch	*open;		/* whose open reference is the tail */
+	uint32_t	 bytes;		/* in closed references */
+	uint32_t	 n;		/* references queued, `one` included */
+	uint16_t	 rhead;		/* first of the ring */
+	uint16_t	 rcap;		/* power of two, 0: no ring */
+	bool		 dirty;		/* in the turn's list */
+	bool		 blocked;	/* the socket did not take all */
+	bool		 dead;		/* take nothing more */
+	bool		 lossy;		/* volatile and refused messages were
+					 * dropped: reported by the owner */
+};
+
+/* All queues of one worker. */
+struct out {
+	unsigned	 magic;
+#define OUT_MAGIC	0x0c70c701
+	struct outq	**dirty;	/* queues to flush this turn */
+	size_t		 ndirty, dirty_cap;
+	struct msg	*scratch;	/* direct messages of this turn */
+	struct batch	*batches;	/* used this turn */
+	struct batch	*free_batches;
+	struct out_ref	*free_rings;	/* rings of RING_MIN entries */
+	unsigned	 nfree_rings;
+	uint32_t	 nblocked;	/* queues with blocked set */
+};
+
+void	out_init(struct out *);
+void	out_fini(struct out *);
+
+/* --- one receiver -------------------------------------------------------- */
+
+/*
+ * Room for n bytes that go to q alone, behind all that is queued; the caller
+ * fills them before it does anything else.  NULL: no memory, or q is dead.
+ */
+uint8_t	*out_direct(struct out *, struct outq *q, size_t n) MUST_USE;
+/* The same for bytes that are ready. false: not queued. */
+bool	out_bytes(struct out *, struct outq *, struct slice);
+/* Queue bytes of a msg (a reference is taken). false: no memory or dead. */
+bool	out_push(struct out *, struct outq *, struct msg *, uint32_t off,
+	    uint32_t end);
+
+/* --- many receivers ------------------------------------------------------ */
+
+/* A fresh batch for this turn, or NULL. */
+struct batch *batch_open(struct out *) MUST_USE;
+/* q gets what is appended from now on. false: no memory or dead. */
+bool	batch_attach(struct out *, struct batch *, struct outq *q);
+/* q does not get the next message, but those after it. */
+void	batch_except(struct batch *, struct outq *q);
+/* q joins those that the next message attaches. */
+void	batch_wait(struct batch *, struct outq *q);
+/*
+ * Room for n bytes at the batch's end.  Attaches the waiting ones first, but
+ * for except; *excepted tells whether it was among them.  NULL: no memory.
+ */
+uint8_t	*batch_append(struct out *, struct batch *, size_t n,
+	    const struct outq *except, bool *excepted) MUST_USE;
+/* Bytes so far; a caller opens a new batch instead of growing for ever. */
+uint32_t batch_size(const struct batch *);
+#define BATCH_MAX	(256u << 10)
+
+/* --- the owner of the socket --------------------------------------------- */
+
+/* The next contiguous run of bytes; false: nothing queued. Valid until the
+ * next call that touches q. */
+bool	outq_peek(const struct outq *, struct slice *) MUST_USE;
+/* Up to max runs for writev; returns how many. */
+struct iovec;
+unsigned outq_iov(const struct outq *, struct iovec *, unsigned max);
+/* n bytes were taken by the socket. */
+void	outq_sent(struct out *, struct outq *, size_t n);
+/* The socket did not take all: what is left must survive the turn. */
+void	outq_block(struct out *, struct outq *);
+void	outq_unblock(struct out *, struct outq *);
+/* Bytes queued, open references included. */
+uint64_t outq_bytes(const struct outq *);
+/* Drop all that is queued; with dead set nothing is queued any more.  The
+ * memory of q must stay valid until out_turn_end(). */
+void	outq_kill(struct out *, struct outq *);
+
+/*
+ * End of the turn: call flush(arg, q) for each dirty queue (it may queue
+ * more for other connections: they are flushed too), then forget batches.
+ */
+void	out_turn_end(struct out *, void (*flush)(void *arg, struct outq *q),
+	    void *arg);
+
+#endif

@@ -1,0 +1,47 @@
+/*
+ * Acks that wait for other workers: a rule with ack = delivered tells the
+ * sender how many connections of this host got the event.  The count of this
+ * worker is known at once; each other worker that was sent the event answers,
+ * or the time limit passes.  Bounded: when too many wait, the sender is told
+ * what is known.
+ */
+#ifndef HUB_PENDING_H
+#define HUB_PENDING_H
+
+#include <sys/queue.h>
+
+#include "base/slice.h"
+#include "hub/session.h"
+
+#define PENDING_MAX		4096
+#define PENDING_TIMEOUT_MS	2000
+
+struct pending;
+struct pending_table {
+	struct pending	*by_index[PENDING_MAX];
+	TAILQ_HEAD(pending_list, pending) oldest;	/* in order of time */
+	uint32_t	 count;
+	uint32_t	 next;		/* makes refs unlike their predecessors */
+};
+
+void	pending_init(struct pending_table *);
+void	pending_fini(struct pending_table *);
+
+/* A reference for a question about to be asked; 0: too many wait. */
+uint32_t pending_ref(struct hub *);
+/*
+ * The question was put to the workers in bits: answer `ack` of this session
+ * later.  count: receivers here.  With no bits the answer goes out now.
+ */
+void	pending_wait(struct hub *, uint32_t ref, const struct session *,
+	    const struct ack *, struct slice id, uint32_t count,
+	    const uint64_t bits[2]);
+/* The ack itself: {"id","ts","delivered"}. */
+void	pending_answer(struct session *, const struct ack *, struct slice id,
+	    uint64_t ts, uint64_t count);
+void	pending_count(struct hub *, uint32_t ref, uint16_t from,
+	    uint64_t count);
+void	pending_tick(struct hub *);
+void	pending_lost(struct hub *);	/* the relay went: answer them all */
+
+#endif

@@ -1,0 +1,175 @@
+/*
+ * A plain WebSocket client: one connection, one session, messages as raw.h
+ * has them (envelope) or the first argument alone (bare).  Called by the
+ * host through client.h.
+ */
+#include <stdlib.h>
+
+#include "hub/client_int.h"
+#include "hub/hub_int.h"
+#include "proto/json.h"
+#include "proto/raw.h"
+
+/* --- admission ------------------------------------------------------------ */
+
+static bool
+refuse(struct refusal *r, int status, const char *code, const char *message)
+{
+	*r = (struct refusal){ status, code, message };
+	return (false);
+}
+
+/* The room that a route joins, with the path's parameters filled in. */
+static bool
+fill_room(const struct client_request *q, struct admission *a)
+{
+	const struct conf_route *r = q->route;
+	struct slice part;
+	struct buf b;
+	size_t i;
+
+	buf_init(&b);
+	for (i = 0; i < r->njoin; i++) {
+		part = slice_str(r->join[i].text);
+		if (r->join[i].param)
+			part = q->values[conf_pattern_param(&r->path, part)];
+		buf_slice(&b, part);
+	}
+	a->room = (char *)b.data;
+	a->room_len = b.wpos;
+	return (!b.oom);
+}
+
+/* Rooms that a route names are joined without a join rule: the route is one.
+ * The name must still be one that a room can have. */
+static bool
+admit_room(const struct client_request *q, struct admission *a,
+    struct refusal *r)
+{
+	if (q->route == NULL || q->route->njoin == 0)
+		return (true);
+	if (!fill_room(q, a))
+		return (refuse(r, 503, "internal", "out of memory"));
+	if (a->room_len == 0 || a->room_len > ROOM_NAME_MAX)
+		return (refuse(r, 400, "bad_request", "room name too long"));
+	return (true);
+}
+
+bool
+plain_admit(struct hub *h, const struct client_request *q,
+    struct admission *a, struct refusal *r)
+{
+	const char *why, *code;
+
+	*a = (struct admission){ .ns = q->ns, .route = q->route };
+	if (q->token.n != 0 && q->ns->auth != CONF_AUTH_NONE)
+		a->fail = client_verify(h, q->token, &a->who);
+	why = a->fail != AUTH_OK ? authfail_words(a->fail) : NULL;
+	code = "unauthorized";
+	if (why == NULL)
+		why = client_admits(q->ns, q->route == NULL ? NULL :
+		    q->route->roles, q->route == NULL ? 0 : q->route->nroles,
+		    a->who, &code);
+	if (why == NULL && admit_room(q, a, r))
+		return (true);
+	counter_add(COUNTER_ns_refusals, 1);
+	counter_ns_add(q->ns->index, NS_refusals, 1);
+	if (why != NULL) {
+		if (a->who == NULL && a->fail == AUTH_OK)
+			counter_auth_failed(AUTHFAIL_missing);
+		(void)refuse(r, strcmp(code, "forbidden") == 0 ? 403 : 401,
+		    code, why);
+	}
+	admission_fini(a);
+	return (false);
+}
+
+/* --- messages ------------------------------------------------------------- */
+
+static void
+bare_text(struct client *c, struct slice data)
+{
+	struct inbound in = { .event = SLICE("\"message\"") };
+	struct slice rest = { NULL, 0 };
+
+	if (json_value(data, &rest) != (ssize_t)data.n) {
+		client_close(c, REASON_raw_parse);
+		return;
+	}
+	in.args = rest;
+	rule_event(c->sessions, &in);
+}
+
+static void
+plain_text(struct client *c, uint8_t *data, size_t n)
+{
+	struct session *s = c->sessions;
+	struct inbound in = { .ack.kind = ACK_NONE };
+	struct raw_message m;
+
+	if (s->wire == WIRE_BARE) {
+		bare_text(c, slice_of(data, n));
+		return;
+	}
+	if (raw_decode(slice_of(data, n), &m) < 0) {
+		rule_refuse(s, &in, REFUSED_BAD_REQUEST, "%s", m.why);
+		return;
+	}
+	in.event = m.event;
+	in.args = m.data;
+	if (m.id.n != 0)
+		in.ack = (struct ack){ .kind = ACK_RAW, .raw = m.id };
+	rule_event(s, &in);
+}
+
+static void
+plain_binary(struct client *c, uint8_t *data, size_t n)
+{
+	(void)data;
+	(void)n;
+	client_close(c, REASON_unsupported_data);
+}
+
+static uint64_t
+plain_tick(struct client *c)
+{
+	(void)c;
+	return (0);
+}
+
+static void
+plain_expire(struct client *c, struct session *s)
+{
+	(void)s;
+	client_close(c, REASON_auth_expired);
+}
+
+static const struct client_kind plain_kind = {
+	.text = plain_text, .binary = plain_binary, .tick = plain_tick,
+	.expire = plain_expire,
+};
+
+struct client *
+plain_open(struct hub *h, struct admission *a, struct outq *out, void *host)
+{
+	enum wire wire = a->route != NULL &&
+	    a->route->format == CONF_FORMAT_BARE ? WIRE_BARE : WIRE_ENVELOPE;
+	struct client *c = client_new(h, &plain_kind, out, host, a);
+	struct session *s;
+
+	if (c == NULL)
+		return (NULL);
+	s = session_new(h, c, out, wire, a->ns, c->who);
+	if (s == NULL) {
+		client_gone(&c, REASON_memory);
+		return (NULL);
+	}
+	client_link(c, s);
+	if (a->room != NULL && !room_join(h, s, ROOM_NAMED,
+	    slice_of(a->room, a->room_len))) {
+		client_gone(&c, REASON_memory);
+		return (NULL);
+	}
+	client_schedule(c, 0);
+	return (c);
+}

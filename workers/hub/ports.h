@@ -1,0 +1,36 @@
+/*
+ * What the hub asks of its host.  The worker implements it; unit tests have
+ * fakes.  None of these may call back into the hub.
+ */
+#ifndef HUB_PORTS_H
+#define HUB_PORTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/reason.h"
+
+struct bus_envelope;
+struct client;
+struct outq;
+
+struct hub_ports {
+	void	*host;		/* first argument of all */
+	/*
+	 * The connection of this client shall end: send what is queued, then
+	 * close as reason.def says.  The host calls client_gone() when it has
+	 * let go, not from within this call.
+	 */
+	void	(*close)(void *host, struct client *, enum reason);
+	/* client_due() became earlier than it was. */
+	void	(*rearm)(void *host, struct client *);
+	/* Hand an envelope to the relay; false: no relay now, or its queue is
+	 * full (counted by the host). */
+	bool	(*bus_send)(void *host, const struct bus_envelope *);
+	/* Take bytes from the queue to the socket (end of turn). */
+	void	(*flush)(void *host, struct outq *);
+	/* Bytes of the kernel's random generator (may be buffered). */
+	void	(*random)(void *host, void *p, size_t n);
+};
+
+#endif

@@ -1,0 +1,159 @@
+/*
+ * Identity from claims; see principal.h.  Made by client.c at the handshake
+ * and by engine.c and service.c for tokens that come later.
+ */
+#include "hub/principal.h"
+
+#include <stdlib.h>
+
+#include "conf/conf.h"
+#include "proto/json.h"
+#include "proto/token.h"
+
+/* Does an earlier room rule ask for the same claim? */
+static bool
+asked_before(const struct conf *conf, size_t n, size_t r)
+{
+	const char *name = conf->namespaces[n].rooms[r].claim;
+	size_t i, j;
+
+	for (i = 0; i <= n; i++) {
+		for (j = 0; j < conf->namespaces[i].nrooms; j++) {
+			if (i == n && j == r)
+				return (false);
+			if (conf->namespaces[i].rooms[j].claim != NULL &&
+			    strcmp(conf->namespaces[i].rooms[j].claim,
+			    name) == 0)
+				return (true);
+		}
+	}
+	return (false);
+}
+
+static void
+keep_claim(struct buf *b, const char *name, struct slice json)
+{
+	struct slice value;
+
+	if (!json_get(json, slice_str(name), &value))
+		return;
+	if (b->wpos > 1)
+		buf_byte(b, ',');
+	json_escape(b, slice_str(name));
+	buf_byte(b, ':');
+	buf_slice(b, value);
+}
+
+/* The claims that some room of the configuration asks for, as an object. */
+static void
+keep_claims(struct buf *b, const struct conf *conf, struct slice json)
+{
+	size_t n, r;
+
+	buf_byte(b, '{');
+	for (n = 0; n < conf->nnamespaces; n++)
+		for (r = 0; r < conf->namespaces[n].nrooms; r++)
+			if (conf->namespaces[n].rooms[r].join ==
+			    CONF_JOIN_CLAIM && !asked_before(conf, n, r))
+				keep_claim(b,
+				    conf->namespaces[n].rooms[r].claim, json);
+	buf_byte(b, '}');
+	if (b->wpos == 2)
+		buf_reset(b);	/* nothing asked, nothing kept */
+}
+
+static struct principal *
+assemble(const struct token_claims *tc, struct slice claims)
+{
+	struct slice user = slice_of(tc->user, tc->user_len);
+	size_t json = json_escape_size(user), roles = 0, i, n;
+	struct principal *p;
+	char *at;
+
+	for (i = 0; i < tc->nroles; i++)
+		roles += strlen(tc->roles[i]) + 1;
+	p = malloc(sizeof *p + user.n + json + roles + claims.n);
+	if (p == NULL)
+		return (NULL);
+	*p = (struct principal){ .magic = PRINCIPAL_MAGIC, .refs = 1,
+		.exp = tc->exp, .user_len = (uint32_t)user.n,
+		.json_len = (uint32_t)json, .roles_len = (uint32_t)roles,
+		.claims_len = (uint32_t)claims.n };
+	memcpy(p->bytes, user.p, user.n);
+	at = (char *)json_escape_to((uint8_t *)p->bytes + user.n, user);
+	for (i = 0; i < tc->nroles; i++) {
+		n = strlen(tc->roles[i]) + 1;
+		memcpy(at, tc->roles[i], n);
+		at += n;
+	}
+	if (claims.n != 0)
+		memcpy(at, claims.p, claims.n);
+	return (p);
+}
+
+struct principal *
+principal_new(const struct conf *conf, const struct token_claims *tc)
+{
+	struct principal *p = NULL;
+	struct buf b;
+
+	buf_init(&b);
+	keep_claims(&b, conf, slice_of(tc->json, tc->json_len));
+	if (!b.oom)
+		p = assemble(tc, buf_unread(&b));
+	buf_fini(&b);
+	return (p);
+}
+
+struct principal *
+principal_ref(struct principal *p)
+{
+	CHECK_MAGIC(p, PRINCIPAL_MAGIC);
+	p->refs++;
+	return (p);
+}
+
+void
+principal_unref(struct principal **pp)
+{
+	struct principal *p = *pp;
+
+	if (p == NULL)
+		return;
+	CHECK_MAGIC(p, PRINCIPAL_MAGIC);
+	*pp = NULL;
+	if (--p->refs > 0)
+		return;
+	p->magic = 0;
+	free(p);
+}
+
+bool
+principal_has_role(const struct principal *p, char *const *roles,
+    size_t nroles)
+{
+	const char *r, *end;
+	size_t i;
+
+	if (nroles == 0)
+		return (true);
+	if (p == NULL)
+		return (false);
+	r = p->bytes + p->user_len + p->json_len;
+	end = r + p->roles_len;
+	for (; r < end; r += strlen(r) + 1)
+		for (i = 0; i < nroles; i++)
+			if (strcmp(r, roles[i]) == 0)
+				return (true);
+	return (false);
+}
+
+bool
+principal_claim(const struct principal *p, const char *name,
+    struct slice *value)
+{
+	if (p == NULL || p->claims_len == 0)
+		return (false);
+	return (json_get(slice_of(p->bytes + p->user_len + p->json_len +
+	    p->roles_len, p->claims_len), slice_str(name), value));
+}

@@ -1,0 +1,52 @@
+/*
+ * Who is on a connection: what its token said that is still needed.  Shared
+ * by the sessions that came with the same token; one allocation.
+ */
+#ifndef HUB_PRINCIPAL_H
+#define HUB_PRINCIPAL_H
+
+#include "base/bug.h"
+#include "base/slice.h"
+
+struct conf;
+struct token_claims;
+
+struct principal {
+	unsigned	 magic;
+#define PRINCIPAL_MAGIC	0x94147947
+	uint32_t	 refs;
+	int64_t		 exp;		/* unix seconds; 0: never */
+	uint32_t	 user_len;
+	uint32_t	 json_len;	/* user as a raw JSON string */
+	uint32_t	 roles_len;	/* roles, each followed by NUL */
+	uint32_t	 claims_len;	/* JSON object of the claims that rules
+					 * of the configuration ask for */
+	char		 bytes[];	/* user, json, roles, claims */
+};
+
+/* NULL: no memory. */
+struct principal *principal_new(const struct conf *,
+	    const struct token_claims *) MUST_USE;
+struct principal *principal_ref(struct principal *);
+void	principal_unref(struct principal **);	/* NULL is fine */
+
+static inline struct slice
+principal_user(const struct principal *p)
+{
+	return (slice_of(p->bytes, p->user_len));
+}
+
+static inline struct slice
+principal_user_json(const struct principal *p)
+{
+	return (slice_of(p->bytes + p->user_len, p->json_len));
+}
+
+/* Has any of these roles; an empty list asks for none. p may be NULL. */
+bool	principal_has_role(const struct principal *, char *const *roles,
+	    size_t nroles) MUST_USE;
+/* The raw JSON value of a claim; false: absent. p may be NULL. */
+bool	principal_claim(const struct principal *, const char *name,
+	    struct slice *value) MUST_USE;
+
+#endif

@@ -1,0 +1,251 @@
+/*
+ * The way out of a worker and back in; see publish.h.  Called by rule.c and
+ * api.c; hub.c hands in what comes from the relay.
+ */
+#include "hub/publish.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "hub/hub_int.h"
+#include "proto/bus.h"
+#include "shm/interest.h"
+
+/* --- who else has members ------------------------------------------------- */
+
+static void
+remote_bits(struct hub *h, uint16_t ns, const struct room *local,
+    enum room_kind kind, struct slice name, uint64_t bits[2])
+{
+	char key[ROOM_NAME_MAX + 1];
+
+	if (local != NULL && local->node != 0) {
+		interest_peek(h->interest, local->node, bits);
+	} else {
+		key[0] = (char)kind;
+		if (name.n != 0)
+			memcpy(key + 1, name.p, name.n);
+		interest_who(h->interest, ns, slice_of(key, name.n + 1), bits);
+	}
+	hub_mask_own(h, bits);
+}
+
+static void
+fill(struct hub *h, struct bus_envelope *e, const struct publication *p,
+    const uint64_t bits[2])
+{
+	e->kind = BUS_PUBLISH;
+	e->flags = p->is_volatile ? BUS_VOLATILE : 0;
+	e->slots[0] = bits[0];
+	e->slots[1] = bits[1];
+	e->from = h->slot;
+	e->generation = h->generation;
+	e->nsp = p->nsp;
+	e->event = p->event;
+	e->args = p->args;
+	e->meta = p->meta;
+	e->sent_us = p->sent_us;
+}
+
+static void
+add_name(struct bus_envelope *e, enum room_kind kind, struct slice name)
+{
+	if (kind == ROOM_NAMED)
+		e->rooms[e->nrooms++] = name;
+	else if (kind == ROOM_USER)
+		e->users[e->nusers++] = name;
+}
+
+/* An envelope is large and its lists are mostly empty: no clearing of them. */
+static void
+envelope_init(struct bus_envelope *e)
+{
+	e->ref = 0;
+	e->count = 0;
+	e->nrooms = e->nusers = e->nsids = e->nexcept = 0;
+}
+
+/* --- out ------------------------------------------------------------------ */
+
+uint32_t
+publish_room(struct hub *h, const struct conf_namespace *ns,
+    enum room_kind kind, struct slice name, const struct publication *p,
+    const struct session *except, struct publish_remote *remote)
+{
+	struct room *r = room_find(h, ns->index, kind, name);
+	struct bus_envelope e;
+	uint64_t bits[2];
+	uint32_t got = 0;
+
+	counter_add(COUNTER_publications, 1);
+	if (name.n > ROOM_NAME_MAX)
+		return (0);
+	if (r != NULL)
+		got = fanout_room(h, r, p, except == NULL ? NULL : except->out);
+	remote_bits(h, ns->index, r, kind, name, bits);
+	if ((bits[0] | bits[1]) == 0)
+		return (got);
+	envelope_init(&e);
+	fill(h, &e, p, bits);
+	add_name(&e, kind, name);
+	if (remote != NULL && remote->ref != 0) {
+		e.flags |= BUS_WANT_COUNT;
+		e.ref = remote->ref;
+	}
+	if (h->ports.bus_send(h->ports.host, &e) && remote != NULL) {
+		remote->bits[0] = bits[0];
+		remote->bits[1] = bits[1];
+	}
+	return (got);
+}
+
+static void
+audience_bits(struct hub *h, const struct conf_namespace *ns,
+    const struct audience *a, uint64_t all[2])
+{
+	uint64_t bits[2];
+	size_t i;
+
+	all[0] = all[1] = 0;
+	for (i = 0; i < a->nrooms + a->nusers; i++) {
+		if (i < a->nrooms)
+			remote_bits(h, ns->index, NULL, ROOM_NAMED,
+			    a->rooms[i], bits);
+		else
+			remote_bits(h, ns->index, NULL, ROOM_USER,
+			    a->users[i - a->nrooms], bits);
+		all[0] |= bits[0];
+		all[1] |= bits[1];
+	}
+	if (a->nsids == 0 && a->nrooms + a->nusers != 0)
+		return;
+	/* whose worker a sid is on nobody knows: ask all of the namespace */
+	remote_bits(h, ns->index, NULL, ROOM_NAMESPACE, slice_of(NULL, 0),
+	    bits);
+	all[0] |= bits[0];
+	all[1] |= bits[1];
+}
+
+static size_t
+copy_list(struct slice *to, const struct slice *from, size_t n)
+{
+	MUST(n <= BUS_LIST_MAX);
+	if (n != 0)
+		memcpy(to, from, n * sizeof *to);
+	return (n);
+}
+
+uint32_t
+publish_audience(struct hub *h, const struct conf_namespace *ns,
+    const struct audience *a, const struct publication *p)
+{
+	struct bus_envelope e;
+	uint64_t bits[2];
+	uint32_t got;
+
+	counter_add(COUNTER_publications, 1);
+	got = fanout_audience(h, ns, a, p);
+	audience_bits(h, ns, a, bits);
+	if ((bits[0] | bits[1]) == 0)
+		return (got);
+	envelope_init(&e);
+	fill(h, &e, p, bits);
+	e.nrooms = copy_list(e.rooms, a->rooms, a->nrooms);
+	e.nusers = copy_list(e.users, a->users, a->nusers);
+	e.nsids = copy_list(e.sids, a->sids, a->nsids);
+	e.nexcept = copy_list(e.except, a->except, a->nexcept);
+	(void)h->ports.bus_send(h->ports.host, &e);
+	return (got);
+}
+
+struct slice
+publish_meta(struct hub *h, struct slice from, struct slice room,
+    struct slice *id)
+{
+	struct buf *b = &h->meta;
+	char seq[17];
+	size_t at, n;
+
+	n = (size_t)snprintf(seq, sizeof seq, "%" PRIx64, ++h->seq);
+	buf_reset(b);
+	buf_str(b, "{\"id\":\"");
+	at = b->wpos;
+	buf_append(b, h->id_prefix, h->id_prefix_len);
+	buf_append(b, seq, n);
+	n = b->wpos - at;
+	buf_str(b, "\",\"from\":");
+	buf_slice(b, from.n == 0 ? SLICE("null") : from);
+	if (room.n != 0) {
+		buf_str(b, ",\"room\":");
+		buf_slice(b, room);
+	}
+	buf_str(b, ",\"ts\":");
+	buf_u64(b, h->wall.ms);
+	buf_byte(b, '}');
+	if (b->oom) {
+		counter_add(COUNTER_memory_failures, 1);
+		*id = slice_of(NULL, 0);
+		return (*id);
+	}
+	*id = slice_of(b->data + at, n);
+	return (buf_unread(b));
+}
+
+/* --- in ------------------------------------------------------------------- */
+
+static void
+answer_count(struct hub *h, const struct bus_envelope *q, uint32_t got)
+{
+	struct bus_envelope e = { .kind = BUS_COUNT, .from = h->slot,
+		.generation = h->generation, .ref = q->ref, .count = got };
+
+	if (q->from == 0 || q->from > 128)
+		return;
+	e.slots[(q->from - 1) / 64] = UINT64_C(1) << ((q->from - 1) % 64);
+	(void)h->ports.bus_send(h->ports.host, &e);
+}
+
+static void
+publish_in(struct hub *h, const struct bus_envelope *e)
+{
+	const struct conf_namespace *ns;
+	struct audience a = { e->rooms, e->users, e->sids, e->except,
+		e->nrooms, e->nusers, e->nsids, e->nexcept };
+	struct publication p = { .nsp = e->nsp, .event = e->event,
+		.args = e->args, .meta = e->meta,
+		.is_volatile = (e->flags & BUS_VOLATILE) != 0,
+		.sent_us = e->sent_us };
+	uint32_t got = 0;
+
+	ns = conf_namespace_find(h->conf, e->nsp);
+	if (ns != NULL)
+		got = fanout_audience(h, ns, &a, &p);
+	if (e->sent_us != 0 && h->now.us > e->sent_us)
+		histogram_add(HISTOGRAM_delivery_us, h->now.us - e->sent_us);
+	if (e->flags & BUS_WANT_COUNT)
+		answer_count(h, e, got);
+}
+
+void
+hub_bus_frame(struct hub *h, struct slice frame)
+{
+	struct bus_envelope e;
+
+	CHECK_MAGIC(h, HUB_MAGIC);
+	if (bus_decode(frame, &e) != (ssize_t)frame.n) {
+		counter_add(COUNTER_bus_bad, 1);
+		return;
+	}
+	switch (e.kind) {
+	case BUS_PUBLISH:
+		publish_in(h, &e);
+		break;
+	case BUS_COUNT:
+		pending_count(h, e.ref, e.from, e.count);
+		break;
+	case BUS_DISCONNECT:
+	default:
+		counter_add(COUNTER_bus_bad, 1);
+		break;
+	}
+}

@@ -1,0 +1,36 @@
+/*
+ * Where a publication leaves its worker: to the receivers here, and one
+ * envelope to the relay when the interest directory says that other workers
+ * have some.  The reverse, an envelope from the relay, ends here too.
+ */
+#ifndef HUB_PUBLISH_H
+#define HUB_PUBLISH_H
+
+#include "hub/fanout.h"
+#include "hub/room.h"
+
+struct hub;
+
+/* Count of receivers asked from the other workers. */
+struct publish_remote {
+	uint64_t	 bits[2];	/* out: workers asked */
+	uint32_t	 ref;		/* in: see pending.h; 0: do not ask */
+};
+
+/*
+ * To one room, user or namespace; except: the sender, or NULL.  Returns the
+ * receivers on this worker.
+ */
+uint32_t publish_room(struct hub *, const struct conf_namespace *,
+	    enum room_kind, struct slice name, const struct publication *,
+	    const struct session *except, struct publish_remote *);
+/* To any audience, on behalf of a back end. */
+uint32_t publish_audience(struct hub *, const struct conf_namespace *,
+	    const struct audience *, const struct publication *);
+
+/* {"id":..,"from":..,"room"?:..,"ts":..} in the hub's scratch; id is the part
+ * between its quotes.  from and room are raw JSON. */
+struct slice publish_meta(struct hub *, struct slice from, struct slice room,
+	    struct slice *id);
+
+#endif

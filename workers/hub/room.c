@@ -1,0 +1,310 @@
+/*
+ * The membership index; see room.h.  Called by session.c and service.c to
+ * join and leave, by fanout.c to walk members.
+ */
+#include "hub/room.h"
+
+#include <stdlib.h>
+
+#include "hub/hub_int.h"
+#include "shm/interest.h"
+
+static uint64_t
+room_hash(const struct hub *h, uint16_t ns, struct slice key)
+{
+	return (hash_bytes(&h->key, key) ^ (uint64_t)ns * 0x9e3779b97f4a7c15);
+}
+
+/* kind and name as one key, in the caller's buffer. */
+static struct slice
+make_key(char out[ROOM_NAME_MAX + 1], enum room_kind kind, struct slice name)
+{
+	MUST(name.n <= ROOM_NAME_MAX);
+	out[0] = (char)kind;
+	if (name.n != 0)
+		memcpy(out + 1, name.p, name.n);
+	return (slice_of(out, name.n + 1));
+}
+
+void
+room_table_fini(struct room_table *t)
+{
+	MUST(t->count == 0);
+	free(t->buckets);
+	memset(t, 0, sizeof *t);
+}
+
+static bool
+table_grow(struct room_table *t)
+{
+	size_t i, n = t->nbuckets == 0 ? 64 : t->nbuckets * 2;
+	struct room **v, *r, *next;
+
+	v = calloc(n, sizeof(struct room *));
+	if (v == NULL)
+		return (t->nbuckets != 0); /* longer chains, still right */
+	for (i = 0; i < t->nbuckets; i++) {
+		for (r = t->buckets[i]; r != NULL; r = next) {
+			next = r->next;
+			r->next = v[r->hash & (n - 1)];
+			v[r->hash & (n - 1)] = r;
+		}
+	}
+	free(t->buckets);
+	t->buckets = v;
+	t->nbuckets = n;
+	return (true);
+}
+
+static struct room *
+table_find(const struct room_table *t, uint64_t hash, uint16_t ns,
+    struct slice key)
+{
+	struct room *r;
+
+	if (t->nbuckets == 0)
+		return (NULL);
+	for (r = t->buckets[hash & (t->nbuckets - 1)]; r != NULL; r = r->next)
+		if (r->hash == hash && r->ns == ns &&
+		    slice_eq(room_key(r), key))
+			return (r);
+	return (NULL);
+}
+
+struct room *
+room_find(struct hub *h, uint16_t ns, enum room_kind kind, struct slice name)
+{
+	char tmp[ROOM_NAME_MAX + 1];
+	struct slice key;
+
+	if (name.n > ROOM_NAME_MAX)
+		return (NULL);
+	key = make_key(tmp, kind, name);
+	return (table_find(&h->rooms, room_hash(h, ns, key), ns, key));
+}
+
+static struct room *
+room_new(struct hub *h, uint16_t ns, uint64_t hash, struct slice key)
+{
+	struct room_table *t = &h->rooms;
+	struct room *r;
+
+	if (t->count >= t->nbuckets && !table_grow(t))
+		return (NULL);
+	r = calloc(1, sizeof *r + key.n);
+	if (r == NULL)
+		return (NULL);
+	r->magic = ROOM_MAGIC;
+	r->hash = hash;
+	r->ns = ns;
+	r->len = (uint16_t)key.n;
+	memcpy(r->key, key.p, key.n);
+	r->node = interest_join(h->interest, ns, key);
+	r->next = t->buckets[hash & (t->nbuckets - 1)];
+	t->buckets[hash & (t->nbuckets - 1)] = r;
+	t->count++;
+	if (r->key[0] == ROOM_NAMED)
+		counter_add(COUNTER_rooms, 1);
+	return (r);
+}
+
+static void
+room_free(struct hub *h, struct room *r)
+{
+	struct room_table *t = &h->rooms;
+	struct room **pp = &t->buckets[r->hash & (t->nbuckets - 1)];
+	unsigned w;
+
+	while (*pp != r)
+		pp = &(*pp)->next;
+	*pp = r->next;
+	t->count--;
+	interest_leave(h->interest, r->node, r->ns, room_key(r));
+	if (r->key[0] == ROOM_NAMED)
+		counter_sub(COUNTER_rooms, 1);
+	for (w = 0; w < WIRE__MAX; w++) {
+		if (r->wires[w] == NULL)
+			continue;
+		if (r->wires[w]->v != &r->wires[w]->one)
+			free(r->wires[w]->v);
+		free(r->wires[w]);
+	}
+	r->magic = 0;
+	free(r);
+}
+
+/* --- the arrays ----------------------------------------------------------- */
+
+static struct room_wire *
+wire_of(struct room *r, enum wire w)
+{
+	struct room_wire *rw = r->wires[w];
+
+	if (rw == NULL) {
+		rw = calloc(1, sizeof *rw);
+		if (rw == NULL)
+			return (NULL);
+		rw->v = &rw->one;
+		rw->cap = 1;
+		r->wires[w] = rw;
+	}
+	return (rw);
+}
+
+static bool
+wire_grow(struct room_wire *rw)
+{
+	uint32_t cap = rw->cap < 4 ? 4 : rw->cap * 2;
+	struct member *v;
+
+	v = reallocarray(rw->v == &rw->one ? NULL : rw->v, cap, sizeof *v);
+	if (v == NULL)
+		return (false);
+	if (rw->v == &rw->one)
+		v[0] = rw->one;
+	rw->v = v;
+	rw->cap = cap;
+	return (true);
+}
+
+/* Close the holes, keeping the order of joining. */
+static void
+wire_compact(struct room_wire *rw)
+{
+	uint32_t i, n = 0;
+
+	for (i = 0; i < rw->n; i++) {
+		if (rw->v[i].out == NULL)
+			continue;
+		rw->v[n] = rw->v[i];
+		rw->v[n].ship->index = n;
+		n++;
+	}
+	rw->n = n;
+	rw->holes = 0;
+}
+
+static bool
+wire_add(struct hub *h, struct room_wire *rw, struct membership *ship,
+    struct outq *out)
+{
+	if (rw->n == rw->cap && rw->holes > 0)
+		wire_compact(rw);
+	if (rw->n == rw->cap && !wire_grow(rw))
+		return (false);
+	ship->index = rw->n;
+	rw->v[rw->n++] = (struct member){ out, ship };
+	if (rw->batch != NULL && rw->turn == h->turn)
+		batch_wait(rw->batch, out);
+	return (true);
+}
+
+static void
+wire_remove(struct hub *h, struct room_wire *rw, uint32_t index)
+{
+	struct outq *out = rw->v[index].out;
+
+	/* what was sent before stays queued, what comes must not follow it */
+	if (rw->batch != NULL && rw->turn == h->turn)
+		batch_except(rw->batch, out);
+	rw->batch = NULL;
+	rw->v[index] = (struct member){ NULL, NULL };
+	rw->holes++;
+	while (rw->n > 0 && rw->v[rw->n - 1].out == NULL) {
+		rw->n--;
+		rw->holes--;
+	}
+	if (rw->holes > rw->n / 4 + 8)
+		wire_compact(rw);
+}
+
+/* --- sessions ------------------------------------------------------------- */
+
+struct membership *
+room_membership(const struct session *s, enum room_kind kind,
+    struct slice name)
+{
+	struct membership *m;
+	struct room *r;
+
+	for (m = s->memberships; m != NULL; m = m->next) {
+		r = m->room;
+		if (r->key[0] == (char)kind && r->len == name.n + 1u &&
+		    memcmp(r->key + 1, name.p, name.n) == 0)
+			return (m);
+	}
+	return (NULL);
+}
+
+static bool
+enter(struct hub *h, struct room *r, struct session *s)
+{
+	struct room_wire *rw = wire_of(r, s->wire);
+	struct membership *m = malloc(sizeof *m);
+
+	if (rw == NULL || m == NULL) {
+		free(m);
+		return (false);
+	}
+	*m = (struct membership){ .room = r, .session = s };
+	if (!wire_add(h, rw, m, s->out)) {
+		free(m);
+		return (false);
+	}
+	m->next = s->memberships;
+	s->memberships = m;
+	r->members++;
+	return (true);
+}
+
+bool
+room_join(struct hub *h, struct session *s, enum room_kind kind,
+    struct slice name)
+{
+	char tmp[ROOM_NAME_MAX + 1];
+	struct slice key = make_key(tmp, kind, name);
+	uint64_t hash = room_hash(h, s->ns->index, key);
+	struct room *r;
+
+	if (room_membership(s, kind, name) != NULL)
+		return (true);
+	r = table_find(&h->rooms, hash, s->ns->index, key);
+	if (r == NULL)
+		r = room_new(h, s->ns->index, hash, key);
+	if (r == NULL)
+		return (false);
+	if (!enter(h, r, s)) {
+		if (r->members == 0)
+			room_free(h, r);
+		return (false);
+	}
+	if (kind == ROOM_NAMED) {
+		s->nrooms++;
+		counter_add(COUNTER_memberships, 1);
+		counter_add(COUNTER_joins, 1);
+		counter_ns_add(s->ns->index, NS_joins, 1);
+	}
+	return (true);
+}
+
+void
+room_leave(struct hub *h, struct session *s, struct membership *m)
+{
+	struct membership **pp = &s->memberships;
+	struct room *r = m->room;
+
+	CHECK_MAGIC(r, ROOM_MAGIC);
+	while (*pp != m)
+		pp = &(*pp)->next;
+	*pp = m->next;
+	wire_remove(h, r->wires[s->wire], m->index);
+	if (r->key[0] == ROOM_NAMED) {
+		s->nrooms--;
+		counter_sub(COUNTER_memberships, 1);
+		counter_add(COUNTER_leaves, 1);
+		counter_ns_add(s->ns->index, NS_leaves, 1);
+	}
+	free(m);
+	if (--r->members == 0)
+		room_free(h, r);
+}

@@ -1,0 +1,444 @@
+/*
+ * Event rules and join rules; see rule.h.  Called by engine.c and plain.c
+ * with each event; what a rule lets through goes to publish.c.
+ */
+#include "hub/rule.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include "hub/hub_int.h"
+#include "hub/publish.h"
+#include "hub/service.h"
+#include "proto/json.h"
+
+#define NAME_MAX_BYTES	256	/* of an event's name, unescaped */
+
+/* --- refusals ------------------------------------------------------------- */
+
+static const struct {
+	const char	*code;
+	enum counter	 counter;
+	int		 ns_counter;	/* -1: none of its own */
+} refusals[] = {
+	[REFUSED_NONE]		= { "", COUNTER_rejected_other, -1 },
+	[REFUSED_UNKNOWN_EVENT]	= { "unknown_event",
+	    COUNTER_rejected_unknown_event, NS_error_unknown_event },
+	[REFUSED_INVALID]	= { "invalid", COUNTER_rejected_invalid,
+	    NS_error_invalid },
+	[REFUSED_FORBIDDEN]	= { "forbidden", COUNTER_rejected_forbidden,
+	    NS_error_forbidden },
+	[REFUSED_TOO_LARGE]	= { "too_large", COUNTER_rejected_too_large,
+	    NS_error_too_large },
+	[REFUSED_NOT_MEMBER]	= { "not_member", COUNTER_rejected_not_member,
+	    NS_error_not_member },
+	[REFUSED_BAD_REQUEST]	= { "bad_request", COUNTER_rejected_invalid,
+	    NS_error_invalid },
+	[REFUSED_LIMIT]		= { "limit", COUNTER_rejected_other, -1 },
+	[REFUSED_UNAUTHORIZED]	= { "unauthorized", COUNTER_rejected_other,
+	    -1 },
+	[REFUSED_INTERNAL]	= { "internal", COUNTER_rejected_other, -1 },
+};
+
+const char *
+refused_code(enum refused r)
+{
+	MUST((unsigned)r < nitems(refusals));
+	return (refusals[r].code);
+}
+
+void
+rule_refuse(struct session *s, const struct inbound *in, enum refused r,
+    const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	counter_add(refusals[r].counter, 1);
+	if (refusals[r].ns_counter >= 0)
+		counter_ns_add(s->ns->index,
+		    (enum ns_counter)refusals[r].ns_counter, 1);
+	session_error(s, &in->ack, refusals[r].code, slice_str(text),
+	    in->event);
+}
+
+/* --- checks of the first argument ----------------------------------------- */
+
+static bool
+has_type(enum conf_check_type want, struct slice v)
+{
+	enum json_type t = json_type(v);
+	int64_t i;
+
+	switch (want) {
+	case CONF_CHECK_ANY:
+		return (true);
+	case CONF_CHECK_STRING:
+		return (t == JSON_STRING);
+	case CONF_CHECK_NUMBER:
+		return (t == JSON_NUMBER);
+	case CONF_CHECK_INTEGER:
+		return (t == JSON_NUMBER && json_int(v, &i));
+	case CONF_CHECK_BOOLEAN:
+		return (t == JSON_TRUE || t == JSON_FALSE);
+	case CONF_CHECK_OBJECT:
+		return (t == JSON_OBJECT);
+	case CONF_CHECK_ARRAY:
+		return (t == JSON_ARRAY);
+	}
+	return (false);
+}
+
+/* What min and max speak of: length, number of elements, or value. */
+static double
+magnitude(struct slice v)
+{
+	struct slice key, element;
+	struct json_iter it;
+	double d = 0;
+
+	switch (json_type(v)) {
+	case JSON_STRING:
+		return ((double)json_string_length(v));
+	case JSON_NUMBER:
+		return (json_double(v, &d) ? d : 0);
+	case JSON_ARRAY:
+		if (json_enter(v, &it))
+			while (json_next(&it, &key, &element))
+				d++;
+		return (d);
+	case JSON_NONE:
+	case JSON_OBJECT:
+	case JSON_TRUE:
+	case JSON_FALSE:
+	case JSON_NULL:
+		break;
+	}
+	return (0);
+}
+
+static bool
+check_one(const struct conf_check *c, struct slice first)
+{
+	struct slice v;
+	double m;
+
+	if (!json_get(first, slice_str(c->field), &v))
+		return (c->optional);
+	if (c->optional && json_type(v) == JSON_NULL)
+		return (true);
+	if (!has_type(c->type, v))
+		return (false);
+	if (!c->has_min && !c->has_max)
+		return (true);
+	m = magnitude(v);
+	return ((!c->has_min || m >= c->min) && (!c->has_max || m <= c->max));
+}
+
+static const struct conf_check *
+failed_check(const struct conf_event *r, struct slice first)
+{
+	size_t i;
+
+	for (i = 0; i < r->nchecks; i++)
+		if (!check_one(&r->checks[i], first))
+			return (&r->checks[i]);
+	return (NULL);
+}
+
+/* --- where to ------------------------------------------------------------- */
+
+/* A rule's way through one event. */
+struct passage {
+	struct session	*s;
+	const struct inbound *in;
+	const struct conf_event *rule;
+	struct slice	 first;		/* empty until needed */
+	struct slice	 raw;		/* the target's name as raw JSON */
+	struct slice	 name;		/* unescaped */
+	uint8_t		 name_bytes[ROOM_NAME_MAX];
+	struct publication p;
+	struct slice	 id;		/* of the publication */
+};
+
+/* The member of the first argument that names the target. */
+static bool
+find_target(struct passage *w)
+{
+	ssize_t n;
+
+	if (!json_get(w->first, slice_str(w->rule->field), &w->raw) ||
+	    json_type(w->raw) != JSON_STRING ||
+	    w->raw.n > sizeof w->name_bytes) {
+		rule_refuse(w->s, w->in, REFUSED_INVALID,
+		    "\"%s\" must be a string that names the %s",
+		    w->rule->field,
+		    w->rule->to == CONF_TO_ROOM ? "room" : "user");
+		return (false);
+	}
+	n = json_unescape(w->raw, w->name_bytes);
+	if (n <= 0) {
+		rule_refuse(w->s, w->in, REFUSED_INVALID, "\"%s\" is no name",
+		    w->rule->field);
+		return (false);
+	}
+	w->name = slice_of(w->name_bytes, (size_t)n);
+	return (true);
+}
+
+static bool
+may_pass(struct passage *w)
+{
+	const struct conf_event *r = w->rule;
+	const struct conf_check *c;
+
+	if (!principal_has_role(w->s->who, r->roles, r->nroles)) {
+		rule_refuse(w->s, w->in, REFUSED_FORBIDDEN,
+		    "your role may not send this event");
+		return (false);
+	}
+	if (r->max_bytes != 0 && w->in->args.n > r->max_bytes) {
+		rule_refuse(w->s, w->in, REFUSED_TOO_LARGE,
+		    "more than %llu bytes", (unsigned long long)r->max_bytes);
+		return (false);
+	}
+	if (r->to == CONF_TO_NOWHERE && r->error != NULL &&
+	    r->error[0] != '\0') {
+		rule_refuse(w->s, w->in, REFUSED_UNKNOWN_EVENT, "%s",
+		    r->error);
+		return (false);
+	}
+	if ((r->nchecks != 0 || r->field != NULL) && w->in->args.n != 0)
+		MUST(json_value(w->in->args, &w->first) > 0);
+	c = failed_check(r, w->first);
+	if (c != NULL) {
+		rule_refuse(w->s, w->in, REFUSED_INVALID,
+		    "\"%s\" is missing, or not what it must be", c->field);
+		return (false);
+	}
+	if (r->to != CONF_TO_ROOM && r->to != CONF_TO_USER)
+		return (true);
+	if (!find_target(w))
+		return (false);
+	if (r->to == CONF_TO_ROOM && r->member &&
+	    room_membership(w->s, ROOM_NAMED, w->name) == NULL) {
+		rule_refuse(w->s, w->in, REFUSED_NOT_MEMBER,
+		    "you are not in this room");
+		return (false);
+	}
+	return (true);
+}
+
+/* --- sending -------------------------------------------------------------- */
+
+static void
+make_publication(struct passage *w)
+{
+	struct session *s = w->s;
+	struct slice from = { NULL, 0 }, meta;
+
+	if (s->who != NULL)
+		from = principal_user_json(s->who);
+	meta = publish_meta(s->hub, from,
+	    w->rule->to == CONF_TO_ROOM ? w->raw : slice_of(NULL, 0), &w->id);
+	w->p = (struct publication){
+		.nsp = slice_of(s->ns->name, s->ns->name_len),
+		.event = w->rule->as_json == NULL ? w->in->event :
+		    slice_str(w->rule->as_json),
+		.args = w->in->args, .first = w->first,
+		.is_volatile = w->rule->is_volatile,
+		.sent_us = s->hub->now.us,
+	};
+	if (w->rule->meta)
+		w->p.meta = meta;
+}
+
+/* Receivers on this worker; remote says who else was asked. */
+static uint32_t
+send_out(struct passage *w, struct publish_remote *remote)
+{
+	static const enum room_kind kinds[] = {
+		[CONF_TO_ROOM] = ROOM_NAMED, [CONF_TO_USER] = ROOM_USER,
+		[CONF_TO_NAMESPACE] = ROOM_NAMESPACE,
+	};
+	struct session *s = w->s;
+
+	switch (w->rule->to) {
+	case CONF_TO_NOWHERE:
+		return (0);
+	case CONF_TO_SENDER:
+		return (fanout_session(s->hub, s, &w->p) ? 1 : 0);
+	case CONF_TO_ROOM:
+	case CONF_TO_USER:
+	case CONF_TO_NAMESPACE:
+		return (publish_room(s->hub, s->ns, kinds[w->rule->to],
+		    w->name, &w->p, w->rule->self ? NULL : s, remote));
+	}
+	return (0);
+}
+
+static void
+confirm(struct passage *w)
+{
+	struct publication p = w->p;
+
+	if (w->rule->confirm_json == NULL)
+		return;
+	p.event = slice_str(w->rule->confirm_json);
+	p.is_volatile = false;
+	(void)fanout_session(w->s->hub, w->s, &p);
+}
+
+static void
+acknowledge(struct passage *w, uint32_t got, const struct publish_remote *re)
+{
+	struct session *s = w->s;
+	char text[128];
+	int n;
+
+	switch (w->rule->ack) {
+	case CONF_ACK_NONE:
+		break;
+	case CONF_ACK_ACCEPTED:
+		n = snprintf(text, sizeof text, "{\"id\":\"%.*s\",\"ts\":%llu}",
+		    (int)w->id.n, (const char *)w->id.p,
+		    (unsigned long long)s->hub->wall.ms);
+		session_ack(s, &w->in->ack, slice_of(text, (size_t)n));
+		break;
+	case CONF_ACK_DELIVERED:
+		pending_wait(s->hub, re->ref, s, &w->in->ack, w->id, got,
+		    re->bits);
+		break;
+	case CONF_ACK_ECHO:
+		session_ack(s, &w->in->ack, w->in->args);
+		break;
+	}
+}
+
+static void
+pass(struct passage *w)
+{
+	struct publish_remote remote = { .bits = { 0, 0 } };
+	uint32_t got;
+
+	counter_add(COUNTER_events_accepted, 1);
+	make_publication(w);
+	if (w->rule->ack == CONF_ACK_DELIVERED &&
+	    w->in->ack.kind != ACK_NONE)
+		remote.ref = pending_ref(w->s->hub);
+	got = send_out(w, &remote);
+	confirm(w);
+	if (w->in->ack.kind != ACK_NONE)
+		acknowledge(w, got, &remote);
+}
+
+/* The name without quotes and escapes; empty: no name that a rule can have. */
+static struct slice
+plain_name(struct slice raw, uint8_t tmp[NAME_MAX_BYTES])
+{
+	ssize_t n;
+
+	if (raw.n < 2 || raw.p[0] != '"')	/* a number is legal */
+		return (raw);
+	if (memchr(raw.p, '\\', raw.n) == NULL)
+		return (slice_of(raw.p + 1, raw.n - 2));
+	if (raw.n > NAME_MAX_BYTES)
+		return (slice_of(NULL, 0));
+	n = json_unescape(raw, tmp);
+	return (slice_of(tmp, n < 0 ? 0 : (size_t)n));
+}
+
+void
+rule_event(struct session *s, const struct inbound *in)
+{
+	struct passage w;
+	uint8_t tmp[NAME_MAX_BYTES];
+	struct slice name = plain_name(in->event, tmp);
+
+	CHECK_MAGIC(s, SESSION_MAGIC);
+	counter_ns_add(s->ns->index, NS_events_in, 1);
+	counter_ns_add(s->ns->index, NS_bytes_in, in->args.n);
+	if (service_event(s, in, name))
+		return;
+	w.rule = name.n > NAME_MAX_BYTES ? NULL :
+	    conf_event_find(s->ns, name);
+	if (w.rule == NULL) {
+		rule_refuse(s, in, REFUSED_UNKNOWN_EVENT, "unknown event");
+		return;
+	}
+	w.s = s;
+	w.in = in;
+	w.first = w.raw = w.name = slice_of(NULL, 0);
+	if (may_pass(&w))
+		pass(&w);
+}
+
+/* --- joining -------------------------------------------------------------- */
+
+/* The claim is this string, or an array that has it. */
+static bool
+claim_has(struct slice claim, struct slice value)
+{
+	struct slice key, element;
+	struct json_iter it;
+
+	if (json_type(claim) == JSON_STRING)
+		return (json_string_eq(claim, value));
+	if (json_type(claim) == JSON_NUMBER)
+		return (slice_eq(claim, value));
+	if (json_type(claim) != JSON_ARRAY || !json_enter(claim, &it))
+		return (false);
+	while (json_next(&it, &key, &element)) {
+		if (json_type(element) == JSON_STRING ?
+		    json_string_eq(element, value) :
+		    json_type(element) == JSON_NUMBER &&
+		    slice_eq(element, value))
+			return (true);
+	}
+	return (false);
+}
+
+static bool
+is_self(const struct session *s, const struct conf_room *r,
+    const struct slice *values)
+{
+	size_t i;
+
+	for (i = 0; s->who != NULL && i < r->pattern.nparams; i++)
+		if ((r->self >> i & 1) != 0 &&
+		    slice_eq(values[i], principal_user(s->who)))
+			return (true);
+	return (false);
+}
+
+enum refused
+rule_join(const struct session *s, struct slice room)
+{
+	struct slice values[CONF_PARAMS_MAX], claim;
+	const struct conf_room *r;
+	bool ok = false;
+
+	if (room.n == 0 || room.n > ROOM_NAME_MAX)
+		return (REFUSED_INVALID);
+	r = conf_room_find(s->ns, room, values);
+	if (r == NULL)
+		return (REFUSED_FORBIDDEN);
+	switch (r->join) {
+	case CONF_JOIN_OPEN:
+		ok = true;
+		break;
+	case CONF_JOIN_CLAIM:
+		ok = principal_claim(s->who, r->claim, &claim) &&
+		    claim_has(claim, r->pattern.nparams == 1 ? values[0] :
+		    room);
+		break;
+	case CONF_JOIN_SELF:
+		ok = is_self(s, r, values);
+		break;
+	case CONF_JOIN_SERVER:
+		break;
+	}
+	return (ok ? REFUSED_NONE : REFUSED_FORBIDDEN);
+}

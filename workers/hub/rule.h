@@ -1,0 +1,36 @@
+/*
+ * What a client may do: send this event, join this room.  Nothing that a
+ * client sends reaches anybody unless a rule of its namespace says so.
+ */
+#ifndef HUB_RULE_H
+#define HUB_RULE_H
+
+#include "hub/session.h"
+
+/* Why an event was refused: the stable code that clients see, its counters. */
+enum refused {
+	REFUSED_NONE,
+	REFUSED_UNKNOWN_EVENT, REFUSED_INVALID, REFUSED_FORBIDDEN,
+	REFUSED_TOO_LARGE, REFUSED_NOT_MEMBER, REFUSED_BAD_REQUEST,
+	REFUSED_LIMIT, REFUSED_UNAUTHORIZED, REFUSED_INTERNAL
+};
+const char *refused_code(enum refused);
+
+/* One event as it came in.  All slices are borrowed. */
+struct inbound {
+	struct slice	 event;		/* raw JSON string */
+	struct slice	 args;		/* elements without brackets */
+	struct ack	 ack;
+};
+
+/* Count and tell the sender. */
+void	rule_refuse(struct session *, const struct inbound *, enum refused,
+	    const char *fmt, ...) PRINTF_LIKE(4, 5);
+
+/* Apply the namespace's rule to an event, or hand it to a service. */
+void	rule_event(struct session *, const struct inbound *);
+
+/* May this session join the room?  REFUSED_NONE: yes. */
+enum refused rule_join(const struct session *, struct slice room);
+
+#endif

@@ -1,0 +1,180 @@
+/*
+ * The server's own events, as a table; see service.h.  Called by rule.c
+ * before it looks for a rule.
+ */
+#include "hub/service.h"
+
+#include <stdio.h>
+
+#include "hub/client_int.h"
+#include "hub/hub_int.h"
+#include "proto/json.h"
+
+static const struct slice reserved[] = {
+	SLICE("room:"), SLICE("presence:"), SLICE("history:"),
+	SLICE("notification:"), SLICE("doc:"), SLICE("auth:"),
+	SLICE("roost:"),
+};
+
+bool
+service_reserved(struct slice name)
+{
+	size_t i;
+
+	for (i = 0; i < nitems(reserved); i++)
+		if (slice_starts(name, reserved[i]))
+			return (true);
+	return (false);
+}
+
+/*
+ * A string member of the first argument (or the first argument itself) as
+ * plain text in out, which has room for max bytes.  0 length: refused here.
+ */
+static size_t
+text_arg(struct session *s, const struct inbound *in, const char *member,
+    uint8_t *out, size_t max, struct slice *raw)
+{
+	struct slice first = { NULL, 0 };
+	ssize_t n = -1;
+
+	if (in->args.n != 0)
+		MUST(json_value(in->args, &first) > 0);
+	*raw = first;
+	if (json_type(first) == JSON_OBJECT &&
+	    !json_get(first, slice_str(member), raw))
+		*raw = slice_of(NULL, 0);
+	if (json_type(*raw) == JSON_STRING && raw->n <= max)
+		n = json_unescape(*raw, out);
+	if (n <= 0) {
+		rule_refuse(s, in, REFUSED_BAD_REQUEST,
+		    "\"%s\" must be a string of at most %zu bytes", member,
+		    max - 2);
+		return (0);
+	}
+	return ((size_t)n);
+}
+
+/* --- rooms ---------------------------------------------------------------- */
+
+static void
+ack_room(struct session *s, const struct inbound *in, struct slice raw)
+{
+	struct buf b;
+
+	buf_init(&b);
+	buf_str(&b, "{\"room\":");
+	buf_slice(&b, raw);
+	buf_byte(&b, '}');
+	if (!b.oom)
+		session_ack(s, &in->ack, buf_unread(&b));
+	buf_fini(&b);
+}
+
+static bool
+do_join(struct session *s, const struct inbound *in)
+{
+	uint8_t name[ROOM_NAME_MAX + 2];
+	struct slice raw, room;
+	enum refused r;
+
+	room = slice_of(name, text_arg(s, in, "room", name, sizeof name, &raw));
+	if (room.n == 0)
+		return (false);
+	r = rule_join(s, room);
+	if (r != REFUSED_NONE) {
+		counter_add(COUNTER_joins_refused, 1);
+		rule_refuse(s, in, r, "you may not join this room");
+		return (false);
+	}
+	if (s->nrooms >= s->hub->conf->rooms_per_session &&
+	    room_membership(s, ROOM_NAMED, room) == NULL) {
+		counter_add(COUNTER_joins_refused, 1);
+		rule_refuse(s, in, REFUSED_LIMIT, "in %u rooms already",
+		    s->nrooms);
+		return (false);
+	}
+	if (!room_join(s->hub, s, ROOM_NAMED, room)) {
+		counter_add(COUNTER_memory_failures, 1);
+		rule_refuse(s, in, REFUSED_INTERNAL, "out of memory");
+		return (false);
+	}
+	ack_room(s, in, raw);
+	return (true);
+}
+
+static bool
+do_leave(struct session *s, const struct inbound *in)
+{
+	uint8_t name[ROOM_NAME_MAX + 2];
+	struct slice raw, room;
+	struct membership *m;
+
+	room = slice_of(name, text_arg(s, in, "room", name, sizeof name, &raw));
+	if (room.n == 0)
+		return (false);
+	m = room_membership(s, ROOM_NAMED, room);
+	if (m == NULL) {
+		rule_refuse(s, in, REFUSED_NOT_MEMBER,
+		    "you are not in this room");
+		return (false);
+	}
+	room_leave(s->hub, s, m);
+	ack_room(s, in, raw);
+	return (true);
+}
+
+/* --- others --------------------------------------------------------------- */
+
+static bool
+do_refresh(struct session *s, const struct inbound *in)
+{
+	static uint8_t token[TOKEN_MAX + 2];	/* too large for the stack */
+	struct slice raw;
+	size_t n = text_arg(s, in, "token", token, sizeof token, &raw);
+
+	return (n != 0 && client_refresh(s, in, slice_of(token, n)));
+}
+
+static bool
+do_ping(struct session *s, const struct inbound *in)
+{
+	char text[64];
+	int n = snprintf(text, sizeof text, "{\"ts\":%llu,\"worker\":%u}",
+	    (unsigned long long)s->hub->wall.ms, s->hub->slot);
+
+	session_ack(s, &in->ack, slice_of(text, (size_t)n));
+	return (true);
+}
+
+static const struct {
+	struct slice	 name;
+	/* false: refused, and the sender knows */
+	bool		(*run)(struct session *, const struct inbound *);
+} services[] = {
+	{ SLICE("room:join"),		do_join },
+	{ SLICE("room:leave"),		do_leave },
+	{ SLICE("auth:refresh"),	do_refresh },
+	{ SLICE("roost:ping"),		do_ping },
+};
+
+bool
+service_event(struct session *s, const struct inbound *in, struct slice name)
+{
+	size_t i;
+
+	if (name.n == 0 || memchr(name.p, ':', name.n) == NULL)
+		return (false);
+	for (i = 0; i < nitems(services); i++) {
+		if (slice_eq(name, services[i].name)) {
+			if (services[i].run(s, in))
+				counter_add(COUNTER_events_accepted, 1);
+			return (true);
+		}
+	}
+	if (!service_reserved(name))
+		return (false);
+	rule_refuse(s, in, REFUSED_UNKNOWN_EVENT,
+	    "this name is the server's, and no such service is on");
+	return (true);
+}

@@ -1,0 +1,256 @@
+/*
+ * One client in one namespace; see session.h.  Made by engine.c and plain.c
+ * after admission, answered to by rule.c and service.c.
+ */
+#include "hub/session.h"
+
+#include <stdlib.h>
+
+#include "base/digest.h"
+#include "hub/client_int.h"
+#include "hub/hub_int.h"
+#include "proto/json.h"
+#include "proto/raw.h"
+#include "proto/sio.h"
+#include "proto/ws.h"
+#include "shm/presence.h"
+
+/* --- by sid --------------------------------------------------------------- */
+
+void
+sid_table_fini(struct sid_table *t)
+{
+	MUST(t->count == 0);
+	free(t->buckets);
+	memset(t, 0, sizeof *t);
+}
+
+static struct session **
+sid_bucket(const struct hub *h, struct slice sid)
+{
+	return (&h->sids.buckets[hash_bytes(&h->key, sid) &
+	    (h->sids.nbuckets - 1)]);
+}
+
+static struct slice
+sid_of(const struct session *s)
+{
+	return (slice_of(s->sid, SESSION_SID_LEN));
+}
+
+static bool
+sid_grow(struct hub *h)
+{
+	struct sid_table *t = &h->sids;
+	struct session **old = t->buckets, *s, *next, **b;
+	size_t i, n = t->nbuckets;
+
+	t->buckets = calloc(n == 0 ? 64 : n * 2, sizeof(struct session *));
+	if (t->buckets == NULL) {
+		t->buckets = old;
+		return (n != 0);
+	}
+	t->nbuckets = n == 0 ? 64 : n * 2;
+	for (i = 0; i < n; i++) {
+		for (s = old[i]; s != NULL; s = next) {
+			next = s->sid_next;
+			b = sid_bucket(h, sid_of(s));
+			s->sid_next = *b;
+			*b = s;
+		}
+	}
+	free(old);
+	return (true);
+}
+
+static bool
+sid_insert(struct hub *h, struct session *s)
+{
+	uint8_t rnd[15];
+	struct session **b;
+
+	if (h->sids.count >= h->sids.nbuckets && !sid_grow(h))
+		return (false);
+	h->ports.random(h->ports.host, rnd, sizeof rnd);
+	(void)digest_base64url_encode(slice_of(rnd, sizeof rnd),
+	    (uint8_t *)s->sid);
+	b = sid_bucket(h, sid_of(s));
+	s->sid_next = *b;
+	*b = s;
+	h->sids.count++;
+	return (true);
+}
+
+static void
+sid_remove(struct hub *h, struct session *s)
+{
+	struct session **pp = sid_bucket(h, sid_of(s));
+
+	while (*pp != s)
+		pp = &(*pp)->sid_next;
+	*pp = s->sid_next;
+	h->sids.count--;
+}
+
+struct session *
+sid_find(struct hub *h, struct slice sid)
+{
+	struct session *s;
+
+	if (sid.n != SESSION_SID_LEN || h->sids.nbuckets == 0)
+		return (NULL);
+	for (s = *sid_bucket(h, sid); s != NULL; s = s->sid_next)
+		if (slice_eq(sid_of(s), sid))
+			return (s);
+	return (NULL);
+}
+
+/* --- life ----------------------------------------------------------------- */
+
+static bool
+enter_channels(struct session *s)
+{
+	struct hub *h = s->hub;
+
+	if (!room_join(h, s, ROOM_NAMESPACE, slice_of(NULL, 0)))
+		return (false);
+	if (s->who == NULL)
+		return (true);
+	if (!room_join(h, s, ROOM_USER, principal_user(s->who)))
+		return (false);
+	s->presence_node = presence_join(h->presence, s->ns->index,
+	    principal_user(s->who));
+	return (true);
+}
+
+static void
+leave_channels(struct session *s)
+{
+	while (s->memberships != NULL)
+		room_leave(s->hub, s, s->memberships);
+}
+
+struct session *
+session_new(struct hub *h, struct client *c, struct outq *out, enum wire wire,
+    const struct conf_namespace *ns, struct principal *who)
+{
+	struct session *s = calloc(1, sizeof *s);
+
+	if (s == NULL)
+		return (NULL);
+	s->magic = SESSION_MAGIC;
+	s->hub = h;
+	s->client = c;
+	s->out = out;
+	s->wire = wire;
+	s->ns = ns;
+	s->who = who == NULL ? NULL : principal_ref(who);
+	if (!sid_insert(h, s)) {
+		principal_unref(&s->who);
+		free(s);
+		return (NULL);
+	}
+	if (!enter_channels(s)) {
+		leave_channels(s);
+		sid_remove(h, s);
+		principal_unref(&s->who);
+		free(s);
+		return (NULL);
+	}
+	counter_add(COUNTER_ns_connects, 1);
+	counter_add(COUNTER_sessions, 1);
+	counter_ns_add(ns->index, NS_connects, 1);
+	counter_ns_add(ns->index, NS_sockets, 1);
+	return (s);
+}
+
+void
+session_free(struct session **sp)
+{
+	struct session *s = *sp;
+	struct hub *h = s->hub;
+
+	CHECK_MAGIC(s, SESSION_MAGIC);
+	*sp = NULL;
+	leave_channels(s);
+	if (s->who != NULL)
+		presence_leave(h->presence, s->presence_node, s->ns->index,
+		    principal_user(s->who));
+	sid_remove(h, s);
+	counter_sub(COUNTER_sessions, 1);
+	counter_ns_add(s->ns->index, NS_disconnects, 1);
+	counter_ns_sub(s->ns->index, NS_sockets, 1);
+	principal_unref(&s->who);
+	s->magic = 0;
+	free(s);
+}
+
+/* --- answers -------------------------------------------------------------- */
+
+void
+session_ack(struct session *s, const struct ack *ack, struct slice args)
+{
+	struct hub *h = s->hub;
+	struct buf *b = &h->text;
+
+	if (ack->kind == ACK_NONE)
+		return;
+	buf_reset(b);
+	if (ack->kind == ACK_SIO)
+		sio_encode_ack(b, slice_str(s->ns->name), ack->id, args);
+	else
+		raw_encode_ack(b, ack->raw, args);
+	client_send_text(h, s->out, b);
+	counter_add(COUNTER_acks_out, 1);
+}
+
+/* {"code":CODE,"message":MESSAGE[,"event":EVENT]} */
+static void
+error_object(struct buf *b, const char *code, struct slice message,
+    struct slice event)
+{
+	buf_str(b, "{\"code\":");
+	json_escape(b, slice_str(code));
+	buf_str(b, ",\"message\":");
+	json_escape(b, message);
+	if (event.n != 0) {
+		buf_str(b, ",\"event\":");
+		buf_slice(b, event);
+	}
+	buf_byte(b, '}');
+}
+
+void
+session_error(struct session *s, const struct ack *ack, const char *code,
+    struct slice message, struct slice event)
+{
+	struct hub *h = s->hub;
+	struct buf obj;
+
+	if (ack->kind == ACK_RAW) {
+		buf_reset(&h->text);
+		raw_encode_ack_error(&h->text, ack->raw, code, message);
+		client_send_text(h, s->out, &h->text);
+		counter_add(COUNTER_acks_out, 1);
+		return;
+	}
+	buf_init(&obj);
+	if (ack->kind == ACK_SIO) {
+		buf_str(&obj, "{\"error\":");
+		error_object(&obj, code, message, slice_of(NULL, 0));
+		buf_byte(&obj, '}');
+		session_ack(s, ack, buf_unread(&obj));
+	} else {
+		error_object(&obj, code, message, event);
+		session_emit(s, SLICE("\"error\""), buf_unread(&obj));
+	}
+	buf_fini(&obj);
+}
+
+void
+session_emit(struct session *s, struct slice event, struct slice args)
+{
+	(void)fanout_session(s->hub, s, &(struct publication){
+	    .nsp = slice_of(s->ns->name, s->ns->name_len), .event = event,
+	    .args = args, .first = args });
+}

@@ -1,0 +1,72 @@
+/*
+ * A session: one client in one namespace, whatever the transport.  Holds who
+ * it is, the rooms it is in, and how to answer it.
+ */
+#ifndef HUB_SESSION_H
+#define HUB_SESSION_H
+
+#include "conf/conf.h"
+#include "hub/principal.h"
+#include "hub/room.h"
+#include "hub/wire.h"
+
+#define SESSION_SID_LEN	20
+
+struct client;
+
+struct session {
+	unsigned	 magic;
+#define SESSION_MAGIC	0x5e5510f1
+	enum wire	 wire;
+	struct hub	*hub;
+	struct client	*client;
+	struct outq	*out;
+	const struct conf_namespace *ns;
+	struct principal *who;		/* NULL: anonymous */
+	struct session	*next;		/* of the same client */
+	struct session	*sid_next;	/* in its bucket */
+	struct membership *memberships;
+	uint32_t	 nrooms;	/* named ones */
+	uint32_t	 presence_node;
+	uint32_t	 stamp;		/* see fanout.c */
+	bool		 warned;	/* auth:expiring was sent */
+	char		 sid[SESSION_SID_LEN + 1];
+};
+
+struct sid_table {
+	struct session	**buckets;
+	size_t		 nbuckets;
+	size_t		 count;
+};
+void	sid_table_fini(struct sid_table *);
+/* By its Socket.IO sid; NULL: not on this worker. */
+struct session *sid_find(struct hub *, struct slice sid);
+
+/*
+ * Begin: a new sid, the namespace's and the user's channel, presence.  Takes
+ * a reference to who.  The caller links it to its client.  NULL: no memory.
+ */
+struct session *session_new(struct hub *, struct client *, struct outq *,
+	    enum wire, const struct conf_namespace *, struct principal *who)
+	    MUST_USE;
+/* Leave all rooms, free. */
+void	session_free(struct session **);
+
+/* What the sender asked to be answered by. */
+enum ack_kind { ACK_NONE, ACK_SIO, ACK_RAW };
+#define ACK_RAW_MAX	64
+struct ack {
+	enum ack_kind	 kind;
+	uint64_t	 id;		/* SIO */
+	struct slice	 raw;		/* RAW: JSON number or string */
+};
+
+/* args: JSON elements without brackets.  Nothing happens without an ack. */
+void	session_ack(struct session *, const struct ack *, struct slice args);
+/* The error as the ack, or, when none was asked for, as event "error". */
+void	session_error(struct session *, const struct ack *, const char *code,
+	    struct slice message, struct slice event);
+/* A server event to this session alone; event is a raw JSON string. */
+void	session_emit(struct session *, struct slice event, struct slice args);
+
+#endif
