@@ -1,0 +1,215 @@
+/*
+ * A real roostd for a test: its own directory, listeners on port 0, stopped
+ * by TERM with a deadline.  stop() insists on exit code 0, on the absence of
+ * sanitizer reports and, unless the test kills children itself, on the
+ * absence of deaths and panics in the log.
+ */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const here = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+export const top = path.dirname(path.dirname(here));
+export const roostd = process.env.ROOSTD ?? path.join(top, 'build', 'roostd');
+/* everything takes longer under sanitizers */
+export const slow = Number(process.env.E2E_SLOW ?? 1);
+export const sanitized = process.env.E2E_SANITIZED === '1';
+
+export const sleep = (ms) => new Promise((r) => setTimeout(r, ms));
+
+/* Wait until f() is truthy; the value, or an error that says what was awaited. */
+export async function until(f, what, ms = 5000) {
+	const end = Date.now() + ms * slow;
+	for (;;) {
+		const v = await f();
+		if (v)
+			return v;
+		if (Date.now() > end)
+			throw new Error(`gave up waiting for ${what}`);
+		await sleep(10);
+	}
+}
+
+/* A promise with a deadline. */
+export function within(p, what, ms = 5000) {
+	let timer;
+	return Promise.race([
+		Promise.resolve(p).finally(() => clearTimeout(timer)),
+		new Promise((_, no) => {
+			timer = setTimeout(
+			    () => no(new Error(`no ${what} within ${ms * slow} ms`)),
+			    ms * slow);
+		}),
+	]);
+}
+
+export function tempdir() {
+	return fs.mkdtempSync(path.join(os.tmpdir(), 'roostd-e2e-'));
+}
+
+const badWords = /AddressSanitizer|LeakSanitizer|UndefinedBehavior|runtime error:|MUST\(|panic/;
+const running = new Set();
+process.on('exit', () => {
+	for (const d of running) {
+		try { d.child.kill('SIGKILL'); } catch { /* gone */ }
+	}
+});
+
+/* Run roostd to its end: { code, signal, out, err }. */
+export function run(args, { env = {}, cwd, ms = 10000 } = {}) {
+	return within(new Promise((ok, no) => {
+		const c = spawn(roostd, args, {
+			cwd, env: { ...process.env, ...env },
+			stdio: ['ignore', 'pipe', 'pipe'],
+		});
+		let out = '', err = '';
+		c.stdout.on('data', (b) => { out += b; });
+		c.stderr.on('data', (b) => { err += b; });
+		c.on('error', no);
+		c.on('close', (code, signal) => ok({ code, signal, out, err }));
+	}), `end of roostd ${args.join(' ')}`, ms);
+}
+
+export class Daemon {
+	/*
+	 * conf     configuration text, without listeners unless listen is false
+	 * workers  number of them (-w)
+	 * args     further arguments;  env  further environment
+	 */
+	static async start({
+		conf = '', workers = 1, args = [], env = {}, dir, listen = true,
+		stats = true, ms = 10000,
+	} = {}) {
+		const d = new Daemon();
+		d.dir = dir ?? tempdir();
+		d.ownDir = dir === undefined;
+		d.file = path.join(d.dir, 'roost.conf');
+		d.log = '';
+		d.ports = [];
+		d.mayDie = false;
+		fs.writeFileSync(d.file,
+		    (listen ? 'listen "127.0.0.1:0" {}\n' : '') +
+		    (stats ? `stats { file = "${d.dir}/stats" }\n` : '') + conf);
+		d.child = spawn(roostd,
+		    ['-f', '-c', d.file, '-w', String(workers), ...args],
+		    { env: { ...process.env, ...env },
+			stdio: ['ignore', 'pipe', 'pipe'] });
+		running.add(d);
+		d.exited = new Promise((ok) => {
+			d.child.on('close', (code, signal) => {
+				running.delete(d);
+				d.ended = { code, signal };
+				ok(d.ended);
+			});
+		});
+		const take = (b) => { d.log += b; };
+		d.child.stdout.on('data', take);
+		d.child.stderr.on('data', take);
+		try {
+			await until(() => {
+				if (d.ended)
+					throw new Error(`roostd ended: ${
+					    JSON.stringify(d.ended)}\n${d.log}`);
+				return /ready workers=/.test(d.log);
+			}, 'ready', ms);
+		} catch (e) {
+			d.child.kill('SIGKILL');
+			throw new Error(`${e.message}\n--- log\n${d.log}`);
+		}
+		for (const m of d.log.matchAll(
+		    /listening addr=(\S+) listener=(\d+)/g)) {
+			const port = m[1].match(/:(\d+)$/);
+			d.ports[Number(m[2])] = port ? Number(port[1]) : m[1];
+		}
+		d.port = d.ports[0];
+		return d;
+	}
+
+	get pid() { return this.child.pid; }
+	url(p = '/') { return `http://127.0.0.1:${this.port}${p}`; }
+	ws(p = '/') { return `ws://127.0.0.1:${this.port}${p}`; }
+
+	/* The daemon's child processes: [{ pid, title, role, slot }]. */
+	children() {
+		const list = [];
+		for (const name of fs.readdirSync('/proc')) {
+			if (!/^\d+$/.test(name))
+				continue;
+			try {
+				const stat = fs.readFileSync(
+				    `/proc/${name}/stat`, 'latin1');
+				const rest = stat.slice(stat.lastIndexOf(')') + 2)
+				    .split(' ');
+				if (Number(rest[1]) !== this.pid ||
+				    rest[0] === 'Z')
+					continue;
+				const title = fs.readFileSync(
+				    `/proc/${name}/cmdline`, 'latin1')
+				    .replace(/\0/g, ' ').trim();
+				const m = title.match(/(worker|relay)\D*(\d+)?/);
+				list.push({ pid: Number(name), title,
+				    role: m?.[1], slot: Number(m?.[2] ?? 0) });
+			} catch { /* it has just ended */ }
+		}
+		return list.sort((a, b) => a.slot - b.slot);
+	}
+	worker(slot) {
+		return this.children()
+		    .find((c) => c.role === 'worker' && c.slot === slot);
+	}
+	relay() { return this.children().find((c) => c.role === 'relay'); }
+
+	/* Prometheus text as a Map "name{labels}" -> number (roost_ removed). */
+	async metrics() {
+		const r = await fetch(this.url('/metrics'));
+		const m = new Map();
+		for (const line of (await r.text()).split('\n')) {
+			const f = line.match(/^(?:roost_)?([^#\s]\S*) (\S+)$/);
+			if (f)
+				m.set(f[1], Number(f[2]));
+		}
+		return m;
+	}
+	/* Sum over all series of one family whose labels hold the text. */
+	async metric(name, labels = '') {
+		let sum = 0, found = false;
+		for (const [k, v] of await this.metrics()) {
+			const n = k.replace(/\{.*/, '');
+			if ((n === name || n === `${name}_total`) &&
+			    k.includes(labels)) {
+				sum += v;
+				found = true;
+			}
+		}
+		return found ? sum : undefined;
+	}
+
+	async stop({ signal = 'SIGTERM', ms = 10000, code = 0 } = {}) {
+		const t0 = Date.now();
+		if (!this.ended)
+			this.child.kill(signal);
+		try {
+			await within(this.exited, `exit after ${signal}`, ms);
+		} catch (e) {
+			this.child.kill('SIGKILL');
+			throw new Error(`${e.message}\n--- log\n${this.log}`);
+		}
+		this.took = Date.now() - t0;
+		this.check(code);
+		if (this.ownDir)
+			fs.rmSync(this.dir, { recursive: true, force: true });
+	}
+
+	check(code = 0) {
+		const bad = this.log.split('\n').filter((l) => badWords.test(l));
+		assert.equal(bad.length, 0, `in the log:\n${bad.join('\n')}\n` +
+		    `--- whole log\n${this.log}`);
+		if (!this.mayDie)
+			assert.doesNotMatch(this.log, /child .*(died|killed)/);
+		assert.deepEqual(this.ended, { code, signal: null },
+		    `exit\n--- log\n${this.log}`);
+	}
+}

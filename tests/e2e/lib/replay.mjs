@@ -1,0 +1,205 @@
+/*
+ * Replay of a captured exchange against a live daemon: what the client sent
+ * is sent again byte for byte, what the server sent is compared byte for
+ * byte, after the random values (session ids) were bound from the live
+ * answers.  Order is kept per connection, as the captures define it.
+ */
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+
+import { sleep, top } from './daemon.mjs';
+import { OP, Ws, closePayload, frame } from './wire.mjs';
+
+export const fixtures = process.env.FIXTURES ??
+	path.join(top, '..', 'shared', 'fixtures');
+
+export function load(name) {
+	return JSON.parse(fs.readFileSync(
+	    path.join(fixtures, 'socketio', `${name}.json`), 'utf8'));
+}
+
+/* Split into connections: { conn: [event] }. */
+export function byConnection(events) {
+	const m = new Map();
+	for (const e of events)
+		m.set(e.conn, [...(m.get(e.conn) ?? []), e]);
+	return m;
+}
+
+class Vars {
+	constructor(vars) {
+		this.names = Object.entries(vars ?? {});
+		this.bound = new Map();
+	}
+	/* captured text -> what to send */
+	live(text) {
+		for (const [name, value] of this.names)
+			if (this.bound.has(name))
+				text = text.replaceAll(value, this.bound.get(name));
+		return text;
+	}
+	/* the captured text, matched with the live one; binds */
+	match(captured, live, what) {
+		let rx = '', names = [], at = 0;
+		while (at < captured.length) {
+			let hit = null;
+			for (const [name, value] of this.names) {
+				const i = captured.indexOf(value, at);
+				if (i >= 0 && (hit === null || i < hit.i))
+					hit = { i, name, value };
+			}
+			const end = hit ? hit.i : captured.length;
+			rx += captured.slice(at, end)
+			    .replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+			if (!hit)
+				break;
+			if (this.bound.has(hit.name)) {
+				rx += this.bound.get(hit.name);
+			} else {
+				rx += '([A-Za-z0-9_-]{20})';
+				names.push(hit.name);
+			}
+			at = hit.i + hit.value.length;
+		}
+		const m = live.match(new RegExp(`^${rx}$`, 's'));
+		assert.ok(m, `${what}: expected ${captured}\n     got ${live}`);
+		names.forEach((n, i) => {
+			for (const [, v] of this.bound)
+				assert.notEqual(v, m[i + 1], `${n} is new`);
+			this.bound.set(n, m[i + 1]);
+		});
+	}
+}
+
+const payload = (e) => Buffer.from(e.data, e.encoding);
+
+function toFrame(e, vars) {
+	if (e.opcode === 'close')
+		return frame(OP.close, e.code === null || e.code === undefined ?
+		    '' : closePayload(e.code, e.data));
+	const op = { text: OP.text, binary: OP.binary, ping: OP.ping,
+		pong: OP.pong, continuation: OP.cont }[e.opcode];
+	const data = e.opcode === 'text' ?
+	    Buffer.from(vars.live(payload(e).toString())) : payload(e);
+	return frame(op, data, { fin: e.fin !== false });
+}
+
+/*
+ * options
+ *	only		connections to replay; all
+ *	skip(event)	true: leave it out (what application code did)
+ *	expect(text)	what roostd says instead of the captured text
+ *	closeCodes	codes that may stand for a captured close without status
+ *	beforeClose()	called where the server closes first in the capture
+ *	pace		keep pauses of the capture longer than so many ms
+ * Returns how many frames and responses were compared.
+ */
+export async function replay(d, fixture, {
+	only, skip = () => false, expect = (t) => t,
+	closeCodes = [1005, 1000, 1001], beforeClose = async () => {},
+	pace = 250,
+} = {}) {
+	const vars = new Vars(fixture.vars);
+	let compared = 0;
+	for (const [conn, events] of byConnection(fixture.events)) {
+		if (only && !only.includes(conn))
+			continue;
+		let w = null, closing = null, last = events[0].t;
+		for (const e of events) {
+			if (skip(e))
+				continue;
+			const at = `${fixture.name}, connection ${conn}, ${
+			    e.dir} ${e.opcode ?? e.layer} ${e.data}`;
+			const pause = e.t - last;
+			last = e.t;
+			if (e.layer === 'http' && e.dir === 'c2s') {
+				w = await Ws.open(d.port, e.target);
+			} else if (e.layer === 'http') {
+				assert.equal(w.response.status, e.status, at);
+				compared++;
+			} else if (e.layer === 'tcp') {
+				if (e.dir === 's2c')
+					await w.s.end();
+				w.s.close();
+			} else if (e.dir === 'c2s') {
+				if (e.opcode === 'close' && closing === 'server')
+					continue;	/* was answered below */
+				if (e.opcode === 'close')
+					closing = 'client';
+				else if (pause > pace)
+					await sleep(pause);
+				w.send(toFrame(e, vars));
+			} else if (e.opcode === 'close') {
+				if (!closing)
+					await beforeClose();
+				const f = await w.next(at);
+				assert.equal(f.opcode, 'close', `${at}: ${f.text}`);
+				if (e.code)
+					assert.equal(f.code, e.code, at);
+				else
+					assert.ok(closeCodes.includes(f.code),
+					    `${at}: code ${f.code}`);
+				if (!closing) {
+					closing = 'server';
+					w.send(frame(OP.close,
+					    f.payload.subarray(0, 2)));
+				}
+				compared++;
+			} else {
+				const f = await w.next(at);
+				assert.equal(f.opcode, e.opcode,
+				    `${at}: got ${f.code ?? ''} ${f.text}`);
+				vars.match(expect(payload(e).toString()),
+				    f.text, at);
+				compared++;
+			}
+		}
+		w?.s.close();
+	}
+	return compared;
+}
+
+/*
+ * The malformed-* captures: one case per connection, in the order of the
+ * observations: { note, open, events } with the frames in both directions
+ * up to the first close.
+ */
+export function cases(fixture) {
+	const conns = [...byConnection(fixture.events).values()];
+	return fixture.observations.map((o, i) => {
+		const ws = conns[i].filter((e) => e.layer === 'ws');
+		const close = ws.findIndex((e) => e.opcode === 'close');
+		return {
+			note: o.note.replace(/ \u2192 .*/, ''),
+			open: ws[close].dir === 'c2s',
+			events: ws.slice(0, close),
+		};
+	});
+}
+
+/* Play one of them; the close code, or null when it stays open. */
+export async function playCase(d, c) {
+	const vars = new Vars({});
+	const w = await Ws.must(d.port, '/socket.io/?EIO=4&transport=websocket');
+	for (const e of c.events) {
+		if (e.dir === 'c2s') {
+			w.send(toFrame(e, vars));
+			continue;
+		}
+		const f = await w.next(`${c.note}: ${e.data}`);
+		const shape = (t) => t.replace(/"sid":"[^"]{20}"/, '"sid":"S"')
+		    .replace(/^0\{.*/, '0');
+		assert.equal(shape(f.text), shape(e.data), c.note);
+	}
+	try {
+		await w.alive();
+		return null;
+	} catch (e) {
+		if (w.lastCode === undefined)
+			throw e;
+		return w.lastCode;
+	} finally {
+		w.drop();
+	}
+}
