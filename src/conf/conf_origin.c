@@ -1,0 +1,203 @@
+/*
+ * Origins: scheme, host and port of a page, compared as RFC 6454 says.
+ */
+#include "conf/conf_origin.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+
+#include "conf/conf_diag.h"
+
+struct origin {
+	struct slice	 scheme, host, port;	/* port empty: the scheme's */
+};
+
+static bool
+is_scheme(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!isalnum(s.p[i]) && (s.p[i] == '\0' ||
+		    strchr("+-.", s.p[i]) == NULL))
+			return (false);
+	return (s.n > 0 && isalpha(s.p[0]));
+}
+
+/* Letters, digits, "-._"; or anything of an IPv6 address in brackets. */
+static bool
+is_host(struct slice s)
+{
+	bool v6 = s.n > 2 && s.p[0] == '[' && s.p[s.n - 1] == ']';
+
+	if (v6)
+		s = slice_of(s.p + 1, s.n - 2);
+	for (size_t i = 0; i < s.n; i++)
+		if (v6 ? !isxdigit(s.p[i]) && s.p[i] != ':' && s.p[i] != '.' :
+		    !isalnum(s.p[i]) && (s.p[i] == '\0' ||
+		    strchr("-._", s.p[i]) == NULL))
+			return (false);
+	return (s.n > 0);
+}
+
+static bool
+is_port(struct slice s)
+{
+	unsigned value = 0;
+
+	if (s.n == 0 || s.n > 5 || s.p[0] == '0')
+		return (false);
+	for (size_t i = 0; i < s.n; i++) {
+		if (!isdigit(s.p[i]))
+			return (false);
+		value = value * 10 + (unsigned)(s.p[i] - '0');
+	}
+	return (value <= 65535);
+}
+
+/* "host", "host:port", "[::1]:port"; nothing is judged yet. */
+static void
+split_port(struct slice in, struct slice *host, struct slice *port)
+{
+	size_t i = in.n;
+
+	while (i > 0 && in.p[i - 1] != ':' && in.p[i - 1] != ']')
+		i--;
+	*host = in;
+	*port = slice_of(NULL, 0);
+	if (i == 0 || in.p[i - 1] != ':')
+		return;
+	*host = slice_of(in.p, i - 1);
+	*port = slice_from(in, i);
+}
+
+/* A colon with nothing behind it is not a port. */
+static bool
+ends_in_colon(struct slice in)
+{
+	return (in.n > 0 && in.p[in.n - 1] == ':');
+}
+
+static bool
+split_origin(struct slice in, struct origin *o)
+{
+	const uint8_t *sep = in.n == 0 ? NULL : memmem(in.p, in.n, "://", 3);
+
+	if (sep == NULL || ends_in_colon(in))
+		return (false);
+	o->scheme = slice_of(in.p, (size_t)(sep - in.p));
+	split_port(slice_from(in, o->scheme.n + 3), &o->host, &o->port);
+	return (is_scheme(o->scheme));
+}
+
+static struct slice
+effective_port(struct slice port, struct slice scheme)
+{
+	if (port.n > 0)
+		return (port);
+	if (slice_caseeq(scheme, SLICE("https")))
+		return (SLICE("443"));
+	if (slice_caseeq(scheme, SLICE("http")))
+		return (SLICE("80"));
+	return (port);
+}
+
+static char *
+lower(struct slice s)
+{
+	char *copy = conf_strndup(s.p, s.n);
+
+	for (char *p = copy; *p != '\0'; p++)
+		*p = (char)tolower((unsigned char)*p);
+	return (copy);
+}
+
+const char *
+conf_origin_parse(const char *text, struct conf_origin *out)
+{
+	struct slice in = slice_str(text), host;
+	struct origin o;
+
+	memset(out, 0, sizeof(*out));
+	if (slice_eq(in, SLICE("*")))
+		return (NULL);
+	if (in.n > 0 && in.p[in.n - 1] == '/')
+		return ("an origin has no path, not even \"/\"");
+	if (!split_origin(in, &o))
+		return ("not an origin: SCHEME://HOST or SCHEME://HOST:PORT");
+	host = o.host;
+	if (slice_starts(host, SLICE("*.")))
+		host = slice_from(host, 2);
+	if (!is_host(host))
+		return ("not a host name (a \"*\" may only be its first label)");
+	if (o.port.n > 0 && !slice_eq(o.port, SLICE("*")) && !is_port(o.port))
+		return ("not a port: 1 to 65535, or \"*\"");
+	out->scheme = lower(o.scheme);
+	out->host = lower(o.host);
+	out->port = conf_strndup(o.port.p, o.port.n);
+	return (NULL);
+}
+
+void
+conf_origin_fini(struct conf_origin *origin)
+{
+	free(origin->scheme);
+	free(origin->host);
+	free(origin->port);
+	memset(origin, 0, sizeof(*origin));
+}
+
+/* "*.example.com" has at least one label in the star's place. */
+static bool
+host_matches(const char *pattern, struct slice host)
+{
+	struct slice tail;
+
+	if (pattern[0] != '*')
+		return (slice_caseeq(slice_str(pattern), host));
+	tail = slice_str(pattern + 1);
+	return (host.n > tail.n && host.p[0] != '.' &&
+	    slice_caseeq(slice_from(host, host.n - tail.n), tail));
+}
+
+static bool
+origin_matches(const struct conf_origin *entry, const struct origin *o)
+{
+	if (!slice_caseeq(slice_str(entry->scheme), o->scheme) ||
+	    !host_matches(entry->host, o->host))
+		return (false);
+	return (strcmp(entry->port, "*") == 0 || slice_eq(
+	    effective_port(slice_str(entry->port), o->scheme),
+	    effective_port(o->port, o->scheme)));
+}
+
+/* The page came from the host and port that the request is for. */
+static bool
+same_host(const struct origin *o, struct slice header)
+{
+	struct slice host, port;
+
+	if (ends_in_colon(header))
+		return (false);
+	split_port(header, &host, &port);
+	return (host.n > 0 && slice_caseeq(o->host, host) &&
+	    slice_eq(effective_port(o->port, o->scheme),
+	    effective_port(port, o->scheme)));
+}
+
+bool
+conf_origin_allowed(const struct conf *conf, struct slice origin,
+    struct slice host)
+{
+	struct origin o;
+	bool ok;
+
+	CHECK_MAGIC(conf, CONF_MAGIC);
+	ok = split_origin(origin, &o) && is_host(o.host) &&
+	    (o.port.n == 0 || is_port(o.port));
+	if (conf->norigins == 0)
+		return (ok && same_host(&o, host));
+	for (size_t i = 0; i < conf->norigins; i++)
+		if (conf->origins[i].scheme == NULL ||
+		    (ok && origin_matches(&conf->origins[i], &o)))
+			return (true);
+	return (false);
+}

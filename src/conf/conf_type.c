@@ -1,0 +1,665 @@
+/*
+ * One value of each type, both ways.
+ */
+#include "conf/conf_type.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <limits.h>
+#include <stdlib.h>
+
+#include "conf/conf_origin.h"
+#include "conf/conf_rule.h"
+#include "conf/conf_unit.h"
+
+static void *
+field_of(const struct conf_directive *row, void *object)
+{
+	return ((char *)object + row->offset);
+}
+
+static const void *
+field_in(const struct conf_directive *row, const void *object)
+{
+	return ((const char *)object + row->offset);
+}
+
+bool
+conf_value_unset(const struct conf_value *v)
+{
+	for (size_t i = 0; i < v->n; i++)
+		if (v->tokens[i]->unset)
+			return (true);
+	return (false);
+}
+
+/* --- text ----------------------------------------------------------------- */
+
+char *
+conf_json_string(const char *text)
+{
+	struct buf out;
+	char *json;
+
+	buf_init(&out);
+	buf_byte(&out, '"');
+	for (; *text != '\0'; text++) {
+		if (*text == '"' || *text == '\\')
+			buf_byte(&out, '\\');
+		if ((unsigned char)*text < 0x20)
+			buf_printf(&out, "\\u%04x", (unsigned)*text);
+		else
+			buf_byte(&out, (uint8_t)*text);
+	}
+	buf_byte(&out, '"');
+	MUST(!out.oom);
+	json = conf_strndup(out.data, out.wpos);
+	buf_fini(&out);
+	return (json);
+}
+
+/* The escapes of JSON are also ours; only ${ is special besides. */
+void
+conf_json_print(const char *json, struct buf *out)
+{
+	for (; *json != '\0'; json++) {
+		if (*json == '$')
+			buf_byte(out, '\\');
+		buf_byte(out, (uint8_t)*json);
+	}
+}
+
+void
+conf_string_print(const char *text, struct buf *out)
+{
+	char *json = conf_json_string(text);
+
+	conf_json_print(json, out);
+	free(json);
+}
+
+/* The next word of "a | b | c"; false at the end. */
+static bool
+next_word(struct slice *range, struct slice *word)
+{
+	const uint8_t *bar;
+
+	if (range->n == 0)
+		return (false);
+	bar = memmem(range->p, range->n, " | ", 3);
+	*word = *range;
+	if (bar != NULL)
+		word->n = (size_t)(bar - range->p);
+	*range = slice_from(*range, word->n + (bar == NULL ? 0 : 3));
+	return (true);
+}
+
+int
+conf_word_index(const char *range, struct slice word)
+{
+	struct slice rest = slice_str(range), w;
+
+	for (int i = 0; next_word(&rest, &w); i++)
+		if (slice_eq(w, word))
+			return (i);
+	return (-1);
+}
+
+struct slice
+conf_word_at(const char *range, unsigned index)
+{
+	struct slice rest = slice_str(range), w = { NULL, 0 };
+
+	while (next_word(&rest, &w) && index > 0)
+		index--;
+	return (w);
+}
+
+static void
+replace(char **field, char *with)
+{
+	free(*field);
+	*field = with;
+}
+
+static void
+set_string(struct conf_parser *p, const struct conf_value *v, void *object)
+{
+	(void)p;
+	replace(field_of(v->row, object), conf_strdup(v->tokens[0]->text));
+}
+
+static void
+dump_string(const struct conf_directive *row, const void *object,
+    struct buf *out)
+{
+	conf_string_print(*(char *const *)field_in(row, object), out);
+}
+
+static void
+free_string(const struct conf_directive *row, void *object)
+{
+	replace(field_of(row, object), NULL);
+}
+
+/* NAME, PATH: a string that says something. */
+static void
+set_filled(struct conf_parser *p, const struct conf_value *v, void *object)
+{
+	if (v->tokens[0]->text[0] == '\0')
+		conf_value_bad(p, v, v->tokens[0], "must not be empty");
+	else
+		set_string(p, v, object);
+}
+
+/* So short a secret is refused; "..." is what -n shows in its place, and
+ * whoever loads the keys finds it too short. */
+#define SECRET_MIN	32	/* bytes */
+#define SECRET_HIDDEN	"..."
+
+static void
+set_secret(struct conf_parser *p, const struct conf_value *v, void *object)
+{
+	const struct conf_token *t = v->tokens[0];
+	size_t n = strlen(t->text);
+
+	if (n > 0 && n < SECRET_MIN && !t->unset &&
+	    strcmp(t->text, SECRET_HIDDEN) != 0)
+		conf_value_bad(p, v, t, "has %zu bytes, needs %d or more", n,
+		    SECRET_MIN);
+	set_string(p, v, object);
+}
+
+static void
+dump_secret(const struct conf_directive *row, const void *object,
+    struct buf *out)
+{
+	const char *secret = *(char *const *)field_in(row, object);
+
+	buf_str(out, *secret == '\0' ? "\"\"" : "\"" SECRET_HIDDEN "\"");
+}
+
+static void
+set_urlpath(struct conf_parser *p, const struct conf_value *v, void *object)
+{
+	const struct conf_token *t = v->tokens[0];
+	size_t n = strlen(t->text);
+
+	if (n > 1 && t->text[n - 1] == '/')
+		n--;
+	for (size_t i = 0; i < n; i++)
+		if (!isgraph((unsigned char)t->text[i]) ||
+		    strchr("?#%{}\"", t->text[i]) != NULL) {
+			conf_value_bad(p, v, t, "not a plain path");
+			return;
+		}
+	if (n < 2 || t->text[0] != '/')
+		conf_value_bad(p, v, t, "not a path like \"/socket.io\"");
+	else
+		replace(field_of(v->row, object), conf_strndup(t->text, n));
+}
+
+/* --- words ---------------------------------------------------------------- */
+
+static int
+word_of(struct conf_parser *p, const struct conf_value *v,
+    const struct conf_token *t)
+{
+	int index = conf_word_index(v->row->range, slice_str(t->text));
+
+	if (index < 0)
+		conf_value_bad(p, v, t, "must be one of %s", v->row->range);
+	return (index);
+}
+
+static void
+set_word(struct conf_parser *p, const struct conf_value *v, void *object)
+{
+	if (word_of(p, v, v->tokens[0]) >= 0)
+		set_string(p, v, object);
+}
+
+static_assert(sizeof(enum conf_auth) == sizeof(unsigned) &&
+    sizeof(enum conf_ack) == sizeof(unsigned) &&
+    sizeof(enum conf_format) == sizeof(unsigned), "enums are set as unsigned");
+
+static void
+set_enum(struct conf_parser *p, const struct conf_value *v, void *object)
+{
+	int index = word_of(p, v, v->tokens[0]);
+	unsigned value = (unsigned)index;
+
+	if (index >= 0)
+		memcpy(field_of(v->row, object), &value, sizeof(value));
+}
+
+static void
+dump_enum(const struct conf_directive *row, const void *object,
+    struct buf *out)
+{
+	unsigned value;
+
+	memcpy(&value, field_in(row, object), sizeof(value));
+	buf_slice(out, conf_word_at(row->range, value));
+}
+
+static void
+set_bool(struct conf_parser *p, const struct conf_value *v, void *object)
+{
+	static const char *const words[] = { "false", "true", "no", "yes",
+		"off", "on" };
+	bool *field = field_of(v->row, object);
+
+	for (unsigned i = 0; i < nitems(words); i++)
+		if (strcasecmp(words[i], v->tokens[0]->text) == 0) {
+			*field = i % 2 == 1;
+			return;
+		}
+	conf_value_bad(p, v, v->tokens[0], "must be true or false");
+}
+
+static void
+dump_bool(const struct conf_directive *row, const void *object,
+    struct buf *out)
+{
+	buf_str(out, *(const bool *)field_in(row, object) ? "true" : "false");
+}
+
+/* --- quantities ----------------------------------------------------------- */
+
+static enum conf_unit
+unit_of(enum conf_type type)
+{
+	if (type == CONF_TYPE_DURATION)
+		return (CONF_UNIT_DURATION);
+	if (type == CONF_TYPE_SIZE)
+		return (CONF_UNIT_SIZE);
+	return (type == CONF_TYPE_MODE ? CONF_UNIT_OCTAL : CONF_UNIT_COUNT);
+}
+
+/* Our own table: both ends must read. */
+static bool
+in_range(const struct conf_directive *row, uint64_t value)
+{
+	struct slice low = slice_str(row->range), high;
+	const uint8_t *dots = memmem(low.p, low.n, "..", 2);
+	uint64_t min, max;
+
+	MUST(dots != NULL);
+	high = slice_from(low, (size_t)(dots - low.p) + 2);
+	low.n = (size_t)(dots - low.p);
+	MUST(conf_unit_parse(unit_of(row->type), low, &min));
+	MUST(conf_unit_parse(unit_of(row->type), high, &max));
+	return (value >= min && value <= max);
+}
+
+static bool
+quantity(struct conf_parser *p, const struct conf_value *v, uint64_t *value)
+{
+	const struct conf_token *t = v->tokens[0];
+	enum conf_unit unit = unit_of(v->row->type);
+
+	if (!conf_unit_parse(unit, slice_str(t->text), value)) {
+		conf_value_bad(p, v, t, "not %s", conf_unit_help(unit));
+		return (false);
+	}
+	if (!in_range(v->row, *value)) {
+		conf_value_bad(p, v, t, "out of range %s", v->row->range);
+		return (false);
+	}
+	return (true);
+}
+
+static void
+set_u64(struct conf_parser *p, const struct conf_value *v, void *object)
+{
+	uint64_t value;
+
+	if (quantity(p, v, &value))
+		*(uint64_t *)field_of(v->row, object) = value;
+}
+
+static void
+dump_u64(const struct conf_directive *row, const void *object,
+    struct buf *out)
+{
+	conf_unit_print(unit_of(row->type),
+	    *(const uint64_t *)field_in(row, object), out);
+}
+
+static void
+set_unsigned(struct conf_parser *p, const struct conf_value *v, void *object)
+{
+	uint64_t value;
+
+	if (!quantity(p, v, &value))
+		return;
+	MUST(value <= UINT_MAX);
+	*(unsigned *)field_of(v->row, object) = (unsigned)value;
+}
+
+static void
+dump_unsigned(const struct conf_directive *row, const void *object,
+    struct buf *out)
+{
+	conf_unit_print(unit_of(row->type),
+	    *(const unsigned *)field_in(row, object), out);
+}
+
+static void
+set_workers(struct conf_parser *p, const struct conf_value *v, void *object)
+{
+	if (strcmp(v->tokens[0]->text, "auto") == 0)
+		*(unsigned *)field_of(v->row, object) = 0;
+	else
+		set_unsigned(p, v, object);
+}
+
+static void
+dump_workers(const struct conf_directive *row, const void *object,
+    struct buf *out)
+{
+	if (*(const unsigned *)field_in(row, object) == 0)
+		buf_str(out, "auto");
+	else
+		dump_unsigned(row, object, out);
+}
+
+/* --- lists ---------------------------------------------------------------- */
+
+/* `char **x; size_t nx;`, wherever they stand. */
+struct strings {
+	char		**v;
+	size_t		 n;
+};
+static_assert(offsetof(struct conf_namespace, nroles) -
+    offsetof(struct conf_namespace, roles) == offsetof(struct strings, n) &&
+    offsetof(struct conf_event, nroles) -
+    offsetof(struct conf_event, roles) == offsetof(struct strings, n) &&
+    offsetof(struct conf_route, nroles) -
+    offsetof(struct conf_route, roles) == offsetof(struct strings, n),
+    "a list is a pointer and its count");
+
+static struct strings
+strings_get(const struct conf_directive *row, const void *object)
+{
+	const char *field = field_in(row, object);
+	struct strings s;
+
+	memcpy(&s.v, field, sizeof(s.v));
+	memcpy(&s.n, field + offsetof(struct strings, n), sizeof(s.n));
+	return (s);
+}
+
+static void
+strings_put(const struct conf_directive *row, void *object, struct strings s)
+{
+	char *field = field_of(row, object);
+
+	memcpy(field, &s.v, sizeof(s.v));
+	memcpy(field + offsetof(struct strings, n), &s.n, sizeof(s.n));
+}
+
+static void
+free_strings(const struct conf_directive *row, void *object)
+{
+	struct strings s = strings_get(row, object);
+
+	for (size_t i = 0; i < s.n; i++)
+		free(s.v[i]);
+	free(s.v);
+	strings_put(row, object, (struct strings){ NULL, 0 });
+}
+
+static void
+set_strings(struct conf_parser *p, const struct conf_value *v, void *object)
+{
+	struct strings s = { NULL, v->n };
+
+	for (size_t i = 0; i < v->n; i++)
+		if (v->tokens[i]->text[0] == '\0') {
+			conf_value_bad(p, v, v->tokens[i], "is empty");
+			return;
+		}
+	free_strings(v->row, object);
+	if (v->n > 0)
+		s.v = conf_calloc(v->n, sizeof(*s.v));
+	for (size_t i = 0; i < v->n; i++)
+		s.v[i] = conf_strdup(v->tokens[i]->text);
+	strings_put(v->row, object, s);
+}
+
+static void
+dump_strings(const struct conf_directive *row, const void *object,
+    struct buf *out)
+{
+	struct strings s = strings_get(row, object);
+
+	buf_byte(out, '{');
+	for (size_t i = 0; i < s.n; i++) {
+		buf_str(out, i == 0 ? "" : ", ");
+		conf_string_print(s.v[i], out);
+	}
+	buf_byte(out, '}');
+}
+
+/* Names of bits; a list of them is their sum. */
+static void
+set_bits(struct conf_parser *p, const struct conf_value *v, void *object)
+{
+	const char *range = v->row->type == CONF_TYPE_ALGORITHMS ?
+	    CONF_ALGORITHMS : v->row->range;
+	uint32_t bits = 0;
+	bool ok = true;
+	int bit;
+
+	for (size_t i = 0; i < v->n; i++) {
+		bit = conf_word_index(range, slice_str(v->tokens[i]->text));
+		if (bit < 0) {
+			conf_value_bad(p, v, v->tokens[i],
+			    "must be one of %s", range);
+			ok = false;
+		} else
+			bits |= (uint32_t)1 << bit;
+	}
+	if (ok)
+		*(uint32_t *)field_of(v->row, object) = bits;
+}
+
+static void
+dump_bits(const struct conf_directive *row, const void *object,
+    struct buf *out)
+{
+	const char *range = row->type == CONF_TYPE_ALGORITHMS ?
+	    CONF_ALGORITHMS : row->range;
+	uint32_t bits = *(const uint32_t *)field_in(row, object);
+	const char *comma = "";
+
+	buf_byte(out, '{');
+	for (unsigned i = 0; i < 32; i++) {
+		if ((bits & (uint32_t)1 << i) == 0)
+			continue;
+		buf_printf(out, "%s\"", comma);
+		buf_slice(out, conf_word_at(range, i));
+		buf_byte(out, '"');
+		comma = ", ";
+	}
+	buf_byte(out, '}');
+}
+
+static void
+free_origins(const struct conf_directive *row, void *object)
+{
+	struct conf *conf = object;
+
+	(void)row;
+	for (size_t i = 0; i < conf->norigins; i++)
+		conf_origin_fini(&conf->origins[i]);
+	free(conf->origins);
+	conf->origins = NULL;
+	conf->norigins = 0;
+}
+
+static void
+set_origins(struct conf_parser *p, const struct conf_value *v, void *object)
+{
+	struct conf *conf = object;
+	struct conf_origin origin;
+	const char *wrong;
+
+	free_origins(v->row, object);
+	if (v->n > 0)
+		conf->origins = conf_calloc(v->n, sizeof(*conf->origins));
+	for (size_t i = 0; i < v->n; i++) {
+		wrong = conf_origin_parse(v->tokens[i]->text, &origin);
+		if (wrong != NULL)
+			conf_value_bad(p, v, v->tokens[i], "%s", wrong);
+		else
+			conf->origins[conf->norigins++] = origin;
+	}
+}
+
+static void
+dump_origins(const struct conf_directive *row, const void *object,
+    struct buf *out)
+{
+	const struct conf *conf = object;
+	const struct conf_origin *o;
+
+	(void)row;
+	buf_byte(out, '{');
+	for (size_t i = 0; i < conf->norigins; i++) {
+		o = &conf->origins[i];
+		buf_str(out, i == 0 ? "\"" : ", \"");
+		if (o->scheme == NULL)
+			buf_byte(out, '*');
+		else
+			buf_printf(out, "%s://%s%s%s", o->scheme, o->host,
+			    o->port[0] == '\0' ? "" : ":", o->port);
+		buf_byte(out, '"');
+	}
+	buf_byte(out, '}');
+}
+
+/* --- digests -------------------------------------------------------------- */
+
+static int
+hex_digit(char c)
+{
+	if (!isxdigit((unsigned char)c))
+		return (-1);
+	return (isdigit((unsigned char)c) ? c - '0' :
+	    tolower((unsigned char)c) - 'a' + 10);
+}
+
+static void
+set_sha256(struct conf_parser *p, const struct conf_value *v, void *object)
+{
+	const char *text = v->tokens[0]->text;
+	uint8_t digest[32];
+	int high, low;
+
+	for (size_t i = 0; i < sizeof(digest); i++) {
+		high = hex_digit(text[2 * i]);
+		low = high < 0 ? -1 : hex_digit(text[2 * i + 1]);
+		if (low < 0) {
+			text = NULL;
+			break;
+		}
+		digest[i] = (uint8_t)(high * 16 + low);
+	}
+	if (text == NULL || text[2 * sizeof(digest)] != '\0')
+		conf_value_bad(p, v, v->tokens[0],
+		    "must have 64 hexadecimal digits (roostctl hash-key)");
+	else
+		memcpy(field_of(v->row, object), digest, sizeof(digest));
+}
+
+static void
+dump_sha256(const struct conf_directive *row, const void *object,
+    struct buf *out)
+{
+	const uint8_t *digest = field_in(row, object);
+
+	buf_byte(out, '"');
+	for (size_t i = 0; i < 32; i++)
+		buf_printf(out, "%02x", digest[i]);
+	buf_byte(out, '"');
+}
+
+/* --- the table ------------------------------------------------------------ */
+
+static const struct {
+	void (*set)(struct conf_parser *, const struct conf_value *, void *);
+	void (*dump)(const struct conf_directive *, const void *,
+	    struct buf *);
+	void (*free)(const struct conf_directive *, void *); /* or NULL */
+} ops[CONF_TYPE__MAX] = {
+	/* clang-format off */
+	[CONF_TYPE_BOOL]       = { set_bool, dump_bool, NULL },
+	[CONF_TYPE_WORKERS]    = { set_workers, dump_workers, NULL },
+	[CONF_TYPE_COUNT]      = { set_unsigned, dump_unsigned, NULL },
+	[CONF_TYPE_COUNT64]    = { set_u64, dump_u64, NULL },
+	[CONF_TYPE_DURATION]   = { set_u64, dump_u64, NULL },
+	[CONF_TYPE_SIZE]       = { set_u64, dump_u64, NULL },
+	[CONF_TYPE_MODE]       = { set_unsigned, dump_unsigned, NULL },
+	[CONF_TYPE_STRING]     = { set_string, dump_string, free_string },
+	[CONF_TYPE_NAME]       = { set_filled, dump_string, free_string },
+	[CONF_TYPE_PATH]       = { set_filled, dump_string, free_string },
+	[CONF_TYPE_SECRET]     = { set_secret, dump_secret, free_string },
+	[CONF_TYPE_URLPATH]    = { set_urlpath, dump_string, free_string },
+	[CONF_TYPE_WORD]       = { set_word, dump_string, free_string },
+	[CONF_TYPE_ENUM]       = { set_enum, dump_enum, NULL },
+	[CONF_TYPE_STRINGS]    = { set_strings, dump_strings, free_strings },
+	[CONF_TYPE_ORIGINS]    = { set_origins, dump_origins, free_origins },
+	[CONF_TYPE_ALGORITHMS] = { set_bits, dump_bits, NULL },
+	[CONF_TYPE_SHA256]     = { set_sha256, dump_sha256, NULL },
+	[CONF_TYPE_ALLOW]      = { set_bits, dump_bits, NULL },
+	[CONF_TYPE_EVENTNAME]  = { conf_set_eventname, conf_dump_eventname,
+				   free_string },
+	[CONF_TYPE_JOIN]       = { conf_set_join, conf_dump_join,
+				   conf_free_join },
+	[CONF_TYPE_TO]         = { conf_set_to, conf_dump_to, conf_free_to },
+	[CONF_TYPE_CHECKS]     = { conf_set_checks, conf_dump_checks,
+				   conf_free_checks },
+	[CONF_TYPE_NSREF]      = { conf_set_nsref, conf_dump_nsref, NULL },
+	[CONF_TYPE_TEMPLATE]   = { conf_set_template, conf_dump_template,
+				   conf_free_template },
+	/* clang-format on */
+};
+
+static bool
+is_text(enum conf_type type)
+{
+	return (type == CONF_TYPE_STRING || type == CONF_TYPE_NAME ||
+	    type == CONF_TYPE_PATH || type == CONF_TYPE_SECRET);
+}
+
+void
+conf_value_set(struct conf_parser *p, const struct conf_value *v, void *object)
+{
+	if (!conf_value_unset(v) || is_text(v->row->type))
+		ops[v->row->type].set(p, v, object);
+}
+
+void
+conf_value_dump(const struct conf_directive *row, const void *object,
+    struct buf *out)
+{
+	ops[row->type].dump(row, object, out);
+}
+
+void
+conf_value_free(const struct conf_directive *row, void *object)
+{
+	if (ops[row->type].free != NULL)
+		ops[row->type].free(row, object);
+}
+
+void
+conf_object_free(enum conf_section section, void *object)
+{
+	for (size_t i = 0; i < CONF_NDIRECTIVES; i++)
+		if (conf_directives[i].section == section)
+			conf_value_free(&conf_directives[i], object);
+}
