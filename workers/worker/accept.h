@@ -1,0 +1,17 @@
+/*
+ * New connections: this worker's listening sockets, the limit on connections,
+ * and what to do when descriptors run out.
+ */
+#ifndef WORKER_ACCEPT_H
+#define WORKER_ACCEPT_H
+
+struct worker;
+
+/* Watch the inherited listeners; fatal when that is impossible. */
+void	accept_open(struct worker *);
+/* Stop accepting for good: the sockets are closed here, the master's live. */
+void	accept_close(struct worker *);
+/* Now and then: listen again after a failure, look at the whole host. */
+void	accept_tick(struct worker *);
+
+#endif

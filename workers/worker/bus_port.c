@@ -1,0 +1,245 @@
+/*
+ * The worker's end of the relay's stream.  Whole frames are in `out`; what a
+ * stream has taken of the first of them is counted in `sent`, so that after a
+ * break the next stream starts with a frame's first byte.
+ */
+#include "worker/bus_port.h"
+
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "proto/bus.h"
+#include "shm/counters.h"
+#include "sys/log.h"
+
+void
+bus_port_init(struct bus_port *b, struct loop *loop, uint64_t limit,
+    const struct bus_port_calls *up)
+{
+	memset(b, 0, sizeof *b);
+	b->magic = BUS_PORT_MAGIC;
+	b->loop = loop;
+	b->limit = limit;
+	b->up = *up;
+	b->io.fd = -1;
+	buf_init(&b->out);
+	buf_init(&b->in);
+}
+
+static void
+bus_port_drop(struct bus_port *b)
+{
+	if (b->io.fd == -1)
+		return;
+	loop_del(b->loop, &b->io);
+	(void)close(b->io.fd);
+	b->io.fd = -1;
+	b->sent = 0;
+	b->blocked = false;
+	buf_fini(&b->in);
+	buf_init(&b->in);
+}
+
+void
+bus_port_fini(struct bus_port *b)
+{
+	CHECK_MAGIC(b, BUS_PORT_MAGIC);
+	bus_port_drop(b);
+	buf_fini(&b->out);
+	buf_fini(&b->in);
+	b->magic = 0;
+}
+
+bool
+bus_port_up(const struct bus_port *b)
+{
+	return (b->io.fd != -1);
+}
+
+static void
+bus_port_lost(struct bus_port *b, const char *why)
+{
+	log_warnx("relay_lost why=%s queued_bytes=%zu", why,
+	    buf_unread(&b->out).n);
+	bus_port_drop(b);
+	b->up.lost(b->up.arg);
+}
+
+/* --- out ----------------------------------------------------------------- */
+
+bool
+bus_port_send(struct bus_port *b, const struct bus_envelope *e)
+{
+	size_t queued, limit;
+
+	CHECK_MAGIC(b, BUS_PORT_MAGIC);
+	queued = buf_unread(&b->out).n;
+	limit = (e->flags & BUS_VOLATILE) ? b->limit / 2 : b->limit;
+	if (queued >= limit || !bus_encode(&b->out, e)) {
+		b->out.oom = false;	/* the next one may fit */
+		counter_add(COUNTER_bus_dropped, 1);
+		return (false);
+	}
+	counter_add(COUNTER_bus_envelopes_out, 1);
+	counter_set(COUNTER_bus_queue_bytes, buf_unread(&b->out).n);
+	return (true);
+}
+
+/* n more bytes are with the relay: forget the frames that are complete. */
+static void
+bus_port_sent(struct bus_port *b, size_t n)
+{
+	uint64_t slots[2];
+	uint16_t flags;
+	ssize_t frame;
+
+	n += b->sent;
+	while (n > 0) {
+		frame = bus_frame(buf_unread(&b->out), slots, &flags);
+		MUST(frame > 0); /* we encoded it */
+		if (n < (size_t)frame)
+			break;
+		buf_consume(&b->out, (size_t)frame);
+		n -= (size_t)frame;
+	}
+	b->sent = (uint32_t)n;
+	counter_set(COUNTER_bus_queue_bytes, buf_unread(&b->out).n);
+}
+
+static void
+bus_port_want(struct bus_port *b, bool out)
+{
+	b->blocked = out;
+	if (loop_mod(b->loop, &b->io, out ? LOOP_IN | LOOP_OUT : LOOP_IN) == -1)
+		log_warn("relay_watch");
+}
+
+static void
+bus_port_write(struct bus_port *b)
+{
+	struct slice s;
+	ssize_t n;
+
+	s = slice_from(buf_unread(&b->out), b->sent);
+	if (s.n == 0)
+		return;
+	n = send(b->io.fd, s.p, s.n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n == -1 && errno != EAGAIN && errno != EINTR) {
+		bus_port_lost(b, "write");
+		return;
+	}
+	if (n > 0) {
+		counter_add(COUNTER_bus_units_out, 1);
+		counter_add(COUNTER_bus_bytes_out, (uint64_t)n);
+		bus_port_sent(b, (size_t)n);
+	}
+	if ((n < (ssize_t)s.n) != b->blocked)
+		bus_port_want(b, n < (ssize_t)s.n);
+	if (buf_unread(&b->out).n == 0 && b->out.cap > 4 * BUS_PORT_READ) {
+		buf_fini(&b->out);	/* a burst has passed */
+		buf_init(&b->out);
+	}
+}
+
+void
+bus_port_flush(struct bus_port *b)
+{
+	CHECK_MAGIC(b, BUS_PORT_MAGIC);
+	if (b->io.fd != -1 && !b->blocked)
+		bus_port_write(b);
+}
+
+/* --- in ------------------------------------------------------------------ */
+
+/* Hand over the whole frames in b->in; false: the stream is nonsense. */
+static bool
+bus_port_frames(struct bus_port *b)
+{
+	uint64_t slots[2];
+	uint16_t flags;
+	struct slice s;
+	ssize_t n;
+
+	for (;;) {
+		s = buf_unread(&b->in);
+		n = bus_frame(s, slots, &flags);
+		if (n == CODEC_BAD)
+			return (false);
+		if (n == 0 || (size_t)n > s.n)
+			return (true);
+		counter_add(COUNTER_bus_envelopes_in, 1);
+		b->up.frame(b->up.arg, slice_of(s.p, (size_t)n));
+		buf_consume(&b->in, (size_t)n);
+	}
+}
+
+/* One read; false: nothing more now. */
+static bool
+bus_port_read(struct bus_port *b)
+{
+	ssize_t n;
+	size_t room;
+
+	if (!buf_reserve(&b->in, BUS_PORT_READ)) {
+		b->in.oom = false;	/* later, perhaps */
+		counter_add(COUNTER_memory_failures, 1);
+		return (false);
+	}
+	room = b->in.cap - b->in.wpos;
+	n = recv(b->io.fd, b->in.data + b->in.wpos, room, MSG_DONTWAIT);
+	if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		return (false);
+	if (n <= 0) {
+		bus_port_lost(b, n == 0 ? "eof" : "read");
+		return (false);
+	}
+	counter_add(COUNTER_bus_units_in, 1);
+	counter_add(COUNTER_bus_bytes_in, (uint64_t)n);
+	b->in.wpos += (size_t)n;
+	if (!bus_port_frames(b)) {
+		counter_add(COUNTER_bus_bad, 1);
+		bus_port_lost(b, "malformed");
+		return (false);
+	}
+	return ((size_t)n == room);
+}
+
+static void
+bus_port_event(struct loop_fd *f, unsigned events)
+{
+	struct bus_port *b = container_of(f, struct bus_port, io);
+	unsigned i;
+
+	CHECK_MAGIC(b, BUS_PORT_MAGIC);
+	if (events & LOOP_OUT)
+		b->blocked = false;	/* the end of the turn writes */
+	if (events & (LOOP_IN | LOOP_HUP))
+		for (i = 0; i < BUS_PORT_READS && bus_port_read(b); i++)
+			continue;
+	if (b->io.fd == -1)
+		return;
+	if (buf_unread(&b->in).n == 0 && b->in.cap > 4 * BUS_PORT_READ) {
+		buf_fini(&b->in);
+		buf_init(&b->in);
+	}
+	if ((events & LOOP_OUT) && !b->blocked)
+		bus_port_want(b, false);
+}
+
+void
+bus_port_open(struct bus_port *b, int fd)
+{
+	CHECK_MAGIC(b, BUS_PORT_MAGIC);
+	if (b->io.fd != -1)
+		bus_port_lost(b, "replaced");
+	if (loop_add(b->loop, &b->io, fd, LOOP_IN, bus_port_event) == -1) {
+		log_warn("relay_watch");
+		(void)close(fd);
+		return;
+	}
+	if (b->opened)
+		counter_add(COUNTER_bus_reconnects, 1);
+	b->opened = true;
+}

@@ -1,0 +1,348 @@
+/*
+ * HTTP on a connection.  A head is decoded where it was read; only a body
+ * that has not come in full is collected, within the message limit.
+ */
+#include "worker/request.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "hub/api.h"
+#include "worker/conn.h"
+#include "worker/worker.h"
+
+/* More than this waiting to be sent: the next request waits too. */
+#define REQUEST_STALL_BYTES	(32u << 10)
+
+#define GET	(1u << HTTP_GET | 1u << HTTP_HEAD)
+#define POST	(1u << HTTP_POST)
+#define ANY	(~0u)
+
+static void request_not_found(struct request *);
+
+static const struct route_row {
+	unsigned	 methods;	/* 1 << enum http_method */
+	const char	*allow;
+	void		(*serve)(struct request *);
+} route_rows[ROUTE__MAX] = {
+	[ROUTE_NONE]	   = { ANY, NULL, request_not_found },
+	[ROUTE_ENGINE]	   = { ANY, NULL, upgrade_engine },
+	[ROUTE_PLAIN]	   = { 1u << HTTP_GET, "Allow: GET\r\n",
+				upgrade_plain },
+	[ROUTE_PUBLISH]	   = { POST, "Allow: POST\r\n", api_head },
+	[ROUTE_BATCH]	   = { POST, "Allow: POST\r\n", api_head },
+	[ROUTE_HEALTH]	   = { GET, "Allow: GET, HEAD\r\n", status_health },
+	[ROUTE_LIVE]	   = { GET, "Allow: GET, HEAD\r\n", status_probe },
+	[ROUTE_READY]	   = { GET, "Allow: GET, HEAD\r\n", status_probe },
+	[ROUTE_BOTH]	   = { GET, "Allow: GET, HEAD\r\n", status_probe },
+	[ROUTE_METRICS]	   = { GET, "Allow: GET, HEAD\r\n", status_metrics },
+	[ROUTE_DEMO]	   = { GET, "Allow: GET, HEAD\r\n", demo_serve },
+	[ROUTE_DEMO_MOVED] = { GET, "Allow: GET, HEAD\r\n", demo_serve },
+};
+
+/* --- replies ------------------------------------------------------------- */
+
+static void
+request_count(int status)
+{
+	static const enum counter class[] = { COUNTER_http_1xx,
+		COUNTER_http_2xx, COUNTER_http_3xx, COUNTER_http_4xx,
+		COUNTER_http_5xx };
+
+	MUST(status >= 100 && status <= 599);
+	counter_add(class[status / 100 - 1], 1);
+}
+
+void
+request_reply(struct request *rq, int status, const char *type,
+    struct slice body, const char *extra)
+{
+	struct worker *w = rq->w;
+	struct conn *c = rq->c;
+	bool asked = rq->head.keep_alive;
+
+	if (w->mode != WORKER_SERVING)
+		rq->keep_alive = false;
+	buf_reset(&w->text);
+	http_encode_head(&w->text, status, w->wall.ms / 1000, rq->keep_alive,
+	    type, (int64_t)body.n, extra);
+	if (rq->head.method != HTTP_HEAD)
+		buf_slice(&w->text, body);
+	if (w->text.oom) {
+		conn_abort(c, REASON_memory);
+		return;
+	}
+	request_count(status);
+	conn_say(c, buf_unread(&w->text));
+	if (!rq->keep_alive) {
+		/* bytes that nobody reads must not reset the response away */
+		c->half = asked || rq->rest.n > rq->body_used;
+		conn_close(c, status == 400 || status == 408 || status == 431 ?
+		    REASON_http_bad : REASON_http_done);
+		return;
+	}
+	c->idle = true;
+	c->deadline = mono_add_ms(w->now, w->conf->keepalive_timeout_ms);
+	c->stalled = outq_bytes(&c->outq) > REQUEST_STALL_BYTES;
+	conn_rearm(c);
+}
+
+void
+request_error(struct request *rq, int status, const char *code,
+    const char *message)
+{
+	struct buf *b = &rq->w->body;
+
+	buf_reset(b);
+	api_error(b, code, message);
+	request_reply(rq, status, "application/json", buf_unread(b),
+	    status == 401 ? "WWW-Authenticate: Bearer\r\n" :
+	    status == 503 ? "Retry-After: 2\r\n" : NULL);
+}
+
+static void
+request_not_found(struct request *rq)
+{
+	request_error(rq, 404, "not_found", "there is nothing here");
+}
+
+/* A request that cannot be told apart from what follows it. */
+static void
+request_bad(struct conn *c, int status, const char *why)
+{
+	struct request rq = { .w = c->w, .c = c };
+
+	rq.head.keep_alive = true;	/* its next one may be here already */
+	request_error(&rq, status, "bad_request", why);
+}
+
+void
+request_timeout(struct conn *c)
+{
+	if (c->tail == NULL && c->body == NULL) {
+		conn_abort(c, REASON_handshake_timeout);
+		return;
+	}
+	request_bad(c, 408, "the request was not complete in time");
+	if (c->parting)
+		c->reason = REASON_handshake_timeout;
+}
+
+/* --- bodies -------------------------------------------------------------- */
+
+struct http_body {
+	unsigned	 magic;
+#define HTTP_BODY_MAGIC	0xb0d1b0d1
+	enum route	 route;
+	bool		 chunked;
+	bool		 keep_alive;
+	int		 minor;
+	uint64_t	 left;		/* bytes; not chunked */
+	struct http_chunked pieces;
+	struct buf	 data;
+};
+
+void
+http_body_free(struct http_body **bp)
+{
+	struct http_body *b;
+
+	b = *bp;
+	if (b == NULL)
+		return;
+	*bp = NULL;
+	CHECK_MAGIC(b, HTTP_BODY_MAGIC);
+	buf_fini(&b->data);
+	b->magic = 0;
+	free(b);
+}
+
+/* All of it is there: a request again, with what is left of its head. */
+static void
+request_body_done(struct conn *c, struct slice rest)
+{
+	struct http_body *b = c->body;
+	struct request rq = { .w = c->w, .c = c, .rest = rest };
+
+	c->body = NULL;
+	rq.head.method = HTTP_POST;
+	rq.head.minor = b->minor;
+	rq.head.keep_alive = b->keep_alive;
+	rq.keep_alive = b->keep_alive;
+	rq.match.route = b->route;
+	if (b->data.oom)
+		request_error(&rq, 503, "unavailable", "out of memory");
+	else
+		api_body(&rq, buf_unread(&b->data));
+	http_body_free(&b);
+}
+
+static void
+request_body_trouble(struct conn *c, int status, const char *why)
+{
+	http_body_free(&c->body);
+	request_bad(c, status, why);
+}
+
+static size_t
+request_chunks(struct conn *c, const uint8_t *p, size_t n)
+{
+	struct http_body *b = c->body;
+	struct slice data;
+	size_t used = 0;
+	bool end = false;
+	ssize_t r;
+
+	while (!end && used < n) {
+		r = http_decode_chunked(&b->pieces,
+		    slice_of(p + used, n - used), &data, &end);
+		if (r == CODEC_BAD) {
+			request_body_trouble(c, 400, "bad chunked body");
+			return (n);
+		}
+		if (r == CODEC_MORE)
+			return (used);
+		used += (size_t)r;
+		if (data.n > c->w->conf->message_bytes - b->data.wpos) {
+			request_body_trouble(c, 413, "body too large");
+			return (n);
+		}
+		buf_slice(&b->data, data);
+	}
+	if (end)
+		request_body_done(c, slice_of(p + used, n - used));
+	return (used);
+}
+
+static size_t
+request_body_input(struct conn *c, const uint8_t *p, size_t n)
+{
+	struct http_body *b = c->body;
+	size_t take;
+
+	CHECK_MAGIC(b, HTTP_BODY_MAGIC);
+	if (b->chunked)
+		return (request_chunks(c, p, n));
+	take = n < b->left ? n : (size_t)b->left;
+	buf_append(&b->data, p, take);
+	b->left -= take;
+	if (b->left == 0)
+		request_body_done(c, slice_of(p + take, n - take));
+	return (take);
+}
+
+/* The rest of the body has yet to come: collect it. */
+static void
+request_collect(struct request *rq)
+{
+	struct worker *w = rq->w;
+	struct http_body *b;
+
+	b = calloc(1, sizeof *b);
+	if (b == NULL) {
+		rq->keep_alive = false;
+		request_error(rq, 503, "unavailable", "out of memory");
+		return;
+	}
+	b->magic = HTTP_BODY_MAGIC;
+	b->route = rq->match.route;
+	b->chunked = rq->head.chunked;
+	b->keep_alive = rq->head.keep_alive;
+	b->minor = rq->head.minor;
+	b->left = (uint64_t)rq->head.content_length;
+	buf_init(&b->data);
+	rq->c->body = b;
+	rq->c->deadline = mono_add_ms(w->now, w->conf->handshake_timeout_ms);
+	if (rq->head.expect_continue && rq->rest.n == 0) {
+		request_count(100);
+		conn_say(rq->c, SLICE("HTTP/1.1 100 Continue\r\n\r\n"));
+	}
+}
+
+void
+request_want_body(struct request *rq)
+{
+	uint64_t limit = rq->w->conf->message_bytes;
+	size_t n;
+
+	rq->keep_alive = rq->head.keep_alive;
+	if (rq->head.chunked) {
+		request_collect(rq);
+		return;
+	}
+	if (rq->head.content_length > 0 &&
+	    (uint64_t)rq->head.content_length > limit) {
+		rq->keep_alive = false;
+		request_error(rq, 413, "too_large", "body too large");
+		return;
+	}
+	n = rq->head.content_length > 0 ? (size_t)rq->head.content_length : 0;
+	if (n > rq->rest.n) {
+		request_collect(rq);
+		return;
+	}
+	rq->body_used = n;
+	api_body(rq, slice_of(rq->rest.p, n));
+}
+
+/* --- heads --------------------------------------------------------------- */
+
+static void
+request_serve(struct request *rq)
+{
+	const struct route_row *row;
+
+	counter_add(COUNTER_http_requests, 1);
+	route_find(rq->w->conf, rq->head.path, &rq->match);
+	row = &route_rows[rq->match.route];
+	/* a body that is not read ends the connection */
+	rq->keep_alive = rq->head.keep_alive && !rq->head.chunked &&
+	    rq->head.content_length <= 0;
+	if (row->methods & 1u << rq->head.method) {
+		row->serve(rq);
+		return;
+	}
+	buf_reset(&rq->w->body);
+	api_error(&rq->w->body, "method_not_allowed",
+	    "this method is not served here");
+	request_reply(rq, 405, "application/json", buf_unread(&rq->w->body),
+	    row->allow);
+}
+
+/* Something can have changed since it was last looked at: heads end with a
+ * line, and lines have a limit. */
+static bool
+request_worth_decoding(const uint8_t *p, size_t n, size_t old)
+{
+	return (old == 0 || n > HTTP_LINE_MAX ||
+	    memchr(p + old, '\n', n - old) != NULL);
+}
+
+size_t
+request_input(struct conn *c, uint8_t *p, size_t n, size_t old)
+{
+	struct worker *w = c->w;
+	struct request rq = { .w = w, .c = c };
+	ssize_t r;
+
+	if (c->body != NULL)
+		return (request_body_input(c, p, n));
+	if (c->idle) {
+		c->idle = false;
+		c->deadline = mono_add_ms(w->now,
+		    w->conf->handshake_timeout_ms);
+		conn_rearm(c);
+	}
+	if (!request_worth_decoding(p, n, old))
+		return (0);
+	r = http_decode_request(slice_of(p, n), &rq.head);
+	if (r == CODEC_MORE)
+		return (0);
+	if (r == CODEC_BAD) {
+		request_bad(c, rq.head.status, rq.head.why);
+		return (n);
+	}
+	rq.rest = slice_of(p + r, n - (size_t)r);
+	request_serve(&rq);
+	return ((size_t)r + rq.body_used);
+}

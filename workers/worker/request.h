@@ -1,0 +1,55 @@
+/*
+ * HTTP on a connection: one request after the other, read, routed, answered.
+ * Bodies are read for the API only; whoever else sends one is answered and
+ * closed.  Handlers get a struct request and reply exactly once, or turn the
+ * connection into a WebSocket.
+ */
+#ifndef WORKER_REQUEST_H
+#define WORKER_REQUEST_H
+
+#include "proto/http.h"
+#include "worker/route.h"
+
+struct conn;
+struct http_body;
+struct worker;
+
+struct request {
+	struct worker	*w;
+	struct conn	*c;
+	struct http_request head;	/* points into the worker's buffer */
+	struct route_match match;
+	struct slice	 rest;		/* bytes behind the head */
+	size_t		 body_used;	/* of rest */
+	bool		 keep_alive;	/* the connection stays */
+};
+
+/*
+ * From conn.c: use of p[n] (n > 0), the first `old` bytes of which were seen
+ * before.  Returns bytes used, 0: more are needed, or the response first.
+ */
+size_t	request_input(struct conn *, uint8_t *p, size_t n, size_t old);
+/* The request was not complete in time. */
+void	request_timeout(struct conn *);
+void	http_body_free(struct http_body **);
+
+/* For handlers.  type may be NULL; extra: header lines, each with CRLF. */
+void	request_reply(struct request *, int status, const char *type,
+	    struct slice body, const char *extra);
+/* {"error":{"code","message"}} */
+void	request_error(struct request *, int status, const char *code,
+	    const char *message);
+/* The body of this request is wanted: when it is complete, api_body(). */
+void	request_want_body(struct request *);
+
+/* Handlers: upgrade.c, status.c, api_http.c */
+void	upgrade_engine(struct request *);
+void	upgrade_plain(struct request *);
+void	status_health(struct request *);
+void	status_probe(struct request *);		/* livez, readyz, healthz */
+void	status_metrics(struct request *);
+void	demo_serve(struct request *);
+void	api_head(struct request *);
+void	api_body(struct request *, struct slice body);
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * Paths.  What an operator configured wins over what is built in.
+ */
+#include "worker/route.h"
+
+static const struct {
+	const char	*path;
+	enum route	 route;
+} route_paths[] = {
+	{ "/health",			ROUTE_HEALTH },
+	{ "/health/websocket",		ROUTE_HEALTH },
+	{ "/api/health/websocket",	ROUTE_HEALTH },
+	{ "/livez",			ROUTE_LIVE },
+	{ "/readyz",			ROUTE_READY },
+	{ "/healthz",			ROUTE_BOTH },
+	{ "/metrics",			ROUTE_METRICS },
+	{ "/api/v1/publish",		ROUTE_PUBLISH },
+	{ "/api/v1/batch",		ROUTE_BATCH },
+	{ "/demo/",			ROUTE_DEMO },
+	{ "/demo",			ROUTE_DEMO_MOVED },
+};
+
+/* path is prefix, or prefix and a slash and anything. */
+static bool
+route_below(struct slice path, struct slice prefix)
+{
+	return (slice_starts(path, prefix) &&
+	    (path.n == prefix.n || path.p[prefix.n] == '/'));
+}
+
+void
+route_find(const struct conf *conf, struct slice path, struct route_match *m)
+{
+	size_t i;
+
+	memset(m, 0, sizeof *m);
+	m->conf = conf_route_find(conf, path, m->values);
+	if (m->conf != NULL) {
+		m->route = ROUTE_PLAIN;
+		return;
+	}
+	if (route_below(path, slice_str(conf->socketio_path))) {
+		m->route = ROUTE_ENGINE;
+		return;
+	}
+	if (route_below(path, SLICE("/ws"))) {
+		m->route = ROUTE_PLAIN;
+		m->ns_name = slice_from(path, 3);
+		return;
+	}
+	for (i = 0; i < nitems(route_paths); i++)
+		if (slice_eq(path, slice_str(route_paths[i].path)))
+			m->route = route_paths[i].route;
+}

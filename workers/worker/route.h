@@ -1,0 +1,34 @@
+/*
+ * Which part of the worker a request's path is for.  Pure.
+ */
+#ifndef WORKER_ROUTE_H
+#define WORKER_ROUTE_H
+
+#include "conf/conf.h"
+
+enum route {
+	ROUTE_NONE,
+	ROUTE_ENGINE,		/* {socketio_path}/... */
+	ROUTE_PLAIN,		/* /ws/NAMESPACE, or a configured route */
+	ROUTE_PUBLISH, ROUTE_BATCH,	/* /api/v1/... */
+	ROUTE_HEALTH,
+	ROUTE_LIVE, ROUTE_READY, ROUTE_BOTH,	/* livez, readyz, healthz */
+	ROUTE_METRICS,
+	ROUTE_DEMO, ROUTE_DEMO_MOVED,
+	ROUTE__MAX
+};
+
+struct route_match {
+	enum route	 route;
+	/* PLAIN: the route, or NULL and the namespace's encoded name behind
+	 * "/ws" ("", "/", "/chat") */
+	const struct conf_route *conf;
+	struct slice	 ns_name;
+	struct slice	 values[CONF_PARAMS_MAX];	/* not decoded */
+};
+
+/* path as sent; configured routes come first. */
+void	route_find(const struct conf *, struct slice path,
+	    struct route_match *);
+
+#endif

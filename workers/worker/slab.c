@@ -1,0 +1,139 @@
+/*
+ * Blocks of one size.  A chunk is aligned to its own size, so the chunk of a
+ * block is found by masking; chunks with a free block are on a list, a full
+ * one is on none.  One empty chunk is kept, so that a connection that comes
+ * and goes does not go to the system each time.
+ */
+#include "worker/slab.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#define slab_hide(p, n)	ASAN_POISON_MEMORY_REGION(p, n)
+#define slab_show(p, n)	ASAN_UNPOISON_MEMORY_REGION(p, n)
+#else
+#define slab_hide(p, n)	((void)(p), (void)(n))
+#define slab_show(p, n)	((void)(p), (void)(n))
+#endif
+
+struct slab_free {
+	struct slab_free *next;
+};
+
+struct slab_chunk {
+	LIST_ENTRY(slab_chunk) link;	/* while it has a free block */
+	struct slab_free *free;		/* blocks that were given back */
+	uint32_t	 used;		/* given out now */
+	uint32_t	 fresh;		/* first block never given out */
+};
+
+static uint8_t *
+slab_block(const struct slab *s, struct slab_chunk *c, uint32_t i)
+{
+	return ((uint8_t *)c + SLAB_LINE + (size_t)i * s->block);
+}
+
+void
+slab_init(struct slab *s, size_t bytes)
+{
+	memset(s, 0, sizeof *s);
+	MUST(bytes > 0 && bytes <= SLAB_CHUNK / 4);
+	MUST(sizeof(struct slab_chunk) <= SLAB_LINE);
+	s->magic = SLAB_MAGIC;
+	s->block = (uint32_t)((bytes + SLAB_LINE - 1) / SLAB_LINE * SLAB_LINE);
+	s->per_chunk = (SLAB_CHUNK - SLAB_LINE) / s->block;
+	LIST_INIT(&s->partial);
+}
+
+static void
+slab_chunk_free(struct slab *s, struct slab_chunk *c)
+{
+	MUST(c->used == 0 && s->nchunks > 0);
+	LIST_REMOVE(c, link);
+	s->nchunks--;
+	slab_show(c, SLAB_CHUNK);
+	free(c);
+}
+
+void
+slab_fini(struct slab *s)
+{
+	CHECK_MAGIC(s, SLAB_MAGIC);
+	MUST(s->used == 0);
+	while (!LIST_EMPTY(&s->partial))
+		slab_chunk_free(s, LIST_FIRST(&s->partial));
+	s->magic = 0;
+}
+
+static struct slab_chunk *
+slab_chunk_new(struct slab *s)
+{
+	struct slab_chunk *c;
+
+	c = aligned_alloc(SLAB_CHUNK, SLAB_CHUNK);
+	if (c == NULL)
+		return (NULL);
+	memset(c, 0, sizeof *c);
+	slab_hide(slab_block(s, c, 0), SLAB_CHUNK - SLAB_LINE);
+	LIST_INSERT_HEAD(&s->partial, c, link);
+	s->nchunks++;
+	return (c);
+}
+
+void *
+slab_get(struct slab *s)
+{
+	struct slab_chunk *c;
+	void *p;
+
+	CHECK_MAGIC(s, SLAB_MAGIC);
+	c = LIST_FIRST(&s->partial);
+	if (c == NULL && (c = slab_chunk_new(s)) == NULL)
+		return (NULL);
+	if (c->free != NULL) {
+		p = c->free;
+		slab_show(p, s->block);
+		c->free = c->free->next;
+	} else {
+		MUST(c->fresh < s->per_chunk);
+		p = slab_block(s, c, c->fresh++);
+		slab_show(p, s->block);
+	}
+	c->used++;
+	s->used++;
+	if (c->used == s->per_chunk)
+		LIST_REMOVE(c, link);
+	memset(p, 0, s->block);
+	return (p);
+}
+
+void
+slab_put(struct slab *s, void *p)
+{
+	struct slab_chunk *c;
+	struct slab_free *f;
+
+	CHECK_MAGIC(s, SLAB_MAGIC);
+	c = (struct slab_chunk *)((uintptr_t)p & ~(uintptr_t)(SLAB_CHUNK - 1));
+	MUST(c->used > 0 && s->used > 0);
+	if (c->used == s->per_chunk)
+		LIST_INSERT_HEAD(&s->partial, c, link);
+	f = p;
+	f->next = c->free;
+	slab_hide(f, s->block);
+	c->free = f;
+	c->used--;
+	s->used--;
+	/* keep the only partial chunk: the next one to come needs it */
+	if (c->used == 0 && (LIST_FIRST(&s->partial) != c ||
+	    LIST_NEXT(c, link) != NULL))
+		slab_chunk_free(s, c);
+}
+
+size_t
+slab_bytes(const struct slab *s)
+{
+	return (s->nchunks * SLAB_CHUNK);
+}

@@ -1,0 +1,132 @@
+/*
+ * Health, probes and metrics: what the shared segment and the stats file say
+ * about the whole daemon, told by whichever worker is asked.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+
+#include "shm/presence.h"
+#include "shm/render.h"
+#include "shm/slots.h"
+#include "shm/stats.h"
+#include "worker/health.h"
+#include "worker/request.h"
+#include "worker/worker.h"
+
+/* Counting users walks a table: not more often than this. */
+#define STATUS_USERS_MS	100
+
+#define NO_STORE	"Cache-Control: no-store\r\n"
+
+static void
+status_count_users(struct worker *w)
+{
+	if (w->users_at.us > w->now.us)
+		return;
+	w->users_at = mono_add_ms(w->now, STATUS_USERS_MS);
+	presence_tally(w->h->segment, w->users,
+	    (unsigned)w->conf->nnamespaces);
+}
+
+static void
+status_namespaces(struct worker *w, struct health_namespace *out)
+{
+	const struct conf_namespace *ns;
+	size_t i;
+
+	status_count_users(w);
+	for (i = 0; i < w->conf->nnamespaces; i++) {
+		ns = &w->conf->namespaces[i];
+		out[i].name = slice_of(ns->name, ns->name_len);
+		out[i].users = w->users[i];
+		out[i].sockets = stats_ns_total(w->h->stats, ns->index,
+		    NS_sockets);
+	}
+}
+
+static size_t
+status_workers(struct worker *w, struct health_worker *out)
+{
+	const struct segment *sg = w->h->segment;
+	unsigned slot, nslots = segment_nslots(sg);
+	size_t n = 0;
+
+	for (slot = 1; slot < nslots && n < ROLE_SLOTS_MAX; slot++) {
+		if (slot_state(sg, slot) != SLOT_LIVE)
+			continue;
+		out[n].slot = slot;
+		out[n].pid = slot_pid(sg, slot);
+		out[n].generation = slot_generation(sg, slot);
+		out[n++].connections = __atomic_load_n(stats_column(
+		    w->h->stats, slot) + COUNTER_connections_open,
+		    __ATOMIC_RELAXED);
+	}
+	return (n);
+}
+
+void
+status_health(struct request *rq)
+{
+	struct health_worker workers[ROLE_SLOTS_MAX];
+	struct worker *w = rq->w;
+	struct health_namespace *ns;
+	struct health h = { .workers = workers, .version = PACKAGE_VERSION };
+
+	ns = calloc(w->conf->nnamespaces + 1, sizeof *ns);
+	if (ns == NULL) {
+		request_error(rq, 503, "unavailable", "out of memory");
+		return;
+	}
+	status_namespaces(w, ns);
+	h.namespaces = ns;
+	h.nnamespaces = w->conf->nnamespaces;
+	h.nworkers = status_workers(w, workers);
+	h.uptime_s = w->wall.ms > w->h->started.ms ?
+	    (w->wall.ms - w->h->started.ms) / 1000 : 0;
+	h.redis_connected = stats_total(w->h->stats,
+	    COUNTER_redis_connected) > 0;
+	if (slot_state(w->h->segment, 0) != SLOT_LIVE)
+		h.degraded = "the relay is not running";
+	else if (!bus_port_up(&w->bus))
+		h.degraded = "the relay is not connected";
+	buf_reset(&w->body);
+	health_encode(&w->body, &h);
+	free(ns);
+	request_reply(rq, 200, "application/json", buf_unread(&w->body),
+	    NO_STORE);
+}
+
+/*
+ * livez: we answer, so the daemon lives.  readyz: may clients be sent here?
+ * healthz: both.
+ */
+void
+status_probe(struct request *rq)
+{
+	bool ready = rq->w->mode == WORKER_SERVING;
+
+	if (ready || rq->match.route == ROUTE_LIVE)
+		request_reply(rq, 200, "text/plain; charset=utf-8",
+		    SLICE("ok\n"), NO_STORE);
+	else
+		request_reply(rq, 503, "text/plain; charset=utf-8",
+		    SLICE("draining\n"), NO_STORE "Retry-After: 2\r\n");
+}
+
+void
+status_metrics(struct request *rq)
+{
+	struct stats_snapshot sn;
+	struct worker *w = rq->w;
+
+	if (!stats_snapshot(w->h->stats, false, &sn)) {
+		request_error(rq, 503, "unavailable", "no snapshot now");
+		return;
+	}
+	buf_reset(&w->body);
+	render_prometheus(&sn, &w->body);
+	stats_snapshot_free(&sn);
+	request_reply(rq, 200, "text/plain; version=0.0.4; charset=utf-8",
+	    buf_unread(&w->body), NO_STORE);
+}

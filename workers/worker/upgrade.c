@@ -1,0 +1,270 @@
+/*
+ * From HTTP to WebSocket: who may, as what, and the 101.  Engine.IO refuses
+ * in its own words (text, status 400), plain WebSocket as the API does.
+ */
+#include "hub/client.h"
+#include "proto/ws.h"
+#include "worker/conn.h"
+#include "worker/engineio.h"
+#include "worker/request.h"
+#include "worker/worker.h"
+
+#define UPGRADE_PROTOCOL	"roost.v1"
+#define UPGRADE_BEARER		"bearer."
+
+/* An upgrade that is refused ends the connection: what the client sent behind
+ * it was meant for a WebSocket. */
+static void
+upgrade_refuse(struct request *rq, enum counter why)
+{
+	counter_add(why, 1);
+	rq->keep_alive = false;
+	rq->head.keep_alive = true;	/* linger */
+}
+
+static bool
+upgrade_origin_allowed(const struct request *rq)
+{
+	struct slice origin;
+
+	switch (http_field_count(&rq->head, "Origin")) {
+	case 0:
+		return (true);	/* not a browser */
+	case 1:
+		return (http_field(&rq->head, "Origin", &origin) &&
+		    conf_origin_allowed(rq->w->conf, origin, rq->head.host));
+	default:
+		return (false);
+	}
+}
+
+/* --- tokens and subprotocols --------------------------------------------- */
+
+static bool
+upgrade_token_header(const struct http_request *rq, struct slice *token)
+{
+	if (!http_field(rq, "Authorization", token) || token->n < 7 ||
+	    !slice_caseeq(slice_of(token->p, 7), SLICE("Bearer ")))
+		return (false);
+	*token = slice_from(*token, 7);
+	return (true);
+}
+
+static bool
+upgrade_token_query(struct request *rq, struct slice *token)
+{
+	const char *name = rq->w->conf->jwt.query;
+	ssize_t n;
+
+	if (name[0] == '\0')
+		return (false);
+	n = http_query_get(rq->head.query, name, rq->w->decoded);
+	if (n <= 0)
+		return (false);
+	*token = slice_of(rq->w->decoded, (size_t)n);
+	return (true);
+}
+
+static bool
+upgrade_token_protocol(const struct ws_offer *offer, struct slice *token)
+{
+	struct slice rest = offer->protocols, name;
+
+	while (ws_next_protocol(&rest, &name))
+		if (slice_starts(name, SLICE(UPGRADE_BEARER))) {
+			*token = slice_from(name, sizeof UPGRADE_BEARER - 1);
+			return (true);
+		}
+	return (false);
+}
+
+/* The first one found counts; empty: none. */
+static struct slice
+upgrade_token(struct request *rq, const struct ws_offer *offer)
+{
+	const char *cookie = rq->w->conf->jwt.cookie;
+	struct slice token;
+
+	if (upgrade_token_header(&rq->head, &token) ||
+	    (cookie[0] != '\0' &&
+	    http_cookie(&rq->head, slice_str(cookie), &token)) ||
+	    upgrade_token_query(rq, &token) ||
+	    upgrade_token_protocol(offer, &token))
+		return (token);
+	return (slice_of(NULL, 0));
+}
+
+/*
+ * Ours if it was offered (plain only).  A bearer one is echoed only when
+ * nothing else was offered: browsers insist on an answer.
+ */
+static struct slice
+upgrade_protocol(const struct ws_offer *offer, bool plain)
+{
+	struct slice rest = offer->protocols, name, bearer = { NULL, 0 };
+	unsigned n = 0;
+
+	while (ws_next_protocol(&rest, &name)) {
+		n++;
+		if (plain && slice_eq(name, SLICE(UPGRADE_PROTOCOL)))
+			return (name);
+		if (slice_starts(name, SLICE(UPGRADE_BEARER)))
+			bearer = name;
+	}
+	return (n == 1 ? bearer : slice_of(NULL, 0));
+}
+
+static void
+upgrade_accept(struct request *rq, const struct ws_offer *offer, bool plain)
+{
+	struct buf *b = &rq->w->text;
+
+	buf_reset(b);
+	ws_encode_accept(b, offer, upgrade_protocol(offer, plain), NULL);
+	counter_add(COUNTER_http_1xx, 1);
+	conn_say(rq->c, buf_unread(b));
+}
+
+/* --- Engine.IO ----------------------------------------------------------- */
+
+static void
+upgrade_engine_error(struct request *rq, enum eio_error e)
+{
+	struct buf *b = &rq->w->body;
+
+	if (e == EIO_SID_UNKNOWN)
+		counter_add(COUNTER_eio_unknown_sid, 1);
+	if (rq->head.upgrade_websocket) {
+		upgrade_refuse(rq, e == EIO_FORBIDDEN ?
+		    COUNTER_refused_origin : COUNTER_refused_handshake);
+		request_reply(rq, 400, "text/html",
+		    slice_str(eio_error_message(e)), NULL);
+		return;
+	}
+	buf_reset(b);
+	eio_encode_error(b, e);
+	request_reply(rq, eio_error_status(e), "application/json",
+	    buf_unread(b), NULL);
+}
+
+static void
+upgrade_bad_handshake(struct request *rq, const struct ws_offer *offer)
+{
+	upgrade_refuse(rq, COUNTER_refused_handshake);
+	buf_reset(&rq->w->body);
+	buf_str(&rq->w->body, offer->why);
+	request_reply(rq, offer->status, "text/plain; charset=utf-8",
+	    buf_unread(&rq->w->body), offer->status == 426 ?
+	    "Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n" : NULL);
+}
+
+static bool
+upgrade_leaving(struct request *rq)
+{
+	if (rq->w->mode == WORKER_SERVING)
+		return (false);
+	upgrade_refuse(rq, COUNTER_refused_draining);
+	request_error(rq, 503, "unavailable", "this server is going away");
+	return (true);
+}
+
+void
+upgrade_engine(struct request *rq)
+{
+	struct client_request cr = { .ns = NULL };
+	struct admission adm = { .who = NULL };
+	struct ws_offer offer;
+	struct client *client;
+	int e;
+
+	e = engineio_check(&rq->head, upgrade_origin_allowed(rq),
+	    rq->w->decoded);
+	if (e != ENGINEIO_OK) {
+		upgrade_engine_error(rq, (enum eio_error)e);
+		return;
+	}
+	if (ws_check_request(&rq->head, &offer) != 0) {
+		upgrade_bad_handshake(rq, &offer);
+		return;
+	}
+	if (upgrade_leaving(rq))
+		return;
+	cr.token = upgrade_token(rq, &offer);
+	engine_admit(rq->w->hub, &cr, &adm);
+	upgrade_accept(rq, &offer, false);
+	client = engine_open(rq->w->hub, &adm, &rq->c->outq, rq->c);
+	admission_fini(&adm);
+	conn_upgraded(rq->c, client);
+}
+
+/* --- plain WebSocket ----------------------------------------------------- */
+
+/* Name and parameters out of the path; false: there is no such endpoint. */
+static bool
+upgrade_target(struct request *rq, struct client_request *cr)
+{
+	uint8_t *p = rq->w->decoded + HTTP_LINE_MAX; /* behind the token */
+	struct slice name = rq->match.ns_name;
+	ssize_t n;
+	size_t i;
+
+	cr->route = rq->match.conf;
+	if (cr->route == NULL) {
+		n = http_path_decode(name, p);
+		if (n == 0) {
+			p[0] = '/';
+			n = 1;
+		}
+		cr->ns = n < 0 ? NULL : conf_namespace_find(rq->w->conf,
+		    slice_of(p, (size_t)n));
+		return (cr->ns != NULL);
+	}
+	cr->ns = cr->route->ns;
+	for (i = 0; i < cr->route->path.nparams; i++) {
+		n = http_path_decode(rq->match.values[i], p);
+		if (n <= 0)
+			return (false);
+		cr->values[i] = slice_of(p, (size_t)n);
+		p += n;
+	}
+	return (true);
+}
+
+void
+upgrade_plain(struct request *rq)
+{
+	struct client_request cr = { .ns = NULL };
+	struct admission adm = { .who = NULL };
+	struct refusal refusal;
+	struct ws_offer offer;
+	struct client *client;
+
+	if (!upgrade_target(rq, &cr)) {
+		upgrade_refuse(rq, COUNTER_refused_handshake);
+		request_error(rq, 404, "not_found", "no such namespace");
+		return;
+	}
+	if (ws_check_request(&rq->head, &offer) != 0) {
+		upgrade_bad_handshake(rq, &offer);
+		return;
+	}
+	if (!upgrade_origin_allowed(rq)) {
+		upgrade_refuse(rq, COUNTER_refused_origin);
+		request_error(rq, 403, "origin", "origin not allowed");
+		return;
+	}
+	if (upgrade_leaving(rq))
+		return;
+	cr.token = upgrade_token(rq, &offer);
+	if (!plain_admit(rq->w->hub, &cr, &adm, &refusal)) {
+		admission_fini(&adm);
+		upgrade_refuse(rq, COUNTER_refused_handshake);
+		request_error(rq, refusal.status, refusal.code,
+		    refusal.message);
+		return;
+	}
+	upgrade_accept(rq, &offer, true);
+	client = plain_open(rq->w->hub, &adm, &rq->c->outq, rq->c);
+	admission_fini(&adm);
+	conn_upgraded(rq->c, client);
+}

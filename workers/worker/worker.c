@@ -1,0 +1,475 @@
+/*
+ * Role: worker.  One epoll loop that accepts, reads and writes; what messages
+ * mean is decided by the hub.  Everything that happens in a turn is sent at
+ * its end: the queues of clients, then the envelopes for the relay.
+ */
+#include "worker/worker.h"
+
+#include <sys/random.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "hub/client.h"
+#include "shm/interest.h"
+#include "shm/presence.h"
+#include "shm/slots.h"
+#include "shm/stats.h"
+#include "sys/ipc.h"
+#include "sys/log.h"
+#include "worker/accept.h"
+#include "worker/conn.h"
+#include "worker/demo.h"
+
+#define WORKER_ORPHAN_MS	2000	/* the master has gone: be quick */
+
+/* --- the hub's ports ----------------------------------------------------- */
+
+static void
+worker_port_close(void *host, struct client *cl, enum reason r)
+{
+	(void)host;
+	conn_close(client_host(cl), r);
+}
+
+static void
+worker_port_rearm(void *host, struct client *cl)
+{
+	(void)host;
+	conn_rearm(client_host(cl));
+}
+
+static bool
+worker_port_bus_send(void *host, const struct bus_envelope *e)
+{
+	struct worker *w = host;
+
+	return (bus_port_send(&w->bus, e));
+}
+
+static void
+worker_port_flush(void *host, struct outq *q)
+{
+	(void)host;
+	conn_flush(q);
+}
+
+static void
+worker_port_random(void *host, void *p, size_t n)
+{
+	worker_random(host, p, n);
+}
+
+static void
+worker_refill(uint8_t *p, size_t n)
+{
+	ssize_t r;
+
+	while (n > 0) {
+		r = getrandom(p, n, 0);
+		if (r == -1 && errno == EINTR)
+			continue;
+		MUST(r > 0);
+		p += r;
+		n -= (size_t)r;
+	}
+}
+
+void
+worker_random(struct worker *w, void *p, size_t n)
+{
+	uint8_t *from;
+
+	if (n > sizeof w->random) {
+		worker_refill(p, n);
+		return;
+	}
+	if (n > w->nrandom) {
+		worker_refill(w->random, sizeof w->random);
+		w->nrandom = sizeof w->random;
+	}
+	w->nrandom -= n;
+	from = w->random + w->nrandom;
+	memcpy(p, from, n);
+	explicit_bzero(from, n);	/* each byte once */
+}
+
+/* --- leaving ------------------------------------------------------------- */
+
+static void
+worker_finish(struct worker *w)
+{
+	struct ipc_msg m;
+
+	if (w->mode == WORKER_SERVING || w->nconns > 0)
+		return;
+	ipc_init(&m, CONTROL_DRAINED);
+	if (w->control.fd != -1 && ipc_send(w->control.fd, &m) == -1)
+		log_warn("control");
+	loop_stop(w->loop);
+}
+
+static void
+worker_close_all(struct worker *w, enum reason r)
+{
+	struct conn *c;
+
+	LIST_FOREACH(c, &w->conns, link)
+		conn_close(c, r);
+}
+
+void
+worker_stop(struct worker *w, enum worker_mode mode, uint64_t ms)
+{
+	if (mode <= w->mode)
+		return;	/* already going, as fast or faster */
+	log_info("%s connections=%zu ms=%llu",
+	    mode == WORKER_DRAINING ? "drain" : "stop", w->nconns,
+	    (unsigned long long)ms);
+	if (w->mode == WORKER_SERVING)
+		accept_close(w);
+	w->mode = mode;
+	w->stop_at = mono_add_ms(w->now, ms);
+	if (mode == WORKER_STOPPING)
+		worker_close_all(w, REASON_shutdown);
+}
+
+/* DRAINING: as many as are due by now, evenly until stop_at. */
+static void
+worker_drain_some(struct worker *w)
+{
+	struct conn *c;
+	uint64_t left_ms, n;
+
+	left_ms = w->stop_at.us > w->now.us ?
+	    (w->stop_at.us - w->now.us) / 1000 : 0;
+	n = w->nconns * WORKER_TICK_MS / (left_ms + WORKER_TICK_MS) + 1;
+	LIST_FOREACH(c, &w->conns, link) {
+		if (n == 0)
+			break;
+		if (c->parting || c->state >= CONN_CLOSING)
+			continue;
+		conn_close(c, REASON_restart);
+		n--;
+	}
+}
+
+static void
+worker_leave_tick(struct worker *w)
+{
+	struct conn *c;
+
+	if (w->mode == WORKER_DRAINING)
+		worker_drain_some(w);
+	/* and who has not answered by the end is left behind */
+	if (w->mode == WORKER_STOPPING && w->stop_at.us <= w->now.us)
+		LIST_FOREACH(c, &w->conns, link)
+			conn_abort(c, REASON_shutdown);
+}
+
+/* --- control ------------------------------------------------------------- */
+
+static void
+worker_control_message(struct worker *w, struct ipc_msg *m)
+{
+	uint32_t slot, generation, mode;
+	uint64_t ms;
+
+	switch (m->type) {
+	case CONTROL_BUS:
+		slot = ipc_get_u32(m);
+		generation = ipc_get_u32(m);
+		if (!ipc_end(m) || m->fd == -1 || slot != 0)
+			break;
+		log_debug("relay_stream generation=%u", generation);
+		bus_port_open(&w->bus, m->fd);
+		m->fd = -1;
+		return;
+	case CONTROL_STOP:
+		mode = ipc_get_u32(m);
+		ms = ipc_get_u64(m);
+		if (!ipc_end(m) || mode > 1)
+			break;
+		worker_stop(w, mode == 1 ? WORKER_DRAINING : WORKER_STOPPING,
+		    ms);
+		return;
+	default:
+		break;
+	}
+	log_warnx("control_unknown type=%u", (unsigned)m->type);
+}
+
+static void
+worker_control(struct loop_fd *f, unsigned events)
+{
+	struct worker *w = container_of(f, struct worker, control);
+	struct ipc_msg m;
+	int r;
+
+	(void)events;
+	while ((r = ipc_recv(f->fd, &m)) == 1) {
+		worker_control_message(w, &m);
+		if (m.fd != -1)
+			(void)close(m.fd);
+	}
+	if (r == 0)
+		return;
+	log_warnx("master_gone");
+	loop_del(w->loop, f);
+	(void)close(f->fd);
+	f->fd = -1;
+	worker_stop(w, WORKER_STOPPING, WORKER_ORPHAN_MS);
+}
+
+/* --- the turn ------------------------------------------------------------ */
+
+static void
+worker_after_wait(void *arg)
+{
+	struct worker *w = arg;
+	const struct heritage *h = w->h;
+
+	w->now = loop_now(w->loop);
+	w->wall = loop_wall(w->loop);
+	slots_quiesce_leave(h->segment, (unsigned)h->slot);
+	slot_heartbeat(h->segment, (unsigned)h->slot, w->now.us);
+	counter_add(COUNTER_loop_turns, 1);
+	hub_time(w->hub, w->now, w->wall);
+	conn_turn_start(w);
+}
+
+static void
+worker_before_wait(void *arg)
+{
+	struct worker *w = arg;
+
+	conn_turn_end(w);
+	bus_port_flush(&w->bus);
+	worker_finish(w);
+	histogram_add(HISTOGRAM_loop_turn_us, mono_now().us - w->now.us);
+	slots_quiesce_enter(w->h->segment, (unsigned)w->h->slot);
+}
+
+static bool
+worker_busy(void *arg)
+{
+	const struct worker *w = arg;
+
+	return (w->later != NULL);
+}
+
+static void
+worker_second(struct worker *w)
+{
+	stats_heartbeat(w->h->stats, (unsigned)w->h->slot, w->wall);
+	interest_retry(w->interest, w->now);
+	presence_retry(w->presence, w->now);
+}
+
+static void
+worker_tick(struct timer *t, struct mono now)
+{
+	struct worker *w = container_of(t, struct worker, tick);
+
+	timer_start(w->wheel, t, mono_add_ms(now, WORKER_TICK_MS),
+	    worker_tick);
+	hub_tick(w->hub);
+	accept_tick(w);
+	worker_leave_tick(w);
+	if (w->second.us <= now.us) {
+		w->second = mono_add_ms(now, 1000);
+		worker_second(w);
+	}
+}
+
+/* --- start and end ------------------------------------------------------- */
+
+static struct {
+	struct segment	*segment;
+	unsigned	 slot;
+} worker_note_to;	/* for the hook below, which gets no argument */
+
+static void
+worker_panic(const char *note)
+{
+	slot_panic_note(worker_note_to.segment, worker_note_to.slot, note);
+}
+
+/* The master decides what signals mean and tells us by control. */
+static void
+worker_signals(void)
+{
+	static const int sigs[] = { SIGPIPE, SIGHUP, SIGINT, SIGQUIT, SIGTERM,
+		SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU };
+	size_t i;
+
+	for (i = 0; i < nitems(sigs); i++)
+		(void)signal(sigs[i], SIG_IGN);
+}
+
+static void
+worker_bus_frame(void *arg, struct slice frame)
+{
+	struct worker *w = arg;
+
+	hub_bus_frame(w->hub, frame);
+}
+
+static void
+worker_bus_lost(void *arg)
+{
+	struct worker *w = arg;
+
+	hub_bus_lost(w->hub);
+}
+
+static void
+worker_open_shm(struct worker *w)
+{
+	const struct heritage *h = w->h;
+	unsigned slot = (unsigned)h->slot;
+
+	worker_note_to.segment = h->segment;
+	worker_note_to.slot = slot;
+	bug_panic_hook = worker_panic;
+	counters_attach(stats_column(h->stats, slot));
+	w->interest = interest_open(h->segment, slot);
+	w->presence = presence_open(h->segment, slot);
+	w->users = calloc(w->conf->nnamespaces + 1, sizeof *w->users);
+	if (w->interest == NULL || w->presence == NULL || w->users == NULL)
+		fatal("segment");
+}
+
+static void
+worker_open_hub(struct worker *w)
+{
+	const struct heritage *h = w->h;
+	struct hub_params p = {
+		.conf = h->conf, .keys = h->keys, .interest = w->interest,
+		.presence = w->presence, .hash_key = segment_key(h->segment),
+		.slot = (uint16_t)h->slot,
+		.generation = (uint16_t)h->generation,
+		.node_id = h->node_id,
+		.ports = { .host = w, .close = worker_port_close,
+			.rearm = worker_port_rearm,
+			.bus_send = worker_port_bus_send,
+			.flush = worker_port_flush,
+			.random = worker_port_random },
+	};
+	const struct bus_port_calls up = { .arg = w, .frame = worker_bus_frame,
+		.lost = worker_bus_lost };
+
+	w->hub = hub_new(&p);
+	w->ws_pool = ws_pool_new();
+	if (w->hub == NULL || w->ws_pool == NULL)
+		fatal("hub");
+	w->out = hub_out(w->hub);
+	hub_time(w->hub, w->now, w->wall);
+	w->ws_limits.message_bytes = (uint32_t)w->conf->message_bytes;
+	w->ws_limits.fragments = w->conf->fragments;
+	bus_port_init(&w->bus, w->loop, w->conf->bus_queue_bytes, &up);
+}
+
+static void
+worker_open_conns(struct worker *w)
+{
+	struct buf extra;
+
+	slab_init(&w->conn_slab, sizeof(struct conn));
+	LIST_INIT(&w->conns);
+	buf_init(&w->text);
+	buf_init(&w->body);
+	w->rbuf = malloc(WORKER_RBUF + 1);
+	w->tlsbuf = malloc(CONN_TLS_RECORD);
+	buf_init(&extra);
+	if (w->h->demo_page.n > 0)
+		demo_policy(&extra, w->h->demo_page);
+	buf_byte(&extra, '\0');
+	if (w->rbuf == NULL || w->tlsbuf == NULL || extra.oom)
+		fatal("buffers");
+	w->demo_extra = (char *)extra.data;	/* heap, ours from here */
+}
+
+static void
+worker_start(struct worker *w)
+{
+	const struct loop_hooks hooks = { .before_wait = worker_before_wait,
+		.after_wait = worker_after_wait, .busy = worker_busy,
+		.arg = w };
+	struct ipc_msg m;
+
+	loop_hooks(w->loop, &hooks);
+	if (loop_add(w->loop, &w->control, w->h->control_fd, LOOP_IN,
+	    worker_control) == -1)
+		fatal("control");
+	if (w->h->bus_fds[0] != -1)
+		bus_port_open(&w->bus, w->h->bus_fds[0]);
+	timer_start(w->wheel, &w->tick, mono_add_ms(w->now, WORKER_TICK_MS),
+	    worker_tick);
+	stats_heartbeat(w->h->stats, (unsigned)w->h->slot, w->wall);
+	slot_heartbeat(w->h->segment, (unsigned)w->h->slot, w->now.us);
+	accept_open(w);
+	ipc_init(&m, CONTROL_READY);
+	if (ipc_send(w->control.fd, &m) == -1)
+		log_warn("control");
+}
+
+static void
+worker_free(struct worker *w)
+{
+	hub_free(&w->hub);
+	bus_port_fini(&w->bus);
+	ws_pool_free(&w->ws_pool);
+	slab_fini(&w->conn_slab);
+	interest_close(&w->interest);
+	presence_close(&w->presence);
+	loop_free(&w->loop);
+	buf_fini(&w->text);
+	buf_fini(&w->body);
+	free(w->demo_extra);
+	free(w->users);
+	free(w->rbuf);
+	free(w->tlsbuf);
+	w->magic = 0;
+	free(w);
+}
+
+static int
+worker_run(const struct heritage *h)
+{
+	struct worker *w;
+
+	w = calloc(1, sizeof *w);
+	if (w == NULL)
+		fatal("worker");
+	w->magic = WORKER_MAGIC;
+	w->h = h;
+	w->conf = h->conf;
+	w->reserve_fd = -1;
+	w->control.fd = -1;
+	worker_signals();
+	w->loop = loop_new();
+	w->wheel = loop_wheel(w->loop);
+	w->now = loop_now(w->loop);
+	w->wall = loop_wall(w->loop);
+	worker_open_shm(w);
+	worker_open_conns(w);
+	worker_open_hub(w);
+	worker_start(w);
+	log_info("worker_ready listeners=%zu", w->nlisteners);
+	loop_run(w->loop);
+	log_info("worker_exit");
+	worker_free(w);
+	return (EX_OK);
+}
+
+const struct role role_worker = {
+	.title = "worker",
+	.id = SLOT_WORKER,
+	.run = worker_run,
+};

@@ -1,0 +1,107 @@
+/*
+ * What the files of this folder share: one worker, its loop, its hub and what
+ * they work on.  Private to workers/worker/.
+ */
+#ifndef WORKER_WORKER_H
+#define WORKER_WORKER_H
+
+#include <sys/queue.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "conf/conf.h"
+#include "hub/hub.h"
+#include "proto/ws.h"
+#include "role.h"
+#include "shm/counters.h"
+#include "sys/loop.h"
+#include "worker/bus_port.h"
+#include "worker/slab.h"
+
+struct conn;
+struct tls_ctx;
+struct worker;
+
+/* The buffer that every read goes to: what a connection kept from before,
+ * then what the socket has.  One writable byte stays behind it. */
+#define WORKER_RBUF	(64u << 10)
+/* The request in hand: pieces of its path, and of its query, decoded. */
+#define WORKER_DECODED	(2 * HTTP_LINE_MAX)
+
+#define WORKER_TICK_MS	100
+
+struct listener {
+	struct loop_fd	 io;
+	struct worker	*w;
+	struct tls_ctx	*tls;		/* NULL: plain */
+	bool		 tcp;		/* else a unix socket */
+};
+
+enum worker_mode {
+	WORKER_SERVING,
+	WORKER_DRAINING,	/* clients go one by one */
+	WORKER_STOPPING		/* all have been told to go */
+};
+
+struct worker {
+	unsigned	 magic;
+#define WORKER_MAGIC	0x0a0b0c0d
+	const struct heritage *h;
+	const struct conf *conf;
+	struct loop	*loop;
+	struct wheel	*wheel;		/* of loop */
+	struct hub	*hub;
+	struct out	*out;		/* of hub */
+	struct interest	*interest;
+	struct presence	*presence;
+	struct ws_pool	*ws_pool;
+	struct ws_limits ws_limits;
+	struct mono	 now;		/* of this turn */
+	struct wall	 wall;
+	enum worker_mode mode;
+	struct mono	 stop_at;	/* all clients are gone by then */
+	struct loop_fd	 control;
+	struct bus_port	 bus;
+	struct timer	 tick;
+	struct mono	 second;	/* next thing done once a second */
+
+	/* accept.c */
+	struct listener	 listeners[ROLE_LISTENERS_MAX];
+	size_t		 nlisteners;
+	bool		 listening;	/* they are watched */
+	bool		 short_of_fds;	/* told to the log */
+	int		 reserve_fd;	/* given up to refuse a connection */
+	struct mono	 accept_again;	/* after a failure */
+	uint64_t	 open_elsewhere; /* connections of the other workers */
+	unsigned	 refusals;	/* refused ones still being told */
+
+	/* conn.c */
+	struct slab	 conn_slab;
+	LIST_HEAD(, conn) conns;	/* newest first */
+	size_t		 nconns;
+	struct conn	*parting;	/* to be closed at the end of the turn */
+	struct conn	*doomed;	/* closed, freed when the turn is over */
+	struct conn	*later;		/* work for which no event comes */
+	unsigned	 handshakes;	/* TLS steps taken this turn */
+	uint8_t		*rbuf;		/* WORKER_RBUF + 1 bytes */
+	uint8_t		*tlsbuf;	/* small runs made one record */
+	struct buf	 text;		/* for what is encoded and sent at once */
+	struct buf	 body;		/* of a response */
+	uint8_t		 decoded[WORKER_DECODED];
+
+	/* random.c */
+	uint8_t		 random[512];
+	size_t		 nrandom;	/* bytes left, at the end */
+
+	/* status.c, demo page */
+	char		*demo_extra;	/* response lines for the page */
+	uint32_t	*users;		/* per namespace, as of users_at */
+	struct mono	 users_at;
+};
+
+/* Bytes of the kernel's generator, buffered. */
+void	worker_random(struct worker *, void *, size_t);
+/* Begin to leave: see enum worker_mode; spread over ms, or gone within ms. */
+void	worker_stop(struct worker *, enum worker_mode, uint64_t ms);
+
+#endif
