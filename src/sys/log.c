@@ -189,6 +189,20 @@ log_vline(enum log_level level, int error, const char *fmt, va_list ap)
 } while (0)
 
 void
+log_err(const char *fmt, ...)
+{
+	int error = errno;
+
+	LOG_LINE(LOG_LEVEL_ERROR, error);
+}
+
+void
+log_errx(const char *fmt, ...)
+{
+	LOG_LINE(LOG_LEVEL_ERROR, 0);
+}
+
+void
 log_warn(const char *fmt, ...)
 {
 	int error = errno;
@@ -223,6 +237,10 @@ fatal(const char *fmt, ...)
 	int error = errno;
 
 	LOG_LINE(LOG_LEVEL_ERROR, error);
+	if (log_where == LOG_TARGET_SYSLOG) {
+		log_where = LOG_TARGET_STDERR; /* for who reads that */
+		LOG_LINE(LOG_LEVEL_ERROR, error);
+	}
 	exit(EX_OSERR);
 }
 
@@ -230,6 +248,10 @@ void
 fatalx(int sysexit, const char *fmt, ...)
 {
 	LOG_LINE(LOG_LEVEL_ERROR, 0);
+	if (log_where == LOG_TARGET_SYSLOG) {
+		log_where = LOG_TARGET_STDERR; /* for who reads that */
+		LOG_LINE(LOG_LEVEL_ERROR, 0);
+	}
 	exit(sysexit);
 }
 

@@ -29,6 +29,8 @@ void	log_set_level(enum log_level);
 int	log_level_from(const char *name);	/* -1: unknown */
 extern enum log_level log_level_now;
 
+void	log_err(const char *fmt, ...) PRINTF_LIKE(1, 2);    /* + errno */
+void	log_errx(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void	log_warn(const char *fmt, ...) PRINTF_LIKE(1, 2);   /* + errno */
 void	log_warnx(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void	log_info(const char *fmt, ...) PRINTF_LIKE(1, 2);

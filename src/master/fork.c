@@ -1,0 +1,114 @@
+/*
+ * From the master's fork to the role's first line; see fork.h.
+ */
+#include "master/fork.h"
+
+#include <bsd/unistd.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "shm/counters.h"
+#include "shm/segment.h"
+#include "shm/slots.h"
+#include "shm/stats.h"
+#include "sys/plat.h"
+
+/* of this child, for the panic hook, which has no argument */
+static struct segment *fork_segment;
+static unsigned fork_slot;
+
+static void
+fork_panic(const char *note)
+{
+	slot_panic_note(fork_segment, fork_slot, note);
+}
+
+static void
+fork_close_others(const struct heritage *h)
+{
+	int keep[ROLE_SLOTS_MAX + ROLE_LISTENERS_MAX + 4];
+	size_t i, n = 0;
+
+	keep[n++] = h->control_fd;
+	keep[n++] = segment_fd(h->segment);
+	keep[n++] = segment_relay_fd(h->segment);
+	keep[n++] = segment_master_fd(h->segment);
+	for (i = 0; i < ROLE_SLOTS_MAX; i++)
+		keep[n++] = h->bus_fds[i];
+	for (i = 0; i < h->nlisteners; i++)
+		keep[n++] = h->listeners[i].fd;
+	plat_close_others(keep, n);
+}
+
+static void
+fork_stdio(int says_fd)
+{
+	int null;
+
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null == -1)
+		fatal("open /dev/null");
+	if (dup2(null, STDIN_FILENO) == -1)
+		fatal("dup2");
+	if (says_fd != -1 && (dup2(says_fd, STDOUT_FILENO) == -1 ||
+	    dup2(says_fd, STDERR_FILENO) == -1))
+		fatal("dup2");
+}
+
+static void
+fork_name(const struct heritage *h, const struct role *role)
+{
+	char name[16]; /* what the kernel keeps */
+
+	if (role->id == SLOT_RELAY) {
+		log_init(role->title, -1, log_level_now);
+		setproctitle("-roostd: %s", role->title);
+		(void)snprintf(name, sizeof name, "roost-%s", role->title);
+	} else {
+		log_init(role->title, h->slot, log_level_now);
+		setproctitle("-roostd: %s %d", role->title, h->slot);
+		(void)snprintf(name, sizeof name, "roost-%s%d", role->title,
+		    h->slot);
+	}
+	plat_process_name(name);
+}
+
+static void fork_in_child(const struct heritage *, const struct fork_params *,
+    pid_t master) NORETURN;
+static void
+fork_in_child(const struct heritage *h, const struct fork_params *p,
+    pid_t master)
+{
+	fork_name(h, p->role);
+	log_close(); /* before its descriptor goes */
+	fork_stdio(p->says_fd);
+	fork_close_others(h);
+	log_open(p->log_target);
+	if (p->user != NULL && plat_user_become(p->user) == -1)
+		fatal("cannot become uid=%u", (unsigned)p->user->uid);
+	if (!plat_die_with(master))
+		_exit(EX_TEMPFAIL); /* nobody is left to read a message */
+	plat_signals_child();
+	fork_segment = h->segment;
+	fork_slot = (unsigned)h->slot;
+	bug_panic_hook = fork_panic;
+	counters_attach(stats_column(h->stats, fork_slot));
+	exit(p->role->run(h));
+}
+
+pid_t
+fork_child(const struct heritage *h, const struct fork_params *p)
+{
+	pid_t master, pid;
+
+	(void)fflush(NULL);
+	master = getpid();
+	pid = fork();
+	if (pid == 0)
+		fork_in_child(h, p, master);
+	return (pid);
+}

@@ -1,0 +1,255 @@
+/*
+ * Reads what the configuration names; see load.h.  At start, before rights
+ * are dropped; `roostd -t` does no more than this.
+ */
+#include "master/load.h"
+
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "conf/conf.h"
+#include "proto/token.h"
+
+struct load_context {
+	const char	*file;		/* the configuration's name */
+	struct conf_errors *errors;
+};
+
+static int
+load_fd(int fd, struct buf *out)
+{
+	struct stat st;
+	ssize_t n;
+
+	if (fstat(fd, &st) == -1)
+		return (-1);
+	if (S_ISDIR(st.st_mode)) {
+		errno = EISDIR;
+		return (-1);
+	}
+	for (;;) {
+		if (!buf_reserve(out, 16384)) {
+			errno = ENOMEM;
+			return (-1);
+		}
+		n = read(fd, out->data + out->wpos, 16384);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return ((int)n);
+		out->wpos += (size_t)n;
+		if (out->wpos > LOAD_FILE_MAX) {
+			errno = EFBIG;
+			return (-1);
+		}
+	}
+}
+
+int
+load_text(const char *path, struct buf *out)
+{
+	int error, fd, r;
+
+	/* a FIFO must not hang the start */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd == -1)
+		return (-1);
+	r = load_fd(fd, out);
+	error = errno;
+	(void)close(fd);
+	errno = error;
+	return (r);
+}
+
+static bool
+load_named(const struct load_context *c, int line, const char *what,
+    const char *path, struct buf *out)
+{
+	if (load_text(path, out) == 0)
+		return (true);
+	conf_error(c->errors, c->file, line, "%s \"%s\": %s", what, path,
+	    strerror(errno));
+	return (false);
+}
+
+/* --- tokens --------------------------------------------------------------*/
+
+static void
+load_key_file(const struct load_context *c, const struct conf_jwt_key *key,
+    struct token_keys *keys)
+{
+	struct buf text;
+	const char *why;
+
+	buf_init(&text);
+	if (load_named(c, key->line, "file", key->file, &text) &&
+	    token_keys_pem(keys, slice_str(key->kid), buf_unread(&text),
+	    &why) == -1)
+		conf_error(c->errors, c->file, key->line, "file \"%s\": %s",
+		    key->file, why);
+	buf_fini(&text);
+}
+
+static void
+load_jwks(const struct load_context *c, const char *path,
+    struct token_keys *keys)
+{
+	struct buf text;
+	const char *why;
+	int n;
+
+	buf_init(&text);
+	if (load_named(c, 0, "jwt: jwks_file", path, &text)) {
+		n = token_keys_jwks(keys, buf_unread(&text), &why);
+		if (n == 0)
+			why = "no usable key in it";
+		if (n <= 0)
+			conf_error(c->errors, c->file, 0,
+			    "jwt: jwks_file \"%s\": %s", path, why);
+	}
+	explicit_bzero(text.data, text.cap);
+	buf_fini(&text);
+}
+
+static void
+load_tokens(const struct load_context *c, const struct conf_jwt *jwt,
+    struct load *load)
+{
+	const char *why;
+	size_t i;
+
+	if (!jwt->enabled)
+		return;
+	load->keys = token_keys_new(jwt->algorithms);
+	if (load->keys == NULL) {
+		conf_error(c->errors, c->file, 0, "jwt: %s", strerror(errno));
+		return;
+	}
+	if (jwt->secret[0] != '\0' && token_keys_secret(load->keys,
+	    slice_str(""), slice_str(jwt->secret), &why) == -1)
+		conf_error(c->errors, c->file, 0, "jwt: secret: %s", why);
+	for (i = 0; i < jwt->nkeys; i++)
+		load_key_file(c, &jwt->keys[i], load->keys);
+	if (jwt->jwks_file[0] != '\0')
+		load_jwks(c, jwt->jwks_file, load->keys);
+}
+
+/* --- TLS -----------------------------------------------------------------*/
+
+static struct slice
+load_pem(const struct load_context *c, int line, const char *what,
+    const char *path, struct buf *text)
+{
+	static const char begin[] = "-----BEGIN ";
+
+	if (!load_named(c, line, what, path, text))
+		return (slice_of(NULL, 0));
+	if (memmem(text->data, text->wpos, begin, sizeof begin - 1) == NULL)
+		conf_error(c->errors, c->file, line, "%s \"%s\": not PEM", what,
+		    path);
+	return (buf_unread(text));
+}
+
+static void
+load_tls(const struct load_context *c, const struct conf *conf,
+    struct load *load)
+{
+	const struct conf_listen *l;
+	size_t i;
+
+	for (i = 0; i < conf->nlistens; i++) {
+		l = &conf->listens[i];
+		if (!l->tls)
+			continue;
+		load->tls[i].certificate = load_pem(c, l->line, "certificate",
+		    l->certificate, &load->texts[2 * i]);
+		load->tls[i].key = load_pem(c, l->line, "key", l->key,
+		    &load->texts[2 * i + 1]);
+	}
+}
+
+/* --- all -----------------------------------------------------------------*/
+
+static struct load *
+load_new(size_t nlistens)
+{
+	struct load *load;
+	size_t i;
+
+	load = calloc(1, sizeof *load);
+	if (load == NULL)
+		return (NULL);
+	load->magic = LOAD_MAGIC;
+	load->nlistens = nlistens;
+	buf_init(&load->demo_page);
+	load->tls = calloc(nlistens + 1, sizeof *load->tls);
+	load->texts = calloc(2 * nlistens + 1, sizeof *load->texts);
+	if (load->tls == NULL || load->texts == NULL) {
+		free(load->tls);
+		free(load->texts);
+		free(load);
+		return (NULL);
+	}
+	for (i = 0; i < 2 * nlistens; i++)
+		buf_init(&load->texts[i]);
+	return (load);
+}
+
+struct load *
+load_all(const struct conf *conf, const char *file, struct conf_errors *errors)
+{
+	const struct load_context c = { file, errors };
+	struct load *load;
+	unsigned before;
+
+	before = errors->count;
+	load = load_new(conf->nlistens);
+	if (load == NULL) {
+		conf_error(errors, file, 0, "%s", strerror(errno));
+		return (NULL);
+	}
+	if (conf->nlistens > ROLE_LISTENERS_MAX)
+		conf_error(errors, file, conf->listens[ROLE_LISTENERS_MAX].line,
+		    "more than %d listen sections", ROLE_LISTENERS_MAX);
+	load_tokens(&c, &conf->jwt, load);
+	load_tls(&c, conf, load);
+	if (conf->demo_page[0] != '\0')
+		(void)load_named(&c, 0, "demo_page", conf->demo_page,
+		    &load->demo_page);
+	if (getrandom(load->ticket_key, sizeof load->ticket_key, 0) !=
+	    (ssize_t)sizeof load->ticket_key)
+		conf_error(errors, file, 0, "getrandom: %s", strerror(errno));
+	if (errors->count != before)
+		load_free(&load);
+	return (load);
+}
+
+void
+load_free(struct load **loadp)
+{
+	struct load *load;
+	size_t i;
+
+	load = *loadp;
+	if (load == NULL)
+		return;
+	*loadp = NULL;
+	CHECK_MAGIC(load, LOAD_MAGIC);
+	if (load->keys != NULL)
+		token_keys_free(&load->keys);
+	for (i = 0; i < 2 * load->nlistens; i++) {
+		if (load->texts[i].cap > 0)
+			explicit_bzero(load->texts[i].data, load->texts[i].cap);
+		buf_fini(&load->texts[i]);
+	}
+	buf_fini(&load->demo_page);
+	free(load->texts);
+	free(load->tls);
+	explicit_bzero(load, sizeof *load);
+	free(load);
+}

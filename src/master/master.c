@@ -1,0 +1,491 @@
+/*
+ * The supervisor; see master.h.  What must be there first is opened in
+ * master_open(); then a loop waits for signals, children and ticks.
+ *
+ *	STARTING ──all ready──► SERVING ──QUIT──► DRAINING
+ *	    │                      │                 │ TERM, INT
+ *	    └──a child fails──┐    └──TERM, INT──┐   │
+ *	                      ▼                  ▼   ▼
+ *	                            STOPPING ──TERM, INT──► children are killed
+ */
+#include "master/master.h"
+
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include <bsd/libutil.h>
+#include <bsd/unistd.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "conf/conf.h"
+#include "master/children.h"
+#include "master/daemon.h"
+#include "master/listen.h"
+#include "master/load.h"
+#include "master/reclaim.h"
+#include "shm/counters.h"
+#include "shm/layout.h"
+#include "shm/segment.h"
+#include "shm/slots.h"
+#include "shm/stats.h"
+#include "sys/log.h"
+#include "sys/loop.h"
+#include "sys/plat.h"
+
+#define MASTER_RATE_WAYS	65536
+#define MASTER_SECOND_US	1000000
+#define MASTER_GAP_US		5000000	/* we were stopped, not the children */
+#define MASTER_ABORT_MS		1000	/* for children when a start fails */
+
+enum master_state { MASTER_STARTING, MASTER_SERVING, MASTER_DRAINING,
+	MASTER_STOPPING };
+
+struct master {
+	const struct master_params *p;
+	enum master_state state;
+	int		 code;		/* to exit with */
+	int		 release_fd;	/* daemon_release(); -1: done, or -f */
+	struct pidfh	*pidfile;
+	struct plat_user user;
+	bool		 become;	/* children become user */
+	struct listen_set *listens;
+	struct segment	*segment;
+	struct stats	*stats;
+	struct loop	*loop;
+	struct children	*children;
+	struct loop_fd	 signals;
+	struct loop_fd	 ring;		/* the segment asks for a sweep */
+	struct timer	 tick;
+	struct mono	 last_tick;
+	struct mono	 next_second;
+	struct mono	 next_watchdog;
+};
+
+/* --- what must be there first --------------------------------------------*/
+
+static int
+master_open_user(struct master *m)
+{
+	const char *name = m->p->conf->user;
+
+	if (name[0] == '\0')
+		return (EX_OK);
+	if (plat_user_find(name, &m->user) == -1) {
+		log_errx("user \"%s\": %s", name,
+		    errno == 0 ? "no such user" : strerror(errno));
+		return (EX_NOUSER);
+	}
+	if (geteuid() == 0)
+		m->become = true;
+	else if (geteuid() != m->user.uid)
+		log_warnx("not started as root: \"user\" is ignored");
+	return (EX_OK);
+}
+
+static int
+master_open_pidfile(struct master *m)
+{
+	const char *path = m->p->conf->pidfile;
+	pid_t other = 0;
+
+	if (path[0] == '\0')
+		return (EX_OK);
+	m->pidfile = pidfile_open(path, 0644, &other);
+	if (m->pidfile == NULL && errno == EEXIST) {
+		log_errx("already running pid=%d pidfile=%s", (int)other,
+		    path);
+		return (EX_UNAVAILABLE);
+	}
+	if (m->pidfile == NULL || pidfile_write(m->pidfile) == -1) {
+		log_err("pidfile \"%s\"", path);
+		return (EX_CANTCREAT);
+	}
+	/* the lock must die with us, not with the last child */
+	(void)fcntl(pidfile_fileno(m->pidfile), F_SETFD, FD_CLOEXEC);
+	return (EX_OK);
+}
+
+static int
+master_open_listens(struct master *m)
+{
+	char why[512];
+	int code;
+
+	code = listen_open(m->p->conf, m->p->workers,
+	    m->become ? &m->user : NULL, &m->listens, why, sizeof why);
+	if (code != EX_OK)
+		log_errx("%s", why);
+	return (code);
+}
+
+static int
+master_open_segment(struct master *m)
+{
+	const struct conf *conf = m->p->conf;
+	const struct segment_params sp = {
+		.max_workers = m->p->workers,
+		.presence_max = conf->shm_users,
+		.interest_max = conf->shm_rooms,
+		.rate_ways = MASTER_RATE_WAYS,
+		.max_ns = conf->nnamespaces == 0 ? 1 :
+		    (unsigned)conf->nnamespaces,
+	};
+
+	m->segment = segment_create(&sp);
+	if (m->segment != NULL)
+		return (EX_OK);
+	log_err("shared memory for %u users and %u rooms", conf->shm_users,
+	    conf->shm_rooms);
+	return (EX_OSERR);
+}
+
+static int
+master_open_stats(struct master *m)
+{
+	const struct conf *conf = m->p->conf;
+	const char *path = conf->stats_file;
+	const struct stats_params sp = {
+		.nslots = segment_nslots(m->segment),
+		.version = m->p->version,
+	};
+	unsigned master;
+	size_t i;
+
+	m->stats = stats_create(path[0] == '\0' ? NULL : path, &sp);
+	if (m->stats == NULL) {
+		log_err("stats file \"%s\"", path);
+		return (EX_CANTCREAT);
+	}
+	/* its group may look */
+	if (m->become && path[0] != '\0')
+		(void)lchown(path, m->user.uid, m->user.gid);
+	for (i = 0; i < conf->nnamespaces; i++)
+		(void)stats_ns(m->stats, conf->namespaces[i].index,
+		    conf->namespaces[i].name);
+	master = stats_master(m->stats);
+	counters_attach(stats_column(m->stats, master));
+	stats_slot_live(m->stats, master, STATS_ROLE_MASTER,
+	    (uint32_t)getpid(), 0, "master");
+	counter_set(COUNTER_generation, 1);
+	return (EX_OK);
+}
+
+static int
+master_open(struct master *m)
+{
+	static int (*const steps[])(struct master *) = {
+		master_open_user, master_open_pidfile, master_open_listens,
+		master_open_segment, master_open_stats,
+	};
+	size_t i;
+	int code;
+
+	for (i = 0; i < nitems(steps); i++) {
+		code = steps[i](m);
+		if (code != EX_OK)
+			return (code);
+	}
+	return (EX_OK);
+}
+
+static void
+master_close(struct master *m)
+{
+	children_free(&m->children);
+	loop_free(&m->loop);
+	if (m->stats != NULL) {
+		stats_end(m->stats);
+		counters_attach(NULL);
+		stats_close(&m->stats);
+	}
+	segment_free(&m->segment);
+	listen_close(&m->listens);
+	if (m->pidfile != NULL)
+		(void)pidfile_remove(m->pidfile);
+}
+
+/* --- stop ----------------------------------------------------------------*/
+
+static void
+master_stop(struct master *m, enum master_state state, uint64_t drain_ms,
+    uint64_t kill_ms)
+{
+	struct mono now = loop_now(m->loop);
+
+	m->state = state;
+	plat_notify("STOPPING=1\nSTATUS=%s",
+	    state == MASTER_DRAINING ? "draining" : "stopping");
+	log_info("%s kill_after_ms=%" PRIu64,
+	    state == MASTER_DRAINING ? "draining" : "stopping", kill_ms);
+	children_stop(m->children, state == MASTER_DRAINING, drain_ms,
+	    mono_add_ms(now, kill_ms));
+}
+
+static void
+master_prompt(struct master *m)
+{
+	uint64_t ms = m->p->conf->stop_time_ms;
+
+	if (m->state != MASTER_STOPPING) {
+		master_stop(m, MASTER_STOPPING, ms, ms);
+		return;
+	}
+	log_info("told to stop twice, killing");
+	children_kill(m->children, loop_now(m->loop));
+}
+
+static void
+master_drain(struct master *m)
+{
+	const struct conf *conf = m->p->conf;
+
+	if (m->state == MASTER_STARTING || m->state == MASTER_SERVING)
+		master_stop(m, MASTER_DRAINING, conf->drain_time_ms,
+		    conf->drain_time_ms + conf->stop_time_ms);
+}
+
+/* --- children ------------------------------------------------------------*/
+
+static void
+master_serving(struct master *m)
+{
+	struct children_count n;
+
+	m->state = MASTER_SERVING;
+	n = children_count(m->children);
+	log_info("ready workers=%u relay=%u", n.workers_ready, n.relays_ready);
+	plat_notify("READY=1\nMAINPID=%d\nSTATUS=serving, %u workers",
+	    (int)getpid(), n.workers_ready);
+	if (m->release_fd == -1)
+		return;
+	log_open(LOG_TARGET_SYSLOG);
+	daemon_release(m->release_fd, EX_OK);
+	m->release_fd = -1;
+	log_info("ready workers=%u relay=%u", n.workers_ready, n.relays_ready);
+}
+
+/* A child became ready, or is gone. */
+static void
+master_on_change(void *arg)
+{
+	struct master *m = arg;
+	struct children_count n;
+
+	n = children_count(m->children);
+	switch (m->state) {
+	case MASTER_STARTING:
+		if (children_failed(m->children) != 0) {
+			m->code = children_failed(m->children);
+			log_errx("start failed exit=%d", m->code);
+			master_stop(m, MASTER_STOPPING, MASTER_ABORT_MS,
+			    MASTER_ABORT_MS);
+		} else if (children_all_ready(m->children))
+			master_serving(m);
+		break;
+	case MASTER_SERVING:
+		plat_notify("STATUS=serving, %u of %u workers, relay %s",
+		    n.workers_ready, m->p->workers,
+		    n.relays_ready == 1 ? "up" : "down");
+		break;
+	case MASTER_DRAINING:
+	case MASTER_STOPPING:
+		break;
+	}
+	if (m->state >= MASTER_DRAINING && n.workers + n.relays == 0)
+		loop_stop(m->loop);
+}
+
+/* --- signals -------------------------------------------------------------*/
+
+static void
+master_child(struct master *m)
+{
+	struct mono now = loop_now(m->loop);
+
+	children_reap(m->children, now);
+	children_tick(m->children, now); /* replacements that need not wait */
+}
+
+static void
+master_unsupported(struct master *m, const char *name)
+{
+	(void)m;
+	log_info("signal ignored, not supported yet signal=%s", name);
+}
+
+static void
+master_signal(struct master *m, int sig)
+{
+	switch (sig) {
+	case SIGCHLD:
+		master_child(m);
+		break;
+	case SIGTERM:
+	case SIGINT:
+		master_prompt(m);
+		break;
+	case SIGQUIT:
+		master_drain(m);
+		break;
+	default:
+		master_unsupported(m, sigabbrev_np(sig));
+		break;
+	}
+}
+
+static void
+master_on_signals(struct loop_fd *f, unsigned events)
+{
+	struct master *m = container_of(f, struct master, signals);
+	int sig;
+
+	(void)events;
+	while ((sig = plat_signals_next(f->fd)) != 0)
+		master_signal(m, sig);
+}
+
+/* --- time ----------------------------------------------------------------*/
+
+static void
+master_on_ring(struct loop_fd *f, unsigned events)
+{
+	struct master *m = container_of(f, struct master, ring);
+	uint64_t n;
+
+	(void)events;
+	if (read(f->fd, &n, sizeof n) == (ssize_t)sizeof n)
+		reclaim_sweep(m->segment, loop_now(m->loop));
+}
+
+static void
+master_second(struct master *m, struct mono now)
+{
+	m->next_second.us = now.us + MASTER_SECOND_US;
+	stats_heartbeat(m->stats, stats_master(m->stats), loop_wall(m->loop));
+	reclaim_tally(m->segment, m->p->conf);
+}
+
+static void
+master_on_tick(struct timer *t, struct mono now)
+{
+	struct master *m = container_of(t, struct master, tick);
+
+	timer_start(loop_wheel(m->loop), t,
+	    mono_add_ms(now, RECLAIM_SWEEP_MS), master_on_tick);
+	if (now.us > m->last_tick.us + MASTER_GAP_US)
+		children_excuse(m->children, now);
+	m->last_tick = now;
+	children_tick(m->children, now);
+	reclaim_sweep(m->segment, now);
+	if (now.us >= m->next_second.us)
+		master_second(m, now);
+	if (plat_watchdog_us() != 0 && now.us >= m->next_watchdog.us) {
+		m->next_watchdog.us = now.us + plat_watchdog_us() / 3;
+		plat_notify("WATCHDOG=1");
+	}
+}
+
+/* --- run -----------------------------------------------------------------*/
+
+static int
+master_watch(struct master *m)
+{
+	static const int sigs[] = { SIGCHLD, SIGTERM, SIGINT, SIGQUIT, SIGHUP,
+		SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU };
+	int fd;
+
+	fd = plat_signals_open(sigs, nitems(sigs));
+	if (fd == -1 || loop_add(m->loop, &m->signals, fd, LOOP_IN,
+	    master_on_signals) == -1 || loop_add(m->loop, &m->ring,
+	    segment_master_fd(m->segment), LOOP_IN, master_on_ring) == -1) {
+		log_err("cannot watch signals");
+		return (EX_OSERR);
+	}
+	m->last_tick = loop_now(m->loop);
+	/* the first tick fills the seats */
+	timer_start(loop_wheel(m->loop), &m->tick, m->last_tick,
+	    master_on_tick);
+	return (EX_OK);
+}
+
+static int
+master_gather(struct master *m)
+{
+	struct children_params cp = {
+		.conf = m->p->conf, .load = m->p->load,
+		.relay = m->p->relay, .worker = m->p->worker,
+		.nworkers = m->p->workers,
+		.background = !m->p->foreground,
+		.on_change = master_on_change, .arg = m,
+	};
+
+	m->loop = loop_new();
+	cp.loop = m->loop;
+	cp.listens = m->listens;
+	cp.segment = m->segment;
+	cp.stats = m->stats;
+	cp.user = m->become ? &m->user : NULL;
+	cp.started = wall_now();
+	if (getrandom(&cp.node_id, sizeof cp.node_id, 0) !=
+	    (ssize_t)sizeof cp.node_id) {
+		log_err("getrandom");
+		return (EX_OSERR);
+	}
+	m->children = children_new(&cp);
+	if (m->children == NULL) {
+		log_err("children");
+		return (EX_OSERR);
+	}
+	return (master_watch(m));
+}
+
+static int
+master_start(struct master *m)
+{
+	int code;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	plat_notify_init();
+	log_info("starting version=%s workers=%u files=%" PRIu64,
+	    m->p->version, m->p->workers, plat_raise_nofile());
+	code = master_open(m);
+	if (code != EX_OK)
+		return (code);
+	setproctitle("-roostd: master");
+	listen_log(m->listens);
+	return (master_gather(m));
+}
+
+int
+master_run(const struct master_params *p)
+{
+	struct master m;
+
+	memset(&m, 0, sizeof m);
+	m.p = p;
+	m.release_fd = -1;
+	if (!p->foreground) {
+		m.release_fd = daemon_begin();
+		if (m.release_fd == -1) {
+			log_err("fork");
+			return (EX_OSERR);
+		}
+	}
+	m.code = master_start(&m);
+	if (m.code == EX_OK)
+		loop_run(m.loop);
+	log_info("ended exit=%d", m.code);
+	master_close(&m);
+	if (m.release_fd != -1) /* never served */
+		daemon_release(m.release_fd,
+		    m.code == EX_OK ? EX_TEMPFAIL : m.code);
+	return (m.code);
+}

@@ -1,0 +1,48 @@
+/*
+ * The master's calls into shm/; see reclaim.h.
+ */
+#include "master/reclaim.h"
+
+#include <string.h>
+
+#include "conf/conf.h"
+#include "shm/counters.h"
+#include "shm/presence.h"
+#include "shm/segment.h"
+#include "shm/slots.h"
+#include "shm/stats.h"
+#include "sys/log.h"
+
+void
+reclaim_child(struct segment *seg, struct stats *stats, unsigned slot,
+    const char *title)
+{
+	char note[128], safe[512];
+
+	if (slot_panic(seg, slot, note))
+		log_warnx("panic role=%s slot=%u note=\"%s\"", title, slot,
+		    log_safe(safe, sizeof safe, note, strlen(note)));
+	slot_dead(seg, slot);
+	stats_slot_dead(stats, slot);
+	segment_reclaim(seg, slot);
+	stats_slot_free(stats, slot);
+}
+
+void
+reclaim_sweep(struct segment *seg, struct mono now)
+{
+	segment_sweep(seg, now);
+}
+
+void
+reclaim_tally(const struct segment *seg, const struct conf *conf)
+{
+	static uint32_t users[COUNTERS_NS_MAX]; /* the master is one thread */
+	unsigned i, n;
+
+	n = conf->nnamespaces < COUNTERS_NS_MAX ?
+	    (unsigned)conf->nnamespaces : COUNTERS_NS_MAX;
+	presence_tally(seg, users, n);
+	for (i = 0; i < n; i++)
+		counter_ns_set(i, NS_users, users[i]);
+}

@@ -1,0 +1,41 @@
+/*
+ * Who gets this envelope: frames go from the worker they came from into the
+ * queues of the workers they name.  Memory only; peers do the reading and
+ * writing.  The relay never looks further than a frame's first 24 bytes.
+ */
+#ifndef RELAY_EXCHANGE_H
+#define RELAY_EXCHANGE_H
+
+#include <sys/types.h>
+
+#include "base/bug.h"
+#include "base/slice.h"
+#include "role.h"
+
+struct peer;
+
+struct exchange {
+	unsigned	 magic;
+#define EXCHANGE_MAGIC	0xe8c4a26e
+	struct peer	*peers[ROLE_SLOTS_MAX];	/* by slot; NULL: none */
+	unsigned	 npeers;
+	/* peers that were given something in this turn */
+	struct peer	*dirty[ROLE_SLOTS_MAX];
+	unsigned	 ndirty;
+};
+
+void	exchange_init(struct exchange *);
+/* The peer's slot must be free; the exchange does not own it. */
+void	exchange_add(struct exchange *, struct peer *);
+void	exchange_remove(struct exchange *, struct peer *);
+struct peer *exchange_peer(const struct exchange *, unsigned slot);
+
+/*
+ * Route all whole frames in `in`.  Returns the bytes they took (the rest is
+ * the start of a frame that is not complete), or CODEC_BAD.
+ */
+ssize_t	exchange_feed(struct exchange *, struct slice in) MUST_USE;
+/* The next peer with bytes to write, each once; NULL: no more. */
+struct peer *exchange_next_dirty(struct exchange *);
+
+#endif

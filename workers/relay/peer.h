@@ -1,0 +1,50 @@
+/*
+ * One worker's stream and the queue of what it has not taken yet.  The queue
+ * is bounded: volatile frames are dropped when it is half full, the others
+ * when it is full; frames are never cut.
+ */
+#ifndef RELAY_PEER_H
+#define RELAY_PEER_H
+
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/bug.h"
+#include "base/slice.h"
+#include "sys/loop.h"
+
+struct exchange;
+
+struct peer {
+	unsigned	 magic;
+#define PEER_MAGIC	0x9ee29ee2
+	unsigned	 slot;		/* of the worker, 1... */
+	uint32_t	 generation;	/* of the worker */
+	struct loop	*loop;
+	struct loop_fd	 io;		/* owned */
+	struct buf	 in;		/* the start of an unfinished frame */
+	struct buf	 out;		/* whole frames, the first perhaps cut */
+	size_t		 limit;		/* bytes of out */
+	bool		 dirty;		/* exchange.c: in its list */
+	bool		 stuck;		/* waits for the stream to be writable */
+	void		*arg;		/* of the owner, as are events */
+};
+
+/* Takes the descriptor, also when it fails: NULL + errno.  The loop calls
+ * on_event, which belongs to the owner. */
+struct peer *peer_new(struct loop *, unsigned slot, uint32_t generation,
+	    int fd, size_t limit, loop_cb *on_event) MUST_USE;
+void	peer_free(struct peer **);	/* closes */
+
+/* Copy a frame to the queue; false: dropped and counted. */
+bool	peer_queue(struct peer *, struct slice frame, bool is_volatile);
+
+enum peer_result { PEER_OK, PEER_GONE, PEER_BAD };
+/* Read once and route what came. PEER_BAD: it spoke nonsense. */
+enum peer_result peer_read(struct peer *, struct exchange *) MUST_USE;
+/* Write what is queued, by one call, unless it is known to be stuck. */
+enum peer_result peer_flush(struct peer *) MUST_USE;
+/* The stream can be written again. */
+enum peer_result peer_writable(struct peer *) MUST_USE;
+
+#endif

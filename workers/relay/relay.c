@@ -1,0 +1,336 @@
+/*
+ * The relay's loop: control messages, peers, announcements; see relay.h.
+ * Each turn reads all peers that have something, then writes each queue that
+ * was filled by one call.
+ */
+#include "relay/relay.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "conf/conf.h"
+#include "relay/exchange.h"
+#include "relay/peer.h"
+#include "shm/counters.h"
+#include "shm/slots.h"
+#include "shm/stats.h"
+#include "shm/table.h"
+#include "sys/ipc.h"
+#include "sys/log.h"
+#include "sys/loop.h"
+
+#define RELAY_LEAVE_DELAY_US	3000000	/* who comes back by then never left */
+#define RELAY_ANNOUNCE_MS	1000
+
+struct relay {
+	const struct heritage *h;
+	struct loop	*loop;
+	struct exchange	 exchange;
+	struct loop_fd	 control;
+	struct loop_fd	 ring;		/* marks in shared memory */
+	struct table	*tables[2];	/* enum table_id */
+	struct timer	 beat;
+};
+
+/* --- announcements -------------------------------------------------------*/
+
+/* Nobody outside this host wants to know: announcing just lets go. */
+static void
+relay_announced(void *arg, const struct table_event *e)
+{
+	(void)arg;
+	(void)e;
+}
+
+static void
+relay_announce(struct relay *r)
+{
+	size_t i;
+
+	for (i = 0; i < nitems(r->tables); i++)
+		(void)table_announce(r->tables[i], loop_now(r->loop),
+		    relay_announced, r);
+}
+
+static int
+relay_open_tables(struct relay *r)
+{
+	size_t i;
+
+	for (i = 0; i < nitems(r->tables); i++) {
+		r->tables[i] = table_open(r->h->segment, (enum table_id)i, 0);
+		if (r->tables[i] == NULL || table_relay_start(r->tables[i],
+		    RELAY_LEAVE_DELAY_US) == -1)
+			return (-1);
+		/* there are no other hosts: a predecessor's mirrors go */
+		table_inherit_begin(r->tables[i]);
+		table_inherit_end(r->tables[i]);
+		table_announce_all(r->tables[i], loop_now(r->loop),
+		    relay_announced, r);
+	}
+	return (0);
+}
+
+static void
+relay_on_ring(struct loop_fd *f, unsigned events)
+{
+	uint64_t n;
+
+	(void)events;
+	if (read(f->fd, &n, sizeof n) == -1 && errno != EAGAIN)
+		log_warn("ring"); /* the marks are read after each wait */
+}
+
+/* --- peers ---------------------------------------------------------------*/
+
+static void
+relay_drop_peer(struct relay *r, struct peer *p)
+{
+	exchange_remove(&r->exchange, p);
+	peer_free(&p);
+	counter_set(COUNTER_relay_peers, r->exchange.npeers);
+}
+
+/* The stream is of no use any more; the master may have a new one made. */
+static void
+relay_lost_peer(struct relay *r, struct peer *p, enum peer_result why)
+{
+	struct ipc_msg m;
+
+	if (why == PEER_BAD) {
+		counter_add(COUNTER_bus_bad, 1);
+		log_warnx("bus: nonsense from slot=%u, closed", p->slot);
+	} else
+		log_debug("bus: stream ended slot=%u", p->slot);
+	ipc_init(&m, CONTROL_BUS_LOST);
+	ipc_put_u32(&m, p->slot);
+	ipc_put_u32(&m, p->generation);
+	if (ipc_send(r->control.fd, &m) != 1)
+		log_warnx("control: cannot report a lost stream slot=%u",
+		    p->slot);
+	relay_drop_peer(r, p);
+}
+
+static void
+relay_on_peer(struct loop_fd *f, unsigned events)
+{
+	struct peer *p = container_of(f, struct peer, io);
+	struct relay *r = p->arg;
+	enum peer_result res = PEER_OK;
+
+	if (events & LOOP_OUT)
+		res = peer_writable(p);
+	if (res == PEER_OK && (events & (LOOP_IN | LOOP_HUP)))
+		res = peer_read(p, &r->exchange);
+	if (res != PEER_OK)
+		relay_lost_peer(r, p, res);
+}
+
+static void
+relay_add_peer(struct relay *r, unsigned slot, uint32_t generation, int fd)
+{
+	struct peer *p;
+
+	if (slot == 0 || slot >= ROLE_SLOTS_MAX) {
+		log_warnx("control: bus to slot=%u", slot);
+		(void)close(fd);
+		return;
+	}
+	p = exchange_peer(&r->exchange, slot);
+	if (p != NULL) {
+		relay_drop_peer(r, p);
+		counter_add(COUNTER_bus_reconnects, 1);
+	}
+	p = peer_new(r->loop, slot, generation, fd,
+	    (size_t)r->h->conf->bus_queue_bytes, relay_on_peer);
+	if (p == NULL) {
+		/* the worker sees its end close; nobody asks for another */
+		log_warn("bus: no stream to slot=%u", slot);
+		return;
+	}
+	p->arg = r;
+	exchange_add(&r->exchange, p);
+	counter_set(COUNTER_relay_peers, r->exchange.npeers);
+}
+
+/* --- control -------------------------------------------------------------*/
+
+static bool
+relay_bus(struct relay *r, struct ipc_msg *m)
+{
+	uint32_t generation, slot;
+
+	slot = ipc_get_u32(m);
+	generation = ipc_get_u32(m);
+	if (!ipc_end(m) || m->fd == -1)
+		return (false);
+	relay_add_peer(r, slot, generation, m->fd);
+	m->fd = -1;
+	return (true);
+}
+
+static bool
+relay_bus_gone(struct relay *r, struct ipc_msg *m)
+{
+	struct peer *p;
+	uint32_t slot;
+
+	slot = ipc_get_u32(m);
+	if (!ipc_end(m))
+		return (false);
+	p = exchange_peer(&r->exchange, slot);
+	if (p != NULL)
+		relay_drop_peer(r, p);
+	return (true);
+}
+
+static bool
+relay_obey(struct relay *r, struct ipc_msg *m)
+{
+	switch (m->type) {
+	case CONTROL_BUS:
+		return (relay_bus(r, m));
+	case CONTROL_BUS_GONE:
+		return (relay_bus_gone(r, m));
+	case CONTROL_STOP:
+		/* the workers are gone by now */
+		loop_stop(r->loop);
+		return (true);
+	default:
+		return (false);
+	}
+}
+
+static void
+relay_on_control(struct loop_fd *f, unsigned events)
+{
+	struct relay *r = container_of(f, struct relay, control);
+	struct ipc_msg m;
+	int n;
+
+	(void)events;
+	while ((n = ipc_recv(f->fd, &m)) == 1) {
+		if (!relay_obey(r, &m))
+			log_warnx("control: bad message type=%u", m.type);
+		if (m.fd != -1)
+			(void)close(m.fd);
+	}
+	if (n < 0) {
+		log_warnx("master is gone");
+		loop_stop(r->loop);
+	}
+}
+
+/* --- the turn ------------------------------------------------------------*/
+
+static void
+relay_flush(struct relay *r)
+{
+	enum peer_result res;
+	struct peer *p;
+
+	while ((p = exchange_next_dirty(&r->exchange)) != NULL) {
+		res = peer_flush(p);
+		if (res != PEER_OK)
+			relay_lost_peer(r, p, res);
+	}
+}
+
+static void
+relay_before_wait(void *arg)
+{
+	struct relay *r = arg;
+
+	relay_flush(r);
+	/* marked in the meantime: announce, then try to sleep again */
+	while (!segment_relay_sleep(r->h->segment))
+		relay_announce(r);
+	slots_quiesce_enter(r->h->segment, 0);
+}
+
+static void
+relay_after_wait(void *arg)
+{
+	struct relay *r = arg;
+
+	slots_quiesce_leave(r->h->segment, 0);
+	segment_relay_woke(r->h->segment);
+	slot_heartbeat(r->h->segment, 0, loop_now(r->loop).us);
+	relay_announce(r);
+}
+
+static void
+relay_on_beat(struct timer *t, struct mono now)
+{
+	struct relay *r = container_of(t, struct relay, beat);
+
+	stats_heartbeat(r->h->stats, 0, loop_wall(r->loop));
+	timer_start(loop_wheel(r->loop), t,
+	    mono_add_ms(now, RELAY_ANNOUNCE_MS), relay_on_beat);
+}
+
+/* --- birth and death -----------------------------------------------------*/
+
+static int
+relay_open(struct relay *r)
+{
+	struct ipc_msg ready;
+	unsigned slot;
+
+	if (loop_add(r->loop, &r->control, r->h->control_fd, LOOP_IN,
+	    relay_on_control) == -1 || loop_add(r->loop, &r->ring,
+	    segment_relay_fd(r->h->segment), LOOP_IN, relay_on_ring) == -1 ||
+	    relay_open_tables(r) == -1)
+		return (-1);
+	for (slot = 1; slot < ROLE_SLOTS_MAX; slot++) {
+		if (r->h->bus_fds[slot] != -1)
+			relay_add_peer(r, slot, r->h->bus_generations[slot],
+			    r->h->bus_fds[slot]);
+	}
+	ipc_init(&ready, CONTROL_READY);
+	return (ipc_send(r->control.fd, &ready) == 1 ? 0 : -1);
+}
+
+static void
+relay_close(struct relay *r)
+{
+	struct peer *p;
+	unsigned slot;
+
+	for (slot = 1; slot < ROLE_SLOTS_MAX; slot++) {
+		p = exchange_peer(&r->exchange, slot);
+		if (p != NULL)
+			relay_drop_peer(r, p);
+	}
+	table_close(&r->tables[TABLE_PRESENCE]);
+	table_close(&r->tables[TABLE_INTEREST]);
+	loop_del(r->loop, &r->control);
+	loop_del(r->loop, &r->ring);
+	loop_free(&r->loop);
+}
+
+int
+relay_run(const struct heritage *h)
+{
+	static struct relay relay; /* one a process */
+	struct relay *r = &relay;
+	struct loop_hooks hooks = { relay_before_wait, relay_after_wait, NULL,
+		r };
+
+	r->h = h;
+	r->loop = loop_new();
+	exchange_init(&r->exchange);
+	loop_hooks(r->loop, &hooks);
+	slot_heartbeat(h->segment, 0, loop_now(r->loop).us);
+	if (relay_open(r) == -1)
+		fatal("relay cannot start");
+	timer_start(loop_wheel(r->loop), &r->beat, loop_now(r->loop),
+	    relay_on_beat);
+	loop_run(r->loop);
+	relay_close(r);
+	return (EX_OK);
+}
+
+const struct role role_relay = { "relay", SLOT_RELAY, relay_run };
