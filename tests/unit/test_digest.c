@@ -1,0 +1,130 @@
+/* Digests against published values; base64 both ways and strict. */
+#include "base/digest.h"
+
+#include "tests/lib/check.h"
+
+static void
+assert_hex(const uint8_t *p, size_t n, const char *want)
+{
+	struct buf b;
+	size_t i;
+
+	buf_init(&b);
+	for (i = 0; i < n; i++)
+		buf_printf(&b, "%02x", p[i]);
+	assert_text(buf_unread(&b), want);
+	buf_fini(&b);
+}
+
+static void
+digests_are_the_published_ones(void **state)
+{
+	uint8_t out[32];
+
+	(void)state;
+	digest_sha1(SLICE("abc"), out);
+	assert_hex(out, 20, "a9993e364706816aba3e25717850c26c9cd0d89d");
+	digest_sha1(slice_of(NULL, 0), out);
+	assert_hex(out, 20, "da39a3ee5e6b4b0d3255bfef95601890afd80709");
+	digest_sha256(SLICE("abc"), out);
+	assert_hex(out, 32, "ba7816bf8f01cfea414140de5dae2223"
+			    "b00361a396177a9cb410ff61f20015ad");
+}
+
+static void
+equal_means_same_length_and_bytes(void **state)
+{
+	(void)state;
+	assert_true(digest_equal(SLICE("abc"), SLICE("abc")));
+	assert_true(digest_equal(SLICE(""), SLICE("")));
+	assert_false(digest_equal(SLICE("abc"), SLICE("abd")));
+	assert_false(digest_equal(SLICE("abc"), SLICE("ab")));
+	assert_false(digest_equal(SLICE("abc"), SLICE("")));
+}
+
+static void
+base64_has_the_values_of_the_rfc(void **state)
+{
+	static const struct {
+		struct slice plain;
+		const char *text;
+	} rows[] = {
+		{ SLICE(""), "" }, { SLICE("f"), "Zg==" },
+		{ SLICE("fo"), "Zm8=" }, { SLICE("foo"), "Zm9v" },
+		{ SLICE("foob"), "Zm9vYg==" }, { SLICE("fooba"), "Zm9vYmE=" },
+		{ SLICE("foobar"), "Zm9vYmFy" },
+		{ SLICE("\xfb\xff\xfe"), "+//+" }
+	};
+	uint8_t out[16];
+	ssize_t n;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < nitems(rows); i++) {
+		assert_text(slice_of(out, digest_base64_encode(rows[i].plain,
+		    out)), rows[i].text);
+		n = digest_base64_decode(slice_str(rows[i].text), out);
+		assert_true(n >= 0);
+		assert_slices(slice_of(out, (size_t)n), rows[i].plain);
+	}
+	assert_text(slice_of(out, digest_base64url_encode(
+	    SLICE("\xfb\xff\xfe\xff"), out)), "-__-_w");
+}
+
+static void
+every_length_survives_both_alphabets(void **state)
+{
+	uint8_t plain[64], text[96], back[64];
+	size_t n, i;
+
+	(void)state;
+	for (i = 0; i < sizeof plain; i++)
+		plain[i] = (uint8_t)(i * 37 + 251);
+	for (n = 0; n <= sizeof plain - 2; n++) {
+		struct slice s = slice_of(plain, n);
+
+		i = digest_base64_encode(s, text);
+		assert_int_equal(i, 4 * ((n + 2) / 3));
+		assert_int_equal(digest_base64_decode(slice_of(text, i), back),
+		    n);
+		assert_memory_equal(back, plain, n);
+		i = digest_base64url_encode(s, text);
+		assert_int_equal(digest_base64url_decode(slice_of(text, i),
+		    back), n);
+		assert_memory_equal(back, plain, n);
+	}
+}
+
+static void
+sloppy_base64_is_refused(void **state)
+{
+	static const struct slice std[] = { SLICE("Z"), SLICE("Zg"),
+		SLICE("Zg="), SLICE("Zh=="), SLICE("Zm9="), SLICE("===="),
+		SLICE("Z==="), SLICE("Zg==Zg=="), SLICE("Zm9v\n"),
+		SLICE("Zm 9"), SLICE("-_-_"), SLICE("Zm9\0"), SLICE("!!!!"),
+		SLICE("=Zm9"), SLICE("Zm=v") };
+	static const struct slice url[] = { SLICE("Z"), SLICE("Zg=="),
+		SLICE("Zh"), SLICE("Zm9"), SLICE("+/+/"), SLICE("Zm9vY") };
+	uint8_t out[16];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < nitems(std); i++)
+		assert_row(digest_base64_decode(std[i], out) == -1, std[i]);
+	for (i = 0; i < nitems(url); i++)
+		assert_row(digest_base64url_decode(url[i], out) == -1, url[i]);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(digests_are_the_published_ones),
+		cmocka_unit_test(equal_means_same_length_and_bytes),
+		cmocka_unit_test(base64_has_the_values_of_the_rfc),
+		cmocka_unit_test(every_length_survives_both_alphabets),
+		cmocka_unit_test(sloppy_base64_is_refused),
+	};
+
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}
