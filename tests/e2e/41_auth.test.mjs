@@ -1,0 +1,243 @@
+/* Who is there: keys of every kind, forgeries, expiry on a live connection. */
+import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
+import fs from 'node:fs';
+import { after, before, test } from 'node:test';
+
+import { Daemon, tempdir, until } from './lib/daemon.mjs';
+import { ask, codeOf, connect, once, plain, refused }
+	from './lib/clients.mjs';
+import { Ws } from './lib/wire.mjs';
+import { jwk, keypair, mint, now, pem, secret, user } from './lib/token.mjs';
+
+const rules = `
+namespace "/chat" { event "echo" { to = sender meta = off ack = echo }
+    event "who" { to = sender } }
+namespace "/other" { event "echo" { ack = echo } }
+`;
+const dir = tempdir();
+const keys = {};
+let hs, pk;
+before(async () => {
+	for (const alg of ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA'])
+		keys[alg] = keypair(alg);
+	keys.jwks = keypair('ES256');
+	for (const alg of ['RS256', 'ES256', 'EdDSA'])
+		fs.writeFileSync(`${dir}/${alg}.pem`, pem(keys[alg].publicKey));
+	fs.writeFileSync(`${dir}/jwks.json`, JSON.stringify({ keys: [
+		jwk(keys.PS256.publicKey, 'set-ps', 'PS256'),
+		jwk(keys.ES384.publicKey, 'set-384', 'ES384'),
+		jwk(keys.jwks.publicKey, 'set-es', 'ES256'),
+		{ kty: 'EC', crv: 'P-256', kid: 'enc', use: 'enc', x: 'AA', y: 'AA' },
+	] }));
+	hs = await Daemon.start({ workers: 1, conf: rules + `
+auth_warning = 2s
+jwt { algorithms = {"HS256"} secret = "${secret}" issuer = "idp" audience = "app"
+      leeway = 0s cookie = "session" }
+` });
+	pk = await Daemon.start({ workers: 1, conf: rules + `
+jwt { algorithms = {"RS256", "PS256", "ES256", "ES384", "EdDSA"}
+      key "rsa" { file = "${dir}/RS256.pem" }
+      key "ec"  { file = "${dir}/ES256.pem" }
+      key "ed"  { file = "${dir}/EdDSA.pem" }
+      jwks_file = "${dir}/jwks.json" }
+` });
+});
+after(async () => {
+	await hs.stop();
+	await pk.stop();
+});
+
+const good = { sub: 'ann', iss: 'idp', aud: 'app', exp: now() + 3600 };
+const part = (x) => Buffer.from(x).toString('base64url');
+
+/* what is refused, and how it is counted */
+function forgeries() {
+	const t = mint(good);
+	const [h, p, s] = t.split('.');
+	const rsa = keys.RS256;
+	const header = (x) => `${part(JSON.stringify(x))}.${p}`;
+	return [
+		['a changed payload', `${h}.${part(JSON.stringify({ ...good, sub: 'root' }))}.${s}`, 'signature'],
+		['a changed signature', `${h}.${p}.${s.slice(0, -2)}${s.endsWith('AA') ? 'BB' : 'AA'}`, 'signature'],
+		['no signature', `${h}.${p}.`, 'signature'],
+		['two parts', `${h}.${p}`, 'malformed'],
+		['four parts', `${t}.x`, 'malformed'],
+		['foreign bytes in the signature', `${h}.${p}.!${s}`, 'malformed'],
+		['alg none', mint(good, { alg: 'none' }), 'algorithm'],
+		['alg None', `${header({ alg: 'None', typ: 'JWT' })}.`, 'algorithm'],
+		['alg hs256', `${header({ alg: 'hs256', typ: 'JWT' })}.${s}`, 'algorithm'],
+		['alg HS384 when HS256 is allowed', mint(good, { alg: 'HS384' }), 'algorithm'],
+		['RS256 when only a secret is known', mint(good, { alg: 'RS256', key: rsa.privateKey }), 'algorithm'],
+		['an empty key', mint(good, { key: '' }), 'signature'],
+		['another key', mint(good, { key: 'y'.repeat(40) }), 'signature'],
+		['expired', mint({ ...good, exp: now() - 10 }), 'expired'],
+		['not valid yet', mint({ ...good, nbf: now() + 100 }), 'not_yet_valid'],
+		['exp as text', mint({ ...good, exp: String(now() + 100) }), 'claims'],
+		['exp beyond 63 bits', mint(JSON.stringify(good).replace(/"exp":\d+/, '"exp":9223372036854775808')), 'claims'],
+		['exp negative', mint({ ...good, exp: -1 }), ['claims', 'expired']],
+		['another issuer', mint({ ...good, iss: 'x' }), 'issuer'],
+		['no issuer', mint({ ...good, iss: undefined }), 'issuer'],
+		['another audience', mint({ ...good, aud: ['x', 'y'] }), 'audience'],
+		['no user', mint({ ...good, sub: undefined }), 'claims'],
+		['an empty user', mint({ ...good, sub: '' }), 'claims'],
+		['a user with control bytes', mint({ ...good, sub: 'a\nb' }), 'claims'],
+		['a user of 1 KB', mint({ ...good, sub: 'a'.repeat(1024) }), 'claims'],
+		['a user that is an object', mint({ ...good, sub: {} }), 'claims'],
+		['a critical extension', mint(good, { header: { crit: ['x'], x: 1 } }), 'crit'],
+		['a payload that is no object', mint('[1]'), ['claims', 'malformed']],
+		['a payload that is no JSON', mint('{'), ['claims', 'malformed']],
+	];
+}
+test('forgeries: each is a 401, a CONNECT_ERROR, and counted', async () => {
+	for (const [what, token, reason] of forgeries()) {
+		const reasons = [reason].flat();
+		const before = await Promise.all(reasons.map((r) =>
+		    hs.metric('auth_failed', `reason="${r}"`)));
+		const w = await Ws.open(hs.port,
+		    `/ws/chat?token=${encodeURIComponent(token)}`);
+		assert.equal(w.response.status, 401, what);
+		const s = await connect(hs, '/chat', { wait: false, auth: { token } });
+		const e = await refused(s);
+		assert.equal(e.data.code, 'unauthorized', what);
+		assert.ok(reasons.includes(e.data.reason),
+		    `${what}: ${e.data.reason}`);
+		s.close();
+		const now2 = await Promise.all(reasons.map((r) =>
+		    hs.metric('auth_failed', `reason="${r}"`)));
+		assert.ok(now2.some((n, i) => n >= before[i] + 2),
+		    `${what}: counted as ${reasons}`);
+	}
+});
+
+test('a token above 8 KB is refused as too long', async () => {
+	const s = await connect(hs, '/chat', { wait: false,
+		auth: { token: mint({ ...good, x: 'y'.repeat(9000) }) } });
+	assert.equal((await refused(s)).data.reason, 'too_long');
+	s.close();
+});
+
+test('good ones: aud as list, a numeric user, without exp', async () => {
+	for (const claims of [{ ...good, aud: ['x', 'app'] }, { ...good, sub: 12 },
+	    { ...good, exp: undefined }]) {
+		const s = await connect(hs, '/chat', { auth: { token: mint(claims) } });
+		s.emit('who', 1);
+		const [, meta] = await once(s, 'who');
+		assert.equal(meta.from, String(claims.sub));
+		s.close();
+	}
+});
+
+test('the token in a cookie', async () => {
+	const w = await Ws.open(hs.port, '/ws/chat', { headers: {
+		Cookie: `a=b; session=${mint(good)}; c=d` } });
+	assert.equal(w.response.status, 101, w.response.body);
+	w.drop();
+});
+
+const kids = { RS256: 'rsa', ES256: 'ec', EdDSA: 'ed', PS256: 'set-ps',
+	ES384: 'set-384' };
+for (const [alg, kid] of Object.entries(kids)) {
+	test(`${alg} by kid "${kid}"`, async () => {
+		const token = user('ann', {}, { alg, key: keys[alg].privateKey,
+			header: { kid } });
+		const s = await connect(pk, '/chat', { auth: { token } });
+		assert.equal(await ask(s, 'echo', alg), alg);
+		s.close();
+	});
+}
+
+test('a key of the JWK set', async () => {
+	const s = await connect(pk, '/chat', { auth: { token: user('ann', {},
+	    { alg: 'ES256', key: keys.jwks.privateKey, header: { kid: 'set-es' } }) } });
+	assert.equal(await ask(s, 'echo', 1), 1);
+	s.close();
+});
+
+test('HS256 signed with the public key\'s text is refused', async () => {
+	for (const [alg, kid] of [['RS256', 'rsa'], ['ES256', 'ec'], ['EdDSA', 'ed']]) {
+		for (const key of [pem(keys[alg].publicKey),
+		    keys[alg].publicKey.export({ type: 'spki', format: 'der' })]) {
+			const s = await connect(pk, '/chat', { wait: false, auth: {
+				token: user('root', {}, { alg: 'HS256', key,
+					header: { kid } }) } });
+			const e = await refused(s);
+			assert.equal(e.data.code, 'unauthorized');
+			assert.ok(['algorithm', 'signature', 'unknown_key']
+			    .includes(e.data.reason), e.data.reason);
+			s.close();
+		}
+	}
+});
+
+for (const [what, header, key] of [
+	['an unknown kid', { kid: 'nobody' }, 'RS256'],
+	['a kid that is a path', { kid: '../../../dev/null' }, 'RS256'],
+	['a kid of another type of key', { kid: 'ec' }, 'RS256'],
+	['no kid among many keys', {}, 'RS256'],
+	['a jwk in the header', { kid: 'x', jwk: {} }, 'RS256'],
+]) {
+	test(`${what} is refused`, async () => {
+		const s = await connect(pk, '/chat', { wait: false, auth: {
+			token: user('ann', {}, { alg: key,
+				key: crypto.generateKeyPairSync('rsa',
+				    { modulusLength: 2048 }).privateKey, header }) } });
+		assert.equal((await refused(s)).data.code, 'unauthorized');
+		s.close();
+	});
+}
+
+test('ES256 with r = s = 0 is refused', async () => {
+	const t = user('ann', {}, { alg: 'ES256', key: keys.ES256.privateKey,
+		header: { kid: 'ec' } }).split('.');
+	t[2] = Buffer.alloc(64).toString('base64url');
+	const s = await connect(pk, '/chat',
+	    { wait: false, auth: { token: t.join('.') } });
+	assert.equal((await refused(s)).data.reason, 'signature');
+	s.close();
+});
+
+/* --- expiry on a live connection ------------------------------------------- */
+
+const short = (sec, more = {}) => mint({ ...good, exp: now() + sec, ...more });
+
+test('expiry: auth:expiring, then only that namespace is left', async () => {
+	const a = await connect(hs, '/chat', { auth: { token: short(4) } });
+	const b = a.io.socket('/other', { auth: { token: mint(good) } });
+	b.connect();
+	await once(b, 'connect');
+	const [{ in: left }] = await once(a, 'auth:expiring');
+	assert.ok(left >= 0 && left <= 3, `in ${left}`);
+	const [reason] = await once(a, 'disconnect');
+	assert.equal(reason, 'io server disconnect');
+	assert.equal(await ask(b, 'echo', 1), 1);
+	b.close();
+});
+
+test('expiry: a plain client is closed with 1008', async () => {
+	const w = await Ws.must(hs.port, `/ws/chat?token=${short(3)}`);
+	const c = await w.closed(8000);
+	assert.equal(c.code, 1008);
+	assert.ok(c.before.some((f) => /auth:expiring/.test(f.text)));
+});
+
+test('refresh: extends; of another user or forged: refused, nothing changes', async () => {
+	const s = await connect(hs, '/chat', { auth: { token: short(3) } });
+	for (const token of [short(100, { sub: 'ben' }), 'bad', short(-5)])
+		assert.equal(codeOf(await ask(s, 'auth:refresh', { token })),
+		    'unauthorized');
+	const exp = now() + 100;
+	assert.deepEqual(await ask(s, 'auth:refresh', { token: short(100) }), { exp });
+	await new Promise((ok) => setTimeout(ok, 3500));
+	assert.ok(s.connected);
+	assert.equal(await ask(s, 'echo', 1), 1);
+	s.close();
+	const w = await plain(hs, `/ws/chat?token=${short(3)}`);
+	assert.equal((await w.ask('auth:refresh', { token: short(60) })).data.exp > 0, true);
+	w.close();
+	assert.ok(await hs.metric('tokens_refreshed') >= 2);
+});
+
+test('expired tokens are counted out of sessions', async () => {
+	await until(async () => await hs.metric('sessions') === 0, 'no session');
+});

@@ -1,0 +1,161 @@
+/* Processes die by kill -9 under load: what others lose, and how it heals. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { Daemon, sanitized, sleep, until } from './lib/daemon.mjs';
+import { ask, connect, connected, gotten, heard } from './lib/clients.mjs';
+import { sioOn } from './lib/spread.mjs';
+
+const conf = `
+limits { send_queue_bytes = 64MB }
+namespace "/c" { auth = none
+    room "{r}" { join = open }
+    event "n"    { to = room:room }
+    event "sync" { ack = echo }
+    event "ask"  { to = room:room ack = delivered } }
+`;
+const KILLS = sanitized ? 5 : 10;
+const upTo = (n) => Array.from({ length: n }, (_, i) => i);
+const closeAll = (...l) => l.forEach((s) => s.close());
+
+/* numbered events into a room until told to stop; how many were sent */
+function talk(s, room) {
+	const t = { sent: 0, stop: false };
+	t.done = (async () => {
+		while (!t.stop) {
+			for (let k = 0; k < 20; k++)
+				s.emit('n', { room, i: t.sent++ });
+			await ask(s, 'sync', 0);
+			await sleep(5);
+		}
+		return t.sent;
+	})();
+	return t;
+}
+
+test(`a worker killed ${KILLS} times: the other's clients lose nothing`, async () => {
+	const d = await Daemon.start({ workers: 2, conf });
+	d.mayDie = true;
+	const [a, b] = [await sioOn(d, [1], '/c'), await sioOn(d, [1], '/c')].flat();
+	for (const s of [a, b])
+		await ask(s, 'room:join', { room: 'safe' });
+	/* clients that live on the worker to be killed, and come back by themselves */
+	const victims = [];
+	const back = { reconnection: true, reconnectionDelay: 50,
+		reconnectionDelayMax: 200 };
+	while (victims.length < 10) {
+		const s = await connect(d, '/c', back);
+		if ((await ask(s, 'roost:ping')).worker === 2)
+			victims.push(s);
+		else
+			s.close();
+	}
+	const load = talk(a, 'safe');
+	for (let k = 0; k < KILLS; k++) {
+		const old = d.worker(2);
+		process.kill(old.pid, 'SIGKILL');
+		await until(() => d.worker(2) && d.worker(2).pid !== old.pid,
+		    'a new worker');
+		await Promise.all(victims.map((s) => connected(s)));
+		/* they go on, wherever they are now */
+		await Promise.all(victims.map((s) => ask(s, 'room:join',
+		    { room: 'victims' })));
+		const { delivered } = await ask(victims[k % 10], 'ask',
+		    { room: 'victims' });
+		assert.equal(delivered, victims.length - 1);
+		/* some of them on the new worker again, for the next kill */
+		for (let i = 0; i < 40; i++) {
+			const s = await connect(d, '/c', back);
+			const { worker } = await ask(s, 'roost:ping');
+			if (worker === 2) {
+				victims.shift().close();
+				victims.push(s);
+				break;
+			}
+			s.close();
+		}
+		await sleep(k < 3 ? 0 : 300);
+	}
+	load.stop = true;
+	const sent = await load.done;
+	const got = await heard(b, 'n', sent, 20000);
+	assert.deepEqual(got.map((x) => x[0].i), upTo(sent));
+	assert.ok(a.connected && b.connected);
+	assert.equal((await d.metric('children_died')) >= KILLS, true);
+	closeAll(a, b, ...victims);
+	await until(async () => await d.metric('sessions') === 0,
+	    'no ghost sessions in the counters');
+	await d.stop();
+});
+
+test('the relay killed: only what crosses in the gap is lost', async () => {
+	const d = await Daemon.start({ workers: 2, conf });
+	d.mayDie = true;
+	const [a, b] = await sioOn(d, [1, 2], '/c');
+	const [c] = await sioOn(d, [1], '/c');
+	for (const s of [a, b, c])
+		await ask(s, 'room:join', { room: 'r' });
+	for (let k = 0; k < KILLS; k++) {
+		const load = talk(a, 'r');
+		await sleep(50);
+		const old = d.relay();
+		process.kill(old.pid, 'SIGKILL');
+		await until(() => d.relay() && d.relay().pid !== old.pid, 'a new relay');
+		/* the way is open again when a question to both workers counts two */
+		await until(async () => (await ask(b, 'ask', { room: 'r' }))
+		    .delivered === 2, 'both workers joined');
+		const mark = load.sent;
+		await sleep(100);
+		load.stop = true;
+		const sent = await load.done;
+		/* here: all; over there: in order, none twice, none after the gap */
+		const here = await heard(c, 'n', sent, 20000);
+		assert.deepEqual(here.map((x) => x[0].i), upTo(sent));
+		await until(() => gotten(b, 'n').at(-1)?.[0].i === sent - 1, 'the last');
+		const there = gotten(b, 'n').map((x) => x[0].i);
+		for (let i = 1; i < there.length; i++)
+			assert.ok(there[i] > there[i - 1], 'order, and none twice');
+		assert.deepEqual(there.filter((i) => i >= mark + 40),
+		    upTo(sent).filter((i) => i >= mark + 40), 'exact behind the gap');
+		b.got.length = c.got.length = 0;
+		await sleep(k < 3 ? 0 : 200);
+	}
+	closeAll(a, b, c);
+	await d.stop();
+});
+
+test('all children killed at once: everything comes back', async () => {
+	const d = await Daemon.start({ workers: 2, conf });
+	d.mayDie = true;
+	const s = await connect(d, '/c', { reconnection: true,
+		reconnectionDelay: 50, reconnectionDelayMax: 200 });
+	const old = d.children();
+	for (const c of old)
+		process.kill(c.pid, 'SIGKILL');
+	await until(() => d.children().length === 3 && !d.children().some((c) =>
+	    old.some((o) => o.pid === c.pid)), 'three new children');
+	await until(() => s.connected, 'reconnection', 10000);
+	const [a, b] = await sioOn(d, [1, 2], '/c');
+	for (const x of [a, b, s])
+		await ask(x, 'room:join', { room: 'r' });
+	await until(async () => (await ask(a, 'ask', { room: 'r' })).delivered === 2,
+	    'both workers joined');
+	closeAll(a, b, s);
+	await d.stop();
+});
+
+test('a stopped worker is noticed, and does not stop the others', async () => {
+	const d = await Daemon.start({ workers: 2, conf });
+	d.mayDie = true;
+	const [a, c] = [await sioOn(d, [1], '/c'), await sioOn(d, [1], '/c')].flat();
+	for (const s of [a, c])
+		await ask(s, 'room:join', { room: 'r' });
+	const old = d.worker(2);
+	process.kill(old.pid, 'SIGSTOP');
+	for (let i = 0; i < 100; i++)
+		a.emit('n', { room: 'r', i });
+	await heard(c, 'n', 100);
+	process.kill(old.pid, 'SIGCONT');
+	closeAll(a, c);
+	await d.stop();
+});
