@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -289,29 +288,6 @@ worker_tick(struct timer *t, struct mono now)
 
 /* --- start and end ------------------------------------------------------- */
 
-static struct {
-	struct segment	*segment;
-	unsigned	 slot;
-} worker_note_to;	/* for the hook below, which gets no argument */
-
-static void
-worker_panic(const char *note)
-{
-	slot_panic_note(worker_note_to.segment, worker_note_to.slot, note);
-}
-
-/* The master decides what signals mean and tells us by control. */
-static void
-worker_signals(void)
-{
-	static const int sigs[] = { SIGPIPE, SIGHUP, SIGINT, SIGQUIT, SIGTERM,
-		SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU };
-	size_t i;
-
-	for (i = 0; i < nitems(sigs); i++)
-		(void)signal(sigs[i], SIG_IGN);
-}
-
 static void
 worker_bus_frame(void *arg, struct slice frame)
 {
@@ -334,10 +310,6 @@ worker_open_shm(struct worker *w)
 	const struct heritage *h = w->h;
 	unsigned slot = (unsigned)h->slot;
 
-	worker_note_to.segment = h->segment;
-	worker_note_to.slot = slot;
-	bug_panic_hook = worker_panic;
-	counters_attach(stats_column(h->stats, slot));
 	w->interest = interest_open(h->segment, slot);
 	w->presence = presence_open(h->segment, slot);
 	w->users = calloc(w->conf->nnamespaces + 1, sizeof *w->users);
@@ -452,7 +424,6 @@ worker_run(const struct heritage *h)
 	w->conf = h->conf;
 	w->reserve_fd = -1;
 	w->control.fd = -1;
-	worker_signals();
 	w->loop = loop_new();
 	w->wheel = loop_wheel(w->loop);
 	w->now = loop_now(w->loop);
