@@ -50,7 +50,7 @@ daemon_leave_terminal(void)
 {
 	int null;
 
-	(void)chdir("/") ;
+	/* the directory stays: configured paths may be relative to it */
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null == -1)
 		return;

@@ -32,6 +32,7 @@ struct relay {
 	struct loop_fd	 ring;		/* marks in shared memory */
 	struct table	*tables[2];	/* enum table_id */
 	struct timer	 beat;
+	bool		 marked;	/* announcements wait: do not sleep */
 };
 
 /* --- announcements -------------------------------------------------------*/
@@ -244,10 +245,16 @@ relay_before_wait(void *arg)
 	struct relay *r = arg;
 
 	relay_flush(r);
-	/* marked in the meantime: announce, then try to sleep again */
-	while (!segment_relay_sleep(r->h->segment))
-		relay_announce(r);
+	r->marked = !segment_relay_sleep(r->h->segment);
 	slots_quiesce_enter(r->h->segment, 0);
+}
+
+static bool
+relay_busy(void *arg)
+{
+	const struct relay *r = arg;
+
+	return (r->marked);
 }
 
 static void
@@ -316,8 +323,8 @@ relay_run(const struct heritage *h)
 {
 	static struct relay relay; /* one a process */
 	struct relay *r = &relay;
-	struct loop_hooks hooks = { relay_before_wait, relay_after_wait, NULL,
-		r };
+	struct loop_hooks hooks = { relay_before_wait, relay_after_wait,
+		relay_busy, r };
 
 	r->h = h;
 	r->loop = loop_new();
