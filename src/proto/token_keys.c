@@ -239,11 +239,13 @@ token_keys_verify(const struct token_keys *t, enum token_alg alg,
 	const struct token_alg_info *info = &token_algs[alg];
 	enum authfail fail = AUTHFAIL_unknown_key;
 	const struct token_key *key;
+	unsigned i;
 
 	CHECK_MAGIC(t, TOKEN_KEYS_MAGIC);
 	if ((t->allowed & 1u << alg) == 0)
 		return (AUTHFAIL_algorithm);
-	for (key = t->keys; key < t->keys + t->n; key++) {
+	for (i = 0; i < t->n; i++) {
+		key = &t->keys[i];
 		if (!is_meant(t, key, kid))
 			continue;
 		if ((key->algs & 1u << alg) == 0) {

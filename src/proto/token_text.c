@@ -69,7 +69,7 @@ static bool
 mint(enum token_alg alg, const struct pkey *key, struct slice payload,
     struct buf *out)
 {
-	size_t start = buf_unread(out).n, n;
+	size_t start = out->wpos - out->rpos, n;
 	uint8_t mac[PKEY_HMAC_MAX];
 	char header[64];
 
