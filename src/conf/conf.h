@@ -15,7 +15,9 @@
 /* --- listeners ---------------------------------------------------------- */
 
 struct conf_listen {
-	char		*text;		/* "0.0.0.0:8080", "unix:/run/x.sock" */
+	char		*text;		/* "0.0.0.0:8080", "unix:/run/x.sock";
+					 * '*' first: addr is [::] and wants
+					 * IPV6_V6ONLY off, "[::]" wants it on */
 	struct sockaddr_storage addr;	/* ready for bind(2) */
 	socklen_t	 addrlen;
 	bool		 tls;

@@ -1,0 +1,104 @@
+/* What is printed parses to the same; secrets are not printed. */
+#include "conf/conf_parse.h"
+
+#include "tests/lib/conf_text.h"
+
+#define HEX16	"0123456789abcdef"
+#define HEX64	HEX16 HEX16 HEX16 HEX16
+
+static void
+dump(const char *text, struct buf *out)
+{
+	struct conf *conf = conf_text(text);
+
+	conf_dump(conf, out);
+	buf_byte(out, '\0');
+	assert_false(out->oom);
+	conf_free(&conf);
+}
+
+static void
+assert_round_trip(const char *text)
+{
+	struct buf first, second;
+
+	buf_init(&first);
+	buf_init(&second);
+	dump(text, &first);
+	dump((const char *)first.data, &second);
+	assert_slices(buf_unread(&second), buf_unread(&first));
+	buf_fini(&first);
+	buf_fini(&second);
+}
+
+static void
+the_dump_parses_to_the_same(void **state)
+{
+	(void)state;
+	assert_round_trip("");
+	assert_round_trip("workers = 3 user = 'a\"b\\\\c${d}\n' log_level = warn"
+	    " allowed_origins = {'*', 'https://*.x.example:*'}"
+	    " listen '*:1' {} listen 'unix:/s' { mode = 0600 }"
+	    " jwt { secret = '" HEX64 "' key \"k\\u0001\" { file = f } }"
+	    " api { key k { sha256 = '" HEX64 "' allow = {presence} } }"
+	    " limits { connections = 3k handshake_timeout = 1m1ms }");
+	assert_round_trip("jwt { secret = \"${SECRET}\" }"
+	    "namespace '/n' { roles = {'a b', c}"
+	    " room 'x{a}:{b}' { join = 'self:b' } room '${y}' { join ="
+	    " 'claim:a b' } event 'a\"$' { to = 'room:a\"b' as = '\xc3\xa9\\\\'"
+	    " check = {'x\"?: number -1.5..1e100', 'y: string ..3'} }"
+	    " event '*' { error = no } }"
+	    "route '/a/{b}' { namespace = '/n' join = 'x{b}{b}' roles = r }"
+	    );
+}
+
+static void
+every_directive_is_in_the_dump(void **state)
+{
+	struct buf b;
+	char want[64];
+
+	(void)state;
+	buf_init(&b);
+	dump("listen 'unix:/s' {} jwt { key k { file = f } }"
+	    "api { key k { sha256 = '" HEX64 "' allow = publish } }"
+	    "namespace '/n' { room r {} event e {} }"
+	    "route '/r' { namespace = '/n' }", &b);
+	for (size_t i = 0; i < CONF_NDIRECTIVES; i++) {
+		snprintf(want, sizeof want, " %s = ", conf_directives[i].name);
+		if (conf_directives[i].section == CONF_SEC_TOP)
+			want[0] = '\n';
+		assert_row(conf_directives[i].section == CONF_SEC_TOP && i == 0
+		    ? strncmp((const char *)b.data, want + 1,
+		    strlen(want + 1)) == 0 :
+		    strstr((const char *)b.data, want) != NULL,
+		    slice_str(want));
+	}
+	buf_fini(&b);
+}
+
+static void
+secrets_are_not_printed_and_the_mask_is_no_key(void **state)
+{
+	struct buf b;
+
+	(void)state;
+	buf_init(&b);
+	dump("jwt { secret = '" HEX64 "' }", &b);
+	assert_null(strstr((const char *)b.data, HEX16));
+	assert_non_null(strstr((const char *)b.data, "secret = \"...\"\n"));
+	buf_fini(&b);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_dump_parses_to_the_same),
+		cmocka_unit_test(every_directive_is_in_the_dump),
+		cmocka_unit_test(
+		    secrets_are_not_printed_and_the_mask_is_no_key),
+	};
+
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}

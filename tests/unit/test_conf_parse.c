@@ -1,0 +1,299 @@
+/* The whole: defaults, ranges, sections, -o, the environment's variables. */
+#include "conf/conf_parse.h"
+
+#include "tests/lib/conf_text.h"
+
+#define HEX16	"0123456789abcdef"
+#define HEX64	HEX16 HEX16 HEX16 HEX16
+
+static void
+an_empty_file_has_all_the_defaults(void **state)
+{
+	struct conf *conf = conf_text("");
+
+	(void)state;
+	assert_int_equal(conf->workers, 0);
+	assert_string_equal(conf->user, "");
+	assert_string_equal(conf->log_level, "info");
+	assert_int_equal(conf->stop_time_ms, 5000);
+	assert_int_equal(conf->drain_time_ms, 30000);
+	assert_int_equal(conf->nlistens, 1);
+	assert_string_equal(conf->listens[0].text, "127.0.0.1:8080");
+	assert_int_equal(conf->listens[0].addr.ss_family, AF_INET);
+	assert_int_equal(conf->listens[0].mode, 0660);
+	assert_false(conf->listens[0].tls);
+	assert_int_equal(conf->norigins, 0);
+	assert_int_equal(conf->limit_connections, 1000000);
+	assert_int_equal(conf->message_bytes, 1000000);
+	assert_int_equal(conf->send_queue_bytes, 1000000);
+	assert_int_equal(conf->bus_queue_bytes, 16000000);
+	assert_int_equal(conf->handshake_timeout_ms, 10000);
+	assert_int_equal(conf->keepalive_timeout_ms, 75000);
+	assert_int_equal(conf->slow_consumer_timeout_ms, 10000);
+	assert_int_equal(conf->close_timeout_ms, 5000);
+	assert_int_equal(conf->fragments, 16384);
+	assert_int_equal(conf->rooms_per_session, 100);
+	assert_int_equal(conf->namespaces_per_connection, 16);
+	assert_int_equal(conf->ping_interval_ms, 25000);
+	assert_int_equal(conf->ping_timeout_ms, 20000);
+	assert_int_equal(conf->connect_timeout_ms, 45000);
+	assert_string_equal(conf->socketio_path, "/socket.io");
+	assert_false(conf->jwt.enabled);
+	assert_string_equal(conf->jwt.user_claim, "sub");
+	assert_string_equal(conf->jwt.roles_claim, "roles");
+	assert_string_equal(conf->jwt.query, "token");
+	assert_int_equal(conf->jwt.leeway_ms, 5000);
+	assert_int_equal(conf->auth_warning_ms, 60000);
+	assert_int_equal(conf->shm_users, 100000);
+	assert_int_equal(conf->shm_rooms, 65536);
+	assert_int_equal(conf->nnamespaces, 0);
+	conf_free(&conf);
+	assert_null(conf);
+}
+
+static void
+sections_fill_their_structs(void **state)
+{
+	struct conf *conf = conf_text(
+	    "workers = 3\nlisten '*:0' {}\nlisten '*:0' {}\n"
+	    "listen 'unix:/s' { mode = 0600 }\n"
+	    "listen '[::1]:1' { tls = true certificate = c key = k }\n"
+	    "jwt { key a { file = x.pem } key b { file = y.pem } }\n"
+	    "api { key web { sha256 = '" HEX64 "' allow = {publish} } }\n"
+	    "socketio { path = '/io/' }\n"
+	    "namespace '/n' { roles = {x, y} }");
+
+	(void)state;
+	assert_int_equal(conf->workers, 3);
+	assert_int_equal(conf->nlistens, 4);
+	assert_int_equal(conf->listens[2].mode, 0600);
+	assert_true(conf->listens[3].tls);
+	assert_string_equal(conf->listens[3].key, "k");
+	assert_int_equal(conf->listens[3].line, 5);
+	assert_true(conf->jwt.enabled);
+	assert_int_equal(conf->jwt.nkeys, 2);
+	assert_string_equal(conf->jwt.keys[1].kid, "b");
+	assert_string_equal(conf->jwt.keys[1].file, "y.pem");
+	assert_int_equal(conf->jwt.algorithms, 0x1ff8);
+	assert_int_equal(conf->napi_keys, 1);
+	assert_string_equal(conf->api_keys[0].name, "web");
+	assert_int_equal(conf->api_keys[0].sha256[31], 0xef);
+	assert_int_equal(conf->api_keys[0].allow, CONF_API_PUBLISH);
+	assert_string_equal(conf->socketio_path, "/io");
+	assert_int_equal(conf->namespaces[0].auth, CONF_AUTH_REQUIRED);
+	assert_string_equal(conf->namespaces[0].roles[1], "y");
+	conf_free(&conf);
+}
+
+static void
+algorithms_are_those_of_the_keys(void **state)
+{
+	struct conf *conf = conf_text("jwt { secret = '${SECRET}" HEX64 "' }");
+
+	(void)state;
+	assert_int_equal(conf->jwt.algorithms, 7);
+	conf_free(&conf);
+	conf = conf_text("jwt { jwks_file = j algorithms = {HS512, EdDSA} }");
+	assert_int_equal(conf->jwt.algorithms, 4 | 4096);
+	conf_free(&conf);
+	assert_conf_errors("jwt { secret = \"${SECRET}\"\n"
+	    "algorithms = {HS256, RS256} }", "t:2: jwt: algorithms has RS, PS,"
+	    " ES or EdDSA, but there is no public key\n");
+	assert_conf_errors("jwt { key a { file = f }\nalgorithms = HS256 }",
+	    "t:2: jwt: algorithms has HS, but there is no secret\n");
+	assert_conf_errors("jwt { secret = short }",
+	    "t:1: jwt: secret: has 5 bytes, needs 32 or more\n");
+}
+
+static void
+values_out_of_range_name_the_range(void **state)
+{
+	(void)state;
+	assert_conf_errors("workers = 257\nworkers_ = 1\n"
+	    "log_level = loud\nstop_time = 11m\n"
+	    "limits { message_bytes = 127B\n fragments = 2M\n"
+	    " connections = many }\n"
+	    "listen 'unix:/s' { mode = 1777 tls = maybe }",
+	    "t:1: workers = 257: out of range 1..256\n"
+	    "t:2: unknown directive workers_, did you mean workers?\n"
+	    "t:3: log_level = loud: must be one of error | warn | info | "
+	    "debug\n"
+	    "t:4: stop_time = 11m: out of range 0s..10m\n"
+	    "t:5: limits: message_bytes = 127B: out of range 128B..64MB\n"
+	    "t:6: limits: fragments = 2M: out of range 1..1M\n"
+	    "t:7: limits: connections = many: not a count (digits, with k or "
+	    "M behind)\n"
+	    "t:8: listen \"unix:/s\": mode = 1777: out of range 0000..0777\n"
+	    "t:8: listen \"unix:/s\": tls = maybe: must be true or false\n");
+}
+
+static void
+sections_that_contradict_are_refused(void **state)
+{
+	(void)state;
+	assert_conf_errors("listen '127.0.0.1:1' { tls = true }\n"
+	    "listen '0.0.0.0:1' { certificate = c }\n"
+	    "listen '127.0.0.1:1' {}\nlisten 'localhost:1' {}\n"
+	    "jwt { key a { file = f }\nkey a {} }\n"
+	    "api { key a { sha256 = 12 allow = all }\nkey a {} }\n"
+	    "socketio { path = '/' }\n",
+	    "t:1: listen \"127.0.0.1:1\": tls needs a certificate\n"
+	    "t:1: listen \"127.0.0.1:1\": tls needs a key\n"
+	    "t:2: listen \"0.0.0.0:1\": certificate and key need tls = true\n"
+	    "t:3: listen \"127.0.0.1:1\": is there already (line 1)\n"
+	    "t:4: listen \"localhost:1\": not an IPv4 address, [IPv6 address],"
+	    " * or unix:PATH\n"
+	    "t:6: key \"a\" needs file\n"
+	    "t:6: key \"a\": is there already (line 5)\n"
+	    "t:7: key \"a\": allow = all: must be one of publish | presence\n"
+	    "t:7: key \"a\": sha256 = 12: must have 64 hexadecimal digits "
+	    "(roostctl hash-key)\n"
+	    "t:8: key \"a\" needs allow\n"
+	    "t:8: key \"a\" needs sha256\n"
+	    "t:8: key \"a\": is there already (line 7)\n"
+	    "t:9: socketio: path = /: not a path like \"/socket.io\"\n");
+}
+
+static void
+required_auth_needs_a_key(void **state)
+{
+	struct conf *conf;
+
+	(void)state;
+	assert_conf_errors("\nnamespace '/n' {}\n", "t:2: namespace \"/n\": "
+	    "auth = required, but jwt has no secret, key or jwks_file\n");
+	/* what is missing is the variable, and only that is told */
+	assert_conf_errors("jwt { secret = \"${NONE}\" }\nnamespace '/n' {}\n",
+	    "t:1: the environment does not set NONE "
+	    "(${NONE:-DEFAULT} has a default)\n");
+	conf = conf_text("namespace '/n' { auth = optional }");
+	assert_int_equal(conf->namespaces[0].auth, CONF_AUTH_OPTIONAL);
+	conf_free(&conf);
+}
+
+/* Parse text with n arguments of -o. */
+static struct conf *
+with_overrides(const char *text, const char *const *overrides, size_t n,
+    struct conf_errors *errors)
+{
+	struct conf_source src = { .file = "t", .text = slice_str(text),
+		.overrides = overrides, .noverrides = n,
+		.env = conf_text_env };
+
+	conf_errors_init(errors);
+	return (conf_parse(&src, errors));
+}
+
+static void
+overrides_win_over_the_file(void **state)
+{
+	static const char *const args[] = { "workers=2", "workers=4",
+		"limits.connections=10k", "jwt.issuer=a=b,c",
+		"allowed_origins=https://a, http://b:1", "socketio.path=/x" };
+	struct conf_errors errors;
+	struct conf *conf = with_overrides("workers = 7 allowed_origins = '*'",
+	    args, nitems(args), &errors);
+
+	(void)state;
+	assert_non_null(conf);
+	assert_int_equal(conf->workers, 4);
+	assert_int_equal(conf->limit_connections, 10000);
+	assert_string_equal(conf->jwt.issuer, "a=b,c");
+	assert_int_equal(conf->norigins, 2);
+	assert_string_equal(conf->origins[1].host, "b");
+	assert_string_equal(conf->socketio_path, "/x");
+	conf_free(&conf);
+	conf_errors_fini(&errors);
+}
+
+static void
+bad_overrides_are_told_as_such(void **state)
+{
+	static const char *const args[] = { "workers", "wrokers=2",
+		"namespace.auth=none", "limits=2", "limits.fragments=0",
+		"=", ".=" };
+	struct conf_errors errors;
+
+	(void)state;
+	assert_null(with_overrides("", args, nitems(args), &errors));
+	assert_text(buf_unread(&errors.text),
+	    "-o: .=: no such directive outside sections with a title\n"
+	    "-o: =: no such directive outside sections with a title\n"
+	    "-o: limits: fragments = 0: out of range 1..1M\n"
+	    "-o: limits=2: no such directive outside sections with a title\n"
+	    "-o: namespace.auth=none: no such directive outside sections with "
+	    "a title\n"
+	    "-o: workers: must be NAME=VALUE\n"
+	    "-o: wrokers=2: no such directive outside sections with a title\n"
+	    );
+	conf_errors_fini(&errors);
+}
+
+static const char *
+familiar_env(const char *name)
+{
+	if (strcmp(name, "JWT_SECRET") == 0)
+		return (HEX64);
+	if (strcmp(name, "ALLOWED_ORIGIN") == 0)
+		return ("https://a, https://b");
+	return (NULL);
+}
+
+static void
+familiar_variables_count_where_the_file_is_silent(void **state)
+{
+	struct conf_source src = { .file = "t", .env = familiar_env };
+	struct conf_errors errors;
+	struct conf *conf;
+
+	(void)state;
+	conf_errors_init(&errors);
+	src.text = SLICE("namespace '/n' {}");
+	conf = conf_parse(&src, &errors);
+	assert_non_null(conf);
+	assert_string_equal(conf->jwt.secret, HEX64);
+	assert_int_equal(conf->norigins, 2);
+	conf_free(&conf);
+	src.text = SLICE("allowed_origins = {} jwt { key a { file = f } }");
+	conf = conf_parse(&src, &errors);
+	assert_non_null(conf);
+	assert_string_equal(conf->jwt.secret, "");
+	assert_int_equal(conf->norigins, 0);
+	conf_free(&conf);
+	conf_errors_fini(&errors);
+}
+
+static void
+errors_found_later_have_the_same_form(void **state)
+{
+	struct conf_errors errors;
+
+	(void)state;
+	conf_errors_init(&errors);
+	conf_error(&errors, "cert.pem", 0, "no such file");
+	conf_error(&errors, "roost.conf", 7, "%s", "x");
+	assert_text(buf_unread(&errors.text),
+	    "cert.pem: no such file\nroost.conf:7: x\n");
+	assert_int_equal(errors.count, 2);
+	conf_errors_fini(&errors);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_empty_file_has_all_the_defaults),
+		cmocka_unit_test(sections_fill_their_structs),
+		cmocka_unit_test(algorithms_are_those_of_the_keys),
+		cmocka_unit_test(values_out_of_range_name_the_range),
+		cmocka_unit_test(sections_that_contradict_are_refused),
+		cmocka_unit_test(required_auth_needs_a_key),
+		cmocka_unit_test(overrides_win_over_the_file),
+		cmocka_unit_test(bad_overrides_are_told_as_such),
+		cmocka_unit_test(
+		    familiar_variables_count_where_the_file_is_silent),
+		cmocka_unit_test(errors_found_later_have_the_same_form),
+	};
+
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}

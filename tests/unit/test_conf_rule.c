@@ -1,0 +1,264 @@
+/* Namespaces: who may join, what an event does, what is checked. */
+#include "conf/conf_rule.h"
+
+#include "tests/lib/conf_text.h"
+
+#define NS(rules)	"namespace '/n' { auth = none\n" rules "\n}"
+
+static void
+join_rules_are_understood(void **state)
+{
+	struct conf *conf = conf_text(NS("room a {} room b { join = open }"
+	    "room 'c:{x}' { join = 'claim:https://x.example/c' }"
+	    "room 'd:{x}:{y}:{z}' { join = 'self:x,z' }"));
+	const struct conf_room *rooms = conf->namespaces[0].rooms;
+
+	(void)state;
+	assert_int_equal(rooms[0].join, CONF_JOIN_SERVER);
+	assert_int_equal(rooms[1].join, CONF_JOIN_OPEN);
+	assert_int_equal(rooms[2].join, CONF_JOIN_CLAIM);
+	assert_string_equal(rooms[2].claim, "https://x.example/c");
+	assert_int_equal(rooms[3].join, CONF_JOIN_SELF);
+	assert_int_equal(rooms[3].self, 1 | 4);
+	conf_free(&conf);
+}
+
+static void
+event_rules_are_understood(void **state)
+{
+	struct conf *conf = conf_text(NS(
+	    "event m { to = room:room self = yes volatile = on member = off\n"
+	    "  meta = off as = 'M\"2' confirm = ok ack = echo max_bytes = 4KB\n"
+	    "  roles = {a, b} }\n"
+	    "event u { to = user:receiverId ack = accepted }\n"
+	    "event n { to = namespace } event s { to = sender }\n"
+	    "event '*' { error = 'no such event' }"));
+	const struct conf_event *e = conf->namespaces[0].events;
+
+	(void)state;
+	assert_int_equal(e->to, CONF_TO_ROOM);
+	assert_string_equal(e->field, "room");
+	assert_true(e->self && e->is_volatile && !e->member && !e->meta);
+	assert_string_equal(e->name_json, "\"m\"");
+	assert_string_equal(e->as_json, "\"M\\\"2\"");
+	assert_string_equal(e->confirm_json, "\"ok\"");
+	assert_int_equal(e->ack, CONF_ACK_ECHO);
+	assert_int_equal(e->max_bytes, 4000);
+	assert_int_equal(e->nroles, 2);
+	assert_string_equal(e->roles[1], "b");
+	e++;
+	assert_int_equal(e->to, CONF_TO_USER);
+	assert_string_equal(e->field, "receiverId");
+	assert_ptr_equal(e->as_json, e->name_json);
+	assert_null(e->confirm_json);
+	assert_true(e->member && e->meta && !e->self && !e->is_volatile);
+	assert_int_equal(e->ack, CONF_ACK_ACCEPTED);
+	assert_int_equal(e[1].to, CONF_TO_NAMESPACE);
+	assert_int_equal(e[2].to, CONF_TO_SENDER);
+	assert_int_equal(e[3].to, CONF_TO_NOWHERE);
+	assert_string_equal(e[3].error, "no such event");
+	assert_null(e[3].as_json);
+	assert_ptr_equal(conf->namespaces[0].fallback, &e[3]);
+	conf_free(&conf);
+}
+
+static void
+checks_have_type_and_range(void **state)
+{
+	struct conf *conf = conf_text(NS("event m { check = {'a: string 1..40',"
+	    "'b?: integer 0..', 'c :number  ..-1.5e3', 'd:any', 'e: array 2..2'"
+	    ", 'f: object', 'g: boolean'} }"));
+	const struct conf_event *e = conf->namespaces[0].events;
+	const struct conf_check *c = e->checks;
+
+	(void)state;
+	assert_int_equal(e->nchecks, 7);
+	assert_string_equal(c[0].field, "a");
+	assert_int_equal(c[0].type, CONF_CHECK_STRING);
+	assert_true(!c[0].optional && c[0].has_min && c[0].has_max);
+	assert_true(c[0].min == 1 && c[0].max == 40);
+	assert_string_equal(c[1].field, "b");
+	assert_true(c[1].optional && c[1].has_min && !c[1].has_max);
+	assert_int_equal(c[1].type, CONF_CHECK_INTEGER);
+	assert_string_equal(c[2].field, "c");
+	assert_true(!c[2].has_min && c[2].has_max && c[2].max == -1500);
+	assert_int_equal(c[3].type, CONF_CHECK_ANY);
+	assert_int_equal(c[4].type, CONF_CHECK_ARRAY);
+	assert_int_equal(c[5].type, CONF_CHECK_OBJECT);
+	assert_int_equal(c[6].type, CONF_CHECK_BOOLEAN);
+	conf_free(&conf);
+}
+
+/* The rule stands in line 2 and is refused with that message. */
+static void
+assert_refused(const char *rule, const char *message)
+{
+	char text[512], want[512];
+
+	snprintf(text, sizeof text, "namespace '/n' { auth = none\n%s\n}",
+	    rule);
+	snprintf(want, sizeof want, "t:2: %s\n", message);
+	assert_conf_errors(text, want);
+}
+
+static void
+rules_that_make_no_sense_are_refused(void **state)
+{
+	(void)state;
+	assert_refused("room '*' {}", "room \"*\": there are no wild cards: "
+	    "use a {parameter}");
+	assert_refused("room '' {}", "room \"\": the name is empty");
+	assert_refused("room 'a{' { join = claim:x }",
+	    "room \"a{\": \"{\" without \"}\"");
+	assert_refused("room a { join = claim:x }", "room \"a\": join = "
+	    "claim:x: the room's name has no {parameter} to look up");
+	assert_refused("room 'a{x}' { join = 'self:x,y' }", "room \"a{x}\": "
+	    "join = self:x,y: not all of them are {parameters} of the room's "
+	    "name");
+	assert_refused("room 'a{x}' { join = 'self:' }", "room \"a{x}\": "
+	    "join = self:: must be one of open | claim:NAME | "
+	    "self:PARAMETER,... | server");
+	assert_refused("room 'a{x}' {} room 'a{y}' {}",
+	    "room \"a{y}\": is there already (line 2)");
+	assert_refused("event m { to = room }", "event \"m\": to = room: needs "
+	    "the member of the first argument that names it: room:FIELD");
+	assert_refused("event m { to = backend }", "event \"m\": to = backend:"
+	    " must be one of room:FIELD | user:FIELD | namespace | sender | "
+	    "nowhere");
+	assert_refused("event m { to = sender:x }", "event \"m\": to = "
+	    "sender:x: must be one of room:FIELD | user:FIELD | namespace | "
+	    "sender | nowhere");
+	assert_refused("event m {} event m {}",
+	    "event \"m\": is there already (line 2)");
+	assert_refused("event 'm*' {}", "event \"m*\": \"*\" stands alone: "
+	    "there are no patterns of events");
+	assert_refused("event m { to = sender error = x }",
+	    "event \"m\": error needs to = nowhere");
+	assert_refused("event m { self = true }",
+	    "event \"m\": self needs a receiver: to = ...");
+}
+
+static void
+reserved_names_are_refused(void **state)
+{
+	static const char *const socketio[] = { "connect", "connect_error",
+		"disconnect", "disconnecting", "newListener",
+		"removeListener" };
+	static const char *const server[] = { "room:join", "presence:set",
+		"history:get", "notification:x", "doc:", "auth:refresh",
+		"roost:ping" };
+	static const char *const allowed[] = { "message", "connection", "room",
+		"error", "*", "rooms:x", "Connect" };
+
+	(void)state;
+	for (size_t i = 0; i < nitems(socketio); i++)
+		assert_string_equal(conf_event_name_bad(socketio[i]),
+		    "the name is reserved by Socket.IO");
+	for (size_t i = 0; i < nitems(server); i++)
+		assert_string_equal(conf_event_name_bad(server[i]),
+		    "the name is reserved to the server");
+	for (size_t i = 0; i < nitems(allowed); i++)
+		assert_null(conf_event_name_bad(allowed[i]));
+	assert_refused("event m { to = sender as = 'presence:update' }",
+	    "event \"m\": as = presence:update: the name is reserved to the "
+	    "server");
+	assert_refused("event m { confirm = '*' }",
+	    "event \"m\": confirm = *: \"*\" is not a name");
+}
+
+static void
+checks_that_make_no_sense_are_refused(void **state)
+{
+	static const char *const rows[] = { "", "a", ":", "?: string",
+		"a: strin", "a:", "a: string 5", "a: string 2..1",
+		"a: string x..", "a: string 1..0x10", "a: string 1...2",
+		"a: any 1..2", "a: boolean 1..", "a: number 1..inf",
+		"a: number +1..", "a: string 1..2 3" };
+	char text[128];
+	struct conf_source src = { .file = "t", .env = conf_text_env };
+	struct conf_errors errors;
+
+	(void)state;
+	for (size_t i = 0; i < nitems(rows); i++) {
+		snprintf(text, sizeof text, NS("event m { check = '%s' }"),
+		    rows[i]);
+		src.text = slice_str(text);
+		conf_errors_init(&errors);
+		assert_row(conf_parse(&src, &errors) == NULL,
+		    slice_str(rows[i]));
+		assert_int_equal(errors.count, 1);
+		conf_errors_fini(&errors);
+	}
+	assert_refused("event m { check = {'a: any', 'a?: any'} }",
+	    "event \"m\": check = a?: any: the field is checked twice");
+}
+
+static void
+namespaces_have_sane_names(void **state)
+{
+	static const char *const bad[] = { "", "chat", "/a,b", "/a?b", "/a b",
+		"/{a}", "/*", "/a\n" };
+
+	(void)state;
+	for (size_t i = 0; i < nitems(bad); i++)
+		assert_row(conf_namespace_name_bad(bad[i]) != NULL,
+		    slice_str(bad[i]));
+	assert_null(conf_namespace_name_bad("/"));
+	assert_null(conf_namespace_name_bad("/chat/caf\xc3\xa9"));
+	assert_conf_errors("namespace '/a' { auth = none }\n"
+	    "namespace '/b' { auth = none }\nnamespace '/a' { auth = none }",
+	    "t:3: namespace \"/a\": is there already (line 1)\n");
+}
+
+static void
+routes_lead_to_a_namespace_and_fill_in_a_room(void **state)
+{
+	struct conf *conf = conf_text("route '/ws/{a}/{b}' { namespace = '/n'"
+	    " join = '{b}{a}:x' format = bare roles = {admin} }"
+	    "namespace '/n' { auth = none }");
+	const struct conf_route *r = conf->routes;
+
+	(void)state;
+	assert_ptr_equal(r->ns, &conf->namespaces[0]);
+	assert_int_equal(r->njoin, 3);
+	assert_true(r->join[0].param && r->join[1].param && !r->join[2].param);
+	assert_string_equal(r->join[0].text, "b");
+	assert_string_equal(r->join[2].text, ":x");
+	assert_int_equal(r->format, CONF_FORMAT_BARE);
+	assert_int_equal(r->nroles, 1);
+	conf_free(&conf);
+	assert_conf_errors("route '/a/{x}' { namespace = '/no' join = '{y}' }\n"
+	    "route '/b' {}\nroute x { namespace = '/n' }\n"
+	    "route '/metrics' { namespace = '/n' }\n"
+	    "route '/socket.io/x' { namespace = '/n' }\n"
+	    "namespace '/n' { auth = none }\n"
+	    "route '/a/{z}' { namespace = n }\n",
+	    "t:1: route \"/a/{x}\": join = {y}: the path has no parameter {y}\n"
+	    "t:1: route \"/a/{x}\": namespace = /no: there is no such "
+	    "namespace\n"
+	    "t:2: route \"/b\" needs namespace\n"
+	    "t:3: route \"x\": a path starts with \"/\", and goes on\n"
+	    "t:4: route \"/metrics\": the path is one of roostd's own\n"
+	    "t:5: route \"/socket.io/x\": the path is socketio's\n"
+	    "t:7: route \"/a/{z}\": is there already (line 1)\n"
+	    "t:7: route \"/a/{z}\": namespace = n: there is no such namespace "
+	    "(its name starts with \"/\")\n");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(join_rules_are_understood),
+		cmocka_unit_test(event_rules_are_understood),
+		cmocka_unit_test(checks_have_type_and_range),
+		cmocka_unit_test(rules_that_make_no_sense_are_refused),
+		cmocka_unit_test(reserved_names_are_refused),
+		cmocka_unit_test(checks_that_make_no_sense_are_refused),
+		cmocka_unit_test(namespaces_have_sane_names),
+		cmocka_unit_test(
+		    routes_lead_to_a_namespace_and_fill_in_a_room),
+	};
+
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}
