@@ -1,0 +1,69 @@
+/*
+ * A host for the hub without sockets: connections whose bytes are collected
+ * at the end of each turn, a clock set by hand, a bus that connects two hubs
+ * of one test through the real envelope codec, and tokens of known claims.
+ */
+#ifndef TESTS_LIB_FAKE_HOST_H
+#define TESTS_LIB_FAKE_HOST_H
+
+#include "base/buf.h"
+#include "hub/api.h"
+#include "hub/client.h"
+#include "hub/hub.h"
+#include "shm/segment.h"
+
+#define FAKE_CONNS	64
+#define FAKE_SECRET	"0123456789abcdef0123456789abcdef"
+
+struct fake_conn {
+	struct outq	 out;
+	struct client	*client;	/* NULL: gone */
+	struct buf	 got;		/* bytes flushed, not read yet */
+	int		 closed;	/* -1, or the reason it was closed with */
+	size_t		 window;	/* bytes flush may take; SIZE_MAX: all */
+	unsigned	 flushes;
+};
+
+struct fake_world {
+	struct conf	*conf;
+	struct token_keys *keys;
+	struct segment	*segment;
+	struct mono	 now;
+	struct wall	 wall;
+	struct fake_host *hosts[2];
+};
+
+struct fake_host {
+	struct fake_world *world;
+	struct hub	*hub;
+	struct interest	*interest;
+	struct presence	*presence;
+	struct fake_conn conns[FAKE_CONNS];
+	size_t		 nconns;
+	struct buf	 bus;		/* frames for the other host */
+	unsigned	 bus_sent;
+	bool		 bus_down;
+	unsigned	 rnd;
+};
+
+/* One segment and conf for up to two hubs; text is a configuration. */
+struct fake_world *fake_world_new(const char *text);
+void	fake_world_free(struct fake_world **);
+struct fake_host *fake_host_new(struct fake_world *, unsigned slot);
+
+/* Connections: Engine.IO, or plain by namespace or route path. */
+struct fake_conn *fake_engine(struct fake_host *, const char *token);
+struct fake_conn *fake_plain(struct fake_host *, const char *path,
+	    const char *token, struct refusal *);
+void	fake_text(struct fake_host *, struct fake_conn *, const char *text);
+void	fake_gone(struct fake_host *, struct fake_conn *);
+/* End the turn of each host and carry the bus until nothing moves. */
+void	fake_turn(struct fake_world *);
+void	fake_advance(struct fake_world *, uint64_t ms); /* and tick the due */
+/* The next text frame that c was sent, without header; "" when none. The
+ * text stays until the next call. */
+const char *fake_next(struct fake_conn *);
+/* A JWT over these claims, signed with FAKE_SECRET; static storage. */
+const char *fake_token(const char *claims);
+
+#endif

@@ -1,0 +1,420 @@
+#include "check.h"
+#include "fake_host.h"
+#include "shm/counters.h"
+
+#define CONF \
+	"jwt { secret = \"" FAKE_SECRET "\" algorithms = {\"HS256\"} }\n" \
+	"limits { rooms_per_session = 3 }\n" \
+	"route \"/t/{track}\" { namespace = \"/bare\" join = \"track:{track}\"" \
+	"  format = bare }\n" \
+	"namespace \"/bare\" { auth = none\n" \
+	"  event \"message\" { to = namespace } }\n" \
+	"namespace \"/c\" { auth = optional\n" \
+	"  room \"open:{x}\" { join = open }\n" \
+	"  room \"course:{id}\" { join = claim:courses }\n" \
+	"  room \"dm:{a}:{b}\" { join = \"self:a,b\" }\n" \
+	"  room \"news\" { join = server }\n" \
+	"  event \"m\" { to = room:room check = {\"text?: string 1..5\"," \
+	"    \"n?: integer 0..9\"} ack = delivered }\n" \
+	"  event \"all\" { to = namespace self = true ack = accepted }\n" \
+	"  event \"any\" { to = room:room member = off meta = off }\n" \
+	"  event \"dm\" { to = user:to as = \"dm_in\" confirm = \"dm_sent\" }\n" \
+	"  event \"typing\" { to = room:room volatile = true meta = off }\n" \
+	"  event \"small\" { to = sender max_bytes = 10 meta = off }\n" \
+	"  event \"boss\" { to = sender roles = {\"boss\"} }\n" \
+	"  event \"*\" { to = nowhere error = \"no such thing\" } }\n"
+
+struct fixture {
+	struct fake_world *w;
+	struct fake_host *f, *g;	/* two workers */
+};
+
+static int
+setup(void **state)
+{
+	struct fixture *x = calloc(1, sizeof *x);
+
+	x->w = fake_world_new(CONF);
+	x->f = fake_host_new(x->w, 1);
+	x->g = fake_host_new(x->w, 2);
+	*state = x;
+	return (0);
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *x = *state;
+
+	fake_world_free(&x->w);
+	free(x);
+	return (0);
+}
+
+static void
+say(struct fake_host *f, struct fake_conn *c, const char *text)
+{
+	fake_text(f, c, text);
+	fake_turn(f->world);
+}
+
+static void
+hears(struct fake_conn *c, const char *want)
+{
+	assert_string_equal(want, fake_next(c));
+}
+
+/* Meta holds an id and a time: compare around them. */
+static void
+hears_between(struct fake_conn *c, const char *start, const char *middle)
+{
+	const char *got = fake_next(c);
+
+	if (strncmp(got, start, strlen(start)) != 0)
+		assert_string_equal(start, got);
+	if (strstr(got, middle) == NULL)
+		assert_string_equal(middle, got);
+}
+
+static struct fake_conn *
+sio(struct fake_host *f, const char *user)
+{
+	char claims[256];
+	struct fake_conn *c;
+
+	(void)snprintf(claims, sizeof claims, "{\"sub\":\"%s\","
+	    "\"courses\":[\"math\",7],\"roles\":\"student\"}", user);
+	c = fake_engine(f, user[0] == '\0' ? NULL : fake_token(claims));
+	say(f, c, "40/c,");
+	(void)fake_next(c);
+	(void)fake_next(c);
+	return (c);
+}
+
+static struct fake_conn *
+plain(struct fake_host *f, const char *user)
+{
+	char claims[64];
+	struct refusal r;
+
+	(void)snprintf(claims, sizeof claims, "{\"sub\":\"%s\"}", user);
+	return (fake_plain(f, "/c", fake_token(claims), &r));
+}
+
+static void
+a_room_event_reaches_members_but_not_its_sender(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *a = sio(x->f, "ann"), *b = sio(x->f, "bob"),
+	    *c = plain(x->g, "cy"), *d = sio(x->g, "dan");
+
+	say(x->f, a, "42/c,0[\"room:join\",{\"room\":\"open:1\"}]");
+	hears(a, "43/c,0[{\"room\":\"open:1\"}]");
+	say(x->f, b, "42/c,0[\"room:join\",\"open:1\"]");
+	hears(b, "43/c,0[{\"room\":\"open:1\"}]");
+	say(x->g, c, "{\"event\":\"room:join\",\"data\":"
+	    "{\"room\":\"open:1\"},\"id\":\"j\"}");
+	hears(c, "{\"ack\":\"j\",\"data\":{\"room\":\"open:1\"}}");
+	say(x->f, a, "42/c,[\"m\",{\"room\":\"open:1\"},2]");
+	hears_between(b, "42/c,[\"m\",{\"room\":\"open:1\"},2,{\"id\":"
+	    "\"23456789.1.1.", "\"from\":\"ann\",\"room\":\"open:1\",\"ts\":");
+	hears_between(c, "{\"event\":\"m\",\"data\":{\"room\":\"open:1\"},"
+	    "\"args\":[{\"room\":\"open:1\"},2],\"meta\":{\"id\":",
+	    "\"from\":\"ann\"");
+	hears(a, "");
+	hears(d, "");
+}
+
+static void
+delivered_counts_all_workers(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *a = sio(x->f, "ann"), *b = sio(x->f, "bob"),
+	    *c = sio(x->g, "cy");
+
+	say(x->f, a, "42/c,[\"room:join\",\"open:1\"]");
+	say(x->f, b, "42/c,[\"room:join\",\"open:1\"]");
+	say(x->g, c, "42/c,[\"room:join\",\"open:1\"]");
+	fake_text(x->f, a, "42/c,5[\"m\",{\"room\":\"open:1\"}]");
+	hub_turn_end(x->f->hub);
+	hears(a, "");		/* the other worker was asked */
+	fake_turn(x->w);
+	hears_between(a, "43/c,5[{\"id\":\"23456789.1.1.",
+	    "\"delivered\":2}]");
+	/* the other worker never answers: what is known, after a while */
+	say(x->f, a, "42/c,5[\"room:leave\",\"open:1\"]");
+	say(x->f, a, "42/c,[\"room:join\",\"open:1\"]");
+	(void)fake_next(a);
+	fake_text(x->f, a, "42/c,6[\"m\",{\"room\":\"open:1\"}]");
+	buf_reset(&x->f->bus);
+	fake_advance(x->w, 1999);
+	hears(a, "");
+	fake_advance(x->w, 1);
+	hears_between(a, "43/c,6[", "\"delivered\":1}]");
+	/* no relay: at once */
+	x->f->bus_down = true;
+	say(x->f, a, "42/c,7[\"m\",{\"room\":\"open:1\"}]");
+	hears_between(a, "43/c,7[", "\"delivered\":1}]");
+}
+
+static void
+a_local_room_costs_no_envelope(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *a = sio(x->f, "ann"), *b = sio(x->f, "bob");
+
+	(void)sio(x->g, "cy");
+	say(x->f, a, "42/c,[\"room:join\",\"open:1\"]");
+	say(x->f, b, "42/c,[\"room:join\",\"open:1\"]");
+	say(x->f, a, "42/c,[\"m\",{\"room\":\"open:1\"}]");
+	assert_int_equal(0, x->f->bus_sent);
+	say(x->f, a, "42/c,[\"all\"]");
+	assert_int_equal(1, x->f->bus_sent);
+}
+
+static void
+one_encoding_whatever_the_number_of_receivers(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *a = sio(x->f, "ann");
+	uint64_t enc, del;
+	int i;
+
+	for (i = 0; i < 50; i++)
+		(void)sio(x->f, "bob");
+	enc = counter_get(COUNTER_encodings);
+	del = counter_get(COUNTER_deliveries);
+	say(x->f, a, "42/c,[\"all\",1]");
+	assert_int_equal(1, counter_get(COUNTER_encodings) - enc);
+	assert_int_equal(51, counter_get(COUNTER_deliveries) - del);
+}
+
+static void
+joins_follow_their_rules(void **state)
+{
+	static const struct {
+		const char *room, *want;
+	} cases[] = {
+		{ "open:a", "43/c,0[{\"room\":\"open:a\"}]" },
+		{ "course:math", "43/c,0[{\"room\":\"course:math\"}]" },
+		{ "course:7", "43/c,0[{\"room\":\"course:7\"}]" },
+		{ "course:art", "43/c,0[{\"error\":{\"code\":\"forbidden\"" },
+		{ "dm:bob:ann", "43/c,0[{\"error\":{\"code\":\"limit\"" },
+		{ "dm:bob:cy", "43/c,0[{\"error\":{\"code\":\"forbidden\"" },
+		{ "news", "43/c,0[{\"error\":{\"code\":\"forbidden\"" },
+		{ "other", "43/c,0[{\"error\":{\"code\":\"forbidden\"" },
+		{ "", "43/c,0[{\"error\":{\"code\":\"bad_request\"" },
+	};
+	struct fixture *x = *state;
+	struct fake_conn *a = sio(x->f, "ann");
+	char text[128];
+	size_t i;
+
+	for (i = 0; i < nitems(cases); i++) {
+		(void)snprintf(text, sizeof text,
+		    "42/c,0[\"room:join\",{\"room\":\"%s\"}]", cases[i].room);
+		say(x->f, a, text);
+		hears_between(a, cases[i].want, "");
+	}
+	say(x->f, a, "42/c,0[\"room:leave\",\"open:a\"]");
+	(void)fake_next(a);
+	say(x->f, a, "42/c,0[\"room:join\",\"dm:bob:ann\"]");
+	hears(a, "43/c,0[{\"room\":\"dm:bob:ann\"}]");
+	assert_int_equal(3, counter_get(COUNTER_memberships));
+}
+
+static void
+who_is_not_a_member_may_not_send(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *a = sio(x->f, "ann"), *b = sio(x->g, "bob");
+
+	say(x->g, b, "42/c,[\"room:join\",\"open:1\"]");
+	say(x->f, a, "42/c,[\"m\",{\"room\":\"open:1\"}]");
+	hears(a, "42/c,[\"error\",{\"code\":\"not_member\",\"message\":"
+	    "\"you are not in this room\",\"event\":\"m\"}]");
+	hears(b, "");
+	say(x->f, a, "42/c,[\"any\",{\"room\":\"open:1\"}]");
+	hears(b, "42/c,[\"any\",{\"room\":\"open:1\"}]");
+}
+
+static void
+refusals_have_stable_codes(void **state)
+{
+	static const struct {
+		const char *event, *code;
+	} cases[] = {
+		{ "[\"nope\"]", "unknown_event\",\"message\":\"no such thing" },
+		{ "[5]", "unknown_event" },
+		{ "[\"roost:secret\"]", "unknown_event" },
+		{ "[\"presence:get\"]", "unknown_event" },
+		{ "[\"m\"]", "invalid" },
+		{ "[\"m\",{\"room\":7}]", "invalid" },
+		{ "[\"m\",{\"room\":\"open:1\",\"text\":\"\"}]", "invalid" },
+		{ "[\"m\",{\"room\":\"open:1\",\"text\":\"sixsix\"}]",
+		    "invalid" },
+		{ "[\"m\",{\"room\":\"open:1\",\"n\":1.5}]", "invalid" },
+		{ "[\"m\",{\"room\":\"open:1\",\"n\":10}]", "invalid" },
+		{ "[\"m\",{\"room\":\"open:1\",\"n\":null}]", "not_member" },
+		{ "[\"small\",\"0123456789\"]", "too_large" },
+		{ "[\"boss\"]", "forbidden" },
+		{ "[\"room:leave\",\"open:1\"]", "not_member" },
+		{ "[\"room:join\",[1]]", "bad_request" },
+	};
+	struct fixture *x = *state;
+	struct fake_conn *a = sio(x->f, "ann");
+	char text[256], want[128];
+	size_t i;
+
+	for (i = 0; i < nitems(cases); i++) {
+		(void)snprintf(text, sizeof text, "42/c,3%s", cases[i].event);
+		(void)snprintf(want, sizeof want,
+		    "43/c,3[{\"error\":{\"code\":\"%s", cases[i].code);
+		say(x->f, a, text);
+		hears_between(a, want, "");
+	}
+	say(x->f, a, "42/c,[\"sm\\u0061ll\",1]");
+	hears(a, "42/c,[\"small\",1]");	/* as the rule has it */
+}
+
+static void
+a_user_is_reached_on_every_connection(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *a = sio(x->f, "ann"), *b = sio(x->f, "bob"),
+	    *b2 = sio(x->g, "bob"), *b3 = plain(x->g, "bob");
+
+	say(x->f, a, "42/c,[\"dm\",{\"to\":\"bob\"}]");
+	hears_between(a, "42/c,[\"dm_sent\",{\"to\":\"bob\"},{\"id\"",
+	    "\"from\":\"ann\"");
+	hears_between(b, "42/c,[\"dm_in\",{\"to\":\"bob\"},{\"id\"",
+	    "\"from\":\"ann\"");
+	hears_between(b2, "42/c,[\"dm_in\",", "\"from\":\"ann\"");
+	hears_between(b3, "{\"event\":\"dm_in\",\"data\":{\"to\":\"bob\"},"
+	    "\"meta\"", "\"from\":\"ann\"");
+	say(x->f, a, "42/c,[\"dm\",{\"to\":\"nobody\"}]");
+	hears_between(a, "42/c,[\"dm_sent\"", "");
+	hears(b, "");
+}
+
+static void
+volatile_passes_by_who_is_behind(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *a = sio(x->f, "ann"), *b = sio(x->f, "bob"),
+	    *c = sio(x->f, "cy");
+
+	say(x->f, a, "42/c,[\"room:join\",\"open:1\"]");
+	say(x->f, b, "42/c,[\"room:join\",\"open:1\"]");
+	say(x->f, c, "42/c,[\"room:join\",\"open:1\"]");
+	b->window = 5;
+	say(x->f, a, "42/c,[\"any\",{\"room\":\"open:1\"}]");
+	say(x->f, a, "42/c,[\"typing\",{\"room\":\"open:1\"}]");
+	say(x->f, a, "42/c,[\"any\",{\"room\":\"open:1\"},2]");
+	b->window = SIZE_MAX;
+	say(x->f, a, "42/c,[\"any\",{\"room\":\"open:1\"},3]");
+	hears(b, "42/c,[\"any\",{\"room\":\"open:1\"}]");
+	hears(b, "42/c,[\"any\",{\"room\":\"open:1\"},2]");
+	hears(b, "42/c,[\"any\",{\"room\":\"open:1\"},3]");
+	hears(c, "42/c,[\"any\",{\"room\":\"open:1\"}]");
+	hears(c, "42/c,[\"typing\",{\"room\":\"open:1\"}]");
+	hears(c, "42/c,[\"any\",{\"room\":\"open:1\"},2]");
+	assert_int_equal(1, counter_get(COUNTER_dropped_volatile));
+}
+
+static void
+a_route_joins_its_room_and_speaks_bare(void **state)
+{
+	struct fixture *x = *state;
+	struct refusal r;
+	struct fake_conn *a = fake_plain(x->f, "/t/42", NULL, &r),
+	    *b = fake_plain(x->f, "/t/43", NULL, &r);
+	struct buf out;
+
+	buf_init(&out);
+	assert_int_equal(200, api_publish(x->g->hub, SLICE("{\"namespace\":"
+	    "\"bare\",\"event\":\"comment\",\"room\":\"track:42\","
+	    "\"data\":{\"id\": 1}}"), &out));
+	buf_fini(&out);
+	fake_turn(x->w);
+	hears(a, "{\"id\": 1}");
+	hears(b, "");
+	say(x->f, a, " [1, 2] ");
+	hears(b, "[1, 2]");
+	fake_text(x->f, a, "{");
+	assert_int_equal(REASON_raw_parse, a->closed);
+}
+
+static void
+bad_envelopes_are_answered(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *a = plain(x->f, "ann");
+
+	say(x->f, a, "not json");
+	hears_between(a, "{\"event\":\"error\",\"data\":{\"code\":"
+	    "\"bad_request\"", "");
+	say(x->f, a, "{\"event\":\"nope\",\"id\":3}");
+	hears(a, "{\"ack\":3,\"error\":{\"code\":\"unknown_event\","
+	    "\"message\":\"no such thing\"}}");
+	assert_int_equal(-1, a->closed);
+}
+
+static void
+many_joins_leaves_and_sends_stay_consistent(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *c[20], *a = sio(x->f, "ann");
+	bool in[20] = { false };
+	unsigned seed = 1, i, k, want[20] = { 0 }, got;
+	char text[64];
+
+	for (i = 0; i < 20; i++)
+		c[i] = sio(x->f, "bob");
+	for (k = 0; k < 3000; k++) {
+		seed = seed * 1103515245 + 12345;
+		i = seed >> 16 & 31;
+		if (i >= 20) {
+			fake_text(x->f, a, "42/c,[\"any\",{\"room\":"
+			    "\"open:1\"}]");
+			for (i = 0; i < 20; i++)
+				want[i] += in[i];
+		} else {
+			(void)snprintf(text, sizeof text,
+			    "42/c,[\"room:%s\",\"open:1\"]",
+			    in[i] ? "leave" : "join");
+			fake_text(x->f, c[i], text);
+			in[i] = !in[i];
+		}
+		if ((seed >> 24) % 5 == 0)
+			fake_turn(x->w);
+	}
+	fake_turn(x->w);
+	for (i = 0; i < 20; i++) {
+		for (got = 0; fake_next(c[i])[0] != '\0';)
+			got++;
+		assert_int_equal(want[i], got);
+	}
+}
+
+int
+main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(a_room_event_reaches_members_but_not_its_sender),
+		T(delivered_counts_all_workers),
+		T(a_local_room_costs_no_envelope),
+		T(one_encoding_whatever_the_number_of_receivers),
+		T(joins_follow_their_rules),
+		T(who_is_not_a_member_may_not_send),
+		T(refusals_have_stable_codes),
+		T(a_user_is_reached_on_every_connection),
+		T(volatile_passes_by_who_is_behind),
+		T(a_route_joins_its_room_and_speaks_bare),
+		T(bad_envelopes_are_answered),
+		T(many_joins_leaves_and_sends_stay_consistent),
+	};
+
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}
