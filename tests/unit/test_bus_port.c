@@ -1,0 +1,265 @@
+/* The worker's end of the relay's stream: limits, order, and new streams. */
+#include "worker/bus_port.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "proto/bus.h"
+
+#include "tests/lib/check.h"
+
+struct world {
+	struct loop	*loop;
+	struct bus_port	 b;
+	int		 relay;		/* the other end, -1: none */
+	struct buf	 got;		/* counts of the frames handed up */
+	unsigned	 lost;
+};
+
+static void
+on_frame(void *arg, struct slice frame)
+{
+	struct world *t = arg;
+	struct bus_envelope e;
+
+	assert_int_equal(bus_decode(frame, &e), (ssize_t)frame.n);
+	buf_printf(&t->got, "%llu ", (unsigned long long)e.count);
+}
+
+static void
+on_lost(void *arg)
+{
+	struct world *t = arg;
+
+	t->lost++;
+}
+
+
+static bool
+busy(void *arg)
+{
+	struct world *t = arg;
+
+	loop_stop(t->loop);
+	return (true);
+}
+
+static void
+turn(struct world *t)
+{
+	loop_run(t->loop);
+}
+
+static void
+connect_relay(struct world *t)
+{
+	int fds[2], small = 4096;
+
+	assert_int_equal(socketpair(AF_UNIX,
+	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+	assert_int_equal(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &small,
+	    sizeof small), 0);
+	bus_port_open(&t->b, fds[0]);
+	t->relay = fds[1];
+}
+
+static int
+setup(void **state)
+{
+	static struct world w;
+	const struct bus_port_calls up = { &w, on_frame, on_lost };
+	const struct loop_hooks hooks = { .busy = busy, .arg = &w };
+
+	memset(&w, 0, sizeof w);
+	w.loop = loop_new();
+	loop_hooks(w.loop, &hooks);
+	buf_init(&w.got);
+	bus_port_init(&w.b, w.loop, 100000, &up);
+	w.relay = -1;
+	*state = &w;
+	return (0);
+}
+
+static int
+teardown(void **state)
+{
+	struct world *t = *state;
+
+	bus_port_fini(&t->b);
+	loop_free(&t->loop);
+	buf_fini(&t->got);
+	if (t->relay != -1)
+		(void)close(t->relay);
+	return (0);
+}
+
+/* An envelope that carries a number, and bytes to give it size. */
+static bool
+put(struct world *t, uint64_t count, size_t bytes, uint16_t flags)
+{
+	static uint8_t filler[60000];
+	struct bus_envelope e = { .kind = BUS_COUNT, .count = count,
+		.flags = flags, .args = slice_of(filler, bytes) };
+
+	return (bus_port_send(&t->b, &e));
+}
+
+/* What the relay has now, as the counts of whole frames; the rest is kept. */
+static void
+relay_reads(struct world *t, struct buf *in, struct buf *counts)
+{
+	struct bus_envelope e;
+	uint64_t slots[2];
+	uint16_t flags;
+	ssize_t n;
+
+	assert_true(buf_reserve(in, 200000));
+	n = recv(t->relay, in->data + in->wpos, in->cap - in->wpos, 0);
+	if (n > 0)
+		in->wpos += (size_t)n;
+	while ((n = bus_frame(buf_unread(in), slots, &flags)) > 0) {
+		assert_int_equal(bus_decode(slice_of(buf_unread(in).p,
+		    (size_t)n), &e), n);
+		buf_printf(counts, "%llu ", (unsigned long long)e.count);
+		buf_consume(in, (size_t)n);
+	}
+	assert_int_equal(n, 0);
+}
+
+static void
+envelopes_of_a_turn_go_in_one_write(void **state)
+{
+	struct world *t = *state;
+	struct buf in, counts;
+
+	buf_init(&in);
+	buf_init(&counts);
+	connect_relay(t);
+	assert_true(put(t, 1, 10, 0) && put(t, 2, 10, 0) && put(t, 3, 10, 0));
+	bus_port_flush(&t->b);
+	relay_reads(t, &in, &counts);
+	assert_buf(&counts, "1 2 3 ");
+	assert_int_equal(buf_unread(&t->b.out).n, 0);
+	buf_fini(&in);
+	buf_fini(&counts);
+}
+
+static void
+the_queue_is_bounded_and_volatile_goes_first(void **state)
+{
+	struct world *t = *state;
+
+	assert_true(put(t, 1, 30000, 0));	/* no relay: it waits */
+	assert_true(put(t, 2, 30000, BUS_VOLATILE));
+	assert_false(put(t, 3, 10, BUS_VOLATILE));
+	assert_true(put(t, 4, 30000, 0));
+	assert_true(put(t, 5, 30000, 0));
+	assert_false(put(t, 6, 10, 0));
+}
+
+static void
+a_new_stream_starts_at_a_frame(void **state)
+{
+	struct world *t = *state;
+	struct buf in, counts;
+
+	buf_init(&in);
+	buf_init(&counts);
+	connect_relay(t);
+	assert_true(put(t, 1, 100, 0) && put(t, 2, 50000, 0) &&
+	    put(t, 3, 100, 0));
+	bus_port_flush(&t->b);
+	relay_reads(t, &in, &counts);
+	assert_buf(&counts, "1 ");
+	assert_true(buf_unread(&in).n > 0);	/* a piece of the second */
+	(void)close(t->relay);
+	turn(t);
+	assert_int_equal(t->lost, 1);
+	assert_false(bus_port_up(&t->b));
+	assert_true(put(t, 4, 100, 0));
+
+	connect_relay(t);
+	buf_reset(&in);
+	while (buf_unread(&t->b.out).n > 0) {
+		bus_port_flush(&t->b);
+		relay_reads(t, &in, &counts);
+		turn(t);
+	}
+	relay_reads(t, &in, &counts);
+	assert_buf(&counts, "2 3 4 ");
+	buf_fini(&in);
+	buf_fini(&counts);
+}
+
+static void
+frames_come_up_whole_at_any_split(void **state)
+{
+	struct world *t = *state;
+	struct buf b;
+	size_t cut;
+	unsigned i;
+
+	buf_init(&b);
+	for (i = 1; i <= 2; i++) {
+		struct bus_envelope e = { .kind = BUS_COUNT, .count = i };
+
+		assert_true(bus_encode(&b, &e));
+	}
+	connect_relay(t);
+	for (cut = 1; cut < b.wpos; cut++) {
+		assert_int_equal(send(t->relay, b.data, cut, 0), (ssize_t)cut);
+		turn(t);
+		assert_int_equal(send(t->relay, b.data + cut, b.wpos - cut, 0),
+		    (ssize_t)(b.wpos - cut));
+		turn(t);
+		assert_buf(&t->got, "1 2 ");
+	}
+	assert_int_equal(t->lost, 0);
+	buf_fini(&b);
+}
+
+static void
+nonsense_ends_the_stream(void **state)
+{
+	struct world *t = *state;
+
+	connect_relay(t);
+	assert_int_equal(send(t->relay, "\xff\xff\xff\xff garbage", 12, 0),
+	    12);
+	turn(t);
+	assert_int_equal(t->lost, 1);
+	assert_false(bus_port_up(&t->b));
+}
+
+static void
+a_second_stream_takes_the_place_of_the_first(void **state)
+{
+	struct world *t = *state;
+	int first;
+
+	connect_relay(t);
+	first = t->relay;
+	connect_relay(t);
+	assert_int_equal(t->lost, 1);
+	assert_true(bus_port_up(&t->b));
+	(void)close(first);
+	turn(t);
+	assert_true(bus_port_up(&t->b));
+}
+
+int
+main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(envelopes_of_a_turn_go_in_one_write),
+		T(the_queue_is_bounded_and_volatile_goes_first),
+		T(a_new_stream_starts_at_a_frame),
+		T(frames_come_up_whole_at_any_split),
+		T(nonsense_ends_the_stream),
+		T(a_second_stream_takes_the_place_of_the_first),
+	};
+#undef T
+
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}

@@ -1,0 +1,90 @@
+/* The checks of an Engine.IO request, in their order. */
+#include "worker/engineio.h"
+
+#include "tests/lib/check.h"
+
+static int
+check(const char *line, const char *fields, bool origin_allowed)
+{
+	static uint8_t scratch[HTTP_LINE_MAX];
+	struct http_request rq;
+	struct buf b;
+	ssize_t n;
+
+	buf_init(&b);
+	buf_printf(&b, "%s HTTP/1.1\r\nHost: h\r\n%s\r\n", line, fields);
+	n = http_decode_request(buf_unread(&b), &rq);
+	assert_true(n > 0);
+	n = engineio_check(&rq, origin_allowed, scratch);
+	buf_fini(&b);
+	return ((int)n);
+}
+
+#define UPGRADE	"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+
+static void
+each_fault_has_its_error(void **state)
+{
+	static const struct {
+		const char	*line;
+		const char	*fields;
+		bool		 origin;
+		int		 want;
+	} rows[] = {
+		{ "GET /socket.io/?EIO=4&transport=websocket", UPGRADE, true,
+		    ENGINEIO_OK },
+		{ "GET /socket.io/?transport=websocket&EIO=4&t=x&sid=",
+		    UPGRADE, true, ENGINEIO_OK },
+		{ "GET /socket.io/?EIO=4&transport=carrier-pigeon", "", true,
+		    EIO_TRANSPORT_UNKNOWN },
+		{ "GET /socket.io/?EIO=4", "", true, EIO_TRANSPORT_UNKNOWN },
+		{ "GET /socket.io/", "", true, EIO_TRANSPORT_UNKNOWN },
+		{ "GET /socket.io/?EIO=4&transport=__proto__", UPGRADE, true,
+		    EIO_TRANSPORT_UNKNOWN },
+		{ "GET /socket.io/?EIO=4&transport=%zz", UPGRADE, true,
+		    EIO_TRANSPORT_UNKNOWN },
+		{ "GET /socket.io/?EIO=4&transport=websocket&sid=__proto__",
+		    UPGRADE, true, EIO_SID_UNKNOWN },
+		{ "GET /socket.io/?EIO=4&transport=polling&sid=AAAAAAAAAAAAAA",
+		    "", true, EIO_SID_UNKNOWN },
+		{ "GET /socket.io/?EIO=4&transport=websocket&sid=%00", UPGRADE,
+		    true, EIO_SID_UNKNOWN },
+		{ "POST /socket.io/?EIO=4&transport=polling", "", true,
+		    EIO_BAD_HANDSHAKE_METHOD },
+		{ "OPTIONS /socket.io/?EIO=4&transport=polling", "", true,
+		    EIO_BAD_HANDSHAKE_METHOD },
+		{ "GET /socket.io/?EIO=4&transport=polling", "", true,
+		    EIO_TRANSPORT_UNKNOWN },
+		{ "GET /socket.io/?EIO=4&transport=websocket", "", true,
+		    EIO_BAD_REQUEST },
+		{ "GET /socket.io/?EIO=4&transport=websocket", UPGRADE, false,
+		    EIO_FORBIDDEN },
+		{ "GET /socket.io/?EIO=3&transport=websocket", UPGRADE, false,
+		    EIO_FORBIDDEN },
+		{ "GET /socket.io/?EIO=3&transport=websocket", UPGRADE, true,
+		    EIO_UNSUPPORTED_VERSION },
+		{ "GET /socket.io/?transport=websocket", UPGRADE, true,
+		    EIO_UNSUPPORTED_VERSION },
+		{ "GET /socket.io/?EIO=4&EIO=5&transport=websocket", UPGRADE,
+		    true, EIO_UNSUPPORTED_VERSION },
+		{ "GET /socket.io/?EIO=44&transport=websocket", UPGRADE, true,
+		    EIO_UNSUPPORTED_VERSION },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < nitems(rows); i++)
+		assert_row(check(rows[i].line, rows[i].fields,
+		    rows[i].origin) == rows[i].want,
+		    slice_str(rows[i].line));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_fault_has_its_error),
+	};
+
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}

@@ -1,0 +1,120 @@
+/* Which part of the worker a path is for. */
+#include "worker/route.h"
+
+#include "tests/lib/check.h"
+
+static const char conf_text[] =
+    "namespace \"/\" { auth = none }\n"
+    "namespace \"/chat\" { auth = none room \"t:{id}\" { join = open } }\n"
+    "route \"/ws/comments/{track_id}\" { namespace = \"/chat\"\n"
+    "  join = \"t:{track_id}\" }\n"
+    "route \"/ws/chat\" { namespace = \"/\" }\n";
+
+static const char *
+no_env(const char *name)
+{
+	(void)name;
+	return (NULL);
+}
+
+static int
+setup(void **state)
+{
+	const struct conf_source src = { .file = "t", .env = no_env,
+		.text = SLICE(conf_text) };
+	struct conf_errors e;
+
+	conf_errors_init(&e);
+	*state = conf_parse(&src, &e);
+	if (*state == NULL)
+		fprintf(stderr, "%.*s", (int)buf_unread(&e.text).n,
+		    (const char *)buf_unread(&e.text).p);
+	conf_errors_fini(&e);
+	return (*state == NULL ? -1 : 0);
+}
+
+static int
+teardown(void **state)
+{
+	struct conf *c = *state;
+
+	conf_free(&c);
+	return (0);
+}
+
+static void
+paths_find_their_part(void **state)
+{
+	static const struct {
+		const char	*path;
+		enum route	 route;
+	} rows[] = {
+		{ "/socket.io/", ROUTE_ENGINE },
+		{ "/socket.io", ROUTE_ENGINE },
+		{ "/socket.io/extra/path", ROUTE_ENGINE },
+		{ "/socket.iox/", ROUTE_NONE },
+		{ "/ws", ROUTE_PLAIN }, { "/ws/", ROUTE_PLAIN },
+		{ "/ws/chat", ROUTE_PLAIN }, { "/wsx", ROUTE_NONE },
+		{ "/ws/comments/7", ROUTE_PLAIN },
+		{ "/health", ROUTE_HEALTH },
+		{ "/health/websocket", ROUTE_HEALTH },
+		{ "/api/health/websocket", ROUTE_HEALTH },
+		{ "/livez", ROUTE_LIVE }, { "/readyz", ROUTE_READY },
+		{ "/healthz", ROUTE_BOTH },
+		{ "/api/v1/publish", ROUTE_PUBLISH },
+		{ "/api/v1/batch", ROUTE_BATCH },
+		{ "/api/v1/batch/", ROUTE_NONE },
+		{ "/demo/", ROUTE_DEMO }, { "/demo", ROUTE_DEMO_MOVED },
+		{ "/", ROUTE_NONE }, { "", ROUTE_NONE },
+		{ "//health", ROUTE_NONE }, { "/health/", ROUTE_NONE },
+		{ "/HEALTH", ROUTE_NONE }, { "/%68ealth", ROUTE_NONE },
+		{ "/demo/../health", ROUTE_NONE },
+	};
+	struct route_match m;
+	size_t i;
+
+	for (i = 0; i < nitems(rows); i++) {
+		route_find(*state, slice_str(rows[i].path), &m);
+		assert_row(m.route == rows[i].route,
+		    slice_str(rows[i].path));
+	}
+}
+
+static void
+a_namespace_is_what_follows_ws(void **state)
+{
+	struct route_match m;
+
+	route_find(*state, SLICE("/ws"), &m);
+	assert_slice(m.ns_name, "");
+	route_find(*state, SLICE("/ws/"), &m);
+	assert_slice(m.ns_name, "/");
+	route_find(*state, SLICE("/ws/a%2Fb"), &m);
+	assert_slice(m.ns_name, "/a%2Fb");
+	assert_null(m.conf);
+}
+
+static void
+configured_routes_win(void **state)
+{
+	struct route_match m;
+
+	route_find(*state, SLICE("/ws/comments/a%20b"), &m);
+	assert_non_null(m.conf);
+	assert_slice(m.values[0], "a%20b");
+	route_find(*state, SLICE("/ws/chat"), &m);
+	assert_int_equal(m.route, ROUTE_PLAIN);
+	assert_non_null(m.conf);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(paths_find_their_part),
+		cmocka_unit_test(a_namespace_is_what_follows_ws),
+		cmocka_unit_test(configured_routes_win),
+	};
+
+	return (cmocka_run_group_tests(tests, setup, teardown));
+}
