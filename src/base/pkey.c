@@ -153,6 +153,7 @@ hmac_new(struct slice secret, enum pkey_digest digest)
 	EVP_MAC_CTX *ctx = NULL;
 	EVP_MAC *mac;
 
+	/* a parameter's text may be written to, says its type */
 	memcpy(name, digest_names[digest], sizeof name);
 	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
 	    name, 0);

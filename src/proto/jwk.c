@@ -8,11 +8,11 @@
 
 #include <jansson.h>
 
-#define JWK_BYTES_MAX	2050	/* of a member: an RSA modulus of 16384 bits */
+#define DIGITS_MAX	2732	/* of a member: an RSA modulus of 16384 bits */
 
 struct member {
 	struct slice	 bytes;
-	uint8_t		 room[JWK_BYTES_MAX];
+	uint8_t		 room[3 * (DIGITS_MAX / 4) + 2];
 };
 
 /* A JSON string's bytes: jansson refuses \u0000, so the first NUL ends them. */
@@ -31,7 +31,7 @@ member_get(const json_t *jwk, const char *name, struct member *m,
 	ssize_t n = -1;
 
 	if (json_is_string(value) &&
-	    string_of(value).n <= JWK_BYTES_MAX / 3 * 4)
+	    string_of(value).n <= DIGITS_MAX)
 		n = digest_base64url_decode(string_of(value), m->room);
 	if (n < 0)
 		*why = "JWK member is missing or not base64url";

@@ -6,9 +6,6 @@
  * text itself is token_text.c's, the keys are token_keys.c's.  Short memory
  * reads as a token that is malformed or lacks claims.
  */
-#ifdef HAVE_CONFIG_H
-#include "config.h"
-#endif
 #include "proto/token.h"
 
 #include "base/digest.h"
