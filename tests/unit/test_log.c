@@ -1,0 +1,203 @@
+/* Log lines, read back from a pipe in place of stderr. */
+#include "sys/log.h"
+
+#include <errno.h>
+#include <regex.h>
+#include <unistd.h>
+
+#include "tests/lib/check.h"
+
+static int real_stderr, out;
+static char line[8192];
+
+static int
+set_up(void **state)
+{
+	int fds[2];
+
+	(void)state;
+	real_stderr = dup(STDERR_FILENO);
+	if (real_stderr == -1 || pipe(fds) == -1 ||
+	    dup2(fds[1], STDERR_FILENO) == -1)
+		return (-1);
+	(void)close(fds[1]);
+	out = fds[0];
+	log_open(LOG_TARGET_STDERR);
+	log_init("worker", 1, LOG_LEVEL_INFO);
+	return (0);
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	(void)dup2(real_stderr, STDERR_FILENO);
+	(void)close(real_stderr);
+	(void)close(out);
+	return (0);
+}
+
+/* What was written since; a pipe holds it. */
+static const char *
+written(void)
+{
+	ssize_t n;
+
+	/* never blocks: there is at least this byte */
+	assert_int_equal(write(STDERR_FILENO, "$", 1), 1);
+	n = read(out, line, sizeof line - 1);
+	assert_true(n > 0 && line[n - 1] == '$');
+	line[n - 1] = '\0';
+	return (line);
+}
+
+static void
+assert_like(const char *text, const char *pattern)
+{
+	regex_t re;
+
+	assert_int_equal(regcomp(&re, pattern, REG_EXTENDED | REG_NOSUB), 0);
+	if (regexec(&re, text, 0, NULL, 0) != 0)
+		fail_msg("\"%s\" is not like \"%s\"", text, pattern);
+	regfree(&re);
+}
+
+static void
+a_line_has_time_pid_role_level_and_message(void **state)
+{
+	(void)state;
+	log_info("event key=%d", 5);
+	assert_like(written(), "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\\.[0-9]{3}"
+	    "Z roostd\\[[0-9]+\\] worker/1 info: event key=5\n$");
+	log_init("relay", -1, LOG_LEVEL_INFO);
+	log_warnx("x");
+	assert_like(written(), " relay warn: x\n$");
+}
+
+static void
+warn_adds_what_errno_says_and_keeps_it(void **state)
+{
+	(void)state;
+	errno = ENOENT;
+	log_warn("open path=%s", "/x");
+	assert_int_equal(errno, ENOENT);
+	assert_like(written(),
+	    " warn: open path=/x: No such file or directory\n$");
+}
+
+static void
+levels_below_the_one_set_are_silent(void **state)
+{
+	(void)state;
+	log_debug("no");
+	log_set_level(LOG_LEVEL_ERROR);
+	log_warnx("no");
+	log_info("no");
+	assert_string_equal(written(), "");
+	log_errx("yes");
+	assert_like(written(), " error: yes\n$");
+	log_set_level(LOG_LEVEL_DEBUG);
+	log_debug("yes");
+	assert_like(written(), " debug: yes\n$");
+}
+
+static void
+level_names_are_known(void **state)
+{
+	(void)state;
+	assert_int_equal(log_level_from("error"), LOG_LEVEL_ERROR);
+	assert_int_equal(log_level_from("debug"), LOG_LEVEL_DEBUG);
+	assert_int_equal(log_level_from("loud"), -1);
+}
+
+static void
+a_line_too_long_is_cut_and_still_one_line(void **state)
+{
+	static char text[5000];
+	size_t n;
+
+	(void)state;
+	memset(text, 'a', sizeof text - 1);
+	errno = EPERM;
+	log_warn("%s", text);
+	n = strlen(written());
+	assert_in_range(n, 1000, 2048);
+	assert_ptr_equal(strchr(line, '\n'), line + n - 1);
+}
+
+static void
+repetitions_are_held_back_and_counted(void **state)
+{
+	struct log_rate r = { 0, 0 };
+	struct mono now = { 5000000 };
+	uint64_t held = 99;
+
+	(void)state;
+	assert_true(log_rate(&r, now, &held));
+	assert_int_equal(held, 0);
+	now.us += 1;
+	assert_false(log_rate(&r, now, &held));
+	now.us += 999998;
+	assert_false(log_rate(&r, now, &held));
+	now.us += 1;
+	assert_true(log_rate(&r, now, &held));
+	assert_int_equal(held, 2);
+	now.us += 1000000;
+	assert_true(log_rate(&r, now, &held));
+	assert_int_equal(held, 0);
+}
+
+static void
+bytes_of_a_peer_cannot_break_a_line(void **state)
+{
+	char safe[64];
+
+	(void)state;
+	assert_string_equal(log_safe(safe, sizeof safe, "a/b=c", 5), "a/b=c");
+	assert_string_equal(log_safe(safe, sizeof safe, "\n\"\\ \x1b\xff\0", 7),
+	    "\\x0a\\x22\\x5c\\x20\\x1b\\xff\\x00");
+	assert_string_equal(log_safe(safe, sizeof safe, "", 0), "");
+}
+
+static void
+safe_text_is_cut_at_every_size_without_overflow(void **state)
+{
+	static const char peer[] = "abc\ndef\x01\x02ghijkl\"mnop";
+	char *safe;
+	size_t cap, n;
+
+	(void)state;
+	for (cap = 4; cap < 48; cap++) {
+		for (n = 0; n < sizeof peer; n++) {
+			safe = malloc(cap);
+			assert_non_null(safe);
+			(void)log_safe(safe, cap, peer, n);
+			assert_true(strlen(safe) < cap);
+			free(safe);
+		}
+	}
+	safe = malloc(10);
+	assert_non_null(safe);
+	assert_string_equal(log_safe(safe, 10, "abcdefghi", 9), "abcdefghi");
+	assert_string_equal(log_safe(safe, 10, "abcdefghij", 10), "abcdef...");
+	assert_string_equal(log_safe(safe, 10, "abcd\nfg", 7), "abcd...");
+	free(safe);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+		T(a_line_has_time_pid_role_level_and_message),
+		T(warn_adds_what_errno_says_and_keeps_it),
+		T(levels_below_the_one_set_are_silent),
+		T(level_names_are_known),
+		T(a_line_too_long_is_cut_and_still_one_line),
+		T(repetitions_are_held_back_and_counted),
+		T(bytes_of_a_peer_cannot_break_a_line),
+		T(safe_text_is_cut_at_every_size_without_overflow),
+	};
+
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}
