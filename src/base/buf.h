@@ -40,7 +40,7 @@ void	buf_consume(struct buf *, size_t n);	/* n <= unread */
 static inline struct slice
 buf_unread(const struct buf *b)
 {
-	return (slice_of(b->data + b->rpos, b->wpos - b->rpos));
+	return (slice_from(slice_of(b->data, b->wpos), b->rpos));
 }
 
 #endif

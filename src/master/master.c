@@ -133,7 +133,8 @@ master_open_segment(struct master *m)
 	const struct segment_params sp = {
 		.max_workers = m->p->workers,
 		.presence_max = conf->shm_users,
-		.interest_max = conf->shm_rooms,
+		/* each user present has a channel too */
+		.interest_max = conf->shm_rooms + conf->shm_users,
 		.rate_ways = MASTER_RATE_WAYS,
 		.max_ns = conf->nnamespaces == 0 ? 1 :
 		    (unsigned)conf->nnamespaces,

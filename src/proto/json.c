@@ -284,7 +284,7 @@ check_value(const uint8_t *p, const uint8_t *end)
 ssize_t
 json_value(struct slice in, struct slice *value)
 {
-	const uint8_t *end = in.p + in.n, *start, *p;
+	const uint8_t *end = slice_end(in), *start, *p;
 
 	*value = slice_of(NULL, 0);
 	if (in.n == 0)
@@ -405,7 +405,7 @@ json_enter(struct slice value, struct json_iter *it)
 bool
 json_next(struct json_iter *it, struct slice *key, struct slice *value)
 {
-	const uint8_t *p = it->rest.p, *end = p + it->rest.n, *start;
+	const uint8_t *p = it->rest.p, *end = slice_end(it->rest), *start;
 
 	*key = *value = slice_of(NULL, 0);
 	if (it->rest.n == 0)
@@ -498,7 +498,7 @@ inside(struct slice raw)
 bool
 json_string_eq(struct slice raw, struct slice plain)
 {
-	const uint8_t *p, *end, *q = plain.p, *qend = plain.p + plain.n;
+	const uint8_t *p, *end, *q = plain.p, *qend = slice_end(plain);
 	uint8_t u[4];
 	uint32_t cp;
 	size_t n;
@@ -527,7 +527,7 @@ ssize_t
 json_unescape(struct slice raw, uint8_t *out)
 {
 	struct slice in = inside(raw);
-	const uint8_t *p = in.p, *end = in.p + in.n;
+	const uint8_t *p = in.p, *end = slice_end(in);
 	uint8_t *o = out;
 	uint32_t cp;
 
@@ -545,10 +545,10 @@ json_unescape(struct slice raw, uint8_t *out)
 }
 
 size_t
-json_string_length(struct slice raw)
+json_string_chars(struct slice raw)
 {
 	struct slice in = inside(raw);
-	const uint8_t *p = in.p, *end = in.p + in.n;
+	const uint8_t *p = in.p, *end = slice_end(in);
 	size_t n = 0;
 
 	while (p < end) {
@@ -658,7 +658,7 @@ take_exponent(const uint8_t *p, const uint8_t *end)
 static bool
 take_number(struct slice in, struct decimal *d)
 {
-	const uint8_t *p = in.p, *end = in.p + in.n, *start;
+	const uint8_t *p = in.p, *end = slice_end(in), *start;
 
 	if (json_type(in) != JSON_NUMBER)
 		return (false);

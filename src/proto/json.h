@@ -54,7 +54,7 @@ bool	json_string_eq(struct slice raw, struct slice plain) MUST_USE;
  */
 ssize_t	json_unescape(struct slice raw, uint8_t *out) MUST_USE;
 /* Unicode code points in a raw string (a lone surrogate counts as one). */
-size_t	json_string_length(struct slice raw);
+size_t	json_string_chars(struct slice raw);
 /* Plain UTF-8 to a raw string with quotes, appended. U+001E is escaped, as
  * every control character is. */
 void	json_escape(struct buf *, struct slice plain);

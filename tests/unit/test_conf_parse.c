@@ -109,12 +109,12 @@ static void
 values_out_of_range_name_the_range(void **state)
 {
 	(void)state;
-	assert_conf_errors("workers = 257\nworkers_ = 1\n"
+	assert_conf_errors("workers = 65\nworkers_ = 1\n"
 	    "log_level = loud\nstop_time = 11m\n"
 	    "limits { message_bytes = 127B\n fragments = 2M\n"
 	    " connections = many }\n"
 	    "listen 'unix:/s' { mode = 1777 tls = maybe }",
-	    "t:1: workers = 257: out of range 1..256\n"
+	    "t:1: workers = 65: out of range 1..64\n"
 	    "t:2: unknown directive workers_, did you mean workers?\n"
 	    "t:3: log_level = loud: must be one of error | warn | info | "
 	    "debug\n"

@@ -101,7 +101,7 @@ magnitude(struct slice v)
 
 	switch (json_type(v)) {
 	case JSON_STRING:
-		return ((double)json_string_length(v));
+		return ((double)json_string_chars(v));
 	case JSON_NUMBER:
 		return (json_double(v, &d) ? d : 0);
 	case JSON_ARRAY:
