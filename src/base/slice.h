@@ -32,11 +32,18 @@ slice_str(const char *s)
 	return (slice_of(s, s == NULL ? 0 : strlen(s)));
 }
 
-/* The part [from, n); from must be <= s.n. */
+/* The part [from, n); from must be <= s.n.  (NULL + 0 is undefined in C.) */
 static inline struct slice
 slice_from(struct slice s, size_t from)
 {
-	return (slice_of(s.p + from, s.n - from));
+	return (slice_of(from == 0 ? s.p : s.p + from, s.n - from));
+}
+
+/* Where s ends; NULL when s has no address. */
+static inline const uint8_t *
+slice_end(struct slice s)
+{
+	return (s.n == 0 ? s.p : s.p + s.n);
 }
 
 static inline bool

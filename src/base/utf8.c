@@ -26,7 +26,7 @@ lead(uint8_t c)
 uint32_t
 utf8_feed(uint32_t state, struct slice in)
 {
-	const uint8_t *p = in.p, *end = in.p + in.n;
+	const uint8_t *p = in.p, *end = slice_end(in);
 	uint64_t w;
 
 	if (state == UTF8_BAD)
