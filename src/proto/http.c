@@ -65,7 +65,7 @@ take_until(struct slice *rest, uint8_t c)
 	struct slice part = *rest;
 
 	if (p == NULL) {
-		*rest = slice_of(rest->p + rest->n, 0);
+		*rest = slice_of(slice_end(*rest), 0);
 		return (part);
 	}
 	part.n = (size_t)(p - rest->p);

@@ -72,8 +72,8 @@ many(const struct raw_event *ev)
 
 	if (ev->first.n == 0 || ev->args.n <= ev->first.n)
 		return (false);
-	end = ev->args.p + ev->args.n;
-	for (p = ev->first.p + ev->first.n; p < end; p++)
+	end = slice_end(ev->args);
+	for (p = slice_end(ev->first); p < end; p++)
 		if (*p == ',')
 			return (true);
 	return (false);
