@@ -1,0 +1,86 @@
+/*
+ * Any bytes as JSON: what is found valid can be walked to its leaves, its
+ * strings and numbers answer every question, and skipping agrees with
+ * checking.
+ */
+#include <stdlib.h>
+
+#include "base/utf8.h"
+#include "proto/json.h"
+
+int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
+
+static void
+visit_string(struct slice raw)
+{
+	uint8_t *plain = malloc(raw.n);
+	ssize_t n;
+	struct buf b;
+
+	MUST(plain != NULL);
+	n = json_unescape(raw, plain);
+	MUST(json_string_chars(raw) <= raw.n - 2);
+	if (n >= 0) {
+		struct slice s = slice_of(plain, (size_t)n);
+
+		MUST(utf8_valid(s) && json_string_eq(raw, s));
+		buf_init(&b);
+		json_escape(&b, s);
+		MUST(b.wpos == json_escape_size(s));
+		MUST(json_valid(buf_unread(&b)));
+		MUST(json_string_eq(buf_unread(&b), s));
+		buf_fini(&b);
+	}
+	free(plain);
+}
+
+static void
+visit_scalar(struct slice v)
+{
+	int64_t i;
+	double d;
+
+	if (json_type(v) == JSON_STRING)
+		visit_string(v);
+	if (json_type(v) != JSON_NUMBER) {
+		MUST(!json_int(v, &i) && !json_double(v, &d));
+		return;
+	}
+	MUST(json_double(v, &d));
+	if (json_int(v, &i))
+		MUST((double)i == d);
+}
+
+static void
+visit(struct slice v, int depth)
+{
+	struct json_iter it;
+	struct slice key, value, found;
+
+	MUST(depth <= JSON_DEPTH_MAX);
+	MUST(json_valid(v));
+	if (!json_enter(v, &it)) {
+		visit_scalar(v);
+		return;
+	}
+	while (json_next(&it, &key, &value)) {
+		MUST((key.n > 0) == (json_type(v) == JSON_OBJECT));
+		if (key.n > 0)
+			visit_string(key);
+		visit(value, depth + 1);
+	}
+	if (json_get(v, SLICE("num"), &found))
+		MUST(json_type(v) == JSON_OBJECT && json_valid(found));
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	struct slice in = slice_of(data, n), v;
+	ssize_t used = json_value(in, &v);
+
+	MUST(used == CODEC_BAD || (used > 0 && (size_t)used <= n));
+	if (used > 0)
+		visit(v, 0);
+	return (0);
+}
