@@ -461,6 +461,10 @@ conn_flush(struct outq *q)
 	CHECK_MAGIC(c, CONN_MAGIC);
 	if (unlikely(c->state == CONN_DEAD || c->abort || c->state == CONN_TLS))
 		return;
+	if (unlikely(q->lossy)) {	/* something could not be queued */
+		conn_abort(c, REASON_slow_consumer);
+		return;
+	}
 	if (unlikely(q->blocked)) {
 		if (outq_bytes(q) > c->w->conf->send_queue_bytes)
 			conn_abort(c, REASON_slow_consumer);
