@@ -84,7 +84,7 @@ const char *conf_name_nearest(enum conf_section, struct slice name);
 const char *conf_name_home(struct slice name);
 /* The value is a list: { a, b }. */
 bool	conf_type_is_list(enum conf_type);
-/* "duration", "list of strings", ...: for the manual and for messages. */
+/* "duration", "list", ...: for the manual. */
 const char *conf_type_name(enum conf_type);
 
 #endif

@@ -1,0 +1,130 @@
+/*
+ * Prints the tables of the program as mdoc fragments for the manual pages:
+ *
+ *	mdoc_tables directives	the table of roost.conf(5)
+ *	mdoc_tables names	for each directive a line with section, name,
+ *				default and range, tabs between them
+ *
+ * The pages hold what it prints; tests/lint/tables.sh compares.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "conf/conf_table.h"
+
+/* An argument of a macro, in quotes; backslashes and quotes escaped. */
+static void
+print_argument(const char *text)
+{
+	printf(" \"");
+	for (; *text != '\0'; text++)
+		if (*text == '\\')
+			printf("\\e");
+		else if (*text == '"')
+			printf("\\(dq");
+		else
+			putchar(*text);
+	putchar('"');
+}
+
+static void
+print_default(const struct conf_directive *d)
+{
+	if (d->def == NULL)
+		printf(" Em required");
+	else if (d->def[0] == '\0')
+		printf(" Em %s", conf_type_is_list(d->type) ? "none" :
+		    "empty");
+	else {
+		printf(" Cm");
+		print_argument(d->def);
+	}
+}
+
+static void
+print_row(const struct conf_directive *d)
+{
+	printf(".It Ic %s Ta", d->name);
+	print_argument(conf_type_name(d->type));
+	printf(" Ta");
+	print_default(d);
+	printf(" Ta");
+	print_argument(strchr(d->range, ':') != NULL ? "see above" :
+	    d->range);
+	putchar('\n');
+}
+
+static void
+print_heading(enum conf_section section)
+{
+	const struct conf_section_row *row = &conf_sections[section];
+
+	if (section == CONF_SEC_TOP)
+		return;
+	printf(".It Sy");
+	if (row->parent != CONF_SEC_TOP)
+		printf(" %s", conf_sections[row->parent].name);
+	printf(" %s Ta Ta Ta\n", row->name);
+}
+
+static bool
+has_directives(enum conf_section section)
+{
+	for (size_t i = 0; i < CONF_NDIRECTIVES; i++)
+		if (conf_directives[i].section == section)
+			return (true);
+	return (false);
+}
+
+static void
+print_directives(void)
+{
+	printf(".Bl -column \"namespaces_per_connection\" "
+	    "\"room template\" \"/socket.io\" \"100ms..10m\"\n"
+	    ".It Sy Directive Ta Sy Type Ta Sy Default Ta Sy Range\n");
+	for (unsigned s = 0; s < CONF_SEC__MAX; s++) {
+		if (!has_directives((enum conf_section)s))
+			continue;
+		print_heading((enum conf_section)s);
+		for (size_t i = 0; i < CONF_NDIRECTIVES; i++)
+			if (conf_directives[i].section == s)
+				print_row(&conf_directives[i]);
+	}
+	printf(".El\n");
+}
+
+static void
+print_names(void)
+{
+	const struct conf_section_row *row;
+	const struct conf_directive *d;
+
+	for (size_t i = 0; i < CONF_NDIRECTIVES; i++) {
+		d = &conf_directives[i];
+		row = &conf_sections[d->section];
+		if (row->parent != CONF_SEC_TOP)
+			printf("%s ", conf_sections[row->parent].name);
+		printf("%s\t%s\t%s\t%s\n", row->name, d->name,
+		    d->def == NULL ? "" : d->def, d->range);
+	}
+}
+
+static const struct {
+	const char	*name;
+	void		(*print)(void);
+} tables[] = {
+	{ "directives", print_directives },
+	{ "names", print_names },
+};
+
+int
+main(int argc, char *argv[])
+{
+	for (size_t i = 0; argc == 2 && i < nitems(tables); i++)
+		if (strcmp(argv[1], tables[i].name) == 0) {
+			tables[i].print();
+			return (ferror(stdout) != 0);
+		}
+	fprintf(stderr, "usage: mdoc_tables directives | names\n");
+	return (64);
+}
