@@ -4,7 +4,7 @@
  */
 #include "proto/bus.h"
 
-#define VERSION	1
+#define WIRE_VERSION	1
 
 enum tag {
 	TAG_NSP = 1, TAG_EVENT, TAG_ARGS, TAG_META, TAG_ROOM, TAG_USER, TAG_SID,
@@ -47,7 +47,7 @@ bus_frame(struct slice in, uint64_t slots[2], uint16_t *flags)
 	size = get(in.p, 4);
 	if (size < BUS_HEADER || size > BUS_FRAME_MAX)
 		return (CODEC_BAD);
-	if (in.n > 5 && in.p[5] != VERSION)
+	if (in.n > 5 && in.p[5] != WIRE_VERSION)
 		return (CODEC_BAD);
 	if (in.n < size)
 		return (CODEC_MORE);
@@ -139,8 +139,10 @@ bus_decode(struct slice in, struct bus_envelope *e)
 		if (rest.n < FIELD_HEADER)
 			return (CODEC_BAD);
 		n = (size_t)get(rest.p + 1, 3);
-		if (n > rest.n - FIELD_HEADER ||
-		    !take_field(e, rest.p[0], slice_of(rest.p + FIELD_HEADER, n)))
+		if (n > rest.n - FIELD_HEADER)
+			return (CODEC_BAD);
+		if (!take_field(e, rest.p[0], slice_of(rest.p + FIELD_HEADER,
+		    n)))
 			return (CODEC_BAD);
 		rest = slice_from(rest, FIELD_HEADER + n);
 	}
@@ -228,7 +230,7 @@ bus_encode(struct buf *b, const struct bus_envelope *e)
 	p = b->data + b->wpos;
 	p = put(p, size, 4);
 	p = put(p, (uint64_t)e->kind, 1);
-	p = put(p, VERSION, 1);
+	p = put(p, WIRE_VERSION, 1);
 	p = put(p, e->flags, 2);
 	p = put(p, e->slots[0], 8);
 	p = put(p, e->slots[1], 8);

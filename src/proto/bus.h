@@ -21,7 +21,7 @@
 
 #define BUS_HEADER	32
 #define BUS_FRAME_MAX	(8u << 20)	/* larger: CODEC_BAD */
-#define BUS_LIST_MAX	64		/* rooms, excluded sids in one envelope */
+#define BUS_LIST_MAX	64		/* rooms, sids ... in one envelope */
 
 enum bus_kind {
 	BUS_PUBLISH = 1,	/* deliver to an audience */
@@ -60,10 +60,12 @@ struct bus_envelope {
 					 * delivery histogram; 0: unknown */
 };
 
-/* The frame's size, 0 when more bytes are needed, CODEC_BAD when absurd. */
+/* The frame's size once the whole of it is there, CODEC_MORE until then,
+ * CODEC_BAD when absurd (told by the first bytes). */
 ssize_t	bus_frame(struct slice in, uint64_t slots[2], uint16_t *flags)
 	    MUST_USE;
-/* Decode one whole frame; slices point into in. */
+/* Decode one whole frame; slices point into in.  kind may be one that this
+ * version does not know. */
 ssize_t	bus_decode(struct slice in, struct bus_envelope *) MUST_USE;
 /* Append one frame. false: too large (nothing appended). */
 bool	bus_encode(struct buf *, const struct bus_envelope *) MUST_USE;

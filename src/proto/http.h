@@ -38,7 +38,7 @@ struct http_request {
 	bool		 upgrade_websocket; /* Upgrade has websocket and
 					     * Connection has upgrade */
 	int		 status;	/* CODEC_BAD: 400, 414, 431, 501, 505 */
-	const char	*why;		/* CODEC_BAD: for the body and the log */
+	const char	*why;		/* CODEC_BAD: for body and log */
 };
 
 /*
@@ -57,7 +57,7 @@ bool	http_field_has(const struct http_request *, const char *name,
 /* How often a field of that name occurs. */
 unsigned http_field_count(const struct http_request *, const char *name);
 
-/* Body sent with Transfer-Encoding: chunked, decoded in place piece by piece. */
+/* Body with Transfer-Encoding: chunked, decoded in place piece by piece. */
 struct http_chunked {
 	uint8_t		 state;		/* zeroed to start */
 	uint8_t		 digits;

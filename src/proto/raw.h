@@ -16,7 +16,7 @@
 struct raw_message {
 	struct slice	 event;		/* raw JSON string, quotes included */
 	struct slice	 data;		/* raw JSON; empty: absent */
-	struct slice	 id;		/* raw JSON number or string; or empty */
+	struct slice	 id;		/* raw JSON number, string or empty */
 	const char	*why;		/* CODEC_BAD */
 };
 /* The whole of in is one envelope.  Unknown members are ignored; event must
@@ -25,7 +25,7 @@ ssize_t	raw_decode(struct slice in, struct raw_message *) MUST_USE;
 
 struct raw_event {
 	struct slice	 event;		/* raw JSON string */
-	struct slice	 args;		/* elements without brackets, or empty */
+	struct slice	 args;		/* elements, no brackets, or empty */
 	struct slice	 first;		/* the first of them, or empty */
 	struct slice	 meta;		/* raw JSON object, or empty */
 };

@@ -40,6 +40,7 @@ struct sio_packet {
  * (types, JSON grammar, EVENT's first element, reserved event names, CONNECT's
  * object, DISCONNECT without data, attachment counts, CONNECT_ERROR from a
  * client); for BINARY packets placeholders are checked: each num in range.
+ * Namespaces are UTF-8 without control bytes.
  */
 ssize_t	sio_decode(struct slice in, struct sio_packet *) MUST_USE;
 
@@ -63,8 +64,8 @@ struct sio_event {
 	bool		 has_id;
 	uint64_t	 id;
 	struct slice	 event;		/* raw JSON string (or number) */
-	struct slice	 args;		/* elements without brackets, or empty */
-	struct slice	 meta;		/* one more element at the end, or empty */
+	struct slice	 args;		/* elements, no brackets, or empty */
+	struct slice	 meta;		/* one more element behind, or empty */
 };
 size_t	sio_event_size(const struct sio_event *);
 uint8_t *sio_event_put(uint8_t *out, const struct sio_event *); /* end */

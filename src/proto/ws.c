@@ -144,7 +144,7 @@ struct ws_slow {
 	uint32_t	 frames;	/* of this message so far */
 	uint64_t	 announced;	/* payload bytes of those frames */
 	struct buf	 message;
-	uint8_t		 close[8];	/* start of the Close wslay would send */
+	uint8_t		 close[8];	/* begin of the Close it would send */
 	size_t		 close_n;
 	struct ws_slow	*next;		/* in the pool */
 };

@@ -1,9 +1,10 @@
 /*
  * WebSocket (RFC 6455), the server's side: opening handshake and frames.
- * Whole unmasked-in-place data frames take a short path of our own; anything
- * else (control, fragments, long partial frames, malformed) is wslay's work,
- * whose contexts come from a pool and are lent only while a connection is off
- * a frame boundary.  An idle connection costs struct ws and nothing more.
+ * Headers, control frames and whole data frames (unmasked in place) take a
+ * short path of our own; fragments and long partial frames are wslay's work,
+ * whose contexts come from a pool and are lent only while a connection is
+ * inside such a message.  An idle connection costs struct ws and nothing
+ * more.
  */
 #ifndef PROTO_WS_H
 #define PROTO_WS_H
@@ -39,7 +40,7 @@ enum ws_type {
 	WS_BINARY,	/* a whole message */
 	WS_PING,	/* answer with ws_encode_frame(WS_OP_PONG, data) */
 	WS_PONG,
-	WS_CLOSE	/* code 1005 when the frame had none */
+	WS_CLOSE	/* code 1005 when the frame had none; decode no more */
 };
 
 enum {
@@ -68,8 +69,11 @@ struct ws_event {
 	enum ws_type	 type;
 	uint8_t		*data;		/* in the caller's bytes (unmasked in
 					 * place) or in the lent context; valid
-					 * until the next ws_decode. A writable
-					 * byte follows (scanners may use it) */
+					 * until the next ws_decode with that
+					 * pool. A writable byte follows
+					 * (scanners may use it), given that the
+					 * caller has one behind in. CLOSE: what
+					 * follows the code */
 	size_t		 n;
 	uint16_t	 code;		/* WS_CLOSE */
 	enum reason	 reason;	/* CODEC_BAD: row of reason.def */
@@ -81,8 +85,9 @@ struct ws_event {
  *          of in (at most WS_TAIL_MAX bytes: a short partial frame) and call
  *          again with more behind it; CODEC_BAD: close with event->reason
  * Longer partial frames are absorbed into the lent context, so the caller
- * never keeps more than WS_TAIL_MAX bytes.  May allocate (bounded by
- * message_bytes); no memory is CODEC_BAD with REASON_memory.
+ * never keeps more than WS_TAIL_MAX bytes.  After CODEC_BAD call ws_fini.
+ * May allocate (bounded by message_bytes); no memory is CODEC_BAD with
+ * REASON_memory.
  */
 #define WS_TAIL_MAX	4096
 ssize_t	ws_decode(struct ws *, struct ws_pool *, const struct ws_limits *,
