@@ -16,7 +16,7 @@ struct ws_reader {
 	struct ws	 ws;
 	struct ws_pool	*pool;
 	struct ws_limits lim;
-	struct buf	 kept;		/* what the decoder wants to see again */
+	struct buf	 kept;		/* what the decoder wants again */
 	struct buf	 events;
 	bool		 over;		/* Close or error seen */
 	size_t		 kept_max;	/* most bytes kept */

@@ -77,7 +77,8 @@ payloads_are_split_at_the_separator(void **state)
 static void
 a_sid_names_its_owner(void **state)
 {
-	static const uint8_t random[13] = "\0\1\2\3\4\5\6\7\xff\xfe\xfd\xfc\xfb";
+	static const uint8_t random[13] =
+	    "\0\1\2\3\4\5\6\7\xff\xfe\xfd\xfc\xfb";
 	static const uint16_t owners[] = { 0, 1, 0xff00, 0x00ff, 0xffff };
 	char sid[EIO_SID_LEN + 1];
 	uint16_t owner;

@@ -51,7 +51,8 @@ good_heads_are_accepted(void **state)
 		SLICE("PROPFIND /x HTTP/1.1\r\n" H "\r\n"),
 		SLICE("GET http://h:80/p?q HTTP/1.1\r\n" H "\r\n"),
 		SLICE("GET / HTTP/1.1\r\nhOsT:[::1]:8080\r\n\r\n"),
-		SLICE("GET / HTTP/1.1\r\n" H "X: \t a\tb \xff \t\r\nY:\r\n\r\n"),
+		SLICE("GET / HTTP/1.1\r\n" H
+		      "X: \t a\tb \xff \t\r\nY:\r\n\r\n"),
 		SLICE("POST / HTTP/1.1\r\n" H "Content-Length: 007\r\n\r\n"),
 		SLICE("POST / HTTP/1.1\r\n" H
 		      "Transfer-Encoding:  Chunked \r\n\r\n")
@@ -165,7 +166,8 @@ a_head_is_taken_apart(void **state)
 	static const struct slice in =
 	    SLICE("GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\n"
 		  "Host: example.com:80\r\nAccept: a\r\naccept:  b \r\n"
-		  "Connection: Upgrade, Keep-Alive\r\nUPGRADE: h2c,websocket\r\n"
+		  "Connection: Upgrade, Keep-Alive\r\n"
+		  "UPGRADE: h2c,websocket\r\n"
 		  "Expect: 100-Continue\r\n\r\nbehind");
 	struct http_request r;
 	struct slice v;
@@ -206,7 +208,8 @@ absolute_targets_bring_their_own_host(void **state)
 		{ SLICE("GET http://h?q=/x HTTP/1.1\r\n" H "\r\n"), "/", "q=/x",
 		    "h" },
 		{ SLICE("GET /p? HTTP/1.1\r\n" H "\r\n"), "/p", "", "a" },
-		{ SLICE("GET //x//y HTTP/1.1\r\n" H "\r\n"), "//x//y", "", "a" },
+		{ SLICE("GET //x//y HTTP/1.1\r\n" H "\r\n"), "//x//y", "",
+		    "a" },
 		{ SLICE("OPTIONS * HTTP/1.1\r\n" H "\r\n"), "*", "", "a" }
 	};
 	struct http_request r;

@@ -189,7 +189,8 @@ whole_messages_arrive_in_order(void **state)
 	ws_put_frame(&b, FIN | WS_OP_BINARY, SLICE("\0\xff\x80"));
 	ws_put_frame(&b, FIN | WS_OP_PING, SLICE("p"));
 	ws_put_frame(&b, FIN | WS_OP_PONG, SLICE(""));
-	ws_put_frame(&b, FIN | WS_OP_TEXT, SLICE("caf\xc3\xa9 \xf0\x9f\x98\x80"));
+	ws_put_frame(&b, FIN | WS_OP_TEXT, SLICE("caf\xc3\xa9 "
+							"\xf0\x9f\x98\x80"));
 	ws_put_frame(&b, FIN | WS_OP_BINARY, SLICE(""));
 	assert_frames(&b, "T5:hello. T0:. B3:\0\xff\x80. i1:p. o0:. "
 			  "T10:caf\xc3\xa9 \xf0\x9f\x98\x80. B0:. ");
