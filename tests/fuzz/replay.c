@@ -1,9 +1,12 @@
 /*
  * A main() for fuzz targets without libFuzzer: each file named on the command
- * line, or each in corpus/CODEC of the target's own name, is given to the
- * target once.  That is what `make check' does with the corpus; a crash or a
- * failed MUST() ends the program and thereby the test.
+ * line, each in a directory named there, or each in corpus/CODEC of the
+ * target's own name, is given to the target once.  That is what `make check'
+ * does with the corpus; a crash or a failed MUST() ends the program and
+ * thereby the test.
  */
+#include <sys/stat.h>
+
 #include <dirent.h>
 #include <err.h>
 #include <errno.h>
@@ -51,9 +54,9 @@ replay_file(const char *path)
 static unsigned
 replay_dir(const char *dir)
 {
-	char path[4096];
 	struct dirent *e;
 	unsigned n = 0;
+	char *path;
 	DIR *d;
 
 	if ((d = opendir(dir)) == NULL)
@@ -61,8 +64,10 @@ replay_dir(const char *dir)
 	while ((e = readdir(d)) != NULL) {
 		if (e->d_name[0] == '.')
 			continue;
-		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
+		if (asprintf(&path, "%s/%s", dir, e->d_name) == -1)
+			err(1, NULL);
 		replay_file(path);
+		free(path);
 		n++;
 	}
 	closedir(d);
@@ -86,14 +91,27 @@ replay_corpus(const char *self)
 	return (replay_dir(dir));
 }
 
+static unsigned
+replay_path(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == -1)
+		err(1, "%s", path);
+	if (S_ISDIR(st.st_mode))
+		return (replay_dir(path));
+	replay_file(path);
+	return (1);
+}
+
 int
 main(int argc, char *argv[])
 {
 	unsigned n = 0;
 	int i;
 
-	for (i = 1; i < argc; i++, n++)
-		replay_file(argv[i]);
+	for (i = 1; i < argc; i++)
+		n += replay_path(argv[i]);
 	if (argc == 1)
 		n = replay_corpus(argv[0]);
 	if (n == 0)
