@@ -76,11 +76,12 @@ has_directives(enum conf_section section)
 	return (false);
 }
 
+/* The last column takes what is left of the line, whatever its width says. */
 static void
 print_directives(void)
 {
 	printf(".Bl -column \"namespaces_per_connection\" "
-	    "\"room template\" \"/socket.io\" \"100ms..10m\"\n"
+	    "\"room templ\" \"/socket.io\" \"x\"\n"
 	    ".It Sy Directive Ta Sy Type Ta Sy Default Ta Sy Range\n");
 	for (unsigned s = 0; s < CONF_SEC__MAX; s++) {
 		if (!has_directives((enum conf_section)s))
