@@ -209,6 +209,8 @@ conn_wait_for_end(struct conn *c, enum conn_state state, uint64_t ms)
 	if (w->mode == WORKER_STOPPING && w->stop_at.us < c->deadline.us)
 		c->deadline = w->stop_at;
 	conn_rearm(c);
+	if (CONN_TRIGGER != 0)	/* the FIN may have been told already */
+		conn_later(c, CONN_LATER_READ);
 }
 
 /* LINGER: nothing is queued any more. */
@@ -272,8 +274,10 @@ conn_part_ws(struct conn *c)
 	if (c->client != NULL)
 		client_gone(&c->client, (enum reason)c->reason);
 	conn_tail_free(c);
-	if (!said) {
+	if (!said && (c->abort || c->outq.n == 0)) {
 		conn_end(c);
+	} else if (!said) {
+		conn_wait_for_end(c, CONN_LINGER, c->w->conf->close_timeout_ms);
 	} else if (c->peer_closed) {
 		conn_wait_for_end(c, CONN_LINGER, c->w->conf->close_timeout_ms);
 	} else if (conn_lost_track((enum reason)c->reason)) {
@@ -626,7 +630,9 @@ conn_unkeep(struct conn *c)
 	return (c->tail->n);
 }
 
-/* > 0 bytes; 0 nothing now; -1 the peer is gone. */
+enum { CONN_EOF = -1, CONN_ERROR = -2 };
+
+/* > 0 bytes; 0 nothing now; or one of the above. */
 static ssize_t
 conn_read(struct conn *c, uint8_t *p, size_t room)
 {
@@ -637,12 +643,28 @@ conn_read(struct conn *c, uint8_t *p, size_t room)
 		n = tls_read(c->tls, p, room);
 		if (n == TLS_WANT_READ || n == TLS_WANT_WRITE)
 			return (0);
-		return (n > 0 ? n : -1);
+		return (n > 0 ? n : n == TLS_GONE ? CONN_EOF : CONN_ERROR);
 	}
 	n = recv(c->io.fd, p, room, MSG_DONTWAIT);
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return (0);
-	return (n > 0 ? n : -1);
+	return (n > 0 ? n : n == 0 ? CONN_EOF : CONN_ERROR);
+}
+
+/* Nothing more will come.  Half a connection may still take an answer. */
+static void
+conn_gone(struct conn *c, ssize_t how)
+{
+	enum reason r = c->idle ? REASON_http_done : REASON_client_gone;
+
+	if (how == CONN_EOF && c->state < CONN_CLOSING) {
+		conn_close(c, r);
+	} else if (how == CONN_EOF && c->state == CONN_LINGER &&
+	    c->outq.n > 0) {
+		if (loop_mod(c->w->loop, &c->io, LOOP_OUT | CONN_TRIGGER) == -1)
+			conn_abort(c, r);
+	} else
+		conn_abort(c, r);
 }
 
 /* One read and what follows from it; false: nothing more now. */
@@ -660,14 +682,14 @@ conn_fill(struct conn *c)
 	if (n == 0)
 		return (false);
 	if (n < 0) {
-		conn_abort(c, c->idle ? REASON_http_done : REASON_client_gone);
+		conn_gone(c, n);
 		return (false);
 	}
 	counter_add(COUNTER_bytes_in, (uint64_t)n);
 	conn_pump(c, old + (size_t)n, old);
 	/* TLS may hold more than the socket shows */
 	return (c->tls != NULL ||
-	    (CONN_TRIGGER != 0 && (size_t)n == room));
+	    (CONN_TRIGGER != 0 && ((size_t)n == room || c->fin)));
 }
 
 static bool
@@ -739,10 +761,8 @@ conn_event(struct loop_fd *f, unsigned events)
 		events |= LOOP_IN;
 	else if (c->outq.blocked && (events & LOOP_OUT))
 		conn_later(c, CONN_LATER_WRITE);
-	if ((events & LOOP_HUP) && !(events & LOOP_IN) && c->stalled) {
-		conn_abort(c, REASON_client_gone);
-		return;
-	}
+	if (events & LOOP_HUP)
+		c->fin = true;
 	if (events & (LOOP_IN | LOOP_HUP))
 		conn_readable(c);
 }

@@ -77,6 +77,8 @@ struct conn {			/* zeroed by the slab; on a cache line */
 	uint8_t		 address[16];	/* IPv6 or mapped; zero: unix socket */
 	uint16_t	 port;
 	uint16_t	 close_code;	/* peer_closed: its code */
+	bool		 fin;		/* the peer sends no more: read to the
+					 * end, no other event tells of it */
 	uint32_t	 since_ms;	/* of CLOCK_MONOTONIC, at accept */
 };
 
@@ -88,11 +90,12 @@ static_assert(sizeof(struct conn) <= 256, "with the hub's client, an idle "
 enum { CONN_LATER_READ = 1, CONN_LATER_WRITE = 2 };
 
 /*
- * Epoll's way of telling: 0 or LOOP_EDGE.  Level-triggered costs a second
- * look at each ready socket, edge-triggered a read that finds nothing when
- * less than all was read.
+ * How the kernel tells of readiness: 0 level-triggered, or edge-triggered with
+ * word of the peer's FIN.  Level costs a second look at each socket that was
+ * read: an echo by 50 and by 500 connections took 7.1 and 7.0 us of CPU so,
+ * 6.0 and 6.6 edge-triggered (medians of four).
  */
-#define CONN_TRIGGER	0u
+#define CONN_TRIGGER	(LOOP_EDGE | LOOP_HUP)
 
 #define CONN_TLS_RECORD	16384u	/* bytes of the worker's tlsbuf */
 

@@ -113,7 +113,8 @@ request_bad(struct conn *c, int status, const char *why)
 	struct request rq = { .w = c->w, .c = c };
 
 	rq.head.keep_alive = true;	/* its next one may be here already */
-	request_error(&rq, status, "bad_request", why);
+	request_error(&rq, status, status == 408 ? "timeout" :
+	    status == 413 ? "too_large" : "bad_request", why);
 }
 
 void
