@@ -71,7 +71,9 @@ enum control_type {
 	CONTROL_BUS = 1,	/* m->c: u32 slot, u32 generation, + fd: this is
 				 * the (new) stream to that slot */
 	CONTROL_BUS_GONE,	/* m->relay: u32 slot: its worker has died */
-	CONTROL_STOP,		/* m->c: u32 mode (0 prompt, 1 drain), u64 ms */
+	CONTROL_STOP,		/* m->c: u32 mode (0 prompt, 1 drain), u64 ms:
+				 * be gone by then; a prompt one may follow a
+				 * drain.  Who stays is killed soon after */
 	CONTROL_READY,		/* c->m: serving */
 	CONTROL_DRAINED,	/* c->m: no connection left, about to exit */
 	CONTROL_BUS_LOST	/* relay->m: u32 slot, u32 generation: the

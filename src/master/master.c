@@ -3,7 +3,7 @@
  * master_open(); then a loop waits for signals, children and ticks.
  *
  *	STARTING ──all ready──► SERVING ──QUIT──► DRAINING
- *	    │                      │                 │ TERM, INT
+ *	    │                      │                 │ TERM, INT, drain_time
  *	    └──a child fails──┐    └──TERM, INT──┐   │
  *	                      ▼                  ▼   ▼
  *	                            STOPPING ──TERM, INT──► children are killed
@@ -43,6 +43,7 @@
 #define MASTER_RATE_WAYS	65536
 #define MASTER_SECOND_US	1000000
 #define MASTER_GAP_US		5000000	/* we were stopped, not the children */
+#define MASTER_MARGIN_MS	1000	/* between their end and the kill */
 #define MASTER_ABORT_MS		1000	/* for children when a start fails */
 
 enum master_state { MASTER_STARTING, MASTER_SERVING, MASTER_DRAINING,
@@ -67,6 +68,7 @@ struct master {
 	struct mono	 last_tick;
 	struct mono	 next_second;
 	struct mono	 next_watchdog;
+	struct mono	 drained;	/* DRAINING ends */
 };
 
 /* --- what must be there first --------------------------------------------*/
@@ -215,28 +217,26 @@ master_close(struct master *m)
 
 /* --- stop ----------------------------------------------------------------*/
 
+/* Close everything: children have a little less than the time there is, so
+ * that they end by themselves. */
 static void
-master_stop(struct master *m, enum master_state state, uint64_t drain_ms,
-    uint64_t kill_ms)
+master_stop(struct master *m, uint64_t ms)
 {
-	struct mono now = loop_now(m->loop);
+	uint64_t margin_ms;
 
-	m->state = state;
-	plat_notify("STOPPING=1\nSTATUS=%s",
-	    state == MASTER_DRAINING ? "draining" : "stopping");
-	log_info("%s kill_after_ms=%" PRIu64,
-	    state == MASTER_DRAINING ? "draining" : "stopping", kill_ms);
-	children_stop(m->children, state == MASTER_DRAINING, drain_ms,
-	    mono_add_ms(now, kill_ms));
+	m->state = MASTER_STOPPING;
+	plat_notify("STOPPING=1\nSTATUS=stopping");
+	log_info("stopping within_ms=%" PRIu64, ms);
+	margin_ms = ms / 4 < MASTER_MARGIN_MS ? ms / 4 : MASTER_MARGIN_MS;
+	children_stop(m->children, false, ms - margin_ms,
+	    mono_add_ms(loop_now(m->loop), ms));
 }
 
 static void
 master_prompt(struct master *m)
 {
-	uint64_t ms = m->p->conf->stop_time_ms;
-
 	if (m->state != MASTER_STOPPING) {
-		master_stop(m, MASTER_STOPPING, ms, ms);
+		master_stop(m, m->p->conf->stop_time_ms);
 		return;
 	}
 	log_info("told to stop twice, killing");
@@ -247,10 +247,16 @@ static void
 master_drain(struct master *m)
 {
 	const struct conf *conf = m->p->conf;
+	uint64_t ms = conf->drain_time_ms;
 
-	if (m->state == MASTER_STARTING || m->state == MASTER_SERVING)
-		master_stop(m, MASTER_DRAINING, conf->drain_time_ms,
-		    conf->drain_time_ms + conf->stop_time_ms);
+	if (m->state != MASTER_STARTING && m->state != MASTER_SERVING)
+		return;
+	m->state = MASTER_DRAINING;
+	m->drained = mono_add_ms(loop_now(m->loop), ms);
+	plat_notify("STOPPING=1\nSTATUS=draining");
+	log_info("draining within_ms=%" PRIu64, ms);
+	children_stop(m->children, true, ms,
+	    mono_add_ms(m->drained, conf->stop_time_ms));
 }
 
 /* --- children ------------------------------------------------------------*/
@@ -286,8 +292,7 @@ master_on_change(void *arg)
 		if (children_failed(m->children) != 0) {
 			m->code = children_failed(m->children);
 			log_errx("start failed exit=%d", m->code);
-			master_stop(m, MASTER_STOPPING, MASTER_ABORT_MS,
-			    MASTER_ABORT_MS);
+			master_stop(m, MASTER_ABORT_MS);
 		} else if (children_all_ready(m->children))
 			master_serving(m);
 		break;
@@ -384,6 +389,8 @@ master_on_tick(struct timer *t, struct mono now)
 	if (now.us > m->last_tick.us + MASTER_GAP_US)
 		children_excuse(m->children, now);
 	m->last_tick = now;
+	if (m->state == MASTER_DRAINING && now.us >= m->drained.us)
+		master_stop(m, m->p->conf->stop_time_ms);
 	children_tick(m->children, now);
 	reclaim_sweep(m->segment, now);
 	if (now.us >= m->next_second.us)

@@ -1,5 +1,5 @@
 /*
- * plat.h for Linux (5.9 or newer: close_range(2)).
+ * plat.h for Linux.
  */
 #include "sys/plat.h"
 
@@ -205,6 +205,23 @@ plat_compare_fds(const void *a, const void *b)
 	return ((x > y) - (x < y));
 }
 
+/* Where close_range(2) is missing or forbidden: one by one. */
+static void
+plat_close_range(unsigned from, unsigned to)
+{
+	long max;
+
+	if (close_range(from, to, 0) == 0)
+		return;
+	max = sysconf(_SC_OPEN_MAX);
+	if (max <= 0 || max > 1 << 20)
+		max = 1 << 20;
+	if (to >= (unsigned)max)
+		to = (unsigned)max - 1;
+	for (; from <= to; from++)
+		(void)close((int)from);
+}
+
 void
 plat_close_others(int *keep, size_t nkeep)
 {
@@ -216,10 +233,10 @@ plat_close_others(int *keep, size_t nkeep)
 		if (keep[i] < (int)from)
 			continue; /* -1: none; or the same once more */
 		if ((unsigned)keep[i] > from)
-			(void)close_range(from, (unsigned)keep[i] - 1, 0);
+			plat_close_range(from, (unsigned)keep[i] - 1);
 		from = (unsigned)keep[i] + 1;
 	}
-	(void)close_range(from, ~0u, 0);
+	plat_close_range(from, ~0u);
 }
 
 int
