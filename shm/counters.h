@@ -133,7 +133,7 @@ counter_reason(enum reason r)
 static inline void
 counter_auth_failed(unsigned f)
 {
-	if (f < AUTH_FAILED__MAX)
+	if (f != AUTH_FAILED__NONE && f < AUTH_FAILED__MAX)
 		counters_cell_add(CELL_AUTHFAIL + f, 1);
 }
 

@@ -179,7 +179,7 @@ void
 table_grace(struct table *t)
 {
 	struct table_master *m;
-	uint64_t oldest;
+	uint64_t oldest = 0;
 	struct limbo *l;
 
 	CHECK_MAGIC(t, TABLE_MAGIC);

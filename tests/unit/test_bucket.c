@@ -1,0 +1,250 @@
+/* Rate buckets: GCRA by the book, floods, and the clock's edges. */
+#include "check.h"
+#include "shm/bucket.h"
+#include "shm/counters.h"
+#include "shm/layout.h"
+
+static struct segment *seg;
+static struct bucket_rate rate;		/* 10 per second, 5 at once */
+static const struct mono start = { 5000000000 };
+
+static int
+setup(void **state)
+{
+	struct segment_params p = { .max_workers = 1, .presence_max = 10,
+		.interest_max = 10, .rate_ways = 1024, .max_ns = 1 };
+
+	(void)state;
+	seg = segment_create(&p);
+	if (seg == NULL || !bucket_rate_init(&rate, 3, 10, 1000000, 5))
+		return (-1);
+	return (0);
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	segment_free(&seg);
+	return (0);
+}
+
+static struct mono
+after_ms(uint64_t ms)
+{
+	return (mono_add_ms(start, ms));
+}
+
+static enum bucket_verdict
+ask(const char *key, uint64_t ms)
+{
+	return (bucket_check(seg, &rate, slice_str(key), 1, after_ms(ms),
+	    NULL));
+}
+
+static void
+a_burst_passes_and_then_the_rate(void **state)
+{
+	uint64_t retry = 1;
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 5; i++)
+		assert_int_equal(ask("ann", 0), BUCKET_ALLOW);
+	assert_int_equal(bucket_check(seg, &rate, SLICE("ann"), 1, start,
+	    &retry), BUCKET_DENY);
+	assert_int_equal(retry, 100000);
+	assert_int_equal(ask("bob", 0), BUCKET_ALLOW);
+	assert_int_equal(ask("ann", 99), BUCKET_DENY);
+	assert_int_equal(ask("ann", 100), BUCKET_ALLOW);
+	assert_int_equal(ask("ann", 100), BUCKET_DENY);
+	/* long idle: the burst again, and no more */
+	for (i = 0; i < 5; i++)
+		assert_int_equal(ask("ann", 60000), BUCKET_ALLOW);
+	assert_int_equal(ask("ann", 60000), BUCKET_DENY);
+}
+
+static void
+a_refusal_charges_nothing(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 1000; i++)
+		(void)ask("ann", 0);
+	assert_int_equal(ask("ann", 100), BUCKET_ALLOW);
+}
+
+static void
+the_cost_counts(void **state)
+{
+	uint64_t retry;
+
+	(void)state;
+	assert_int_equal(bucket_check(seg, &rate, SLICE("a"), 3, start,
+	    &retry), BUCKET_ALLOW);
+	assert_int_equal(bucket_check(seg, &rate, SLICE("a"), 3, start,
+	    &retry), BUCKET_DENY);
+	assert_int_equal(retry, 100000);
+	assert_int_equal(bucket_check(seg, &rate, SLICE("a"), 2, start,
+	    &retry), BUCKET_ALLOW);
+	assert_int_equal(retry, 0);
+	assert_int_equal(bucket_check(seg, &rate, SLICE("b"), 6, start,
+	    &retry), BUCKET_DENY);
+	assert_true(retry == UINT64_MAX);
+	assert_int_equal(bucket_check(seg, &rate, SLICE("b"), 0, start,
+	    &retry), BUCKET_ALLOW);
+}
+
+static void
+classes_do_not_share_keys(void **state)
+{
+	struct bucket_rate other;
+	unsigned i;
+
+	(void)state;
+	assert_true(bucket_rate_init(&other, 4, 10, 1000000, 1));
+	for (i = 0; i < 6; i++)
+		(void)ask("ann", 0);
+	assert_int_equal(bucket_check(seg, &other, SLICE("ann"), 1, start,
+	    NULL), BUCKET_ALLOW);
+}
+
+static void
+rates_beyond_a_word_are_refused(void **state)
+{
+	struct bucket_rate r;
+
+	(void)state;
+	assert_false(bucket_rate_init(&r, 64, 1, 1000000, 1));
+	assert_false(bucket_rate_init(&r, 0, 0, 1000000, 1));
+	assert_false(bucket_rate_init(&r, 0, 1000000, 1000000, 1));
+	assert_true(bucket_rate_init(&r, 0, 250000, 1000000, 1));
+	assert_int_equal(r.ticks, 1);
+	assert_false(bucket_rate_init(&r, 0, 1, 86400000000, 102));
+	assert_true(bucket_rate_init(&r, 0, 1, 86400000000, 101));
+	assert_true(bucket_rate_init(&r, 0, 200, 60000000, 0));
+	assert_int_equal(r.limit, r.ticks);
+}
+
+static void
+the_clock_may_wrap(void **state)
+{
+	/* 2^42 ticks of 4 us: a wrap in the middle of a burst */
+	uint64_t wrap = ((uint64_t)1 << 42) * 4;
+	struct mono before = { wrap - 100000 }, later = { wrap + 100000 };
+	unsigned i, ok = 0;
+
+	(void)state;
+	for (i = 0; i < 8; i++)
+		ok += bucket_check(seg, &rate, SLICE("ann"), 1, before,
+		    NULL) == BUCKET_ALLOW;
+	assert_int_equal(ok, 5);
+	for (i = 0; i < 8; i++)
+		ok += bucket_check(seg, &rate, SLICE("ann"), 1, later,
+		    NULL) == BUCKET_ALLOW;
+	assert_int_equal(ok, 7);
+}
+
+static void
+a_flood_of_strangers_does_not_free_the_limited(void **state)
+{
+	char key[16];
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 6; i++)
+		(void)ask("abuser", 0);
+	for (i = 0; i < 100000; i++) {
+		snprintf(key, sizeof key, "k%u", i);
+		(void)ask(key, 0);
+	}
+	assert_int_equal(ask("abuser", 0), BUCKET_DENY);
+	assert_int_equal(ask("abuser", 1000), BUCKET_ALLOW);
+}
+
+static void
+a_full_set_is_limited_as_a_class(void **state)
+{
+	char key[16];
+	unsigned i, j, allowed = 0;
+	uint64_t retry = 0;
+
+	(void)state;
+	/* 1024 ways whose owners are all deep in debt */
+	for (i = 0; i < 20000; i++) {
+		snprintf(key, sizeof key, "k%u", i);
+		for (j = 0; j < 5; j++)
+			(void)ask(key, 0);
+	}
+	/* the class's bucket: a hundred times five, and it is spent */
+	for (i = 0; i < 1000; i++) {
+		snprintf(key, sizeof key, "new%u", i);
+		allowed += bucket_check(seg, &rate, slice_str(key), 1, start,
+		    &retry) == BUCKET_ALLOW;
+	}
+	assert_true(allowed < 100);
+	assert_true(counter_get(COUNTER_rate_set_full) > 0);
+	assert_true(retry > 0 && retry < 2000);
+}
+
+static void
+words_of_the_past_are_emptied(void **state)
+{
+	const struct shm_header *h = segment_header(seg);
+	const uint64_t *word = (const uint64_t *)(const void *)
+	    ((const uint8_t *)h + h->rate_set);
+	unsigned i, used = 0;
+
+	(void)state;
+	(void)ask("ann", 0);
+	bucket_age(seg, after_ms(500), h->rate_nsets);
+	for (i = 0; i < h->rate_nsets * SHM_WAYS; i++)
+		used += word[i] != 0;
+	assert_int_equal(used, 1);
+	bucket_age(seg, after_ms(1200), h->rate_nsets);
+	for (i = 0; i < h->rate_nsets * SHM_WAYS; i++)
+		assert_true(word[i] == 0);
+}
+
+/* A plain bucket in real numbers, over random times. */
+static void
+decisions_agree_with_a_plain_model(void **state)
+{
+	uint64_t rng = 7, now = 0, tat = 0, debt;
+	bool want, got;
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 100000; i++) {
+		rng = rng * 6364136223846793005u + 1442695040888963407u;
+		now += (rng >> 33) % 200 * 1000;
+		debt = tat > now ? tat - now : 0;
+		want = debt + 100000 <= 500000;
+		if (want)
+			tat = now + debt + 100000;
+		got = ask("model", now / 1000) == BUCKET_ALLOW;
+		assert_int_equal(got, want);
+	}
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(a_burst_passes_and_then_the_rate),
+		T(a_refusal_charges_nothing),
+		T(the_cost_counts),
+		T(classes_do_not_share_keys),
+		T(rates_beyond_a_word_are_refused),
+		T(the_clock_may_wrap),
+		T(a_flood_of_strangers_does_not_free_the_limited),
+		T(a_full_set_is_limited_as_a_class),
+		T(words_of_the_past_are_emptied),
+		T(decisions_agree_with_a_plain_model),
+	};
+
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}
