@@ -200,6 +200,38 @@ client_tick(struct client *c)
 		client_schedule(c, own);
 }
 
+/* --- heartbeat ------------------------------------------------------------ */
+
+uint64_t
+client_beat(struct client *c, struct slice ping)
+{
+	uint64_t now = c->hub->now.us;
+
+	if (c->pong_us != 0 && c->pong_us <= now) {
+		counter_add(COUNTER_heartbeats_missed, 1);
+		client_close(c, REASON_ping_timeout);
+	} else if (c->pong_us == 0 && c->ping_us <= now) {
+		(void)out_bytes(&c->hub->out, c->out, ping);
+		c->ping_us = now;
+		c->pong_us = now + c->hub->conf->ping_timeout_ms * 1000;
+		c->ping_timeouts = 0;
+	}
+	return (c->pong_us != 0 ? c->pong_us : c->ping_us);
+}
+
+bool
+client_beat_answered(struct client *c)
+{
+	const struct hub *h = c->hub;
+
+	if (c->pong_us == 0)
+		return (false);		/* unsolicited: harmless */
+	histogram_add(HISTOGRAM_rtt_us, h->now.us - c->ping_us);
+	c->pong_us = 0;
+	c->ping_us = h->now.us + h->conf->ping_interval_ms * 1000;
+	return (true);
+}
+
 /* --- auth:refresh --------------------------------------------------------- */
 
 static void
@@ -338,6 +370,14 @@ client_binary(struct client *c, uint8_t *data, size_t n)
 		return;
 	counter_add(COUNTER_messages_in, 1);
 	c->kind->binary(c, data, n);
+}
+
+void
+client_pong(struct client *c)
+{
+	CHECK_MAGIC(c, CLIENT_MAGIC);
+	if (!c->closing && c->kind->pong != NULL)
+		c->kind->pong(c);
 }
 
 void

@@ -67,6 +67,8 @@ void	*client_host(const struct client *);
 /* One whole WebSocket message.  data is writable and only borrowed. */
 void	client_text(struct client *, uint8_t *data, size_t n);
 void	client_binary(struct client *, uint8_t *data, size_t n);
+/* A WebSocket pong frame (plain clients are pinged by WebSocket). */
+void	client_pong(struct client *);
 
 /* When client_tick wants to be called next; never 0. */
 struct mono client_due(const struct client *);

@@ -11,6 +11,7 @@
 struct client_kind {
 	void	(*text)(struct client *, uint8_t *, size_t);
 	void	(*binary)(struct client *, uint8_t *, size_t);
+	void	(*pong)(struct client *);
 	/* its own deadlines have come; returns the next one (us, 0: none) */
 	uint64_t (*tick)(struct client *);
 	/* the end (NULL: nothing to do) */
@@ -34,7 +35,7 @@ struct client {
 	uint32_t	 ping_timeouts;	/* extensions of this ping, 0 or 1 */
 	uint64_t	 due_us;	/* when client_tick is wanted */
 	uint64_t	 auth_due_us;	/* next expiry or warning; 0: none */
-	/* Engine.IO */
+	/* heartbeat: Engine.IO packets, or WebSocket frames when plain */
 	uint64_t	 ping_us;	/* next ping, or the last one's time */
 	uint64_t	 pong_us;	/* deadline of its pong; 0: none due */
 	uint64_t	 connect_us;	/* deadline of the first CONNECT; 0 */
@@ -50,6 +51,12 @@ void	client_link(struct client *, struct session *);
 void	client_unlink(struct client *, struct session *);
 /* Deadlines have changed: compute due, tell the host when it is earlier. */
 void	client_schedule(struct client *, uint64_t own_us);
+
+/* Send the ping when it is due, close when its pong is overdue; the next
+ * deadline (us). */
+uint64_t client_beat(struct client *, struct slice ping);
+/* The pong came; false: none was due. */
+bool	client_beat_answered(struct client *);
 
 /* Verify a token. AUTH_OK: *who is a new reference. Failures are counted. */
 enum authfail client_verify(struct hub *, struct slice token,

@@ -14,18 +14,6 @@
 
 /* --- heartbeat ------------------------------------------------------------ */
 
-static void
-send_ping(struct client *c)
-{
-	static const uint8_t ping[] = { 0x81, 0x01, EIO_PING };
-	const struct conf *conf = c->hub->conf;
-
-	(void)out_bytes(&c->hub->out, c->out, slice_of(ping, sizeof ping));
-	c->ping_us = c->hub->now.us;
-	c->pong_us = c->hub->now.us + conf->ping_timeout_ms * 1000;
-	c->ping_timeouts = 0;
-}
-
 static uint64_t
 engine_due(const struct client *c)
 {
@@ -39,32 +27,22 @@ engine_due(const struct client *c)
 static uint64_t
 engine_tick(struct client *c)
 {
+	static const uint8_t ping[] = { 0x81, 0x01, EIO_PING };
 	uint64_t now = c->hub->now.us;
 
-	if (c->pong_us != 0 && c->pong_us <= now) {
-		counter_add(COUNTER_heartbeats_missed, 1);
-		client_close(c, REASON_ping_timeout);
-		return (0);
-	}
 	if (c->connect_us != 0 && c->connect_us <= now) {
 		client_close(c, REASON_connect_timeout);
 		return (0);
 	}
-	if (c->pong_us == 0 && c->ping_us <= now)
-		send_ping(c);
+	(void)client_beat(c, slice_of(ping, sizeof ping));
 	return (engine_due(c));
 }
 
 static void
 on_pong(struct client *c)
 {
-	if (c->pong_us == 0)
-		return;		/* unsolicited: harmless */
-	histogram_add(HISTOGRAM_rtt_us, c->hub->now.us - c->ping_us);
-	c->pong_us = 0;
-	c->ping_us = c->hub->now.us +
-	    c->hub->conf->ping_interval_ms * 1000;
-	client_schedule(c, engine_due(c));
+	if (client_beat_answered(c))
+		client_schedule(c, engine_due(c));
 }
 
 /* Anything received while a pong is due extends its deadline, once. */
@@ -137,11 +115,11 @@ identify(struct client *c, struct slice auth, struct principal **who)
 			*who = principal_ref(c->who);
 		return (c->fail);
 	}
-	if (json_type(raw) != JSON_STRING || raw.n > sizeof token) {
-		counter_auth_failed(AUTHFAIL_malformed);
-		return (AUTHFAIL_malformed);
+	if (raw.n > sizeof token) {
+		counter_auth_failed(AUTHFAIL_too_long);
+		return (AUTHFAIL_too_long);
 	}
-	n = json_unescape(raw, token);
+	n = json_type(raw) == JSON_STRING ? json_unescape(raw, token) : -1;
 	if (n < 0) {
 		counter_auth_failed(AUTHFAIL_malformed);
 		return (AUTHFAIL_malformed);

@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "base/utf8.h"
 #include "hub/client_int.h"
 #include "hub/hub_int.h"
 #include "proto/json.h"
@@ -52,6 +53,8 @@ admit_room(const struct client_request *q, struct admission *a,
 		return (refuse(r, 503, "internal", "out of memory"));
 	if (a->room_len == 0 || a->room_len > ROOM_NAME_MAX)
 		return (refuse(r, 400, "bad_request", "room name too long"));
+	if (!utf8_valid(slice_of(a->room, a->room_len)))
+		return (refuse(r, 400, "bad_request", "path is not UTF-8"));
 	return (true);
 }
 
@@ -72,10 +75,12 @@ plain_admit(struct hub *h, const struct client_request *q,
 		    a->who, &code);
 	if (why == NULL && admit_room(q, a, r))
 		return (true);
+	/* refused: by the room, or by who asks */
 	counter_add(COUNTER_ns_refusals, 1);
 	counter_ns_add(q->ns->index, NS_refusals, 1);
 	if (why != NULL) {
-		if (a->who == NULL && a->fail == AUTH_OK)
+		if (strcmp(code, "unauthorized") == 0 &&
+		    a->fail == AUTH_OK)
 			counter_auth_failed(AUTHFAIL_missing);
 		(void)refuse(r, strcmp(code, "forbidden") == 0 ? 403 : 401,
 		    code, why);
@@ -133,8 +138,16 @@ plain_binary(struct client *c, uint8_t *data, size_t n)
 static uint64_t
 plain_tick(struct client *c)
 {
-	(void)c;
-	return (0);
+	static const uint8_t ping[] = { 0x89, 0x00 };
+
+	return (client_beat(c, slice_of(ping, sizeof ping)));
+}
+
+static void
+plain_pong(struct client *c)
+{
+	if (client_beat_answered(c))
+		client_schedule(c, c->ping_us);
 }
 
 static void
@@ -145,8 +158,8 @@ plain_expire(struct client *c, struct session *s)
 }
 
 static const struct client_kind plain_kind = {
-	.text = plain_text, .binary = plain_binary, .tick = plain_tick,
-	.expire = plain_expire,
+	.text = plain_text, .binary = plain_binary, .pong = plain_pong,
+	.tick = plain_tick, .expire = plain_expire,
 };
 
 struct client *
@@ -170,6 +183,7 @@ plain_open(struct hub *h, struct admission *a, struct outq *out, void *host)
 		client_gone(&c, REASON_memory);
 		return (NULL);
 	}
-	client_schedule(c, 0);
+	c->ping_us = h->now.us + h->conf->ping_interval_ms * 1000;
+	client_schedule(c, c->ping_us);
 	return (c);
 }

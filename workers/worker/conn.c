@@ -506,8 +506,10 @@ conn_message(struct conn *c, struct ws_event *ev)
 		c->close_code = ev->code;
 		conn_close(c, REASON_client_close);
 		break;
-	case WS_NONE:
 	case WS_PONG:
+		client_pong(c->client);
+		break;
+	case WS_NONE:
 		break;
 	}
 }
