@@ -92,7 +92,7 @@ conn_new(struct worker *w, int fd, struct tls_ctx *tls,
 	    conn_event) == -1)
 		goto out;
 	conn_set_address(c, addr);
-	c->since_ms = (uint32_t)(w->now.us / 1000);
+	c->since_us = (uint32_t)w->now.us;
 	c->deadline = mono_add_ms(w->now, w->conf->handshake_timeout_ms);
 	timer_start(w->wheel, &c->timer, c->deadline, conn_timer);
 	LIST_INSERT_HEAD(&w->conns, c, link);
@@ -117,8 +117,8 @@ conn_upgraded(struct conn *c, struct client *client)
 	c->client = client;
 	counter_add(COUNTER_ws_handshakes, 1);
 	counter_add(COUNTER_ws_open, 1);
-	histogram_add(HISTOGRAM_handshake_us, 1000 *
-	    (uint64_t)((uint32_t)(c->w->now.us / 1000) - c->since_ms));
+	histogram_add(HISTOGRAM_handshake_us,
+	    (uint32_t)c->w->now.us - c->since_us);
 	if (client == NULL)
 		conn_close(c, REASON_memory);
 	else

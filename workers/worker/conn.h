@@ -79,7 +79,7 @@ struct conn {			/* zeroed by the slab; on a cache line */
 	uint16_t	 close_code;	/* peer_closed: its code */
 	bool		 fin;		/* the peer sends no more: read to the
 					 * end, no other event tells of it */
-	uint32_t	 since_ms;	/* of CLOCK_MONOTONIC, at accept */
+	uint32_t	 since_us;	/* low bits of the time of accept */
 };
 
 static_assert(offsetof(struct conn, outq) == 8, "one line a delivery");

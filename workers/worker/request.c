@@ -296,9 +296,10 @@ request_serve(struct request *rq)
 	counter_add(COUNTER_http_requests, 1);
 	route_find(rq->w->conf, rq->head.path, &rq->match);
 	row = &route_rows[rq->match.route];
-	/* a body that is not read ends the connection */
+	/* a body that is not read ends the connection; so does an upgrade
+	 * that is not made: what follows it is not HTTP */
 	rq->keep_alive = rq->head.keep_alive && !rq->head.chunked &&
-	    rq->head.content_length <= 0;
+	    rq->head.content_length <= 0 && !rq->head.upgrade_websocket;
 	if (row->methods & 1u << rq->head.method) {
 		row->serve(rq);
 		return;
