@@ -65,7 +65,7 @@ struct master {
 	struct loop_fd	 signals;
 	struct loop_fd	 ring;		/* the segment asks for a sweep */
 	struct timer	 tick;
-	struct mono	 last_tick;
+	struct mono	 last_turn;
 	struct mono	 next_second;
 	struct mono	 next_watchdog;
 	struct mono	 drained;	/* DRAINING ends */
@@ -371,6 +371,18 @@ master_on_ring(struct loop_fd *f, unsigned events)
 		reclaim_sweep(m->segment, loop_now(m->loop));
 }
 
+/* Before anything of this turn is judged: was it us who slept? */
+static void
+master_after_wait(void *arg)
+{
+	struct master *m = arg;
+	struct mono now = loop_now(m->loop);
+
+	if (now.us > m->last_turn.us + MASTER_GAP_US)
+		children_excuse(m->children, now);
+	m->last_turn = now;
+}
+
 static void
 master_second(struct master *m, struct mono now)
 {
@@ -386,9 +398,6 @@ master_on_tick(struct timer *t, struct mono now)
 
 	timer_start(loop_wheel(m->loop), t,
 	    mono_add_ms(now, RECLAIM_SWEEP_MS), master_on_tick);
-	if (now.us > m->last_tick.us + MASTER_GAP_US)
-		children_excuse(m->children, now);
-	m->last_tick = now;
 	if (m->state == MASTER_DRAINING && now.us >= m->drained.us)
 		master_stop(m, m->p->conf->stop_time_ms);
 	children_tick(m->children, now);
@@ -408,6 +417,8 @@ master_watch(struct master *m)
 {
 	static const int sigs[] = { SIGCHLD, SIGTERM, SIGINT, SIGQUIT, SIGHUP,
 		SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU };
+	const struct loop_hooks hooks = { .after_wait = master_after_wait,
+		.arg = m };
 	int fd;
 
 	fd = plat_signals_open(sigs, nitems(sigs));
@@ -417,9 +428,10 @@ master_watch(struct master *m)
 		log_err("cannot watch signals");
 		return (EX_OSERR);
 	}
-	m->last_tick = loop_now(m->loop);
+	loop_hooks(m->loop, &hooks);
+	m->last_turn = loop_now(m->loop);
 	/* the first tick fills the seats */
-	timer_start(loop_wheel(m->loop), &m->tick, m->last_tick,
+	timer_start(loop_wheel(m->loop), &m->tick, m->last_turn,
 	    master_on_tick);
 	return (EX_OK);
 }
