@@ -1,12 +1,9 @@
 /*
- * From the text of roost.conf to a struct conf: the scanner's clean text goes
- * through libconfuse, each section of its tree is filled in by the table, and
- * then the parts are held against each other.
+ * From the text of roost.conf to a struct conf: each section of the tree is
+ * filled in by the table, then its parts are held against each other.
  */
 #include "conf/conf_parse.h"
 
-#include <confuse.h>
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,20 +11,16 @@
 #include "conf/conf_addr.h"
 #include "conf/conf_match.h"
 #include "conf/conf_rule.h"
+#include "conf/conf_substitute.h"
+#include "conf/conf_tree.h"
 #include "conf/conf_type.h"
 
 #define DEFAULT_LISTEN	"127.0.0.1:8080"
 
-/* The tokens of -o and of variables that stand in for the file, by row. */
-struct substitute {
-	struct conf_token *tokens;	/* heap */
-	size_t		 n;
-};
-
 struct parse {
 	struct conf_parser p;
-	struct substitute substitutes[CONF_NDIRECTIVES];
-	cfg_t		*cfg;		/* libconfuse's tree */
+	struct conf_substitutes substitutes;
+	struct cfg_t	*tree;
 	char		 where[96];	/* the section being filled in */
 };
 
@@ -49,107 +42,7 @@ conf_value_bad(struct conf_parser *p, const struct conf_value *v,
 	    *v->where == '\0' ? "" : ": ", v->row->name, shown, text);
 }
 
-/* libconfuse's messages carry no pointer of ours. */
-static struct conf_parser *current;
-
-/* A value is the number of a token to libconfuse; people want its text. */
-static const char *
-token_text(const struct conf_parser *p, const char *number)
-{
-	char *end;
-	unsigned long i;
-
-	if (number == NULL)
-		return ("");
-	if (!isdigit((unsigned char)*number))
-		return (number);
-	i = strtoul(number, &end, 10);
-	return (*end == '\0' && i < p->scan.n ? p->scan.tokens[i].text :
-	    number);
-}
-
-static void
-on_syntax_error(cfg_t *cfg, const char *fmt, va_list ap)
-{
-	struct conf_place at = { current->src->file, cfg->line };
-	const char *s = strstr(fmt, "%s");
-	char text[256];
-
-	conf_diags_clear(&current->diags);
-	if (s != NULL && strchr(fmt, '%') == s && strchr(s + 1, '%') == NULL)
-		(void)snprintf(text, sizeof(text), "%.*s%.60s%s",
-		    (int)(s - fmt), fmt, token_text(current,
-		    va_arg(ap, const char *)), s + 2);
-	else
-		(void)vsnprintf(text, sizeof(text), fmt, ap);
-	conf_diag(&current->diags, at, "syntax: %s", text);
-}
-
-/* --- libconfuse ----------------------------------------------------------- */
-
-/* Options of a section and the sections in it; heap, all the way down. */
-static cfg_opt_t *
-options_new(enum conf_section section)
-{
-	cfg_opt_t *opts = conf_calloc(CONF_NDIRECTIVES + CONF_SEC__MAX,
-	    sizeof(*opts));
-	const struct conf_directive *row;
-	size_t n = 0;
-
-	for (size_t i = 0; i < CONF_NDIRECTIVES; i++) {
-		row = &conf_directives[i];
-		if (row->section != section)
-			continue;
-		opts[n++] = (cfg_opt_t)CFG_STR(row->name, NULL,
-		    CFGF_NODEFAULT | (conf_type_is_list(row->type) ?
-		    CFGF_LIST : CFGF_NONE));
-	}
-	for (unsigned i = CONF_SEC_TOP + 1; i < CONF_SEC__MAX; i++)
-		if (conf_sections[i].parent == section)
-			opts[n++] = (cfg_opt_t)CFG_SEC(conf_sections[i].name,
-			    options_new((enum conf_section)i),
-			    conf_sections[i].title == NULL ? CFGF_NONE :
-			    CFGF_MULTI | CFGF_TITLE);
-	return (opts);
-}
-
-static void
-options_free(cfg_opt_t *opts)
-{
-	for (size_t i = 0; opts[i].name != NULL; i++)
-		if (opts[i].subopts != NULL)
-			options_free(opts[i].subopts);
-	free(opts);
-}
-
-/* NULL: reported. */
-static cfg_t *
-read_tree(struct conf_parser *p)
-{
-	cfg_opt_t *opts = options_new(CONF_SEC_TOP);
-	cfg_t *cfg = cfg_init(opts, CFGF_NONE);
-
-	options_free(opts);
-	MUST(cfg != NULL);
-	current = p;
-	(void)cfg_set_error_function(cfg, on_syntax_error);
-	if (cfg_parse_buf(cfg, (const char *)p->scan.clean.data) ==
-	    CFG_SUCCESS)
-		return (cfg);
-	(void)cfg_free(cfg);
-	return (NULL);
-}
-
 /* --- values --------------------------------------------------------------- */
-
-static const struct conf_token *
-token_at(const struct conf_parser *p, const char *number)
-{
-	unsigned long i = strtoul(number, NULL, 10);
-
-	MUST(i < p->scan.n);
-	return (&p->scan.tokens[i]);
-}
 
 /* What the table says when the file says nothing. */
 static void
@@ -180,42 +73,40 @@ set_given(struct parse *parse, const struct conf_directive *row,
 }
 
 static bool
-set_substitute(struct parse *parse, size_t index, void *object)
+set_substitute(struct parse *parse, size_t row, void *object)
 {
-	struct substitute *s = &parse->substitutes[index];
+	const struct conf_token *tokens = parse->substitutes.rows[row].tokens;
+	size_t n = parse->substitutes.rows[row].n;
 	const struct conf_token **list;
 
-	if (s->tokens == NULL)
+	if (!parse->substitutes.rows[row].given)
 		return (false);
-	list = conf_calloc(s->n, sizeof(const struct conf_token *));
-	for (size_t i = 0; i < s->n; i++)
-		list[i] = &s->tokens[i];
-	set_given(parse, &conf_directives[index], list, s->n, object);
+	list = conf_calloc(n, sizeof(const struct conf_token *));
+	for (size_t i = 0; i < n; i++)
+		list[i] = &tokens[i];
+	set_given(parse, &conf_directives[row], list, n, object);
 	free(list);
 	return (true);
 }
 
-/* From libconfuse's tree; false when the section doesn't say. */
+/* false when the section doesn't say. */
 static bool
-set_from_file(struct parse *parse, cfg_t *sec,
+set_from_file(struct parse *parse, struct cfg_t *sec,
     const struct conf_directive *row, void *object)
 {
-	cfg_opt_t *opt = cfg_getopt(sec, row->name);
-	size_t n = cfg_opt_size(opt);
-	const struct conf_token **list;
+	size_t n;
+	const struct conf_token **list = conf_tree_values(sec, &parse->p.scan,
+	    row, &n);
 
-	if (n == 0)
+	if (list == NULL)
 		return (false);
-	list = conf_calloc(n, sizeof(const struct conf_token *));
-	for (unsigned i = 0; i < n; i++)
-		list[i] = token_at(&parse->p, cfg_opt_getnstr(opt, i));
 	set_given(parse, row, list, n, object);
 	free(list);
 	return (true);
 }
 
 static void
-fill_section(struct parse *parse, cfg_t *sec, enum conf_section section,
+fill_section(struct parse *parse, struct cfg_t *sec, enum conf_section section,
     struct conf_place at, void *object)
 {
 	const struct conf_directive *row;
@@ -252,7 +143,7 @@ name_section(struct parse *parse, enum conf_section section,
 
 /* One titled section: what its reader gets. */
 struct section {
-	cfg_t		*cfg;
+	struct cfg_t	*tree;
 	enum conf_section id;
 	const struct conf_token *title;
 };
@@ -276,12 +167,13 @@ section_repeats(struct parse *parse, const struct section *s, int first)
 }
 
 static struct section
-section_at(struct parse *parse, cfg_t *cfg, enum conf_section id, unsigned i)
+section_at(struct parse *parse, struct cfg_t *tree, enum conf_section id,
+    size_t i)
 {
 	struct section s = { .id = id };
 
-	s.cfg = cfg_getnsec(cfg, conf_sections[id].name, i);
-	s.title = token_at(&parse->p, cfg_title(s.cfg));
+	s.tree = conf_tree_section(tree, id, i);
+	s.title = conf_tree_title(s.tree, &parse->p.scan);
 	return (s);
 }
 
@@ -289,13 +181,7 @@ static void
 fill_titled(struct parse *parse, const struct section *s, void *object)
 {
 	name_section(parse, s->id, s->title->text);
-	fill_section(parse, s->cfg, s->id, s->title->at, object);
-}
-
-static size_t
-sections_count(cfg_t *cfg, enum conf_section id)
-{
-	return (cfg_size(cfg, conf_sections[id].name));
+	fill_section(parse, s->tree, s->id, s->title->at, object);
 }
 
 /* Sockets are compared, not texts; port 0 is never the same twice. */
@@ -349,19 +235,19 @@ static void
 read_listens(struct parse *parse)
 {
 	struct conf *conf = parse->p.conf;
-	size_t n = sections_count(parse->cfg, CONF_SEC_LISTEN);
+	size_t n = conf_tree_count(parse->tree, CONF_SEC_LISTEN);
 	char text[] = DEFAULT_LISTEN;
 	struct conf_token token = { .at = { "default", 0 }, .text = text };
 	struct section s = { .id = CONF_SEC_LISTEN, .title = &token };
 
 	conf->listens = conf_calloc(n + 1, sizeof(*conf->listens));
 	for (unsigned i = 0; i < n; i++) {
-		s = section_at(parse, parse->cfg, CONF_SEC_LISTEN, i);
+		s = section_at(parse, parse->tree, CONF_SEC_LISTEN, i);
 		read_listen(parse, &s);
 	}
 	if (n > 0)
 		return;
-	s.cfg = NULL;
+	s.tree = NULL;
 	read_listen(parse, &s);
 }
 
@@ -369,15 +255,15 @@ static void
 read_jwt_keys(struct parse *parse)
 {
 	struct conf_jwt *jwt = &parse->p.conf->jwt;
-	cfg_t *cfg = cfg_getsec(parse->cfg, conf_sections[CONF_SEC_JWT].name);
-	size_t n = sections_count(cfg, CONF_SEC_JWT_KEY);
+	struct cfg_t *tree = conf_tree_section(parse->tree, CONF_SEC_JWT, 0);
+	size_t n = conf_tree_count(tree, CONF_SEC_JWT_KEY);
 	struct conf_jwt_key *key;
 	struct section s;
 
 	if (n > 0)
 		jwt->keys = conf_calloc(n, sizeof(*jwt->keys));
 	for (unsigned i = 0; i < n; i++) {
-		s = section_at(parse, cfg, CONF_SEC_JWT_KEY, i);
+		s = section_at(parse, tree, CONF_SEC_JWT_KEY, i);
 		for (size_t j = 0; j < jwt->nkeys; j++)
 			if (strcmp(jwt->keys[j].kid, s.title->text) == 0) {
 				section_repeats(parse, &s, jwt->keys[j].line);
@@ -394,15 +280,15 @@ static void
 read_api_keys(struct parse *parse)
 {
 	struct conf *conf = parse->p.conf;
-	cfg_t *cfg = cfg_getsec(parse->cfg, conf_sections[CONF_SEC_API].name);
-	size_t n = sections_count(cfg, CONF_SEC_API_KEY);
+	struct cfg_t *tree = conf_tree_section(parse->tree, CONF_SEC_API, 0);
+	size_t n = conf_tree_count(tree, CONF_SEC_API_KEY);
 	struct conf_api_key *key;
 	struct section s;
 
 	if (n > 0)
 		conf->api_keys = conf_calloc(n, sizeof(*conf->api_keys));
 	for (unsigned i = 0; i < n; i++) {
-		s = section_at(parse, cfg, CONF_SEC_API_KEY, i);
+		s = section_at(parse, tree, CONF_SEC_API_KEY, i);
 		for (size_t j = 0; j < conf->napi_keys; j++)
 			if (strcmp(conf->api_keys[j].name,
 			    s.title->text) == 0) {
@@ -531,8 +417,8 @@ read_namespace(struct parse *parse, const struct section *s)
 	struct conf *conf = parse->p.conf;
 	struct conf_namespace *ns = &conf->namespaces[conf->nnamespaces];
 	const char *wrong = conf_namespace_name_bad(s->title->text);
-	size_t nrooms = sections_count(s->cfg, CONF_SEC_ROOM);
-	size_t nevents = sections_count(s->cfg, CONF_SEC_EVENT);
+	size_t nrooms = conf_tree_count(s->tree, CONF_SEC_ROOM);
+	size_t nevents = conf_tree_count(s->tree, CONF_SEC_EVENT);
 	struct section sub;
 
 	ns->index = (uint16_t)conf->nnamespaces++;
@@ -547,11 +433,11 @@ read_namespace(struct parse *parse, const struct section *s)
 	if (nevents > 0)
 		ns->events = conf_calloc(nevents, sizeof(*ns->events));
 	for (unsigned i = 0; i < nrooms; i++) {
-		sub = section_at(parse, s->cfg, CONF_SEC_ROOM, i);
+		sub = section_at(parse, s->tree, CONF_SEC_ROOM, i);
 		read_room(parse, &sub, ns);
 	}
 	for (unsigned i = 0; i < nevents; i++) {
-		sub = section_at(parse, s->cfg, CONF_SEC_EVENT, i);
+		sub = section_at(parse, s->tree, CONF_SEC_EVENT, i);
 		read_event(parse, &sub, ns);
 	}
 	index_events(parse, ns);
@@ -576,13 +462,13 @@ static void
 read_namespaces(struct parse *parse)
 {
 	struct conf *conf = parse->p.conf;
-	size_t n = sections_count(parse->cfg, CONF_SEC_NAMESPACE);
+	size_t n = conf_tree_count(parse->tree, CONF_SEC_NAMESPACE);
 	struct section s;
 
 	if (n > 0)
 		conf->namespaces = conf_calloc(n, sizeof(*conf->namespaces));
 	for (unsigned i = 0; i < n; i++) {
-		s = section_at(parse, parse->cfg, CONF_SEC_NAMESPACE, i);
+		s = section_at(parse, parse->tree, CONF_SEC_NAMESPACE, i);
 		if (i == NAMESPACES_MAX) {
 			section_bad(parse, &s, "more than 1024 namespaces");
 			break;
@@ -650,139 +536,15 @@ static void
 read_routes(struct parse *parse)
 {
 	struct conf *conf = parse->p.conf;
-	size_t n = sections_count(parse->cfg, CONF_SEC_ROUTE);
+	size_t n = conf_tree_count(parse->tree, CONF_SEC_ROUTE);
 	struct section s;
 
 	if (n > 0)
 		conf->routes = conf_calloc(n, sizeof(*conf->routes));
 	for (unsigned i = 0; i < n; i++) {
-		s = section_at(parse, parse->cfg, CONF_SEC_ROUTE, i);
+		s = section_at(parse, parse->tree, CONF_SEC_ROUTE, i);
 		read_route(parse, &s);
 	}
-}
-
-/* --- substitutes: -o and the environment ---------------------------------- */
-
-static void
-substitute_add(struct substitute *s, const char *file, const char *text,
-    size_t n)
-{
-	struct conf_token *grown = reallocarray(s->tokens, s->n + 1,
-	    sizeof(*grown));
-
-	MUST(grown != NULL);
-	s->tokens = grown;
-	s->tokens[s->n++] = (struct conf_token){ .at = { file, 0 },
-		.text = conf_strndup(text, n) };
-}
-
-static void
-substitute_free(struct substitute *s)
-{
-	for (size_t i = 0; i < s->n; i++)
-		free(s->tokens[i].text);
-	free(s->tokens);
-	memset(s, 0, sizeof(*s));
-}
-
-/* "a,b" for lists, the text itself for everything else. */
-static void
-substitute(struct parse *parse, size_t index, const char *file,
-    const char *text)
-{
-	struct substitute *s = &parse->substitutes[index];
-	bool list = conf_type_is_list(conf_directives[index].type);
-	size_t n;
-
-	substitute_free(s);
-	for (;; text += n + 1) {
-		n = list ? strcspn(text, ",") : strlen(text);
-		while (list && n > 0 && *text == ' ') {
-			text++;
-			n--;
-		}
-		substitute_add(s, file, text, n);
-		if (text[n] == '\0')
-			return;
-	}
-}
-
-static int
-override_row(struct slice name)
-{
-	const uint8_t *dot = name.n == 0 ? NULL : memchr(name.p, '.', name.n);
-	int section = CONF_SEC_TOP;
-
-	if (dot != NULL) {
-		section = conf_section_find(CONF_SEC_TOP,
-		    slice_of(name.p, (size_t)(dot - name.p)));
-		if (section < 0 || conf_sections[section].title != NULL)
-			return (-1);
-		name = slice_from(name, (size_t)(dot - name.p) + 1);
-	}
-	return (conf_directive_find((enum conf_section)section, name));
-}
-
-static void
-read_overrides(struct parse *parse)
-{
-	const struct conf_source *src = parse->p.src;
-	struct conf_place at = { "-o", 0 };
-	const char *text, *equals;
-	int row;
-
-	for (size_t i = 0; i < src->noverrides; i++) {
-		text = src->overrides[i];
-		equals = strchr(text, '=');
-		if (equals == NULL) {
-			conf_diag(&parse->p.diags, at,
-			    "%.60s: must be NAME=VALUE", text);
-			continue;
-		}
-		row = override_row(slice_of(text, (size_t)(equals - text)));
-		if (row < 0)
-			conf_diag(&parse->p.diags, at, "%.60s: no such "
-			    "directive outside sections with a title", text);
-		else
-			substitute(parse, (size_t)row, "-o", equals + 1);
-	}
-}
-
-/* The variable's value, NULL when it is not set or empty. */
-static const char *
-variable(const struct parse *parse, const char *name)
-{
-	const struct conf_source *src = parse->p.src;
-	const char *value = src->env == NULL ? NULL : src->env(name);
-
-	return (value == NULL || *value == '\0' ? NULL : value);
-}
-
-static bool
-is_set(const struct parse *parse, int row)
-{
-	MUST(row >= 0);
-	return (parse->p.scan.given[row] != 0 ||
-	    parse->substitutes[row].tokens != NULL);
-}
-
-/* JWT_SECRET and ALLOWED_ORIGIN, where the file is silent. */
-static void
-read_environment(struct parse *parse)
-{
-	int secret = conf_directive_find(CONF_SEC_JWT, SLICE("secret"));
-	int jwks = conf_directive_find(CONF_SEC_JWT, SLICE("jwks_file"));
-	int origins = conf_directive_find(CONF_SEC_TOP,
-	    SLICE("allowed_origins"));
-	cfg_t *jwt = cfg_getsec(parse->cfg, conf_sections[CONF_SEC_JWT].name);
-	const char *value = variable(parse, "JWT_SECRET");
-
-	if (value != NULL && !is_set(parse, secret) && !is_set(parse, jwks) &&
-	    sections_count(jwt, CONF_SEC_JWT_KEY) == 0)
-		substitute(parse, (size_t)secret, "JWT_SECRET", value);
-	value = variable(parse, "ALLOWED_ORIGIN");
-	if (value != NULL && !is_set(parse, origins))
-		substitute(parse, (size_t)origins, "ALLOWED_ORIGIN", value);
 }
 
 /* --- the whole ------------------------------------------------------------ */
@@ -791,15 +553,15 @@ static void
 read_plain_sections(struct parse *parse)
 {
 	struct conf_place nowhere = { parse->p.src->file, 0 };
-	cfg_t *cfg;
+	struct cfg_t *tree;
 
 	for (unsigned i = 0; i < CONF_SEC__MAX; i++) {
 		if (conf_sections[i].title != NULL)
 			continue;
-		cfg = i == CONF_SEC_TOP ? parse->cfg :
-		    cfg_getsec(parse->cfg, conf_sections[i].name);
+		tree = i == CONF_SEC_TOP ? parse->tree : conf_tree_section(
+		    parse->tree, (enum conf_section)i, 0);
 		name_section(parse, (enum conf_section)i, NULL);
-		fill_section(parse, cfg, (enum conf_section)i, nowhere,
+		fill_section(parse, tree, (enum conf_section)i, nowhere,
 		    parse->p.conf);
 	}
 }
@@ -842,8 +604,11 @@ check_auth(struct parse *parse)
 static void
 build(struct parse *parse)
 {
-	read_overrides(parse);
-	read_environment(parse);
+	conf_substitutes_overrides(&parse->substitutes, parse->p.src,
+	    &parse->p.diags);
+	conf_substitutes_environment(&parse->substitutes, parse->p.src,
+	    &parse->p.scan, conf_tree_count(conf_tree_section(parse->tree,
+	    CONF_SEC_JWT, 0), CONF_SEC_JWT_KEY) > 0);
 	read_plain_sections(parse);
 	read_listens(parse);
 	read_jwt_keys(parse);
@@ -862,16 +627,16 @@ conf_parse(const struct conf_source *src, struct conf_errors *errors)
 
 	conf_diags_init(&p->diags);
 	conf_scan_init(&p->scan);
+	conf_substitutes_init(&parse.substitutes);
 	if (conf_scan(&p->scan, src, &p->diags))
-		parse.cfg = read_tree(p);
-	if (parse.cfg != NULL) {
+		parse.tree = conf_tree_read(&p->scan, src->file, &p->diags);
+	if (parse.tree != NULL) {
 		p->conf = conf_calloc(1, sizeof(*p->conf));
 		p->conf->magic = CONF_MAGIC;
 		build(&parse);
-		(void)cfg_free(parse.cfg);
 	}
-	for (size_t i = 0; i < CONF_NDIRECTIVES; i++)
-		substitute_free(&parse.substitutes[i]);
+	conf_tree_free(&parse.tree);
+	conf_substitutes_fini(&parse.substitutes);
 	conf_scan_fini(&p->scan);
 	if (p->diags.n > 0)
 		conf_free(&p->conf);

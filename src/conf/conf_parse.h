@@ -16,7 +16,6 @@ struct conf_parser {
 	struct conf_diags diags;
 	struct conf_scan scan;
 	struct conf	*conf;		/* being filled in */
-	bool		 unset;		/* a variable was missing somewhere */
 };
 
 /* The tokens given to one directive. */

@@ -163,12 +163,10 @@ lex_variable(struct scanner *s)
 		/* stays as it is, so that "is empty" is not said as well */
 		buf_slice(&s->text, slice_of(s->in.p, body.n + 3));
 		s->unset = true;
-		if (!s->skipping) {
-			s->out->unset = true;
+		if (!s->skipping)
 			conf_diag(s->diags, here(s, s->line),
 			    "the environment does not set %s "
 			    "(${%s:-DEFAULT} has a default)", word, word);
-		}
 	}
 	advance(s, body.n + 3);
 	return (true);

@@ -29,7 +29,6 @@ struct conf_scan {
 	size_t		 n, cap;
 	struct buf	 clean;		/* text for cfg_parse_buf, with NUL */
 	int		 given[CONF_NDIRECTIVES]; /* line, first; 0: not at all */
-	bool		 unset;		/* some token is */
 };
 
 void	conf_scan_init(struct conf_scan *);

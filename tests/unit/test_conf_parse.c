@@ -204,6 +204,12 @@ overrides_win_over_the_file(void **state)
 	assert_string_equal(conf->socketio_path, "/x");
 	conf_free(&conf);
 	conf_errors_fini(&errors);
+	conf = with_overrides("allowed_origins = '*'",
+	    (const char *const[]){ "allowed_origins=" }, 1, &errors);
+	assert_non_null(conf);
+	assert_int_equal(conf->norigins, 0);
+	conf_free(&conf);
+	conf_errors_fini(&errors);
 }
 
 static void
@@ -263,6 +269,46 @@ familiar_variables_count_where_the_file_is_silent(void **state)
 	conf_errors_fini(&errors);
 }
 
+/* What packaging/ holds, with an environment that sets whatever is asked. */
+static const char *
+generous_env(const char *name)
+{
+	return (strcmp(name, "ALLOWED_ORIGIN") == 0 ? "https://a.example" :
+	    strstr(name, "SHA256") != NULL || strstr(name, "SECRET") != NULL ?
+	    HEX64 : "/file");
+}
+
+static void
+the_files_that_come_along_are_valid(void **state)
+{
+	static const char *const files[] = { "roost.conf",
+		"examples/demo.conf", "examples/classroom.conf",
+		"examples/media.conf" };
+	static char text[32768];
+	const char *top = getenv("srcdir");
+	struct conf_source src = { .env = generous_env };
+	struct conf_errors errors;
+	struct conf *conf;
+	char path[4096];
+	FILE *f;
+
+	(void)state;
+	for (size_t i = 0; i < nitems(files); i++) {
+		snprintf(path, sizeof path, "%s/packaging/%s",
+		    top == NULL ? "." : top, files[i]);
+		f = fopen(path, "r");
+		assert_row(f != NULL, slice_str(path));
+		src.file = path;
+		src.text = slice_of(text, fread(text, 1, sizeof text, f));
+		assert_int_equal(fclose(f), 0);
+		conf_errors_init(&errors);
+		conf = conf_parse(&src, &errors);
+		assert_text(buf_unread(&errors.text), "");
+		conf_free(&conf);
+		conf_errors_fini(&errors);
+	}
+}
+
 static void
 errors_found_later_have_the_same_form(void **state)
 {
@@ -292,6 +338,7 @@ main(void)
 		cmocka_unit_test(bad_overrides_are_told_as_such),
 		cmocka_unit_test(
 		    familiar_variables_count_where_the_file_is_silent),
+		cmocka_unit_test(the_files_that_come_along_are_valid),
 		cmocka_unit_test(errors_found_later_have_the_same_form),
 	};
 
