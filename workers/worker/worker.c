@@ -105,7 +105,7 @@ worker_finish(struct worker *w)
 {
 	struct ipc_msg m;
 
-	if (w->mode == WORKER_SERVING || w->nconns > 0)
+	if (w->mode == WORKER_SERVING || w->nconns > 0 || w->doomed != NULL)
 		return;
 	ipc_init(&m, CONTROL_DRAINED);
 	if (w->control.fd != -1 && ipc_send(w->control.fd, &m) == -1)
