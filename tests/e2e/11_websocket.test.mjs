@@ -51,7 +51,9 @@ for (const [name, bytes, statuses] of handshakes) {
 	test(`handshake: ${name}: ${statuses.join(' or ')}`, async () => {
 		const r = await raw(d.port, bytes);
 		assert.ok(statuses.includes(r.status), r.head);
-		await r.sock.end(3000);
+		if (bytes.startsWith('GET'))
+			await r.sock.end(3000);
+		r.sock.close();
 	});
 }
 
@@ -165,16 +167,6 @@ const bad = [
 	    [`close code ${c}`, frame(OP.close, closePayload(c)), 1002]),
 	['bad UTF-8 in a close reason', frame(OP.close, Buffer.concat([closePayload(1000), utf8(0xc3, 0x28)])), 1007],
 	['binary on an envelope endpoint', frame(OP.binary, 'x'), 1003],
-	['text that is no JSON', T('hello'), 1007],
-	['JSON that is no envelope', T('[1,2]'), 1007],
-	['an envelope without event', T('{"data":1}'), 1007],
-	['an event that is no string', T('{"event":{},"data":1}'), 1007],
-	['an empty event name', T('{"event":"","data":1}'), 1007],
-	['an id that is an object', T('{"event":"q","id":{}}'), 1007],
-	['JSON nested 100,000 deep', T(`{"event":"q","data":${'['.repeat(30000)}`), 1007],
-	['a NUL byte in JSON', T('{"event":"q",\0"data":1}'), 1007],
-	['a broken escape', T('{"event":"q","data":"\\x"}'), 1007],
-	['a half number', T('{"event":"q","data":1.}'), 1007],
 ];
 for (const [name, bytes, code] of bad) {
 	test(`frames: ${name}: ${code}`, async () => {
@@ -185,6 +177,32 @@ for (const [name, bytes, code] of bad) {
 		    `closed with ${c.code} ${c.reason}`);
 		await w.s.end(4000);
 		await bystander.silent('bystander');
+	});
+}
+
+/* --- messages that are no envelope: said so, and nothing more ------------- */
+
+for (const [name, bytes] of [
+	['text that is no JSON', T('hello')],
+	['JSON that is no envelope', T('[1,2]')],
+	['an envelope without event', T('{"data":1}')],
+	['an event that is no string', T('{"event":{},"data":1}')],
+	['an empty event name', T('{"event":"","data":1}')],
+	['an id that is an object', T('{"event":"q","id":{}}')],
+	['JSON nested 100,000 deep', T(`{"event":"q","data":${'['.repeat(30000)}`)],
+	['a NUL byte in JSON', T('{"event":"q",\0"data":1}')],
+	['a broken escape', T('{"event":"q","data":"\\x"}')],
+	['a half number', T('{"event":"q","data":1.}')],
+]) {
+	test(`envelope: ${name}: error bad_request`, async () => {
+		const w = await Ws.must(d.port, '/ws/echo');
+		w.send(bytes);
+		const m = await w.event();
+		assert.equal(m.event, 'error');
+		assert.equal(m.data.code, 'bad_request');
+		w.json({ event: 'q', data: 1 });
+		assert.deepEqual(await w.event(), { event: 'q', data: 1 });
+		await w.bye();
 	});
 }
 

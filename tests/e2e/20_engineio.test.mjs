@@ -111,7 +111,9 @@ test('the path with and without its last slash; others are 404', async () => {
 test('another path may be configured', async () => {
 	const e = await Daemon.start({ conf: echo +
 	    'socketio { path = "/rt" }\n' });
-	await (await engine(e.port, { path: '/rt' })).alive();
+	const w = await engine(e.port, { path: '/rt' });
+	await w.alive();
+	w.drop();
 	assert.equal((await Ws.open(e.port,
 	    '/socket.io/?EIO=4&transport=websocket')).response.status, 404);
 	await e.stop();
@@ -197,7 +199,7 @@ test('connect timeout: a refused namespace does not stop it', async () => {
 
 test('maxPayload: exactly that much is taken, one byte more is 1009', async () => {
 	const w = await socketio(d.port);
-	const fit = `42["q","${'x'.repeat(1000 - 8)}"]`;
+	const fit = `42["q","${'x'.repeat(1000 - 10)}"]`;
 	assert.equal(fit.length, 1000);
 	w.text(fit);
 	assert.equal((await w.message()).length, 1000);

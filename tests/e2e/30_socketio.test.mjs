@@ -89,9 +89,7 @@ test('several namespaces on one connection are independent', async () => {
 	const a = await connect(d, '/');
 	const m = a.io;
 	const b = m.socket('/echo');
-	b.connect();
 	const c = m.socket('/members', { auth: { token } });
-	c.connect();
 	await connected(b);
 	await connected(c);
 	assert.equal(new Set([a.id, b.id, c.id]).size, 3);
@@ -124,7 +122,6 @@ test('an event of one namespace is not seen in another', async () => {
 test('unknown namespace: "Invalid namespace", the connection lives', async () => {
 	const a = await connect(d);
 	const b = a.io.socket('/nope');
-	b.connect();
 	const e = await refused(b);
 	assert.equal(e.message, 'Invalid namespace');
 	assert.equal(b.active, false);

@@ -184,7 +184,7 @@ for (const name of ['malformed-engineio', 'malformed-socketio']) {
 			assert.ok(open.includes(code === null),
 			    code === null ? 'stayed open' : `closed ${code}`);
 			if (code !== null)
-				assert.ok([1002, 1003, 1005, 1007, 1008]
+				assert.ok([1000, 1002, 1003, 1005, 1007, 1008]
 				    .includes(code), `code ${code}`);
 		});
 	});

@@ -231,7 +231,7 @@ test('user: every connection of that user, confirm to the sender, renamed', asyn
 	const [[back]] = await heard(a, 'dm:sent');
 	assert.equal(back.text, 'psst');
 	assert.equal(await ask(c, 'echo', 1), 1);
-	assert.equal(c.got.length, 0);
+	assert.equal(gotten(c, 'dm:new').length + gotten(c, 'dm:sent').length, 0);
 	assert.equal((await ask(a, 'dm', { to: 'nobody' })).delivered, 0);
 	assert.equal(codeOf(await ask(a, 'dm', { to: 5 })), 'invalid');
 	closeAll(a, c, ...b);

@@ -144,7 +144,8 @@ test('HTTP publish through any worker reaches both, in order', async () => {
 		const list = upTo(50).map((i) => ({ namespace: 'bus', event: 'h',
 			data: k * 50 + i }));
 		const r = await fetch(d.url('/api/v1/batch'), { method: 'POST',
-			headers: { Authorization: `Bearer ${KEY}`, Connection: 'close' },
+			headers: { Authorization: `Bearer ${KEY}`, Connection: 'close',
+			    'Content-Type': 'application/json' },
 			body: JSON.stringify({ publish: list }) });
 		assert.equal(r.status, 200);
 		for (const s of [a, b])

@@ -9,6 +9,7 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 export const here = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
@@ -52,6 +53,8 @@ export function tempdir() {
 
 const badWords = /AddressSanitizer|LeakSanitizer|UndefinedBehavior|runtime error:|MUST\(|panic/;
 const running = new Set();
+/* A test that failed may leave clients that reconnect for ever. */
+after(() => { setTimeout(() => process.exit(), 2000).unref(); });
 process.on('exit', () => {
 	for (const d of running) {
 		try { d.child.kill('SIGKILL'); } catch { /* gone */ }
@@ -119,10 +122,11 @@ export class Daemon {
 			d.child.kill('SIGKILL');
 			throw new Error(`${e.message}\n--- log\n${d.log}`);
 		}
+		/* in the order of the file: listener=1, 2, ... */
 		for (const m of d.log.matchAll(
 		    /listening addr=(\S+) listener=(\d+)/g)) {
 			const port = m[1].match(/:(\d+)$/);
-			d.ports[Number(m[2])] = port ? Number(port[1]) : m[1];
+			d.ports[Number(m[2]) - 1] = port ? Number(port[1]) : m[1];
 		}
 		d.port = d.ports[0];
 		return d;
