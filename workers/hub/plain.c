@@ -101,7 +101,7 @@ bare_text(struct client *c, struct slice data)
 		client_close(c, REASON_raw_parse);
 		return;
 	}
-	in.args = rest;
+	in.args = in.first = rest;
 	rule_event(c->sessions, &in);
 }
 
@@ -121,7 +121,7 @@ plain_text(struct client *c, uint8_t *data, size_t n)
 		return;
 	}
 	in.event = m.event;
-	in.args = m.data;
+	in.args = in.first = m.data;
 	if (m.id.n != 0)
 		in.ack = (struct ack){ .kind = ACK_RAW, .raw = m.id };
 	rule_event(s, &in);

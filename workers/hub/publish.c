@@ -4,9 +4,6 @@
  */
 #include "hub/publish.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "hub/hub_int.h"
 #include "proto/bus.h"
 #include "shm/interest.h"
@@ -158,36 +155,57 @@ publish_audience(struct hub *h, const struct conf_namespace *ns,
 	return (got);
 }
 
+static uint8_t *
+put(uint8_t *to, struct slice s)
+{
+	if (s.n != 0)
+		memcpy(to, s.p, s.n);
+	return (to + s.n);
+}
+
+/* base 10 or 16 */
+static uint8_t *
+put_number(uint8_t *to, uint64_t v, unsigned base)
+{
+	uint8_t tmp[20];
+	size_t i = sizeof tmp;
+
+	do {
+		tmp[--i] = (uint8_t)"0123456789abcdef"[v % base];
+		v /= base;
+	} while (v != 0);
+	return (put(to, slice_of(tmp + i, sizeof tmp - i)));
+}
+
+/* Written by hand: it is part of each message. */
 struct slice
 publish_meta(struct hub *h, struct slice from, struct slice room,
     struct slice *id)
 {
 	struct buf *b = &h->meta;
-	char seq[17];
-	size_t at, n;
+	uint8_t *to, *at;
 
-	n = (size_t)snprintf(seq, sizeof seq, "%" PRIx64, ++h->seq);
+	*id = slice_of(NULL, 0);
 	buf_reset(b);
-	buf_str(b, "{\"id\":\"");
-	at = b->wpos;
-	buf_append(b, h->id_prefix, h->id_prefix_len);
-	buf_append(b, seq, n);
-	n = b->wpos - at;
-	buf_str(b, "\",\"from\":");
-	buf_slice(b, from.n == 0 ? SLICE("null") : from);
-	if (room.n != 0) {
-		buf_str(b, ",\"room\":");
-		buf_slice(b, room);
-	}
-	buf_str(b, ",\"ts\":");
-	buf_u64(b, h->wall.ms);
-	buf_byte(b, '}');
-	if (b->oom) {
+	if (!buf_reserve(b, 128 + h->id_prefix_len + from.n + room.n)) {
 		counter_add(COUNTER_memory_failures, 1);
-		*id = slice_of(NULL, 0);
 		return (*id);
 	}
-	*id = slice_of(b->data + at, n);
+	to = put(b->data, SLICE("{\"id\":\""));
+	at = to;
+	to = put(to, slice_of(h->id_prefix, h->id_prefix_len));
+	to = put_number(to, ++h->seq, 16);
+	*id = slice_of(at, (size_t)(to - at));
+	to = put(to, SLICE("\",\"from\":"));
+	to = put(to, from.n == 0 ? SLICE("null") : from);
+	if (room.n != 0) {
+		to = put(to, SLICE(",\"room\":"));
+		to = put(to, room);
+	}
+	to = put(to, SLICE(",\"ts\":"));
+	to = put_number(to, h->wall.ms, 10);
+	*to++ = '}';
+	b->wpos = (size_t)(to - b->data);
 	return (buf_unread(b));
 }
 

@@ -210,7 +210,8 @@ may_pass(struct passage *w)
 		    r->error);
 		return (false);
 	}
-	if ((r->nchecks != 0 || r->field != NULL) && w->in->args.n != 0)
+	if ((r->nchecks != 0 || r->field != NULL) && w->first.n == 0 &&
+	    w->in->args.n != 0)
 		MUST(json_value(w->in->args, &w->first) > 0);
 	c = failed_check(r, w->first);
 	if (c != NULL) {
@@ -233,16 +234,26 @@ may_pass(struct passage *w)
 
 /* --- sending -------------------------------------------------------------- */
 
+/* An ack that names the publication. */
+static bool
+ack_wants_id(const struct passage *w)
+{
+	return (w->in->ack.kind != ACK_NONE &&
+	    (w->rule->ack == CONF_ACK_ACCEPTED ||
+	    w->rule->ack == CONF_ACK_DELIVERED));
+}
+
 static void
 make_publication(struct passage *w)
 {
 	struct session *s = w->s;
-	struct slice from = { NULL, 0 }, meta;
+	struct slice from = { NULL, 0 }, meta = { NULL, 0 };
 
 	if (s->who != NULL)
 		from = principal_user_json(s->who);
-	meta = publish_meta(s->hub, from,
-	    w->rule->to == CONF_TO_ROOM ? w->raw : slice_of(NULL, 0), &w->id);
+	if (w->rule->meta || ack_wants_id(w))
+		meta = publish_meta(s->hub, from, w->rule->to == CONF_TO_ROOM ?
+		    w->raw : slice_of(NULL, 0), &w->id);
 	w->p = (struct publication){
 		.nsp = slice_of(s->ns->name, s->ns->name_len),
 		.event = w->rule->as_json == NULL ? w->in->event :
@@ -370,7 +381,8 @@ rule_event(struct session *s, const struct inbound *in)
 	}
 	w.s = s;
 	w.in = in;
-	w.first = w.raw = w.name = slice_of(NULL, 0);
+	w.first = in->first;
+	w.raw = w.name = w.id = slice_of(NULL, 0);
 	if (may_pass(&w))
 		pass(&w);
 }

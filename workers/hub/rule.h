@@ -20,6 +20,8 @@ const char *refused_code(enum refused);
 struct inbound {
 	struct slice	 event;		/* raw JSON string */
 	struct slice	 args;		/* elements without brackets */
+	struct slice	 first;		/* the first of them; empty: none, or
+					 * not looked for yet */
 	struct ack	 ack;
 };
 
