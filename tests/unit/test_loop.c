@@ -18,8 +18,8 @@ struct watch {
 	unsigned	 calls;
 	unsigned	 events;	/* of the last call */
 	struct watch	*removes;	/* and frees, when called */
+	struct watch	*pauses;	/* wants nothing of it any more */
 	bool		 reads;
-	bool		 stops;
 };
 
 static struct watch *
@@ -65,8 +65,8 @@ on_event(struct loop_fd *f, unsigned events)
 			return; /* w is gone */
 		w->removes = NULL;
 	}
-	if (w->stops)
-		loop_stop(loop);
+	if (w->pauses != NULL)
+		assert_int_equal(loop_mod(loop, &w->pauses->io, 0), 0);
 }
 
 static void
@@ -229,6 +229,24 @@ events_of_a_freed_descriptor_are_dropped(void **state)
 }
 
 static void
+events_no_longer_wanted_are_dropped(void **state)
+{
+	struct watch *a = watch_new(LOOP_IN, on_event);
+	struct watch *b = watch_new(LOOP_IN, on_event);
+
+	(void)state;
+	a->pauses = b;
+	b->pauses = a;
+	say(a, "x");
+	say(b, "x");
+	run(2);
+	assert_int_equal(a->calls + b->calls, 2);
+	assert_true(a->calls == 0 || b->calls == 0);
+	watch_free(a);
+	watch_free(b);
+}
+
+static void
 a_callback_may_free_itself(void **state)
 {
 	struct watch *w = watch_new(LOOP_IN, on_event);
@@ -299,6 +317,7 @@ main(void)
 		T(a_lost_connection_is_reported_even_if_nothing_is_wanted),
 		T(a_half_closed_peer_is_reported_when_wanted),
 		T(events_of_a_freed_descriptor_are_dropped),
+		T(events_no_longer_wanted_are_dropped),
 		T(a_callback_may_free_itself),
 		T(a_descriptor_that_cannot_be_watched_is_an_error),
 		T(events_come_before_timers_of_the_same_turn),
