@@ -7,7 +7,7 @@
  *	       rate sets, 8 words of 8 bytes each
  *	       presence: node map nsid seen dirty dsum head
  *	       interest: the same
- *	       columns of presence, one per slot	(pages made when touched)
+ *	       columns of presence, one per slot	(made when touched)
  *	       columns of interest, one per slot	(the same)
  *
  * Rules.  No locks and no waiting for another process: each word has one
@@ -118,7 +118,7 @@ struct shm_node {
 	_Atomic uint64_t ann;
 	_Atomic uint64_t bits[2];	/* worker slots holding it: bit s - 1 */
 	_Atomic uint64_t remote;	/* other hosts; relay; bit 63 = more */
-	_Atomic uint64_t status;	/* set_at_s << 32 | code << 24 | app24 */
+	_Atomic uint64_t status;	/* set_at_s << 32 | code << 24 | tag */
 	_Atomic uint64_t last_seen_ms;	/* unix */
 	_Atomic uint32_t next;		/* node, 0 = end of chain */
 	uint16_t	 ns;

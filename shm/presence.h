@@ -29,7 +29,7 @@ struct presence_info {
 
 struct presence_entry {
 	struct slice	 user;		/* borrowed until the next wait */
-	bool		 whole;		/* false: user is a prefix, id too long */
+	bool		 whole;		/* false: a prefix of a long id */
 	struct presence_info info;
 };
 

@@ -180,7 +180,7 @@ render_prometheus(const struct stats_snapshot *s, struct buf *out)
 	}
 }
 
-/* --- JSON ---------------------------------------------------------------- */
+/* --- JSON ----------------------------------------------------------------- */
 
 static void
 json_string(struct buf *out, const char *s)

@@ -1,6 +1,7 @@
 /*
- * Making and mapping the segment.  Sizes become offsets in one function, plan(),
- * used by create and attach alike, so that "the same layout" is one hash.
+ * Making and mapping the segment.  Sizes become offsets in one function,
+ * plan(), used by create and attach alike, so that "the same layout" is one
+ * hash.
  */
 #include "shm/segment.h"
 

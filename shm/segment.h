@@ -19,7 +19,7 @@ struct segment_params {
 	unsigned	 max_workers;	/* 1..64; slots are twice as many + 1 */
 	uint32_t	 presence_max;	/* users tracked, 1..2^26 */
 	uint32_t	 interest_max;	/* rooms and user channels, 1..2^26 */
-	uint32_t	 rate_ways;	/* rate buckets, rounded up to 8 * 2^k */
+	uint32_t	 rate_ways;	/* rate buckets; becomes 8 * 2^k */
 	unsigned	 max_ns;	/* namespaces, 1..65535 */
 	/* longer keys are kept as prefix and digest; 0: 128. 64 or 128 */
 	unsigned	 presence_key_max;
@@ -61,7 +61,7 @@ struct slot_row *segment_slot(const struct segment *, unsigned slot);
 bool	segment_relay_sleep(struct segment *) MUST_USE;
 void	segment_relay_woke(struct segment *);	/* relay, after waiting */
 
-/* --- sweep.c: what the master does, and nobody else -------------------- */
+/* --- sweep.c: what the master does, and nobody else ----------------------- */
 /*
  * Everything a dead child left: call only after waitpid() returned it and
  * slot_dead().  May be interrupted anywhere and repeated.  Frees the slot.

@@ -35,7 +35,7 @@ struct stats {
 	ino_t		 ino;
 	bool		 writer;
 	uint64_t	 str_used;
-	uint64_t	 named[NS_BLOCKS / 64 + 1]; /* blocks that have a name */
+	uint64_t	 named[NS_BLOCKS / 64 + 1]; /* bit per block */
 	uint32_t	 ns_name[NS__MAX];	/* strings of the rows */
 	uint32_t	 ns_help[NS__MAX];
 };
@@ -68,7 +68,7 @@ cell(const struct stats *st, unsigned col, uint32_t i)
 	return (__atomic_load_n(column_at(st, col) + i, __ATOMIC_RELAXED));
 }
 
-/* --- writer ------------------------------------------------------------- */
+/* --- writer --------------------------------------------------------------- */
 
 static uint64_t
 round_up(uint64_t n, uint64_t to)
@@ -473,7 +473,7 @@ stats_ns(struct stats *st, unsigned ns, const char *name)
 	return (block != 0);
 }
 
-/* --- reader -------------------------------------------------------------- */
+/* --- reader --------------------------------------------------------------- */
 
 static bool
 within(uint64_t off, uint64_t stride, uint64_t n, uint64_t size)

@@ -65,9 +65,9 @@ struct stats_desc {			/* 64 bytes: one metric */
 	uint8_t		 type;		/* enum stats_type */
 	uint8_t		 agg;		/* enum stats_agg */
 	uint8_t		 unit;		/* enum stats_unit */
-	uint8_t		 sub_bits;	/* histogram: log2 of cells per octave */
+	uint8_t		 sub_bits;	/* histogram: 2^k cells an octave */
 	uint32_t	 cell;		/* u64 index in a column */
-	uint32_t	 ncells;	/* histogram: buckets and the sum, last */
+	uint32_t	 ncells;	/* histogram: buckets, then the sum */
 	uint32_t	 flags;		/* 1: deprecated */
 	uint8_t		 spare[36];
 };
@@ -95,7 +95,7 @@ enum stats_role { STATS_ROLE_RELAY, STATS_ROLE_WORKER, STATS_ROLE_MASTER };
 
 struct stats;
 
-/* --- writer ------------------------------------------------------------- */
+/* --- writer --------------------------------------------------------------- */
 struct stats_params {
 	unsigned	 nslots;	/* of the segment; one more is made */
 	const char	*version;	/* of the program */
@@ -128,7 +128,7 @@ void	stats_heartbeat(struct stats *, unsigned slot, struct wall now);
  */
 bool	stats_ns(struct stats *, unsigned ns, const char *name);
 
-/* --- reader -------------------------------------------------------------- */
+/* --- reader --------------------------------------------------------------- */
 /*
  * Maps a stats file read-only.  NULL + errno: EAGAIN (not finished yet),
  * EPROTO (not a stats file, or another major version), EFBIG (cut short),

@@ -97,7 +97,7 @@ void	table_mark(struct table *, uint32_t n);
 /* L and R as the bits have it now. */
 unsigned table_level(const struct table *, uint32_t n);
 
-/* --- relay --------------------------------------------------------------- */
+/* --- relay ---------------------------------------------------------------- */
 struct table_event {
 	uint32_t	 node;
 	uint16_t	 ns;
@@ -135,7 +135,7 @@ uint32_t table_mirror(struct table *, uint16_t ns, struct slice key,
 void	table_inherit_begin(struct table *);
 void	table_inherit_end(struct table *);
 
-/* --- master -------------------------------------------------------------- */
+/* --- master --------------------------------------------------------------- */
 /* What slot left, its owner being dead for sure. Idempotent. */
 void	table_reclaim(struct table *, unsigned slot);
 /* Mirrors of a relay that does not come back. Idempotent. */

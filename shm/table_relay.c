@@ -52,6 +52,7 @@ table_relay_start(struct table *t, uint64_t leave_delay_us)
 	if (r == NULL)
 		return (-1);
 	t->relay = r;
+	slots_quiesce_leave(t->seg, 0);
 	r->delay_us = leave_delay_us;
 	r->queued = calloc(t->cap / 8 + 1, 1);
 	r->kept = calloc(t->cap / 8 + 1, 1);

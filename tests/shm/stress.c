@@ -83,7 +83,7 @@ wrong(const char *what, unsigned who, unsigned user)
 	atomic_fetch_add(&shared->wrong, 1);
 }
 
-/* --- a worker -------------------------------------------------------------- */
+/* --- a worker ------------------------------------------------------------- */
 
 static void
 check_joined(struct presence *p, unsigned me, unsigned u, uint32_t n)
@@ -170,7 +170,7 @@ worker_main(unsigned me, unsigned slot)
 	}
 }
 
-/* --- the relay ------------------------------------------------------------- */
+/* --- the relay ------------------------------------------------------------ */
 
 /* The outside world: drops what is not newer, and must see L alternate. */
 static void
@@ -239,7 +239,7 @@ relay_main(void)
 	}
 }
 
-/* --- the master ------------------------------------------------------------ */
+/* --- the master ----------------------------------------------------------- */
 
 static void
 start(unsigned who)
@@ -438,7 +438,7 @@ pause_and_check(void)
 	atomic_store(&shared->pause, 0);
 }
 
-/* --- a run ----------------------------------------------------------------- */
+/* --- a run ---------------------------------------------------------------- */
 
 static void
 begin(unsigned workers, unsigned users, unsigned room)
@@ -487,7 +487,7 @@ finish(void)
 
 static const struct {
 	unsigned	 workers, users, room;
-	bool		 relay_dies;	/* a new relay's scan hides lost marks */
+	bool		 relay_dies;	/* its scan hides lost marks */
 	unsigned	 one_in;	/* hooks at which a worker dies */
 	unsigned	 ms;		/* between checks, at least */
 } runs[] = {

@@ -486,7 +486,7 @@ mirrors_of_a_relay_long_dead_are_dropped(void **state)
 	world_fini(&w);
 }
 
-/* --- killed at each step ---------------------------------------------------- */
+/* --- killed at each step -------------------------------------------------- */
 
 static uint32_t old_node;
 
@@ -665,7 +665,7 @@ every_step_may_be_the_relays_last(void **state)
 	assert_true(k > 10);
 }
 
-/* --- against a plain model --------------------------------------------------- */
+/* --- against a plain model ------------------------------------------------ */
 
 #define KEYS	48
 #define STEPS	60000
