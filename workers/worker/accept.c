@@ -79,6 +79,7 @@ accept_refuse(struct worker *w, struct listener *l, int fd,
 	c->refused = true;
 	w->refusals++;
 	c->half = true;
+	counter_add(COUNTER_http_5xx, 1);
 	conn_say(c, slice_str(accept_full));
 	conn_close(c, REASON_too_many_requests);
 }

@@ -134,6 +134,8 @@ worker_stop(struct worker *w, enum worker_mode mode, uint64_t ms)
 		accept_close(w);
 	w->mode = mode;
 	w->stop_at = mono_add_ms(w->now, ms);
+	w->drain_from = w->now;
+	w->drain_all = w->nconns;
 	if (mode == WORKER_STOPPING)
 		worker_close_all(w, REASON_shutdown);
 }
@@ -143,18 +145,20 @@ static void
 worker_drain_some(struct worker *w)
 {
 	struct conn *c;
-	uint64_t left_ms, n;
+	uint64_t all_us, gone_us;
+	size_t due;
 
-	left_ms = w->stop_at.us > w->now.us ?
-	    (w->stop_at.us - w->now.us) / 1000 : 0;
-	n = w->nconns * WORKER_TICK_MS / (left_ms + WORKER_TICK_MS) + 1;
+	all_us = w->stop_at.us - w->drain_from.us;
+	gone_us = w->now.us - w->drain_from.us;
+	due = gone_us >= all_us ? SIZE_MAX :
+	    (size_t)(w->drain_all * gone_us / all_us);
 	LIST_FOREACH(c, &w->conns, link) {
-		if (n == 0)
+		if (w->drain_told >= due)
 			break;
 		if (c->parting || c->state >= CONN_CLOSING)
 			continue;
 		conn_close(c, REASON_restart);
-		n--;
+		w->drain_told++;
 	}
 }
 

@@ -60,6 +60,9 @@ struct worker {
 	struct wall	 wall;
 	enum worker_mode mode;
 	struct mono	 stop_at;	/* all clients are gone by then */
+	struct mono	 drain_from;	/* DRAINING: since when, */
+	size_t		 drain_all;	/*   and of how many at that time */
+	size_t		 drain_told;	/*   so many have been told to go */
 	struct loop_fd	 control;
 	struct bus_port	 bus;
 	struct timer	 tick;
