@@ -159,11 +159,20 @@ struct conf_event {
 	int		 line;
 };
 
+enum conf_presence {		/* who is told who is there */
+	CONF_PRESENCE_OFF,	/* nobody; the events of presence are unknown */
+	CONF_PRESENCE_QUERY,	/* who asks or watches */
+	CONF_PRESENCE_ROOMS,	/* besides: the room one joins or leaves */
+	CONF_PRESENCE_NAMESPACE	/* besides: everybody in the namespace */
+};
+
 struct conf_namespace {
 	uint16_t	 index;		/* position in conf.namespaces */
 	char		*name;		/* with its slash: "/", "/chat" */
 	size_t		 name_len;
 	enum conf_auth	 auth;
+	enum conf_presence presence;
+	uint64_t	 idle_after_ms;	/* silent for so long: away; 0: never */
 	char		**roles;
 	size_t		 nroles;
 	struct conf_room *rooms;
@@ -235,6 +244,7 @@ struct conf {
 	struct conf_api_key *api_keys;
 	size_t		 napi_keys;
 	uint64_t	 auth_warning_ms;  /* auth:expiring comes so long before */
+	uint64_t	 leave_grace_ms; /* presence: a leave is told after */
 	/* shared memory and stats */
 	unsigned	 shm_users;	/* presence entries */
 	unsigned	 shm_rooms;	/* interest entries */

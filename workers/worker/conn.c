@@ -390,6 +390,14 @@ conn_write(struct conn *c, size_t *want)
 	return (n);
 }
 
+/* One message is always taken, however large messages may be. */
+static bool
+conn_too_far_behind(const struct conn *c)
+{
+	return (c->outq.n > 1 &&
+	    outq_bytes(&c->outq) > c->w->conf->send_queue_bytes);
+}
+
 /* The socket is full: wait for room, and not for ever. */
 static void
 conn_block(struct conn *c, size_t moved)
@@ -409,7 +417,7 @@ conn_block(struct conn *c, size_t moved)
 	if (loop_mod(w->loop, &c->io, CONN_TRIGGER | LOOP_OUT |
 	    (c->state == CONN_HTTP ? 0 : LOOP_IN)) == -1)
 		conn_abort(c, REASON_memory);
-	if (outq_bytes(&c->outq) > w->conf->send_queue_bytes)
+	if (conn_too_far_behind(c))
 		conn_abort(c, REASON_slow_consumer);
 }
 
@@ -470,7 +478,7 @@ conn_flush(struct outq *q)
 		return;
 	}
 	if (unlikely(q->blocked)) {
-		if (outq_bytes(q) > c->w->conf->send_queue_bytes)
+		if (conn_too_far_behind(c))
 			conn_abort(c, REASON_slow_consumer);
 		return;		/* the socket will tell */
 	}
