@@ -1,0 +1,103 @@
+#!/bin/sh
+# Who may include whom: the picture of the README as a table.  A new arrow is
+# a decision: change the picture first.
+#
+# usage: includes.sh [TOP]
+set -eu
+cd "${1:-.}"
+
+# folder or file        what it may include of ours (a folder, or one header)
+arrows() {
+	cat <<'EOF'
+src/base/		base
+src/sys/		base sys
+src/conf/		base conf
+src/proto/		base proto
+shm/			base shm proto/authfail.def
+shm/segment.c		base shm sys
+workers/hub/		base conf proto shm hub
+workers/worker/		base sys conf proto shm hub worker role.h config.h
+workers/relay/		base sys conf proto shm relay role.h config.h
+src/master/		base sys conf shm master role.h proto/token.h proto/ctl.h config.h
+src/tools/		base shm tools proto/ctl.h config.h
+src/role.h		base
+src/main.c		base sys conf shm master role.h config.h
+man/			base conf shm proto/authfail.def
+EOF
+}
+
+# a library has one home
+homes() {
+	cat <<'EOF'
+openssl/	src/base/digest.c src/base/pkey.c workers/worker/tls.c
+wslay/		src/proto/ws.c
+jwt.h		src/proto/token.c
+jansson.h	src/proto/token.c src/proto/jwk.c
+hiredis/	workers/relay/redis.c
+confuse.h	src/conf/conf_tree.c
+sys/epoll.h	src/sys/loop_epoll.c
+sys/signalfd.h	src/sys/plat_linux.c
+sys/prctl.h	src/sys/plat_linux.c
+linux/		src/sys/plat_linux.c
+EOF
+}
+
+find src shm workers man -name '*.[ch]' | sort | xargs grep -n '^#[ 	]*include' |
+sed -E 's/^([^:]*):([0-9]*):#[ \t]*include[ \t]*([<"])([^>"]*)[>"].*/\1 \2 \3 \4/' |
+awk -v arrows="$(arrows)" -v homes="$(homes)" '
+BEGIN {
+	n = split(arrows, row, "\n")
+	for (i = 1; i <= n; i++) {
+		m = split(row[i], f, /[ \t]+/)
+		for (j = 2; j <= m; j++)
+			may[f[1], f[j]] = 1
+		known[f[1]] = 1
+	}
+	n = split(homes, row, "\n")
+	for (i = 1; i <= n; i++) {
+		m = split(row[i], f, /[ \t]+/)
+		lib[i] = f[1]
+		for (j = 2; j <= m; j++)
+			home[f[1], f[j]] = 1
+	}
+	nlib = n
+}
+{
+	file = $1; line = $2; kind = $3; what = $4
+	files[file] = 1
+	count++
+	if (kind == "<") {
+		for (i = 1; i <= nlib; i++) {
+			if (index(what, lib[i]) == 1 && !((lib[i], file) in home)) {
+				printf "%s:%s: <%s> has another home\n", file, line, what
+				bad++
+			}
+		}
+		next
+	}
+	who = file
+	if (!(who in known))
+		sub(/[^\/]*$/, "", who)
+	if (!(who in known)) {
+		printf "%s:%s: %s is not in the table\n", file, line, who
+		bad++
+		next
+	}
+	folder = what
+	if (!sub(/\/.*/, "", folder))
+		folder = what
+	if (!((who, folder) in may) && !((who, what) in may)) {
+		printf "%s:%s: %s may not include \"%s\"\n", file, line, who, what
+		bad++
+	}
+}
+END {
+	for (who in files)
+		nfiles++
+	if (count == 0) {
+		print "includes: nothing found"
+		exit 1
+	}
+	printf "includes: %d in %d files, %d wrong\n", count, nfiles, bad
+	exit bad > 0
+}'
