@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "conf/conf.h"
+#include "conf/conf_rule.h"
 #include "proto/token.h"
 
 struct load_context {
@@ -116,6 +117,22 @@ load_jwks(const struct load_context *c, const char *path,
 	buf_fini(&text);
 }
 
+/* conf/ and proto/ do not know each other: one bit must mean one algorithm. */
+static void
+load_check_algorithms(void)
+{
+	const char *name = CONF_ALGORITHMS;
+	size_t n;
+	int i;
+
+	for (i = 0; i < TOKEN_ALG__MAX; i++) {
+		n = strcspn(name, " ");
+		MUST(token_alg_from(slice_of(name, n)) == i);
+		name += n + strspn(name + n, " |");
+	}
+	MUST(*name == '\0');
+}
+
 static void
 load_tokens(const struct load_context *c, const struct conf_jwt *jwt,
     struct load *load)
@@ -123,6 +140,7 @@ load_tokens(const struct load_context *c, const struct conf_jwt *jwt,
 	const char *why;
 	size_t i;
 
+	load_check_algorithms();
 	if (!jwt->enabled)
 		return;
 	load->keys = token_keys_new(jwt->algorithms);
