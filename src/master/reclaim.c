@@ -3,8 +3,6 @@
  */
 #include "master/reclaim.h"
 
-#include <string.h>
-
 #include "conf/conf.h"
 #include "shm/counters.h"
 #include "shm/presence.h"
@@ -17,11 +15,16 @@ void
 reclaim_child(struct segment *seg, struct stats *stats, unsigned slot,
     const char *title)
 {
-	char note[128], safe[512];
+	char note[128];
+	size_t i;
 
-	if (slot_panic(seg, slot, note))
-		log_warnx("panic role=%s slot=%u note=\"%s\"", title, slot,
-		    log_safe(safe, sizeof safe, note, strlen(note)));
+	if (slot_panic(seg, slot, note)) {
+		for (i = 0; note[i] != '\0'; i++) {
+			if (note[i] < ' ' || note[i] > '~')
+				note[i] = '?'; /* its writer was not well */
+		}
+		log_warnx("panic role=%s slot=%u note: %s", title, slot, note);
+	}
 	slot_dead(seg, slot);
 	stats_slot_dead(stats, slot);
 	segment_reclaim(seg, slot);
