@@ -221,6 +221,7 @@ set_word(struct conf_parser *p, const struct conf_value *v, void *object)
 
 static_assert(sizeof(enum conf_auth) == sizeof(unsigned) &&
     sizeof(enum conf_ack) == sizeof(unsigned) &&
+    sizeof(enum conf_presence) == sizeof(unsigned) &&
     sizeof(enum conf_format) == sizeof(unsigned), "enums are set as unsigned");
 
 static void

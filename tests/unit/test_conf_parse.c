@@ -47,8 +47,34 @@ an_empty_file_has_all_the_defaults(void **state)
 	assert_int_equal(conf->shm_users, 100000);
 	assert_int_equal(conf->shm_rooms, 65536);
 	assert_int_equal(conf->nnamespaces, 0);
+	assert_int_equal(conf->leave_grace_ms, 5000);
 	conf_free(&conf);
 	assert_null(conf);
+}
+
+static void
+presence_is_chosen_for_each_namespace(void **state)
+{
+	struct conf *conf = conf_text("presence { leave_grace = 0 }\n"
+	    "namespace '/a' { auth = none }\n"
+	    "namespace '/b' { auth = none presence = rooms idle_after = 5m }\n"
+	    "namespace '/c' { auth = none presence = namespace }");
+
+	(void)state;
+	assert_int_equal(conf->leave_grace_ms, 0);
+	assert_int_equal(conf->namespaces[0].presence, CONF_PRESENCE_OFF);
+	assert_int_equal(conf->namespaces[0].idle_after_ms, 0);
+	assert_int_equal(conf->namespaces[1].presence, CONF_PRESENCE_ROOMS);
+	assert_int_equal(conf->namespaces[1].idle_after_ms, 300000);
+	assert_int_equal(conf->namespaces[2].presence,
+	    CONF_PRESENCE_NAMESPACE);
+	conf_free(&conf);
+	assert_conf_errors("presence { leave_grace = 11m }\n"
+	    "namespace '/a' { auth = none presence = all idle_after = 25h }",
+	    "t:1: presence: leave_grace = 11m: out of range 0s..10m\n"
+	    "t:2: namespace \"/a\": idle_after = 25h: out of range 0s..1d\n"
+	    "t:2: namespace \"/a\": presence = all: must be one of off | query |"
+	    " rooms | namespace\n");
 }
 
 static void
@@ -330,6 +356,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_empty_file_has_all_the_defaults),
 		cmocka_unit_test(sections_fill_their_structs),
+		cmocka_unit_test(presence_is_chosen_for_each_namespace),
 		cmocka_unit_test(algorithms_are_those_of_the_keys),
 		cmocka_unit_test(values_out_of_range_name_the_range),
 		cmocka_unit_test(sections_that_contradict_are_refused),
