@@ -191,7 +191,12 @@ export class Daemon {
 		return found ? sum : undefined;
 	}
 
-	async stop({ signal = 'SIGTERM', ms = 10000, code = 0 } = {}) {
+	/* Once, however often it is asked for. */
+	stop(opts) {
+		this.stopping ??= this.end(opts);
+		return this.stopping;
+	}
+	async end({ signal = 'SIGTERM', ms = 10000, code = 0 } = {}) {
 		const t0 = Date.now();
 		if (!this.ended)
 			this.child.kill(signal);

@@ -1,0 +1,164 @@
+/* The demo page in Debian's Chromium: two panes, two workers, one room. */
+import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { chromium } from 'playwright-core';
+
+import { Daemon, slow, tempdir, top, until } from './lib/daemon.mjs';
+
+const secret = crypto.randomBytes(24).toString('hex');
+const key = 'demo-api-key';
+const profile = tempdir();
+/* where pictures go when somebody wants to look at them */
+const shots = process.env.E2E_SCREENSHOTS;
+let d, context, page;
+const trouble = [];
+
+before(async () => {
+	const conf = fs.readFileSync(path.join(top, 'packaging', 'examples',
+	    'demo.conf'), 'utf8').replace('127.0.0.1:8080', '127.0.0.1:0');
+	d = await Daemon.start({ listen: false, stats: false, workers: 2, conf,
+		env: {
+			ROOST_DEMO_SECRET: secret,
+			ROOST_DEMO_API_SHA256: crypto.createHash('sha256')
+			    .update(key).digest('hex'),
+			ROOST_DEMO_PAGE: path.join(top, 'packaging', 'www', 'demo.html'),
+		} });
+	context = await chromium.launchPersistentContext(profile, {
+		executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+		headless: true,
+		viewport: { width: 1100, height: 760 },
+		args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic',
+			'--no-first-run', '--disable-background-networking',
+			'--disable-component-update', '--disable-sync'],
+	});
+	page = context.pages()[0] ?? await context.newPage();
+	page.on('console', (m) => {
+		if (['error', 'warning'].includes(m.type()))
+			trouble.push(m.text());
+	});
+	page.on('pageerror', (e) => trouble.push(String(e)));
+	page.on('request', (r) => {
+		if (!/^(data:|blob:)/.test(r.url()) && new URL(r.url()).host !==
+		    `127.0.0.1:${d.port}`)
+			trouble.push(`request to ${r.url()}`);
+	});
+});
+after(async () => {
+	await context?.close();
+	await d?.stop();
+	fs.rmSync(profile, { recursive: true, force: true });
+});
+
+const pane = (n) => page.locator('.pane').nth(n);
+const shot = async (name) => {
+	if (shots)
+		await page.screenshot({ path: path.join(shots, `${name}.png`) });
+};
+const open = (n) => pane(n).and(page.locator('[data-state="open"]'))
+    .waitFor({ timeout: 10000 * slow });
+async function say(n, text) {
+	await pane(n).locator('input').fill(text);
+	await pane(n).locator('button').click();
+}
+const seen = (n, text) => pane(n).locator('.log .text', { hasText: text })
+    .waitFor({ timeout: 5000 * slow });
+
+test('both panes connect, each says its worker, and they differ', async () => {
+	await page.goto(`http://127.0.0.1:${d.port}/demo/#secret=${secret}`);
+	await open(0);
+	await open(1);
+	const worker = (n) => pane(n).locator('.worker').textContent();
+	await until(async () => {
+		const [a, b] = await Promise.all([worker(0), worker(1)]);
+		return /worker \d/.test(a) && /worker \d/.test(b) && a !== b;
+	}, 'two workers', 10000);
+	assert.match(await page.locator('#summary').textContent(),
+	    /alice is on worker \d, bob on worker \d/);
+	await shot('1-connected');
+});
+
+test('what one writes both see, with sender and delivery', async () => {
+	await say(0, 'Hello bob, from another process!');
+	await seen(1, 'Hello bob');
+	await seen(0, 'Hello bob');
+	assert.match(await pane(1).locator('.log .theirs .meta').last()
+	    .textContent(), /^alice · /);
+	await until(async () => /delivered to \d/.test(await pane(0)
+	    .locator('.log .mine .meta').last().textContent()), 'delivery');
+	await say(1, 'Hi alice. <b>No markup</b> & "quotes" 😀');
+	await seen(0, '<b>No markup</b> & "quotes" 😀');
+	await shot('2-chat');
+});
+
+test('typing is shown on the other side and goes away', async () => {
+	await pane(1).locator('input').pressSequentially('hmm');
+	await pane(0).locator('.typing', { hasText: 'bob is typing' })
+	    .waitFor({ timeout: 5000 });
+	await shot('3-typing');
+	assert.equal(await pane(1).locator('.typing').textContent(), '');
+	await until(async () => await pane(0).locator('.typing')
+	    .textContent() === '', 'silence');
+	await pane(1).locator('input').fill('');
+});
+
+test('a back end publishes to both panes', async () => {
+	const r = await fetch(d.url('/api/v1/publish'), { method: 'POST',
+		headers: { Authorization: `Bearer ${key}`,
+			'Content-Type': 'application/json' },
+		body: JSON.stringify({ namespace: 'demo', event: 'message',
+			room: 'lobby', data: { text: 'from the back end' } }) });
+	assert.equal(r.status, 200);
+	await seen(0, 'from the back end');
+	await seen(1, 'from the back end');
+	assert.match(await pane(0).locator('.log .theirs .meta').last()
+	    .textContent(), /^back end · /);
+});
+
+test('a pane whose worker is killed says so and comes back', async () => {
+	d.mayDie = true;
+	const slot = Number((await pane(1).locator('.worker').textContent())
+	    .match(/\d+/)[0]);
+	process.kill(d.worker(slot).pid, 'SIGKILL');
+	await pane(1).locator('.log .event', { hasText: 'connection closed' })
+	    .waitFor({ timeout: 5000 * slow });
+	await open(1);
+	await say(0, 'still there?');
+	await seen(1, 'still there?');
+	await shot('4-after-a-crash');
+});
+
+test('it reads well in the dark and on a telephone', async () => {
+	await page.emulateMedia({ colorScheme: 'dark' });
+	await shot('5-dark');
+	await page.setViewportSize({ width: 390, height: 800 });
+	await shot('6-telephone');
+	const wide = await page.evaluate(() =>
+	    document.documentElement.scrollWidth > innerWidth);
+	assert.equal(wide, false, 'no sideways scrolling');
+	await page.emulateMedia({ colorScheme: 'light' });
+	await page.setViewportSize({ width: 1100, height: 760 });
+});
+
+test('every control has a name', async () => {
+	const unnamed = await page.evaluate(() =>
+	    [...document.querySelectorAll('input, button, [role=log]')]
+		.filter((e) => !(e.labels?.[0]?.textContent || e.textContent ||
+		    e.getAttribute('aria-label'))).length);
+	assert.equal(unnamed, 0);
+});
+
+test('without the secret the page says what is missing', async () => {
+	const other = await context.newPage();
+	await other.goto(`http://127.0.0.1:${d.port}/demo/`);
+	await other.locator('.note', { hasText: 'not complete' }).waitFor();
+	await other.close();
+});
+
+test('nothing was loaded from elsewhere, nothing complained', () => {
+	const real = trouble.filter((t) => !/WebSocket/.test(t));
+	assert.deepEqual(real, []);
+});
