@@ -32,7 +32,8 @@ static const char accept_full[] =
     "Content-Length: 67\r\n"
     "Retry-After: 5\r\n"
     "\r\n"
-    "{\"error\":{\"code\":\"unavailable\",\"message\":\"too many connections\"}}\r\n";
+    "{\"error\":{\"code\":\"unavailable\","
+    "\"message\":\"too many connections\"}}\r\n";
 
 static void
 accept_watch(struct worker *w, bool on)

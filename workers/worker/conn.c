@@ -1,34 +1,27 @@
 /*
- * One socket of a client.  Bytes are read into the worker's one buffer and
- * used there; a connection at rest owns no buffer.  What goes out is the
- * hub's queue, taken to the socket at the end of the turn.  How requests are
- * answered is request.c's, what messages mean is the hub's.
+ * One socket of a client, from accept to close: its states, deadlines and
+ * turns.  Input is conn_in.c's, output conn_out.c's; how requests are answered
+ * is request.c's, what messages mean is the hub's.
  */
 #include "worker/conn.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <sys/uio.h>
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "hub/client.h"
 #include "sys/log.h"
+#include "worker/conn_int.h"
 #include "worker/request.h"
 #include "worker/tls.h"
 #include "worker/worker.h"
 
-#define CONN_IOV	64	/* runs per sendmsg */
-#define CONN_PROGRESS	4096	/* bytes that show a reader is alive */
-#define CONN_TLS_STEPS	16	/* handshake steps a turn: 250 us each */
-#define CONN_TLS_READS	8	/* reads of one connection a turn */
 #define CONN_LINGER_MS	2000	/* wait for the peer's FIN */
 
 static timer_cb conn_timer;
-static loop_cb conn_event;
 
 void
 conn_check(const struct conn *c)
@@ -155,7 +148,7 @@ conn_abort(struct conn *c, enum reason r)
 	conn_close(c, r);
 }
 
-static void
+void
 conn_tail_free(struct conn *c)
 {
 	free(c->tail);
@@ -214,7 +207,7 @@ conn_wait_for_end(struct conn *c, enum conn_state state, uint64_t ms)
 }
 
 /* LINGER: nothing is queued any more. */
-static void
+void
 conn_flushed(struct conn *c)
 {
 	if (!c->half) {
@@ -319,464 +312,6 @@ conn_part(struct conn *c)
 	c->parting = false; /* not before: what happens here asks again */
 }
 
-/* --- flush --------------------------------------------------------------- */
-
-void
-conn_say(struct conn *c, struct slice s)
-{
-	if (!out_bytes(c->w->out, &c->outq, s))
-		conn_abort(c, REASON_memory);
-}
-
-/* Small runs become one record; TLS_WANT_WRITE and the like as in tls.h. */
-static ssize_t
-conn_write_tls(struct conn *c, size_t *want)
-{
-	struct iovec iov[CONN_IOV];
-	struct slice s;
-	unsigned i, n;
-	size_t len, take;
-
-	if (c->outq.n == 1 && outq_peek(&c->outq, &s)) {
-		*want = s.n;
-		return (tls_write(c->tls, s.p, s.n));
-	}
-	n = outq_iov(&c->outq, iov, CONN_IOV);
-	for (i = 0, len = 0; i < n && len < CONN_TLS_RECORD; i++) {
-		take = iov[i].iov_len;
-		if (take > CONN_TLS_RECORD - len)
-			take = CONN_TLS_RECORD - len;
-		memcpy(c->w->tlsbuf + len, iov[i].iov_base, take);
-		len += take;
-	}
-	*want = len;
-	return (tls_write(c->tls, c->w->tlsbuf, len));
-}
-
-static ssize_t
-conn_write_iov(struct conn *c, size_t *want)
-{
-	struct iovec iov[CONN_IOV];
-	struct msghdr mh = { .msg_iov = iov };
-	unsigned i, n;
-
-	n = outq_iov(&c->outq, iov, CONN_IOV);
-	for (i = 0, *want = 0; i < n; i++)
-		*want += iov[i].iov_len;
-	mh.msg_iovlen = n;
-	return (sendmsg(c->io.fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL));
-}
-
-/* One system call's worth. > 0 taken; 0 not now; -1 the socket is dead. */
-static ssize_t
-conn_write(struct conn *c, size_t *want)
-{
-	struct slice s;
-	ssize_t n;
-
-	if (c->tls != NULL) {
-		n = conn_write_tls(c, want);
-		if (n == TLS_WANT_WRITE || n == TLS_WANT_READ)
-			return (0);
-		return (n > 0 ? n : -1);
-	}
-	if (c->outq.n == 1 && outq_peek(&c->outq, &s)) {
-		*want = s.n;
-		n = send(c->io.fd, s.p, s.n, MSG_DONTWAIT | MSG_NOSIGNAL);
-	} else
-		n = conn_write_iov(c, want);
-	if (n == -1 && (errno == EAGAIN || errno == EINTR || errno == ENOBUFS))
-		return (0);
-	return (n);
-}
-
-/* One message is always taken, however large messages may be. */
-static bool
-conn_too_far_behind(const struct conn *c)
-{
-	return (c->outq.n > 1 &&
-	    outq_bytes(&c->outq) > c->w->conf->send_queue_bytes);
-}
-
-/* The socket is full: wait for room, and not for ever. */
-static void
-conn_block(struct conn *c, size_t moved)
-{
-	struct worker *w = c->w;
-
-	if (!c->outq.blocked) {
-		counter_add(COUNTER_write_blocked, 1);
-		outq_block(w->out, &c->outq);
-	}
-	if (!(c->io.events & LOOP_OUT) || moved >= CONN_PROGRESS) {
-		c->blocked_until = mono_add_ms(w->now,
-		    w->conf->slow_consumer_timeout_ms);
-		conn_rearm(c);
-	}
-	/* requests wait for the response; frames are read all the same */
-	if (loop_mod(w->loop, &c->io, CONN_TRIGGER | LOOP_OUT |
-	    (c->state == CONN_HTTP ? 0 : LOOP_IN)) == -1)
-		conn_abort(c, REASON_memory);
-	if (conn_too_far_behind(c))
-		conn_abort(c, REASON_slow_consumer);
-}
-
-static void
-conn_unblock(struct conn *c)
-{
-	struct worker *w = c->w;
-
-	outq_unblock(w->out, &c->outq);
-	if (loop_mod(w->loop, &c->io, LOOP_IN | CONN_TRIGGER) == -1)
-		conn_abort(c, REASON_memory);
-}
-
-static void
-conn_flush_now(struct conn *c)
-{
-	size_t want, moved = 0;
-	ssize_t n;
-
-	while (c->outq.n > 0) {
-		n = conn_write(c, &want);
-		counter_add(COUNTER_write_calls, 1);
-		if (n < 0) {
-			conn_abort(c, REASON_client_gone);
-			return;
-		}
-		if (n > 0) {
-			counter_add(COUNTER_bytes_out, (uint64_t)n);
-			outq_sent(c->w->out, &c->outq, (size_t)n);
-			moved += (size_t)n;
-		}
-		/* TLS takes a record at a time, a socket what it has room for */
-		if (n == 0 || (c->tls == NULL && (size_t)n < want)) {
-			conn_block(c, moved);
-			return;
-		}
-	}
-	if (c->outq.blocked)
-		conn_unblock(c);
-	if (c->stalled) {
-		c->stalled = false;
-		conn_later(c, CONN_LATER_READ);
-	}
-	if (c->state == CONN_LINGER)
-		conn_flushed(c);
-}
-
-void
-conn_flush(struct outq *q)
-{
-	struct conn *c = container_of(q, struct conn, outq);
-
-	CHECK_MAGIC(c, CONN_MAGIC);
-	if (unlikely(c->state == CONN_DEAD || c->abort || c->state == CONN_TLS))
-		return;
-	if (unlikely(q->lossy)) {	/* something could not be queued */
-		conn_abort(c, REASON_slow_consumer);
-		return;
-	}
-	if (unlikely(q->blocked)) {
-		if (conn_too_far_behind(c))
-			conn_abort(c, REASON_slow_consumer);
-		return;		/* the socket will tell */
-	}
-	conn_flush_now(c);
-}
-
-/* --- fill and pump ------------------------------------------------------- */
-
-/* One whole message or control frame. */
-static void
-conn_message(struct conn *c, struct ws_event *ev)
-{
-	struct worker *w = c->w;
-
-	counter_add(COUNTER_ws_frames_in, 1);
-	switch (ev->type) {
-	case WS_TEXT:
-		client_text(c->client, ev->data, ev->n);
-		break;
-	case WS_BINARY:
-		client_binary(c->client, ev->data, ev->n);
-		break;
-	case WS_PING:
-		/* a flood of them is bounded by the queue's limit */
-		buf_reset(&w->text);
-		ws_encode_frame(&w->text, WS_OP_PONG,
-		    slice_of(ev->data, ev->n));
-		conn_say(c, buf_unread(&w->text));
-		counter_add(COUNTER_ws_frames_out, 1);
-		break;
-	case WS_CLOSE:
-		c->peer_closed = true;
-		c->close_code = ev->code;
-		conn_close(c, REASON_client_close);
-		break;
-	case WS_PONG:
-		client_pong(c->client);
-		break;
-	case WS_NONE:
-		break;
-	}
-}
-
-/* Frames out of p[n]: how many bytes were used. */
-static size_t
-conn_frames(struct conn *c, uint8_t *p, size_t n)
-{
-	struct worker *w = c->w;
-	struct ws_event ev;
-	size_t used = 0;
-	ssize_t r;
-
-	while (used < n && !c->parting && c->state == CONN_WS) {
-		r = ws_decode(&c->ws, w->ws_pool, &w->ws_limits, p + used,
-		    n - used, &ev);
-		if (r == CODEC_MORE)
-			return (used);
-		if (r == CODEC_BAD) {
-			conn_close(c, ev.reason);
-			return (n);
-		}
-		used += (size_t)r;
-		if (ev.type != WS_NONE)
-			conn_message(c, &ev);
-	}
-	return (c->parting ? n : used);
-}
-
-/* Our Close is out: look for the peer's, drop everything else. */
-static size_t
-conn_frames_closing(struct conn *c, uint8_t *p, size_t n)
-{
-	struct worker *w = c->w;
-	struct ws_event ev;
-	size_t used = 0;
-	ssize_t r;
-
-	while (used < n) {
-		r = ws_decode(&c->ws, w->ws_pool, &w->ws_limits, p + used,
-		    n - used, &ev);
-		if (r == CODEC_MORE)
-			return (used);
-		if (r == CODEC_BAD || ev.type == WS_CLOSE) {
-			conn_abort(c, REASON_server_close);
-			return (n);
-		}
-		used += (size_t)r;
-	}
-	return (used);
-}
-
-/* Keep what could not be used yet. */
-static void
-conn_keep(struct conn *c, const uint8_t *p, size_t n)
-{
-	struct conn_tail *t;
-	size_t cap;
-
-	if (n == 0 || c->parting) {
-		conn_tail_free(c);
-		return;
-	}
-	MUST(n <= WORKER_RBUF);
-	if (c->tail == NULL || c->tail->cap < n) {
-		conn_tail_free(c);
-		for (cap = 64; cap < n + sizeof *t; cap *= 2)
-			continue;
-		t = malloc(cap);
-		if (t == NULL) {
-			counter_add(COUNTER_memory_failures, 1);
-			conn_close(c, REASON_memory);
-			return;
-		}
-		t->cap = (uint32_t)(cap - sizeof *t);
-		c->tail = t;
-	}
-	memcpy(c->tail->data, p, n);
-	c->tail->n = (uint32_t)n;
-}
-
-/* n bytes stand in the worker's buffer, the first `old` of them seen before. */
-static void
-conn_pump(struct conn *c, size_t n, size_t old)
-{
-	uint8_t *p = c->w->rbuf;
-	size_t used = n;
-
-	do {
-		switch ((enum conn_state)c->state) {
-		case CONN_HTTP:
-			used = request_input(c, p, n, old);
-			break;
-		case CONN_WS:
-			used = conn_frames(c, p, n);
-			break;
-		case CONN_CLOSING:
-			used = conn_frames_closing(c, p, n);
-			break;
-		case CONN_TLS:
-		case CONN_LINGER:
-		case CONN_DEAD:
-			used = n;	/* nobody reads it */
-			break;
-		}
-		p += used;
-		n -= used;
-		old = old > used ? old - used : 0;
-	} while (used > 0 && n > 0 && !c->parting && !c->stalled);
-	conn_keep(c, p, n);
-}
-
-/* What was kept, at the front of the worker's buffer. */
-static size_t
-conn_unkeep(struct conn *c)
-{
-	if (c->tail == NULL)
-		return (0);
-	memcpy(c->w->rbuf, c->tail->data, c->tail->n);
-	return (c->tail->n);
-}
-
-enum { CONN_EOF = -1, CONN_ERROR = -2 };
-
-/* > 0 bytes; 0 nothing now; or one of the above. */
-static ssize_t
-conn_read(struct conn *c, uint8_t *p, size_t room)
-{
-	ssize_t n;
-
-	counter_add(COUNTER_read_calls, 1);
-	if (c->tls != NULL) {
-		n = tls_read(c->tls, p, room);
-		if (n == TLS_WANT_READ || n == TLS_WANT_WRITE)
-			return (0);
-		return (n > 0 ? n : n == TLS_GONE ? CONN_EOF : CONN_ERROR);
-	}
-	n = recv(c->io.fd, p, room, MSG_DONTWAIT);
-	if (n == -1 && (errno == EAGAIN || errno == EINTR))
-		return (0);
-	return (n > 0 ? n : n == 0 ? CONN_EOF : CONN_ERROR);
-}
-
-/* Nothing more will come.  Half a connection may still take an answer. */
-static void
-conn_gone(struct conn *c, ssize_t how)
-{
-	enum reason r = c->idle ? REASON_http_done : REASON_client_gone;
-
-	if (how == CONN_EOF && c->state < CONN_CLOSING) {
-		conn_close(c, r);
-	} else if (how == CONN_EOF && c->state == CONN_LINGER &&
-	    c->outq.n > 0) {
-		if (loop_mod(c->w->loop, &c->io, LOOP_OUT | CONN_TRIGGER) == -1)
-			conn_abort(c, r);
-	} else
-		conn_abort(c, r);
-}
-
-/* One read and what follows from it; false: nothing more now. */
-static bool
-conn_fill(struct conn *c)
-{
-	struct worker *w = c->w;
-	size_t old, room;
-	ssize_t n;
-
-	old = conn_unkeep(c);
-	MUST(old < WORKER_RBUF);
-	room = WORKER_RBUF - old; /* so what is left can always be kept */
-	n = conn_read(c, w->rbuf + old, room);
-	if (n == 0)
-		return (false);
-	if (n < 0) {
-		conn_gone(c, n);
-		return (false);
-	}
-	counter_add(COUNTER_bytes_in, (uint64_t)n);
-	conn_pump(c, old + (size_t)n, old);
-	/* TLS may hold more than the socket shows */
-	return (c->tls != NULL ||
-	    (CONN_TRIGGER != 0 && ((size_t)n == room || c->fin)));
-}
-
-static bool
-conn_wants_input(const struct conn *c)
-{
-	return (!c->parting && !c->stalled && c->state != CONN_DEAD &&
-	    c->state != CONN_TLS);
-}
-
-static void
-conn_handshake(struct conn *c)
-{
-	struct worker *w = c->w;
-	unsigned want = LOOP_IN;
-
-	if (w->handshakes >= CONN_TLS_STEPS) {
-		conn_later(c, CONN_LATER_READ);	/* others want to live too */
-		return;
-	}
-	w->handshakes++;
-	switch (tls_handshake(c->tls)) {
-	case 1:
-		counter_add(COUNTER_tls_handshakes, 1);
-		if (tls_resumed(c->tls))
-			counter_add(COUNTER_tls_resumed, 1);
-		c->state = CONN_HTTP;
-		break;
-	case TLS_WANT_WRITE:
-		want = LOOP_IN | LOOP_OUT;
-		break;
-	case TLS_WANT_READ:
-		break;
-	case TLS_GONE:
-		conn_abort(c, REASON_client_gone);
-		return;
-	default:
-		counter_add(COUNTER_tls_failed, 1);
-		conn_abort(c, REASON_tls_failed);
-		return;
-	}
-	if (loop_mod(w->loop, &c->io, want | CONN_TRIGGER) == -1)
-		conn_abort(c, REASON_memory);
-}
-
-static void
-conn_readable(struct conn *c)
-{
-	unsigned i;
-
-	if (c->parting)
-		return;
-	if (c->state == CONN_TLS)
-		conn_handshake(c);
-	for (i = 0; conn_wants_input(c) && i < CONN_TLS_READS; i++)
-		if (!conn_fill(c))
-			return;
-	if (conn_wants_input(c) && i == CONN_TLS_READS)
-		conn_later(c, CONN_LATER_READ);
-}
-
-static void
-conn_event(struct loop_fd *f, unsigned events)
-{
-	struct conn *c = container_of(f, struct conn, io);
-
-	CHECK_MAGIC(c, CONN_MAGIC);
-	counter_add(COUNTER_loop_events, 1);
-	if (c->state == CONN_TLS && (events & LOOP_OUT))
-		events |= LOOP_IN;
-	else if (c->outq.blocked && (events & LOOP_OUT))
-		conn_later(c, CONN_LATER_WRITE);
-	if (events & LOOP_HUP)
-		c->fin = true;
-	if (events & (LOOP_IN | LOOP_HUP))
-		conn_readable(c);
-}
-
 /* --- timers -------------------------------------------------------------- */
 
 static struct mono
@@ -809,7 +344,7 @@ conn_timer(struct timer *t, struct mono now)
 {
 	struct conn *c = container_of(t, struct conn, timer);
 
-	CHECK_MAGIC(c, CONN_MAGIC);
+	conn_check(c);
 	counter_add(COUNTER_timers_fired, 1);
 	if (c->outq.blocked && c->blocked_until.us <= now.us) {
 		conn_abort(c, REASON_slow_consumer);
@@ -842,17 +377,6 @@ conn_later(struct conn *c, unsigned bits)
 	c->later |= (uint8_t)bits;
 }
 
-/* A response is out: go on with the requests that came with it. */
-static void
-conn_resume(struct conn *c)
-{
-	size_t n;
-
-	n = conn_unkeep(c);
-	if (n > 0 && c->state == CONN_HTTP && !c->parting && !c->stalled)
-		conn_pump(c, n, 0);
-}
-
 void
 conn_turn_start(struct worker *w)
 {
@@ -867,7 +391,6 @@ conn_turn_start(struct worker *w)
 		if (c->state == CONN_DEAD)
 			continue;	/* freed at the end of this turn */
 		conn_resume(c);
-		conn_readable(c);
 	}
 }
 
@@ -883,7 +406,7 @@ conn_write_later(struct worker *w)
 		next = c->next_later;
 		if ((c->later & CONN_LATER_WRITE) && c->state != CONN_DEAD &&
 		    !c->abort)
-			conn_flush_now(c);
+			conn_out(c);
 		c->later &= CONN_LATER_READ;
 		if (c->later != 0) {
 			c->next_later = w->later;

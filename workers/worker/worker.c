@@ -157,6 +157,8 @@ worker_drain_some(struct worker *w)
 			break;
 		if (c->parting || c->state >= CONN_CLOSING)
 			continue;
+		if (c->state == CONN_HTTP && !c->idle && due != SIZE_MAX)
+			continue;	/* a request is on its way */
 		conn_close(c, REASON_restart);
 		w->drain_told++;
 	}

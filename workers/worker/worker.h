@@ -82,21 +82,21 @@ struct worker {
 	struct slab	 conn_slab;
 	LIST_HEAD(, conn) conns;	/* newest first */
 	size_t		 nconns;
-	struct conn	*parting;	/* to be closed at the end of the turn */
-	struct conn	*doomed;	/* closed, freed when the turn is over */
+	struct conn	*parting;	/* to be closed as the turn ends */
+	struct conn	*doomed;	/* closed; freed after the turn */
 	struct conn	*later;		/* work for which no event comes */
 	unsigned	 handshakes;	/* TLS steps taken this turn */
 	uint8_t		*rbuf;		/* WORKER_RBUF + 1 bytes */
 	uint8_t		*tlsbuf;	/* small runs made one record */
-	struct buf	 text;		/* for what is encoded and sent at once */
+	struct buf	 text;		/* what is encoded and sent at once */
 	struct buf	 body;		/* of a response */
 	uint8_t		 decoded[WORKER_DECODED];
 
-	/* random.c */
+	/* worker.c */
 	uint8_t		 random[512];
 	size_t		 nrandom;	/* bytes left, at the end */
 
-	/* status.c, demo page */
+	/* demo.c, status.c */
 	char		*demo_extra;	/* response lines for the page */
 	uint32_t	*users;		/* per namespace, as of users_at */
 	struct mono	 users_at;

@@ -1,0 +1,320 @@
+/*
+ * A connection's input: the socket's bytes into the worker's one buffer, used
+ * there, and only what is incomplete kept.  A connection at rest owns none.
+ */
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "hub/client.h"
+#include "worker/conn.h"
+#include "worker/conn_int.h"
+#include "worker/request.h"
+#include "worker/tls.h"
+#include "worker/worker.h"
+
+#define CONN_TLS_STEPS	16	/* handshake steps a turn: 250 us each */
+#define CONN_TLS_READS	8	/* reads of one connection a turn */
+
+/* One whole message or control frame. */
+static void
+conn_message(struct conn *c, struct ws_event *ev)
+{
+	struct worker *w = c->w;
+
+	counter_add(COUNTER_ws_frames_in, 1);
+	switch (ev->type) {
+	case WS_TEXT:
+		client_text(c->client, ev->data, ev->n);
+		break;
+	case WS_BINARY:
+		client_binary(c->client, ev->data, ev->n);
+		break;
+	case WS_PING:
+		/* a flood of them is bounded by the queue's limit */
+		buf_reset(&w->text);
+		ws_encode_frame(&w->text, WS_OP_PONG,
+		    slice_of(ev->data, ev->n));
+		conn_say(c, buf_unread(&w->text));
+		counter_add(COUNTER_ws_frames_out, 1);
+		break;
+	case WS_CLOSE:
+		c->peer_closed = true;
+		c->close_code = ev->code;
+		conn_close(c, REASON_client_close);
+		break;
+	case WS_PONG:
+		client_pong(c->client);
+		break;
+	case WS_NONE:
+		break;
+	}
+}
+
+/* Frames out of p[n]: how many bytes were used. */
+static size_t
+conn_frames(struct conn *c, uint8_t *p, size_t n)
+{
+	struct worker *w = c->w;
+	struct ws_event ev;
+	size_t used = 0;
+	ssize_t r;
+
+	while (used < n && !c->parting && c->state == CONN_WS) {
+		r = ws_decode(&c->ws, w->ws_pool, &w->ws_limits, p + used,
+		    n - used, &ev);
+		if (r == CODEC_MORE)
+			return (used);
+		if (r == CODEC_BAD) {
+			conn_close(c, ev.reason);
+			return (n);
+		}
+		used += (size_t)r;
+		if (ev.type != WS_NONE)
+			conn_message(c, &ev);
+	}
+	return (c->parting ? n : used);
+}
+
+/* Our Close is out: look for the peer's, drop everything else. */
+static size_t
+conn_frames_closing(struct conn *c, uint8_t *p, size_t n)
+{
+	struct worker *w = c->w;
+	struct ws_event ev;
+	size_t used = 0;
+	ssize_t r;
+
+	while (used < n) {
+		r = ws_decode(&c->ws, w->ws_pool, &w->ws_limits, p + used,
+		    n - used, &ev);
+		if (r == CODEC_MORE)
+			return (used);
+		if (r == CODEC_BAD || ev.type == WS_CLOSE) {
+			conn_abort(c, REASON_server_close);
+			return (n);
+		}
+		used += (size_t)r;
+	}
+	return (used);
+}
+
+/* Keep what could not be used yet. */
+static void
+conn_keep(struct conn *c, const uint8_t *p, size_t n)
+{
+	struct conn_tail *t;
+	size_t cap;
+
+	if (n == 0 || c->parting) {
+		conn_tail_free(c);
+		return;
+	}
+	MUST(n <= WORKER_RBUF);
+	if (c->tail == NULL || c->tail->cap < n) {
+		conn_tail_free(c);
+		for (cap = 64; cap < n + sizeof *t; cap *= 2)
+			continue;
+		t = malloc(cap);
+		if (t == NULL) {
+			counter_add(COUNTER_memory_failures, 1);
+			conn_close(c, REASON_memory);
+			return;
+		}
+		t->cap = (uint32_t)(cap - sizeof *t);
+		c->tail = t;
+	}
+	memcpy(c->tail->data, p, n);
+	c->tail->n = (uint32_t)n;
+}
+
+/* n bytes stand in the worker's buffer, the first `old` of them seen before. */
+static void
+conn_pump(struct conn *c, size_t n, size_t old)
+{
+	uint8_t *p = c->w->rbuf;
+	size_t used = n;
+
+	do {
+		switch ((enum conn_state)c->state) {
+		case CONN_HTTP:
+			used = request_input(c, p, n, old);
+			break;
+		case CONN_WS:
+			used = conn_frames(c, p, n);
+			break;
+		case CONN_CLOSING:
+			used = conn_frames_closing(c, p, n);
+			break;
+		case CONN_TLS:
+		case CONN_LINGER:
+		case CONN_DEAD:
+			used = n;	/* nobody reads it */
+			break;
+		}
+		p += used;
+		n -= used;
+		old = old > used ? old - used : 0;
+	} while (used > 0 && n > 0 && !c->parting && !c->stalled);
+	conn_keep(c, p, n);
+}
+
+/* What was kept, at the front of the worker's buffer. */
+static size_t
+conn_unkeep(struct conn *c)
+{
+	if (c->tail == NULL)
+		return (0);
+	memcpy(c->w->rbuf, c->tail->data, c->tail->n);
+	return (c->tail->n);
+}
+
+enum { CONN_EOF = -1, CONN_ERROR = -2 };
+
+/* > 0 bytes; 0 nothing now; or one of the above. */
+static ssize_t
+conn_read(struct conn *c, uint8_t *p, size_t room)
+{
+	ssize_t n;
+
+	counter_add(COUNTER_read_calls, 1);
+	if (c->tls != NULL) {
+		n = tls_read(c->tls, p, room);
+		if (n == TLS_WANT_READ || n == TLS_WANT_WRITE)
+			return (0);
+		return (n > 0 ? n : n == TLS_GONE ? CONN_EOF : CONN_ERROR);
+	}
+	n = recv(c->io.fd, p, room, MSG_DONTWAIT);
+	if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		return (0);
+	return (n > 0 ? n : n == 0 ? CONN_EOF : CONN_ERROR);
+}
+
+/* Nothing more will come.  Half a connection may still take an answer. */
+static void
+conn_gone(struct conn *c, ssize_t how)
+{
+	enum reason r = c->idle ? REASON_http_done : REASON_client_gone;
+
+	if (how == CONN_EOF && c->state < CONN_CLOSING) {
+		conn_close(c, r);
+	} else if (how == CONN_EOF && c->state == CONN_LINGER &&
+	    c->outq.n > 0) {
+		if (loop_mod(c->w->loop, &c->io, LOOP_OUT | CONN_TRIGGER) == -1)
+			conn_abort(c, r);
+	} else
+		conn_abort(c, r);
+}
+
+/* One read and what follows from it; false: nothing more now. */
+static bool
+conn_fill(struct conn *c)
+{
+	struct worker *w = c->w;
+	size_t old, room;
+	ssize_t n;
+
+	old = conn_unkeep(c);
+	MUST(old < WORKER_RBUF);
+	room = WORKER_RBUF - old; /* so what is left can always be kept */
+	n = conn_read(c, w->rbuf + old, room);
+	if (n == 0)
+		return (false);
+	if (n < 0) {
+		conn_gone(c, n);
+		return (false);
+	}
+	counter_add(COUNTER_bytes_in, (uint64_t)n);
+	conn_pump(c, old + (size_t)n, old);
+	/* TLS may hold more than the socket shows */
+	return (c->tls != NULL ||
+	    (CONN_TRIGGER != 0 && ((size_t)n == room || c->fin)));
+}
+
+static bool
+conn_wants_input(const struct conn *c)
+{
+	return (!c->parting && !c->stalled && c->state != CONN_DEAD &&
+	    c->state != CONN_TLS);
+}
+
+static void
+conn_handshake(struct conn *c)
+{
+	struct worker *w = c->w;
+	unsigned want = LOOP_IN;
+
+	if (w->handshakes >= CONN_TLS_STEPS) {
+		conn_later(c, CONN_LATER_READ);	/* others want to live too */
+		return;
+	}
+	w->handshakes++;
+	switch (tls_handshake(c->tls)) {
+	case 1:
+		counter_add(COUNTER_tls_handshakes, 1);
+		if (tls_resumed(c->tls))
+			counter_add(COUNTER_tls_resumed, 1);
+		c->state = CONN_HTTP;
+		break;
+	case TLS_WANT_WRITE:
+		want = LOOP_IN | LOOP_OUT;
+		break;
+	case TLS_WANT_READ:
+		break;
+	case TLS_GONE:
+		conn_abort(c, REASON_client_gone);
+		return;
+	default:
+		counter_add(COUNTER_tls_failed, 1);
+		conn_abort(c, REASON_tls_failed);
+		return;
+	}
+	if (loop_mod(w->loop, &c->io, want | CONN_TRIGGER) == -1)
+		conn_abort(c, REASON_memory);
+}
+
+static void
+conn_readable(struct conn *c)
+{
+	unsigned i;
+
+	if (c->parting)
+		return;
+	if (c->state == CONN_TLS)
+		conn_handshake(c);
+	for (i = 0; conn_wants_input(c) && i < CONN_TLS_READS; i++)
+		if (!conn_fill(c))
+			return;
+	if (conn_wants_input(c) && i == CONN_TLS_READS)
+		conn_later(c, CONN_LATER_READ);
+}
+
+void
+conn_event(struct loop_fd *f, unsigned events)
+{
+	struct conn *c = container_of(f, struct conn, io);
+
+	conn_check(c);
+	counter_add(COUNTER_loop_events, 1);
+	if (c->state == CONN_TLS && (events & LOOP_OUT))
+		events |= LOOP_IN;
+	else if (c->outq.blocked && (events & LOOP_OUT))
+		conn_later(c, CONN_LATER_WRITE);
+	if (events & LOOP_HUP)
+		c->fin = true;
+	if (events & (LOOP_IN | LOOP_HUP))
+		conn_readable(c);
+}
+
+/* A response is out: go on with the requests that came with it. */
+void
+conn_resume(struct conn *c)
+{
+	size_t n;
+
+	n = conn_unkeep(c);
+	if (n > 0 && c->state == CONN_HTTP && !c->parting && !c->stalled)
+		conn_pump(c, n, 0);
+	conn_readable(c);
+}

@@ -1,0 +1,21 @@
+/*
+ * What the three files of a connection share.  Private to them.
+ */
+#ifndef WORKER_CONN_INT_H
+#define WORKER_CONN_INT_H
+
+#include "sys/loop.h"
+
+struct conn;
+
+/* conn_in.c */
+void	conn_event(struct loop_fd *, unsigned events);
+/* Go on with what was kept (a response is out now), then read. */
+void	conn_resume(struct conn *);
+/* conn_out.c: send, whatever the queue says about being blocked. */
+void	conn_out(struct conn *);
+/* conn.c: LINGER, and nothing is queued any more. */
+void	conn_flushed(struct conn *);
+void	conn_tail_free(struct conn *);
+
+#endif
