@@ -1,0 +1,180 @@
+/* Who is there: asked, set, watched; in rooms and namespaces; after a kill. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { Daemon, sleep, until } from './lib/daemon.mjs';
+import { ask, codeOf, connect, gotten, heard } from './lib/clients.mjs';
+import { sioOn } from './lib/spread.mjs';
+import { jwt } from './lib/conf.mjs';
+import { user } from './lib/token.mjs';
+
+let d;
+const conf = jwt + `
+presence { leave_grace = 300ms }
+namespace "/off"   { auth = required }
+namespace "/query" { auth = required presence = query }
+namespace "/all"   { auth = required presence = namespace }
+namespace "/idle"  { auth = required presence = query idle_after = 1s
+    event "n" { to = sender } }
+namespace "/rooms" { auth = required presence = rooms
+    room "{r}" { join = open } }
+`;
+before(async () => { d = await Daemon.start({ workers: 2, conf }); });
+after(() => d.stop());
+
+const as = (name) => ({ auth: { token: user(name) } });
+const updates = (s, name) => gotten(s, 'presence:update').map((a) => a[0])
+	.filter((u) => u.user === name);
+const closeAll = (...l) => l.forEach((s) => s.close());
+
+test('presence that is off has no events', async () => {
+	const s = await connect(d, '/off', as('ann'));
+	assert.equal(codeOf(await ask(s, 'presence:get', { users: ['ann'] })),
+	    'unknown_event');
+	s.close();
+});
+
+test('who asks is told, across workers', async () => {
+	const [a] = await sioOn(d, [1], '/query', as('q-ann'));
+	const [b, b2] = await sioOn(d, [1, 2], '/query', as('q-bob'));
+	const { users } = await ask(a, 'presence:get',
+	    { users: ['q-bob', 'q-nobody'] });
+	assert.equal(users[0].user, 'q-bob');
+	assert.equal(users[0].status, 'online');
+	assert.equal(users[0].connections, 2);
+	assert.ok(Math.abs(users[0].last_seen - Date.now()) < 60000);
+	assert.deepEqual(users[1], { user: 'q-nobody', status: 'offline',
+		connections: 0, last_seen: null });
+	for (const bad of [{}, { users: 'x' }, { users: [1] }, { users: [''] }])
+		assert.equal(codeOf(await ask(a, 'presence:get', bad)),
+		    'bad_request', JSON.stringify(bad));
+	closeAll(a, b, b2);
+});
+
+test('a watcher sees each come, status and go exactly once', async () => {
+	const [w] = await sioOn(d, [1], '/query', as('watcher'));
+	const first = await ask(w, 'presence:watch', { users: ['w-bob'] });
+	assert.equal(first.users[0].status, 'offline');
+	const [b, b2] = await sioOn(d, [2, 1], '/query', as('w-bob'));
+	await until(() => updates(w, 'w-bob').length === 1, 'bob online');
+	assert.equal(updates(w, 'w-bob')[0].status, 'online');
+	const set = await ask(b, 'presence:set', { status: 'busy' });
+	assert.equal(set.status, 'busy');
+	await until(() => updates(w, 'w-bob').length === 2, 'bob busy');
+	assert.equal(updates(w, 'w-bob')[1].status, 'busy');
+	assert.equal(codeOf(await ask(b, 'presence:set', { status: 'odd' })),
+	    'invalid');
+	b.close();	/* one connection fewer is no news */
+	await until(async () => (await ask(w, 'presence:get',
+	    { users: ['w-bob'] })).users[0].connections === 1, 'one left');
+	b2.close();
+	await until(() => updates(w, 'w-bob').length === 3, 'bob offline');
+	assert.equal(updates(w, 'w-bob')[2].status, 'offline');
+	assert.equal(updates(w, 'w-bob').length, 3);
+	await ask(w, 'presence:unwatch', { users: ['w-bob'] });
+	const [c] = await sioOn(d, [2], '/query', as('w-bob'));
+	await ask(w, 'presence:watch', { users: ['w-cy'] });
+	const [cy] = await sioOn(d, [2], '/query', as('w-cy'));
+	await until(() => updates(w, 'w-cy').length === 1, 'cy online');
+	assert.equal(updates(w, 'w-bob').length, 3, 'unwatched');
+	closeAll(c, cy, w);
+});
+
+test('a page reload makes no leave and join', async () => {
+	const [w] = await sioOn(d, [1], '/query', as('watcher'));
+	await ask(w, 'presence:watch', { users: ['r-bob', 'r-end'] });
+	let b = await connect(d, '/query', as('r-bob'));
+	await until(() => updates(w, 'r-bob').length === 1, 'bob online');
+	for (let i = 0; i < 5; i++) {
+		b.close();
+		b = await connect(d, '/query', as('r-bob'));
+	}
+	/* what comes later was announced later */
+	await sleep(400);
+	const e = await connect(d, '/query', as('r-end'));
+	await until(() => updates(w, 'r-end').length === 1, 'end online');
+	assert.deepEqual(updates(w, 'r-bob').map((u) => u.status), ['online']);
+	closeAll(b, e, w);
+});
+
+test('a namespace may tell everybody', async () => {
+	const [a] = await sioOn(d, [1], '/all', as('n-ann'));
+	const [b] = await sioOn(d, [2], '/all', as('n-bob'));
+	await until(() => updates(a, 'n-bob').length === 1, 'bob online');
+	b.close();
+	await until(() => updates(a, 'n-bob').length === 2, 'bob offline');
+	assert.equal(updates(a, 'n-bob')[1].status, 'offline');
+	a.close();
+});
+
+test('a room is told who comes and goes, and can be asked', async () => {
+	const [a] = await sioOn(d, [1], '/rooms', as('o-ann'));
+	const [x] = await sioOn(d, [1], '/rooms', as('o-elsewhere'));
+	const [b, b2] = await sioOn(d, [2, 1], '/rooms', as('o-bob'));
+	await ask(a, 'room:join', { room: 'r1' });
+	await ask(x, 'room:join', { room: 'r2' });
+	await ask(b, 'room:join', { room: 'r1' });
+	await ask(b2, 'room:join', { room: 'r1' });
+	await until(() => updates(a, 'o-bob').length === 1, 'bob in r1');
+	assert.equal(updates(a, 'o-bob')[0].room, 'r1');
+	assert.equal(updates(a, 'o-bob')[0].present, true);
+	const list = await ask(a, 'presence:get', { room: 'r1' });
+	assert.deepEqual(list.users.map((u) => u.user).sort(),
+	    ['o-ann', 'o-bob']);
+	assert.equal(codeOf(await ask(a, 'presence:get', { room: 'r2' })),
+	    'not_member');
+	await ask(b, 'presence:set', { status: 'away' });
+	await until(() => updates(a, 'o-bob').length === 2, 'bob away');
+	assert.equal(updates(a, 'o-bob')[1].status, 'away');
+	await ask(b, 'room:leave', { room: 'r1' });
+	b2.close();
+	await until(() => updates(a, 'o-bob').length === 3, 'bob left r1');
+	assert.equal(updates(a, 'o-bob')[2].present, false);
+	assert.equal(updates(x, 'o-bob').length, 0);
+	closeAll(a, b, x);
+});
+
+test('silence makes away, an event makes online', async () => {
+	const [w] = await sioOn(d, [1], '/idle', as('i-watch'));
+	await ask(w, 'presence:watch', { users: ['i-bob'] });
+	const [b] = await sioOn(d, [2], '/idle', as('i-bob'));
+	await until(() => updates(w, 'i-bob').some((u) => u.status === 'away'),
+	    'bob away');
+	b.emit('n');
+	await until(() => updates(w, 'i-bob').at(-1).status === 'online',
+	    'bob online again');
+	closeAll(w, b);
+});
+
+test('after kill -9 of a worker every leave is told once, no ghost stays',
+    async () => {
+	const k = await Daemon.start({ workers: 2, conf });
+	k.mayDie = true;
+	const [w] = await sioOn(k, [1], '/rooms', as('k-watch'));
+	await ask(w, 'room:join', { room: 'r' });
+	const names = Array.from({ length: 40 }, (_, i) => `k-${i}`);
+	await ask(w, 'presence:watch', { users: names });
+	const on = new Map();
+	for (const n of names) {
+		const s = await connect(k, '/rooms', as(n));
+		await ask(s, 'room:join', { room: 'r' });
+		on.set(n, (await ask(s, 'roost:ping')).worker);
+	}
+	await until(() => names.every((n) => updates(w, n).length === 2),
+	    'all are there');
+	const victim = (await k.children()).find((c) => c.slot === 2);
+	process.kill(victim.pid, 'SIGKILL');
+	const gone = names.filter((n) => on.get(n) === 2);
+	assert.ok(gone.length > 5);
+	await until(() => gone.every((n) => updates(w, n).length === 4),
+	    'every leave');
+	await until(async () => (await ask(w, 'presence:get', { users: names }))
+	    .users.every((u) => (u.status === 'offline') ===
+		gone.includes(u.user)), 'the truth');
+	for (const n of names)
+		assert.equal(updates(w, n).length, gone.includes(n) ? 4 : 2, n);
+	const room = (await ask(w, 'presence:get', { room: 'r' })).users;
+	assert.equal(room.length, names.length - gone.length + 1);
+	w.close();
+	await k.stop();
+});
