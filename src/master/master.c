@@ -138,8 +138,9 @@ master_open_segment(struct master *m)
 		/* each user present has a channel too */
 		.interest_max = conf->shm_rooms + conf->shm_users,
 		.rate_ways = MASTER_RATE_WAYS,
+		/* users of each namespace, and of its rooms (status.h) */
 		.max_ns = conf->nnamespaces == 0 ? 1 :
-		    (unsigned)conf->nnamespaces,
+		    2 * (unsigned)conf->nnamespaces,
 	};
 
 	m->segment = segment_create(&sp);

@@ -31,7 +31,8 @@ enum bus_kind {
 
 enum {
 	BUS_VOLATILE = 1,	/* may be dropped under pressure */
-	BUS_WANT_COUNT = 2	/* answer with BUS_COUNT */
+	BUS_WANT_COUNT = 2,	/* answer with BUS_COUNT */
+	BUS_WATCHERS = 4	/* users: those who watch their presence */
 };
 
 struct bus_envelope {

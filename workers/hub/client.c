@@ -10,6 +10,7 @@
 
 #include "hub/client_int.h"
 #include "hub/hub_int.h"
+#include "hub/svc_presence.h"
 #include "proto/ws.h"
 
 #define SECOND	UINT64_C(1000000)
@@ -127,9 +128,12 @@ client_schedule(struct client *c, uint64_t own_us)
 	uint64_t due;
 
 	c->auth_due_us = 0;
-	for (s = c->sessions; s != NULL; s = s->next)
+	due = c->own_due_us = own_us;
+	for (s = c->sessions; s != NULL; s = s->next) {
 		c->auth_due_us = earlier(c->auth_due_us, auth_due(s));
-	due = earlier(own_us, c->auth_due_us);
+		due = earlier(due, presence_idle_due(s));
+	}
+	due = earlier(due, c->auth_due_us);
 	if (due == 0)
 		due = c->hub->now.us + 3600 * SECOND;
 	if (due < c->due_us) {
@@ -137,6 +141,12 @@ client_schedule(struct client *c, uint64_t own_us)
 		c->hub->ports.rearm(c->hub->ports.host, c);
 	} else
 		c->due_us = due;
+}
+
+void
+client_reschedule(struct client *c)
+{
+	client_schedule(c, c->own_due_us);
 }
 
 struct mono
@@ -186,6 +196,7 @@ check_expiry(struct client *c)
 void
 client_tick(struct client *c)
 {
+	struct session *s;
 	uint64_t own;
 
 	CHECK_MAGIC(c, CLIENT_MAGIC);
@@ -195,6 +206,8 @@ client_tick(struct client *c)
 		check_expiry(c);
 	if (c->closing)
 		return;
+	for (s = c->sessions; s != NULL; s = s->next)
+		presence_idle_check(s);
 	own = c->kind->tick(c);
 	if (!c->closing)
 		client_schedule(c, own);

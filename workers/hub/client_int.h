@@ -34,6 +34,7 @@ struct client {
 	enum authfail	 fail;		/* of the handshake's token */
 	uint32_t	 ping_timeouts;	/* extensions of this ping, 0 or 1 */
 	uint64_t	 due_us;	/* when client_tick is wanted */
+	uint64_t	 own_due_us;	/* what the kind's tick wanted */
 	uint64_t	 auth_due_us;	/* next expiry or warning; 0: none */
 	/* heartbeat: Engine.IO packets, or WebSocket frames when plain */
 	uint64_t	 ping_us;	/* next ping, or the last one's time */
@@ -51,6 +52,7 @@ void	client_link(struct client *, struct session *);
 void	client_unlink(struct client *, struct session *);
 /* Deadlines have changed: compute due, tell the host when it is earlier. */
 void	client_schedule(struct client *, uint64_t own_us);
+void	client_reschedule(struct client *);	/* own: unchanged */
 
 /* Send the ping when it is due, close when its pong is overdue; the next
  * deadline (us). */

@@ -224,6 +224,20 @@ answer_count(struct hub *h, const struct bus_envelope *q, uint32_t got)
 }
 
 static void
+to_watchers(struct hub *h, const struct conf_namespace *ns,
+    const struct bus_envelope *e, const struct publication *p)
+{
+	struct room *r;
+	size_t i;
+
+	for (i = 0; i < e->nusers; i++) {
+		r = room_find(h, ns->index, ROOM_WATCH, e->users[i]);
+		if (r != NULL)
+			(void)fanout_room(h, r, p, NULL);
+	}
+}
+
+static void
 publish_in(struct hub *h, const struct bus_envelope *e)
 {
 	const struct conf_namespace *ns;
@@ -236,7 +250,9 @@ publish_in(struct hub *h, const struct bus_envelope *e)
 	uint32_t got = 0;
 
 	ns = conf_namespace_find(h->conf, e->nsp);
-	if (ns != NULL)
+	if (ns != NULL && (e->flags & BUS_WATCHERS) != 0)
+		to_watchers(h, ns, e, &p);
+	else if (ns != NULL)
 		got = fanout_audience(h, ns, &a, &p);
 	if (e->sent_us != 0 && h->now.us > e->sent_us)
 		histogram_add(HISTOGRAM_delivery_us, h->now.us - e->sent_us);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "hub/hub_int.h"
+#include "hub/svc_presence.h"
 #include "shm/interest.h"
 
 static uint64_t
@@ -278,8 +279,11 @@ room_join(struct hub *h, struct session *s, enum room_kind kind,
 			room_free(h, r);
 		return (false);
 	}
+	if (kind == ROOM_WATCH)
+		s->nwatches++;
 	if (kind == ROOM_NAMED) {
 		s->nrooms++;
+		presence_room_enter(s, s->memberships);
 		counter_add(COUNTER_memberships, 1);
 		counter_add(COUNTER_joins, 1);
 		counter_ns_add(s->ns->index, NS_joins, 1);
@@ -298,7 +302,10 @@ room_leave(struct hub *h, struct session *s, struct membership *m)
 		pp = &(*pp)->next;
 	*pp = m->next;
 	wire_remove(h, r->wires[s->wire], m->index);
+	if (r->key[0] == ROOM_WATCH)
+		s->nwatches--;
 	if (r->key[0] == ROOM_NAMED) {
+		presence_room_leave(s, m);
 		s->nrooms--;
 		counter_sub(COUNTER_memberships, 1);
 		counter_add(COUNTER_leaves, 1);

@@ -15,7 +15,8 @@ struct outq;
 struct session;
 
 enum room_kind {		/* first byte of the interest key */
-	ROOM_NAMESPACE = 'n', ROOM_NAMED = 'r', ROOM_USER = 'u'
+	ROOM_NAMESPACE = 'n', ROOM_NAMED = 'r', ROOM_USER = 'u',
+	ROOM_WATCH = 'w'	/* those who watch a user's presence */
 };
 #define ROOM_NAME_MAX	256	/* bytes of a room's name */
 
@@ -24,6 +25,7 @@ struct membership {		/* one session in one room */
 	struct session	*session;
 	struct membership *next;	/* of the same session */
 	uint32_t	 index;		/* in the array of its wire */
+	uint32_t	 presence;	/* see svc_presence.h */
 };
 
 struct member {

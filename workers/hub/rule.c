@@ -9,6 +9,7 @@
 #include "hub/hub_int.h"
 #include "hub/publish.h"
 #include "hub/service.h"
+#include "hub/svc_presence.h"
 #include "proto/json.h"
 
 #define NAME_MAX_BYTES	256	/* of an event's name, unescaped */
@@ -371,6 +372,7 @@ rule_event(struct session *s, const struct inbound *in)
 	CHECK_MAGIC(s, SESSION_MAGIC);
 	counter_ns_add(s->ns->index, NS_events_in, 1);
 	counter_ns_add(s->ns->index, NS_bytes_in, in->args.n);
+	presence_active(s);
 	if (service_event(s, in, name))
 		return;
 	w.rule = name.n > NAME_MAX_BYTES ? NULL :

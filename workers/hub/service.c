@@ -8,6 +8,7 @@
 
 #include "hub/client_int.h"
 #include "hub/hub_int.h"
+#include "hub/svc_presence.h"
 #include "proto/json.h"
 
 static const struct slice reserved[] = {
@@ -156,6 +157,10 @@ static const struct {
 	{ SLICE("room:leave"),		do_leave },
 	{ SLICE("auth:refresh"),	do_refresh },
 	{ SLICE("roost:ping"),		do_ping },
+	{ SLICE("presence:get"),	presence_do_get },
+	{ SLICE("presence:set"),	presence_do_set },
+	{ SLICE("presence:watch"),	presence_do_watch },
+	{ SLICE("presence:unwatch"),	presence_do_unwatch },
 };
 
 bool

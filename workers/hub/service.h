@@ -1,6 +1,6 @@
 /*
  * Events that the server itself answers: room:join, room:leave, auth:refresh,
- * roost:ping.  Their prefixes are reserved, so that no rule and no client can
+ * roost:ping, presence:*.  Their prefixes are reserved, so that no rule and no client can
  * take such a name.
  */
 #ifndef HUB_SERVICE_H

@@ -9,11 +9,11 @@
 #include "base/digest.h"
 #include "hub/client_int.h"
 #include "hub/hub_int.h"
+#include "hub/svc_presence.h"
 #include "proto/json.h"
 #include "proto/raw.h"
 #include "proto/sio.h"
 #include "proto/ws.h"
-#include "shm/presence.h"
 
 /* --- by sid --------------------------------------------------------------- */
 
@@ -118,8 +118,6 @@ enter_channels(struct session *s)
 		return (true);
 	if (!room_join(h, s, ROOM_USER, principal_user(s->who)))
 		return (false);
-	s->presence_node = presence_join(h->presence, s->ns->index,
-	    principal_user(s->who));
 	return (true);
 }
 
@@ -157,6 +155,7 @@ session_new(struct hub *h, struct client *c, struct outq *out, enum wire wire,
 		free(s);
 		return (NULL);
 	}
+	presence_session_begin(s);
 	counter_add(COUNTER_ns_connects, 1);
 	counter_add(COUNTER_sessions, 1);
 	counter_ns_add(ns->index, NS_connects, 1);
@@ -173,9 +172,7 @@ session_free(struct session **sp)
 	CHECK_MAGIC(s, SESSION_MAGIC);
 	*sp = NULL;
 	leave_channels(s);
-	if (s->who != NULL)
-		presence_leave(h->presence, s->presence_node, s->ns->index,
-		    principal_user(s->who));
+	presence_session_end(s);
 	sid_remove(h, s);
 	counter_sub(COUNTER_sessions, 1);
 	counter_ns_add(s->ns->index, NS_disconnects, 1);

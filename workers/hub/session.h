@@ -27,8 +27,11 @@ struct session {
 	struct session	*sid_next;	/* in its bucket */
 	struct membership *memberships;
 	uint32_t	 nrooms;	/* named ones */
+	uint32_t	 nwatches;	/* users whose presence it watches */
 	uint32_t	 presence_node;
 	uint32_t	 stamp;		/* see fanout.c */
+	uint64_t	 seen_us;	/* last event, of the loop's clock */
+	bool		 idle;		/* silent for idle_after */
 	bool		 warned;	/* auth:expiring was sent */
 	char		 sid[SESSION_SID_LEN + 1];
 };

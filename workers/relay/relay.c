@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "conf/conf.h"
+#include "relay/announce.h"
 #include "relay/exchange.h"
 #include "relay/peer.h"
 #include "shm/counters.h"
@@ -21,7 +22,6 @@
 #include "sys/log.h"
 #include "sys/loop.h"
 
-#define RELAY_LEAVE_DELAY_US	3000000	/* who comes back by then never left */
 #define RELAY_ANNOUNCE_MS	1000
 
 struct relay {
@@ -31,15 +31,16 @@ struct relay {
 	struct loop_fd	 control;
 	struct loop_fd	 ring;		/* marks in shared memory */
 	struct table	*tables[2];	/* enum table_id */
+	struct announce	*announce;
 	struct timer	 beat;
 	bool		 marked;	/* announcements wait: do not sleep */
 };
 
 /* --- announcements -------------------------------------------------------*/
 
-/* Nobody outside this host wants to know: announcing just lets go. */
+/* Rooms: nobody outside this host wants to know, announcing just lets go. */
 static void
-relay_announced(void *arg, const struct table_event *e)
+relay_interest(void *arg, const struct table_event *e)
 {
 	(void)arg;
 	(void)e;
@@ -48,11 +49,10 @@ relay_announced(void *arg, const struct table_event *e)
 static void
 relay_announce(struct relay *r)
 {
-	size_t i;
-
-	for (i = 0; i < nitems(r->tables); i++)
-		(void)table_announce(r->tables[i], loop_now(r->loop),
-		    relay_announced, r);
+	(void)table_announce(r->tables[TABLE_PRESENCE], loop_now(r->loop),
+	    announce_presence, r->announce);
+	(void)table_announce(r->tables[TABLE_INTEREST], loop_now(r->loop),
+	    relay_interest, r);
 }
 
 static int
@@ -60,17 +60,22 @@ relay_open_tables(struct relay *r)
 {
 	size_t i;
 
+	r->announce = announce_new(r->h, &r->exchange);
+	if (r->announce == NULL)
+		return (-1);
 	for (i = 0; i < nitems(r->tables); i++) {
 		r->tables[i] = table_open(r->h->segment, (enum table_id)i, 0);
 		if (r->tables[i] == NULL || table_relay_start(r->tables[i],
-		    RELAY_LEAVE_DELAY_US) == -1)
+		    r->h->conf->leave_grace_ms * 1000) == -1)
 			return (-1);
 		/* there are no other hosts: a predecessor's mirrors go */
 		table_inherit_begin(r->tables[i]);
 		table_inherit_end(r->tables[i]);
-		table_announce_all(r->tables[i], loop_now(r->loop),
-		    relay_announced, r);
 	}
+	table_announce_all(r->tables[TABLE_PRESENCE], loop_now(r->loop),
+	    announce_presence, r->announce);
+	table_announce_all(r->tables[TABLE_INTEREST], loop_now(r->loop),
+	    relay_interest, r);
 	return (0);
 }
 
@@ -288,14 +293,16 @@ relay_open(struct relay *r)
 
 	if (loop_add(r->loop, &r->control, r->h->control_fd, LOOP_IN,
 	    relay_on_control) == -1 || loop_add(r->loop, &r->ring,
-	    segment_relay_fd(r->h->segment), LOOP_IN, relay_on_ring) == -1 ||
-	    relay_open_tables(r) == -1)
+	    segment_relay_fd(r->h->segment), LOOP_IN, relay_on_ring) == -1)
 		return (-1);
+	/* before the tables: what they announce has someone to go to */
 	for (slot = 1; slot < ROLE_SLOTS_MAX; slot++) {
 		if (r->h->bus_fds[slot] != -1)
 			relay_add_peer(r, slot, r->h->bus_generations[slot],
 			    r->h->bus_fds[slot]);
 	}
+	if (relay_open_tables(r) == -1)
+		return (-1);
 	ipc_init(&ready, CONTROL_READY);
 	return (ipc_send(r->control.fd, &ready) == 1 ? 0 : -1);
 }
@@ -311,6 +318,7 @@ relay_close(struct relay *r)
 		if (p != NULL)
 			relay_drop_peer(r, p);
 	}
+	announce_free(&r->announce);
 	table_close(&r->tables[TABLE_PRESENCE]);
 	table_close(&r->tables[TABLE_INTEREST]);
 	loop_del(r->loop, &r->control);

@@ -1,0 +1,459 @@
+/*
+ * Presence for clients and back ends; see svc_presence.h.  Called by
+ * service.c with events, by session.c and room.c as sessions move, by
+ * client.c for the idle clock, by api.c.
+ */
+#include "hub/svc_presence.h"
+
+#include "hub/client_int.h"
+#include "hub/hub_int.h"
+#include "hub/publish.h"
+#include "proto/json.h"
+#include "proto/status.h"
+#include "shm/presence.h"
+
+/* Index under which the users of a namespace's rooms are kept. */
+static uint16_t
+rooms_ns(const struct hub *h, const struct conf_namespace *ns)
+{
+	return ((uint16_t)(ns->index + h->conf->nnamespaces));
+}
+
+static struct slice
+room_name(const struct room *r)
+{
+	return (slice_of(r->key + 1, r->len - 1u));
+}
+
+/* --- sessions and rooms --------------------------------------------------- */
+
+void
+presence_session_begin(struct session *s)
+{
+	struct hub *h = s->hub;
+
+	s->seen_us = h->now.us;
+	if (s->who == NULL)
+		return;
+	s->presence_node = presence_join(h->presence, s->ns->index,
+	    principal_user(s->who));
+	presence_active(s);
+}
+
+void
+presence_session_end(struct session *s)
+{
+	if (s->who != NULL)
+		presence_leave(s->hub->presence, s->presence_node,
+		    s->ns->index, principal_user(s->who));
+}
+
+static bool
+keeps_rooms(const struct conf_namespace *ns)
+{
+	return (ns->presence >= CONF_PRESENCE_ROOMS);
+}
+
+void
+presence_room_enter(struct session *s, struct membership *m)
+{
+	uint8_t key[STATUS_KEY_MAX];
+	size_t n;
+
+	m->presence = PRESENCE_UNTRACKED;
+	if (s->who == NULL || !keeps_rooms(s->ns))
+		return;
+	n = status_room_key(key, room_name(m->room), principal_user(s->who));
+	if (n != 0)
+		m->presence = presence_join(s->hub->presence,
+		    rooms_ns(s->hub, s->ns), slice_of(key, n));
+}
+
+void
+presence_room_leave(struct session *s, struct membership *m)
+{
+	uint8_t key[STATUS_KEY_MAX];
+	size_t n;
+
+	if (m->presence == PRESENCE_UNTRACKED)
+		return;
+	n = status_room_key(key, room_name(m->room), principal_user(s->who));
+	presence_leave(s->hub->presence, m->presence,
+	    rooms_ns(s->hub, s->ns), slice_of(key, n));
+}
+
+/* --- status --------------------------------------------------------------- */
+
+static void
+entry_of(struct hub *h, const struct conf_namespace *ns, struct slice user,
+    struct status_entry *e)
+{
+	struct presence_info info;
+
+	*e = (struct status_entry){ .user = user };
+	if (!presence_get(h->presence, ns->index, user, &info))
+		return;
+	e->online = info.online;
+	e->code = info.status;
+	e->connections = info.connections;
+	e->last_seen_ms = info.last_seen_ms;
+}
+
+void
+presence_user_json(struct hub *h, const struct conf_namespace *ns,
+    struct slice user, struct buf *b)
+{
+	struct status_entry e;
+
+	entry_of(h, ns, user, &e);
+	status_encode(b, &e);
+}
+
+/*
+ * The rooms of the session that has a new status hear of it from here; those
+ * who watch the user, or the whole namespace, hear of it from the relay.
+ */
+static void
+tell_rooms(struct session *s)
+{
+	struct slice rooms[64];
+	struct audience a = { .rooms = rooms };
+	struct membership *m;
+	struct buf b;
+
+	if (s->ns->presence != CONF_PRESENCE_ROOMS)
+		return;
+	for (m = s->memberships; m != NULL && a.nrooms < nitems(rooms);
+	    m = m->next)
+		if (m->room->key[0] == ROOM_NAMED)
+			rooms[a.nrooms++] = room_name(m->room);
+	if (a.nrooms == 0)
+		return;
+	buf_init(&b);
+	presence_user_json(s->hub, s->ns, principal_user(s->who), &b);
+	if (!b.oom)
+		(void)publish_audience(s->hub, s->ns, &a,
+		    &(struct publication){ .nsp = slice_of(s->ns->name,
+		    s->ns->name_len), .event = SLICE("\"presence:update\""),
+		    .args = buf_unread(&b), .first = buf_unread(&b) });
+	buf_fini(&b);
+}
+
+static void
+set_status(struct session *s, enum status code)
+{
+	struct hub *h = s->hub;
+
+	presence_set_status(h->presence, s->presence_node, s->ns->index,
+	    principal_user(s->who), (uint8_t)code, slice_of(NULL, 0),
+	    h->wall);
+	tell_rooms(s);
+}
+
+static unsigned
+status_now(struct session *s, uint64_t *last_seen_ms)
+{
+	struct status_entry e;
+
+	entry_of(s->hub, s->ns, principal_user(s->who), &e);
+	*last_seen_ms = e.last_seen_ms;
+	return (e.code);
+}
+
+/* --- the idle clock ------------------------------------------------------- */
+
+void
+presence_active(struct session *s)
+{
+	struct hub *h = s->hub;
+	uint64_t seen;
+
+	s->seen_us = h->now.us;
+	if (s->who == NULL || s->ns->presence == CONF_PRESENCE_OFF)
+		return;
+	presence_seen(h->presence, s->presence_node, h->wall);
+	if (!s->idle)
+		return;
+	s->idle = false;
+	if (status_now(s, &seen) == STATUS_IDLE)
+		set_status(s, STATUS_ONLINE);
+	client_reschedule(s->client);
+}
+
+uint64_t
+presence_idle_due(const struct session *s)
+{
+	if (s->who == NULL || s->idle || s->ns->idle_after_ms == 0 ||
+	    s->ns->presence == CONF_PRESENCE_OFF)
+		return (0);
+	return (s->seen_us + s->ns->idle_after_ms * 1000);
+}
+
+void
+presence_idle_check(struct session *s)
+{
+	uint64_t due = presence_idle_due(s), seen, silent;
+	unsigned code;
+
+	if (due == 0 || due > s->hub->now.us)
+		return;
+	/* another connection of the user may be busy */
+	code = status_now(s, &seen);
+	silent = s->hub->wall.ms > seen ? s->hub->wall.ms - seen : 0;
+	if (silent + 1000 < s->ns->idle_after_ms) {
+		s->seen_us = s->hub->now.us - silent * 1000;
+		return;
+	}
+	s->idle = true;
+	if (code == STATUS_NONE || code == STATUS_ONLINE)
+		set_status(s, STATUS_IDLE);
+}
+
+/* --- lists ---------------------------------------------------------------- */
+
+/* Walk the table: users of a namespace, or of one room of it. */
+bool
+presence_list_json(struct hub *h, const struct conf_namespace *ns,
+    struct slice room, uint32_t cursor, unsigned limit, struct buf *b)
+{
+	struct presence_entry found[32];
+	struct slice name, user;
+	struct status_entry e;
+	unsigned i, n, got = 0;
+
+	if (ns->presence == CONF_PRESENCE_OFF ||
+	    (room.n != 0 && !keeps_rooms(ns)))
+		return (false);
+	buf_str(b, "{\"users\":[");
+	do {
+		n = presence_list(h->presence, room.n == 0 ? ns->index :
+		    rooms_ns(h, ns), &cursor, found, nitems(found));
+		for (i = 0; i < n; i++) {
+			user = found[i].user;
+			if (room.n != 0 && (!status_room_split(user, &name,
+			    &user) || !slice_eq(name, room)))
+				continue;
+			entry_of(h, ns, user, &e);
+			if (got++ != 0)
+				buf_byte(b, ',');
+			status_encode(b, &e);
+		}
+	} while (cursor != 0 && got < limit);
+	buf_byte(b, ']');
+	if (cursor != 0) {
+		buf_str(b, ",\"next\":");
+		buf_u64(b, cursor);
+	}
+	buf_byte(b, '}');
+	return (true);
+}
+
+/* --- events --------------------------------------------------------------- */
+
+static bool
+is_on(struct session *s, const struct inbound *in)
+{
+	if (s->ns->presence != CONF_PRESENCE_OFF)
+		return (true);
+	rule_refuse(s, in, REFUSED_UNKNOWN_EVENT,
+	    "presence is off in this namespace");
+	return (false);
+}
+
+static struct slice
+first_arg(const struct inbound *in)
+{
+	struct slice first = in->first;
+
+	if (first.n == 0 && in->args.n != 0)
+		MUST(json_value(in->args, &first) > 0);
+	return (first);
+}
+
+/* {"users":["a","b"]}: call one(s, user) for each; false: refused. */
+static bool
+each_user(struct session *s, const struct inbound *in, struct slice users,
+    bool (*one)(struct session *, const struct inbound *, struct slice,
+    struct buf *), struct buf *b)
+{
+	uint8_t name[ROOM_NAME_MAX + 2];
+	struct slice key, raw;
+	struct json_iter it;
+	unsigned count = 0;
+	ssize_t n;
+
+	if (!json_enter(users, &it))
+		return (false);
+	while (json_next(&it, &key, &raw)) {
+		n = -1;
+		if (json_type(raw) == JSON_STRING && raw.n <= sizeof name)
+			n = json_unescape(raw, name);
+		if (n <= 0 || n > ROOM_NAME_MAX ||
+		    ++count > PRESENCE_WATCH_MAX) {
+			rule_refuse(s, in, REFUSED_BAD_REQUEST,
+			    "\"users\" must be at most %d names",
+			    PRESENCE_WATCH_MAX);
+			return (false);
+		}
+		if (!one(s, in, slice_of(name, (size_t)n), b))
+			return (false);
+	}
+	return (true);
+}
+
+static bool
+add_entry(struct session *s, const struct inbound *in, struct slice user,
+    struct buf *b)
+{
+	(void)in;
+	if (b->data[b->wpos - 1] == '}')
+		buf_byte(b, ',');
+	presence_user_json(s->hub, s->ns, user, b);
+	return (true);
+}
+
+static bool
+add_watch(struct session *s, const struct inbound *in, struct slice user,
+    struct buf *b)
+{
+	if (room_membership(s, ROOM_WATCH, user) == NULL) {
+		if (s->nwatches >= PRESENCE_WATCH_MAX) {
+			rule_refuse(s, in, REFUSED_LIMIT,
+			    "watching %u users already", s->nwatches);
+			return (false);
+		}
+		if (!room_join(s->hub, s, ROOM_WATCH, user)) {
+			counter_add(COUNTER_memory_failures, 1);
+			rule_refuse(s, in, REFUSED_INTERNAL, "out of memory");
+			return (false);
+		}
+	}
+	return (add_entry(s, in, user, b));
+}
+
+static bool
+drop_watch(struct session *s, const struct inbound *in, struct slice user,
+    struct buf *b)
+{
+	struct membership *m = room_membership(s, ROOM_WATCH, user);
+
+	(void)in;
+	(void)b;
+	if (m != NULL)
+		room_leave(s->hub, s, m);
+	return (true);
+}
+
+/* Ack with what each user's function has written. */
+static bool
+answer_users(struct session *s, const struct inbound *in,
+    bool (*one)(struct session *, const struct inbound *, struct slice,
+    struct buf *))
+{
+	struct slice users;
+	struct buf b;
+	bool ok;
+
+	if (!json_get(first_arg(in), SLICE("users"), &users) ||
+	    json_type(users) != JSON_ARRAY) {
+		rule_refuse(s, in, REFUSED_BAD_REQUEST,
+		    "\"users\" must be an array of names");
+		return (false);
+	}
+	buf_init(&b);
+	buf_str(&b, "{\"users\":[");
+	ok = each_user(s, in, users, one, &b);
+	buf_str(&b, "]}");
+	if (ok && !b.oom)
+		session_ack(s, &in->ack, buf_unread(&b));
+	buf_fini(&b);
+	return (ok);
+}
+
+static bool
+answer_room(struct session *s, const struct inbound *in, struct slice raw)
+{
+	uint8_t name[ROOM_NAME_MAX + 2];
+	struct slice room;
+	ssize_t n = -1;
+	struct buf b;
+	bool ok;
+
+	if (json_type(raw) == JSON_STRING && raw.n <= sizeof name)
+		n = json_unescape(raw, name);
+	room = slice_of(name, n < 0 ? 0 : (size_t)n);
+	if (n <= 0 || room_membership(s, ROOM_NAMED, room) == NULL) {
+		rule_refuse(s, in, REFUSED_NOT_MEMBER,
+		    "you are not in this room");
+		return (false);
+	}
+	buf_init(&b);
+	ok = presence_list_json(s->hub, s->ns, room, 0, PRESENCE_LIST_MAX,
+	    &b);
+	if (ok && !b.oom)
+		session_ack(s, &in->ack, buf_unread(&b));
+	else
+		rule_refuse(s, in, REFUSED_FORBIDDEN,
+		    "presence is not kept for rooms here");
+	buf_fini(&b);
+	return (ok);
+}
+
+bool
+presence_do_get(struct session *s, const struct inbound *in)
+{
+	struct slice room;
+
+	if (!is_on(s, in))
+		return (false);
+	if (json_get(first_arg(in), SLICE("room"), &room))
+		return (answer_room(s, in, room));
+	return (answer_users(s, in, add_entry));
+}
+
+bool
+presence_do_watch(struct session *s, const struct inbound *in)
+{
+	return (is_on(s, in) && answer_users(s, in, add_watch));
+}
+
+bool
+presence_do_unwatch(struct session *s, const struct inbound *in)
+{
+	return (is_on(s, in) && answer_users(s, in, drop_watch));
+}
+
+bool
+presence_do_set(struct session *s, const struct inbound *in)
+{
+	uint8_t name[32];
+	struct slice raw;
+	struct buf b;
+	ssize_t n = -1;
+	int code = -1;
+
+	if (!is_on(s, in))
+		return (false);
+	if (s->who == NULL) {
+		rule_refuse(s, in, REFUSED_UNAUTHORIZED,
+		    "only a user with a token has a status");
+		return (false);
+	}
+	if (json_get(first_arg(in), SLICE("status"), &raw) &&
+	    json_type(raw) == JSON_STRING && raw.n <= sizeof name)
+		n = json_unescape(raw, name);
+	if (n > 0)
+		code = status_from(slice_of(name, (size_t)n));
+	if (code < 0) {
+		rule_refuse(s, in, REFUSED_INVALID,
+		    "\"status\" must be online, away, busy or dnd");
+		return (false);
+	}
+	set_status(s, (enum status)code);
+	buf_init(&b);
+	presence_user_json(s->hub, s->ns, principal_user(s->who), &b);
+	if (!b.oom)
+		session_ack(s, &in->ack, buf_unread(&b));
+	buf_fini(&b);
+	return (true);
+}

@@ -1,0 +1,42 @@
+/*
+ * Presence: who of a namespace is there.  The table in shared memory knows
+ * (shm/presence.h), the relay tells each change once; here are the events
+ * that ask, set and watch, the idle clock, and presence in rooms.
+ */
+#ifndef HUB_SVC_PRESENCE_H
+#define HUB_SVC_PRESENCE_H
+
+#include "hub/rule.h"
+
+struct membership;
+
+#define PRESENCE_WATCH_MAX	1000	/* users that one session watches */
+#define PRESENCE_LIST_MAX	1000	/* users in one answer */
+#define PRESENCE_UNTRACKED	UINT32_MAX	/* membership.presence */
+
+bool	presence_do_get(struct session *, const struct inbound *);
+bool	presence_do_set(struct session *, const struct inbound *);
+bool	presence_do_watch(struct session *, const struct inbound *);
+bool	presence_do_unwatch(struct session *, const struct inbound *);
+
+/* A session begins and ends; it enters and leaves a named room. */
+void	presence_session_begin(struct session *);
+void	presence_session_end(struct session *);
+void	presence_room_enter(struct session *, struct membership *);
+void	presence_room_leave(struct session *, struct membership *);
+
+/* Something came from the session: it is not idle. */
+void	presence_active(struct session *);
+/* The idle clock: when it is due (us, 0: never), and when it has come. */
+uint64_t presence_idle_due(const struct session *);
+void	presence_idle_check(struct session *);
+
+/* {"users":[...],"next"?:CURSOR} of a namespace or of one of its rooms
+ * (empty: all); false: presence is off, or not kept for rooms. */
+bool	presence_list_json(struct hub *, const struct conf_namespace *,
+	    struct slice room, uint32_t cursor, unsigned limit, struct buf *);
+/* One user, offline when unknown. */
+void	presence_user_json(struct hub *, const struct conf_namespace *,
+	    struct slice user, struct buf *);
+
+#endif

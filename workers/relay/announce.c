@@ -1,0 +1,202 @@
+/*
+ * Announcements of presence; see announce.h.  Called by relay.c for each
+ * event that the table reports.
+ */
+#include "relay/announce.h"
+
+#include <stdlib.h>
+
+#include "conf/conf.h"
+#include "proto/bus.h"
+#include "proto/status.h"
+#include "shm/counters.h"
+#include "shm/interest.h"
+#include "shm/presence.h"
+#include "shm/table.h"
+
+struct announce {
+	unsigned	 magic;
+#define ANNOUNCE_MAGIC	0xa440c3ce
+	const struct conf *conf;
+	struct exchange	*exchange;
+	struct interest	*interest;
+	struct presence	*presence;
+	/* status last told of each node, + 1: who comes back within the grace
+	 * changes the node but is no news */
+	uint8_t		*told;
+	uint32_t	 ntold;
+	struct buf	 args;
+	struct buf	 frame;
+};
+
+struct announce *
+announce_new(const struct heritage *h, struct exchange *x)
+{
+	struct announce *a = calloc(1, sizeof *a);
+
+	if (a == NULL)
+		return (NULL);
+	a->magic = ANNOUNCE_MAGIC;
+	a->conf = h->conf;
+	a->exchange = x;
+	a->interest = interest_open(h->segment, 0);
+	a->presence = presence_open(h->segment, 0);
+	buf_init(&a->args);
+	buf_init(&a->frame);
+	if (a->interest == NULL || a->presence == NULL)
+		announce_free(&a);
+	return (a);
+}
+
+void
+announce_free(struct announce **ap)
+{
+	struct announce *a = *ap;
+
+	CHECK_MAGIC(a, ANNOUNCE_MAGIC);
+	*ap = NULL;
+	if (a->interest != NULL)
+		interest_close(&a->interest);
+	if (a->presence != NULL)
+		presence_close(&a->presence);
+	free(a->told);
+	buf_fini(&a->args);
+	buf_fini(&a->frame);
+	a->magic = 0;
+	free(a);
+}
+
+/* Workers with an audience of that kind (first byte of the key). */
+static void
+who(struct announce *a, uint16_t ns, char kind, struct slice name,
+    uint64_t bits[2])
+{
+	char key[1 + 256];
+
+	bits[0] = bits[1] = 0;
+	if (name.n > sizeof key - 1)
+		return;
+	key[0] = kind;
+	if (name.n != 0)
+		memcpy(key + 1, name.p, name.n);
+	interest_who(a->interest, ns, slice_of(key, name.n + 1), bits);
+}
+
+static void
+tell(struct announce *a, struct bus_envelope *e,
+    const struct conf_namespace *ns)
+{
+	if ((e->slots[0] | e->slots[1]) == 0)
+		return;
+	e->kind = BUS_PUBLISH;
+	e->nsp = slice_of(ns->name, ns->name_len);
+	e->event = SLICE("\"presence:update\"");
+	e->args = buf_unread(&a->args);
+	buf_reset(&a->frame);
+	if (a->args.oom || !bus_encode(&a->frame, e) ||
+	    exchange_feed(a->exchange, buf_unread(&a->frame)) < 0)
+		counter_add(COUNTER_bus_dropped, 1);
+}
+
+static void
+fill_entry(struct announce *a, const struct conf_namespace *ns,
+    struct slice user, struct status_entry *entry)
+{
+	struct presence_info info;
+
+	entry->user = user;
+	if (!presence_get(a->presence, ns->index, user, &info))
+		return;
+	entry->online = info.online;
+	entry->code = info.status;
+	entry->connections = info.connections;
+	entry->last_seen_ms = info.last_seen_ms;
+}
+
+/* True: this status of the node was told before. */
+static bool
+was_told(struct announce *a, uint32_t node, unsigned code)
+{
+	uint32_t n = a->ntold == 0 ? 1024 : a->ntold;
+	uint8_t *v;
+	bool same;
+
+	if (node >= a->ntold) {
+		while (n <= node)
+			n *= 2;
+		v = realloc(a->told, n);
+		if (v == NULL)
+			return (false);
+		memset(v + a->ntold, 0, n - a->ntold);
+		a->told = v;
+		a->ntold = n;
+	}
+	same = a->told[node] == code + 1;
+	a->told[node] = (uint8_t)(code + 1);
+	return (same);
+}
+
+/* A user of the namespace: those who watch, or everybody. */
+static void
+announce_user(struct announce *a, const struct conf_namespace *ns,
+    const struct table_event *t)
+{
+	struct bus_envelope e = { .from = 0 };
+	struct status_entry entry = { .user = t->key };
+
+	fill_entry(a, ns, t->key, &entry);
+	if (was_told(a, t->node, entry.code) && t->status)
+		return;
+	/* what is told is what happened, though it may be over by now */
+	entry.online = t->is != 0;
+	if (!entry.online)
+		entry.connections = 0;
+	buf_reset(&a->args);
+	status_encode(&a->args, &entry);
+	if (ns->presence == CONF_PRESENCE_NAMESPACE) {
+		who(a, t->ns, 'n', slice_of(NULL, 0), e.slots);
+	} else {
+		e.flags = BUS_WATCHERS;
+		e.users[e.nusers++] = t->key;
+		who(a, t->ns, 'w', t->key, e.slots);
+	}
+	tell(a, &e, ns);
+}
+
+/* A user in a room: those who are in it. */
+static void
+announce_in_room(struct announce *a, const struct conf_namespace *ns,
+    const struct table_event *t)
+{
+	struct bus_envelope e = { .from = 0 };
+	struct status_entry entry = { .present = t->is != 0 };
+	struct slice user;
+
+	if (!status_room_split(t->key, &entry.room, &user))
+		return;
+	fill_entry(a, ns, user, &entry);
+	buf_reset(&a->args);
+	status_encode(&a->args, &entry);
+	e.rooms[e.nrooms++] = entry.room;
+	who(a, ns->index, 'r', entry.room, e.slots);
+	tell(a, &e, ns);
+}
+
+void
+announce_presence(void *arg, const struct table_event *t)
+{
+	struct announce *a = arg;
+	size_t n = a->conf->nnamespaces;
+	const struct conf_namespace *ns;
+
+	CHECK_MAGIC(a, ANNOUNCE_MAGIC);
+	if (!t->whole || t->ns >= 2 * n)
+		return;
+	ns = &a->conf->namespaces[t->ns % n];
+	if (ns->presence == CONF_PRESENCE_OFF)
+		return;
+	if (t->ns < n)
+		announce_user(a, ns, t);
+	else if (!t->status)
+		announce_in_room(a, ns, t);
+}
