@@ -42,6 +42,9 @@ int	plat_user_become(const struct plat_user *) MUST_USE;
 bool	plat_die_with(pid_t parent) MUST_USE;
 /* The short name in top(1) and /proc/PID/comm, cut to 15 bytes. */
 void	plat_process_name(const char *);
+/* The state letter of a process, as in ps(1): 'R', 'S', 'D', 'T', 'Z'...;
+ * '\0': there is none, '?': the kernel does not say. */
+char	plat_process_state(pid_t);
 /* Close every descriptor above stderr that is not in keep[]; sorts keep. */
 void	plat_close_others(int *keep, size_t nkeep);
 

@@ -197,6 +197,20 @@ plat_process_name(const char *name)
 	(void)prctl(PR_SET_NAME, name);
 }
 
+char
+plat_process_state(pid_t pid)
+{
+	char path[32], text[256];
+	const char *p;
+
+	(void)snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+	if (!plat_read_file(path, text, sizeof text))
+		return (kill(pid, 0) == -1 && errno == ESRCH ? '\0' : '?');
+	/* pid (name) state; the name may hold anything */
+	p = strrchr(text, ')');
+	return (p != NULL && p[1] == ' ' ? p[2] : '?');
+}
+
 static int
 plat_compare_fds(const void *a, const void *b)
 {

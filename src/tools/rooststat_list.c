@@ -1,0 +1,468 @@
+/*
+ * Each list is a table of columns, a function that fills the cells of a row,
+ * and one that tells what a column sorts by: numbers from the greatest down,
+ * names as they come.
+ */
+#include "tools/rooststat_list.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tools/rooststat_match.h"
+
+#define CELL	24u			/* bytes of a cell that is a number */
+
+struct list_item {
+	unsigned	 index;		/* into the model's array */
+	double		 key;		/* the greatest first */
+	const char	*name;		/* then by name, if there is one */
+};
+
+struct list;
+typedef void list_cells(const struct model *, unsigned index, struct list *);
+
+struct list {
+	struct table	 table;
+	struct list_item *item;		/* NULL: no memory, nothing is shown */
+	unsigned	 nitems;
+	enum text_style	 style;		/* of the row being filled */
+	struct buf	 name;		/* cell 0 of it */
+	char		 cell[TABLE_COLS][CELL];
+	bool		 utf8;
+};
+
+static int
+item_order(const void *a, const void *b)
+{
+	const struct list_item *x = a, *y = b;
+	int order;
+
+	if (x->key != y->key)
+		return (x->key > y->key ? -1 : 1);
+	order = x->name == NULL ? 0 : strcmp(x->name, y->name);
+	if (order != 0)
+		return (order);
+	return (x->index < y->index ? -1 : x->index > y->index);
+}
+
+static void
+item_add(struct list *l, unsigned index, double key, const char *name)
+{
+	l->item[l->nitems++] = (struct list_item){ index,
+		isnan(key) ? -1 : key, name };
+}
+
+static void
+list_init(struct list *l, const struct table_col *col, unsigned ncols,
+    unsigned most, const struct page *p)
+{
+	memset(l, 0, sizeof *l);
+	table_fit(&l->table, col, ncols, p->columns);
+	buf_init(&l->name);
+	l->utf8 = p->utf8;
+	l->item = calloc(most + 1, sizeof *l->item);
+}
+
+static void
+list_fini(struct list *l)
+{
+	buf_fini(&l->name);
+	free(l->item);
+}
+
+/* Keep the cursor within the list, and the window around the cursor. */
+static void
+list_scroll(struct view *v, const struct list *l, unsigned rows)
+{
+	if (v->cursor >= l->nitems)
+		v->cursor = l->nitems > 0 ? l->nitems - 1 : 0;
+	if (v->cursor < v->top)
+		v->top = v->cursor;
+	if (rows > 0 && v->cursor - v->top >= rows)
+		v->top = v->cursor - rows + 1;
+	if (v->top + rows > l->nitems)
+		v->top = l->nitems > rows ? l->nitems - rows : 0;
+	v->shown = rows;
+}
+
+static void
+list_row(struct list *l, const struct model *m, const struct list_item *item,
+    list_cells *fill, bool selected, struct page *p)
+{
+	const char *cell[TABLE_COLS];
+	struct buf line;
+	unsigned i;
+
+	buf_reset(&l->name);
+	l->style = STYLE_PLAIN;
+	fill(m, item->index, l);
+	buf_byte(&l->name, '\0');
+	cell[0] = l->name.oom ? "?" : (const char *)l->name.data;
+	for (i = 1; i < l->table.ncols; i++)
+		cell[i] = l->cell[i];
+	buf_init(&line);
+	table_row(&l->table, &line, selected ? STYLE_CURSOR : l->style, cell);
+	page_text(p, &line);
+	buf_fini(&line);
+}
+
+static void
+list_draw(struct list *l, struct view *v, const struct model *m,
+    struct page *p, struct list_place at, unsigned sort, list_cells *fill)
+{
+	unsigned i, first = 0, rows = at.rows > 0 ? at.rows - 1 : 0;
+	struct buf line;
+
+	if (at.rows == 0 || l->item == NULL)
+		return;
+	if (l->nitems > 1)
+		qsort(l->item, l->nitems, sizeof *l->item, item_order);
+	if (at.scroll) {
+		list_scroll(v, l, rows);
+		first = v->top;
+	}
+	buf_init(&line);
+	table_head(&l->table, &line, sort);
+	page_text(p, &line);
+	buf_fini(&line);
+	for (i = first; i < l->nitems && i - first < rows; i++)
+		list_row(l, m, &l->item[i], fill, at.scroll && i == v->cursor,
+		    p);
+}
+
+/* --- processes ----------------------------------------------------------- */
+
+enum proc_col {
+	PROC_NAME, PROC_PID, PROC_GENERATION, PROC_STATE, PROC_UP, PROC_OPEN,
+	PROC_SESSIONS, PROC_IN, PROC_OUT, PROC_BYTES_IN, PROC_BYTES_OUT,
+	PROC_QUEUE, PROC_BUSY, PROC_TURN, PROC__MAX
+};
+
+static const struct table_col proc_cols[PROC__MAX] = {
+	[PROC_NAME] =		{ "process", 9, 0, true, true },
+	[PROC_PID] =		{ "pid", 7, 5, false, false },
+	[PROC_GENERATION] =	{ "gen", 3, 9, false, false },
+	[PROC_STATE] =		{ "state", 9, 1, true, false },
+	[PROC_UP] =		{ "up", 6, 6, false, false },
+	[PROC_OPEN] =		{ "open", 5, 0, false, false },
+	[PROC_SESSIONS] =	{ "sess", 5, 7, false, false },
+	[PROC_IN] =		{ "in/s", 5, 2, false, false },
+	[PROC_OUT] =		{ "out/s", 5, 0, false, false },
+	[PROC_BYTES_IN] =	{ "Bin/s", 5, 8, false, false },
+	[PROC_BYTES_OUT] =	{ "Bout/s", 6, 4, false, false },
+	[PROC_QUEUE] =		{ "queue", 5, 3, false, false },
+	[PROC_BUSY] =		{ "busy%", 5, 0, false, false },
+	[PROC_TURN] =		{ "turn99", 6, 10, false, false },
+};
+
+static double
+proc_key(const struct model_proc *p, unsigned col)
+{
+	const double key[PROC__MAX] = {
+		[PROC_PID] = p->pid,
+		[PROC_GENERATION] = p->generation,
+		[PROC_STATE] = p->dead ? 3 : p->silent ? 2 : p->draining,
+		[PROC_UP] = (double)p->age_ms,
+		[PROC_OPEN] = p->connections,
+		[PROC_SESSIONS] = p->sessions,
+		[PROC_IN] = p->in,
+		[PROC_OUT] = p->out,
+		[PROC_BYTES_IN] = p->bytes_in,
+		[PROC_BYTES_OUT] = p->bytes_out,
+		[PROC_QUEUE] = p->queue_bytes,
+		[PROC_BUSY] = p->busy,
+		[PROC_TURN] = (double)p->turn_p99_us,
+	};
+
+	return (col < PROC__MAX ? key[col] : 0);
+}
+
+static void
+proc_state(const struct model_proc *p, struct list *l)
+{
+	char age[TEXT_NUMBER], *out = l->cell[PROC_STATE];
+
+	text_age(age, p->silent_ms);
+	if (p->dead) {
+		(void)snprintf(out, CELL, "dead");
+		l->style = STYLE_BAD;
+	} else if (p->silent) {
+		(void)snprintf(out, CELL, "mute %s", age);
+		l->style = STYLE_BAD;
+	} else if (p->draining) {
+		(void)snprintf(out, CELL, "draining");
+		l->style = STYLE_DIM;
+	} else {
+		(void)snprintf(out, CELL, "live");
+		l->style = p->busy >= 0.95 ? STYLE_WARN : STYLE_PLAIN;
+	}
+}
+
+static void
+proc_cells(const struct model *m, unsigned index, struct list *l)
+{
+	const struct model_proc *p = &m->proc[index];
+	bool serves = p->role == STATS_ROLE_WORKER;
+
+	text_safe(&l->name, p->name, l->utf8);
+	(void)snprintf(l->cell[PROC_PID], CELL, "%" PRIu32, p->pid);
+	(void)snprintf(l->cell[PROC_GENERATION], CELL, "%" PRIu32,
+	    p->generation);
+	proc_state(p, l);
+	text_age(l->cell[PROC_UP], p->age_ms);
+	text_count(l->cell[PROC_OPEN], serves ? p->connections : NAN);
+	text_count(l->cell[PROC_SESSIONS], serves ? p->sessions : NAN);
+	text_rate(l->cell[PROC_IN], serves ? p->in : NAN);
+	text_rate(l->cell[PROC_OUT], serves ? p->out : NAN);
+	text_rate(l->cell[PROC_BYTES_IN], serves ? p->bytes_in : NAN);
+	text_rate(l->cell[PROC_BYTES_OUT], serves ? p->bytes_out : NAN);
+	text_count(l->cell[PROC_QUEUE], serves ? p->queue_bytes : NAN);
+	text_percent(l->cell[PROC_BUSY], p->busy);
+	if (p->turn_p99_us > 0)
+		text_us(l->cell[PROC_TURN], p->turn_p99_us);
+	else
+		(void)snprintf(l->cell[PROC_TURN], CELL, "-");
+}
+
+/* The overview leaves out the master, who has nothing to do. */
+static bool
+proc_shown(const struct view *v, const struct model_proc *p)
+{
+	return ((v->page == PAGE_WORKERS || p->dead || p->silent ||
+	    p->role != STATS_ROLE_MASTER) && match_text(p->name, v->filter));
+}
+
+void
+list_processes(struct view *v, const struct model *m, struct page *p,
+    struct list_place at)
+{
+	unsigned i, sort = v->sort[PAGE_WORKERS];
+	struct list l;
+
+	list_init(&l, proc_cols, PROC__MAX, m->nproc, p);
+	for (i = 0; i < m->nproc && l.item != NULL; i++)
+		if (proc_shown(v, &m->proc[i]))
+			item_add(&l, i, sort == PROC_NAME ? 0 :
+			    proc_key(&m->proc[i], sort), NULL);
+	list_draw(&l, v, m, p, at, sort, proc_cells);
+	list_fini(&l);
+}
+
+/* --- namespaces ---------------------------------------------------------- */
+
+enum ns_col {
+	NSCOL_NAME, NSCOL_USERS, NSCOL_SOCKETS, NSCOL_IN, NSCOL_OUT,
+	NSCOL_BYTES_IN, NSCOL_BYTES_OUT, NSCOL_CONNECTS, NSCOL_ERRORS,
+	NSCOL_ALL, NSCOL__MAX
+};
+
+static const struct table_col ns_cols[NSCOL__MAX] = {
+	[NSCOL_NAME] =		{ "namespace", 10, 0, true, true },
+	[NSCOL_USERS] =		{ "users", 6, 2, false, false },
+	[NSCOL_SOCKETS] =	{ "sockets", 7, 0, false, false },
+	[NSCOL_IN] =		{ "in/s", 5, 1, false, false },
+	[NSCOL_OUT] =		{ "out/s", 6, 0, false, false },
+	[NSCOL_BYTES_IN] =	{ "Bin/s", 5, 6, false, false },
+	[NSCOL_BYTES_OUT] =	{ "Bout/s", 6, 5, false, false },
+	[NSCOL_CONNECTS] =	{ "new/s", 5, 3, false, false },
+	[NSCOL_ERRORS] =	{ "err/s", 6, 0, false, false },
+	[NSCOL_ALL] =		{ "errors", 6, 4, false, false },
+};
+
+static double
+ns_key(const struct model_ns *ns, unsigned col)
+{
+	const double key[NSCOL__MAX] = {
+		[NSCOL_USERS] = ns->users,
+		[NSCOL_SOCKETS] = ns->sockets,
+		[NSCOL_IN] = ns->in,
+		[NSCOL_OUT] = ns->out,
+		[NSCOL_BYTES_IN] = ns->bytes_in,
+		[NSCOL_BYTES_OUT] = ns->bytes_out,
+		[NSCOL_CONNECTS] = ns->connects,
+		[NSCOL_ERRORS] = ns->errors,
+		[NSCOL_ALL] = ns->all_errors,
+	};
+
+	return (col < NSCOL__MAX ? key[col] : 0);
+}
+
+static void
+ns_cells(const struct model *m, unsigned index, struct list *l)
+{
+	const struct model_ns *ns = &m->ns[index];
+
+	text_safe(&l->name, ns->name, l->utf8);
+	text_count(l->cell[NSCOL_USERS], ns->users);
+	text_count(l->cell[NSCOL_SOCKETS], ns->sockets);
+	text_rate(l->cell[NSCOL_IN], ns->in);
+	text_rate(l->cell[NSCOL_OUT], ns->out);
+	text_rate(l->cell[NSCOL_BYTES_IN], ns->bytes_in);
+	text_rate(l->cell[NSCOL_BYTES_OUT], ns->bytes_out);
+	text_rate(l->cell[NSCOL_CONNECTS], ns->connects);
+	text_rate(l->cell[NSCOL_ERRORS], ns->errors);
+	text_count(l->cell[NSCOL_ALL], ns->all_errors);
+	if (ns->errors > 0)
+		l->style = STYLE_WARN;
+}
+
+void
+list_namespaces(struct view *v, const struct model *m, struct page *p,
+    struct list_place at)
+{
+	unsigned i, sort = v->sort[PAGE_NAMESPACES];
+	struct list l;
+
+	list_init(&l, ns_cols, NSCOL__MAX, m->nns, p);
+	for (i = 0; i < m->nns && l.item != NULL; i++)
+		if (match_text(m->ns[i].name, v->filter))
+			item_add(&l, i, sort == NSCOL_NAME ? 0 :
+			    ns_key(&m->ns[i], sort), m->ns[i].name);
+	list_draw(&l, v, m, p, at, sort, ns_cells);
+	list_fini(&l);
+}
+
+/* --- counters ------------------------------------------------------------ */
+
+enum rate_col {
+	RATE_NAME, RATE_VALUE, RATE_NOW, RATE_MINUTE, RATE_START, RATE__MAX
+};
+
+static const struct table_col rate_cols[RATE__MAX] = {
+	[RATE_NAME] =	{ "counter", 14, 0, true, true },
+	[RATE_VALUE] =	{ "value", 13, 0, false, false },
+	[RATE_NOW] =	{ "now/s", 7, 0, false, false },
+	[RATE_MINUTE] =	{ "1min/s", 7, 1, false, false },
+	[RATE_START] =	{ "avg/s", 7, 2, false, false },
+};
+
+static double
+rate_key(const struct model_rate *r, unsigned col)
+{
+	return (col == RATE_VALUE ? r->value : col == RATE_NOW ? r->now :
+	    col == RATE_MINUTE ? r->minute : r->start);
+}
+
+void
+list_metric(const struct stats_metric *m, bool utf8, struct buf *out)
+{
+	text_safe(out, m->name, utf8);
+	if (m->labels[0] == '\0')
+		return;
+	buf_byte(out, '{');
+	text_safe(out, m->labels, utf8);
+	buf_byte(out, '}');
+}
+
+/* Digit by digit while it fits: to be compared with a log, or a ticket. */
+static void
+rate_cells(const struct model *m, unsigned index, struct list *l)
+{
+	const struct model_rate *r = &m->rate[index];
+
+	list_metric(r->metric, l->utf8, &l->name);
+	if (r->value < 1e13 && r->value > -1e12)
+		(void)snprintf(l->cell[RATE_VALUE], CELL, "%.0f", r->value);
+	else
+		text_count(l->cell[RATE_VALUE], r->value);
+	if (r->metric->type == STATS_GAUGE) {
+		(void)snprintf(l->cell[RATE_NOW], CELL, "now");
+		l->cell[RATE_MINUTE][0] = l->cell[RATE_START][0] = '\0';
+		return;
+	}
+	text_rate(l->cell[RATE_NOW], r->now);
+	text_rate(l->cell[RATE_MINUTE], r->minute);
+	text_rate(l->cell[RATE_START], r->start);
+}
+
+static bool
+rate_shown(const struct view *v, const struct model_rate *r)
+{
+	struct buf name;
+	bool shown;
+
+	if ((r->value == 0 && !v->zeros) ||
+	    !match_metric(r->metric, v->pattern))
+		return (false);
+	if (v->filter[0] == '\0')
+		return (true);
+	buf_init(&name);
+	list_metric(r->metric, true, &name);
+	buf_byte(&name, '\0');
+	shown = !name.oom && match_text((const char *)name.data, v->filter);
+	buf_fini(&name);
+	return (shown);
+}
+
+void
+list_counters(struct view *v, const struct model *m, struct page *p,
+    struct list_place at)
+{
+	unsigned i, sort = v->sort[PAGE_COUNTERS];
+	struct list l;
+
+	list_init(&l, rate_cols, RATE__MAX, m->nrate, p);
+	for (i = 0; i < m->nrate && l.item != NULL; i++)
+		if (rate_shown(v, &m->rate[i]))
+			item_add(&l, i, sort == RATE_NAME ? 0 :
+			    rate_key(&m->rate[i], sort), NULL);
+	at.rows = at.rows > 2 ? at.rows - 1 : at.rows;	/* its help */
+	list_draw(&l, v, m, p, at, sort, rate_cells);
+	while (at.rows > 2 && p->used + 1 < p->rows)
+		page_newline_blank(p);
+	if (at.rows > 2 && v->cursor < l.nitems && l.item != NULL) {
+		buf_reset(&l.name);
+		buf_byte(&l.name, STYLE_DIM);
+		text_safe(&l.name,
+		    m->rate[l.item[v->cursor].index].metric->help, p->utf8);
+		page_text(p, &l.name);
+	}
+	list_fini(&l);
+}
+
+/* ------------------------------------------------------------------------- */
+
+unsigned
+list_count(const struct view *v, const struct model *m, enum view_page page)
+{
+	unsigned i, n = 0;
+
+	switch (page) {
+	case PAGE_WORKERS:
+		for (i = 0; i < m->nproc; i++)
+			n += proc_shown(v, &m->proc[i]);
+		break;
+	case PAGE_NAMESPACES:
+		for (i = 0; i < m->nns; i++)
+			n += match_text(m->ns[i].name, v->filter);
+		break;
+	case PAGE_COUNTERS:
+		for (i = 0; i < m->nrate; i++)
+			n += rate_shown(v, &m->rate[i]);
+		break;
+	case PAGE_OVERVIEW:
+	case PAGE__MAX:
+		break;
+	}
+	return (n);
+}
+
+unsigned
+list_columns(enum view_page page)
+{
+	static const unsigned columns[PAGE__MAX] = {
+		[PAGE_COUNTERS] = RATE__MAX,
+		[PAGE_NAMESPACES] = NSCOL__MAX,
+		[PAGE_WORKERS] = PROC__MAX,
+	};
+
+	return (columns[page]);
+}
+
+unsigned
+list_busiest(void)
+{
+	return (NSCOL_OUT);
+}

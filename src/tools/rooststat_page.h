@@ -1,0 +1,27 @@
+/*
+ * What is inside the frame: the overview with its panes, and the lists of
+ * counters, namespaces and processes.  Pure.
+ */
+#ifndef TOOLS_ROOSTSTAT_PAGE_H
+#define TOOLS_ROOSTSTAT_PAGE_H
+
+#include "tools/rooststat_view.h"
+
+struct page {
+	struct buf	*out;
+	unsigned	 columns, rows;
+	unsigned	 used;		/* rows written */
+	bool		 utf8;
+};
+
+/* One line of styled text, cut or filled; the buf gets a NUL behind. */
+void	page_text(struct page *, struct buf *line);
+/* Ends a line that was written straight into out. */
+void	page_newline(struct page *);
+void	page_newline_blank(struct page *);
+/* Where to break text that shall take so many columns: between words. */
+const char *page_break(const char *, unsigned columns);
+
+void	page_draw(struct view *, const struct model *, struct page *);
+
+#endif

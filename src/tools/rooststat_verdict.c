@@ -1,0 +1,326 @@
+/*
+ * Trouble, told apart by who has to act: see enum model_severity.
+ */
+#include "tools/rooststat_verdict.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tools/rooststat_text.h"
+
+#define BUSY		0.95		/* of a CPU: no room for more */
+#define REPLACED_MS	60000u		/* how long a new child is news */
+#define START_MS	5000u		/* children that start with the daemon */
+
+static const struct verdict_row {
+	const char		*name;
+	const char		*labels;	/* "": whichever */
+	enum model_severity	 severity;
+} verdict_rows[] = {
+	{ "accept_failed",	"", SEVERITY_BAD },
+	{ "acks_timed_out",	"", SEVERITY_NOTE },
+	{ "api_failures",	"", SEVERITY_NOTE },
+	{ "auth_failed",	"", SEVERITY_NOTE },
+	{ "bus_bad",		"", SEVERITY_BAD },
+	{ "bus_dropped",	"", SEVERITY_BAD },
+	{ "bus_dropped_volatile", "", SEVERITY_WARN },
+	{ "bus_reconnects",	"", SEVERITY_WARN },
+	{ "bus_unroutable",	"", SEVERITY_WARN },
+	{ "children_died",	"", SEVERITY_BAD },
+	{ "children_hung",	"", SEVERITY_BAD },
+	{ "connections_closed",	"reason=\"eio_parse\"", SEVERITY_NOTE },
+	{ "connections_closed",	"reason=\"handshake_timeout\"", SEVERITY_NOTE },
+	{ "connections_closed",	"reason=\"http_bad\"", SEVERITY_NOTE },
+	{ "connections_closed",	"reason=\"internal\"", SEVERITY_BAD },
+	{ "connections_closed",	"reason=\"memory\"", SEVERITY_BAD },
+	{ "connections_closed",	"reason=\"ping_timeout\"", SEVERITY_NOTE },
+	{ "connections_closed",	"reason=\"raw_parse\"", SEVERITY_NOTE },
+	{ "connections_closed",	"reason=\"sio_parse\"", SEVERITY_NOTE },
+	{ "connections_closed",	"reason=\"slow_consumer\"", SEVERITY_WARN },
+	{ "connections_closed",	"reason=\"too_many_requests\"", SEVERITY_NOTE },
+	{ "connections_closed",	"reason=\"ws_flood\"", SEVERITY_NOTE },
+	{ "connections_closed",	"reason=\"ws_protocol\"", SEVERITY_NOTE },
+	{ "connections_closed",	"reason=\"ws_too_big\"", SEVERITY_NOTE },
+	{ "connections_closed",	"reason=\"ws_utf8\"", SEVERITY_NOTE },
+	{ "connections_refused", "why=\"draining\"", SEVERITY_NOTE },
+	{ "connections_refused", "why=\"limit\"", SEVERITY_WARN },
+	{ "connections_refused", "why=\"memory\"", SEVERITY_BAD },
+	{ "connections_refused", "", SEVERITY_NOTE },
+	{ "deliveries_dropped",	"why=\"memory\"", SEVERITY_BAD },
+	{ "deliveries_dropped",	"why=\"volatile\"", SEVERITY_NOTE },
+	{ "deliveries_dropped",	"", SEVERITY_WARN },
+	{ "eio_unknown_sid",	"", SEVERITY_NOTE },
+	{ "events_rejected",	"code=\"unavailable\"", SEVERITY_WARN },
+	{ "events_rejected",	"", SEVERITY_NOTE },
+	{ "interest_full",	"", SEVERITY_BAD },
+	{ "interest_untracked",	"", SEVERITY_BAD },
+	{ "joins_refused",	"", SEVERITY_NOTE },
+	{ "log_suppressed",	"", SEVERITY_NOTE },
+	{ "memory_failures",	"", SEVERITY_BAD },
+	{ "ns_refusals",	"", SEVERITY_NOTE },
+	{ "presence_full",	"", SEVERITY_BAD },
+	{ "presence_untracked",	"", SEVERITY_BAD },
+	{ "rate_contended",	"", SEVERITY_NOTE },
+	{ "rate_limited",	"", SEVERITY_NOTE },
+	{ "rate_set_full",	"", SEVERITY_WARN },
+	{ "recovery_failed",	"", SEVERITY_NOTE },
+	{ "redis_bad",		"", SEVERITY_WARN },
+	{ "redis_dropped",	"", SEVERITY_BAD },
+	{ "redis_errors",	"", SEVERITY_WARN },
+	{ "redis_failures",	"", SEVERITY_BAD },
+	{ "reloads_failed",	"", SEVERITY_WARN },
+	{ "shm_overrun",	"", SEVERITY_BAD },
+	{ "shm_unannounced",	"", SEVERITY_WARN },
+	{ "stats_ns_overflow",	"", SEVERITY_NOTE },
+	{ "store_gaps",		"", SEVERITY_NOTE },
+	{ "tls_failed",		"", SEVERITY_NOTE },
+	{ "webhooks_failed",	"", SEVERITY_WARN },
+};
+
+bool
+verdict_is_problem(const struct stats_metric *m, enum model_severity *severity)
+{
+	const struct verdict_row *r;
+	unsigned i;
+
+	for (i = 0; i < nitems(verdict_rows); i++) {
+		r = &verdict_rows[i];
+		if (strcmp(r->name, m->name) != 0 || (r->labels[0] != '\0' &&
+		    strcmp(r->labels, m->labels) != 0))
+			continue;
+		*severity = r->severity;
+		return (true);
+	}
+	return (false);
+}
+
+/* Is it happening now?  A gauge that is not 0 is. */
+static bool
+current(const struct model_problem *p)
+{
+	return (p->rate.metric->type == STATS_GAUGE || p->rate.now > 0);
+}
+
+/* What happens now comes first, the worst of it at the top. */
+static int
+worse(const void *a, const void *b)
+{
+	const struct model_problem *x = a, *y = b;
+	bool now = current(x);
+
+	if (now != current(y))
+		return (now ? -1 : 1);
+	if (x->severity != y->severity)
+		return (x->severity > y->severity ? -1 : 1);
+	if (now && x->rate.now != y->rate.now)
+		return (x->rate.now > y->rate.now ? -1 : 1);
+	if (x->rate.value != y->rate.value)
+		return (x->rate.value > y->rate.value ? -1 : 1);
+	return (x->rate.metric < y->rate.metric ? -1 : 1);
+}
+
+void
+verdict_problems(struct model *m)
+{
+	struct model_problem p;
+	unsigned i;
+
+	m->nproblem = 0;
+	for (i = 0; i < m->nrate; i++) {
+		p.rate = m->rate[i];
+		if (p.rate.value != 0 &&
+		    verdict_is_problem(p.rate.metric, &p.severity))
+			m->problem[m->nproblem++] = p;
+	}
+	if (m->nproblem > 1)
+		qsort(m->problem, m->nproblem, sizeof *m->problem, worse);
+}
+
+/* --- the verdict --------------------------------------------------------- */
+
+static void reason(struct model *, enum model_verdict, const char *, ...)
+    PRINTF_LIKE(3, 4);
+static void
+reason(struct model *m, enum model_verdict v, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (v > m->verdict)
+		m->verdict = v;
+	if (m->nreasons == MODEL_REASONS)
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(m->reason[m->nreasons++], sizeof m->reason[0], fmt,
+	    ap);
+	va_end(ap);
+}
+
+static void
+judge_silent(struct model *m, const char *age)
+{
+	uint32_t pid = m->cur->master_pid;
+
+	switch (m->source.process) {
+	case '\0': case 'Z': case 'X':
+		reason(m, VERDICT_DOWN, "no process %" PRIu32 ": it died "
+		    "without a word %s ago", pid, age);
+		break;
+	case 'T': case 't':
+		reason(m, VERDICT_DOWN, "process %" PRIu32 " is stopped "
+		    "(SIGSTOP), last heartbeat %s ago", pid, age);
+		break;
+	default:
+		reason(m, VERDICT_DOWN, "process %" PRIu32 " does not beat, "
+		    "last heartbeat %s ago", pid, age);
+		break;
+	}
+}
+
+static void
+judge_daemon(struct model *m)
+{
+	char age[TEXT_NUMBER];
+
+	text_age(age, m->source.silent_ms);
+	switch (m->source.daemon) {
+	case DAEMON_LIVE:
+		break;
+	case DAEMON_ENDED:
+		reason(m, VERDICT_DOWN, "roostd ended %s ago", age);
+		break;
+	case DAEMON_SILENT:
+		judge_silent(m, age);
+		break;
+	}
+	if (m->source.daemon == DAEMON_LIVE && m->source.unlinked)
+		reason(m, VERDICT_DEGRADED, "its statistics file was removed");
+	if (m->source.error != 0)
+		reason(m, m->verdict, "the file at the path: %s",
+		    m->source.error == EPROTO ? "not of roostd, or of another"
+		    " version" : strerror(m->source.error));
+}
+
+/* One line for each of two; more are counted. */
+static void
+judge_processes(struct model *m)
+{
+	const struct model_proc *p;
+	unsigned i, bad = 0;
+	char age[TEXT_NUMBER];
+
+	for (i = 0; i < m->nproc; i++)
+		bad += m->proc[i].dead || m->proc[i].silent;
+	for (i = 0; i < m->nproc && bad <= 2; i++) {
+		p = &m->proc[i];
+		text_age(age, p->silent_ms);
+		if (p->dead)
+			reason(m, VERDICT_DEGRADED, "%s died", p->name);
+		else if (p->silent)
+			reason(m, VERDICT_DEGRADED, "%s silent for %s",
+			    p->name, age);
+	}
+	if (bad > 2)
+		reason(m, VERDICT_DEGRADED, "%u of %u processes dead or "
+		    "silent", bad, m->nproc);
+	if (m->workers_well == 0)
+		reason(m, VERDICT_DOWN, "no worker serves");
+}
+
+static double
+value_of(const struct model *m, const char *name)
+{
+	unsigned i;
+
+	for (i = 0; i < m->nrate; i++)
+		if (strcmp(m->rate[i].metric->name, name) == 0)
+			return (m->rate[i].value);
+	return (0);
+}
+
+/* After a death: whoever is new, later than the daemon's own start. */
+static void
+judge_replaced(struct model *m)
+{
+	const struct model_proc *p;
+	char age[TEXT_NUMBER];
+	unsigned i;
+
+	if (value_of(m, "children_died") == 0)
+		return;
+	for (i = 0; i < m->nproc; i++) {
+		p = &m->proc[i];
+		if (p->role == STATS_ROLE_MASTER || p->age_ms > REPLACED_MS ||
+		    p->age_ms + START_MS > m->up_ms)
+			continue;
+		text_age(age, p->age_ms);
+		reason(m, VERDICT_DEGRADED, "%s replaced %s ago", p->name,
+		    age);
+	}
+}
+
+static void
+judge_relay(struct model *m)
+{
+	unsigned i;
+
+	for (i = 0; i < m->nproc; i++)
+		if (m->proc[i].role == STATS_ROLE_RELAY)
+			break;
+	if (i == m->nproc)
+		reason(m, VERDICT_DEGRADED, "no relay");
+	if (m->redis && !m->redis_connected)
+		reason(m, VERDICT_DEGRADED, "Redis is not connected");
+}
+
+static void
+judge_busy(struct model *m)
+{
+	unsigned i;
+
+	for (i = 0; i < m->nproc; i++)
+		if (m->proc[i].busy >= BUSY)
+			reason(m, VERDICT_DEGRADED, "%s is at %.0f%% of a CPU",
+			    m->proc[i].name, m->proc[i].busy * 100);
+}
+
+static void
+judge_problems(struct model *m)
+{
+	const struct model_problem *p;
+	char n[TEXT_NUMBER];
+	unsigned i;
+
+	for (i = 0; i < m->nproblem && current(&m->problem[i]); i++) {
+		p = &m->problem[i];
+		if (p->severity < SEVERITY_WARN)
+			break;
+		if (p->rate.metric->type == STATS_GAUGE) {
+			text_count(n, p->rate.value);
+			reason(m, VERDICT_DEGRADED, "%s %s",
+			    p->rate.metric->name, n);
+		} else {
+			text_rate(n, p->rate.now);
+			reason(m, VERDICT_DEGRADED, "%s %s/s",
+			    p->rate.metric->name, n);
+		}
+	}
+}
+
+/* Of a daemon that is down nothing else is news. */
+void
+verdict_judge(struct model *m)
+{
+	m->verdict = VERDICT_HEALTHY;
+	m->nreasons = 0;
+	judge_daemon(m);
+	if (m->source.daemon != DAEMON_LIVE)
+		return;
+	judge_processes(m);
+	judge_relay(m);
+	judge_replaced(m);
+	judge_busy(m);
+	judge_problems(m);
+}
