@@ -65,12 +65,17 @@ free_titled(struct conf *conf)
 		conf_object_free(CONF_SEC_ROUTE, &conf->routes[i]);
 		conf_pattern_fini(&conf->routes[i].path);
 	}
+	for (size_t i = 0; i < conf->nrates; i++) {
+		conf_object_free(CONF_SEC_RATE, &conf->rates[i]);
+		free(conf->rates[i].name);
+	}
 	for (size_t i = 0; i < conf->nnamespaces; i++)
 		namespace_fini(&conf->namespaces[i]);
 	free(conf->listens);
 	free(conf->jwt.keys);
 	free(conf->api_keys);
 	free(conf->routes);
+	free(conf->rates);
 	free(conf->namespaces);
 	index_free(&conf->ns_index);
 }

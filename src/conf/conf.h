@@ -69,6 +69,23 @@ struct conf_api_key {
 	int		 line;
 };
 
+/* --- rates -------------------------------------------------------------- */
+
+enum conf_per { CONF_PER_USER, CONF_PER_ADDRESS, CONF_PER_CONNECTION };
+
+#define CONF_RATES_MAX	64
+struct conf_rate {
+	unsigned	 index;		/* position in conf.rates */
+	char		*name;
+	enum conf_per	 per;
+	unsigned	 allow;		/* so many, 1 or more, */
+	uint64_t	 period_ms;	/* in so long a time */
+	unsigned	 burst;		/* at once; 0 in the file is allow */
+	unsigned	 strikes;	/* refusals in period_ms that end the
+					 * connection; 0: none do */
+	int		 line;		/* 0: of the environment */
+};
+
 /* --- namespaces --------------------------------------------------------- */
 
 enum conf_auth { CONF_AUTH_REQUIRED, CONF_AUTH_OPTIONAL, CONF_AUTH_NONE };
@@ -155,6 +172,7 @@ struct conf_event {
 	uint64_t	 max_bytes;	/* of all arguments; 0: no own limit */
 	struct conf_check *checks;
 	size_t		 nchecks;
+	const struct conf_rate *rate;	/* of its own, or NULL */
 	char		*error;		/* nowhere: what the sender is told, or "" */
 	int		 line;
 };
@@ -224,6 +242,8 @@ struct conf {
 	size_t		 norigins;
 	/* limits */
 	uint64_t	 limit_connections;	/* whole host */
+	unsigned	 limit_per_address;	/* connections; 0: any number */
+	unsigned	 limit_per_user;	/* the same */
 	uint64_t	 message_bytes;
 	uint64_t	 send_queue_bytes;
 	uint64_t	 bus_queue_bytes;
@@ -245,6 +265,13 @@ struct conf {
 	size_t		 napi_keys;
 	uint64_t	 auth_warning_ms;  /* auth:expiring comes so long before */
 	uint64_t	 leave_grace_ms; /* presence: a leave is told after */
+	/* rates */
+	struct conf_rate *rates;
+	size_t		 nrates;	/* <= CONF_RATES_MAX */
+	/* of these names, or NULL */
+	const struct conf_rate *rate_messages;	/* every event of a client */
+	const struct conf_rate *rate_connects;	/* handshakes, by address */
+	const struct conf_rate *rate_auth_failures; /* bad tokens, likewise */
 	/* shared memory and stats */
 	unsigned	 shm_users;	/* presence entries */
 	unsigned	 shm_rooms;	/* interest entries */

@@ -107,6 +107,9 @@ conf_dump(const struct conf *conf, struct buf *out)
 		dump_section(plain[i], NULL, conf, 0, out);
 	dump_jwt(conf, out);
 	dump_api(conf, out);
+	for (size_t i = 0; i < conf->nrates; i++)
+		dump_section(CONF_SEC_RATE, conf->rates[i].name,
+		    &conf->rates[i], 0, out);
 	for (size_t i = 0; i < conf->nnamespaces; i++)
 		dump_namespace(&conf->namespaces[i], out);
 	for (size_t i = 0; i < conf->nroutes; i++)

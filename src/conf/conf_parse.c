@@ -10,6 +10,7 @@
 
 #include "conf/conf_addr.h"
 #include "conf/conf_match.h"
+#include "conf/conf_rate.h"
 #include "conf/conf_rule.h"
 #include "conf/conf_substitute.h"
 #include "conf/conf_tree.h"
@@ -303,6 +304,75 @@ read_api_keys(struct parse *parse)
 			section_bad(parse, &s, "the name is empty");
 		fill_titled(parse, &s, key);
 	}
+}
+
+/* Handshakes and bad tokens have no user yet: address is their default. */
+static void
+check_rate(struct parse *parse, const struct section *s,
+    struct conf_rate *rate)
+{
+	const struct conf_directive *per = &conf_directives[
+	    conf_directive_find(CONF_SEC_RATE, SLICE("per"))];
+	const char *wrong = conf_rate_bad(rate);
+	const struct conf_token **given;
+	size_t n;
+
+	if (conf_rate_of_addresses(rate->name)) {
+		given = conf_tree_values(s->tree, &parse->p.scan, per, &n);
+		if (given == NULL)
+			rate->per = CONF_PER_ADDRESS;
+		else if (rate->per != CONF_PER_ADDRESS)
+			section_bad(parse, s, "must be per = address");
+		free(given);
+		if (rate->strikes != 0)
+			section_bad(parse, s, "strikes are for events");
+	}
+	if (wrong != NULL)
+		section_bad(parse, s, wrong);
+}
+
+static void
+read_rate(struct parse *parse, const struct section *s)
+{
+	struct conf *conf = parse->p.conf;
+	struct conf_rate *rate = &conf->rates[conf->nrates];
+
+	rate->index = (unsigned)conf->nrates++;
+	rate->name = conf_strdup(s->title->text);
+	rate->line = s->title->at.line;
+	if (rate->name[0] == '\0')
+		section_bad(parse, s, "the name is empty");
+	for (struct conf_rate *o = conf->rates; o < rate; o++)
+		if (strcmp(o->name, rate->name) == 0) {
+			section_repeats(parse, s, o->line);
+			break;
+		}
+	fill_titled(parse, s, rate);
+	check_rate(parse, s, rate);
+}
+
+static void
+read_rates(struct parse *parse)
+{
+	struct conf *conf = parse->p.conf;
+	size_t n = conf_tree_count(parse->tree, CONF_SEC_RATE);
+	struct section s;
+
+	conf->rates = conf_calloc(n + 1, sizeof(*conf->rates));
+	for (size_t i = 0; i < n; i++) {
+		s = section_at(parse, parse->tree, CONF_SEC_RATE, i);
+		if (i == CONF_RATES_MAX) {
+			section_bad(parse, &s, "more than 64 rates");
+			break;
+		}
+		read_rate(parse, &s);
+	}
+	if (conf_rate_find(conf, "messages") == NULL &&
+	    conf->nrates < CONF_RATES_MAX)
+		conf_rate_environment(&parse->p);
+	conf->rate_messages = conf_rate_find(conf, "messages");
+	conf->rate_connects = conf_rate_find(conf, "connects");
+	conf->rate_auth_failures = conf_rate_find(conf, "auth_failures");
 }
 
 static void
@@ -613,6 +683,7 @@ build(struct parse *parse)
 	read_listens(parse);
 	read_jwt_keys(parse);
 	read_api_keys(parse);
+	read_rates(parse);
 	read_namespaces(parse);
 	read_routes(parse);
 	check_algorithms(parse);

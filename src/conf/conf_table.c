@@ -152,6 +152,8 @@ static const struct {
 	[CONF_TYPE_TO]		= { "receiver", false },
 	[CONF_TYPE_CHECKS]	= { "list", true },
 	[CONF_TYPE_NSREF]	= { "namespace", false },
+	[CONF_TYPE_RATE]	= { "count/duration", false },
+	[CONF_TYPE_RATEREF]	= { "rate", false },
 	[CONF_TYPE_TEMPLATE]	= { "room template", false },
 	/* clang-format on */
 };

@@ -47,6 +47,8 @@ enum conf_type {
 	CONF_TYPE_TO,		/* two fields of struct conf_event */
 	CONF_TYPE_CHECKS,	/* struct conf_check * and a size_t */
 	CONF_TYPE_NSREF,	/* const struct conf_namespace * */
+	CONF_TYPE_RATE,		/* three fields of struct conf_rate */
+	CONF_TYPE_RATEREF,	/* const struct conf_rate *, or NULL */
 	CONF_TYPE_TEMPLATE,	/* struct conf_piece * and a size_t */
 	CONF_TYPE__MAX
 };

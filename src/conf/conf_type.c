@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "conf/conf_origin.h"
+#include "conf/conf_rate.h"
 #include "conf/conf_rule.h"
 #include "conf/conf_unit.h"
 
@@ -222,6 +223,7 @@ set_word(struct conf_parser *p, const struct conf_value *v, void *object)
 static_assert(sizeof(enum conf_auth) == sizeof(unsigned) &&
     sizeof(enum conf_ack) == sizeof(unsigned) &&
     sizeof(enum conf_presence) == sizeof(unsigned) &&
+    sizeof(enum conf_per) == sizeof(unsigned) &&
     sizeof(enum conf_format) == sizeof(unsigned), "enums are set as unsigned");
 
 static void
@@ -624,6 +626,8 @@ static const struct {
 	[CONF_TYPE_CHECKS]     = { conf_set_checks, conf_dump_checks,
 				   conf_free_checks },
 	[CONF_TYPE_NSREF]      = { conf_set_nsref, conf_dump_nsref, NULL },
+	[CONF_TYPE_RATE]       = { conf_set_rate, conf_dump_rate, NULL },
+	[CONF_TYPE_RATEREF]    = { conf_set_rateref, conf_dump_rateref, NULL },
 	[CONF_TYPE_TEMPLATE]   = { conf_set_template, conf_dump_template,
 				   conf_free_template },
 	/* clang-format on */

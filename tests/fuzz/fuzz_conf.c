@@ -19,6 +19,8 @@ environment(const char *name)
 		return ("0123456789abcdef0123456789abcdef");
 	if (strcmp(name, "ALLOWED_ORIGIN") == 0)
 		return ("https://a.example, http://b.example:81");
+	if (strcmp(name, "RATE_LIMIT_MESSAGES_PER_MINUTE") == 0)
+		return ("200");
 	return (name[0] == 'E' ? "" : NULL);
 }
 

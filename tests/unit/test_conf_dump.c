@@ -42,6 +42,11 @@ the_dump_parses_to_the_same(void **state)
 	    " jwt { secret = '" HEX64 "' key \"k\\u0001\" { file = f } }"
 	    " api { key k { sha256 = '" HEX64 "' allow = {presence} } }"
 	    " limits { connections = 3k handshake_timeout = 1m1ms }");
+	assert_round_trip("rate connects { allow = 30/10s }"
+	    "rate 'a\"b' { per = connection allow = 1001/1m30s burst = 7"
+	    " strikes = 2 } limits { per_address = 3 per_user = 60k }"
+	    "presence { leave_grace = 1ms } namespace '/n' { auth = none"
+	    " presence = query idle_after = 1d event e { rate = 'a\"b' } }");
 	assert_round_trip("jwt { secret = \"${SECRET}\" }"
 	    "namespace '/n' { roles = {'a b', c}"
 	    " room 'x{a}:{b}' { join = 'self:b' } room '${y}' { join ="
@@ -61,6 +66,7 @@ every_directive_is_in_the_dump(void **state)
 	(void)state;
 	buf_init(&b);
 	dump("listen 'unix:/s' {} jwt { key k { file = f } }"
+	    "rate r { allow = 1/1s }"
 	    "api { key k { sha256 = '" HEX64 "' allow = publish } }"
 	    "namespace '/n' { room r {} event e {} }"
 	    "route '/r' { namespace = '/n' }", &b);

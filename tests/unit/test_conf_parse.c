@@ -24,7 +24,12 @@ an_empty_file_has_all_the_defaults(void **state)
 	assert_false(conf->listens[0].tls);
 	assert_int_equal(conf->norigins, 0);
 	assert_int_equal(conf->limit_connections, 1000000);
+	assert_int_equal(conf->limit_per_address, 0);
+	assert_int_equal(conf->limit_per_user, 0);
 	assert_int_equal(conf->message_bytes, 1000000);
+	assert_null(conf->rate_messages);
+	assert_null(conf->rate_connects);
+	assert_null(conf->rate_auth_failures);
 	assert_int_equal(conf->send_queue_bytes, 1000000);
 	assert_int_equal(conf->bus_queue_bytes, 16000000);
 	assert_int_equal(conf->handshake_timeout_ms, 10000);
@@ -295,11 +300,68 @@ familiar_variables_count_where_the_file_is_silent(void **state)
 	conf_errors_fini(&errors);
 }
 
+static const char *rate_limit;
+
+static const char *
+rate_env(const char *name)
+{
+	return (strcmp(name, "RATE_LIMIT_MESSAGES_PER_MINUTE") == 0 ?
+	    rate_limit : NULL);
+}
+
+static struct conf *
+with_rate_limit(const char *value, const char *text,
+    struct conf_errors *errors)
+{
+	struct conf_source src = { .file = "t", .env = rate_env,
+		.text = slice_str(text) };
+
+	rate_limit = value;
+	conf_errors_init(errors);
+	return (conf_parse(&src, errors));
+}
+
+static void
+the_environment_sets_the_rate_of_messages(void **state)
+{
+	struct conf_errors errors;
+	struct conf *conf = with_rate_limit("200", "", &errors);
+
+	(void)state;
+	assert_non_null(conf);
+	assert_int_equal(conf->nrates, 1);
+	assert_ptr_equal(conf->rate_messages, &conf->rates[0]);
+	assert_int_equal(conf->rates[0].per, CONF_PER_USER);
+	assert_int_equal(conf->rates[0].allow, 200);
+	assert_int_equal(conf->rates[0].period_ms, 60000);
+	assert_int_equal(conf->rates[0].burst, 40);
+	conf_free(&conf);
+	conf_errors_fini(&errors);
+	conf = with_rate_limit("200", "rate messages { allow = 5/1s }",
+	    &errors);
+	assert_non_null(conf);
+	assert_int_equal(conf->nrates, 1);
+	assert_int_equal(conf->rate_messages->allow, 5);
+	conf_free(&conf);
+	conf_errors_fini(&errors);
+	conf = with_rate_limit("0", "", &errors);
+	assert_non_null(conf);
+	assert_null(conf->rate_messages);
+	conf_free(&conf);
+	conf_errors_fini(&errors);
+	assert_null(with_rate_limit("fast", "", &errors));
+	assert_text(buf_unread(&errors.text),
+	    "RATE_LIMIT_MESSAGES_PER_MINUTE: fast: must be a count of up to "
+	    "1M\n");
+	conf_errors_fini(&errors);
+}
+
 /* What packaging/ holds, with an environment that sets whatever is asked. */
 static const char *
 generous_env(const char *name)
 {
 	return (strcmp(name, "ALLOWED_ORIGIN") == 0 ? "https://a.example" :
+	    strstr(name, "RATE_LIMIT") != NULL ? "200" :
 	    strstr(name, "SHA256") != NULL || strstr(name, "SECRET") != NULL ?
 	    HEX64 : "/file");
 }
@@ -365,6 +427,7 @@ main(void)
 		cmocka_unit_test(bad_overrides_are_told_as_such),
 		cmocka_unit_test(
 		    familiar_variables_count_where_the_file_is_silent),
+		cmocka_unit_test(the_environment_sets_the_rate_of_messages),
 		cmocka_unit_test(the_files_that_come_along_are_valid),
 		cmocka_unit_test(errors_found_later_have_the_same_form),
 	};

@@ -245,6 +245,81 @@ routes_lead_to_a_namespace_and_fill_in_a_room(void **state)
 	    "(its name starts with \"/\")\n");
 }
 
+static void
+rates_are_counted_by_whom_they_say(void **state)
+{
+	struct conf *conf = conf_text("rate connects { allow = 30/10s }"
+	    "rate messages { per = user allow = 200/1m burst = 40 }"
+	    "rate typing { per = connection allow = 1k/1m30s strikes = 3 }"
+	    "namespace '/n' { auth = none event e { rate = typing }"
+	    " event f {} }");
+
+	(void)state;
+	assert_int_equal(conf->nrates, 3);
+	assert_ptr_equal(conf->rate_connects, &conf->rates[0]);
+	assert_int_equal(conf->rates[0].per, CONF_PER_ADDRESS);
+	assert_int_equal(conf->rates[0].burst, 30);
+	assert_ptr_equal(conf->rate_messages, &conf->rates[1]);
+	assert_int_equal(conf->rates[1].burst, 40);
+	assert_null(conf->rate_auth_failures);
+	assert_int_equal(conf->rates[2].index, 2);
+	assert_int_equal(conf->rates[2].per, CONF_PER_CONNECTION);
+	assert_int_equal(conf->rates[2].allow, 1000);
+	assert_int_equal(conf->rates[2].period_ms, 90000);
+	assert_int_equal(conf->rates[2].strikes, 3);
+	assert_ptr_equal(conf->namespaces[0].events[0].rate, &conf->rates[2]);
+	assert_null(conf->namespaces[0].events[1].rate);
+	conf_free(&conf);
+}
+
+static void
+rates_that_no_bucket_can_hold_are_refused(void **state)
+{
+	struct conf *conf;
+
+	(void)state;
+	assert_conf_errors("rate a { allow = 200 }\nrate b { allow = /1m }\n"
+	    "rate c { allow = 0/1m }\nrate d { allow = 1/31d }\n"
+	    "rate e { allow = 251/1ms }\nrate f { allow = 1/30d burst = 4 }\n"
+	    "rate g {}\nrate '' { allow = 1/1s }\nrate g { allow = 1/1s }\n"
+	    "rate h { allow = 5000M/1d }",
+	    "t:1: rate \"a\": allow = 200: must be COUNT/DURATION, like "
+	    "200/1m\n"
+	    "t:2: rate \"b\": allow = /1m: must be COUNT/DURATION, like "
+	    "200/1m\n"
+	    "t:3: rate \"c\": allow = 0/1m: needs a count of 1 or more, and a "
+	    "time of up to 30d\n"
+	    "t:4: rate \"d\": allow = 1/31d: needs a count of 1 or more, and a "
+	    "time of up to 30d\n"
+	    "t:5: rate \"e\": more than one in 4 microseconds\n"
+	    "t:6: rate \"f\": the burst takes more than 101 days to earn\n"
+	    "t:7: rate \"g\" needs allow\n"
+	    "t:8: rate \"\": the name is empty\n"
+	    "t:9: rate \"g\": is there already (line 7)\n"
+	    "t:10: rate \"h\": allow = 5000M/1d: needs a count of 1 or more, "
+	    "and a time of up to 30d\n");
+	/* the last that do fit */
+	conf = conf_text("rate e { allow = 250/1ms }"
+	    "rate f { allow = 1/30d burst = 3 }");
+	conf_free(&conf);
+}
+
+static void
+rates_are_referred_to_by_name(void **state)
+{
+	(void)state;
+	assert_conf_errors("rate x { allow = 1/1s }\n"
+	    "rate connects { per = user allow = 1/1s }\n"
+	    "rate auth_failures { allow = 1/1s strikes = 1 }\n"
+	    "namespace '/n' { auth = none\nevent a { rate = y }\n"
+	    "event b { rate = messages }\nevent c { rate = x } }",
+	    "t:2: rate \"connects\": must be per = address\n"
+	    "t:3: rate \"auth_failures\": strikes are for events\n"
+	    "t:5: event \"a\": rate = y: there is no such rate\n"
+	    "t:6: event \"b\": rate = messages: this rate applies by "
+	    "itself\n");
+}
+
 int
 main(void)
 {
@@ -258,6 +333,9 @@ main(void)
 		cmocka_unit_test(namespaces_have_sane_names),
 		cmocka_unit_test(
 		    routes_lead_to_a_namespace_and_fill_in_a_room),
+		cmocka_unit_test(rates_are_counted_by_whom_they_say),
+		cmocka_unit_test(rates_that_no_bucket_can_hold_are_refused),
+		cmocka_unit_test(rates_are_referred_to_by_name),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));
