@@ -19,7 +19,7 @@ workers/hub/		base conf proto shm hub
 workers/worker/		base sys conf proto shm hub worker role.h config.h
 workers/relay/		base sys conf proto shm relay role.h config.h
 src/master/		base sys conf shm master role.h proto/token.h proto/ctl.h config.h
-src/tools/		base shm tools proto/ctl.h config.h
+src/tools/		base sys shm tools proto/ctl.h config.h
 src/role.h		base
 src/main.c		base sys conf shm master role.h config.h
 man/			base conf shm proto/authfail.def
