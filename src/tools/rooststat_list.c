@@ -29,6 +29,7 @@ struct list {
 	unsigned	 nitems;
 	enum text_style	 style;		/* of the row being filled */
 	struct buf	 name;		/* cell 0 of it */
+	struct buf	 help;		/* the last cell of counters */
 	char		 cell[TABLE_COLS][CELL];
 	bool		 utf8;
 };
@@ -61,6 +62,7 @@ list_init(struct list *l, const struct table_col *col, unsigned ncols,
 	memset(l, 0, sizeof *l);
 	table_fit(&l->table, col, ncols, p->columns);
 	buf_init(&l->name);
+	buf_init(&l->help);
 	l->utf8 = p->utf8;
 	l->item = calloc(most + 1, sizeof *l->item);
 }
@@ -69,6 +71,7 @@ static void
 list_fini(struct list *l)
 {
 	buf_fini(&l->name);
+	buf_fini(&l->help);
 	free(l->item);
 }
 
@@ -96,12 +99,16 @@ list_row(struct list *l, const struct model *m, const struct list_item *item,
 	unsigned i;
 
 	buf_reset(&l->name);
+	buf_reset(&l->help);
 	l->style = STYLE_PLAIN;
 	fill(m, item->index, l);
 	buf_byte(&l->name, '\0');
+	buf_byte(&l->help, '\0');
 	cell[0] = l->name.oom ? "?" : (const char *)l->name.data;
 	for (i = 1; i < l->table.ncols; i++)
 		cell[i] = l->cell[i];
+	if (l->help.wpos > 1 && !l->help.oom)
+		cell[i - 1] = (const char *)l->help.data;
 	buf_init(&line);
 	table_row(&l->table, &line, selected ? STYLE_CURSOR : l->style, cell);
 	page_text(p, &line);
@@ -141,29 +148,30 @@ enum proc_col {
 };
 
 static const struct table_col proc_cols[PROC__MAX] = {
-	[PROC_NAME] =		{ "process", 9, 0, true, true },
-	[PROC_PID] =		{ "pid", 7, 5, false, false },
-	[PROC_GENERATION] =	{ "gen", 3, 9, false, false },
-	[PROC_STATE] =		{ "state", 9, 1, true, false },
-	[PROC_UP] =		{ "up", 6, 6, false, false },
-	[PROC_OPEN] =		{ "open", 5, 0, false, false },
-	[PROC_SESSIONS] =	{ "sess", 5, 7, false, false },
-	[PROC_IN] =		{ "in/s", 5, 2, false, false },
-	[PROC_OUT] =		{ "out/s", 5, 0, false, false },
-	[PROC_BYTES_IN] =	{ "Bin/s", 5, 8, false, false },
-	[PROC_BYTES_OUT] =	{ "Bout/s", 6, 4, false, false },
-	[PROC_QUEUE] =		{ "queue", 5, 3, false, false },
-	[PROC_BUSY] =		{ "busy%", 5, 0, false, false },
-	[PROC_TURN] =		{ "turn99", 6, 10, false, false },
+	[PROC_NAME] =		{ "process", 9, 0, true, 20 },
+	[PROC_PID] =		{ "pid", 7, 5, false, 0 },
+	[PROC_GENERATION] =	{ "gen", 3, 9, false, 0 },
+	[PROC_STATE] =		{ "state", 9, 1, true, 0 },
+	[PROC_UP] =		{ "up", 6, 6, false, 0 },
+	[PROC_OPEN] =		{ "open", 5, 0, false, 0 },
+	[PROC_SESSIONS] =	{ "sess", 5, 7, false, 0 },
+	[PROC_IN] =		{ "in/s", 5, 2, false, 0 },
+	[PROC_OUT] =		{ "out/s", 5, 0, false, 0 },
+	[PROC_BYTES_IN] =	{ "Bin/s", 5, 8, false, 0 },
+	[PROC_BYTES_OUT] =	{ "Bout/s", 6, 4, false, 0 },
+	[PROC_QUEUE] =		{ "queue", 5, 3, false, 0 },
+	[PROC_BUSY] =		{ "busy%", 5, 0, false, 0 },
+	[PROC_TURN] =		{ "turn99", 6, 10, false, 0 },
 };
 
 static double
 proc_key(const struct model_proc *p, unsigned col)
 {
 	const double key[PROC__MAX] = {
+		[PROC_NAME] = p->role == STATS_ROLE_WORKER,	/* first */
 		[PROC_PID] = p->pid,
 		[PROC_GENERATION] = p->generation,
-		[PROC_STATE] = p->dead ? 3 : p->silent ? 2 : p->draining,
+		[PROC_STATE] = p->dead ? 2 : p->silent,
 		[PROC_UP] = (double)p->age_ms,
 		[PROC_OPEN] = p->connections,
 		[PROC_SESSIONS] = p->sessions,
@@ -191,9 +199,6 @@ proc_state(const struct model_proc *p, struct list *l)
 	} else if (p->silent) {
 		(void)snprintf(out, CELL, "mute %s", age);
 		l->style = STYLE_BAD;
-	} else if (p->draining) {
-		(void)snprintf(out, CELL, "draining");
-		l->style = STYLE_DIM;
 	} else {
 		(void)snprintf(out, CELL, "live");
 		l->style = p->busy >= 0.95 ? STYLE_WARN : STYLE_PLAIN;
@@ -244,8 +249,7 @@ list_processes(struct view *v, const struct model *m, struct page *p,
 	list_init(&l, proc_cols, PROC__MAX, m->nproc, p);
 	for (i = 0; i < m->nproc && l.item != NULL; i++)
 		if (proc_shown(v, &m->proc[i]))
-			item_add(&l, i, sort == PROC_NAME ? 0 :
-			    proc_key(&m->proc[i], sort), NULL);
+			item_add(&l, i, proc_key(&m->proc[i], sort), NULL);
 	list_draw(&l, v, m, p, at, sort, proc_cells);
 	list_fini(&l);
 }
@@ -259,16 +263,16 @@ enum ns_col {
 };
 
 static const struct table_col ns_cols[NSCOL__MAX] = {
-	[NSCOL_NAME] =		{ "namespace", 10, 0, true, true },
-	[NSCOL_USERS] =		{ "users", 6, 2, false, false },
-	[NSCOL_SOCKETS] =	{ "sockets", 7, 0, false, false },
-	[NSCOL_IN] =		{ "in/s", 5, 1, false, false },
-	[NSCOL_OUT] =		{ "out/s", 6, 0, false, false },
-	[NSCOL_BYTES_IN] =	{ "Bin/s", 5, 6, false, false },
-	[NSCOL_BYTES_OUT] =	{ "Bout/s", 6, 5, false, false },
-	[NSCOL_CONNECTS] =	{ "new/s", 5, 3, false, false },
-	[NSCOL_ERRORS] =	{ "err/s", 6, 0, false, false },
-	[NSCOL_ALL] =		{ "errors", 6, 4, false, false },
+	[NSCOL_NAME] =		{ "namespace", 10, 0, true, 60 },
+	[NSCOL_USERS] =		{ "users", 6, 2, false, 0 },
+	[NSCOL_SOCKETS] =	{ "sockets", 7, 0, false, 0 },
+	[NSCOL_IN] =		{ "in/s", 5, 1, false, 0 },
+	[NSCOL_OUT] =		{ "out/s", 6, 0, false, 0 },
+	[NSCOL_BYTES_IN] =	{ "Bin/s", 5, 6, false, 0 },
+	[NSCOL_BYTES_OUT] =	{ "Bout/s", 6, 5, false, 0 },
+	[NSCOL_CONNECTS] =	{ "new/s", 5, 3, false, 0 },
+	[NSCOL_ERRORS] =	{ "err/s", 6, 0, false, 0 },
+	[NSCOL_ALL] =		{ "errors", 6, 4, false, 0 },
 };
 
 static double
@@ -327,15 +331,17 @@ list_namespaces(struct view *v, const struct model *m, struct page *p,
 /* --- counters ------------------------------------------------------------ */
 
 enum rate_col {
-	RATE_NAME, RATE_VALUE, RATE_NOW, RATE_MINUTE, RATE_START, RATE__MAX
+	RATE_NAME, RATE_VALUE, RATE_NOW, RATE_MINUTE, RATE_START, RATE_HELP,
+	RATE__MAX
 };
 
 static const struct table_col rate_cols[RATE__MAX] = {
-	[RATE_NAME] =	{ "counter", 14, 0, true, true },
-	[RATE_VALUE] =	{ "value", 13, 0, false, false },
-	[RATE_NOW] =	{ "now/s", 7, 0, false, false },
-	[RATE_MINUTE] =	{ "1min/s", 7, 1, false, false },
-	[RATE_START] =	{ "avg/s", 7, 2, false, false },
+	[RATE_NAME] =	{ "counter", 14, 0, true, 52 },
+	[RATE_VALUE] =	{ "value", 13, 0, false, 0 },
+	[RATE_NOW] =	{ "now/s", 7, 0, false, 0 },
+	[RATE_MINUTE] =	{ "1min/s", 7, 1, false, 0 },
+	[RATE_START] =	{ "avg/s", 7, 2, false, 0 },
+	[RATE_HELP] =	{ " what it is", 40, 3, true, 160 },
 };
 
 static double
@@ -363,6 +369,10 @@ rate_cells(const struct model *m, unsigned index, struct list *l)
 	const struct model_rate *r = &m->rate[index];
 
 	list_metric(r->metric, l->utf8, &l->name);
+	if (l->table.ncols > RATE_HELP) {
+		buf_byte(&l->help, ' ');
+		text_safe(&l->help, r->metric->help, l->utf8);
+	}
 	if (r->value < 1e13 && r->value > -1e12)
 		(void)snprintf(l->cell[RATE_VALUE], CELL, "%.0f", r->value);
 	else
@@ -400,10 +410,12 @@ void
 list_counters(struct view *v, const struct model *m, struct page *p,
     struct list_place at)
 {
+	/* what it is: only where that leaves room for names */
+	unsigned ncols = p->columns < 130 ? RATE_HELP : RATE__MAX;
 	unsigned i, sort = v->sort[PAGE_COUNTERS];
 	struct list l;
 
-	list_init(&l, rate_cols, RATE__MAX, m->nrate, p);
+	list_init(&l, rate_cols, ncols, m->nrate, p);
 	for (i = 0; i < m->nrate && l.item != NULL; i++)
 		if (rate_shown(v, &m->rate[i]))
 			item_add(&l, i, sort == RATE_NAME ? 0 :
@@ -453,7 +465,7 @@ unsigned
 list_columns(enum view_page page)
 {
 	static const unsigned columns[PAGE__MAX] = {
-		[PAGE_COUNTERS] = RATE__MAX,
+		[PAGE_COUNTERS] = RATE_HELP,	/* not by that */
 		[PAGE_NAMESPACES] = NSCOL__MAX,
 		[PAGE_WORKERS] = PROC__MAX,
 	};

@@ -8,7 +8,7 @@
 
 #include "tools/rooststat_verdict.h"
 
-#define MINUTE_US	60e6
+#define MINUTE_US	60000000u
 
 /* The two snapshots of an update and what lies between them. */
 struct span {
@@ -45,12 +45,13 @@ model_per_second(uint64_t before, uint64_t after, uint64_t us)
 }
 
 double
-model_fade(double average, double value, uint64_t us)
+model_fade(double average, double value, uint64_t us, uint64_t watched_us)
 {
-	if (isnan(average) || isnan(value))
+	uint64_t span = watched_us < MINUTE_US ? watched_us : MINUTE_US;
+
+	if (isnan(average) || isnan(value) || us >= span)
 		return (value);
-	return (average + (1 - exp(-(double)us / MINUTE_US)) *
-	    (value - average));
+	return (average + (double)us / (double)span * (value - average));
 }
 
 bool
@@ -223,27 +224,18 @@ proc_fill(struct model *m, const struct span *sp, unsigned i,
 	proc_turns(sp, p);
 }
 
-/* Workers of another generation than the newest are leaving. */
 static void
 proc_count(struct model *m)
 {
-	uint32_t newest = 0;
-	struct model_proc *p;
+	const struct model_proc *p;
 	unsigned i;
 
-	for (i = 0; i < m->nproc; i++)
-		if (m->proc[i].role == STATS_ROLE_WORKER &&
-		    m->proc[i].generation > newest)
-			newest = m->proc[i].generation;
-	m->workers = m->workers_well = m->draining = 0;
+	m->workers = m->workers_well = 0;
 	for (i = 0; i < m->nproc; i++) {
 		p = &m->proc[i];
-		if (p->role != STATS_ROLE_WORKER)
-			continue;
-		p->draining = p->generation < newest;
-		m->draining += p->draining;
-		m->workers += !p->draining;
-		m->workers_well += !p->draining && !p->dead && !p->silent;
+		m->workers += p->role == STATS_ROLE_WORKER;
+		m->workers_well += p->role == STATS_ROLE_WORKER && !p->dead &&
+		    !p->silent;
 	}
 }
 
@@ -364,7 +356,8 @@ rate_fill(struct model *m, const struct span *sp, unsigned i,
 		return;
 	r->value = (double)v;
 	r->now = rate_total(sp, metric);
-	r->minute = m->minute[i] = model_fade(m->minute[i], r->now, sp->us);
+	r->minute = m->minute[i] = model_fade(m->minute[i], r->now,
+	    sp->us, m->watched_us);
 	r->start = model_per_second(0, v, m->up_ms * 1000);
 }
 
@@ -500,12 +493,14 @@ model_update(struct model *m, const struct stats_snapshot *prev,
 
 	if (prev == NULL) {
 		m->nminute = 0;
+		m->watched_us = 0;
 		for (h = 0; h < HEAD__MAX; h++)
 			m->head[h].nhistory = 0;
 	}
 	if (!rooms(m, &sp))
 		return (false);
 	m->cur = cur;
+	m->watched_us += us;
 	m->now = now;
 	m->source = *source;
 	/* of a daemon that is gone: until its last sign of life */

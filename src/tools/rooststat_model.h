@@ -35,7 +35,7 @@ struct model_proc {		/* a row of the file that is in use */
 	char		 name[17];
 	unsigned	 slot;
 	uint32_t	 role, pid, generation;
-	bool		 dead, silent, draining;
+	bool		 dead, silent;
 	uint64_t	 age_ms;	/* since its start */
 	uint64_t	 silent_ms;	/* since its last heartbeat */
 	double		 connections, sessions, queue_bytes;
@@ -100,7 +100,7 @@ struct model {
 	struct model_source source;
 	struct wall	 now;
 	uint64_t	 up_ms;
-	unsigned	 workers, workers_well, draining;
+	unsigned	 workers, workers_well;
 	double		 open, sessions, users, rooms;
 	double		 send_queue;		/* bytes */
 	bool		 redis, redis_connected;
@@ -116,6 +116,7 @@ struct model {
 	unsigned	 nproc, nns, nlatency, nproblem, nrate;
 	double		*minute;	/* by metric: averages that fade */
 	unsigned	 nminute;
+	uint64_t	 watched_us;	/* since the first sample of this start */
 };
 
 void	model_init(struct model *);
@@ -130,8 +131,12 @@ bool	model_update(struct model *, const struct stats_snapshot *prev,
 
 /* Per second; NAN unless us > 0.  What went down counts as 0. */
 double	model_per_second(uint64_t before, uint64_t after, uint64_t us);
-/* An average over about a minute, us after the last; NAN: there was none. */
-double	model_fade(double average, double value, uint64_t us);
+/*
+ * An average that held (NAN: none so far), and a value for the us since: over
+ * all the time watched, those us included, or about the last minute of it.
+ */
+double	model_fade(double average, double value, uint64_t us,
+	    uint64_t watched_us);
 /* The value of label key in k="v",k="v", unescaped and cut; false: absent. */
 bool	model_label(const char *labels, const char *key, char *out,
 	    size_t size);

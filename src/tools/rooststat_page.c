@@ -94,11 +94,11 @@ pane_rates(struct view *v, const struct model *m, struct page *p,
     unsigned rows)
 {
 	static const struct table_col cols[] = {
-		{ "rates", 12, 0, true, false },
-		{ "now/s", 7, 0, false, false },
-		{ "1min/s", 7, 1, false, false },
-		{ "avg/s", 7, 2, false, false },
-		{ "", 8, 3, false, true },
+		{ "rates", 12, 0, true, 0 },
+		{ "now/s", 7, 0, false, 0 },
+		{ "1min/s", 7, 1, false, 0 },
+		{ "avg/s", 7, 2, false, 0 },
+		{ "", 8, 3, false, MODEL_HISTORY },
 	};
 	struct buf line;
 	struct table t;
@@ -183,12 +183,12 @@ pane_latency(struct view *v, const struct model *m, struct page *p,
     unsigned rows)
 {
 	static const struct table_col cols[] = {
-		{ "latency", 14, 0, true, true },
-		{ "p50", 6, 0, false, false },
-		{ "p90", 6, 2, false, false },
-		{ "p99", 6, 0, false, false },
-		{ "max", 6, 1, false, false },
-		{ "n/s", 6, 3, false, false },
+		{ "latency", 14, 0, true, 40 },
+		{ "p50", 6, 0, false, 0 },
+		{ "p90", 6, 2, false, 0 },
+		{ "p99", 6, 0, false, 0 },
+		{ "max", 6, 1, false, 0 },
+		{ "n/s", 6, 3, false, 0 },
 	};
 	struct buf line;
 	struct table t;
@@ -221,15 +221,21 @@ problem_row(const struct model_problem *pr, struct table *t, struct page *p)
 	};
 	bool gauge = pr->rate.metric->type == STATS_GAUGE;
 	char total[TEXT_NUMBER], now[TEXT_NUMBER], minute[TEXT_NUMBER];
-	const char *cell[4] = { "?", total, now, minute };
-	struct buf line, name;
+	const char *cell[5] = { "?", total, now, minute, "" };
+	struct buf line, name, help;
 
 	buf_init(&line);
 	buf_init(&name);
+	buf_init(&help);
 	list_metric(pr->rate.metric, p->utf8, &name);
 	buf_byte(&name, '\0');
-	if (!name.oom)
+	buf_byte(&help, ' ');
+	text_safe(&help, pr->rate.metric->help, p->utf8);
+	buf_byte(&help, '\0');
+	if (!name.oom && !help.oom) {
 		cell[0] = (const char *)name.data;
+		cell[4] = (const char *)help.data;
+	}
 	text_count(total, pr->rate.value);
 	text_rate(now, pr->rate.now);
 	text_rate(minute, pr->rate.minute);
@@ -238,17 +244,19 @@ problem_row(const struct model_problem *pr, struct table *t, struct page *p)
 	page_text(p, &line);
 	buf_fini(&line);
 	buf_fini(&name);
+	buf_fini(&help);
 }
 
 static void
 pane_problems(struct view *v, const struct model *m, struct page *p,
     unsigned rows)
 {
-	static const struct table_col cols[] = {
-		{ "problems", 14, 0, true, true },
-		{ "total", 6, 0, false, false },
-		{ "now/s", 7, 0, false, false },
-		{ "1min/s", 7, 1, false, false },
+	const struct table_col cols[] = {
+		{ "problems", p->columns < 120 ? 14 : 44, 0, true, 52 },
+		{ "total", 6, 0, false, 0 },
+		{ "now/s", 7, 0, false, 0 },
+		{ "1min/s", 7, 1, false, 0 },
+		{ " what it means", 40, 2, true, 160 },
 	};
 	struct buf line;
 	struct table t;

@@ -241,7 +241,7 @@ void
 table_fit(struct table *t, const struct table_col *col, unsigned ncols,
     unsigned columns)
 {
-	unsigned i, stretches = 0;
+	unsigned i;
 
 	MUST(ncols <= TABLE_COLS);
 	*t = (struct table){ .col = col, .ncols = ncols };
@@ -249,12 +249,12 @@ table_fit(struct table *t, const struct table_col *col, unsigned ncols,
 		t->width[i] = col[i].width;
 	while (table_total(t) > columns && (i = table_victim(t)) < ncols)
 		t->width[i] = 0;
-	for (i = 0; i < ncols; i++)
-		stretches += t->width[i] > 0 && col[i].stretch;
 	for (i = 0; i < ncols && table_total(t) < columns; i++) {
-		if (t->width[i] == 0 || !col[i].stretch)
+		if (t->width[i] == 0 || col[i].most <= col[i].width)
 			continue;
-		t->width[i] += (columns - table_total(t)) / stretches--;
+		t->width[i] += columns - table_total(t);
+		if (t->width[i] > col[i].most)
+			t->width[i] = col[i].most;
 	}
 	t->total = table_total(t);
 }

@@ -51,10 +51,10 @@ void	text_percent(char out[TEXT_NUMBER], double);
 
 struct table_col {
 	const char	*title;
-	unsigned	 width;		/* columns; the least, if it stretches */
+	unsigned	 width;		/* columns, the least */
 	unsigned	 rank;		/* 0 stays; the highest goes first */
 	bool		 left;		/* text, not a number */
-	bool		 stretch;	/* takes what is left over */
+	unsigned	 most;		/* it stretches up to so many; 0: no */
 };
 
 struct table {

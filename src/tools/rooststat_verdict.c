@@ -158,25 +158,33 @@ reason(struct model *m, enum model_verdict v, const char *fmt, ...)
 	va_end(ap);
 }
 
+/* Children outlive a master that is stopped, not one that is dead. */
 static void
 judge_silent(struct model *m, const char *age)
 {
+	enum model_verdict v = m->workers_well > 0 ? VERDICT_DEGRADED :
+	    VERDICT_DOWN;
 	uint32_t pid = m->cur->master_pid;
 
 	switch (m->source.process) {
 	case '\0': case 'Z': case 'X':
-		reason(m, VERDICT_DOWN, "no process %" PRIu32 ": it died "
-		    "without a word %s ago", pid, age);
+		reason(m, v, "master %" PRIu32 " is gone without a word, last "
+		    "heartbeat %s ago", pid, age);
 		break;
 	case 'T': case 't':
-		reason(m, VERDICT_DOWN, "process %" PRIu32 " is stopped "
-		    "(SIGSTOP), last heartbeat %s ago", pid, age);
+		reason(m, v, "master %" PRIu32 " is stopped (SIGSTOP), last "
+		    "heartbeat %s ago", pid, age);
 		break;
 	default:
-		reason(m, VERDICT_DOWN, "process %" PRIu32 " does not beat, "
-		    "last heartbeat %s ago", pid, age);
+		reason(m, v, "master %" PRIu32 " hangs, last heartbeat %s ago",
+		    pid, age);
 		break;
 	}
+	if (m->workers_well > 0)
+		reason(m, v, "%u of %u workers serve on", m->workers_well,
+		    m->workers);
+	else
+		reason(m, v, "no worker serves");
 }
 
 static void

@@ -134,10 +134,8 @@ verdict_text(const struct model *m, struct buf *out)
 		verdict_well(m, out);
 	for (i = 0; i < m->nreasons; i++)
 		buf_printf(out, "%s%s", i > 0 ? "; " : "", m->reason[i]);
-	if (m->draining > 0)
-		buf_printf(out, "; %u worker%s of an older generation "
-		    "draining", m->draining, plural(m->draining));
-	if (m->source.restarted && m->source.restarted_ms < NEWS_MS) {
+	if (m->source.restarted && m->source.daemon == DAEMON_LIVE &&
+	    m->source.restarted_ms < NEWS_MS) {
 		text_age(age, m->source.restarted_ms);
 		buf_printf(out, "; started anew %s ago, rates begin again",
 		    age);
