@@ -8,7 +8,7 @@
 
 enum tag {
 	TAG_NSP = 1, TAG_EVENT, TAG_ARGS, TAG_META, TAG_ROOM, TAG_USER, TAG_SID,
-	TAG_EXCEPT, TAG_COUNT, TAG_SENT, TAG__MAX
+	TAG_EXCEPT, TAG_COUNT, TAG_SENT, TAG_ATTACHMENT, TAG__MAX
 };
 
 #define FIELD_HEADER	4	/* u8 tag, u24 length */
@@ -105,6 +105,11 @@ take_field(struct bus_envelope *e, uint8_t tag, struct slice s)
 		return (take_u64(s, &e->count));
 	case TAG_SENT:
 		return (take_u64(s, &e->sent_us));
+	case TAG_ATTACHMENT:
+		if (e->nattach == BUS_ATTACHMENTS_MAX)
+			return (false);
+		e->attachments[e->nattach++] = s;
+		return (true);
 	case TAG__MAX:
 		break;
 	}
@@ -116,7 +121,7 @@ static void
 envelope_init(struct bus_envelope *e)
 {
 	e->nsp = e->event = e->args = e->meta = slice_of(NULL, 0);
-	e->nrooms = e->nusers = e->nsids = e->nexcept = 0;
+	e->nrooms = e->nusers = e->nsids = e->nexcept = e->nattach = 0;
 	e->count = e->sent_us = 0;
 }
 
@@ -175,6 +180,7 @@ envelope_size(const struct bus_envelope *e)
 	    field_size(e->args) + field_size(e->meta) +
 	    list_size(e->rooms, e->nrooms) + list_size(e->users, e->nusers) +
 	    list_size(e->sids, e->nsids) + list_size(e->except, e->nexcept) +
+	    list_size(e->attachments, e->nattach) +
 	    (e->count != 0 ? FIELD_HEADER + 8 : 0) +
 	    (e->sent_us != 0 ? FIELD_HEADER + 8 : 0));
 }
@@ -222,7 +228,8 @@ bus_encode(struct buf *b, const struct bus_envelope *e)
 	uint8_t *p;
 
 	if (e->nrooms > BUS_LIST_MAX || e->nusers > BUS_LIST_MAX ||
-	    e->nsids > BUS_LIST_MAX || e->nexcept > BUS_LIST_MAX)
+	    e->nsids > BUS_LIST_MAX || e->nexcept > BUS_LIST_MAX ||
+	    e->nattach > BUS_ATTACHMENTS_MAX)
 		return (false);
 	size = envelope_size(e);
 	if (size > BUS_FRAME_MAX || !buf_reserve(b, size))
@@ -245,6 +252,7 @@ bus_encode(struct buf *b, const struct bus_envelope *e)
 	p = put_list(p, TAG_USER, e->users, e->nusers);
 	p = put_list(p, TAG_SID, e->sids, e->nsids);
 	p = put_list(p, TAG_EXCEPT, e->except, e->nexcept);
+	p = put_list(p, TAG_ATTACHMENT, e->attachments, e->nattach);
 	p = put_u64(p, TAG_COUNT, e->count);
 	p = put_u64(p, TAG_SENT, e->sent_us);
 	MUST(p == b->data + b->wpos + size);

@@ -21,6 +21,7 @@
 
 #define BUS_HEADER	32
 #define BUS_FRAME_MAX	(8u << 20)	/* larger: CODEC_BAD */
+#define BUS_ATTACHMENTS_MAX 10	/* as in one Socket.IO packet */
 #define BUS_LIST_MAX	64		/* rooms, sids ... in one envelope */
 
 enum bus_kind {
@@ -55,6 +56,8 @@ struct bus_envelope {
 	size_t		 nusers;
 	struct slice	 sids[BUS_LIST_MAX];
 	size_t		 nsids;
+	struct slice	 attachments[BUS_ATTACHMENTS_MAX];
+	size_t		 nattach;
 	struct slice	 except[BUS_LIST_MAX];	/* sids or rooms */
 	size_t		 nexcept;
 	uint64_t	 sent_us;	/* CLOCK_MONOTONIC of the host, for the

@@ -340,10 +340,15 @@ is_root(struct slice nsp)
 
 /* EIO message, packet type, namespace. */
 static void
-encode_start(struct buf *b, enum sio_type type, struct slice nsp)
+encode_start(struct buf *b, enum sio_type type, unsigned nattach,
+    struct slice nsp)
 {
 	buf_byte(b, '4');
 	buf_byte(b, (uint8_t)('0' + type));
+	if (nattach > 0) {
+		buf_u64(b, nattach);
+		buf_byte(b, '-');
+	}
 	if (is_root(nsp))
 		return;
 	buf_slice(b, nsp);
@@ -354,7 +359,7 @@ void
 sio_encode_connect(struct buf *b, struct slice nsp, const char *sid,
     const char *pid)
 {
-	encode_start(b, SIO_CONNECT, nsp);
+	encode_start(b, SIO_CONNECT, 0, nsp);
 	buf_str(b, "{\"sid\":");
 	json_escape(b, slice_str(sid));
 	if (pid != NULL) {
@@ -368,7 +373,7 @@ void
 sio_encode_connect_error(struct buf *b, struct slice nsp, struct slice message,
     struct slice data)
 {
-	encode_start(b, SIO_CONNECT_ERROR, nsp);
+	encode_start(b, SIO_CONNECT_ERROR, 0, nsp);
 	buf_str(b, "{\"message\":");
 	json_escape(b, message);
 	if (data.n > 0) {
@@ -381,13 +386,14 @@ sio_encode_connect_error(struct buf *b, struct slice nsp, struct slice message,
 void
 sio_encode_disconnect(struct buf *b, struct slice nsp)
 {
-	encode_start(b, SIO_DISCONNECT, nsp);
+	encode_start(b, SIO_DISCONNECT, 0, nsp);
 }
 
 void
-sio_encode_ack(struct buf *b, struct slice nsp, uint64_t id, struct slice args)
+sio_encode_ack(struct buf *b, struct slice nsp, uint64_t id, struct slice args,
+    unsigned nattach)
 {
-	encode_start(b, SIO_ACK, nsp);
+	encode_start(b, nattach > 0 ? SIO_BINARY_ACK : SIO_ACK, nattach, nsp);
 	buf_u64(b, id);
 	buf_byte(b, '[');
 	buf_slice(b, args);
@@ -419,6 +425,8 @@ sio_event_size(const struct sio_event *ev)
 		n += 1 + ev->args.n;
 	if (ev->meta.n > 0)
 		n += 1 + ev->meta.n;
+	if (ev->nattach > 0)
+		n += decimal_size(ev->nattach) + 1;
 	return (n);
 }
 
@@ -444,7 +452,11 @@ uint8_t *
 sio_event_put(uint8_t *out, const struct sio_event *ev)
 {
 	*out++ = '4';
-	*out++ = '0' + SIO_EVENT;
+	*out++ = ev->nattach > 0 ? '0' + SIO_BINARY_EVENT : '0' + SIO_EVENT;
+	if (ev->nattach > 0) {
+		out = put_decimal(out, ev->nattach);
+		*out++ = '-';
+	}
 	if (!is_root(ev->nsp)) {
 		out = put(out, ev->nsp);
 		*out++ = ',';

@@ -56,7 +56,7 @@ void	sio_encode_connect_error(struct buf *, struct slice nsp,
 void	sio_encode_disconnect(struct buf *, struct slice nsp);
 /* args: elements as JSON text without the brackets, may be empty */
 void	sio_encode_ack(struct buf *, struct slice nsp, uint64_t id,
-	    struct slice args);
+	    struct slice args, unsigned nattach);	/* > 0: BINARY_ACK */
 
 /* An event in parts, so that a fan-out writes it straight into its batch. */
 struct sio_event {
@@ -66,6 +66,8 @@ struct sio_event {
 	struct slice	 event;		/* raw JSON string (or number) */
 	struct slice	 args;		/* elements, no brackets, or empty */
 	struct slice	 meta;		/* one more element behind, or empty */
+	unsigned	 nattach;	/* > 0: BINARY_EVENT; the attachments
+					 * are the caller's to send behind */
 };
 size_t	sio_event_size(const struct sio_event *);
 uint8_t *sio_event_put(uint8_t *out, const struct sio_event *); /* end */

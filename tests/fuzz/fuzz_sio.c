@@ -35,7 +35,7 @@ again_ack(const struct sio_packet *pkt)
 	struct buf b;
 
 	buf_init(&b);
-	sio_encode_ack(&b, pkt->nsp, pkt->id, pkt->args);
+	sio_encode_ack(&b, pkt->nsp, pkt->id, pkt->args, 0);
 	s = slice_from(buf_unread(&b), 1);
 	MUST(sio_decode(s, &got) == (ssize_t)s.n);
 	MUST(got.type == SIO_ACK && got.id == pkt->id);

@@ -206,7 +206,7 @@ fake_engine(struct fake_host *f, const char *token)
 	struct admission a;
 
 	engine_admit(f->hub, &q, &a);
-	c->client = engine_open(f->hub, &a, &c->out, c);
+	c->client = engine_open(f->hub, &a, false, &c->out, c);
 	admission_fini(&a);
 	assert_non_null(c->client);
 	return (c);

@@ -367,13 +367,137 @@ a_refreshed_token_goes_on(void **state)
 }
 
 static void
-binary_is_refused_for_now(void **state)
+binary(struct fixture *x, const char *bytes)
+{
+	uint8_t b[64];
+
+	memcpy(b, bytes, strlen(bytes));
+	client_binary(x->c->client, b, strlen(bytes));
+	fake_turn(x->w);
+}
+
+static void
+attachments_follow_their_event(void **state)
 {
 	struct fixture *x = *state;
-	uint8_t b[1] = { 0 };
+	struct slice got;
 
-	client_binary(x->c->client, b, 1);
-	assert_int_equal(REASON_unsupported_data, x->c->closed);
+	(void)fake_next(x->c);
+	say(x, "40");
+	(void)fake_next(x->c);
+	say(x, "452-3[\"hi\",{\"_placeholder\":true,\"num\":1},"
+	    "{\"_placeholder\":true,\"num\":0}]");
+	hears(x, "");
+	binary(x, "one");
+	say(x, "3");		/* a pong may come between */
+	binary(x, "");
+	hears(x, "452-[\"echo\",{\"_placeholder\":true,\"num\":1},"
+	    "{\"_placeholder\":true,\"num\":0}]");
+	got = buf_unread(&x->c->got);
+	assert_true(slice_starts(got, SLICE("\x82\x03one\x82\x00\x81")));
+	buf_consume(&x->c->got, 7);
+	hears(x, "462-3[{\"_placeholder\":true,\"num\":1},"
+	    "{\"_placeholder\":true,\"num\":0}]");
+	buf_reset(&x->c->got);
+	assert_int_equal(-1, x->c->closed);
+	say(x, "451-[\"hi\",{\"_placeholder\":true,\"num\":0}]");
+	say(x, "42[\"hi\"]");	/* before its attachment */
+	assert_int_equal(REASON_sio_parse, x->c->closed);
+}
+
+static void
+an_unannounced_attachment_closes(void **state)
+{
+	struct fixture *x = *state;
+
+	say(x, "40");
+	binary(x, "x");
+	assert_int_equal(REASON_sio_parse, x->c->closed);
+}
+
+static void
+attachments_that_never_come_close(void **state)
+{
+	struct fixture *x = *state;
+
+	say(x, "40");
+	say(x, "451-[\"hi\",{\"_placeholder\":true,\"num\":0}]");
+	fake_advance(x->w, 20000);
+	assert_int_equal(REASON_sio_parse, x->c->closed);
+}
+
+/* What is queued for polling, as one payload; it is taken. */
+static const char *
+poll(struct fixture *x, struct outq *q)
+{
+	static char text[4096];
+	struct slice s;
+	size_t n = 0;
+
+	fake_turn(x->w);
+	while (outq_peek(q, &s)) {
+		assert_true(n + s.n < sizeof text);
+		memcpy(text + n, s.p, s.n);
+		n += s.n;
+		outq_sent(hub_out(x->f->hub), q, s.n);
+	}
+	text[n == 0 ? 0 : n - 1] = '\0';
+	return (text);
+}
+
+static void
+post(struct client *c, const char *body)
+{
+	uint8_t copy[512];
+
+	memcpy(copy, body, strlen(body));
+	engine_payload(c, copy, strlen(body));
+}
+
+static void
+polling_collects_packets_and_upgrades(void **state)
+{
+	static struct fake_conn p;	/* stands for the polling session */
+	struct fixture *x = *state;
+	struct admission a = { .who = NULL };
+	const char *got;
+
+	memset(&p, 0, sizeof p);
+	p.closed = -1;
+	p.window = 0;			/* nothing leaves by itself */
+	buf_init(&p.got);
+	p.client = engine_open_polling(x->f->hub, &a, false, &p.out, &p);
+	assert_non_null(p.client);
+	got = poll(x, &p.out);
+	assert_int_equal(0, strncmp(got, "0{\"sid\":\"", 9));
+	assert_non_null(strstr(got, "\"upgrades\":[\"websocket\"]"));
+	assert_int_equal(0, strncmp(got + 9, engine_sid(p.client), 20));
+	post(p.client, "40\x1e" "42[\"hi\",1]\x1e"
+	    "451-[\"hi\",{\"_placeholder\":true,\"num\":0}]\x1e" "bAQID");
+	got = poll(x, &p.out);
+	assert_non_null(strstr(got, "\x1e" "42[\"echo\",1]\x1e"
+	    "451-[\"echo\",{\"_placeholder\":true,\"num\":0}]\x1e"
+	    "bAQID"));
+	/* what is queued when the WebSocket takes over goes there, in order */
+	post(p.client, "42[\"hi\",2]\x1e"
+	    "451-[\"hi\",{\"_placeholder\":true,\"num\":0}]\x1e" "bAQID");
+	fake_gone(x->f, x->c);
+	x->c->closed = -1;
+	x->c->out.dead = false;
+	buf_reset(&x->c->got);
+	assert_true(engine_upgrade(p.client, &x->c->out, x->c));
+	x->c->client = p.client;
+	outq_unblock(hub_out(x->f->hub), &p.out);
+	say(x, "42[\"hi\",3]");
+	hears(x, "42[\"echo\",2]");
+	hears(x, "451-[\"echo\",{\"_placeholder\":true,\"num\":0}]");
+	assert_true(slice_starts(buf_unread(&x->c->got),
+	    SLICE("\x82\x03\x01\x02\x03")));
+	buf_consume(&x->c->got, 5);
+	hears(x, "42[\"echo\",3]");
+	outq_kill(hub_out(x->f->hub), &p.out);
+	fake_turn(x->w);
+	buf_fini(&p.got);
 }
 
 int
@@ -395,7 +519,10 @@ main(void)
 		T(disconnect_leaves_one_namespace_and_reconnects),
 		T(an_expiring_token_is_announced_and_then_over),
 		T(a_refreshed_token_goes_on),
-		T(binary_is_refused_for_now),
+		T(attachments_follow_their_event),
+		T(an_unannounced_attachment_closes),
+		T(attachments_that_never_come_close),
+		T(polling_collects_packets_and_upgrades),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

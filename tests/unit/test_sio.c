@@ -345,9 +345,9 @@ packets_to_clients_omit_the_root_namespace(void **state)
 	assert_buf(&b, "41");
 	sio_encode_disconnect(&b, nsp);
 	assert_buf(&b, "41/chat,");
-	sio_encode_ack(&b, root, 0, none);
+	sio_encode_ack(&b, root, 0, none, 0);
 	assert_buf(&b, "430[]");
-	sio_encode_ack(&b, nsp, SIO_ID_MAX, SLICE("1,\"x\""));
+	sio_encode_ack(&b, nsp, SIO_ID_MAX, SLICE("1,\"x\""), 0);
 	assert_buf(&b, "43/chat,9007199254740991[1,\"x\"]");
 	buf_fini(&b);
 }

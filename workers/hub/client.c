@@ -16,20 +16,30 @@
 #define SECOND	UINT64_C(1000000)
 
 void
-client_send_text(struct hub *h, struct outq *q, const struct buf *b)
+client_send(struct client *c, const struct buf *b)
 {
 	struct slice s = buf_unread(b);
+	enum wire w = (enum wire)c->wire;
 	uint8_t *to;
 
 	if (b->oom) {
 		counter_add(COUNTER_memory_failures, 1);
 		return;
 	}
-	to = out_direct(&h->out, q, ws_header_size(s.n) + s.n);
-	if (to == NULL)
-		return;
-	to += ws_encode_header(to, WS_OP_TEXT, s.n);
-	memcpy(to, s.p, s.n);
+	to = out_direct(&c->hub->out, c->out, wire_text_size(w, s.n));
+	if (to != NULL)
+		wire_text_put(w, s, to);
+}
+
+void
+client_send_binary(struct client *c, struct slice s)
+{
+	enum wire w = (enum wire)c->wire;
+	uint8_t *to;
+
+	to = out_direct(&c->hub->out, c->out, wire_binary_size(w, s.n));
+	if (to != NULL)
+		wire_binary_put(w, s, to);
 }
 
 void
@@ -314,10 +324,10 @@ admission_fini(struct admission *a)
 }
 
 struct client *
-client_new(struct hub *h, const struct client_kind *kind, struct outq *out,
-    void *host, struct admission *a)
+client_new(struct hub *h, const struct client_kind *kind, enum wire wire,
+    struct outq *out, void *host, struct admission *a)
 {
-	struct client *c = calloc(1, sizeof *c);
+	struct client *c = calloc(1, kind->size);
 
 	if (c == NULL) {
 		counter_add(COUNTER_memory_failures, 1);
@@ -326,6 +336,7 @@ client_new(struct hub *h, const struct client_kind *kind, struct outq *out,
 	c->magic = CLIENT_MAGIC;
 	c->kind = kind;
 	c->hub = h;
+	c->wire = (uint8_t)wire;
 	c->out = out;
 	c->host = host;
 	c->who = a->who;

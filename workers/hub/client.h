@@ -55,12 +55,33 @@ bool	plain_admit(struct hub *, const struct client_request *,
 /* After the 101 was queued on out.  Takes over what admission holds (fini
  * stays harmless).  host: the transport, returned by client_host().  NULL:
  * no memory (close the connection). */
-struct client *engine_open(struct hub *, struct admission *, struct outq *out,
-	    void *host) MUST_USE;
+struct client *engine_open(struct hub *, struct admission *, bool b64,
+	    struct outq *out, void *host) MUST_USE;	/* b64: no binary */
 struct client *plain_open(struct hub *, struct admission *, struct outq *out,
 	    void *host) MUST_USE;
 
 void	*client_host(const struct client *);
+
+/* --- Engine.IO over HTTP polling ----------------------------------------- */
+
+/*
+ * An engine without a connection: host is whatever stands for it, out a queue
+ * of its own that holds packets, each with the separator 0x1e behind it.  The
+ * host answers a GET with all that is queued, less the last separator.
+ */
+struct client *engine_open_polling(struct hub *, struct admission *, bool b64,
+	    struct outq *out, void *host) MUST_USE;
+/* EIO_SID_LEN characters; the first two bytes name slot and generation. */
+const char *engine_sid(const struct client *);
+/* The body of a POST, writable. */
+void	engine_payload(struct client *, uint8_t *body, size_t n);
+/*
+ * The packet "5" came on a WebSocket: from now on out and host are that
+ * connection's; what the polling queue holds is moved there.  Then the
+ * client is fed by client_text() and client_binary().  false: no memory,
+ * close it.  The old queue is empty; its memory stays until the turn ends.
+ */
+bool	engine_upgrade(struct client *, struct outq *out, void *host) MUST_USE;
 
 /* --- life ---------------------------------------------------------------- */
 

@@ -9,6 +9,7 @@
 #include "hub/session.h"
 
 struct client_kind {
+	size_t	  size;		/* of the struct that begins with client */
 	void	(*text)(struct client *, uint8_t *, size_t);
 	void	(*binary)(struct client *, uint8_t *, size_t);
 	void	(*pong)(struct client *);
@@ -24,7 +25,9 @@ struct client {
 	unsigned	 magic;
 #define CLIENT_MAGIC	0xc11e47c1
 	bool		 closing;	/* we asked the host to close */
+	uint8_t		 wire;		/* enum wire */
 	uint8_t		 nsessions;
+	uint8_t		 ping_timeouts;	/* extensions of this ping, 0 or 1 */
 	const struct client_kind *kind;
 	struct hub	*hub;
 	struct outq	*out;
@@ -32,22 +35,21 @@ struct client {
 	struct session	*sessions;	/* in order of joining */
 	struct principal *who;		/* from the handshake; may be NULL */
 	enum authfail	 fail;		/* of the handshake's token */
-	uint32_t	 ping_timeouts;	/* extensions of this ping, 0 or 1 */
 	uint64_t	 due_us;	/* when client_tick is wanted */
 	uint64_t	 own_due_us;	/* what the kind's tick wanted */
 	uint64_t	 auth_due_us;	/* next expiry or warning; 0: none */
 	/* heartbeat: Engine.IO packets, or WebSocket frames when plain */
 	uint64_t	 ping_us;	/* next ping, or the last one's time */
 	uint64_t	 pong_us;	/* deadline of its pong; 0: none due */
-	uint64_t	 connect_us;	/* deadline of the first CONNECT; 0 */
 };
 
-/* A text frame to one connection, from a scratch buffer. */
-void	client_send_text(struct hub *, struct outq *, const struct buf *);
+/* A text packet or message from a scratch buffer; binary bytes. */
+void	client_send(struct client *, const struct buf *);
+void	client_send_binary(struct client *, struct slice);
 /* Ask the host to close; further input is ignored. */
 void	client_close(struct client *, enum reason);
 struct client *client_new(struct hub *, const struct client_kind *,
-	    struct outq *, void *host, struct admission *) MUST_USE;
+	    enum wire, struct outq *, void *host, struct admission *) MUST_USE;
 void	client_link(struct client *, struct session *);
 void	client_unlink(struct client *, struct session *);
 /* Deadlines have changed: compute due, tell the host when it is earlier. */

@@ -65,7 +65,7 @@ static uint32_t
 fanout_wire(struct hub *h, struct room_wire *rw, enum wire w,
     const struct publication *p, struct outq *except)
 {
-	size_t body = wire_body(w, p);
+	struct wire_plan plan = wire_plan(w, p);
 	bool seen = false;
 	uint32_t got;
 	uint8_t *to;
@@ -73,11 +73,11 @@ fanout_wire(struct hub *h, struct room_wire *rw, enum wire w,
 	if (rw->batch == NULL || rw->turn != h->turn ||
 	    batch_size(rw->batch) > BATCH_MAX ||
 	    (p->is_volatile && h->out.nblocked > 0)) {
-		to = first_of_turn(h, rw, wire_frame(body), p, except, &got);
+		to = first_of_turn(h, rw, plan.total, p, except, &got);
 	} else {
 		if (except != NULL)
 			batch_except(rw->batch, except);
-		to = batch_append(&h->out, rw->batch, wire_frame(body),
+		to = batch_append(&h->out, rw->batch, plan.total,
 		    except, &seen);
 		got = rw->n - rw->holes - seen;
 	}
@@ -85,7 +85,7 @@ fanout_wire(struct hub *h, struct room_wire *rw, enum wire w,
 		counter_add(COUNTER_dropped_memory, rw->n - rw->holes);
 		return (0);
 	}
-	wire_put(w, p, body, to);
+	wire_put(w, p, &plan, to);
 	counter_add(COUNTER_encodings, 1);
 	return (got);
 }
@@ -119,19 +119,19 @@ fanout_room(struct hub *h, struct room *r, const struct publication *p,
 bool
 fanout_session(struct hub *h, struct session *s, const struct publication *p)
 {
-	size_t body = wire_body(s->wire, p);
+	struct wire_plan plan = wire_plan(s->wire, p);
 	uint8_t *to;
 
 	if (p->is_volatile && s->out->blocked) {
 		counter_add(COUNTER_dropped_volatile, 1);
 		return (false);
 	}
-	to = out_direct(&h->out, s->out, wire_frame(body));
+	to = out_direct(&h->out, s->out, plan.total);
 	if (to == NULL) {
 		counter_add(COUNTER_dropped_memory, !s->out->dead);
 		return (false);
 	}
-	wire_put(s->wire, p, body, to);
+	wire_put(s->wire, p, &plan, to);
 	counter_add(COUNTER_encodings, 1);
 	counter_add(COUNTER_deliveries, 1);
 	counter_ns_add(s->ns->index, NS_events_out, 1);
@@ -154,16 +154,16 @@ struct walk {
 static struct msg *
 walk_frame(struct walk *k, enum wire w)
 {
-	size_t body;
+	struct wire_plan plan;
 
 	if (k->frames[w] != NULL)
 		return (k->frames[w]);
-	body = wire_body(w, k->p);
-	k->frames[w] = msg_new(wire_frame(body));
+	plan = wire_plan(w, k->p);
+	k->frames[w] = msg_new(plan.total);
 	if (k->frames[w] == NULL)
 		return (NULL);
-	k->frames[w]->len = (uint32_t)wire_frame(body);
-	wire_put(w, k->p, body, k->frames[w]->data);
+	k->frames[w]->len = (uint32_t)plan.total;
+	wire_put(w, k->p, &plan, k->frames[w]->data);
 	counter_add(COUNTER_encodings, 1);
 	return (k->frames[w]);
 }

@@ -158,6 +158,7 @@ plain_expire(struct client *c, struct session *s)
 }
 
 static const struct client_kind plain_kind = {
+	.size = sizeof(struct client),
 	.text = plain_text, .binary = plain_binary, .pong = plain_pong,
 	.tick = plain_tick, .expire = plain_expire,
 };
@@ -167,7 +168,8 @@ plain_open(struct hub *h, struct admission *a, struct outq *out, void *host)
 {
 	enum wire wire = a->route != NULL &&
 	    a->route->format == CONF_FORMAT_BARE ? WIRE_BARE : WIRE_ENVELOPE;
-	struct client *c = client_new(h, &plain_kind, out, host, a);
+	struct client *c = client_new(h, &plain_kind, wire, out, host,
+	    a);
 	struct session *s;
 
 	if (c == NULL)

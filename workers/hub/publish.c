@@ -42,6 +42,10 @@ fill(struct hub *h, struct bus_envelope *e, const struct publication *p,
 	e->args = p->args;
 	e->meta = p->meta;
 	e->sent_us = p->sent_us;
+	e->nattach = p->nattach;
+	if (p->nattach != 0)
+		memcpy(e->attachments, p->attachments,
+		    p->nattach * sizeof *p->attachments);
 }
 
 static void
@@ -59,7 +63,7 @@ envelope_init(struct bus_envelope *e)
 {
 	e->ref = 0;
 	e->count = 0;
-	e->nrooms = e->nusers = e->nsids = e->nexcept = 0;
+	e->nrooms = e->nusers = e->nsids = e->nexcept = e->nattach = 0;
 }
 
 /* --- out ------------------------------------------------------------------ */
@@ -246,7 +250,8 @@ publish_in(struct hub *h, const struct bus_envelope *e)
 	struct publication p = { .nsp = e->nsp, .event = e->event,
 		.args = e->args, .meta = e->meta,
 		.is_volatile = (e->flags & BUS_VOLATILE) != 0,
-		.sent_us = e->sent_us };
+		.sent_us = e->sent_us, .attachments = e->attachments,
+		.nattach = (unsigned)e->nattach };
 	uint32_t got = 0;
 
 	ns = conf_namespace_find(h->conf, e->nsp);

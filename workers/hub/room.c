@@ -291,6 +291,29 @@ room_join(struct hub *h, struct session *s, enum room_kind kind,
 	return (true);
 }
 
+bool
+room_move(struct hub *h, struct session *s, struct outq *out, enum wire wire)
+{
+	struct room_wire *to;
+	struct membership *m;
+	uint32_t index;
+
+	/* first all that can fail */
+	for (m = s->memberships; m != NULL; m = m->next) {
+		to = wire_of(m->room, wire);
+		if (to == NULL || (to->n == to->cap && !wire_grow(to)))
+			return (false);
+	}
+	for (m = s->memberships; m != NULL; m = m->next) {
+		index = m->index;
+		MUST(wire_add(h, m->room->wires[wire], m, out));
+		wire_remove(h, m->room->wires[s->wire], index);
+	}
+	s->out = out;
+	s->wire = wire;
+	return (true);
+}
+
 void
 room_leave(struct hub *h, struct session *s, struct membership *m)
 {

@@ -70,6 +70,10 @@ struct room *room_find(struct hub *, uint16_t ns, enum room_kind,
 /* false: no memory.  A session already in it stays in it once. */
 bool	room_join(struct hub *, struct session *, enum room_kind,
 	    struct slice name) MUST_USE;
+/* All memberships of the session go to another queue and wire form.  false: no
+ * memory, nothing moved. */
+bool	room_move(struct hub *, struct session *, struct outq *, enum wire)
+	    MUST_USE;
 /* Ends the membership; frees the room with its last member. */
 void	room_leave(struct hub *, struct session *, struct membership *);
 /* The session's membership in a room, or NULL. */

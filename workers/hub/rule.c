@@ -260,6 +260,8 @@ make_publication(struct passage *w)
 		.event = w->rule->as_json == NULL ? w->in->event :
 		    slice_str(w->rule->as_json),
 		.args = w->in->args, .first = w->first,
+		.attachments = w->in->attachments,
+		.nattach = w->in->nattach,
 		.is_volatile = w->rule->is_volatile,
 		.sent_us = s->hub->now.us,
 	};
@@ -324,7 +326,8 @@ acknowledge(struct passage *w, uint32_t got, const struct publish_remote *re)
 		    re->bits);
 		break;
 	case CONF_ACK_ECHO:
-		session_ack(s, &w->in->ack, w->in->args);
+		session_ack_binary(s, &w->in->ack, w->in->args,
+		    w->in->attachments, w->in->nattach);
 		break;
 	}
 }

@@ -22,6 +22,8 @@ struct inbound {
 	struct slice	 args;		/* elements without brackets */
 	struct slice	 first;		/* the first of them; empty: none, or
 					 * not looked for yet */
+	const struct slice *attachments;
+	unsigned	 nattach;
 	struct ack	 ack;
 };
 

@@ -185,20 +185,29 @@ session_free(struct session **sp)
 /* --- answers -------------------------------------------------------------- */
 
 void
-session_ack(struct session *s, const struct ack *ack, struct slice args)
+session_ack_binary(struct session *s, const struct ack *ack,
+    struct slice args, const struct slice *attachments, unsigned n)
 {
-	struct hub *h = s->hub;
-	struct buf *b = &h->text;
+	struct buf *b = &s->hub->text;
+	unsigned i;
 
 	if (ack->kind == ACK_NONE)
 		return;
 	buf_reset(b);
 	if (ack->kind == ACK_SIO)
-		sio_encode_ack(b, slice_str(s->ns->name), ack->id, args);
+		sio_encode_ack(b, slice_str(s->ns->name), ack->id, args, n);
 	else
 		raw_encode_ack(b, ack->raw, args);
-	client_send_text(h, s->out, b);
+	client_send(s->client, b);
+	for (i = 0; i < n; i++)
+		client_send_binary(s->client, attachments[i]);
 	counter_add(COUNTER_acks_out, 1);
+}
+
+void
+session_ack(struct session *s, const struct ack *ack, struct slice args)
+{
+	session_ack_binary(s, ack, args, NULL, 0);
 }
 
 /* {"code":CODE,"message":MESSAGE[,"event":EVENT]} */
@@ -227,7 +236,7 @@ session_error(struct session *s, const struct ack *ack, const char *code,
 	if (ack->kind == ACK_RAW) {
 		buf_reset(&h->text);
 		raw_encode_ack_error(&h->text, ack->raw, code, message);
-		client_send_text(h, s->out, &h->text);
+		client_send(s->client, &h->text);
 		counter_add(COUNTER_acks_out, 1);
 		return;
 	}

@@ -66,6 +66,9 @@ struct ack {
 
 /* args: JSON elements without brackets.  Nothing happens without an ack. */
 void	session_ack(struct session *, const struct ack *, struct slice args);
+/* The same with binary attachments for the placeholders in args. */
+void	session_ack_binary(struct session *, const struct ack *,
+	    struct slice args, const struct slice *attachments, unsigned n);
 /* The error as the ack, or, when none was asked for, as event "error". */
 void	session_error(struct session *, const struct ack *, const char *code,
 	    struct slice message, struct slice event);

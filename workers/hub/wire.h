@@ -1,6 +1,6 @@
 /*
- * The forms in which one publication goes out.  Each is encoded once,
- * WebSocket header included, whatever the number of receivers.
+ * The forms in which one publication goes out.  Each is encoded once, framing
+ * included, whatever the number of receivers.
  */
 #ifndef HUB_WIRE_H
 #define HUB_WIRE_H
@@ -9,7 +9,11 @@
 #include "base/slice.h"
 
 enum wire {
-	WIRE_SIO,	/* Socket.IO event in an Engine.IO message */
+	WIRE_SIO,	/* Socket.IO over WebSocket; attachments as binary
+			 * frames behind the text */
+	WIRE_SIO_B64,	/* the same for who cannot take binary (b64=1) */
+	WIRE_POLL,	/* Socket.IO over HTTP polling: packets, each with the
+			 * separator 0x1e behind it */
 	WIRE_ENVELOPE,	/* plain WebSocket, {"event","data","meta"} */
 	WIRE_BARE,	/* plain WebSocket, data alone */
 	WIRE__MAX
@@ -22,14 +26,27 @@ struct publication {
 	struct slice	 first;		/* the first of them, or empty: not
 					 * looked for yet */
 	struct slice	 meta;		/* raw JSON object, or empty */
+	const struct slice *attachments; /* binary, as the placeholders in
+					 * args count them */
+	unsigned	 nattach;
 	bool		 is_volatile;	/* not for those who are behind */
 	uint64_t	 sent_us;	/* CLOCK_MONOTONIC, 0: unknown */
 };
 
-/* A frame is wire_frame(body) bytes, body being what wire_body() says. */
-size_t	wire_body(enum wire, const struct publication *);
-size_t	wire_frame(size_t body);
-void	wire_put(enum wire, const struct publication *, size_t body,
-	    uint8_t *out);
+struct wire_plan {
+	size_t		 text;		/* the event's packet or message */
+	size_t		 total;		/* with framing and attachments */
+};
+struct wire_plan wire_plan(enum wire, const struct publication *);
+/* Writes plan.total bytes. */
+void	wire_put(enum wire, const struct publication *,
+	    const struct wire_plan *, uint8_t *out);
+
+/* Any text for one client in its form: how large, and written. */
+size_t	wire_text_size(enum wire, size_t n);
+void	wire_text_put(enum wire, struct slice text, uint8_t *out);
+/* The same for a binary message. */
+size_t	wire_binary_size(enum wire, size_t n);
+void	wire_binary_put(enum wire, struct slice, uint8_t *out);
 
 #endif

@@ -40,3 +40,9 @@ engineio_check(const struct http_request *rq, bool origin_allowed,
 		return (EIO_UNSUPPORTED_VERSION);
 	return (ENGINEIO_OK);
 }
+
+bool
+engineio_b64(const struct http_request *rq, uint8_t *scratch)
+{
+	return (engineio_query_is(rq, "b64", SLICE("1"), scratch));
+}

@@ -19,4 +19,7 @@
 int	engineio_check(const struct http_request *, bool origin_allowed,
 	    uint8_t *scratch) MUST_USE;
 
+/* b64=1: the client cannot take binary frames. */
+bool	engineio_b64(const struct http_request *, uint8_t *scratch);
+
 #endif

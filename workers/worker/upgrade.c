@@ -175,6 +175,7 @@ upgrade_engine(struct request *rq)
 	struct admission adm = { .who = NULL };
 	struct ws_offer offer;
 	struct client *client;
+	bool b64;
 	int e;
 
 	e = engineio_check(&rq->head, upgrade_origin_allowed(rq),
@@ -189,10 +190,11 @@ upgrade_engine(struct request *rq)
 	}
 	if (upgrade_leaving(rq))
 		return;
+	b64 = engineio_b64(&rq->head, rq->w->decoded);
 	cr.token = upgrade_token(rq, &offer);
 	engine_admit(rq->w->hub, &cr, &adm);
 	upgrade_accept(rq, &offer, false);
-	client = engine_open(rq->w->hub, &adm, &rq->c->outq, rq->c);
+	client = engine_open(rq->w->hub, &adm, b64, &rq->c->outq, rq->c);
 	admission_fini(&adm);
 	conn_upgraded(rq->c, client);
 }

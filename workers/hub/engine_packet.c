@@ -1,0 +1,335 @@
+/*
+ * Socket.IO 5 on an engine: namespaces are connected and left, events handed
+ * to their rules, attachments collected.  What is valid when is the
+ * specification's table; what an event may do is rule.c's.  Called by
+ * engine.c with each Engine.IO message.
+ */
+#include <stdlib.h>
+
+#include "hub/engine_int.h"
+#include "hub/hub_int.h"
+#include "proto/json.h"
+#include "proto/sio.h"
+
+/* Text and attachments of one packet, in largest messages. */
+#define PACKET_MESSAGES	4
+
+/* --- CONNECT, DISCONNECT -------------------------------------------------- */
+
+static struct session *
+session_in(const struct client *c, struct slice nsp)
+{
+	struct session *s;
+
+	for (s = c->sessions; s != NULL; s = s->next)
+		if (s->ns->name_len == nsp.n &&
+		    memcmp(s->ns->name, nsp.p, nsp.n) == 0)
+			return (s);
+	return (NULL);
+}
+
+static void
+connect_error(struct client *c, const struct conf_namespace *ns,
+    struct slice nsp, const char *message, const char *code,
+    const char *reason)
+{
+	struct hub *h = c->hub;
+	struct buf data;
+
+	buf_init(&data);
+	if (code != NULL)
+		buf_printf(&data, "{\"code\":\"%s\"", code);
+	if (reason != NULL)
+		buf_printf(&data, ",\"reason\":\"%s\"", reason);
+	if (code != NULL)
+		buf_byte(&data, '}');
+	buf_reset(&h->text);
+	sio_encode_connect_error(&h->text, nsp, slice_str(message),
+	    buf_unread(&data));
+	client_send(c, &h->text);
+	buf_fini(&data);
+	counter_add(COUNTER_ns_refusals, 1);
+	if (ns != NULL) {
+		counter_ns_add(ns->index, NS_refusals, 1);
+		counter_ns_add(ns->index, NS_error_connect, 1);
+	}
+}
+
+/*
+ * Who wants in: the token in CONNECT's auth object, else the handshake's.
+ * *who is a reference or NULL.
+ */
+static enum authfail
+identify(struct client *c, struct slice auth, struct principal **who)
+{
+	static uint8_t token[TOKEN_MAX + 2];
+	struct slice raw;
+	ssize_t n;
+
+	*who = NULL;
+	if (auth.n == 0 || !json_get(auth, SLICE("token"), &raw) ||
+	    json_type(raw) == JSON_NULL) {
+		if (c->who != NULL)
+			*who = principal_ref(c->who);
+		return (c->fail);
+	}
+	if (raw.n > sizeof token) {
+		counter_auth_failed(AUTHFAIL_too_long);
+		return (AUTHFAIL_too_long);
+	}
+	n = json_type(raw) == JSON_STRING ? json_unescape(raw, token) : -1;
+	if (n < 0) {
+		counter_auth_failed(AUTHFAIL_malformed);
+		return (AUTHFAIL_malformed);
+	}
+	return (client_verify(c->hub, slice_of(token, (size_t)n), who));
+}
+
+static void
+enter(struct client *c, const struct conf_namespace *ns, struct slice nsp,
+    struct principal *who)
+{
+	struct hub *h = c->hub;
+	struct session *s;
+
+	s = session_new(h, c, c->out, (enum wire)c->wire, ns, who);
+	if (s == NULL) {
+		counter_add(COUNTER_memory_failures, 1);
+		connect_error(c, ns, nsp, "out of memory", "internal", NULL);
+		return;
+	}
+	client_link(c, s);
+	engine_of(c)->connect_us = 0;
+	buf_reset(&h->text);
+	sio_encode_connect(&h->text, nsp, s->sid, NULL);
+	client_send(c, &h->text);
+	client_schedule(c, engine_due(engine_of(c)));
+}
+
+static void
+on_connect(struct client *c, const struct sio_packet *p)
+{
+	const struct conf_namespace *ns;
+	struct principal *who = NULL;
+	const char *why, *code = "unauthorized";
+	enum authfail f = AUTH_OK;
+
+	if (session_in(c, p->nsp) != NULL) {
+		client_close(c, REASON_sio_parse);
+		return;
+	}
+	ns = conf_namespace_find(c->hub->conf, p->nsp);
+	if (ns == NULL) {
+		connect_error(c, NULL, p->nsp, "Invalid namespace", NULL, NULL);
+		return;
+	}
+	if (c->nsessions >= c->hub->conf->namespaces_per_connection) {
+		connect_error(c, ns, p->nsp, "too many namespaces", "limit",
+		    NULL);
+		return;
+	}
+	if (ns->auth != CONF_AUTH_NONE)
+		f = identify(c, p->data, &who);
+	if (f != AUTH_OK)
+		why = authfail_words(f);
+	else
+		why = client_admits(ns, NULL, 0, who, &code);
+	if (why == NULL) {
+		enter(c, ns, p->nsp, who);
+	} else {
+		if (f == AUTH_OK && who == NULL) {
+			f = AUTHFAIL_missing;
+			counter_auth_failed(f);
+		}
+		connect_error(c, ns, p->nsp, why, code,
+		    f == AUTH_OK ? NULL : authfail_name(f));
+	}
+	principal_unref(&who);
+}
+
+static void
+on_disconnect(struct client *c, struct session *s)
+{
+	client_unlink(c, s);
+	session_free(&s);
+	client_schedule(c, engine_due(engine_of(c)));
+}
+
+/* --- attachments ---------------------------------------------------------- */
+
+void
+engine_assembly_free(struct engine *e)
+{
+	struct assembly *a = e->assembly;
+
+	if (a == NULL)
+		return;
+	buf_fini(&a->text);
+	buf_fini(&a->bytes);
+	free(a);
+	e->assembly = NULL;
+}
+
+/* The packet's text is here, `want` binary messages are to come. */
+static void
+assembly_begin(struct engine *e, struct slice text, unsigned want)
+{
+	struct hub *h = e->client.hub;
+	struct assembly *a = calloc(1, sizeof *a);
+
+	if (a != NULL) {
+		buf_init(&a->text);
+		buf_init(&a->bytes);
+		buf_slice(&a->text, text);
+		a->want = want;
+		a->deadline_us = h->now.us + h->conf->ping_timeout_ms * 1000;
+		e->assembly = a;
+	}
+	if (a == NULL || a->text.oom) {
+		counter_add(COUNTER_memory_failures, 1);
+		client_close(&e->client, REASON_memory);
+		return;
+	}
+	client_schedule(&e->client, engine_due(e));
+}
+
+static void on_packet(struct engine *, const struct sio_packet *,
+    const struct slice *attachments, unsigned n);
+
+static void
+assembly_done(struct engine *e)
+{
+	struct slice parts[SIO_ATTACHMENTS_MAX];
+	struct assembly *a = e->assembly;
+	struct sio_packet p;
+	size_t from = 0;
+	unsigned i;
+
+	e->assembly = NULL;
+	for (i = 0; i < a->want; i++) {
+		parts[i] = slice_of(a->bytes.data == NULL ? NULL :
+		    a->bytes.data + from, a->ends[i] - from);
+		from = a->ends[i];
+	}
+	MUST(sio_decode(buf_unread(&a->text), &p) > 0);
+	on_packet(e, &p, parts, a->want);
+	buf_fini(&a->text);
+	buf_fini(&a->bytes);
+	free(a);
+	if (!e->client.closing)
+		client_schedule(&e->client, engine_due(e));
+}
+
+void
+engine_attachment(struct engine *e, struct slice data)
+{
+	struct assembly *a = e->assembly;
+
+	if (a == NULL) {	/* nobody announced it */
+		client_close(&e->client, REASON_sio_parse);
+		return;
+	}
+	if (a->text.wpos + a->bytes.wpos + data.n > PACKET_MESSAGES *
+	    e->client.hub->conf->message_bytes) {
+		client_close(&e->client, REASON_ws_too_big);
+		return;
+	}
+	buf_slice(&a->bytes, data);
+	if (a->bytes.oom) {
+		counter_add(COUNTER_memory_failures, 1);
+		client_close(&e->client, REASON_memory);
+		return;
+	}
+	a->ends[a->got++] = a->bytes.wpos;
+	if (a->got == a->want)
+		assembly_done(e);
+}
+
+/* --- packets -------------------------------------------------------------- */
+
+static void
+on_event(struct session *s, const struct sio_packet *p,
+    const struct slice *attachments, unsigned n)
+{
+	struct inbound in = { .event = p->event, .args = p->args,
+		.attachments = attachments, .nattach = n };
+
+	if (p->has_id)
+		in.ack = (struct ack){ .kind = ACK_SIO, .id = p->id };
+	rule_event(s, &in);
+}
+
+/* A whole packet, attachments included. */
+static void
+on_packet(struct engine *e, const struct sio_packet *p,
+    const struct slice *attachments, unsigned n)
+{
+	struct client *c = &e->client;
+	struct session *s;
+
+	counter_add(COUNTER_sio_packets_in, 1);
+	if (p->type == SIO_CONNECT) {
+		on_connect(c, p);
+		return;
+	}
+	s = session_in(c, p->nsp);
+	if (s == NULL) {
+		client_close(c, REASON_sio_parse);
+		return;
+	}
+	switch (p->type) {
+	case SIO_DISCONNECT:
+		on_disconnect(c, s);
+		break;
+	case SIO_EVENT:
+	case SIO_BINARY_EVENT:
+		if (!p->empty)
+			on_event(s, p, attachments, n);
+		break;
+	case SIO_ACK:
+	case SIO_BINARY_ACK:
+		counter_add(COUNTER_acks_in, 1);
+		counter_add(COUNTER_acks_unknown, 1);
+		break;
+	case SIO_CONNECT:
+	case SIO_CONNECT_ERROR:
+	default:
+		client_close(c, REASON_sio_parse);
+		break;
+	}
+}
+
+void
+engine_packet(struct engine *e, struct slice text)
+{
+	struct sio_packet p;
+
+	if (e->assembly != NULL || sio_decode(text, &p) < 0) {
+		client_close(&e->client, REASON_sio_parse);
+		return;
+	}
+	if (p.nattach == 0)
+		on_packet(e, &p, NULL, 0);
+	else if (session_in(&e->client, p.nsp) == NULL)
+		client_close(&e->client, REASON_sio_parse);
+	else
+		assembly_begin(e, text, p.nattach);
+}
+
+/* --- expiry --------------------------------------------------------------- */
+
+void
+engine_expire(struct client *c, struct session *s)
+{
+	struct hub *h = c->hub;
+
+	buf_reset(&h->text);
+	sio_encode_disconnect(&h->text, slice_of(s->ns->name,
+	    s->ns->name_len));
+	client_send(c, &h->text);
+	client_unlink(c, s);
+	session_free(&s);
+	if (c->sessions == NULL)
+		client_close(c, REASON_auth_expired);
+}
+
