@@ -32,6 +32,10 @@ void	shm_hook(void);		/* of the test program; may not return */
 #define BREAK_NO_PEND 0
 #endif
 
+#ifndef BREAK_COUNT_LATE	/* count: looked at first, counted then */
+#define BREAK_COUNT_LATE 0
+#endif
+
 /* Wide loads of narrow words confuse ThreadSanitizer: one by one for it. */
 #if defined(__SANITIZE_THREAD__)
 #define SHM_TSAN 1

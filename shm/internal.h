@@ -20,10 +20,17 @@ struct segment {
 	uint8_t		*base;		/* the mapping; private pointer */
 	uint64_t	 size;		/* bytes */
 	struct shm_header *hdr;
-	struct table	*sweeper[2];	/* master's handles, made when needed */
+	struct table	*sweeper[SHM_TABLES]; /* master's handles, made when needed */
 	uint64_t	 relay_dead_us;	/* since when; 0 = it lives */
 	uint32_t	 rate_cursor;	/* next set to age */
 };
+
+/* The layout of a table; the third one came after the first two. */
+static inline struct shm_table *
+segment_table(const struct segment *seg, unsigned id)
+{
+	return (id < 2 ? &seg->hdr->table[id] : &seg->hdr->count);
+}
 
 static inline void
 segment_check(const struct segment *seg)

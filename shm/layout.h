@@ -7,8 +7,11 @@
  *	       rate sets, 8 words of 8 bytes each
  *	       presence: node map nsid seen dirty dsum head
  *	       interest: the same
+ *	       count: connections of the host, a line per slot; then a table
+ *	       of users and addresses, the same
  *	       columns of presence, one per slot	(made when touched)
  *	       columns of interest, one per slot	(the same)
+ *	       columns of count, one per slot		(the same)
  *
  * Rules.  No locks and no waiting for another process: each word has one
  * writer, or is at most 64 bits and changed by one atomic operation.  A thing
@@ -34,6 +37,7 @@ static_assert(sizeof(void *) == 8, "64-bit");
 #define SHM_WORKERS_MAX	64
 #define SHM_SLOTS_MAX	(2 * SHM_WORKERS_MAX + 1)
 #define SHM_NS_MAX	65535
+#define SHM_TABLES	3	/* presence, interest, count */
 #define SHM_CLASSES_MAX	64	/* rate classes */
 #define SHM_WAYS	8	/* words of a rate set */
 #define SHM_CHAIN_MAX	256	/* longest chain walked */
@@ -79,7 +83,17 @@ struct shm_header {
 	uint64_t	 rate_set;	/* a64[rate_nsets][SHM_WAYS] */
 	uint32_t	 rate_nsets;	/* a power of two */
 	uint32_t	 max_ns;
+	struct shm_table count;		/* TABLE_COUNT; see shm/count.h */
+	uint64_t	 count_host;	/* struct shm_held[nslots] */
 };
+
+/* Connections that a slot holds; written by it, or by the master for it. */
+struct shm_held {
+	_Atomic uint64_t n;
+	uint64_t	 pad[7];
+};
+
+static_assert(sizeof(struct shm_held) == 64, "a line each");
 
 static_assert(offsetof(struct shm_header, sip_k0) == 32, "layout");
 static_assert(offsetof(struct shm_header, epoch) == 64, "layout");

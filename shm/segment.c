@@ -80,6 +80,7 @@ params_ok(const struct segment_params *p)
 	    p->interest_max >= 1 && p->interest_max <= TABLE_MAX &&
 	    p->rate_ways >= 1 && p->rate_ways <= 1u << 28 &&
 	    p->max_ns >= 1 && p->max_ns <= SHM_NS_MAX &&
+	    p->count_max <= TABLE_MAX &&
 	    key_max_ok(p->presence_key_max) &&
 	    key_max_ok(p->interest_key_max));
 }
@@ -106,10 +107,14 @@ plan(struct shm_header *h, const struct segment_params *p, uint64_t *columns)
 	plan_table(&h->table[TABLE_INTEREST], p->interest_max,
 	    p->interest_key_max == 0 ? 128 : p->interest_key_max, false,
 	    &at);
+	h->count_host = take(&at, h->nslots * sizeof(struct shm_held));
+	plan_table(&h->count, p->count_max == 0 ? 1 : p->count_max, 64, false,
+	    &at);
 	*columns = at;
 	for (i = 0; i < 2; i++)
 		h->table[i].col = take(&at,
 		    h->nslots * h->table[i].col_stride);
+	h->count.col = take(&at, h->nslots * h->count.col_stride);
 	h->size = at;
 	h->layout_hash = hash_bytes(&k, slice_of(h, sizeof *h)) ^
 	    sizeof(struct shm_node) << 32 ^ sizeof(struct slot_row);
@@ -129,11 +134,12 @@ header_start(struct segment *seg, const struct shm_header *h)
 	seg->hdr->sip_k1 = secret[1];
 	seg->hdr->start_ms = wall_now().ms;
 	atomic_store(&seg->hdr->epoch, 1);
-	for (i = 0; i < 2; i++) {
-		uint8_t *map = seg->base + h->table[i].map;
+	for (i = 0; i < SHM_TABLES; i++) {
+		const struct shm_table *l = segment_table(seg, i);
+		uint8_t *map = seg->base + l->map;
 
 		map[0] = UINT8_MAX; /* never used, nor what is behind cap */
-		for (n = h->table[i].cap; n % 8 != 0; n++)
+		for (n = l->cap; n % 8 != 0; n++)
 			map[n] = UINT8_MAX;
 	}
 	return (0);
@@ -264,8 +270,8 @@ segment_free(struct segment **segp)
 	if (seg == NULL)
 		return;
 	CHECK_MAGIC(seg, SEGMENT_MAGIC);
-	table_close(&seg->sweeper[0]);
-	table_close(&seg->sweeper[1]);
+	for (unsigned i = 0; i < SHM_TABLES; i++)
+		table_close(&seg->sweeper[i]);
 	if (seg->base != NULL)
 		(void)munmap(seg->base, seg->size);
 	close_fd(seg->fd);

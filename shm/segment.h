@@ -25,6 +25,8 @@ struct segment_params {
 	unsigned	 presence_key_max;
 	unsigned	 interest_key_max;
 	bool		 status_text;	/* room for 56 bytes per user */
+	uint32_t	 count_max;	/* users and addresses counted; 0: none,
+					 * see shm/count.h */
 };
 
 /*

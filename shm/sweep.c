@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "shm/bucket.h"
+#include "shm/count.h"
 #include "shm/counters.h"
 #include "shm/table.h"
 
@@ -23,7 +24,7 @@ sweeper(struct segment *seg, enum table_id id)
 static void
 drop_column(struct segment *seg, enum table_id id, unsigned slot)
 {
-	const struct shm_table *l = &seg->hdr->table[id];
+	const struct shm_table *l = segment_table(seg, id);
 
 	(void)madvise(seg->base + l->col + slot * l->col_stride,
 	    l->col_stride, MADV_REMOVE);
@@ -46,7 +47,7 @@ segment_reclaim(struct segment *seg, unsigned slot)
 	atomic_store_explicit(&row->state, SLOT_RECLAIM,
 	    memory_order_release);
 	atomic_store_explicit(&row->qs, 0, memory_order_seq_cst);
-	for (id = 0; id < 2; id++) {
+	for (id = 0; id < SHM_TABLES; id++) {
 		t = sweeper(seg, (enum table_id)id);
 		if (t == NULL)
 			return;
@@ -54,6 +55,7 @@ segment_reclaim(struct segment *seg, unsigned slot)
 		if (slot != 0)
 			drop_column(seg, (enum table_id)id, slot);
 	}
+	count_reclaim(seg, slot);
 	atomic_store_explicit(&row->state, SLOT_FREE, memory_order_release);
 }
 
@@ -92,7 +94,7 @@ in_limbo(const struct segment *seg)
 	uint64_t n = 0;
 	unsigned id;
 
-	for (id = 0; id < 2; id++)
+	for (id = 0; id < SHM_TABLES; id++)
 		if (seg->sweeper[id] != NULL)
 			n += table_limbo(seg->sweeper[id]);
 	return (n);
@@ -112,7 +114,7 @@ segment_sweep(struct segment *seg, struct mono now)
 	sweep_slots(seg);
 	relay_lives = slot_state(seg, 0) == SLOT_LIVE;
 	again = atomic_load(&seg->hdr->need_sweep) != 0;
-	for (id = 0; id < 2; id++)
+	for (id = 0; id < SHM_TABLES; id++)
 		if (sweeper(seg, (enum table_id)id) != NULL)
 			table_sweep(seg->sweeper[id], now, relay_lives);
 	if (again)

@@ -35,7 +35,7 @@ table_open(struct segment *seg, enum table_id id, unsigned slot)
 	t = calloc(1, sizeof *t);
 	if (t == NULL)
 		return (NULL);
-	l = &seg->hdr->table[id];
+	l = segment_table(seg, id);
 	t->magic = TABLE_MAGIC;
 	t->id = id;
 	t->seg = seg;
@@ -205,6 +205,8 @@ table_mark(struct table *t, uint32_t n)
 	uint32_t w = n / 64;
 	uint64_t was;
 
+	if (t->id == TABLE_COUNT)
+		return;		/* nobody is told */
 	atomic_fetch_or_explicit(&t->dirty[w], (uint64_t)1 << (n % 64),
 	    memory_order_release);
 	HOOK();
@@ -253,9 +255,11 @@ table_reconcile(struct table *t, uint32_t n)
 static uint32_t
 claim_failed(struct table *t)
 {
+	static const enum counter full[] = { COUNTER_presence_full,
+		COUNTER_interest_full, COUNTER_count_full };
+
 	t->full_until_us = mono_now().us + FULL_PAUSE_US;
-	counter_add(t->id == TABLE_PRESENCE ? COUNTER_presence_full :
-	    COUNTER_interest_full, 1);
+	counter_add(full[t->id], 1);
 	if (atomic_exchange_explicit(&t->hdr->need_sweep, 1,
 	    memory_order_seq_cst) == 0)
 		segment_ring(t->seg->master_fd);

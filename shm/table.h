@@ -1,7 +1,7 @@
 /*
  * The crash-safe table: nodes found by (namespace, key), each saying which
- * slots hold it.  Two instances, shm/presence.h and shm/interest.h, which are
- * what others use; this header is for them, for the relay's announcements and
+ * slots hold it.  Instances are shm/presence.h, shm/interest.h, shm/count.h,
+ * which are what others use; this header is for them, for the relay's announcements and
  * for the tests.
  *
  * Any process may be killed between any two accesses.  The word ann of a node
@@ -26,6 +26,7 @@
 enum table_id {
 	TABLE_PRESENCE,
 	TABLE_INTEREST,
+	TABLE_COUNT,		/* shm/count.h: nothing is announced */
 };
 
 struct table_more {		/* what a saturated column can't count */

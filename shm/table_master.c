@@ -228,7 +228,7 @@ evict(struct table *t, uint32_t n, uint64_t now_us, uint64_t linger_us,
 	HOOK();
 	limbo_add(t, n);
 	counter_add(COUNTER_shm_evicted, 1);
-	if (seen != a)
+	if (seen != a && t->id != TABLE_COUNT)
 		counter_add(COUNTER_shm_unannounced, 1);
 	return (true);
 }
@@ -254,6 +254,8 @@ free_nodes(const struct table *t)
 void
 table_sweep(struct table *t, struct mono now, bool relay_lives)
 {
+	static const enum counter nodes[] = { COUNTER_presence_nodes,
+		COUNTER_interest_nodes, COUNTER_count_nodes };
 	uint64_t linger = t->id == TABLE_PRESENCE ? LINGER_PRESENCE_US :
 	    LINGER_INTEREST_US;
 	uint32_t nfree, step, i;
@@ -279,11 +281,10 @@ table_sweep(struct table *t, struct mono now, bool relay_lives)
 		if (atomic_load_explicit(&t->map[m->cursor],
 		    memory_order_acquire) == MAP_LINKED)
 			(void)evict(t, m->cursor, now.us, linger,
-			    tight && !relay_lives);
+			    t->id == TABLE_COUNT || (tight && !relay_lives));
 	}
 	table_grace(t);
-	counter_set(t->id == TABLE_PRESENCE ? COUNTER_presence_nodes :
-	    COUNTER_interest_nodes, t->cap - 1 - nfree);
+	counter_set(nodes[t->id], t->cap - 1 - nfree);
 }
 
 static bool
@@ -378,6 +379,8 @@ table_reclaim(struct table *t, unsigned slot)
 	HOOK();
 	reclaim_column(t, slot);
 	HOOK();
+	if (t->id == TABLE_COUNT)
+		return;		/* has no overflow */
 	atomic_fetch_and_explicit(&t->hdr->overflow[t->id][word],
 	    ~((uint64_t)1 << ((slot - 1) % 64)), memory_order_seq_cst);
 }

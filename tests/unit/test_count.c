@@ -1,0 +1,264 @@
+/* Counts of the host, of users and of addresses; killed at every step. */
+#include "shm/count.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "shm/layout.h"
+#include "shm/slots.h"
+#include "shm/table.h"
+
+static int steps_left = -1;	/* in a child: hooks until it dies */
+
+void
+shm_hook(void)
+{
+	if (steps_left > 0 && --steps_left == 0)
+		_exit(1);
+}
+
+static struct segment *
+make(uint32_t keys)
+{
+	const struct segment_params p = { .max_workers = 4,
+		.presence_max = 8, .interest_max = 8, .rate_ways = 8,
+		.max_ns = 1, .count_max = keys };
+	struct segment *seg = segment_create(&p);
+
+	assert_non_null(seg);
+	return (seg);
+}
+
+static struct count *
+worker(struct segment *seg, unsigned *slot)
+{
+	struct count *c;
+	int s = slot_assign(seg, SLOT_WORKER, 1);
+
+	assert_true(s > 0);
+	slot_live(seg, (unsigned)s, 1);
+	c = count_open(seg, (unsigned)s);
+	assert_non_null(c);
+	*slot = (unsigned)s;
+	return (c);
+}
+
+static void
+bury(struct segment *seg, unsigned slot)
+{
+	slot_dead(seg, slot);
+	segment_reclaim(seg, slot);
+	assert_int_equal(slot_state(seg, slot), SLOT_FREE);
+}
+
+static void
+the_host_has_one_limit(void **state)
+{
+	struct segment *seg = make(8);
+	unsigned s1, s2;
+	struct count *a = worker(seg, &s1), *b = worker(seg, &s2);
+
+	(void)state;
+	assert_true(count_enter(a, 3));
+	assert_true(count_enter(b, 3));
+	assert_true(count_enter(b, 3));
+	assert_false(count_enter(a, 3));
+	assert_false(count_enter(b, 3));
+	assert_int_equal(count_total(seg), 3);
+	count_leave(b);
+	assert_true(count_enter(a, 3));
+	assert_false(count_enter(b, 3));
+	/* a limit that was lowered refuses until they are fewer */
+	assert_false(count_enter(b, 1));
+	count_close(&a);
+	count_close(&b);
+	bury(seg, s1);
+	assert_int_equal(count_total(seg), 1);
+	bury(seg, s2);
+	assert_int_equal(count_total(seg), 0);
+	segment_free(&seg);
+}
+
+static void
+users_and_addresses_have_their_own(void **state)
+{
+	struct segment *seg = make(8);
+	unsigned s1, s2;
+	struct count *a = worker(seg, &s1), *b = worker(seg, &s2);
+	uint32_t n1, n2, n3, none;
+
+	(void)state;
+	assert_true(count_enter_key(a, COUNT_USER, SLICE("u"), 2, &n1));
+	assert_true(count_enter_key(b, COUNT_USER, SLICE("u"), 2, &n2));
+	assert_int_equal(n1, n2);
+	assert_false(count_enter_key(a, COUNT_USER, SLICE("u"), 2, &none));
+	assert_int_equal(none, 0);
+	assert_false(count_enter_key(b, COUNT_USER, SLICE("u"), 2, &none));
+	assert_int_equal(count_of(a, COUNT_USER, SLICE("u")), 2);
+	/* the same bytes as an address are another */
+	assert_true(count_enter_key(b, COUNT_ADDRESS, SLICE("u"), 1, &n3));
+	assert_int_not_equal(n3, n1);
+	count_leave_key(a, n1);
+	assert_true(count_enter_key(b, COUNT_USER, SLICE("u"), 2, &n2));
+	assert_false(count_enter_key(a, COUNT_USER, SLICE("u"), 2, &none));
+	bury(seg, s2);
+	assert_int_equal(count_of(a, COUNT_USER, SLICE("u")), 0);
+	assert_true(count_enter_key(a, COUNT_USER, SLICE("u"), 1, &n1));
+	count_close(&a);
+	count_close(&b);
+	segment_free(&seg);
+}
+
+static void
+long_names_are_told_apart(void **state)
+{
+	struct segment *seg = make(8);
+	char x[300], y[300];
+	unsigned s;
+	struct count *a = worker(seg, &s);
+	uint32_t n;
+
+	(void)state;
+	memset(x, 'a', sizeof x);
+	memset(y, 'a', sizeof y);
+	y[299] = 'b';
+	assert_true(count_enter_key(a, COUNT_USER, slice_of(x, 300), 1, &n));
+	assert_true(count_enter_key(a, COUNT_USER, slice_of(y, 300), 1, &n));
+	assert_false(count_enter_key(a, COUNT_USER, slice_of(y, 300), 1,
+	    &n));
+	count_close(&a);
+	segment_free(&seg);
+}
+
+static void
+who_finds_no_room_is_let_in(void **state)
+{
+	struct segment *seg = make(0);
+	unsigned s, i;
+	struct count *a = worker(seg, &s);
+	uint32_t n, uncounted = 0;
+	char name[8];
+
+	(void)state;
+	for (i = 0; i < 100; i++) {
+		snprintf(name, sizeof name, "%u", i);
+		assert_true(count_enter_key(a, COUNT_USER, slice_str(name), 1,
+		    &n));
+		uncounted += n == 0;
+	}
+	assert_true(uncounted > 90);
+	count_close(&a);
+	segment_free(&seg);
+}
+
+/* Those that nobody counts any more make room, without the relay's leave. */
+static void
+idle_ones_are_swept(void **state)
+{
+	struct segment *seg = make(16);
+	struct mono now = mono_now();
+	unsigned s, i, round, uncounted = 0;
+	struct count *a = worker(seg, &s);
+	char name[16];
+	uint32_t n;
+
+	(void)state;
+	for (round = 0; round < 20; round++) {
+		for (i = 0; i < 16; i++) {
+			snprintf(name, sizeof name, "%u.%u", round, i);
+			assert_true(count_enter_key(a, COUNT_ADDRESS,
+			    slice_str(name), 1, &n));
+			uncounted += n == 0;
+			count_leave_key(a, n);
+		}
+		slots_quiesce_enter(seg, s);
+		now = mono_add_ms(now, 11000);
+		segment_sweep(seg, now);
+		segment_sweep(seg, now);
+		slots_quiesce_leave(seg, s);
+	}
+	assert_int_equal(uncounted, 0);
+	count_close(&a);
+	segment_free(&seg);
+}
+
+/* --- killed at every step ------------------------------------------------- */
+
+static void
+come_and_go(struct segment *seg, unsigned slot)
+{
+	struct count *c = count_open(seg, slot);
+	uint32_t n, m;
+
+	if (c == NULL || !count_enter(c, 3) || !count_enter(c, 3) ||
+	    !count_enter_key(c, COUNT_USER, SLICE("u"), 2, &n) ||
+	    count_enter_key(c, COUNT_USER, SLICE("u"), 1, &m) ||
+	    !count_enter_key(c, COUNT_USER, SLICE("new"), 2, &m) ||
+	    count_enter(c, 2))
+		_exit(3);
+	count_leave(c);
+	count_leave_key(c, m);
+	count_leave_key(c, n);
+}
+
+/* Run it in a process that dies after so many steps; false: it lived. */
+static bool
+killed_after(struct segment *seg, int steps)
+{
+	int slot = slot_assign(seg, SLOT_WORKER, 1), status;
+	pid_t pid;
+
+	assert_true(slot > 0);
+	slot_live(seg, (unsigned)slot, 1);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		steps_left = steps;
+		come_and_go(seg, (unsigned)slot);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) < 2);
+	bury(seg, (unsigned)slot);
+	return (WEXITSTATUS(status) == 1);
+}
+
+static void
+a_share_comes_back_whatever_was_the_last_step(void **state)
+{
+	struct segment *seg = make(8);
+	unsigned s;
+	struct count *a = worker(seg, &s);
+	uint32_t n;
+	int steps;
+
+	(void)state;
+	assert_true(count_enter(a, 3));
+	assert_true(count_enter_key(a, COUNT_USER, SLICE("u"), 2, &n));
+	for (steps = 1; killed_after(seg, steps); steps++) {
+		assert_int_equal(count_total(seg), 1);
+		assert_int_equal(count_of(a, COUNT_USER, SLICE("u")), 1);
+		assert_int_equal(count_of(a, COUNT_USER, SLICE("new")), 0);
+	}
+	assert_true(steps > 40);	/* there were hooks */
+	assert_int_equal(count_total(seg), 1);
+	count_close(&a);
+	segment_free(&seg);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_host_has_one_limit),
+		cmocka_unit_test(users_and_addresses_have_their_own),
+		cmocka_unit_test(long_names_are_told_apart),
+		cmocka_unit_test(who_finds_no_room_is_let_in),
+		cmocka_unit_test(idle_ones_are_swept),
+		cmocka_unit_test(
+		    a_share_comes_back_whatever_was_the_last_step),
+	};
+
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}
