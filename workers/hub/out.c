@@ -22,6 +22,17 @@ struct batch {
 	uint32_t	 nwaiting, cap;
 };
 
+/* What a ring holds while it is free. */
+struct ring_link {
+	struct out_ref	*next;
+};
+
+static struct ring_link *
+link_of(struct out_ref *ring)
+{
+	return ((struct ring_link *)(void *)ring);
+}
+
 void
 out_init(struct out *o)
 {
@@ -43,7 +54,7 @@ out_fini(struct out *o)
 		free(b);
 	}
 	while ((r = o->free_rings) != NULL) {
-		memcpy(&o->free_rings, r, sizeof o->free_rings);
+		o->free_rings = link_of(r)->next;
 		free(r);
 	}
 	if (o->scratch != NULL)
@@ -70,7 +81,7 @@ ring_new(struct out *o, uint32_t cap)
 
 	if (cap != RING_MIN || r == NULL)
 		return (malloc(cap * sizeof *r));
-	memcpy(&o->free_rings, r, sizeof o->free_rings);
+	o->free_rings = link_of(r)->next;
 	o->nfree_rings--;
 	return (r);
 }
@@ -79,7 +90,7 @@ static void
 ring_free(struct out *o, struct outq *q)
 {
 	if (q->rcap == RING_MIN && o->nfree_rings < RINGS_KEPT) {
-		memcpy(q->more, &o->free_rings, sizeof o->free_rings);
+		link_of(q->more)->next = o->free_rings;
 		o->free_rings = q->more;
 		o->nfree_rings++;
 	} else
