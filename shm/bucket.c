@@ -113,20 +113,32 @@ choose(_Atomic uint64_t *set, uint64_t tag, uint64_t now, uint64_t *word,
 	return (best);
 }
 
+static _Atomic uint64_t *
+set_of(const struct segment *seg, uint64_t hash)
+{
+	return ((_Atomic uint64_t *)(void *)(seg->base +
+	    seg->hdr->rate_set) +
+	    (hash & (seg->hdr->rate_nsets - 1)) * SHM_WAYS);
+}
+
+static uint64_t
+tag_of(uint64_t hash)
+{
+	uint64_t tag = hash >> TAT_BITS;
+
+	return (tag == 0 ? 1 : tag);
+}
+
 static enum bucket_verdict
 charge(struct segment *seg, const struct bucket_rate *r, uint64_t hash,
     uint64_t cost, struct mono now, uint64_t *retry_us)
 {
-	_Atomic uint64_t *set = (_Atomic uint64_t *)(void *)(seg->base +
-	    seg->hdr->rate_set) +
-	    (hash & (seg->hdr->rate_nsets - 1)) * SHM_WAYS;
-	uint64_t tag = hash >> TAT_BITS, ticks = now.us / TICK_US;
+	_Atomic uint64_t *set = set_of(seg, hash);
+	uint64_t tag = tag_of(hash), ticks = now.us / TICK_US;
 	uint64_t word = 0, owed;
 	unsigned lost, way;
 	int64_t debt;
 
-	if (tag == 0)
-		tag = 1;
 	for (lost = 0; lost < LOSSES_MAX; lost++) {
 		way = choose(set, tag, ticks, &word, &debt);
 		if (word >> TAT_BITS != tag) {
@@ -150,27 +162,70 @@ charge(struct segment *seg, const struct bucket_rate *r, uint64_t hash,
 	return (BUCKET_ALLOW);
 }
 
+/* Where key is counted for this rate. */
+static uint64_t
+hash_of(const struct segment *seg, const struct bucket_rate *r,
+    struct slice key)
+{
+	struct hash_key k = segment_key(seg);
+
+	k.k1 ^= 0x72617465u + r->class;
+	return (hash_bytes(&k, key));
+}
+
+/* What needs no bucket to be answered; false: it does. */
+static bool
+is_trivial(const struct bucket_rate *r, uint32_t cost, uint64_t *retry_us,
+    enum bucket_verdict *verdict)
+{
+	MUST(r->class < SHM_CLASSES_MAX && r->ticks > 0);
+	*retry_us = 0;
+	*verdict = BUCKET_ALLOW;
+	if (cost == 0)
+		return (true);
+	if (cost <= r->limit / r->ticks)
+		return (false);
+	*retry_us = UINT64_MAX;
+	*verdict = BUCKET_DENY;
+	return (true);
+}
+
 enum bucket_verdict
 bucket_check(struct segment *seg, const struct bucket_rate *r,
     struct slice key, uint32_t cost, struct mono now, uint64_t *retry_us)
 {
-	struct hash_key k = segment_key(seg);
+	enum bucket_verdict verdict;
 	uint64_t unused;
 
 	segment_check(seg);
-	MUST(r->class < SHM_CLASSES_MAX && r->ticks > 0);
 	if (retry_us == NULL)
 		retry_us = &unused;
-	*retry_us = 0;
-	if (cost == 0)
-		return (BUCKET_ALLOW);
-	if (cost > r->limit / r->ticks) {
-		*retry_us = UINT64_MAX;
-		return (BUCKET_DENY);
-	}
-	k.k1 ^= 0x72617465u + r->class;
-	return (charge(seg, r, hash_bytes(&k, key), r->ticks * cost, now,
+	if (is_trivial(r, cost, retry_us, &verdict))
+		return (verdict);
+	return (charge(seg, r, hash_of(seg, r, key), r->ticks * cost, now,
 	    retry_us));
+}
+
+enum bucket_verdict
+bucket_peek(struct segment *seg, const struct bucket_rate *r,
+    struct slice key, uint32_t cost, struct mono now, uint64_t *retry_us)
+{
+	uint64_t hash = hash_of(seg, r, key), word = 0, unused;
+	enum bucket_verdict verdict;
+	int64_t debt;
+
+	segment_check(seg);
+	if (retry_us == NULL)
+		retry_us = &unused;
+	if (is_trivial(r, cost, retry_us, &verdict))
+		return (verdict);
+	(void)choose(set_of(seg, hash), tag_of(hash), now.us / TICK_US, &word,
+	    &debt);
+	if (word >> TAT_BITS != tag_of(hash) || debt <= 0 ||
+	    (uint64_t)debt + r->ticks * cost <= r->limit)
+		return (BUCKET_ALLOW);
+	*retry_us = later((uint64_t)debt, r->ticks * cost, r);
+	return (BUCKET_DENY);
 }
 
 void

@@ -34,6 +34,10 @@ bool	bucket_rate_init(struct bucket_rate *, unsigned class, uint32_t allow,
 enum bucket_verdict bucket_check(struct segment *, const struct bucket_rate *,
 	    struct slice key, uint32_t cost, struct mono now,
 	    uint64_t *retry_us);
+/* The same question without charging anything. */
+enum bucket_verdict bucket_peek(struct segment *, const struct bucket_rate *,
+	    struct slice key, uint32_t cost, struct mono now,
+	    uint64_t *retry_us);
 /* Master: empties words of the past in the next nsets sets. */
 void	bucket_age(struct segment *, struct mono now, uint32_t nsets);
 

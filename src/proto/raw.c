@@ -137,7 +137,7 @@ raw_encode_ack(struct buf *b, struct slice id, struct slice data)
 
 void
 raw_encode_ack_error(struct buf *b, struct slice id, const char *code,
-    struct slice message)
+    struct slice message, uint64_t retry_ms)
 {
 	buf_str(b, "{\"ack\":");
 	buf_slice(b, id);
@@ -145,5 +145,9 @@ raw_encode_ack_error(struct buf *b, struct slice id, const char *code,
 	json_escape(b, slice_str(code));
 	buf_str(b, ",\"message\":");
 	json_escape(b, message);
+	if (retry_ms != 0) {
+		buf_str(b, ",\"retry_after_ms\":");
+		buf_u64(b, retry_ms);
+	}
 	buf_str(b, "}}");
 }

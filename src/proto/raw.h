@@ -34,7 +34,8 @@ uint8_t *raw_event_put(uint8_t *out, const struct raw_event *);	/* end */
 
 /* data: raw JSON, empty = null */
 void	raw_encode_ack(struct buf *, struct slice id, struct slice data);
+/* retry_ms 0: the member retry_after_ms is left out */
 void	raw_encode_ack_error(struct buf *, struct slice id, const char *code,
-	    struct slice message);
+	    struct slice message, uint64_t retry_ms);
 
 #endif

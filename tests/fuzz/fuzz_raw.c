@@ -38,7 +38,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		raw_encode_ack(&b, m.id, m.data);
 		MUST(json_valid(buf_unread(&b)));
 		buf_reset(&b);
-		raw_encode_ack_error(&b, m.id, "code", SLICE("a\"b"));
+		raw_encode_ack_error(&b, m.id, "code", SLICE("a\"b"),
+		    0);
 		MUST(json_valid(buf_unread(&b)));
 		buf_fini(&b);
 	}

@@ -9,6 +9,7 @@
 #include "check.h"
 #include "proto/bus.h"
 #include "proto/token.h"
+#include "shm/count.h"
 #include "shm/interest.h"
 #include "shm/presence.h"
 
@@ -42,7 +43,7 @@ fake_world_new(const char *text)
 	    slice_str(FAKE_SECRET), &why));
 	w->segment = segment_create(&(struct segment_params){
 	    .max_workers = 2, .presence_max = 1000, .interest_max = 1000,
-	    .rate_ways = 64, .max_ns = 16 });
+	    .rate_ways = 64, .max_ns = 16, .count_max = 64 });
 	assert_non_null(w->segment);
 	w->now.us = 1000000000;
 	w->wall.ms = UINT64_C(1800000000000);
@@ -135,11 +136,14 @@ fake_host_new(struct fake_world *w, unsigned slot)
 	buf_init(&f->bus);
 	f->interest = interest_open(w->segment, slot);
 	f->presence = presence_open(w->segment, slot);
+	f->count = count_open(w->segment, slot);
+	assert_non_null(f->count);
 	assert_non_null(f->interest);
 	assert_non_null(f->presence);
 	f->hub = hub_new(&(struct hub_params){ .conf = w->conf,
 	    .keys = w->keys, .interest = f->interest,
 	    .presence = f->presence, .hash_key = segment_key(w->segment),
+	    .segment = w->segment, .count = f->count,
 	    .slot = (uint16_t)slot, .generation = 1,
 	    .node_id = 0xabcdef0123456789,
 	    .ports = { .host = f, .close = on_close, .rearm = on_rearm,
@@ -164,6 +168,7 @@ host_free(struct fake_host *f)
 	hub_free(&f->hub);
 	interest_close(&f->interest);
 	presence_close(&f->presence);
+	count_close(&f->count);
 	buf_fini(&f->bus);
 	free(f);
 }
@@ -202,7 +207,8 @@ struct fake_conn *
 fake_engine(struct fake_host *f, const char *token)
 {
 	struct fake_conn *c = conn_new(f);
-	struct client_request q = { .token = slice_str(token) };
+	struct client_request q = { .token = slice_str(token),
+		.address = f->address };
 	struct admission a;
 
 	engine_admit(f->hub, &q, &a);
@@ -216,7 +222,8 @@ struct fake_conn *
 fake_plain(struct fake_host *f, const char *path, const char *token,
     struct refusal *refusal)
 {
-	struct client_request q = { .token = slice_str(token) };
+	struct client_request q = { .token = slice_str(token),
+		.address = f->address };
 	struct fake_conn *c;
 	struct admission a;
 

@@ -38,6 +38,8 @@ struct fake_host {
 	struct hub	*hub;
 	struct interest	*interest;
 	struct presence	*presence;
+	struct count	*count;
+	uint64_t	 address;	/* of those who come; 0: unix socket */
 	struct fake_conn conns[FAKE_CONNS];
 	size_t		 nconns;
 	struct buf	 bus;		/* frames for the other host */

@@ -114,9 +114,13 @@ acks_name_the_id_as_it_came(void **state)
 	assert_buf(&b, "{\"ack\":7,\"data\":{\"ok\":true}}");
 	raw_encode_ack(&b, SLICE("\"x\\n\""), SLICE(""));
 	assert_buf(&b, "{\"ack\":\"x\\n\",\"data\":null}");
-	raw_encode_ack_error(&b, SLICE("7"), "rate", SLICE("too \"fast\""));
+	raw_encode_ack_error(&b, SLICE("7"), "rate", SLICE("too \"fast\""),
+	    0);
 	assert_buf(&b, "{\"ack\":7,\"error\":{\"code\":\"rate\",\"message\":"
 		       "\"too \\\"fast\\\"\"}}");
+	raw_encode_ack_error(&b, SLICE("7"), "rate", SLICE("x"), 300);
+	assert_buf(&b, "{\"ack\":7,\"error\":{\"code\":\"rate\",\"message\":"
+		       "\"x\",\"retry_after_ms\":300}}");
 	buf_fini(&b);
 }
 

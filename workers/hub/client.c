@@ -12,6 +12,7 @@
 #include "hub/hub_int.h"
 #include "hub/svc_presence.h"
 #include "proto/ws.h"
+#include "shm/count.h"
 
 #define SECOND	UINT64_C(1000000)
 
@@ -54,7 +55,8 @@ client_close(struct client *c, enum reason reason)
 /* --- identity ------------------------------------------------------------- */
 
 enum authfail
-client_verify(struct hub *h, struct slice token, struct principal **who)
+client_verify(struct hub *h, uint64_t address, struct slice token,
+    struct principal **who)
 {
 	const struct conf_jwt *j = &h->conf->jwt;
 	struct token_policy policy = {
@@ -68,12 +70,17 @@ client_verify(struct hub *h, struct slice token, struct principal **who)
 	enum authfail f;
 
 	*who = NULL;
+	if (!limit_token(h, address)) {
+		counter_auth_failed(AUTHFAIL_rate_limited);
+		return (AUTHFAIL_rate_limited);
+	}
 	if (h->keys == NULL)
 		f = AUTHFAIL_unknown_key;
 	else
 		f = token_verify(h->keys, &policy, token, h->wall, &claims);
 	if (f != AUTH_OK) {
 		counter_auth_failed(f);
+		limit_token_failed(h, address);
 		return (f);
 	}
 	*who = principal_new(h->conf, &claims);
@@ -284,7 +291,7 @@ client_refresh(struct session *s, const struct inbound *in,
 	char text[48];
 	int n;
 
-	f = client_verify(s->hub, token, &who);
+	f = client_verify(s->hub, c->address, token, &who);
 	if (f == AUTH_OK && (s->who == NULL ||
 	    !slice_eq(principal_user(who), principal_user(s->who)))) {
 		f = AUTHFAIL_subject;
@@ -321,6 +328,9 @@ admission_fini(struct admission *a)
 	principal_unref(&a->who);
 	free(a->room);
 	a->room = NULL;
+	if (a->user_node != 0)
+		count_leave_key(a->count, a->user_node);
+	a->user_node = 0;
 }
 
 struct client *
@@ -342,6 +352,8 @@ client_new(struct hub *h, const struct client_kind *kind, enum wire wire,
 	c->who = a->who;
 	a->who = NULL;
 	c->fail = a->fail;
+	c->address = a->address;
+	c->serial = ++h->nclients;
 	c->due_us = UINT64_MAX;
 	return (c);
 }

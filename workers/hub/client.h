@@ -22,6 +22,7 @@ struct client;
  * subprotocol "bearer.TOKEN", in this order; the first found counts. */
 struct client_request {
 	struct slice	 token;		/* empty: none given */
+	uint64_t	 address;	/* limit_address() of the peer */
 	const struct conf_namespace *ns;	/* plain only */
 	const struct conf_route *route;		/* plain by route, else NULL */
 	struct slice	 values[CONF_PARAMS_MAX]; /* the route's parameters,
@@ -36,16 +37,21 @@ struct admission {
 	const struct conf_route *route;
 	char		*room;		/* heap; to join at once, or NULL */
 	size_t		 room_len;
+	uint64_t	 address;	/* as asked with */
+	struct count	*count;		/* where user_node is counted */
+	uint32_t	 user_node;	/* limits.per_user; 0: not counted */
 };
 void	admission_fini(struct admission *);
 
 struct refusal {
-	int		 status;	/* 401, 403, 503 */
+	int		 status;	/* 401, 403, 429, 503 */
 	const char	*code;		/* stable: "unauthorized" ... */
 	const char	*message;	/* for people */
+	uint64_t	 retry_ms;	/* 429, 503: not before; 0: who knows */
 };
 
-/* Engine.IO: a bad token is no refusal yet (CONNECT may bring another). */
+/* Engine.IO: a bad token is no refusal yet (CONNECT may bring another), but
+ * AUTHFAIL_rate_limited is one. */
 void	engine_admit(struct hub *, const struct client_request *,
 	    struct admission *);
 /* Plain WebSocket: true, or false with refusal filled in. */

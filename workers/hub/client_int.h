@@ -41,6 +41,11 @@ struct client {
 	/* heartbeat: Engine.IO packets, or WebSocket frames when plain */
 	uint64_t	 ping_us;	/* next ping, or the last one's time */
 	uint64_t	 pong_us;	/* deadline of its pong; 0: none due */
+	/* limit.c */
+	uint64_t	 address;	/* limit_address(); 0: unix socket */
+	uint64_t	 serial;	/* no other client of this hub has it */
+	uint64_t	 strikes_us;	/* the first of them */
+	uint32_t	 strikes;	/* refusals since then */
 };
 
 /* A text packet or message from a scratch buffer; binary bytes. */
@@ -62,9 +67,10 @@ uint64_t client_beat(struct client *, struct slice ping);
 /* The pong came; false: none was due. */
 bool	client_beat_answered(struct client *);
 
-/* Verify a token. AUTH_OK: *who is a new reference. Failures are counted. */
-enum authfail client_verify(struct hub *, struct slice token,
-	    struct principal **who);
+/* Verify a token. AUTH_OK: *who is a new reference. Failures are counted, and
+ * held against the address. */
+enum authfail client_verify(struct hub *, uint64_t address,
+	    struct slice token, struct principal **who);
 /* May this identity use the namespace?  NULL, or the words of the refusal;
  * *code is its stable name. */
 const char *client_admits(const struct conf_namespace *, char *const *roles,

@@ -155,9 +155,9 @@ void
 engine_admit(struct hub *h, const struct client_request *q,
     struct admission *a)
 {
-	*a = (struct admission){ .ns = NULL };
+	*a = (struct admission){ .address = q->address };
 	if (q->token.n != 0 && h->conf->jwt.enabled)
-		a->fail = client_verify(h, q->token, &a->who);
+		a->fail = client_verify(h, q->address, q->token, &a->who);
 }
 
 static void

@@ -10,6 +10,7 @@
 #include "hub/hub_int.h"
 #include "proto/json.h"
 #include "proto/sio.h"
+#include "shm/count.h"
 
 /* Text and attachments of one packet, in largest messages. */
 #define PACKET_MESSAGES	4
@@ -82,7 +83,8 @@ identify(struct client *c, struct slice auth, struct principal **who)
 		counter_auth_failed(AUTHFAIL_malformed);
 		return (AUTHFAIL_malformed);
 	}
-	return (client_verify(c->hub, slice_of(token, (size_t)n), who));
+	return (client_verify(c->hub, c->address,
+	    slice_of(token, (size_t)n), who));
 }
 
 static void
@@ -91,13 +93,22 @@ enter(struct client *c, const struct conf_namespace *ns, struct slice nsp,
 {
 	struct hub *h = c->hub;
 	struct session *s;
+	uint32_t node;
 
+	if (!limit_user(h, c, who, &node)) {
+		connect_error(c, ns, nsp, "too many connections of this user",
+		    "limit", NULL);
+		return;
+	}
 	s = session_new(h, c, c->out, (enum wire)c->wire, ns, who);
 	if (s == NULL) {
+		if (node != 0)
+			count_leave_key(h->count, node);
 		counter_add(COUNTER_memory_failures, 1);
 		connect_error(c, ns, nsp, "out of memory", "internal", NULL);
 		return;
 	}
+	s->user_node = node;
 	client_link(c, s);
 	engine_of(c)->connect_us = 0;
 	buf_reset(&h->text);
@@ -137,6 +148,8 @@ on_connect(struct client *c, const struct sio_packet *p)
 	if (why == NULL) {
 		enter(c, ns, p->nsp, who);
 	} else {
+		if (f == AUTHFAIL_rate_limited)
+			code = "rate_limited";
 		if (f == AUTH_OK && who == NULL) {
 			f = AUTHFAIL_missing;
 			counter_auth_failed(f);

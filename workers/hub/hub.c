@@ -24,11 +24,14 @@ hub_new(const struct hub_params *p)
 	h->keys = p->keys;
 	h->interest = p->interest;
 	h->presence = p->presence;
+	h->segment = p->segment;
+	h->count = p->count;
 	h->key = p->hash_key;
 	h->slot = p->slot;
 	h->generation = p->generation;
 	h->ports = p->ports;
 	h->turn = 1;
+	limit_init(h);
 	out_init(&h->out);
 	pending_init(&h->pending);
 	buf_init(&h->meta);

@@ -14,7 +14,9 @@
 #include "hub/ports.h"
 
 struct interest;
+struct count;
 struct presence;
+struct segment;
 struct token_keys;
 struct hub;
 
@@ -23,6 +25,8 @@ struct hub_params {
 	const struct token_keys *keys;	/* NULL: no jwt configured */
 	struct interest	*interest;	/* shm/interest.h, this slot's handle */
 	struct presence	*presence;	/* shm/presence.h, likewise */
+	struct segment	*segment;	/* rate buckets */
+	struct count	*count;		/* shm/count.h; NULL: per_user is 0 */
 	struct hash_key	 hash_key;	/* of the segment */
 	uint16_t	 slot;
 	uint16_t	 generation;

@@ -6,6 +6,7 @@
 
 #include "hub/fanout.h"
 #include "hub/hub.h"
+#include "hub/limit.h"
 #include "hub/pending.h"
 #include "hub/room.h"
 #include "hub/session.h"
@@ -18,6 +19,9 @@ struct hub {
 	const struct token_keys *keys;
 	struct interest	*interest;
 	struct presence	*presence;
+	struct segment	*segment;
+	struct count	*count;
+	struct limits	 limits;
 	struct hash_key	 key;
 	uint16_t	 slot, generation;
 	struct hub_ports ports;
@@ -29,6 +33,7 @@ struct hub {
 	struct sid_table sids;
 	struct pending_table pending;
 	uint64_t	 mono_tick_us;	/* interest_retry last ran */
+	uint64_t	 nclients;	/* made so far */
 	uint64_t	 seq;		/* publications made here */
 	uint32_t	 stamp;		/* see fanout.c */
 	struct buf	 meta;		/* scratch for one publication's meta */

@@ -16,7 +16,8 @@
 static bool
 refuse(struct refusal *r, int status, const char *code, const char *message)
 {
-	*r = (struct refusal){ status, code, message };
+	*r = (struct refusal){ .status = status, .code = code,
+		.message = message };
 	return (false);
 }
 
@@ -58,33 +59,58 @@ admit_room(const struct client_request *q, struct admission *a,
 	return (true);
 }
 
-bool
-plain_admit(struct hub *h, const struct client_request *q,
-    struct admission *a, struct refusal *r)
+/* The words of a refusal that is about who asks, NULL: none; *code with it. */
+static const char *
+admit_who(struct hub *h, const struct client_request *q, struct admission *a,
+    const char **code)
 {
-	const char *why, *code;
-
-	*a = (struct admission){ .ns = q->ns, .route = q->route };
 	if (q->token.n != 0 && q->ns->auth != CONF_AUTH_NONE)
-		a->fail = client_verify(h, q->token, &a->who);
-	why = a->fail != AUTH_OK ? authfail_words(a->fail) : NULL;
-	code = "unauthorized";
-	if (why == NULL)
-		why = client_admits(q->ns, q->route == NULL ? NULL :
-		    q->route->roles, q->route == NULL ? 0 : q->route->nroles,
-		    a->who, &code);
-	if (why == NULL && admit_room(q, a, r))
-		return (true);
-	/* refused: by the room, or by who asks */
-	counter_add(COUNTER_ns_refusals, 1);
-	counter_ns_add(q->ns->index, NS_refusals, 1);
+		a->fail = client_verify(h, q->address, q->token, &a->who);
+	*code = a->fail == AUTHFAIL_rate_limited ? "rate_limited" :
+	    "unauthorized";
+	if (a->fail != AUTH_OK)
+		return (authfail_words(a->fail));
+	return (client_admits(q->ns, q->route == NULL ? NULL :
+	    q->route->roles, q->route == NULL ? 0 : q->route->nroles, a->who,
+	    code));
+}
+
+static bool
+admit(struct hub *h, const struct client_request *q, struct admission *a,
+    struct refusal *r)
+{
+	const char *code, *why = admit_who(h, q, a, &code);
+
+	if (a->fail == AUTHFAIL_rate_limited) {
+		(void)refuse(r, 429, code, why);
+		r->retry_ms = limit_retry_ms(h);
+		return (false);
+	}
 	if (why != NULL) {
 		if (strcmp(code, "unauthorized") == 0 &&
 		    a->fail == AUTH_OK)
 			counter_auth_failed(AUTHFAIL_missing);
-		(void)refuse(r, strcmp(code, "forbidden") == 0 ? 403 : 401,
-		    code, why);
+		return (refuse(r, strcmp(code, "forbidden") == 0 ? 403 : 401,
+		    code, why));
 	}
+	if (!admit_room(q, a, r))
+		return (false);
+	if (!limit_user(h, NULL, a->who, &a->user_node))
+		return (refuse(r, 429, "limit",
+		    "too many connections of this user"));
+	return (true);
+}
+
+bool
+plain_admit(struct hub *h, const struct client_request *q,
+    struct admission *a, struct refusal *r)
+{
+	*a = (struct admission){ .ns = q->ns, .route = q->route,
+		.address = q->address, .count = h->count };
+	if (admit(h, q, a, r))
+		return (true);
+	counter_add(COUNTER_ns_refusals, 1);
+	counter_ns_add(q->ns->index, NS_refusals, 1);
 	admission_fini(a);
 	return (false);
 }
@@ -117,6 +143,8 @@ plain_text(struct client *c, uint8_t *data, size_t n)
 		return;
 	}
 	if (raw_decode(slice_of(data, n), &m) < 0) {
+		if (!limit_message(s, &in))
+			return;
 		rule_refuse(s, &in, REFUSED_BAD_REQUEST, "%s", m.why);
 		return;
 	}
@@ -179,6 +207,8 @@ plain_open(struct hub *h, struct admission *a, struct outq *out, void *host)
 		client_gone(&c, REASON_memory);
 		return (NULL);
 	}
+	s->user_node = a->user_node;
+	a->user_node = 0;
 	client_link(c, s);
 	if (a->room != NULL && !room_join(h, s, ROOM_NAMED,
 	    slice_of(a->room, a->room_len))) {

@@ -38,6 +38,8 @@ static const struct {
 	[REFUSED_UNAUTHORIZED]	= { "unauthorized", COUNTER_rejected_other,
 	    -1 },
 	[REFUSED_INTERNAL]	= { "internal", COUNTER_rejected_other, -1 },
+	[REFUSED_RATE]		= { "rate_limited", COUNTER_rejected_rate,
+	    NS_rate_limited },
 };
 
 const char *
@@ -45,6 +47,24 @@ refused_code(enum refused r)
 {
 	MUST((unsigned)r < nitems(refusals));
 	return (refusals[r].code);
+}
+
+static void
+count_refusal(const struct session *s, enum refused r)
+{
+	counter_add(refusals[r].counter, 1);
+	if (refusals[r].ns_counter >= 0)
+		counter_ns_add(s->ns->index,
+		    (enum ns_counter)refusals[r].ns_counter, 1);
+}
+
+void
+rule_refuse_rate(struct session *s, const struct inbound *in,
+    uint64_t retry_ms)
+{
+	count_refusal(s, REFUSED_RATE);
+	session_error_retry(s, &in->ack, refusals[REFUSED_RATE].code,
+	    SLICE("too many, too fast"), in->event, retry_ms);
 }
 
 void
@@ -57,10 +77,7 @@ rule_refuse(struct session *s, const struct inbound *in, enum refused r,
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	counter_add(refusals[r].counter, 1);
-	if (refusals[r].ns_counter >= 0)
-		counter_ns_add(s->ns->index,
-		    (enum ns_counter)refusals[r].ns_counter, 1);
+	count_refusal(s, r);
 	session_error(s, &in->ack, refusals[r].code, slice_str(text),
 	    in->event);
 }
@@ -200,6 +217,8 @@ may_pass(struct passage *w)
 		    "your role may not send this event");
 		return (false);
 	}
+	if (r->rate != NULL && !limit_event(w->s, w->in, r->rate))
+		return (false);
 	if (r->max_bytes != 0 && w->in->args.n > r->max_bytes) {
 		rule_refuse(w->s, w->in, REFUSED_TOO_LARGE,
 		    "more than %llu bytes", (unsigned long long)r->max_bytes);
@@ -375,6 +394,8 @@ rule_event(struct session *s, const struct inbound *in)
 	CHECK_MAGIC(s, SESSION_MAGIC);
 	counter_ns_add(s->ns->index, NS_events_in, 1);
 	counter_ns_add(s->ns->index, NS_bytes_in, in->args.n);
+	if (!limit_message(s, in))
+		return;
 	presence_active(s);
 	if (service_event(s, in, name))
 		return;

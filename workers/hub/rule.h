@@ -12,7 +12,7 @@ enum refused {
 	REFUSED_NONE,
 	REFUSED_UNKNOWN_EVENT, REFUSED_INVALID, REFUSED_FORBIDDEN,
 	REFUSED_TOO_LARGE, REFUSED_NOT_MEMBER, REFUSED_BAD_REQUEST,
-	REFUSED_LIMIT, REFUSED_UNAUTHORIZED, REFUSED_INTERNAL
+	REFUSED_LIMIT, REFUSED_UNAUTHORIZED, REFUSED_INTERNAL, REFUSED_RATE
 };
 const char *refused_code(enum refused);
 
@@ -30,6 +30,10 @@ struct inbound {
 /* Count and tell the sender. */
 void	rule_refuse(struct session *, const struct inbound *, enum refused,
 	    const char *fmt, ...) PRINTF_LIKE(4, 5);
+
+/* Above a rate, until so much later (ms). */
+void	rule_refuse_rate(struct session *, const struct inbound *,
+	    uint64_t retry_ms);
 
 /* Apply the namespace's rule to an event, or hand it to a service. */
 void	rule_event(struct session *, const struct inbound *);

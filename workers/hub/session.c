@@ -173,6 +173,7 @@ session_free(struct session **sp)
 	*sp = NULL;
 	leave_channels(s);
 	presence_session_end(s);
+	limit_user_left(s);
 	sid_remove(h, s);
 	counter_sub(COUNTER_sessions, 1);
 	counter_ns_add(s->ns->index, NS_disconnects, 1);
@@ -210,10 +211,10 @@ session_ack(struct session *s, const struct ack *ack, struct slice args)
 	session_ack_binary(s, ack, args, NULL, 0);
 }
 
-/* {"code":CODE,"message":MESSAGE[,"event":EVENT]} */
+/* {"code":CODE,"message":MESSAGE[,"event":EVENT][,"retry_after_ms":N]} */
 static void
 error_object(struct buf *b, const char *code, struct slice message,
-    struct slice event)
+    struct slice event, uint64_t retry_ms)
 {
 	buf_str(b, "{\"code\":");
 	json_escape(b, slice_str(code));
@@ -223,6 +224,10 @@ error_object(struct buf *b, const char *code, struct slice message,
 		buf_str(b, ",\"event\":");
 		buf_slice(b, event);
 	}
+	if (retry_ms != 0) {
+		buf_str(b, ",\"retry_after_ms\":");
+		buf_u64(b, retry_ms);
+	}
 	buf_byte(b, '}');
 }
 
@@ -230,12 +235,21 @@ void
 session_error(struct session *s, const struct ack *ack, const char *code,
     struct slice message, struct slice event)
 {
+	session_error_retry(s, ack, code, message, event, 0);
+}
+
+void
+session_error_retry(struct session *s, const struct ack *ack,
+    const char *code, struct slice message, struct slice event,
+    uint64_t retry_ms)
+{
 	struct hub *h = s->hub;
 	struct buf obj;
 
 	if (ack->kind == ACK_RAW) {
 		buf_reset(&h->text);
-		raw_encode_ack_error(&h->text, ack->raw, code, message);
+		raw_encode_ack_error(&h->text, ack->raw, code, message,
+		    retry_ms);
 		client_send(s->client, &h->text);
 		counter_add(COUNTER_acks_out, 1);
 		return;
@@ -243,11 +257,12 @@ session_error(struct session *s, const struct ack *ack, const char *code,
 	buf_init(&obj);
 	if (ack->kind == ACK_SIO) {
 		buf_str(&obj, "{\"error\":");
-		error_object(&obj, code, message, slice_of(NULL, 0));
+		error_object(&obj, code, message, slice_of(NULL, 0),
+		    retry_ms);
 		buf_byte(&obj, '}');
 		session_ack(s, ack, buf_unread(&obj));
 	} else {
-		error_object(&obj, code, message, event);
+		error_object(&obj, code, message, event, retry_ms);
 		session_emit(s, SLICE("\"error\""), buf_unread(&obj));
 	}
 	buf_fini(&obj);

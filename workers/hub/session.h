@@ -29,6 +29,7 @@ struct session {
 	uint32_t	 nrooms;	/* named ones */
 	uint32_t	 nwatches;	/* users whose presence it watches */
 	uint32_t	 presence_node;
+	uint32_t	 user_node;	/* limit.c: counted for its client */
 	uint32_t	 stamp;		/* see fanout.c */
 	uint64_t	 seen_us;	/* last event, of the loop's clock */
 	bool		 idle;		/* silent for idle_after */
@@ -72,6 +73,10 @@ void	session_ack_binary(struct session *, const struct ack *,
 /* The error as the ack, or, when none was asked for, as event "error". */
 void	session_error(struct session *, const struct ack *, const char *code,
 	    struct slice message, struct slice event);
+/* The same with retry_after_ms (0: without). */
+void	session_error_retry(struct session *, const struct ack *,
+	    const char *code, struct slice message, struct slice event,
+	    uint64_t retry_ms);
 /* A server event to this session alone; event is a raw JSON string. */
 void	session_emit(struct session *, struct slice event, struct slice args);
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "hub/client.h"
+#include "shm/count.h"
 #include "shm/interest.h"
 #include "shm/presence.h"
 #include "shm/slots.h"
@@ -318,8 +319,10 @@ worker_open_shm(struct worker *w)
 
 	w->interest = interest_open(h->segment, slot);
 	w->presence = presence_open(h->segment, slot);
+	w->count = count_open(h->segment, slot);
 	w->users = calloc(w->conf->nnamespaces + 1, sizeof *w->users);
-	if (w->interest == NULL || w->presence == NULL || w->users == NULL)
+	if (w->interest == NULL || w->presence == NULL || w->count == NULL ||
+	    w->users == NULL)
 		fatal("segment");
 }
 
@@ -329,7 +332,8 @@ worker_open_hub(struct worker *w)
 	const struct heritage *h = w->h;
 	struct hub_params p = {
 		.conf = h->conf, .keys = h->keys, .interest = w->interest,
-		.presence = w->presence, .hash_key = segment_key(h->segment),
+		.presence = w->presence, .segment = h->segment,
+		.count = w->count, .hash_key = segment_key(h->segment),
 		.slot = (uint16_t)h->slot,
 		.generation = (uint16_t)h->generation,
 		.node_id = h->node_id,
@@ -406,6 +410,7 @@ worker_free(struct worker *w)
 	slab_fini(&w->conn_slab);
 	interest_close(&w->interest);
 	presence_close(&w->presence);
+	count_close(&w->count);
 	loop_free(&w->loop);
 	buf_fini(&w->text);
 	buf_fini(&w->body);

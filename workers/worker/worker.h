@@ -54,6 +54,7 @@ struct worker {
 	struct out	*out;		/* of hub */
 	struct interest	*interest;
 	struct presence	*presence;
+	struct count	*count;
 	struct ws_pool	*ws_pool;
 	struct ws_limits ws_limits;
 	struct mono	 now;		/* of this turn */

@@ -1,0 +1,252 @@
+/*
+ * Rates and connections of a user; see limit.h.  Called by rule.c with each
+ * event, by client.c with tokens, by engine_packet.c and plain.c when
+ * somebody comes in, by the host at the handshake.
+ */
+#include "hub/limit.h"
+
+#include "hub/client_int.h"
+#include "hub/hub_int.h"
+#include "proto/sio.h"
+#include "shm/count.h"
+
+/* Who has an allowance.  Users are their id; no id begins with a NUL. */
+struct payer {
+	struct slice	 key;
+	uint8_t		 bytes[16];
+};
+
+void
+limit_init(struct hub *h)
+{
+	const struct conf_rate *r;
+	size_t i;
+
+	for (i = 0; i < h->conf->nrates; i++) {
+		r = &h->conf->rates[i];
+		/* the configuration has been held against these bounds */
+		MUST(bucket_rate_init(&h->limits.rates[i], r->index, r->allow,
+		    r->period_ms * 1000, r->burst));
+	}
+	h->limits.retry_ms = 1;
+}
+
+uint64_t
+limit_address(const uint8_t address[16])
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, 0xff };
+	uint64_t key;
+
+	if (memcmp(address, mapped, sizeof mapped) == 0)
+		memcpy(&key, address + 8, sizeof key);	/* ffff:a.b.c.d */
+	else
+		memcpy(&key, address, sizeof key);
+	return (key);
+}
+
+/* --- charging ------------------------------------------------------------- */
+
+static void
+payer_bytes(struct payer *p, char kind, uint64_t id, uint32_t where)
+{
+	p->bytes[0] = 0;
+	p->bytes[1] = (uint8_t)kind;
+	memcpy(p->bytes + 2, &id, sizeof id);
+	memcpy(p->bytes + 10, &where, sizeof where);
+	p->key = slice_of(p->bytes, 14);
+}
+
+static void
+payer_address(struct payer *p, uint64_t address)
+{
+	payer_bytes(p, 'a', address, 0);
+}
+
+static void
+payer_of(struct payer *p, const struct conf_rate *r, const struct session *s)
+{
+	const struct client *c = s->client;
+	const struct hub *h = s->hub;
+
+	if (r->per == CONF_PER_USER && s->who != NULL)
+		p->key = principal_user(s->who);
+	else if (r->per == CONF_PER_ADDRESS && c->address != 0)
+		payer_address(p, c->address);
+	else
+		payer_bytes(p, 'c', c->serial,
+		    (uint32_t)h->slot << 16 | h->generation);
+}
+
+/* The answer, and when to ask again if it is no. */
+static bool
+verdict(struct hub *h, enum bucket_verdict v, uint64_t retry_us)
+{
+	if (v == BUCKET_ALLOW)
+		return (true);
+	h->limits.retry_ms = retry_us / 1000 + 1;
+	counter_add(COUNTER_rate_limited, 1);
+	return (false);
+}
+
+static bool
+charge(struct hub *h, const struct conf_rate *r, const struct payer *p)
+{
+	enum bucket_verdict v;
+	uint64_t retry_us;
+
+	v = bucket_check(h->segment, &h->limits.rates[r->index], p->key, 1,
+	    h->now, &retry_us);
+	return (verdict(h, v, retry_us));
+}
+
+/* --- at the handshake ----------------------------------------------------- */
+
+bool
+limit_connect(struct hub *h, uint64_t address)
+{
+	const struct conf_rate *r = h->conf->rate_connects;
+	struct payer p;
+
+	CHECK_MAGIC(h, HUB_MAGIC);
+	if (r == NULL || address == 0)
+		return (true);
+	payer_address(&p, address);
+	return (charge(h, r, &p));
+}
+
+bool
+limit_token(struct hub *h, uint64_t address)
+{
+	const struct conf_rate *r = h->conf->rate_auth_failures;
+	enum bucket_verdict v;
+	uint64_t retry_us;
+	struct payer p;
+
+	if (r == NULL || address == 0)
+		return (true);
+	payer_address(&p, address);
+	v = bucket_peek(h->segment, &h->limits.rates[r->index], p.key, 1,
+	    h->now, &retry_us);
+	return (verdict(h, v, retry_us));
+}
+
+void
+limit_token_failed(struct hub *h, uint64_t address)
+{
+	const struct conf_rate *r = h->conf->rate_auth_failures;
+	struct payer p;
+
+	if (r == NULL || address == 0)
+		return;
+	payer_address(&p, address);
+	/* the answer matters to the next one only */
+	(void)bucket_check(h->segment, &h->limits.rates[r->index], p.key, 1,
+	    h->now, NULL);
+}
+
+uint64_t
+limit_retry_ms(const struct hub *h)
+{
+	CHECK_MAGIC(h, HUB_MAGIC);
+	return (h->limits.retry_ms);
+}
+
+/* --- connections of a user ------------------------------------------------ */
+
+/* A session of this client that is the user's. */
+static struct session *
+session_of(const struct client *c, const struct principal *who)
+{
+	struct session *s;
+
+	for (s = c->sessions; s != NULL; s = s->next)
+		if (s->who != NULL && slice_eq(principal_user(s->who),
+		    principal_user(who)))
+			return (s);
+	return (NULL);
+}
+
+bool
+limit_user(struct hub *h, const struct client *c, const struct principal *who,
+    uint32_t *node)
+{
+	*node = 0;
+	if (h->conf->limit_per_user == 0 || who == NULL || h->count == NULL ||
+	    (c != NULL && session_of(c, who) != NULL))
+		return (true);
+	if (count_enter_key(h->count, COUNT_USER, principal_user(who),
+	    h->conf->limit_per_user, node))
+		return (true);
+	counter_add(COUNTER_refused_user, 1);
+	return (false);
+}
+
+void
+limit_user_left(struct session *s)
+{
+	struct session *heir;
+
+	if (s->user_node == 0)
+		return;
+	heir = session_of(s->client, s->who);
+	if (heir != NULL)
+		heir->user_node = s->user_node;
+	else
+		count_leave_key(s->hub->count, s->user_node);
+	s->user_node = 0;
+}
+
+/* --- events --------------------------------------------------------------- */
+
+/* So many refusals in the rate's time are enough. */
+static bool
+is_struck_out(struct client *c, const struct conf_rate *r)
+{
+	uint64_t now = c->hub->now.us;
+
+	if (r->strikes == 0)
+		return (false);
+	if (c->strikes == 0 || now - c->strikes_us > r->period_ms * 1000) {
+		c->strikes = 0;
+		c->strikes_us = now;
+	}
+	return (++c->strikes >= r->strikes);
+}
+
+/* A DISCONNECT keeps stock Socket.IO clients from coming back at once. */
+static void
+strike_out(struct session *s)
+{
+	struct buf *b = &s->hub->text;
+
+	if (s->wire != WIRE_ENVELOPE && s->wire != WIRE_BARE) {
+		buf_reset(b);
+		sio_encode_disconnect(b, slice_of(s->ns->name,
+		    s->ns->name_len));
+		client_send(s->client, b);
+	}
+	client_close(s->client, REASON_too_many_requests);
+}
+
+bool
+limit_event(struct session *s, const struct inbound *in,
+    const struct conf_rate *r)
+{
+	struct payer p;
+
+	payer_of(&p, r, s);
+	if (likely(charge(s->hub, r, &p)))
+		return (true);
+	rule_refuse_rate(s, in, s->hub->limits.retry_ms);
+	if (is_struck_out(s->client, r))
+		strike_out(s);
+	return (false);
+}
+
+bool
+limit_message(struct session *s, const struct inbound *in)
+{
+	const struct conf_rate *r = s->hub->conf->rate_messages;
+
+	return (r == NULL || limit_event(s, in, r));
+}

@@ -1,0 +1,70 @@
+/*
+ * Rates and the number of a user's connections: who is charged, and what
+ * those are told who are over.  Buckets and counts are shared by all workers
+ * of the host (shm/bucket.h, shm/count.h); this is the hub's use of them.
+ *
+ *	rate			charged			by
+ *	messages		each event, first thing	the rate's `per`
+ *	a rule's own		events it lets pass	the rate's `per`
+ *	connects		handshakes		address
+ *	auth_failures		tokens found invalid	address
+ *
+ * per = user: the user; who has none, the connection.  per = address: the
+ * address; who has none (a Unix socket), the connection.
+ */
+#ifndef HUB_LIMIT_H
+#define HUB_LIMIT_H
+
+#include "hub/rule.h"
+#include "shm/bucket.h"
+
+struct client;
+struct count;
+
+/* Part of the hub: the configured rates as buckets have them. */
+struct limits {
+	struct bucket_rate rates[CONF_RATES_MAX];
+	uint64_t	 retry_ms;	/* of the last refusal, 1 or more */
+};
+void	limit_init(struct hub *);
+
+/*
+ * What an address is counted as: IPv4 (as mapped IPv6) whole, IPv6 by its
+ * first 64 bits; 0: no address, the peer is on a Unix socket.
+ */
+uint64_t limit_address(const uint8_t address[16]);
+
+/* --- at the handshake ---------------------------------------------------- */
+
+/* One more handshake; false: too fast, see limit_retry_ms(). */
+bool	limit_connect(struct hub *, uint64_t address) MUST_USE;
+/* May one more token be looked at?  Charges nothing. */
+bool	limit_token(struct hub *, uint64_t address) MUST_USE;
+/* A token was looked at and found invalid. */
+void	limit_token_failed(struct hub *, uint64_t address);
+/* When what was refused last would be allowed, from now; never 0. */
+uint64_t limit_retry_ms(const struct hub *);
+
+/* --- connections of a user ----------------------------------------------- */
+
+/*
+ * May this user have one more connection?  *node is what was counted (0: not
+ * counted); it is given back with limit_user_left().  A client counts once,
+ * whatever the number of its sessions: c is NULL, or a client whose sessions
+ * are looked at.
+ */
+bool	limit_user(struct hub *, const struct client *,
+	    const struct principal *, uint32_t *node) MUST_USE;
+/* A session that is off its client's list: another one of the same user keeps
+ * what it was counted as, or it is given back. */
+void	limit_user_left(struct session *);
+
+/* --- events --------------------------------------------------------------- */
+
+/* One more message, or event of this rule; false: refused, the sender has
+ * been told, and perhaps is being disconnected. */
+bool	limit_message(struct session *, const struct inbound *) MUST_USE;
+bool	limit_event(struct session *, const struct inbound *,
+	    const struct conf_rate *) MUST_USE;
+
+#endif
