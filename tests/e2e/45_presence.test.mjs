@@ -1,5 +1,6 @@
 /* Who is there: asked, set, watched; in rooms and namespaces; after a kill. */
 import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
 import { after, before, test } from 'node:test';
 
 import { Daemon, sleep, until } from './lib/daemon.mjs';
@@ -176,5 +177,45 @@ test('after kill -9 of a worker every leave is told once, no ghost stays',
 	const room = (await ask(w, 'presence:get', { room: 'r' })).users;
 	assert.equal(room.length, names.length - gone.length + 1);
 	w.close();
+	await k.stop();
+});
+
+test('back ends ask over HTTP: one user, pages, rooms', async () => {
+	const key = 'presence-key';
+	const k = await Daemon.start({ workers: 2, conf: conf + `
+api { key "p" { allow = {"presence"} sha256 = "${
+    crypto.createHash('sha256').update(key).digest('hex')}" } }
+` });
+	const get = async (path, as = key) => {
+		const r = await fetch(k.url('/api/v1/presence/' + path),
+		    { headers: { authorization: `Bearer ${as}` } });
+		return { status: r.status, ...await r.json() };
+	};
+	const names = Array.from({ length: 250 }, (_, i) => `h-${i}`);
+	const all = await Promise.all(names.map((n) =>
+		connect(k, '/rooms', as(n))));
+	await ask(all[0], 'room:join', { room: 'rä 1' });
+	await ask(all[7], 'room:join', { room: 'rä 1' });
+	const one = await get('rooms/h-7');
+	assert.equal(one.status, 'online');
+	assert.equal(one.connections, 1);
+	assert.equal((await get('rooms/nobody')).status, 'offline');
+	const seen = [];
+	let cursor = 0, pages = 0;
+	do {
+		const page = await get(`rooms?limit=50&cursor=${cursor}`);
+		seen.push(...page.users.map((u) => u.user));
+		cursor = page.next ?? 0;
+		pages++;
+	} while (cursor !== 0);
+	assert.deepEqual(seen.sort(), [...names].sort());
+	assert.ok(pages >= 1);
+	assert.deepEqual((await get('rooms?room=r%C3%A4+1')).users
+	    .map((u) => u.user).sort(), ['h-0', 'h-7']);
+	assert.equal((await get('nope')).status, 404);
+	assert.equal((await get('rooms?limit=0')).status, 400);
+	assert.equal((await get('rooms?limit=x')).status, 400);
+	assert.equal((await get('rooms', 'wrong')).status, 401);
+	closeAll(...all);
 	await k.stop();
 });

@@ -7,6 +7,7 @@
 #include "hub/hub_int.h"
 #include "hub/publish.h"
 #include "hub/service.h"
+#include "hub/svc_presence.h"
 #include "proto/bus.h"
 #include "proto/json.h"
 
@@ -153,27 +154,57 @@ read_event(struct order *o, struct slice body)
 	return (true);
 }
 
+/* A namespace by its name with or without the slash. */
+static const struct conf_namespace *
+find_namespace(struct hub *h, struct slice name)
+{
+	uint8_t full[ROOM_NAME_MAX + 1];
+
+	if (name.n != 0 && name.p[0] == '/')
+		return (conf_namespace_find(h->conf, name));
+	if (name.n > ROOM_NAME_MAX)
+		return (NULL);
+	full[0] = '/';
+	if (name.n != 0)
+		memcpy(full + 1, name.p, name.n);
+	return (conf_namespace_find(h->conf, slice_of(full, name.n + 1)));
+}
+
 static bool
 read_namespace(struct order *o, struct hub *h, struct slice body)
 {
-	uint8_t name[ROOM_NAME_MAX + 2];
+	uint8_t name[ROOM_NAME_MAX];
 	struct slice v;
 	ssize_t n = -1;
 
 	if (json_get(body, SLICE("namespace"), &v) &&
-	    json_type(v) == JSON_STRING && v.n <= ROOM_NAME_MAX) {
-		n = json_unescape(v, name + 1);
-	}
+	    json_type(v) == JSON_STRING && v.n <= sizeof name)
+		n = json_unescape(v, name);
 	if (n < 0)
 		return (bad(o, "bad_request", "namespace must be a string"));
-	name[0] = '/';
-	if (n > 0 && name[1] == '/')
-		o->ns = conf_namespace_find(h->conf,
-		    slice_of(name + 1, (size_t)n));
-	else
-		o->ns = conf_namespace_find(h->conf,
-		    slice_of(name, (size_t)n + 1));
+	o->ns = find_namespace(h, slice_of(name, (size_t)n));
 	return (o->ns != NULL || bad(o, "not_found", "no such namespace"));
+}
+
+int
+api_presence(struct hub *h, const struct api_presence *q, struct buf *out)
+{
+	const struct conf_namespace *ns = find_namespace(h, q->ns);
+
+	if (ns == NULL) {
+		api_error(out, "not_found", "no such namespace");
+		return (404);
+	}
+	if (q->user.n != 0) {
+		presence_user_json(h, ns, q->user, out);
+		return (200);
+	}
+	if (!presence_list_json(h, ns, q->room, q->cursor, q->limit, out)) {
+		api_error(out, "bad_request",
+		    "presence is not kept for rooms in this namespace");
+		return (400);
+	}
+	return (200);
 }
 
 /* What is not built is refused, not ignored. */

@@ -10,6 +10,15 @@
 /* Each appends a JSON body to out and returns the HTTP status. */
 int	api_publish(struct hub *, struct slice body, struct buf *out) MUST_USE;
 int	api_batch(struct hub *, struct slice body, struct buf *out) MUST_USE;
+/* Who is there: one user, or a page of a namespace or of a room of it.  Names
+ * are decoded; ns with or without its slash; cursor 0 starts. */
+struct api_presence {
+	struct slice	 ns, user, room;
+	uint32_t	 cursor;
+	unsigned	 limit;		/* 1..1000; a page may hold a few more */
+};
+int	api_presence(struct hub *, const struct api_presence *, struct buf *out)
+	    MUST_USE;
 /* {"error":{"code","message"}} */
 void	api_error(struct buf *out, const char *code, const char *message);
 

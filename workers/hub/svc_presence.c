@@ -221,8 +221,7 @@ presence_list_json(struct hub *h, const struct conf_namespace *ns,
 	struct status_entry e;
 	unsigned i, n, got = 0;
 
-	if (ns->presence == CONF_PRESENCE_OFF ||
-	    (room.n != 0 && !keeps_rooms(ns)))
+	if (room.n != 0 && !keeps_rooms(ns))
 		return (false);
 	buf_str(b, "{\"users\":[");
 	do {

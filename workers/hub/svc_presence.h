@@ -32,7 +32,7 @@ uint64_t presence_idle_due(const struct session *);
 void	presence_idle_check(struct session *);
 
 /* {"users":[...],"next"?:CURSOR} of a namespace or of one of its rooms
- * (empty: all); false: presence is off, or not kept for rooms. */
+ * (empty: all); false: not kept for rooms here. */
 bool	presence_list_json(struct hub *, const struct conf_namespace *,
 	    struct slice room, uint32_t cursor, unsigned limit, struct buf *);
 /* One user, offline when unknown. */

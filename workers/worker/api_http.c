@@ -56,8 +56,9 @@ api_refuse(struct request *rq, int status, const char *code,
 	request_error(rq, status, code, message);
 }
 
-void
-api_head(struct request *rq)
+/* A key that allows this; false: answered. */
+static bool
+api_admit(struct request *rq, uint32_t right, const char *words)
 {
 	const struct conf_api_key *k;
 	struct slice key;
@@ -66,12 +67,97 @@ api_head(struct request *rq)
 	if (!api_bearer(&rq->head, &key) ||
 	    (k = api_key_find(rq->w->conf, key)) == NULL) {
 		api_refuse(rq, 401, "unauthorized", "a valid key is needed");
+		return (false);
+	}
+	if (!(k->allow & right)) {
+		api_refuse(rq, 403, "forbidden", words);
+		return (false);
+	}
+	return (true);
+}
+
+/* A number of the query string within its bounds; def when absent. */
+static bool
+api_number(struct request *rq, const char *name, uint64_t max, uint64_t *v)
+{
+	uint8_t *text = rq->w->decoded;
+	ssize_t n = http_query_get(rq->head.query, name, text), i;
+
+	if (n == -1)
+		return (true);
+	if (n <= 0 || n > 10)
+		return (false);
+	for (*v = 0, i = 0; i < n; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return (false);
+		*v = *v * 10 + (text[i] - '0');
+	}
+	return (*v <= max);
+}
+
+/* NS or NS/USER, percent-decoded one behind the other. */
+static bool
+api_presence_names(struct request *rq, uint8_t *to, struct api_presence *q)
+{
+	struct slice path = rq->match.ns_name, user = { NULL, 0 };
+	const uint8_t *slash = path.n == 0 ? NULL :
+	    memchr(path.p, '/', path.n);
+	ssize_t n;
+
+	if (slash != NULL) {
+		user = slice_from(path, (size_t)(slash - path.p) + 1);
+		path.n = (size_t)(slash - path.p);
+		if (user.n == 0)
+			return (false);
+	}
+	n = http_path_decode(path, to);
+	if (n < 0)
+		return (false);
+	q->ns = slice_of(to, (size_t)n);
+	to += n;
+	n = http_path_decode(user, to);
+	if (n < 0)
+		return (false);
+	q->user = slice_of(to, (size_t)n);
+	n = http_query_get(rq->head.query, "room", to + q->user.n);
+	if (n == -2 || n == 0)
+		return (false);
+	if (n > 0)
+		q->room = slice_of(to + q->user.n, (size_t)n);
+	return (true);
+}
+
+void
+api_presence_get(struct request *rq)
+{
+	struct buf *b = &rq->w->body;
+	struct api_presence q = { .user = { NULL, 0 } };
+	uint64_t cursor = 0, limit = 100;
+	int status;
+
+	if (!api_admit(rq, CONF_API_PRESENCE, "this key may not see presence"))
+		return;
+	if (!api_number(rq, "cursor", UINT32_MAX, &cursor) ||
+	    !api_number(rq, "limit", 1000, &limit) || limit == 0 ||
+	    !api_presence_names(rq, rq->w->decoded, &q)) {
+		api_refuse(rq, 400, "bad_request", "path or query is no good: "
+		    "presence/NS[/USER][?room=&cursor=&limit=1..1000]");
 		return;
 	}
-	if (!(k->allow & CONF_API_PUBLISH)) {
-		api_refuse(rq, 403, "forbidden", "this key may not publish");
+	q.cursor = (uint32_t)cursor;
+	q.limit = (unsigned)limit;
+	buf_reset(b);
+	status = api_presence(rq->w->hub, &q, b);
+	if (status >= 400)
+		counter_add(COUNTER_api_failures, 1);
+	request_reply(rq, status, "application/json", buf_unread(b), NULL);
+}
+
+void
+api_head(struct request *rq)
+{
+	if (!api_admit(rq, CONF_API_PUBLISH, "this key may not publish"))
 		return;
-	}
 	if (!api_json(&rq->head)) {
 		api_refuse(rq, 415, "unsupported_media_type",
 		    "the body must be application/json");

@@ -31,6 +31,7 @@ static const struct route_row {
 				upgrade_plain },
 	[ROUTE_PUBLISH]	   = { POST, "Allow: POST\r\n", api_head },
 	[ROUTE_BATCH]	   = { POST, "Allow: POST\r\n", api_head },
+	[ROUTE_PRESENCE]   = { GET, "Allow: GET, HEAD\r\n", api_presence_get },
 	[ROUTE_HEALTH]	   = { GET, "Allow: GET, HEAD\r\n", status_health },
 	[ROUTE_LIVE]	   = { GET, "Allow: GET, HEAD\r\n", status_probe },
 	[ROUTE_READY]	   = { GET, "Allow: GET, HEAD\r\n", status_probe },

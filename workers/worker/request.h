@@ -50,6 +50,7 @@ void	status_probe(struct request *);		/* livez, readyz, healthz */
 void	status_metrics(struct request *);
 void	demo_serve(struct request *);
 void	api_head(struct request *);
+void	api_presence_get(struct request *);
 void	api_body(struct request *, struct slice body);
 
 #endif

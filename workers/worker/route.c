@@ -48,6 +48,11 @@ route_find(const struct conf *conf, struct slice path, struct route_match *m)
 		m->ns_name = slice_from(path, 3);
 		return;
 	}
+	if (slice_starts(path, SLICE("/api/v1/presence/"))) {
+		m->route = ROUTE_PRESENCE;
+		m->ns_name = slice_from(path, sizeof "/api/v1/presence");
+		return;
+	}
 	for (i = 0; i < nitems(route_paths); i++)
 		if (slice_eq(path, slice_str(route_paths[i].path)))
 			m->route = route_paths[i].route;

@@ -11,6 +11,7 @@ enum route {
 	ROUTE_ENGINE,		/* {socketio_path}/... */
 	ROUTE_PLAIN,		/* /ws/NAMESPACE, or a configured route */
 	ROUTE_PUBLISH, ROUTE_BATCH,	/* /api/v1/... */
+	ROUTE_PRESENCE,
 	ROUTE_HEALTH,
 	ROUTE_LIVE, ROUTE_READY, ROUTE_BOTH,	/* livez, readyz, healthz */
 	ROUTE_METRICS,
@@ -21,7 +22,7 @@ enum route {
 struct route_match {
 	enum route	 route;
 	/* PLAIN: the route, or NULL and the namespace's encoded name behind
-	 * "/ws" ("", "/", "/chat") */
+	 * "/ws" ("", "/", "/chat"); PRESENCE: what is behind its slash */
 	const struct conf_route *conf;
 	struct slice	 ns_name;
 	struct slice	 values[CONF_PARAMS_MAX];	/* not decoded */
