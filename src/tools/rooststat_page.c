@@ -263,7 +263,7 @@ pane_problems(struct view *v, const struct model *m, struct page *p,
 	unsigned i;
 
 	(void)v;
-	table_fit(&t, cols, nitems(cols), p->columns);
+	table_fit(&t, cols, nitems(cols) - (p->columns < 120), p->columns);
 	buf_init(&line);
 	table_head(&t, &line, TABLE_COLS);
 	page_text(p, &line);

@@ -260,11 +260,21 @@ table_fit(struct table *t, const struct table_col *col, unsigned ncols,
 }
 
 static void
+table_cell(const struct table *t, struct buf *out, unsigned i,
+    const char *text)
+{
+	if (t->col[i].left)
+		text_left(out, text, t->width[i]);
+	else
+		text_right(out, text, t->width[i]);
+}
+
+/* Column mark shows that rows are sorted by it, also without styles. */
+static void
 table_line(const struct table *t, struct buf *out, const char *const cell[],
     unsigned mark)
 {
 	char title[64];
-	const char *text;
 	bool first = true;
 	unsigned i;
 
@@ -274,17 +284,17 @@ table_line(const struct table *t, struct buf *out, const char *const cell[],
 		if (!first)
 			spaces(out, GAP);
 		first = false;
-		text = cell[i];
-		if (i == mark && strlen(text) < t->width[i]) {
-			(void)snprintf(title, sizeof title, "%s%s%s",
-			    t->col[i].left ? "" : "*", text,
-			    t->col[i].left ? "*" : "");
-			text = title;
+		if (i != mark) {
+			table_cell(t, out, i, cell[i]);
+			continue;
 		}
-		if (t->col[i].left)
-			text_left(out, text, t->width[i]);
-		else
-			text_right(out, text, t->width[i]);
+		(void)snprintf(title, sizeof title, "%s%s%s",
+		    t->col[i].left ? "" : "*", cell[i],
+		    t->col[i].left ? "*" : "");
+		buf_byte(out, STYLE_CURSOR);
+		table_cell(t, out, i, text_width(title) <= t->width[i] ?
+		    title : cell[i]);
+		buf_byte(out, STYLE_TITLE);
 	}
 }
 

@@ -1,0 +1,344 @@
+/* Pages of rooststat, as a terminal would show them. */
+#include "tools/rooststat_view.h"
+
+#include <locale.h>
+
+#include "tests/lib/scene.h"
+#include "tools/rooststat_keys.h"
+#include "tools/rooststat_print.h"
+
+static struct view view;
+static struct buf out;
+
+static int
+open_scene(void **state)
+{
+	struct scene *s = calloc(1, sizeof *s);
+
+	scene_open(s);
+	scene_traffic(s);
+	view_init(&view);
+	view.utf8 = true;
+	buf_init(&out);
+	*state = s;
+	return (0);
+}
+
+static int
+close_scene(void **state)
+{
+	buf_fini(&out);
+	scene_close(*state);
+	free(*state);
+	return (0);
+}
+
+/* Without styles and what fills lines up; NUL-terminated. */
+static void
+plain(struct buf *b)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < b->wpos; i++) {
+		if (b->data[i] == '\n')
+			while (n > 0 && b->data[n - 1] == ' ')
+				n--;
+		if (b->data[i] >= STYLE__END)
+			b->data[n++] = b->data[i];
+	}
+	b->wpos = n;
+	buf_byte(b, '\0');
+}
+
+static const char *
+draw(struct scene *s, unsigned columns, unsigned rows)
+{
+	buf_reset(&out);
+	view_draw(&view, &s->model, columns, rows, &out);
+	assert_false(out.oom);
+	plain(&out);
+	return ((const char *)out.data);
+}
+
+static void
+press(const char *keys)
+{
+	for (; *keys != '\0'; keys++)
+		(void)keys_press(&view, (unsigned char)*keys);
+}
+
+static void
+the_overview_of_a_usual_terminal(void **state)
+{
+	assert_string_equal(draw(*state, 80, 24),
+	    "roostd 1.2.3  up 1m40s  2 workers  7 open  9 sessions  5 users    "
+	    "      22:15:00\n"
+	    "HEALTHY  all workers and the relay beat\n"
+	    "[overview]  counters   namespaces   workers    every 1s\n"
+	    "rates          now/s  1min/s   avg/s\n"
+	    "deliveries     13.0k   13.0k     270                              "
+	    "             \342\226\210\n"
+	    "messages in      5.0     5.0     0.6                              "
+	    "             \342\226\210\n"
+	    "connections        0       0       0\n"
+	    "bytes out      1.50M   1.50M   30.0k                              "
+	    "             \342\226\210\n"
+	    "bytes in           0       0       0\n"
+	    "latency                                     p50    p90    p99    m"
+	    "ax    n/s\n"
+	    "delivery                                  104us  104us 5.12ms 5.12"
+	    "ms     50\n"
+	    "handshake, all                            960us  960us  960us  960"
+	    "us      0\n"
+	    "loop turn                                 524ms  524ms  524ms  524"
+	    "ms    0.5\n"
+	    "rtt                                           -      -      -     "
+	    " -      0\n"
+	    "process*         pid state         up  open  sess  in/s out/s Bout"
+	    "/s queue busy%\n"
+	    "worker 1         102 live       1m40s     7     9   5.0 12.0k  1.5"
+	    "0M     0    25\n"
+	    "worker 2         103 live       1m40s     0     0     0  1000     "
+	    " 0     0     0\n"
+	    "relay            101 live       1m40s     -     -     -     -     "
+	    " -     -     0\n"
+	    "namespace            users sockets  in/s *out/s Bin/s Bout/s new/s"
+	    "  err/s errors\n"
+	    "/                        5       9     0  10.0k     0      0     0"
+	    "      0      0\n"
+	    "/gr\303\266\303\237e                   0       0     0   2000     "
+	    "0      0     0    4.0      8\n"
+	    "problems                                              total   now/"
+	    "s  1min/s\n"
+	    "events_rejected{code=\"invalid\"}                           3     "
+	    "  0       0\n"
+	    "q quit  h help  v view  / filter  s sort  space pause  w interval\n");
+}
+
+static void
+the_overview_of_a_telephone(void **state)
+{
+	assert_string_equal(draw(*state, 40, 12),
+	    "roostd 1.2.3  up 1m40s  2 workers\n"
+	    "HEALTHY  all workers and the relay beat\n"
+	    "[overview]   every 1s\n"
+	    "rates          now/s  1min/s   avg/s\n"
+	    "deliveries     13.0k   13.0k     270\n"
+	    "latency                p50    p99    max\n"
+	    "delivery             104us 5.12ms 5.12ms\n"
+	    "process*     state      open out/s busy%\n"
+	    "worker 1     live          7 12.0k    25\n"
+	    "problems           total   now/s  1min/s\n"
+	    "events_rejected{~      3       0       0\n"
+	    "q quit  h help  v view  / filter  s sor~\n");
+}
+
+static void
+a_wide_overview_has_panes_side_by_side(void **state)
+{
+	assert_string_equal(draw(*state, 124, 10),
+	    "roostd 1.2.3  up 1m40s  2 workers  7 open  9 sessions  5 users  0 "
+	    "rooms  0B queued  pid 100                         22:15:00\n"
+	    "HEALTHY  all workers and the relay beat\n"
+	    "[overview]  counters   namespaces   workers    every 1s\n"
+	    "rates          now/s  1min/s   avg/s                           lat"
+	    "ency                       p50    p90    p99    max    n/s\n"
+	    "deliveries     13.0k   13.0k     270                        "
+	    "\342\226\210  delivery                    104us  104us 5.12ms 5.12"
+	    "ms     50\n"
+	    "process*                 pid gen state         up  open  sess  in/"
+	    "s out/s Bin/s Bout/s queue busy% turn99\n"
+	    "worker 1                 102   2 live       1m40s     7     9   5."
+	    "0 12.0k     0  1.50M     0    25  524ms\n"
+	    "problems                                              total   now/"
+	    "s  1min/s  what it means\n"
+	    "events_rejected{code=\"invalid\"}                           3     "
+	    "  0       0  Client events refused, by code.\n"
+	    "q quit  h help  v view  / filter  s sort  space pause  w interval\n");
+}
+
+static void
+workers_of_a_narrow_terminal(void **state)
+{
+	press("4");
+	assert_string_equal(draw(*state, 60, 8),
+	    "roostd 1.2.3  up 1m40s  2 workers  7 open           22:15:00\n"
+	    "HEALTHY  all workers and the relay beat\n"
+	    " overview   counters   namespaces  [workers]   every 1s\n"
+	    "process*      state      open  in/s out/s Bout/s queue busy%\n"
+	    "worker 1      live          7   5.0 12.0k  1.50M     0    25\n"
+	    "worker 2      live          0     0  1000      0     0     0\n"
+	    "relay         live          -     -     -      -     -     0\n"
+	    "q quit  h help  v view  / filter  s sort  space pause  w in~\n");
+}
+
+static void
+ascii_terminals_get_ascii(void **state)
+{
+	const char *p;
+
+	view.utf8 = false;
+	for (p = draw(*state, 120, 40); *p != '\0'; p++)
+		assert_true(*p > 0);
+	assert_non_null(strstr((const char *)out.data, "/gr??e"));
+}
+
+/* Columns of each line and number of lines, whatever the size. */
+static void
+check_size(struct scene *s, unsigned columns, unsigned rows)
+{
+	char *p, *end;
+	unsigned n = 0;
+
+	buf_reset(&out);
+	view_draw(&view, &s->model, columns, rows, &out);
+	buf_byte(&out, '\0');
+	for (p = (char *)out.data; (end = strchr(p, '\n')) != NULL;
+	    p = end + 1, n++) {
+		*end = '\0';
+		if (text_width(p) != columns)
+			fail_msg("%ux%u page %d: line %u has %u columns",
+			    columns, rows, (int)view.page, n, text_width(p));
+	}
+	assert_int_equal(n, rows);
+}
+
+static void
+every_size_is_filled_exactly(void **state)
+{
+	unsigned columns, rows, page;
+
+	for (page = 0; page <= PAGE__MAX; page++) {
+		view.help = page == PAGE__MAX;
+		view.page = page % PAGE__MAX;
+		for (columns = 1; columns <= 150; columns += 1 + columns / 9)
+			for (rows = 1; rows <= 30; rows += 1 + rows / 9)
+				check_size(*state, columns, rows);
+	}
+}
+
+static void
+the_sort_key_changes_the_order(void **state)
+{
+	const char *text;
+
+	press("4");
+	text = draw(*state, 100, 12);
+	assert_true(strstr(text, "worker 1") < strstr(text, "worker 2"));
+	press("ss");			/* by pid, generation */
+	text = draw(*state, 100, 12);
+	assert_true(strstr(text, "worker 2") < strstr(text, "worker 1"));
+	press("s");
+	assert_non_null(strstr(draw(*state, 100, 12), "state*"));
+}
+
+static void
+the_filter_leaves_what_matches(void **state)
+{
+	const char *text;
+
+	press("2/DELIV");
+	text = draw(*state, 80, 24);
+	assert_non_null(strstr(text, "deliveries "));
+	assert_null(strstr(text, "messages_in"));
+	assert_non_null(strstr(text, "filter: DELIV_"));
+	(void)keys_press(&view, KEYS_ESCAPE);
+	assert_non_null(strstr(draw(*state, 80, 24), "messages_in"));
+}
+
+static void
+counters_that_are_zero_are_shown_on_demand(void **state)
+{
+	press("2/acks_out");
+	assert_null(strstr(draw(*state, 80, 24), "acks_out    "));
+	(void)keys_press(&view, KEYS_ENTER);
+	press("z");
+	assert_non_null(strstr(draw(*state, 80, 24), "acks_out    "));
+	assert_non_null(strstr((const char *)out.data,
+	    "Acknowledgements sent."));
+}
+
+static void
+the_cursor_stays_within_the_list(void **state)
+{
+	press("2");
+	(void)keys_press(&view, KEYS_END);
+	(void)draw(*state, 80, 10);
+	assert_true(view.cursor > 5);
+	assert_true(view.cursor >= view.top);
+	press("/nothing has this name");
+	(void)draw(*state, 80, 10);
+	assert_int_equal(view.cursor, 0);
+	assert_int_equal(view.top, 0);
+}
+
+static void
+reasons_are_broken_between_words(void **state)
+{
+	struct scene *s = *state;
+
+	s->source.daemon = DAEMON_SILENT;
+	s->source.silent_ms = 12000;
+	s->source.process = 'T';
+	scene_second(s);
+	assert_non_null(strstr(draw(s, 44, 12),
+	    "DEGRADED  master 100 is stopped (SIGSTOP),\n"
+	    "last heartbeat 12s ago; 2 of 2 workers serve\non\n"));
+}
+
+static void
+once_prints_names_that_grep_finds(void **state)
+{
+	char one[] = "deliveries", two[] = "delivery_us",
+	    *patterns[] = { one, two, NULL };
+	struct scene *s = *state;
+
+	buf_reset(&out);
+	assert_int_equal(print_once(&s->model, patterns, true, &out), 2);
+	plain(&out);
+	assert_string_equal(out.data,
+	    "# roostd 1.2.3  pid 100  up 1m40s  2 of 2 workers\n"
+	    "# HEALTHY  all workers and the relay beat\n"
+	    "deliveries                                            27000     "
+	    "13000.00  Messages queued to a client, one per receiver.\n"
+	    "delivery_us                                             100     "
+	    "   50.00  From a message's arrival to its write, within this "
+	    "host.\n"
+	    "delivery_us:p50                                         104     "
+	    "       -  From a message's arrival to its write, within this "
+	    "host.\n"
+	    "delivery_us:p90                                         104     "
+	    "       -  From a message's arrival to its write, within this "
+	    "host.\n"
+	    "delivery_us:p99                                        5120     "
+	    "       -  From a message's arrival to its write, within this "
+	    "host.\n"
+	    "delivery_us:max                                        5120     "
+	    "       -  From a message's arrival to its write, within this "
+	    "host.\n");
+}
+
+int
+main(void)
+{
+#define ON_SCENE(f) cmocka_unit_test_setup_teardown(f, open_scene, close_scene)
+	const struct CMUnitTest tests[] = {
+		ON_SCENE(the_overview_of_a_usual_terminal),
+		ON_SCENE(the_overview_of_a_telephone),
+		ON_SCENE(a_wide_overview_has_panes_side_by_side),
+		ON_SCENE(workers_of_a_narrow_terminal),
+		ON_SCENE(ascii_terminals_get_ascii),
+		ON_SCENE(every_size_is_filled_exactly),
+		ON_SCENE(the_sort_key_changes_the_order),
+		ON_SCENE(the_filter_leaves_what_matches),
+		ON_SCENE(counters_that_are_zero_are_shown_on_demand),
+		ON_SCENE(the_cursor_stays_within_the_list),
+		ON_SCENE(reasons_are_broken_between_words),
+		ON_SCENE(once_prints_names_that_grep_finds),
+	};
+
+	if (setlocale(LC_CTYPE, "C.UTF-8") == NULL)
+		return (99);
+	(void)setenv("TZ", "UTC", 1);
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}
