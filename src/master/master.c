@@ -138,6 +138,8 @@ master_open_segment(struct master *m)
 		/* each user present has a channel too */
 		.interest_max = conf->shm_rooms + conf->shm_users,
 		.rate_ways = MASTER_RATE_WAYS,
+		.count_max = conf->limit_per_user == 0 &&
+		    conf->limit_per_address == 0 ? 0 : conf->shm_users,
 		/* users of each namespace, and of its rooms (status.h) */
 		.max_ns = conf->nnamespaces == 0 ? 1 :
 		    2 * (unsigned)conf->nnamespaces,

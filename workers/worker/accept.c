@@ -10,10 +10,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "shm/stats.h"
+#include "hub/limit.h"
+#include "shm/count.h"
 #include "sys/log.h"
 #include "worker/conn.h"
 #include "worker/tls.h"
@@ -25,15 +27,35 @@
 #define ACCEPT_REFUSE_MS 1000	/* given to read that */
 #define ACCEPT_BACKOFF_MS 100
 
-static const char accept_full[] =
-    "HTTP/1.1 503 Service Unavailable\r\n"
-    "Connection: close\r\n"
-    "Content-Type: application/json\r\n"
-    "Content-Length: 67\r\n"
-    "Retry-After: 5\r\n"
-    "\r\n"
-    "{\"error\":{\"code\":\"unavailable\","
-    "\"message\":\"too many connections\"}}\r\n";
+struct accept_refusal {
+	enum counter	 counter;
+	enum counter	 class;
+	const char	*response;
+};
+
+static const struct accept_refusal accept_full = {
+	COUNTER_refused_limit, COUNTER_http_5xx,
+	"HTTP/1.1 503 Service Unavailable\r\n"
+	"Connection: close\r\n"
+	"Content-Type: application/json\r\n"
+	"Content-Length: 67\r\n"
+	"Retry-After: 5\r\n"
+	"\r\n"
+	"{\"error\":{\"code\":\"unavailable\","
+	"\"message\":\"too many connections\"}}\r\n"
+};
+
+static const struct accept_refusal accept_address_full = {
+	COUNTER_refused_address, COUNTER_http_4xx,
+	"HTTP/1.1 429 Too Many Requests\r\n"
+	"Connection: close\r\n"
+	"Content-Type: application/json\r\n"
+	"Content-Length: 77\r\n"
+	"Retry-After: 5\r\n"
+	"\r\n"
+	"{\"error\":{\"code\":\"limit\","
+	"\"message\":\"too many connections of your address\"}}\r\n"
+};
 
 static void
 accept_watch(struct worker *w, bool on)
@@ -53,10 +75,36 @@ accept_watch(struct worker *w, bool on)
 
 /* --- too many ------------------------------------------------------------ */
 
-static bool
-accept_over_limit(const struct worker *w)
+/*
+ * One more of the host and of its address: counted before it is let in, so
+ * that workers that accept at the same time can't go beyond the limit
+ * together.  NULL: it may come in, *node is its address's count.
+ */
+static const struct accept_refusal *
+accept_enter(struct worker *w, const struct sockaddr_storage *ss,
+    uint32_t *node)
 {
-	return (w->nconns + w->open_elsewhere >= w->conf->limit_connections);
+	uint8_t address[16];
+	uint64_t key;
+
+	*node = 0;
+	if (!count_enter(w->count, w->conf->limit_connections))
+		return (&accept_full);
+	(void)conn_address(ss, address);
+	key = limit_address(address);
+	if (w->conf->limit_per_address == 0 || key == 0 ||
+	    count_enter_key(w->count, COUNT_ADDRESS,
+	    slice_of(&key, sizeof key), w->conf->limit_per_address, node))
+		return (NULL);
+	count_leave(w->count);
+	return (&accept_address_full);
+}
+
+void
+accept_ended(struct worker *w, uint32_t node)
+{
+	count_leave(w->count);
+	count_leave_key(w->count, node);
 }
 
 /*
@@ -65,11 +113,11 @@ accept_over_limit(const struct worker *w)
  */
 static void
 accept_refuse(struct worker *w, struct listener *l, int fd,
-    const struct sockaddr_storage *ss)
+    const struct sockaddr_storage *ss, const struct accept_refusal *why)
 {
 	struct conn *c;
 
-	counter_add(COUNTER_refused_limit, 1);
+	counter_add(why->counter, 1);
 	if (l->tls != NULL || w->refusals >= ACCEPT_REFUSALS) {
 		(void)close(fd);
 		return;
@@ -80,8 +128,8 @@ accept_refuse(struct worker *w, struct listener *l, int fd,
 	c->refused = true;
 	w->refusals++;
 	c->half = true;
-	counter_add(COUNTER_http_5xx, 1);
-	conn_say(c, slice_str(accept_full));
+	counter_add(why->class, 1);
+	conn_say(c, slice_str(why->response));
 	conn_close(c, REASON_too_many_requests);
 }
 
@@ -105,8 +153,8 @@ accept_starved(struct worker *w, struct listener *l)
 		if (fd != -1) {
 			counter_add(COUNTER_refused_memory, 1);
 			if (l->tls == NULL)
-				(void)send(fd, accept_full,
-				    sizeof accept_full - 1,
+				(void)send(fd, accept_full.response,
+				    strlen(accept_full.response),
 				    MSG_DONTWAIT | MSG_NOSIGNAL);
 			(void)close(fd);
 		}
@@ -132,8 +180,11 @@ static bool
 accept_one(struct worker *w, struct listener *l)
 {
 	struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
+	const struct accept_refusal *why;
 	socklen_t len = sizeof ss;
 	const int on = 1;
+	struct conn *c;
+	uint32_t node;
 	int fd;
 
 	fd = accept4(l->io.fd, (struct sockaddr *)&ss, &len,
@@ -149,12 +200,19 @@ accept_one(struct worker *w, struct listener *l)
 	counter_add(COUNTER_connections_accepted, 1);
 	if (l->tcp)
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	if (accept_over_limit(w)) {
-		accept_refuse(w, l, fd, &ss);
+	why = accept_enter(w, &ss, &node);
+	if (why != NULL) {
+		accept_refuse(w, l, fd, &ss, why);
 		return (true);
 	}
-	if (conn_new(w, fd, l->tls, &ss) == NULL)
+	c = conn_new(w, fd, l->tls, &ss);
+	if (c == NULL) {
+		accept_ended(w, node);
 		counter_add(COUNTER_refused_memory, 1);
+		return (true);
+	}
+	c->counted = true;
+	c->address_node = node;
 	return (true);
 }
 
@@ -232,11 +290,6 @@ accept_close(struct worker *w)
 void
 accept_tick(struct worker *w)
 {
-	uint64_t all, ours;
-
-	all = stats_total(w->h->stats, COUNTER_connections_open);
-	ours = counter_get(COUNTER_connections_open);
-	w->open_elsewhere = all > ours ? all - ours : 0;
 	if (w->nlisteners > 0 && !w->listening &&
 	    w->accept_again.us <= w->now.us) {
 		if (w->reserve_fd == -1)

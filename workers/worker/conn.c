@@ -14,6 +14,7 @@
 
 #include "hub/client.h"
 #include "sys/log.h"
+#include "worker/accept.h"
 #include "worker/conn_int.h"
 #include "worker/request.h"
 #include "worker/tls.h"
@@ -49,22 +50,24 @@ conn_name(const struct conn *c, char out[CONN_NAME_MAX])
 
 /* --- open ---------------------------------------------------------------- */
 
-static void
-conn_set_address(struct conn *c, const struct sockaddr_storage *ss)
+uint16_t
+conn_address(const struct sockaddr_storage *ss, uint8_t address[16])
 {
 	const struct sockaddr_in *in4;
 	const struct sockaddr_in6 *in6;
 
+	memset(address, 0, 16);
 	if (ss->ss_family == AF_INET) {
 		in4 = (const struct sockaddr_in *)(const void *)ss;
-		c->address[10] = c->address[11] = 0xff;
-		memcpy(c->address + 12, &in4->sin_addr, 4);
-		c->port = ntohs(in4->sin_port);
-	} else if (ss->ss_family == AF_INET6) {
-		in6 = (const struct sockaddr_in6 *)(const void *)ss;
-		memcpy(c->address, &in6->sin6_addr, 16);
-		c->port = ntohs(in6->sin6_port);
+		address[10] = address[11] = 0xff;
+		memcpy(address + 12, &in4->sin_addr, 4);
+		return (ntohs(in4->sin_port));
 	}
+	if (ss->ss_family != AF_INET6)
+		return (0);
+	in6 = (const struct sockaddr_in6 *)(const void *)ss;
+	memcpy(address, &in6->sin6_addr, 16);
+	return (ntohs(in6->sin6_port));
 }
 
 struct conn *
@@ -84,7 +87,7 @@ conn_new(struct worker *w, int fd, struct tls_ctx *tls,
 	if (loop_add(w->loop, &c->io, fd, LOOP_IN | CONN_TRIGGER,
 	    conn_event) == -1)
 		goto out;
-	conn_set_address(c, addr);
+	c->port = conn_address(addr, c->address);
 	c->since_us = (uint32_t)w->now.us;
 	c->deadline = mono_add_ms(w->now, w->conf->handshake_timeout_ms);
 	timer_start(w->wheel, &c->timer, c->deadline, conn_timer);
@@ -182,6 +185,8 @@ conn_end(struct conn *c)
 	tls_free(&c->tls);
 	(void)close(c->io.fd);
 	c->io.fd = -1;
+	if (c->counted)
+		accept_ended(w, c->address_node);
 	outq_kill(w->out, &c->outq);
 	ws_fini(&c->ws, w->ws_pool);
 	conn_tail_free(c);

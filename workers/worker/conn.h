@@ -79,6 +79,8 @@ struct conn {			/* zeroed by the slab; on a cache line */
 	uint16_t	 close_code;	/* peer_closed: its code */
 	bool		 fin;		/* the peer sends no more: read to the
 					 * end, no other event tells of it */
+	bool		 counted;	/* in shm/count.h, see accept.c */
+	uint32_t	 address_node;	/* of its address, while counted */
 	uint32_t	 since_us;	/* low bits of the time of accept */
 };
 
@@ -103,6 +105,8 @@ enum { CONN_LATER_READ = 1, CONN_LATER_WRITE = 2 };
 struct conn *conn_new(struct worker *, int fd, struct tls_ctx *,
 	    const struct sockaddr_storage *addr) MUST_USE;
 void	conn_check(const struct conn *);
+/* A peer's address as conns have it; returns its port. */
+uint16_t conn_address(const struct sockaddr_storage *, uint8_t address[16]);
 
 /* Queue bytes for this connection alone (HTTP heads and bodies, frames). */
 void	conn_say(struct conn *, struct slice);

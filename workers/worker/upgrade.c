@@ -2,7 +2,11 @@
  * From HTTP to WebSocket: who may, as what, and the 101.  Engine.IO refuses
  * in its own words (text, status 400), plain WebSocket as the API does.
  */
+#include <stdio.h>
+
+#include "hub/api.h"
 #include "hub/client.h"
+#include "hub/limit.h"
 #include "proto/ws.h"
 #include "worker/conn.h"
 #include "worker/engineio.h"
@@ -11,15 +15,22 @@
 
 #define UPGRADE_PROTOCOL	"roost.v1"
 #define UPGRADE_BEARER		"bearer."
+#define UPGRADE_RETRY_S		5ull	/* told when it depends on others */
 
 /* An upgrade that is refused ends the connection: what the client sent behind
  * it was meant for a WebSocket. */
 static void
+upgrade_end(struct request *rq)
+{
+	rq->keep_alive = false;
+	rq->head.keep_alive = true;	/* linger */
+}
+
+static void
 upgrade_refuse(struct request *rq, enum counter why)
 {
 	counter_add(why, 1);
-	rq->keep_alive = false;
-	rq->head.keep_alive = true;	/* linger */
+	upgrade_end(rq);
 }
 
 static bool
@@ -36,6 +47,35 @@ upgrade_origin_allowed(const struct request *rq)
 	default:
 		return (false);
 	}
+}
+
+/* Not now: 429 with the time from which on it is allowed (0: nobody knows). */
+static void
+upgrade_later(struct request *rq, const char *code, const char *message,
+    uint64_t retry_ms)
+{
+	struct buf *b = &rq->w->body;
+	char later[48];
+
+	(void)snprintf(later, sizeof later, "Retry-After: %llu\r\n",
+	    retry_ms == 0 ? UPGRADE_RETRY_S :
+	    (unsigned long long)((retry_ms + 999) / 1000));
+	buf_reset(b);
+	api_error(b, code, message);
+	request_reply(rq, 429, "application/json", buf_unread(b),
+	    later);
+}
+
+/* One more handshake of this address; true: too many, and it is told so. */
+static bool
+upgrade_too_fast(struct request *rq)
+{
+	if (limit_connect(rq->w->hub, limit_address(rq->c->address)))
+		return (false);
+	upgrade_refuse(rq, COUNTER_refused_rate);
+	upgrade_later(rq, "rate_limited", "too many connects of your address",
+	    limit_retry_ms(rq->w->hub));
+	return (true);
 }
 
 /* --- tokens and subprotocols --------------------------------------------- */
@@ -188,11 +228,19 @@ upgrade_engine(struct request *rq)
 		upgrade_bad_handshake(rq, &offer);
 		return;
 	}
-	if (upgrade_leaving(rq))
+	if (upgrade_leaving(rq) || upgrade_too_fast(rq))
 		return;
+	cr.address = limit_address(rq->c->address);
 	b64 = engineio_b64(&rq->head, rq->w->decoded);
 	cr.token = upgrade_token(rq, &offer);
 	engine_admit(rq->w->hub, &cr, &adm);
+	if (adm.fail == AUTHFAIL_rate_limited) {
+		upgrade_refuse(rq, COUNTER_refused_rate);
+		upgrade_later(rq, "rate_limited", authfail_words(adm.fail),
+		    limit_retry_ms(rq->w->hub));
+		admission_fini(&adm);
+		return;
+	}
 	upgrade_accept(rq, &offer, false);
 	client = engine_open(rq->w->hub, &adm, b64, &rq->c->outq, rq->c);
 	admission_fini(&adm);
@@ -232,6 +280,21 @@ upgrade_target(struct request *rq, struct client_request *cr)
 	return (true);
 }
 
+static void
+upgrade_not_admitted(struct request *rq, const struct refusal *r)
+{
+	if (r->status != 429) {
+		upgrade_refuse(rq, COUNTER_refused_handshake);
+		request_error(rq, r->status, r->code, r->message);
+		return;
+	}
+	upgrade_end(rq);
+	/* a user with too many connections is counted by the hub */
+	if (r->retry_ms != 0)
+		counter_add(COUNTER_refused_rate, 1);
+	upgrade_later(rq, r->code, r->message, r->retry_ms);
+}
+
 void
 upgrade_plain(struct request *rq)
 {
@@ -255,14 +318,13 @@ upgrade_plain(struct request *rq)
 		request_error(rq, 403, "origin", "origin not allowed");
 		return;
 	}
-	if (upgrade_leaving(rq))
+	if (upgrade_leaving(rq) || upgrade_too_fast(rq))
 		return;
+	cr.address = limit_address(rq->c->address);
 	cr.token = upgrade_token(rq, &offer);
 	if (!plain_admit(rq->w->hub, &cr, &adm, &refusal)) {
 		admission_fini(&adm);
-		upgrade_refuse(rq, COUNTER_refused_handshake);
-		request_error(rq, refusal.status, refusal.code,
-		    refusal.message);
+		upgrade_not_admitted(rq, &refusal);
 		return;
 	}
 	upgrade_accept(rq, &offer, true);

@@ -76,7 +76,6 @@ struct worker {
 	bool		 short_of_fds;	/* told to the log */
 	int		 reserve_fd;	/* given up to refuse a connection */
 	struct mono	 accept_again;	/* after a failure */
-	uint64_t	 open_elsewhere; /* connections of the other workers */
 	unsigned	 refusals;	/* refused ones still being told */
 
 	/* conn.c */
