@@ -127,6 +127,7 @@ screen_draw(struct view *v, const struct model *m)
 	buf_fini(&text);
 }
 
+/* Ctrl-L: draw all of it again, whatever else has written there. */
 static int
 screen_translate(int c)
 {
@@ -144,6 +145,8 @@ screen_translate(int c)
 	};
 	unsigned i;
 
+	if (c == '\f')
+		(void)clearok(curscr, TRUE);
 	for (i = 0; i < nitems(keys); i++)
 		if (keys[i].curses == c)
 			return (keys[i].key);

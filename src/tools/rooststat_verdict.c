@@ -13,6 +13,7 @@
 
 #define BUSY		0.95		/* of a CPU: no room for more */
 #define REPLACED_MS	60000u		/* how long a new child is news */
+#define JUST_NOW_MS	3000u		/* heartbeats come each second */
 #define START_MS	5000u		/* children that start with the daemon */
 
 static const struct verdict_row {
@@ -158,12 +159,26 @@ reason(struct model *m, enum model_verdict v, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* Children outlive a master that is stopped, not one that is dead. */
+/*
+ * Children outlive a master that is stopped, not one that is dead.  All may
+ * have been stopped at once, a moment apart: who serves has beaten just now.
+ */
+static unsigned
+serving(const struct model *m)
+{
+	unsigned i, n = 0;
+
+	for (i = 0; i < m->nproc; i++)
+		n += m->proc[i].role == STATS_ROLE_WORKER &&
+		    !m->proc[i].dead && m->proc[i].silent_ms <= JUST_NOW_MS;
+	return (n);
+}
+
 static void
 judge_silent(struct model *m, const char *age)
 {
-	enum model_verdict v = m->workers_well > 0 ? VERDICT_DEGRADED :
-	    VERDICT_DOWN;
+	unsigned n = serving(m);
+	enum model_verdict v = n > 0 ? VERDICT_DEGRADED : VERDICT_DOWN;
 	uint32_t pid = m->cur->master_pid;
 
 	switch (m->source.process) {
@@ -180,9 +195,8 @@ judge_silent(struct model *m, const char *age)
 		    pid, age);
 		break;
 	}
-	if (m->workers_well > 0)
-		reason(m, v, "%u of %u workers serve on", m->workers_well,
-		    m->workers);
+	if (n > 0)
+		reason(m, v, "%u of %u workers serve on", n, m->workers);
 	else
 		reason(m, v, "no worker serves");
 }
