@@ -437,6 +437,33 @@ outq_sent(struct out *o, struct outq *q, size_t n)
 	}
 }
 
+bool
+outq_move(struct out *o, struct outq *from, struct outq *to, size_t n)
+{
+	const struct out_ref *r = &from->one;
+	size_t len;
+
+	if (from->open != NULL)
+		close_tail(from);
+	MUST(n <= from->bytes);
+	while (n > 0) {
+		len = r->end - r->off;
+		if (len > n)
+			len = n;
+		if (!out_push(o, to, r->m, r->off, r->off + (uint32_t)len))
+			return (false);
+		outq_sent(o, from, len);
+		n -= len;
+	}
+	return (true);
+}
+
+bool
+outq_touch(struct out *o, struct outq *q)
+{
+	return (mark_dirty(o, q));
+}
+
 void
 outq_block(struct out *o, struct outq *q)
 {

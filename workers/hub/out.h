@@ -109,6 +109,16 @@ void	outq_block(struct out *, struct outq *);
 void	outq_unblock(struct out *, struct outq *);
 /* Bytes queued, open references included. */
 uint64_t outq_bytes(const struct outq *);
+/*
+ * The first n bytes of from, behind what is queued on to, by reference; from
+ * has them no more.  At the end of a turn, when nothing is appended to batches
+ * any more, or just before from's owner goes to another queue.  false: no
+ * memory, or to is dead; what was not moved stays.
+ */
+bool	outq_move(struct out *, struct outq *from, struct outq *to, size_t n)
+	    MUST_USE;
+/* Have q flushed as this turn ends, though nothing is added to it. */
+bool	outq_touch(struct out *, struct outq *q) MUST_USE;
 /* Drop all that is queued; with dead set nothing is queued any more.  The
  * memory of q must stay valid until out_turn_end(). */
 void	outq_kill(struct out *, struct outq *);
