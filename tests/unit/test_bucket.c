@@ -207,6 +207,31 @@ words_of_the_past_are_emptied(void **state)
 		assert_true(word[i] == 0);
 }
 
+static void
+to_peek_costs_nothing(void **state)
+{
+	uint64_t retry = 1;
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 20; i++)
+		assert_int_equal(bucket_peek(seg, &rate, SLICE("ann"), 1,
+		    start, &retry), BUCKET_ALLOW);
+	assert_int_equal(retry, 0);
+	for (i = 0; i < 5; i++)
+		assert_int_equal(ask("ann", 0), BUCKET_ALLOW);
+	assert_int_equal(bucket_peek(seg, &rate, SLICE("ann"), 1, start,
+	    &retry), BUCKET_DENY);
+	assert_int_equal(retry, 100000);
+	assert_int_equal(bucket_peek(seg, &rate, SLICE("ann"), 1,
+	    after_ms(100), NULL), BUCKET_ALLOW);
+	assert_int_equal(bucket_peek(seg, &rate, SLICE("ann"), 6, start,
+	    &retry), BUCKET_DENY);
+	assert_true(retry == UINT64_MAX);
+	assert_int_equal(bucket_peek(seg, &rate, SLICE("bob"), 5, start,
+	    NULL), BUCKET_ALLOW);
+}
+
 /* A plain bucket in real numbers, over random times. */
 static void
 decisions_agree_with_a_plain_model(void **state)
@@ -237,6 +262,7 @@ main(void)
 		T(a_burst_passes_and_then_the_rate),
 		T(a_refusal_charges_nothing),
 		T(the_cost_counts),
+		T(to_peek_costs_nothing),
 		T(classes_do_not_share_keys),
 		T(rates_beyond_a_word_are_refused),
 		T(the_clock_may_wrap),
