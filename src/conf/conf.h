@@ -258,6 +258,7 @@ struct conf {
 	uint64_t	 ping_interval_ms;
 	uint64_t	 ping_timeout_ms;
 	uint64_t	 connect_timeout_ms;
+	uint64_t	 upgrade_timeout_ms;	/* from 101 to the packet "5" */
 	char		*socketio_path;	/* "/socket.io", no slash at its end */
 	/* auth */
 	struct conf_jwt	 jwt;

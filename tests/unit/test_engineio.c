@@ -8,6 +8,7 @@ check(const char *line, const char *fields, bool origin_allowed)
 {
 	static uint8_t scratch[HTTP_LINE_MAX];
 	struct http_request rq;
+	struct engineio e;
 	struct buf b;
 	ssize_t n;
 
@@ -15,7 +16,7 @@ check(const char *line, const char *fields, bool origin_allowed)
 	buf_printf(&b, "%s HTTP/1.1\r\nHost: h\r\n%s\r\n", line, fields);
 	n = http_decode_request(buf_unread(&b), &rq);
 	assert_true(n > 0);
-	n = engineio_check(&rq, origin_allowed, scratch);
+	n = engineio_check(&rq, origin_allowed, scratch, &e);
 	buf_fini(&b);
 	return ((int)n);
 }
@@ -32,9 +33,9 @@ each_fault_has_its_error(void **state)
 		int		 want;
 	} rows[] = {
 		{ "GET /socket.io/?EIO=4&transport=websocket", UPGRADE, true,
-		    ENGINEIO_OK },
+		    ENGINEIO_WEBSOCKET },
 		{ "GET /socket.io/?transport=websocket&EIO=4&t=x&sid=",
-		    UPGRADE, true, ENGINEIO_OK },
+		    UPGRADE, true, ENGINEIO_WEBSOCKET },
 		{ "GET /socket.io/?EIO=4&transport=carrier-pigeon", "", true,
 		    EIO_TRANSPORT_UNKNOWN },
 		{ "GET /socket.io/?EIO=4", "", true, EIO_TRANSPORT_UNKNOWN },
@@ -54,7 +55,21 @@ each_fault_has_its_error(void **state)
 		{ "OPTIONS /socket.io/?EIO=4&transport=polling", "", true,
 		    EIO_BAD_HANDSHAKE_METHOD },
 		{ "GET /socket.io/?EIO=4&transport=polling", "", true,
-		    EIO_TRANSPORT_UNKNOWN },
+		    ENGINEIO_POLLING },
+		{ "GET /socket.io/?EIO=4&transport=polling", "", false,
+		    EIO_FORBIDDEN },
+		{ "GET /socket.io/?EIO=3&transport=polling", "", true,
+		    EIO_UNSUPPORTED_VERSION },
+		{ "GET /socket.io/?EIO=4&transport=polling", UPGRADE, true,
+		    EIO_BAD_REQUEST },
+		{ "POST /socket.io/?EIO=4&transport=polling&sid="
+		    "AAAAAAAAAAAAAAAAAAAA", "", false, ENGINEIO_SESSION },
+		{ "GET /socket.io/?EIO=3&transport=websocket&sid="
+		    "AAAAAAAAAAAAAAAAAAAA", UPGRADE, true, ENGINEIO_SESSION },
+		{ "GET /socket.io/?EIO=4&transport=polling&sid="
+		    "AAAAAAAAAAAAAAAAAAAAA", "", true, EIO_SID_UNKNOWN },
+		{ "GET /socket.io/?EIO=4&transport=polling&sid="
+		    "AAAAAAAAAAAAAAAAAAA%20", "", true, EIO_SID_UNKNOWN },
 		{ "GET /socket.io/?EIO=4&transport=websocket", "", true,
 		    EIO_BAD_REQUEST },
 		{ "GET /socket.io/?EIO=4&transport=websocket", UPGRADE, false,
@@ -79,11 +94,30 @@ each_fault_has_its_error(void **state)
 		    slice_str(rows[i].line));
 }
 
+static void
+a_session_names_its_owner(void **state)
+{
+	static const char query[] = "transport=polling&EIO=4&b64=1&sid="
+	    "AgMAAAAAAAAAAAAAAAAA";
+	static uint8_t scratch[HTTP_LINE_MAX];
+	struct http_request rq = { .method = HTTP_GET };
+	struct engineio e;
+
+	(void)state;
+	rq.query = SLICE(query);
+	assert_int_equal(ENGINEIO_SESSION, engineio_check(&rq, true, scratch,
+	    &e));
+	assert_int_equal(0x0203, e.owner);
+	assert_string_equal("AgMAAAAAAAAAAAAAAAAA", e.sid);
+	assert_true(e.polling && e.version && e.b64);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_fault_has_its_error),
+		cmocka_unit_test(a_session_names_its_owner),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

@@ -16,6 +16,7 @@
 #include "sys/log.h"
 #include "worker/accept.h"
 #include "worker/conn_int.h"
+#include "worker/polling.h"
 #include "worker/request.h"
 #include "worker/tls.h"
 #include "worker/worker.h"
@@ -121,6 +122,16 @@ conn_upgraded(struct conn *c, struct client *client)
 		conn_rearm(c);
 }
 
+void
+conn_candidate(struct conn *c, uint64_t ms)
+{
+	c->state = CONN_WS;
+	counter_add(COUNTER_ws_handshakes, 1);
+	counter_add(COUNTER_ws_open, 1);
+	c->deadline = mono_add_ms(c->w->now, ms);
+	conn_rearm(c);
+}
+
 /* --- close --------------------------------------------------------------- */
 
 void
@@ -166,7 +177,7 @@ conn_end(struct conn *c)
 	char name[CONN_NAME_MAX];
 	struct worker *w = c->w;
 
-	MUST(c->client == NULL && c->state != CONN_DEAD);
+	MUST(c->client == NULL && c->poller == NULL && c->state != CONN_DEAD);
 	log_debug("conn_end peer=%s reason=%s", conn_name(c, name),
 	    reason_row((enum reason)c->reason)->name);
 	counter_reason((enum reason)c->reason);
@@ -271,6 +282,7 @@ conn_part_ws(struct conn *c)
 	said = conn_say_close(c);
 	if (c->client != NULL)
 		client_gone(&c->client, (enum reason)c->reason);
+	polling_conn_gone(c);
 	conn_tail_free(c);
 	if (!said && (c->abort || c->outq.n == 0)) {
 		conn_end(c);
@@ -297,6 +309,7 @@ conn_part(struct conn *c)
 		conn_part_ws(c);
 		break;
 	case CONN_HTTP:
+		polling_conn_gone(c);
 		conn_tail_free(c);
 		http_body_free(&c->body);
 		if (c->abort || c->outq.n == 0) {
@@ -353,10 +366,12 @@ conn_timer(struct timer *t, struct mono now)
 	counter_add(COUNTER_timers_fired, 1);
 	if (c->outq.blocked && c->blocked_until.us <= now.us) {
 		conn_abort(c, REASON_slow_consumer);
-	} else if (c->state == CONN_WS) {
-		if (c->client != NULL && !c->parting &&
-		    client_due(c->client).us <= now.us)
+	} else if (c->state == CONN_WS && c->client != NULL) {
+		if (!c->parting && client_due(c->client).us <= now.us)
 			client_tick(c->client);
+	} else if (c->state == CONN_WS) {
+		if (c->deadline.us <= now.us)
+			conn_close(c, REASON_upgrade_failed);
 	} else if (c->deadline.us <= now.us) {
 		if (c->state == CONN_HTTP && !c->idle)
 			request_timeout(c);
@@ -442,6 +457,7 @@ void
 conn_turn_end(struct worker *w)
 {
 	struct conn *c;
+	bool again;
 
 	/* leaving may be news for others, and sending may find dead sockets */
 	do {
@@ -450,7 +466,10 @@ conn_turn_end(struct worker *w)
 			conn_part(c);
 		}
 		hub_turn_end(w->hub);
-		conn_write_later(w); /* no batch is open any more */
-	} while (w->parting != NULL);
+		/* no batch is open any more */
+		again = polling_turn_end(w->polling);
+		conn_write_later(w);
+	} while (w->parting != NULL || again);
 	conn_free_doomed(w);
+	polling_free_doomed(w->polling);
 }

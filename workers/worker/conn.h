@@ -22,9 +22,11 @@
 #include "hub/out.h"
 #include "proto/ws.h"
 #include "sys/loop.h"
+#include "worker/host.h"
 
 struct client;
 struct http_body;
+struct poller;
 struct tls;
 struct tls_ctx;
 struct worker;
@@ -67,6 +69,8 @@ struct conn {			/* zeroed by the slab; on a cache line */
 	struct ws	 ws;
 	struct conn_tail *tail;
 	struct http_body *body;		/* HTTP: a request's body is coming */
+	struct poller	*poller;	/* this is one of its requests, its
+					 * candidate, or its WebSocket */
 	struct worker	*w;
 	LIST_ENTRY(conn) link;		/* of the worker's connections */
 	struct conn	*next;		/* parting or doomed */
@@ -80,11 +84,16 @@ struct conn {			/* zeroed by the slab; on a cache line */
 	bool		 fin;		/* the peer sends no more: read to the
 					 * end, no other event tells of it */
 	bool		 counted;	/* in shm/count.h, see accept.c */
+	bool		 held : 1;	/* HTTP: a response comes later */
+	bool		 keep : 1;	/* held: then the connection stays */
+	bool		 asked : 1;	/* held: the client wanted it to */
 	uint32_t	 address_node;	/* of its address, while counted */
 	uint32_t	 since_us;	/* low bits of the time of accept */
 };
 
 static_assert(offsetof(struct conn, outq) == 8, "one line a delivery");
+static_assert(offsetof(struct conn, magic) == offsetof(struct host, magic) &&
+    offsetof(struct conn, outq) == offsetof(struct host, outq), "a host");
 static_assert(offsetof(struct conn, io.fd) < 64, "one line a delivery");
 static_assert(sizeof(struct conn) <= 256, "with the hub's client, an idle "
     "plain connection has 512 bytes");
@@ -113,6 +122,8 @@ void	conn_say(struct conn *, struct slice);
 /* HTTP is over: from now on frames go to this client (NULL: no memory, the
  * connection is closed with REASON_memory). */
 void	conn_upgraded(struct conn *, struct client *);
+/* The same without a client so far: what comes is its poller's, for ms. */
+void	conn_candidate(struct conn *, uint64_t ms);
 /*
  * The connection shall end: at the end of this turn, after what is queued and
  * a Close frame, if the reason has a code.  The first reason counts.  Safe

@@ -10,6 +10,7 @@
 #include "hub/client.h"
 #include "worker/conn.h"
 #include "worker/conn_int.h"
+#include "worker/polling.h"
 #include "worker/request.h"
 #include "worker/tls.h"
 #include "worker/worker.h"
@@ -26,10 +27,16 @@ conn_message(struct conn *c, struct ws_event *ev)
 	counter_add(COUNTER_ws_frames_in, 1);
 	switch (ev->type) {
 	case WS_TEXT:
-		client_text(c->client, ev->data, ev->n);
+		if (c->client != NULL)
+			client_text(c->client, ev->data, ev->n);
+		else
+			polling_candidate_text(c, slice_of(ev->data, ev->n));
 		break;
 	case WS_BINARY:
-		client_binary(c->client, ev->data, ev->n);
+		if (c->client != NULL)
+			client_binary(c->client, ev->data, ev->n);
+		else
+			conn_close(c, REASON_upgrade_failed);
 		break;
 	case WS_PING:
 		/* a flood of them is bounded by the queue's limit */
@@ -45,7 +52,8 @@ conn_message(struct conn *c, struct ws_event *ev)
 		conn_close(c, REASON_client_close);
 		break;
 	case WS_PONG:
-		client_pong(c->client);
+		if (c->client != NULL)
+			client_pong(c->client);
 		break;
 	case WS_NONE:
 		break;

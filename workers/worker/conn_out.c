@@ -84,11 +84,12 @@ conn_write(struct conn *c, size_t *want)
 	return (n);
 }
 
-/* One message is always taken, however large messages may be. */
+/* One message is always taken, however large messages may be; so is one
+ * response, since the next request waits for it. */
 static bool
 conn_too_far_behind(const struct conn *c)
 {
-	return (c->outq.n > 1 &&
+	return (c->outq.n > 1 && c->state != CONN_HTTP &&
 	    outq_bytes(&c->outq) > c->w->conf->send_queue_bytes);
 }
 

@@ -13,36 +13,43 @@ engineio_query_is(const struct http_request *rq, const char *name,
 	return (n >= 0 && slice_eq(slice_of(scratch, (size_t)n), value));
 }
 
+/* A sid is named: SESSION, or none that could be ours. */
+static int
+engineio_session(struct engineio *e, struct slice sid)
+{
+	if (!eio_sid_owner(sid, &e->owner))
+		return (EIO_SID_UNKNOWN);
+	memcpy(e->sid, sid.p, EIO_SID_LEN);
+	e->sid[EIO_SID_LEN] = '\0';
+	return (ENGINEIO_SESSION);
+}
+
 int
 engineio_check(const struct http_request *rq, bool origin_allowed,
-    uint8_t *scratch)
+    uint8_t *scratch, struct engineio *e)
 {
-	bool polling;
+	ssize_t n;
 
-	polling = engineio_query_is(rq, "transport", SLICE("polling"),
+	memset(e, 0, sizeof *e);
+	e->polling = engineio_query_is(rq, "transport", SLICE("polling"),
 	    scratch);
-	if (!polling && !engineio_query_is(rq, "transport", SLICE("websocket"),
-	    scratch))
+	if (!e->polling && !engineio_query_is(rq, "transport",
+	    SLICE("websocket"), scratch))
 		return (EIO_TRANSPORT_UNKNOWN);
-	/* present and not empty, or badly encoded: none that we know */
-	if (http_query_get(rq->query, "sid", scratch) > 0 ||
-	    http_query_get(rq->query, "sid", scratch) == -2)
+	e->version = engineio_query_is(rq, "EIO", SLICE("4"), scratch);
+	e->b64 = engineio_query_is(rq, "b64", SLICE("1"), scratch);
+	n = http_query_get(rq->query, "sid", scratch);
+	if (n == -2)	/* badly encoded: none that we know */
 		return (EIO_SID_UNKNOWN);
+	if (n > 0)
+		return (engineio_session(e, slice_of(scratch, (size_t)n)));
 	if (rq->method != HTTP_GET)
 		return (EIO_BAD_HANDSHAKE_METHOD);
-	if (polling)
-		return (EIO_TRANSPORT_UNKNOWN);
-	if (!rq->upgrade_websocket)
+	if (e->polling == rq->upgrade_websocket)
 		return (EIO_BAD_REQUEST);
 	if (!origin_allowed)
 		return (EIO_FORBIDDEN);
-	if (!engineio_query_is(rq, "EIO", SLICE("4"), scratch))
+	if (!e->version)
 		return (EIO_UNSUPPORTED_VERSION);
-	return (ENGINEIO_OK);
-}
-
-bool
-engineio_b64(const struct http_request *rq, uint8_t *scratch)
-{
-	return (engineio_query_is(rq, "b64", SLICE("1"), scratch));
+	return (e->polling ? ENGINEIO_POLLING : ENGINEIO_WEBSOCKET);
 }

@@ -8,18 +8,27 @@
 #include "proto/eio.h"
 #include "proto/http.h"
 
-#define ENGINEIO_OK	(-1)
+/* What a request asks for, besides enum eio_error. */
+enum {
+	ENGINEIO_POLLING = -1,	/* a session over polling */
+	ENGINEIO_WEBSOCKET = -2, /* one over WebSocket */
+	ENGINEIO_SESSION = -3	/* something of the session that it names */
+};
+
+struct engineio {
+	bool		 polling;	/* transport: polling, else websocket */
+	bool		 version;	/* EIO is 4 */
+	bool		 b64;		/* no binary frames */
+	uint16_t	 owner;		/* SESSION: eio_sid_owner() */
+	char		 sid[EIO_SID_LEN + 1];	/* SESSION */
+};
 
 /*
- * enum eio_error, or ENGINEIO_OK: a WebSocket may be opened.  Long polling is
- * not offered, so no session id is known and transport "polling" is answered
- * as unknown once method and session have been looked at.
- * scratch: HTTP_LINE_MAX bytes.
+ * One of the above, or an enum eio_error.  For SESSION only the transport and
+ * the form of the sid were looked at: what else is wrong depends on the
+ * session.  scratch: HTTP_LINE_MAX bytes.
  */
 int	engineio_check(const struct http_request *, bool origin_allowed,
-	    uint8_t *scratch) MUST_USE;
-
-/* b64=1: the client cannot take binary frames. */
-bool	engineio_b64(const struct http_request *, uint8_t *scratch);
+	    uint8_t *scratch, struct engineio *) MUST_USE;
 
 #endif

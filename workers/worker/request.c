@@ -9,6 +9,7 @@
 
 #include "hub/api.h"
 #include "worker/conn.h"
+#include "worker/polling.h"
 #include "worker/worker.h"
 
 /* More than this waiting to be sent: the next request waits too. */
@@ -24,13 +25,17 @@ static const struct route_row {
 	unsigned	 methods;	/* 1 << enum http_method */
 	const char	*allow;
 	void		(*serve)(struct request *);
+	void		(*body)(struct request *, struct slice);
 } route_rows[ROUTE__MAX] = {
 	[ROUTE_NONE]	   = { ANY, NULL, request_not_found },
-	[ROUTE_ENGINE]	   = { ANY, NULL, upgrade_engine },
+	[ROUTE_ENGINE]	   = { ANY, NULL, transport_serve,
+				polling_body },
 	[ROUTE_PLAIN]	   = { 1u << HTTP_GET, "Allow: GET\r\n",
 				upgrade_plain },
-	[ROUTE_PUBLISH]	   = { POST, "Allow: POST\r\n", api_head },
-	[ROUTE_BATCH]	   = { POST, "Allow: POST\r\n", api_head },
+	[ROUTE_PUBLISH]	   = { POST, "Allow: POST\r\n", api_head,
+				api_body },
+	[ROUTE_BATCH]	   = { POST, "Allow: POST\r\n", api_head,
+				api_body },
 	[ROUTE_PRESENCE]   = { GET, "Allow: GET, HEAD\r\n", api_presence_get },
 	[ROUTE_HEALTH]	   = { GET, "Allow: GET, HEAD\r\n", status_health },
 	[ROUTE_LIVE]	   = { GET, "Allow: GET, HEAD\r\n", status_probe },
@@ -54,30 +59,13 @@ request_count(int status)
 	counter_add(class[status / 100 - 1], 1);
 }
 
-void
-request_reply(struct request *rq, int status, const char *type,
-    struct slice body, const char *extra)
+/* The response is queued: what becomes of the connection. */
+static void
+request_replied(struct conn *c, int status, bool keep)
 {
-	struct worker *w = rq->w;
-	struct conn *c = rq->c;
-	bool asked = rq->head.keep_alive;
+	struct worker *w = c->w;
 
-	if (w->mode != WORKER_SERVING)
-		rq->keep_alive = false;
-	buf_reset(&w->text);
-	http_encode_head(&w->text, status, w->wall.ms / 1000, rq->keep_alive,
-	    type, (int64_t)body.n, extra);
-	if (rq->head.method != HTTP_HEAD)
-		buf_slice(&w->text, body);
-	if (w->text.oom) {
-		conn_abort(c, REASON_memory);
-		return;
-	}
-	request_count(status);
-	conn_say(c, buf_unread(&w->text));
-	if (!rq->keep_alive) {
-		/* bytes that nobody reads must not reset the response away */
-		c->half = asked || rq->rest.n > rq->body_used;
+	if (!keep) {
 		conn_close(c, status == 400 || status == 408 || status == 431 ?
 		    REASON_http_bad : REASON_http_done);
 		return;
@@ -86,6 +74,96 @@ request_reply(struct request *rq, int status, const char *type,
 	c->deadline = mono_add_ms(w->now, w->conf->keepalive_timeout_ms);
 	c->stalled = outq_bytes(&c->outq) > REQUEST_STALL_BYTES;
 	conn_rearm(c);
+}
+
+/* A worker that leaves lets go, but a session over polling needs it still. */
+static bool
+request_may_stay(const struct request *rq)
+{
+	return (rq->w->mode == WORKER_SERVING ||
+	    (rq->w->mode == WORKER_DRAINING &&
+	    rq->match.route == ROUTE_ENGINE));
+}
+
+/* Both, as one string that lives until the next response. */
+static const char *
+request_lines(struct worker *w, const char *a, const char *b)
+{
+	struct buf *all = &w->lines;
+
+	if (a == NULL || b == NULL)
+		return (a == NULL ? b : a);
+	buf_reset(all);
+	buf_str(all, a);
+	buf_str(all, b);
+	buf_byte(all, '\0');
+	return (all->oom ? a : (const char *)all->data);
+}
+
+void
+request_reply(struct request *rq, int status, const char *type,
+    struct slice body, const char *extra)
+{
+	struct worker *w = rq->w;
+	struct conn *c = rq->c;
+	bool asked = rq->head.keep_alive;
+
+	if (!request_may_stay(rq))
+		rq->keep_alive = false;
+	buf_reset(&w->text);
+	http_encode_head(&w->text, status, w->wall.ms / 1000, rq->keep_alive,
+	    type, (int64_t)body.n, request_lines(w, extra, rq->lines));
+	if (rq->head.method != HTTP_HEAD)
+		buf_slice(&w->text, body);
+	if (w->text.oom) {
+		conn_abort(c, REASON_memory);
+		return;
+	}
+	request_count(status);
+	conn_say(c, buf_unread(&w->text));
+	/* bytes that nobody reads must not reset the response away */
+	if (!rq->keep_alive)
+		c->half = asked || rq->rest.n > rq->body_used;
+	request_replied(c, status, rq->keep_alive);
+}
+
+/* --- later --------------------------------------------------------------- */
+
+void
+request_hold(struct request *rq)
+{
+	struct conn *c = rq->c;
+
+	c->held = true;
+	c->asked = rq->head.keep_alive;
+	c->keep = rq->keep_alive;
+	c->deadline.us = UINT64_MAX;	/* its session has deadlines */
+}
+
+void
+request_answer(struct conn *c, int status, const char *type,
+    const char *lines, struct outq *body, size_t n)
+{
+	struct worker *w = c->w;
+
+	MUST(c->held);
+	c->held = false;
+	if (w->mode == WORKER_STOPPING)
+		c->keep = false;
+	buf_reset(&w->text);
+	http_encode_head(&w->text, status, w->wall.ms / 1000, c->keep, type,
+	    (int64_t)n, lines);
+	request_count(status);
+	if (w->text.oom ||
+	    !out_bytes(w->out, &c->outq, buf_unread(&w->text)) ||
+	    !outq_move(w->out, body, &c->outq, n)) {
+		conn_abort(c, REASON_memory);
+		return;
+	}
+	if (!c->keep)
+		c->half = c->asked;
+	request_replied(c, status, c->keep);
+	conn_later(c, CONN_LATER_READ);	/* what came behind it */
 }
 
 void
@@ -136,6 +214,7 @@ struct http_body {
 	unsigned	 magic;
 #define HTTP_BODY_MAGIC	0xb0d1b0d1
 	enum route	 route;
+	char		*lines;		/* heap, or NULL */
 	bool		 chunked;
 	bool		 keep_alive;
 	int		 minor;
@@ -155,6 +234,7 @@ http_body_free(struct http_body **bp)
 	*bp = NULL;
 	CHECK_MAGIC(b, HTTP_BODY_MAGIC);
 	buf_fini(&b->data);
+	free(b->lines);
 	b->magic = 0;
 	free(b);
 }
@@ -172,18 +252,38 @@ request_body_done(struct conn *c, struct slice rest)
 	rq.head.keep_alive = b->keep_alive;
 	rq.keep_alive = b->keep_alive;
 	rq.match.route = b->route;
-	if (b->data.oom)
+	rq.lines = b->lines;
+	if (b->data.oom) {
+		rq.keep_alive = false;
 		request_error(&rq, 503, "unavailable", "out of memory");
-	else
-		api_body(&rq, buf_unread(&b->data));
+	} else
+		route_rows[b->route].body(&rq, buf_unread(&b->data));
 	http_body_free(&b);
 }
 
+/* More than is taken.  To a session over polling that is no harm. */
 static void
-request_body_trouble(struct conn *c, int status, const char *why)
+request_too_large(struct request *rq)
 {
-	http_body_free(&c->body);
-	request_bad(c, status, why);
+	rq->keep_alive = false;
+	if (rq->match.route == ROUTE_ENGINE) {
+		polling_too_large(rq);
+		request_reply(rq, 413, NULL, slice_of(NULL, 0), NULL);
+	} else
+		request_error(rq, 413, "too_large", "body too large");
+}
+
+static void
+request_body_too_large(struct conn *c)
+{
+	struct http_body *b = c->body;
+	struct request rq = { .w = c->w, .c = c, .lines = b->lines };
+
+	c->body = NULL;
+	rq.match.route = b->route;
+	rq.head.keep_alive = true;	/* linger: it goes on sending */
+	request_too_large(&rq);
+	http_body_free(&b);
 }
 
 static size_t
@@ -199,14 +299,15 @@ request_chunks(struct conn *c, const uint8_t *p, size_t n)
 		r = http_decode_chunked(&b->pieces,
 		    slice_of(p + used, n - used), &data, &end);
 		if (r == CODEC_BAD) {
-			request_body_trouble(c, 400, "bad chunked body");
+			http_body_free(&c->body);
+			request_bad(c, 400, "bad chunked body");
 			return (n);
 		}
 		if (r == CODEC_MORE)
 			return (used);
 		used += (size_t)r;
 		if (data.n > c->w->conf->message_bytes - b->data.wpos) {
-			request_body_trouble(c, 413, "body too large");
+			request_body_too_large(c);
 			return (n);
 		}
 		buf_slice(&b->data, data);
@@ -252,9 +353,15 @@ request_collect(struct request *rq)
 	b->keep_alive = rq->head.keep_alive;
 	b->minor = rq->head.minor;
 	b->left = (uint64_t)rq->head.content_length;
+	if (rq->lines != NULL)
+		b->lines = strdup(rq->lines);
 	buf_init(&b->data);
 	rq->c->body = b;
-	rq->c->deadline = mono_add_ms(w->now, w->conf->handshake_timeout_ms);
+	/* the heartbeat of a session bounds the time of its requests */
+	rq->c->deadline = mono_add_ms(w->now,
+	    rq->match.route == ROUTE_ENGINE ? w->conf->ping_interval_ms +
+	    w->conf->ping_timeout_ms : w->conf->handshake_timeout_ms);
+	conn_rearm(rq->c);
 	if (rq->head.expect_continue && rq->rest.n == 0) {
 		request_count(100);
 		conn_say(rq->c, SLICE("HTTP/1.1 100 Continue\r\n\r\n"));
@@ -274,8 +381,7 @@ request_want_body(struct request *rq)
 	}
 	if (rq->head.content_length > 0 &&
 	    (uint64_t)rq->head.content_length > limit) {
-		rq->keep_alive = false;
-		request_error(rq, 413, "too_large", "body too large");
+		request_too_large(rq);
 		return;
 	}
 	n = rq->head.content_length > 0 ? (size_t)rq->head.content_length : 0;
@@ -284,7 +390,7 @@ request_want_body(struct request *rq)
 		return;
 	}
 	rq->body_used = n;
-	api_body(rq, slice_of(rq->rest.p, n));
+	route_rows[rq->match.route].body(rq, slice_of(rq->rest.p, n));
 }
 
 /* --- heads --------------------------------------------------------------- */
@@ -330,6 +436,11 @@ request_input(struct conn *c, uint8_t *p, size_t n, size_t old)
 
 	if (c->body != NULL)
 		return (request_body_input(c, p, n));
+	if (c->held) {
+		if (n > HTTP_HEAD_MAX)	/* nobody sends so much behind a poll */
+			conn_abort(c, REASON_http_bad);
+		return (0);
+	}
 	if (c->idle) {
 		c->idle = false;
 		c->deadline = mono_add_ms(w->now,
@@ -345,7 +456,14 @@ request_input(struct conn *c, uint8_t *p, size_t n, size_t old)
 		request_bad(c, rq.head.status, rq.head.why);
 		return (n);
 	}
+	rq.all = slice_of(p, n);
 	rq.rest = slice_of(p + r, n - (size_t)r);
 	request_serve(&rq);
+	if (rq.handed_over)
+		return (n);
+	if (rq.wait) {
+		c->stalled = true;
+		return (0);
+	}
 	return ((size_t)r + rq.body_used);
 }

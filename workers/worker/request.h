@@ -12,6 +12,7 @@
 
 struct conn;
 struct http_body;
+struct outq;
 struct worker;
 
 struct request {
@@ -19,8 +20,13 @@ struct request {
 	struct conn	*c;
 	struct http_request head;	/* points into the worker's buffer */
 	struct route_match match;
+	const char	*lines;		/* of the head of its response, each
+					 * with CRLF; NULL: none */
+	struct slice	 all;		/* the head and all behind it */
 	struct slice	 rest;		/* bytes behind the head */
 	size_t		 body_used;	/* of rest */
+	bool		 handed_over;	/* all of it, to another worker */
+	bool		 wait;		/* not now: what is queued goes first */
 	bool		 keep_alive;	/* the connection stays */
 };
 
@@ -39,11 +45,17 @@ void	request_reply(struct request *, int status, const char *type,
 /* {"error":{"code","message"}} */
 void	request_error(struct request *, int status, const char *code,
 	    const char *message);
-/* The body of this request is wanted: when it is complete, api_body(). */
+/* The body of this request is wanted: when it is complete, api_body() or
+ * polling_body(). */
 void	request_want_body(struct request *);
+/* It is answered later; what follows it on the connection waits. */
+void	request_hold(struct request *);
+/* Now: n bytes of that queue are the body. */
+void	request_answer(struct conn *, int status, const char *type,
+	    const char *lines, struct outq *, size_t n);
 
-/* Handlers: upgrade.c, status.c, api_http.c */
-void	upgrade_engine(struct request *);
+/* Handlers: transport.c, upgrade.c, status.c, api_http.c */
+void	transport_serve(struct request *);
 void	upgrade_plain(struct request *);
 void	status_health(struct request *);
 void	status_probe(struct request *);		/* livez, readyz, healthz */

@@ -9,8 +9,8 @@
 #include "hub/limit.h"
 #include "proto/ws.h"
 #include "worker/conn.h"
-#include "worker/engineio.h"
 #include "worker/request.h"
+#include "worker/upgrade.h"
 #include "worker/worker.h"
 
 #define UPGRADE_PROTOCOL	"roost.v1"
@@ -33,7 +33,7 @@ upgrade_refuse(struct request *rq, enum counter why)
 	upgrade_end(rq);
 }
 
-static bool
+bool
 upgrade_origin_allowed(const struct request *rq)
 {
 	struct slice origin;
@@ -167,7 +167,7 @@ upgrade_accept(struct request *rq, const struct ws_offer *offer, bool plain)
 
 /* --- Engine.IO ----------------------------------------------------------- */
 
-static void
+void
 upgrade_engine_error(struct request *rq, enum eio_error e)
 {
 	struct buf *b = &rq->w->body;
@@ -181,6 +181,8 @@ upgrade_engine_error(struct request *rq, enum eio_error e)
 		    slice_str(eio_error_message(e)), NULL);
 		return;
 	}
+	if (e == EIO_FORBIDDEN)
+		counter_add(COUNTER_refused_origin, 1);
 	buf_reset(b);
 	eio_encode_error(b, e);
 	request_reply(rq, eio_error_status(e), "application/json",
@@ -208,43 +210,56 @@ upgrade_leaving(struct request *rq)
 	return (true);
 }
 
-void
-upgrade_engine(struct request *rq)
+bool
+upgrade_admit(struct request *rq, const struct ws_offer *offer,
+    struct admission *adm)
 {
 	struct client_request cr = { .ns = NULL };
+
+	if (upgrade_leaving(rq) || upgrade_too_fast(rq))
+		return (false);
+	cr.address = limit_address(rq->c->address);
+	cr.token = upgrade_token(rq, offer);
+	engine_admit(rq->w->hub, &cr, adm);
+	if (adm->fail != AUTHFAIL_rate_limited)
+		return (true);
+	upgrade_refuse(rq, COUNTER_refused_rate);
+	upgrade_later(rq, "rate_limited", authfail_words(adm->fail),
+	    limit_retry_ms(rq->w->hub));
+	admission_fini(adm);
+	return (false);
+}
+
+void
+upgrade_engine(struct request *rq, bool b64)
+{
 	struct admission adm = { .who = NULL };
 	struct ws_offer offer;
 	struct client *client;
-	bool b64;
-	int e;
 
-	e = engineio_check(&rq->head, upgrade_origin_allowed(rq),
-	    rq->w->decoded);
-	if (e != ENGINEIO_OK) {
-		upgrade_engine_error(rq, (enum eio_error)e);
-		return;
-	}
 	if (ws_check_request(&rq->head, &offer) != 0) {
 		upgrade_bad_handshake(rq, &offer);
 		return;
 	}
-	if (upgrade_leaving(rq) || upgrade_too_fast(rq))
+	if (!upgrade_admit(rq, &offer, &adm))
 		return;
-	cr.address = limit_address(rq->c->address);
-	b64 = engineio_b64(&rq->head, rq->w->decoded);
-	cr.token = upgrade_token(rq, &offer);
-	engine_admit(rq->w->hub, &cr, &adm);
-	if (adm.fail == AUTHFAIL_rate_limited) {
-		upgrade_refuse(rq, COUNTER_refused_rate);
-		upgrade_later(rq, "rate_limited", authfail_words(adm.fail),
-		    limit_retry_ms(rq->w->hub));
-		admission_fini(&adm);
-		return;
-	}
 	upgrade_accept(rq, &offer, false);
 	client = engine_open(rq->w->hub, &adm, b64, &rq->c->outq, rq->c);
 	admission_fini(&adm);
 	conn_upgraded(rq->c, client);
+}
+
+bool
+upgrade_candidate(struct request *rq)
+{
+	struct ws_offer offer;
+
+	if (ws_check_request(&rq->head, &offer) != 0) {
+		upgrade_bad_handshake(rq, &offer);
+		return (false);
+	}
+	upgrade_accept(rq, &offer, false);
+	return (true);
 }
 
 /* --- plain WebSocket ----------------------------------------------------- */

@@ -25,23 +25,35 @@
 #include "worker/accept.h"
 #include "worker/conn.h"
 #include "worker/demo.h"
+#include "worker/polling.h"
 
 #define WORKER_ORPHAN_MS	2000	/* the master has gone: be quick */
 
 /* --- the hub's ports ----------------------------------------------------- */
 
+/* A client lives on a connection, or on a session over polling. */
 static void
 worker_port_close(void *host, struct client *cl, enum reason r)
 {
+	struct host *h = client_host(cl);
+
 	(void)host;
-	conn_close(client_host(cl), r);
+	if (h->magic == POLLER_MAGIC)
+		polling_close(client_host(cl), r);
+	else
+		conn_close(client_host(cl), r);
 }
 
 static void
 worker_port_rearm(void *host, struct client *cl)
 {
+	struct host *h = client_host(cl);
+
 	(void)host;
-	conn_rearm(client_host(cl));
+	if (h->magic == POLLER_MAGIC)
+		polling_rearm(client_host(cl));
+	else
+		conn_rearm(client_host(cl));
 }
 
 static bool
@@ -56,7 +68,10 @@ static void
 worker_port_flush(void *host, struct outq *q)
 {
 	(void)host;
-	conn_flush(q);
+	if (container_of(q, struct host, outq)->magic == POLLER_MAGIC)
+		polling_flush(q);
+	else
+		conn_flush(q);
 }
 
 static void
@@ -106,7 +121,8 @@ worker_finish(struct worker *w)
 {
 	struct ipc_msg m;
 
-	if (w->mode == WORKER_SERVING || w->nconns > 0 || w->doomed != NULL)
+	if (w->mode == WORKER_SERVING || w->nconns > 0 || w->doomed != NULL ||
+	    polling_waiting(w->polling) > 0)
 		return;
 	ipc_init(&m, CONTROL_DRAINED);
 	if (w->control.fd != -1 && ipc_send(w->control.fd, &m) == -1)
@@ -119,8 +135,10 @@ worker_close_all(struct worker *w, enum reason r)
 {
 	struct conn *c;
 
+	polling_close_all(w->polling, r);
 	LIST_FOREACH(c, &w->conns, link)
-		conn_close(c, r);
+		if (!c->held)	/* that answer is its session's */
+			conn_close(c, r);
 }
 
 void
@@ -158,9 +176,13 @@ worker_drain_some(struct worker *w)
 			break;
 		if (c->parting || c->state >= CONN_CLOSING)
 			continue;
-		if (c->state == CONN_HTTP && !c->idle && due != SIZE_MAX)
+		if (c->state == CONN_HTTP && !c->idle && !c->held &&
+		    due != SIZE_MAX)
 			continue;	/* a request is on its way */
-		conn_close(c, REASON_restart);
+		if (c->held)
+			polling_conn_close(c, REASON_restart);
+		else
+			conn_close(c, REASON_restart);
 		w->drain_told++;
 	}
 }
@@ -350,6 +372,9 @@ worker_open_hub(struct worker *w)
 	w->ws_pool = ws_pool_new();
 	if (w->hub == NULL || w->ws_pool == NULL)
 		fatal("hub");
+	w->polling = polling_new(w);
+	if (w->polling == NULL)
+		fatal("polling");
 	w->out = hub_out(w->hub);
 	hub_time(w->hub, w->now, w->wall);
 	w->ws_limits.message_bytes = (uint32_t)w->conf->message_bytes;
@@ -366,6 +391,7 @@ worker_open_conns(struct worker *w)
 	LIST_INIT(&w->conns);
 	buf_init(&w->text);
 	buf_init(&w->body);
+	buf_init(&w->lines);
 	w->rbuf = malloc(WORKER_RBUF + 1);
 	w->tlsbuf = malloc(CONN_TLS_RECORD);
 	buf_init(&extra);
@@ -404,6 +430,7 @@ worker_start(struct worker *w)
 static void
 worker_free(struct worker *w)
 {
+	polling_free(&w->polling);
 	hub_free(&w->hub);
 	bus_port_fini(&w->bus);
 	ws_pool_free(&w->ws_pool);
@@ -414,6 +441,7 @@ worker_free(struct worker *w)
 	loop_free(&w->loop);
 	buf_fini(&w->text);
 	buf_fini(&w->body);
+	buf_fini(&w->lines);
 	free(w->demo_extra);
 	free(w->users);
 	free(w->rbuf);

@@ -19,6 +19,8 @@
 #include "worker/slab.h"
 
 struct conn;
+struct handover;
+struct polling;
 struct tls_ctx;
 struct worker;
 
@@ -90,7 +92,11 @@ struct worker {
 	uint8_t		*tlsbuf;	/* small runs made one record */
 	struct buf	 text;		/* what is encoded and sent at once */
 	struct buf	 body;		/* of a response */
+	struct buf	 lines;		/* of a response's head */
 	uint8_t		 decoded[WORKER_DECODED];
+
+	struct polling	*polling;
+	struct handover	*handover;
 
 	/* worker.c */
 	uint8_t		 random[512];

@@ -1,0 +1,65 @@
+/*
+ * Engine.IO over HTTP polling: one session, its queue, the GET that waits for
+ * packets and the POST that brings some, and the WebSocket that may take over.
+ *
+ *	POLLING ──"5" on the candidate──► UPGRADED ──WebSocket gone──┐
+ *	   │                                                         ▼
+ *	   ├──closed by us, no GET waits──► LAST ──GET, or 30 s──► dropped
+ *	   └──closed by the client, or lost ─────────────────────────┘
+ *
+ * Source: the Engine.IO protocol, revision 4, "HTTP long-polling", "Upgrade".
+ */
+#ifndef WORKER_POLLING_H
+#define WORKER_POLLING_H
+
+#include "base/bug.h"
+#include "base/reason.h"
+#include "worker/engineio.h"
+#include "worker/host.h"
+#include "worker/request.h"
+
+struct conn;
+struct poller;		/* begins with struct host */
+struct polling;		/* all of one worker */
+
+#define POLLER_MAGIC	0x9011e201
+
+struct polling *polling_new(struct worker *) MUST_USE;	/* NULL: no memory */
+void	polling_free(struct polling **);
+
+/* --- requests ------------------------------------------------------------ */
+
+/* The handshake: open a session, answer with the open packet. */
+void	polling_open(struct request *, const struct engineio *);
+/* A session of this worker is named: GET, POST, or a WebSocket. */
+void	polling_session(struct request *, const struct engineio *);
+/* The body of its POST is complete (request.h). */
+void	polling_body(struct request *, struct slice body);
+/* ... or is refused: the session does not mind. */
+void	polling_too_large(struct request *);
+
+/* --- from conn.c --------------------------------------------------------- */
+
+/* A message on a WebSocket that is not a session's transport yet. */
+void	polling_candidate_text(struct conn *, struct slice);
+/* This connection ends; harmless when it has no session. */
+void	polling_conn_gone(struct conn *);
+/* Its GET waits: close the session instead of the connection. */
+void	polling_conn_close(struct conn *, enum reason);
+
+/* --- the hub's ports ----------------------------------------------------- */
+
+void	polling_close(struct poller *, enum reason);
+void	polling_rearm(struct poller *);
+void	polling_flush(struct outq *);
+
+/* --- turns --------------------------------------------------------------- */
+
+void	polling_close_all(struct polling *, enum reason);
+/* What was closed is told and let go; true: something was. */
+bool	polling_turn_end(struct polling *);
+void	polling_free_doomed(struct polling *);
+/* Sessions that have no WebSocket. */
+size_t	polling_waiting(const struct polling *);
+
+#endif
