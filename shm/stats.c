@@ -668,6 +668,11 @@ snap_metrics(const struct stats *st, struct stats_snapshot *s)
 		d = desc_at(st, i);
 		if (!usable(st, d))
 			continue;
+		/* no cell is described twice: what is summed is bounded */
+		if (d->ncells > st->hdr->ncells - s->nvalues) {
+			errno = EPROTO;
+			return (false);
+		}
 		s->metric[s->nmetrics++] = (struct stats_metric){
 			.name = string_at(st, d->name),
 			.help = string_at(st, d->help),
