@@ -340,13 +340,27 @@ test('the screen survives the daemon and finds the next one', async () => {
 	fs.rmSync(dir, { recursive: true });
 });
 
+test('a file that is cut under the screen ends it politely', async () => {
+	const dir = tempdir();
+	const d = await Daemon.start({ conf: echo, dir });
+	await d.stop();
+	const s = new Screen(d, '-w 0.2');
+	await s.shows(/DOWN/);
+	fs.truncateSync(`${dir}/stats`, 0);
+	assert.equal(await within(s.ended, 'end of rooststat'), 65);
+	assert.match(s.text, /the file was cut short/);
+	fs.rmSync(dir, { recursive: true });
+});
+
 test('a terminal that is not known is an error with a way out', async () => {
 	const d = await Daemon.start({ conf: echo });
 	const s = new Screen(d, '');
 	await s.quit();
+	/* ncurses itself loses memory when it does not find the terminal */
 	const c = spawn('script', ['-qefc',
 		`TERM=nonsense exec ${rooststat} -f ${d.dir}/stats`, '/dev/null'],
-	    { stdio: ['pipe', 'pipe', 'inherit'] });
+	    { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env,
+		ASAN_OPTIONS: `${process.env.ASAN_OPTIONS ?? ''}:detect_leaks=0` } });
 	let out = '';
 	c.stdout.on('data', (b) => { out += b; });
 	assert.equal(await within(new Promise((ok) => c.on('close', ok)),
