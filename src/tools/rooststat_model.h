@@ -116,7 +116,7 @@ struct model {
 	unsigned	 nproc, nns, nlatency, nproblem, nrate;
 	double		*minute;	/* by metric: averages that fade */
 	unsigned	 nminute;
-	uint64_t	 watched_us;	/* since the first sample of this start */
+	uint64_t	 watched_us;	/* of this start, by us */
 };
 
 void	model_init(struct model *);

@@ -27,7 +27,7 @@ enum text_style {
 
 #define TEXT_NUMBER	16	/* bytes that any number below needs */
 
-/* What is not a printable character becomes '?'; utf8 false: nor is it ASCII. */
+/* What cannot be printed becomes '?'; utf8 false: so does what is not ASCII. */
 void	text_safe(struct buf *, const char *, bool utf8);
 /* Columns that it takes. */
 unsigned text_width(const char *);

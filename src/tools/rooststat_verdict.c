@@ -14,7 +14,7 @@
 #define BUSY		0.95		/* of a CPU: no room for more */
 #define REPLACED_MS	60000u		/* how long a new child is news */
 #define JUST_NOW_MS	3000u		/* heartbeats come each second */
-#define START_MS	5000u		/* children that start with the daemon */
+#define START_MS	5000u		/* children of the daemon's start */
 
 static const struct verdict_row {
 	const char		*name;

@@ -22,8 +22,8 @@ enum view_prompt { PROMPT_NONE, PROMPT_FILTER, PROMPT_INTERVAL };
 
 struct view {
 	enum view_page	 page;
-	unsigned	 sort[PAGE__MAX];	/* column; the overview has none */
-	unsigned	 cursor;	/* row; kept within the list by drawing */
+	unsigned	 sort[PAGE__MAX];	/* by this column */
+	unsigned	 cursor;	/* row; drawing bounds it */
 	unsigned	 top;		/* first row shown */
 	unsigned	 shown;		/* rows shown last, for paging */
 	bool		 zeros;		/* counters: those that are 0 as well */
@@ -32,7 +32,7 @@ struct view {
 	enum view_prompt prompt;	/* input is being typed */
 	char		 input[VIEW_INPUT];
 	char		 filter[VIEW_INPUT];	/* of names, "" for all */
-	char		*const *pattern;	/* of the command line, NULL-ended */
+	char		*const *pattern;	/* given, NULL-ended */
 };
 
 void	view_init(struct view *);

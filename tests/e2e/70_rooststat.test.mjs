@@ -63,6 +63,7 @@ class Screen {
 			stdio: ['pipe', 'pipe', 'inherit'],
 			env: { ...process.env, TERM: 'xterm', LC_ALL: 'C.UTF-8' },
 		});
+		process.on('exit', () => this.child.kill());
 		this.child.stdout.on('data', (b) => { this.text += b; });
 		this.ended = new Promise((ok) =>
 			this.child.on('close', (code) => ok(code)));
