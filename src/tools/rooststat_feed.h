@@ -17,7 +17,7 @@ struct feed_sample {
 struct feed {
 	const char	*path;		/* borrowed */
 	struct stats	*stats;
-	struct feed_sample prev, cur;	/* prev.full: same start */
+	struct feed_sample prev, cur;	/* prev: same start */
 	unsigned	 restarts;	/* other starts seen since feed_open() */
 	struct wall	 restarted;	/* when the last one was noticed */
 	struct model_source source;
