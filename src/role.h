@@ -40,6 +40,11 @@ struct heritage {
 	 * relay: bus_fds[slot], -1 where no worker is */
 	int		 bus_fds[ROLE_SLOTS_MAX];
 	uint32_t	 bus_generations[ROLE_SLOTS_MAX];
+	/* worker: requests that others pass to this slot come in here (also
+	 * those that its last owner has left unread); the other slots' ends,
+	 * by slot.  -1: none */
+	int		 handover_in;
+	int		 handover_out[ROLE_SLOTS_MAX];
 	struct heritage_listener listeners[ROLE_LISTENERS_MAX];
 	size_t		 nlisteners;
 	const struct token_keys *keys;	/* NULL without jwt */

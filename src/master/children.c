@@ -17,6 +17,7 @@
 #include "conf/conf.h"
 #include "master/buses.h"
 #include "master/fork.h"
+#include "master/handovers.h"
 #include "master/listen.h"
 #include "master/load.h"
 #include "master/reclaim.h"
@@ -244,6 +245,7 @@ children_heritage(struct seat *s, struct heritage *h)
 	h->demo_page = buf_unread(&p->load->demo_page);
 	h->tls = p->load->tls;
 	h->tls_ticket_key = p->load->ticket_key;
+	handovers_column(p->handovers, s->slot, h);
 	if (s->role->id == SLOT_WORKER)
 		h->nlisteners = listen_column(p->listens, s->worker,
 		    h->listeners);

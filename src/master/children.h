@@ -19,6 +19,7 @@
 #include "sys/loop.h"
 
 struct children;
+struct handovers;
 struct listen_set;
 struct load;
 struct plat_user;
@@ -28,6 +29,7 @@ struct children_params {
 	const struct conf *conf;
 	const struct load *load;
 	const struct listen_set *listens;
+	const struct handovers *handovers;
 	struct segment	*segment;
 	struct stats	*stats;
 	const struct role *relay;

@@ -30,15 +30,18 @@ fork_panic(const char *note)
 static void
 fork_close_others(const struct heritage *h)
 {
-	int keep[ROLE_SLOTS_MAX + ROLE_LISTENERS_MAX + 4];
+	int keep[2 * ROLE_SLOTS_MAX + ROLE_LISTENERS_MAX + 5];
 	size_t i, n = 0;
 
 	keep[n++] = h->control_fd;
 	keep[n++] = segment_fd(h->segment);
 	keep[n++] = segment_relay_fd(h->segment);
 	keep[n++] = segment_master_fd(h->segment);
-	for (i = 0; i < ROLE_SLOTS_MAX; i++)
+	keep[n++] = h->handover_in;
+	for (i = 0; i < ROLE_SLOTS_MAX; i++) {
 		keep[n++] = h->bus_fds[i];
+		keep[n++] = h->handover_out[i];
+	}
 	for (i = 0; i < h->nlisteners; i++)
 		keep[n++] = h->listeners[i].fd;
 	plat_close_others(keep, n);

@@ -28,6 +28,7 @@
 #include "conf/conf.h"
 #include "master/children.h"
 #include "master/daemon.h"
+#include "master/handovers.h"
 #include "master/listen.h"
 #include "master/load.h"
 #include "master/reclaim.h"
@@ -58,6 +59,7 @@ struct master {
 	struct plat_user user;
 	bool		 become;	/* children become user */
 	struct listen_set *listens;
+	struct handovers *handovers;
 	struct segment	*segment;
 	struct stats	*stats;
 	struct loop	*loop;
@@ -154,6 +156,16 @@ master_open_segment(struct master *m)
 }
 
 static int
+master_open_handovers(struct master *m)
+{
+	m->handovers = handovers_open(segment_nslots(m->segment));
+	if (m->handovers != NULL)
+		return (EX_OK);
+	log_err("sockets between workers");
+	return (EX_OSERR);
+}
+
+static int
 master_open_stats(struct master *m)
 {
 	const struct conf *conf = m->p->conf;
@@ -189,7 +201,7 @@ master_open(struct master *m)
 {
 	static int (*const steps[])(struct master *) = {
 		master_open_user, master_open_pidfile, master_open_listens,
-		master_open_segment, master_open_stats,
+		master_open_segment, master_open_handovers, master_open_stats,
 	};
 	size_t i;
 	int code;
@@ -212,6 +224,7 @@ master_close(struct master *m)
 		counters_attach(NULL);
 		stats_close(&m->stats);
 	}
+	handovers_close(&m->handovers);
 	segment_free(&m->segment);
 	listen_close(&m->listens);
 	if (m->pidfile != NULL)
@@ -453,6 +466,7 @@ master_gather(struct master *m)
 	m->loop = loop_new();
 	cp.loop = m->loop;
 	cp.listens = m->listens;
+	cp.handovers = m->handovers;
 	cp.segment = m->segment;
 	cp.stats = m->stats;
 	cp.user = m->become ? &m->user : NULL;

@@ -101,6 +101,19 @@ accept_enter(struct worker *w, const struct sockaddr_storage *ss,
 }
 
 void
+accept_passed(struct conn *c)
+{
+	uint64_t key = limit_address(c->address);
+
+	/* it was let in once: nothing is refused now */
+	c->counted = count_enter(c->w->count, UINT64_MAX);
+	if (c->counted && c->w->conf->limit_per_address != 0 && key != 0 &&
+	    !count_enter_key(c->w->count, COUNT_ADDRESS,
+	    slice_of(&key, sizeof key), COUNT_KEY_MAX, &c->address_node))
+		c->address_node = 0;
+}
+
+void
 accept_ended(struct worker *w, uint32_t node)
 {
 	count_leave(w->count);

@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+struct conn;
 struct worker;
 
 /* Watch the inherited listeners; fatal when that is impossible. */
@@ -15,6 +16,8 @@ void	accept_open(struct worker *);
 void	accept_close(struct worker *);
 /* Now and then: listen again after a failure. */
 void	accept_tick(struct worker *);
+/* A connection comes from another worker: count it here. */
+void	accept_passed(struct conn *);
 /* A connection that was counted is over; node: of its address. */
 void	accept_ended(struct worker *, uint32_t node);
 

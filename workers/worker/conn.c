@@ -169,24 +169,55 @@ conn_tail_free(struct conn *c)
 	c->tail = NULL;
 }
 
+/* Forget all that hangs on it, but not the socket. */
+static void
+conn_forget(struct conn *c)
+{
+	struct worker *w = c->w;
+
+	counter_sub(COUNTER_connections_open, 1);
+	if (c->refused)
+		w->refusals--;
+	if (c->counted)
+		accept_ended(w, c->address_node);
+	c->state = CONN_DEAD;
+	timer_stop(w->wheel, &c->timer);
+	loop_del(w->loop, &c->io);
+	outq_kill(w->out, &c->outq);
+	ws_fini(&c->ws, w->ws_pool);
+	conn_tail_free(c);
+	http_body_free(&c->body);
+	LIST_REMOVE(c, link);
+	w->nconns--;
+	c->next = w->doomed;
+	w->doomed = c;
+}
+
+int
+conn_release(struct conn *c)
+{
+	int fd = c->io.fd;
+
+	conn_check(c);
+	MUST(c->state == CONN_HTTP && !c->parting && c->tls == NULL &&
+	    c->outq.n == 0 && c->poller == NULL);
+	conn_forget(c);
+	c->io.fd = -1;
+	return (fd);
+}
+
 /* Let go of the socket and all that hangs on it. */
 static void
 conn_end(struct conn *c)
 {
 	static const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
 	char name[CONN_NAME_MAX];
-	struct worker *w = c->w;
 
 	MUST(c->client == NULL && c->poller == NULL && c->state != CONN_DEAD);
 	log_debug("conn_end peer=%s reason=%s", conn_name(c, name),
 	    reason_row((enum reason)c->reason)->name);
 	counter_reason((enum reason)c->reason);
-	counter_sub(COUNTER_connections_open, 1);
-	if (c->refused)
-		w->refusals--;
-	c->state = CONN_DEAD;
-	timer_stop(w->wheel, &c->timer);
-	loop_del(w->loop, &c->io);
+	loop_del(c->w->loop, &c->io);
 	if (c->outq.n > 0) /* the kernel need not keep it for him either */
 		(void)setsockopt(c->io.fd, SOL_SOCKET, SO_LINGER, &reset,
 		    sizeof reset);
@@ -196,16 +227,7 @@ conn_end(struct conn *c)
 	tls_free(&c->tls);
 	(void)close(c->io.fd);
 	c->io.fd = -1;
-	if (c->counted)
-		accept_ended(w, c->address_node);
-	outq_kill(w->out, &c->outq);
-	ws_fini(&c->ws, w->ws_pool);
-	conn_tail_free(c);
-	http_body_free(&c->body);
-	LIST_REMOVE(c, link);
-	w->nconns--;
-	c->next = w->doomed;
-	w->doomed = c;
+	conn_forget(c);
 }
 
 static void

@@ -114,6 +114,11 @@ enum { CONN_LATER_READ = 1, CONN_LATER_WRITE = 2 };
 struct conn *conn_new(struct worker *, int fd, struct tls_ctx *,
 	    const struct sockaddr_storage *addr) MUST_USE;
 void	conn_check(const struct conn *);
+/* Let go of the socket, which somebody else has from now on; returned.  What
+ * was read is the caller's to pass along; nothing may be queued. */
+int	conn_release(struct conn *);
+/* Bytes that came with a socket stand in the worker's buffer. */
+void	conn_given(struct conn *, size_t n);
 /* A peer's address as conns have it; returns its port. */
 uint16_t conn_address(const struct sockaddr_storage *, uint8_t address[16]);
 

@@ -315,6 +315,14 @@ conn_event(struct loop_fd *f, unsigned events)
 		conn_readable(c);
 }
 
+void
+conn_given(struct conn *c, size_t n)
+{
+	MUST(n <= WORKER_RBUF);
+	counter_add(COUNTER_connections_handed_in, 1);
+	conn_pump(c, n, 0);
+}
+
 /* A response is out: go on with the requests that came with it. */
 void
 conn_resume(struct conn *c)

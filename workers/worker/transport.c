@@ -4,6 +4,7 @@
  * upgrade.c's, the way to another worker handover.c's.
  */
 #include "worker/conn.h"
+#include "worker/handover.h"
 #include "worker/polling.h"
 #include "worker/request.h"
 #include "worker/upgrade.h"
@@ -15,10 +16,21 @@ transport_session(struct request *rq, const struct engineio *e)
 	const struct heritage *h = rq->w->h;
 
 	if (e->owner == (uint16_t)((unsigned)h->slot << 8 |
-	    (h->generation & 0xff)))
+	    (h->generation & 0xff))) {
 		polling_session(rq, e);
-	else
+		return;
+	}
+	switch (handover_pass(rq, e)) {
+	case HANDOVER_DONE:
+		break;
+	case HANDOVER_NOBODY:
 		upgrade_engine_error(rq, EIO_SID_UNKNOWN);
+		break;
+	case HANDOVER_FULL:
+		rq->keep_alive = false;
+		request_error(rq, 503, "unavailable", "too many requests");
+		break;
+	}
 }
 
 void

@@ -25,6 +25,7 @@
 #include "worker/accept.h"
 #include "worker/conn.h"
 #include "worker/demo.h"
+#include "worker/handover.h"
 #include "worker/polling.h"
 
 #define WORKER_ORPHAN_MS	2000	/* the master has gone: be quick */
@@ -308,6 +309,7 @@ worker_tick(struct timer *t, struct mono now)
 	    worker_tick);
 	hub_tick(w->hub);
 	accept_tick(w);
+	handover_tick(w->handover);
 	worker_leave_tick(w);
 	if (w->second.us <= now.us) {
 		w->second = mono_add_ms(now, 1000);
@@ -373,7 +375,8 @@ worker_open_hub(struct worker *w)
 	if (w->hub == NULL || w->ws_pool == NULL)
 		fatal("hub");
 	w->polling = polling_new(w);
-	if (w->polling == NULL)
+	w->handover = handover_new(w);
+	if (w->polling == NULL || w->handover == NULL)
 		fatal("polling");
 	w->out = hub_out(w->hub);
 	hub_time(w->hub, w->now, w->wall);
@@ -430,6 +433,7 @@ worker_start(struct worker *w)
 static void
 worker_free(struct worker *w)
 {
+	handover_free(&w->handover);
 	polling_free(&w->polling);
 	hub_free(&w->hub);
 	bus_port_fini(&w->bus);

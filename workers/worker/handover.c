@@ -1,0 +1,350 @@
+/*
+ * Requests passed from worker to worker; see handover.h.  A message is a
+ * head, the bytes read so far, and the socket (SCM_RIGHTS).  The receiver
+ * may be another process than the one meant, if that has died: it looks the
+ * session up and does not find it.
+ */
+#include "worker/handover.h"
+
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "shm/slots.h"
+#include "sys/log.h"
+#include "worker/accept.h"
+#include "worker/conn.h"
+#include "worker/request.h"
+#include "worker/worker.h"
+
+#define HANDOVER_WAITING	256	/* parcels, */
+#define HANDOVER_BYTES		(4u << 20) /* ... and bytes in them, in all */
+#define HANDOVER_BUDGET		64	/* taken in a turn */
+
+/* The first bytes of a message; both ends are the same program. */
+struct handover_head {
+	uint32_t	 magic;
+#define HANDOVER_HEAD	0x4a9d0001
+	uint16_t	 n_fds;		/* 1 */
+	uint16_t	 port;
+	uint8_t		 address[16];
+	uint32_t	 n;		/* bytes that follow */
+	uint32_t	 since_us;	/* of the sender's accept, low bits */
+};
+
+struct parcel {
+	STAILQ_ENTRY(parcel) link;
+	int		 fd;
+	struct handover_head head;
+	uint8_t		 data[];
+};
+
+struct handover_way {		/* to one slot */
+	struct loop_fd	 io;	/* watched while something waits */
+	struct handover	*all;
+	STAILQ_HEAD(, parcel) waiting;
+};
+
+struct handover {
+	unsigned	 magic;
+#define HANDOVER_MAGIC	0x4a9d04e6
+	struct worker	*w;
+	struct loop_fd	 in;
+	unsigned	 nwaiting;
+	size_t		 waiting_bytes;
+	struct handover_way ways[ROLE_SLOTS_MAX];
+};
+
+/* --- out ----------------------------------------------------------------- */
+
+/* 1 sent; 0 not now; -1 never. */
+static int
+handover_send(int sock, const struct handover_head *head, const uint8_t *data,
+    int fd)
+{
+	union {
+		struct cmsghdr	 align;
+		char		 bytes[CMSG_SPACE(sizeof(int))];
+	} control = { .bytes = { 0 } };
+	struct iovec iov[2] = {
+		{ (void *)(uintptr_t)head, sizeof *head },
+		{ (void *)(uintptr_t)data, head->n },
+	};
+	struct msghdr mh = { .msg_iov = iov, .msg_iovlen = 2,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof control.bytes };
+	struct cmsghdr *cm = CMSG_FIRSTHDR(&mh);
+
+	cm->cmsg_level = SOL_SOCKET;
+	cm->cmsg_type = SCM_RIGHTS;
+	cm->cmsg_len = CMSG_LEN(sizeof fd);
+	memcpy(CMSG_DATA(cm), &fd, sizeof fd);
+	if (sendmsg(sock, &mh, MSG_DONTWAIT | MSG_NOSIGNAL) != -1)
+		return (1);
+	return (errno == EAGAIN || errno == EINTR || errno == ENOBUFS ||
+	    errno == ENOMEM || errno == ETOOMANYREFS ? 0 : -1);
+}
+
+static void
+parcel_free(struct handover *all, struct parcel *p)
+{
+	all->nwaiting--;
+	all->waiting_bytes -= p->head.n;
+	(void)close(p->fd);
+	free(p);
+}
+
+/* Send what waits for this slot. */
+static void
+handover_drain(struct handover_way *way)
+{
+	struct parcel *p;
+	int r;
+
+	while ((p = STAILQ_FIRST(&way->waiting)) != NULL) {
+		r = handover_send(way->io.fd, &p->head, p->data, p->fd);
+		if (r == 0)
+			break;
+		if (r == -1)
+			log_warn("handover");
+		STAILQ_REMOVE_HEAD(&way->waiting, link);
+		parcel_free(way->all, p);
+	}
+	if (p == NULL || errno != EAGAIN) /* else the tick tries again */
+		loop_del(way->all->w->loop, &way->io);
+}
+
+static void
+handover_writable(struct loop_fd *f, unsigned events)
+{
+	(void)events;
+	handover_drain(container_of(f, struct handover_way, io));
+}
+
+void
+handover_tick(struct handover *all)
+{
+	unsigned i;
+
+	if (all->nwaiting == 0)
+		return;
+	for (i = 0; i < ROLE_SLOTS_MAX; i++)
+		if (!STAILQ_EMPTY(&all->ways[i].waiting))
+			handover_drain(&all->ways[i]);
+}
+
+/* Not now: keep it.  false: no memory. */
+static bool
+handover_wait(struct handover_way *way, const struct handover_head *head,
+    const uint8_t *data, int fd)
+{
+	struct handover *all = way->all;
+	struct parcel *p;
+
+	p = malloc(sizeof *p + head->n);
+	if (p == NULL) {
+		counter_add(COUNTER_memory_failures, 1);
+		return (false);
+	}
+	p->fd = fd;
+	p->head = *head;
+	memcpy(p->data, data, head->n);
+	STAILQ_INSERT_TAIL(&way->waiting, p, link);
+	all->nwaiting++;
+	all->waiting_bytes += head->n;
+	if (way->io.on_event == NULL && loop_add(all->w->loop, &way->io,
+	    way->io.fd, LOOP_OUT, handover_writable) == -1)
+		log_debug("handover: the tick tries again");
+	return (true);
+}
+
+/* The process that made this sid is there. */
+static bool
+handover_owner_lives(const struct worker *w, unsigned slot, unsigned generation)
+{
+	const struct segment *sg = w->h->segment;
+	enum slot_state state;
+
+	if (slot == 0 || slot >= segment_nslots(sg) ||
+	    w->handover->ways[slot].io.fd == -1)
+		return (false);
+	state = slot_state(sg, slot);
+	return ((state == SLOT_LIVE || state == SLOT_ASSIGNED) &&
+	    (slot_generation(sg, slot) & 0xff) == generation);
+}
+
+static void
+handover_conn(struct handover_way *way, struct request *rq)
+{
+	struct conn *c = rq->c;
+	struct handover_head head = { .magic = HANDOVER_HEAD, .n_fds = 1,
+		.port = c->port, .n = (uint32_t)rq->all.n,
+		.since_us = c->since_us };
+	int fd, r = 0;
+
+	memcpy(head.address, c->address, sizeof head.address);
+	fd = conn_release(c);
+	rq->handed_over = true;
+	counter_add(COUNTER_eio_forwarded, 1);
+	counter_add(COUNTER_connections_handed_out, 1);
+	if (STAILQ_EMPTY(&way->waiting))
+		r = handover_send(way->io.fd, &head, rq->all.p, fd);
+	if (r == 0 && handover_wait(way, &head, rq->all.p, fd))
+		return;
+	if (r == -1)
+		log_warn("handover");
+	(void)close(fd);
+}
+
+enum handover_result
+handover_pass(struct request *rq, const struct engineio *e)
+{
+	struct handover *all = rq->w->handover;
+	unsigned slot = e->owner >> 8;
+
+	CHECK_MAGIC(all, HANDOVER_MAGIC);
+	if (!handover_owner_lives(rq->w, slot, e->owner & 0xff) ||
+	    rq->c->tls != NULL)
+		return (HANDOVER_NOBODY);
+	if (all->nwaiting >= HANDOVER_WAITING ||
+	    all->waiting_bytes + rq->all.n > HANDOVER_BYTES)
+		return (HANDOVER_FULL);
+	if (rq->c->outq.n > 0) {
+		rq->wait = true;	/* the response before it is ours */
+		return (HANDOVER_DONE);
+	}
+	handover_conn(&all->ways[slot], rq);
+	return (HANDOVER_DONE);
+}
+
+/* --- in ------------------------------------------------------------------ */
+
+static int
+handover_fd(struct msghdr *mh)
+{
+	struct cmsghdr *cm = CMSG_FIRSTHDR(mh);
+	int fd = -1;
+
+	if (cm != NULL && cm->cmsg_level == SOL_SOCKET &&
+	    cm->cmsg_type == SCM_RIGHTS && cm->cmsg_len >= CMSG_LEN(sizeof fd))
+		memcpy(&fd, CMSG_DATA(cm), sizeof fd);
+	return (fd);
+}
+
+/* A connection that another worker accepted; its bytes stand in rbuf. */
+static void
+handover_take(struct worker *w, const struct handover_head *head, int fd)
+{
+	static const struct sockaddr_storage none = { .ss_family = AF_UNSPEC };
+	struct conn *c;
+
+	c = conn_new(w, fd, NULL, &none);
+	if (c == NULL)
+		return;
+	memcpy(c->address, head->address, sizeof c->address);
+	c->port = head->port;
+	c->since_us = head->since_us;
+	accept_passed(c);
+	conn_given(c, head->n);
+}
+
+/* 1 took one; 0 nothing now. */
+static int
+handover_recv(struct handover *all)
+{
+	struct worker *w = all->w;
+	union {
+		struct cmsghdr	 align;
+		char		 bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct handover_head head;
+	struct iovec iov[2] = { { &head, sizeof head },
+		{ w->rbuf, WORKER_RBUF } };
+	struct msghdr mh = { .msg_iov = iov, .msg_iovlen = 2,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof control.bytes };
+	ssize_t n;
+	int fd;
+
+	n = recvmsg(all->in.fd, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	if (n == -1 && errno != EAGAIN && errno != EINTR)
+		log_warn("handover");
+	if (n <= 0)
+		return (0);
+	fd = handover_fd(&mh);
+	if (fd == -1)	/* short of descriptors: the client sees it end */
+		counter_add(COUNTER_accept_failed, 1);
+	else if ((size_t)n < sizeof head || head.magic != HANDOVER_HEAD ||
+	    head.n != (size_t)n - sizeof head) {
+		log_warnx("handover_unknown bytes=%zd", n);
+		(void)close(fd);
+	} else
+		handover_take(w, &head, fd);
+	return (1);
+}
+
+static void
+handover_readable(struct loop_fd *f, unsigned events)
+{
+	struct handover *all = container_of(f, struct handover, in);
+	unsigned i;
+
+	(void)events;
+	for (i = 0; i < HANDOVER_BUDGET; i++)
+		if (handover_recv(all) == 0)
+			break;
+}
+
+/* --- all ----------------------------------------------------------------- */
+
+struct handover *
+handover_new(struct worker *w)
+{
+	struct handover *all;
+	unsigned i;
+
+	all = calloc(1, sizeof *all);
+	if (all == NULL)
+		return (NULL);
+	all->magic = HANDOVER_MAGIC;
+	all->w = w;
+	all->in.fd = -1;
+	for (i = 0; i < ROLE_SLOTS_MAX; i++) {
+		all->ways[i].io.fd = w->h->handover_out[i];
+		all->ways[i].all = all;
+		STAILQ_INIT(&all->ways[i].waiting);
+	}
+	if (loop_add(w->loop, &all->in, w->h->handover_in, LOOP_IN,
+	    handover_readable) == -1) {
+		free(all);
+		return (NULL);
+	}
+	return (all);
+}
+
+void
+handover_free(struct handover **allp)
+{
+	struct handover *all = *allp;
+	struct parcel *p;
+	unsigned i;
+
+	if (all == NULL)
+		return;
+	*allp = NULL;
+	CHECK_MAGIC(all, HANDOVER_MAGIC);
+	loop_del(all->w->loop, &all->in);
+	for (i = 0; i < ROLE_SLOTS_MAX; i++) {
+		loop_del(all->w->loop, &all->ways[i].io);
+		while ((p = STAILQ_FIRST(&all->ways[i].waiting)) != NULL) {
+			STAILQ_REMOVE_HEAD(&all->ways[i].waiting, link);
+			parcel_free(all, p);
+		}
+	}
+	all->magic = 0;
+	free(all);
+}
