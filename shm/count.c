@@ -1,7 +1,8 @@
 /*
  * Counting connections; the argument why it is exact is in count.h.  Order:
- * the own word is written before those of others are read, with a fence
- * between them; all who enter do so, and one of two fences comes first.
+ * the own word is written before those of others are read, all in one order
+ * that everybody agrees on (seq_cst): of two who enter, the second to write
+ * reads what the first has written.
  */
 #include "shm/count.h"
 
@@ -161,8 +162,9 @@ count_enter_key(struct count *c, enum count_kind kind, struct slice key,
 		if (n == 0)
 			return (true);	/* counted as count_full */
 		HOOK();
-		/* the join's last store may be a relaxed one */
-		atomic_thread_fence(memory_order_seq_cst);
+		/* the join's last store may be a relaxed one: order it */
+		atomic_fetch_add_explicit(&c->t->col[n], 0,
+		    memory_order_seq_cst);
 		if (node_sum(c->t, n) <= limit) {
 			*node = n;
 			return (true);
