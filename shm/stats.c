@@ -377,17 +377,42 @@ stats_slot_dead(struct stats *st, unsigned slot)
 	    memory_order_release);
 }
 
+/*
+ * Connections that ended with their process: what came and did not go.  Not
+ * what the gauge says, which may be one off in a process killed between two
+ * counters.
+ */
+static uint64_t
+close_for_the_dead(uint64_t *column)
+{
+	uint64_t open;
+	unsigned r;
+
+	open = column[COUNTER_connections_accepted] +
+	    column[COUNTER_connections_handed_in] -
+	    column[COUNTER_connections_handed_out];
+	for (r = 0; r < REASON__MAX; r++)
+		open -= column[CELL_REASON + r];
+	if ((int64_t)open <= 0)
+		return (0);
+	__atomic_store_n(column + CELL_REASON + REASON_worker_died,
+	    column[CELL_REASON + REASON_worker_died] + open,
+	    __ATOMIC_RELAXED);
+	return (open);
+}
+
 /* Counters stay: the slot's next owner goes on from them. */
-void
+uint64_t
 stats_slot_free(struct stats *st, unsigned slot)
 {
 	const struct stats_desc *d;
 	uint32_t i, n = atomic_load(&st->hdr->ndesc);
-	uint64_t *column = column_at(st, slot);
+	uint64_t *column = column_at(st, slot), closed;
 	struct counters_row r;
 	unsigned b;
 
 	MUST(st->writer && slot < st->hdr->nslots);
+	closed = close_for_the_dead(column);
 	for (i = 0; i < n; i++) {
 		d = desc_at(st, i);
 		if (d->type == STATS_GAUGE)
@@ -402,6 +427,7 @@ stats_slot_free(struct stats *st, unsigned slot)
 			    __ATOMIC_RELAXED);
 	atomic_store_explicit(&slot_at(st, slot)->state, STATS_SLOT_FREE,
 	    memory_order_release);
+	return (closed);
 }
 
 void

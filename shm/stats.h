@@ -118,7 +118,11 @@ unsigned stats_master(const struct stats *);
 void	stats_slot_live(struct stats *, unsigned slot, enum stats_role,
 	    uint32_t pid, uint32_t generation, const char *name);
 void	stats_slot_dead(struct stats *, unsigned slot);
-void	stats_slot_free(struct stats *, unsigned slot); /* gauges become 0 */
+/*
+ * Master, last: gauges become 0, and what was open is closed for the reason
+ * worker_died.  Returns how many connections that were.
+ */
+uint64_t stats_slot_free(struct stats *, unsigned slot);
 /* Owner (and the master for itself, which is also the file's heartbeat). */
 void	stats_heartbeat(struct stats *, unsigned slot, struct wall now);
 /*

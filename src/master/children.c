@@ -27,6 +27,7 @@
 #include "sys/log.h"
 
 #define CHILDREN_STEADY_MS	10000	/* who lives that long was no failure */
+#define CHILDREN_KILLED_MS	1000	/* ... or this, until a foreign kill */
 #define CHILDREN_DELAY_MS	100	/* first pause, doubled up to ... */
 #define CHILDREN_DELAY_MAX_MS	5000
 #define CHILDREN_HUNG_MS	30000	/* without a heartbeat */
@@ -468,6 +469,39 @@ children_log_death(const struct seat *s, int status, struct mono now)
 		    WEXITSTATUS(status), ran_ms);
 }
 
+/*
+ * Was it all right until it died?  Then its successor need not wait.  A
+ * SIGKILL that we did not send says nothing against the child; only where one
+ * follows the other at once (memory is short) a pause may help.
+ */
+static bool
+children_was_steady(const struct seat *s, int status, struct mono now)
+{
+	uint64_t least_ms = CHILDREN_STEADY_MS;
+
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL &&
+	    s->killed.us == 0)
+		least_ms = CHILDREN_KILLED_MS;
+	return (now.us >= mono_add_ms(s->started, least_ms).us);
+}
+
+static void
+children_replace(struct seat *s, int status, struct mono now)
+{
+	struct children *c = s->all;
+
+	counter_add(COUNTER_children_died, 1);
+	if (c->failed == 0)
+		c->failed = children_exit_code(status);
+	if (children_was_steady(s, status, now))
+		s->delay_ms = 0;
+	children_back_off(s, now);
+	if (s->retry_at.us > now.us)
+		log_warnx("dies too often, not replaced at once role=%s"
+		    " pause_ms=%" PRIu64, s->role->title,
+		    (s->retry_at.us - now.us) / 1000);
+}
+
 static void
 children_died(struct seat *s, int status, struct mono now)
 {
@@ -480,14 +514,9 @@ children_died(struct seat *s, int status, struct mono now)
 	reclaim_child(c->p.segment, c->p.stats, s->slot, s->role->title);
 	if (s->role->id == SLOT_WORKER)
 		buses_gone(s);
-	if (!c->stopping) {
-		counter_add(COUNTER_children_died, 1);
-		if (c->failed == 0)
-			c->failed = children_exit_code(status);
-		if (now.us >= mono_add_ms(s->started, CHILDREN_STEADY_MS).us)
-			s->delay_ms = 0;
-		children_back_off(s, now);
-	} else
+	if (!c->stopping)
+		children_replace(s, status, now);
+	else
 		children_stop_step(c, now);
 	children_changed(c);
 }

@@ -333,6 +333,7 @@ master_child(struct master *m)
 	struct mono now = loop_now(m->loop);
 
 	children_reap(m->children, now);
+	reclaim_tally(m->segment, m->p->conf); /* fewer users, perhaps */
 	children_tick(m->children, now); /* replacements that need not wait */
 }
 

@@ -3,6 +3,8 @@
  */
 #include "master/reclaim.h"
 
+#include <inttypes.h>
+
 #include "conf/conf.h"
 #include "shm/counters.h"
 #include "shm/presence.h"
@@ -15,6 +17,8 @@ void
 reclaim_child(struct segment *seg, struct stats *stats, unsigned slot,
     const char *title)
 {
+	uint64_t nodes = counter_get(COUNTER_shm_reclaimed), closed;
+	struct mono begun = mono_now();
 	char note[128];
 	size_t i;
 
@@ -28,7 +32,13 @@ reclaim_child(struct segment *seg, struct stats *stats, unsigned slot,
 	slot_dead(seg, slot);
 	stats_slot_dead(stats, slot);
 	segment_reclaim(seg, slot);
-	stats_slot_free(stats, slot);
+	closed = stats_slot_free(stats, slot);
+	nodes = counter_get(COUNTER_shm_reclaimed) - nodes;
+	if (nodes + closed == 0)
+		return;		/* it left nothing behind */
+	log_info("reclaimed role=%s slot=%u connections=%" PRIu64 " nodes=%"
+	    PRIu64 " ms=%" PRIu64, title, slot, closed, nodes,
+	    (mono_now().us - begun.us) / 1000);
 }
 
 void

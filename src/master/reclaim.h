@@ -13,7 +13,8 @@ struct stats;
 
 /*
  * A child that waitpid(2) has returned: log the note of its panic, if it left
- * one, repair what it held, and free its slot.
+ * one, repair what it held, close in the statistics what it had open, and
+ * free its slot.
  */
 void	reclaim_child(struct segment *, struct stats *, unsigned slot,
 	    const char *title);

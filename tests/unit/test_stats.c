@@ -165,6 +165,35 @@ a_slots_gauges_end_with_it_and_its_counters_stay(void **state)
 }
 
 static void
+what_a_dead_slot_had_open_is_closed_for_that_reason(void **state)
+{
+	struct stats *st = stats_create(NULL, &params);
+	static const char died[] = "reason=\"worker_died\"";
+
+	(void)state;
+	stats_slot_live(st, 1, STATS_ROLE_WORKER, 99, 3, "worker 1");
+	counters_attach(stats_column(st, 1));
+	counter_add(COUNTER_connections_accepted, 10);
+	counter_add(COUNTER_connections_handed_in, 2);
+	counter_add(COUNTER_connections_handed_out, 1);
+	counter_reason(REASON_client_close);
+	counter_reason(REASON_client_gone);
+	/* killed between two counters: the gauge is behind */
+	counter_add(COUNTER_connections_open, 8);
+	stats_slot_dead(st, 1);
+	assert_int_equal(stats_slot_free(st, 1), 9);
+	assert_int_equal(total(st, "connections_closed", died), 9);
+	assert_int_equal(total(st, "connections_open", ""), 0);
+	/* its successor goes on: only what is new ends with it */
+	stats_slot_live(st, 1, STATS_ROLE_WORKER, 100, 4, "worker 1");
+	counter_add(COUNTER_connections_accepted, 3);
+	assert_int_equal(stats_slot_free(st, 1), 3);
+	assert_int_equal(stats_slot_free(st, 1), 0);
+	assert_int_equal(total(st, "connections_closed", died), 12);
+	stats_close(&st);
+}
+
+static void
 rows_tell_who_is_who(void **state)
 {
 	struct stats *st = stats_create(NULL, &params);
@@ -353,6 +382,7 @@ main(void)
 		T(namespaces_appear_when_they_are_named),
 		T(users_come_from_the_masters_column_only),
 		T(a_slots_gauges_end_with_it_and_its_counters_stay),
+		T(what_a_dead_slot_had_open_is_closed_for_that_reason),
 		T(rows_tell_who_is_who),
 		T(a_reader_notices_the_end_silence_and_a_new_file),
 		T(what_is_not_a_stats_file_is_refused),

@@ -120,6 +120,19 @@ accept_ended(struct worker *w, uint32_t node)
 	count_leave_key(w->count, node);
 }
 
+/* A connection that we have; one that we can't have is not counted. */
+static struct conn *
+accept_take(struct worker *w, int fd, struct tls_ctx *tls,
+    const struct sockaddr_storage *ss)
+{
+	struct conn *c;
+
+	c = conn_new(w, fd, tls, ss);
+	if (c != NULL)
+		counter_add(COUNTER_connections_accepted, 1);
+	return (c);
+}
+
 /*
  * Tell the client, then wait a little for it to go: bytes that nobody read
  * would reset the answer away.  Over TLS that is not worth a handshake.
@@ -135,7 +148,7 @@ accept_refuse(struct worker *w, struct listener *l, int fd,
 		(void)close(fd);
 		return;
 	}
-	c = conn_new(w, fd, NULL, ss);
+	c = accept_take(w, fd, NULL, ss);
 	if (c == NULL)
 		return;
 	c->refused = true;
@@ -210,7 +223,6 @@ accept_one(struct worker *w, struct listener *l)
 		return (errno == ECONNABORTED || errno == EINTR);
 	}
 	accept_recovered(w);
-	counter_add(COUNTER_connections_accepted, 1);
 	if (l->tcp)
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	why = accept_enter(w, &ss, &node);
@@ -218,7 +230,7 @@ accept_one(struct worker *w, struct listener *l)
 		accept_refuse(w, l, fd, &ss, why);
 		return (true);
 	}
-	c = conn_new(w, fd, l->tls, &ss);
+	c = accept_take(w, fd, l->tls, &ss);
 	if (c == NULL) {
 		accept_ended(w, node);
 		counter_add(COUNTER_refused_memory, 1);
