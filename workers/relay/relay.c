@@ -22,7 +22,7 @@
 #include "sys/log.h"
 #include "sys/loop.h"
 
-#define RELAY_ANNOUNCE_MS	1000
+#define RELAY_BEAT_MS	1000
 
 struct relay {
 	const struct heritage *h;
@@ -33,6 +33,7 @@ struct relay {
 	struct table	*tables[2];	/* enum table_id */
 	struct announce	*announce;
 	struct timer	 beat;
+	struct timer	 leave;		/* the next that is told late */
 	bool		 marked;	/* announcements wait: do not sleep */
 };
 
@@ -245,11 +246,39 @@ relay_flush(struct relay *r)
 }
 
 static void
+relay_on_leave(struct timer *t, struct mono now)
+{
+	struct relay *r = container_of(t, struct relay, leave);
+
+	(void)now;
+	relay_announce(r);
+}
+
+/* Be there when the next leave has waited long enough. */
+static void
+relay_wait_for_leaves(struct relay *r)
+{
+	uint64_t due, at = UINT64_MAX;
+	size_t i;
+
+	for (i = 0; i < nitems(r->tables); i++) {
+		due = table_announce_due(r->tables[i]);
+		at = due < at ? due : at;
+	}
+	if (at == UINT64_MAX)
+		timer_stop(loop_wheel(r->loop), &r->leave);
+	else
+		timer_start(loop_wheel(r->loop), &r->leave,
+		    (struct mono){ at }, relay_on_leave);
+}
+
+static void
 relay_before_wait(void *arg)
 {
 	struct relay *r = arg;
 
 	relay_flush(r);
+	relay_wait_for_leaves(r);
 	r->marked = !segment_relay_sleep(r->h->segment);
 	slots_quiesce_enter(r->h->segment, 0);
 }
@@ -280,7 +309,7 @@ relay_on_beat(struct timer *t, struct mono now)
 
 	stats_heartbeat(r->h->stats, 0, loop_wall(r->loop));
 	timer_start(loop_wheel(r->loop), t,
-	    mono_add_ms(now, RELAY_ANNOUNCE_MS), relay_on_beat);
+	    mono_add_ms(now, RELAY_BEAT_MS), relay_on_beat);
 }
 
 /* --- birth and death -----------------------------------------------------*/
