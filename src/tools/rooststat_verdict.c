@@ -50,6 +50,7 @@ static const struct verdict_row {
 	{ "connections_refused", "why=\"limit\"", SEVERITY_WARN },
 	{ "connections_refused", "why=\"memory\"", SEVERITY_BAD },
 	{ "connections_refused", "", SEVERITY_NOTE },
+	{ "count_full",		"", SEVERITY_BAD },
 	{ "deliveries_dropped",	"why=\"memory\"", SEVERITY_BAD },
 	{ "deliveries_dropped",	"why=\"volatile\"", SEVERITY_NOTE },
 	{ "deliveries_dropped",	"", SEVERITY_WARN },

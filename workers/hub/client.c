@@ -297,6 +297,10 @@ client_refresh(struct session *s, const struct inbound *in,
 		f = AUTHFAIL_subject;
 		counter_auth_failed(f);
 	}
+	if (f == AUTHFAIL_rate_limited) {
+		rule_refuse_rate(s, in, limit_retry_ms(s->hub));
+		return (false);
+	}
 	if (f != AUTH_OK) {
 		principal_unref(&who);
 		rule_refuse(s, in, REFUSED_UNAUTHORIZED, "%s",

@@ -29,6 +29,8 @@ session_in(const struct client *c, struct slice nsp)
 	return (NULL);
 }
 
+static const char rate_limited[] = "rate_limited";
+
 static void
 connect_error(struct client *c, const struct conf_namespace *ns,
     struct slice nsp, const char *message, const char *code,
@@ -42,6 +44,9 @@ connect_error(struct client *c, const struct conf_namespace *ns,
 		buf_printf(&data, "{\"code\":\"%s\"", code);
 	if (reason != NULL)
 		buf_printf(&data, ",\"reason\":\"%s\"", reason);
+	if (code == rate_limited)
+		buf_printf(&data, ",\"retry_after_ms\":%llu",
+		    (unsigned long long)limit_retry_ms(h));
 	if (code != NULL)
 		buf_byte(&data, '}');
 	buf_reset(&h->text);
@@ -149,7 +154,7 @@ on_connect(struct client *c, const struct sio_packet *p)
 		enter(c, ns, p->nsp, who);
 	} else {
 		if (f == AUTHFAIL_rate_limited)
-			code = "rate_limited";
+			code = rate_limited;
 		if (f == AUTH_OK && who == NULL) {
 			f = AUTHFAIL_missing;
 			counter_auth_failed(f);
