@@ -50,6 +50,13 @@ struct heritage {
 	const struct token_keys *keys;	/* NULL without jwt */
 	/* files read by the master before rights were dropped */
 	struct slice	 demo_page;	/* n = 0: none */
+	const struct heritage_file {
+		const char	*name;		/* "socket.io.js" */
+		const char	*type;		/* media type */
+		char		 etag[20];	/* with its quotes */
+		struct slice	 body;
+	}		*bundle;		/* conf.client_bundle */
+	size_t		 nbundle;
 	const struct heritage_tls {
 		struct slice	 certificate;	/* PEM */
 		struct slice	 key;

@@ -34,6 +34,24 @@ struct conf_origin {
 	char		*port;		/* decimal, "*", or "" = the scheme's */
 };
 
+/*
+ * CORS for Engine.IO and what is served beside it; off without origins.  It
+ * tells browsers what pages may read; who may connect is conf.origins' and
+ * these origins', the latter over polling only.
+ */
+struct conf_cors {
+	struct conf_origin *origins;
+	size_t		 norigins;
+	char		**methods;	/* none: the usual ones */
+	size_t		 nmethods;
+	char		**headers;	/* none: those that are asked for */
+	size_t		 nheaders;
+	char		**exposed;
+	size_t		 nexposed;
+	bool		 credentials;
+	uint64_t	 max_age_ms;	/* 0: not told */
+};
+
 /* --- keys --------------------------------------------------------------- */
 
 struct conf_jwt_key {
@@ -260,6 +278,8 @@ struct conf {
 	uint64_t	 connect_timeout_ms;
 	uint64_t	 upgrade_timeout_ms;	/* from 101 to the packet "5" */
 	char		*socketio_path;	/* "/socket.io", no slash at its end */
+	struct conf_cors cors;
+	char		*client_bundle;	/* directory; "" = none */
 	/* auth */
 	struct conf_jwt	 jwt;
 	struct conf_api_key *api_keys;
@@ -296,6 +316,9 @@ const struct conf_route *conf_route_find(const struct conf *,
  * its host and port are those of the request's Host header. */
 bool	conf_origin_allowed(const struct conf *, struct slice origin,
 	    struct slice host);
+
+/* It is one of cors.origins. */
+bool	conf_cors_listed(const struct conf_cors *, struct slice origin);
 
 struct conf_errors {
 	struct buf	 text;		/* lines "FILE:LINE: message\n" */

@@ -95,8 +95,8 @@ void
 conf_dump(const struct conf *conf, struct buf *out)
 {
 	static const enum conf_section plain[] = { CONF_SEC_LIMITS,
-		CONF_SEC_HEARTBEAT, CONF_SEC_SOCKETIO, CONF_SEC_SHM,
-		CONF_SEC_STATS, CONF_SEC_PRESENCE };
+		CONF_SEC_HEARTBEAT, CONF_SEC_SOCKETIO, CONF_SEC_CORS,
+		CONF_SEC_SHM, CONF_SEC_STATS, CONF_SEC_PRESENCE };
 
 	CHECK_MAGIC(conf, CONF_MAGIC);
 	dump_rows(CONF_SEC_TOP, conf, 0, out);

@@ -183,6 +183,24 @@ same_host(const struct origin *o, struct slice header)
 	    effective_port(port, o->scheme)));
 }
 
+static bool
+is_origin(struct slice header, struct origin *o)
+{
+	return (split_origin(header, o) && is_host(o->host) &&
+	    (o->port.n == 0 || is_port(o->port)));
+}
+
+/* o: NULL when the header is no origin; "*" takes even that. */
+static bool
+is_listed(const struct conf_origin *v, size_t n, const struct origin *o)
+{
+	for (size_t i = 0; i < n; i++)
+		if (v[i].scheme == NULL ||
+		    (o != NULL && origin_matches(&v[i], o)))
+			return (true);
+	return (false);
+}
+
 bool
 conf_origin_allowed(const struct conf *conf, struct slice origin,
     struct slice host)
@@ -191,13 +209,17 @@ conf_origin_allowed(const struct conf *conf, struct slice origin,
 	bool ok;
 
 	CHECK_MAGIC(conf, CONF_MAGIC);
-	ok = split_origin(origin, &o) && is_host(o.host) &&
-	    (o.port.n == 0 || is_port(o.port));
+	ok = is_origin(origin, &o);
 	if (conf->norigins == 0)
 		return (ok && same_host(&o, host));
-	for (size_t i = 0; i < conf->norigins; i++)
-		if (conf->origins[i].scheme == NULL ||
-		    (ok && origin_matches(&conf->origins[i], &o)))
-			return (true);
-	return (false);
+	return (is_listed(conf->origins, conf->norigins, ok ? &o : NULL));
+}
+
+bool
+conf_cors_listed(const struct conf_cors *cors, struct slice origin)
+{
+	struct origin o;
+	bool ok = is_origin(origin, &o);
+
+	return (is_listed(cors->origins, cors->norigins, ok ? &o : NULL));
 }

@@ -432,6 +432,25 @@ set_strings(struct conf_parser *p, const struct conf_value *v, void *object)
 	strings_put(v->row, object, s);
 }
 
+/* RFC 9110, 5.6.2 */
+static void
+set_tokens(struct conf_parser *p, const struct conf_value *v, void *object)
+{
+	const char *text;
+
+	for (size_t i = 0; i < v->n; i++) {
+		text = v->tokens[i]->text;
+		if (text[strspn(text, "!#$%&'*+-.^_`|~0123456789"
+		    "abcdefghijklmnopqrstuvwxyz"
+		    "ABCDEFGHIJKLMNOPQRSTUVWXYZ")] != '\0') {
+			conf_value_bad(p, v, v->tokens[i], "has a character "
+			    "that names in HTTP do not have");
+			return;
+		}
+	}
+	set_strings(p, v, object);
+}
+
 static void
 dump_strings(const struct conf_directive *row, const void *object,
     struct buf *out)
@@ -490,49 +509,77 @@ dump_bits(const struct conf_directive *row, const void *object,
 	buf_byte(out, '}');
 }
 
+struct origins {
+	struct conf_origin *v;
+	size_t		 n;
+};
+static_assert(offsetof(struct conf, norigins) -
+    offsetof(struct conf, origins) == offsetof(struct origins, n) &&
+    offsetof(struct conf_cors, norigins) -
+    offsetof(struct conf_cors, origins) == offsetof(struct origins, n),
+    "a list is a pointer and its count");
+
+static struct origins
+origins_get(const struct conf_directive *row, const void *object)
+{
+	const char *field = field_in(row, object);
+	struct origins o;
+
+	memcpy(&o.v, field, sizeof(o.v));
+	memcpy(&o.n, field + offsetof(struct origins, n), sizeof(o.n));
+	return (o);
+}
+
+static void
+origins_put(const struct conf_directive *row, void *object, struct origins o)
+{
+	char *field = field_of(row, object);
+
+	memcpy(field, &o.v, sizeof(o.v));
+	memcpy(field + offsetof(struct origins, n), &o.n, sizeof(o.n));
+}
+
 static void
 free_origins(const struct conf_directive *row, void *object)
 {
-	struct conf *conf = object;
+	struct origins o = origins_get(row, object);
 
-	(void)row;
-	for (size_t i = 0; i < conf->norigins; i++)
-		conf_origin_fini(&conf->origins[i]);
-	free(conf->origins);
-	conf->origins = NULL;
-	conf->norigins = 0;
+	for (size_t i = 0; i < o.n; i++)
+		conf_origin_fini(&o.v[i]);
+	free(o.v);
+	origins_put(row, object, (struct origins){ NULL, 0 });
 }
 
 static void
 set_origins(struct conf_parser *p, const struct conf_value *v, void *object)
 {
-	struct conf *conf = object;
+	struct origins o = { NULL, 0 };
 	struct conf_origin origin;
 	const char *wrong;
 
 	free_origins(v->row, object);
 	if (v->n > 0)
-		conf->origins = conf_calloc(v->n, sizeof(*conf->origins));
+		o.v = conf_calloc(v->n, sizeof(*o.v));
 	for (size_t i = 0; i < v->n; i++) {
 		wrong = conf_origin_parse(v->tokens[i]->text, &origin);
 		if (wrong != NULL)
 			conf_value_bad(p, v, v->tokens[i], "%s", wrong);
 		else
-			conf->origins[conf->norigins++] = origin;
+			o.v[o.n++] = origin;
 	}
+	origins_put(v->row, object, o);
 }
 
 static void
 dump_origins(const struct conf_directive *row, const void *object,
     struct buf *out)
 {
-	const struct conf *conf = object;
+	const struct origins all = origins_get(row, object);
 	const struct conf_origin *o;
 
-	(void)row;
 	buf_byte(out, '{');
-	for (size_t i = 0; i < conf->norigins; i++) {
-		o = &conf->origins[i];
+	for (size_t i = 0; i < all.n; i++) {
+		o = &all.v[i];
 		buf_str(out, i == 0 ? "\"" : ", \"");
 		if (o->scheme == NULL)
 			buf_byte(out, '*');
@@ -614,6 +661,7 @@ static const struct {
 	[CONF_TYPE_WORD]       = { set_word, dump_string, free_string },
 	[CONF_TYPE_ENUM]       = { set_enum, dump_enum, NULL },
 	[CONF_TYPE_STRINGS]    = { set_strings, dump_strings, free_strings },
+	[CONF_TYPE_TOKENS]     = { set_tokens, dump_strings, free_strings },
 	[CONF_TYPE_ORIGINS]    = { set_origins, dump_origins, free_origins },
 	[CONF_TYPE_ALGORITHMS] = { set_bits, dump_bits, NULL },
 	[CONF_TYPE_SHA256]     = { set_sha256, dump_sha256, NULL },

@@ -244,6 +244,8 @@ children_heritage(struct seat *s, struct heritage *h)
 	h->started = p->started;
 	h->keys = p->load->keys;
 	h->demo_page = buf_unread(&p->load->demo_page);
+	h->bundle = p->load->bundle;
+	h->nbundle = p->load->nbundle;
 	h->tls = p->load->tls;
 	h->tls_ticket_key = p->load->ticket_key;
 	handovers_column(p->handovers, s->slot, h);

@@ -9,9 +9,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/digest.h"
 #include "conf/conf.h"
 #include "conf/conf_rule.h"
 #include "proto/token.h"
@@ -191,6 +194,97 @@ load_tls(const struct load_context *c, const struct conf *conf,
 	}
 }
 
+/* --- the browser's client ------------------------------------------------*/
+
+#define LOAD_JS		"application/javascript; charset=utf-8"
+#define LOAD_MAP	"application/json; charset=utf-8"
+
+static const struct {
+	const char	*name;
+	const char	*type;
+} load_bundle_names[] = {
+	{ "socket.io.js", LOAD_JS },
+	{ "socket.io.js.map", LOAD_MAP },
+	{ "socket.io.min.js", LOAD_JS },
+	{ "socket.io.min.js.map", LOAD_MAP },
+	{ "socket.io.esm.min.js", LOAD_JS },
+	{ "socket.io.esm.min.js.map", LOAD_MAP },
+	{ "socket.io.msgpack.min.js", LOAD_JS },
+	{ "socket.io.msgpack.min.js.map", LOAD_MAP },
+};
+
+/* A tag that changes with the bytes, and only with them. */
+static void
+load_etag(struct slice body, char etag[20])
+{
+	uint8_t digest[32];
+	unsigned i;
+
+	digest_sha256(body, digest);
+	etag[0] = '"';
+	for (i = 0; i < 8; i++)
+		(void)snprintf(etag + 1 + 2 * i, 3, "%02x", digest[i]);
+	etag[17] = '"';
+	etag[18] = '\0';
+}
+
+/* One file, which need not be there. */
+static void
+load_bundle_file(const struct load_context *c, const char *path, size_t row,
+    struct load *load)
+{
+	struct buf *text = &load->bundle_texts[load->nbundle];
+	struct heritage_file *f = &load->bundle[load->nbundle];
+
+	buf_init(text);
+	if (load_text(path, text) == -1) {
+		if (errno != ENOENT)
+			conf_error(c->errors, c->file, 0,
+			    "client_bundle \"%s\": %s", path,
+			    strerror(errno));
+		buf_fini(text);
+		return;
+	}
+	f->name = load_bundle_names[row].name;
+	f->type = load_bundle_names[row].type;
+	f->body = buf_unread(text);
+	load_etag(f->body, f->etag);
+	load->nbundle++;
+}
+
+static void
+load_bundle(const struct load_context *c, const char *dir, struct load *load)
+{
+	char path[PATH_MAX];
+	size_t i, n = nitems(load_bundle_names);
+
+	load->bundle = calloc(n, sizeof *load->bundle);
+	load->bundle_texts = calloc(n, sizeof *load->bundle_texts);
+	if (load->bundle == NULL || load->bundle_texts == NULL) {
+		conf_error(c->errors, c->file, 0, "%s", strerror(errno));
+		return;
+	}
+	for (i = 0; i < n; i++) {
+		if (snprintf(path, sizeof path, "%s/%s", dir,
+		    load_bundle_names[i].name) < (int)sizeof path)
+			load_bundle_file(c, path, i, load);
+	}
+	if (load->nbundle == 0)
+		conf_error(c->errors, c->file, 0,
+		    "client_bundle \"%s\": no socket.io.js in it", dir);
+}
+
+static void
+load_bundle_free(struct load *load)
+{
+	size_t i;
+
+	for (i = 0; i < load->nbundle; i++)
+		buf_fini(&load->bundle_texts[i]);
+	free(load->bundle_texts);
+	free(load->bundle);
+}
+
 /* --- all -----------------------------------------------------------------*/
 
 static struct load *
@@ -239,6 +333,8 @@ load_all(const struct conf *conf, const char *file, struct conf_errors *errors)
 	if (conf->demo_page[0] != '\0')
 		(void)load_named(&c, 0, "demo_page", conf->demo_page,
 		    &load->demo_page);
+	if (conf->client_bundle[0] != '\0')
+		load_bundle(&c, conf->client_bundle, load);
 	if (getrandom(load->ticket_key, sizeof load->ticket_key, 0) !=
 	    (ssize_t)sizeof load->ticket_key)
 		conf_error(errors, file, 0, "getrandom: %s", strerror(errno));
@@ -266,6 +362,7 @@ load_free(struct load **loadp)
 		buf_fini(&load->texts[i]);
 	}
 	buf_fini(&load->demo_page);
+	load_bundle_free(load);
 	free(load->texts);
 	free(load->tls);
 	explicit_bzero(load, sizeof *load);

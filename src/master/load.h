@@ -20,6 +20,9 @@ struct load {
 #define LOAD_MAGIC	0x10ad10ad
 	struct token_keys *keys;	/* NULL without jwt */
 	struct buf	 demo_page;
+	struct heritage_file *bundle;	/* what is there of client_bundle */
+	size_t		 nbundle;
+	struct buf	*bundle_texts;	/* what bundle points into */
 	size_t		 nlistens;
 	struct heritage_tls *tls;	/* nlistens rows; empty: no TLS there */
 	struct buf	*texts;		/* what tls points into, 2 each */

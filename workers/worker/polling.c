@@ -534,7 +534,8 @@ polling_open(struct request *rq, const struct engineio *e)
 }
 
 void
-polling_session(struct request *rq, const struct engineio *e)
+polling_session(struct request *rq, const struct engineio *e,
+    bool origin_allowed)
 {
 	struct poller *p = polling_find(rq->w->polling, e->sid);
 
@@ -546,7 +547,7 @@ polling_session(struct request *rq, const struct engineio *e)
 	if (!e->version || e->polling == rq->head.upgrade_websocket ||
 	    (e->polling && p->state == POLLER_UPGRADED))
 		upgrade_engine_error(rq, EIO_BAD_REQUEST);
-	else if (!upgrade_origin_allowed(rq))
+	else if (!origin_allowed)
 		upgrade_engine_error(rq, EIO_FORBIDDEN);
 	else if (!e->polling)
 		poller_candidate(p, rq);

@@ -32,7 +32,8 @@ void	polling_free(struct polling **);
 /* The handshake: open a session, answer with the open packet. */
 void	polling_open(struct request *, const struct engineio *);
 /* A session of this worker is named: GET, POST, or a WebSocket. */
-void	polling_session(struct request *, const struct engineio *);
+void	polling_session(struct request *, const struct engineio *,
+	    bool origin_allowed);
 /* The body of its POST is complete (request.h). */
 void	polling_body(struct request *, struct slice body);
 /* ... or is refused: the session does not mind. */

@@ -112,7 +112,8 @@ request_reply(struct request *rq, int status, const char *type,
 		rq->keep_alive = false;
 	buf_reset(&w->text);
 	http_encode_head(&w->text, status, w->wall.ms / 1000, rq->keep_alive,
-	    type, (int64_t)body.n, request_lines(w, extra, rq->lines));
+	    type, status == 304 ? -1 : (int64_t)body.n,
+	    request_lines(w, extra, rq->lines));
 	if (rq->head.method != HTTP_HEAD)
 		buf_slice(&w->text, body);
 	if (w->text.oom) {

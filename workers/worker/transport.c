@@ -1,23 +1,73 @@
 /*
- * The door of Engine.IO: which transport a request is for, and which worker.
- * What a session over polling does is polling.c's, a handshake over WebSocket
- * upgrade.c's, the way to another worker handover.c's.
+ * The door of Engine.IO: which transport a request is for, and which worker;
+ * what browsers are told about other origins.  What a session over polling
+ * does is polling.c's, a handshake over WebSocket upgrade.c's, the way to
+ * another worker handover.c's.
  */
+#include "worker/bundle.h"
 #include "worker/conn.h"
+#include "worker/cors.h"
 #include "worker/handover.h"
 #include "worker/polling.h"
 #include "worker/request.h"
 #include "worker/upgrade.h"
 #include "worker/worker.h"
 
+/* The request's one Origin; empty: none, or several. */
+static struct slice
+transport_origin(const struct request *rq)
+{
+	struct slice origin;
+
+	if (http_field_count(&rq->head, "Origin") != 1 ||
+	    !http_field(&rq->head, "Origin", &origin))
+		return (slice_of(NULL, 0));
+	return (origin);
+}
+
+/* Lines for each response to this request. true: it was a preflight. */
+static bool
+transport_cors(struct request *rq)
+{
+	const struct conf_cors *cors = &rq->w->conf->cors;
+	bool preflight = rq->head.method == HTTP_OPTIONS;
+	struct buf *b = &rq->w->cors;
+	struct slice headers = { NULL, 0 };
+
+	if (cors->norigins == 0)
+		return (false);
+	if (preflight && !http_field(&rq->head,
+	    "Access-Control-Request-Headers", &headers))
+		headers = slice_of(NULL, 0);
+	buf_reset(b);
+	cors_lines(b, cors, transport_origin(rq), preflight ? &headers : NULL);
+	buf_byte(b, '\0');
+	if (!b->oom)
+		rq->lines = (const char *)b->data;
+	if (preflight)
+		request_reply(rq, 204, NULL, slice_of(NULL, 0), NULL);
+	return (preflight);
+}
+
+/* WebSockets know no CORS: only allowed_origins opens them. */
+static bool
+transport_allowed(const struct request *rq)
+{
+	const struct conf_cors *cors = &rq->w->conf->cors;
+
+	return (upgrade_origin_allowed(rq) || (!rq->head.upgrade_websocket &&
+	    cors->norigins > 0 && conf_cors_listed(cors,
+	    transport_origin(rq))));
+}
+
 static void
-transport_session(struct request *rq, const struct engineio *e)
+transport_session(struct request *rq, const struct engineio *e, bool allowed)
 {
 	const struct heritage *h = rq->w->h;
 
 	if (e->owner == (uint16_t)((unsigned)h->slot << 8 |
 	    (h->generation & 0xff))) {
-		polling_session(rq, e);
+		polling_session(rq, e, allowed);
 		return;
 	}
 	switch (handover_pass(rq, e)) {
@@ -37,10 +87,13 @@ void
 transport_serve(struct request *rq)
 {
 	struct engineio e;
+	bool allowed;
 	int r;
 
-	r = engineio_check(&rq->head, upgrade_origin_allowed(rq),
-	    rq->w->decoded, &e);
+	if (transport_cors(rq) || bundle_serve(rq))
+		return;
+	allowed = transport_allowed(rq);
+	r = engineio_check(&rq->head, allowed, rq->w->decoded, &e);
 	switch (r) {
 	case ENGINEIO_POLLING:
 		polling_open(rq, &e);
@@ -49,7 +102,7 @@ transport_serve(struct request *rq)
 		upgrade_engine(rq, e.b64);
 		break;
 	case ENGINEIO_SESSION:
-		transport_session(rq, &e);
+		transport_session(rq, &e, allowed);
 		break;
 	default:
 		upgrade_engine_error(rq, (enum eio_error)r);

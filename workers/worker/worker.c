@@ -395,6 +395,7 @@ worker_open_conns(struct worker *w)
 	buf_init(&w->text);
 	buf_init(&w->body);
 	buf_init(&w->lines);
+	buf_init(&w->cors);
 	w->rbuf = malloc(WORKER_RBUF + 1);
 	w->tlsbuf = malloc(CONN_TLS_RECORD);
 	buf_init(&extra);
@@ -446,6 +447,7 @@ worker_free(struct worker *w)
 	buf_fini(&w->text);
 	buf_fini(&w->body);
 	buf_fini(&w->lines);
+	buf_fini(&w->cors);
 	free(w->demo_extra);
 	free(w->users);
 	free(w->rbuf);

@@ -93,6 +93,7 @@ struct worker {
 	struct buf	 text;		/* what is encoded and sent at once */
 	struct buf	 body;		/* of a response */
 	struct buf	 lines;		/* of a response's head */
+	struct buf	 cors;		/* ... for this request's origin */
 	uint8_t		 decoded[WORKER_DECODED];
 
 	struct polling	*polling;

@@ -1,0 +1,56 @@
+/*
+ * The browser's client, as its server has always had it beside it.
+ */
+#include "worker/bundle.h"
+
+#include <stdio.h>
+
+#include "worker/request.h"
+#include "worker/worker.h"
+
+static const struct heritage_file *
+bundle_find(const struct worker *w, struct slice path)
+{
+	struct slice base = slice_str(w->conf->socketio_path);
+	size_t i;
+
+	if (path.n <= base.n || path.p[base.n] != '/')
+		return (NULL);
+	path = slice_from(path, base.n + 1);
+	for (i = 0; i < w->h->nbundle; i++)
+		if (slice_eq(path, slice_str(w->h->bundle[i].name)))
+			return (&w->h->bundle[i]);
+	return (NULL);
+}
+
+/* RFC 9110, 13.1.2: a list of tags, compared weakly, or "*". */
+static bool
+bundle_unchanged(const struct request *rq, const char *etag)
+{
+	struct slice value;
+	size_t n;
+
+	if (!http_field(&rq->head, "If-None-Match", &value))
+		return (false);
+	n = slice_str(etag).n;	/* with its quotes: it can't be part of one */
+	return (slice_eq(value, SLICE("*")) || (value.n >= n &&
+	    memmem(value.p, value.n, etag, n) != NULL));
+}
+
+bool
+bundle_serve(struct request *rq)
+{
+	const struct heritage_file *f = bundle_find(rq->w, rq->head.path);
+	char lines[128];
+
+	if (f == NULL || (rq->head.method != HTTP_GET &&
+	    rq->head.method != HTTP_HEAD))
+		return (false);
+	(void)snprintf(lines, sizeof lines,
+	    "Cache-Control: public, max-age=0\r\nETag: %s\r\n", f->etag);
+	if (bundle_unchanged(rq, f->etag))
+		request_reply(rq, 304, NULL, slice_of(NULL, 0), lines);
+	else
+		request_reply(rq, 200, f->type, f->body, lines);
+	return (true);
+}
