@@ -1,8 +1,8 @@
 /*
  * The crash-safe table: nodes found by (namespace, key), each saying which
  * slots hold it.  Instances are shm/presence.h, shm/interest.h, shm/count.h,
- * which are what others use; this header is for them, for the relay's announcements and
- * for the tests.
+ * which are what others use; this header is for them, for the relay's
+ * announcements and for the tests.
  *
  * Any process may be killed between any two accesses.  The word ann of a node
  * says what the world is told (level and version); bits say which workers
