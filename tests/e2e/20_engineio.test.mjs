@@ -47,14 +47,12 @@ const request = E(3, 'Bad request');
 const session = E(1, 'Session ID unknown');
 const S = 'AAAAAAAAAAAAAAAAAAAA';
 for (const [what, query, wanted, verb] of [
-	['polling is not served', '?EIO=4&transport=polling', unknown],
 	['another transport', '?EIO=4&transport=carrier-pigeon', unknown],
 	['no transport', '?EIO=4', unknown],
 	['no query', '', unknown],
 	['an array-like transport', '?EIO=4&transport[]=websocket', unknown],
 	['websocket by plain GET', '?EIO=4&transport=websocket', request],
 	['POST to open', '?EIO=4&transport=websocket', [method, request], 'POST'],
-	['jsonp', '?EIO=4&transport=polling&j=0', unknown],
 	['a prototype name as sid', '?EIO=4&transport=websocket&sid=__proto__', [session, request]],
 	['an unknown sid', `?EIO=4&transport=websocket&sid=${S}`, [session, request]],
 ]) {

@@ -1,0 +1,222 @@
+/*
+ * Several workers and no balancer that knows sessions: each request of a
+ * polling client may reach another worker than the one before.
+ */
+import assert from 'node:assert/strict';
+import http from 'node:http';
+import { after, before, test } from 'node:test';
+
+import { Daemon, sanitized, sleep, until } from './lib/daemon.mjs';
+import { ask, connect, connected, gotten, heard } from './lib/clients.mjs';
+import { Polling, request } from './lib/polling.mjs';
+import { Sock, Ws } from './lib/wire.mjs';
+import { echo } from './lib/conf.mjs';
+
+const polling = { transports: ['polling'] };
+const both = { transports: ['polling', 'websocket'] };
+const conf = echo + `
+namespace "/c" { auth = none
+    room "{r}" { join = open }
+    event "n" { to = room:room meta = off } }
+`;
+let d;
+before(async () => { d = await Daemon.start({ workers: 4, conf }); });
+after(() => d.stop());
+
+test('each request over a connection of its own', async () => {
+	const p = await (await Polling.open(d.port)).connect();
+	for (let i = 0; i < 100; i++) {
+		await p.send(`42["q",${i}]`);
+		assert.deepEqual(await p.packets(), [`42["q",${i}]`]);
+	}
+	assert.ok(await d.metric('eio_forwarded') > 50);
+	assert.equal(await d.metric('connections_handed_in'),
+	    await d.metric('connections_handed_out'));
+});
+
+test('30 clients on polling, all in one room', async () => {
+	const all = await Promise.all([...Array(30).keys()].map(() =>
+		connect(d, '/c', polling)));
+	await Promise.all(all.map((s) => ask(s, 'room:join', { room: 'r' })));
+	for (let i = 0; i < 20; i++)
+		all.forEach((s, k) => s.emit('n', { room: 'r', k, i }));
+	for (const [k, s] of all.entries()) {
+		const got = (await heard(s, 'n', 20 * 29, 20000))
+		    .map((a) => a[0]);
+		assert.equal(got.length, 20 * 29);
+		for (let j = 0; j < 30; j++)
+			assert.deepEqual(got.filter((m) => m.k === j)
+			    .map((m) => m.i), j === k ? [] :
+			    [...Array(20).keys()]);
+	}
+	all.forEach((s) => s.close());
+});
+
+test('40 clients upgrade under traffic', async () => {
+	await Promise.all([...Array(40).keys()].map(async () => {
+		const s = await connect(d, '/', both);
+		for (let i = 0; i < 100; i++)
+			s.emit('back', i);
+		await until(() => gotten(s, 'echo').length >= 100, '100 echoes',
+		    20000);
+		assert.deepEqual(gotten(s, 'echo').map((a) => a[0]),
+		    [...Array(100).keys()]);
+		await until(() => s.io.engine.transport.name === 'websocket',
+		    'upgrade', 20000);
+		s.close();
+	}));
+});
+
+test('keep-alive: connections move to whom they ask for', async () => {
+	const agent = new http.Agent({ keepAlive: true, maxSockets: 2 });
+	const list = [];
+	for (let i = 0; i < 8; i++)
+		list.push(await (await Polling.open(d.port, { agent })).connect());
+	for (let i = 0; i < 20; i++)
+		for (const p of list) {
+			await p.send(`42["q",${i}]`);
+			assert.deepEqual(await p.packets(), [`42["q",${i}]`]);
+		}
+	agent.destroy();
+});
+
+test('a large body, whose rest comes later', async () => {
+	const big = `42["q","${'x'.repeat(700000)}"]`;
+	for (let i = 0; i < 8; i++) {
+		const p = await (await Polling.open(d.port)).connect();
+		const s = await Sock.open(d.port);
+		s.send(`POST ${p.target} HTTP/1.1\r\nHost: x\r\nContent-Length: ${
+		    big.length}\r\n\r\n${big.slice(0, 100 + i * 20000)}`);
+		await sleep(10);
+		s.send(big.slice(100 + i * 20000));
+		assert.equal((await s.response()).body, 'ok');
+		s.close();
+		assert.deepEqual(await p.packets(), [big]);
+	}
+});
+
+test('requests behind each other, for sessions of several workers', async () => {
+	const list = [];
+	for (let i = 0; i < 6; i++)
+		list.push(await (await Polling.open(d.port)).connect());
+	const s = await Sock.open(d.port);
+	const post = (p, t) => `POST ${p.target} HTTP/1.1\r\nHost: x\r\n` +
+	    `Content-Length: ${t.length}\r\n\r\n${t}`;
+	s.send(list.map((p, i) => post(p, `42["q",${i}]`) +
+	    'GET /livez HTTP/1.1\r\nHost: x\r\n\r\n').join(''));
+	for (let i = 0; i < list.length; i++) {
+		assert.equal((await s.response()).body, 'ok');
+		assert.equal((await s.response()).status, 200);
+	}
+	s.close();
+	for (const [i, p] of list.entries())
+		assert.deepEqual(await p.packets(), [`42["q",${i}]`]);
+});
+
+test('frames sent together with the upgrade request go along', async () => {
+	for (let i = 0; i < 8; i++) {
+		const p = await (await Polling.open(d.port)).connect();
+		const w = await Ws.open(d.port, p.ws, { extra: undefined });
+		assert.equal(w.response.status, 101);
+		w.text('2probe');
+		assert.equal(await w.message(), '3probe');
+		w.text('5');
+		w.text(`42["q",${i}]`);
+		assert.equal(await w.message(), `42["q",${i}]`);
+		w.drop();
+	}
+});
+
+test('sids of slots that nobody has, and of earlier generations', async () => {
+	const p = await Polling.open(d.port);
+	const id = Buffer.from(p.sid, 'base64url');
+	const before = await d.metric('eio_forwarded');
+	for (const [slot, generation] of [[0, 0], [9, id[1]], [255, 255],
+	    [id[0], id[1] + 1], [id[0] % 4 + 1, 200]]) {
+		const sid = Buffer.from(id);
+		sid[0] = slot;
+		sid[1] = generation;
+		for (let i = 0; i < 4; i++) {
+			const r = await request(d.port, 'GET', `${p.base}&sid=${
+			    sid.toString('base64url')}`);
+			assert.deepEqual([r.status, r.body], [400,
+				'{"code":1,"message":"Session ID unknown"}']);
+		}
+	}
+	assert.equal(await d.metric('eio_forwarded'), before);
+});
+
+test('limits: connections that were passed along are counted once', async () => {
+	const e = await Daemon.start({ workers: 4, conf: conf +
+	    'limits { per_address = 30 connections = 40 }\n' });
+	const agent = new http.Agent({ keepAlive: true, maxSockets: 20 });
+	const list = await Promise.all([...Array(10).keys()].map(async () =>
+		(await Polling.open(e.port, { agent })).connect()));
+	for (let i = 0; i < 20; i++)
+		await Promise.all(list.map((p) => p.send('42["q",1]')));
+	agent.destroy();
+	await until(async () => await e.metric('connections_open') <= 2,
+	    'all closed');
+	const socks = [];
+	for (let i = 0; i < 29; i++)
+		socks.push(await Sock.open(e.port));
+	await sleep(100);
+	assert.equal(await e.metric('connections_refused', 'address'), 0);
+	socks.forEach((s) => s.close());
+	await e.stop();
+});
+
+const KILLS = sanitized ? 3 : 6;
+test(`a worker killed ${KILLS} times: only its own sessions are lost`, async () => {
+	const e = await Daemon.start({ workers: 4, conf });
+	e.mayDie = true;
+	const slotOf = (s) => Buffer.from(s.io.engine.id, 'base64url')[0];
+	const all = await Promise.all([...Array(24).keys()].map(() =>
+		connect(e, '/', { ...polling, reconnection: false })));
+	let stop = false;
+	const lost = new Map();
+	const loops = all.map(async (s) => {
+		s.slot = slotOf(s);
+		s.on('disconnect', (why, x) => lost.set(s,
+		    { why, status: x?.context?.status, text:
+			x?.context?.responseText }));
+		while (!stop && s.connected) {
+			try {
+				assert.equal(await ask(s, 'ask', 1), 1);
+			} catch {
+				break;
+			}
+		}
+	});
+	for (let k = 0; k < KILLS; k++) {
+		await sleep(300);
+		const slot = k % 4 + 1;
+		const old = e.worker(slot);
+		if (!old)
+			continue;
+		process.kill(old.pid, 'SIGKILL');
+		all.filter((s) => s.slot === slot).forEach((s) => {
+			s.doomed = true;
+		});
+		await until(() => all.every((s) => !s.doomed || !s.connected),
+		    'its sessions are lost', 20000);
+		await until(() => e.worker(slot) &&
+		    e.worker(slot).pid !== old.pid, 'a new worker', 20000);
+	}
+	await sleep(300);
+	stop = true;
+	await Promise.all(loops);
+	for (const [s, how] of lost)
+		if (!s.doomed)	/* its request was in the dead one's hands */
+			assert.notEqual(how.status, 400, JSON.stringify(how));
+	const alive = all.filter((s) => !s.doomed);
+	assert.ok(alive.filter((s) => s.connected).length >= alive.length - 4,
+	    `${lost.size} lost, ${all.length - alive.length} doomed`);
+	/* and whoever comes now is served */
+	const s = await connect(e, '/', polling);
+	assert.equal(await ask(s, 'ask', 2), 2);
+	s.close();
+	all.forEach((c) => c.close());
+	await connected(await connect(e, '/', polling)).then((c) => c?.close());
+	await e.stop();
+});
