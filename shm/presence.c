@@ -250,12 +250,16 @@ static void
 info_of(const struct table *t, uint32_t n, struct presence_info *info)
 {
 	const struct shm_node *node = table_node(t, n);
-	uint64_t a, status;
+	uint64_t a, seen, status;
 
 	a = atomic_load_explicit(&node->ann, memory_order_seq_cst);
+	/* who has come to watch and reads this before the relay changes it is
+	 * told of the change: see announce() in table_relay.c */
+	seen = atomic_load_explicit(&t->seen[n], memory_order_seq_cst);
 	status = atomic_load_explicit(&node->status, memory_order_acquire);
 	*info = (struct presence_info){ .tracked = true,
 		.online = (a & ANN_LEVEL) != 0, .local = (a & ANN_L) != 0,
+		.told = (seen & ANN_LEVEL) != 0,
 		.version = ANN_VERSION(a), .connections = connections(t, n),
 		.status = (uint8_t)(status >> 24), .set_at_s = status >> 32,
 		.last_seen_ms = atomic_load_explicit(&node->last_seen_ms,
@@ -307,7 +311,8 @@ presence_list(struct presence *p, uint16_t ns, uint32_t *cursor,
 		    table_node(t, n)->ns != ns)
 			continue;
 		info_of(t, n, &out[got].info);
-		if (!out[got].info.online || (atomic_load(
+		if (!(out[got].info.online || out[got].info.told) ||
+		    (atomic_load(
 		    &table_node(t, n)->ann) & ANN_DEAD) != 0)
 			continue;
 		out[got].whole = table_key(t, table_node(t, n),

@@ -19,6 +19,8 @@ struct presence_info {
 	bool		 online;	/* here or on another host */
 	bool		 local;		/* on this host */
 	bool		 tracked;	/* there is a node for this user */
+	bool		 told;		/* online, as the relay has told it: a
+					 * leave may be waiting for its grace */
 	uint32_t	 connections;	/* of this host, all workers */
 	uint8_t		 status;	/* code, 0 = never set */
 	uint64_t	 set_at_s;	/* unix; of the status */
@@ -58,7 +60,7 @@ void	presence_set_status(struct presence *, uint32_t node, uint16_t ns,
 bool	presence_get(struct presence *, uint16_t ns, struct slice user,
 	    struct presence_info *);
 /*
- * Users of a namespace, online ones only.  *cursor 0 starts; 0 afterwards:
+ * Users of a namespace, who are online or told to be.  *cursor 0 starts; 0 afterwards:
  * that was all.  Fills up to max entries and returns how many, perhaps none
  * (it looks at 16384 nodes per call).  Who is there throughout is listed
  * exactly once.

@@ -163,8 +163,10 @@ announce(struct table *t, uint32_t n, uint64_t now_us, table_emit *emit,
 		return;
 	HOOK();
 	if (((a ^ seen) & ANN_LEVEL) != 0 && !BREAK_NO_PEND) {
+		/* before emit looks for who is interested: who reads the old
+		 * one after he became interested is among them */
 		atomic_store_explicit(&t->seen[n], a | ANN_PEND,
-		    memory_order_release);
+		    memory_order_seq_cst);
 		HOOK();
 	}
 	tell(t, n, seen, a, false, emit, arg);

@@ -98,6 +98,28 @@ test('a page reload makes no leave and join', async () => {
 	closeAll(b, e, w);
 });
 
+test('who begins to watch within the grace is not left behind', async () => {
+	const [w0] = await sioOn(d, [1], '/query', as('g-watch'));
+	await ask(w0, 'presence:watch', { users: ['g-bob', 'g-end'] });
+	let b = await connect(d, '/query', as('g-bob'));
+	await until(() => updates(w0, 'g-bob').length === 1, 'bob online');
+	b.close();
+	await until(async () => (await ask(w0, 'presence:get',
+	    { users: ['g-bob'] })).users[0].status === 'offline', 'bob is gone');
+	/* his leave is not told yet, and will not be */
+	const [w] = await sioOn(d, [2], '/query', as('g-late'));
+	const first = await ask(w, 'presence:watch',
+	    { users: ['g-bob', 'g-end'] });
+	b = await connect(d, '/query', as('g-bob'));
+	await sleep(400);
+	const e = await connect(d, '/query', as('g-end'));
+	await until(() => updates(w, 'g-end').length === 1, 'end online');
+	const told = updates(w, 'g-bob').map((u) => u.status);
+	assert.equal([first.users[0].status, ...told].at(-1), 'online');
+	assert.deepEqual(updates(w0, 'g-bob').at(-1).status, 'online');
+	closeAll(b, e, w, w0);
+});
+
 test('a namespace may tell everybody', async () => {
 	const [a] = await sioOn(d, [1], '/all', as('n-ann'));
 	const [b] = await sioOn(d, [2], '/all', as('n-bob'));

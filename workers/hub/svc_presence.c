@@ -84,16 +84,21 @@ presence_room_leave(struct session *s, struct membership *m)
 
 /* --- status --------------------------------------------------------------- */
 
+/*
+ * as_told: for who hears of changes from now on.  A user whose leave waits for
+ * its grace is online for him: if the user comes back in time nobody is told
+ * anything.
+ */
 static void
 entry_of(struct hub *h, const struct conf_namespace *ns, struct slice user,
-    struct status_entry *e)
+    bool as_told, struct status_entry *e)
 {
 	struct presence_info info;
 
 	*e = (struct status_entry){ .user = user };
 	if (!presence_get(h->presence, ns->index, user, &info))
 		return;
-	e->online = info.online;
+	e->online = info.online || (as_told && info.told);
 	e->code = info.status;
 	e->connections = info.connections;
 	e->last_seen_ms = info.last_seen_ms;
@@ -105,7 +110,7 @@ presence_user_json(struct hub *h, const struct conf_namespace *ns,
 {
 	struct status_entry e;
 
-	entry_of(h, ns, user, &e);
+	entry_of(h, ns, user, false, &e);
 	status_encode(b, &e);
 }
 
@@ -155,7 +160,7 @@ status_now(struct session *s, uint64_t *last_seen_ms)
 {
 	struct status_entry e;
 
-	entry_of(s->hub, s->ns, principal_user(s->who), &e);
+	entry_of(s->hub, s->ns, principal_user(s->who), false, &e);
 	*last_seen_ms = e.last_seen_ms;
 	return (e.code);
 }
@@ -212,9 +217,9 @@ presence_idle_check(struct session *s)
 /* --- lists ---------------------------------------------------------------- */
 
 /* Walk the table: users of a namespace, or of one room of it. */
-bool
-presence_list_json(struct hub *h, const struct conf_namespace *ns,
-    struct slice room, uint32_t cursor, unsigned limit, struct buf *b)
+static bool
+list_json(struct hub *h, const struct conf_namespace *ns, struct slice room,
+    bool as_told, uint32_t cursor, unsigned limit, struct buf *b)
 {
 	struct presence_entry found[32];
 	struct slice name, user;
@@ -229,10 +234,12 @@ presence_list_json(struct hub *h, const struct conf_namespace *ns,
 		    rooms_ns(h, ns), &cursor, found, nitems(found));
 		for (i = 0; i < n; i++) {
 			user = found[i].user;
+			if (!as_told && !found[i].info.online)
+				continue;
 			if (room.n != 0 && (!status_room_split(user, &name,
 			    &user) || !slice_eq(name, room)))
 				continue;
-			entry_of(h, ns, user, &e);
+			entry_of(h, ns, user, as_told, &e);
 			if (got++ != 0)
 				buf_byte(b, ',');
 			status_encode(b, &e);
@@ -245,6 +252,13 @@ presence_list_json(struct hub *h, const struct conf_namespace *ns,
 	}
 	buf_byte(b, '}');
 	return (true);
+}
+
+bool
+presence_list_json(struct hub *h, const struct conf_namespace *ns,
+    struct slice room, uint32_t cursor, unsigned limit, struct buf *b)
+{
+	return (list_json(h, ns, room, false, cursor, limit, b));
 }
 
 /* --- events --------------------------------------------------------------- */
@@ -312,6 +326,18 @@ add_entry(struct session *s, const struct inbound *in, struct slice user,
 }
 
 static bool
+add_watched(struct session *s, struct slice user, struct buf *b)
+{
+	struct status_entry e;
+
+	if (b->data[b->wpos - 1] == '}')
+		buf_byte(b, ',');
+	entry_of(s->hub, s->ns, user, true, &e);
+	status_encode(b, &e);
+	return (true);
+}
+
+static bool
 add_watch(struct session *s, const struct inbound *in, struct slice user,
     struct buf *b)
 {
@@ -327,7 +353,7 @@ add_watch(struct session *s, const struct inbound *in, struct slice user,
 			return (false);
 		}
 	}
-	return (add_entry(s, in, user, b));
+	return (add_watched(s, user, b));
 }
 
 static bool
@@ -387,8 +413,7 @@ answer_room(struct session *s, const struct inbound *in, struct slice raw)
 		return (false);
 	}
 	buf_init(&b);
-	ok = presence_list_json(s->hub, s->ns, room, 0, PRESENCE_LIST_MAX,
-	    &b);
+	ok = list_json(s->hub, s->ns, room, true, 0, PRESENCE_LIST_MAX, &b);
 	if (ok && !b.oom)
 		session_ack(s, &in->ack, buf_unread(&b));
 	else

@@ -145,7 +145,8 @@ announce_user(struct announce *a, const struct conf_namespace *ns,
 	struct status_entry entry = { .user = t->key };
 
 	fill_entry(a, ns, t->key, &entry);
-	if (was_told(a, t->node, entry.code) && t->status)
+	/* offline as before: was here for a moment, and may have been seen */
+	if (was_told(a, t->node, entry.code) && t->status && t->is != 0)
 		return;
 	/* what is told is what happened, though it may be over by now */
 	entry.online = t->is != 0;
@@ -197,6 +198,6 @@ announce_presence(void *arg, const struct table_event *t)
 		return;
 	if (t->ns < n)
 		announce_user(a, ns, t);
-	else if (!t->status)
+	else if (!t->status || t->is == 0)
 		announce_in_room(a, ns, t);
 }
