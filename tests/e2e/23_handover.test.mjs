@@ -3,11 +3,12 @@
  * polling client may reach another worker than the one before.
  */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import http from 'node:http';
 import { after, before, test } from 'node:test';
 
-import { Daemon, sanitized, sleep, until } from './lib/daemon.mjs';
-import { ask, connect, connected, gotten, heard } from './lib/clients.mjs';
+import { Daemon, sanitized, sleep, tempdir, until } from './lib/daemon.mjs';
+import { ask, connect, connected, gotten, heard, io, once } from './lib/clients.mjs';
 import { Polling, request } from './lib/polling.mjs';
 import { Sock, Ws } from './lib/wire.mjs';
 import { echo } from './lib/conf.mjs';
@@ -164,6 +165,63 @@ test('limits: connections that were passed along are counted once', async () => 
 	assert.equal(await e.metric('connections_refused', 'address'), 0);
 	socks.forEach((s) => s.close());
 	await e.stop();
+});
+
+/* TLS stays with the worker that accepted it: plain bytes go to the owner. */
+test('TLS: requests, large bodies both ways, upgrades', async () => {
+	const dir = tempdir();
+	execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt',
+	    'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj',
+	    '/CN=localhost', '-keyout', `${dir}/key.pem`, '-out',
+	    `${dir}/cert.pem`], { stdio: 'ignore' });
+	const e = await Daemon.start({ workers: 4, conf: conf + `
+listen "127.0.0.1:0" { tls = true
+    certificate = "${dir}/cert.pem" key = "${dir}/key.pem" }\n` });
+	const tls = { rejectUnauthorized: false };
+	for (let i = 0; i < 10; i++) {
+		const p = await (await Polling.open(e.ports[1], { tls })).connect();
+		for (let k = 0; k < 5; k++) {
+			await p.send(`42["q",${k}]`);
+			assert.deepEqual(await p.packets(), [`42["q",${k}]`]);
+		}
+		const big = `42["q","${'x'.repeat(900000)}"]`;
+		await p.send(big);
+		assert.deepEqual(await p.packets(), [big]);
+		const w = await Ws.must(e.ports[1], p.ws, { tlsOptions: tls });
+		w.text('2probe');
+		assert.equal(await w.message(), '3probe');
+		w.text('5');
+		w.text(big);
+		assert.equal(await w.message(), big);
+		await w.bye();
+		await until(() => p.gone(), 'error 1');
+	}
+	const all = await Promise.all([...Array(12).keys()].map(() => {
+		const s = io(`https://127.0.0.1:${e.ports[1]}/c`, { ...both, ...tls,
+			forceNew: true, reconnection: false });
+		s.got = [];
+		s.onAny((...a) => s.got.push(a));
+		return connected(s).then(() => s);
+	}));
+	await Promise.all(all.map((s) => ask(s, 'room:join', { room: 'r' })));
+	all.forEach((s, k) => s.emit('n', { room: 'r', k }));
+	for (const s of all)
+		await heard(s, 'n', 11, 20000);
+	await until(() => all.every((s) =>
+		s.io.engine.transport.name === 'websocket'), 'upgrades', 20000);
+	assert.ok(await e.metric('eio_forwarded') > 50);
+	/* aborted on this side: the session on the other one ends */
+	const p = await (await Polling.open(e.ports[1], { tls })).connect();
+	const get = p.get();
+	await sleep(100);
+	get.abort();
+	await until(() => p.gone(), 'error 1');
+	/* half of them leave, half are there when the daemon stops */
+	all.slice(6).forEach((s) => s.close());
+	const why = Promise.all(all.slice(0, 6).map((s) => once(s, 'disconnect')));
+	await e.stop();
+	assert.deepEqual((await why).map(([r]) => r), Array(6)
+	    .fill('transport close'));
 });
 
 const KILLS = sanitized ? 3 : 6;

@@ -19,6 +19,7 @@
 #include "worker/polling.h"
 #include "worker/request.h"
 #include "worker/tls.h"
+#include "worker/tunnel.h"
 #include "worker/worker.h"
 
 #define CONN_LINGER_MS	2000	/* wait for the peer's FIN */
@@ -340,6 +341,15 @@ conn_part(struct conn *c)
 		}
 		conn_wait_for_end(c, CONN_LINGER,
 		    c->w->conf->slow_consumer_timeout_ms);
+		break;
+	case CONN_TUNNEL:
+		tunnel_close(c);
+		conn_tail_free(c);
+		if (c->abort || c->outq.n == 0)
+			conn_end(c);
+		else
+			conn_wait_for_end(c, CONN_LINGER,
+			    c->w->conf->slow_consumer_timeout_ms);
 		break;
 	case CONN_TLS:
 	case CONN_CLOSING:

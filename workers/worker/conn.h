@@ -27,6 +27,7 @@
 struct client;
 struct http_body;
 struct poller;
+struct tunnel;
 struct tls;
 struct tls_ctx;
 struct worker;
@@ -35,6 +36,7 @@ enum conn_state {
 	CONN_TLS,	/* handshake */
 	CONN_HTTP,	/* requests; also while a response is on its way */
 	CONN_WS,	/* frames; a client of the hub */
+	CONN_TUNNEL,	/* TLS whose plain bytes are another worker's */
 	CONN_CLOSING,	/* our Close is out; only the peer's is waited for */
 	CONN_LINGER,	/* the last bytes go out; what comes is discarded */
 	CONN_DEAD	/* closed; freed when the turn is over */
@@ -69,8 +71,12 @@ struct conn {			/* zeroed by the slab; on a cache line */
 	struct ws	 ws;
 	struct conn_tail *tail;
 	struct http_body *body;		/* HTTP: a request's body is coming */
-	struct poller	*poller;	/* this is one of its requests, its
-					 * candidate, or its WebSocket */
+	union {
+		struct poller	*poller; /* HTTP, WS: this is one of its
+					  * requests, its candidate, or its
+					  * WebSocket */
+		struct tunnel	*tunnel; /* TUNNEL */
+	};
 	struct worker	*w;
 	LIST_ENTRY(conn) link;		/* of the worker's connections */
 	struct conn	*next;		/* parting or doomed */

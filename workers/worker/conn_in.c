@@ -13,6 +13,7 @@
 #include "worker/polling.h"
 #include "worker/request.h"
 #include "worker/tls.h"
+#include "worker/tunnel.h"
 #include "worker/worker.h"
 
 #define CONN_TLS_STEPS	16	/* handshake steps a turn: 250 us each */
@@ -151,6 +152,9 @@ conn_pump(struct conn *c, size_t n, size_t old)
 			break;
 		case CONN_WS:
 			used = conn_frames(c, p, n);
+			break;
+		case CONN_TUNNEL:
+			used = tunnel_input(c, p, n);
 			break;
 		case CONN_CLOSING:
 			used = conn_frames_closing(c, p, n);
@@ -330,7 +334,8 @@ conn_resume(struct conn *c)
 	size_t n;
 
 	n = conn_unkeep(c);
-	if (n > 0 && c->state == CONN_HTTP && !c->parting && !c->stalled)
+	if (n > 0 && (c->state == CONN_HTTP || c->state == CONN_TUNNEL) &&
+	    !c->parting && !c->stalled)
 		conn_pump(c, n, 0);
 	conn_readable(c);
 }

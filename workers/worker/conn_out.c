@@ -10,6 +10,7 @@
 #include "worker/conn.h"
 #include "worker/conn_int.h"
 #include "worker/tls.h"
+#include "worker/tunnel.h"
 #include "worker/worker.h"
 
 #define CONN_IOV	64	/* runs per sendmsg */
@@ -85,11 +86,11 @@ conn_write(struct conn *c, size_t *want)
 }
 
 /* One message is always taken, however large messages may be; so is one
- * response, since the next request waits for it. */
+ * response, since the next request waits for it.  A tunnel has a limit. */
 static bool
 conn_too_far_behind(const struct conn *c)
 {
-	return (c->outq.n > 1 && c->state != CONN_HTTP &&
+	return (c->outq.n > 1 && c->state == CONN_WS &&
 	    outq_bytes(&c->outq) > c->w->conf->send_queue_bytes);
 }
 
@@ -156,6 +157,8 @@ conn_out(struct conn *c)
 		c->stalled = false;
 		conn_later(c, CONN_LATER_READ);
 	}
+	if (c->state == CONN_TUNNEL)
+		tunnel_drained(c);
 	if (c->state == CONN_LINGER)
 		conn_flushed(c);
 }

@@ -19,6 +19,7 @@
 #include "worker/accept.h"
 #include "worker/conn.h"
 #include "worker/request.h"
+#include "worker/tunnel.h"
 #include "worker/worker.h"
 
 #define HANDOVER_WAITING	256	/* parcels, */
@@ -29,7 +30,7 @@
 struct handover_head {
 	uint32_t	 magic;
 #define HANDOVER_HEAD	0x4a9d0001
-	uint16_t	 n_fds;		/* 1 */
+	uint16_t	 tunnel;	/* 1: it is one, counted elsewhere */
 	uint16_t	 port;
 	uint8_t		 address[16];
 	uint32_t	 n;		/* bytes that follow */
@@ -177,27 +178,30 @@ handover_owner_lives(const struct worker *w, unsigned slot, unsigned generation)
 	    (slot_generation(sg, slot) & 0xff) == generation);
 }
 
-static void
+static enum handover_result
 handover_conn(struct handover_way *way, struct request *rq)
 {
 	struct conn *c = rq->c;
-	struct handover_head head = { .magic = HANDOVER_HEAD, .n_fds = 1,
-		.port = c->port, .n = (uint32_t)rq->all.n,
-		.since_us = c->since_us };
+	struct handover_head head = { .magic = HANDOVER_HEAD,
+		.tunnel = c->tls != NULL, .port = c->port,
+		.n = (uint32_t)rq->all.n, .since_us = c->since_us };
 	int fd, r = 0;
 
 	memcpy(head.address, c->address, sizeof head.address);
-	fd = conn_release(c);
+	fd = c->tls != NULL ? tunnel_open(c) : conn_release(c);
+	if (fd == -1)
+		return (HANDOVER_FULL);
 	rq->handed_over = true;
 	counter_add(COUNTER_eio_forwarded, 1);
 	counter_add(COUNTER_connections_handed_out, 1);
 	if (STAILQ_EMPTY(&way->waiting))
 		r = handover_send(way->io.fd, &head, rq->all.p, fd);
 	if (r == 0 && handover_wait(way, &head, rq->all.p, fd))
-		return;
+		return (HANDOVER_DONE);
 	if (r == -1)
 		log_warn("handover");
-	(void)close(fd);
+	(void)close(fd);	/* the client, or our end, sees that */
+	return (HANDOVER_DONE);
 }
 
 enum handover_result
@@ -207,8 +211,7 @@ handover_pass(struct request *rq, const struct engineio *e)
 	unsigned slot = e->owner >> 8;
 
 	CHECK_MAGIC(all, HANDOVER_MAGIC);
-	if (!handover_owner_lives(rq->w, slot, e->owner & 0xff) ||
-	    rq->c->tls != NULL)
+	if (!handover_owner_lives(rq->w, slot, e->owner & 0xff))
 		return (HANDOVER_NOBODY);
 	if (all->nwaiting >= HANDOVER_WAITING ||
 	    all->waiting_bytes + rq->all.n > HANDOVER_BYTES)
@@ -217,8 +220,7 @@ handover_pass(struct request *rq, const struct engineio *e)
 		rq->wait = true;	/* the response before it is ours */
 		return (HANDOVER_DONE);
 	}
-	handover_conn(&all->ways[slot], rq);
-	return (HANDOVER_DONE);
+	return (handover_conn(&all->ways[slot], rq));
 }
 
 /* --- in ------------------------------------------------------------------ */
@@ -248,7 +250,8 @@ handover_take(struct worker *w, const struct handover_head *head, int fd)
 	memcpy(c->address, head->address, sizeof c->address);
 	c->port = head->port;
 	c->since_us = head->since_us;
-	accept_passed(c);
+	if (!head->tunnel)
+		accept_passed(c);
 	conn_given(c, head->n);
 }
 

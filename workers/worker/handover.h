@@ -2,7 +2,7 @@
  * Requests that are another worker's: its socket, and what was read from it,
  * passed to the worker that owns the session, which then serves the
  * connection as if it had accepted it.  One socket per slot; what it does not
- * take at once waits here.
+ * take at once waits here.  TLS stays where it is: then a tunnel is passed.
  */
 #ifndef WORKER_HANDOVER_H
 #define WORKER_HANDOVER_H

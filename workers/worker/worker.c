@@ -138,7 +138,8 @@ worker_close_all(struct worker *w, enum reason r)
 
 	polling_close_all(w->polling, r);
 	LIST_FOREACH(c, &w->conns, link)
-		if (!c->held)	/* that answer is its session's */
+		/* those are answered, or closed, by their session */
+		if (!c->held && c->state != CONN_TUNNEL)
 			conn_close(c, r);
 }
 
@@ -175,7 +176,7 @@ worker_drain_some(struct worker *w)
 	LIST_FOREACH(c, &w->conns, link) {
 		if (w->drain_told >= due)
 			break;
-		if (c->parting || c->state >= CONN_CLOSING)
+		if (c->parting || c->state >= CONN_TUNNEL)
 			continue;
 		if (c->state == CONN_HTTP && !c->idle && !c->held &&
 		    due != SIZE_MAX)
