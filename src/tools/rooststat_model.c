@@ -423,10 +423,7 @@ model_totals(struct model *m, const struct span *sp)
 	m->sessions = value_total(sp, "sessions");
 	m->rooms = value_total(sp, "rooms");
 	m->send_queue = value_total(sp, "send_queue_bytes");
-	m->redis_connected = value_total(sp, "redis_connected") > 0;
-	m->redis = m->redis_connected ||
-	    value_total(sp, "redis_connects") > 0 ||
-	    value_total(sp, "redis_failures") > 0;
+	m->redis = value_total(sp, "redis_connected") > 0;
 	m->users = 0;
 	for (i = 0; i < m->nns; i++)
 		m->users += m->ns[i].users;

@@ -103,7 +103,7 @@ struct model {
 	unsigned	 workers, workers_well;
 	double		 open, sessions, users, rooms;
 	double		 send_queue;		/* bytes */
-	bool		 redis, redis_connected;
+	bool		 redis;		/* connected */
 	enum model_verdict verdict;
 	unsigned	 nreasons;
 	char		 reason[MODEL_REASONS][96];

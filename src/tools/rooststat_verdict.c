@@ -55,12 +55,10 @@ static const struct verdict_row {
 	{ "deliveries_dropped",	"why=\"volatile\"", SEVERITY_NOTE },
 	{ "deliveries_dropped",	"", SEVERITY_WARN },
 	{ "eio_unknown_sid",	"", SEVERITY_NOTE },
-	{ "events_rejected",	"code=\"unavailable\"", SEVERITY_WARN },
 	{ "events_rejected",	"", SEVERITY_NOTE },
 	{ "interest_full",	"", SEVERITY_BAD },
 	{ "interest_untracked",	"", SEVERITY_BAD },
 	{ "joins_refused",	"", SEVERITY_NOTE },
-	{ "log_suppressed",	"", SEVERITY_NOTE },
 	{ "memory_failures",	"", SEVERITY_BAD },
 	{ "ns_refusals",	"", SEVERITY_NOTE },
 	{ "presence_full",	"", SEVERITY_BAD },
@@ -69,17 +67,10 @@ static const struct verdict_row {
 	{ "rate_limited",	"", SEVERITY_NOTE },
 	{ "rate_set_full",	"", SEVERITY_WARN },
 	{ "recovery_failed",	"", SEVERITY_NOTE },
-	{ "redis_bad",		"", SEVERITY_WARN },
-	{ "redis_dropped",	"", SEVERITY_BAD },
-	{ "redis_errors",	"", SEVERITY_WARN },
-	{ "redis_failures",	"", SEVERITY_BAD },
-	{ "reloads_failed",	"", SEVERITY_WARN },
 	{ "shm_overrun",	"", SEVERITY_BAD },
 	{ "shm_unannounced",	"", SEVERITY_WARN },
 	{ "stats_ns_overflow",	"", SEVERITY_NOTE },
-	{ "store_gaps",		"", SEVERITY_NOTE },
 	{ "tls_failed",		"", SEVERITY_NOTE },
-	{ "webhooks_failed",	"", SEVERITY_WARN },
 };
 
 bool
@@ -294,8 +285,6 @@ judge_relay(struct model *m)
 			break;
 	if (i == m->nproc)
 		reason(m, VERDICT_DEGRADED, "no relay");
-	if (m->redis && !m->redis_connected)
-		reason(m, VERDICT_DEGRADED, "Redis is not connected");
 }
 
 static void

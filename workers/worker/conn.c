@@ -177,6 +177,7 @@ conn_forget(struct conn *c)
 	struct worker *w = c->w;
 
 	counter_sub(COUNTER_connections_open, 1);
+	conn_waiting(c, 0);
 	if (c->refused)
 		w->refusals--;
 	if (c->counted)

@@ -87,9 +87,10 @@ struct conn {			/* zeroed by the slab; on a cache line */
 	uint8_t		 address[16];	/* IPv6 or mapped; zero: unix socket */
 	uint16_t	 port;
 	uint16_t	 close_code;	/* peer_closed: its code */
-	bool		 fin;		/* the peer sends no more: read to the
+	uint16_t	 waiting;	/* KiB, counted in send_queue_bytes */
+	bool		 fin : 1;	/* the peer sends no more: read to the
 					 * end, no other event tells of it */
-	bool		 counted;	/* in shm/count.h, see accept.c */
+	bool		 counted : 1;	/* in shm/count.h, see accept.c */
 	bool		 held : 1;	/* HTTP: a response comes later */
 	bool		 keep : 1;	/* held: then the connection stays */
 	bool		 asked : 1;	/* held: the client wanted it to */

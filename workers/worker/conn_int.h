@@ -14,6 +14,8 @@ void	conn_event(struct loop_fd *, unsigned events);
 void	conn_resume(struct conn *);
 /* conn_out.c: send, whatever the queue says about being blocked. */
 void	conn_out(struct conn *);
+/* So many bytes wait for the socket now. */
+void	conn_waiting(struct conn *, uint64_t bytes);
 /* conn.c: LINGER, and nothing is queued any more. */
 void	conn_flushed(struct conn *);
 void	conn_tail_free(struct conn *);

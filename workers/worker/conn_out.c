@@ -94,6 +94,20 @@ conn_too_far_behind(const struct conn *c)
 	    outq_bytes(&c->outq) > c->w->conf->send_queue_bytes);
 }
 
+/* What waits for a socket that is full; the rest goes out this turn. */
+void
+conn_waiting(struct conn *c, uint64_t bytes)
+{
+	uint64_t kib = (bytes + 1023) / 1024;
+	uint16_t n = kib > UINT16_MAX ? UINT16_MAX : (uint16_t)kib;
+
+	if (n == c->waiting)
+		return;
+	counter_sub(COUNTER_send_queue_bytes, (uint64_t)c->waiting * 1024);
+	counter_add(COUNTER_send_queue_bytes, (uint64_t)n * 1024);
+	c->waiting = n;
+}
+
 /* The socket is full: wait for room, and not for ever. */
 static void
 conn_block(struct conn *c, size_t moved)
@@ -104,6 +118,7 @@ conn_block(struct conn *c, size_t moved)
 		counter_add(COUNTER_write_blocked, 1);
 		outq_block(w->out, &c->outq);
 	}
+	conn_waiting(c, outq_bytes(&c->outq));
 	if (!(c->io.events & LOOP_OUT) || moved >= CONN_PROGRESS) {
 		c->blocked_until = mono_add_ms(w->now,
 		    w->conf->slow_consumer_timeout_ms);
@@ -123,6 +138,7 @@ conn_unblock(struct conn *c)
 	struct worker *w = c->w;
 
 	outq_unblock(w->out, &c->outq);
+	conn_waiting(c, 0);
 	if (loop_mod(w->loop, &c->io, LOOP_IN | CONN_TRIGGER) == -1)
 		conn_abort(c, REASON_memory);
 }
@@ -176,6 +192,7 @@ conn_flush(struct outq *q)
 		return;
 	}
 	if (unlikely(q->blocked)) {
+		conn_waiting(c, outq_bytes(q));
 		if (conn_too_far_behind(c))
 			conn_abort(c, REASON_slow_consumer);
 		return;		/* the socket will tell */
