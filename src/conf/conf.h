@@ -276,6 +276,10 @@ struct conf {
 	uint64_t	 ping_interval_ms;
 	uint64_t	 ping_timeout_ms;
 	uint64_t	 connect_timeout_ms;
+	/* connection state recovery, Socket.IO; window 0: off */
+	uint64_t	 recovery_window_ms;
+	unsigned	 recovery_packets;	/* kept for one session */
+	uint64_t	 recovery_bytes;
 	uint64_t	 upgrade_timeout_ms;	/* from 101 to the packet "5" */
 	char		*socketio_path;	/* "/socket.io", no slash at its end */
 	struct conf_cors cors;

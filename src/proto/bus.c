@@ -8,7 +8,8 @@
 
 enum tag {
 	TAG_NSP = 1, TAG_EVENT, TAG_ARGS, TAG_META, TAG_ROOM, TAG_USER, TAG_SID,
-	TAG_EXCEPT, TAG_COUNT, TAG_SENT, TAG_ATTACHMENT, TAG__MAX
+	TAG_EXCEPT, TAG_COUNT, TAG_SENT, TAG_ATTACHMENT, TAG_OFFSET,
+	TAG__MAX
 };
 
 #define FIELD_HEADER	4	/* u8 tag, u24 length */
@@ -105,6 +106,9 @@ take_field(struct bus_envelope *e, uint8_t tag, struct slice s)
 		return (take_u64(s, &e->count));
 	case TAG_SENT:
 		return (take_u64(s, &e->sent_us));
+	case TAG_OFFSET:
+		e->offset = s;
+		return (true);
 	case TAG_ATTACHMENT:
 		if (e->nattach == BUS_ATTACHMENTS_MAX)
 			return (false);
@@ -120,7 +124,8 @@ take_field(struct bus_envelope *e, uint8_t tag, struct slice s)
 static void
 envelope_init(struct bus_envelope *e)
 {
-	e->nsp = e->event = e->args = e->meta = slice_of(NULL, 0);
+	e->nsp = e->event = e->args = e->meta = e->offset =
+	    slice_of(NULL, 0);
 	e->nrooms = e->nusers = e->nsids = e->nexcept = e->nattach = 0;
 	e->count = e->sent_us = 0;
 }
@@ -178,6 +183,7 @@ envelope_size(const struct bus_envelope *e)
 {
 	return (BUS_HEADER + field_size(e->nsp) + field_size(e->event) +
 	    field_size(e->args) + field_size(e->meta) +
+	    field_size(e->offset) +
 	    list_size(e->rooms, e->nrooms) + list_size(e->users, e->nusers) +
 	    list_size(e->sids, e->nsids) + list_size(e->except, e->nexcept) +
 	    list_size(e->attachments, e->nattach) +
@@ -248,6 +254,7 @@ bus_encode(struct buf *b, const struct bus_envelope *e)
 	p = put_field(p, TAG_EVENT, e->event);
 	p = put_field(p, TAG_ARGS, e->args);
 	p = put_field(p, TAG_META, e->meta);
+	p = put_field(p, TAG_OFFSET, e->offset);
 	p = put_list(p, TAG_ROOM, e->rooms, e->nrooms);
 	p = put_list(p, TAG_USER, e->users, e->nusers);
 	p = put_list(p, TAG_SID, e->sids, e->nsids);

@@ -27,7 +27,12 @@
 enum bus_kind {
 	BUS_PUBLISH = 1,	/* deliver to an audience */
 	BUS_COUNT,		/* answer: how many got publication `ref` */
-	BUS_DISCONNECT		/* end the sessions of an audience */
+	BUS_DISCONNECT,		/* end the sessions of an audience */
+	/* a session moves to the worker its client has come back to; see
+	 * workers/hub/recover.h */
+	BUS_RECOVER_ASK, BUS_RECOVER_NONE, BUS_RECOVER_STATE,
+	BUS_RECOVER_JOINED, BUS_RECOVER_BARRIER, BUS_RECOVER_PASSED,
+	BUS_RECOVER_LATE, BUS_RECOVER_DONE
 };
 
 enum {
@@ -47,6 +52,7 @@ struct bus_envelope {
 	struct slice	 nsp;		/* with its slash */
 	struct slice	 event;		/* raw JSON string */
 	struct slice	 args;		/* JSON elements without brackets */
+	struct slice	 offset;	/* raw JSON string or empty */
 	struct slice	 meta;		/* raw JSON object or empty */
 	/* The audience: the union of rooms, users, sids; all empty: the whole
 	 * namespace.  Then minus sessions whose sid or room is in except. */

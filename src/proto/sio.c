@@ -425,6 +425,8 @@ sio_event_size(const struct sio_event *ev)
 		n += 1 + ev->args.n;
 	if (ev->meta.n > 0)
 		n += 1 + ev->meta.n;
+	if (ev->offset.n > 0)
+		n += 1 + ev->offset.n;
 	if (ev->nattach > 0)
 		n += decimal_size(ev->nattach) + 1;
 	return (n);
@@ -472,6 +474,10 @@ sio_event_put(uint8_t *out, const struct sio_event *ev)
 	if (ev->meta.n > 0) {
 		*out++ = ',';
 		out = put(out, ev->meta);
+	}
+	if (ev->offset.n > 0) {
+		*out++ = ',';
+		out = put(out, ev->offset);
 	}
 	*out++ = ']';
 	return (out);

@@ -66,6 +66,7 @@ struct sio_event {
 	struct slice	 event;		/* raw JSON string (or number) */
 	struct slice	 args;		/* elements, no brackets, or empty */
 	struct slice	 meta;		/* one more element behind, or empty */
+	struct slice	 offset;	/* and one more, for recovery; or empty */
 	unsigned	 nattach;	/* > 0: BINARY_EVENT; the attachments
 					 * are the caller's to send behind */
 };

@@ -22,7 +22,7 @@ namespace "/crowd" { auth = none
     event "tick" { to = room:room ack = delivered } }
 `;
 const rss = (pid) => Number(fs.readFileSync(`/proc/${pid}/status`, 'utf8')
-    .match(/VmRSS:\s+(\d+)/)[1]);
+    .match(/RssAnon:\s+(\d+)/)[1]);
 
 function crowd(port, count, kind) {
 	const c = fork(path.join(here, 'lib', 'crowd.mjs'),
@@ -45,7 +45,7 @@ for (const kind of ['socketio', 'plain']) {
 		await until(() => sum('joined') === CLIENTS,
 		    () => `all joined`, 30000);
 		const spread = workers.map((w, i) => rss(w.pid) - base[i]);
-		t.diagnostic(`RSS per idle ${kind} connection: ${Math.round(
+		t.diagnostic(`private memory per idle ${kind} connection: ${Math.round(
 		    spread.reduce((a, b) => a + b) * 1024 / CLIENTS)} bytes`);
 		const s = await connect(d, '/crowd');
 		await ask(s, 'room:join', { room: 'all' });

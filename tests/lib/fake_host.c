@@ -12,6 +12,7 @@
 #include "shm/count.h"
 #include "shm/interest.h"
 #include "shm/presence.h"
+#include "shm/slots.h"
 
 static const char *
 no_env(const char *name)
@@ -132,6 +133,8 @@ fake_host_new(struct fake_world *w, unsigned slot)
 	assert_true(slot == 1 || slot == 2);
 	f->world = w;
 	w->hosts[slot - 1] = f;
+	assert_int_equal(slot, slot_assign(w->segment, SLOT_WORKER, slot));
+	slot_live(w->segment, slot, 1);
 	f->rnd = slot * 100003;
 	buf_init(&f->bus);
 	f->interest = interest_open(w->segment, slot);
@@ -256,9 +259,9 @@ fake_text(struct fake_host *f, struct fake_conn *c, const char *text)
 void
 fake_gone(struct fake_host *f, struct fake_conn *c)
 {
-	outq_kill(hub_out(f->hub), &c->out);
 	client_gone(&c->client, c->closed < 0 ? REASON_client_gone :
 	    (enum reason)c->closed);
+	outq_kill(hub_out(f->hub), &c->out);
 }
 
 /* --- turns ---------------------------------------------------------------- */

@@ -251,7 +251,7 @@ a_slow_receiver_gets_everything_in_order(void **state)
 	flush(f, &f->q[0]);
 	check(f, 0, want);
 	assert_int_equal(0, outq_bytes(&f->q[0]));
-	assert_int_equal(0, f->q[0].rcap);
+	assert_null(f->q[0].more);
 }
 
 static void
@@ -312,7 +312,7 @@ a_queue_too_long_says_so(void **state)
 	for (i = 0; i < 40000 && !f->q[0].lossy; i++)
 		(void)out_push(&f->o, &f->q[0], m[i % 2], 0, 1);
 	assert_true(f->q[0].lossy);
-	assert_true(i > 30000);
+	assert_true(i > 15000);
 	outq_kill(&f->o, &f->q[0]);
 	msg_unref(&m[0]);
 	msg_unref(&m[1]);

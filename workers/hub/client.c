@@ -428,6 +428,8 @@ client_gone(struct client **cp, enum reason reason)
 
 	CHECK_MAGIC(c, CLIENT_MAGIC);
 	*cp = NULL;
+	if (c->kind->parting != NULL)
+		c->kind->parting(c, reason);
 	while ((s = c->sessions) != NULL) {
 		if (reason == REASON_ping_timeout)
 			counter_ns_add(s->ns->index, NS_error_timeout, 1);

@@ -15,6 +15,8 @@ struct client_kind {
 	void	(*pong)(struct client *);
 	/* its own deadlines have come; returns the next one (us, 0: none) */
 	uint64_t (*tick)(struct client *);
+	/* about to go: sessions may be kept (NULL: never) */
+	void	(*parting)(struct client *, enum reason);
 	/* the end (NULL: nothing to do) */
 	void	(*gone)(struct client *);
 	/* one session's token is over */

@@ -8,6 +8,7 @@
 #include "base/digest.h"
 #include "hub/engine_int.h"
 #include "hub/hub_int.h"
+#include "hub/recover.h"
 #include "proto/ws.h"
 
 /* --- heartbeat ------------------------------------------------------------ */
@@ -32,6 +33,7 @@ engine_tick(struct client *c)
 	static const uint8_t poll[] = { EIO_PING, 0x1e };
 	struct engine *e = engine_of(c);
 	uint64_t now = c->hub->now.us;
+	bool pinged;
 
 	if (e->connect_us != 0 && e->connect_us <= now) {
 		client_close(c, REASON_connect_timeout);
@@ -41,16 +43,24 @@ engine_tick(struct client *c)
 		client_close(c, REASON_sio_parse);
 		return (0);
 	}
+	pinged = c->pong_us != 0;
 	(void)client_beat(c, c->wire == WIRE_POLL ?
 	    slice_of(poll, sizeof poll) : slice_of(ws, sizeof ws));
+	if (e->log != NULL && !pinged && c->pong_us != 0)
+		sentlog_ping(e->log, c->out);
 	return (engine_due(e));
 }
 
 static void
 on_pong(struct client *c)
 {
-	if (client_beat_answered(c))
-		client_schedule(c, engine_due(engine_of(c)));
+	struct engine *e = engine_of(c);
+
+	if (!client_beat_answered(c))
+		return;
+	if (e->log != NULL)
+		sentlog_pong(e->log);
+	client_schedule(c, engine_due(e));
 }
 
 /* Anything received while a pong is due extends its deadline, once. */
@@ -134,10 +144,33 @@ engine_payload(struct client *c, uint8_t *body, size_t n)
 	}
 }
 
+/* The client may come back after these. */
+static bool
+may_come_back(enum reason r)
+{
+	return (r != REASON_auth_expired && r != REASON_kicked &&
+	    r != REASON_memory && r != REASON_too_many_requests);
+}
+
+static void
+engine_parting(struct client *c, enum reason r)
+{
+	struct engine *e = engine_of(c);
+
+	recover_cancel(e);
+	if (e->log != NULL && may_come_back(r))
+		recover_park(e);
+}
+
 static void
 engine_gone(struct client *c)
 {
-	engine_assembly_free(engine_of(c));
+	struct engine *e = engine_of(c);
+
+	engine_assembly_free(e);
+	if (e->log != NULL)
+		c->out->log = NULL;
+	sentlog_unref(&e->log);
 	counter_sub(COUNTER_eio_sessions, 1);
 	if (c->wire == WIRE_POLL)
 		counter_sub(COUNTER_eio_polling, 1);
@@ -146,7 +179,7 @@ engine_gone(struct client *c)
 static const struct client_kind engine_kind = {
 	.size = sizeof(struct engine),
 	.text = engine_text, .binary = engine_binary, .tick = engine_tick,
-	.gone = engine_gone, .expire = engine_expire,
+	.parting = engine_parting, .gone = engine_gone, .expire = engine_expire,
 };
 
 /* --- opening -------------------------------------------------------------- */
@@ -189,6 +222,12 @@ open_on(struct hub *h, struct admission *a, enum wire wire, bool b64,
 		return (NULL);
 	e = engine_of(c);
 	e->b64 = b64;
+	if (recover_on(h)) {
+		e->log = sentlog_new(h->conf->recovery_packets,
+		    h->conf->recovery_bytes);
+		if (e->log != NULL)
+			sentlog_watch(e->log, out);
+	}
 	c->ping_us = h->now.us + h->conf->ping_interval_ms * 1000;
 	e->connect_us = h->now.us + h->conf->connect_timeout_ms * 1000;
 	send_open(e);
@@ -219,6 +258,12 @@ engine_sid(const struct client *c)
 {
 	CHECK_MAGIC(c, CLIENT_MAGIC);
 	return (((const struct engine *)(const void *)c)->sid);
+}
+
+uint64_t
+engine_pos(const struct engine *e)
+{
+	return (sentlog_end(e->log, e->client.out));
 }
 
 /* --- upgrade -------------------------------------------------------------- */
@@ -271,6 +316,12 @@ engine_upgrade(struct client *c, struct outq *out, void *host)
 	CHECK_MAGIC(c, CLIENT_MAGIC);
 	MUST(c->wire == WIRE_POLL && !c->closing);
 	c->wire = e->b64 ? WIRE_SIO_B64 : WIRE_SIO;
+	if (e->log != NULL) {
+		/* before it sent "5" the client had its last GET answered */
+		old->log = NULL;
+		sentlog_clear(e->log);
+		sentlog_watch(e->log, out);
+	}
 	c->out = out;
 	c->host = host;
 	counter_sub(COUNTER_eio_polling, 1);

@@ -25,6 +25,8 @@ struct engine {
 	struct client	 client;
 	uint64_t	 connect_us;	/* deadline of the first CONNECT; 0 */
 	struct assembly	*assembly;	/* NULL: none under way */
+	struct sentlog	*log;		/* NULL: recovery is off */
+	unsigned	 asking;	/* recoveries that wait for an answer */
 	bool		 b64;		/* cannot take binary frames */
 	char		 sid[EIO_SID_LEN + 1];
 };
@@ -44,6 +46,11 @@ uint64_t engine_due(const struct engine *);
 void	engine_packet(struct engine *, struct slice text);
 void	engine_attachment(struct engine *, struct slice data);
 void	engine_assembly_free(struct engine *);
+/* A new session in the namespace, and the reply to CONNECT. */
+void	engine_enter(struct engine *, const struct conf_namespace *,
+	    struct principal *);
+/* Position in the log behind all that is queued. */
+uint64_t engine_pos(const struct engine *);
 /* One session's token is over. */
 void	engine_expire(struct client *, struct session *);
 

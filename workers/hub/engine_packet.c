@@ -8,6 +8,7 @@
 
 #include "hub/engine_int.h"
 #include "hub/hub_int.h"
+#include "hub/recover.h"
 #include "proto/json.h"
 #include "proto/sio.h"
 #include "shm/count.h"
@@ -92,10 +93,12 @@ identify(struct client *c, struct slice auth, struct principal **who)
 	    slice_of(token, (size_t)n), who));
 }
 
-static void
-enter(struct client *c, const struct conf_namespace *ns, struct slice nsp,
+void
+engine_enter(struct engine *e, const struct conf_namespace *ns,
     struct principal *who)
 {
+	struct client *c = &e->client;
+	struct slice nsp = slice_of(ns->name, ns->name_len);
 	struct hub *h = c->hub;
 	struct session *s;
 	uint32_t node;
@@ -115,9 +118,12 @@ enter(struct client *c, const struct conf_namespace *ns, struct slice nsp,
 	}
 	s->user_node = node;
 	client_link(c, s);
-	engine_of(c)->connect_us = 0;
+	e->connect_us = 0;
+	if (e->log != NULL && !recover_give(s))
+		counter_add(COUNTER_memory_failures, 1);
 	buf_reset(&h->text);
-	sio_encode_connect(&h->text, nsp, s->sid, NULL);
+	sio_encode_connect(&h->text, nsp, s->sid,
+	    s->recover == NULL ? NULL : s->recover->pid);
 	client_send(c, &h->text);
 	client_schedule(c, engine_due(engine_of(c)));
 }
@@ -139,6 +145,10 @@ on_connect(struct client *c, const struct sio_packet *p)
 		connect_error(c, NULL, p->nsp, "Invalid namespace", NULL, NULL);
 		return;
 	}
+	if (recover_asking(engine_of(c), ns)) {
+		client_close(c, REASON_sio_parse);
+		return;
+	}
 	if (c->nsessions >= c->hub->conf->namespaces_per_connection) {
 		connect_error(c, ns, p->nsp, "too many namespaces", "limit",
 		    NULL);
@@ -151,7 +161,9 @@ on_connect(struct client *c, const struct sio_packet *p)
 	else
 		why = client_admits(ns, NULL, 0, who, &code);
 	if (why == NULL) {
-		enter(c, ns, p->nsp, who);
+		if (recover_connect(engine_of(c), ns, p->data, who) ==
+		    RECOVER_NOT)
+			engine_enter(engine_of(c), ns, who);
 	} else {
 		if (f == AUTHFAIL_rate_limited)
 			code = rate_limited;

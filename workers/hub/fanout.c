@@ -5,7 +5,26 @@
  */
 #include "hub/fanout.h"
 
+#include <stdio.h>
+
 #include "hub/hub_int.h"
+
+/* --- offsets --------------------------------------------------------------- */
+
+const struct publication *
+fanout_offset(struct hub *h, const struct publication *p,
+    struct publication *with)
+{
+	int n;
+
+	if (!recover_on(h) || p->offset.n != 0)
+		return (p);
+	n = snprintf(h->offset, sizeof h->offset, "\"%.*so%llx\"",
+	    (int)h->id_prefix_len, h->id_prefix, (unsigned long long)++h->seq);
+	*with = *p;
+	with->offset = slice_of(h->offset, (size_t)n);
+	return (with);
+}
 
 /* --- one room: the common case -------------------------------------------- */
 
@@ -102,10 +121,12 @@ uint32_t
 fanout_room(struct hub *h, struct room *r, const struct publication *p,
     const struct outq *except)
 {
+	struct publication with;
 	uint32_t got = 0;
 	unsigned w;
 
 	CHECK_MAGIC(r, ROOM_MAGIC);
+	p = fanout_offset(h, p, &with);
 	for (w = 0; w < WIRE__MAX; w++)
 		if (r->wires[w] != NULL && r->wires[w]->n != 0)
 			got += fanout_wire(h, r->wires[w], (enum wire)w, p,
@@ -119,13 +140,16 @@ fanout_room(struct hub *h, struct room *r, const struct publication *p,
 bool
 fanout_session(struct hub *h, struct session *s, const struct publication *p)
 {
-	struct wire_plan plan = wire_plan(s->wire, p);
+	struct publication with;
+	struct wire_plan plan;
 	uint8_t *to;
 
 	if (p->is_volatile && s->out->blocked) {
 		counter_add(COUNTER_dropped_volatile, 1);
 		return (false);
 	}
+	p = fanout_offset(h, p, &with);
+	plan = wire_plan(s->wire, p);
 	to = out_direct(&h->out, s->out, plan.total);
 	if (to == NULL) {
 		counter_add(COUNTER_dropped_memory, !s->out->dead);
@@ -249,8 +273,11 @@ fanout_audience(struct hub *h, const struct conf_namespace *ns,
     const struct audience *a, const struct publication *p)
 {
 	struct walk k = { .h = h, .stamp = ++h->stamp };
+	struct publication with;
 	struct room *r;
 	unsigned w;
+
+	p = fanout_offset(h, p, &with);
 
 	if (is_one_room(a)) {
 		r = the_room(h, ns->index, a);

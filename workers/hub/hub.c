@@ -34,6 +34,7 @@ hub_new(const struct hub_params *p)
 	limit_init(h);
 	out_init(&h->out);
 	pending_init(&h->pending);
+	recover_init(&h->recover);
 	buf_init(&h->meta);
 	buf_init(&h->text);
 	h->id_prefix_len = (size_t)snprintf(h->id_prefix, sizeof h->id_prefix,
@@ -49,6 +50,7 @@ hub_free(struct hub **hp)
 
 	CHECK_MAGIC(h, HUB_MAGIC);
 	*hp = NULL;
+	recover_fini(h);
 	pending_fini(&h->pending);
 	sid_table_fini(&h->sids);
 	room_table_fini(&h->rooms);
@@ -72,6 +74,7 @@ hub_tick(struct hub *h)
 {
 	CHECK_MAGIC(h, HUB_MAGIC);
 	pending_tick(h);
+	recover_tick(h);
 	if (h->now.us - h->mono_tick_us < 1000000)
 		return;
 	h->mono_tick_us = h->now.us;
@@ -84,7 +87,10 @@ flush(void *arg, struct outq *q)
 {
 	struct hub *h = arg;
 
-	h->ports.flush(h->ports.host, q);
+	if (q->parked)
+		recover_queued(h, q);
+	else
+		h->ports.flush(h->ports.host, q);
 }
 
 void
@@ -93,6 +99,7 @@ hub_turn_end(struct hub *h)
 	CHECK_MAGIC(h, HUB_MAGIC);
 	h->turn++;
 	out_turn_end(&h->out, flush, h);
+	recover_bury(h);
 }
 
 void

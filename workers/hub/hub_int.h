@@ -8,6 +8,7 @@
 #include "hub/hub.h"
 #include "hub/limit.h"
 #include "hub/pending.h"
+#include "hub/recover.h"
 #include "hub/room.h"
 #include "hub/session.h"
 #include "shm/counters.h"
@@ -32,12 +33,14 @@ struct hub {
 	struct room_table rooms;
 	struct sid_table sids;
 	struct pending_table pending;
+	struct recover_table recover;
 	uint64_t	 mono_tick_us;	/* interest_retry last ran */
 	uint64_t	 nclients;	/* made so far */
 	uint64_t	 seq;		/* publications made here */
 	uint32_t	 stamp;		/* see fanout.c */
 	struct buf	 meta;		/* scratch for one publication's meta */
 	struct buf	 text;		/* scratch for one reply */
+	char		 offset[72];	/* scratch, see fanout.c */
 	char		 id_prefix[48];	/* node.slot.generation. */
 	size_t		 id_prefix_len;
 };

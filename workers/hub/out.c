@@ -9,10 +9,11 @@
 #include <stdlib.h>
 
 #include "base/msg.h"
+#include "hub/sentlog.h"
 
 #define SCRATCH_CAP	(64u << 10)	/* direct messages of one turn */
 #define RING_MIN	8u		/* entries of a pooled ring */
-#define RING_MAX	32768u		/* a queue of more refs is refused */
+#define RING_MAX	16384u		/* a queue of more refs is refused */
 #define RINGS_KEPT	1024u
 
 struct batch {
@@ -22,16 +23,12 @@ struct batch {
 	uint32_t	 nwaiting, cap;
 };
 
-/* What a ring holds while it is free. */
-struct ring_link {
-	struct out_ref	*next;
+struct out_ring {
+	struct out_ring	*next;		/* while it is free */
+	uint32_t	 cap;		/* power of two */
+	uint32_t	 head;
+	struct out_ref	 v[];
 };
-
-static struct ring_link *
-link_of(struct out_ref *ring)
-{
-	return ((struct ring_link *)(void *)ring);
-}
 
 void
 out_init(struct out *o)
@@ -44,7 +41,7 @@ void
 out_fini(struct out *o)
 {
 	struct batch *b;
-	struct out_ref *r;
+	struct out_ring *r;
 
 	CHECK_MAGIC(o, OUT_MAGIC);
 	MUST(o->batches == NULL);
@@ -54,7 +51,7 @@ out_fini(struct out *o)
 		free(b);
 	}
 	while ((r = o->free_rings) != NULL) {
-		o->free_rings = link_of(r)->next;
+		o->free_rings = r->next;
 		free(r);
 	}
 	if (o->scratch != NULL)
@@ -69,42 +66,50 @@ out_fini(struct out *o)
 static struct out_ref *
 ref_at(const struct outq *q, uint32_t i)
 {
+	struct out_ring *r = q->more;
+
 	if (i == 0)
 		return ((struct out_ref *)(uintptr_t)&q->one);
-	return (&q->more[(q->rhead + i - 1) & (q->rcap - 1u)]);
+	return (&r->v[(r->head + i - 1) & (r->cap - 1)]);
 }
 
-static struct out_ref *
+static struct out_ring *
 ring_new(struct out *o, uint32_t cap)
 {
-	struct out_ref *r = o->free_rings;
+	struct out_ring *r = o->free_rings;
 
-	if (cap != RING_MIN || r == NULL)
-		return (malloc(cap * sizeof *r));
-	o->free_rings = link_of(r)->next;
-	o->nfree_rings--;
+	if (cap == RING_MIN && r != NULL) {
+		o->free_rings = r->next;
+		o->nfree_rings--;
+	} else {
+		r = malloc(sizeof *r + cap * sizeof r->v[0]);
+		if (r == NULL)
+			return (NULL);
+		r->cap = cap;
+	}
+	r->head = 0;
 	return (r);
 }
 
 static void
 ring_free(struct out *o, struct outq *q)
 {
-	if (q->rcap == RING_MIN && o->nfree_rings < RINGS_KEPT) {
-		link_of(q->more)->next = o->free_rings;
-		o->free_rings = q->more;
+	struct out_ring *r = q->more;
+
+	q->more = NULL;
+	if (r->cap == RING_MIN && o->nfree_rings < RINGS_KEPT) {
+		r->next = o->free_rings;
+		o->free_rings = r;
 		o->nfree_rings++;
 	} else
-		free(q->more);
-	q->more = NULL;
-	q->rcap = 0;
-	q->rhead = 0;
+		free(r);
 }
 
 static bool
 ring_grow(struct out *o, struct outq *q)
 {
-	uint32_t i, cap = q->rcap == 0 ? RING_MIN : q->rcap * 2u;
-	struct out_ref *r;
+	uint32_t i, cap = q->more == NULL ? RING_MIN : q->more->cap * 2;
+	struct out_ring *r;
 
 	if (cap > RING_MAX)
 		return (false);
@@ -112,12 +117,10 @@ ring_grow(struct out *o, struct outq *q)
 	if (r == NULL)
 		return (false);
 	for (i = 1; i < q->n; i++)
-		r[i - 1] = *ref_at(q, i);
-	if (q->rcap != 0)
+		r->v[i - 1] = *ref_at(q, i);
+	if (q->more != NULL)
 		ring_free(o, q);
 	q->more = r;
-	q->rcap = (uint16_t)cap;
-	q->rhead = 0;
 	return (true);
 }
 
@@ -186,7 +189,7 @@ append_ref(struct out *o, struct outq *q, struct msg *m, uint32_t off,
 {
 	if (!mark_dirty(o, q))
 		return (false);
-	if (q->n > q->rcap && !ring_grow(o, q))
+	if (q->n > (q->more == NULL ? 0 : q->more->cap) && !ring_grow(o, q))
 		return (false);
 	q->n++;
 	*ref_at(q, q->n - 1) = (struct out_ref){ m, off, end };
@@ -391,6 +394,15 @@ outq_peek(const struct outq *q, struct slice *s)
 	return (true);
 }
 
+bool
+outq_run(const struct outq *q, uint32_t i, struct slice *s)
+{
+	if (i >= q->n)
+		return (false);
+	*s = ref_slice(ref_at(q, i));
+	return (true);
+}
+
 unsigned
 outq_iov(const struct outq *q, struct iovec *iov, unsigned max)
 {
@@ -408,12 +420,17 @@ outq_iov(const struct outq *q, struct iovec *iov, unsigned max)
 static void
 pop_head(struct out *o, struct outq *q)
 {
-	msg_unref(&q->one.m);
+	struct out_ring *r = q->more;
+
+	if (q->log != NULL)
+		sentlog_take(q->log, o->scratch, &q->one);
+	else
+		msg_unref(&q->one.m);
 	if (--q->n > 0) {
-		q->one = q->more[q->rhead];
-		q->rhead = (uint16_t)((q->rhead + 1u) & (q->rcap - 1u));
+		q->one = r->v[r->head];
+		r->head = (r->head + 1) & (r->cap - 1);
 	}
-	if (q->n <= 1 && q->rcap != 0)
+	if (q->n <= 1 && r != NULL)
 		ring_free(o, q);
 }
 
@@ -430,6 +447,8 @@ outq_sent(struct out *o, struct outq *q, size_t n)
 		left = q->one.end - q->one.off;
 		if (n < left) {
 			q->one.off += (uint32_t)n;
+			if (q->log != NULL)
+				sentlog_partly(q->log, (uint32_t)n);
 			return;
 		}
 		n -= left;
@@ -494,13 +513,36 @@ outq_bytes(const struct outq *q)
 }
 
 void
+outq_settle(struct outq *q)
+{
+	detach(q);
+}
+
+void
+outq_log_rest(struct out *o, struct outq *q)
+{
+	struct out_ref r;
+	uint32_t i;
+
+	if (q->open != NULL)
+		close_tail(q);
+	for (i = 0; i < q->n; i++) {
+		r = *ref_at(q, i);
+		msg_ref(r.m, 1);
+		sentlog_take(q->log, o->scratch, &r);
+	}
+	q->log = NULL;
+}
+
+void
 outq_kill(struct out *o, struct outq *q)
 {
+	q->log = NULL;		/* what it has is its owner's */
 	if (q->open != NULL)
 		close_tail(q);
 	while (q->n > 0)
 		pop_head(o, q);
-	if (q->rcap != 0)
+	if (q->more != NULL)
 		ring_free(o, q);
 	q->bytes = 0;
 	outq_unblock(o, q);

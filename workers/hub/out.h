@@ -29,19 +29,23 @@ struct out_ref {
 
 struct batch;
 
+struct out_ring;
+struct sentlog;
+
 struct outq {			/* embed in the connection; zeroed to start */
-	struct out_ref	*more;		/* ring of cap refs behind `one` */
+	struct out_ring	*more;		/* what is behind `one`, or NULL */
 	struct out_ref	 one;		/* the head of the queue */
 	struct batch	*open;		/* whose open reference is the tail */
+	struct sentlog	*log;		/* keeps what was sent; NULL: nobody */
 	uint32_t	 bytes;		/* in closed references */
-	uint32_t	 n;		/* references queued, `one` included */
-	uint16_t	 rhead;		/* first of the ring */
-	uint16_t	 rcap;		/* power of two, 0: no ring */
-	bool		 dirty;		/* in the turn's list */
-	bool		 blocked;	/* the socket did not take all */
-	bool		 dead;		/* take nothing more */
-	bool		 lossy;		/* volatile and refused messages were
-					 * dropped: reported by the owner */
+	uint16_t	 n;		/* references queued, `one` included */
+	bool		 dirty : 1;	/* in the turn's list */
+	bool		 blocked : 1;	/* the socket did not take all */
+	bool		 dead : 1;	/* take nothing more */
+	bool		 lossy : 1;	/* something could not be queued: the
+					 * owner ends it */
+	bool		 parked : 1;	/* not flushed: what is queued waits for
+					 * a client that may come back */
 };
 
 /* All queues of one worker. */
@@ -53,7 +57,7 @@ struct out {
 	struct msg	*scratch;	/* direct messages of this turn */
 	struct batch	*batches;	/* used this turn */
 	struct batch	*free_batches;
-	struct out_ref	*free_rings;	/* rings of RING_MIN entries */
+	struct out_ring	*free_rings;	/* of RING_MIN entries */
 	unsigned	 nfree_rings;
 	uint32_t	 nblocked;	/* queues with blocked set */
 };
@@ -99,6 +103,8 @@ uint32_t batch_size(const struct batch *);
 /* The next contiguous run of bytes; false: nothing queued. Valid until the
  * next call that touches q. */
 bool	outq_peek(const struct outq *, struct slice *) MUST_USE;
+/* The i-th run; false: there are no more. */
+bool	outq_run(const struct outq *, uint32_t i, struct slice *) MUST_USE;
 /* Up to max runs for writev; returns how many. */
 struct iovec;
 unsigned outq_iov(const struct outq *, struct iovec *, unsigned max);
@@ -119,6 +125,11 @@ bool	outq_move(struct out *, struct outq *from, struct outq *to, size_t n)
 	    MUST_USE;
 /* Have q flushed as this turn ends, though nothing is added to it. */
 bool	outq_touch(struct out *, struct outq *q) MUST_USE;
+/* Before taking bytes in the middle of a turn: an open reference is closed,
+ * and attached again by the batch's next message. */
+void	outq_settle(struct outq *);
+/* What is queued counts as sent in the queue's log, which lets go of it. */
+void	outq_log_rest(struct out *, struct outq *);
 /* Drop all that is queued; with dead set nothing is queued any more.  The
  * memory of q must stay valid until out_turn_end(). */
 void	outq_kill(struct out *, struct outq *);

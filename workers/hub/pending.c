@@ -85,7 +85,7 @@ settle(struct hub *h, struct pending *p)
 {
 	struct session *s = sid_find(h, slice_of(p->sid, sizeof p->sid));
 
-	if (s != NULL)
+	if (s != NULL && s->client != NULL)
 		pending_answer(s, &p->ack, slice_of(p->id, p->id_len), p->ts,
 		    p->count);
 	pending_free(&h->pending, p);

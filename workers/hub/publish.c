@@ -41,6 +41,7 @@ fill(struct hub *h, struct bus_envelope *e, const struct publication *p,
 	e->event = p->event;
 	e->args = p->args;
 	e->meta = p->meta;
+	e->offset = p->offset;
 	e->sent_us = p->sent_us;
 	e->nattach = p->nattach;
 	if (p->nattach != 0)
@@ -74,6 +75,7 @@ publish_room(struct hub *h, const struct conf_namespace *ns,
     const struct session *except, struct publish_remote *remote)
 {
 	struct room *r = room_find(h, ns->index, kind, name);
+	struct publication with;
 	struct bus_envelope e;
 	uint64_t bits[2];
 	uint32_t got = 0;
@@ -81,6 +83,7 @@ publish_room(struct hub *h, const struct conf_namespace *ns,
 	counter_add(COUNTER_publications, 1);
 	if (name.n > ROOM_NAME_MAX)
 		return (0);
+	p = fanout_offset(h, p, &with);
 	if (r != NULL)
 		got = fanout_room(h, r, p, except == NULL ? NULL : except->out);
 	remote_bits(h, ns->index, r, kind, name, bits);
@@ -140,11 +143,13 @@ uint32_t
 publish_audience(struct hub *h, const struct conf_namespace *ns,
     const struct audience *a, const struct publication *p)
 {
+	struct publication with;
 	struct bus_envelope e;
 	uint64_t bits[2];
 	uint32_t got;
 
 	counter_add(COUNTER_publications, 1);
+	p = fanout_offset(h, p, &with);
 	got = fanout_audience(h, ns, a, p);
 	audience_bits(h, ns, a, bits);
 	if ((bits[0] | bits[1]) == 0)
@@ -248,7 +253,7 @@ publish_in(struct hub *h, const struct bus_envelope *e)
 	struct audience a = { e->rooms, e->users, e->sids, e->except,
 		e->nrooms, e->nusers, e->nsids, e->nexcept };
 	struct publication p = { .nsp = e->nsp, .event = e->event,
-		.args = e->args, .meta = e->meta,
+		.args = e->args, .meta = e->meta, .offset = e->offset,
 		.is_volatile = (e->flags & BUS_VOLATILE) != 0,
 		.sent_us = e->sent_us, .attachments = e->attachments,
 		.nattach = (unsigned)e->nattach };
@@ -281,6 +286,16 @@ hub_bus_frame(struct hub *h, struct slice frame)
 		break;
 	case BUS_COUNT:
 		pending_count(h, e.ref, e.from, e.count);
+		break;
+	case BUS_RECOVER_ASK:
+	case BUS_RECOVER_NONE:
+	case BUS_RECOVER_STATE:
+	case BUS_RECOVER_JOINED:
+	case BUS_RECOVER_BARRIER:
+	case BUS_RECOVER_PASSED:
+	case BUS_RECOVER_LATE:
+	case BUS_RECOVER_DONE:
+		recover_bus(h, &e);
 		break;
 	case BUS_DISCONNECT:
 	default:

@@ -219,6 +219,17 @@ wire_remove(struct hub *h, struct room_wire *rw, uint32_t index)
 		wire_compact(rw);
 }
 
+/* The member's queue is another one from now on. */
+static void
+wire_replace(struct hub *h, struct room_wire *rw, uint32_t index,
+    struct outq *out)
+{
+	if (rw->batch != NULL && rw->turn == h->turn)
+		batch_except(rw->batch, rw->v[index].out);
+	rw->batch = NULL;
+	rw->v[index].out = out;
+}
+
 /* --- sessions ------------------------------------------------------------- */
 
 struct membership *
@@ -299,6 +310,12 @@ room_move(struct hub *h, struct session *s, struct outq *out, enum wire wire)
 	uint32_t index;
 
 	/* first all that can fail */
+	if (wire == s->wire) {
+		for (m = s->memberships; m != NULL; m = m->next)
+			wire_replace(h, m->room->wires[wire], m->index, out);
+		s->out = out;
+		return (true);
+	}
 	for (m = s->memberships; m != NULL; m = m->next) {
 		to = wire_of(m->room, wire);
 		if (to == NULL || (to->n == to->cap && !wire_grow(to)))

@@ -9,6 +9,7 @@
 #include "base/digest.h"
 #include "hub/client_int.h"
 #include "hub/hub_int.h"
+#include "hub/recover.h"
 #include "hub/svc_presence.h"
 #include "proto/json.h"
 #include "proto/raw.h"
@@ -63,6 +64,7 @@ sid_grow(struct hub *h)
 	return (true);
 }
 
+/* With its sid, or, when it has none yet, a random one. */
 static bool
 sid_insert(struct hub *h, struct session *s)
 {
@@ -71,9 +73,11 @@ sid_insert(struct hub *h, struct session *s)
 
 	if (h->sids.count >= h->sids.nbuckets && !sid_grow(h))
 		return (false);
-	h->ports.random(h->ports.host, rnd, sizeof rnd);
-	(void)digest_base64url_encode(slice_of(rnd, sizeof rnd),
-	    (uint8_t *)s->sid);
+	if (s->sid[0] == '\0') {
+		h->ports.random(h->ports.host, rnd, sizeof rnd);
+		(void)digest_base64url_encode(slice_of(rnd, sizeof rnd),
+		    (uint8_t *)s->sid);
+	}
 	b = sid_bucket(h, sid_of(s));
 	s->sid_next = *b;
 	*b = s;
@@ -128,9 +132,10 @@ leave_channels(struct session *s)
 		room_leave(s->hub, s, s->memberships);
 }
 
-struct session *
-session_new(struct hub *h, struct client *c, struct outq *out, enum wire wire,
-    const struct conf_namespace *ns, struct principal *who)
+/* In its channels, but not counted yet. */
+static struct session *
+make(struct hub *h, struct outq *out, enum wire wire,
+    const struct conf_namespace *ns, struct principal *who, struct slice sid)
 {
 	struct session *s = calloc(1, sizeof *s);
 
@@ -138,11 +143,11 @@ session_new(struct hub *h, struct client *c, struct outq *out, enum wire wire,
 		return (NULL);
 	s->magic = SESSION_MAGIC;
 	s->hub = h;
-	s->client = c;
 	s->out = out;
 	s->wire = wire;
 	s->ns = ns;
 	s->who = who == NULL ? NULL : principal_ref(who);
+	memcpy(s->sid, sid.p, sid.n);
 	if (!sid_insert(h, s)) {
 		principal_unref(&s->who);
 		free(s);
@@ -155,11 +160,40 @@ session_new(struct hub *h, struct client *c, struct outq *out, enum wire wire,
 		free(s);
 		return (NULL);
 	}
+	return (s);
+}
+
+/* It has a client: it counts and is present. */
+static void
+begin(struct session *s)
+{
 	presence_session_begin(s);
 	counter_add(COUNTER_ns_connects, 1);
 	counter_add(COUNTER_sessions, 1);
-	counter_ns_add(ns->index, NS_connects, 1);
-	counter_ns_add(ns->index, NS_sockets, 1);
+	counter_ns_add(s->ns->index, NS_connects, 1);
+	counter_ns_add(s->ns->index, NS_sockets, 1);
+}
+
+static void
+end(struct session *s)
+{
+	presence_session_end(s);
+	limit_user_left(s);
+	counter_sub(COUNTER_sessions, 1);
+	counter_ns_add(s->ns->index, NS_disconnects, 1);
+	counter_ns_sub(s->ns->index, NS_sockets, 1);
+}
+
+struct session *
+session_new(struct hub *h, struct client *c, struct outq *out, enum wire wire,
+    const struct conf_namespace *ns, struct principal *who)
+{
+	struct session *s = make(h, out, wire, ns, who, SLICE(""));
+
+	if (s == NULL)
+		return (NULL);
+	s->client = c;
+	begin(s);
 	return (s);
 }
 
@@ -172,15 +206,53 @@ session_free(struct session **sp)
 	CHECK_MAGIC(s, SESSION_MAGIC);
 	*sp = NULL;
 	leave_channels(s);
-	presence_session_end(s);
-	limit_user_left(s);
+	if (s->client != NULL)
+		end(s);
+	if (s->recover != NULL)
+		recover_forget(s);
 	sid_remove(h, s);
-	counter_sub(COUNTER_sessions, 1);
-	counter_ns_add(s->ns->index, NS_disconnects, 1);
-	counter_ns_sub(s->ns->index, NS_sockets, 1);
 	principal_unref(&s->who);
 	s->magic = 0;
 	free(s);
+}
+
+/* --- recovery ------------------------------------------------------------- */
+
+struct session *
+session_made(struct hub *h, struct outq *out, enum wire wire,
+    const struct conf_namespace *ns, struct principal *who, struct slice sid)
+{
+	MUST(sid.n == SESSION_SID_LEN);
+	return (sid_find(h, sid) != NULL ? NULL :
+	    make(h, out, wire, ns, who, sid));
+}
+
+void
+session_park(struct session *s)
+{
+	struct membership *m;
+
+	for (m = s->memberships; m != NULL; m = m->next) {
+		if (m->room->key[0] != ROOM_NAMED)
+			continue;
+		presence_room_leave(s, m);
+		m->presence = PRESENCE_UNTRACKED;
+	}
+	end(s);
+	s->client = NULL;
+}
+
+void
+session_resume(struct session *s, struct client *c)
+{
+	struct membership *m;
+
+	s->client = c;
+	s->warned = s->idle = false;
+	begin(s);
+	for (m = s->memberships; m != NULL; m = m->next)
+		if (m->room->key[0] == ROOM_NAMED)
+			presence_room_enter(s, m);
 }
 
 /* --- answers -------------------------------------------------------------- */

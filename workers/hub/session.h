@@ -26,6 +26,7 @@ struct session {
 	struct session	*next;		/* of the same client */
 	struct session	*sid_next;	/* in its bucket */
 	struct membership *memberships;
+	struct recover	*recover;	/* can be recovered; NULL: not */
 	uint32_t	 nrooms;	/* named ones */
 	uint32_t	 nwatches;	/* users whose presence it watches */
 	uint32_t	 presence_node;
@@ -55,6 +56,17 @@ struct session *session_new(struct hub *, struct client *, struct outq *,
 	    MUST_USE;
 /* Leave all rooms, free. */
 void	session_free(struct session **);
+
+/*
+ * Recovery.  Parked: without a client, in all its rooms, not counted and not
+ * present; out is then a queue of its own.  made: parked from the start, with
+ * a sid from elsewhere (20 characters).  resume: back on a client.
+ */
+void	session_park(struct session *);
+struct session *session_made(struct hub *, struct outq *, enum wire,
+	    const struct conf_namespace *, struct principal *,
+	    struct slice sid) MUST_USE;
+void	session_resume(struct session *, struct client *);
 
 /* What the sender asked to be answered by. */
 enum ack_kind { ACK_NONE, ACK_SIO, ACK_RAW };

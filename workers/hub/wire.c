@@ -116,7 +116,8 @@ static struct sio_event
 sio_of(const struct publication *p)
 {
 	return ((struct sio_event){ .nsp = p->nsp, .event = p->event,
-	    .args = p->args, .meta = p->meta, .nattach = p->nattach });
+	    .args = p->args, .meta = p->meta, .offset = p->offset,
+	    .nattach = p->nattach });
 }
 
 static struct raw_event

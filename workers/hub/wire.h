@@ -26,6 +26,9 @@ struct publication {
 	struct slice	 first;		/* the first of them, or empty: not
 					 * looked for yet */
 	struct slice	 meta;		/* raw JSON object, or empty */
+	struct slice	 offset;	/* raw JSON string: its place in what a
+					 * Socket.IO client has seen, when that
+					 * can be recovered; or empty */
 	const struct slice *attachments; /* binary, as the placeholders in
 					 * args count them */
 	unsigned	 nattach;

@@ -4,6 +4,7 @@
  */
 #include "relay/announce.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "conf/conf.h"
@@ -19,6 +20,8 @@ struct announce {
 #define ANNOUNCE_MAGIC	0xa440c3ce
 	const struct conf *conf;
 	struct exchange	*exchange;
+	uint64_t	 node_id, seq;	/* of what is told, for recovery */
+	uint32_t	 generation;
 	struct interest	*interest;
 	struct presence	*presence;
 	/* status last told of each node, + 1: who comes back within the grace
@@ -39,6 +42,8 @@ announce_new(const struct heritage *h, struct exchange *x)
 	a->magic = ANNOUNCE_MAGIC;
 	a->conf = h->conf;
 	a->exchange = x;
+	a->node_id = h->node_id;
+	a->generation = h->generation;
 	a->interest = interest_open(h->segment, 0);
 	a->presence = presence_open(h->segment, 0);
 	buf_init(&a->args);
@@ -86,12 +91,21 @@ static void
 tell(struct announce *a, struct bus_envelope *e,
     const struct conf_namespace *ns)
 {
+	char offset[64];
+	int n;
+
 	if ((e->slots[0] | e->slots[1]) == 0)
 		return;
 	e->kind = BUS_PUBLISH;
 	e->nsp = slice_of(ns->name, ns->name_len);
 	e->event = SLICE("\"presence:update\"");
 	e->args = buf_unread(&a->args);
+	if (a->conf->recovery_window_ms != 0) {
+		n = snprintf(offset, sizeof offset, "\"%08llx.0.%u.%llx\"",
+		    (unsigned long long)(a->node_id & UINT32_MAX),
+		    a->generation, (unsigned long long)++a->seq);
+		e->offset = slice_of(offset, (size_t)n);
+	}
 	buf_reset(&a->frame);
 	if (a->args.oom || !bus_encode(&a->frame, e) ||
 	    exchange_feed(a->exchange, buf_unread(&a->frame)) < 0)

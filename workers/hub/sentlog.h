@@ -1,0 +1,76 @@
+/*
+ * What was sent to a client that may be cut off and come back: references to
+ * bytes that the socket has taken, kept until the client has shown, by the
+ * pong to a later ping, that it has them.  Bounded; what falls out unproven
+ * makes the log incomplete.  Holds whole frames or packets of one wire form.
+ *
+ *	          proven                 pos
+ *	 dropped    | kept, sent, unproven | queued (outq)
+ *
+ * Memory only; owned by an engine, filled by its queue (out.c).
+ */
+#ifndef HUB_SENTLOG_H
+#define HUB_SENTLOG_H
+
+#include "hub/out.h"
+#include "hub/wire.h"
+
+struct sentlog {
+	unsigned	 magic;
+#define SENTLOG_MAGIC	0x5e471091
+	uint32_t	 refs;		/* the engine, and each parked session */
+	struct out_ref	*v;		/* ring */
+	uint32_t	 cap;		/* power of two, or 0 */
+	uint32_t	 head, n;
+	uint32_t	 partial;	/* bytes of the queue's head already sent */
+	uint64_t	 ignore;	/* bytes in front that are not frames: the
+					 * handshake's response */
+	uint64_t	 first;		/* position of the first byte kept */
+	uint64_t	 pos;		/* behind the last byte kept */
+	uint64_t	 proven;	/* the client has all before this */
+	uint64_t	 mark;		/* becomes proven with the next pong */
+	uint64_t	 max_bytes;
+	uint32_t	 max_refs;
+};
+
+/* NULL: no memory. */
+struct sentlog *sentlog_new(uint32_t max_refs, uint64_t max_bytes) MUST_USE;
+struct sentlog *sentlog_ref(struct sentlog *);
+void	sentlog_unref(struct sentlog **);	/* NULL is fine */
+/* The client is known to have everything. */
+void	sentlog_clear(struct sentlog *);
+
+/* From out.c: the queue's head was sent; takes over its reference (bytes in
+ * the turn's scratch are copied).  Part of it was sent. */
+void	sentlog_take(struct sentlog *, const struct msg *scratch,
+	    struct out_ref *);
+void	sentlog_partly(struct sentlog *, uint32_t n);
+
+/* q is kept from now on; what it holds already is not. */
+void	sentlog_watch(struct sentlog *, struct outq *q);
+/* Position behind all that q holds. */
+uint64_t sentlog_end(const struct sentlog *, const struct outq *q);
+/* A ping was queued, the last in q; its pong came. */
+void	sentlog_ping(struct sentlog *, const struct outq *q);
+void	sentlog_pong(struct sentlog *);
+/* Nothing unproven was dropped. */
+bool	sentlog_complete(const struct sentlog *);
+
+/*
+ * Packets, whatever the wire form: text, or binary (perhaps as base64).
+ * each() is called for the kept ones in order; data is valid during the call.
+ */
+struct sent_packet {
+	bool		 binary;
+	bool		 base64;	/* binary, and data is base64 of it */
+	struct slice	 data;
+	uint64_t	 pos;		/* of its first byte */
+};
+typedef void sent_each(void *arg, const struct sent_packet *);
+void	sentlog_walk(const struct sentlog *, enum wire, sent_each *,
+	    void *arg);
+/* The same for what is queued. */
+void	sentlog_walk_queue(const struct outq *, enum wire, sent_each *,
+	    void *arg);
+
+#endif
