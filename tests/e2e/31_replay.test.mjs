@@ -10,13 +10,15 @@ import path from 'node:path';
 import { test } from 'node:test';
 
 import { Daemon } from './lib/daemon.mjs';
-import { cases, fixtures, load, playCase, replay } from './lib/replay.mjs';
+import { cases, fixtures, load, playCase, replay, replayPolling,
+} from './lib/replay.mjs';
 
 const ns = (name, rules = '') => `namespace "${name}" { auth = none\n${rules} }\n`;
 const quiet = 'event "*" { to = namespace }';
 const echoAck = 'event "*" { to = nowhere ack = echo }';
 
-const polling = 'HTTP polling is not offered yet';
+const polling = 'moment by moment in 21_polling';
+const upgrade = 'moment by moment in 22_upgrade';
 const binary = 'binary events are not accepted yet';
 const recovery = 'connection state recovery is not offered yet';
 const redis = 'Redis is not connected yet';
@@ -85,34 +87,68 @@ const table = {
 	'malformed-socketio': 'played below, case by case',
 	'bad-eio-version': 'refused before the 101 on purpose: 20_engineio',
 	'bad-requests': 'request by request in 20_engineio',
-	'unknown-sid': 'request by request in 20_engineio',
 	'middleware-event-reject': 'roostd says why an event is refused',
 	'broadcast-room': app,
 	'connect-error-middleware': app,
 	'forbidden-allowRequest': app,
-	'cookie-and-path': polling,
+	'cookie-and-path': 'there is no cookie; paths are 20_engineio\'s',
 	'disconnect-by-server-close-websocket': api,
 	'disconnect-by-server-namespace-websocket': api,
 	'client-backoff': client,
 	'client-connect-errors': client,
 	'client-reactions': client,
 	'heartbeat-timeout-client': client,
-	'static-client': 'the client is not served by roostd',
+	'static-client': 'file by file in 21_polling',
 	'binary-ack': binary,
 	'binary-event-websocket': binary,
 };
-for (const n of ['aborted-poll', 'binary-event-polling',
-    'client-reactions-polling', 'cors-credentials', 'cors-off',
-    'cors-wildcard', 'disconnect-by-client-polling',
-    'disconnect-by-engine-close-polling', 'disconnect-by-server-close-polling',
-    'disconnect-by-server-namespace-polling', 'event-ack-polling',
-    'event-polling', 'heartbeat-polling', 'heartbeat-timeout-polling',
-    'http-compression', 'keep-alive', 'malformed-engineio-polling',
-    'overlap-get', 'overlap-post', 'oversized-polling-client',
-    'polling-connect', 'server-shutdown-polling', 'upgrade',
-    'upgrade-failed-probe', 'upgrade-noop-release', 'upgrade-with-traffic',
-    'volatile'])
+/* the same over HTTP polling; see replayPolling() */
+const app1 = (...names) => (p) =>
+	names.includes(p.match(/^42(?:\/[^,]*,)?\d*\["([^"]*)"/)?.[1]);
+const any = 'allowed_origins = {"*"}\n';
+const overPolling = {
+	'cors-credentials': { conf: any + ns('/') + `cors {
+	    origins = {"http://app.example"} methods = {"GET", "POST"}
+	    credentials = true }\n` },
+	'cors-off': { conf: any + ns('/') },
+	'cors-wildcard': { conf: any + ns('/') + 'cors { origins = {"*"} }\n' },
+	'binary-event-polling': { conf: ns('/',
+	    'event "bin" { to = sender meta = off as = "bin-back" }') },
+	'disconnect-by-client-polling': { conf: ns('/') },
+	'disconnect-by-engine-close-polling': { conf: ns('/'),
+		session: (n) => n === 1 },
+	'event-ack-polling': {
+		conf: ns('/', 'event "start" { to = namespace }\n' + echoAck),
+		drop: app1('sq', 'done'),
+		expect: (t) => t.replace('["r",5]', '[5]'),
+	},
+	'event-polling': { conf: ns('/', quiet), drop: app1('a', 'b', 'c') },
+	'heartbeat-polling': { conf: ns('/') },
+	'heartbeat-timeout-polling': { conf: ns('/') },
+	'keep-alive': { conf: ns('/'), drop: app1('e') },
+	'malformed-engineio-polling': { conf: ns('/', quiet) },
+	'oversized-polling-client': { conf: ns('/', quiet) },
+	'polling-connect': { conf: ns('/',
+	    'event "hi" { to = sender meta = off as = "hi-back" }'),
+		drop: app1('welcome') },
+	'unknown-sid': { conf: ns('/') },
+};
+for (const n of Object.keys(overPolling))
+	table[n] = 'played below, over polling';
+for (const n of ['aborted-poll', 'client-reactions-polling',
+    'disconnect-by-server-close-polling',
+    'disconnect-by-server-namespace-polling', 'http-compression',
+    'overlap-get', 'overlap-post', 'server-shutdown-polling', 'volatile'])
 	table[n] = polling;
+for (const n of ['upgrade', 'upgrade-failed-probe', 'upgrade-noop-release',
+    'upgrade-with-traffic'])
+	table[n] = upgrade;
+for (const n of ['disconnect-by-server-close-polling',
+    'disconnect-by-server-namespace-polling'])
+	table[n] = api;
+table['client-reactions-polling'] = client;
+table['volatile'] = 'unpolled sessions keep volatile events up to a limit';
+table['http-compression'] = 'responses are not compressed';
 
 function options(o = {}) {
 	const h = [];
@@ -155,6 +191,16 @@ for (const [name, how] of Object.entries(table)) {
 		await (ended ?? d.stop());
 	});
 }
+
+for (const [name, how] of Object.entries(overPolling))
+	test(`captured: ${name}`, async () => {
+		const f = load(name);
+		const d = await Daemon.start({ workers: 2,
+			conf: options(f.server_options) + how.conf });
+		const n = await replayPolling(d, f, how);
+		assert.ok(n > 2, `${n} compared`);
+		await d.stop();
+	});
 
 /* Where roostd is stricter or kinder than the reference, as the protocol
  * notes allow: a number too large for an id, a blank before the JSON, the

@@ -8,7 +8,8 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 
-import { sleep, top } from './daemon.mjs';
+import { sleep, top, until } from './daemon.mjs';
+import { request } from './polling.mjs';
 import { OP, Ws, closePayload, frame } from './wire.mjs';
 
 export const fixtures = process.env.FIXTURES ??
@@ -202,4 +203,119 @@ export async function playCase(d, c) {
 	} finally {
 		w.drop();
 	}
+}
+
+/* --- HTTP polling ---------------------------------------------------------- */
+
+const sidOf = (e) => e.target.match(/[?&]sid=([^&]*)/)?.[1];
+
+/*
+ * One session over polling.  Its GETs are ours: which packets share a response
+ * is a matter of moments, their order is not.
+ */
+class Session {
+	constructor(d, sid) {
+		Object.assign(this, { d, sid, got: [], want: [], ended: false });
+		this.pump = this.poll();
+	}
+	async poll() {
+		for (;;) {
+			const r = await request(this.d.port, 'GET', `/socket.io/?${
+			    'EIO=4&transport=polling'}&sid=${this.sid}`,
+			{ ms: 30000 }).catch((e) => ({ status: e.message }));
+			if (r.status !== 200) {
+				this.ended = r;
+				return;
+			}
+			this.got.push(...r.body.split('\x1e'));
+		}
+	}
+	/* All that the capture has shown so far has come. */
+	reached(what) {
+		return until(() => this.got.length >= this.want.length ||
+		    this.ended, `${what}: want ${this.want}, got ${this.got}`);
+	}
+}
+
+const replyHeaders = (h) => Object.fromEntries(Object.entries(h)
+    .filter(([k]) => k === 'vary' || k === 'content-type' ||
+	k === 'cache-control' || k.startsWith('access-control-')));
+
+/*
+ * options
+ *	session(n)	false: leave the n-th session of the capture out
+ *	drop(packet)	true: the server's application sent it
+ *	expect(text)	as above
+ * Returns how many responses and packets were compared.
+ */
+export async function replayPolling(d, fixture, {
+	session = () => true, drop = () => false, expect = (t) => t,
+} = {}) {
+	const vars = new Vars(fixture.vars);
+	const sessions = new Map(), left = new Set();
+	/* requests and answers of a connection go together in order */
+	const pairs = new Map();
+	for (const list of byConnection(fixture.events).values()) {
+		const http = list.filter((e) => e.layer === 'http');
+		const answers = http.filter((e) => e.dir === 's2c');
+		http.filter((e) => e.dir === 'c2s').forEach((q, i) => {
+			pairs.set(q, answers[i]);
+			pairs.set(answers[i], q);
+		});
+	}
+	let compared = 0, n = 0;
+	const check = (e, reply, r, what) => {
+		assert.equal(r.status, reply.status, `${what}: ${r.body}`);
+		vars.match(payload(reply).toString(), r.body, what);
+		assert.deepEqual(replyHeaders(r.headers),
+		    replyHeaders(reply.headers), what);
+		compared++;
+	};
+	for (const e of fixture.events) {
+		const what = `${fixture.name}: ${e.dir} ${e.conn} ${e.method ?? ''
+		} ${e.target ?? e.status} ${e.data}`;
+		if (e.layer !== 'http')
+			continue;
+		if (e.dir === 's2c') {	/* packets of a GET */
+			const q = pairs.get(e);
+			const s = sessions.get(sidOf(q));
+			if (s && q.method === 'GET' && e.status === 200)
+				s.want.push(...payload(e).toString().split('\x1e')
+				    .filter((p) => !drop(p)).map(expect));
+			continue;
+		}
+		const sid = sidOf(e), reply = pairs.get(e);
+		if (!reply || left.has(sid) || e.headers.upgrade)
+			continue;
+		const s = sessions.get(sid);
+		if (s && e.method === 'GET' && reply.status === 200)
+			continue;
+		if (s)
+			await s.reached(what);
+		const r = await request(d.port, e.method, vars.live(e.target), {
+			body: vars.live(payload(e).toString()),
+			headers: { ...e.headers, host: 'x',
+				connection: 'close' } });
+		if (!sid && reply.status === 200 && !session(n++)) {
+			left.add(JSON.parse(reply.data.slice(1)).sid);
+			continue;
+		}
+		check(e, reply, r, what);
+		if (!sid && r.status === 200)
+			sessions.set(JSON.parse(reply.data.slice(1)).sid,
+			    new Session(d, JSON.parse(r.body.slice(1)).sid));
+	}
+	for (const s of sessions.values()) {
+		await s.reached(fixture.name);
+		assert.ok(s.got.length >= s.want.length,
+		    `${fixture.name}: want ${s.want}, got ${s.got}`);
+		/* more, where the capture polled no further */
+		if (['1', '6'].includes(s.want.at(-1)))
+			assert.equal(s.got.length, s.want.length,
+			    `${fixture.name}: want ${s.want}, got ${s.got}`);
+		s.want.forEach((p, i) => vars.match(p, s.got[i],
+		    `${fixture.name}, packet ${i}`));
+		compared += s.want.length;
+	}
+	return compared;
 }
