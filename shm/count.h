@@ -1,6 +1,6 @@
 /*
  * How many connections there are, exactly: of the host, of one user, from one
- * address.  No more than the limit are ever let in, however many workers try
+ * address, sessions in one namespace.  No more than the limit are ever let in, however many workers try
  * at the same moment, and what a killed worker held comes back with its
  * reclaim.
  *
@@ -40,6 +40,7 @@ struct count;
 enum count_kind {
 	COUNT_USER,
 	COUNT_ADDRESS,
+	COUNT_NAMESPACE,
 };
 
 /* One per process, after fork, by the owner of a worker's slot. */

@@ -130,6 +130,18 @@ master_open_listens(struct master *m)
 	return (code);
 }
 
+/* Does any limit ask for a count of users, addresses or namespaces? */
+static bool
+master_counts_keys(const struct conf *conf)
+{
+	size_t i;
+
+	for (i = 0; i < conf->nnamespaces; i++)
+		if (conf->namespaces[i].limit_sessions != 0)
+			return (true);
+	return (conf->limit_per_user != 0 || conf->limit_per_address != 0);
+}
+
 static int
 master_open_segment(struct master *m)
 {
@@ -140,8 +152,7 @@ master_open_segment(struct master *m)
 		/* each user present has a channel too */
 		.interest_max = conf->shm_rooms + conf->shm_users,
 		.rate_ways = MASTER_RATE_WAYS,
-		.count_max = conf->limit_per_user == 0 &&
-		    conf->limit_per_address == 0 ? 0 : conf->shm_users,
+		.count_max = master_counts_keys(conf) ? conf->shm_users : 0,
 		/* users of each namespace, and of its rooms (status.h) */
 		.max_ns = conf->nnamespaces == 0 ? 1 :
 		    2 * (unsigned)conf->nnamespaces,

@@ -340,3 +340,31 @@ namespace "/" { auth = none }
 		await e.stop();
 	}
 });
+
+test('a namespace takes so many clients, whatever their worker', async () => {
+	const k = await Daemon.start({ workers: 3, conf: `
+namespace "/small" { auth = none sessions = 8 }
+namespace "/large" { auth = none }
+` });
+	const all = await Promise.allSettled(Array.from({ length: 40 }, () =>
+		connect(k, '/small')));
+	const ok = all.filter((r) => r.status === 'fulfilled');
+	assert.equal(ok.length, 8);
+	for (const r of all.filter((x) => x.status === 'rejected')) {
+		assert.match(r.reason.message, /too many clients in this namespace/);
+		assert.equal(r.reason.data.code, 'limit');
+	}
+	const p = await plain(k, '/ws/small').catch((e) => e);
+	assert.equal(p.status, 429);
+	(await connect(k, '/large')).close();
+	ok[0].value.close();
+	await until(async () => {
+		const c = await connect(k, '/small').catch(() => null);
+		c?.close();
+		return c !== null;
+	}, 'a place');
+	assert.ok(await k.metric('connections_refused', 'namespace') >= 33);
+	for (const r of ok)
+		r.value.close();
+	await k.stop();
+});

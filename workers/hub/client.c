@@ -10,6 +10,7 @@
 
 #include "hub/client_int.h"
 #include "hub/hub_int.h"
+#include "hub/limit.h"
 #include "hub/svc_presence.h"
 #include "proto/ws.h"
 #include "shm/count.h"
@@ -329,12 +330,13 @@ client_refresh(struct session *s, const struct inbound *in,
 void
 admission_fini(struct admission *a)
 {
+	struct limit_nodes nodes = { a->user_node, a->ns_node };
+
 	principal_unref(&a->who);
 	free(a->room);
 	a->room = NULL;
-	if (a->user_node != 0)
-		count_leave_key(a->count, a->user_node);
-	a->user_node = 0;
+	limit_give_back(a->count, &nodes);
+	a->user_node = a->ns_node = 0;
 }
 
 struct client *

@@ -38,8 +38,8 @@ struct admission {
 	char		*room;		/* heap; to join at once, or NULL */
 	size_t		 room_len;
 	uint64_t	 address;	/* as asked with */
-	struct count	*count;		/* where user_node is counted */
-	uint32_t	 user_node;	/* limits.per_user; 0: not counted */
+	struct count	*count;		/* where it is counted */
+	uint32_t	 user_node, ns_node;	/* as in limit.h; 0: not */
 };
 void	admission_fini(struct admission *);
 

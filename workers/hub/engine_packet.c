@@ -101,22 +101,21 @@ engine_enter(struct engine *e, const struct conf_namespace *ns,
 	struct slice nsp = slice_of(ns->name, ns->name_len);
 	struct hub *h = c->hub;
 	struct session *s;
-	uint32_t node;
+	struct limit_nodes nodes;
+	const char *why;
 
-	if (!limit_user(h, c, who, &node)) {
-		connect_error(c, ns, nsp, "too many connections of this user",
-		    "limit", NULL);
+	if (!limit_session(h, c, ns, who, &nodes, &why)) {
+		connect_error(c, ns, nsp, why, "limit", NULL);
 		return;
 	}
 	s = session_new(h, c, c->out, (enum wire)c->wire, ns, who);
 	if (s == NULL) {
-		if (node != 0)
-			count_leave_key(h->count, node);
+		limit_give_back(h->count, &nodes);
 		counter_add(COUNTER_memory_failures, 1);
 		connect_error(c, ns, nsp, "out of memory", "internal", NULL);
 		return;
 	}
-	s->user_node = node;
+	s->counted = nodes;
 	client_link(c, s);
 	e->connect_us = 0;
 	if (e->log != NULL && !recover_give(s))

@@ -166,11 +166,10 @@ session_of(const struct client *c, const struct principal *who)
 	return (NULL);
 }
 
-bool
-limit_user(struct hub *h, const struct client *c, const struct principal *who,
+static bool
+enter_user(struct hub *h, const struct client *c, const struct principal *who,
     uint32_t *node)
 {
-	*node = 0;
 	if (h->conf->limit_per_user == 0 || who == NULL || h->count == NULL ||
 	    (c != NULL && session_of(c, who) != NULL))
 		return (true);
@@ -181,19 +180,56 @@ limit_user(struct hub *h, const struct client *c, const struct principal *who,
 	return (false);
 }
 
-void
-limit_user_left(struct session *s)
+static bool
+enter_namespace(struct hub *h, const struct conf_namespace *ns,
+    uint32_t *node)
 {
-	struct session *heir;
+	if (ns->limit_sessions == 0 || h->count == NULL ||
+	    count_enter_key(h->count, COUNT_NAMESPACE, slice_of(ns->name,
+	    ns->name_len), ns->limit_sessions, node))
+		return (true);
+	counter_add(COUNTER_refused_namespace, 1);
+	return (false);
+}
 
-	if (s->user_node == 0)
-		return;
-	heir = session_of(s->client, s->who);
-	if (heir != NULL)
-		heir->user_node = s->user_node;
-	else
-		count_leave_key(s->hub->count, s->user_node);
-	s->user_node = 0;
+bool
+limit_session(struct hub *h, const struct client *c,
+    const struct conf_namespace *ns, const struct principal *who,
+    struct limit_nodes *nodes, const char **why)
+{
+	*nodes = (struct limit_nodes){ 0, 0 };
+	*why = "too many connections of this user";
+	if (!enter_user(h, c, who, &nodes->user))
+		return (false);
+	*why = "too many clients in this namespace";
+	if (enter_namespace(h, ns, &nodes->ns))
+		return (true);
+	limit_give_back(h->count, nodes);
+	return (false);
+}
+
+void
+limit_give_back(struct count *count, struct limit_nodes *nodes)
+{
+	if (nodes->user != 0)
+		count_leave_key(count, nodes->user);
+	if (nodes->ns != 0)
+		count_leave_key(count, nodes->ns);
+	*nodes = (struct limit_nodes){ 0, 0 };
+}
+
+void
+limit_session_left(struct session *s)
+{
+	struct session *heir = NULL;
+
+	if (s->counted.user != 0)
+		heir = session_of(s->client, s->who);
+	if (heir != NULL) {
+		heir->counted.user = s->counted.user;
+		s->counted.user = 0;
+	}
+	limit_give_back(s->hub->count, &s->counted);
 }
 
 /* --- events --------------------------------------------------------------- */

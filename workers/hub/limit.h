@@ -45,19 +45,22 @@ void	limit_token_failed(struct hub *, uint64_t address);
 /* When what was refused last would be allowed, from now; never 0. */
 uint64_t limit_retry_ms(const struct hub *);
 
-/* --- connections of a user ----------------------------------------------- */
+/* --- connections of a user, sessions of a namespace ----------------------- */
 
 /*
- * May this user have one more connection?  *node is what was counted (0: not
- * counted); it is given back with limit_user_left().  A client counts once,
- * whatever the number of its sessions: c is NULL, or a client whose sessions
- * are looked at.
+ * May there be one more session of this user in this namespace?  *nodes is
+ * what was counted; limit_session_left() gives it back, or limit_give_back()
+ * when no session came of it.  A client counts once for its user, whatever
+ * the number of its sessions: c is NULL, or a client whose sessions are looked
+ * at.  false: *why says so.
  */
-bool	limit_user(struct hub *, const struct client *,
-	    const struct principal *, uint32_t *node) MUST_USE;
+bool	limit_session(struct hub *, const struct client *,
+	    const struct conf_namespace *, const struct principal *,
+	    struct limit_nodes *nodes, const char **why) MUST_USE;
+void	limit_give_back(struct count *, struct limit_nodes *);
 /* A session that is off its client's list: another one of the same user keeps
  * what it was counted as, or it is given back. */
-void	limit_user_left(struct session *);
+void	limit_session_left(struct session *);
 
 /* --- events --------------------------------------------------------------- */
 

@@ -80,6 +80,7 @@ admit(struct hub *h, const struct client_request *q, struct admission *a,
     struct refusal *r)
 {
 	const char *code, *why = admit_who(h, q, a, &code);
+	struct limit_nodes nodes;
 
 	if (a->fail == AUTHFAIL_rate_limited) {
 		(void)refuse(r, 429, code, why);
@@ -95,9 +96,10 @@ admit(struct hub *h, const struct client_request *q, struct admission *a,
 	}
 	if (!admit_room(q, a, r))
 		return (false);
-	if (!limit_user(h, NULL, a->who, &a->user_node))
-		return (refuse(r, 429, "limit",
-		    "too many connections of this user"));
+	if (!limit_session(h, NULL, q->ns, a->who, &nodes, &why))
+		return (refuse(r, 429, "limit", why));
+	a->user_node = nodes.user;
+	a->ns_node = nodes.ns;
 	return (true);
 }
 
@@ -207,8 +209,8 @@ plain_open(struct hub *h, struct admission *a, struct outq *out, void *host)
 		client_gone(&c, REASON_memory);
 		return (NULL);
 	}
-	s->user_node = a->user_node;
-	a->user_node = 0;
+	s->counted = (struct limit_nodes){ a->user_node, a->ns_node };
+	a->user_node = a->ns_node = 0;
 	client_link(c, s);
 	if (a->room != NULL && !room_join(h, s, ROOM_NAMED,
 	    slice_of(a->room, a->room_len))) {

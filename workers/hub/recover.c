@@ -514,7 +514,9 @@ come_back(struct engine *e, struct recover *r, struct slice offset,
 {
 	struct buf records;
 	uint64_t start;
-	uint32_t skip, node = 0;
+	struct limit_nodes nodes;
+	const char *why;
+	uint32_t skip;
 
 	if (r->session->client == &e->client ||
 	    !recover_ready(r, offset, &skip)) {
@@ -522,7 +524,8 @@ come_back(struct engine *e, struct recover *r, struct slice offset,
 			discard(r);
 		return (RECOVER_NOT);
 	}
-	if (!limit_user(e->client.hub, &e->client, who, &node))
+	if (!limit_session(e->client.hub, &e->client, r->session->ns, who,
+	    &nodes, &why))
 		return (RECOVER_NOT);	/* which will be refused, too */
 	buf_init(&records);
 	recover_drain(r, skip, &records);
@@ -530,7 +533,7 @@ come_back(struct engine *e, struct recover *r, struct slice offset,
 	recover_replay(e, &records, NULL);
 	buf_fini(&records);
 	r->start = start;
-	r->session->user_node = node;
+	r->session->counted = nodes;
 	(void)recover_attach(e, r, who);
 	return (RECOVER_DONE);
 }

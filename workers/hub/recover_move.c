@@ -261,13 +261,14 @@ on_done(struct hub *h, const struct bus_envelope *q)
 	struct buf direct;
 	struct engine *e;
 	uint64_t start;
-	uint32_t node = 0;
+	struct limit_nodes nodes;
+	const char *why;
 
 	if (a == NULL || a->made == NULL)
 		return;
 	e = a->engine;
 	r = a->made;
-	if (!limit_user(h, &e->client, a->who, &node)) {
+	if (!limit_session(h, &e->client, a->ns, a->who, &nodes, &why)) {
 		give_up(h, a);	/* which will be refused, too */
 		return;
 	}
@@ -279,7 +280,7 @@ on_done(struct hub *h, const struct bus_envelope *q)
 	recover_replay(e, &direct, NULL);
 	buf_fini(&direct);
 	r->start = start;
-	r->session->user_node = node;
+	r->session->counted = nodes;
 	(void)recover_attach(e, r, a->who);
 	asking_free(h, a);
 }

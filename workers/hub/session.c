@@ -178,7 +178,7 @@ static void
 end(struct session *s)
 {
 	presence_session_end(s);
-	limit_user_left(s);
+	limit_session_left(s);
 	counter_sub(COUNTER_sessions, 1);
 	counter_ns_add(s->ns->index, NS_disconnects, 1);
 	counter_ns_sub(s->ns->index, NS_sockets, 1);

@@ -14,6 +14,11 @@
 
 struct client;
 
+/* Where a session is counted (shm/count.h); 0: not. */
+struct limit_nodes {
+	uint32_t	 user, ns;
+};
+
 struct session {
 	unsigned	 magic;
 #define SESSION_MAGIC	0x5e5510f1
@@ -30,7 +35,7 @@ struct session {
 	uint32_t	 nrooms;	/* named ones */
 	uint32_t	 nwatches;	/* users whose presence it watches */
 	uint32_t	 presence_node;
-	uint32_t	 user_node;	/* limit.c: counted for its client */
+	struct limit_nodes counted;	/* limit.h */
 	uint32_t	 stamp;		/* see fanout.c */
 	uint64_t	 seen_us;	/* last event, of the loop's clock */
 	bool		 idle;		/* silent for idle_after */
