@@ -55,6 +55,9 @@ the_dump_parses_to_the_same(void **state)
 	    " event '*' { error = no } }"
 	    "route '/a/{b}' { namespace = '/n' join = 'x{b}{b}' roles = r }"
 	    );
+	assert_round_trip("cors { origins = {'http://a', '*'} methods = PUT"
+	    " headers = {X-A, 'x~'} exposed = a credentials = on max_age = 1h }"
+	    " client_bundle = '/x y' socketio { upgrade_timeout = 1s }");
 }
 
 static void

@@ -319,6 +319,65 @@ a_queue_too_long_says_so(void **state)
 	turn(f);
 }
 
+static void
+references_move_from_queue_to_queue(void **state)
+{
+	struct fixture *f = *state;
+	struct batch *b;
+
+	/* a turn ends, one queue's owner keeps what it has, ... */
+	f->window = 0;
+	direct(f, 0, "ab|");
+	b = batch_of_all(f);
+	append(f, b, "cd|", NULL);
+	direct(f, 0, "ef|");
+	turn(f);
+	/* ... and gives it away in pieces, behind what is there already */
+	f->window = SIZE_MAX;
+	outq_kill(&f->o, &f->q[2]);
+	direct(f, 1, "x|");
+	assert_true(outq_move(&f->o, &f->q[0], &f->q[1], 4));
+	assert_int_equal(5, outq_bytes(&f->q[0]));
+	assert_true(outq_move(&f->o, &f->q[0], &f->q[1], 4));
+	outq_sent(&f->o, &f->q[0], 1);
+	assert_int_equal(0, f->q[0].n);
+	assert_false(outq_move(&f->o, &f->q[1], &f->q[2], 1));
+	turn(f);
+	check(f, 0, "");
+	check(f, 1, "cd|x|ab|cd|ef");
+}
+
+static void
+open_references_move_as_they_are(void **state)
+{
+	struct fixture *f = *state;
+	struct batch *b = batch_open(&f->o);
+
+	assert_true(batch_attach(&f->o, b, &f->q[0]));
+	append(f, b, "ab", NULL);
+	assert_true(outq_move(&f->o, &f->q[0], &f->q[1], 2));
+	append(f, b, "cd", NULL);	/* nobody's */
+	turn(f);
+	check(f, 0, "");
+	check(f, 1, "ab");
+}
+
+static void
+a_touched_queue_is_flushed_again(void **state)
+{
+	struct fixture *f = *state;
+
+	f->window = 0;
+	direct(f, 0, "a");
+	turn(f);
+	f->window = SIZE_MAX;
+	turn(f);
+	check(f, 0, "");
+	assert_true(outq_touch(&f->o, &f->q[0]));
+	turn(f);
+	check(f, 0, "a");
+}
+
 int
 main(void)
 {
@@ -337,6 +396,9 @@ main(void)
 		T(bytes_count_open_references),
 		T(deliveries_take_nothing_from_the_heap),
 		T(a_queue_too_long_says_so),
+		T(references_move_from_queue_to_queue),
+		T(open_references_move_as_they_are),
+		T(a_touched_queue_is_flushed_again),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));
