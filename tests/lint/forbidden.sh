@@ -12,7 +12,7 @@ atoll:strtonum atof:strtod strtok:slices rand:plat_random srand:plat_random
 alloca:malloc mktemp:mkstemp tmpnam:mkstemp system:execve popen:execve'
 
 bad=0
-files=$(find src shm workers man tests/unit tests/fuzz tests/shm tests/lib \
+files=$(find src shm workers man tests/unit tests/fuzz tests/shm tests/storm tests/lib \
     -name '*.[ch]' 2>/dev/null | sort)
 for c in $calls; do
 	name=${c%%:*}
