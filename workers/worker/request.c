@@ -25,17 +25,13 @@ static const struct route_row {
 	unsigned	 methods;	/* 1 << enum http_method */
 	const char	*allow;
 	void		(*serve)(struct request *);
-	void		(*body)(struct request *, struct slice);
 } route_rows[ROUTE__MAX] = {
 	[ROUTE_NONE]	   = { ANY, NULL, request_not_found },
-	[ROUTE_ENGINE]	   = { ANY, NULL, transport_serve,
-				polling_body },
+	[ROUTE_ENGINE]	   = { ANY, NULL, transport_serve },
 	[ROUTE_PLAIN]	   = { 1u << HTTP_GET, "Allow: GET\r\n",
 				upgrade_plain },
-	[ROUTE_PUBLISH]	   = { POST, "Allow: POST\r\n", api_head,
-				api_body },
-	[ROUTE_BATCH]	   = { POST, "Allow: POST\r\n", api_head,
-				api_body },
+	[ROUTE_PUBLISH]	   = { POST, "Allow: POST\r\n", api_head },
+	[ROUTE_BATCH]	   = { POST, "Allow: POST\r\n", api_head },
 	[ROUTE_PRESENCE]   = { GET, "Allow: GET, HEAD\r\n", api_presence_get },
 	[ROUTE_HEALTH]	   = { GET, "Allow: GET, HEAD\r\n", status_health },
 	[ROUTE_LIVE]	   = { GET, "Allow: GET, HEAD\r\n", status_probe },
@@ -240,6 +236,15 @@ http_body_free(struct http_body **bp)
 	free(b);
 }
 
+static void
+request_serve_body(struct request *rq, struct slice body)
+{
+	if (rq->match.route == ROUTE_ENGINE)
+		polling_body(rq, body);
+	else
+		api_body(rq, body);
+}
+
 /* All of it is there: a request again, with what is left of its head. */
 static void
 request_body_done(struct conn *c, struct slice rest)
@@ -258,7 +263,7 @@ request_body_done(struct conn *c, struct slice rest)
 		rq.keep_alive = false;
 		request_error(&rq, 503, "unavailable", "out of memory");
 	} else
-		route_rows[b->route].body(&rq, buf_unread(&b->data));
+		request_serve_body(&rq, buf_unread(&b->data));
 	http_body_free(&b);
 }
 
@@ -391,7 +396,7 @@ request_want_body(struct request *rq)
 		return;
 	}
 	rq->body_used = n;
-	route_rows[rq->match.route].body(rq, slice_of(rq->rest.p, n));
+	request_serve_body(rq, slice_of(rq->rest.p, n));
 }
 
 /* --- heads --------------------------------------------------------------- */
