@@ -29,8 +29,10 @@ client_send(struct client *c, const struct buf *b)
 		return;
 	}
 	to = out_direct(&c->hub->out, c->out, wire_text_size(w, s.n));
-	if (to != NULL)
-		wire_text_put(w, s, to);
+	if (to == NULL)
+		return;
+	wire_text_put(w, s, to);
+	counter_add(COUNTER_ws_frames_out, w != WIRE_POLL);
 }
 
 void
@@ -40,8 +42,10 @@ client_send_binary(struct client *c, struct slice s)
 	uint8_t *to;
 
 	to = out_direct(&c->hub->out, c->out, wire_binary_size(w, s.n));
-	if (to != NULL)
-		wire_binary_put(w, s, to);
+	if (to == NULL)
+		return;
+	wire_binary_put(w, s, to);
+	counter_add(COUNTER_ws_frames_out, w != WIRE_POLL);
 }
 
 void
@@ -242,7 +246,9 @@ client_beat(struct client *c, struct slice ping)
 		counter_add(COUNTER_heartbeats_missed, 1);
 		client_close(c, REASON_ping_timeout);
 	} else if (c->pong_us == 0 && c->ping_us <= now) {
-		(void)out_bytes(&c->hub->out, c->out, ping);
+		if (out_bytes(&c->hub->out, c->out, ping))
+			counter_add(COUNTER_ws_frames_out,
+			    c->wire != WIRE_POLL);
 		c->ping_us = now;
 		c->pong_us = now + c->hub->conf->ping_timeout_ms * 1000;
 		c->ping_timeouts = 0;

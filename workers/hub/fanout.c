@@ -26,6 +26,15 @@ fanout_offset(struct hub *h, const struct publication *p,
 	return (with);
 }
 
+/* One message to `got` clients, in frames. */
+static void
+count_frames(enum wire w, const struct publication *p, uint32_t got)
+{
+	if (w != WIRE_POLL)
+		counter_add(COUNTER_ws_frames_out,
+		    (uint64_t)got * (1 + p->nattach));
+}
+
 /* --- one room: the common case -------------------------------------------- */
 
 /* Attach all members but those who shall not get this one message. */
@@ -106,6 +115,7 @@ fanout_wire(struct hub *h, struct room_wire *rw, enum wire w,
 	}
 	wire_put(w, p, &plan, to);
 	counter_add(COUNTER_encodings, 1);
+	count_frames(w, p, got);
 	return (got);
 }
 
@@ -157,6 +167,7 @@ fanout_session(struct hub *h, struct session *s, const struct publication *p)
 	}
 	wire_put(s->wire, p, &plan, to);
 	counter_add(COUNTER_encodings, 1);
+	count_frames(s->wire, p, 1);
 	counter_add(COUNTER_deliveries, 1);
 	counter_ns_add(s->ns->index, NS_events_out, 1);
 	counter_ns_add(s->ns->index, NS_bytes_out, p->args.n);
@@ -207,9 +218,10 @@ walk_session(struct walk *k, struct session *s)
 		return;
 	}
 	m = walk_frame(k, s->wire);
-	if (m != NULL && out_push(&k->h->out, s->out, m, 0, m->len))
+	if (m != NULL && out_push(&k->h->out, s->out, m, 0, m->len)) {
 		k->got++;
-	else if (!s->out->dead)
+		count_frames(s->wire, k->p, 1);
+	} else if (!s->out->dead)
 		counter_add(COUNTER_dropped_memory, 1);
 }
 
