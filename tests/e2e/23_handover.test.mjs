@@ -249,17 +249,17 @@ test(`a worker killed ${KILLS} times: only its own sessions are lost`, async () 
 	for (let k = 0; k < KILLS; k++) {
 		await sleep(300);
 		const slot = k % 4 + 1;
-		const old = e.worker(slot);
-		if (!old)
-			continue;
+		const old = await until(() => e.worker(slot), 'a worker');
 		process.kill(old.pid, 'SIGKILL');
 		all.filter((s) => s.slot === slot).forEach((s) => {
 			s.doomed = true;
 		});
 		await until(() => all.every((s) => !s.doomed || !s.connected),
 		    'its sessions are lost', 20000);
-		await until(() => e.worker(slot) &&
-		    e.worker(slot).pid !== old.pid, 'a new worker', 20000);
+		await until(() => {
+			const now = e.worker(slot);
+			return now && now.pid !== old.pid;
+		}, 'a new worker', 20000);
 	}
 	await sleep(300);
 	stop = true;
