@@ -4,7 +4,7 @@
 #	model.sh SRCDIR all	minutes, some GB of memory; broken variants too
 src=${1:-.}
 : "${CC:=cc}"
-command -v spin >/dev/null || exit 77
+command -v spin >/dev/null || { echo 'spin is needed: apt-get install spin' >&2; exit 1; }
 model=$(cd "$src" && pwd)/tests/shm/table.pml
 dir=$(mktemp -d) || exit 2
 trap 'rm -rf "$dir"' EXIT
