@@ -85,9 +85,9 @@ presence_room_leave(struct session *s, struct membership *m)
 /* --- status --------------------------------------------------------------- */
 
 /*
- * as_told: for who hears of changes from now on.  A user whose leave waits for
- * its grace is online for him: if the user comes back in time nobody is told
- * anything.
+ * as_told: for who hears of changes from now on, what was told so far.  A user
+ * whose leave waits for its grace is online for him (who comes back in time is
+ * no news); one whose coming is not told yet is offline, and told in a moment.
  */
 static void
 entry_of(struct hub *h, const struct conf_namespace *ns, struct slice user,
@@ -98,9 +98,9 @@ entry_of(struct hub *h, const struct conf_namespace *ns, struct slice user,
 	*e = (struct status_entry){ .user = user };
 	if (!presence_get(h->presence, ns->index, user, &info))
 		return;
-	e->online = info.online || (as_told && info.told);
+	e->online = as_told ? info.told : info.online;
 	e->code = info.status;
-	e->connections = info.connections;
+	e->connections = e->online ? info.connections : 0;
 	e->last_seen_ms = info.last_seen_ms;
 }
 
@@ -234,7 +234,8 @@ list_json(struct hub *h, const struct conf_namespace *ns, struct slice room,
 		    rooms_ns(h, ns), &cursor, found, nitems(found));
 		for (i = 0; i < n; i++) {
 			user = found[i].user;
-			if (!as_told && !found[i].info.online)
+			if (!(as_told ? found[i].info.told :
+			    found[i].info.online))
 				continue;
 			if (room.n != 0 && (!status_room_split(user, &name,
 			    &user) || !slice_eq(name, room)))

@@ -159,8 +159,8 @@ announce_user(struct announce *a, const struct conf_namespace *ns,
 	struct status_entry entry = { .user = t->key };
 
 	fill_entry(a, ns, t->key, &entry);
-	/* offline as before: was here for a moment, and may have been seen */
-	if (was_told(a, t->node, entry.code) && t->status && t->is != 0)
+	/* who came and went between two looks was never told to be here */
+	if ((was_told(a, t->node, entry.code) || t->is == 0) && t->status)
 		return;
 	/* what is told is what happened, though it may be over by now */
 	entry.online = t->is != 0;
@@ -212,6 +212,6 @@ announce_presence(void *arg, const struct table_event *t)
 		return;
 	if (t->ns < n)
 		announce_user(a, ns, t);
-	else if (!t->status || t->is == 0)
+	else if (!t->status)
 		announce_in_room(a, ns, t);
 }
