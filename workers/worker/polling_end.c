@@ -1,0 +1,176 @@
+/*
+ * How a session over polling ends.  Closing is put off to the end of the turn:
+ * the hub must not be called back.
+ */
+#include <stdlib.h>
+
+#include "hub/client.h"
+#include "sys/log.h"
+#include "worker/conn.h"
+#include "worker/polling_int.h"
+#include "worker/worker.h"
+
+#define POLLER_LAST_MS	30000	/* the last word waits so long for a GET */
+
+void
+polling_close(struct poller *p, enum reason r)
+{
+	CHECK_MAGIC(p, POLLER_MAGIC);
+	if (p->parting || p->state == POLLER_UPGRADED)
+		return;
+	p->parting = true;
+	p->reason = (uint8_t)r;
+	p->next = p->all->parting;
+	p->all->parting = p;
+}
+
+void
+poller_drop(struct poller *p)
+{
+	struct polling *all = p->all;
+
+	MUST(p->get == NULL && p->ws == NULL && p->client == NULL);
+	if (p->post != NULL) {
+		conn_abort(p->post, REASON_http_bad);
+		poller_let_go(p, &p->post);
+	}
+	if (p->state == POLLER_UPGRADED)
+		all->nupgraded--;
+	sids_remove(&all->sids, p);
+	timer_stop(all->w->wheel, &p->timer);
+	outq_kill(all->w->out, &p->outq);
+	free(p->lines);
+	p->lines = NULL;
+	p->next = all->doomed;
+	all->doomed = p;
+}
+
+void
+polling_conn_gone(struct conn *c)
+{
+	struct poller *p = c->poller;
+
+	if (p == NULL)
+		return;
+	poller_check(p);
+	if (p->get == c) {
+		poller_let_go(p, &p->get);
+		polling_close(p, REASON_client_gone);
+	} else if (p->post == c) {
+		poller_let_go(p, &p->post);
+		polling_close(p, REASON_client_gone);
+	} else {
+		MUST(p->ws == c);
+		poller_let_go(p, &p->ws);
+		p->probed = false;
+		if (p->state == POLLER_UPGRADED)
+			poller_drop(p);
+	}
+}
+
+void
+polling_conn_close(struct conn *c, enum reason r)
+{
+	MUST(c->held && c->poller != NULL);
+	polling_close(c->poller, r);
+}
+
+/* The client learns of it with its next GET; else error 1 has to do. */
+static bool
+poller_tells(const struct poller *p)
+{
+	static const bool abrupt[REASON__MAX] = {
+		[REASON_client_close] = true, [REASON_client_gone] = true,
+		[REASON_ping_timeout] = true, [REASON_http_bad] = true,
+		[REASON_eio_parse] = true, [REASON_unsupported_data] = true,
+		[REASON_slow_consumer] = true, [REASON_memory] = true,
+	};
+
+	return (!abrupt[p->reason] && p->all->w->mode == WORKER_SERVING);
+}
+
+/* The last packet of the session. */
+static bool
+poller_last_word(struct poller *p)
+{
+	struct slice word = SLICE("1" POLLING_SEPARATOR);
+
+	if (p->reason == REASON_client_close) {
+		word = SLICE("6" POLLING_SEPARATOR);
+		if (p->outq.n > 0)
+			return (true);	/* that will do */
+	}
+	return (out_bytes(p->all->w->out, &p->outq, word));
+}
+
+static void
+poller_part(struct poller *p)
+{
+	struct worker *w = p->all->w;
+	bool told;
+
+	poller_check(p);
+	log_debug("session_end reason=%s",
+	    reason_row((enum reason)p->reason)->name);
+	if (p->ws != NULL) {
+		conn_close(p->ws, REASON_upgrade_failed);
+		poller_let_go(p, &p->ws);
+	}
+	if (p->state == POLLER_POLLING) {
+		client_gone(&p->client, (enum reason)p->reason);
+		p->state = POLLER_LAST;
+		told = poller_last_word(p);
+	} else
+		told = p->outq.n > 0;
+	if (p->get != NULL && told)
+		poller_answer(p);
+	else if (p->get != NULL) {
+		conn_abort(p->get, REASON_memory);
+		poller_let_go(p, &p->get);
+	} else if (told && p->reason != REASON_close_timeout &&
+	    p->reason != REASON_server_close && poller_tells(p)) {
+		p->parting = false;
+		p->deadline = mono_add_ms(w->now, POLLER_LAST_MS);
+		polling_rearm(p);
+		return;
+	}
+	poller_drop(p);
+}
+
+static void
+polling_close_one(struct poller *p, void *arg)
+{
+	polling_close(p, *(const enum reason *)arg);
+}
+
+void
+polling_close_all(struct polling *all, enum reason r)
+{
+	sids_each(&all->sids, polling_close_one, &r);
+}
+
+bool
+polling_turn_end(struct polling *all)
+{
+	struct poller *p;
+
+	if (all->parting == NULL)
+		return (false);
+	while ((p = all->parting) != NULL) {
+		all->parting = p->next;
+		poller_part(p);
+	}
+	return (true);
+}
+
+void
+polling_free_doomed(struct polling *all)
+{
+	struct poller *p;
+
+	while ((p = all->doomed) != NULL) {
+		all->doomed = p->next;
+		p->magic = 0;
+		free(p);
+	}
+}

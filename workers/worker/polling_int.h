@@ -1,0 +1,84 @@
+/*
+ * What the files of a session over polling share.  Private to polling*.c and
+ * sids.c.
+ */
+#ifndef WORKER_POLLING_INT_H
+#define WORKER_POLLING_INT_H
+
+#include <assert.h>
+
+#include "proto/eio.h"
+#include "sys/loop.h"
+#include "worker/polling.h"
+#include "worker/sids.h"
+
+struct client;
+
+#define POLLING_NO_STORE  "Cache-Control: no-store\r\n"
+#define POLLING_SEPARATOR "\x1e"	/* behind each packet of a payload */
+
+enum poller_state {
+	POLLER_POLLING,
+	POLLER_UPGRADED,	/* all there is to say: error 3 */
+	POLLER_LAST		/* closed; its last word is queued */
+};
+
+struct poller {
+	unsigned	 magic;
+	uint8_t		 state;		/* enum poller_state */
+	uint8_t		 reason;	/* enum reason, once parting is set */
+	bool		 parting;	/* closes at the end of this turn */
+	bool		 probed;	/* the candidate has been answered */
+	struct outq	 outq;		/* packets, a separator behind each */
+	struct polling	*all;
+	struct client	*client;	/* POLLING */
+	struct conn	*get;		/* held until there are packets */
+	struct conn	*post;		/* its body is on its way */
+	struct conn	*ws;		/* candidate; UPGRADED: its WebSocket */
+	struct poller	*next_sid;	/* same bucket */
+	struct poller	*next;		/* parting or doomed */
+	char		*lines;		/* of get's response head; heap, NULL */
+	struct timer	 timer;		/* the nearest of: */
+	struct mono	 deadline;	/*   LAST: of the whole */
+	struct mono	 noop_at;	/*   0: no noop is to release get */
+	char		 sid[EIO_SID_LEN + 1];
+};
+
+static_assert(offsetof(struct poller, magic) == offsetof(struct host, magic) &&
+    offsetof(struct poller, outq) == offsetof(struct host, outq), "a host");
+
+struct polling {
+	unsigned	 magic;
+#define POLLING_MAGIC	0x9011e202
+	struct worker	*w;
+	struct sids	 sids;		/* all sessions */
+	size_t		 nupgraded;
+	struct poller	*parting;
+	struct poller	*doomed;
+};
+
+void	poller_check(const struct poller *);
+/* One of get, post, ws is its request or WebSocket no more. */
+void	poller_let_go(struct poller *, struct conn **);
+
+/* polling_out.c */
+/* The GET waits for packets from now on. */
+void	poller_hold(struct poller *, struct request *);
+/* All that is queued, which is something, to the GET that waits. */
+void	poller_answer(struct poller *);
+/* Nothing to say, but get shall not wait any longer. */
+void	poller_noop(struct poller *);
+void	poller_get(struct poller *, struct request *);
+
+/* polling_in.c */
+void	poller_post(struct poller *, struct request *);
+/* An empty response that ends the connection. */
+void	poller_refuse(struct request *, int status);
+
+/* polling_ws.c: a WebSocket asks to take over. */
+void	poller_candidate(struct poller *, struct request *);
+
+/* polling_end.c: forget the session, of which nothing hangs on any more. */
+void	poller_drop(struct poller *);
+
+#endif

@@ -1,0 +1,126 @@
+/*
+ * The GET of a session over polling: held until the turn ends in which the
+ * session's queue has something, then all that is queued goes out behind one
+ * response head, by reference.
+ */
+#include <stdlib.h>
+
+#include "shm/counters.h"
+#include "worker/conn.h"
+#include "worker/polling_int.h"
+#include "worker/worker.h"
+
+#define POLLER_NOOP_MS	80	/* a GET is held so long during an upgrade */
+#define POLLER_BLOCK_BYTES (64u << 10)	/* unpolled: no volatile messages */
+#define POLLER_TEXT	"text/plain; charset=UTF-8"
+
+void
+poller_noop(struct poller *p)
+{
+	p->noop_at.us = 0;
+	if (p->get != NULL && p->outq.n == 0 &&
+	    !out_bytes(p->all->w->out, &p->outq, SLICE("6" POLLING_SEPARATOR)))
+		polling_close(p, REASON_memory);
+}
+
+void
+poller_answer(struct poller *p)
+{
+	struct out *o = p->all->w->out;
+	struct conn *c = p->get;
+	size_t n;
+
+	n = (size_t)outq_bytes(&p->outq);
+	MUST(n > 1);
+	p->noop_at.us = 0;
+	poller_let_go(p, &p->get);
+	request_answer(c, 200, POLLER_TEXT,
+	    p->lines != NULL ? p->lines : POLLING_NO_STORE, &p->outq, n - 1);
+	free(p->lines);
+	p->lines = NULL;
+	if (c->abort)		/* it did not go out */
+		polling_close(p, REASON_memory);
+	else
+		outq_sent(o, &p->outq, 1);	/* the last separator */
+	outq_unblock(o, &p->outq);
+}
+
+/* No GET waits: how much may wait for one? */
+static void
+poller_unpolled(struct poller *p)
+{
+	struct worker *w = p->all->w;
+	uint64_t n = outq_bytes(&p->outq);
+
+	if (p->outq.n > 1 && n > w->conf->send_queue_bytes)
+		polling_close(p, REASON_slow_consumer);
+	else if (n > POLLER_BLOCK_BYTES)
+		outq_block(w->out, &p->outq);
+}
+
+void
+polling_flush(struct outq *q)
+{
+	struct poller *p = container_of(q, struct poller, outq);
+
+	poller_check(p);
+	if (p->parting)
+		return;		/* the last word comes behind it */
+	if (q->lossy)		/* something could not be queued */
+		polling_close(p, REASON_slow_consumer);
+	else if (p->get == NULL)
+		poller_unpolled(p);
+	else if (q->n > 0) {
+		poller_answer(p);
+		if (p->state == POLLER_LAST)
+			polling_close(p, REASON_server_close);
+	}
+}
+
+/* The head lines of a response that comes later. */
+static char *
+poller_lines(const char *cors)
+{
+	struct buf b;
+
+	if (cors == NULL)
+		return (NULL);
+	buf_init(&b);
+	buf_str(&b, POLLING_NO_STORE);
+	buf_str(&b, cors);
+	buf_byte(&b, '\0');
+	if (b.oom) {
+		buf_fini(&b);
+		return (NULL);
+	}
+	return ((char *)b.data);
+}
+
+void
+poller_hold(struct poller *p, struct request *rq)
+{
+	struct worker *w = p->all->w;
+
+	p->get = rq->c;
+	rq->c->poller = p;
+	p->lines = poller_lines(rq->lines);
+	request_hold(rq);
+	if (p->outq.n > 0) {
+		if (!outq_touch(w->out, &p->outq))
+			polling_close(p, REASON_memory);
+	} else if (p->probed && p->state == POLLER_POLLING) {
+		p->noop_at = mono_add_ms(w->now, POLLER_NOOP_MS);
+		polling_rearm(p);
+	}
+}
+
+void
+poller_get(struct poller *p, struct request *rq)
+{
+	if (p->get == NULL) {
+		poller_hold(p, rq);
+		return;
+	}
+	poller_refuse(rq, 400);	/* one at a time */
+	polling_close(p, REASON_http_bad);
+}

@@ -1,0 +1,77 @@
+/*
+ * The WebSocket that takes a session over polling over: a candidate until it
+ * has said "5", the session's only connection after that.
+ */
+#include "hub/client.h"
+#include "shm/counters.h"
+#include "worker/conn.h"
+#include "worker/polling_int.h"
+#include "worker/upgrade.h"
+#include "worker/worker.h"
+
+void
+poller_candidate(struct poller *p, struct request *rq)
+{
+	struct worker *w = rq->w;
+	bool wanted = p->state == POLLER_POLLING && p->ws == NULL;
+
+	if (!upgrade_candidate(rq))
+		return;
+	conn_candidate(rq->c, w->conf->upgrade_timeout_ms);
+	if (!wanted) {
+		conn_close(rq->c, REASON_upgrade_failed);
+		return;
+	}
+	p->ws = rq->c;
+	rq->c->poller = p;
+}
+
+static void
+poller_probe(struct poller *p, struct conn *c)
+{
+	static const uint8_t answer[] = "\x81\x06" "3probe";
+
+	p->probed = true;
+	conn_say(c, slice_of(answer, sizeof answer - 1));
+	counter_add(COUNTER_ws_frames_out, 1);
+	poller_noop(p);
+}
+
+static void
+poller_upgrade(struct poller *p, struct conn *c)
+{
+	if (p->get != NULL) {	/* left open: what is queued, or a noop */
+		poller_noop(p);
+		if (p->parting)
+			return;
+		poller_answer(p);
+	}
+	p->state = POLLER_UPGRADED;
+	p->all->nupgraded++;
+	timer_stop(p->all->w->wheel, &p->timer);
+	p->noop_at.us = 0;
+	outq_unblock(p->all->w->out, &p->outq);
+	c->client = p->client;
+	p->client = NULL;
+	if (!engine_upgrade(c->client, &c->outq, c))
+		conn_close(c, REASON_memory);
+	conn_rearm(c);
+}
+
+void
+polling_candidate_text(struct conn *c, struct slice s)
+{
+	struct poller *p = c->poller;
+
+	if (p == NULL)
+		return;		/* it is being closed */
+	poller_check(p);
+	if (p->parting)
+		conn_close(c, REASON_upgrade_failed);
+	else if (!p->probed && slice_eq(s, SLICE("2probe")))
+		poller_probe(p, c);
+	else if (p->probed && slice_eq(s, SLICE("5")))
+		poller_upgrade(p, c);
+	else
+		conn_close(c, REASON_upgrade_failed);
+}
