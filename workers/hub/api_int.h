@@ -1,0 +1,45 @@
+/*
+ * What the bodies of the HTTP API have in common: a namespace, an audience in
+ * it, members that are known.  Between api.c, api_members.c and api_order.c.
+ */
+#ifndef HUB_API_INT_H
+#define HUB_API_INT_H
+
+#include "hub/api.h"
+#include "hub/hub_int.h"
+#include "proto/bus.h"
+
+/* What is to be done to whom; slices point into the body or the arena. */
+struct api_order {
+	const struct conf_namespace *ns;
+	struct slice	 rooms[BUS_LIST_MAX], users[BUS_LIST_MAX],
+			 sids[BUS_LIST_MAX], except[BUS_LIST_MAX];
+	struct audience	 to;		/* made of the lists above */
+	struct buf	 arena;		/* unescaped names */
+	const char	*code;		/* why not; NULL: out of memory */
+	const char	*why;
+};
+
+/* body: one JSON value.  false: no memory.  The order is zeroed before. */
+bool	api_order_init(struct api_order *, struct slice body) MUST_USE;
+/* Lets go, and appends the error when !ok.  Returns the HTTP status. */
+int	api_order_end(struct api_order *, bool ok, struct buf *out) MUST_USE;
+
+/* Each reads a part; false: code and why are set. */
+/* The body is an object and has no other members than these: what is not
+ * known is refused, not ignored. */
+bool	api_order_known(struct api_order *, struct slice body,
+	    const struct slice *members, size_t n) MUST_USE;
+bool	api_order_namespace(struct api_order *, struct hub *,
+	    struct slice body) MUST_USE;
+/* room, rooms, user, users, sid, except: a name or a list of names each */
+bool	api_order_audience(struct api_order *, struct slice body) MUST_USE;
+/* A member that is a name or a list of names, appended to list. */
+bool	api_order_names(struct api_order *, struct slice body,
+	    struct slice member, struct slice *list, size_t *n) MUST_USE;
+bool	api_order_bad(struct api_order *, const char *code, const char *why);
+
+/* A namespace by its name with or without the slash; NULL: there is none. */
+const struct conf_namespace *api_namespace(struct hub *, struct slice name);
+
+#endif

@@ -1,0 +1,182 @@
+/*
+ * Reading what the bodies of the HTTP API have in common; see api_int.h.
+ */
+#include "hub/api_int.h"
+
+#include <stdio.h>
+
+#include "proto/json.h"
+
+bool
+api_order_bad(struct api_order *o, const char *code, const char *why)
+{
+	o->code = code;
+	o->why = why;
+	return (false);
+}
+
+bool
+api_order_init(struct api_order *o, struct slice body)
+{
+	buf_init(&o->arena);
+	return (buf_reserve(&o->arena, body.n + 1));
+}
+
+int
+api_order_end(struct api_order *o, bool ok, struct buf *out)
+{
+	buf_fini(&o->arena);
+	if (ok)
+		return (200);
+	if (o->code == NULL) {
+		api_error(out, "internal", "out of memory");
+		return (503);
+	}
+	api_error(out, o->code, o->why);
+	return (strcmp(o->code, "not_found") == 0 ? 404 : 400);
+}
+
+/* --- members -------------------------------------------------------------- */
+
+static const char *
+unknown_words(const struct slice *members, size_t n)
+{
+	static char words[256];		/* one at a time */
+	size_t i, at;
+	int more;
+
+	at = (size_t)snprintf(words, sizeof words, "a member is not known:");
+	for (i = 0; i < n; i++) {
+		more = snprintf(words + at, sizeof words - at, "%s %.*s%s",
+		    i == 0 ? "" : ",", (int)members[i].n,
+		    (const char *)members[i].p, i + 1 == n ? " are" : "");
+		at += (size_t)more;
+		MUST(at < sizeof words);
+	}
+	return (words);
+}
+
+bool
+api_order_known(struct api_order *o, struct slice body,
+    const struct slice *members, size_t n)
+{
+	struct slice key, value;
+	struct json_iter it;
+	size_t i;
+
+	if (!json_enter(body, &it) || json_type(body) != JSON_OBJECT)
+		return (api_order_bad(o, "bad_request",
+		    "the body must be an object"));
+	while (json_next(&it, &key, &value)) {
+		for (i = 0; i < n; i++)
+			if (json_string_eq(key, members[i]))
+				break;
+		if (i == n)
+			return (api_order_bad(o, "bad_request",
+			    unknown_words(members, n)));
+	}
+	return (true);
+}
+
+/* --- namespace ------------------------------------------------------------ */
+
+const struct conf_namespace *
+api_namespace(struct hub *h, struct slice name)
+{
+	uint8_t full[ROOM_NAME_MAX + 1];
+
+	if (name.n != 0 && name.p[0] == '/')
+		return (conf_namespace_find(h->conf, name));
+	if (name.n > ROOM_NAME_MAX)
+		return (NULL);
+	full[0] = '/';
+	if (name.n != 0)
+		memcpy(full + 1, name.p, name.n);
+	return (conf_namespace_find(h->conf, slice_of(full, name.n + 1)));
+}
+
+bool
+api_order_namespace(struct api_order *o, struct hub *h, struct slice body)
+{
+	uint8_t name[ROOM_NAME_MAX];
+	struct slice v;
+	ssize_t n = -1;
+
+	if (json_get(body, SLICE("namespace"), &v) &&
+	    json_type(v) == JSON_STRING && v.n <= sizeof name)
+		n = json_unescape(v, name);
+	if (n < 0)
+		return (api_order_bad(o, "bad_request",
+		    "namespace must be a string"));
+	o->ns = api_namespace(h, slice_of(name, (size_t)n));
+	return (o->ns != NULL ||
+	    api_order_bad(o, "not_found", "no such namespace"));
+}
+
+/* --- audience ------------------------------------------------------------- */
+
+/* A name (room, user, sid) unescaped into the arena, which never moves: it
+ * was made as large as the body. */
+static bool
+add_name(struct api_order *o, struct slice raw, struct slice *list, size_t *n)
+{
+	uint8_t *to = o->arena.data + o->arena.wpos;
+	ssize_t len = -1;
+
+	if (json_type(raw) == JSON_STRING && raw.n <= 2 + 6 * ROOM_NAME_MAX)
+		len = json_unescape(raw, to);
+	if (len <= 0 || len > ROOM_NAME_MAX)
+		return (api_order_bad(o, "bad_request",
+		    "rooms, users and sids are strings of 1..256 bytes"));
+	if (*n == BUS_LIST_MAX)
+		return (api_order_bad(o, "bad_request", "more than 64 names"));
+	list[(*n)++] = slice_of(to, (size_t)len);
+	o->arena.wpos += (size_t)len;
+	return (true);
+}
+
+bool
+api_order_names(struct api_order *o, struct slice body, struct slice member,
+    struct slice *list, size_t *n)
+{
+	struct slice v, key, element;
+	struct json_iter it;
+
+	if (!json_get(body, member, &v) || json_type(v) == JSON_NULL)
+		return (true);
+	if (json_type(v) != JSON_ARRAY)
+		return (add_name(o, v, list, n));
+	if (!json_enter(v, &it))
+		return (false);
+	while (json_next(&it, &key, &element))
+		if (!add_name(o, element, list, n))
+			return (false);
+	/* an empty list must not become "everybody" */
+	if (*n == 0)
+		return (api_order_bad(o, "bad_request",
+		    "an empty list of receivers"));
+	return (true);
+}
+
+bool
+api_order_audience(struct api_order *o, struct slice body)
+{
+	struct audience *a = &o->to;
+	struct slice v;
+
+	a->rooms = o->rooms;
+	a->users = o->users;
+	a->sids = o->sids;
+	a->except = o->except;
+	if (!api_order_names(o, body, SLICE("room"), o->rooms, &a->nrooms) ||
+	    !api_order_names(o, body, SLICE("rooms"), o->rooms, &a->nrooms) ||
+	    !api_order_names(o, body, SLICE("user"), o->users, &a->nusers) ||
+	    !api_order_names(o, body, SLICE("users"), o->users, &a->nusers) ||
+	    !api_order_names(o, body, SLICE("sid"), o->sids, &a->nsids))
+		return (false);
+	if (json_get(body, SLICE("except"), &v) &&
+	    json_type(v) == JSON_ARRAY && v.n == 2)
+		return (true);
+	return (api_order_names(o, body, SLICE("except"), o->except,
+	    &a->nexcept));
+}
