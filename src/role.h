@@ -55,6 +55,7 @@ struct heritage {
 		const char	*type;		/* media type */
 		char		 etag[20];	/* with its quotes */
 		struct slice	 body;
+		struct slice	 gzip;		/* the same; n = 0: no gain */
 	}		*bundle;		/* conf.client_bundle */
 	size_t		 nbundle;
 	const struct heritage_tls {

@@ -283,6 +283,8 @@ struct conf {
 	uint64_t	 recovery_bytes;
 	uint64_t	 upgrade_timeout_ms;	/* from 101 to the packet "5" */
 	char		*socketio_path;	/* "/socket.io", no slash at its end */
+	bool		 http_compression;	/* of responses, */
+	uint64_t	 http_compression_threshold; /* from so many bytes */
 	struct conf_cors cors;
 	char		*client_bundle;	/* directory; "" = none */
 	/* auth */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/digest.h"
+#include "base/press.h"
 #include "conf/conf.h"
 #include "conf/conf_rule.h"
 #include "proto/token.h"
@@ -228,12 +229,30 @@ load_etag(struct slice body, char etag[20])
 	etag[18] = '\0';
 }
 
+/* Once, so that it may take its time.  Without memory, or if it does not get
+ * smaller, there is no such form. */
+static void
+load_gzip(struct slice body, struct buf *out)
+{
+	struct press *press = press_new(9);
+	ssize_t n = -1;
+
+	if (press != NULL && buf_reserve(out, body.n)) {
+		press_start(press, PRESS_GZIP, out->data, body.n);
+		(void)press_add(press, body);
+		n = press_end(press);
+	}
+	out->wpos = n > 0 ? (size_t)n : 0;
+	press_free(&press);
+}
+
 /* One file, which need not be there. */
 static void
 load_bundle_file(const struct load_context *c, const char *path, size_t row,
     struct load *load)
 {
-	struct buf *text = &load->bundle_texts[load->nbundle];
+	struct buf *text = &load->bundle_texts[2 * load->nbundle];
+	struct buf *gzip = text + 1;
 	struct heritage_file *f = &load->bundle[load->nbundle];
 
 	buf_init(text);
@@ -248,6 +267,9 @@ load_bundle_file(const struct load_context *c, const char *path, size_t row,
 	f->name = load_bundle_names[row].name;
 	f->type = load_bundle_names[row].type;
 	f->body = buf_unread(text);
+	buf_init(gzip);
+	load_gzip(f->body, gzip);
+	f->gzip = buf_unread(gzip);
 	load_etag(f->body, f->etag);
 	load->nbundle++;
 }
@@ -259,7 +281,7 @@ load_bundle(const struct load_context *c, const char *dir, struct load *load)
 	size_t i, n = nitems(load_bundle_names);
 
 	load->bundle = calloc(n, sizeof *load->bundle);
-	load->bundle_texts = calloc(n, sizeof *load->bundle_texts);
+	load->bundle_texts = calloc(2 * n, sizeof *load->bundle_texts);
 	if (load->bundle == NULL || load->bundle_texts == NULL) {
 		conf_error(c->errors, c->file, 0, "%s", strerror(errno));
 		return;
@@ -279,7 +301,7 @@ load_bundle_free(struct load *load)
 {
 	size_t i;
 
-	for (i = 0; i < load->nbundle; i++)
+	for (i = 0; i < 2 * load->nbundle; i++)
 		buf_fini(&load->bundle_texts[i]);
 	free(load->bundle_texts);
 	free(load->bundle);

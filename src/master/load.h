@@ -22,7 +22,7 @@ struct load {
 	struct buf	 demo_page;
 	struct heritage_file *bundle;	/* what is there of client_bundle */
 	size_t		 nbundle;
-	struct buf	*bundle_texts;	/* what bundle points into */
+	struct buf	*bundle_texts;	/* what bundle points into, 2 each */
 	size_t		 nlistens;
 	struct heritage_tls *tls;	/* nlistens rows; empty: no TLS there */
 	struct buf	*texts;		/* what tls points into, 2 each */

@@ -137,7 +137,7 @@ for (const n of Object.keys(overPolling))
 	table[n] = 'played below, over polling';
 for (const n of ['aborted-poll', 'client-reactions-polling',
     'disconnect-by-server-close-polling',
-    'disconnect-by-server-namespace-polling', 'http-compression',
+    'disconnect-by-server-namespace-polling',
     'overlap-get', 'overlap-post', 'server-shutdown-polling', 'volatile'])
 	table[n] = polling;
 for (const n of ['upgrade', 'upgrade-failed-probe', 'upgrade-noop-release',
@@ -148,7 +148,7 @@ for (const n of ['disconnect-by-server-close-polling',
 	table[n] = api;
 table['client-reactions-polling'] = client;
 table['volatile'] = 'unpolled sessions keep volatile events up to a limit';
-table['http-compression'] = 'responses are not compressed';
+table['http-compression'] = 'played in 24_compression';
 
 function options(o = {}) {
 	const h = [];

@@ -33,6 +33,7 @@ openssl/	src/base/digest.c src/base/pkey.c workers/worker/tls.c
 wslay/		src/proto/ws.c
 jwt.h		src/proto/token.c
 jansson.h	src/proto/token.c src/proto/jwk.c
+zlib.h		src/base/press.c
 hiredis/	workers/relay/redis.c
 confuse.h	src/conf/conf_tree.c
 sys/epoll.h	src/sys/loop_epoll.c

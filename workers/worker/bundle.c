@@ -37,20 +37,33 @@ bundle_unchanged(const struct request *rq, const char *etag)
 	    memmem(value.p, value.n, etag, n) != NULL));
 }
 
+/* Other clients get it in a coding. */
+static bool
+bundle_varies(const struct worker *w, const struct heritage_file *f)
+{
+	return (f->gzip.n > 0 && w->conf->http_compression);
+}
+
 bool
 bundle_serve(struct request *rq)
 {
 	const struct heritage_file *f = bundle_find(rq->w, rq->head.path);
-	char lines[128];
+	char lines[192];
+	bool gzip;
 
 	if (f == NULL || (rq->head.method != HTTP_GET &&
 	    rq->head.method != HTTP_HEAD))
 		return (false);
+	gzip = f->gzip.n > 0 && coded_wish(rq).coding == CODING_GZIP;
+	/* RFC 9110, 8.8.1: strong tags are for bytes that are the same */
 	(void)snprintf(lines, sizeof lines,
-	    "Cache-Control: public, max-age=0\r\nETag: %s\r\n", f->etag);
+	    "Cache-Control: public, max-age=0\r\nETag: %s%s\r\n%s",
+	    gzip ? "W/" : "", f->etag, gzip ? coded_lines(CODING_GZIP) :
+	    bundle_varies(rq->w, f) ? CODED_VARY : "");
 	if (bundle_unchanged(rq, f->etag))
 		request_reply(rq, 304, NULL, slice_of(NULL, 0), lines);
 	else
-		request_reply(rq, 200, f->type, f->body, lines);
+		request_reply(rq, 200, f->type, gzip ? f->gzip : f->body,
+		    lines);
 	return (true);
 }

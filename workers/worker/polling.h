@@ -37,7 +37,7 @@ void	polling_session(struct request *, const struct engineio *,
 /* The body of its POST is complete (request.h). */
 void	polling_body(struct request *, struct slice body);
 /* ... or is refused: the session does not mind. */
-void	polling_too_large(struct request *);
+void	polling_body_refused(struct request *);
 
 /* --- from conn.c --------------------------------------------------------- */
 

@@ -53,7 +53,7 @@ polling_body(struct request *rq, struct slice body)
 }
 
 void
-polling_too_large(struct request *rq)
+polling_body_refused(struct request *rq)
 {
 	struct poller *p = rq->c->poller;
 

@@ -9,6 +9,7 @@
 
 #include "proto/eio.h"
 #include "sys/loop.h"
+#include "worker/coded.h"
 #include "worker/polling.h"
 #include "worker/sids.h"
 
@@ -38,6 +39,7 @@ struct poller {
 	struct poller	*next_sid;	/* same bucket */
 	struct poller	*next;		/* parting or doomed */
 	char		*lines;		/* of get's response head; heap, NULL */
+	struct coded_wish wish;		/* of get's client */
 	struct timer	 timer;		/* the nearest of: */
 	struct mono	 deadline;	/*   LAST: of the whole */
 	struct mono	 noop_at;	/*   0: no noop is to release get */

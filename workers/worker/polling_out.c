@@ -35,7 +35,8 @@ poller_answer(struct poller *p)
 	p->noop_at.us = 0;
 	poller_let_go(p, &p->get);
 	request_answer(c, 200, POLLER_TEXT,
-	    p->lines != NULL ? p->lines : POLLING_NO_STORE, &p->outq, n - 1);
+	    p->lines != NULL ? p->lines : POLLING_NO_STORE, p->wish, &p->outq,
+	    n - 1);
 	free(p->lines);
 	p->lines = NULL;
 	if (c->abort)		/* it did not go out */
@@ -104,6 +105,7 @@ poller_hold(struct poller *p, struct request *rq)
 	p->get = rq->c;
 	rq->c->poller = p;
 	p->lines = poller_lines(rq->lines);
+	p->wish = coded_wish(rq);
 	request_hold(rq);
 	if (p->outq.n > 0) {
 		if (!outq_touch(w->out, &p->outq))

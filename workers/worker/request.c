@@ -124,6 +124,23 @@ request_reply(struct request *rq, int status, const char *type,
 	request_replied(c, status, rq->keep_alive);
 }
 
+void
+request_reply_coded(struct request *rq, int status, const char *type,
+    struct slice body, const char *extra)
+{
+	struct coded *cd = rq->w->coded;
+	struct coded_wish wish = coded_wish(rq);
+	const char *more = "";
+	char lines[256];
+
+	if (coded_eligible(cd, wish, body.n))
+		more = coded_bytes(cd, wish, body, &body) ?
+		    coded_lines((enum coding)wish.coding) : CODED_VARY;
+	MUST(snprintf(lines, sizeof lines, "%s%s", extra, more) <
+	    (int)sizeof lines);
+	request_reply(rq, status, type, body, lines);
+}
+
 /* --- later --------------------------------------------------------------- */
 
 void
@@ -137,23 +154,46 @@ request_hold(struct request *rq)
 	c->deadline.us = UINT64_MAX;	/* its session has deadlines */
 }
 
+/* The head in w->text, then n bytes of body: by reference, or coded. */
+static bool
+request_say(struct conn *c, struct outq *body, size_t n,
+    const struct slice *coded)
+{
+	struct out *o = c->w->out;
+
+	if (!out_bytes(o, &c->outq, buf_unread(&c->w->text)))
+		return (false);
+	if (coded == NULL)
+		return (outq_move(o, body, &c->outq, n));
+	if (!out_bytes(o, &c->outq, *coded))
+		return (false);
+	outq_sent(o, body, n);
+	return (true);
+}
+
 void
 request_answer(struct conn *c, int status, const char *type,
-    const char *lines, struct outq *body, size_t n)
+    const char *lines, struct coded_wish wish, struct outq *body, size_t n)
 {
 	struct worker *w = c->w;
+	struct slice s = { NULL, n };
+	bool coded;
 
 	MUST(c->held);
 	c->held = false;
 	if (w->mode == WORKER_STOPPING)
 		c->keep = false;
+	coded = coded_queue(w->coded, wish, body, n, &s);
+	if (coded)
+		lines = request_lines(w, lines,
+		    coded_lines((enum coding)wish.coding));
+	else if (coded_eligible(w->coded, wish, n))
+		lines = request_lines(w, lines, CODED_VARY);
 	buf_reset(&w->text);
 	http_encode_head(&w->text, status, w->wall.ms / 1000, c->keep, type,
-	    (int64_t)n, lines);
+	    (int64_t)s.n, lines);
 	request_count(status);
-	if (w->text.oom ||
-	    !out_bytes(w->out, &c->outq, buf_unread(&w->text)) ||
-	    !outq_move(w->out, body, &c->outq, n)) {
+	if (w->text.oom || !request_say(c, body, n, coded ? &s : NULL)) {
 		conn_abort(c, REASON_memory);
 		return;
 	}
@@ -267,17 +307,32 @@ request_body_done(struct conn *c, struct slice rest)
 	http_body_free(&b);
 }
 
-/* More than is taken.  To a session over polling that is no harm. */
+/* A body that is not taken.  To a session over polling that is no harm. */
+static void
+request_refuse_body(struct request *rq, int status, const char *code,
+    const char *why)
+{
+	/* RFC 9110, 15.5.16: what would have been taken */
+	static const char plain[] = "Accept-Encoding: identity\r\n";
+
+	rq->keep_alive = false;
+	if (rq->match.route == ROUTE_ENGINE) {
+		polling_body_refused(rq);
+		request_reply(rq, status, NULL, slice_of(NULL, 0),
+		    status == 415 ? plain : NULL);
+		return;
+	}
+	if (status == 415)
+		rq->lines = plain;
+	request_error(rq, status, code, why);
+}
+
 static void
 request_too_large(struct request *rq)
 {
-	rq->keep_alive = false;
-	if (rq->match.route == ROUTE_ENGINE) {
-		polling_too_large(rq);
-		request_reply(rq, 413, NULL, slice_of(NULL, 0), NULL);
-	} else
-		request_error(rq, 413, "too_large", "body too large");
+	request_refuse_body(rq, 413, "too_large", "body too large");
 }
+
 
 static void
 request_body_too_large(struct conn *c)
@@ -381,6 +436,12 @@ request_want_body(struct request *rq)
 	size_t n;
 
 	rq->keep_alive = rq->head.keep_alive;
+	if (coding_of_body(&rq->head)) {
+		/* no client of ours sends such, and it may be a bomb */
+		request_refuse_body(rq, 415, "unsupported_media_type",
+		    "the body must not be compressed");
+		return;
+	}
 	if (rq->head.chunked) {
 		request_collect(rq);
 		return;

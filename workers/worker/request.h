@@ -1,13 +1,14 @@
 /*
  * HTTP on a connection: one request after the other, read, routed, answered.
- * Bodies are read for the API only; whoever else sends one is answered and
- * closed.  Handlers get a struct request and reply exactly once, or turn the
+ * Bodies are read for the API and Engine.IO only; whoever else sends one is
+ * answered and closed.  Handlers get a struct request and reply exactly once, or turn the
  * connection into a WebSocket.
  */
 #ifndef WORKER_REQUEST_H
 #define WORKER_REQUEST_H
 
 #include "proto/http.h"
+#include "worker/coded.h"
 #include "worker/route.h"
 
 struct conn;
@@ -42,6 +43,9 @@ void	http_body_free(struct http_body **);
 /* For handlers.  type may be NULL; extra: header lines, each with CRLF. */
 void	request_reply(struct request *, int status, const char *type,
 	    struct slice body, const char *extra);
+/* The same in the coding that the client likes, if that is worth while. */
+void	request_reply_coded(struct request *, int status, const char *type,
+	    struct slice body, const char *extra);
 /* {"error":{"code","message"}} */
 void	request_error(struct request *, int status, const char *code,
 	    const char *message);
@@ -50,9 +54,9 @@ void	request_error(struct request *, int status, const char *code,
 void	request_want_body(struct request *);
 /* It is answered later; what follows it on the connection waits. */
 void	request_hold(struct request *);
-/* Now: n bytes of that queue are the body. */
+/* Now: n bytes of that queue are the body, in a coding if that may be. */
 void	request_answer(struct conn *, int status, const char *type,
-	    const char *lines, struct outq *, size_t n);
+	    const char *lines, struct coded_wish, struct outq *, size_t n);
 
 /* Handlers: transport.c, upgrade.c, status.c, api_http.c */
 void	transport_serve(struct request *);

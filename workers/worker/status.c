@@ -127,6 +127,6 @@ status_metrics(struct request *rq)
 	buf_reset(&w->body);
 	render_prometheus(&sn, &w->body);
 	stats_snapshot_free(&sn);
-	request_reply(rq, 200, "text/plain; version=0.0.4; charset=utf-8",
-	    buf_unread(&w->body), NO_STORE);
+	request_reply_coded(rq, 200,
+	    "text/plain; version=0.0.4; charset=utf-8", buf_unread(&w->body), NO_STORE);
 }

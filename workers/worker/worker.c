@@ -23,6 +23,7 @@
 #include "sys/ipc.h"
 #include "sys/log.h"
 #include "worker/accept.h"
+#include "worker/coded.h"
 #include "worker/conn.h"
 #include "worker/demo.h"
 #include "worker/handover.h"
@@ -279,6 +280,7 @@ worker_before_wait(void *arg)
 	struct worker *w = arg;
 
 	conn_turn_end(w);
+	coded_turn_end(w->coded);
 	bus_port_flush(&w->bus);
 	worker_finish(w);
 	histogram_add(HISTOGRAM_loop_turn_us, mono_now().us - w->now.us);
@@ -377,7 +379,8 @@ worker_open_hub(struct worker *w)
 		fatal("hub");
 	w->polling = polling_new(w);
 	w->handover = handover_new(w);
-	if (w->polling == NULL || w->handover == NULL)
+	w->coded = coded_new(w);
+	if (w->polling == NULL || w->handover == NULL || w->coded == NULL)
 		fatal("polling");
 	w->out = hub_out(w->hub);
 	hub_time(w->hub, w->now, w->wall);
@@ -436,6 +439,7 @@ static void
 worker_free(struct worker *w)
 {
 	handover_free(&w->handover);
+	coded_free(&w->coded);
 	polling_free(&w->polling);
 	hub_free(&w->hub);
 	bus_port_fini(&w->bus);

@@ -18,6 +18,7 @@
 #include "worker/bus_port.h"
 #include "worker/slab.h"
 
+struct coded;
 struct conn;
 struct handover;
 struct polling;
@@ -96,6 +97,7 @@ struct worker {
 	struct buf	 cors;		/* ... for this request's origin */
 	uint8_t		 decoded[WORKER_DECODED];
 
+	struct coded	*coded;
 	struct polling	*polling;
 	struct handover	*handover;
 

@@ -168,7 +168,9 @@ export class Daemon {
 
 	/* Prometheus text as a Map "name{labels}" -> number (roost_ removed). */
 	async metrics() {
-		const r = await fetch(this.url('/metrics'));
+		/* not compressed: that would be counted */
+		const r = await fetch(this.url('/metrics'),
+		    { headers: { 'accept-encoding': 'identity' } });
 		const m = new Map();
 		for (const line of (await r.text()).split('\n')) {
 			const f = line.match(/^(?:roost_)?([^#\s]\S*) (\S+)$/);

@@ -7,7 +7,7 @@ import https from 'node:https';
 
 import { slow, within } from './daemon.mjs';
 
-/* { status, headers, body } ; .abort() cuts the connection. */
+/* { status, headers, body, bytes } ; .abort() cuts the connection. */
 export function request(port, method, target, {
 	body, headers = {}, agent = false, tls, ms = 5000, hold = false,
 } = {}) {
@@ -19,9 +19,11 @@ export function request(port, method, target, {
 				...headers }, ...tls }, (r) => {
 			const parts = [];
 			r.on('data', (b) => parts.push(b));
-			r.on('end', () => ok({ status: r.statusCode,
-				headers: r.headers,
-				body: Buffer.concat(parts).toString() }));
+			r.on('end', () => {
+				const bytes = Buffer.concat(parts);
+				ok({ status: r.statusCode, headers: r.headers,
+					body: bytes.toString(), bytes });
+			});
 			r.on('error', no);
 		});
 		req.on('error', no);
