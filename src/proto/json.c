@@ -544,6 +544,67 @@ json_unescape(struct slice raw, uint8_t *out)
 	return (o - out);
 }
 
+/* The escape at *p as UTF-8; *p moves behind it.  Returns bytes in u. */
+static size_t
+text_escape(const uint8_t **p, const uint8_t *end, uint8_t without,
+    uint8_t u[4])
+{
+	uint32_t cp = take_escape(p, end);
+
+	if (cp == LONE_SURROGATE || (without != 0 && cp == without))
+		cp = 0xfffd;
+	return (utf8_put(u, cp));
+}
+
+/* What comes before the next escape. */
+static size_t
+text_run(const uint8_t *p, const uint8_t *end)
+{
+	const uint8_t *escape = memchr(p, '\\', (size_t)(end - p));
+
+	return ((size_t)((escape == NULL ? end : escape) - p));
+}
+
+size_t
+json_text_size(struct slice raw, uint8_t without)
+{
+	struct slice in = inside(raw);
+	const uint8_t *p = in.p, *end = slice_end(in);
+	size_t n = 0, run;
+	uint8_t u[4];
+
+	while (p < end) {
+		run = text_run(p, end);
+		n += run;
+		p += run;
+		if (p < end)
+			n += text_escape(&p, end, without, u);
+	}
+	return (n);
+}
+
+uint8_t *
+json_text_to(uint8_t *out, struct slice raw, uint8_t without)
+{
+	struct slice in = inside(raw);
+	const uint8_t *p = in.p, *end = slice_end(in);
+	uint8_t u[4];
+	size_t run;
+
+	while (p < end) {
+		run = text_run(p, end);
+		memcpy(out, p, run);
+		out += run;
+		p += run;
+		if (p == end)
+			break;
+		run = text_escape(&p, end, without, u);
+		memcpy(out, u, run);
+		out += run;
+	}
+	return (out);
+}
+
 size_t
 json_string_chars(struct slice raw)
 {

@@ -53,6 +53,13 @@ bool	json_string_eq(struct slice raw, struct slice plain) MUST_USE;
  * written, or -1: a lone surrogate or \u0000 (names must be sane).
  */
 ssize_t	json_unescape(struct slice raw, uint8_t *out) MUST_USE;
+/*
+ * The same for text that may be anything: \u0000 is a zero byte, a lone
+ * surrogate U+FFFD.  So is the control character `without`, where it may not
+ * occur (0: all may).
+ */
+size_t	json_text_size(struct slice raw, uint8_t without);
+uint8_t *json_text_to(uint8_t *out, struct slice raw, uint8_t without);
 /* Unicode code points in a raw string (a lone surrogate counts as one). */
 size_t	json_string_chars(struct slice raw);
 /* Plain UTF-8 to a raw string with quotes, appended. U+001E is escaped, as

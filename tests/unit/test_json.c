@@ -316,6 +316,39 @@ escape_is_undone_by_unescape(void **state)
 }
 
 static void
+text_is_whatever_a_string_says(void **state)
+{
+	static const struct {
+		struct slice	 raw, text;
+		uint8_t		 without;
+	} rows[] = {
+		{ SLICE("\"\""), SLICE(""), 0 },
+		{ SLICE("\"plain\""), SLICE("plain"), 0 },
+		{ SLICE("\"\\n\\\"\\\\\""), SLICE("\n\"\\"), 0 },
+		{ SLICE("\"a\\u0000b\""), SLICE("a\0b"), 0 },
+		{ SLICE("\"\\ud83d\\ude00\""), SLICE("\xf0\x9f\x98\x80"), 0 },
+		{ SLICE("\"\\ud83dx\""), SLICE("\xef\xbf\xbdx"), 0 },
+		{ SLICE("\"\\ude00\\ud83d\""),
+		    SLICE("\xef\xbf\xbd\xef\xbf\xbd"), 0 },
+		{ SLICE("\"\\u001e\\u001f\""), SLICE("\x1e\x1f"), 0 },
+		{ SLICE("\"\\u001e\\u001f\""), SLICE("\xef\xbf\xbd\x1f"),
+		    0x1e },
+		{ SLICE("\"\\u0000\""), SLICE("\0"), 0x1e },
+	};
+	uint8_t out[64], *end;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < nitems(rows); i++) {
+		end = json_text_to(out, rows[i].raw, rows[i].without);
+		assert_row(slice_eq(slice_of(out, (size_t)(end - out)),
+		    rows[i].text), rows[i].raw);
+		assert_row(json_text_size(rows[i].raw, rows[i].without) ==
+		    rows[i].text.n, rows[i].raw);
+	}
+}
+
+static void
 integers_are_exact_or_refused(void **state)
 {
 	static const struct {
@@ -398,6 +431,7 @@ main(void)
 		cmocka_unit_test(unescape_gives_plain_utf8_or_refuses),
 		cmocka_unit_test(length_counts_code_points),
 		cmocka_unit_test(escape_is_undone_by_unescape),
+		cmocka_unit_test(text_is_whatever_a_string_says),
 		cmocka_unit_test(integers_are_exact_or_refused),
 		cmocka_unit_test(doubles_are_what_strtod_says),
 	};
