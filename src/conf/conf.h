@@ -217,18 +217,23 @@ struct conf_namespace {
 	struct conf_event *events;
 	size_t		 nevents;
 	struct conf_event *fallback;	/* event "*", or NULL */
+	struct conf_event *on_connect;	/* event "connect", or NULL: not a
+					 * client's, for the session's begin */
 	void		*event_index;	/* private to conf.c */
 	int		 line;
 };
 
-/* The rule for an event by its plain name, else "*", else NULL. */
+/* The rule for a client's event by its plain name, else "*", else NULL.  NULL
+ * too for names that Socket.IO keeps for itself: its clients break when they
+ * are sent one. */
 const struct conf_event *conf_event_find(const struct conf_namespace *,
 	    struct slice name);
 /* The first room rule that matches, or NULL. */
 const struct conf_room *conf_room_find(const struct conf_namespace *,
 	    struct slice room, struct slice values[CONF_PARAMS_MAX]);
 
-enum conf_format { CONF_FORMAT_ENVELOPE, CONF_FORMAT_BARE };
+enum conf_format { CONF_FORMAT_ENVELOPE, CONF_FORMAT_BARE,
+	CONF_FORMAT_ENGINE };
 
 struct conf_route {
 	struct conf_pattern path;	/* "/ws/comments/{track_id}" */
@@ -316,7 +321,10 @@ struct conf {
 /* By name with its slash; NULL when unknown. */
 const struct conf_namespace *conf_namespace_find(const struct conf *,
 	    struct slice name);
-/* The route whose path matches (not decoded path), with its parameters. */
+/* It is kept by Socket.IO for itself. */
+bool	conf_event_reserved(struct slice name);
+/* The route whose path matches (not decoded path), with its parameters; for
+ * format = engine also with a slash behind it. */
 const struct conf_route *conf_route_find(const struct conf *,
 	    struct slice path, struct slice values[CONF_PARAMS_MAX]);
 /* An Origin header value is allowed: listed; or, when no list is configured,

@@ -219,13 +219,27 @@ conf_room_find(const struct conf_namespace *ns, struct slice room,
 	return (NULL);
 }
 
+static bool
+route_match(const struct conf_route *route, struct slice path,
+    struct slice values[CONF_PARAMS_MAX])
+{
+	if (conf_pattern_match(&route->path, path, values))
+		return (true);
+	/* with or without addTrailingSlash */
+	if (route->format != CONF_FORMAT_ENGINE || path.n == 0 ||
+	    path.p[path.n - 1] != '/')
+		return (false);
+	path.n--;
+	return (conf_pattern_match(&route->path, path, values));
+}
+
 const struct conf_route *
 conf_route_find(const struct conf *conf, struct slice path,
     struct slice values[CONF_PARAMS_MAX])
 {
 	CHECK_MAGIC(conf, CONF_MAGIC);
 	for (size_t i = 0; i < conf->nroutes; i++)
-		if (conf_pattern_match(&conf->routes[i].path, path, values))
+		if (route_match(&conf->routes[i], path, values))
 			return (&conf->routes[i]);
 	return (NULL);
 }
@@ -282,7 +296,10 @@ conf_event_find(const struct conf_namespace *ns, struct slice name)
 {
 	const struct conf_event *event = conf_index_find(ns->event_index, name);
 
-	return (event != NULL ? event : ns->fallback);
+	if (event == NULL && ns->fallback != NULL &&
+	    !conf_event_reserved(name))
+		event = ns->fallback;
+	return (event);
 }
 
 const struct conf_namespace *

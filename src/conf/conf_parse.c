@@ -411,12 +411,42 @@ check_event(struct parse *parse, const struct section *s,
 		section_bad(parse, s, "confirm and error contradict");
 }
 
+/*
+ * The rule for the moment of joining.  What it sends on is the auth object of
+ * a CONNECT, which may hold a token: to nobody but the one who sent it.
+ */
+static void
+check_connect(struct parse *parse, const struct section *s,
+    const struct conf_event *event)
+{
+	const bool given[] = { event->nroles > 0, event->self,
+		event->is_volatile, !event->member,
+		event->confirm_json != NULL, event->ack != CONF_ACK_NONE,
+		event->max_bytes != 0, event->rate != NULL,
+		event->nchecks > 0, event->error[0] != '\0' };
+
+	if (event->to != CONF_TO_SENDER && event->to != CONF_TO_NOWHERE)
+		section_bad(parse, s, "only to = sender: "
+		    "an auth object, with tokens in it, is for nobody else");
+	else if (event->to == CONF_TO_SENDER && event->as_json == NULL)
+		section_bad(parse, s, "to = sender needs as: "
+		    "clients may not be sent an event of this name");
+	for (size_t i = 0; i < nitems(given); i++)
+		if (given[i]) {
+			section_bad(parse, s, "nobody sends it: it takes "
+			    "to, as and meta, and nothing else");
+			break;
+		}
+}
+
 static void
 read_event(struct parse *parse, const struct section *s,
     struct conf_namespace *ns)
 {
 	struct conf_event *event = &ns->events[ns->nevents++];
-	const char *wrong = conf_event_name_bad(s->title->text);
+	bool connect = strcmp(s->title->text, "connect") == 0;
+	const char *wrong = connect ? NULL :
+	    conf_event_name_bad(s->title->text);
 
 	event->name = conf_strdup(s->title->text);
 	event->name_len = strlen(event->name);
@@ -425,6 +455,13 @@ read_event(struct parse *parse, const struct section *s,
 	if (wrong != NULL)
 		section_bad(parse, s, wrong);
 	fill_titled(parse, s, event);
+	if (connect) {
+		check_connect(parse, s, event);
+		if (ns->on_connect != NULL)
+			section_repeats(parse, s, ns->on_connect->line);
+		ns->on_connect = event;
+		return;
+	}
 	check_event(parse, s, event);
 	if (strcmp(event->name, "*") == 0)
 		ns->fallback = event;
@@ -475,8 +512,9 @@ index_events(struct parse *parse, struct conf_namespace *ns)
 	struct conf_index *index = index_new(ns->nevents);
 
 	for (size_t i = 0; i < ns->nevents; i++)
-		index_add(index, ns->events[i].name, &ns->events[i],
-		    ns->events[i].line);
+		if (strcmp(ns->events[i].name, "connect") != 0)
+			index_add(index, ns->events[i].name, &ns->events[i],
+			    ns->events[i].line);
 	index_finish(parse, index, CONF_SEC_EVENT);
 	ns->event_index = index;
 }
@@ -600,6 +638,10 @@ read_route(struct parse *parse, const struct section *s)
 			break;
 		}
 	fill_titled(parse, s, route);
+	if (wrong == NULL && route->format == CONF_FORMAT_ENGINE &&
+	    s->title->text[strlen(s->title->text) - 1] == '/')
+		section_bad(parse, s, "without the slash at its end: "
+		    "with format = engine it is served with and without");
 }
 
 static void

@@ -19,12 +19,20 @@ static const char *const socketio_names[] = { "connect", "connect_error",
 static const char *const server_families[] = { "room:", "presence:",
 	"history:", "notification:", "doc:", "auth:", "roost:" };
 
+bool
+conf_event_reserved(struct slice name)
+{
+	for (size_t i = 0; i < nitems(socketio_names); i++)
+		if (slice_eq(name, slice_str(socketio_names[i])))
+			return (true);
+	return (false);
+}
+
 const char *
 conf_event_name_bad(const char *name)
 {
-	for (size_t i = 0; i < nitems(socketio_names); i++)
-		if (strcmp(name, socketio_names[i]) == 0)
-			return ("the name is reserved by Socket.IO");
+	if (conf_event_reserved(slice_str(name)))
+		return ("the name is reserved by Socket.IO");
 	for (size_t i = 0; i < nitems(server_families); i++)
 		if (strncmp(name, server_families[i],
 		    strlen(server_families[i])) == 0)

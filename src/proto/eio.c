@@ -5,6 +5,7 @@
 #include "proto/eio.h"
 
 #include "base/digest.h"
+#include "proto/json.h"
 
 /* clang-format off */
 static const struct {
@@ -35,13 +36,13 @@ eio_error_status(enum eio_error e)
 }
 
 void
-eio_encode_error(struct buf *b, enum eio_error e)
+eio_encode_error(struct buf *b, enum eio_error e, const char *words)
 {
 	buf_str(b, "{\"code\":");
 	buf_u64(b, (uint64_t)e);
-	buf_str(b, ",\"message\":\"");
-	buf_str(b, eio_error_message(e));
-	buf_str(b, "\"}");
+	buf_str(b, ",\"message\":");
+	json_escape(b, slice_str(words));
+	buf_byte(b, '}');
 }
 
 ssize_t

@@ -21,7 +21,8 @@ enum eio_error {
 };
 const char *eio_error_message(enum eio_error);
 int	eio_error_status(enum eio_error);	/* 400, or 403 for FORBIDDEN */
-void	eio_encode_error(struct buf *, enum eio_error);
+/* words: its message, or others in place of it */
+void	eio_encode_error(struct buf *, enum eio_error, const char *words);
 
 struct eio_packet {
 	enum eio_type	 type;

@@ -37,7 +37,8 @@ ask(const struct conf *conf, struct slice name)
 		(void)conf_event_find(ns, name);
 		(void)conf_room_find(ns, name, values);
 		for (size_t j = 0; j < ns->nevents; j++)
-			MUST(conf_event_find(ns, slice_of(ns->events[j].name,
+			MUST(&ns->events[j] == ns->on_connect ||
+			    conf_event_find(ns, slice_of(ns->events[j].name,
 			    ns->events[j].name_len)) == &ns->events[j]);
 	}
 	(void)conf_route_find(conf, name, values);

@@ -243,6 +243,27 @@ fake_plain(struct fake_host *f, const char *path, const char *token,
 	return (c);
 }
 
+struct fake_conn *
+fake_engine_route(struct fake_host *f, const char *path, bool b64,
+    bool polling)
+{
+	struct client_request q = { .address = f->address };
+	struct fake_conn *c = conn_new(f);
+	struct refusal refusal;
+	struct admission a;
+
+	q.route = conf_route_find(f->world->conf, slice_str(path), q.values);
+	assert_non_null(q.route);
+	q.ns = q.route->ns;
+	assert_true(plain_admit(f->hub, &q, &a, &refusal));
+	c->client = polling ?
+	    engine_open_polling(f->hub, &a, b64, &c->out, c) :
+	    engine_open(f->hub, &a, b64, &c->out, c);
+	admission_fini(&a);
+	assert_non_null(c->client);
+	return (c);
+}
+
 void
 fake_text(struct fake_host *f, struct fake_conn *c, const char *text)
 {

@@ -57,6 +57,9 @@ struct fake_host *fake_host_new(struct fake_world *, unsigned slot);
 struct fake_conn *fake_engine(struct fake_host *, const char *token);
 struct fake_conn *fake_plain(struct fake_host *, const char *path,
 	    const char *token, struct refusal *);
+/* A route of format = engine, over WebSocket or (polling) not. */
+struct fake_conn *fake_engine_route(struct fake_host *, const char *path,
+	    bool b64, bool polling);
 void	fake_text(struct fake_host *, struct fake_conn *, const char *text);
 void	fake_gone(struct fake_host *, struct fake_conn *);
 /* End the turn of each host and carry the bus until nothing moves. */

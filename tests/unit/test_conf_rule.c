@@ -102,6 +102,54 @@ assert_refused(const char *rule, const char *message)
 }
 
 static void
+the_rule_for_connect_is_kept_apart(void **state)
+{
+	struct conf *conf = conf_text(NS("event connect { to = sender "
+	    "as = auth meta = off } event '*' { to = namespace }"));
+	const struct conf_namespace *ns = &conf->namespaces[0];
+
+	(void)state;
+	assert_ptr_equal(ns->on_connect, &ns->events[0]);
+	assert_null(conf_event_find(ns, SLICE("connect")));
+	assert_null(conf_event_find(ns, SLICE("disconnect")));
+	assert_ptr_equal(conf_event_find(ns, SLICE("connection")),
+	    ns->fallback);
+	conf_free(&conf);
+}
+
+static void
+the_rule_for_connect_sends_to_nobody_else(void **state)
+{
+	static const char *const more[] = { "roles = {a}", "self = true",
+		"volatile = true", "member = off", "confirm = c",
+		"ack = echo", "max_bytes = 1KB", "check = {'a: any'}",
+		"error = e" };
+	char rule[128];
+	size_t i;
+
+	(void)state;
+	assert_refused("event connect { to = namespace as = auth }",
+	    "event \"connect\": only to = sender: an auth object, with tokens "
+	    "in it, is for nobody else");
+	assert_refused("event connect { to = room:r as = auth }",
+	    "event \"connect\": only to = sender: an auth object, with tokens "
+	    "in it, is for nobody else");
+	assert_refused("event connect { to = sender }",
+	    "event \"connect\": to = sender needs as: clients may not be sent "
+	    "an event of this name");
+	for (i = 0; i < nitems(more); i++) {
+		snprintf(rule, sizeof rule,
+		    "event connect { to = sender as = auth %s }", more[i]);
+		assert_refused(rule, "event \"connect\": nobody sends it: it "
+		    "takes to, as and meta, and nothing else");
+	}
+	assert_refused("event connect {} event connect {}",
+	    "event \"connect\": is there already (line 2)");
+	assert_refused("event m { as = connect }", "event \"m\": as = "
+	    "connect: the name is reserved by Socket.IO");
+}
+
+static void
 rules_that_make_no_sense_are_refused(void **state)
 {
 	(void)state;
@@ -327,6 +375,8 @@ main(void)
 		cmocka_unit_test(join_rules_are_understood),
 		cmocka_unit_test(event_rules_are_understood),
 		cmocka_unit_test(checks_have_type_and_range),
+		cmocka_unit_test(the_rule_for_connect_is_kept_apart),
+		cmocka_unit_test(the_rule_for_connect_sends_to_nobody_else),
 		cmocka_unit_test(rules_that_make_no_sense_are_refused),
 		cmocka_unit_test(reserved_names_are_refused),
 		cmocka_unit_test(checks_that_make_no_sense_are_refused),

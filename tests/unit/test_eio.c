@@ -147,12 +147,16 @@ errors_have_the_words_that_clients_know(void **state)
 	(void)state;
 	buf_init(&b);
 	for (i = 0; i < nitems(rows); i++) {
-		eio_encode_error(&b, (enum eio_error)i);
+		eio_encode_error(&b, (enum eio_error)i,
+		    eio_error_message((enum eio_error)i));
 		assert_text(buf_unread(&b), rows[i]);
 		buf_reset(&b);
 		assert_int_equal(eio_error_status((enum eio_error)i),
 		    i == EIO_FORBIDDEN ? 403 : 400);
 	}
+	eio_encode_error(&b, EIO_FORBIDDEN, "no \"role\"");
+	assert_text(buf_unread(&b), "{\"code\":4,"
+	    "\"message\":\"no \\\"role\\\"\"}");
 	buf_fini(&b);
 }
 

@@ -8,7 +8,9 @@ static const char conf_text[] =
     "namespace \"/chat\" { auth = none room \"t:{id}\" { join = open } }\n"
     "route \"/ws/comments/{track_id}\" { namespace = \"/chat\"\n"
     "  join = \"t:{track_id}\" }\n"
-    "route \"/ws/chat\" { namespace = \"/\" }\n";
+    "route \"/ws/chat\" { namespace = \"/\" }\n"
+    "route \"/engine.io\" { namespace = \"/\" format = engine }\n"
+    "route \"/live/{id}\" { namespace = \"/\" format = engine }\n";
 
 static const char *
 no_env(const char *name)
@@ -56,6 +58,12 @@ paths_find_their_part(void **state)
 		{ "/ws", ROUTE_PLAIN }, { "/ws/", ROUTE_PLAIN },
 		{ "/ws/chat", ROUTE_PLAIN }, { "/wsx", ROUTE_NONE },
 		{ "/ws/comments/7", ROUTE_PLAIN },
+		{ "/ws/comments/7/", ROUTE_PLAIN },	/* a namespace */
+		{ "/engine.io", ROUTE_ENGINE }, { "/engine.io/", ROUTE_ENGINE },
+		{ "/engine.io//", ROUTE_NONE }, { "/engine.iox", ROUTE_NONE },
+		{ "/engine.io/x", ROUTE_NONE },
+		{ "/live/7", ROUTE_ENGINE }, { "/live/7/", ROUTE_ENGINE },
+		{ "/live/", ROUTE_NONE }, { "/live", ROUTE_NONE },
 		{ "/health", ROUTE_HEALTH },
 		{ "/health/websocket", ROUTE_HEALTH },
 		{ "/api/health/websocket", ROUTE_HEALTH },

@@ -16,6 +16,9 @@
 #include "shm/count.h"
 
 #define SECOND	UINT64_C(1000000)
+/* A ping that is so late was due to the host's coarse timers: interval and
+ * timeout are still what they are together. */
+#define LATE_US	UINT64_C(20000)
 
 void
 client_send(struct client *c, const struct buf *b)
@@ -32,7 +35,7 @@ client_send(struct client *c, const struct buf *b)
 	if (to == NULL)
 		return;
 	wire_text_put(w, s, to);
-	counter_add(COUNTER_ws_frames_out, w != WIRE_POLL);
+	counter_add(COUNTER_ws_frames_out, !wire_is_polling(w));
 }
 
 void
@@ -45,7 +48,7 @@ client_send_binary(struct client *c, struct slice s)
 	if (to == NULL)
 		return;
 	wire_binary_put(w, s, to);
-	counter_add(COUNTER_ws_frames_out, w != WIRE_POLL);
+	counter_add(COUNTER_ws_frames_out, !wire_is_polling(w));
 }
 
 void
@@ -240,7 +243,7 @@ client_tick(struct client *c)
 uint64_t
 client_beat(struct client *c, struct slice ping)
 {
-	uint64_t now = c->hub->now.us;
+	uint64_t now = c->hub->now.us, late;
 
 	if (c->pong_us != 0 && c->pong_us <= now) {
 		counter_add(COUNTER_heartbeats_missed, 1);
@@ -248,9 +251,11 @@ client_beat(struct client *c, struct slice ping)
 	} else if (c->pong_us == 0 && c->ping_us <= now) {
 		if (out_bytes(&c->hub->out, c->out, ping))
 			counter_add(COUNTER_ws_frames_out,
-			    c->wire != WIRE_POLL);
+			    !wire_is_polling((enum wire)c->wire));
+		late = now - c->ping_us;
 		c->ping_us = now;
-		c->pong_us = now + c->hub->conf->ping_timeout_ms * 1000;
+		c->pong_us = now + c->hub->conf->ping_timeout_ms * 1000 -
+		    (late < LATE_US ? late : LATE_US);
 		c->ping_timeouts = 0;
 	}
 	return (c->pong_us != 0 ? c->pong_us : c->ping_us);
@@ -386,6 +391,25 @@ client_link(struct client *c, struct session *s)
 		pp = &(*pp)->next;
 	*pp = s;
 	c->nsessions++;
+}
+
+bool
+client_begin(struct client *c, struct admission *a)
+{
+	struct hub *h = c->hub;
+	struct session *s;
+
+	s = session_new(h, c, c->out, (enum wire)c->wire, a->ns, c->who);
+	if (s == NULL)
+		return (false);
+	s->counted = (struct limit_nodes){ a->user_node, a->ns_node };
+	a->user_node = a->ns_node = 0;
+	client_link(c, s);
+	if (a->room != NULL && !room_join(h, s, ROOM_NAMED,
+	    slice_of(a->room, a->room_len)))
+		return (false);
+	rule_connect(s, slice_of(NULL, 0));
+	return (true);
 }
 
 void

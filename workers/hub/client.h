@@ -1,7 +1,8 @@
 /*
- * A client: what is on the other end of a connection once HTTP is over.  Two
- * kinds: an Engine.IO engine with Socket.IO sessions on it (engine.c), and a
- * plain WebSocket with one session (plain.c).  The host makes one after the
+ * A client: what is on the other end of a connection once HTTP is over.
+ * Three kinds: an Engine.IO engine with Socket.IO sessions on it (engine.c,
+ * engine_packet.c), one with a single session and nothing on it (engine.c,
+ * engine_message.c), and a plain WebSocket with one session (plain.c).  The host makes one after the
  * handshake, feeds it messages, tells it the time when it is due, and takes
  * it away when the connection is gone.
  */
@@ -23,8 +24,9 @@ struct client;
 struct client_request {
 	struct slice	 token;		/* empty: none given */
 	uint64_t	 address;	/* limit_address() of the peer */
-	const struct conf_namespace *ns;	/* plain only */
-	const struct conf_route *route;		/* plain by route, else NULL */
+	const struct conf_namespace *ns;	/* NULL: Socket.IO's CONNECT
+						 * will name some */
+	const struct conf_route *route;		/* by route, else NULL */
 	struct slice	 values[CONF_PARAMS_MAX]; /* the route's parameters,
 						   * percent-decoded */
 };
@@ -54,13 +56,17 @@ struct refusal {
  * AUTHFAIL_rate_limited is one. */
 void	engine_admit(struct hub *, const struct client_request *,
 	    struct admission *);
-/* Plain WebSocket: true, or false with refusal filled in. */
+/* Plain WebSocket, and routes of Engine.IO: true, or false with refusal
+ * filled in. */
 bool	plain_admit(struct hub *, const struct client_request *,
 	    struct admission *, struct refusal *) MUST_USE;
 
-/* After the 101 was queued on out.  Takes over what admission holds (fini
- * stays harmless).  host: the transport, returned by client_host().  NULL:
- * no memory (close the connection). */
+/*
+ * After the 101 was queued on out.  Takes over what admission holds (fini
+ * stays harmless); an engine that was admitted with a route has no Socket.IO.
+ * host: the transport, returned by client_host().  NULL: no memory (close the
+ * connection; something may be queued).
+ */
 struct client *engine_open(struct hub *, struct admission *, bool b64,
 	    struct outq *out, void *host) MUST_USE;	/* b64: no binary */
 struct client *plain_open(struct hub *, struct admission *, struct outq *out,

@@ -57,6 +57,9 @@ void	client_send_binary(struct client *, struct slice);
 void	client_close(struct client *, enum reason);
 struct client *client_new(struct hub *, const struct client_kind *,
 	    enum wire, struct outq *, void *host, struct admission *) MUST_USE;
+/* The one session of a client that has it from the start: admission says
+ * where, for whom, in which room.  false: no memory. */
+bool	client_begin(struct client *, struct admission *) MUST_USE;
 void	client_link(struct client *, struct session *);
 void	client_unlink(struct client *, struct session *);
 /* Deadlines have changed: compute due, tell the host when it is earlier. */

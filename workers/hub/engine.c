@@ -1,7 +1,7 @@
 /*
  * An Engine.IO 4 session: opening, heartbeat, both transports, the move from
- * polling to WebSocket.  What its messages mean is engine_packet.c's.  Called
- * by the host through client.h.
+ * polling to WebSocket.  What its messages mean is engine_packet.c's, or
+ * engine_message.c's.  Called by the host through client.h.
  */
 #include <stdlib.h>
 
@@ -26,7 +26,7 @@ engine_due(const struct engine *e)
 	return (due);
 }
 
-static uint64_t
+uint64_t
 engine_tick(struct client *c)
 {
 	static const uint8_t ws[] = { 0x81, 0x01, EIO_PING };
@@ -44,7 +44,7 @@ engine_tick(struct client *c)
 		return (0);
 	}
 	pinged = c->pong_us != 0;
-	(void)client_beat(c, c->wire == WIRE_POLL ?
+	(void)client_beat(c, wire_is_polling((enum wire)c->wire) ?
 	    slice_of(poll, sizeof poll) : slice_of(ws, sizeof ws));
 	if (e->log != NULL && !pinged && c->pong_us != 0)
 		sentlog_ping(e->log, c->out);
@@ -86,10 +86,10 @@ on_base64(struct engine *e, struct slice data)
 	if (n < 0)
 		client_close(&e->client, REASON_eio_parse);
 	else
-		engine_attachment(e, slice_of(to, (size_t)n));
+		engine_kind_of(e)->binary(e, slice_of(to, (size_t)n));
 }
 
-static void
+void
 engine_text(struct client *c, uint8_t *data, size_t n)
 {
 	struct engine *e = engine_of(c);
@@ -103,7 +103,7 @@ engine_text(struct client *c, uint8_t *data, size_t n)
 		on_sign_of_life(c);
 	switch (p.type) {
 	case EIO_MESSAGE:
-		engine_packet(e, p.data);
+		engine_kind_of(e)->text(e, p.data);
 		break;
 	case EIO_PONG:
 		on_pong(c);
@@ -124,11 +124,13 @@ engine_text(struct client *c, uint8_t *data, size_t n)
 	}
 }
 
-static void
+void
 engine_binary(struct client *c, uint8_t *data, size_t n)
 {
+	struct engine *e = engine_of(c);
+
 	on_sign_of_life(c);
-	engine_attachment(engine_of(c), slice_of(data, n));
+	engine_kind_of(e)->binary(e, slice_of(data, n));
 }
 
 void
@@ -152,7 +154,7 @@ may_come_back(enum reason r)
 	    r != REASON_memory && r != REASON_too_many_requests);
 }
 
-static void
+void
 engine_parting(struct client *c, enum reason r)
 {
 	struct engine *e = engine_of(c);
@@ -162,7 +164,7 @@ engine_parting(struct client *c, enum reason r)
 		recover_park(e);
 }
 
-static void
+void
 engine_gone(struct client *c)
 {
 	struct engine *e = engine_of(c);
@@ -172,15 +174,9 @@ engine_gone(struct client *c)
 		c->out->log = NULL;
 	sentlog_unref(&e->log);
 	counter_sub(COUNTER_eio_sessions, 1);
-	if (c->wire == WIRE_POLL)
+	if (wire_is_polling((enum wire)c->wire))
 		counter_sub(COUNTER_eio_polling, 1);
 }
-
-static const struct client_kind engine_kind = {
-	.size = sizeof(struct engine),
-	.text = engine_text, .binary = engine_binary, .tick = engine_tick,
-	.parting = engine_parting, .gone = engine_gone, .expire = engine_expire,
-};
 
 /* --- opening -------------------------------------------------------------- */
 
@@ -204,53 +200,77 @@ send_open(struct engine *e)
 	    e->sid);
 	buf_reset(&h->text);
 	eio_encode_open(&h->text, &(struct eio_open){ .sid = e->sid,
-	    .upgrades = e->client.wire == WIRE_POLL,
+	    .upgrades = wire_is_polling((enum wire)e->client.wire),
 	    .ping_interval_ms = h->conf->ping_interval_ms,
 	    .ping_timeout_ms = h->conf->ping_timeout_ms,
 	    .max_payload = h->conf->message_bytes });
 	client_send(&e->client, &h->text);
 }
 
-static struct client *
-open_on(struct hub *h, struct admission *a, enum wire wire, bool b64,
-    struct outq *out, void *host)
+/* Socket.IO: a first CONNECT is to come. */
+static void
+await_connect(struct engine *e)
 {
-	struct client *c = client_new(h, &engine_kind, wire, out, host, a);
+	struct hub *h = e->client.hub;
+
+	e->connect_us = h->now.us + h->conf->connect_timeout_ms * 1000;
+	if (!recover_on(h))
+		return;
+	e->log = sentlog_new(h->conf->recovery_packets,
+	    h->conf->recovery_bytes);
+	if (e->log != NULL)
+		sentlog_watch(e->log, e->client.out);
+}
+
+static struct client *
+open_on(struct hub *h, const struct engine_kind *kind, struct admission *a,
+    enum wire wire, bool b64, struct outq *out, void *host)
+{
+	struct client *c = client_new(h, &kind->client, wire, out, host, a);
 	struct engine *e;
 
 	if (c == NULL)
 		return (NULL);
 	e = engine_of(c);
 	e->b64 = b64;
-	if (recover_on(h)) {
-		e->log = sentlog_new(h->conf->recovery_packets,
-		    h->conf->recovery_bytes);
-		if (e->log != NULL)
-			sentlog_watch(e->log, out);
-	}
+	if (kind == &engine_socketio)
+		await_connect(e);
 	c->ping_us = h->now.us + h->conf->ping_interval_ms * 1000;
-	e->connect_us = h->now.us + h->conf->connect_timeout_ms * 1000;
 	send_open(e);
 	counter_add(COUNTER_eio_opened, 1);
 	counter_add(COUNTER_eio_sessions, 1);
-	if (wire == WIRE_POLL)
+	if (wire_is_polling(wire))
 		counter_add(COUNTER_eio_polling, 1);
+	if (kind == &engine_messages && !client_begin(c, a)) {
+		client_gone(&c, REASON_memory);
+		return (NULL);
+	}
 	client_schedule(c, engine_due(e));
 	return (c);
+}
+
+static const struct engine_kind *
+kind_for(const struct admission *a)
+{
+	return (a->route == NULL ? &engine_socketio : &engine_messages);
 }
 
 struct client *
 engine_open(struct hub *h, struct admission *a, bool b64, struct outq *out,
     void *host)
 {
-	return (open_on(h, a, b64 ? WIRE_SIO_B64 : WIRE_SIO, b64, out, host));
+	const struct engine_kind *k = kind_for(a);
+
+	return (open_on(h, k, a, b64 ? k->b64 : k->ws, b64, out, host));
 }
 
 struct client *
 engine_open_polling(struct hub *h, struct admission *a, bool b64,
     struct outq *out, void *host)
 {
-	return (open_on(h, a, WIRE_POLL, b64, out, host));
+	const struct engine_kind *k = kind_for(a);
+
+	return (open_on(h, k, a, k->polling, b64, out, host));
 }
 
 const char *
@@ -314,8 +334,9 @@ engine_upgrade(struct client *c, struct outq *out, void *host)
 	struct session *s;
 
 	CHECK_MAGIC(c, CLIENT_MAGIC);
-	MUST(c->wire == WIRE_POLL && !c->closing);
-	c->wire = e->b64 ? WIRE_SIO_B64 : WIRE_SIO;
+	MUST(wire_is_polling((enum wire)c->wire) && !c->closing);
+	c->wire = (uint8_t)(e->b64 ? engine_kind_of(e)->b64 :
+	    engine_kind_of(e)->ws);
 	if (e->log != NULL) {
 		/* before it sent "5" the client had its last GET answered */
 		old->log = NULL;

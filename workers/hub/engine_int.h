@@ -1,7 +1,8 @@
 /*
- * The two halves of an engine: engine.c (Engine.IO: transport, heartbeat,
- * opening, upgrade) and engine_packet.c (Socket.IO: namespaces, events,
- * attachments).
+ * An engine is Engine.IO (engine.c: transport, heartbeat, opening, upgrade)
+ * with one of two things on top: Socket.IO (engine_packet.c: namespaces,
+ * events, attachments), or nothing (engine_message.c: each message is an
+ * event of the one session that it has from the start).
  */
 #ifndef HUB_ENGINE_INT_H
 #define HUB_ENGINE_INT_H
@@ -21,6 +22,18 @@ struct assembly {
 	uint64_t	 deadline_us;
 };
 
+struct engine;
+
+/* What is on top. */
+struct engine_kind {
+	struct client_kind client;
+	void	(*text)(struct engine *, struct slice);
+	void	(*binary)(struct engine *, struct slice);
+	/* forms over WebSocket, the same for b64, over polling */
+	enum wire ws, b64, polling;
+};
+extern const struct engine_kind engine_socketio, engine_messages;
+
 struct engine {
 	struct client	 client;
 	uint64_t	 connect_us;	/* deadline of the first CONNECT; 0 */
@@ -32,6 +45,7 @@ struct engine {
 };
 
 static_assert(offsetof(struct engine, client) == 0, "engine_sid casts");
+static_assert(offsetof(struct engine_kind, client) == 0, "engine_kind_of casts");
 
 static inline struct engine *
 engine_of(struct client *c)
@@ -39,19 +53,32 @@ engine_of(struct client *c)
 	return (container_of(c, struct engine, client));
 }
 
+static inline const struct engine_kind *
+engine_kind_of(const struct engine *e)
+{
+	return ((const struct engine_kind *)(const void *)e->client.kind);
+}
+
+/* What both kinds have of engine.c. */
+#define ENGINE_CLIENT							\
+	.size = sizeof(struct engine), .text = engine_text,		\
+	.binary = engine_binary, .tick = engine_tick,			\
+	.parting = engine_parting, .gone = engine_gone
+void	engine_text(struct client *, uint8_t *, size_t);
+void	engine_binary(struct client *, uint8_t *, size_t);
+uint64_t engine_tick(struct client *);
+void	engine_parting(struct client *, enum reason);
+void	engine_gone(struct client *);
+
 /* The nearest of the engine's own deadlines (us). */
 uint64_t engine_due(const struct engine *);
 
-/* One Socket.IO packet; a binary message behind it. */
-void	engine_packet(struct engine *, struct slice text);
-void	engine_attachment(struct engine *, struct slice data);
 void	engine_assembly_free(struct engine *);
-/* A new session in the namespace, and the reply to CONNECT. */
+/* A new session in the namespace, and the reply to CONNECT, which had this
+ * auth object (empty: none). */
 void	engine_enter(struct engine *, const struct conf_namespace *,
-	    struct principal *);
+	    struct principal *, struct slice auth);
 /* Position in the log behind all that is queued. */
 uint64_t engine_pos(const struct engine *);
-/* One session's token is over. */
-void	engine_expire(struct client *, struct session *);
 
 #endif

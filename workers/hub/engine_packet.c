@@ -95,7 +95,7 @@ identify(struct client *c, struct slice auth, struct principal **who)
 
 void
 engine_enter(struct engine *e, const struct conf_namespace *ns,
-    struct principal *who)
+    struct principal *who, struct slice auth)
 {
 	struct client *c = &e->client;
 	struct slice nsp = slice_of(ns->name, ns->name_len);
@@ -124,6 +124,7 @@ engine_enter(struct engine *e, const struct conf_namespace *ns,
 	sio_encode_connect(&h->text, nsp, s->sid,
 	    s->recover == NULL ? NULL : s->recover->pid);
 	client_send(c, &h->text);
+	rule_connect(s, auth);
 	client_schedule(c, engine_due(engine_of(c)));
 }
 
@@ -162,7 +163,7 @@ on_connect(struct client *c, const struct sio_packet *p)
 	if (why == NULL) {
 		if (recover_connect(engine_of(c), ns, p->data, who) ==
 		    RECOVER_NOT)
-			engine_enter(engine_of(c), ns, who);
+			engine_enter(engine_of(c), ns, who, p->data);
 	} else {
 		if (f == AUTHFAIL_rate_limited)
 			code = rate_limited;
@@ -249,7 +250,7 @@ assembly_done(struct engine *e)
 		client_schedule(&e->client, engine_due(e));
 }
 
-void
+static void
 engine_attachment(struct engine *e, struct slice data)
 {
 	struct assembly *a = e->assembly;
@@ -328,7 +329,7 @@ on_packet(struct engine *e, const struct sio_packet *p,
 	}
 }
 
-void
+static void
 engine_packet(struct engine *e, struct slice text)
 {
 	struct sio_packet p;
@@ -347,7 +348,7 @@ engine_packet(struct engine *e, struct slice text)
 
 /* --- expiry --------------------------------------------------------------- */
 
-void
+static void
 engine_expire(struct client *c, struct session *s)
 {
 	struct hub *h = c->hub;
@@ -362,3 +363,8 @@ engine_expire(struct client *c, struct session *s)
 		client_close(c, REASON_auth_expired);
 }
 
+const struct engine_kind engine_socketio = {
+	.client = { ENGINE_CLIENT, .expire = engine_expire },
+	.text = engine_packet, .binary = engine_attachment,
+	.ws = WIRE_SIO, .b64 = WIRE_SIO_B64, .polling = WIRE_POLL,
+};

@@ -30,9 +30,7 @@ fanout_offset(struct hub *h, const struct publication *p,
 static void
 count_frames(enum wire w, const struct publication *p, uint32_t got)
 {
-	if (w != WIRE_POLL)
-		counter_add(COUNTER_ws_frames_out,
-		    (uint64_t)got * (1 + p->nattach));
+	counter_add(COUNTER_ws_frames_out, (uint64_t)got * wire_frames(w, p));
 }
 
 /* --- one room: the common case -------------------------------------------- */

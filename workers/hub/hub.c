@@ -37,6 +37,7 @@ hub_new(const struct hub_params *p)
 	recover_init(&h->recover);
 	buf_init(&h->meta);
 	buf_init(&h->text);
+	buf_init(&h->message);
 	h->id_prefix_len = (size_t)snprintf(h->id_prefix, sizeof h->id_prefix,
 	    "%08" PRIx64 ".%u.%u.", p->node_id & UINT32_MAX, p->slot,
 	    p->generation);
@@ -57,6 +58,7 @@ hub_free(struct hub **hp)
 	out_fini(&h->out);
 	buf_fini(&h->meta);
 	buf_fini(&h->text);
+	buf_fini(&h->message);
 	h->magic = 0;
 	free(h);
 }

@@ -40,6 +40,7 @@ struct hub {
 	uint32_t	 stamp;		/* see fanout.c */
 	struct buf	 meta;		/* scratch for one publication's meta */
 	struct buf	 text;		/* scratch for one reply */
+	struct buf	 message;	/* scratch, see engine_message.c */
 	char		 offset[72];	/* scratch, see fanout.c */
 	char		 id_prefix[48];	/* node.slot.generation. */
 	size_t		 id_prefix_len;

@@ -255,7 +255,7 @@ strike_out(struct session *s)
 {
 	struct buf *b = &s->hub->text;
 
-	if (s->wire != WIRE_ENVELOPE && s->wire != WIRE_BARE) {
+	if (wire_is_socketio(s->wire)) {
 		buf_reset(b);
 		sio_encode_disconnect(b, slice_of(s->ns->name,
 		    s->ns->name_len));

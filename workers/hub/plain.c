@@ -200,20 +200,10 @@ plain_open(struct hub *h, struct admission *a, struct outq *out, void *host)
 	    a->route->format == CONF_FORMAT_BARE ? WIRE_BARE : WIRE_ENVELOPE;
 	struct client *c = client_new(h, &plain_kind, wire, out, host,
 	    a);
-	struct session *s;
 
 	if (c == NULL)
 		return (NULL);
-	s = session_new(h, c, out, wire, a->ns, c->who);
-	if (s == NULL) {
-		client_gone(&c, REASON_memory);
-		return (NULL);
-	}
-	s->counted = (struct limit_nodes){ a->user_node, a->ns_node };
-	a->user_node = a->ns_node = 0;
-	client_link(c, s);
-	if (a->room != NULL && !room_join(h, s, ROOM_NAMED,
-	    slice_of(a->room, a->room_len))) {
+	if (!client_begin(c, a)) {
 		client_gone(&c, REASON_memory);
 		return (NULL);
 	}

@@ -564,7 +564,7 @@ recover_connect(struct engine *e, const struct conf_namespace *ns,
 		pid = slice_of(pid.p + 1, RECOVER_PID_LEN);
 		r = recover_find(e->client.hub, pid);
 		if (r == NULL)
-			result = recover_ask(e, ns, pid, offset, who);
+			result = recover_ask(e, ns, pid, offset, who, auth);
 		else if (r->session->ns == ns &&
 		    recover_is_user(r->session, who))
 			result = come_back(e, r, offset, who);

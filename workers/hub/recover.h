@@ -118,7 +118,7 @@ bool	recover_attach(struct engine *, struct recover *, struct principal *);
 
 enum recover_result recover_ask(struct engine *,
 	    const struct conf_namespace *, struct slice pid,
-	    struct slice offset, struct principal *);
+	    struct slice offset, struct principal *, struct slice auth);
 void	recover_forward(struct recover *);	/* LATE */
 void	recover_move_tick(struct hub *);
 void	recover_move_fini(struct hub *);

@@ -19,6 +19,7 @@ struct asking {			/* B: one CONNECT that waits */
 	uint64_t	 bits[2];	/* have not answered */
 	struct recover	*made;		/* STATE came */
 	struct buf	 state, late;	/* records */
+	struct buf	 auth;		/* of CONNECT, for a new session */
 	char		 pid[RECOVER_PID_LEN];
 };
 
@@ -65,7 +66,8 @@ say_to(struct hub *h, enum bus_kind kind, uint16_t slot, uint32_t ref,
 
 enum recover_result
 recover_ask(struct engine *e, const struct conf_namespace *ns,
-    struct slice pid, struct slice offset, struct principal *who)
+    struct slice pid, struct slice offset, struct principal *who,
+    struct slice auth)
 {
 	struct hub *h = e->client.hub;
 	struct bus_envelope q = { .nsp = slice_of(ns->name, ns->name_len),
@@ -91,6 +93,9 @@ recover_ask(struct engine *e, const struct conf_namespace *ns,
 	memcpy(a->pid, pid.p, sizeof a->pid);
 	buf_init(&a->state);
 	buf_init(&a->late);
+	buf_init(&a->auth);
+	if (ns->on_connect != NULL)	/* who else would read it? */
+		buf_slice(&a->auth, auth);
 	TAILQ_INSERT_TAIL(&h->recover.asking, a, link);
 	e->asking++;
 	return (RECOVER_ASKING);
@@ -104,6 +109,7 @@ asking_free(struct hub *h, struct asking *a)
 	principal_unref(&a->who);
 	buf_fini(&a->state);
 	buf_fini(&a->late);
+	buf_fini(&a->auth);
 	free(a);
 }
 
@@ -166,12 +172,15 @@ give_up(struct hub *h, struct asking *a)
 	struct engine *e = a->engine;
 	const struct conf_namespace *ns = a->ns;
 	struct principal *who = a->who;
+	struct buf auth = a->auth;
 
 	a->who = NULL;
+	buf_init(&a->auth);
 	drop_made(a);
 	asking_free(h, a);
 	counter_add(COUNTER_recovery_failed, 1);
-	engine_enter(e, ns, who);
+	engine_enter(e, ns, who, buf_unread(&auth));
+	buf_fini(&auth);
 	principal_unref(&who);
 }
 

@@ -413,6 +413,19 @@ rule_event(struct session *s, const struct inbound *in)
 		pass(&w);
 }
 
+void
+rule_connect(struct session *s, struct slice auth)
+{
+	struct inbound in = { .event = SLICE("\"connect\""),
+		.args = auth.n != 0 ? auth : SLICE("{}") };
+	struct passage w = { .s = s, .in = &in, .rule = s->ns->on_connect };
+
+	if (w.rule == NULL || w.rule->to != CONF_TO_SENDER)
+		return;
+	make_publication(&w);
+	(void)fanout_session(s->hub, s, &w.p);
+}
+
 /* --- joining -------------------------------------------------------------- */
 
 /* The claim is this string, or an array that has it. */

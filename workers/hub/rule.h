@@ -37,6 +37,9 @@ void	rule_refuse_rate(struct session *, const struct inbound *,
 
 /* Apply the namespace's rule to an event, or hand it to a service. */
 void	rule_event(struct session *, const struct inbound *);
+/* A session that is new has begun: the namespace's rule for `connect`, if it
+ * has one.  auth: the object of its CONNECT; empty: none. */
+void	rule_connect(struct session *, struct slice auth);
 
 /* May this session join the room?  REFUSED_NONE: yes. */
 enum refused rule_join(const struct session *, struct slice room);

@@ -16,8 +16,33 @@ enum wire {
 			 * separator 0x1e behind it */
 	WIRE_ENVELOPE,	/* plain WebSocket, {"event","data","meta"} */
 	WIRE_BARE,	/* plain WebSocket, data alone */
+	WIRE_EIO,	/* Engine.IO messages over WebSocket: the first argument
+			 * alone, as text, or as binary if it is an attachment */
+	WIRE_EIO_B64,	/* the same for who cannot take binary */
+	WIRE_EIO_POLL,	/* the same over HTTP polling */
 	WIRE__MAX
 };
+
+/* No frames: packets that wait for a GET. */
+static inline bool
+wire_is_polling(enum wire w)
+{
+	return (w == WIRE_POLL || w == WIRE_EIO_POLL);
+}
+
+/* Namespaces, event names, acknowledgements. */
+static inline bool
+wire_is_socketio(enum wire w)
+{
+	return (w == WIRE_SIO || w == WIRE_SIO_B64 || w == WIRE_POLL);
+}
+
+/* Messages of strangers, without a name. */
+static inline bool
+wire_is_engineio(enum wire w)
+{
+	return (w == WIRE_EIO || w == WIRE_EIO_B64 || w == WIRE_EIO_POLL);
+}
 
 struct publication {
 	struct slice	 nsp;		/* with its slash */
@@ -44,6 +69,9 @@ struct wire_plan wire_plan(enum wire, const struct publication *);
 /* Writes plan.total bytes. */
 void	wire_put(enum wire, const struct publication *,
 	    const struct wire_plan *, uint8_t *out);
+
+/* So many frames. */
+unsigned wire_frames(enum wire, const struct publication *);
 
 /* Any text for one client in its form: how large, and written. */
 size_t	wire_text_size(enum wire, size_t n);

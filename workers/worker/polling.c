@@ -159,14 +159,29 @@ polling_open(struct request *rq, const struct engineio *e)
 	if (p == NULL || p->client == NULL) {
 		counter_add(p == NULL ? COUNTER_refused_limit :
 		    COUNTER_refused_memory, 1);
-		free(p);
+		if (p != NULL)
+			poller_bury(p);
 		request_error(rq, 503, "unavailable", "too many sessions");
 		return;
 	}
+	p->route = rq->match.conf;
 	memcpy(p->sid, engine_sid(p->client), sizeof p->sid);
 	sids_insert(&all->sids, p);
 	polling_rearm(p);
 	poller_hold(p, rq);
+}
+
+/* It has been closed; but a client that did so itself may have sent a GET with
+ * that, which is welcome as long as its POST is held. */
+static bool
+poller_deaf(const struct poller *p, const struct request *rq)
+{
+	bool held = p->post != NULL && p->post->held;
+
+	if (p->parting)
+		return (!held || p->get != NULL ||
+		    rq->head.method != HTTP_GET || rq->head.upgrade_websocket);
+	return (held && rq->head.method != HTTP_GET);
 }
 
 void
@@ -175,7 +190,10 @@ polling_session(struct request *rq, const struct engineio *e,
 {
 	struct poller *p = sids_find(&rq->w->polling->sids, e->sid);
 
-	if (p == NULL || p->parting) {
+	if (p != NULL && p->client != NULL && !p->parting &&
+	    client_due(p->client).us <= rq->w->now.us)
+		client_tick(p->client);	/* before the timer, which is coarse */
+	if (p == NULL || p->route != rq->match.conf || poller_deaf(p, rq)) {
 		upgrade_engine_error(rq, EIO_SID_UNKNOWN);
 		return;
 	}

@@ -11,6 +11,7 @@
 #include "worker/worker.h"
 
 #define POLLER_LAST_MS	30000	/* the last word waits so long for a GET */
+#define POLLER_LATE_MS	100	/* ... when the client has closed */
 
 void
 polling_close(struct poller *p, enum reason r)
@@ -30,17 +31,28 @@ poller_drop(struct poller *p)
 	struct polling *all = p->all;
 
 	MUST(p->get == NULL && p->ws == NULL && p->client == NULL);
-	if (p->post != NULL) {
+	if (p->post != NULL && p->post->held) {
+		poller_answer_post(p);
+	} else if (p->post != NULL) {
 		conn_abort(p->post, REASON_http_bad);
 		poller_let_go(p, &p->post);
 	}
 	if (p->state == POLLER_UPGRADED)
 		all->nupgraded--;
 	sids_remove(&all->sids, p);
+	poller_bury(p);
+}
+
+void
+poller_bury(struct poller *p)
+{
+	struct polling *all = p->all;
+
 	timer_stop(all->w->wheel, &p->timer);
 	outq_kill(all->w->out, &p->outq);
 	free(p->lines);
-	p->lines = NULL;
+	free(p->post_lines);
+	p->lines = p->post_lines = NULL;
 	p->next = all->doomed;
 	all->doomed = p;
 }
@@ -75,18 +87,24 @@ polling_conn_close(struct conn *c, enum reason r)
 	polling_close(c->poller, r);
 }
 
-/* The client learns of it with its next GET; else error 1 has to do. */
-static bool
+/* The client learns of it with its next GET; else error 1 has to do.  Returns
+ * how long that GET is waited for (ms, 0: not at all). */
+static uint64_t
 poller_tells(const struct poller *p)
 {
 	static const bool abrupt[REASON__MAX] = {
-		[REASON_client_close] = true, [REASON_client_gone] = true,
+		[REASON_close_timeout] = true, [REASON_server_close] = true,
+		[REASON_client_gone] = true,
 		[REASON_ping_timeout] = true, [REASON_http_bad] = true,
 		[REASON_eio_parse] = true, [REASON_unsupported_data] = true,
 		[REASON_slow_consumer] = true, [REASON_memory] = true,
 	};
 
-	return (!abrupt[p->reason] && p->all->w->mode == WORKER_SERVING);
+	if (abrupt[p->reason] || p->all->w->mode != WORKER_SERVING)
+		return (0);
+	if (p->reason == REASON_client_close)
+		return (p->post != NULL ? POLLER_LATE_MS : 0);
+	return (POLLER_LAST_MS);
 }
 
 /* The last packet of the session. */
@@ -107,6 +125,7 @@ static void
 poller_part(struct poller *p)
 {
 	struct worker *w = p->all->w;
+	uint64_t wait_ms = poller_tells(p);
 	bool told;
 
 	poller_check(p);
@@ -127,10 +146,9 @@ poller_part(struct poller *p)
 	else if (p->get != NULL) {
 		conn_abort(p->get, REASON_memory);
 		poller_let_go(p, &p->get);
-	} else if (told && p->reason != REASON_close_timeout &&
-	    p->reason != REASON_server_close && poller_tells(p)) {
+	} else if (told && wait_ms != 0) {
 		p->parting = false;
-		p->deadline = mono_add_ms(w->now, POLLER_LAST_MS);
+		p->deadline = mono_add_ms(w->now, wait_ms);
 		polling_rearm(p);
 		return;
 	}

@@ -1,10 +1,17 @@
 /*
- * The POST of a session over polling: its body is the client's packets.
+ * The POST of a session over polling: its body is the client's packets.  One
+ * that closes the session while no GET waits is held for a moment: a GET may
+ * have been sent with it, over another connection, that came to another
+ * worker, and is to be answered before the session is forgotten.
  */
+#include <stdlib.h>
+
 #include "hub/client.h"
 #include "worker/conn.h"
 #include "worker/polling_int.h"
 #include "worker/worker.h"
+
+#define POLLER_HTML	"text/html"	/* as the reference has it */
 
 void
 poller_refuse(struct request *rq, int status)
@@ -49,7 +56,36 @@ polling_body(struct request *rq, struct slice body)
 	client = p->state == POLLER_UPGRADED ? p->ws->client : p->client;
 	if (client != NULL && !p->parting) /* the buffer is ours to write */
 		engine_payload(client, (uint8_t *)(uintptr_t)body.p, body.n);
-	request_reply(rq, 200, "text/html", SLICE("ok"), POLLING_NO_STORE);
+	if (p->parting && p->get == NULL && p->reason == REASON_client_close) {
+		p->post = rq->c;
+		rq->c->poller = p;
+		p->post_lines = poller_lines(rq);
+		request_hold(rq);
+	} else if (p->parting && p->get == NULL &&
+	    p->reason == REASON_eio_parse) {
+		poller_refuse(rq, 400);	/* no GET waits that could tell it */
+	} else
+		request_reply(rq, 200, POLLER_HTML, SLICE("ok"),
+		    POLLING_NO_STORE);
+}
+
+void
+poller_answer_post(struct poller *p)
+{
+	struct out *o = p->all->w->out;
+	struct conn *c = p->post;
+	struct slice ok = SLICE("ok");
+	struct coded_wish none = { .coding = CODING_IDENTITY };
+
+	MUST(c->held);
+	poller_let_go(p, &p->post);
+	outq_sent(o, &p->outq, outq_bytes(&p->outq));	/* for nobody */
+	if (!out_bytes(o, &p->outq, ok)) {
+		conn_abort(c, REASON_memory);
+		return;
+	}
+	request_answer(c, 200, POLLER_HTML, p->post_lines != NULL ?
+	    p->post_lines : POLLING_NO_STORE, none, &p->outq, ok.n);
 }
 
 void

@@ -32,14 +32,17 @@ struct poller {
 	bool		 probed;	/* the candidate has been answered */
 	struct outq	 outq;		/* packets, a separator behind each */
 	struct polling	*all;
+	const struct conf_route *route;	/* its endpoint; NULL: Socket.IO's */
 	struct client	*client;	/* POLLING */
 	struct conn	*get;		/* held until there are packets */
-	struct conn	*post;		/* its body is on its way */
+	struct conn	*post;		/* its body is on its way; or held, as
+					 * it brought the client's close */
 	struct conn	*ws;		/* candidate; UPGRADED: its WebSocket */
 	struct poller	*next_sid;	/* same bucket */
 	struct poller	*next;		/* parting or doomed */
 	char		*lines;		/* of get's response head; heap, NULL */
 	struct coded_wish wish;		/* of get's client */
+	char		*post_lines;	/* of a held post's */
 	struct timer	 timer;		/* the nearest of: */
 	struct mono	 deadline;	/*   LAST: of the whole */
 	struct mono	 noop_at;	/*   0: no noop is to release get */
@@ -68,12 +71,16 @@ void	poller_let_go(struct poller *, struct conn **);
 void	poller_hold(struct poller *, struct request *);
 /* All that is queued, which is something, to the GET that waits. */
 void	poller_answer(struct poller *);
+/* The head lines of a response that comes later; heap, or NULL. */
+char	*poller_lines(const struct request *);
 /* Nothing to say, but get shall not wait any longer. */
 void	poller_noop(struct poller *);
 void	poller_get(struct poller *, struct request *);
 
 /* polling_in.c */
 void	poller_post(struct poller *, struct request *);
+/* The POST that is held gets its "ok". */
+void	poller_answer_post(struct poller *);
 /* An empty response that ends the connection. */
 void	poller_refuse(struct request *, int status);
 
@@ -82,5 +89,7 @@ void	poller_candidate(struct poller *, struct request *);
 
 /* polling_end.c: forget the session, of which nothing hangs on any more. */
 void	poller_drop(struct poller *);
+/* The same for one that did not become any. */
+void	poller_bury(struct poller *);
 
 #endif

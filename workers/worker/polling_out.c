@@ -78,17 +78,16 @@ polling_flush(struct outq *q)
 	}
 }
 
-/* The head lines of a response that comes later. */
-static char *
-poller_lines(const char *cors)
+char *
+poller_lines(const struct request *rq)
 {
 	struct buf b;
 
-	if (cors == NULL)
+	if (rq->lines == NULL)
 		return (NULL);
 	buf_init(&b);
 	buf_str(&b, POLLING_NO_STORE);
-	buf_str(&b, cors);
+	buf_str(&b, rq->lines);
 	buf_byte(&b, '\0');
 	if (b.oom) {
 		buf_fini(&b);
@@ -104,7 +103,7 @@ poller_hold(struct poller *p, struct request *rq)
 
 	p->get = rq->c;
 	rq->c->poller = p;
-	p->lines = poller_lines(rq->lines);
+	p->lines = poller_lines(rq);
 	p->wish = coded_wish(rq);
 	request_hold(rq);
 	if (p->outq.n > 0) {

@@ -36,7 +36,8 @@ route_find(const struct conf *conf, struct slice path, struct route_match *m)
 	memset(m, 0, sizeof *m);
 	m->conf = conf_route_find(conf, path, m->values);
 	if (m->conf != NULL) {
-		m->route = ROUTE_PLAIN;
+		m->route = m->conf->format == CONF_FORMAT_ENGINE ?
+		    ROUTE_ENGINE : ROUTE_PLAIN;
 		return;
 	}
 	if (route_below(path, slice_str(conf->socketio_path))) {

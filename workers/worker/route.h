@@ -8,7 +8,8 @@
 
 enum route {
 	ROUTE_NONE,
-	ROUTE_ENGINE,		/* {socketio_path}/... */
+	ROUTE_ENGINE,		/* {socketio_path}/..., or a configured
+				 * route of format = engine */
 	ROUTE_PLAIN,		/* /ws/NAMESPACE, or a configured route */
 	ROUTE_PUBLISH, ROUTE_BATCH,	/* /api/v1/... */
 	ROUTE_PRESENCE,
@@ -21,8 +22,9 @@ enum route {
 
 struct route_match {
 	enum route	 route;
-	/* PLAIN: the route, or NULL and the namespace's encoded name behind
-	 * "/ws" ("", "/", "/chat"); PRESENCE: what is behind its slash */
+	/* ENGINE: the route, or NULL for Socket.IO.  PLAIN: the route, or
+	 * NULL and the namespace's encoded name behind "/ws" ("", "/",
+	 * "/chat"); PRESENCE: what is behind its slash */
 	const struct conf_route *conf;
 	struct slice	 ns_name;
 	struct slice	 values[CONF_PARAMS_MAX];	/* not decoded */

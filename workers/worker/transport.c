@@ -90,7 +90,7 @@ transport_serve(struct request *rq)
 	bool allowed;
 	int r;
 
-	if (transport_cors(rq) || bundle_serve(rq))
+	if (transport_cors(rq) || (rq->match.conf == NULL && bundle_serve(rq)))
 		return;
 	allowed = transport_allowed(rq);
 	r = engineio_check(&rq->head, allowed, rq->w->decoded, &e);

@@ -167,26 +167,34 @@ upgrade_accept(struct request *rq, const struct ws_offer *offer, bool plain)
 
 /* --- Engine.IO ----------------------------------------------------------- */
 
-void
-upgrade_engine_error(struct request *rq, enum eio_error e)
+/* In the words of the transport. */
+static void
+upgrade_engine_refuse(struct request *rq, enum eio_error e, const char *words,
+    enum counter why)
 {
 	struct buf *b = &rq->w->body;
 
-	if (e == EIO_SID_UNKNOWN)
-		counter_add(COUNTER_eio_unknown_sid, 1);
 	if (rq->head.upgrade_websocket) {
-		upgrade_refuse(rq, e == EIO_FORBIDDEN ?
-		    COUNTER_refused_origin : COUNTER_refused_handshake);
-		request_reply(rq, 400, "text/html",
-		    slice_str(eio_error_message(e)), NULL);
+		upgrade_refuse(rq, why);
+		request_reply(rq, 400, "text/html", slice_str(words), NULL);
 		return;
 	}
 	if (e == EIO_FORBIDDEN)
-		counter_add(COUNTER_refused_origin, 1);
+		counter_add(why, 1);
 	buf_reset(b);
-	eio_encode_error(b, e);
+	eio_encode_error(b, e, words);
 	request_reply(rq, eio_error_status(e), "application/json",
 	    buf_unread(b), NULL);
+}
+
+void
+upgrade_engine_error(struct request *rq, enum eio_error e)
+{
+	if (e == EIO_SID_UNKNOWN)
+		counter_add(COUNTER_eio_unknown_sid, 1);
+	upgrade_engine_refuse(rq, e, eio_error_message(e),
+	    e == EIO_FORBIDDEN ? COUNTER_refused_origin :
+	    COUNTER_refused_handshake);
 }
 
 static void
@@ -209,60 +217,6 @@ upgrade_leaving(struct request *rq)
 	request_error(rq, 503, "unavailable", "this server is going away");
 	return (true);
 }
-
-bool
-upgrade_admit(struct request *rq, const struct ws_offer *offer,
-    struct admission *adm)
-{
-	struct client_request cr = { .ns = NULL };
-
-	if (upgrade_leaving(rq) || upgrade_too_fast(rq))
-		return (false);
-	cr.address = limit_address(rq->c->address);
-	cr.token = upgrade_token(rq, offer);
-	engine_admit(rq->w->hub, &cr, adm);
-	if (adm->fail != AUTHFAIL_rate_limited)
-		return (true);
-	upgrade_refuse(rq, COUNTER_refused_rate);
-	upgrade_later(rq, "rate_limited", authfail_words(adm->fail),
-	    limit_retry_ms(rq->w->hub));
-	admission_fini(adm);
-	return (false);
-}
-
-void
-upgrade_engine(struct request *rq, bool b64)
-{
-	struct admission adm = { .who = NULL };
-	struct ws_offer offer;
-	struct client *client;
-
-	if (ws_check_request(&rq->head, &offer) != 0) {
-		upgrade_bad_handshake(rq, &offer);
-		return;
-	}
-	if (!upgrade_admit(rq, &offer, &adm))
-		return;
-	upgrade_accept(rq, &offer, false);
-	client = engine_open(rq->w->hub, &adm, b64, &rq->c->outq, rq->c);
-	admission_fini(&adm);
-	conn_upgraded(rq->c, client);
-}
-
-bool
-upgrade_candidate(struct request *rq)
-{
-	struct ws_offer offer;
-
-	if (ws_check_request(&rq->head, &offer) != 0) {
-		upgrade_bad_handshake(rq, &offer);
-		return (false);
-	}
-	upgrade_accept(rq, &offer, false);
-	return (true);
-}
-
-/* --- plain WebSocket ----------------------------------------------------- */
 
 /* Name and parameters out of the path; false: there is no such endpoint. */
 static bool
@@ -309,6 +263,87 @@ upgrade_not_admitted(struct request *rq, const struct refusal *r)
 		counter_add(COUNTER_refused_rate, 1);
 	upgrade_later(rq, r->code, r->message, r->retry_ms);
 }
+
+/* A route of Engine.IO: as for plain WebSocket, who asks is looked at now. */
+static bool
+upgrade_admit_route(struct request *rq, const struct ws_offer *offer,
+    struct admission *adm)
+{
+	struct client_request cr = { .ns = NULL };
+	struct refusal r;
+
+	if (!upgrade_target(rq, &cr)) {
+		upgrade_engine_error(rq, EIO_BAD_REQUEST);
+		return (false);
+	}
+	cr.address = limit_address(rq->c->address);
+	cr.token = upgrade_token(rq, offer);
+	if (plain_admit(rq->w->hub, &cr, adm, &r))
+		return (true);
+	admission_fini(adm);
+	if (r.status == 429 || r.status == 503)
+		upgrade_not_admitted(rq, &r);
+	else
+		upgrade_engine_refuse(rq, r.status == 400 ? EIO_BAD_REQUEST :
+		    EIO_FORBIDDEN, r.message, COUNTER_refused_handshake);
+	return (false);
+}
+
+bool
+upgrade_admit(struct request *rq, const struct ws_offer *offer,
+    struct admission *adm)
+{
+	struct client_request cr = { .ns = NULL };
+
+	if (upgrade_leaving(rq) || upgrade_too_fast(rq))
+		return (false);
+	if (rq->match.conf != NULL)
+		return (upgrade_admit_route(rq, offer, adm));
+	cr.address = limit_address(rq->c->address);
+	cr.token = upgrade_token(rq, offer);
+	engine_admit(rq->w->hub, &cr, adm);
+	if (adm->fail != AUTHFAIL_rate_limited)
+		return (true);
+	upgrade_refuse(rq, COUNTER_refused_rate);
+	upgrade_later(rq, "rate_limited", authfail_words(adm->fail),
+	    limit_retry_ms(rq->w->hub));
+	admission_fini(adm);
+	return (false);
+}
+
+void
+upgrade_engine(struct request *rq, bool b64)
+{
+	struct admission adm = { .who = NULL };
+	struct ws_offer offer;
+	struct client *client;
+
+	if (ws_check_request(&rq->head, &offer) != 0) {
+		upgrade_bad_handshake(rq, &offer);
+		return;
+	}
+	if (!upgrade_admit(rq, &offer, &adm))
+		return;
+	upgrade_accept(rq, &offer, false);
+	client = engine_open(rq->w->hub, &adm, b64, &rq->c->outq, rq->c);
+	admission_fini(&adm);
+	conn_upgraded(rq->c, client);
+}
+
+bool
+upgrade_candidate(struct request *rq)
+{
+	struct ws_offer offer;
+
+	if (ws_check_request(&rq->head, &offer) != 0) {
+		upgrade_bad_handshake(rq, &offer);
+		return (false);
+	}
+	upgrade_accept(rq, &offer, false);
+	return (true);
+}
+
+/* --- plain WebSocket ----------------------------------------------------- */
 
 void
 upgrade_plain(struct request *rq)
