@@ -78,7 +78,10 @@ struct conf_jwt {
 	uint64_t	 leeway_ms;
 };
 
-enum { CONF_API_PUBLISH = 1, CONF_API_PRESENCE = 2 };
+enum {
+	CONF_API_PUBLISH = 1, CONF_API_PRESENCE = 2, CONF_API_DISCONNECT = 4,
+	CONF_API_ROOMS = 8
+};
 
 struct conf_api_key {
 	char		*name;

@@ -9,6 +9,7 @@
 enum tag {
 	TAG_NSP = 1, TAG_EVENT, TAG_ARGS, TAG_META, TAG_ROOM, TAG_USER, TAG_SID,
 	TAG_EXCEPT, TAG_COUNT, TAG_SENT, TAG_ATTACHMENT, TAG_OFFSET,
+	TAG_JOIN, TAG_LEAVE,
 	TAG__MAX
 };
 
@@ -114,6 +115,10 @@ take_field(struct bus_envelope *e, uint8_t tag, struct slice s)
 			return (false);
 		e->attachments[e->nattach++] = s;
 		return (true);
+	case TAG_JOIN:
+		return (add(e->join, &e->njoin, s));
+	case TAG_LEAVE:
+		return (add(e->leave, &e->nleave, s));
 	case TAG__MAX:
 		break;
 	}
@@ -127,6 +132,7 @@ envelope_init(struct bus_envelope *e)
 	e->nsp = e->event = e->args = e->meta = e->offset =
 	    slice_of(NULL, 0);
 	e->nrooms = e->nusers = e->nsids = e->nexcept = e->nattach = 0;
+	e->njoin = e->nleave = 0;
 	e->count = e->sent_us = 0;
 }
 
@@ -187,6 +193,7 @@ envelope_size(const struct bus_envelope *e)
 	    list_size(e->rooms, e->nrooms) + list_size(e->users, e->nusers) +
 	    list_size(e->sids, e->nsids) + list_size(e->except, e->nexcept) +
 	    list_size(e->attachments, e->nattach) +
+	    list_size(e->join, e->njoin) + list_size(e->leave, e->nleave) +
 	    (e->count != 0 ? FIELD_HEADER + 8 : 0) +
 	    (e->sent_us != 0 ? FIELD_HEADER + 8 : 0));
 }
@@ -235,6 +242,7 @@ bus_encode(struct buf *b, const struct bus_envelope *e)
 
 	if (e->nrooms > BUS_LIST_MAX || e->nusers > BUS_LIST_MAX ||
 	    e->nsids > BUS_LIST_MAX || e->nexcept > BUS_LIST_MAX ||
+	    e->njoin > BUS_LIST_MAX || e->nleave > BUS_LIST_MAX ||
 	    e->nattach > BUS_ATTACHMENTS_MAX)
 		return (false);
 	size = envelope_size(e);
@@ -260,6 +268,8 @@ bus_encode(struct buf *b, const struct bus_envelope *e)
 	p = put_list(p, TAG_SID, e->sids, e->nsids);
 	p = put_list(p, TAG_EXCEPT, e->except, e->nexcept);
 	p = put_list(p, TAG_ATTACHMENT, e->attachments, e->nattach);
+	p = put_list(p, TAG_JOIN, e->join, e->njoin);
+	p = put_list(p, TAG_LEAVE, e->leave, e->nleave);
 	p = put_u64(p, TAG_COUNT, e->count);
 	p = put_u64(p, TAG_SENT, e->sent_us);
 	MUST(p == b->data + b->wpos + size);

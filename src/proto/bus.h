@@ -32,13 +32,16 @@ enum bus_kind {
 	 * workers/hub/recover.h */
 	BUS_RECOVER_ASK, BUS_RECOVER_NONE, BUS_RECOVER_STATE,
 	BUS_RECOVER_JOINED, BUS_RECOVER_BARRIER, BUS_RECOVER_PASSED,
-	BUS_RECOVER_LATE, BUS_RECOVER_DONE
+	BUS_RECOVER_LATE, BUS_RECOVER_DONE,
+	BUS_ROOMS		/* the sessions of an audience join and leave */
 };
 
 enum {
 	BUS_VOLATILE = 1,	/* may be dropped under pressure */
 	BUS_WANT_COUNT = 2,	/* answer with BUS_COUNT */
-	BUS_WATCHERS = 4	/* users: those who watch their presence */
+	BUS_WATCHERS = 4,	/* users: those who watch their presence */
+	/* BUS_DISCONNECT: not the session alone; see workers/hub/members.h */
+	BUS_CLOSE = 8, BUS_RECONNECT = 16
 };
 
 struct bus_envelope {
@@ -66,6 +69,9 @@ struct bus_envelope {
 	size_t		 nattach;
 	struct slice	 except[BUS_LIST_MAX];	/* sids or rooms */
 	size_t		 nexcept;
+	/* BUS_ROOMS */
+	struct slice	 join[BUS_LIST_MAX], leave[BUS_LIST_MAX];
+	size_t		 njoin, nleave;
 	uint64_t	 sent_us;	/* CLOCK_MONOTONIC of the host, for the
 					 * delivery histogram; 0: unknown */
 };

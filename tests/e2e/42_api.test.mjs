@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import { after, before, test } from 'node:test';
 
-import { Daemon, until } from './lib/daemon.mjs';
+import { Daemon, until, within } from './lib/daemon.mjs';
 import { ask, connect, heard, plain } from './lib/clients.mjs';
-import { Ws, raw } from './lib/wire.mjs';
+import { Sock, Ws, raw } from './lib/wire.mjs';
 import { sioOn } from './lib/spread.mjs';
 import { jwt } from './lib/conf.mjs';
 import { user } from './lib/token.mjs';
@@ -17,6 +17,8 @@ before(async () => {
 	d = await Daemon.start({ workers: 2, conf: jwt + `
 limits { message_bytes = 100KB }
 api { key "backend" { sha256 = "${sha(KEY)}" allow = {"publish"} }
+      key "warden" { sha256 = "${sha('the-warden')}" allow = {"disconnect"} }
+      key "usher" { sha256 = "${sha('the-usher')}" allow = {"rooms"} }
       key "reader" { sha256 = "${sha('reader')}" allow = {"presence"} } }
 namespace "/matters" { auth = optional
     room "case:{id}" { join = open }
@@ -214,4 +216,121 @@ test('what is asked is counted', async () => {
 	assert.ok(await d.metric('api_requests') > 100);
 	assert.ok(await d.metric('api_publishes') > 200);
 	assert.ok(await d.metric('api_failures') > 10);
+});
+
+/* --- orders to sessions ---------------------------------------------------- */
+
+const warden = { key: 'the-warden' }, usher = { key: 'the-usher' };
+const left = (s) => within(new Promise((ok) => s.once('disconnect', ok)),
+    'disconnect');
+
+test('rights: disconnect and rooms are not publish, nor each other', async () => {
+	for (const [path, opts] of [['disconnect', usher], ['rooms', warden],
+	    ['disconnect', {}], ['users/ann/rooms', {}]]) {
+		const r = await api(path, { namespace: 'matters', all: true },
+		    opts);
+		assert.equal(r.status, 403, path);
+	}
+	assert.equal((await publish({ event: 'e' }, warden)).status, 403);
+	assert.equal((await api('users/ann/disconnect', undefined,
+	    { ...warden, method: 'GET' })).status, 405);
+});
+
+test('a user is disconnected on both workers and stays away', async () => {
+	const name = 'a/b \u00fc';
+	const opts = { auth: { token: user(name) }, reconnection: true };
+	const [a, b] = await sioOn(d, [1, 2], '/matters', opts);
+	const [c] = await sioOn(d, [1], '/matters',
+	    { auth: { token: user('bob') } });
+	const gone = [left(a), left(b)];
+	const r = await api(`users/${encodeURIComponent(name)}/disconnect`,
+	    { namespace: 'matters', reason: 'enough' }, warden);
+	assert.equal(r.status, 200);
+	assert.equal(r.body.disconnected_here + r.body.workers_asked, 2);
+	assert.deepEqual(await Promise.all(gone),
+	    ['io server disconnect', 'io server disconnect']);
+	for (const s of [a, b]) {
+		const [[data]] = await heard(s, 'roost:disconnect');
+		assert.deepEqual(data, { reason: 'enough' });
+		assert.equal(s.active, false);	/* no reconnection */
+	}
+	assert.ok(c.connected);
+	closeAll(a, b, c);
+});
+
+test('close ends the connection, reconnect brings clients back', async () => {
+	const [a, b] = await sioOn(d, [1, 2], '/matters',
+	    { reconnection: true });
+	let gone = left(a);
+	let r = await api('disconnect', { namespace: 'matters', sid: a.id,
+		close: true }, warden);
+	assert.equal(r.status, 200);
+	assert.equal(await gone, 'io server disconnect');
+	assert.equal(a.active, false);
+	gone = left(b);
+	const id = b.id;
+	const back = within(new Promise((ok) => b.once('connect', ok)),
+	    'reconnection', 10000);
+	r = await api('disconnect', { namespace: 'matters', sid: id,
+		reconnect: true }, warden);
+	assert.equal(r.status, 200);
+	assert.equal(await gone, 'transport close');
+	await back;
+	assert.notEqual(b.id, id);
+	closeAll(a, b);
+});
+
+test('plain clients are closed with 1008, and 1012 to reconnect', async () => {
+	for (const [how, code] of [[{}, 1008], [{ close: true }, 1008],
+	    [{ reconnect: true }, 1012]]) {
+		const w = await Ws.must(d.port, '/ws/comments/9');
+		const r = await api('disconnect', { namespace: 'feed',
+			room: 'track:9', ...how }, warden);
+		assert.equal(r.status, 200);
+		const f = await w.next('Close');
+		assert.equal(f.opcode, 'close');
+		assert.equal(f.code, code);
+		w.drop();
+	}
+});
+
+test('rooms are changed on both workers', async () => {
+	const [a, b] = await sioOn(d, [1, 2], '/matters',
+	    { auth: { token: user('cyd') } });
+	const [c] = await sioOn(d, [1], '/matters');
+	/* have a and b heard of a publication to the room, once all is done? */
+	const reaches = async () => {
+		for (const s of [a, b, c])
+			s.got.length = 0;
+		await publish({ event: 'x', room: 'server only' });
+		await publish({ event: 'end' });
+		await Promise.all([a, b, c].map((s) => heard(s, 'end')));
+		return [a, b, c].map((s) => s.got.length - 1).join('');
+	};
+	let r = await api('users/cyd/rooms', { namespace: 'matters',
+		join: ['server only'] }, usher);
+	assert.equal(r.status, 200);
+	await until(async () => await reaches() === '110', 'both in the room');
+	r = await api('rooms', { namespace: 'matters', room: 'server only',
+		leave: 'server only' }, usher);
+	assert.equal(r.status, 200);
+	await until(async () => await reaches() === '000', 'an empty room');
+	closeAll(a, b, c);
+});
+
+test('a body in pieces keeps the name in its path', async () => {
+	const [a] = await sioOn(d, [1], '/matters',
+	    { auth: { token: user('dora') } });
+	const gone = left(a);
+	const body = '{"namespace":"matters"}';
+	const s = await Sock.open(d.port);
+	s.send('POST /api/v1/users/dora/disconnect HTTP/1.1\r\nHost: x\r\n' +
+	    'Authorization: Bearer the-warden\r\nExpect: 100-continue\r\n' +
+	    `Content-Length: ${body.length}\r\n\r\n`);
+	assert.equal((await s.response()).status, 100);
+	s.send(body);
+	assert.equal((await s.response()).status, 200);
+	assert.equal(await gone, 'io server disconnect');
+	s.close();
+	closeAll(a);
 });

@@ -27,7 +27,9 @@ same(const struct bus_envelope *a, const struct bus_envelope *b)
 	    same_list(a->rooms, a->nrooms, b->rooms, b->nrooms) &&
 	    same_list(a->users, a->nusers, b->users, b->nusers) &&
 	    same_list(a->sids, a->nsids, b->sids, b->nsids) &&
-	    same_list(a->except, a->nexcept, b->except, b->nexcept));
+	    same_list(a->except, a->nexcept, b->except, b->nexcept) &&
+	    same_list(a->join, a->njoin, b->join, b->njoin) &&
+	    same_list(a->leave, a->nleave, b->leave, b->nleave));
 }
 
 int

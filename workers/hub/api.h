@@ -19,6 +19,12 @@ struct api_presence {
 };
 int	api_presence(struct hub *, const struct api_presence *, struct buf *out)
 	    MUST_USE;
+/* End sessions, or change their rooms.  user: of the path, decoded; empty: the
+ * body says to whom. */
+int	api_disconnect(struct hub *, struct slice user, struct slice body,
+	    struct buf *out) MUST_USE;
+int	api_rooms(struct hub *, struct slice user, struct slice body,
+	    struct buf *out) MUST_USE;
 /* {"error":{"code","message"}} */
 void	api_error(struct buf *out, const char *code, const char *message);
 

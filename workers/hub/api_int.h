@@ -37,6 +37,9 @@ bool	api_order_audience(struct api_order *, struct slice body) MUST_USE;
 /* A member that is a name or a list of names, appended to list. */
 bool	api_order_names(struct api_order *, struct slice body,
 	    struct slice member, struct slice *list, size_t *n) MUST_USE;
+/* The same, and [] is a list. */
+bool	api_order_list(struct api_order *, struct slice body,
+	    struct slice member, struct slice *list, size_t *n) MUST_USE;
 bool	api_order_bad(struct api_order *, const char *code, const char *why);
 
 /* A namespace by its name with or without the slash; NULL: there is none. */

@@ -136,7 +136,7 @@ add_name(struct api_order *o, struct slice raw, struct slice *list, size_t *n)
 }
 
 bool
-api_order_names(struct api_order *o, struct slice body, struct slice member,
+api_order_list(struct api_order *o, struct slice body, struct slice member,
     struct slice *list, size_t *n)
 {
 	struct slice v, key, element;
@@ -151,8 +151,20 @@ api_order_names(struct api_order *o, struct slice body, struct slice member,
 	while (json_next(&it, &key, &element))
 		if (!add_name(o, element, list, n))
 			return (false);
+	return (true);
+}
+
+bool
+api_order_names(struct api_order *o, struct slice body, struct slice member,
+    struct slice *list, size_t *n)
+{
+	struct slice v;
+
+	if (!api_order_list(o, body, member, list, n))
+		return (false);
 	/* an empty list must not become "everybody" */
-	if (*n == 0)
+	if (*n == 0 && json_get(body, member, &v) &&
+	    json_type(v) == JSON_ARRAY)
 		return (api_order_bad(o, "bad_request",
 		    "an empty list of receivers"));
 	return (true);

@@ -60,6 +60,14 @@ client_close(struct client *c, enum reason reason)
 	c->hub->ports.close(c->hub->ports.host, c, reason);
 }
 
+void
+client_kick(struct client *c, struct session *s)
+{
+	client_unlink(c, s);
+	session_free(&s);
+	client_close(c, REASON_kicked);
+}
+
 /* --- identity ------------------------------------------------------------- */
 
 enum authfail

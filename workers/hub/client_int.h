@@ -21,6 +21,8 @@ struct client_kind {
 	void	(*gone)(struct client *);
 	/* one session's token is over */
 	void	(*expire)(struct client *, struct session *);
+	/* a back end ends one session: it is told, and freed */
+	void	(*kick)(struct client *, struct session *);
 };
 
 struct client {
@@ -55,6 +57,8 @@ void	client_send(struct client *, const struct buf *);
 void	client_send_binary(struct client *, struct slice);
 /* Ask the host to close; further input is ignored. */
 void	client_close(struct client *, enum reason);
+/* kick of a kind whose connections have one session: they go with it. */
+void	client_kick(struct client *, struct session *);
 struct client *client_new(struct hub *, const struct client_kind *,
 	    enum wire, struct outq *, void *host, struct admission *) MUST_USE;
 /* The one session of a client that has it from the start: admission says

@@ -59,7 +59,8 @@ message_expire(struct client *c, struct session *s)
 }
 
 const struct engine_kind engine_messages = {
-	.client = { ENGINE_CLIENT, .expire = message_expire },
+	.client = { ENGINE_CLIENT, .expire = message_expire,
+	    .kick = client_kick },
 	.text = message_text, .binary = message_binary,
 	.ws = WIRE_EIO, .b64 = WIRE_EIO_B64, .polling = WIRE_EIO_POLL,
 };

@@ -346,10 +346,12 @@ engine_packet(struct engine *e, struct slice text)
 		assembly_begin(e, text, p.nattach);
 }
 
-/* --- expiry --------------------------------------------------------------- */
+/* --- ended by us ---------------------------------------------------------- */
 
+/* The connection stays: its client may be in other namespaces, or join this
+ * one again. */
 static void
-engine_expire(struct client *c, struct session *s)
+engine_kick(struct client *c, struct session *s)
 {
 	struct hub *h = c->hub;
 
@@ -357,14 +359,20 @@ engine_expire(struct client *c, struct session *s)
 	sio_encode_disconnect(&h->text, slice_of(s->ns->name,
 	    s->ns->name_len));
 	client_send(c, &h->text);
-	client_unlink(c, s);
-	session_free(&s);
+	on_disconnect(c, s);
+}
+
+static void
+engine_expire(struct client *c, struct session *s)
+{
+	engine_kick(c, s);
 	if (c->sessions == NULL)
 		client_close(c, REASON_auth_expired);
 }
 
 const struct engine_kind engine_socketio = {
-	.client = { ENGINE_CLIENT, .expire = engine_expire },
+	.client = { ENGINE_CLIENT, .expire = engine_expire,
+	    .kick = engine_kick },
 	.text = engine_packet, .binary = engine_attachment,
 	.ws = WIRE_SIO, .b64 = WIRE_SIO_B64, .polling = WIRE_POLL,
 };

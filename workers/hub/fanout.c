@@ -182,6 +182,9 @@ struct walk {
 	uint32_t	 stamp;
 	uint32_t	 got;
 	struct msg	*frames[WIRE__MAX];
+	/* instead of p: who they are */
+	void		(*each)(void *arg, struct session *);
+	void		*arg;
 };
 
 static struct msg *
@@ -209,6 +212,8 @@ walk_session(struct walk *k, struct session *s)
 	if (s->stamp == k->stamp)
 		return;
 	s->stamp = k->stamp;
+	if (k->each != NULL)
+		k->each(k->arg, s);
 	if (k->p == NULL)
 		return;		/* only marking */
 	if (k->p->is_volatile && s->out->blocked) {
@@ -262,6 +267,27 @@ walk_sids(struct walk *k, const struct conf_namespace *ns,
 	}
 }
 
+/* Marked first, they are passed by. */
+static void
+walk_except(struct walk *k, const struct conf_namespace *ns,
+    const struct audience *a)
+{
+	walk_sids(k, ns, a->except, a->nexcept);
+	walk_names(k, ns->index, ROOM_NAMED, a->except, a->nexcept);
+}
+
+static void
+walk_audience(struct walk *k, const struct conf_namespace *ns,
+    const struct audience *a)
+{
+	if (a->nrooms + a->nusers + a->nsids == 0)
+		walk_room(k, room_find(k->h, ns->index, ROOM_NAMESPACE,
+		    slice_of(NULL, 0)));
+	walk_names(k, ns->index, ROOM_NAMED, a->rooms, a->nrooms);
+	walk_names(k, ns->index, ROOM_USER, a->users, a->nusers);
+	walk_sids(k, ns, a->sids, a->nsids);
+}
+
 static bool
 is_one_room(const struct audience *a)
 {
@@ -293,15 +319,9 @@ fanout_audience(struct hub *h, const struct conf_namespace *ns,
 		r = the_room(h, ns->index, a);
 		return (r == NULL ? 0 : fanout_room(h, r, p, NULL));
 	}
-	walk_sids(&k, ns, a->except, a->nexcept);
-	walk_names(&k, ns->index, ROOM_NAMED, a->except, a->nexcept);
+	walk_except(&k, ns, a);
 	k.p = p;
-	if (a->nrooms + a->nusers + a->nsids == 0)
-		walk_room(&k, room_find(h, ns->index, ROOM_NAMESPACE,
-		    slice_of(NULL, 0)));
-	walk_names(&k, ns->index, ROOM_NAMED, a->rooms, a->nrooms);
-	walk_names(&k, ns->index, ROOM_USER, a->users, a->nusers);
-	walk_sids(&k, ns, a->sids, a->nsids);
+	walk_audience(&k, ns, a);
 	for (w = 0; w < WIRE__MAX; w++)
 		if (k.frames[w] != NULL)
 			msg_unref(&k.frames[w]);
@@ -309,4 +329,17 @@ fanout_audience(struct hub *h, const struct conf_namespace *ns,
 	counter_ns_add(ns->index, NS_events_out, k.got);
 	counter_ns_add(ns->index, NS_bytes_out, k.got * p->args.n);
 	return (k.got);
+}
+
+void
+fanout_each(struct hub *h, const struct conf_namespace *ns,
+    const struct audience *a, void (*each)(void *arg, struct session *),
+    void *arg)
+{
+	struct walk k = { .h = h, .stamp = ++h->stamp };
+
+	walk_except(&k, ns, a);
+	k.each = each;
+	k.arg = arg;
+	walk_audience(&k, ns, a);
 }

@@ -37,5 +37,10 @@ struct audience {
 };
 uint32_t fanout_audience(struct hub *, const struct conf_namespace *,
 	    const struct audience *, const struct publication *);
+/* The sessions of this worker that these are, each once; each() must not
+ * change who is in a room. */
+void	fanout_each(struct hub *, const struct conf_namespace *,
+	    const struct audience *, void (*each)(void *arg, struct session *),
+	    void *arg);
 
 #endif

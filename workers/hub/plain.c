@@ -190,7 +190,7 @@ plain_expire(struct client *c, struct session *s)
 static const struct client_kind plain_kind = {
 	.size = sizeof(struct client),
 	.text = plain_text, .binary = plain_binary, .pong = plain_pong,
-	.tick = plain_tick, .expire = plain_expire,
+	.tick = plain_tick, .expire = plain_expire, .kick = client_kick,
 };
 
 struct client *

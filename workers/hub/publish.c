@@ -5,6 +5,7 @@
 #include "hub/publish.h"
 
 #include "hub/hub_int.h"
+#include "hub/members.h"
 #include "proto/bus.h"
 #include "shm/interest.h"
 
@@ -65,6 +66,7 @@ envelope_init(struct bus_envelope *e)
 	e->ref = 0;
 	e->count = 0;
 	e->nrooms = e->nusers = e->nsids = e->nexcept = e->nattach = 0;
+	e->njoin = e->nleave = 0;
 }
 
 /* --- out ------------------------------------------------------------------ */
@@ -103,8 +105,8 @@ publish_room(struct hub *h, const struct conf_namespace *ns,
 	return (got);
 }
 
-static void
-audience_bits(struct hub *h, const struct conf_namespace *ns,
+void
+publish_workers(struct hub *h, const struct conf_namespace *ns,
     const struct audience *a, uint64_t all[2])
 {
 	uint64_t bits[2];
@@ -151,7 +153,7 @@ publish_audience(struct hub *h, const struct conf_namespace *ns,
 	counter_add(COUNTER_publications, 1);
 	p = fanout_offset(h, p, &with);
 	got = fanout_audience(h, ns, a, p);
-	audience_bits(h, ns, a, bits);
+	publish_workers(h, ns, a, bits);
 	if ((bits[0] | bits[1]) == 0)
 		return (got);
 	envelope_init(&e);
@@ -298,6 +300,9 @@ hub_bus_frame(struct hub *h, struct slice frame)
 		recover_bus(h, &e);
 		break;
 	case BUS_DISCONNECT:
+	case BUS_ROOMS:
+		members_bus(h, &e);
+		break;
 	default:
 		counter_add(COUNTER_bus_bad, 1);
 		break;

@@ -28,6 +28,10 @@ uint32_t publish_room(struct hub *, const struct conf_namespace *,
 uint32_t publish_audience(struct hub *, const struct conf_namespace *,
 	    const struct audience *, const struct publication *);
 
+/* The other workers that may have some of this audience. */
+void	publish_workers(struct hub *, const struct conf_namespace *,
+	    const struct audience *, uint64_t bits[2]);
+
 /* {"id":..,"from":..,"room"?:..,"ts":..} in the hub's scratch; id is the part
  * between its quotes.  from and room are raw JSON. */
 struct slice publish_meta(struct hub *, struct slice from, struct slice room,

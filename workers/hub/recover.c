@@ -134,6 +134,7 @@ recover_forget(struct session *s)
 	struct recover *r = s->recover, **pp;
 
 	unpark(h, r);
+	recover_move_forget(h, r);
 	for (pp = bucket(h, pid_of(r)); *pp != r;)
 		pp = &(*pp)->next;
 	*pp = r->next;

@@ -104,8 +104,8 @@ bool	recover_is_user(const struct session *, const struct principal *);
  * told?  *skip: events of the log that it has seen.  Parks a live session.
  */
 bool	recover_ready(struct recover *, struct slice offset, uint32_t *skip);
-/* Packets, one record each: type ('t' text, 'b' binary, 's' sid, 'r' room),
- * u32 length, bytes. */
+/* Packets, one record each: type ('t' text, 'b' binary, 's' sid, 'r' room,
+ * 'l' room left), u32 length, bytes. */
 void	recover_record(struct buf *, char type, struct slice);
 bool	recover_next(struct slice *rest, char *type, struct slice *data);
 /* What was missed, as records; the queue is emptied. */
@@ -120,6 +120,11 @@ enum recover_result recover_ask(struct engine *,
 	    const struct conf_namespace *, struct slice pid,
 	    struct slice offset, struct principal *, struct slice auth);
 void	recover_forward(struct recover *);	/* LATE */
+/* Its rooms were changed while it moves. */
+struct members_rooms;
+void	recover_forward_rooms(struct recover *, const struct members_rooms *);
+/* It is being freed: a move that made it fails. */
+void	recover_move_forget(struct hub *, const struct recover *);
 void	recover_move_tick(struct hub *);
 void	recover_move_fini(struct hub *);
 

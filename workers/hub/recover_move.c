@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "hub/hub_int.h"
+#include "hub/members.h"
 #include "hub/recover.h"
 #include "proto/bus.h"
 #include "shm/interest.h"
@@ -165,6 +166,19 @@ recover_cancel(struct engine *e)
 	}
 }
 
+void
+recover_move_forget(struct hub *h, const struct recover *r)
+{
+	struct asking *a;
+
+	TAILQ_FOREACH(a, &h->recover.asking, link) {
+		if (a->made != r)
+			continue;
+		a->made = NULL;
+		a->deadline_us = h->now.us;	/* a new session */
+	}
+}
+
 /* Nobody has it, or the move failed: a new session. */
 static void
 give_up(struct hub *h, struct asking *a)
@@ -251,12 +265,32 @@ on_state(struct hub *h, const struct bus_envelope *q)
 }
 
 static void
+late_rooms(struct hub *h, struct session *s, struct slice records)
+{
+	struct membership *m;
+	struct slice name;
+	char type;
+
+	while (recover_next(&records, &type, &name)) {
+		if ((type != 'r' && type != 'l') || name.n > ROOM_NAME_MAX)
+			continue;
+		m = room_membership(s, ROOM_NAMED, name);
+		if (type == 'l' && m != NULL)
+			room_leave(h, s, m);
+		if (type == 'r' && m == NULL &&
+		    !room_join(h, s, ROOM_NAMED, name))
+			counter_add(COUNTER_memory_failures, 1);
+	}
+}
+
+static void
 on_late(struct hub *h, const struct bus_envelope *q)
 {
 	struct asking *a = asking_find(h, q->ref);
 
 	if (a == NULL || a->made == NULL)
 		return;
+	late_rooms(h, a->made->session, q->args);
 	buf_slice(&a->late, q->args);
 	if (a->late.oom)
 		give_up(h, a);
@@ -379,6 +413,25 @@ recover_forward(struct recover *r)
 	buf_fini(&late);
 }
 
+void
+recover_forward_rooms(struct recover *r, const struct members_rooms *rooms)
+{
+	struct hub *h = r->session->hub;
+	struct bus_envelope e = { .ref = 0 };
+	struct buf late;
+	size_t i;
+
+	buf_init(&late);
+	for (i = 0; i < rooms->njoin; i++)
+		recover_record(&late, 'r', rooms->join[i]);
+	for (i = 0; i < rooms->nleave; i++)
+		recover_record(&late, 'l', rooms->leave[i]);
+	e.args = buf_unread(&late);
+	if (!late.oom)
+		(void)say_to(h, BUS_RECOVER_LATE, r->to, r->ref, &e);
+	buf_fini(&late);
+}
+
 static struct recover *
 moving_find(struct hub *h, uint16_t to, uint32_t ref)
 {
@@ -491,6 +544,7 @@ recover_bus(struct hub *h, const struct bus_envelope *q)
 	case BUS_PUBLISH:
 	case BUS_COUNT:
 	case BUS_DISCONNECT:
+	case BUS_ROOMS:
 	default:
 		break;
 	}

@@ -61,7 +61,8 @@ presence_room_enter(struct session *s, struct membership *m)
 	size_t n;
 
 	m->presence = PRESENCE_UNTRACKED;
-	if (s->who == NULL || !keeps_rooms(s->ns))
+	/* a parked session is not present; it will enter when it is back */
+	if (s->who == NULL || s->client == NULL || !keeps_rooms(s->ns))
 		return;
 	n = status_room_key(key, room_name(m->room), principal_user(s->who));
 	if (n != 0)

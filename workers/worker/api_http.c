@@ -153,10 +153,24 @@ api_presence_get(struct request *rq)
 	request_reply(rq, status, "application/json", buf_unread(b), NULL);
 }
 
+/* Those that come with a body. */
+static const struct api_order_row {
+	uint32_t	 right;
+	const char	*words;
+} api_orders[ROUTE__MAX] = {
+	[ROUTE_PUBLISH]	   = { CONF_API_PUBLISH, "this key may not publish" },
+	[ROUTE_BATCH]	   = { CONF_API_PUBLISH, "this key may not publish" },
+	[ROUTE_DISCONNECT] = { CONF_API_DISCONNECT,
+	    "this key may not disconnect" },
+	[ROUTE_ROOMS]	   = { CONF_API_ROOMS, "this key may not change rooms" },
+};
+
 void
 api_head(struct request *rq)
 {
-	if (!api_admit(rq, CONF_API_PUBLISH, "this key may not publish"))
+	const struct api_order_row *row = &api_orders[rq->match.route];
+
+	if (!api_admit(rq, row->right, row->words))
 		return;
 	if (!api_json(&rq->head)) {
 		api_refuse(rq, 415, "unsupported_media_type",
@@ -166,6 +180,27 @@ api_head(struct request *rq)
 	request_want_body(rq);
 }
 
+/* disconnect and rooms */
+static int
+api_members(struct request *rq, struct slice body, struct buf *b)
+{
+	struct slice user = { NULL, 0 };
+	ssize_t n;
+
+	if (rq->match.ns_name.n != 0) {
+		n = http_path_decode(rq->match.ns_name, rq->w->decoded);
+		if (n <= 0) {
+			api_error(b, "bad_request", "USER is no good: "
+			    "/api/v1/users/USER/...");
+			return (400);
+		}
+		user = slice_of(rq->w->decoded, (size_t)n);
+	}
+	return (rq->match.route == ROUTE_ROOMS ?
+	    api_rooms(rq->w->hub, user, body, b) :
+	    api_disconnect(rq->w->hub, user, body, b));
+}
+
 void
 api_body(struct request *rq, struct slice body)
 {
@@ -173,8 +208,12 @@ api_body(struct request *rq, struct slice body)
 	int status;
 
 	buf_reset(b);
-	status = rq->match.route == ROUTE_BATCH ?
-	    api_batch(rq->w->hub, body, b) : api_publish(rq->w->hub, body, b);
+	if (rq->match.route == ROUTE_BATCH)
+		status = api_batch(rq->w->hub, body, b);
+	else if (rq->match.route == ROUTE_PUBLISH)
+		status = api_publish(rq->w->hub, body, b);
+	else
+		status = api_members(rq, body, b);
 	if (status >= 400)
 		counter_add(COUNTER_api_failures, 1);
 	request_reply(rq, status, "application/json", buf_unread(b), NULL);

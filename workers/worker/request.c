@@ -32,6 +32,8 @@ static const struct route_row {
 				upgrade_plain },
 	[ROUTE_PUBLISH]	   = { POST, "Allow: POST\r\n", api_head },
 	[ROUTE_BATCH]	   = { POST, "Allow: POST\r\n", api_head },
+	[ROUTE_DISCONNECT] = { POST, "Allow: POST\r\n", api_head },
+	[ROUTE_ROOMS]	   = { POST, "Allow: POST\r\n", api_head },
 	[ROUTE_PRESENCE]   = { GET, "Allow: GET, HEAD\r\n", api_presence_get },
 	[ROUTE_HEALTH]	   = { GET, "Allow: GET, HEAD\r\n", status_health },
 	[ROUTE_LIVE]	   = { GET, "Allow: GET, HEAD\r\n", status_probe },
@@ -252,6 +254,7 @@ struct http_body {
 #define HTTP_BODY_MAGIC	0xb0d1b0d1
 	enum route	 route;
 	char		*lines;		/* heap, or NULL */
+	struct buf	 name;		/* of the route's match */
 	bool		 chunked;
 	bool		 keep_alive;
 	int		 minor;
@@ -271,6 +274,7 @@ http_body_free(struct http_body **bp)
 	*bp = NULL;
 	CHECK_MAGIC(b, HTTP_BODY_MAGIC);
 	buf_fini(&b->data);
+	buf_fini(&b->name);
 	free(b->lines);
 	b->magic = 0;
 	free(b);
@@ -298,8 +302,9 @@ request_body_done(struct conn *c, struct slice rest)
 	rq.head.keep_alive = b->keep_alive;
 	rq.keep_alive = b->keep_alive;
 	rq.match.route = b->route;
+	rq.match.ns_name = buf_unread(&b->name);
 	rq.lines = b->lines;
-	if (b->data.oom) {
+	if (b->data.oom || b->name.oom) {
 		rq.keep_alive = false;
 		request_error(&rq, 503, "unavailable", "out of memory");
 	} else
@@ -417,6 +422,8 @@ request_collect(struct request *rq)
 	if (rq->lines != NULL)
 		b->lines = strdup(rq->lines);
 	buf_init(&b->data);
+	buf_init(&b->name);
+	buf_slice(&b->name, rq->match.ns_name);
 	rq->c->body = b;
 	/* the heartbeat of a session bounds the time of its requests */
 	rq->c->deadline = mono_add_ms(w->now,

@@ -16,6 +16,8 @@ static const struct {
 	{ "/metrics",			ROUTE_METRICS },
 	{ "/api/v1/publish",		ROUTE_PUBLISH },
 	{ "/api/v1/batch",		ROUTE_BATCH },
+	{ "/api/v1/disconnect",		ROUTE_DISCONNECT },
+	{ "/api/v1/rooms",		ROUTE_ROOMS },
 	{ "/demo/",			ROUTE_DEMO },
 	{ "/demo",			ROUTE_DEMO_MOVED },
 };
@@ -26,6 +28,33 @@ route_below(struct slice path, struct slice prefix)
 {
 	return (slice_starts(path, prefix) &&
 	    (path.n == prefix.n || path.p[prefix.n] == '/'));
+}
+
+/* /api/v1/users/USER/ORDER: as /api/v1/ORDER, to one user. */
+static void
+route_user(struct slice path, struct route_match *m)
+{
+	static const struct {
+		struct slice	 order;
+		enum route	 route;
+	} orders[] = {
+		{ SLICE("/disconnect"),	ROUTE_DISCONNECT },
+		{ SLICE("/rooms"),	ROUTE_ROOMS },
+	};
+	struct slice rest = slice_from(path, sizeof "/api/v1/users");
+	const uint8_t *slash = rest.n == 0 ? NULL :
+	    memchr(rest.p, '/', rest.n);
+	size_t i, n;
+
+	if (slash == NULL || slash == rest.p)
+		return;
+	n = (size_t)(slash - rest.p);
+	for (i = 0; i < nitems(orders); i++) {
+		if (!slice_eq(slice_from(rest, n), orders[i].order))
+			continue;
+		m->route = orders[i].route;
+		m->ns_name = slice_of(rest.p, n);
+	}
 }
 
 void
@@ -52,6 +81,10 @@ route_find(const struct conf *conf, struct slice path, struct route_match *m)
 	if (slice_starts(path, SLICE("/api/v1/presence/"))) {
 		m->route = ROUTE_PRESENCE;
 		m->ns_name = slice_from(path, sizeof "/api/v1/presence");
+		return;
+	}
+	if (slice_starts(path, SLICE("/api/v1/users/"))) {
+		route_user(path, m);
 		return;
 	}
 	for (i = 0; i < nitems(route_paths); i++)

@@ -13,6 +13,7 @@ enum route {
 	ROUTE_PLAIN,		/* /ws/NAMESPACE, or a configured route */
 	ROUTE_PUBLISH, ROUTE_BATCH,	/* /api/v1/... */
 	ROUTE_PRESENCE,
+	ROUTE_DISCONNECT, ROUTE_ROOMS,
 	ROUTE_HEALTH,
 	ROUTE_LIVE, ROUTE_READY, ROUTE_BOTH,	/* livez, readyz, healthz */
 	ROUTE_METRICS,
@@ -24,7 +25,8 @@ struct route_match {
 	enum route	 route;
 	/* ENGINE: the route, or NULL for Socket.IO.  PLAIN: the route, or
 	 * NULL and the namespace's encoded name behind "/ws" ("", "/",
-	 * "/chat"); PRESENCE: what is behind its slash */
+	 * "/chat"); PRESENCE: what is behind its slash;
+	 * DISCONNECT and ROOMS: USER of /api/v1/users/USER/..., or empty */
 	const struct conf_route *conf;
 	struct slice	 ns_name;
 	struct slice	 values[CONF_PARAMS_MAX];	/* not decoded */

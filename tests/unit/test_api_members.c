@@ -1,0 +1,522 @@
+#include "check.h"
+#include "fake_host.h"
+#include "proto/bus.h"
+#include "shm/counters.h"
+
+#define CONF \
+	"jwt { secret = \"" FAKE_SECRET "\" algorithms = {\"HS256\"} }\n" \
+	"recovery { window = 2m packets = 50 bytes = 20KB }\n" \
+	"limits { rooms_per_session = 3 }\n" \
+	"namespace \"/n\" { auth = optional presence = rooms\n" \
+	"  room \"{r}\" { join = open } event \"q\" { to = sender } }\n" \
+	"namespace \"/\" { auth = optional }\n" \
+	"route \"/bare\" { namespace = \"/n\" format = bare }\n"
+
+struct fixture {
+	struct fake_world *w;
+	struct fake_host *f, *g;
+	struct fake_conn *a, *b, *c;	/* ann on both workers, bob on f */
+	char	 sid[3][21], pid[3][21];
+	struct buf out;
+};
+
+static void
+say(struct fake_host *f, struct fake_conn *c, const char *text)
+{
+	fake_text(f, c, text);
+	fake_turn(f->world);
+}
+
+static void
+heard(struct fake_conn *c, const char *want)
+{
+	assert_string_equal(want, fake_next(c));
+}
+
+/* In /n and in a room of it. */
+static struct fake_conn *
+join(struct fixture *x, struct fake_host *f, const char *claims, unsigned i,
+    const char *room)
+{
+	struct fake_conn *c = fake_engine(f, fake_token(claims));
+	char text[64];
+	const char *got;
+
+	say(f, c, "40/n,");
+	(void)fake_next(c);
+	got = fake_next(c);
+	memcpy(x->sid[i], got + strlen("40/n,{\"sid\":\""), 20);
+	memcpy(x->pid[i], got + strlen("40/n,{\"sid\":\"\",\"pid\":\"") + 20,
+	    20);
+	(void)snprintf(text, sizeof text, "42/n,[\"room:join\",\"%s\"]", room);
+	say(f, c, text);
+	heard(c, "");
+	return (c);
+}
+
+static int
+setup(void **state)
+{
+	struct fixture *x = calloc(1, sizeof *x);
+
+	x->w = fake_world_new(CONF);
+	x->f = fake_host_new(x->w, 1);
+	x->g = fake_host_new(x->w, 2);
+	x->a = join(x, x->f, "{\"sub\":\"ann\"}", 0, "r1");
+	x->b = join(x, x->f, "{\"sub\":\"bob\"}", 1, "r2");
+	x->c = join(x, x->g, "{\"sub\":\"ann\"}", 2, "r1");
+	buf_init(&x->out);
+	*state = x;
+	return (0);
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *x = *state;
+
+	buf_fini(&x->out);
+	fake_world_free(&x->w);
+	free(x);
+	return (0);
+}
+
+typedef int order(struct hub *, struct slice user, struct slice body,
+    struct buf *out);
+
+static void
+post(struct fixture *x, order *what, const char *user, const char *body,
+    const char *answer)
+{
+	buf_reset(&x->out);
+	assert_int_equal(200, what(x->f->hub, slice_str(user),
+	    slice_str(body), &x->out));
+	buf_byte(&x->out, '\0');
+	assert_string_equal(answer, (const char *)x->out.data);
+	fake_turn(x->w);
+}
+
+static void
+publish(struct fixture *x, const char *room)
+{
+	struct buf out;
+	char body[128];
+
+	buf_init(&out);
+	(void)snprintf(body, sizeof body, "{\"namespace\":\"n\","
+	    "\"event\":\"e\",\"room\":\"%s\"}", room);
+	assert_int_equal(200, api_publish(x->f->hub, slice_str(body), &out));
+	fake_turn(x->w);
+	buf_fini(&out);
+}
+
+static bool
+hears(struct fake_conn *c)
+{
+	return (strncmp(fake_next(c), "42/n,[\"e\"", 9) == 0);
+}
+
+/* --- disconnect ----------------------------------------------------------- */
+
+static void
+a_user_is_disconnected_on_every_worker(void **state)
+{
+	struct fixture *x = *state;
+	uint64_t sessions = counter_get(COUNTER_sessions);
+	uint64_t ended = counter_get(COUNTER_api_disconnects);
+
+	post(x, api_disconnect, "", "{\"namespace\":\"n\",\"user\":\"ann\"}",
+	    "{\"disconnected_here\":1,\"workers_asked\":1}");
+	heard(x->a, "41/n,");
+	heard(x->c, "41/n,");
+	heard(x->b, "");
+	assert_int_equal(-1, x->a->closed);
+	assert_int_equal(sessions - 2, counter_get(COUNTER_sessions));
+	assert_int_equal(ended + 2, counter_get(COUNTER_api_disconnects));
+	publish(x, "r1");
+	heard(x->a, "");
+	/* the connection lives, and may join again */
+	say(x->f, x->a, "40/n,");
+	assert_int_equal(0, strncmp(fake_next(x->a), "40/n,{\"sid\":", 12));
+}
+
+static void
+the_path_names_a_user_in_all_namespaces(void **state)
+{
+	struct fixture *x = *state;
+
+	say(x->f, x->a, "40");
+	(void)fake_next(x->a);
+	post(x, api_disconnect, "ann", "",
+	    "{\"disconnected_here\":2,\"workers_asked\":1}");
+	heard(x->a, "41/n,");
+	heard(x->a, "41");
+	heard(x->c, "41/n,");
+	heard(x->b, "");
+}
+
+static void
+a_reason_is_told_before(void **state)
+{
+	struct fixture *x = *state;
+
+	post(x, api_disconnect, "bob",
+	    "{\"namespace\":\"n\",\"reason\":\"be \\\"nice\\\"\"}",
+	    "{\"disconnected_here\":1,\"workers_asked\":0}");
+	assert_int_equal(0, strncmp(fake_next(x->b), "42/n,[\"roost:disconnect"
+	    "\",{\"reason\":\"be \\\"nice\\\"\"},", 48));
+	heard(x->b, "41/n,");
+}
+
+static void
+close_ends_the_connection_after_each_namespace(void **state)
+{
+	struct fixture *x = *state;
+	char body[128];
+
+	say(x->f, x->a, "40");
+	(void)fake_next(x->a);
+	(void)snprintf(body, sizeof body,
+	    "{\"namespace\":\"n\",\"sid\":\"%s\",\"close\":true}", x->sid[0]);
+	post(x, api_disconnect, "", body,
+	    "{\"disconnected_here\":2,\"workers_asked\":1}");
+	heard(x->a, "41/n,");
+	heard(x->a, "41");
+	assert_int_equal(REASON_kicked, x->a->closed);
+	heard(x->c, "");
+}
+
+static void
+reconnect_says_nothing_and_keeps_what_can_be_recovered(void **state)
+{
+	struct fixture *x = *state;
+	uint64_t recovered = counter_get(COUNTER_recovered);
+	struct fake_conn *back;
+	char text[128];
+
+	post(x, api_disconnect, "", "{\"namespace\":\"n\",\"all\":true,"
+	    "\"except\":[\"r2\"],\"reconnect\":true}",
+	    "{\"disconnected_here\":1,\"workers_asked\":1}");
+	heard(x->a, "");
+	assert_int_equal(REASON_reconnect, x->a->closed);
+	assert_int_equal(REASON_reconnect, x->c->closed);
+	assert_int_equal(-1, x->b->closed);
+	fake_gone(x->f, x->a);
+	back = fake_engine(x->f, fake_token("{\"sub\":\"ann\"}"));
+	(void)snprintf(text, sizeof text, "40/n,{\"pid\":\"%s\"}", x->pid[0]);
+	say(x->f, back, text);
+	assert_int_equal(recovered + 1, counter_get(COUNTER_recovered));
+}
+
+static void
+who_was_disconnected_is_not_recovered(void **state)
+{
+	struct fixture *x = *state;
+	uint64_t failed = counter_get(COUNTER_recovery_failed);
+	struct fake_conn *back;
+	char text[128];
+	unsigned i;
+
+	/* one by its open connection, one while it is parked */
+	fake_gone(x->g, x->c);
+	post(x, api_disconnect, "ann", "{\"namespace\":\"n\"}",
+	    "{\"disconnected_here\":1,\"workers_asked\":1}");
+	fake_gone(x->f, x->a);
+	for (i = 0; i < 2; i++) {
+		back = fake_engine(i == 0 ? x->f : x->g,
+		    fake_token("{\"sub\":\"ann\"}"));
+		(void)snprintf(text, sizeof text, "40/n,{\"pid\":\"%s\"}",
+		    x->pid[i * 2]);
+		say(i == 0 ? x->f : x->g, back, text);
+		(void)fake_next(back);
+		assert_int_equal(0, strncmp(fake_next(back),
+		    "40/n,{\"sid\":", 12));
+		assert_int_equal(failed + i + 1,
+		    counter_get(COUNTER_recovery_failed));
+	}
+}
+
+static void
+a_closing_connection_is_not_recovered_either(void **state)
+{
+	struct fixture *x = *state;
+
+	post(x, api_disconnect, "bob", "{\"namespace\":\"n\","
+	    "\"reconnect\":true}",
+	    "{\"disconnected_here\":1,\"workers_asked\":0}");
+	post(x, api_disconnect, "bob", "{\"namespace\":\"n\","
+	    "\"reconnect\":true}",
+	    "{\"disconnected_here\":0,\"workers_asked\":0}");
+	post(x, api_disconnect, "bob", "{\"namespace\":\"n\"}",
+	    "{\"disconnected_here\":1,\"workers_asked\":0}");
+	heard(x->b, "");
+	fake_gone(x->f, x->b);
+	post(x, api_disconnect, "bob", "{\"namespace\":\"n\"}",
+	    "{\"disconnected_here\":0,\"workers_asked\":0}");
+}
+
+static void
+a_plain_client_gets_a_close(void **state)
+{
+	struct fixture *x = *state;
+	struct refusal r;
+	struct fake_conn *p = fake_plain(x->f, "/n",
+	    fake_token("{\"sub\":\"eve\"}"), &r);
+	struct fake_conn *q = fake_plain(x->f, "/bare",
+	    fake_token("{\"sub\":\"eve\"}"), &r);
+
+	post(x, api_disconnect, "eve", "{\"reason\":\"no\"}",
+	    "{\"disconnected_here\":2,\"workers_asked\":0}");
+	heard(p, "{\"event\":\"roost:disconnect\","
+	    "\"data\":{\"reason\":\"no\"}}");
+	heard(q, "");
+	assert_int_equal(REASON_kicked, p->closed);
+	assert_int_equal(REASON_kicked, q->closed);
+}
+
+static void
+a_session_that_is_being_moved_goes_too(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *back;
+	char text[128];
+	struct slice in, frame;
+	uint64_t slots[2];
+	uint16_t flags;
+	int i;
+
+	/* bob comes back on g; f has told its state, and not yet "done" */
+	fake_gone(x->f, x->b);
+	fake_turn(x->w);
+	back = fake_engine(x->g, fake_token("{\"sub\":\"bob\"}"));
+	(void)snprintf(text, sizeof text, "40/n,{\"pid\":\"%s\"}", x->pid[1]);
+	fake_text(x->g, back, text);
+	for (i = 0; i < 2; i++) {	/* ask, state */
+		struct fake_host *from = i == 0 ? x->g : x->f;
+		struct fake_host *to = i == 0 ? x->f : x->g;
+
+		in = buf_unread(&from->bus);
+		assert_true(bus_frame(in, slots, &flags) == (ssize_t)in.n);
+		frame = in;
+		hub_bus_frame(to->hub, frame);
+		buf_reset(&from->bus);
+	}
+	buf_reset(&x->out);
+	assert_int_equal(200, api_disconnect(x->f->hub, slice_str("bob"),
+	    SLICE("{}"), &x->out));
+	fake_turn(x->w);
+	fake_advance(x->w, 2100);
+	(void)fake_next(back);
+	assert_int_equal(0, strncmp(fake_next(back), "40/n,{\"sid\":", 12));
+	heard(back, "");
+	publish(x, "r2");	/* a new session: in no room */
+	heard(back, "");
+}
+
+/* --- rooms ---------------------------------------------------------------- */
+
+static void
+a_user_joins_and_leaves_on_every_worker(void **state)
+{
+	struct fixture *x = *state;
+	uint64_t changed = counter_get(COUNTER_api_room_changes);
+
+	post(x, api_rooms, "ann", "{\"namespace\":\"n\",\"join\":[\"x\"],"
+	    "\"leave\":\"r1\"}", "{\"sessions_here\":1,\"workers_asked\":1}");
+	assert_int_equal(changed + 2, counter_get(COUNTER_api_room_changes));
+	publish(x, "r1");
+	heard(x->a, "");
+	heard(x->c, "");
+	publish(x, "x");
+	assert_true(hears(x->a));
+	assert_true(hears(x->c));
+	heard(x->b, "");
+}
+
+static void
+the_members_of_a_room_are_moved(void **state)
+{
+	struct fixture *x = *state;
+
+	post(x, api_rooms, "", "{\"namespace\":\"n\",\"room\":[\"r1\",\"r2\"],"
+	    "\"except\":\"r2\",\"join\":[\"x\",\"y\"],\"leave\":[]}",
+	    "{\"sessions_here\":1,\"workers_asked\":1}");
+	publish(x, "y");
+	assert_true(hears(x->a));
+	assert_true(hears(x->c));
+	heard(x->b, "");
+	/* all that are left of two rooms: one more would be too many */
+	post(x, api_rooms, "", "{\"namespace\":\"n\",\"all\":true,"
+	    "\"join\":\"z\"}", "{\"sessions_here\":1,\"workers_asked\":1}");
+	publish(x, "z");
+	heard(x->a, "");
+	assert_true(hears(x->b));
+}
+
+static void
+presence_in_rooms_follows(void **state)
+{
+	struct fixture *x = *state;
+	struct buf out;
+	struct api_presence q = { .ns = SLICE("n"), .room = SLICE("x"),
+		.limit = 10 };
+	static const char *const want[] = { "\"user\":\"bob\"", NULL,
+		"\"user\":\"bob\"", NULL };
+	unsigned i;
+
+	buf_init(&out);
+	for (i = 0; i < nitems(want); i++) {
+		if (i < 3)
+			post(x, api_rooms, "bob", i == 1 ?
+			    "{\"namespace\":\"n\",\"leave\":[\"x\"]}" :
+			    "{\"namespace\":\"n\",\"join\":[\"x\"]}",
+			    "{\"sessions_here\":1,\"workers_asked\":0}");
+		else
+			post(x, api_disconnect, "bob", "{}",
+			    "{\"disconnected_here\":1,\"workers_asked\":0}");
+		buf_reset(&out);
+		assert_int_equal(200, api_presence(x->f->hub, &q, &out));
+		buf_byte(&out, '\0');
+		assert_true((strstr((char *)out.data, "\"bob\"") != NULL) ==
+		    (want[i] != NULL));
+	}
+	buf_fini(&out);
+}
+
+static void
+a_parked_session_is_in_its_new_room_when_it_is_back(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *back;
+	char text[128];
+	unsigned i;
+
+	/* once on its own worker, once on the other */
+	for (i = 0; i < 2; i++) {
+		fake_gone(x->f, i == 0 ? x->a : x->b);
+		post(x, api_rooms, i == 0 ? "ann" : "bob",
+		    "{\"namespace\":\"n\",\"join\":\"x\"}", i == 0 ?
+		    "{\"sessions_here\":1,\"workers_asked\":1}" :
+		    "{\"sessions_here\":1,\"workers_asked\":0}");
+		back = fake_engine(i == 0 ? x->f : x->g, fake_token(i == 0 ?
+		    "{\"sub\":\"ann\"}" : "{\"sub\":\"bob\"}"));
+		(void)snprintf(text, sizeof text, "40/n,{\"pid\":\"%s\"}",
+		    x->pid[i]);
+		say(i == 0 ? x->f : x->g, back, text);
+		(void)fake_next(back);
+		(void)snprintf(text, sizeof text,
+		    "40/n,{\"sid\":\"%.20s\",\"pid\":\"%.20s\"}", x->sid[i],
+		    x->pid[i]);
+		heard(back, text);
+		publish(x, "x");
+		assert_true(hears(back));
+	}
+}
+
+static void
+a_moved_session_is_present_once(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *back;
+	struct buf out;
+	struct api_presence q = { .ns = SLICE("n"), .room = SLICE("r2"),
+		.limit = 10 };
+	char text[128];
+
+	fake_gone(x->f, x->b);
+	back = fake_engine(x->g, fake_token("{\"sub\":\"bob\"}"));
+	(void)snprintf(text, sizeof text, "40/n,{\"pid\":\"%s\"}", x->pid[1]);
+	say(x->g, back, text);
+	post(x, api_disconnect, "bob", "{}",
+	    "{\"disconnected_here\":0,\"workers_asked\":1}");
+	buf_init(&out);
+	assert_int_equal(200, api_presence(x->f->hub, &q, &out));
+	buf_byte(&out, '\0');
+	assert_null(strstr((char *)out.data, "\"bob\""));
+	buf_fini(&out);
+}
+
+/* --- bad bodies ----------------------------------------------------------- */
+
+static void
+bad_orders_are_refused_and_change_nothing(void **state)
+{
+	static const struct {
+		order *what;
+		const char *user, *body;
+		int status;
+	} cases[] = {
+		{ api_disconnect, "", "", 400 },
+		{ api_disconnect, "", "[]", 400 },
+		{ api_disconnect, "", "{", 400 },
+		{ api_disconnect, "", "{\"namespace\":\"n\"}", 400 },
+		{ api_disconnect, "", "{\"user\":\"ann\"}", 400 },
+		{ api_disconnect, "", "{\"namespace\":\"n\",\"all\":false}",
+		    400 },
+		{ api_disconnect, "", "{\"namespace\":\"n\",\"all\":1}", 400 },
+		{ api_disconnect, "", "{\"namespace\":\"n\",\"all\":true,"
+		    "\"user\":\"ann\"}", 400 },
+		{ api_disconnect, "", "{\"namespace\":\"n\",\"user\":[]}",
+		    400 },
+		{ api_disconnect, "", "{\"namespace\":\"n\",\"usr\":\"ann\","
+		    "\"all\":true}", 400 },
+		{ api_disconnect, "", "{\"namespace\":\"zzz\",\"all\":true}",
+		    404 },
+		{ api_disconnect, "ann", "{\"namespace\":\"zzz\"}", 404 },
+		{ api_disconnect, "ann", "{\"user\":\"bob\"}", 400 },
+		{ api_disconnect, "ann", "{\"close\":true,\"reconnect\":true}",
+		    400 },
+		{ api_disconnect, "ann", "{\"close\":\"yes\"}", 400 },
+		{ api_disconnect, "ann", "{\"reason\":7}", 400 },
+		{ api_rooms, "ann", "{\"namespace\":\"n\"}", 400 },
+		{ api_rooms, "ann", "{\"join\":\"x\"}", 400 },
+		{ api_rooms, "ann", "{\"namespace\":\"n\",\"join\":[]}", 400 },
+		{ api_rooms, "ann", "{\"namespace\":\"n\",\"join\":[1]}",
+		    400 },
+		{ api_rooms, "", "{\"namespace\":\"n\",\"join\":\"x\"}", 400 },
+		{ api_rooms, "ann", "{\"namespace\":\"n\",\"join\":\"x\","
+		    "\"close\":true}", 400 },
+	};
+	struct fixture *x = *state;
+	size_t i;
+
+	for (i = 0; i < nitems(cases); i++) {
+		buf_reset(&x->out);
+		assert_int_equal(cases[i].status, cases[i].what(x->f->hub,
+		    slice_str(cases[i].user), slice_str(cases[i].body),
+		    &x->out));
+		assert_true(slice_starts(buf_unread(&x->out),
+		    SLICE("{\"error\":{\"code\":\"")));
+		fake_turn(x->w);
+	}
+	heard(x->a, "");
+	heard(x->c, "");
+	publish(x, "r1");
+	assert_true(hears(x->a));
+	assert_true(hears(x->c));
+}
+
+int
+main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(a_user_is_disconnected_on_every_worker),
+		T(the_path_names_a_user_in_all_namespaces),
+		T(a_reason_is_told_before),
+		T(close_ends_the_connection_after_each_namespace),
+		T(reconnect_says_nothing_and_keeps_what_can_be_recovered),
+		T(who_was_disconnected_is_not_recovered),
+		T(a_closing_connection_is_not_recovered_either),
+		T(a_plain_client_gets_a_close),
+		T(a_session_that_is_being_moved_goes_too),
+		T(a_user_joins_and_leaves_on_every_worker),
+		T(the_members_of_a_room_are_moved),
+		T(presence_in_rooms_follows),
+		T(a_parked_session_is_in_its_new_room_when_it_is_back),
+		T(a_moved_session_is_present_once),
+		T(bad_orders_are_refused_and_change_nothing),
+	};
+
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}

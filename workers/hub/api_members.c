@@ -1,0 +1,196 @@
+/*
+ * Orders to sessions for back ends: disconnect, and join and leave rooms.
+ * Bodies in, answers out; see api.h.  What is done is members.c's.
+ */
+#include "hub/api_int.h"
+
+#include "hub/members.h"
+#include "proto/json.h"
+
+#define REASON_MAX_BYTES	512	/* of the reason, as JSON */
+
+struct members_order {
+	struct api_order to;
+	bool		 all;		/* "all": true */
+	bool		 close, reconnect;
+	struct slice	 reason;	/* raw JSON string, or empty */
+	struct slice	 join[BUS_LIST_MAX], leave[BUS_LIST_MAX];
+	struct members_rooms rooms;
+};
+
+/* --- reading -------------------------------------------------------------- */
+
+static bool
+read_flag(struct members_order *o, struct slice body, struct slice member,
+    bool *flag)
+{
+	struct slice v;
+
+	if (!json_get(body, member, &v))
+		return (true);
+	*flag = json_type(v) == JSON_TRUE;
+	return (*flag || json_type(v) == JSON_FALSE ||
+	    api_order_bad(&o->to, "bad_request",
+	    "all, close and reconnect are true or false"));
+}
+
+static bool
+read_reason(struct members_order *o, struct slice body)
+{
+	if (!json_get(body, SLICE("reason"), &o->reason))
+		return (true);
+	return ((json_type(o->reason) == JSON_STRING &&
+	    o->reason.n <= REASON_MAX_BYTES) ||
+	    api_order_bad(&o->to, "bad_request",
+	    "reason is a string of at most 510 bytes"));
+}
+
+static bool
+read_ending(struct members_order *o, struct slice body)
+{
+	if (!read_flag(o, body, SLICE("close"), &o->close) ||
+	    !read_flag(o, body, SLICE("reconnect"), &o->reconnect) ||
+	    !read_reason(o, body))
+		return (false);
+	return (!(o->close && o->reconnect) ||
+	    api_order_bad(&o->to, "bad_request",
+	    "close or reconnect, not both"));
+}
+
+static bool
+read_rooms(struct members_order *o, struct slice body)
+{
+	struct members_rooms *r = &o->rooms;
+
+	r->join = o->join;
+	r->leave = o->leave;
+	if (!api_order_list(&o->to, body, SLICE("join"), o->join,
+	    &r->njoin) ||
+	    !api_order_list(&o->to, body, SLICE("leave"), o->leave,
+	    &r->nleave))
+		return (false);
+	return (r->njoin + r->nleave != 0 ||
+	    api_order_bad(&o->to, "bad_request",
+	    "join and leave name no room"));
+}
+
+/* Nobody is meant by silence. */
+static bool
+read_whom(struct members_order *o, struct slice user, struct slice body)
+{
+	struct api_order *to = &o->to;
+	struct audience *a = &to->to;
+	bool named;
+
+	if (user.n > ROOM_NAME_MAX)
+		return (api_order_bad(to, "bad_request",
+		    "users are strings of 1..256 bytes"));
+	if (!api_order_audience(to, body) ||
+	    !read_flag(o, body, SLICE("all"), &o->all))
+		return (false);
+	if (user.n != 0)
+		to->users[a->nusers++] = user;
+	named = a->nrooms + a->nusers + a->nsids != 0;
+	return (named != o->all || api_order_bad(to, "bad_request",
+	    "to whom: room, user or sid, or \"all\": true"));
+}
+
+/* The body of a request with USER in its path names nobody else. */
+#define WHOM	SLICE("room"), SLICE("rooms"), SLICE("user"), SLICE("users"), \
+		SLICE("sid"), SLICE("all")
+static const struct slice disconnect_members[] = {
+	SLICE("namespace"), SLICE("reason"), SLICE("close"),
+	SLICE("reconnect"), SLICE("except"), WHOM,
+};
+static const struct slice rooms_members[] = {
+	SLICE("namespace"), SLICE("join"), SLICE("leave"), SLICE("except"),
+	WHOM,
+};
+#undef WHOM
+#define WHOM_MEMBERS	6
+
+static bool
+read_order(struct members_order *o, struct slice user, struct slice *body,
+    const struct slice *members, size_t n)
+{
+	struct slice whole = body->n == 0 ? SLICE("{}") : *body;
+
+	memset(o, 0, sizeof *o);
+	if (!api_order_init(&o->to, whole))
+		return (false);
+	if (json_value(whole, body) != (ssize_t)whole.n)
+		return (api_order_bad(&o->to, "bad_request",
+		    "the body is not valid JSON"));
+	return (api_order_known(&o->to, *body, members,
+	    user.n == 0 ? n : n - WHOM_MEMBERS) &&
+	    read_whom(o, user, *body));
+}
+
+/* --- doing ---------------------------------------------------------------- */
+
+static void
+add(struct members_done *sum, struct members_done d)
+{
+	sum->here += d.here;
+	if (sum->workers_asked < d.workers_asked)
+		sum->workers_asked = d.workers_asked;
+}
+
+static void
+answer(struct buf *out, const char *what, const struct members_done *d)
+{
+	buf_printf(out, "{\"%s\":%u,\"workers_asked\":%u}", what, d->here,
+	    d->workers_asked);
+}
+
+static void
+disconnect(struct hub *h, const struct members_order *o, struct buf *out)
+{
+	enum ending how = o->close ? ENDING_CONNECTION :
+	    o->reconnect ? ENDING_RECONNECT : ENDING_SESSION;
+	struct members_done sum = { 0, 0 };
+	size_t i;
+
+	if (o->to.ns != NULL)
+		sum = members_end(h, o->to.ns, &o->to.to, how, o->reason);
+	for (i = 0; o->to.ns == NULL && i < h->conf->nnamespaces; i++)
+		add(&sum, members_end(h, &h->conf->namespaces[i], &o->to.to,
+		    how, o->reason));
+	answer(out, "disconnected_here", &sum);
+}
+
+int
+api_disconnect(struct hub *h, struct slice user, struct slice body,
+    struct buf *out)
+{
+	static struct members_order o;	/* lists of names; one at a time */
+	struct slice v;
+	bool ok;
+
+	ok = read_order(&o, user, &body, disconnect_members,
+	    nitems(disconnect_members)) && read_ending(&o, body);
+	/* one user may be meant wherever they are */
+	if (ok && (user.n == 0 || json_get(body, SLICE("namespace"), &v)))
+		ok = api_order_namespace(&o.to, h, body);
+	if (ok)
+		disconnect(h, &o, out);
+	return (api_order_end(&o.to, ok, out));
+}
+
+int
+api_rooms(struct hub *h, struct slice user, struct slice body,
+    struct buf *out)
+{
+	static struct members_order o;	/* as above */
+	struct members_done d;
+	bool ok;
+
+	ok = read_order(&o, user, &body, rooms_members,
+	    nitems(rooms_members)) && read_rooms(&o, body) &&
+	    api_order_namespace(&o.to, h, body);
+	if (ok) {
+		d = members_rooms(h, o.to.ns, &o.to.to, &o.rooms);
+		answer(out, "sessions_here", &d);
+	}
+	return (api_order_end(&o.to, ok, out));
+}

@@ -1,0 +1,278 @@
+/*
+ * Orders of back ends to sessions; see members.h.  Called by api_members.c,
+ * and by publish.c with what comes over the bus.
+ */
+#include "hub/members.h"
+
+#include "hub/client_int.h"
+#include "hub/hub_int.h"
+#include "hub/publish.h"
+#include "proto/bus.h"
+
+/* --- who ------------------------------------------------------------------ */
+
+/* By sid: an order to one may be the end of another. */
+static void
+note(void *arg, struct session *s)
+{
+	buf_append(arg, s->sid, SESSION_SID_LEN);
+}
+
+static void
+collect(struct hub *h, const struct conf_namespace *ns,
+    const struct audience *a, struct buf *sids)
+{
+	buf_init(sids);
+	fanout_each(h, ns, a, note, sids);
+	if (sids->oom)
+		counter_add(COUNTER_memory_failures, 1);
+}
+
+/* The next one that is still there; NULL: no more. */
+static struct session *
+next(struct hub *h, struct slice *sids)
+{
+	struct session *s = NULL;
+
+	while (s == NULL && sids->n >= SESSION_SID_LEN) {
+		s = sid_find(h, slice_of(sids->p, SESSION_SID_LEN));
+		*sids = slice_from(*sids, SESSION_SID_LEN);
+	}
+	return (s);
+}
+
+/* Another worker is taking it over, and will count it. */
+static bool
+is_moving(const struct session *s)
+{
+	return (s->recover != NULL && s->recover->to != 0);
+}
+
+/* --- the end -------------------------------------------------------------- */
+
+static void
+tell(struct session *s, struct slice reason)
+{
+	struct buf b;
+
+	if (reason.n == 0 || s->wire == WIRE_BARE || wire_is_engineio(s->wire))
+		return;
+	buf_init(&b);
+	buf_str(&b, "{\"reason\":");
+	buf_slice(&b, reason);
+	buf_byte(&b, '}');
+	if (!b.oom)
+		session_emit(s, SLICE("\"roost:disconnect\""),
+		    buf_unread(&b));
+	buf_fini(&b);
+}
+
+/* Without a client, or with one that is closing: it must not come back. */
+static uint32_t
+end_absent(struct session *s)
+{
+	uint32_t n = is_moving(s) ? 0 : 1;
+
+	if (s->client != NULL)
+		client_unlink(s->client, s);
+	session_free(&s);
+	return (n);
+}
+
+static void
+end_connection(struct client *c, struct slice reason)
+{
+	while (c->sessions != NULL) {
+		tell(c->sessions, reason);
+		c->kind->kick(c, c->sessions);
+	}
+	client_close(c, REASON_kicked);
+}
+
+/* How many sessions ended, or will as their connection closes. */
+static uint32_t
+end_one(struct session *s, enum ending how, struct slice reason)
+{
+	struct client *c = s->client;
+	uint32_t n;
+
+	if (c == NULL || c->closing)
+		return (how == ENDING_RECONNECT ? 0 : end_absent(s));
+	n = how == ENDING_SESSION ? 1 : c->nsessions;
+	switch (how) {
+	case ENDING_SESSION:
+		tell(s, reason);
+		c->kind->kick(c, s);
+		break;
+	case ENDING_CONNECTION:
+		end_connection(c, reason);
+		break;
+	case ENDING_RECONNECT:
+		tell(s, reason);
+		client_close(c, REASON_reconnect);
+		break;
+	}
+	return (n);
+}
+
+static uint32_t
+end_here(struct hub *h, const struct conf_namespace *ns,
+    const struct audience *a, enum ending how, struct slice reason)
+{
+	struct buf sids;
+	struct slice rest;
+	struct session *s;
+	uint32_t n = 0;
+
+	collect(h, ns, a, &sids);
+	rest = buf_unread(&sids);
+	while ((s = next(h, &rest)) != NULL)
+		n += end_one(s, how, reason);
+	buf_fini(&sids);
+	counter_add(COUNTER_api_disconnects, n);
+	return (n);
+}
+
+/* --- rooms ---------------------------------------------------------------- */
+
+static bool
+has_room_for(const struct session *s, const struct members_rooms *r)
+{
+	size_t i, more = 0;
+
+	for (i = 0; i < r->njoin; i++)
+		if (room_membership(s, ROOM_NAMED, r->join[i]) == NULL)
+			more++;
+	return (more == 0 ||
+	    s->nrooms + more <= s->hub->conf->rooms_per_session);
+}
+
+static bool
+change_one(struct hub *h, struct session *s, const struct members_rooms *r)
+{
+	struct membership *m;
+	bool ok = true;
+	size_t i;
+
+	if (!has_room_for(s, r)) {
+		counter_add(COUNTER_joins_refused, 1);
+		return (false);
+	}
+	for (i = 0; i < r->njoin; i++)
+		ok = room_join(h, s, ROOM_NAMED, r->join[i]) && ok;
+	for (i = 0; i < r->nleave; i++) {
+		m = room_membership(s, ROOM_NAMED, r->leave[i]);
+		if (m != NULL)
+			room_leave(h, s, m);
+	}
+	if (!ok)
+		counter_add(COUNTER_memory_failures, 1);
+	if (is_moving(s))
+		recover_forward_rooms(s->recover, r);
+	return (ok && !is_moving(s));
+}
+
+static uint32_t
+change_here(struct hub *h, const struct conf_namespace *ns,
+    const struct audience *a, const struct members_rooms *r)
+{
+	struct buf sids;
+	struct slice rest;
+	struct session *s;
+	uint32_t n = 0;
+
+	collect(h, ns, a, &sids);
+	rest = buf_unread(&sids);
+	while ((s = next(h, &rest)) != NULL)
+		if (change_one(h, s, r))
+			n++;
+	buf_fini(&sids);
+	counter_add(COUNTER_api_room_changes, n);
+	return (n);
+}
+
+/* --- other workers -------------------------------------------------------- */
+
+static size_t
+copy(struct slice *to, const struct slice *from, size_t n)
+{
+	MUST(n <= BUS_LIST_MAX);
+	if (n != 0)
+		memcpy(to, from, n * sizeof *to);
+	return (n);
+}
+
+/* How many workers it went to. */
+static uint32_t
+ask(struct hub *h, const struct conf_namespace *ns, const struct audience *a,
+    struct bus_envelope *e)
+{
+	publish_workers(h, ns, a, e->slots);
+	if ((e->slots[0] | e->slots[1]) == 0)
+		return (0);
+	e->from = h->slot;
+	e->generation = h->generation;
+	e->nsp = slice_of(ns->name, ns->name_len);
+	e->nrooms = copy(e->rooms, a->rooms, a->nrooms);
+	e->nusers = copy(e->users, a->users, a->nusers);
+	e->nsids = copy(e->sids, a->sids, a->nsids);
+	e->nexcept = copy(e->except, a->except, a->nexcept);
+	if (!h->ports.bus_send(h->ports.host, e))
+		return (0);
+	return ((uint32_t)(__builtin_popcountll(e->slots[0]) +
+	    __builtin_popcountll(e->slots[1])));
+}
+
+static const uint16_t ending_flags[] = {
+	[ENDING_SESSION] = 0, [ENDING_CONNECTION] = BUS_CLOSE,
+	[ENDING_RECONNECT] = BUS_RECONNECT,
+};
+
+struct members_done
+members_end(struct hub *h, const struct conf_namespace *ns,
+    const struct audience *a, enum ending how, struct slice reason)
+{
+	struct bus_envelope e = { .kind = BUS_DISCONNECT,
+		.flags = ending_flags[how], .args = reason };
+	struct members_done done;
+
+	/* first: the rooms here are not empty yet when others are looked for */
+	done.workers_asked = ask(h, ns, a, &e);
+	done.here = end_here(h, ns, a, how, reason);
+	return (done);
+}
+
+struct members_done
+members_rooms(struct hub *h, const struct conf_namespace *ns,
+    const struct audience *a, const struct members_rooms *r)
+{
+	struct bus_envelope e = { .kind = BUS_ROOMS };
+	struct members_done done;
+
+	e.njoin = copy(e.join, r->join, r->njoin);
+	e.nleave = copy(e.leave, r->leave, r->nleave);
+	done.workers_asked = ask(h, ns, a, &e);
+	done.here = change_here(h, ns, a, r);
+	return (done);
+}
+
+void
+members_bus(struct hub *h, const struct bus_envelope *e)
+{
+	const struct conf_namespace *ns = conf_namespace_find(h->conf, e->nsp);
+	struct audience a = { e->rooms, e->users, e->sids, e->except,
+		e->nrooms, e->nusers, e->nsids, e->nexcept };
+	struct members_rooms r = { e->join, e->leave, e->njoin, e->nleave };
+	enum ending how = ENDING_SESSION;
+
+	if (ns == NULL)
+		return;		/* of a generation that is going or coming */
+	if (e->flags & BUS_CLOSE)
+		how = ENDING_CONNECTION;
+	else if (e->flags & BUS_RECONNECT)
+		how = ENDING_RECONNECT;
+	if (e->kind == BUS_DISCONNECT)
+		(void)end_here(h, ns, &a, how, e->args);
+	else
+		(void)change_here(h, ns, &a, &r);
+}

@@ -1,0 +1,47 @@
+/*
+ * What a back end does to the sessions of an audience: ends them, or has them
+ * join and leave rooms, whatever the join rules say.  Sessions that are
+ * parked (recover.h) are members too.  On this worker and, by one envelope,
+ * on the others that may have some.
+ */
+#ifndef HUB_MEMBERS_H
+#define HUB_MEMBERS_H
+
+#include "hub/fanout.h"
+
+struct bus_envelope;
+
+enum ending {
+	/* Socket.IO: DISCONNECT; the connection stays.  Plain: Close 1008. */
+	ENDING_SESSION,
+	/* Socket.IO: DISCONNECT for each namespace, then Close 1008. */
+	ENDING_CONNECTION,
+	/* Close 1012 and no DISCONNECT: stock clients come back, and may
+	 * recover their session. */
+	ENDING_RECONNECT
+};
+
+/* How many sessions of this worker, and how many workers were asked besides. */
+struct members_done {
+	uint32_t	 here;
+	uint32_t	 workers_asked;
+};
+
+/* reason: raw JSON string, told by the event roost:disconnect before; or
+ * empty. */
+struct members_done members_end(struct hub *, const struct conf_namespace *,
+	    const struct audience *, enum ending, struct slice reason);
+
+struct members_rooms {
+	const struct slice *join, *leave;	/* at most BUS_LIST_MAX */
+	size_t		 njoin, nleave;
+};
+/* Sessions that would be in more rooms than rooms_per_session are passed by
+ * (they join none, and leave none) and not counted. */
+struct members_done members_rooms(struct hub *, const struct conf_namespace *,
+	    const struct audience *, const struct members_rooms *);
+
+/* BUS_DISCONNECT and BUS_ROOMS of other workers. */
+void	members_bus(struct hub *, const struct bus_envelope *);
+
+#endif
