@@ -114,6 +114,17 @@ rooms_are_a_union_and_except_is_taken_away(void **state)
 }
 
 static void
+without_meta_the_arguments_are_all(void **state)
+{
+	struct fixture *x = *state;
+
+	post(x, 200, "{\"namespace\":\"n\",\"event\":\"e\",\"room\":\"r1\","
+	    "\"args\":[1,\"x\"],\"meta\":false}");
+	heard(x->a, "42/n,[\"e\",1,\"x\"]");
+	heard(x->c, "42/n,[\"e\",1,\"x\"]");
+}
+
+static void
 a_sid_is_found_on_another_worker(void **state)
 {
 	struct fixture *x = *state;
@@ -186,6 +197,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(publishes_to_a_room_on_every_worker),
 		T(rooms_are_a_union_and_except_is_taken_away),
+		T(without_meta_the_arguments_are_all),
 		T(a_sid_is_found_on_another_worker),
 		T(bad_bodies_are_refused_and_reach_nobody),
 		T(a_batch_answers_each),

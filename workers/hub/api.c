@@ -30,6 +30,7 @@ struct order {
 	struct slice	 args;
 	struct slice	 first;
 	bool		 is_volatile;
+	bool		 bare;		/* "meta": false, no last argument */
 };
 
 /* The elements between the brackets of an array. */
@@ -73,6 +74,8 @@ read_event(struct order *o, struct slice body)
 	o->event = v;
 	o->is_volatile = json_get(body, SLICE("volatile"), &v) &&
 	    json_type(v) == JSON_TRUE;
+	o->bare = json_get(body, SLICE("meta"), &v) &&
+	    json_type(v) == JSON_FALSE;
 	return (true);
 }
 
@@ -107,7 +110,8 @@ publish(struct hub *h, struct order *o, struct buf *out)
 	p = (struct publication){
 		.nsp = slice_of(o->to.ns->name, o->to.ns->name_len),
 		.event = o->event, .args = o->args, .first = o->first,
-		.meta = meta, .is_volatile = o->is_volatile,
+		.meta = o->bare ? slice_of(NULL, 0) : meta,
+		.is_volatile = o->is_volatile,
 		.sent_us = h->now.us,
 	};
 	(void)publish_audience(h, o->to.ns, &o->to.to, &p);
@@ -120,7 +124,7 @@ publish(struct hub *h, struct order *o, struct buf *out)
 static const struct slice members[] = {
 	SLICE("namespace"), SLICE("event"), SLICE("data"), SLICE("args"),
 	SLICE("room"), SLICE("rooms"), SLICE("user"), SLICE("users"),
-	SLICE("sid"), SLICE("except"), SLICE("volatile"),
+	SLICE("sid"), SLICE("except"), SLICE("volatile"), SLICE("meta"),
 };
 
 /* One object of a body that is known to be valid JSON. */
