@@ -266,6 +266,63 @@ clients_without_connect_have_an_empty_object(void **state)
 	assert_string_equal("{}", fake_next(c));
 }
 
+/* A client that comes back to the other worker with this pid and offset: what
+ * it is answered, less its sid. */
+static struct fake_conn *
+comes_back(struct fixture *x, const char *pid, const char *offset)
+{
+	struct fake_conn *c = fake_engine(x->w->hosts[1], NULL);
+	char text[256];
+
+	fake_turn(x->w);
+	(void)fake_next(c);
+	(void)snprintf(text, sizeof text,
+	    "40/talk,{\"pid\":\"%.20s\",\"offset\":\"%s}", pid, offset);
+	fake_text(x->w->hosts[1], c, text);
+	fake_turn(x->w);
+	return (c);
+}
+
+static void
+a_session_that_is_recovered_begins_no_second_time(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *c = fake_engine(x->f, NULL);
+	char pid[21], offset[64], sid[21];
+	const char *got;
+
+	(void)fake_host_new(x->w, 2);
+	fake_turn(x->w);
+	(void)fake_next(c);
+	fake_text(x->f, c, "40/talk,{\"a\":1}");
+	fake_turn(x->w);
+	got = fake_next(c);	/* 40/talk,{"sid":"...","pid":"..."} */
+	(void)snprintf(sid, sizeof sid, "%.20s", got + 16);
+	(void)snprintf(pid, sizeof pid, "%.20s", got + 45);
+	got = fake_next(c) + strlen("42/talk,[\"auth\",{\"a\":1},\"");
+	(void)snprintf(offset, sizeof offset, "%.*s",
+	    (int)strcspn(got, "]"), got);
+	fake_gone(x->f, c);
+	c = comes_back(x, pid, offset);
+	got = fake_next(c);
+	assert_int_equal(0, strncmp("40/talk,{\"sid\":\"", got, 16));
+	assert_int_equal(0, strncmp(sid, got + 16, 20));
+	assert_string_equal("", fake_next(c));
+}
+
+static void
+one_that_could_not_be_recovered_begins_with_its_auth_object(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *c;
+
+	(void)fake_host_new(x->w, 2);
+	c = comes_back(x, "aaaaaaaaaaaaaaaaaaaa", "o\"");
+	assert_int_equal(0, strncmp("40/talk,{\"sid\":\"", fake_next(c), 16));
+	hears(c, "42/talk,[\"auth\",{\"pid\":\"aaaaaaaaaaaaaaaaaaaa\","
+	    "\"offset\":\"o\"},\"");
+}
+
 /* Clients of Socket.IO break when they are sent one of these. */
 static void
 no_client_sends_what_socketio_keeps_for_itself(void **state)
@@ -314,6 +371,8 @@ main(void)
 		TEST(recovery_keeps_nothing_of_them),
 		TEST(the_auth_object_is_sent_back_when_a_session_begins),
 		TEST(clients_without_connect_have_an_empty_object),
+		TEST(a_session_that_is_recovered_begins_no_second_time),
+		TEST(one_that_could_not_be_recovered_begins_with_its_auth_object),
 		TEST(no_client_sends_what_socketio_keeps_for_itself),
 	};
 
