@@ -4,7 +4,7 @@
  *	0      header: magic, layout hash, secrets, epoch, flags, part table
  *	4096   slot rows, 256 B each: 0 = relay, 1.. = workers
  *	       overflow rate buckets, one word per class
- *	       rate sets, 8 words of 8 bytes each
+ *	       rate sets, 8 words of 8 bytes each; sets of shm/once.h, the same
  *	       presence: node map nsid seen dirty dsum head
  *	       interest: the same
  *	       count: connections of the host, a line per slot; then a table
@@ -85,6 +85,8 @@ struct shm_header {
 	uint32_t	 max_ns;
 	struct shm_table count;		/* TABLE_COUNT; see shm/count.h */
 	uint64_t	 count_host;	/* struct shm_held[nslots] */
+	uint64_t	 once_set;	/* a64[once_nsets][SHM_WAYS] */
+	uint64_t	 once_nsets;	/* a power of two */
 };
 
 /* Connections that a slot holds; written by it, or by the master for it. */

@@ -79,10 +79,18 @@ params_ok(const struct segment_params *p)
 	    p->presence_max >= 1 && p->presence_max <= TABLE_MAX &&
 	    p->interest_max >= 1 && p->interest_max <= TABLE_MAX &&
 	    p->rate_ways >= 1 && p->rate_ways <= 1u << 28 &&
+	    p->once_ways <= 1u << 28 &&
 	    p->max_ns >= 1 && p->max_ns <= SHM_NS_MAX &&
 	    p->count_max <= TABLE_MAX &&
 	    key_max_ok(p->presence_key_max) &&
 	    key_max_ok(p->interest_key_max));
+}
+
+/* That hold so many ways: a power of two. */
+static uint32_t
+sets(uint32_t ways)
+{
+	return (power_of_two((ways + SHM_WAYS - 1) / SHM_WAYS));
 }
 
 /* Columns go last: they are not allocated, slots in use touch theirs. */
@@ -98,9 +106,10 @@ plan(struct shm_header *h, const struct segment_params *p, uint64_t *columns)
 	h->max_ns = p->max_ns;
 	h->slots = take(&at, h->nslots * sizeof(struct slot_row));
 	h->rate_over = take(&at, SHM_CLASSES_MAX * 8);
-	h->rate_nsets = power_of_two((p->rate_ways + SHM_WAYS - 1) /
-	    SHM_WAYS);
+	h->rate_nsets = sets(p->rate_ways);
 	h->rate_set = take(&at, (uint64_t)h->rate_nsets * SHM_WAYS * 8);
+	h->once_nsets = sets(p->once_ways);
+	h->once_set = take(&at, h->once_nsets * SHM_WAYS * 8);
 	plan_table(&h->table[TABLE_PRESENCE], p->presence_max,
 	    p->presence_key_max == 0 ? 128 : p->presence_key_max,
 	    p->status_text, &at);

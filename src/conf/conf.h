@@ -311,6 +311,7 @@ struct conf {
 	/* shared memory and stats */
 	unsigned	 shm_users;	/* presence entries */
 	unsigned	 shm_rooms;	/* interest entries */
+	unsigned	 shm_rates, shm_publish_ids;
 	char		*stats_file;	/* "" = anonymous */
 	char		*demo_page;	/* file served as /demo/; "" = none */
 	/* meaning */

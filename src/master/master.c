@@ -41,7 +41,6 @@
 #include "sys/loop.h"
 #include "sys/plat.h"
 
-#define MASTER_RATE_WAYS	65536
 #define MASTER_SECOND_US	1000000
 #define MASTER_GAP_US		5000000	/* we were stopped, not the children */
 #define MASTER_MARGIN_MS	1000	/* between their end and the kill */
@@ -151,7 +150,8 @@ master_open_segment(struct master *m)
 		.presence_max = conf->shm_users,
 		/* each user present has a channel too */
 		.interest_max = conf->shm_rooms + conf->shm_users,
-		.rate_ways = MASTER_RATE_WAYS,
+		.rate_ways = conf->shm_rates,
+		.once_ways = conf->shm_publish_ids,
 		.count_max = master_counts_keys(conf) ? conf->shm_users : 0,
 		/* users of each namespace, and of its rooms (status.h) */
 		.max_ns = conf->nnamespaces == 0 ? 1 :

@@ -1,0 +1,89 @@
+/*
+ * Words of 64 bits: tag << 20 | time, in units of 16 s modulo 2^20; 0 is
+ * empty.  See once.h.
+ *
+ * Two workers that claim one name at once must pick the same way, or both
+ * would win.  So a way is chosen by its content alone: the oldest one, the
+ * lowest of several; whether it is still needed is not looked at, and nobody
+ * ever empties a word.  A word that is overwritten becomes the youngest, so
+ * as long as the chosen one is unchanged, any other worker chooses it too,
+ * and the compare-and-swap tells who was first.
+ */
+#include "shm/once.h"
+
+#include "shm/counters.h"
+#include "shm/internal.h"
+
+#define UNIT_US		UINT64_C(16000000)
+#define TIME_BITS	20
+#define TIME_MASK	((UINT64_C(1) << TIME_BITS) - 1)
+#define LIFE		(ONCE_SECONDS * UINT64_C(1000000) / UNIT_US + 2)
+
+static uint64_t
+tag_of(uint64_t hash)
+{
+	uint64_t tag = hash >> TIME_BITS;
+
+	return (tag == 0 ? 1 : tag);
+}
+
+/* Units since it was claimed.  Other workers' clocks are read once a turn and
+ * may be behind by one. */
+static uint64_t
+age_of(uint64_t word, uint64_t now)
+{
+	return (word == 0 ? TIME_MASK + 1 : (now + 1 - word) & TIME_MASK);
+}
+
+/* The way of this tag if it is alive, else the oldest: *age tells. */
+static unsigned
+choose(_Atomic uint64_t *set, uint64_t tag, uint64_t now, uint64_t *word,
+    uint64_t *age, bool *alive)
+{
+	uint64_t w, a;
+	unsigned i, oldest = 0;
+
+	*age = 0;
+	for (i = 0; i < SHM_WAYS; i++) {
+		w = atomic_load_explicit(&set[i], memory_order_acquire);
+		a = age_of(w, now);
+		if (w >> TIME_BITS == tag && a <= LIFE) {
+			*alive = true;
+			return (i);
+		}
+		if (a > *age) {
+			*age = a;
+			*word = w;
+			oldest = i;
+		}
+	}
+	*alive = false;
+	return (oldest);
+}
+
+enum once
+once_claim(struct segment *seg, struct slice name, struct mono now)
+{
+	struct hash_key k = segment_key(seg);
+	uint64_t hash, tag, word = 0, age, at = now.us / UNIT_US;
+	_Atomic uint64_t *set;
+	bool alive;
+	unsigned way;
+
+	segment_check(seg);
+	k.k1 ^= UINT64_C(0x6f6e6365);
+	hash = hash_bytes(&k, name);
+	tag = tag_of(hash);
+	set = (_Atomic uint64_t *)(void *)(seg->base + seg->hdr->once_set) +
+	    (hash & (seg->hdr->once_nsets - 1)) * SHM_WAYS;
+	do {
+		way = choose(set, tag, at, &word, &age, &alive);
+		if (alive)
+			return (ONCE_AGAIN);
+	} while (!atomic_compare_exchange_strong_explicit(&set[way], &word,
+	    tag << TIME_BITS | (at & TIME_MASK), memory_order_acq_rel,
+	    memory_order_acquire));
+	if (age <= LIFE)
+		counter_add(COUNTER_api_ids_forgotten, 1);
+	return (ONCE_FIRST);
+}
