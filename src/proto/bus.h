@@ -9,7 +9,7 @@
  *	8 u64 slots[2]	workers it is for (bit s - 1 = slot s); the relay routes
  *			by this word alone and never looks further
  *	24 u16 from	slot that sent it  26 u16 generation
- *	28 u32 ref	BUS_COUNT: which question
+ *	28 u32 ref	which question of the one who asked
  *	32 ...		fields, each: u8 tag, u24 length, bytes
  *
  * Unknown tags are skipped, unknown kinds dropped and counted.  Pure.
@@ -33,7 +33,10 @@ enum bus_kind {
 	BUS_RECOVER_ASK, BUS_RECOVER_NONE, BUS_RECOVER_STATE,
 	BUS_RECOVER_JOINED, BUS_RECOVER_BARRIER, BUS_RECOVER_PASSED,
 	BUS_RECOVER_LATE, BUS_RECOVER_DONE,
-	BUS_ROOMS		/* the sessions of an audience join and leave */
+	BUS_ROOMS,		/* the sessions of an audience join and leave */
+	BUS_ANSWERS,		/* to publication `ref`: args are the answers,
+				 * count how many were asked and answered */
+	BUS_ANSWERS_END		/* nobody waits for answers to `ref` any more */
 };
 
 enum {
@@ -41,7 +44,11 @@ enum {
 	BUS_WANT_COUNT = 2,	/* answer with BUS_COUNT */
 	BUS_WATCHERS = 4,	/* users: those who watch their presence */
 	/* BUS_DISCONNECT: not the session alone; see workers/hub/members.h */
-	BUS_CLOSE = 8, BUS_RECONNECT = 16
+	BUS_CLOSE = 8, BUS_RECONNECT = 16,
+	BUS_WANT_ANSWERS = 32,	/* BUS_PUBLISH: answer with BUS_ANSWERS within
+				 * count ms */
+	BUS_MORE = 64,		/* BUS_ANSWERS: not the last of them */
+	BUS_TRUNCATED = 128	/* BUS_ANSWERS: some were left out */
 };
 
 struct bus_envelope {
@@ -51,7 +58,7 @@ struct bus_envelope {
 	uint16_t	 from;		/* slot */
 	uint16_t	 generation;
 	uint32_t	 ref;
-	uint64_t	 count;		/* BUS_COUNT */
+	uint64_t	 count;		/* BUS_COUNT, BUS_ANSWERS, ms */
 	struct slice	 nsp;		/* with its slash */
 	struct slice	 event;		/* raw JSON string */
 	struct slice	 args;		/* JSON elements without brackets */

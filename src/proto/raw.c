@@ -4,13 +4,15 @@
  */
 #include "proto/raw.h"
 
+#include "base/number.h"
 #include "proto/json.h"
 
 #define ID_MAX	64	/* bytes of a string id as sent */
 
 /* Each member that matters; a repeated one replaces the former. */
 static void
-take_member(struct raw_message *m, struct slice key, struct slice value)
+take_member(struct raw_message *m, struct slice key, struct slice value,
+    struct slice *ack)
 {
 	if (json_string_eq(key, SLICE("event")))
 		m->event = value;
@@ -18,6 +20,21 @@ take_member(struct raw_message *m, struct slice key, struct slice value)
 		m->data = value;
 	else if (json_string_eq(key, SLICE("id")))
 		m->id = value;
+	else if (json_string_eq(key, SLICE("ack")))
+		*ack = value;
+}
+
+/* An event that has a member of that name is an event. */
+static const char *
+check_ack(struct raw_message *m, struct slice ack)
+{
+	int64_t id;
+
+	if (!json_int(ack, &id) || id < 0)
+		return ("ack is no id");
+	m->is_ack = true;
+	m->ack = (uint64_t)id;
+	return (NULL);
 }
 
 static const char *
@@ -39,7 +56,7 @@ check_message(const struct raw_message *m)
 ssize_t
 raw_decode(struct slice in, struct raw_message *m)
 {
-	struct slice object, key, value;
+	struct slice object, key, value, ack = { NULL, 0 };
 	struct json_iter it;
 	ssize_t n;
 
@@ -54,8 +71,9 @@ raw_decode(struct slice in, struct raw_message *m)
 		return (CODEC_BAD);
 	}
 	while (json_next(&it, &key, &value))
-		take_member(m, key, value);
-	m->why = check_message(m);
+		take_member(m, key, value, &ack);
+	m->why = m->event.n == 0 && ack.n != 0 ? check_ack(m, ack) :
+	    check_message(m);
 	return (m->why == NULL ? n : CODEC_BAD);
 }
 
@@ -63,6 +81,7 @@ raw_decode(struct slice in, struct raw_message *m)
 #define DATA	SLICE(",\"data\":")
 #define ARGS	SLICE(",\"args\":[")
 #define META	SLICE(",\"meta\":")
+#define ID	SLICE(",\"id\":")
 
 /* More arguments than the first: a comma stands behind it. */
 static bool
@@ -94,6 +113,8 @@ raw_event_size(const struct raw_event *ev)
 		n += ARGS.n + ev->args.n + 1;
 	if (ev->meta.n > 0)
 		n += META.n + ev->meta.n;
+	if (ev->has_id)
+		n += ID.n + number_size(ev->id, 10);
 	return (n);
 }
 
@@ -121,6 +142,8 @@ raw_event_put(uint8_t *out, const struct raw_event *ev)
 		out = put(out, META);
 		out = put(out, ev->meta);
 	}
+	if (ev->has_id)
+		out = number_put(put(out, ID), ev->id, 10);
 	*out++ = '}';
 	return (out);
 }

@@ -1,8 +1,10 @@
 /*
- * The plain WebSocket protocol, subprotocol roost.v1.  Three shapes of text:
+ * The plain WebSocket protocol, subprotocol roost.v1.  Either side may ask
+ * the other to acknowledge an event, by an id of its own:
  *
  *	in   {"event":NAME,"data":ANY,"id"?:INT|STRING}
- *	out  {"event":NAME,"data":ANY,"args"?:[...],"meta"?:{...}}
+ *	     {"ack":INT,"data":ANY}
+ *	out  {"event":NAME,"data":ANY,"args"?:[...],"meta"?:{...},"id"?:INT}
  *	     {"ack":ID,"data":ANY} or {"ack":ID,"error":{"code","message"}}
  *
  * "args" is there only when the event has more than one argument (data is the
@@ -14,13 +16,16 @@
 #include "proto/codec.h"
 
 struct raw_message {
+	bool		 is_ack;	/* an answer to the event ack */
+	uint64_t	 ack;
 	struct slice	 event;		/* raw JSON string, quotes included */
 	struct slice	 data;		/* raw JSON; empty: absent */
 	struct slice	 id;		/* raw JSON number, string or empty */
 	const char	*why;		/* CODEC_BAD */
 };
 /* The whole of in is one envelope.  Unknown members are ignored; event must
- * be a non-empty string; id a string of <= 64 bytes or an integer. */
+ * be a non-empty string; id a string of <= 64 bytes or an integer; ack, when
+ * there is no event, an integer that is not negative. */
 ssize_t	raw_decode(struct slice in, struct raw_message *) MUST_USE;
 
 struct raw_event {
@@ -28,6 +33,8 @@ struct raw_event {
 	struct slice	 args;		/* elements, no brackets, or empty */
 	struct slice	 first;		/* the first of them, or empty */
 	struct slice	 meta;		/* raw JSON object, or empty */
+	bool		 has_id;	/* to be acknowledged */
+	uint64_t	 id;
 };
 size_t	raw_event_size(const struct raw_event *);
 uint8_t *raw_event_put(uint8_t *out, const struct raw_event *);	/* end */

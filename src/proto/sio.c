@@ -5,6 +5,7 @@
  */
 #include "proto/sio.h"
 
+#include "base/number.h"
 #include "base/utf8.h"
 #include "proto/json.h"
 
@@ -244,18 +245,14 @@ walk_open(struct walk *w, bool object)
 	w->levels[w->depth] = (struct level){ object, false, false };
 }
 
-/*
- * Every placeholder anywhere in the checked text has a number below nattach.
- * One pass, whatever the nesting.
- */
-static const char *
-check_placeholders(struct sio_packet *pkt)
+bool
+sio_placeholders(struct slice json, unsigned nattach)
 {
-	struct walk w = { .depth = 0, .nattach = pkt->nattach };
+	struct walk w = { .depth = 0, .nattach = nattach };
 	size_t i = 0, n;
 
-	while (i < pkt->data.n) {
-		uint8_t c = pkt->data.p[i];
+	while (i < json.n) {	/* one pass, whatever the nesting */
+		uint8_t c = json.p[i];
 
 		if (c == '{' || c == '[') {
 			walk_open(&w, c == '{');
@@ -263,18 +260,18 @@ check_placeholders(struct sio_packet *pkt)
 		} else if (c == '}' || c == ']') {
 			if (w.levels[w.depth].placeholder &&
 			    !w.levels[w.depth].num_ok)
-				return ("placeholder out of range");
+				return (false);
 			w.depth--;
 			n = 1;
 		} else if (is_space(c) || c == ',' || c == ':') {
 			n = 1;
 		} else {
-			n = walk_scalar(&w, slice_from(pkt->data, i));
+			n = walk_scalar(&w, slice_from(json, i));
 			MUST(n > 0);
 		}
 		i += n;
 	}
-	return (NULL);
+	return (true);
 }
 
 /* clang-format off */
@@ -306,7 +303,8 @@ check_data(struct sio_packet *pkt)
 	}
 	why = rules[pkt->type].check(pkt);
 	if (why == NULL && pkt->nattach > 0)
-		why = check_placeholders(pkt);
+		why = sio_placeholders(pkt->data, pkt->nattach) ? NULL :
+		    "placeholder out of range";
 	return (why);
 }
 
@@ -400,18 +398,6 @@ sio_encode_ack(struct buf *b, struct slice nsp, uint64_t id, struct slice args,
 	buf_byte(b, ']');
 }
 
-static size_t
-decimal_size(uint64_t v)
-{
-	size_t n = 1;
-
-	while (v >= 10) {
-		v /= 10;
-		n++;
-	}
-	return (n);
-}
-
 size_t
 sio_event_size(const struct sio_event *ev)
 {
@@ -420,7 +406,7 @@ sio_event_size(const struct sio_event *ev)
 	if (!is_root(ev->nsp))
 		n += ev->nsp.n + 1;
 	if (ev->has_id)
-		n += decimal_size(ev->id);
+		n += number_size(ev->id, 10);
 	if (ev->args.n > 0)
 		n += 1 + ev->args.n;
 	if (ev->meta.n > 0)
@@ -428,7 +414,7 @@ sio_event_size(const struct sio_event *ev)
 	if (ev->offset.n > 0)
 		n += 1 + ev->offset.n;
 	if (ev->nattach > 0)
-		n += decimal_size(ev->nattach) + 1;
+		n += number_size(ev->nattach, 10) + 1;
 	return (n);
 }
 
@@ -440,23 +426,13 @@ put(uint8_t *out, struct slice s)
 	return (out + s.n);
 }
 
-static uint8_t *
-put_decimal(uint8_t *out, uint64_t v)
-{
-	size_t i, n = decimal_size(v);
-
-	for (i = n; i-- > 0; v /= 10)
-		out[i] = (uint8_t)('0' + v % 10);
-	return (out + n);
-}
-
 uint8_t *
 sio_event_put(uint8_t *out, const struct sio_event *ev)
 {
 	*out++ = '4';
 	*out++ = ev->nattach > 0 ? '0' + SIO_BINARY_EVENT : '0' + SIO_EVENT;
 	if (ev->nattach > 0) {
-		out = put_decimal(out, ev->nattach);
+		out = number_put(out, ev->nattach, 10);
 		*out++ = '-';
 	}
 	if (!is_root(ev->nsp)) {
@@ -464,7 +440,7 @@ sio_event_put(uint8_t *out, const struct sio_event *ev)
 		*out++ = ',';
 	}
 	if (ev->has_id)
-		out = put_decimal(out, ev->id);
+		out = number_put(out, ev->id, 10);
 	*out++ = '[';
 	out = put(out, ev->event);
 	if (ev->args.n > 0) {

@@ -44,6 +44,10 @@ struct sio_packet {
  */
 ssize_t	sio_decode(struct slice in, struct sio_packet *) MUST_USE;
 
+/* Every placeholder anywhere in this JSON text, which is known to be valid
+ * (one value, or elements with commas), has a number below nattach. */
+bool	sio_placeholders(struct slice json, unsigned nattach);
+
 /*
  * Packets to clients, with the EIO type '4' in front, appended as text.  The
  * root namespace is omitted.

@@ -83,6 +83,16 @@ on_bus(void *arg, const struct bus_envelope *e)
 }
 
 static void
+on_answered(void *arg, void *asker, struct slice body)
+{
+	struct fake_host *host = arg;
+
+	host->asker = asker;
+	buf_slice(&host->answers, body);
+	buf_byte(&host->answers, '\n');
+}
+
+static void
 on_flush(void *arg, struct outq *q)
 {
 	struct fake_host *host = arg;
@@ -137,6 +147,7 @@ fake_host_new(struct fake_world *w, unsigned slot)
 	slot_live(w->segment, slot, 1);
 	f->rnd = slot * 100003;
 	buf_init(&f->bus);
+	buf_init(&f->answers);
 	f->interest = interest_open(w->segment, slot);
 	f->presence = presence_open(w->segment, slot);
 	f->count = count_open(w->segment, slot);
@@ -150,7 +161,8 @@ fake_host_new(struct fake_world *w, unsigned slot)
 	    .slot = (uint16_t)slot, .generation = 1,
 	    .node_id = 0xabcdef0123456789,
 	    .ports = { .host = f, .close = on_close, .rearm = on_rearm,
-	    .bus_send = on_bus, .flush = on_flush, .random = on_random } });
+	    .bus_send = on_bus, .flush = on_flush,
+	    .answered = on_answered, .random = on_random } });
 	assert_non_null(f->hub);
 	hub_time(f->hub, w->now, w->wall);
 	return (f);
@@ -173,6 +185,7 @@ host_free(struct fake_host *f)
 	presence_close(&f->presence);
 	count_close(&f->count);
 	buf_fini(&f->bus);
+	buf_fini(&f->answers);
 	free(f);
 }
 

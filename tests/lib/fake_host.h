@@ -46,6 +46,8 @@ struct fake_host {
 	unsigned	 bus_sent;
 	bool		 bus_down;
 	unsigned	 rnd;
+	struct buf	 answers;	/* of ports.answered, a line each */
+	void		*asker;		/* of the last one */
 };
 
 /* One segment and conf for up to two hubs; text is a configuration. */

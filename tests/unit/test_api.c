@@ -58,9 +58,12 @@ teardown(void **state)
 static void
 post(struct fixture *x, int status, const char *body)
 {
+	struct ask *later;
+
 	buf_reset(&x->out);
-	assert_int_equal(status, api_publish(x->f->hub, slice_str(body),
-	    &x->out));
+	assert_int_equal(status, api_publish(x->f->hub, slice_str(body), x,
+	    &x->out, &later));
+	assert_null(later);
 	fake_turn(x->w);
 }
 

@@ -99,13 +99,15 @@ post(struct fixture *x, order *what, const char *user, const char *body,
 static void
 publish(struct fixture *x, const char *room)
 {
+	struct ask *later;
 	struct buf out;
 	char body[128];
 
 	buf_init(&out);
 	(void)snprintf(body, sizeof body, "{\"namespace\":\"n\","
 	    "\"event\":\"e\",\"room\":\"%s\"}", room);
-	assert_int_equal(200, api_publish(x->f->hub, slice_str(body), &out));
+	assert_int_equal(200, api_publish(x->f->hub, slice_str(body), NULL,
+	    &out, &later));
 	fake_turn(x->w);
 	buf_fini(&out);
 }

@@ -104,6 +104,43 @@ events_show_args_only_when_there_are_several(void **state)
 }
 
 static void
+events_that_ask_carry_their_number(void **state)
+{
+	struct raw_event ev = { .event = SLICE("\"e\""), .has_id = true,
+		.id = UINT64_C(18446744073709551615) };
+
+	(void)state;
+	assert_event(&ev, "{\"event\":\"e\",\"data\":null,"
+	    "\"id\":18446744073709551615}");
+	ev.id = 0;
+	ev.meta = SLICE("{\"id\":1}");
+	assert_event(&ev, "{\"event\":\"e\",\"data\":null,"
+	    "\"meta\":{\"id\":1},\"id\":0}");
+}
+
+static void
+clients_acknowledge_by_number(void **state)
+{
+	static const char *const bad[] = { "{\"ack\":-1}", "{\"ack\":1.5}",
+		"{\"ack\":\"1\"}", "{\"ack\":null}", "{\"ack\":[1]}",
+		"{\"ack\":99999999999999999999}" };
+	struct raw_message m;
+	size_t i;
+
+	(void)state;
+	assert_true(raw_decode(SLICE("{\"ack\":7,\"data\":[1]}"), &m) > 0);
+	assert_true(m.is_ack);
+	assert_int_equal(m.ack, 7);
+	assert_text(m.data, "[1]");
+	/* an event may have a member of that name */
+	assert_true(raw_decode(SLICE("{\"event\":\"e\",\"ack\":\"x\"}"),
+	    &m) > 0);
+	assert_false(m.is_ack);
+	for (i = 0; i < nitems(bad); i++)
+		assert_int_equal(raw_decode(slice_str(bad[i]), &m), CODEC_BAD);
+}
+
+static void
 acks_name_the_id_as_it_came(void **state)
 {
 	struct buf b;
@@ -132,6 +169,8 @@ main(void)
 		cmocka_unit_test(other_texts_are_refused),
 		cmocka_unit_test(string_ids_have_at_most_64_bytes),
 		cmocka_unit_test(events_show_args_only_when_there_are_several),
+		cmocka_unit_test(events_that_ask_carry_their_number),
+		cmocka_unit_test(clients_acknowledge_by_number),
 		cmocka_unit_test(acks_name_the_id_as_it_came),
 	};
 

@@ -329,12 +329,13 @@ a_route_joins_its_room_and_speaks_bare(void **state)
 	struct refusal r;
 	struct fake_conn *a = fake_plain(x->f, "/t/42", NULL, &r),
 	    *b = fake_plain(x->f, "/t/43", NULL, &r);
+	struct ask *later;
 	struct buf out;
 
 	buf_init(&out);
 	assert_int_equal(200, api_publish(x->g->hub, SLICE("{\"namespace\":"
 	    "\"bare\",\"event\":\"comment\",\"room\":\"track:42\","
-	    "\"data\":{\"id\": 1}}"), &out));
+	    "\"data\":{\"id\": 1}}"), NULL, &out, &later));
 	buf_fini(&out);
 	fake_turn(x->w);
 	hears(a, "{\"id\": 1}");

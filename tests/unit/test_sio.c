@@ -391,6 +391,20 @@ events_are_written_in_parts(void **state)
 	assert_event(&ev, "429007199254740991[\"e\",{\"id\":\"x\"}]");
 }
 
+static void
+placeholders_are_checked_in_elements_too(void **state)
+{
+	static const struct slice two =
+	    SLICE("1,[{\"_placeholder\":true,\"num\":1}],\"num\"");
+
+	(void)state;
+	assert_true(sio_placeholders(two, 2));
+	assert_false(sio_placeholders(two, 1));
+	assert_true(sio_placeholders(SLICE(""), 0));
+	assert_true(sio_placeholders(SLICE("\"_placeholder\""), 0));
+	assert_false(sio_placeholders(SLICE("{\"_placeholder\":true}"), 3));
+}
+
 int
 main(void)
 {
@@ -410,6 +424,7 @@ main(void)
 		cmocka_unit_test(attachment_counts_are_1_to_10),
 		cmocka_unit_test(packets_to_clients_omit_the_root_namespace),
 		cmocka_unit_test(events_are_written_in_parts),
+		cmocka_unit_test(placeholders_are_checked_in_elements_too),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

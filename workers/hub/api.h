@@ -7,8 +7,16 @@
 
 #include "hub/hub.h"
 
+struct ask;
+
 /* Each appends a JSON body to out and returns the HTTP status. */
-int	api_publish(struct hub *, struct slice body, struct buf *out) MUST_USE;
+/*
+ * 0: clients were asked to acknowledge it.  Then *later (NULL otherwise) is
+ * the question, ports.answered() will tell asker, with whom *later is over;
+ * an asker that goes before calls ask_forget().
+ */
+int	api_publish(struct hub *, struct slice body, void *asker,
+	    struct buf *out, struct ask **later) MUST_USE;
 int	api_batch(struct hub *, struct slice body, struct buf *out) MUST_USE;
 /* Who is there: one user, or a page of a namespace or of a room of it.  Names
  * are decoded; ns with or without its slash; cursor 0 starts. */
@@ -25,6 +33,8 @@ int	api_disconnect(struct hub *, struct slice user, struct slice body,
 	    struct buf *out) MUST_USE;
 int	api_rooms(struct hub *, struct slice user, struct slice body,
 	    struct buf *out) MUST_USE;
+/* The asker has gone; clears. NULL is fine. */
+void	ask_forget(struct ask **);
 /* {"error":{"code","message"}} */
 void	api_error(struct buf *out, const char *code, const char *message);
 

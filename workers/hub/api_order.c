@@ -33,7 +33,8 @@ api_order_end(struct api_order *o, bool ok, struct buf *out)
 		return (503);
 	}
 	api_error(out, o->code, o->why);
-	return (strcmp(o->code, "not_found") == 0 ? 404 : 400);
+	return (strcmp(o->code, "not_found") == 0 ? 404 :
+	    strcmp(o->code, "unavailable") == 0 ? 503 : 400);
 }
 
 /* --- members -------------------------------------------------------------- */

@@ -25,6 +25,8 @@ struct client_kind {
 	void	(*kick)(struct client *, struct session *);
 };
 
+struct asked;
+
 struct client {
 	unsigned	 magic;
 #define CLIENT_MAGIC	0xc11e47c1
@@ -38,7 +40,9 @@ struct client {
 	void		*host;
 	struct session	*sessions;	/* in order of joining */
 	struct principal *who;		/* from the handshake; may be NULL */
+	struct asked	*asked;		/* events it has not acknowledged */
 	enum authfail	 fail;		/* of the handshake's token */
+	uint32_t	 strikes;	/* refusals since strikes_us */
 	uint64_t	 due_us;	/* when client_tick is wanted */
 	uint64_t	 own_due_us;	/* what the kind's tick wanted */
 	uint64_t	 auth_due_us;	/* next expiry or warning; 0: none */
@@ -48,8 +52,7 @@ struct client {
 	/* limit.c */
 	uint64_t	 address;	/* limit_address(); 0: unix socket */
 	uint64_t	 serial;	/* no other client of this hub has it */
-	uint64_t	 strikes_us;	/* the first of them */
-	uint32_t	 strikes;	/* refusals since then */
+	uint64_t	 strikes_us;	/* the first of its refusals */
 };
 
 /* A text packet or message from a scratch buffer; binary bytes. */

@@ -318,8 +318,9 @@ on_packet(struct engine *e, const struct sio_packet *p,
 		break;
 	case SIO_ACK:
 	case SIO_BINARY_ACK:
-		counter_add(COUNTER_acks_in, 1);
-		counter_add(COUNTER_acks_unknown, 1);
+		if (!p->empty)
+			rule_answer(s, p->has_id ? &p->id : NULL, p->args,
+			    attachments, n);
 		break;
 	case SIO_CONNECT:
 	case SIO_CONNECT_ERROR:

@@ -17,7 +17,7 @@ fanout_offset(struct hub *h, const struct publication *p,
 {
 	int n;
 
-	if (!recover_on(h) || p->offset.n != 0)
+	if (!recover_on(h) || p->offset.n != 0 || p->asks)
 		return (p);
 	n = snprintf(h->offset, sizeof h->offset, "\"%.*so%llx\"",
 	    (int)h->id_prefix_len, h->id_prefix, (unsigned long long)++h->seq);
@@ -181,6 +181,7 @@ struct walk {
 	const struct publication *p;
 	uint32_t	 stamp;
 	uint32_t	 got;
+	struct ask	*ask;		/* NULL: no answers wanted */
 	struct msg	*frames[WIRE__MAX];
 	/* instead of p: who they are */
 	void		(*each)(void *arg, struct session *);
@@ -216,6 +217,8 @@ walk_session(struct walk *k, struct session *s)
 		k->each(k->arg, s);
 	if (k->p == NULL)
 		return;		/* only marking */
+	if (k->ask != NULL && s->client == NULL)
+		return;		/* parked: nobody there to answer */
 	if (k->p->is_volatile && s->out->blocked) {
 		counter_add(COUNTER_dropped_volatile, 1);
 		return;
@@ -224,6 +227,8 @@ walk_session(struct walk *k, struct session *s)
 	if (m != NULL && out_push(&k->h->out, s->out, m, 0, m->len)) {
 		k->got++;
 		count_frames(s->wire, k->p, 1);
+		if (k->ask != NULL && wire_answers(s->wire))
+			ask_expect(k->ask, s);
 	} else if (!s->out->dead)
 		counter_add(COUNTER_dropped_memory, 1);
 }
@@ -304,21 +309,14 @@ the_room(struct hub *h, uint16_t ns, const struct audience *a)
 	return (room_find(h, ns, ROOM_NAMESPACE, slice_of(NULL, 0)));
 }
 
-uint32_t
-fanout_audience(struct hub *h, const struct conf_namespace *ns,
-    const struct audience *a, const struct publication *p)
+/* Everybody once, with a reference each. */
+static uint32_t
+walk(struct hub *h, const struct conf_namespace *ns, const struct audience *a,
+    const struct publication *p, struct ask *ask)
 {
-	struct walk k = { .h = h, .stamp = ++h->stamp };
-	struct publication with;
-	struct room *r;
+	struct walk k = { .h = h, .stamp = ++h->stamp, .ask = ask };
 	unsigned w;
 
-	p = fanout_offset(h, p, &with);
-
-	if (is_one_room(a)) {
-		r = the_room(h, ns->index, a);
-		return (r == NULL ? 0 : fanout_room(h, r, p, NULL));
-	}
 	walk_except(&k, ns, a);
 	k.p = p;
 	walk_audience(&k, ns, a);
@@ -342,4 +340,26 @@ fanout_each(struct hub *h, const struct conf_namespace *ns,
 	k.each = each;
 	k.arg = arg;
 	walk_audience(&k, ns, a);
+}
+
+uint32_t
+fanout_audience(struct hub *h, const struct conf_namespace *ns,
+    const struct audience *a, const struct publication *p)
+{
+	struct publication with;
+	struct room *r;
+
+	p = fanout_offset(h, p, &with);
+	if (!is_one_room(a))
+		return (walk(h, ns, a, p, NULL));
+	r = the_room(h, ns->index, a);
+	return (r == NULL ? 0 : fanout_room(h, r, p, NULL));
+}
+
+uint32_t
+fanout_ask(struct hub *h, const struct conf_namespace *ns,
+    const struct audience *a, const struct publication *p, struct ask *ask)
+{
+	MUST(p->asks && p->offset.n == 0);
+	return (walk(h, ns, a, p, ask));
 }

@@ -9,6 +9,7 @@
 #include "conf/conf.h"
 #include "hub/wire.h"
 
+struct ask;
 struct hub;
 struct outq;
 struct room;
@@ -37,6 +38,9 @@ struct audience {
 };
 uint32_t fanout_audience(struct hub *, const struct conf_namespace *,
 	    const struct audience *, const struct publication *);
+/* The same for a publication that asks: who can answer is expected to. */
+uint32_t fanout_ask(struct hub *, const struct conf_namespace *,
+	    const struct audience *, const struct publication *, struct ask *);
 /* The sessions of this worker that these are, each once; each() must not
  * change who is in a room. */
 void	fanout_each(struct hub *, const struct conf_namespace *,

@@ -38,6 +38,7 @@ hub_new(const struct hub_params *p)
 	buf_init(&h->meta);
 	buf_init(&h->text);
 	buf_init(&h->message);
+	buf_init(&h->answer);
 	h->id_prefix_len = (size_t)snprintf(h->id_prefix, sizeof h->id_prefix,
 	    "%08" PRIx64 ".%u.%u.", p->node_id & UINT32_MAX, p->slot,
 	    p->generation);
@@ -52,6 +53,7 @@ hub_free(struct hub **hp)
 	CHECK_MAGIC(h, HUB_MAGIC);
 	*hp = NULL;
 	recover_fini(h);
+	ask_fini(h);
 	pending_fini(&h->pending);
 	sid_table_fini(&h->sids);
 	room_table_fini(&h->rooms);
@@ -59,6 +61,7 @@ hub_free(struct hub **hp)
 	buf_fini(&h->meta);
 	buf_fini(&h->text);
 	buf_fini(&h->message);
+	buf_fini(&h->answer);
 	h->magic = 0;
 	free(h);
 }
@@ -77,6 +80,7 @@ hub_tick(struct hub *h)
 	CHECK_MAGIC(h, HUB_MAGIC);
 	pending_tick(h);
 	recover_tick(h);
+	ask_tick(h);
 	if (h->now.us - h->mono_tick_us < 1000000)
 		return;
 	h->mono_tick_us = h->now.us;
@@ -109,6 +113,14 @@ hub_bus_lost(struct hub *h)
 {
 	CHECK_MAGIC(h, HUB_MAGIC);
 	pending_lost(h);
+	ask_lost(h);
+}
+
+void
+hub_leave(struct hub *h)
+{
+	CHECK_MAGIC(h, HUB_MAGIC);
+	ask_leave(h);
 }
 
 struct out *

@@ -46,6 +46,8 @@ void	hub_tick(struct hub *);
 void	hub_turn_end(struct hub *);
 /* One whole frame from the relay (bus.h). */
 void	hub_bus_frame(struct hub *, struct slice frame);
+/* This worker goes: whoever waits for answers is told those that are there. */
+void	hub_leave(struct hub *);
 /* The stream to the relay broke: questions to other workers are settled. */
 void	hub_bus_lost(struct hub *);
 

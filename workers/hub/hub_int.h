@@ -4,6 +4,7 @@
 #ifndef HUB_HUB_INT_H
 #define HUB_HUB_INT_H
 
+#include "hub/ask.h"
 #include "hub/fanout.h"
 #include "hub/hub.h"
 #include "hub/limit.h"
@@ -34,6 +35,7 @@ struct hub {
 	struct sid_table sids;
 	struct pending_table pending;
 	struct recover_table recover;
+	struct ask_table asks;
 	uint64_t	 mono_tick_us;	/* interest_retry last ran */
 	uint64_t	 nclients;	/* made so far */
 	uint64_t	 seq;		/* publications made here */
@@ -41,6 +43,7 @@ struct hub {
 	struct buf	 meta;		/* scratch for one publication's meta */
 	struct buf	 text;		/* scratch for one reply */
 	struct buf	 message;	/* scratch, see engine_message.c */
+	struct buf	 answer;	/* scratch of ask.c */
 	char		 offset[72];	/* scratch, see fanout.c */
 	char		 id_prefix[48];	/* node.slot.generation. */
 	size_t		 id_prefix_len;

@@ -150,6 +150,10 @@ plain_text(struct client *c, uint8_t *data, size_t n)
 		rule_refuse(s, &in, REFUSED_BAD_REQUEST, "%s", m.why);
 		return;
 	}
+	if (m.is_ack) {
+		rule_answer(s, &m.ack, m.data, NULL, 0);
+		return;
+	}
 	in.event = m.event;
 	in.args = in.first = m.data;
 	if (m.id.n != 0)

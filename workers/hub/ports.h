@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "base/reason.h"
+#include "base/slice.h"
 
 struct bus_envelope;
 struct client;
@@ -29,6 +30,11 @@ struct hub_ports {
 	bool	(*bus_send)(void *host, const struct bus_envelope *);
 	/* Take bytes from the queue to the socket (end of turn). */
 	void	(*flush)(void *host, struct outq *);
+	/*
+	 * The clients' answers to what this asker published are there: a JSON
+	 * body, or empty when there was no memory for it.
+	 */
+	void	(*answered)(void *host, void *asker, struct slice body);
 	/* Bytes of the kernel's random generator (may be buffered). */
 	void	(*random)(void *host, void *p, size_t n);
 };

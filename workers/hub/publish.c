@@ -4,6 +4,7 @@
  */
 #include "hub/publish.h"
 
+#include "base/number.h"
 #include "hub/hub_int.h"
 #include "hub/members.h"
 #include "proto/bus.h"
@@ -141,28 +142,57 @@ copy_list(struct slice *to, const struct slice *from, size_t n)
 	return (n);
 }
 
-uint32_t
-publish_audience(struct hub *h, const struct conf_namespace *ns,
-    const struct audience *a, const struct publication *p)
+/* To the workers that have some of them; bits: those it was sent to. */
+static void
+send_audience(struct hub *h, const struct conf_namespace *ns,
+    const struct audience *a, const struct publication *p,
+    const struct ask *ask, uint64_t bits[2])
 {
-	struct publication with;
 	struct bus_envelope e;
-	uint64_t bits[2];
-	uint32_t got;
 
-	counter_add(COUNTER_publications, 1);
-	p = fanout_offset(h, p, &with);
-	got = fanout_audience(h, ns, a, p);
 	publish_workers(h, ns, a, bits);
 	if ((bits[0] | bits[1]) == 0)
-		return (got);
+		return;
 	envelope_init(&e);
 	fill(h, &e, p, bits);
 	e.nrooms = copy_list(e.rooms, a->rooms, a->nrooms);
 	e.nusers = copy_list(e.users, a->users, a->nusers);
 	e.nsids = copy_list(e.sids, a->sids, a->nsids);
 	e.nexcept = copy_list(e.except, a->except, a->nexcept);
-	(void)h->ports.bus_send(h->ports.host, &e);
+	if (ask != NULL) {
+		e.flags |= BUS_WANT_ANSWERS;
+		e.ref = ask_ref(ask);
+		e.count = ask_timeout_ms(ask);
+	}
+	if (!h->ports.bus_send(h->ports.host, &e))
+		bits[0] = bits[1] = 0;
+}
+
+uint32_t
+publish_audience(struct hub *h, const struct conf_namespace *ns,
+    const struct audience *a, const struct publication *p)
+{
+	struct publication with;
+	uint64_t bits[2];
+	uint32_t got;
+
+	counter_add(COUNTER_publications, 1);
+	p = fanout_offset(h, p, &with);
+	got = fanout_audience(h, ns, a, p);
+	send_audience(h, ns, a, p, NULL, bits);
+	return (got);
+}
+
+uint32_t
+publish_ask(struct hub *h, const struct conf_namespace *ns,
+    const struct audience *a, const struct publication *p, struct ask *ask,
+    uint64_t bits[2])
+{
+	uint32_t got;
+
+	counter_add(COUNTER_publications, 1);
+	got = fanout_ask(h, ns, a, p, ask);
+	send_audience(h, ns, a, p, ask, bits);
 	return (got);
 }
 
@@ -174,38 +204,29 @@ put(uint8_t *to, struct slice s)
 	return (to + s.n);
 }
 
-/* base 10 or 16 */
-static uint8_t *
-put_number(uint8_t *to, uint64_t v, unsigned base)
-{
-	uint8_t tmp[20];
-	size_t i = sizeof tmp;
-
-	do {
-		tmp[--i] = (uint8_t)"0123456789abcdef"[v % base];
-		v /= base;
-	} while (v != 0);
-	return (put(to, slice_of(tmp + i, sizeof tmp - i)));
-}
-
 /* Written by hand: it is part of each message. */
 struct slice
 publish_meta(struct hub *h, struct slice from, struct slice room,
     struct slice *id)
 {
 	struct buf *b = &h->meta;
+	struct slice given = *id;
 	uint8_t *to, *at;
 
 	*id = slice_of(NULL, 0);
 	buf_reset(b);
-	if (!buf_reserve(b, 128 + h->id_prefix_len + from.n + room.n)) {
+	if (!buf_reserve(b, 128 + h->id_prefix_len + given.n + from.n +
+	    room.n)) {
 		counter_add(COUNTER_memory_failures, 1);
 		return (*id);
 	}
-	to = put(b->data, SLICE("{\"id\":\""));
-	at = to;
-	to = put(to, slice_of(h->id_prefix, h->id_prefix_len));
-	to = put_number(to, ++h->seq, 16);
+	at = to = put(b->data, SLICE("{\"id\":\""));
+	if (given.n != 0) {
+		to = put(to, given);
+	} else {
+		to = put(to, slice_of(h->id_prefix, h->id_prefix_len));
+		to = number_put(to, ++h->seq, 16);
+	}
 	*id = slice_of(at, (size_t)(to - at));
 	to = put(to, SLICE("\",\"from\":"));
 	to = put(to, from.n == 0 ? SLICE("null") : from);
@@ -214,7 +235,7 @@ publish_meta(struct hub *h, struct slice from, struct slice room,
 		to = put(to, room);
 	}
 	to = put(to, SLICE(",\"ts\":"));
-	to = put_number(to, h->wall.ms, 10);
+	to = number_put(to, h->wall.ms, 10);
 	*to++ = '}';
 	b->wpos = (size_t)(to - b->data);
 	return (buf_unread(b));
@@ -232,6 +253,23 @@ answer_count(struct hub *h, const struct bus_envelope *q, uint32_t got)
 		return;
 	e.slots[(q->from - 1) / 64] = UINT64_C(1) << ((q->from - 1) % 64);
 	(void)h->ports.bus_send(h->ports.host, &e);
+}
+
+/* A question of another worker: our part of it. */
+static void
+ask_in(struct hub *h, const struct conf_namespace *ns,
+    const struct bus_envelope *e, const struct audience *audience,
+    struct publication *p)
+{
+	static const uint64_t nobody[2];
+	struct ask *a = ask_branch(h, e);
+
+	if (a == NULL)
+		return;		/* it is told after its time */
+	p->asks = true;
+	p->ask_id = ask_id(a);
+	(void)fanout_ask(h, ns, audience, p, a);
+	ask_put(&a, nobody, NULL);
 }
 
 static void
@@ -264,6 +302,8 @@ publish_in(struct hub *h, const struct bus_envelope *e)
 	ns = conf_namespace_find(h->conf, e->nsp);
 	if (ns != NULL && (e->flags & BUS_WATCHERS) != 0)
 		to_watchers(h, ns, e, &p);
+	else if (ns != NULL && (e->flags & BUS_WANT_ANSWERS) != 0)
+		ask_in(h, ns, e, &a, &p);
 	else if (ns != NULL)
 		got = fanout_audience(h, ns, &a, &p);
 	if (e->sent_us != 0 && h->now.us > e->sent_us)
@@ -288,6 +328,10 @@ hub_bus_frame(struct hub *h, struct slice frame)
 		break;
 	case BUS_COUNT:
 		pending_count(h, e.ref, e.from, e.count);
+		break;
+	case BUS_ANSWERS:
+	case BUS_ANSWERS_END:
+		ask_bus(h, &e);
 		break;
 	case BUS_RECOVER_ASK:
 	case BUS_RECOVER_NONE:

@@ -27,13 +27,18 @@ uint32_t publish_room(struct hub *, const struct conf_namespace *,
 /* To any audience, on behalf of a back end. */
 uint32_t publish_audience(struct hub *, const struct conf_namespace *,
 	    const struct audience *, const struct publication *);
+/* The same as a question: bits are the workers that were asked too. */
+uint32_t publish_ask(struct hub *, const struct conf_namespace *,
+	    const struct audience *, const struct publication *, struct ask *,
+	    uint64_t bits[2]);
 
 /* The other workers that may have some of this audience. */
 void	publish_workers(struct hub *, const struct conf_namespace *,
 	    const struct audience *, uint64_t bits[2]);
 
-/* {"id":..,"from":..,"room"?:..,"ts":..} in the hub's scratch; id is the part
- * between its quotes.  from and room are raw JSON. */
+/* {"id":..,"from":..,"room"?:..,"ts":..} in the hub's scratch; *id is the part
+ * between its quotes: as given (needs no escapes), or, when that is empty, a
+ * new one.  from and room are raw JSON. */
 struct slice publish_meta(struct hub *, struct slice from, struct slice room,
 	    struct slice *id);
 

@@ -299,6 +299,18 @@ is_event(struct slice text, const struct conf_namespace *ns, unsigned *n)
 	    memcmp(text.p + i, ns->name, len) == 0);
 }
 
+/* It asked for an answer, which nobody waits for any more: not again. */
+static bool
+asks(struct slice text, const struct conf_namespace *ns)
+{
+	const uint8_t *p = memchr(text.p, '-', text.p[1] == '5' ? text.n : 0);
+	size_t i = p == NULL ? 2 : (size_t)(p - text.p) + 1;
+
+	if (ns->name_len > 1)
+		i += ns->name_len + 1;
+	return (i < text.n && text.p[i] != '[');
+}
+
 /* Its last element is that string. */
 static bool
 has_offset(struct slice text, struct slice offset)
@@ -321,7 +333,8 @@ missed_text(struct missed *m, struct slice text)
 	m->seen++;
 	if (has_offset(text, m->offset))
 		m->found = m->seen;
-	m->take = m->to != NULL && m->seen > m->skip;
+	m->take = m->to != NULL && m->seen > m->skip &&
+	    !asks(text, m->r->session->ns);
 	if (m->take)
 		recover_record(m->to, 't', text);
 }

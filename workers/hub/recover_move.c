@@ -545,6 +545,8 @@ recover_bus(struct hub *h, const struct bus_envelope *q)
 	case BUS_COUNT:
 	case BUS_DISCONNECT:
 	case BUS_ROOMS:
+	case BUS_ANSWERS:
+	case BUS_ANSWERS_END:
 	default:
 		break;
 	}

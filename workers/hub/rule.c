@@ -426,6 +426,20 @@ rule_connect(struct session *s, struct slice auth)
 	(void)fanout_session(s->hub, s, &w.p);
 }
 
+void
+rule_answer(struct session *s, const uint64_t *id, struct slice args,
+    const struct slice *attachments, unsigned n)
+{
+	struct inbound in = { .event = SLICE("\"ack\"") };
+
+	counter_add(COUNTER_acks_in, 1);
+	if (id != NULL && ask_answer(s, *id, args, attachments, n))
+		return;
+	counter_add(COUNTER_acks_unknown, 1);
+	if (!limit_message(s, &in))
+		return;		/* it has been told */
+}
+
 /* --- joining -------------------------------------------------------------- */
 
 /* The claim is this string, or an array that has it. */

@@ -41,6 +41,11 @@ void	rule_event(struct session *, const struct inbound *);
  * has one.  auth: the object of its CONNECT; empty: none. */
 void	rule_connect(struct session *, struct slice auth);
 
+/* An acknowledgement, by its id (NULL: it has none).  One that nobody asked
+ * for, or not any more, is charged as a message. */
+void	rule_answer(struct session *, const uint64_t *id, struct slice args,
+	    const struct slice *attachments, unsigned n);
+
 /* May this session join the room?  REFUSED_NONE: yes. */
 enum refused rule_join(const struct session *, struct slice room);
 

@@ -206,8 +206,10 @@ session_free(struct session **sp)
 	CHECK_MAGIC(s, SESSION_MAGIC);
 	*sp = NULL;
 	leave_channels(s);
-	if (s->client != NULL)
+	if (s->client != NULL) {
+		ask_left(s);
 		end(s);
+	}
 	if (s->recover != NULL)
 		recover_forget(s);
 	sid_remove(h, s);
@@ -238,6 +240,7 @@ session_park(struct session *s)
 		presence_room_leave(s, m);
 		m->presence = PRESENCE_UNTRACKED;
 	}
+	ask_left(s);
 	end(s);
 	s->client = NULL;
 }

@@ -117,6 +117,7 @@ static struct sio_event
 sio_of(const struct publication *p)
 {
 	return ((struct sio_event){ .nsp = p->nsp, .event = p->event,
+	    .has_id = p->asks, .id = p->ask_id,
 	    .args = p->args, .meta = p->meta, .offset = p->offset,
 	    .nattach = p->nattach });
 }
@@ -125,7 +126,8 @@ static struct raw_event
 raw_of(const struct publication *p)
 {
 	return ((struct raw_event){ .event = p->event, .args = p->args,
-	    .first = first_of(p), .meta = p->meta });
+	    .first = first_of(p), .meta = p->meta, .has_id = p->asks,
+	    .id = p->ask_id });
 }
 
 static size_t

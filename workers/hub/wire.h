@@ -44,6 +44,13 @@ wire_is_engineio(enum wire w)
 	return (w == WIRE_EIO || w == WIRE_EIO_B64 || w == WIRE_EIO_POLL);
 }
 
+/* Can such a client acknowledge an event? */
+static inline bool
+wire_answers(enum wire w)
+{
+	return (wire_is_socketio(w) || w == WIRE_ENVELOPE);
+}
+
 struct publication {
 	struct slice	 nsp;		/* with its slash */
 	struct slice	 event;		/* raw JSON string */
@@ -58,6 +65,8 @@ struct publication {
 					 * args count them */
 	unsigned	 nattach;
 	bool		 is_volatile;	/* not for those who are behind */
+	bool		 asks;		/* receivers acknowledge it */
+	uint64_t	 ask_id;	/* ... by this id; see ask.h */
 	uint64_t	 sent_us;	/* CLOCK_MONOTONIC, 0: unknown */
 };
 

@@ -4,6 +4,7 @@
  */
 #include "base/digest.h"
 #include "hub/api.h"
+#include "worker/conn.h"
 #include "worker/request.h"
 #include "worker/worker.h"
 
@@ -205,16 +206,53 @@ void
 api_body(struct request *rq, struct slice body)
 {
 	struct buf *b = &rq->w->body;
+	struct ask *later = NULL;
 	int status;
 
 	buf_reset(b);
 	if (rq->match.route == ROUTE_BATCH)
 		status = api_batch(rq->w->hub, body, b);
 	else if (rq->match.route == ROUTE_PUBLISH)
-		status = api_publish(rq->w->hub, body, b);
+		status = api_publish(rq->w->hub, body, rq->c, b, &later);
 	else
 		status = api_members(rq, body, b);
+	if (later != NULL) {	/* the clients are being asked */
+		rq->c->asking = true;
+		rq->c->ask = later;
+		request_hold(rq);
+		return;
+	}
 	if (status >= 400)
 		counter_add(COUNTER_api_failures, 1);
-	request_reply(rq, status, "application/json", buf_unread(b), NULL);
+	request_reply(rq, status, "application/json", buf_unread(b),
+	    status == 503 ? "Retry-After: 1\r\n" : NULL);
+}
+
+void
+api_answered(void *worker, void *conn, struct slice body)
+{
+	struct worker *w = worker;
+	struct conn *c = conn;
+
+	MUST(c->w == w && c->asking);
+	c->asking = false;
+	c->ask = NULL;
+	if (w->mode != WORKER_SERVING)
+		c->keep = false;
+	if (body.n != 0) {
+		request_answer_bytes(c, 200, "application/json", body);
+		return;
+	}
+	counter_add(COUNTER_api_failures, 1);
+	buf_reset(&w->body);
+	api_error(&w->body, "internal", "out of memory");
+	request_answer_bytes(c, 503, "application/json",
+	    buf_unread(&w->body));
+}
+
+void
+api_conn_gone(struct conn *c)
+{
+	c->asking = false;
+	ask_forget(&c->ask);
 }

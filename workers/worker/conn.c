@@ -333,7 +333,10 @@ conn_part(struct conn *c)
 		conn_part_ws(c);
 		break;
 	case CONN_HTTP:
-		polling_conn_gone(c);
+		if (c->asking)
+			api_conn_gone(c);
+		else
+			polling_conn_gone(c);
 		conn_tail_free(c);
 		http_body_free(&c->body);
 		if (c->abort || c->outq.n == 0) {

@@ -24,6 +24,7 @@
 #include "sys/loop.h"
 #include "worker/host.h"
 
+struct ask;
 struct client;
 struct http_body;
 struct poller;
@@ -76,6 +77,8 @@ struct conn {			/* zeroed by the slab; on a cache line */
 					  * requests, its candidate, or its
 					  * WebSocket */
 		struct tunnel	*tunnel; /* TUNNEL */
+		struct ask	*ask;	/* HTTP, asking: its response is the
+					 * clients' answers */
 	};
 	struct worker	*w;
 	LIST_ENTRY(conn) link;		/* of the worker's connections */
@@ -94,6 +97,7 @@ struct conn {			/* zeroed by the slab; on a cache line */
 	bool		 held : 1;	/* HTTP: a response comes later */
 	bool		 keep : 1;	/* held: then the connection stays */
 	bool		 asked : 1;	/* held: the client wanted it to */
+	bool		 asking : 1;	/* held: for ask */
 	uint32_t	 address_node;	/* of its address, while counted */
 	uint32_t	 since_us;	/* low bits of the time of accept */
 };

@@ -156,20 +156,49 @@ request_hold(struct request *rq)
 	c->deadline.us = UINT64_MAX;	/* its session has deadlines */
 }
 
-/* The head in w->text, then n bytes of body: by reference, or coded. */
+/* The head of a response that was held; false: the connection ends. */
 static bool
-request_say(struct conn *c, struct outq *body, size_t n,
-    const struct slice *coded)
+request_answer_head(struct conn *c, int status, const char *type,
+    const char *lines, size_t n)
 {
-	struct out *o = c->w->out;
+	struct worker *w = c->w;
 
-	if (!out_bytes(o, &c->outq, buf_unread(&c->w->text)))
+	MUST(c->held);
+	c->held = false;
+	if (w->mode == WORKER_STOPPING)
+		c->keep = false;
+	buf_reset(&w->text);
+	http_encode_head(&w->text, status, w->wall.ms / 1000, c->keep, type,
+	    (int64_t)n, lines);
+	request_count(status);
+	if (!w->text.oom &&
+	    out_bytes(w->out, &c->outq, buf_unread(&w->text)))
+		return (true);
+	conn_abort(c, REASON_memory);
+	return (false);
+}
+
+static void
+request_answer_end(struct conn *c, int status, bool queued)
+{
+	if (!queued) {
+		conn_abort(c, REASON_memory);
+		return;
+	}
+	if (!c->keep)
+		c->half = c->asked;
+	request_replied(c, status, c->keep);
+	conn_later(c, CONN_LATER_READ);	/* what came behind it */
+}
+
+/* What was coded stands for n bytes of the queue. */
+static bool
+request_say_coded(struct conn *c, struct outq *body, size_t n,
+    struct slice coded)
+{
+	if (!out_bytes(c->w->out, &c->outq, coded))
 		return (false);
-	if (coded == NULL)
-		return (outq_move(o, body, &c->outq, n));
-	if (!out_bytes(o, &c->outq, *coded))
-		return (false);
-	outq_sent(o, body, n);
+	outq_sent(c->w->out, body, n);
 	return (true);
 }
 
@@ -179,30 +208,26 @@ request_answer(struct conn *c, int status, const char *type,
 {
 	struct worker *w = c->w;
 	struct slice s = { NULL, n };
-	bool coded;
+	bool coded = coded_queue(w->coded, wish, body, n, &s);
 
-	MUST(c->held);
-	c->held = false;
-	if (w->mode == WORKER_STOPPING)
-		c->keep = false;
-	coded = coded_queue(w->coded, wish, body, n, &s);
 	if (coded)
 		lines = request_lines(w, lines,
 		    coded_lines((enum coding)wish.coding));
 	else if (coded_eligible(w->coded, wish, n))
 		lines = request_lines(w, lines, CODED_VARY);
-	buf_reset(&w->text);
-	http_encode_head(&w->text, status, w->wall.ms / 1000, c->keep, type,
-	    (int64_t)s.n, lines);
-	request_count(status);
-	if (w->text.oom || !request_say(c, body, n, coded ? &s : NULL)) {
-		conn_abort(c, REASON_memory);
-		return;
-	}
-	if (!c->keep)
-		c->half = c->asked;
-	request_replied(c, status, c->keep);
-	conn_later(c, CONN_LATER_READ);	/* what came behind it */
+	if (request_answer_head(c, status, type, lines, s.n))
+		request_answer_end(c, status, coded ?
+		    request_say_coded(c, body, n, s) :
+		    outq_move(w->out, body, &c->outq, n));
+}
+
+void
+request_answer_bytes(struct conn *c, int status, const char *type,
+    struct slice body)
+{
+	if (request_answer_head(c, status, type, NULL, body.n))
+		request_answer_end(c, status, out_bytes(c->w->out, &c->outq,
+		    body));
 }
 
 void

@@ -58,6 +58,10 @@ void	request_hold(struct request *);
 void	request_answer(struct conn *, int status, const char *type,
 	    const char *lines, struct coded_wish, struct outq *, size_t n);
 
+/* Now: these bytes are the body. */
+void	request_answer_bytes(struct conn *, int status, const char *type,
+	    struct slice body);
+
 /* Handlers: transport.c, upgrade.c, status.c, api_http.c */
 void	transport_serve(struct request *);
 void	upgrade_plain(struct request *);
@@ -68,5 +72,8 @@ void	demo_serve(struct request *);
 void	api_head(struct request *);
 void	api_presence_get(struct request *);
 void	api_body(struct request *, struct slice body);
+/* hub_ports.answered; the connection that waits for it is closing. */
+void	api_answered(void *worker, void *conn, struct slice body);
+void	api_conn_gone(struct conn *);
 
 #endif

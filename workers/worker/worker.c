@@ -28,6 +28,7 @@
 #include "worker/demo.h"
 #include "worker/handover.h"
 #include "worker/polling.h"
+#include "worker/request.h"
 
 #define WORKER_ORPHAN_MS	2000	/* the master has gone: be quick */
 
@@ -158,8 +159,10 @@ worker_stop(struct worker *w, enum worker_mode mode, uint64_t ms)
 	w->stop_at = mono_add_ms(w->now, ms);
 	w->drain_from = w->now;
 	w->drain_all = w->nconns;
-	if (mode == WORKER_STOPPING)
+	if (mode == WORKER_STOPPING) {
+		hub_leave(w->hub);
 		worker_close_all(w, REASON_shutdown);
+	}
 }
 
 /* DRAINING: as many as are due by now, evenly until stop_at. */
@@ -174,15 +177,17 @@ worker_drain_some(struct worker *w)
 	gone_us = w->now.us - w->drain_from.us;
 	due = gone_us >= all_us ? SIZE_MAX :
 	    (size_t)(w->drain_all * gone_us / all_us);
+	if (due == SIZE_MAX)
+		hub_leave(w->hub);
 	LIST_FOREACH(c, &w->conns, link) {
 		if (w->drain_told >= due)
 			break;
 		if (c->parting || c->state >= CONN_TUNNEL)
 			continue;
-		if (c->state == CONN_HTTP && !c->idle && !c->held &&
-		    due != SIZE_MAX)
+		if (c->state == CONN_HTTP && !c->idle &&
+		    (!c->held || c->asking) && due != SIZE_MAX)
 			continue;	/* a request is on its way */
-		if (c->held)
+		if (c->held && !c->asking)
 			polling_conn_close(c, REASON_restart);
 		else
 			conn_close(c, REASON_restart);
@@ -368,6 +373,7 @@ worker_open_hub(struct worker *w)
 			.rearm = worker_port_rearm,
 			.bus_send = worker_port_bus_send,
 			.flush = worker_port_flush,
+			.answered = api_answered,
 			.random = worker_port_random },
 	};
 	const struct bus_port_calls up = { .arg = w, .frame = worker_bus_frame,

@@ -1,0 +1,347 @@
+/*
+ * Publishing for back ends; see api.h.  Called by the worker with the body of
+ * a request whose key was checked.
+ */
+#include "base/digest.h"
+#include "hub/api_int.h"
+#include "hub/ask.h"
+#include "hub/publish.h"
+#include "proto/json.h"
+#include "proto/sio.h"
+#include "shm/once.h"
+
+#define BATCH_MAX_ITEMS	1000
+
+/* One publication as the body describes it; slices into the body, names into
+ * to.arena. */
+struct order {
+	struct api_order to;
+	struct slice	 event;		/* raw */
+	struct slice	 args;
+	struct slice	 first;
+	bool		 is_volatile, ack, meta;
+	uint64_t	 timeout_ms;
+	struct slice	 id;		/* empty: none given */
+	struct slice	 attachments[BUS_ATTACHMENTS_MAX];
+	unsigned	 nattach;
+};
+
+/* The elements between the brackets of an array. */
+static struct slice
+inner(struct slice array)
+{
+	struct slice in = slice_of(array.p + 1, array.n - 2);
+
+	while (in.n != 0 && strchr(" \t\r\n", in.p[0]) != NULL)
+		in = slice_from(in, 1);
+	return (in);
+}
+
+static bool
+read_args(struct order *o, struct slice body)
+{
+	struct slice data = { NULL, 0 }, args = { NULL, 0 };
+	bool has_data = json_get(body, SLICE("data"), &data);
+	bool has_args = json_get(body, SLICE("args"), &args);
+
+	if (has_data && has_args)
+		return (api_order_bad(&o->to, "bad_request",
+		    "data or args, not both"));
+	if (has_args && json_type(args) != JSON_ARRAY)
+		return (api_order_bad(&o->to, "bad_request",
+		    "args must be an array"));
+	o->args = has_args ? inner(args) : data;
+	o->first = has_args ? slice_of(NULL, 0) : data;
+	return (true);
+}
+
+static bool
+read_event(struct order *o, struct slice body)
+{
+	struct slice v;
+
+	if (!json_get(body, SLICE("event"), &v) ||
+	    json_type(v) != JSON_STRING || v.n < 3 || v.n > 258)
+		return (api_order_bad(&o->to, "bad_request",
+		    "event must be a string of 1..256 bytes"));
+	o->event = v;
+	return (true);
+}
+
+/* true or false; def when absent. */
+static bool
+read_flag(struct order *o, struct slice body, struct slice name, bool def,
+    bool *flag)
+{
+	struct slice v;
+
+	*flag = def;
+	if (!json_get(body, name, &v))
+		return (true);
+	*flag = json_type(v) == JSON_TRUE;
+	return (*flag || json_type(v) == JSON_FALSE ||
+	    api_order_bad(&o->to, "bad_request",
+	    "volatile, ack and meta are true or false"));
+}
+
+static bool
+read_flags(struct order *o, struct slice body)
+{
+	return (read_flag(o, body, SLICE("volatile"), false,
+	    &o->is_volatile) &&
+	    read_flag(o, body, SLICE("ack"), false, &o->ack) &&
+	    read_flag(o, body, SLICE("meta"), true, &o->meta));
+}
+
+static bool
+read_timeout(struct order *o, struct slice body)
+{
+	struct slice v;
+	int64_t ms;
+
+	o->timeout_ms = ASK_TIMEOUT_MS;
+	if (!json_get(body, SLICE("timeout"), &v))
+		return (true);
+	if (!o->ack)
+		return (api_order_bad(&o->to, "bad_request",
+		    "timeout is for publications with ack"));
+	if (json_type(v) != JSON_NUMBER || !json_int(v, &ms) || ms < 1 ||
+	    ms > ASK_TIMEOUT_MAX)
+		return (api_order_bad(&o->to, "bad_request",
+		    "timeout is 1..60000 milliseconds"));
+	o->timeout_ms = (uint64_t)ms;
+	return (true);
+}
+
+/* As it stands between its quotes: it goes into JSON and logs as it is. */
+static bool
+read_id(struct order *o, struct slice body)
+{
+	struct slice v;
+	size_t i;
+
+	if (!json_get(body, SLICE("id"), &v))
+		return (true);
+	if (json_type(v) != JSON_STRING || v.n < 3 || v.n > 2 + ASK_ID_BYTES)
+		goto bad;
+	o->id = slice_of(v.p + 1, v.n - 2);
+	for (i = 0; i < o->id.n; i++)
+		if (o->id.p[i] <= ' ' || o->id.p[i] > '~' ||
+		    o->id.p[i] == '\\')
+			goto bad;
+	return (true);
+bad:
+	return (api_order_bad(&o->to, "bad_request",
+	    "id is 1..64 characters of printable ASCII without \" and \\"));
+}
+
+static bool
+add_attachment(struct order *o, struct slice raw)
+{
+	struct buf *b = &o->to.arena;	/* as large as the body */
+	uint8_t *to = b->data + b->wpos;
+	ssize_t n = -1;
+
+	if (json_type(raw) == JSON_STRING)
+		n = json_unescape(raw, to);
+	if (n >= 0)
+		n = digest_base64_decode(slice_of(to, (size_t)n), to);
+	if (n < 0)
+		return (api_order_bad(&o->to, "bad_request",
+		    "attachments are strings of base64"));
+	if (o->nattach == BUS_ATTACHMENTS_MAX)
+		return (api_order_bad(&o->to, "bad_request",
+		    "more than 10 attachments"));
+	o->attachments[o->nattach++] = slice_of(to, (size_t)n);
+	b->wpos += (size_t)n;
+	return (true);
+}
+
+static bool
+read_attachments(struct order *o, struct slice body)
+{
+	struct slice v, key, element;
+	struct json_iter it;
+
+	if (!json_get(body, SLICE("attachments"), &v))
+		return (true);
+	if (json_type(v) != JSON_ARRAY || !json_enter(v, &it))
+		return (api_order_bad(&o->to, "bad_request",
+		    "attachments must be an array"));
+	while (json_next(&it, &key, &element))
+		if (!add_attachment(o, element))
+			return (false);
+	return (sio_placeholders(o->args, o->nattach) ||
+	    api_order_bad(&o->to, "bad_request",
+	    "a placeholder names an attachment that is not there"));
+}
+
+/* --- publishing ------------------------------------------------------------ */
+
+/* What the answer says at once. */
+static void
+put_id(struct buf *out, struct slice id, const char *more)
+{
+	buf_str(out, "{\"id\":\"");
+	buf_slice(out, id);
+	buf_str(out, "\"");
+	buf_str(out, more);
+	buf_byte(out, '}');
+}
+
+/* Has the same id been published in this namespace? */
+static bool
+is_known(struct hub *h, const struct order *o)
+{
+	uint8_t name[4 + ASK_ID_BYTES];
+	uint32_t ns = o->to.ns->index;
+
+	if (o->id.n == 0)
+		return (false);
+	memcpy(name, &ns, sizeof ns);
+	memcpy(name + sizeof ns, o->id.p, o->id.n);
+	return (once_claim(h->segment, slice_of(name, sizeof ns + o->id.n),
+	    h->now) == ONCE_AGAIN);
+}
+
+static struct publication
+publication_of(struct hub *h, const struct order *o, struct slice *id)
+{
+	struct publication p = {
+		.nsp = slice_of(o->to.ns->name, o->to.ns->name_len),
+		.event = o->event, .args = o->args, .first = o->first,
+		.is_volatile = o->is_volatile,
+		.attachments = o->attachments, .nattach = o->nattach,
+		.sent_us = h->now.us,
+	};
+	struct slice meta;
+
+	*id = o->id;
+	meta = publish_meta(h, slice_of(NULL, 0), slice_of(NULL, 0), id);
+	if (o->meta)
+		p.meta = meta;
+	return (p);
+}
+
+/* *later: the clients are being asked; else the answer is in out. */
+static bool
+publish(struct hub *h, struct order *o, void *asker, struct buf *out,
+    struct ask **later)
+{
+	struct slice id;
+	struct publication p = publication_of(h, o, &id);
+	struct ask *a = NULL;
+	uint64_t bits[2];
+
+	if (o->ack && (a = ask_new(h, asker, id, o->timeout_ms)) == NULL)
+		return (api_order_bad(&o->to, "unavailable",
+		    "too many publications wait for acknowledgements"));
+	if (is_known(h, o)) {
+		ask_forget(&a);
+		counter_add(COUNTER_api_duplicates, 1);
+		put_id(out, id, ",\"duplicate\":true");
+		return (true);
+	}
+	counter_add(COUNTER_api_publishes, 1);
+	if (a == NULL) {
+		(void)publish_audience(h, o->to.ns, &o->to.to, &p);
+		put_id(out, id, "");
+		return (true);
+	}
+	p.asks = true;
+	p.ask_id = ask_id(a);
+	(void)publish_ask(h, o->to.ns, &o->to.to, &p, a, bits);
+	ask_put(&a, bits, out);
+	*later = a;
+	return (true);
+}
+
+static const struct slice members[] = {
+	SLICE("namespace"), SLICE("event"), SLICE("data"), SLICE("args"),
+	SLICE("attachments"), SLICE("room"), SLICE("rooms"), SLICE("user"),
+	SLICE("users"), SLICE("sid"), SLICE("except"), SLICE("volatile"),
+	SLICE("meta"), SLICE("id"), SLICE("ack"), SLICE("timeout"),
+};
+
+static bool
+read_order(struct order *o, struct hub *h, struct slice body)
+{
+	return (api_order_init(&o->to, body) &&
+	    api_order_known(&o->to, body, members, nitems(members)) &&
+	    api_order_namespace(&o->to, h, body) && read_event(o, body) &&
+	    read_args(o, body) && read_flags(o, body) &&
+	    read_timeout(o, body) && read_id(o, body) &&
+	    read_attachments(o, body) && api_order_audience(&o->to, body));
+}
+
+/* One object of a body that is known to be valid JSON; later: NULL in a
+ * batch, whose answers are all given at once. */
+static int
+publish_one(struct hub *h, struct slice body, void *asker, struct buf *out,
+    struct ask **later)
+{
+	static struct order o;	/* 4 KiB of lists; one at a time */
+	bool ok;
+	int status;
+
+	memset(&o, 0, sizeof o);
+	ok = read_order(&o, h, body);
+	if (ok && o.ack && later == NULL)
+		ok = api_order_bad(&o.to, "bad_request",
+		    "ack is not for publications of a batch");
+	if (ok)
+		ok = publish(h, &o, asker, out, later);
+	status = api_order_end(&o.to, ok, out);
+	return (later != NULL && *later != NULL ? 0 : status);
+}
+
+int
+api_publish(struct hub *h, struct slice body, void *asker, struct buf *out,
+    struct ask **later)
+{
+	struct slice v;
+
+	*later = NULL;
+	if (json_value(body, &v) != (ssize_t)body.n) {
+		api_error(out, "bad_request", "the body is not valid JSON");
+		return (400);
+	}
+	return (publish_one(h, v, asker, out, later));
+}
+
+/* {"publish":[{...},...]} or the array alone: an answer for each, in order. */
+int
+api_batch(struct hub *h, struct slice body, struct buf *out)
+{
+	struct slice v, key, item;
+	struct json_iter it, ahead;
+	unsigned n = 0;
+
+	if (json_value(body, &v) != (ssize_t)body.n) {
+		api_error(out, "bad_request", "the body is not valid JSON");
+		return (400);
+	}
+	if (json_type(v) == JSON_OBJECT &&
+	    !json_get(v, SLICE("publish"), &v))
+		v = slice_of(NULL, 0);
+	if (json_type(v) != JSON_ARRAY || !json_enter(v, &it)) {
+		api_error(out, "bad_request",
+		    "an array of publications, or {\"publish\":[...]}");
+		return (400);
+	}
+	for (ahead = it; json_next(&ahead, &key, &item);)
+		n++;
+	if (n > BATCH_MAX_ITEMS) {
+		api_error(out, "too_large",
+		    "more than 1000 in one batch; nothing was published");
+		return (413);
+	}
+	buf_str(out, "{\"results\":[");
+	for (n = 0; json_next(&it, &key, &item); n++) {
+		if (n != 0)
+			buf_byte(out, ',');
+		(void)publish_one(h, item, NULL, out, NULL);
+	}
+	buf_str(out, "]}");
+	return (200);
+}

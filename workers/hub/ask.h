@@ -1,0 +1,81 @@
+/*
+ * Publications that ask: a back end publishes an event and wants to know what
+ * the clients' acknowledgements said.  One question has a part on the worker
+ * that the back end asked and one on each other worker that has receivers;
+ * every part knows which of its clients have not answered.
+ *
+ *	back end ─► api ─► home ──event,id──► clients here ──ack,id──┐
+ *	    ▲               │ ▲ ◄────────────────────────────────────┘
+ *	    └── answers ────┘ └── BUS_ANSWERS ── branch ◄─► clients there
+ *
+ * A question ends when all have answered or left, or its time is over; what
+ * has come until then is the answer.  Bounded in number, clients and bytes.
+ */
+#ifndef HUB_ASK_H
+#define HUB_ASK_H
+
+#include <sys/queue.h>
+
+#include "hub/api.h"
+#include "hub/session.h"
+
+#define ASK_MAX		1024		/* questions of one worker at once */
+#define ASK_CLIENTS_MAX	200000		/* asked and not answered, of all */
+#define ASK_BYTES_MAX	(8u << 20)	/* answers to one question */
+#define ASK_BYTES_ALL	(64u << 20)	/* ... and to all of them */
+#define ASK_TIMEOUT_MS	5000		/* when the back end names none */
+#define ASK_TIMEOUT_MAX	60000
+#define ASK_ID_BYTES	64		/* of the publication */
+
+struct ask;
+struct asked;
+struct bus_envelope;
+struct buf;
+struct client;
+
+struct ask_table {
+	struct ask	*by_index[ASK_MAX];
+	uint32_t	 count;
+	uint32_t	 next;		/* ids are unlike their predecessors */
+	uint32_t	 clients;	/* that have not answered */
+	size_t		 bytes;		/* of answers held */
+	uint64_t	 due_us;	/* no question ends before */
+};
+void	ask_fini(struct hub *);
+
+/*
+ * A question of a back end; asker: what ports.answered() is told.  Then it is
+ * published (the id goes with it), then ask_put().  NULL: too many are open,
+ * or no memory.
+ */
+struct ask *ask_new(struct hub *, void *asker, struct slice id,
+	    uint64_t timeout_ms) MUST_USE;
+/* The part of a question that came with this envelope. */
+struct ask *ask_branch(struct hub *, const struct bus_envelope *) MUST_USE;
+/* What the clients are to answer to, as an ack id. */
+uint64_t ask_id(const struct ask *);
+uint32_t ask_ref(const struct ask *);	/* ... and the other workers */
+uint64_t ask_timeout_ms(const struct ask *);
+/* The event was queued for this session, which has a client. */
+void	ask_expect(struct ask *, struct session *);
+/*
+ * It has been published, and sent to the workers in bits.  A home that needs
+ * to wait for nobody is answered at once: its answer is appended to now and
+ * *ap cleared.  A branch (now is NULL) is always cleared.
+ */
+void	ask_put(struct ask **ap, const uint64_t bits[2], struct buf *now);
+
+/* A client's acknowledgement; false: nobody asked it. */
+bool	ask_answer(struct session *, uint64_t id, struct slice args,
+	    const struct slice *attachments, unsigned n);
+/* The session ends, or is parked; its client is still known. */
+void	ask_left(struct session *);
+
+/* From the bus; the clock; the stream to the relay broke. */
+void	ask_bus(struct hub *, const struct bus_envelope *);
+void	ask_tick(struct hub *);
+void	ask_lost(struct hub *);
+/* The worker goes: all are told what is there. */
+void	ask_leave(struct hub *);
+
+#endif
