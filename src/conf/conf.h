@@ -24,6 +24,7 @@ struct conf_listen {
 	char		*certificate;	/* PEM file paths; set iff tls */
 	char		*key;
 	unsigned	 mode;		/* unix: permission bits, 0660 */
+	bool		 status;	/* /metrics, /health, ... are there */
 	int		 line;
 };
 
@@ -50,6 +51,25 @@ struct conf_cors {
 	size_t		 nexposed;
 	bool		 credentials;
 	uint64_t	 max_age_ms;	/* 0: not told */
+};
+
+/* --- cookies ------------------------------------------------------------ */
+
+enum conf_same_site {
+	CONF_SAME_SITE_LAX, CONF_SAME_SITE_STRICT, CONF_SAME_SITE_NONE
+};
+enum conf_secure {
+	CONF_SECURE_AUTO,	/* as the connection is */
+	CONF_SECURE_TRUE, CONF_SECURE_FALSE
+};
+
+/* What a session over polling is given for balancers; off without a name. */
+struct conf_cookie {
+	char		*name;		/* a token, or "" */
+	char		*path;
+	enum conf_same_site same_site;
+	enum conf_secure secure;
+	uint64_t	 max_age_ms;	/* 0: as long as the browser runs */
 };
 
 /* --- keys --------------------------------------------------------------- */
@@ -293,6 +313,7 @@ struct conf {
 	char		*socketio_path;	/* "/socket.io", no slash at its end */
 	bool		 http_compression;	/* of responses, */
 	uint64_t	 http_compression_threshold; /* from so many bytes */
+	struct conf_cookie cookie;
 	struct conf_cors cors;
 	char		*client_bundle;	/* directory; "" = none */
 	/* auth */

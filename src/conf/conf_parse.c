@@ -713,6 +713,20 @@ check_auth(struct parse *parse)
 			    conf->namespaces[i].name);
 }
 
+/* Browsers drop such a cookie. */
+static void
+check_cookie(struct parse *parse)
+{
+	const struct conf_cookie *k = &parse->p.conf->cookie;
+	struct conf_place at = { parse->p.src->file, parse->p.scan.given[
+	    conf_directive_find(CONF_SEC_SOCKETIO, SLICE("cookie_secure"))] };
+
+	if (k->same_site == CONF_SAME_SITE_NONE &&
+	    k->secure == CONF_SECURE_FALSE)
+		conf_diag(&parse->p.diags, at, "socketio: cookie_same_site = "
+		    "none needs cookie_secure");
+}
+
 static void
 build(struct parse *parse)
 {
@@ -730,6 +744,7 @@ build(struct parse *parse)
 	read_routes(parse);
 	check_algorithms(parse);
 	check_auth(parse);
+	check_cookie(parse);
 }
 
 struct conf *

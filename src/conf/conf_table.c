@@ -145,6 +145,8 @@ static const struct {
 	[CONF_TYPE_EVENTNAME]	= { "event name", false },
 	[CONF_TYPE_STRINGS]	= { "list", true },
 	[CONF_TYPE_TOKENS]	= { "list", true },
+	[CONF_TYPE_TOKEN]	= { "name", false },
+	[CONF_TYPE_COOKIEPATH]	= { "path", false },
 	[CONF_TYPE_ORIGINS]	= { "list", true },
 	[CONF_TYPE_ALGORITHMS]	= { "list", true },
 	[CONF_TYPE_SHA256]	= { "digest", false },

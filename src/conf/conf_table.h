@@ -40,6 +40,8 @@ enum conf_type {
 	CONF_TYPE_EVENTNAME,	/* char *, raw JSON string or NULL */
 	CONF_TYPE_STRINGS,	/* char ** and the size_t behind it */
 	CONF_TYPE_TOKENS,	/* the same; each an HTTP token */
+	CONF_TYPE_TOKEN,	/* char *, an HTTP token or empty */
+	CONF_TYPE_COOKIEPATH,	/* char *, the Path of a cookie */
 	CONF_TYPE_ORIGINS,	/* struct conf_origin * and a size_t */
 	CONF_TYPE_ALGORITHMS,	/* uint32_t, bits */
 	CONF_TYPE_SHA256,	/* uint8_t[32] */

@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "conf/conf_http.h"
 #include "conf/conf_origin.h"
 #include "conf/conf_rate.h"
 #include "conf/conf_rule.h"
@@ -436,18 +437,13 @@ set_strings(struct conf_parser *p, const struct conf_value *v, void *object)
 static void
 set_tokens(struct conf_parser *p, const struct conf_value *v, void *object)
 {
-	const char *text;
-
-	for (size_t i = 0; i < v->n; i++) {
-		text = v->tokens[i]->text;
-		if (text[strspn(text, "!#$%&'*+-.^_`|~0123456789"
-		    "abcdefghijklmnopqrstuvwxyz"
-		    "ABCDEFGHIJKLMNOPQRSTUVWXYZ")] != '\0') {
+	for (size_t i = 0; i < v->n; i++)
+		if (v->tokens[i]->text[0] != '\0' &&
+		    !conf_http_is_token(v->tokens[i]->text)) {
 			conf_value_bad(p, v, v->tokens[i], "has a character "
 			    "that names in HTTP do not have");
 			return;
 		}
-	}
 	set_strings(p, v, object);
 }
 
@@ -662,6 +658,9 @@ static const struct {
 	[CONF_TYPE_ENUM]       = { set_enum, dump_enum, NULL },
 	[CONF_TYPE_STRINGS]    = { set_strings, dump_strings, free_strings },
 	[CONF_TYPE_TOKENS]     = { set_tokens, dump_strings, free_strings },
+	[CONF_TYPE_TOKEN]      = { conf_set_token, dump_string, free_string },
+	[CONF_TYPE_COOKIEPATH] = { conf_set_cookie_path, dump_string,
+				   free_string },
 	[CONF_TYPE_ORIGINS]    = { set_origins, dump_origins, free_origins },
 	[CONF_TYPE_ALGORITHMS] = { set_bits, dump_bits, NULL },
 	[CONF_TYPE_SHA256]     = { set_sha256, dump_sha256, NULL },
@@ -685,7 +684,8 @@ static bool
 is_text(enum conf_type type)
 {
 	return (type == CONF_TYPE_STRING || type == CONF_TYPE_NAME ||
-	    type == CONF_TYPE_PATH || type == CONF_TYPE_SECRET);
+	    type == CONF_TYPE_PATH || type == CONF_TYPE_SECRET ||
+	    type == CONF_TYPE_TOKEN);
 }
 
 void

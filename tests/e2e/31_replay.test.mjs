@@ -91,7 +91,6 @@ const table = {
 	'broadcast-room': app,
 	'connect-error-middleware': app,
 	'forbidden-allowRequest': app,
-	'cookie-and-path': 'there is no cookie; paths are 20_engineio\'s',
 	'disconnect-by-server-close-websocket': api,
 	'disconnect-by-server-namespace-websocket': api,
 	'client-backoff': client,
@@ -112,6 +111,10 @@ const overPolling = {
 	    credentials = true }\n` },
 	'cors-off': { conf: any + ns('/') },
 	'cors-wildcard': { conf: any + ns('/') + 'cors { origins = {"*"} }\n' },
+	'cookie-and-path': { conf: ns('/') +
+	    'socketio { path = "/rt" cookie = "io" }\n',
+		/* a path without its slash is served, see 20_engineio */
+		skip: (e) => e.target.startsWith('/rt?') },
 	'binary-event-polling': { conf: ns('/',
 	    'event "bin" { to = sender meta = off as = "bin-back" }') },
 	'disconnect-by-client-polling': { conf: ns('/') },

@@ -236,6 +236,8 @@ accept_one(struct worker *w, struct listener *l)
 		counter_add(COUNTER_refused_memory, 1);
 		return (true);
 	}
+	c->secure = l->tls != NULL;
+	c->no_status = !l->status;
 	c->counted = true;
 	c->address_node = node;
 	return (true);
@@ -267,6 +269,7 @@ accept_open_one(struct worker *w, const struct heritage_listener *hl)
 	l->w = w;
 	l->io.fd = -1;
 	l->tcp = cl->addr.ss_family != AF_UNIX;
+	l->status = cl->status;
 	if (cl->tls) {
 		MUST(w->h->tls != NULL);
 		ht = &w->h->tls[hl->index];

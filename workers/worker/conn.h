@@ -98,6 +98,9 @@ struct conn {			/* zeroed by the slab; on a cache line */
 	bool		 keep : 1;	/* held: then the connection stays */
 	bool		 asked : 1;	/* held: the client wanted it to */
 	bool		 asking : 1;	/* held: for ask */
+	bool		 secure : 1;	/* over TLS, which may be another
+					 * worker's */
+	bool		 no_status : 1;	/* its listener has no health, metrics */
 	uint32_t	 address_node;	/* of its address, while counted */
 	uint32_t	 since_us;	/* low bits of the time of accept */
 };

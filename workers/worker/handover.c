@@ -30,7 +30,9 @@
 struct handover_head {
 	uint32_t	 magic;
 #define HANDOVER_HEAD	0x4a9d0001
-	uint16_t	 tunnel;	/* 1: it is one, counted elsewhere */
+	uint16_t	 flags;
+#define HANDOVER_SECURE	1		/* a tunnel: TLS, and counted, elsewhere */
+#define HANDOVER_NO_STATUS 2		/* as in struct conn */
 	uint16_t	 port;
 	uint8_t		 address[16];
 	uint32_t	 n;		/* bytes that follow */
@@ -183,7 +185,8 @@ handover_conn(struct handover_way *way, struct request *rq)
 {
 	struct conn *c = rq->c;
 	struct handover_head head = { .magic = HANDOVER_HEAD,
-		.tunnel = c->tls != NULL, .port = c->port,
+		.flags = (uint16_t)((c->secure ? HANDOVER_SECURE : 0) |
+		(c->no_status ? HANDOVER_NO_STATUS : 0)), .port = c->port,
 		.n = (uint32_t)rq->all.n, .since_us = c->since_us };
 	int fd, r = 0;
 
@@ -250,7 +253,9 @@ handover_take(struct worker *w, const struct handover_head *head, int fd)
 	memcpy(c->address, head->address, sizeof c->address);
 	c->port = head->port;
 	c->since_us = head->since_us;
-	if (!head->tunnel)
+	c->secure = (head->flags & HANDOVER_SECURE) != 0;
+	c->no_status = (head->flags & HANDOVER_NO_STATUS) != 0;
+	if (!c->secure)
 		accept_passed(c);
 	conn_given(c, head->n);
 }

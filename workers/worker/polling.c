@@ -13,6 +13,7 @@
 #include "shm/counters.h"
 #include "shm/segment.h"
 #include "worker/conn.h"
+#include "worker/cookie.h"
 #include "worker/polling_int.h"
 #include "worker/upgrade.h"
 #include "worker/worker.h"
@@ -138,6 +139,23 @@ poller_new(struct polling *all)
 	return (p);
 }
 
+/* The line of its cookie, beside those of CORS, in the first response. */
+static void
+poller_cookie(struct poller *p, struct request *rq)
+{
+	struct buf *b = &rq->w->lines;	/* poller_hold() has its own copy */
+
+	if (rq->w->conf->cookie.name[0] == '\0')
+		return;
+	buf_reset(b);
+	if (rq->lines != NULL)
+		buf_str(b, rq->lines);
+	cookie_line(b, &rq->w->conf->cookie, p->sid, rq->c->secure);
+	buf_byte(b, '\0');
+	if (!b->oom)
+		rq->lines = (const char *)b->data;
+}
+
 void
 polling_open(struct request *rq, const struct engineio *e)
 {
@@ -168,6 +186,7 @@ polling_open(struct request *rq, const struct engineio *e)
 	memcpy(p->sid, engine_sid(p->client), sizeof p->sid);
 	sids_insert(&all->sids, p);
 	polling_rearm(p);
+	poller_cookie(p, rq);
 	poller_hold(p, rq);
 }
 

@@ -25,6 +25,7 @@ static const struct route_row {
 	unsigned	 methods;	/* 1 << enum http_method */
 	const char	*allow;
 	void		(*serve)(struct request *);
+	bool		 status;	/* not on every listener */
 } route_rows[ROUTE__MAX] = {
 	[ROUTE_NONE]	   = { ANY, NULL, request_not_found },
 	[ROUTE_ENGINE]	   = { ANY, NULL, transport_serve },
@@ -35,11 +36,16 @@ static const struct route_row {
 	[ROUTE_DISCONNECT] = { POST, "Allow: POST\r\n", api_head },
 	[ROUTE_ROOMS]	   = { POST, "Allow: POST\r\n", api_head },
 	[ROUTE_PRESENCE]   = { GET, "Allow: GET, HEAD\r\n", api_presence_get },
-	[ROUTE_HEALTH]	   = { GET, "Allow: GET, HEAD\r\n", status_health },
-	[ROUTE_LIVE]	   = { GET, "Allow: GET, HEAD\r\n", status_probe },
-	[ROUTE_READY]	   = { GET, "Allow: GET, HEAD\r\n", status_probe },
-	[ROUTE_BOTH]	   = { GET, "Allow: GET, HEAD\r\n", status_probe },
-	[ROUTE_METRICS]	   = { GET, "Allow: GET, HEAD\r\n", status_metrics },
+	[ROUTE_HEALTH]	   = { GET, "Allow: GET, HEAD\r\n", status_health,
+				true },
+	[ROUTE_LIVE]	   = { GET, "Allow: GET, HEAD\r\n", status_probe,
+				true },
+	[ROUTE_READY]	   = { GET, "Allow: GET, HEAD\r\n", status_probe,
+				true },
+	[ROUTE_BOTH]	   = { GET, "Allow: GET, HEAD\r\n", status_probe,
+				true },
+	[ROUTE_METRICS]	   = { GET, "Allow: GET, HEAD\r\n", status_metrics,
+				true },
 	[ROUTE_DEMO]	   = { GET, "Allow: GET, HEAD\r\n", demo_serve },
 	[ROUTE_DEMO_MOVED] = { GET, "Allow: GET, HEAD\r\n", demo_serve },
 };
@@ -506,6 +512,8 @@ request_serve(struct request *rq)
 	 * that is not made: what follows it is not HTTP */
 	rq->keep_alive = rq->head.keep_alive && !rq->head.chunked &&
 	    rq->head.content_length <= 0 && !rq->head.upgrade_websocket;
+	if (row->status && rq->c->no_status)
+		row = &route_rows[ROUTE_NONE];
 	if (row->methods & 1u << rq->head.method) {
 		row->serve(rq);
 		return;

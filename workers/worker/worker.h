@@ -38,6 +38,7 @@ struct listener {
 	struct worker	*w;
 	struct tls_ctx	*tls;		/* NULL: plain */
 	bool		 tcp;		/* else a unix socket */
+	bool		 status;	/* health, metrics are answered */
 };
 
 enum worker_mode {

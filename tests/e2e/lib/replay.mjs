@@ -214,15 +214,20 @@ const sidOf = (e) => e.target.match(/[?&]sid=([^&]*)/)?.[1];
  * is a matter of moments, their order is not.
  */
 class Session {
-	constructor(d, sid) {
-		Object.assign(this, { d, sid, got: [], want: [], ended: false });
+	constructor(d, sid, path) {
+		Object.assign(this, { d, sid, path, got: [], want: [],
+			ended: false });
 		this.pump = this.poll();
 	}
 	async poll() {
 		for (;;) {
-			const r = await request(this.d.port, 'GET', `/socket.io/?${
+			const q = request(this.d.port, 'GET', `${this.path}?${
 			    'EIO=4&transport=polling'}&sid=${this.sid}`,
-			{ ms: 30000 }).catch((e) => ({ status: e.message }));
+			{ ms: 30000 });
+			this.sent = new Promise((ok) => {
+				q.req.once('finish', ok).once('close', ok);
+			});
+			const r = await q.catch((e) => ({ status: e.message }));
 			if (r.status !== 200) {
 				this.ended = r;
 				return;
@@ -230,10 +235,12 @@ class Session {
 			this.got.push(...r.body.split('\x1e'));
 		}
 	}
-	/* All that the capture has shown so far has come. */
-	reached(what) {
-		return until(() => this.got.length >= this.want.length ||
+	/* All that the capture has shown so far has come, and the next GET is
+	 * on its way: one worker takes connections in their order. */
+	async reached(what) {
+		await until(() => this.got.length >= this.want.length ||
 		    this.ended, `${what}: want ${this.want}, got ${this.got}`);
+		await this.sent;
 	}
 }
 
@@ -244,12 +251,14 @@ const replyHeaders = (h) => Object.fromEntries(Object.entries(h)
 /*
  * options
  *	session(n)	false: leave the n-th session of the capture out
+ *	skip(event)	true: leave this request out
  *	drop(packet)	true: the server's application sent it
  *	expect(text)	as above
  * Returns how many responses and packets were compared.
  */
 export async function replayPolling(d, fixture, {
-	session = () => true, drop = () => false, expect = (t) => t,
+	session = () => true, skip = () => false, drop = () => false,
+	expect = (t) => t,
 } = {}) {
 	const vars = new Vars(fixture.vars);
 	const sessions = new Map(), left = new Set();
@@ -269,6 +278,9 @@ export async function replayPolling(d, fixture, {
 		vars.match(payload(reply).toString(), r.body, what);
 		assert.deepEqual(replyHeaders(r.headers),
 		    replyHeaders(reply.headers), what);
+		assert.equal(r.headers['set-cookie']?.[0],
+		    reply.headers['set-cookie'] &&
+		    vars.live(reply.headers['set-cookie']), what);
 		compared++;
 	};
 	for (const e of fixture.events) {
@@ -285,7 +297,7 @@ export async function replayPolling(d, fixture, {
 			continue;
 		}
 		const sid = sidOf(e), reply = pairs.get(e);
-		if (!reply || left.has(sid) || e.headers.upgrade)
+		if (!reply || left.has(sid) || e.headers.upgrade || skip(e))
 			continue;
 		const s = sessions.get(sid);
 		if (s && e.method === 'GET' && reply.status === 200)
@@ -303,7 +315,8 @@ export async function replayPolling(d, fixture, {
 		check(e, reply, r, what);
 		if (!sid && r.status === 200)
 			sessions.set(JSON.parse(reply.data.slice(1)).sid,
-			    new Session(d, JSON.parse(r.body.slice(1)).sid));
+			    new Session(d, JSON.parse(r.body.slice(1)).sid,
+				e.target.replace(/\?.*/, '')));
 	}
 	for (const s of sessions.values()) {
 		await s.reached(fixture.name);

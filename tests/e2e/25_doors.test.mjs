@@ -1,0 +1,203 @@
+/* What a handshake may look like: cookie, query, path; listeners without status. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import https from 'node:https';
+import { after, before, test } from 'node:test';
+
+import { Daemon, tempdir, until } from './lib/daemon.mjs';
+import { ask, connect, io, once } from './lib/clients.mjs';
+import { Polling, request } from './lib/polling.mjs';
+import { Ws, raw } from './lib/wire.mjs';
+import { echo } from './lib/conf.mjs';
+
+const dir = tempdir();
+let d;
+before(async () => {
+	execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt',
+	    'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj',
+	    '/CN=localhost', '-keyout', `${dir}/key.pem`, '-out',
+	    `${dir}/cert.pem`], { stdio: 'ignore' });
+	d = await Daemon.start({ workers: 3, conf: `${echo}
+socketio { cookie = "io" }
+cors { origins = {"http://app.example"} }
+listen "127.0.0.1:0" { tls = true
+    certificate = "${dir}/cert.pem" key = "${dir}/key.pem" status = false }
+listen "127.0.0.1:0" { status = false }
+` });
+});
+after(async () => {
+	await d.stop();
+	fs.rmSync(dir, { recursive: true });
+});
+const tls = { rejectUnauthorized: false };
+const polling = { transports: ['polling'] };
+const both = { transports: ['polling', 'websocket'] };
+
+/* --- cookie --------------------------------------------------------------- */
+
+test('a cookie goes with the handshake over polling, and only there', async () => {
+	const p = await Polling.open(d.port);
+	assert.deepEqual(p.response.headers['set-cookie'],
+	    [`io=${p.sid}; Path=/; HttpOnly; SameSite=Lax`]);
+	await p.connect();
+	for (const r of [await p.post('42["q",1]'), await p.get()])
+		assert.equal(r.headers['set-cookie'], undefined);
+	const w = await Ws.open(d.port, '/socket.io/?EIO=4&transport=websocket');
+	assert.equal(w.response.status, 101);
+	assert.equal(w.response.headers['set-cookie'], undefined);
+	w.drop();
+	const bad = await request(d.port, 'GET', '/socket.io/?transport=polling');
+	assert.equal(bad.headers['set-cookie'], undefined);
+});
+
+test('beside the lines of CORS', async () => {
+	const p = await Polling.open(d.port,
+	    { headers: { origin: 'http://app.example' } });
+	const h = p.response.headers;
+	assert.equal(h['access-control-allow-origin'], 'http://app.example');
+	assert.equal(h['cache-control'], 'no-store');
+	assert.match(h['set-cookie'][0], new RegExp(`^io=${p.sid};`));
+});
+
+test('Secure over TLS, also on a connection that another worker has', async () => {
+	const agent = new https.Agent({ keepAlive: true, maxSockets: 1, ...tls });
+	const o = { tls, agent, port: d.ports[1] };
+	const forwarded = () => d.metric('eio_forwarded');
+	const before = await forwarded();
+	for (let i = 0; i < 30; i++) {	/* its requests go to whoever opened */
+		const p = await Polling.open(d.ports[1], i % 2 ? o : { tls });
+		assert.deepEqual(p.response.headers['set-cookie'],
+		    [`io=${p.sid}; Path=/; HttpOnly; Secure; SameSite=Lax`]);
+		await p.post('40', o);
+	}
+	assert.ok(await forwarded() > before);
+	agent.destroy();
+});
+
+test('socket.io-client does not mind it, nor that it comes back', async () => {
+	const s = io(`http://127.0.0.1:${d.port}/`, { ...both, forceNew: true,
+		withCredentials: true });
+	await once(s, 'connect');
+	await until(() => s.io.engine.transport.name === 'websocket', 'upgrade');
+	assert.equal(await ask(s, 'ask', 1), 1);
+	s.io.engine.close();
+	await once(s, 'connect');
+	assert.equal(await ask(s, 'ask', 2), 2);
+	s.close();
+});
+
+/* --- query ---------------------------------------------------------------- */
+
+const open = (query) => request(d.port, 'GET', `/socket.io/?${query}`);
+
+for (const [what, query] of [
+	['parameters of the application', 'a=1&EIO=4&b&transport=polling&c=%26'],
+	['a parameter named like a member', '__proto__=1&EIO=4&transport=polling'],
+	['empty ones', '&&EIO=4&&=&transport=polling&'],
+	['encoded names and values', '%45IO=%34&transpor%74=p%6flling'],
+	['duplicates, of which the last counts',
+		'EIO=3&transport=x&EIO=4&transport=polling'],
+	['a sid taken back', 'EIO=4&transport=polling&sid=x&sid='],
+	['t, and b64 that is not 1', 'EIO=4&transport=polling&t=P9%2B_x&b64=2'],
+	['values that are no good, elsewhere',
+		'EIO=4&transport=polling&x=%zz&y=%00'],
+	['7,000 characters of something', `EIO=4&transport=polling&x=${
+	    'y'.repeat(7000)}`],
+]) {
+	test(`query: ${what}`, async () => {
+		const r = await open(query);
+		assert.equal(r.status, 200, r.body);
+		assert.equal(r.body[0], '0');
+	});
+}
+
+for (const [what, query, code] of [
+	['a transport that is encoded twice', 'EIO=4&transport=p%256flling', 0],
+	['a last transport that is none', 'EIO=4&transport=polling&transport=x', 0],
+	['names are told apart by case', 'EIO=4&Transport=polling', 0],
+	['a last EIO that is another', 'EIO=4&transport=polling&EIO=3', 5],
+	['EIO with more behind it', 'EIO=4x&transport=polling', 5],
+	['a last sid that nobody has', 'EIO=4&transport=polling&sid=&sid=x', 1],
+]) {
+	test(`query: ${what}: error ${code}`, async () => {
+		const r = await open(query);
+		assert.equal(r.status, 400);
+		assert.equal(JSON.parse(r.body).code, code);
+	});
+}
+
+test('socket.io-client with a query of its own', async () => {
+	const query = { room: 'a&b=c', EIO: '3', transport: 'x', 'ü %': 'ß+ ' };
+	for (const o of [polling, { transports: ['websocket'] }, both]) {
+		const s = await connect(d, '/echo', { ...o, query });
+		assert.deepEqual(await ask(s, 'ask', { a: 1 }), { a: 1 });
+		s.close();
+	}
+});
+
+/* --- path ----------------------------------------------------------------- */
+
+test('path, with and without its slash, with the real client', async () => {
+	const e = await Daemon.start({ workers: 2, conf: `${echo}
+socketio { path = "/rt/v1/" }\n` });
+	for (const o of [polling, { transports: ['websocket'] }, both])
+		for (const path of ['/rt/v1', '/rt/v1/'])
+			for (const addTrailingSlash of [true, false]) {
+				const s = await connect(e, '/',
+				    { ...o, path, addTrailingSlash });
+				assert.equal(await ask(s, 'ask', 7), 7);
+				if (o === both)
+					await until(() => s.io.engine.transport
+					    .name === 'websocket', 'upgrade');
+				s.close();
+			}
+	const refused = io(`http://127.0.0.1:${e.port}/`,
+	    { ...polling, forceNew: true, reconnection: false });
+	const [error] = await once(refused, 'connect_error');
+	assert.equal(error.message, 'xhr poll error');
+	assert.equal(error.description, 404);
+	for (const p of ['/rt', '/rt/v', '/rt/v1x', '/socket.io/'])
+		assert.equal((await request(e.port, 'GET',
+		    `${p}?EIO=4&transport=polling`)).status, 404, p);
+	await e.stop();
+});
+
+test('anything may follow the path and a slash', async () => {
+	for (const p of ['/socket.io/', '/socket.io', '/socket.io/extra/x.y'])
+		assert.equal((await request(d.port, 'GET',
+		    `${p}?EIO=4&transport=polling`)).status, 200, p);
+});
+
+/* --- status --------------------------------------------------------------- */
+
+const paths = ['/metrics', '/health', '/health/websocket',
+	'/api/health/websocket', '/livez', '/readyz', '/healthz'];
+
+test('status = false: no health, probes or metrics on that address', async () => {
+	for (const p of paths) {
+		assert.equal((await request(d.port, 'GET', p)).status, 200, p);
+		for (const [port, o] of [[d.ports[1], { tls }], [d.ports[2], {}]]) {
+			const r = await request(port, 'GET', p, o);
+			assert.equal(r.status, 404, p);
+			assert.equal(JSON.parse(r.body).error.code, 'not_found');
+			assert.equal((await request(port, 'POST', p, o)).status,
+			    404, p);
+		}
+	}
+	const p = await (await Polling.open(d.ports[2])).connect();
+	await p.send('42["q",1]');
+	assert.deepEqual(await p.packets(), ['42["q",1]']);
+});
+
+test('nor through a worker to whom the connection was passed', async () => {
+	for (let i = 0; i < 10; i++) {
+		const p = await Polling.open(d.ports[2]);
+		const r = await raw(d.ports[2], `POST ${p.target} HTTP/1.1\r\n` +
+		    'Host: x\r\nContent-Length: 2\r\n\r\n40');
+		assert.equal(r.status, 200);
+		r.sock.send('GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n');
+		assert.equal((await r.sock.response()).status, 404);
+		r.sock.close();
+	}
+});
