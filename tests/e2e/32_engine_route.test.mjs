@@ -11,12 +11,13 @@ import { Daemon, until, within } from './lib/daemon.mjs';
 import { connect, gotten, heard, plain } from './lib/clients.mjs';
 import { Polling, request } from './lib/polling.mjs';
 import { jwt } from './lib/conf.mjs';
-import { mint as token } from './lib/token.mjs';
+import { mint as token, now } from './lib/token.mjs';
 import { Ws } from './lib/wire.mjs';
 
 const key = 'engine-route-key';
 const sha = crypto.createHash('sha256').update(key).digest('hex');
-const conf = `${jwt}
+const conf = `${jwt.replace('}\n', '  leeway = 0s }\n')}
+auth_warning = 0s
 allowed_origins = {"http://app.example"}
 cors { origins = {"http://read.example"} }
 api { key "t" { sha256 = "${sha}" allow = {"publish"} } }
@@ -334,6 +335,18 @@ test('rates count for engine clients', async () => {
 	assert.deepEqual(s.got.slice(0, 2), ['1', '2']);
 	assert.equal(JSON.parse(s.got[2]).code, 'rate_limited');
 	s.close();
+});
+
+test('a token ends, and with it the session', async () => {
+	const of = () => ({ query: { token: token({ sub: 't',
+		roles: ['teacher'], exp: now() + 2 }) } });
+	const w = await eio('/only', of());
+	const p = await eio('/only', { ...of(), transports: ['polling'] });
+	w.send('me');
+	await gets(w, 2);
+	await Promise.all([closed(w), closed(p)]);
+	assert.match(w.why, /^transport close/);
+	assert.match(p.why, /^transport close/);
 });
 
 test('recovery is Socket.IO\'s alone', async () => {

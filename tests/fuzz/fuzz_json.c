@@ -34,14 +34,31 @@ visit_string(struct slice raw)
 	free(plain);
 }
 
+/* Whatever it says is text, of the size foretold. */
+static void
+visit_text(struct slice raw, uint8_t without)
+{
+	size_t n = json_text_size(raw, without);
+	uint8_t *text = malloc(n + 1);
+
+	MUST(text != NULL && n <= raw.n - 2);
+	MUST(json_text_to(text, raw, without) == text + n);
+	MUST(utf8_valid(slice_of(text, n)));
+	MUST(without == 0 || memchr(text, without, n) == NULL);
+	free(text);
+}
+
 static void
 visit_scalar(struct slice v)
 {
 	int64_t i;
 	double d;
 
-	if (json_type(v) == JSON_STRING)
+	if (json_type(v) == JSON_STRING) {
 		visit_string(v);
+		visit_text(v, 0);
+		visit_text(v, 0x1e);
+	}
 	if (json_type(v) != JSON_NUMBER) {
 		MUST(!json_int(v, &i) && !json_double(v, &d));
 		return;

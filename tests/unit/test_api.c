@@ -153,6 +153,8 @@ bad_bodies_are_refused_and_reach_nobody(void **state)
 		{ 400, "{\"namespace\":\"n\",\"event\":\"\"}" },
 		{ 400, "{\"namespace\":\"n\",\"event\":7}" },
 		{ 400, "{\"namespace\":7,\"event\":\"e\"}" },
+		{ 400, "{\"namespace\":\"n\",\"event\":\"connect\"}" },
+		{ 400, "{\"namespace\":\"n\",\"event\":\"dis\\u0063onnect\"}" },
 		{ 404, "{\"namespace\":\"zzz\",\"event\":\"e\"}" },
 		{ 400, "{\"namespace\":\"n\",\"event\":\"e\",\"room\":[]}" },
 		{ 400, "{\"namespace\":\"n\",\"event\":\"e\",\"room\":\"\"}" },

@@ -311,7 +311,7 @@ a_session_that_is_recovered_begins_no_second_time(void **state)
 }
 
 static void
-one_that_could_not_be_recovered_begins_with_its_auth_object(void **state)
+what_is_not_recovered_begins_with_its_auth_object(void **state)
 {
 	struct fixture *x = *state;
 	struct fake_conn *c;
@@ -372,7 +372,7 @@ main(void)
 		TEST(the_auth_object_is_sent_back_when_a_session_begins),
 		TEST(clients_without_connect_have_an_empty_object),
 		TEST(a_session_that_is_recovered_begins_no_second_time),
-		TEST(one_that_could_not_be_recovered_begins_with_its_auth_object),
+		TEST(what_is_not_recovered_begins_with_its_auth_object),
 		TEST(no_client_sends_what_socketio_keeps_for_itself),
 	};
 

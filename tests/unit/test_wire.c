@@ -46,7 +46,8 @@ each_form_has_its_words(void **state)
 static void
 an_engine_message_is_the_text_of_a_string(void **state)
 {
-	struct publication p = publication("\"a\\n\\\"\\u00e4\\ud83d\\ude00\",1");
+	struct publication p =
+	    publication("\"a\\n\\\"\\u00e4\\ud83d\\ude00\",1");
 
 	(void)state;
 	IS(WIRE_EIO, &p, "\x81\x0a" "4a\n\"\xc3\xa4\xf0\x9f\x98\x80");

@@ -11,6 +11,7 @@
 #include "shm/once.h"
 
 #define BATCH_MAX_ITEMS	1000
+#define EVENT_MAX	258	/* bytes of an event's name, with quotes */
 
 /* One publication as the body describes it; slices into the body, names into
  * to.arena. */
@@ -58,12 +59,18 @@ read_args(struct order *o, struct slice body)
 static bool
 read_event(struct order *o, struct slice body)
 {
+	uint8_t name[EVENT_MAX];
 	struct slice v;
+	ssize_t n;
 
 	if (!json_get(body, SLICE("event"), &v) ||
-	    json_type(v) != JSON_STRING || v.n < 3 || v.n > 258)
+	    json_type(v) != JSON_STRING || v.n < 3 || v.n > sizeof name)
 		return (api_order_bad(&o->to, "bad_request",
 		    "event must be a string of 1..256 bytes"));
+	n = json_unescape(v, name);
+	if (n > 0 && conf_event_reserved(slice_of(name, (size_t)n)))
+		return (api_order_bad(&o->to, "bad_request",
+		    "event is a name that Socket.IO keeps for itself"));
 	o->event = v;
 	return (true);
 }

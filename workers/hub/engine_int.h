@@ -45,7 +45,7 @@ struct engine {
 };
 
 static_assert(offsetof(struct engine, client) == 0, "engine_sid casts");
-static_assert(offsetof(struct engine_kind, client) == 0, "engine_kind_of casts");
+static_assert(offsetof(struct engine_kind, client) == 0, "a client_kind");
 
 static inline struct engine *
 engine_of(struct client *c)

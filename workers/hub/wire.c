@@ -274,7 +274,7 @@ message_whole(enum wire w, const struct publication *p, size_t text,
 	return (text_end(w, message_put(w, &m, text_begin(w, text, out))));
 }
 
-/* --- all ------------------------------------------------------------------- */
+/* --- all ------------------------------------------------------------------ */
 
 struct wire_plan
 wire_plan(enum wire w, const struct publication *p)

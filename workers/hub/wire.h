@@ -16,8 +16,9 @@ enum wire {
 			 * separator 0x1e behind it */
 	WIRE_ENVELOPE,	/* plain WebSocket, {"event","data","meta"} */
 	WIRE_BARE,	/* plain WebSocket, data alone */
-	WIRE_EIO,	/* Engine.IO messages over WebSocket: the first argument
-			 * alone, as text, or as binary if it is an attachment */
+	WIRE_EIO,	/* Engine.IO messages over WebSocket: the first
+			 * argument alone, as text, or as binary if it is an
+			 * attachment */
 	WIRE_EIO_B64,	/* the same for who cannot take binary */
 	WIRE_EIO_POLL,	/* the same over HTTP polling */
 	WIRE__MAX
