@@ -14,11 +14,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/certificate.h"
 #include "base/digest.h"
 #include "base/press.h"
 #include "conf/conf.h"
 #include "conf/conf_rule.h"
 #include "proto/token.h"
+#include "sys/log.h"
 
 struct load_context {
 	const char	*file;		/* the configuration's name */
@@ -163,16 +165,44 @@ load_tokens(const struct load_context *c, const struct conf_jwt *jwt,
 
 /* --- TLS -----------------------------------------------------------------*/
 
+#define LOAD_DAY_S	86400
+#define LOAD_SOON_S	(14 * LOAD_DAY_S)
+
+/* What a handshake would trip over is an error; what it will, soon, is said. */
+static void
+load_look(const struct load_context *c, const struct conf_listen *l,
+    const struct heritage_tls *tls)
+{
+	struct certificate_view v;
+	int64_t left;
+
+	if (tls->certificate.n == 0 || tls->key.n == 0)
+		return;		/* it has been said why */
+	certificate_look(tls->certificate, tls->key, &v);
+	if (v.why_certificate != NULL)
+		conf_error(c->errors, c->file, l->line, "certificate \"%s\": %s",
+		    l->certificate, v.why_certificate);
+	if (v.why_key != NULL)
+		conf_error(c->errors, c->file, l->line, "key \"%s\": %s", l->key,
+		    v.why_key);
+	if (v.disordered)
+		log_warnx("certificate file=%s chain out of order: leaf first, "
+		    "each signed by the next", l->certificate);
+	left = v.until_s - (int64_t)(wall_now().ms / 1000);
+	if (v.why_certificate == NULL && left < LOAD_SOON_S)
+		log_warnx("certificate file=%s %s days=%lld", l->certificate,
+		    left < 0 ? "expired" : "expires",
+		    (long long)(left / LOAD_DAY_S));
+}
+
 static struct slice
 load_pem(const struct load_context *c, int line, const char *what,
     const char *path, struct buf *text)
 {
-	static const char begin[] = "-----BEGIN ";
-
 	if (!load_named(c, line, what, path, text))
 		return (slice_of(NULL, 0));
-	if (memmem(text->data, text->wpos, begin, sizeof begin - 1) == NULL)
-		conf_error(c->errors, c->file, line, "%s \"%s\": not PEM", what,
+	if (text->wpos == 0)
+		conf_error(c->errors, c->file, line, "%s \"%s\": empty", what,
 		    path);
 	return (buf_unread(text));
 }
@@ -192,6 +222,7 @@ load_tls(const struct load_context *c, const struct conf *conf,
 		    l->certificate, &load->texts[2 * i]);
 		load->tls[i].key = load_pem(c, l->line, "key", l->key,
 		    &load->texts[2 * i + 1]);
+		load_look(c, l, &load->tls[i]);
 	}
 }
 

@@ -1,9 +1,10 @@
 /* TLS listeners: versions, a client that stops half-way, close. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
 import { after, before, test } from 'node:test';
 
-import { Daemon, tempdir } from './lib/daemon.mjs';
+import { Daemon, run, tempdir } from './lib/daemon.mjs';
 import { Sock, Ws, raw } from './lib/wire.mjs';
 import { ask, io } from './lib/clients.mjs';
 import { echo } from './lib/conf.mjs';
@@ -92,4 +93,66 @@ test('socket.io-client over TLS', async () => {
 test('the handshakes are counted', async () => {
 	assert.ok(await d.metric('tls_handshakes') >= 4);
 	assert.ok(await d.metric('tls_failed') >= 1);
+});
+
+/* --- what -t finds ------------------------------------------------------- */
+
+const openssl = (...a) => execFileSync('openssl', a, { stdio: 'pipe' });
+function pair(name, ...more) {
+	openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt',
+	    'ec_paramgen_curve:P-256', '-subj', `/CN=${name}`, '-keyout',
+	    `${dir}/${name}.key`, '-out', `${dir}/${name}.pem`, ...more);
+}
+async function look(cert, key) {
+	const file = `${dir}/t.conf`;
+	fs.writeFileSync(file, `
+listen "127.0.0.1:0" { tls = true certificate = "${dir}/${cert}" key = "${dir}/${key}" }
+`);
+	return run(['-t', '-c', file]);
+}
+
+test('-t: a key that is not the certificate\'s', async () => {
+	pair('a', '-nodes', '-days', '60');
+	pair('b', '-nodes', '-days', '60');
+	assert.equal((await look('a.pem', 'a.key')).code, 0);
+	const r = await look('a.pem', 'b.key');
+	assert.equal(r.code, 1);
+	assert.match(r.err, /t\.conf:2: key ".*b\.key": the key is not the certificate's/);
+});
+
+test('-t: an encrypted key is refused, and nobody is asked for a password', async () => {
+	pair('c', '-passout', 'pass:secret', '-days', '60');
+	const r = await look('c.pem', 'c.key');
+	assert.equal(r.code, 1);
+	assert.match(r.err, /the key is encrypted/);
+});
+
+test('-t: files that hold something else, or are cut', async () => {
+	fs.writeFileSync(`${dir}/empty`, '');
+	fs.writeFileSync(`${dir}/text`, 'hello\n');
+	const pem = fs.readFileSync(`${dir}/a.pem`, 'latin1');
+	fs.writeFileSync(`${dir}/cut.pem`, pem + pem.slice(0, 300));
+	for (const [cert, key, why] of [
+		['empty', 'a.key', /empty/], ['text', 'a.key', /no certificate in it/],
+		['a.key', 'a.key', /no certificate in it/],
+		['a.pem', 'text', /no private key in it/],
+		['a.pem', 'a.pem', /no private key in it/],
+		['cut.pem', 'a.key', /damaged/],
+	]) {
+		const r = await look(cert, key);
+		assert.equal(r.code, 1, `${cert} ${key}`);
+		assert.match(r.err, why);
+	}
+});
+
+test('-t: an end that is near, or a chain in disorder, is said', async () => {
+	pair('soon', '-nodes', '-days', '3');
+	let r = await look('soon.pem', 'soon.key');
+	assert.equal(r.code, 0);
+	assert.match(r.err, /soon\.pem expires days=[23]/);
+	fs.writeFileSync(`${dir}/two.pem`, fs.readFileSync(`${dir}/a.pem`, 'latin1') +
+	    fs.readFileSync(`${dir}/b.pem`, 'latin1'));
+	r = await look('two.pem', 'a.key');
+	assert.equal(r.code, 0);
+	assert.match(r.err, /chain out of order/);
 });

@@ -89,6 +89,17 @@ tls_ctx_certificate(SSL_CTX *ssl, struct slice pem)
 	return (ok);
 }
 
+/* Nobody is there to be asked for a password. */
+static int
+tls_no_password(char *to, int size, int writing, void *arg)
+{
+	(void)to;
+	(void)size;
+	(void)writing;
+	(void)arg;
+	return (-1);
+}
+
 static bool
 tls_ctx_key(SSL_CTX *ssl, struct slice pem)
 {
@@ -99,7 +110,7 @@ tls_ctx_key(SSL_CTX *ssl, struct slice pem)
 	bio = BIO_new_mem_buf(pem.p, (int)pem.n);
 	if (bio == NULL)
 		return (false);
-	key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+	key = PEM_read_bio_PrivateKey(bio, NULL, tls_no_password, NULL);
 	ok = key != NULL && SSL_CTX_use_PrivateKey(ssl, key) == 1 &&
 	    SSL_CTX_check_private_key(ssl) == 1;
 	EVP_PKEY_free(key);
