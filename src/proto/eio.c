@@ -85,13 +85,14 @@ eio_payload_next(struct eio_payload *pl, struct slice *packet)
 }
 
 void
-eio_sid_encode(uint16_t owner, const uint8_t random[13],
+eio_sid_encode(struct eio_owner owner, const uint8_t random[13],
     char sid[EIO_SID_LEN + 1])
 {
 	uint8_t raw[15], text[EIO_SID_LEN];
 
-	raw[0] = (uint8_t)(owner >> 8);
-	raw[1] = (uint8_t)owner;
+	MUST(owner.slot >= 1 && owner.slot <= 128);
+	raw[0] = (uint8_t)((owner.websocket ? 0x80 : 0) | (owner.slot - 1));
+	raw[1] = owner.generation;
 	memcpy(raw + 2, random, 13);
 	MUST(digest_base64url_encode(slice_of(raw, sizeof raw), text) ==
 	    sizeof text);
@@ -100,14 +101,16 @@ eio_sid_encode(uint16_t owner, const uint8_t random[13],
 }
 
 bool
-eio_sid_owner(struct slice sid, uint16_t *owner)
+eio_sid_owner(struct slice sid, struct eio_owner *owner)
 {
 	uint8_t raw[17];
 
-	*owner = 0;
+	memset(owner, 0, sizeof *owner);
 	if (sid.n != EIO_SID_LEN || digest_base64url_decode(sid, raw) != 15)
 		return (false);
-	*owner = (uint16_t)(raw[0] << 8 | raw[1]);
+	owner->slot = (uint8_t)((raw[0] & 0x7f) + 1);
+	owner->generation = raw[1];
+	owner->websocket = (raw[0] & 0x80) != 0;
 	return (true);
 }
 

@@ -42,14 +42,21 @@ struct eio_payload {
 bool	eio_payload_next(struct eio_payload *, struct slice *packet) MUST_USE;
 
 #define EIO_SID_LEN	20
+/* What a session id tells besides its random part. */
+struct eio_owner {
+	uint8_t		 slot;		/* of the worker, 1..128 */
+	uint8_t		 generation;	/* its low byte */
+	bool		 websocket;	/* it was opened on one, and so has
+					 * never been polled for */
+};
 /*
- * A session id: 15 bytes as base64url; the first two name the owner (slot and
- * generation), the other 13 are random bytes given by the caller.
+ * A session id: 15 bytes as base64url; the first two name the owner, the other
+ * 13 are random bytes given by the caller.
  */
-void	eio_sid_encode(uint16_t owner, const uint8_t random[13],
+void	eio_sid_encode(struct eio_owner, const uint8_t random[13],
 	    char sid[EIO_SID_LEN + 1]);
 /* false: not 20 characters of the alphabet */
-bool	eio_sid_owner(struct slice sid, uint16_t *owner) MUST_USE;
+bool	eio_sid_owner(struct slice sid, struct eio_owner *) MUST_USE;
 
 struct eio_open {
 	const char	*sid;

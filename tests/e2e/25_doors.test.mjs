@@ -136,6 +136,22 @@ test('socket.io-client with a query of its own', async () => {
 	}
 });
 
+test('a session that WebSocket opened is not polled for: error 3', async () => {
+	for (let i = 0; i < 10; i++) {	/* whichever worker is asked */
+		const w = await Ws.must(d.port,
+		    '/socket.io/?EIO=4&transport=websocket');
+		const { sid } = JSON.parse((await w.next('open')).text.slice(1));
+		for (const method of ['GET', 'POST']) {
+			const r = await request(d.port, method,
+			    `/socket.io/?EIO=4&transport=polling&sid=${sid}`);
+			assert.deepEqual([r.status, r.body],
+			    [400, '{"code":3,"message":"Bad request"}']);
+		}
+		await w.alive();
+		w.drop();
+	}
+});
+
 /* --- path ----------------------------------------------------------------- */
 
 test('path, with and without its slash, with the real client', async () => {

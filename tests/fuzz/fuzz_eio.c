@@ -10,7 +10,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct eio_packet pkt;
 	struct slice s;
 	struct buf b;
-	uint16_t owner;
+	struct eio_owner owner;
 	bool first = true;
 
 	buf_init(&b);

@@ -79,9 +79,11 @@ a_sid_names_its_owner(void **state)
 {
 	static const uint8_t random[13] =
 	    "\0\1\2\3\4\5\6\7\xff\xfe\xfd\xfc\xfb";
-	static const uint16_t owners[] = { 0, 1, 0xff00, 0x00ff, 0xffff };
+	static const struct eio_owner owners[] = { { 1, 0, false },
+		{ 1, 1, false }, { 128, 0, false }, { 1, 255, true },
+		{ 128, 255, true } };
 	char sid[EIO_SID_LEN + 1];
-	uint16_t owner;
+	struct eio_owner owner;
 	size_t i;
 
 	(void)state;
@@ -89,7 +91,9 @@ a_sid_names_its_owner(void **state)
 		eio_sid_encode(owners[i], random, sid);
 		assert_int_equal(strlen(sid), EIO_SID_LEN);
 		assert_true(eio_sid_owner(slice_str(sid), &owner));
-		assert_int_equal(owner, owners[i]);
+		assert_int_equal(owner.slot, owners[i].slot);
+		assert_int_equal(owner.generation, owners[i].generation);
+		assert_int_equal(owner.websocket, owners[i].websocket);
 	}
 	assert_string_equal(sid, "__8AAQIDBAUGB__-_fz7");
 }
@@ -101,7 +105,7 @@ strange_sids_have_no_owner(void **state)
 		SLICE("AAAAAAAAAAAAAAAAAAA"), SLICE("AAAAAAAAAAAAAAAAAAAAA"),
 		SLICE("AAAAAAAAAAAAAAAAAAA+"), SLICE("AAAAAAAAAA AAAAAAAAA"),
 		SLICE("AAAAAAAAAAAAAAAAAAA\0"), SLICE("AAAAAAAAAAAAAAAAAAA=") };
-	uint16_t owner;
+	struct eio_owner owner;
 	size_t i;
 
 	(void)state;

@@ -98,7 +98,7 @@ static void
 a_session_names_its_owner(void **state)
 {
 	static const char query[] = "transport=polling&EIO=4&b64=1&sid="
-	    "AgMAAAAAAAAAAAAAAAAA";
+	    "ggMAAAAAAAAAAAAAAAAA";
 	static uint8_t scratch[HTTP_LINE_MAX];
 	struct http_request rq = { .method = HTTP_GET };
 	struct engineio e;
@@ -107,8 +107,10 @@ a_session_names_its_owner(void **state)
 	rq.query = SLICE(query);
 	assert_int_equal(ENGINEIO_SESSION, engineio_check(&rq, true, scratch,
 	    &e));
-	assert_int_equal(0x0203, e.owner);
-	assert_string_equal("AgMAAAAAAAAAAAAAAAAA", e.sid);
+	assert_int_equal(3, e.owner.slot);
+	assert_int_equal(3, e.owner.generation);
+	assert_true(e.owner.websocket);
+	assert_string_equal("ggMAAAAAAAAAAAAAAAAA", e.sid);
 	assert_true(e.polling && e.version && e.b64);
 }
 

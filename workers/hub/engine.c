@@ -193,11 +193,13 @@ static void
 send_open(struct engine *e)
 {
 	struct hub *h = e->client.hub;
+	struct eio_owner owner = { .slot = (uint8_t)h->slot,
+		.generation = (uint8_t)h->generation,
+		.websocket = !wire_is_polling((enum wire)e->client.wire) };
 	uint8_t rnd[13];
 
 	h->ports.random(h->ports.host, rnd, sizeof rnd);
-	eio_sid_encode((uint16_t)(h->slot << 8 | (h->generation & 0xff)), rnd,
-	    e->sid);
+	eio_sid_encode(owner, rnd, e->sid);
 	buf_reset(&h->text);
 	eio_encode_open(&h->text, &(struct eio_open){ .sid = e->sid,
 	    .upgrades = wire_is_polling((enum wire)e->client.wire),

@@ -19,7 +19,7 @@ struct engineio {
 	bool		 polling;	/* transport: polling, else websocket */
 	bool		 version;	/* EIO is 4 */
 	bool		 b64;		/* no binary frames */
-	uint16_t	 owner;		/* SESSION: eio_sid_owner() */
+	struct eio_owner owner;		/* SESSION */
 	char		 sid[EIO_SID_LEN + 1];	/* SESSION */
 };
 

@@ -165,19 +165,19 @@ handover_wait(struct handover_way *way, const struct handover_head *head,
 	return (true);
 }
 
-/* The process that made this sid is there. */
-static bool
-handover_owner_lives(const struct worker *w, unsigned slot, unsigned generation)
+bool
+handover_lives(const struct worker *w, const struct eio_owner *owner)
 {
 	const struct segment *sg = w->h->segment;
 	enum slot_state state;
+	unsigned slot = owner->slot;
 
 	if (slot == 0 || slot >= segment_nslots(sg) ||
 	    w->handover->ways[slot].io.fd == -1)
 		return (false);
 	state = slot_state(sg, slot);
 	return ((state == SLOT_LIVE || state == SLOT_ASSIGNED) &&
-	    (slot_generation(sg, slot) & 0xff) == generation);
+	    (slot_generation(sg, slot) & 0xff) == owner->generation);
 }
 
 static enum handover_result
@@ -211,10 +211,10 @@ enum handover_result
 handover_pass(struct request *rq, const struct engineio *e)
 {
 	struct handover *all = rq->w->handover;
-	unsigned slot = e->owner >> 8;
+	unsigned slot = e->owner.slot;
 
 	CHECK_MAGIC(all, HANDOVER_MAGIC);
-	if (!handover_owner_lives(rq->w, slot, e->owner & 0xff))
+	if (!handover_lives(rq->w, &e->owner))
 		return (HANDOVER_NOBODY);
 	if (all->nwaiting >= HANDOVER_WAITING ||
 	    all->waiting_bytes + rq->all.n > HANDOVER_BYTES)

@@ -24,6 +24,9 @@ enum handover_result {
 	HANDOVER_NOBODY,	/* nobody owns that session */
 	HANDOVER_FULL		/* too many wait already */
 };
+/* The process that gave a sid is there: another one than this. */
+bool	handover_lives(const struct worker *, const struct eio_owner *)
+	    MUST_USE;
 /* Pass this request to the owner of the session that it names. */
 enum handover_result handover_pass(struct request *, const struct engineio *)
 	    MUST_USE;

@@ -60,13 +60,25 @@ transport_allowed(const struct request *rq)
 	    transport_origin(rq))));
 }
 
+static bool
+transport_ours(const struct heritage *h, const struct eio_owner *owner)
+{
+	return (owner->slot == (unsigned)h->slot &&
+	    owner->generation == (h->generation & 0xff));
+}
+
 static void
 transport_session(struct request *rq, const struct engineio *e, bool allowed)
 {
-	const struct heritage *h = rq->w->h;
+	bool ours = transport_ours(rq->w->h, &e->owner);
 
-	if (e->owner == (uint16_t)((unsigned)h->slot << 8 |
-	    (h->generation & 0xff))) {
+	/* nobody keeps a list of these: one that has ended is told so, too */
+	if (e->owner.websocket && e->polling) {
+		upgrade_engine_error(rq, ours || handover_lives(rq->w,
+		    &e->owner) ? EIO_BAD_REQUEST : EIO_SID_UNKNOWN);
+		return;
+	}
+	if (ours) {
 		polling_session(rq, e, allowed);
 		return;
 	}
