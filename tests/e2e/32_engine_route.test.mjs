@@ -18,6 +18,7 @@ const key = 'engine-route-key';
 const sha = crypto.createHash('sha256').update(key).digest('hex');
 const conf = `${jwt.replace('}\n', '  leeway = 0s }\n')}
 auth_warning = 0s
+socketio { cookie = "io" }
 allowed_origins = {"http://app.example"}
 cors { origins = {"http://read.example"} }
 api { key "t" { sha256 = "${sha}" allow = {"publish"} } }
@@ -267,6 +268,8 @@ test('the words of the handshake are Engine.IO\'s', async () => {
 test('a sid is known at its own endpoint only', async () => {
 	const e = await Polling.open(d.port, { path: '/engine.io' });
 	const s = await Polling.open(d.port);
+	assert.equal(e.response.headers['set-cookie'], undefined);
+	assert.match(`${s.response.headers['set-cookie']}`, /^io=/);
 	const unknown = { code: 1, message: 'Session ID unknown' };
 	const at = async (path, sid, transport = 'polling') => {
 		const r = await request(d.port, 'GET', `${path

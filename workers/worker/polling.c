@@ -145,7 +145,8 @@ poller_cookie(struct poller *p, struct request *rq)
 {
 	struct buf *b = &rq->w->lines;	/* poller_hold() has its own copy */
 
-	if (rq->w->conf->cookie.name[0] == '\0')
+	/* one name, one path: two endpoints would overwrite each other's */
+	if (rq->w->conf->cookie.name[0] == '\0' || p->route != NULL)
 		return;
 	buf_reset(b);
 	if (rq->lines != NULL)
