@@ -506,3 +506,58 @@ test('sessions that nobody polls leave nothing behind', async () => {
 	    'eio_sessions = 0', 10000);
 	assert.equal(await d.metric('eio_polling'), 0);
 });
+
+/* --- the same request once more ------------------------------------------------ */
+
+test('a GET whose answer got lost is answered as before', async () => {
+	const p = await (await Polling.open(d.port)).connect();
+	const at = (t) => request(d.port, 'GET', `${p.target}&t=${t}`);
+	await p.send('42["q",1]');
+	assert.equal((await at('a')).body, '42["q",1]');
+	await p.send('42["q",2]', '42["q",3]');
+	assert.equal((await at('a')).body, '42["q",1]');
+	assert.equal((await at('b')).body, '42["q",2]\x1e42["q",3]');
+	assert.equal((await at('b')).body, '42["q",2]\x1e42["q",3]');
+	/* one that waits: the second takes its place */
+	const first = at('c'), second = at('c');
+	await Promise.race([first, second]).catch(() => {});
+	await p.send('42["q",4]');
+	const [, ok] = [await first.catch((e) => e),
+		await second.catch((e) => e)].sort((a) => (a.body ? 1 : -1));
+	assert.equal(ok.body, '42["q",4]');
+	assert.equal(await d.metric('eio_repeated'), 3);
+});
+
+test('a POST that comes twice is done once', async () => {
+	const p = await (await Polling.open(d.port)).connect();
+	const at = (t, body) => request(d.port, 'POST', `${p.target}&t=${t}`,
+	    { body });
+	for (let i = 0; i < 3; i++)
+		assert.equal((await at('a', '42["q",1]')).body, 'ok');
+	assert.equal((await at('b', '42["q",2]')).body, 'ok');
+	assert.deepEqual(await p.collect(2), ['42["q",1]', '42["q",2]']);
+	/* the first is still on its way */
+	const s = await Sock.open(d.port);
+	s.send(`POST ${p.target}&t=c HTTP/1.1\r\nHost: x\r\n` +
+	    'Content-Length: 9\r\n\r\n42[');
+	await until(async () => {
+		await at('c', '42["q",3]');
+		return s.ended;
+	}, 'the first cut off');
+	await at('d', '42["q",4]');
+	assert.deepEqual(await p.collect(2), ['42["q",3]', '42["q",4]']);
+});
+
+test('a client whose "t" never changes is not taken for that', async () => {
+	const base = '/socket.io/?EIO=4&transport=polling&t=1';
+	const r = await request(d.port, 'GET', base);
+	const target = `${base}&sid=${JSON.parse(r.body.slice(1)).sid}`;
+	const post = (body) => request(d.port, 'POST', target, { body });
+	assert.equal((await post('40')).body, 'ok');
+	assert.match((await request(d.port, 'GET', target)).body, /^40/);
+	for (let i = 0; i < 5; i++) {
+		assert.equal((await post(`42["q",${i}]`)).body, 'ok');
+		assert.equal((await request(d.port, 'GET', target)).body,
+		    `42["q",${i}]`);
+	}
+});

@@ -163,8 +163,8 @@ function sumUp(figures, all, ledger) {
 
 async function counters(d) {
 	const names = ['recovered', 'recovery_failed', 'eio_forwarded',
-		'eio_unknown_sid', 'eio_upgrades', 'bus_dropped',
-		'dropped_memory', 'memory_failures'];
+		'eio_unknown_sid', 'eio_repeated', 'eio_upgrades',
+		'bus_dropped', 'memory_failures'];
 	const list = {};
 	for (const n of names)
 		list[n] = await d.metric(n);

@@ -395,6 +395,25 @@ outq_peek(const struct outq *q, struct slice *s)
 }
 
 bool
+outq_share(const struct out *o, const struct outq *q, uint32_t i,
+    struct out_ref *r)
+{
+	struct slice s;
+
+	if (i >= q->n)
+		return (false);
+	*r = *ref_at(q, i);
+	s = ref_slice(r);
+	if (r->m != o->scratch) {
+		r->end = r->off + (uint32_t)s.n;
+		msg_ref(r->m, 1);
+		return (true);
+	}
+	*r = (struct out_ref){ msg_copy(s), 0, (uint32_t)s.n };
+	return (r->m != NULL);
+}
+
+bool
 outq_run(const struct outq *q, uint32_t i, struct slice *s)
 {
 	if (i >= q->n)

@@ -100,6 +100,13 @@ uint32_t batch_size(const struct batch *);
 
 /* --- the owner of the socket --------------------------------------------- */
 
+/*
+ * The i-th reference as one of the caller's own: it holds the msg, and its end
+ * is set; bytes in this turn's scratch are copied.  false: there is none, or
+ * no memory.
+ */
+bool	outq_share(const struct out *, const struct outq *, uint32_t i,
+	    struct out_ref *) MUST_USE;
 /* The next contiguous run of bytes; false: nothing queued. Valid until the
  * next call that touches q. */
 bool	outq_peek(const struct outq *, struct slice *) MUST_USE;

@@ -38,6 +38,11 @@ engineio_check(const struct http_request *rq, bool origin_allowed,
 		return (EIO_TRANSPORT_UNKNOWN);
 	e->version = engineio_query_is(rq, "EIO", SLICE("4"), scratch);
 	e->b64 = engineio_query_is(rq, "b64", SLICE("1"), scratch);
+	n = http_query_get(rq->query, "t", scratch);
+	if (n > 0 && n <= ENGINEIO_T_MAX) {
+		e->t.n = (uint8_t)n;
+		memcpy(e->t.s, scratch, (size_t)n);
+	}
 	n = http_query_get(rq->query, "sid", scratch);
 	if (n == -2)	/* badly encoded: none that we know */
 		return (EIO_SID_UNKNOWN);

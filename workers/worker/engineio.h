@@ -15,12 +15,19 @@ enum {
 	ENGINEIO_SESSION = -3	/* something of the session that it names */
 };
 
+#define ENGINEIO_T_MAX	31
+struct engineio_t {		/* the parameter "t": another one each time */
+	uint8_t		 n;		/* 0: absent, or too long */
+	char		 s[ENGINEIO_T_MAX];
+};
+
 struct engineio {
 	bool		 polling;	/* transport: polling, else websocket */
 	bool		 version;	/* EIO is 4 */
 	bool		 b64;		/* no binary frames */
 	struct eio_owner owner;		/* SESSION */
 	char		 sid[EIO_SID_LEN + 1];	/* SESSION */
+	struct engineio_t t;
 };
 
 /*

@@ -184,6 +184,7 @@ polling_open(struct request *rq, const struct engineio *e)
 		return;
 	}
 	p->route = rq->match.conf;
+	repeat_init(&p->repeat, &e->t);
 	memcpy(p->sid, engine_sid(p->client), sizeof p->sid);
 	sids_insert(&all->sids, p);
 	polling_rearm(p);
@@ -226,9 +227,9 @@ polling_session(struct request *rq, const struct engineio *e,
 	else if (!e->polling)
 		poller_candidate(p, rq);
 	else if (rq->head.method == HTTP_GET)
-		poller_get(p, rq);
+		poller_get(p, rq, e);
 	else if (rq->head.method == HTTP_POST)
-		poller_post(p, rq);
+		poller_post(p, rq, e);
 	else
 		request_reply(rq, 500, NULL, slice_of(NULL, 0), NULL);
 }

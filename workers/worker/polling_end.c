@@ -50,6 +50,7 @@ poller_bury(struct poller *p)
 
 	timer_stop(all->w->wheel, &p->timer);
 	outq_kill(all->w->out, &p->outq);
+	repeat_fini(&p->repeat);
 	free(p->lines);
 	free(p->post_lines);
 	p->lines = p->post_lines = NULL;

@@ -20,9 +20,26 @@ poller_refuse(struct request *rq, int status)
 	request_reply(rq, status, NULL, slice_of(NULL, 0), NULL);
 }
 
-void
-poller_post(struct poller *p, struct request *rq)
+/* The last POST once more: it was done, or stopped on its way. */
+static bool
+poller_post_again(struct poller *p, const struct engineio *e)
 {
+	struct repeat *r = &p->repeat;
+
+	if (!repeat_is(r, &r->post, &e->t))
+		return (false);
+	counter_add(COUNTER_eio_repeated, 1);
+	if (p->post != NULL) {
+		conn_abort(p->post, REASON_client_gone);
+		poller_let_go(p, &p->post);
+	}
+	return (true);
+}
+
+void
+poller_post(struct poller *p, struct request *rq, const struct engineio *e)
+{
+	bool again = poller_post_again(p, e);
 	struct slice type;
 
 	if (p->post != NULL) {	/* one at a time */
@@ -37,6 +54,10 @@ poller_post(struct poller *p, struct request *rq)
 		poller_refuse(rq, 400);
 		polling_close(p, REASON_unsupported_data);
 		return;
+	}
+	if (!again) {
+		p->repeat.post = e->t;
+		p->repeat.posted = false;
 	}
 	p->post = rq->c;
 	rq->c->poller = p;
@@ -54,8 +75,10 @@ polling_body(struct request *rq, struct slice body)
 	poller_let_go(p, &p->post);
 	/* it may have been upgraded since the head came */
 	client = p->state == POLLER_UPGRADED ? p->ws->client : p->client;
-	if (client != NULL && !p->parting) /* the buffer is ours to write */
+	if (client != NULL && !p->parting && !p->repeat.posted)
+		/* the buffer is ours to write */
 		engine_payload(client, (uint8_t *)(uintptr_t)body.p, body.n);
+	p->repeat.posted = true;
 	if (p->parting && p->get == NULL && p->reason == REASON_client_close) {
 		p->post = rq->c;
 		rq->c->poller = p;

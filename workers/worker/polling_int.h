@@ -11,6 +11,7 @@
 #include "sys/loop.h"
 #include "worker/coded.h"
 #include "worker/polling.h"
+#include "worker/repeat.h"
 #include "worker/sids.h"
 
 struct client;
@@ -43,6 +44,7 @@ struct poller {
 	char		*lines;		/* of get's response head; heap, NULL */
 	struct coded_wish wish;		/* of get's client */
 	char		*post_lines;	/* of a held post's */
+	struct repeat	 repeat;
 	struct timer	 timer;		/* the nearest of: */
 	struct mono	 deadline;	/*   LAST: of the whole */
 	struct mono	 noop_at;	/*   0: no noop is to release get */
@@ -75,10 +77,12 @@ void	poller_answer(struct poller *);
 char	*poller_lines(const struct request *);
 /* Nothing to say, but get shall not wait any longer. */
 void	poller_noop(struct poller *);
-void	poller_get(struct poller *, struct request *);
+void	poller_get(struct poller *, struct request *,
+	    const struct engineio *);
 
 /* polling_in.c */
-void	poller_post(struct poller *, struct request *);
+void	poller_post(struct poller *, struct request *,
+	    const struct engineio *);
 /* The POST that is held gets its "ok". */
 void	poller_answer_post(struct poller *);
 /* An empty response that ends the connection. */

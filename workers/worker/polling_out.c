@@ -33,6 +33,7 @@ poller_answer(struct poller *p)
 	n = (size_t)outq_bytes(&p->outq);
 	MUST(n > 1);
 	p->noop_at.us = 0;
+	repeat_keep(&p->repeat, o, &p->outq);
 	poller_let_go(p, &p->get);
 	request_answer(c, 200, POLLER_TEXT,
 	    p->lines != NULL ? p->lines : POLLING_NO_STORE, p->wish, &p->outq,
@@ -115,13 +116,52 @@ poller_hold(struct poller *p, struct request *rq)
 	}
 }
 
-void
-poller_get(struct poller *p, struct request *rq)
+/* It was answered before, and the answer got lost. */
+static void
+poller_answer_again(struct poller *p, struct request *rq)
 {
-	if (p->get == NULL) {
-		poller_hold(p, rq);
+	struct buf *b = &rq->w->body;
+
+	buf_reset(b);
+	if (!repeat_text(&p->repeat, b)) {
+		poller_refuse(rq, 503);
+		polling_close(p, REASON_memory);
 		return;
 	}
-	poller_refuse(rq, 400);	/* one at a time */
-	polling_close(p, REASON_http_bad);
+	counter_add(COUNTER_eio_repeated, 1);
+	b->wpos--;		/* the last separator */
+	request_reply_coded(rq, 200, POLLER_TEXT, buf_unread(b),
+	    POLLING_NO_STORE);
+}
+
+/* It waits over another connection, which its client has given up. */
+static void
+poller_hold_instead(struct poller *p, struct request *rq)
+{
+	counter_add(COUNTER_eio_repeated, 1);
+	conn_abort(p->get, REASON_client_gone);
+	poller_let_go(p, &p->get);
+	free(p->lines);
+	p->lines = NULL;
+	poller_hold(p, rq);
+}
+
+void
+poller_get(struct poller *p, struct request *rq, const struct engineio *e)
+{
+	struct repeat *r = &p->repeat;
+	bool again = repeat_is(r, &r->get, &e->t);
+
+	if (again && p->get == NULL && r->answered) {
+		poller_answer_again(p, rq);
+	} else if (again && p->get != NULL) {
+		poller_hold_instead(p, rq);
+	} else if (p->get == NULL) {
+		repeat_forget(r);
+		r->get = e->t;
+		poller_hold(p, rq);
+	} else {
+		poller_refuse(rq, 400);	/* one at a time */
+		polling_close(p, REASON_http_bad);
+	}
 }
