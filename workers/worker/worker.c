@@ -284,6 +284,9 @@ worker_before_wait(void *arg)
 {
 	struct worker *w = arg;
 
+	/* what a client or back end is told was done is out of our hands,
+	 * should we die now */
+	bus_port_flush(&w->bus);
 	conn_turn_end(w);
 	coded_turn_end(w->coded);
 	bus_port_flush(&w->bus);
