@@ -175,6 +175,36 @@ what_was_missed_comes_before_the_connect(void **state)
 }
 
 static void
+volatile_events_are_not_kept(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *c;
+	struct buf out;
+	int i;
+
+	publish(x, 1);
+	hears(x, x->a, 1);
+	cut(x);
+	buf_init(&out);
+	for (i = 0; i < 3; i++) {	/* to a room, to all, to one */
+		static const char *const to[] = { "\"room\":\"r\"",
+			"\"volatile\":true", "\"except\":\"zzz\"" };
+		char body[256];
+
+		(void)snprintf(body, sizeof body, "{\"namespace\":\"n\","
+		    "\"event\":\"v\",\"volatile\":true,%s}", to[i]);
+		assert_int_equal(200, api_publish(x->f->hub, slice_str(body),
+		    &out));
+		fake_turn(x->w);
+	}
+	buf_fini(&out);
+	publish(x, 2);
+	c = back(x, x->f, x->offset);
+	hears(x, c, 2);
+	is_same(x, c);
+}
+
+static void
 what_was_sent_and_lost_is_told_again(void **state)
 {
 	struct fixture *x = *state;
@@ -447,6 +477,7 @@ main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(what_was_missed_comes_before_the_connect),
+		T(volatile_events_are_not_kept),
 		T(what_was_sent_and_lost_is_told_again),
 		T(who_saw_nothing_yet_gets_all),
 		T(a_pong_proves_what_came_before_its_ping),

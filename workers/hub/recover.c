@@ -193,6 +193,7 @@ park(struct recover *r, struct sentlog *log)
 	r->until_us = h->now.us + h->conf->recovery_window_ms * 1000;
 	r->out.dead = r->out.lossy = false;
 	r->out.parked = true;
+	outq_block(&h->out, &r->out);	/* no volatile events for later */
 	TAILQ_INSERT_TAIL(&h->recover.parked, r, link);
 	h->recover.nparked++;
 	MUST(room_move(h, s, &r->out, s->wire));	/* in place */
