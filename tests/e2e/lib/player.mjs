@@ -1,0 +1,402 @@
+/*
+ * A captured exchange, played moment by moment: all connections of it at
+ * once, in the order of the capture.  What the client sent is sent again;
+ * what the server sent is awaited and compared byte for byte, after random
+ * values were bound.  Where application code acted by itself the player acts
+ * as roostd's back end, over the HTTP API.  Where roostd differs on purpose
+ * the table says what it does instead, and that is what is asserted.
+ */
+import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
+
+import { sleep, until } from './daemon.mjs';
+import { request } from './polling.mjs';
+import { Vars, payload, replyHeaders, toFrame } from './replay.mjs';
+import { OP, Ws, frame, socketio } from './wire.mjs';
+
+const KEY = 'the-application-that-ran-then';
+/* a configuration in which the player is a back end */
+export const backend = `api { key "replay" { sha256 = "${
+	crypto.createHash('sha256').update(KEY).digest('hex')
+}" allow = {"publish", "disconnect", "rooms"} } }\n`;
+
+const sidOf = (target) => target.match(/[?&]sid=([^&]*)/)?.[1];
+
+/* A Socket.IO event as text: its namespace, name and the rest, raw. */
+function parseEvent(text) {
+	const m = text.match(/^42(\/[^,]*,)?(\d*)\[("(?:[^"\\]|\\.)*")(?:,(.*))?\]$/s);
+	return m && { nsp: m[1]?.slice(0, -1) ?? '/', name: JSON.parse(m[3]),
+		raw: m[3], args: m[4] ?? '' };
+}
+
+export class Player {
+	/*
+	 * app		names of events that application code sent
+	 * notApp	{ index } events of these names that were not, there
+	 * acts		{ index: async (player) } before this event is played
+	 * differs	{ index: [what roostd does, why] }: a text instead of the
+	 *		captured one, { code } instead of a Close, { status, body },
+	 *		null: nothing at all
+	 * closes	{ index: code } where the capture has no status
+	 * extra	{ index: [texts] } that come before it, besides
+	 * also		{ index: headers } of an answer, besides
+	 * vars		further random values, as in a capture
+	 * origin	of all WebSocket handshakes
+	 * rebind	ids of the capture are used again and again
+	 * until	index of the first event that is not played
+	 * pace		pauses longer than so many ms are kept
+	 */
+	constructor(d, fixture, how) {
+		Object.assign(this, { d, f: fixture, app: [], notApp: [], acts: {},
+			differs: {}, closes: {}, compared: 0, used: new Set(),
+			conns: new Map(), sessions: new Map(), sids: new Map(),
+			pace: 250 }, how);
+		this.vars = new Vars({ ...fixture.vars, ...how.vars });
+	}
+	/* --- the back end --- */
+	async api(path, body) {
+		const r = await fetch(this.d.url(`/api/v1/${path}`), {
+			method: 'POST', headers: { Authorization: `Bearer ${KEY}`,
+				'Content-Type': 'application/json' },
+			body: typeof body === 'string' ? body :
+			    JSON.stringify(body) });
+		const text = await r.text();
+		assert.equal(r.status, 200, `${path} ${text}`);
+		return JSON.parse(text);
+	}
+	/* raw: text of the arguments */
+	publish(nsp, event, raw = '', to = {}) {
+		const rest = JSON.stringify(to).slice(1, -1);
+		return this.api('publish', `{"namespace":"${nsp}","event":${
+			JSON.stringify(event)},"args":[${raw}],"meta":false${
+			rest ? `,${rest}` : ''}}`);
+	}
+	/* the live sid of a captured one, or of a connection in a namespace */
+	sid(conn, nsp = '/') { return this.sids.get(`${conn} ${nsp}`); }
+
+	/* What application code would have sent: send it. */
+	async act(i, owner, text) {
+		const e = parseEvent(text);
+		if (!e || !this.app.includes(e.name) || this.notApp.includes(i) ||
+		    this.differs[i]?.[0] === null)
+			return;
+		const offsets = this.vars.names.filter(([n]) =>
+		    n.startsWith('OFFSET')).map(([, v]) => `"${v}"`);
+		const last = offsets.find((o) => e.args.endsWith(o));
+		const args = last ? e.args.slice(0, -last.length)
+		    .replace(/,$/, '') : e.args;
+		await this.publish(e.nsp, e.name, this.vars.live(args),
+		    { sid: this.sid(owner, e.nsp) });
+	}
+	/* --- comparing --- */
+	match(i, captured, live, what) {
+		const want = this.wanted(i, captured);
+		this.vars.match(want, live, what);
+		this.compared++;
+	}
+	wanted(i, captured) {
+		if (!(i in this.differs))
+			return captured;
+		this.used.add(String(i));
+		return this.differs[i][0];
+	}
+	learn(owner, captured, live) {
+		const m = live.match(/^40(\/[^,]*,)?\{"sid":"([^"]*)"/);
+		if (m)
+			this.sids.set(`${owner} ${m[1]?.slice(0, -1) ?? '/'}`,
+			    m[2]);
+		void captured;
+	}
+	/* --- WebSocket --- */
+	async wsIn(i, e, c, what) {
+		const w = c.w;
+		if (w.refused) {
+			assert.equal(this.wanted(i, e), null, what);
+			return;
+		}
+		await this.act(i, c.owner, payload(e).toString());
+		if (i in this.differs && this.differs[i][0] === null) {
+			this.used.add(String(i));
+			await w.silent(what);
+			return;
+		}
+		if (e.opcode === 'close')
+			return this.wsClose(i, e, c, what);
+		await this.besides(i, w, what);
+		const f = await w.next(what);
+		assert.equal(f.opcode, e.opcode, `${what}: ${f.code ?? ''} ${
+			f.text}`);
+		if (e.opcode === 'binary') {
+			assert.deepEqual(f.payload, payload(e), what);
+			this.compared++;
+			return;
+		}
+		if (this.rebind && /^0\{|^40/.test(e.data))
+			this.vars.bound.clear();
+		this.match(i, payload(e).toString(), f.text, what);
+		this.learn(c.owner, e.data, f.text);
+	}
+	async besides(i, w, what) {
+		for (const text of this.extra?.[i] ?? []) {
+			this.vars.match(text, await w.message(what), what);
+			this.compared++;
+		}
+	}
+	async wsClose(i, e, c, what) {
+		await this.besides(i, c.w, what);
+		const f = await c.w.next(what);
+		assert.equal(f.opcode, 'close', `${what}: ${f.text}`);
+		const instead = this.wanted(i, null);
+		let codes = e.code ? [e.code] : [1005, 1000];
+		if (instead !== null)
+			codes = [instead.code];
+		else if (this.closes[i])
+			codes = [this.closes[i]];
+		else if (e.code === null && c.closing !== 'client')
+			assert.fail(`${what}: closed with ${f.code}, which the ` +
+			    'table does not say');
+		assert.ok(codes.includes(f.code), `${what}: code ${f.code}`);
+		if (!c.closing) {
+			c.closing = 'server';
+			c.w.send(frame(OP.close, f.payload.subarray(0, 2)));
+		}
+		this.compared++;
+	}
+	wsOut(e, c) {
+		if (c.w.refused)
+			return;
+		if (e.opcode === 'close' && c.closing === 'server')
+			return;		/* was answered above */
+		if (e.opcode === 'close')
+			c.closing = 'client';
+		c.w.send(toFrame(e, this.vars));
+	}
+	/* --- HTTP --- */
+	headers(e) {
+		const h = { ...e.headers, host: 'x', connection: 'close' };
+		delete h['accept-encoding'];
+		delete h['content-length'];
+		if (h['if-none-match'] && this.etag)
+			h['if-none-match'] = this.etag;
+		return h;
+	}
+	send(e) {
+		return request(this.d.port, e.method, this.vars.live(e.target), {
+			body: this.vars.live(payload(e).toString()),
+			headers: this.headers(e), ms: 30000 });
+	}
+	async httpOut(e, reply) {
+		const old = this.conns.get(e.conn);
+		if (e.headers.upgrade && reply?.status !== 404) {
+			const sid = sidOf(e.target);
+			const w = await Ws.open(this.d.port,
+			    this.vars.live(e.target),
+			    { headers: this.origin ?
+				{ Origin: this.origin } : {} });
+			this.conns.set(e.conn, { w, closing: null,
+				owner: sid ?? `conn ${e.conn}` });
+			old?.w?.s.close();
+			return;
+		}
+		const s = this.sessions.get(sidOf(e.target));
+		const other = this.differs[this.f.events.indexOf(reply)];
+		if (s && e.method === 'GET' && (!reply || reply.status === 200 ||
+		    other?.[0] === null)) {
+			s.get ??= this.send(e);
+			this.conns.set(e.conn, { session: s });
+			/* it has arrived before what follows */
+			await request(this.d.port, 'GET', '/livez');
+			return;
+		}
+		this.conns.set(e.conn, { answer: this.send(e), request: e });
+	}
+	/* Packets until as many have come as the capture has shown. */
+	async drain(s, what) {
+		while (s.got.length <= s.at) {
+			s.get ??= request(this.d.port, 'GET',
+			    `${s.path}?EIO=4&transport=polling&sid=${s.live}`,
+			    { ms: 30000 });
+			const r = await s.get;
+			s.get = null;
+			assert.equal(r.status, 200, `${what}: ${r.body}`);
+			s.got.push(...r.body.split('\x1e')
+			    .filter((p) => p !== '6'));
+		}
+		return s.got[s.at++];
+	}
+	async packets(i, e, s, what) {
+		let list = payload(e).toString().split('\x1e');
+		if (Array.isArray(this.differs[i]?.[0]))
+			list = this.wanted(i);
+		for (const p of list) {
+			const want = typeof this.differs[i]?.[0] === 'string' ?
+			    this.wanted(i, p) : p;
+			if (want === null)
+				continue;
+			await this.act(i, s.captured, p);
+			if (want === '6') {	/* lets go of a GET, no more */
+				if (s.get) {
+					const r = await s.get;
+					s.get = null;
+					s.got.push(...r.body.split('\x1e')
+					    .filter((q) => q !== '6'));
+				}
+				this.compared++;
+				continue;
+			}
+			if (this.rebind && /^40/.test(p))
+				this.vars.bound.delete('SIO_SID_1');
+			const live = await this.drain(s, what);
+			this.vars.match(want, live, what);
+			this.learn(s.captured, p, live);
+			this.compared++;
+		}
+	}
+	async httpIn(i, e, q, what) {
+		const c = this.conns.get(e.conn);
+		if (c.w) {
+			const instead = this.wanted(i, e);
+			assert.equal(c.w.response.status, instead.status,
+			    `${what}: ${c.w.response.body}`);
+			if (instead.status !== 101)
+				assert.equal(c.w.response.body,
+				    instead.body ?? e.data, what);
+			this.compared++;
+			return;
+		}
+		if (c.session) {
+			if (i in this.differs && this.differs[i][0] === null) {
+				this.used.add(String(i));
+				return;
+			}
+			return this.packets(i, e, c.session, what);
+		}
+		const r = await c.answer;
+		if (this.rebind && !sidOf(q.target))
+			this.vars.bound.clear();
+		const instead = this.wanted(i, { status: e.status,
+			body: payload(e).toString() });
+		assert.equal(r.status, instead.status, `${what}: ${r.body}`);
+		this.etag ??= r.headers.etag;
+		if (e.body_omitted !== undefined)
+			assert.ok(e.headers['content-encoding'] ||
+			    r.bytes.length === e.body_omitted, what);
+		else if (instead.body instanceof RegExp)
+			assert.match(r.body, instead.body, what);
+		else
+			this.vars.match(instead.body, r.body, what);
+		this.compared++;
+		const cookie = e.headers['set-cookie'];
+		if (!(i in this.differs))
+			assert.equal(r.headers['set-cookie']?.[0],
+			    cookie && this.vars.live(cookie), what);
+		if (!(i in this.differs) && !this.rebind)
+			assert.deepEqual(replyHeaders(r.headers),
+			    { ...replyHeaders(e.headers), ...this.also?.[i] },
+			    what);
+		if (!sidOf(q.target) && e.status === 200 && e.data[0] === '0') {
+			const captured = JSON.parse(e.data.slice(1)).sid;
+			this.sessions.set(captured, { captured, at: 0, got: [],
+				path: q.target.replace(/\?.*/, ''),
+				live: JSON.parse(r.body.slice(1)).sid });
+		}
+	}
+	/* The end of a TCP connection, from either side. */
+	async tcp(e, what) {
+		const c = this.conns.get(e.conn);
+		if (!c || e.event !== 'close')
+			return;
+		if (c.w?.refused)
+			return;
+		if (c.w && c.closing) {
+			if (e.dir === 's2c')
+				await c.w.s.end();
+			c.w.s.close();
+		} else if (c.w)
+			await this.cut(() => c.w.s.close(), what);
+		else if (c.session?.get && c.session.abortable === e.conn) {
+			await this.cut(() => c.session.get.abort(), what);
+			c.session.get = null;
+		}
+	}
+	async open() {
+		const r = await fetch(this.d.url('/metrics'));
+		return Number((await r.text())
+		    .match(/^roost_eio_sessions\S* (\d+)/m)[1]);
+	}
+	/* The connection is lost, and roostd has seen it. */
+	async cut(how, what) {
+		const before = await this.open();
+		how();
+		if (before === 0)
+			return;		/* it had ended already */
+		await until(async () => await this.open() < before, what);
+	}
+	/* --- the whole --- */
+	pairs() {
+		const open = new Map(), pairs = new Map();
+		for (const e of this.f.events) {
+			if (e.layer === 'http' && e.dir === 'c2s')
+				open.set(e.conn, e);
+			else if (e.layer === 'http') {
+				pairs.set(e, open.get(e.conn));
+				pairs.set(open.get(e.conn), e);
+			} else if (e.layer === 'tcp' && open.has(e.conn) &&
+			    !pairs.has(open.get(e.conn)))
+				pairs.set(e, open.get(e.conn));	/* cut */
+		}
+		return pairs;
+	}
+	async play() {
+		const pairs = this.pairs();
+		let last = 0;
+		for (const [i, e] of this.f.events.entries()) {
+			const what = `${this.f.name} ${i}: ${e.dir} ${e.conn} ${
+				e.opcode ?? e.method ?? e.layer} ${e.target ?? ''
+			} ${e.data ?? ''}`;
+			const pause = e.t - last;
+			last = e.t;
+			if (this.until !== undefined && i >= this.until)
+				break;
+			if (e.dir === 'c2s' && pause > this.pace)
+				await sleep(pause);
+			await this.acts[i]?.(this);
+			if (e.layer === 'tcp') {
+				const q = pairs.get(e);
+				const s = q && this.conns.get(e.conn)?.session;
+				if (s)
+					s.abortable = e.conn;
+				await this.tcp(e, what);
+			} else if (e.layer === 'http' && e.dir === 'c2s')
+				await this.httpOut(e, pairs.get(e));
+			else if (e.layer === 'http')
+				await this.httpIn(i, e, pairs.get(e), what);
+			else if (e.dir === 'c2s')
+				this.wsOut(e, this.conns.get(e.conn));
+			else
+				await this.wsIn(i, e, this.conns.get(e.conn),
+				    what);
+		}
+		for (const c of this.conns.values())
+			c.w?.s.close();
+		for (const s of this.sessions.values()) {
+			s.get?.abort();
+			assert.equal(s.at, s.got.length,
+			    `${this.f.name}: more came: ${s.got.slice(s.at)}`);
+		}
+		const left = Object.keys(this.differs)
+		    .filter((k) => !this.used.has(k));
+		assert.deepEqual(left, [], 'differences that were not met');
+		return this.compared;
+	}
+}
+
+/* A bystander in a namespace, who sends these frames. */
+export async function bystander(p, nsp, ...frames) {
+	const w = await socketio(p.d.port, { nsp });
+	for (const f of frames)
+		w.send(typeof f === 'string' ? frame(OP.text, f) :
+		    frame(OP.binary, f));
+	await w.alive();
+	w.drop();
+}
