@@ -4,7 +4,7 @@
  */
 #include "proto/bus.h"
 
-#define WIRE_VERSION	1
+#define WIRE_VERSION	2
 
 enum tag {
 	TAG_NSP = 1, TAG_EVENT, TAG_ARGS, TAG_META, TAG_ROOM, TAG_USER, TAG_SID,
@@ -13,7 +13,7 @@ enum tag {
 	TAG__MAX
 };
 
-#define FIELD_HEADER	4	/* u8 tag, u24 length */
+#define FIELD_HEADER	5	/* u8 tag, u32 length */
 
 /* --- little-endian words ------------------------------------------------- */
 
@@ -154,7 +154,7 @@ bus_decode(struct slice in, struct bus_envelope *e)
 	while (rest.n > 0) {
 		if (rest.n < FIELD_HEADER)
 			return (CODEC_BAD);
-		n = (size_t)get(rest.p + 1, 3);
+		n = (size_t)get(rest.p + 1, 4);
 		if (n > rest.n - FIELD_HEADER)
 			return (CODEC_BAD);
 		if (!take_field(e, rest.p[0], slice_of(rest.p + FIELD_HEADER,
@@ -202,7 +202,7 @@ static uint8_t *
 put_member(uint8_t *p, enum tag tag, struct slice s)
 {
 	p = put(p, tag, 1);
-	p = put(p, s.n, 3);
+	p = put(p, s.n, 4);
 	if (s.n > 0)
 		memcpy(p, s.p, s.n);
 	return (p + s.n);
@@ -230,7 +230,7 @@ put_u64(uint8_t *p, enum tag tag, uint64_t v)
 	if (v == 0)
 		return (p);
 	p = put(p, tag, 1);
-	p = put(p, 8, 3);
+	p = put(p, 8, 4);
 	return (put(p, v, 8));
 }
 

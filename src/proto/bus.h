@@ -4,13 +4,13 @@
  * frames, little-endian:
  *
  *	0 u32 size	whole frame, this header included
- *	4 u8  kind	enum bus_kind      5 u8 version (1)
+ *	4 u8  kind	enum bus_kind      5 u8 version (2)
  *	6 u16 flags	BUS_VOLATILE ...
  *	8 u64 slots[2]	workers it is for (bit s - 1 = slot s); the relay routes
  *			by this word alone and never looks further
  *	24 u16 from	slot that sent it  26 u16 generation
  *	28 u32 ref	which question of the one who asked
- *	32 ...		fields, each: u8 tag, u24 length, bytes
+ *	32 ...		fields, each: u8 tag, u32 length, bytes
  *
  * Unknown tags are skipped, unknown kinds dropped and counted.  Pure.
  */
@@ -20,7 +20,9 @@
 #include "proto/codec.h"
 
 #define BUS_HEADER	32
-#define BUS_FRAME_MAX	(8u << 20)	/* larger: CODEC_BAD */
+/* Larger: CODEC_BAD.  The largest packet that a configuration can allow (four
+ * messages of 64 MB) fits, with all that goes along. */
+#define BUS_FRAME_MAX	(260u << 20)
 #define BUS_ATTACHMENTS_MAX 10	/* as in one Socket.IO packet */
 #define BUS_LIST_MAX	64		/* rooms, sids ... in one envelope */
 
