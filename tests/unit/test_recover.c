@@ -179,6 +179,7 @@ volatile_events_are_not_kept(void **state)
 {
 	struct fixture *x = *state;
 	struct fake_conn *c;
+	struct ask *later;
 	struct buf out;
 	int i;
 
@@ -194,7 +195,7 @@ volatile_events_are_not_kept(void **state)
 		(void)snprintf(body, sizeof body, "{\"namespace\":\"n\","
 		    "\"event\":\"v\",\"volatile\":true,%s}", to[i]);
 		assert_int_equal(200, api_publish(x->f->hub, slice_str(body),
-		    &out));
+		    NULL, &out, &later));
 		fake_turn(x->w);
 	}
 	buf_fini(&out);
