@@ -25,7 +25,7 @@ const sidOf = (target) => target.match(/[?&]sid=([^&]*)/)?.[1];
 /* A Socket.IO event as text: its namespace, name and the rest, raw. */
 function parseEvent(text) {
 	const m = text.match(/^42(\/[^,]*,)?(\d*)\[("(?:[^"\\]|\\.)*")(?:,(.*))?\]$/s);
-	return m && { nsp: m[1]?.slice(0, -1) ?? '/', name: JSON.parse(m[3]),
+	return m && { nsp: m[1]?.slice(0, -1) ?? '/', id: m[2], name: JSON.parse(m[3]),
 		raw: m[3], args: m[4] ?? '' };
 }
 
@@ -33,6 +33,8 @@ export class Player {
 	/*
 	 * app		names of events that application code sent
 	 * notApp	{ index } events of these names that were not, there
+	 * asks		{ index: index of the client's answer }: application code
+	 *		asked for an acknowledgement; roostd has ids of its own
 	 * acts		{ index: async (player) } before this event is played
 	 * differs	{ index: [what roostd does, why] }: a text instead of the
 	 *		captured one, { code } instead of a Close, { status, body },
@@ -88,6 +90,36 @@ export class Player {
 		await this.publish(e.nsp, e.name, this.vars.live(args),
 		    { sid: this.sid(owner, e.nsp) });
 	}
+	/* A question of the application: asked, and its id taken down. */
+	async ask(i, owner, text, next, what) {
+		const e = parseEvent(text);
+		const asked = this.publish(e.nsp, e.name, e.args,
+		    { sid: this.sid(owner, e.nsp), ack: true });
+		asked.catch(() => {});
+		const live = await next();
+		const { id, ...rest } = parseEvent(live) ?? {};
+		delete e.id;
+		assert.deepEqual(rest, e, `${what}: ${live}`);
+		assert.match(id, /^\d+$/, what);
+		this.answers ??= {};
+		this.answers[this.asks[i]] = { asked, id };
+		this.compared++;
+	}
+	/* What the client answers, and that the application is told. */
+	answer(i, text) {
+		const a = this.answers?.[i];
+		if (!a)
+			return text;
+		const m = text.match(/^(43(?:\/[^,]*,)?)\d+(\[.*\])$/s);
+		a.args = m[2];
+		return m[1] + a.id + m[2];
+	}
+	async answered(i, what) {
+		const a = this.answers?.[i];
+		if (a)
+			assert.ok(JSON.stringify(await a.asked)
+			    .includes(a.args), what);
+	}
 	/* --- comparing --- */
 	match(i, captured, live, what) {
 		const want = this.wanted(i, captured);
@@ -122,6 +154,9 @@ export class Player {
 		}
 		if (e.opcode === 'close')
 			return this.wsClose(i, e, c, what);
+		if (i in (this.asks ?? {}))
+			return this.ask(i, c.owner, payload(e).toString(),
+			    () => w.message(what), what);
 		await this.besides(i, w, what);
 		const f = await w.next(what);
 		assert.equal(f.opcode, e.opcode, `${what}: ${f.code ?? ''} ${
@@ -162,14 +197,16 @@ export class Player {
 		}
 		this.compared++;
 	}
-	wsOut(e, c) {
+	async wsOut(i, e, c, what) {
 		if (c.w.refused)
 			return;
 		if (e.opcode === 'close' && c.closing === 'server')
 			return;		/* was answered above */
 		if (e.opcode === 'close')
 			c.closing = 'client';
-		c.w.send(toFrame(e, this.vars));
+		c.w.send(toFrame(this.answers?.[i] ? { ...e, data:
+		    this.answer(i, e.data) } : e, this.vars));
+		await this.answered(i, what);
 	}
 	/* --- HTTP --- */
 	headers(e) {
@@ -182,7 +219,8 @@ export class Player {
 	}
 	send(e) {
 		return request(this.d.port, e.method, this.vars.live(e.target), {
-			body: this.vars.live(payload(e).toString()),
+			body: this.vars.live(this.answer(
+			    this.f.events.indexOf(e), payload(e).toString())),
 			headers: this.headers(e), ms: 30000 });
 	}
 	async httpOut(e, reply) {
@@ -233,6 +271,11 @@ export class Player {
 			    this.wanted(i, p) : p;
 			if (want === null)
 				continue;
+			if (i in (this.asks ?? {})) {
+				await this.ask(i, s.captured, p,
+				    () => this.drain(s, what), what);
+				continue;
+			}
 			await this.act(i, s.captured, p);
 			if (want === '6') {	/* lets go of a GET, no more */
 				if (s.get) {
@@ -372,7 +415,8 @@ export class Player {
 			else if (e.layer === 'http')
 				await this.httpIn(i, e, pairs.get(e), what);
 			else if (e.dir === 'c2s')
-				this.wsOut(e, this.conns.get(e.conn));
+				await this.wsOut(i, e, this.conns.get(e.conn),
+				    what);
 			else
 				await this.wsIn(i, e, this.conns.get(e.conn),
 				    what);
