@@ -42,6 +42,12 @@ static const struct counters_row rows[] = {
 	    false, CELL_AUTHFAIL + (uint32_t)AUTH_FAILED_##name, 1 },
 #include "proto/authfail.def"
 #undef AUTHFAIL
+#define REASON(name, code, words) \
+	{ "clients_closed", "reason=\"" #name "\"", "clients", \
+	    "Clients that ended, over polling too, by reason.", \
+	    COUNTERS_COUNTER, false, CELL_CLIENT + (uint32_t)REASON_##name, 1 },
+#include "base/reason.def"
+#undef REASON
 };
 
 static const struct counters_row ns_rows[] = {

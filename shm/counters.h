@@ -73,7 +73,8 @@ enum auth_failure {		/* AUTH_FAILED_expired; numbered as in proto/ */
 /* A column: cells of 8 bytes in this order. */
 #define CELL_REASON	((unsigned)COUNTER__MAX)
 #define CELL_AUTHFAIL	(CELL_REASON + (unsigned)REASON__MAX)
-#define CELL_HISTOGRAM	(CELL_AUTHFAIL + (unsigned)AUTH_FAILED__MAX)
+#define CELL_CLIENT	(CELL_AUTHFAIL + (unsigned)AUTH_FAILED__MAX)
+#define CELL_HISTOGRAM	(CELL_CLIENT + (unsigned)REASON__MAX)
 #define CELL_NS		(CELL_HISTOGRAM + \
 			    (unsigned)HISTOGRAM__MAX * HISTOGRAM_CELLS)
 #define COUNTERS_CELLS	(CELL_NS + (COUNTERS_NS_MAX + 1) * COUNTERS_NS_CELLS)
@@ -120,6 +121,13 @@ static inline uint64_t
 counter_get(enum counter c)
 {
 	return (__atomic_load_n(counters_column + c, __ATOMIC_RELAXED));
+}
+
+/* clients_closed{reason="..."} */
+static inline void
+counter_client(enum reason r)
+{
+	counters_cell_add(CELL_CLIENT + (unsigned)r, 1);
 }
 
 /* connections_closed{reason="..."} */

@@ -136,6 +136,7 @@ test('each fact is counted once: a plain client', async () => {
 	});
 	await counts(() => w.close(1000), {
 		'connections_open': -1, 'connections_closed{reason=client_close}': 1,
+		'clients_closed{reason=client_close}': 1,
 		'ws_frames_in': 1, 'ws_open': -1,
 		'sessions': -1, 'ns_sockets{ns=/c}': -1,
 		'ns_disconnects{ns=/c}': 1,
@@ -160,6 +161,7 @@ test('each fact is counted once: a Socket.IO client, a room', async () => {
 	});
 	await counts(() => list[3].disconnect(), {
 		'connections_open': -1, 'connections_closed{reason=client_close}': 1,
+		'clients_closed{reason=client_close}': 1,
 		'ws_frames_in': 2, 'ws_open': -1,
 		'sio_packets_in': 1,
 		'sessions': -1, 'memberships': -1, 'eio_sessions': -1,

@@ -468,6 +468,7 @@ client_gone(struct client **cp, enum reason reason)
 
 	CHECK_MAGIC(c, CLIENT_MAGIC);
 	*cp = NULL;
+	counter_client(reason);
 	if (c->kind->parting != NULL)
 		c->kind->parting(c, reason);
 	while ((s = c->sessions) != NULL) {

@@ -127,7 +127,7 @@ poller_part(struct poller *p)
 {
 	struct worker *w = p->all->w;
 	uint64_t wait_ms = poller_tells(p);
-	bool told;
+	bool told, waits;
 
 	poller_check(p);
 	log_debug("session_end reason=%s",
@@ -139,21 +139,26 @@ poller_part(struct poller *p)
 	if (p->state == POLLER_POLLING) {
 		client_gone(&p->client, (enum reason)p->reason);
 		p->state = POLLER_LAST;
-		told = poller_last_word(p);
+		/* stock clients forget what came with a "1": a DISCONNECT
+		 * packet, after which they are not to come back */
+		p->owing = wait_ms == POLLER_LAST_MS && p->outq.n > 0;
+		told = p->owing || poller_last_word(p);
 	} else
 		told = p->outq.n > 0;
+	waits = told && wait_ms != 0 && (p->get == NULL || p->owing);
 	if (p->get != NULL && told)
 		poller_answer(p);
 	else if (p->get != NULL) {
 		conn_abort(p->get, REASON_memory);
 		poller_let_go(p, &p->get);
-	} else if (told && wait_ms != 0) {
-		p->parting = false;
-		p->deadline = mono_add_ms(w->now, wait_ms);
-		polling_rearm(p);
+	}
+	if (!waits) {
+		poller_drop(p);
 		return;
 	}
-	poller_drop(p);
+	p->parting = false;
+	p->deadline = mono_add_ms(w->now, wait_ms);
+	polling_rearm(p);
 }
 
 static void

@@ -49,6 +49,8 @@ struct poller {
 	struct mono	 deadline;	/*   LAST: of the whole */
 	struct mono	 noop_at;	/*   0: no noop is to release get */
 	char		 sid[EIO_SID_LEN + 1];
+	bool		 owing;		/* LAST: its last word has a response
+					 * of its own, behind what is queued */
 };
 
 static_assert(offsetof(struct poller, magic) == offsetof(struct host, magic) &&

@@ -74,7 +74,7 @@ polling_flush(struct outq *q)
 		poller_unpolled(p);
 	else if (q->n > 0) {
 		poller_answer(p);
-		if (p->state == POLLER_LAST)
+		if (p->state == POLLER_LAST && !p->owing)
 			polling_close(p, REASON_server_close);
 	}
 }
@@ -107,7 +107,11 @@ poller_hold(struct poller *p, struct request *rq)
 	p->lines = poller_lines(rq);
 	p->wish = coded_wish(rq);
 	request_hold(rq);
-	if (p->outq.n > 0) {
+	if (p->owing && p->outq.n == 0) {
+		p->owing = false;
+		if (!out_bytes(w->out, &p->outq, SLICE("1" POLLING_SEPARATOR)))
+			polling_close(p, REASON_memory);
+	} else if (p->outq.n > 0) {
 		if (!outq_touch(w->out, &p->outq))
 			polling_close(p, REASON_memory);
 	} else if (p->probed && p->state == POLLER_POLLING) {
