@@ -27,15 +27,16 @@ static const struct route_row {
 	void		(*serve)(struct request *);
 	bool		 status;	/* not on every listener */
 } route_rows[ROUTE__MAX] = {
-	[ROUTE_NONE]	   = { ANY, NULL, request_not_found },
-	[ROUTE_ENGINE]	   = { ANY, NULL, transport_serve },
+	[ROUTE_NONE]	   = { ANY, NULL, request_not_found, false },
+	[ROUTE_ENGINE]	   = { ANY, NULL, transport_serve, false },
 	[ROUTE_PLAIN]	   = { 1u << HTTP_GET, "Allow: GET\r\n",
-				upgrade_plain },
-	[ROUTE_PUBLISH]	   = { POST, "Allow: POST\r\n", api_head },
-	[ROUTE_BATCH]	   = { POST, "Allow: POST\r\n", api_head },
-	[ROUTE_DISCONNECT] = { POST, "Allow: POST\r\n", api_head },
-	[ROUTE_ROOMS]	   = { POST, "Allow: POST\r\n", api_head },
-	[ROUTE_PRESENCE]   = { GET, "Allow: GET, HEAD\r\n", api_presence_get },
+				upgrade_plain, false },
+	[ROUTE_PUBLISH]	   = { POST, "Allow: POST\r\n", api_head, false },
+	[ROUTE_BATCH]	   = { POST, "Allow: POST\r\n", api_head, false },
+	[ROUTE_DISCONNECT] = { POST, "Allow: POST\r\n", api_head, false },
+	[ROUTE_ROOMS]	   = { POST, "Allow: POST\r\n", api_head, false },
+	[ROUTE_PRESENCE]   = { GET, "Allow: GET, HEAD\r\n", api_presence_get,
+				false },
 	[ROUTE_HEALTH]	   = { GET, "Allow: GET, HEAD\r\n", status_health,
 				true },
 	[ROUTE_LIVE]	   = { GET, "Allow: GET, HEAD\r\n", status_probe,
@@ -46,8 +47,8 @@ static const struct route_row {
 				true },
 	[ROUTE_METRICS]	   = { GET, "Allow: GET, HEAD\r\n", status_metrics,
 				true },
-	[ROUTE_DEMO]	   = { GET, "Allow: GET, HEAD\r\n", demo_serve },
-	[ROUTE_DEMO_MOVED] = { GET, "Allow: GET, HEAD\r\n", demo_serve },
+	[ROUTE_DEMO]	   = { GET, "Allow: GET, HEAD\r\n", demo_serve, false },
+	[ROUTE_DEMO_MOVED] = { GET, "Allow: GET, HEAD\r\n", demo_serve, false },
 };
 
 /* --- replies ------------------------------------------------------------- */
