@@ -8,7 +8,7 @@ import { createRequire } from 'node:module';
 import { Members } from './member.mjs';
 
 const require = createRequire(new URL('../e2e/package.json', import.meta.url));
-const ioOf = (version) => require(version).io;
+const ioOf = (version) => require(version).io ?? require(version).Socket;
 let members;
 
 process.on('message', (m) => {

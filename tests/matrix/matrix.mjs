@@ -1,9 +1,9 @@
 /*
- * Real clients of several versions against one daemon, over a network that
- * cuts them off: all versions × websocket, polling, upgrade × Node, Chromium,
- * in a few rooms where events are published steadily.  Nobody may miss, see
- * twice or see swapped what his session should have seen (ledger.mjs says what
- * that is).
+ * Real clients of several versions (socket.io-client, and engine.io-client on
+ * a route) against one daemon, over a network that cuts them off: all versions
+ * × websocket, polling, upgrade × Node, Chromium, in a few rooms where events
+ * are published steadily.  Nobody may miss, see twice or see swapped what his
+ * session should have seen (ledger.mjs says what that is).
  *
  *	publishers ──HTTP, websocket──► roostd ◄──── cutter ◄──── members
  *	     │                       workers, relay   resets, FIN,   Node processes,
@@ -23,7 +23,7 @@ import { Pages } from './pages.mjs';
 import { Publishers } from './publishers.mjs';
 
 export const versions = ['socket.io-client-4.0', 'socket.io-client-4.4',
-	'socket.io-client-4.6', 'socket.io-client'];
+	'socket.io-client-4.6', 'socket.io-client', 'engine.io-client'];
 const ways = {
 	websocket: ['websocket'],
 	polling: ['polling'],
@@ -40,6 +40,7 @@ api { key "backend" { sha256 = "${crypto.createHash('sha256').update(key)
 namespace "/m" { auth = none
     room "{r}" { join = open }
     event "n" { to = room:room meta = off ack = accepted } }
+route "/stream/{room}" { namespace = "/m" join = "{room}" format = engine }
 `;
 
 /* A process of ours, asked and answered. */
@@ -86,8 +87,9 @@ function makeSpecs(o, ports) {
 		for (const version of versions)
 			for (const way of Object.keys(ways))
 				cells.push({ browser, version, way });
-	const count = (c) => Math.ceil(c.browser ? o.pageClients / 12 :
-	    (o.clients - (o.browser ? o.pageClients : 0)) / 12);
+	const kinds = versions.length * Object.keys(ways).length;
+	const count = (c) => Math.ceil(c.browser ? o.pageClients / kinds :
+	    (o.clients - (o.browser ? o.pageClients : 0)) / kinds);
 	let n = 0;
 	return cells.flatMap((c) => Array.from({ length: count(c) }, () => {
 		n++;
@@ -126,12 +128,14 @@ async function allReady(groups, what, ms) {
 }
 
 /* What all have to say, and what is wrong with it. */
-async function hear(groups, ledger) {
+async function hear(groups, ledger, wanted) {
 	const all = (await Promise.all(groups.map((g) => g.report()))).flat();
 	for (const m of all)
 		for (const [p, e] of Object.entries(m.published))
 			ledger.add(p, e);
 	const bad = ledger.judge(all.flatMap((m) => m.sessions));
+	if (all.length !== wanted)
+		bad.push(`${all.length} clients of ${wanted}`);
 	for (const m of all)
 		bad.push(...m.wrong.map((w) => `${m.client}: ${w}`));
 	return { all, bad };
@@ -186,7 +190,7 @@ export async function matrix(o) {
 	let pages, publishers;
 	try {
 		const { ports } = await cutter.hello;
-		const specs = makeSpecs(o, ports);
+		const specs = makeSpecs(o, ports), made = specs.length;
 		for (let i = 0; i < o.processes; i++) {
 			groups.push(new Child('crowd.mjs'));
 			await groups[i].start(specs.filter((s, n) => !s.browser &&
@@ -219,7 +223,7 @@ export async function matrix(o) {
 		await allReady(groups, 'all to be back', 45000);
 		let heard;
 		await until(async () => {
-			heard = await hear(groups, ledger);
+			heard = await hear(groups, ledger, made);
 			return heard.bad.length === 0 || o.fault;
 		}, 'the last events', 20000).catch(() => {});
 		sumUp(figures, heard.all, ledger);
@@ -239,7 +243,7 @@ export async function matrix(o) {
 export const small = { clients: 60, pageClients: 0, rooms: 3, seconds: 6,
 	cutEvery: 100, workers: 3, publishEvery: 300, speak: 3000,
 	browser: false, processes: 1, killEvery: 0 };
-export const large = { clients: 1000, pageClients: 192, rooms: 20,
+export const large = { clients: 1000, pageClients: 195, rooms: 20,
 	seconds: 300, cutEvery: 30, workers: 4, publishEvery: 4000,
 	speak: 80000, browser: true, processes: 3, killEvery: 0 };
 

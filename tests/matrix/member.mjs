@@ -1,7 +1,7 @@
 /*
  * One client of the matrix: joins a room, watches what arrives, now and then
  * says something itself, and comes back when it is cut off.  Runs in Node and
- * in a browser: it is given its library's io().
+ * in a browser: it is given its library's io(), or Socket.
  */
 import { Watch } from './ledger.mjs';
 
@@ -16,6 +16,11 @@ export class Member {
 			epoch: 0, published: {}, early: [],
 			recovered: 0, fresh: 0, errors: {}, reasons: {},
 			on: { polling: 0, websocket: 0 }, wrong: [] });
+		this.connect(io);
+		this.timer = setTimeout(() => this.say(),
+		    this.speak * (0.5 + Math.random()));
+	}
+	connect(io) {
 		this.socket = io(this.url + this.nsp, {
 			transports: this.transports, forceNew: true,
 			reconnectionDelay: 100, reconnectionDelayMax: 1000,
@@ -27,8 +32,6 @@ export class Member {
 			this.errors[e.message] = (this.errors[e.message] ?? 0) + 1;
 		});
 		this.socket.on('n', (e) => this.event(e));
-		this.timer = setTimeout(() => this.say(),
-		    this.speak * (0.5 + Math.random()));
 	}
 
 	connected() {
@@ -114,6 +117,47 @@ export class Member {
 	}
 }
 
+/*
+ * A client of engine.io-client on a route of format = engine.  There is no
+ * recovery: each connection is a session, in its room as soon as it is open.
+ * It only listens.
+ */
+class EngineMember extends Member {
+	connect(Socket) {
+		this.socket = new Socket(this.url, { path: `/stream/${this.room}`,
+			transports: this.transports });
+		this.socket.on('open', () => {
+			this.fresh++;
+			this.here = true;
+			this.session = Object.assign(new Watch({
+				client: this.client, room: this.room,
+				n: this.sessions.length, sid: this.socket.id }),
+			{ joined: Date.now() });
+			this.sessions.push(this.session);
+		});
+		this.socket.on('message', (m) => {
+			const e = JSON.parse(m);
+			this.on[this.socket.transport.name]++;
+			this.session.see(e.p, e.i);
+		});
+		this.socket.on('close', (why) => {
+			this.reasons[why] = (this.reasons[why] ?? 0) + 1;
+			if (this.here)
+				this.session.ended = why;
+			this.here = false;
+			this.again = setTimeout(() => this.connect(Socket),
+			    100 + Math.random() * 400);
+		});
+		this.socket.on('error', () => {});
+	}
+	say() {}
+	end() {
+		this.socket.off('close');
+		clearTimeout(this.again);
+		super.end();
+	}
+}
+
 /* Many of them; the same in a process of its own and in a page. */
 export class Members {
 	constructor(ioOf, specs) {
@@ -121,7 +165,9 @@ export class Members {
 		const ramp = setInterval(() => {
 			for (let k = 0; k < 5 && specs.length; k++) {
 				const s = specs.shift();
-				this.all.push(new Member(ioOf(s.version), s));
+				this.all.push(s.version === 'engine.io-client' ?
+				    new EngineMember(ioOf(s.version), s) :
+				    new Member(ioOf(s.version), s));
 			}
 			if (!specs.length)
 				clearInterval(ramp);

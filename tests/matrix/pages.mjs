@@ -24,6 +24,7 @@ function serve(req, res) {
 	} else if (kind === 'bundle') {
 		res.writeHead(200, type);
 		res.end(fs.readFileSync(path.join(modules, name, 'dist',
+		    name === 'engine.io-client' ? 'engine.io.min.js' :
 		    'socket.io.min.js')));
 	} else if (/^(member|ledger)\.mjs$/.test(kind)) {
 		res.writeHead(200, type);
@@ -40,7 +41,9 @@ class Page {
 	start(specs) {
 		return this.page.evaluate(async (list) => {
 			const { Members } = await import('/member.mjs');
-			globalThis.members = new Members(() => globalThis.io, list);
+			globalThis.members = new Members(() => globalThis.io ??
+			    function f(...a) { return globalThis.eio(...a); },
+			list);
 		}, specs);
 	}
 	state() { return this.page.evaluate(() => globalThis.members.state()); }
