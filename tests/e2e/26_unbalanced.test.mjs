@@ -82,7 +82,8 @@ test('workers killed at random: only their sessions are lost', async (t) => {
 	for (const l of others)
 		assert.notEqual(l.status, 400, JSON.stringify(l));
 	assert.ok(run.lost.length > KILLS, `${run.lost.length} lost`);
-	assert.ok(others.length <= 4 * KILLS, `${others.length} others lost`);
+	/* a quarter of the requests are one worker's share */
+	assert.ok(others.length <= KILLS * CLIENTS / 4, `${others.length} others lost`);
 	t.diagnostic(`${run.answers} answers, ${run.lost.length} lost, ${
 	    others.length} of them of workers that lived`);
 	await d.stop();
