@@ -354,15 +354,15 @@ encode_start(struct buf *b, enum sio_type type, unsigned nattach,
 }
 
 void
-sio_encode_connect(struct buf *b, struct slice nsp, const char *sid,
-    const char *pid)
+sio_encode_connect(struct buf *b, struct slice nsp, struct slice sid,
+    struct slice pid)
 {
 	encode_start(b, SIO_CONNECT, 0, nsp);
 	buf_str(b, "{\"sid\":");
-	json_escape(b, slice_str(sid));
-	if (pid != NULL) {
+	json_escape(b, sid);
+	if (pid.n != 0) {
 		buf_str(b, ",\"pid\":");
-		json_escape(b, slice_str(pid));
+		json_escape(b, pid);
 	}
 	buf_byte(b, '}');
 }

@@ -52,8 +52,8 @@ bool	sio_placeholders(struct slice json, unsigned nattach);
  * Packets to clients, with the EIO type '4' in front, appended as text.  The
  * root namespace is omitted.
  */
-void	sio_encode_connect(struct buf *, struct slice nsp, const char *sid,
-	    const char *pid);		/* pid may be NULL */
+void	sio_encode_connect(struct buf *, struct slice nsp, struct slice sid,
+	    struct slice pid);		/* pid may be empty */
 /* data: raw JSON or empty */
 void	sio_encode_connect_error(struct buf *, struct slice nsp,
 	    struct slice message, struct slice data);

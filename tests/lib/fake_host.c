@@ -56,7 +56,8 @@ fake_world_new(const char *text)
 static void
 on_close(void *host, struct client *client, enum reason reason)
 {
-	struct fake_conn *c = client_host(client);
+	struct fake_conn *c = container_of(client_out(client),
+	    struct fake_conn, out);
 
 	(void)host;
 	assert_int_equal(-1, c->closed);
@@ -228,7 +229,7 @@ fake_engine(struct fake_host *f, const char *token)
 	struct admission a;
 
 	engine_admit(f->hub, &q, &a);
-	c->client = engine_open(f->hub, &a, false, &c->out, c);
+	c->client = engine_open(f->hub, &a, false, &c->out);
 	admission_fini(&a);
 	assert_non_null(c->client);
 	return (c);
@@ -250,7 +251,7 @@ fake_plain(struct fake_host *f, const char *path, const char *token,
 	if (!plain_admit(f->hub, &q, &a, refusal))
 		return (NULL);
 	c = conn_new(f);
-	c->client = plain_open(f->hub, &a, &c->out, c);
+	c->client = plain_open(f->hub, &a, &c->out);
 	admission_fini(&a);
 	assert_non_null(c->client);
 	return (c);
@@ -270,8 +271,8 @@ fake_engine_route(struct fake_host *f, const char *path, bool b64,
 	q.ns = q.route->ns;
 	assert_true(plain_admit(f->hub, &q, &a, &refusal));
 	c->client = polling ?
-	    engine_open_polling(f->hub, &a, b64, &c->out, c) :
-	    engine_open(f->hub, &a, b64, &c->out, c);
+	    engine_open_polling(f->hub, &a, b64, &c->out) :
+	    engine_open(f->hub, &a, b64, &c->out);
 	admission_fini(&a);
 	assert_non_null(c->client);
 	return (c);

@@ -466,7 +466,7 @@ polling_collects_packets_and_upgrades(void **state)
 	p.closed = -1;
 	p.window = 0;			/* nothing leaves by itself */
 	buf_init(&p.got);
-	p.client = engine_open_polling(x->f->hub, &a, false, &p.out, &p);
+	p.client = engine_open_polling(x->f->hub, &a, false, &p.out);
 	assert_non_null(p.client);
 	got = poll(x, &p.out);
 	assert_int_equal(0, strncmp(got, "0{\"sid\":\"", 9));
@@ -485,7 +485,7 @@ polling_collects_packets_and_upgrades(void **state)
 	x->c->closed = -1;
 	x->c->out.dead = false;
 	buf_reset(&x->c->got);
-	assert_true(engine_upgrade(p.client, &x->c->out, x->c));
+	assert_true(engine_upgrade(p.client, &x->c->out));
 	x->c->client = p.client;
 	outq_unblock(hub_out(x->f->hub), &p.out);
 	say(x, "42[\"hi\",3]");

@@ -332,9 +332,10 @@ packets_to_clients_omit_the_root_namespace(void **state)
 
 	(void)state;
 	buf_init(&b);
-	sio_encode_connect(&b, root, "WgudEjnRUGoGYG6ZAABQ", NULL);
+	sio_encode_connect(&b, root, SLICE("WgudEjnRUGoGYG6ZAABQ"),
+	    SLICE(""));
 	assert_buf(&b, "40{\"sid\":\"WgudEjnRUGoGYG6ZAABQ\"}");
-	sio_encode_connect(&b, nsp, "S", "P");
+	sio_encode_connect(&b, nsp, SLICE("S"), SLICE("P"));
 	assert_buf(&b, "40/chat,{\"sid\":\"S\",\"pid\":\"P\"}");
 	sio_encode_connect_error(&b, nsp, SLICE("Invalid namespace"), none);
 	assert_buf(&b, "44/chat,{\"message\":\"Invalid namespace\"}");

@@ -1,5 +1,5 @@
 /* Blocks of one size: alignment, reuse, memory given back. */
-#include "worker/slab.h"
+#include "base/slab.h"
 
 #include "tests/lib/check.h"
 
@@ -11,7 +11,7 @@ blocks_are_zeroed_and_on_a_cache_line(void **state)
 	unsigned i;
 
 	(void)state;
-	slab_init(&s, 200);
+	slab_init(&s, 200, SLAB_LINE);
 	for (i = 0; i < 3; i++) {
 		p = slab_get(&s);
 		assert_non_null(p);
@@ -31,7 +31,7 @@ neighbours_in_time_are_neighbours_in_memory(void **state)
 	uint8_t *a, *b;
 
 	(void)state;
-	slab_init(&s, 256);
+	slab_init(&s, 256, SLAB_LINE);
 	a = slab_get(&s);
 	b = slab_get(&s);
 	assert_ptr_equal(b, a + 256);
@@ -49,7 +49,7 @@ many_blocks_do_not_overlap(void **state)
 	uint32_t i;
 
 	(void)state;
-	slab_init(&s, 64);
+	slab_init(&s, 64, SLAB_LINE);
 	for (i = 0; i < N; i++) {
 		v[i] = slab_get(&s);
 		assert_non_null(v[i]);
@@ -73,7 +73,7 @@ empty_chunks_go_back_but_for_one(void **state)
 	size_t i;
 
 	(void)state;
-	slab_init(&s, 256);
+	slab_init(&s, 256, SLAB_LINE);
 	for (i = 0; i < N; i++)
 		v[i] = slab_get(&s);
 	assert_int_equal(slab_bytes(&s), 5 * SLAB_CHUNK);
@@ -92,7 +92,7 @@ a_full_chunk_takes_back_and_gives_again(void **state)
 	size_t i;
 
 	(void)state;
-	slab_init(&s, 256);
+	slab_init(&s, 256, SLAB_LINE);
 	for (i = 0; i < nitems(v); i++)
 		v[i] = slab_get(&s);
 	assert_int_equal(slab_bytes(&s), SLAB_CHUNK);

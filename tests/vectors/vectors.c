@@ -183,8 +183,7 @@ encode(char what)
 		    .ping_timeout_ms = number(3), .max_payload = number(4) });
 		break;
 	case 'C':
-		sio_encode_connect(&out, arg(0), text(1),
-		    field_n[2] == 0 ? NULL : text(2));
+		sio_encode_connect(&out, arg(0), arg(1), arg(2));
 		break;
 	case 'X':
 		sio_encode_connect_error(&out, arg(0), arg(1), arg(2));

@@ -371,7 +371,7 @@ put_answer(struct buf *b, const struct session *s, struct slice args,
     const struct slice *attachments, unsigned n)
 {
 	buf_str(b, "{\"sid\":\"");
-	buf_slice(b, slice_of(s->sid, SESSION_SID_LEN));
+	buf_slice(b, session_sid(s));
 	buf_str(b, "\",\"user\":");
 	buf_slice(b, s->who == NULL ? SLICE("null") :
 	    principal_user_json(s->who));

@@ -15,7 +15,7 @@
 #include "proto/ws.h"
 #include "shm/count.h"
 
-#define SECOND	UINT64_C(1000000)
+#define DAY	(UINT64_C(86400) * 1000000)
 /* A ping that is so late was due to the host's coarse timers: interval and
  * timeout are still what they are together. */
 #define LATE_US	UINT64_C(20000)
@@ -148,45 +148,37 @@ auth_due(const struct session *s)
 	at_ms = at_ms > lead ? at_ms - lead : 0;
 	if (at_ms <= h->wall.ms)
 		return (h->now.us + 1);
-	/* nobody waits for longer than a year; keep the sum from wrapping */
-	if (at_ms - h->wall.ms > UINT64_C(366) * 86400 * 1000)
-		return (0);
+	/* far enough: keep the sum from wrapping */
+	if (at_ms - h->wall.ms > 2 * DAY / 1000)
+		return (h->now.us + DAY);
 	return (h->now.us + (at_ms - h->wall.ms) * 1000);
 }
 
 void
-client_schedule(struct client *c, uint64_t own_us)
+client_schedule(struct client *c)
 {
+	const struct hub *h = c->hub;
+	uint64_t due = c->kind->due(c), before = when_us(c->due, h->now);
 	struct session *s;
-	uint64_t due;
 
-	c->auth_due_us = 0;
-	due = c->own_due_us = own_us;
 	for (s = c->sessions; s != NULL; s = s->next) {
-		c->auth_due_us = earlier(c->auth_due_us, auth_due(s));
+		due = earlier(due, auth_due(s));
 		due = earlier(due, presence_idle_due(s));
 	}
-	due = earlier(due, c->auth_due_us);
-	if (due == 0)
-		due = c->hub->now.us + 3600 * SECOND;
-	if (due < c->due_us) {
-		c->due_us = due;
-		c->hub->ports.rearm(c->hub->ports.host, c);
-	} else
-		c->due_us = due;
-}
-
-void
-client_reschedule(struct client *c)
-{
-	client_schedule(c, c->own_due_us);
+	/* a tick too many does no harm, a moment too far would wrap */
+	if (due == 0 || due > h->now.us + DAY)
+		due = h->now.us + DAY;
+	c->due = when_of(due);
+	if (before == 0 || due < before)
+		h->ports.rearm(h->ports.host, c);
 }
 
 struct mono
 client_due(const struct client *c)
 {
 	CHECK_MAGIC(c, CLIENT_MAGIC);
-	return ((struct mono){ c->due_us });
+	return ((struct mono){ c->due == 0 ? UINT64_MAX :
+	    when_us(c->due, c->hub->now) });
 }
 
 static void
@@ -230,55 +222,79 @@ void
 client_tick(struct client *c)
 {
 	struct session *s;
-	uint64_t own;
 
 	CHECK_MAGIC(c, CLIENT_MAGIC);
 	if (c->closing)
 		return;
-	if (c->auth_due_us != 0 && c->auth_due_us <= c->hub->now.us)
-		check_expiry(c);
+	check_expiry(c);
 	if (c->closing)
 		return;
 	for (s = c->sessions; s != NULL; s = s->next)
 		presence_idle_check(s);
-	own = c->kind->tick(c);
+	c->kind->tick(c);
 	if (!c->closing)
-		client_schedule(c, own);
+		client_schedule(c);
 }
 
 /* --- heartbeat ------------------------------------------------------------ */
 
+void
+client_beat_start(struct client *c)
+{
+	c->pong = 0;
+	c->ping = when_of(c->hub->now.us +
+	    c->hub->conf->ping_interval_ms * 1000);
+}
+
 uint64_t
+client_beat_due(const struct client *c)
+{
+	return (when_us(c->pong != 0 ? c->pong : c->ping, c->hub->now));
+}
+
+bool
 client_beat(struct client *c, struct slice ping)
 {
-	uint64_t now = c->hub->now.us, late;
+	const struct hub *h = c->hub;
+	uint64_t now = h->now.us, late;
 
-	if (c->pong_us != 0 && c->pong_us <= now) {
+	if (when_past(c->pong, h->now)) {
 		counter_add(COUNTER_heartbeats_missed, 1);
 		client_close(c, REASON_ping_timeout);
-	} else if (c->pong_us == 0 && c->ping_us <= now) {
-		if (out_bytes(&c->hub->out, c->out, ping))
-			counter_add(COUNTER_ws_frames_out,
-			    !wire_is_polling((enum wire)c->wire));
-		late = now - c->ping_us;
-		c->ping_us = now;
-		c->pong_us = now + c->hub->conf->ping_timeout_ms * 1000 -
-		    (late < LATE_US ? late : LATE_US);
-		c->ping_timeouts = 0;
+		return (false);
 	}
-	return (c->pong_us != 0 ? c->pong_us : c->ping_us);
+	if (c->pong != 0 || !when_past(c->ping, h->now))
+		return (false);
+	if (out_bytes(&c->hub->out, c->out, ping))
+		counter_add(COUNTER_ws_frames_out,
+		    !wire_is_polling((enum wire)c->wire));
+	late = now - when_us(c->ping, h->now);
+	c->ping_us = (uint32_t)now;
+	c->pong = when_of(now + h->conf->ping_timeout_ms * 1000 -
+	    (late < LATE_US ? late : LATE_US));
+	c->extended = false;
+	return (true);
+}
+
+void
+client_beat_extend(struct client *c)
+{
+	if (c->pong == 0 || c->extended)
+		return;
+	c->extended = true;
+	c->pong = when_of(c->hub->now.us +
+	    c->hub->conf->ping_timeout_ms * 1000);
+	client_schedule(c);
 }
 
 bool
 client_beat_answered(struct client *c)
 {
-	const struct hub *h = c->hub;
-
-	if (c->pong_us == 0)
+	if (c->pong == 0)
 		return (false);		/* unsolicited: harmless */
-	histogram_add(HISTOGRAM_rtt_us, h->now.us - c->ping_us);
-	c->pong_us = 0;
-	c->ping_us = h->now.us + h->conf->ping_interval_ms * 1000;
+	histogram_add(HISTOGRAM_rtt_us,
+	    (uint32_t)c->hub->now.us - c->ping_us);
+	client_beat_start(c);
 	return (true);
 }
 
@@ -340,7 +356,7 @@ client_refresh(struct session *s, const struct inbound *in,
 	n = snprintf(text, sizeof text, "{\"exp\":%" PRId64 "}", who->exp);
 	principal_unref(&who);
 	session_ack(s, &in->ack, slice_of(text, (size_t)n));
-	client_schedule(c, c->kind->tick(c));
+	client_schedule(c);
 	return (true);
 }
 
@@ -360,9 +376,9 @@ admission_fini(struct admission *a)
 
 struct client *
 client_new(struct hub *h, const struct client_kind *kind, enum wire wire,
-    struct outq *out, void *host, struct admission *a)
+    struct outq *out, struct admission *a)
 {
-	struct client *c = calloc(1, kind->size);
+	struct client *c = slab_get(&h->clients[kind->slab]);
 
 	if (c == NULL) {
 		counter_add(COUNTER_memory_failures, 1);
@@ -373,21 +389,19 @@ client_new(struct hub *h, const struct client_kind *kind, enum wire wire,
 	c->hub = h;
 	c->wire = (uint8_t)wire;
 	c->out = out;
-	c->host = host;
 	c->who = a->who;
 	a->who = NULL;
-	c->fail = a->fail;
+	c->fail = (uint8_t)a->fail;
 	c->address = a->address;
-	c->serial = ++h->nclients;
-	c->due_us = UINT64_MAX;
+	c->serial = (uint32_t)++h->nclients;
 	return (c);
 }
 
-void *
-client_host(const struct client *c)
+struct outq *
+client_out(const struct client *c)
 {
 	CHECK_MAGIC(c, CLIENT_MAGIC);
-	return (c->host);
+	return (c->out);
 }
 
 void
@@ -481,5 +495,5 @@ client_gone(struct client **cp, enum reason reason)
 		c->kind->gone(c);
 	principal_unref(&c->who);
 	c->magic = 0;
-	free(c);
+	slab_put(&c->hub->clients[c->kind->slab], c);
 }

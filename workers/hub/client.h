@@ -62,38 +62,38 @@ bool	plain_admit(struct hub *, const struct client_request *,
 	    struct admission *, struct refusal *) MUST_USE;
 
 /*
- * After the 101 was queued on out.  Takes over what admission holds (fini
- * stays harmless); an engine that was admitted with a route has no Socket.IO.
- * host: the transport, returned by client_host().  NULL: no memory (close the
- * connection; something may be queued).
+ * After the 101 was queued on out, by which the transport finds itself.  Takes
+ * over what admission holds (fini stays harmless); an engine that was admitted
+ * with a route has no Socket.IO.  NULL: no memory (close the connection;
+ * something may be queued).
  */
 struct client *engine_open(struct hub *, struct admission *, bool b64,
-	    struct outq *out, void *host) MUST_USE;	/* b64: no binary */
-struct client *plain_open(struct hub *, struct admission *, struct outq *out,
-	    void *host) MUST_USE;
+	    struct outq *out) MUST_USE;		/* b64: no binary */
+struct client *plain_open(struct hub *, struct admission *, struct outq *out)
+	    MUST_USE;
 
-void	*client_host(const struct client *);
+struct outq *client_out(const struct client *);
 
 /* --- Engine.IO over HTTP polling ----------------------------------------- */
 
 /*
- * An engine without a connection: host is whatever stands for it, out a queue
- * of its own that holds packets, each with the separator 0x1e behind it.  The
+ * An engine without a connection: out is the queue of whatever stands for it
+ * and holds packets, each with the separator 0x1e behind it.  The
  * host answers a GET with all that is queued, less the last separator.
  */
 struct client *engine_open_polling(struct hub *, struct admission *, bool b64,
-	    struct outq *out, void *host) MUST_USE;
+	    struct outq *out) MUST_USE;
 /* EIO_SID_LEN characters; the first two bytes name slot and generation. */
 const char *engine_sid(const struct client *);
 /* The body of a POST, writable. */
 void	engine_payload(struct client *, uint8_t *body, size_t n);
 /*
- * The packet "5" came on a WebSocket: from now on out and host are that
+ * The packet "5" came on a WebSocket: from now on out is that
  * connection's; what the polling queue holds is moved there.  Then the
  * client is fed by client_text() and client_binary().  false: no memory,
  * close it.  The old queue is empty; its memory stays until the turn ends.
  */
-bool	engine_upgrade(struct client *, struct outq *out, void *host) MUST_USE;
+bool	engine_upgrade(struct client *, struct outq *out) MUST_USE;
 
 /* --- life ---------------------------------------------------------------- */
 

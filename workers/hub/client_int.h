@@ -4,17 +4,23 @@
 #ifndef HUB_CLIENT_INT_H
 #define HUB_CLIENT_INT_H
 
+#include <assert.h>
+
 #include "hub/client.h"
 #include "hub/rule.h"
 #include "hub/session.h"
+#include "hub/when.h"
+
+enum client_slab { CLIENT_PLAIN, CLIENT_ENGINE };	/* hub.clients */
 
 struct client_kind {
-	size_t	  size;		/* of the struct that begins with client */
+	enum client_slab slab;	/* of the struct that begins with client */
 	void	(*text)(struct client *, uint8_t *, size_t);
 	void	(*binary)(struct client *, uint8_t *, size_t);
 	void	(*pong)(struct client *);
-	/* its own deadlines have come; returns the next one (us, 0: none) */
-	uint64_t (*tick)(struct client *);
+	/* the nearest of its own deadlines (us, 0: none), and: it has come */
+	uint64_t (*due)(const struct client *);
+	void	(*tick)(struct client *);
 	/* about to go: sessions may be kept (NULL: never) */
 	void	(*parting)(struct client *, enum reason);
 	/* the end (NULL: nothing to do) */
@@ -33,27 +39,28 @@ struct client {
 	bool		 closing;	/* we asked the host to close */
 	uint8_t		 wire;		/* enum wire */
 	uint8_t		 nsessions;
-	uint8_t		 ping_timeouts;	/* extensions of this ping, 0 or 1 */
+	uint8_t		 fail;		/* enum authfail, of the handshake's
+					 * token */
 	const struct client_kind *kind;
 	struct hub	*hub;
-	struct outq	*out;
-	void		*host;
+	struct outq	*out;		/* the host finds itself by it */
 	struct session	*sessions;	/* in order of joining */
 	struct principal *who;		/* from the handshake; may be NULL */
 	struct asked	*asked;		/* events it has not acknowledged */
-	enum authfail	 fail;		/* of the handshake's token */
-	uint32_t	 strikes;	/* refusals since strikes_us */
-	uint64_t	 due_us;	/* when client_tick is wanted */
-	uint64_t	 own_due_us;	/* what the kind's tick wanted */
-	uint64_t	 auth_due_us;	/* next expiry or warning; 0: none */
-	/* heartbeat: Engine.IO packets, or WebSocket frames when plain */
-	uint64_t	 ping_us;	/* next ping, or the last one's time */
-	uint64_t	 pong_us;	/* deadline of its pong; 0: none due */
-	/* limit.c */
 	uint64_t	 address;	/* limit_address(); 0: unix socket */
-	uint64_t	 serial;	/* no other client of this hub has it */
-	uint64_t	 strikes_us;	/* the first of its refusals */
+	when		 due;		/* client_tick is wanted; 0: not yet */
+	/* heartbeat: Engine.IO packets, or WebSocket frames when plain */
+	when		 ping;		/* the next one */
+	when		 pong;		/* deadline of its pong; 0: none due */
+	uint32_t	 ping_us;	/* low bits of when it was sent */
+	/* limit.c */
+	uint32_t	 serial;	/* of the hub's clients */
+	uint32_t	 strikes;	/* refusals since: */
+	when		 struck;
+	bool		 extended;	/* the pong's deadline, once */
 };
+
+static_assert(sizeof(struct client) <= 96, "of an idle client's bytes");
 
 /* A text packet or message from a scratch buffer; binary bytes. */
 void	client_send(struct client *, const struct buf *);
@@ -63,19 +70,23 @@ void	client_close(struct client *, enum reason);
 /* kick of a kind whose connections have one session: they go with it. */
 void	client_kick(struct client *, struct session *);
 struct client *client_new(struct hub *, const struct client_kind *,
-	    enum wire, struct outq *, void *host, struct admission *) MUST_USE;
+	    enum wire, struct outq *, struct admission *) MUST_USE;
 /* The one session of a client that has it from the start: admission says
  * where, for whom, in which room.  false: no memory. */
 bool	client_begin(struct client *, struct admission *) MUST_USE;
 void	client_link(struct client *, struct session *);
 void	client_unlink(struct client *, struct session *);
 /* Deadlines have changed: compute due, tell the host when it is earlier. */
-void	client_schedule(struct client *, uint64_t own_us);
-void	client_reschedule(struct client *);	/* own: unchanged */
+void	client_schedule(struct client *);
 
-/* Send the ping when it is due, close when its pong is overdue; the next
- * deadline (us). */
-uint64_t client_beat(struct client *, struct slice ping);
+/* From now on there is a ping each interval. */
+void	client_beat_start(struct client *);
+/* Send the ping when it is due (true), close when its pong is overdue. */
+bool	client_beat(struct client *, struct slice ping);
+/* When either has to be looked at (us). */
+uint64_t client_beat_due(const struct client *);
+/* A sign of life while a pong is due: its deadline is put off, once. */
+void	client_beat_extend(struct client *);
 /* The pong came; false: none was due. */
 bool	client_beat_answered(struct client *);
 

@@ -14,10 +14,10 @@
 /* --- heartbeat ------------------------------------------------------------ */
 
 uint64_t
-engine_due(const struct engine *e)
+engine_due(const struct client *c)
 {
-	const struct client *c = &e->client;
-	uint64_t due = c->pong_us != 0 ? c->pong_us : c->ping_us;
+	const struct engine *e = (const struct engine *)(const void *)c;
+	uint64_t due = client_beat_due(c);
 
 	if (e->connect_us != 0 && e->connect_us < due)
 		due = e->connect_us;
@@ -26,29 +26,22 @@ engine_due(const struct engine *e)
 	return (due);
 }
 
-uint64_t
+void
 engine_tick(struct client *c)
 {
 	static const uint8_t ws[] = { 0x81, 0x01, EIO_PING };
 	static const uint8_t poll[] = { EIO_PING, 0x1e };
 	struct engine *e = engine_of(c);
 	uint64_t now = c->hub->now.us;
-	bool pinged;
 
-	if (e->connect_us != 0 && e->connect_us <= now) {
+	if (e->connect_us != 0 && e->connect_us <= now)
 		client_close(c, REASON_connect_timeout);
-		return (0);
-	}
-	if (e->assembly != NULL && e->assembly->deadline_us <= now) {
+	else if (e->assembly != NULL && e->assembly->deadline_us <= now)
 		client_close(c, REASON_sio_parse);
-		return (0);
-	}
-	pinged = c->pong_us != 0;
-	(void)client_beat(c, wire_is_polling((enum wire)c->wire) ?
-	    slice_of(poll, sizeof poll) : slice_of(ws, sizeof ws));
-	if (e->log != NULL && !pinged && c->pong_us != 0)
+	else if (client_beat(c, wire_is_polling((enum wire)c->wire) ?
+	    slice_of(poll, sizeof poll) : slice_of(ws, sizeof ws)) &&
+	    e->log != NULL)
 		sentlog_ping(e->log, c->out);
-	return (engine_due(e));
 }
 
 static void
@@ -60,18 +53,7 @@ on_pong(struct client *c)
 		return;
 	if (e->log != NULL)
 		sentlog_pong(e->log);
-	client_schedule(c, engine_due(e));
-}
-
-/* Anything received while a pong is due extends its deadline, once. */
-static void
-on_sign_of_life(struct client *c)
-{
-	if (c->pong_us == 0 || c->ping_timeouts != 0)
-		return;
-	c->ping_timeouts = 1;
-	c->pong_us = c->hub->now.us + c->hub->conf->ping_timeout_ms * 1000;
-	client_schedule(c, engine_due(engine_of(c)));
+	client_schedule(c);
 }
 
 /* --- packets -------------------------------------------------------------- */
@@ -100,7 +82,7 @@ engine_text(struct client *c, uint8_t *data, size_t n)
 		return;
 	}
 	if (p.type != EIO_PONG)
-		on_sign_of_life(c);
+		client_beat_extend(c);
 	switch (p.type) {
 	case EIO_MESSAGE:
 		engine_kind_of(e)->text(e, p.data);
@@ -129,7 +111,7 @@ engine_binary(struct client *c, uint8_t *data, size_t n)
 {
 	struct engine *e = engine_of(c);
 
-	on_sign_of_life(c);
+	client_beat_extend(c);
 	engine_kind_of(e)->binary(e, slice_of(data, n));
 }
 
@@ -226,9 +208,9 @@ await_connect(struct engine *e)
 
 static struct client *
 open_on(struct hub *h, const struct engine_kind *kind, struct admission *a,
-    enum wire wire, bool b64, struct outq *out, void *host)
+    enum wire wire, bool b64, struct outq *out)
 {
-	struct client *c = client_new(h, &kind->client, wire, out, host, a);
+	struct client *c = client_new(h, &kind->client, wire, out, a);
 	struct engine *e;
 
 	if (c == NULL)
@@ -237,7 +219,7 @@ open_on(struct hub *h, const struct engine_kind *kind, struct admission *a,
 	e->b64 = b64;
 	if (kind == &engine_socketio)
 		await_connect(e);
-	c->ping_us = h->now.us + h->conf->ping_interval_ms * 1000;
+	client_beat_start(c);
 	send_open(e);
 	counter_add(COUNTER_eio_opened, 1);
 	counter_add(COUNTER_eio_sessions, 1);
@@ -247,7 +229,7 @@ open_on(struct hub *h, const struct engine_kind *kind, struct admission *a,
 		client_gone(&c, REASON_memory);
 		return (NULL);
 	}
-	client_schedule(c, engine_due(e));
+	client_schedule(c);
 	return (c);
 }
 
@@ -258,21 +240,20 @@ kind_for(const struct admission *a)
 }
 
 struct client *
-engine_open(struct hub *h, struct admission *a, bool b64, struct outq *out,
-    void *host)
+engine_open(struct hub *h, struct admission *a, bool b64, struct outq *out)
 {
 	const struct engine_kind *k = kind_for(a);
 
-	return (open_on(h, k, a, b64 ? k->b64 : k->ws, b64, out, host));
+	return (open_on(h, k, a, b64 ? k->b64 : k->ws, b64, out));
 }
 
 struct client *
 engine_open_polling(struct hub *h, struct admission *a, bool b64,
-    struct outq *out, void *host)
+    struct outq *out)
 {
 	const struct engine_kind *k = kind_for(a);
 
-	return (open_on(h, k, a, k->polling, b64, out, host));
+	return (open_on(h, k, a, k->polling, b64, out));
 }
 
 const char *
@@ -329,7 +310,7 @@ requeue(struct engine *e, struct outq *old)
 }
 
 bool
-engine_upgrade(struct client *c, struct outq *out, void *host)
+engine_upgrade(struct client *c, struct outq *out)
 {
 	struct engine *e = engine_of(c);
 	struct outq *old = c->out;
@@ -346,7 +327,6 @@ engine_upgrade(struct client *c, struct outq *out, void *host)
 		sentlog_watch(e->log, out);
 	}
 	c->out = out;
-	c->host = host;
 	counter_sub(COUNTER_eio_polling, 1);
 	counter_add(COUNTER_eio_upgrades, 1);
 	requeue(e, old);

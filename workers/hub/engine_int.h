@@ -61,17 +61,17 @@ engine_kind_of(const struct engine *e)
 
 /* What both kinds have of engine.c. */
 #define ENGINE_CLIENT							\
-	.size = sizeof(struct engine), .text = engine_text,		\
-	.binary = engine_binary, .tick = engine_tick,			\
+	.slab = CLIENT_ENGINE, .text = engine_text,			\
+	.binary = engine_binary, .due = engine_due, .tick = engine_tick, \
 	.parting = engine_parting, .gone = engine_gone
 void	engine_text(struct client *, uint8_t *, size_t);
 void	engine_binary(struct client *, uint8_t *, size_t);
-uint64_t engine_tick(struct client *);
+void	engine_tick(struct client *);
 void	engine_parting(struct client *, enum reason);
 void	engine_gone(struct client *);
 
 /* The nearest of the engine's own deadlines (us). */
-uint64_t engine_due(const struct engine *);
+uint64_t engine_due(const struct client *);
 
 void	engine_assembly_free(struct engine *);
 /* A new session in the namespace, and the reply to CONNECT, which had this

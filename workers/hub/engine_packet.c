@@ -121,11 +121,12 @@ engine_enter(struct engine *e, const struct conf_namespace *ns,
 	if (e->log != NULL && !recover_give(s))
 		counter_add(COUNTER_memory_failures, 1);
 	buf_reset(&h->text);
-	sio_encode_connect(&h->text, nsp, s->sid,
-	    s->recover == NULL ? NULL : s->recover->pid);
+	sio_encode_connect(&h->text, nsp, session_sid(s),
+	    s->recover == NULL ? slice_of(NULL, 0) :
+	    slice_of(s->recover->pid, RECOVER_PID_LEN));
 	client_send(c, &h->text);
 	rule_connect(s, auth);
-	client_schedule(c, engine_due(engine_of(c)));
+	client_schedule(c);
 }
 
 static void
@@ -182,7 +183,7 @@ on_disconnect(struct client *c, struct session *s)
 {
 	client_unlink(c, s);
 	session_free(&s);
-	client_schedule(c, engine_due(engine_of(c)));
+	client_schedule(c);
 }
 
 /* --- attachments ---------------------------------------------------------- */
@@ -220,7 +221,7 @@ assembly_begin(struct engine *e, struct slice text, unsigned want)
 		client_close(&e->client, REASON_memory);
 		return;
 	}
-	client_schedule(&e->client, engine_due(e));
+	client_schedule(&e->client);
 }
 
 static void on_packet(struct engine *, const struct sio_packet *,
@@ -247,7 +248,7 @@ assembly_done(struct engine *e)
 	buf_fini(&a->bytes);
 	free(a);
 	if (!e->client.closing)
-		client_schedule(&e->client, engine_due(e));
+		client_schedule(&e->client);
 }
 
 static void

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "hub/engine_int.h"
 #include "hub/hub_int.h"
 #include "shm/interest.h"
 #include "shm/presence.h"
@@ -33,6 +34,10 @@ hub_new(const struct hub_params *p)
 	h->turn = 1;
 	limit_init(h);
 	out_init(&h->out);
+	slab_init(&h->clients[CLIENT_PLAIN], sizeof(struct client), 8);
+	slab_init(&h->clients[CLIENT_ENGINE], sizeof(struct engine), 8);
+	slab_init(&h->sessions, sizeof(struct session), 8);
+	slab_init(&h->ships, sizeof(struct membership), 8);
 	pending_init(&h->pending);
 	recover_init(&h->recover);
 	buf_init(&h->meta);
@@ -58,6 +63,10 @@ hub_free(struct hub **hp)
 	sid_table_fini(&h->sids);
 	room_table_fini(&h->rooms);
 	out_fini(&h->out);
+	slab_fini(&h->clients[CLIENT_PLAIN]);
+	slab_fini(&h->clients[CLIENT_ENGINE]);
+	slab_fini(&h->sessions);
+	slab_fini(&h->ships);
 	buf_fini(&h->meta);
 	buf_fini(&h->text);
 	buf_fini(&h->message);

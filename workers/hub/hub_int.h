@@ -4,6 +4,7 @@
 #ifndef HUB_HUB_INT_H
 #define HUB_HUB_INT_H
 
+#include "base/slab.h"
 #include "hub/ask.h"
 #include "hub/fanout.h"
 #include "hub/hub.h"
@@ -28,6 +29,8 @@ struct hub {
 	uint16_t	 slot, generation;
 	struct hub_ports ports;
 	struct out	 out;
+	struct slab	 clients[2];	/* enum client_slab */
+	struct slab	 sessions, ships;
 	struct mono	 now;		/* of this turn */
 	struct wall	 wall;
 	uint32_t	 turn;		/* batches of other turns are dead */

@@ -238,13 +238,14 @@ limit_session_left(struct session *s)
 static bool
 is_struck_out(struct client *c, const struct conf_rate *r)
 {
-	uint64_t now = c->hub->now.us;
+	struct mono now = c->hub->now;
 
 	if (r->strikes == 0)
 		return (false);
-	if (c->strikes == 0 || now - c->strikes_us > r->period_ms * 1000) {
+	if (c->strikes == 0 ||
+	    now.us - when_us(c->struck, now) > r->period_ms * 1000) {
 		c->strikes = 0;
-		c->strikes_us = now;
+		c->struck = when_of(now.us);
 	}
 	return (++c->strikes >= r->strikes);
 }

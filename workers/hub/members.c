@@ -15,7 +15,7 @@
 static void
 note(void *arg, struct session *s)
 {
-	buf_append(arg, s->sid, SESSION_SID_LEN);
+	buf_slice(arg, session_sid(s));
 }
 
 static void

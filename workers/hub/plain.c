@@ -169,19 +169,19 @@ plain_binary(struct client *c, uint8_t *data, size_t n)
 	client_close(c, REASON_unsupported_data);
 }
 
-static uint64_t
+static void
 plain_tick(struct client *c)
 {
 	static const uint8_t ping[] = { 0x89, 0x00 };
 
-	return (client_beat(c, slice_of(ping, sizeof ping)));
+	(void)client_beat(c, slice_of(ping, sizeof ping));
 }
 
 static void
 plain_pong(struct client *c)
 {
 	if (client_beat_answered(c))
-		client_schedule(c, c->ping_us);
+		client_schedule(c);
 }
 
 static void
@@ -192,18 +192,17 @@ plain_expire(struct client *c, struct session *s)
 }
 
 static const struct client_kind plain_kind = {
-	.size = sizeof(struct client),
+	.slab = CLIENT_PLAIN, .due = client_beat_due,
 	.text = plain_text, .binary = plain_binary, .pong = plain_pong,
 	.tick = plain_tick, .expire = plain_expire, .kick = client_kick,
 };
 
 struct client *
-plain_open(struct hub *h, struct admission *a, struct outq *out, void *host)
+plain_open(struct hub *h, struct admission *a, struct outq *out)
 {
 	enum wire wire = a->route != NULL &&
 	    a->route->format == CONF_FORMAT_BARE ? WIRE_BARE : WIRE_ENVELOPE;
-	struct client *c = client_new(h, &plain_kind, wire, out, host,
-	    a);
+	struct client *c = client_new(h, &plain_kind, wire, out, a);
 
 	if (c == NULL)
 		return (NULL);
@@ -211,7 +210,7 @@ plain_open(struct hub *h, struct admission *a, struct outq *out, void *host)
 		client_gone(&c, REASON_memory);
 		return (NULL);
 	}
-	c->ping_us = h->now.us + h->conf->ping_interval_ms * 1000;
-	client_schedule(c, c->ping_us);
+	client_beat_start(c);
+	client_schedule(c);
 	return (c);
 }

@@ -513,12 +513,12 @@ recover_attach(struct engine *e, struct recover *r, struct principal *who)
 	e->connect_us = 0;
 	buf_reset(&h->text);
 	sio_encode_connect(&h->text, slice_of(s->ns->name, s->ns->name_len),
-	    s->sid, r->pid);
+	    session_sid(s), slice_of(r->pid, RECOVER_PID_LEN));
 	client_send(c, &h->text);
 	counter_add(COUNTER_recovered, 1);
 	counter_ns_add(s->ns->index, NS_recovered, 1);
 	counter_ns_add(s->ns->index, NS_reconnections, 1);
-	client_schedule(c, engine_due(e));
+	client_schedule(c);
 	return (true);
 }
 

@@ -336,7 +336,7 @@ describe(struct recover *r, uint32_t skip, struct buf *b)
 	struct session *s = r->session;
 	struct membership *m;
 
-	recover_record(b, 's', slice_of(s->sid, SESSION_SID_LEN));
+	recover_record(b, 's', session_sid(s));
 	for (m = s->memberships; m != NULL; m = m->next)
 		if (m->room->key[0] == ROOM_NAMED)
 			recover_record(b, 'r', slice_of(m->room->key + 1,

@@ -252,15 +252,17 @@ static bool
 enter(struct hub *h, struct room *r, struct session *s)
 {
 	struct room_wire *rw = wire_of(r, s->wire);
-	struct membership *m = malloc(sizeof *m);
+	struct membership *m = slab_get(&h->ships);
 
-	if (rw == NULL || m == NULL) {
-		free(m);
+	if (m == NULL)
+		return (false);
+	if (rw == NULL) {
+		slab_put(&h->ships, m);
 		return (false);
 	}
 	*m = (struct membership){ .room = r, .session = s };
 	if (!wire_add(h, rw, m, s->out)) {
-		free(m);
+		slab_put(&h->ships, m);
 		return (false);
 	}
 	m->next = s->memberships;
@@ -327,7 +329,7 @@ room_move(struct hub *h, struct session *s, struct outq *out, enum wire wire)
 		wire_remove(h, m->room->wires[s->wire], index);
 	}
 	s->out = out;
-	s->wire = wire;
+	s->wire = (uint8_t)wire;
 	return (true);
 }
 
@@ -351,7 +353,7 @@ room_leave(struct hub *h, struct session *s, struct membership *m)
 		counter_add(COUNTER_leaves, 1);
 		counter_ns_add(s->ns->index, NS_leaves, 1);
 	}
-	free(m);
+	slab_put(&h->ships, m);
 	if (--r->members == 0)
 		room_free(h, r);
 }

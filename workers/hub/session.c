@@ -33,12 +33,6 @@ sid_bucket(const struct hub *h, struct slice sid)
 	    (h->sids.nbuckets - 1)]);
 }
 
-static struct slice
-sid_of(const struct session *s)
-{
-	return (slice_of(s->sid, SESSION_SID_LEN));
-}
-
 static bool
 sid_grow(struct hub *h)
 {
@@ -55,7 +49,7 @@ sid_grow(struct hub *h)
 	for (i = 0; i < n; i++) {
 		for (s = old[i]; s != NULL; s = next) {
 			next = s->sid_next;
-			b = sid_bucket(h, sid_of(s));
+			b = sid_bucket(h, session_sid(s));
 			s->sid_next = *b;
 			*b = s;
 		}
@@ -78,7 +72,7 @@ sid_insert(struct hub *h, struct session *s)
 		(void)digest_base64url_encode(slice_of(rnd, sizeof rnd),
 		    (uint8_t *)s->sid);
 	}
-	b = sid_bucket(h, sid_of(s));
+	b = sid_bucket(h, session_sid(s));
 	s->sid_next = *b;
 	*b = s;
 	h->sids.count++;
@@ -88,7 +82,7 @@ sid_insert(struct hub *h, struct session *s)
 static void
 sid_remove(struct hub *h, struct session *s)
 {
-	struct session **pp = sid_bucket(h, sid_of(s));
+	struct session **pp = sid_bucket(h, session_sid(s));
 
 	while (*pp != s)
 		pp = &(*pp)->sid_next;
@@ -104,7 +98,7 @@ sid_find(struct hub *h, struct slice sid)
 	if (sid.n != SESSION_SID_LEN || h->sids.nbuckets == 0)
 		return (NULL);
 	for (s = *sid_bucket(h, sid); s != NULL; s = s->sid_next)
-		if (slice_eq(sid_of(s), sid))
+		if (slice_eq(session_sid(s), sid))
 			return (s);
 	return (NULL);
 }
@@ -137,27 +131,27 @@ static struct session *
 make(struct hub *h, struct outq *out, enum wire wire,
     const struct conf_namespace *ns, struct principal *who, struct slice sid)
 {
-	struct session *s = calloc(1, sizeof *s);
+	struct session *s = slab_get(&h->sessions);
 
 	if (s == NULL)
 		return (NULL);
 	s->magic = SESSION_MAGIC;
 	s->hub = h;
 	s->out = out;
-	s->wire = wire;
+	s->wire = (uint8_t)wire;
 	s->ns = ns;
 	s->who = who == NULL ? NULL : principal_ref(who);
 	memcpy(s->sid, sid.p, sid.n);
 	if (!sid_insert(h, s)) {
 		principal_unref(&s->who);
-		free(s);
+		slab_put(&h->sessions, s);
 		return (NULL);
 	}
 	if (!enter_channels(s)) {
 		leave_channels(s);
 		sid_remove(h, s);
 		principal_unref(&s->who);
-		free(s);
+		slab_put(&h->sessions, s);
 		return (NULL);
 	}
 	return (s);
@@ -215,7 +209,7 @@ session_free(struct session **sp)
 	sid_remove(h, s);
 	principal_unref(&s->who);
 	s->magic = 0;
-	free(s);
+	slab_put(&h->sessions, s);
 }
 
 /* --- recovery ------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 #include "conf/conf.h"
 #include "hub/principal.h"
 #include "hub/room.h"
+#include "hub/when.h"
 #include "hub/wire.h"
 
 #define SESSION_SID_LEN	20
@@ -22,7 +23,9 @@ struct limit_nodes {
 struct session {
 	unsigned	 magic;
 #define SESSION_MAGIC	0x5e5510f1
-	enum wire	 wire;
+	uint8_t		 wire;		/* enum wire */
+	bool		 idle;		/* silent for idle_after */
+	bool		 warned;	/* auth:expiring was sent */
 	struct hub	*hub;
 	struct client	*client;
 	struct outq	*out;
@@ -37,11 +40,15 @@ struct session {
 	uint32_t	 presence_node;
 	struct limit_nodes counted;	/* limit.h */
 	uint32_t	 stamp;		/* see fanout.c */
-	uint64_t	 seen_us;	/* last event, of the loop's clock */
-	bool		 idle;		/* silent for idle_after */
-	bool		 warned;	/* auth:expiring was sent */
-	char		 sid[SESSION_SID_LEN + 1];
+	when		 seen;		/* its last event */
+	char		 sid[SESSION_SID_LEN];	/* no NUL behind it */
 };
+
+static inline struct slice
+session_sid(const struct session *s)
+{
+	return (slice_of(s->sid, SESSION_SID_LEN));
+}
 
 struct sid_table {
 	struct session	**buckets;

@@ -32,7 +32,7 @@ presence_session_begin(struct session *s)
 {
 	struct hub *h = s->hub;
 
-	s->seen_us = h->now.us;
+	s->seen = when_of(h->now.us);
 	if (s->who == NULL)
 		return;
 	s->presence_node = presence_join(h->presence, s->ns->index,
@@ -174,7 +174,7 @@ presence_active(struct session *s)
 	struct hub *h = s->hub;
 	uint64_t seen;
 
-	s->seen_us = h->now.us;
+	s->seen = when_of(h->now.us);
 	if (s->who == NULL || s->ns->presence == CONF_PRESENCE_OFF)
 		return;
 	presence_seen(h->presence, s->presence_node, h->wall);
@@ -183,7 +183,7 @@ presence_active(struct session *s)
 	s->idle = false;
 	if (status_now(s, &seen) == STATUS_IDLE)
 		set_status(s, STATUS_ONLINE);
-	client_reschedule(s->client);
+	client_schedule(s->client);
 }
 
 uint64_t
@@ -192,7 +192,7 @@ presence_idle_due(const struct session *s)
 	if (s->who == NULL || s->idle || s->ns->idle_after_ms == 0 ||
 	    s->ns->presence == CONF_PRESENCE_OFF)
 		return (0);
-	return (s->seen_us + s->ns->idle_after_ms * 1000);
+	return (when_us(s->seen, s->hub->now) + s->ns->idle_after_ms * 1000);
 }
 
 void
@@ -207,7 +207,7 @@ presence_idle_check(struct session *s)
 	code = status_now(s, &seen);
 	silent = s->hub->wall.ms > seen ? s->hub->wall.ms - seen : 0;
 	if (silent + 1000 < s->ns->idle_after_ms) {
-		s->seen_us = s->hub->now.us - silent * 1000;
+		s->seen = when_of(s->hub->now.us - silent * 1000);
 		return;
 	}
 	s->idle = true;

@@ -172,8 +172,8 @@ polling_open(struct request *rq, const struct engineio *e)
 	if (all->sids.n < w->conf->limit_connections)
 		p = poller_new(all);
 	if (p != NULL)
-		p->client = engine_open_polling(w->hub, &adm, e->b64, &p->outq,
-		    p);
+		p->client = engine_open_polling(w->hub, &adm, e->b64,
+		    &p->outq);
 	admission_fini(&adm);
 	if (p == NULL || p->client == NULL) {
 		counter_add(p == NULL ? COUNTER_refused_limit :

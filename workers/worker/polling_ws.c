@@ -53,7 +53,7 @@ poller_upgrade(struct poller *p, struct conn *c)
 	outq_unblock(p->all->w->out, &p->outq);
 	c->client = p->client;
 	p->client = NULL;
-	if (!engine_upgrade(c->client, &c->outq, c))
+	if (!engine_upgrade(c->client, &c->outq))
 		conn_close(c, REASON_memory);
 	conn_rearm(c);
 }

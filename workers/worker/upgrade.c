@@ -325,7 +325,7 @@ upgrade_engine(struct request *rq, bool b64)
 	if (!upgrade_admit(rq, &offer, &adm))
 		return;
 	upgrade_accept(rq, &offer, false);
-	client = engine_open(rq->w->hub, &adm, b64, &rq->c->outq, rq->c);
+	client = engine_open(rq->w->hub, &adm, b64, &rq->c->outq);
 	admission_fini(&adm);
 	conn_upgraded(rq->c, client);
 }
@@ -378,7 +378,7 @@ upgrade_plain(struct request *rq)
 		return;
 	}
 	upgrade_accept(rq, &offer, true);
-	client = plain_open(rq->w->hub, &adm, &rq->c->outq, rq->c);
+	client = plain_open(rq->w->hub, &adm, &rq->c->outq);
 	admission_fini(&adm);
 	conn_upgraded(rq->c, client);
 }

@@ -35,28 +35,34 @@
 /* --- the hub's ports ----------------------------------------------------- */
 
 /* A client lives on a connection, or on a session over polling. */
+static void *
+worker_host_of(const struct client *cl)
+{
+	return (container_of(client_out(cl), struct host, outq));
+}
+
 static void
 worker_port_close(void *host, struct client *cl, enum reason r)
 {
-	struct host *h = client_host(cl);
+	struct host *h = worker_host_of(cl);
 
 	(void)host;
 	if (h->magic == POLLER_MAGIC)
-		polling_close(client_host(cl), r);
+		polling_close(worker_host_of(cl), r);
 	else
-		conn_close(client_host(cl), r);
+		conn_close(worker_host_of(cl), r);
 }
 
 static void
 worker_port_rearm(void *host, struct client *cl)
 {
-	struct host *h = client_host(cl);
+	struct host *h = worker_host_of(cl);
 
 	(void)host;
 	if (h->magic == POLLER_MAGIC)
-		polling_rearm(client_host(cl));
+		polling_rearm(worker_host_of(cl));
 	else
-		conn_rearm(client_host(cl));
+		conn_rearm(worker_host_of(cl));
 }
 
 static bool
@@ -403,7 +409,7 @@ worker_open_conns(struct worker *w)
 {
 	struct buf extra;
 
-	slab_init(&w->conn_slab, sizeof(struct conn));
+	slab_init(&w->conn_slab, sizeof(struct conn), SLAB_LINE);
 	LIST_INIT(&w->conns);
 	buf_init(&w->text);
 	buf_init(&w->body);

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/slab.h"
 #include "conf/conf.h"
 #include "hub/hub.h"
 #include "proto/ws.h"
@@ -16,7 +17,6 @@
 #include "shm/counters.h"
 #include "sys/loop.h"
 #include "worker/bus_port.h"
-#include "worker/slab.h"
 
 struct coded;
 struct conn;

@@ -4,7 +4,9 @@
  * one is on none.  One empty chunk is kept, so that a connection that comes
  * and goes does not go to the system each time.
  */
-#include "worker/slab.h"
+#include "base/slab.h"
+
+#include <sys/mman.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +15,14 @@
 #include <sanitizer/asan_interface.h>
 #define slab_hide(p, n)	ASAN_POISON_MEMORY_REGION(p, n)
 #define slab_show(p, n)	ASAN_UNPOISON_MEMORY_REGION(p, n)
+/* from the heap, so that what blocks point to counts as reachable */
+#define slab_map()	aligned_alloc(SLAB_CHUNK, SLAB_CHUNK)
+#define slab_unmap(p)	free(p)
 #else
 #define slab_hide(p, n)	((void)(p), (void)(n))
 #define slab_show(p, n)	((void)(p), (void)(n))
+static void *slab_map(void);
+static void slab_unmap(void *);
 #endif
 
 struct slab_free {
@@ -29,6 +36,48 @@ struct slab_chunk {
 	uint32_t	 fresh;		/* first block never given out */
 };
 
+#if !defined(__SANITIZE_ADDRESS__)
+static uint8_t *
+slab_pages(size_t n)
+{
+	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return (p == MAP_FAILED ? NULL : p);
+}
+
+/*
+ * Aligned to its size.  malloc() would have a header in the page before, a
+ * page more for each chunk.  Behind one that is aligned the kernel puts the
+ * next, so the first try mostly fits, and they are one mapping.
+ */
+static void *
+slab_map(void)
+{
+	uint8_t *p = slab_pages(SLAB_CHUNK), *at;
+	size_t before;
+
+	if (p == NULL || ((uintptr_t)p & (SLAB_CHUNK - 1)) == 0)
+		return (p);
+	(void)munmap(p, SLAB_CHUNK);
+	p = slab_pages(2 * SLAB_CHUNK);
+	if (p == NULL)
+		return (NULL);
+	before = -(uintptr_t)p & (SLAB_CHUNK - 1);
+	at = p + before;
+	if (before > 0)
+		(void)munmap(p, before);
+	(void)munmap(at + SLAB_CHUNK, SLAB_CHUNK - before);
+	return (at);
+}
+
+static void
+slab_unmap(void *p)
+{
+	(void)munmap(p, SLAB_CHUNK);
+}
+#endif
+
 static uint8_t *
 slab_block(const struct slab *s, struct slab_chunk *c, uint32_t i)
 {
@@ -36,13 +85,15 @@ slab_block(const struct slab *s, struct slab_chunk *c, uint32_t i)
 }
 
 void
-slab_init(struct slab *s, size_t bytes)
+slab_init(struct slab *s, size_t bytes, size_t align)
 {
 	memset(s, 0, sizeof *s);
 	MUST(bytes > 0 && bytes <= SLAB_CHUNK / 4);
+	MUST(align >= sizeof(struct slab_free) && align <= SLAB_LINE &&
+	    (align & (align - 1)) == 0);
 	MUST(sizeof(struct slab_chunk) <= SLAB_LINE);
 	s->magic = SLAB_MAGIC;
-	s->block = (uint32_t)((bytes + SLAB_LINE - 1) / SLAB_LINE * SLAB_LINE);
+	s->block = (uint32_t)((bytes + align - 1) & ~(align - 1));
 	s->per_chunk = (SLAB_CHUNK - SLAB_LINE) / s->block;
 	LIST_INIT(&s->partial);
 }
@@ -54,7 +105,7 @@ slab_chunk_free(struct slab *s, struct slab_chunk *c)
 	LIST_REMOVE(c, link);
 	s->nchunks--;
 	slab_show(c, SLAB_CHUNK);
-	free(c);
+	slab_unmap(c);
 }
 
 void
@@ -72,7 +123,7 @@ slab_chunk_new(struct slab *s)
 {
 	struct slab_chunk *c;
 
-	c = aligned_alloc(SLAB_CHUNK, SLAB_CHUNK);
+	c = slab_map();
 	if (c == NULL)
 		return (NULL);
 	memset(c, 0, sizeof *c);
