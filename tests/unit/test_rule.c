@@ -398,6 +398,29 @@ many_joins_leaves_and_sends_stay_consistent(void **state)
 	}
 }
 
+/* A turn with more volatile events than a client may have queued: it gets some
+ * and stays below its limit. */
+static void
+volatile_bursts_of_one_turn_end_nobody(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *a = sio(x->f, "ann"), *b = sio(x->f, "bob");
+	uint64_t before = counter_get(COUNTER_dropped_volatile);
+	static char text[20100];
+	unsigned i;
+
+	say(x->f, a, "42/c,[\"room:join\",\"open:1\"]");
+	say(x->f, b, "42/c,[\"room:join\",\"open:1\"]");
+	(void)snprintf(text, sizeof text,
+	    "42/c,[\"typing\",{\"room\":\"open:1\",\"x\":\"%020000d\"}]", 0);
+	for (i = 0; i < 200; i++)
+		fake_text(x->f, a, text);
+	assert_true(outq_bytes(&b->out) > 100000);
+	assert_true(outq_bytes(&b->out) < 700000);
+	assert_true(counter_get(COUNTER_dropped_volatile) - before > 100);
+	fake_turn(x->w);
+}
+
 int
 main(void)
 {
@@ -412,6 +435,7 @@ main(void)
 		T(refusals_have_stable_codes),
 		T(a_user_is_reached_on_every_connection),
 		T(volatile_passes_by_who_is_behind),
+		T(volatile_bursts_of_one_turn_end_nobody),
 		T(a_route_joins_its_room_and_speaks_bare),
 		T(bad_envelopes_are_answered),
 		T(many_joins_leaves_and_sends_stay_consistent),

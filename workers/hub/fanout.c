@@ -33,6 +33,16 @@ count_frames(enum wire w, const struct publication *p, uint32_t got)
 	counter_add(COUNTER_ws_frames_out, (uint64_t)got * wire_frames(w, p));
 }
 
+/*
+ * Not for volatile events: the socket does not take what is there, or so much
+ * was queued in this turn that it might not, and more would end the client.
+ */
+static bool
+is_behind(const struct hub *h, const struct outq *q)
+{
+	return (q->blocked || outq_bytes(q) > h->volatile_bytes);
+}
+
 /* --- one room: the common case -------------------------------------------- */
 
 /* Attach all members but those who shall not get this one message. */
@@ -51,7 +61,7 @@ attach_members(struct hub *h, struct batch *b, struct room_wire *rw,
 			*left_out = true;
 			continue;
 		}
-		if (unlikely(p->is_volatile && q->blocked)) {
+		if (unlikely(p->is_volatile && is_behind(h, q))) {
 			counter_add(COUNTER_dropped_volatile, 1);
 			continue;
 		}
@@ -98,7 +108,8 @@ fanout_wire(struct hub *h, struct room_wire *rw, enum wire w,
 
 	if (rw->batch == NULL || rw->turn != h->turn ||
 	    batch_size(rw->batch) > BATCH_MAX ||
-	    (p->is_volatile && h->out.nblocked > 0)) {
+	    (p->is_volatile && (h->out.nblocked > 0 ||
+	    batch_size(rw->batch) > h->volatile_bytes))) {
 		to = first_of_turn(h, rw, plan.total, p, except, &got);
 	} else {
 		if (except != NULL)
@@ -152,7 +163,7 @@ fanout_session(struct hub *h, struct session *s, const struct publication *p)
 	struct wire_plan plan;
 	uint8_t *to;
 
-	if (p->is_volatile && s->out->blocked) {
+	if (p->is_volatile && is_behind(h, s->out)) {
 		counter_add(COUNTER_dropped_volatile, 1);
 		return (false);
 	}
@@ -219,7 +230,7 @@ walk_session(struct walk *k, struct session *s)
 		return;		/* only marking */
 	if (k->ask != NULL && s->client == NULL)
 		return;		/* parked: nobody there to answer */
-	if (k->p->is_volatile && s->out->blocked) {
+	if (k->p->is_volatile && is_behind(k->h, s->out)) {
 		counter_add(COUNTER_dropped_volatile, 1);
 		return;
 	}

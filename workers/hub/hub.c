@@ -32,6 +32,10 @@ hub_new(const struct hub_params *p)
 	h->generation = p->generation;
 	h->ports = p->ports;
 	h->turn = 1;
+	/* with the batch that may be open, half of what a client may have */
+	h->volatile_bytes = h->conf->send_queue_bytes / 4;
+	if (h->volatile_bytes > BATCH_MAX)
+		h->volatile_bytes = BATCH_MAX;
 	limit_init(h);
 	out_init(&h->out);
 	slab_init(&h->clients[CLIENT_PLAIN], sizeof(struct client), 8);

@@ -41,6 +41,7 @@ struct hub {
 	struct ask_table asks;
 	uint64_t	 mono_tick_us;	/* interest_retry last ran */
 	uint64_t	 nclients;	/* made so far */
+	uint64_t	 volatile_bytes; /* queued: no more volatile events */
 	uint64_t	 seq;		/* publications made here */
 	uint32_t	 stamp;		/* see fanout.c */
 	struct buf	 meta;		/* scratch for one publication's meta */
