@@ -29,7 +29,8 @@
 enum bus_kind {
 	BUS_PUBLISH = 1,	/* deliver to an audience */
 	BUS_COUNT,		/* answer: how many got publication `ref` */
-	BUS_DISCONNECT,		/* end the sessions of an audience */
+	BUS_DISCONNECT,		/* end the sessions of an audience; without
+				 * nsp: of all namespaces */
 	/* a session moves to the worker its client has come back to; see
 	 * workers/hub/recover.h */
 	BUS_RECOVER_ASK, BUS_RECOVER_NONE, BUS_RECOVER_STATE,
@@ -37,13 +38,15 @@ enum bus_kind {
 	BUS_RECOVER_LATE, BUS_RECOVER_DONE,
 	BUS_ROOMS,		/* the sessions of an audience join and leave */
 	BUS_ANSWERS,		/* to publication `ref`: args are the answers,
-				 * count how many were asked and answered */
+				 * count how many were asked and answered; to
+				 * the order `ref`: how many it changed */
 	BUS_ANSWERS_END		/* nobody waits for answers to `ref` any more */
 };
 
 enum {
 	BUS_VOLATILE = 1,	/* may be dropped under pressure */
-	BUS_WANT_COUNT = 2,	/* answer with BUS_COUNT */
+	BUS_WANT_COUNT = 2,	/* BUS_PUBLISH: answer with BUS_COUNT;
+				 * BUS_DISCONNECT, BUS_ROOMS: BUS_ANSWERS */
 	BUS_WATCHERS = 4,	/* users: those who watch their presence */
 	/* BUS_DISCONNECT: not the session alone; see workers/hub/members.h */
 	BUS_CLOSE = 8, BUS_RECONNECT = 16,

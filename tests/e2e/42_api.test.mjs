@@ -1,6 +1,7 @@
 /* The HTTP API for back ends: keys, publish, batch. */
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
+import http from 'node:http';
 import { after, before, test } from 'node:test';
 
 import { Daemon, until, within } from './lib/daemon.mjs';
@@ -12,9 +13,7 @@ import { user } from './lib/token.mjs';
 
 const sha = (k) => crypto.createHash('sha256').update(k).digest('hex');
 const KEY = 'backend-key-of-the-test';
-let d;
-before(async () => {
-	d = await Daemon.start({ workers: 2, conf: jwt + `
+const conf = jwt + `
 limits { message_bytes = 100KB }
 api { key "backend" { sha256 = "${sha(KEY)}" allow = {"publish"} }
       key "warden" { sha256 = "${sha('the-warden')}" allow = {"disconnect"} }
@@ -25,8 +24,9 @@ namespace "/matters" { auth = optional
     event "mark" { ack = accepted } }
 namespace "/feed" { auth = none room "track:{id}" { join = server } }
 route "/ws/comments/{id}" { namespace = "/feed" join = "track:{id}" format = bare }
-` });
-});
+`;
+let d;
+before(async () => { d = await Daemon.start({ workers: 2, conf }); });
 after(() => d.stop());
 
 async function api(path, body, { key = KEY, method = 'POST', headers = {} } = {}) {
@@ -246,7 +246,7 @@ test('a user is disconnected on both workers and stays away', async () => {
 	const r = await api(`users/${encodeURIComponent(name)}/disconnect`,
 	    { namespace: 'matters', reason: 'enough' }, warden);
 	assert.equal(r.status, 200);
-	assert.equal(r.body.disconnected_here + r.body.workers_asked, 2);
+	assert.deepEqual(r.body, { disconnected: 2, complete: true });
 	assert.deepEqual(await Promise.all(gone),
 	    ['io server disconnect', 'io server disconnect']);
 	for (const s of [a, b]) {
@@ -310,12 +310,97 @@ test('rooms are changed on both workers', async () => {
 	let r = await api('users/cyd/rooms', { namespace: 'matters',
 		join: ['server only'] }, usher);
 	assert.equal(r.status, 200);
-	await until(async () => await reaches() === '110', 'both in the room');
+	assert.deepEqual(r.body, { sessions: 2, complete: true });
+	/* told when it is done */
+	assert.equal(await reaches(), '110');
 	r = await api('rooms', { namespace: 'matters', room: 'server only',
 		leave: 'server only' }, usher);
-	assert.equal(r.status, 200);
-	await until(async () => await reaches() === '000', 'an empty room');
+	assert.deepEqual(r.body, { sessions: 2, complete: true });
+	assert.equal(await reaches(), '000');
 	closeAll(a, b, c);
+});
+
+/* An agent whose one connection is with this worker. */
+async function agentOn(k, slot) {
+	for (let agent;;) {
+		agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+		const r = await order(k, agent, 'publish', { namespace:
+		    'matters', event: 'who' }, KEY);
+		if (r.body.id.split('.')[1] === `${slot}`)
+			return agent;
+		agent.destroy();
+	}
+}
+function order(k, agent, path, body, key = 'the-warden') {
+	return within(new Promise((ok, no) => {
+		http.request(k.url(`/api/v1/${path}`), { method: 'POST', agent,
+			headers: { Authorization: `Bearer ${key}` } }, (res) => {
+			let text = '';
+			res.on('data', (b) => { text += b; });
+			res.on('end', () => ok({ status: res.statusCode,
+				body: JSON.parse(text) }));
+		}).on('error', no).end(JSON.stringify(body));
+	}), path);
+}
+
+test('the host counts as one, whichever worker is asked', async () => {
+	const k = await Daemon.start({ workers: 3, conf });
+	const opts = { auth: { token: user('eve') } };
+	const eves = [...await sioOn(k, [1, 2, 3], '/matters', opts),
+		await connect(k, '/matters', opts)];
+	const [bob] = await sioOn(k, [2], '/matters');
+	for (const slot of [1, 2, 3]) {
+		const agent = await agentOn(k, slot);
+		const to = (path, body) => order(k, agent, path, { namespace:
+		    'matters', ...body }, 'the-usher');
+		const all = { status: 200,
+			body: { sessions: 4, complete: true } };
+		assert.deepEqual(await to('users/eve/rooms',
+		    { join: 'x' }), all);
+		assert.deepEqual(await to('rooms',
+		    { room: 'x', join: 'y', leave: 'x' }), all);
+		assert.deepEqual(await to('rooms', { sid: bob.id, join: 'z' }),
+		    { status: 200, body: { sessions: 1, complete: true } });
+		agent.destroy();
+	}
+	const agent = await agentOn(k, 2);
+	const r = await Promise.all([1, 2].map(() =>
+		order(k, agent, 'users/eve/disconnect', {})));
+	/* one after the other, by their connection */
+	assert.deepEqual(r.map((x) => x.body.disconnected), [4, 0]);
+	assert.ok(bob.connected);
+	agent.destroy();
+	closeAll(bob, ...eves);
+	await k.stop();
+});
+
+test('of a killed worker nothing is known after two seconds', async () => {
+	const k = await Daemon.start({ workers: 2, conf });
+	const [a, b] = await sioOn(k, [1, 2], '/matters');
+	const agent = await agentOn(k, 1);
+	const { pid } = k.worker(2);
+	const gone = left(a);
+	process.kill(pid, 'SIGSTOP');	/* it has been asked, and says nothing */
+	const t0 = Date.now();
+	const r = order(k, agent, 'disconnect', { namespace: 'matters',
+		all: true });
+	await gone;
+	k.mayDie = true;
+	process.kill(pid, 'SIGKILL');
+	assert.deepEqual((await r).body, { disconnected: 1, complete: false });
+	const took = Date.now() - t0;
+	assert.ok(took >= 1900 && took < 4000, `${took} ms`);
+	await until(() => k.worker(2) && k.worker(2).pid !== pid, 'a new worker');
+	b.close();
+	const [c] = await sioOn(k, [2], '/matters');
+	assert.deepEqual((await order(k, agent, 'disconnect', {
+		namespace: 'matters', sid: c.id })).body,
+	{ disconnected: 1, complete: true });
+	assert.equal(await k.metric('asks_incomplete'), 1);
+	assert.equal(await k.metric('asks_open'), 0);
+	agent.destroy();
+	closeAll(a, c);
+	await k.stop();
 });
 
 test('a body in pieces keeps the name in its path', async () => {

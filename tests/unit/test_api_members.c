@@ -1,5 +1,6 @@
 #include "check.h"
 #include "fake_host.h"
+#include "hub/ask.h"
 #include "proto/bus.h"
 #include "shm/counters.h"
 
@@ -18,6 +19,7 @@ struct fixture {
 	struct fake_conn *a, *b, *c;	/* ann on both workers, bob on f */
 	char	 sid[3][21], pid[3][21];
 	struct buf out;
+	struct ask *later;
 };
 
 static void
@@ -75,6 +77,7 @@ teardown(void **state)
 {
 	struct fixture *x = *state;
 
+	assert_int_equal(counter_get(COUNTER_asks_open), 0);
 	buf_fini(&x->out);
 	fake_world_free(&x->w);
 	free(x);
@@ -82,18 +85,46 @@ teardown(void **state)
 }
 
 typedef int order(struct hub *, struct slice user, struct slice body,
-    struct buf *out);
+    void *asker, struct buf *out, struct ask **later);
+
+/* On f.  Not answered yet when another worker is asked. */
+static void
+put(struct fixture *x, order *what, const char *user, const char *body)
+{
+	int status;
+
+	buf_reset(&x->out);
+	buf_reset(&x->f->answers);
+	status = what(x->f->hub, slice_str(user), slice_str(body), x,
+	    &x->out, &x->later);
+	assert_int_equal(x->later == NULL ? 200 : 0, status);
+}
+
+/* The back end has this answer; NULL: it still waits. */
+static void
+told(struct fixture *x, const char *answer)
+{
+	struct buf *b = x->later == NULL ? &x->out : &x->f->answers;
+	struct slice got = buf_unread(b);
+
+	if (answer == NULL) {
+		assert_non_null(x->later);
+		assert_int_equal(0, got.n);
+		return;
+	}
+	assert_int_equal(strlen(answer), x->later == NULL ? got.n : got.n - 1);
+	assert_memory_equal(answer, got.p, strlen(answer));
+	if (x->later != NULL)
+		assert_ptr_equal(x, x->f->asker);
+}
 
 static void
 post(struct fixture *x, order *what, const char *user, const char *body,
     const char *answer)
 {
-	buf_reset(&x->out);
-	assert_int_equal(200, what(x->f->hub, slice_str(user),
-	    slice_str(body), &x->out));
-	buf_byte(&x->out, '\0');
-	assert_string_equal(answer, (const char *)x->out.data);
+	put(x, what, user, body);
 	fake_turn(x->w);
+	told(x, answer);
 }
 
 static void
@@ -128,7 +159,7 @@ a_user_is_disconnected_on_every_worker(void **state)
 	uint64_t ended = counter_get(COUNTER_api_disconnects);
 
 	post(x, api_disconnect, "", "{\"namespace\":\"n\",\"user\":\"ann\"}",
-	    "{\"disconnected_here\":1,\"workers_asked\":1}");
+	    "{\"disconnected\":2,\"complete\":true}");
 	heard(x->a, "41/n,");
 	heard(x->c, "41/n,");
 	heard(x->b, "");
@@ -150,7 +181,7 @@ the_path_names_a_user_in_all_namespaces(void **state)
 	say(x->f, x->a, "40");
 	(void)fake_next(x->a);
 	post(x, api_disconnect, "ann", "",
-	    "{\"disconnected_here\":2,\"workers_asked\":1}");
+	    "{\"disconnected\":3,\"complete\":true}");
 	heard(x->a, "41/n,");
 	heard(x->a, "41");
 	heard(x->c, "41/n,");
@@ -164,7 +195,7 @@ a_reason_is_told_before(void **state)
 
 	post(x, api_disconnect, "bob",
 	    "{\"namespace\":\"n\",\"reason\":\"be \\\"nice\\\"\"}",
-	    "{\"disconnected_here\":1,\"workers_asked\":0}");
+	    "{\"disconnected\":1,\"complete\":true}");
 	assert_int_equal(0, strncmp(fake_next(x->b), "42/n,[\"roost:disconnect"
 	    "\",{\"reason\":\"be \\\"nice\\\"\"},", 48));
 	heard(x->b, "41/n,");
@@ -181,7 +212,7 @@ close_ends_the_connection_after_each_namespace(void **state)
 	(void)snprintf(body, sizeof body,
 	    "{\"namespace\":\"n\",\"sid\":\"%s\",\"close\":true}", x->sid[0]);
 	post(x, api_disconnect, "", body,
-	    "{\"disconnected_here\":2,\"workers_asked\":1}");
+	    "{\"disconnected\":2,\"complete\":true}");
 	heard(x->a, "41/n,");
 	heard(x->a, "41");
 	assert_int_equal(REASON_kicked, x->a->closed);
@@ -198,7 +229,7 @@ reconnect_says_nothing_and_keeps_what_can_be_recovered(void **state)
 
 	post(x, api_disconnect, "", "{\"namespace\":\"n\",\"all\":true,"
 	    "\"except\":[\"r2\"],\"reconnect\":true}",
-	    "{\"disconnected_here\":1,\"workers_asked\":1}");
+	    "{\"disconnected\":2,\"complete\":true}");
 	heard(x->a, "");
 	assert_int_equal(REASON_reconnect, x->a->closed);
 	assert_int_equal(REASON_reconnect, x->c->closed);
@@ -222,7 +253,7 @@ who_was_disconnected_is_not_recovered(void **state)
 	/* one by its open connection, one while it is parked */
 	fake_gone(x->g, x->c);
 	post(x, api_disconnect, "ann", "{\"namespace\":\"n\"}",
-	    "{\"disconnected_here\":1,\"workers_asked\":1}");
+	    "{\"disconnected\":2,\"complete\":true}");
 	fake_gone(x->f, x->a);
 	for (i = 0; i < 2; i++) {
 		back = fake_engine(i == 0 ? x->f : x->g,
@@ -245,16 +276,16 @@ a_closing_connection_is_not_recovered_either(void **state)
 
 	post(x, api_disconnect, "bob", "{\"namespace\":\"n\","
 	    "\"reconnect\":true}",
-	    "{\"disconnected_here\":1,\"workers_asked\":0}");
+	    "{\"disconnected\":1,\"complete\":true}");
 	post(x, api_disconnect, "bob", "{\"namespace\":\"n\","
 	    "\"reconnect\":true}",
-	    "{\"disconnected_here\":0,\"workers_asked\":0}");
+	    "{\"disconnected\":0,\"complete\":true}");
 	post(x, api_disconnect, "bob", "{\"namespace\":\"n\"}",
-	    "{\"disconnected_here\":1,\"workers_asked\":0}");
+	    "{\"disconnected\":1,\"complete\":true}");
 	heard(x->b, "");
 	fake_gone(x->f, x->b);
 	post(x, api_disconnect, "bob", "{\"namespace\":\"n\"}",
-	    "{\"disconnected_here\":0,\"workers_asked\":0}");
+	    "{\"disconnected\":0,\"complete\":true}");
 }
 
 static void
@@ -268,7 +299,7 @@ a_plain_client_gets_a_close(void **state)
 	    fake_token("{\"sub\":\"eve\"}"), &r);
 
 	post(x, api_disconnect, "eve", "{\"reason\":\"no\"}",
-	    "{\"disconnected_here\":2,\"workers_asked\":0}");
+	    "{\"disconnected\":2,\"complete\":true}");
 	heard(p, "{\"event\":\"roost:disconnect\","
 	    "\"data\":{\"reason\":\"no\"}}");
 	heard(q, "");
@@ -303,9 +334,7 @@ a_session_that_is_being_moved_goes_too(void **state)
 		hub_bus_frame(to->hub, frame);
 		buf_reset(&from->bus);
 	}
-	buf_reset(&x->out);
-	assert_int_equal(200, api_disconnect(x->f->hub, slice_str("bob"),
-	    SLICE("{}"), &x->out));
+	put(x, api_disconnect, "bob", "{}");
 	fake_turn(x->w);
 	fake_advance(x->w, 2100);
 	(void)fake_next(back);
@@ -324,7 +353,7 @@ a_user_joins_and_leaves_on_every_worker(void **state)
 	uint64_t changed = counter_get(COUNTER_api_room_changes);
 
 	post(x, api_rooms, "ann", "{\"namespace\":\"n\",\"join\":[\"x\"],"
-	    "\"leave\":\"r1\"}", "{\"sessions_here\":1,\"workers_asked\":1}");
+	    "\"leave\":\"r1\"}", "{\"sessions\":2,\"complete\":true}");
 	assert_int_equal(changed + 2, counter_get(COUNTER_api_room_changes));
 	publish(x, "r1");
 	heard(x->a, "");
@@ -342,14 +371,14 @@ the_members_of_a_room_are_moved(void **state)
 
 	post(x, api_rooms, "", "{\"namespace\":\"n\",\"room\":[\"r1\",\"r2\"],"
 	    "\"except\":\"r2\",\"join\":[\"x\",\"y\"],\"leave\":[]}",
-	    "{\"sessions_here\":1,\"workers_asked\":1}");
+	    "{\"sessions\":2,\"complete\":true}");
 	publish(x, "y");
 	assert_true(hears(x->a));
 	assert_true(hears(x->c));
 	heard(x->b, "");
 	/* all that are left of two rooms: one more would be too many */
 	post(x, api_rooms, "", "{\"namespace\":\"n\",\"all\":true,"
-	    "\"join\":\"z\"}", "{\"sessions_here\":1,\"workers_asked\":1}");
+	    "\"join\":\"z\"}", "{\"sessions\":1,\"complete\":true}");
 	publish(x, "z");
 	heard(x->a, "");
 	assert_true(hears(x->b));
@@ -372,10 +401,10 @@ presence_in_rooms_follows(void **state)
 			post(x, api_rooms, "bob", i == 1 ?
 			    "{\"namespace\":\"n\",\"leave\":[\"x\"]}" :
 			    "{\"namespace\":\"n\",\"join\":[\"x\"]}",
-			    "{\"sessions_here\":1,\"workers_asked\":0}");
+			    "{\"sessions\":1,\"complete\":true}");
 		else
 			post(x, api_disconnect, "bob", "{}",
-			    "{\"disconnected_here\":1,\"workers_asked\":0}");
+			    "{\"disconnected\":1,\"complete\":true}");
 		buf_reset(&out);
 		assert_int_equal(200, api_presence(x->f->hub, &q, &out));
 		buf_byte(&out, '\0');
@@ -398,8 +427,8 @@ a_parked_session_is_in_its_new_room_when_it_is_back(void **state)
 		fake_gone(x->f, i == 0 ? x->a : x->b);
 		post(x, api_rooms, i == 0 ? "ann" : "bob",
 		    "{\"namespace\":\"n\",\"join\":\"x\"}", i == 0 ?
-		    "{\"sessions_here\":1,\"workers_asked\":1}" :
-		    "{\"sessions_here\":1,\"workers_asked\":0}");
+		    "{\"sessions\":2,\"complete\":true}" :
+		    "{\"sessions\":1,\"complete\":true}");
 		back = fake_engine(i == 0 ? x->f : x->g, fake_token(i == 0 ?
 		    "{\"sub\":\"ann\"}" : "{\"sub\":\"bob\"}"));
 		(void)snprintf(text, sizeof text, "40/n,{\"pid\":\"%s\"}",
@@ -430,12 +459,152 @@ a_moved_session_is_present_once(void **state)
 	(void)snprintf(text, sizeof text, "40/n,{\"pid\":\"%s\"}", x->pid[1]);
 	say(x->g, back, text);
 	post(x, api_disconnect, "bob", "{}",
-	    "{\"disconnected_here\":0,\"workers_asked\":1}");
+	    "{\"disconnected\":1,\"complete\":true}");
 	buf_init(&out);
 	assert_int_equal(200, api_presence(x->f->hub, &q, &out));
 	buf_byte(&out, '\0');
 	assert_null(strstr((char *)out.data, "\"bob\""));
 	buf_fini(&out);
+}
+
+/* --- the whole host ------------------------------------------------------- */
+
+#define ANN	"{\"namespace\":\"n\",\"user\":\"ann\"}"
+
+static void
+the_answer_waits_for_the_other_workers_and_for_nobody_else(void **state)
+{
+	struct fixture *x = *state;
+
+	put(x, api_disconnect, "", ANN);
+	told(x, NULL);
+	fake_turn(x->w);
+	told(x, "{\"disconnected\":2,\"complete\":true}");
+	/* bob has never been on g */
+	put(x, api_disconnect, "bob", "{}");
+	assert_null(x->later);
+	told(x, "{\"disconnected\":1,\"complete\":true}");
+	/* nobody is */
+	put(x, api_rooms, "ann", "{\"namespace\":\"n\",\"join\":\"x\"}");
+	assert_null(x->later);
+	told(x, "{\"sessions\":0,\"complete\":true}");
+}
+
+static void
+two_orders_that_cross_are_counted_each_for_itself(void **state)
+{
+	struct fixture *x = *state;
+	struct buf first;
+
+	put(x, api_rooms, "", "{\"namespace\":\"n\",\"all\":true,"
+	    "\"join\":\"x\"}");
+	buf_init(&first);
+	assert_int_equal(0, api_disconnect(x->g->hub, slice_str("ann"),
+	    SLICE("{}"), x, &first, &x->later));
+	assert_int_equal(0, buf_unread(&first).n);
+	fake_turn(x->w);
+	/* c was gone when the order came to g; a was not on f yet */
+	told(x, "{\"sessions\":2,\"complete\":true}");
+	buf_byte(&x->g->answers, '\0');
+	assert_string_equal("{\"disconnected\":2,\"complete\":true}\n",
+	    (char *)x->g->answers.data);
+	buf_fini(&first);
+}
+
+static void
+without_a_relay_the_answer_says_that_it_is_not_complete(void **state)
+{
+	struct fixture *x = *state;
+	uint64_t incomplete = counter_get(COUNTER_asks_incomplete);
+
+	x->f->bus_down = true;
+	put(x, api_disconnect, "", ANN);
+	assert_null(x->later);
+	told(x, "{\"disconnected\":1,\"complete\":false}");
+	put(x, api_rooms, "", "{\"namespace\":\"n\",\"all\":true,"
+	    "\"join\":\"x\"}");
+	told(x, "{\"sessions\":1,\"complete\":false}");
+	x->f->bus_down = false;
+	assert_int_equal(incomplete + 2,
+	    counter_get(COUNTER_asks_incomplete));
+	fake_turn(x->w);
+	heard(x->c, "");
+}
+
+static void
+a_relay_that_dies_meanwhile_ends_the_wait(void **state)
+{
+	struct fixture *x = *state;
+
+	put(x, api_disconnect, "", ANN);
+	hub_bus_lost(x->f->hub);
+	told(x, "{\"disconnected\":1,\"complete\":false}");
+	fake_turn(x->w);	/* what comes now is nobody's */
+	told(x, "{\"disconnected\":1,\"complete\":false}");
+}
+
+static void
+a_worker_that_says_nothing_is_waited_for_two_seconds(void **state)
+{
+	struct fixture *x = *state;
+	uint64_t late = counter_get(COUNTER_acks_timed_out);
+
+	put(x, api_disconnect, "", ANN);
+	buf_reset(&x->f->bus);	/* it died with what it was sent */
+	fake_advance(x->w, 1900);
+	told(x, NULL);
+	fake_advance(x->w, 100);
+	told(x, "{\"disconnected\":1,\"complete\":false}");
+	assert_int_equal(late, counter_get(COUNTER_acks_timed_out));
+	heard(x->c, "");
+}
+
+static void
+a_worker_that_leaves_tells_what_it_knows(void **state)
+{
+	struct fixture *x = *state;
+
+	put(x, api_disconnect, "", ANN);
+	hub_leave(x->f->hub);
+	told(x, "{\"disconnected\":1,\"complete\":false}");
+	fake_turn(x->w);
+	heard(x->c, "41/n,");
+}
+
+static void
+an_asker_that_goes_leaves_nothing_and_the_order_is_done(void **state)
+{
+	struct fixture *x = *state;
+
+	put(x, api_disconnect, "", ANN);
+	ask_forget(&x->later);
+	assert_int_equal(counter_get(COUNTER_asks_open), 0);
+	fake_turn(x->w);
+	assert_int_equal(0, buf_unread(&x->f->answers).n);
+	heard(x->a, "41/n,");
+	heard(x->c, "41/n,");
+}
+
+static void
+orders_are_done_when_too_many_questions_are_open(void **state)
+{
+	struct fixture *x = *state;
+	struct ask *open[ASK_MAX];
+	unsigned i;
+
+	for (i = 0; i < ASK_MAX; i++) {
+		open[i] = ask_count(x->f->hub, NULL, "n");
+		assert_non_null(open[i]);
+	}
+	put(x, api_rooms, "bob", "{\"namespace\":\"n\",\"join\":\"x\"}");
+	told(x, "{\"sessions\":1,\"complete\":true}");
+	put(x, api_disconnect, "", ANN);
+	assert_null(x->later);
+	told(x, "{\"disconnected\":1,\"complete\":false}");
+	fake_turn(x->w);
+	heard(x->c, "41/n,");
+	for (i = 0; i < ASK_MAX; i++)
+		ask_forget(&open[i]);
 }
 
 /* --- bad bodies ----------------------------------------------------------- */
@@ -485,8 +654,9 @@ bad_orders_are_refused_and_change_nothing(void **state)
 	for (i = 0; i < nitems(cases); i++) {
 		buf_reset(&x->out);
 		assert_int_equal(cases[i].status, cases[i].what(x->f->hub,
-		    slice_str(cases[i].user), slice_str(cases[i].body),
-		    &x->out));
+		    slice_str(cases[i].user), slice_str(cases[i].body), x,
+		    &x->out, &x->later));
+		assert_null(x->later);
 		assert_true(slice_starts(buf_unread(&x->out),
 		    SLICE("{\"error\":{\"code\":\"")));
 		fake_turn(x->w);
@@ -517,6 +687,14 @@ main(void)
 		T(presence_in_rooms_follows),
 		T(a_parked_session_is_in_its_new_room_when_it_is_back),
 		T(a_moved_session_is_present_once),
+		T(the_answer_waits_for_the_other_workers_and_for_nobody_else),
+		T(two_orders_that_cross_are_counted_each_for_itself),
+		T(without_a_relay_the_answer_says_that_it_is_not_complete),
+		T(a_relay_that_dies_meanwhile_ends_the_wait),
+		T(a_worker_that_says_nothing_is_waited_for_two_seconds),
+		T(a_worker_that_leaves_tells_what_it_knows),
+		T(an_asker_that_goes_leaves_nothing_and_the_order_is_done),
+		T(orders_are_done_when_too_many_questions_are_open),
 		T(bad_orders_are_refused_and_change_nothing),
 	};
 

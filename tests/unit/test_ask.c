@@ -260,7 +260,7 @@ without_a_relay_only_this_worker_is_asked(void **state)
 	x->f->bus_down = false;
 	reply(x->f, x->a, asked(x->a, Q), "[1]");
 	reply(x->f, x->b, asked(x->b, Q), "[1]");
-	told(x, "\"asked\":2,\"answered\":2,");
+	told(x, "\"asked\":2,\"answered\":2,\"complete\":false}\n");
 }
 
 static void

@@ -9,11 +9,13 @@
 
 struct ask;
 
-/* Each appends a JSON body to out and returns the HTTP status. */
 /*
- * 0: clients were asked to acknowledge it.  Then *later (NULL otherwise) is
- * the question, ports.answered() will tell asker, with whom *later is over;
- * an asker that goes before calls ask_forget().
+ * Each appends a JSON body to out and returns the HTTP status.
+ *
+ * 0: others are being asked: clients for acknowledgements, or workers how many
+ * sessions an order changed there.  Then *later (NULL otherwise) is the
+ * question, ports.answered() will tell asker, with whom *later is over; an
+ * asker that goes before calls ask_forget().
  */
 int	api_publish(struct hub *, struct slice body, void *asker,
 	    struct buf *out, struct ask **later) MUST_USE;
@@ -30,9 +32,9 @@ int	api_presence(struct hub *, const struct api_presence *, struct buf *out)
 /* End sessions, or change their rooms.  user: of the path, decoded; empty: the
  * body says to whom. */
 int	api_disconnect(struct hub *, struct slice user, struct slice body,
-	    struct buf *out) MUST_USE;
+	    void *asker, struct buf *out, struct ask **later) MUST_USE;
 int	api_rooms(struct hub *, struct slice user, struct slice body,
-	    struct buf *out) MUST_USE;
+	    void *asker, struct buf *out, struct ask **later) MUST_USE;
 /* The asker has gone; clears. NULL is fine. */
 void	ask_forget(struct ask **);
 /* {"error":{"code","message"}} */

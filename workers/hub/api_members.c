@@ -4,6 +4,7 @@
  */
 #include "hub/api_int.h"
 
+#include "hub/ask.h"
 #include "hub/members.h"
 #include "proto/json.h"
 
@@ -128,69 +129,82 @@ read_order(struct members_order *o, struct slice user, struct slice *body,
 
 /* --- doing ---------------------------------------------------------------- */
 
+/* Now, or when the other workers have reported to the question. */
 static void
-add(struct members_done *sum, struct members_done d)
+answer(struct ask *a, const struct members_done *d, const char *count,
+    struct buf *out, struct ask **later)
 {
-	sum->here += d.here;
-	if (sum->workers_asked < d.workers_asked)
-		sum->workers_asked = d.workers_asked;
+	if (a == NULL) {	/* too many questions are open */
+		ask_render_count(out, count, d->here,
+		    !d->untold && (d->bits[0] | d->bits[1]) == 0);
+		return;
+	}
+	ask_counted(a, d->here);
+	if (d->untold)
+		ask_unheard(a);
+	ask_put(&a, d->bits, out);
+	*later = a;
 }
 
 static void
-answer(struct buf *out, const char *what, const struct members_done *d)
-{
-	buf_printf(out, "{\"%s\":%u,\"workers_asked\":%u}", what, d->here,
-	    d->workers_asked);
-}
-
-static void
-disconnect(struct hub *h, const struct members_order *o, struct buf *out)
+disconnect(struct hub *h, const struct members_order *o, void *asker,
+    struct buf *out, struct ask **later)
 {
 	enum ending how = o->close ? ENDING_CONNECTION :
 	    o->reconnect ? ENDING_RECONNECT : ENDING_SESSION;
-	struct members_done sum = { 0, 0 };
-	size_t i;
+	struct ask *a = ask_count(h, asker, "disconnected");
+	struct members_done d = members_end(h, o->to.ns, &o->to.to, how,
+	    o->reason, a);
 
-	if (o->to.ns != NULL)
-		sum = members_end(h, o->to.ns, &o->to.to, how, o->reason);
-	for (i = 0; o->to.ns == NULL && i < h->conf->nnamespaces; i++)
-		add(&sum, members_end(h, &h->conf->namespaces[i], &o->to.to,
-		    how, o->reason));
-	answer(out, "disconnected_here", &sum);
+	answer(a, &d, "disconnected", out, later);
+}
+
+static void
+rooms(struct hub *h, const struct members_order *o, void *asker,
+    struct buf *out, struct ask **later)
+{
+	struct ask *a = ask_count(h, asker, "sessions");
+	struct members_done d = members_rooms(h, o->to.ns, &o->to.to,
+	    &o->rooms, a);
+
+	answer(a, &d, "sessions", out, later);
 }
 
 int
 api_disconnect(struct hub *h, struct slice user, struct slice body,
-    struct buf *out)
+    void *asker, struct buf *out, struct ask **later)
 {
 	static struct members_order o;	/* lists of names; one at a time */
 	struct slice v;
+	int status;
 	bool ok;
 
+	*later = NULL;
 	ok = read_order(&o, user, &body, disconnect_members,
 	    nitems(disconnect_members)) && read_ending(&o, body);
 	/* one user may be meant wherever they are */
 	if (ok && (user.n == 0 || json_get(body, SLICE("namespace"), &v)))
 		ok = api_order_namespace(&o.to, h, body);
 	if (ok)
-		disconnect(h, &o, out);
-	return (api_order_end(&o.to, ok, out));
+		disconnect(h, &o, asker, out, later);
+	status = api_order_end(&o.to, ok, out);
+	return (*later != NULL ? 0 : status);
 }
 
 int
-api_rooms(struct hub *h, struct slice user, struct slice body,
-    struct buf *out)
+api_rooms(struct hub *h, struct slice user, struct slice body, void *asker,
+    struct buf *out, struct ask **later)
 {
 	static struct members_order o;	/* as above */
-	struct members_done d;
+	int status;
 	bool ok;
 
+	*later = NULL;
 	ok = read_order(&o, user, &body, rooms_members,
 	    nitems(rooms_members)) && read_rooms(&o, body) &&
 	    api_order_namespace(&o.to, h, body);
-	if (ok) {
-		d = members_rooms(h, o.to.ns, &o.to.to, &o.rooms);
-		answer(out, "sessions_here", &d);
-	}
-	return (api_order_end(&o.to, ok, out));
+	if (ok)
+		rooms(h, &o, asker, out, later);
+	status = api_order_end(&o.to, ok, out);
+	return (*later != NULL ? 0 : status);
 }

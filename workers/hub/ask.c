@@ -1,52 +1,16 @@
 /*
- * Questions to clients and their answers; see ask.h.  Called by api.c to ask,
- * by fanout.c for each receiver, by engine_packet.c and plain.c with what
- * clients answer, by publish.c for other workers' parts.
+ * Questions of back ends: how many there are, for whom they wait and when
+ * they end; see ask.h.  Called by api_publish.c and api_members.c to ask, by
+ * publish.c and members.c for other workers' parts.  What clients answer is
+ * ask_answers.c's.
  */
-#include "hub/ask.h"
-
 #include <stdlib.h>
 
-#include "base/digest.h"
-#include "hub/client_int.h"
-#include "hub/hub_int.h"
+#include "hub/ask_int.h"
 #include "proto/bus.h"
 
-#define PIECE_BYTES	(64u << 10)	/* a branch hands over so much at once */
+#define SCRATCH_BYTES	(64u << 10)	/* kept from one answer to the next */
 #define GRACE_MS	500		/* for what branches send at the end */
-
-/* A client that has not answered: one for each question and session. */
-struct asked {
-	struct asked	*next;		/* of the same client */
-	LIST_ENTRY(asked) link;		/* of the same question */
-	struct ask	*ask;
-	struct session	*session;
-};
-
-struct ask {
-	unsigned	 magic;
-#define ASK_MAGIC	0xa5ca5ced
-	uint32_t	 id;		/* on this worker */
-	struct hub	*hub;
-	LIST_HEAD(, asked) open;
-	uint32_t	 asked;		/* sessions, branches' included */
-	uint32_t	 answered;
-	bool		 published;
-	bool		 truncated;	/* answers were left out */
-	bool		 lost;		/* what branches did is not known */
-	struct buf	 answers;	/* JSON elements */
-	size_t		 bytes;		/* of all answers so far */
-	uint64_t	 timeout_ms;
-	uint64_t	 deadline_us;
-	/* home */
-	void		*asker;
-	uint64_t	 bits[2];	/* workers that have not finished */
-	uint8_t		 name_len;
-	char		 name[ASK_ID_BYTES];
-	/* branch: whose */
-	uint16_t	 slot;		/* 0: home */
-	uint32_t	 ref;		/* its id there */
-};
 
 /* --- questions ------------------------------------------------------------- */
 
@@ -58,7 +22,7 @@ due(struct hub *h, const struct ask *a)
 }
 
 static struct ask *
-new(struct hub *h, uint64_t timeout_ms)
+new(struct hub *h, uint64_t timeout_ms, uint64_t grace_ms)
 {
 	struct ask_table *t = &h->asks;
 	struct ask *a;
@@ -77,6 +41,7 @@ new(struct hub *h, uint64_t timeout_ms)
 	buf_init(&a->answers);
 	a->timeout_ms = timeout_ms;
 	a->deadline_us = h->now.us + timeout_ms * 1000;
+	a->end_us = a->deadline_us + grace_ms * 1000;
 	t->by_index[a->id % ASK_MAX] = a;
 	t->count++;
 	counter_add(COUNTER_asks_open, 1);
@@ -87,7 +52,7 @@ new(struct hub *h, uint64_t timeout_ms)
 struct ask *
 ask_new(struct hub *h, void *asker, struct slice id, uint64_t timeout_ms)
 {
-	struct ask *a = new(h, timeout_ms);
+	struct ask *a = new(h, timeout_ms, GRACE_MS);
 
 	if (a == NULL)
 		return (NULL);
@@ -106,12 +71,39 @@ ask_branch(struct hub *h, const struct bus_envelope *e)
 
 	if (e->from == 0 || e->from > 128)
 		return (NULL);
-	a = new(h, e->count < ASK_TIMEOUT_MAX ? e->count : ASK_TIMEOUT_MAX);
+	a = new(h, e->count < ASK_TIMEOUT_MAX ? e->count : ASK_TIMEOUT_MAX,
+	    GRACE_MS);
 	if (a == NULL)
 		return (NULL);
 	a->slot = e->from;
 	a->ref = e->ref;
 	return (a);
+}
+
+struct ask *
+ask_count(struct hub *h, void *asker, const char *count)
+{
+	struct ask *a = new(h, ASK_COUNT_MS, 0);
+
+	if (a == NULL)
+		return (NULL);
+	a->asker = asker;
+	a->count = count;
+	return (a);
+}
+
+void
+ask_counted(struct ask *a, uint32_t n)
+{
+	CHECK_MAGIC(a, ASK_MAGIC);
+	a->asked += n;
+}
+
+void
+ask_unheard(struct ask *a)
+{
+	CHECK_MAGIC(a, ASK_MAGIC);
+	a->lost = true;
 }
 
 uint64_t
@@ -135,55 +127,15 @@ ask_timeout_ms(const struct ask *a)
 	return (a->timeout_ms);
 }
 
-/* --- who has not answered -------------------------------------------------- */
-
-void
-ask_expect(struct ask *a, struct session *s)
-{
-	struct ask_table *t = &a->hub->asks;
-	struct asked *w = NULL;
-
-	CHECK_MAGIC(a, ASK_MAGIC);
-	a->asked++;
-	if (t->clients < ASK_CLIENTS_MAX)
-		w = malloc(sizeof *w);
-	if (w == NULL) {	/* its answer will not be known */
-		counter_add(COUNTER_ask_answers_dropped, 1);
-		a->truncated = true;
-		return;
-	}
-	t->clients++;
-	w->ask = a;
-	w->session = s;
-	w->next = s->client->asked;
-	s->client->asked = w;
-	LIST_INSERT_HEAD(&a->open, w, link);
-}
-
-static void
-forget_asked(struct asked *w)
-{
-	struct asked **pp = &w->session->client->asked;
-
-	while (*pp != w)
-		pp = &(*pp)->next;
-	*pp = w->next;
-	LIST_REMOVE(w, link);
-	w->ask->hub->asks.clients--;
-	free(w);
-}
-
 static void
 drop(struct ask **ap)
 {
 	struct ask *a = *ap;
 	struct ask_table *t = &a->hub->asks;
-	struct asked *w;
 
 	CHECK_MAGIC(a, ASK_MAGIC);
 	*ap = NULL;
-	while ((w = LIST_FIRST(&a->open)) != NULL)
-		forget_asked(w);
+	(void)ask_forget_clients(a);
 	t->by_index[a->id % ASK_MAX] = NULL;
 	t->count--;
 	t->bytes -= a->answers.wpos;
@@ -193,7 +145,7 @@ drop(struct ask **ap)
 	free(a);
 }
 
-/* The branches need not go on. */
+/* The branches need not go on.  (Those that count have nothing to stop.) */
 static void
 call_off(const struct ask *a)
 {
@@ -202,7 +154,7 @@ call_off(const struct ask *a)
 		.generation = h->generation, .ref = a->id,
 		.slots = { a->bits[0], a->bits[1] } };
 
-	if ((a->bits[0] | a->bits[1]) != 0)
+	if (a->count == NULL && (a->bits[0] | a->bits[1]) != 0)
 		(void)h->ports.bus_send(h->ports.host, &e);
 }
 
@@ -217,30 +169,8 @@ ask_forget(struct ask **ap)
 
 /* --- ends ------------------------------------------------------------------ */
 
-/* {"id","answers":[...],"asked","answered","complete"[,"truncated"]} */
-static void
-render(const struct ask *a, struct buf *b)
-{
-	bool complete = a->answered == a->asked && !a->lost &&
-	    (a->bits[0] | a->bits[1]) == 0;
-
-	buf_str(b, "{\"id\":\"");
-	buf_slice(b, slice_of(a->name, a->name_len));
-	buf_str(b, "\",\"answers\":[");
-	buf_slice(b, buf_unread(&a->answers));
-	buf_str(b, "],\"asked\":");
-	buf_u64(b, a->asked);
-	buf_str(b, ",\"answered\":");
-	buf_u64(b, a->answered);
-	buf_str(b, complete ? ",\"complete\":true" : ",\"complete\":false");
-	if (a->truncated)
-		buf_str(b, ",\"truncated\":true");
-	buf_byte(b, '}');
-}
-
-/* What a branch has, to the home; last: and that is all. */
-static void
-hand_over(struct ask *a, bool last)
+void
+ask_hand_over(struct ask *a, bool last)
 {
 	struct hub *h = a->hub;
 	struct bus_envelope e = { .kind = BUS_ANSWERS, .from = h->slot,
@@ -272,15 +202,15 @@ finish(struct ask **ap, struct buf *now)
 	struct buf *b = &h->answer;
 
 	if (a->slot != 0) {
-		hand_over(a, true);
+		ask_hand_over(a, true);
 	} else if (now != NULL) {
-		render(a, now);
+		ask_render(a, now);
 	} else {
 		buf_reset(b);
-		render(a, b);
+		ask_render(a, b);
 		h->ports.answered(h->ports.host, a->asker, b->oom ?
 		    slice_of(NULL, 0) : buf_unread(b));
-		if (b->cap > PIECE_BYTES) {
+		if (b->cap > SCRATCH_BYTES) {
 			buf_fini(b);
 			buf_init(b);
 		}
@@ -312,119 +242,11 @@ ask_put(struct ask **ap, const uint64_t bits[2], struct buf *now)
 		*ap = NULL;	/* its clients and the clock keep it */
 }
 
-static void
-settle(struct ask *a)
+void
+ask_settle(struct ask *a)
 {
 	if (is_over(a))
 		finish(&a, NULL);
-}
-
-/* --- answers --------------------------------------------------------------- */
-
-/* Room for n more bytes of answers? */
-static bool
-may_keep(struct ask *a, size_t n)
-{
-	if (a->bytes + n <= ASK_BYTES_MAX &&
-	    a->hub->asks.bytes + n <= ASK_BYTES_ALL &&
-	    buf_reserve(&a->answers, n + 1))
-		return (true);
-	a->answers.oom = false;
-	a->truncated = true;
-	counter_add(COUNTER_ask_answers_dropped, 1);
-	return (false);
-}
-
-static void
-keep(struct ask *a, struct slice elements)
-{
-	size_t before = a->answers.wpos;
-
-	if (elements.n == 0 || !may_keep(a, elements.n))
-		return;
-	if (before != 0)
-		buf_byte(&a->answers, ',');
-	buf_slice(&a->answers, elements);
-	a->bytes += a->answers.wpos - before;
-	a->hub->asks.bytes += a->answers.wpos - before;
-}
-
-static void
-put_attachments(struct buf *b, const struct slice *attachments, unsigned n)
-{
-	unsigned i;
-
-	buf_str(b, ",\"attachments\":[");
-	for (i = 0; i < n; i++) {
-		buf_str(b, i == 0 ? "\"" : ",\"");
-		if (buf_reserve(b, (attachments[i].n + 2) / 3 * 4))
-			b->wpos += digest_base64_encode(attachments[i],
-			    b->data + b->wpos);
-		buf_byte(b, '"');
-	}
-	buf_byte(b, ']');
-}
-
-/* {"sid","user","args":[...][,"attachments":["base64",...]]} */
-static void
-put_answer(struct buf *b, const struct session *s, struct slice args,
-    const struct slice *attachments, unsigned n)
-{
-	buf_str(b, "{\"sid\":\"");
-	buf_slice(b, session_sid(s));
-	buf_str(b, "\",\"user\":");
-	buf_slice(b, s->who == NULL ? SLICE("null") :
-	    principal_user_json(s->who));
-	buf_str(b, ",\"args\":[");
-	buf_slice(b, args);
-	buf_byte(b, ']');
-	if (n > 0)
-		put_attachments(b, attachments, n);
-	buf_byte(b, '}');
-}
-
-bool
-ask_answer(struct session *s, uint64_t id, struct slice args,
-    const struct slice *attachments, unsigned n)
-{
-	struct buf *b = &s->hub->answer;
-	struct asked *w;
-	struct ask *a;
-
-	for (w = s->client->asked; w != NULL; w = w->next)
-		if (w->ask->id == id && w->session == s)
-			break;
-	if (w == NULL)
-		return (false);
-	a = w->ask;
-	forget_asked(w);
-	a->answered++;
-	buf_reset(b);
-	put_answer(b, s, args, attachments, n);
-	if (b->oom)
-		a->truncated = true;
-	else
-		keep(a, buf_unread(b));
-	if (a->slot != 0 && a->answers.wpos > PIECE_BYTES)
-		hand_over(a, false);
-	settle(a);
-	return (true);
-}
-
-void
-ask_left(struct session *s)
-{
-	struct asked *w, *next;
-	struct ask *a;
-
-	for (w = s->client->asked; w != NULL; w = next) {
-		next = w->next;
-		if (w->session != s)
-			continue;
-		a = w->ask;
-		forget_asked(w);
-		settle(a);
-	}
 }
 
 /* --- other workers, the clock ---------------------------------------------- */
@@ -442,6 +264,20 @@ called_off(struct hub *h, const struct bus_envelope *e)
 			return;
 		}
 	}
+}
+
+void
+ask_report(struct hub *h, const struct bus_envelope *order, uint32_t n)
+{
+	struct bus_envelope e = { .kind = BUS_ANSWERS, .from = h->slot,
+		.generation = h->generation, .ref = order->ref,
+		.count = (uint64_t)n << 32 };
+
+	if (order->from == 0 || order->from > 128)
+		return;
+	e.slots[(order->from - 1) / 64] = UINT64_C(1) <<
+	    ((order->from - 1) % 64);
+	(void)h->ports.bus_send(h->ports.host, &e);
 }
 
 void
@@ -464,10 +300,10 @@ ask_bus(struct hub *h, const struct bus_envelope *e)
 	a->answered += (uint32_t)e->count;
 	if (e->flags & BUS_TRUNCATED)
 		a->truncated = true;
-	keep(a, e->args);
+	ask_keep(a, e->args);
 	if (!(e->flags & BUS_MORE))
 		a->bits[(e->from - 1) / 64] &= ~bit;
-	settle(a);
+	ask_settle(a);
 }
 
 /* Its time is over: nobody here is waited for any more; what the branches
@@ -475,14 +311,8 @@ ask_bus(struct hub *h, const struct bus_envelope *e)
 static void
 expire(struct ask *a)
 {
-	struct asked *w;
-
-	while ((w = LIST_FIRST(&a->open)) != NULL) {
-		counter_add(COUNTER_acks_timed_out, 1);
-		forget_asked(w);
-	}
-	if (is_over(a) ||
-	    a->deadline_us + GRACE_MS * 1000 <= a->hub->now.us)
+	counter_add(COUNTER_acks_timed_out, ask_forget_clients(a));
+	if (is_over(a) || a->end_us <= a->hub->now.us)
 		finish(&a, NULL);
 }
 
@@ -517,7 +347,7 @@ ask_lost(struct hub *h)
 			continue;
 		a->lost = true;
 		a->bits[0] = a->bits[1] = 0;
-		settle(a);
+		ask_settle(a);
 	}
 }
 

@@ -10,6 +10,9 @@
  *
  * A question ends when all have answered or left, or its time is over; what
  * has come until then is the answer.  Bounded in number, clients and bytes.
+ *
+ * Orders to sessions (members.h) are questions without clients: each worker
+ * that was told says how many sessions of its own the order changed.
  */
 #ifndef HUB_ASK_H
 #define HUB_ASK_H
@@ -25,6 +28,7 @@
 #define ASK_BYTES_ALL	(64u << 20)	/* ... and to all of them */
 #define ASK_TIMEOUT_MS	5000		/* when the back end names none */
 #define ASK_TIMEOUT_MAX	60000
+#define ASK_COUNT_MS	2000		/* for workers that only count */
 #define ASK_ID_BYTES	64		/* of the publication */
 
 struct ask;
@@ -58,6 +62,23 @@ uint32_t ask_ref(const struct ask *);	/* ... and the other workers */
 uint64_t ask_timeout_ms(const struct ask *);
 /* The event was queued for this session, which has a client. */
 void	ask_expect(struct ask *, struct session *);
+
+/*
+ * An order of a back end, whose answer is a number: count is its name, which
+ * outlives the question.  The order goes out with ask_ref(), then ask_put().
+ * NULL: as above.
+ */
+struct ask *ask_count(struct hub *, void *asker, const char *count)
+	    MUST_USE;
+void	ask_counted(struct ask *, uint32_t n);	/* here */
+/* The part of a worker that was sent the order: n here. */
+void	ask_report(struct hub *, const struct bus_envelope *order, uint32_t n);
+/* {count:n,"complete"}, for an order without a question. */
+void	ask_render_count(struct buf *, const char *count, uint32_t n,
+	    bool complete);
+
+/* There are other workers to ask, and no way to them: not complete. */
+void	ask_unheard(struct ask *);
 /*
  * It has been published, and sent to the workers in bits.  A home that needs
  * to wait for nobody is answered at once: its answer is appended to now and

@@ -116,7 +116,7 @@ end_one(struct session *s, enum ending how, struct slice reason)
 }
 
 static uint32_t
-end_here(struct hub *h, const struct conf_namespace *ns,
+end_in(struct hub *h, const struct conf_namespace *ns,
     const struct audience *a, enum ending how, struct slice reason)
 {
 	struct buf sids;
@@ -130,6 +130,21 @@ end_here(struct hub *h, const struct conf_namespace *ns,
 		n += end_one(s, how, reason);
 	buf_fini(&sids);
 	counter_add(COUNTER_api_disconnects, n);
+	return (n);
+}
+
+/* ns: NULL for all. */
+static uint32_t
+end_here(struct hub *h, const struct conf_namespace *ns,
+    const struct audience *a, enum ending how, struct slice reason)
+{
+	uint32_t n = 0;
+	size_t i;
+
+	if (ns != NULL)
+		return (end_in(h, ns, a, how, reason));
+	for (i = 0; i < h->conf->nnamespaces; i++)
+		n += end_in(h, &h->conf->namespaces[i], a, how, reason);
 	return (n);
 }
 
@@ -202,25 +217,49 @@ copy(struct slice *to, const struct slice *from, size_t n)
 	return (n);
 }
 
-/* How many workers it went to. */
-static uint32_t
-ask(struct hub *h, const struct conf_namespace *ns, const struct audience *a,
-    struct bus_envelope *e)
+/* ns: NULL for all. */
+static void
+workers(struct hub *h, const struct conf_namespace *ns,
+    const struct audience *a, uint64_t all[2])
 {
-	publish_workers(h, ns, a, e->slots);
+	uint64_t bits[2];
+	size_t i;
+
+	if (ns != NULL) {
+		publish_workers(h, ns, a, all);
+		return;
+	}
+	for (i = 0; i < h->conf->nnamespaces; i++) {
+		publish_workers(h, &h->conf->namespaces[i], a, bits);
+		all[0] |= bits[0];
+		all[1] |= bits[1];
+	}
+}
+
+static void
+tell_others(struct hub *h, const struct conf_namespace *ns,
+    const struct audience *a, const struct ask *ask, struct bus_envelope *e,
+    struct members_done *done)
+{
+	workers(h, ns, a, e->slots);
 	if ((e->slots[0] | e->slots[1]) == 0)
-		return (0);
+		return;
 	e->from = h->slot;
 	e->generation = h->generation;
-	e->nsp = slice_of(ns->name, ns->name_len);
+	if (ask != NULL) {
+		e->flags |= BUS_WANT_COUNT;
+		e->ref = ask_ref(ask);
+	}
+	if (ns != NULL)
+		e->nsp = slice_of(ns->name, ns->name_len);
 	e->nrooms = copy(e->rooms, a->rooms, a->nrooms);
 	e->nusers = copy(e->users, a->users, a->nusers);
 	e->nsids = copy(e->sids, a->sids, a->nsids);
 	e->nexcept = copy(e->except, a->except, a->nexcept);
-	if (!h->ports.bus_send(h->ports.host, e))
-		return (0);
-	return ((uint32_t)(__builtin_popcountll(e->slots[0]) +
-	    __builtin_popcountll(e->slots[1])));
+	if (h->ports.bus_send(h->ports.host, e))
+		memcpy(done->bits, e->slots, sizeof done->bits);
+	else
+		done->untold = true;
 }
 
 static const uint16_t ending_flags[] = {
@@ -230,28 +269,30 @@ static const uint16_t ending_flags[] = {
 
 struct members_done
 members_end(struct hub *h, const struct conf_namespace *ns,
-    const struct audience *a, enum ending how, struct slice reason)
+    const struct audience *a, enum ending how, struct slice reason,
+    const struct ask *ask)
 {
 	struct bus_envelope e = { .kind = BUS_DISCONNECT,
 		.flags = ending_flags[how], .args = reason };
-	struct members_done done;
+	struct members_done done = { .here = 0 };
 
 	/* first: the rooms here are not empty yet when others are looked for */
-	done.workers_asked = ask(h, ns, a, &e);
+	tell_others(h, ns, a, ask, &e, &done);
 	done.here = end_here(h, ns, a, how, reason);
 	return (done);
 }
 
 struct members_done
 members_rooms(struct hub *h, const struct conf_namespace *ns,
-    const struct audience *a, const struct members_rooms *r)
+    const struct audience *a, const struct members_rooms *r,
+    const struct ask *ask)
 {
 	struct bus_envelope e = { .kind = BUS_ROOMS };
-	struct members_done done;
+	struct members_done done = { .here = 0 };
 
 	e.njoin = copy(e.join, r->join, r->njoin);
 	e.nleave = copy(e.leave, r->leave, r->nleave);
-	done.workers_asked = ask(h, ns, a, &e);
+	tell_others(h, ns, a, ask, &e, &done);
 	done.here = change_here(h, ns, a, r);
 	return (done);
 }
@@ -264,15 +305,17 @@ members_bus(struct hub *h, const struct bus_envelope *e)
 		e->nrooms, e->nusers, e->nsids, e->nexcept };
 	struct members_rooms r = { e->join, e->leave, e->njoin, e->nleave };
 	enum ending how = ENDING_SESSION;
+	uint32_t n = 0;
 
-	if (ns == NULL)
-		return;		/* of a generation that is going or coming */
 	if (e->flags & BUS_CLOSE)
 		how = ENDING_CONNECTION;
 	else if (e->flags & BUS_RECONNECT)
 		how = ENDING_RECONNECT;
-	if (e->kind == BUS_DISCONNECT)
-		(void)end_here(h, ns, &a, how, e->args);
-	else
-		(void)change_here(h, ns, &a, &r);
+	/* an unknown one is of a generation that is going or coming */
+	if (e->kind == BUS_DISCONNECT && (ns != NULL || e->nsp.n == 0))
+		n = end_here(h, ns, &a, how, e->args);
+	else if (e->kind == BUS_ROOMS && ns != NULL)
+		n = change_here(h, ns, &a, &r);
+	if (e->flags & BUS_WANT_COUNT)
+		ask_report(h, e, n);
 }

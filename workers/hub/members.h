@@ -9,6 +9,7 @@
 
 #include "hub/fanout.h"
 
+struct ask;
 struct bus_envelope;
 
 enum ending {
@@ -21,16 +22,21 @@ enum ending {
 	ENDING_RECONNECT
 };
 
-/* How many sessions of this worker, and how many workers were asked besides. */
+/* How many sessions of this worker; the other workers that may have some. */
 struct members_done {
 	uint32_t	 here;
-	uint32_t	 workers_asked;
+	uint64_t	 bits[2];	/* told; they report to the question */
+	bool		 untold;	/* not told: the relay is away */
 };
 
-/* reason: raw JSON string, told by the event roost:disconnect before; or
- * empty. */
+/*
+ * reason: raw JSON string, told by the event roost:disconnect before; or
+ * empty.  No namespace: in all of them.  The question is where other workers
+ * report how many sessions they have ended (ask.h); NULL: they do not.
+ */
 struct members_done members_end(struct hub *, const struct conf_namespace *,
-	    const struct audience *, enum ending, struct slice reason);
+	    const struct audience *, enum ending, struct slice reason,
+	    const struct ask *);
 
 struct members_rooms {
 	const struct slice *join, *leave;	/* at most BUS_LIST_MAX */
@@ -39,7 +45,8 @@ struct members_rooms {
 /* Sessions that would be in more rooms than rooms_per_session are passed by
  * (they join none, and leave none) and not counted. */
 struct members_done members_rooms(struct hub *, const struct conf_namespace *,
-	    const struct audience *, const struct members_rooms *);
+	    const struct audience *, const struct members_rooms *,
+	    const struct ask *);
 
 /* BUS_DISCONNECT and BUS_ROOMS of other workers. */
 void	members_bus(struct hub *, const struct bus_envelope *);

@@ -31,7 +31,7 @@ struct hub_ports {
 	/* Take bytes from the queue to the socket (end of turn). */
 	void	(*flush)(void *host, struct outq *);
 	/*
-	 * The clients' answers to what this asker published are there: a JSON
+	 * The answers to what this asker asked (api.h) are there: a JSON
 	 * body, or empty when there was no memory for it.
 	 */
 	void	(*answered)(void *host, void *asker, struct slice body);

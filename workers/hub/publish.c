@@ -146,7 +146,7 @@ copy_list(struct slice *to, const struct slice *from, size_t n)
 static void
 send_audience(struct hub *h, const struct conf_namespace *ns,
     const struct audience *a, const struct publication *p,
-    const struct ask *ask, uint64_t bits[2])
+    struct ask *ask, uint64_t bits[2])
 {
 	struct bus_envelope e;
 
@@ -164,8 +164,11 @@ send_audience(struct hub *h, const struct conf_namespace *ns,
 		e.ref = ask_ref(ask);
 		e.count = ask_timeout_ms(ask);
 	}
-	if (!h->ports.bus_send(h->ports.host, &e))
-		bits[0] = bits[1] = 0;
+	if (h->ports.bus_send(h->ports.host, &e))
+		return;
+	bits[0] = bits[1] = 0;
+	if (ask != NULL)
+		ask_unheard(ask);
 }
 
 uint32_t

@@ -183,7 +183,8 @@ api_head(struct request *rq)
 
 /* disconnect and rooms */
 static int
-api_members(struct request *rq, struct slice body, struct buf *b)
+api_members(struct request *rq, struct slice body, struct buf *b,
+    struct ask **later)
 {
 	struct slice user = { NULL, 0 };
 	ssize_t n;
@@ -198,8 +199,8 @@ api_members(struct request *rq, struct slice body, struct buf *b)
 		user = slice_of(rq->w->decoded, (size_t)n);
 	}
 	return (rq->match.route == ROUTE_ROOMS ?
-	    api_rooms(rq->w->hub, user, body, b) :
-	    api_disconnect(rq->w->hub, user, body, b));
+	    api_rooms(rq->w->hub, user, body, rq->c, b, later) :
+	    api_disconnect(rq->w->hub, user, body, rq->c, b, later));
 }
 
 void
@@ -215,8 +216,8 @@ api_body(struct request *rq, struct slice body)
 	else if (rq->match.route == ROUTE_PUBLISH)
 		status = api_publish(rq->w->hub, body, rq->c, b, &later);
 	else
-		status = api_members(rq, body, b);
-	if (later != NULL) {	/* the clients are being asked */
+		status = api_members(rq, body, b, &later);
+	if (later != NULL) {	/* clients or workers are being asked */
 		rq->c->asking = true;
 		rq->c->ask = later;
 		request_hold(rq);

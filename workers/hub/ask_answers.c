@@ -1,0 +1,219 @@
+/*
+ * What clients answer to a question: who has not, what they said, and the
+ * JSON that a back end is told; see ask.h.  Called by fanout.c for each
+ * receiver, by rule.c with acknowledgements, by session.c when one ends.
+ */
+#include "hub/ask_int.h"
+
+#include <stdlib.h>
+
+#include "base/digest.h"
+#include "hub/client_int.h"
+
+#define PIECE_BYTES	(64u << 10)	/* a branch hands over so much at once */
+
+/* --- who has not answered -------------------------------------------------- */
+
+void
+ask_expect(struct ask *a, struct session *s)
+{
+	struct ask_table *t = &a->hub->asks;
+	struct asked *w = NULL;
+
+	CHECK_MAGIC(a, ASK_MAGIC);
+	a->asked++;
+	if (t->clients < ASK_CLIENTS_MAX)
+		w = malloc(sizeof *w);
+	if (w == NULL) {	/* its answer will not be known */
+		counter_add(COUNTER_ask_answers_dropped, 1);
+		a->truncated = true;
+		return;
+	}
+	t->clients++;
+	w->ask = a;
+	w->session = s;
+	w->next = s->client->asked;
+	s->client->asked = w;
+	LIST_INSERT_HEAD(&a->open, w, link);
+}
+
+static void
+forget_asked(struct asked *w)
+{
+	struct asked **pp = &w->session->client->asked;
+
+	while (*pp != w)
+		pp = &(*pp)->next;
+	*pp = w->next;
+	LIST_REMOVE(w, link);
+	w->ask->hub->asks.clients--;
+	free(w);
+}
+
+unsigned
+ask_forget_clients(struct ask *a)
+{
+	struct asked *w;
+	unsigned n;
+
+	for (n = 0; (w = LIST_FIRST(&a->open)) != NULL; n++)
+		forget_asked(w);
+	return (n);
+}
+
+/* --- answers --------------------------------------------------------------- */
+
+/* Room for n more bytes of answers? */
+static bool
+may_keep(struct ask *a, size_t n)
+{
+	if (a->bytes + n <= ASK_BYTES_MAX &&
+	    a->hub->asks.bytes + n <= ASK_BYTES_ALL &&
+	    buf_reserve(&a->answers, n + 1))
+		return (true);
+	a->answers.oom = false;
+	a->truncated = true;
+	counter_add(COUNTER_ask_answers_dropped, 1);
+	return (false);
+}
+
+void
+ask_keep(struct ask *a, struct slice elements)
+{
+	size_t before = a->answers.wpos;
+
+	if (elements.n == 0 || !may_keep(a, elements.n))
+		return;
+	if (before != 0)
+		buf_byte(&a->answers, ',');
+	buf_slice(&a->answers, elements);
+	a->bytes += a->answers.wpos - before;
+	a->hub->asks.bytes += a->answers.wpos - before;
+}
+
+static void
+put_attachments(struct buf *b, const struct slice *attachments, unsigned n)
+{
+	unsigned i;
+
+	buf_str(b, ",\"attachments\":[");
+	for (i = 0; i < n; i++) {
+		buf_str(b, i == 0 ? "\"" : ",\"");
+		if (buf_reserve(b, (attachments[i].n + 2) / 3 * 4))
+			b->wpos += digest_base64_encode(attachments[i],
+			    b->data + b->wpos);
+		buf_byte(b, '"');
+	}
+	buf_byte(b, ']');
+}
+
+/* {"sid","user","args":[...][,"attachments":["base64",...]]} */
+static void
+put_answer(struct buf *b, const struct session *s, struct slice args,
+    const struct slice *attachments, unsigned n)
+{
+	buf_str(b, "{\"sid\":\"");
+	buf_slice(b, session_sid(s));
+	buf_str(b, "\",\"user\":");
+	buf_slice(b, s->who == NULL ? SLICE("null") :
+	    principal_user_json(s->who));
+	buf_str(b, ",\"args\":[");
+	buf_slice(b, args);
+	buf_byte(b, ']');
+	if (n > 0)
+		put_attachments(b, attachments, n);
+	buf_byte(b, '}');
+}
+
+bool
+ask_answer(struct session *s, uint64_t id, struct slice args,
+    const struct slice *attachments, unsigned n)
+{
+	struct buf *b = &s->hub->answer;
+	struct asked *w;
+	struct ask *a;
+
+	for (w = s->client->asked; w != NULL; w = w->next)
+		if (w->ask->id == id && w->session == s)
+			break;
+	if (w == NULL)
+		return (false);
+	a = w->ask;
+	forget_asked(w);
+	a->answered++;
+	buf_reset(b);
+	put_answer(b, s, args, attachments, n);
+	if (b->oom)
+		a->truncated = true;
+	else
+		ask_keep(a, buf_unread(b));
+	if (a->slot != 0 && a->answers.wpos > PIECE_BYTES)
+		ask_hand_over(a, false);
+	ask_settle(a);
+	return (true);
+}
+
+void
+ask_left(struct session *s)
+{
+	struct asked *w, *next;
+	struct ask *a;
+
+	for (w = s->client->asked; w != NULL; w = next) {
+		next = w->next;
+		if (w->session != s)
+			continue;
+		a = w->ask;
+		forget_asked(w);
+		ask_settle(a);
+	}
+}
+
+/* --- what the back end is told --------------------------------------------- */
+
+static bool
+is_complete(const struct ask *a)
+{
+	return (!a->lost && (a->bits[0] | a->bits[1]) == 0);
+}
+
+/* {"id","answers":[...],"asked","answered","complete"[,"truncated"]} */
+static void
+render_answers(const struct ask *a, struct buf *b)
+{
+	buf_str(b, "{\"id\":\"");
+	buf_slice(b, slice_of(a->name, a->name_len));
+	buf_str(b, "\",\"answers\":[");
+	buf_slice(b, buf_unread(&a->answers));
+	buf_str(b, "],\"asked\":");
+	buf_u64(b, a->asked);
+	buf_str(b, ",\"answered\":");
+	buf_u64(b, a->answered);
+	buf_str(b, a->answered == a->asked && is_complete(a) ?
+	    ",\"complete\":true" : ",\"complete\":false");
+	if (a->truncated)
+		buf_str(b, ",\"truncated\":true");
+	buf_byte(b, '}');
+}
+
+void
+ask_render_count(struct buf *b, const char *count, uint32_t n, bool complete)
+{
+	buf_str(b, "{\"");
+	buf_str(b, count);
+	buf_str(b, "\":");
+	buf_u64(b, n);
+	buf_str(b, complete ? ",\"complete\":true}" :
+	    ",\"complete\":false}");
+}
+
+void
+ask_render(const struct ask *a, struct buf *b)
+{
+	if (!is_complete(a))
+		counter_add(COUNTER_asks_incomplete, 1);
+	if (a->count == NULL)
+		render_answers(a, b);
+	else
+		ask_render_count(b, a->count, a->asked, is_complete(a));
+}

@@ -1,0 +1,60 @@
+/*
+ * The inside of a question, between ask.c (how long it waits, and for whom)
+ * and ask_answers.c (what clients say).
+ */
+#ifndef HUB_ASK_INT_H
+#define HUB_ASK_INT_H
+
+#include "hub/ask.h"
+#include "hub/hub_int.h"
+
+/* A client that has not answered: one for each question and session. */
+struct asked {
+	struct asked	*next;		/* of the same client */
+	LIST_ENTRY(asked) link;		/* of the same question */
+	struct ask	*ask;
+	struct session	*session;
+};
+
+struct ask {
+	unsigned	 magic;
+#define ASK_MAGIC	0xa5ca5ced
+	uint32_t	 id;		/* on this worker */
+	struct hub	*hub;
+	LIST_HEAD(, asked) open;
+	uint32_t	 asked;		/* sessions, branches' included */
+	uint32_t	 answered;
+	bool		 published;
+	bool		 truncated;	/* answers were left out */
+	bool		 lost;		/* what branches did is not known */
+	struct buf	 answers;	/* JSON elements */
+	size_t		 bytes;		/* of all answers so far */
+	uint64_t	 timeout_ms;
+	uint64_t	 deadline_us;	/* clients may answer until then, */
+	uint64_t	 end_us;	/* ... and branches until then */
+	/* home */
+	void		*asker;
+	const char	*count;		/* name of the number that is asked
+					 * for (asked is it); NULL: answers */
+	uint64_t	 bits[2];	/* workers that have not finished */
+	uint8_t		 name_len;
+	char		 name[ASK_ID_BYTES];
+	/* branch: whose */
+	uint16_t	 slot;		/* 0: home */
+	uint32_t	 ref;		/* its id there */
+};
+
+/* ask.c: the end, when nobody is waited for any more. */
+void	ask_settle(struct ask *);
+/* What a branch has so far goes home; last: and that is all. */
+void	ask_hand_over(struct ask *, bool last);
+
+/* ask_answers.c */
+/* What the back end is told. */
+void	ask_render(const struct ask *, struct buf *);
+/* Answers as JSON elements; left out when there is no room for them. */
+void	ask_keep(struct ask *, struct slice elements);
+/* Nobody here is waited for; how many were. */
+unsigned ask_forget_clients(struct ask *);
+
+#endif
