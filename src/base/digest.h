@@ -1,6 +1,6 @@
 /*
- * Digests and base64, by OpenSSL's libcrypto (with base/pkey.h the only home
- * of it outside TLS).  Any process; no I/O.
+ * Digests and base64, by OpenSSL's libcrypto (with base/pkey.h and
+ * base/certificate.h its only home outside TLS).  Any process; no I/O.
  */
 #ifndef BASE_DIGEST_H
 #define BASE_DIGEST_H
