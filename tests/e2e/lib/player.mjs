@@ -12,7 +12,7 @@ import crypto from 'node:crypto';
 import { sleep, until } from './daemon.mjs';
 import { request } from './polling.mjs';
 import { Vars, payload, replyHeaders, toFrame } from './replay.mjs';
-import { OP, Ws, frame, socketio } from './wire.mjs';
+import { OP, Ws, frame } from './wire.mjs';
 
 const KEY = 'the-application-that-ran-then';
 /* a configuration in which the player is a back end */
@@ -24,9 +24,10 @@ const sidOf = (target) => target.match(/[?&]sid=([^&]*)/)?.[1];
 
 /* A Socket.IO event as text: its namespace, name and the rest, raw. */
 function parseEvent(text) {
-	const m = text.match(/^42(\/[^,]*,)?(\d*)\[("(?:[^"\\]|\\.)*")(?:,(.*))?\]$/s);
-	return m && { nsp: m[1]?.slice(0, -1) ?? '/', id: m[2], name: JSON.parse(m[3]),
-		raw: m[3], args: m[4] ?? '' };
+	const m = text.match(
+	    /^4(2|5\d+-)(\/[^,]*,)?(\d*)\[("(?:[^"\\]|\\.)*")(?:,(.*))?\]$/s);
+	return m && { type: m[1], nsp: m[2]?.slice(0, -1) ?? '/', id: m[3],
+		name: JSON.parse(m[4]), raw: m[4], args: m[5] ?? '' };
 }
 
 export class Player {
@@ -88,13 +89,31 @@ export class Player {
 		const args = last ? e.args.slice(0, -last.length)
 		    .replace(/,$/, '') : e.args;
 		await this.publish(e.nsp, e.name, this.vars.live(args),
-		    { sid: this.sid(owner, e.nsp) });
+		    this.whom(i, owner, e));
+	}
+	/* Indexes of the attachments that belong to this packet. */
+	attachments(i, text) {
+		const e = this.f.events[i], n = Number(text.match(/^4[56](\d+)-/)?.[1] ?? 0);
+		return [...this.f.events.keys()].filter((j) => j > i &&
+		    this.f.events[j].conn === e.conn &&
+		    this.f.events[j].dir === e.dir &&
+		    this.f.events[j].opcode === 'binary').slice(0, n);
+	}
+	/* ... as the HTTP API has them. */
+	base64(i, text) {
+		return this.attachments(i, text).map((j) =>
+		    payload(this.f.events[j]).toString('base64'));
+	}
+	whom(i, owner, e) {
+		const attachments = this.base64(i, `4${e.type}`);
+		return { sid: this.sid(owner, e.nsp),
+			...(attachments.length ? { attachments } : {}) };
 	}
 	/* A question of the application: asked, and its id taken down. */
 	async ask(i, owner, text, next, what) {
 		const e = parseEvent(text);
 		const asked = this.publish(e.nsp, e.name, e.args,
-		    { sid: this.sid(owner, e.nsp), ack: true });
+		    { ...this.whom(i, owner, e), ack: true });
 		asked.catch(() => {});
 		const live = await next();
 		const { id, ...rest } = parseEvent(live) ?? {};
@@ -110,15 +129,26 @@ export class Player {
 		const a = this.answers?.[i];
 		if (!a)
 			return text;
-		const m = text.match(/^(43(?:\/[^,]*,)?)\d+(\[.*\])$/s);
+		const m = text.match(/^(4(?:3|6\d+-)(?:\/[^,]*,)?)\d+(\[.*\])$/s);
 		a.args = m[2];
+		a.attachments = this.base64(i, text);
+		a.last = this.attachments(i, text).at(-1) ?? i;
 		return m[1] + a.id + m[2];
 	}
+	/* i: the last of what the client said. */
 	async answered(i, what) {
-		const a = this.answers?.[i];
-		if (a)
-			assert.ok(JSON.stringify(await a.asked)
-			    .includes(a.args), what);
+		const a = Object.values(this.answers ?? {})
+		    .find((x) => x.last === i);
+		if (!a)
+			return;
+		const { answers, ...rest } = await a.asked;
+		delete rest.id;
+		assert.deepEqual(rest, { asked: 1, answered: 1, complete: true },
+		    what);
+		assert.equal(JSON.stringify(answers[0].args), a.args, what);
+		assert.deepEqual(answers[0].attachments ?? [], a.attachments,
+		    what);
+		this.compared++;
 	}
 	/* --- comparing --- */
 	match(i, captured, live, what) {
@@ -320,6 +350,7 @@ export class Player {
 		const instead = this.wanted(i, { status: e.status,
 			body: payload(e).toString() });
 		assert.equal(r.status, instead.status, `${what}: ${r.body}`);
+		await this.answered(this.f.events.indexOf(q), what);
 		this.etag ??= r.headers.etag;
 		if (e.body_omitted !== undefined)
 			assert.ok(e.headers['content-encoding'] ||
@@ -433,14 +464,4 @@ export class Player {
 		assert.deepEqual(left, [], 'differences that were not met');
 		return this.compared;
 	}
-}
-
-/* A bystander in a namespace, who sends these frames. */
-export async function bystander(p, nsp, ...frames) {
-	const w = await socketio(p.d.port, { nsp });
-	for (const f of frames)
-		w.send(typeof f === 'string' ? frame(OP.text, f) :
-		    frame(OP.binary, f));
-	await w.alive();
-	w.drop();
 }
