@@ -152,6 +152,27 @@ test('a session that WebSocket opened is not polled for: error 3', async () => {
 	}
 });
 
+test('a session that WebSocket opened takes no other: accepted, closed', async () => {
+	for (let i = 0; i < 10; i++) {
+		const w = await Ws.must(d.port,
+		    '/socket.io/?EIO=4&transport=websocket');
+		const { sid } = JSON.parse((await w.next('open')).text.slice(1));
+		const target = `/socket.io/?EIO=4&transport=websocket&sid=${sid}`;
+		const second = await Ws.must(d.port, target);
+		second.text('2probe');
+		await second.closed();
+		/* what is none is told so before the 101 */
+		const old = await Ws.open(d.port, target.replace('EIO=4', 'EIO=3'));
+		assert.deepEqual([old.response.status, old.response.body],
+		    [400, 'Bad request']);
+		const get = await request(d.port, 'GET', target);
+		assert.deepEqual([get.status, get.body],
+		    [400, '{"code":3,"message":"Bad request"}']);
+		await w.alive();
+		w.drop();
+	}
+});
+
 /* --- path ----------------------------------------------------------------- */
 
 test('path, with and without its slash, with the real client', async () => {

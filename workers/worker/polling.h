@@ -34,6 +34,8 @@ void	polling_open(struct request *, const struct engineio *);
 /* A session of this worker is named: GET, POST, or a WebSocket. */
 void	polling_session(struct request *, const struct engineio *,
 	    bool origin_allowed);
+/* A WebSocket for a session that has one: accepted, and closed at once. */
+void	polling_candidate_unwanted(struct request *);
 /* The body of its POST is complete (request.h). */
 void	polling_body(struct request *, struct slice body);
 /* ... or is refused: the session does not mind. */

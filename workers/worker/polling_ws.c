@@ -9,21 +9,32 @@
 #include "worker/upgrade.h"
 #include "worker/worker.h"
 
+/* false: answered with an error. */
+static bool
+candidate_accept(struct request *rq)
+{
+	if (!upgrade_candidate(rq))
+		return (false);
+	conn_candidate(rq->c, rq->w->conf->upgrade_timeout_ms);
+	return (true);
+}
+
+void
+polling_candidate_unwanted(struct request *rq)
+{
+	if (candidate_accept(rq))
+		conn_close(rq->c, REASON_upgrade_failed);
+}
+
 void
 poller_candidate(struct poller *p, struct request *rq)
 {
-	struct worker *w = rq->w;
-	bool wanted = p->state == POLLER_POLLING && p->ws == NULL;
-
-	if (!upgrade_candidate(rq))
-		return;
-	conn_candidate(rq->c, w->conf->upgrade_timeout_ms);
-	if (!wanted) {
-		conn_close(rq->c, REASON_upgrade_failed);
-		return;
+	if (p->state != POLLER_POLLING || p->ws != NULL) {
+		polling_candidate_unwanted(rq);
+	} else if (candidate_accept(rq)) {
+		p->ws = rq->c;
+		rq->c->poller = p;
 	}
-	p->ws = rq->c;
-	rq->c->poller = p;
 }
 
 static void

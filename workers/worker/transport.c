@@ -67,15 +67,30 @@ transport_ours(const struct heritage *h, const struct eio_owner *owner)
 	    owner->generation == (h->generation & 0xff));
 }
 
+/* Of a session that was opened by WebSocket: it is on its only transport.
+ * Nobody keeps a list of these: one that has ended is answered so, too. */
+static void
+transport_websocket(struct request *rq, const struct engineio *e, bool lives,
+    bool allowed)
+{
+	if (!lives)
+		upgrade_engine_error(rq, EIO_SID_UNKNOWN);
+	else if (e->polling || !e->version || !rq->head.upgrade_websocket)
+		upgrade_engine_error(rq, EIO_BAD_REQUEST);
+	else if (!allowed)
+		upgrade_engine_error(rq, EIO_FORBIDDEN);
+	else
+		polling_candidate_unwanted(rq);
+}
+
 static void
 transport_session(struct request *rq, const struct engineio *e, bool allowed)
 {
 	bool ours = transport_ours(rq->w->h, &e->owner);
 
-	/* nobody keeps a list of these: one that has ended is told so, too */
-	if (e->owner.websocket && e->polling) {
-		upgrade_engine_error(rq, ours || handover_lives(rq->w,
-		    &e->owner) ? EIO_BAD_REQUEST : EIO_SID_UNKNOWN);
+	if (e->owner.websocket) {
+		transport_websocket(rq, e, ours || handover_lives(rq->w,
+		    &e->owner), allowed);
 		return;
 	}
 	if (ours) {
