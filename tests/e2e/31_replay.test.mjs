@@ -208,8 +208,7 @@ const table = {
 		closes: { 6: 1008 } },
 	'disconnect-by-server-close-polling': { conf: quiet,
 		acts: { 10: disconnect('6_xdT-BqOvMXk7XwAAAg',
-		    { close: true }) }, differs: {
-			14: [['1'], 'the close comes with the DISCONNECT'] } },
+		    { close: true }) } },
 	'multiplex-disconnect-one': { conf: ns('/a',
 	    'event "*" { to = nowhere }') + ns('/b', echoAck),
 		acts: { 8: disconnect('conn 1', {}, '/a') },
