@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { Daemon, sanitized, sleep, until } from './lib/daemon.mjs';
-import { ask, connect, connected, gotten, heard } from './lib/clients.mjs';
+import { ask, connect, connected, gotten, heard, once } from './lib/clients.mjs';
 import { sioOn } from './lib/spread.mjs';
 
 const conf = `
@@ -53,9 +53,14 @@ test(`a worker killed ${KILLS} times: the other's clients lose nothing`, async (
 	const load = talk(a, 'safe');
 	for (let k = 0; k < KILLS; k++) {
 		const old = d.worker(2);
+		const at = await Promise.all(victims.map(async (s) =>
+			(await ask(s, 'roost:ping')).worker));
+		const hit = victims.filter((s, i) => at[i] === 2)
+		    .map((s) => once(s, 'disconnect'));
 		process.kill(old.pid, 'SIGKILL');
 		await until(() => (d.worker(2) ?? old).pid !== old.pid,
 		    'a new worker', 12000);
+		await Promise.all(hit);		/* they have noticed */
 		await Promise.all(victims.map((s) => connected(s)));
 		/* they go on, wherever they are now */
 		await Promise.all(victims.map((s) => ask(s, 'room:join',
