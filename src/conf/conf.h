@@ -272,6 +272,8 @@ struct conf_route {
 
 /* --- the whole ---------------------------------------------------------- */
 
+enum { CONF_TRANSPORT_POLLING = 1, CONF_TRANSPORT_WEBSOCKET = 2 };
+
 struct conf {
 	unsigned	 magic;
 #define CONF_MAGIC	0xc04fc04f
@@ -311,6 +313,8 @@ struct conf {
 	uint64_t	 recovery_bytes;
 	uint64_t	 upgrade_timeout_ms;	/* from 101 to the packet "5" */
 	char		*socketio_path;	/* "/socket.io", no slash at its end */
+	uint32_t	 socketio_transports;	/* CONF_TRANSPORT_ bits; 0: all */
+	bool		 allow_upgrades;
 	bool		 http_compression;	/* of responses, */
 	uint64_t	 http_compression_threshold; /* from so many bytes */
 	struct conf_cookie cookie;
@@ -385,5 +389,20 @@ void	conf_free(struct conf **);
 /* The effective configuration with every default, in the file's own syntax
  * (secrets as "..." ); what it prints parses again. */
 void	conf_dump(const struct conf *, struct buf *);
+
+/* May Engine.IO clients use this one? */
+static inline bool
+conf_transport_allowed(const struct conf *conf, uint32_t transport)
+{
+	return (conf->socketio_transports == 0 ||
+	    (conf->socketio_transports & transport) != 0);
+}
+
+static inline bool
+conf_may_upgrade(const struct conf *conf)
+{
+	return (conf->allow_upgrades &&
+	    conf_transport_allowed(conf, CONF_TRANSPORT_WEBSOCKET));
+}
 
 #endif

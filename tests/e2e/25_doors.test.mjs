@@ -6,7 +6,7 @@ import https from 'node:https';
 import { after, before, test } from 'node:test';
 
 import { Daemon, tempdir, until } from './lib/daemon.mjs';
-import { ask, connect, io, once } from './lib/clients.mjs';
+import { WebSocket, ask, connect, io, once, refused } from './lib/clients.mjs';
 import { Polling, request } from './lib/polling.mjs';
 import { Ws, raw } from './lib/wire.mjs';
 import { echo } from './lib/conf.mjs';
@@ -237,4 +237,34 @@ test('nor through a worker to whom the connection was passed', async () => {
 		assert.equal((await r.sock.response()).status, 404);
 		r.sock.close();
 	}
+});
+
+test('transports and upgrades that are off', async () => {
+	const ns = 'namespace "/" { auth = none }\n';
+	const open = async (x) => JSON.parse((await (await fetch(x.url(
+	    '/socket.io/?EIO=4&transport=polling'))).text()).slice(1));
+	const p = await Daemon.start({ conf: ns + 'socketio { transports = {"polling"} }\n' });
+	let s = await connect(p, '/', { transports: ['polling', 'websocket'] });
+	assert.equal(s.io.engine.transport.name, 'polling');
+	assert.deepEqual((await open(p)).upgrades, []);
+	s.close();
+	s = await connect(p, '/', { wait: false });
+	assert.match((await refused(s)).message, /websocket error/);
+	s.close();
+	await p.stop();
+	const w = await Daemon.start({ conf: ns + 'socketio { transports = {"websocket"} }\n' });
+	s = await connect(w);
+	s.close();
+	const r = await fetch(w.url('/socket.io/?EIO=4&transport=polling'));
+	assert.deepEqual([r.status, await r.json()],
+	    [400, { code: 0, message: 'Transport unknown' }]);
+	await w.stop();
+	const u = await Daemon.start({ conf: ns + 'socketio { allow_upgrades = false }\n' });
+	s = await connect(u, '/', { transports: ['polling', 'websocket'] });
+	assert.deepEqual((await open(u)).upgrades, []);
+	const c = new WebSocket(`${u.ws('/socket.io/')}?EIO=4&transport=websocket&sid=${s.io.engine.id}`);
+	await once(c, 'close');
+	assert.ok(s.connected);
+	s.close();
+	await u.stop();
 });

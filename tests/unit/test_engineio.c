@@ -7,6 +7,7 @@ static int
 check(const char *line, const char *fields, bool origin_allowed)
 {
 	static uint8_t scratch[HTTP_LINE_MAX];
+	const struct engineio_door door = { true, true, origin_allowed };
 	struct http_request rq;
 	struct engineio e;
 	struct buf b;
@@ -16,7 +17,7 @@ check(const char *line, const char *fields, bool origin_allowed)
 	buf_printf(&b, "%s HTTP/1.1\r\nHost: h\r\n%s\r\n", line, fields);
 	n = http_decode_request(buf_unread(&b), &rq);
 	assert_true(n > 0);
-	n = engineio_check(&rq, origin_allowed, scratch, &e);
+	n = engineio_check(&rq, &door, scratch, &e);
 	buf_fini(&b);
 	return ((int)n);
 }
@@ -99,13 +100,14 @@ a_session_names_its_owner(void **state)
 {
 	static const char query[] = "transport=polling&EIO=4&b64=1&sid="
 	    "ggMAAAAAAAAAAAAAAAAA";
+	const struct engineio_door all = { true, true, true };
 	static uint8_t scratch[HTTP_LINE_MAX];
 	struct http_request rq = { .method = HTTP_GET };
 	struct engineio e;
 
 	(void)state;
 	rq.query = SLICE(query);
-	assert_int_equal(ENGINEIO_SESSION, engineio_check(&rq, true, scratch,
+	assert_int_equal(ENGINEIO_SESSION, engineio_check(&rq, &all, scratch,
 	    &e));
 	assert_int_equal(3, e.owner.slot);
 	assert_int_equal(3, e.owner.generation);
@@ -114,12 +116,35 @@ a_session_names_its_owner(void **state)
 	assert_true(e.polling && e.version && e.b64);
 }
 
+static void
+a_transport_that_is_off_is_unknown(void **state)
+{
+	struct engineio_door door = { .polling = true, .origin = true };
+	static uint8_t scratch[HTTP_LINE_MAX];
+	struct http_request rq = { .method = HTTP_GET };
+	struct engineio e;
+
+	(void)state;
+	rq.query = SLICE("EIO=4&transport=websocket");
+	rq.upgrade_websocket = true;
+	assert_int_equal(EIO_TRANSPORT_UNKNOWN, engineio_check(&rq, &door,
+	    scratch, &e));
+	door = (struct engineio_door){ .websocket = true, .origin = true };
+	assert_int_equal(ENGINEIO_WEBSOCKET, engineio_check(&rq, &door,
+	    scratch, &e));
+	rq.query = SLICE("EIO=4&transport=polling&sid=ggMAAAAAAAAAAAAAAAAA");
+	rq.upgrade_websocket = false;
+	assert_int_equal(EIO_TRANSPORT_UNKNOWN, engineio_check(&rq, &door,
+	    scratch, &e));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_fault_has_its_error),
 		cmocka_unit_test(a_session_names_its_owner),
+		cmocka_unit_test(a_transport_that_is_off_is_unknown),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

@@ -184,7 +184,8 @@ send_open(struct engine *e)
 	eio_sid_encode(owner, rnd, e->sid);
 	buf_reset(&h->text);
 	eio_encode_open(&h->text, &(struct eio_open){ .sid = e->sid,
-	    .upgrades = wire_is_polling((enum wire)e->client.wire),
+	    .upgrades = wire_is_polling((enum wire)e->client.wire) &&
+	    conf_may_upgrade(h->conf),
 	    .ping_interval_ms = h->conf->ping_interval_ms,
 	    .ping_timeout_ms = h->conf->ping_timeout_ms,
 	    .max_payload = h->conf->message_bytes });

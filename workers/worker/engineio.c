@@ -25,7 +25,7 @@ engineio_session(struct engineio *e, struct slice sid)
 }
 
 int
-engineio_check(const struct http_request *rq, bool origin_allowed,
+engineio_check(const struct http_request *rq, const struct engineio_door *door,
     uint8_t *scratch, struct engineio *e)
 {
 	ssize_t n;
@@ -35,6 +35,8 @@ engineio_check(const struct http_request *rq, bool origin_allowed,
 	    scratch);
 	if (!e->polling && !engineio_query_is(rq, "transport",
 	    SLICE("websocket"), scratch))
+		return (EIO_TRANSPORT_UNKNOWN);
+	if (!(e->polling ? door->polling : door->websocket))
 		return (EIO_TRANSPORT_UNKNOWN);
 	e->version = engineio_query_is(rq, "EIO", SLICE("4"), scratch);
 	e->b64 = engineio_query_is(rq, "b64", SLICE("1"), scratch);
@@ -52,7 +54,7 @@ engineio_check(const struct http_request *rq, bool origin_allowed,
 		return (EIO_BAD_HANDSHAKE_METHOD);
 	if (e->polling == rq->upgrade_websocket)
 		return (EIO_BAD_REQUEST);
-	if (!origin_allowed)
+	if (!door->origin)
 		return (EIO_FORBIDDEN);
 	if (!e->version)
 		return (EIO_UNSUPPORTED_VERSION);

@@ -30,12 +30,19 @@ struct engineio {
 	struct engineio_t t;
 };
 
+/* What the endpoint lets through. */
+struct engineio_door {
+	bool		 polling, websocket;
+	bool		 origin;	/* this request's */
+};
+
 /*
  * One of the above, or an enum eio_error.  For SESSION only the transport and
  * the form of the sid were looked at: what else is wrong depends on the
  * session.  scratch: HTTP_LINE_MAX bytes.
  */
-int	engineio_check(const struct http_request *, bool origin_allowed,
-	    uint8_t *scratch, struct engineio *) MUST_USE;
+int	engineio_check(const struct http_request *,
+	    const struct engineio_door *, uint8_t *scratch,
+	    struct engineio *) MUST_USE;
 
 #endif

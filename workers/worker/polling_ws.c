@@ -29,7 +29,8 @@ polling_candidate_unwanted(struct request *rq)
 void
 poller_candidate(struct poller *p, struct request *rq)
 {
-	if (p->state != POLLER_POLLING || p->ws != NULL) {
+	if (p->state != POLLER_POLLING || p->ws != NULL ||
+	    !rq->w->conf->allow_upgrades) {
 		polling_candidate_unwanted(rq);
 	} else if (candidate_accept(rq)) {
 		p->ws = rq->c;

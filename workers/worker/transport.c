@@ -113,14 +113,20 @@ transport_session(struct request *rq, const struct engineio *e, bool allowed)
 void
 transport_serve(struct request *rq)
 {
+	const struct conf *conf = rq->w->conf;
+	struct engineio_door door;
 	struct engineio e;
-	bool allowed;
 	int r;
 
 	if (transport_cors(rq) || (rq->match.conf == NULL && bundle_serve(rq)))
 		return;
-	allowed = transport_allowed(rq);
-	r = engineio_check(&rq->head, allowed, rq->w->decoded, &e);
+	door = (struct engineio_door){
+		.polling = conf_transport_allowed(conf, CONF_TRANSPORT_POLLING),
+		.websocket = conf_transport_allowed(conf,
+		    CONF_TRANSPORT_WEBSOCKET),
+		.origin = transport_allowed(rq),
+	};
+	r = engineio_check(&rq->head, &door, rq->w->decoded, &e);
 	switch (r) {
 	case ENGINEIO_POLLING:
 		polling_open(rq, &e);
@@ -129,7 +135,7 @@ transport_serve(struct request *rq)
 		upgrade_engine(rq, e.b64);
 		break;
 	case ENGINEIO_SESSION:
-		transport_session(rq, &e, allowed);
+		transport_session(rq, &e, door.origin);
 		break;
 	default:
 		upgrade_engine_error(rq, (enum eio_error)r);
