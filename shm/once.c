@@ -1,23 +1,27 @@
 /*
- * Words of 64 bits: tag << 20 | time, in units of 16 s modulo 2^20; 0 is
- * empty.  See once.h.
+ * Words of 64 bits: tag << 24 | second, modulo 2^24 (194 days); 0 is empty.
+ * See once.h.
  *
  * Two workers that claim one name at once must pick the same way, or both
- * would win.  So a way is chosen by its content alone: the oldest one, the
- * lowest of several; whether it is still needed is not looked at, and nobody
- * ever empties a word.  A word that is overwritten becomes the youngest, so
- * as long as the chosen one is unchanged, any other worker chooses it too,
- * and the compare-and-swap tells who was first.
+ * would win.  So a way is chosen by content alone: the oldest one; of several
+ * of one second the first, counted from a place that the name gives, or a
+ * set that fills within a second would forget its youngest over and over.
+ * Whether it is still needed is not looked at, and nobody ever empties a
+ * word.  A word that is overwritten gets no older by it, so as long as the
+ * chosen one is unchanged, any other worker chooses it too, and the
+ * compare-and-swap tells who was first.
  */
 #include "shm/once.h"
 
 #include "shm/counters.h"
 #include "shm/internal.h"
 
-#define UNIT_US		UINT64_C(16000000)
-#define TIME_BITS	20
+#define UNIT_US		UINT64_C(1000000)
+#define TIME_BITS	24
 #define TIME_MASK	((UINT64_C(1) << TIME_BITS) - 1)
-#define LIFE		(ONCE_SECONDS * UINT64_C(1000000) / UNIT_US + 2)
+/* Other workers' clocks are read once a turn, and a turn may be long. */
+#define SLACK		16
+#define LIFE		(ONCE_SECONDS + SLACK + 1)
 
 static uint64_t
 tag_of(uint64_t hash)
@@ -27,12 +31,11 @@ tag_of(uint64_t hash)
 	return (tag == 0 ? 1 : tag);
 }
 
-/* Units since it was claimed.  Other workers' clocks are read once a turn and
- * may be behind by one. */
+/* Seconds since it was claimed, and SLACK. */
 static uint64_t
 age_of(uint64_t word, uint64_t now)
 {
-	return (word == 0 ? TIME_MASK + 1 : (now + 1 - word) & TIME_MASK);
+	return (word == 0 ? TIME_MASK + 1 : (now + SLACK - word) & TIME_MASK);
 }
 
 /* The way of this tag if it is alive, else the oldest: *age tells. */
@@ -41,17 +44,17 @@ choose(_Atomic uint64_t *set, uint64_t tag, uint64_t now, uint64_t *word,
     uint64_t *age, bool *alive)
 {
 	uint64_t w, a;
-	unsigned i, oldest = 0;
+	unsigned k, i, oldest = 0;
 
-	*age = 0;
-	for (i = 0; i < SHM_WAYS; i++) {
+	for (k = 0; k < SHM_WAYS; k++) {
+		i = (unsigned)(tag + k) % SHM_WAYS;
 		w = atomic_load_explicit(&set[i], memory_order_acquire);
 		a = age_of(w, now);
 		if (w >> TIME_BITS == tag && a <= LIFE) {
 			*alive = true;
 			return (i);
 		}
-		if (a > *age) {
+		if (k == 0 || a > *age) {
 			*age = a;
 			*word = w;
 			oldest = i;
@@ -65,7 +68,7 @@ enum once
 once_claim(struct segment *seg, struct slice name, struct mono now)
 {
 	struct hash_key k = segment_key(seg);
-	uint64_t hash, tag, word = 0, age, at = now.us / UNIT_US;
+	uint64_t hash, tag, word = 0, age = 0, at = now.us / UNIT_US, time;
 	_Atomic uint64_t *set;
 	bool alive;
 	unsigned way;
@@ -80,8 +83,10 @@ once_claim(struct segment *seg, struct slice name, struct mono now)
 		way = choose(set, tag, at, &word, &age, &alive);
 		if (alive)
 			return (ONCE_AGAIN);
+		/* this worker's clock may be behind */
+		time = age < SLACK ? word : at;
 	} while (!atomic_compare_exchange_strong_explicit(&set[way], &word,
-	    tag << TIME_BITS | (at & TIME_MASK), memory_order_acq_rel,
+	    tag << TIME_BITS | (time & TIME_MASK), memory_order_acq_rel,
 	    memory_order_acquire));
 	if (age <= LIFE)
 		counter_add(COUNTER_api_ids_forgotten, 1);

@@ -21,7 +21,7 @@ enum once {
 /*
  * Claim name.  When more names come than the table holds, the oldest are
  * forgotten early (COUNTER_api_ids_forgotten).  Different names are taken for
- * the same once in 2^41 claims.
+ * the same once in 2^37 claims.
  */
 enum once once_claim(struct segment *, struct slice name, struct mono now)
 	    MUST_USE;
