@@ -99,6 +99,36 @@ for (const transport of transports)
 			await ends(await open(d, transport), act, want);
 		});
 
+/* What the worker finds when it wakes up comes in one turn, in this order. */
+test('polling: requests that come in the turn of the close', async () => {
+	const p = await (await Polling.open(d.port)).connect();
+	const [order, post, get] = await Promise.all([0, 1, 2].map(() =>
+		Sock.open(d.port)));
+	for (const s of [order, post, get]) {
+		s.send('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n');
+		assert.equal((await s.response()).status, 200);
+	}
+	const body = JSON.stringify({ namespace: '', sid: p.id,
+		reconnect: true });
+	const { pid } = d.children().find((c) => c.role === 'worker');
+	process.kill(pid, 'SIGSTOP');
+	order.send(`POST /api/v1/disconnect HTTP/1.1\r\nHost: x\r\n` +
+	    `Authorization: Bearer ${key}\r\n` +
+	    'Content-Type: application/json\r\n' +
+	    `Content-Length: ${body.length}\r\n\r\n${body}`);
+	post.send(`POST ${p.target} HTTP/1.1\r\nHost: x\r\n` +
+	    'Content-Length: 11\r\n\r\n42["ask",1]');
+	get.send(`GET ${p.target} HTTP/1.1\r\nHost: x\r\n\r\n`);
+	await Promise.all([order, post, get].map((s) =>
+		new Promise((ok) => { s.sock.write('', ok); })));
+	process.kill(pid, 'SIGCONT');
+	assert.equal((await order.response()).status, 200);
+	assert.equal((await get.response()).body, '1');
+	assert.equal((await post.response()).body, 'ok');
+	assert.ok(await p.gone());
+	[order, post, get].forEach((s) => s.close());
+});
+
 test('websocket: the connection is cut', async () => {
 	await ends(await open(d, 'websocket'), cut, { why: 'transport close',
 		reason: 'client_gone', back: true });

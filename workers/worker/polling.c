@@ -192,17 +192,23 @@ polling_open(struct request *rq, const struct engineio *e)
 	poller_hold(p, rq);
 }
 
-/* It has been closed; but a client that did so itself may have sent a GET with
- * that, which is welcome as long as its POST is held. */
+/*
+ * It has been closed, and knows nothing of this request.  But a GET is welcome
+ * that came in the same turn, to be told why; or with the POST of a client that
+ * closed it itself, as long as that is held.
+ */
 static bool
 poller_deaf(const struct poller *p, const struct request *rq)
 {
 	bool held = p->post != NULL && p->post->held;
+	bool get = rq->head.method == HTTP_GET && !rq->head.upgrade_websocket;
 
-	if (p->parting)
-		return (!held || p->get != NULL ||
-		    rq->head.method != HTTP_GET || rq->head.upgrade_websocket);
-	return (held && rq->head.method != HTTP_GET);
+	if (!p->parting)
+		return (held && rq->head.method != HTTP_GET);
+	if (held)
+		return (!get || p->get != NULL);
+	return (poller_tells(p) == 0 || rq->head.upgrade_websocket ||
+	    (get && p->get != NULL));
 }
 
 void

@@ -88,9 +88,7 @@ polling_conn_close(struct conn *c, enum reason r)
 	polling_close(c->poller, r);
 }
 
-/* The client learns of it with its next GET; else error 1 has to do.  Returns
- * how long that GET is waited for (ms, 0: not at all). */
-static uint64_t
+uint64_t
 poller_tells(const struct poller *p)
 {
 	static const bool abrupt[REASON__MAX] = {

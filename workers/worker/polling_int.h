@@ -93,7 +93,11 @@ void	poller_refuse(struct request *, int status);
 /* polling_ws.c: a WebSocket asks to take over. */
 void	poller_candidate(struct poller *, struct request *);
 
-/* polling_end.c: forget the session, of which nothing hangs on any more. */
+/* polling_end.c */
+/* The client of a session that is parting learns of it with its next GET; else
+ * error 1 has to do.  How long that GET is waited for (ms, 0: not at all). */
+uint64_t poller_tells(const struct poller *);
+/* Forget the session, of which nothing hangs on any more. */
 void	poller_drop(struct poller *);
 /* The same for one that did not become any. */
 void	poller_bury(struct poller *);

@@ -92,6 +92,7 @@ export class Polling {
 		const [reply] = await this.collect(1);
 		if (!reply.startsWith(`40${p}{`))
 			throw new Error(`CONNECT: ${reply}`);
+		this.id = JSON.parse(reply.slice(2 + p.length)).sid;
 		return this;
 	}
 	/* Error 1, in the reference's words. */
