@@ -213,6 +213,8 @@ export async function matrix(o) {
 		if (o.fault) {
 			await sleep(200);
 			cutter.send({ fault: o.fault });
+			await until(async () => (await cutter.ask({
+				report: true })).faults === 1, 'the fault', 30000);
 		}
 		await sleep(o.seconds * 1000);
 		o.stopping = true;
@@ -224,7 +226,7 @@ export async function matrix(o) {
 		let heard;
 		await until(async () => {
 			heard = await hear(groups, ledger, made);
-			return heard.bad.length === 0 || o.fault;
+			return heard.bad.length === (o.fault ? 1 : 0);
 		}, 'the last events', 20000).catch(() => {});
 		sumUp(figures, heard.all, ledger);
 		const { cuts, faults } = await cutter.ask({ report: true });
