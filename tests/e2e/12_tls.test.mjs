@@ -79,7 +79,7 @@ test('a resumed session works', async () => {
 });
 
 test('socket.io-client over TLS', async () => {
-	const s = io(`https://localhost:${d.ports[1]}`, {
+	const s = io(`https://127.0.0.1:${d.ports[1]}`, {
 		transports: ['websocket'], rejectUnauthorized: false,
 		reconnection: false, forceNew: true });
 	await new Promise((ok, no) => {
