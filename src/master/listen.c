@@ -121,6 +121,8 @@ listen_open_tcp(struct listen_one *l, unsigned nworkers)
 		if (fd == -1)
 			return (-1);
 		l->fds[l->nfds++] = fd;
+		/* until then a dying worker can't take it along */
+		plat_accept_with_data(fd);
 		if (listen(fd, plat_backlog(LISTEN_BACKLOG)) == -1)
 			return (-1);
 		if (l->nfds > 1)

@@ -1,8 +1,9 @@
 /*
  * The listening sockets, made once and held by the master for the daemon's
  * whole life, so that connections queued at a worker that dies are served by
- * its replacement.  TCP: one SO_REUSEPORT socket per worker and address.
- * unix: one socket that all workers share.
+ * its replacement; a TCP connection is queued until its first bytes come.
+ * TCP: one SO_REUSEPORT socket per worker and address.  unix: one socket that
+ * all workers share.
  */
 #ifndef MASTER_LISTEN_H
 #define MASTER_LISTEN_H

@@ -64,6 +64,9 @@ void	plat_signals_child(void);
 
 /* Several sockets may listen on one address; connections spread by hash. */
 int	plat_reuseport(int fd) MUST_USE;
+/* Connections are to be accepted with their first bytes, or after about a
+ * second; where the system cannot, at once. */
+void	plat_accept_with_data(int fd);
 /* Ask for buffers of that size in each direction; more than the system grants
  * is cut silently. */
 void	plat_socket_buffers(int fd, int bytes);

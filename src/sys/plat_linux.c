@@ -3,6 +3,8 @@
  */
 #include "sys/plat.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -306,6 +308,15 @@ plat_reuseport(int fd)
 	int on = 1;
 
 	return (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on));
+}
+
+void
+plat_accept_with_data(int fd)
+{
+	int seconds = 1;
+
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds,
+	    sizeof seconds);
 }
 
 void

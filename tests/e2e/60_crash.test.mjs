@@ -4,6 +4,7 @@ import { test } from 'node:test';
 
 import { Daemon, sanitized, sleep, until } from './lib/daemon.mjs';
 import { ask, connect, connected, gotten, heard, once } from './lib/clients.mjs';
+import { Sock } from './lib/wire.mjs';
 import { sioOn } from './lib/spread.mjs';
 
 const conf = `
@@ -90,6 +91,27 @@ test(`a worker killed ${KILLS} times: the other's clients lose nothing`, async (
 	closeAll(a, b, ...victims);
 	await until(async () => await d.metric('sessions') === 0,
 	    'no ghost sessions in the counters');
+	await d.stop();
+});
+
+test('a connection that has said nothing outlives the worker', async () => {
+	const d = await Daemon.start({ workers: 1, conf });
+	d.mayDie = true;
+	for (let k = 0; k < 3; k++) {
+		const [old, ...socks] = await Promise.all([
+			until(() => d.worker(1), 'a worker'),
+			...upTo(20).map(() => Sock.open(d.port))]);
+		process.kill(old.pid, 'SIGKILL');
+		await until(() => {
+			const now = d.worker(1);
+			return now && now.pid !== old.pid;
+		}, 'a new worker');
+		for (const s of socks)
+			s.send('GET /livez HTTP/1.1\r\nHost: x\r\n' +
+			    'Connection: close\r\n\r\n');
+		for (const s of socks)
+			assert.equal((await s.response()).status, 200);
+	}
 	await d.stop();
 });
 

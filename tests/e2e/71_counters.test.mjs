@@ -183,9 +183,9 @@ test('a connection is refused, closed or open: never two of them', async () => {
 	});
 	await Promise.all([
 		say('GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'),
-		say('rubbish\r\n\r\n'), say(''), say('GET /ws/c HTTP/1.1\r\n'),
+		say('rubbish\r\n\r\n'), say('G'), say('GET /ws/c HTTP/1.1\r\n'),
 		say('GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\n\r\n'),
-		...Array.from({ length: 50 }, () => say('')),
+		...Array.from({ length: 50 }, () => say('G')),
 	]);
 	const full = await s.read();
 	assert.ok(full.get('connections_refused{why=limit}') > 0);
