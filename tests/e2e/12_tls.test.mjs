@@ -7,19 +7,12 @@ import { after, before, test } from 'node:test';
 import { Daemon, run, tempdir } from './lib/daemon.mjs';
 import { Sock, Ws, raw } from './lib/wire.mjs';
 import { ask, io } from './lib/clients.mjs';
-import { echo } from './lib/conf.mjs';
+import { echo, listenTls } from './lib/conf.mjs';
 
 let d;
 const dir = tempdir();
 before(async () => {
-	execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt',
-	    'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj',
-	    '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1',
-	    '-keyout', `${dir}/key.pem`, '-out', `${dir}/cert.pem`],
-	{ stdio: 'ignore' });
-	d = await Daemon.start({ workers: 2, conf: echo + `
-listen "127.0.0.1:0" { tls = true
-    certificate = "${dir}/cert.pem" key = "${dir}/key.pem" }
+	d = await Daemon.start({ workers: 2, conf: `${echo}${listenTls()}
 limits { handshake_timeout = 1s }
 ` });
 });

@@ -3,15 +3,14 @@
  * polling client may reach another worker than the one before.
  */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import http from 'node:http';
 import { after, before, test } from 'node:test';
 
-import { Daemon, sanitized, sleep, tempdir, until } from './lib/daemon.mjs';
+import { Daemon, sanitized, sleep, until } from './lib/daemon.mjs';
 import { ask, connect, connected, gotten, heard, io, once } from './lib/clients.mjs';
 import { Polling, request } from './lib/polling.mjs';
 import { Sock, Ws } from './lib/wire.mjs';
-import { echo } from './lib/conf.mjs';
+import { echo, listenTls } from './lib/conf.mjs';
 
 const polling = { transports: ['polling'] };
 const both = { transports: ['polling', 'websocket'] };
@@ -169,14 +168,7 @@ test('limits: connections that were passed along are counted once', async () => 
 
 /* TLS stays with the worker that accepted it: plain bytes go to the owner. */
 test('TLS: requests, large bodies both ways, upgrades', async () => {
-	const dir = tempdir();
-	execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt',
-	    'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj',
-	    '/CN=localhost', '-keyout', `${dir}/key.pem`, '-out',
-	    `${dir}/cert.pem`], { stdio: 'ignore' });
-	const e = await Daemon.start({ workers: 4, conf: conf + `
-listen "127.0.0.1:0" { tls = true
-    certificate = "${dir}/cert.pem" key = "${dir}/key.pem" }\n` });
+	const e = await Daemon.start({ workers: 4, conf: conf + listenTls() });
 	const tls = { rejectUnauthorized: false };
 	for (let i = 0; i < 10; i++) {
 		const p = await (await Polling.open(e.ports[1], { tls })).connect();

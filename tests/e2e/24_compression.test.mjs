@@ -1,36 +1,26 @@
 /* Responses in a content coding: which, when, for whom; request bodies in one. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import zlib from 'node:zlib';
 
-import { Daemon, here, tempdir, until } from './lib/daemon.mjs';
+import { Daemon, here, until } from './lib/daemon.mjs';
 import { connect, heard } from './lib/clients.mjs';
 import { Polling, request } from './lib/polling.mjs';
 import { load } from './lib/replay.mjs';
 import { raw } from './lib/wire.mjs';
-import { echo } from './lib/conf.mjs';
+import { echo, listenTls } from './lib/conf.mjs';
 
 const bundle = path.join(here, 'node_modules/socket.io-client/dist');
-const dir = tempdir();
 let d;
 before(async () => {
-	execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt',
-	    'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj',
-	    '/CN=localhost', '-keyout', `${dir}/key.pem`, '-out',
-	    `${dir}/cert.pem`], { stdio: 'ignore' });
 	d = await Daemon.start({ workers: 2, conf: `${echo}
 client_bundle = "${bundle}"
-listen "127.0.0.1:0" { tls = true
-    certificate = "${dir}/cert.pem" key = "${dir}/key.pem" }
+${listenTls()}
 ` });
 });
-after(async () => {
-	await d.stop();
-	fs.rmSync(dir, { recursive: true });
-});
+after(() => d.stop());
 
 const takes = (v) => ({ headers: { 'accept-encoding': v } });
 const event = (n, c = 'a') => `42["q","${c.repeat(n - 10)}"]`;

@@ -1,35 +1,24 @@
 /* What a handshake may look like: cookie, query, path; listeners without status. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import fs from 'node:fs';
 import https from 'node:https';
 import { after, before, test } from 'node:test';
 
-import { Daemon, tempdir, until } from './lib/daemon.mjs';
+import { Daemon, until } from './lib/daemon.mjs';
 import { WebSocket, ask, connect, io, once, refused } from './lib/clients.mjs';
 import { Polling, request } from './lib/polling.mjs';
 import { Ws, raw } from './lib/wire.mjs';
-import { echo } from './lib/conf.mjs';
+import { echo, listenTls } from './lib/conf.mjs';
 
-const dir = tempdir();
 let d;
 before(async () => {
-	execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt',
-	    'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj',
-	    '/CN=localhost', '-keyout', `${dir}/key.pem`, '-out',
-	    `${dir}/cert.pem`], { stdio: 'ignore' });
 	d = await Daemon.start({ workers: 3, conf: `${echo}
 socketio { cookie = "io" }
 cors { origins = {"http://app.example"} }
-listen "127.0.0.1:0" { tls = true
-    certificate = "${dir}/cert.pem" key = "${dir}/key.pem" status = false }
+${listenTls('status = false')}
 listen "127.0.0.1:0" { status = false }
 ` });
 });
-after(async () => {
-	await d.stop();
-	fs.rmSync(dir, { recursive: true });
-});
+after(() => d.stop());
 const tls = { rejectUnauthorized: false };
 const polling = { transports: ['polling'] };
 const both = { transports: ['polling', 'websocket'] };

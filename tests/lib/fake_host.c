@@ -392,6 +392,19 @@ fake_next(struct fake_conn *c)
 	return (text);
 }
 
+void
+fake_say(struct fake_host *f, struct fake_conn *c, const char *text)
+{
+	fake_text(f, c, text);
+	fake_turn(f->world);
+}
+
+void
+fake_hears(struct fake_conn *c, const char *want)
+{
+	assert_string_equal(want, fake_next(c));
+}
+
 const char *
 fake_token(const char *claims)
 {

@@ -70,6 +70,10 @@ void	fake_advance(struct fake_world *, uint64_t ms); /* and tick the due */
 /* The next text frame that c was sent, without header; "" when none. The
  * text stays until the next call. */
 const char *fake_next(struct fake_conn *);
+/* fake_text() and a turn of the world. */
+void	fake_say(struct fake_host *, struct fake_conn *, const char *text);
+/* The next text is this one; "": there is none. */
+void	fake_hears(struct fake_conn *, const char *want);
 /* A JWT over these claims, signed with FAKE_SECRET; static storage. */
 const char *fake_token(const char *claims);
 

@@ -22,19 +22,6 @@ struct fixture {
 	struct ask *later;
 };
 
-static void
-say(struct fake_host *f, struct fake_conn *c, const char *text)
-{
-	fake_text(f, c, text);
-	fake_turn(f->world);
-}
-
-static void
-heard(struct fake_conn *c, const char *want)
-{
-	assert_string_equal(want, fake_next(c));
-}
-
 /* In /n and in a room of it. */
 static struct fake_conn *
 join(struct fixture *x, struct fake_host *f, const char *claims, unsigned i,
@@ -44,15 +31,15 @@ join(struct fixture *x, struct fake_host *f, const char *claims, unsigned i,
 	char text[64];
 	const char *got;
 
-	say(f, c, "40/n,");
+	fake_say(f, c, "40/n,");
 	(void)fake_next(c);
 	got = fake_next(c);
 	memcpy(x->sid[i], got + strlen("40/n,{\"sid\":\""), 20);
 	memcpy(x->pid[i], got + strlen("40/n,{\"sid\":\"\",\"pid\":\"") + 20,
 	    20);
 	(void)snprintf(text, sizeof text, "42/n,[\"room:join\",\"%s\"]", room);
-	say(f, c, text);
-	heard(c, "");
+	fake_say(f, c, text);
+	fake_hears(c, "");
 	return (c);
 }
 
@@ -160,16 +147,16 @@ a_user_is_disconnected_on_every_worker(void **state)
 
 	post(x, api_disconnect, "", "{\"namespace\":\"n\",\"user\":\"ann\"}",
 	    "{\"disconnected\":2,\"complete\":true}");
-	heard(x->a, "41/n,");
-	heard(x->c, "41/n,");
-	heard(x->b, "");
+	fake_hears(x->a, "41/n,");
+	fake_hears(x->c, "41/n,");
+	fake_hears(x->b, "");
 	assert_int_equal(-1, x->a->closed);
 	assert_int_equal(sessions - 2, counter_get(COUNTER_sessions));
 	assert_int_equal(ended + 2, counter_get(COUNTER_api_disconnects));
 	publish(x, "r1");
-	heard(x->a, "");
+	fake_hears(x->a, "");
 	/* the connection lives, and may join again */
-	say(x->f, x->a, "40/n,");
+	fake_say(x->f, x->a, "40/n,");
 	assert_int_equal(0, strncmp(fake_next(x->a), "40/n,{\"sid\":", 12));
 }
 
@@ -178,14 +165,14 @@ the_path_names_a_user_in_all_namespaces(void **state)
 {
 	struct fixture *x = *state;
 
-	say(x->f, x->a, "40");
+	fake_say(x->f, x->a, "40");
 	(void)fake_next(x->a);
 	post(x, api_disconnect, "ann", "",
 	    "{\"disconnected\":3,\"complete\":true}");
-	heard(x->a, "41/n,");
-	heard(x->a, "41");
-	heard(x->c, "41/n,");
-	heard(x->b, "");
+	fake_hears(x->a, "41/n,");
+	fake_hears(x->a, "41");
+	fake_hears(x->c, "41/n,");
+	fake_hears(x->b, "");
 }
 
 static void
@@ -198,7 +185,7 @@ a_reason_is_told_before(void **state)
 	    "{\"disconnected\":1,\"complete\":true}");
 	assert_int_equal(0, strncmp(fake_next(x->b), "42/n,[\"roost:disconnect"
 	    "\",{\"reason\":\"be \\\"nice\\\"\"},", 48));
-	heard(x->b, "41/n,");
+	fake_hears(x->b, "41/n,");
 }
 
 static void
@@ -207,16 +194,16 @@ close_ends_the_connection_after_each_namespace(void **state)
 	struct fixture *x = *state;
 	char body[128];
 
-	say(x->f, x->a, "40");
+	fake_say(x->f, x->a, "40");
 	(void)fake_next(x->a);
 	(void)snprintf(body, sizeof body,
 	    "{\"namespace\":\"n\",\"sid\":\"%s\",\"close\":true}", x->sid[0]);
 	post(x, api_disconnect, "", body,
 	    "{\"disconnected\":2,\"complete\":true}");
-	heard(x->a, "41/n,");
-	heard(x->a, "41");
+	fake_hears(x->a, "41/n,");
+	fake_hears(x->a, "41");
 	assert_int_equal(REASON_kicked, x->a->closed);
-	heard(x->c, "");
+	fake_hears(x->c, "");
 }
 
 static void
@@ -230,14 +217,14 @@ reconnect_says_nothing_and_keeps_what_can_be_recovered(void **state)
 	post(x, api_disconnect, "", "{\"namespace\":\"n\",\"all\":true,"
 	    "\"except\":[\"r2\"],\"reconnect\":true}",
 	    "{\"disconnected\":2,\"complete\":true}");
-	heard(x->a, "");
+	fake_hears(x->a, "");
 	assert_int_equal(REASON_reconnect, x->a->closed);
 	assert_int_equal(REASON_reconnect, x->c->closed);
 	assert_int_equal(-1, x->b->closed);
 	fake_gone(x->f, x->a);
 	back = fake_engine(x->f, fake_token("{\"sub\":\"ann\"}"));
 	(void)snprintf(text, sizeof text, "40/n,{\"pid\":\"%s\"}", x->pid[0]);
-	say(x->f, back, text);
+	fake_say(x->f, back, text);
 	assert_int_equal(recovered + 1, counter_get(COUNTER_recovered));
 }
 
@@ -260,7 +247,7 @@ who_was_disconnected_is_not_recovered(void **state)
 		    fake_token("{\"sub\":\"ann\"}"));
 		(void)snprintf(text, sizeof text, "40/n,{\"pid\":\"%s\"}",
 		    x->pid[i * 2]);
-		say(i == 0 ? x->f : x->g, back, text);
+		fake_say(i == 0 ? x->f : x->g, back, text);
 		(void)fake_next(back);
 		assert_int_equal(0, strncmp(fake_next(back),
 		    "40/n,{\"sid\":", 12));
@@ -282,7 +269,7 @@ a_closing_connection_is_not_recovered_either(void **state)
 	    "{\"disconnected\":0,\"complete\":true}");
 	post(x, api_disconnect, "bob", "{\"namespace\":\"n\"}",
 	    "{\"disconnected\":1,\"complete\":true}");
-	heard(x->b, "");
+	fake_hears(x->b, "");
 	fake_gone(x->f, x->b);
 	post(x, api_disconnect, "bob", "{\"namespace\":\"n\"}",
 	    "{\"disconnected\":0,\"complete\":true}");
@@ -300,9 +287,9 @@ a_plain_client_gets_a_close(void **state)
 
 	post(x, api_disconnect, "eve", "{\"reason\":\"no\"}",
 	    "{\"disconnected\":2,\"complete\":true}");
-	heard(p, "{\"event\":\"roost:disconnect\","
+	fake_hears(p, "{\"event\":\"roost:disconnect\","
 	    "\"data\":{\"reason\":\"no\"}}");
-	heard(q, "");
+	fake_hears(q, "");
 	assert_int_equal(REASON_kicked, p->closed);
 	assert_int_equal(REASON_kicked, q->closed);
 }
@@ -339,9 +326,9 @@ a_session_that_is_being_moved_goes_too(void **state)
 	fake_advance(x->w, 2100);
 	(void)fake_next(back);
 	assert_int_equal(0, strncmp(fake_next(back), "40/n,{\"sid\":", 12));
-	heard(back, "");
+	fake_hears(back, "");
 	publish(x, "r2");	/* a new session: in no room */
-	heard(back, "");
+	fake_hears(back, "");
 }
 
 /* --- rooms ---------------------------------------------------------------- */
@@ -356,12 +343,12 @@ a_user_joins_and_leaves_on_every_worker(void **state)
 	    "\"leave\":\"r1\"}", "{\"sessions\":2,\"complete\":true}");
 	assert_int_equal(changed + 2, counter_get(COUNTER_api_room_changes));
 	publish(x, "r1");
-	heard(x->a, "");
-	heard(x->c, "");
+	fake_hears(x->a, "");
+	fake_hears(x->c, "");
 	publish(x, "x");
 	assert_true(hears(x->a));
 	assert_true(hears(x->c));
-	heard(x->b, "");
+	fake_hears(x->b, "");
 }
 
 static void
@@ -375,12 +362,12 @@ the_members_of_a_room_are_moved(void **state)
 	publish(x, "y");
 	assert_true(hears(x->a));
 	assert_true(hears(x->c));
-	heard(x->b, "");
+	fake_hears(x->b, "");
 	/* all that are left of two rooms: one more would be too many */
 	post(x, api_rooms, "", "{\"namespace\":\"n\",\"all\":true,"
 	    "\"join\":\"z\"}", "{\"sessions\":1,\"complete\":true}");
 	publish(x, "z");
-	heard(x->a, "");
+	fake_hears(x->a, "");
 	assert_true(hears(x->b));
 }
 
@@ -433,12 +420,12 @@ a_parked_session_is_in_its_new_room_when_it_is_back(void **state)
 		    "{\"sub\":\"ann\"}" : "{\"sub\":\"bob\"}"));
 		(void)snprintf(text, sizeof text, "40/n,{\"pid\":\"%s\"}",
 		    x->pid[i]);
-		say(i == 0 ? x->f : x->g, back, text);
+		fake_say(i == 0 ? x->f : x->g, back, text);
 		(void)fake_next(back);
 		(void)snprintf(text, sizeof text,
 		    "40/n,{\"sid\":\"%.20s\",\"pid\":\"%.20s\"}", x->sid[i],
 		    x->pid[i]);
-		heard(back, text);
+		fake_hears(back, text);
 		publish(x, "x");
 		assert_true(hears(back));
 	}
@@ -457,7 +444,7 @@ a_moved_session_is_present_once(void **state)
 	fake_gone(x->f, x->b);
 	back = fake_engine(x->g, fake_token("{\"sub\":\"bob\"}"));
 	(void)snprintf(text, sizeof text, "40/n,{\"pid\":\"%s\"}", x->pid[1]);
-	say(x->g, back, text);
+	fake_say(x->g, back, text);
 	post(x, api_disconnect, "bob", "{}",
 	    "{\"disconnected\":1,\"complete\":true}");
 	buf_init(&out);
@@ -528,7 +515,7 @@ without_a_relay_the_answer_says_that_it_is_not_complete(void **state)
 	assert_int_equal(incomplete + 2,
 	    counter_get(COUNTER_asks_incomplete));
 	fake_turn(x->w);
-	heard(x->c, "");
+	fake_hears(x->c, "");
 }
 
 static void
@@ -556,7 +543,7 @@ a_worker_that_says_nothing_is_waited_for_two_seconds(void **state)
 	fake_advance(x->w, 100);
 	told(x, "{\"disconnected\":1,\"complete\":false}");
 	assert_int_equal(late, counter_get(COUNTER_acks_timed_out));
-	heard(x->c, "");
+	fake_hears(x->c, "");
 }
 
 static void
@@ -568,7 +555,7 @@ a_worker_that_leaves_tells_what_it_knows(void **state)
 	hub_leave(x->f->hub);
 	told(x, "{\"disconnected\":1,\"complete\":false}");
 	fake_turn(x->w);
-	heard(x->c, "41/n,");
+	fake_hears(x->c, "41/n,");
 }
 
 static void
@@ -581,8 +568,8 @@ an_asker_that_goes_leaves_nothing_and_the_order_is_done(void **state)
 	assert_int_equal(counter_get(COUNTER_asks_open), 0);
 	fake_turn(x->w);
 	assert_int_equal(0, buf_unread(&x->f->answers).n);
-	heard(x->a, "41/n,");
-	heard(x->c, "41/n,");
+	fake_hears(x->a, "41/n,");
+	fake_hears(x->c, "41/n,");
 }
 
 static void
@@ -602,7 +589,7 @@ orders_are_done_when_too_many_questions_are_open(void **state)
 	assert_null(x->later);
 	told(x, "{\"disconnected\":1,\"complete\":false}");
 	fake_turn(x->w);
-	heard(x->c, "41/n,");
+	fake_hears(x->c, "41/n,");
 	for (i = 0; i < ASK_MAX; i++)
 		ask_forget(&open[i]);
 }
@@ -661,8 +648,8 @@ bad_orders_are_refused_and_change_nothing(void **state)
 		    SLICE("{\"error\":{\"code\":\"")));
 		fake_turn(x->w);
 	}
-	heard(x->a, "");
-	heard(x->c, "");
+	fake_hears(x->a, "");
+	fake_hears(x->c, "");
 	publish(x, "r1");
 	assert_true(hears(x->a));
 	assert_true(hears(x->c));

@@ -52,19 +52,6 @@ teardown(void **state)
 	return (0);
 }
 
-static void
-say(struct fake_host *f, struct fake_conn *c, const char *text)
-{
-	fake_text(f, c, text);
-	fake_turn(f->world);
-}
-
-static void
-hears(struct fake_conn *c, const char *want)
-{
-	assert_string_equal(want, fake_next(c));
-}
-
 static const char *
 token(const char *user)
 {
@@ -81,7 +68,7 @@ sio(struct fake_host *f, const char *user)
 	struct fake_conn *c = fake_engine(f, user[0] == '\0' ? NULL :
 	    token(user));
 
-	say(f, c, "40/c,");
+	fake_say(f, c, "40/c,");
 	(void)fake_next(c);
 	(void)fake_next(c);
 	return (c);
@@ -97,7 +84,7 @@ echoes(struct fake_host *f, struct fake_conn *c, unsigned n)
 	while (*fake_next(c) != '\0')
 		continue;
 	for (i = 0; i < n; i++)
-		say(f, c, "42/c,[\"m\"]");
+		fake_say(f, c, "42/c,[\"m\"]");
 	while (*(got = fake_next(c)) != '\0')
 		back += strcmp(got, "42/c,[\"m\"]") == 0;
 	return (back);
@@ -143,15 +130,15 @@ the_refused_are_told_when_to_come_back(void **state)
 
 	p = fake_plain(x->f, "/c", token("ann"), &r);
 	assert_int_equal(echoes(x->f, a, 4), 4);
-	say(x->f, a, "42/c,7[\"m\"]");
-	hears(a, "43/c,7[{\"error\":{\"code\":\"rate_limited\",\"message\":"
-	    "\"too many, too fast\",\"retry_after_ms\":1001}}]");
-	say(x->f, a, "42/c,[\"m\"]");
-	hears(a, "42/c,[\"error\",{\"code\":\"rate_limited\",\"message\":"
+	fake_say(x->f, a, "42/c,7[\"m\"]");
+	fake_hears(a, "43/c,7[{\"error\":{\"code\":\"rate_limited\","
+	    "\"message\":\"too many, too fast\",\"retry_after_ms\":1001}}]");
+	fake_say(x->f, a, "42/c,[\"m\"]");
+	fake_hears(a, "42/c,[\"error\",{\"code\":\"rate_limited\",\"message\":"
 	    "\"too many, too fast\",\"event\":\"m\",\"retry_after_ms\":1001}]");
-	say(x->f, p, "{\"event\":\"m\",\"id\":1}");
-	hears(p, "{\"ack\":1,\"error\":{\"code\":\"rate_limited\",\"message\":"
-	    "\"too many, too fast\",\"retry_after_ms\":1001}}");
+	fake_say(x->f, p, "{\"event\":\"m\",\"id\":1}");
+	fake_hears(p, "{\"ack\":1,\"error\":{\"code\":\"rate_limited\","
+	    "\"message\":\"too many, too fast\",\"retry_after_ms\":1001}}");
 	assert_int_equal(counter_get(COUNTER_rejected_rate) - rejected, 3);
 	fake_advance(x->w, 1001);
 	assert_int_equal(echoes(x->f, a, 1), 1);
@@ -166,18 +153,18 @@ services_and_nonsense_count_as_messages(void **state)
 	unsigned i;
 
 	for (i = 0; i < 4; i++)
-		say(x->f, a, i % 2 == 0 ? "42/c,1[\"room:join\",\"r\"]" :
+		fake_say(x->f, a, i % 2 == 0 ? "42/c,1[\"room:join\",\"r\"]" :
 		    "42/c,1[\"nonsense\"]");
 	while (*fake_next(a) != '\0')
 		continue;
-	say(x->f, a, "42/c,1[\"roost:ping\"]");
+	fake_say(x->f, a, "42/c,1[\"roost:ping\"]");
 	assert_non_null(strstr(fake_next(a), "rate_limited"));
 	p = fake_plain(x->f, "/c", token("bob"), &r);
 	for (i = 0; i < 4; i++) {
-		say(x->f, p, "no JSON");
+		fake_say(x->f, p, "no JSON");
 		assert_non_null(strstr(fake_next(p), "bad_request"));
 	}
-	say(x->f, p, "no JSON");
+	fake_say(x->f, p, "no JSON");
 	assert_non_null(strstr(fake_next(p), "rate_limited"));
 }
 
@@ -189,9 +176,9 @@ a_rule_has_a_rate_of_its_own(void **state)
 	struct fixture *x = *state;
 	struct fake_conn *a = sio(x->f, "ann"), *a2 = sio(x->g, "ann");
 
-	say(x->f, a, "42/c,1[\"o\",1]");
-	hears(a, "43/c,1[1]");
-	say(x->g, a2, "42/c,2[\"o\",2]");
+	fake_say(x->f, a, "42/c,1[\"o\",1]");
+	fake_hears(a, "43/c,1[1]");
+	fake_say(x->g, a2, "42/c,2[\"o\",2]");
 	assert_non_null(strstr(fake_next(a2), "\"retry_after_ms\":60001"));
 	assert_int_equal(echoes(x->f, a, 3), 2);	/* of messages */
 }
@@ -207,12 +194,12 @@ addresses_are_counted_as_such(void **state)
 	b = sio(x->f, "bob");
 	x->f->address = 0;	/* of a Unix socket: each its own */
 	c = sio(x->f, "cy");
-	say(x->f, a, "42/c,1[\"h\",1]");
-	hears(a, "43/c,1[1]");
-	say(x->f, b, "42/c,1[\"h\",1]");
+	fake_say(x->f, a, "42/c,1[\"h\",1]");
+	fake_hears(a, "43/c,1[1]");
+	fake_say(x->f, b, "42/c,1[\"h\",1]");
 	assert_non_null(strstr(fake_next(b), "rate_limited"));
-	say(x->f, c, "42/c,1[\"h\",1]");
-	hears(c, "43/c,1[1]");
+	fake_say(x->f, c, "42/c,1[\"h\",1]");
+	fake_hears(c, "43/c,1[1]");
 }
 
 static void
@@ -243,27 +230,27 @@ strikes_end_the_connection(void **state)
 	struct fake_conn *a = sio(x->f, "ann");
 	unsigned i;
 
-	say(x->f, a, "42/c,0[\"s\",1]");
-	hears(a, "43/c,0[1]");
+	fake_say(x->f, a, "42/c,0[\"s\",1]");
+	fake_hears(a, "43/c,0[1]");
 	for (i = 0; i < 2; i++) {
-		say(x->f, a, "42/c,0[\"s\",1]");
+		fake_say(x->f, a, "42/c,0[\"s\",1]");
 		assert_non_null(strstr(fake_next(a), "rate_limited"));
 	}
 	/* the time is over: they are forgotten */
 	fake_advance(x->w, 11000);
-	say(x->f, a, "42/c,0[\"s\",1]");
-	hears(a, "43/c,0[1]");
+	fake_say(x->f, a, "42/c,0[\"s\",1]");
+	fake_hears(a, "43/c,0[1]");
 	for (i = 0; i < 3; i++) {
 		assert_int_equal(a->closed, -1);
 		fake_advance(x->w, 1500);	/* messages has room */
-		say(x->f, a, "42/c,0[\"s\",1]");
+		fake_say(x->f, a, "42/c,0[\"s\",1]");
 		assert_non_null(strstr(fake_next(a), "rate_limited"));
 	}
-	hears(a, "41/c,");
-	hears(a, "");
+	fake_hears(a, "41/c,");
+	fake_hears(a, "");
 	assert_int_equal(a->closed, REASON_too_many_requests);
-	say(x->f, a, "42/c,0[\"m\",1]");
-	hears(a, "");
+	fake_say(x->f, a, "42/c,0[\"m\",1]");
+	fake_hears(a, "");
 }
 
 /* --- handshakes ----------------------------------------------------------- */
@@ -309,13 +296,13 @@ too_many_bad_tokens_and_no_more_are_looked_at(void **state)
 	(void)fake_next(c);
 	(void)snprintf(text, sizeof text, "40/c,{\"token\":\"%s\"}",
 	    token("ann"));
-	say(x->f, c, text);
+	fake_say(x->f, c, text);
 	assert_non_null(strstr(fake_next(c), "\"code\":\"rate_limited\""));
 	/* others are not concerned, and it does not last */
 	x->f->address = 10;
 	assert_non_null(fake_plain(x->f, "/c", token("bob"), &r));
 	fake_advance(x->w, 5001);
-	say(x->f, c, text);
+	fake_say(x->f, c, text);
 	assert_non_null(strstr(fake_next(c), "40/c,{\"sid\":"));
 }
 
@@ -329,9 +316,9 @@ a_user_has_so_many_connections(void **state)
 	struct refusal r;
 
 	/* a second namespace is no second connection */
-	say(x->f, a, "40/d,");
+	fake_say(x->f, a, "40/d,");
 	assert_non_null(strstr(fake_next(a), "40/d,"));
-	hears(a, "");
+	fake_hears(a, "");
 	b = fake_plain(x->g, "/c", token("ann"), &r);
 	assert_non_null(b);
 	assert_null(fake_plain(x->f, "/c", token("ann"), &r));
@@ -340,15 +327,15 @@ a_user_has_so_many_connections(void **state)
 	c = fake_engine(x->g, token("ann"));
 	fake_turn(x->w);
 	(void)fake_next(c);
-	say(x->g, c, "40/c,");
-	hears(c, "44/c,{\"message\":\"too many connections of this user\","
+	fake_say(x->g, c, "40/c,");
+	fake_hears(c, "44/c,{\"message\":\"too many connections of this user\","
 	    "\"data\":{\"code\":\"limit\"}}");
 	/* the one that left a namespace is still there */
-	say(x->f, a, "41/c,");
-	say(x->g, c, "40/c,");
+	fake_say(x->f, a, "41/c,");
+	fake_say(x->g, c, "40/c,");
 	assert_non_null(strstr(fake_next(c), "44/c,"));
-	say(x->f, a, "41/d,");
-	say(x->g, c, "40/c,");
+	fake_say(x->f, a, "41/d,");
+	fake_say(x->g, c, "40/c,");
 	assert_non_null(strstr(fake_next(c), "40/c,{\"sid\""));
 	assert_null(fake_plain(x->f, "/c", token("ann"), &r));
 	assert_non_null(fake_plain(x->f, "/c", token("bob"), &r));
@@ -374,7 +361,7 @@ what_is_counted_is_given_back(void **state)
 		    fake_plain(x->f, "/c", token("ann"), &r);
 		assert_non_null(c);
 		if (i % 2 == 0)
-			say(x->f, c, "40/d,");
+			fake_say(x->f, c, "40/d,");
 		assert_int_equal(count_of(x->f->count, COUNT_USER,
 		    SLICE("ann")), 1);
 		fake_gone(x->f, c);

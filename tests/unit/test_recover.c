@@ -17,13 +17,6 @@ struct fixture {
 	char	 sid[21], pid[21], offset[128];
 };
 
-static void
-say(struct fake_host *f, struct fake_conn *c, const char *text)
-{
-	fake_text(f, c, text);
-	fake_turn(f->world);
-}
-
 /* CONNECT's reply: sid and pid; false: it is something else. */
 static bool
 connected(struct fake_conn *c, char sid[21], char pid[21])
@@ -51,14 +44,14 @@ setup(void **state)
 	x->g = fake_host_new(x->w, 2);
 	x->a = fake_engine(x->f, NULL);
 	x->b = fake_engine(x->f, NULL);
-	say(x->f, x->a, "40/n,");
-	say(x->f, x->b, "40/n,");
+	fake_say(x->f, x->a, "40/n,");
+	fake_say(x->f, x->b, "40/n,");
 	(void)fake_next(x->a);
 	(void)fake_next(x->b);
 	assert_true(connected(x->a, x->sid, x->pid));
 	assert_true(connected(x->b, sid, pid));
-	say(x->f, x->a, "42/n,0[\"room:join\",\"r\"]");
-	say(x->f, x->b, "42/n,0[\"room:join\",\"r\"]");
+	fake_say(x->f, x->a, "42/n,0[\"room:join\",\"r\"]");
+	fake_say(x->f, x->b, "42/n,0[\"room:join\",\"r\"]");
 	(void)fake_next(x->a);
 	(void)fake_next(x->b);
 	x->failed = counter_get(COUNTER_recovery_failed);
@@ -85,7 +78,7 @@ publish(struct fixture *x, int i)
 
 	(void)snprintf(text, sizeof text,
 	    "42/n,[\"m\",{\"room\":\"r\",\"i\":%d}]", i);
-	say(x->f, x->b, text);
+	fake_say(x->f, x->b, text);
 }
 
 /* The next event is number i; its offset is remembered. */
@@ -254,8 +247,8 @@ a_pong_proves_what_came_before_its_ping(void **state)
 	for (i = 0; i < 40; i++)
 		hears(x, x->a, i);
 	fake_advance(x->w, 25000);
-	say(x->f, x->a, "3");
-	say(x->f, x->b, "3");
+	fake_say(x->f, x->a, "3");
+	fake_say(x->f, x->b, "3");
 	for (i = 0; i < 40; i++)
 		publish(x, i);
 	for (i = 0; i < 40; i++)
@@ -309,7 +302,7 @@ the_window_closes(void **state)
 	cut(x);
 	for (int i = 0; i < 13; i++) {
 		fake_advance(x->w, 10000);
-		say(x->f, x->b, "3");
+		fake_say(x->f, x->b, "3");
 	}
 	is_new(x, back(x, x->f, x->offset));
 }
@@ -328,7 +321,7 @@ others_get_nothing(void **state)
 	(void)snprintf(text, sizeof text, "40/n,{\"pid\":\"%s\","
 	    "\"offset\":\"%s\",\"token\":\"%s\"}", x->pid, x->offset,
 	    fake_token("{\"sub\":\"thief\"}"));
-	say(x->f, c, text);
+	fake_say(x->f, c, text);
 	(void)fake_next(c);
 	is_new(x, c);
 	/* and the owner still has it */
@@ -448,7 +441,7 @@ attachments_are_told_again(void **state)
 
 	publish(x, 1);
 	hears(x, x->a, 1);
-	say(x->f, x->b, "451-/n,[\"m\",{\"room\":\"r\",\"b\":"
+	fake_say(x->f, x->b, "451-/n,[\"m\",{\"room\":\"r\",\"b\":"
 	    "{\"_placeholder\":true,\"num\":0}}]");
 	client_binary(x->b->client, bytes, 3);
 	fake_turn(x->w);
@@ -467,7 +460,7 @@ who_leaves_for_good_is_not_recovered(void **state)
 {
 	struct fixture *x = *state;
 
-	say(x->f, x->a, "41/n,");
+	fake_say(x->f, x->a, "41/n,");
 	cut(x);
 	is_new(x, back(x, x->f, ""));
 }

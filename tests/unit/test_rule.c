@@ -51,19 +51,6 @@ teardown(void **state)
 	return (0);
 }
 
-static void
-say(struct fake_host *f, struct fake_conn *c, const char *text)
-{
-	fake_text(f, c, text);
-	fake_turn(f->world);
-}
-
-static void
-hears(struct fake_conn *c, const char *want)
-{
-	assert_string_equal(want, fake_next(c));
-}
-
 /* Meta holds an id and a time: compare around them. */
 static void
 hears_between(struct fake_conn *c, const char *start, const char *middle)
@@ -85,7 +72,7 @@ sio(struct fake_host *f, const char *user)
 	(void)snprintf(claims, sizeof claims, "{\"sub\":\"%s\","
 	    "\"courses\":[\"math\",7],\"roles\":\"student\"}", user);
 	c = fake_engine(f, user[0] == '\0' ? NULL : fake_token(claims));
-	say(f, c, "40/c,");
+	fake_say(f, c, "40/c,");
 	(void)fake_next(c);
 	(void)fake_next(c);
 	return (c);
@@ -108,21 +95,21 @@ a_room_event_reaches_members_but_not_its_sender(void **state)
 	struct fake_conn *a = sio(x->f, "ann"), *b = sio(x->f, "bob"),
 	    *c = plain(x->g, "cy"), *d = sio(x->g, "dan");
 
-	say(x->f, a, "42/c,0[\"room:join\",{\"room\":\"open:1\"}]");
-	hears(a, "43/c,0[{\"room\":\"open:1\"}]");
-	say(x->f, b, "42/c,0[\"room:join\",\"open:1\"]");
-	hears(b, "43/c,0[{\"room\":\"open:1\"}]");
-	say(x->g, c, "{\"event\":\"room:join\",\"data\":"
+	fake_say(x->f, a, "42/c,0[\"room:join\",{\"room\":\"open:1\"}]");
+	fake_hears(a, "43/c,0[{\"room\":\"open:1\"}]");
+	fake_say(x->f, b, "42/c,0[\"room:join\",\"open:1\"]");
+	fake_hears(b, "43/c,0[{\"room\":\"open:1\"}]");
+	fake_say(x->g, c, "{\"event\":\"room:join\",\"data\":"
 	    "{\"room\":\"open:1\"},\"id\":\"j\"}");
-	hears(c, "{\"ack\":\"j\",\"data\":{\"room\":\"open:1\"}}");
-	say(x->f, a, "42/c,[\"m\",{\"room\":\"open:1\"},2]");
+	fake_hears(c, "{\"ack\":\"j\",\"data\":{\"room\":\"open:1\"}}");
+	fake_say(x->f, a, "42/c,[\"m\",{\"room\":\"open:1\"},2]");
 	hears_between(b, "42/c,[\"m\",{\"room\":\"open:1\"},2,{\"id\":"
 	    "\"23456789.1.1.", "\"from\":\"ann\",\"room\":\"open:1\",\"ts\":");
 	hears_between(c, "{\"event\":\"m\",\"data\":{\"room\":\"open:1\"},"
 	    "\"args\":[{\"room\":\"open:1\"},2],\"meta\":{\"id\":",
 	    "\"from\":\"ann\"");
-	hears(a, "");
-	hears(d, "");
+	fake_hears(a, "");
+	fake_hears(d, "");
 }
 
 static void
@@ -132,28 +119,28 @@ delivered_counts_all_workers(void **state)
 	struct fake_conn *a = sio(x->f, "ann"), *b = sio(x->f, "bob"),
 	    *c = sio(x->g, "cy");
 
-	say(x->f, a, "42/c,[\"room:join\",\"open:1\"]");
-	say(x->f, b, "42/c,[\"room:join\",\"open:1\"]");
-	say(x->g, c, "42/c,[\"room:join\",\"open:1\"]");
+	fake_say(x->f, a, "42/c,[\"room:join\",\"open:1\"]");
+	fake_say(x->f, b, "42/c,[\"room:join\",\"open:1\"]");
+	fake_say(x->g, c, "42/c,[\"room:join\",\"open:1\"]");
 	fake_text(x->f, a, "42/c,5[\"m\",{\"room\":\"open:1\"}]");
 	hub_turn_end(x->f->hub);
-	hears(a, "");		/* the other worker was asked */
+	fake_hears(a, "");		/* the other worker was asked */
 	fake_turn(x->w);
 	hears_between(a, "43/c,5[{\"id\":\"23456789.1.1.",
 	    "\"delivered\":2}]");
 	/* the other worker never answers: what is known, after a while */
-	say(x->f, a, "42/c,5[\"room:leave\",\"open:1\"]");
-	say(x->f, a, "42/c,[\"room:join\",\"open:1\"]");
+	fake_say(x->f, a, "42/c,5[\"room:leave\",\"open:1\"]");
+	fake_say(x->f, a, "42/c,[\"room:join\",\"open:1\"]");
 	(void)fake_next(a);
 	fake_text(x->f, a, "42/c,6[\"m\",{\"room\":\"open:1\"}]");
 	buf_reset(&x->f->bus);
 	fake_advance(x->w, 1999);
-	hears(a, "");
+	fake_hears(a, "");
 	fake_advance(x->w, 1);
 	hears_between(a, "43/c,6[", "\"delivered\":1}]");
 	/* no relay: at once */
 	x->f->bus_down = true;
-	say(x->f, a, "42/c,7[\"m\",{\"room\":\"open:1\"}]");
+	fake_say(x->f, a, "42/c,7[\"m\",{\"room\":\"open:1\"}]");
 	hears_between(a, "43/c,7[", "\"delivered\":1}]");
 }
 
@@ -164,11 +151,11 @@ a_local_room_costs_no_envelope(void **state)
 	struct fake_conn *a = sio(x->f, "ann"), *b = sio(x->f, "bob");
 
 	(void)sio(x->g, "cy");
-	say(x->f, a, "42/c,[\"room:join\",\"open:1\"]");
-	say(x->f, b, "42/c,[\"room:join\",\"open:1\"]");
-	say(x->f, a, "42/c,[\"m\",{\"room\":\"open:1\"}]");
+	fake_say(x->f, a, "42/c,[\"room:join\",\"open:1\"]");
+	fake_say(x->f, b, "42/c,[\"room:join\",\"open:1\"]");
+	fake_say(x->f, a, "42/c,[\"m\",{\"room\":\"open:1\"}]");
 	assert_int_equal(0, x->f->bus_sent);
-	say(x->f, a, "42/c,[\"all\"]");
+	fake_say(x->f, a, "42/c,[\"all\"]");
 	assert_int_equal(1, x->f->bus_sent);
 }
 
@@ -184,7 +171,7 @@ one_encoding_whatever_the_number_of_receivers(void **state)
 		(void)sio(x->f, "bob");
 	enc = counter_get(COUNTER_encodings);
 	del = counter_get(COUNTER_deliveries);
-	say(x->f, a, "42/c,[\"all\",1]");
+	fake_say(x->f, a, "42/c,[\"all\",1]");
 	assert_int_equal(1, counter_get(COUNTER_encodings) - enc);
 	assert_int_equal(51, counter_get(COUNTER_deliveries) - del);
 }
@@ -213,13 +200,13 @@ joins_follow_their_rules(void **state)
 	for (i = 0; i < nitems(cases); i++) {
 		(void)snprintf(text, sizeof text,
 		    "42/c,0[\"room:join\",{\"room\":\"%s\"}]", cases[i].room);
-		say(x->f, a, text);
+		fake_say(x->f, a, text);
 		hears_between(a, cases[i].want, "");
 	}
-	say(x->f, a, "42/c,0[\"room:leave\",\"open:a\"]");
+	fake_say(x->f, a, "42/c,0[\"room:leave\",\"open:a\"]");
 	(void)fake_next(a);
-	say(x->f, a, "42/c,0[\"room:join\",\"dm:bob:ann\"]");
-	hears(a, "43/c,0[{\"room\":\"dm:bob:ann\"}]");
+	fake_say(x->f, a, "42/c,0[\"room:join\",\"dm:bob:ann\"]");
+	fake_hears(a, "43/c,0[{\"room\":\"dm:bob:ann\"}]");
 	assert_int_equal(3, counter_get(COUNTER_memberships));
 }
 
@@ -229,13 +216,13 @@ who_is_not_a_member_may_not_send(void **state)
 	struct fixture *x = *state;
 	struct fake_conn *a = sio(x->f, "ann"), *b = sio(x->g, "bob");
 
-	say(x->g, b, "42/c,[\"room:join\",\"open:1\"]");
-	say(x->f, a, "42/c,[\"m\",{\"room\":\"open:1\"}]");
-	hears(a, "42/c,[\"error\",{\"code\":\"not_member\",\"message\":"
+	fake_say(x->g, b, "42/c,[\"room:join\",\"open:1\"]");
+	fake_say(x->f, a, "42/c,[\"m\",{\"room\":\"open:1\"}]");
+	fake_hears(a, "42/c,[\"error\",{\"code\":\"not_member\",\"message\":"
 	    "\"you are not in this room\",\"event\":\"m\"}]");
-	hears(b, "");
-	say(x->f, a, "42/c,[\"any\",{\"room\":\"open:1\"}]");
-	hears(b, "42/c,[\"any\",{\"room\":\"open:1\"}]");
+	fake_hears(b, "");
+	fake_say(x->f, a, "42/c,[\"any\",{\"room\":\"open:1\"}]");
+	fake_hears(b, "42/c,[\"any\",{\"room\":\"open:1\"}]");
 }
 
 static void
@@ -270,11 +257,11 @@ refusals_have_stable_codes(void **state)
 		(void)snprintf(text, sizeof text, "42/c,3%s", cases[i].event);
 		(void)snprintf(want, sizeof want,
 		    "43/c,3[{\"error\":{\"code\":\"%s", cases[i].code);
-		say(x->f, a, text);
+		fake_say(x->f, a, text);
 		hears_between(a, want, "");
 	}
-	say(x->f, a, "42/c,[\"sm\\u0061ll\",1]");
-	hears(a, "42/c,[\"small\",1]");	/* as the rule has it */
+	fake_say(x->f, a, "42/c,[\"sm\\u0061ll\",1]");
+	fake_hears(a, "42/c,[\"small\",1]");	/* as the rule has it */
 }
 
 static void
@@ -284,7 +271,7 @@ a_user_is_reached_on_every_connection(void **state)
 	struct fake_conn *a = sio(x->f, "ann"), *b = sio(x->f, "bob"),
 	    *b2 = sio(x->g, "bob"), *b3 = plain(x->g, "bob");
 
-	say(x->f, a, "42/c,[\"dm\",{\"to\":\"bob\"}]");
+	fake_say(x->f, a, "42/c,[\"dm\",{\"to\":\"bob\"}]");
 	hears_between(a, "42/c,[\"dm_sent\",{\"to\":\"bob\"},{\"id\"",
 	    "\"from\":\"ann\"");
 	hears_between(b, "42/c,[\"dm_in\",{\"to\":\"bob\"},{\"id\"",
@@ -292,9 +279,9 @@ a_user_is_reached_on_every_connection(void **state)
 	hears_between(b2, "42/c,[\"dm_in\",", "\"from\":\"ann\"");
 	hears_between(b3, "{\"event\":\"dm_in\",\"data\":{\"to\":\"bob\"},"
 	    "\"meta\"", "\"from\":\"ann\"");
-	say(x->f, a, "42/c,[\"dm\",{\"to\":\"nobody\"}]");
+	fake_say(x->f, a, "42/c,[\"dm\",{\"to\":\"nobody\"}]");
 	hears_between(a, "42/c,[\"dm_sent\"", "");
-	hears(b, "");
+	fake_hears(b, "");
 }
 
 static void
@@ -304,21 +291,21 @@ volatile_passes_by_who_is_behind(void **state)
 	struct fake_conn *a = sio(x->f, "ann"), *b = sio(x->f, "bob"),
 	    *c = sio(x->f, "cy");
 
-	say(x->f, a, "42/c,[\"room:join\",\"open:1\"]");
-	say(x->f, b, "42/c,[\"room:join\",\"open:1\"]");
-	say(x->f, c, "42/c,[\"room:join\",\"open:1\"]");
+	fake_say(x->f, a, "42/c,[\"room:join\",\"open:1\"]");
+	fake_say(x->f, b, "42/c,[\"room:join\",\"open:1\"]");
+	fake_say(x->f, c, "42/c,[\"room:join\",\"open:1\"]");
 	b->window = 5;
-	say(x->f, a, "42/c,[\"any\",{\"room\":\"open:1\"}]");
-	say(x->f, a, "42/c,[\"typing\",{\"room\":\"open:1\"}]");
-	say(x->f, a, "42/c,[\"any\",{\"room\":\"open:1\"},2]");
+	fake_say(x->f, a, "42/c,[\"any\",{\"room\":\"open:1\"}]");
+	fake_say(x->f, a, "42/c,[\"typing\",{\"room\":\"open:1\"}]");
+	fake_say(x->f, a, "42/c,[\"any\",{\"room\":\"open:1\"},2]");
 	b->window = SIZE_MAX;
-	say(x->f, a, "42/c,[\"any\",{\"room\":\"open:1\"},3]");
-	hears(b, "42/c,[\"any\",{\"room\":\"open:1\"}]");
-	hears(b, "42/c,[\"any\",{\"room\":\"open:1\"},2]");
-	hears(b, "42/c,[\"any\",{\"room\":\"open:1\"},3]");
-	hears(c, "42/c,[\"any\",{\"room\":\"open:1\"}]");
-	hears(c, "42/c,[\"typing\",{\"room\":\"open:1\"}]");
-	hears(c, "42/c,[\"any\",{\"room\":\"open:1\"},2]");
+	fake_say(x->f, a, "42/c,[\"any\",{\"room\":\"open:1\"},3]");
+	fake_hears(b, "42/c,[\"any\",{\"room\":\"open:1\"}]");
+	fake_hears(b, "42/c,[\"any\",{\"room\":\"open:1\"},2]");
+	fake_hears(b, "42/c,[\"any\",{\"room\":\"open:1\"},3]");
+	fake_hears(c, "42/c,[\"any\",{\"room\":\"open:1\"}]");
+	fake_hears(c, "42/c,[\"typing\",{\"room\":\"open:1\"}]");
+	fake_hears(c, "42/c,[\"any\",{\"room\":\"open:1\"},2]");
 	assert_int_equal(1, counter_get(COUNTER_dropped_volatile));
 }
 
@@ -338,10 +325,10 @@ a_route_joins_its_room_and_speaks_bare(void **state)
 	    "\"data\":{\"id\": 1}}"), NULL, &out, &later));
 	buf_fini(&out);
 	fake_turn(x->w);
-	hears(a, "{\"id\": 1}");
-	hears(b, "");
-	say(x->f, a, " [1, 2] ");
-	hears(b, "[1, 2]");
+	fake_hears(a, "{\"id\": 1}");
+	fake_hears(b, "");
+	fake_say(x->f, a, " [1, 2] ");
+	fake_hears(b, "[1, 2]");
 	fake_text(x->f, a, "{");
 	assert_int_equal(REASON_raw_parse, a->closed);
 }
@@ -352,11 +339,11 @@ bad_envelopes_are_answered(void **state)
 	struct fixture *x = *state;
 	struct fake_conn *a = plain(x->f, "ann");
 
-	say(x->f, a, "not json");
+	fake_say(x->f, a, "not json");
 	hears_between(a, "{\"event\":\"error\",\"data\":{\"code\":"
 	    "\"bad_request\"", "");
-	say(x->f, a, "{\"event\":\"nope\",\"id\":3}");
-	hears(a, "{\"ack\":3,\"error\":{\"code\":\"unknown_event\","
+	fake_say(x->f, a, "{\"event\":\"nope\",\"id\":3}");
+	fake_hears(a, "{\"ack\":3,\"error\":{\"code\":\"unknown_event\","
 	    "\"message\":\"no such thing\"}}");
 	assert_int_equal(-1, a->closed);
 }
@@ -409,8 +396,8 @@ volatile_bursts_of_one_turn_end_nobody(void **state)
 	static char text[20100];
 	unsigned i;
 
-	say(x->f, a, "42/c,[\"room:join\",\"open:1\"]");
-	say(x->f, b, "42/c,[\"room:join\",\"open:1\"]");
+	fake_say(x->f, a, "42/c,[\"room:join\",\"open:1\"]");
+	fake_say(x->f, b, "42/c,[\"room:join\",\"open:1\"]");
 	(void)snprintf(text, sizeof text,
 	    "42/c,[\"typing\",{\"room\":\"open:1\",\"x\":\"%020000d\"}]", 0);
 	for (i = 0; i < 200; i++)

@@ -47,8 +47,12 @@ export function within(p, what, ms = 5000) {
 	]);
 }
 
+const tempdirs = [];
+/* A folder that goes with this process. */
 export function tempdir() {
-	return fs.mkdtempSync(path.join(os.tmpdir(), 'roostd-e2e-'));
+	const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'roostd-e2e-'));
+	tempdirs.push(dir);
+	return dir;
 }
 
 const badWords = /AddressSanitizer|LeakSanitizer|UndefinedBehavior|runtime error:|MUST\(|panic/;
@@ -59,6 +63,10 @@ process.on('exit', () => {
 	for (const d of running) {
 		try { d.child.kill('SIGKILL'); } catch { /* gone */ }
 	}
+	for (const dir of tempdirs)
+		try {
+			fs.rmSync(dir, { recursive: true, force: true });
+		} catch { /* somebody writes there still */ }
 });
 
 /* Run roostd to its end: { code, signal, out, err }. */
