@@ -1,8 +1,8 @@
 /*
  * How many connections there are, exactly: of the host, of one user, from one
- * address, sessions in one namespace.  No more than the limit are ever let in, however many workers try
- * at the same moment, and what a killed worker held comes back with its
- * reclaim.
+ * address, sessions in one namespace.  No more than the limit are ever let in,
+ * however many workers try at the same moment, and what a killed worker held
+ * comes back with its reclaim.
  *
  * Each slot counts its own, in words that it alone writes; a total is the sum
  * over the slots.  To enter, a slot first counts the new one, then adds up

@@ -60,10 +60,10 @@ void	presence_set_status(struct presence *, uint32_t node, uint16_t ns,
 bool	presence_get(struct presence *, uint16_t ns, struct slice user,
 	    struct presence_info *);
 /*
- * Users of a namespace, who are online or told to be.  *cursor 0 starts; 0 afterwards:
- * that was all.  Fills up to max entries and returns how many, perhaps none
- * (it looks at 16384 nodes per call).  Who is there throughout is listed
- * exactly once.
+ * Users of a namespace, who are online or told to be.  *cursor 0 starts; 0
+ * afterwards: that was all.  Fills up to max entries and returns how many,
+ * perhaps none (it looks at 16384 nodes per call).  Who is there throughout is
+ * listed exactly once.
  */
 unsigned presence_list(struct presence *, uint16_t ns, uint32_t *cursor,
 	    struct presence_entry *out, unsigned max);

@@ -18,7 +18,7 @@ conf_http_is_token(const char *text)
 static void
 conf_http_set(const struct conf_value *v, void *object)
 {
-	char **field = (char **)(void *)((char *)object + v->row->offset);
+	char **field = conf_field_of(v->row, object);
 
 	free(*field);
 	*field = conf_strdup(v->tokens[0]->text);

@@ -27,6 +27,18 @@ struct conf_value {
 	const char	*where;		/* "limits", "event \"x\"", ... */
 };
 
+/* The field of the row in its section's struct. */
+static inline void *
+conf_field_of(const struct conf_directive *row, void *object)
+{
+	return ((char *)object + row->offset);
+}
+static inline const void *
+conf_field_in(const struct conf_directive *row, const void *object)
+{
+	return ((const char *)object + row->offset);
+}
+
 /* Report what is wrong with a value: "limits: connections = x: WRONG". */
 void	conf_value_bad(struct conf_parser *, const struct conf_value *,
 	    const struct conf_token *, const char *wrong, ...)

@@ -58,19 +58,13 @@ conf_namespace_name_bad(const char *name)
 	return (NULL);
 }
 
-static char **
-json_field(const struct conf_directive *row, void *object)
-{
-	return ((char **)(void *)((char *)object + row->offset));
-}
-
 void
 conf_set_eventname(struct conf_parser *p, const struct conf_value *v,
     void *object)
 {
 	const char *name = v->tokens[0]->text;
 	const char *bad = *name == '\0' ? NULL : conf_event_name_bad(name);
-	char **field = json_field(v->row, object);
+	char **field = conf_field_of(v->row, object);
 
 	if (bad == NULL && strcmp(name, "*") == 0)
 		bad = "\"*\" is not a name";
@@ -89,7 +83,7 @@ conf_dump_eventname(const struct conf_directive *row, const void *object,
 	const struct conf_event *event = object;
 	const char *json;
 
-	memcpy(&json, (const char *)object + row->offset, sizeof(json));
+	memcpy(&json, conf_field_in(row, object), sizeof(json));
 	conf_json_print(json == NULL || json == event->name_json ? "\"\"" :
 	    json, out);
 }

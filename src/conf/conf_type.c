@@ -9,22 +9,11 @@
 #include <stdlib.h>
 
 #include "conf/conf_http.h"
+#include "conf/conf_list.h"
 #include "conf/conf_origin.h"
 #include "conf/conf_rate.h"
 #include "conf/conf_rule.h"
 #include "conf/conf_unit.h"
-
-static void *
-field_of(const struct conf_directive *row, void *object)
-{
-	return ((char *)object + row->offset);
-}
-
-static const void *
-field_in(const struct conf_directive *row, const void *object)
-{
-	return ((const char *)object + row->offset);
-}
 
 bool
 conf_value_unset(const struct conf_value *v)
@@ -128,20 +117,20 @@ static void
 set_string(struct conf_parser *p, const struct conf_value *v, void *object)
 {
 	(void)p;
-	replace(field_of(v->row, object), conf_strdup(v->tokens[0]->text));
+	replace(conf_field_of(v->row, object), conf_strdup(v->tokens[0]->text));
 }
 
 static void
 dump_string(const struct conf_directive *row, const void *object,
     struct buf *out)
 {
-	conf_string_print(*(char *const *)field_in(row, object), out);
+	conf_string_print(*(char *const *)conf_field_in(row, object), out);
 }
 
 static void
 free_string(const struct conf_directive *row, void *object)
 {
-	replace(field_of(row, object), NULL);
+	replace(conf_field_of(row, object), NULL);
 }
 
 /* NAME, PATH: a string that says something. */
@@ -176,7 +165,7 @@ static void
 dump_secret(const struct conf_directive *row, const void *object,
     struct buf *out)
 {
-	const char *secret = *(char *const *)field_in(row, object);
+	const char *secret = *(char *const *)conf_field_in(row, object);
 
 	buf_str(out, *secret == '\0' ? "\"\"" : "\"" SECRET_HIDDEN "\"");
 }
@@ -198,7 +187,8 @@ set_urlpath(struct conf_parser *p, const struct conf_value *v, void *object)
 	if (n < 2 || t->text[0] != '/')
 		conf_value_bad(p, v, t, "not a path like \"/socket.io\"");
 	else
-		replace(field_of(v->row, object), conf_strndup(t->text, n));
+		replace(conf_field_of(v->row, object),
+		    conf_strndup(t->text, n));
 }
 
 /* --- words ---------------------------------------------------------------- */
@@ -234,7 +224,7 @@ set_enum(struct conf_parser *p, const struct conf_value *v, void *object)
 	unsigned value = (unsigned)index;
 
 	if (index >= 0)
-		memcpy(field_of(v->row, object), &value, sizeof(value));
+		memcpy(conf_field_of(v->row, object), &value, sizeof(value));
 }
 
 static void
@@ -243,7 +233,7 @@ dump_enum(const struct conf_directive *row, const void *object,
 {
 	unsigned value;
 
-	memcpy(&value, field_in(row, object), sizeof(value));
+	memcpy(&value, conf_field_in(row, object), sizeof(value));
 	buf_slice(out, conf_word_at(row->range, value));
 }
 
@@ -252,7 +242,7 @@ set_bool(struct conf_parser *p, const struct conf_value *v, void *object)
 {
 	static const char *const words[] = { "false", "true", "no", "yes",
 		"off", "on" };
-	bool *field = field_of(v->row, object);
+	bool *field = conf_field_of(v->row, object);
 
 	for (unsigned i = 0; i < nitems(words); i++)
 		if (strcasecmp(words[i], v->tokens[0]->text) == 0) {
@@ -266,7 +256,9 @@ static void
 dump_bool(const struct conf_directive *row, const void *object,
     struct buf *out)
 {
-	buf_str(out, *(const bool *)field_in(row, object) ? "true" : "false");
+	const bool *field = conf_field_in(row, object);
+
+	buf_str(out, *field ? "true" : "false");
 }
 
 /* --- quantities ----------------------------------------------------------- */
@@ -320,7 +312,7 @@ set_u64(struct conf_parser *p, const struct conf_value *v, void *object)
 	uint64_t value;
 
 	if (quantity(p, v, &value))
-		*(uint64_t *)field_of(v->row, object) = value;
+		*(uint64_t *)conf_field_of(v->row, object) = value;
 }
 
 static void
@@ -328,7 +320,7 @@ dump_u64(const struct conf_directive *row, const void *object,
     struct buf *out)
 {
 	conf_unit_print(unit_of(row->type),
-	    *(const uint64_t *)field_in(row, object), out);
+	    *(const uint64_t *)conf_field_in(row, object), out);
 }
 
 static void
@@ -339,7 +331,7 @@ set_unsigned(struct conf_parser *p, const struct conf_value *v, void *object)
 	if (!quantity(p, v, &value))
 		return;
 	MUST(value <= UINT_MAX);
-	*(unsigned *)field_of(v->row, object) = (unsigned)value;
+	*(unsigned *)conf_field_of(v->row, object) = (unsigned)value;
 }
 
 static void
@@ -347,14 +339,14 @@ dump_unsigned(const struct conf_directive *row, const void *object,
     struct buf *out)
 {
 	conf_unit_print(unit_of(row->type),
-	    *(const unsigned *)field_in(row, object), out);
+	    *(const unsigned *)conf_field_in(row, object), out);
 }
 
 static void
 set_workers(struct conf_parser *p, const struct conf_value *v, void *object)
 {
 	if (strcmp(v->tokens[0]->text, "auto") == 0)
-		*(unsigned *)field_of(v->row, object) = 0;
+		*(unsigned *)conf_field_of(v->row, object) = 0;
 	else
 		set_unsigned(p, v, object);
 }
@@ -363,228 +355,10 @@ static void
 dump_workers(const struct conf_directive *row, const void *object,
     struct buf *out)
 {
-	if (*(const unsigned *)field_in(row, object) == 0)
+	if (*(const unsigned *)conf_field_in(row, object) == 0)
 		buf_str(out, "auto");
 	else
 		dump_unsigned(row, object, out);
-}
-
-/* --- lists ---------------------------------------------------------------- */
-
-/* `char **x; size_t nx;`, wherever they stand. */
-struct strings {
-	char		**v;
-	size_t		 n;
-};
-static_assert(offsetof(struct conf_namespace, nroles) -
-    offsetof(struct conf_namespace, roles) == offsetof(struct strings, n) &&
-    offsetof(struct conf_event, nroles) -
-    offsetof(struct conf_event, roles) == offsetof(struct strings, n) &&
-    offsetof(struct conf_route, nroles) -
-    offsetof(struct conf_route, roles) == offsetof(struct strings, n),
-    "a list is a pointer and its count");
-
-static struct strings
-strings_get(const struct conf_directive *row, const void *object)
-{
-	const char *field = field_in(row, object);
-	struct strings s;
-
-	memcpy(&s.v, field, sizeof(s.v));
-	memcpy(&s.n, field + offsetof(struct strings, n), sizeof(s.n));
-	return (s);
-}
-
-static void
-strings_put(const struct conf_directive *row, void *object, struct strings s)
-{
-	char *field = field_of(row, object);
-
-	memcpy(field, &s.v, sizeof(s.v));
-	memcpy(field + offsetof(struct strings, n), &s.n, sizeof(s.n));
-}
-
-static void
-free_strings(const struct conf_directive *row, void *object)
-{
-	struct strings s = strings_get(row, object);
-
-	for (size_t i = 0; i < s.n; i++)
-		free(s.v[i]);
-	free(s.v);
-	strings_put(row, object, (struct strings){ NULL, 0 });
-}
-
-static void
-set_strings(struct conf_parser *p, const struct conf_value *v, void *object)
-{
-	struct strings s = { NULL, v->n };
-
-	for (size_t i = 0; i < v->n; i++)
-		if (v->tokens[i]->text[0] == '\0') {
-			conf_value_bad(p, v, v->tokens[i], "is empty");
-			return;
-		}
-	free_strings(v->row, object);
-	if (v->n > 0)
-		s.v = conf_calloc(v->n, sizeof(*s.v));
-	for (size_t i = 0; i < v->n; i++)
-		s.v[i] = conf_strdup(v->tokens[i]->text);
-	strings_put(v->row, object, s);
-}
-
-/* RFC 9110, 5.6.2 */
-static void
-set_tokens(struct conf_parser *p, const struct conf_value *v, void *object)
-{
-	for (size_t i = 0; i < v->n; i++)
-		if (v->tokens[i]->text[0] != '\0' &&
-		    !conf_http_is_token(v->tokens[i]->text)) {
-			conf_value_bad(p, v, v->tokens[i], "has a character "
-			    "that names in HTTP do not have");
-			return;
-		}
-	set_strings(p, v, object);
-}
-
-static void
-dump_strings(const struct conf_directive *row, const void *object,
-    struct buf *out)
-{
-	struct strings s = strings_get(row, object);
-
-	buf_byte(out, '{');
-	for (size_t i = 0; i < s.n; i++) {
-		buf_str(out, i == 0 ? "" : ", ");
-		conf_string_print(s.v[i], out);
-	}
-	buf_byte(out, '}');
-}
-
-/* Names of bits; a list of them is their sum. */
-static void
-set_bits(struct conf_parser *p, const struct conf_value *v, void *object)
-{
-	const char *range = v->row->type == CONF_TYPE_ALGORITHMS ?
-	    CONF_ALGORITHMS : v->row->range;
-	uint32_t bits = 0;
-	bool ok = true;
-	int bit;
-
-	for (size_t i = 0; i < v->n; i++) {
-		bit = conf_word_index(range, slice_str(v->tokens[i]->text));
-		if (bit < 0) {
-			conf_value_bad(p, v, v->tokens[i],
-			    "must be one of %s", range);
-			ok = false;
-		} else
-			bits |= (uint32_t)1 << bit;
-	}
-	if (ok)
-		*(uint32_t *)field_of(v->row, object) = bits;
-}
-
-static void
-dump_bits(const struct conf_directive *row, const void *object,
-    struct buf *out)
-{
-	const char *range = row->type == CONF_TYPE_ALGORITHMS ?
-	    CONF_ALGORITHMS : row->range;
-	uint32_t bits = *(const uint32_t *)field_in(row, object);
-	const char *comma = "";
-
-	buf_byte(out, '{');
-	for (unsigned i = 0; i < 32; i++) {
-		if ((bits & (uint32_t)1 << i) == 0)
-			continue;
-		buf_printf(out, "%s\"", comma);
-		buf_slice(out, conf_word_at(range, i));
-		buf_byte(out, '"');
-		comma = ", ";
-	}
-	buf_byte(out, '}');
-}
-
-struct origins {
-	struct conf_origin *v;
-	size_t		 n;
-};
-static_assert(offsetof(struct conf, norigins) -
-    offsetof(struct conf, origins) == offsetof(struct origins, n) &&
-    offsetof(struct conf_cors, norigins) -
-    offsetof(struct conf_cors, origins) == offsetof(struct origins, n),
-    "a list is a pointer and its count");
-
-static struct origins
-origins_get(const struct conf_directive *row, const void *object)
-{
-	const char *field = field_in(row, object);
-	struct origins o;
-
-	memcpy(&o.v, field, sizeof(o.v));
-	memcpy(&o.n, field + offsetof(struct origins, n), sizeof(o.n));
-	return (o);
-}
-
-static void
-origins_put(const struct conf_directive *row, void *object, struct origins o)
-{
-	char *field = field_of(row, object);
-
-	memcpy(field, &o.v, sizeof(o.v));
-	memcpy(field + offsetof(struct origins, n), &o.n, sizeof(o.n));
-}
-
-static void
-free_origins(const struct conf_directive *row, void *object)
-{
-	struct origins o = origins_get(row, object);
-
-	for (size_t i = 0; i < o.n; i++)
-		conf_origin_fini(&o.v[i]);
-	free(o.v);
-	origins_put(row, object, (struct origins){ NULL, 0 });
-}
-
-static void
-set_origins(struct conf_parser *p, const struct conf_value *v, void *object)
-{
-	struct origins o = { NULL, 0 };
-	struct conf_origin origin;
-	const char *wrong;
-
-	free_origins(v->row, object);
-	if (v->n > 0)
-		o.v = conf_calloc(v->n, sizeof(*o.v));
-	for (size_t i = 0; i < v->n; i++) {
-		wrong = conf_origin_parse(v->tokens[i]->text, &origin);
-		if (wrong != NULL)
-			conf_value_bad(p, v, v->tokens[i], "%s", wrong);
-		else
-			o.v[o.n++] = origin;
-	}
-	origins_put(v->row, object, o);
-}
-
-static void
-dump_origins(const struct conf_directive *row, const void *object,
-    struct buf *out)
-{
-	const struct origins all = origins_get(row, object);
-	const struct conf_origin *o;
-
-	buf_byte(out, '{');
-	for (size_t i = 0; i < all.n; i++) {
-		o = &all.v[i];
-		buf_str(out, i == 0 ? "\"" : ", \"");
-		if (o->scheme == NULL)
-			buf_byte(out, '*');
-		else
-			buf_printf(out, "%s://%s%s%s", o->scheme, o->host,
-			    o->port[0] == '\0' ? "" : ":", o->port);
-		buf_byte(out, '"');
-	}
-	buf_byte(out, '}');
 }
 
 /* --- digests -------------------------------------------------------------- */
@@ -618,14 +392,14 @@ set_sha256(struct conf_parser *p, const struct conf_value *v, void *object)
 		conf_value_bad(p, v, v->tokens[0],
 		    "must have 64 hexadecimal digits (roostctl hash-key)");
 	else
-		memcpy(field_of(v->row, object), digest, sizeof(digest));
+		memcpy(conf_field_of(v->row, object), digest, sizeof(digest));
 }
 
 static void
 dump_sha256(const struct conf_directive *row, const void *object,
     struct buf *out)
 {
-	const uint8_t *digest = field_in(row, object);
+	const uint8_t *digest = conf_field_in(row, object);
 
 	buf_byte(out, '"');
 	for (size_t i = 0; i < 32; i++)
@@ -656,15 +430,18 @@ static const struct {
 	[CONF_TYPE_URLPATH]    = { set_urlpath, dump_string, free_string },
 	[CONF_TYPE_WORD]       = { set_word, dump_string, free_string },
 	[CONF_TYPE_ENUM]       = { set_enum, dump_enum, NULL },
-	[CONF_TYPE_STRINGS]    = { set_strings, dump_strings, free_strings },
-	[CONF_TYPE_TOKENS]     = { set_tokens, dump_strings, free_strings },
+	[CONF_TYPE_STRINGS]    = { conf_set_strings, conf_dump_strings,
+				   conf_free_strings },
+	[CONF_TYPE_TOKENS]     = { conf_set_tokens, conf_dump_strings,
+				   conf_free_strings },
 	[CONF_TYPE_TOKEN]      = { conf_set_token, dump_string, free_string },
 	[CONF_TYPE_COOKIEPATH] = { conf_set_cookie_path, dump_string,
 				   free_string },
-	[CONF_TYPE_ORIGINS]    = { set_origins, dump_origins, free_origins },
-	[CONF_TYPE_ALGORITHMS] = { set_bits, dump_bits, NULL },
+	[CONF_TYPE_ORIGINS]    = { conf_set_origins, conf_dump_origins,
+				   conf_free_origins },
+	[CONF_TYPE_ALGORITHMS] = { conf_set_bits, conf_dump_bits, NULL },
 	[CONF_TYPE_SHA256]     = { set_sha256, dump_sha256, NULL },
-	[CONF_TYPE_ALLOW]      = { set_bits, dump_bits, NULL },
+	[CONF_TYPE_ALLOW]      = { conf_set_bits, conf_dump_bits, NULL },
 	[CONF_TYPE_EVENTNAME]  = { conf_set_eventname, conf_dump_eventname,
 				   free_string },
 	[CONF_TYPE_JOIN]       = { conf_set_join, conf_dump_join,

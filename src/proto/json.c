@@ -5,10 +5,7 @@
  * values that were found valid skip without checking again, but never leave
  * the slice they were given.
  */
-#include "proto/json.h"
-
-#include <stdio.h>
-#include <stdlib.h>
+#include "proto/json_int.h"
 
 #include "base/utf8.h"
 
@@ -29,23 +26,18 @@ static const uint8_t classes[256] = {
 	['n'] = C_LITERAL, [','] = C_COMMA, [':'] = C_COLON
 };
 
-/* Value of a hexadecimal digit + 1; 0: none. */
-static const uint8_t hex[256] = {
+const uint8_t json_hex[256] = {
 	['0'] = 1, ['1'] = 2, ['2'] = 3, ['3'] = 4, ['4'] = 5, ['5'] = 6,
 	['6'] = 7, ['7'] = 8, ['8'] = 9, ['9'] = 10,
 	['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
 	['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16
 };
 
-/* What a one-letter escape means; 0: not one. */
-static const uint8_t escapes[256] = {
+const uint8_t json_escapes[256] = {
 	['"'] = '"', ['\\'] = '\\', ['/'] = '/', ['b'] = '\b', ['f'] = '\f',
 	['n'] = '\n', ['r'] = '\r', ['t'] = '\t'
 };
 /* clang-format on */
-
-#define ONES	UINT64_C(0x0101010101010101)
-#define HIGHS	UINT64_C(0x8080808080808080)
 
 static inline const uint8_t *
 skip_space(const uint8_t *p, const uint8_t *end)
@@ -55,49 +47,15 @@ skip_space(const uint8_t *p, const uint8_t *end)
 	return (p);
 }
 
-static inline bool
-is_digit(uint8_t c)
-{
-	return ((uint8_t)(c - '0') < 10);
-}
-
-/*
- * The first quote, backslash or control byte from p on, or end.  *high
- * collects the top bits of what was passed (and a little beyond).  The lowest
- * mark of each test below is exact, only marks above it may be false.
- */
-static inline const uint8_t *
-find_special(const uint8_t *p, const uint8_t *end, uint64_t *high)
-{
-	uint64_t w, q, b, marks;
-
-	while (end - p >= 8) {
-		memcpy(&w, p, 8);
-		*high |= w;
-		q = w ^ ONES * '"';
-		b = w ^ ONES * '\\';
-		marks = ((q - ONES) & ~q) | ((b - ONES) & ~b) |
-		    ((w - ONES * 0x20) & ~w);
-		marks &= HIGHS;
-		if (marks != 0)
-			return (p + (__builtin_ctzll(marks) >> 3));
-		p += 8;
-	}
-	for (; p < end && *p != '"' && *p != '\\' && *p >= 0x20; p++)
-		*high |= *p;
-	return (p);
-}
-
 /* p is at a backslash: behind the escape, or NULL. */
 static const uint8_t *
 check_escape(const uint8_t *p, const uint8_t *end)
 {
 	if (end - p < 2)
 		return (NULL);
-	if (escapes[p[1]] != 0)
+	if (json_escapes[p[1]] != 0)
 		return (p + 2);
-	if (p[1] != 'u' || end - p < 6 || hex[p[2]] == 0 || hex[p[3]] == 0 ||
-	    hex[p[4]] == 0 || hex[p[5]] == 0)
+	if (p[1] != 'u' || end - p < 6 || !is_hex4(p + 2))
 		return (NULL);
 	return (p + 6);
 }
@@ -118,18 +76,10 @@ check_string(const uint8_t *p, const uint8_t *end)
 		if (*p != '\\' || (p = check_escape(p, end)) == NULL)
 			return (NULL);
 	}
-	if (unlikely(high & HIGHS) &&
+	if (unlikely(high & JSON_HIGHS) &&
 	    !utf8_valid(slice_of(start, (size_t)(p - start))))
 		return (NULL);
 	return (p + 1);
-}
-
-static inline const uint8_t *
-skip_digits(const uint8_t *p, const uint8_t *end)
-{
-	while (p < end && is_digit(*p))
-		p++;
-	return (p);
 }
 
 /* p is at a minus or a digit: behind the number, or NULL. */
@@ -446,362 +396,4 @@ json_get(struct slice object, struct slice name, struct slice *value)
 			found = true;
 		}
 	return (found);
-}
-
-/* --- strings ------------------------------------------------------------- */
-
-#define LONE_SURROGATE	UINT32_MAX
-
-static bool
-hex4(const uint8_t *p, const uint8_t *end, uint32_t *v)
-{
-	if (end - p < 6 || p[0] != '\\' || p[1] != 'u' || hex[p[2]] == 0 ||
-	    hex[p[3]] == 0 || hex[p[4]] == 0 || hex[p[5]] == 0)
-		return (false);
-	*v = (uint32_t)(hex[p[2]] - 1) << 12 | (uint32_t)(hex[p[3]] - 1) << 8 |
-	    (uint32_t)(hex[p[4]] - 1) << 4 | (uint32_t)(hex[p[5]] - 1);
-	return (true);
-}
-
-/*
- * *p is at a backslash: the code point that the escape (or the pair of
- * surrogate escapes) stands for, and *p moved behind it.
- */
-static uint32_t
-take_escape(const uint8_t **p, const uint8_t *end)
-{
-	uint32_t hi, lo;
-
-	if (!hex4(*p, end, &hi)) {
-		hi = end - *p > 1 ? escapes[(*p)[1]] : LONE_SURROGATE;
-		*p += end - *p > 1 ? 2 : 1;
-		return (hi);
-	}
-	*p += 6;
-	if (hi < 0xd800 || hi > 0xdfff)
-		return (hi);
-	if (hi > 0xdbff || !hex4(*p, end, &lo) || lo < 0xdc00 || lo > 0xdfff)
-		return (LONE_SURROGATE);
-	*p += 6;
-	return (0x10000 + ((hi & 0x3ff) << 10 | (lo & 0x3ff)));
-}
-
-/* The bytes between the quotes. */
-static struct slice
-inside(struct slice raw)
-{
-	if (raw.n < 2 || raw.p[0] != '"')
-		return (slice_of(NULL, 0));
-	return (slice_of(raw.p + 1, raw.n - 2));
-}
-
-bool
-json_string_eq(struct slice raw, struct slice plain)
-{
-	const uint8_t *p, *end, *q = plain.p, *qend = slice_end(plain);
-	uint8_t u[4];
-	uint32_t cp;
-	size_t n;
-
-	if (raw.n < 2 || raw.p[0] != '"' || raw.n - 2 < plain.n)
-		return (false);
-	end = raw.p + raw.n - 1;
-	for (p = raw.p + 1; p < end && q < qend;) {
-		if (*p != '\\') {
-			if (*p++ != *q++)
-				return (false);
-			continue;
-		}
-		cp = take_escape(&p, end);
-		if (cp == LONE_SURROGATE)
-			return (false);
-		n = utf8_put(u, cp);
-		if (n > (size_t)(qend - q) || memcmp(u, q, n) != 0)
-			return (false);
-		q += n;
-	}
-	return (p == end && q == qend);
-}
-
-ssize_t
-json_unescape(struct slice raw, uint8_t *out)
-{
-	struct slice in = inside(raw);
-	const uint8_t *p = in.p, *end = slice_end(in);
-	uint8_t *o = out;
-	uint32_t cp;
-
-	while (p < end) {
-		if (*p != '\\') {
-			*o++ = *p++;
-			continue;
-		}
-		cp = take_escape(&p, end);
-		if (cp == LONE_SURROGATE || cp == 0)
-			return (-1);
-		o += utf8_put(o, cp);
-	}
-	return (o - out);
-}
-
-/* The escape at *p as UTF-8; *p moves behind it.  Returns bytes in u. */
-static size_t
-text_escape(const uint8_t **p, const uint8_t *end, uint8_t without,
-    uint8_t u[4])
-{
-	uint32_t cp = take_escape(p, end);
-
-	if (cp == LONE_SURROGATE || (without != 0 && cp == without))
-		cp = 0xfffd;
-	return (utf8_put(u, cp));
-}
-
-/* What comes before the next escape. */
-static size_t
-text_run(const uint8_t *p, const uint8_t *end)
-{
-	const uint8_t *escape = memchr(p, '\\', (size_t)(end - p));
-
-	return ((size_t)((escape == NULL ? end : escape) - p));
-}
-
-size_t
-json_text_size(struct slice raw, uint8_t without)
-{
-	struct slice in = inside(raw);
-	const uint8_t *p = in.p, *end = slice_end(in);
-	size_t n = 0, run;
-	uint8_t u[4];
-
-	while (p < end) {
-		run = text_run(p, end);
-		n += run;
-		p += run;
-		if (p < end)
-			n += text_escape(&p, end, without, u);
-	}
-	return (n);
-}
-
-uint8_t *
-json_text_to(uint8_t *out, struct slice raw, uint8_t without)
-{
-	struct slice in = inside(raw);
-	const uint8_t *p = in.p, *end = slice_end(in);
-	uint8_t u[4];
-	size_t run;
-
-	while (p < end) {
-		run = text_run(p, end);
-		memcpy(out, p, run);
-		out += run;
-		p += run;
-		if (p == end)
-			break;
-		run = text_escape(&p, end, without, u);
-		memcpy(out, u, run);
-		out += run;
-	}
-	return (out);
-}
-
-size_t
-json_string_chars(struct slice raw)
-{
-	struct slice in = inside(raw);
-	const uint8_t *p = in.p, *end = slice_end(in);
-	size_t n = 0;
-
-	while (p < end) {
-		if (*p == '\\') {
-			(void)take_escape(&p, end);
-			n++;
-			continue;
-		}
-		n += (*p & 0xc0) != 0x80;	/* not a continuation byte */
-		p++;
-	}
-	return (n);
-}
-
-/* Letter behind the backslash; 'u': as \u00XX; 0: no escape needed. */
-static inline uint8_t
-escape_letter(uint8_t c)
-{
-	static const uint8_t letters[0x20] = {
-		['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f',
-		['\r'] = 'r'
-	};
-
-	if (c >= 0x20)
-		return (c == '"' || c == '\\' ? c : 0);
-	return (letters[c] != 0 ? letters[c] : 'u');
-}
-
-size_t
-json_escape_size(struct slice plain)
-{
-	size_t i, n = plain.n + 2;
-	uint8_t l;
-
-	for (i = 0; i < plain.n; i++) {
-		l = escape_letter(plain.p[i]);
-		if (l != 0)
-			n += l == 'u' ? 5 : 1;
-	}
-	return (n);
-}
-
-uint8_t *
-json_escape_to(uint8_t *out, struct slice plain)
-{
-	static const char digits[] = "0123456789abcdef";
-	uint8_t c, l;
-	size_t i;
-
-	*out++ = '"';
-	for (i = 0; i < plain.n; i++) {
-		c = plain.p[i];
-		l = escape_letter(c);
-		if (l == 0) {
-			*out++ = c;
-			continue;
-		}
-		*out++ = '\\';
-		*out++ = l;
-		if (l != 'u')
-			continue;
-		*out++ = '0';
-		*out++ = '0';
-		*out++ = (uint8_t)digits[c >> 4];
-		*out++ = (uint8_t)digits[c & 15];
-	}
-	*out++ = '"';
-	return (out);
-}
-
-void
-json_escape(struct buf *b, struct slice plain)
-{
-	size_t n = json_escape_size(plain);
-
-	if (!buf_reserve(b, n))
-		return;
-	(void)json_escape_to(b->data + b->wpos, plain);
-	b->wpos += n;
-}
-
-/* --- numbers ------------------------------------------------------------- */
-
-/* A number in pieces: 0.DIGITS times ten to the power of point. */
-struct decimal {
-	bool		 negative;
-	struct slice	 digits[2];	/* before and behind the dot */
-	int64_t		 point;
-};
-
-#define EXPONENT_MAX	INT64_C(1000000000000)	/* more is the same */
-
-static int64_t
-take_exponent(const uint8_t *p, const uint8_t *end)
-{
-	bool negative = false;
-	int64_t e = 0;
-
-	if (p < end && (*p == '+' || *p == '-'))
-		negative = *p++ == '-';
-	for (; p < end && is_digit(*p); p++)
-		if (e < EXPONENT_MAX)
-			e = e * 10 + (*p - '0');
-	return (negative ? -e : e);
-}
-
-static bool
-take_number(struct slice in, struct decimal *d)
-{
-	const uint8_t *p = in.p, *end = slice_end(in), *start;
-
-	if (json_type(in) != JSON_NUMBER)
-		return (false);
-	d->negative = *p == '-';
-	start = p += d->negative;
-	p = skip_digits(p, end);
-	d->digits[0] = slice_of(start, (size_t)(p - start));
-	d->digits[1] = slice_of(NULL, 0);
-	if (p < end && *p == '.') {
-		start = ++p;
-		p = skip_digits(p, end);
-		d->digits[1] = slice_of(start, (size_t)(p - start));
-	}
-	d->point = (int64_t)d->digits[0].n;
-	if (p < end)
-		d->point += take_exponent(p + 1, end);
-	return (d->digits[0].n > 0);
-}
-
-static uint8_t
-decimal_digit(const struct decimal *d, size_t i)
-{
-	if (i < d->digits[0].n)
-		return (d->digits[0].p[i]);
-	return (d->digits[1].p[i - d->digits[0].n]);
-}
-
-bool
-json_int(struct slice value, int64_t *out)
-{
-	const int64_t max = (INT64_C(1) << 53) - 1;
-	struct decimal d;
-	int64_t v = 0, i, n;
-
-	if (!take_number(value, &d))
-		return (false);
-	n = (int64_t)(d.digits[0].n + d.digits[1].n);
-	for (i = 0; i < n; i++) {
-		uint8_t c = decimal_digit(&d, (size_t)i);
-
-		if (i >= d.point) {
-			if (c != '0')
-				return (false);
-			continue;
-		}
-		v = v * 10 + (c - '0');
-		if (v > max)
-			return (false);
-	}
-	for (; i < d.point && v != 0; i++)
-		if ((v *= 10) > max)
-			return (false);
-	*out = d.negative ? -v : v;
-	return (true);
-}
-
-/* strtod(3) needs an end: a copy, cut behind more digits than can matter. */
-bool
-json_double(struct slice value, double *out)
-{
-	char tmp[832], *o = tmp;
-	struct decimal d;
-	size_t i, n;
-
-	if (!take_number(value, &d))
-		return (false);
-	n = d.digits[0].n + d.digits[1].n;
-	for (i = 0; i < n && decimal_digit(&d, i) == '0'; i++)
-		d.point--;
-	if (d.negative)
-		*o++ = '-';
-	*o++ = '0';
-	*o++ = '.';
-	for (; i < n && o < tmp + 780; i++)
-		*o++ = (char)decimal_digit(&d, i);
-	for (; i < n; i++)
-		if (decimal_digit(&d, i) != '0') {
-			*o++ = '1';	/* only says: a little more than that */
-			break;
-		}
-	(void)snprintf(o, (size_t)(tmp + sizeof tmp - o), "0e%lld",
-	    (long long)d.point);
-	*out = strtod(tmp, NULL);
-	return (true);
 }

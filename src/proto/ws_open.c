@@ -1,0 +1,111 @@
+/*
+ * The opening handshake of WebSocket (RFC 6455 section 4.2); see ws.h.
+ */
+#include "proto/ws.h"
+
+#include "base/digest.h"
+
+static int
+refuse(struct ws_offer *o, int status, const char *why)
+{
+	o->status = status;
+	o->why = why;
+	return (CODEC_BAD);
+}
+
+/* Section 4.2.2, item 5: SHA-1 over the key and a fixed text, as base64. */
+static void
+make_accept(struct slice key, uint8_t accept[28])
+{
+	static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+	uint8_t text[24 + sizeof guid - 1], sum[20];
+
+	MUST(key.n == 24);
+	memcpy(text, key.p, 24);
+	memcpy(text + 24, guid, sizeof guid - 1);
+	digest_sha1(slice_of(text, sizeof text), sum);
+	MUST(digest_base64_encode(slice_of(sum, sizeof sum), accept) == 28);
+}
+
+/* Base64 of 16 bytes, given once. */
+static bool
+valid_key(const struct http_request *r, struct slice *key)
+{
+	uint8_t raw[20];
+
+	return (http_field_count(r, "sec-websocket-key") == 1 &&
+	    http_field(r, "sec-websocket-key", key) && key->n == 24 &&
+	    digest_base64_decode(*key, raw) == 16);
+}
+
+int
+ws_check_request(const struct http_request *r, struct ws_offer *o)
+{
+	struct slice version, key;
+
+	memset(o, 0, sizeof *o);
+	if (r->method != HTTP_GET)
+		return (refuse(o, 405, "WebSocket needs GET"));
+	if (r->minor != 1)
+		return (refuse(o, 400, "WebSocket needs HTTP/1.1"));
+	if (!r->upgrade_websocket)
+		return (refuse(o, 426, "WebSocket upgrade required"));
+	if (r->chunked || r->content_length > 0)
+		return (refuse(o, 400, "upgrade request with a body"));
+	if (http_field_count(r, "sec-websocket-version") != 1 ||
+	    !http_field(r, "sec-websocket-version", &version))
+		return (refuse(o, 400, "Sec-WebSocket-Version needed once"));
+	if (!slice_eq(version, SLICE("13")))
+		return (refuse(o, 426, "WebSocket version 13 required"));
+	if (!valid_key(r, &key))
+		return (refuse(o, 400, "bad Sec-WebSocket-Key"));
+	if (!http_field(r, "sec-websocket-protocol", &o->protocols))
+		o->protocols = slice_of(NULL, 0);
+	make_accept(key, o->accept);
+	return (0);
+}
+
+static bool
+is_separator(uint8_t c)
+{
+	return (c == ',' || c == ' ' || c == '\t');
+}
+
+bool
+ws_next_protocol(struct slice *rest, struct slice *name)
+{
+	size_t i = 0, start;
+
+	while (i < rest->n && is_separator(rest->p[i]))
+		i++;
+	start = i;
+	while (i < rest->n && rest->p[i] != ',')
+		i++;
+	*name = slice_of(rest->p, 0);
+	if (i == start)
+		return (false);
+	*name = slice_of(rest->p + start, i - start);
+	*rest = slice_from(*rest, i);
+	while (is_separator(name->p[name->n - 1]))
+		name->n--;
+	return (true);
+}
+
+void
+ws_encode_accept(struct buf *b, const struct ws_offer *o,
+    struct slice protocol, const char *extra)
+{
+	buf_str(b, "HTTP/1.1 101 Switching Protocols\r\n"
+	    "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+	    "Sec-WebSocket-Accept: ");
+	buf_append(b, o->accept, sizeof o->accept);
+	buf_str(b, "\r\n");
+	if (protocol.n > 0) {
+		buf_str(b, "Sec-WebSocket-Protocol: ");
+		buf_slice(b, protocol);
+		buf_str(b, "\r\n");
+	}
+	if (extra != NULL)
+		buf_str(b, extra);
+	buf_str(b, "\r\n");
+}
