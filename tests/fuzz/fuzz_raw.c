@@ -1,4 +1,7 @@
-/* Any text as an envelope: an accepted one can be sent on and answered. */
+/*
+ * Any text as an envelope: an accepted event can be sent on and answered, an
+ * accepted answer is nothing else.
+ */
 #include <stdlib.h>
 
 #include "proto/json.h"
@@ -30,6 +33,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
 	if (raw_decode(slice_of(data, n), &m) == CODEC_BAD) {
 		MUST(m.why != NULL);
+		return (0);
+	}
+	if (m.is_ack) {
+		MUST(m.event.n == 0 && m.ack <= (UINT64_C(1) << 53) - 1);
 		return (0);
 	}
 	send_on(&m);
