@@ -120,7 +120,6 @@ list_draw(struct list *l, struct view *v, const struct model *m,
     struct page *p, struct list_place at, unsigned sort, list_cells *fill)
 {
 	unsigned i, first = 0, rows = at.rows > 0 ? at.rows - 1 : 0;
-	struct buf line;
 
 	if (at.rows == 0 || l->item == NULL)
 		return;
@@ -130,10 +129,7 @@ list_draw(struct list *l, struct view *v, const struct model *m,
 		list_scroll(v, l, rows);
 		first = v->top;
 	}
-	buf_init(&line);
-	table_head(&l->table, &line, sort);
-	page_text(p, &line);
-	buf_fini(&line);
+	page_titles(p, &l->table, sort);
 	for (i = first; i < l->nitems && i - first < rows; i++)
 		list_row(l, m, &l->item[i], fill, at.scroll && i == v->cursor,
 		    p);

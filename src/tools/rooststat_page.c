@@ -30,6 +30,17 @@ page_text(struct page *p, struct buf *line)
 }
 
 void
+page_titles(struct page *p, const struct table *t, unsigned mark)
+{
+	struct buf line;
+
+	buf_init(&line);
+	table_head(t, &line, mark);
+	page_text(p, &line);
+	buf_fini(&line);
+}
+
+void
 page_newline_blank(struct page *p)
 {
 	buf_byte(p->out, STYLE_PLAIN);
@@ -100,16 +111,12 @@ pane_rates(struct view *v, const struct model *m, struct page *p,
 		{ "avg/s", 7, 2, false, 0 },
 		{ "", 8, 3, false, MODEL_HISTORY },
 	};
-	struct buf line;
 	struct table t;
 	unsigned i;
 
 	(void)v;
 	table_fit(&t, cols, nitems(cols), p->columns);
-	buf_init(&line);
-	table_head(&t, &line, TABLE_COLS);
-	page_text(p, &line);
-	buf_fini(&line);
+	page_titles(p, &t, TABLE_COLS);
 	for (i = 0; i < HEAD__MAX && i + 1 < rows; i++)
 		rates_row(m, head_order[i], &t, p);
 }
@@ -190,16 +197,12 @@ pane_latency(struct view *v, const struct model *m, struct page *p,
 		{ "max", 6, 1, false, 0 },
 		{ "n/s", 6, 3, false, 0 },
 	};
-	struct buf line;
 	struct table t;
 	unsigned i;
 
 	(void)v;
 	table_fit(&t, cols, nitems(cols), p->columns);
-	buf_init(&line);
-	table_head(&t, &line, TABLE_COLS);
-	page_text(p, &line);
-	buf_fini(&line);
+	page_titles(p, &t, TABLE_COLS);
 	for (i = 0; i < m->nlatency && i + 1 < rows; i++)
 		latency_row(&m->latency[i], &t, p);
 }
@@ -258,16 +261,12 @@ pane_problems(struct view *v, const struct model *m, struct page *p,
 		{ "1min/s", 7, 1, false, 0 },
 		{ " what it means", 40, 2, true, 160 },
 	};
-	struct buf line;
 	struct table t;
 	unsigned i;
 
 	(void)v;
 	table_fit(&t, cols, nitems(cols) - (p->columns < 120), p->columns);
-	buf_init(&line);
-	table_head(&t, &line, TABLE_COLS);
-	page_text(p, &line);
-	buf_fini(&line);
+	page_titles(p, &t, TABLE_COLS);
 	for (i = 0; i < m->nproblem && i + 1 < rows; i++)
 		problem_row(&m->problem[i], &t, p);
 }

@@ -5,6 +5,7 @@
 #ifndef TOOLS_ROOSTSTAT_PAGE_H
 #define TOOLS_ROOSTSTAT_PAGE_H
 
+#include "tools/rooststat_text.h"
 #include "tools/rooststat_view.h"
 
 struct page {
@@ -16,6 +17,8 @@ struct page {
 
 /* One line of styled text, cut or filled; the buf gets a NUL behind. */
 void	page_text(struct page *, struct buf *line);
+/* The titles of a table's columns, that one marked (TABLE_COLS: none). */
+void	page_titles(struct page *, const struct table *, unsigned mark);
 /* Ends a line that was written straight into out. */
 void	page_newline(struct page *);
 void	page_newline_blank(struct page *);
