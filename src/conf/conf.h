@@ -352,8 +352,13 @@ const struct conf_namespace *conf_namespace_find(const struct conf *,
 	    struct slice name);
 /* It is kept by Socket.IO for itself. */
 bool	conf_event_reserved(struct slice name);
+/* A path (not decoded) is prefix, or continues it with a slash. */
+bool	conf_path_under(struct slice path, struct slice prefix);
+/* It is socketio's or one of those that roostd serves itself: no route's. */
+bool	conf_path_own(const struct conf *, struct slice path);
 /* The route whose path matches (not decoded path), with its parameters; for
- * format = engine also with a slash behind it. */
+ * format = engine also with a slash behind it.  A path of our own is none's,
+ * whatever a {parameter} could stand for. */
 const struct conf_route *conf_route_find(const struct conf *,
 	    struct slice path, struct slice values[CONF_PARAMS_MAX]);
 /* An Origin header value is allowed: listed; or, when no list is configured,

@@ -219,6 +219,26 @@ conf_room_find(const struct conf_namespace *ns, struct slice room,
 	return (NULL);
 }
 
+bool
+conf_path_under(struct slice path, struct slice prefix)
+{
+	return (slice_starts(path, prefix) &&
+	    (path.n == prefix.n || path.p[prefix.n] == '/'));
+}
+
+bool
+conf_path_own(const struct conf *conf, struct slice path)
+{
+	static const char *const own[] = { "/health", "/healthz", "/livez",
+		"/readyz", "/metrics", "/api/v1", "/api/health", "/console",
+		"/demo", "/sse", "/poll" };
+
+	for (size_t i = 0; i < nitems(own); i++)
+		if (conf_path_under(path, slice_str(own[i])))
+			return (true);
+	return (conf_path_under(path, slice_str(conf->socketio_path)));
+}
+
 static bool
 route_match(const struct conf_route *route, struct slice path,
     struct slice values[CONF_PARAMS_MAX])
@@ -238,6 +258,8 @@ conf_route_find(const struct conf *conf, struct slice path,
     struct slice values[CONF_PARAMS_MAX])
 {
 	CHECK_MAGIC(conf, CONF_MAGIC);
+	if (conf->nroutes == 0 || conf_path_own(conf, path))
+		return (NULL);
 	for (size_t i = 0; i < conf->nroutes; i++)
 		if (route_match(&conf->routes[i], path, values))
 			return (&conf->routes[i]);

@@ -228,21 +228,6 @@ read_rates(struct conf_reading *parse)
 	conf->rate_auth_failures = conf_rate_find(conf, "auth_failures");
 }
 
-/* Paths that are roostd's own. */
-static const char *const own_paths[] = { "/health", "/healthz", "/livez",
-	"/readyz", "/metrics", "/api/v1", "/api/health", "/console", "/demo",
-	"/sse", "/poll" };
-
-/* path is prefix, or continues it with a slash. */
-static bool
-path_under(const char *path, const char *prefix)
-{
-	size_t n = strlen(prefix);
-
-	return (strncmp(path, prefix, n) == 0 &&
-	    (path[n] == '\0' || path[n] == '/'));
-}
-
 static const char *
 route_path_bad(const struct conf *conf, const char *path)
 {
@@ -252,11 +237,10 @@ route_path_bad(const struct conf *conf, const char *path)
 		if ((unsigned char)*c <= ' ' || *c == 0x7f ||
 		    strchr("?#*", *c) != NULL)
 			return ("the path has blanks or one of ?#*");
-	if (path_under(path, conf->socketio_path))
+	if (conf_path_under(slice_str(path), slice_str(conf->socketio_path)))
 		return ("the path is socketio's");
-	for (size_t i = 0; i < nitems(own_paths); i++)
-		if (path_under(path, own_paths[i]))
-			return ("the path is one of roostd's own");
+	if (conf_path_own(conf, slice_str(path)))
+		return ("the path is one of roostd's own");
 	return (NULL);
 }
 

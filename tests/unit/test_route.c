@@ -12,6 +12,13 @@ static const char conf_text[] =
     "route \"/engine.io\" { namespace = \"/\" format = engine }\n"
     "route \"/live/{id}\" { namespace = \"/\" format = engine }\n";
 
+/* Parameters that could stand for anything. */
+static const char conf_greedy[] =
+    "namespace \"/\" { auth = none }\n"
+    "route \"/{a}\" { namespace = \"/\" }\n"
+    "route \"/{a}/{b}\" { namespace = \"/\" }\n"
+    "route \"/{a}/{b}/{c}\" { namespace = \"/\" }\n";
+
 static const char *
 no_env(const char *name)
 {
@@ -19,19 +26,27 @@ no_env(const char *name)
 	return (NULL);
 }
 
-static int
-setup(void **state)
+static struct conf *
+conf_of(const char *text)
 {
 	const struct conf_source src = { .file = "t", .env = no_env,
-		.text = SLICE(conf_text) };
+		.text = slice_str(text) };
 	struct conf_errors e;
+	struct conf *conf;
 
 	conf_errors_init(&e);
-	*state = conf_parse(&src, &e);
-	if (*state == NULL)
+	conf = conf_parse(&src, &e);
+	if (conf == NULL)
 		fprintf(stderr, "%.*s", (int)buf_unread(&e.text).n,
 		    (const char *)buf_unread(&e.text).p);
 	conf_errors_fini(&e);
+	return (conf);
+}
+
+static int
+setup(void **state)
+{
+	*state = conf_of(conf_text);
 	return (*state == NULL ? -1 : 0);
 }
 
@@ -124,6 +139,40 @@ configured_routes_win(void **state)
 	assert_non_null(m.conf);
 }
 
+static void
+a_parameter_stands_for_none_of_our_own(void **state)
+{
+	static const struct {
+		const char	*path;
+		enum route	 route;
+	} rows[] = {
+		{ "/health", ROUTE_HEALTH }, { "/livez", ROUTE_LIVE },
+		{ "/readyz", ROUTE_READY }, { "/healthz", ROUTE_BOTH },
+		{ "/metrics", ROUTE_METRICS },
+		{ "/health/websocket", ROUTE_HEALTH },
+		{ "/api/health/websocket", ROUTE_HEALTH },
+		{ "/api/v1/publish", ROUTE_PUBLISH },
+		{ "/api/v1/nothing", ROUTE_NONE },
+		{ "/demo", ROUTE_DEMO_MOVED },
+		{ "/socket.io", ROUTE_ENGINE }, { "/socket.io/", ROUTE_ENGINE },
+		{ "/healths", ROUTE_PLAIN }, { "/api/v2/publish", ROUTE_PLAIN },
+		{ "/ws/chat", ROUTE_PLAIN },
+	};
+	struct conf *conf = conf_of(conf_greedy);
+	struct route_match m;
+	size_t i;
+
+	(void)state;
+	assert_non_null(conf);
+	for (i = 0; i < nitems(rows); i++) {
+		route_find(conf, slice_str(rows[i].path), &m);
+		assert_row(m.route == rows[i].route &&
+		    (m.conf != NULL) == (m.route == ROUTE_PLAIN),
+		    slice_str(rows[i].path));
+	}
+	conf_free(&conf);
+}
+
 int
 main(void)
 {
@@ -131,6 +180,7 @@ main(void)
 		cmocka_unit_test(paths_find_their_part),
 		cmocka_unit_test(a_namespace_is_what_follows_ws),
 		cmocka_unit_test(configured_routes_win),
+		cmocka_unit_test(a_parameter_stands_for_none_of_our_own),
 	};
 
 	return (cmocka_run_group_tests(tests, setup, teardown));

@@ -1,5 +1,6 @@
 /*
- * Paths.  What an operator configured wins over what is built in.
+ * Paths.  What an operator configured wins over /ws; the paths of our own are
+ * nobody else's, see conf_path_own().
  */
 #include "worker/route.h"
 
@@ -21,14 +22,6 @@ static const struct {
 	{ "/demo/",			ROUTE_DEMO },
 	{ "/demo",			ROUTE_DEMO_MOVED },
 };
-
-/* path is prefix, or prefix and a slash and anything. */
-static bool
-route_below(struct slice path, struct slice prefix)
-{
-	return (slice_starts(path, prefix) &&
-	    (path.n == prefix.n || path.p[prefix.n] == '/'));
-}
 
 /* /api/v1/users/USER/ORDER: as /api/v1/ORDER, to one user. */
 static void
@@ -69,11 +62,11 @@ route_find(const struct conf *conf, struct slice path, struct route_match *m)
 		    ROUTE_ENGINE : ROUTE_PLAIN;
 		return;
 	}
-	if (route_below(path, slice_str(conf->socketio_path))) {
+	if (conf_path_under(path, slice_str(conf->socketio_path))) {
 		m->route = ROUTE_ENGINE;
 		return;
 	}
-	if (route_below(path, SLICE("/ws"))) {
+	if (conf_path_under(path, SLICE("/ws"))) {
 		m->route = ROUTE_PLAIN;
 		m->ns_name = slice_from(path, 3);
 		return;
