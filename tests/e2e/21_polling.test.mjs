@@ -5,9 +5,9 @@ import http from 'node:http';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { Daemon, here, slow, sleep, until } from './lib/daemon.mjs';
+import { Daemon, here, slow, until } from './lib/daemon.mjs';
 import { ask, connect, heard } from './lib/clients.mjs';
-import { Polling, request } from './lib/polling.mjs';
+import { Polling, request, taken } from './lib/polling.mjs';
 import { Sock, raw, socketio } from './lib/wire.mjs';
 import { echo } from './lib/conf.mjs';
 
@@ -110,8 +110,9 @@ test('a POST is answered ok, after its packets were taken', async () => {
 
 test('a GET waits, and takes all that is queued then', async () => {
 	const p = await (await Polling.open(d.port)).connect();
+	const waits = await taken(d, 'eio_gets');
 	const get = p.packets();
-	await sleep(50);
+	await waits();
 	await p.send('42["q",1]', '42["q",2]');
 	assert.deepEqual(await get, ['42["q",1]', '42["q",2]']);
 });
@@ -140,8 +141,9 @@ for (const [what, body, before, last] of [
 ]) {
 	test(`POST of ${what} ends the session`, async () => {
 		const p = await (await Polling.open(d.port)).connect();
+		const waits = await taken(d, 'eio_gets');
 		const get = p.packets();
-		await sleep(20);
+		await waits();
 		assert.equal((await p.post(body)).body, 'ok');
 		const got = await get;
 		/* the GET may have had the first answers already */
@@ -203,8 +205,9 @@ test('chunked bodies are taken, and counted', async () => {
 
 test('a second GET: 400, the first gets 1, the session is over', async () => {
 	const p = await (await Polling.open(d.port)).connect();
+	const waits = await taken(d, 'eio_gets');
 	const first = p.get();
-	await sleep(50);
+	await waits();
 	const second = await p.get();
 	assert.deepEqual([second.status, second.body], [400, '']);
 	assert.equal((await first).body, '1');
@@ -213,9 +216,10 @@ test('a second GET: 400, the first gets 1, the session is over', async () => {
 
 test('a second POST: 400, the first is cut, the session is over', async () => {
 	const p = await (await Polling.open(d.port)).connect();
+	const begun = await taken(d, 'eio_posts');
 	const s = await Sock.open(d.port);
 	s.send(`POST ${p.target} HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n42["`);
-	await sleep(50);
+	await begun();
 	const r = await p.post('42["q",1]');
 	assert.deepEqual([r.status, r.body], [400, '']);
 	assert.equal((await s.end()).length, 0);
@@ -235,10 +239,11 @@ test('a POST is not held up by the GET that waits', async () => {
 
 test('requests behind a held GET on its connection wait for it', async () => {
 	const p = await (await Polling.open(d.port)).connect();
+	const waits = await taken(d, 'eio_gets');
 	const s = await Sock.open(d.port);
 	const get = `GET ${p.target} HTTP/1.1\r\nHost: x\r\n\r\n`;
 	s.send(`${get}GET /livez HTTP/1.1\r\nHost: x\r\n\r\n${get}`);
-	await sleep(50);
+	await waits();
 	assert.equal(s.data.length, 0);
 	await p.send('42["q",1]');
 	assert.equal((await s.response()).body, '42["q",1]');
@@ -262,9 +267,10 @@ test('so much behind a held GET that it can be no request: closed', async () => 
 for (const how of ['close', 'reset']) {
 	test(`an aborted GET (${how}) ends the session at once`, async () => {
 		const p = await (await Polling.open(d.port)).connect();
+		const waits = await taken(d, 'eio_gets');
 		const s = await Sock.open(d.port);
 		s.send(`GET ${p.target} HTTP/1.1\r\nHost: x\r\n\r\n`);
-		await sleep(50);
+		await waits();
 		s[how]();
 		await until(() => p.gone(), 'error 1', 1000);
 	});
@@ -272,9 +278,10 @@ for (const how of ['close', 'reset']) {
 
 test('an aborted POST ends the session', async () => {
 	const p = await (await Polling.open(d.port)).connect();
+	const begun = await taken(d, 'eio_posts');
 	const s = await Sock.open(d.port);
 	s.send(`POST ${p.target} HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n42`);
-	await sleep(50);
+	await begun();
 	s.close();
 	await until(async () => (await p.post('3')).status === 400, 'error 1');
 	assert.ok(await p.gone());
@@ -392,8 +399,9 @@ test('TERM: a GET that waits gets 1, and the daemon ends in time', async () => {
 	const e = await Daemon.start({ workers: 2, conf: echo });
 	const list = await Promise.all([0, 1, 2, 3].map(async () =>
 		(await Polling.open(e.port)).connect()));
+	const wait = await taken(e, 'eio_gets', 3);
 	const gets = list.slice(1).map((p) => p.get());
-	await sleep(100);
+	await wait();
 	await e.stop();
 	for (const g of gets)
 		assert.equal((await g).body, '1');
@@ -405,8 +413,9 @@ test('QUIT: clients are let go one after the other', async () => {
 	    'drain_time = 1s\n' });
 	const list = await Promise.all([0, 1, 2, 3].map(async () =>
 		(await Polling.open(e.port)).connect()));
+	const wait = await taken(e, 'eio_gets', 4);
 	const gets = list.map((p) => p.get());
-	await sleep(100);
+	await wait();
 	await e.stop({ signal: 'SIGQUIT' });
 	for (const g of gets)
 		assert.equal((await g).body, '1');

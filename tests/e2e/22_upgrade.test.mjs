@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test';
 
 import { Daemon, sleep, until } from './lib/daemon.mjs';
 import { ask, connect, gotten, once } from './lib/clients.mjs';
-import { Polling, request } from './lib/polling.mjs';
+import { Polling, request, taken } from './lib/polling.mjs';
 import { OP, Ws, frame, socketio } from './lib/wire.mjs';
 import { echo } from './lib/conf.mjs';
 
@@ -88,8 +88,9 @@ test('from others, too: a room speaks all the time', async () => {
 
 test('a GET that waits is released by the probe at once', async () => {
 	const p = await open();
+	const waits = await taken(d, 'eio_gets');
 	const get = p.packets();
-	await sleep(50);
+	await waits();
 	const t0 = Date.now();
 	const w = await probe(p);
 	assert.deepEqual(await get, ['6']);
@@ -147,8 +148,9 @@ test('b64=1 stays with text frames', async () => {
 test('a GET left open at "5" is answered 6', async () => {
 	const p = await open();
 	const w = await probe(p);
+	const waits = await taken(d, 'eio_gets');
 	const get = p.packets();
-	await sleep(20);
+	await waits();
 	w.text('5');
 	assert.deepEqual(await get, ['6']);
 	await w.alive();
@@ -158,10 +160,11 @@ test('a GET left open at "5" is answered 6', async () => {
 test('a POST under way at "5" still counts', async () => {
 	const p = await open();
 	const w = await probe(p);
+	const begun = await taken(d, 'eio_posts');
 	const post = p.post(undefined, { hold: true,
 		headers: { 'content-length': 9 } });
 	post.req.write('42["q"');
-	await sleep(50);
+	await begun();
 	w.text('5');
 	await w.alive();
 	post.req.end(',7]');

@@ -9,7 +9,7 @@ import { after, before, test } from 'node:test';
 
 import { Daemon, sleep, slow, until } from './lib/daemon.mjs';
 import { ask, connect, io, once } from './lib/clients.mjs';
-import { Polling, request } from './lib/polling.mjs';
+import { Polling, request, taken } from './lib/polling.mjs';
 import { Sock, Ws } from './lib/wire.mjs';
 import { echo } from './lib/conf.mjs';
 
@@ -174,9 +174,15 @@ for (const transport of transports) {
 
 	test(`${transport}: shutdown`, async () => {
 		const e = await Daemon.start({ conf });
-		const s = await open(e, transport);
+		const s = io(e.url('/'), { forceNew: true,
+			transports: [transport], reconnectionDelay: 20 });
+		let done = 0;	/* GETs that were answered */
+		s.io.engine.transport.on('pollComplete', () => done++);
+		await once(s, 'connect');
 		await ask(s, 'ask', 1);
-		await sleep(100);	/* it polls again */
+		if (transport === 'polling')
+			await until(async () => await e.metric('eio_gets') ===
+			    done + 1, 'the next GET');
 		const gone = once(s, 'disconnect');
 		await e.stop();
 		assert.equal((await gone)[0], 'transport close');
@@ -322,8 +328,9 @@ test('while it drains, connections it has are told 503', async () => {
 		assert.equal((await s.response()).status, 200);
 		return s;
 	}));
+	const waits = await taken(e, 'eio_gets');
 	const get = p.get();
-	await sleep(100);	/* it waits there */
+	await waits();
 	const stopped = e.stop({ signal: 'SIGQUIT' });
 	await until(() => /drain connections/.test(e.log), 'drain');
 	let told = 0;

@@ -124,7 +124,7 @@ test('the relay killed: only what crosses in the gap is lost', async () => {
 		await ask(s, 'room:join', { room: 'r' });
 	for (let k = 0; k < KILLS; k++) {
 		const load = talk(a, 'r');
-		await sleep(50);
+		await until(() => load.sent >= 100, 'some load');
 		const old = d.relay();
 		process.kill(old.pid, 'SIGKILL');
 		await until(() => (d.relay() ?? old).pid !== old.pid,
@@ -133,7 +133,7 @@ test('the relay killed: only what crosses in the gap is lost', async () => {
 		await until(async () => (await ask(b, 'ask', { room: 'r' }))
 		    .delivered === 2, 'both workers joined');
 		const mark = load.sent;
-		await sleep(100);
+		await until(() => load.sent >= mark + 100, 'more load');
 		load.stop = true;
 		const sent = await load.done;
 		/* here: all; over there: in order, none twice, none after the gap */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "hub/client.h"
+#include "shm/counters.h"
 #include "worker/conn.h"
 #include "worker/polling_int.h"
 #include "worker/worker.h"
@@ -61,6 +62,7 @@ poller_post(struct poller *p, struct request *rq, const struct engineio *e)
 	}
 	p->post = rq->c;
 	rq->c->poller = p;
+	counter_add(COUNTER_eio_posts, 1);
 	request_want_body(rq);
 }
 

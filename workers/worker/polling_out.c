@@ -107,6 +107,7 @@ poller_hold(struct poller *p, struct request *rq)
 	p->lines = poller_lines(rq);
 	p->wish = coded_wish(rq);
 	request_hold(rq);
+	counter_add(COUNTER_eio_gets, 1);
 	if (p->owing && p->outq.n == 0) {
 		p->owing = false;
 		if (!out_bytes(w->out, &p->outq, SLICE("1" POLLING_SEPARATOR)))

@@ -5,7 +5,7 @@
 import http from 'node:http';
 import https from 'node:https';
 
-import { slow, within } from './daemon.mjs';
+import { slow, until, within } from './daemon.mjs';
 
 /* { status, headers, body, bytes } ; .abort() cuts the connection. */
 export function request(port, method, target, {
@@ -34,6 +34,16 @@ export function request(port, method, target, {
 	}), `${method} ${target}`, ms);
 	p.catch(() => {});
 	return Object.assign(p, { req, abort: () => req.destroy() });
+}
+
+/*
+ * Once the sessions of daemon d have taken n more GETs, or POSTs: what waits
+ * then, waits there.  To be called before they are sent.
+ */
+export async function taken(d, what, n = 1) {
+	const before = await d.metric(what);
+	return () => until(async () => await d.metric(what) >= before + n,
+	    `${n} ${what} are taken`);
 }
 
 export class Polling {
