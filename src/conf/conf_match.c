@@ -233,10 +233,12 @@ conf_path_own(const struct conf *conf, struct slice path)
 		"/readyz", "/metrics", "/api/v1", "/api/health", "/console",
 		"/demo", "/sse", "/poll" };
 
+	if (conf_path_under(path, slice_str(conf->socketio_path)))
+		return (true);
 	for (size_t i = 0; i < nitems(own); i++)
 		if (conf_path_under(path, slice_str(own[i])))
 			return (true);
-	return (conf_path_under(path, slice_str(conf->socketio_path)));
+	return (false);
 }
 
 static bool

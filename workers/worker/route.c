@@ -56,14 +56,14 @@ route_find(const struct conf *conf, struct slice path, struct route_match *m)
 	size_t i;
 
 	memset(m, 0, sizeof *m);
+	if (conf_path_under(path, slice_str(conf->socketio_path))) {
+		m->route = ROUTE_ENGINE;
+		return;
+	}
 	m->conf = conf_route_find(conf, path, m->values);
 	if (m->conf != NULL) {
 		m->route = m->conf->format == CONF_FORMAT_ENGINE ?
 		    ROUTE_ENGINE : ROUTE_PLAIN;
-		return;
-	}
-	if (conf_path_under(path, slice_str(conf->socketio_path))) {
-		m->route = ROUTE_ENGINE;
 		return;
 	}
 	if (conf_path_under(path, SLICE("/ws"))) {
