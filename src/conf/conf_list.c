@@ -10,54 +10,56 @@
 #include "conf/conf_rule.h"
 #include "conf/conf_type.h"
 
-struct strings {
-	char		**v;
-	size_t		 n;
-};
 static_assert(offsetof(struct conf_namespace, nroles) -
-    offsetof(struct conf_namespace, roles) == offsetof(struct strings, n) &&
+    offsetof(struct conf_namespace, roles) == sizeof(char **) &&
     offsetof(struct conf_event, nroles) -
-    offsetof(struct conf_event, roles) == offsetof(struct strings, n) &&
+    offsetof(struct conf_event, roles) == sizeof(char **) &&
     offsetof(struct conf_route, nroles) -
-    offsetof(struct conf_route, roles) == offsetof(struct strings, n),
+    offsetof(struct conf_route, roles) == sizeof(char **) &&
+    offsetof(struct conf, norigins) -
+    offsetof(struct conf, origins) == sizeof(struct conf_origin *) &&
+    offsetof(struct conf_cors, norigins) -
+    offsetof(struct conf_cors, origins) == sizeof(struct conf_origin *),
     "a list is a pointer and its count");
 
-static struct strings
-strings_get(const struct conf_directive *row, const void *object)
+size_t
+conf_list_get(const struct conf_directive *row, const void *object, void *v)
 {
 	const char *field = conf_field_in(row, object);
-	struct strings s;
+	size_t n;
 
-	memcpy(&s.v, field, sizeof(s.v));
-	memcpy(&s.n, field + offsetof(struct strings, n), sizeof(s.n));
-	return (s);
+	memcpy(v, field, sizeof(void *));
+	memcpy(&n, field + sizeof(void *), sizeof(n));
+	return (n);
 }
 
-static void
-strings_put(const struct conf_directive *row, void *object, struct strings s)
+void
+conf_list_put(const struct conf_directive *row, void *object, const void *v,
+    size_t n)
 {
 	char *field = conf_field_of(row, object);
 
-	memcpy(field, &s.v, sizeof(s.v));
-	memcpy(field + offsetof(struct strings, n), &s.n, sizeof(s.n));
+	memcpy(field, &v, sizeof(v));
+	memcpy(field + sizeof(v), &n, sizeof(n));
 }
 
 void
 conf_free_strings(const struct conf_directive *row, void *object)
 {
-	struct strings s = strings_get(row, object);
+	char **s;
+	size_t n = conf_list_get(row, object, &s);
 
-	for (size_t i = 0; i < s.n; i++)
-		free(s.v[i]);
-	free(s.v);
-	strings_put(row, object, (struct strings){ NULL, 0 });
+	for (size_t i = 0; i < n; i++)
+		free(s[i]);
+	free(s);
+	conf_list_put(row, object, NULL, 0);
 }
 
 void
 conf_set_strings(struct conf_parser *p, const struct conf_value *v,
     void *object)
 {
-	struct strings s = { NULL, v->n };
+	char **s = NULL;
 
 	for (size_t i = 0; i < v->n; i++)
 		if (v->tokens[i]->text[0] == '\0') {
@@ -66,10 +68,10 @@ conf_set_strings(struct conf_parser *p, const struct conf_value *v,
 		}
 	conf_free_strings(v->row, object);
 	if (v->n > 0)
-		s.v = conf_calloc(v->n, sizeof(*s.v));
+		s = conf_calloc(v->n, sizeof(*s));
 	for (size_t i = 0; i < v->n; i++)
-		s.v[i] = conf_strdup(v->tokens[i]->text);
-	strings_put(v->row, object, s);
+		s[i] = conf_strdup(v->tokens[i]->text);
+	conf_list_put(v->row, object, s, v->n);
 }
 
 void
@@ -89,12 +91,13 @@ void
 conf_dump_strings(const struct conf_directive *row, const void *object,
     struct buf *out)
 {
-	struct strings s = strings_get(row, object);
+	char **s;
+	size_t n = conf_list_get(row, object, &s);
 
 	buf_byte(out, '{');
-	for (size_t i = 0; i < s.n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		buf_str(out, i == 0 ? "" : ", ");
-		conf_string_print(s.v[i], out);
+		conf_string_print(s[i], out);
 	}
 	buf_byte(out, '}');
 }

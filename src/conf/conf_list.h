@@ -8,7 +8,14 @@
 #include "base/buf.h"
 #include "conf/conf_parse.h"
 
-/* `char **x; size_t nx;`, wherever they stand. */
+/* A list is `TYPE *x; size_t nx;`, wherever they stand: *v becomes x (v is a
+ * TYPE **), n is returned or given. */
+size_t	conf_list_get(const struct conf_directive *, const void *object,
+	    void *v);
+void	conf_list_put(const struct conf_directive *, void *object,
+	    const void *v, size_t n);
+
+/* ... of texts */
 void	conf_set_strings(struct conf_parser *, const struct conf_value *,
 	    void *object);
 void	conf_dump_strings(const struct conf_directive *, const void *object,

@@ -3,11 +3,11 @@
  */
 #include "conf/conf_origin.h"
 
-#include <assert.h>
 #include <ctype.h>
 #include <stdlib.h>
 
 #include "conf/conf_diag.h"
+#include "conf/conf_list.h"
 
 struct origin {
 	struct slice	 scheme, host, port;	/* port empty: the scheme's */
@@ -227,78 +227,49 @@ conf_cors_listed(const struct conf_cors *cors, struct slice origin)
 
 /* --- the value: a list of them -------------------------------------------- */
 
-struct origins {
-	struct conf_origin *v;
-	size_t		 n;
-};
-static_assert(offsetof(struct conf, norigins) -
-    offsetof(struct conf, origins) == offsetof(struct origins, n) &&
-    offsetof(struct conf_cors, norigins) -
-    offsetof(struct conf_cors, origins) == offsetof(struct origins, n),
-    "a list is a pointer and its count");
-
-static struct origins
-origins_get(const struct conf_directive *row, const void *object)
-{
-	const char *field = conf_field_in(row, object);
-	struct origins o;
-
-	memcpy(&o.v, field, sizeof(o.v));
-	memcpy(&o.n, field + offsetof(struct origins, n), sizeof(o.n));
-	return (o);
-}
-
-static void
-origins_put(const struct conf_directive *row, void *object, struct origins o)
-{
-	char *field = conf_field_of(row, object);
-
-	memcpy(field, &o.v, sizeof(o.v));
-	memcpy(field + offsetof(struct origins, n), &o.n, sizeof(o.n));
-}
-
 void
 conf_free_origins(const struct conf_directive *row, void *object)
 {
-	struct origins o = origins_get(row, object);
+	struct conf_origin *o;
+	size_t n = conf_list_get(row, object, &o);
 
-	for (size_t i = 0; i < o.n; i++)
-		conf_origin_fini(&o.v[i]);
-	free(o.v);
-	origins_put(row, object, (struct origins){ NULL, 0 });
+	for (size_t i = 0; i < n; i++)
+		conf_origin_fini(&o[i]);
+	free(o);
+	conf_list_put(row, object, NULL, 0);
 }
 
 void
 conf_set_origins(struct conf_parser *p, const struct conf_value *v,
     void *object)
 {
-	struct origins o = { NULL, 0 };
-	struct conf_origin origin;
+	struct conf_origin origin, *o = NULL;
 	const char *wrong;
+	size_t n = 0;
 
 	conf_free_origins(v->row, object);
 	if (v->n > 0)
-		o.v = conf_calloc(v->n, sizeof(*o.v));
+		o = conf_calloc(v->n, sizeof(*o));
 	for (size_t i = 0; i < v->n; i++) {
 		wrong = conf_origin_parse(v->tokens[i]->text, &origin);
 		if (wrong != NULL)
 			conf_value_bad(p, v, v->tokens[i], "%s", wrong);
 		else
-			o.v[o.n++] = origin;
+			o[n++] = origin;
 	}
-	origins_put(v->row, object, o);
+	conf_list_put(v->row, object, o, n);
 }
 
 void
 conf_dump_origins(const struct conf_directive *row, const void *object,
     struct buf *out)
 {
-	const struct origins all = origins_get(row, object);
-	const struct conf_origin *o;
+	struct conf_origin *all, *o;
+	size_t n = conf_list_get(row, object, &all);
 
 	buf_byte(out, '{');
-	for (size_t i = 0; i < all.n; i++) {
-		o = &all.v[i];
+	for (size_t i = 0; i < n; i++) {
+		o = &all[i];
 		buf_str(out, i == 0 ? "\"" : ", \"");
 		if (o->scheme == NULL)
 			buf_byte(out, '*');

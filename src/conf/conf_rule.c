@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "conf/conf_match.h"
 #include "conf/conf_type.h"
 
@@ -314,16 +315,6 @@ number(struct slice s, double *value)
 	return (*end == '\0' && *value <= 1e300 && *value >= -1e300);
 }
 
-static struct slice
-trim(struct slice s)
-{
-	while (s.n > 0 && (*s.p == ' ' || *s.p == '\t'))
-		s = slice_from(s, 1);
-	while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-		s.n--;
-	return (s);
-}
-
 static const char *
 parse_range(struct slice range, struct conf_check *c)
 {
@@ -361,8 +352,8 @@ parse_check(const char *text, struct conf_check *c)
 	memset(c, 0, sizeof(*c));
 	if (colon == NULL)
 		return ("must be \"FIELD: TYPE\" or \"FIELD?: TYPE\"");
-	field = trim(slice_of(rest.p, (size_t)(colon - rest.p)));
-	rest = trim(slice_from(rest, (size_t)(colon - rest.p) + 1));
+	field = ascii_trim(slice_of(rest.p, (size_t)(colon - rest.p)));
+	rest = ascii_trim(slice_from(rest, (size_t)(colon - rest.p) + 1));
 	c->optional = field.n > 0 && field.p[field.n - 1] == '?';
 	field.n -= c->optional;
 	if (field.n == 0)
@@ -375,7 +366,7 @@ parse_check(const char *text, struct conf_check *c)
 	if (index < 0)
 		return ("the type must be one of " CHECK_TYPES);
 	c->type = (enum conf_check_type)index;
-	wrong = parse_range(trim(slice_from(rest, type.n)), c);
+	wrong = parse_range(ascii_trim(slice_from(rest, type.n)), c);
 	if (wrong == NULL)
 		c->field = conf_strndup(field.p, field.n);
 	return (wrong);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/utf8.h"
 #include "conf/conf.h"
 #include "conf/conf_table.h"
@@ -180,10 +181,9 @@ hex_value(const uint8_t *p, size_t n)
 	int value = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		if (!isxdigit(p[i]))
+		if (ascii_hex(p[i]) < 0)
 			return (-1);
-		value = value * 16 + (isdigit(p[i]) ? p[i] - '0' :
-		    tolower(p[i]) - 'a' + 10);
+		value = value * 16 + ascii_hex(p[i]);
 	}
 	return (value);
 }

@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "conf/conf_http.h"
 #include "conf/conf_list.h"
 #include "conf/conf_origin.h"
@@ -363,15 +364,6 @@ dump_workers(const struct conf_directive *row, const void *object,
 
 /* --- digests -------------------------------------------------------------- */
 
-static int
-hex_digit(char c)
-{
-	if (!isxdigit((unsigned char)c))
-		return (-1);
-	return (isdigit((unsigned char)c) ? c - '0' :
-	    tolower((unsigned char)c) - 'a' + 10);
-}
-
 static void
 set_sha256(struct conf_parser *p, const struct conf_value *v, void *object)
 {
@@ -380,8 +372,8 @@ set_sha256(struct conf_parser *p, const struct conf_value *v, void *object)
 	int high, low;
 
 	for (size_t i = 0; i < sizeof(digest); i++) {
-		high = hex_digit(text[2 * i]);
-		low = high < 0 ? -1 : hex_digit(text[2 * i + 1]);
+		high = ascii_hex((uint8_t)text[2 * i]);
+		low = high < 0 ? -1 : ascii_hex((uint8_t)text[2 * i + 1]);
 		if (low < 0) {
 			text = NULL;
 			break;

@@ -3,6 +3,8 @@
  */
 #include "proto/coding.h"
 
+#include "base/ascii.h"
+
 #define WEIGHT_NONE	(-1)	/* not named */
 #define WEIGHT_ONE	1000	/* "1.000" */
 
@@ -22,27 +24,11 @@ coding_name(enum coding c)
 	return (coding_names[c].name);
 }
 
-static struct slice
-coding_trim(struct slice s)
-{
-	while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t'))
-		s = slice_from(s, 1);
-	while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-		s.n--;
-	return (s);
-}
-
 /* What is before c, trimmed; *rest moves behind it. */
 static struct slice
 coding_take(struct slice *rest, uint8_t c)
 {
-	const uint8_t *p = memchr(rest->p, c, rest->n);
-	struct slice s = *rest;
-
-	if (p != NULL)
-		s.n = (size_t)(p - rest->p);
-	*rest = slice_from(*rest, p == NULL ? s.n : s.n + 1);
-	return (coding_trim(s));
+	return (ascii_trim(ascii_take(rest, c)));
 }
 
 /*
@@ -60,7 +46,7 @@ coding_qvalue(struct slice s)
 		return (WEIGHT_NONE);
 	q = (s.p[0] - '0') * WEIGHT_ONE;
 	for (i = 2; i < s.n; i++, unit /= 10) {
-		if (s.p[i] < '0' || s.p[i] > '9')
+		if (!ascii_digit(s.p[i]))
 			return (WEIGHT_NONE);
 		q += (s.p[i] - '0') * unit;
 	}

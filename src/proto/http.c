@@ -6,6 +6,8 @@
  */
 #include "proto/http_int.h"
 
+#include "base/ascii.h"
+
 /* clang-format off */
 #define T(c) [c] = 1
 /* tchar, RFC 9110 section 5.6.2 */
@@ -70,7 +72,7 @@ static bool
 take_version(struct http_request *r, struct slice v)
 {
 	if (v.n != 8 || !slice_starts(v, SLICE("HTTP/")) ||
-	    !is_digit(v.p[5]) || v.p[6] != '.' || !is_digit(v.p[7]))
+	    !ascii_digit(v.p[5]) || v.p[6] != '.' || !ascii_digit(v.p[7]))
 		return (bad(r, 400, "bad request line"));
 	if (v.p[5] != '1' || v.p[7] > '1')
 		return (bad(r, 505, "HTTP version not supported"));
@@ -84,7 +86,7 @@ take_origin_form(struct http_request *r, struct slice target)
 {
 	r->target = target;
 	r->query = target;
-	r->path = take_until(&r->query, '?');
+	r->path = ascii_take(&r->query, '?');
 	if (r->path.n == 0)	/* absolute-form without a path */
 		r->path = SLICE("/");
 	return (true);
@@ -100,7 +102,8 @@ valid_host(struct slice h)
 	for (i = 0; i < h.n; i++) {
 		uint8_t c = h.p[i];
 
-		if (!is_digit(c) && !((c | 0x20) >= 'a' && (c | 0x20) <= 'z') &&
+		if (!ascii_digit(c) &&
+		    !((c | 0x20) >= 'a' && (c | 0x20) <= 'z') &&
 		    (c == '\0' || strchr(others, c) == NULL))
 			return (false);
 	}
@@ -156,8 +159,8 @@ take_request_line(struct http_request *r, struct slice line)
 
 	if (line.n > HTTP_LINE_MAX)
 		return (bad(r, 414, "request line too long"));
-	method = take_until(&rest, ' ');
-	target = take_until(&rest, ' ');
+	method = ascii_take(&rest, ' ');
+	target = ascii_take(&rest, ' ');
 	if (!is_token(method))
 		return (bad(r, 400, "bad method"));
 	r->method = method_from(method);
@@ -192,7 +195,7 @@ on_content_length(struct http_request *r, struct slice v)
 	if (v.n == 0 || v.n > 18)
 		return (bad(r, 400, "bad Content-Length"));
 	for (i = 0; i < v.n; i++) {
-		if (!is_digit(v.p[i]))
+		if (!ascii_digit(v.p[i]))
 			return (bad(r, 400, "bad Content-Length"));
 		n = n * 10 + (v.p[i] - '0');
 	}
@@ -211,7 +214,7 @@ on_transfer_encoding(struct http_request *r, struct slice v)
 	if (r->minor == 0)
 		return (bad(r, 400, "Transfer-Encoding in HTTP/1.0"));
 	while (rest.n > 0)
-		last = trim(take_until(&rest, ','));
+		last = ascii_trim(ascii_take(&rest, ','));
 	if (!slice_caseeq(last, SLICE("chunked")))
 		return (bad(r, 400, "bad Transfer-Encoding"));
 	if (last.n != v.n)
@@ -257,12 +260,12 @@ take_field(struct http_request *r, struct slice line)
 	struct slice rest = line, name;
 	size_t i;
 
-	if (is_blank(line.p[0]))
+	if (ascii_blank(line.p[0]))
 		return (bad(r, 400, "folded field"));
-	name = take_until(&rest, ':');
+	name = ascii_take(&rest, ':');
 	if (name.n == line.n || !is_token(name))
 		return (bad(r, 400, "bad field name"));
-	rest = trim(rest);
+	rest = ascii_trim(rest);
 	if (!valid_value(rest))
 		return (bad(r, 400, "control byte in field"));
 	if (r->nfields == HTTP_FIELDS_MAX)
@@ -407,7 +410,7 @@ http_field_has(const struct http_request *r, const char *name,
 			continue;
 		rest = r->fields[i].value;
 		while (rest.n > 0)
-			if (slice_caseeq(trim(take_until(&rest, ',')),
+			if (slice_caseeq(ascii_trim(ascii_take(&rest, ',')),
 			    slice_str(token)))
 				return (true);
 	}
@@ -436,11 +439,11 @@ http_cookie(const struct http_request *r, struct slice name,
 			continue;
 		rest = r->fields[i].value;
 		while (rest.n > 0) {
-			pair = trim(take_until(&rest, ';'));
-			key = take_until(&pair, '=');
-			if (!slice_eq(trim(key), name))
+			pair = ascii_trim(ascii_take(&rest, ';'));
+			key = ascii_take(&pair, '=');
+			if (!slice_eq(ascii_trim(key), name))
 				continue;
-			*value = unquote(trim(pair));
+			*value = unquote(ascii_trim(pair));
 			return (true);
 		}
 	}

@@ -4,6 +4,8 @@
  */
 #include "proto/http_int.h"
 
+#include "base/ascii.h"
+
 enum chunked_state {
 	CHUNK_SIZE,		/* hexadecimal digits */
 	CHUNK_EXTENSION,	/* anything up to CR */
@@ -33,7 +35,7 @@ chunk_skip(struct http_chunked *c, uint8_t byte)
 static bool
 chunk_size(struct http_chunked *c, uint8_t byte)
 {
-	int v = hex_value(byte);
+	int v = ascii_hex(byte);
 
 	if (v >= 0) {
 		c->left = c->left << 4 | (uint64_t)v;
@@ -46,7 +48,7 @@ chunk_size(struct http_chunked *c, uint8_t byte)
 		return (true);
 	}
 	c->state = CHUNK_EXTENSION;
-	return ((byte == ';' || is_blank(byte)) && chunk_skip(c, byte));
+	return ((byte == ';' || ascii_blank(byte)) && chunk_skip(c, byte));
 }
 
 /* One byte that must be what is expected, then the next state. */

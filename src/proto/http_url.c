@@ -2,7 +2,9 @@
  * Paths and query strings: percent encoding (RFC 3986 section 2.1); see
  * http.h.
  */
-#include "proto/http_int.h"
+#include "proto/http.h"
+
+#include "base/ascii.h"
 
 /* The next decoded byte, 1-255; -1: bad encoding or NUL. */
 static int
@@ -12,8 +14,8 @@ take_decoded(struct slice *in, bool plus)
 	uint8_t c = in->p[0];
 
 	if (c == '%') {
-		if (in->n < 3 || (hi = hex_value(in->p[1])) < 0 ||
-		    (lo = hex_value(in->p[2])) < 0)
+		if (in->n < 3 || (hi = ascii_hex(in->p[1])) < 0 ||
+		    (lo = ascii_hex(in->p[2])) < 0)
 			return (-1);
 		*in = slice_from(*in, 3);
 		return (hi * 16 + lo == 0 ? -1 : hi * 16 + lo);
@@ -64,8 +66,8 @@ http_query_get(struct slice query, const char *name, uint8_t *out)
 	ssize_t n;
 
 	while (rest.n > 0) {
-		pair = take_until(&rest, '&');
-		key = take_until(&pair, '=');
+		pair = ascii_take(&rest, '&');
+		key = ascii_take(&pair, '=');
 		if (query_key_eq(key, name)) {
 			value = pair;
 			found = true;

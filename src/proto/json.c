@@ -90,19 +90,19 @@ check_number(const uint8_t *p, const uint8_t *end)
 		return (NULL);
 	if (*p == '0')
 		p++;
-	else if (is_digit(*p))
+	else if (ascii_digit(*p))
 		p = skip_digits(p, end);
 	else
 		return (NULL);
 	if (p < end && *p == '.') {
-		if (++p == end || !is_digit(*p))
+		if (++p == end || !ascii_digit(*p))
 			return (NULL);
 		p = skip_digits(p, end);
 	}
 	if (p < end && (*p | 0x20) == 'e') {
 		if (++p < end && (*p == '+' || *p == '-'))
 			p++;
-		if (p == end || !is_digit(*p))
+		if (p == end || !ascii_digit(*p))
 			return (NULL);
 		p = skip_digits(p, end);
 	}

@@ -5,6 +5,7 @@
 #ifndef PROTO_JSON_INT_H
 #define PROTO_JSON_INT_H
 
+#include "base/ascii.h"
 #include "proto/json.h"
 
 /* Value of a hexadecimal digit + 1; 0: none. */
@@ -14,12 +15,6 @@ extern const uint8_t json_escapes[256];
 
 #define JSON_ONES	UINT64_C(0x0101010101010101)
 #define JSON_HIGHS	UINT64_C(0x8080808080808080)
-
-static inline bool
-is_digit(uint8_t c)
-{
-	return ((uint8_t)(c - '0') < 10);
-}
 
 static inline bool
 is_hex4(const uint8_t *p)
@@ -58,7 +53,7 @@ find_special(const uint8_t *p, const uint8_t *end, uint64_t *high)
 static inline const uint8_t *
 skip_digits(const uint8_t *p, const uint8_t *end)
 {
-	while (p < end && is_digit(*p))
+	while (p < end && ascii_digit(*p))
 		p++;
 	return (p);
 }

@@ -23,7 +23,7 @@ take_exponent(const uint8_t *p, const uint8_t *end)
 
 	if (p < end && (*p == '+' || *p == '-'))
 		negative = *p++ == '-';
-	for (; p < end && is_digit(*p); p++)
+	for (; p < end && ascii_digit(*p); p++)
 		if (e < EXPONENT_MAX)
 			e = e * 10 + (*p - '0');
 	return (negative ? -e : e);

@@ -5,15 +5,10 @@
  */
 #include "proto/sio.h"
 
+#include "base/ascii.h"
 #include "base/number.h"
 #include "base/utf8.h"
 #include "proto/json.h"
-
-static bool
-is_digit(uint8_t c)
-{
-	return ((uint8_t)(c - '0') < 10);
-}
 
 /* --- decoding: the header ------------------------------------------------ */
 
@@ -39,7 +34,7 @@ take_attachments(struct slice *in, struct sio_packet *pkt)
 
 	if (pkt->type != SIO_BINARY_EVENT && pkt->type != SIO_BINARY_ACK)
 		return (NULL);
-	for (i = 0; i < in->n && i < 3 && is_digit(in->p[i]); i++)
+	for (i = 0; i < in->n && i < 3 && ascii_digit(in->p[i]); i++)
 		n = n * 10 + (in->p[i] - '0' + 0u);
 	if (i == 0 || i == in->n || in->p[i] != '-')
 		return ("bad attachment count");
@@ -79,7 +74,7 @@ take_id(struct slice *in, struct sio_packet *pkt)
 	uint64_t id = 0;
 	size_t i;
 
-	for (i = 0; i < in->n && is_digit(in->p[i]); i++) {
+	for (i = 0; i < in->n && ascii_digit(in->p[i]); i++) {
 		id = id * 10 + (in->p[i] - '0' + 0u);
 		if (id > SIO_ID_MAX)
 			return ("ack id out of range");
