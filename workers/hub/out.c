@@ -1,34 +1,14 @@
 /*
- * Queues of references and batches; the picture and the reasons are in out.h.
- * Called by the hub to queue and by the worker's conn.c to take.
+ * The side of the queues that the hub calls: references and batches are put
+ * there.  The picture and the reasons are in out.h.
  */
-#include "hub/out.h"
-
-#include <sys/uio.h>
+#include "hub/out_int.h"
 
 #include <stdlib.h>
 
-#include "base/msg.h"
-#include "hub/sentlog.h"
-
-#define SCRATCH_CAP	(64u << 10)	/* direct messages of one turn */
 #define RING_MIN	8u		/* entries of a pooled ring */
 #define RING_MAX	16384u		/* a queue of more refs is refused */
 #define RINGS_KEPT	1024u
-
-struct batch {
-	struct batch	*next;		/* used this turn, or free */
-	struct msg	*m;
-	struct outq	**waiting;	/* attached by the next message */
-	uint32_t	 nwaiting, cap;
-};
-
-struct out_ring {
-	struct out_ring	*next;		/* while it is free */
-	uint32_t	 cap;		/* power of two */
-	uint32_t	 head;
-	struct out_ref	 v[];
-};
 
 void
 out_init(struct out *o)
@@ -62,17 +42,6 @@ out_fini(struct out *o)
 
 /* --- the ring behind the first reference --------------------------------- */
 
-/* i-th reference of the queue, 0 = head. */
-static struct out_ref *
-ref_at(const struct outq *q, uint32_t i)
-{
-	struct out_ring *r = q->more;
-
-	if (i == 0)
-		return ((struct out_ref *)(uintptr_t)&q->one);
-	return (&r->v[(r->head + i - 1) & (r->cap - 1)]);
-}
-
 static struct out_ring *
 ring_new(struct out *o, uint32_t cap)
 {
@@ -91,8 +60,8 @@ ring_new(struct out *o, uint32_t cap)
 	return (r);
 }
 
-static void
-ring_free(struct out *o, struct outq *q)
+void
+out_ring_free(struct out *o, struct outq *q)
 {
 	struct out_ring *r = q->more;
 
@@ -119,7 +88,7 @@ ring_grow(struct out *o, struct outq *q)
 	for (i = 1; i < q->n; i++)
 		r->v[i - 1] = *ref_at(q, i);
 	if (q->more != NULL)
-		ring_free(o, q);
+		out_ring_free(o, q);
 	q->more = r;
 	return (true);
 }
@@ -148,27 +117,6 @@ mark_dirty(struct out *o, struct outq *q)
 }
 
 /* --- references ----------------------------------------------------------- */
-
-static void
-drop_tail(struct outq *q)
-{
-	msg_unref(&ref_at(q, q->n - 1)->m);
-	q->n--;
-}
-
-/* The tail stops growing with its batch. */
-static void
-close_tail(struct outq *q)
-{
-	struct out_ref *r = ref_at(q, q->n - 1);
-
-	q->open = NULL;
-	r->end = r->m->len;
-	if (r->end == r->off)
-		drop_tail(q);
-	else
-		q->bytes += r->end - r->off;
-}
 
 /* Something else comes behind an open reference. */
 static void
@@ -220,6 +168,18 @@ out_push(struct out *o, struct outq *q, struct msg *m, uint32_t off,
 	}
 	q->bytes += end - off;
 	return (true);
+}
+
+bool
+outq_touch(struct out *o, struct outq *q)
+{
+	return (mark_dirty(o, q));
+}
+
+void
+outq_settle(struct outq *q)
+{
+	detach(q);
 }
 
 /* --- one receiver --------------------------------------------------------- */
@@ -373,265 +333,4 @@ uint32_t
 batch_size(const struct batch *b)
 {
 	return (b->m->len);
-}
-
-/* --- the owner of the socket ---------------------------------------------- */
-
-static struct slice
-ref_slice(const struct out_ref *r)
-{
-	uint32_t end = r->end == OUT_OPEN ? r->m->len : r->end;
-
-	return (slice_of(r->m->data + r->off, end - r->off));
-}
-
-bool
-outq_peek(const struct outq *q, struct slice *s)
-{
-	if (q->n == 0)
-		return (false);
-	*s = ref_slice(&q->one);
-	return (true);
-}
-
-bool
-outq_share(const struct out *o, const struct outq *q, uint32_t i,
-    struct out_ref *r)
-{
-	struct slice s;
-
-	if (i >= q->n)
-		return (false);
-	*r = *ref_at(q, i);
-	s = ref_slice(r);
-	if (r->m != o->scratch) {
-		r->end = r->off + (uint32_t)s.n;
-		msg_ref(r->m, 1);
-		return (true);
-	}
-	*r = (struct out_ref){ msg_copy(s), 0, (uint32_t)s.n };
-	return (r->m != NULL);
-}
-
-bool
-outq_run(const struct outq *q, uint32_t i, struct slice *s)
-{
-	if (i >= q->n)
-		return (false);
-	*s = ref_slice(ref_at(q, i));
-	return (true);
-}
-
-unsigned
-outq_iov(const struct outq *q, struct iovec *iov, unsigned max)
-{
-	struct slice s;
-	uint32_t i;
-
-	for (i = 0; i < q->n && i < max; i++) {
-		s = ref_slice(ref_at(q, i));
-		iov[i].iov_base = (void *)(uintptr_t)s.p;
-		iov[i].iov_len = s.n;
-	}
-	return (i);
-}
-
-static void
-pop_head(struct out *o, struct outq *q)
-{
-	struct out_ring *r = q->more;
-
-	if (q->log != NULL)
-		sentlog_take(q->log, o->scratch, &q->one);
-	else
-		msg_unref(&q->one.m);
-	if (--q->n > 0) {
-		q->one = r->v[r->head];
-		r->head = (r->head + 1) & (r->cap - 1);
-	}
-	if (q->n <= 1 && r != NULL)
-		ring_free(o, q);
-}
-
-void
-outq_sent(struct out *o, struct outq *q, size_t n)
-{
-	size_t left;
-
-	if (q->open != NULL)
-		close_tail(q);
-	MUST(n <= q->bytes);
-	q->bytes -= (uint32_t)n;
-	while (n > 0) {
-		left = q->one.end - q->one.off;
-		if (n < left) {
-			q->one.off += (uint32_t)n;
-			if (q->log != NULL)
-				sentlog_partly(q->log, (uint32_t)n);
-			return;
-		}
-		n -= left;
-		pop_head(o, q);
-	}
-}
-
-bool
-outq_move(struct out *o, struct outq *from, struct outq *to, size_t n)
-{
-	const struct out_ref *r = &from->one;
-	size_t len;
-
-	if (from->open != NULL)
-		close_tail(from);
-	MUST(n <= from->bytes);
-	while (n > 0) {
-		len = r->end - r->off;
-		if (len > n)
-			len = n;
-		if (!out_push(o, to, r->m, r->off, r->off + (uint32_t)len))
-			return (false);
-		outq_sent(o, from, len);
-		n -= len;
-	}
-	return (true);
-}
-
-bool
-outq_touch(struct out *o, struct outq *q)
-{
-	return (mark_dirty(o, q));
-}
-
-void
-outq_block(struct out *o, struct outq *q)
-{
-	if (!q->blocked) {
-		q->blocked = true;
-		o->nblocked++;
-	}
-}
-
-void
-outq_unblock(struct out *o, struct outq *q)
-{
-	if (q->blocked) {
-		q->blocked = false;
-		MUST(o->nblocked > 0);
-		o->nblocked--;
-	}
-}
-
-uint64_t
-outq_bytes(const struct outq *q)
-{
-	uint64_t n = q->bytes;
-
-	if (q->open != NULL)
-		n += ref_slice(ref_at(q, q->n - 1)).n;
-	return (n);
-}
-
-void
-outq_settle(struct outq *q)
-{
-	detach(q);
-}
-
-void
-outq_log_rest(struct out *o, struct outq *q)
-{
-	struct out_ref r;
-	uint32_t i;
-
-	if (q->open != NULL)
-		close_tail(q);
-	for (i = 0; i < q->n; i++) {
-		r = *ref_at(q, i);
-		msg_ref(r.m, 1);
-		sentlog_take(q->log, o->scratch, &r);
-	}
-	q->log = NULL;
-}
-
-void
-outq_kill(struct out *o, struct outq *q)
-{
-	q->log = NULL;		/* what it has is its owner's */
-	if (q->open != NULL)
-		close_tail(q);
-	while (q->n > 0)
-		pop_head(o, q);
-	if (q->more != NULL)
-		ring_free(o, q);
-	q->bytes = 0;
-	outq_unblock(o, q);
-	q->dead = true;
-}
-
-/*
- * What a slow receiver still waits for must not pin the scratch of a whole
- * turn: such references get bytes of their own.
- */
-static void
-keep(struct out *o, struct outq *q)
-{
-	struct out_ref *r;
-	struct msg *m;
-	uint32_t i, n;
-
-	for (i = 0; i < q->n; i++) {
-		r = ref_at(q, i);
-		if (r->m != o->scratch)
-			continue;
-		n = r->end - r->off;
-		m = msg_copy(slice_of(r->m->data + r->off, n));
-		if (m == NULL)
-			continue;	/* short of memory: pinned, still right */
-		msg_unref(&r->m);
-		*r = (struct out_ref){ m, 0, n };
-	}
-}
-
-static void
-forget_batches(struct out *o)
-{
-	struct batch *b;
-
-	while ((b = o->batches) != NULL) {
-		o->batches = b->next;
-		if (b->m->refs > 1)
-			msg_shrink(b->m);
-		msg_unref(&b->m);
-		b->nwaiting = 0;
-		b->next = o->free_batches;
-		o->free_batches = b;
-	}
-	if (o->scratch == NULL)
-		return;
-	if (o->scratch->refs == 1 && o->scratch->cap <= SCRATCH_CAP)
-		o->scratch->len = 0;
-	else
-		msg_unref(&o->scratch);
-}
-
-void
-out_turn_end(struct out *o, void (*flush)(void *, struct outq *), void *arg)
-{
-	struct outq *q;
-	size_t i;
-
-	CHECK_MAGIC(o, OUT_MAGIC);
-	for (i = 0; i < o->ndirty; i++) {
-		q = o->dirty[i];
-		q->dirty = false;
-		if (q->dead)
-			continue;
-		if (q->open != NULL)
-			close_tail(q);
-		flush(arg, q);
-		if (q->n > 0 && o->scratch != NULL)
-			keep(o, q);
-	}
-	o->ndirty = 0;
-	forget_batches(o);
 }
