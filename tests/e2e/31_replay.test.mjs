@@ -4,7 +4,7 @@
  * configured, what the application code of the capture did (the player does
  * it as a back end), and where roostd differs on purpose: the index of the
  * event, what comes instead, and why.  All of it is asserted.
- * The captures are looked for in FIXTURES (../shared/fixtures).
+ * The captures are looked for in FIXTURES (tests/fixtures).
  */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';

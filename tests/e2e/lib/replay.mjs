@@ -11,7 +11,7 @@ import { top } from './daemon.mjs';
 import { OP, Ws, closePayload, frame } from './wire.mjs';
 
 export const fixtures = process.env.FIXTURES ??
-	path.join(top, '..', 'shared', 'fixtures');
+	path.join(top, 'tests', 'fixtures');
 
 export function load(name) {
 	return JSON.parse(fs.readFileSync(
