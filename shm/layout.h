@@ -76,7 +76,8 @@ struct shm_header {
 	_Atomic uint64_t relay_asleep;	/* 1: marks must ring its eventfd */
 	_Atomic uint64_t overflow[2][2];/* per table: slots with private keys */
 	_Atomic uint64_t need_sweep;	/* 1: some table found no free node */
-	uint64_t	 pad2[10];
+	_Atomic uint64_t rung_us;	/* when that last rang the master */
+	uint64_t	 pad2[9];
 	struct shm_table table[2];	/* enum table_id */
 	uint64_t	 slots;		/* struct slot_row[nslots] */
 	uint64_t	 rate_over;	/* a64[SHM_CLASSES_MAX] */

@@ -11,8 +11,6 @@
 
 #include "shm/counters.h"
 
-#define CLAIM_SEARCH	65536u	/* bytes of map looked at, then "full" */
-#define FULL_PAUSE_US	10000u	/* no search for so long afterwards */
 #define LOST		UINT32_MAX
 
 /* A key as nodes hold it. */
@@ -57,8 +55,7 @@ table_open(struct segment *seg, enum table_id id, unsigned slot)
 	t->slot = slot;
 	if (slot != SLOT_NONE) {
 		t->col = table_col(t, slot);
-		t->cursor = (uint32_t)((uint64_t)t->cap * slot /
-		    seg->hdr->nslots);
+		t->cursor = table_claim_start(t->cap, slot);
 	}
 	if (slot != SLOT_NONE && slot > 0) {
 		t->word = (slot - 1) / 64;
@@ -251,54 +248,6 @@ table_reconcile(struct table *t, uint32_t n)
 	}
 }
 
-/* No node was free: for a while do not even look. */
-static uint32_t
-claim_failed(struct table *t)
-{
-	static const enum counter full[] = { COUNTER_presence_full,
-		COUNTER_interest_full, COUNTER_count_full };
-
-	t->full_until_us = mono_now().us + FULL_PAUSE_US;
-	counter_add(full[t->id], 1);
-	if (atomic_exchange_explicit(&t->hdr->need_sweep, 1,
-	    memory_order_seq_cst) == 0)
-		segment_ring(t->seg->master_fd);
-	return (0);
-}
-
-/* I1.  A free node becomes ours, 0 if there is none nearby. */
-static uint32_t
-claim(struct table *t)
-{
-	uint32_t at = t->cursor & ~7u, left, n;
-	uint64_t zero;
-	uint8_t was;
-
-	if (t->full_until_us != 0) {
-		if (mono_now().us < t->full_until_us)
-			return (0);
-		t->full_until_us = 0;
-	}
-	left = t->cap < CLAIM_SEARCH ? t->cap : CLAIM_SEARCH;
-	for (left = (left + 7) / 8 + 1; left > 0; left--) {
-		if (at >= t->cap)
-			at = 0;
-		for (zero = zero_bytes(wide_u8(&t->map[at])); zero != 0;
-		    zero &= zero - 1) {
-			n = at + (uint32_t)__builtin_ctzll(zero) / 8;
-			was = MAP_FREE;
-			if (atomic_compare_exchange_strong_explicit(
-			    &t->map[n], &was, (uint8_t)(t->slot + 1),
-			    memory_order_acquire, memory_order_relaxed)) {
-				t->cursor = n;
-				return (n);
-			}
-		}
-		at += 8;
-	}
-	return (claim_failed(t));
-}
-
 /* I2.  Ours and not linked: nobody looks, so plain order is enough. */
 static void
 fill(struct table *t, uint32_t n, const struct form *f, uint64_t hosts)
@@ -436,7 +385,7 @@ table_enter(struct table *t, uint16_t ns, struct slice key, uint64_t hosts,
 			continue;
 		}
 		if (mine == 0) {
-			mine = claim(t);
+			mine = table_claim(t);
 			HOOK();
 			if (mine == 0)
 				return (0);

@@ -11,6 +11,7 @@
  * written before the bit and cleared after it.
  *
  *	join	table.c		column, bit, reconcile; or insert
+ *	claim	table_claim.c	a free node, or "full"
  *	leave	table.c		bit, reconcile, column
  *	evict	table_master.c	dead, unlink, limbo, grace, free
  *	reclaim	table_master.c	what a dead slot left in its column
@@ -152,6 +153,8 @@ uint32_t table_limbo(const struct table *);
 uint32_t table_enter(struct table *, uint16_t ns, struct slice key,
 	    uint64_t hosts, bool *held);
 void	table_release(struct table *, uint32_t n);
+uint32_t table_claim_start(uint32_t cap, unsigned slot);
+uint32_t table_claim(struct table *);
 void	table_master_free(struct table *);
 void	table_relay_free(struct table *);
 uint32_t table_next(const struct table *, uint32_t n, unsigned *steps);
