@@ -193,6 +193,7 @@ struct conf_check {
 					 * arrays (elements), value of numbers */
 };
 
+#define CONF_EVENT_MAX	256	/* bytes of an event's name */
 struct conf_event {
 	char		*name;		/* "*": whatever has no rule of its own */
 	size_t		 name_len;

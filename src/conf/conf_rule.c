@@ -40,6 +40,11 @@ conf_event_name_bad(const char *name)
 			return ("the name is reserved to the server");
 	if (*name == '\0')
 		return ("the name is empty");
+	if (strlen(name) > CONF_EVENT_MAX)
+		return ("the name is longer than 256 bytes");
+	for (const char *c = name; *c != '\0'; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			return ("the name has a control character");
 	if (strchr(name, '*') != NULL && strcmp(name, "*") != 0)
 		return ("\"*\" stands alone: there are no patterns of events");
 	return (NULL);

@@ -54,6 +54,13 @@ bool	json_string_eq(struct slice raw, struct slice plain) MUST_USE;
  */
 ssize_t	json_unescape(struct slice raw, uint8_t *out) MUST_USE;
 /*
+ * A string as a name, whatever its spelling: plain UTF-8 of at most max bytes
+ * in out, none of them a control character.  Returns bytes written, 0 for "";
+ * -1: no string, or no name: longer than that when unescaped, with a control
+ * character (also as an escape), with a lone surrogate.
+ */
+ssize_t	json_name(struct slice value, uint8_t *out, size_t max) MUST_USE;
+/*
  * The same for text that may be anything: \u0000 is a zero byte, a lone
  * surrogate U+FFFD.  So is the control character `without`, where it may not
  * occur (0: all may).

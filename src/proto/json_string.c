@@ -101,6 +101,35 @@ json_unescape(struct slice raw, uint8_t *out)
 	return (o - out);
 }
 
+ssize_t
+json_name(struct slice value, uint8_t *out, size_t max)
+{
+	struct slice in = inside(value);
+	const uint8_t *p = in.p, *end = slice_end(in);
+	uint8_t u[4];
+	uint32_t cp;
+	size_t n, at = 0;
+
+	if (json_type(value) != JSON_STRING)
+		return (-1);
+	while (p < end) {
+		n = 1;
+		if (*p != '\\') {
+			cp = u[0] = *p++;	/* one byte of it */
+		} else {
+			cp = take_escape(&p, end);
+			if (cp == LONE_SURROGATE)
+				return (-1);
+			n = utf8_put(u, cp);
+		}
+		if (cp < 0x20 || cp == 0x7f || n > max - at)
+			return (-1);
+		memcpy(out + at, u, n);
+		at += n;
+	}
+	return ((ssize_t)at);
+}
+
 /* The escape at *p as UTF-8; *p moves behind it.  Returns bytes in u. */
 static size_t
 text_escape(const uint8_t **p, const uint8_t *end, uint8_t without,

@@ -7,7 +7,7 @@
 #include "base/number.h"
 #include "proto/json.h"
 
-#define ID_MAX	64	/* bytes of a string id as sent */
+#define ID_MAX	64	/* bytes of an id: of a string, unescaped */
 
 /* Each member that matters; a repeated one replaces the former. */
 static void
@@ -49,8 +49,10 @@ check_message(const struct raw_message *m)
 	if (m->id.n == 0)
 		return (NULL);
 	if (json_type(m->id) == JSON_STRING)
-		return (m->id.n - 2 <= ID_MAX ? NULL : "id too long");
-	return (json_int(m->id, &id) ? NULL : "id is no integer or string");
+		return (json_text_size(m->id, 0) <= ID_MAX ? NULL :
+		    "id too long");
+	return (json_int(m->id, &id) && m->id.n <= ID_MAX ? NULL :
+	    "id is no integer or string");
 }
 
 ssize_t

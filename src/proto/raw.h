@@ -24,8 +24,8 @@ struct raw_message {
 	const char	*why;		/* CODEC_BAD */
 };
 /* The whole of in is one envelope.  Unknown members are ignored; event must
- * be a non-empty string; id a string of <= 64 bytes or an integer; ack, when
- * there is no event, an integer that is not negative. */
+ * be a non-empty string; id a string of <= 64 bytes (unescaped) or an integer
+ * written in as many; ack, when there is no event, an integer that is not negative. */
 ssize_t	raw_decode(struct slice in, struct raw_message *) MUST_USE;
 
 struct raw_event {

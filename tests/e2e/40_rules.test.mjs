@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { Daemon, until } from './lib/daemon.mjs';
 import { ask, codeOf, connect, gotten, heard, plain }
 	from './lib/clients.mjs';
-import { Ws } from './lib/wire.mjs';
+import { socketio, Ws } from './lib/wire.mjs';
 import { jwt } from './lib/conf.mjs';
 import { user } from './lib/token.mjs';
 
@@ -402,6 +402,44 @@ test('routes: parameters are percent-decoded; odd ones are refused', async () =>
 	}
 	a.drop();
 	b.drop();
+});
+
+const spelled = (s) => [...s].map((c) =>
+	`\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`).join('');
+
+test('rules are found whatever the spelling of a name', async () => {
+	const a = await connect(d, '/any'), w = await Ws.must(d.port, '/ws/any');
+	const b = await socketio(d.port, { nsp: '/any' });
+	const fate = async (event) => {
+		b.text(`42/any,1[${event},1]`);
+		return (await b.message()).slice(9);
+	};
+	for (const event of [`"${spelled('roost:abcdefghijklmnopqrstuvwxyz0123456789')}"`,
+	    '"room:\\ud800"', '"\\u0072oom:x"', '5.5', '"a\\u0000"', '""',
+	    `"${'x'.repeat(257)}"`])
+		assert.match(await fate(event), /"code":"unknown_event"/, event);
+	await w.silent();
+	const long = 'e'.repeat(256);
+	assert.match(await fate(`"${spelled(long)}"`), /"delivered":2/);
+	assert.equal((await w.event()).event, long);
+	assert.equal((await heard(a, long)).length, 1);
+	a.close();
+	b.drop();
+	w.drop();
+});
+
+test('a room of 256 bytes is one for joining and for sending', async () => {
+	const room = `open:${'r'.repeat(251)}`;
+	const w = await Ws.must(d.port, `/ws/chat?token=${user('ann')}`);
+	const s = await chat('ben');
+	w.text(`{"event":"room:join","id":1,"data":{"room":"${spelled(room)}"}}`);
+	assert.equal((await w.event()).data.room, room);
+	assert.deepEqual(await join(s, room), { room });
+	assert.equal((await ask(s, 'message', { room, content: 'x' })).delivered, 1);
+	assert.equal((await w.event()).data.room, room);
+	assert.equal(codeOf(await join(s, `${room}r`)), 'bad_request');
+	s.close();
+	w.drop();
 });
 
 test('ack id and ts of accepted', async () => {

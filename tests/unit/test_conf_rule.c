@@ -197,6 +197,7 @@ reserved_names_are_refused(void **state)
 		"roost:ping" };
 	static const char *const allowed[] = { "message", "connection", "room",
 		"error", "*", "rooms:x", "Connect" };
+	char name[258];
 
 	(void)state;
 	for (size_t i = 0; i < nitems(socketio); i++)
@@ -207,6 +208,17 @@ reserved_names_are_refused(void **state)
 		    "the name is reserved to the server");
 	for (size_t i = 0; i < nitems(allowed); i++)
 		assert_null(conf_event_name_bad(allowed[i]));
+	memset(name, 'n', sizeof name - 1);
+	name[256] = '\0';
+	assert_null(conf_event_name_bad(name));
+	name[256] = 'n';
+	name[257] = '\0';
+	assert_string_equal(conf_event_name_bad(name),
+	    "the name is longer than 256 bytes");
+	assert_string_equal(conf_event_name_bad("a\nb"),
+	    "the name has a control character");
+	assert_string_equal(conf_event_name_bad("\x7f"),
+	    "the name has a control character");
 	assert_refused("event m { to = sender as = 'presence:update' }",
 	    "event \"m\": as = presence:update: the name is reserved to the "
 	    "server");

@@ -281,6 +281,48 @@ unescape_gives_plain_utf8_or_refuses(void **state)
 }
 
 static void
+a_name_is_measured_unescaped(void **state)
+{
+	static const struct {
+		struct slice raw, plain;
+	} rows[] = {
+		{ SLICE("\"\""), SLICE("") },
+		{ SLICE("\"abcdef\""), SLICE("abcdef") },
+		{ SLICE("\"\\u0061\\u0062\\u0063\\u0064\\u0065\\u0066\""),
+		    SLICE("abcdef") },
+		{ SLICE("\"\\/\\\"\\\\\""), SLICE("/\"\\") },
+		{ SLICE("\"ab\\ud83d\\ude00\""),
+		    SLICE("ab\xf0\x9f\x98\x80") },
+		{ SLICE("\"\xc3\xa9\\u00e9x\\u0080\""),
+		    SLICE("\xc3\xa9\xc3\xa9x") },	/* one too many */
+	};
+	static const struct slice bad[] = { SLICE("\"abcdefg\""),
+		SLICE("\"abcdef\\u0067\""), SLICE("\"abc\\ud83d\\ude00\""),
+		SLICE("\"\\u0000\""), SLICE("\"a\\n\""), SLICE("\"a\\u000d\""),
+		SLICE("\"\\u001f\""), SLICE("\"\x7f\""), SLICE("\"\\u007f\""),
+		SLICE("\"\\ud800\""), SLICE("\"a\\udc00\""), SLICE("12"),
+		SLICE("null"), SLICE("[\"a\"]"), SLICE("") };
+	uint8_t out[8];
+	ssize_t n;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < nitems(rows); i++) {
+		memset(out, '#', sizeof out);
+		n = json_name(rows[i].raw, out, 6);
+		assert_int_equal(out[6], '#');
+		if (i == nitems(rows) - 1) {
+			assert_int_equal(n, -1);
+			continue;
+		}
+		assert_true(n >= 0);
+		assert_slices(slice_of(out, (size_t)n), rows[i].plain);
+	}
+	for (i = 0; i < nitems(bad); i++)
+		assert_row(json_name(bad[i], out, 6) == -1, bad[i]);
+}
+
+static void
 length_counts_code_points(void **state)
 {
 	(void)state;
@@ -429,6 +471,7 @@ main(void)
 		cmocka_unit_test(get_finds_the_last_of_equal_names),
 		cmocka_unit_test(strings_compare_by_what_they_mean),
 		cmocka_unit_test(unescape_gives_plain_utf8_or_refuses),
+		cmocka_unit_test(a_name_is_measured_unescaped),
 		cmocka_unit_test(length_counts_code_points),
 		cmocka_unit_test(escape_is_undone_by_unescape),
 		cmocka_unit_test(text_is_whatever_a_string_says),

@@ -66,6 +66,14 @@ string_ids_have_at_most_64_bytes(void **state)
 		buf_str(&b, "\"}");
 		assert_int_equal(raw_decode(buf_unread(&b), &m) > 0, n <= 64);
 	}
+	for (n = 64; n <= 65; n++) {	/* however they are spelled */
+		buf_reset(&b);
+		buf_str(&b, "{\"event\":\"e\",\"id\":\"");
+		for (i = 0; i < n; i++)
+			buf_str(&b, "\\u0069");
+		buf_str(&b, "\"}");
+		assert_int_equal(raw_decode(buf_unread(&b), &m) > 0, n <= 64);
+	}
 	buf_fini(&b);
 }
 

@@ -8,7 +8,7 @@
 #include "hub/members.h"
 #include "proto/json.h"
 
-#define REASON_MAX_BYTES	512	/* of the reason, as JSON */
+#define REASON_MAX_BYTES	510	/* of the reason, unescaped */
 
 struct members_order {
 	struct api_order to;
@@ -41,7 +41,7 @@ read_reason(struct members_order *o, struct slice body)
 	if (!json_get(body, SLICE("reason"), &o->reason))
 		return (true);
 	return ((json_type(o->reason) == JSON_STRING &&
-	    o->reason.n <= REASON_MAX_BYTES) ||
+	    json_text_size(o->reason, 0) <= REASON_MAX_BYTES) ||
 	    api_order_bad(&o->to, "bad_request",
 	    "reason is a string of at most 510 bytes"));
 }

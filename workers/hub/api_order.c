@@ -103,9 +103,8 @@ api_order_namespace(struct api_order *o, struct hub *h, struct slice body)
 	struct slice v;
 	ssize_t n = -1;
 
-	if (json_get(body, SLICE("namespace"), &v) &&
-	    json_type(v) == JSON_STRING && v.n <= sizeof name)
-		n = json_unescape(v, name);
+	if (json_get(body, SLICE("namespace"), &v))
+		n = json_name(v, name, sizeof name);
 	if (n < 0)
 		return (api_order_bad(o, "bad_request",
 		    "namespace must be a string"));
@@ -122,13 +121,14 @@ static bool
 add_name(struct api_order *o, struct slice raw, struct slice *list, size_t *n)
 {
 	uint8_t *to = o->arena.data + o->arena.wpos;
-	ssize_t len = -1;
+	size_t room = o->arena.cap - o->arena.wpos;
+	ssize_t len;
 
-	if (json_type(raw) == JSON_STRING && raw.n <= 2 + 6 * ROOM_NAME_MAX)
-		len = json_unescape(raw, to);
-	if (len <= 0 || len > ROOM_NAME_MAX)
+	len = json_name(raw, to, room < ROOM_NAME_MAX ? room : ROOM_NAME_MAX);
+	if (len <= 0)
 		return (api_order_bad(o, "bad_request",
-		    "rooms, users and sids are strings of 1..256 bytes"));
+		    "rooms, users and sids are strings of 1..256 bytes "
+		    "without control characters"));
 	if (*n == BUS_LIST_MAX)
 		return (api_order_bad(o, "bad_request", "more than 64 names"));
 	list[(*n)++] = slice_of(to, (size_t)len);

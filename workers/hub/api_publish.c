@@ -11,7 +11,6 @@
 #include "shm/once.h"
 
 #define BATCH_MAX_ITEMS	1000
-#define EVENT_MAX	258	/* bytes of an event's name, with quotes */
 
 /* One publication as the body describes it; slices into the body, names into
  * to.arena. */
@@ -59,16 +58,17 @@ read_args(struct order *o, struct slice body)
 static bool
 read_event(struct order *o, struct slice body)
 {
-	uint8_t name[EVENT_MAX];
+	uint8_t name[CONF_EVENT_MAX];
 	struct slice v;
-	ssize_t n;
+	ssize_t n = -1;
 
-	if (!json_get(body, SLICE("event"), &v) ||
-	    json_type(v) != JSON_STRING || v.n < 3 || v.n > sizeof name)
+	if (json_get(body, SLICE("event"), &v))
+		n = json_name(v, name, sizeof name);
+	if (n <= 0)
 		return (api_order_bad(&o->to, "bad_request",
-		    "event must be a string of 1..256 bytes"));
-	n = json_unescape(v, name);
-	if (n > 0 && conf_event_reserved(slice_of(name, (size_t)n)))
+		    "event must be a string of 1..256 bytes without control "
+		    "characters"));
+	if (conf_event_reserved(slice_of(name, (size_t)n)))
 		return (api_order_bad(&o->to, "bad_request",
 		    "event is a name that Socket.IO keeps for itself"));
 	o->event = v;
@@ -120,21 +120,26 @@ read_timeout(struct order *o, struct slice body)
 	return (true);
 }
 
-/* As it stands between its quotes: it goes into JSON and logs as it is. */
+/* Unescaped, and such that it goes into JSON and logs as it is. */
 static bool
 read_id(struct order *o, struct slice body)
 {
+	struct buf *b = &o->to.arena;
+	uint8_t *to = b->data + b->wpos;
 	struct slice v;
+	ssize_t n;
 	size_t i;
 
 	if (!json_get(body, SLICE("id"), &v))
 		return (true);
-	if (json_type(v) != JSON_STRING || v.n < 3 || v.n > 2 + ASK_ID_BYTES)
+	n = json_name(v, to, ASK_ID_BYTES);
+	if (n <= 0)
 		goto bad;
-	o->id = slice_of(v.p + 1, v.n - 2);
+	o->id = slice_of(to, (size_t)n);
+	b->wpos += (size_t)n;
 	for (i = 0; i < o->id.n; i++)
 		if (o->id.p[i] <= ' ' || o->id.p[i] > '~' ||
-		    o->id.p[i] == '\\')
+		    o->id.p[i] == '\\' || o->id.p[i] == '"')
 			goto bad;
 	return (true);
 bad:

@@ -69,8 +69,9 @@ connect_error(struct client *c, const struct conf_namespace *ns,
 static enum authfail
 identify(struct client *c, struct slice auth, struct principal **who)
 {
-	static uint8_t token[TOKEN_MAX + 2];
+	static uint8_t token[TOKEN_MAX];
 	struct slice raw;
+	enum authfail f;
 	ssize_t n;
 
 	*who = NULL;
@@ -80,14 +81,13 @@ identify(struct client *c, struct slice auth, struct principal **who)
 			*who = principal_ref(c->who);
 		return (c->fail);
 	}
-	if (raw.n > sizeof token) {
-		counter_auth_failed(AUTHFAIL_too_long);
-		return (AUTHFAIL_too_long);
-	}
-	n = json_type(raw) == JSON_STRING ? json_unescape(raw, token) : -1;
+	n = json_name(raw, token, sizeof token);
 	if (n < 0) {
-		counter_auth_failed(AUTHFAIL_malformed);
-		return (AUTHFAIL_malformed);
+		f = json_type(raw) == JSON_STRING &&
+		    json_text_size(raw, 0) > sizeof token ?
+		    AUTHFAIL_too_long : AUTHFAIL_malformed;
+		counter_auth_failed(f);
+		return (f);
 	}
 	return (client_verify(c->hub, c->address,
 	    slice_of(token, (size_t)n), who));

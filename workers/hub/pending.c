@@ -15,11 +15,11 @@ struct pending {
 	uint64_t	 count;
 	uint64_t	 deadline_us;
 	uint64_t	 ts;
-	struct ack	 ack;		/* raw points into raw_bytes */
-	uint8_t		 raw_bytes[ACK_RAW_MAX + 2];
+	struct ack	 ack;		/* raw points behind */
 	char		 sid[SESSION_SID_LEN];
 	uint8_t		 id_len;
 	char		 id[64];
+	uint8_t		 raw_bytes[];
 };
 
 void
@@ -97,10 +97,9 @@ pending_new(struct hub *h, uint32_t ref, const struct session *s,
 {
 	struct pending *p;
 
-	if (ref == 0 || id.n > sizeof p->id ||
-	    ack->raw.n > sizeof p->raw_bytes)
+	if (ref == 0 || id.n > sizeof p->id)
 		return (NULL);
-	p = calloc(1, sizeof *p);
+	p = calloc(1, sizeof *p + ack->raw.n);
 	if (p == NULL)
 		return (NULL);
 	p->ref = ref;

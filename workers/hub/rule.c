@@ -12,8 +12,6 @@
 #include "hub/svc_presence.h"
 #include "proto/json.h"
 
-#define NAME_MAX_BYTES	256	/* of an event's name, unescaped */
-
 /* --- refusals ------------------------------------------------------------- */
 
 static const struct {
@@ -188,15 +186,14 @@ find_target(struct passage *w)
 	ssize_t n;
 
 	if (!json_get(w->first, slice_str(w->rule->field), &w->raw) ||
-	    json_type(w->raw) != JSON_STRING ||
-	    w->raw.n > sizeof w->name_bytes) {
+	    json_type(w->raw) != JSON_STRING) {
 		rule_refuse(w->s, w->in, REFUSED_INVALID,
 		    "\"%s\" must be a string that names the %s",
 		    w->rule->field,
 		    w->rule->to == CONF_TO_ROOM ? "room" : "user");
 		return (false);
 	}
-	n = json_unescape(w->raw, w->name_bytes);
+	n = json_name(w->raw, w->name_bytes, sizeof w->name_bytes);
 	if (n <= 0) {
 		rule_refuse(w->s, w->in, REFUSED_INVALID, "\"%s\" is no name",
 		    w->rule->field);
@@ -368,19 +365,23 @@ pass(struct passage *w)
 		acknowledge(w, got, &remote);
 }
 
-/* The name without quotes and escapes; empty: no name that a rule can have. */
+/*
+ * The event's name as rules have it, whatever its spelling.  A number is
+ * named as in JavaScript, when it is an integer: 5.0 is "5".  Empty: nothing
+ * that could be named.
+ */
 static struct slice
-plain_name(struct slice raw, uint8_t tmp[NAME_MAX_BYTES])
+plain_name(struct slice raw, uint8_t tmp[CONF_EVENT_MAX])
 {
+	int64_t number;
 	ssize_t n;
 
-	if (raw.n < 2 || raw.p[0] != '"')	/* a number is legal */
-		return (raw);
-	if (memchr(raw.p, '\\', raw.n) == NULL)
-		return (slice_of(raw.p + 1, raw.n - 2));
-	if (raw.n > NAME_MAX_BYTES)
-		return (slice_of(NULL, 0));
-	n = json_unescape(raw, tmp);
+	if (json_int(raw, &number)) {
+		n = snprintf((char *)tmp, CONF_EVENT_MAX, "%lld",
+		    (long long)number);
+		return (slice_of(tmp, (size_t)n));
+	}
+	n = json_name(raw, tmp, CONF_EVENT_MAX);
 	return (slice_of(tmp, n < 0 ? 0 : (size_t)n));
 }
 
@@ -388,7 +389,7 @@ void
 rule_event(struct session *s, const struct inbound *in)
 {
 	struct passage w;
-	uint8_t tmp[NAME_MAX_BYTES];
+	uint8_t tmp[CONF_EVENT_MAX];
 	struct slice name = plain_name(in->event, tmp);
 
 	CHECK_MAGIC(s, SESSION_MAGIC);
@@ -399,8 +400,7 @@ rule_event(struct session *s, const struct inbound *in)
 	presence_active(s);
 	if (service_event(s, in, name))
 		return;
-	w.rule = name.n > NAME_MAX_BYTES ? NULL :
-	    conf_event_find(s->ns, name);
+	w.rule = name.n == 0 ? NULL : conf_event_find(s->ns, name);
 	if (w.rule == NULL) {
 		rule_refuse(s, in, REFUSED_UNKNOWN_EVENT, "unknown event");
 		return;

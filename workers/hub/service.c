@@ -37,7 +37,7 @@ text_arg(struct session *s, const struct inbound *in, const char *member,
     uint8_t *out, size_t max, struct slice *raw)
 {
 	struct slice first = { NULL, 0 };
-	ssize_t n = -1;
+	ssize_t n;
 
 	if (in->args.n != 0)
 		MUST(json_value(in->args, &first) > 0);
@@ -45,12 +45,11 @@ text_arg(struct session *s, const struct inbound *in, const char *member,
 	if (json_type(first) == JSON_OBJECT &&
 	    !json_get(first, slice_str(member), raw))
 		*raw = slice_of(NULL, 0);
-	if (json_type(*raw) == JSON_STRING && raw->n <= max)
-		n = json_unescape(*raw, out);
+	n = json_name(*raw, out, max);
 	if (n <= 0) {
 		rule_refuse(s, in, REFUSED_BAD_REQUEST,
 		    "\"%s\" must be a string of at most %zu bytes", member,
-		    max - 2);
+		    max);
 		return (0);
 	}
 	return ((size_t)n);
@@ -75,7 +74,7 @@ ack_room(struct session *s, const struct inbound *in, struct slice raw)
 static bool
 do_join(struct session *s, const struct inbound *in)
 {
-	uint8_t name[ROOM_NAME_MAX + 2];
+	uint8_t name[ROOM_NAME_MAX];
 	struct slice raw, room;
 	enum refused r;
 
@@ -107,7 +106,7 @@ do_join(struct session *s, const struct inbound *in)
 static bool
 do_leave(struct session *s, const struct inbound *in)
 {
-	uint8_t name[ROOM_NAME_MAX + 2];
+	uint8_t name[ROOM_NAME_MAX];
 	struct slice raw, room;
 	struct membership *m;
 
@@ -130,7 +129,7 @@ do_leave(struct session *s, const struct inbound *in)
 static bool
 do_refresh(struct session *s, const struct inbound *in)
 {
-	static uint8_t token[TOKEN_MAX + 2];	/* too large for the stack */
+	static uint8_t token[TOKEN_MAX];	/* too large for the stack */
 	struct slice raw;
 	size_t n = text_arg(s, in, "token", token, sizeof token, &raw);
 

@@ -82,7 +82,6 @@ void	session_resume(struct session *, struct client *);
 
 /* What the sender asked to be answered by. */
 enum ack_kind { ACK_NONE, ACK_SIO, ACK_RAW };
-#define ACK_RAW_MAX	64
 struct ack {
 	enum ack_kind	 kind;
 	uint64_t	 id;		/* SIO */

@@ -291,7 +291,7 @@ each_user(struct session *s, const struct inbound *in, struct slice users,
     bool (*one)(struct session *, const struct inbound *, struct slice,
     struct buf *), struct buf *b)
 {
-	uint8_t name[ROOM_NAME_MAX + 2];
+	uint8_t name[ROOM_NAME_MAX];
 	struct slice key, raw;
 	struct json_iter it;
 	unsigned count = 0;
@@ -300,11 +300,8 @@ each_user(struct session *s, const struct inbound *in, struct slice users,
 	if (!json_enter(users, &it))
 		return (false);
 	while (json_next(&it, &key, &raw)) {
-		n = -1;
-		if (json_type(raw) == JSON_STRING && raw.n <= sizeof name)
-			n = json_unescape(raw, name);
-		if (n <= 0 || n > ROOM_NAME_MAX ||
-		    ++count > PRESENCE_WATCH_MAX) {
+		n = json_name(raw, name, sizeof name);
+		if (n <= 0 || ++count > PRESENCE_WATCH_MAX) {
 			rule_refuse(s, in, REFUSED_BAD_REQUEST,
 			    "\"users\" must be at most %d names",
 			    PRESENCE_WATCH_MAX);
@@ -400,14 +397,12 @@ answer_users(struct session *s, const struct inbound *in,
 static bool
 answer_room(struct session *s, const struct inbound *in, struct slice raw)
 {
-	uint8_t name[ROOM_NAME_MAX + 2];
+	uint8_t name[ROOM_NAME_MAX];
 	struct slice room;
-	ssize_t n = -1;
+	ssize_t n = json_name(raw, name, sizeof name);
 	struct buf b;
 	bool ok;
 
-	if (json_type(raw) == JSON_STRING && raw.n <= sizeof name)
-		n = json_unescape(raw, name);
 	room = slice_of(name, n < 0 ? 0 : (size_t)n);
 	if (n <= 0 || room_membership(s, ROOM_NAMED, room) == NULL) {
 		rule_refuse(s, in, REFUSED_NOT_MEMBER,
@@ -465,9 +460,8 @@ presence_do_set(struct session *s, const struct inbound *in)
 		    "only a user with a token has a status");
 		return (false);
 	}
-	if (json_get(first_arg(in), SLICE("status"), &raw) &&
-	    json_type(raw) == JSON_STRING && raw.n <= sizeof name)
-		n = json_unescape(raw, name);
+	if (json_get(first_arg(in), SLICE("status"), &raw))
+		n = json_name(raw, name, sizeof name);
 	if (n > 0)
 		code = status_from(slice_of(name, (size_t)n));
 	if (code < 0) {
