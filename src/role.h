@@ -16,7 +16,8 @@ struct segment;
 struct stats;
 struct token_keys;
 
-#define ROLE_LISTENERS_MAX	64
+#define ROLE_LISTENERS_MAX	64	/* listen sections */
+#define ROLE_SOCKETS_MAX (2 * ROLE_LISTENERS_MAX) /* some have two addresses */
 #define ROLE_SLOTS_MAX		129	/* 0 = relay, 1..128 workers */
 
 struct heritage_listener {
@@ -45,7 +46,7 @@ struct heritage {
 	 * by slot.  -1: none */
 	int		 handover_in;
 	int		 handover_out[ROLE_SLOTS_MAX];
-	struct heritage_listener listeners[ROLE_LISTENERS_MAX];
+	struct heritage_listener listeners[ROLE_SOCKETS_MAX];
 	size_t		 nlisteners;
 	const struct token_keys *keys;	/* NULL without jwt */
 	/* files read by the master before rights were dropped */

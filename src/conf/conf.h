@@ -11,15 +11,16 @@
 
 #include "base/buf.h"
 #include "base/slice.h"
+#include "conf/conf_addr.h"
 
 /* --- listeners ---------------------------------------------------------- */
 
 struct conf_listen {
-	char		*text;		/* "0.0.0.0:8080", "unix:/run/x.sock";
-					 * '*' first: addr is [::] and wants
-					 * IPV6_V6ONLY off, "[::]" wants it on */
-	struct sockaddr_storage addr;	/* ready for bind(2) */
-	socklen_t	 addrlen;
+	char		*text;		/* "0.0.0.0:8080", "unix:/run/x.sock" */
+	/* ready for bind(2), with IPV6_V6ONLY; of "*" and "localhost" there
+	 * are two, one of each kind, and what the host lacks may be missing */
+	struct conf_addr addrs[CONF_ADDRS_MAX];
+	unsigned	 naddrs;
 	bool		 tls;
 	char		*certificate;	/* PEM file paths; set iff tls */
 	char		*key;

@@ -1,6 +1,7 @@
 /*
- * Addresses to listen on: "0.0.0.0:8080", "[::]:8443", "*:8080", "unix:/path".
- * Numbers only: names are not resolved.
+ * Addresses to listen on: "0.0.0.0:8080", "[::]:8443", "unix:/path"; and "*",
+ * nothing and "localhost", which are one of each kind.  Other names are not
+ * resolved.
  */
 #ifndef CONF_CONF_ADDR_H
 #define CONF_CONF_ADDR_H
@@ -10,8 +11,15 @@
 #include "base/bug.h"
 #include "base/slice.h"
 
-/* NULL, or what is wrong with the text (static). */
-const char *conf_addr_parse(const char *text, struct sockaddr_storage *,
-	    socklen_t *) MUST_USE;
+struct conf_addr {
+	struct sockaddr_storage sa;
+	socklen_t	 len;
+};
+#define CONF_ADDRS_MAX	2
+
+/* NULL, the addresses and their number; or what is wrong with the text
+ * (static). */
+const char *conf_addr_parse(const char *text,
+	    struct conf_addr addrs[CONF_ADDRS_MAX], unsigned *n) MUST_USE;
 
 #endif

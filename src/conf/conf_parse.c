@@ -36,14 +36,24 @@ conf_value_bad(struct conf_parser *p, const struct conf_value *v,
 
 /* --- titled sections ------------------------------------------------------ */
 
+static bool
+addr_same(const struct conf_addr *a, const struct conf_addr *b)
+{
+	return (a->len == b->len && memcmp(&a->sa, &b->sa, a->len) == 0);
+}
+
 /* Sockets are compared, not texts; port 0 is never the same twice. */
 static bool
 listen_same(const struct conf_listen *a, const struct conf_listen *b)
 {
-	return (a->addrlen == b->addrlen &&
-	    memcmp(&a->addr, &b->addr, a->addrlen) == 0 &&
-	    (a->addr.ss_family == AF_UNIX ||
-	    strcmp(strrchr(a->text, ':'), ":0") != 0));
+	if (a->addrs[0].sa.ss_family != AF_UNIX &&
+	    strcmp(strrchr(a->text, ':'), ":0") == 0)
+		return (false);
+	for (unsigned i = 0; i < a->naddrs; i++)
+		for (unsigned j = 0; j < b->naddrs; j++)
+			if (addr_same(&a->addrs[i], &b->addrs[j]))
+				return (true);
+	return (false);
 }
 
 static void
@@ -71,7 +81,7 @@ read_listen(struct conf_reading *parse, const struct conf_titled *s)
 
 	l->text = conf_strdup(s->title->text);
 	l->line = s->title->at.line;
-	wrong = conf_addr_parse(l->text, &l->addr, &l->addrlen);
+	wrong = conf_addr_parse(l->text, l->addrs, &l->naddrs);
 	if (wrong != NULL)
 		conf_titled_bad(parse, s, wrong);
 	conf_titled_fill(parse, s, l);

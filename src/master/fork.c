@@ -30,7 +30,7 @@ fork_panic(const char *note)
 static void
 fork_close_others(const struct heritage *h)
 {
-	int keep[2 * ROLE_SLOTS_MAX + ROLE_LISTENERS_MAX + 5];
+	int keep[2 * ROLE_SLOTS_MAX + ROLE_SOCKETS_MAX + 5];
 	size_t i, n = 0;
 
 	keep[n++] = h->control_fd;

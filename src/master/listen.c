@@ -14,6 +14,7 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -22,9 +23,12 @@
 #include "sys/plat.h"
 
 #define LISTEN_BACKLOG	4096
+#define LISTEN_TRIES	16	/* for a port that is free in both kinds */
 
+/* One address. */
 struct listen_one {
 	const struct conf_listen *conf;
+	size_t		 index;		/* of conf, in conf.listens */
 	int		*fds;		/* one per worker, or one for all */
 	unsigned	 nfds;
 	struct sockaddr_storage addr;	/* as bound */
@@ -37,15 +41,16 @@ struct listen_set {
 	unsigned	 magic;
 #define LISTEN_MAGIC	0x115e4115
 	size_t		 n;
-	struct listen_one one[ROLE_LISTENERS_MAX];
+	struct listen_one one[ROLE_SOCKETS_MAX];
 };
 
 static int
-listen_why(const struct listen_one *l, const char *what, char *why, size_t cap)
+listen_why(const struct conf_listen *conf, const char *what, char *why,
+    size_t cap)
 {
 	int error = errno;
 
-	(void)snprintf(why, cap, "listen \"%s\": %s%s%s", l->conf->text, what,
+	(void)snprintf(why, cap, "listen \"%s\": %s%s%s", conf->text, what,
 	    *what == '\0' ? "" : ": ", strerror(error));
 	if (error == EADDRINUSE)
 		return (EX_UNAVAILABLE);
@@ -205,44 +210,6 @@ listen_open_unix(struct listen_one *l, const struct plat_user *owner)
 	return (path[0] == '\0' ? 0 : listen_dress_unix(l, path, owner));
 }
 
-int
-listen_open(const struct conf *conf, unsigned nworkers,
-    const struct plat_user *owner, struct listen_set **set_r, char *why,
-    size_t cap)
-{
-	struct listen_set *set;
-	struct listen_one *l;
-	int code, r;
-	size_t i;
-
-	MUST(conf->nlistens <= ROLE_LISTENERS_MAX);
-	set = calloc(1, sizeof *set);
-	if (set == NULL) {
-		(void)snprintf(why, cap, "%s", strerror(errno));
-		return (EX_OSERR);
-	}
-	set->magic = LISTEN_MAGIC;
-	for (i = 0; i < conf->nlistens; i++) {
-		l = &set->one[set->n++];
-		l->conf = &conf->listens[i];
-		l->addr = l->conf->addr;
-		l->addrlen = l->conf->addrlen;
-		r = -1;
-		l->fds = calloc(nworkers, sizeof *l->fds);
-		if (l->fds != NULL)
-			r = l->addr.ss_family == AF_UNIX ?
-			    listen_open_unix(l, owner) :
-			    listen_open_tcp(l, nworkers);
-		if (r == -1) {
-			code = listen_why(l, "", why, cap);
-			listen_close(&set);
-			return (code);
-		}
-	}
-	*set_r = set;
-	return (EX_OK);
-}
-
 static void
 listen_unlink_ours(const struct listen_one *l)
 {
@@ -255,25 +222,148 @@ listen_unlink_ours(const struct listen_one *l)
 		(void)unlink(path);
 }
 
+static void
+listen_close_one(struct listen_one *l)
+{
+	unsigned i;
+
+	if (l->addr.ss_family == AF_UNIX)
+		listen_unlink_ours(l);
+	for (i = 0; i < l->nfds; i++)
+		(void)close(l->fds[i]);
+	free(l->fds);
+	l->fds = NULL;
+	l->nfds = 0;
+}
+
+static int
+listen_open_one(struct listen_one *l, unsigned nworkers,
+    const struct plat_user *owner)
+{
+	l->fds = calloc(nworkers, sizeof *l->fds);
+	if (l->fds == NULL)
+		return (-1);
+	return (l->addr.ss_family == AF_UNIX ? listen_open_unix(l, owner) :
+	    listen_open_tcp(l, nworkers));
+}
+
+/* A kernel or an interface without IPv6, or without IPv4. */
+static bool
+listen_lacking(int error)
+{
+	return (error == EAFNOSUPPORT || error == EADDRNOTAVAIL ||
+	    error == EPROTONOSUPPORT);
+}
+
+/* The port that the section's first address was given. */
+static void
+listen_take_port(struct listen_one *l, const struct listen_one *first)
+{
+	in_port_t port = listen_port(&first->addr);
+
+	if (l->addr.ss_family == AF_INET6)
+		((struct sockaddr_in6 *)&l->addr)->sin6_port = port;
+	else
+		((struct sockaddr_in *)&l->addr)->sin_port = port;
+}
+
+/* The addresses of a section, to the rows behind the set's last: how many.
+ * -1 + errno: none stays open. */
+static int
+listen_open_addrs(struct listen_set *set, size_t index,
+    const struct conf_listen *conf, unsigned nworkers,
+    const struct plat_user *owner)
+{
+	struct listen_one *l;
+	unsigned i;
+	int error = 0, n = 0;
+
+	for (i = 0; i < conf->naddrs; i++) {
+		l = &set->one[set->n + (size_t)n];
+		*l = (struct listen_one){ .conf = conf, .index = index,
+			.addr = conf->addrs[i].sa,
+			.addrlen = conf->addrs[i].len };
+		if (n > 0)
+			listen_take_port(l, l - n);
+		if (listen_open_one(l, nworkers, owner) == 0) {
+			n++;
+			continue;
+		}
+		error = errno;
+		listen_close_one(l);
+		if (conf->naddrs > 1 && listen_lacking(error)) {
+			log_info("listen_without addr=%s family=%s why=\"%s\"",
+			    conf->text, l->addr.ss_family == AF_INET6 ?
+			    "ipv6" : "ipv4", strerror(error));
+			continue;
+		}
+		while (n > 0)
+			listen_close_one(&set->one[set->n + (size_t)--n]);
+		break;
+	}
+	errno = error;
+	return (n == 0 ? -1 : n);
+}
+
+/* With port 0, what is free for one kind may be taken for the other. */
+static int
+listen_open_section(struct listen_set *set, size_t index,
+    const struct conf_listen *conf, unsigned nworkers,
+    const struct plat_user *owner)
+{
+	bool any = conf->naddrs > 1 && listen_port(&conf->addrs[0].sa) == 0;
+	int n, tries = 0;
+
+	do
+		n = listen_open_addrs(set, index, conf, nworkers, owner);
+	while (n == -1 && any && errno == EADDRINUSE &&
+	    ++tries < LISTEN_TRIES);
+	if (n > 0)
+		set->n += (size_t)n;
+	return (n == -1 ? -1 : 0);
+}
+
+int
+listen_open(const struct conf *conf, unsigned nworkers,
+    const struct plat_user *owner, struct listen_set **set_r, char *why,
+    size_t cap)
+{
+	struct listen_set *set;
+	int code;
+	size_t i;
+
+	MUST(conf->nlistens <= ROLE_LISTENERS_MAX);
+	set = calloc(1, sizeof *set);
+	if (set == NULL) {
+		(void)snprintf(why, cap, "%s", strerror(errno));
+		return (EX_OSERR);
+	}
+	set->magic = LISTEN_MAGIC;
+	for (i = 0; i < conf->nlistens; i++) {
+		if (listen_open_section(set, i, &conf->listens[i], nworkers,
+		    owner) == -1) {
+			code = listen_why(&conf->listens[i], "", why, cap);
+			listen_close(&set);
+			return (code);
+		}
+	}
+	*set_r = set;
+	return (EX_OK);
+}
+
 void
 listen_close(struct listen_set **setp)
 {
 	struct listen_set *set;
 	size_t i;
-	unsigned w;
 
 	set = *setp;
 	if (set == NULL)
 		return;
 	*setp = NULL;
 	CHECK_MAGIC(set, LISTEN_MAGIC);
-	for (i = 0; i < set->n; i++) {
-		if (set->one[i].addr.ss_family == AF_UNIX)
-			listen_unlink_ours(&set->one[i]);
-		for (w = 0; w < set->one[i].nfds; w++)
-			(void)close(set->one[i].fds[w]);
-		free(set->one[i].fds);
-	}
+	for (i = 0; i < set->n; i++)
+		listen_close_one(&set->one[i]);
 	set->magic = 0;
 	free(set);
 }
@@ -290,7 +380,8 @@ listen_log(const struct listen_set *set)
 		l = &set->one[i];
 		if (l->addr.ss_family == AF_UNIX) {
 			log_info("listening addr=%s listener=%zu tls=%s",
-			    l->conf->text, i + 1, l->conf->tls ? "yes" : "no");
+			    l->conf->text, l->index + 1,
+			    l->conf->tls ? "yes" : "no");
 			continue;
 		}
 		if (getnameinfo((const struct sockaddr *)&l->addr, l->addrlen,
@@ -300,13 +391,13 @@ listen_log(const struct listen_set *set)
 		log_info(l->addr.ss_family == AF_INET6 ?
 		    "listening addr=[%s]:%s listener=%zu tls=%s" :
 		    "listening addr=%s:%s listener=%zu tls=%s", host, port,
-		    i + 1, l->conf->tls ? "yes" : "no");
+		    l->index + 1, l->conf->tls ? "yes" : "no");
 	}
 }
 
 size_t
 listen_column(const struct listen_set *set, unsigned worker,
-    struct heritage_listener out[ROLE_LISTENERS_MAX])
+    struct heritage_listener out[ROLE_SOCKETS_MAX])
 {
 	const struct listen_one *l;
 	size_t i;
@@ -316,7 +407,7 @@ listen_column(const struct listen_set *set, unsigned worker,
 		l = &set->one[i];
 		MUST(l->nfds == 1 || worker < l->nfds);
 		out[i].fd = l->fds[l->nfds == 1 ? 0 : worker];
-		out[i].index = (unsigned)i;
+		out[i].index = (unsigned)l->index;
 	}
 	return (set->n);
 }

@@ -2,8 +2,9 @@
  * The listening sockets, made once and held by the master for the daemon's
  * whole life, so that connections queued at a worker that dies are served by
  * its replacement; a TCP connection is queued until its first bytes come.
- * TCP: one SO_REUSEPORT socket per worker and address.  unix: one socket that
- * all workers share.
+ * TCP: one SO_REUSEPORT socket per worker and address.  A section with an
+ * address of each kind does with one of them where the host lacks the other;
+ * with port 0 both get the same.  unix: one socket that all workers share.
  */
 #ifndef MASTER_LISTEN_H
 #define MASTER_LISTEN_H
@@ -30,6 +31,6 @@ void	listen_close(struct listen_set **);
 void	listen_log(const struct listen_set *);
 /* The sockets of one worker (0...); returns how many. */
 size_t	listen_column(const struct listen_set *, unsigned worker,
-	    struct heritage_listener out[ROLE_LISTENERS_MAX]);
+	    struct heritage_listener out[ROLE_SOCKETS_MAX]);
 
 #endif

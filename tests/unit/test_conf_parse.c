@@ -19,7 +19,7 @@ an_empty_file_has_all_the_defaults(void **state)
 	assert_int_equal(conf->drain_time_ms, 30000);
 	assert_int_equal(conf->nlistens, 1);
 	assert_string_equal(conf->listens[0].text, "127.0.0.1:8080");
-	assert_int_equal(conf->listens[0].addr.ss_family, AF_INET);
+	assert_int_equal(conf->listens[0].addrs[0].sa.ss_family, AF_INET);
 	assert_int_equal(conf->listens[0].mode, 0660);
 	assert_false(conf->listens[0].tls);
 	assert_int_equal(conf->norigins, 0);
@@ -172,8 +172,7 @@ sections_that_contradict_are_refused(void **state)
 	    "t:1: listen \"127.0.0.1:1\": tls needs a key\n"
 	    "t:2: listen \"0.0.0.0:1\": certificate and key need tls = true\n"
 	    "t:3: listen \"127.0.0.1:1\": is there already (line 1)\n"
-	    "t:4: listen \"localhost:1\": not an IPv4 address, [IPv6 address],"
-	    " * or unix:PATH\n"
+	    "t:4: listen \"localhost:1\": is there already (line 1)\n"
 	    "t:6: key \"a\" needs file\n"
 	    "t:6: key \"a\": is there already (line 5)\n"
 	    "t:7: key \"a\": allow = all: must be one of publish | "

@@ -268,7 +268,7 @@ accept_open_one(struct worker *w, const struct heritage_listener *hl)
 
 	l->w = w;
 	l->io.fd = -1;
-	l->tcp = cl->addr.ss_family != AF_UNIX;
+	l->tcp = cl->addrs[0].sa.ss_family != AF_UNIX;
 	l->status = cl->status;
 	if (cl->tls) {
 		MUST(w->h->tls != NULL);

@@ -74,7 +74,7 @@ struct worker {
 	struct mono	 second;	/* next thing done once a second */
 
 	/* accept.c */
-	struct listener	 listeners[ROLE_LISTENERS_MAX];
+	struct listener	 listeners[ROLE_SOCKETS_MAX];
 	size_t		 nlisteners;
 	bool		 listening;	/* they are watched */
 	bool		 short_of_fds;	/* told to the log */
