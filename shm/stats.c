@@ -351,6 +351,15 @@ close_for_the_dead(uint64_t *column)
 	return (open);
 }
 
+/* What stood in its memory for the bus, accepted and not sent. */
+static void
+lose_for_the_dead(uint64_t *column)
+{
+	__atomic_store_n(column + COUNTER_bus_lost_bytes,
+	    column[COUNTER_bus_lost_bytes] + column[COUNTER_bus_queue_bytes],
+	    __ATOMIC_RELAXED);
+}
+
 /* Counters stay: the slot's next owner goes on from them. */
 uint64_t
 stats_slot_free(struct stats *st, unsigned slot)
@@ -363,6 +372,7 @@ stats_slot_free(struct stats *st, unsigned slot)
 
 	MUST(st->writer && slot < st->hdr->nslots);
 	closed = close_for_the_dead(column);
+	lose_for_the_dead(column);
 	for (i = 0; i < n; i++) {
 		d = desc_at(st, i);
 		if (d->type == STATS_GAUGE)

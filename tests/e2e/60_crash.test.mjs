@@ -13,6 +13,7 @@ namespace "/c" { auth = none
     room "{r}" { join = open }
     event "n"    { to = room:room }
     event "sync" { ack = echo }
+    event "sure" { to = room:room ack = accepted }
     event "ask"  { to = room:room ack = delivered } }
 `;
 const KILLS = sanitized ? 5 : 10;
@@ -149,6 +150,52 @@ test('the relay killed: only what crosses in the gap is lost', async () => {
 		await sleep(k < 3 ? 0 : 200);
 	}
 	closeAll(a, b, c);
+	await d.stop();
+});
+
+/* The relay is stopped, so all that a worker publishes is on its way when the
+ * worker dies. */
+async function dieWithMail(d, events, bytes) {
+	const [a, b] = await sioOn(d, [1, 2], '/c');
+	for (const s of [a, b])
+		await ask(s, 'room:join', { room: 'mail' });
+	const relay = d.relay().pid, old = d.worker(1);
+	process.kill(relay, 'SIGSTOP');
+	const text = 'x'.repeat(bytes);
+	const said = await Promise.all(upTo(events).map((i) =>
+	    ask(a, 'sure', { room: 'mail', i, text })));
+	assert.ok(said.every((x) => x.ok !== false));
+	process.kill(old.pid, 'SIGKILL');
+	await until(() => (d.worker(1) ?? old).pid !== old.pid, 'a new worker',
+	    12000);
+	process.kill(relay, 'SIGCONT');
+	a.close();
+	return b;
+}
+
+test('what a worker had accepted when it was killed arrives', async () => {
+	const d = await Daemon.start({ workers: 2, conf });
+	d.mayDie = true;
+	const b = await dieWithMail(d, 1500, 10);
+	const got = await heard(b, 'sure', 1500, 10000);
+	assert.deepEqual(got.map((x) => x[0].i), upTo(1500));
+	assert.equal(await d.metric('bus_lost_bytes'), 0);
+	b.close();
+	await d.stop();
+});
+
+test('... and what had not left its memory is counted', async () => {
+	const d = await Daemon.start({ workers: 2, conf });
+	d.mayDie = true;
+	const b = await dieWithMail(d, 200, 60000);
+	await until(async () => await d.metric('bus_lost_bytes') > 0, 'lost bytes');
+	const lost = await d.metric('bus_lost_bytes');
+	await until(() => gotten(b, 'sure').length * 60000 + lost >= 200 * 60000,
+	    'all that is not lost', 10000);
+	const got = gotten(b, 'sure').map((x) => x[0].i);
+	assert.ok(got.length > 0 && got.length < 200, `${got.length} arrived`);
+	assert.deepEqual(got, upTo(got.length));
+	b.close();
 	await d.stop();
 });
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "proto/bus.h"
+#include "shm/counters.h"
 
 #include "tests/lib/check.h"
 
@@ -247,6 +248,63 @@ a_second_stream_takes_the_place_of_the_first(void **state)
 	assert_true(bus_port_up(&t->b));
 }
 
+static void
+relay_says(struct world *t, unsigned from, unsigned to)
+{
+	struct buf b;
+
+	buf_init(&b);
+	for (; from <= to; from++) {
+		struct bus_envelope e = { .kind = BUS_COUNT, .count = from };
+
+		assert_true(bus_encode(&b, &e));
+	}
+	assert_int_equal(send(t->relay, b.data, b.wpos, 0), (ssize_t)b.wpos);
+	buf_fini(&b);
+}
+
+/* The worker learns of the relay's death by writing to it. */
+static void
+what_a_dead_relay_said_last_is_taken(void **state)
+{
+	struct world *t = *state;
+	uint64_t lost = counter_get(COUNTER_bus_lost_bytes);
+
+	connect_relay(t);
+	relay_says(t, 1, 3);
+	assert_int_equal(send(t->relay, "\x40\0\0\0", 4, 0), 4);
+	(void)close(t->relay);
+	t->relay = -1;
+	assert_true(put(t, 7, 10, 0));
+	bus_port_flush(&t->b);
+	turn(t);
+	turn(t);
+	assert_buf(&t->got, "1 2 3 ");
+	assert_int_equal(t->lost, 1);
+	assert_false(bus_port_up(&t->b));
+	assert_int_equal(counter_get(COUNTER_bus_lost_bytes) - lost, 4);
+	assert_true(buf_unread(&t->b.out).n > 0);	/* for the next one */
+}
+
+/* ... or because there is a new one. */
+static void
+a_second_stream_waits_for_what_the_first_has_brought(void **state)
+{
+	struct world *t = *state;
+	int first;
+
+	connect_relay(t);
+	relay_says(t, 1, 3);
+	first = t->relay;
+	connect_relay(t);
+	assert_buf(&t->got, "1 2 3 ");
+	relay_says(t, 4, 4);
+	(void)close(first);
+	turn(t);
+	assert_buf(&t->got, "4 ");
+	assert_int_equal(t->lost, 1);
+}
+
 int
 main(void)
 {
@@ -258,6 +316,8 @@ main(void)
 		T(frames_come_up_whole_at_any_split),
 		T(nonsense_ends_the_stream),
 		T(a_second_stream_takes_the_place_of_the_first),
+		T(what_a_dead_relay_said_last_is_taken),
+		T(a_second_stream_waits_for_what_the_first_has_brought),
 	};
 #undef T
 

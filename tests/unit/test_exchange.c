@@ -340,6 +340,54 @@ writing_to_a_dead_worker_is_told(void **state)
 	assert_int_equal(peer_flush(peers[1]), PEER_GONE);
 }
 
+/* Several reads full, the last frame cut off in the middle. */
+static void
+what_a_dead_worker_said_last_is_routed(void **state)
+{
+	struct buf in;
+	size_t one;
+	unsigned i;
+	int big = 4 << 20;
+
+	(void)state;
+	peers[2]->limit = SIZE_MAX;
+	assert_int_equal(setsockopt(far_end[1], SOL_SOCKET, SO_SNDBUFFORCE,
+	    &big, sizeof big), 0);
+	buf_init(&in);
+	frame(&in, 2, 0, 0, 50000);
+	one = in.wpos;
+	for (i = 0; i < 20; i++)
+		assert_int_equal(write(far_end[1], in.data, one), one);
+	assert_int_equal(write(far_end[1], in.data, 1000), 1000);
+	(void)close(far_end[1]);
+	far_end[1] = -1;
+	/* to be dropped, whatever made that known */
+	assert_true(peer_queue(peers[1], SLICE("for a dead one"), false));
+	assert_int_equal(peer_flush(peers[1]), PEER_GONE);
+	peer_finish(peers[1], &x, PEER_GONE);
+	assert_int_equal(queued(2), 20 * one);
+	assert_counted(bus_envelopes_in, 20);
+	assert_counted(bus_lost_bytes, 1000 + 14);
+	buf_fini(&in);
+}
+
+static void
+nothing_is_read_behind_nonsense(void **state)
+{
+	static const uint8_t junk[64] = { 0xff, 0xff, 0xff, 0xff };
+	struct buf in;
+
+	(void)state;
+	buf_init(&in);
+	assert_int_equal(write(far_end[1], junk, sizeof junk), sizeof junk);
+	assert_int_equal(peer_read(peers[1], &x), PEER_BAD);
+	frame(&in, 2, 0, 0, 1);
+	assert_int_equal(write(far_end[1], in.data, in.wpos), in.wpos);
+	peer_finish(peers[1], &x, PEER_BAD);
+	assert_int_equal(queued(2), 0);
+	buf_fini(&in);
+}
+
 int
 main(void)
 {
@@ -359,6 +407,8 @@ main(void)
 		T(a_flush_writes_all_that_was_queued_at_once),
 		T(a_stream_that_is_full_is_left_alone_until_writable),
 		T(writing_to_a_dead_worker_is_told),
+		T(what_a_dead_worker_said_last_is_routed),
+		T(nothing_is_read_behind_nonsense),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

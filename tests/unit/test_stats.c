@@ -194,6 +194,25 @@ what_a_dead_slot_had_open_is_closed_for_that_reason(void **state)
 }
 
 static void
+what_a_dead_slot_had_queued_for_the_bus_is_lost(void **state)
+{
+	struct stats *st = stats_create(NULL, &params);
+
+	(void)state;
+	stats_slot_live(st, 1, STATS_ROLE_WORKER, 99, 3, "worker 1");
+	counters_attach(stats_column(st, 1));
+	counter_add(COUNTER_bus_lost_bytes, 5);
+	counter_set(COUNTER_bus_queue_bytes, 1000);
+	stats_slot_dead(st, 1);
+	stats_slot_free(st, 1);
+	assert_int_equal(total(st, "bus_lost_bytes", ""), 1005);
+	assert_int_equal(total(st, "bus_queue_bytes", ""), 0);
+	stats_slot_free(st, 1);
+	assert_int_equal(total(st, "bus_lost_bytes", ""), 1005);
+	stats_close(&st);
+}
+
+static void
 rows_tell_who_is_who(void **state)
 {
 	struct stats *st = stats_create(NULL, &params);
@@ -383,6 +402,7 @@ main(void)
 		T(users_come_from_the_masters_column_only),
 		T(a_slots_gauges_end_with_it_and_its_counters_stay),
 		T(what_a_dead_slot_had_open_is_closed_for_that_reason),
+		T(what_a_dead_slot_had_queued_for_the_bus_is_lost),
 		T(rows_tell_who_is_who),
 		T(a_reader_notices_the_end_silence_and_a_new_file),
 		T(what_is_not_a_stats_file_is_refused),

@@ -15,6 +15,8 @@
 
 #define PEER_READ	(256u << 10)	/* bytes of one read */
 #define PEER_KEEP	(1u << 20)	/* larger empty queues are given back */
+#define PEER_LAST	64		/* reads at the end: more than fits a
+					 * stream whose writer is gone */
 
 struct peer *
 peer_new(struct loop *loop, unsigned slot, uint32_t generation, int fd,
@@ -118,21 +120,44 @@ peer_feed(struct peer *p, struct exchange *x, struct slice in)
 	return (PEER_OK);
 }
 
+/* One read, and what it brought routed; *n as recv() returned it. */
+static enum peer_result
+peer_take(struct peer *p, struct exchange *x, ssize_t *n)
+{
+	static uint8_t bytes[PEER_READ]; /* shared by all: one thread */
+
+	*n = recv(p->io.fd, bytes, sizeof bytes, MSG_DONTWAIT);
+	if (*n == -1 && (errno == EAGAIN || errno == EINTR))
+		return (PEER_OK);
+	if (*n <= 0)
+		return (PEER_GONE);
+	counter_add(COUNTER_bus_units_in, 1);
+	counter_add(COUNTER_bus_bytes_in, (uint64_t)*n);
+	return (peer_feed(p, x, slice_of(bytes, (size_t)*n)));
+}
+
 enum peer_result
 peer_read(struct peer *p, struct exchange *x)
 {
-	static uint8_t bytes[PEER_READ]; /* shared by all: one thread */
 	ssize_t n;
 
 	CHECK_MAGIC(p, PEER_MAGIC);
-	n = recv(p->io.fd, bytes, sizeof bytes, MSG_DONTWAIT);
-	if (n == -1 && (errno == EAGAIN || errno == EINTR))
-		return (PEER_OK);
-	if (n <= 0)
-		return (PEER_GONE);
-	counter_add(COUNTER_bus_units_in, 1);
-	counter_add(COUNTER_bus_bytes_in, (uint64_t)n);
-	return (peer_feed(p, x, slice_of(bytes, (size_t)n)));
+	return (peer_take(p, x, &n));
+}
+
+void
+peer_finish(struct peer *p, struct exchange *x, enum peer_result why)
+{
+	unsigned i;
+	ssize_t n;
+
+	CHECK_MAGIC(p, PEER_MAGIC);
+	for (i = 0; why != PEER_BAD && i < PEER_LAST; i++)
+		if (peer_take(p, x, &n) != PEER_OK ||
+		    (n == -1 && errno == EAGAIN))
+			break;
+	counter_add(COUNTER_bus_lost_bytes, buf_unread(&p->in).n +
+	    buf_unread(&p->out).n);
 }
 
 static enum peer_result
@@ -156,7 +181,8 @@ peer_flush(struct peer *p)
 	if (p->stuck || out.n == 0)
 		return (PEER_OK);
 	n = send(p->io.fd, out.p, out.n, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (n == -1 && errno != EAGAIN && errno != EINTR && errno != ENOBUFS)
+	if (n == -1 && errno != EAGAIN && errno != EINTR && errno != ENOBUFS &&
+	    errno != ENOMEM)
 		return (PEER_GONE);
 	if (n > 0) {
 		counter_add(COUNTER_bus_units_out, 1);

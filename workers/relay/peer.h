@@ -42,6 +42,12 @@ bool	peer_queue(struct peer *, struct slice frame, bool is_volatile);
 enum peer_result { PEER_OK, PEER_GONE, PEER_BAD };
 /* Read once and route what came. PEER_BAD: it spoke nonsense. */
 enum peer_result peer_read(struct peer *, struct exchange *) MUST_USE;
+/*
+ * The worker is gone, or its stream: route what it has still written, unless
+ * it is nonsense, and count what is cut off, or was queued for it.  To be
+ * freed then.
+ */
+void	peer_finish(struct peer *, struct exchange *, enum peer_result why);
 /* Write what is queued, by one call, unless it is known to be stuck. */
 enum peer_result peer_flush(struct peer *) MUST_USE;
 /* The stream can be written again. */

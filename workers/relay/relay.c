@@ -92,9 +92,11 @@ relay_on_ring(struct loop_fd *f, unsigned events)
 
 /* --- peers ---------------------------------------------------------------*/
 
+/* What a worker said last is delivered, though it may be dead by now. */
 static void
-relay_drop_peer(struct relay *r, struct peer *p)
+relay_drop_peer(struct relay *r, struct peer *p, enum peer_result why)
 {
+	peer_finish(p, &r->exchange, why);
 	exchange_remove(&r->exchange, p);
 	peer_free(&p);
 	counter_set(COUNTER_relay_peers, r->exchange.npeers);
@@ -117,7 +119,7 @@ relay_lost_peer(struct relay *r, struct peer *p, enum peer_result why)
 	if (ipc_send(r->control.fd, &m) != 1)
 		log_warnx("control: cannot report a lost stream slot=%u",
 		    p->slot);
-	relay_drop_peer(r, p);
+	relay_drop_peer(r, p, why);
 }
 
 static void
@@ -147,7 +149,7 @@ relay_add_peer(struct relay *r, unsigned slot, uint32_t generation, int fd)
 	}
 	p = exchange_peer(&r->exchange, slot);
 	if (p != NULL) {
-		relay_drop_peer(r, p);
+		relay_drop_peer(r, p, PEER_GONE);
 		counter_add(COUNTER_bus_reconnects, 1);
 	}
 	p = peer_new(r->loop, slot, generation, fd,
@@ -189,7 +191,7 @@ relay_bus_gone(struct relay *r, struct ipc_msg *m)
 		return (false);
 	p = exchange_peer(&r->exchange, slot);
 	if (p != NULL)
-		relay_drop_peer(r, p);
+		relay_drop_peer(r, p, PEER_GONE);
 	return (true);
 }
 
@@ -345,7 +347,7 @@ relay_close(struct relay *r)
 	for (slot = 1; slot < ROLE_SLOTS_MAX; slot++) {
 		p = exchange_peer(&r->exchange, slot);
 		if (p != NULL)
-			relay_drop_peer(r, p);
+			relay_drop_peer(r, p, PEER_GONE);
 	}
 	announce_free(&r->announce);
 	table_close(&r->tables[TABLE_PRESENCE]);

@@ -14,6 +14,9 @@
 #include "shm/counters.h"
 #include "sys/log.h"
 
+#define BUS_PORT_LAST	256	/* reads at the end: more than fits a stream
+				 * whose writer is gone */
+
 void
 bus_port_init(struct bus_port *b, struct loop *loop, uint64_t limit,
     const struct bus_port_calls *up)
@@ -63,6 +66,7 @@ bus_port_lost(struct bus_port *b, const char *why)
 {
 	log_warnx("relay_lost why=%s queued_bytes=%zu", why,
 	    buf_unread(&b->out).n);
+	counter_add(COUNTER_bus_lost_bytes, buf_unread(&b->in).n);
 	bus_port_drop(b);
 	b->up.lost(b->up.arg);
 }
@@ -126,7 +130,14 @@ bus_port_write(struct bus_port *b)
 	if (s.n == 0)
 		return;
 	n = send(b->io.fd, s.p, s.n, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (n == -1 && errno != EAGAIN && errno != EINTR) {
+	if (n == -1 && (errno == EPIPE || errno == ECONNRESET)) {
+		/* the relay is gone: what it has still sent is read in the
+		 * next turn, and then the end */
+		b->blocked = true;
+		return;
+	}
+	if (n == -1 && errno != EAGAIN && errno != EINTR && errno != ENOBUFS &&
+	    errno != ENOMEM) {
 		bus_port_lost(b, "write");
 		return;
 	}
@@ -231,7 +242,13 @@ bus_port_event(struct loop_fd *f, unsigned events)
 void
 bus_port_open(struct bus_port *b, int fd)
 {
+	unsigned i;
+
 	CHECK_MAGIC(b, BUS_PORT_MAGIC);
+	/* a relay that died has perhaps sent more than was read */
+	for (i = 0; b->io.fd != -1 && i < BUS_PORT_LAST && bus_port_read(b);
+	    i++)
+		continue;
 	if (b->io.fd != -1)
 		bus_port_lost(b, "replaced");
 	if (loop_add(b->loop, &b->io, fd, LOOP_IN, bus_port_event) == -1) {

@@ -86,10 +86,9 @@ tunnel_input(struct conn *c, const uint8_t *p, size_t n)
 
 	CHECK_MAGIC(t, TUNNEL_MAGIC);
 	r = send(t->io.fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (r == -1 && errno != EAGAIN && errno != EINTR && errno != ENOBUFS) {
-		conn_close(c, REASON_http_done);	/* it has gone */
-		return (n);
-	}
+	if (r == -1 && errno != EAGAIN && errno != EINTR && errno != ENOBUFS &&
+	    errno != ENOMEM)
+		return (n);	/* it has gone: its last words are read first */
 	if (r == (ssize_t)n)
 		return (n);
 	c->stalled = true;
