@@ -81,14 +81,35 @@ test('both panes connect, each says its worker, and they differ', async () => {
 	await shot('1-connected');
 });
 
+test('an empty pane says what to do, and names its worker\'s process',
+	async () => {
+		for (const [n, other] of [[0, 'bob'], [1, 'alice']]) {
+			const hint = pane(n).locator('.log .hint');
+			const slot = Number((await pane(n).locator('.worker')
+			    .textContent()).match(/\d+/)[0]);
+			await until(async () => (await hint.textContent())
+			    .includes(`kill -9 ${d.worker(slot).pid}`), 'the pid');
+			assert.ok((await hint.textContent()).includes(other));
+		}
+		await page.setViewportSize({ width: 320, height: 568 });
+		await shot('1-connected-320x568');
+		assert.equal(await page.evaluate(() =>
+		    [...document.querySelectorAll('.log')].filter((e) =>
+			e.scrollHeight > e.clientHeight).length), 0,
+		'the whole of it');
+		await page.setViewportSize({ width: 1100, height: 760 });
+	});
+
 test('what one writes both see, with sender and delivery', async () => {
 	await say(0, 'Hello bob, from another process!');
 	await seen(1, 'Hello bob');
 	await seen(0, 'Hello bob');
 	assert.match(await pane(1).locator('.log .theirs .meta').last()
 	    .textContent(), /^alice · /);
-	await until(async () => /delivered to \d/.test(await pane(0)
+	/* the other one: the sender is no receiver */
+	await until(async () => /delivered to 1 other$/.test(await pane(0)
 	    .locator('.log .mine .meta').last().textContent()), 'delivery');
+	assert.equal(await page.locator('.log .hint').count(), 0);
 	await say(1, 'Hi alice. <b>No markup</b> & "quotes" 😀');
 	await seen(0, '<b>No markup</b> & "quotes" 😀');
 	await shot('2-chat');
@@ -131,16 +152,40 @@ test('a pane whose worker is killed says so and comes back', async () => {
 	await shot('4-after-a-crash');
 });
 
-test('it reads well in the dark and on a telephone', async () => {
+test('it reads well in the dark', async () => {
 	await page.emulateMedia({ colorScheme: 'dark' });
 	await shot('5-dark');
-	await page.setViewportSize({ width: 390, height: 800 });
-	await shot('6-telephone');
-	const wide = await page.evaluate(() =>
-	    document.documentElement.scrollWidth > innerWidth);
-	assert.equal(wide, false, 'no sideways scrolling');
 	await page.emulateMedia({ colorScheme: 'light' });
+});
+
+test('both panes are wholly visible on telephones', async () => {
+	for (const [width, height] of [[390, 800], [360, 640], [320, 568],
+	    [667, 375], [844, 390]]) {
+		await page.setViewportSize({ width, height });
+		await shot(`6-telephone-${width}x${height}`);
+		const [wide, high, boxes] = await page.evaluate(() => [
+			document.documentElement.scrollWidth,
+			document.documentElement.scrollHeight,
+			[...document.querySelectorAll('.pane, .pane form, .pane .log')]
+			    .map((e) => e.getBoundingClientRect().toJSON()),
+		]);
+		assert.ok(wide <= width, `no sideways scrolling at ${width}`);
+		assert.ok(high <= height, `no scrolling at ${width}x${height}`);
+		for (const b of boxes)
+			assert.ok(b.top >= 0 && b.bottom <= height &&
+			    b.left >= 0 && b.right <= width && b.height > 40,
+			    `${width}x${height}: ${JSON.stringify(b)}`);
+	}
 	await page.setViewportSize({ width: 1100, height: 760 });
+});
+
+test('a round trip that the clock does not see is "< 0.1 ms"', async () => {
+	const other = await context.newPage();
+	await other.addInitScript(() => { performance.now = () => 5; });
+	await other.goto(`http://127.0.0.1:${d.port}/demo/#secret=${secret}`);
+	await other.locator('.rtt', { hasText: '< 0.1 ms round trip' }).first()
+	    .waitFor({ timeout: 10000 * slow });
+	await other.close();
 });
 
 test('every control has a name', async () => {
@@ -155,6 +200,25 @@ test('without the secret the page says what is missing', async () => {
 	const other = await context.newPage();
 	await other.goto(`http://127.0.0.1:${d.port}/demo/`);
 	await other.locator('.note', { hasText: 'not complete' }).waitFor();
+	await other.close();
+});
+
+test('a page of an earlier start says so, and a new address is taken', async () => {
+	const other = await context.newPage();
+	await other.setViewportSize({ width: 390, height: 800 });
+	await other.goto(`http://127.0.0.1:${d.port}/demo/#secret=${
+	    crypto.randomBytes(24).toString('hex')}`);
+	await other.locator('.note', { hasText: 'earlier start' })
+	    .waitFor({ timeout: 10000 * slow });
+	await other.locator('.pane[data-state="refused"]').nth(1)
+	    .waitFor({ timeout: 10000 * slow });
+	assert.equal(await other.locator('.note').count(), 1);
+	if (shots)
+		await other.screenshot({ path: path.join(shots, '7-earlier.png') });
+	await other.goto(`http://127.0.0.1:${d.port}/demo/#secret=${secret}`);
+	await other.locator('.pane[data-state="open"]').nth(1)
+	    .waitFor({ timeout: 10000 * slow });
+	assert.equal(await other.locator('.note').count(), 0);
 	await other.close();
 });
 
