@@ -194,8 +194,9 @@ master_open_stats(struct master *m)
 		return (EX_CANTCREAT);
 	}
 	/* its group may look */
-	if (m->become && path[0] != '\0')
-		(void)lchown(path, m->user.uid, m->user.gid);
+	if (m->become && path[0] != '\0' &&
+	    lchown(path, m->user.uid, m->user.gid) == -1)
+		log_warn("stats file \"%s\" keeps its owner", path);
 	for (i = 0; i < conf->nnamespaces; i++)
 		(void)stats_ns(m->stats, conf->namespaces[i].index,
 		    conf->namespaces[i].name);

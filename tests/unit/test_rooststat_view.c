@@ -296,7 +296,7 @@ once_prints_names_that_grep_finds(void **state)
 	buf_reset(&out);
 	assert_int_equal(print_once(&s->model, patterns, true, &out), 2);
 	plain(&out);
-	assert_string_equal(out.data,
+	assert_string_equal((const char *)out.data,
 	    "# roostd 1.2.3  pid 100  up 1m40s  2 of 2 workers\n"
 	    "# HEALTHY  all workers and the relay beat\n"
 	    "deliveries                                            27000     "
