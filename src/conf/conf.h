@@ -31,8 +31,10 @@ struct conf_listen {
 
 /* An allowed origin: "*", "https://host", "http://host:*", exact otherwise. */
 struct conf_origin {
-	char		*scheme;	/* lower case; NULL: "*", anything */
-	char		*host;		/* lower case; may start with "*." */
+	char		*scheme;	/* lower case; NULL: "*", anything; "null":
+					 * that, what has no origin */
+	char		*host;		/* lower case; may start with "*."; "" as
+					 * in "file://" */
 	char		*port;		/* decimal, "*", or "" = the scheme's */
 };
 
@@ -364,9 +366,11 @@ bool	conf_path_own(const struct conf *, struct slice path);
 const struct conf_route *conf_route_find(const struct conf *,
 	    struct slice path, struct slice values[CONF_PARAMS_MAX]);
 /* An Origin header value is allowed: listed; or, when no list is configured,
- * its host and port are those of the request's Host header. */
+ * its host and port are those of the request's Host header, and its scheme is
+ * https over TLS (tls), and otherwise http, or https: a proxy may have ended
+ * the TLS. */
 bool	conf_origin_allowed(const struct conf *, struct slice origin,
-	    struct slice host);
+	    struct slice host, bool tls);
 
 /* It is one of cors.origins. */
 bool	conf_cors_listed(const struct conf_cors *, struct slice origin);

@@ -39,6 +39,23 @@ is_host(struct slice s)
 	return (s.n > 0);
 }
 
+/* A host may have none but on the web: "file://", and apps' own schemes. */
+static bool
+is_web(struct slice scheme)
+{
+	return (slice_caseeq(scheme, SLICE("https")) ||
+	    slice_caseeq(scheme, SLICE("http")));
+}
+
+static bool
+has_beyond_ascii(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] >= 0x80)
+			return (true);
+	return (false);
+}
+
 static bool
 is_port(struct slice s)
 {
@@ -89,6 +106,22 @@ split_origin(struct slice in, struct origin *o)
 	return (is_scheme(o->scheme));
 }
 
+/*
+ * As split_origin(), and what has no host: "null", which browsers send for
+ * sandboxed frames and the like, and "file://".  The host is not judged.
+ */
+static bool
+is_origin_like(struct slice in, struct origin *o)
+{
+	if (slice_eq(in, SLICE("null"))) {
+		*o = (struct origin){ .scheme = in };
+		return (true);
+	}
+	return (split_origin(in, o) && !slice_caseeq(o->scheme, SLICE("null")) &&
+	    (in.p[in.n - 1] != '/' || o->host.n == 0) &&
+	    (o->host.n > 0 || (o->port.n == 0 && !is_web(o->scheme))));
+}
+
 static struct slice
 effective_port(struct slice port, struct slice scheme)
 {
@@ -120,14 +153,18 @@ conf_origin_parse(const char *text, struct conf_origin *out)
 	memset(out, 0, sizeof(*out));
 	if (slice_eq(in, SLICE("*")))
 		return (NULL);
-	if (in.n > 0 && in.p[in.n - 1] == '/')
-		return ("an origin has no path, not even \"/\"");
-	if (!split_origin(in, &o))
-		return ("not an origin: SCHEME://HOST or SCHEME://HOST:PORT");
+	if (!is_origin_like(in, &o))
+		return (in.n > 0 && in.p[in.n - 1] == '/' ?
+		    "an origin has no path, not even \"/\"" :
+		    "not an origin: SCHEME://HOST or SCHEME://HOST:PORT, "
+		    "file://, or null");
 	host = o.host;
 	if (slice_starts(host, SLICE("*.")))
 		host = slice_from(host, 2);
-	if (!is_host(host))
+	if (has_beyond_ascii(host))
+		return ("has letters beyond ASCII: write the host as browsers "
+		    "send it, its xn-- form");
+	if (o.host.n > 0 && !is_host(host))
 		return ("not a host name (a \"*\" may only be its first label)");
 	if (o.port.n > 0 && !slice_eq(o.port, SLICE("*")) && !is_port(o.port))
 		return ("not a port: 1 to 65535, or \"*\"");
@@ -170,13 +207,17 @@ origin_matches(const struct conf_origin *entry, const struct origin *o)
 	    effective_port(o->port, o->scheme)));
 }
 
-/* The page came from the host and port that the request is for. */
+/*
+ * The page came from the host and port that the request is for.  Over TLS it
+ * did so over TLS: whoever can forge http://host would act as https://host.
+ */
 static bool
-same_host(const struct origin *o, struct slice header)
+same_host(const struct origin *o, struct slice header, bool tls)
 {
 	struct slice host, port;
 
-	if (ends_in_colon(header))
+	if (ends_in_colon(header) || !is_web(o->scheme) ||
+	    (tls && !slice_caseeq(o->scheme, SLICE("https"))))
 		return (false);
 	split_port(header, &host, &port);
 	return (host.n > 0 && slice_caseeq(o->host, host) &&
@@ -187,7 +228,8 @@ same_host(const struct origin *o, struct slice header)
 static bool
 is_origin(struct slice header, struct origin *o)
 {
-	return (split_origin(header, o) && is_host(o->host) &&
+	return (is_origin_like(header, o) &&
+	    (o->host.n == 0 || is_host(o->host)) &&
 	    (o->port.n == 0 || is_port(o->port)));
 }
 
@@ -204,7 +246,7 @@ is_listed(const struct conf_origin *v, size_t n, const struct origin *o)
 
 bool
 conf_origin_allowed(const struct conf *conf, struct slice origin,
-    struct slice host)
+    struct slice host, bool tls)
 {
 	struct origin o;
 	bool ok;
@@ -212,7 +254,7 @@ conf_origin_allowed(const struct conf *conf, struct slice origin,
 	CHECK_MAGIC(conf, CONF_MAGIC);
 	ok = is_origin(origin, &o);
 	if (conf->norigins == 0)
-		return (ok && same_host(&o, host));
+		return (ok && same_host(&o, host, tls));
 	return (is_listed(conf->origins, conf->norigins, ok ? &o : NULL));
 }
 
@@ -273,6 +315,8 @@ conf_dump_origins(const struct conf_directive *row, const void *object,
 		buf_str(out, i == 0 ? "\"" : ", \"");
 		if (o->scheme == NULL)
 			buf_byte(out, '*');
+		else if (strcmp(o->scheme, "null") == 0)
+			buf_str(out, "null");
 		else
 			buf_printf(out, "%s://%s%s%s", o->scheme, o->host,
 			    o->port[0] == '\0' ? "" : ":", o->port);

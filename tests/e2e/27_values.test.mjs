@@ -15,7 +15,7 @@ import { Daemon, roostd, run, tempdir, until, within } from './lib/daemon.mjs';
 import { ask, codeOf, connect, plain } from './lib/clients.mjs';
 import { Polling, request } from './lib/polling.mjs';
 import { Ws } from './lib/wire.mjs';
-import { echo, jwt } from './lib/conf.mjs';
+import { echo, jwt, listenTls } from './lib/conf.mjs';
 import { user } from './lib/token.mjs';
 
 /* Run f with a daemon of that configuration. */
@@ -194,6 +194,69 @@ test('allowed_origins: exact, any port, any first label, everything', async () =
 			assert.equal(await shake(d, origin), true, origin);
 	});
 });
+
+test('without allowed_origins, TLS takes pages that came over TLS', async () => {
+	const shake = async (port, origin, tlsOptions) => {
+		const w = await Ws.open(port,
+		    '/socket.io/?EIO=4&transport=websocket',
+		    { tlsOptions, host: 'a.example',
+			headers: { Origin: origin } });
+		w.drop();
+		return w.response.status;
+	};
+	await daemon({ conf: `${echo} ${listenTls()}` }, async (d) => {
+		const tls = { rejectUnauthorized: false };
+		for (const [origin, plain, secure] of [
+			['http://a.example', 101, 400],
+			['https://a.example', 101, 101],	/* by a proxy */
+			['https://b.example', 400, 400],
+			['null', 400, 400],
+		]) {
+			assert.equal(await shake(d.ports[0], origin), plain, origin);
+			assert.equal(await shake(d.ports[1], origin, tls), secure,
+			    origin);
+		}
+	});
+});
+
+test('allowed_origins: null and file:// let in what has no host', async () => {
+	await daemon({ conf: `${echo} allowed_origins = {"null", "file://"}
+cors { origins = {"null"} }` }, async (d) => {
+		for (const [origin, status, names] of [['null', 200, 'null'],
+			['file://', 200], ['file:///', 403],
+			['http://127.0.0.1', 403]]) {
+			const r = await request(d.port, 'GET',
+			    '/socket.io/?EIO=4&transport=polling',
+			    { headers: { origin } });
+			assert.equal(r.status, status, origin);
+			assert.equal(r.headers['access-control-allow-origin'],
+			    names, origin);
+		}
+	});
+});
+
+/* --- addresses ------------------------------------------------------------ */
+
+for (const host of ['::1', '127.0.0.1'])
+	test(`limits: per_address holds for ${host}`, async () => {
+		await daemon({ conf: `listen "*:0" {}
+limits { per_address = 2 }\n${echo}`, listen: false }, async (d) => {
+			const open = () => new Promise((ok, no) => {
+				const s = net.connect({ host, port: d.port }, () =>
+					s.write('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n'));
+				s.on('error', no);
+				s.once('data', (b) => ok([s,
+					Number(String(b).split(' ')[1])]));
+			});
+			const all = [];
+			for (const want of [200, 200, 429]) {
+				const [s, status] = await within(open(), 'answer');
+				all.push(s);
+				assert.equal(status, want);
+			}
+			all.forEach((s) => s.destroy());
+		});
+	});
 
 /* --- cookies -------------------------------------------------------------- */
 

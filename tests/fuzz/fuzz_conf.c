@@ -42,7 +42,7 @@ ask(const struct conf *conf, struct slice name)
 			    ns->events[j].name_len)) == &ns->events[j]);
 	}
 	(void)conf_route_find(conf, name, values);
-	(void)conf_origin_allowed(conf, name, SLICE("a.example"));
+	(void)conf_origin_allowed(conf, name, SLICE("a.example"), false);
 }
 
 static void

@@ -185,7 +185,7 @@ sections_that_contradict_are_refused(void **state)
 	    "t:9: socketio: path = /: not a path like \"/socket.io\"\n");
 	assert_conf_errors("cors { origins = {'http://a', a.b} }",
 	    "t:1: cors: origins = a.b: not an origin: SCHEME://HOST or "
-	    "SCHEME://HOST:PORT\n");
+	    "SCHEME://HOST:PORT, file://, or null\n");
 	assert_conf_errors("cors { exposed = {ok, \"x y\"} }",
 	    "t:1: cors: exposed = x y: has a character that names in HTTP "
 	    "do not have\n");

@@ -43,7 +43,8 @@ upgrade_origin_allowed(const struct request *rq)
 		return (true);	/* not a browser */
 	case 1:
 		return (http_field(&rq->head, "Origin", &origin) &&
-		    conf_origin_allowed(rq->w->conf, origin, rq->head.host));
+		    conf_origin_allowed(rq->w->conf, origin, rq->head.host,
+		    rq->c->secure));
 	default:
 		return (false);
 	}
