@@ -223,6 +223,23 @@ ipv6_addresses_are_networks(void **state)
 	assert_false(limit_address(b) == was);
 }
 
+/* Of ::/64 and NAT64 everybody would be one, and ::1 nobody. */
+static void
+addresses_without_a_network_are_themselves(void **state)
+{
+	static const uint8_t loopback[16] = { [15] = 1 };
+	static const uint8_t two[16] = { [15] = 2 };
+	uint8_t nat64[16] = { 0, 0x64, 0xff, 0x9b, [12] = 192, 0, 2, 1 };
+	uint64_t was;
+
+	(void)state;
+	assert_true(limit_address(loopback) != 0);
+	assert_false(limit_address(loopback) == limit_address(two));
+	was = limit_address(nat64);
+	nat64[15] = 2;
+	assert_false(limit_address(nat64) == was);
+}
+
 static void
 strikes_end_the_connection(void **state)
 {
@@ -382,6 +399,7 @@ main(void)
 		T(a_rule_has_a_rate_of_its_own),
 		T(addresses_are_counted_as_such),
 		T(ipv6_addresses_are_networks),
+		T(addresses_without_a_network_are_themselves),
 		T(strikes_end_the_connection),
 		T(handshakes_are_counted_by_address),
 		T(too_many_bad_tokens_and_no_more_are_looked_at),

@@ -34,14 +34,18 @@ limit_init(struct hub *h)
 uint64_t
 limit_address(const uint8_t address[16])
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, 0xff };
-	uint64_t key;
+	static const uint8_t network[8];
+	static const uint8_t nat64[12] = { 0, 0x64, 0xff, 0x9b };
+	uint8_t key[8];
+	uint64_t number;
 
-	if (memcmp(address, mapped, sizeof mapped) == 0)
-		memcpy(&key, address + 8, sizeof key);	/* ffff:a.b.c.d */
-	else
-		memcpy(&key, address, sizeof key);
-	return (key);
+	memcpy(key, address, sizeof key);
+	if (memcmp(address, nat64, sizeof nat64) == 0)
+		memcpy(key + 4, address + 12, 4);
+	else if (memcmp(address, network, sizeof network) == 0)
+		memcpy(key, address + 8, sizeof key);
+	memcpy(&number, key, sizeof number);
+	return (number);
 }
 
 /* --- charging ------------------------------------------------------------- */

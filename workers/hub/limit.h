@@ -29,8 +29,9 @@ struct limits {
 void	limit_init(struct hub *);
 
 /*
- * What an address is counted as: IPv4 (as mapped IPv6) whole, IPv6 by its
- * first 64 bits; 0: no address, the peer is on a Unix socket.
+ * What an address is counted as: IPv6 by its first 64 bits; IPv4 whole, as
+ * mapped IPv6 or behind NAT64 (RFC 6052), and so is what has no network, ::1
+ * above all; 0: no address, the peer is on a Unix socket.
  */
 uint64_t limit_address(const uint8_t address[16]);
 
