@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/coverage.h"
+
 void (*bug_panic_hook)(const char *note);
 
 void
@@ -25,6 +27,7 @@ bug_fail(const char *func, const char *file, int line, const char *cond)
 			note[0] = '\0';
 		if (bug_panic_hook != NULL)
 			bug_panic_hook(note);
+		coverage_save();
 		if (write(STDERR_FILENO, note, strlen(note)) < 0 ||
 		    write(STDERR_FILENO, "\n", 1) < 0)
 			abort();

@@ -9,6 +9,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/coverage.h"
+
 static void daemon_wait(int fd) NORETURN;
 static void
 daemon_wait(int fd)
@@ -19,6 +21,7 @@ daemon_wait(int fd)
 	do
 		n = read(fd, &code, 1);
 	while (n == -1 && errno == EINTR);
+	coverage_save();
 	/* no clean-up: everything is the daemon's now */
 	_exit(n == 1 ? code : EX_SOFTWARE);
 }

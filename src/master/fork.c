@@ -11,6 +11,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/coverage.h"
 #include "shm/counters.h"
 #include "shm/segment.h"
 #include "shm/slots.h"
@@ -93,8 +94,10 @@ fork_in_child(const struct heritage *h, const struct fork_params *p,
 	log_open(p->log_target);
 	if (p->user != NULL && plat_user_become(p->user) == -1)
 		fatal("cannot become uid=%u", (unsigned)p->user->uid);
-	if (!plat_die_with(master))
+	if (!plat_die_with(master)) {
+		coverage_save();
 		_exit(EX_TEMPFAIL); /* nobody is left to read a message */
+	}
 	plat_signals_child();
 	fork_segment = h->segment;
 	fork_slot = (unsigned)h->slot;

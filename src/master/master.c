@@ -25,6 +25,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/coverage.h"
 #include "conf/conf.h"
 #include "master/children.h"
 #include "master/daemon.h"
@@ -418,6 +419,7 @@ master_second(struct master *m, struct mono now)
 	m->next_second.us = now.us + MASTER_SECOND_US;
 	stats_heartbeat(m->stats, stats_master(m->stats), loop_wall(m->loop));
 	reclaim_tally(m->segment, m->p->conf);
+	coverage_save();
 }
 
 static void

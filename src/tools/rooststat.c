@@ -12,6 +12,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/coverage.h"
 #include "shm/render.h"
 #include "tools/rooststat_feed.h"
 #include "tools/rooststat_keys.h"
@@ -146,6 +147,7 @@ on_bus_error(int sig)
 	/* raised by our own reading of the mapping, not within ncurses */
 	screen_close();
 	(void)!write(STDERR_FILENO, "rooststat: the file was cut short\n", 34);
+	coverage_save();
 	_exit(EX_DATAERR);
 }
 

@@ -10,6 +10,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/coverage.h"
 #include "conf/conf.h"
 #include "relay/announce.h"
 #include "relay/exchange.h"
@@ -310,6 +311,7 @@ relay_on_beat(struct timer *t, struct mono now)
 	struct relay *r = container_of(t, struct relay, beat);
 
 	stats_heartbeat(r->h->stats, 0, loop_wall(r->loop));
+	coverage_save();
 	timer_start(loop_wheel(r->loop), t,
 	    mono_add_ms(now, RELAY_BEAT_MS), relay_on_beat);
 }

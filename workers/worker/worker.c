@@ -14,6 +14,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/coverage.h"
 #include "hub/client.h"
 #include "shm/count.h"
 #include "shm/interest.h"
@@ -315,6 +316,7 @@ worker_second(struct worker *w)
 	stats_heartbeat(w->h->stats, (unsigned)w->h->slot, w->wall);
 	interest_retry(w->interest, w->now);
 	presence_retry(w->presence, w->now);
+	coverage_save();
 }
 
 static void
