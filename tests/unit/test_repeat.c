@@ -1,4 +1,4 @@
-/* The same request once more: known by its "t", answered as before. */
+/* The same request once more: known by its bytes, answered as before. */
 #include "worker/repeat.h"
 
 #include "base/buf.h"
@@ -25,43 +25,67 @@ none(void)
 	return ((struct engineio_t){ .n = 0 });
 }
 
-static bool
-again(struct repeat *r, const char *last, const char *now)
-{
-	struct engineio_t a = t_of(last), b = t_of(now);
-
-	return (repeat_is(r, &a, &b));
-}
+static const struct hash_key key = { 1, 2 };
+#define HEAD	SLICE("GET /?t=a HTTP/1.1\r\nHost: x\r\n\r\n")
+#define OTHER	SLICE("GET /?t=a HTTP/1.1\r\nHost: y\r\n\r\n")
 
 static void
-the_same_t_is_the_same_request(void **state)
+a_request_is_known_by_all_of_its_head(void **state)
 {
-	struct engineio_t opened = t_of("o"), absent = none();
+	struct engineio_t opened = t_of("o"), t = t_of("a"), absent = none();
 	struct repeat r;
+	uint64_t h;
 
 	(void)state;
-	repeat_init(&r, &opened);
-	assert_true(again(&r, "abc", "abc"));
-	assert_false(again(&r, "abc", "abd"));
-	assert_false(again(&r, "abc", "ab"));
-	assert_false(repeat_is(&r, &absent, &absent));
+	repeat_init(&r, &key, &opened);
+	h = repeat_head(&r, HEAD, &t);
+	assert_true(h != 0);
+	assert_true(repeat_head(&r, HEAD, &t) == h);
+	assert_false(repeat_head(&r, OTHER, &t) == h);
+	/* nothing follows from requests that are all the same */
+	assert_true(repeat_head(&r, HEAD, &absent) == 0);
 	repeat_fini(&r);
 }
 
 static void
 a_client_that_does_not_change_t_repeats_nothing(void **state)
 {
-	struct engineio_t opened = t_of("1"), absent = none();
+	struct engineio_t opened = t_of("1"), absent = none(), t = t_of("2");
 	struct repeat r;
 
 	(void)state;
-	repeat_init(&r, &opened);
-	assert_false(again(&r, "", "1"));
-	assert_false(again(&r, "1", "1"));
-	assert_false(again(&r, "2", "2"));
+	repeat_init(&r, &key, &opened);
+	assert_true(repeat_head(&r, HEAD, &t) != 0);
+	assert_true(repeat_head(&r, HEAD, &opened) == 0);
+	assert_true(repeat_head(&r, HEAD, &t) == 0);
 	repeat_fini(&r);
-	repeat_init(&r, &absent);
-	assert_true(again(&r, "1", "1"));
+	repeat_init(&r, &key, &absent);
+	assert_true(repeat_head(&r, HEAD, &t) != 0);
+	repeat_fini(&r);
+}
+
+static void
+a_body_is_the_same_or_begins_alike(void **state)
+{
+	struct engineio_t opened = none();
+	struct repeat r;
+
+	(void)state;
+	repeat_init(&r, &key, &opened);
+	r.post.head = 7;
+	repeat_body(&r, SLICE("42[1"), false);
+	assert_true(repeat_is_body(&r, SLICE("42[1]")));
+	assert_true(repeat_is_body(&r, SLICE("42[1")));
+	assert_false(repeat_is_body(&r, SLICE("42[")));
+	assert_false(repeat_is_body(&r, SLICE("42[2]")));
+	r.post.lost = true;
+	repeat_body(&r, SLICE("42[1]"), true);
+	assert_false(r.post.lost);
+	assert_true(repeat_is_body(&r, SLICE("42[1]")));
+	assert_false(repeat_is_body(&r, SLICE("42[1]\x1e")));
+	assert_false(repeat_is_body(&r, SLICE("42[1")));
+	repeat_body(&r, slice_of(NULL, 0), false);
+	assert_true(repeat_is_body(&r, SLICE("x")));
 	repeat_fini(&r);
 }
 
@@ -79,8 +103,8 @@ the_answer_is_kept_until_the_next_question(void **state)
 	assert_non_null(m);
 	out_init(&o);
 	buf_init(&b);
-	repeat_init(&r, &opened);
-	r.get = t_of("a");
+	repeat_init(&r, &key, &opened);
+	r.get.head = 7;
 	assert_true(out_bytes(&o, &q, SLICE("own ")));
 	assert_true(out_push(&o, &q, m, 0, m->len));
 	repeat_keep(&r, &o, &q);
@@ -91,8 +115,9 @@ the_answer_is_kept_until_the_next_question(void **state)
 	assert_true(out_bytes(&o, &q, SLICE("NEW ")));
 	assert_true(repeat_text(&r, &b));
 	assert_true(slice_eq(buf_unread(&b), SLICE("own shared")));
+	r.get.lost = true;
 	repeat_forget(&r);
-	assert_false(r.answered);
+	assert_false(r.answered || r.get.lost || r.get.head != 0);
 	assert_int_equal(m->refs, 1);
 	assert_false(repeat_text(&r, &b));
 	out_turn_end(&o, flush, &o);
@@ -103,7 +128,7 @@ the_answer_is_kept_until_the_next_question(void **state)
 }
 
 static void
-without_t_nothing_is_kept(void **state)
+what_cannot_come_again_is_not_kept(void **state)
 {
 	struct engineio_t opened = none();
 	struct outq q = { .n = 0 };
@@ -112,7 +137,7 @@ without_t_nothing_is_kept(void **state)
 
 	(void)state;
 	out_init(&o);
-	repeat_init(&r, &opened);
+	repeat_init(&r, &key, &opened);
 	assert_true(out_bytes(&o, &q, SLICE("x")));
 	repeat_keep(&r, &o, &q);
 	assert_false(r.answered);
@@ -126,11 +151,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_same_t_is_the_same_request),
+		cmocka_unit_test(a_request_is_known_by_all_of_its_head),
 		cmocka_unit_test(
 		    a_client_that_does_not_change_t_repeats_nothing),
+		cmocka_unit_test(a_body_is_the_same_or_begins_alike),
 		cmocka_unit_test(the_answer_is_kept_until_the_next_question),
-		cmocka_unit_test(without_t_nothing_is_kept),
+		cmocka_unit_test(what_cannot_come_again_is_not_kept),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

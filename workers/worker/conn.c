@@ -215,6 +215,7 @@ conn_end(struct conn *c)
 	static const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
 	char name[CONN_NAME_MAX];
 
+	polling_conn_ended(c);
 	MUST(c->client == NULL && c->poller == NULL && c->state != CONN_DEAD);
 	log_debug("conn_end peer=%s reason=%s", conn_name(c, name),
 	    reason_row((enum reason)c->reason)->name);

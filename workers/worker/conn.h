@@ -155,6 +155,8 @@ void	conn_abort(struct conn *, enum reason);
 void	conn_rearm(struct conn *);
 /* Take bytes from the queue to the socket: hub_ports.flush. */
 void	conn_flush(struct outq *);
+/* The same without waiting for the turn's end; HTTP only. */
+void	conn_push(struct conn *);
 /* Do this part again without waiting for an event. */
 void	conn_later(struct conn *, unsigned bits);
 

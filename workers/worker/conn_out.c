@@ -9,6 +9,7 @@
 
 #include "worker/conn.h"
 #include "worker/conn_int.h"
+#include "worker/polling.h"
 #include "worker/tls.h"
 #include "worker/tunnel.h"
 #include "worker/worker.h"
@@ -169,6 +170,9 @@ conn_out(struct conn *c)
 	}
 	if (c->outq.blocked)
 		conn_unblock(c);
+	if (c->poller != NULL && !c->asking &&
+	    (c->state == CONN_HTTP || c->state == CONN_LINGER))
+		polling_conn_sent(c);
 	if (c->stalled) {
 		c->stalled = false;
 		conn_later(c, CONN_LATER_READ);
@@ -177,6 +181,15 @@ conn_out(struct conn *c)
 		tunnel_drained(c);
 	if (c->state == CONN_LINGER)
 		conn_flushed(c);
+}
+
+void
+conn_push(struct conn *c)
+{
+	CHECK_MAGIC(c, CONN_MAGIC);
+	MUST(c->state == CONN_HTTP || c->state == CONN_LINGER);
+	if (!c->abort && c->outq.n > 0)
+		conn_out(c);
 }
 
 void

@@ -16,7 +16,7 @@ enum {
 };
 
 #define ENGINEIO_T_MAX	31
-struct engineio_t {		/* the parameter "t": another one each time */
+struct engineio_t {		/* the parameter "t", see repeat.h */
 	uint8_t		 n;		/* 0: absent, or too long */
 	char		 s[ENGINEIO_T_MAX];
 };

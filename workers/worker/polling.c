@@ -28,6 +28,8 @@ poller_check(const struct poller *p)
 	MUST(p->get == NULL || p->get->poller == p);
 	MUST(p->post == NULL || p->post->poller == p);
 	MUST(p->ws == NULL || p->ws->poller == p);
+	MUST(p->told == NULL || p->told->poller == p);
+	MUST(p->oked == NULL || p->oked->poller == p);
 }
 
 void
@@ -36,6 +38,56 @@ poller_let_go(struct poller *p, struct conn **cp)
 	MUST(*cp != NULL && (*cp)->poller == p);
 	(*cp)->poller = NULL;
 	*cp = NULL;
+}
+
+void
+poller_answers(struct poller *p, struct conn **cp, struct conn *c)
+{
+	if (*cp != NULL)
+		poller_let_go(p, cp);
+	MUST(c->poller == NULL);
+	*cp = c;
+	c->poller = p;
+}
+
+bool
+poller_writes(struct conn *const *cp)
+{
+	if (*cp != NULL)
+		conn_push(*cp);
+	return (*cp != NULL);
+}
+
+void
+polling_conn_sent(struct conn *c)
+{
+	struct poller *p = c->poller;
+
+	poller_check(p);
+	if (p->told == c) {
+		poller_let_go(p, &p->told);
+		repeat_forget(&p->repeat);
+	} else if (p->oked == c) {
+		poller_let_go(p, &p->oked);
+		p->repeat.post.head = 0;
+	}
+}
+
+void
+polling_conn_ended(struct conn *c)
+{
+	struct poller *p = c->poller;
+
+	if (p == NULL)
+		return;
+	poller_check(p);
+	if (p->told == c) {
+		poller_let_go(p, &p->told);
+		p->repeat.get.lost = true;
+	} else if (p->oked == c) {
+		poller_let_go(p, &p->oked);
+		p->repeat.post.lost = true;
+	}
 }
 
 struct polling *
@@ -184,7 +236,7 @@ polling_open(struct request *rq, const struct engineio *e)
 		return;
 	}
 	p->route = rq->match.conf;
-	repeat_init(&p->repeat, &e->t);
+	repeat_init(&p->repeat, &all->sids.key, &e->t);
 	memcpy(p->sid, engine_sid(p->client), sizeof p->sid);
 	sids_insert(&all->sids, p);
 	polling_rearm(p);

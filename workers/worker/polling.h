@@ -45,8 +45,13 @@ void	polling_body_refused(struct request *);
 
 /* A message on a WebSocket that is not a session's transport yet. */
 void	polling_candidate_text(struct conn *, struct slice);
-/* This connection ends; harmless when it has no session. */
+/* This connection ends; harmless when it has no session.  What it answers to a
+ * request may still go out: */
 void	polling_conn_gone(struct conn *);
+/* ... all that it had to say is written, or its next request is here; */
+void	polling_conn_sent(struct conn *);
+/* ... or nothing will be written any more. */
+void	polling_conn_ended(struct conn *);
 /* Its GET waits: close the session instead of the connection. */
 void	polling_conn_close(struct conn *, enum reason);
 

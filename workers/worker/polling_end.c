@@ -37,6 +37,10 @@ poller_drop(struct poller *p)
 		conn_abort(p->post, REASON_http_bad);
 		poller_let_go(p, &p->post);
 	}
+	if (p->told != NULL)
+		poller_let_go(p, &p->told);
+	if (p->oked != NULL)
+		poller_let_go(p, &p->oked);
 	if (p->state == POLLER_UPGRADED)
 		all->nupgraded--;
 	sids_remove(&all->sids, p);
@@ -72,7 +76,7 @@ polling_conn_gone(struct conn *c)
 	} else if (p->post == c) {
 		poller_let_go(p, &p->post);
 		polling_close(p, REASON_client_gone);
-	} else {
+	} else if (p->told != c && p->oked != c) {
 		MUST(p->ws == c);
 		poller_let_go(p, &p->ws);
 		p->probed = false;

@@ -21,28 +21,32 @@ poller_refuse(struct request *rq, int status)
 	request_reply(rq, status, NULL, slice_of(NULL, 0), NULL);
 }
 
-/* The last POST once more: it was done, or stopped on its way. */
+/* It looks like the last POST, which did not get its answer. */
 static bool
-poller_post_again(struct poller *p, const struct engineio *e)
+poller_post_again(struct poller *p, uint64_t head)
 {
-	struct repeat *r = &p->repeat;
+	struct repeat_of *last = &p->repeat.post;
 
-	if (!repeat_is(r, &r->post, &e->t))
+	if (head == 0 || head != last->head)
 		return (false);
-	counter_add(COUNTER_eio_repeated, 1);
-	if (p->post != NULL) {
-		conn_abort(p->post, REASON_client_gone);
-		poller_let_go(p, &p->post);
-	}
+	if (p->post == NULL)
+		return (poller_writes(&p->oked) || last->lost);
+	/* it stopped on its way: nothing of it was done */
+	repeat_body(&p->repeat, request_body_part(p->post), false);
+	conn_abort(p->post, REASON_client_gone);
+	poller_let_go(p, &p->post);
 	return (true);
 }
 
 void
 poller_post(struct poller *p, struct request *rq, const struct engineio *e)
 {
-	bool again = poller_post_again(p, e);
+	struct repeat *r = &p->repeat;
+	uint64_t head = repeat_head(r, slice_of(rq->all.p,
+	    rq->all.n - rq->rest.n), &e->t);
 	struct slice type;
 
+	r->again = poller_post_again(p, head);
 	if (p->post != NULL) {	/* one at a time */
 		conn_abort(p->post, REASON_http_bad);
 		poller_let_go(p, &p->post);
@@ -56,14 +60,31 @@ poller_post(struct poller *p, struct request *rq, const struct engineio *e)
 		polling_close(p, REASON_unsupported_data);
 		return;
 	}
-	if (!again) {
-		p->repeat.post = e->t;
-		p->repeat.posted = false;
-	}
+	if (!r->again)
+		r->post = (struct repeat_of){ .head = head };
 	p->post = rq->c;
 	rq->c->poller = p;
 	counter_add(COUNTER_eio_posts, 1);
 	request_want_body(rq);
+}
+
+/* Nothing of it is to be done: it was, or it is another one than was on its
+ * way, and there may be one at a time only. */
+static bool
+poller_post_idle(struct poller *p, struct slice body)
+{
+	struct repeat *r = &p->repeat;
+	bool same;
+
+	if (!r->again)
+		return (false);
+	r->again = false;
+	same = repeat_is_body(r, body);
+	if (same)
+		counter_add(COUNTER_eio_repeated, 1);
+	else if (!r->post.done)
+		polling_close(p, REASON_http_bad);
+	return (same == r->post.done);
 }
 
 void
@@ -77,21 +98,25 @@ polling_body(struct request *rq, struct slice body)
 	poller_let_go(p, &p->post);
 	/* it may have been upgraded since the head came */
 	client = p->state == POLLER_UPGRADED ? p->ws->client : p->client;
-	if (client != NULL && !p->parting && !p->repeat.posted)
+	if (client != NULL && !p->parting && !poller_post_idle(p, body)) {
+		repeat_body(&p->repeat, body, true);
 		/* the buffer is ours to write */
 		engine_payload(client, (uint8_t *)(uintptr_t)body.p, body.n);
-	p->repeat.posted = true;
+	}
 	if (p->parting && p->get == NULL && p->reason == REASON_client_close) {
 		p->post = rq->c;
 		rq->c->poller = p;
 		p->post_lines = poller_lines(rq);
 		request_hold(rq);
-	} else if (p->parting && p->get == NULL &&
-	    p->reason == REASON_eio_parse) {
+		return;
+	}
+	if (p->parting && (p->reason == REASON_http_bad ||
+	    (p->get == NULL && p->reason == REASON_eio_parse)))
 		poller_refuse(rq, 400);	/* no GET waits that could tell it */
-	} else
+	else
 		request_reply(rq, 200, POLLER_HTML, SLICE("ok"),
 		    POLLING_NO_STORE);
+	poller_answers(p, &p->oked, rq->c);
 }
 
 void

@@ -38,6 +38,8 @@ struct poller {
 	struct conn	*get;		/* held until there are packets */
 	struct conn	*post;		/* its body is on its way; or held, as
 					 * it brought the client's close */
+	struct conn	*told;		/* writes the answer to a GET, */
+	struct conn	*oked;		/* ... to a POST; see repeat.h */
 	struct conn	*ws;		/* candidate; UPGRADED: its WebSocket */
 	struct poller	*next_sid;	/* same bucket */
 	struct poller	*next;		/* parting or doomed */
@@ -67,8 +69,13 @@ struct polling {
 };
 
 void	poller_check(const struct poller *);
-/* One of get, post, ws is its request or WebSocket no more. */
+/* One of get, post, told, oked, ws is none of its connections any more. */
 void	poller_let_go(struct poller *, struct conn **);
+/* told or oked: this connection writes a response to one of its requests. */
+void	poller_answers(struct poller *, struct conn **, struct conn *);
+/* ... does it still, now that it was tried once more?  For a request that came
+ * over another connection. */
+bool	poller_writes(struct conn *const *);
 
 /* polling_out.c */
 /* The GET waits for packets from now on. */

@@ -35,6 +35,7 @@ poller_answer(struct poller *p)
 	p->noop_at.us = 0;
 	repeat_keep(&p->repeat, o, &p->outq);
 	poller_let_go(p, &p->get);
+	poller_answers(p, &p->told, c);
 	request_answer(c, 200, POLLER_TEXT,
 	    p->lines != NULL ? p->lines : POLLING_NO_STORE, p->wish, &p->outq,
 	    n - 1);
@@ -134,6 +135,9 @@ poller_answer_again(struct poller *p, struct request *rq)
 		return;
 	}
 	counter_add(COUNTER_eio_repeated, 1);
+	if (p->told != NULL)
+		conn_abort(p->told, REASON_client_gone);
+	poller_answers(p, &p->told, rq->c);
 	b->wpos--;		/* the last separator */
 	request_reply_coded(rq, 200, POLLER_TEXT, buf_unread(b),
 	    POLLING_NO_STORE);
@@ -155,18 +159,23 @@ void
 poller_get(struct poller *p, struct request *rq, const struct engineio *e)
 {
 	struct repeat *r = &p->repeat;
-	bool again = repeat_is(r, &r->get, &e->t);
+	uint64_t head = repeat_head(r, slice_of(rq->all.p,
+	    rq->all.n - rq->rest.n), &e->t);
+	bool again = head != 0 && head == r->get.head;
 
-	if (again && p->get == NULL && r->answered) {
-		poller_answer_again(p, rq);
-	} else if (again && p->get != NULL) {
+	if (again && p->get != NULL) {
 		poller_hold_instead(p, rq);
-	} else if (p->get == NULL) {
-		repeat_forget(r);
-		r->get = e->t;
-		poller_hold(p, rq);
-	} else {
+	} else if (p->get != NULL) {
 		poller_refuse(rq, 400);	/* one at a time */
 		polling_close(p, REASON_http_bad);
+	} else if (again && r->answered &&
+	    (poller_writes(&p->told) || r->get.lost)) {
+		poller_answer_again(p, rq);
+	} else {
+		if (p->told != NULL)
+			poller_let_go(p, &p->told);
+		repeat_forget(r);
+		r->get.head = head;
+		poller_hold(p, rq);
 	}
 }

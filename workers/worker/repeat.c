@@ -11,14 +11,16 @@
 #define REPEAT_CAP_KEPT	16u	/* references; a longer list is given back */
 
 void
-repeat_init(struct repeat *r, const struct engineio_t *opened)
+repeat_init(struct repeat *r, const struct hash_key *key,
+    const struct engineio_t *opened)
 {
 	memset(r, 0, sizeof *r);
+	r->key = *key;
 	r->opened = *opened;
 }
 
-void
-repeat_forget(struct repeat *r)
+static void
+drop(struct repeat *r)
 {
 	while (r->n > 0)
 		msg_unref(&r->v[--r->n].m);
@@ -27,7 +29,14 @@ repeat_forget(struct repeat *r)
 		r->v = NULL;
 		r->cap = 0;
 	}
+}
+
+void
+repeat_forget(struct repeat *r)
+{
+	drop(r);
 	r->answered = false;
+	memset(&r->get, 0, sizeof r->get);
 }
 
 void
@@ -45,13 +54,38 @@ same(const struct engineio_t *a, const struct engineio_t *b)
 	return (a->n != 0 && a->n == b->n && memcmp(a->s, b->s, a->n) == 0);
 }
 
-bool
-repeat_is(struct repeat *r, const struct engineio_t *last,
-    const struct engineio_t *now)
+uint64_t
+repeat_head(struct repeat *r, struct slice head, const struct engineio_t *t)
 {
-	if (same(&r->opened, now))
+	uint64_t h;
+
+	if (same(&r->opened, t))
 		r->constant = true;
-	return (!r->constant && same(last, now));
+	if (r->constant || t->n == 0)
+		return (0);
+	h = hash_bytes(&r->key, head);
+	return (h == 0 ? 1 : h);
+}
+
+void
+repeat_body(struct repeat *r, struct slice body, bool all)
+{
+	r->post.done = all;
+	r->post.lost = false;
+	if (r->post.head == 0)
+		return;
+	r->post.n = body.n;
+	r->post.body = hash_bytes(&r->key, body);
+}
+
+bool
+repeat_is_body(const struct repeat *r, struct slice body)
+{
+	const struct repeat_of *p = &r->post;
+
+	if (p->done ? body.n != p->n : body.n < p->n)
+		return (false);
+	return (hash_bytes(&r->key, slice_of(body.p, p->n)) == p->body);
 }
 
 void
@@ -60,8 +94,8 @@ repeat_keep(struct repeat *r, const struct out *o, const struct outq *q)
 	struct out_ref *v;
 	uint32_t i;
 
-	repeat_forget(r);
-	if (r->constant || r->get.n == 0)
+	drop(r);
+	if (r->get.head == 0)
 		return;
 	r->answered = true;
 	if (q->n > r->cap) {
@@ -77,8 +111,7 @@ repeat_keep(struct repeat *r, const struct out *o, const struct outq *q)
 	return;
 out:
 	counter_add(COUNTER_memory_failures, 1);
-	repeat_forget(r);
-	r->answered = true;	/* though nobody knows what */
+	drop(r);		/* answered, though nobody knows what */
 }
 
 bool

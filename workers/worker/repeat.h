@@ -1,45 +1,65 @@
 /*
- * The same request once more: what a session over polling answered last.
+ * The same request once more.
  *
  * Browsers and proxies send a request again, POST too, when a connection that
  * was kept open breaks before the response has come; yet the session may have
- * answered it, and what was in the answer would be lost, or what was in the
- * POST done twice.  Engine.IO's clients give each request another parameter
- * "t", so the same "t" is the same request.  Those that don't change it (it
- * stays as it was at the handshake) or have none are told nothing again.
+ * taken it, and what was in the answer would be lost, or what was in the POST
+ * done twice.  A request is such a one if it is the same to the byte, comes
+ * over another connection, and the first one's response has not been written
+ * in full: a client that has read a response can't be asking for it again.
  *
- * Memory only; one a session, used by polling*.c.
+ * What stands in the parameter "t" is the client's own business; some put the
+ * time in seconds there.  But where none is, or the handshake's again, all of
+ * a client's requests are the same, and nothing follows from that.
+ *
+ * Memory only; one a session, used by polling*.c, which knows the connections.
  */
 #ifndef WORKER_REPEAT_H
 #define WORKER_REPEAT_H
 
+#include "base/hash.h"
 #include "hub/out.h"
 #include "worker/engineio.h"
 
 struct buf;
 
+struct repeat_of {		/* the request that came last */
+	uint64_t	 head;		/* hash of its head; 0: none that could
+					 * be known again */
+	uint64_t	 body;		/* POST: hash of the first n bytes */
+	size_t		 n;		/* ... of its body, as far as it came */
+	bool		 done;		/* POST: that was all, and was taken */
+	bool		 lost;		/* its connection ended before the
+					 * response was written */
+};
+
 struct repeat {
-	struct out_ref	*v;		/* what the last GET was answered; a
+	struct hash_key	 key;
+	struct out_ref	*v;		/* what the GET was answered; a
 					 * reference to each msg is held */
 	uint32_t	 n, cap;
 	bool		 answered;	/* v is the answer to `get` */
-	bool		 posted;	/* the POST that came last was done */
 	bool		 constant;	/* its client does not change "t" */
-	struct engineio_t opened;	/* of the handshake */
-	struct engineio_t get;		/* of the GET that came last */
-	struct engineio_t post;		/* of the POST */
+	bool		 again;		/* the POST in hand looks like `post` */
+	struct engineio_t opened;	/* "t" of the handshake */
+	struct repeat_of get, post;
 };
 
-void	repeat_init(struct repeat *, const struct engineio_t *opened);
+void	repeat_init(struct repeat *, const struct hash_key *,
+	    const struct engineio_t *opened);
 void	repeat_fini(struct repeat *);
 
-/* Is it `last` once more? */
-bool	repeat_is(struct repeat *, const struct engineio_t *last,
-	    const struct engineio_t *now) MUST_USE;
-/* The GET that came last is answered with all that q holds: kept until
- * repeat_forget().  Short of memory: not kept, counted. */
+/* To know this request by, from its line to the empty one; 0: it can't be. */
+uint64_t repeat_head(struct repeat *, struct slice head,
+	    const struct engineio_t *);
+/* So much of the POST's body has come; all: that was all. */
+void	repeat_body(struct repeat *, struct slice body, bool all);
+/* Does this body begin as the POST's did; is it the same, if that was all? */
+bool	repeat_is_body(const struct repeat *, struct slice body) MUST_USE;
+/* The GET is answered with all that q holds: kept until repeat_forget().
+ * Short of memory: not kept, counted. */
 void	repeat_keep(struct repeat *, const struct out *, const struct outq *q);
-/* Another GET came, so the answer has arrived. */
+/* The answer is out, or another GET came. */
 void	repeat_forget(struct repeat *);
 /* The answer, appended. false: it was not kept. */
 bool	repeat_text(const struct repeat *, struct buf *) MUST_USE;

@@ -295,6 +295,13 @@ struct http_body {
 	struct buf	 data;
 };
 
+struct slice
+request_body_part(const struct conn *c)
+{
+	return (c->body == NULL ? slice_of(NULL, 0) :
+	    buf_unread(&c->body->data));
+}
+
 void
 http_body_free(struct http_body **bp)
 {
@@ -549,6 +556,9 @@ request_input(struct conn *c, uint8_t *p, size_t n, size_t old)
 			conn_abort(c, REASON_http_bad);
 		return (0);
 	}
+	/* who sends a request behind it does not miss the last response */
+	if (c->poller != NULL)
+		polling_conn_sent(c);
 	if (c->idle) {
 		c->idle = false;
 		c->deadline = mono_add_ms(w->now,

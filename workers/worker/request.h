@@ -52,6 +52,8 @@ void	request_error(struct request *, int status, const char *code,
 /* The body of this request is wanted: when it is complete, api_body() or
  * polling_body(). */
 void	request_want_body(struct request *);
+/* What has come of it so far. */
+struct slice request_body_part(const struct conn *);
 /* It is answered later; what follows it on the connection waits. */
 void	request_hold(struct request *);
 /* Now: n bytes of that queue are the body, in a coding if that may be. */
