@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "conf/conf_match.h"
-#include "conf/conf_parse.h"
+#include "conf/conf_value.h"
 #include "conf/conf_type.h"
 
 static void

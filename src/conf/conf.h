@@ -196,7 +196,6 @@ struct conf_check {
 					 * arrays (elements), value of numbers */
 };
 
-#define CONF_EVENT_MAX	256	/* bytes of an event's name */
 struct conf_event {
 	char		*name;		/* "*": whatever has no rule of its own */
 	size_t		 name_len;
@@ -354,8 +353,6 @@ struct conf {
 /* By name with its slash; NULL when unknown. */
 const struct conf_namespace *conf_namespace_find(const struct conf *,
 	    struct slice name);
-/* It is kept by Socket.IO for itself. */
-bool	conf_event_reserved(struct slice name);
 /* A path (not decoded) is prefix, or continues it with a slash. */
 bool	conf_path_under(struct slice path, struct slice prefix);
 /* It is socketio's or one of those that roostd serves itself: no route's. */

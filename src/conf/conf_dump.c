@@ -3,6 +3,8 @@
  */
 #include "conf/conf_type.h"
 
+#include "conf/conf_text.h"
+
 static void
 indent(unsigned depth, struct buf *out)
 {

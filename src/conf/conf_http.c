@@ -5,8 +5,6 @@
 
 #include <stdlib.h>
 
-#include "conf/conf_type.h"
-
 bool
 conf_http_is_token(const char *text)
 {

@@ -5,7 +5,7 @@
 #ifndef CONF_CONF_HTTP_H
 #define CONF_CONF_HTTP_H
 
-#include "conf/conf_parse.h"
+#include "conf/conf_value.h"
 
 /* RFC 9110, 5.6.2; "" is none. */
 bool	conf_http_is_token(const char *);

@@ -8,7 +8,7 @@
 
 #include "conf/conf_http.h"
 #include "conf/conf_rule.h"
-#include "conf/conf_type.h"
+#include "conf/conf_text.h"
 
 static_assert(offsetof(struct conf_namespace, nroles) -
     offsetof(struct conf_namespace, roles) == sizeof(char **) &&

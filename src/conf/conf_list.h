@@ -6,7 +6,7 @@
 #define CONF_CONF_LIST_H
 
 #include "base/buf.h"
-#include "conf/conf_parse.h"
+#include "conf/conf_value.h"
 
 /* A list is `TYPE *x; size_t nx;`, wherever they stand: *v becomes x (v is a
  * TYPE **), n is returned or given. */

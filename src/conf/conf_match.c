@@ -8,7 +8,8 @@
 #include <stdlib.h>
 
 #include "conf/conf_diag.h"
-#include "conf/conf_parse.h"
+#include "conf/conf_name.h"
+#include "conf/conf_value.h"
 
 /* --- text to pieces ------------------------------------------------------- */
 
@@ -282,7 +283,7 @@ name_order(struct slice a, struct slice b)
 static int
 entry_order(const void *va, const void *vb)
 {
-	const struct conf_name *a = va, *b = vb;
+	const struct conf_indexed *a = va, *b = vb;
 	int order = name_order(a->name, b->name);
 
 	return (order != 0 ? order : (a->line > b->line) - (a->line < b->line));

@@ -26,4 +26,18 @@ const char *conf_template_parse(const char *text, struct conf_piece **,
 void	conf_pieces_free(struct conf_piece *, size_t);
 void	conf_pieces_print(const struct conf_piece *, size_t, struct buf *);
 
+/* What conf.h calls private: a sorted array of names. */
+struct conf_indexed {
+	struct slice	 name;		/* borrowed */
+	const void	*what;
+	int		 line;
+};
+struct conf_index {
+	struct conf_indexed *names;
+	size_t		 n;
+};
+void	conf_index_sort(struct conf_index *);
+/* NULL when absent; index may be NULL. */
+const void *conf_index_find(const struct conf_index *, struct slice name);
+
 #endif

@@ -2,9 +2,11 @@
  * Namespaces with their rooms and events, and the index of their names.
  */
 #include "conf/conf_match.h"
+#include "conf/conf_name.h"
 #include "conf/conf_rule.h"
 #include "conf/conf_section.h"
-#include "conf/conf_type.h"
+#include "conf/conf_text.h"
+#include "conf/conf_value.h"
 
 static void
 read_room(struct conf_reading *parse, const struct conf_titled *s,
@@ -114,7 +116,7 @@ index_add(struct conf_index *index, const char *name, const void *what,
     int line)
 {
 	index->names[index->n++] =
-	    (struct conf_name){ slice_str(name), what, line };
+	    (struct conf_indexed){ slice_str(name), what, line };
 }
 
 /* Sort; names that are there twice are neighbours then. */
@@ -122,7 +124,7 @@ static void
 index_finish(struct conf_reading *parse, struct conf_index *index,
     enum conf_section section)
 {
-	const struct conf_name *a, *b;
+	const struct conf_indexed *a, *b;
 
 	conf_index_sort(index);
 	for (size_t i = 1; i < index->n; i++) {

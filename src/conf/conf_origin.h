@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "base/bug.h"
 #include "base/slice.h"
-#include "conf/conf_parse.h"
+#include "conf/conf_value.h"
 
 /* NULL and *out filled in (heap), or what is wrong with the text (static). */
 const char *conf_origin_parse(const char *text, struct conf_origin *out)

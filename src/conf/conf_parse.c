@@ -4,7 +4,6 @@
  */
 #include "conf/conf_section.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -15,24 +14,6 @@
 #include "conf/conf_type.h"
 
 #define DEFAULT_LISTEN	"127.0.0.1:8080"
-
-/* --- diagnostics ---------------------------------------------------------- */
-
-void
-conf_value_bad(struct conf_parser *p, const struct conf_value *v,
-    const struct conf_token *t, const char *wrong, ...)
-{
-	char text[256], shown[72] = "";
-	va_list ap;
-
-	va_start(ap, wrong);
-	(void)vsnprintf(text, sizeof(text), wrong, ap);
-	va_end(ap);
-	if (v->row->type != CONF_TYPE_SECRET)
-		(void)snprintf(shown, sizeof(shown), " = %.60s", t->text);
-	conf_diag(&p->diags, t->at, "%s%s%s%s: %s", v->where,
-	    *v->where == '\0' ? "" : ": ", v->row->name, shown, text);
-}
 
 /* --- titled sections ------------------------------------------------------ */
 

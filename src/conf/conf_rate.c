@@ -7,7 +7,7 @@
 #include <limits.h>
 #include <string.h>
 
-#include "conf/conf_type.h"
+#include "conf/conf_text.h"
 #include "conf/conf_unit.h"
 
 /* Buckets count in ticks: what one costs is a whole number of them, and all

@@ -7,7 +7,7 @@
 #define CONF_CONF_RATE_H
 
 #include "base/buf.h"
-#include "conf/conf_parse.h"
+#include "conf/conf_value.h"
 
 /* allow = 200/1m; a burst of 0 becomes allow in conf_rate_bad(). */
 void	conf_set_rate(struct conf_parser *, const struct conf_value *,

@@ -7,15 +7,13 @@
 #define CONF_CONF_RULE_H
 
 #include "base/buf.h"
-#include "conf/conf_parse.h"
+#include "conf/conf_value.h"
 
 /* In the order of the bits of conf_jwt.algorithms. */
 #define CONF_ALGORITHMS \
 	"HS256 | HS384 | HS512 | RS256 | RS384 | RS512 | PS256 | PS384 | " \
 	"PS512 | ES256 | ES384 | ES512 | EdDSA"
 enum { CONF_ALGORITHMS_HS = 0x0007, CONF_ALGORITHMS_PUBLIC = 0x1ff8 };
-
-#define CONF_NAMESPACE_MAX	128	/* bytes of a namespace's name */
 
 void	conf_set_eventname(struct conf_parser *, const struct conf_value *,
 	    void *event);
@@ -45,10 +43,5 @@ void	conf_set_template(struct conf_parser *, const struct conf_value *,
 void	conf_dump_template(const struct conf_directive *, const void *route,
 	    struct buf *);
 void	conf_free_template(const struct conf_directive *, void *route);
-
-/* What a namespace can't be called, or NULL. */
-const char *conf_namespace_name_bad(const char *);
-/* Why clients may not send an event of that name, or NULL. */
-const char *conf_event_name_bad(const char *);
 
 #endif

@@ -5,7 +5,7 @@
 #ifndef CONF_CONF_SECTION_H
 #define CONF_CONF_SECTION_H
 
-#include "conf/conf_parse.h"
+#include "conf/conf_value.h"
 #include "conf/conf_substitute.h"
 #include "conf/conf_tree.h"
 

@@ -6,7 +6,7 @@
 #define CONF_CONF_TYPE_H
 
 #include "base/buf.h"
-#include "conf/conf_parse.h"
+#include "conf/conf_value.h"
 
 /*
  * object is the struct of the row's section.  set: on a bad value the field
@@ -22,16 +22,5 @@ void	conf_value_free(const struct conf_directive *, void *object);
 
 /* All rows of a section at once. */
 void	conf_object_free(enum conf_section, void *object);
-
-/* A token that can't be judged, because a variable in it is not set. */
-bool	conf_value_unset(const struct conf_value *);
-/* Text as a JSON string with its quotes (heap). */
-char	*conf_json_string(const char *text) MUST_USE;
-/* A string of roost.conf with its quotes; the second takes raw JSON. */
-void	conf_string_print(const char *text, struct buf *);
-void	conf_json_print(const char *json, struct buf *);
-/* Names in dots and bars: "open | claim:NAME" has which words. */
-int	conf_word_index(const char *range, struct slice word);
-struct slice conf_word_at(const char *range, unsigned index);
 
 #endif

@@ -1,5 +1,5 @@
 /* What is printed parses to the same; secrets are not printed. */
-#include "conf/conf_parse.h"
+#include "conf/conf_value.h"
 
 #include "tests/lib/conf_text.h"
 

@@ -6,6 +6,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include "conf/conf_name.h"
 #include "hub/hub_int.h"
 #include "hub/publish.h"
 #include "hub/service.h"

@@ -1,10 +1,9 @@
 /*
- * What the files of the parser share: the context of one parse, a value on
- * its way to a field, and the index of names.  conf_parse() itself is in
- * conf.h.
+ * A value of roost.conf on its way from its tokens to a field, and the parse
+ * that it is part of: what the files of all types stand on.
  */
-#ifndef CONF_CONF_PARSE_H
-#define CONF_CONF_PARSE_H
+#ifndef CONF_CONF_VALUE_H
+#define CONF_CONF_VALUE_H
 
 #include "conf/conf.h"
 #include "conf/conf_diag.h"
@@ -44,18 +43,7 @@ void	conf_value_bad(struct conf_parser *, const struct conf_value *,
 	    const struct conf_token *, const char *wrong, ...)
 	    PRINTF_LIKE(4, 5);
 
-/* A sorted array of names; what conf.h calls private. */
-struct conf_name {
-	struct slice	 name;		/* borrowed */
-	const void	*what;
-	int		 line;
-};
-struct conf_index {
-	struct conf_name *names;
-	size_t		 n;
-};
-void	conf_index_sort(struct conf_index *);
-/* NULL when absent; index may be NULL. */
-const void *conf_index_find(const struct conf_index *, struct slice name);
+/* A token that can't be judged, because a variable in it is not set. */
+bool	conf_value_unset(const struct conf_value *);
 
 #endif
