@@ -20,6 +20,17 @@ struct token_keys;
 #define ROLE_SOCKETS_MAX (2 * ROLE_LISTENERS_MAX) /* some have two addresses */
 #define ROLE_SLOTS_MAX		129	/* 0 = relay, 1..128 workers */
 
+/*
+ * Of so many descriptors that a worker may open, those that clients do not
+ * get: for status pages, requests of sessions that other workers accepted,
+ * and the daemon's own streams.
+ */
+static inline unsigned
+role_kept_files(uint64_t files)
+{
+	return (files < 128 ? 16 : files > 2048 ? 256 : (unsigned)(files / 8));
+}
+
 struct heritage_listener {
 	int		 fd;		/* listening, non-blocking; one of this
 					 * worker's own (SO_REUSEPORT), or the
@@ -91,10 +102,12 @@ enum control_type {
 	CONTROL_READY,		/* c->m: serving */
 	CONTROL_DRAINED,	/* c->m: no connection left, about to exit */
 	CONTROL_BUS_LOST	/* relay->m: u32 slot, u32 generation: the
-				 * stream broke or spoke nonsense; if that
-				 * worker lives, both get a new one.  (A worker
-				 * that finds its stream broken closes it and
-				 * waits for CONTROL_BUS.) */
+				 * stream broke, spoke nonsense or could not be
+				 * taken; if that worker lives, both get a new
+				 * one.  A worker that finds its stream broken
+				 * closes it and waits for CONTROL_BUS; it asks
+				 * by this message, without fields, when none
+				 * comes. */
 };
 
 #endif

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <errno.h>
+#include <inttypes.h>
 #include <unistd.h>
 
 #include "shm/slots.h"
@@ -17,9 +18,13 @@
 static int
 buses_pair(int fds[2])
 {
+	static struct log_rate rate;
+	uint64_t held;
+
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
 	    fds) == -1) {
-		log_warn("bus: socketpair");
+		if (log_rate(&rate, mono_now(), &held))
+			log_warn("bus: socketpair held=%" PRIu64, held);
 		return (-1);
 	}
 	plat_socket_buffers(fds[0], BUSES_BUFFER);
@@ -166,14 +171,23 @@ buses_lost(struct children *all, uint32_t slot, uint32_t generation)
 	}
 }
 
+void
+buses_wanted(struct seat *worker, struct mono now)
+{
+	if (now.us >= mono_add_ms(worker->bus_made, BUSES_REPAIR_MS).us)
+		worker->bus_due = true;
+}
+
 static void
 buses_repair_one(struct seat *worker, struct seat *relay, struct mono now)
 {
 	int fds[2];
 
-	if (buses_pair(fds) == -1)
-		return;
 	buses_made(worker, now);
+	if (buses_pair(fds) == -1) {
+		worker->bus_due = true;
+		return;
+	}
 	if (!buses_give(relay, worker, fds[0]) ||
 	    !buses_give(worker, relay, fds[1]))
 		worker->bus_due = true;

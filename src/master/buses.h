@@ -27,6 +27,8 @@ void	buses_hand_out(struct seat *, const struct heritage *,
 void	buses_gone(struct seat *worker);
 /* The relay says that a worker's stream is broken. */
 void	buses_lost(struct children *, uint32_t slot, uint32_t generation);
+/* A worker says that it has none; not believed while one is under way. */
+void	buses_wanted(struct seat *worker, struct mono now);
 /* New streams for those that need one and have waited long enough. */
 void	buses_repair(struct children *, struct mono now);
 

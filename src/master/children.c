@@ -193,9 +193,13 @@ children_heard(struct seat *s, struct ipc_msg *m)
 		    s->slot);
 		break;
 	case CONTROL_BUS_LOST:
+		if (s != children_relay(c)) {
+			buses_wanted(s, loop_now(c->p.loop));
+			break;
+		}
 		slot = ipc_get_u32(m);
 		generation = ipc_get_u32(m);
-		if (s == children_relay(c) && ipc_end(m))
+		if (ipc_end(m))
 			buses_lost(c, slot, generation);
 		break;
 	default:
@@ -217,9 +221,15 @@ children_control(struct loop_fd *f, unsigned events)
 		r = ipc_recv(f->fd, &m);
 		if (r == 0)
 			return;
-		if (r < 0) {
+		if (r == -2) {
 			children_hang_up(s); /* and wait for waitpid() */
 			return;
+		}
+		if (r == -1) {
+			log_warn("control: bad message role=%s slot=%u",
+			    s->role->title, s->slot);
+			counter_add(COUNTER_control_bad, 1);
+			return; /* there may be more, next turn */
 		}
 		if (m.fd != -1)
 			(void)close(m.fd); /* none is expected */

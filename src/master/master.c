@@ -443,6 +443,30 @@ master_on_tick(struct timer *t, struct mono now)
 
 /* --- run -----------------------------------------------------------------*/
 
+/* Of a worker, without clients: its own streams, files and sockets. */
+#define MASTER_OWN_FILES	16
+
+/* A limit that cannot be reached is worth a word, before clients find out. */
+static void
+master_check_files(const struct master *m, uint64_t files)
+{
+	const struct conf *conf = m->p->conf;
+	uint64_t each, own, sum, host = plat_host_files();
+
+	own = MASTER_OWN_FILES + segment_nslots(m->segment) +
+	    conf->nlistens + role_kept_files(files);
+	each = files > own ? files - own : 0;
+	sum = each > UINT64_MAX / m->p->workers ? UINT64_MAX :
+	    each * m->p->workers;
+	if (sum > host)
+		sum = host;
+	if (conf->limit_connections > sum)
+		log_warnx("limits.connections=%" PRIu64 " is out of reach:"
+		    " workers=%u files=%" PRIu64 " are enough for about %"
+		    PRIu64 " (raise ulimit -n, or LimitNOFILE)",
+		    conf->limit_connections, m->p->workers, files, sum);
+}
+
 static int
 master_watch(struct master *m)
 {
@@ -502,16 +526,18 @@ master_gather(struct master *m)
 static int
 master_start(struct master *m)
 {
+	uint64_t files = plat_raise_nofile();
 	int code;
 
 	(void)signal(SIGPIPE, SIG_IGN);
 	plat_notify_init();
 	log_info("starting version=%s workers=%u files=%" PRIu64,
-	    m->p->version, m->p->workers, plat_raise_nofile());
+	    m->p->version, m->p->workers, files);
 	code = master_open(m);
 	if (code != EX_OK)
 		return (code);
 	setproctitle("-roostd: master");
+	master_check_files(m, files);
 	listen_log(m->listens);
 	return (master_gather(m));
 }

@@ -35,6 +35,7 @@ ipc_init(struct ipc_msg *m, uint16_t type)
 	m->pos = 0;
 	m->bad = false;
 	m->fd = -1;
+	m->fd_lost = false;
 }
 
 static void
@@ -167,9 +168,13 @@ ipc_send(int sock, const struct ipc_msg *m)
 	return (1);
 }
 
-/* Take the descriptors out of what came; false when there is not 0 or 1. */
+/*
+ * Take the descriptors out of what came; false when there is not 0 or 1.  With
+ * a full table the kernel drops what it cannot give us and delivers the rest
+ * of the message.
+ */
 static bool
-ipc_take_fds(struct msghdr *mh, int *fd)
+ipc_take_fds(struct msghdr *mh, int *fd, bool *lost)
 {
 	struct cmsghdr *c;
 	size_t i, n;
@@ -191,7 +196,8 @@ ipc_take_fds(struct msghdr *mh, int *fd)
 			ok = false;
 		}
 	}
-	return (ok && (mh->msg_flags & MSG_CTRUNC) == 0);
+	*lost = (mh->msg_flags & MSG_CTRUNC) != 0;
+	return (ok && !(*lost && *fd != -1)); /* then there were several */
 }
 
 int
@@ -218,7 +224,7 @@ ipc_recv(int sock, struct ipc_msg *m)
 		return (-2);
 	if (n == -1)
 		return (-1);
-	if (!ipc_take_fds(&mh, &m->fd) || (mh.msg_flags & MSG_TRUNC) ||
+	if (!ipc_take_fds(&mh, &m->fd, &m->fd_lost) || (mh.msg_flags & MSG_TRUNC) ||
 	    n < IPC_HEAD)
 		goto bad;
 	memcpy(&m->type, packet, 2);

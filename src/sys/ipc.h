@@ -19,6 +19,8 @@ struct ipc_msg {
 	uint16_t	 pos;		/* read so far */
 	bool		 bad;		/* a read went beyond the end */
 	int		 fd;		/* -1: none; the receiver owns it */
+	bool		 fd_lost;	/* one was sent and could not be taken:
+					 * too many are open here */
 	uint8_t		 data[IPC_MAX];
 };
 
@@ -33,7 +35,11 @@ struct slice ipc_get_slice(struct ipc_msg *);	/* into data */
 bool	ipc_end(const struct ipc_msg *);	/* all read, none missing */
 /* 1 sent; 0 would block; -1 + errno. msg->fd is passed along, not closed. */
 int	ipc_send(int sock, const struct ipc_msg *) MUST_USE;
-/* 1 got one; 0 nothing now; -1 + errno; -2 the other end is gone. */
+/*
+ * 1 got one; 0 nothing now; -2 the other end is gone.  -1 + errno: something
+ * malformed was thrown away (EBADMSG), or memory is short for now; only -2 is
+ * the end.
+ */
 int	ipc_recv(int sock, struct ipc_msg *) MUST_USE;
 
 #endif

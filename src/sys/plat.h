@@ -20,6 +20,10 @@ unsigned plat_cpus(void);
 int	plat_backlog(int wanted);
 /* Raise the soft limit of open files to the hard one; returns it. */
 uint64_t plat_raise_nofile(void);
+/* The soft limit of open files; UINT64_MAX: none. */
+uint64_t plat_nofile(void);
+/* Open files of the whole host; UINT64_MAX: unknown. */
+uint64_t plat_host_files(void);
 
 /* --- rights --------------------------------------------------------------*/
 

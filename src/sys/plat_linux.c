@@ -146,6 +146,29 @@ plat_raise_nofile(void)
 	return (rl.rlim_cur);
 }
 
+uint64_t
+plat_nofile(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == -1 ||
+	    rl.rlim_cur == RLIM_INFINITY)
+		return (UINT64_MAX);
+	return (rl.rlim_cur);
+}
+
+uint64_t
+plat_host_files(void)
+{
+	unsigned long long n;
+	char text[32];
+
+	if (!plat_read_file("/proc/sys/fs/file-max", text, sizeof text) ||
+	    sscanf(text, "%llu", &n) != 1)
+		return (UINT64_MAX);
+	return (n);
+}
+
 /* --- rights --------------------------------------------------------------*/
 
 int

@@ -60,7 +60,7 @@ connect_relay(struct world *t)
 	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
 	assert_int_equal(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &small,
 	    sizeof small), 0);
-	bus_port_open(&t->b, fds[0]);
+	assert_true(bus_port_open(&t->b, fds[0]));
 	t->relay = fds[1];
 }
 

@@ -1,6 +1,7 @@
 /* Messages between master and children. */
 #include "sys/ipc.h"
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <errno.h>
@@ -217,6 +218,40 @@ descriptors_of_refused_packets_do_not_leak(void **state)
 	assert_int_equal(count_fds(), before);
 }
 
+/* The table is full: the message comes all the same, and is not the end. */
+static void
+a_descriptor_that_finds_no_room_is_told(void **state)
+{
+	struct rlimit old, none;
+	struct ipc_msg m, got;
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	ipc_init(&m, 3);
+	ipc_put_u32(&m, 77);
+	m.fd = fds[1];
+	assert_int_equal(ipc_send(pair[0], &m), 1);
+	m.fd = -1;
+	assert_int_equal(ipc_send(pair[0], &m), 1);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	none = old;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(ipc_recv(pair[1], &got), 1);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_int_equal(got.fd, -1);
+	assert_true(got.fd_lost);
+	assert_int_equal(got.type, 3);
+	assert_int_equal(ipc_get_u32(&got), 77);
+	assert_true(ipc_end(&got));
+	/* and what follows is as ever */
+	assert_int_equal(ipc_recv(pair[1], &got), 1);
+	assert_false(got.fd_lost);
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+}
+
 static void
 the_end_and_emptiness_are_told_apart(void **state)
 {
@@ -259,6 +294,7 @@ main(void)
 		T(a_descriptor_travels_with_its_message),
 		T(malformed_packets_are_refused),
 		T(descriptors_of_refused_packets_do_not_leak),
+		T(a_descriptor_that_finds_no_room_is_told),
 		T(the_end_and_emptiness_are_told_apart),
 		T(a_full_socket_would_block),
 	};

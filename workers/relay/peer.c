@@ -127,7 +127,8 @@ peer_take(struct peer *p, struct exchange *x, ssize_t *n)
 	static uint8_t bytes[PEER_READ]; /* shared by all: one thread */
 
 	*n = recv(p->io.fd, bytes, sizeof bytes, MSG_DONTWAIT);
-	if (*n == -1 && (errno == EAGAIN || errno == EINTR))
+	if (*n == -1 && (errno == EAGAIN || errno == EINTR ||
+	    errno == ENOBUFS || errno == ENOMEM))
 		return (PEER_OK);
 	if (*n <= 0)
 		return (PEER_GONE);

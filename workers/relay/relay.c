@@ -36,6 +36,9 @@ struct relay {
 	struct timer	 beat;
 	struct timer	 leave;		/* the next that is told late */
 	bool		 marked;	/* announcements wait: do not sleep */
+	uint32_t	 lost[ROLE_SLOTS_MAX]; /* generations whose stream is
+					 * lost and the master does not know;
+					 * 0: none */
 };
 
 /* --- announcements -------------------------------------------------------*/
@@ -103,24 +106,42 @@ relay_drop_peer(struct relay *r, struct peer *p, enum peer_result why)
 	counter_set(COUNTER_relay_peers, r->exchange.npeers);
 }
 
-/* The stream is of no use any more; the master may have a new one made. */
+/* The stream is of no use, or never came: the master may have a new one made.
+ * What can't be said now is said at the next beat. */
+static void
+relay_tell_lost(struct relay *r, unsigned slot, uint32_t generation)
+{
+	struct ipc_msg m;
+
+	ipc_init(&m, CONTROL_BUS_LOST);
+	ipc_put_u32(&m, slot);
+	ipc_put_u32(&m, generation);
+	r->lost[slot] = ipc_send(r->control.fd, &m) == 1 ? 0 : generation;
+}
+
+static void
+relay_tell_again(struct relay *r)
+{
+	unsigned i;
+
+	for (i = 1; i < ROLE_SLOTS_MAX; i++)
+		if (r->lost[i] != 0)
+			relay_tell_lost(r, i, r->lost[i]);
+}
+
 static void
 relay_lost_peer(struct relay *r, struct peer *p, enum peer_result why)
 {
-	struct ipc_msg m;
+	unsigned slot = p->slot;
+	uint32_t generation = p->generation;
 
 	if (why == PEER_BAD) {
 		counter_add(COUNTER_bus_bad, 1);
 		log_warnx("bus: nonsense from slot=%u, closed", p->slot);
 	} else
 		log_debug("bus: stream ended slot=%u", p->slot);
-	ipc_init(&m, CONTROL_BUS_LOST);
-	ipc_put_u32(&m, p->slot);
-	ipc_put_u32(&m, p->generation);
-	if (ipc_send(r->control.fd, &m) != 1)
-		log_warnx("control: cannot report a lost stream slot=%u",
-		    p->slot);
 	relay_drop_peer(r, p, why);
+	relay_tell_lost(r, slot, generation);
 }
 
 static void
@@ -143,11 +164,6 @@ relay_add_peer(struct relay *r, unsigned slot, uint32_t generation, int fd)
 {
 	struct peer *p;
 
-	if (slot == 0 || slot >= ROLE_SLOTS_MAX) {
-		log_warnx("control: bus to slot=%u", slot);
-		(void)close(fd);
-		return;
-	}
 	p = exchange_peer(&r->exchange, slot);
 	if (p != NULL) {
 		relay_drop_peer(r, p, PEER_GONE);
@@ -155,9 +171,10 @@ relay_add_peer(struct relay *r, unsigned slot, uint32_t generation, int fd)
 	}
 	p = peer_new(r->loop, slot, generation, fd,
 	    (size_t)r->h->conf->bus_queue_bytes, relay_on_peer);
+	r->lost[slot] = 0;
 	if (p == NULL) {
-		/* the worker sees its end close; nobody asks for another */
 		log_warn("bus: no stream to slot=%u", slot);
+		relay_tell_lost(r, slot, generation);
 		return;
 	}
 	p->arg = r;
@@ -174,8 +191,15 @@ relay_bus(struct relay *r, struct ipc_msg *m)
 
 	slot = ipc_get_u32(m);
 	generation = ipc_get_u32(m);
-	if (!ipc_end(m) || m->fd == -1)
+	if (!ipc_end(m) || slot == 0 || slot >= ROLE_SLOTS_MAX ||
+	    (m->fd == -1 && !m->fd_lost))
 		return (false);
+	if (m->fd_lost) {
+		log_warnx("bus: no descriptor free for slot=%u", slot);
+		counter_add(COUNTER_files_lost, 1);
+		relay_tell_lost(r, slot, generation);
+		return (true);
+	}
 	relay_add_peer(r, slot, generation, m->fd);
 	m->fd = -1;
 	return (true);
@@ -222,12 +246,18 @@ relay_on_control(struct loop_fd *f, unsigned events)
 
 	(void)events;
 	while ((n = ipc_recv(f->fd, &m)) == 1) {
-		if (!relay_obey(r, &m))
+		if (!relay_obey(r, &m)) {
 			log_warnx("control: bad message type=%u", m.type);
+			counter_add(COUNTER_control_bad, 1);
+		}
 		if (m.fd != -1)
 			(void)close(m.fd);
 	}
-	if (n < 0) {
+	if (n == -1) {
+		log_warn("control: bad message");
+		counter_add(COUNTER_control_bad, 1);
+	}
+	if (n == -2) {
 		log_warnx("master is gone");
 		loop_stop(r->loop);
 	}
@@ -312,6 +342,7 @@ relay_on_beat(struct timer *t, struct mono now)
 
 	stats_heartbeat(r->h->stats, 0, loop_wall(r->loop));
 	coverage_save();
+	relay_tell_again(r);
 	timer_start(loop_wheel(r->loop), t,
 	    mono_add_ms(now, RELAY_BEAT_MS), relay_on_beat);
 }

@@ -10,6 +10,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -17,6 +19,7 @@
 #include "hub/limit.h"
 #include "shm/count.h"
 #include "sys/log.h"
+#include "sys/plat.h"
 #include "worker/conn.h"
 #include "worker/tls.h"
 #include "worker/worker.h"
@@ -33,16 +36,18 @@ struct accept_refusal {
 	const char	*response;
 };
 
-static const struct accept_refusal accept_full = {
-	COUNTER_refused_limit, COUNTER_http_5xx,
-	"HTTP/1.1 503 Service Unavailable\r\n"
-	"Connection: close\r\n"
-	"Content-Type: application/json\r\n"
-	"Content-Length: 67\r\n"
-	"Retry-After: 5\r\n"
-	"\r\n"
-	"{\"error\":{\"code\":\"unavailable\","
+#define ACCEPT_FULL							\
+	"HTTP/1.1 503 Service Unavailable\r\n"				\
+	"Connection: close\r\n"						\
+	"Content-Type: application/json\r\n"				\
+	"Content-Length: 67\r\n"					\
+	"Retry-After: 5\r\n"						\
+	"\r\n"								\
+	"{\"error\":{\"code\":\"unavailable\","				\
 	"\"message\":\"too many connections\"}}\r\n"
+
+static const struct accept_refusal accept_full = {
+	COUNTER_refused_limit, COUNTER_http_5xx, ACCEPT_FULL
 };
 
 static const struct accept_refusal accept_address_full = {
@@ -55,6 +60,10 @@ static const struct accept_refusal accept_address_full = {
 	"\r\n"
 	"{\"error\":{\"code\":\"limit\","
 	"\"message\":\"too many connections of your address\"}}\r\n"
+};
+
+static const struct accept_refusal accept_short_of_files = {
+	COUNTER_refused_memory, COUNTER_http_5xx, ACCEPT_FULL
 };
 
 static void
@@ -74,6 +83,23 @@ accept_watch(struct worker *w, bool on)
 }
 
 /* --- too many ------------------------------------------------------------ */
+
+/* Where each kind of connection stops: role_kept_files() are not for clients;
+ * a quarter of these serve sessions that other workers pass on, half of them
+ * status pages, and the rest is ours. */
+static void
+accept_plan(struct worker *w)
+{
+	uint64_t files = plat_nofile();
+	unsigned kept = role_kept_files(files), n = (unsigned)w->h->nlisteners;
+	int last;
+
+	last = files > INT_MAX ? INT_MAX : (int)files;
+	w->fd_clients = last - (int)kept;
+	w->fd_passed = last - (int)kept * 3 / 4;
+	w->fd_status = last - (int)kept / 4;
+	w->max_guests = n == 0 || kept / 4 / n == 0 ? 1 : kept / 4 / n;
+}
 
 /*
  * One more of the host and of its address: counted before it is let in, so
@@ -133,6 +159,62 @@ accept_take(struct worker *w, int fd, struct tls_ctx *tls,
 	return (c);
 }
 
+/* Tell the client and close.  What it has sent already is read first, or it
+ * would reset the answer away. */
+static void
+accept_turn_away(struct worker *w, int fd, bool tls,
+    const struct accept_refusal *why)
+{
+	counter_add(why->counter, 1);
+	if (!tls) {
+		(void)recv(fd, w->rbuf, WORKER_RBUF, MSG_DONTWAIT);
+		(void)send(fd, why->response, strlen(why->response),
+		    MSG_DONTWAIT | MSG_NOSIGNAL);
+		counter_add(why->class, 1);
+	}
+	(void)close(fd);
+}
+
+/* Beyond the limit, but status pages must be told: the request decides. */
+static bool
+accept_guest(struct worker *w, struct listener *l, int fd,
+    const struct sockaddr_storage *ss)
+{
+	struct conn *c;
+
+	if (!l->status || l->tls != NULL || l->guests >= w->max_guests ||
+	    fd >= w->fd_status)
+		return (false);
+	c = accept_take(w, fd, NULL, ss);
+	if (c == NULL)
+		return (true);
+	c->guest = true;
+	c->address_node = (uint32_t)(l - w->listeners);
+	l->guests++;
+	c->deadline = mono_add_ms(w->now, ACCEPT_REFUSE_MS);
+	conn_rearm(c);
+	return (true);
+}
+
+void
+accept_guest_gone(struct conn *c)
+{
+	c->w->listeners[c->address_node].guests--;
+}
+
+void
+accept_refuse_guest(struct conn *c)
+{
+	const struct accept_refusal *why = c->io.fd >= c->w->fd_clients ?
+	    &accept_short_of_files : &accept_full;
+
+	counter_add(why->counter, 1);
+	counter_add(why->class, 1);
+	c->half = true;
+	conn_say(c, slice_str(why->response));
+	conn_close(c, REASON_too_many_requests);
+}
+
 /*
  * Tell the client, then wait a little for it to go: bytes that nobody read
  * would reset the answer away.  Over TLS that is not worth a handshake.
@@ -143,11 +225,14 @@ accept_refuse(struct worker *w, struct listener *l, int fd,
 {
 	struct conn *c;
 
-	counter_add(why->counter, 1);
-	if (l->tls != NULL || w->refusals >= ACCEPT_REFUSALS) {
-		(void)close(fd);
+	if (why != &accept_address_full && accept_guest(w, l, fd, ss))
+		return;
+	if (l->tls != NULL || w->refusals >= ACCEPT_REFUSALS ||
+	    fd >= w->fd_clients) {
+		accept_turn_away(w, fd, l->tls != NULL, why);
 		return;
 	}
+	counter_add(why->counter, 1);
 	c = accept_take(w, fd, NULL, ss);
 	if (c == NULL)
 		return;
@@ -161,29 +246,50 @@ accept_refuse(struct worker *w, struct listener *l, int fd,
 
 /* --- too few descriptors ------------------------------------------------- */
 
-/* One waits and cannot be accepted: give up the reserve to tell it so. */
+static void
+accept_short(struct worker *w)
+{
+	if (w->short_of_fds)
+		return;
+	w->short_of_fds = true;
+	log_warnx("accept_short open=%zu files=%" PRIu64, w->nconns,
+	    plat_nofile());
+}
+
+void
+accept_yield(struct worker *w)
+{
+	if (w->reserve_fd != -1)
+		(void)close(w->reserve_fd);
+	w->reserve_fd = -1;	/* until the tick */
+}
+
+bool
+accept_turned_away(struct worker *w, int fd)
+{
+	if (fd < w->fd_passed)
+		return (false);
+	accept_short(w);
+	accept_turn_away(w, fd, false, &accept_short_of_files);
+	return (true);
+}
+
+/* One waits and cannot be accepted, here or on the whole host: give up the
+ * reserve to tell it so. */
 static void
 accept_starved(struct worker *w, struct listener *l)
 {
 	int fd;
 
 	counter_add(COUNTER_accept_failed, 1);
-	if (!w->short_of_fds) {
-		w->short_of_fds = true;
-		log_warn("accept_short open=%zu", w->nconns);
-	}
+	accept_short(w);
 	if (w->reserve_fd != -1) {
-		(void)close(w->reserve_fd);
+		accept_yield(w);
 		fd = accept4(l->io.fd, NULL, NULL,
 		    SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd != -1) {
-			counter_add(COUNTER_refused_memory, 1);
-			if (l->tls == NULL)
-				(void)send(fd, accept_full.response,
-				    strlen(accept_full.response),
-				    MSG_DONTWAIT | MSG_NOSIGNAL);
-			(void)close(fd);
-		}
+		if (fd != -1)
+			accept_turn_away(w, fd, l->tls != NULL,
+			    &accept_short_of_files);
 		w->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	}
 	w->accept_again = mono_add_ms(w->now, ACCEPT_BACKOFF_MS);
@@ -222,9 +328,14 @@ accept_one(struct worker *w, struct listener *l)
 		/* the rest: none there, or it has gone already */
 		return (errno == ECONNABORTED || errno == EINTR);
 	}
-	accept_recovered(w);
 	if (l->tcp)
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	if (fd >= w->fd_clients) {
+		accept_short(w);
+		accept_refuse(w, l, fd, &ss, &accept_short_of_files);
+		return (true);
+	}
+	accept_recovered(w);
 	why = accept_enter(w, &ss, &node);
 	if (why != NULL) {
 		accept_refuse(w, l, fd, &ss, why);
@@ -288,6 +399,7 @@ accept_open(struct worker *w)
 {
 	size_t i;
 
+	accept_plan(w);
 	w->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	for (i = 0; i < w->h->nlisteners; i++)
 		accept_open_one(w, &w->h->listeners[i]);
@@ -318,10 +430,10 @@ accept_close(struct worker *w)
 void
 accept_tick(struct worker *w)
 {
-	if (w->nlisteners > 0 && !w->listening &&
-	    w->accept_again.us <= w->now.us) {
-		if (w->reserve_fd == -1)
-			w->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (w->nlisteners == 0)
+		return;
+	if (w->reserve_fd == -1 && bus_port_up(&w->bus))
+		w->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (!w->listening && w->accept_again.us <= w->now.us)
 		accept_watch(w, true);
-	}
 }

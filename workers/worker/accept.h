@@ -5,7 +5,10 @@
 #ifndef WORKER_ACCEPT_H
 #define WORKER_ACCEPT_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+#include "base/bug.h"
 
 struct conn;
 struct worker;
@@ -16,9 +19,20 @@ void	accept_open(struct worker *);
 void	accept_close(struct worker *);
 /* Now and then: listen again after a failure. */
 void	accept_tick(struct worker *);
+/* A descriptor of another worker's connection may not stay: too few are left
+ * for ourselves.  The client is told, the descriptor closed. */
+bool	accept_turned_away(struct worker *, int fd) MUST_USE;
+/* The next descriptor that comes must find room: the reserve is given up for
+ * now. */
+void	accept_yield(struct worker *);
+/* A guest asks for something else than a status page, or for nothing: the
+ * answer. */
+void	accept_refuse_guest(struct conn *);
 /* A connection comes from another worker: count it here. */
 void	accept_passed(struct conn *);
 /* A connection that was counted is over; node: of its address. */
 void	accept_ended(struct worker *, uint32_t node);
+/* A guest has gone. */
+void	accept_guest_gone(struct conn *);
 
 #endif

@@ -200,7 +200,8 @@ bus_port_read(struct bus_port *b)
 	}
 	room = b->in.cap - b->in.wpos;
 	n = recv(b->io.fd, b->in.data + b->in.wpos, room, MSG_DONTWAIT);
-	if (n == -1 && (errno == EAGAIN || errno == EINTR))
+	if (n == -1 && (errno == EAGAIN || errno == EINTR ||
+	    errno == ENOBUFS || errno == ENOMEM))
 		return (false);
 	if (n <= 0) {
 		bus_port_lost(b, n == 0 ? "eof" : "read");
@@ -239,7 +240,7 @@ bus_port_event(struct loop_fd *f, unsigned events)
 		bus_port_want(b, false);
 }
 
-void
+bool
 bus_port_open(struct bus_port *b, int fd)
 {
 	unsigned i;
@@ -254,9 +255,10 @@ bus_port_open(struct bus_port *b, int fd)
 	if (loop_add(b->loop, &b->io, fd, LOOP_IN, bus_port_event) == -1) {
 		log_warn("relay_watch");
 		(void)close(fd);
-		return;
+		return (false);
 	}
 	if (b->opened)
 		counter_add(COUNTER_bus_reconnects, 1);
 	b->opened = true;
+	return (true);
 }

@@ -39,8 +39,9 @@ struct bus_port {
 void	bus_port_init(struct bus_port *, struct loop *, uint64_t limit,
 	    const struct bus_port_calls *);
 void	bus_port_fini(struct bus_port *);
-/* A new stream, which takes the place of the old one; fd is ours. */
-void	bus_port_open(struct bus_port *, int fd);
+/* A new stream, which takes the place of the old one; fd is ours, also when
+ * it is of no use (false). */
+bool	bus_port_open(struct bus_port *, int fd) MUST_USE;
 bool	bus_port_up(const struct bus_port *);
 /*
  * Queue an envelope: false when it does not fit (volatile ones have half the

@@ -180,6 +180,8 @@ conn_forget(struct conn *c)
 	conn_waiting(c, 0);
 	if (c->refused)
 		w->refusals--;
+	if (c->guest)
+		accept_guest_gone(c);
 	if (c->counted)
 		accept_ended(w, c->address_node);
 	c->state = CONN_DEAD;

@@ -101,7 +101,10 @@ struct conn {			/* zeroed by the slab; on a cache line */
 	bool		 secure : 1;	/* over TLS, which may be another
 					 * worker's */
 	bool		 no_status : 1;	/* its listener has no health, metrics */
-	uint32_t	 address_node;	/* of its address, while counted */
+	bool		 guest : 1;	/* over the limit: may ask for a status
+					 * page, then it is closed */
+	uint32_t	 address_node;	/* of its address, while counted; of a
+					 * guest: its listener */
 	uint32_t	 since_us;	/* low bits of the time of accept */
 };
 

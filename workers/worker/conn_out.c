@@ -81,7 +81,8 @@ conn_write(struct conn *c, size_t *want)
 		n = send(c->io.fd, s.p, s.n, MSG_DONTWAIT | MSG_NOSIGNAL);
 	} else
 		n = conn_write_iov(c, want);
-	if (n == -1 && (errno == EAGAIN || errno == EINTR || errno == ENOBUFS))
+	if (n == -1 && (errno == EAGAIN || errno == EINTR ||
+	    errno == ENOBUFS || errno == ENOMEM))
 		return (0);
 	return (n);
 }

@@ -247,6 +247,8 @@ handover_take(struct worker *w, const struct handover_head *head, int fd)
 	static const struct sockaddr_storage none = { .ss_family = AF_UNSPEC };
 	struct conn *c;
 
+	if (accept_turned_away(w, fd))
+		return;
 	c = conn_new(w, fd, NULL, &none);
 	if (c == NULL)
 		return;
@@ -275,18 +277,22 @@ handover_recv(struct handover *all)
 	struct msghdr mh = { .msg_iov = iov, .msg_iovlen = 2,
 		.msg_control = control.bytes,
 		.msg_controllen = sizeof control.bytes };
+	static struct log_rate rate;
+	uint64_t held;
 	ssize_t n;
 	int fd;
 
 	n = recvmsg(all->in.fd, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	if (n == -1 && errno != EAGAIN && errno != EINTR)
-		log_warn("handover");
+	if (n == -1 && errno != EAGAIN && errno != EINTR &&
+	    log_rate(&rate, w->now, &held))
+		log_warn("handover held=%llu", (unsigned long long)held);
 	if (n <= 0)
 		return (0);
 	fd = handover_fd(&mh);
-	if (fd == -1)	/* short of descriptors: the client sees it end */
-		counter_add(COUNTER_accept_failed, 1);
-	else if ((size_t)n < sizeof head || head.magic != HANDOVER_HEAD ||
+	if (fd == -1) {	/* the client sees it end */
+		counter_add(COUNTER_files_lost, 1);
+		accept_yield(w);
+	} else if ((size_t)n < sizeof head || head.magic != HANDOVER_HEAD ||
 	    head.n != (size_t)n - sizeof head) {
 		log_warnx("handover_unknown bytes=%zd", n);
 		(void)close(fd);

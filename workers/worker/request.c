@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "hub/api.h"
+#include "worker/accept.h"
 #include "worker/conn.h"
 #include "worker/polling.h"
 #include "worker/worker.h"
@@ -270,6 +271,10 @@ request_bad(struct conn *c, int status, const char *why)
 void
 request_timeout(struct conn *c)
 {
+	if (c->guest) {
+		accept_refuse_guest(c);
+		return;
+	}
 	if (c->tail == NULL && c->body == NULL) {
 		conn_abort(c, REASON_handshake_timeout);
 		return;
@@ -522,6 +527,12 @@ request_serve(struct request *rq)
 	    rq->head.content_length <= 0 && !rq->head.upgrade_websocket;
 	if (row->status && rq->c->no_status)
 		row = &route_rows[ROUTE_NONE];
+	if (rq->c->guest && !row->status) {
+		accept_refuse_guest(rq->c);
+		return;
+	}
+	if (rq->c->guest)
+		rq->keep_alive = false;
 	if (row->methods & 1u << rq->head.method) {
 		row->serve(rq);
 		return;

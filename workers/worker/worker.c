@@ -217,6 +217,33 @@ worker_leave_tick(struct worker *w)
 
 /* --- control ------------------------------------------------------------- */
 
+/* No stream to the relay: the master may have overlooked that. */
+static void
+worker_ask_bus(struct worker *w)
+{
+	struct ipc_msg m;
+
+	ipc_init(&m, CONTROL_BUS_LOST);
+	if (w->control.fd != -1 && ipc_send(w->control.fd, &m) == -1)
+		log_debug("control: the next second tries again");
+}
+
+static void
+worker_bus(struct worker *w, struct ipc_msg *m)
+{
+	int fd = m->fd;
+
+	m->fd = -1;	/* bus_port_open() has it, or closed it */
+	if (m->fd_lost) {
+		log_warnx("relay_stream: no descriptor free open=%zu",
+		    w->nconns);
+		counter_add(COUNTER_files_lost, 1);
+		accept_yield(w);
+	} else if (bus_port_open(&w->bus, fd))
+		return;
+	worker_ask_bus(w);
+}
+
 static void
 worker_control_message(struct worker *w, struct ipc_msg *m)
 {
@@ -227,11 +254,10 @@ worker_control_message(struct worker *w, struct ipc_msg *m)
 	case CONTROL_BUS:
 		slot = ipc_get_u32(m);
 		generation = ipc_get_u32(m);
-		if (!ipc_end(m) || m->fd == -1 || slot != 0)
+		if (!ipc_end(m) || (m->fd == -1 && !m->fd_lost) || slot != 0)
 			break;
 		log_debug("relay_stream generation=%u", generation);
-		bus_port_open(&w->bus, m->fd);
-		m->fd = -1;
+		worker_bus(w, m);
 		return;
 	case CONTROL_STOP:
 		mode = ipc_get_u32(m);
@@ -245,6 +271,7 @@ worker_control_message(struct worker *w, struct ipc_msg *m)
 		break;
 	}
 	log_warnx("control_unknown type=%u", (unsigned)m->type);
+	counter_add(COUNTER_control_bad, 1);
 }
 
 static void
@@ -260,8 +287,12 @@ worker_control(struct loop_fd *f, unsigned events)
 		if (m.fd != -1)
 			(void)close(m.fd);
 	}
-	if (r == 0)
-		return;
+	if (r == -1) {
+		log_warn("control");
+		counter_add(COUNTER_control_bad, 1);
+	}
+	if (r != -2)
+		return;	/* only the end is the end */
 	log_warnx("master_gone");
 	loop_del(w->loop, f);
 	(void)close(f->fd);
@@ -314,6 +345,8 @@ static void
 worker_second(struct worker *w)
 {
 	stats_heartbeat(w->h->stats, (unsigned)w->h->slot, w->wall);
+	if (!bus_port_up(&w->bus))
+		worker_ask_bus(w);
 	interest_retry(w->interest, w->now);
 	presence_retry(w->presence, w->now);
 	coverage_save();
@@ -440,16 +473,17 @@ worker_start(struct worker *w)
 	if (loop_add(w->loop, &w->control, w->h->control_fd, LOOP_IN,
 	    worker_control) == -1)
 		fatal("control");
-	if (w->h->bus_fds[0] != -1)
-		bus_port_open(&w->bus, w->h->bus_fds[0]);
+	if (w->h->bus_fds[0] != -1 &&
+	    !bus_port_open(&w->bus, w->h->bus_fds[0]))
+		fatal("relay_stream");
 	timer_start(w->wheel, &w->tick, mono_add_ms(w->now, WORKER_TICK_MS),
 	    worker_tick);
 	stats_heartbeat(w->h->stats, (unsigned)w->h->slot, w->wall);
 	slot_heartbeat(w->h->segment, (unsigned)w->h->slot, w->now.us);
 	accept_open(w);
 	ipc_init(&m, CONTROL_READY);
-	if (ipc_send(w->control.fd, &m) == -1)
-		log_warn("control");
+	if (ipc_send(w->control.fd, &m) != 1)
+		fatal("control"); /* the master would wait for ever */
 }
 
 static void

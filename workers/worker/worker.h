@@ -39,6 +39,7 @@ struct listener {
 	struct tls_ctx	*tls;		/* NULL: plain */
 	bool		 tcp;		/* else a unix socket */
 	bool		 status;	/* health, metrics are answered */
+	unsigned	 guests;	/* beyond the limit, for these */
 };
 
 enum worker_mode {
@@ -78,7 +79,11 @@ struct worker {
 	size_t		 nlisteners;
 	bool		 listening;	/* they are watched */
 	bool		 short_of_fds;	/* told to the log */
-	int		 reserve_fd;	/* given up to refuse a connection */
+	int		 reserve_fd;	/* given up when nothing else is free */
+	int		 fd_clients;	/* clients get those below; others go */
+	int		 fd_passed;	/*   on to here: those of other workers */
+	int		 fd_status;	/*   to here: for status pages */
+	unsigned	 max_guests;	/* of each listener */
 	struct mono	 accept_again;	/* after a failure */
 	unsigned	 refusals;	/* refused ones still being told */
 

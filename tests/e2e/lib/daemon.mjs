@@ -69,10 +69,14 @@ process.on('exit', () => {
 		} catch { /* somebody writes there still */ }
 });
 
+/* The command line, behind what a shell does first: "ulimit -n 200". */
+const shell = (first, args) => first === '' ? [roostd, args] :
+	['/bin/sh', ['-c', `${first}\nexec "$0" "$@"`, roostd, ...args]];
+
 /* Run roostd to its end: { code, signal, out, err }. */
-export function run(args, { env = {}, cwd, ms = 10000 } = {}) {
+export function run(args, { env = {}, cwd, first = '', ms = 10000 } = {}) {
 	return within(new Promise((ok, no) => {
-		const c = spawn(roostd, args, {
+		const c = spawn(...shell(first, args), {
 			cwd, env: { ...process.env, ...env },
 			stdio: ['ignore', 'pipe', 'pipe'],
 		});
@@ -89,10 +93,11 @@ export class Daemon {
 	 * conf     configuration text, without listeners unless listen is false
 	 * workers  number of them (-w)
 	 * args     further arguments;  env  further environment
+	 * first    shell commands before it, as "ulimit -n 200"
 	 */
 	static async start({
 		conf = '', workers = 1, args = [], env = {}, dir, listen = true,
-		stats = true, ms = 10000,
+		stats = true, first = '', ms = 10000,
 	} = {}) {
 		const d = new Daemon();
 		d.dir = dir ?? tempdir();
@@ -104,8 +109,8 @@ export class Daemon {
 		fs.writeFileSync(d.file,
 		    (listen ? 'listen "127.0.0.1:0" {}\n' : '') +
 		    (stats ? `stats { file = "${d.dir}/stats" }\n` : '') + conf);
-		d.child = spawn(roostd,
-		    ['-f', '-c', d.file, '-w', String(workers), ...args],
+		d.child = spawn(...shell(first,
+		    ['-f', '-c', d.file, '-w', String(workers), ...args]),
 		    { env: { ...process.env, ...env },
 			stdio: ['ignore', 'pipe', 'pipe'] });
 		running.add(d);
