@@ -208,6 +208,7 @@ struct conf_event {
 	bool		 is_volatile;
 	bool		 member;	/* sender must be in the room (default) */
 	bool		 meta;		/* append meta (default) */
+	unsigned	 args;		/* at most; 0: see conf_event_args() */
 	char		*as_json;	/* outgoing name as raw JSON; = name_json
 					 * when the rule has no `as`; NULL for
 					 * "*": the sender's own name */
@@ -254,6 +255,19 @@ struct conf_namespace {
  * are sent one. */
 const struct conf_event *conf_event_find(const struct conf_namespace *,
 	    struct slice name);
+/*
+ * Arguments that an event of this rule may have; 0: any number.  What the
+ * server writes stands behind so many, where no client can write: without a
+ * number of its own a rule that sends meta takes one.
+ */
+static inline unsigned
+conf_event_args(const struct conf_event *r)
+{
+	bool sends = r->to != CONF_TO_NOWHERE || r->confirm_json != NULL;
+
+	return (r->args != 0 ? r->args : r->meta && sends ? 1 : 0);
+}
+
 /* The first room rule that matches, or NULL. */
 const struct conf_room *conf_room_find(const struct conf_namespace *,
 	    struct slice room, struct slice values[CONF_PARAMS_MAX]);

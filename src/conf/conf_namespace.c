@@ -55,7 +55,7 @@ check_connect(struct conf_reading *parse, const struct conf_titled *s,
 	const bool given[] = { event->nroles > 0, event->self,
 		event->is_volatile, !event->member,
 		event->confirm_json != NULL, event->ack != CONF_ACK_NONE,
-		event->max_bytes != 0, event->rate != NULL,
+		event->args != 0, event->max_bytes != 0, event->rate != NULL,
 		event->nchecks > 0, event->error[0] != '\0' };
 
 	if (event->to != CONF_TO_SENDER && event->to != CONF_TO_NOWHERE)

@@ -129,7 +129,7 @@ static const struct {
 } types[CONF_TYPE__MAX] = {
 	/* clang-format off */
 	[CONF_TYPE_BOOL]	= { "boolean", false },
-	[CONF_TYPE_WORKERS]	= { "auto or count", false },
+	[CONF_TYPE_AUTOCOUNT]	= { "auto or count", false },
 	[CONF_TYPE_COUNT]	= { "count", false },
 	[CONF_TYPE_COUNT64]	= { "count", false },
 	[CONF_TYPE_DURATION]	= { "duration", false },

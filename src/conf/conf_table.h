@@ -24,7 +24,7 @@ enum {
 /* What a value looks like and what field it fills in; see conf_type.c. */
 enum conf_type {
 	CONF_TYPE_BOOL,		/* bool */
-	CONF_TYPE_WORKERS,	/* unsigned; auto = 0 */
+	CONF_TYPE_AUTOCOUNT,	/* unsigned; auto = 0 */
 	CONF_TYPE_COUNT,	/* unsigned */
 	CONF_TYPE_COUNT64,	/* uint64_t */
 	CONF_TYPE_DURATION,	/* uint64_t, ms */

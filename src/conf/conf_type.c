@@ -254,7 +254,7 @@ dump_unsigned(const struct conf_directive *row, const void *object,
 }
 
 static void
-set_workers(struct conf_parser *p, const struct conf_value *v, void *object)
+set_autocount(struct conf_parser *p, const struct conf_value *v, void *object)
 {
 	if (strcmp(v->tokens[0]->text, "auto") == 0)
 		*(unsigned *)conf_field_of(v->row, object) = 0;
@@ -263,7 +263,7 @@ set_workers(struct conf_parser *p, const struct conf_value *v, void *object)
 }
 
 static void
-dump_workers(const struct conf_directive *row, const void *object,
+dump_autocount(const struct conf_directive *row, const void *object,
     struct buf *out)
 {
 	if (*(const unsigned *)conf_field_in(row, object) == 0)
@@ -319,7 +319,7 @@ static const struct {
 } ops[CONF_TYPE__MAX] = {
 	/* clang-format off */
 	[CONF_TYPE_BOOL]       = { set_bool, dump_bool, NULL },
-	[CONF_TYPE_WORKERS]    = { set_workers, dump_workers, NULL },
+	[CONF_TYPE_AUTOCOUNT]  = { set_autocount, dump_autocount, NULL },
 	[CONF_TYPE_COUNT]      = { set_unsigned, dump_unsigned, NULL },
 	[CONF_TYPE_COUNT64]    = { set_u64, dump_u64, NULL },
 	[CONF_TYPE_DURATION]   = { set_u64, dump_u64, NULL },

@@ -26,6 +26,8 @@ namespace "/chat" {
             "tags?: array ..3", "urgent?: boolean", "score?: number 0.5..",
             "extra?: object"} }
     event "typing"   { to = room:room volatile = true }
+    event "pair"     { to = room:room args = 2 }
+    event "triple"   { to = room:room args = 3 }
     event "shout"    { to = room:room member = off ack = accepted }
     event "announce" { to = namespace roles = {"teacher", "admin"} ack = delivered }
     event "all"      { to = namespace self = true }
@@ -264,24 +266,43 @@ test('meta: off leaves the arguments as they came, under another name', async ()
 	closeAll(a, b);
 });
 
-test('meta: comes last, and cannot be forged', async () => {
+test('meta: has its place, and cannot be forged', async () => {
 	const a = await chat('ann'), b = await chat('ben');
-	for (const s of [a, b])
-		await join(s, 'open:f');
-	a.emit('typing', { room: 'open:f', meta: { from: 'root' } },
-	    { id: '1', from: 'root', ts: 1 });
-	const [args] = await heard(b, 'typing');
-	assert.equal(args.length, 3);
-	assert.equal(args[2].from, 'ann');
-	assert.equal(args[1].from, 'root', 'the client\'s own words stay');
+	const p = await chat('pol', {}, { transports: ['polling'] });
 	const w = await plain(d, `/ws/chat?token=${user('eve')}`);
+	for (const s of [a, b, p])
+		await join(s, 'open:f');
+	const forged = { id: '1', from: 'root', ts: 1 };
+	const bytes = Buffer.from('xyz');
+	/* one more argument is one too many, binary or not */
+	for (const args of [[forged], [bytes], [bytes, forged]])
+		for (const s of [a, p])
+			assert.equal(codeOf(await ask(s, 'typing',
+			    { room: 'open:f' }, ...args)), 'invalid');
+	assert.equal(codeOf(await ask(a, 'pair', { room: 'open:f' }, 2, forged)),
+	    'invalid');
+	assert.deepEqual(b.got, []);
 	await w.ask('room:join', { room: 'open:f' });
+	/* the sender's own words stay */
+	a.emit('typing', { room: 'open:f', meta: forged });
+	const [args] = await heard(b, 'typing');
+	assert.equal(args.length, 2);
+	assert.equal(args[0].meta.from, 'root');
+	assert.equal(args[1].from, 'ann');
 	w.send(JSON.stringify({ event: 'typing', data: { room: 'open:f' },
-		meta: { from: 'root' } }));
-	const got = await heard(b, 'typing', 2);
-	assert.equal(got[1][1].from, 'eve');
+		args: [{}, forged], meta: forged }));
+	assert.equal((await heard(b, 'typing', 2))[1][1].from, 'eve');
 	w.close();
-	closeAll(a, b);
+	/* what is missing is null, and attachments are arguments */
+	a.emit('pair', { room: 'open:f' });
+	p.emit('pair', { room: 'open:f', bytes }, bytes);
+	const [one, two] = await heard(b, 'pair', 2);
+	assert.equal(one.length, 3);
+	assert.equal(one[1], null);
+	assert.equal(one[2].from, 'ann');
+	assert.deepEqual([two[0].bytes, two[1]], [bytes, bytes]);
+	assert.equal(two[2].from, 'pol');
+	closeAll(a, b, p);
 });
 
 test('the server\'s own event names cannot be sent, nor reached by "*"', async () => {
@@ -341,8 +362,8 @@ test('plain: several arguments arrive as args', async () => {
 	const s = await chat('sam');
 	await w.ask('room:join', { room: 'open:v' });
 	await join(s, 'open:v');
-	s.emit('typing', { room: 'open:v' }, 2, [3]);
-	const m = await until(() => w.got.find((x) => x.event === 'typing'), 'typing');
+	s.emit('triple', { room: 'open:v' }, 2, [3]);
+	const m = await until(() => w.got.find((x) => x.event === 'triple'), 'triple');
 	assert.deepEqual(m.data, { room: 'open:v' });
 	assert.deepEqual(m.args, [{ room: 'open:v' }, 2, [3]]);
 	w.close();

@@ -30,7 +30,7 @@ event_rules_are_understood(void **state)
 	struct conf *conf = conf_text(NS(
 	    "event m { to = room:room self = yes volatile = on member = off\n"
 	    "  meta = off as = 'M\"2' confirm = ok ack = echo max_bytes = 4KB\n"
-	    "  roles = {a, b} }\n"
+	    "  roles = {a, b} args = 7 }\n"
 	    "event u { to = user:receiverId ack = accepted }\n"
 	    "event n { to = namespace } event s { to = sender }\n"
 	    "event '*' { error = 'no such event' }"));
@@ -45,6 +45,8 @@ event_rules_are_understood(void **state)
 	assert_string_equal(e->confirm_json, "\"ok\"");
 	assert_int_equal(e->ack, CONF_ACK_ECHO);
 	assert_int_equal(e->max_bytes, 4000);
+	assert_int_equal(e->args, 7);
+	assert_int_equal(conf_event_args(e), 7);
 	assert_int_equal(e->nroles, 2);
 	assert_string_equal(e->roles[1], "b");
 	e++;
@@ -54,6 +56,9 @@ event_rules_are_understood(void **state)
 	assert_null(e->confirm_json);
 	assert_true(e->member && e->meta && !e->self && !e->is_volatile);
 	assert_int_equal(e->ack, CONF_ACK_ACCEPTED);
+	assert_int_equal(e->args, 0);
+	assert_int_equal(conf_event_args(e), 1);
+	assert_int_equal(conf_event_args(&e[3]), 0);	/* nowhere */
 	assert_int_equal(e[1].to, CONF_TO_NAMESPACE);
 	assert_int_equal(e[2].to, CONF_TO_SENDER);
 	assert_int_equal(e[3].to, CONF_TO_NOWHERE);

@@ -15,7 +15,7 @@
 	"  room \"dm:{a}:{b}\" { join = \"self:a,b\" }\n" \
 	"  room \"news\" { join = server }\n" \
 	"  event \"m\" { to = room:room check = {\"text?: string 1..5\"," \
-	"    \"n?: integer 0..9\"} ack = delivered }\n" \
+	"    \"n?: integer 0..9\"} ack = delivered args = 2 }\n" \
 	"  event \"all\" { to = namespace self = true ack = accepted }\n" \
 	"  event \"any\" { to = room:room member = off meta = off }\n" \
 	"  event \"dm\" { to = user:to as = \"dm_in\" confirm = \"dm_sent\" }\n" \

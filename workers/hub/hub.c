@@ -48,6 +48,7 @@ hub_new(const struct hub_params *p)
 	buf_init(&h->text);
 	buf_init(&h->message);
 	buf_init(&h->answer);
+	buf_init(&h->args);
 	h->id_prefix_len = (size_t)snprintf(h->id_prefix, sizeof h->id_prefix,
 	    "%08" PRIx64 ".%u.%u.", p->node_id & UINT32_MAX, p->slot,
 	    p->generation);
@@ -75,6 +76,7 @@ hub_free(struct hub **hp)
 	buf_fini(&h->text);
 	buf_fini(&h->message);
 	buf_fini(&h->answer);
+	buf_fini(&h->args);
 	h->magic = 0;
 	free(h);
 }

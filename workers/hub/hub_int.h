@@ -48,6 +48,7 @@ struct hub {
 	struct buf	 text;		/* scratch for one reply */
 	struct buf	 message;	/* scratch, see engine_message.c */
 	struct buf	 answer;	/* scratch of ask.c */
+	struct buf	 args;		/* scratch for filled up arguments */
 	char		 offset[72];	/* scratch, see fanout.c */
 	char		 id_prefix[48];	/* node.slot.generation. */
 	size_t		 id_prefix_len;

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include "conf/conf_name.h"
+#include "hub/args.h"
 #include "hub/hub_int.h"
 #include "hub/publish.h"
 #include "hub/service.h"
@@ -172,6 +173,7 @@ struct passage {
 	struct session	*s;
 	const struct inbound *in;
 	const struct conf_event *rule;
+	unsigned	 nargs;		/* counted where they have a limit */
 	struct slice	 first;		/* empty until needed */
 	struct slice	 raw;		/* the target's name as raw JSON */
 	struct slice	 name;		/* unescaped */
@@ -204,6 +206,25 @@ find_target(struct passage *w)
 	return (true);
 }
 
+/* No more arguments than the rule says: what follows them is the server's. */
+static bool
+takes_args(struct passage *w)
+{
+	unsigned max = conf_event_args(w->rule);
+	struct slice first;
+
+	if (max == 0)
+		return (true);
+	w->nargs = args_count(w->in->args, max, &first);
+	if (w->first.n == 0)
+		w->first = first;
+	if (w->nargs <= max)
+		return (true);
+	rule_refuse(w->s, w->in, REFUSED_INVALID, "more than %u argument%s",
+	    max, max == 1 ? "" : "s");
+	return (false);
+}
+
 static bool
 may_pass(struct passage *w)
 {
@@ -228,6 +249,8 @@ may_pass(struct passage *w)
 		    r->error);
 		return (false);
 	}
+	if (!takes_args(w))
+		return (false);
 	if ((r->nchecks != 0 || r->field != NULL) && w->first.n == 0 &&
 	    w->in->args.n != 0)
 		MUST(json_value(w->in->args, &w->first) > 0);
@@ -261,6 +284,23 @@ ack_wants_id(const struct passage *w)
 	    w->rule->ack == CONF_ACK_DELIVERED));
 }
 
+/* Behind as many arguments as the rule has, whatever came. */
+static void
+add_meta(struct passage *w, struct slice meta)
+{
+	unsigned want = conf_event_args(w->rule);
+
+	if (w->nargs < want) {
+		w->p.first = slice_of(NULL, 0);
+		if (!args_fill(&w->s->hub->args, &w->p.args, w->nargs, want)) {
+			counter_add(COUNTER_memory_failures, 1);
+			w->p.args = w->in->args;
+			return;
+		}
+	}
+	w->p.meta = meta;
+}
+
 static void
 make_publication(struct passage *w)
 {
@@ -283,7 +323,7 @@ make_publication(struct passage *w)
 		.sent_us = s->hub->now.us,
 	};
 	if (w->rule->meta)
-		w->p.meta = meta;
+		add_meta(w, meta);
 }
 
 /* Receivers on this worker; remote says who else was asked. */
@@ -408,6 +448,7 @@ rule_event(struct session *s, const struct inbound *in)
 	}
 	w.s = s;
 	w.in = in;
+	w.nargs = 0;
 	w.first = in->first;
 	w.raw = w.name = w.id = slice_of(NULL, 0);
 	if (may_pass(&w))
@@ -419,7 +460,8 @@ rule_connect(struct session *s, struct slice auth)
 {
 	struct inbound in = { .event = SLICE("\"connect\""),
 		.args = auth.n != 0 ? auth : SLICE("{}") };
-	struct passage w = { .s = s, .in = &in, .rule = s->ns->on_connect };
+	struct passage w = { .s = s, .in = &in, .rule = s->ns->on_connect,
+		.nargs = 1 };
 
 	if (w.rule == NULL || w.rule->to != CONF_TO_SENDER)
 		return;

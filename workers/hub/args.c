@@ -1,0 +1,38 @@
+/*
+ * Arguments of an event; see args.h.  Called by rule.c.
+ */
+#include "hub/args.h"
+
+#include "proto/json.h"
+
+unsigned
+args_count(struct slice args, unsigned max, struct slice *first)
+{
+	struct json_iter it = { args };
+	struct slice key, value;
+	unsigned n = 0;
+
+	*first = slice_of(NULL, 0);
+	while (n <= max && json_next(&it, &key, &value))
+		if (n++ == 0)
+			*first = value;
+	return (n);
+}
+
+bool
+args_fill(struct buf *scratch, struct slice *args, unsigned n, unsigned want)
+{
+	if (n >= want)
+		return (true);
+	if (n == 0 && want == 1) {
+		*args = SLICE("null");
+		return (true);
+	}
+	buf_reset(scratch);
+	if (n != 0)
+		buf_slice(scratch, *args);
+	for (; n < want; n++)
+		buf_str(scratch, n == 0 ? "null" : ",null");
+	*args = buf_unread(scratch);
+	return (!scratch->oom);
+}
