@@ -22,7 +22,7 @@ no_env(const char *name)
 }
 
 struct fake_world *
-fake_world_new(const char *text)
+fake_world_of(const char *text, unsigned workers)
 {
 	struct fake_world *w = calloc(1, sizeof *w);
 	struct conf_errors errors;
@@ -43,12 +43,18 @@ fake_world_new(const char *text)
 	assert_int_equal(0, token_keys_secret(w->keys, slice_str(""),
 	    slice_str(FAKE_SECRET), &why));
 	w->segment = segment_create(&(struct segment_params){
-	    .max_workers = 2, .presence_max = 1000, .interest_max = 1000,
+	    .max_workers = workers, .presence_max = 1000, .interest_max = 1000,
 	    .rate_ways = 64, .max_ns = 16, .count_max = 64 });
 	assert_non_null(w->segment);
 	w->now.us = 1000000000;
 	w->wall.ms = UINT64_C(1800000000000);
 	return (w);
+}
+
+struct fake_world *
+fake_world_new(const char *text)
+{
+	return (fake_world_of(text, 2));
 }
 
 /* --- ports ---------------------------------------------------------------- */
@@ -141,10 +147,12 @@ fake_host_new(struct fake_world *w, unsigned slot)
 	struct fake_host *f = calloc(1, sizeof *f);
 
 	assert_non_null(f);
-	assert_true(slot == 1 || slot == 2);
+	assert_true(slot >= 1 && w->nhosts < FAKE_HOSTS);
 	f->world = w;
-	w->hosts[slot - 1] = f;
-	assert_int_equal(slot, slot_assign(w->segment, SLOT_WORKER, slot));
+	f->slot = slot;
+	w->hosts[w->nhosts++] = f;
+	while (slot_state(w->segment, slot) == SLOT_FREE)
+		assert_true(slot_assign(w->segment, SLOT_WORKER, slot) > 0);
 	slot_live(w->segment, slot, 1);
 	f->rnd = slot * 100003;
 	buf_init(&f->bus);
@@ -194,11 +202,10 @@ void
 fake_world_free(struct fake_world **wp)
 {
 	struct fake_world *w = *wp;
+	size_t i;
 
-	if (w->hosts[0] != NULL)
-		host_free(w->hosts[0]);
-	if (w->hosts[1] != NULL)
-		host_free(w->hosts[1]);
+	for (i = 0; i < w->nhosts; i++)
+		host_free(w->hosts[i]);
 	token_keys_free(&w->keys);
 	segment_free(&w->segment);
 	conf_free(&w->conf);
@@ -301,28 +308,44 @@ fake_gone(struct fake_host *f, struct fake_conn *c)
 
 /* --- turns ---------------------------------------------------------------- */
 
-static bool
-carry(struct fake_world *w, unsigned from)
+static void
+deliver(struct fake_world *w, const struct fake_host *from,
+    struct slice frame, const uint64_t slots[2])
 {
-	struct fake_host *f = w->hosts[from], *to = w->hosts[1 - from];
+	struct fake_host *to;
+	size_t i;
+
+	for (i = 0; i < w->nhosts; i++) {
+		to = w->hosts[i];
+		if ((slots[(to->slot - 1) / 64] >> (to->slot - 1) % 64 & 1) ==
+		    0)
+			continue;
+		assert_ptr_not_equal(to, from);
+		hub_bus_frame(to->hub, frame);
+	}
+}
+
+bool
+fake_carry(struct fake_host *f)
+{
+	struct buf sent = f->bus;
 	struct slice in, frame;
 	uint64_t slots[2];
 	uint16_t flags;
 	ssize_t n;
 
-	if (f == NULL || buf_unread(&f->bus).n == 0)
+	if (buf_unread(&f->bus).n == 0)
 		return (false);
-	in = buf_unread(&f->bus);
+	buf_init(&f->bus);	/* an answer of its own may come at once */
+	in = buf_unread(&sent);
 	while (in.n > 0) {
 		n = bus_frame(in, slots, &flags);
 		assert_true(n > 0 && (size_t)n <= in.n);
 		frame = slice_of(in.p, (size_t)n);
-		assert_true(slots[0] == UINT64_C(1) << (1 - from));
-		if (to != NULL)
-			hub_bus_frame(to->hub, frame);
+		deliver(f->world, f, frame, slots);
 		in = slice_from(in, (size_t)n);
 	}
-	buf_reset(&f->bus);
+	buf_fini(&sent);
 	return (true);
 }
 
@@ -330,14 +353,14 @@ void
 fake_turn(struct fake_world *w)
 {
 	bool moved = true;
-	unsigned i;
+	size_t i;
 
 	while (moved) {
-		moved = carry(w, 0);
-		moved |= carry(w, 1);
-		for (i = 0; i < 2; i++)
-			if (w->hosts[i] != NULL)
-				hub_turn_end(w->hosts[i]->hub);
+		moved = false;
+		for (i = 0; i < w->nhosts; i++)
+			moved |= fake_carry(w->hosts[i]);
+		for (i = 0; i < w->nhosts; i++)
+			hub_turn_end(w->hosts[i]->hub);
 	}
 }
 
@@ -360,13 +383,12 @@ tick_due(struct fake_host *f)
 void
 fake_advance(struct fake_world *w, uint64_t ms)
 {
-	unsigned i;
+	size_t i;
 
 	w->now.us += ms * 1000;
 	w->wall.ms += ms;
-	for (i = 0; i < 2; i++)
-		if (w->hosts[i] != NULL)
-			tick_due(w->hosts[i]);
+	for (i = 0; i < w->nhosts; i++)
+		tick_due(w->hosts[i]);
 	fake_turn(w);
 }
 

@@ -1,6 +1,6 @@
 /*
  * A host for the hub without sockets: connections whose bytes are collected
- * at the end of each turn, a clock set by hand, a bus that connects two hubs
+ * at the end of each turn, a clock set by hand, a bus that connects the hubs
  * of one test through the real envelope codec, and tokens of known claims.
  */
 #ifndef TESTS_LIB_FAKE_HOST_H
@@ -13,6 +13,7 @@
 #include "shm/segment.h"
 
 #define FAKE_CONNS	64
+#define FAKE_HOSTS	4
 #define FAKE_SECRET	"0123456789abcdef0123456789abcdef"
 
 struct fake_conn {
@@ -30,11 +31,13 @@ struct fake_world {
 	struct segment	*segment;
 	struct mono	 now;
 	struct wall	 wall;
-	struct fake_host *hosts[2];
+	struct fake_host *hosts[FAKE_HOSTS];	/* in order of making */
+	size_t		 nhosts;
 };
 
 struct fake_host {
 	struct fake_world *world;
+	unsigned	 slot;
 	struct hub	*hub;
 	struct interest	*interest;
 	struct presence	*presence;
@@ -42,7 +45,7 @@ struct fake_host {
 	uint64_t	 address;	/* of those who come; 0: unix socket */
 	struct fake_conn conns[FAKE_CONNS];
 	size_t		 nconns;
-	struct buf	 bus;		/* frames for the other host */
+	struct buf	 bus;		/* frames for the other hosts */
 	unsigned	 bus_sent;
 	bool		 bus_down;
 	unsigned	 rnd;
@@ -50,8 +53,10 @@ struct fake_host {
 	void		*asker;		/* of the last one */
 };
 
-/* One segment and conf for up to two hubs; text is a configuration. */
+/* One segment and conf for up to FAKE_HOSTS hubs, with slots 1 to 4; text is a
+ * configuration.  of: with slots up to twice the number of workers. */
 struct fake_world *fake_world_new(const char *text);
+struct fake_world *fake_world_of(const char *text, unsigned workers);
 void	fake_world_free(struct fake_world **);
 struct fake_host *fake_host_new(struct fake_world *, unsigned slot);
 
@@ -64,6 +69,8 @@ struct fake_conn *fake_engine_route(struct fake_host *, const char *path,
 	    bool b64, bool polling);
 void	fake_text(struct fake_host *, struct fake_conn *, const char *text);
 void	fake_gone(struct fake_host *, struct fake_conn *);
+/* What the host has on the bus, and no more, to the others; false: nothing. */
+bool	fake_carry(struct fake_host *);
 /* End the turn of each host and carry the bus until nothing moves. */
 void	fake_turn(struct fake_world *);
 void	fake_advance(struct fake_world *, uint64_t ms); /* and tick the due */

@@ -1,6 +1,4 @@
-#include "check.h"
-#include "fake_host.h"
-#include "shm/counters.h"
+#include "recovery.h"
 
 #define CONF \
 	"jwt { secret = \"" FAKE_SECRET "\" algorithms = {\"HS256\"} }\n" \
@@ -9,54 +7,12 @@
 	"  event \"m\" { to = room:room self = true meta = off }\n" \
 	"  event \"q\" { to = sender meta = off } }\n"
 
-struct fixture {
-	struct fake_world *w;
-	struct fake_host *f, *g;
-	struct fake_conn *a, *b;	/* a is cut, b speaks (on f) */
-	uint64_t failed, recovered, sessions;	/* counters before */
-	char	 sid[21], pid[21], offset[128];
-};
-
-/* CONNECT's reply: sid and pid; false: it is something else. */
-static bool
-connected(struct fake_conn *c, char sid[21], char pid[21])
-{
-	const char *got = fake_next(c);
-
-	if (strncmp(got, "40/n,{\"sid\":\"", 13) != 0)
-		return (false);
-	memcpy(sid, got + 13, 20);
-	sid[20] = '\0';
-	assert_int_equal(0, strncmp(got + 33, "\",\"pid\":\"", 9));
-	memcpy(pid, got + 42, 20);
-	pid[20] = '\0';
-	return (true);
-}
-
 static int
 setup(void **state)
 {
-	struct fixture *x = calloc(1, sizeof *x);
-	char sid[21], pid[21];
+	struct recovery *x = calloc(1, sizeof *x);
 
-	x->w = fake_world_new(CONF);
-	x->f = fake_host_new(x->w, 1);
-	x->g = fake_host_new(x->w, 2);
-	x->a = fake_engine(x->f, NULL);
-	x->b = fake_engine(x->f, NULL);
-	fake_say(x->f, x->a, "40/n,");
-	fake_say(x->f, x->b, "40/n,");
-	(void)fake_next(x->a);
-	(void)fake_next(x->b);
-	assert_true(connected(x->a, x->sid, x->pid));
-	assert_true(connected(x->b, sid, pid));
-	fake_say(x->f, x->a, "42/n,0[\"room:join\",\"r\"]");
-	fake_say(x->f, x->b, "42/n,0[\"room:join\",\"r\"]");
-	(void)fake_next(x->a);
-	(void)fake_next(x->b);
-	x->failed = counter_get(COUNTER_recovery_failed);
-	x->recovered = counter_get(COUNTER_recovered);
-	x->sessions = counter_get(COUNTER_sessions);
+	recovery_open(x, fake_world_new(CONF), 1, 2);
 	*state = x;
 	return (0);
 }
@@ -64,90 +20,15 @@ setup(void **state)
 static int
 teardown(void **state)
 {
-	struct fixture *x = *state;
-
-	fake_world_free(&x->w);
-	free(x);
+	recovery_close(*state);
+	free(*state);
 	return (0);
-}
-
-static void
-publish(struct fixture *x, int i)
-{
-	char text[64];
-
-	(void)snprintf(text, sizeof text,
-	    "42/n,[\"m\",{\"room\":\"r\",\"i\":%d}]", i);
-	fake_say(x->f, x->b, text);
-}
-
-/* The next event is number i; its offset is remembered. */
-static void
-hears(struct fixture *x, struct fake_conn *c, int i)
-{
-	char want[64];
-	const char *got = fake_next(c), *o;
-
-	(void)snprintf(want, sizeof want,
-	    "42/n,[\"m\",{\"room\":\"r\",\"i\":%d},\"", i);
-	if (strncmp(got, want, strlen(want)) != 0)
-		assert_string_equal(want, got);
-	o = got + strlen(want);
-	(void)snprintf(x->offset, sizeof x->offset, "%.*s",
-	    (int)strcspn(o, "\""), o);
-	assert_string_equal("\"]", o + strlen(x->offset));
-}
-
-static void
-cut(struct fixture *x)
-{
-	fake_gone(x->f, x->a);
-	fake_turn(x->w);
-}
-
-/* A new connection on a worker, with pid and, unless "", offset. */
-static struct fake_conn *
-back(struct fixture *x, struct fake_host *f, const char *offset)
-{
-	struct fake_conn *c = fake_engine(f, NULL);
-	char text[256];
-	int n;
-
-	n = snprintf(text, sizeof text, "40/n,{\"pid\":\"%s\"", x->pid);
-	if (offset[0] != '\0')
-		n += snprintf(text + n, sizeof text - (size_t)n,
-		    ",\"offset\":\"%s\"", offset);
-	(void)snprintf(text + n, sizeof text - (size_t)n, "}");
-	fake_text(f, c, text);
-	fake_turn(x->w);
-	(void)fake_next(c);
-	return (c);
-}
-
-static void
-is_same(struct fixture *x, struct fake_conn *c)
-{
-	char sid[21], pid[21];
-
-	assert_true(connected(c, sid, pid));
-	assert_string_equal(x->sid, sid);
-	assert_string_equal(x->pid, pid);
-}
-
-static void
-is_new(struct fixture *x, struct fake_conn *c)
-{
-	char sid[21], pid[21];
-
-	assert_true(connected(c, sid, pid));
-	assert_string_not_equal(x->sid, sid);
-	assert_string_not_equal(x->pid, pid);
 }
 
 static void
 what_was_missed_comes_before_the_connect(void **state)
 {
-	struct fixture *x = *state;
+	struct recovery *x = *state;
 	struct fake_conn *c;
 	int i;
 
@@ -170,7 +51,7 @@ what_was_missed_comes_before_the_connect(void **state)
 static void
 volatile_events_are_not_kept(void **state)
 {
-	struct fixture *x = *state;
+	struct recovery *x = *state;
 	struct fake_conn *c;
 	struct ask *later;
 	struct buf out;
@@ -201,7 +82,7 @@ volatile_events_are_not_kept(void **state)
 static void
 what_was_sent_and_lost_is_told_again(void **state)
 {
-	struct fixture *x = *state;
+	struct recovery *x = *state;
 	struct fake_conn *c;
 	char seen[128];
 
@@ -223,7 +104,7 @@ what_was_sent_and_lost_is_told_again(void **state)
 static void
 who_saw_nothing_yet_gets_all(void **state)
 {
-	struct fixture *x = *state;
+	struct recovery *x = *state;
 	struct fake_conn *c;
 
 	publish(x, 1);
@@ -238,7 +119,7 @@ who_saw_nothing_yet_gets_all(void **state)
 static void
 a_pong_proves_what_came_before_its_ping(void **state)
 {
-	struct fixture *x = *state;
+	struct recovery *x = *state;
 	struct fake_conn *c;
 	int i;
 
@@ -265,7 +146,7 @@ a_pong_proves_what_came_before_its_ping(void **state)
 static void
 too_much_unproven_cannot_be_recovered(void **state)
 {
-	struct fixture *x = *state;
+	struct recovery *x = *state;
 	int i;
 
 	publish(x, 0);
@@ -281,7 +162,7 @@ too_much_unproven_cannot_be_recovered(void **state)
 static void
 a_queue_that_grows_too_long_ends_the_wait(void **state)
 {
-	struct fixture *x = *state;
+	struct recovery *x = *state;
 	int i;
 
 	publish(x, 0);
@@ -295,7 +176,7 @@ a_queue_that_grows_too_long_ends_the_wait(void **state)
 static void
 the_window_closes(void **state)
 {
-	struct fixture *x = *state;
+	struct recovery *x = *state;
 
 	publish(x, 0);
 	hears(x, x->a, 0);
@@ -310,7 +191,7 @@ the_window_closes(void **state)
 static void
 others_get_nothing(void **state)
 {
-	struct fixture *x = *state;
+	struct recovery *x = *state;
 	struct fake_conn *c;
 	char text[1024];
 
@@ -337,7 +218,7 @@ others_get_nothing(void **state)
 static void
 the_old_half_open_connection_is_taken_over(void **state)
 {
-	struct fixture *x = *state;
+	struct recovery *x = *state;
 	struct fake_conn *c;
 
 	publish(x, 1);
@@ -356,7 +237,7 @@ the_old_half_open_connection_is_taken_over(void **state)
 static void
 another_worker_takes_the_session(void **state)
 {
-	struct fixture *x = *state;
+	struct recovery *x = *state;
 	struct fake_conn *c;
 	int i;
 
@@ -387,7 +268,7 @@ another_worker_takes_the_session(void **state)
 static void
 no_worker_has_it(void **state)
 {
-	struct fixture *x = *state;
+	struct recovery *x = *state;
 
 	(void)snprintf(x->pid, sizeof x->pid, "AAAAAAAAAAAAAAAAAAAA");
 	is_new(x, back(x, x->g, ""));
@@ -398,7 +279,7 @@ no_worker_has_it(void **state)
 static void
 no_answer_is_no_recovery(void **state)
 {
-	struct fixture *x = *state;
+	struct recovery *x = *state;
 	struct fake_conn *c = fake_engine(x->g, NULL);
 	char text[64];
 
@@ -416,7 +297,7 @@ no_answer_is_no_recovery(void **state)
 static void
 who_goes_while_it_waits_harms_nobody(void **state)
 {
-	struct fixture *x = *state;
+	struct recovery *x = *state;
 	struct fake_conn *c = fake_engine(x->g, NULL);
 	char text[64];
 
@@ -435,7 +316,7 @@ who_goes_while_it_waits_harms_nobody(void **state)
 static void
 attachments_are_told_again(void **state)
 {
-	struct fixture *x = *state;
+	struct recovery *x = *state;
 	struct fake_conn *c;
 	uint8_t bytes[3] = "\x01\x02\x03";
 
@@ -458,7 +339,7 @@ attachments_are_told_again(void **state)
 static void
 who_leaves_for_good_is_not_recovered(void **state)
 {
-	struct fixture *x = *state;
+	struct recovery *x = *state;
 
 	fake_say(x->f, x->a, "41/n,");
 	cut(x);
