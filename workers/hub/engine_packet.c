@@ -150,7 +150,8 @@ on_connect(struct client *c, const struct sio_packet *p)
 		client_close(c, REASON_sio_parse);
 		return;
 	}
-	if (c->nsessions >= c->hub->conf->namespaces_per_connection) {
+	if (c->nsessions + engine_of(c)->asking >=
+	    c->hub->conf->namespaces_per_connection) {
 		connect_error(c, ns, p->nsp, "too many namespaces", "limit",
 		    NULL);
 		return;
@@ -368,7 +369,7 @@ static void
 engine_expire(struct client *c, struct session *s)
 {
 	engine_kick(c, s);
-	if (c->sessions == NULL)
+	if (c->sessions == NULL && engine_of(c)->asking == 0)
 		client_close(c, REASON_auth_expired);
 }
 

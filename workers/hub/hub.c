@@ -43,7 +43,7 @@ hub_new(const struct hub_params *p)
 	slab_init(&h->sessions, sizeof(struct session), 8);
 	slab_init(&h->ships, sizeof(struct membership), 8);
 	pending_init(&h->pending);
-	recover_init(&h->recover);
+	recover_init(h);
 	buf_init(&h->meta);
 	buf_init(&h->text);
 	buf_init(&h->message);

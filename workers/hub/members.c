@@ -166,7 +166,7 @@ static bool
 change_one(struct hub *h, struct session *s, const struct members_rooms *r)
 {
 	struct membership *m;
-	bool ok = true;
+	bool ok = true, moving = is_moving(s);
 	size_t i;
 
 	if (!has_room_for(s, r)) {
@@ -182,9 +182,9 @@ change_one(struct hub *h, struct session *s, const struct members_rooms *r)
 	}
 	if (!ok)
 		counter_add(COUNTER_memory_failures, 1);
-	if (is_moving(s))
-		recover_forward_rooms(s->recover, r);
-	return (ok && !is_moving(s));
+	if (moving)
+		recover_forward_rooms(s->recover, r);	/* perhaps its end */
+	return (ok && !moving);
 }
 
 static uint32_t

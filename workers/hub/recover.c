@@ -1,7 +1,7 @@
 /*
  * Sessions that may come back to this worker; see recover.h.  Called by
  * engine.c and engine_packet.c as clients go and come, by hub.c for the
- * clock and for parked queues, by recover_move.c.
+ * clock and for parked queues, by recover_ask.c and recover_move.c.
  */
 #include "hub/recover.h"
 
@@ -15,10 +15,14 @@
 /* --- by pid --------------------------------------------------------------- */
 
 void
-recover_init(struct recover_table *t)
+recover_init(struct hub *h)
 {
+	struct recover_table *t = &h->recover;
+
 	memset(t, 0, sizeof *t);
+	t->ref = (uint32_t)h->generation << 16;
 	TAILQ_INIT(&t->parked);
+	TAILQ_INIT(&t->moving);
 	TAILQ_INIT(&t->asking);
 }
 
@@ -66,8 +70,8 @@ grow(struct hub *h)
 	return (true);
 }
 
-struct recover *
-recover_find(struct hub *h, struct slice pid)
+static struct recover *
+with_pid(struct hub *h, struct slice pid)
 {
 	struct recover *r;
 
@@ -77,6 +81,14 @@ recover_find(struct hub *h, struct slice pid)
 		if (slice_eq(pid_of(r), pid))
 			return (r);
 	return (NULL);
+}
+
+struct recover *
+recover_find(struct hub *h, struct slice pid)
+{
+	struct recover *r = with_pid(h, pid);
+
+	return (r == NULL || r->made ? NULL : r);
 }
 
 static struct recover *
@@ -120,8 +132,11 @@ unpark(struct hub *h, struct recover *r)
 {
 	if (!r->parked)
 		return;
-	r->parked = false;
-	TAILQ_REMOVE(&h->recover.parked, r, link);
+	r->parked = r->made = false;
+	if (r->to != 0)
+		TAILQ_REMOVE(&h->recover.moving, r, link);
+	else
+		TAILQ_REMOVE(&h->recover.parked, r, link);
 	h->recover.nparked--;
 	sentlog_unref(&r->log);
 	outq_kill(&h->out, &r->out);
@@ -134,7 +149,7 @@ recover_forget(struct session *s)
 	struct recover *r = s->recover, **pp;
 
 	unpark(h, r);
-	recover_move_forget(h, r);
+	recover_ask_forget(h, r);
 	for (pp = bucket(h, pid_of(r)); *pp != r;)
 		pp = &(*pp)->next;
 	*pp = r->next;
@@ -169,8 +184,9 @@ recover_fini(struct hub *h)
 {
 	struct recover *r;
 
-	recover_move_fini(h);
-	while ((r = TAILQ_FIRST(&h->recover.parked)) != NULL)
+	recover_ask_fini(h);
+	while ((r = TAILQ_FIRST(&h->recover.moving)) != NULL ||
+	    (r = TAILQ_FIRST(&h->recover.parked)) != NULL)
 		discard(r);
 	recover_bury(h);
 	MUST(h->recover.count == 0);
@@ -185,7 +201,8 @@ park(struct recover *r, struct sentlog *log)
 	struct session *s = r->session;
 	struct hub *h = s->hub;
 
-	if (h->recover.nparked >= RECOVER_PARKED_MAX)
+	if (h->recover.nparked >= RECOVER_PARKED_MAX &&
+	    !TAILQ_EMPTY(&h->recover.parked))
 		discard(TAILQ_FIRST(&h->recover.parked));
 	r->parked = true;
 	r->wire = s->wire;
@@ -205,6 +222,7 @@ recover_park(struct engine *e)
 	struct client *c = &e->client;
 	struct session *s, *next;
 
+	recover_cancel(e);	/* what comes now would not be in the log */
 	if (c->out->log != NULL)
 		outq_log_rest(&c->hub->out, c->out);
 	for (s = c->sessions; s != NULL; s = next) {
@@ -227,16 +245,18 @@ recover_make(struct hub *h, const struct conf_namespace *ns,
 	struct session *s;
 	struct recover *r;
 
-	if (recover_find(h, pid) != NULL)
+	if (with_pid(h, pid) != NULL)
 		return (NULL);
 	s = session_made(h, &nowhere, wire, ns, who, sid);
 	if (s == NULL)
 		return (NULL);
 	r = add(s, pid);
-	if (r == NULL)
+	if (r == NULL) {
 		session_free(&s);
-	else
-		park(r, NULL);
+		return (NULL);
+	}
+	park(r, NULL);
+	r->made = true;
 	return (r);
 }
 
@@ -260,6 +280,7 @@ recover_tick(struct hub *h)
 	struct recover *r;
 
 	recover_move_tick(h);
+	recover_ask_tick(h);
 	while ((r = TAILQ_FIRST(&h->recover.parked)) != NULL &&
 	    r->until_us <= h->now.us)
 		discard(r);

@@ -23,19 +23,19 @@
 #include "hub/engine_int.h"
 #include "hub/sentlog.h"
 #include "hub/session.h"
+#include "proto/bus.h"
 
 #define RECOVER_PID_LEN	20
 #define RECOVER_ASK_MS	1000	/* for an answer of the other workers */
 #define RECOVER_MOVE_MS	2000	/* for the whole move */
 #define RECOVER_PARKED_MAX 100000	/* sessions of one worker */
 
-struct bus_envelope;
-
 struct recover {		/* of a session that can be recovered */
 	struct session	*session;
 	struct recover	*next;		/* in its bucket */
-	TAILQ_ENTRY(recover) link;	/* parked, oldest first */
+	TAILQ_ENTRY(recover) link;	/* parked or moving, oldest first */
 	bool		 parked;
+	bool		 made;		/* its asking's alone: see asking */
 	uint64_t	 until_us;	/* parked: then it is over */
 	uint64_t	 start;		/* position of its first packet in log */
 	struct sentlog	*log;		/* parked: what may not have arrived */
@@ -46,6 +46,7 @@ struct recover {		/* of a session that can be recovered */
 	uint32_t	 ref;		/* its name for the move */
 	bool		 joined;	/* want is known */
 	uint64_t	 want[2], passed[2];
+	uint64_t	 nlate;		/* envelopes forwarded */
 	char		 pid[RECOVER_PID_LEN + 1];
 };
 
@@ -53,13 +54,15 @@ struct asking;
 struct recover_table {
 	struct recover	**buckets;
 	size_t		 nbuckets, count;
-	TAILQ_HEAD(, recover) parked;
-	size_t		 nparked;
+	TAILQ_HEAD(recover_list, recover) parked, moving;
+	size_t		 nparked;	/* in both */
 	struct recover	*dead;		/* their queues were in this turn */
 	TAILQ_HEAD(, asking) asking;
-	uint32_t	 ref;
+	uint32_t	 ref;		/* begins with our generation: an answer
+					 * to a predecessor in this slot is
+					 * not taken for one to us */
 };
-void	recover_init(struct recover_table *);
+void	recover_init(struct hub *);
 void	recover_fini(struct hub *);
 
 /* Is it on? */
@@ -92,8 +95,10 @@ void	recover_queued(struct hub *, struct outq *);
 /* After a turn: free what is dead. */
 void	recover_bury(struct hub *);
 
-/* --- between recover.c and recover_move.c -------------------------------- */
+/* --- between recover.c, recover_ask.c and recover_move.c ----------------- */
 
+/* Who may be taken over: one that another worker has described, and that is
+ * not whole before its DONE, is not found. */
 struct recover *recover_find(struct hub *, struct slice pid);
 /* A parked session with a pid, made of what another worker sent. */
 struct recover *recover_make(struct hub *, const struct conf_namespace *,
@@ -119,13 +124,27 @@ bool	recover_attach(struct engine *, struct recover *, struct principal *);
 enum recover_result recover_ask(struct engine *,
 	    const struct conf_namespace *, struct slice pid,
 	    struct slice offset, struct principal *, struct slice auth);
-void	recover_forward(struct recover *);	/* LATE */
-/* Its rooms were changed while it moves. */
+/* LATE: what was queued, and that its rooms were changed, while it moves. What
+ * cannot be told ends the move, and the session. */
+void	recover_forward(struct recover *);
 struct members_rooms;
 void	recover_forward_rooms(struct recover *, const struct members_rooms *);
-/* It is being freed: a move that made it fails. */
-void	recover_move_forget(struct hub *, const struct recover *);
+/* It is being freed: an asking that made it fails. */
+void	recover_ask_forget(struct hub *, const struct recover *);
+void	recover_ask_tick(struct hub *);
+void	recover_ask_fini(struct hub *);
+void	recover_on_none(struct hub *, const struct bus_envelope *);
+void	recover_on_state(struct hub *, const struct bus_envelope *);
+void	recover_on_late(struct hub *, const struct bus_envelope *);
+void	recover_on_done(struct hub *, const struct bus_envelope *);
 void	recover_move_tick(struct hub *);
-void	recover_move_fini(struct hub *);
+
+/* A slot as bits; the workers that live, without us; words to them. */
+void	recover_bit(uint16_t slot, uint64_t bits[2]);
+void	recover_others(struct hub *, uint64_t bits[2]);
+bool	recover_say(struct hub *, enum bus_kind, const uint64_t bits[2],
+	    uint32_t ref, struct bus_envelope *);
+bool	recover_say_to(struct hub *, enum bus_kind, uint16_t slot,
+	    uint32_t ref, struct bus_envelope *);
 
 #endif

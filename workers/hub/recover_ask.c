@@ -1,0 +1,323 @@
+/*
+ * A client has come back whose session is on another worker; this one, B, asks
+ * for it.  The picture is in recover.h, the other side in recover_move.c.
+ *
+ * From STATE to DONE there are two of the session.  Ours is in its rooms and
+ * gets what comes, but it is not whole yet, and belongs to its asking (made):
+ * nobody else can have it.
+ */
+#include <stdlib.h>
+
+#include "hub/hub_int.h"
+#include "hub/recover.h"
+#include "proto/bus.h"
+
+struct asking {			/* B: one CONNECT that waits */
+	TAILQ_ENTRY(asking) link;	/* oldest first */
+	uint32_t	 ref;
+	struct engine	*engine;
+	const struct conf_namespace *ns;
+	struct principal *who;
+	uint64_t	 deadline_us;
+	uint64_t	 bits[2];	/* have not answered */
+	struct recover	*made;		/* STATE came */
+	uint64_t	 nlate;		/* LATE came so often */
+	struct buf	 state, late;	/* records */
+	struct buf	 auth;		/* of CONNECT, for a new session */
+	char		 pid[RECOVER_PID_LEN];
+};
+
+/* --- B: asking ------------------------------------------------------------ */
+
+enum recover_result
+recover_ask(struct engine *e, const struct conf_namespace *ns,
+    struct slice pid, struct slice offset, struct principal *who,
+    struct slice auth)
+{
+	struct hub *h = e->client.hub;
+	struct bus_envelope q = { .nsp = slice_of(ns->name, ns->name_len),
+		.event = pid, .offset = offset };
+	struct asking *a;
+
+	a = calloc(1, sizeof *a);
+	if (a == NULL)
+		return (RECOVER_NOT);
+	recover_others(h, a->bits);
+	if (who != NULL)
+		q.users[q.nusers++] = principal_user(who);
+	a->ref = ++h->recover.ref;
+	if ((a->bits[0] | a->bits[1]) == 0 ||
+	    !recover_say(h, BUS_RECOVER_ASK, a->bits, a->ref, &q)) {
+		free(a);
+		return (RECOVER_NOT);
+	}
+	a->engine = e;
+	a->ns = ns;
+	a->who = who == NULL ? NULL : principal_ref(who);
+	a->deadline_us = h->now.us + RECOVER_ASK_MS * UINT64_C(1000);
+	memcpy(a->pid, pid.p, sizeof a->pid);
+	buf_init(&a->state);
+	buf_init(&a->late);
+	buf_init(&a->auth);
+	if (ns->on_connect != NULL)	/* who else would read it? */
+		buf_slice(&a->auth, auth);
+	TAILQ_INSERT_TAIL(&h->recover.asking, a, link);
+	e->asking++;
+	return (RECOVER_ASKING);
+}
+
+static void
+asking_free(struct hub *h, struct asking *a)
+{
+	TAILQ_REMOVE(&h->recover.asking, a, link);
+	a->engine->asking--;
+	principal_unref(&a->who);
+	buf_fini(&a->state);
+	buf_fini(&a->late);
+	buf_fini(&a->auth);
+	free(a);
+}
+
+static struct asking *
+asking_find(struct hub *h, uint32_t ref)
+{
+	struct asking *a;
+
+	TAILQ_FOREACH(a, &h->recover.asking, link)
+		if (a->ref == ref)
+			return (a);
+	return (NULL);
+}
+
+bool
+recover_asking(const struct engine *e, const struct conf_namespace *ns)
+{
+	struct asking *a;
+
+	if (e->asking == 0)
+		return (false);
+	TAILQ_FOREACH(a, &e->client.hub->recover.asking, link)
+		if (a->engine == e && a->ns == ns)
+			return (true);
+	return (false);
+}
+
+static void
+drop_made(struct asking *a)
+{
+	struct session *s;
+
+	if (a->made == NULL)
+		return;
+	s = a->made->session;
+	a->made = NULL;
+	session_free(&s);
+}
+
+void
+recover_cancel(struct engine *e)
+{
+	struct hub *h = e->client.hub;
+	struct asking *a, *next;
+
+	for (a = TAILQ_FIRST(&h->recover.asking); a != NULL && e->asking > 0;
+	    a = next) {
+		next = TAILQ_NEXT(a, link);
+		if (a->engine != e)
+			continue;
+		drop_made(a);
+		asking_free(h, a);
+	}
+}
+
+void
+recover_ask_forget(struct hub *h, const struct recover *r)
+{
+	struct asking *a;
+
+	TAILQ_FOREACH(a, &h->recover.asking, link) {
+		if (a->made != r)
+			continue;
+		a->made = NULL;
+		a->deadline_us = h->now.us;	/* a new session */
+	}
+}
+
+/* Nobody has it, or the move failed: a new session. */
+static void
+give_up(struct hub *h, struct asking *a)
+{
+	struct engine *e = a->engine;
+	const struct conf_namespace *ns = a->ns;
+	struct principal *who = a->who;
+	struct buf auth = a->auth;
+
+	a->who = NULL;
+	buf_init(&a->auth);
+	drop_made(a);
+	asking_free(h, a);
+	counter_add(COUNTER_recovery_failed, 1);
+	if (!e->client.closing)
+		engine_enter(e, ns, who, buf_unread(&auth));
+	buf_fini(&auth);
+	principal_unref(&who);
+}
+
+void
+recover_on_none(struct hub *h, const struct bus_envelope *q)
+{
+	struct asking *a = asking_find(h, q->ref);
+	uint64_t bit[2];
+
+	if (a == NULL || a->made != NULL)
+		return;
+	recover_bit(q->from, bit);
+	a->bits[0] &= ~bit[0];
+	a->bits[1] &= ~bit[1];
+	if ((a->bits[0] | a->bits[1]) == 0)
+		give_up(h, a);
+}
+
+/* The session as A describes it, in its rooms, parked. */
+static bool
+make(struct hub *h, struct asking *a)
+{
+	struct slice rest = buf_unread(&a->state), data, sid = { NULL, 0 };
+	char type;
+
+	if (!recover_next(&rest, &type, &sid) || type != 's' ||
+	    sid.n != SESSION_SID_LEN)
+		return (false);
+	a->made = recover_make(h, a->ns, a->who,
+	    (enum wire)a->engine->client.wire, sid,
+	    slice_of(a->pid, sizeof a->pid));
+	if (a->made == NULL)
+		return (false);
+	while (recover_next(&rest, &type, &data))
+		if (type == 'r' && (data.n > ROOM_NAME_MAX ||
+		    !room_join(h, a->made->session, ROOM_NAMED, data)))
+			return (false);
+	return (true);
+}
+
+void
+recover_on_state(struct hub *h, const struct bus_envelope *q)
+{
+	struct asking *a = asking_find(h, q->ref);
+	struct bus_envelope e = { .ref = 0 };
+	uint64_t bits[2], from[2];
+
+	if (a == NULL || a->made != NULL)
+		return;		/* A forwards for a while, then forgets */
+	buf_slice(&a->state, q->args);
+	if (a->state.oom || !make(h, a)) {
+		give_up(h, a);
+		return;
+	}
+	a->deadline_us = h->now.us + RECOVER_MOVE_MS * UINT64_C(1000);
+	recover_others(h, bits);
+	recover_bit(q->from, from);
+	bits[0] &= ~from[0];
+	bits[1] &= ~from[1];
+	e.count = bits[0];
+	e.sent_us = bits[1];
+	(void)recover_say_to(h, BUS_RECOVER_JOINED, q->from, a->ref, &e);
+	if ((bits[0] | bits[1]) == 0)
+		return;
+	e.count = q->from;
+	e.sent_us = 0;
+	(void)recover_say(h, BUS_RECOVER_BARRIER, bits, a->ref, &e);
+}
+
+static void
+late_rooms(struct hub *h, struct session *s, struct slice records)
+{
+	struct membership *m;
+	struct slice name;
+	char type;
+
+	while (recover_next(&records, &type, &name)) {
+		if ((type != 'r' && type != 'l') || name.n > ROOM_NAME_MAX)
+			continue;
+		m = room_membership(s, ROOM_NAMED, name);
+		if (type == 'l' && m != NULL)
+			room_leave(h, s, m);
+		if (type == 'r' && m == NULL &&
+		    !room_join(h, s, ROOM_NAMED, name))
+			counter_add(COUNTER_memory_failures, 1);
+	}
+}
+
+void
+recover_on_late(struct hub *h, const struct bus_envelope *q)
+{
+	struct asking *a = asking_find(h, q->ref);
+
+	if (a == NULL || a->made == NULL)
+		return;
+	a->nlate++;
+	late_rooms(h, a->made->session, q->args);
+	buf_slice(&a->late, q->args);
+	if (a->late.oom)
+		give_up(h, a);
+}
+
+void
+recover_on_done(struct hub *h, const struct bus_envelope *q)
+{
+	struct asking *a = asking_find(h, q->ref);
+	struct recover *r;
+	struct buf direct;
+	struct engine *e;
+	uint64_t start;
+	struct limit_nodes nodes;
+	const char *why;
+
+	if (a == NULL || a->made == NULL)
+		return;
+	e = a->engine;
+	r = a->made;
+	if (q->count != a->nlate || r->out.lossy ||	/* some are lost */
+	    !limit_session(h, &e->client, a->ns, a->who, &nodes, &why)) {
+		give_up(h, a);	/* which will be refused, too */
+		return;
+	}
+	buf_init(&direct);
+	recover_drain(r, 0, &direct);
+	start = engine_pos(e);
+	recover_replay(e, &a->state, NULL);
+	recover_replay(e, &a->late, &direct);
+	recover_replay(e, &direct, NULL);
+	buf_fini(&direct);
+	r->start = start;
+	r->session->counted = nodes;
+	a->made = NULL;		/* the client's from here */
+	(void)recover_attach(e, r, a->who);
+	asking_free(h, a);
+}
+
+/* --- the clock, the end -------------------------------------------------- */
+
+/* An answer that does not come is none. */
+void
+recover_ask_tick(struct hub *h)
+{
+	struct asking *a, *next;
+
+	for (a = TAILQ_FIRST(&h->recover.asking); a != NULL; a = next) {
+		next = TAILQ_NEXT(a, link);
+		if (a->deadline_us <= h->now.us)
+			give_up(h, a);
+	}
+}
+
+void
+recover_ask_fini(struct hub *h)
+{
+	struct asking *a;
+
+	while ((a = TAILQ_FIRST(&h->recover.asking)) != NULL) {
+		drop_made(a);
+		asking_free(h, a);
+	}
+}
