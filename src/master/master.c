@@ -308,6 +308,27 @@ master_serving(struct master *m)
 	log_info("ready workers=%u relay=%u", n.workers_ready, n.relays_ready);
 }
 
+/*
+ * Is it time for another state?  Asked when a child changed, and at each tick
+ * as well: where none can be started, none will ever change.
+ */
+static void
+master_settle(struct master *m)
+{
+	struct children_count n;
+
+	if (m->state == MASTER_STARTING && children_failed(m->children) != 0) {
+		m->code = children_failed(m->children);
+		log_errx("start failed exit=%d", m->code);
+		master_stop(m, MASTER_ABORT_MS);
+	} else if (m->state == MASTER_STARTING &&
+	    children_all_ready(m->children))
+		master_serving(m);
+	n = children_count(m->children);
+	if (m->state >= MASTER_DRAINING && n.workers + n.relays == 0)
+		loop_stop(m->loop);
+}
+
 /* A child became ready, or is gone. */
 static void
 master_on_change(void *arg)
@@ -315,27 +336,13 @@ master_on_change(void *arg)
 	struct master *m = arg;
 	struct children_count n;
 
-	n = children_count(m->children);
-	switch (m->state) {
-	case MASTER_STARTING:
-		if (children_failed(m->children) != 0) {
-			m->code = children_failed(m->children);
-			log_errx("start failed exit=%d", m->code);
-			master_stop(m, MASTER_ABORT_MS);
-		} else if (children_all_ready(m->children))
-			master_serving(m);
-		break;
-	case MASTER_SERVING:
+	if (m->state == MASTER_SERVING) {
+		n = children_count(m->children);
 		plat_notify("STATUS=serving, %u of %u workers, relay %s",
 		    n.workers_ready, m->p->workers,
 		    n.relays_ready == 1 ? "up" : "down");
-		break;
-	case MASTER_DRAINING:
-	case MASTER_STOPPING:
-		break;
 	}
-	if (m->state >= MASTER_DRAINING && n.workers + n.relays == 0)
-		loop_stop(m->loop);
+	master_settle(m);
 }
 
 /* --- signals -------------------------------------------------------------*/
@@ -432,6 +439,7 @@ master_on_tick(struct timer *t, struct mono now)
 	if (m->state == MASTER_DRAINING && now.us >= m->drained.us)
 		master_stop(m, m->p->conf->stop_time_ms);
 	children_tick(m->children, now);
+	master_settle(m);
 	reclaim_sweep(m->segment, now);
 	if (now.us >= m->next_second.us)
 		master_second(m, now);

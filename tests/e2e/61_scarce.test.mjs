@@ -1,8 +1,10 @@
 /* The machine is short of descriptors, or of the kernel's memory. */
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
 import { test } from 'node:test';
 
-import { Daemon, sleep, until } from './lib/daemon.mjs';
+import { Daemon, run, sleep, tempdir, until } from './lib/daemon.mjs';
 import { CALL, ERROR, Inject, ROLE } from './lib/inject.mjs';
 import { ask, connect } from './lib/clients.mjs';
 import { Polling, request } from './lib/polling.mjs';
@@ -121,6 +123,75 @@ test('ulimit -n 200, workers full, the relay killed twice: nobody is lost',
 	a.close();
 	b.close();
 	await d.stop();
+});
+
+/* No process can be made: what there is to stop? */
+for (const [what, conf1] of [
+	['fork', CALL.fork], ['socketpair', CALL.socketpair],
+]) {
+	test(`start without ${what}: ends with its exit code`, async () => {
+		const inject = new Inject();
+		/* those before the first child are for handovers: 4 pairs */
+		inject.arm(conf1, ERROR.EAGAIN, { times: 255 });
+		const file = path.join(tempdir(), 'roost.conf');
+		fs.writeFileSync(file, conf + 'listen "127.0.0.1:0" {}\n');
+		const r = await run(['-f', '-c', file, '-w', '2'],
+		    { env: inject.env });
+		assert.equal(r.code, 71, r.err);
+		inject.close();
+	});
+}
+
+test('ulimit -n too small for the children: ends with its exit code', async () => {
+	const file = path.join(tempdir(), 'roost.conf');
+	fs.writeFileSync(file, conf + 'listen "127.0.0.1:0" {}\n');
+	/* enough for handovers, listeners; not for 64 workers' streams */
+	for (const n of [250, 330, 360]) {
+		const r = await run(['-f', '-c', file, '-w', '64'],
+		    { first: `ulimit -n ${n}`, ms: 20000 });
+		assert.equal(r.code, 71, `ulimit -n ${n}: ${r.err}`);
+	}
+});
+
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT']) {
+	test(`${signal} while no child lives`, async () => {
+		const inject = new Inject();
+		const d = await Daemon.start({ workers: 2, conf, env: inject.env });
+		d.mayDie = true;
+		inject.arm(CALL.fork, ERROR.EAGAIN, { times: 255 });
+		for (const c of d.children())
+			process.kill(c.pid, 'SIGKILL');
+		await until(() => d.children().length === 0 &&
+		    /cannot start role=relay/.test(d.log) &&
+		    /cannot start role=worker/.test(d.log), 'no child');
+		await d.stop({ signal, ms: 2000 });
+		inject.close();
+	});
+}
+
+test('children killed into their back-off, then TERM', async () => {
+	const d = await Daemon.start({ workers: 2, conf });
+	d.mayDie = true;
+	await until(() => {
+		for (const c of d.children())
+			process.kill(c.pid, 'SIGKILL');
+		return /pause_ms=[1-9]\d{3}/.test(d.log) &&
+		    d.children().length === 0;
+	}, 'a pause', 20000);
+	await d.stop({ ms: 2000 });
+});
+
+test('a start that nobody can serve is tried again later', async () => {
+	const inject = new Inject();
+	const d = await Daemon.start({ workers: 1, conf, env: inject.env });
+	d.mayDie = true;
+	inject.arm(CALL.fork, ERROR.EAGAIN, { times: 255 });
+	process.kill(d.worker(1).pid, 'SIGKILL');
+	await until(() => /cannot start role=worker/.test(d.log), 'a failure');
+	inject.disarm();
+	await until(() => d.worker(1), 'a worker', 10000);
+	await d.stop();
+	inject.close();
 });
 
 /* Everything that asks for a descriptor while the daemon runs. */

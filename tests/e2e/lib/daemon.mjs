@@ -75,17 +75,18 @@ const shell = (first, args) => first === '' ? [roostd, args] :
 
 /* Run roostd to its end: { code, signal, out, err }. */
 export function run(args, { env = {}, cwd, first = '', ms = 10000 } = {}) {
+	const c = spawn(...shell(first, args), {
+		cwd, env: { ...process.env, ...env },
+		stdio: ['ignore', 'pipe', 'pipe'],
+	});
 	return within(new Promise((ok, no) => {
-		const c = spawn(...shell(first, args), {
-			cwd, env: { ...process.env, ...env },
-			stdio: ['ignore', 'pipe', 'pipe'],
-		});
 		let out = '', err = '';
 		c.stdout.on('data', (b) => { out += b; });
 		c.stderr.on('data', (b) => { err += b; });
 		c.on('error', no);
 		c.on('close', (code, signal) => ok({ code, signal, out, err }));
-	}), `end of roostd ${args.join(' ')}`, ms);
+	}), `end of roostd ${args.join(' ')}`, ms)
+	    .finally(() => c.kill('SIGKILL'));
 }
 
 export class Daemon {
