@@ -77,8 +77,8 @@ payloads_are_split_at_the_separator(void **state)
 static void
 a_sid_names_its_owner(void **state)
 {
-	static const uint8_t random[13] =
-	    "\0\1\2\3\4\5\6\7\xff\xfe\xfd\xfc\xfb";
+	static const uint8_t random[13] = { 0, 1, 2, 3, 4, 5, 6, 7, 0xff, 0xfe,
+		0xfd, 0xfc, 0xfb };
 	static const struct eio_owner owners[] = { { 1, 0, false },
 		{ 1, 1, false }, { 128, 0, false }, { 1, 255, true },
 		{ 128, 255, true } };

@@ -318,7 +318,7 @@ attachments_are_told_again(void **state)
 {
 	struct recovery *x = *state;
 	struct fake_conn *c;
-	uint8_t bytes[3] = "\x01\x02\x03";
+	uint8_t bytes[3] = { 1, 2, 3 };
 
 	publish(x, 1);
 	hears(x, x->a, 1);
