@@ -49,6 +49,14 @@ void	plat_process_name(const char *);
 /* The state letter of a process, as in ps(1): 'R', 'S', 'D', 'T', 'Z'...;
  * '\0': there is none, '?': the kernel does not say. */
 char	plat_process_state(pid_t);
+/* What a process of this program takes; -1: the kernel does not say. */
+struct plat_use {
+	int64_t		 memory;	/* bytes resident and not shared */
+	int64_t		 cpu_us;	/* user and system, since its start */
+	int64_t		 files;		/* open descriptors */
+	int64_t		 files_max;	/* of them, RLIMIT_NOFILE */
+};
+void	plat_process_use(pid_t, struct plat_use *);
 /* Close every descriptor above stderr that is not in keep[]; sorts keep. */
 void	plat_close_others(int *keep, size_t nkeep);
 

@@ -13,6 +13,7 @@
 
 #include <bsd/stdlib.h>
 #include <bsd/string.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -234,6 +235,98 @@ plat_process_state(pid_t pid)
 	/* pid (name) state; the name may hold anything */
 	p = strrchr(text, ')');
 	return (p != NULL && p[1] == ' ' ? p[2] : '?');
+}
+
+/* Of /proc/PID/NAME; false: it cannot be read, and out is "". */
+static bool
+plat_process_file(pid_t pid, const char *name, char *out, size_t cap)
+{
+	char path[48];
+
+	out[0] = '\0';
+	(void)snprintf(path, sizeof path, "/proc/%ld/%s", (long)pid, name);
+	return (plat_read_file(path, out, cap));
+}
+
+static int64_t
+plat_process_memory(pid_t pid)
+{
+	long long resident, shared;
+	char text[256];
+
+	if (!plat_process_file(pid, "statm", text, sizeof text) ||
+	    sscanf(text, "%*s %lld %lld", &resident, &shared) != 2 ||
+	    shared > resident)
+		return (-1);
+	return ((resident - shared) * sysconf(_SC_PAGESIZE));
+}
+
+static int64_t
+plat_process_cpu(pid_t pid)
+{
+	long hz = sysconf(_SC_CLK_TCK);
+	long long user, kernel;
+	char text[1024];
+	const char *p;
+
+	/* fields 14 and 15, counted from behind the name */
+	if (!plat_process_file(pid, "stat", text, sizeof text) || hz <= 0 ||
+	    (p = strrchr(text, ')')) == NULL || sscanf(p + 1, " %*s %*s %*s "
+	    "%*s %*s %*s %*s %*s %*s %*s %*s %lld %lld", &user, &kernel) != 2)
+		return (-1);
+	return ((user + kernel) * 1000000 / hz);
+}
+
+static int64_t
+plat_process_files(pid_t pid)
+{
+	struct dirent *e;
+	struct stat st;
+	char path[48];
+	int64_t n = 0;
+	DIR *d;
+
+	(void)snprintf(path, sizeof path, "/proc/%ld/fd", (long)pid);
+	/* from Linux 6.2 on, without counting */
+	if (stat(path, &st) == 0 && st.st_size > 0)
+		return (st.st_size);
+	d = opendir(path);
+	if (d == NULL)
+		return (-1);
+	while ((e = readdir(d)) != NULL)
+		n += e->d_name[0] != '.';
+	(void)closedir(d);
+	return (n);
+}
+
+static int64_t
+plat_process_files_max(pid_t pid)
+{
+	char text[2048];
+	const char *p;
+	long long n;
+
+	if (!plat_process_file(pid, "limits", text, sizeof text) ||
+	    (p = strstr(text, "Max open files")) == NULL ||
+	    sscanf(p, "Max open files %lld", &n) != 1)
+		return (-1);
+	return (n);
+}
+
+void
+plat_process_use(pid_t pid, struct plat_use *use)
+{
+	char name[32];
+
+	*use = (struct plat_use){ -1, -1, -1, -1 };
+	/* the number may be another's: gone, or of another PID namespace */
+	if (!plat_process_file(pid, "comm", name, sizeof name) ||
+	    strncmp(name, "roost", 5) != 0)
+		return;
+	use->memory = plat_process_memory(pid);
+	use->cpu_us = plat_process_cpu(pid);
+	use->files = plat_process_files(pid);
+	use->files_max = plat_process_files_max(pid);
 }
 
 static int

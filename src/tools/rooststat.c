@@ -33,13 +33,23 @@ struct options {
 	char		*const *pattern;
 };
 
-static void usage(void) NORETURN;
+static void usage(int code) NORETURN;
 static void
-usage(void)
+usage(int code)
 {
-	(void)fprintf(stderr, "usage: rooststat [-1jpV] [-f file] [-w seconds]"
-	    " [pattern ...]\n");
-	exit(EX_USAGE);
+	(void)fprintf(code == EX_OK ? stdout : stderr,
+	    "usage: rooststat [-1hjpV] [-f file] [-w seconds] [pattern ...]\n"
+	    "%s", code != EX_OK ? "" :
+	    "  -1  print every counter once, instead of filling the screen\n"
+	    "  -f  the statistics file (" STATS_FILE ")\n"
+	    "  -h  print this\n"
+	    "  -j  print everything as JSON; with -w once an interval\n"
+	    "  -p  print the Prometheus text format\n"
+	    "  -V  print the version\n"
+	    "  -w  time between samples\n"
+	    "  pattern: only metrics whose names match, such as '*dropped*'\n"
+	    "See rooststat(1).\n");
+	exit(code);
 }
 
 static void
@@ -58,7 +68,7 @@ options_read(int argc, char **argv, struct options *o)
 	int c;
 
 	*o = (struct options){ .file = STATS_FILE };
-	while ((c = getopt(argc, argv, "1f:jpVw:")) != -1) {
+	while ((c = getopt(argc, argv, "1f:hjpVw:")) != -1) {
 		switch (c) {
 		case '1':
 			o->once = true;
@@ -66,6 +76,8 @@ options_read(int argc, char **argv, struct options *o)
 		case 'f':
 			o->file = optarg;
 			break;
+		case 'h':
+			usage(EX_OK);
 		case 'j':
 			options_mode(o, MODE_JSON);
 			break;
@@ -83,7 +95,7 @@ options_read(int argc, char **argv, struct options *o)
 			    "to 3600 seconds\n", optarg);
 			exit(EX_USAGE);
 		default:
-			usage();
+			usage(EX_USAGE);
 		}
 	}
 	o->pattern = argv + optind;
@@ -197,11 +209,21 @@ verdict_code(const struct options *o, const struct feed *f)
 	return (EX_UNAVAILABLE);
 }
 
+/* Says which patterns match nothing; an error when none does. */
 static int
-nothing_matches(void)
+check_patterns(const struct options *o, const struct stats_snapshot *s)
 {
-	(void)fprintf(stderr, "rooststat: no metric of this name\n");
-	return (EX_USAGE);
+	char *const *p;
+	bool some = o->pattern[0] == NULL;
+
+	for (p = o->pattern; *p != NULL; p++) {
+		if (match_some(s, *p))
+			some = true;
+		else
+			(void)fprintf(stderr, "rooststat: no metric matches "
+			    "\"%s\"\n", *p);
+	}
+	return (some ? EX_OK : EX_USAGE);
 }
 
 static int
@@ -221,7 +243,7 @@ show_once(const struct options *o, struct feed *f, bool utf8)
 	if (!update(&m, f))
 		code = out_of_memory();
 	else if (print_once(&m, o->pattern, utf8, &out) == 0)
-		code = nothing_matches();
+		code = EX_USAGE;
 	else if ((code = put(&out)) == EX_OK)
 		code = verdict_code(o, f);
 	model_fini(&m);
@@ -237,7 +259,7 @@ show_rendered(const struct options *o, struct feed *f)
 
 	match_reduce(&f->cur.snap, o->pattern);
 	if (f->cur.snap.nmetrics == 0)
-		return (nothing_matches());
+		return (EX_USAGE);
 	buf_init(&out);
 	if (o->mode == MODE_JSON) {
 		render_json(&f->cur.snap, &out);
@@ -378,6 +400,8 @@ main(int argc, char **argv)
 		return (refuse(o.file, errno));
 	if (feed_sample(&feed, mono_now(), wall_now()) == -1)
 		code = refuse(o.file, errno);
+	else if ((code = check_patterns(&o, &feed.cur.snap)) != EX_OK)
+		(void)0;
 	else if (o.mode == MODE_SCREEN)
 		code = show_screen(&o, &feed, utf8);
 	else if (o.mode == MODE_ONCE)

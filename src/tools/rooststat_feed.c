@@ -5,6 +5,7 @@
 #include "tools/rooststat_feed.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "sys/plat.h"
 
@@ -22,7 +23,22 @@ sample_drop(struct feed_sample *s)
 {
 	if (s->full)
 		stats_snapshot_free(&s->snap);
+	free(s->use);
+	s->use = NULL;
 	s->full = false;
+}
+
+/* What the processes of the sample take just now, as far as they live. */
+static void
+sample_use(struct feed_sample *s)
+{
+	const struct stats_row *row = s->snap.row;
+	unsigned i;
+
+	s->use = calloc(s->snap.nrows + 1, sizeof *s->use);
+	for (i = 0; i < s->snap.nrows && s->use != NULL; i++)
+		plat_process_use(row[i].state == STATS_SLOT_LIVE ?
+		    (pid_t)row[i].pid : -1, &s->use[i]);
 }
 
 void
@@ -44,6 +60,7 @@ feed_switch(struct feed *f, struct stats *st, struct feed_sample *s,
 	stats_close(&f->stats);
 	f->stats = st;
 	f->cur = *s;
+	sample_use(&f->cur);
 	f->restarts++;
 	f->restarted = now;
 }
@@ -90,6 +107,8 @@ feed_judge(struct feed *f, struct wall now)
 	src->restarted = f->restarts > 0;
 	src->restarted_ms = now.ms > f->restarted.ms ?
 	    now.ms - f->restarted.ms : 0;
+	src->use = f->cur.use;
+	src->was = f->prev.use;
 	src->process = plat_process_state((pid_t)s->master_pid);
 	if (s->state == STATS_ENDED)
 		src->daemon = DAEMON_ENDED;
@@ -117,6 +136,7 @@ feed_sample(struct feed *f, struct mono at, struct wall now)
 	sample_drop(&f->prev);
 	f->prev = f->cur;
 	f->cur = s;
+	sample_use(&f->cur);
 	feed_judge(f, now);
 	return (0);
 }

@@ -10,6 +10,7 @@
 
 struct feed_sample {
 	struct stats_snapshot snap;
+	struct plat_use	*use;		/* by row; NULL: no memory */
 	struct mono	 at;
 	bool		 full;
 };

@@ -140,24 +140,28 @@ list_draw(struct list *l, struct view *v, const struct model *m,
 enum proc_col {
 	PROC_NAME, PROC_PID, PROC_GENERATION, PROC_STATE, PROC_UP, PROC_OPEN,
 	PROC_SESSIONS, PROC_IN, PROC_OUT, PROC_BYTES_IN, PROC_BYTES_OUT,
-	PROC_QUEUE, PROC_BUSY, PROC_TURN, PROC__MAX
+	PROC_QUEUE, PROC_BUSY, PROC_CPU, PROC_MEMORY, PROC_FILES, PROC_TURN,
+	PROC__MAX
 };
 
 static const struct table_col proc_cols[PROC__MAX] = {
 	[PROC_NAME] =		{ "process", 9, 0, true, 20 },
-	[PROC_PID] =		{ "pid", 7, 5, false, 0 },
-	[PROC_GENERATION] =	{ "gen", 3, 9, false, 0 },
+	[PROC_PID] =		{ "pid", 7, 6, false, 0 },
+	[PROC_GENERATION] =	{ "gen", 3, 12, false, 0 },
 	[PROC_STATE] =		{ "state", 9, 1, true, 0 },
-	[PROC_UP] =		{ "up", 6, 6, false, 0 },
+	[PROC_UP] =		{ "up", 6, 7, false, 0 },
 	[PROC_OPEN] =		{ "open", 5, 0, false, 0 },
-	[PROC_SESSIONS] =	{ "sess", 5, 7, false, 0 },
+	[PROC_SESSIONS] =	{ "sess", 5, 8, false, 0 },
 	[PROC_IN] =		{ "in/s", 5, 2, false, 0 },
 	[PROC_OUT] =		{ "out/s", 5, 0, false, 0 },
-	[PROC_BYTES_IN] =	{ "Bin/s", 5, 8, false, 0 },
+	[PROC_BYTES_IN] =	{ "Bin/s", 5, 11, false, 0 },
 	[PROC_BYTES_OUT] =	{ "Bout/s", 6, 4, false, 0 },
 	[PROC_QUEUE] =		{ "queue", 5, 3, false, 0 },
 	[PROC_BUSY] =		{ "busy%", 5, 0, false, 0 },
-	[PROC_TURN] =		{ "turn99", 6, 10, false, 0 },
+	[PROC_CPU] =		{ "cpu%", 5, 9, false, 0 },
+	[PROC_MEMORY] =		{ "mem", 5, 5, false, 0 },
+	[PROC_FILES] =		{ "fds", 5, 10, false, 0 },
+	[PROC_TURN] =		{ "turn99", 6, 13, false, 0 },
 };
 
 static double
@@ -177,6 +181,9 @@ proc_key(const struct model_proc *p, unsigned col)
 		[PROC_BYTES_OUT] = p->bytes_out,
 		[PROC_QUEUE] = p->queue_bytes,
 		[PROC_BUSY] = p->busy,
+		[PROC_CPU] = p->cpu,
+		[PROC_MEMORY] = p->memory,
+		[PROC_FILES] = p->files,
 		[PROC_TURN] = (double)p->turn_p99_us,
 	};
 
@@ -221,6 +228,9 @@ proc_cells(const struct model *m, unsigned index, struct list *l)
 	text_rate(l->cell[PROC_BYTES_OUT], serves ? p->bytes_out : NAN);
 	text_count(l->cell[PROC_QUEUE], serves ? p->queue_bytes : NAN);
 	text_percent(l->cell[PROC_BUSY], p->busy);
+	text_percent(l->cell[PROC_CPU], p->cpu);
+	text_count(l->cell[PROC_MEMORY], p->memory);
+	text_count(l->cell[PROC_FILES], p->files);
 	if (p->turn_p99_us > 0)
 		text_us(l->cell[PROC_TURN], p->turn_p99_us);
 	else

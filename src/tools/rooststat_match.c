@@ -35,6 +35,18 @@ match_metric(const struct stats_metric *m, char *const *patterns)
 }
 
 bool
+match_some(const struct stats_snapshot *s, char *pattern)
+{
+	char *const patterns[] = { pattern, NULL };
+	unsigned i;
+
+	for (i = 0; i < s->nmetrics; i++)
+		if (match_metric(&s->metric[i], patterns))
+			return (true);
+	return (false);
+}
+
+bool
 match_text(const char *text, const char *typed)
 {
 	if (typed[0] == '\0')

@@ -100,6 +100,13 @@ gauge(uint64_t v)
 	return ((double)(int64_t)v);
 }
 
+/* NAN + known is known: what is known is added up. */
+static void
+sum_add(double *sum, double v)
+{
+	*sum = isnan(*sum) ? v : *sum + v;
+}
+
 /* The columns of one process. */
 static const uint64_t *
 column(const struct stats_snapshot *s, unsigned row)
@@ -198,6 +205,32 @@ proc_turns(const struct span *sp, struct model_proc *p)
 		p->busy = 1;
 }
 
+static double
+use_value(int64_t v)
+{
+	return (v < 0 ? NAN : (double)v);
+}
+
+/* What the kernel says of it; the same process was there before: its CPU. */
+static void
+proc_use(const struct model *m, const struct span *sp, unsigned i,
+    struct model_proc *p)
+{
+	const struct plat_use *use = m->source.use, *was = m->source.was;
+
+	p->cpu = p->memory = p->files = p->files_max = NAN;
+	if (use == NULL || p->dead)
+		return;
+	p->memory = use_value(use[i].memory);
+	p->files = use_value(use[i].files);
+	p->files_max = use_value(use[i].files_max);
+	if (was != NULL && sp->prev != NULL && i < sp->prev->nrows &&
+	    sp->prev->row[i].pid == p->pid && sp->us > 0 &&
+	    was[i].cpu_us >= 0 && use[i].cpu_us >= was[i].cpu_us)
+		p->cpu = (double)(use[i].cpu_us - was[i].cpu_us) /
+		    (double)sp->us;
+}
+
 static void
 proc_fill(struct model *m, const struct span *sp, unsigned i,
     struct model_proc *p)
@@ -222,6 +255,7 @@ proc_fill(struct model *m, const struct span *sp, unsigned i,
 	p->bytes_in = rate_row(sp, "bytes_in", i);
 	p->bytes_out = rate_row(sp, "bytes_out", i);
 	proc_turns(sp, p);
+	proc_use(m, sp, i, p);
 }
 
 static void
@@ -270,13 +304,6 @@ ns_row(struct model *m, const char *name)
 	return (&m->ns[m->nns++]);
 }
 
-/* NAN + known is known: a family's rows are added up. */
-static void
-ns_add(double *sum, double v)
-{
-	*sum = isnan(*sum) ? v : *sum + v;
-}
-
 static void
 ns_metric(struct model_ns *ns, const struct span *sp,
     const struct stats_metric *m)
@@ -301,7 +328,7 @@ ns_metric(struct model_ns *ns, const struct span *sp,
 		ns->all_errors += (double)sp->cur->total[m->first];
 	for (i = 0; i < nitems(rates); i++)
 		if (strcmp(m->name, rates[i].name) == 0)
-			ns_add(rates[i].rate, rate_total(sp, m));
+			sum_add(rates[i].rate, rate_total(sp, m));
 }
 
 static void
@@ -378,16 +405,16 @@ model_metrics(struct model *m, const struct span *sp)
 }
 
 static void
-head_push(struct model_head *h, double v)
+history_push(struct model_history *h, double v)
 {
 	if (isnan(v))
 		return;
-	if (h->nhistory == MODEL_HISTORY) {
-		memmove(h->history, h->history + 1,
-		    (MODEL_HISTORY - 1) * sizeof *h->history);
-		h->nhistory--;
+	if (h->n == MODEL_HISTORY) {
+		memmove(h->value, h->value + 1,
+		    (MODEL_HISTORY - 1) * sizeof *h->value);
+		h->n--;
 	}
-	h->history[h->nhistory++] = v;
+	h->value[h->n++] = v;
 }
 
 static void
@@ -410,8 +437,25 @@ model_headlines(struct model *m)
 				m->head[h].rate = m->rate[i];
 				break;
 			}
-		head_push(&m->head[h], m->head[h].rate.now);
+		history_push(&m->head[h].history, m->head[h].rate.now);
 	}
+}
+
+static void
+model_levels(struct model *m)
+{
+	double memory = NAN, cpu = NAN;
+	unsigned i;
+
+	for (i = 0; i < m->nproc; i++) {
+		if (!isnan(m->proc[i].memory))
+			sum_add(&memory, m->proc[i].memory);
+		if (!isnan(m->proc[i].cpu))
+			sum_add(&cpu, m->proc[i].cpu);
+	}
+	history_push(&m->level[LEVEL_OPEN], m->open);
+	history_push(&m->level[LEVEL_MEMORY], memory);
+	history_push(&m->level[LEVEL_CPU], cpu);
 }
 
 static void
@@ -492,7 +536,9 @@ model_update(struct model *m, const struct stats_snapshot *prev,
 		m->nminute = 0;
 		m->watched_us = 0;
 		for (h = 0; h < HEAD__MAX; h++)
-			m->head[h].nhistory = 0;
+			m->head[h].history.n = 0;
+		for (h = 0; h < LEVEL__MAX; h++)
+			m->level[h].n = 0;
 	}
 	if (!rooms(m, &sp))
 		return (false);
@@ -508,6 +554,7 @@ model_update(struct model *m, const struct stats_snapshot *prev,
 	model_metrics(m, &sp);
 	model_headlines(m);
 	model_totals(m, &sp);
+	model_levels(m);
 	verdict_problems(m);
 	verdict_judge(m);
 	free(sp.delta);

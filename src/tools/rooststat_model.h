@@ -9,6 +9,7 @@
 #define TOOLS_ROOSTSTAT_MODEL_H
 
 #include "shm/stats.h"
+#include "sys/plat.h"
 
 #define MODEL_SILENT_MS	5000u	/* no heartbeat for so long: silent */
 #define MODEL_HISTORY	240	/* intervals kept for the little graphs */
@@ -27,6 +28,8 @@ struct model_source {
 	char		 process;	/* of the master, see plat.h */
 	bool		 unlinked;	/* its file is no longer at the path */
 	int		 error;		/* errno of opening the path again */
+	/* by row, at this snapshot and the one before; NULL: not known */
+	const struct plat_use *use, *was;
 	bool		 restarted;	/* another start since we look */
 	uint64_t	 restarted_ms;	/* ago */
 };
@@ -42,6 +45,9 @@ struct model_proc {		/* a row of the file that is in use */
 	double		 in, out;	/* messages, deliveries per second */
 	double		 bytes_in, bytes_out;
 	double		 busy;		/* 0..1, of one CPU: time in turns */
+	double		 cpu;		/* of one CPU, as the kernel has it */
+	double		 memory;	/* bytes of its own, NAN: not known */
+	double		 files, files_max;	/* descriptors, same */
 	uint64_t	 turn_p99_us;	/* of this interval, 0: no turn */
 };
 
@@ -85,10 +91,19 @@ enum model_headline {
 	HEAD__MAX
 };
 
+struct model_history {
+	double		 value[MODEL_HISTORY];	/* oldest first */
+	unsigned	 n;
+};
+
 struct model_head {
 	struct model_rate rate;
-	double		 history[MODEL_HISTORY];	/* oldest first */
-	unsigned	 nhistory;
+	struct model_history history;
+};
+
+/* What goes up and down, over all processes. */
+enum model_level {
+	LEVEL_OPEN, LEVEL_MEMORY, LEVEL_CPU, LEVEL__MAX
 };
 
 enum model_verdict { VERDICT_HEALTHY, VERDICT_DEGRADED, VERDICT_DOWN };
@@ -108,6 +123,7 @@ struct model {
 	unsigned	 nreasons;
 	char		 reason[MODEL_REASONS][96];
 	struct model_head head[HEAD__MAX];
+	struct model_history level[LEVEL__MAX];
 	struct model_proc *proc;
 	struct model_ns	*ns;
 	struct model_latency *latency;

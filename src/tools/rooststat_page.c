@@ -7,9 +7,8 @@
 
 #include <stdio.h>
 
+#include "tools/rooststat_chart.h"
 #include "tools/rooststat_list.h"
-
-#define SIDE_BY_SIDE	116u	/* columns from which two panes stand so */
 
 void
 page_newline(struct page *p)
@@ -80,8 +79,8 @@ rates_row(const struct model *m, enum model_headline h, struct table *t,
 		[HEAD_BYTES_OUT] = "bytes out",
 	};
 	const struct model_head *head = &m->head[h];
-	unsigned n = head->nhistory < t->width[4] ? head->nhistory :
-	    t->width[4];
+	const struct model_history *past = &head->history;
+	unsigned n = past->n < t->width[4] ? past->n : t->width[4];
 	char now[TEXT_NUMBER], minute[TEXT_NUMBER], start[TEXT_NUMBER];
 	const char *cell[5] = { names[h], now, minute, start, "" };
 	struct buf line, spark;
@@ -91,7 +90,7 @@ rates_row(const struct model *m, enum model_headline h, struct table *t,
 	text_rate(start, head->rate.start);
 	buf_init(&line);
 	buf_init(&spark);
-	text_spark(&spark, head->history + head->nhistory - n, n, p->utf8);
+	text_spark(&spark, past->value + past->n - n, n, p->utf8);
 	buf_byte(&spark, '\0');
 	cell[4] = (const char *)spark.data;
 	table_row(t, &line, STYLE_PLAIN, cell);
@@ -416,7 +415,7 @@ overview_beside(struct view *v, const struct model *m, struct page *p,
 static void
 overview(struct view *v, const struct model *m, struct page *p)
 {
-	unsigned i, want[PANE__MAX], get[PANE__MAX];
+	unsigned i, want[PANE__MAX], get[PANE__MAX], spare;
 	bool wide = p->columns >= SIDE_BY_SIDE;
 
 	for (i = 0; i < PANE__MAX; i++) {
@@ -428,10 +427,15 @@ overview(struct view *v, const struct model *m, struct page *p)
 		}
 	}
 	overview_share(want, p->rows - p->used, get);
+	spare = p->rows - p->used;
+	for (i = 0; i < PANE__MAX; i++)
+		spare -= get[i];
 	for (i = 0; i < PANE__MAX; i++) {
-		if (i == PANE_PROBLEMS)		/* at the very bottom */
+		if (i == PANE_PROBLEMS) {	/* at the very bottom */
+			chart_draw(m, p, spare);
 			while (p->used + get[i] < p->rows)
 				page_newline_blank(p);
+		}
 		if (get[i] == 0)
 			continue;
 		if (wide && panes[i].beside)

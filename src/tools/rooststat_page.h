@@ -8,6 +8,8 @@
 #include "tools/rooststat_text.h"
 #include "tools/rooststat_view.h"
 
+#define SIDE_BY_SIDE	116u	/* columns from which two panes stand so */
+
 struct page {
 	struct buf	*out;
 	unsigned	 columns, rows;

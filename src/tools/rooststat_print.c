@@ -10,7 +10,26 @@
 #include "tools/rooststat_list.h"
 #include "tools/rooststat_match.h"
 
-#define NAME_COLUMNS	44u
+/* Columns, the least; wider where a name or a number is. */
+struct print_widths {
+	unsigned	 name, value, rate;
+};
+
+/* A line before it is laid out; to be measured, then to be printed. */
+struct print_line {
+	const struct stats_metric *metric;
+	const char	*suffix;	/* "" or what comes behind the name */
+	const char	*value;
+	double		 rate;
+};
+
+struct print {
+	const struct model *m;
+	char *const	*patterns;
+	bool		 utf8;
+	struct print_widths width;
+	struct buf	*out;		/* NULL: measure */
+};
 
 static void
 print_head(const struct model *m, bool utf8, struct buf *out)
@@ -30,33 +49,50 @@ print_head(const struct model *m, bool utf8, struct buf *out)
 	buf_fini(&text);
 }
 
-/* name, value, rate and help; quantile: "" or what comes behind the name. */
 static void
-print_line(const struct stats_metric *m, const char *quantile,
-    const char *value, double rate, bool utf8, struct buf *out)
+print_name(const struct print *p, const struct print_line *l, struct buf *out)
 {
-	char per_second[32] = "-";
+	list_metric(l->metric, p->utf8, out);
+	buf_str(out, l->suffix);
+	buf_byte(out, '\0');
+}
+
+static void
+widen(unsigned *width, size_t columns)
+{
+	if (columns > *width)
+		*width = (unsigned)columns;
+}
+
+/* Name, value, rate and help. */
+static void
+print_line(struct print *p, const struct print_line *l)
+{
+	char rate[32] = "-";
+	const char *text;
 	struct buf name;
 
 	buf_init(&name);
-	list_metric(m, utf8, &name);
-	buf_str(&name, quantile);
-	buf_byte(&name, '\0');
-	if (!isnan(rate))
-		(void)snprintf(per_second, sizeof per_second, "%.2f", rate);
-	if (!name.oom && text_width((const char *)name.data) < NAME_COLUMNS)
-		text_left(out, (const char *)name.data, NAME_COLUMNS);
-	else
-		buf_str(out, name.oom ? "?" : (const char *)name.data);
-	buf_printf(out, " %14s %12s  ", value, per_second);
-	text_safe(out, m->help, utf8);
-	buf_byte(out, '\n');
+	print_name(p, l, &name);
+	text = name.oom ? "?" : (const char *)name.data;
+	if (!isnan(l->rate))
+		(void)snprintf(rate, sizeof rate, "%.2f", l->rate);
+	if (p->out == NULL) {
+		widen(&p->width.name, text_width(text));
+		widen(&p->width.value, strlen(l->value));
+		widen(&p->width.rate, strlen(rate));
+	} else {
+		text_left(p->out, text, p->width.name);
+		buf_printf(p->out, " %*s %*s  ", (int)p->width.value,
+		    l->value, (int)p->width.rate, rate);
+		text_safe(p->out, l->metric->help, p->utf8);
+		buf_byte(p->out, '\n');
+	}
 	buf_fini(&name);
 }
 
 static void
-print_latency(const struct model *m, const struct model_latency *l, bool utf8,
-    struct buf *out)
+print_latency(struct print *p, const struct model_latency *l)
 {
 	const struct {
 		const char	*name;
@@ -65,44 +101,55 @@ print_latency(const struct model *m, const struct model_latency *l, bool utf8,
 		{ ":p50", l->p50 }, { ":p90", l->p90 }, { ":p99", l->p99 },
 		{ ":max", l->max },
 	};
-	uint64_t n = stats_count(l->metric, m->cur->total);
+	uint64_t n = stats_count(l->metric, p->m->cur->total);
 	char value[32];
 	unsigned i;
 
 	(void)snprintf(value, sizeof value, "%" PRIu64, n);
-	print_line(l->metric, "", value, isnan(l->rate) ?
-	    model_per_second(0, n, m->up_ms * 1000) : l->rate, utf8, out);
+	print_line(p, &(struct print_line){ l->metric, "", value,
+	    isnan(l->rate) ? model_per_second(0, n, p->m->up_ms * 1000) :
+	    l->rate });
 	for (i = 0; i < nitems(rows); i++) {
 		(void)snprintf(value, sizeof value, "%" PRIu64,
 		    rows[i].value);
-		print_line(l->metric, rows[i].name, l->any ? value : "-", NAN,
-		    utf8, out);
+		print_line(p, &(struct print_line){ l->metric, rows[i].name,
+		    l->any ? value : "-", NAN });
 	}
+}
+
+static unsigned
+print_lines(struct print *p)
+{
+	const struct model_rate *r;
+	unsigned i, n = 0;
+	char value[32];
+
+	for (i = 0; i < p->m->nrate; i++) {
+		r = &p->m->rate[i];
+		if (!match_metric(r->metric, p->patterns))
+			continue;
+		(void)snprintf(value, sizeof value, "%.0f", r->value);
+		print_line(p, &(struct print_line){ r->metric, "", value,
+		    isnan(r->now) ? r->start : r->now });
+		n++;
+	}
+	for (i = 0; i < p->m->nlatency; i++) {
+		if (!match_metric(p->m->latency[i].metric, p->patterns))
+			continue;
+		print_latency(p, &p->m->latency[i]);
+		n++;
+	}
+	return (n);
 }
 
 unsigned
 print_once(const struct model *m, char *const *patterns, bool utf8,
     struct buf *out)
 {
-	const struct model_rate *r;
-	unsigned i, n = 0;
-	char value[32];
+	struct print p = { m, patterns, utf8, { 44, 14, 12 }, NULL };
 
+	(void)print_lines(&p);
+	p.out = out;
 	print_head(m, utf8, out);
-	for (i = 0; i < m->nrate; i++) {
-		r = &m->rate[i];
-		if (!match_metric(r->metric, patterns))
-			continue;
-		(void)snprintf(value, sizeof value, "%.0f", r->value);
-		print_line(r->metric, "", value,
-		    isnan(r->now) ? r->start : r->now, utf8, out);
-		n++;
-	}
-	for (i = 0; i < m->nlatency; i++) {
-		if (!match_metric(m->latency[i].metric, patterns))
-			continue;
-		print_latency(m, &m->latency[i], utf8, out);
-		n++;
-	}
-	return (n);
+	return (print_lines(&p));
 }

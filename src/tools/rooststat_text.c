@@ -318,26 +318,42 @@ table_head(const struct table *t, struct buf *out, unsigned mark)
 	table_line(t, out, title, mark);
 }
 
-void
-text_spark(struct buf *out, const double *v, unsigned n, bool utf8)
+/* A cell that is so many eighths full: LOWER ONE EIGHTH BLOCK and the next. */
+static void
+eighths(struct buf *out, unsigned n, bool utf8)
 {
-	static const char ascii[] = "_.:-=+*#";
-	double most = 0;
-	unsigned i, level;
+	static const char ascii[] = " _.:-=+*#";
 	uint8_t c[4];
+
+	if (n > 8)
+		n = 8;
+	if (utf8 && n > 0)
+		buf_append(out, c, utf8_put(c, 0x2580 + n));
+	else
+		buf_byte(out, (uint8_t)ascii[n]);
+}
+
+void
+text_bars(struct buf *out, const double *v, unsigned n, struct text_bars at,
+    bool utf8)
+{
+	unsigned i, full, below = 8 * (at.rows - 1 - at.row);
+	double most = 0;
 
 	for (i = 0; i < n; i++)
 		most = v[i] > most ? v[i] : most;
 	for (i = 0; i < n; i++) {
-		if (!(v[i] > 0)) {
-			buf_byte(out, ' ');
-			continue;
-		}
-		level = (unsigned)(v[i] / most * 7.999);
-		level = level > 7 ? 7 : level;
-		if (utf8)	/* LOWER ONE EIGHTH BLOCK and the next */
-			buf_append(out, c, utf8_put(c, 0x2581 + level));
-		else
-			buf_byte(out, (uint8_t)ascii[level]);
+		/* what is not nothing is seen */
+		full = v[i] > 0 ? 1 + (unsigned)(v[i] / most *
+		    (8 * at.rows - 0.001)) : 0;
+		if (full > 8 * at.rows)
+			full = 8 * at.rows;
+		eighths(out, full > below ? full - below : 0, utf8);
 	}
+}
+
+void
+text_spark(struct buf *out, const double *v, unsigned n, bool utf8)
+{
+	text_bars(out, v, n, (struct text_bars){ 0, 1 }, utf8);
 }

@@ -47,7 +47,7 @@ void	text_age(char out[TEXT_NUMBER], uint64_t ms);
 void	text_percent(char out[TEXT_NUMBER], double);
 
 /* --- tables -------------------------------------------------------------- */
-#define TABLE_COLS	16
+#define TABLE_COLS	20
 
 struct table_col {
 	const char	*title;
@@ -73,6 +73,13 @@ void	table_row(const struct table *, struct buf *, enum text_style,
 /* The titles; column mark (TABLE_COLS: none) is the one sorted by. */
 void	table_head(const struct table *, struct buf *, unsigned mark);
 
+/* Row `row` from the top of a chart of so many: a bar for each value, relative
+ * to the greatest. */
+struct text_bars {
+	unsigned	 row, rows;
+};
+void	text_bars(struct buf *, const double *, unsigned n, struct text_bars,
+	    bool utf8);
 /* One character for each value, relative to the greatest. */
 void	text_spark(struct buf *, const double *, unsigned n, bool utf8);
 

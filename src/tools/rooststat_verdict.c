@@ -12,6 +12,7 @@
 #include "tools/rooststat_text.h"
 
 #define BUSY		0.95		/* of a CPU: no room for more */
+#define FILES_LOW	0.95		/* of the descriptors: few are left */
 #define REPLACED_MS	60000u		/* how long a new child is news */
 #define JUST_NOW_MS	3000u		/* heartbeats come each second */
 #define START_MS	5000u		/* children of the daemon's start */
@@ -32,6 +33,12 @@ static const struct verdict_row {
 	{ "bus_unroutable",	"", SEVERITY_WARN },
 	{ "children_died",	"", SEVERITY_BAD },
 	{ "children_hung",	"", SEVERITY_BAD },
+	{ "clients_closed",	"reason=\"internal\"", SEVERITY_BAD },
+	{ "clients_closed",	"reason=\"memory\"", SEVERITY_BAD },
+	{ "clients_closed",	"reason=\"ping_timeout\"", SEVERITY_NOTE },
+	{ "clients_closed",	"reason=\"slow_consumer\"", SEVERITY_WARN },
+	{ "clients_closed",	"reason=\"worker_died\"", SEVERITY_BAD },
+	{ "connections_closed",	"reason=\"client_gone\"", SEVERITY_NOTE },
 	{ "connections_closed",	"reason=\"eio_parse\"", SEVERITY_NOTE },
 	{ "connections_closed",	"reason=\"handshake_timeout\"", SEVERITY_NOTE },
 	{ "connections_closed",	"reason=\"http_bad\"", SEVERITY_NOTE },
@@ -42,6 +49,8 @@ static const struct verdict_row {
 	{ "connections_closed",	"reason=\"sio_parse\"", SEVERITY_NOTE },
 	{ "connections_closed",	"reason=\"slow_consumer\"", SEVERITY_WARN },
 	{ "connections_closed",	"reason=\"too_many_requests\"", SEVERITY_NOTE },
+	{ "connections_closed",	"reason=\"tls_failed\"", SEVERITY_NOTE },
+	{ "connections_closed",	"reason=\"worker_died\"", SEVERITY_BAD },
 	{ "connections_closed",	"reason=\"ws_flood\"", SEVERITY_NOTE },
 	{ "connections_closed",	"reason=\"ws_protocol\"", SEVERITY_NOTE },
 	{ "connections_closed",	"reason=\"ws_too_big\"", SEVERITY_NOTE },
@@ -301,6 +310,21 @@ judge_busy(struct model *m)
 }
 
 static void
+judge_files(struct model *m)
+{
+	const struct model_proc *p;
+	unsigned i;
+
+	for (i = 0; i < m->nproc; i++) {
+		p = &m->proc[i];
+		if (p->files >= FILES_LOW * p->files_max)
+			reason(m, VERDICT_DEGRADED, "%s has %.0f of %.0f "
+			    "descriptors open", p->name, p->files,
+			    p->files_max);
+	}
+}
+
+static void
 judge_problems(struct model *m)
 {
 	const struct model_problem *p;
@@ -336,5 +360,6 @@ verdict_judge(struct model *m)
 	judge_relay(m);
 	judge_replaced(m);
 	judge_busy(m);
+	judge_files(m);
 	judge_problems(m);
 }

@@ -85,6 +85,42 @@ class Screen {
 	}
 }
 
+test('-h says what there is', async () => {
+	const r = await collect(rooststat, ['-h']);
+	assert.equal(r.code, 0);
+	assert.equal(r.err, '');
+	for (const option of '1fhjpVw')
+		assert.match(r.out, new RegExp(`^  -${option}  `, 'm'));
+});
+
+test('a name that no metric has is named', async () => {
+	const d = await Daemon.start({ conf: echo });
+	for (const mode of ['-1', '-j', '-p']) {
+		const r = await stat(d, mode, 'no_such*');
+		assert.equal(r.code, 64);
+		assert.match(r.err, /no metric matches "no_such\*"/);
+		assert.equal(r.out, '');
+		/* one of two is told, the other one shown */
+		const both = await stat(d, mode, 'no_such', 'bytes_in');
+		assert.equal(both.code, 0);
+		assert.match(both.err, /no metric matches "no_such"/);
+		assert.match(both.out, /bytes_in/);
+	}
+	await d.stop();
+});
+
+test('a high screen shows histories, and what each process takes', async () => {
+	const d = await Daemon.start({ conf: echo, workers: 2 });
+	const s = new Screen(d, '-w 0.2', [200, 50]);
+	await s.shows(/deliveries\/s {2}now .* max/);
+	await s.shows(/memory of all processes {2}now [\d.]+[kM] {2}max/);
+	/* busy%, cpu%, mem, fds, turn99 */
+	await s.shows(
+	    /worker 2 .*\s[\d.]+\s+[\d.]+\s+[\d.]+[kM]\s+\d+\s+(-|[\d.]+[um]?s)/);
+	await s.quit();
+	await d.stop();
+});
+
 test('-V, -w and unknown options', async () => {
 	const v = await collect(rooststat, ['-V']);
 	assert.equal(v.code, 0);

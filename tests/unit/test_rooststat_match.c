@@ -78,6 +78,13 @@ families_stay_together_when_members_go(void **state)
 			.agg = STATS_SUM, .ncells = 1, .first = i,
 			.leads = i != 2 && i != 4,
 			.next = i == 0 ? 2 : i == 2 ? 4 : 0 };
+	assert_true(match_some(&s, p1));
+	assert_true(match_some(&s, p3));
+	{
+		char none[] = "d*";
+
+		assert_false(match_some(&s, none));
+	}
 	match_reduce(&s, list);
 	assert_int_equal(s.nmetrics, 3);
 	buf_init(&b);

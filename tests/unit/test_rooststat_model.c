@@ -116,7 +116,7 @@ nothing_is_known_of_rates_at_first(void **state)
 	assert_near(rate(s, "deliveries", "")->start, 10);
 	assert_true(isnan(s->model.proc[1].out));
 	assert_true(isnan(s->model.proc[1].busy));
-	assert_int_equal(s->model.head[HEAD_OUT].nhistory, 0);
+	assert_int_equal(s->model.head[HEAD_OUT].history.n, 0);
 }
 
 static void
@@ -139,8 +139,91 @@ totals_are_of_all_processes_and_rows_of_one(void **state)
 	assert_true(s->model.proc[1].turn_p99_us >= 500000);
 	assert_near(s->model.open, 7);
 	assert_near(s->model.users, 5);
-	assert_int_equal(s->model.head[HEAD_OUT].nhistory, 1);
-	assert_near(s->model.head[HEAD_OUT].history[0], 13000);
+	assert_int_equal(s->model.head[HEAD_OUT].history.n, 1);
+	assert_near(s->model.head[HEAD_OUT].history.value[0], 13000);
+}
+
+/* Rows: relay, worker 1, worker 2, master; two seconds lie between. */
+static void
+what_processes_take_is_compared_for_the_same_process_only(void **state)
+{
+	static const struct plat_use was[] = { { 1, 1000, 1, 100 },
+		{ 1 << 20, 500000, 10, 100 }, { 1 << 20, 900000, 10, 100 },
+		{ -1, -1, -1, -1 } };
+	static const struct plat_use use[] = { { 5, 1000, 5, 100 },
+		{ 2 << 20, 1500000, 95, 100 }, { 3 << 20, 1000, 20, 100 },
+		{ -1, -1, -1, -1 } };
+	struct scene *s = *state;
+	struct model *m = &s->model;
+
+	scene_traffic(s);
+	assert_true(isnan(m->proc[1].memory));
+	assert_true(isnan(m->proc[1].cpu));
+	s->source.use = use;
+	s->source.was = was;
+	s->snap[1].row[2].pid++;		/* replaced in between */
+	scene_second(s);
+	assert_near(m->proc[1].memory, 2 << 20);
+	assert_near(m->proc[1].cpu, 0.5);
+	assert_near(m->proc[1].files, 95);
+	assert_near(m->proc[0].cpu, 0);
+	assert_true(isnan(m->proc[2].cpu));
+	assert_near(m->proc[2].memory, 3 << 20);
+	assert_true(isnan(m->proc[3].memory));
+	assert_near(m->level[LEVEL_MEMORY].value[m->level[LEVEL_MEMORY].n - 1],
+	    (5 << 20) + 5);
+	assert_near(m->level[LEVEL_CPU].value[m->level[LEVEL_CPU].n - 1], 0.5);
+	assert_int_equal(m->verdict, VERDICT_DEGRADED);
+	assert_string_equal(m->reason[0],
+	    "worker 1 has 95 of 100 descriptors open");
+}
+
+/* Reasons for which nobody has to do anything. */
+static bool
+ordinary(const char *labels)
+{
+	static const char *const reasons[] = { "client_close", "server_close",
+		"shutdown", "restart", "connect_timeout", "idle_timeout",
+		"close_timeout", "http_done", "unsupported_data",
+		"auth_expired", "kicked", "taken_over", "upgrade_failed",
+		"reconnect" };
+	char name[40];
+	size_t i;
+
+	for (i = 0; i < nitems(reasons); i++) {
+		(void)snprintf(name, sizeof name, "reason=\"%s\"",
+		    reasons[i]);
+		if (strcmp(labels, name) == 0)
+			return (true);
+	}
+	return (false);
+}
+
+static void
+every_lost_connection_is_a_problem(void **state)
+{
+	struct scene *s = *state;
+	enum model_severity severity;
+	const struct stats_metric *m;
+	unsigned i, n = 0;
+
+	scene_traffic(s);
+	for (i = 0; i < s->snap[1].nmetrics; i++) {
+		m = &s->snap[1].metric[i];
+		if (strcmp(m->name, "connections_closed") != 0)
+			continue;
+		n++;
+		if (verdict_is_problem(m, &severity) == ordinary(m->labels))
+			fail_msg("%s", m->labels);
+	}
+	assert_int_equal(n, REASON__MAX);
+	for (i = 0; i < s->snap[1].nmetrics; i++) {
+		m = &s->snap[1].metric[i];
+		if (strcmp(m->labels, "reason=\"worker_died\"") != 0)
+			continue;
+		assert_true(verdict_is_problem(m, &severity));
+		assert_int_equal(severity, SEVERITY_BAD);
+	}
 }
 
 static void
@@ -416,6 +499,9 @@ main(void)
 		cmocka_unit_test(labels_are_found_and_unescaped),
 		ON_SCENE(nothing_is_known_of_rates_at_first),
 		ON_SCENE(totals_are_of_all_processes_and_rows_of_one),
+		ON_SCENE(
+		    what_processes_take_is_compared_for_the_same_process_only),
+		ON_SCENE(every_lost_connection_is_a_problem),
 		ON_SCENE(namespaces_sum_their_errors),
 		ON_SCENE(a_new_namespace_has_no_rates_yet),
 		ON_SCENE(percentiles_are_of_the_interval),

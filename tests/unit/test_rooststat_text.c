@@ -200,6 +200,10 @@ graphs_are_relative_to_the_greatest(void **state)
 	buf_init(&b);
 	text_spark(&b, v, 5, false);
 	assert_buf(&b, " _-# ");
+	text_bars(&b, v, 5, (struct text_bars){ 0, 2 }, false);
+	assert_buf(&b, "   # ");
+	text_bars(&b, v, 5, (struct text_bars){ 1, 2 }, false);
+	assert_buf(&b, " _## ");
 	text_spark(&b, v, 4, true);
 	assert_buf(&b, " \xe2\x96\x81\xe2\x96\x84\xe2\x96\x88");
 	buf_fini(&b);

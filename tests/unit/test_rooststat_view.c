@@ -94,14 +94,14 @@ the_overview_of_a_usual_terminal(void **state)
 	    "ms    0.5\n"
 	    "rtt                                           -      -      -     "
 	    " -      0\n"
-	    "process*         pid state         up  open  sess  in/s out/s Bout"
-	    "/s queue busy%\n"
-	    "worker 1         102 live       1m40s     7     9   5.0 12.0k  1.5"
-	    "0M     0    25\n"
-	    "worker 2         103 live       1m40s     0     0     0  1000     "
-	    " 0     0     0\n"
-	    "relay            101 live       1m40s     -     -     -     -     "
-	    " -     -     0\n"
+	    "process*         pid state         up  open  in/s out/s Bout/s que"
+	    "ue busy%   mem\n"
+	    "worker 1         102 live       1m40s     7   5.0 12.0k  1.50M    "
+	    " 0    25     -\n"
+	    "worker 2         103 live       1m40s     0     0  1000      0    "
+	    " 0     0     -\n"
+	    "relay            101 live       1m40s     -     -     -      -    "
+	    " -     0     -\n"
 	    "namespace            users sockets  in/s *out/s Bin/s Bout/s new/s"
 	    "  err/s errors\n"
 	    "/                        5       9     0  10.0k     0      0     0"
@@ -147,14 +147,62 @@ a_wide_overview_has_panes_side_by_side(void **state)
 	    "\342\226\210  delivery                    104us  104us 5.12ms 5.12"
 	    "ms     50\n"
 	    "process*                 pid gen state         up  open  sess  in/"
-	    "s out/s Bin/s Bout/s queue busy% turn99\n"
+	    "s out/s Bin/s Bout/s queue busy%  cpu%   mem   fds turn99\n"
 	    "worker 1                 102   2 live       1m40s     7     9   5."
-	    "0 12.0k     0  1.50M     0    25  524ms\n"
+	    "0 12.0k     0  1.50M     0    25     -     -     -  524ms\n"
 	    "problems                                              total   now/"
 	    "s  1min/s  what it means\n"
 	    "events_rejected{code=\"invalid\"}                           3     "
 	    "  0       0  Client events refused, by code.\n"
 	    "q quit  h help  v view  / filter  s sort  space pause  w interval\n");
+}
+
+/* All histories, and next to nothing left blank. */
+static void
+a_high_overview_is_filled_with_histories(void **state)
+{
+	static const char *const titles[] = { "deliveries/s  now 13.0k  max",
+		"messages in/s  now 5.0  max 5.0", "open connections  now 7",
+		"CPU, % of one  now -", "bytes out/s  now 1.50M",
+		"memory of all processes  now -" };
+	unsigned blank = 0, bars = 0, i;
+	const char *text, *p;
+
+	text = draw(*state, 200, 50);
+	for (i = 0; i < nitems(titles); i++)
+		assert_non_null(strstr(text, titles[i]));
+	for (p = text; (p = strstr(p, "\n\n")) != NULL; p++)
+		blank++;
+	for (p = text; (p = strstr(p, "\342\226\210")) != NULL; p++)
+		bars++;
+	assert_true(bars > 4 * 7);
+	/* the charts of what is not known here are one band of three */
+	assert_true(blank <= 2);
+	/* one below the other where it is narrow, the first ones */
+	text = draw(*state, 80, 40);
+	assert_non_null(strstr(text, "\ndeliveries/s  now"));
+	assert_non_null(strstr(text, "\nmessages in/s  now"));
+	assert_null(strstr(text, "memory of all"));
+	assert_non_null(strstr(text, "\nproblems"));
+}
+
+static void
+processes_show_memory_cpu_and_descriptors(void **state)
+{
+	static const struct plat_use use[] = { { 1 << 20, 1000, 11, 1024 },
+		{ 20 << 20, 500000, 1234, 20000 }, { -1, -1, -1, -1 },
+		{ -1, -1, -1, -1 } };
+	struct scene *s = *state;
+
+	s->source.use = s->source.was = use;
+	scene_second(s);
+	press("4");
+	assert_non_null(strstr(draw(s, 200, 12),
+	    "queue busy%  cpu%   mem   fds turn99\n"));
+	assert_non_null(strstr(draw(s, 200, 12),
+	    "25     0 21.0M  1234  524ms\n"));
+	assert_non_null(strstr(draw(s, 200, 12), "0     -     -     -      -\n"));
+	assert_non_null(strstr(draw(s, 80, 12), " mem"));
 }
 
 static void
@@ -318,6 +366,40 @@ once_prints_names_that_grep_finds(void **state)
 	    "host.\n");
 }
 
+/* Where the help of each line begins. */
+static void
+columns_hold_beside_the_longest_name(void **state)
+{
+	struct scene *s = *state;
+	char *line, *next, *help;
+	unsigned at = 0, n = 0, i;
+
+	scene_in(s, 1);
+	counter_set(COUNTER_bytes_in, 123456789012345678u);
+	scene_take(s, 1, SCENE_UP_MS);
+	scene_second(s);
+	buf_reset(&out);
+	assert_true(print_once(&s->model, NULL, true, &out) > 100);
+	plain(&out);
+	line = strchr(strchr((char *)out.data, '\n') + 1, '\n') + 1;
+	for (; *line != '\0'; line = next) {
+		next = strchr(line, '\n');
+		*next++ = '\0';
+		/* name, value, rate: each but the first after blanks */
+		help = line;
+		for (i = 0; i < 3; i++) {
+			while (*help != '\0' && *help != ' ')
+				help++;
+			help += strspn(help, " ");
+		}
+		*help = '\0';
+		if (n++ == 0)
+			at = text_width(line);
+		assert_int_equal(text_width(line), at);
+	}
+	assert_true(n > 100);
+}
+
 int
 main(void)
 {
@@ -326,6 +408,8 @@ main(void)
 		ON_SCENE(the_overview_of_a_usual_terminal),
 		ON_SCENE(the_overview_of_a_telephone),
 		ON_SCENE(a_wide_overview_has_panes_side_by_side),
+		ON_SCENE(a_high_overview_is_filled_with_histories),
+		ON_SCENE(processes_show_memory_cpu_and_descriptors),
 		ON_SCENE(workers_of_a_narrow_terminal),
 		ON_SCENE(ascii_terminals_get_ascii),
 		ON_SCENE(every_size_is_filled_exactly),
@@ -335,6 +419,7 @@ main(void)
 		ON_SCENE(the_cursor_stays_within_the_list),
 		ON_SCENE(reasons_are_broken_between_words),
 		ON_SCENE(once_prints_names_that_grep_finds),
+		ON_SCENE(columns_hold_beside_the_longest_name),
 	};
 
 	if (setlocale(LC_CTYPE, "C.UTF-8") == NULL)
