@@ -367,15 +367,21 @@ struct conf {
 /* By name with its slash; NULL when unknown. */
 const struct conf_namespace *conf_namespace_find(const struct conf *,
 	    struct slice name);
-/* A path (not decoded) is prefix, or continues it with a slash. */
+/* A path is prefix, or continues it with a slash. */
 bool	conf_path_under(struct slice path, struct slice prefix);
 /* It is socketio's or one of those that roostd serves itself: no route's. */
 bool	conf_path_own(const struct conf *, struct slice path);
-/* The route whose path matches (not decoded path), with its parameters; for
- * format = engine also with a slash behind it.  A path of our own is none's,
- * whatever a {parameter} could stand for. */
+/*
+ * path here is decoded: what a {parameter} stands for is seen as it will be
+ * used.  The route whose path matches, with its parameters; for format =
+ * engine also with a slash behind it.  A path of our own is none's, whatever
+ * a {parameter} could stand for.
+ */
 const struct conf_route *conf_route_find(const struct conf *,
 	    struct slice path, struct slice values[CONF_PARAMS_MAX]);
+/* Does it match this one? */
+bool	conf_route_match(const struct conf_route *, struct slice path,
+	    struct slice values[CONF_PARAMS_MAX]);
 /* An Origin header value is allowed: listed; or, when no list is configured,
  * its host and port are those of the request's Host header, and its scheme is
  * https over TLS (tls), and otherwise http, or https: a proxy may have ended

@@ -242,8 +242,8 @@ conf_path_own(const struct conf *conf, struct slice path)
 	return (false);
 }
 
-static bool
-route_match(const struct conf_route *route, struct slice path,
+bool
+conf_route_match(const struct conf_route *route, struct slice path,
     struct slice values[CONF_PARAMS_MAX])
 {
 	if (conf_pattern_match(&route->path, path, values))
@@ -264,7 +264,7 @@ conf_route_find(const struct conf *conf, struct slice path,
 	if (conf->nroutes == 0 || conf_path_own(conf, path))
 		return (NULL);
 	for (size_t i = 0; i < conf->nroutes; i++)
-		if (route_match(&conf->routes[i], path, values))
+		if (conf_route_match(&conf->routes[i], path, values))
 			return (&conf->routes[i]);
 	return (NULL);
 }

@@ -417,7 +417,9 @@ test('routes: parameters are percent-decoded; odd ones are refused', async () =>
 	b.json({ event: 'message', data: { room: 'track:a bé' } });
 	assert.equal(JSON.parse(await a.message()).room, 'track:a bé');
 	for (const p of ['/ws/comments/', '/ws/comments/a/b', '/ws/comments/%00',
-	    '/ws/comments/%zz', '/ws/comments/%ff']) {
+	    '/ws/comments/%zz', '/ws/comments/%ff', '/ws/comments/5%3Aeditors',
+	    '/ws/comments/5%2Feditors', '/ws/comments/5%0a', '/ws/tracks/x%2Fy',
+	    '/ws/tracks/x/5%3Aeditors', '/ws/tracks/x/%7f']) {
 		const w = await Ws.open(d.port, p);
 		assert.ok([400, 403, 404].includes(w.response.status), p);
 	}

@@ -129,14 +129,59 @@ a_namespace_is_what_follows_ws(void **state)
 static void
 configured_routes_win(void **state)
 {
+	struct slice values[CONF_PARAMS_MAX];
+	uint8_t out[ROUTE_PATH_MAX];
 	struct route_match m;
 
 	route_find(*state, SLICE("/ws/comments/a%20b"), &m);
 	assert_non_null(m.conf);
-	assert_slice(m.values[0], "a%20b");
+	assert_true(route_values(m.conf, SLICE("/ws/comments/a%20b"), out,
+	    values));
+	assert_slice(values[0], "a b");
 	route_find(*state, SLICE("/ws/chat"), &m);
 	assert_int_equal(m.route, ROUTE_PLAIN);
 	assert_non_null(m.conf);
+}
+
+/* What a parameter is in the end is what is matched. */
+static void
+parameters_are_matched_decoded(void **state)
+{
+	static const struct {
+		const char	*path;
+		const char	*value;	/* NULL: no route */
+	} rows[] = {
+		{ "/ws/comments/5", "5" }, { "/ws/comments/%35", "5" },
+		{ "/ws/%63omments/5", "5" },
+		{ "/ws/comments/5%253Aeditors", "5%3Aeditors" },
+		{ "/ws/comments/a%C3%A9%7Bx%7D", "a\xc3\xa9{x}" },
+		{ "/ws/comments/5%3Aeditors", NULL },
+		{ "/ws/comments/5%3aeditors", NULL },
+		{ "/ws/comments/5:editors", NULL },
+		{ "/ws/comments/%3A", NULL }, { "/ws/comments/", NULL },
+		{ "/ws/comments/5%2Feditors", NULL },
+		{ "/ws/comments%2F5", NULL }, { "/ws%2fcomments/5", NULL },
+		{ "/ws/comments/5%0a", NULL }, { "/ws/comments/%0D", NULL },
+		{ "/ws/comments/%00", NULL }, { "/ws/comments/5%7f", NULL },
+		{ "/ws/comments/%1f", NULL }, { "/ws/comments/%zz", NULL },
+		{ "/ws/comments/%4", NULL },
+		{ "/live/7%3A1", NULL }, { "/live/7%2F", NULL },
+		{ "/live/%37/", "7" },
+	};
+	struct slice values[CONF_PARAMS_MAX];
+	uint8_t out[ROUTE_PATH_MAX];
+	struct route_match m;
+	size_t i;
+
+	for (i = 0; i < nitems(rows); i++) {
+		struct slice path = slice_str(rows[i].path);
+
+		route_find(*state, path, &m);
+		if (m.conf != NULL && route_values(m.conf, path, out, values))
+			assert_text(values[0], rows[i].value);
+		else
+			assert_row(rows[i].value == NULL, path);
+	}
 }
 
 static void
@@ -157,6 +202,9 @@ a_parameter_stands_for_none_of_our_own(void **state)
 		{ "/socket.io", ROUTE_ENGINE }, { "/socket.io/", ROUTE_ENGINE },
 		{ "/healths", ROUTE_PLAIN }, { "/api/v2/publish", ROUTE_PLAIN },
 		{ "/ws/chat", ROUTE_PLAIN },
+		{ "/%68ealth", ROUTE_NONE }, { "/%6detrics", ROUTE_NONE },
+		{ "/api/%761/x", ROUTE_NONE }, { "/de%6Do", ROUTE_NONE },
+		{ "/socket%2eio/x", ROUTE_NONE },
 	};
 	struct conf *conf = conf_of(conf_greedy);
 	struct route_match m;
@@ -180,6 +228,7 @@ main(void)
 		cmocka_unit_test(paths_find_their_part),
 		cmocka_unit_test(a_namespace_is_what_follows_ws),
 		cmocka_unit_test(configured_routes_win),
+		cmocka_unit_test(parameters_are_matched_decoded),
 		cmocka_unit_test(a_parameter_stands_for_none_of_our_own),
 	};
 

@@ -4,6 +4,8 @@
  */
 #include "worker/route.h"
 
+#include "proto/http.h"
+
 static const struct {
 	const char	*path;
 	enum route	 route;
@@ -22,6 +24,53 @@ static const struct {
 	{ "/demo/",			ROUTE_DEMO },
 	{ "/demo",			ROUTE_DEMO_MOVED },
 };
+
+/*
+ * A path as routes see it, decoded once.  false: a route has no such path.
+ * An encoded slash would be taken for one that separates, so it is not
+ * accepted; nor is a control character, for names are made of parameters.
+ */
+static bool
+route_decode(struct slice path, uint8_t *out, struct slice *decoded)
+{
+	size_t i, slashes = 0;
+	ssize_t n = path.n > ROUTE_PATH_MAX ? -1 : http_path_decode(path, out);
+
+	if (n < 0)
+		return (false);
+	*decoded = slice_of(out, (size_t)n);
+	for (i = 0; i < decoded->n; i++) {
+		if (out[i] < 0x20 || out[i] == 0x7f)
+			return (false);
+		slashes += out[i] == '/';
+	}
+	for (i = 0; i < path.n; i++)
+		slashes -= path.p[i] == '/';
+	return (slashes == 0);
+}
+
+/* A path that is no good still has a route, whose words refuse it. */
+static const struct conf_route *
+route_configured(const struct conf *conf, struct slice path)
+{
+	static uint8_t plain[ROUTE_PATH_MAX];	/* too large for the stack */
+	struct slice values[CONF_PARAMS_MAX], decoded;
+
+	if (conf->nroutes == 0)
+		return (NULL);
+	return (conf_route_find(conf, route_decode(path, plain, &decoded) ?
+	    decoded : path, values));
+}
+
+bool
+route_values(const struct conf_route *route, struct slice path, uint8_t *out,
+    struct slice values[CONF_PARAMS_MAX])
+{
+	struct slice decoded;
+
+	return (route_decode(path, out, &decoded) &&
+	    conf_route_match(route, decoded, values));
+}
 
 /* /api/v1/users/USER/ORDER: as /api/v1/ORDER, to one user. */
 static void
@@ -60,7 +109,7 @@ route_find(const struct conf *conf, struct slice path, struct route_match *m)
 		m->route = ROUTE_ENGINE;
 		return;
 	}
-	m->conf = conf_route_find(conf, path, m->values);
+	m->conf = route_configured(conf, path);
 	if (m->conf != NULL) {
 		m->route = m->conf->format == CONF_FORMAT_ENGINE ?
 		    ROUTE_ENGINE : ROUTE_PLAIN;

@@ -29,11 +29,18 @@ struct route_match {
 	 * DISCONNECT and ROOMS: USER of /api/v1/users/USER/..., or empty */
 	const struct conf_route *conf;
 	struct slice	 ns_name;
-	struct slice	 values[CONF_PARAMS_MAX];	/* not decoded */
 };
+
+#define ROUTE_PATH_MAX	8192	/* bytes of a path: a request line's */
 
 /* path as sent; configured routes come first. */
 void	route_find(const struct conf *, struct slice path,
 	    struct route_match *);
+/*
+ * The parameters of a route that was found for this path, in out, which has
+ * room for ROUTE_PATH_MAX bytes.  false: the path is none, as it is encoded.
+ */
+bool	route_values(const struct conf_route *, struct slice path,
+	    uint8_t *out, struct slice values[CONF_PARAMS_MAX]) MUST_USE;
 
 #endif

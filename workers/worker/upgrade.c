@@ -226,7 +226,6 @@ upgrade_target(struct request *rq, struct client_request *cr)
 	uint8_t *p = rq->w->decoded + HTTP_LINE_MAX; /* behind the token */
 	struct slice name = rq->match.ns_name;
 	ssize_t n;
-	size_t i;
 
 	cr->route = rq->match.conf;
 	if (cr->route == NULL) {
@@ -240,14 +239,7 @@ upgrade_target(struct request *rq, struct client_request *cr)
 		return (cr->ns != NULL);
 	}
 	cr->ns = cr->route->ns;
-	for (i = 0; i < cr->route->path.nparams; i++) {
-		n = http_path_decode(rq->match.values[i], p);
-		if (n <= 0)
-			return (false);
-		cr->values[i] = slice_of(p, (size_t)n);
-		p += n;
-	}
-	return (true);
+	return (route_values(cr->route, rq->head.path, p, cr->values));
 }
 
 static void
