@@ -112,7 +112,11 @@ struct table_event {
 	uint64_t	 version;
 };
 
-typedef void table_emit(void *arg, const struct table_event *);
+/*
+ * True: it is on its way.  False: there is no room for it now; the node stays
+ * as if nothing had changed, and table_announce_held() comes back to it.
+ */
+typedef bool table_emit(void *arg, const struct table_event *);
 
 /* Relay, at start: leaves are announced after leave_delay_us. -1 + errno. */
 int	table_relay_start(struct table *, uint64_t leave_delay_us) MUST_USE;
@@ -122,6 +126,11 @@ void	table_announce_all(struct table *, struct mono now, table_emit *,
 /* The marked ones, and leaves that are due: each turn.  Returns how many. */
 unsigned table_announce(struct table *, struct mono now, table_emit *,
 	    void *arg);
+/* Those that found no room, until a few have found none again. */
+void	table_announce_held(struct table *, struct mono now, table_emit *,
+	    void *arg);
+/* How many wait for room. */
+uint32_t table_held(const struct table *);
 /* When the next delayed leave is due, UINT64_MAX: none waits. */
 uint64_t table_announce_due(const struct table *);
 /*

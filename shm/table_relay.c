@@ -7,11 +7,16 @@
  * have been told, under the same name (node, start_ms, version), so receivers
  * can drop it.  The end of a holding is told late (leave_delay), and not at
  * all if it did not last.
+ *
+ * What finds no room is not told: seen is put back, and the node is held in a
+ * private map until there is some.  A successor finds it by seen.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "shm/table.h"
+
+#define HELD_REFUSED	1024u	/* in vain, then the others wait too */
 
 struct delayed {
 	uint64_t	 due_us;
@@ -23,6 +28,8 @@ struct table_relay {
 	struct delayed	*queue;		/* ring, oldest first */
 	uint32_t	 first, count, cap;
 	uint8_t		*queued;	/* bit per node: is in the ring */
+	uint8_t		*held;		/* bit per node: found no room */
+	uint32_t	 nheld, held_at; /* how many; byte to go on from */
 	uint8_t		*kept;		/* bit per node: mirror confirmed */
 	bool		 inheriting;
 };
@@ -55,8 +62,9 @@ table_relay_start(struct table *t, uint64_t leave_delay_us)
 	slots_quiesce_leave(t->seg, 0);
 	r->delay_us = leave_delay_us;
 	r->queued = calloc(t->cap / 8 + 1, 1);
+	r->held = calloc(t->cap / 8 + 1, 1);
 	r->kept = calloc(t->cap / 8 + 1, 1);
-	if (r->queued == NULL || r->kept == NULL) {
+	if (r->queued == NULL || r->held == NULL || r->kept == NULL) {
 		table_relay_free(t);
 		errno = ENOMEM;
 		return (-1);
@@ -73,6 +81,7 @@ table_relay_free(struct table *t)
 		return;
 	free(r->queue);
 	free(r->queued);
+	free(r->held);
 	free(r->kept);
 	free(r);
 	t->relay = NULL;
@@ -102,7 +111,7 @@ queue_add(struct table_relay *r, uint32_t n, uint64_t due_us)
 	return (true);
 }
 
-static void
+static bool
 tell(struct table *t, uint32_t n, uint64_t was, uint64_t is, bool repeat,
     table_emit *emit, void *arg)
 {
@@ -113,20 +122,34 @@ tell(struct table *t, uint32_t n, uint64_t was, uint64_t is, bool repeat,
 
 	e.whole = table_key(t, node, &e.key);
 	e.status = !repeat && e.was == e.is;
-	emit(arg, &e);
+	return (emit(arg, &e));
+}
+
+/* Not told: again when there is room. */
+static bool
+hold_back(struct table_relay *r, uint32_t n)
+{
+	if (!bit_get(r->held, n)) {
+		bit_set(r->held, n, true);
+		r->nheld++;
+	}
+	return (false);
 }
 
 /* seen with PEND: the one before us did not say whether it got that far. */
-static uint64_t
-repeat_pending(struct table *t, uint32_t n, uint64_t seen, table_emit *emit,
+static bool
+repeat_pending(struct table *t, uint32_t n, uint64_t *seen, table_emit *emit,
     void *arg)
 {
-	seen &= ~(uint64_t)ANN_PEND;
-	tell(t, n, seen, seen, true, emit, arg);
+	uint64_t told = *seen & ~(uint64_t)ANN_PEND;
+
+	if (!tell(t, n, told, told, true, emit, arg))
+		return (false);
 	HOOK();
-	atomic_store_explicit(&t->seen[n], seen, memory_order_release);
+	atomic_store_explicit(&t->seen[n], told, memory_order_release);
 	HOOK();
-	return (seen);
+	*seen = told;
+	return (true);
 }
 
 /* Wait with this one: something ended, and not long enough ago? */
@@ -141,7 +164,8 @@ put_off(struct table_relay *r, uint32_t n, uint64_t seen, uint64_t a,
 	return (bit_get(r->queued, n) || queue_add(r, n, due));
 }
 
-static void
+/* False: held back. */
+static bool
 announce(struct table *t, uint32_t n, uint64_t now_us, table_emit *emit,
     void *arg)
 {
@@ -150,17 +174,18 @@ announce(struct table *t, uint32_t n, uint64_t now_us, table_emit *emit,
 
 	if (n == 0 || n >= t->cap || atomic_load_explicit(&t->map[n],
 	    memory_order_acquire) != MAP_LINKED)
-		return;
+		return (true);
 	HOOK();
 	a = atomic_load_explicit(&node->ann, memory_order_seq_cst);
 	if ((a & ANN_DEAD) != 0)
-		return;
+		return (true);
 	HOOK();
 	seen = atomic_load_explicit(&t->seen[n], memory_order_relaxed);
-	if ((seen & ANN_PEND) != 0)
-		seen = repeat_pending(t, n, seen, emit, arg);
+	if ((seen & ANN_PEND) != 0 &&
+	    !repeat_pending(t, n, &seen, emit, arg))
+		return (hold_back(t->relay, n));
 	if (a == seen || put_off(t->relay, n, seen, a, now_us))
-		return;
+		return (true);
 	HOOK();
 	if (((a ^ seen) & ANN_LEVEL) != 0 && !BREAK_NO_PEND) {
 		/* before emit looks for who is interested: who reads the old
@@ -169,10 +194,18 @@ announce(struct table *t, uint32_t n, uint64_t now_us, table_emit *emit,
 		    memory_order_seq_cst);
 		HOOK();
 	}
-	tell(t, n, seen, a, false, emit, arg);
+	if (!tell(t, n, seen, a, false, emit, arg)) {
+		/* who has read the new one meanwhile is told it once more */
+		HOOK();
+		atomic_store_explicit(&t->seen[n], seen,
+		    memory_order_seq_cst);
+		HOOK();
+		return (hold_back(t->relay, n));
+	}
 	HOOK();
 	atomic_store_explicit(&t->seen[n], a, memory_order_release);
 	HOOK();
+	return (true);
 }
 
 void
@@ -188,7 +221,7 @@ table_announce_all(struct table *t, struct mono now, table_emit *emit,
 			n += 7;
 			continue;
 		}
-		announce(t, n, now.us, emit, arg);
+		(void)announce(t, n, now.us, emit, arg);
 	}
 }
 
@@ -203,7 +236,7 @@ announce_due(struct table *t, uint64_t now_us, table_emit *emit, void *arg)
 		r->first = (r->first + 1) % r->cap;
 		r->count--;
 		bit_set(r->queued, n, false);
-		announce(t, n, now_us, emit, arg);
+		(void)announce(t, n, now_us, emit, arg);
 	}
 }
 
@@ -225,8 +258,8 @@ announce_word(struct table *t, uint32_t i, uint64_t now_us, table_emit *emit,
 		    memory_order_acq_rel);
 		HOOK();
 		for (; bits != 0; bits &= bits - 1, told++)
-			announce(t, w * 64 + (uint32_t)__builtin_ctzll(bits),
-			    now_us, emit, arg);
+			(void)announce(t, w * 64 +
+			    (uint32_t)__builtin_ctzll(bits), now_us, emit, arg);
 	}
 	return (told);
 }
@@ -245,6 +278,35 @@ table_announce(struct table *t, struct mono now, table_emit *emit, void *arg)
 		    memory_order_relaxed) != 0)
 			told += announce_word(t, i, now.us, emit, arg);
 	return (told);
+}
+
+uint32_t
+table_held(const struct table *t)
+{
+	return (t->relay->nheld);
+}
+
+void
+table_announce_held(struct table *t, struct mono now, table_emit *emit,
+    void *arg)
+{
+	struct table_relay *r = t->relay;
+	uint32_t bytes = t->cap / 8 + 1, left, refused = 0, n;
+
+	CHECK_MAGIC(t, TABLE_MAGIC);
+	for (left = bytes; left > 0 && r->nheld > 0; left--) {
+		for (n = r->held_at * 8; n < r->held_at * 8 + 8; n++) {
+			if (!bit_get(r->held, n))
+				continue;
+			bit_set(r->held, n, false);
+			r->nheld--;
+			if (!announce(t, n, now.us, emit, arg))
+				refused++;
+		}
+		r->held_at = (r->held_at + 1) % bytes;
+		if (refused >= HELD_REFUSED)
+			break;
+	}
 }
 
 uint64_t

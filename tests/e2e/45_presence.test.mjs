@@ -4,7 +4,7 @@ import crypto from 'node:crypto';
 import { after, before, test } from 'node:test';
 
 import { Daemon, until } from './lib/daemon.mjs';
-import { ask, codeOf, connect, gotten, heard } from './lib/clients.mjs';
+import { ask, codeOf, connect, gotten, heard, plain } from './lib/clients.mjs';
 import { sioOn } from './lib/spread.mjs';
 import { jwt } from './lib/conf.mjs';
 import { user } from './lib/token.mjs';
@@ -201,6 +201,34 @@ test('after kill -9 of a worker every leave is told once, no ghost stays',
 	const room = (await ask(w, 'presence:get', { room: 'r' })).users;
 	assert.equal(room.length, names.length - gone.length + 1);
 	w.close();
+	await k.stop();
+});
+
+test('each of many who go at once is told, though the bus is narrow', async () => {
+	const k = await Daemon.start({ workers: 2, conf: `
+limits { bus_queue_bytes = 64KB send_queue_bytes = 64MB }` + conf });
+	k.mayDie = true;
+	const [w] = await sioOn(k, [1], '/query', as('watcher'));
+	const users = [];
+	for (let i = 0; users.filter((u) => u.slot === 2).length < 800; i += 50) {
+		const some = Array.from({ length: 50 }, (_, j) => `c-${i + j}`);
+		users.push(...await Promise.all(some.map(async (name) => {
+			const s = await plain(k, '/ws/query', { headers: {
+			    Authorization: `Bearer ${user(name)}` } });
+			const slot = (await s.ask('roost:ping')).data.worker;
+			return { name, slot, s };
+		})));
+	}
+	const gone = users.filter((u) => u.slot === 2).map((u) => u.name);
+	const first = await ask(w, 'presence:watch', { users: gone.slice(0, 1000) });
+	assert.ok(first.users);
+	process.kill(k.worker(2).pid, 'SIGKILL');
+	const left = () => gotten(w, 'presence:update').map((a) => a[0])
+	    .filter((u) => u.status === 'offline').map((u) => u.user);
+	await until(() => left().length >= gone.length, 'every leave', 10000);
+	assert.deepEqual(left().sort(), gone.sort());
+	assert.equal(await k.metric('bus_dropped'), 0);
+	closeAll(w, ...users.map((u) => u.s));
 	await k.stop();
 });
 

@@ -194,10 +194,11 @@ bench_counters(void)
 	row("histogram", begin, 20000000, "ns", 1, 5);
 }
 
-static void
+static bool
 quiet(void *arg, const struct table_event *e)
 {
 	*(uint64_t *)arg += e->node;
+	return (true);
 }
 
 static void

@@ -172,8 +172,11 @@ worker_main(unsigned me, unsigned slot)
 
 /* --- the relay ------------------------------------------------------------ */
 
-/* The outside world: drops what is not newer, and must see L alternate. */
-static void
+/*
+ * The outside world: drops what is not newer, and must see L alternate.  Now
+ * and then it has no room.
+ */
+static bool
 outside(void *arg, const struct table_event *e)
 {
 	char key[24] = "";
@@ -181,11 +184,13 @@ outside(void *arg, const struct table_event *e)
 	unsigned u;
 
 	(void)arg;
+	if (atomic_load(&shared->drain) == 0 && roll(4) == 0)
+		return (false);		/* no room now */
 	memcpy(key, e->key.p, e->key.n < 23 ? e->key.n : 23);
 	u = (unsigned)strtoul(key + 5, NULL, 10);
 	if (u >= nusers) {
 		wrong("an event of an unknown user", 0, u);
-		return;
+		return (true);
 	}
 	atomic_fetch_add(&shared->events, 1);
 	if (e->repeat)
@@ -194,13 +199,14 @@ outside(void *arg, const struct table_event *e)
 	if (e->version <= was >> 8) {
 		if (!e->repeat && e->version < was >> 8)
 			wrong("versions do not grow", 0, u);
-		return;
+		return (true);
 	}
 	if (!e->status && !e->repeat && ((was ^ e->is) & ANN_LEVEL) == 0)
 		wrong("told twice", 0, u);
 	/* one store: the world has heard it or not */
 	if (!e->status || e->repeat)
 		atomic_store(&shared->told[u], e->version << 8 | e->is);
+	return (true);
 }
 
 /* A host that comes and goes in what Redis says. */
@@ -230,8 +236,10 @@ relay_main(void)
 		if (drain == 0 && roll(4) == 0)
 			mirror(t);
 		(void)table_announce(t, mono_now(), outside, NULL);
+		if (drain != 0 || roll(2) == 0)
+			table_announce_held(t, mono_now(), outside, NULL);
 		slots_quiesce_enter(seg, 0);
-		if (drain != 0) {
+		if (drain != 0 && table_held(t) == 0) {
 			atomic_store(&shared->drained, drain);
 			usleep(200);
 		} else if (roll(8) == 0)

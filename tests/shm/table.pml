@@ -12,7 +12,8 @@
  * those that must fail.
  * NORELAY drops the relay and the rule "evict only what was announced": a harder test of join against evict.
  * Bounds (override with -D): OPS joins per worker life, CRASH worker crashes,
- * RCRASH relay crashes, EVICT evictions, NN nodes.
+ * RCRASH relay crashes, EVICT evictions, NN nodes, REFUSE announcements that
+ * find no room.
  * Broken variants:  -DBUG=1 evict reads bits before ann      -DBUG=2 column cleared first on leave
  *  -DBUG=3 no grace period      -DBUG=4 reclaim frees a claimed node without the chain check
  *  -DBUG=5 join does not undo/retry on a DEAD node   -DBUG=6 relay stores seen only after emitting
@@ -25,6 +26,9 @@
 #endif
 #ifndef OPS1
 #define OPS1 OPS
+#endif
+#ifndef REFUSE
+#define REFUSE 1
 #endif
 #ifndef CRASH
 #define CRASH 1
@@ -61,6 +65,7 @@
 #endif
 
 byte head;
+byte refusals = REFUSE;
 byte map[4], next[4], ann[4], seen[4], inc[4], lep[4];
 bool dirty[4];
 bool b0[4], b1[4];          /* bit of worker 0 / worker 1: separate words */
@@ -167,12 +172,13 @@ NEXT: skip
 }
 
 proctype Relay() {
-  byte n, a, sn; bool scan;
-  { scan = 1; n = 1;
+  byte n, a, sn, held; bool scan;
+  { scan = 1; n = 1; held = 0;
 endr:
   do
-  :: atomic { (scan || dirty[1] || dirty[2] || dirty[3]) ->
+  :: atomic { (scan || held || dirty[1] || dirty[2] || dirty[3]) ->
         if :: scan -> skip
+           :: !scan && held -> n=held; held=0
            :: !scan && dirty[1] -> n=1; dirty[1]=0
            :: !scan && dirty[2] -> n=2; dirty[2]=0
            :: !scan && dirty[3] -> n=3; dirty[3]=0 fi };
@@ -191,9 +197,12 @@ endr:
 #if BUG!=6
                  seen[n] = a | PEND;
 #endif
-                 atomic { assert(evt != (a & L) || (a==evw && n==evn && inc[n]==evi)); evt = a & L; evw = a; evn=n; evi=inc[n] }
-              :: else fi;
-              seen[n] = a
+                 if :: atomic { assert(evt != (a & L) || (a==evw && n==evn && inc[n]==evi)); evt = a & L; evw = a; evn=n; evi=inc[n] };
+                       seen[n] = a
+                    :: atomic { refusals > 0 -> refusals--; held = n }; /* no room for it now */
+                       seen[n] = sn
+                 fi
+              :: else -> seen[n] = a fi
            :: else fi
         fi
      :: else fi;

@@ -93,12 +93,13 @@ worker(void *arg)
 	return (NULL);
 }
 
-static void
+static bool
 hear(void *arg, const struct table_event *e)
 {
 	uint64_t *heard = arg;
 
 	*heard += e->key.n + e->is;
+	return (true);
 }
 
 static void *

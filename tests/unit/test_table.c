@@ -28,6 +28,7 @@ struct world {
 	struct segment	*seg;
 	struct table	*a, *b, *relay, *master;
 	unsigned	 events;
+	bool		 no_room;	/* for announcements */
 	struct table_event last;
 	char		 last_key[256];
 };
@@ -40,15 +41,18 @@ slot_start(struct segment *seg, unsigned slot)
 	slots_quiesce_leave(seg, slot);
 }
 
-static void
+static bool
 emit(void *arg, const struct table_event *e)
 {
 	struct world *w = arg;
 
+	if (w->no_room)
+		return (false);
 	w->events++;
 	w->last = *e;
 	memcpy(w->last_key, e->key.p, e->key.n);
 	w->last_key[e->key.n] = '\0';
+	return (true);
 }
 
 static void
@@ -332,6 +336,61 @@ a_short_absence_is_not_announced(void **state)
 	    announce(&w, mono_now().us + 4 * SECOND), 1);
 	assert_int_equal(w.last.is, 0);
 	assert_int_equal(table_announce_due(w.relay), UINT64_MAX);
+	world_fini(&w);
+}
+
+static unsigned
+announce_held(struct world *w)
+{
+	unsigned before = w->events;
+
+	table_announce_held(w->relay, (struct mono){ 1 }, emit, w);
+	return (w->events - before);
+}
+
+static void
+what_finds_no_room_is_announced_later(void **state)
+{
+	struct presence_info info;
+	struct presence *p;
+	struct world w;
+	uint32_t n, m;
+
+	(void)state;
+	world_init(&w, 100);
+	p = presence_open(w.seg, 2);
+	assert_non_null(p);
+	w.no_room = true;
+	n = table_join(w.a, 1, SLICE("ann"));
+	m = table_join(w.a, 1, SLICE("bob"));
+	assert_int_equal(announce(&w, 1), 0);
+	assert_int_equal(table_held(w.relay), 2);
+	assert_int_equal(atomic_load(&w.relay->seen[n]), 0);
+	assert_true(presence_get(p, 1, SLICE("ann"), &info));
+	assert_false(info.told);		/* is told in a moment */
+	assert_int_equal(announce_held(&w), 0);
+	assert_int_equal(table_held(w.relay), 2);
+	/* who came and went meanwhile: told as he is, that is not at all */
+	table_leave(w.a, m);
+	assert_int_equal(announce(&w, 1), 0);
+	w.no_room = false;
+	assert_int_equal(announce_held(&w), 2);
+	assert_int_equal(table_held(w.relay), 0);
+	assert_true(presence_get(p, 1, SLICE("ann"), &info));
+	assert_true(info.told);
+	assert_int_equal(announce_held(&w), 0);
+	assert_int_equal(announce(&w, 1), 0);
+	/* a leave without room keeps its node from being evicted */
+	w.no_room = true;
+	table_leave(w.a, n);
+	assert_int_equal(announce(&w, 1), 0);
+	table_sweep(w.master, much_later(), true);
+	assert_int_equal(table_find(w.b, 1, SLICE("ann")), n);
+	w.no_room = false;
+	assert_int_equal(announce_held(&w), 1);
+	assert_int_equal(w.last.is, 0);
+	assert_int_equal(w.last.was, ANN_L);
+	presence_close(&p);
 	world_fini(&w);
 }
 
@@ -620,6 +679,16 @@ op_mirror(struct world *w)
 	(void)announce(w, 1);
 }
 
+/* The first finds no room, the others do. */
+static void
+op_announce_held(struct world *w)
+{
+	w->no_room = true;
+	(void)announce(w, 1);
+	w->no_room = false;
+	table_announce_held(w->relay, (struct mono){ 1 }, emit, w);
+}
+
 /* Every change was told; a repeat has the name of what it repeats. */
 static void
 relay_dies_in(operation *op, unsigned *k, bool *again)
@@ -630,6 +699,7 @@ relay_dies_in(operation *op, unsigned *k, bool *again)
 	crash_world(&w);
 	table_leave(w.a, old_node);
 	*again = run_killed(&w, op, *k);
+	w.no_room = false;
 	slot_dead(w.seg, 0);
 	segment_reclaim(w.seg, 0);
 	slot_start(w.seg, 0);
@@ -660,6 +730,9 @@ every_step_may_be_the_relays_last(void **state)
 	for (k = 1, again = true; again; k++)
 		relay_dies_in(op_announce, &k, &again);
 	assert_true(k > 4);
+	for (k = 1, again = true; again; k++)
+		relay_dies_in(op_announce_held, &k, &again);
+	assert_true(k > 8);
 	for (k = 1, again = true; again; k++)
 		relay_dies_in(op_mirror, &k, &again);
 	assert_true(k > 10);
@@ -747,6 +820,7 @@ main(void)
 		cmocka_unit_test(a_full_table_says_so_and_rings_the_master),
 		cmocka_unit_test(each_change_is_announced_once),
 		cmocka_unit_test(a_short_absence_is_not_announced),
+		cmocka_unit_test(what_finds_no_room_is_announced_later),
 		cmocka_unit_test(
 		    an_idle_node_is_evicted_and_free_after_everybody_waited),
 		cmocka_unit_test(a_held_node_is_not_evicted),

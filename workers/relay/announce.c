@@ -13,13 +13,16 @@
 #include "shm/counters.h"
 #include "shm/interest.h"
 #include "shm/presence.h"
+#include "shm/slots.h"
 #include "shm/table.h"
 
 struct announce {
 	unsigned	 magic;
 #define ANNOUNCE_MAGIC	0xa440c3ce
 	const struct conf *conf;
+	struct segment	*segment;
 	struct exchange	*exchange;
+	uint64_t	 crowded[2];	/* slots that had no room */
 	uint64_t	 node_id, seq;	/* of what is told, for recovery */
 	uint32_t	 generation;
 	struct interest	*interest;
@@ -41,6 +44,7 @@ announce_new(const struct heritage *h, struct exchange *x)
 		return (NULL);
 	a->magic = ANNOUNCE_MAGIC;
 	a->conf = h->conf;
+	a->segment = h->segment;
 	a->exchange = x;
 	a->node_id = h->node_id;
 	a->generation = h->generation;
@@ -87,15 +91,71 @@ who(struct announce *a, uint16_t ns, char kind, struct slice name,
 	interest_who(a->interest, ns, slice_of(key, name.n + 1), bits);
 }
 
-static void
+/* Not now: its queue is long, or its stream is still to come. */
+static bool
+has_no_room(const struct announce *a, unsigned slot)
+{
+	enum slot_state state;
+
+	if (exchange_peer(a->exchange, slot) != NULL)
+		return (exchange_crowded(a->exchange, slot));
+	if (slot >= segment_nslots(a->segment))
+		return (false);
+	state = slot_state(a->segment, slot);
+	return (state == SLOT_ASSIGNED || state == SLOT_LIVE);
+}
+
+/* Those among slots that have no room; false: there are none. */
+static bool
+find_crowded(const struct announce *a, const uint64_t slots[2],
+    uint64_t out[2])
+{
+	uint64_t bits;
+	unsigned w;
+
+	for (w = 0; w < 2; w++) {
+		out[w] = 0;
+		for (bits = slots[w]; bits != 0; bits &= bits - 1)
+			if (has_no_room(a, w * 64 +
+			    (unsigned)__builtin_ctzll(bits) + 1))
+				out[w] |= bits & -bits;
+	}
+	return ((out[0] | out[1]) != 0);
+}
+
+bool
+announce_relieved(struct announce *a)
+{
+	uint64_t now[2];
+
+	CHECK_MAGIC(a, ANNOUNCE_MAGIC);
+	(void)find_crowded(a, a->crowded, now);
+	return (now[0] != a->crowded[0] || now[1] != a->crowded[1]);
+}
+
+void
+announce_again(struct announce *a)
+{
+	CHECK_MAGIC(a, ANNOUNCE_MAGIC);
+	a->crowded[0] = a->crowded[1] = 0;
+}
+
+/* All those who are to hear of it, or none. */
+static bool
 tell(struct announce *a, struct bus_envelope *e,
     const struct conf_namespace *ns)
 {
+	uint64_t crowded[2];
 	char offset[64];
 	int n;
 
 	if ((e->slots[0] | e->slots[1]) == 0)
-		return;
+		return (true);
+	if (find_crowded(a, e->slots, crowded)) {
+		a->crowded[0] |= crowded[0];
+		a->crowded[1] |= crowded[1];
+		return (false);
+	}
 	e->kind = BUS_PUBLISH;
 	e->nsp = slice_of(ns->name, ns->name_len);
 	e->event = SLICE("\"presence:update\"");
@@ -107,9 +167,13 @@ tell(struct announce *a, struct bus_envelope *e,
 		e->offset = slice_of(offset, (size_t)n);
 	}
 	buf_reset(&a->frame);
-	if (a->args.oom || !bus_encode(&a->frame, e) ||
-	    exchange_feed(a->exchange, buf_unread(&a->frame)) < 0)
-		counter_add(COUNTER_bus_dropped, 1);
+	if (a->args.oom || !bus_encode(&a->frame, e)) {
+		counter_add(COUNTER_memory_failures, 1);
+		a->args.oom = a->frame.oom = false;
+		return (false);		/* the beat tries again */
+	}
+	MUST(exchange_feed(a->exchange, buf_unread(&a->frame)) > 0);
+	return (true);
 }
 
 static void
@@ -127,41 +191,44 @@ fill_entry(struct announce *a, const struct conf_namespace *ns,
 	entry->last_seen_ms = info.last_seen_ms;
 }
 
-/* True: this status of the node was told before. */
-static bool
-was_told(struct announce *a, uint32_t node, unsigned code)
+/* Where the status last told of a node stands, + 1; NULL: no memory. */
+static uint8_t *
+told_of(struct announce *a, uint32_t node)
 {
 	uint32_t n = a->ntold == 0 ? 1024 : a->ntold;
 	uint8_t *v;
-	bool same;
 
 	if (node >= a->ntold) {
 		while (n <= node)
 			n *= 2;
 		v = realloc(a->told, n);
 		if (v == NULL)
-			return (false);
+			return (NULL);
 		memset(v + a->ntold, 0, n - a->ntold);
 		a->told = v;
 		a->ntold = n;
 	}
-	same = a->told[node] == code + 1;
-	a->told[node] = (uint8_t)(code + 1);
-	return (same);
+	return (a->told + node);
 }
 
 /* A user of the namespace: those who watch, or everybody. */
-static void
+static bool
 announce_user(struct announce *a, const struct conf_namespace *ns,
     const struct table_event *t)
 {
 	struct bus_envelope e = { .from = 0 };
 	struct status_entry entry = { .user = t->key };
+	uint8_t *told = told_of(a, t->node);
+	uint8_t code;
 
 	fill_entry(a, ns, t->key, &entry);
+	code = (uint8_t)(entry.code + 1);
 	/* who came and went between two looks was never told to be here */
-	if ((was_told(a, t->node, entry.code) || t->is == 0) && t->status)
-		return;
+	if (t->status && ((told != NULL && *told == code) || t->is == 0)) {
+		if (told != NULL)
+			*told = code;
+		return (true);
+	}
 	/* what is told is what happened, though it may be over by now */
 	entry.online = t->is != 0;
 	if (!entry.online)
@@ -175,11 +242,15 @@ announce_user(struct announce *a, const struct conf_namespace *ns,
 		e.users[e.nusers++] = t->key;
 		who(a, t->ns, 'w', t->key, e.slots);
 	}
-	tell(a, &e, ns);
+	if (!tell(a, &e, ns))
+		return (false);
+	if (told != NULL)
+		*told = code;
+	return (true);
 }
 
 /* A user in a room: those who are in it. */
-static void
+static bool
 announce_in_room(struct announce *a, const struct conf_namespace *ns,
     const struct table_event *t)
 {
@@ -188,16 +259,16 @@ announce_in_room(struct announce *a, const struct conf_namespace *ns,
 	struct slice user;
 
 	if (!status_room_split(t->key, &entry.room, &user))
-		return;
+		return (true);
 	fill_entry(a, ns, user, &entry);
 	buf_reset(&a->args);
 	status_encode(&a->args, &entry);
 	e.rooms[e.nrooms++] = entry.room;
 	who(a, ns->index, 'r', entry.room, e.slots);
-	tell(a, &e, ns);
+	return (tell(a, &e, ns));
 }
 
-void
+bool
 announce_presence(void *arg, const struct table_event *t)
 {
 	struct announce *a = arg;
@@ -206,12 +277,11 @@ announce_presence(void *arg, const struct table_event *t)
 
 	CHECK_MAGIC(a, ANNOUNCE_MAGIC);
 	if (!t->whole || t->ns >= 2 * n)
-		return;
+		return (true);
 	ns = &a->conf->namespaces[t->ns % n];
 	if (ns->presence == CONF_PRESENCE_OFF)
-		return;
+		return (true);
 	if (t->ns < n)
-		announce_user(a, ns, t);
-	else if (!t->status)
-		announce_in_room(a, ns, t);
+		return (announce_user(a, ns, t));
+	return (t->status || announce_in_room(a, ns, t));
 }

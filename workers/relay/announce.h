@@ -1,7 +1,9 @@
 /*
  * What changes in the tables, told to the workers: each user that comes or
  * goes, each new status, once, in order.  Who in a worker hears of it is the
- * hub's affair; to which workers it goes the interest directory knows.
+ * hub's affair; to which workers it goes the interest directory knows.  What
+ * a worker has no room for now it is told later: nothing counts as told
+ * before it is queued.
  */
 #ifndef RELAY_ANNOUNCE_H
 #define RELAY_ANNOUNCE_H
@@ -16,7 +18,15 @@ struct table_event;
 struct announce *announce_new(const struct heritage *, struct exchange *)
 	    MUST_USE;
 void	announce_free(struct announce **);
-/* table_emit of the presence table; arg is the struct announce. */
-void	announce_presence(void *arg, const struct table_event *);
+/*
+ * table_emit of the presence table; arg is the struct announce.  False: one
+ * of the workers that are to hear of it has too much in its queue, or no
+ * stream yet.
+ */
+bool	announce_presence(void *arg, const struct table_event *);
+/* A worker that something waited for can take more, or is no more. */
+bool	announce_relieved(struct announce *);
+/* What waits is tried again: forget whom it waited for. */
+void	announce_again(struct announce *);
 
 #endif

@@ -102,6 +102,14 @@ exchange_feed(struct exchange *x, struct slice in)
 	return ((ssize_t)at);
 }
 
+bool
+exchange_crowded(const struct exchange *x, unsigned slot)
+{
+	const struct peer *p = exchange_peer(x, slot);
+
+	return (p != NULL && buf_unread(&p->out).n > p->limit / 2);
+}
+
 struct peer *
 exchange_next_dirty(struct exchange *x)
 {

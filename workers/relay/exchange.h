@@ -35,6 +35,9 @@ struct peer *exchange_peer(const struct exchange *, unsigned slot);
  * the start of a frame that is not complete), or CODEC_BAD.
  */
 ssize_t	exchange_feed(struct exchange *, struct slice in) MUST_USE;
+/* The peer of this slot has no room for what can wait: its queue is above
+ * half its bound.  No peer: false. */
+bool	exchange_crowded(const struct exchange *, unsigned slot);
 /* The next peer with bytes to write, each once; NULL: no more. */
 struct peer *exchange_next_dirty(struct exchange *);
 

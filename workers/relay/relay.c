@@ -44,11 +44,21 @@ struct relay {
 /* --- announcements -------------------------------------------------------*/
 
 /* Rooms: nobody outside this host wants to know, announcing just lets go. */
-static void
+static bool
 relay_interest(void *arg, const struct table_event *e)
 {
 	(void)arg;
 	(void)e;
+	return (true);
+}
+
+/* What a worker had no room for: some of it. */
+static void
+relay_announce_held(struct relay *r)
+{
+	announce_again(r->announce);
+	table_announce_held(r->tables[TABLE_PRESENCE], loop_now(r->loop),
+	    announce_presence, r->announce);
 }
 
 static void
@@ -58,6 +68,9 @@ relay_announce(struct relay *r)
 	    announce_presence, r->announce);
 	(void)table_announce(r->tables[TABLE_INTEREST], loop_now(r->loop),
 	    relay_interest, r);
+	if (table_held(r->tables[TABLE_PRESENCE]) > 0 &&
+	    announce_relieved(r->announce))
+		relay_announce_held(r);
 }
 
 static int
@@ -312,7 +325,9 @@ relay_before_wait(void *arg)
 
 	relay_flush(r);
 	relay_wait_for_leaves(r);
-	r->marked = !segment_relay_sleep(r->h->segment);
+	r->marked = !segment_relay_sleep(r->h->segment) ||
+	    (table_held(r->tables[TABLE_PRESENCE]) > 0 &&
+	    announce_relieved(r->announce));
 	slots_quiesce_enter(r->h->segment, 0);
 }
 
@@ -343,6 +358,7 @@ relay_on_beat(struct timer *t, struct mono now)
 	stats_heartbeat(r->h->stats, 0, loop_wall(r->loop));
 	coverage_save();
 	relay_tell_again(r);
+	relay_announce_held(r);		/* memory was short, perhaps */
 	timer_start(loop_wheel(r->loop), t,
 	    mono_add_ms(now, RELAY_BEAT_MS), relay_on_beat);
 }
