@@ -5,7 +5,7 @@ import http from 'node:http';
 import { after, before, test } from 'node:test';
 
 import { Daemon, until, within } from './lib/daemon.mjs';
-import { ask, connect, heard, plain } from './lib/clients.mjs';
+import { ask, connect, gotten, heard, plain } from './lib/clients.mjs';
 import { Sock, Ws, raw } from './lib/wire.mjs';
 import { sioOn } from './lib/spread.mjs';
 import { jwt } from './lib/conf.mjs';
@@ -91,6 +91,19 @@ test('publish to a room, a user, a sid, and except', async () => {
 	assert.deepEqual(names(c), ['room', 'both', 'end']);
 	assert.deepEqual(names(e), ['sid', 'except', 'end']);
 	closeAll(a, b, c, e);
+});
+
+test('null is no target, and no absence of one', async () => {
+	const s = await connect(d, '/matters');
+	for (const body of [{ room: null }, { user: null }, { sid: null },
+	    { room: null, ack: true }, { except: null }, { rooms: [null] }]) {
+		const r = await publish({ event: 'wide', ...body });
+		assert.equal(r.status, 400, JSON.stringify(body));
+	}
+	await publish({ event: 'narrow' });
+	await heard(s, 'narrow');
+	assert.deepEqual(gotten(s, 'wide'), []);
+	s.close();
 });
 
 test('args travel as arguments; data as one', async () => {

@@ -176,6 +176,73 @@ bad_bodies_are_refused_and_reach_nobody(void **state)
 	heard(x->c, "");
 }
 
+/* Of each member of the API null is refused; of data it is a value. */
+static void
+null_is_not_absence(void **state)
+{
+	static const char *const names[] = { "room", "rooms", "user", "users",
+		"sid", "except", "args", "attachments", "volatile", "meta",
+		"id", "ack", "timeout" };
+	static const char *const orders[] = { "rooms", "user", "users", "sid",
+		"except", "all", "namespace", "room", "leave", "join", "close",
+		"reconnect", "reason" };
+	static const char *const batches[] = { "{\"publish\":null}", "null",
+		"{}", "{\"publish\":[],\"room\":\"r1\"}",
+		"{\"publish\":[{\"namespace\":\"n\",\"event\":\"e\"}],"
+		"\"rooms\":[\"r1\"]}" };
+	struct fixture *x = *state;
+	struct slice got;
+	struct ask *later;
+	char text[256];
+	size_t i;
+
+	for (i = 0; i < nitems(names); i++) {
+		(void)snprintf(text, sizeof text, "{\"namespace\":\"n\","
+		    "\"event\":\"e\",\"%s\":null}", names[i]);
+		post(x, 400, text);
+		(void)snprintf(text, sizeof text, "{\"namespace\":\"n\","
+		    "\"event\":\"e\",\"ack\":true,\"%s\":null}", names[i]);
+		post(x, 400, text);
+		(void)snprintf(text, sizeof text, "[{\"namespace\":\"n\","
+		    "\"event\":\"e\",\"%s\":null}]", names[i]);
+		buf_reset(&x->out);
+		assert_int_equal(200, api_batch(x->f->hub, slice_str(text),
+		    &x->out));
+		got = buf_unread(&x->out);
+		assert_non_null(memmem(got.p, got.n, "[{\"error\":", 10));
+	}
+	for (i = 0; i < nitems(orders); i++) {
+		(void)snprintf(text, sizeof text, "{\"namespace\":\"n\","
+		    "\"room\":\"r1\",\"join\":\"x\",\"%s\":null}", orders[i]);
+		buf_reset(&x->out);
+		assert_int_equal(400, api_rooms(x->f->hub, slice_of(NULL, 0),
+		    slice_str(text), x, &x->out, &later));
+		(void)snprintf(text, sizeof text, "{\"namespace\":\"n\","
+		    "\"room\":\"r1\",\"%s\":null}", orders[i]);
+		buf_reset(&x->out);
+		assert_int_equal(400, api_disconnect(x->f->hub,
+		    slice_of(NULL, 0), slice_str(text), x, &x->out, &later));
+	}
+	buf_reset(&x->out);
+	assert_int_equal(400, api_disconnect(x->f->hub, SLICE("u"),
+	    SLICE("{\"namespace\":null}"), x, &x->out, &later));
+	for (i = 0; i < nitems(batches); i++) {
+		buf_reset(&x->out);
+		assert_int_equal(400, api_batch(x->f->hub,
+		    slice_str(batches[i]), &x->out));
+	}
+	post(x, 400, "{\"namespace\":null,\"event\":\"e\"}");
+	post(x, 400, "{\"namespace\":\"n\",\"event\":null}");
+	fake_turn(x->w);
+	heard(x->a, "");
+	heard(x->b, "");
+	heard(x->c, "");
+	post(x, 200, "{\"namespace\":\"n\",\"event\":\"e\","
+	    "\"room\":\"r1\",\"data\":null}");
+	heard(x->a, "42/n,[\"e\",null,");
+	heard(x->b, "");
+}
+
 static void
 a_batch_answers_each(void **state)
 {
@@ -205,6 +272,7 @@ main(void)
 		T(without_meta_the_arguments_are_all),
 		T(a_sid_is_found_on_another_worker),
 		T(bad_bodies_are_refused_and_reach_nobody),
+		T(null_is_not_absence),
 		T(a_batch_answers_each),
 	};
 

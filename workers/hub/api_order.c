@@ -143,7 +143,9 @@ api_order_list(struct api_order *o, struct slice body, struct slice member,
 	struct slice v, key, element;
 	struct json_iter it;
 
-	if (!json_get(body, member, &v) || json_type(v) == JSON_NULL)
+	/* null is no absence: a variable that was never set must not make
+	 * "everybody" of an audience */
+	if (!json_get(body, member, &v))
 		return (true);
 	if (json_type(v) != JSON_ARRAY)
 		return (add_name(o, v, list, n));

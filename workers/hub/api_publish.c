@@ -270,7 +270,8 @@ publish(struct hub *h, struct order *o, void *asker, struct buf *out,
 }
 
 static const struct slice members[] = {
-	SLICE("namespace"), SLICE("event"), SLICE("data"), SLICE("args"),
+	SLICE("namespace"),	/* first: see batch_array() */
+	SLICE("event"), SLICE("data"), SLICE("args"),
 	SLICE("attachments"), SLICE("room"), SLICE("rooms"), SLICE("user"),
 	SLICE("users"), SLICE("sid"), SLICE("except"), SLICE("volatile"),
 	SLICE("meta"), SLICE("id"), SLICE("ack"), SLICE("timeout"),
@@ -322,6 +323,27 @@ api_publish(struct hub *h, struct slice body, void *asker, struct buf *out,
 	return (publish_one(h, v, asker, out, later));
 }
 
+/*
+ * The array of a batch; false: it is none, or beside it stands what a
+ * publication may have: meant for all of them, and they would not have it.  A
+ * namespace there does no harm: those that lack theirs are refused.
+ */
+static bool
+batch_array(struct slice body, struct slice *array)
+{
+	struct slice v;
+	size_t i;
+
+	*array = body;
+	if (json_type(body) == JSON_OBJECT &&
+	    !json_get(body, SLICE("publish"), array))
+		return (false);
+	for (i = 1; i < nitems(members); i++)
+		if (json_get(body, members[i], &v))
+			return (false);
+	return (json_type(*array) == JSON_ARRAY);
+}
+
 /* {"publish":[{...},...]} or the array alone: an answer for each, in order. */
 int
 api_batch(struct hub *h, struct slice body, struct buf *out)
@@ -334,12 +356,10 @@ api_batch(struct hub *h, struct slice body, struct buf *out)
 		api_error(out, "bad_request", "the body is not valid JSON");
 		return (400);
 	}
-	if (json_type(v) == JSON_OBJECT &&
-	    !json_get(v, SLICE("publish"), &v))
-		v = slice_of(NULL, 0);
-	if (json_type(v) != JSON_ARRAY || !json_enter(v, &it)) {
+	if (!batch_array(v, &v) || !json_enter(v, &it)) {
 		api_error(out, "bad_request",
-		    "an array of publications, or {\"publish\":[...]}");
+		    "an array of publications, or {\"publish\":[...]}; "
+		    "members are of each publication");
 		return (400);
 	}
 	for (ahead = it; json_next(&ahead, &key, &item);)
