@@ -147,3 +147,36 @@ digest_base64url_decode(struct slice in, uint8_t *out)
 {
 	return (decode(in, out, url));
 }
+
+static bool
+is_space(uint8_t c)
+{
+	return (c == ' ' || (c >= '\t' && c <= '\r'));
+}
+
+ssize_t
+digest_base64_decode_loose(struct slice in, uint8_t *out)
+{
+	size_t i, digits = 0, pads = 0;
+	uint8_t *o = out;
+	uint32_t v = 0, d;
+
+	for (i = 0; i < in.n; i++) {
+		if (is_space(in.p[i]))
+			continue;
+		if (in.p[i] == '=') {
+			pads++;
+			continue;
+		}
+		d = digit(in.p[i], std);
+		if (d == 64 || pads > 0)
+			return (-1);
+		v = v << 6 | d;
+		/* a byte is whole with the second, third and fourth digit */
+		if (digits++ % 4 != 0)
+			*o++ = (uint8_t)(v >> (6 - 2 * ((digits - 1) % 4)));
+	}
+	if (digits % 4 == 1 || pads > (4 - digits % 4) % 4)
+		return (-1);
+	return (o - out);
+}

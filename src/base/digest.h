@@ -23,6 +23,11 @@ bool	digest_equal(struct slice, struct slice);
  */
 size_t	digest_base64_encode(struct slice, uint8_t *out);
 ssize_t	digest_base64_decode(struct slice, uint8_t *out) MUST_USE;
+/*
+ * As clients write it: blanks and line breaks anywhere, padding or not.  out
+ * may be in.p itself.
+ */
+ssize_t	digest_base64_decode_loose(struct slice, uint8_t *out) MUST_USE;
 size_t	digest_base64url_encode(struct slice, uint8_t *out);
 ssize_t	digest_base64url_decode(struct slice, uint8_t *out) MUST_USE;
 

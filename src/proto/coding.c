@@ -77,8 +77,6 @@ coding_element(struct slice element, int weights[CODING__MAX], int *any)
 	size_t i;
 	int q;
 
-	if (element.n == 0)
-		return;
 	name = coding_take(&element, ';');
 	q = coding_weight(element);
 	if (q == WEIGHT_NONE)
@@ -96,18 +94,12 @@ coding_choose(const struct http_request *r, bool *must)
 	int weights[CODING__MAX] = { WEIGHT_NONE, WEIGHT_NONE, WEIGHT_NONE };
 	int any = WEIGHT_NONE, identity, best = 0;
 	enum coding found = CODING_IDENTITY;
-	struct slice rest;
-	size_t i;
+	struct http_list l = http_list(r, "Accept-Encoding");
+	struct slice element;
 	int c;
 
-	for (i = 0; i < r->nfields; i++) {
-		if (!slice_caseeq(r->fields[i].name,
-		    SLICE("Accept-Encoding")))
-			continue;
-		rest = r->fields[i].value;
-		while (rest.n > 0)
-			coding_element(coding_take(&rest, ','), weights, &any);
-	}
+	while (http_list_next(&l, &element))
+		coding_element(element, weights, &any);
 	for (c = CODING_GZIP; c < CODING__MAX; c++) {
 		if (weights[c] == WEIGHT_NONE)
 			weights[c] = any;
@@ -124,20 +116,11 @@ coding_choose(const struct http_request *r, bool *must)
 bool
 coding_of_body(const struct http_request *r)
 {
-	struct slice rest, name;
-	size_t i;
+	struct http_list l = http_list(r, "Content-Encoding");
+	struct slice name;
 
-	for (i = 0; i < r->nfields; i++) {
-		if (!slice_caseeq(r->fields[i].name,
-		    SLICE("Content-Encoding")))
-			continue;
-		rest = r->fields[i].value;
-		while (rest.n > 0) {
-			name = coding_take(&rest, ',');
-			if (name.n > 0 &&
-			    !slice_caseeq(name, SLICE("identity")))
-				return (true);
-		}
-	}
+	while (http_list_next(&l, &name))
+		if (!slice_caseeq(name, SLICE("identity")))
+			return (true);
 	return (false);
 }

@@ -1,5 +1,5 @@
 /*
- * HTTP/1.1 request heads and their fields; see http.h.  A head is read line by
+ * HTTP/1.1 request heads; see http.h.  A head is read line by
  * line, so that what is wrong is refused as soon as its line is there; the
  * fields that decide how the message ends, or whether it is refused, are a
  * table.  What a request asks for is the router's concern.
@@ -369,83 +369,4 @@ http_decode_request(struct slice in, struct http_request *r)
 			break;
 	}
 	return (unfinished(r, in.n, rest.n, first));
-}
-
-/* --- looking at fields --------------------------------------------------- */
-
-bool
-http_field(const struct http_request *r, const char *name, struct slice *value)
-{
-	size_t i;
-
-	for (i = 0; i < r->nfields; i++)
-		if (slice_caseeq(r->fields[i].name, slice_str(name))) {
-			*value = r->fields[i].value;
-			return (true);
-		}
-	*value = slice_of(NULL, 0);
-	return (false);
-}
-
-unsigned
-http_field_count(const struct http_request *r, const char *name)
-{
-	unsigned n = 0;
-	size_t i;
-
-	for (i = 0; i < r->nfields; i++)
-		n += slice_caseeq(r->fields[i].name, slice_str(name));
-	return (n);
-}
-
-bool
-http_field_has(const struct http_request *r, const char *name,
-    const char *token)
-{
-	struct slice rest;
-	size_t i;
-
-	for (i = 0; i < r->nfields; i++) {
-		if (!slice_caseeq(r->fields[i].name, slice_str(name)))
-			continue;
-		rest = r->fields[i].value;
-		while (rest.n > 0)
-			if (slice_caseeq(ascii_trim(ascii_take(&rest, ',')),
-			    slice_str(token)))
-				return (true);
-	}
-	return (false);
-}
-
-static struct slice
-unquote(struct slice s)
-{
-	if (s.n >= 2 && s.p[0] == '"' && s.p[s.n - 1] == '"')
-		return (slice_of(s.p + 1, s.n - 2));
-	return (s);
-}
-
-/* RFC 6265 section 4.2.1; the first of that name. */
-bool
-http_cookie(const struct http_request *r, struct slice name,
-    struct slice *value)
-{
-	struct slice rest, pair, key;
-	size_t i;
-
-	*value = slice_of(NULL, 0);
-	for (i = 0; i < r->nfields; i++) {
-		if (!slice_caseeq(r->fields[i].name, SLICE("cookie")))
-			continue;
-		rest = r->fields[i].value;
-		while (rest.n > 0) {
-			pair = ascii_trim(ascii_take(&rest, ';'));
-			key = ascii_take(&pair, '=');
-			if (!slice_eq(ascii_trim(key), name))
-				continue;
-			*value = unquote(ascii_trim(pair));
-			return (true);
-		}
-	}
-	return (false);
 }

@@ -54,6 +54,21 @@ bool	http_field(const struct http_request *, const char *name,
 /* A comma-separated list field (all its lines) has that token. */
 bool	http_field_has(const struct http_request *, const char *name,
 	    const char *token) MUST_USE;
+/*
+ * The elements of a comma-separated list over all its lines, in their order;
+ * empty ones are passed over.
+ */
+struct http_list {
+	const struct http_request *r;
+	const char	*name;
+	struct slice	 rest;		/* of the line it is in */
+	size_t		 next;		/* field to look at then */
+};
+struct http_list http_list(const struct http_request *, const char *name);
+bool	http_list_next(struct http_list *, struct slice *element) MUST_USE;
+/* How many Bearer tokens there are (RFC 6750, 2.1), and the first of them; one
+ * that is empty is none. */
+unsigned http_bearer(const struct http_request *, struct slice *token);
 /* How often a field of that name occurs. */
 unsigned http_field_count(const struct http_request *, const char *name);
 
@@ -76,9 +91,12 @@ ssize_t	http_decode_chunked(struct http_chunked *, struct slice in,
  * percent encoding or NUL. */
 ssize_t	http_query_get(struct slice query, const char *name, uint8_t *out)
 	    MUST_USE;
+/* The same, but the last one that is not empty. */
+ssize_t	http_query_filled(struct slice query, const char *name, uint8_t *out)
+	    MUST_USE;
 /* Percent-decode a path or one segment; -1 on bad encoding or NUL. */
 ssize_t	http_path_decode(struct slice path, uint8_t *out) MUST_USE;
-/* A cookie's value out of all Cookie fields. */
+/* A cookie's value out of all Cookie fields; one that is empty is none. */
 bool	http_cookie(const struct http_request *, struct slice name,
 	    struct slice *value) MUST_USE;
 

@@ -58,8 +58,8 @@ query_key_eq(struct slice key, const char *name)
 	return (*name == '\0');
 }
 
-ssize_t
-http_query_get(struct slice query, const char *name, uint8_t *out)
+static ssize_t
+query_last(struct slice query, const char *name, bool filled, uint8_t *out)
 {
 	struct slice rest = query, pair, key, value = { NULL, 0 };
 	bool found = false;
@@ -68,7 +68,7 @@ http_query_get(struct slice query, const char *name, uint8_t *out)
 	while (rest.n > 0) {
 		pair = ascii_take(&rest, '&');
 		key = ascii_take(&pair, '=');
-		if (query_key_eq(key, name)) {
+		if ((pair.n > 0 || !filled) && query_key_eq(key, name)) {
 			value = pair;
 			found = true;
 		}
@@ -77,4 +77,16 @@ http_query_get(struct slice query, const char *name, uint8_t *out)
 		return (-1);
 	n = decode_percent(value, out, true);
 	return (n < 0 ? -2 : n);
+}
+
+ssize_t
+http_query_get(struct slice query, const char *name, uint8_t *out)
+{
+	return (query_last(query, name, false, out));
+}
+
+ssize_t
+http_query_filled(struct slice query, const char *name, uint8_t *out)
+{
+	return (query_last(query, name, true, out));
 }

@@ -417,6 +417,16 @@ claims_check(struct slice payload, const struct token_policy *policy,
 	return (fail);
 }
 
+/* What stands in Authorization, whole, where the token alone belongs. */
+static bool
+is_header(struct slice token)
+{
+	static const struct slice scheme = SLICE("Bearer ");
+
+	return (token.n >= scheme.n &&
+	    slice_caseeq(slice_of(token.p, scheme.n), scheme));
+}
+
 enum authfail
 token_verify(const struct token_keys *keys, const struct token_policy *policy,
     struct slice token, struct wall now, struct token_claims *claims)
@@ -429,6 +439,8 @@ token_verify(const struct token_keys *keys, const struct token_policy *policy,
 		return (AUTHFAIL_missing);
 	if (token.n > TOKEN_MAX)
 		return (AUTHFAIL_too_long);
+	if (is_header(token))
+		return (AUTHFAIL_bearer);
 	if (!token_split(token, &parts))
 		return (AUTHFAIL_malformed);
 	fail = signature_check(keys, &parts);

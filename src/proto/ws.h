@@ -16,8 +16,6 @@
 /* --- opening handshake (section 4.2) ------------------------------------ */
 
 struct ws_offer {
-	struct slice	 protocols;	/* Sec-WebSocket-Protocol, joined list
-					 * of the first field; empty: none */
 	uint8_t		 accept[28];	/* Sec-WebSocket-Accept */
 	int		 status;	/* CODEC_BAD: 400, 405, 426 */
 	const char	*why;
@@ -26,8 +24,6 @@ struct ws_offer {
 /* Check an upgrade request; 0, or CODEC_BAD with status and why. */
 int	ws_check_request(const struct http_request *, struct ws_offer *)
 	    MUST_USE;
-/* Walk the offered subprotocols: false at the end. rest starts as protocols. */
-bool	ws_next_protocol(struct slice *rest, struct slice *name) MUST_USE;
 /* The 101 response. protocol may be empty; extra lines as in http.h or NULL. */
 void	ws_encode_accept(struct buf *, const struct ws_offer *,
 	    struct slice protocol, const char *extra);

@@ -59,36 +59,8 @@ ws_check_request(const struct http_request *r, struct ws_offer *o)
 		return (refuse(o, 426, "WebSocket version 13 required"));
 	if (!valid_key(r, &key))
 		return (refuse(o, 400, "bad Sec-WebSocket-Key"));
-	if (!http_field(r, "sec-websocket-protocol", &o->protocols))
-		o->protocols = slice_of(NULL, 0);
 	make_accept(key, o->accept);
 	return (0);
-}
-
-static bool
-is_separator(uint8_t c)
-{
-	return (c == ',' || c == ' ' || c == '\t');
-}
-
-bool
-ws_next_protocol(struct slice *rest, struct slice *name)
-{
-	size_t i = 0, start;
-
-	while (i < rest->n && is_separator(rest->p[i]))
-		i++;
-	start = i;
-	while (i < rest->n && rest->p[i] != ',')
-		i++;
-	*name = slice_of(rest->p, 0);
-	if (i == start)
-		return (false);
-	*name = slice_of(rest->p + start, i - start);
-	*rest = slice_from(*rest, i);
-	while (is_separator(name->p[name->n - 1]))
-		name->n--;
-	return (true);
 }
 
 void

@@ -126,6 +126,28 @@ test('binary: header in one POST, attachments in the next', async () => {
 		'bAQID', 'b']);
 });
 
+for (const [what, body] of [
+	['a line feed at its end, as from Android', 'bAQID\n'],
+	['lines', 'bAQ\r\nID\r\n'],
+	['blanks', 'b A Q I D '],
+]) {
+	test(`binary: base64 with ${what}`, async () => {
+		const p = await (await Polling.open(d.port)).connect();
+		await p.send('451-["q",{"_placeholder":true,"num":0}]', body);
+		assert.deepEqual(await p.collect(2),
+		    ['451-["q",{"_placeholder":true,"num":0}]', 'bAQID']);
+	});
+}
+
+test('binary: base64 without its padding', async () => {
+	const p = await (await Polling.open(d.port)).connect();
+	await p.send('452-["q",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]',
+	    'bAQI', 'bAQ=');
+	assert.deepEqual(await p.collect(3),
+	    ['452-["q",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]',
+		'bAQI=', 'bAQ==']);
+});
+
 for (const [what, body, before, last] of [
 	['an unknown packet type', 'x', [], '1'],
 	['an empty payload', '', [], '1'],
@@ -134,6 +156,7 @@ for (const [what, body, before, last] of [
 		['42["q",1]'], '1'],
 	['a ping', '2', [], '1'],
 	['bad base64', 'b!!!!', [], '1'],
+	['one digit of base64', 'bA', [], '1'],
 	['an attachment that nobody announced', 'bAQID', [], '1'],
 	['a broken event', '42["q"', [], '1'],
 	['a close', '1', [], '6'],
@@ -395,7 +418,7 @@ test('heartbeat: 2 answers a GET, 3 by POST keeps the session', async () => {
 	await e.stop();
 });
 
-test('TERM: a GET that waits gets 1, and the daemon ends in time', async () => {
+test('TERM: a GET that waits gets 503, and the daemon ends in time', async () => {
 	const e = await Daemon.start({ workers: 2, conf: echo });
 	const list = await Promise.all([0, 1, 2, 3].map(async () =>
 		(await Polling.open(e.port)).connect()));
@@ -404,7 +427,7 @@ test('TERM: a GET that waits gets 1, and the daemon ends in time', async () => {
 	await wait();
 	await e.stop();
 	for (const g of gets)
-		assert.equal((await g).body, '1');
+		assert.equal((await g).status, 503);
 	assert.ok(e.took < 3000 * slow, `${e.took} ms`);
 });
 
@@ -418,10 +441,25 @@ test('QUIT: clients are let go one after the other', async () => {
 	await wait();
 	await e.stop({ signal: 'SIGQUIT' });
 	for (const g of gets)
-		assert.equal((await g).body, '1');
+		assert.equal((await g).status, 503);
 });
 
 /* --- other origins, the browser's client ---------------------------------- */
+
+test('CORS: headers asked for on several lines are one list', async () => {
+	const e = await Daemon.start({ conf: echo + 'cors { origins = {"*"} }\n' });
+	const pre = await raw(e.port, 'OPTIONS ' +
+	    '/socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\n' +
+	    'Origin: http://app.example\r\n' +
+	    'Access-Control-Request-Method: POST\r\n' +
+	    'Access-Control-Request-Headers: x-a, x-b\r\n' +
+	    'access-control-request-headers:\r\n' +
+	    'Access-Control-Request-Headers: x-c\r\n\r\n');
+	assert.equal(pre.status, 204);
+	assert.equal(pre.headers['access-control-allow-headers'], 'x-a,x-b,x-c');
+	pre.sock.close();
+	await e.stop();
+});
 
 test('CORS: any origin', async () => {
 	const e = await Daemon.start({ conf: echo + 'cors { origins = {"*"} }\n' });

@@ -82,7 +82,8 @@ const rows = [
 	['41 by the server', (s) => disconnect(s, { close: true }),
 		{ why: 'io server disconnect', reason: 'kicked', back: false }],
 	['closed without 41', (s) => disconnect(s, { reconnect: true }),
-		{ why: 'transport close', reason: 'reconnect', back: true }],
+		{ why: ['transport close', 'transport error'],
+			reason: 'reconnect', back: true }],
 	['a bad Socket.IO packet', (s) => inject(s, '4x'),
 		{ why: 'transport close', reason: 'sio_parse', back: true }],
 	['a bad Engine.IO packet', (s) => inject(s, 'x'),
@@ -123,7 +124,7 @@ test('polling: requests that come in the turn of the close', async () => {
 		new Promise((ok) => { s.sock.write('', ok); })));
 	process.kill(pid, 'SIGCONT');
 	assert.equal((await order.response()).status, 200);
-	assert.equal((await get.response()).body, '1');
+	assert.equal((await get.response()).status, 503);
 	assert.equal((await post.response()).body, 'ok');
 	assert.ok(await p.gone());
 	[order, post, get].forEach((s) => s.close());
@@ -185,7 +186,8 @@ for (const transport of transports) {
 			    done + 1, 'the next GET');
 		const gone = once(s, 'disconnect');
 		await e.stop();
-		assert.equal((await gone)[0], 'transport close');
+		assert.equal((await gone)[0], transport === 'polling' ?
+		    'transport error' : 'transport close');
 		assert.equal(s.active, true);
 		const [error] = await once(s.io, 'reconnect_error');
 		assert.match(error.message, /xhr poll error|websocket error/);
@@ -319,6 +321,43 @@ limits { connections = 2 }\n` });
 	});
 }
 
+/* Some clients (python-socketio) take a "1" for final and stay away. */
+for (const signal of ['SIGTERM', 'SIGQUIT'])
+	test(`polling: after ${signal} a poll is answered 503, and no 1`, async () => {
+		const e = await Daemon.start({ workers: 2,
+			conf: `${echo}drain_time = 1s\n` });
+		const all = await Promise.all([...Array(4)].map(async () =>
+			(await Polling.open(e.port)).connect()));
+		const waits = await taken(e, 'eio_gets', all.length);
+		const gets = all.map((p) => p.get());
+		await waits();
+		const s = await open(e, 'polling');
+		const gone = once(s, 'disconnect', 10000);
+		const stopped = e.stop({ signal });
+		for (const g of gets) {
+			const { status, body } = await g;
+			assert.equal(status, 503);
+			assert.equal(JSON.parse(body).error.code, 'unavailable');
+		}
+		assert.equal((await gone)[0], 'transport error');
+		assert.equal(s.active, true);	/* it tries to come back */
+		s.close();
+		await stopped;
+	});
+
+test('polling: sent back with events unread, they come first', async () => {
+	const p = await (await Polling.open(d.port)).connect();
+	await p.send('42["q",1]');
+	const r = await fetch(d.url('/api/v1/disconnect'), { method: 'POST',
+		headers: { authorization: `Bearer ${key}`,
+			'content-type': 'application/json' },
+		body: JSON.stringify({ namespace: '', sid: p.id,
+			reconnect: true }) });
+	assert.equal(r.status, 200);
+	assert.equal((await p.get()).body, '42["q",1]');
+	assert.equal((await p.get()).status, 400);
+});
+
 test('while it drains, connections it has are told 503', async () => {
 	const e = await Daemon.start({ conf: `${echo}drain_time = 2s\n` });
 	const p = await (await Polling.open(e.port)).connect();
@@ -346,6 +385,6 @@ test('while it drains, connections it has are told 503', async () => {
 		s.close();
 	}
 	assert.ok(told > 0);
-	assert.equal((await get).body, '1');
+	assert.equal((await get).status, 503);
 	await stopped;
 });

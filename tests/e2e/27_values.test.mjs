@@ -325,6 +325,23 @@ route "/door" { namespace = "/" format = envelope }` }, async (d) => {
 	});
 });
 
+test('limits: message_bytes from one byte on', async () => {
+	await daemon({ conf: `limits { message_bytes = 1B }
+namespace "/" { auth = none }\n` }, async (d) => {
+		const p = await Polling.open(d.port);
+		assert.equal(p.open.maxPayload, 1);
+		assert.equal((await p.post('3')).status, 200);
+		assert.equal((await p.post('40')).status, 413);
+		const w = await Ws.must(d.port,
+		    '/socket.io/?EIO=4&transport=websocket');
+		await w.next('open');
+		w.text('3');
+		await w.alive();
+		w.text('40');
+		assert.equal((await w.closed()).code, 1009);
+	});
+});
+
 /* --- shm ------------------------------------------------------------------ */
 
 test('shm: the smallest tables still serve, and say what did not fit', async () => {

@@ -30,6 +30,8 @@ const recovery = (window = '10s') => `recovery { window = ${window} }\n`;
 const codes = 'roostd says in the Close why; to clients it is all the same';
 const echo = 'an acknowledgement is made by a rule, which can echo';
 const raw = 'a server made for the capture does what no server should';
+const back = [{ status: 503, body: '{"error":{"code":"unavailable",' +
+    '"message":"come back"}}' }, 'some clients stay away after a 1'];
 const nothing = (why) => [null, why];
 const close = (code, why = codes) => [{ code }, why];
 const none = (why, ...is) => Object.fromEntries(is.map((i) =>
@@ -97,6 +99,7 @@ const table = {
 		closes: { 5: 1001 },
 		acts: { 5: (p) => { p.ended = p.d.stop(); } } },
 	'server-shutdown-polling': { conf: quiet, until: 12,
+		differs: { 10: back },
 		acts: { 10: (p) => { p.ended = p.d.stop(); } } },
 
 	/* --- Socket.IO --- */
@@ -197,6 +200,7 @@ const table = {
 		acts: { 5: disconnect('conn 1', { reconnect: true }) },
 		closes: { 5: 1012 } },
 	'disconnect-by-engine-close-polling': { conf: quiet,
+		differs: { 10: back },
 		acts: { 10: disconnect('65LYiW5qi0RybvI7AAAh',
 		    { reconnect: true }) } },
 	'disconnect-by-server-namespace-websocket': { conf: quiet,
@@ -260,6 +264,7 @@ const table = {
 			    .replace('"upgrades":[]', '"upgrades":["websocket"]') },
 		    'upgrades are on']])),
 		...none(raw, 10, 73, 105),
+		125: back,
 		44: [{ status: 400, body: '{"code":1,"message":' +
 		    '"Session ID unknown"}' }, 'it went with its GET'] },
 		acts: { 125: disconnect('AAAAAAAAAAAAAAAAAAAA',

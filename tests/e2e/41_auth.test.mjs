@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test';
 import { Daemon, tempdir, until } from './lib/daemon.mjs';
 import { ask, codeOf, connect, once, plain, refused }
 	from './lib/clients.mjs';
-import { Ws } from './lib/wire.mjs';
+import { Sock, Ws } from './lib/wire.mjs';
 import { jwk, keypair, mint, now, pem, secret, user } from './lib/token.mjs';
 
 const rules = `
@@ -133,6 +133,91 @@ test('the token in a cookie', async () => {
 		Cookie: `a=b; session=${mint(good)}; c=d` } });
 	assert.equal(w.response.status, 101, w.response.body);
 	w.drop();
+});
+
+/* --- where a token may be ------------------------------------------------- */
+
+const shake = async (path, headers, protocols) => {
+	const w = await Ws.open(hs.port, path, { headers, protocols });
+	w.drop();
+	return w.response;
+};
+
+test('empty credentials are none, and hide no good one', async () => {
+	const t = mint(good);
+	const q = `token=${t}`;
+	for (const [path, headers] of [
+		['/ws/chat', { Authorization: `Bearer ${t}` }],
+		['/ws/chat', { Authorization: `Bearer   ${t}` }],
+		['/ws/chat', { Authorization: `bearer\t${t} ` }],
+		['/ws/chat', { Authorization: 'Bearer', Cookie: `session=${t}` }],
+		['/ws/chat', { Authorization: 'Bearer  ',
+			Cookie: `session=; session=""; session=${t}` }],
+		[`/ws/chat?${q}`, { Authorization: 'Bearer', Cookie: 'session=' }],
+		[`/ws/chat?${q}`, { Authorization: 'Basic eDp5',
+			Cookie: 'session=""' }],
+		[`/ws/chat?${q}&token=`, {}],
+		[`/ws/chat?token=&${q}`, {}],
+		['/ws/chat?token=', { Authorization: 'Bearer ',
+			Cookie: 'session=',
+			'Sec-WebSocket-Protocol': `bearer.,bearer.${t}` }],
+	]) {
+		const r = await shake(path, headers);
+		assert.equal(r.status, 101, `${path.slice(0, 30)} ${
+		    JSON.stringify(headers).replaceAll(t, 'TOKEN')} ${r.body}`);
+	}
+	/* nothing but empty ones: as if there were none */
+	const before = await hs.metric('auth_failed', 'reason="missing"');
+	for (const [path, headers] of [
+		['/ws/chat?token=', { Authorization: 'Bearer',
+			Cookie: 'session=' }],
+		['/ws/chat', { 'Sec-WebSocket-Protocol': 'bearer.' }],
+	])
+		assert.equal((await shake(path, headers)).status, 401);
+	assert.equal(await hs.metric('auth_failed', 'reason="missing"'),
+	    before + 2);
+});
+
+test('subprotocols on several lines are one list', async () => {
+	const t = mint(good);
+	const s = await Sock.open(hs.port);
+	s.send(Ws.request('/ws/chat').replace('\r\n\r\n',
+	    '\r\nSec-WebSocket-Protocol: other\r\n' +
+	    `Sec-WebSocket-Protocol: bearer.${t}\r\n` +
+	    'Sec-WebSocket-Protocol: roost.v1\r\n\r\n'));
+	const r = await s.response();
+	assert.equal(r.status, 101, r.body);
+	assert.equal(r.headers['sec-websocket-protocol'], 'roost.v1');
+	s.close();
+});
+
+test('an empty token in CONNECT leaves the one of the handshake', async () => {
+	const token = mint(good);
+	for (const auth of [{ token: '' }, { token: null }, {}]) {
+		const s = await connect(hs, '/chat', { auth, query: { token } });
+		s.emit('who', 1);
+		assert.equal((await once(s, 'who'))[1].from, 'ann');
+		s.close();
+	}
+	const s = await connect(hs, '/chat', { auth: { token: '' }, wait: false });
+	assert.equal((await refused(s)).data.reason, 'missing');
+	s.close();
+});
+
+test('a token with "Bearer " in front is told so', async () => {
+	const token = `Bearer ${mint(good)}`;
+	const s = await connect(hs, '/chat', { auth: { token }, wait: false });
+	const e = await refused(s);
+	assert.equal(e.data.reason, 'bearer');
+	assert.match(e.message, /Bearer/);
+	s.close();
+	const r = await shake(`/ws/chat?token=${encodeURIComponent(token)}`, {});
+	assert.equal(r.status, 401);
+	assert.match(JSON.parse(r.body).error.message, /Bearer/);
+	const live = await connect(hs, '/chat', { auth: { token: mint(good) } });
+	const ack = await ask(live, 'auth:refresh', { token });
+	assert.match(ack.error.message, /Bearer/);
+	live.close();
 });
 
 const kids = { RS256: 'rsa', ES256: 'ec', EdDSA: 'ed', PS256: 'set-ps',

@@ -8,7 +8,7 @@ import http from 'node:http';
 import { after, before, test } from 'node:test';
 
 import { Daemon, until, within } from './lib/daemon.mjs';
-import { connect, gotten, heard, plain } from './lib/clients.mjs';
+import { connect, gotten, heard, once, plain } from './lib/clients.mjs';
 import { sioOn } from './lib/spread.mjs';
 
 const sha = (k) => crypto.createHash('sha256').update(k).digest('hex');
@@ -101,6 +101,20 @@ test('binary goes out and comes back on both transports', async () => {
 		    [250, 3, 2, 1]);
 	}
 	clients.forEach((c) => c.close());
+});
+
+test('attachments may be base64 with line breaks, or without padding', async () => {
+	for (const [text, want] of [['AQID\n', [1, 2, 3]], ['AQ', [1]],
+		['AQ\r\nI=', [1, 2]]]) {
+		const s = await connect(d, '/');
+		const got = once(s, 'lines');
+		const r = await publish({ sid: s.id, meta: false,
+			event: 'lines', data: { _placeholder: true, num: 0 },
+			attachments: [text] });
+		assert.equal(r.status, 200, JSON.stringify(r.body));
+		assert.deepEqual([...(await got)[0]], want);
+		s.close();
+	}
 });
 
 test('attachments that do not fit are refused', async () => {

@@ -14,6 +14,7 @@ look(const struct http_request *r)
 {
 	uint8_t *out = malloc(HTTP_HEAD_MAX);
 	struct ws_offer offer;
+	struct http_list l;
 	struct slice s;
 	size_t i;
 
@@ -26,9 +27,13 @@ look(const struct http_request *r)
 		MUST(http_field(r, "cookie", &s));
 	MUST(http_query_get(r->query, "sid", out) <= (ssize_t)r->query.n);
 	MUST(http_path_decode(r->path, out) <= (ssize_t)r->path.n);
+	MUST(http_query_filled(r->query, "sid", out) <= (ssize_t)r->query.n);
 	if (ws_check_request(r, &offer) == 0)
-		while (ws_next_protocol(&offer.protocols, &s))
-			MUST(s.n > 0);
+		MUST(offer.why == NULL);
+	for (l = http_list(r, "a"); http_list_next(&l, &s); )
+		MUST(s.n > 0);
+	if (http_bearer(r, &s) > 0)
+		MUST(s.n > 0);
 	free(out);
 }
 

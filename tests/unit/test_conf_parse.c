@@ -142,7 +142,7 @@ values_out_of_range_name_the_range(void **state)
 	(void)state;
 	assert_conf_errors("workers = 65\nworkers_ = 1\n"
 	    "log_level = loud\nstop_time = 11m\n"
-	    "limits { message_bytes = 127B\n fragments = 2M\n"
+	    "limits { message_bytes = 0B\n fragments = 2M\n"
 	    " connections = many }\n"
 	    "listen 'unix:/s' { mode = 1777 tls = maybe }",
 	    "t:1: workers = 65: out of range 1..64\n"
@@ -150,7 +150,7 @@ values_out_of_range_name_the_range(void **state)
 	    "t:3: log_level = loud: must be one of error | warn | info | "
 	    "debug\n"
 	    "t:4: stop_time = 11m: out of range 0s..10m\n"
-	    "t:5: limits: message_bytes = 127B: out of range 128B..64MB\n"
+	    "t:5: limits: message_bytes = 0B: out of range 1B..64MB\n"
 	    "t:6: limits: fragments = 2M: out of range 1..1M\n"
 	    "t:7: limits: connections = many: not a count (digits, with k or "
 	    "M behind)\n"

@@ -488,6 +488,27 @@ sign_payload_of(size_t n)
 	free(payload);
 }
 
+/* The whole of the header is pasted into a field for the token alone. */
+static void
+a_token_with_bearer_in_front_is_told_so(void **state)
+{
+	static const char *const rows[] = { "Bearer a.b.c", "bearer ",
+		"BEARER x" };
+	struct token_keys *keys = token_keys_new(UINT32_MAX);
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < nitems(rows); i++) {
+		buf_reset(&token);
+		buf_str(&token, rows[i]);
+		expect(keys, AUTHFAIL_bearer);
+	}
+	buf_reset(&token);
+	buf_str(&token, "Bearer.b.c");
+	assert_false(verify(keys) == AUTHFAIL_bearer);
+	token_keys_free(&keys);
+}
+
 static void
 tokens_have_a_longest_length(void **state)
 {
@@ -1387,6 +1408,7 @@ main(void)
 		cmocka_unit_test(every_changed_byte_is_noticed),
 		cmocka_unit_test(every_cut_and_every_inserted_byte_is_noticed),
 		cmocka_unit_test(text_that_is_no_token_is_malformed),
+		cmocka_unit_test(a_token_with_bearer_in_front_is_told_so),
 		cmocka_unit_test(tokens_have_a_longest_length),
 		cmocka_unit_test(strange_headers_are_refused),
 		cmocka_unit_test(keys_in_headers_are_ignored),

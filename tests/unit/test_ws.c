@@ -47,7 +47,6 @@ the_example_of_the_rfc_is_accepted(void **state)
 	assert_int_equal(ws_check_request(&r, &o), 0);
 	assert_slice(slice_of(o.accept, sizeof o.accept),
 	    "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
-	assert_slice(o.protocols, "chat, superchat");
 	buf_init(&b);
 	ws_encode_accept(&b, &o, SLICE("chat"), "Server: x\r\n");
 	assert_buf(&b, "HTTP/1.1 101 Switching Protocols\r\n"
@@ -100,37 +99,6 @@ wrong_handshakes_are_refused_with_their_status(void **state)
 	for (i = 0; i < nitems(rows); i++)
 		assert_row(offer_status(rows[i].from, rows[i].to, &o) ==
 		    rows[i].status, slice_str(rows[i].to));
-}
-
-static void
-subprotocols_are_walked_in_linear_time(void **state)
-{
-	static const struct {
-		struct slice in;
-		const char *want;
-	} rows[] = {
-		{ SLICE("chat, superchat"), "<chat><superchat>" },
-		{ SLICE(""), "" }, { SLICE(" , ,,\t ,"), "" },
-		{ SLICE(",a ,, b\t"), "<a><b>" },
-		{ SLICE("roost.v1"), "<roost.v1>" }, { SLICE("a b"), "<a b>" }
-	};
-	struct slice rest, name;
-	struct buf b;
-	size_t i;
-
-	(void)state;
-	buf_init(&b);
-	for (i = 0; i < nitems(rows); i++) {
-		rest = rows[i].in;
-		while (ws_next_protocol(&rest, &name)) {
-			buf_byte(&b, '<');
-			buf_slice(&b, name);
-			buf_byte(&b, '>');
-		}
-		assert_text(buf_unread(&b), rows[i].want);
-		buf_reset(&b);
-	}
-	buf_fini(&b);
 }
 
 /* --- frames, in every cut ------------------------------------------------ */
@@ -601,7 +569,6 @@ main(void)
 		cmocka_unit_test(the_example_of_the_rfc_is_accepted),
 		cmocka_unit_test(
 		    wrong_handshakes_are_refused_with_their_status),
-		cmocka_unit_test(subprotocols_are_walked_in_linear_time),
 		cmocka_unit_test(whole_messages_arrive_in_order),
 		cmocka_unit_test(every_size_is_unmasked),
 		cmocka_unit_test(

@@ -158,7 +158,7 @@ add_attachment(struct order *o, struct slice raw)
 	if (json_type(raw) == JSON_STRING)
 		n = json_unescape(raw, to);
 	if (n >= 0)
-		n = digest_base64_decode(slice_of(to, (size_t)n), to);
+		n = digest_base64_decode_loose(slice_of(to, (size_t)n), to);
 	if (n < 0)
 		return (api_order_bad(&o->to, "bad_request",
 		    "attachments are strings of base64"));

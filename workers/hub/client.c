@@ -397,6 +397,14 @@ client_new(struct hub *h, const struct client_kind *kind, enum wire wire,
 	return (c);
 }
 
+bool
+client_is_engine(const struct client *c)
+{
+	CHECK_MAGIC(c, CLIENT_MAGIC);
+	return (wire_is_socketio((enum wire)c->wire) ||
+	    wire_is_engineio((enum wire)c->wire));
+}
+
 struct outq *
 client_out(const struct client *c)
 {

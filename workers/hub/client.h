@@ -73,6 +73,8 @@ struct client *plain_open(struct hub *, struct admission *, struct outq *out)
 	    MUST_USE;
 
 struct outq *client_out(const struct client *);
+/* It speaks Engine.IO. */
+bool	client_is_engine(const struct client *);
 
 /* --- Engine.IO over HTTP polling ----------------------------------------- */
 

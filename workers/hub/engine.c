@@ -63,7 +63,7 @@ static void
 on_base64(struct engine *e, struct slice data)
 {
 	uint8_t *to = (uint8_t *)(uintptr_t)data.p;
-	ssize_t n = digest_base64_decode(data, to);
+	ssize_t n = digest_base64_decode_loose(data, to);
 
 	if (n < 0)
 		client_close(&e->client, REASON_eio_parse);

@@ -75,13 +75,14 @@ identify(struct client *c, struct slice auth, struct principal **who)
 	ssize_t n;
 
 	*who = NULL;
+	/* an empty one is none, too */
 	if (auth.n == 0 || !json_get(auth, SLICE("token"), &raw) ||
-	    json_type(raw) == JSON_NULL) {
+	    json_type(raw) == JSON_NULL ||
+	    (n = json_name(raw, token, sizeof token)) == 0) {
 		if (c->who != NULL)
 			*who = principal_ref(c->who);
 		return (c->fail);
 	}
-	n = json_name(raw, token, sizeof token);
 	if (n < 0) {
 		f = json_type(raw) == JSON_STRING &&
 		    json_text_size(raw, 0) > sizeof token ?

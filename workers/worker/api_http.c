@@ -24,17 +24,6 @@ api_key_find(const struct conf *conf, struct slice key)
 	return (found);
 }
 
-static bool
-api_bearer(const struct http_request *rq, struct slice *key)
-{
-	if (http_field_count(rq, "Authorization") != 1 ||
-	    !http_field(rq, "Authorization", key) || key->n < 8 ||
-	    !slice_caseeq(slice_of(key->p, 7), SLICE("Bearer ")))
-		return (false);
-	*key = slice_from(*key, 7);
-	return (true);
-}
-
 /* Absent, or application/json with any parameters. */
 static bool
 api_json(const struct http_request *rq)
@@ -65,7 +54,7 @@ api_admit(struct request *rq, uint32_t right, const char *words)
 	struct slice key;
 
 	counter_add(COUNTER_api_requests, 1);
-	if (!api_bearer(&rq->head, &key) ||
+	if (http_bearer(&rq->head, &key) != 1 ||
 	    (k = api_key_find(rq->w->conf, key)) == NULL) {
 		api_refuse(rq, 401, "unauthorized", "a valid key is needed");
 		return (false);

@@ -27,14 +27,16 @@ bundle_find(const struct worker *w, struct slice path)
 static bool
 bundle_unchanged(const struct request *rq, const char *etag)
 {
-	struct slice value;
-	size_t n;
+	struct http_list l = http_list(&rq->head, "If-None-Match");
+	struct slice tag;
 
-	if (!http_field(&rq->head, "If-None-Match", &value))
-		return (false);
-	n = slice_str(etag).n;	/* with its quotes: it can't be part of one */
-	return (slice_eq(value, SLICE("*")) || (value.n >= n &&
-	    memmem(value.p, value.n, etag, n) != NULL));
+	while (http_list_next(&l, &tag)) {
+		if (slice_starts(tag, SLICE("W/")))
+			tag = slice_from(tag, 2);
+		if (slice_eq(tag, SLICE("*")) || slice_eq(tag, slice_str(etag)))
+			return (true);
+	}
+	return (false);
 }
 
 /* Other clients get it in a coding. */

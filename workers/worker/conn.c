@@ -268,6 +268,16 @@ conn_flushed(struct conn *c)
 		conn_wait_for_end(c, CONN_LINGER, CONN_LINGER_MS);
 }
 
+/* The reference closes Engine.IO connections for their size without a text;
+ * what has no client yet is Engine.IO's, too. */
+static const char *
+conn_close_words(const struct conn *c, const struct reason_row *row)
+{
+	return (c->reason == REASON_ws_too_big &&
+	    (c->client == NULL || client_is_engine(c->client)) ? "" :
+	    row->words);
+}
+
 /* A Close frame behind what is queued; false: that did not work out. */
 static bool
 conn_say_close(struct conn *c)
@@ -280,7 +290,7 @@ conn_say_close(struct conn *c)
 	buf_reset(&w->text);
 	/* RFC 6455, 5.5.1: an endpoint typically echoes the status code */
 	if (!c->peer_closed)
-		ws_encode_close(&w->text, row->code, row->words);
+		ws_encode_close(&w->text, row->code, conn_close_words(c, row));
 	else if (c->close_code == 1005)
 		ws_encode_close(&w->text, 0, "");
 	else

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 
 #include "hub/client.h"
-#include "proto/ws.h"
 #include "shm/counters.h"
 #include "shm/segment.h"
 #include "worker/conn.h"
@@ -214,11 +213,10 @@ polling_open(struct request *rq, const struct engineio *e)
 {
 	struct worker *w = rq->w;
 	struct polling *all = w->polling;
-	const struct ws_offer none = { .why = NULL };
 	struct admission adm = { .who = NULL };
 	struct poller *p = NULL;
 
-	if (!upgrade_admit(rq, &none, &adm))
+	if (!upgrade_admit(rq, &adm))
 		return;
 	/* unlike connections, sessions cost those who open them nothing */
 	if (all->sids.n < w->conf->limit_connections)

@@ -110,6 +110,28 @@ poller_tells(const struct poller *p)
 	return (POLLER_LAST_MS);
 }
 
+/*
+ * Its client shall come back.  Some take "1" for the end of all, so it is not
+ * told: a poll is answered 503, and later ones that nobody knows the session.
+ */
+static bool
+poller_returns(const struct poller *p)
+{
+	return (p->reason == REASON_shutdown || p->reason == REASON_restart ||
+	    p->reason == REASON_reconnect);
+}
+
+static void
+poller_send_back(struct poller *p)
+{
+	struct conn *c = p->get;
+
+	poller_let_go(p, &p->get);
+	request_answer_bytes(c, 503, "application/json", SLICE(
+	    "{\"error\":{\"code\":\"unavailable\","
+	    "\"message\":\"come back\"}}"));
+}
+
 /* The last packet of the session. */
 static bool
 poller_last_word(struct poller *p)
@@ -143,13 +165,17 @@ poller_part(struct poller *p)
 		p->state = POLLER_LAST;
 		/* stock clients forget what came with a "1": a DISCONNECT
 		 * packet, after which they are not to come back */
-		p->owing = wait_ms == POLLER_LAST_MS && p->outq.n > 0;
-		told = p->owing || poller_last_word(p);
+		p->owing = wait_ms == POLLER_LAST_MS && p->outq.n > 0 &&
+		    !poller_returns(p);
+		told = p->owing || (poller_returns(p) ? p->outq.n > 0 :
+		    poller_last_word(p));
 	} else
 		told = p->outq.n > 0;
 	waits = told && wait_ms != 0 && (p->get == NULL || p->owing);
 	if (p->get != NULL && told)
 		poller_answer(p);
+	else if (p->get != NULL && poller_returns(p))
+		poller_send_back(p);
 	else if (p->get != NULL) {
 		conn_abort(p->get, REASON_memory);
 		poller_let_go(p, &p->get);

@@ -25,6 +25,26 @@ transport_origin(const struct request *rq)
 	return (origin);
 }
 
+/* What headers a preflight asks for: as they came, or as one list. */
+static struct slice
+transport_headers(struct request *rq)
+{
+	static const char name[] = "Access-Control-Request-Headers";
+	struct http_list l = http_list(&rq->head, name);
+	struct buf *b = &rq->w->body;
+	struct slice one;
+
+	if (http_field_count(&rq->head, name) < 2)
+		return (http_field(&rq->head, name, &one) ? one :
+		    slice_of(NULL, 0));
+	buf_reset(b);
+	while (http_list_next(&l, &one)) {
+		buf_str(b, b->wpos > 0 ? "," : "");
+		buf_slice(b, one);
+	}
+	return (b->oom ? slice_of(NULL, 0) : buf_unread(b));
+}
+
 /* Lines for each response to this request. true: it was a preflight. */
 static bool
 transport_cors(struct request *rq)
@@ -36,9 +56,8 @@ transport_cors(struct request *rq)
 
 	if (cors->norigins == 0)
 		return (false);
-	if (preflight && !http_field(&rq->head,
-	    "Access-Control-Request-Headers", &headers))
-		headers = slice_of(NULL, 0);
+	if (preflight)
+		headers = transport_headers(rq);
 	buf_reset(b);
 	cors_lines(b, cors, transport_origin(rq), preflight ? &headers : NULL);
 	buf_byte(b, '\0');

@@ -82,16 +82,6 @@ upgrade_too_fast(struct request *rq)
 /* --- tokens and subprotocols --------------------------------------------- */
 
 static bool
-upgrade_token_header(const struct http_request *rq, struct slice *token)
-{
-	if (!http_field(rq, "Authorization", token) || token->n < 7 ||
-	    !slice_caseeq(slice_of(token->p, 7), SLICE("Bearer ")))
-		return (false);
-	*token = slice_from(*token, 7);
-	return (true);
-}
-
-static bool
 upgrade_token_query(struct request *rq, struct slice *token)
 {
 	const char *name = rq->w->conf->jwt.query;
@@ -99,38 +89,45 @@ upgrade_token_query(struct request *rq, struct slice *token)
 
 	if (name[0] == '\0')
 		return (false);
-	n = http_query_get(rq->head.query, name, rq->w->decoded);
+	n = http_query_filled(rq->head.query, name, rq->w->decoded);
 	if (n <= 0)
 		return (false);
 	*token = slice_of(rq->w->decoded, (size_t)n);
 	return (true);
 }
 
-static bool
-upgrade_token_protocol(const struct ws_offer *offer, struct slice *token)
+static struct http_list
+upgrade_protocols(const struct request *rq)
 {
-	struct slice rest = offer->protocols, name;
+	return (http_list(&rq->head, "Sec-WebSocket-Protocol"));
+}
 
-	while (ws_next_protocol(&rest, &name))
-		if (slice_starts(name, SLICE(UPGRADE_BEARER))) {
-			*token = slice_from(name, sizeof UPGRADE_BEARER - 1);
+static bool
+upgrade_token_protocol(const struct request *rq, struct slice *token)
+{
+	struct http_list l = upgrade_protocols(rq);
+	struct slice name;
+
+	while (http_list_next(&l, &name)) {
+		*token = slice_from(name, sizeof UPGRADE_BEARER - 1);
+		if (slice_starts(name, SLICE(UPGRADE_BEARER)) && token->n > 0)
 			return (true);
-		}
+	}
 	return (false);
 }
 
-/* The first one found counts; empty: none. */
+/* The first one found counts, where an empty one is none; empty: none. */
 static struct slice
-upgrade_token(struct request *rq, const struct ws_offer *offer)
+upgrade_token(struct request *rq)
 {
 	const char *cookie = rq->w->conf->jwt.cookie;
 	struct slice token;
 
-	if (upgrade_token_header(&rq->head, &token) ||
+	if (http_bearer(&rq->head, &token) > 0 ||
 	    (cookie[0] != '\0' &&
 	    http_cookie(&rq->head, slice_str(cookie), &token)) ||
 	    upgrade_token_query(rq, &token) ||
-	    upgrade_token_protocol(offer, &token))
+	    upgrade_token_protocol(rq, &token))
 		return (token);
 	return (slice_of(NULL, 0));
 }
@@ -140,12 +137,13 @@ upgrade_token(struct request *rq, const struct ws_offer *offer)
  * nothing else was offered: browsers insist on an answer.
  */
 static struct slice
-upgrade_protocol(const struct ws_offer *offer, bool plain)
+upgrade_protocol(const struct request *rq, bool plain)
 {
-	struct slice rest = offer->protocols, name, bearer = { NULL, 0 };
+	struct http_list l = upgrade_protocols(rq);
+	struct slice name, bearer = { NULL, 0 };
 	unsigned n = 0;
 
-	while (ws_next_protocol(&rest, &name)) {
+	while (http_list_next(&l, &name)) {
 		n++;
 		if (plain && slice_eq(name, SLICE(UPGRADE_PROTOCOL)))
 			return (name);
@@ -161,7 +159,7 @@ upgrade_accept(struct request *rq, const struct ws_offer *offer, bool plain)
 	struct buf *b = &rq->w->text;
 
 	buf_reset(b);
-	ws_encode_accept(b, offer, upgrade_protocol(offer, plain), NULL);
+	ws_encode_accept(b, offer, upgrade_protocol(rq, plain), NULL);
 	counter_add(COUNTER_http_1xx, 1);
 	conn_say(rq->c, buf_unread(b));
 }
@@ -259,8 +257,7 @@ upgrade_not_admitted(struct request *rq, const struct refusal *r)
 
 /* A route of Engine.IO: as for plain WebSocket, who asks is looked at now. */
 static bool
-upgrade_admit_route(struct request *rq, const struct ws_offer *offer,
-    struct admission *adm)
+upgrade_admit_route(struct request *rq, struct admission *adm)
 {
 	struct client_request cr = { .ns = NULL };
 	struct refusal r;
@@ -270,7 +267,7 @@ upgrade_admit_route(struct request *rq, const struct ws_offer *offer,
 		return (false);
 	}
 	cr.address = limit_address(rq->c->address);
-	cr.token = upgrade_token(rq, offer);
+	cr.token = upgrade_token(rq);
 	if (plain_admit(rq->w->hub, &cr, adm, &r))
 		return (true);
 	admission_fini(adm);
@@ -283,17 +280,16 @@ upgrade_admit_route(struct request *rq, const struct ws_offer *offer,
 }
 
 bool
-upgrade_admit(struct request *rq, const struct ws_offer *offer,
-    struct admission *adm)
+upgrade_admit(struct request *rq, struct admission *adm)
 {
 	struct client_request cr = { .ns = NULL };
 
 	if (upgrade_leaving(rq) || upgrade_too_fast(rq))
 		return (false);
 	if (rq->match.conf != NULL)
-		return (upgrade_admit_route(rq, offer, adm));
+		return (upgrade_admit_route(rq, adm));
 	cr.address = limit_address(rq->c->address);
-	cr.token = upgrade_token(rq, offer);
+	cr.token = upgrade_token(rq);
 	engine_admit(rq->w->hub, &cr, adm);
 	if (adm->fail != AUTHFAIL_rate_limited)
 		return (true);
@@ -315,7 +311,7 @@ upgrade_engine(struct request *rq, bool b64)
 		upgrade_bad_handshake(rq, &offer);
 		return;
 	}
-	if (!upgrade_admit(rq, &offer, &adm))
+	if (!upgrade_admit(rq, &adm))
 		return;
 	upgrade_accept(rq, &offer, false);
 	client = engine_open(rq->w->hub, &adm, b64, &rq->c->outq);
@@ -364,7 +360,7 @@ upgrade_plain(struct request *rq)
 	if (upgrade_leaving(rq) || upgrade_too_fast(rq))
 		return;
 	cr.address = limit_address(rq->c->address);
-	cr.token = upgrade_token(rq, &offer);
+	cr.token = upgrade_token(rq);
 	if (!plain_admit(rq->w->hub, &cr, &adm, &refusal)) {
 		admission_fini(&adm);
 		upgrade_not_admitted(rq, &refusal);

@@ -10,16 +10,11 @@
 
 struct admission;
 struct request;
-struct ws_offer;
 
 /* The page that asks, if a page asks, may connect. */
 bool	upgrade_origin_allowed(const struct request *) MUST_USE;
-/*
- * May a session be opened?  adm says for whom; false: no, and answered.
- * offer: where else a token may be; zeroed for polling.
- */
-bool	upgrade_admit(struct request *, const struct ws_offer *,
-	    struct admission *adm) MUST_USE;
+/* May a session be opened?  adm says for whom; false: no, and answered. */
+bool	upgrade_admit(struct request *, struct admission *adm) MUST_USE;
 /* Engine.IO's error, in the words of the transport. */
 void	upgrade_engine_error(struct request *, enum eio_error);
 /* Open a session on a WebSocket. */

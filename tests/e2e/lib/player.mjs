@@ -342,6 +342,15 @@ export class Player {
 				this.used.add(String(i));
 				return;
 			}
+			if (this.differs[i]?.[0]?.status) {
+				const r = await c.session.get;
+				c.session.get = null;
+				const { status, body } = this.wanted(i);
+				assert.deepEqual([r.status, r.body],
+				    [status, body], what);
+				this.compared++;
+				return;
+			}
 			return this.packets(i, e, c.session, what);
 		}
 		const r = await c.answer;
