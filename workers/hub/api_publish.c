@@ -246,6 +246,8 @@ publish(struct hub *h, struct order *o, void *asker, struct buf *out,
 	struct ask *a = NULL;
 	uint64_t bits[2];
 
+	if (id.n == 0)
+		return (api_order_bad(&o->to, "unavailable", "out of memory"));
 	if (o->ack && (a = ask_new(h, asker, id, o->timeout_ms)) == NULL)
 		return (api_order_bad(&o->to, "unavailable",
 		    "too many publications wait for acknowledgements"));

@@ -143,9 +143,10 @@ ask_answer(struct session *s, uint64_t id, struct slice args,
 	a->answered++;
 	buf_reset(b);
 	put_answer(b, s, args, attachments, n);
-	if (b->oom)
+	if (b->oom) {
 		a->truncated = true;
-	else
+		counter_add(COUNTER_ask_answers_dropped, 1);
+	} else
 		ask_keep(a, buf_unread(b));
 	if (a->slot != 0 && a->answers.wpos > PIECE_BYTES)
 		ask_hand_over(a, false);

@@ -64,6 +64,8 @@ tell(struct session *s, struct slice reason)
 	if (!b.oom)
 		session_emit(s, SLICE("\"roost:disconnect\""),
 		    buf_unread(&b));
+	else
+		counter_add(COUNTER_memory_failures, 1);
 	buf_fini(&b);
 }
 

@@ -76,6 +76,8 @@ pending_answer(struct session *s, const struct ack *ack, struct slice id,
 	buf_byte(&b, '}');
 	if (!b.oom)
 		session_ack(s, ack, buf_unread(&b));
+	else
+		counter_add(COUNTER_memory_failures, 1);
 	buf_fini(&b);
 }
 

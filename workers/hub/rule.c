@@ -82,6 +82,17 @@ rule_refuse(struct session *s, const struct inbound *in, enum refused r,
 	    in->event);
 }
 
+void
+rule_ack(struct session *s, const struct inbound *in, const struct buf *b)
+{
+	if (!b->oom) {
+		session_ack(s, &in->ack, buf_unread(b));
+		return;
+	}
+	counter_add(COUNTER_memory_failures, 1);
+	rule_refuse(s, in, REFUSED_INTERNAL, "out of memory");
+}
+
 /* --- checks of the first argument ----------------------------------------- */
 
 static bool
@@ -285,7 +296,7 @@ ack_wants_id(const struct passage *w)
 }
 
 /* Behind as many arguments as the rule has, whatever came. */
-static void
+static bool
 add_meta(struct passage *w, struct slice meta)
 {
 	unsigned want = conf_event_args(w->rule);
@@ -294,14 +305,15 @@ add_meta(struct passage *w, struct slice meta)
 		w->p.first = slice_of(NULL, 0);
 		if (!args_fill(&w->s->hub->args, &w->p.args, w->nargs, want)) {
 			counter_add(COUNTER_memory_failures, 1);
-			w->p.args = w->in->args;
-			return;
+			return (false);
 		}
 	}
 	w->p.meta = meta;
+	return (true);
 }
 
-static void
+/* false: no memory.  What is not vouched for as its rule says goes nowhere. */
+static bool
 make_publication(struct passage *w)
 {
 	struct session *s = w->s;
@@ -309,9 +321,12 @@ make_publication(struct passage *w)
 
 	if (s->who != NULL)
 		from = principal_user_json(s->who);
-	if (w->rule->meta || ack_wants_id(w))
+	if (w->rule->meta || ack_wants_id(w)) {
 		meta = publish_meta(s->hub, from, w->rule->to == CONF_TO_ROOM ?
 		    w->raw : slice_of(NULL, 0), &w->id);
+		if (meta.n == 0)
+			return (false);
+	}
 	w->p = (struct publication){
 		.nsp = slice_of(s->ns->name, s->ns->name_len),
 		.event = w->rule->as_json == NULL ? w->in->event :
@@ -322,8 +337,7 @@ make_publication(struct passage *w)
 		.is_volatile = w->rule->is_volatile,
 		.sent_us = s->hub->now.us,
 	};
-	if (w->rule->meta)
-		add_meta(w, meta);
+	return (!w->rule->meta || add_meta(w, meta));
 }
 
 /* Receivers on this worker; remote says who else was asked. */
@@ -395,8 +409,11 @@ pass(struct passage *w)
 	struct publish_remote remote = { .bits = { 0, 0 } };
 	uint32_t got;
 
+	if (!make_publication(w)) {
+		rule_refuse(w->s, w->in, REFUSED_INTERNAL, "out of memory");
+		return;
+	}
 	counter_add(COUNTER_events_accepted, 1);
-	make_publication(w);
 	if (w->rule->ack == CONF_ACK_DELIVERED &&
 	    w->in->ack.kind != ACK_NONE)
 		remote.ref = pending_ref(w->s->hub);
@@ -465,8 +482,8 @@ rule_connect(struct session *s, struct slice auth)
 
 	if (w.rule == NULL || w.rule->to != CONF_TO_SENDER)
 		return;
-	make_publication(&w);
-	(void)fanout_session(s->hub, s, &w.p);
+	if (make_publication(&w))
+		(void)fanout_session(s->hub, s, &w.p);
 }
 
 void

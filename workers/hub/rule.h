@@ -31,6 +31,9 @@ struct inbound {
 void	rule_refuse(struct session *, const struct inbound *, enum refused,
 	    const char *fmt, ...) PRINTF_LIKE(4, 5);
 
+/* What b holds, to whoever asked; if it holds not all, out of memory. */
+void	rule_ack(struct session *, const struct inbound *, const struct buf *b);
+
 /* Above a rate, until so much later (ms). */
 void	rule_refuse_rate(struct session *, const struct inbound *,
 	    uint64_t retry_ms);

@@ -66,8 +66,7 @@ ack_room(struct session *s, const struct inbound *in, struct slice raw)
 	buf_str(&b, "{\"room\":");
 	buf_slice(&b, raw);
 	buf_byte(&b, '}');
-	if (!b.oom)
-		session_ack(s, &in->ack, buf_unread(&b));
+	rule_ack(s, in, &b);
 	buf_fini(&b);
 }
 

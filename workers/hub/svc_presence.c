@@ -313,13 +313,20 @@ each_user(struct session *s, const struct inbound *in, struct slice users,
 	return (true);
 }
 
+/* A comma behind the entry that stands there, if one does. */
+static void
+next_entry(struct buf *b)
+{
+	if (b->wpos > 0 && b->data[b->wpos - 1] == '}')
+		buf_byte(b, ',');
+}
+
 static bool
 add_entry(struct session *s, const struct inbound *in, struct slice user,
     struct buf *b)
 {
 	(void)in;
-	if (b->data[b->wpos - 1] == '}')
-		buf_byte(b, ',');
+	next_entry(b);
 	presence_user_json(s->hub, s->ns, user, b);
 	return (true);
 }
@@ -329,8 +336,7 @@ add_watched(struct session *s, struct slice user, struct buf *b)
 {
 	struct status_entry e;
 
-	if (b->data[b->wpos - 1] == '}')
-		buf_byte(b, ',');
+	next_entry(b);
 	entry_of(s->hub, s->ns, user, true, &e);
 	status_encode(b, &e);
 	return (true);
@@ -388,8 +394,8 @@ answer_users(struct session *s, const struct inbound *in,
 	buf_str(&b, "{\"users\":[");
 	ok = each_user(s, in, users, one, &b);
 	buf_str(&b, "]}");
-	if (ok && !b.oom)
-		session_ack(s, &in->ack, buf_unread(&b));
+	if (ok)
+		rule_ack(s, in, &b);
 	buf_fini(&b);
 	return (ok);
 }
@@ -411,8 +417,8 @@ answer_room(struct session *s, const struct inbound *in, struct slice raw)
 	}
 	buf_init(&b);
 	ok = list_json(s->hub, s->ns, room, true, 0, PRESENCE_LIST_MAX, &b);
-	if (ok && !b.oom)
-		session_ack(s, &in->ack, buf_unread(&b));
+	if (ok)
+		rule_ack(s, in, &b);
 	else
 		rule_refuse(s, in, REFUSED_FORBIDDEN,
 		    "presence is not kept for rooms here");
@@ -472,8 +478,7 @@ presence_do_set(struct session *s, const struct inbound *in)
 	set_status(s, (enum status)code);
 	buf_init(&b);
 	presence_user_json(s->hub, s->ns, principal_user(s->who), &b);
-	if (!b.oom)
-		session_ack(s, &in->ack, buf_unread(&b));
+	rule_ack(s, in, &b);
 	buf_fini(&b);
 	return (true);
 }

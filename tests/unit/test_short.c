@@ -1,0 +1,471 @@
+/*
+ * Short of memory: one scenario of two workers, run again and again, in which
+ * another allocation fails each time (once, or from then on).  Nothing may
+ * crash, hang or leak; somebody counts it; and when there is memory again, who
+ * comes then is served as ever.
+ */
+#include "check.h"
+#include "fake_host.h"
+#include "hub/ask.h"
+#include "hub/hub_int.h"
+#include "hub/wire.h"
+
+#define CONF \
+	"jwt { secret = \"" FAKE_SECRET "\" algorithms = {\"HS256\"} }\n" \
+	"recovery { window = 2m packets = 50 bytes = 20KB }\n" \
+	"limits { per_user = 20 rooms_per_session = 9 }\n" \
+	"rate \"r\" { per = user allow = 500/1s }\n" \
+	"namespace \"/n\" { auth = optional presence = rooms sessions = 50\n" \
+	"  room \"{r}\" { join = open }\n" \
+	"  event \"say\" { to = room:room ack = delivered rate = \"r\" }\n" \
+	"  event \"tell\" { to = user:user ack = accepted as = \"told\" }\n" \
+	"  event \"all\" { to = namespace self = true confirm = \"sure\" }\n" \
+	"  event \"dots\" { to = room:room volatile = true }\n" \
+	"  event \"q\" { to = sender meta = off ack = echo } }\n" \
+	"namespace \"/\" { auth = optional }\n" \
+	"route \"/bare\" { namespace = \"/n\" join = \"r\" format = bare }\n"
+
+/* --- memory ---------------------------------------------------------------- */
+
+static bool armed;		/* the hub runs, and not its host */
+static long left;		/* allocations until one fails */
+static bool for_good;		/* and all after it */
+static unsigned nfailed;	/* in this run */
+
+void	*__real_malloc(size_t);
+void	*__real_calloc(size_t, size_t);
+void	*__real_realloc(void *, size_t);
+void	*__real_reallocarray(void *, size_t, size_t);
+void	*__wrap_malloc(size_t);
+void	*__wrap_calloc(size_t, size_t);
+void	*__wrap_realloc(void *, size_t);
+void	*__wrap_reallocarray(void *, size_t, size_t);
+
+static bool
+fails(void)
+{
+	if (!armed || (left == 0 && !for_good && nfailed > 0))
+		return (false);
+	if (left > 0) {
+		left--;
+		return (false);
+	}
+	nfailed++;
+	return (true);
+}
+
+void *
+__wrap_malloc(size_t n)
+{
+	return (fails() ? NULL : __real_malloc(n));
+}
+
+void *
+__wrap_calloc(size_t n, size_t size)
+{
+	return (fails() ? NULL : __real_calloc(n, size));
+}
+
+void *
+__wrap_realloc(void *p, size_t n)
+{
+	return (fails() ? NULL : __real_realloc(p, n));
+}
+
+void *
+__wrap_reallocarray(void *p, size_t n, size_t size)
+{
+	return (fails() ? NULL : __real_reallocarray(p, n, size));
+}
+
+/* --- the host, which has memory -------------------------------------------- */
+
+static struct hub_ports real;
+
+static bool
+bus_send(void *host, const struct bus_envelope *e)
+{
+	bool was = armed, ok;
+
+	armed = false;
+	ok = real.bus_send(host, e);
+	armed = was;
+	return (ok);
+}
+
+static void
+flush(void *host, struct outq *q)
+{
+	bool was = armed;
+
+	armed = false;
+	real.flush(host, q);
+	armed = was;
+}
+
+static void
+answered(void *host, void *asker, struct slice body)
+{
+	bool was = armed;
+
+	armed = false;
+	real.answered(host, asker, body);
+	armed = was;
+}
+
+static struct fake_host *
+host(struct fake_world *w, unsigned slot)
+{
+	struct fake_host *f = fake_host_new(w, slot);
+
+	real = f->hub->ports;
+	f->hub->ports.bus_send = bus_send;
+	f->hub->ports.flush = flush;
+	f->hub->ports.answered = answered;
+	return (f);
+}
+
+/* Whoever is to go goes, as the worker sees to it at the end of a turn. */
+static void
+sweep(struct fake_host *f)
+{
+	struct fake_conn *c;
+	size_t i;
+
+	for (i = 0; i < f->nconns; i++) {
+		c = &f->conns[i];
+		if (c->client != NULL && (c->closed >= 0 || c->out.lossy))
+			fake_gone(f, c);
+	}
+}
+
+static void
+turn(struct fake_world *w)
+{
+	fake_turn(w);
+	sweep(w->hosts[0]);
+	sweep(w->hosts[1]);
+	fake_turn(w);
+}
+
+static void
+say(struct fake_host *f, struct fake_conn *c, const char *text)
+{
+	static uint8_t copy[4096];
+	size_t n = strlen(text);
+
+	if (c->client != NULL && c->closed < 0) {
+		memcpy(copy, text, n + 1);
+		client_text(c->client, copy, n);
+	}
+	turn(f->world);
+}
+
+static void
+send_binary(struct fake_host *f, struct fake_conn *c, const char *bytes)
+{
+	uint8_t copy[64];
+	size_t n = strlen(bytes);
+
+	if (c->client != NULL && c->closed < 0) {
+		memcpy(copy, bytes, n);
+		client_binary(c->client, copy, n);
+	}
+	turn(f->world);
+}
+
+enum kind { ENGINE, ENGINE_POLLING, PLAIN, BARE };
+
+/* Somebody comes; his client is NULL when that fails. */
+static struct fake_conn *
+come(struct fake_host *f, enum kind kind, const char *token)
+{
+	struct client_request q = { .token = slice_str(token) };
+	struct fake_conn *c = &f->conns[f->nconns++];
+	struct refusal refusal;
+	struct admission a;
+	bool ok = true;
+
+	assert_true(f->nconns <= FAKE_CONNS);
+	c->closed = -1;
+	c->window = SIZE_MAX;
+	buf_init(&c->got);
+	if (kind == BARE) {
+		q.route = conf_route_find(f->world->conf, SLICE("/bare"),
+		    q.values);
+		q.ns = q.route->ns;
+	} else if (kind == PLAIN)
+		q.ns = conf_namespace_find(f->world->conf, SLICE("/n"));
+	if (q.ns == NULL)
+		engine_admit(f->hub, &q, &a);
+	else
+		ok = plain_admit(f->hub, &q, &a, &refusal);
+	if (ok && q.ns != NULL)
+		c->client = plain_open(f->hub, &a, &c->out);
+	else if (ok && kind == ENGINE_POLLING)
+		c->client = engine_open_polling(f->hub, &a, true, &c->out);
+	else if (ok)
+		c->client = engine_open(f->hub, &a, false, &c->out);
+	if (ok)
+		admission_fini(&a);
+	if (c->client == NULL)
+		outq_kill(hub_out(f->hub), &c->out);
+	turn(f->world);
+	return (c);
+}
+
+/* --- the scenario ---------------------------------------------------------- */
+
+typedef int api(struct hub *, struct slice user, struct slice body,
+    void *asker, struct buf *out, struct ask **later);
+
+static int
+publish_as(struct hub *h, struct slice user, struct slice body, void *asker,
+    struct buf *out, struct ask **later)
+{
+	(void)user;
+	return (api_publish(h, body, asker, out, later));
+}
+
+static int
+batch_as(struct hub *h, struct slice user, struct slice body, void *asker,
+    struct buf *out, struct ask **later)
+{
+	(void)user;
+	(void)asker;
+	(void)later;
+	return (api_batch(h, body, out));
+}
+
+static void
+post(struct fake_host *f, api *what, const char *user, const char *body)
+{
+	struct ask *later = NULL;
+	struct buf out;
+	int status;
+
+	buf_init(&out);
+	status = what(f->hub, slice_str(user), slice_str(body), f, &out,
+	    &later);
+	assert_true(later != NULL ? status == 0 : status >= 200);
+	/* what is said to be published has an id */
+	buf_byte(&out, '\0');
+	if (status == 200 && !out.oom)
+		assert_null(strstr((const char *)out.data, "\"id\":\"\""));
+	turn(f->world);
+	fake_advance(f->world, 6000);	/* nobody is waited for any longer */
+	turn(f->world);
+	buf_fini(&out);
+}
+
+static void
+read_presence(struct fake_host *f)
+{
+	struct api_presence q = { .ns = SLICE("n"), .limit = 10 };
+	struct buf out;
+
+	buf_init(&out);
+	assert_true(api_presence(f->hub, &q, &out) >= 200);
+	q.user = SLICE("ann");
+	assert_true(api_presence(f->hub, &q, &out) >= 200);
+	buf_fini(&out);
+}
+
+static const char *const lines[] = {
+	"42/n,1[\"room:join\",{\"room\":\"r\"}]",
+	"42/n,2[\"room:join\",{\"room\":\"s\"}]",
+	"42/n,3[\"presence:watch\",{\"users\":[\"ann\",\"bob\"]}]",
+	"42/n,4[\"presence:set\",{\"status\":\"away\"}]",
+	"42/n,5[\"presence:get\",{\"users\":[\"ann\",\"bob\",\"eve\"]}]",
+	"42/n,6[\"presence:get\",{\"room\":\"r\"}]",
+	"42/n,7[\"say\",{\"room\":\"r\",\"n\":1}]",
+	"42/n,8[\"tell\",{\"user\":\"ann\",\"n\":2}]",
+	"42/n,[\"all\",{\"n\":3}]",
+	"42/n,[\"dots\",{\"room\":\"r\"}]",
+	"42/n,9[\"q\",\"echo\"]",
+	"42/n,10[\"nothing\"]",
+	"42/n,11[\"roost:ping\"]",
+	"42/n,12[\"room:leave\",{\"room\":\"s\"}]",
+	"42/n,13[\"presence:unwatch\",{\"users\":[\"bob\"]}]",
+	"2", "3",
+};
+
+/* pid of the reply to CONNECT, which is what c was sent second; or "". */
+static void
+pid_of(struct fake_conn *c, char pid[21])
+{
+	struct slice got = buf_unread(&c->got);
+	size_t i;
+
+	pid[0] = '\0';
+	for (i = 0; i + 27 < got.n; i++)
+		if (memcmp(got.p + i, "\"pid\":\"", 7) == 0) {
+			memcpy(pid, got.p + i + 7, 20);
+			pid[20] = '\0';
+		}
+}
+
+static void
+cut_and_back(struct fake_host *from, struct fake_host *to,
+    struct fake_conn *c, const char *pid, const char *token)
+{
+	char text[128];
+
+	if (c->client != NULL)
+		fake_gone(from, c);
+	turn(from->world);
+	post(to, publish_as, "", "{\"namespace\":\"n\",\"event\":\"missed\","
+	    "\"room\":\"r\",\"args\":[1,2]}");
+	c = come(to, ENGINE, token);
+	(void)snprintf(text, sizeof text, "40/n,{\"pid\":\"%s\"}", pid);
+	say(to, c, text);
+	say(to, c, "42/n,9[\"q\",\"here\"]");
+}
+
+static void
+scenario(struct fake_world *w, const char *ann, const char *bob)
+{
+	struct fake_host *f = w->hosts[0], *g = w->hosts[1];
+	struct fake_conn *a, *b, *p, *plain, *bare;
+	char pid_a[21], pid_b[21];
+	unsigned i;
+
+	a = come(f, ENGINE, ann);
+	b = come(g, ENGINE, bob);
+	p = come(f, ENGINE_POLLING, "");
+	plain = come(f, PLAIN, ann);
+	bare = come(g, BARE, "");
+	say(f, a, "40/n,");
+	say(f, a, "40/,");
+	say(g, b, "40/n,");
+	say(f, p, "40/n,");
+	pid_of(a, pid_a);
+	pid_of(b, pid_b);
+	for (i = 0; i < nitems(lines); i++) {
+		say(f, a, lines[i]);
+		say(g, b, lines[i]);
+		say(f, p, lines[i]);
+	}
+	say(f, plain, "{\"event\":\"room:join\",\"data\":{\"room\":\"r\"},"
+	    "\"id\":1}");
+	say(f, plain, "{\"event\":\"say\",\"data\":{\"room\":\"r\"},\"id\":2}");
+	say(g, bare, "{\"n\":1}");
+	/* an attachment, as binary and as text */
+	say(f, a, "452-/n,[\"q\",{\"_placeholder\":true,\"num\":0},"
+	    "{\"_placeholder\":true,\"num\":1}]");
+	send_binary(f, a, "one");
+	send_binary(f, a, "two");
+	post(f, publish_as, "", "{\"namespace\":\"n\",\"event\":\"e\","
+	    "\"room\":\"r\",\"data\":{\"x\":1},\"id\":\"once\"}");
+	post(g, publish_as, "", "{\"namespace\":\"n\",\"event\":\"e\","
+	    "\"rooms\":[\"r\",\"s\"],\"user\":\"ann\",\"except\":\"s\"}");
+	post(f, publish_as, "", "{\"namespace\":\"n\",\"event\":\"ask\","
+	    "\"data\":1,\"ack\":true}");
+	post(f, batch_as, "", "[{\"namespace\":\"n\",\"event\":\"e\"},"
+	    "{\"namespace\":\"n\",\"event\":\"f\",\"room\":\"r\"}]");
+	post(f, api_rooms, "ann", "{\"namespace\":\"n\",\"join\":[\"x\"],"
+	    "\"leave\":[\"r\"]}");
+	read_presence(f);
+	cut_and_back(f, f, a, pid_a, ann);
+	cut_and_back(g, f, b, pid_b, bob);
+	post(g, api_disconnect, "bob", "{\"namespace\":\"n\"}");
+	fake_advance(w, 30000);
+	turn(w);
+}
+
+/* With memory: somebody comes to each worker and is heard by the other. */
+static void
+all_is_well(struct fake_world *w)
+{
+	struct fake_host *f = w->hosts[0], *g = w->hosts[1];
+	struct fake_conn *a = come(f, ENGINE, ""), *b = come(g, ENGINE, "");
+
+	say(f, a, "40/n,");
+	say(g, b, "40/n,");
+	say(f, a, "42/n,[\"room:join\",{\"room\":\"late\"}]");
+	say(g, b, "42/n,[\"room:join\",{\"room\":\"late\"}]");
+	buf_reset(&a->got);
+	buf_reset(&b->got);
+	say(f, a, "42/n,7[\"say\",{\"room\":\"late\"}]");
+	assert_non_null(strstr(fake_next(b), "42/n,[\"say\",{\"room\""));
+	assert_non_null(strstr(fake_next(a), "\"delivered\":1"));
+}
+
+/* How often an allocation failed; what was counted for it. */
+static unsigned
+run(long at, bool on, uint64_t *counted)
+{
+	static char ann[512], bob[512];
+	const enum counter of[] = { COUNTER_memory_failures,
+		COUNTER_dropped_memory, COUNTER_ask_answers_dropped };
+	struct fake_world *w = fake_world_new(CONF);
+	uint64_t before = 0, after = 0;
+	unsigned i;
+
+	(void)host(w, 1);
+	(void)host(w, 2);
+	if (ann[0] == '\0') {
+		(void)snprintf(ann, sizeof ann, "%s",
+		    fake_token("{\"sub\":\"ann\"}"));
+		(void)snprintf(bob, sizeof bob, "%s",
+		    fake_token("{\"sub\":\"bob\"}"));
+	}
+	for (i = 0; i < nitems(of); i++)
+		before += counter_get(of[i]);
+	left = at;
+	for_good = on;
+	nfailed = 0;
+	armed = true;
+	scenario(w, ann, bob);
+	armed = false;
+	for (i = 0; i < nitems(of); i++)
+		after += counter_get(of[i]);
+	*counted += after - before;
+	all_is_well(w);
+	fake_world_free(&w);
+	assert_int_equal(counter_get(COUNTER_sessions), 0);
+	assert_int_equal(counter_get(COUNTER_memberships), 0);
+	assert_int_equal(counter_get(COUNTER_rooms), 0);
+	assert_int_equal(counter_get(COUNTER_asks_open), 0);
+	return (nfailed);
+}
+
+static void
+any_one_allocation_may_fail(void **state)
+{
+	uint64_t counted = 0;
+	long at;
+
+	(void)state;
+	for (at = 0; run(at, false, &counted) > 0; at++)
+		continue;
+	assert_true(at > 200);
+	assert_true(counted > (uint64_t)at / 2);
+}
+
+static void
+there_may_be_no_memory_from_any_point_on(void **state)
+{
+	uint64_t counted = 0;
+	long at;
+
+	(void)state;
+	for (at = 0; run(at, true, &counted) > 0; at += 3)
+		continue;
+	assert_true(counted > (uint64_t)at / 3);
+	assert_true(counter_get(COUNTER_dropped_memory) > 0);
+	assert_true(counter_get(COUNTER_memory_failures) > 0);
+	/* and some clients had to go for it */
+	assert_true(counters_column[CELL_CLIENT + REASON_memory] > 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(any_one_allocation_may_fail),
+		cmocka_unit_test(there_may_be_no_memory_from_any_point_on),
+	};
+
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}
