@@ -3,6 +3,8 @@
 #include "check.h"
 #include "fake_host.h"
 #include "hub/ask.h"
+#include "hub/hub_int.h"
+#include "proto/bus.h"
 #include "shm/counters.h"
 
 #define CONF \
@@ -382,6 +384,77 @@ too_many_questions_are_refused_and_nothing_is_sent(void **state)
 	reply(x->f, x->a, asked(x->a, Q), "[]");
 }
 
+/* An answer of so many bytes. */
+static void
+reply_long(struct fixture *x, struct fake_host *f, struct fake_conn *c,
+    uint64_t id, size_t n)
+{
+	char *text = malloc(n + 64);
+	int head;
+
+	assert_non_null(text);
+	head = snprintf(text, 64, "43/n,%llu[\"", (unsigned long long)id);
+	memset(text + head, 'x', n);
+	memcpy(text + (size_t)head + n, "\"]", 3);
+	fake_text(f, c, text);
+	fake_turn(x->w);
+	free(text);
+}
+
+/* What is too much is left out, counted, and said; the numbers stay right. */
+static void
+answers_that_are_too_much_are_left_out_and_that_is_said(void **state)
+{
+	struct fixture *x = *state;
+	uint64_t dropped = counter_get(COUNTER_ask_answers_dropped);
+
+	ask(x, 0, ",\"room\":\"r\"");
+	reply_long(x, x->f, x->a, asked(x->a, Q), 5u << 20);
+	reply_long(x, x->f, x->b, asked(x->b, Q), 5u << 20);
+	assert_int_equal(counter_get(COUNTER_ask_answers_dropped),
+	    dropped + 1);
+	reply(x->g, x->c, asked(x->c, Q), "[\"small\"]");
+	told(x, "\"args\":[\"small\"]}],\"asked\":3,\"answered\":3,"
+	    "\"complete\":true,\"truncated\":true}\n");
+	told(x, x->sid[0]);
+	assert_null(strstr((char *)x->f->answers.data, x->sid[1]));
+	/* and the next question has all its room again */
+	buf_reset(&x->f->answers);
+	ask(x, 0, ",\"user\":\"ann\"");
+	reply_long(x, x->f, x->a, asked(x->a, Q), 5u << 20);
+	told(x, "\"asked\":1,\"answered\":1,\"complete\":true}\n");
+}
+
+/* A relay whose queue is full takes small frames only. */
+static bool
+takes_small_ones(void *host, const struct bus_envelope *e)
+{
+	struct fake_host *f = host;
+
+	if (e->args.n > 100)
+		return (false);
+	assert_true(bus_encode(&f->bus, e));
+	return (true);
+}
+
+static void
+of_answers_that_find_no_way_the_numbers_do(void **state)
+{
+	struct fixture *x = *state;
+	uint64_t dropped = counter_get(COUNTER_ask_answers_dropped);
+
+	ask(x, 0, ",\"room\":\"r\"");
+	x->g->hub->ports.bus_send = takes_small_ones;
+	reply_long(x, x->g, x->c, asked(x->c, Q), 200);
+	assert_int_equal(counter_get(COUNTER_ask_answers_dropped),
+	    dropped + 1);
+	reply(x->f, x->a, asked(x->a, Q), "[]");
+	reply(x->f, x->b, asked(x->b, Q), "[]");
+	told(x, "],\"asked\":3,\"answered\":3,\"complete\":true,"
+	    "\"truncated\":true}\n");
+	assert_null(strstr((char *)x->f->answers.data, x->sid[2]));
+}
+
 static void
 a_repeated_id_is_not_asked_again(void **state)
 {
@@ -468,6 +541,8 @@ main(void)
 		T(binary_answers_are_base64),
 		T(another_client_cannot_answer_for_it),
 		T(too_many_questions_are_refused_and_nothing_is_sent),
+		T(answers_that_are_too_much_are_left_out_and_that_is_said),
+		T(of_answers_that_find_no_way_the_numbers_do),
 		T(a_repeated_id_is_not_asked_again),
 		T(bad_questions_are_refused),
 		cmocka_unit_test_setup_teardown(
