@@ -467,7 +467,6 @@ model_totals(struct model *m, const struct span *sp)
 	m->sessions = value_total(sp, "sessions");
 	m->rooms = value_total(sp, "rooms");
 	m->send_queue = value_total(sp, "send_queue_bytes");
-	m->redis = value_total(sp, "redis_connected") > 0;
 	m->users = 0;
 	for (i = 0; i < m->nns; i++)
 		m->users += m->ns[i].users;

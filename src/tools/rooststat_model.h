@@ -118,7 +118,6 @@ struct model {
 	unsigned	 workers, workers_well;
 	double		 open, sessions, users, rooms;
 	double		 send_queue;		/* bytes */
-	bool		 redis;		/* connected */
 	enum model_verdict verdict;
 	unsigned	 nreasons;
 	char		 reason[MODEL_REASONS][96];

@@ -113,9 +113,8 @@ head_line(const struct view *v, const struct model *m, struct page *p)
 static void
 verdict_well(const struct model *m, struct buf *out)
 {
-	buf_printf(out, "%s beat%s", m->workers == 1 ?
-	    "the worker and the relay" : "all workers and the relay",
-	    m->redis ? ", Redis is connected" : "");
+	buf_str(out, m->workers == 1 ? "the worker and the relay beat" :
+	    "all workers and the relay beat");
 }
 
 static void

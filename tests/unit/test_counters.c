@@ -43,7 +43,7 @@ each_kind_counts_in_its_own_cell(void **state)
 	counter_add(COUNTER_bytes_in, 10);
 	counter_add(COUNTER_rooms, 5);
 	counter_sub(COUNTER_rooms, 2);
-	counter_set(COUNTER_redis_connected, 1);
+	counter_set(COUNTER_relay_peers, 1);
 	counter_reason(REASON_ws_utf8);
 	counter_auth_failed(AUTH_FAILED_expired);
 	counter_auth_failed(0);

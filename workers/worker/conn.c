@@ -427,8 +427,9 @@ conn_timer(struct timer *t, struct mono now)
 		else if (c->state == CONN_HTTP)
 			conn_abort(c, REASON_idle_timeout);
 		else
+			/* a close that is not answered keeps its reason */
 			conn_abort(c, c->state == CONN_TLS ?
-			    REASON_handshake_timeout : REASON_close_timeout);
+			    REASON_handshake_timeout : (enum reason)c->reason);
 	}
 	if (!c->parting)
 		conn_rearm(c);

@@ -101,7 +101,7 @@ conn_frames_closing(struct conn *c, uint8_t *p, size_t n)
 		if (r == CODEC_MORE)
 			return (used);
 		if (r == CODEC_BAD || ev.type == WS_CLOSE) {
-			conn_abort(c, REASON_server_close);
+			conn_abort(c, (enum reason)c->reason);
 			return (n);
 		}
 		used += (size_t)r;

@@ -165,7 +165,7 @@ poller_timer(struct timer *t, struct mono now)
 	if (p->noop_at.us != 0 && p->noop_at.us <= now.us)
 		poller_noop(p);
 	if (p->state == POLLER_LAST && p->deadline.us <= now.us)
-		polling_close(p, REASON_close_timeout);
+		poller_over(p);
 	else if (p->client != NULL && !p->parting &&
 	    client_due(p->client).us <= now.us)
 		client_tick(p->client);

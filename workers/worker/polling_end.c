@@ -26,6 +26,13 @@ polling_close(struct poller *p, enum reason r)
 }
 
 void
+poller_over(struct poller *p)
+{
+	p->over = true;
+	polling_close(p, (enum reason)p->reason);
+}
+
+void
 poller_drop(struct poller *p)
 {
 	struct polling *all = p->all;
@@ -96,14 +103,13 @@ uint64_t
 poller_tells(const struct poller *p)
 {
 	static const bool abrupt[REASON__MAX] = {
-		[REASON_close_timeout] = true, [REASON_server_close] = true,
-		[REASON_client_gone] = true,
-		[REASON_ping_timeout] = true, [REASON_http_bad] = true,
-		[REASON_eio_parse] = true, [REASON_unsupported_data] = true,
+		[REASON_client_gone] = true, [REASON_ping_timeout] = true,
+		[REASON_http_bad] = true, [REASON_eio_parse] = true,
+		[REASON_unsupported_data] = true,
 		[REASON_slow_consumer] = true, [REASON_memory] = true,
 	};
 
-	if (abrupt[p->reason] || p->all->w->mode != WORKER_SERVING)
+	if (p->over || abrupt[p->reason] || p->all->w->mode != WORKER_SERVING)
 		return (0);
 	if (p->reason == REASON_client_close)
 		return (p->post != NULL ? POLLER_LATE_MS : 0);

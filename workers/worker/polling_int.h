@@ -53,6 +53,7 @@ struct poller {
 	char		 sid[EIO_SID_LEN + 1];
 	bool		 owing;		/* LAST: its last word has a response
 					 * of its own, behind what is queued */
+	bool		 over;		/* LAST: said, or nobody came for it */
 };
 
 static_assert(offsetof(struct poller, magic) == offsetof(struct host, magic) &&
@@ -104,6 +105,8 @@ void	poller_candidate(struct poller *, struct request *);
 /* The client of a session that is parting learns of it with its next GET; else
  * error 1 has to do.  How long that GET is waited for (ms, 0: not at all). */
 uint64_t poller_tells(const struct poller *);
+/* Its last word has been said, or has waited long enough. */
+void	poller_over(struct poller *);
 /* Forget the session, of which nothing hangs on any more. */
 void	poller_drop(struct poller *);
 /* The same for one that did not become any. */

@@ -76,7 +76,7 @@ polling_flush(struct outq *q)
 	else if (q->n > 0) {
 		poller_answer(p);
 		if (p->state == POLLER_LAST && !p->owing)
-			polling_close(p, REASON_server_close);
+			poller_over(p);
 	}
 }
 

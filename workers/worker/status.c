@@ -84,8 +84,6 @@ status_health(struct request *rq)
 	h.nworkers = status_workers(w, workers);
 	h.uptime_s = w->wall.ms > w->h->started.ms ?
 	    (w->wall.ms - w->h->started.ms) / 1000 : 0;
-	h.redis_connected = stats_total(w->h->stats,
-	    COUNTER_redis_connected) > 0;
 	if (slot_state(w->h->segment, 0) != SLOT_LIVE)
 		h.degraded = "the relay is not running";
 	else if (!bus_port_up(&w->bus))
