@@ -77,6 +77,7 @@ charge_class(struct segment *seg, const struct bucket_rate *r, uint64_t cost,
 			*retry_us = (debt + add - limit) / 1000 + 1;
 			return (BUCKET_DENY);
 		}
+		HOOK();
 		if (atomic_compare_exchange_weak_explicit(word, &tat,
 		    now_ns + debt + add, memory_order_relaxed,
 		    memory_order_relaxed))
@@ -153,6 +154,7 @@ charge(struct segment *seg, const struct bucket_rate *r, uint64_t hash,
 			*retry_us = later(owed, cost, r);
 			return (BUCKET_DENY);
 		}
+		HOOK();
 		if (atomic_compare_exchange_strong_explicit(&set[way], &word,
 		    tag << TAT_BITS | ((ticks + owed + cost) & TAT_MASK),
 		    memory_order_relaxed, memory_order_relaxed))

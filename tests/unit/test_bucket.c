@@ -2,7 +2,21 @@
 #include "check.h"
 #include "shm/bucket.h"
 #include "shm/counters.h"
+#include "shm/hook.h"
 #include "shm/layout.h"
+
+static void (*rival)(void);	/* another process, at each hook */
+
+void
+shm_hook(void)
+{
+	void (*f)(void) = rival;
+
+	rival = NULL;	/* it is not interrupted itself */
+	if (f != NULL)
+		f();
+	rival = f;
+}
 
 static struct segment *seg;
 static struct bucket_rate rate;		/* 10 per second, 5 at once */
@@ -188,6 +202,42 @@ a_full_set_is_limited_as_a_class(void **state)
 	assert_true(retry > 0 && retry < 2000);
 }
 
+static struct bucket_rate wide;		/* so much that nobody is refused */
+
+static void
+asks_for_ann(void)
+{
+	(void)bucket_check(seg, &rate, SLICE("ann"), 1, start, NULL);
+}
+
+static void
+asks_for_ann_widely(void)
+{
+	(void)bucket_check(seg, &wide, SLICE("ann"), 1, start, NULL);
+}
+
+/* Each time that it is about to write, somebody else has written. */
+static void
+who_always_loses_is_let_through_and_counted(void **state)
+{
+	uint64_t contended = counter_get(COUNTER_rate_contended);
+
+	(void)state;
+	assert_true(bucket_rate_init(&wide, 4, 1000, 1000000, 1000));
+	rival = asks_for_ann_widely;
+	assert_int_equal(bucket_check(seg, &wide, SLICE("ann"), 1, start,
+	    NULL), BUCKET_ALLOW);
+	rival = NULL;
+	assert_int_equal(counter_get(COUNTER_rate_contended), contended + 1);
+	/* but not beyond the limit: the others' are counted */
+	rival = asks_for_ann;
+	assert_int_equal(ask("ann", 0), BUCKET_DENY);
+	rival = NULL;
+	assert_int_equal(counter_get(COUNTER_rate_contended), contended + 1);
+	assert_int_equal(ask("ann", 99), BUCKET_DENY);
+	assert_int_equal(ask("ann", 100), BUCKET_ALLOW);
+}
+
 static void
 words_of_the_past_are_emptied(void **state)
 {
@@ -268,6 +318,7 @@ main(void)
 		T(the_clock_may_wrap),
 		T(a_flood_of_strangers_does_not_free_the_limited),
 		T(a_full_set_is_limited_as_a_class),
+		T(who_always_loses_is_let_through_and_counted),
 		T(words_of_the_past_are_emptied),
 		T(decisions_agree_with_a_plain_model),
 	};

@@ -223,11 +223,13 @@ static void
 nonsense_ends_the_stream(void **state)
 {
 	struct world *t = *state;
+	uint64_t bad = counter_get(COUNTER_bus_bad);
 
 	connect_relay(t);
 	assert_int_equal(send(t->relay, "\xff\xff\xff\xff garbage", 12, 0),
 	    12);
 	turn(t);
+	assert_int_equal(counter_get(COUNTER_bus_bad), bad + 1);
 	assert_int_equal(t->lost, 1);
 	assert_false(bus_port_up(&t->b));
 }

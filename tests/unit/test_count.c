@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "shm/counters.h"
 #include "shm/layout.h"
 #include "shm/slots.h"
 #include "shm/table.h"
@@ -137,6 +138,7 @@ who_finds_no_room_is_let_in(void **state)
 	struct segment *seg = make(0);
 	unsigned s, i;
 	struct count *a = worker(seg, &s);
+	uint64_t full = counter_get(COUNTER_count_full);
 	uint32_t n, uncounted = 0;
 	char name[8];
 
@@ -148,6 +150,7 @@ who_finds_no_room_is_let_in(void **state)
 		uncounted += n == 0;
 	}
 	assert_true(uncounted > 90);
+	assert_true(counter_get(COUNTER_count_full) > full);
 	count_close(&a);
 	segment_free(&seg);
 }

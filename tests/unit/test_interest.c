@@ -121,11 +121,13 @@ a_full_table_widens_the_routing_and_loses_nothing(void **state)
 	uint32_t nodes[64];
 	uint64_t bits[2];
 	char key[16];
+	uint64_t full = counter_get(COUNTER_interest_full);
 	unsigned last = fill(nodes), i;
 
 	(void)state;
 	assert_int_equal(interest_untracked(one), 1);
 	assert_int_equal(counter_get(COUNTER_interest_untracked), 1);
+	assert_true(counter_get(COUNTER_interest_full) > full);
 	snprintf(key, sizeof key, "r%u", last);
 	assert_who(1, key, BIT_ONE, 0);
 	assert_who(1, "unheard of", BIT_ONE, 0);
@@ -178,6 +180,7 @@ make_room(void)
 	slots_quiesce_enter(seg, 0);
 	atomic_store(&segment_header(seg)->need_sweep, 1);
 	segment_sweep(seg, mono_add_ms(mono_now(), 1000));
+	assert_true(counter_get(COUNTER_shm_limbo) > 0);
 	wait_all();
 	segment_sweep(seg, mono_add_ms(mono_now(), 1000));
 }

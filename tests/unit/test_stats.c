@@ -115,6 +115,7 @@ namespaces_appear_when_they_are_named(void **state)
 	assert_false(stats_ns(w, 700, "late"));
 	assert_int_equal(total(r, "ns_events_in", "ns=\"_other\""), 6);
 	assert_int_equal(stats_ns_total(w, 1, NS_events_in), 5);
+	assert_int_equal(total(r, "stats_ns_overflow", ""), 1);
 	for (i = 0; i < 300; i++)
 		(void)stats_ns(w, i, "a namespace with a name of more than "
 		    "sixty-four bytes, so that it is cut \xc3\xa4\xc3\xa4");

@@ -268,7 +268,7 @@ a_full_table_says_so_and_rings_the_master(void **state)
 	struct world w;
 	char key[16];
 	unsigned i, joined = 0;
-	uint64_t rung = 0;
+	uint64_t rung = 0, full = counter_get(COUNTER_presence_full);
 
 	(void)state;
 	world_init(&w, 20);
@@ -278,6 +278,7 @@ a_full_table_says_so_and_rings_the_master(void **state)
 	}
 	assert_int_equal(joined, w.a->cap - 1);
 	assert_true(joined >= 20);
+	assert_true(counter_get(COUNTER_presence_full) > full);
 	assert_int_equal(read(segment_master_fd(w.seg), &rung, 8), 8);
 	assert_int_equal(atomic_load(&segment_header(w.seg)->need_sweep), 1);
 	assert_int_equal(verify_segment(w.seg), 0);
@@ -397,6 +398,7 @@ what_finds_no_room_is_announced_later(void **state)
 static void
 an_idle_node_is_evicted_and_free_after_everybody_waited(void **state)
 {
+	uint64_t evicted = counter_get(COUNTER_shm_evicted);
 	struct world w;
 	uint32_t n;
 
@@ -409,7 +411,9 @@ an_idle_node_is_evicted_and_free_after_everybody_waited(void **state)
 	(void)announce(&w, 1);
 	table_sweep(w.master, mono_now(), true);
 	assert_int_equal(table_find(w.a, 1, SLICE("ann")), n); /* lingers */
+	assert_int_equal(counter_get(COUNTER_shm_evicted), evicted);
 	table_sweep(w.master, much_later(), true);
+	assert_int_equal(counter_get(COUNTER_shm_evicted), evicted + 1);
 	assert_int_equal(table_find(w.a, 1, SLICE("ann")), 0);
 	assert_int_equal(atomic_load(&w.a->map[n]), MAP_LIMBO);
 	table_grace(w.master);
@@ -418,6 +422,56 @@ an_idle_node_is_evicted_and_free_after_everybody_waited(void **state)
 	table_grace(w.master);
 	assert_int_equal(atomic_load(&w.a->map[n]), MAP_FREE);
 	assert_int_equal(verify_segment(w.seg), 0);
+	world_fini(&w);
+}
+
+/* Without a relay nobody is told, and it is counted that nobody was. */
+static void
+without_a_relay_nodes_are_evicted_unannounced(void **state)
+{
+	uint64_t untold = counter_get(COUNTER_shm_unannounced);
+	struct world w;
+	char key[16];
+	unsigned i, joined = 0;
+
+	(void)state;
+	world_init(&w, 20);
+	for (i = 0; i < w.a->cap; i++) {	/* it is full */
+		snprintf(key, sizeof key, "u%u", i);
+		joined += table_join(w.a, 1, slice_str(key)) != 0;
+	}
+	assert_int_equal(joined, w.a->cap - 1);
+	table_leave(w.a, table_find(w.a, 1, SLICE("u1")));
+	table_sweep(w.master, much_later(), true);
+	assert_int_not_equal(table_find(w.a, 1, SLICE("u1")), 0);
+	table_sweep(w.master, much_later(), false);
+	assert_int_equal(table_find(w.a, 1, SLICE("u1")), 0);
+	assert_int_equal(counter_get(COUNTER_shm_unannounced), untold + 1);
+	world_fini(&w);
+}
+
+/* Nobody writes these; who reads them all the same comes to an end. */
+static void
+chains_that_cannot_be_are_not_followed(void **state)
+{
+	uint64_t overrun = counter_get(COUNTER_shm_overrun);
+	struct world w;
+	unsigned steps = 0, i;
+	uint32_t n;
+
+	(void)state;
+	world_init(&w, 100);
+	n = table_join(w.a, 1, SLICE("ann"));
+	atomic_store(&table_node(w.a, n)->next, w.a->cap);
+	assert_int_equal(table_next(w.a, n, &steps), UINT32_MAX);
+	assert_int_equal(counter_get(COUNTER_shm_overrun), overrun + 1);
+	atomic_store(&table_node(w.a, n)->next, w.a->cap - 1);
+	assert_int_equal(table_next(w.a, n, &steps), w.a->cap - 1);
+	atomic_store(&table_node(w.a, n)->next, n);	/* a circle */
+	for (i = 0, steps = 0; table_next(w.a, n, &steps) != UINT32_MAX; i++)
+		assert_true(i < SHM_CHAIN_MAX);
+	assert_int_equal(i, SHM_CHAIN_MAX - 1);
+	assert_int_equal(counter_get(COUNTER_shm_overrun), overrun + 2);
 	world_fini(&w);
 }
 
@@ -823,6 +877,9 @@ main(void)
 		cmocka_unit_test(what_finds_no_room_is_announced_later),
 		cmocka_unit_test(
 		    an_idle_node_is_evicted_and_free_after_everybody_waited),
+		cmocka_unit_test(
+		    without_a_relay_nodes_are_evicted_unannounced),
+		cmocka_unit_test(chains_that_cannot_be_are_not_followed),
 		cmocka_unit_test(a_held_node_is_not_evicted),
 		cmocka_unit_test(a_new_master_finishes_what_the_old_one_began),
 		cmocka_unit_test(mirrors_make_users_remote),
