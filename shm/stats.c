@@ -1,17 +1,15 @@
 /*
- * The stats file, its writer's side: made by the master, written by each
+ * The counters' memory, its writer's side: made by the master, written by each
  * process in its own column; see stats.h.
  */
 #include "shm/stats_int.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define PAGE		4096u
@@ -50,6 +48,7 @@ plan(struct stats_header *h, const struct stats_params *p)
 		.slot_stride = sizeof(struct stats_slot) };
 	memcpy(h->magic, STATS_MAGIC, sizeof h->magic);
 	MUST(rows <= ROWS_MAX && ns_rows <= NS__MAX);
+	MUST(p->nslots < STATS_SLOTS_MAX);
 	h->nslots = p->nslots + 1;
 	h->master_col = p->nslots;
 	h->ncells = COUNTERS_CELLS;
@@ -142,38 +141,28 @@ describe_rows(struct stats *st)
 	MUST(st->str_used < STRINGS_FIXED);
 }
 
+/*
+ * Memory of our own, in full now (a short machine fails here and not later)
+ * and sealed: nobody outside can make it smaller.
+ */
 static int
-open_temporary(const char *path, char *tmp, size_t size, uint64_t bytes)
+map_writer(struct stats *st, uint64_t bytes)
 {
-	int fd, error;
+	void *p = MAP_FAILED;
+	int error, fd;
 
-	if ((size_t)snprintf(tmp, size, "%s.%ld", path, (long)getpid()) >=
-	    size) {
-		errno = ENAMETOOLONG;
-		return (-1);
-	}
-	(void)unlink(tmp);
-	fd = open(tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	fd = memfd_create("roostd-stats", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd == -1)
 		return (-1);
-	/* in full, now: a full disk must not be a SIGBUS in a worker */
-	error = posix_fallocate(fd, 0, (off_t)bytes);
-	if (error != 0) {
-		(void)close(fd);
-		(void)unlink(tmp);
-		errno = error;
-		return (-1);
-	}
-	return (fd);
-}
-
-static int
-map_writer(struct stats *st, int fd, uint64_t bytes)
-{
-	void *p;
-
-	p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-	    fd == -1 ? MAP_SHARED | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
+	if (ftruncate(fd, (off_t)bytes) == 0 &&
+	    fallocate(fd, 0, 0, (off_t)bytes) == 0 &&
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
+	    F_SEAL_SEAL) == 0)
+		p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		    0);
+	error = errno;
+	(void)close(fd);
+	errno = error;
 	if (p == MAP_FAILED)
 		return (-1);
 	st->base = p;
@@ -201,33 +190,6 @@ fill(struct stats *st, const struct stats_header *h)
 	return (0);
 }
 
-static int
-make_file(struct stats *st, const char *path, const struct stats_header *h)
-{
-	char tmp[PATH_MAX];
-	struct stat sb;
-	int fd, error = 0;
-
-	st->path = strdup(path);
-	if (st->path == NULL)
-		return (-1);
-	fd = open_temporary(path, tmp, sizeof tmp, h->file_size);
-	if (fd == -1)
-		return (-1);
-	if (map_writer(st, fd, h->file_size) == -1 || fill(st, h) == -1 ||
-	    fstat(fd, &sb) == -1 || rename(tmp, path) == -1)
-		error = errno;
-	(void)close(fd);
-	if (error != 0) {
-		(void)unlink(tmp);
-		errno = error;
-		return (-1);
-	}
-	st->dev = sb.st_dev;
-	st->ino = sb.st_ino;
-	return (0);
-}
-
 struct stats *
 stats_handle_new(bool writer)
 {
@@ -238,6 +200,7 @@ stats_handle_new(bool writer)
 		return (NULL);
 	st->magic = STATS_HANDLE;
 	st->writer = writer;
+	st->fd = -1;
 	return (st);
 }
 
@@ -252,8 +215,9 @@ stats_create(const char *path, const struct stats_params *p)
 	st = stats_handle_new(true);
 	if (st == NULL)
 		return (NULL);
-	if (path != NULL ? make_file(st, path, &h) == -1 :
-	    map_writer(st, -1, h.file_size) == -1 || fill(st, &h) == -1) {
+	if (map_writer(st, h.file_size) == -1 || fill(st, &h) == -1 ||
+	    (path != NULL && ((st->path = strdup(path)) == NULL ||
+	    stats_file_make(st) == -1))) {
 		error = errno;
 		stats_close(&st);
 		errno = error;
@@ -269,6 +233,7 @@ stats_end(struct stats *st)
 	MUST(st->writer);
 	atomic_store_explicit(&st->hdr->state, STATS_ENDED,
 	    memory_order_release);
+	(void)stats_publish(st, st->look);
 }
 
 void
@@ -282,6 +247,7 @@ stats_close(struct stats **stp)
 	CHECK_MAGIC(st, STATS_HANDLE);
 	if (st->base != NULL)
 		(void)munmap(st->base, st->size);
+	stats_file_close(st);
 	free(st->path);
 	st->magic = 0;
 	free(st);

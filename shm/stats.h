@@ -1,8 +1,10 @@
 /*
- * The stats file: every counter of every process, mapped by anyone.  Made in
- * full under a temporary name and renamed, so a reader never sees half a file
- * and a full disk fails at start.  Each process writes its own column with
- * plain relaxed stores; a reader sums the columns.  The format is described
+ * The stats file: every counter of every process, mapped by anyone.  Each
+ * process counts in its own column of sealed memory, with plain relaxed
+ * stores, and the master writes that to the file ten times a second: what
+ * happens to the file hurts nobody.  Made in full under a temporary name and
+ * renamed, so a reader never sees half a file and a full disk fails at start;
+ * made again when it is gone.  A reader sums the columns.  The format is described
  * in the header below and carries its own descriptors, so that a reader needs
  * no table of ours.  Same major version: fields and values are only added.
  *
@@ -108,6 +110,12 @@ struct stats_params {
  */
 struct stats *stats_create(const char *path, const struct stats_params *)
 	    MUST_USE;
+/*
+ * Master, ten times a second: brings the file up to date; when it was removed
+ * or replaced, a second later at most another is made (returns 1).  -1 + errno:
+ * it cannot be written now.
+ */
+int	stats_publish(struct stats *, struct mono now);
 /* Master, at the end: says ENDED to the readers; the file stays. */
 void	stats_end(struct stats *);
 void	stats_close(struct stats **);	/* unmaps in this process */

@@ -9,6 +9,7 @@
 
 #include "shm/stats.h"
 
+#define STATS_SLOTS_MAX	256u
 #define STATS_NS_BLOCKS	(COUNTERS_NS_MAX + 1)
 
 struct stats {
@@ -21,6 +22,12 @@ struct stats {
 	dev_t		 dev;
 	ino_t		 ino;
 	bool		 writer;
+	/* stats_file.c, the master only */
+	int		 fd;		/* of the file; -1: none */
+	uint32_t	 ndesc;		/* that the file has */
+	struct mono	 look;		/* at the path, again */
+	int		 error;		/* why it is not written; 0: it is */
+	bool		 used[STATS_SLOTS_MAX];
 	uint64_t	 str_used;
 	uint64_t	 named[STATS_NS_BLOCKS / 64 + 1]; /* bit per block */
 	uint32_t	 ns_name[NS__MAX];	/* strings of the rows */
@@ -29,6 +36,11 @@ struct stats {
 
 /* NULL without memory; stats_close() it. */
 struct stats *stats_handle_new(bool writer);
+
+/* Write everything to a new file and put it at st->path; -1 + errno: what was
+ * there stays. */
+int	stats_file_make(struct stats *) MUST_USE;
+void	stats_file_close(struct stats *);
 
 static inline struct stats_desc *
 desc_at(const struct stats *st, uint32_t i)

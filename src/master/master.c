@@ -71,6 +71,7 @@ struct master {
 	struct mono	 next_second;
 	struct mono	 next_watchdog;
 	struct mono	 drained;	/* DRAINING ends */
+	bool		 stats_lost;	/* the file can't be written, as logged */
 };
 
 /* --- what must be there first --------------------------------------------*/
@@ -177,6 +178,17 @@ master_open_handovers(struct master *m)
 	return (EX_OSERR);
 }
 
+/* The children's group may look at a new stats file. */
+static void
+master_give_stats(const struct master *m)
+{
+	const char *path = m->p->conf->stats_file;
+
+	if (m->become && path[0] != '\0' &&
+	    lchown(path, m->user.uid, m->user.gid) == -1)
+		log_warn("stats file \"%s\" keeps its owner", path);
+}
+
 static int
 master_open_stats(struct master *m)
 {
@@ -194,10 +206,7 @@ master_open_stats(struct master *m)
 		log_err("stats file \"%s\"", path);
 		return (EX_CANTCREAT);
 	}
-	/* its group may look */
-	if (m->become && path[0] != '\0' &&
-	    lchown(path, m->user.uid, m->user.gid) == -1)
-		log_warn("stats file \"%s\" keeps its owner", path);
+	master_give_stats(m);
 	for (i = 0; i < conf->nnamespaces; i++)
 		(void)stats_ns(m->stats, conf->namespaces[i].index,
 		    conf->namespaces[i].name);
@@ -421,6 +430,23 @@ master_after_wait(void *arg)
 }
 
 static void
+master_publish(struct master *m, struct mono now)
+{
+	const char *path = m->p->conf->stats_file;
+	int r;
+
+	r = stats_publish(m->stats, now);
+	if (r == -1 && !m->stats_lost)
+		log_warn("stats file \"%s\" is not written", path);
+	else if (r == 1) {
+		log_warnx("stats file \"%s\" was gone, made again", path);
+		master_give_stats(m);
+	} else if (r == 0 && m->stats_lost)
+		log_info("stats file \"%s\" is written again", path);
+	m->stats_lost = r == -1;
+}
+
+static void
 master_second(struct master *m, struct mono now)
 {
 	m->next_second.us = now.us + MASTER_SECOND_US;
@@ -443,6 +469,7 @@ master_on_tick(struct timer *t, struct mono now)
 	reclaim_sweep(m->segment, now);
 	if (now.us >= m->next_second.us)
 		master_second(m, now);
+	master_publish(m, now);
 	if (plat_watchdog_us() != 0 && now.us >= m->next_watchdog.us) {
 		m->next_watchdog.us = now.us + plat_watchdog_us() / 3;
 		plat_notify("WATCHDOG=1");

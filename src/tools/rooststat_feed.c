@@ -50,24 +50,30 @@ feed_close(struct feed *f)
 		stats_close(&f->stats);
 }
 
-/* Go over to another start of the daemon: nothing can be compared any more. */
+/* Go over to another file: names of the old one point nowhere, and with
+ * another start of the daemon nothing can be compared any more. */
 static void
 feed_switch(struct feed *f, struct stats *st, struct feed_sample *s,
     struct wall now)
 {
+	bool same = memcmp(s->snap.start_id, f->cur.snap.start_id,
+	    sizeof s->snap.start_id) == 0;
+
 	sample_drop(&f->prev);
 	sample_drop(&f->cur);
 	stats_close(&f->stats);
 	f->stats = st;
 	f->cur = *s;
 	sample_use(&f->cur);
+	if (same)
+		return;	/* its file was removed, and made again */
 	f->restarts++;
 	f->restarted = now;
 }
 
 /*
- * What is at the path now.  True: another start, and the sample was taken.
- * A file of the same start is the one that is mapped, or a copy of it.
+ * What is at the path now.  True: another start, or the same with a file that
+ * lives while ours does not, and the sample was taken.
  */
 static bool
 feed_reopen(struct feed *f, struct mono at, struct wall now)
@@ -87,7 +93,8 @@ feed_reopen(struct feed *f, struct mono at, struct wall now)
 		return (false);
 	}
 	if (memcmp(s.snap.start_id, f->cur.snap.start_id,
-	    sizeof s.snap.start_id) == 0) {
+	    sizeof s.snap.start_id) == 0 &&
+	    s.snap.heartbeat_ms <= f->cur.snap.heartbeat_ms) {
 		stats_snapshot_free(&s.snap);
 		stats_close(&st);
 		return (false);

@@ -200,6 +200,9 @@ test('the three forms and the program of the manual agree', async () => {
 	const a = await socketio(d.port);
 	const file = path.join(d.dir, 'reader.py');
 	fs.writeFileSync(file, pythonOfManual());
+	/* the file is written ten times a second */
+	await until(async () => /^roost_sessions 1$/m.test(
+	    (await stat(d, '-p')).out), 'the session in the file');
 	const once = await stat(d, '-1');
 	assert.equal(once.code, 0, once.err);
 	assert.match(once.out,

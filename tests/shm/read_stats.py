@@ -83,6 +83,9 @@ def wait_for(path, old_inode):
 def watch(stats):
     """Until the writer ends.  Returns how often it looked."""
     metrics = stats.metrics()
+    while ("ns_events_in", 'ns="chat"') not in metrics:
+        time.sleep(0.001)  # named in the next writing
+        metrics = stats.metrics()
     counters = {k: v for k, v in metrics.items() if v[0] == 1}
     rtt = metrics["rtt_us", ""]
     last = dict.fromkeys(counters, 0)

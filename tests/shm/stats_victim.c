@@ -79,6 +79,7 @@ main(int argc, char **argv)
 	for (round = 0; mono_now().us < end; round++) {
 		usleep(2000);
 		stats_heartbeat(st, stats_master(st), wall_now());
+		(void)stats_publish(st, mono_now());
 		kill_one(pids, 1 + round % WORKERS);
 	}
 	for (i = 1; i <= WORKERS; i++) {

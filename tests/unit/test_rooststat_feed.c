@@ -22,6 +22,14 @@ later(uint64_t ms)
 	return ((struct wall){ NOW.ms + ms });
 }
 
+static void
+beat(struct files *f, struct wall at)
+{
+	stats_heartbeat(f->daemon, stats_master(f->daemon), at);
+	assert_int_not_equal(stats_publish(f->daemon, (struct mono){
+	    at.ms * 1000 }), -1);
+}
+
 /* A daemon that is this very process. */
 static void
 daemon_start(struct files *f)
@@ -30,7 +38,7 @@ daemon_start(struct files *f)
 
 	f->daemon = stats_create(f->path, &p);
 	assert_non_null(f->daemon);
-	stats_heartbeat(f->daemon, stats_master(f->daemon), NOW);
+	beat(f, NOW);
 }
 
 static void
@@ -111,7 +119,7 @@ five_seconds_without_a_heartbeat_are_silence(void **state)
 	sample(f, 5001);
 	assert_int_equal(f->feed.source.daemon, DAEMON_SILENT);
 	assert_int_equal(f->feed.source.silent_ms, 5001);
-	stats_heartbeat(f->daemon, stats_master(f->daemon), later(6000));
+	beat(f, later(6000));
 	sample(f, 6001);
 	assert_int_equal(f->feed.source.daemon, DAEMON_LIVE);
 	assert_int_equal(f->feed.restarts, 0);
@@ -174,6 +182,26 @@ a_file_that_vanishes_is_told_while_the_daemon_lives(void **state)
 }
 
 static void
+a_file_made_again_by_the_same_daemon_is_followed(void **state)
+{
+	struct files *f = *state;
+
+	assert_int_equal(feed_open(&f->feed, f->path), 0);
+	sample(f, 0);
+	assert_int_equal(unlink(f->path), 0);
+	sample(f, 500);
+	assert_true(f->feed.source.unlinked);
+	beat(f, later(1000));
+	sample(f, 1000);
+	assert_false(f->feed.source.unlinked);
+	assert_int_equal(f->feed.restarts, 0);
+	beat(f, later(9000));
+	sample(f, 9000);
+	assert_int_equal(f->feed.source.daemon, DAEMON_LIVE);
+	assert_int_equal(f->feed.source.silent_ms, 0);
+}
+
+static void
 what_is_not_ours_is_refused(void **state)
 {
 	struct files *f = *state;
@@ -199,6 +227,7 @@ main(void)
 		ON_FILES(the_numbers_of_a_daemon_that_ended_stay),
 		ON_FILES(another_start_begins_anew),
 		ON_FILES(a_file_that_vanishes_is_told_while_the_daemon_lives),
+		ON_FILES(a_file_made_again_by_the_same_daemon_is_followed),
 		ON_FILES(what_is_not_ours_is_refused),
 	};
 

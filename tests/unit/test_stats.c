@@ -34,6 +34,13 @@ teardown(void **state)
 	return (rmdir(dir)); /* fails if something was left behind */
 }
 
+/* As the master does, ten times a second; at is in seconds. */
+static void
+publish(struct stats *st, uint64_t at)
+{
+	assert_int_equal(stats_publish(st, (struct mono){ at * 1000000 }), 0);
+}
+
 static uint64_t
 total(const struct stats *st, const char *name, const char *labels)
 {
@@ -66,6 +73,9 @@ a_reader_sees_the_sum_of_the_columns(void **state)
 	counters_attach(stats_column(w, 4));
 	counter_add(COUNTER_bytes_in, 2);
 	counter_reason(REASON_kicked);
+	stats_slot_live(w, 1, STATS_ROLE_WORKER, 9, 1, "worker 1");
+	stats_slot_live(w, 4, STATS_ROLE_WORKER, 9, 1, "worker 4");
+	publish(w, 0);
 	assert_int_equal(total(r, "bytes_in", ""), 42);
 	assert_int_equal(total(r, "connections_closed",
 	    "reason=\"kicked\""), 1);
@@ -101,24 +111,29 @@ namespaces_appear_when_they_are_named(void **state)
 	counters_attach(stats_column(w, 2));
 	counter_ns_add(1, NS_events_in, 5);
 	counter_ns_add(700, NS_events_in, 6);
+	publish(w, 0);
 	assert_true(stats_snapshot(r, false, &s));
 	assert_null(stats_find(&s, "ns_events_in", "ns=\"chat\""));
 	stats_snapshot_free(&s);
 	assert_true(stats_ns(w, 1, "chat"));
 	assert_true(stats_ns(w, 1, "chat"));
 	assert_true(stats_ns(w, 2, "a\"b\\c\nd"));
+	stats_slot_live(w, 2, STATS_ROLE_WORKER, 9, 1, "worker 2");
+	publish(w, 0);
 	assert_int_equal(total(r, "ns_events_in", "ns=\"chat\""), 5);
 	assert_int_equal(total(r, "ns_errors",
 	    "ns=\"chat\",code=\"invalid\""), 0);
 	assert_int_equal(total(r, "ns_events_in", "ns=\"a\\\"b\\\\c?d\""),
 	    0);
 	assert_false(stats_ns(w, 700, "late"));
+	publish(w, 0);
 	assert_int_equal(total(r, "ns_events_in", "ns=\"_other\""), 6);
 	assert_int_equal(stats_ns_total(w, 1, NS_events_in), 5);
 	assert_int_equal(total(r, "stats_ns_overflow", ""), 1);
 	for (i = 0; i < 300; i++)
 		(void)stats_ns(w, i, "a namespace with a name of more than "
 		    "sixty-four bytes, so that it is cut \xc3\xa4\xc3\xa4");
+	publish(w, 0);
 	assert_true(stats_snapshot(r, false, &s));
 	assert_true(s.nmetrics > 256 * NS__MAX);
 	stats_snapshot_free(&s);
@@ -247,9 +262,11 @@ a_reader_notices_the_end_silence_and_a_new_file(void **state)
 	r = stats_open(path);
 	assert_non_null(r);
 	stats_heartbeat(w, stats_master(w), now);
+	publish(w, 0);
 	assert_false(stats_stale(r, now));
 	assert_true(stats_stale(r, (struct wall){ now.ms + 5001 }));
 	stats_heartbeat(w, stats_master(w), (struct wall){ now.ms + 5001 });
+	publish(w, 0);
 	assert_false(stats_stale(r, (struct wall){ now.ms + 5001 }));
 	w2 = stats_create(path, &params);
 	assert_non_null(w2);
@@ -391,6 +408,82 @@ a_distribution_has_quantiles(void **state)
 	stats_close(&st);
 }
 
+/* What anybody does to the file is nothing to those who count. */
+static void
+a_file_that_is_cut_is_whole_again(void **state)
+{
+	struct stats *w = stats_create(path, &params), *r;
+	struct stat sb;
+
+	(void)state;
+	stats_slot_live(w, 1, STATS_ROLE_WORKER, 9, 1, "worker 1");
+	counters_attach(stats_column(w, 1));
+	publish(w, 0);
+	assert_int_equal(truncate(path, 0), 0);
+	counter_add(COUNTER_bytes_in, 7);
+	assert_int_equal(stats_total(w, COUNTER_bytes_in), 7);
+	publish(w, 0);		/* it does not know yet */
+	publish(w, 1);
+	r = stats_open(path);
+	assert_non_null(r);
+	assert_int_equal(total(r, "bytes_in", ""), 7);
+	stats_close(&r);
+	/* the same for bytes written over */
+	assert_int_equal(truncate(path, 1000), 0);
+	assert_int_equal(truncate(path, 5000000), 0);
+	publish(w, 2);
+	r = stats_open(path);
+	assert_non_null(r);
+	assert_int_equal(total(r, "bytes_in", ""), 7);
+	assert_int_equal(stat(path, &sb), 0);
+	stats_close(&r);
+	stats_close(&w);
+}
+
+static void
+a_file_that_is_gone_or_another_is_made_again(void **state)
+{
+	struct stats *w = stats_create(path, &params), *r;
+	int fd;
+
+	(void)state;
+	counters_attach(stats_column(w, stats_master(w)));
+	publish(w, 0);
+	assert_int_equal(unlink(path), 0);
+	publish(w, 0);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(stats_publish(w, (struct mono){ 1000000 }), 1);
+	r = stats_open(path);
+	assert_non_null(r);
+	assert_int_equal(total(r, "stats_remade", ""), 0);
+	publish(w, 1);
+	assert_int_equal(total(r, "stats_remade", ""), 1);
+	/* another one in its place */
+	assert_int_equal(unlink(path), 0);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	assert_int_not_equal(fd, -1);
+	(void)close(fd);
+	assert_true(stats_stale(r, wall_now()));
+	assert_int_equal(stats_publish(w, (struct mono){ 2000000 }), 1);
+	stats_close(&r);
+	/* it cannot be made: said each time, until it can */
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(stats_publish(w, (struct mono){ 3000000 }), -1);
+	assert_int_equal(errno, EISDIR);
+	assert_int_equal(stats_publish(w, (struct mono){ 3100000 }), -1);
+	assert_int_equal(errno, EISDIR);
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(stats_publish(w, (struct mono){ 4000000 }), 1);
+	publish(w, 4);
+	stats_end(w);
+	r = stats_open(path);
+	assert_non_null(r);
+	assert_true(stats_stale(r, wall_now()));
+	stats_close(&r);
+	stats_close(&w);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -410,6 +503,8 @@ main(void)
 		T(unknown_kinds_and_wild_cells_are_passed_over),
 		T(a_file_that_does_not_fit_fails_at_once_and_leaves_nothing),
 		T(a_distribution_has_quantiles),
+		T(a_file_that_is_cut_is_whole_again),
+		T(a_file_that_is_gone_or_another_is_made_again),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));
