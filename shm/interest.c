@@ -58,8 +58,14 @@ interest_table(struct interest *i)
 uint32_t
 interest_join(struct interest *i, uint16_t ns, struct slice key)
 {
+	uint32_t n;
+
 	CHECK_MAGIC(i, INTEREST_MAGIC);
-	return (spill_join(&i->sp, ns, key));
+	n = spill_join(&i->sp, ns, key);
+	/* who looks next what was told so far is told all that comes after:
+	 * see the order of two words in layout.h */
+	shm_fence();
+	return (n);
 }
 
 void

@@ -39,6 +39,19 @@ segment_check(const struct segment *seg)
 	MUST(seg->hdr->magic == SHM_MAGIC && seg->hdr->size == seg->size);
 }
 
+/*
+ * Stores before it are seen by all before loads after it.  ThreadSanitizer
+ * does not know fences; on x86, where it runs, the atomic operations around
+ * the calls are as strong.
+ */
+static inline void
+shm_fence(void)
+{
+#if !SHM_TSAN
+	atomic_thread_fence(memory_order_seq_cst);
+#endif
+}
+
 /* Rings an eventfd that another process waits on. */
 void	segment_ring(int fd);
 

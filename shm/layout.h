@@ -2,7 +2,7 @@
  * The segment, byte by byte: what the processes of one host share.
  *
  *	0      header: magic, layout hash, secrets, epoch, flags, part table
- *	4096   slot rows, 256 B each: 0 = relay, 1.. = workers
+ *	page   slot rows, 256 B each: 0 = relay, 1.. = workers
  *	       overflow rate buckets, one word per class
  *	       rate sets, 8 words of 8 bytes each; sets of shm/once.h, the same
  *	       presence: node map nsid seen dirty dsum head
@@ -13,12 +13,47 @@
  *	       columns of interest, one per slot	(the same)
  *	       columns of count, one per slot		(the same)
  *
+ * Each part, and each slot's column, begins on a page of the kernel that
+ * runs: a dead slot's column is given back by whole pages, and nothing of a
+ * living one may be on them.
+ *
  * Rules.  No locks and no waiting for another process: each word has one
  * writer, or is at most 64 bits and changed by one atomic operation.  A thing
  * is built privately and made visible by one compare-and-swap.  What a slot
  * may have touched can be read from that slot's own memory from before it
  * touches it until after it is done.  No pointers, only indices, and each is
  * range-checked when it is read.  Any process may die between any two stores.
+ *
+ * Order, on machines that reorder more than x86.  "Sees" below needs no luck
+ * but one of these pairs on each side.
+ *
+ *   published by one word	store-release -> load-acquire: a node behind
+ *	head or next (its hash, key, bits, ann); map FREE, LINKED, LIMBO; a
+ *	slot's state; a status behind its text.  What the publisher wrote
+ *	before, the reader sees.
+ *   two words, one stores A and loads B, the other stores B and loads A: at
+ *	least one of them must see the other, which acquire and release do not
+ *	give.  Either all four are seq_cst, or a full fence stands between
+ *	store and load on both sides:
+ *	  ann and bits, remote	all seq_cst: join (bits; ann) against evict
+ *				and reconcile (ann; bits; CAS ann)
+ *	  dsum, relay_asleep	all seq_cst: mark (dsum; asleep) against the
+ *				relay going to sleep (asleep; dsum); dirty is
+ *				released by dsum
+ *	  qs and links		fence in slots_quiesce_leave (qs; chains)
+ *				against the fence in table_grace (unlinked,
+ *				epoch; qs)
+ *	  count: own and others' words	all seq_cst (own; sum)
+ *	  overflow, and the table	seq_cst: the node is joined before the
+ *				overflow bit goes, and looked for after it
+ *	  seen, status, and interest	fence in table_relay.c announce()
+ *				(seen or ann read; who is interested) against
+ *				the fence in interest_join (node or overflow;
+ *				what was told so far)
+ *   one word alone		any order: CAS and fetch_or act on its latest
+ *	value.  Rate words, once, counters, columns.
+ *   a dead process's stores	waitpid() orders them before what the master
+ *	does: columns are stored relaxed.
  */
 #ifndef SHM_LAYOUT_H
 #define SHM_LAYOUT_H
@@ -33,7 +68,7 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "little-endian");
 static_assert(sizeof(void *) == 8, "64-bit");
 
 #define SHM_MAGIC	0x31485354534f4f52	/* "ROOSTSH1" */
-#define SHM_PAGE	4096
+#define SHM_PAGE	4096	/* at least: 16 and 64 KiB on some arm64 */
 #define SHM_WORKERS_MAX	64
 #define SHM_SLOTS_MAX	(2 * SHM_WORKERS_MAX + 1)
 #define SHM_NS_MAX	65535

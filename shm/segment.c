@@ -19,20 +19,37 @@
 #define TABLE_MAX	(1u << 26)
 #define SEALS		(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
+/* Where the next part goes. */
+struct place {
+	uint64_t	 at;
+	uint64_t	 page;
+};
+
 static uint64_t
-pages(uint64_t n)
+pages(const struct place *to, uint64_t n)
 {
-	return ((n + SHM_PAGE - 1) / SHM_PAGE * SHM_PAGE);
+	return ((n + to->page - 1) / to->page * to->page);
 }
 
-/* Room for bytes at *at, which moves on; returns where it was. */
+/* Room for bytes; returns where it is. */
 static uint64_t
-take(uint64_t *at, uint64_t bytes)
+take(struct place *to, uint64_t bytes)
 {
-	uint64_t off = *at;
+	uint64_t off = to->at;
 
-	*at = pages(off + bytes);
+	to->at = pages(to, off + bytes);
 	return (off);
+}
+
+/* What the kernel can give back alone. */
+static uint64_t
+page_of(const struct segment_params *p)
+{
+	long page = sysconf(_SC_PAGESIZE);
+
+	if (p->page != 0)
+		return (p->page);
+	return (page > SHM_PAGE ? (uint64_t)page : SHM_PAGE);
 }
 
 static uint32_t
@@ -47,7 +64,7 @@ power_of_two(uint32_t least)
 
 static void
 plan_table(struct shm_table *l, uint32_t max, unsigned key_max, bool text,
-    uint64_t *at)
+    struct place *to)
 {
 	uint64_t words;
 
@@ -56,14 +73,14 @@ plan_table(struct shm_table *l, uint32_t max, unsigned key_max, bool text,
 	l->nb = power_of_two(l->cap);
 	l->stride = 64 + key_max + (text ? 64 : 0);
 	words = l->cap / 64 + 1;
-	l->node = take(at, (uint64_t)l->cap * l->stride);
-	l->head = take(at, (uint64_t)l->nb * 8);
-	l->map = take(at, (uint64_t)l->cap + 8);
-	l->nsid = take(at, (uint64_t)l->cap * 2 + 8);
-	l->seen = take(at, (uint64_t)l->cap * 8);
-	l->dirty = take(at, words * 8);
-	l->dsum = take(at, (words / 64 + 1) * 8);
-	l->col_stride = pages((uint64_t)l->cap * 2 + 8);
+	l->node = take(to, (uint64_t)l->cap * l->stride);
+	l->head = take(to, (uint64_t)l->nb * 8);
+	l->map = take(to, (uint64_t)l->cap + 8);
+	l->nsid = take(to, (uint64_t)l->cap * 2 + 8);
+	l->seen = take(to, (uint64_t)l->cap * 8);
+	l->dirty = take(to, words * 8);
+	l->dsum = take(to, (words / 64 + 1) * 8);
+	l->col_stride = pages(to, (uint64_t)l->cap * 2 + 8);
 }
 
 static bool
@@ -82,6 +99,8 @@ params_ok(const struct segment_params *p)
 	    p->once_ways <= 1u << 28 &&
 	    p->max_ns >= 1 && p->max_ns <= SHM_NS_MAX &&
 	    p->count_max <= TABLE_MAX &&
+	    (p->page == 0 || (p->page >= SHM_PAGE && p->page <= 1u << 24 &&
+	    (p->page & (p->page - 1)) == 0)) &&
 	    key_max_ok(p->presence_key_max) &&
 	    key_max_ok(p->interest_key_max));
 }
@@ -98,33 +117,34 @@ static void
 plan(struct shm_header *h, const struct segment_params *p, uint64_t *columns)
 {
 	struct hash_key k = { 1, 2 };
-	uint64_t at = SHM_PAGE;
+	struct place to = { .page = page_of(p) };
 	unsigned i;
 
 	*h = (struct shm_header){ .magic = SHM_MAGIC };
+	(void)take(&to, sizeof *h);
 	h->nslots = 2 * p->max_workers + 1;
 	h->max_ns = p->max_ns;
-	h->slots = take(&at, h->nslots * sizeof(struct slot_row));
-	h->rate_over = take(&at, SHM_CLASSES_MAX * 8);
+	h->slots = take(&to, h->nslots * sizeof(struct slot_row));
+	h->rate_over = take(&to, SHM_CLASSES_MAX * 8);
 	h->rate_nsets = sets(p->rate_ways);
-	h->rate_set = take(&at, (uint64_t)h->rate_nsets * SHM_WAYS * 8);
+	h->rate_set = take(&to, (uint64_t)h->rate_nsets * SHM_WAYS * 8);
 	h->once_nsets = sets(p->once_ways);
-	h->once_set = take(&at, h->once_nsets * SHM_WAYS * 8);
+	h->once_set = take(&to, h->once_nsets * SHM_WAYS * 8);
 	plan_table(&h->table[TABLE_PRESENCE], p->presence_max,
 	    p->presence_key_max == 0 ? 128 : p->presence_key_max,
-	    p->status_text, &at);
+	    p->status_text, &to);
 	plan_table(&h->table[TABLE_INTEREST], p->interest_max,
 	    p->interest_key_max == 0 ? 128 : p->interest_key_max, false,
-	    &at);
-	h->count_host = take(&at, h->nslots * sizeof(struct shm_held));
+	    &to);
+	h->count_host = take(&to, h->nslots * sizeof(struct shm_held));
 	plan_table(&h->count, p->count_max == 0 ? 1 : p->count_max, 64, false,
-	    &at);
-	*columns = at;
+	    &to);
+	*columns = to.at;
 	for (i = 0; i < 2; i++)
-		h->table[i].col = take(&at,
+		h->table[i].col = take(&to,
 		    h->nslots * h->table[i].col_stride);
-	h->count.col = take(&at, h->nslots * h->count.col_stride);
-	h->size = at;
+	h->count.col = take(&to, h->nslots * h->count.col_stride);
+	h->size = to.at;
 	h->layout_hash = hash_bytes(&k, slice_of(h, sizeof *h)) ^
 	    sizeof(struct shm_node) << 32 ^ sizeof(struct slot_row);
 }

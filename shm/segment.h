@@ -28,6 +28,9 @@ struct segment_params {
 	bool		 status_text;	/* room for 56 bytes per user */
 	uint32_t	 count_max;	/* users and addresses counted; 0: none,
 					 * see shm/count.h */
+	uint32_t	 page;		/* bytes that a column is given back
+					 * in; 0: this kernel's. A power of two
+					 * >= 4096 */
 };
 
 /*

@@ -185,6 +185,6 @@ slots_quiesce_leave(struct segment *seg, unsigned slot)
 #else
 	atomic_store_explicit(&segment_slot(seg, slot)->qs, epoch,
 	    memory_order_release);
-	atomic_thread_fence(memory_order_seq_cst);
+	shm_fence();
 #endif
 }

@@ -162,9 +162,7 @@ oldest_epoch(const struct table *t)
 	uint64_t oldest = UINT64_MAX, qs;
 	unsigned s;
 
-#if !SHM_TSAN
-	atomic_thread_fence(memory_order_seq_cst);
-#endif
+	shm_fence();
 	for (s = 0; s < t->hdr->nslots; s++) {
 		qs = atomic_load_explicit(&segment_slot(t->seg, s)->qs,
 		    memory_order_seq_cst);

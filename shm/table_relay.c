@@ -194,6 +194,7 @@ announce(struct table *t, uint32_t n, uint64_t now_us, table_emit *emit,
 		    memory_order_seq_cst);
 		HOOK();
 	}
+	shm_fence();		/* against the one in interest_join() */
 	if (!tell(t, n, seen, a, false, emit, arg)) {
 		/* who has read the new one meanwhile is told it once more */
 		HOOK();

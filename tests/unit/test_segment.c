@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,7 +17,7 @@ static const struct segment_params small = { .max_workers = 2,
 static void
 parameters_out_of_range_are_refused(void **state)
 {
-	struct segment_params bad[8];
+	struct segment_params bad[10];
 	unsigned i;
 
 	(void)state;
@@ -30,6 +31,8 @@ parameters_out_of_range_are_refused(void **state)
 	bad[5].max_ns = 0;
 	bad[6].presence_key_max = 100;
 	bad[7].max_ns = 65536;
+	bad[8].page = 1024;
+	bad[9].page = 65536 + 4096;
 	for (i = 0; i < nitems(bad); i++) {
 		errno = 0;
 		assert_null(segment_create(&bad[i]));
@@ -58,6 +61,99 @@ it_starts_with_what_was_asked_for(void **state)
 	segment_free(&other);
 	segment_free(&seg);
 	assert_null(seg);
+}
+
+/*
+ * A kernel with pages of so many bytes, as far as giving memory back goes: it
+ * refuses what does not begin on a page, and takes whole ones.
+ */
+static size_t kernel_page;
+static uint8_t *kernel_base;
+static unsigned given_back;
+
+int
+madvise(void *p, size_t n, int advice)
+{
+	if (advice != MADV_REMOVE)
+		return (0);
+	/* as if the segment began on such a page */
+	if ((size_t)((uint8_t *)p - kernel_base) % kernel_page != 0) {
+		errno = EINVAL;
+		return (-1);
+	}
+	memset(p, 0, (n + kernel_page - 1) / kernel_page * kernel_page);
+	given_back++;
+	return (0);
+}
+
+static void
+assert_on_pages(const struct shm_table *l, uint64_t page)
+{
+	assert_int_equal(l->node % page, 0);
+	assert_int_equal(l->map % page, 0);
+	assert_int_equal(l->dsum % page, 0);
+	assert_int_equal(l->col % page, 0);
+	assert_int_equal(l->col_stride % page, 0);
+}
+
+/* Worker slot by slot dies; what the others hold stays. */
+static void
+reclaim_on_pages_of(uint32_t page)
+{
+	struct segment_params p = small;
+	struct segment *seg;
+	struct table *t[5];
+	uint32_t n[5], s, k;
+	unsigned id;
+
+	p.page = page;
+	p.max_workers = 2;
+	seg = segment_create(&p);
+	assert_non_null(seg);
+	kernel_base = (uint8_t *)segment_header(seg);
+	for (id = 0; id < SHM_TABLES; id++)
+		assert_on_pages(segment_table(seg, id), page);
+	for (s = 1; s < 5; s++) {
+		atomic_store(&segment_slot(seg, s)->state, SLOT_ASSIGNED);
+		slot_live(seg, s, 1);
+		t[s] = table_open(seg, TABLE_INTEREST, s);
+		assert_non_null(t[s]);
+		n[s] = table_join(t[s], 1, SLICE("room"));
+		assert_int_not_equal(n[s], 0);
+	}
+	given_back = 0;
+	for (s = 1; s < 5; s++) {
+		slot_dead(seg, s);
+		segment_reclaim(seg, s);
+		for (k = 1; k < 5; k++)
+			assert_int_equal(table_holds(t[k], n[k]), k > s);
+	}
+	assert_int_equal(given_back, 4 * SHM_TABLES);
+	for (s = 1; s < 5; s++)
+		table_close(&t[s]);
+	segment_free(&seg);
+}
+
+static void
+a_dead_slots_pages_hold_nothing_of_others(void **state)
+{
+	(void)state;
+	for (kernel_page = 4096; kernel_page <= 65536; kernel_page *= 4)
+		reclaim_on_pages_of((uint32_t)kernel_page);
+}
+
+static void
+columns_are_whole_pages_of_this_kernel(void **state)
+{
+	struct segment *seg = segment_create(&small);
+	unsigned id;
+
+	(void)state;
+	assert_non_null(seg);
+	for (id = 0; id < SHM_TABLES; id++)
+		assert_on_pages(segment_table(seg, id),
+		    (uint64_t)sysconf(_SC_PAGESIZE));
+	segment_free(&seg);
 }
 
 static void
@@ -148,6 +244,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(parameters_out_of_range_are_refused),
 		cmocka_unit_test(it_starts_with_what_was_asked_for),
+		cmocka_unit_test(a_dead_slots_pages_hold_nothing_of_others),
+		cmocka_unit_test(columns_are_whole_pages_of_this_kernel),
 		cmocka_unit_test(it_can_neither_grow_nor_shrink),
 		cmocka_unit_test(children_write_into_the_same_memory),
 		cmocka_unit_test(
