@@ -4,16 +4,17 @@ import crypto from 'node:crypto';
 import fs from 'node:fs';
 import { after, before, test } from 'node:test';
 
-import { Daemon, tempdir, until } from './lib/daemon.mjs';
+import { Daemon, sleep, tempdir, until } from './lib/daemon.mjs';
 import { ask, codeOf, connect, once, plain, refused }
 	from './lib/clients.mjs';
-import { Sock, Ws } from './lib/wire.mjs';
+import { Sock, Ws, engine } from './lib/wire.mjs';
 import { jwk, keypair, mint, now, pem, secret, user } from './lib/token.mjs';
 
 const rules = `
 namespace "/chat" { event "echo" { to = sender meta = off ack = echo }
     event "who" { to = sender } }
 namespace "/other" { event "echo" { ack = echo } }
+namespace "/open" { auth = none event "echo" { ack = echo } }
 `;
 const dir = tempdir();
 const keys = {};
@@ -320,6 +321,42 @@ test('refresh: extends; of another user or forged: refused, nothing changes', as
 	assert.equal((await w.ask('auth:refresh', { token: short(60) })).data.exp > 0, true);
 	w.close();
 	assert.ok(await hs.metric('tokens_refreshed') >= 2);
+});
+
+test('an expired handshake token opens nothing more, in one burst either', async () => {
+	const exp = now() + 2;
+	const w = await engine(hs.port, { headers: {
+		Authorization: `Bearer ${mint({ ...good, exp })}` } });
+	w.text('40/open,');
+	assert.match(await w.message(), /^40\/open,/);
+	await sleep(exp * 1000 - Date.now() + 100);
+	w.text('40/chat,');
+	w.text('40/other,');
+	w.text('42/open,1["echo",7]');
+	for (const nsp of ['/chat', '/other'])
+		assert.match(await w.message(),
+		    new RegExp(`^44${nsp},.*"reason":"expired"`));
+	assert.equal(await w.message(), '43/open,1[7]');
+	await w.bye();
+});
+
+test('a refresh is the identity of what is connected after it', async () => {
+	const exp = now() + 3;
+	const w = await engine(hs.port, { headers: {
+		Authorization: `Bearer ${mint({ ...good, exp })}` } });
+	w.text('40/chat,');
+	assert.match(await w.message(), /^40\/chat,/);
+	w.text(`42/chat,1["auth:refresh",{"token":"${short(60)}"}]`);
+	for (;;) {		/* auth:expiring may come first */
+		const t = await w.message();
+		if (t.startsWith('43/chat,1'))
+			break;
+		assert.match(t, /auth:expiring/);
+	}
+	await sleep(exp * 1000 - Date.now() + 100);
+	w.text('40/other,');
+	assert.match(await w.message(), /^40\/other,/);
+	await w.bye();
 });
 
 test('expired tokens are counted out of sessions', async () => {

@@ -11,6 +11,7 @@
 #include "hub/client_int.h"
 #include "hub/hub_int.h"
 #include "hub/limit.h"
+#include "hub/recover.h"
 #include "hub/svc_presence.h"
 #include "proto/ws.h"
 #include "shm/count.h"
@@ -194,11 +195,20 @@ warn(struct session *s)
 	session_emit(s, SLICE("\"auth:expiring\""), slice_of(text, (size_t)n));
 }
 
-static bool
-is_over(const struct session *s)
+bool
+client_is_over(const struct hub *h, const struct principal *who)
 {
-	return ((uint64_t)s->who->exp * 1000 + s->hub->conf->jwt.leeway_ms <=
-	    s->hub->wall.ms);
+	return (who != NULL && who->exp != 0 && (uint64_t)who->exp * 1000 +
+	    h->conf->jwt.leeway_ms <= h->wall.ms);
+}
+
+bool
+client_expired(struct session *s)
+{
+	if (likely(!client_is_over(s->hub, s->who)))
+		return (false);
+	s->client->kind->expire(s->client, s);
+	return (true);
 }
 
 static void
@@ -210,9 +220,8 @@ check_expiry(struct client *c)
 		next = s->next;
 		if (s->who == NULL || s->who->exp == 0)
 			continue;
-		if (is_over(s))
-			c->kind->expire(c, s);
-		else if (!s->warned && (uint64_t)s->who->exp * 1000 <=
+		if (!client_expired(s) && !s->warned &&
+		    (uint64_t)s->who->exp * 1000 <=
 		    s->hub->wall.ms + s->hub->conf->auth_warning_ms)
 			warn(s);
 	}
@@ -300,20 +309,32 @@ client_beat_answered(struct client *c)
 
 /* --- auth:refresh --------------------------------------------------------- */
 
+/* false: he is somebody else, and stays. */
+static bool
+replace(struct principal **is, const struct principal *old,
+    struct principal *who)
+{
+	if (*is == NULL ||
+	    !slice_eq(principal_user(*is), principal_user(old)))
+		return (false);
+	principal_unref(is);
+	*is = principal_ref(who);
+	return (true);
+}
+
+/* Whoever comes in or back on this connection without a token of his own is
+ * this one, too. */
 static void
 take_over(struct client *c, const struct principal *old,
     struct principal *who)
 {
 	struct session *s;
 
-	for (s = c->sessions; s != NULL; s = s->next) {
-		if (s->who == NULL ||
-		    !slice_eq(principal_user(s->who), principal_user(old)))
-			continue;
-		principal_unref(&s->who);
-		s->who = principal_ref(who);
-		s->warned = false;
-	}
+	(void)replace(&c->who, old, who);
+	recover_identity(c, old, who);
+	for (s = c->sessions; s != NULL; s = s->next)
+		if (replace(&s->who, old, who))
+			s->warned = false;
 }
 
 bool

@@ -45,7 +45,8 @@ struct client {
 	struct hub	*hub;
 	struct outq	*out;		/* the host finds itself by it */
 	struct session	*sessions;	/* in order of joining */
-	struct principal *who;		/* from the handshake; may be NULL */
+	struct principal *who;		/* from the handshake, or a refresh of it;
+					 * may be NULL */
 	struct asked	*asked;		/* events it has not acknowledged */
 	uint64_t	 address;	/* limit_address(); 0: unix socket */
 	when		 due;		/* client_tick is wanted; 0: not yet */
@@ -98,6 +99,11 @@ enum authfail client_verify(struct hub *, uint64_t address,
  * *code is its stable name. */
 const char *client_admits(const struct conf_namespace *, char *const *roles,
 	    size_t nroles, const struct principal *, const char **code);
+/* The token is over, whatever the clock of deadlines has got to. */
+bool	client_is_over(const struct hub *, const struct principal *);
+/* Asked at each use of a session's rights; true: over, and it has been ended
+ * for that. */
+bool	client_expired(struct session *) MUST_USE;
 /* auth:refresh; true: accepted and acked. */
 bool	client_refresh(struct session *, const struct inbound *,
 	    struct slice token);

@@ -74,6 +74,10 @@ void	engine_gone(struct client *);
 uint64_t engine_due(const struct client *);
 
 void	engine_assembly_free(struct engine *);
+/* May who come in, now?  false: the reply says why not; f: what was wrong with
+ * the token. */
+bool	engine_admits(struct engine *, const struct conf_namespace *,
+	    enum authfail f, const struct principal *who) MUST_USE;
 /* A new session in the namespace, and the reply to CONNECT, which had this
  * auth object (empty: none). */
 void	engine_enter(struct engine *, const struct conf_namespace *,

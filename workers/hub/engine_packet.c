@@ -62,6 +62,15 @@ connect_error(struct client *c, const struct conf_namespace *ns,
 	}
 }
 
+/* A token that was good is so no more. */
+static enum authfail
+token_over(struct client *c)
+{
+	counter_auth_failed(AUTHFAIL_expired);
+	limit_token_failed(c->hub, c->address);
+	return (AUTHFAIL_expired);
+}
+
 /*
  * Who wants in: the token in CONNECT's auth object, else the handshake's.
  * *who is a reference or NULL.
@@ -92,6 +101,32 @@ identify(struct client *c, struct slice auth, struct principal **who)
 	}
 	return (client_verify(c->hub, c->address,
 	    slice_of(token, (size_t)n), who));
+}
+
+bool
+engine_admits(struct engine *e, const struct conf_namespace *ns,
+    enum authfail f, const struct principal *who)
+{
+	struct client *c = &e->client;
+	const char *why, *code = "unauthorized";
+
+	if (f == AUTH_OK && client_is_over(c->hub, who))
+		f = token_over(c);
+	if (f != AUTH_OK)
+		why = authfail_words(f);
+	else
+		why = client_admits(ns, NULL, 0, who, &code);
+	if (why == NULL)
+		return (true);
+	if (f == AUTHFAIL_rate_limited)
+		code = rate_limited;
+	if (f == AUTH_OK && who == NULL) {
+		f = AUTHFAIL_missing;
+		counter_auth_failed(f);
+	}
+	connect_error(c, ns, slice_of(ns->name, ns->name_len), why, code,
+	    f == AUTH_OK ? NULL : authfail_name(f));
+	return (false);
 }
 
 void
@@ -134,8 +169,8 @@ static void
 on_connect(struct client *c, const struct sio_packet *p)
 {
 	const struct conf_namespace *ns;
+	struct engine *e = engine_of(c);
 	struct principal *who = NULL;
-	const char *why, *code = "unauthorized";
 	enum authfail f = AUTH_OK;
 
 	if (session_in(c, p->nsp) != NULL) {
@@ -147,11 +182,11 @@ on_connect(struct client *c, const struct sio_packet *p)
 		connect_error(c, NULL, p->nsp, "Invalid namespace", NULL, NULL);
 		return;
 	}
-	if (recover_asking(engine_of(c), ns)) {
+	if (recover_asking(e, ns)) {
 		client_close(c, REASON_sio_parse);
 		return;
 	}
-	if (c->nsessions + engine_of(c)->asking >=
+	if (c->nsessions + e->asking >=
 	    c->hub->conf->namespaces_per_connection) {
 		connect_error(c, ns, p->nsp, "too many namespaces", "limit",
 		    NULL);
@@ -159,24 +194,9 @@ on_connect(struct client *c, const struct sio_packet *p)
 	}
 	if (ns->auth != CONF_AUTH_NONE)
 		f = identify(c, p->data, &who);
-	if (f != AUTH_OK)
-		why = authfail_words(f);
-	else
-		why = client_admits(ns, NULL, 0, who, &code);
-	if (why == NULL) {
-		if (recover_connect(engine_of(c), ns, p->data, who) ==
-		    RECOVER_NOT)
-			engine_enter(engine_of(c), ns, who, p->data);
-	} else {
-		if (f == AUTHFAIL_rate_limited)
-			code = rate_limited;
-		if (f == AUTH_OK && who == NULL) {
-			f = AUTHFAIL_missing;
-			counter_auth_failed(f);
-		}
-		connect_error(c, ns, p->nsp, why, code,
-		    f == AUTH_OK ? NULL : authfail_name(f));
-	}
+	if (engine_admits(e, ns, f, who) &&
+	    recover_connect(e, ns, p->data, who) == RECOVER_NOT)
+		engine_enter(e, ns, who, p->data);
 	principal_unref(&who);
 }
 

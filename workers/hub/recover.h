@@ -85,6 +85,10 @@ enum recover_result recover_connect(struct engine *,
 	    struct principal *who);
 /* Is a reply for this namespace still to come? */
 bool	recover_asking(const struct engine *, const struct conf_namespace *);
+/* The client has a new token: what it asks for, it asks as who, if it did as
+ * this user. */
+void	recover_identity(struct client *, const struct principal *old,
+	    struct principal *who);
 /* The engine goes. */
 void	recover_cancel(struct engine *);
 

@@ -131,6 +131,21 @@ recover_cancel(struct engine *e)
 }
 
 void
+recover_identity(struct client *c, const struct principal *old,
+    struct principal *who)
+{
+	struct asking *a;
+
+	TAILQ_FOREACH(a, &c->hub->recover.asking, link) {
+		if (&a->engine->client != c || a->who == NULL ||
+		    !slice_eq(principal_user(a->who), principal_user(old)))
+			continue;
+		principal_unref(&a->who);
+		a->who = principal_ref(who);
+	}
+}
+
+void
 recover_ask_forget(struct hub *h, const struct recover *r)
 {
 	struct asking *a;
@@ -157,7 +172,7 @@ give_up(struct hub *h, struct asking *a)
 	drop_made(a);
 	asking_free(h, a);
 	counter_add(COUNTER_recovery_failed, 1);
-	if (!e->client.closing)
+	if (!e->client.closing && engine_admits(e, ns, AUTH_OK, who))
 		engine_enter(e, ns, who, buf_unread(&auth));
 	buf_fini(&auth);
 	principal_unref(&who);
@@ -277,7 +292,9 @@ recover_on_done(struct hub *h, const struct bus_envelope *q)
 		return;
 	e = a->engine;
 	r = a->made;
-	if (q->count != a->nlate || r->out.lossy ||	/* some are lost */
+	/* none, or not any more; or some are lost */
+	if (client_is_over(h, a->who) || q->count != a->nlate ||
+	    r->out.lossy ||
 	    !limit_session(h, &e->client, a->ns, a->who, &nodes, &why)) {
 		give_up(h, a);	/* which will be refused, too */
 		return;

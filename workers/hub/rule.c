@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include "conf/conf_name.h"
 #include "hub/args.h"
+#include "hub/client_int.h"
 #include "hub/hub_int.h"
 #include "hub/publish.h"
 #include "hub/service.h"
@@ -451,6 +452,8 @@ rule_event(struct session *s, const struct inbound *in)
 	struct slice name = plain_name(in->event, tmp);
 
 	CHECK_MAGIC(s, SESSION_MAGIC);
+	if (client_expired(s))
+		return;
 	counter_ns_add(s->ns->index, NS_events_in, 1);
 	counter_ns_add(s->ns->index, NS_bytes_in, in->args.n);
 	if (!limit_message(s, in))
@@ -492,6 +495,8 @@ rule_answer(struct session *s, const uint64_t *id, struct slice args,
 {
 	struct inbound in = { .event = SLICE("\"ack\"") };
 
+	if (client_expired(s))
+		return;
 	counter_add(COUNTER_acks_in, 1);
 	if (id != NULL && ask_answer(s, *id, args, attachments, n))
 		return;

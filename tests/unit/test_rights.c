@@ -1,0 +1,296 @@
+/* How long a right lasts: to the end of its token, or to the next one. */
+#include "recovery.h"
+
+#define CONF \
+	"jwt { secret = \"" FAKE_SECRET "\" algorithms = {\"HS256\"}\n" \
+	"  leeway = 0s roles_claim = \"roles\" }\n" \
+	"auth_warning = 0s\n" \
+	"recovery { window = 2m }\n" \
+	"namespace \"/\" { auth = none event \"e\" { to = namespace\n" \
+	"  self = true meta = off } }\n" \
+	"namespace \"/app\" { auth = required\n" \
+	"  room \"doc:{id}\" { join = claim:docs } room \"{r}\" { join = open }\n" \
+	"  event \"e\" { to = namespace self = true meta = off }\n" \
+	"  event \"m\" { to = room:room meta = off }\n" \
+	"  event \"q\" { ack = echo } }\n" \
+	"namespace \"/n\" { auth = optional room \"doc:{id}\" { join = claim:docs }\n" \
+	"  room \"{r}\" { join = open }\n" \
+	"  event \"m\" { to = room:room self = true meta = off } }\n" \
+	"namespace \"/admin\" { auth = required roles = {\"admin\"}\n" \
+	"  event \"q\" { ack = echo } }\n" \
+	"namespace \"/raw\" { auth = required event \"q\" { ack = echo } }\n" \
+	"route \"/ws/staff\" { namespace = \"/raw\" roles = {\"staff\"} }\n"
+
+struct fixture {
+	struct fake_world *w;
+	struct fake_host *f, *g;
+};
+
+static int
+setup(void **state)
+{
+	struct fixture *x = calloc(1, sizeof *x);
+
+	x->w = fake_world_new(CONF);
+	x->f = fake_host_new(x->w, 1);
+	x->g = fake_host_new(x->w, 2);
+	*state = x;
+	return (0);
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *x = *state;
+
+	fake_world_free(&x->w);
+	assert_int_equal(0, counter_get(COUNTER_sessions));
+	assert_int_equal(0, counter_get(COUNTER_memberships));
+	free(x);
+	return (0);
+}
+
+/* A token of ann that lasts so many seconds, with more claims. */
+static const char *
+token(struct fixture *x, int seconds, const char *more)
+{
+	char text[256];
+
+	(void)snprintf(text, sizeof text, "{\"sub\":\"ann\",\"exp\":%lld%s}",
+	    (long long)(x->w->wall.ms / 1000) + seconds, more);
+	return (fake_token(text));
+}
+
+/* Time passes, but no deadline has been looked at yet. */
+static void
+passes(struct fixture *x, uint64_t ms)
+{
+	size_t i;
+
+	x->w->now.us += ms * 1000;
+	x->w->wall.ms += ms;
+	for (i = 0; i < x->w->nhosts; i++)
+		hub_time(x->w->hosts[i]->hub, x->w->now, x->w->wall);
+}
+
+static void
+starts(struct fake_conn *c, const char *want)
+{
+	const char *got = fake_next(c);
+
+	if (strncmp(got, want, strlen(want)) != 0)
+		assert_string_equal(want, got);
+}
+
+/* A connection of the handshake's token, in these namespaces. */
+static struct fake_conn *
+enter(struct fixture *x, const char *with, const char *const *names)
+{
+	struct fake_conn *c = fake_engine(x->f, with);
+	char text[64];
+
+	hub_turn_end(x->f->hub);
+	starts(c, "0{");
+	for (; *names != NULL; names++) {
+		(void)snprintf(text, sizeof text, "40%s", *names);
+		fake_say(x->f, c, text);
+		starts(c, text);
+	}
+	return (c);
+}
+#define IN(...) ((const char *const []){ __VA_ARGS__, NULL })
+
+static void
+refresh(struct fixture *x, struct fake_conn *c, const char *ns,
+    const char *with)
+{
+	char text[1024];
+
+	(void)snprintf(text, sizeof text,
+	    "42%s9[\"auth:refresh\",{\"token\":\"%s\"}]", ns, with);
+	fake_say(x->f, c, text);
+}
+
+static uint64_t
+refused_as_expired(void)
+{
+	return (counters_column[CELL_AUTHFAIL + AUTHFAIL_expired]);
+}
+
+/* --- the end of a token --------------------------------------------------- */
+
+static void
+an_expired_handshake_token_opens_nothing_more(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *c = enter(x, token(x, 10, ""), IN(""));
+	uint64_t before = refused_as_expired();
+
+	passes(x, 10000);
+	fake_text(x->f, c, "40/app,");
+	fake_text(x->f, c, "42[\"e\",1]");
+	fake_turn(x->w);
+	starts(c, "44/app,{\"message\":\"");
+	starts(c, "42[\"e\",1");
+	assert_int_equal(-1, c->closed);
+	assert_int_equal(before + 1, refused_as_expired());
+	/* nor, being bad, an optional namespace */
+	fake_say(x->f, c, "40/n,");
+	starts(c, "44/n,{");
+}
+
+static void
+an_event_of_an_expired_token_goes_nowhere(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *c = enter(x, token(x, 10, ""), IN("", "/app,"));
+	struct fake_conn *d = enter(x, token(x, 100, ""), IN("/app,"));
+
+	passes(x, 9999);
+	fake_say(x->f, c, "42/app,[\"e\",1]");
+	starts(c, "42/app,[\"e\",1");
+	starts(d, "42/app,[\"e\",1");
+	passes(x, 1);
+	fake_say(x->f, c, "42/app,[\"e\",2]");
+	fake_hears(c, "41/app,");
+	fake_hears(c, "");
+	fake_hears(d, "");
+	fake_say(x->f, c, "42[\"e\",3]");
+	starts(c, "42[\"e\",3");
+}
+
+static void
+an_answer_of_an_expired_token_is_none(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *c = enter(x, token(x, 10, ""), IN("", "/app,"));
+	uint64_t before = counter_get(COUNTER_acks_in);
+
+	passes(x, 10000);
+	fake_say(x->f, c, "43/app,1[2]");
+	fake_hears(c, "41/app,");
+	assert_int_equal(before, counter_get(COUNTER_acks_in));
+}
+
+static void
+a_plain_client_ends_with_its_token(void **state)
+{
+	struct fixture *x = *state;
+	struct refusal r;
+	struct fake_conn *c = fake_plain(x->f, "/app", token(x, 10, ""), &r);
+
+	fake_say(x->f, c, "{\"event\":\"q\",\"data\":1,\"id\":1}");
+	starts(c, "{\"ack\":1");
+	passes(x, 10000);
+	fake_say(x->f, c, "{\"event\":\"q\",\"data\":1,\"id\":2}");
+	assert_int_equal(REASON_auth_expired, c->closed);
+	fake_hears(c, "");
+}
+
+static void
+a_token_that_ends_while_it_is_asked_for_recovers_nothing(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *c = enter(x, token(x, 10, ""), IN("")), *d;
+	char text[128], sid[21], pid[21];
+
+	fake_text(x->f, c, "40/n,");
+	fake_turn(x->w);
+	assert_true(connected(c, sid, pid));
+	fake_gone(x->f, c);
+	d = fake_engine(x->g, token(x, 10, ""));
+	(void)snprintf(text, sizeof text, "40/n,{\"pid\":\"%s\"}", pid);
+	fake_text(x->g, d, text);
+	passes(x, 10000);
+	fake_turn(x->w);
+	starts(d, "0{");
+	starts(d, "44/n,{");
+	fake_hears(d, "");
+}
+
+/* --- the next token ------------------------------------------------------- */
+
+static void
+a_refresh_is_the_connections_new_identity(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *c = enter(x, token(x, 10, ""), IN("/app,"));
+
+	fake_say(x->f, c, "40/admin,");
+	starts(c, "44/admin,{");
+	refresh(x, c, "/app,", token(x, 100, ",\"roles\":[\"admin\"]"));
+	starts(c, "43/app,9[{\"exp\":");
+	fake_say(x->f, c, "40/admin,");
+	starts(c, "40/admin,{");
+	passes(x, 20000);		/* beyond the first one's end */
+	fake_say(x->f, c, "40/n,");
+	starts(c, "40/n,{");
+	/* and not of somebody else */
+	refresh(x, c, "/app,", fake_token("{\"sub\":\"bob\"}"));
+	starts(c, "43/app,9[{\"error\":{\"code\":\"unauthorized\"");
+}
+
+static void
+a_refresh_is_not_of_another_users_connection(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *c = fake_engine(x->f, fake_token("{\"sub\":\"bob\"}"));
+	char text[1024];
+
+	hub_turn_end(x->f->hub);
+	starts(c, "0{");
+	(void)snprintf(text, sizeof text, "40/app,{\"token\":\"%s\"}",
+	    token(x, 10, ""));
+	fake_say(x->f, c, text);
+	starts(c, "40/app,{");
+	refresh(x, c, "/app,", token(x, 100, ",\"roles\":[\"admin\"]"));
+	starts(c, "43/app,9[{\"exp\":");
+	fake_say(x->f, c, "40/admin,");		/* as bob */
+	starts(c, "44/admin,{");
+}
+
+static void
+a_refresh_counts_for_what_is_being_asked_for(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *c = enter(x, token(x, 10, ""), IN("")), *d;
+	char text[128], refreshes[1024], sid[21], pid[21];
+
+	fake_text(x->f, c, "40/n,");
+	fake_turn(x->w);
+	assert_true(connected(c, sid, pid));
+	fake_gone(x->f, c);
+	d = fake_engine(x->g, token(x, 10, ""));
+	fake_text(x->g, d, "40/app,");
+	(void)snprintf(text, sizeof text, "40/n,{\"pid\":\"%s\"}", pid);
+	fake_text(x->g, d, text);
+	(void)snprintf(refreshes, sizeof refreshes,
+	    "42/app,9[\"auth:refresh\",{\"token\":\"%s\"}]",
+	    token(x, 100, ""));
+	fake_text(x->g, d, refreshes);
+	passes(x, 10000);
+	fake_turn(x->w);
+	starts(d, "0{");
+	starts(d, "40/app,{");
+	starts(d, "43/app,9[{\"exp\":");
+	assert_true(connected(d, text, pid));
+	assert_string_equal(sid, text);
+}
+
+int
+main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(an_expired_handshake_token_opens_nothing_more),
+		T(an_event_of_an_expired_token_goes_nowhere),
+		T(an_answer_of_an_expired_token_is_none),
+		T(a_plain_client_ends_with_its_token),
+		T(a_token_that_ends_while_it_is_asked_for_recovers_nothing),
+		T(a_refresh_is_the_connections_new_identity),
+		T(a_refresh_is_not_of_another_users_connection),
+		T(a_refresh_counts_for_what_is_being_asked_for),
+	};
+
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}
