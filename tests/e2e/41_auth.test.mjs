@@ -14,6 +14,8 @@ const rules = `
 namespace "/chat" { event "echo" { to = sender meta = off ack = echo }
     event "who" { to = sender } }
 namespace "/other" { event "echo" { ack = echo } }
+namespace "/admin" { auth = required roles = {"admin"}
+    room "doc:{id}" { join = claim:docs } event "echo" { ack = echo } }
 namespace "/open" { auth = none event "echo" { ack = echo } }
 `;
 const dir = tempdir();
@@ -357,6 +359,41 @@ test('a refresh is the identity of what is connected after it', async () => {
 	w.text('40/other,');
 	assert.match(await w.message(), /^40\/other,/);
 	await w.bye();
+});
+
+test('a refresh without the role or the claim takes away what they gave', async () => {
+	const has = (more) => short(60, more);
+	const a = await connect(hs, '/chat', { auth: { token: has() } });
+	const b = a.io.socket('/admin', { auth: { token: has({
+		roles: ['admin'], docs: ['1', '2'] }) } });
+	await once(b, 'connect');
+	for (const room of ['doc:1', 'doc:2'])
+		assert.deepEqual(await ask(b, 'room:join', { room }), { room });
+	const left = once(b, 'room:left');
+	assert.ok((await ask(a, 'auth:refresh', { token: has({
+		roles: ['admin'], docs: ['2'] }) })).exp);
+	assert.deepEqual((await left)[0], { room: 'doc:1',
+		reason: 'your token does not allow it' });
+	const told = once(b, 'roost:disconnect'), ended = once(b, 'disconnect');
+	assert.ok((await ask(a, 'auth:refresh', { token: has() })).exp);
+	assert.deepEqual((await told)[0],
+	    { reason: 'your role is not admitted here' });
+	assert.equal((await ended)[0], 'io server disconnect');
+	assert.equal(await ask(a, 'echo', 1), 1);
+	a.close();
+	assert.equal(await hs.metric('rights_sessions'), 1);
+	assert.equal(await hs.metric('rights_rooms'), 1);
+	/* who has nothing else is closed */
+	const w = await Ws.must(hs.port, `/ws/admin?token=${
+	    has({ roles: ['admin'] })}`);
+	w.json({ event: 'auth:refresh', data: { token: has() }, id: 1 });
+	const c = await w.closed();
+	assert.deepEqual([c.code, c.reason],
+	    [1008, 'a later token does not admit it here']);
+	assert.deepEqual(c.before.map((f) => JSON.parse(f.text)).map((m) =>
+	    m.error?.code ?? m.event), ['forbidden', 'roost:disconnect']);
+	await until(async () => await hs.metric('connections_closed',
+	    'reason="rights_lost"') === 1, 'counted');
 });
 
 test('expired tokens are counted out of sessions', async () => {

@@ -11,7 +11,6 @@
 #include "hub/client_int.h"
 #include "hub/hub_int.h"
 #include "hub/limit.h"
-#include "hub/recover.h"
 #include "hub/svc_presence.h"
 #include "proto/ws.h"
 #include "shm/count.h"
@@ -62,11 +61,11 @@ client_close(struct client *c, enum reason reason)
 }
 
 void
-client_kick(struct client *c, struct session *s)
+client_kick(struct client *c, struct session *s, enum reason reason)
 {
 	client_unlink(c, s);
 	session_free(&s);
-	client_close(c, REASON_kicked);
+	client_close(c, reason);
 }
 
 /* --- identity ------------------------------------------------------------- */
@@ -307,80 +306,6 @@ client_beat_answered(struct client *c)
 	return (true);
 }
 
-/* --- auth:refresh --------------------------------------------------------- */
-
-/* false: he is somebody else, and stays. */
-static bool
-replace(struct principal **is, const struct principal *old,
-    struct principal *who)
-{
-	if (*is == NULL ||
-	    !slice_eq(principal_user(*is), principal_user(old)))
-		return (false);
-	principal_unref(is);
-	*is = principal_ref(who);
-	return (true);
-}
-
-/* Whoever comes in or back on this connection without a token of his own is
- * this one, too. */
-static void
-take_over(struct client *c, const struct principal *old,
-    struct principal *who)
-{
-	struct session *s;
-
-	(void)replace(&c->who, old, who);
-	recover_identity(c, old, who);
-	for (s = c->sessions; s != NULL; s = s->next)
-		if (replace(&s->who, old, who))
-			s->warned = false;
-}
-
-bool
-client_refresh(struct session *s, const struct inbound *in,
-    struct slice token)
-{
-	struct client *c = s->client;
-	struct principal *who, *old;
-	const char *why, *code;
-	enum authfail f;
-	char text[48];
-	int n;
-
-	f = client_verify(s->hub, c->address, token, &who);
-	if (f == AUTH_OK && (s->who == NULL ||
-	    !slice_eq(principal_user(who), principal_user(s->who)))) {
-		f = AUTHFAIL_subject;
-		counter_auth_failed(f);
-	}
-	if (f == AUTHFAIL_rate_limited) {
-		rule_refuse_rate(s, in, limit_retry_ms(s->hub));
-		return (false);
-	}
-	if (f != AUTH_OK) {
-		principal_unref(&who);
-		rule_refuse(s, in, REFUSED_UNAUTHORIZED, "%s",
-		    authfail_words(f));
-		return (false);
-	}
-	why = client_admits(s->ns, NULL, 0, who, &code);
-	if (why != NULL) {
-		principal_unref(&who);
-		rule_refuse(s, in, REFUSED_FORBIDDEN, "%s", why);
-		return (false);
-	}
-	old = principal_ref(s->who);
-	take_over(c, old, who);
-	principal_unref(&old);
-	counter_add(COUNTER_tokens_refreshed, 1);
-	n = snprintf(text, sizeof text, "{\"exp\":%" PRId64 "}", who->exp);
-	principal_unref(&who);
-	session_ack(s, &in->ack, slice_of(text, (size_t)n));
-	client_schedule(c);
-	return (true);
-}
-
 /* --- life ----------------------------------------------------------------- */
 
 void
@@ -414,6 +339,8 @@ client_new(struct hub *h, const struct client_kind *kind, enum wire wire,
 	a->who = NULL;
 	c->fail = (uint8_t)a->fail;
 	c->address = a->address;
+	if (a->route != NULL)
+		c->route = (uint16_t)(a->route - h->conf->routes + 1);
 	c->serial = (uint32_t)++h->nclients;
 	return (c);
 }

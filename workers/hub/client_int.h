@@ -27,8 +27,9 @@ struct client_kind {
 	void	(*gone)(struct client *);
 	/* one session's token is over */
 	void	(*expire)(struct client *, struct session *);
-	/* a back end ends one session: it is told, and freed */
-	void	(*kick)(struct client *, struct session *);
+	/* one session has to go: it is told, and freed; a connection that has
+	 * no other is closed for this reason */
+	void	(*kick)(struct client *, struct session *, enum reason);
 };
 
 struct asked;
@@ -59,6 +60,7 @@ struct client {
 	uint32_t	 strikes;	/* refusals since: */
 	when		 struck;
 	bool		 extended;	/* the pong's deadline, once */
+	uint16_t	 route;		/* it came by, from 1; 0: none */
 };
 
 static_assert(sizeof(struct client) <= 96, "of an idle client's bytes");
@@ -69,7 +71,7 @@ void	client_send_binary(struct client *, struct slice);
 /* Ask the host to close; further input is ignored. */
 void	client_close(struct client *, enum reason);
 /* kick of a kind whose connections have one session: they go with it. */
-void	client_kick(struct client *, struct session *);
+void	client_kick(struct client *, struct session *, enum reason);
 struct client *client_new(struct hub *, const struct client_kind *,
 	    enum wire, struct outq *, struct admission *) MUST_USE;
 /* The one session of a client that has it from the start: admission says
@@ -104,8 +106,4 @@ bool	client_is_over(const struct hub *, const struct principal *);
 /* Asked at each use of a session's rights; true: over, and it has been ended
  * for that. */
 bool	client_expired(struct session *) MUST_USE;
-/* auth:refresh; true: accepted and acked. */
-bool	client_refresh(struct session *, const struct inbound *,
-	    struct slice token);
-
 #endif

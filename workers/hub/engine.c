@@ -132,7 +132,8 @@ engine_payload(struct client *c, uint8_t *body, size_t n)
 static bool
 may_come_back(enum reason r)
 {
-	return (r != REASON_auth_expired && r != REASON_kicked &&
+	return (r != REASON_auth_expired && r != REASON_rights_lost &&
+	    r != REASON_kicked &&
 	    r != REASON_memory && r != REASON_too_many_requests);
 }
 

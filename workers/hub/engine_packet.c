@@ -375,10 +375,11 @@ engine_packet(struct engine *e, struct slice text)
 /* The connection stays: its client may be in other namespaces, or join this
  * one again. */
 static void
-engine_kick(struct client *c, struct session *s)
+engine_kick(struct client *c, struct session *s, enum reason reason)
 {
 	struct hub *h = c->hub;
 
+	(void)reason;
 	buf_reset(&h->text);
 	sio_encode_disconnect(&h->text, slice_of(s->ns->name,
 	    s->ns->name_len));
@@ -389,7 +390,7 @@ engine_kick(struct client *c, struct session *s)
 static void
 engine_expire(struct client *c, struct session *s)
 {
-	engine_kick(c, s);
+	engine_kick(c, s, REASON_auth_expired);
 	if (c->sessions == NULL && engine_of(c)->asking == 0)
 		client_close(c, REASON_auth_expired);
 }

@@ -31,6 +31,7 @@ hub_new(const struct hub_params *p)
 	h->slot = p->slot;
 	h->generation = p->generation;
 	h->ports = p->ports;
+	MUST(h->conf->nroutes < UINT16_MAX);	/* client.route */
 	h->turn = 1;
 	/* with the batch that may be open, half of what a client may have */
 	h->volatile_bytes = h->conf->send_queue_bytes / 4;

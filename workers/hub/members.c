@@ -50,25 +50,6 @@ is_moving(const struct session *s)
 
 /* --- the end -------------------------------------------------------------- */
 
-static void
-tell(struct session *s, struct slice reason)
-{
-	struct buf b;
-
-	if (reason.n == 0 || s->wire == WIRE_BARE || wire_is_engineio(s->wire))
-		return;
-	buf_init(&b);
-	buf_str(&b, "{\"reason\":");
-	buf_slice(&b, reason);
-	buf_byte(&b, '}');
-	if (!b.oom)
-		session_emit(s, SLICE("\"roost:disconnect\""),
-		    buf_unread(&b));
-	else
-		counter_add(COUNTER_memory_failures, 1);
-	buf_fini(&b);
-}
-
 /* Without a client, or with one that is closing: it must not come back. */
 static uint32_t
 end_absent(struct session *s)
@@ -85,8 +66,8 @@ static void
 end_connection(struct client *c, struct slice reason)
 {
 	while (c->sessions != NULL) {
-		tell(c->sessions, reason);
-		c->kind->kick(c, c->sessions);
+		session_farewell(c->sessions, reason);
+		c->kind->kick(c, c->sessions, REASON_kicked);
 	}
 	client_close(c, REASON_kicked);
 }
@@ -103,14 +84,14 @@ end_one(struct session *s, enum ending how, struct slice reason)
 	n = how == ENDING_SESSION ? 1 : c->nsessions;
 	switch (how) {
 	case ENDING_SESSION:
-		tell(s, reason);
-		c->kind->kick(c, s);
+		session_farewell(s, reason);
+		c->kind->kick(c, s, REASON_kicked);
 		break;
 	case ENDING_CONNECTION:
 		end_connection(c, reason);
 		break;
 	case ENDING_RECONNECT:
-		tell(s, reason);
+		session_farewell(s, reason);
 		client_close(c, REASON_reconnect);
 		break;
 	}
@@ -176,7 +157,7 @@ change_one(struct hub *h, struct session *s, const struct members_rooms *r)
 		return (false);
 	}
 	for (i = 0; i < r->njoin; i++)
-		ok = room_join(h, s, ROOM_NAMED, r->join[i]) && ok;
+		ok = room_appoint(h, s, r->join[i]) && ok;
 	for (i = 0; i < r->nleave; i++) {
 		m = room_membership(s, ROOM_NAMED, r->leave[i]);
 		if (m != NULL)

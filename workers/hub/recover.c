@@ -9,6 +9,7 @@
 
 #include "base/digest.h"
 #include "hub/hub_int.h"
+#include "hub/refresh.h"
 #include "proto/json.h"
 #include "proto/sio.h"
 
@@ -554,8 +555,10 @@ come_back(struct engine *e, struct recover *r, struct slice offset,
 	const char *why;
 	uint32_t skip;
 
+	/* what came from a room that he may not be in could not be told apart */
 	if (r->session->client == &e->client ||
-	    !recover_ready(r, offset, &skip)) {
+	    !recover_ready(r, offset, &skip) ||
+	    !refresh_keeps(r->session, who)) {
 		if (r->parked && r->to == 0)
 			discard(r);
 		return (RECOVER_NOT);

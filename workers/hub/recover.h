@@ -113,8 +113,9 @@ bool	recover_is_user(const struct session *, const struct principal *);
  * told?  *skip: events of the log that it has seen.  Parks a live session.
  */
 bool	recover_ready(struct recover *, struct slice offset, uint32_t *skip);
-/* Packets, one record each: type ('t' text, 'b' binary, 's' sid, 'r' room,
- * 'l' room left), u32 length, bytes. */
+/* Packets, one record each: type ('t' text, 'b' binary, 's' sid, 'r' room, 'a'
+ * room that the client asked for, 'l' room left, 'w' user watched), u32
+ * length, bytes. */
 void	recover_record(struct buf *, char type, struct slice);
 bool	recover_next(struct slice *rest, char *type, struct slice *data);
 /* What was missed, as records; the queue is emptied. */

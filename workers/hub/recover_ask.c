@@ -8,8 +8,10 @@
  */
 #include <stdlib.h>
 
+#include "hub/client_int.h"
 #include "hub/hub_int.h"
 #include "hub/recover.h"
+#include "hub/refresh.h"
 #include "proto/bus.h"
 
 struct asking {			/* B: one CONNECT that waits */
@@ -193,6 +195,25 @@ recover_on_none(struct hub *h, const struct bus_envelope *q)
 		give_up(h, a);
 }
 
+/* One record, if it is about a room. */
+static bool
+enter(struct hub *h, struct session *s, char type, struct slice name)
+{
+	if (type != 'r' && type != 'a' && type != 'w')
+		return (true);
+	if (name.n > ROOM_NAME_MAX)
+		return (false);
+	if (type == 'r')
+		return (room_appoint(h, s, name));
+	if (type == 'w')
+		return (s->ns->presence == CONF_PRESENCE_OFF ||
+		    room_join(h, s, ROOM_WATCH, name));
+	if (!room_join(h, s, ROOM_NAMED, name))
+		return (false);
+	room_membership(s, ROOM_NAMED, name)->asked = true;
+	return (true);
+}
+
 /* The session as A describes it, in its rooms, parked. */
 static bool
 make(struct hub *h, struct asking *a)
@@ -209,8 +230,7 @@ make(struct hub *h, struct asking *a)
 	if (a->made == NULL)
 		return (false);
 	while (recover_next(&rest, &type, &data))
-		if (type == 'r' && (data.n > ROOM_NAME_MAX ||
-		    !room_join(h, a->made->session, ROOM_NAMED, data)))
+		if (!enter(h, a->made->session, type, data))
 			return (false);
 	return (true);
 }
@@ -257,8 +277,7 @@ late_rooms(struct hub *h, struct session *s, struct slice records)
 		m = room_membership(s, ROOM_NAMED, name);
 		if (type == 'l' && m != NULL)
 			room_leave(h, s, m);
-		if (type == 'r' && m == NULL &&
-		    !room_join(h, s, ROOM_NAMED, name))
+		if (type == 'r' && !room_appoint(h, s, name))
 			counter_add(COUNTER_memory_failures, 1);
 	}
 }
@@ -277,6 +296,17 @@ recover_on_late(struct hub *h, const struct bus_envelope *q)
 		give_up(h, a);
 }
 
+/* As who it is now: there may have been a refresh since it asked. */
+static bool
+may_have(const struct hub *h, const struct asking *a)
+{
+	const char *code;
+
+	return (!client_is_over(h, a->who) &&
+	    client_admits(a->ns, NULL, 0, a->who, &code) == NULL &&
+	    refresh_keeps(a->made->session, a->who));
+}
+
 void
 recover_on_done(struct hub *h, const struct bus_envelope *q)
 {
@@ -292,9 +322,8 @@ recover_on_done(struct hub *h, const struct bus_envelope *q)
 		return;
 	e = a->engine;
 	r = a->made;
-	/* none, or not any more; or some are lost */
-	if (client_is_over(h, a->who) || q->count != a->nlate ||
-	    r->out.lossy ||
+	if (!may_have(h, a) || q->count != a->nlate ||
+	    r->out.lossy ||		/* some are lost */
 	    !limit_session(h, &e->client, a->ns, a->who, &nodes, &why)) {
 		give_up(h, a);	/* which will be refused, too */
 		return;

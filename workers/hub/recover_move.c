@@ -58,12 +58,16 @@ describe(struct recover *r, uint32_t skip, struct buf *b)
 {
 	struct session *s = r->session;
 	struct membership *m;
+	struct slice name;
 
 	recover_record(b, 's', session_sid(s));
-	for (m = s->memberships; m != NULL; m = m->next)
+	for (m = s->memberships; m != NULL; m = m->next) {
+		name = slice_of(m->room->key + 1, m->room->len - 1u);
 		if (m->room->key[0] == ROOM_NAMED)
-			recover_record(b, 'r', slice_of(m->room->key + 1,
-			    m->room->len - 1u));
+			recover_record(b, m->asked ? 'a' : 'r', name);
+		else if (m->room->key[0] == ROOM_WATCH)
+			recover_record(b, 'w', name);
+	}
 	recover_drain(r, skip, b);
 }
 

@@ -178,7 +178,7 @@ wire_compact(struct room_wire *rw)
 		if (rw->v[i].out == NULL)
 			continue;
 		rw->v[n] = rw->v[i];
-		rw->v[n].ship->index = n;
+		rw->v[n].ship->index = n & INT32_MAX;
 		n++;
 	}
 	rw->n = n;
@@ -193,7 +193,7 @@ wire_add(struct hub *h, struct room_wire *rw, struct membership *ship,
 		wire_compact(rw);
 	if (rw->n == rw->cap && !wire_grow(rw))
 		return (false);
-	ship->index = rw->n;
+	ship->index = rw->n & INT32_MAX;
 	rw->v[rw->n++] = (struct member){ out, ship };
 	if (rw->batch != NULL && rw->turn == h->turn)
 		batch_wait(rw->batch, out);
@@ -301,6 +301,18 @@ room_join(struct hub *h, struct session *s, enum room_kind kind,
 		counter_add(COUNTER_joins, 1);
 		counter_ns_add(s->ns->index, NS_joins, 1);
 	}
+	return (true);
+}
+
+bool
+room_appoint(struct hub *h, struct session *s, struct slice name)
+{
+	struct membership *m;
+
+	if (!room_join(h, s, ROOM_NAMED, name))
+		return (false);
+	m = room_membership(s, ROOM_NAMED, name);
+	m->asked = false;
 	return (true);
 }
 

@@ -24,7 +24,9 @@ struct membership {		/* one session in one room */
 	struct room	*room;
 	struct session	*session;
 	struct membership *next;	/* of the same session */
-	uint32_t	 index;		/* in the array of its wire */
+	uint32_t	 index : 31;	/* in the array of its wire */
+	uint32_t	 asked : 1;	/* by the client, which may lose the right;
+					 * no back end or route put it there */
 	uint32_t	 presence;	/* see svc_presence.h */
 };
 
@@ -70,6 +72,9 @@ struct room *room_find(struct hub *, uint16_t ns, enum room_kind,
 /* false: no memory.  A session already in it stays in it once. */
 bool	room_join(struct hub *, struct session *, enum room_kind,
 	    struct slice name) MUST_USE;
+/* The same for a named room by somebody who may: no right is asked for. */
+bool	room_appoint(struct hub *, struct session *, struct slice name)
+	    MUST_USE;
 /* All memberships of the session go to another queue and wire form.  false: no
  * memory, nothing moved. */
 bool	room_move(struct hub *, struct session *, struct outq *, enum wire)

@@ -8,6 +8,7 @@
 
 #include "hub/client_int.h"
 #include "hub/hub_int.h"
+#include "hub/refresh.h"
 #include "hub/svc_presence.h"
 #include "proto/json.h"
 
@@ -86,8 +87,11 @@ do_join(struct session *s, const struct inbound *in)
 		rule_refuse(s, in, r, "you may not join this room");
 		return (false);
 	}
-	if (s->nrooms >= s->hub->conf->rooms_per_session &&
-	    room_membership(s, ROOM_NAMED, room) == NULL) {
+	if (room_membership(s, ROOM_NAMED, room) != NULL) {
+		ack_room(s, in, raw);
+		return (true);
+	}
+	if (s->nrooms >= s->hub->conf->rooms_per_session) {
 		counter_add(COUNTER_joins_refused, 1);
 		rule_refuse(s, in, REFUSED_LIMIT, "in %u rooms already",
 		    s->nrooms);
@@ -98,6 +102,7 @@ do_join(struct session *s, const struct inbound *in)
 		rule_refuse(s, in, REFUSED_INTERNAL, "out of memory");
 		return (false);
 	}
+	room_membership(s, ROOM_NAMED, room)->asked = true;
 	ack_room(s, in, raw);
 	return (true);
 }
@@ -132,7 +137,7 @@ do_refresh(struct session *s, const struct inbound *in)
 	struct slice raw;
 	size_t n = text_arg(s, in, "token", token, sizeof token, &raw);
 
-	return (n != 0 && client_refresh(s, in, slice_of(token, n)));
+	return (n != 0 && refresh(s, in, slice_of(token, n)));
 }
 
 static bool

@@ -344,3 +344,22 @@ session_emit(struct session *s, struct slice event, struct slice args)
 	    .nsp = slice_of(s->ns->name, s->ns->name_len), .event = event,
 	    .args = args, .first = args });
 }
+
+void
+session_farewell(struct session *s, struct slice reason)
+{
+	struct buf b;
+
+	if (reason.n == 0 || s->wire == WIRE_BARE || wire_is_engineio(s->wire))
+		return;
+	buf_init(&b);
+	buf_str(&b, "{\"reason\":");
+	buf_slice(&b, reason);
+	buf_byte(&b, '}');
+	if (!b.oom)
+		session_emit(s, SLICE("\"roost:disconnect\""),
+		    buf_unread(&b));
+	else
+		counter_add(COUNTER_memory_failures, 1);
+	buf_fini(&b);
+}

@@ -102,5 +102,8 @@ void	session_error_retry(struct session *, const struct ack *,
 	    uint64_t retry_ms);
 /* A server event to this session alone; event is a raw JSON string. */
 void	session_emit(struct session *, struct slice event, struct slice args);
+/* It is about to be ended: roost:disconnect with the reason, a raw JSON string
+ * (empty: nothing is said). */
+void	session_farewell(struct session *, struct slice reason);
 
 #endif

@@ -1,0 +1,198 @@
+/*
+ * A later token takes the place of the one before; see refresh.h.  Called by
+ * service.c, and by recover.c and recover_ask.c.
+ */
+#include "hub/refresh.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "hub/client_int.h"
+#include "hub/hub_int.h"
+#include "hub/limit.h"
+#include "hub/recover.h"
+#include "proto/json.h"
+
+/* --- what it allows ------------------------------------------------------- */
+
+/* May it stay?  NULL, or why not. */
+static const char *
+refuses(const struct session *s, const struct principal *who)
+{
+	const struct client *c = s->client;
+	const struct conf_route *r = c->route == 0 ? NULL :
+	    &s->hub->conf->routes[c->route - 1];
+	const char *code;
+
+	return (client_admits(s->ns, r == NULL ? NULL : r->roles,
+	    r == NULL ? 0 : r->nroles, who, &code));
+}
+
+static bool
+keeps(const struct session *s, const struct membership *m)
+{
+	const struct room *r = m->room;
+
+	return (!m->asked || rule_join(s, slice_of(r->key + 1, r->len - 1u)) ==
+	    REFUSED_NONE);
+}
+
+bool
+refresh_keeps(const struct session *s, const struct principal *who)
+{
+	struct session as = *s;		/* if it were his */
+	const struct membership *m;
+
+	as.who = (struct principal *)(uintptr_t)who;
+	for (m = s->memberships; m != NULL; m = m->next)
+		if (!keeps(&as, m))
+			return (false);
+	return (true);
+}
+
+/* --- what it does not ----------------------------------------------------- */
+
+static void
+end(struct session *s, const char *why)
+{
+	struct client *c = s->client;
+	struct buf reason;
+
+	buf_init(&reason);
+	json_escape(&reason, slice_str(why));
+	session_farewell(s, buf_unread(&reason));
+	buf_fini(&reason);
+	counter_add(COUNTER_rights_sessions, 1);
+	c->kind->kick(c, s, REASON_rights_lost);
+}
+
+/* room:left {"room":NAME,"reason":WORDS} */
+static void
+leave(struct session *s, struct membership *m)
+{
+	const struct room *r = m->room;
+	struct buf b;
+
+	buf_init(&b);
+	buf_str(&b, "{\"room\":");
+	json_escape(&b, slice_of(r->key + 1, r->len - 1u));
+	buf_str(&b, ",\"reason\":\"your token does not allow it\"}");
+	room_leave(s->hub, s, m);
+	counter_add(COUNTER_rights_rooms, 1);
+	if (!b.oom && s->wire != WIRE_BARE && !wire_is_engineio(s->wire))
+		session_emit(s, SLICE("\"room:left\""), buf_unread(&b));
+	buf_fini(&b);
+}
+
+static void
+leave_rooms(struct session *s)
+{
+	struct membership *m, *next;
+
+	for (m = s->memberships; m != NULL; m = next) {
+		next = m->next;
+		if (!keeps(s, m))
+			leave(s, m);
+	}
+}
+
+static void
+readmit(struct client *c, const struct principal *who)
+{
+	struct session *s, *next;
+	const char *why;
+
+	for (s = c->sessions; s != NULL; s = next) {
+		next = s->next;
+		if (s->who != who)
+			continue;
+		why = refuses(s, who);
+		if (why != NULL)
+			end(s, why);
+		else
+			leave_rooms(s);
+	}
+}
+
+/* --- auth:refresh --------------------------------------------------------- */
+
+/* false: he is somebody else, and stays. */
+static bool
+replace(struct principal **is, const struct principal *old,
+    struct principal *who)
+{
+	if (*is == NULL ||
+	    !slice_eq(principal_user(*is), principal_user(old)))
+		return (false);
+	principal_unref(is);
+	*is = principal_ref(who);
+	return (true);
+}
+
+/* Whoever comes in or back on this connection without a token of his own is
+ * this one, too. */
+static void
+take_over(struct client *c, const struct principal *old,
+    struct principal *who)
+{
+	struct session *s;
+
+	(void)replace(&c->who, old, who);
+	recover_identity(c, old, who);
+	for (s = c->sessions; s != NULL; s = s->next)
+		if (replace(&s->who, old, who))
+			s->warned = false;
+}
+
+/* Who the token says, when it is the same user; NULL: refused. */
+static struct principal *
+verify(struct session *s, const struct inbound *in, struct slice token)
+{
+	struct principal *who;
+	enum authfail f;
+
+	f = client_verify(s->hub, s->client->address, token, &who);
+	if (f == AUTH_OK && (s->who == NULL ||
+	    !slice_eq(principal_user(who), principal_user(s->who)))) {
+		f = AUTHFAIL_subject;
+		counter_auth_failed(f);
+	}
+	if (f == AUTH_OK)
+		return (who);
+	principal_unref(&who);
+	if (f == AUTHFAIL_rate_limited)
+		rule_refuse_rate(s, in, limit_retry_ms(s->hub));
+	else
+		rule_refuse(s, in, REFUSED_UNAUTHORIZED, "%s",
+		    authfail_words(f));
+	return (NULL);
+}
+
+bool
+refresh(struct session *s, const struct inbound *in, struct slice token)
+{
+	struct client *c = s->client;
+	struct principal *who = verify(s, in, token), *old;
+	const char *why;
+	char text[48];
+	int n;
+
+	if (who == NULL)
+		return (false);
+	old = principal_ref(s->who);
+	take_over(c, old, who);
+	principal_unref(&old);
+	counter_add(COUNTER_tokens_refreshed, 1);
+	why = refuses(s, who);
+	if (why == NULL) {
+		n = snprintf(text, sizeof text, "{\"exp\":%" PRId64 "}",
+		    who->exp);
+		session_ack(s, &in->ack, slice_of(text, (size_t)n));
+	} else
+		rule_refuse(s, in, REFUSED_FORBIDDEN, "%s", why);
+	readmit(c, who);
+	principal_unref(&who);
+	if (!c->closing)
+		client_schedule(c);
+	return (why == NULL);
+}

@@ -1,0 +1,20 @@
+/*
+ * A later token: of a connection (auth:refresh), or of a client that comes back
+ * to its session (recover.h).  What it does not allow any more ends: sessions
+ * by their namespace and route, rooms that the client had asked for by their
+ * join rule, watches.  Rooms that a back end or a route chose are not the
+ * token's, and stay.
+ */
+#ifndef HUB_REFRESH_H
+#define HUB_REFRESH_H
+
+#include "hub/rule.h"
+
+/* auth:refresh; true: accepted and acked.  The session may be gone. */
+bool	refresh(struct session *, const struct inbound *, struct slice token);
+
+/* Does who have the right to every room that this session asked for? */
+bool	refresh_keeps(const struct session *, const struct principal *who)
+	    MUST_USE;
+
+#endif
