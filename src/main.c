@@ -33,13 +33,24 @@ struct main_options {
 	char		 workers[32];	/* "workers=N", from -w */
 };
 
-static void main_usage(void) NORETURN;
+static void main_usage(int code) NORETURN;
 static void
-main_usage(void)
+main_usage(int code)
 {
-	(void)fprintf(stderr, "usage: roostd [-fntV] [-c file] [-w workers]"
-	    " [-o name=value] ...\n");
-	exit(EX_USAGE);
+	(void)fprintf(code == EX_OK ? stdout : stderr,
+	    "usage: roostd [-fhntV] [-c file] [-w workers]"
+	    " [-o name=value] ...\n%s", code != EX_OK ? "" :
+	    "  -c  read this configuration (" ROOST_CONF ")\n"
+	    "  -f  stay in the foreground and log to standard error\n"
+	    "  -h  print this\n"
+	    "  -n  print the configuration with all defaults\n"
+	    "  -o  set one directive, such as limits.connections=1000\n"
+	    "  -t  check the configuration\n"
+	    "  -V  print the version\n"
+	    "  -w  number of workers, or auto\n"
+	    "See roostd(8) and roost.conf(5); examples are in " ROOST_EXAMPLES
+	    ".\n");
+	exit(code);
 }
 
 static void
@@ -84,7 +95,7 @@ main_options(int argc, char **argv, struct main_options *o)
 
 	memset(o, 0, sizeof *o);
 	o->file = ROOST_CONF;
-	while ((c = getopt(argc, argv, "c:fno:tVw:")) != -1) {
+	while ((c = getopt(argc, argv, "c:fhno:tVw:")) != -1) {
 		switch (c) {
 		case 'c':
 			o->file = optarg;
@@ -92,6 +103,8 @@ main_options(int argc, char **argv, struct main_options *o)
 		case 'f':
 			o->foreground = true;
 			break;
+		case 'h':
+			main_usage(EX_OK);
 		case 'n':
 			o->print = true;
 			break;
@@ -108,11 +121,11 @@ main_options(int argc, char **argv, struct main_options *o)
 			main_workers(o, optarg);
 			break;
 		default:
-			main_usage();
+			main_usage(EX_USAGE);
 		}
 	}
 	if (optind != argc)
-		main_usage();
+		main_usage(EX_USAGE);
 }
 
 static const char *
@@ -131,8 +144,9 @@ main_conf(const struct main_options *o, struct conf_errors *errors)
 
 	buf_init(&text);
 	if (load_text(o->file, &text) == -1) {
-		(void)fprintf(stderr, "roostd: %s: %s\n", o->file,
-		    strerror(errno));
+		(void)fprintf(stderr, "roostd: %s: %s%s\n", o->file,
+		    strerror(errno), errno == ENOENT ? "; -c names another "
+		    "file, examples are in " ROOST_EXAMPLES : "");
 		exit(o->test ? 1 : EX_NOINPUT);
 	}
 	memset(&source, 0, sizeof source);
@@ -194,6 +208,36 @@ main_read(const struct main_options *o, struct load **load)
 	return (conf);
 }
 
+/* Relative to where we were started, from wherever we are then. */
+static void
+main_absolute(char **path, const char *from)
+{
+	char *whole;
+
+	if ((*path)[0] == '\0' || (*path)[0] == '/')
+		return;
+	if (asprintf(&whole, "%s/%s", from, *path) == -1)
+		fatal("out of memory");
+	free(*path);
+	*path = whole;
+}
+
+/* In the background we keep no directory busy: what is still to be opened or
+ * removed is named from the root. */
+static void
+main_leave_directory(struct conf *conf)
+{
+	char *from = getcwd(NULL, 0);
+
+	if (from == NULL)
+		fatal("the directory we were started in");
+	main_absolute(&conf->pidfile, from);
+	main_absolute(&conf->stats_file, from);
+	free(from);
+	if (chdir("/") == -1)
+		fatal("chdir /");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -201,6 +245,7 @@ main(int argc, char **argv)
 	struct master_params mp;
 	struct conf *conf;
 	struct load *load;
+	char *file;
 	int code = EX_OK, level;
 
 	setproctitle_init(argc, argv, environ);
@@ -221,9 +266,14 @@ main(int argc, char **argv)
 		mp.relay = &role_relay;
 		mp.worker = &role_worker;
 		mp.version = PACKAGE_VERSION;
+		file = realpath(o.file, NULL);
+		mp.file = file != NULL ? file : o.file;
 		mp.workers = main_nworkers(conf);
 		mp.foreground = o.foreground;
+		if (!o.foreground)
+			main_leave_directory(conf);
 		code = master_run(&mp);
+		free(file);
 	}
 	load_free(&load);
 	conf_free(&conf);

@@ -292,7 +292,7 @@ set_sha256(struct conf_parser *p, const struct conf_value *v, void *object)
 	}
 	if (text == NULL || text[2 * sizeof(digest)] != '\0')
 		conf_value_bad(p, v, v->tokens[0],
-		    "must have 64 hexadecimal digits (roostctl hash-key)");
+		    "must have 64 hexadecimal digits, as sha256sum prints");
 	else
 		memcpy(conf_field_of(v->row, object), digest, sizeof(digest));
 }

@@ -53,7 +53,6 @@ daemon_leave_terminal(void)
 {
 	int null;
 
-	/* the directory stays: configured paths may be relative to it */
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null == -1)
 		return;

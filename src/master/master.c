@@ -29,6 +29,7 @@
 #include "conf/conf.h"
 #include "master/children.h"
 #include "master/daemon.h"
+#include "master/folder.h"
 #include "master/handovers.h"
 #include "master/listen.h"
 #include "master/load.h"
@@ -103,6 +104,7 @@ master_open_pidfile(struct master *m)
 
 	if (path[0] == '\0')
 		return (EX_OK);
+	folder_make(path, m->become ? &m->user : NULL);
 	m->pidfile = pidfile_open(path, 0644, &other);
 	if (m->pidfile == NULL && errno == EEXIST) {
 		log_errx("already running pid=%d pidfile=%s", (int)other,
@@ -201,6 +203,7 @@ master_open_stats(struct master *m)
 	unsigned master;
 	size_t i;
 
+	folder_make(path, m->become ? &m->user : NULL);
 	m->stats = stats_create(path[0] == '\0' ? NULL : path, &sp);
 	if (m->stats == NULL) {
 		log_err("stats file \"%s\"", path);
@@ -314,7 +317,8 @@ master_serving(struct master *m)
 	log_open(LOG_TARGET_SYSLOG);
 	daemon_release(m->release_fd, EX_OK);
 	m->release_fd = -1;
-	log_info("ready workers=%u relay=%u", n.workers_ready, n.relays_ready);
+	log_info("ready workers=%u relay=%u version=%s config=\"%s\"",
+	    n.workers_ready, n.relays_ready, m->p->version, m->p->file);
 }
 
 /*
@@ -566,8 +570,10 @@ master_start(struct master *m)
 
 	(void)signal(SIGPIPE, SIG_IGN);
 	plat_notify_init();
-	log_info("starting version=%s workers=%u files=%" PRIu64,
-	    m->p->version, m->p->workers, files);
+	log_info("starting version=%s workers=%u files=%" PRIu64
+	    " config=\"%s\" log=%s", m->p->version, m->p->workers, files,
+	    m->p->file, log_place(m->p->foreground ? LOG_TARGET_STDERR :
+	    LOG_TARGET_SYSLOG));
 	code = master_open(m);
 	if (code != EX_OK)
 		return (code);

@@ -20,6 +20,7 @@ struct master_params {
 	const struct role *relay;
 	const struct role *worker;
 	const char	*version;
+	const char	*file;		/* the configuration that was read */
 	unsigned	 workers;
 	bool		 foreground;
 };

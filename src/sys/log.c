@@ -87,6 +87,14 @@ log_open(enum log_target target)
 		openlog("roostd", LOG_PID, LOG_DAEMON);
 }
 
+const char *
+log_place(enum log_target target)
+{
+	if (target == LOG_TARGET_SYSLOG)
+		return ("syslog");
+	return (log_is_journal() ? "journal" : "stderr");
+}
+
 void
 log_close(void)
 {

@@ -25,6 +25,8 @@ void	log_init(const char *role, int slot, enum log_level); /* slot -1: none */
 enum log_target { LOG_TARGET_STDERR, LOG_TARGET_SYSLOG };
 void	log_open(enum log_target);
 void	log_close(void);
+/* The place in a word: "stderr", "journal", "syslog". */
+const char *log_place(enum log_target);
 void	log_set_level(enum log_level);
 int	log_level_from(const char *name);	/* -1: unknown */
 extern enum log_level log_level_now;
