@@ -62,26 +62,11 @@ presence_table(struct presence *p)
 	return (p->sp.t);
 }
 
-static void
-store_seen(struct shm_node *node, uint64_t ms)
-{
-	if (atomic_load_explicit(&node->last_seen_ms, memory_order_relaxed) +
-	    1000 <= ms)
-		atomic_store_explicit(&node->last_seen_ms, ms,
-		    memory_order_relaxed);
-}
-
 uint32_t
 presence_join(struct presence *p, uint16_t ns, struct slice user)
 {
-	uint32_t n;
-
 	CHECK_MAGIC(p, PRESENCE_MAGIC);
-	n = spill_join(&p->sp, ns, user);
-	if (n != 0 && atomic_load_explicit(&p->sp.t->col[n],
-	    memory_order_relaxed) == 1)
-		store_seen(table_node(p->sp.t, n), wall_now().ms);
-	return (n);
+	return (spill_join(&p->sp, ns, user));
 }
 
 void
@@ -89,8 +74,7 @@ presence_leave(struct presence *p, uint32_t node, uint16_t ns,
     struct slice user)
 {
 	CHECK_MAGIC(p, PRESENCE_MAGIC);
-	if (node != 0 && node < p->sp.t->cap && table_holds(p->sp.t, node))
-		store_seen(table_node(p->sp.t, node), wall_now().ms);
+	presence_seen(p, node, wall_now());
 	spill_leave(&p->sp, node, ns, user);
 }
 
@@ -99,7 +83,7 @@ presence_seen(struct presence *p, uint32_t node, struct wall now)
 {
 	CHECK_MAGIC(p, PRESENCE_MAGIC);
 	if (node != 0 && node < p->sp.t->cap && table_holds(p->sp.t, node))
-		store_seen(table_node(p->sp.t, node), now.ms);
+		table_seen(p->sp.t, node, now.ms);
 }
 
 static _Atomic uint64_t *

@@ -248,6 +248,30 @@ table_reconcile(struct table *t, uint32_t n)
 	}
 }
 
+void
+table_seen(struct table *t, uint32_t n, uint64_t ms)
+{
+	struct shm_node *node = table_node(t, n);
+
+	if (atomic_load_explicit(&node->last_seen_ms, memory_order_relaxed) +
+	    1000 <= ms)
+		atomic_store_explicit(&node->last_seen_ms, ms,
+		    memory_order_relaxed);
+}
+
+/*
+ * Whoever joins is seen now, and that stands in the node before anybody can
+ * be told that they are here: both ways of joining publish it, by ann or by
+ * the head of the chain.
+ */
+static void
+seen_joining(struct table *t, uint32_t n)
+{
+	if (t->id == TABLE_PRESENCE && t->slot > 0)
+		table_seen(t, n, wall_now().ms);
+	HOOK();
+}
+
 /* I2.  Ours and not linked: nobody looks, so plain order is enough. */
 static void
 fill(struct table *t, uint32_t n, const struct form *f, uint64_t hosts)
@@ -263,6 +287,7 @@ fill(struct table *t, uint32_t n, const struct form *f, uint64_t hosts)
 	atomic_store_explicit(&node->remote, hosts, memory_order_relaxed);
 	atomic_store_explicit(&node->status, 0, memory_order_relaxed);
 	atomic_store_explicit(&node->last_seen_ms, 0, memory_order_relaxed);
+	seen_joining(t, n);
 	node->hash = f->hash;
 	node->ns = f->ns;
 	node->klen = f->klen;
@@ -340,6 +365,7 @@ hold(struct table *t, uint32_t n, uint64_t hosts)
 	if (atomic_load_explicit(&t->col[n], memory_order_relaxed) == 0)
 		atomic_store_explicit(&t->col[n], 1, memory_order_relaxed);
 	HOOK();
+	seen_joining(t, n);
 	pin(t, n, hosts);
 	HOOK();
 	if (BREAK_NO_UNDO || table_reconcile(t, n))

@@ -16,9 +16,33 @@ static jmp_buf killed;
 static unsigned kill_at;	/* hook number; 0: never */
 static unsigned hooks;
 
+/*
+ * Looks on between any two accesses of another slot: once ann's coming, or
+ * leaving, can be seen, so can when that was.
+ */
+static struct presence *looker;
+static bool leaving;
+static unsigned looked;
+
+static void
+look(void)
+{
+	struct presence *p = looker;
+	struct presence_info i;
+
+	looker = NULL;		/* its own accesses have hooks, too */
+	if (presence_get(p, 1, SLICE("ann"), &i) && i.online != leaving) {
+		looked++;
+		assert_true(i.last_seen_ms + 60000 > wall_now().ms);
+	}
+	looker = p;
+}
+
 void
 shm_hook(void)
 {
+	if (looker != NULL)
+		look();
 	hooks++;
 	if (kill_at != 0 && hooks == kill_at)
 		longjmp(killed, 1);
@@ -154,6 +178,44 @@ a_joined_key_is_found_and_another_is_not(void **state)
 	assert_int_equal(table_find(w.b, 1, SLICE("")), 0);
 	assert_int_equal(ann(&w, n) & ANN_LEVEL, ANN_L);
 	assert_int_equal(verify_segment(w.seg), 0);
+	world_fini(&w);
+}
+
+static void
+last_seen_is_there_before_it_is_told(void **state)
+{
+	struct presence *one, *two;
+	struct world w;
+	uint32_t n = 0;
+	int i;
+
+	(void)state;
+	world_init(&w, 100);
+	slot_start(w.seg, 2);
+	slot_start(w.seg, 3);
+	one = presence_open(w.seg, 2);
+	two = presence_open(w.seg, 3);
+	assert_true(one && two);
+	for (i = 0; i < 2; i++) {	/* a new node, then one that stayed */
+		if (n != 0)
+			atomic_store(&table_node(w.a, n)->last_seen_ms, 1000);
+		looked = 0;
+		leaving = false;
+		looker = two;
+		n = presence_join(one, 1, SLICE("ann"));
+		looker = NULL;
+		assert_int_not_equal(n, 0);
+		assert_int_not_equal(looked, 0);
+		atomic_store(&table_node(w.a, n)->last_seen_ms, 1000);
+		looked = 0;
+		leaving = true;
+		looker = two;
+		presence_leave(one, n, 1, SLICE("ann"));
+		looker = NULL;
+		assert_int_not_equal(looked, 0);
+	}
+	presence_close(&one);
+	presence_close(&two);
 	world_fini(&w);
 }
 
@@ -865,6 +927,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_joined_key_is_found_and_another_is_not),
+		cmocka_unit_test(last_seen_is_there_before_it_is_told),
 		cmocka_unit_test(an_empty_key_is_a_key),
 		cmocka_unit_test(long_keys_differ_by_what_a_node_cannot_hold),
 		cmocka_unit_test(the_last_of_several_leaves_ends_the_level),
