@@ -4,6 +4,7 @@
  */
 #include "proto/raw.h"
 
+#include "base/ascii.h"
 #include "base/number.h"
 #include "proto/json.h"
 
@@ -37,11 +38,28 @@ check_ack(struct raw_message *m, struct slice ack)
 	return (NULL);
 }
 
+/* As numbers of JSON are, or digits up to 2^64 - 1 as in Socket.IO. */
+static bool
+is_integer(struct slice value)
+{
+	uint64_t id = 0, digit;
+	int64_t any;
+	size_t i;
+
+	if (value.n > ID_MAX)
+		return (false);
+	for (i = 0; i < value.n && ascii_digit(value.p[i]); i++) {
+		digit = value.p[i] - '0' + 0u;
+		if (id > (UINT64_MAX - digit) / 10)
+			return (false);
+		id = id * 10 + digit;
+	}
+	return (i == value.n || json_int(value, &any));
+}
+
 static const char *
 check_message(const struct raw_message *m)
 {
-	int64_t id;
-
 	if (m->event.n == 0)
 		return ("no event");
 	if (json_type(m->event) != JSON_STRING || m->event.n == 2)
@@ -51,8 +69,7 @@ check_message(const struct raw_message *m)
 	if (json_type(m->id) == JSON_STRING)
 		return (json_text_size(m->id, 0) <= ID_MAX ? NULL :
 		    "id too long");
-	return (json_int(m->id, &id) && m->id.n <= ID_MAX ? NULL :
-	    "id is no integer or string");
+	return (is_integer(m->id) ? NULL : "id is no integer or string");
 }
 
 ssize_t

@@ -71,13 +71,14 @@ take_namespace(struct slice *in, struct sio_packet *pkt)
 static const char *
 take_id(struct slice *in, struct sio_packet *pkt)
 {
-	uint64_t id = 0;
+	uint64_t id = 0, digit;
 	size_t i;
 
 	for (i = 0; i < in->n && ascii_digit(in->p[i]); i++) {
-		id = id * 10 + (in->p[i] - '0' + 0u);
-		if (id > SIO_ID_MAX)
+		digit = in->p[i] - '0' + 0u;
+		if (id > (UINT64_MAX - digit) / 10)
 			return ("ack id out of range");
+		id = id * 10 + digit;
 	}
 	pkt->has_id = i > 0;
 	pkt->id = id;
@@ -93,7 +94,7 @@ take_json(struct slice *in, struct sio_packet *pkt)
 	if (in->n == 0)
 		return (NULL);
 	n = json_value(*in, &pkt->data);
-	if (n < 0 || (size_t)n != in->n || pkt->data.p != in->p)
+	if (n < 0 || (size_t)n != in->n)	/* blanks around it pass */
 		return ("bad JSON");
 	return (NULL);
 }

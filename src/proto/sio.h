@@ -15,7 +15,6 @@ enum sio_type {
 
 #define SIO_ATTACHMENTS_MAX	10
 #define SIO_NAMESPACE_MAX	256	/* bytes, slash included */
-#define SIO_ID_MAX		((UINT64_C(1) << 53) - 1)
 
 struct sio_packet {
 	enum sio_type	 type;

@@ -145,7 +145,9 @@ for (const name of all) {
 }
 
 /* Refused by a decoder: then the capture shows a close, but for these. */
-const stricter = ['4299999999999999999999["a"]', '42 ["a"]'];
+const stricter = ['4299999999999999999999["a"]'];
+/* What means the same and is written otherwise. */
+const same = { '42 ["a"]': '42["a"]' };
 for (const name of ['malformed-engineio', 'malformed-socketio'])
 	test(`vectors: ${name}`, () => {
 		for (const c of cases(load(name))) {
@@ -154,7 +156,7 @@ for (const name of ['malformed-engineio', 'malformed-socketio'])
 			    .map((e) => payload(e).toString());
 			ask(sent.map((p) => ['D', p])).forEach((a, i) => {
 				if (!a.startsWith('bad')) {
-					isDecoded(sent[i], a);
+					isDecoded(same[sent[i]] ?? sent[i], a);
 					return;
 				}
 				count.refused++;

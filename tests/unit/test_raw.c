@@ -20,6 +20,9 @@ an_envelope_is_taken_apart(void **state)
 	assert_slice(m.event, "\"e\"");
 	assert_int_equal(m.data.n, 0);
 	assert_slice(m.id, "\"x\"");
+	assert_true(raw_decode(SLICE("{\"event\":\"e\","
+				     "\"id\":18446744073709551615}"), &m) > 0);
+	assert_slice(m.id, "18446744073709551615");
 	assert_true(raw_decode(SLICE("{\"event\":1,\"\\u0065vent\":\"e\"}"),
 	    &m) > 0);
 	assert_slice(m.event, "\"e\"");
@@ -38,6 +41,8 @@ other_texts_are_refused(void **state)
 		SLICE("{\"event\":\"a\",\"id\":null}"),
 		SLICE("{\"event\":\"a\",\"id\":[1]}"),
 		SLICE("{\"event\":\"a\",\"id\":1e99}"),
+		SLICE("{\"event\":\"a\",\"id\":18446744073709551616}"),
+		SLICE("{\"event\":\"a\",\"id\":-9007199254740992}"),
 		SLICE("{\"event\":\"\xff\"}") };
 	struct raw_message m;
 	size_t i;

@@ -75,9 +75,17 @@ static const struct {
 	{ SLICE("0,"), false, false },
 	{ SLICE("0/,"), true, false },
 	{ SLICE("0/x"), true, false },
-	/* stricter than those servers: ids beyond 2^53, a space as id */
+	{ SLICE("21 [\"a\"]"), true, false },
+	{ SLICE("2/x,1\t [\"a\"]\n"), true, false },
+	{ SLICE("51- [\"a\"]"), true, false },
+	{ SLICE("0 {}"), true, false },
+	{ SLICE("21 "), false, false },
+	{ SLICE("2 "), false, false },
+	{ SLICE("2 1[\"a\"]"), false, false },
+	{ SLICE("21\xc2\xa0[\"a\"]"), false, false },
+	/* stricter than those servers: ids beyond 2^64 */
 	{ SLICE("299999999999999999999[\"a\"]"), false, false },
-	{ SLICE("2 [\"a\"]"), false, false }
+	{ SLICE("2 [\"a\"]"), true, false }	/* no id; there it is 0 */
 };
 
 static void
@@ -161,14 +169,23 @@ an_ack_gives_its_elements(void **state)
 }
 
 static void
-ids_are_exact_up_to_2_to_the_53(void **state)
+ids_are_exact_up_to_2_to_the_64(void **state)
 {
 	struct sio_packet pkt;
 
 	(void)state;
-	assert_true(decode(SLICE("29007199254740991[\"a\"]"), &pkt) > 0);
-	assert_true(pkt.id == SIO_ID_MAX);
-	assert_true(decode(SLICE("29007199254740992[\"a\"]"), &pkt) < 0);
+	assert_true(decode(SLICE("218446744073709551615[\"a\"]"), &pkt) > 0);
+	assert_true(pkt.id == UINT64_MAX);
+	assert_true(decode(SLICE("2000018446744073709551615[\"a\"]"),
+	    &pkt) > 0);
+	assert_true(pkt.id == UINT64_MAX);
+	assert_true(decode(SLICE("218446744073709551616[\"a\"]"), &pkt) < 0);
+	assert_true(decode(SLICE("218446744073709551620[\"a\"]"), &pkt) < 0);
+	assert_true(decode(SLICE("2184467440737095516150[\"a\"]"), &pkt) < 0);
+	assert_true(decode(SLICE("21 [\"a\", 2] "), &pkt) > 0);
+	assert_true(pkt.has_id && pkt.id == 1);
+	assert_slice(pkt.data, "[\"a\", 2]");
+	assert_slice(pkt.args, "2");
 	assert_true(decode(SLICE("218446744073709551616[\"a\"]"), &pkt) < 0);
 	assert_true(decode(SLICE("2-1[\"a\"]"), &pkt) < 0);
 }
@@ -214,7 +231,7 @@ static void
 json_must_fill_the_rest(void **state)
 {
 	static const struct slice rows[] = { SLICE("2[\"a\"]x"),
-		SLICE("2[\"a\"][\"b\"]"), SLICE("2\n[\"a\"]"), SLICE("2x"),
+		SLICE("2[\"a\"][\"b\"]"), SLICE("2x"),
 		SLICE("21x[\"a\"]"), SLICE("2[\"\xff\"]"),
 		SLICE("2[\"a\",\"\x1e\"]"), SLICE("0 "), SLICE("1 ") };
 	struct sio_packet pkt;
@@ -223,8 +240,8 @@ json_must_fill_the_rest(void **state)
 	(void)state;
 	for (i = 0; i < nitems(rows); i++)
 		assert_row(decode(rows[i], &pkt) < 0, rows[i]);
-	/* JavaScript's parser takes white space behind the text */
-	assert_true(decode(SLICE("2[\"a\"] \n"), &pkt) > 0);
+	/* JavaScript's parser takes white space around the text */
+	assert_true(decode(SLICE("2\n[\"a\"] \n"), &pkt) > 0);
 	assert_slice(pkt.data, "[\"a\"]");
 }
 
@@ -348,8 +365,8 @@ packets_to_clients_omit_the_root_namespace(void **state)
 	assert_buf(&b, "41/chat,");
 	sio_encode_ack(&b, root, 0, none, 0);
 	assert_buf(&b, "430[]");
-	sio_encode_ack(&b, nsp, SIO_ID_MAX, SLICE("1,\"x\""), 0);
-	assert_buf(&b, "43/chat,9007199254740991[1,\"x\"]");
+	sio_encode_ack(&b, nsp, UINT64_MAX, SLICE("1,\"x\""), 0);
+	assert_buf(&b, "43/chat,18446744073709551615[1,\"x\"]");
 	buf_fini(&b);
 }
 
@@ -387,9 +404,9 @@ events_are_written_in_parts(void **state)
 	ev.nsp = SLICE("/chat");
 	ev.has_id = true;
 	assert_event(&ev, "42/chat,0[\"e\",{\"id\":\"x\"}]");
-	ev.id = SIO_ID_MAX;
+	ev.id = UINT64_MAX;
 	ev.nsp = SLICE("");
-	assert_event(&ev, "429007199254740991[\"e\",{\"id\":\"x\"}]");
+	assert_event(&ev, "4218446744073709551615[\"e\",{\"id\":\"x\"}]");
 }
 
 static void
@@ -414,7 +431,7 @@ main(void)
 		cmocka_unit_test(an_event_is_taken_apart),
 		cmocka_unit_test(arguments_stay_byte_for_byte),
 		cmocka_unit_test(an_ack_gives_its_elements),
-		cmocka_unit_test(ids_are_exact_up_to_2_to_the_53),
+		cmocka_unit_test(ids_are_exact_up_to_2_to_the_64),
 		cmocka_unit_test(
 		    reserved_names_are_refused_however_they_are_written),
 		cmocka_unit_test(event_names_are_strings_or_numbers),
