@@ -61,6 +61,17 @@ utf8_valid(struct slice in)
 	return (utf8_feed(UTF8_OK, in) == UTF8_OK);
 }
 
+bool
+utf8_name(struct slice s)
+{
+	size_t i;
+
+	for (i = 0; i < s.n; i++)
+		if (s.p[i] < 0x20 || s.p[i] == 0x7f)
+			return (false);
+	return (utf8_valid(s));
+}
+
 size_t
 utf8_put(uint8_t out[4], uint32_t cp)
 {

@@ -189,7 +189,8 @@ enum conf_check_type {
 /* "content: string 1..4000", "page?: integer 0.." */
 struct conf_check {
 	char		*field;		/* member of the first argument */
-	bool		 optional;	/* "field?" */
+	bool		 optional;	/* "field?": it may be missing */
+	bool		 null;		/* "TYPE|null": it may be null */
 	enum conf_check_type type;
 	bool		 has_min, has_max;
 	double		 min, max;	/* length of strings (code points) and

@@ -292,6 +292,25 @@ parse_range(struct slice range, struct conf_check *c)
 	return (NULL);
 }
 
+/* "TYPE" or "TYPE|null" */
+static const char *
+parse_type(struct slice type, struct conf_check *c)
+{
+	static const struct slice null = SLICE("|null");
+	int index;
+
+	c->null = type.n > null.n &&
+	    slice_eq(slice_from(type, type.n - null.n), null);
+	if (c->null)
+		type.n -= null.n;
+	index = conf_word_index(CHECK_TYPES, type);
+	if (index < 0)
+		return ("the type must be one of " CHECK_TYPES
+		    ", or one of them with |null behind it");
+	c->type = (enum conf_check_type)index;
+	return (NULL);
+}
+
 /* "FIELD[?]: TYPE [RANGE]" */
 static const char *
 parse_check(const char *text, struct conf_check *c)
@@ -299,7 +318,6 @@ parse_check(const char *text, struct conf_check *c)
 	struct slice rest = slice_str(text), field, type;
 	const uint8_t *colon = rest.n == 0 ? NULL : memchr(rest.p, ':', rest.n);
 	const char *wrong;
-	int index;
 
 	memset(c, 0, sizeof(*c));
 	if (colon == NULL)
@@ -314,11 +332,9 @@ parse_check(const char *text, struct conf_check *c)
 	while (type.n < rest.n && rest.p[type.n] != ' ' &&
 	    rest.p[type.n] != '\t')
 		type.n++;
-	index = conf_word_index(CHECK_TYPES, type);
-	if (index < 0)
-		return ("the type must be one of " CHECK_TYPES);
-	c->type = (enum conf_check_type)index;
-	wrong = parse_range(ascii_trim(slice_from(rest, type.n)), c);
+	wrong = parse_type(type, c);
+	if (wrong == NULL)
+		wrong = parse_range(ascii_trim(slice_from(rest, type.n)), c);
 	if (wrong == NULL)
 		c->field = conf_strndup(field.p, field.n);
 	return (wrong);
@@ -393,6 +409,7 @@ print_check(const struct conf_check *c, struct buf *out)
 {
 	buf_printf(out, "%s%s: ", c->field, c->optional ? "?" : "");
 	buf_slice(out, conf_word_at(CHECK_TYPES, c->type));
+	buf_str(out, c->null ? "|null" : "");
 	if (!c->has_min && !c->has_max)
 		return;
 	buf_byte(out, ' ');

@@ -49,7 +49,7 @@ static const char *
 take_namespace(struct slice *in, struct sio_packet *pkt)
 {
 	const uint8_t *comma;
-	size_t i, n;
+	size_t n;
 
 	pkt->nsp = SLICE("/");
 	if (in->n == 0 || in->p[0] != '/')
@@ -59,11 +59,8 @@ take_namespace(struct slice *in, struct sio_packet *pkt)
 	if (n > SIO_NAMESPACE_MAX)
 		return ("namespace too long");
 	pkt->nsp = slice_of(in->p, n);
-	for (i = 0; i < n; i++)
-		if (in->p[i] < 0x20 || in->p[i] == 0x7f)
-			return ("control byte in namespace");
-	if (!utf8_valid(pkt->nsp))
-		return ("namespace is not UTF-8");
+	if (!utf8_name(pkt->nsp))
+		return ("namespace is no name");
 	*in = slice_from(*in, comma == NULL ? n : n + 1);
 	return (NULL);
 }

@@ -252,6 +252,10 @@ api { key "p" { allow = {"presence"} sha256 = "${
 	assert.equal(one.status, 'online');
 	assert.equal(one.connections, 1);
 	assert.equal((await get('rooms/nobody')).status, 'offline');
+	assert.equal((await get('rooms/n%C3%A9')).user, 'né');
+	for (const bad of ['rooms/%ff', 'rooms/a%0d%0ab', '%ff', 'rooms/%c3',
+	    'rooms?room=%ff', 'rooms?room=a%0a', 'rooms/%00', 'rooms/a%7f'])
+		assert.equal((await get(bad)).status, 400, bad);
 	const seen = [];
 	let cursor = 0, pages = 0;
 	do {

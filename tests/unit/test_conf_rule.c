@@ -73,12 +73,12 @@ checks_have_type_and_range(void **state)
 {
 	struct conf *conf = conf_text(NS("event m { check = {'a: string 1..40',"
 	    "'b?: integer 0..', 'c :number  ..-1.5e3', 'd:any', 'e: array 2..2'"
-	    ", 'f: object', 'g: boolean'} }"));
+	    ", 'f: object', 'g: boolean', 'h?: string|null 1..9'} }"));
 	const struct conf_event *e = conf->namespaces[0].events;
 	const struct conf_check *c = e->checks;
 
 	(void)state;
-	assert_int_equal(e->nchecks, 7);
+	assert_int_equal(e->nchecks, 8);
 	assert_string_equal(c[0].field, "a");
 	assert_int_equal(c[0].type, CONF_CHECK_STRING);
 	assert_true(!c[0].optional && c[0].has_min && c[0].has_max);
@@ -92,6 +92,9 @@ checks_have_type_and_range(void **state)
 	assert_int_equal(c[4].type, CONF_CHECK_ARRAY);
 	assert_int_equal(c[5].type, CONF_CHECK_OBJECT);
 	assert_int_equal(c[6].type, CONF_CHECK_BOOLEAN);
+	assert_false(c[6].null);
+	assert_int_equal(c[7].type, CONF_CHECK_STRING);
+	assert_true(c[7].null && c[7].optional && c[7].has_max);
 	conf_free(&conf);
 }
 
@@ -239,7 +242,9 @@ checks_that_make_no_sense_are_refused(void **state)
 		"a: strin", "a:", "a: string 5", "a: string 2..1",
 		"a: string x..", "a: string 1..0x10", "a: string 1...2",
 		"a: any 1..2", "a: boolean 1..", "a: number 1..inf",
-		"a: number +1..", "a: string 1..2 3" };
+		"a: number +1..", "a: string 1..2 3",
+		"a: null", "a: |null", "a: string|nul", "a: string|null|null",
+		"a: null|string" };
 	char text[128];
 	struct conf_source src = { .file = "t", .env = conf_text_env };
 	struct conf_errors errors;

@@ -21,6 +21,8 @@
 	"  event \"dm\" { to = user:to as = \"dm_in\" confirm = \"dm_sent\" }\n" \
 	"  event \"typing\" { to = room:room volatile = true meta = off }\n" \
 	"  event \"small\" { to = sender max_bytes = 10 meta = off }\n" \
+	"  event \"null\" { to = sender meta = off check = {" \
+	"    \"a?: number|null 1..\", \"b?: any\", \"c?: string\"} }\n" \
 	"  event \"boss\" { to = sender roles = {\"boss\"} }\n" \
 	"  event \"*\" { to = nowhere error = \"no such thing\" } }\n"
 
@@ -242,7 +244,12 @@ refusals_have_stable_codes(void **state)
 		    "invalid" },
 		{ "[\"m\",{\"room\":\"open:1\",\"n\":1.5}]", "invalid" },
 		{ "[\"m\",{\"room\":\"open:1\",\"n\":10}]", "invalid" },
-		{ "[\"m\",{\"room\":\"open:1\",\"n\":null}]", "not_member" },
+		{ "[\"m\",{\"room\":\"open:1\",\"n\":null}]", "invalid" },
+		{ "[\"m\",{\"room\":\"open:1\",\"text\":null}]", "invalid" },
+		{ "[\"m\",{\"room\":\"open:1\",\"n\":9}]", "not_member" },
+		{ "[\"null\",{\"c\":null}]", "invalid" },
+		{ "[\"null\",{\"a\":0}]", "invalid" },
+		{ "[\"null\",{\"a\":\"null\"}]", "invalid" },
 		{ "[\"small\",\"0123456789\"]", "too_large" },
 		{ "[\"boss\"]", "forbidden" },
 		{ "[\"room:leave\",\"open:1\"]", "not_member" },
@@ -262,6 +269,8 @@ refusals_have_stable_codes(void **state)
 	}
 	fake_say(x->f, a, "42/c,[\"sm\\u0061ll\",1]");
 	fake_hears(a, "42/c,[\"small\",1]");	/* as the rule has it */
+	fake_say(x->f, a, "42/c,[\"null\",{\"a\":null,\"b\":null}]");
+	fake_hears(a, "42/c,[\"null\",{\"a\":null,\"b\":null}]");
 }
 
 static void

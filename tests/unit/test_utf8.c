@@ -129,6 +129,20 @@ a_bad_byte_is_found_wherever_it_stands(void **state)
 		}
 }
 
+static void
+a_name_has_no_control_characters(void **state)
+{
+	uint8_t c;
+
+	(void)state;
+	assert_true(utf8_name(SLICE("")));
+	assert_true(utf8_name(SLICE("a b\xc3\xa9\xc2\x85")));
+	assert_false(utf8_name(SLICE("a\xff")));
+	for (c = 0; c < 0x80; c++)
+		assert_int_equal(utf8_name(slice_of(&c, 1)),
+		    c >= 0x20 && c != 0x7f);
+}
+
 int
 main(void)
 {
@@ -138,6 +152,7 @@ main(void)
 		cmocka_unit_test(every_code_point_is_encoded_and_valid),
 		cmocka_unit_test(pieces_are_judged_like_the_whole),
 		cmocka_unit_test(a_bad_byte_is_found_wherever_it_stands),
+		cmocka_unit_test(a_name_has_no_control_characters),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

@@ -54,7 +54,7 @@ admit_room(const struct client_request *q, struct admission *a,
 		return (refuse(r, 503, "internal", "out of memory"));
 	if (a->room_len == 0 || a->room_len > ROOM_NAME_MAX)
 		return (refuse(r, 400, "bad_request", "room name too long"));
-	if (!utf8_valid(slice_of(a->room, a->room_len)))
+	if (!utf8_name(slice_of(a->room, a->room_len)))
 		return (refuse(r, 400, "bad_request", "path is not UTF-8"));
 	return (true);
 }

@@ -157,8 +157,9 @@ check_one(const struct conf_check *c, struct slice first)
 
 	if (!json_get(first, slice_str(c->field), &v))
 		return (c->optional);
-	if (c->optional && json_type(v) == JSON_NULL)
-		return (true);
+	/* null is a value: what may be missing need not be null */
+	if (json_type(v) == JSON_NULL)
+		return (c->null || c->type == CONF_CHECK_ANY);
 	if (!has_type(c->type, v))
 		return (false);
 	if (!c->has_min && !c->has_max)

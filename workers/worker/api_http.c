@@ -3,6 +3,7 @@
  * the hub's (hub/api.h).
  */
 #include "base/digest.h"
+#include "base/utf8.h"
 #include "hub/api.h"
 #include "worker/conn.h"
 #include "worker/request.h"
@@ -114,7 +115,8 @@ api_presence_names(struct request *rq, uint8_t *to, struct api_presence *q)
 		return (false);
 	if (n > 0)
 		q->room = slice_of(to + q->user.n, (size_t)n);
-	return (true);
+	/* they come back in JSON */
+	return (utf8_name(q->ns) && utf8_name(q->user) && utf8_name(q->room));
 }
 
 void
@@ -180,7 +182,7 @@ api_members(struct request *rq, struct slice body, struct buf *b,
 
 	if (rq->match.ns_name.n != 0) {
 		n = http_path_decode(rq->match.ns_name, rq->w->decoded);
-		if (n <= 0) {
+		if (n <= 0 || !utf8_name(slice_of(rq->w->decoded, (size_t)n))) {
 			api_error(b, "bad_request", "USER is no good: "
 			    "/api/v1/users/USER/...");
 			return (400);
