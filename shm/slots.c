@@ -128,6 +128,15 @@ slot_heartbeat_us(const struct segment *seg, unsigned slot)
 	return (atomic_load(&segment_slot(seg, slot)->heartbeat_us));
 }
 
+bool
+slot_silent(const struct segment *seg, unsigned slot, struct mono now,
+    uint64_t ms)
+{
+	uint64_t seen = slot_heartbeat_us(seg, slot);
+
+	return (seen != 0 && now.us > seen && now.us - seen >= ms * 1000);
+}
+
 uint64_t
 slot_turns(const struct segment *seg, unsigned slot)
 {

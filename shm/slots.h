@@ -49,6 +49,9 @@ unsigned slot_role(const struct segment *, unsigned slot);
 uint32_t slot_pid(const struct segment *, unsigned slot);
 uint32_t slot_generation(const struct segment *, unsigned slot);
 uint64_t slot_heartbeat_us(const struct segment *, unsigned slot);
+/* Its owner has not come round for ms; false before its first turn. */
+bool	slot_silent(const struct segment *, unsigned slot, struct mono now,
+	    uint64_t ms);
 uint64_t slot_turns(const struct segment *, unsigned slot);
 /* Copies the note, always NUL-terminated; false if there is none. */
 bool	slot_panic(const struct segment *, unsigned slot, char out[128]);

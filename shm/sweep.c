@@ -30,15 +30,27 @@ drop_column(struct segment *seg, enum table_id id, unsigned slot)
 	    l->col_stride, MADV_REMOVE);
 }
 
+/* Handles of all tables; false: no memory. */
+static bool
+sweepers(struct segment *seg)
+{
+	unsigned id;
+
+	for (id = 0; id < SHM_TABLES; id++)
+		if (sweeper(seg, (enum table_id)id) == NULL)
+			return (false);
+	return (true);
+}
+
 /*
- * C1 to C4.  A master without memory for its handle leaves the slot in
- * RECLAIM: the sweep tries again.
+ * C1 to C4.  A master without memory for its handles leaves the slot in
+ * RECLAIM: the sweep tries again.  Until nothing of the dead is left, what
+ * was unlinked in its time is not used again: its qs stands.
  */
 void
 segment_reclaim(struct segment *seg, unsigned slot)
 {
 	struct slot_row *row = segment_slot(seg, slot);
-	struct table *t;
 	unsigned id;
 
 	segment_check(seg);
@@ -46,16 +58,15 @@ segment_reclaim(struct segment *seg, unsigned slot)
 	    slot_state(seg, slot) == SLOT_RECLAIM);
 	atomic_store_explicit(&row->state, SLOT_RECLAIM,
 	    memory_order_release);
-	atomic_store_explicit(&row->qs, 0, memory_order_seq_cst);
+	if (!sweepers(seg))
+		return;
 	for (id = 0; id < SHM_TABLES; id++) {
-		t = sweeper(seg, (enum table_id)id);
-		if (t == NULL)
-			return;
-		table_reclaim(t, slot);
+		table_reclaim(seg->sweeper[id], slot);
 		if (slot != 0)
 			drop_column(seg, (enum table_id)id, slot);
 	}
 	count_reclaim(seg, slot);
+	atomic_store_explicit(&row->qs, 0, memory_order_seq_cst);
 	atomic_store_explicit(&row->state, SLOT_FREE, memory_order_release);
 }
 

@@ -277,3 +277,67 @@ test(`a worker killed ${KILLS} times: only its own sessions are lost`, async (t)
 	await connected(await connect(e, '/', polling)).then((c) => c?.close());
 	await e.stop();
 });
+
+/*
+ * A worker is stopped while hundreds of requests come for its sessions: the
+ * sessions of others go on, through whichever worker their requests come.
+ */
+test('a stopped worker makes no other worker refuse', async () => {
+	const k = await Daemon.start({ workers: 3, conf });
+	k.mayDie = true;
+	const slotOf = (p) => Buffer.from(p.sid, 'base64url')[0] + 1;
+	const owned = new Map();
+	while (owned.size < 3) {
+		const p = await (await Polling.open(k.port)).connect();
+		owned.set(slotOf(p), p);
+	}
+	/* connections that are with worker 1: they have opened sessions there */
+	const one = [];
+	while (one.length < 12) {
+		const s = await Sock.open(k.port);
+		s.send(`GET ${owned.get(1).base} HTTP/1.1\r\nHost: x\r\n\r\n`);
+		const { sid } = JSON.parse((await s.response()).body.slice(1));
+		if (slotOf({ sid }) === 1)
+			one.push(s);
+		else
+			s.close();
+	}
+	const post = (p, text) => `POST ${p.target} HTTP/1.1\r\nHost: x\r\n` +
+	    `Content-Length: ${text.length}\r\n\r\n${text}`;
+	const echo = async (s, p, i) => {
+		s.send(post(p, `42["q",${i}]`));
+		assert.equal((await s.response()).status, 200);
+	};
+	const pid = k.worker(2).pid;
+	process.kill(pid, 'SIGSTOP');
+	/* more than there is room for on the way to it, in memory or kernel */
+	const big = post(owned.get(2), '4' + 'x'.repeat(8000));
+	const flood = [];
+	for (let i = 0; i < 1500; i++) {
+		const s = await Sock.open(k.port);
+		s.send(big);
+		flood.push(s);
+	}
+	for (let i = 0; i < 4; i++)
+		await echo(one.pop(), owned.get(3), i);
+	/* soon what is for it is refused at once, and counted */
+	await until(async () => {
+		const s = one.pop();
+		s.send(post(owned.get(2), '3'));
+		const r = await Promise.race([s.response(),
+			sleep(700).then(() => ({ status: 0 }))]);
+		return r.status === 503;
+	}, 'an early refusal');
+	for (let i = 4; i < 6; i++)
+		await echo(one.pop() ?? assert.fail('too few'), owned.get(3), i);
+	process.kill(pid, 'SIGCONT');
+	assert.ok(await k.metric('handovers_refused') > 0);
+	assert.deepEqual(await owned.get(3).collect(6),
+	    [0, 1, 2, 3, 4, 5].map((i) => `42["q",${i}]`));
+	await until(async () => slotOf(await Polling.open(k.port)) === 2,
+	    'it serves again');
+	assert.equal(k.worker(2).pid, pid);
+	for (const s of [...flood, ...one])
+		s.close();
+	await k.stop();
+});

@@ -69,6 +69,7 @@ it_starts_with_what_was_asked_for(void **state)
  */
 static size_t kernel_page;
 static uint8_t *kernel_base;
+static size_t kernel_size;
 static unsigned given_back;
 
 int
@@ -81,7 +82,10 @@ madvise(void *p, size_t n, int advice)
 		errno = EINVAL;
 		return (-1);
 	}
-	memset(p, 0, (n + kernel_page - 1) / kernel_page * kernel_page);
+	n = (n + kernel_page - 1) / kernel_page * kernel_page;
+	if (n > (size_t)(kernel_base + kernel_size - (uint8_t *)p))
+		n = (size_t)(kernel_base + kernel_size - (uint8_t *)p);
+	memset(p, 0, n);
 	given_back++;
 	return (0);
 }
@@ -102,18 +106,19 @@ reclaim_on_pages_of(uint32_t page)
 {
 	struct segment_params p = small;
 	struct segment *seg;
-	struct table *t[5];
-	uint32_t n[5], s, k;
+	struct table *t[33];
+	uint32_t n[33], s, k;
 	unsigned id;
 
 	p.page = page;
-	p.max_workers = 2;
+	p.max_workers = 16;
 	seg = segment_create(&p);
 	assert_non_null(seg);
 	kernel_base = (uint8_t *)segment_header(seg);
+	kernel_size = segment_header(seg)->size;
 	for (id = 0; id < SHM_TABLES; id++)
 		assert_on_pages(segment_table(seg, id), page);
-	for (s = 1; s < 5; s++) {
+	for (s = 1; s < 33; s++) {
 		atomic_store(&segment_slot(seg, s)->state, SLOT_ASSIGNED);
 		slot_live(seg, s, 1);
 		t[s] = table_open(seg, TABLE_INTEREST, s);
@@ -122,14 +127,14 @@ reclaim_on_pages_of(uint32_t page)
 		assert_int_not_equal(n[s], 0);
 	}
 	given_back = 0;
-	for (s = 1; s < 5; s++) {
+	for (s = 1; s < 33; s++) {
 		slot_dead(seg, s);
 		segment_reclaim(seg, s);
-		for (k = 1; k < 5; k++)
+		for (k = 1; k < 33; k++)
 			assert_int_equal(table_holds(t[k], n[k]), k > s);
 	}
-	assert_int_equal(given_back, 4 * SHM_TABLES);
-	for (s = 1; s < 5; s++)
+	assert_int_equal(given_back, 32 * SHM_TABLES);
+	for (s = 1; s < 33; s++)
 		table_close(&t[s]);
 	segment_free(&seg);
 }

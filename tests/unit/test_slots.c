@@ -110,6 +110,21 @@ states_have_names(void **state)
 	assert_string_equal(slot_state_name(SLOT_RECLAIM), "reclaim");
 }
 
+static void
+a_slot_that_does_not_come_round_is_silent(void **state)
+{
+	(void)state;
+	assert_int_equal(slot_assign(seg, SLOT_WORKER, 1), 1);
+	/* its process is on its way */
+	assert_false(slot_silent(seg, 1, (struct mono){ 10000000 }, 2000));
+	slot_heartbeat(seg, 1, 5000000);
+	assert_false(slot_silent(seg, 1, (struct mono){ 4000000 }, 2000));
+	assert_false(slot_silent(seg, 1, (struct mono){ 6999999 }, 2000));
+	assert_true(slot_silent(seg, 1, (struct mono){ 7000000 }, 2000));
+	slot_heartbeat(seg, 1, 7000000);
+	assert_false(slot_silent(seg, 1, (struct mono){ 7000000 }, 2000));
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -121,6 +136,7 @@ main(void)
 		T(a_failed_fork_gives_its_slot_back),
 		T(a_note_is_cut_and_outlives_its_writer),
 		T(the_epoch_shows_only_between_waits),
+		T(a_slot_that_does_not_come_round_is_silent),
 		T(states_have_names),
 	};
 

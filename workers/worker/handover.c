@@ -22,8 +22,12 @@
 #include "worker/tunnel.h"
 #include "worker/worker.h"
 
-#define HANDOVER_WAITING	256	/* parcels, */
-#define HANDOVER_BYTES		(4u << 20) /* ... and bytes in them, in all */
+#define HANDOVER_WAITING	64	/* parcels to one slot, */
+#define HANDOVER_BYTES		(1u << 20) /* ... and bytes in them */
+#define HANDOVER_SLOW_MS	500	/* not heard of: what it is sent waits
+					 * here, not in the kernel, where the
+					 * room for descriptors is everybody's */
+#define HANDOVER_SILENT_MS	2000	/* it is sent nothing more */
 #define HANDOVER_BUDGET		64	/* taken in a turn */
 
 /* The first bytes of a message; both ends are the same program. */
@@ -49,6 +53,9 @@ struct parcel {
 struct handover_way {		/* to one slot */
 	struct loop_fd	 io;	/* watched while something waits */
 	struct handover	*all;
+	unsigned	 slot;
+	unsigned	 nwaiting;
+	size_t		 waiting_bytes;
 	STAILQ_HEAD(, parcel) waiting;
 };
 
@@ -57,8 +64,7 @@ struct handover {
 #define HANDOVER_MAGIC	0x4a9d04e6
 	struct worker	*w;
 	struct loop_fd	 in;
-	unsigned	 nwaiting;
-	size_t		 waiting_bytes;
+	unsigned	 nwaiting;	/* to all slots */
 	struct handover_way ways[ROLE_SLOTS_MAX];
 };
 
@@ -92,11 +98,20 @@ handover_send(int sock, const struct handover_head *head, const uint8_t *data,
 	    errno == ENOMEM || errno == ETOOMANYREFS ? 0 : -1);
 }
 
-static void
-parcel_free(struct handover *all, struct parcel *p)
+static bool
+handover_slow(const struct handover_way *way, uint64_t ms)
 {
-	all->nwaiting--;
-	all->waiting_bytes -= p->head.n;
+	const struct worker *w = way->all->w;
+
+	return (slot_silent(w->h->segment, way->slot, w->now, ms));
+}
+
+static void
+parcel_free(struct handover_way *way, struct parcel *p)
+{
+	way->all->nwaiting--;
+	way->nwaiting--;
+	way->waiting_bytes -= p->head.n;
 	(void)close(p->fd);
 	free(p);
 }
@@ -108,6 +123,10 @@ handover_drain(struct handover_way *way)
 	struct parcel *p;
 	int r;
 
+	if (handover_slow(way, HANDOVER_SLOW_MS)) {
+		loop_del(way->all->w->loop, &way->io);
+		return;		/* the tick tries again */
+	}
 	while ((p = STAILQ_FIRST(&way->waiting)) != NULL) {
 		r = handover_send(way->io.fd, &p->head, p->data, p->fd);
 		if (r == 0)
@@ -115,7 +134,7 @@ handover_drain(struct handover_way *way)
 		if (r == -1)
 			log_warn("handover");
 		STAILQ_REMOVE_HEAD(&way->waiting, link);
-		parcel_free(way->all, p);
+		parcel_free(way, p);
 	}
 	if (p == NULL || errno != EAGAIN) /* else the tick tries again */
 		loop_del(way->all->w->loop, &way->io);
@@ -158,7 +177,8 @@ handover_wait(struct handover_way *way, const struct handover_head *head,
 	memcpy(p->data, data, head->n);
 	STAILQ_INSERT_TAIL(&way->waiting, p, link);
 	all->nwaiting++;
-	all->waiting_bytes += head->n;
+	way->nwaiting++;
+	way->waiting_bytes += head->n;
 	if (way->io.on_event == NULL && loop_add(all->w->loop, &way->io,
 	    way->io.fd, LOOP_OUT, handover_writable) == -1)
 		log_debug("handover: the tick tries again");
@@ -197,7 +217,8 @@ handover_conn(struct handover_way *way, struct request *rq)
 	rq->handed_over = true;
 	counter_add(COUNTER_eio_forwarded, 1);
 	counter_add(COUNTER_connections_handed_out, 1);
-	if (STAILQ_EMPTY(&way->waiting))
+	if (STAILQ_EMPTY(&way->waiting) &&
+	    !handover_slow(way, HANDOVER_SLOW_MS))
 		r = handover_send(way->io.fd, &head, rq->all.p, fd);
 	if (r == 0 && handover_wait(way, &head, rq->all.p, fd))
 		return (HANDOVER_DONE);
@@ -205,6 +226,17 @@ handover_conn(struct handover_way *way, struct request *rq)
 		log_warn("handover");
 	(void)close(fd);	/* the client, or our end, sees that */
 	return (HANDOVER_DONE);
+}
+
+/* Too many wait for that slot already, or it is stopped.  What waits for one
+ * is no burden to the others. */
+static bool
+handover_refuses(const struct handover_way *way, size_t n)
+{
+	if (handover_slow(way, HANDOVER_SILENT_MS))
+		return (true);
+	return (way->nwaiting > 0 && (way->nwaiting >= HANDOVER_WAITING ||
+	    way->waiting_bytes + n > HANDOVER_BYTES));
 }
 
 enum handover_result
@@ -216,9 +248,10 @@ handover_pass(struct request *rq, const struct engineio *e)
 	CHECK_MAGIC(all, HANDOVER_MAGIC);
 	if (!handover_lives(rq->w, &e->owner))
 		return (HANDOVER_NOBODY);
-	if (all->nwaiting >= HANDOVER_WAITING ||
-	    all->waiting_bytes + rq->all.n > HANDOVER_BYTES)
+	if (handover_refuses(&all->ways[slot], rq->all.n)) {
+		counter_add(COUNTER_handovers_refused, 1);
 		return (HANDOVER_FULL);
+	}
 	if (rq->c->outq.n > 0) {
 		rq->wait = true;	/* the response before it is ours */
 		return (HANDOVER_DONE);
@@ -330,6 +363,7 @@ handover_new(struct worker *w)
 	for (i = 0; i < ROLE_SLOTS_MAX; i++) {
 		all->ways[i].io.fd = w->h->handover_out[i];
 		all->ways[i].all = all;
+		all->ways[i].slot = i;
 		STAILQ_INIT(&all->ways[i].waiting);
 	}
 	if (loop_add(w->loop, &all->in, w->h->handover_in, LOOP_IN,
@@ -356,7 +390,7 @@ handover_free(struct handover **allp)
 		loop_del(all->w->loop, &all->ways[i].io);
 		while ((p = STAILQ_FIRST(&all->ways[i].waiting)) != NULL) {
 			STAILQ_REMOVE_HEAD(&all->ways[i].waiting, link);
-			parcel_free(all, p);
+			parcel_free(&all->ways[i], p);
 		}
 	}
 	all->magic = 0;

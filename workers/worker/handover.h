@@ -2,7 +2,7 @@
  * Requests that are another worker's: its socket, and what was read from it,
  * passed to the worker that owns the session, which then serves the
  * connection as if it had accepted it.  One socket per slot; what it does not
- * take at once waits here.  TLS stays where it is: then a tunnel is passed.
+ * take at once waits here, a share for each slot.  TLS stays where it is: then a tunnel is passed.
  */
 #ifndef WORKER_HANDOVER_H
 #define WORKER_HANDOVER_H
@@ -22,7 +22,8 @@ enum handover_result {
 				 * will be passed when what it is still to
 				 * send is out */
 	HANDOVER_NOBODY,	/* nobody owns that session */
-	HANDOVER_FULL		/* too many wait already */
+	HANDOVER_FULL		/* too many wait for it already, or it has
+				 * not been heard of for two seconds */
 };
 /* The process that gave a sid is there: another one than this. */
 bool	handover_lives(const struct worker *, const struct eio_owner *)

@@ -124,7 +124,8 @@ transport_session(struct request *rq, const struct engineio *e, bool allowed)
 		break;
 	case HANDOVER_FULL:
 		rq->keep_alive = false;
-		request_error(rq, 503, "unavailable", "too many requests");
+		request_error(rq, 503, "unavailable",
+		    "the session's worker does not answer");
 		break;
 	}
 }
