@@ -248,6 +248,8 @@ main(int argc, char **argv)
 	char *file;
 	int code = EX_OK, level;
 
+	if (plat_std_files() == -1)
+		return (EX_OSERR); /* nobody to tell */
 	setproctitle_init(argc, argv, environ);
 	main_options(argc, argv, &o);
 	log_open(LOG_TARGET_STDERR);

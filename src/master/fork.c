@@ -29,6 +29,12 @@ fork_panic(const char *note)
 }
 
 static void
+fork_log_lost(void)
+{
+	counter_add(COUNTER_log_lost, 1);
+}
+
+static void
 fork_close_others(const struct heritage *h)
 {
 	int keep[2 * ROLE_SLOTS_MAX + ROLE_SOCKETS_MAX + 5];
@@ -103,6 +109,7 @@ fork_in_child(const struct heritage *h, const struct fork_params *p,
 	fork_slot = (unsigned)h->slot;
 	bug_panic_hook = fork_panic;
 	counters_attach(stats_column(h->stats, fork_slot));
+	log_lost_hook = fork_log_lost;
 	exit(p->role->run(h));
 }
 

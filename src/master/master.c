@@ -180,6 +180,12 @@ master_open_handovers(struct master *m)
 	return (EX_OSERR);
 }
 
+static void
+master_log_lost(void)
+{
+	counter_add(COUNTER_log_lost, 1);
+}
+
 /* The children's group may look at a new stats file. */
 static void
 master_give_stats(const struct master *m)
@@ -218,6 +224,7 @@ master_open_stats(struct master *m)
 	stats_slot_live(m->stats, master, STATS_ROLE_MASTER,
 	    (uint32_t)getpid(), 0, "master");
 	counter_set(COUNTER_generation, 1);
+	log_lost_hook = master_log_lost;
 	return (EX_OK);
 }
 
@@ -246,6 +253,7 @@ master_close(struct master *m)
 	loop_free(&m->loop);
 	if (m->stats != NULL) {
 		stats_end(m->stats);
+		log_lost_hook = NULL;
 		counters_attach(NULL);
 		stats_close(&m->stats);
 	}

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,8 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "sys/log_out.h"
+
 #define LOG_LINE_MAX	2048
 
 enum log_level log_level_now = LOG_LEVEL_INFO;
@@ -23,6 +26,9 @@ enum log_level log_level_now = LOG_LEVEL_INFO;
 static char log_who[32] = "master";
 static enum log_target log_where = LOG_TARGET_STDERR;
 static bool log_journal; /* stderr ends in the journal */
+static uint64_t log_lost; /* lines since the last that was taken */
+
+void (*log_lost_hook)(void);
 
 static const struct log_level_row {
 	const char	*name;
@@ -84,7 +90,9 @@ log_open(enum log_target target)
 	log_where = target;
 	log_journal = target == LOG_TARGET_STDERR && log_is_journal();
 	if (target == LOG_TARGET_SYSLOG)
-		openlog("roostd", LOG_PID, LOG_DAEMON);
+		log_out_syslog();
+	else
+		log_out_stderr();
 }
 
 const char *
@@ -98,8 +106,7 @@ log_place(enum log_target target)
 void
 log_close(void)
 {
-	closelog();
-	log_open(log_where); /* opens nothing before the next line */
+	log_out_close();
 }
 
 /* The part of a line before the message; returns its length. */
@@ -162,6 +169,42 @@ log_add(char *line, size_t at, const char *fmt, ...)
 	return (at);
 }
 
+/*
+ * Those that nobody took are told by the next one that somebody takes: in one
+ * piece, or the telling alone would fill what little room there is.
+ */
+static bool
+log_put_after_loss(enum log_level level, const char *line, size_t n)
+{
+	char both[LOG_LINE_MAX + 256];
+	size_t at;
+
+	at = log_head(both, 200, LOG_LEVEL_WARN);
+	at += (size_t)snprintf(both + at, sizeof both - at,
+	    "log lines_lost=%" PRIu64 "\n", log_lost);
+	if (log_where == LOG_TARGET_SYSLOG) {
+		if (!log_out_line(LOG_WARNING, both, at))
+			return (false);
+		log_lost = 0;
+		return (log_out_line(log_levels[level].priority, line, n));
+	}
+	memcpy(both + at, line, n);
+	return (log_out_line(log_levels[level].priority, both, at + n));
+}
+
+static void
+log_put(enum log_level level, const char *line, size_t n)
+{
+	if (log_lost > 0 ? log_put_after_loss(level, line, n) :
+	    log_out_line(log_levels[level].priority, line, n)) {
+		log_lost = 0;
+		return;
+	}
+	log_lost++;
+	if (log_lost_hook != NULL)
+		log_lost_hook();
+}
+
 static void
 log_vline(enum log_level level, int error, const char *fmt, va_list ap)
     PRINTF_LIKE(3, 0);
@@ -177,14 +220,8 @@ log_vline(enum log_level level, int error, const char *fmt, va_list ap)
 	n = log_vadd(line, n, fmt, ap);
 	if (error != 0)
 		n = log_add(line, n, ": %s", strerror(error));
-	if (log_where == LOG_TARGET_SYSLOG)
-		syslog(log_levels[level].priority, "%s", line);
-	else {
-		line[n++] = '\n';
-		/* nowhere to complain when this fails */
-		while (write(STDERR_FILENO, line, n) == -1 && errno == EINTR)
-			continue;
-	}
+	line[n++] = '\n';
+	log_put(level, line, n);
 	errno = saved;
 }
 
@@ -246,7 +283,7 @@ fatal(const char *fmt, ...)
 
 	LOG_LINE(LOG_LEVEL_ERROR, error);
 	if (log_where == LOG_TARGET_SYSLOG) {
-		log_where = LOG_TARGET_STDERR; /* for who reads that */
+		log_open(LOG_TARGET_STDERR); /* for who reads that */
 		LOG_LINE(LOG_LEVEL_ERROR, error);
 	}
 	exit(EX_OSERR);
@@ -257,7 +294,7 @@ fatalx(int sysexit, const char *fmt, ...)
 {
 	LOG_LINE(LOG_LEVEL_ERROR, 0);
 	if (log_where == LOG_TARGET_SYSLOG) {
-		log_where = LOG_TARGET_STDERR; /* for who reads that */
+		log_open(LOG_TARGET_STDERR); /* for who reads that */
 		LOG_LINE(LOG_LEVEL_ERROR, 0);
 	}
 	exit(sysexit);

@@ -27,6 +27,12 @@ void	log_open(enum log_target);
 void	log_close(void);
 /* The place in a word: "stderr", "journal", "syslog". */
 const char *log_place(enum log_target);
+/*
+ * Logging never waits: a line that is not taken at once (a pipe that nobody
+ * reads, a stopped terminal, a syslog daemon that is stuck) is dropped.  The
+ * hook is called for each, and the next line that is taken tells how many.
+ */
+extern void (*log_lost_hook)(void);
 void	log_set_level(enum log_level);
 int	log_level_from(const char *name);	/* -1: unknown */
 extern enum log_level log_level_now;

@@ -11,6 +11,12 @@
 #include "base/bug.h"
 #include "base/slice.h"
 
+/*
+ * First of all: who was started without stdin, stdout or stderr gets /dev/null
+ * there, or a file opened later would be in their place.
+ */
+int	plat_std_files(void) MUST_USE;
+
 /* --- the machine ---------------------------------------------------------*/
 
 /* CPUs this process may use: its affinity, cut by the cgroup's quota rounded

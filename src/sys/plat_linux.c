@@ -25,6 +25,19 @@
 #include <stdio.h>
 #include <unistd.h>
 
+int
+plat_std_files(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+		if (fd == -1)
+			return (-1);
+	} while (fd <= STDERR_FILENO);
+	return (close(fd));
+}
+
 /* --- the machine ---------------------------------------------------------*/
 
 /* The file's first bytes as a string; false when it cannot be read. */

@@ -14,6 +14,7 @@
 
 #include "base/coverage.h"
 #include "shm/render.h"
+#include "sys/plat.h"
 #include "tools/rooststat_feed.h"
 #include "tools/rooststat_keys.h"
 #include "tools/rooststat_match.h"
@@ -392,6 +393,8 @@ main(int argc, char **argv)
 	bool utf8;
 	int code = EX_OK;
 
+	if (plat_std_files() == -1)
+		return (EX_OSERR);
 	(void)setlocale(LC_CTYPE, "");
 	utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 	options_read(argc, argv, &o);

@@ -67,6 +67,7 @@ static const struct verdict_row {
 	{ "eio_unknown_sid",	"", SEVERITY_NOTE },
 	{ "events_rejected",	"", SEVERITY_NOTE },
 	{ "files_lost",		"", SEVERITY_BAD },
+	{ "log_lost",		"", SEVERITY_WARN },
 	{ "interest_full",	"", SEVERITY_BAD },
 	{ "interest_untracked",	"", SEVERITY_BAD },
 	{ "joins_refused",	"", SEVERITY_NOTE },

@@ -61,7 +61,7 @@ test('-t stops at the first error of syntax and says where', async () => {
 test('-t reports all errors of meaning, each with its line', async () => {
 	const file = conf([
 		'listen "127.0.0.1:0" {}',
-		'limits { message_bytes = 5 }',
+		'limits { message_bytes = 0 }',
 		'no_such_directive = 1',
 		'namespace "/a" { auth = sometimes }',
 		'route "/ws/x" { namespace = "/gone" }',

@@ -1,12 +1,14 @@
 /* What the host does to a daemon: its files, its streams, its start. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
+import net from 'node:net';
 import path from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 
-import { Daemon, roostd, until } from './lib/daemon.mjs';
+import { Daemon, roostd, tempdir, until, within } from './lib/daemon.mjs';
 import { Ws } from './lib/wire.mjs';
 import { echo } from './lib/conf.mjs';
 
@@ -55,4 +57,93 @@ test('the stats file is cut, removed, replaced: it is made again', async () => {
 	assert.equal(d.log.match(/is not written/g).length, 1);
 	w.drop();
 	await d.stop();
+});
+
+async function freePort() {
+	const s = net.createServer();
+	await new Promise((ok) => s.listen(0, '127.0.0.1', ok));
+	const { port } = s.address();
+	await new Promise((ok) => s.close(ok));
+	return port;
+}
+
+for (const closed of ['<&-', '>&-', '2>&-', '<&- >&-', '<&- 2>&-',
+	'<&- >&- 2>&-']) {
+	test(`started with ${closed}`, async () => {
+		const dir = tempdir();
+		const port = await freePort();
+		fs.writeFileSync(`${dir}/c`, `listen "127.0.0.1:${port}" {}
+pidfile = "${dir}/pid"
+stats { file = "${dir}/stats" }
+${echo}`);
+		const c = spawn('/bin/sh', ['-c', `exec "$0" "$@" ${closed}`,
+			roostd, '-f', '-c', `${dir}/c`, '-w', '1'],
+		{ stdio: ['ignore', 'ignore', 'ignore'] });
+		const ended = once(c, 'exit');
+		try {
+			await until(async () => {
+				assert.equal(c.exitCode, null, 'it ended');
+				return (await fetch(`http://127.0.0.1:${port}/livez`)
+				    .catch(() => null))?.status === 200;
+			}, 'an answer');
+			assert.equal(fs.readFileSync(`${dir}/pid`, 'utf8').trim(),
+			    String(c.pid));
+			/* what it writes to has not become another file */
+			const fds = [0, 1, 2].map((n) =>
+				fs.readlinkSync(`/proc/${c.pid}/fd/${n}`));
+			assert.deepEqual(fds, Array(3).fill('/dev/null'));
+		} finally {
+			c.kill('SIGTERM');
+		}
+		assert.equal((await within(ended, 'exit'))[0], 0);
+	});
+}
+
+/* Standard error is a pipe of which the test reads as much as it likes. */
+test('stderr that nobody reads stops no worker', async () => {
+	const dir = tempdir();
+	execFileSync('mkfifo', [`${dir}/err`]);
+	const fifo = fs.openSync(`${dir}/err`,
+	    fs.constants.O_RDWR | fs.constants.O_NONBLOCK);
+	const read = () => {
+		const b = Buffer.alloc(1 << 16);
+		try {
+			return b.toString('latin1', 0, fs.readSync(fifo, b));
+		} catch {
+			return '';
+		}
+	};
+	fs.writeFileSync(`${dir}/c`, `log_level = debug
+listen "127.0.0.1:0" {}
+${echo}`);
+	const c = spawn('/bin/sh', ['-c', `exec "$0" "$@" 2>"${dir}/err"`, roostd,
+		'-f', '-c', `${dir}/c`, '-w', '2'], { stdio: 'ignore' });
+	const ended = once(c, 'exit');
+	let log = '';
+	const more = () => { log += read(); return log; };
+	try {
+		const port = Number((await until(() => / ready workers=/.test(more()) &&
+		    log.match(/addr=127.0.0.1:(\d+)/), 'ready'))[1]);
+		const d = { url: (p) => `http://127.0.0.1:${port}${p}` };
+		const metric = async (name) => Number((await (await fetch(
+		    d.url('/metrics'))).text()).match(
+		    new RegExp(`^roost_${name}_total (\\d+)$`, 'm'))[1]);
+		/* some lines for each connection, and nobody reads */
+		await until(async () => {
+			await Promise.all([...Array(50)].map(async () => {
+				const w = await Ws.must(port, '/ws/echo');
+				await w.bye();
+			}));
+			return await metric('log_lost') > 1000;
+		}, 'many lines lost', 60000);
+		assert.ok(await metric('log_lost') > 1000);
+		assert.equal(c.exitCode, null);
+		/* read again: it tells, and lines come as before */
+		await until(() => /log lines_lost=\d+/.test(more()), 'the word');
+		assert.doesNotMatch(log, /hangs|child died/);
+	} finally {
+		c.kill('SIGTERM');
+	}
+	assert.equal((await within(ended, 'exit'))[0], 0);
+	fs.closeSync(fifo);
 });

@@ -1,6 +1,8 @@
 /* Log lines, read back from a pipe in place of stderr. */
 #include "sys/log.h"
 
+#include <sys/socket.h>
+
 #include <errno.h>
 #include <regex.h>
 #include <unistd.h>
@@ -147,6 +149,63 @@ repetitions_are_held_back_and_counted(void **state)
 	assert_int_equal(held, 0);
 }
 
+static unsigned lost;
+
+static void
+on_lost(void)
+{
+	lost++;
+}
+
+/* A pipe that nobody reads takes what fits; then lines are dropped, at once. */
+static void
+who_does_not_read_does_not_stop_us(void **state)
+{
+	static char text[1000], all[1 << 17];
+	unsigned i, taken = 0;
+	ssize_t n;
+
+	(void)state;
+	lost = 0;
+	log_lost_hook = on_lost;
+	memset(text, 'a', sizeof text - 1);
+	for (i = 0; i < 1000; i++)
+		log_info("n=%u %s", i, text);
+	log_lost_hook = NULL;
+	assert_in_range(lost, 1, 999);
+	n = read(out, all, sizeof all);
+	assert_true(n > 0);
+	for (i = 0; i < (unsigned)n; i++)
+		taken += all[i] == '\n';
+	assert_int_equal(taken + lost, 1000);
+	assert_int_equal(all[n - 1], '\n');
+	log_info("again");
+	assert_like(written(), "worker/1 warn: log lines_lost=[0-9]+\n.* again\n$");
+	log_info("once");
+	assert_like(written(), "^[^\n]* once\n$");
+}
+
+static void
+a_socket_that_is_full_does_not_stop_us(void **state)
+{
+	int fds[2];
+	unsigned i;
+
+	(void)state;
+	lost = 0;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	assert_int_not_equal(dup2(fds[1], STDERR_FILENO), -1);
+	log_open(LOG_TARGET_STDERR);
+	log_lost_hook = on_lost;
+	for (i = 0; i < 10000; i++)
+		log_info("n=%u", i);
+	log_lost_hook = NULL;
+	assert_in_range(lost, 1, 9999);
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+	log_info("nobody is there"); /* no SIGPIPE */
+}
+
 static void
 bytes_of_a_peer_cannot_break_a_line(void **state)
 {
@@ -195,6 +254,8 @@ main(void)
 		T(level_names_are_known),
 		T(a_line_too_long_is_cut_and_still_one_line),
 		T(repetitions_are_held_back_and_counted),
+		T(who_does_not_read_does_not_stop_us),
+		T(a_socket_that_is_full_does_not_stop_us),
 		T(bytes_of_a_peer_cannot_break_a_line),
 		T(safe_text_is_cut_at_every_size_without_overflow),
 	};
