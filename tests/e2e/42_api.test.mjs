@@ -6,6 +6,7 @@ import { after, before, test } from 'node:test';
 
 import { Daemon, until, within } from './lib/daemon.mjs';
 import { ask, connect, gotten, heard, plain } from './lib/clients.mjs';
+import { request } from './lib/polling.mjs';
 import { Sock, Ws, raw } from './lib/wire.mjs';
 import { sioOn } from './lib/spread.mjs';
 import { jwt } from './lib/conf.mjs';
@@ -77,12 +78,21 @@ test('publish to a room, a user, a sid, and except', async () => {
 	const [c, e] = await sioOn(d, [1, 2], '/matters');
 	for (const s of [a, c])
 		await ask(s, 'room:join', { room: 'case:1' });
-	await publish({ event: 'room', data: 1, room: 'case:1' });
-	await publish({ event: 'user', data: 1, user: 'ann' });
-	await publish({ event: 'sid', data: 1, sid: e.id });
-	await publish({ event: 'both', data: 1, room: 'case:1', user: 'ann' });
-	await publish({ event: 'except', data: 1, except: [a.id, 'case:1'] });
-	await publish({ event: 'end' });
+	/* by one connection, so by one worker: only then what comes after
+	 * another is heard after it */
+	const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+	const put = async (body) => {
+		const r = await request(d.port, 'POST', '/api/v1/publish', {
+			agent, body: JSON.stringify({ namespace: 'matters', ...body }),
+			headers: { authorization: `Bearer ${KEY}` } });
+		assert.equal(r.status, 200, r.body);
+	};
+	await put({ event: 'room', data: 1, room: 'case:1' });
+	await put({ event: 'user', data: 1, user: 'ann' });
+	await put({ event: 'sid', data: 1, sid: e.id });
+	await put({ event: 'both', data: 1, room: 'case:1', user: 'ann' });
+	await put({ event: 'except', data: 1, except: [a.id, 'case:1'] });
+	await put({ event: 'end' });
 	for (const s of [a, b, c, e])
 		await heard(s, 'end');
 	const names = (s) => s.got.map((x) => x[0]);
@@ -91,6 +101,7 @@ test('publish to a room, a user, a sid, and except', async () => {
 	assert.deepEqual(names(c), ['room', 'both', 'end']);
 	assert.deepEqual(names(e), ['sid', 'except', 'end']);
 	closeAll(a, b, c, e);
+	agent.destroy();
 });
 
 test('null is no target, and no absence of one', async () => {

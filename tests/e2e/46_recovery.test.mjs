@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { Daemon, sanitized, until } from './lib/daemon.mjs';
+import { Daemon, sanitized, sleep, until } from './lib/daemon.mjs';
 import { ask, connect, connected, gotten, heard } from './lib/clients.mjs';
 import { sioOn } from './lib/spread.mjs';
 import { jwt } from './lib/conf.mjs';
@@ -48,6 +48,8 @@ test('a client that was cut off goes on as the same session', async () => {
 	await connected(s);
 	assert.equal(s.recovered, true);
 	assert.equal(s.id, id);
+	/* what was missed follows; and what its worker has yet to hear of */
+	await until(() => numbers(s).length >= 20, 'what it missed');
 	assert.deepEqual(numbers(s), upTo(20));
 	p.emit('n', { room: 'a', i: 20 });
 	await until(() => numbers(s).length === 21, 'one more');
@@ -89,7 +91,7 @@ test('cut a hundred times under load: exactly once, in order', async () => {
 		await until(() => gotten(s, 'n').length > seen, 'traffic', 20000);
 		cut(s);
 	}
-	// a client may not have noticed its last cut yet
+	/* the last one cut does not know it yet */
 	await until(() => recovered + fresh === CUTS, 'all back', 20000);
 	stop = true;
 	await Promise.all(talking);
@@ -107,9 +109,11 @@ test('cut a hundred times under load: exactly once, in order', async () => {
 		s.close();
 });
 
-test('who is away too long or missed too much is told so', async () => {
-	const k = await Daemon.start({ workers: 2, conf: `
-recovery { window = 300ms packets = 10 }
+/* Comes back as somebody new: awayFor() is what happens meanwhile. */
+async function comesBackNew(recovery, awayFor) {
+	/* one worker: what it has acknowledged, it has kept for all */
+	const k = await Daemon.start({ workers: 1, conf: `
+recovery { ${recovery} }
 namespace "/r" { auth = none room "{r}" { join = open }
     event "n" { to = room:room meta = off } event "sync" { ack = echo } }
 ` });
@@ -122,15 +126,28 @@ namespace "/r" { auth = none room "{r}" { join = open }
 	const { id } = s;
 	cut(s);
 	await until(() => !s.connected, 'cut');
-	for (let i = 1; i < 50; i++) {
-		p.emit('n', { room: 'a', i });
-		await ask(p, 'sync', 0);
-	}
+	await awayFor(p, k);
+	const failed = await k.metric('recovery_failed');
 	s.connect();
 	await connected(s);
 	assert.equal(s.recovered, false);
 	assert.notEqual(s.id, id);
+	assert.equal(await k.metric('recovery_failed'), failed + 1);
+	assert.deepEqual(numbers(s), [0]);
 	p.close();
 	s.close();
 	await k.stop();
+}
+
+test('who missed too much is told so', async () => {
+	await comesBackNew('window = 1m packets = 10', async (p) => {
+		for (let i = 1; i < 50; i++) {
+			p.emit('n', { room: 'a', i });
+			await ask(p, 'sync', 0);	/* a turn of its own */
+		}
+	});
+});
+
+test('who is away too long is told so', async () => {
+	await comesBackNew('window = 300ms packets = 100', () => sleep(600));
 });

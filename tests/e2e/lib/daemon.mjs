@@ -143,12 +143,33 @@ export class Daemon {
 			d.ports[Number(m[2]) - 1] = port ? Number(port[1]) : m[1];
 		}
 		d.port = d.ports[0];
+		if (process.env.E2E_SLOW_RELAY)
+			d.slowRelay();
 		return d;
 	}
 
 	get pid() { return this.child.pid; }
 	url(p = '/') { return `http://127.0.0.1:${this.port}${p}`; }
 	ws(p = '/') { return `ws://127.0.0.1:${this.port}${p}`; }
+
+	/*
+	 * The relay stands still half of the time: what a test takes for the
+	 * order of things, and is only usual, comes out.
+	 */
+	slowRelay() {
+		let stopped = false;
+		const timer = setInterval(() => {
+			const over = this.stopping || this.ended;
+			const pid = this.relay()?.pid;
+			if (over)
+				clearInterval(timer);
+			stopped = !over && !stopped;
+			try {
+				process.kill(pid, stopped ? 'SIGSTOP' : 'SIGCONT');
+			} catch { /* there is none now */ }
+		}, 25);
+		timer.unref();
+	}
 
 	/* The daemon's child processes: [{ pid, title, role, slot }]. */
 	children() {
