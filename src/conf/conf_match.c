@@ -248,9 +248,8 @@ conf_route_match(const struct conf_route *route, struct slice path,
 {
 	if (conf_pattern_match(&route->path, path, values))
 		return (true);
-	/* with or without addTrailingSlash */
-	if (route->format != CONF_FORMAT_ENGINE || path.n == 0 ||
-	    path.p[path.n - 1] != '/')
+	/* with or without a slash at its end */
+	if (path.n == 0 || path.p[path.n - 1] != '/')
 		return (false);
 	path.n--;
 	return (conf_pattern_match(&route->path, path, values));

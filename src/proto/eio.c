@@ -85,15 +85,15 @@ eio_payload_next(struct eio_payload *pl, struct slice *packet)
 }
 
 void
-eio_sid_encode(struct eio_owner owner, const uint8_t random[13],
+eio_sid_encode(struct eio_owner owner, const uint8_t random[EIO_SID_RANDOM],
     char sid[EIO_SID_LEN + 1])
 {
-	uint8_t raw[15], text[EIO_SID_LEN];
+	uint8_t raw[2 + EIO_SID_RANDOM], text[EIO_SID_LEN];
 
 	MUST(owner.slot >= 1 && owner.slot <= 128);
 	raw[0] = (uint8_t)((owner.websocket ? 0x80 : 0) | (owner.slot - 1));
 	raw[1] = owner.generation;
-	memcpy(raw + 2, random, 13);
+	memcpy(raw + 2, random, EIO_SID_RANDOM);
 	MUST(digest_base64url_encode(slice_of(raw, sizeof raw), text) ==
 	    sizeof text);
 	memcpy(sid, text, sizeof text);
@@ -103,10 +103,11 @@ eio_sid_encode(struct eio_owner owner, const uint8_t random[13],
 bool
 eio_sid_owner(struct slice sid, struct eio_owner *owner)
 {
-	uint8_t raw[17];
+	uint8_t raw[2 + EIO_SID_RANDOM + 2];
 
 	memset(owner, 0, sizeof *owner);
-	if (sid.n != EIO_SID_LEN || digest_base64url_decode(sid, raw) != 15)
+	if (sid.n != EIO_SID_LEN || digest_base64url_decode(sid, raw) !=
+	    2 + EIO_SID_RANDOM)
 		return (false);
 	owner->slot = (uint8_t)((raw[0] & 0x7f) + 1);
 	owner->generation = raw[1];

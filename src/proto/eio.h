@@ -41,7 +41,8 @@ struct eio_payload {
 };
 bool	eio_payload_next(struct eio_payload *, struct slice *packet) MUST_USE;
 
-#define EIO_SID_LEN	20
+#define EIO_SID_LEN	24
+#define EIO_SID_RANDOM	16	/* bytes of it that nobody can guess */
 /* What a session id tells besides its random part. */
 struct eio_owner {
 	uint8_t		 slot;		/* of the worker, 1..128 */
@@ -50,12 +51,12 @@ struct eio_owner {
 					 * never been polled for */
 };
 /*
- * A session id: 15 bytes as base64url; the first two name the owner, the other
- * 13 are random bytes given by the caller.
+ * A session id: 18 bytes as base64url; the first two name the owner, the others
+ * are random bytes given by the caller.
  */
-void	eio_sid_encode(struct eio_owner, const uint8_t random[13],
+void	eio_sid_encode(struct eio_owner, const uint8_t random[EIO_SID_RANDOM],
 	    char sid[EIO_SID_LEN + 1]);
-/* false: not 20 characters of the alphabet */
+/* false: not EIO_SID_LEN characters of the alphabet */
 bool	eio_sid_owner(struct slice sid, struct eio_owner *) MUST_USE;
 
 struct eio_open {

@@ -92,11 +92,11 @@ take_origin_form(struct http_request *r, struct slice target)
 	return (true);
 }
 
-/* Characters of host and port, RFC 3986 section 3.2; no user information. */
+/* A registered name, or an IPv4 address: RFC 3986 section 3.2.2. */
 static bool
-valid_host(struct slice h)
+valid_name(struct slice h)
 {
-	static const char others[] = "-._~:[]%!$&'()*+,;=";
+	static const char others[] = "-._~%!$&'()*+,;=";
 	size_t i;
 
 	for (i = 0; i < h.n; i++) {
@@ -108,6 +108,59 @@ valid_host(struct slice h)
 			return (false);
 	}
 	return (true);
+}
+
+/* What is between the brackets of an IPv6 address, roughly. */
+static bool
+valid_ipv6(struct slice h)
+{
+	size_t i, colons = 0;
+
+	for (i = 0; i < h.n; i++) {
+		if (h.p[i] == ':')
+			colons++;
+		else if (ascii_hex(h.p[i]) < 0 && h.p[i] != '.')
+			return (false);
+	}
+	return (colons >= 2 && h.n <= sizeof "1111:2222:3333:4444:5555:6666:"
+	    "255.255.255.255" - 1);
+}
+
+static bool
+valid_port(struct slice p)
+{
+	unsigned port = 0;
+	size_t i;
+
+	for (i = 0; i < p.n; i++) {
+		if (!ascii_digit(p.p[i]) || port > 6553)
+			return (false);
+		port = port * 10 + (p.p[i] - '0');
+	}
+	return (port <= 65535);
+}
+
+/*
+ * Host and port, RFC 3986 section 3.2, without user information; a port may
+ * be empty, a host alone may be, too (RFC 9112 section 3.2).
+ */
+static bool
+valid_host(struct slice h)
+{
+	struct slice rest = h, host;
+	bool v6 = h.n > 0 && h.p[0] == '[';
+
+	if (v6) {
+		rest = slice_from(h, 1);
+		host = ascii_take(&rest, ']');
+		if (host.n + 1 == h.n || !valid_ipv6(host))
+			return (false);
+		return (rest.n == 0 || (rest.p[0] == ':' &&
+		    valid_port(slice_from(rest, 1))));
+	}
+	host = ascii_take(&rest, ':');
+	return (valid_name(host) && (host.n > 0 || h.n == 0) &&
+	    valid_port(rest));
 }
 
 /* Section 3.2.2: scheme and authority in front; they replace the Host. */

@@ -10,7 +10,7 @@
 
 #define HTTP_HEAD_MAX	 16384	/* request line and all fields */
 #define HTTP_LINE_MAX	 8192	/* request line */
-#define HTTP_FIELDS_MAX	 64
+#define HTTP_FIELDS_MAX	 100
 
 enum http_method {
 	HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_DELETE, HTTP_PATCH,

@@ -8,13 +8,20 @@
 
 enum chunked_state {
 	CHUNK_SIZE,		/* hexadecimal digits */
-	CHUNK_EXTENSION,	/* anything up to CR */
+	CHUNK_EXT_START,	/* behind ";": a name is due */
+	CHUNK_EXT_NAME,
+	CHUNK_EXT_VALUE_START,	/* behind "=": a token or a quoted string */
+	CHUNK_EXT_VALUE,
+	CHUNK_EXT_QUOTED,
+	CHUNK_EXT_QUOTED_PAIR,	/* behind a backslash */
+	CHUNK_EXT_QUOTED_END,
 	CHUNK_SIZE_LF,
 	CHUNK_DATA,
 	CHUNK_DATA_CR,
 	CHUNK_DATA_LF,
 	CHUNK_TRAILER_START,	/* a trailer field or the last CRLF */
-	CHUNK_TRAILER,
+	CHUNK_TRAILER_NAME,
+	CHUNK_TRAILER,		/* its value */
 	CHUNK_TRAILER_LF,
 	CHUNK_END_LF,
 	CHUNK_END
@@ -32,6 +39,56 @@ chunk_skip(struct http_chunked *c, uint8_t byte)
 	return (++c->overhead <= CHUNK_OVERHEAD_MAX);
 }
 
+/* Behind a size, or a part of an extension: the next one, or the line's end.
+ * Blanks are nowhere: only smugglers write them. */
+static bool
+chunk_ext_end(struct http_chunked *c, uint8_t byte)
+{
+	c->state = byte == ';' ? CHUNK_EXT_START : CHUNK_SIZE_LF;
+	return (byte == '\r' || (byte == ';' && chunk_skip(c, byte)));
+}
+
+/* RFC 9112 section 7.1.1: *( ";" token [ "=" ( token / quoted-string ) ] ) */
+static bool
+chunk_extension(struct http_chunked *c, uint8_t byte)
+{
+	bool token = http_tchars[byte] != 0;
+
+	switch ((enum chunked_state)c->state) {
+	case CHUNK_EXT_START:
+		c->state = CHUNK_EXT_NAME;
+		return (token && chunk_skip(c, byte));
+	case CHUNK_EXT_NAME:
+		if (byte == '=')
+			c->state = CHUNK_EXT_VALUE_START;
+		else if (!token)
+			return (chunk_ext_end(c, byte));
+		return (chunk_skip(c, byte));
+	case CHUNK_EXT_VALUE_START:
+		c->state = byte == '"' ? CHUNK_EXT_QUOTED : CHUNK_EXT_VALUE;
+		return ((token || byte == '"') && chunk_skip(c, byte));
+	case CHUNK_EXT_VALUE:
+		return (token ? chunk_skip(c, byte) : chunk_ext_end(c, byte));
+	case CHUNK_EXT_QUOTED:
+		if (byte == '\\')
+			c->state = CHUNK_EXT_QUOTED_PAIR;
+		else if (byte == '"')
+			c->state = CHUNK_EXT_QUOTED_END;
+		return (chunk_skip(c, byte));
+	case CHUNK_EXT_QUOTED_PAIR:
+		c->state = CHUNK_EXT_QUOTED;
+		return (chunk_skip(c, byte));
+	case CHUNK_EXT_QUOTED_END:
+		return (chunk_ext_end(c, byte));
+	case CHUNK_SIZE: case CHUNK_SIZE_LF: case CHUNK_DATA:
+	case CHUNK_DATA_CR: case CHUNK_DATA_LF: case CHUNK_TRAILER_START:
+	case CHUNK_TRAILER_NAME: case CHUNK_TRAILER: case CHUNK_TRAILER_LF:
+	case CHUNK_END_LF: case CHUNK_END:
+		break;
+	}
+	return (false);
+}
+
 static bool
 chunk_size(struct http_chunked *c, uint8_t byte)
 {
@@ -43,12 +100,7 @@ chunk_size(struct http_chunked *c, uint8_t byte)
 	}
 	if (c->digits == 0)
 		return (false);
-	if (byte == '\r') {
-		c->state = CHUNK_SIZE_LF;
-		return (true);
-	}
-	c->state = CHUNK_EXTENSION;
-	return ((byte == ';' || ascii_blank(byte)) && chunk_skip(c, byte));
+	return (chunk_ext_end(c, byte));
 }
 
 /* One byte that must be what is expected, then the next state. */
@@ -87,8 +139,16 @@ chunk_trailer_start(struct http_chunked *c, uint8_t byte)
 		c->state = CHUNK_END_LF;
 		return (true);
 	}
-	c->state = CHUNK_TRAILER;
+	c->state = CHUNK_TRAILER_NAME;
 	return (http_tchars[byte] && chunk_skip(c, byte));
+}
+
+static bool
+chunk_trailer_name(struct http_chunked *c, uint8_t byte)
+{
+	if (byte == ':')
+		c->state = CHUNK_TRAILER;
+	return ((byte == ':' || http_tchars[byte]) && chunk_skip(c, byte));
 }
 
 /* One byte of the frame around the data. */
@@ -98,8 +158,10 @@ chunk_byte(struct http_chunked *c, uint8_t byte)
 	switch ((enum chunked_state)c->state) {
 	case CHUNK_SIZE:
 		return (chunk_size(c, byte));
-	case CHUNK_EXTENSION:
-		return (chunk_text(c, byte, CHUNK_SIZE_LF));
+	case CHUNK_EXT_START: case CHUNK_EXT_NAME: case CHUNK_EXT_VALUE_START:
+	case CHUNK_EXT_VALUE: case CHUNK_EXT_QUOTED:
+	case CHUNK_EXT_QUOTED_PAIR: case CHUNK_EXT_QUOTED_END:
+		return (chunk_extension(c, byte));
 	case CHUNK_SIZE_LF:
 		return (chunk_size_lf(c, byte));
 	case CHUNK_DATA_CR:
@@ -108,6 +170,8 @@ chunk_byte(struct http_chunked *c, uint8_t byte)
 		return (chunk_want(c, byte, '\n', CHUNK_SIZE));
 	case CHUNK_TRAILER_START:
 		return (chunk_trailer_start(c, byte));
+	case CHUNK_TRAILER_NAME:
+		return (chunk_trailer_name(c, byte));
 	case CHUNK_TRAILER:
 		return (chunk_text(c, byte, CHUNK_TRAILER_LF));
 	case CHUNK_TRAILER_LF:

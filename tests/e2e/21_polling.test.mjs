@@ -90,7 +90,7 @@ test('the handshake: open packet, head, upgrades', async () => {
 	assert.deepEqual({ ...p.open, sid: '' }, { sid: '',
 		upgrades: ['websocket'], pingInterval: 5000, pingTimeout: 1000,
 		maxPayload: 1000 });
-	assert.match(p.sid, /^[\w-]{20}$/);
+	assert.match(p.sid, /^[\w-]{24}$/);
 	const h = p.response.headers;
 	assert.equal(h['content-type'], 'text/plain; charset=UTF-8');
 	assert.equal(h['cache-control'], 'no-store');

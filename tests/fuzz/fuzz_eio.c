@@ -22,7 +22,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 			MUST(pkt.data.n + 1 == s.n);
 		if (eio_sid_owner(s, &owner)) {
 			char sid[EIO_SID_LEN + 1];
-			uint8_t random[13] = { 0 };
+			uint8_t random[EIO_SID_RANDOM] = { 0 };
 
 			eio_sid_encode(owner, random, sid);
 			MUST(memcmp(sid, s.p, 2) == 0);

@@ -188,8 +188,8 @@ null_is_not_absence(void **state)
 		"reconnect", "reason" };
 	static const char *const batches[] = { "{\"publish\":null}", "null",
 		"{}", "{\"publish\":[],\"room\":\"r1\"}",
-		"{\"publish\":[{\"namespace\":\"n\",\"event\":\"e\"}],"
-		"\"rooms\":[\"r1\"]}" };
+		("{\"publish\":[{\"namespace\":\"n\",\"event\":\"e\"}],"
+		"\"rooms\":[\"r1\"]}") };
 	struct fixture *x = *state;
 	struct slice got;
 	struct ask *later;

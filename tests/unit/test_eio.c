@@ -1,6 +1,8 @@
 /* Engine.IO packets, payloads, ids and the words of the handshake. */
 #include "proto/eio.h"
 
+#include <assert.h>
+
 #include "tests/lib/check.h"
 
 static void
@@ -77,8 +79,8 @@ payloads_are_split_at_the_separator(void **state)
 static void
 a_sid_names_its_owner(void **state)
 {
-	static const uint8_t random[13] = { 0, 1, 2, 3, 4, 5, 6, 7, 0xff, 0xfe,
-		0xfd, 0xfc, 0xfb };
+	static const uint8_t random[EIO_SID_RANDOM] = { 0, 1, 2, 3, 4, 5, 6, 7,
+		8, 9, 10, 0xff, 0xfe, 0xfd, 0xfc, 0xfb };
 	static const struct eio_owner owners[] = { { 1, 0, false },
 		{ 1, 1, false }, { 128, 0, false }, { 1, 255, true },
 		{ 128, 255, true } };
@@ -95,16 +97,19 @@ a_sid_names_its_owner(void **state)
 		assert_int_equal(owner.generation, owners[i].generation);
 		assert_int_equal(owner.websocket, owners[i].websocket);
 	}
-	assert_string_equal(sid, "__8AAQIDBAUGB__-_fz7");
+	/* threats: nobody guesses one */
+	static_assert(8 * EIO_SID_RANDOM >= 120, "random bits");
+	assert_string_equal(sid, "__8AAQIDBAUGBwgJCv_-_fz7");
 }
 
 static void
 strange_sids_have_no_owner(void **state)
 {
 	static const struct slice rows[] = { SLICE(""), SLICE("__proto__"),
-		SLICE("AAAAAAAAAAAAAAAAAAA"), SLICE("AAAAAAAAAAAAAAAAAAAAA"),
-		SLICE("AAAAAAAAAAAAAAAAAAA+"), SLICE("AAAAAAAAAA AAAAAAAAA"),
-		SLICE("AAAAAAAAAAAAAAAAAAA\0"), SLICE("AAAAAAAAAAAAAAAAAAA=") };
+		SLICE("AAAAAAAAAAAAAAAAAAAAAAA"),
+		SLICE("AAAAAAAAAAAAAAAAAAAAAAAAA"), SLICE("AAAAAAAAAAAAAAAAAAAA"),
+		SLICE("AAAAAAAAAAAAAAAAAAAAAAA+"), SLICE("AAAAAAAAAA AAAAAAAAAAAAA"),
+		SLICE("AAAAAAAAAAAAAAAAAAAAAAA\0"), SLICE("AAAAAAAAAAAAAAAAAAAAAAA=") };
 	struct eio_owner owner;
 	size_t i;
 

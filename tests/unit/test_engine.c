@@ -1,5 +1,6 @@
 #include "check.h"
 #include "fake_host.h"
+#include "proto/eio.h"
 #include "shm/counters.h"
 
 #define CONF \
@@ -71,7 +72,8 @@ opens_with_the_handshake(void **state)
 
 	assert_int_equal(0, strncmp(open, "0{\"sid\":\"", 9));
 	assert_string_equal("\",\"upgrades\":[],\"pingInterval\":25000,"
-	    "\"pingTimeout\":20000,\"maxPayload\":1000000}", open + 29);
+	    "\"pingTimeout\":20000,\"maxPayload\":1000000}",
+	    open + 9 + EIO_SID_LEN);
 }
 
 static void
@@ -471,7 +473,8 @@ polling_collects_packets_and_upgrades(void **state)
 	got = poll(x, &p.out);
 	assert_int_equal(0, strncmp(got, "0{\"sid\":\"", 9));
 	assert_non_null(strstr(got, "\"upgrades\":[\"websocket\"]"));
-	assert_int_equal(0, strncmp(got + 9, engine_sid(p.client), 20));
+	assert_int_equal(0, strncmp(got + 9, engine_sid(p.client),
+	    EIO_SID_LEN));
 	post(p.client, "40\x1e" "42[\"hi\",1]\x1e"
 	    "451-[\"hi\",{\"_placeholder\":true,\"num\":0}]\x1e" "bAQID");
 	got = poll(x, &p.out);

@@ -64,13 +64,13 @@ each_fault_has_its_error(void **state)
 		{ "GET /socket.io/?EIO=4&transport=polling", UPGRADE, true,
 		    EIO_BAD_REQUEST },
 		{ "POST /socket.io/?EIO=4&transport=polling&sid="
-		    "AAAAAAAAAAAAAAAAAAAA", "", false, ENGINEIO_SESSION },
+		    "AAAAAAAAAAAAAAAAAAAAAAAA", "", false, ENGINEIO_SESSION },
 		{ "GET /socket.io/?EIO=3&transport=websocket&sid="
-		    "AAAAAAAAAAAAAAAAAAAA", UPGRADE, true, ENGINEIO_SESSION },
+		    "AAAAAAAAAAAAAAAAAAAAAAAA", UPGRADE, true, ENGINEIO_SESSION },
 		{ "GET /socket.io/?EIO=4&transport=polling&sid="
-		    "AAAAAAAAAAAAAAAAAAAAA", "", true, EIO_SID_UNKNOWN },
+		    "AAAAAAAAAAAAAAAAAAAAAAAAA", "", true, EIO_SID_UNKNOWN },
 		{ "GET /socket.io/?EIO=4&transport=polling&sid="
-		    "AAAAAAAAAAAAAAAAAAA%20", "", true, EIO_SID_UNKNOWN },
+		    "AAAAAAAAAAAAAAAAAAAAAAA%20", "", true, EIO_SID_UNKNOWN },
 		{ "GET /socket.io/?EIO=4&transport=websocket", "", true,
 		    EIO_BAD_REQUEST },
 		{ "GET /socket.io/?EIO=4&transport=websocket", UPGRADE, false,
@@ -99,7 +99,7 @@ static void
 a_session_names_its_owner(void **state)
 {
 	static const char query[] = "transport=polling&EIO=4&b64=1&sid="
-	    "ggMAAAAAAAAAAAAAAAAA";
+	    "ggMAAAAAAAAAAAAAAAAAAAAA";
 	const struct engineio_door all = { true, true, true };
 	static uint8_t scratch[HTTP_LINE_MAX];
 	struct http_request rq = { .method = HTTP_GET };
@@ -112,7 +112,7 @@ a_session_names_its_owner(void **state)
 	assert_int_equal(3, e.owner.slot);
 	assert_int_equal(3, e.owner.generation);
 	assert_true(e.owner.websocket);
-	assert_string_equal("ggMAAAAAAAAAAAAAAAAA", e.sid);
+	assert_string_equal("ggMAAAAAAAAAAAAAAAAAAAAA", e.sid);
 	assert_true(e.polling && e.version && e.b64);
 }
 
@@ -132,7 +132,7 @@ a_transport_that_is_off_is_unknown(void **state)
 	door = (struct engineio_door){ .websocket = true, .origin = true };
 	assert_int_equal(ENGINEIO_WEBSOCKET, engineio_check(&rq, &door,
 	    scratch, &e));
-	rq.query = SLICE("EIO=4&transport=polling&sid=ggMAAAAAAAAAAAAAAAAA");
+	rq.query = SLICE("EIO=4&transport=polling&sid=ggMAAAAAAAAAAAAAAAAAAAAA");
 	rq.upgrade_websocket = false;
 	assert_int_equal(EIO_TRANSPORT_UNKNOWN, engineio_check(&rq, &door,
 	    scratch, &e));

@@ -64,6 +64,42 @@ good_heads_are_accepted(void **state)
 		assert_row(verdict(rows[i]) == 200, rows[i]);
 }
 
+/* Host and port of a Host field, and of an absolute target. */
+static void
+hosts_are_a_name_and_a_port(void **state)
+{
+	static const char *const good[] = { "x", "zoo.example", "Z", "x:80",
+		"x:", "x:0", "x:65535", "x:00080", "[::1]", "[::1]:8080",
+		"[::1]:", "[2001:DB8::1.2.3.4]", "192.0.2.1:1", "a_b", "%41" };
+	static const char *const bad[] = { "[::1", "::1]", "x:80:90", "x:abc",
+		"x:-1", "x:65536", "x:655360", "x: 80", "[::1]x", "[::1]80",
+		"[::1]:x", "[]", "[x]", "[1.2.3.4]", "::1", "[[::1]]", ":80",
+		":", "u@x", "x/y", "x]", "[::1%lo]", "[::1]:1:2" };
+	struct http_request r;
+	struct buf b;
+	size_t i;
+
+	(void)state;
+	buf_init(&b);
+	for (i = 0; i < nitems(good) + nitems(bad); i++) {
+		bool is_good = i < nitems(good);
+		const char *h = is_good ? good[i] : bad[i - nitems(good)];
+
+		buf_reset(&b);
+		buf_printf(&b, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", h);
+		assert_row((http_decode_request(buf_unread(&b), &r) > 0) ==
+		    is_good, slice_str(h));
+		assert_row(is_good || r.status == 400, slice_str(h));
+		if (strchr(h, '/') != NULL)
+			continue;
+		buf_reset(&b);
+		buf_printf(&b, "GET http://%s/ HTTP/1.1\r\n" H "\r\n", h);
+		assert_row((http_decode_request(buf_unread(&b), &r) > 0) ==
+		    is_good, slice_str(h));
+	}
+	buf_fini(&b);
+}
+
 static void
 bad_heads_are_refused_with_their_status(void **state)
 {
@@ -544,7 +580,9 @@ chunks_are_joined_up_to_the_end(void **state)
 	check_chunked(SLICE("5\r\nhello\r\n0\r\n\r\nGET /"), "hello|GET /");
 	check_chunked(SLICE("3\r\nabc\r\n00A\r\n0123456789\r\n0\r\n\r\n"),
 	    "abc0123456789|");
-	check_chunked(SLICE("1;a=b;c=\"d\"\r\nx\r\n0 ;e\r\nT: v\r\nU:\r\n\r\n"),
+	check_chunked(SLICE("1;a=b;c=\"d\"\r\nx\r\n0;e\r\nT: v\r\nU:\r\n\r\n"),
+	    "x|");
+	check_chunked(SLICE("1;~a=\"\\\"; \t\\\\\";b\r\nx\r\n0\r\nT:~\r\n\r\n"),
 	    "x|");
 	check_chunked(SLICE("2\r\n\r\n\r\n0\r\n\r\n"), "\r\n|");
 	check_chunked(SLICE("5\r\nhel"), "hel");
@@ -568,6 +606,19 @@ bad_chunks_are_refused(void **state)
 		{ SLICE("0\r\n folded\r\n"), "!" },
 		{ SLICE("0\r\nT: \x01\r\n"), "!" },
 		{ SLICE("0\r\nT: a\n\r\n"), "!" },
+		/* blanks behind a size, half an extension, half a trailer */
+		{ SLICE("1 \r\n"), "!" }, { SLICE("1\t\r\n"), "!" },
+		{ SLICE("1 ;a\r\n"), "!" }, { SLICE("1;a \r\n"), "!" },
+		{ SLICE("1; a\r\n"), "!" }, { SLICE("1;a =b\r\n"), "!" },
+		{ SLICE("1;\r\n"), "!" }, { SLICE("1;;a\r\n"), "!" },
+		{ SLICE("1;a=\r\n"), "!" }, { SLICE("1;a=;b\r\n"), "!" },
+		{ SLICE("2;a=\"\r\n"), "!" }, { SLICE("2;a=\"b\r\n"), "!" },
+		{ SLICE("2;a=\"b\"c\r\n"), "!" },
+		{ SLICE("2;a=b\"\r\n"), "!" }, { SLICE("1;\x7f\r\n"), "!" },
+		{ SLICE("1;a=\"\x7f\"\r\n"), "!" },
+		{ SLICE("0\r\nT\r\n"), "!" }, { SLICE("0\r\nT : v\r\n"), "!" },
+		{ SLICE("0\r\n: v\r\n"), "!" },
+		{ SLICE("0\r\nT: \x7f\r\n"), "!" },
 		{ SLICE("1;\n"), "!" }, { SLICE("1;\0\r\n"), "!" }
 	};
 	size_t i;
@@ -662,6 +713,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_heads_are_accepted),
+		cmocka_unit_test(hosts_are_a_name_and_a_port),
 		cmocka_unit_test(bad_heads_are_refused_with_their_status),
 		cmocka_unit_test(a_head_is_taken_apart),
 		cmocka_unit_test(absolute_targets_bring_their_own_host),

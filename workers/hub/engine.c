@@ -179,7 +179,7 @@ send_open(struct engine *e)
 	struct eio_owner owner = { .slot = (uint8_t)h->slot,
 		.generation = (uint8_t)h->generation,
 		.websocket = !wire_is_polling((enum wire)e->client.wire) };
-	uint8_t rnd[13];
+	uint8_t rnd[EIO_SID_RANDOM];
 
 	h->ports.random(h->ports.host, rnd, sizeof rnd);
 	eio_sid_encode(owner, rnd, e->sid);

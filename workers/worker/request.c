@@ -30,26 +30,28 @@ static const struct route_row {
 } route_rows[ROUTE__MAX] = {
 	[ROUTE_NONE]	   = { ANY, NULL, request_not_found, false },
 	[ROUTE_ENGINE]	   = { ANY, NULL, transport_serve, false },
-	[ROUTE_PLAIN]	   = { 1u << HTTP_GET, "Allow: GET\r\n",
+	[ROUTE_ROOT]	   = { GET, "Allow: GET, HEAD, OPTIONS\r\n",
+				index_serve, false },
+	[ROUTE_PLAIN]	   = { 1u << HTTP_GET, "Allow: GET, OPTIONS\r\n",
 				upgrade_plain, false },
-	[ROUTE_PUBLISH]	   = { POST, "Allow: POST\r\n", api_head, false },
-	[ROUTE_BATCH]	   = { POST, "Allow: POST\r\n", api_head, false },
-	[ROUTE_DISCONNECT] = { POST, "Allow: POST\r\n", api_head, false },
-	[ROUTE_ROOMS]	   = { POST, "Allow: POST\r\n", api_head, false },
-	[ROUTE_PRESENCE]   = { GET, "Allow: GET, HEAD\r\n", api_presence_get,
+	[ROUTE_PUBLISH]	   = { POST, "Allow: POST, OPTIONS\r\n", api_head, false },
+	[ROUTE_BATCH]	   = { POST, "Allow: POST, OPTIONS\r\n", api_head, false },
+	[ROUTE_DISCONNECT] = { POST, "Allow: POST, OPTIONS\r\n", api_head, false },
+	[ROUTE_ROOMS]	   = { POST, "Allow: POST, OPTIONS\r\n", api_head, false },
+	[ROUTE_PRESENCE]   = { GET, "Allow: GET, HEAD, OPTIONS\r\n", api_presence_get,
 				false },
-	[ROUTE_HEALTH]	   = { GET, "Allow: GET, HEAD\r\n", status_health,
+	[ROUTE_HEALTH]	   = { GET, "Allow: GET, HEAD, OPTIONS\r\n", status_health,
 				true },
-	[ROUTE_LIVE]	   = { GET, "Allow: GET, HEAD\r\n", status_probe,
+	[ROUTE_LIVE]	   = { GET, "Allow: GET, HEAD, OPTIONS\r\n", status_probe,
 				true },
-	[ROUTE_READY]	   = { GET, "Allow: GET, HEAD\r\n", status_probe,
+	[ROUTE_READY]	   = { GET, "Allow: GET, HEAD, OPTIONS\r\n", status_probe,
 				true },
-	[ROUTE_BOTH]	   = { GET, "Allow: GET, HEAD\r\n", status_probe,
+	[ROUTE_BOTH]	   = { GET, "Allow: GET, HEAD, OPTIONS\r\n", status_probe,
 				true },
-	[ROUTE_METRICS]	   = { GET, "Allow: GET, HEAD\r\n", status_metrics,
+	[ROUTE_METRICS]	   = { GET, "Allow: GET, HEAD, OPTIONS\r\n", status_metrics,
 				true },
-	[ROUTE_DEMO]	   = { GET, "Allow: GET, HEAD\r\n", demo_serve, false },
-	[ROUTE_DEMO_MOVED] = { GET, "Allow: GET, HEAD\r\n", demo_serve, false },
+	[ROUTE_DEMO]	   = { GET, "Allow: GET, HEAD, OPTIONS\r\n", demo_serve, false },
+	[ROUTE_DEMO_MOVED] = { GET, "Allow: GET, HEAD, OPTIONS\r\n", demo_serve, false },
 };
 
 /* --- replies ------------------------------------------------------------- */
@@ -416,7 +418,9 @@ request_chunks(struct conn *c, const uint8_t *p, size_t n)
 		if (r == CODEC_MORE)
 			return (used);
 		used += (size_t)r;
-		if (data.n > c->w->conf->message_bytes - b->data.wpos) {
+		/* also what its head announces */
+		if (data.n + b->pieces.left >
+		    c->w->conf->message_bytes - b->data.wpos) {
 			request_body_too_large(c);
 			return (n);
 		}
@@ -535,6 +539,10 @@ request_serve(struct request *rq)
 		rq->keep_alive = false;
 	if (row->methods & 1u << rq->head.method) {
 		row->serve(rq);
+		return;
+	}
+	if (rq->head.method == HTTP_OPTIONS) {
+		request_reply(rq, 204, NULL, slice_of(NULL, 0), row->allow);
 		return;
 	}
 	buf_reset(&rq->w->body);

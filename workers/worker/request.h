@@ -64,9 +64,10 @@ void	request_answer(struct conn *, int status, const char *type,
 void	request_answer_bytes(struct conn *, int status, const char *type,
 	    struct slice body);
 
-/* Handlers: transport.c, upgrade.c, status.c, api_http.c */
+/* Handlers: transport.c, upgrade.c, index.c, status.c, api_http.c */
 void	transport_serve(struct request *);
 void	upgrade_plain(struct request *);
+void	index_serve(struct request *);
 void	status_health(struct request *);
 void	status_probe(struct request *);		/* livez, readyz, healthz */
 void	status_metrics(struct request *);

@@ -10,6 +10,8 @@ static const struct {
 	const char	*path;
 	enum route	 route;
 } route_paths[] = {
+	{ "/",				ROUTE_ROOT },
+	{ "*",				ROUTE_ROOT },
 	{ "/health",			ROUTE_HEALTH },
 	{ "/health/websocket",		ROUTE_HEALTH },
 	{ "/api/health/websocket",	ROUTE_HEALTH },
@@ -99,11 +101,39 @@ route_user(struct slice path, struct route_match *m)
 	}
 }
 
-void
-route_find(const struct conf *conf, struct slice path, struct route_match *m)
+/* A slash at its end means nothing. */
+static struct slice
+route_bare(struct slice path)
+{
+	if (path.n > 1 && path.p[path.n - 1] == '/')
+		path.n--;
+	return (path);
+}
+
+/* The paths that are our own. */
+static void
+route_own(struct slice path, struct route_match *m)
 {
 	size_t i;
 
+	if (slice_starts(path, SLICE("/api/v1/presence/"))) {
+		m->route = ROUTE_PRESENCE;
+		m->ns_name = route_bare(slice_from(path,
+		    sizeof "/api/v1/presence"));
+		return;
+	}
+	if (slice_starts(path, SLICE("/api/v1/users/"))) {
+		route_user(path, m);
+		return;
+	}
+	for (i = 0; i < nitems(route_paths); i++)
+		if (slice_eq(path, slice_str(route_paths[i].path)))
+			m->route = route_paths[i].route;
+}
+
+void
+route_find(const struct conf *conf, struct slice path, struct route_match *m)
+{
 	memset(m, 0, sizeof *m);
 	if (conf_path_under(path, slice_str(conf->socketio_path))) {
 		m->route = ROUTE_ENGINE;
@@ -120,16 +150,7 @@ route_find(const struct conf *conf, struct slice path, struct route_match *m)
 		m->ns_name = slice_from(path, 3);
 		return;
 	}
-	if (slice_starts(path, SLICE("/api/v1/presence/"))) {
-		m->route = ROUTE_PRESENCE;
-		m->ns_name = slice_from(path, sizeof "/api/v1/presence");
-		return;
-	}
-	if (slice_starts(path, SLICE("/api/v1/users/"))) {
-		route_user(path, m);
-		return;
-	}
-	for (i = 0; i < nitems(route_paths); i++)
-		if (slice_eq(path, slice_str(route_paths[i].path)))
-			m->route = route_paths[i].route;
+	route_own(path, m);
+	if (m->route == ROUTE_NONE)
+		route_own(route_bare(path), m);
 }

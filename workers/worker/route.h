@@ -8,6 +8,7 @@
 
 enum route {
 	ROUTE_NONE,
+	ROUTE_ROOT,		/* "/", and the "*" of OPTIONS */
 	ROUTE_ENGINE,		/* {socketio_path}/..., or a configured
 				 * route of format = engine */
 	ROUTE_PLAIN,		/* /ws/NAMESPACE, or a configured route */

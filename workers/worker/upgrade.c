@@ -234,6 +234,9 @@ upgrade_target(struct request *rq, struct client_request *cr)
 		}
 		cr->ns = n < 0 ? NULL : conf_namespace_find(rq->w->conf,
 		    slice_of(p, (size_t)n));
+		if (cr->ns == NULL && n > 1 && slice_end(name)[-1] == '/')
+			cr->ns = conf_namespace_find(rq->w->conf,
+			    slice_of(p, (size_t)n - 1));
 		return (cr->ns != NULL);
 	}
 	cr->ns = cr->route->ns;

@@ -59,7 +59,7 @@ export class Vars {
 				rx += this.bound.get(hit.name);
 			} else {
 				rx += hit.name.startsWith('OFFSET') ?
-				    '([^"]+)' : '([A-Za-z0-9_-]{20})';
+				    '([^"]+)' : '([A-Za-z0-9_-]{20,24})';
 				names.push(hit.name);
 			}
 			at = hit.i + hit.value.length;
@@ -115,7 +115,7 @@ export async function playCase(d, c) {
 			continue;
 		}
 		const f = await w.next(`${c.note}: ${e.data}`);
-		const shape = (t) => t.replace(/"sid":"[^"]{20}"/, '"sid":"S"')
+		const shape = (t) => t.replace(/"sid":"[^"]{20,24}"/, '"sid":"S"')
 		    .replace(/^0\{.*/, '0');
 		assert.equal(shape(f.text), shape(e.data), c.note);
 	}

@@ -1,0 +1,45 @@
+/*
+ * What is where, for people who open the address in a browser.  Nothing that
+ * the paths themselves do not tell.
+ */
+#include "worker/conn.h"
+#include "worker/request.h"
+#include "worker/worker.h"
+
+#define INDEX_WIDTH	24
+
+static void
+index_line(struct buf *b, const char *path, const char *what)
+{
+	buf_printf(b, "%-*s %s\n", INDEX_WIDTH, path, what);
+}
+
+static void
+index_text(struct buf *b, const struct request *rq)
+{
+	const struct conf *conf = rq->w->conf;
+
+	buf_str(b, "This is roostd, a realtime gateway.\n\n");
+	index_line(b, conf->socketio_path, "Socket.IO");
+	index_line(b, "/ws/NAMESPACE", "plain WebSocket");
+	if (rq->w->h->demo_page.n > 0)
+		index_line(b, "/demo/", "a page to try it");
+	if (conf->napi_keys > 0)
+		index_line(b, "/api/v1/", "for back ends");
+	if (rq->c->no_status)
+		return;
+	index_line(b, "/health", "how it is, as JSON");
+	index_line(b, "/livez, /readyz", "for probes");
+	index_line(b, "/metrics", "for Prometheus");
+}
+
+void
+index_serve(struct request *rq)
+{
+	struct buf *b = &rq->w->body;
+
+	buf_reset(b);
+	index_text(b, rq);
+	request_reply(rq, 200, "text/plain; charset=utf-8", buf_unread(b),
+	    NULL);
+}
