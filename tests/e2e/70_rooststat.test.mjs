@@ -116,7 +116,7 @@ test('a high screen shows histories, and what each process takes', async () => {
 	await s.shows(/memory of all processes {2}now [\d.]+[kM] {2}max/);
 	/* busy%, cpu%, mem, fds, turn99 */
 	await s.shows(
-	    /worker 2 .*\s[\d.]+\s+[\d.]+\s+[\d.]+[kM]\s+\d+\s+(-|[\d.]+[um]?s)/);
+	    /worker 2 .*\s<?[\d.]+\s+<?[\d.]+\s+[\d.]+[kM]\s+\d+\s+(-|[\d.]+[um]?s)/);
 	await s.quit();
 	await d.stop();
 });
