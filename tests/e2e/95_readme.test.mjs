@@ -6,35 +6,99 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 
-import { Daemon, here, run, tempdir, top, within } from './lib/daemon.mjs';
+import { Daemon, here, run, tempdir, top, until, within }
+	from './lib/daemon.mjs';
 
 const text = fs.readFileSync(path.join(top, 'README.md'), 'utf8');
-const block = (kind) => {
-	const m = text.match(new RegExp('```' + kind + '\\n([^]*?)```'));
-	assert.ok(m, `a block of ${kind}`);
-	return m[1];
-};
+const blocks = (kind) => [...text.matchAll(new RegExp('```' + kind +
+    '\\n([^]*?)```', 'g'))].map((m) => m[1]);
+/* The block of this kind in which there is such a text. */
+function block(kind, part = '') {
+	const found = blocks(kind).filter((b) => b.includes(part));
+	assert.equal(found.length, 1, `one block of ${kind} with ${part}`);
+	return found[0];
+}
 
-test('the five lines of socket.io-client say what the README says', async () => {
-	const conf = fs.readFileSync(path.join(top, 'packaging', 'examples',
-	    'demo.conf'), 'utf8').replace('127.0.0.1:8080', '127.0.0.1:0');
-	const d = await Daemon.start({ listen: false, stats: false, workers: 2, conf,
-		env: {
-			ROOST_DEMO_SECRET: crypto.randomBytes(24).toString('hex'),
-			ROOST_DEMO_API_SHA256: '0'.repeat(64),
-			ROOST_DEMO_PAGE: path.join(top, 'packaging', 'www', 'demo.html'),
-		} });
-	const js = block('js');
-	assert.equal(js.trim().split('\n').length, 5);
-	const c = spawn(process.execPath, ['--input-type=module', '-e',
-	    js.replace('127.0.0.1:8080', `127.0.0.1:${d.port}`)],
-	{ cwd: here, stdio: ['ignore', 'pipe', 'inherit'] });
-	let out = '';
-	c.stdout.on('data', (b) => { out += b; });
-	await within(new Promise((ok) => c.on('close', ok)), 'end', 15000);
-	assert.equal(out.trim(), 'hello sent by null');
-	assert.ok(text.includes(`\`${out.trim()}\``));
+/* What packaging/quickstart starts, with the same variables. */
+const secret = crypto.randomBytes(24).toString('hex');
+const key = crypto.randomBytes(16).toString('hex');
+const quickstart = () => Daemon.start({ listen: false, stats: false, workers: 2,
+	conf: fs.readFileSync(path.join(top, 'packaging', 'examples',
+	    'demo.conf'), 'utf8').replace('127.0.0.1:8080', '127.0.0.1:0'),
+	env: {
+		ROOST_DEMO_SECRET: secret,
+		ROOST_DEMO_API_SHA256: crypto.createHash('sha256').update(key)
+		    .digest('hex'),
+		ROOST_DEMO_PAGE: path.join(top, 'packaging', 'www', 'demo.html'),
+	} });
+
+/* A program of the README, at this daemon: { out, child, ended }. */
+function start(d, program, args, env = {}) {
+	const child = spawn(program, args.map((a) =>
+	    a.replaceAll('127.0.0.1:8080', `127.0.0.1:${d?.port}`)),
+	{ cwd: here, env: { ...process.env, ...env },
+		stdio: ['ignore', 'pipe', 'inherit'] });
+	const p = { child, out: '' };
+	child.stdout.on('data', (b) => { p.out += b; });
+	p.ended = within(new Promise((ok) => child.on('close', ok)), 'end', 15000);
+	return p;
+}
+const node = (js, ...args) => ['--input-type=module', '-e', js, '--', ...args];
+async function output(...args) {
+	const p = start(...args);
+	assert.equal(await p.ended, 0, p.out);
+	return p.out.trim();
+}
+
+test('the first client prints what the README says', async () => {
+	const d = await quickstart();
+	const out = await output(d, process.execPath,
+	    node(block('js', 'setTimeout')));
+	assert.equal(out, 'hello sent by null');
+	assert.ok(text.includes(`\`${out}\``));
 	await d.stop();
+});
+
+test('token, client and each curl line work against the quickstart', async () => {
+	const d = await quickstart();
+	/* as in a script, argv[2] is the name */
+	const token = await output(null, process.execPath,
+	    node(block('js', 'createHmac').replace('process.argv[2]',
+		'process.argv[1]'), 'carol'), { JWT_SECRET: secret });
+	const chat = start(d, process.execPath, node(block('js', 'TOKEN')),
+	    { TOKEN: token });
+	await until(() => /delivered to \d/.test(chat.out), 'delivery', 10000);
+	const lines = block('sh', 'api/v1/publish')
+	    .concat(block('sh', '/rooms'))
+	    .split(/(?=^curl )/m);
+	assert.equal(lines.length, 3);
+	const run = (line) => output(d, 'sh', ['-c', line.replace('curl ',
+	    'curl -sS ')], { API_KEY: key });
+	assert.match(await run(lines[0]), /^\{"id":"[^"]+"\}$/);
+	await until(() => chat.out.includes('back end: hi'), 'hi', 10000);
+	assert.match(await run(lines[1]), /^\{"sessions":1,/);
+	assert.match(await run(lines[2]), /^\{"disconnected":1,/);
+	/* nothing more for lobby: left, and gone */
+	await run(lines[0]);
+	chat.child.kill();
+	await chat.ended.catch(() => {});
+	assert.equal(chat.out.match(/back end: hi/g).length, 1);
+	await d.stop();
+});
+
+test('the quickstart prints what the examples need', () => {
+	const script = fs.readFileSync(path.join(top, 'packaging',
+	    'quickstart'), 'utf8');
+	assert.match(script, /export JWT_SECRET=\$secret API_KEY=\$api_key/);
+});
+
+test('the digest of a key is what the configuration takes', async () => {
+	const sh = block('sh', 'sha256sum');
+	const out = await output(null, 'sh', ['-c', `${sh}echo "$API_KEY"`]);
+	const [digest, made] = [out.match(/^[0-9a-f]{64}/m)[0],
+		out.split('\n').at(-1)];
+	assert.equal(digest, crypto.createHash('sha256').update(made)
+	    .digest('hex'));
 });
 
 test('the configuration is accepted', async () => {
@@ -43,24 +107,6 @@ test('the configuration is accepted', async () => {
 	const r = await run(['-t', '-c', file], { env: {
 		JWT_SECRET: 'x'.repeat(32), API_KEY_SHA256: 'a'.repeat(64) } });
 	assert.equal(r.code, 0, r.err);
-});
-
-test('the curl line publishes', async () => {
-	const key = 'readme-key';
-	const d = await Daemon.start({ listen: false,
-		conf: block('conf').replace('127.0.0.1:8080', '127.0.0.1:0'),
-		env: { JWT_SECRET: 'x'.repeat(32), API_KEY_SHA256: crypto
-		    .createHash('sha256').update(key).digest('hex') } });
-	const line = [...text.matchAll(/```sh\n([^]*?)```/g)].map((m) => m[1])
-	    .find((b) => b.startsWith('curl'));
-	const c = spawn('sh', ['-c', line.replace('127.0.0.1:8080',
-	    `127.0.0.1:${d.port}`)], { env: { ...process.env, API_KEY: key },
-		stdio: ['ignore', 'pipe', 'ignore'] });
-	let out = '';
-	c.stdout.on('data', (b) => { out += b; });
-	await within(new Promise((ok) => c.on('close', ok)), 'end', 10000);
-	assert.match(out, /^\{"id":"[^"]+"\}$/);
-	await d.stop();
 });
 
 test('every example configuration is accepted', async () => {
