@@ -166,13 +166,20 @@ histogram_lower(unsigned i)
 	return ((uint64_t)(8 + (i - 8) % 8) << ((i - 8) / 8));
 }
 
+/* The same n times. */
 static inline void
-histogram_add(enum histogram h, uint64_t us)
+histogram_add_n(enum histogram h, uint64_t us, uint32_t n)
 {
 	unsigned cell = CELL_HISTOGRAM + (unsigned)h * HISTOGRAM_CELLS;
 
-	counters_cell_add(cell + histogram_bucket(us), 1);
-	counters_cell_add(cell + HISTOGRAM_CELLS - 1, us);
+	counters_cell_add(cell + histogram_bucket(us), n);
+	counters_cell_add(cell + HISTOGRAM_CELLS - 1, us * n);
+}
+
+static inline void
+histogram_add(enum histogram h, uint64_t us)
+{
+	histogram_add_n(h, us, 1);
 }
 
 /* Block 0 is "_other", for namespaces beyond COUNTERS_NS_MAX. */

@@ -317,6 +317,21 @@ close_for_the_dead(uint64_t *column)
 	return (open);
 }
 
+/* The same for its clients, which are sessions on polling too. */
+static void
+part_for_the_dead(uint64_t *column)
+{
+	uint64_t open = column[COUNTER_clients_opened];
+	unsigned r;
+
+	for (r = 0; r < REASON__MAX; r++)
+		open -= column[CELL_CLIENT + r];
+	if ((int64_t)open > 0)
+		__atomic_store_n(column + CELL_CLIENT + REASON_worker_died,
+		    column[CELL_CLIENT + REASON_worker_died] + open,
+		    __ATOMIC_RELAXED);
+}
+
 /* What stood in its memory for the bus, accepted and not sent. */
 static void
 lose_for_the_dead(uint64_t *column)
@@ -338,6 +353,7 @@ stats_slot_free(struct stats *st, unsigned slot)
 
 	MUST(st->writer && slot < st->hdr->nslots);
 	closed = close_for_the_dead(column);
+	part_for_the_dead(column);
 	lose_for_the_dead(column);
 	for (i = 0; i < n; i++) {
 		d = desc_at(st, i);

@@ -127,8 +127,8 @@ void	stats_slot_live(struct stats *, unsigned slot, enum stats_role,
 	    uint32_t pid, uint32_t generation, const char *name);
 void	stats_slot_dead(struct stats *, unsigned slot);
 /*
- * Master, last: gauges become 0, and what was open is closed for the reason
- * worker_died.  Returns how many connections that were.
+ * Master, last: gauges become 0, and connections and clients that were open
+ * are closed for the reason worker_died.  Returns how many connections that were.
  */
 uint64_t stats_slot_free(struct stats *, unsigned slot);
 /* Owner (and the master for itself, which is also the file's heartbeat). */

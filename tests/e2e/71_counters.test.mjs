@@ -112,7 +112,7 @@ test('each fact is counted once: a plain client', async () => {
 	await counts(async () => { w = await plain(d, '/ws/c'); }, {
 		'connections_accepted': 1, 'connections_open': 1,
 		'http_responses{class=1xx}': 1,
-		'ws_handshakes': 1, 'ws_open': 1,
+		'ws_handshakes': 1, 'ws_open': 1, 'clients_opened': 1,
 		'ns_connects': 1, 'sessions': 1,
 		'ns_sockets{ns=/c}': 1, 'ns_admitted{ns=/c}': 1,
 	});
@@ -214,10 +214,30 @@ test('what waits for a slow reader is counted, and comes back', async () => {
 	c.terminate();
 });
 
+test('what is delivered within one worker has its time taken too', async () => {
+	const [a, b] = [await connect(d, '/c'), await connect(d, '/c')];
+	for (const x of [a, b])
+		await ask(x, 'room:join', { room: 'times' });
+	const count = async () => (await s.read()).get('delivery_seconds_count');
+	const before = await count();
+	for (let i = 0; i < 5; i++)
+		a.emit('say', { room: 'times' });
+	await heard(b, 'say', 5);
+	await until(async () => await count() === before + 5, 'five');
+	await ask(a, 'q', 1);	/* only an answer */
+	assert.equal(await count(), before + 6, 'and to the sender');
+	a.emit('say', { room: 'nobody' });
+	await ask(a, 'roost:ping');
+	assert.equal(await count(), before + 6, 'nobody, no time');
+	a.close();
+	b.close();
+});
+
 test('kill -9: what a worker had open is closed, its gauges are gone',
     async () => {
 	const k = await Daemon.start({ workers: 2, conf });
 	k.mayDie = true;
+	let died = 0;
 	for (let round = 1; round <= 3; round++) {
 		const list = [];
 		for (let i = 0; i < 15; i++)
@@ -247,6 +267,10 @@ test('kill -9: what a worker had open is closed, its gauges are gone',
 		    sum(m, 'connections_closed'));
 		assert.ok(m.get('connections_closed{reason=worker_died}') >=
 		    on.length - left);
+		died += on.length - left;
+		assert.equal(m.get('clients_closed{reason=worker_died}'), died);
+		assert.equal(m.get('clients_opened') - left,
+		    sum(m, 'clients_closed'));
 		list.forEach((c) => c.close());
 		await until(async () => (await x.read()).get('sessions') === 0,
 		    'none');

@@ -209,6 +209,30 @@ what_a_dead_slot_had_open_is_closed_for_that_reason(void **state)
 	stats_close(&st);
 }
 
+/* Clients too: sessions on polling have no connection of their own. */
+static void
+the_clients_of_a_dead_slot_part_for_that_reason(void **state)
+{
+	struct stats *st = stats_create(NULL, &params);
+	static const char died[] = "reason=\"worker_died\"";
+
+	(void)state;
+	stats_slot_live(st, 1, STATS_ROLE_WORKER, 99, 3, "worker 1");
+	counters_attach(stats_column(st, 1));
+	counter_add(COUNTER_clients_opened, 7);
+	counter_client(REASON_client_close);
+	counter_client(REASON_client_gone);
+	stats_slot_dead(st, 1);
+	stats_slot_free(st, 1);
+	assert_int_equal(total(st, "clients_closed", died), 5);
+	counter_add(COUNTER_clients_opened, 2);
+	counter_client(REASON_shutdown);
+	stats_slot_free(st, 1);
+	stats_slot_free(st, 1);
+	assert_int_equal(total(st, "clients_closed", died), 6);
+	stats_close(&st);
+}
+
 static void
 what_a_dead_slot_had_queued_for_the_bus_is_lost(void **state)
 {
@@ -496,6 +520,7 @@ main(void)
 		T(users_come_from_the_masters_column_only),
 		T(a_slots_gauges_end_with_it_and_its_counters_stay),
 		T(what_a_dead_slot_had_open_is_closed_for_that_reason),
+		T(the_clients_of_a_dead_slot_part_for_that_reason),
 		T(what_a_dead_slot_had_queued_for_the_bus_is_lost),
 		T(rows_tell_who_is_who),
 		T(a_reader_notices_the_end_silence_and_a_new_file),

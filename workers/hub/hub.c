@@ -125,6 +125,13 @@ hub_turn_end(struct hub *h)
 }
 
 void
+hub_written(struct hub *h, struct mono now)
+{
+	CHECK_MAGIC(h, HUB_MAGIC);
+	latency_written(&h->latency, now);
+}
+
+void
 hub_bus_lost(struct hub *h)
 {
 	CHECK_MAGIC(h, HUB_MAGIC);

@@ -44,6 +44,8 @@ void	hub_time(struct hub *, struct mono, struct wall);
 void	hub_tick(struct hub *);
 /* At the end of each turn: ports.flush for each queue with something new. */
 void	hub_turn_end(struct hub *);
+/* ... and when it is written, for delivery_us. */
+void	hub_written(struct hub *, struct mono now);
 /* One whole frame from the relay (bus.h). */
 void	hub_bus_frame(struct hub *, struct slice frame);
 /* This worker goes: whoever waits for answers is told those that are there. */

@@ -8,6 +8,7 @@
 #include "hub/ask.h"
 #include "hub/fanout.h"
 #include "hub/hub.h"
+#include "hub/latency.h"
 #include "hub/limit.h"
 #include "hub/pending.h"
 #include "hub/recover.h"
@@ -39,6 +40,7 @@ struct hub {
 	struct pending_table pending;
 	struct recover_table recover;
 	struct ask_table asks;
+	struct latency	 latency;	/* of what this turn has queued */
 	uint64_t	 mono_tick_us;	/* interest_retry last ran */
 	uint64_t	 nclients;	/* made so far */
 	uint64_t	 volatile_bytes; /* queued: no more volatile events */

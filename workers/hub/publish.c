@@ -89,6 +89,8 @@ publish_room(struct hub *h, const struct conf_namespace *ns,
 	p = fanout_offset(h, p, &with);
 	if (r != NULL)
 		got = fanout_room(h, r, p, except == NULL ? NULL : except->out);
+	if (got > 0)
+		latency_queued(&h->latency, h->now);
 	remote_bits(h, ns->index, r, kind, name, bits);
 	if ((bits[0] | bits[1]) == 0)
 		return (got);
@@ -182,6 +184,8 @@ publish_audience(struct hub *h, const struct conf_namespace *ns,
 	counter_add(COUNTER_publications, 1);
 	p = fanout_offset(h, p, &with);
 	got = fanout_audience(h, ns, a, p);
+	if (got > 0)
+		latency_queued(&h->latency, h->now);
 	send_audience(h, ns, a, p, NULL, bits);
 	return (got);
 }
@@ -195,6 +199,8 @@ publish_ask(struct hub *h, const struct conf_namespace *ns,
 
 	counter_add(COUNTER_publications, 1);
 	got = fanout_ask(h, ns, a, p, ask);
+	if (got > 0)
+		latency_queued(&h->latency, h->now);
 	send_audience(h, ns, a, p, ask, bits);
 	return (got);
 }
@@ -309,8 +315,8 @@ publish_in(struct hub *h, const struct bus_envelope *e)
 		ask_in(h, ns, e, &a, &p);
 	else if (ns != NULL)
 		got = fanout_audience(h, ns, &a, &p);
-	if (e->sent_us != 0 && h->now.us > e->sent_us)
-		histogram_add(HISTOGRAM_delivery_us, h->now.us - e->sent_us);
+	if (e->sent_us != 0)
+		latency_queued(&h->latency, (struct mono){ e->sent_us });
 	if (e->flags & BUS_WANT_COUNT)
 		answer_count(h, e, got);
 }

@@ -356,7 +356,10 @@ send_out(struct passage *w, struct publish_remote *remote)
 	case CONF_TO_NOWHERE:
 		return (0);
 	case CONF_TO_SENDER:
-		return (fanout_session(s->hub, s, &w->p) ? 1 : 0);
+		if (!fanout_session(s->hub, s, &w->p))
+			return (0);
+		latency_queued(&s->hub->latency, s->hub->now);
+		return (1);
 	case CONF_TO_ROOM:
 	case CONF_TO_USER:
 	case CONF_TO_NAMESPACE:

@@ -321,6 +321,7 @@ static void
 worker_before_wait(void *arg)
 {
 	struct worker *w = arg;
+	struct mono now;
 
 	/* what a client or back end is told was done is out of our hands,
 	 * should we die now */
@@ -329,7 +330,9 @@ worker_before_wait(void *arg)
 	coded_turn_end(w->coded);
 	bus_port_flush(&w->bus);
 	worker_finish(w);
-	histogram_add(HISTOGRAM_loop_turn_us, mono_now().us - w->now.us);
+	now = mono_now();
+	hub_written(w->hub, now);
+	histogram_add(HISTOGRAM_loop_turn_us, now.us - w->now.us);
 	slots_quiesce_enter(w->h->segment, (unsigned)w->h->slot);
 }
 
