@@ -185,6 +185,18 @@ main_print(const struct conf *conf)
 	buf_fini(&out);
 }
 
+/* A start has a message and an exit code of its own for that. */
+static void
+main_check_user(const struct main_options *o, const struct conf *conf,
+    struct conf_errors *errors)
+{
+	struct plat_user user;
+
+	if (conf->user[0] != '\0' && plat_user_find(conf->user, &user) == -1)
+		conf_error(errors, o->file, 0, "user \"%s\": %s", conf->user,
+		    errno == 0 ? "no such user" : strerror(errno));
+}
+
 /* Parse, check and load; exits unless all is well. */
 static struct conf *
 main_read(const struct main_options *o, struct load **load)
@@ -200,6 +212,8 @@ main_read(const struct main_options *o, struct load **load)
 		    conf->workers, SHM_WORKERS_MAX);
 	if (conf != NULL && !(o->print && !o->test))
 		*load = load_all(conf, o->file, &errors);
+	if (conf != NULL && o->test)
+		main_check_user(o, conf, &errors);
 	if (errors.count > 0 || conf == NULL) {
 		(void)fwrite(errors.text.data, 1, errors.text.wpos, stderr);
 		exit(o->test ? 1 : EX_CONFIG);

@@ -46,7 +46,7 @@ struct heritage {
 	uint32_t	 generation;	/* no two children of a daemon share one,
 					 * also those in the same slot */
 	uint64_t	 node_id;	/* random, one per start of the daemon */
-	struct wall	 started;	/* of the daemon */
+	struct mono	 started;	/* of the daemon */
 	int		 control_fd;	/* SEQPACKET to the master; EOF: exit */
 	/* worker: its end of the relay's stream (-1: comes later by control);
 	 * relay: bus_fds[slot], -1 where no worker is */

@@ -37,7 +37,7 @@ struct children_params {
 	unsigned	 nworkers;
 	const struct plat_user *user;	/* children become it; NULL: stay */
 	uint64_t	 node_id;
-	struct wall	 started;
+	struct mono	 started;	/* of the daemon */
 	bool		 background;	/* children log to syslog */
 	void		(*on_change)(void *arg); /* a child is ready, or gone */
 	void		*arg;

@@ -556,7 +556,7 @@ master_gather(struct master *m)
 	cp.segment = m->segment;
 	cp.stats = m->stats;
 	cp.user = m->become ? &m->user : NULL;
-	cp.started = wall_now();
+	cp.started = mono_now();
 	if (getrandom(&cp.node_id, sizeof cp.node_id, 0) !=
 	    (ssize_t)sizeof cp.node_id) {
 		log_err("getrandom");

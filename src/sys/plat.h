@@ -22,6 +22,11 @@ int	plat_std_files(void) MUST_USE;
 /* CPUs this process may use: its affinity, cut by the cgroup's quota rounded
  * up; at least 1. */
 unsigned plat_cpus(void);
+/* The latter alone, of version 1 or 2; 0: none.  Named are the list of our
+ * groups and where groups are mounted. */
+unsigned plat_cgroup_cpus(const char *self, const char *mount);
+/* The file's first bytes as a string; false when it cannot be read. */
+bool	plat_read_file(const char *path, char *out, size_t cap) MUST_USE;
 /* The longest queue of connections listen(2) grants, at least 128. */
 int	plat_backlog(int wanted);
 /* Raise the soft limit of open files to the hard one; returns it. */

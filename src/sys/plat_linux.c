@@ -40,8 +40,7 @@ plat_std_files(void)
 
 /* --- the machine ---------------------------------------------------------*/
 
-/* The file's first bytes as a string; false when it cannot be read. */
-static bool
+bool
 plat_read_file(const char *path, char *out, size_t cap)
 {
 	ssize_t n;
@@ -56,48 +55,6 @@ plat_read_file(const char *path, char *out, size_t cap)
 		return (false);
 	out[n] = '\0';
 	return (true);
-}
-
-/* Whole CPUs of one "quota period" pair, rounded up; 0: no limit. */
-static unsigned
-plat_quota_cpus(const char *text)
-{
-	unsigned long long period, quota;
-
-	/* "max 100000" is no limit */
-	if (sscanf(text, "%llu %llu", &quota, &period) != 2 || period == 0 ||
-	    quota == 0)
-		return (0);
-	return ((unsigned)((quota + period - 1) / period));
-}
-
-/*
- * The tightest cpu.max from our cgroup (version 2) up to the root as we see
- * it; 0: no limit.
- */
-static unsigned
-plat_cgroup_cpus(void)
-{
-	char group[PATH_MAX], path[PATH_MAX + 64], text[64], *end;
-	unsigned best = 0, n;
-
-	if (!plat_read_file("/proc/self/cgroup", group, sizeof group) ||
-	    strncmp(group, "0::/", 4) != 0)
-		return (0);
-	group[strcspn(group, "\n")] = '\0';
-	for (;;) {
-		(void)snprintf(path, sizeof path, "/sys/fs/cgroup%s/cpu.max",
-		    group + 3);
-		if (plat_read_file(path, text, sizeof text)) {
-			n = plat_quota_cpus(text);
-			if (n != 0 && (best == 0 || n < best))
-				best = n;
-		}
-		end = strrchr(group + 3, '/');
-		if (end == NULL)
-			return (best);
-		*end = '\0';
-	}
 }
 
 unsigned
@@ -123,7 +80,7 @@ plat_cpus(void)
 		if (errno != EINVAL)
 			break;
 	}
-	quota = plat_cgroup_cpus();
+	quota = plat_cgroup_cpus("/proc/self/cgroup", "/sys/fs/cgroup");
 	if (quota != 0 && quota < n)
 		n = quota;
 	return (n == 0 ? 1 : n);

@@ -8,7 +8,8 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 
-import { Daemon, roostd, tempdir, until, within } from './lib/daemon.mjs';
+import { Daemon, roostd, run, tempdir, until, within } from './lib/daemon.mjs';
+import { Inject } from './lib/inject.mjs';
 import { Ws } from './lib/wire.mjs';
 import { echo } from './lib/conf.mjs';
 
@@ -146,4 +147,28 @@ ${echo}`);
 	}
 	assert.equal((await within(ended, 'exit'))[0], 0);
 	fs.closeSync(fifo);
+});
+
+test('uptime does not follow the time of day', async () => {
+	const inject = new Inject();
+	const d = await Daemon.start({ conf: echo, env: inject.env });
+	const health = async () => (await (await fetch(d.url('/health'))).json());
+	for (const jump of [86400, 10 * 86400]) {
+		inject.clock(jump);
+		assert.ok((await health()).uptime < 60);
+	}
+	inject.clock(0);
+	assert.ok((await health()).uptime < 60);
+	await d.stop();
+	inject.close();
+});
+
+test('-t looks the user up', async () => {
+	const file = path.join(tempdir(), 'roost.conf');
+	fs.writeFileSync(file, `user = "no-such-user-here"\n${echo}`);
+	const r = await run(['-t', '-c', file]);
+	assert.equal(r.code, 1);
+	assert.match(r.err, /roost.conf: user "no-such-user-here": no such user/);
+	fs.writeFileSync(file, `user = "nobody"\n${echo}`);
+	assert.equal((await run(['-t', '-c', file])).code, 0);
 });

@@ -82,8 +82,7 @@ status_health(struct request *rq)
 	h.namespaces = ns;
 	h.nnamespaces = w->conf->nnamespaces;
 	h.nworkers = status_workers(w, workers);
-	h.uptime_s = w->wall.ms > w->h->started.ms ?
-	    (w->wall.ms - w->h->started.ms) / 1000 : 0;
+	h.uptime_s = (w->now.us - w->h->started.us) / 1000000;
 	if (slot_state(w->h->segment, 0) != SLOT_LIVE)
 		h.degraded = "the relay is not running";
 	else if (!bus_port_up(&w->bus))

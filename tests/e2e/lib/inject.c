@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -17,6 +18,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PLACES	1024
@@ -28,6 +30,8 @@ struct inject {			/* little-endian, as inject.mjs writes it */
 	uint32_t	 times;		/* for each place */
 	uint32_t	 hits;		/* told back */
 	uint32_t	 round;		/* other: all places anew */
+	int32_t		 clock_s;	/* added to the time of day */
+	uint32_t	 spare;
 	uint64_t	 place[PLACES];	/* caller and role; the last 8 bits: how
 					 * often it failed in this round */
 };
@@ -177,6 +181,31 @@ pid_t
 fork(void)
 {
 	return (FAILS(FORK) ? -1 : REAL(fork)());
+}
+
+int
+clock_gettime(clockid_t id, struct timespec *ts)
+{
+	int r = REAL(clock_gettime)(id, ts);
+
+	if (r == 0 && id == CLOCK_REALTIME && inject != NULL)
+		ts->tv_sec += inject->clock_s;
+	return (r);
+}
+
+/* A syslog daemon of the test's own. */
+int
+connect(int s, const struct sockaddr *a, socklen_t n)
+{
+	const char *devlog = getenv("DEVLOG");
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+
+	if (devlog == NULL || a->sa_family != AF_UNIX || strcmp(
+	    ((const struct sockaddr_un *)(const void *)a)->sun_path,
+	    "/dev/log") != 0)
+		return (REAL(connect)(s, a, n));
+	(void)strncpy(un.sun_path, devlog, sizeof un.sun_path - 1);
+	return (REAL(connect)(s, (const struct sockaddr *)&un, sizeof un));
 }
 
 int

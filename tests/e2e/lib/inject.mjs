@@ -26,7 +26,7 @@ export class Inject {
 		}
 		this.file = path.join(dir, 'steer');
 		this.round = 0;
-		fs.writeFileSync(this.file, Buffer.alloc(24 + 8 * 1024));
+		fs.writeFileSync(this.file, Buffer.alloc(32 + 8 * 1024));
 		this.fd = fs.openSync(this.file, 'r+');
 		this.env = { LD_PRELOAD: library, INJECT: this.file,
 			ASAN_OPTIONS: `verify_asan_link_order=0:${
@@ -48,6 +48,8 @@ export class Inject {
 		this.write(0, calls);
 	}
 	disarm() { this.write(0, 0); }
+	/* The time of day is so many seconds later. */
+	clock(seconds) { this.write(24, seconds); }
 	/* How many calls failed since then. */
 	get hits() {
 		const b = Buffer.alloc(4);

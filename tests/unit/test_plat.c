@@ -1,0 +1,156 @@
+/* What the kernel says, from files as it writes them. */
+#include "sys/plat.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/lib/check.h"
+
+static char dir[64];
+
+static int
+set_up(void **state)
+{
+	(void)state;
+	(void)snprintf(dir, sizeof dir, "/tmp/roost-plat-XXXXXX");
+	return (mkdtemp(dir) == NULL ? -1 : 0);
+}
+
+static int
+drop(const char *path, const struct stat *st, int flag, struct FTW *w)
+{
+	(void)st;
+	(void)flag;
+	(void)w;
+	return (remove(path));
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	return (nftw(dir, drop, 8, FTW_DEPTH | FTW_PHYS));
+}
+
+/* A file below dir, with the folders above it. */
+static void
+put(const char *name, const char *text)
+{
+	char path[512], *p;
+	FILE *f;
+
+	(void)snprintf(path, sizeof path, "%s/%s", dir, name);
+	for (p = path + strlen(dir) + 1; (p = strchr(p, '/')) != NULL; p++) {
+		*p = '\0';
+		assert_true(mkdir(path, 0700) == 0 || errno == EEXIST);
+		*p = '/';
+	}
+	f = fopen(path, "w");
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+static unsigned
+cpus(void)
+{
+	char self[128];
+
+	(void)snprintf(self, sizeof self, "%s/self", dir);
+	return (plat_cgroup_cpus(self, dir));
+}
+
+static void
+the_tightest_quota_of_version_2_counts(void **state)
+{
+	(void)state;
+	assert_int_equal(cpus(), 0);
+	put("self", "0::/a/b\n");
+	assert_int_equal(cpus(), 0);
+	put("a/b/cpu.max", "max 100000\n");
+	assert_int_equal(cpus(), 0);
+	put("a/cpu.max", "250000 100000\n");
+	assert_int_equal(cpus(), 3);
+	put("a/b/cpu.max", "350000 100000\n");
+	assert_int_equal(cpus(), 3);
+	put("cpu.max", "100000 100000\n");
+	assert_int_equal(cpus(), 1);
+	put("a/b/cpu.max", "1000 100000\n");
+	assert_int_equal(cpus(), 1);
+}
+
+static void
+quotas_of_version_1_count(void **state)
+{
+	static const char self[] = "12:pids:/x\n5:cpu,cpuacct:/a/b\n"
+	    "4:cpuset:/y\n1:name=systemd:/z\n";
+
+	(void)state;
+	put("self", self);
+	assert_int_equal(cpus(), 0);
+	put("cpu,cpuacct/a/b/cpu.cfs_quota_us", "-1\n");
+	put("cpu,cpuacct/a/b/cpu.cfs_period_us", "100000\n");
+	assert_int_equal(cpus(), 0);
+	put("cpu,cpuacct/a/cpu.cfs_quota_us", "150000\n");
+	put("cpu,cpuacct/a/cpu.cfs_period_us", "50000\n");
+	assert_int_equal(cpus(), 3);
+	put("cpu,cpuacct/a/b/cpu.cfs_quota_us", "110000\n");
+	assert_int_equal(cpus(), 2);
+	/* no other controller's */
+	put("cpuset/y/cpu.cfs_quota_us", "1000\n");
+	put("cpuset/y/cpu.cfs_period_us", "1000\n");
+	assert_int_equal(cpus(), 2);
+}
+
+/* In a container the name is the host's, the root is the container's. */
+static void
+a_container_sees_its_quota_at_the_root(void **state)
+{
+	(void)state;
+	put("self", "6:cpu,cpuacct:/docker/0123\n0::/docker/0123\n");
+	put("cpu/cpu.cfs_quota_us", "200000\n");
+	put("cpu/cpu.cfs_period_us", "100000\n");
+	assert_int_equal(cpus(), 2);
+	/* both versions at once: the tighter one */
+	put("cpu.max", "100000 100000\n");
+	assert_int_equal(cpus(), 1);
+}
+
+static void
+nonsense_is_no_quota(void **state)
+{
+	static const char *const texts[] = { "", "\n", "0::", "0:", "x",
+		"0::a/b\n", "3:cpu:\n", "::::\n" };
+	size_t i;
+
+	(void)state;
+	put("cpu.max", "99999999999999999999 0\n");
+	put("cpu/cpu.cfs_quota_us", "a lot\n");
+	put("cpu/cpu.cfs_period_us", "\n");
+	for (i = 0; i < nitems(texts); i++) {
+		put("self", texts[i]);
+		assert_int_equal(cpus(), 0);
+	}
+	put("self", "0::/\n2:cpu:/\n");
+	assert_int_equal(cpus(), 0);
+	assert_true(plat_cpus() >= 1);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+		T(the_tightest_quota_of_version_2_counts),
+		T(quotas_of_version_1_count),
+		T(a_container_sees_its_quota_at_the_root),
+		T(nonsense_is_no_quota),
+	};
+
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}
