@@ -62,6 +62,12 @@ utf8_valid(struct slice in)
 }
 
 bool
+utf8_lossy(struct slice s)
+{
+	return (s.n != 0 && memmem(s.p, s.n, "\xef\xbf\xbd", 3) != NULL);
+}
+
+bool
 utf8_name(struct slice s)
 {
 	size_t i;
@@ -69,7 +75,7 @@ utf8_name(struct slice s)
 	for (i = 0; i < s.n; i++)
 		if (s.p[i] < 0x20 || s.p[i] == 0x7f)
 			return (false);
-	return (utf8_valid(s));
+	return (utf8_valid(s) && !utf8_lossy(s));
 }
 
 size_t

@@ -13,7 +13,10 @@
 bool	 utf8_valid(struct slice);
 /* Feed a piece: the new state, UTF8_BAD for ever once it is bad. */
 uint32_t utf8_feed(uint32_t state, struct slice);
-/* What a name may be made of: valid, and no control characters of ASCII. */
+/* Has U+FFFD, which stands for what could not be read. */
+bool	 utf8_lossy(struct slice);
+/* What a name may be made of: valid, no control characters of ASCII, no
+ * U+FFFD. */
 bool	 utf8_name(struct slice);
 /* Code point as 1-4 bytes; returns how many. cp <= 0x10ffff, no surrogate. */
 size_t	 utf8_put(uint8_t out[4], uint32_t cp);

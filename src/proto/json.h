@@ -1,8 +1,9 @@
 /*
  * JSON text (RFC 8259) without a tree: what a client sent is checked once and
- * then travels verbatim.  Legal but odd input passes: lone surrogates as
- * escapes, NUL as \u0000, 1e999, duplicate keys (the last one wins, as in
- * JavaScript).  Raw bytes must be UTF-8.  No allocation, no recursion.
+ * then travels verbatim.  Legal but odd input passes: NUL as \u0000, 1e999,
+ * duplicate keys (the last one wins, as in JavaScript), and, where json_mend()
+ * was not asked, lone surrogates as escapes.  Raw bytes must be UTF-8.  No
+ * allocation, no recursion.
  */
 #ifndef PROTO_JSON_H
 #define PROTO_JSON_H
@@ -27,6 +28,13 @@ enum json_type {
 ssize_t	json_value(struct slice in, struct slice *value) MUST_USE;
 /* in is one valid value and nothing else but white space. */
 bool	json_valid(struct slice in) MUST_USE;
+
+/*
+ * Half of a surrogate pair (\ud800 without its partner), which UTF-8 cannot
+ * hold and other parsers fail at, becomes \ufffd, in place.  For a text that
+ * has just come in, not checked yet.
+ */
+void	json_mend(uint8_t *p, size_t n);
 
 /* The functions below take slices that json_value has found valid. */
 
@@ -57,7 +65,8 @@ ssize_t	json_unescape(struct slice raw, uint8_t *out) MUST_USE;
  * A string as a name, whatever its spelling: plain UTF-8 of at most max bytes
  * in out, none of them a control character.  Returns bytes written, 0 for "";
  * -1: no string, or no name: longer than that when unescaped, with a control
- * character (also as an escape), with a lone surrogate.
+ * character (also as an escape), with a lone surrogate or with U+FFFD, which
+ * stands for text that was lost.
  */
 ssize_t	json_name(struct slice value, uint8_t *out, size_t max) MUST_USE;
 /*

@@ -127,7 +127,24 @@ json_name(struct slice value, uint8_t *out, size_t max)
 		memcpy(out + at, u, n);
 		at += n;
 	}
-	return ((ssize_t)at);
+	return (utf8_lossy(slice_of(out, at)) ? -1 : (ssize_t)at);
+}
+
+void
+json_mend(uint8_t *p, size_t n)
+{
+	const uint8_t *end, *at = p, *next;
+
+	if (n == 0)
+		return;
+	end = p + n;
+	while (at < end &&
+	    (at = memchr(at, '\\', (size_t)(end - at))) != NULL) {
+		next = at;
+		if (take_escape(&next, end) == LONE_SURROGATE && end - at >= 6)
+			memcpy(p + (at - p) + 2, "fffd", 4);
+		at = next;
+	}
 }
 
 /* The escape at *p as UTF-8; *p moves behind it.  Returns bytes in u. */

@@ -64,12 +64,18 @@ check_message(const struct raw_message *m)
 		return ("no event");
 	if (json_type(m->event) != JSON_STRING || m->event.n == 2)
 		return ("event is not a name");
-	if (m->id.n == 0)
+	return (NULL);
+}
+
+static const char *
+check_id(struct slice id)
+{
+	if (id.n == 0)
 		return (NULL);
-	if (json_type(m->id) == JSON_STRING)
-		return (json_text_size(m->id, 0) <= ID_MAX ? NULL :
+	if (json_type(id) == JSON_STRING)
+		return (json_text_size(id, 0) <= ID_MAX ? NULL :
 		    "id too long");
-	return (is_integer(m->id) ? NULL : "id is no integer or string");
+	return (is_integer(id) ? NULL : "id is no integer or string");
 }
 
 ssize_t
@@ -91,8 +97,12 @@ raw_decode(struct slice in, struct raw_message *m)
 	}
 	while (json_next(&it, &key, &value))
 		take_member(m, key, value, &ack);
-	m->why = m->event.n == 0 && ack.n != 0 ? check_ack(m, ack) :
-	    check_message(m);
+	m->why = check_id(m->id);
+	if (m->why != NULL)
+		m->id = slice_of(NULL, 0);
+	else
+		m->why = m->event.n == 0 && ack.n != 0 ? check_ack(m, ack) :
+		    check_message(m);
 	return (m->why == NULL ? n : CODEC_BAD);
 }
 

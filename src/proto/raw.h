@@ -20,7 +20,8 @@ struct raw_message {
 	uint64_t	 ack;
 	struct slice	 event;		/* raw JSON string, quotes included */
 	struct slice	 data;		/* raw JSON; empty: absent */
-	struct slice	 id;		/* raw JSON number, string or empty */
+	struct slice	 id;		/* raw JSON number, string or empty;
+					 * also of what is bad, to answer by */
 	const char	*why;		/* CODEC_BAD */
 };
 /* The whole of in is one envelope.  Unknown members are ignored; event must

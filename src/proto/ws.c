@@ -494,6 +494,24 @@ decode_slow(struct ws *ws, struct ws_pool *pool, const struct ws_limits *lim,
 	return (slow_feed(ws, pool, in, n, ev));
 }
 
+/*
+ * What there is of a short text frame is no UTF-8 already: long ones, which
+ * wslay checks as they come, end as early.
+ */
+static bool
+partial_is_bad(const struct frame *f, const uint8_t *in, size_t n)
+{
+	uint8_t plain[WS_TAIL_MAX];
+
+	if (f->opcode != WS_OP_TEXT || n <= f->header)
+		return (false);
+	n -= f->header;
+	MUST(n <= sizeof plain);
+	memcpy(plain, in + f->header, n);
+	return ((unmask(plain, n, in + f->header - 4) & ALL_HIGH) != 0 &&
+	    utf8_feed(UTF8_OK, slice_of(plain, n)) == UTF8_BAD);
+}
+
 /* At a frame boundary, with or without a message in progress. */
 static ssize_t
 decode_frame(struct ws *ws, struct ws_pool *pool, const struct ws_limits *lim,
@@ -521,7 +539,8 @@ decode_frame(struct ws *ws, struct ws_pool *pool, const struct ws_limits *lim,
 		if (likely(f.length <= n - f.header))
 			return (take_whole(&f, in, ev));
 		if (f.length + f.header <= WS_TAIL_MAX)
-			return (CODEC_MORE);
+			return (partial_is_bad(&f, in, n) ?
+			    bad(ev, REASON_ws_utf8) : CODEC_MORE);
 	}
 	return (decode_slow(ws, pool, lim, &f, in, n, ev));
 }

@@ -277,12 +277,48 @@ test('frames: 500 messages in one write are answered in order', async () => {
 test('frames: payload bytes travel unchanged', async () => {
 	const w = await Ws.must(d.port, '/ws/echo');
 	for (const json of ['-0', '1e+21', '1E400', '123456789012345678901234567890',
-	    '"\\ud800"', '"\\u0000"', '"\u2028"', '{"a":1,"a":2}', 'null',
+	    '"\\ud83d\\ude00"', '"\\u0000"', '"\u2028"', '{"a":1,"a":2}', 'null',
 	    '{"__proto__":{"x":1},"constructor":2}', ' [ 1 , 2 ] ']) {
 		w.text(`{"event":"q","data":${json}}`);
 		const t = await w.message();
 		assert.ok(t.includes(`"data":${json.trim()}`), t);
 	}
+	await w.bye();
+});
+
+test('text: half a surrogate pair is replaced, whoever hears it', async () => {
+	const w = await Ws.must(d.port, '/ws/echo');
+	const b = await Ws.must(d.port, '/bare');
+	for (const [half, whole] of [['\\ud800', '\\ufffd'],
+	    ['\\uDFFFx', '\\ufffdx'], ['\\ud83d\\ud83d\\ude00', '\\ufffd\\ud83d\\ude00'],
+	    ['\\\\ud800', '\\\\ud800'], ['\\ud83d\\\\ude00', '\\ufffd\\\\ude00']]) {
+		w.text(`{"event":"q","data":{"${half}":["${half}"]}}`);
+		assert.ok((await w.message()).includes(
+		    `"data":{"${whole}":["${whole}"]}`), half);
+		b.text(`"${half}"`);
+		assert.equal(await b.message(), `"${whole}"`);
+	}
+	await w.bye();
+	await b.bye();
+});
+
+test('text: bad UTF-8 fails as it comes, in short frames and long ones', async () => {
+	for (const n of [20, 125, 126, 4000, 4088, 4100, 8000]) {
+		const w = await Ws.must(d.port, '/ws/echo');
+		const whole = T(Buffer.concat([Buffer.from('"\xff', 'latin1'),
+			Buffer.alloc(n - 2, 'x')]));
+		w.send(whole.subarray(0, whole.length - 10));
+		assert.equal((await w.closed()).code, 1007, `${n} bytes`);
+		w.drop();
+	}
+	/* the beginning of a character is none yet */
+	const w = await Ws.must(d.port, '/ws/echo');
+	const whole = T(`{"event":"q","data":"${'é'.repeat(1000)}"}`);
+	for (let i = 0; i < whole.length; i += 101) {
+		w.send(whole.subarray(i, i + 101));
+		await new Promise((ok) => setImmediate(ok));
+	}
+	assert.equal((await w.event()).data, 'é'.repeat(1000));
 	await w.bye();
 });
 

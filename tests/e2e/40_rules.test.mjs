@@ -451,6 +451,18 @@ test('rules are found whatever the spelling of a name', async () => {
 	w.drop();
 });
 
+test('half a surrogate pair is no part of a name, and replaced in a text', async () => {
+	const a = await chat('ann'), b = await chat('ben');
+	for (const s of [a, b])
+		await join(s, 'open:h');
+	assert.equal(codeOf(await join(a, 'open:\ud800')), 'bad_request');
+	assert.equal(codeOf(await join(a, 'open:\ufffd')), 'bad_request');
+	a.emit('typing', { room: 'open:h', text: 'cut \ud83d', '\udfff': 1 });
+	const [[data]] = await heard(b, 'typing');
+	assert.deepEqual(data, { room: 'open:h', text: 'cut \ufffd', '\ufffd': 1 });
+	closeAll(a, b);
+});
+
 test('a room of 256 bytes is one for joining and for sending', async () => {
 	const room = `open:${'r'.repeat(251)}`;
 	const w = await Ws.must(d.port, `/ws/chat?token=${user('ann')}`);

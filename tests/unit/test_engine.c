@@ -85,7 +85,7 @@ connects_and_echoes(void **state)
 	say(x, "40");
 	hears_start(x, "40{\"sid\":\"");
 	say(x, "42[\"hi\",1e+21,\"\\ud800\"]");
-	hears(x, "42[\"echo\",1e+21,\"\\ud800\"]");
+	hears(x, "42[\"echo\",1e+21,\"\\ufffd\"]");
 	say(x, "427[\"hi\",{\"a\" : 1}]");
 	hears(x, "42[\"echo\",{\"a\" : 1}]");
 	hears(x, "437[{\"a\" : 1}]");

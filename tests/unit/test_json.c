@@ -301,6 +301,7 @@ a_name_is_measured_unescaped(void **state)
 		SLICE("\"\\u0000\""), SLICE("\"a\\n\""), SLICE("\"a\\u000d\""),
 		SLICE("\"\\u001f\""), SLICE("\"\x7f\""), SLICE("\"\\u007f\""),
 		SLICE("\"\\ud800\""), SLICE("\"a\\udc00\""), SLICE("12"),
+		SLICE("\"\\ufffd\""), SLICE("\"a\xef\xbf\xbd\""),
 		SLICE("null"), SLICE("[\"a\"]"), SLICE("") };
 	uint8_t out[8];
 	ssize_t n;
@@ -320,6 +321,42 @@ a_name_is_measured_unescaped(void **state)
 	}
 	for (i = 0; i < nitems(bad); i++)
 		assert_row(json_name(bad[i], out, 6) == -1, bad[i]);
+}
+
+/* Each at the end of its memory, so that nothing behind it is looked at. */
+static void
+halves_of_pairs_are_mended(void **state)
+{
+	static const struct {
+		struct slice in, out;
+	} rows[] = {
+		{ SLICE(""), SLICE("") }, { SLICE("abc"), SLICE("abc") },
+		{ SLICE("\"\\ud800\""), SLICE("\"\\ufffd\"") },
+		{ SLICE("\\ud800"), SLICE("\\ufffd") },
+		{ SLICE("\\uDC00\\uD83d"), SLICE("\\ufffd\\ufffd") },
+		{ SLICE("\\ud83d\\ude00"), SLICE("\\ud83d\\ude00") },
+		{ SLICE("\\ud83d\\ud83d\\ude00\\ude00"),
+		    SLICE("\\ufffd\\ud83d\\ude00\\ufffd") },
+		{ SLICE("\\\\ud800"), SLICE("\\\\ud800") },
+		{ SLICE("\\\\\\ud800"), SLICE("\\\\\\ufffd") },
+		{ SLICE("\\ud83dx\\ude00"), SLICE("\\ufffdx\\ufffd") },
+		{ SLICE("\\ud83d\\ude0"), SLICE("\\ufffd\\ude0") },
+		{ SLICE("\\ud80"), SLICE("\\ud80") },
+		{ SLICE("\\ud8zz"), SLICE("\\ud8zz") },
+		{ SLICE("\\"), SLICE("\\") }, { SLICE("\\u"), SLICE("\\u") },
+		{ SLICE("\\ud7ff\\ue000"), SLICE("\\ud7ff\\ue000") },
+	};
+	uint8_t *p;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < nitems(rows); i++) {
+		p = check_copy(rows[i].in);
+		json_mend(p, rows[i].in.n);
+		assert_slices(slice_of(p, rows[i].in.n), rows[i].out);
+		free(p);
+	}
+	json_mend(NULL, 0);
 }
 
 static void
@@ -472,6 +509,7 @@ main(void)
 		cmocka_unit_test(strings_compare_by_what_they_mean),
 		cmocka_unit_test(unescape_gives_plain_utf8_or_refuses),
 		cmocka_unit_test(a_name_is_measured_unescaped),
+		cmocka_unit_test(halves_of_pairs_are_mended),
 		cmocka_unit_test(length_counts_code_points),
 		cmocka_unit_test(escape_is_undone_by_unescape),
 		cmocka_unit_test(text_is_whatever_a_string_says),

@@ -55,6 +55,32 @@ other_texts_are_refused(void **state)
 }
 
 static void
+what_is_bad_is_answered_by_its_id(void **state)
+{
+	static const struct {
+		struct slice in;
+		const char *id;
+	} rows[] = {
+		{ SLICE("{\"event\":1,\"id\":2}"), "2" },
+		{ SLICE("{\"id\":\"x\"}"), "\"x\"" },
+		{ SLICE("{\"event\":\"\",\"id\":3,\"data\":[]}"), "3" },
+		{ SLICE("{\"ack\":-1,\"id\":4}"), "4" },
+		{ SLICE("{\"event\":1,\"id\":1.5}"), "" },
+		{ SLICE("{\"event\":1,\"id\":null}"), "" },
+		{ SLICE("{\"event\":1,\"id\":5"), "" },
+	};
+	struct raw_message m;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < nitems(rows); i++) {
+		assert_row(raw_decode(rows[i].in, &m) == CODEC_BAD,
+		    rows[i].in);
+		assert_text(m.id, rows[i].id);
+	}
+}
+
+static void
 string_ids_have_at_most_64_bytes(void **state)
 {
 	struct raw_message m;
@@ -180,6 +206,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_envelope_is_taken_apart),
 		cmocka_unit_test(other_texts_are_refused),
+		cmocka_unit_test(what_is_bad_is_answered_by_its_id),
 		cmocka_unit_test(string_ids_have_at_most_64_bytes),
 		cmocka_unit_test(events_show_args_only_when_there_are_several),
 		cmocka_unit_test(events_that_ask_carry_their_number),

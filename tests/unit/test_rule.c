@@ -351,6 +351,9 @@ bad_envelopes_are_answered(void **state)
 	fake_say(x->f, a, "not json");
 	hears_between(a, "{\"event\":\"error\",\"data\":{\"code\":"
 	    "\"bad_request\"", "");
+	fake_say(x->f, a, "{\"event\":1,\"id\":2}");
+	fake_hears(a, "{\"ack\":2,\"error\":{\"code\":\"bad_request\","
+	    "\"message\":\"event is not a name\"}}");
 	fake_say(x->f, a, "{\"event\":\"nope\",\"id\":3}");
 	fake_hears(a, "{\"ack\":3,\"error\":{\"code\":\"unknown_event\","
 	    "\"message\":\"no such thing\"}}");

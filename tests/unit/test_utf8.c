@@ -138,6 +138,8 @@ a_name_has_no_control_characters(void **state)
 	assert_true(utf8_name(SLICE("")));
 	assert_true(utf8_name(SLICE("a b\xc3\xa9\xc2\x85")));
 	assert_false(utf8_name(SLICE("a\xff")));
+	assert_false(utf8_name(SLICE("a\xef\xbf\xbd" "b")));
+	assert_true(utf8_name(SLICE("\xef\xbf\xbc")));
 	for (c = 0; c < 0x80; c++)
 		assert_int_equal(utf8_name(slice_of(&c, 1)),
 		    c >= 0x20 && c != 0x7f);

@@ -331,6 +331,37 @@ bad_text_fails_before_the_message_ends(void **state)
 	buf_fini(&b);
 }
 
+/* Of frames that come in pieces: with the first bad byte. */
+static void
+text_that_is_not_utf8_ends_with_its_first_bad_byte(void **state)
+{
+	static const size_t sizes[] = { 3, 100, 126, 4000, 4088, 4089, 8000 };
+	struct ws_reader r;
+	struct slice whole;
+	uint8_t text[8000];
+	struct buf b;
+	size_t i;
+
+	(void)state;
+	buf_init(&b);
+	for (i = 0; i < nitems(sizes); i++) {
+		memset(text, 'x', sizeof text);
+		memcpy(text, "\xc3\xff", 2);
+		buf_reset(&b);
+		ws_put_frame(&b, FIN | WS_OP_TEXT, slice_of(text, sizes[i]));
+		whole = buf_unread(&b);
+		ws_reader_init(&r, LIMIT < 8000 ? 8000 : LIMIT, FRAMES);
+		/* header and half a character, then the bad one */
+		ws_reader_feed(&r, slice_of(whole.p, whole.n - sizes[i] + 1));
+		assert_false(r.over);
+		ws_reader_feed(&r, slice_of(whole.p + whole.n - sizes[i] + 1,
+		    1));
+		assert_slice(buf_unread(&r.events), "!ws_utf8. ");
+		ws_reader_fini(&r);
+	}
+	buf_fini(&b);
+}
+
 static void
 messages_are_limited_by_the_length_field_alone(void **state)
 {
@@ -581,6 +612,8 @@ main(void)
 		cmocka_unit_test(malformed_headers_are_errors),
 		cmocka_unit_test(the_mask_key_may_be_zero),
 		cmocka_unit_test(text_must_be_utf8_also_over_fragments),
+		cmocka_unit_test(
+		    text_that_is_not_utf8_ends_with_its_first_bad_byte),
 		cmocka_unit_test(bad_text_fails_before_the_message_ends),
 		cmocka_unit_test(
 		    messages_are_limited_by_the_length_field_alone),

@@ -358,6 +358,8 @@ engine_packet(struct engine *e, struct slice text)
 {
 	struct sio_packet p;
 
+	/* it lies in a buffer of the connection's, which may be written */
+	json_mend((uint8_t *)(uintptr_t)text.p, text.n);
 	if (e->assembly != NULL || sio_decode(text, &p) < 0) {
 		client_close(&e->client, REASON_sio_parse);
 		return;

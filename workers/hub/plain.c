@@ -140,11 +140,14 @@ plain_text(struct client *c, uint8_t *data, size_t n)
 	struct inbound in = { .ack.kind = ACK_NONE };
 	struct raw_message m;
 
+	json_mend(data, n);
 	if (s->wire == WIRE_BARE) {
 		bare_text(c, slice_of(data, n));
 		return;
 	}
 	if (raw_decode(slice_of(data, n), &m) < 0) {
+		if (m.id.n != 0)
+			in.ack = (struct ack){ .kind = ACK_RAW, .raw = m.id };
 		if (!limit_message(s, &in))
 			return;
 		rule_refuse(s, &in, REFUSED_BAD_REQUEST, "%s", m.why);

@@ -5,6 +5,7 @@
 #include "base/digest.h"
 #include "base/utf8.h"
 #include "hub/api.h"
+#include "proto/json.h"
 #include "worker/conn.h"
 #include "worker/request.h"
 #include "worker/worker.h"
@@ -202,6 +203,7 @@ api_body(struct request *rq, struct slice body)
 	int status;
 
 	buf_reset(b);
+	json_mend((uint8_t *)(uintptr_t)body.p, body.n); /* ours to write */
 	if (rq->match.route == ROUTE_BATCH)
 		status = api_batch(rq->w->hub, body, b);
 	else if (rq->match.route == ROUTE_PUBLISH)
