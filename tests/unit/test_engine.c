@@ -1,5 +1,6 @@
 #include "check.h"
 #include "fake_host.h"
+#include "hub/work.h"
 #include "proto/eio.h"
 #include "shm/counters.h"
 
@@ -451,9 +452,43 @@ static void
 post(struct client *c, const char *body)
 {
 	uint8_t copy[512];
+	struct eio_payload it = { .rest = slice_of(copy, strlen(body)) };
 
 	memcpy(copy, body, strlen(body));
-	engine_payload(c, copy, strlen(body));
+	assert_true(engine_payload(c, &it));
+}
+
+static void
+a_payload_takes_its_share_of_the_turn(void **state)
+{
+	static struct fake_conn p;	/* stands for the polling session */
+	struct admission a = { .who = NULL };
+	struct fixture *x = *state;
+	uint8_t body[3 * WORK_SHARE];
+	struct eio_payload it = { .rest = slice_of(body, sizeof body) };
+	struct work *w = hub_work(x->f->hub);
+	struct client *c;
+	size_t i;
+
+	memset(&p, 0, sizeof p);
+	c = engine_open_polling(x->f->hub, &a, false, &p.out);
+	assert_non_null(c);
+	for (i = 0; i < sizeof body; i++)
+		body[i] = i % 2 == 0 ? '6' : 0x1e;
+	body[sizeof body - 1] = '6';
+	work_begin(w);
+	assert_false(engine_payload(c, &it));
+	assert_int_equal(it.rest.n, WORK_SHARE);
+	/* its share is had; one packet is done for each call */
+	assert_false(engine_payload(c, &it));
+	assert_int_equal(it.rest.n, WORK_SHARE - 2);
+	work_begin(w);
+	assert_true(engine_payload(c, &it));
+	assert_int_equal(it.rest.n, 0);
+	fake_turn(x->w);
+	outq_sent(hub_out(x->f->hub), &p.out, outq_bytes(&p.out));
+	client_gone(&c, REASON_client_gone);
+	outq_kill(hub_out(x->f->hub), &p.out);
 }
 
 static void
@@ -525,6 +560,7 @@ main(void)
 		T(attachments_follow_their_event),
 		T(an_unannounced_attachment_closes),
 		T(attachments_that_never_come_close),
+		T(a_payload_takes_its_share_of_the_turn),
 		T(polling_collects_packets_and_upgrades),
 	};
 

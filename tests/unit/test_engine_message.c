@@ -3,6 +3,7 @@
 #include "fake_host.h"
 #include "hub/hub_int.h"
 #include "hub/out.h"
+#include "proto/eio.h"
 
 #define CONF								\
 	"recovery { window = 10s }\n"					\
@@ -108,13 +109,21 @@ who_cannot_take_binary_gets_base64(void **state)
 }
 
 static void
+payload(struct fake_conn *c, uint8_t *body, size_t n)
+{
+	struct eio_payload it = { .rest = slice_of(body, n) };
+
+	assert_true(engine_payload(c->client, &it));
+}
+
+static void
 a_payload_is_answered_in_packets(void **state)
 {
 	struct fixture *x = *state;
 	struct fake_conn *c = opened(x, "/e", false, true);
 	uint8_t body[] = "4a\x1e" "bAQI=\x1e" "4b";
 
-	engine_payload(c->client, body, sizeof body - 1);
+	payload(c, body, sizeof body - 1);
 	GOT(x, c, "4a\x1e" "bAQI=\x1e" "4b\x1e");
 }
 
@@ -125,7 +134,7 @@ polled_text_must_be_utf8(void **state)
 	struct fake_conn *c = opened(x, "/e", false, true);
 	uint8_t body[] = "4a\x1e" "4\xff\x1e" "4b";
 
-	engine_payload(c->client, body, sizeof body - 1);
+	payload(c, body, sizeof body - 1);
 	GOT(x, c, "4a\x1e");
 	assert_int_equal(REASON_eio_parse, c->closed);
 }
@@ -142,7 +151,7 @@ what_polling_had_not_taken_is_reframed(void **state)
 	fake_turn(x->w);
 	buf_reset(&c->got);
 	c->window = 0;		/* no GET */
-	engine_payload(c->client, body, sizeof body - 1);
+	payload(c, body, sizeof body - 1);
 	client_gone(&own, REASON_client_gone);
 	ws->client = c->client;
 	c->client = NULL;

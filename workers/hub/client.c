@@ -92,8 +92,10 @@ client_verify(struct hub *h, uint64_t address, struct slice token,
 	}
 	if (h->keys == NULL)
 		f = AUTHFAIL_unknown_key;
-	else
+	else {
+		work_add(&h->work, WORK_SIGNATURE);
 		f = token_verify(h->keys, &policy, token, h->wall, &claims);
+	}
 	if (f != AUTH_OK) {
 		counter_auth_failed(f);
 		limit_token_failed(h, address);

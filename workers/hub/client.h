@@ -15,6 +15,7 @@
 #include "proto/token.h"
 
 struct client;
+struct eio_payload;
 
 /* --- handshake ----------------------------------------------------------- */
 
@@ -87,8 +88,10 @@ struct client *engine_open_polling(struct hub *, struct admission *, bool b64,
 	    struct outq *out) MUST_USE;
 /* EIO_SID_LEN characters; the first two bytes name slot and generation. */
 const char *engine_sid(const struct client *);
-/* The body of a POST, writable. */
-void	engine_payload(struct client *, uint8_t *body, size_t n);
+/* Packets out of the body of a POST, writable: one at least, and as many as
+ * may be done now (work.h).  true: those were all, or the client is closing;
+ * else what is left of *it is for later. */
+bool	engine_payload(struct client *, struct eio_payload *it) MUST_USE;
 /*
  * The packet "5" came on a WebSocket: from now on out is that
  * connection's; what the polling queue holds is moved there.  Then the

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/digest.h"
+#include "base/utf8.h"
 #include "hub/engine_int.h"
 #include "hub/hub_int.h"
 #include "hub/recover.h"
@@ -115,17 +116,30 @@ engine_binary(struct client *c, uint8_t *data, size_t n)
 	engine_kind_of(e)->binary(e, slice_of(data, n));
 }
 
-void
-engine_payload(struct client *c, uint8_t *body, size_t n)
+bool
+engine_payload(struct client *c, struct eio_payload *it)
 {
-	struct eio_payload it = { .rest = slice_of(body, n) };
+	struct work *w = &c->hub->work;
 	struct slice packet;
+	uint64_t before;
 
 	CHECK_MAGIC(c, CLIENT_MAGIC);
-	while (!c->closing && eio_payload_next(&it, &packet)) {
+	do {
+		if (c->closing || !eio_payload_next(it, &packet))
+			return (true);
+		before = outq_bytes(c->out);
 		counter_add(COUNTER_messages_in, 1);
-		engine_text(c, (uint8_t *)(uintptr_t)packet.p, packet.n);
-	}
+		/* the upgrade came before all of the POST was done */
+		if (!wire_is_polling((enum wire)c->wire) &&
+		    !utf8_valid(packet))
+			client_close(c, REASON_eio_parse);
+		else
+			engine_text(c, (uint8_t *)(uintptr_t)packet.p,
+			    packet.n);
+		work_add(w, 1);
+		work_answered(w, outq_bytes(c->out) - before);
+	} while (!it->done && !work_done(w));
+	return (it->done || c->closing);
 }
 
 /* The client may come back after these. */

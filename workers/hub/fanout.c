@@ -85,6 +85,7 @@ first_of_turn(struct hub *h, struct room_wire *rw, size_t size,
 	rw->batch = NULL;
 	if (b == NULL)
 		return (NULL);
+	work_add(&h->work, rw->n / 64);
 	*got = attach_members(h, b, rw, p, except, &left_out);
 	to = batch_append(&h->out, b, size, NULL, &seen);
 	if (left_out)

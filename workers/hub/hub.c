@@ -37,6 +37,8 @@ hub_new(const struct hub_params *p)
 	h->volatile_bytes = h->conf->send_queue_bytes / 4;
 	if (h->volatile_bytes > BATCH_MAX)
 		h->volatile_bytes = BATCH_MAX;
+	/* a share's answers leave a client far from its limit */
+	work_init(&h->work, h->conf->send_queue_bytes / 4);
 	limit_init(h);
 	out_init(&h->out);
 	slab_init(&h->clients[CLIENT_PLAIN], sizeof(struct client), 8);
@@ -88,6 +90,7 @@ hub_time(struct hub *h, struct mono now, struct wall wall)
 	CHECK_MAGIC(h, HUB_MAGIC);
 	h->now = now;
 	h->wall = wall;
+	work_turn(&h->work);
 }
 
 void
@@ -151,4 +154,11 @@ hub_out(struct hub *h)
 {
 	CHECK_MAGIC(h, HUB_MAGIC);
 	return (&h->out);
+}
+
+struct work *
+hub_work(struct hub *h)
+{
+	CHECK_MAGIC(h, HUB_MAGIC);
+	return (&h->work);
 }

@@ -18,6 +18,7 @@ struct count;
 struct presence;
 struct segment;
 struct token_keys;
+struct work;
 struct hub;
 
 struct hub_params {
@@ -54,5 +55,7 @@ void	hub_leave(struct hub *);
 void	hub_bus_lost(struct hub *);
 
 struct out *hub_out(struct hub *);
+/* What is done in this turn, and for whom. */
+struct work *hub_work(struct hub *);
 
 #endif

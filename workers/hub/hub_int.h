@@ -14,6 +14,7 @@
 #include "hub/recover.h"
 #include "hub/room.h"
 #include "hub/session.h"
+#include "hub/work.h"
 #include "shm/counters.h"
 
 struct hub {
@@ -30,6 +31,7 @@ struct hub {
 	uint16_t	 slot, generation;
 	struct hub_ports ports;
 	struct out	 out;
+	struct work	 work;		/* of this turn */
 	struct slab	 clients[2];	/* enum client_slab */
 	struct slab	 sessions, ships;
 	struct mono	 now;		/* of this turn */

@@ -233,6 +233,7 @@ list_json(struct hub *h, const struct conf_namespace *ns, struct slice room,
 	do {
 		n = presence_list(h->presence, room.n == 0 ? ns->index :
 		    rooms_ns(h, ns), &cursor, found, nitems(found));
+		work_add(&h->work, 4 + n / 4);
 		for (i = 0; i < n; i++) {
 			user = found[i].user;
 			if (!(as_told ? found[i].info.told :

@@ -234,13 +234,13 @@ api_answered(void *worker, void *conn, struct slice body)
 	if (w->mode != WORKER_SERVING)
 		c->keep = false;
 	if (body.n != 0) {
-		request_answer_bytes(c, 200, "application/json", body);
+		request_answer_bytes(c, 200, "application/json", NULL, body);
 		return;
 	}
 	counter_add(COUNTER_api_failures, 1);
 	buf_reset(&w->body);
 	api_error(&w->body, "internal", "out of memory");
-	request_answer_bytes(c, 503, "application/json",
+	request_answer_bytes(c, 503, "application/json", NULL,
 	    buf_unread(&w->body));
 }
 

@@ -320,7 +320,6 @@ conn_part_ws(struct conn *c)
 	if (c->client != NULL)
 		client_gone(&c->client, (enum reason)c->reason);
 	polling_conn_gone(c);
-	conn_tail_free(c);
 	if (!said && (c->abort || c->outq.n == 0)) {
 		conn_end(c);
 	} else if (!said) {
@@ -332,9 +331,12 @@ conn_part_ws(struct conn *c)
 		ws_fini(&c->ws, c->w->ws_pool);
 		conn_wait_for_end(c, CONN_LINGER, c->w->conf->close_timeout_ms);
 	} else {
+		/* its Close may be among what waits */
 		conn_wait_for_end(c, CONN_CLOSING,
 		    c->w->conf->close_timeout_ms);
+		return;
 	}
+	conn_tail_free(c);
 }
 
 /* A connection that was to close does so, one step. */

@@ -62,7 +62,7 @@ struct conn {			/* zeroed by the slab; on a cache line */
 	bool		 half : 1;	/* LINGER: shut down, then wait */
 	bool		 shut : 1;	/* ... done */
 	bool		 idle : 1;	/* HTTP: between two requests */
-	bool		 stalled : 1;	/* HTTP: the response goes first */
+	bool		 stalled : 1;	/* not read: what is queued goes first */
 	bool		 refused : 1;	/* over the limit: told and closed */
 	/* what a delivery touches ends with this line */
 	struct outq	 outq;
@@ -154,6 +154,8 @@ void	conn_candidate(struct conn *, uint64_t ms);
 void	conn_close(struct conn *, enum reason);
 /* The same without another word: the socket is dead or does not take any. */
 void	conn_abort(struct conn *, enum reason);
+/* So much is queued that its client's input waits. */
+bool	conn_is_behind(const struct worker *, const struct outq *);
 /* A deadline changed: see that the timer is early enough. */
 void	conn_rearm(struct conn *);
 /* Take bytes from the queue to the socket: hub_ports.flush. */

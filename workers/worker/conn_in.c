@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "hub/client.h"
+#include "hub/work.h"
 #include "worker/conn.h"
 #include "worker/conn_int.h"
 #include "worker/polling.h"
@@ -61,29 +62,64 @@ conn_message(struct conn *c, struct ws_event *ev)
 	}
 }
 
+/* One step of decoding and what follows from it, for a share of the turn. */
+static ssize_t
+conn_frame(struct conn *c, uint8_t *p, size_t n)
+{
+	struct worker *w = c->w;
+	uint64_t before = outq_bytes(&c->outq), after;
+	struct ws_event ev;
+	ssize_t r;
+
+	r = ws_decode(&c->ws, w->ws_pool, &w->ws_limits, p, n, &ev);
+	if (r == CODEC_MORE)
+		return (0);
+	if (r == CODEC_BAD) {
+		conn_close(c, ev.reason);
+		return (0);
+	}
+	if (ev.type != WS_NONE)
+		conn_message(c, &ev);
+	after = outq_bytes(&c->outq);
+	work_add(w->work, 1);
+	if (after > before)
+		work_answered(w->work, after - before);
+	if (conn_is_behind(w, &c->outq)) {
+		counter_add(COUNTER_input_paused, 1);
+		c->stalled = true;
+	}
+	return (r);
+}
+
+/* What it sent stays where it is until somebody says otherwise. */
+static bool
+conn_held_up(const struct conn *c)
+{
+	return (c->parting || c->stalled || (c->state == CONN_WS &&
+	    c->poller != NULL && polling_conn_waits(c)));
+}
+
+/* ... or until the next turn. */
+static bool
+conn_waits(const struct conn *c)
+{
+	return (work_done(c->w->work) || conn_held_up(c));
+}
+
 /* Frames out of p[n]: how many bytes were used. */
 static size_t
 conn_frames(struct conn *c, uint8_t *p, size_t n)
 {
-	struct worker *w = c->w;
-	struct ws_event ev;
 	size_t used = 0;
 	ssize_t r;
 
-	while (used < n && !c->parting && c->state == CONN_WS) {
-		r = ws_decode(&c->ws, w->ws_pool, &w->ws_limits, p + used,
-		    n - used, &ev);
-		if (r == CODEC_MORE)
-			return (used);
-		if (r == CODEC_BAD) {
-			conn_close(c, ev.reason);
-			return (n);
-		}
+	while (used < n && c->state == CONN_WS && !conn_waits(c)) {
+		r = conn_frame(c, p + used, n - used);
+		if (r == 0)
+			break;
 		used += (size_t)r;
-		if (ev.type != WS_NONE)
-			conn_message(c, &ev);
 	}
-	return (c->parting ? n : used);
+	return (used);
 }
 
 /* Our Close is out: look for the peer's, drop everything else. */
@@ -116,7 +152,8 @@ conn_keep(struct conn *c, const uint8_t *p, size_t n)
 	struct conn_tail *t;
 	size_t cap;
 
-	if (n == 0 || c->parting) {
+	/* a WebSocket that is closed by us is still looked through */
+	if (n == 0 || (c->parting && c->state != CONN_WS)) {
 		conn_tail_free(c);
 		return;
 	}
@@ -168,8 +205,12 @@ conn_pump(struct conn *c, size_t n, size_t old)
 		p += used;
 		n -= used;
 		old = old > used ? old - used : 0;
-	} while (used > 0 && n > 0 && !c->parting && !c->stalled);
+	} while (used > 0 && n > 0 && !conn_waits(c));
 	conn_keep(c, p, n);
+	if (n > 0 && work_done(c->w->work) && !c->parting && !c->stalled) {
+		counter_add(COUNTER_input_deferred, 1);
+		conn_later(c, CONN_LATER_READ);
+	}
 }
 
 /* What was kept, at the front of the worker's buffer. */
@@ -247,8 +288,8 @@ conn_fill(struct conn *c)
 static bool
 conn_wants_input(const struct conn *c)
 {
-	return (!c->parting && !c->stalled && c->state != CONN_DEAD &&
-	    c->state != CONN_TLS);
+	return (c->state != CONN_DEAD && c->state != CONN_TLS &&
+	    !conn_waits(c));
 }
 
 static void
@@ -298,8 +339,8 @@ conn_readable(struct conn *c)
 	for (i = 0; conn_wants_input(c) && i < CONN_TLS_READS; i++)
 		if (!conn_fill(c))
 			return;
-	if (conn_wants_input(c) && i == CONN_TLS_READS)
-		conn_later(c, CONN_LATER_READ);
+	if (!conn_held_up(c) && c->state != CONN_DEAD && c->state != CONN_TLS)
+		conn_later(c, CONN_LATER_READ);	/* the next turn */
 }
 
 void
@@ -315,8 +356,11 @@ conn_event(struct loop_fd *f, unsigned events)
 		conn_later(c, CONN_LATER_WRITE);
 	if (events & LOOP_HUP)
 		c->fin = true;
-	if (events & (LOOP_IN | LOOP_HUP))
+	/* one that has had its share of this turn is read in the next one */
+	if ((events & (LOOP_IN | LOOP_HUP)) && !(c->later & CONN_LATER_READ)) {
+		work_begin(c->w->work);
 		conn_readable(c);
+	}
 }
 
 void
@@ -324,18 +368,23 @@ conn_given(struct conn *c, size_t n)
 {
 	MUST(n <= WORKER_RBUF);
 	counter_add(COUNTER_connections_handed_in, 1);
+	work_begin(c->w->work);
 	conn_pump(c, n, 0);
 }
 
-/* A response is out: go on with the requests that came with it. */
+/* What was kept waits no longer: its response is out, or its share had. */
 void
 conn_resume(struct conn *c)
 {
 	size_t n;
 
-	n = conn_unkeep(c);
-	if (n > 0 && (c->state == CONN_HTTP || c->state == CONN_TUNNEL) &&
-	    !c->parting && !c->stalled)
+	work_begin(c->w->work);
+	if (c->state == CONN_WS && c->poller != NULL)
+		polling_conn_resumed(c);
+	if (c->tail != NULL && c->state != CONN_TLS &&
+	    c->state != CONN_DEAD && !conn_waits(c)) {
+		n = conn_unkeep(c);
 		conn_pump(c, n, 0);
+	}
 	conn_readable(c);
 }

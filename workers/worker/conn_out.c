@@ -96,6 +96,12 @@ conn_too_far_behind(const struct conn *c)
 	    outq_bytes(&c->outq) > c->w->conf->send_queue_bytes);
 }
 
+bool
+conn_is_behind(const struct worker *w, const struct outq *q)
+{
+	return (outq_bytes(q) > w->conf->send_queue_bytes / 2);
+}
+
 /* What waits for a socket that is full; the rest goes out this turn. */
 void
 conn_waiting(struct conn *c, uint64_t bytes)
@@ -108,6 +114,13 @@ conn_waiting(struct conn *c, uint64_t bytes)
 	counter_sub(COUNTER_send_queue_bytes, (uint64_t)c->waiting * 1024);
 	counter_add(COUNTER_send_queue_bytes, (uint64_t)n * 1024);
 	c->waiting = n;
+}
+
+static void
+conn_unstall(struct conn *c)
+{
+	c->stalled = false;
+	conn_later(c, CONN_LATER_READ);
 }
 
 /* The socket is full: wait for room, and not for ever. */
@@ -132,6 +145,9 @@ conn_block(struct conn *c, size_t moved)
 		conn_abort(c, REASON_memory);
 	if (conn_too_far_behind(c))
 		conn_abort(c, REASON_slow_consumer);
+	else if (c->stalled && c->state == CONN_WS &&
+	    !conn_is_behind(w, &c->outq))
+		conn_unstall(c);	/* its heartbeat is to be heard */
 }
 
 static void
@@ -174,10 +190,8 @@ conn_out(struct conn *c)
 	if (c->poller != NULL && !c->asking &&
 	    (c->state == CONN_HTTP || c->state == CONN_LINGER))
 		polling_conn_sent(c);
-	if (c->stalled) {
-		c->stalled = false;
-		conn_later(c, CONN_LATER_READ);
-	}
+	if (c->stalled)
+		conn_unstall(c);
 	if (c->state == CONN_TUNNEL)
 		tunnel_drained(c);
 	if (c->state == CONN_LINGER)

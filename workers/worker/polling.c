@@ -99,6 +99,7 @@ polling_new(struct worker *w)
 		return (NULL);
 	all->magic = POLLING_MAGIC;
 	all->w = w;
+	LIST_INIT(&all->busy);
 	if (!sids_init(&all->sids, segment_key(w->h->segment))) {
 		free(all);
 		return (NULL);
@@ -250,7 +251,9 @@ polling_open(struct request *rq, const struct engineio *e)
 static bool
 poller_deaf(const struct poller *p, const struct request *rq)
 {
-	bool held = p->post != NULL && p->post->held;
+	bool held = p->post != NULL && p->post->held &&
+	    (p->state == POLLER_LAST || (p->parting &&
+	    p->reason == REASON_client_close));
 	bool get = rq->head.method == HTTP_GET && !rq->head.upgrade_websocket;
 
 	if (!p->parting)

@@ -52,6 +52,11 @@ void	polling_conn_gone(struct conn *);
 void	polling_conn_sent(struct conn *);
 /* ... or nothing will be written any more. */
 void	polling_conn_ended(struct conn *);
+/* A WebSocket with a session: a POST that came before is not done yet, so it
+ * is not read. */
+bool	polling_conn_waits(const struct conn *);
+/* ... it can be written to again. */
+void	polling_conn_resumed(struct conn *);
 /* Its GET waits: close the session instead of the connection. */
 void	polling_conn_close(struct conn *, enum reason);
 
@@ -64,6 +69,9 @@ void	polling_flush(struct outq *);
 /* --- turns --------------------------------------------------------------- */
 
 void	polling_close_all(struct polling *, enum reason);
+/* What is left of POSTs, at the start of a turn; busy: there is some more. */
+void	polling_go_on(struct polling *);
+bool	polling_busy(const struct polling *);
 /* What was closed is told and let go; true: something was. */
 bool	polling_turn_end(struct polling *);
 void	polling_free_doomed(struct polling *);

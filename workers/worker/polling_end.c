@@ -60,6 +60,7 @@ poller_bury(struct poller *p)
 	struct polling *all = p->all;
 
 	timer_stop(all->w->wheel, &p->timer);
+	poller_forget_rest(p);
 	outq_kill(all->w->out, &p->outq);
 	repeat_fini(&p->repeat);
 	free(p->lines);
@@ -82,7 +83,10 @@ polling_conn_gone(struct conn *c)
 		polling_close(p, REASON_client_gone);
 	} else if (p->post == c) {
 		poller_let_go(p, &p->post);
-		polling_close(p, REASON_client_gone);
+		if (poller_post_waits(p))	/* what it brought is ours */
+			p->repeat.post.lost = true;
+		else
+			polling_close(p, REASON_client_gone);
 	} else if (p->told != c && p->oked != c) {
 		MUST(p->ws == c);
 		poller_let_go(p, &p->ws);
@@ -133,7 +137,7 @@ poller_send_back(struct poller *p)
 	struct conn *c = p->get;
 
 	poller_let_go(p, &p->get);
-	request_answer_bytes(c, 503, "application/json", SLICE(
+	request_answer_bytes(c, 503, "application/json", NULL, SLICE(
 	    "{\"error\":{\"code\":\"unavailable\","
 	    "\"message\":\"come back\"}}"));
 }
@@ -166,6 +170,10 @@ poller_part(struct poller *p)
 		conn_close(p->ws, REASON_upgrade_failed);
 		poller_let_go(p, &p->ws);
 	}
+	poller_forget_rest(p);
+	if (p->post != NULL && p->post->held &&
+	    p->reason != REASON_client_close)
+		poller_answer_post(p);
 	if (p->state == POLLER_POLLING) {
 		client_gone(&p->client, (enum reason)p->reason);
 		p->state = POLLER_LAST;

@@ -1,6 +1,6 @@
 /*
- * The POST of a session over polling: its body is the client's packets.  One
- * that closes the session while no GET waits is held for a moment: a GET may
+ * The POST of a session over polling: its body is the client's packets, which
+ * polling_rest.c has done.  One that closes the session while no GET waits is held for a moment: a GET may
  * have been sent with it, over another connection, that came to another
  * worker, and is to be answered before the session is forgotten.
  */
@@ -31,8 +31,8 @@ poller_post_again(struct poller *p, uint64_t head)
 		return (false);
 	if (p->post == NULL)
 		return (poller_writes(&p->oked) || last->lost);
-	/* it stopped on its way: nothing of it was done */
-	repeat_body(&p->repeat, request_body_part(p->post), false);
+	if (!p->post->held)	/* it stopped on its way, nothing was done */
+		repeat_body(&p->repeat, request_body_part(p->post), false);
 	conn_abort(p->post, REASON_client_gone);
 	poller_let_go(p, &p->post);
 	return (true);
@@ -87,32 +87,44 @@ poller_post_idle(struct poller *p, struct slice body)
 	return (same == r->post.done);
 }
 
+static void
+poller_hold_post(struct poller *p, struct request *rq)
+{
+	p->post = rq->c;
+	rq->c->poller = p;
+	free(p->post_lines);
+	p->post_lines = poller_lines(rq);
+	request_hold(rq);
+}
+
+/* It brought something that is no packet, and there is no GET to tell so; or
+ * it was one too many. */
+static bool
+poller_post_bad(const struct poller *p)
+{
+	return (p->parting && (p->reason == REASON_http_bad ||
+	    (p->get == NULL && p->reason == REASON_eio_parse)));
+}
+
 void
 polling_body(struct request *rq, struct slice body)
 {
 	struct poller *p = rq->c->poller;
-	struct client *client;
 
 	poller_check(p);
 	MUST(p->post == rq->c);
 	poller_let_go(p, &p->post);
-	/* it may have been upgraded since the head came */
-	client = p->state == POLLER_UPGRADED ? p->ws->client : p->client;
-	if (client != NULL && !p->parting && !poller_post_idle(p, body)) {
+	if (!p->parting && !poller_post_idle(p, body)) {
 		repeat_body(&p->repeat, body, true);
-		/* the buffer is ours to write */
-		engine_payload(client, (uint8_t *)(uintptr_t)body.p, body.n);
+		poller_take(p, body);
 	}
-	if (p->parting && p->get == NULL && p->reason == REASON_client_close) {
-		p->post = rq->c;
-		rq->c->poller = p;
-		p->post_lines = poller_lines(rq);
-		request_hold(rq);
+	if (poller_post_waits(p) || (p->parting && p->get == NULL &&
+	    p->reason == REASON_client_close)) {
+		poller_hold_post(p, rq);
 		return;
 	}
-	if (p->parting && (p->reason == REASON_http_bad ||
-	    (p->get == NULL && p->reason == REASON_eio_parse)))
-		poller_refuse(rq, 400);	/* no GET waits that could tell it */
+	if (poller_post_bad(p))
+		poller_refuse(rq, 400);
 	else
 		request_reply(rq, 200, POLLER_HTML, SLICE("ok"),
 		    POLLING_NO_STORE);
@@ -122,20 +134,19 @@ polling_body(struct request *rq, struct slice body)
 void
 poller_answer_post(struct poller *p)
 {
-	struct out *o = p->all->w->out;
+	bool bad = poller_post_bad(p);
 	struct conn *c = p->post;
-	struct slice ok = SLICE("ok");
-	struct coded_wish none = { .coding = CODING_IDENTITY };
 
 	MUST(c->held);
 	poller_let_go(p, &p->post);
-	outq_sent(o, &p->outq, outq_bytes(&p->outq));	/* for nobody */
-	if (!out_bytes(o, &p->outq, ok)) {
-		conn_abort(c, REASON_memory);
-		return;
-	}
-	request_answer(c, 200, POLLER_HTML, p->post_lines != NULL ?
-	    p->post_lines : POLLING_NO_STORE, none, &p->outq, ok.n);
+	poller_answers(p, &p->oked, c);
+	if (bad)
+		c->keep = false;
+	request_answer_bytes(c, bad ? 400 : 200, bad ? NULL : POLLER_HTML,
+	    p->post_lines != NULL ? p->post_lines : POLLING_NO_STORE,
+	    bad ? slice_of(NULL, 0) : SLICE("ok"));
+	free(p->post_lines);
+	p->post_lines = NULL;
 }
 
 void

@@ -5,6 +5,8 @@
 #ifndef WORKER_POLLING_INT_H
 #define WORKER_POLLING_INT_H
 
+#include <sys/queue.h>
+
 #include <assert.h>
 
 #include "proto/eio.h"
@@ -37,7 +39,8 @@ struct poller {
 	struct client	*client;	/* POLLING */
 	struct conn	*get;		/* held until there are packets */
 	struct conn	*post;		/* its body is on its way; or held, as
-					 * it brought the client's close */
+					 * it brought the client's close, or
+					 * is not all done */
 	struct conn	*told;		/* writes the answer to a GET, */
 	struct conn	*oked;		/* ... to a POST; see repeat.h */
 	struct conn	*ws;		/* candidate; UPGRADED: its WebSocket */
@@ -46,6 +49,10 @@ struct poller {
 	char		*lines;		/* of get's response head; heap, NULL */
 	struct coded_wish wish;		/* of get's client */
 	char		*post_lines;	/* of a held post's */
+	struct eio_payload rest;	/* still to do, see polling_rest.c */
+	uint8_t		*rest_bytes;	/* ... stands here; heap, NULL: none */
+	LIST_ENTRY(poller) busy;	/* goes on in the next turn */
+	bool		 is_busy;
 	struct repeat	 repeat;
 	struct timer	 timer;		/* the nearest of: */
 	struct mono	 deadline;	/*   LAST: of the whole */
@@ -65,6 +72,7 @@ struct polling {
 	struct worker	*w;
 	struct sids	 sids;		/* all sessions */
 	size_t		 nupgraded;
+	LIST_HEAD(, poller) busy;
 	struct poller	*parting;
 	struct poller	*doomed;
 };
@@ -93,10 +101,19 @@ void	poller_get(struct poller *, struct request *,
 /* polling_in.c */
 void	poller_post(struct poller *, struct request *,
 	    const struct engineio *);
-/* The POST that is held gets its "ok". */
+/* The POST that is held gets its answer. */
 void	poller_answer_post(struct poller *);
 /* An empty response that ends the connection. */
 void	poller_refuse(struct request *, int status);
+
+/* polling_rest.c */
+/* The packets of this body, now or turn by turn. */
+void	poller_take(struct poller *, struct slice body);
+/* Not all of it is done, so it is not answered yet. */
+bool	poller_post_waits(const struct poller *);
+/* What was queued is taken: go on, if there is anything left. */
+void	poller_resume(struct poller *);
+void	poller_forget_rest(struct poller *);
 
 /* polling_ws.c: a WebSocket asks to take over. */
 void	poller_candidate(struct poller *, struct request *);

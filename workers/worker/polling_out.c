@@ -46,6 +46,7 @@ poller_answer(struct poller *p)
 	else
 		outq_sent(o, &p->outq, 1);	/* the last separator */
 	outq_unblock(o, &p->outq);
+	poller_resume(p);
 }
 
 /* No GET waits: how much may wait for one? */

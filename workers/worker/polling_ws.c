@@ -67,6 +67,7 @@ poller_upgrade(struct poller *p, struct conn *c)
 	p->client = NULL;
 	if (!engine_upgrade(c->client, &c->outq))
 		conn_close(c, REASON_memory);
+	poller_resume(p);
 	conn_rearm(c);
 }
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "hub/api.h"
+#include "hub/work.h"
 #include "worker/accept.h"
 #include "worker/conn.h"
 #include "worker/polling.h"
@@ -233,9 +234,9 @@ request_answer(struct conn *c, int status, const char *type,
 
 void
 request_answer_bytes(struct conn *c, int status, const char *type,
-    struct slice body)
+    const char *lines, struct slice body)
 {
-	if (request_answer_head(c, status, type, NULL, body.n))
+	if (request_answer_head(c, status, type, lines, body.n))
 		request_answer_end(c, status, out_bytes(c->w->out, &c->outq,
 		    body));
 }
@@ -568,6 +569,7 @@ request_input(struct conn *c, uint8_t *p, size_t n, size_t old)
 	struct request rq = { .w = w, .c = c };
 	ssize_t r;
 
+	work_add(w->work, 1);
 	if (c->body != NULL)
 		return (request_body_input(c, p, n));
 	if (c->held) {

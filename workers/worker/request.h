@@ -62,7 +62,7 @@ void	request_answer(struct conn *, int status, const char *type,
 
 /* Now: these bytes are the body. */
 void	request_answer_bytes(struct conn *, int status, const char *type,
-	    struct slice body);
+	    const char *lines, struct slice body);
 
 /* Handlers: transport.c, upgrade.c, index.c, status.c, api_http.c */
 void	transport_serve(struct request *);

@@ -315,6 +315,7 @@ worker_after_wait(void *arg)
 	counter_add(COUNTER_loop_turns, 1);
 	hub_time(w->hub, w->now, w->wall);
 	conn_turn_start(w);
+	polling_go_on(w->polling);
 }
 
 static void
@@ -341,7 +342,7 @@ worker_busy(void *arg)
 {
 	const struct worker *w = arg;
 
-	return (w->later != NULL);
+	return (w->later != NULL || polling_busy(w->polling));
 }
 
 static void
@@ -436,6 +437,7 @@ worker_open_hub(struct worker *w)
 	if (w->polling == NULL || w->handover == NULL || w->coded == NULL)
 		fatal("polling");
 	w->out = hub_out(w->hub);
+	w->work = hub_work(w->hub);
 	hub_time(w->hub, w->now, w->wall);
 	w->ws_limits.message_bytes = (uint32_t)w->conf->message_bytes;
 	w->ws_limits.fragments = w->conf->fragments;

@@ -57,6 +57,7 @@ struct worker {
 	struct wheel	*wheel;		/* of loop */
 	struct hub	*hub;
 	struct out	*out;		/* of hub */
+	struct work	*work;		/* of hub: of this turn */
 	struct interest	*interest;
 	struct presence	*presence;
 	struct count	*count;

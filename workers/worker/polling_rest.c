@@ -1,0 +1,208 @@
+/*
+ * What is still to do of the POSTs of a session over polling.  As much of a
+ * body as its client may have done in a turn (hub/work.h) is done where it
+ * stands, the rest is kept and goes on turn by turn, in order; the POST is
+ * answered when all of it is done.
+ *
+ *	polling_body ──► share had ──► next turn ──► ... ──► "ok"
+ *	                     │  ▲
+ *	     too much queued ▼  │ a GET took it, or the WebSocket
+ *	                    paused
+ *
+ * A client that does not poll while its POST is on its way would wait for ever
+ * when that is paused: then the POST is answered before it is done.  The next
+ * one comes behind what is left, and waits for its answer until there is no
+ * more than one body's worth.  So two bodies are held at the most.
+ */
+#include <stdlib.h>
+
+#include "hub/client.h"
+#include "hub/work.h"
+#include "shm/counters.h"
+#include "worker/conn.h"
+#include "worker/polling_int.h"
+#include "worker/worker.h"
+
+/* Whose packets they are; NULL: nobody's any more. */
+static struct client *
+poller_client(const struct poller *p)
+{
+	if (p->state != POLLER_UPGRADED)
+		return (p->client);
+	return (p->ws->parting ? NULL : p->ws->client);
+}
+
+static void
+poller_no_memory(struct poller *p)
+{
+	counter_add(COUNTER_memory_failures, 1);
+	if (p->state == POLLER_UPGRADED)
+		conn_close(p->ws, REASON_memory);
+	else
+		polling_close(p, REASON_memory);
+}
+
+static void
+poller_keep_rest(struct poller *p, const struct eio_payload *it)
+{
+	p->rest_bytes = malloc(it->rest.n + 1);
+	if (p->rest_bytes == NULL) {
+		poller_no_memory(p);
+		return;
+	}
+	if (it->rest.n > 0)
+		memcpy(p->rest_bytes, it->rest.p, it->rest.n);
+	p->rest = (struct eio_payload){
+		.rest = slice_of(p->rest_bytes, it->rest.n) };
+}
+
+/* Another body behind it. */
+static void
+poller_append_rest(struct poller *p, struct slice body)
+{
+	size_t n = p->rest.rest.n;
+	uint8_t *all;
+
+	all = malloc(n + 1 + body.n);
+	if (all == NULL) {
+		poller_no_memory(p);
+		return;
+	}
+	if (n > 0)
+		memcpy(all, p->rest.rest.p, n);
+	all[n] = (uint8_t)POLLING_SEPARATOR[0];
+	if (body.n > 0)
+		memcpy(all + n + 1, body.p, body.n);
+	free(p->rest_bytes);
+	p->rest_bytes = all;
+	p->rest.rest = slice_of(all, n + 1 + body.n);
+}
+
+void
+poller_forget_rest(struct poller *p)
+{
+	if (p->is_busy)
+		LIST_REMOVE(p, busy);
+	p->is_busy = false;
+	free(p->rest_bytes);
+	p->rest_bytes = NULL;
+}
+
+void
+poller_resume(struct poller *p)
+{
+	if (p->rest_bytes == NULL || p->is_busy)
+		return;
+	p->is_busy = true;
+	LIST_INSERT_HEAD(&p->all->busy, p, busy);
+}
+
+/* So much is queued for it that more answers might be its end. */
+static bool
+poller_is_behind(const struct poller *p, const struct client *client)
+{
+	return (conn_is_behind(p->all->w, client_out(client)));
+}
+
+/* Its share of this turn is had: the next turn, unless too much is queued. */
+static void
+poller_next_turn(struct poller *p, const struct client *client)
+{
+	if (!poller_is_behind(p, client)) {
+		counter_add(COUNTER_input_deferred, 1);
+		poller_resume(p);
+		return;
+	}
+	counter_add(COUNTER_input_paused, 1);
+	if (p->state == POLLER_UPGRADED)
+		p->ws->stalled = true;	/* until it has drained */
+}
+
+void
+poller_take(struct poller *p, struct slice body)
+{
+	struct eio_payload it = { .rest = body };
+	struct client *client = poller_client(p);
+
+	if (p->rest_bytes != NULL) {
+		poller_append_rest(p, body);
+		return;
+	}
+	if (client == NULL || engine_payload(client, &it))
+		return;
+	poller_keep_rest(p, &it);
+	if (p->rest_bytes != NULL)
+		poller_next_turn(p, client);
+}
+
+bool
+poller_post_waits(const struct poller *p)
+{
+	return (p->rest_bytes != NULL && !p->parting && (p->is_busy ||
+	    p->get != NULL || p->state == POLLER_UPGRADED ||
+	    p->rest.rest.n > p->all->w->conf->message_bytes));
+}
+
+static void
+poller_go_on(struct poller *p)
+{
+	struct client *client = poller_client(p);
+	struct worker *w = p->all->w;
+
+	if (p->parting || client == NULL)
+		return;		/* it ends with this turn */
+	work_begin(w->work);
+	if (poller_is_behind(p, client) || !engine_payload(client, &p->rest)) {
+		poller_next_turn(p, client);
+		if (p->post != NULL && p->post->held && !poller_post_waits(p))
+			poller_answer_post(p);
+		return;
+	}
+	poller_forget_rest(p);
+	/* a close that came over it may have a GET beside it */
+	if (p->post != NULL && p->post->held && !(p->parting &&
+	    p->get == NULL && p->reason == REASON_client_close))
+		poller_answer_post(p);
+	if (p->state == POLLER_UPGRADED)
+		conn_later(p->ws, CONN_LATER_READ);
+}
+
+void
+polling_go_on(struct polling *all)
+{
+	struct poller *p;
+	LIST_HEAD(, poller) now;
+
+	/* those that are put back go on in the next turn */
+	LIST_INIT(&now);
+	while ((p = LIST_FIRST(&all->busy)) != NULL) {
+		LIST_REMOVE(p, busy);
+		LIST_INSERT_HEAD(&now, p, busy);
+	}
+	while ((p = LIST_FIRST(&now)) != NULL) {
+		poller_check(p);
+		LIST_REMOVE(p, busy);
+		p->is_busy = false;
+		poller_go_on(p);
+	}
+}
+
+bool
+polling_busy(const struct polling *all)
+{
+	return (!LIST_EMPTY(&all->busy));
+}
+
+bool
+polling_conn_waits(const struct conn *c)
+{
+	return (c->poller->state == POLLER_UPGRADED &&
+	    c->poller->rest_bytes != NULL);
+}
+
+void
+polling_conn_resumed(struct conn *c)
+{
+	if (polling_conn_waits(c))
+		poller_resume(c->poller);
+}
