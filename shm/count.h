@@ -41,6 +41,7 @@ enum count_kind {
 	COUNT_USER,
 	COUNT_ADDRESS,
 	COUNT_NAMESPACE,
+	COUNT_POLLING,		/* sessions over polling, by address */
 };
 
 /* One per process, after fork, by the owner of a worker's slot. */

@@ -28,10 +28,12 @@ a_session_is_found_until_it_is_removed(void **state)
 	struct poller *all = calloc(MANY, sizeof *all);
 	struct sids t;
 	unsigned i, n = 0;
+	size_t first;
 
 	(void)state;
 	assert_non_null(all);
 	assert_true(sids_init(&t, key));
+	first = t.nbuckets;
 	assert_null(sids_find(&t, "00000000000000000000"));
 	for (i = 0; i < MANY; i++) {
 		named(&all[i], i);
@@ -48,8 +50,14 @@ a_session_is_found_until_it_is_removed(void **state)
 	for (i = 0; i < MANY; i++)
 		assert_ptr_equal(sids_find(&t, all[i].sid),
 		    i % 2 == 0 ? NULL : &all[i]);
-	for (i = 1; i < MANY; i += 2)
+	for (i = 1; i < MANY; i += 2) {
 		sids_remove(&t, &all[i]);
+		/* it gets smaller again, and is right all the time */
+		assert_true(i + 2 >= MANY ||
+		    sids_find(&t, all[i + 2].sid) == &all[i + 2]);
+	}
+	assert_int_equal(t.n, 0);
+	assert_int_equal(t.nbuckets, first);
 	sids_fini(&t);
 	free(all);
 }

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 
 #include "hub/client.h"
+#include "hub/limit.h"
+#include "shm/count.h"
 #include "shm/counters.h"
 #include "shm/segment.h"
 #include "worker/conn.h"
@@ -100,6 +102,7 @@ polling_new(struct worker *w)
 	all->magic = POLLING_MAGIC;
 	all->w = w;
 	LIST_INIT(&all->busy);
+	slab_init(&all->slab, sizeof(struct poller), sizeof(void *));
 	if (!sids_init(&all->sids, segment_key(w->h->segment))) {
 		free(all);
 		return (NULL);
@@ -118,6 +121,7 @@ polling_free(struct polling **allp)
 	CHECK_MAGIC(all, POLLING_MAGIC);
 	MUST(all->doomed == NULL);
 	sids_fini(&all->sids);
+	slab_fini(&all->slab);
 	all->magic = 0;
 	free(all);
 }
@@ -181,7 +185,7 @@ poller_new(struct polling *all)
 {
 	struct poller *p;
 
-	p = calloc(1, sizeof *p);
+	p = slab_get(&all->slab);
 	if (p == NULL) {
 		counter_add(COUNTER_memory_failures, 1);
 		return (NULL);
@@ -189,6 +193,39 @@ poller_new(struct polling *all)
 	p->magic = POLLER_MAGIC;
 	p->all = all;
 	return (p);
+}
+
+/*
+ * A session costs those who open it no connection, only us memory, so there
+ * are as many as connections: of an address in the whole host, of all in each
+ * worker.  One that is upgraded is its connection.  false: no more, answered.
+ */
+static bool
+poller_enter(struct request *rq, uint32_t *node)
+{
+	struct worker *w = rq->w;
+	uint64_t key = limit_address(rq->c->address);
+
+	*node = 0;
+	if (polling_waiting(w->polling) >= w->conf->limit_connections) {
+		counter_add(COUNTER_refused_limit, 1);
+		request_error(rq, 503, "unavailable", "too many sessions");
+		return (false);
+	}
+	if (w->conf->limit_per_address == 0 || key == 0 ||
+	    count_enter_key(w->count, COUNT_POLLING,
+	    slice_of(&key, sizeof key), w->conf->limit_per_address, node))
+		return (true);
+	counter_add(COUNTER_refused_address, 1);
+	upgrade_later(rq, "limit", "too many sessions of your address", 0);
+	return (false);
+}
+
+void
+poller_uncount(struct poller *p)
+{
+	count_leave_key(p->all->w->count, p->address_node);
+	p->address_node = 0;
 }
 
 /* The line of its cookie, beside those of CORS, in the first response. */
@@ -215,23 +252,30 @@ polling_open(struct request *rq, const struct engineio *e)
 	struct worker *w = rq->w;
 	struct polling *all = w->polling;
 	struct admission adm = { .who = NULL };
-	struct poller *p = NULL;
+	struct poller *p;
+	uint32_t node;
 
-	if (!upgrade_admit(rq, &adm))
+	/* before a token is looked at */
+	if (!poller_enter(rq, &node))
 		return;
-	/* unlike connections, sessions cost those who open them nothing */
-	if (all->sids.n < w->conf->limit_connections)
-		p = poller_new(all);
-	if (p != NULL)
+	if (!upgrade_admit(rq, &adm)) {
+		count_leave_key(w->count, node);
+		return;
+	}
+	p = poller_new(all);
+	if (p == NULL)
+		count_leave_key(w->count, node);
+	else {
+		p->address_node = node;
 		p->client = engine_open_polling(w->hub, &adm, e->b64,
 		    &p->outq);
+	}
 	admission_fini(&adm);
 	if (p == NULL || p->client == NULL) {
-		counter_add(p == NULL ? COUNTER_refused_limit :
-		    COUNTER_refused_memory, 1);
+		counter_add(COUNTER_refused_memory, 1);
 		if (p != NULL)
 			poller_bury(p);
-		request_error(rq, 503, "unavailable", "too many sessions");
+		request_error(rq, 503, "unavailable", "out of memory");
 		return;
 	}
 	p->route = rq->match.conf;

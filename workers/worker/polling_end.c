@@ -61,6 +61,7 @@ poller_bury(struct poller *p)
 
 	timer_stop(all->w->wheel, &p->timer);
 	poller_forget_rest(p);
+	poller_uncount(p);
 	outq_kill(all->w->out, &p->outq);
 	repeat_fini(&p->repeat);
 	free(p->lines);
@@ -237,6 +238,6 @@ polling_free_doomed(struct polling *all)
 	while ((p = all->doomed) != NULL) {
 		all->doomed = p->next;
 		p->magic = 0;
-		free(p);
+		slab_put(&all->slab, p);
 	}
 }

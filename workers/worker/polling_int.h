@@ -9,6 +9,7 @@
 
 #include <assert.h>
 
+#include "base/slab.h"
 #include "proto/eio.h"
 #include "sys/loop.h"
 #include "worker/coded.h"
@@ -57,6 +58,7 @@ struct poller {
 	struct timer	 timer;		/* the nearest of: */
 	struct mono	 deadline;	/*   LAST: of the whole */
 	struct mono	 noop_at;	/*   0: no noop is to release get */
+	uint32_t	 address_node;	/* of its address (COUNT_POLLING); 0 */
 	char		 sid[EIO_SID_LEN + 1];
 	bool		 owing;		/* LAST: its last word has a response
 					 * of its own, behind what is queued */
@@ -71,6 +73,7 @@ struct polling {
 #define POLLING_MAGIC	0x9011e202
 	struct worker	*w;
 	struct sids	 sids;		/* all sessions */
+	struct slab	 slab;		/* of struct poller */
 	size_t		 nupgraded;
 	LIST_HEAD(, poller) busy;
 	struct poller	*parting;
@@ -117,6 +120,9 @@ void	poller_forget_rest(struct poller *);
 
 /* polling_ws.c: a WebSocket asks to take over. */
 void	poller_candidate(struct poller *, struct request *);
+
+/* polling.c: it is no session over polling any more. */
+void	poller_uncount(struct poller *);
 
 /* polling_end.c */
 /* The client of a session that is parting learns of it with its next GET; else

@@ -60,6 +60,7 @@ poller_upgrade(struct poller *p, struct conn *c)
 	}
 	p->state = POLLER_UPGRADED;
 	p->all->nupgraded++;
+	poller_uncount(p);
 	timer_stop(p->all->w->wheel, &p->timer);
 	p->noop_at.us = 0;
 	outq_unblock(p->all->w->out, &p->outq);

@@ -55,32 +55,32 @@ sids_link(struct sids *t, struct poller *p)
 	*b = p;
 }
 
-static bool
-sids_grow(struct sids *t)
+/* Short of memory the chains get longer, or the table stays too large. */
+static void
+sids_resize(struct sids *t, size_t n)
 {
 	struct poller **old = t->buckets, *p, *next;
-	size_t i, n = t->nbuckets;
+	size_t i, was = t->nbuckets;
 
-	t->buckets = calloc(n * 2, sizeof *t->buckets);
+	t->buckets = calloc(n, sizeof *t->buckets);
 	if (t->buckets == NULL) {
-		t->buckets = old;	/* slower, but right */
-		return (false);
+		t->buckets = old;
+		return;
 	}
-	t->nbuckets = n * 2;
-	for (i = 0; i < n; i++)
+	t->nbuckets = n;
+	for (i = 0; i < was; i++)
 		for (p = old[i]; p != NULL; p = next) {
 			next = p->next_sid;
 			sids_link(t, p);
 		}
 	free(old);
-	return (true);
 }
 
 void
 sids_insert(struct sids *t, struct poller *p)
 {
 	if (t->n >= t->nbuckets)
-		(void)sids_grow(t);
+		sids_resize(t, t->nbuckets * 2);
 	t->n++;
 	sids_link(t, p);
 }
@@ -94,6 +94,8 @@ sids_remove(struct sids *t, struct poller *p)
 		pp = &(*pp)->next_sid;
 	*pp = p->next_sid;
 	t->n--;
+	if (t->nbuckets > SIDS_FIRST && t->n < t->nbuckets / 8)
+		sids_resize(t, t->nbuckets / 2);
 }
 
 void

@@ -50,8 +50,7 @@ upgrade_origin_allowed(const struct request *rq)
 	}
 }
 
-/* Not now: 429 with the time from which on it is allowed (0: nobody knows). */
-static void
+void
 upgrade_later(struct request *rq, const char *code, const char *message,
     uint64_t retry_ms)
 {
