@@ -85,6 +85,7 @@ once_claim(struct segment *seg, struct slice name, struct mono now)
 			return (ONCE_AGAIN);
 		/* this worker's clock may be behind */
 		time = age < SLACK ? word : at;
+		HOOK();
 	} while (!atomic_compare_exchange_strong_explicit(&set[way], &word,
 	    tag << TIME_BITS | (time & TIME_MASK), memory_order_acq_rel,
 	    memory_order_acquire));

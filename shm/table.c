@@ -122,6 +122,13 @@ table_key(const struct table *t, const struct shm_node *node,
 	return (false);
 }
 
+static uint32_t
+lost(void)
+{
+	counter_add(COUNTER_shm_overrun, 1);
+	return (LOST);
+}
+
 /* The node behind n in its chain, LOST if there can't be one any more. */
 uint32_t
 table_next(const struct table *t, uint32_t n, unsigned *steps)
@@ -130,10 +137,8 @@ table_next(const struct table *t, uint32_t n, unsigned *steps)
 
 	next = atomic_load_explicit(&table_node(t, n)->next,
 	    memory_order_acquire);
-	if (unlikely(next >= t->cap || ++*steps >= SHM_CHAIN_MAX)) {
-		counter_add(COUNTER_shm_overrun, 1);
-		return (LOST);
-	}
+	if (unlikely(next >= t->cap || ++*steps >= SHM_CHAIN_MAX))
+		return (lost());
 	return (next);
 }
 
@@ -160,7 +165,7 @@ walk(const struct table *t, const struct form *f, uint64_t *hv)
 	    memory_order_acquire);
 	n = (uint32_t)*hv;
 	if (unlikely(n >= t->cap))
-		return (LOST);
+		return (lost());
 	while (n != 0 && n != LOST) {
 		HOOK();
 		if (node_is(t, n, f))

@@ -45,7 +45,7 @@ run() {
 echo '#include "shm/hook.h"
 void shm_hook(void) { }' >"$dir/nohook.c"
 unit='segment slots interest presence bucket once counters table table_full
-count'
+count contention damage'
 for t in $unit; do
 	if grep -q '^shm_hook' "$src/tests/unit/test_$t.c"; then
 		make "$t" "$src/tests/unit/test_$t.c"

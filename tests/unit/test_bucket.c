@@ -202,6 +202,161 @@ a_full_set_is_limited_as_a_class(void **state)
 	assert_true(retry > 0 && retry < 2000);
 }
 
+/* As many words as there are, in all sets: the low bits choose the set. */
+static void
+keys_are_spread_over_all_sets(void **state)
+{
+	const struct shm_header *h = segment_header(seg);
+	const uint64_t *word = (const uint64_t *)(const void *)
+	    ((const uint8_t *)h + h->rate_set);
+	unsigned i, k, used, least = SHM_WAYS;
+	char key[16];
+
+	(void)state;
+	assert_int_equal(h->rate_nsets, 128);
+	for (i = 0; i < 1024; i++) {
+		snprintf(key, sizeof key, "key%u", i);
+		(void)ask(key, 0);
+	}
+	for (i = 0; i < 128; i++) {
+		for (k = used = 0; k < SHM_WAYS; k++)
+			used += word[i * SHM_WAYS + k] != 0;
+		least = used < least ? used : least;
+	}
+	assert_true(least > 0);
+	/* none behind the last */
+	for (k = 0; k < SHM_WAYS; k++)
+		assert_true(word[128 * SHM_WAYS + k] == 0 ||
+		    h->rate_set + 128 * SHM_WAYS * 8 == h->once_set);
+}
+
+/* All ways of all sets, with more debt than others may displace. */
+static void
+fill_all_ways(void)
+{
+	struct bucket_rate big;
+	char key[16];
+	unsigned i;
+
+	assert_true(bucket_rate_init(&big, 9, 1, 60000000, 10));
+	for (i = 0; i < 20000; i++) {
+		snprintf(key, sizeof key, "big%u", i);
+		(void)bucket_check(seg, &big, slice_str(key), 10, start, NULL);
+	}
+}
+
+static unsigned
+allowed(const struct bucket_rate *r, unsigned most)
+{
+	char key[16];
+	unsigned i;
+
+	for (i = 0; i < most; i++) {
+		snprintf(key, sizeof key, "s%u", i);
+		if (bucket_check(seg, r, slice_str(key), 1, start, NULL) ==
+		    BUCKET_DENY)
+			break;
+	}
+	return (i);
+}
+
+static void
+each_class_has_an_overflow_of_its_own(void **state)
+{
+	struct bucket_rate other;
+	uint64_t retry;
+
+	(void)state;
+	assert_true(bucket_rate_init(&other, 63, 10, 1000000, 5));
+	fill_all_ways();
+	/* a hundred times five */
+	assert_int_equal(allowed(&rate, 2000), 500);
+	assert_int_equal(allowed(&rate, 2000), 0);
+	assert_int_equal(allowed(&other, 2000), 500);
+	assert_int_equal(bucket_check(seg, &rate, SLICE("x"), 1, start,
+	    &retry), BUCKET_DENY);
+	/* and a hundred times the rate: 1 ms each */
+	assert_int_equal(retry, 1001);
+	assert_int_equal(bucket_check(seg, &rate, SLICE("x"), 1, after_ms(1),
+	    &retry), BUCKET_ALLOW);
+	assert_int_equal(bucket_check(seg, &rate, SLICE("x"), 1, after_ms(1),
+	    &retry), BUCKET_DENY);
+	/* peeking at a key that has no word: it would be allowed */
+	assert_int_equal(bucket_peek(seg, &rate, SLICE("x"), 5, start,
+	    &retry), BUCKET_ALLOW);
+	assert_int_equal(retry, 0);
+}
+
+/* A newcomer takes a way whose debt is at most half of what it may owe. */
+static void
+who_owes_little_is_displaced(void **state)
+{
+	struct bucket_rate half, more, one;
+	char key[16];
+	unsigned i;
+
+	(void)state;
+	assert_true(bucket_rate_init(&one, 1, 10, 1000000, 2));
+	assert_true(bucket_rate_init(&half, 2, 10, 1000000, 10));
+	assert_true(bucket_rate_init(&more, 5, 10, 1000000, 10));
+	for (i = 0; i < 20000; i++) {
+		/* five units of debt everywhere */
+		snprintf(key, sizeof key, "h%u", i);
+		(void)bucket_check(seg, &half, slice_str(key), 5, start, NULL);
+	}
+	/* five is half of ten: displaced, not overflowed */
+	i = (unsigned)counter_get(COUNTER_rate_set_full);
+	assert_int_equal(bucket_check(seg, &more, SLICE("new"), 1, start,
+	    NULL), BUCKET_ALLOW);
+	assert_int_equal(counter_get(COUNTER_rate_set_full), i);
+	/* and more than half of two */
+	assert_int_equal(bucket_check(seg, &one, SLICE("new"), 1, start,
+	    NULL), BUCKET_ALLOW);
+	assert_int_equal(counter_get(COUNTER_rate_set_full), i + 1);
+}
+
+static void
+nothing_costs_nothing_even_at_the_limit(void **state)
+{
+	uint64_t retry = 1;
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 6; i++)
+		(void)ask("ann", 0);
+	assert_int_equal(bucket_check(seg, &rate, SLICE("ann"), 0, start,
+	    &retry), BUCKET_ALLOW);
+	assert_int_equal(retry, 0);
+	retry = 1;
+	assert_int_equal(bucket_peek(seg, &rate, SLICE("ann"), 0, start,
+	    &retry), BUCKET_ALLOW);
+	assert_int_equal(retry, 0);
+	/* ... and changes nothing */
+	assert_int_equal(ask("ann", 99), BUCKET_DENY);
+	assert_int_equal(ask("ann", 100), BUCKET_ALLOW);
+}
+
+/* A second after its debt was paid, and not before. */
+static void
+a_word_is_emptied_a_second_after_its_debt(void **state)
+{
+	const struct shm_header *h = segment_header(seg);
+	const uint64_t *word = (const uint64_t *)(const void *)
+	    ((const uint8_t *)h + h->rate_set);
+	uint64_t left[] = { 1099996, 1100000 };
+	unsigned i, k, used;
+
+	(void)state;
+	(void)ask("ann", 0);			/* a debt of 100 ms */
+	for (k = 0; k < 2; k++) {
+		bucket_age(seg, (struct mono){ start.us + left[k] },
+		    h->rate_nsets);
+		for (i = used = 0; i < h->rate_nsets * SHM_WAYS; i++)
+			used += word[i] != 0;
+		assert_int_equal(used, k == 0);
+	}
+}
+
 static struct bucket_rate wide;		/* so much that nobody is refused */
 
 static void
@@ -319,6 +474,11 @@ main(void)
 		T(a_flood_of_strangers_does_not_free_the_limited),
 		T(a_full_set_is_limited_as_a_class),
 		T(who_always_loses_is_let_through_and_counted),
+		T(keys_are_spread_over_all_sets),
+		T(each_class_has_an_overflow_of_its_own),
+		T(who_owes_little_is_displaced),
+		T(nothing_costs_nothing_even_at_the_limit),
+		T(a_word_is_emptied_a_second_after_its_debt),
 		T(words_of_the_past_are_emptied),
 		T(decisions_agree_with_a_plain_model),
 	};
