@@ -42,6 +42,7 @@ enum count_kind {
 	COUNT_ADDRESS,
 	COUNT_NAMESPACE,
 	COUNT_POLLING,		/* sessions over polling, by address */
+	COUNT_PARKED,		/* clients of a user that may come back */
 };
 
 /* One per process, after fork, by the owner of a worker's slot. */

@@ -37,6 +37,7 @@ msg_alloc(size_t cap)
 	m->magic = MSG_MAGIC;
 	m->refs = 1;
 	m->len = 0;
+	m->kept = 0;
 	return (m);
 }
 
@@ -53,6 +54,7 @@ msg_new(size_t cap)
 	m->magic = MSG_MAGIC;
 	m->refs = 1;
 	m->len = 0;
+	m->kept = 0;
 	return (m);
 }
 

@@ -18,6 +18,8 @@ struct msg {
 	uint32_t	 len;	/* bytes valid; grows only */
 	uint32_t	 cap;
 	uint8_t		*data;
+	uint32_t	 kept;	/* of refs: for clients that are away; the
+				 * owner of those accounts for them */
 };
 
 /* One reference, room for cap bytes; NULL + errno when memory is short. */

@@ -329,6 +329,7 @@ struct conf {
 	uint64_t	 recovery_window_ms;
 	unsigned	 recovery_packets;	/* kept for one session */
 	uint64_t	 recovery_bytes;
+	uint64_t	 recovery_user_bytes, recovery_worker_bytes;
 	uint64_t	 upgrade_timeout_ms;	/* from 101 to the packet "5" */
 	char		*socketio_path;	/* "/socket.io", no slash at its end */
 	uint32_t	 socketio_transports;	/* CONF_TRANSPORT_ bits; 0: all */

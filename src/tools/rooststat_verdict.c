@@ -79,6 +79,7 @@ static const struct verdict_row {
 	{ "rate_limited",	"", SEVERITY_NOTE },
 	{ "rate_set_full",	"", SEVERITY_WARN },
 	{ "recovery_failed",	"", SEVERITY_NOTE },
+	{ "recovery_evicted",	"", SEVERITY_NOTE },
 	{ "shm_overrun",	"", SEVERITY_BAD },
 	{ "shm_unannounced",	"", SEVERITY_WARN },
 	{ "stats_ns_overflow",	"", SEVERITY_NOTE },

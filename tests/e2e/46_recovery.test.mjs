@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test';
 import { Daemon, sanitized, sleep, until } from './lib/daemon.mjs';
 import { ask, connect, connected, gotten, heard } from './lib/clients.mjs';
 import { sioOn } from './lib/spread.mjs';
+import { engine } from './lib/wire.mjs';
 import { jwt } from './lib/conf.mjs';
 import { user } from './lib/token.mjs';
 
@@ -150,4 +151,52 @@ test('who missed too much is told so', async () => {
 
 test('who is away too long is told so', async () => {
 	await comesBackNew('window = 300ms packets = 100', () => sleep(600));
+});
+
+test('what is kept for those who are away is bounded, and counts', async () => {
+	const k = await Daemon.start({ workers: 1, conf: jwt + `
+recovery { window = 1m user_bytes = 50KB worker_bytes = 200KB }
+limits { per_user = 4 }
+namespace "/r" { auth = optional event "n" { to = sender meta = off } }
+` });
+	/* gone with so many bytes that it may not have had */
+	const away = async (token, bytes) => {
+		const w = await engine(k.port);
+		w.text(`40/r,${token ? JSON.stringify({ token }) : ''}`);
+		const { pid } = JSON.parse((await w.message()).slice(5));
+		w.text(`42/r,["n","${'x'.repeat(bytes)}"]`);
+		await w.message();
+		w.drop();
+		return pid;
+	};
+	const back = async (pid, token) => {
+		const w = await engine(k.port);
+		w.text(`40/r,${JSON.stringify({ pid, token })}`);
+		for (;;) {
+			const t = await w.message();
+			if (t.startsWith('42'))
+				continue;
+			w.text('41/r,');
+			w.drop();
+			return JSON.parse(t.slice(5)).pid === pid;
+		}
+	};
+	const parked = (n) => until(async () =>
+	    await k.metric('recovery_parked') === n, `${n} away`);
+	const ann = [];
+	for (let i = 0; i < 3; i++)
+		ann.push(await away(user('ann'), 20000));
+	await parked(2);
+	for (let i = 0; i < 6; i++)
+		await away(user('bob'), 10);
+	await parked(2 + 4);
+	assert.equal(await k.metric('recovery_evicted'), 1 + 2);
+	assert.equal(await back(ann[1], user('ann')), true);
+	assert.equal(await back(ann[0], user('ann')), false);
+	for (let i = 0; i < 30; i++)
+		await away(undefined, 10000);
+	await until(async () => await k.metric('recovery_evicted') > 10, 'evicted');
+	const held = await k.metric('recovery_held_bytes');
+	assert.ok(held > 100000 && held <= 200 * 1024, `${held} bytes`);
+	await k.stop();
 });

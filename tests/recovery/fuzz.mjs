@@ -26,9 +26,10 @@ const conf = jwt + `
 api { key "backend" {
     sha256 = "${crypto.createHash('sha256').update(KEY).digest('hex')}"
     allow = {"publish", "rooms", "disconnect"} } }
-recovery { window = ${WINDOW_MS}ms packets = 300 bytes = 60KB }
+recovery { window = ${WINDOW_MS}ms packets = 300 bytes = 60KB
+    user_bytes = 100KB worker_bytes = 400KB }
 heartbeat { interval = 400ms timeout = 2s }
-limits { send_queue_bytes = 8MB }
+limits { send_queue_bytes = 8MB per_user = 5 }
 ` + ['/', '/n'].map((n) => `
 namespace "${n}" { auth = optional presence = rooms
     room "{r}" { join = open }
@@ -361,7 +362,8 @@ async function backEnd(f) {
 	}
 }
 
-const gauges = ['sessions', 'memberships', 'rooms', 'eio_sessions'];
+const gauges = ['sessions', 'memberships', 'rooms', 'eio_sessions',
+	'recovery_parked', 'recovery_held_bytes'];
 
 /* Throws when something is wrong; what was done. */
 export async function fuzz({ seconds, seed = Date.now() & 0x7fffffff }) {

@@ -124,6 +124,7 @@ hub_turn_end(struct hub *h)
 	CHECK_MAGIC(h, HUB_MAGIC);
 	h->turn++;
 	out_turn_end(&h->out, flush, h);
+	budget_turn_end(h);
 	recover_bury(h);
 }
 

@@ -112,6 +112,8 @@ bool	outq_share(const struct out *, const struct outq *, uint32_t i,
 bool	outq_peek(const struct outq *, struct slice *) MUST_USE;
 /* The i-th run; false: there are no more. */
 bool	outq_run(const struct outq *, uint32_t i, struct slice *) MUST_USE;
+/* The i-th reference's msg; there must be one. */
+struct msg *outq_msg(const struct outq *, uint32_t i);
 /* Up to max runs for writev; returns how many. */
 struct iovec;
 unsigned outq_iov(const struct outq *, struct iovec *, unsigned max);

@@ -53,6 +53,13 @@ outq_run(const struct outq *q, uint32_t i, struct slice *s)
 	return (true);
 }
 
+struct msg *
+outq_msg(const struct outq *q, uint32_t i)
+{
+	MUST(i < q->n);
+	return (ref_at(q, i)->m);
+}
+
 unsigned
 outq_iov(const struct outq *q, struct iovec *iov, unsigned max)
 {

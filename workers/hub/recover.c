@@ -128,17 +128,18 @@ recover_give(struct session *s)
 	return (r != NULL);
 }
 
+/* moved_on: its client is here again, or on another worker. */
 static void
-unpark(struct hub *h, struct recover *r)
+unpark(struct hub *h, struct recover *r, bool moved_on)
 {
 	if (!r->parked)
 		return;
+	budget_unpark(r, moved_on);
 	r->parked = r->made = false;
 	if (r->to != 0)
 		TAILQ_REMOVE(&h->recover.moving, r, link);
 	else
 		TAILQ_REMOVE(&h->recover.parked, r, link);
-	h->recover.nparked--;
 	sentlog_unref(&r->log);
 	outq_kill(&h->out, &r->out);
 }
@@ -149,7 +150,7 @@ recover_forget(struct session *s)
 	struct hub *h = s->hub;
 	struct recover *r = s->recover, **pp;
 
-	unpark(h, r);
+	unpark(h, r, r->to != 0);
 	recover_ask_forget(h, r);
 	for (pp = bucket(h, pid_of(r)); *pp != r;)
 		pp = &(*pp)->next;
@@ -189,6 +190,7 @@ recover_fini(struct hub *h)
 	while ((r = TAILQ_FIRST(&h->recover.moving)) != NULL ||
 	    (r = TAILQ_FIRST(&h->recover.parked)) != NULL)
 		discard(r);
+	budget_fini(h);
 	recover_bury(h);
 	MUST(h->recover.count == 0);
 	free(h->recover.buckets);
@@ -196,15 +198,18 @@ recover_fini(struct hub *h)
 
 /* --- parking -------------------------------------------------------------- */
 
-static void
-park(struct recover *r, struct sentlog *log)
+/* false: no memory, it is gone. */
+static bool
+park(struct recover *r, struct sentlog *log, uint32_t family)
 {
 	struct session *s = r->session;
 	struct hub *h = s->hub;
 
-	if (h->recover.nparked >= RECOVER_PARKED_MAX &&
-	    !TAILQ_EMPTY(&h->recover.parked))
-		discard(TAILQ_FIRST(&h->recover.parked));
+	if (!budget_park(r, family)) {
+		counter_add(COUNTER_memory_failures, 1);
+		session_free(&s);
+		return (false);
+	}
 	r->parked = true;
 	r->wire = s->wire;
 	r->log = log == NULL ? NULL : sentlog_ref(log);
@@ -213,8 +218,8 @@ park(struct recover *r, struct sentlog *log)
 	r->out.parked = true;
 	outq_block(&h->out, &r->out);	/* no volatile events for later */
 	TAILQ_INSERT_TAIL(&h->recover.parked, r, link);
-	h->recover.nparked++;
 	MUST(room_move(h, s, &r->out, s->wire));	/* in place */
+	return (true);
 }
 
 void
@@ -232,7 +237,7 @@ recover_park(struct engine *e)
 			continue;
 		client_unlink(c, s);
 		session_park(s);
-		park(s->recover, e->log);
+		(void)park(s->recover, e->log, c->serial);
 	}
 }
 
@@ -256,7 +261,8 @@ recover_make(struct hub *h, const struct conf_namespace *ns,
 		session_free(&s);
 		return (NULL);
 	}
-	park(r, NULL);
+	if (!park(r, NULL, 0))
+		return (NULL);
 	r->made = true;
 	return (r);
 }
@@ -268,6 +274,7 @@ recover_queued(struct hub *h, struct outq *q)
 
 	if (r->session == NULL)
 		return;
+	budget_changed(r);
 	if (r->to != 0)
 		recover_forward(r);
 	else if (q->lossy || q->n > h->conf->recovery_packets ||
@@ -448,6 +455,8 @@ recover_ready(struct recover *r, struct slice offset, uint32_t *skip)
 	if (!r->parked) {	/* half open, or a thief was quicker */
 		recover_park(engine_of(old));
 		client_close(old, REASON_taken_over);
+		if (!r->parked)
+			return (false);		/* no memory */
 	}
 	if (r->log != NULL)
 		sentlog_walk(r->log, r->wire, missed_packet, &m);
@@ -466,6 +475,7 @@ recover_drain(struct recover *r, uint32_t skip, struct buf *to)
 	struct missed m = { .r = r, .skip = skip, .to = to };
 	struct hub *h = r->session->hub;
 
+	budget_taken(r);
 	if (r->log != NULL)
 		sentlog_walk(r->log, r->wire, missed_packet, &m);
 	sentlog_unref(&r->log);
@@ -520,7 +530,7 @@ recover_attach(struct engine *e, struct recover *r, struct principal *who)
 	struct session *s = r->session;
 	struct hub *h = s->hub;
 
-	unpark(h, r);
+	unpark(h, r, true);
 	principal_unref(&s->who);
 	if (who != NULL)
 		s->who = principal_ref(who);

@@ -21,6 +21,7 @@
 #include <sys/queue.h>
 
 #include "hub/engine_int.h"
+#include "hub/recover_budget.h"
 #include "hub/sentlog.h"
 #include "hub/session.h"
 #include "proto/bus.h"
@@ -28,7 +29,6 @@
 #define RECOVER_PID_LEN	20
 #define RECOVER_ASK_MS	1000	/* for an answer of the other workers */
 #define RECOVER_MOVE_MS	2000	/* for the whole move */
-#define RECOVER_PARKED_MAX 100000	/* sessions of one worker */
 
 struct recover {		/* of a session that can be recovered */
 	struct session	*session;
@@ -37,6 +37,7 @@ struct recover {		/* of a session that can be recovered */
 	bool		 parked;
 	bool		 made;		/* its asking's alone: see asking */
 	uint64_t	 until_us;	/* parked: then it is over */
+	struct recover_charge *charge;	/* parked: recover_budget.h */
 	uint64_t	 start;		/* position of its first packet in log */
 	struct sentlog	*log;		/* parked: what may not have arrived */
 	enum wire	 wire;		/* of log and out */
@@ -55,9 +56,9 @@ struct recover_table {
 	struct recover	**buckets;
 	size_t		 nbuckets, count;
 	TAILQ_HEAD(recover_list, recover) parked, moving;
-	size_t		 nparked;	/* in both */
 	struct recover	*dead;		/* their queues were in this turn */
 	TAILQ_HEAD(, asking) asking;
+	struct recover_budget budget;
 	uint32_t	 ref;		/* begins with our generation: an answer
 					 * to a predecessor in this slot is
 					 * not taken for one to us */

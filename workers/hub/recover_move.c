@@ -110,7 +110,7 @@ on_ask(struct hub *h, const struct bus_envelope *q)
 	}
 	s = r->session;
 	if (!recover_ready(r, q->offset, &skip)) {
-		if (r->to == 0)
+		if (r->parked && r->to == 0)
 			session_free(&s);
 		(void)recover_say_to(h, BUS_RECOVER_NONE, q->from, q->ref, &e);
 		return;

@@ -119,6 +119,8 @@ sentlog_take(struct sentlog *l, const struct msg *scratch, struct out_ref *r)
 		l->ignore = 0;
 	}
 	l->pos += r->end - r->off;
+	if (r->m != scratch)
+		msg_shrink(r->m);	/* it may be kept for long */
 	if ((l->n == l->cap && !grow(l)) || !own(scratch, r)) {
 		/* short of memory: the log begins behind this one */
 		while (l->n > 0)
@@ -170,6 +172,22 @@ sentlog_pong(struct sentlog *l)
 			break;
 		drop_first(l);
 	}
+}
+
+uint64_t
+sentlog_size(const struct sentlog *l)
+{
+	return (sizeof *l + l->cap * sizeof *l->v);
+}
+
+void
+sentlog_each(const struct sentlog *l, void (*each)(void *, struct msg *),
+    void *arg)
+{
+	uint32_t i;
+
+	for (i = 0; i < l->n; i++)
+		each(arg, l->v[(l->head + i) & (l->cap - 1)].m);
 }
 
 bool

@@ -31,6 +31,7 @@ struct sentlog {
 	uint64_t	 mark;		/* becomes proven with the next pong */
 	uint64_t	 max_bytes;
 	uint32_t	 max_refs;
+	uint32_t	 parked;	/* sessions that it is charged for */
 };
 
 /* NULL: no memory. */
@@ -53,6 +54,10 @@ uint64_t sentlog_end(const struct sentlog *, const struct outq *q);
 /* A ping was queued, the last in q; its pong came. */
 void	sentlog_ping(struct sentlog *, const struct outq *q);
 void	sentlog_pong(struct sentlog *);
+/* What it takes without the messages; each of those, once for each time. */
+uint64_t sentlog_size(const struct sentlog *);
+void	sentlog_each(const struct sentlog *, void (*)(void *, struct msg *),
+	    void *arg);
 /* Nothing unproven was dropped. */
 bool	sentlog_complete(const struct sentlog *);
 

@@ -1,0 +1,439 @@
+/*
+ * Bytes and clients that wait; see recover_budget.h.  Called by recover.c as
+ * sessions are parked and come back, by hub.c as a turn ends, by limit.c.
+ */
+#include "hub/recover_budget.h"
+
+#include <stdlib.h>
+
+#include "hub/hub_int.h"
+#include "hub/recover.h"
+#include "shm/count.h"
+
+struct parked_user {
+	struct parked_user *next;	/* in its bucket */
+	struct parked_user *look_next;
+	bool		 look;		/* in that list */
+	struct principal *who;		/* for the name */
+	uint64_t	 bytes;
+	TAILQ_HEAD(charge_list, recover_charge) charges;
+};
+
+/* --- users ---------------------------------------------------------------- */
+
+static struct parked_user **
+bucket(struct hub *h, struct slice name)
+{
+	return (&h->recover.budget.users[hash_bytes(&h->key, name) &
+	    (h->recover.budget.nbuckets - 1)]);
+}
+
+static struct parked_user *
+find(struct hub *h, const struct principal *who)
+{
+	struct parked_user *u;
+
+	if (h->recover.budget.nbuckets == 0)
+		return (NULL);
+	for (u = *bucket(h, principal_user(who)); u != NULL; u = u->next)
+		if (slice_eq(principal_user(u->who), principal_user(who)))
+			return (u);
+	return (NULL);
+}
+
+static bool
+grow(struct hub *h)
+{
+	struct recover_budget *b = &h->recover.budget;
+	struct parked_user **old = b->users, *u, *next, **to;
+	size_t i, n = b->nbuckets;
+
+	b->users = calloc(n == 0 ? 64 : n * 2, sizeof(struct parked_user *));
+	if (b->users == NULL) {
+		b->users = old;
+		return (n != 0);	/* longer chains, still right */
+	}
+	b->nbuckets = n == 0 ? 64 : n * 2;
+	for (i = 0; i < n; i++) {
+		for (u = old[i]; u != NULL; u = next) {
+			next = u->next;
+			to = bucket(h, principal_user(u->who));
+			u->next = *to;
+			*to = u;
+		}
+	}
+	free(old);
+	return (true);
+}
+
+static struct parked_user *
+user_of(struct hub *h, struct principal *who)
+{
+	struct recover_budget *b = &h->recover.budget;
+	struct parked_user *u = find(h, who), **to;
+
+	if (u != NULL)
+		return (u);
+	if (b->nusers >= b->nbuckets && !grow(h))
+		return (NULL);
+	u = calloc(1, sizeof *u);
+	if (u == NULL)
+		return (NULL);
+	u->who = principal_ref(who);
+	TAILQ_INIT(&u->charges);
+	to = bucket(h, principal_user(who));
+	u->next = *to;
+	*to = u;
+	b->nusers++;
+	return (u);
+}
+
+static void
+user_free(struct hub *h, struct parked_user *u)
+{
+	struct parked_user **pp = bucket(h, principal_user(u->who));
+
+	while (*pp != u)
+		pp = &(*pp)->next;
+	*pp = u->next;
+	h->recover.budget.nusers--;
+	principal_unref(&u->who);
+	free(u);
+}
+
+/* Its limits are looked at as the turn ends; until then it is not freed. */
+static void
+look_at(struct hub *h, struct parked_user *u)
+{
+	if (u->look)
+		return;
+	u->look = true;
+	u->look_next = h->recover.budget.look;
+	h->recover.budget.look = u;
+}
+
+void
+budget_user_came(struct hub *h, const struct principal *who)
+{
+	struct parked_user *u = find(h, who);
+
+	if (u != NULL)
+		look_at(h, u);
+}
+
+/* --- per_user ------------------------------------------------------------- */
+
+/* One place for all sessions that a client has of the user. */
+static void
+take_place(struct hub *h, struct recover_charge *c)
+{
+	struct recover_charge *sister = TAILQ_LAST(&c->user->charges,
+	    charge_list);
+
+	if (c->family == 0 || h->conf->limit_per_user == 0 ||
+	    h->count == NULL)
+		return;
+	if (sister != NULL && sister->family == c->family)
+		return;		/* parked a moment ago, one by one */
+	if (!count_enter_key(h->count, COUNT_PARKED,
+	    principal_user(c->user->who), COUNT_KEY_MAX, &c->counted))
+		c->counted = 0;
+}
+
+static bool
+are_sisters(const struct recover_charge *c, const struct recover_charge *d)
+{
+	return (c != NULL && d != NULL && c->family != 0 &&
+	    c->family == d->family);
+}
+
+static void
+give_back(struct hub *h, struct recover_charge *c)
+{
+	count_leave_key(h->count, c->counted);
+	c->counted = 0;
+}
+
+/* One goes on waiting for the client: the place is its. */
+static void
+pass_place(struct hub *h, struct recover_charge *c)
+{
+	struct recover_charge *sister = TAILQ_NEXT(c, link);
+
+	if (c->counted == 0)
+		return;
+	if (!are_sisters(c, sister)) {
+		give_back(h, c);
+		return;
+	}
+	sister->counted = c->counted;
+	c->counted = 0;
+}
+
+/* The client is counted where it is now, whichever of them it asks for. */
+static void
+give_place(struct hub *h, struct recover_charge *c)
+{
+	struct recover_charge *before;
+
+	while (are_sisters(c, before = TAILQ_PREV(c, charge_list, link)))
+		c = before;
+	for (; c->counted == 0; c = TAILQ_NEXT(c, link))
+		if (!are_sisters(c, TAILQ_NEXT(c, link)))
+			return;
+	give_back(h, c);
+}
+
+static bool
+too_many(struct hub *h, const struct parked_user *u)
+{
+	struct slice name = principal_user(u->who);
+
+	return (h->conf->limit_per_user != 0 && h->count != NULL &&
+	    count_of(h->count, COUNT_USER, name) +
+	    count_of(h->count, COUNT_PARKED, name) > h->conf->limit_per_user);
+}
+
+/* --- charging ------------------------------------------------------------- */
+
+static uint64_t
+size_of(const struct msg *m)
+{
+	return (sizeof *m + m->cap);
+}
+
+static void
+keep(void *arg, struct msg *m)
+{
+	struct recover_budget *b = arg;
+
+	if (m->kept++ != 0)
+		return;
+	msg_shrink(m);
+	b->bytes += size_of(m);
+}
+
+static void
+unkeep(void *arg, struct msg *m)
+{
+	struct recover_budget *b = arg;
+
+	MUST(m->kept > 0);
+	if (--m->kept == 0)
+		b->bytes -= size_of(m);
+}
+
+/* Without what is kept for it. */
+static uint64_t
+own_bytes(const struct recover *r)
+{
+	const struct session *s = r->session;
+	const struct membership *m;
+	uint64_t n = sizeof *r + sizeof *s + sizeof(struct recover_charge);
+
+	for (m = s->memberships; m != NULL; m = m->next) {
+		n += sizeof *m + sizeof(struct member);
+		if (m->room->members == 1)
+			n += sizeof *m->room + m->room->len +
+			    sizeof(struct room_wire);
+	}
+	if (s->who != NULL)
+		n += sizeof *s->who + s->who->user_len + s->who->json_len +
+		    s->who->roles_len + s->who->claims_len;
+	return (n + (uint64_t)r->out.n * sizeof(struct out_ref));
+}
+
+static void
+charge_user(struct hub *h, struct recover_charge *c, uint64_t all)
+{
+	if (c->user != NULL) {
+		c->user->bytes += all - c->all;
+		look_at(h, c->user);
+	}
+	c->all = all;
+}
+
+static void
+charge(struct hub *h, struct recover *r)
+{
+	struct recover_charge *c = r->charge;
+	struct recover_budget *b = &h->recover.budget;
+	uint64_t own = own_bytes(r), log = 0;
+
+	if (r->log != NULL) {
+		if (!c->log && r->log->parked++ == 0) {
+			b->bytes += sentlog_size(r->log);
+			sentlog_each(r->log, keep, b);
+		}
+		c->log = true;
+		log = r->log->pos - r->log->first + sentlog_size(r->log);
+	}
+	for (; c->nkept < r->out.n; c->nkept++)
+		keep(b, outq_msg(&r->out, c->nkept));
+	b->bytes += own - c->own;
+	c->own = own;
+	charge_user(h, c, own + log + outq_bytes(&r->out));
+	counter_set(COUNTER_recovery_held_bytes, b->bytes);
+}
+
+void
+budget_changed(struct recover *r)
+{
+	struct recover_budget *b = &r->session->hub->recover.budget;
+	struct recover_charge *c = r->charge;
+
+	if (c->changed)
+		return;
+	c->changed = true;
+	c->changed_next = b->changed;
+	b->changed = c;
+}
+
+void
+budget_taken(struct recover *r)
+{
+	struct recover_charge *c = r->charge;
+	struct recover_budget *b = &r->session->hub->recover.budget;
+
+	if (c == NULL)
+		return;
+	while (c->nkept > 0)
+		unkeep(b, outq_msg(&r->out, --c->nkept));
+	if (c->log && --r->log->parked == 0) {
+		b->bytes -= sentlog_size(r->log);
+		sentlog_each(r->log, unkeep, b);
+	}
+	c->log = false;
+	budget_changed(r);
+}
+
+bool
+budget_park(struct recover *r, uint32_t family)
+{
+	struct session *s = r->session;
+	struct hub *h = s->hub;
+	struct recover_charge *c = calloc(1, sizeof *c);
+
+	if (c == NULL)
+		return (false);
+	c->r = r;
+	c->family = family;
+	if (s->who != NULL) {
+		c->user = user_of(h, s->who);
+		if (c->user == NULL) {
+			free(c);
+			return (false);
+		}
+		take_place(h, c);
+		TAILQ_INSERT_TAIL(&c->user->charges, c, link);
+	}
+	r->charge = c;
+	counter_add(COUNTER_recovery_parked, 1);
+	budget_changed(r);
+	return (true);
+}
+
+void
+budget_unpark(struct recover *r, bool moved_on)
+{
+	struct hub *h = r->session->hub;
+	struct recover_charge *c = r->charge;
+	struct recover_budget *b = &h->recover.budget;
+
+	budget_taken(r);
+	b->bytes -= c->own;
+	charge_user(h, c, 0);
+	if (c->user != NULL) {
+		if (moved_on)
+			give_place(h, c);
+		else
+			pass_place(h, c);
+		TAILQ_REMOVE(&c->user->charges, c, link);
+	}
+	r->charge = NULL;
+	c->r = NULL;		/* freed as the turn ends */
+	counter_sub(COUNTER_recovery_parked, 1);
+	counter_set(COUNTER_recovery_held_bytes, b->bytes);
+}
+
+/* --- too much ------------------------------------------------------------- */
+
+static void
+evict(struct recover *r)
+{
+	struct session *s = r->session;
+
+	counter_add(COUNTER_recovery_evicted, 1);
+	session_free(&s);
+}
+
+/* The user's oldest; one that is being moved has a client again. */
+static struct recover *
+oldest(const struct parked_user *u)
+{
+	struct recover_charge *c;
+
+	TAILQ_FOREACH(c, &u->charges, link)
+		if (c->r->to == 0 && !c->r->made)
+			return (c->r);
+	return (NULL);
+}
+
+static void
+look(struct hub *h, struct parked_user *u)
+{
+	struct recover *r;
+
+	while ((u->bytes > h->conf->recovery_user_bytes || too_many(h, u)) &&
+	    (r = oldest(u)) != NULL)
+		evict(r);
+	u->look = false;
+	if (TAILQ_EMPTY(&u->charges))
+		user_free(h, u);
+}
+
+static void
+charge_changed(struct hub *h)
+{
+	struct recover_budget *b = &h->recover.budget;
+	struct recover_charge *c;
+
+	while ((c = b->changed) != NULL) {
+		b->changed = c->changed_next;
+		c->changed = false;
+		if (c->r != NULL)
+			charge(h, c->r);
+		else
+			free(c);
+	}
+}
+
+void
+budget_turn_end(struct hub *h)
+{
+	struct recover_budget *b = &h->recover.budget;
+	struct parked_user *u;
+	struct recover *r;
+
+	charge_changed(h);
+	while ((u = b->look) != NULL) {
+		b->look = u->look_next;
+		look(h, u);
+	}
+	while (b->bytes > h->conf->recovery_worker_bytes &&
+	    (r = TAILQ_FIRST(&h->recover.parked)) != NULL)
+		evict(r);
+	if (b->changed != NULL || b->look != NULL)
+		budget_turn_end(h);	/* after those that went */
+}
+
+void
+budget_fini(struct hub *h)
+{
+	struct recover_budget *b = &h->recover.budget;
+
+	budget_turn_end(h);
+	MUST(b->nusers == 0 && b->bytes == 0);
+	free(b->users);
+	b->users = NULL;
+}
