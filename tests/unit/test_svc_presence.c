@@ -1,0 +1,421 @@
+/*
+ * Presence as a service: what clients ask, set and watch, what rooms are
+ * told, and the idle clock.
+ */
+#include "check.h"
+#include "fake_host.h"
+#include "hub/hub_int.h"
+#include "hub/svc_presence.h"
+
+#define CONF \
+	"jwt { secret = \"" FAKE_SECRET "\" algorithms = {\"HS256\"} }\n" \
+	"presence { leave_grace = 0s }\n" \
+	"namespace \"/r\" { auth = optional presence = rooms idle_after = 10s\n" \
+	"  room \"{r}\" { join = open } event \"q\" { ack = echo } }\n" \
+	"namespace \"/q\" { auth = optional presence = query\n" \
+	"  room \"{r}\" { join = open } event \"q\" { ack = echo } }\n" \
+	"namespace \"/off\" { auth = optional room \"{r}\" { join = open } }\n"
+
+struct fixture {
+	struct fake_world *w;
+	struct fake_host *f, *g;
+	struct fake_conn *ann, *bob;	/* ann on f, bob on g */
+};
+
+static struct fake_conn *
+come(struct fake_host *f, const char *nsp, const char *claims)
+{
+	struct fake_conn *c = fake_engine(f,
+	    claims == NULL ? NULL : fake_token(claims));
+	char text[64];
+
+	(void)snprintf(text, sizeof text, "40%s,", nsp);
+	fake_say(f, c, text);
+	buf_reset(&c->got);
+	return (c);
+}
+
+static int
+setup(void **state)
+{
+	struct fixture *x = calloc(1, sizeof *x);
+
+	x->w = fake_world_new(CONF);
+	x->f = fake_host_new(x->w, 1);
+	x->g = fake_host_new(x->w, 2);
+	x->ann = come(x->f, "/r", "{\"sub\":\"ann\"}");
+	x->bob = come(x->g, "/r", "{\"sub\":\"bob\"}");
+	*state = x;
+	return (0);
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *x = *state;
+
+	fake_world_free(&x->w);
+	free(x);
+	return (0);
+}
+
+/* Asked with id 1, the answer begins so; "" is none. */
+static const char *
+asks(struct fake_host *f, struct fake_conn *c, const char *text,
+    const char *start)
+{
+	const char *got;
+
+	fake_say(f, c, text);
+	got = fake_next(c);
+	if (*start == '\0' || strncmp(got, start, strlen(start)) != 0)
+		assert_string_equal(got, start);
+	return (got);
+}
+
+#define GET(users)	"42/r,1[\"presence:get\",{\"users\":" users "}]"
+#define SET(status)	"42/r,1[\"presence:set\",{\"status\":" status "}]"
+#define WATCH(users)	"42/r,1[\"presence:watch\",{\"users\":" users "}]"
+#define UNWATCH(users)	"42/r,1[\"presence:unwatch\",{\"users\":" users "}]"
+#define REFUSED(code)	"43/r,1[{\"error\":{\"code\":\"" code "\""
+
+static void
+has(const char *text, const char *part)
+{
+	if (strstr(text, part) == NULL)
+		assert_string_equal(text, part);
+}
+
+static void
+users_are_told_of_in_their_order(void **state)
+{
+	struct fixture *x = *state;
+	const char *t;
+
+	t = asks(x->f, x->ann, GET("[\"bob\",\"eve\",\"a\\u006en\",\"bob\"]"),
+	    "43/r,1[{\"users\":[{\"user\":\"bob\",\"status\":\"online\","
+	    "\"connections\":1,");
+	has(t, "},{\"user\":\"eve\",\"status\":\"offline\",\"connections\":0,"
+	    "\"last_seen\":null},{\"user\":\"ann\",\"status\":\"online\",");
+	(void)come(x->f, "/r", "{\"sub\":\"bob\"}");
+	(void)asks(x->f, x->ann, GET("[\"bob\"]"), "43/r,1[{\"users\":[{"
+	    "\"user\":\"bob\",\"status\":\"online\",\"connections\":2,");
+	/* of the other namespace: nobody */
+	(void)asks(x->f, come(x->f, "/q", NULL),
+	    "42/q,1[\"presence:get\",{\"users\":[\"bob\"]}]",
+	    "43/q,1[{\"users\":[{\"user\":\"bob\",\"status\":\"offline\"");
+	(void)asks(x->f, x->ann, GET("[]"), "43/r,1[{\"users\":[]}]");
+}
+
+static void
+what_is_no_list_of_names_is_refused(void **state)
+{
+	static const char *const bad[] = { GET("\"ann\""), GET("{}"),
+		GET("[1]"), GET("[\"\"]"), GET("[null]"), GET("[\"a\",7]"),
+		"42/r,1[\"presence:get\",{\"user\":[\"ann\"]}]",
+		"42/r,1[\"presence:get\",[\"ann\"]]",
+		"42/r,1[\"presence:get\"]", WATCH("7"), UNWATCH("\"ann\""),
+	};
+	struct fixture *x = *state;
+	unsigned i;
+
+	for (i = 0; i < nitems(bad); i++)
+		(void)asks(x->f, x->ann, bad[i], REFUSED("bad_request"));
+}
+
+static void
+where_presence_is_off_there_is_no_such_event(void **state)
+{
+	static const char *const events[] = { "get", "watch", "unwatch" };
+	struct fixture *x = *state;
+	struct fake_conn *c = come(x->f, "/off", "{\"sub\":\"ann\"}");
+	char text[128];
+	unsigned i;
+
+	for (i = 0; i < nitems(events); i++) {
+		(void)snprintf(text, sizeof text, "42/off,1[\"presence:%s\","
+		    "{\"users\":[\"ann\"]}]", events[i]);
+		(void)asks(x->f, c, text, "43/off,1[{\"error\":{\"code\":"
+		    "\"unknown_event\"");
+	}
+	(void)asks(x->f, c, "42/off,1[\"presence:set\",{\"status\":\"away\"}]",
+	    "43/off,1[{\"error\":{\"code\":\"unknown_event\"");
+}
+
+/* --- status ---------------------------------------------------------------- */
+
+static void
+a_status_is_set_and_told_to_rooms(void **state)
+{
+	static const char *const good[] = { "away", "busy", "dnd", "online" };
+	struct fixture *x = *state;
+	char text[160], want[160];
+	unsigned i;
+
+	fake_say(x->f, x->ann, "42/r,[\"room:join\",{\"room\":\"a\"}]");
+	fake_say(x->g, x->bob, "42/r,[\"room:join\",{\"room\":\"a\"}]");
+	for (i = 0; i < nitems(good); i++) {
+		(void)snprintf(text, sizeof text, "42/r,1[\"presence:set\","
+		    "{\"status\":\"%s\"}]", good[i]);
+		fake_say(x->f, x->ann, text);
+		(void)snprintf(want, sizeof want, "{\"user\":\"ann\","
+		    "\"status\":\"%s\",\"connections\":1,", good[i]);
+		/* the room first, oneself included, then the answer */
+		has(fake_next(x->ann), "42/r,[\"presence:update\",{");
+		has(fake_next(x->ann), want);
+		fake_hears(x->ann, "");
+		has(fake_next(x->bob), want);
+		fake_hears(x->bob, "");
+		has(asks(x->g, x->bob, GET("[\"ann\"]"), "43/r,1["), want);
+	}
+	/* in no room, nobody is told */
+	fake_say(x->f, x->ann, "42/r,[\"room:leave\",{\"room\":\"a\"}]");
+	(void)asks(x->f, x->ann, SET("\"away\""), "43/r,1[{\"user\":\"ann\"");
+	fake_hears(x->ann, "");
+	fake_hears(x->bob, "");
+}
+
+static void
+rooms_of_a_namespace_without_them_are_told_nothing(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *c = come(x->f, "/q", "{\"sub\":\"ann\"}");
+
+	fake_say(x->f, c, "42/q,[\"room:join\",{\"room\":\"a\"}]");
+	(void)asks(x->f, c, "42/q,1[\"presence:set\",{\"status\":\"dnd\"}]",
+	    "43/q,1[{\"user\":\"ann\",\"status\":\"dnd\"");
+	fake_hears(c, "");
+	(void)asks(x->f, c, "42/q,1[\"presence:get\",{\"room\":\"a\"}]",
+	    "43/q,1[{\"error\":{\"code\":\"forbidden\"");
+}
+
+static void
+only_these_words_are_a_status_and_only_of_users(void **state)
+{
+	static const char *const bad[] = { SET("\"idle\""), SET("\"offline\""),
+		SET("\"\""), SET("1"), SET("null"), SET("\"Away\""),
+		SET("\"awayawayawayawayawayawayawayaway\""),
+		"42/r,1[\"presence:set\",{}]", "42/r,1[\"presence:set\"]",
+	};
+	struct fixture *x = *state;
+	unsigned i;
+
+	for (i = 0; i < nitems(bad); i++)
+		(void)asks(x->f, x->ann, bad[i], REFUSED("invalid"));
+	(void)asks(x->f, come(x->f, "/r", NULL), SET("\"away\""),
+	    REFUSED("unauthorized"));
+	(void)asks(x->f, x->ann, GET("[\"ann\"]"),
+	    "43/r,1[{\"users\":[{\"user\":\"ann\",\"status\":\"online\"");
+}
+
+/* --- rooms ----------------------------------------------------------------- */
+
+static void
+members_are_told_who_is_in_a_room(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *eve = come(x->f, "/r", "{\"sub\":\"eve\"}");
+	char body[64];
+	struct buf out;
+	struct api_presence q = { .ns = SLICE("r"), .room = SLICE("a"),
+		.limit = 100 };
+
+	fake_say(x->f, x->ann, "42/r,[\"room:join\",{\"room\":\"a\"}]");
+	fake_say(x->g, x->bob, "42/r,[\"room:join\",{\"room\":\"a\"}]");
+	fake_say(x->f, eve, "42/r,[\"room:join\",{\"room\":\"b\"}]");
+	(void)asks(x->f, eve, "42/r,1[\"presence:get\",{\"room\":\"a\"}]",
+	    REFUSED("not_member"));
+	(void)asks(x->f, eve, "42/r,1[\"presence:get\",{\"room\":7}]",
+	    REFUSED("not_member"));
+	(void)asks(x->f, eve, "42/r,1[\"presence:get\",{\"room\":\"\"}]",
+	    REFUSED("not_member"));
+	(void)asks(x->f, x->ann, "42/r,1[\"presence:get\",{\"room\":\"a\"}]",
+	    "43/r,1[{\"users\":[");
+	/* as back ends see it: each once, nobody of another room */
+	buf_init(&out);
+	assert_int_equal(api_presence(x->f->hub, &q, &out), 200);
+	buf_byte(&out, '\0');
+	has((char *)out.data, "\"user\":\"ann\"");
+	has((char *)out.data, "\"user\":\"bob\"");
+	assert_null(strstr((char *)out.data, "eve"));
+	fake_say(x->g, x->bob, "42/r,[\"room:leave\",{\"room\":\"a\"}]");
+	buf_reset(&out);
+	assert_int_equal(api_presence(x->f->hub, &q, &out), 200);
+	buf_byte(&out, '\0');
+	assert_null(strstr((char *)out.data, "bob"));
+	q.ns = SLICE("q");
+	buf_reset(&out);
+	assert_true(api_presence(x->f->hub, &q, &out) >= 400);
+	q.ns = SLICE("nowhere");
+	buf_reset(&out);
+	assert_int_equal(api_presence(x->f->hub, &q, &out), 404);
+	/* the whole namespace, and one user */
+	q = (struct api_presence){ .ns = SLICE("/r"), .limit = 2 };
+	buf_reset(&out);
+	assert_int_equal(api_presence(x->f->hub, &q, &out), 200);
+	buf_byte(&out, '\0');
+	has((char *)out.data, "{\"users\":[{\"user\":\"");
+	q.user = SLICE("eve");
+	buf_reset(&out);
+	assert_int_equal(api_presence(x->f->hub, &q, &out), 200);
+	(void)snprintf(body, sizeof body, "{\"user\":\"eve\",\"status\":"
+	    "\"online\",\"connections\":1,");
+	buf_byte(&out, '\0');
+	has((char *)out.data, body);
+	buf_fini(&out);
+}
+
+/* --- watching -------------------------------------------------------------- */
+
+static unsigned
+watches(const struct fake_conn *c)
+{
+	return (c->client->sessions->nwatches);
+}
+
+static void
+users_are_watched_once_and_up_to_a_limit(void **state)
+{
+	struct fixture *x = *state;
+	static char text[40000];
+	size_t n;
+	unsigned i;
+
+	(void)asks(x->f, x->ann, WATCH("[\"bob\",\"eve\",\"bob\"]"),
+	    "43/r,1[{\"users\":[{\"user\":\"bob\",");
+	assert_int_equal(watches(x->ann), 2);
+	(void)asks(x->f, x->ann, WATCH("[\"bob\"]"),
+	    "43/r,1[{\"users\":[{\"user\":\"bob\",");
+	assert_int_equal(watches(x->ann), 2);
+	(void)asks(x->f, x->ann, UNWATCH("[\"bob\",\"nobody\"]"),
+	    "43/r,1[{\"users\":[]}]");
+	assert_int_equal(watches(x->ann), 1);
+	/* with eve that makes the limit */
+	n = (size_t)snprintf(text, sizeof text,
+	    "42/r,1[\"presence:watch\",{\"users\":[");
+	for (i = 1; i < PRESENCE_WATCH_MAX; i++)
+		n += (size_t)snprintf(text + n, sizeof text - n, "%s\"u%u\"",
+		    i == 1 ? "" : ",", i);
+	(void)snprintf(text + n, sizeof text - n, "]}]");
+	fake_say(x->f, x->ann, text);
+	assert_int_equal(watches(x->ann), PRESENCE_WATCH_MAX);
+	buf_reset(&x->ann->got);	/* longer than fake_next() takes */
+	(void)asks(x->f, x->ann, WATCH("[\"eve\"]"),
+	    "43/r,1[{\"users\":[{\"user\":\"eve\",");
+	(void)asks(x->f, x->ann, WATCH("[\"one more\"]"), REFUSED("limit"));
+	assert_int_equal(watches(x->ann), PRESENCE_WATCH_MAX);
+	(void)asks(x->f, x->ann, UNWATCH("[\"eve\"]"), "43/r,1[{\"users\":[]}]");
+	(void)asks(x->f, x->ann, WATCH("[\"one more\"]"), "43/r,1[{\"users\":[");
+}
+
+static void
+a_list_may_hold_so_many_names_and_no_more(void **state)
+{
+	struct fixture *x = *state;
+	static char text[20000];
+	size_t n;
+	unsigned i, many;
+
+	for (many = PRESENCE_WATCH_MAX; many < PRESENCE_WATCH_MAX + 2; many++) {
+		n = (size_t)snprintf(text, sizeof text,
+		    "42/r,1[\"presence:unwatch\",{\"users\":[");
+		for (i = 0; i < many; i++)
+			n += (size_t)snprintf(text + n, sizeof text - n,
+			    "%s\"u%u\"", i == 0 ? "" : ",", i);
+		(void)snprintf(text + n, sizeof text - n, "]}]");
+		(void)asks(x->f, x->ann, text, many == PRESENCE_WATCH_MAX ?
+		    "43/r,1[{\"users\":[]}]" : REFUSED("bad_request"));
+	}
+}
+
+/* --- the idle clock -------------------------------------------------------- */
+
+static void
+is(struct fixture *x, const char *status)
+{
+	char want[64];
+
+	(void)snprintf(want, sizeof want, "{\"user\":\"ann\",\"status\":\"%s\"",
+	    status);
+	has(asks(x->g, x->bob, GET("[\"ann\"]"), "43/r,1[{\"users\":["), want);
+}
+
+static void
+who_is_silent_is_away_until_he_is_not(void **state)
+{
+	struct fixture *x = *state;
+
+	fake_advance(x->w, 9999);
+	is(x, "online");
+	fake_advance(x->w, 1);
+	is(x, "away");
+	fake_advance(x->w, 60000);
+	buf_reset(&x->ann->got);
+	buf_reset(&x->bob->got);
+	is(x, "away");
+	(void)asks(x->f, x->ann, "42/r,1[\"q\",1]", "43/r,1[1]");
+	is(x, "online");
+	/* and the clock runs again */
+	fake_advance(x->w, 10000);
+	buf_reset(&x->bob->got);
+	is(x, "away");
+}
+
+static void
+who_is_away_or_busy_by_his_own_word_stays_so(void **state)
+{
+	struct fixture *x = *state;
+
+	fake_say(x->f, x->ann, SET("\"busy\""));
+	fake_advance(x->w, 11000);
+	buf_reset(&x->bob->got);
+	is(x, "busy");
+	fake_say(x->f, x->ann, "42/r,1[\"q\",1]");
+	is(x, "busy");
+	fake_say(x->f, x->ann, SET("\"online\""));
+	fake_advance(x->w, 10001);
+	buf_reset(&x->bob->got);
+	is(x, "away");
+}
+
+/* One of two connections is used: that is not silence. */
+static void
+another_connection_of_the_user_counts(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *two = come(x->g, "/r", "{\"sub\":\"ann\"}");
+	unsigned i;
+
+	for (i = 0; i < 5; i++) {
+		fake_advance(x->w, 6000);
+		fake_say(x->g, two, "42/r,1[\"q\",1]");
+		buf_reset(&x->bob->got);
+		is(x, "online");
+	}
+	fake_advance(x->w, 10000);
+	fake_advance(x->w, 2000);
+	buf_reset(&x->bob->got);
+	is(x, "away");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+		T(users_are_told_of_in_their_order),
+		T(what_is_no_list_of_names_is_refused),
+		T(where_presence_is_off_there_is_no_such_event),
+		T(a_status_is_set_and_told_to_rooms),
+		T(rooms_of_a_namespace_without_them_are_told_nothing),
+		T(only_these_words_are_a_status_and_only_of_users),
+		T(members_are_told_who_is_in_a_room),
+		T(users_are_watched_once_and_up_to_a_limit),
+		T(a_list_may_hold_so_many_names_and_no_more),
+		T(who_is_silent_is_away_until_he_is_not),
+		T(who_is_away_or_busy_by_his_own_word_stays_so),
+		T(another_connection_of_the_user_counts),
+	};
+
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}
