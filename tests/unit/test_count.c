@@ -11,24 +11,37 @@
 #include "shm/table.h"
 
 static int steps_left = -1;	/* in a child: hooks until it dies */
+static void (*rival)(void);	/* another process, at each hook */
 
 void
 shm_hook(void)
 {
+	void (*f)(void) = rival;
+
 	if (steps_left > 0 && --steps_left == 0)
 		_exit(1);
+	rival = NULL;	/* it is not interrupted itself */
+	if (f != NULL)
+		f();
+	rival = f;
 }
 
 static struct segment *
-make(uint32_t keys)
+make_for(unsigned workers, uint32_t keys)
 {
-	const struct segment_params p = { .max_workers = 4,
+	const struct segment_params p = { .max_workers = workers,
 		.presence_max = 8, .interest_max = 8, .rate_ways = 8,
 		.max_ns = 1, .count_max = keys };
 	struct segment *seg = segment_create(&p);
 
 	assert_non_null(seg);
 	return (seg);
+}
+
+static struct segment *
+make(uint32_t keys)
+{
+	return (make_for(4, keys));
 }
 
 static struct count *
@@ -128,6 +141,119 @@ long_names_are_told_apart(void **state)
 	assert_true(count_enter_key(a, COUNT_USER, slice_of(y, 300), 1, &n));
 	assert_false(count_enter_key(a, COUNT_USER, slice_of(y, 300), 1,
 	    &n));
+	count_close(&a);
+	segment_free(&seg);
+}
+
+/* Columns of all slots are summed, whichever half their bits are in. */
+static void
+slots_above_64_count_as_well(void **state)
+{
+	struct segment *seg = make_for(50, 8);
+	struct count *c[100];
+	unsigned s[100], i;
+	uint32_t n[100], none;
+
+	(void)state;
+	for (i = 0; i < 100; i++) {
+		c[i] = worker(seg, &s[i]);
+		assert_int_equal(s[i], i + 1);
+		assert_true(count_enter(c[i], 100));
+		assert_true(count_enter_key(c[i], COUNT_USER, SLICE("u"), 100,
+		    &n[i]));
+		assert_int_equal(n[i], n[0]);
+		assert_int_equal(count_of(c[0], COUNT_USER, SLICE("u")),
+		    i + 1);
+	}
+	assert_int_equal(count_total(seg), 100);
+	assert_false(count_enter(c[0], 100));
+	assert_false(count_enter(c[99], 100));
+	assert_false(count_enter_key(c[7], COUNT_USER, SLICE("u"), 100, &none));
+	for (i = 0; i < 100; i++) {
+		count_leave_key(c[i], n[i]);
+		assert_int_equal(count_of(c[99], COUNT_USER, SLICE("u")),
+		    99 - i);
+		count_leave(c[i]);
+		assert_int_equal(count_total(seg), 99 - i);
+	}
+	for (i = 0; i < 100; i++)
+		count_close(&c[i]);
+	segment_free(&seg);
+}
+
+static struct count *other;
+static unsigned others;		/* places that it has */
+static uint32_t other_node;
+
+static void
+comes_once(void)
+{
+	if (others == 0 && count_enter(other, 1))
+		others++;
+}
+
+static void
+comes_once_as_u(void)
+{
+	if (others == 0 && count_enter_key(other, COUNT_USER, SLICE("u"), 1,
+	    &other_node))
+		others++;
+}
+
+static void
+comes_and_goes(void)
+{
+	if (others > 0) {
+		count_leave(other);
+		others--;
+	} else if (count_enter(other, 100))
+		others++;
+}
+
+/* Whoever comes between any two steps: the last place is given once. */
+static void
+two_at_once_never_get_the_last_place(void **state)
+{
+	struct segment *seg = make(8);
+	unsigned s1, s2, first;
+	struct count *a = worker(seg, &s1);
+	uint32_t n;
+	bool in;
+
+	(void)state;
+	other = worker(seg, &s2);
+	rival = comes_once;
+	in = count_enter(a, 1);
+	rival = NULL;
+	assert_true((in ? 1u : 0u) + others <= 1);
+	assert_int_equal(count_total(seg), (in ? 1u : 0u) + others);
+	if (in)
+		count_leave(a);
+	first = others;
+	if (first > 0)
+		count_leave(other);
+	others = 0;
+	rival = comes_once_as_u;
+	in = count_enter_key(a, COUNT_USER, SLICE("u"), 1, &n);
+	rival = NULL;
+	assert_true((in ? 1u : 0u) + others <= 1);
+	assert_int_equal(count_of(a, COUNT_USER, SLICE("u")),
+	    (in ? 1u : 0u) + others);
+	if (in)
+		count_leave_key(a, n);
+	if (others > 0)
+		count_leave_key(other, other_node);
+	others = 0;
+	assert_int_equal(count_of(a, COUNT_USER, SLICE("u")), 0);
+	/* one that is never still does not keep us for ever */
+	rival = comes_and_goes;
+	in = count_enter(a, 1);
+	rival = NULL;
+	assert_int_equal(count_total(seg), (in ? 1u : 0u) + others);
+	if (others > 0)
+		count_leave(other);
+	others = 0;
+	count_close(&other);
 	count_close(&a);
 	segment_free(&seg);
 }
@@ -257,6 +383,8 @@ main(void)
 		cmocka_unit_test(the_host_has_one_limit),
 		cmocka_unit_test(users_and_addresses_have_their_own),
 		cmocka_unit_test(long_names_are_told_apart),
+		cmocka_unit_test(slots_above_64_count_as_well),
+		cmocka_unit_test(two_at_once_never_get_the_last_place),
 		cmocka_unit_test(who_finds_no_room_is_let_in),
 		cmocka_unit_test(idle_ones_are_swept),
 		cmocka_unit_test(

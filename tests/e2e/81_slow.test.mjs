@@ -1,0 +1,127 @@
+/*
+ * Who does not read is dropped, whatever he speaks; whoever reads gets all,
+ * and the worker has its memory back.
+ */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { Daemon, until } from './lib/daemon.mjs';
+import { ask, connect, gotten } from './lib/clients.mjs';
+import { listenTls } from './lib/conf.mjs';
+import { Polling } from './lib/polling.mjs';
+import { Ws, engine, frame, OP, socketio } from './lib/wire.mjs';
+
+const conf = `listen "127.0.0.1:0" {}\n${listenTls()}
+limits { message_bytes = 200KB send_queue_bytes = 128KB
+    slow_consumer_timeout = 500ms close_timeout = 500ms }
+namespace "/s" { auth = none
+    room "flood" { join = open }
+    event "n" { to = room:room meta = off }
+    event "sync" { ack = echo } }
+route "/ws/bare"   { namespace = "/s" join = "flood" format = bare }
+route "/ws/engine" { namespace = "/s" join = "flood" format = engine }
+`;
+let d, p, r;
+before(async () => {
+	d = await Daemon.start({ workers: 1, conf, listen: false });
+	p = await connect(d, '/s');
+	r = await connect(d, '/s');
+	for (const c of [p, r])
+		await ask(c, 'room:join', { room: 'flood' });
+});
+after(() => {
+	p.close();
+	r.close();
+	return d.stop();
+});
+
+const join = '["room:join",{"room":"flood"}]';
+/* A client that is in the room and stops to read; its socket, or none. */
+const speakers = {
+	'Socket.IO': async () => {
+		const w = await socketio(d.port, { nsp: '/s' });
+		w.text(`42/s,1${join}`);
+		await w.message();
+		return w.s.sock;
+	},
+	'Socket.IO over TLS': async () => {
+		const w = await socketio(d.ports[1], { nsp: '/s',
+			tlsOptions: { rejectUnauthorized: false } });
+		w.text(`42/s,1${join}`);
+		await w.message();
+		return w.s.sock;
+	},
+	'Socket.IO, having been upgraded': async () => {
+		const q = await (await Polling.open(d.port)).connect('/s');
+		await q.send(`42/s,${join}`);
+		const w = await Ws.must(d.port, q.ws);
+		w.text('2probe');
+		assert.equal(await w.message(), '3probe');
+		w.text('5');
+		await w.alive();
+		return w.s.sock;
+	},
+	'plain WebSocket': async () => {
+		const w = await Ws.must(d.port, '/ws/s');
+		await w.ack({ event: 'room:join', data: { room: 'flood' }, id: 1 });
+		return w.s.sock;
+	},
+	'a bare route': async () => (await Ws.must(d.port, '/ws/bare')).s.sock,
+	'a route of Engine.IO': async () =>
+		(await engine(d.port, { path: '/ws/engine' })).s.sock,
+	'Socket.IO over polling': async () => {
+		const q = await (await Polling.open(d.port)).connect('/s');
+		await q.send(`42/s,${join}`);
+		return null;
+	},
+	'a route of Engine.IO over polling': async () => {
+		await Polling.open(d.port, { path: '/ws/engine' });
+		return null;
+	},
+};
+
+const text = 'x'.repeat(50000);
+let sent = 0;
+for (const [what, come] of Object.entries(speakers))
+	test(`${what}: who does not read is dropped, the others get all`,
+	    async () => {
+		const sock = await come();
+		const count = () => d.metric('clients_closed', 'slow_consumer');
+		const before = await count();
+		sock?.pause();
+		await until(async () => {
+			for (let i = 0; i < 10; i++)
+				p.emit('n', { room: 'flood', i: sent++, text });
+			await ask(p, 'sync', 0);
+			return await count() > before;
+		}, 'its end', 15000);
+		assert.equal(await count(), before + 1);
+		sock?.destroy();
+		await until(() => gotten(r, 'n').length === sent, 'all of them');
+		assert.deepEqual(gotten(r, 'n').map(([m]) => m.i),
+		    [...Array(sent).keys()]);
+		await until(async () => await d.metric('send_queue_bytes') === 0,
+		    'no queue');
+		await until(async () => await d.metric('sessions') === 2,
+		    'nobody else');
+	});
+
+test('who reads again in time keeps his connection and misses nothing',
+    async () => {
+	const w = await Ws.must(d.port, '/ws/s');
+	await w.ack({ event: 'room:join', data: { room: 'flood' }, id: 1 });
+	const before = await d.metric('clients_closed', 'slow_consumer');
+	for (let round = 0; round < 3; round++) {
+		w.s.sock.pause();
+		const first = sent;
+		p.emit('n', { room: 'flood', i: sent++, text });
+		p.emit('n', { room: 'flood', i: sent++, text });
+		await ask(p, 'sync', 0);
+		w.s.sock.resume();
+		for (let i = first; i < sent; i++)
+			assert.equal((await w.event()).data.i, i);
+	}
+	assert.equal(await d.metric('clients_closed', 'slow_consumer'), before);
+	w.send(frame(OP.close, Buffer.from([3, 232])));
+	w.drop();
+});
