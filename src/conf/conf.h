@@ -110,6 +110,8 @@ struct conf_api_key {
 	char		*name;
 	uint8_t		 sha256[32];
 	uint32_t	 allow;		/* CONF_API_ bits */
+	char		**namespaces;	/* names, with their slash; none: all */
+	size_t		 nnamespaces;
 	int		 line;
 };
 
@@ -307,6 +309,9 @@ struct conf {
 	size_t		 nlistens;
 	struct conf_origin *origins;
 	size_t		 norigins;
+	char		**hosts;	/* lower case, "host" or "*.host"; none:
+					 * any */
+	size_t		 nhosts;
 	/* limits */
 	uint64_t	 limit_connections;	/* whole host */
 	unsigned	 limit_per_address;	/* connections; 0: any number */
@@ -390,6 +395,14 @@ bool	conf_route_match(const struct conf_route *, struct slice path,
  * the TLS. */
 bool	conf_origin_allowed(const struct conf *, struct slice origin,
 	    struct slice host, bool tls);
+
+/* A request for this Host is answered: it is listed, or nothing is.  Addresses
+ * are always, and so is no host at all: to make a browser send another's name
+ * takes a name. */
+bool	conf_host_allowed(const struct conf *, struct slice host);
+/* A key may be used for this namespace. */
+bool	conf_api_key_covers(const struct conf_api_key *,
+	    const struct conf_namespace *);
 
 /* It is one of cors.origins. */
 bool	conf_cors_listed(const struct conf_cors *, struct slice origin);

@@ -255,6 +255,16 @@ conf_route_match(const struct conf_route *route, struct slice path,
 	return (conf_pattern_match(&route->path, path, values));
 }
 
+bool
+conf_api_key_covers(const struct conf_api_key *key,
+    const struct conf_namespace *ns)
+{
+	for (size_t i = 0; i < key->nnamespaces; i++)
+		if (strcmp(key->namespaces[i], ns->name) == 0)
+			return (true);
+	return (key->nnamespaces == 0);
+}
+
 const struct conf_route *
 conf_route_find(const struct conf *conf, struct slice path,
     struct slice values[CONF_PARAMS_MAX])

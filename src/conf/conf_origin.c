@@ -267,6 +267,78 @@ conf_cors_listed(const struct conf_cors *cors, struct slice origin)
 	return (is_listed(cors->origins, cors->norigins, ok ? &o : NULL));
 }
 
+/* --- hosts ---------------------------------------------------------------- */
+
+static const char *
+host_bad(struct slice host)
+{
+	if (slice_starts(host, SLICE("*.")))
+		host = slice_from(host, 2);
+	if (has_beyond_ascii(host))
+		return ("has letters beyond ASCII: write it as browsers send "
+		    "it, its xn-- form");
+	if (memchr(host.p, ':', host.n) != NULL)
+		return ("is a name alone, without a port");
+	return (is_host(host) ? NULL :
+	    "not a host name (a \"*\" may only be its first label)");
+}
+
+void
+conf_set_hosts(struct conf_parser *p, const struct conf_value *v,
+    void *object)
+{
+	const char *wrong;
+	char **s = NULL;
+	size_t n = 0;
+
+	conf_free_strings(v->row, object);
+	if (v->n > 0)
+		s = conf_calloc(v->n, sizeof(*s));
+	for (size_t i = 0; i < v->n; i++) {
+		wrong = host_bad(slice_str(v->tokens[i]->text));
+		if (wrong != NULL)
+			conf_value_bad(p, v, v->tokens[i], "%s", wrong);
+		else
+			s[n++] = lower(slice_str(v->tokens[i]->text));
+	}
+	conf_list_put(v->row, object, s, n);
+}
+
+/* Four numbers, or something in brackets. */
+static bool
+is_address(struct slice host)
+{
+	size_t dots = 0;
+
+	if (host.n > 0 && host.p[0] == '[')
+		return (true);
+	for (size_t i = 0; i < host.n; i++) {
+		if (host.p[i] != '.' && !isdigit(host.p[i]))
+			return (false);
+		dots += host.p[i] == '.';
+	}
+	return (dots == 3);
+}
+
+bool
+conf_host_allowed(const struct conf *conf, struct slice header)
+{
+	struct slice host, port;
+
+	CHECK_MAGIC(conf, CONF_MAGIC);
+	if (conf->nhosts == 0)
+		return (true);
+	split_port(header, &host, &port);
+	if (host.n > 0 && host.p[host.n - 1] == '.')
+		host.n--;	/* the root's own dot */
+	if (host.n == 0 || is_address(host))
+		return (true);
+	for (size_t i = 0; i < conf->nhosts; i++)
+		if (host_matches(conf->hosts[i], host))
+			return (true);
+	return (false);
+}
+
 /* --- the value: a list of them -------------------------------------------- */
 
 void

@@ -18,6 +18,8 @@ void	conf_origin_fini(struct conf_origin *);
 
 /* `struct conf_origin *x; size_t nx;`: called by conf_type.c, whose header says
  * what they do. */
+void	conf_set_hosts(struct conf_parser *, const struct conf_value *,
+	    void *object);
 void	conf_set_origins(struct conf_parser *, const struct conf_value *,
 	    void *object);
 void	conf_dump_origins(const struct conf_directive *, const void *object,

@@ -355,9 +355,9 @@ build(struct conf_reading *parse)
 	read_plain_sections(parse);
 	read_listens(parse);
 	read_jwt_keys(parse);
-	read_api_keys(parse);
 	read_rates(parse);
 	conf_namespaces_read(parse);
+	read_api_keys(parse);
 	read_routes(parse);
 	check_algorithms(parse);
 	check_auth(parse);

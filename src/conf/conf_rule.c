@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/ascii.h"
+#include "conf/conf_list.h"
 #include "conf/conf_match.h"
 #include "conf/conf_name.h"
 #include "conf/conf_text.h"
@@ -454,6 +455,20 @@ conf_set_nsref(struct conf_parser *p, const struct conf_value *v, void *object)
 	if (route->ns == NULL)
 		conf_value_bad(p, v, v->tokens[0], "there is no such namespace"
 		    "%s", *name == '/' ? "" : " (its name starts with \"/\")");
+}
+
+void
+conf_set_nsnames(struct conf_parser *p, const struct conf_value *v,
+    void *object)
+{
+	for (size_t i = 0; i < v->n; i++)
+		if (conf_namespace_find(p->conf,
+		    slice_str(v->tokens[i]->text)) == NULL)
+			conf_value_bad(p, v, v->tokens[i],
+			    "there is no such namespace%s",
+			    v->tokens[i]->text[0] == '/' ? "" :
+			    " (its name starts with \"/\")");
+	conf_set_strings(p, v, object);
 }
 
 void

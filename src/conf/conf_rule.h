@@ -34,6 +34,8 @@ void	conf_set_checks(struct conf_parser *, const struct conf_value *,
 void	conf_dump_checks(const struct conf_directive *, const void *event,
 	    struct buf *);
 void	conf_free_checks(const struct conf_directive *, void *event);
+void	conf_set_nsnames(struct conf_parser *, const struct conf_value *,
+	    void *object);
 void	conf_set_nsref(struct conf_parser *, const struct conf_value *,
 	    void *route);
 void	conf_dump_nsref(const struct conf_directive *, const void *route,

@@ -182,6 +182,30 @@ entries_that_are_no_origins_are_refused(void **state)
 		    slice_str(rows[i]));
 }
 
+static void
+names_that_are_answered(void **state)
+{
+	static const char *const good[] = { "app.example", "APP.EXAMPLE:80",
+		"app.example.", "a.sub.example", "", "192.0.2.1:80", "[::1]",
+		"[::1]:8080" };
+	static const char *const bad[] = { "evil.example", "sub.example",
+		"xsub.example", "app.example.evil", "app.example..", "1.2.3",
+		"1.2.3.4.example", "app" };
+	struct conf *conf = conf_text("hosts = { App.example, '*.sub.example' }");
+
+	(void)state;
+	for (size_t i = 0; i < nitems(good); i++)
+		assert_row(conf_host_allowed(conf, slice_str(good[i])),
+		    slice_str(good[i]));
+	for (size_t i = 0; i < nitems(bad); i++)
+		assert_row(!conf_host_allowed(conf, slice_str(bad[i])),
+		    slice_str(bad[i]));
+	conf_free(&conf);
+	conf = conf_text("");
+	assert_true(conf_host_allowed(conf, SLICE("evil.example")));
+	conf_free(&conf);
+}
+
 int
 main(void)
 {
@@ -194,6 +218,7 @@ main(void)
 		cmocka_unit_test(what_has_no_host_can_be_listed),
 		cmocka_unit_test(letters_beyond_ascii_get_a_hint),
 		cmocka_unit_test(a_star_allows_anything),
+		cmocka_unit_test(names_that_are_answered),
 		cmocka_unit_test(entries_that_are_no_origins_are_refused),
 	};
 

@@ -186,6 +186,25 @@ sections_that_contradict_are_refused(void **state)
 	assert_conf_errors("cors { origins = {'http://a', a.b} }",
 	    "t:1: cors: origins = a.b: not an origin: SCHEME://HOST or "
 	    "SCHEME://HOST:PORT, file://, or null\n");
+	assert_conf_errors("hosts = {'a.b:80', 'a b', '*', '*.', 'b\xc3\xbc', "
+	    "'http://a'}",
+	    "t:1: hosts = *.: not a host name (a \"*\" may only be its first "
+	    "label)\n"
+	    "t:1: hosts = *: not a host name (a \"*\" may only be its first "
+	    "label)\n"
+	    "t:1: hosts = a b: not a host name (a \"*\" may only be its first "
+	    "label)\n"
+	    "t:1: hosts = a.b:80: is a name alone, without a port\n"
+	    "t:1: hosts = b\xc3\xbc: has letters beyond ASCII: write it as "
+	    "browsers send it, its xn-- form\n"
+	    "t:1: hosts = http://a: is a name alone, without a port\n");
+	assert_conf_errors("api { key a { sha256 = '"
+	    "0000000000000000000000000000000000000000000000000000000000000000"
+	    "' allow = publish namespaces = {'/a', a, '/b'} } }\n"
+	    "namespace '/a' { auth = none }",
+	    "t:1: key \"a\": namespaces = /b: there is no such namespace\n"
+	    "t:1: key \"a\": namespaces = a: there is no such namespace (its "
+	    "name starts with \"/\")\n");
 	assert_conf_errors("cors { exposed = {ok, \"x y\"} }",
 	    "t:1: cors: exposed = x y: has a character that names in HTTP "
 	    "do not have\n");

@@ -21,11 +21,13 @@ api_error(struct buf *out, const char *code, const char *message)
 int
 api_presence(struct hub *h, const struct api_presence *q, struct buf *out)
 {
-	const struct conf_namespace *ns = api_namespace(h, q->ns);
+	const char *code, *why;
+	const struct conf_namespace *ns = api_namespace(h, q->ns, &code,
+	    &why);
 
 	if (ns == NULL) {
-		api_error(out, "not_found", "no such namespace");
-		return (404);
+		api_error(out, code, why);
+		return (strcmp(code, "forbidden") == 0 ? 403 : 404);
 	}
 	if (q->user.n != 0) {
 		presence_user_json(h, ns, q->user, out);

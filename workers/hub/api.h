@@ -8,6 +8,10 @@
 #include "hub/hub.h"
 
 struct ask;
+struct conf_api_key;
+
+/* Who asks in the calls that follow; NULL: somebody who may do everything. */
+void	api_asks(struct hub *, const struct conf_api_key *);
 
 /*
  * Each appends a JSON body to out and returns the HTTP status.

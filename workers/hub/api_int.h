@@ -42,7 +42,11 @@ bool	api_order_list(struct api_order *, struct slice body,
 	    struct slice member, struct slice *list, size_t *n) MUST_USE;
 bool	api_order_bad(struct api_order *, const char *code, const char *why);
 
-/* A namespace by its name with or without the slash; NULL: there is none. */
-const struct conf_namespace *api_namespace(struct hub *, struct slice name);
+/* A namespace by its name with or without the slash; NULL: there is none, or
+ * who asks may not know: *code says which. */
+const struct conf_namespace *api_namespace(struct hub *, struct slice name,
+	    const char **code, const char **why);
+/* The key of who asks is for some namespaces only. */
+bool	api_is_limited(const struct hub *);
 
 #endif

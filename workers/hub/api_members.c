@@ -182,8 +182,12 @@ api_disconnect(struct hub *h, struct slice user, struct slice body,
 	*later = NULL;
 	ok = read_order(&o, user, &body, disconnect_members,
 	    nitems(disconnect_members)) && read_ending(&o, body);
+	/* a connection may be in other namespaces, too */
+	if (ok && (o.close || o.reconnect) && api_is_limited(h))
+		ok = api_order_bad(&o.to, "forbidden", "close and reconnect "
+		    "are for keys of all namespaces");
 	/* one user may be meant wherever they are */
-	if (ok && (user.n == 0 || json_get(body, SLICE("namespace"), &v)))
+	if (ok && (user.n == 0 || api_is_limited(h) || json_get(body, SLICE("namespace"), &v)))
 		ok = api_order_namespace(&o.to, h, body);
 	if (ok)
 		disconnect(h, &o, asker, out, later);

@@ -34,6 +34,7 @@ api_order_end(struct api_order *o, bool ok, struct buf *out)
 	}
 	api_error(out, o->code, o->why);
 	return (strcmp(o->code, "not_found") == 0 ? 404 :
+	    strcmp(o->code, "forbidden") == 0 ? 403 :
 	    strcmp(o->code, "unavailable") == 0 ? 503 : 400);
 }
 
@@ -81,8 +82,8 @@ api_order_known(struct api_order *o, struct slice body,
 
 /* --- namespace ------------------------------------------------------------ */
 
-const struct conf_namespace *
-api_namespace(struct hub *h, struct slice name)
+static const struct conf_namespace *
+namespace_named(struct hub *h, struct slice name)
 {
 	uint8_t full[ROOM_NAME_MAX + 1];
 
@@ -96,9 +97,39 @@ api_namespace(struct hub *h, struct slice name)
 	return (conf_namespace_find(h->conf, slice_of(full, name.n + 1)));
 }
 
+void
+api_asks(struct hub *h, const struct conf_api_key *key)
+{
+	h->api_key = key;
+}
+
+bool
+api_is_limited(const struct hub *h)
+{
+	return (h->api_key != NULL && h->api_key->nnamespaces > 0);
+}
+
+const struct conf_namespace *
+api_namespace(struct hub *h, struct slice name, const char **code,
+    const char **why)
+{
+	const struct conf_namespace *ns = namespace_named(h, name);
+
+	if (api_is_limited(h) &&
+	    (ns == NULL || !conf_api_key_covers(h->api_key, ns))) {
+		*code = "forbidden";
+		*why = "this key is for other namespaces";
+		return (NULL);
+	}
+	*code = "not_found";
+	*why = "no such namespace";
+	return (ns);
+}
+
 bool
 api_order_namespace(struct api_order *o, struct hub *h, struct slice body)
 {
+	const char *code, *why;
 	uint8_t name[ROOM_NAME_MAX];
 	struct slice v;
 	ssize_t n = -1;
@@ -108,9 +139,8 @@ api_order_namespace(struct api_order *o, struct hub *h, struct slice body)
 	if (n < 0)
 		return (api_order_bad(o, "bad_request",
 		    "namespace must be a string"));
-	o->ns = api_namespace(h, slice_of(name, (size_t)n));
-	return (o->ns != NULL ||
-	    api_order_bad(o, "not_found", "no such namespace"));
+	o->ns = api_namespace(h, slice_of(name, (size_t)n), &code, &why);
+	return (o->ns != NULL || api_order_bad(o, code, why));
 }
 
 /* --- audience ------------------------------------------------------------- */

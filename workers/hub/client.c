@@ -70,6 +70,14 @@ client_kick(struct client *c, struct session *s, enum reason reason)
 
 /* --- identity ------------------------------------------------------------- */
 
+void
+client_auth_failed(struct hub *h, enum authfail f)
+{
+	counter_auth_failed(f);
+	if (h->ports.refused != NULL)
+		h->ports.refused(h->ports.host, f);
+}
+
 enum authfail
 client_verify(struct hub *h, uint64_t address, struct slice token,
     struct principal **who)
@@ -87,7 +95,7 @@ client_verify(struct hub *h, uint64_t address, struct slice token,
 
 	*who = NULL;
 	if (!limit_token(h, address)) {
-		counter_auth_failed(AUTHFAIL_rate_limited);
+		client_auth_failed(h, AUTHFAIL_rate_limited);
 		return (AUTHFAIL_rate_limited);
 	}
 	if (h->keys == NULL)
@@ -97,7 +105,7 @@ client_verify(struct hub *h, uint64_t address, struct slice token,
 		f = token_verify(h->keys, &policy, token, h->wall, &claims);
 	}
 	if (f != AUTH_OK) {
-		counter_auth_failed(f);
+		client_auth_failed(h, f);
 		limit_token_failed(h, address);
 		return (f);
 	}

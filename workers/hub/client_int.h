@@ -93,6 +93,8 @@ void	client_beat_extend(struct client *);
 /* The pong came; false: none was due. */
 bool	client_beat_answered(struct client *);
 
+/* A token was refused, or is missing: counted, and told to the host. */
+void	client_auth_failed(struct hub *, enum authfail);
 /* Verify a token. AUTH_OK: *who is a new reference. Failures are counted, and
  * held against the address. */
 enum authfail client_verify(struct hub *, uint64_t address,

@@ -66,7 +66,7 @@ connect_error(struct client *c, const struct conf_namespace *ns,
 static enum authfail
 token_over(struct client *c)
 {
-	counter_auth_failed(AUTHFAIL_expired);
+	client_auth_failed(c->hub, AUTHFAIL_expired);
 	limit_token_failed(c->hub, c->address);
 	return (AUTHFAIL_expired);
 }
@@ -96,7 +96,7 @@ identify(struct client *c, struct slice auth, struct principal **who)
 		f = json_type(raw) == JSON_STRING &&
 		    json_text_size(raw, 0) > sizeof token ?
 		    AUTHFAIL_too_long : AUTHFAIL_malformed;
-		counter_auth_failed(f);
+		client_auth_failed(c->hub, f);
 		return (f);
 	}
 	return (client_verify(c->hub, c->address,
@@ -122,7 +122,7 @@ engine_admits(struct engine *e, const struct conf_namespace *ns,
 		code = rate_limited;
 	if (f == AUTH_OK && who == NULL) {
 		f = AUTHFAIL_missing;
-		counter_auth_failed(f);
+		client_auth_failed(c->hub, f);
 	}
 	connect_error(c, ns, slice_of(ns->name, ns->name_len), why, code,
 	    f == AUTH_OK ? NULL : authfail_name(f));

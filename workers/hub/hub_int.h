@@ -21,6 +21,7 @@ struct hub {
 	unsigned	 magic;
 #define HUB_MAGIC	0x4b064b06
 	const struct conf *conf;
+	const struct conf_api_key *api_key;	/* see api_asks() */
 	const struct token_keys *keys;
 	struct interest	*interest;
 	struct presence	*presence;

@@ -90,7 +90,7 @@ admit(struct hub *h, const struct client_request *q, struct admission *a,
 	if (why != NULL) {
 		if (strcmp(code, "unauthorized") == 0 &&
 		    a->fail == AUTH_OK)
-			counter_auth_failed(AUTHFAIL_missing);
+			client_auth_failed(h, AUTHFAIL_missing);
 		return (refuse(r, strcmp(code, "forbidden") == 0 ? 403 : 401,
 		    code, why));
 	}

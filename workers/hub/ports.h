@@ -10,6 +10,7 @@
 
 #include "base/reason.h"
 #include "base/slice.h"
+#include "proto/token.h"
 
 struct bus_envelope;
 struct client;
@@ -35,6 +36,8 @@ struct hub_ports {
 	 * body, or empty when there was no memory for it.
 	 */
 	void	(*answered)(void *host, void *asker, struct slice body);
+	/* A token was refused, or is missing; enum authfail.  May be NULL. */
+	void	(*refused)(void *host, enum authfail);
 	/* Bytes of the kernel's random generator (may be buffered). */
 	void	(*random)(void *host, void *p, size_t n);
 };

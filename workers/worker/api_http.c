@@ -5,6 +5,7 @@
 #include "base/digest.h"
 #include "base/utf8.h"
 #include "hub/api.h"
+#include "hub/limit.h"
 #include "proto/json.h"
 #include "worker/conn.h"
 #include "worker/request.h"
@@ -52,12 +53,26 @@ api_refuse(struct request *rq, int status, const char *code,
 static bool
 api_admit(struct request *rq, uint32_t right, const char *words)
 {
+	uint64_t address = limit_address(rq->c->address);
+	struct hub *h = rq->w->hub;
 	const struct conf_api_key *k;
 	struct slice key;
 
 	counter_add(COUNTER_api_requests, 1);
-	if (http_bearer(&rq->head, &key) != 1 ||
-	    (k = api_key_find(rq->w->conf, key)) == NULL) {
+	if (http_bearer(&rq->head, &key) != 1) {
+		api_refuse(rq, 401, "unauthorized", "a valid key is needed");
+		return (false);
+	}
+	/* as with tokens: who has tried too many is not even looked at */
+	if (!limit_token(h, address)) {
+		counter_add(COUNTER_api_failures, 1);
+		request_later(rq, "rate_limited",
+		    "too many wrong keys, try again later", limit_retry_ms(h));
+		return (false);
+	}
+	k = api_key_find(rq->w->conf, key);
+	if (k == NULL) {
+		limit_token_failed(h, address);
 		api_refuse(rq, 401, "unauthorized", "a valid key is needed");
 		return (false);
 	}
@@ -65,6 +80,7 @@ api_admit(struct request *rq, uint32_t right, const char *words)
 		api_refuse(rq, 403, "forbidden", words);
 		return (false);
 	}
+	rq->key = k;
 	return (true);
 }
 
@@ -140,6 +156,7 @@ api_presence_get(struct request *rq)
 	q.cursor = (uint32_t)cursor;
 	q.limit = (unsigned)limit;
 	buf_reset(b);
+	api_asks(rq->w->hub, rq->key);
 	status = api_presence(rq->w->hub, &q, b);
 	if (status >= 400)
 		counter_add(COUNTER_api_failures, 1);
@@ -204,6 +221,8 @@ api_body(struct request *rq, struct slice body)
 
 	buf_reset(b);
 	json_mend((uint8_t *)(uintptr_t)body.p, body.n); /* ours to write */
+	MUST(rq->key != NULL);
+	api_asks(rq->w->hub, rq->key);
 	if (rq->match.route == ROUTE_BATCH)
 		status = api_batch(rq->w->hub, body, b);
 	else if (rq->match.route == ROUTE_PUBLISH)

@@ -217,7 +217,7 @@ poller_enter(struct request *rq, uint32_t *node)
 	    slice_of(&key, sizeof key), w->conf->limit_per_address, node))
 		return (true);
 	counter_add(COUNTER_refused_address, 1);
-	upgrade_later(rq, "limit", "too many sessions of your address", 0);
+	request_later(rq, "limit", "too many sessions of your address", 0);
 	return (false);
 }
 

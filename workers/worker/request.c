@@ -12,10 +12,12 @@
 #include "worker/accept.h"
 #include "worker/conn.h"
 #include "worker/polling.h"
+#include "worker/refusal.h"
 #include "worker/worker.h"
 
 /* More than this waiting to be sent: the next request waits too. */
 #define REQUEST_STALL_BYTES	(32u << 10)
+#define REQUEST_RETRY_S		5ull	/* told when it depends on others */
 
 #define GET	(1u << HTTP_GET | 1u << HTTP_HEAD)
 #define POST	(1u << HTTP_POST)
@@ -254,6 +256,21 @@ request_error(struct request *rq, int status, const char *code,
 	    status == 503 ? "Retry-After: 2\r\n" : NULL);
 }
 
+void
+request_later(struct request *rq, const char *code, const char *message,
+    uint64_t retry_ms)
+{
+	struct buf *b = &rq->w->body;
+	char later[48];
+
+	(void)snprintf(later, sizeof later, "Retry-After: %llu\r\n",
+	    retry_ms == 0 ? REQUEST_RETRY_S :
+	    (unsigned long long)((retry_ms + 999) / 1000));
+	buf_reset(b);
+	api_error(b, code, message);
+	request_reply(rq, 429, "application/json", buf_unread(b), later);
+}
+
 static void
 request_not_found(struct request *rq)
 {
@@ -293,6 +310,7 @@ struct http_body {
 	unsigned	 magic;
 #define HTTP_BODY_MAGIC	0xb0d1b0d1
 	enum route	 route;
+	const struct conf_api_key *key;
 	char		*lines;		/* heap, or NULL */
 	struct buf	 name;		/* of the route's match */
 	bool		 chunked;
@@ -349,6 +367,7 @@ request_body_done(struct conn *c, struct slice rest)
 	rq.head.keep_alive = b->keep_alive;
 	rq.keep_alive = b->keep_alive;
 	rq.match.route = b->route;
+	rq.key = b->key;
 	rq.match.ns_name = buf_unread(&b->name);
 	rq.lines = b->lines;
 	if (b->data.oom || b->name.oom) {
@@ -464,6 +483,7 @@ request_collect(struct request *rq)
 	}
 	b->magic = HTTP_BODY_MAGIC;
 	b->route = rq->match.route;
+	b->key = rq->key;
 	b->chunked = rq->head.chunked;
 	b->keep_alive = rq->head.keep_alive;
 	b->minor = rq->head.minor;
@@ -516,6 +536,25 @@ request_want_body(struct request *rq)
 	request_serve_body(rq, slice_of(rq->rest.p, n));
 }
 
+/* --- names --------------------------------------------------------------- */
+
+/*
+ * A page of evil.example whose name has been made to mean this host would be
+ * of the same origin, with our answers for it to read.
+ */
+static bool
+request_host_allowed(struct request *rq)
+{
+	if (conf_host_allowed(rq->w->conf, rq->head.host))
+		return (true);
+	counter_add(COUNTER_refused_host, 1);
+	refusal_host(rq);
+	rq->keep_alive = false;
+	rq->head.keep_alive = true;	/* linger */
+	request_error(rq, 421, "misdirected", "this host is not served here");
+	return (false);
+}
+
 /* --- heads --------------------------------------------------------------- */
 
 static void
@@ -524,6 +563,8 @@ request_serve(struct request *rq)
 	const struct route_row *row;
 
 	counter_add(COUNTER_http_requests, 1);
+	if (!request_host_allowed(rq))
+		return;
 	route_find(rq->w->conf, rq->head.path, &rq->match);
 	row = &route_rows[rq->match.route];
 	/* a body that is not read ends the connection; so does an upgrade

@@ -21,6 +21,7 @@ struct request {
 	struct conn	*c;
 	struct http_request head;	/* points into the worker's buffer */
 	struct route_match match;
+	const struct conf_api_key *key;	/* API: whose it is */
 	const char	*lines;		/* of the head of its response, each
 					 * with CRLF; NULL: none */
 	struct slice	 all;		/* the head and all behind it */
@@ -49,6 +50,9 @@ void	request_reply_coded(struct request *, int status, const char *type,
 /* {"error":{"code","message"}} */
 void	request_error(struct request *, int status, const char *code,
 	    const char *message);
+/* 429, with the time from which on it is allowed (0: nobody knows). */
+void	request_later(struct request *, const char *code, const char *message,
+	    uint64_t retry_ms);
 /* The body of this request is wanted: when it is complete, api_body() or
  * polling_body(). */
 void	request_want_body(struct request *);

@@ -2,20 +2,18 @@
  * From HTTP to WebSocket: who may, as what, and the 101.  Engine.IO refuses
  * in its own words (text, status 400), plain WebSocket as the API does.
  */
-#include <stdio.h>
-
 #include "hub/api.h"
 #include "hub/client.h"
 #include "hub/limit.h"
 #include "proto/ws.h"
 #include "worker/conn.h"
+#include "worker/refusal.h"
 #include "worker/request.h"
 #include "worker/upgrade.h"
 #include "worker/worker.h"
 
 #define UPGRADE_PROTOCOL	"roost.v1"
 #define UPGRADE_BEARER		"bearer."
-#define UPGRADE_RETRY_S		5ull	/* told when it depends on others */
 
 /* An upgrade that is refused ends the connection: what the client sent behind
  * it was meant for a WebSocket. */
@@ -50,22 +48,6 @@ upgrade_origin_allowed(const struct request *rq)
 	}
 }
 
-void
-upgrade_later(struct request *rq, const char *code, const char *message,
-    uint64_t retry_ms)
-{
-	struct buf *b = &rq->w->body;
-	char later[48];
-
-	(void)snprintf(later, sizeof later, "Retry-After: %llu\r\n",
-	    retry_ms == 0 ? UPGRADE_RETRY_S :
-	    (unsigned long long)((retry_ms + 999) / 1000));
-	buf_reset(b);
-	api_error(b, code, message);
-	request_reply(rq, 429, "application/json", buf_unread(b),
-	    later);
-}
-
 /* One more handshake of this address; true: too many, and it is told so. */
 static bool
 upgrade_too_fast(struct request *rq)
@@ -73,7 +55,7 @@ upgrade_too_fast(struct request *rq)
 	if (limit_connect(rq->w->hub, limit_address(rq->c->address)))
 		return (false);
 	upgrade_refuse(rq, COUNTER_refused_rate);
-	upgrade_later(rq, "rate_limited", "too many connects of your address",
+	request_later(rq, "rate_limited", "too many connects of your address",
 	    limit_retry_ms(rq->w->hub));
 	return (true);
 }
@@ -190,6 +172,10 @@ upgrade_engine_error(struct request *rq, enum eio_error e)
 {
 	if (e == EIO_SID_UNKNOWN)
 		counter_add(COUNTER_eio_unknown_sid, 1);
+	if (e == EIO_FORBIDDEN)
+		refusal_origin(rq);
+	if (e == EIO_UNSUPPORTED_VERSION)
+		refusal_version(rq);
 	upgrade_engine_refuse(rq, e, eio_error_message(e),
 	    e == EIO_FORBIDDEN ? COUNTER_refused_origin :
 	    COUNTER_refused_handshake);
@@ -254,7 +240,7 @@ upgrade_not_admitted(struct request *rq, const struct refusal *r)
 	/* a user with too many connections is counted by the hub */
 	if (r->retry_ms != 0)
 		counter_add(COUNTER_refused_rate, 1);
-	upgrade_later(rq, r->code, r->message, r->retry_ms);
+	request_later(rq, r->code, r->message, r->retry_ms);
 }
 
 /* A route of Engine.IO: as for plain WebSocket, who asks is looked at now. */
@@ -296,7 +282,7 @@ upgrade_admit(struct request *rq, struct admission *adm)
 	if (adm->fail != AUTHFAIL_rate_limited)
 		return (true);
 	upgrade_refuse(rq, COUNTER_refused_rate);
-	upgrade_later(rq, "rate_limited", authfail_words(adm->fail),
+	request_later(rq, "rate_limited", authfail_words(adm->fail),
 	    limit_retry_ms(rq->w->hub));
 	admission_fini(adm);
 	return (false);
@@ -356,6 +342,7 @@ upgrade_plain(struct request *rq)
 	}
 	if (!upgrade_origin_allowed(rq)) {
 		upgrade_refuse(rq, COUNTER_refused_origin);
+		refusal_origin(rq);
 		request_error(rq, 403, "origin", "origin not allowed");
 		return;
 	}

@@ -15,9 +15,6 @@ struct request;
 bool	upgrade_origin_allowed(const struct request *) MUST_USE;
 /* May a session be opened?  adm says for whom; false: no, and answered. */
 bool	upgrade_admit(struct request *, struct admission *adm) MUST_USE;
-/* 429, with the time from which on it is allowed (0: nobody knows). */
-void	upgrade_later(struct request *, const char *code, const char *message,
-	    uint64_t retry_ms);
 /* Engine.IO's error, in the words of the transport. */
 void	upgrade_engine_error(struct request *, enum eio_error);
 /* Open a session on a WebSocket. */

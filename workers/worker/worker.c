@@ -29,6 +29,7 @@
 #include "worker/demo.h"
 #include "worker/handover.h"
 #include "worker/polling.h"
+#include "worker/refusal.h"
 #include "worker/request.h"
 
 #define WORKER_ORPHAN_MS	2000	/* the master has gone: be quick */
@@ -422,6 +423,7 @@ worker_open_hub(struct worker *w)
 			.bus_send = worker_port_bus_send,
 			.flush = worker_port_flush,
 			.answered = api_answered,
+			.refused = refusal_token,
 			.random = worker_port_random },
 	};
 	const struct bus_port_calls up = { .arg = w, .frame = worker_bus_frame,

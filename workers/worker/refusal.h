@@ -1,0 +1,20 @@
+/*
+ * Words for the operator about those who were refused at the door: of each
+ * kind one line a second at most, with what was wrong and the directive that
+ * decides.  A peer's own words are made safe; tokens are never among them.
+ */
+#ifndef WORKER_REFUSAL_H
+#define WORKER_REFUSAL_H
+
+#include "proto/token.h"
+
+struct request;
+
+void	refusal_host(const struct request *);
+void	refusal_origin(const struct request *);
+/* Of Engine.IO. */
+void	refusal_version(const struct request *);
+/* hub_ports.refused; w: the worker. */
+void	refusal_token(void *w, enum authfail);
+
+#endif
