@@ -336,6 +336,30 @@ nothing_costs_nothing_even_at_the_limit(void **state)
 	assert_int_equal(ask("ann", 100), BUCKET_ALLOW);
 }
 
+/* The finest rate there is: a tick each, and not one is given away. */
+static void
+a_single_tick_counts(void **state)
+{
+	struct bucket_rate fine;
+	uint64_t retry;
+
+	(void)state;
+	assert_true(bucket_rate_init(&fine, 1, 250000, 1000000, 1));
+	assert_int_equal(fine.ticks, 1);
+	assert_int_equal(bucket_check(seg, &fine, SLICE("ann"), 1, start,
+	    NULL), BUCKET_ALLOW);
+	assert_int_equal(bucket_peek(seg, &fine, SLICE("ann"), 1, start,
+	    &retry), BUCKET_DENY);
+	assert_int_equal(retry, 4);
+	assert_int_equal(bucket_check(seg, &fine, SLICE("ann"), 1, start,
+	    &retry), BUCKET_DENY);
+	/* the whole burst at once: when all is paid, not never */
+	assert_int_equal(retry, 4);
+	assert_int_equal(bucket_check(seg, &fine, SLICE("ann"), 1,
+	    (struct mono){ start.us + 4 }, &retry), BUCKET_ALLOW);
+	assert_int_equal(retry, 0);
+}
+
 /* A second after its debt was paid, and not before. */
 static void
 a_word_is_emptied_a_second_after_its_debt(void **state)
@@ -355,6 +379,21 @@ a_word_is_emptied_a_second_after_its_debt(void **state)
 			used += word[i] != 0;
 		assert_int_equal(used, k == 0);
 	}
+}
+
+/* What stands there is as old as can be, and not a rate. */
+static void
+what_stands_behind_the_last_set_is_left_alone(void **state)
+{
+	const struct shm_header *h = segment_header(seg);
+	uint64_t *behind = (uint64_t *)(void *)((uint8_t *)
+	    segment_header(seg) + h->rate_set) + h->rate_nsets * SHM_WAYS;
+
+	(void)state;
+	*behind = UINT64_C(1) << 42 | 1;
+	bucket_age(seg, after_ms(0), h->rate_nsets * 2);
+	assert_true(*behind == (UINT64_C(1) << 42 | 1));
+	*behind = 0;
 }
 
 static struct bucket_rate wide;		/* so much that nobody is refused */
@@ -479,6 +518,8 @@ main(void)
 		T(who_owes_little_is_displaced),
 		T(nothing_costs_nothing_even_at_the_limit),
 		T(a_word_is_emptied_a_second_after_its_debt),
+		T(a_single_tick_counts),
+		T(what_stands_behind_the_last_set_is_left_alone),
 		T(words_of_the_past_are_emptied),
 		T(decisions_agree_with_a_plain_model),
 	};
