@@ -199,6 +199,35 @@ ordinary(const char *labels)
 	return (false);
 }
 
+/* A name that says so is trouble: nobody forgets to list a new one. */
+static void
+every_counter_of_losses_is_a_problem(void **state)
+{
+	static const char *const words[] = { "_lost", "refus", "dropped",
+		"failed", "_full", "_bad", "died", "hung", "missed",
+		"incomplete", "forgotten", "untracked", "overrun", "rejected",
+		"timed_out", "unroutable" };
+	struct scene *s = *state;
+	enum model_severity severity;
+	const struct stats_metric *m;
+	unsigned i, n = 0;
+	size_t j;
+
+	scene_traffic(s);
+	for (i = 0; i < s->snap[1].nmetrics; i++) {
+		m = &s->snap[1].metric[i];
+		for (j = 0; j < nitems(words); j++)
+			if (strstr(m->name, words[j]) != NULL)
+				break;
+		if (j == nitems(words) || strncmp(m->name, "ns_", 3) == 0)
+			continue;
+		n++;
+		if (!verdict_is_problem(m, &severity))
+			fail_msg("%s{%s}", m->name, m->labels);
+	}
+	assert_true(n > 30);
+}
+
 static void
 every_lost_connection_is_a_problem(void **state)
 {
@@ -501,6 +530,7 @@ main(void)
 		ON_SCENE(totals_are_of_all_processes_and_rows_of_one),
 		ON_SCENE(
 		    what_processes_take_is_compared_for_the_same_process_only),
+		ON_SCENE(every_counter_of_losses_is_a_problem),
 		ON_SCENE(every_lost_connection_is_a_problem),
 		ON_SCENE(namespaces_sum_their_errors),
 		ON_SCENE(a_new_namespace_has_no_rates_yet),
