@@ -418,7 +418,8 @@ plat_socket_buffers(int fd, int bytes)
 /* --- the service manager -------------------------------------------------*/
 
 static struct sockaddr_un notify_addr;
-static socklen_t notify_addrlen; /* 0: nobody to tell */
+static socklen_t notify_addrlen;
+static int notify_fd = -1; /* -1: nobody to tell */
 static uint64_t notify_watchdog_us;
 
 static void
@@ -454,6 +455,8 @@ plat_notify_init(void)
 			notify_addr.sun_path[0] = '\0';
 		notify_addrlen = (socklen_t)(
 		    offsetof(struct sockaddr_un, sun_path) + n);
+		/* now: later there may be no descriptor for the good news */
+		notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 		plat_watchdog_init();
 	}
 	(void)unsetenv("NOTIFY_SOCKET");
@@ -466,21 +469,17 @@ plat_notify(const char *fmt, ...)
 {
 	char text[512];
 	va_list ap;
-	int fd, n;
+	int n;
 
-	if (notify_addrlen == 0)
+	if (notify_fd == -1)
 		return;
 	va_start(ap, fmt);
 	n = vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
 	if (n < 0 || (size_t)n >= sizeof text)
 		return;
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd == -1)
-		return;
-	(void)sendto(fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT,
+	(void)sendto(notify_fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT,
 	    (const struct sockaddr *)&notify_addr, notify_addrlen);
-	(void)close(fd);
 }
 
 uint64_t

@@ -4,7 +4,8 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import { after, before, test } from 'node:test';
 
-import { Daemon, run, tempdir } from './lib/daemon.mjs';
+import { Daemon, run, tempdir, until } from './lib/daemon.mjs';
+import { CALL, ERROR, Inject, ROLE } from './lib/inject.mjs';
 import { Sock, Ws, raw } from './lib/wire.mjs';
 import { ask, io } from './lib/clients.mjs';
 import { echo, listenTls } from './lib/conf.mjs';
@@ -86,6 +87,72 @@ test('socket.io-client over TLS', async () => {
 test('the handshakes are counted', async () => {
 	assert.ok(await d.metric('tls_handshakes') >= 4);
 	assert.ok(await d.metric('tls_failed') >= 1);
+});
+
+test('ALPN: http/1.1 where it is offered, nothing where it is not', async () => {
+	for (const [offer, chosen] of [[['h2', 'http/1.1'], 'http/1.1'],
+		[['http/1.1'], 'http/1.1'], [['h2'], false], [[], false]]) {
+		const r = await raw(d.ports[1],
+		    'GET /livez HTTP/1.1\r\nHost: x\r\n\r\n',
+		    t(offer.length ? { ALPNProtocols: offer } : {}));
+		assert.equal(r.status, 200, `${offer}`);
+		assert.equal(r.sock.sock.alpnProtocol, chosen, `${offer}`);
+		r.sock.close();
+	}
+});
+
+/* Each socket is full at first, in the handshake and after it. */
+test('TLS writes that the kernel does not take go on later', async () => {
+	const inject = new Inject();
+	const e = await Daemon.start({ workers: 1, conf: `${echo}${listenTls()}`,
+		env: inject.env });
+	for (const version of ['TLSv1.2', 'TLSv1.3']) {
+		inject.arm(CALL.write, ERROR.EAGAIN, { roles: ROLE.worker });
+		const w = await Ws.must(e.ports[1], '/ws/echo',
+		    t({ minVersion: version, maxVersion: version }));
+		assert.ok(inject.hits >= 1);
+		for (const size of [1, 16384, 100000]) {
+			inject.arm(CALL.write, ERROR.EAGAIN, { roles: ROLE.worker });
+			w.json({ event: 'q', data: 'x'.repeat(size) });
+			assert.equal((await w.event()).data.length, size);
+			assert.ok(inject.hits >= 1);
+		}
+		await w.bye();
+	}
+	await e.stop();
+	inject.close();
+});
+
+test('a client over TLS that does not read for a while gets all, in order',
+    async () => {
+	const e = await Daemon.start({ workers: 1, conf: `${echo}${listenTls()}
+limits { send_queue_bytes = 64MB }
+` });
+	const w = await Ws.must(e.ports[1], '/ws/echo', t());
+	w.s.sock.pause();
+	const n = 200, text = 'y'.repeat(60000);
+	for (let i = 0; i < n; i++)
+		w.json({ event: 'q', data: [i, text] });
+	await until(async () => await e.metric('write_blocked') > 0, 'a full socket');
+	w.s.sock.resume();
+	for (let i = 0; i < n; i++) {
+		const { data } = await w.event();
+		assert.equal(data[0], i);
+		assert.equal(data[1].length, text.length);
+	}
+	await w.bye();
+	await e.stop();
+});
+
+test('bad PEM ends a start with its exit code', async () => {
+	const here = tempdir();
+	fs.writeFileSync(`${here}/bad.pem`, '-----BEGIN CERTIFICATE-----\n' +
+	    'bm8gY2VydGlmaWNhdGU=\n-----END CERTIFICATE-----\n');
+	fs.writeFileSync(`${here}/c`, `listen "127.0.0.1:0" { tls = true
+    certificate = "${here}/bad.pem" key = "${here}/bad.pem" }\n${echo}`);
+	const r = await run(['-f', '-c', `${here}/c`]);
+	assert.equal(r.code, 78);
+	assert.match(r.err, /bad\.pem/);
 });
 
 /* --- what -t finds ------------------------------------------------------- */

@@ -72,6 +72,7 @@ test('ulimit -n 200: 500 connections, status pages answer', async () => {
 		w.drop();
 		return !w.refused;
 	}, 'room for one more');
+	await until(() => /accept_recovered/.test(d.log), 'the word');
 	inside.forEach((w) => w.drop());
 	await d.stop();
 });
@@ -124,6 +125,32 @@ test('ulimit -n 200, workers full, the relay killed twice: nobody is lost',
 	b.close();
 	await d.stop();
 });
+
+for (const [who, roles, victim] of [['worker', ROLE.worker, (d) => d.relay()],
+	['relay', ROLE.relay, (d) => d.worker(2)]]) {
+	test(`a ${who} that cannot take its new stream gets another`, async () => {
+		const inject = new Inject();
+		const d = await Daemon.start({ workers: 2, conf, env: inject.env });
+		d.mayDie = true;
+		const [a] = await sioOn(d, [1], '/c');
+		await ask(a, 'room:join', { room: 'r' });
+		inject.arm(CALL.recvmsg, ERROR.lost, { roles });
+		const old = victim(d);
+		process.kill(old.pid, 'SIGKILL');
+		await until(() => (victim(d) ?? old).pid !== old.pid, 'another');
+		await until(() => /bus renewed slot=/.test(d.log), 'a new stream');
+		inject.disarm();
+		const [b] = await sioOn(d, [2], '/c');
+		await ask(b, 'room:join', { room: 'r' });
+		await joined(b);
+		assert.equal(await d.metric('files_lost'), 1);
+		assert.ok(a.connected);
+		a.close();
+		b.close();
+		await d.stop();
+		inject.close();
+	});
+}
 
 /* No process can be made: what there is to stop? */
 for (const [what, conf1] of [
@@ -219,7 +246,8 @@ async function stir(d) {
 }
 
 for (const [what, calls, errors] of [
-	['recvmsg', CALL.recvmsg, ['lost', 'ENOBUFS', 'ENOMEM', 'EMFILE']],
+	['recvmsg', CALL.recvmsg, ['lost', 'ENOBUFS', 'ENOMEM', 'EMFILE',
+		'garbled', 'short']],
 	['accept', CALL.accept, ['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']],
 	['socketpair', CALL.socketpair, ['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']],
 	['open', CALL.open, ['EMFILE', 'ENFILE', 'ENOMEM']],
@@ -247,6 +275,10 @@ for (const [what, calls, errors] of [
 			await joined(b);
 			if (what !== 'recv') /* that is clients' as well */
 				assert.ok(a.connected, `${e}: a bystander is lost`);
+			if (e === 'lost')
+				assert.ok(await d.metric('files_lost') > 0);
+			if (e === 'short')
+				assert.ok(await d.metric('control_bad') > 0);
 			a.close();
 			b.close();
 			await sleep(1100);	/* they have lived: no back-off */

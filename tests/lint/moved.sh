@@ -31,7 +31,7 @@ rows() {
 # row, and why no test can move it
 exempt() {
 	cat <<'EOT'
-control_bad	sockets between our own processes, which nobody else can open
+
 EOT
 }
 

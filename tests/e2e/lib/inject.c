@@ -26,18 +26,21 @@
 struct inject {			/* little-endian, as inject.mjs writes it */
 	uint32_t	 calls;		/* bits of enum call */
 	uint32_t	 roles;		/* 1 master, 2 relay, 4 worker */
-	uint32_t	 error;		/* errno; 0: a descriptor is lost */
+	uint32_t	 error;		/* errno; 0: a descriptor is lost;
+					 * 1000, 1001: see garble() */
 	uint32_t	 times;		/* for each place */
 	uint32_t	 hits;		/* told back */
 	uint32_t	 round;		/* other: all places anew */
 	int32_t		 clock_s;	/* added to the time of day */
+	int32_t		 mono_ms;	/* added to the clock of durations */
+	uint32_t	 say;		/* a worker that accepts says something */
 	uint32_t	 spare;
 	uint64_t	 place[PLACES];	/* caller and role; the last 8 bits: how
 					 * often it failed in this round */
 };
 
 enum call { RECVMSG = 1, ACCEPT = 2, SOCKETPAIR = 4, OPEN = 8, PIPE = 16,
-	SENDMSG = 32, WATCH = 64, FORK = 128, RECV = 256 };
+	SENDMSG = 32, WATCH = 64, FORK = 128, RECV = 256, WRITE = 512 };
 
 static struct inject *inject;
 
@@ -124,14 +127,27 @@ lose(struct msghdr *m)
 	m->msg_flags |= MSG_CTRUNC;
 }
 
+/* 1000: of a type that nobody knows; 1001: cut short. */
+static ssize_t
+garble(struct msghdr *m, ssize_t n)
+{
+	if (inject->error == 1001)
+		return (1);
+	memset(m->msg_iov[0].iov_base, 0xee, 2);
+	return (n);
+}
+
 ssize_t
 recvmsg(int s, struct msghdr *m, int flags)
 {
 	ssize_t n;
 
-	if (inject != NULL && inject->error != 0 && FAILS(RECVMSG))
+	if (inject != NULL && inject->error != 0 && inject->error < 1000 &&
+	    FAILS(RECVMSG))
 		return (-1);
 	n = REAL(recvmsg)(s, m, flags);
+	if (n > 0 && inject != NULL && inject->error >= 1000 && FAILS(RECVMSG))
+		return (garble(m, n));
 	if (n > 0 && m->msg_controllen > 0 && inject != NULL &&
 	    inject->error == 0 && FAILS(RECVMSG))
 		lose(m);
@@ -150,9 +166,20 @@ sendmsg(int s, const struct msghdr *m, int flags)
 	return (FAILS(SENDMSG) ? -1 : REAL(sendmsg)(s, m, flags));
 }
 
+ssize_t
+write(int fd, const void *p, size_t n)
+{
+	return (FAILS(WRITE) ? -1 : REAL(write)(fd, p, n));
+}
+
 int
 accept4(int s, struct sockaddr *a, socklen_t *n, int flags)
 {
+	static const char words[] = "one\x07line\nhalf a line";
+
+	if (inject != NULL && inject->say && write(STDERR_FILENO, words,
+	    sizeof words - 1) == -1)
+		return (-1);
 	return (FAILS(ACCEPT) ? -1 : REAL(accept4)(s, a, n, flags));
 }
 
@@ -190,6 +217,14 @@ clock_gettime(clockid_t id, struct timespec *ts)
 
 	if (r == 0 && id == CLOCK_REALTIME && inject != NULL)
 		ts->tv_sec += inject->clock_s;
+	if (r == 0 && id == CLOCK_MONOTONIC && inject != NULL) {
+		ts->tv_sec += inject->mono_ms / 1000;
+		ts->tv_nsec += inject->mono_ms % 1000 * 1000000;
+		if (ts->tv_nsec >= 1000000000) {
+			ts->tv_nsec -= 1000000000;
+			ts->tv_sec++;
+		}
+	}
 	return (r);
 }
 

@@ -9,11 +9,12 @@ import path from 'node:path';
 import { here, tempdir } from './daemon.mjs';
 
 export const CALL = { recvmsg: 1, accept: 2, socketpair: 4, open: 8, pipe: 16,
-	sendmsg: 32, watch: 64, fork: 128, recv: 256 };
+	sendmsg: 32, watch: 64, fork: 128, recv: 256, write: 512 };
 export const ROLE = { master: 1, relay: 2, worker: 4, all: 7 };
-/* errno on Linux; lost: a message comes without its descriptor */
+/* errno on Linux; lost: a message comes without its descriptor; garbled: of no
+ * known type; short: a byte of it */
 export const ERROR = { lost: 0, EAGAIN: 11, ENOMEM: 12, ENFILE: 23, EMFILE: 24,
-	ENOSPC: 28, ENOBUFS: 105 };
+	ENOSPC: 28, ENOBUFS: 105, garbled: 1000, short: 1001 };
 
 let library;
 export class Inject {
@@ -26,7 +27,7 @@ export class Inject {
 		}
 		this.file = path.join(dir, 'steer');
 		this.round = 0;
-		fs.writeFileSync(this.file, Buffer.alloc(32 + 8 * 1024));
+		fs.writeFileSync(this.file, Buffer.alloc(40 + 8 * 1024));
 		this.fd = fs.openSync(this.file, 'r+');
 		this.env = { LD_PRELOAD: library, INJECT: this.file,
 			ASAN_OPTIONS: `verify_asan_link_order=0:${
@@ -50,6 +51,10 @@ export class Inject {
 	disarm() { this.write(0, 0); }
 	/* The time of day is so many seconds later. */
 	clock(seconds) { this.write(24, seconds); }
+	/* So many milliseconds have passed. */
+	pass(ms) { this.write(28, this.passed = (this.passed ?? 0) + ms); }
+	/* Workers that accept write a line and a half to stderr. */
+	say(on) { this.write(32, on ? 1 : 0); }
 	/* How many calls failed since then. */
 	get hits() {
 		const b = Buffer.alloc(4);
