@@ -326,6 +326,7 @@ struct conf {
 	unsigned	 fragments;		/* frames of one message */
 	unsigned	 rooms_per_session;
 	unsigned	 namespaces_per_connection;
+	unsigned	 failed_connects;	/* end a connection */
 	/* heartbeat, Engine.IO and Socket.IO */
 	uint64_t	 ping_interval_ms;
 	uint64_t	 ping_timeout_ms;

@@ -13,7 +13,8 @@ let d, a, b;
 before(async () => {
 	d = await Daemon.start({ workers: 2, conf: `
 limits { send_queue_bytes = 256KB slow_consumer_timeout = 1s close_timeout = 1s
-    message_bytes = 200KB handshake_timeout = 2s rooms_per_session = 1000 }
+    message_bytes = 200KB handshake_timeout = 2s rooms_per_session = 1000
+    failed_connects = 1000 }
 namespace "/" { auth = none
     room "{r}" { join = open }
     event "n"   { to = room:room }
@@ -169,18 +170,19 @@ test('JSON nested deep is refused, wherever it stands', async () => {
 
 test('100,000 namespaces that do not exist leave nothing behind', async () => {
 	const N = sanitized ? 10000 : 100000;
-	const w = await engine(d.port);
 	let got = 0;
 	for (let i = 0; i < N; i += 1000) {
+		const w = await engine(d.port);
 		w.send(Buffer.concat(Array.from({ length: 1000 }, (_, k) =>
 		    frame(OP.text, `40/no-${i + k},`, { key: Buffer.alloc(4) }))));
 		for (let k = 0; k < 1000; k++, got++)
 			assert.match(await w.message(), /^44\/no-\d+,/);
+		assert.equal((await w.closed()).code, 1008);
+		w.drop();
 	}
 	assert.equal(got, N);
 	const m = await d.metrics();
 	assert.ok(![...m.keys()].some((k) => k.includes('no-1')));
-	w.drop();
 });
 
 test('a thousand rooms of one session vanish with it', async () => {

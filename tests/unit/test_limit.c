@@ -71,6 +71,7 @@ sio(struct fake_host *f, const char *user)
 	fake_say(f, c, "40/c,");
 	(void)fake_next(c);
 	(void)fake_next(c);
+	fake_advance(f->world, 1000);	/* CONNECT was a message */
 	return (c);
 }
 
@@ -166,6 +167,34 @@ services_and_nonsense_count_as_messages(void **state)
 	}
 	fake_say(x->f, p, "no JSON");
 	assert_non_null(strstr(fake_next(p), "rate_limited"));
+}
+
+static void
+coming_and_going_are_messages(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *a = fake_engine(x->f, token("ann")), *b;
+	uint64_t rejected = counter_get(COUNTER_rejected_rate);
+
+	fake_say(x->f, a, "40/c,");
+	fake_say(x->f, a, "41/c,");
+	fake_say(x->f, a, "40/d,");
+	/* another connection of the same user */
+	b = fake_engine(x->g, token("ann"));
+	fake_say(x->g, b, "40/d,");
+	while (*fake_next(b) != '\0')
+		continue;
+	fake_say(x->g, b, "40/c,");
+	fake_hears(b, "44/c,{\"message\":\"too many, too fast\",\"data\":{"
+	    "\"code\":\"rate_limited\",\"retry_after_ms\":1001}}");
+	/* who wants to leave may */
+	fake_say(x->g, b, "41/d,");
+	assert_int_equal(counter_get(COUNTER_rejected_rate) - rejected, 2);
+	fake_advance(x->w, 1001);
+	fake_say(x->g, b, "40/d,");
+	assert_non_null(strstr(fake_next(b), "40/d,{\"sid\""));
+	assert_int_equal(a->closed, -1);
+	assert_int_equal(b->closed, -1);
 }
 
 /* --- rules' own rates ----------------------------------------------------- */
@@ -344,6 +373,7 @@ a_user_has_so_many_connections(void **state)
 	c = fake_engine(x->g, token("ann"));
 	fake_turn(x->w);
 	(void)fake_next(c);
+	fake_advance(x->w, 4000);
 	fake_say(x->g, c, "40/c,");
 	fake_hears(c, "44/c,{\"message\":\"too many connections of this user\","
 	    "\"data\":{\"code\":\"limit\"}}");
@@ -351,6 +381,7 @@ a_user_has_so_many_connections(void **state)
 	fake_say(x->f, a, "41/c,");
 	fake_say(x->g, c, "40/c,");
 	assert_non_null(strstr(fake_next(c), "44/c,"));
+	fake_advance(x->w, 4000);
 	fake_say(x->f, a, "41/d,");
 	fake_say(x->g, c, "40/c,");
 	assert_non_null(strstr(fake_next(c), "40/c,{\"sid\""));
@@ -384,6 +415,7 @@ what_is_counted_is_given_back(void **state)
 		fake_gone(x->f, c);
 		assert_int_equal(count_of(x->f->count, COUNT_USER,
 		    SLICE("ann")), 0);
+		fake_advance(x->w, 1000);
 	}
 }
 
@@ -396,6 +428,7 @@ main(void)
 		T(nobodies_have_an_allowance_each),
 		T(the_refused_are_told_when_to_come_back),
 		T(services_and_nonsense_count_as_messages),
+		T(coming_and_going_are_messages),
 		T(a_rule_has_a_rate_of_its_own),
 		T(addresses_are_counted_as_such),
 		T(ipv6_addresses_are_networks),

@@ -78,6 +78,13 @@ client_auth_failed(struct hub *h, enum authfail f)
 		h->ports.refused(h->ports.host, f);
 }
 
+void
+client_token_failed(struct hub *h, uint64_t address, enum authfail f)
+{
+	client_auth_failed(h, f);
+	limit_token_failed(h, address);
+}
+
 enum authfail
 client_verify(struct hub *h, uint64_t address, struct slice token,
     struct principal **who)
@@ -105,8 +112,7 @@ client_verify(struct hub *h, uint64_t address, struct slice token,
 		f = token_verify(h->keys, &policy, token, h->wall, &claims);
 	}
 	if (f != AUTH_OK) {
-		client_auth_failed(h, f);
-		limit_token_failed(h, address);
+		client_token_failed(h, address, f);
 		return (f);
 	}
 	*who = principal_new(h->conf, &claims);

@@ -99,6 +99,8 @@ void	client_auth_failed(struct hub *, enum authfail);
  * held against the address. */
 enum authfail client_verify(struct hub *, uint64_t address,
 	    struct slice token, struct principal **who);
+/* A token was tried, and is none, or not this user's: the same for it. */
+void	client_token_failed(struct hub *, uint64_t address, enum authfail);
 /* May this identity use the namespace?  NULL, or the words of the refusal;
  * *code is its stable name. */
 const char *client_admits(const struct conf_namespace *, char *const *roles,

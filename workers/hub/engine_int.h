@@ -41,6 +41,7 @@ struct engine {
 	struct sentlog	*log;		/* NULL: recovery is off */
 	unsigned	 asking;	/* recoveries that wait for an answer */
 	bool		 b64;		/* cannot take binary frames */
+	uint16_t	 failed;	/* CONNECTs that were refused */
 	char		 sid[EIO_SID_LEN + 1];
 };
 

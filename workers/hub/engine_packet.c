@@ -60,6 +60,11 @@ connect_error(struct client *c, const struct conf_namespace *ns,
 		counter_ns_add(ns->index, NS_refusals, 1);
 		counter_ns_add(ns->index, NS_error_connect, 1);
 	}
+	/* who may be guessing at names or tokens does so a few times */
+	if (++engine_of(c)->failed >= h->conf->failed_connects) {
+		counter_add(COUNTER_connects_exhausted, 1);
+		client_close(c, REASON_too_many_requests);
+	}
 }
 
 /* A token that was good is so no more. */
@@ -96,7 +101,7 @@ identify(struct client *c, struct slice auth, struct principal **who)
 		f = json_type(raw) == JSON_STRING &&
 		    json_text_size(raw, 0) > sizeof token ?
 		    AUTHFAIL_too_long : AUTHFAIL_malformed;
-		client_auth_failed(c->hub, f);
+		client_token_failed(c->hub, c->address, f);
 		return (f);
 	}
 	return (client_verify(c->hub, c->address,
@@ -178,6 +183,11 @@ on_connect(struct client *c, const struct sio_packet *p)
 		return;
 	}
 	ns = conf_namespace_find(c->hub->conf, p->nsp);
+	if (!limit_packet(c, c->who)) {
+		connect_error(c, ns, p->nsp, "too many, too fast",
+		    rate_limited, NULL);
+		return;
+	}
 	if (ns == NULL) {
 		connect_error(c, NULL, p->nsp, "Invalid namespace", NULL, NULL);
 		return;
@@ -332,6 +342,8 @@ on_packet(struct engine *e, const struct sio_packet *p,
 	}
 	switch (p->type) {
 	case SIO_DISCONNECT:
+		/* who wants to leave may, at the price of a message */
+		(void)limit_packet(c, s->who);
 		on_disconnect(c, s);
 		break;
 	case SIO_EVENT:

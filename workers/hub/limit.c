@@ -67,13 +67,13 @@ payer_address(struct payer *p, uint64_t address)
 }
 
 static void
-payer_of(struct payer *p, const struct conf_rate *r, const struct session *s)
+payer_of(struct payer *p, const struct conf_rate *r, const struct client *c,
+    const struct principal *who)
 {
-	const struct client *c = s->client;
-	const struct hub *h = s->hub;
+	const struct hub *h = c->hub;
 
-	if (r->per == CONF_PER_USER && s->who != NULL)
-		p->key = principal_user(s->who);
+	if (r->per == CONF_PER_USER && who != NULL)
+		p->key = principal_user(who);
 	else if (r->per == CONF_PER_ADDRESS && c->address != 0)
 		payer_address(p, c->address);
 	else
@@ -277,7 +277,7 @@ limit_event(struct session *s, const struct inbound *in,
 {
 	struct payer p;
 
-	payer_of(&p, r, s);
+	payer_of(&p, r, s->client, s->who);
 	if (likely(charge(s->hub, r, &p)))
 		return (true);
 	rule_refuse_rate(s, in, s->hub->limits.retry_ms);
@@ -292,4 +292,21 @@ limit_message(struct session *s, const struct inbound *in)
 	const struct conf_rate *r = s->hub->conf->rate_messages;
 
 	return (r == NULL || limit_event(s, in, r));
+}
+
+bool
+limit_packet(struct client *c, const struct principal *who)
+{
+	const struct conf_rate *r = c->hub->conf->rate_messages;
+	struct payer p;
+
+	if (r == NULL)
+		return (true);
+	payer_of(&p, r, c, who);
+	if (charge(c->hub, r, &p))
+		return (true);
+	counter_add(COUNTER_rejected_rate, 1);
+	if (is_struck_out(c, r))
+		client_close(c, REASON_too_many_requests);
+	return (false);
 }

@@ -4,7 +4,8 @@
  * of the host (shm/bucket.h, shm/count.h); this is the hub's use of them.
  *
  *	rate			charged			by
- *	messages		each event, first thing	the rate's `per`
+ *	messages		each event, first	the rate's `per`
+ *				thing; CONNECT, DISCONNECT
  *	a rule's own		events it lets pass	the rate's `per`
  *	connects		handshakes		address
  *	auth_failures		tokens found invalid	address
@@ -20,6 +21,7 @@
 
 struct client;
 struct count;
+struct principal;
 
 /* Part of the hub: the configured rates as buckets have them. */
 struct limits {
@@ -70,5 +72,8 @@ void	limit_session_left(struct session *);
 bool	limit_message(struct session *, const struct inbound *) MUST_USE;
 bool	limit_event(struct session *, const struct inbound *,
 	    const struct conf_rate *) MUST_USE;
+/* One more message that is no event: CONNECT, or DISCONNECT of who.  They have
+ * no session, or soon none: the handshake's user pays, or the connection. */
+bool	limit_packet(struct client *, const struct principal *who);
 
 #endif

@@ -155,7 +155,7 @@ verify(struct session *s, const struct inbound *in, struct slice token)
 	if (f == AUTH_OK && (s->who == NULL ||
 	    !slice_eq(principal_user(who), principal_user(s->who)))) {
 		f = AUTHFAIL_subject;
-		client_auth_failed(s->hub, f);
+		client_token_failed(s->hub, s->client->address, f);
 	}
 	if (f == AUTH_OK)
 		return (who);

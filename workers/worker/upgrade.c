@@ -261,9 +261,12 @@ upgrade_admit_route(struct request *rq, struct admission *adm)
 	admission_fini(adm);
 	if (r.status == 429 || r.status == 503)
 		upgrade_not_admitted(rq, &r);
-	else
+	else {
+		if (r.status == 401)	/* no guessing on one connection */
+			upgrade_end(rq);
 		upgrade_engine_refuse(rq, r.status == 400 ? EIO_BAD_REQUEST :
 		    EIO_FORBIDDEN, r.message, COUNTER_refused_handshake);
+	}
 	return (false);
 }
 
