@@ -155,6 +155,26 @@ test('a POST whose "ok" could not be written is done once', async () => {
 	assert.equal(await d.metric('eio_repeated'), before + 1);
 });
 
+test('the same over two connections at once, both answered: both are done',
+    async () => {
+	const p = await open(), { pid } = d.worker(1);
+	const before = await d.metric('eio_repeated');
+	const s = await Sock.open(d.port), t = await Sock.open(d.port);
+	await until(async () => await d.metric('connections_open') >= 3, 'both');
+	process.kill(pid, 'SIGSTOP');
+	for (const x of [s, t]) {
+		x.send(POST(p, 'a', '42["q",1]'));
+		await new Promise((ok) => x.sock.write('', ok));
+	}
+	process.kill(pid, 'SIGCONT');
+	for (const x of [s, t])
+		assert.equal((await x.response()).body, 'ok');
+	assert.deepEqual(await p.collect(2), ['42["q",1]', '42["q",1]']);
+	assert.equal(await d.metric('eio_repeated'), before);
+	s.close();
+	t.close();
+});
+
 test('a POST that stopped on its way is done when it comes again', async () => {
 	const p = await open();
 	const before = await d.metric('eio_repeated');

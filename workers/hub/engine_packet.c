@@ -71,8 +71,7 @@ connect_error(struct client *c, const struct conf_namespace *ns,
 static enum authfail
 token_over(struct client *c)
 {
-	client_auth_failed(c->hub, AUTHFAIL_expired);
-	limit_token_failed(c->hub, c->address);
+	client_token_failed(c->hub, c->address, AUTHFAIL_expired);
 	return (AUTHFAIL_expired);
 }
 
