@@ -81,8 +81,8 @@ static_assert(sizeof(void *) == 8, "64-bit");
 struct shm_table {
 	uint32_t	 cap;		/* nodes; index 0 is never used */
 	uint32_t	 nb;		/* heads; a power of two >= cap */
-	uint32_t	 stride;	/* bytes of a node: 128, 192, 256 */
-	uint32_t	 key_max;	/* bytes of key a node holds: 64, 128 */
+	uint32_t	 stride;	/* bytes of a node: 128 to 384 */
+	uint32_t	 key_max;	/* bytes of key a node holds: 64 to 256 */
 	uint32_t	 text;		/* 1: status text behind the key */
 	uint32_t	 spare;
 	uint64_t	 node;		/* struct shm_node[cap], stride apart */

@@ -86,7 +86,7 @@ plan_table(struct shm_table *l, uint32_t max, unsigned key_max, bool text,
 static bool
 key_max_ok(unsigned n)
 {
-	return (n == 0 || n == 64 || n == 128);
+	return (n == 0 || n == 64 || n == 128 || n == 256);
 }
 
 static bool

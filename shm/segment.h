@@ -22,7 +22,7 @@ struct segment_params {
 	uint32_t	 rate_ways;	/* rate buckets; becomes 8 * 2^k */
 	uint32_t	 once_ways;	/* see shm/once.h; the same, 0: 8 */
 	unsigned	 max_ns;	/* namespaces, 1..65535 */
-	/* longer keys are kept as prefix and digest; 0: 128. 64 or 128 */
+	/* longer keys are kept as prefix and digest; 0: 128. 64, 128 or 256 */
 	unsigned	 presence_key_max;
 	unsigned	 interest_key_max;
 	bool		 status_text;	/* room for 56 bytes per user */

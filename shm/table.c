@@ -19,7 +19,7 @@ struct form {
 	uint16_t	 ns;
 	uint16_t	 klen;
 	struct slice	 held;		/* key_max bytes at most */
-	uint8_t		 long_key[128];
+	uint8_t		 long_key[256];
 };
 
 struct table *

@@ -83,12 +83,15 @@ struct conf_jwt_key {
 	int		 line;
 };
 
+enum conf_secret_encoding { CONF_SECRET_TEXT, CONF_SECRET_BASE64 };
+
 struct conf_jwt {
 	bool		 enabled;	/* a jwt section with a key is there */
 	uint32_t	 algorithms;	/* 1 << enum conf_alg order, which is
 					 * that of proto/token.h (asserted in
 					 * the master, which includes both) */
 	char		*secret;	/* "" when none */
+	enum conf_secret_encoding secret_encoding;
 	struct conf_jwt_key *keys;
 	size_t		 nkeys;
 	char		*jwks_file;	/* "" when none */

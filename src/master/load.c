@@ -102,6 +102,49 @@ load_key_file(const struct load_context *c, const struct conf_jwt_key *key,
 	buf_fini(&text);
 }
 
+/* One bad key must not lock out those whom the others would let in. */
+static void
+load_bad_jwk(void *path, unsigned at, const char *why)
+{
+	log_warnx("jwks_file file=%s key=%u skipped=\"%s\"",
+	    (const char *)path, at + 1, why);
+}
+
+/* Base64 of either alphabet; as it is without one.  false: it is none. */
+static bool
+load_secret_bytes(const struct conf_jwt *jwt, struct buf *out)
+{
+	struct slice text = slice_str(jwt->secret);
+	ssize_t n;
+	size_t i;
+
+	buf_slice(out, text);
+	if (jwt->secret_encoding == CONF_SECRET_TEXT || out->oom)
+		return (!out->oom);
+	for (i = 0; i < out->wpos; i++)
+		if (out->data[i] == '-' || out->data[i] == '_')
+			out->data[i] = out->data[i] == '-' ? '+' : '/';
+	n = digest_base64_decode_loose(buf_unread(out), out->data);
+	out->wpos = n < 0 ? 0 : (size_t)n;
+	return (n >= 0);
+}
+
+static void
+load_secret(const struct load_context *c, const struct conf_jwt *jwt,
+    struct token_keys *keys)
+{
+	const char *why = "not base64";
+	struct buf bytes;
+
+	buf_init(&bytes);
+	if (!load_secret_bytes(jwt, &bytes) || token_keys_secret(keys,
+	    slice_str(""), buf_unread(&bytes), &why) == -1)
+		conf_error(c->errors, c->file, 0, "jwt: secret: %s", why);
+	if (bytes.data != NULL)
+		explicit_bzero(bytes.data, bytes.cap);
+	buf_fini(&bytes);
+}
+
 static void
 load_jwks(const struct load_context *c, const char *path,
     struct token_keys *keys)
@@ -112,7 +155,8 @@ load_jwks(const struct load_context *c, const char *path,
 
 	buf_init(&text);
 	if (load_named(c, 0, "jwt: jwks_file", path, &text)) {
-		n = token_keys_jwks(keys, buf_unread(&text), &why);
+		n = token_keys_jwks(keys, buf_unread(&text), load_bad_jwk,
+		    (void *)(uintptr_t)path, &why);
 		if (n == 0)
 			why = "no usable key in it";
 		if (n <= 0)
@@ -143,7 +187,6 @@ static void
 load_tokens(const struct load_context *c, const struct conf_jwt *jwt,
     struct load *load)
 {
-	const char *why;
 	size_t i;
 
 	load_check_algorithms();
@@ -154,9 +197,8 @@ load_tokens(const struct load_context *c, const struct conf_jwt *jwt,
 		conf_error(c->errors, c->file, 0, "jwt: %s", strerror(errno));
 		return;
 	}
-	if (jwt->secret[0] != '\0' && token_keys_secret(load->keys,
-	    slice_str(""), slice_str(jwt->secret), &why) == -1)
-		conf_error(c->errors, c->file, 0, "jwt: secret: %s", why);
+	if (jwt->secret[0] != '\0')
+		load_secret(c, jwt, load->keys);
 	for (i = 0; i < jwt->nkeys; i++)
 		load_key_file(c, &jwt->keys[i], load->keys);
 	if (jwt->jwks_file[0] != '\0')

@@ -152,6 +152,7 @@ master_open_segment(struct master *m)
 	const struct segment_params sp = {
 		.max_workers = m->p->workers,
 		.presence_max = conf->shm_users,
+		.presence_key_max = 256, /* users, whole */
 		/* each user present has a channel too */
 		.interest_max = conf->shm_rooms + conf->shm_users,
 		.rate_ways = conf->shm_rates,

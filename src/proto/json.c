@@ -397,3 +397,22 @@ json_get(struct slice object, struct slice name, struct slice *value)
 		}
 	return (found);
 }
+
+bool
+json_get_path(struct slice object, struct slice name, struct slice *value)
+{
+	const uint8_t *dot;
+	struct slice inner;
+	size_t n;
+
+	while (!json_get(object, name, value)) {
+		dot = name.n == 0 ? NULL : memchr(name.p, '.', name.n);
+		n = dot == NULL ? 0 : (size_t)(dot - name.p);
+		if (dot == NULL || !json_get(object, slice_of(name.p, n),
+		    &inner))
+			return (false);
+		object = inner;
+		name = slice_from(name, n + 1);
+	}
+	return (true);
+}

@@ -54,6 +54,11 @@ bool	json_next(struct json_iter *, struct slice *key, struct slice *value)
 bool	json_get(struct slice object, struct slice name, struct slice *value)
 	    MUST_USE;
 
+/* The same; else, where the name has dots, the way they show: the member b of
+ * a for "a.b". */
+bool	json_get_path(struct slice object, struct slice name,
+	    struct slice *value) MUST_USE;
+
 /* Raw string (quotes included) against plain bytes, escapes understood. */
 bool	json_string_eq(struct slice raw, struct slice plain) MUST_USE;
 /*

@@ -167,31 +167,40 @@ text_get(const json_t *jwk, const char *name, struct slice *out,
 	return (false);
 }
 
-/* 1: taken, 0: passed over, -1: bad */
+/* Who is to hear of keys. */
+struct hearers {
+	int		(*add)(void *, struct jwk *, const char **);
+	void		*arg;
+	void		(*bad)(void *, unsigned, const char *);
+	void		*bad_arg;
+};
+
+/* 1: taken, 0: passed over, -1: add wants no more */
 static int
-one(const json_t *jwk, int (*add)(void *, struct jwk *, const char **),
-    void *arg, const char **why)
+one(const json_t *jwk, unsigned at, const struct hearers *h, const char **why)
 {
+	const char *wrong = NULL;
 	struct jwk out;
 
-	if (!text_get(jwk, "kid", &out.kid, why) ||
-	    !text_get(jwk, "alg", &out.alg, why))
-		return (-1);
-	out.pkey = load(jwk, why);
-	if (out.pkey == NULL)
-		return (*why == NULL ? 0 : -1);
-	return (add(arg, &out, why));
+	if (text_get(jwk, "kid", &out.kid, &wrong) &&
+	    text_get(jwk, "alg", &out.alg, &wrong)) {
+		out.pkey = load(jwk, &wrong);
+		if (out.pkey != NULL)
+			return (h->add(h->arg, &out, why));
+	}
+	if (wrong != NULL && h->bad != NULL)
+		h->bad(h->bad_arg, at, wrong);
+	return (0);
 }
 
 static int
-each(const json_t *keys, int (*add)(void *, struct jwk *, const char **),
-    void *arg, const char **why)
+each(const json_t *keys, const struct hearers *h, const char **why)
 {
 	int taken = 0, got;
 	size_t i;
 
 	for (i = 0; i < json_array_size(keys); i++) {
-		got = one(json_array_get(keys, i), add, arg, why);
+		got = one(json_array_get(keys, i), (unsigned)i, h, why);
 		if (got < 0)
 			return (-1);
 		taken += got;
@@ -201,8 +210,11 @@ each(const json_t *keys, int (*add)(void *, struct jwk *, const char **),
 
 int
 jwk_set(struct slice json, int (*add)(void *arg, struct jwk *,
-    const char **why), void *arg, const char **why)
+    const char **why), void *arg,
+    void (*bad)(void *arg, unsigned at, const char *why), void *bad_arg,
+    const char **why)
 {
+	const struct hearers h = { add, arg, bad, bad_arg };
 	json_t *root = json_loadb((const char *)json.p, json.n,
 	    JSON_REJECT_DUPLICATES, NULL);
 	const json_t *keys = json_object_get(root, "keys");
@@ -210,9 +222,9 @@ jwk_set(struct slice json, int (*add)(void *arg, struct jwk *,
 
 	*why = "not a JWK Set";
 	if (json_is_array(keys))
-		n = each(keys, add, arg, why);
+		n = each(keys, &h, why);
 	else if (keys == NULL && json_object_get(root, "kty") != NULL)
-		n = one(root, add, arg, why);
+		n = one(root, 0, &h, why);
 	json_decref(root);
 	return (n);
 }

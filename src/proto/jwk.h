@@ -17,13 +17,16 @@ struct jwk {
 /*
  * Hand each signature key of a set to add, in order; a bare key is a set of
  * one.  Passed over, as section 5 advises: key types and curves we do not
- * know, keys for other purposes ("use", "key_ops").
+ * know, keys for other purposes ("use", "key_ops"); and those of a known type
+ * that are broken or too weak, of which bad hears (bad_arg, place, reason).
  * add      1: taken, 0: passed over, -1: stop, *why set; it owns the pkey in
  *          each case; slices are valid during the call only
- * returns  keys taken, or -1 with *why set to a static text: not a JWK Set, a
- *          key of a known type that is broken or too weak, or add's reason
+ * returns  keys taken, or -1 with *why set to a static text: not a JWK Set, or
+ *          add's reason
  */
 int	jwk_set(struct slice json, int (*add)(void *arg, struct jwk *,
-	    const char **why), void *arg, const char **why) MUST_USE;
+	    const char **why), void *arg,
+	    void (*bad)(void *arg, unsigned at, const char *why),
+	    void *bad_arg, const char **why) MUST_USE;
 
 #endif

@@ -20,7 +20,7 @@ const char *status_name(bool online, unsigned code);
 
 /* Namespaces twice: users of namespace i, and of its rooms at i + n.  The key
  * of the latter is room, NUL, user (neither can hold a NUL). */
-#define STATUS_KEY_MAX	128	/* longer pairs are not tracked by room */
+#define STATUS_KEY_MAX	256	/* longer pairs are not tracked by room */
 size_t	status_room_key(uint8_t out[STATUS_KEY_MAX], struct slice room,
 	    struct slice user);	/* 0: too long */
 bool	status_room_split(struct slice key, struct slice *room,

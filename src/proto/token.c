@@ -9,6 +9,7 @@
 #include "proto/token.h"
 
 #include "base/digest.h"
+#include "base/number_js.h"
 #include "proto/token_keys.h"
 #include "proto/token_text.h"
 
@@ -20,7 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define USER_MAX	128		/* bytes of a user id */
+#define USER_MAX	255		/* bytes of a user id */
 #define DATE_MAX	(1LL << 53)	/* NumericDate: exact as a double too */
 
 static const struct {
@@ -192,15 +193,37 @@ claims_parse(struct slice payload, struct slice json)
 #endif
 
 static const json_t *
-claim_get(json_t *claims, struct slice name)
+member_of(const json_t *object, struct slice name)
 {
+	json_t *borrowed = (json_t *)(uintptr_t)object;
 	const char *key;
 	json_t *value;
 
-	json_object_foreach (claims, key, value)
+	json_object_foreach (borrowed, key, value)
 		if (slice_eq(slice_str(key), name))
 			return (value);
 	return (NULL);
+}
+
+/* The claim of that name, else, where it has dots, the way they show: first
+ * "realm_access.roles", then the "roles" of "realm_access". */
+static const json_t *
+claim_get(const json_t *claims, struct slice name)
+{
+	const json_t *value = member_of(claims, name);
+	const uint8_t *dot;
+	size_t n;
+
+	while (value == NULL && claims != NULL && name.n > 0) {
+		dot = memchr(name.p, '.', name.n);
+		if (dot == NULL)
+			break;
+		n = (size_t)(dot - name.p);
+		claims = member_of(claims, slice_of(name.p, n));
+		name = slice_from(name, n + 1);
+		value = member_of(claims, name);
+	}
+	return (value);
 }
 
 /* NumericDate (RFC 7519, 2): 1 found, 0 absent, -1 no number of seconds. */
@@ -239,7 +262,7 @@ times_check(const json_t *claims, uint64_t leeway_s, struct wall now,
 	int has_nbf = date_get(claims, "nbf", &nbf);
 
 	if (has_exp < 0 || has_nbf < 0 || date_get(claims, "iat", &iat) < 0)
-		return (AUTHFAIL_claims);
+		return (AUTHFAIL_times);
 	if (has_exp && (*exp <= 0 || (uint64_t)*exp <= early))
 		return (AUTHFAIL_expired);
 	if (has_nbf && nbf > 0 && (uint64_t)nbf > late)
@@ -289,34 +312,43 @@ name_copy(struct slice text, size_t max)
 	return (strndup((const char *)text.p, text.n));
 }
 
-/* A number claim as its decimal text; whole numbers only. */
-static struct slice
-number_text(const json_t *value, char *out, size_t size)
+/*
+ * A number as JavaScript has it.  false: it would be another one there, and
+ * two users might be one.
+ */
+static bool
+number_text(const json_t *value, char out[NUMBER_JS_MAX], struct slice *text)
 {
-	double real = json_real_value(value);
-	long long whole = 0;
+	long long whole = json_integer_value(value);
+	char exact[sizeof "-9223372036854775808"];
 
-	if (json_is_integer(value))
-		whole = json_integer_value(value);
-	else if (real >= -(double)DATE_MAX && real <= (double)DATE_MAX)
-		whole = (long long)real;
-	if (json_is_real(value) && (double)whole != real)
-		return (slice_of(NULL, 0));
-	return (slice_of(out, (size_t)snprintf(out, size, "%lld", whole)));
+	*text = slice_of(out, number_js(json_number_value(value), out));
+	(void)snprintf(exact, sizeof exact, "%lld", whole);
+	return (!json_is_integer(value) || slice_eq(*text, slice_str(exact)));
 }
 
-static bool
+static enum authfail
 user_read(const json_t *value, struct token_claims *c)
 {
-	char digits[sizeof "-9223372036854775808"];
 	struct slice text = string_of(value);
+	char digits[NUMBER_JS_MAX];
 
-	if (json_is_number(value))
-		text = number_text(value, digits, sizeof digits);
-	if (text.n > 0)
-		c->user = name_copy(text, USER_MAX);
+	if (value == NULL || json_is_null(value))
+		return (AUTHFAIL_user_missing);
+	if (json_is_number(value)) {
+		if (!number_text(value, digits, &text))
+			return (AUTHFAIL_user_rounded);
+	} else if (!json_is_string(value))
+		return (AUTHFAIL_user_type);
+	if (text.n == 0)
+		return (AUTHFAIL_user_missing);
+	if (text.n > USER_MAX)
+		return (AUTHFAIL_user_long);
+	if (!is_printable(text))
+		return (AUTHFAIL_user_control);
+	c->user = name_copy(text, USER_MAX);
 	c->user_len = text.n;
-	return (c->user != NULL);
+	return (c->user == NULL ? AUTHFAIL_memory : AUTH_OK);
 }
 
 static bool
@@ -392,12 +424,13 @@ claims_judge(json_t *claims, const struct token_policy *policy,
 	if (policy->audience.n > 0 &&
 	    !audience_has(json_object_get(claims, "aud"), policy->audience))
 		return (AUTHFAIL_audience);
-	if (!user_read(claim_get(claims,
-	    name_or(policy->user_claim, SLICE("sub"))), c) ||
-	    !roles_read(claim_get(claims,
-	    name_or(policy->roles_claim, SLICE("roles"))), c))
-		return (AUTHFAIL_claims);
-	return (AUTH_OK);
+	fail = user_read(claim_get(claims,
+	    name_or(policy->user_claim, SLICE("sub"))), c);
+	if (fail != AUTH_OK)
+		return (fail);
+	return (roles_read(claim_get(claims,
+	    name_or(policy->roles_claim, SLICE("roles"))), c) ? AUTH_OK :
+	    AUTHFAIL_roles);
 }
 
 static enum authfail

@@ -50,23 +50,25 @@ int	token_keys_pem(struct token_keys *, struct slice kid, struct slice pem,
 	    const char **why) MUST_USE;
 /* A JWK Set (RFC 7517): RSA, EC (P-256, 384, 521), OKP (Ed25519), oct. Keys
  * with use other than sig, or that no allowed algorithm can use, are skipped;
- * returns the number added, or -1 and adds none. */
+ * so is one that is no good, which is told, by its place in the set, to bad
+ * (NULL: nobody).  Returns the number added, or -1: no set, or no memory. */
 int	token_keys_jwks(struct token_keys *, struct slice json,
+	    void (*bad)(void *arg, unsigned at, const char *why), void *arg,
 	    const char **why) MUST_USE;
 unsigned token_keys_count(const struct token_keys *);
 
 struct token_policy {	/* all zero: the defaults in the comments */
 	struct slice	 issuer;	/* empty: any */
 	struct slice	 audience;	/* empty: any */
-	struct slice	 user_claim;	/* "sub" */
-	struct slice	 roles_claim;	/* "roles" */
+	/* "sub", "roles"; "a.b" is the member b of a, unless one is named so */
+	struct slice	 user_claim, roles_claim;
 	uint64_t	 leeway_s;
 };
 
 struct token_claims {
 	char		*user;		/* heap, NUL-terminated, valid UTF-8,
-					 * 1..128 bytes, no control characters;
-					 * a whole number as decimal text */
+					 * 1..255 bytes, no control characters;
+					 * a number as JavaScript writes it */
 	size_t		 user_len;
 	char		**roles;	/* heap, each and all; a string claim
 					 * is split at spaces, an array stands

@@ -206,14 +206,16 @@ on_jwk(void *arg, struct jwk *jwk, const char **why)
 }
 
 int
-token_keys_jwks(struct token_keys *t, struct slice json, const char **why)
+token_keys_jwks(struct token_keys *t, struct slice json,
+    void (*bad)(void *arg, unsigned at, const char *why), void *arg,
+    const char **why)
 {
 	unsigned before;
 	int n;
 
 	CHECK_MAGIC(t, TOKEN_KEYS_MAGIC);
 	before = t->n;
-	n = jwk_set(json, on_jwk, t, why);
+	n = jwk_set(json, on_jwk, t, bad, arg, why);
 	if (n < 0)
 		truncate_to(t, before);
 	return (n);

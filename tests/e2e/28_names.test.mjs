@@ -228,7 +228,7 @@ namespace "/closed" {}
 		[mint({ sub: 'a', exp: now() - 100 }), 'expired', 'jwt.leeway'],
 		[mint({ sub: 'a' }, { key: 'x'.repeat(40) }), 'signature',
 			'jwt.secret,'],
-		[mint({ exp: now() + 100 }), 'claims', 'jwt.user_claim'],
+		[mint({ exp: now() + 100 }), 'user_missing', 'jwt.user_claim'],
 		[undefined, 'missing', 'namespace.auth'],
 	]) {
 		const s = await connect(e, '/closed', { wait: false,

@@ -4,7 +4,7 @@ import crypto from 'node:crypto';
 import fs from 'node:fs';
 import { after, before, test } from 'node:test';
 
-import { Daemon, sleep, tempdir, until } from './lib/daemon.mjs';
+import { Daemon, run, sleep, tempdir, until } from './lib/daemon.mjs';
 import { ask, codeOf, connect, once, plain, refused }
 	from './lib/clients.mjs';
 import { Sock, Ws, engine } from './lib/wire.mjs';
@@ -76,17 +76,19 @@ function forgeries() {
 		['another key', mint(good, { key: 'y'.repeat(40) }), 'signature'],
 		['expired', mint({ ...good, exp: now() - 10 }), 'expired'],
 		['not valid yet', mint({ ...good, nbf: now() + 100 }), 'not_yet_valid'],
-		['exp as text', mint({ ...good, exp: String(now() + 100) }), 'claims'],
+		['exp as text', mint({ ...good, exp: String(now() + 100) }), 'times'],
 		['exp beyond 63 bits', mint(JSON.stringify(good).replace(/"exp":\d+/, '"exp":9223372036854775808')), 'claims'],
-		['exp negative', mint({ ...good, exp: -1 }), ['claims', 'expired']],
+		['exp negative', mint({ ...good, exp: -1 }), 'expired'],
 		['another issuer', mint({ ...good, iss: 'x' }), 'issuer'],
 		['no issuer', mint({ ...good, iss: undefined }), 'issuer'],
 		['another audience', mint({ ...good, aud: ['x', 'y'] }), 'audience'],
-		['no user', mint({ ...good, sub: undefined }), 'claims'],
-		['an empty user', mint({ ...good, sub: '' }), 'claims'],
-		['a user with control bytes', mint({ ...good, sub: 'a\nb' }), 'claims'],
-		['a user of 1 KB', mint({ ...good, sub: 'a'.repeat(1024) }), 'claims'],
-		['a user that is an object', mint({ ...good, sub: {} }), 'claims'],
+		['no user', mint({ ...good, sub: undefined }), 'user_missing'],
+		['an empty user', mint({ ...good, sub: '' }), 'user_missing'],
+		['a user with control bytes', mint({ ...good, sub: 'a\nb' }), 'user_control'],
+		['a user of 256 bytes', mint({ ...good, sub: 'a'.repeat(256) }), 'user_long'],
+		['a number that JavaScript rounds', mint(JSON.stringify(good).replace('"ann"', '9007199254740993')), 'user_rounded'],
+		['roles that are a number', mint({ ...good, roles: 7 }), 'roles'],
+		['a user that is an object', mint({ ...good, sub: {} }), 'user_type'],
 		['a critical extension', mint(good, { header: { crit: ['x'], x: 1 } }), 'crit'],
 		['a payload that is no object', mint('[1]'), ['claims', 'malformed']],
 		['a payload that is no JSON', mint('{'), ['claims', 'malformed']],
@@ -122,12 +124,90 @@ test('a token above 8 KB is refused as too long', async () => {
 
 test('good ones: aud as list, a numeric user, without exp', async () => {
 	for (const claims of [{ ...good, aud: ['x', 'app'] }, { ...good, sub: 12 },
-	    { ...good, exp: undefined }]) {
+	    { ...good, exp: undefined }, { ...good, sub: 1.5 },
+	    { ...good, sub: 1e21 }, { ...good, sub: 'u'.repeat(255) }]) {
 		const s = await connect(hs, '/chat', { auth: { token: mint(claims) } });
 		s.emit('who', 1);
 		const [, meta] = await once(s, 'who');
 		assert.equal(meta.from, String(claims.sub));
 		s.close();
+	}
+});
+
+test('a user of 255 bytes is whole in presence, beside its like', async () => {
+	const crypto = await import('node:crypto');
+	const sha = crypto.createHash('sha256').update('key').digest('hex');
+	const e = await Daemon.start({ workers: 2, conf: `
+jwt { secret = "${secret}" }
+api { key "k" { sha256 = "${sha}" allow = {"presence"} } }
+namespace "/chat" { presence = namespace }\n` });
+	const users = ['a', 'b'].map((x) => 'u'.repeat(254) + x);
+	const list = [];
+	for (const u of users)
+		list.push(await connect(e, '/chat', { auth: { token: user(u) } }));
+	const seen = async () => {
+		const r = await fetch(e.url('/api/v1/presence/chat'),
+		    { headers: { authorization: 'Bearer key' } });
+		return (await r.json()).users.map((x) => x.user).sort();
+	};
+	await until(async () => (await seen()).length === 2, 'both');
+	assert.deepEqual(await seen(), users);
+	/* the first hears of the second, by its whole name */
+	await until(() => list[0].got.some((a) => a[0] === 'presence:update' &&
+	    a[1].user === users[1]), 'its coming');
+	list.forEach((s) => s.close());
+	await e.stop();
+});
+
+test('base64 secrets, nested claims, one bad key in a set', async () => {
+	const bytes = Buffer.from('a secret of bytes, not of text: \xff\xfe\x00', 'latin1');
+	const ec = keypair('ES256');
+	fs.writeFileSync(`${dir}/mixed.json`, JSON.stringify({ keys: [
+		{ kty: 'RSA', kid: 'broken', n: '!', e: 'AQAB' },
+		jwk(ec.publicKey, 'fine', 'ES256'),
+		{ kty: 'oct', kid: 'short', k: 'YQ' },
+	] }));
+	for (const text of [bytes.toString('base64'), bytes.toString('base64url')]) {
+		const e = await Daemon.start({ conf: `
+jwt { secret = "${text}" secret_encoding = base64
+      jwks_file = "${dir}/mixed.json"
+      user_claim = "user.id" roles_claim = "realm_access.roles" }
+namespace "/staff" { roles = {"admin"} room "r:{id}" { join = "claim:app.rooms" }
+    event "who" { to = sender } }\n` });
+		const claims = { user: { id: 'ann' }, exp: now() + 100,
+			realm_access: { roles: ['admin'] },
+			app: { rooms: ['7'] } };
+		for (const token of [
+			mint(claims, { key: bytes, header: { kid: '' } }),
+			mint(claims, { alg: 'ES256', key: ec.privateKey,
+				header: { kid: 'fine' } })]) {
+			const s = await connect(e, '/staff', { auth: { token } });
+			s.emit('who', 1);
+			assert.equal((await once(s, 'who'))[1].from, 'ann');
+			assert.ok(!codeOf(await ask(s, 'room:join', { room: 'r:7' })));
+			assert.equal(codeOf(await ask(s, 'room:join',
+			    { room: 'r:8' })), 'forbidden');
+			s.close();
+		}
+		const s = await connect(e, '/staff', { wait: false, auth: { token:
+			mint({ ...claims, realm_access: {} }, { key: bytes }) } });
+		assert.equal((await refused(s)).data.code, 'forbidden');
+		s.close();
+		assert.equal(e.log.match(/jwks_file .*key=1 skipped="/g).length, 1);
+		assert.equal(e.log.match(/jwks_file .*key=3 skipped="/g).length, 1);
+		await e.stop();
+	}
+});
+
+test('a base64 secret that is none, or short, is refused by -t', async () => {
+	for (const [text, why] of [['!'.repeat(40), /not base64/],
+		['QUJD'.repeat(10), /32/]]) {
+		const file = `${dir}/bad.conf`;
+		fs.writeFileSync(file, `jwt { secret = "${text}"
+    secret_encoding = base64 }\nnamespace "/" {}\n`);
+		const r = await run(['-t', '-c', file]);
+		assert.equal(r.code, 1);
+		assert.match(r.out + r.err, why);
 	}
 });
 

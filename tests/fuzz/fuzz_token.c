@@ -43,7 +43,7 @@ keys(void)
 	if (all != NULL)
 		return (all);
 	all = token_keys_new(ALL);
-	MUST(token_keys_jwks(all, SLICE(set), &why) == 3);
+	MUST(token_keys_jwks(all, SLICE(set), NULL, NULL, &why) == 3);
 	MUST(token_keys_secret(all, SLICE(""), SECRET, &why) == 0);
 	return (all);
 }
@@ -162,7 +162,7 @@ load(int how, struct slice in)
 
 	MUST(own != NULL);
 	if (how == 'j')
-		got = token_keys_jwks(own, in, &why);
+		got = token_keys_jwks(own, in, NULL, NULL, &why);
 	else if (how == 'k')
 		got = token_keys_pem(own, SLICE("kid"), in, &why);
 	else

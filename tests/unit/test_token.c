@@ -727,7 +727,7 @@ a_key_set_serves_every_algorithm(void **state)
 	(void)state;
 	buf_init(&b);
 	write_set(&b);
-	assert_int_equal(token_keys_jwks(keys, buf_unread(&b), &why),
+	assert_int_equal(token_keys_jwks(keys, buf_unread(&b), NULL, NULL, &why),
 	    NKEYS + 1);
 	assert_int_equal(token_keys_count(keys), NKEYS + 1);
 	for (alg = 0; alg < TOKEN_ALG__MAX; alg++) {
@@ -749,20 +749,28 @@ a_key_set_serves_every_algorithm(void **state)
 	buf_fini(&b);
 }
 
-/* Keys added by a set of one member, or -1. */
+static void
+on_one_bad(void *arg, unsigned at, const char *why)
+{
+	assert_int_equal(at, 0);
+	assert_non_null(why);
+	*(int *)arg = -1;
+}
+
+/* Keys added by a set of one member; -1: it is told to be bad. */
 static int
 load_one(struct token_keys *keys, const char *jwk)
 {
 	const char *why = NULL;
 	struct buf b;
-	int n;
+	int n, bad = 0;
 
 	buf_init(&b);
 	buf_printf(&b, "{\"keys\":[%s]}", jwk);
-	n = token_keys_jwks(keys, buf_unread(&b), &why);
+	n = token_keys_jwks(keys, buf_unread(&b), on_one_bad, &bad, &why);
 	buf_fini(&b);
-	assert_true(n >= 0 || why != NULL);
-	return (n);
+	assert_true(n >= 0 && (n == 0 || bad == 0));
+	return (bad == 0 ? n : bad);
 }
 
 #define OCT	"\"kty\":\"oct\",\"k\":" \
@@ -843,7 +851,6 @@ a_bad_set_adds_nothing(void **state)
 		"", "{", "[]", "7", "\"\"", "null", "{}", "{\"keys\":{}}",
 		"{\"keys\":null}", "{\"keys\":[]", "{\"keys\":[],\"keys\":[]}",
 		"-----BEGIN PUBLIC KEY-----",
-		"{\"keys\":[{" OCT "},{" OCT "},{\"kty\":\"oct\"}]}",
 	};
 	struct token_keys *keys = secret_keys();
 	const char *why;
@@ -853,13 +860,45 @@ a_bad_set_adds_nothing(void **state)
 	for (i = 0; i < nitems(texts); i++) {
 		why = NULL;
 		assert_int_equal(token_keys_jwks(keys, slice_str(texts[i]),
-		    &why), -1);
+		    NULL, NULL, &why), -1);
 		assert_non_null(why);
 		assert_int_equal(token_keys_count(keys), 1);
 	}
-	assert_int_equal(token_keys_jwks(keys, SLICE("{\"keys\":[]}"), &why),
+	assert_int_equal(token_keys_jwks(keys, SLICE("{\"keys\":[]}"),
+	    NULL, NULL, &why),
 	    0);
 	sign(TOKEN_HS256, HS256, ALICE);
+	expect(keys, AUTH_OK);
+	token_keys_free(&keys);
+}
+
+static unsigned bad_jwks;
+
+static void
+on_bad_jwk(void *arg, unsigned at, const char *why)
+{
+	assert_ptr_equal(arg, &bad_jwks);
+	assert_non_null(why);
+	bad_jwks |= 1u << at;
+}
+
+static void
+a_bad_key_of_a_set_is_told_and_passed_over(void **state)
+{
+	struct token_keys *keys = token_keys_new(ALL);
+	const char *why;
+
+	(void)state;
+	bad_jwks = 0;
+	assert_int_equal(token_keys_jwks(keys, SLICE("{\"keys\":[{\"kty\":"
+	    "\"oct\"},{" OCT "},7,{\"kty\":\"RSA\",\"n\":\"AA\",\"e\":\"AQAB\"},"
+	    "{\"kty\":\"oct\",\"k\":\"c2hvcnQ\"},{\"kty\":\"strange\"},"
+	    "{\"kty\":\"oct\",\"kid\":7},{" OCT ",\"kid\":\"b\"}]}"),
+	    on_bad_jwk, &bad_jwks, &why), 2);
+	assert_int_equal(bad_jwks, 1u << 0 | 1u << 2 | 1u << 3 | 1u << 4 |
+	    1u << 6);
+	assert_int_equal(token_keys_count(keys), 2);
+	sign(TOKEN_HS256, "{\"alg\":\"HS256\",\"kid\":\"b\"}", ALICE);
 	expect(keys, AUTH_OK);
 	token_keys_free(&keys);
 }
@@ -874,7 +913,7 @@ a_bare_key_is_a_set_of_one(void **state)
 	(void)state;
 	buf_init(&b);
 	signer_jwk(signers[ED25519], ",\"d\":\"not looked at\"", &b);
-	assert_int_equal(token_keys_jwks(keys, buf_unread(&b), &why), 1);
+	assert_int_equal(token_keys_jwks(keys, buf_unread(&b), NULL, NULL, &why), 1);
 	sign(TOKEN_EDDSA, "{\"alg\":\"EdDSA\"}", ALICE);
 	expect(keys, AUTH_OK);
 	buf_fini(&b);
@@ -962,17 +1001,17 @@ times_are_numbers_of_seconds(void **state)
 		{ "0.5", AUTHFAIL_expired },
 		{ "-1", AUTHFAIL_expired },
 		{ "-2e9", AUTHFAIL_expired },
-		{ "\"2000000000\"", AUTHFAIL_claims },
-		{ "true", AUTHFAIL_claims },
-		{ "null", AUTHFAIL_claims },
-		{ "[2000000000]", AUTHFAIL_claims },
-		{ "{}", AUTHFAIL_claims },
-		{ "9007199254740993", AUTHFAIL_claims },
-		{ "9223372036854775807", AUTHFAIL_claims },
+		{ "\"2000000000\"", AUTHFAIL_times },
+		{ "true", AUTHFAIL_times },
+		{ "null", AUTHFAIL_times },
+		{ "[2000000000]", AUTHFAIL_times },
+		{ "{}", AUTHFAIL_times },
+		{ "9007199254740993", AUTHFAIL_times },
+		{ "9223372036854775807", AUTHFAIL_times },
 		{ "9223372036854775808", AUTHFAIL_claims },
 		{ "-9223372036854775809", AUTHFAIL_claims },
-		{ "1e300", AUTHFAIL_claims },
-		{ "-1e300", AUTHFAIL_claims },
+		{ "1e300", AUTHFAIL_times },
+		{ "-1e300", AUTHFAIL_times },
 		{ "1e999", AUTHFAIL_claims },
 	};
 	char payload[96];
@@ -983,14 +1022,15 @@ times_are_numbers_of_seconds(void **state)
 		(void)snprintf(payload, sizeof payload,
 		    "{\"sub\":\"a\",\"exp\":%s}", rows[i].value);
 		expect_time(payload, 0, NOW, rows[i].want);
-		if (rows[i].want != AUTHFAIL_claims)
+		if (rows[i].want != AUTHFAIL_claims &&
+		    rows[i].want != AUTHFAIL_times)
 			continue;
 		(void)snprintf(payload, sizeof payload,
 		    "{\"sub\":\"a\",\"nbf\":%s}", rows[i].value);
-		expect_time(payload, 0, NOW, AUTHFAIL_claims);
+		expect_time(payload, 0, NOW, rows[i].want);
 		(void)snprintf(payload, sizeof payload,
 		    "{\"sub\":\"a\",\"iat\":%s}", rows[i].value);
-		expect_time(payload, 0, NOW, AUTHFAIL_claims);
+		expect_time(payload, 0, NOW, rows[i].want);
 	}
 	expect_time("{\"sub\":\"a\",\"iat\":1999999999}", 0, NOW, AUTH_OK);
 }
@@ -1073,40 +1113,49 @@ the_audience_must_hold_us(void **state)
 }
 
 static void
-the_user_is_a_text_or_a_whole_number(void **state)
+the_user_is_a_text_or_a_number(void **state)
 {
 	static const struct {
 		const char	*value;
 		const char	*user;	/* NULL: refused */
+		enum authfail	 fail;
 	} rows[] = {
-		{ "\"alice\"", "alice" },
-		{ "\"Zo\xc3\xab \xe2\x82\xac\"", "Zo\xc3\xab \xe2\x82\xac" },
-		{ "\"Zo\\u00eb\"", "Zo\xc3\xab" },
-		{ "\"auth0|5f7c\"", "auth0|5f7c" },
-		{ "42", "42" },
-		{ "0", "0" },
-		{ "-7", "-7" },
-		{ "9223372036854775807", "9223372036854775807" },
-		{ "-9223372036854775808", "-9223372036854775808" },
-		{ "42.0", "42" },
-		{ "1e3", "1000" },
-		{ "42.5", NULL },
-		{ "1e17", NULL },
-		{ "-1e300", NULL },
-		{ "9223372036854775808", NULL },
-		{ "\"\"", NULL },
-		{ "true", NULL },
-		{ "null", NULL },
-		{ "[\"alice\"]", NULL },
-		{ "{\"id\":1}", NULL },
-		{ "\"a\\u0000b\"", NULL },
-		{ "\"a\\nb\"", NULL },
-		{ "\"a\\u001b[31m\"", NULL },
-		{ "\"a\\u001f\"", NULL },
-		{ "\"a\\u007f\"", NULL },
-		{ "\"a\\u0085b\"", NULL },
-		{ "\"\\u009b31m\"", NULL },
-		{ "\"\\ud800\"", NULL },
+		{ "\"alice\"", "alice", AUTH_OK },
+		{ "\"Zo\xc3\xab \xe2\x82\xac\"", "Zo\xc3\xab \xe2\x82\xac", AUTH_OK },
+		{ "\"Zo\\u00eb\"", "Zo\xc3\xab", AUTH_OK },
+		{ "\"auth0|5f7c\"", "auth0|5f7c", AUTH_OK },
+		/* as JavaScript has them */
+		{ "42", "42", AUTH_OK },
+		{ "0", "0", AUTH_OK },
+		{ "-0.0", "0", AUTH_OK },
+		{ "-7", "-7", AUTH_OK },
+		{ "42.0", "42", AUTH_OK },
+		{ "1e3", "1000", AUTH_OK },
+		{ "42.5", "42.5", AUTH_OK },
+		{ "0.000001", "0.000001", AUTH_OK },
+		{ "1e-7", "1e-7", AUTH_OK },
+		{ "1e17", "100000000000000000", AUTH_OK },
+		{ "1e21", "1e+21", AUTH_OK },
+		{ "-1.25e300", "-1.25e+300", AUTH_OK },
+		{ "9007199254740992", "9007199254740992", AUTH_OK },
+		{ "9007199254740994", "9007199254740994", AUTH_OK },
+		{ "9007199254740993", NULL, AUTHFAIL_user_rounded },
+		{ "123456789012345678", NULL, AUTHFAIL_user_rounded },
+		{ "9223372036854775807", NULL, AUTHFAIL_user_rounded },
+		{ "9223372036854775808", NULL, AUTHFAIL_claims },
+		{ "\"\"", NULL, AUTHFAIL_user_missing },
+		{ "null", NULL, AUTHFAIL_user_missing },
+		{ "true", NULL, AUTHFAIL_user_type },
+		{ "[\"alice\"]", NULL, AUTHFAIL_user_type },
+		{ "{\"id\":1}", NULL, AUTHFAIL_user_type },
+		{ "\"a\\u0000b\"", NULL, AUTHFAIL_claims },
+		{ "\"\\ud800\"", NULL, AUTHFAIL_claims },
+		{ "\"a\\nb\"", NULL, AUTHFAIL_user_control },
+		{ "\"a\\u001b[31m\"", NULL, AUTHFAIL_user_control },
+		{ "\"a\\u001f\"", NULL, AUTHFAIL_user_control },
+		{ "\"a\\u007f\"", NULL, AUTHFAIL_user_control },
+		{ "\"a\\u0085b\"", NULL, AUTHFAIL_user_control },
+		{ "\"\\u009b31m\"", NULL, AUTHFAIL_user_control },
 	};
 	char payload[96];
 	size_t i;
@@ -1115,28 +1164,59 @@ the_user_is_a_text_or_a_whole_number(void **state)
 	for (i = 0; i < nitems(rows); i++) {
 		(void)snprintf(payload, sizeof payload, "{\"sub\":%s}",
 		    rows[i].value);
-		expect_claims(payload, rows[i].user == NULL ?
-		    AUTHFAIL_claims : AUTH_OK);
+		expect_claims(payload, rows[i].fail);
 		if (rows[i].user == NULL)
 			continue;
 		assert_string_equal(claims.user, rows[i].user);
 		assert_int_equal(claims.user_len, strlen(rows[i].user));
 	}
-	expect_claims("{}", AUTHFAIL_claims);
-	expect_claims("{\"Sub\":\"alice\"}", AUTHFAIL_claims);
+	expect_claims("{}", AUTHFAIL_user_missing);
+	expect_claims("{\"Sub\":\"alice\"}", AUTHFAIL_user_missing);
+}
+
+/* As OpenID Connect allows. */
+static void
+a_user_has_at_most_255_bytes(void **state)
+{
+	char payload[300];
+
+	(void)state;
+	(void)snprintf(payload, sizeof payload, "{\"sub\":\"%0255d\"}", 0);
+	expect_claims(payload, AUTH_OK);
+	assert_int_equal(claims.user_len, 255);
+	(void)snprintf(payload, sizeof payload, "{\"sub\":\"%0256d\"}", 0);
+	expect_claims(payload, AUTHFAIL_user_long);
 }
 
 static void
-a_user_has_at_most_128_bytes(void **state)
+a_claim_may_be_inside_another(void **state)
 {
-	char payload[256];
+	struct token_policy policy = {
+		.user_claim = SLICE("user.id"),
+		.roles_claim = SLICE("realm_access.roles"),
+	};
 
 	(void)state;
-	(void)snprintf(payload, sizeof payload, "{\"sub\":\"%0128d\"}", 0);
-	expect_claims(payload, AUTH_OK);
-	assert_int_equal(claims.user_len, 128);
-	(void)snprintf(payload, sizeof payload, "{\"sub\":\"%0129d\"}", 0);
-	expect_claims(payload, AUTHFAIL_claims);
+	expect_policy(&policy, "{\"user\":{\"id\":\"ann\"},\"realm_access\":"
+	    "{\"roles\":[\"admin\"]}}", AUTH_OK);
+	assert_string_equal(claims.user, "ann");
+	assert_int_equal(claims.nroles, 1);
+	assert_string_equal(claims.roles[0], "admin");
+	/* a claim whose own name has the dot goes first */
+	expect_policy(&policy, "{\"user\":{\"id\":\"ann\"},\"user.id\":\"bob\"}",
+	    AUTH_OK);
+	assert_string_equal(claims.user, "bob");
+	assert_int_equal(claims.nroles, 0);
+	expect_policy(&policy, "{\"user\":\"ann\"}", AUTHFAIL_user_missing);
+	expect_policy(&policy, "{\"user\":{\"i\":1},\"id\":1}",
+	    AUTHFAIL_user_missing);
+	policy.user_claim = SLICE("a.b.c");
+	expect_policy(&policy, "{\"a\":{\"b\":{\"c\":7}}}", AUTH_OK);
+	assert_string_equal(claims.user, "7");
+	expect_policy(&policy, "{\"a\":{\"b.c\":8}}", AUTH_OK);
+	assert_string_equal(claims.user, "8");
+	policy.user_claim = SLICE("a..b.");
+	expect_policy(&policy, "{\"a\":{\"b\":1}}", AUTHFAIL_user_missing);
 }
 
 static void
@@ -1153,7 +1233,7 @@ claims_may_have_other_names(void **state)
 	assert_string_equal(claims.user, "7");
 	assert_int_equal(claims.nroles, 1);
 	assert_string_equal(claims.roles[0], "admin");
-	expect_policy(&policy, "{\"sub\":\"x\"}", AUTHFAIL_claims);
+	expect_policy(&policy, "{\"sub\":\"x\"}", AUTHFAIL_user_missing);
 }
 
 static void
@@ -1191,7 +1271,7 @@ roles_are_a_text_or_an_array_of_texts(void **state)
 	for (i = 0; i < nitems(rows); i++) {
 		(void)snprintf(payload, sizeof payload,
 		    "{\"sub\":\"a\",\"roles\":%s}", rows[i].value);
-		expect_claims(payload, rows[i].n < 0 ? AUTHFAIL_claims :
+		expect_claims(payload, rows[i].n < 0 ? AUTHFAIL_roles :
 		    AUTH_OK);
 		if (rows[i].n < 0)
 			continue;
@@ -1359,7 +1439,7 @@ examples_of_the_standards_verify(void **state)
 		json = strstr(examples[i].token, JOE) != NULL;
 		keys = token_keys_new(ALL);
 		assert_int_equal(token_keys_jwks(keys,
-		    slice_str(examples[i].jwk), &why), 1);
+		    slice_str(examples[i].jwk), NULL, NULL, &why), 1);
 		buf_reset(&token);
 		buf_str(&token, examples[i].token);
 		assert_int_equal(verify_at(keys, &policy, 1300819379),
@@ -1420,6 +1500,7 @@ main(void)
 		cmocka_unit_test(keys_for_other_purposes_are_passed_over),
 		cmocka_unit_test(the_alg_of_a_jwk_narrows_its_use),
 		cmocka_unit_test(a_bad_set_adds_nothing),
+		cmocka_unit_test(a_bad_key_of_a_set_is_told_and_passed_over),
 		cmocka_unit_test(a_bare_key_is_a_set_of_one),
 		cmocka_unit_test(tokens_expire_to_the_second),
 		cmocka_unit_test(tokens_become_valid_to_the_second),
@@ -1427,8 +1508,9 @@ main(void)
 		cmocka_unit_test(times_are_numbers_of_seconds),
 		cmocka_unit_test(the_issuer_must_be_ours),
 		cmocka_unit_test(the_audience_must_hold_us),
-		cmocka_unit_test(the_user_is_a_text_or_a_whole_number),
-		cmocka_unit_test(a_user_has_at_most_128_bytes),
+		cmocka_unit_test(the_user_is_a_text_or_a_number),
+		cmocka_unit_test(a_user_has_at_most_255_bytes),
+		cmocka_unit_test(a_claim_may_be_inside_another),
 		cmocka_unit_test(claims_may_have_other_names),
 		cmocka_unit_test(roles_are_a_text_or_an_array_of_texts),
 		cmocka_unit_test(a_payload_that_is_no_object_is_malformed),

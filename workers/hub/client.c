@@ -119,7 +119,7 @@ client_verify(struct hub *h, uint64_t address, struct slice token,
 	token_claims_fini(&claims);
 	if (*who == NULL) {
 		counter_add(COUNTER_memory_failures, 1);
-		return (AUTHFAIL_claims);
+		return (AUTHFAIL_memory);
 	}
 	counter_add(COUNTER_tokens_verified, 1);
 	return (AUTH_OK);

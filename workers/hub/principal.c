@@ -35,7 +35,7 @@ keep_claim(struct buf *b, const char *name, struct slice json)
 {
 	struct slice value;
 
-	if (!json_get(json, slice_str(name), &value))
+	if (!json_get_path(json, slice_str(name), &value))
 		return;
 	if (b->wpos > 1)
 		buf_byte(b, ',');

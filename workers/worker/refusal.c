@@ -77,7 +77,12 @@ refusal_token(void *arg, enum authfail f)
 		[AUTHFAIL_not_yet_valid] = "jwt.leeway",
 		[AUTHFAIL_issuer] = "jwt.issuer",
 		[AUTHFAIL_audience] = "jwt.audience",
-		[AUTHFAIL_claims] = "jwt.user_claim,jwt.roles_claim",
+		[AUTHFAIL_user_missing] = "jwt.user_claim",
+		[AUTHFAIL_user_type] = "jwt.user_claim",
+		[AUTHFAIL_user_rounded] = "jwt.user_claim",
+		[AUTHFAIL_user_long] = "jwt.user_claim",
+		[AUTHFAIL_user_control] = "jwt.user_claim",
+		[AUTHFAIL_roles] = "jwt.roles_claim",
 		[AUTHFAIL_rate_limited] = "rate.auth_failures",
 	};
 	static struct log_rate rates[AUTHFAIL__MAX];
