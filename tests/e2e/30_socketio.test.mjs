@@ -208,6 +208,25 @@ test('more namespaces than allowed are refused with "limit"', async () => {
 	w.drop();
 	const e = await Daemon.start({ conf: echo +
 	    'limits { namespaces_per_connection = 1 }\n' });
+	/* beyond what a byte counts */
+	const many = [...Array(301).keys()];
+	const f = await Daemon.start({ conf: many.map((i) =>
+		`namespace "/n${i}" { auth = none event "q" { ack = echo } }\n`)
+	    .join('') + 'limits { namespaces_per_connection = 300 }\n' });
+	const m = await engine(f.port);
+	for (const i of many.slice(0, 300)) {
+		m.text(`40/n${i},`);
+		assert.match(await m.message(), /^40/, `${i}`);
+	}
+	m.text('40/n300,');
+	assert.match(await m.message(), /^44\/n300,.*"limit"/);
+	m.text('41/n7,');
+	m.text('40/n300,');
+	assert.match(await m.message(), /^40\/n300,/);
+	m.text('42/n299,1["q",5]');
+	assert.equal(await m.message(), '43/n299,1[5]');
+	m.drop();
+	await f.stop();
 	const one = await socketio(e.port);
 	one.text('40/echo,');
 	assert.match(await one.message(), /^44\/echo,.*"limit"/);

@@ -39,9 +39,7 @@ struct client {
 #define CLIENT_MAGIC	0xc11e47c1
 	bool		 closing;	/* we asked the host to close */
 	uint8_t		 wire;		/* enum wire */
-	uint8_t		 nsessions;
-	uint8_t		 fail;		/* enum authfail, of the handshake's
-					 * token */
+	uint16_t	 nsessions;	/* namespaces_per_connection at most */
 	const struct client_kind *kind;
 	struct hub	*hub;
 	struct outq	*out;		/* the host finds itself by it */
@@ -60,6 +58,8 @@ struct client {
 	uint32_t	 strikes;	/* refusals since: */
 	when		 struck;
 	bool		 extended;	/* the pong's deadline, once */
+	uint8_t		 fail;		/* enum authfail, of the handshake's
+					 * token */
 	uint16_t	 route;		/* it came by, from 1; 0: none */
 };
 
