@@ -4,17 +4,33 @@
 #include "tests/lib/check.h"
 
 static struct http_request rq;
+static uint8_t *copies[2];
+
+/* One more line, in a buffer that ends with it: sanitizers see a byte more. */
+static void
+field(const char *name, const char *value)
+{
+	size_t i = rq.nfields++;
+
+	copies[i] = check_copy(slice_str(value));
+	rq.fields[i] = (struct http_field){ slice_str(name),
+		slice_of(copies[i], strlen(value)) };
+}
 
 static void
 fields(const char *name, const char *a, const char *b)
 {
+	size_t i;
+
+	for (i = 0; i < nitems(copies); i++) {
+		free(copies[i]);
+		copies[i] = NULL;
+	}
 	memset(&rq, 0, sizeof rq);
 	if (a != NULL)
-		rq.fields[rq.nfields++] = (struct http_field){
-			slice_str(name), slice_str(a) };
+		field(name, a);
 	if (b != NULL)
-		rq.fields[rq.nfields++] = (struct http_field){
-			slice_str(name), slice_str(b) };
+		field(name, b);
 }
 
 static void
