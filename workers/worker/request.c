@@ -1,11 +1,10 @@
 /*
- * HTTP on a connection.  A head is decoded where it was read; only a body
- * that has not come in full is collected, within the message limit.
+ * HTTP on a connection: heads, routes, responses.  A head is decoded where it
+ * was read; bodies are request_body.c's.
  */
-#include "worker/request.h"
+#include "worker/request_int.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "hub/api.h"
 #include "hub/work.h"
@@ -59,7 +58,7 @@ static const struct route_row {
 
 /* --- replies ------------------------------------------------------------- */
 
-static void
+void
 request_count(int status)
 {
 	static const enum counter class[] = { COUNTER_http_1xx,
@@ -278,7 +277,7 @@ request_not_found(struct request *rq)
 }
 
 /* A request that cannot be told apart from what follows it. */
-static void
+void
 request_bad(struct conn *c, int status, const char *why)
 {
 	struct request rq = { .w = c->w, .c = c };
@@ -302,238 +301,6 @@ request_timeout(struct conn *c)
 	request_bad(c, 408, "the request was not complete in time");
 	if (c->parting)
 		c->reason = REASON_handshake_timeout;
-}
-
-/* --- bodies -------------------------------------------------------------- */
-
-struct http_body {
-	unsigned	 magic;
-#define HTTP_BODY_MAGIC	0xb0d1b0d1
-	enum route	 route;
-	const struct conf_api_key *key;
-	char		*lines;		/* heap, or NULL */
-	struct buf	 name;		/* of the route's match */
-	bool		 chunked;
-	bool		 keep_alive;
-	int		 minor;
-	uint64_t	 left;		/* bytes; not chunked */
-	struct http_chunked pieces;
-	struct buf	 data;
-};
-
-struct slice
-request_body_part(const struct conn *c)
-{
-	return (c->body == NULL ? slice_of(NULL, 0) :
-	    buf_unread(&c->body->data));
-}
-
-void
-http_body_free(struct http_body **bp)
-{
-	struct http_body *b;
-
-	b = *bp;
-	if (b == NULL)
-		return;
-	*bp = NULL;
-	CHECK_MAGIC(b, HTTP_BODY_MAGIC);
-	buf_fini(&b->data);
-	buf_fini(&b->name);
-	free(b->lines);
-	b->magic = 0;
-	free(b);
-}
-
-static void
-request_serve_body(struct request *rq, struct slice body)
-{
-	if (rq->match.route == ROUTE_ENGINE)
-		polling_body(rq, body);
-	else
-		api_body(rq, body);
-}
-
-/* All of it is there: a request again, with what is left of its head. */
-static void
-request_body_done(struct conn *c, struct slice rest)
-{
-	struct http_body *b = c->body;
-	struct request rq = { .w = c->w, .c = c, .rest = rest };
-
-	c->body = NULL;
-	rq.head.method = HTTP_POST;
-	rq.head.minor = b->minor;
-	rq.head.keep_alive = b->keep_alive;
-	rq.keep_alive = b->keep_alive;
-	rq.match.route = b->route;
-	rq.key = b->key;
-	rq.match.ns_name = buf_unread(&b->name);
-	rq.lines = b->lines;
-	if (b->data.oom || b->name.oom) {
-		rq.keep_alive = false;
-		request_error(&rq, 503, "unavailable", "out of memory");
-	} else
-		request_serve_body(&rq, buf_unread(&b->data));
-	http_body_free(&b);
-}
-
-/* A body that is not taken.  To a session over polling that is no harm. */
-static void
-request_refuse_body(struct request *rq, int status, const char *code,
-    const char *why)
-{
-	/* RFC 9110, 15.5.16: what would have been taken */
-	static const char plain[] = "Accept-Encoding: identity\r\n";
-
-	rq->keep_alive = false;
-	if (rq->match.route == ROUTE_ENGINE) {
-		polling_body_refused(rq);
-		request_reply(rq, status, NULL, slice_of(NULL, 0),
-		    status == 415 ? plain : NULL);
-		return;
-	}
-	if (status == 415)
-		rq->lines = plain;
-	request_error(rq, status, code, why);
-}
-
-static void
-request_too_large(struct request *rq)
-{
-	request_refuse_body(rq, 413, "too_large", "body too large");
-}
-
-
-static void
-request_body_too_large(struct conn *c)
-{
-	struct http_body *b = c->body;
-	struct request rq = { .w = c->w, .c = c, .lines = b->lines };
-
-	c->body = NULL;
-	rq.match.route = b->route;
-	rq.head.keep_alive = true;	/* linger: it goes on sending */
-	request_too_large(&rq);
-	http_body_free(&b);
-}
-
-static size_t
-request_chunks(struct conn *c, const uint8_t *p, size_t n)
-{
-	struct http_body *b = c->body;
-	struct slice data;
-	size_t used = 0;
-	bool end = false;
-	ssize_t r;
-
-	while (!end && used < n) {
-		r = http_decode_chunked(&b->pieces,
-		    slice_of(p + used, n - used), &data, &end);
-		if (r == CODEC_BAD) {
-			http_body_free(&c->body);
-			request_bad(c, 400, "bad chunked body");
-			return (n);
-		}
-		if (r == CODEC_MORE)
-			return (used);
-		used += (size_t)r;
-		/* also what its head announces */
-		if (data.n + b->pieces.left >
-		    c->w->conf->message_bytes - b->data.wpos) {
-			request_body_too_large(c);
-			return (n);
-		}
-		buf_slice(&b->data, data);
-	}
-	if (end)
-		request_body_done(c, slice_of(p + used, n - used));
-	return (used);
-}
-
-static size_t
-request_body_input(struct conn *c, const uint8_t *p, size_t n)
-{
-	struct http_body *b = c->body;
-	size_t take;
-
-	CHECK_MAGIC(b, HTTP_BODY_MAGIC);
-	if (b->chunked)
-		return (request_chunks(c, p, n));
-	take = n < b->left ? n : (size_t)b->left;
-	buf_append(&b->data, p, take);
-	b->left -= take;
-	if (b->left == 0)
-		request_body_done(c, slice_of(p + take, n - take));
-	return (take);
-}
-
-/* The rest of the body has yet to come: collect it. */
-static void
-request_collect(struct request *rq)
-{
-	struct worker *w = rq->w;
-	struct http_body *b;
-
-	b = calloc(1, sizeof *b);
-	if (b == NULL) {
-		rq->keep_alive = false;
-		request_error(rq, 503, "unavailable", "out of memory");
-		return;
-	}
-	b->magic = HTTP_BODY_MAGIC;
-	b->route = rq->match.route;
-	b->key = rq->key;
-	b->chunked = rq->head.chunked;
-	b->keep_alive = rq->head.keep_alive;
-	b->minor = rq->head.minor;
-	b->left = (uint64_t)rq->head.content_length;
-	if (rq->lines != NULL)
-		b->lines = strdup(rq->lines);
-	buf_init(&b->data);
-	buf_init(&b->name);
-	buf_slice(&b->name, rq->match.ns_name);
-	rq->c->body = b;
-	/* the heartbeat of a session bounds the time of its requests */
-	rq->c->deadline = mono_add_ms(w->now,
-	    rq->match.route == ROUTE_ENGINE ? w->conf->ping_interval_ms +
-	    w->conf->ping_timeout_ms : w->conf->handshake_timeout_ms);
-	conn_rearm(rq->c);
-	if (rq->head.expect_continue && rq->rest.n == 0) {
-		request_count(100);
-		conn_say(rq->c, SLICE("HTTP/1.1 100 Continue\r\n\r\n"));
-	}
-}
-
-void
-request_want_body(struct request *rq)
-{
-	uint64_t limit = rq->w->conf->message_bytes;
-	size_t n;
-
-	rq->keep_alive = rq->head.keep_alive;
-	if (coding_of_body(&rq->head)) {
-		/* no client of ours sends such, and it may be a bomb */
-		request_refuse_body(rq, 415, "unsupported_media_type",
-		    "the body must not be compressed");
-		return;
-	}
-	if (rq->head.chunked) {
-		request_collect(rq);
-		return;
-	}
-	if (rq->head.content_length > 0 &&
-	    (uint64_t)rq->head.content_length > limit) {
-		request_too_large(rq);
-		return;
-	}
-	n = rq->head.content_length > 0 ? (size_t)rq->head.content_length : 0;
-	if (n > rq->rest.n) {
-		request_collect(rq);
-		return;
-	}
-	rq->body_used = n;
-	request_serve_body(rq, slice_of(rq->rest.p, n));
 }
 
 /* --- names --------------------------------------------------------------- */
