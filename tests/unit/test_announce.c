@@ -42,10 +42,12 @@ on_event(struct loop_fd *f, unsigned events)
 static void
 connect_slot(unsigned slot)
 {
-	int fds[2];
+	int fds[2], bytes = 65536;
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0,
 	    fds), 0);
+	assert_int_equal(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &bytes,
+	    sizeof bytes), 0);
 	far_end[slot] = fds[1];
 	peers[slot] = peer_new(loop, slot, slot, fds[0], LIMIT, on_event);
 	assert_non_null(peers[slot]);

@@ -136,7 +136,7 @@ static void
 a_chain_is_followed_so_far_and_no_further(void **state)
 {
 	uint64_t overrun = counter_get(COUNTER_shm_overrun);
-	uint32_t first = 0, n, last = 0;
+	uint32_t first = 0, n, last = 0, extra = join(1000);
 	char text[16];
 	unsigned i;
 
@@ -155,9 +155,8 @@ a_chain_is_followed_so_far_and_no_further(void **state)
 	assert_int_equal(table_find(t, 1, slice_str(text)), last);
 	assert_int_equal(counter_get(COUNTER_shm_overrun), overrun);
 	/* one more in front */
-	n = join(1000);
-	atomic_store(&table_node(t, n)->next, first);
-	atomic_store(head_of(slice_str(text)), n);
+	atomic_store(&table_node(t, extra)->next, first);
+	atomic_store(head_of(slice_str(text)), extra);
 	assert_int_equal(table_find(t, 1, slice_str(text)), 0);
 	assert_int_equal(counter_get(COUNTER_shm_overrun), overrun + 1);
 }
@@ -167,7 +166,7 @@ static void
 the_master_gets_through(void **state)
 {
 	struct table *master = table_open(seg, TABLE_PRESENCE, SLOT_NONE);
-	uint32_t n = join(1), m = join(2);
+	uint32_t n = join(1), m = join(2), k = join(3);
 	char text[16];
 
 	(void)state;
@@ -182,13 +181,12 @@ the_master_gets_through(void **state)
 	table_sweep(master, mono_add_ms(mono_now(), 3600000), false);
 	assert_int_not_equal(atomic_load(&t->map[n]), MAP_LINKED);
 	/* claimed, and its chain goes round: reclaim ends */
-	n = join(3);
-	atomic_store(&t->map[n], 1 + 1);
+	atomic_store(&t->map[k], 1 + 1);
 	atomic_store(head_of(key_of(3, text)), m);
 	slot_dead(seg, 1);
 	segment_reclaim(seg, 1);
 	assert_int_equal(slot_state(seg, 1), SLOT_FREE);
-	assert_int_equal(atomic_load(&t->map[n]), MAP_FREE);
+	assert_int_equal(atomic_load(&t->map[k]), MAP_FREE);
 	table_close(&master);
 }
 

@@ -175,6 +175,32 @@ what_can_not_be_remembered_is_still_heard_of(void **state)
 	assert_int_equal(sp.blind, 0);
 }
 
+/* No list at all; then one, and as many in it as are not. */
+static void
+the_bit_goes_with_the_last_of_both_kinds(void **state)
+{
+	char text[16];
+	unsigned i;
+
+	(void)state;
+	no_lists = true;
+	assert_int_equal(spill_join(&sp, 1, key_of(0, text)), 0);
+	assert_int_equal(sp.nbuckets, 0);
+	assert_int_equal(sp.blind, 1);
+	assert_int_equal(sp.count, 0);
+	assert_null(spill_find(&sp, 1, key_of(0, text)));
+	no_lists = false;
+	for (i = 1; i <= 2; i++)
+		assert_int_equal(spill_join(&sp, 1, key_of(i, text)), 0);
+	assert_int_equal(sp.count, 2);
+	assert_int_equal(counter_get(COUNTER_interest_untracked), 3);
+	for (i = 0; i <= 2; i++) {
+		assert_true(overflow());
+		spill_leave(&sp, 0, 1, key_of(2 - i, text));
+	}
+	assert_false(overflow());
+}
+
 static unsigned nmoved;
 
 static void
@@ -232,6 +258,7 @@ main(void)
 		T(the_list_grows_and_forgets_nobody),
 		T(a_list_that_can_not_grow_is_slower_and_no_less_right),
 		T(what_can_not_be_remembered_is_still_heard_of),
+		T(the_bit_goes_with_the_last_of_both_kinds),
 		T(they_move_when_there_is_room),
 	};
 #undef T

@@ -3,6 +3,7 @@
  * it is used again meanwhile, and the next round finishes.
  */
 #include "check.h"
+#include "shm/counters.h"
 #include "shm/presence.h"
 #include "shm/slots.h"
 #include "shm/table.h"
@@ -119,6 +120,113 @@ what_a_dead_worker_may_have_seen_stays_until_it_is_reclaimed(void **state)
 	segment_free(&seg);
 }
 
+static struct slice
+key_of(unsigned i, char text[16])
+{
+	snprintf(text, 16, "k%u", i);
+	return (slice_str(text));
+}
+
+/* Some come and go at once; returns how many found a node. */
+static unsigned
+pass_through(struct table *t, unsigned n)
+{
+	unsigned i, got = 0;
+	uint32_t node;
+	char text[16];
+
+	for (i = 0; i < n; i++) {
+		node = table_join(t, 1, key_of(i, text));
+		if (node == 0)
+			continue;
+		table_leave(t, node);
+		got++;
+	}
+	return (got);
+}
+
+static unsigned
+nodes_in(struct table *t, uint8_t map)
+{
+	unsigned n, sum = 0;
+
+	for (n = 1; n < t->cap; n++)
+		sum += atomic_load(&t->map[n]) == map;
+	return (sum);
+}
+
+/* The relay has told nobody yet: it waits for a living one, not for none. */
+static void
+what_nobody_was_told_goes_only_without_a_relay(void **state)
+{
+	struct segment_params p = { .max_workers = 2, .presence_max = 20,
+		.interest_max = 100, .rate_ways = 8, .max_ns = 4 };
+	struct segment *seg = segment_create(&p);
+	struct mono later = mono_add_ms(mono_now(), 3600000);
+	uint64_t untold = counter_get(COUNTER_shm_unannounced);
+	struct table *t;
+	unsigned n;
+
+	(void)state;
+	assert_non_null(seg);
+	start(seg, 0);
+	start(seg, 2);
+	t = table_open(seg, TABLE_PRESENCE, 2);
+	assert_non_null(t);
+	n = pass_through(t, 100);
+	assert_int_equal(n, t->cap - 1);
+	assert_int_equal(atomic_load(&seg->hdr->need_sweep), 1);
+	segment_sweep(seg, later);
+	assert_int_equal(atomic_load(&seg->hdr->need_sweep), 0);
+	assert_int_equal(nodes_in(t, MAP_LINKED), n);
+	assert_int_equal(counter_get(COUNTER_shm_limbo), 0);
+	slot_dead(seg, 0);
+	segment_reclaim(seg, 0);
+	segment_sweep(seg, later);
+	assert_int_equal(nodes_in(t, MAP_LINKED), 0);
+	assert_int_equal(counter_get(COUNTER_shm_unannounced) - untold, n);
+	/* slot 2 may still look at them */
+	assert_int_equal(counter_get(COUNTER_shm_limbo), n);
+	slots_quiesce_enter(seg, 2);
+	segment_sweep(seg, later);
+	assert_int_equal(nodes_in(t, MAP_FREE), n);
+	assert_int_equal(counter_get(COUNTER_shm_limbo), 0);
+	table_close(&t);
+	segment_free(&seg);
+}
+
+/* What waits for its grace is summed over all tables. */
+static void
+every_table_is_swept(void **state)
+{
+	struct segment_params p = { .max_workers = 2, .presence_max = 100,
+		.interest_max = 100, .rate_ways = 8, .max_ns = 4,
+		.count_max = 100 };
+	struct segment *seg = segment_create(&p);
+	struct mono later = mono_add_ms(mono_now(), 3600000);
+	struct table *t[SHM_TABLES];
+	unsigned id, n;
+
+	(void)state;
+	assert_non_null(seg);
+	start(seg, 2);
+	for (id = 0; id < SHM_TABLES; id++) {
+		t[id] = table_open(seg, (enum table_id)id, 2);
+		assert_non_null(t[id]);
+		assert_int_equal(pass_through(t[id], 3 + id), 3 + id);
+		for (n = 1; n < t[id]->cap; n++)	/* as if told */
+			atomic_store(&t[id]->seen[n],
+			    atomic_load(&table_node(t[id], n)->ann));
+	}
+	segment_sweep(seg, later);
+	assert_int_equal(counter_get(COUNTER_shm_limbo), 3 + 4 + 5);
+	for (id = 0; id < SHM_TABLES; id++) {
+		assert_int_equal(nodes_in(t[id], MAP_LIMBO), 3 + id);
+		table_close(&t[id]);
+	}
+	segment_free(&seg);
+}
+
 int
 main(void)
 {
@@ -127,6 +235,9 @@ main(void)
 		    a_slot_that_can_not_be_reclaimed_keeps_its_epoch),
 		cmocka_unit_test(
 		    what_a_dead_worker_may_have_seen_stays_until_it_is_reclaimed),
+		cmocka_unit_test(
+		    what_nobody_was_told_goes_only_without_a_relay),
+		cmocka_unit_test(every_table_is_swept),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

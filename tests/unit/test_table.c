@@ -53,6 +53,7 @@ struct world {
 	struct table	*a, *b, *relay, *master;
 	unsigned	 events;
 	bool		 no_room;	/* for announcements */
+	unsigned	 refused;
 	struct table_event last;
 	char		 last_key[256];
 };
@@ -70,8 +71,10 @@ emit(void *arg, const struct table_event *e)
 {
 	struct world *w = arg;
 
-	if (w->no_room)
+	if (w->no_room) {
+		w->refused++;
 		return (false);
+	}
 	w->events++;
 	w->last = *e;
 	memcpy(w->last_key, e->key.p, e->key.n);
@@ -454,6 +457,75 @@ what_finds_no_room_is_announced_later(void **state)
 	assert_int_equal(w.last.is, 0);
 	assert_int_equal(w.last.was, ANN_L);
 	presence_close(&p);
+	world_fini(&w);
+}
+
+/* A thousand refusals, and the rest waits for the next time. */
+static void
+not_all_that_is_held_is_tried_in_vain(void **state)
+{
+	uint32_t user, told = 0;
+	struct world w;
+	unsigned i;
+
+	(void)state;
+	world_init(&w, 3000);
+	for (user = 0; user < 2500; user++)
+		assert_int_not_equal(table_join(w.a, 1,
+		    slice_of(&user, sizeof user)), 0);
+	w.no_room = true;
+	assert_int_equal(announce(&w, 1), 0);
+	assert_int_equal(table_held(w.relay), 2500);
+	w.refused = 0;
+	(void)announce_held(&w);
+	assert_in_range(w.refused, 1024, 1024 + 7);
+	/* the others are tried first the next time */
+	(void)announce_held(&w);
+	(void)announce_held(&w);
+	assert_in_range(w.refused, 3 * 1024, 3 * (1024 + 7));
+	assert_int_equal(table_held(w.relay), 2500);
+	w.no_room = false;
+	for (i = 0; i < 3; i++)
+		told += announce_held(&w);
+	assert_int_equal(told, 2500);
+	assert_int_equal(table_held(w.relay), 0);
+	world_fini(&w);
+}
+
+/* The ring of those that wait grows while its middle is its beginning. */
+static void
+each_of_many_late_leaves_is_told_once(void **state)
+{
+	uint32_t user, nodes[700];
+	struct world w;
+
+	(void)state;
+	world_init(&w, 1000);
+	table_close(&w.relay);
+	w.relay = table_open(w.seg, TABLE_PRESENCE, 0);
+	assert_int_equal(table_relay_start(w.relay, 3 * SECOND), 0);
+	for (user = 0; user < nitems(nodes); user++) {
+		nodes[user] = table_join(w.a, 1, slice_of(&user, 4));
+		assert_int_not_equal(nodes[user], 0);
+	}
+	assert_int_equal(announce(&w, mono_now().us), 700);
+	for (user = 0; user < 200; user++)
+		table_leave(w.a, nodes[user]);
+	assert_int_equal(announce(&w, mono_now().us), 0);
+	assert_int_equal(announce(&w, mono_now().us + 4 * SECOND), 200);
+	for (; user < 700; user++) {
+		table_leave(w.a, nodes[user]);
+		/* each by itself: the oldest is the first */
+		if (user % 100 == 0)
+			assert_int_equal(announce(&w, mono_now().us), 0);
+	}
+	assert_int_equal(announce(&w, mono_now().us), 0);
+	assert_int_equal(announce(&w, mono_now().us + 4 * SECOND), 500);
+	assert_int_equal(table_announce_due(w.relay), UINT64_MAX);
+	for (user = 0; user < 700; user++)
+		assert_int_equal(atomic_load(&w.relay->seen[nodes[user]]),
+		    ann(&w, nodes[user]));
+	assert_int_equal(verify_segment(w.seg), 0);
 	world_fini(&w);
 }
 
@@ -938,6 +1010,8 @@ main(void)
 		cmocka_unit_test(each_change_is_announced_once),
 		cmocka_unit_test(a_short_absence_is_not_announced),
 		cmocka_unit_test(what_finds_no_room_is_announced_later),
+		cmocka_unit_test(not_all_that_is_held_is_tried_in_vain),
+		cmocka_unit_test(each_of_many_late_leaves_is_told_once),
 		cmocka_unit_test(
 		    an_idle_node_is_evicted_and_free_after_everybody_waited),
 		cmocka_unit_test(
