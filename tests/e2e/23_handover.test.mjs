@@ -341,3 +341,25 @@ test('a stopped worker makes no other worker refuse', async () => {
 		s.close();
 	await k.stop();
 });
+
+/* As when the whole host was away: nobody takes the others for stopped. */
+test('workers that were all stopped at once refuse nothing', async () => {
+	const k = await Daemon.start({ workers: 3, conf });
+	k.mayDie = true;
+	const list = [];
+	for (let i = 0; i < 12; i++)
+		list.push(await (await Polling.open(k.port)).connect());
+	const pids = [1, 2, 3].map((slot) => k.worker(slot).pid);
+	pids.forEach((pid) => process.kill(pid, 'SIGSTOP'));
+	const began = Date.now();
+	const all = [];
+	for (let n = 0; n < 20; n++)
+		for (const p of list)
+			all.push(p.post(`42["q",${n}]`));
+	await until(() => Date.now() - began > 2600, 'longer than the limit');
+	pids.forEach((pid) => process.kill(pid, 'SIGCONT'));
+	const got = (await Promise.all(all)).map((r) => r.status);
+	assert.deepEqual(got.filter((x) => x !== 200), []);
+	assert.equal(await k.metric('handovers_refused'), 0);
+	await k.stop();
+});

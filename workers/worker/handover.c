@@ -28,6 +28,8 @@
 					 * here, not in the kernel, where the
 					 * room for descriptors is everybody's */
 #define HANDOVER_SILENT_MS	2000	/* it is sent nothing more */
+#define HANDOVER_AWAY_MS	400	/* without a tick: it was us, and so
+					 * perhaps all, that did not run */
 #define HANDOVER_BUDGET		64	/* taken in a turn */
 
 /* The first bytes of a message; both ends are the same program. */
@@ -65,6 +67,8 @@ struct handover {
 	struct worker	*w;
 	struct loop_fd	 in;
 	unsigned	 nwaiting;	/* to all slots */
+	struct mono	 ticked;	/* last */
+	struct mono	 excused;	/* silence counts from here */
 	struct handover_way ways[ROLE_SLOTS_MAX];
 };
 
@@ -101,9 +105,12 @@ handover_send(int sock, const struct handover_head *head, const uint8_t *data,
 static bool
 handover_slow(const struct handover_way *way, uint64_t ms)
 {
-	const struct worker *w = way->all->w;
+	const struct handover *all = way->all;
+	const struct worker *w = all->w;
 
-	return (slot_silent(w->h->segment, way->slot, w->now, ms));
+	return (w->now.us < mono_add_ms(all->ticked, HANDOVER_AWAY_MS).us &&
+	    w->now.us >= mono_add_ms(all->excused, ms).us &&
+	    slot_silent(w->h->segment, way->slot, w->now, ms));
 }
 
 static void
@@ -150,8 +157,12 @@ handover_writable(struct loop_fd *f, unsigned events)
 void
 handover_tick(struct handover *all)
 {
+	struct mono now = all->w->now;
 	unsigned i;
 
+	if (now.us >= mono_add_ms(all->ticked, HANDOVER_AWAY_MS).us)
+		all->excused = now;
+	all->ticked = now;
 	if (all->nwaiting == 0)
 		return;
 	for (i = 0; i < ROLE_SLOTS_MAX; i++)
