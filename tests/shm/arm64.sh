@@ -45,9 +45,9 @@ run() {
 echo '#include "shm/hook.h"
 void shm_hook(void) { }' >"$dir/nohook.c"
 unit='segment slots interest presence bucket once counters table table_full
-count contention damage'
+count contention damage table_relay'
 for t in $unit; do
-	if grep -q '^shm_hook' "$src/tests/unit/test_$t.c"; then
+	if grep -qE '^shm_hook|"world.h"' "$src/tests/unit/test_$t.c"; then
 		make "$t" "$src/tests/unit/test_$t.c"
 	else
 		make "$t" "$src/tests/unit/test_$t.c" "$dir/nohook.c"
