@@ -220,7 +220,8 @@ struct conf_event {
 					 * "*": the sender's own name */
 	char		*confirm_json;	/* event for the sender, or NULL */
 	enum conf_ack	 ack;
-	uint64_t	 max_bytes;	/* of all arguments; 0: no own limit */
+	uint64_t	 max_bytes;	/* of all arguments and attachments;
+					 * 0: no own limit */
 	struct conf_check *checks;
 	size_t		 nchecks;
 	const struct conf_rate *rate;	/* of its own, or NULL */

@@ -11,6 +11,7 @@
 	"  event \"off\" { to = namespace meta = off }\n" \
 	"  event \"off2\" { to = namespace meta = off args = 2 }\n" \
 	"  event \"hole\" { ack = echo }\n" \
+	"  event \"small\" { to = namespace max_bytes = 50 }\n" \
 	"  event \"back\" { confirm = \"done\" }\n" \
 	"  event \"to\" { to = user:to args = 2 check = {\"n?: integer\"} }\n" \
 	"  event \"*\" { to = namespace } }\n"
@@ -170,6 +171,35 @@ attachments_are_arguments_too(void **state)
 	vouched(x->b, "451-/c,[\"one\",{\"_placeholder\":true,\"num\":0},");
 }
 
+/* 39 bytes of argument: the attachment decides. */
+static void
+max_bytes_includes_attachments(void **state)
+{
+	struct fixture *x = *state;
+	uint8_t bytes[16];
+	uint64_t in, out = counter_ns_get(0, NS_bytes_out);
+	size_t n;
+
+	for (n = 11; n <= 12; n++) {
+		in = counter_ns_get(0, NS_bytes_in);
+		memset(bytes, 'x', n);
+		fake_text(x->f, x->a, "451-/c,1[\"small\","
+		    "{\"_placeholder\":true,    \"num\":0      }]");
+		client_binary(x->a->client, bytes, n);
+		fake_turn(x->w);
+		assert_int_equal(counter_ns_get(0, NS_bytes_in) - in, 39 + n);
+		if (n == 12)
+			starts(x->a, "43/c,1[{\"error\":{\"code\":"
+			    "\"too_large\",\"message\":\"more than 50 bytes");
+		else
+			vouched(x->b, "451-/c,[\"small\","
+			    "{\"_placeholder\":true,    \"num\":0      },");
+		x->b->got.rpos = x->b->got.wpos;
+	}
+	assert_int_equal(counter_ns_get(0, NS_bytes_out) - out, 2 * 50);
+	fake_hears(x->b, "");
+}
+
 static void
 arguments_are_counted_up_to_a_limit(void **state)
 {
@@ -221,6 +251,7 @@ main(void)
 		T(meta_has_its_place_when_arguments_are_missing),
 		T(without_meta_arguments_go_out_as_they_came),
 		T(attachments_are_arguments_too),
+		T(max_bytes_includes_attachments),
 		cmocka_unit_test(arguments_are_counted_up_to_a_limit),
 	};
 	return (cmocka_run_group_tests(tests, NULL, NULL));

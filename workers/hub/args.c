@@ -1,5 +1,5 @@
 /*
- * Arguments of an event; see args.h.  Called by rule.c.
+ * Arguments of an event; see args.h.  Called by rule.c and fanout.c.
  */
 #include "hub/args.h"
 
@@ -17,6 +17,17 @@ args_count(struct slice args, unsigned max, struct slice *first)
 		if (n++ == 0)
 			*first = value;
 	return (n);
+}
+
+size_t
+args_bytes(struct slice args, const struct slice *attachments, unsigned n)
+{
+	size_t bytes = args.n;
+	unsigned i;
+
+	for (i = 0; i < n; i++)
+		bytes += attachments[i].n;
+	return (bytes);
 }
 
 bool

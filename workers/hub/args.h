@@ -12,6 +12,10 @@
  * valid.  *first: the first one, or empty. */
 unsigned args_count(struct slice args, unsigned max, struct slice *first);
 
+/* What an event carries: its arguments and their attachments. */
+size_t	args_bytes(struct slice args, const struct slice *attachments,
+	    unsigned n);
+
 /* args, which are n, with null for those that are missing to want.  Lies in
  * args, in static memory or in scratch, which is emptied.  false: no memory. */
 bool	args_fill(struct buf *scratch, struct slice *args, unsigned n,

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "hub/args.h"
 #include "hub/hub_int.h"
 
 /* --- offsets --------------------------------------------------------------- */
@@ -129,6 +130,12 @@ fanout_wire(struct hub *h, struct room_wire *rw, enum wire w,
 	return (got);
 }
 
+static size_t
+bytes_of(const struct publication *p)
+{
+	return (args_bytes(p->args, p->attachments, p->nattach));
+}
+
 static void
 count(const struct room *r, uint32_t got, size_t bytes)
 {
@@ -151,7 +158,7 @@ fanout_room(struct hub *h, struct room *r, const struct publication *p,
 		if (r->wires[w] != NULL && r->wires[w]->n != 0)
 			got += fanout_wire(h, r->wires[w], (enum wire)w, p,
 			    (struct outq *)(uintptr_t)except);
-	count(r, got, p->args.n);
+	count(r, got, bytes_of(p));
 	return (got);
 }
 
@@ -180,7 +187,7 @@ fanout_session(struct hub *h, struct session *s, const struct publication *p)
 	count_frames(s->wire, p, 1);
 	counter_add(COUNTER_deliveries, 1);
 	counter_ns_add(s->ns->index, NS_events_out, 1);
-	counter_ns_add(s->ns->index, NS_bytes_out, p->args.n);
+	counter_ns_add(s->ns->index, NS_bytes_out, bytes_of(p));
 	return (true);
 }
 
@@ -337,7 +344,7 @@ walk(struct hub *h, const struct conf_namespace *ns, const struct audience *a,
 			msg_unref(&k.frames[w]);
 	counter_add(COUNTER_deliveries, k.got);
 	counter_ns_add(ns->index, NS_events_out, k.got);
-	counter_ns_add(ns->index, NS_bytes_out, k.got * p->args.n);
+	counter_ns_add(ns->index, NS_bytes_out, k.got * bytes_of(p));
 	return (k.got);
 }
 

@@ -238,6 +238,12 @@ takes_args(struct passage *w)
 	return (false);
 }
 
+static size_t
+in_bytes(const struct inbound *in)
+{
+	return (args_bytes(in->args, in->attachments, in->nattach));
+}
+
 static bool
 may_pass(struct passage *w)
 {
@@ -251,7 +257,7 @@ may_pass(struct passage *w)
 	}
 	if (r->rate != NULL && !limit_event(w->s, w->in, r->rate))
 		return (false);
-	if (r->max_bytes != 0 && w->in->args.n > r->max_bytes) {
+	if (r->max_bytes != 0 && in_bytes(w->in) > r->max_bytes) {
 		rule_refuse(w->s, w->in, REFUSED_TOO_LARGE,
 		    "more than %llu bytes", (unsigned long long)r->max_bytes);
 		return (false);
@@ -459,7 +465,7 @@ rule_event(struct session *s, const struct inbound *in)
 	if (client_expired(s))
 		return;
 	counter_ns_add(s->ns->index, NS_events_in, 1);
-	counter_ns_add(s->ns->index, NS_bytes_in, in->args.n);
+	counter_ns_add(s->ns->index, NS_bytes_in, in_bytes(in));
 	if (!limit_message(s, in))
 		return;
 	presence_active(s);
