@@ -70,6 +70,7 @@ hub_free(struct hub **hp)
 	pending_fini(&h->pending);
 	sid_table_fini(&h->sids);
 	room_table_fini(&h->rooms);
+	ship_index_fini(&h->many);
 	out_fini(&h->out);
 	slab_fini(&h->clients[CLIENT_PLAIN]);
 	slab_fini(&h->clients[CLIENT_ENGINE]);

@@ -14,6 +14,7 @@
 #include "hub/recover.h"
 #include "hub/room.h"
 #include "hub/session.h"
+#include "hub/ships.h"
 #include "hub/work.h"
 #include "shm/counters.h"
 
@@ -35,6 +36,7 @@ struct hub {
 	struct work	 work;		/* of this turn */
 	struct slab	 clients[2];	/* enum client_slab */
 	struct slab	 sessions, ships;
+	struct ship_index many;		/* of the sessions in many rooms */
 	struct mono	 now;		/* of this turn */
 	struct wall	 wall;
 	uint32_t	 turn;		/* batches of other turns are dead */

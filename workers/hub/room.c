@@ -239,6 +239,10 @@ room_membership(const struct session *s, enum room_kind kind,
 	struct membership *m;
 	struct room *r;
 
+	if (s->many) {
+		r = room_find(s->hub, s->ns->index, kind, name);
+		return (r == NULL ? NULL : ships_find(&s->hub->many, s, r));
+	}
 	for (m = s->memberships; m != NULL; m = m->next) {
 		r = m->room;
 		if (r->key[0] == (char)kind && r->len == name.n + 1u &&
@@ -265,8 +269,7 @@ enter(struct hub *h, struct room *r, struct session *s)
 		slab_put(&h->ships, m);
 		return (false);
 	}
-	m->next = s->memberships;
-	s->memberships = m;
+	ships_push(&h->many, s, m);
 	r->members++;
 	return (true);
 }
@@ -348,13 +351,10 @@ room_move(struct hub *h, struct session *s, struct outq *out, enum wire wire)
 void
 room_leave(struct hub *h, struct session *s, struct membership *m)
 {
-	struct membership **pp = &s->memberships;
 	struct room *r = m->room;
 
 	CHECK_MAGIC(r, ROOM_MAGIC);
-	while (*pp != m)
-		pp = &(*pp)->next;
-	*pp = m->next;
+	ships_unlink(&h->many, s, m);
 	wire_remove(h, r->wires[s->wire], m->index);
 	if (r->key[0] == ROOM_WATCH)
 		s->nwatches--;

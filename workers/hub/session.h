@@ -26,6 +26,8 @@ struct session {
 	uint8_t		 wire;		/* enum wire */
 	bool		 idle;		/* silent for idle_after */
 	bool		 warned;	/* auth:expiring was sent */
+	bool		 many;		/* its memberships are in ships.h's
+					 * index */
 	struct hub	*hub;
 	struct client	*client;
 	struct outq	*out;
