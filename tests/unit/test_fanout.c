@@ -770,6 +770,37 @@ a_message_is_encoded_once_for_each_form_and_counted_for_each_receiver(
 	}
 }
 
+static void
+comings_and_goings_are_counted(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *a, *b;
+	uint64_t connects = counter_ns_get(0, NS_connects);
+	uint64_t ends = counter_ns_get(0, NS_disconnects);
+	uint64_t sockets = counter_ns_get(0, NS_sockets);
+
+	begin_counting(x);
+	a = come(x, x->f, NULL);
+	b = come(x, x->f, NULL);
+	assert_counted(ns_connects, 2);
+	assert_counted(sessions, 2);
+	assert_int_equal(counter_ns_get(0, NS_connects), connects + 2);
+	assert_int_equal(counter_ns_get(0, NS_sockets), sockets + 2);
+	assert_counted(acks_out, 0);
+	fake_say(x->f, a, "42/n,5[\"room:join\",{\"room\":\"r\"}]");
+	fake_say(x->f, a, "42/n,6[\"room:join\",{\"room\":\"r\"}]");
+	assert_counted(acks_out, 2);
+	assert_counted(joins, 1);	/* the second was in it */
+	assert_counted(memberships, 1);
+	fake_say(x->f, b, "41/n,");
+	fake_gone(x->f, a);
+	assert_counted(sessions, 0);
+	assert_counted(memberships, 0);
+	assert_counted(leaves, 1);
+	assert_int_equal(counter_ns_get(0, NS_disconnects), ends + 2);
+	assert_int_equal(counter_ns_get(0, NS_sockets), sockets);
+}
+
 int
 main(void)
 {
@@ -787,6 +818,7 @@ main(void)
 		T(events_of_users_go_to_those_who_watch_them),
 		T(who_asks_for_a_count_gets_it_if_he_can_be),
 		T(what_cannot_be_read_is_counted),
+		T(comings_and_goings_are_counted),
 		T(a_message_is_encoded_once_for_each_form_and_counted_for_each_receiver),
 	};
 

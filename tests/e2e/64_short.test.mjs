@@ -1,0 +1,179 @@
+/*
+ * Short of memory: every n-th allocation of workers or of the relay fails
+ * while clients of all kinds come, talk and go.  Nobody dies, somebody counts
+ * it, and when there is memory again all is as before.
+ */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import crypto from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+
+import { Daemon, here, sanitized, tempdir, until } from './lib/daemon.mjs';
+import { ask, connect, heard, io } from './lib/clients.mjs';
+import { jwt, listenTls } from './lib/conf.mjs';
+import { request } from './lib/polling.mjs';
+import { user } from './lib/token.mjs';
+import { OP, Sock, Ws, closePayload, frame } from './lib/wire.mjs';
+
+const KEY = 'short';
+const conf = `${jwt}
+limits { per_user = 60000 per_address = 60000 }
+heartbeat { interval = 300ms timeout = 2s }
+recovery { window = 1m }
+demo_page = "/dev/null"
+api { key "k" { sha256 = "${crypto.createHash('sha256').update(KEY)
+    .digest('hex')}" allow = {"publish", "presence", "disconnect", "rooms"} } }
+namespace "/s" { auth = optional presence = rooms
+    room "{r}" { join = open }
+    event "n" { to = room:room ack = delivered }
+    event "q" { ack = echo } }
+route "/ws/bare" { namespace = "/s" join = "bare" format = bare }
+`;
+const RELAY = 2, WORKER = 4;
+
+class Shortage {
+	constructor() {
+		const dir = tempdir(), library = path.join(dir, 'short.so');
+		execFileSync(process.env.CC ?? 'cc', ['-shared', '-fPIC', '-O1',
+		    '-o', library, path.join(here, 'lib', 'short.c')]);
+		this.file = path.join(dir, 'steer');
+		fs.writeFileSync(this.file, Buffer.alloc(4096));
+		this.fd = fs.openSync(this.file, 'r+');
+		this.env = { LD_PRELOAD: library, SHORTAGE: this.file };
+	}
+	every(n, roles) {
+		const b = Buffer.alloc(8);
+		b.writeUInt32LE(n);
+		b.writeUInt32LE(roles, 4);
+		fs.writeSync(this.fd, b, 0, 8, 0);
+	}
+	get failed() {
+		const b = Buffer.alloc(4);
+		fs.readSync(this.fd, b, 0, 4, 8);
+		return b.readUInt32LE();
+	}
+}
+
+/* What becomes of these is not asked: they come, talk, and go. */
+const quietly = (p) => p.catch(() => {});
+async function clientsOfAllKinds(d, round) {
+	const api = (method, target, body) => quietly(request(d.port, method,
+	    `/api/v1/${target}`, { ms: 3000, body: body && JSON.stringify(body),
+		headers: { authorization: `Bearer ${KEY}`,
+			'content-type': 'application/json' } }));
+	const each = [];
+	for (const transport of ['websocket', 'polling'])
+		for (let i = 0; i < 3; i++) {
+			const c = io(`http://127.0.0.1:${d.port}/s`, {
+				transports: transport === 'polling' && i ?
+				    ['polling', 'websocket'] : [transport],
+				forceNew: true, reconnectionDelay: 20,
+				reconnectionDelayMax: 60, timeout: 2000,
+				auth: i ? { token: user(`u${round % 3}`) } : {} });
+			c.on('n', (...a) => {
+				if (typeof a.at(-1) === 'function')
+					a.at(-1)('heard');
+			});
+			c.emit('room:join', { room: 'r' });
+			c.emit('presence:watch', { users: ['u0', 'u1'] });
+			c.emit('presence:get', { users: ['u0'] }, () => {});
+			c.emit('presence:set', { status: 'away' });
+			c.emit('q', 'x'.repeat(3000), () => {});
+			c.emit('q', Buffer.from('bytes'), () => {});
+			c.emit('n', { room: 'r', text: 'y'.repeat(500) }, () => {});
+			each.push(c);
+		}
+	const wait = [];
+	for (const target of ['/livez', '/', '/metrics', '/health', '/demo',
+	    '/socket.io/?EIO=4&transport=polling&sid=none'])
+		wait.push(quietly(request(d.port, 'GET', target, { ms: 3000,
+			headers: { 'accept-encoding': 'gzip' } })));
+	wait.push(api('POST', 'publish', { namespace: 's', event: 'e', room: 'r',
+		data: { a: 1 }, id: `id${round}` }));
+	wait.push(api('POST', 'publish', { namespace: 's', event: 'n', data: 1,
+		ack: true, timeout: 500 }));
+	wait.push(api('POST', 'batch', [{ namespace: 's', event: 'e' }]));
+	wait.push(api('POST', 'users/u1/rooms', { namespace: 's', join: ['z'] }));
+	wait.push(api('GET', 'presence/s/u1'));
+	wait.push(quietly((async () => {
+		const w = await Ws.open(d.port, '/ws/s');
+		w.json({ event: 'room:join', data: { room: 'r' }, id: 1 });
+		w.json({ event: 'n', data: { room: 'r' }, id: 2 });
+		w.send(frame(OP.text, '{"event":', { fin: false }));
+		w.send(frame(OP.cont, '"q","data":1,"id":3}'));
+		await w.event(500);
+		w.send(frame(OP.close, closePayload(1000)));
+		w.drop();
+	})()));
+	wait.push(quietly((async () => {
+		const w = await Ws.open(d.port, '/ws/bare');
+		w.text('{"n":1}');
+		await w.message('echo', 200);
+		w.drop();
+	})()));
+	wait.push(quietly((async () => {
+		const s = await Sock.open(d.ports[1],
+		    { tlsOptions: { rejectUnauthorized: false } });
+		s.send('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n');
+		await s.response({ ms: 1000 });
+		s.close();
+	})()));
+	await Promise.all(wait);
+	/* cut off half of them: they come back with what they have */
+	each.forEach((c, i) => i % 2 && c.io.engine?.transport?.ws?._socket
+	    ?.destroy());
+	await api('POST', 'publish', { namespace: 's', event: 'e', room: 'r' });
+	await quietly(until(() => each.every((c) => c.connected), 'back', 300));
+	await api('POST', 'disconnect', { namespace: 's', user: 'u1' });
+	each.forEach((c) => c.close());
+}
+
+async function allIsWell(d) {
+	const [a, b] = [await connect(d, '/s'), await connect(d, '/s')];
+	for (const c of [a, b])
+		await ask(c, 'room:join', { room: 'well' });
+	const ack = await ask(a, 'n', { room: 'well', i: 1 });
+	assert.equal(ack.delivered, 1);
+	await heard(b, 'n');
+	a.close();
+	b.close();
+	const r = await request(d.port, 'GET', '/readyz');
+	assert.equal(r.status, 200);
+}
+
+/* a sanitizer has a malloc of its own; test_short goes through the hub there */
+if (!sanitized)
+	test('every n-th allocation fails: nobody dies, nothing stays', async () => {
+		const shortage = new Shortage();
+		const d = await Daemon.start({ workers: 2, listen: false,
+			conf: `listen "127.0.0.1:0" {}\n${listenTls()}${conf}`,
+			env: shortage.env });
+		await clientsOfAllKinds(d, 0);
+		const rounds = [5, 3, 11, 2, 7, 19, 4, 6, 13, 1, 9, 31, 8, 5, 23, 3,
+			17, 10, 12, 15];
+		for (const [i, n] of rounds.entries()) {
+			shortage.every(n, WORKER);
+			await clientsOfAllKinds(d, i);
+			shortage.every(0, 0);
+			await until(() => quietly(allIsWell(d).then(() => true)),
+			    'service as before', 15000);
+		}
+		for (const n of [2, 5, 1]) {
+			shortage.every(n, RELAY);
+			await clientsOfAllKinds(d, n);
+			shortage.every(0, 0);
+			await until(() => quietly(allIsWell(d).then(() => true)),
+			    'service as before', 15000);
+		}
+		assert.ok(shortage.failed > 200, `${shortage.failed} failed`);
+		assert.ok(await d.metric('memory_failures') > 0);
+		/* parked sessions may wait for their clients for a minute */
+		await until(async () => await d.metric('sessions') === 0,
+		    'nobody is left', 30000);
+		await until(async () => await d.metric('send_queue_bytes') === 0,
+		    'no queues');
+		assert.doesNotMatch(d.log, /child .*(died|killed)/);
+		await d.stop();
+	});
