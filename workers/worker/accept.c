@@ -77,8 +77,11 @@ accept_watch(struct worker *w, bool on)
 	w->listening = on;
 	for (i = 0; i < w->nlisteners; i++) {
 		l = &w->listeners[i];
-		if (loop_mod(w->loop, &l->io, on ? LOOP_IN : 0) == -1)
-			log_warn("listener_watch");
+		if (loop_mod(w->loop, &l->io, on ? LOOP_IN : 0) == 0)
+			continue;
+		log_warn("listener_watch");
+		w->listening = false;	/* the tick tries again */
+		w->accept_again = mono_add_ms(w->now, ACCEPT_BACKOFF_MS);
 	}
 }
 

@@ -116,8 +116,9 @@ static void
 bus_port_want(struct bus_port *b, bool out)
 {
 	b->blocked = out;
+	/* one that is not watched is of no use: another is asked for */
 	if (loop_mod(b->loop, &b->io, out ? LOOP_IN | LOOP_OUT : LOOP_IN) == -1)
-		log_warn("relay_watch");
+		bus_port_lost(b, "watch");
 }
 
 static void

@@ -199,7 +199,7 @@ pipe2(int fds[2], int flags)
 int
 epoll_ctl(int ep, int op, int fd, struct epoll_event *ev)
 {
-	if (op == EPOLL_CTL_ADD && FAILS(WATCH))
+	if (op != EPOLL_CTL_DEL && FAILS(WATCH))
 		return (-1);
 	return (REAL(epoll_ctl)(ep, op, fd, ev));
 }
