@@ -72,6 +72,7 @@ struct master {
 	struct mono	 next_second;
 	struct mono	 next_watchdog;
 	struct mono	 drained;	/* DRAINING ends */
+	bool		 ready_due;	/* to the service manager */
 	bool		 stats_lost;	/* the file can't be written, as logged */
 };
 
@@ -275,7 +276,7 @@ master_stop(struct master *m, uint64_t ms)
 	uint64_t margin_ms;
 
 	m->state = MASTER_STOPPING;
-	plat_notify("STOPPING=1\nSTATUS=stopping");
+	(void)plat_notify("STOPPING=1\nSTATUS=stopping");
 	log_info("stopping within_ms=%" PRIu64, ms);
 	margin_ms = ms / 4 < MASTER_MARGIN_MS ? ms / 4 : MASTER_MARGIN_MS;
 	children_stop(m->children, false, ms - margin_ms,
@@ -303,13 +304,23 @@ master_drain(struct master *m)
 		return;
 	m->state = MASTER_DRAINING;
 	m->drained = mono_add_ms(loop_now(m->loop), ms);
-	plat_notify("STOPPING=1\nSTATUS=draining");
+	(void)plat_notify("STOPPING=1\nSTATUS=draining");
 	log_info("draining within_ms=%" PRIu64, ms);
 	children_stop(m->children, true, ms,
 	    mono_add_ms(m->drained, conf->stop_time_ms));
 }
 
 /* --- children ------------------------------------------------------------*/
+
+/* A service manager that misses this waits until it gives us up: it is said
+ * until it is taken. */
+static void
+master_notify_ready(struct master *m)
+{
+	m->ready_due = !plat_notify("READY=1\nMAINPID=%d\n"
+	    "STATUS=serving, %u workers", (int)getpid(),
+	    children_count(m->children).workers_ready);
+}
 
 static void
 master_serving(struct master *m)
@@ -319,8 +330,7 @@ master_serving(struct master *m)
 	m->state = MASTER_SERVING;
 	n = children_count(m->children);
 	log_info("ready workers=%u relay=%u", n.workers_ready, n.relays_ready);
-	plat_notify("READY=1\nMAINPID=%d\nSTATUS=serving, %u workers",
-	    (int)getpid(), n.workers_ready);
+	master_notify_ready(m);
 	if (m->release_fd == -1)
 		return;
 	log_open(LOG_TARGET_SYSLOG);
@@ -360,7 +370,7 @@ master_on_change(void *arg)
 
 	if (m->state == MASTER_SERVING) {
 		n = children_count(m->children);
-		plat_notify("STATUS=serving, %u of %u workers, relay %s",
+		(void)plat_notify("STATUS=serving, %u of %u workers, relay %s",
 		    n.workers_ready, m->p->workers,
 		    n.relays_ready == 1 ? "up" : "down");
 	}
@@ -483,9 +493,11 @@ master_on_tick(struct timer *t, struct mono now)
 	if (now.us >= m->next_second.us)
 		master_second(m, now);
 	master_publish(m, now);
+	if (m->ready_due && m->state == MASTER_SERVING)
+		master_notify_ready(m);
 	if (plat_watchdog_us() != 0 && now.us >= m->next_watchdog.us) {
 		m->next_watchdog.us = now.us + plat_watchdog_us() / 3;
-		plat_notify("WATCHDOG=1");
+		(void)plat_notify("WATCHDOG=1");
 	}
 }
 

@@ -99,8 +99,9 @@ void	plat_socket_buffers(int fd, int bytes);
 /* Remember where to report and how often, then hide it from children.  Call
  * once, at start. */
 void	plat_notify_init(void);
-/* Send "READY=1\nSTATUS=..."; nothing happens without a service manager. */
-void	plat_notify(const char *fmt, ...) PRINTF_LIKE(1, 2);
+/* Send "READY=1\nSTATUS=..."; nothing happens without a service manager.
+ * False: it takes nothing now. */
+bool	plat_notify(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* How often WATCHDOG=1 is expected at the latest; 0: not at all. */
 uint64_t plat_watchdog_us(void);
 

@@ -464,7 +464,7 @@ plat_notify_init(void)
 	(void)unsetenv("WATCHDOG_PID");
 }
 
-void
+bool
 plat_notify(const char *fmt, ...)
 {
 	char text[512];
@@ -472,14 +472,15 @@ plat_notify(const char *fmt, ...)
 	int n;
 
 	if (notify_fd == -1)
-		return;
+		return (true);
 	va_start(ap, fmt);
 	n = vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
 	if (n < 0 || (size_t)n >= sizeof text)
-		return;
-	(void)sendto(notify_fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT,
-	    (const struct sockaddr *)&notify_addr, notify_addrlen);
+		return (true);
+	return (sendto(notify_fd, text, (size_t)n, MSG_NOSIGNAL |
+	    MSG_DONTWAIT, (const struct sockaddr *)&notify_addr,
+	    notify_addrlen) != -1 || (errno != EAGAIN && errno != ENOBUFS));
 }
 
 uint64_t

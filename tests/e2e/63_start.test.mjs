@@ -289,6 +289,37 @@ for (const kind of ['a path', 'an abstract name']) {
 	});
 }
 
+test('notify: a manager that is behind hears READY later', async () => {
+	const name = `${tempdir()}/n`;
+	/* its queue is full until it is told to read */
+	const c = spawn('python3', ['-u', '-c', `
+import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+f = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+f.setblocking(False)
+try:
+    while True:
+        f.sendto(b"filler", sys.argv[1])
+except BlockingIOError:
+    print("full")
+sys.stdin.readline()
+while True:
+    print(repr(s.recv(65536).decode()))
+`, name], { stdio: ['pipe', 'pipe', 'inherit'] });
+	started.push(c);
+	let text = '';
+	c.stdout.on('data', (b) => { text += b; });
+	await until(() => text === 'full\n', 'a full queue');
+	const d = await Daemon.start({ conf: echo, env: { NOTIFY_SOCKET: name } });
+	c.stdin.write('\n');
+	await until(() => /'READY=1\\n/.test(text), 'READY');
+	await sleep(300);
+	assert.equal(text.match(/READY=1/g).length, 1);
+	await d.stop();
+	c.kill('SIGKILL');
+});
+
 test('watchdog: another process\'s is not ours; draining is told', async () => {
 	const dir = tempdir();
 	const n = await datagrams(`${dir}/n`);
