@@ -211,6 +211,21 @@ test('a POST whose connection breaks is done all the same', async () => {
 	assert.deepEqual(await p.collect(5000), body.split('\x1e'));
 });
 
+test('POSTs one behind the other on their connection, in order', async () => {
+	const p = await (await Polling.open(d.port)).connect();
+	const s = await Sock.open(d.port), N = 9000;
+	const all = Array.from({ length: N }, (_, i) => `42["q",${i}]`);
+	for (let i = 0; i < N; i += 3000) {
+		const body = all.slice(i, i + 3000).join('\x1e');
+		s.send(`POST ${p.target} HTTP/1.1\r\nHost: x\r\nContent-Length: ${
+		    body.length}\r\n\r\n${body}`);
+	}
+	for (let i = 0; i < N; i += 3000)
+		assert.equal((await s.response()).body, 'ok');
+	assert.deepEqual(await p.collect(N), all);
+	s.close();
+});
+
 test('WebSocket: a burst of frames, in order', async () => {
 	const w = await socketio(d.port), N = 20000, before = await deferred();
 	const all = Buffer.concat(Array.from({ length: N }, (_, i) =>

@@ -118,7 +118,9 @@ polling_body(struct request *rq, struct slice body)
 		repeat_body(&p->repeat, body, true);
 		poller_take(p, body);
 	}
-	if (poller_post_waits(p) || (p->parting && p->get == NULL &&
+	/* what is behind it on its connection waits as well */
+	rq->c->stalled = poller_post_waits(p);
+	if (rq->c->stalled || (p->parting && p->get == NULL &&
 	    p->reason == REASON_client_close)) {
 		poller_hold_post(p, rq);
 		return;
