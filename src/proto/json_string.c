@@ -106,28 +106,33 @@ json_name(struct slice value, uint8_t *out, size_t max)
 {
 	struct slice in = inside(value);
 	const uint8_t *p = in.p, *end = slice_end(in);
-	uint8_t u[4];
+	uint8_t u[4], high = 0;
 	uint32_t cp;
 	size_t n, at = 0;
 
 	if (json_type(value) != JSON_STRING)
 		return (-1);
 	while (p < end) {
-		n = 1;
-		if (*p != '\\') {
-			cp = u[0] = *p++;	/* one byte of it */
-		} else {
-			cp = take_escape(&p, end);
-			if (cp == LONE_SURROGATE)
+		if (*p != '\\') {	/* one byte of it */
+			if (*p < 0x20 || *p == 0x7f || at == max)
 				return (-1);
-			n = utf8_put(u, cp);
+			high |= *p;
+			out[at++] = *p++;
+			continue;
 		}
-		if (cp < 0x20 || cp == 0x7f || n > max - at)
+		cp = take_escape(&p, end);
+		if (cp == LONE_SURROGATE || cp < 0x20 || cp == 0x7f)
 			return (-1);
+		n = utf8_put(u, cp);
+		if (n > max - at)
+			return (-1);
+		high |= u[0];
 		memcpy(out + at, u, n);
 		at += n;
 	}
-	return (utf8_lossy(slice_of(out, at)) ? -1 : (ssize_t)at);
+	if (high >= 0x80 && utf8_lossy(slice_of(out, at)))
+		return (-1);
+	return ((ssize_t)at);
 }
 
 void
