@@ -193,6 +193,8 @@ test('keys: wrong ones count for auth_failures, as tokens do', async () => {
 			assert.equal((await api(null, ...order))[0], 401);
 		for (let i = 0; i < 5; i++)
 			assert.equal((await api('wrong', ...order))[0], 401);
+		await until(() => /refused what=key directive=api\.key/.test(e.log),
+		    'a line in the log');
 		const [status, r, headers] = await api('wrong', ...order);
 		assert.equal(status, 429);
 		assert.equal(r.error.code, 'rate_limited');

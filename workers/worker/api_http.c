@@ -8,6 +8,7 @@
 #include "hub/limit.h"
 #include "proto/json.h"
 #include "worker/conn.h"
+#include "worker/refusal.h"
 #include "worker/request.h"
 #include "worker/worker.h"
 
@@ -73,6 +74,7 @@ api_admit(struct request *rq, uint32_t right, const char *words)
 	k = api_key_find(rq->w->conf, key);
 	if (k == NULL) {
 		limit_token_failed(h, address);
+		refusal_key(rq);
 		api_refuse(rq, 401, "unauthorized", "a valid key is needed");
 		return (false);
 	}

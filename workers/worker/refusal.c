@@ -49,6 +49,17 @@ refusal_origin(const struct request *rq)
 }
 
 void
+refusal_key(const struct request *rq)
+{
+	static struct log_rate rate;
+	uint64_t held;
+
+	if (log_rate(&rate, rq->w->now, &held))
+		log_info("refused what=key directive=api.key unsaid=%llu",
+		    refusal_held(held));
+}
+
+void
 refusal_version(const struct request *rq)
 {
 	static struct log_rate rate;

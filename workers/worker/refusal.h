@@ -12,6 +12,8 @@ struct request;
 
 void	refusal_host(const struct request *);
 void	refusal_origin(const struct request *);
+/* Of the HTTP API. */
+void	refusal_key(const struct request *);
 /* Of Engine.IO. */
 void	refusal_version(const struct request *);
 /* hub_ports.refused; w: the worker. */
