@@ -61,6 +61,12 @@ test('a head of exactly the limit is taken, one byte more is 431', async () => {
 	assert.equal((await answer(head(16384))).status, 200);
 	assert.equal((await answer(head(16383))).status, 200);
 	assert.equal((await answer(head(16385))).status, 431);
+	/* so long and no end: nothing is waited for, which would end in 408 */
+	assert.equal((await answer(head(16389).slice(0, 16384))).status, 431);
+	const s = await Sock.open(d.port);
+	s.send(head(16388).slice(0, 16383));
+	assert.equal((await s.response()).status, 408);
+	s.close();
 });
 
 test('a request line of exactly the limit is taken, one more is 414', async () => {
