@@ -12,7 +12,7 @@
 #include "hub/hub.h"
 #include "shm/segment.h"
 
-#define FAKE_CONNS	64
+#define FAKE_CONNS	320
 #define FAKE_HOSTS	4
 #define FAKE_SECRET	"0123456789abcdef0123456789abcdef"
 
