@@ -59,6 +59,7 @@ struct world {
 	bool		 no_room;	/* for announcements */
 	unsigned	 refused;
 	struct table_event last;
+	struct table_event log[16];	/* the first ones */
 	char		 last_key[256];
 };
 
@@ -79,6 +80,8 @@ emit(void *arg, const struct table_event *e)
 		w->refused++;
 		return (false);
 	}
+	if (w->events < nitems(w->log))
+		w->log[w->events] = *e;
 	w->events++;
 	w->last = *e;
 	memcpy(w->last_key, e->key.p, e->key.n);

@@ -195,6 +195,40 @@ what_nobody_was_told_goes_only_without_a_relay(void **state)
 	segment_free(&seg);
 }
 
+/* ... but others' bits stay, in either word. */
+static void
+the_overflow_of_the_dead_ends_with_them(void **state)
+{
+	struct segment_params p = { .max_workers = 64, .presence_max = 100,
+		.interest_max = 100, .rate_ways = 8, .max_ns = 4 };
+	struct segment *seg = segment_create(&p);
+	static const unsigned slots[] = { 1, 2, 64, 65, 70, 128 };
+	unsigned i, k, id, word;
+
+	(void)state;
+	assert_non_null(seg);
+	for (id = 0; id < 2; id++)
+		for (word = 0; word < 2; word++)
+			atomic_store(&seg->hdr->overflow[id][word],
+			    UINT64_MAX);
+	for (i = 0; i < nitems(slots); i++) {
+		start(seg, slots[i]);
+		slot_dead(seg, slots[i]);
+		segment_reclaim(seg, slots[i]);
+		for (id = 0; id < 2; id++)
+			for (k = 1; k <= 128; k++)
+				assert_int_equal(atomic_load(
+				    &seg->hdr->overflow[id][(k - 1) / 64]) >>
+				    ((k - 1) % 64) & 1, k != slots[0] &&
+				    (i < 1 || k != slots[1]) &&
+				    (i < 2 || k != slots[2]) &&
+				    (i < 3 || k != slots[3]) &&
+				    (i < 4 || k != slots[4]) &&
+				    (i < 5 || k != slots[5]));
+	}
+	segment_free(&seg);
+}
+
 /* What waits for its grace is summed over all tables. */
 static void
 every_table_is_swept(void **state)
@@ -220,6 +254,10 @@ every_table_is_swept(void **state)
 	}
 	segment_sweep(seg, later);
 	assert_int_equal(counter_get(COUNTER_shm_limbo), 3 + 4 + 5);
+	/* as they were found */
+	assert_int_equal(counter_get(COUNTER_presence_nodes), 3);
+	assert_int_equal(counter_get(COUNTER_interest_nodes), 4);
+	assert_int_equal(counter_get(COUNTER_count_nodes), 5);
 	for (id = 0; id < SHM_TABLES; id++) {
 		assert_int_equal(nodes_in(t[id], MAP_LIMBO), 3 + id);
 		table_close(&t[id]);
@@ -238,6 +276,7 @@ main(void)
 		cmocka_unit_test(
 		    what_nobody_was_told_goes_only_without_a_relay),
 		cmocka_unit_test(every_table_is_swept),
+		cmocka_unit_test(the_overflow_of_the_dead_ends_with_them),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

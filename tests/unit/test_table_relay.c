@@ -94,7 +94,16 @@ a_short_absence_is_not_announced(void **state)
 	assert_int_equal(announce(&w, now + 4 * SECOND) +
 	    announce(&w, mono_now().us + 4 * SECOND), 1);
 	assert_int_equal(w.last.is, 0);
+	assert_false(w.last.status);
 	assert_int_equal(table_announce_due(w.relay), UINT64_MAX);
+	/* once more: each leave waits for its own time */
+	assert_int_equal(table_join(w.a, 1, SLICE("ann")), n);
+	now = mono_now().us;
+	assert_int_equal(announce(&w, now), 1);
+	table_leave(w.a, n);
+	assert_int_equal(announce(&w, now), 0);
+	assert_int_equal(announce(&w, mono_now().us + 4 * SECOND), 1);
+	assert_int_equal(w.last.is, 0);
 	world_fini(&w);
 }
 
@@ -318,11 +327,33 @@ op_announce_held(struct world *w)
 	table_announce_held(w->relay, (struct mono){ 1 }, emit, w);
 }
 
+/* Who came or went is news once; a repeat has the same name. */
+static void
+assert_told_once(const struct world *w)
+{
+	const struct table_event *e, *f;
+	unsigned i, k;
+
+	assert_true(w->events <= nitems(w->log));
+	for (i = 0; i < w->events; i++) {
+		e = &w->log[i];
+		assert_int_equal(e->status, !e->repeat && e->was == e->is);
+		for (k = 0; k < i; k++) {
+			f = &w->log[k];
+			if (f->node == e->node && f->version == e->version) {
+				assert_true(e->repeat || e->status);
+				assert_int_equal(f->is, e->is);
+			}
+		}
+	}
+}
+
 /* Every change was told; a repeat has the name of what it repeats. */
 static void
 relay_dies_in(operation *op, unsigned *k, bool *again)
 {
 	struct world w;
+	unsigned i, told;
 	uint32_t n;
 
 	crash_world(&w);
@@ -346,6 +377,11 @@ relay_dies_in(operation *op, unsigned *k, bool *again)
 		assert_int_equal(ann(&w, n), atomic_load(&w.a->seen[n]));
 		assert_int_equal(atomic_load(&table_node(w.a, n)->remote), 0);
 	}
+	assert_told_once(&w);
+	/* the leave was told, if not as news then once more */
+	for (i = told = 0; i < w.events; i++)
+		told += w.log[i].node == old_node && w.log[i].is == 0;
+	assert_true(told > 0);
 	world_fini(&w);
 }
 
