@@ -523,13 +523,13 @@ many_sids_are_all_found(void **state)
 		for (k = 0; k < 2; k++) {
 			(void)snprintf(body, sizeof body, "{\"namespace\":"
 			    "\"%s\",\"event\":\"e\",\"meta\":false,"
-			    "\"sid\":\"%s\",\"data\":%u}", nsp[k], sid[k][i],
+			    "\"sid\":\"%.20s\",\"data\":%u}", nsp[k], sid[k][i],
 			    i);
 			post(x->g, body);
 			post(x->f, body);
 			/* of another namespace, it is nobody */
 			(void)snprintf(body, sizeof body, "{\"namespace\":"
-			    "\"%s\",\"event\":\"e\",\"sid\":\"%s\"}",
+			    "\"%s\",\"event\":\"e\",\"sid\":\"%.20s\"}",
 			    nsp[!k], sid[k][i]);
 			post(x->f, body);
 		}
