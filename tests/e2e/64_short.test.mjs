@@ -4,13 +4,13 @@
  * it, and when there is memory again all is as before.
  */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 
-import { Daemon, here, sanitized, tempdir, until } from './lib/daemon.mjs';
+import { Daemon, here, roostd, sanitized, tempdir, until } from './lib/daemon.mjs';
 import { ask, connect, heard, io } from './lib/clients.mjs';
 import { jwt, listenTls } from './lib/conf.mjs';
 import { request } from './lib/polling.mjs';
@@ -41,7 +41,18 @@ class Shortage {
 		this.file = path.join(dir, 'steer');
 		fs.writeFileSync(this.file, Buffer.alloc(4096));
 		this.fd = fs.openSync(this.file, 'r+');
-		this.env = { LD_PRELOAD: library, SHORTAGE: this.file };
+		this.env = { LD_PRELOAD: library, SHORTAGE: this.file,
+			...this.gcov() };
+	}
+	/* a build that counts its lines has the counting within it */
+	gcov() {
+		const r = spawnSync('nm', [roostd], { encoding: 'utf8' });
+		const at = [...(r.stdout ?? '').matchAll(
+		    /^([0-9a-f]+) [tT] \w*gcov_\w*$/gm)]
+		    .map((m) => parseInt(m[1], 16));
+		return at.length === 0 ? {} : { SHORTAGE_NOT: `${
+		    Math.min(...at).toString(16)}-${
+		    (Math.max(...at) + 4096).toString(16)}` };
 	}
 	every(n, roles) {
 		const b = Buffer.alloc(8);

@@ -190,6 +190,7 @@ a_volatile_answer_passes_by_its_sender_when_blocked(void **state)
 	fake_turn(x->w);
 	assert_counted(deliveries, 1);
 	assert_counted(encodings, 1);
+	assert_counted(ws_frames_out, 1);
 	hears(c, "w", 3);
 }
 
@@ -349,6 +350,7 @@ struct model {
 	bool	 in[NCLIENTS];
 	int	 heard[NCLIENTS][4000];
 	int	 n[NCLIENTS];
+	uint64_t deliveries;
 };
 
 static void
@@ -396,7 +398,8 @@ one_step(struct fixture *x, struct model *m, int step)
 		say(x->f, x->c[i], step % 2 ? "o" : "m", step);
 		for (k = 0; k < NCLIENTS; k++)
 			if (m->in[k] && (step % 2 == 0 || k != i))
-				m->heard[k][m->n[k]++] = step;
+				m->heard[k][m->n[k]++] = step,
+				    m->deliveries++;
 		break;
 	}
 }
@@ -411,6 +414,8 @@ random_turns_agree_with_a_plain_model(void **state)
 
 	for (i = 0; i < NCLIENTS; i++)
 		x->c[i] = come(x, x->f, NULL);
+	memset(&m, 0, sizeof m);
+	begin_counting(x);
 	for (step = 0; step < 20000; step++) {
 		one_step(x, &m, step);
 		if (step % 500 == 499) {
@@ -418,6 +423,8 @@ random_turns_agree_with_a_plain_model(void **state)
 			compare(x, &m);
 		}
 	}
+	assert_counted(deliveries, m.deliveries);
+	assert_counted(ws_frames_out, m.deliveries);
 }
 
 /* --- many ------------------------------------------------------------------ */
