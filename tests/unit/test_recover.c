@@ -1,5 +1,7 @@
 #include "recovery.h"
 
+#include "hub/room.h"
+
 #define CONF \
 	"jwt { secret = \"" FAKE_SECRET "\" algorithms = {\"HS256\"} }\n" \
 	"recovery { window = 2m packets = 50 bytes = 20KB }\n" \
@@ -290,8 +292,60 @@ no_answer_is_no_recovery(void **state)
 	fake_turn(x->w);
 	(void)fake_next(c);
 	assert_string_equal("", fake_next(c));
-	fake_advance(x->w, 1000);
+	fake_advance(x->w, 999);
+	assert_string_equal("", fake_next(c));
+	fake_advance(x->w, 1);
 	is_new(x, c);
+}
+
+static void
+as_many_packets_as_configured_are_kept(void **state)
+{
+	struct recovery *x = *state;
+	struct fake_conn *c;
+	int i, more;
+
+	for (more = 0; more < 2; more++) {
+		publish(x, 0);
+		hears(x, x->a, 0);
+		cut(x);
+		for (i = 1; i <= 50 + more; i++)
+			publish(x, i);
+		c = back(x, x->f, x->offset);
+		if (more != 0) {
+			is_new(x, c);
+			break;
+		}
+		for (i = 1; i <= 50; i++)
+			hears(x, c, i);
+		is_same(x, c);
+		/* and it has joined a namespace, as far as that goes */
+		fake_advance(x->w, 1);
+		assert_int_equal(-1, c->closed);
+		x->a = c;
+	}
+}
+
+static void
+a_room_of_the_longest_name_moves(void **state)
+{
+	struct recovery *x = *state;
+	char text[400], name[ROOM_NAME_MAX + 1];
+	struct fake_conn *c;
+
+	memset(name, 'r', ROOM_NAME_MAX);
+	name[ROOM_NAME_MAX] = '\0';
+	(void)snprintf(text, sizeof text, "42/n,1[\"room:join\",\"%s\"]",
+	    name);
+	fake_say(x->f, x->a, text);
+	assert_int_equal(0, strncmp(fake_next(x->a), "43/n,1[{\"room\"", 14));
+	cut(x);
+	c = back(x, x->g, "");
+	is_same(x, c);
+	(void)snprintf(text, sizeof text,
+	    "42/n,[\"m\",{\"room\":\"%s\",\"i\":1}]", name);
+	fake_say(x->g, c, text);
+	assert_int_equal(0, strncmp(fake_next(c), "42/n,[\"m\"", 9));
 }
 
 static void
@@ -364,6 +418,8 @@ main(void)
 		T(another_worker_takes_the_session),
 		T(no_worker_has_it),
 		T(no_answer_is_no_recovery),
+		T(as_many_packets_as_configured_are_kept),
+		T(a_room_of_the_longest_name_moves),
 		T(who_goes_while_it_waits_harms_nobody),
 		T(attachments_are_told_again),
 		T(who_leaves_for_good_is_not_recovered),

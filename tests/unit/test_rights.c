@@ -232,6 +232,24 @@ a_refresh_is_the_connections_new_identity(void **state)
 	starts(c, "43/app,9[{\"error\":{\"code\":\"unauthorized\"");
 }
 
+/* It may be shorter than the one before. */
+static void
+a_refresh_ends_when_it_says(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *c = enter(x, token(x, 1000, ""), IN("/app,", "/n,"));
+
+	refresh(x, c, "/app,", token(x, 10, ""));
+	starts(c, "43/app,9[{\"exp\":");
+	assert_true(client_due(c->client).us <= x->w->now.us + 10000000);
+	fake_advance(x->w, 9999);
+	fake_hears(c, "");
+	fake_advance(x->w, 1);
+	fake_hears(c, "41/app,");
+	fake_hears(c, "41/n,");
+	assert_int_equal(REASON_auth_expired, c->closed);
+}
+
 static void
 a_refresh_is_not_of_another_users_connection(void **state)
 {
@@ -535,6 +553,7 @@ main(void)
 		T(a_plain_client_ends_with_its_token),
 		T(a_token_that_ends_while_it_is_asked_for_recovers_nothing),
 		T(a_refresh_is_the_connections_new_identity),
+		T(a_refresh_ends_when_it_says),
 		T(a_refresh_is_not_of_another_users_connection),
 		T(a_refresh_counts_for_what_is_being_asked_for),
 		T(a_role_that_is_gone_ends_its_namespaces),
