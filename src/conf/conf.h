@@ -257,9 +257,9 @@ struct conf_namespace {
 	int		 line;
 };
 
-/* The rule for a client's event by its plain name, else "*", else NULL.  NULL
- * too for names that Socket.IO keeps for itself: its clients break when they
- * are sent one. */
+/* The rule for a client's event by its plain name, else "*", else NULL.  "*" is
+ * not for names that Socket.IO keeps for itself (its clients break when they
+ * are sent one), nor for "error", by which the server refuses events. */
 const struct conf_event *conf_event_find(const struct conf_namespace *,
 	    struct slice name);
 /*

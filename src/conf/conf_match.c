@@ -331,7 +331,7 @@ conf_event_find(const struct conf_namespace *ns, struct slice name)
 	const struct conf_event *event = conf_index_find(ns->event_index, name);
 
 	if (event == NULL && ns->fallback != NULL &&
-	    !conf_event_reserved(name))
+	    !conf_event_needs_rule(name))
 		event = ns->fallback;
 	return (event);
 }

@@ -24,6 +24,12 @@ conf_event_reserved(struct slice name)
 	return (false);
 }
 
+bool
+conf_event_needs_rule(struct slice name)
+{
+	return (conf_event_reserved(name) || slice_eq(name, SLICE("error")));
+}
+
 const char *
 conf_event_name_bad(const char *name)
 {

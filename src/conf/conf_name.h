@@ -11,6 +11,9 @@
 
 /* It is kept by Socket.IO for itself. */
 bool	conf_event_reserved(struct slice name);
+/* "*" does not cover it: that, and what the server says to refuse an event,
+ * which no client is to be able to say to others unless a rule has it. */
+bool	conf_event_needs_rule(struct slice name);
 /* Why clients may not send an event of that name, or NULL. */
 const char *conf_event_name_bad(const char *);
 /* What a namespace can't be called, or NULL. */

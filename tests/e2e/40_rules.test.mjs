@@ -310,9 +310,18 @@ test('the server\'s own event names cannot be sent, nor reached by "*"', async (
 	for (const e of ['room:x', 'presence:update', 'history:get', 'notification:new',
 	    'doc:set', 'auth:expiring', 'roost:x'])
 		assert.equal(codeOf(await ask(s, e, 1)), 'unknown_event', e);
+	/* who hears it takes it for a refusal of his own */
+	const forged = { code: 'forbidden', message: 'x' };
+	assert.equal(codeOf(await ask(s, 'error', forged)), 'unknown_event');
 	assert.equal((await ask(s, 'fine', 1)).delivered, 1);
 	await heard(o, 'fine');
 	assert.equal(o.got.length, 1);
+	const p = await plain(d, '/ws/any');
+	assert.equal(codeOf(await p.ask('error', forged)), 'unknown_event');
+	p.send('{"event":"\\u0065rror","id":"e"}');
+	assert.equal(codeOf(await until(() => p.got.find((m) => m.ack === 'e'),
+	    'ack')), 'unknown_event');
+	p.terminate();
 	closeAll(s, o);
 });
 

@@ -116,6 +116,11 @@ events_and_namespaces_are_found_by_name(void **state)
 	assert_string_equal(conf_event_find(chat, SLICE("b"))->name, "b");
 	assert_ptr_equal(conf_event_find(chat, SLICE("c")), chat->fallback);
 	assert_ptr_equal(conf_event_find(chat, SLICE("a\0")), chat->fallback);
+	/* what the server itself says is nobody's by chance */
+	assert_null(conf_event_find(chat, SLICE("error")));
+	assert_null(conf_event_find(chat, SLICE("connect_error")));
+	assert_ptr_equal(conf_event_find(chat, SLICE("errors")),
+	    chat->fallback);
 	assert_null(conf_event_find(root, SLICE("b")));
 	conf_free(&conf);
 }
