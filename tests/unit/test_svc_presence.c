@@ -176,6 +176,36 @@ a_status_is_set_and_told_to_rooms(void **state)
 }
 
 static void
+each_room_is_told_of_a_status_however_many(void **state)
+{
+	static const unsigned rooms[] = { 1, 2, 64, 65, 100 };
+	struct fixture *x = *state;
+	char text[64];
+	unsigned i, r;
+
+	for (i = 0; i < 100; i++) {
+		(void)snprintf(text, sizeof text,
+		    "42/r,[\"room:join\",{\"room\":\"r%u\"}]", i + 1);
+		fake_say(x->f, x->ann, text);
+	}
+	for (i = 0; i < nitems(rooms); i++) {
+		r = rooms[i];
+		(void)snprintf(text, sizeof text,
+		    "42/r,[\"room:join\",{\"room\":\"r%u\"}]", r);
+		fake_say(x->g, x->bob, text);
+		buf_reset(&x->bob->got);
+		fake_say(x->f, x->ann, "42/r,[\"presence:set\","
+		    "{\"status\":\"busy\"}]");
+		has(fake_next(x->bob), "42/r,[\"presence:update\","
+		    "{\"user\":\"ann\",\"status\":\"busy\"");
+		fake_hears(x->bob, "");
+		(void)snprintf(text, sizeof text,
+		    "42/r,[\"room:leave\",{\"room\":\"r%u\"}]", r);
+		fake_say(x->g, x->bob, text);
+	}
+}
+
+static void
 rooms_of_a_namespace_without_them_are_told_nothing(void **state)
 {
 	struct fixture *x = *state;
@@ -407,6 +437,7 @@ main(void)
 		T(what_is_no_list_of_names_is_refused),
 		T(where_presence_is_off_there_is_no_such_event),
 		T(a_status_is_set_and_told_to_rooms),
+		T(each_room_is_told_of_a_status_however_many),
 		T(rooms_of_a_namespace_without_them_are_told_nothing),
 		T(only_these_words_are_a_status_and_only_of_users),
 		T(members_are_told_who_is_in_a_room),

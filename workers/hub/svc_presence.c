@@ -8,6 +8,7 @@
 #include "hub/client_int.h"
 #include "hub/hub_int.h"
 #include "hub/publish.h"
+#include "proto/bus.h"
 #include "proto/json.h"
 #include "proto/status.h"
 #include "shm/presence.h"
@@ -115,6 +116,20 @@ presence_user_json(struct hub *h, const struct conf_namespace *ns,
 	status_encode(b, &e);
 }
 
+/* So many rooms at a time; who is in rooms of several lots hears once of each. */
+#define ROOMS_TOLD	BUS_LIST_MAX
+#define ROOMS_WORK	16u	/* units of a lot: it goes to other workers, too */
+
+static void
+tell_lot(struct session *s, struct audience *a, const struct publication *p)
+{
+	if (a->nrooms == 0)
+		return;
+	(void)publish_audience(s->hub, s->ns, a, p);
+	work_add(&s->hub->work, ROOMS_WORK);
+	a->nrooms = 0;
+}
+
 /*
  * The rooms of the session that has a new status hear of it from here; those
  * who watch the user, or the whole namespace, hear of it from the relay.
@@ -122,26 +137,26 @@ presence_user_json(struct hub *h, const struct conf_namespace *ns,
 static void
 tell_rooms(struct session *s)
 {
-	struct slice rooms[64];
+	struct slice rooms[ROOMS_TOLD];
 	struct audience a = { .rooms = rooms };
+	struct publication p = { .nsp = slice_of(s->ns->name,
+	    s->ns->name_len), .event = SLICE("\"presence:update\"") };
 	struct membership *m;
 	struct buf b;
 
-	if (s->ns->presence != CONF_PRESENCE_ROOMS)
-		return;
-	for (m = s->memberships; m != NULL && a.nrooms < nitems(rooms);
-	    m = m->next)
-		if (m->room->key[0] == ROOM_NAMED)
-			rooms[a.nrooms++] = room_name(m->room);
-	if (a.nrooms == 0)
+	if (s->ns->presence != CONF_PRESENCE_ROOMS || s->nrooms == 0)
 		return;
 	buf_init(&b);
 	presence_user_json(s->hub, s->ns, principal_user(s->who), &b);
-	if (!b.oom)
-		(void)publish_audience(s->hub, s->ns, &a,
-		    &(struct publication){ .nsp = slice_of(s->ns->name,
-		    s->ns->name_len), .event = SLICE("\"presence:update\""),
-		    .args = buf_unread(&b), .first = buf_unread(&b) });
+	p.args = p.first = buf_unread(&b);
+	for (m = s->memberships; m != NULL && !b.oom; m = m->next) {
+		if (m->room->key[0] != ROOM_NAMED)
+			continue;
+		rooms[a.nrooms++] = room_name(m->room);
+		if (a.nrooms == nitems(rooms))
+			tell_lot(s, &a, &p);
+	}
+	tell_lot(s, &a, &p);
 	buf_fini(&b);
 }
 
