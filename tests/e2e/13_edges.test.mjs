@@ -125,6 +125,50 @@ test('a compressed body is refused with 415 and what is taken', async () => {
 	assert.equal(plain.status, 400);
 });
 
+/* Closed at once, what it goes on sending would reset the answer away: so do
+ * proxies that speak HTTP/1.0, and clients that keep no connection. */
+async function onTheWay(head, piece) {
+	const s = await Sock.open(d.port);
+	s.sock.pause();		/* it reads when it has sent all */
+	s.send(head);
+	for (let i = 0; i < 3; i++) {
+		await answer(get('/livez'));
+		s.send(piece);
+	}
+	await answer(get('/livez'));
+	s.sock.resume();
+	const r = await s.response();
+	assert.equal((await s.end()).length, 0);
+	assert.equal(s.error, undefined);
+	s.close();
+	return r;
+}
+
+for (const [what, line, more, status] of [
+	['a wrong key', 'POST /api/v1/publish HTTP/1.0', '', 401],
+	['a wrong key, 1.1', 'POST /api/v1/publish HTTP/1.1',
+		'Connection: close\r\n', 401],
+	['too large', 'POST /api/v1/publish HTTP/1.0',
+		'Authorization: Bearer key\r\n', 413],
+	['a wrong path', 'POST /nothing HTTP/1.0', '', 404],
+	['a wrong method', 'PUT /livez HTTP/1.0', '', 405],
+	['no session', 'POST /socket.io/?EIO=4&transport=polling&sid=x HTTP/1.0',
+		'', 400],
+	['a body nobody wants', 'GET /livez HTTP/1.0', '', 200],
+])
+	test(`refused with its body on the way: ${what}`, async () => {
+		const r = await onTheWay(`${line}\r\nHost: x\r\n${more}` +
+		    'Content-Length: 1048577\r\n\r\n', Buffer.alloc(4096));
+		assert.deepEqual([r.status, r.headers.connection], [status, 'close']);
+	});
+
+test('refused with its body on the way: chunks', async () => {
+	const r = await onTheWay('POST /nothing HTTP/1.1\r\nHost: x\r\n' +
+	    'Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n',
+	    '1\r\nx\r\n');
+	assert.equal(r.status, 404);
+});
+
 test('HTTP/1.0: a POST in two pieces', async () => {
 	const p = await (await Polling.open(d.port)).connect();
 	for (const cut of [0, 1, 8, 9]) {

@@ -96,7 +96,7 @@ struct conn {			/* zeroed by the slab; on a cache line */
 	bool		 counted : 1;	/* in shm/count.h, see accept.c */
 	bool		 held : 1;	/* HTTP: a response comes later */
 	bool		 keep : 1;	/* held: then the connection stays */
-	bool		 asked : 1;	/* held: the client wanted it to */
+	bool		 asked : 1;	/* held: it has more to send, perhaps */
 	bool		 asking : 1;	/* held: for ask */
 	bool		 secure : 1;	/* over TLS, which may be another
 					 * worker's */

@@ -86,6 +86,16 @@ request_replied(struct conn *c, int status, bool keep)
 	conn_rearm(c);
 }
 
+/* More of it may be on its way, or its next one: bytes that nobody reads would
+ * reset the response away. */
+static bool
+request_goes_on(const struct request *rq)
+{
+	return (rq->head.keep_alive || rq->head.chunked ||
+	    rq->head.content_length > (int64_t)rq->body_used ||
+	    rq->rest.n > rq->body_used);
+}
+
 /* A worker that leaves lets go, but a session over polling needs it still. */
 static bool
 request_may_stay(const struct request *rq)
@@ -116,7 +126,6 @@ request_reply(struct request *rq, int status, const char *type,
 {
 	struct worker *w = rq->w;
 	struct conn *c = rq->c;
-	bool asked = rq->head.keep_alive;
 
 	if (!request_may_stay(rq))
 		rq->keep_alive = false;
@@ -132,9 +141,8 @@ request_reply(struct request *rq, int status, const char *type,
 	}
 	request_count(status);
 	conn_say(c, buf_unread(&w->text));
-	/* bytes that nobody reads must not reset the response away */
 	if (!rq->keep_alive)
-		c->half = asked || rq->rest.n > rq->body_used;
+		c->half = request_goes_on(rq);
 	request_replied(c, status, rq->keep_alive);
 }
 
@@ -163,7 +171,7 @@ request_hold(struct request *rq)
 	struct conn *c = rq->c;
 
 	c->held = true;
-	c->asked = rq->head.keep_alive;
+	c->asked = request_goes_on(rq);
 	c->keep = rq->keep_alive;
 	c->deadline.us = UINT64_MAX;	/* its session has deadlines */
 }
