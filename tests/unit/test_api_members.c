@@ -371,6 +371,42 @@ the_members_of_a_room_are_moved(void **state)
 	assert_true(hears(x->b));
 }
 
+/* rooms_per_session = 3 */
+static void
+what_counts_is_how_many_rooms_it_is_in_at_the_end(void **state)
+{
+	static const struct {
+		const char	*order;
+		bool		 ok;
+	} rows[] = {
+		{ "\"join\":[\"a\",\"b\",\"c\"]", true },
+		{ "\"join\":\"d\"", false },
+		{ "\"join\":\"d\",\"leave\":\"e\"", false },
+		{ "\"join\":[\"d\",\"e\"],\"leave\":\"a\"", false },
+		{ "\"join\":\"d\",\"leave\":[\"a\"]", true },
+		{ "\"join\":\"e\",\"leave\":[\"a\",\"x\",\"x\"]", false },
+		{ "\"join\":\"e\",\"leave\":\"e\"", true },
+		{ "\"join\":[\"b\",\"d\"]", true },
+		{ "\"leave\":\"d\"", true },
+		{ "\"join\":[\"e\",\"e\",\"b\",\"e\"]", true },
+		{ "\"join\":[\"f\",\"g\"],\"leave\":[\"b\",\"b\"]", false },
+		{ "\"join\":[\"f\",\"g\"],\"leave\":[\"b\",\"c\"]", true },
+	};
+	struct fixture *x = *state;
+	char body[128];
+	unsigned i;
+
+	post(x, api_rooms, "bob", "{\"namespace\":\"n\","
+	    "\"leave\":[\"r1\",\"r2\"]}", "{\"sessions\":1,\"complete\":true}");
+	for (i = 0; i < nitems(rows); i++) {
+		(void)snprintf(body, sizeof body, "{\"namespace\":\"n\",%s}",
+		    rows[i].order);
+		post(x, api_rooms, "bob", body, rows[i].ok ?
+		    "{\"sessions\":1,\"complete\":true}" :
+		    "{\"sessions\":0,\"complete\":true}");
+	}
+}
+
 static void
 presence_in_rooms_follows(void **state)
 {
@@ -671,6 +707,7 @@ main(void)
 		T(a_session_that_is_being_moved_goes_too),
 		T(a_user_joins_and_leaves_on_every_worker),
 		T(the_members_of_a_room_are_moved),
+		T(what_counts_is_how_many_rooms_it_is_in_at_the_end),
 		T(presence_in_rooms_follows),
 		T(a_parked_session_is_in_its_new_room_when_it_is_back),
 		T(a_moved_session_is_present_once),

@@ -134,15 +134,38 @@ end_here(struct hub *h, const struct conf_namespace *ns,
 /* --- rooms ---------------------------------------------------------------- */
 
 static bool
-has_room_for(const struct session *s, const struct members_rooms *r)
+is_among(struct slice name, const struct slice *v, size_t n)
 {
-	size_t i, more = 0;
+	while (n > 0)
+		if (slice_eq(v[--n], name))
+			return (true);
+	return (false);
+}
+
+/* The rooms of the session when all is done: joined, and then left. */
+static size_t
+rooms_after(const struct session *s, const struct members_rooms *r)
+{
+	size_t i, n = s->nrooms;
 
 	for (i = 0; i < r->njoin; i++)
-		if (room_membership(s, ROOM_NAMED, r->join[i]) == NULL)
-			more++;
-	return (more == 0 ||
-	    s->nrooms + more <= s->hub->conf->rooms_per_session);
+		n += !is_among(r->join[i], r->join, i) &&
+		    room_membership(s, ROOM_NAMED, r->join[i]) == NULL;
+	for (i = 0; i < r->nleave; i++)
+		n -= !is_among(r->leave[i], r->leave, i) &&
+		    (is_among(r->leave[i], r->join, r->njoin) ||
+		    room_membership(s, ROOM_NAMED, r->leave[i]) != NULL);
+	return (n);
+}
+
+static bool
+has_room_for(const struct session *s, const struct members_rooms *r)
+{
+	size_t n = s->nrooms + r->njoin, max = s->hub->conf->rooms_per_session;
+
+	if (n > max)	/* only then it is looked at */
+		n = rooms_after(s, r);
+	return (n <= max || n <= s->nrooms);
 }
 
 static bool
