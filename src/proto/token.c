@@ -10,6 +10,7 @@
 
 #include "base/digest.h"
 #include "base/number_js.h"
+#include "base/utf8.h"
 #include "proto/token_keys.h"
 #include "proto/token_text.h"
 
@@ -344,7 +345,8 @@ user_read(const json_t *value, struct token_claims *c)
 		return (AUTHFAIL_user_missing);
 	if (text.n > USER_MAX)
 		return (AUTHFAIL_user_long);
-	if (!is_printable(text))
+	/* nobody could name him in an order or an event */
+	if (!is_printable(text) || utf8_lossy(text))
 		return (AUTHFAIL_user_control);
 	c->user = name_copy(text, USER_MAX);
 	c->user_len = text.n;

@@ -253,8 +253,11 @@ api { key "p" { allow = {"presence"} sha256 = "${
 	assert.equal(one.connections, 1);
 	assert.equal((await get('rooms/nobody')).status, 'offline');
 	assert.equal((await get('rooms/n%C3%A9')).user, 'né');
+	const long = 'a'.repeat(256);
+	assert.equal((await get(`rooms/${long}`)).user, long);
 	for (const bad of ['rooms/%ff', 'rooms/a%0d%0ab', '%ff', 'rooms/%c3',
-	    'rooms?room=%ff', 'rooms?room=a%0a', 'rooms/%00', 'rooms/a%7f'])
+	    'rooms?room=%ff', 'rooms?room=a%0a', 'rooms/%00', 'rooms/a%7f',
+	    `rooms/${'a'.repeat(257)}`, `rooms?room=${'%61'.repeat(257)}`])
 		assert.equal((await get(bad)).status, 400, bad);
 	const seen = [];
 	let cursor = 0, pages = 0;

@@ -1156,6 +1156,9 @@ the_user_is_a_text_or_a_number(void **state)
 		{ "\"a\\u007f\"", NULL, AUTHFAIL_user_control },
 		{ "\"a\\u0085b\"", NULL, AUTHFAIL_user_control },
 		{ "\"\\u009b31m\"", NULL, AUTHFAIL_user_control },
+		{ "\"a\\ufffd\"", NULL, AUTHFAIL_user_control },
+		{ "\"\xef\xbf\xbd\"", NULL, AUTHFAIL_user_control },
+		{ "\"\\ufffc\"", "\xef\xbf\xbc", AUTH_OK },
 	};
 	char payload[96];
 	size_t i;

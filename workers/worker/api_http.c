@@ -134,6 +134,8 @@ api_presence_names(struct request *rq, uint8_t *to, struct api_presence *q)
 		return (false);
 	if (n > 0)
 		q->room = slice_of(to + q->user.n, (size_t)n);
+	if (q->user.n > ROOM_NAME_MAX || q->room.n > ROOM_NAME_MAX)
+		return (false);
 	/* they come back in JSON */
 	return (utf8_name(q->ns) && utf8_name(q->user) && utf8_name(q->room));
 }
