@@ -283,10 +283,20 @@ host_bad(struct slice host)
 	    "not a host name (a \"*\" may only be its first label)");
 }
 
+/* The dot of the root at the end says nothing. */
+static struct slice
+without_root(struct slice host)
+{
+	if (host.n > 0 && host.p[host.n - 1] == '.')
+		host.n--;
+	return (host);
+}
+
 void
 conf_set_hosts(struct conf_parser *p, const struct conf_value *v,
     void *object)
 {
+	struct slice host;
 	const char *wrong;
 	char **s = NULL;
 	size_t n = 0;
@@ -295,11 +305,12 @@ conf_set_hosts(struct conf_parser *p, const struct conf_value *v,
 	if (v->n > 0)
 		s = conf_calloc(v->n, sizeof(*s));
 	for (size_t i = 0; i < v->n; i++) {
-		wrong = host_bad(slice_str(v->tokens[i]->text));
+		host = without_root(slice_str(v->tokens[i]->text));
+		wrong = host_bad(host);
 		if (wrong != NULL)
 			conf_value_bad(p, v, v->tokens[i], "%s", wrong);
 		else
-			s[n++] = lower(slice_str(v->tokens[i]->text));
+			s[n++] = lower(host);
 	}
 	conf_list_put(v->row, object, s, n);
 }
@@ -329,8 +340,7 @@ conf_host_allowed(const struct conf *conf, struct slice header)
 	if (conf->nhosts == 0)
 		return (true);
 	split_port(header, &host, &port);
-	if (host.n > 0 && host.p[host.n - 1] == '.')
-		host.n--;	/* the root's own dot */
+	host = without_root(host);
 	if (host.n == 0 || is_address(host))
 		return (true);
 	for (size_t i = 0; i < conf->nhosts; i++)

@@ -201,6 +201,15 @@ names_that_are_answered(void **state)
 		assert_row(!conf_host_allowed(conf, slice_str(bad[i])),
 		    slice_str(bad[i]));
 	conf_free(&conf);
+	/* a name as it stands in a zone file is the same name */
+	conf = conf_text("hosts = { app.example., '*.sub.example.' }");
+	for (size_t i = 0; i < nitems(good); i++)
+		assert_row(conf_host_allowed(conf, slice_str(good[i])),
+		    slice_str(good[i]));
+	for (size_t i = 0; i < nitems(bad); i++)
+		assert_row(!conf_host_allowed(conf, slice_str(bad[i])),
+		    slice_str(bad[i]));
+	conf_free(&conf);
 	conf = conf_text("");
 	assert_true(conf_host_allowed(conf, SLICE("evil.example")));
 	conf_free(&conf);
