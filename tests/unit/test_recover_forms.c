@@ -6,11 +6,14 @@
 #include "recovery.h"
 
 #include "base/digest.h"
+#include "hub/engine_int.h"
 
 #define CONF \
 	"recovery { window = 2m packets = 2000 bytes = 4MB }\n" \
 	"namespace \"/n\" { auth = optional room \"{r}\" { join = open }\n" \
-	"  event \"m\" { to = room:room self = true meta = off } }\n"
+	"  event \"m\" { to = room:room self = true meta = off } }\n" \
+	"namespace \"/o\" { auth = optional\n" \
+	"  event \"b\" { to = sender meta = off } }\n"
 
 enum form { BINARY, TEXT, POLLED, FORMS };
 
@@ -230,6 +233,52 @@ each_form_goes_on_as_each_other_at_each_size(void **state)
 	assert_int_equal(x->failed, counter_get(COUNTER_recovery_failed));
 }
 
+/*
+ * A namespace is joined while much waits on polling, which is then upgraded:
+ * what waits takes other places in the log, by its separators and its base64.
+ */
+static void
+a_session_begins_where_it_is_after_an_upgrade(void **state)
+{
+	struct recovery *x = *state;
+	struct fake_conn p, ws = { .closed = -1, .window = SIZE_MAX }, d;
+	static uint8_t bytes[1000];
+	struct slice got;
+
+	buf_init(&ws.got);
+	open_as(x->f, &p, POLLED);
+	((struct engine *)(void *)p.client)->b64 = false;
+	fake_text(x->f, &p, "40/o,");
+	fake_turn(x->w);
+	p.window = 0;
+	fake_text(x->f, &p, "451-/o,[\"b\",{\"_placeholder\":true,\"num\":0}]");
+	client_binary(p.client, bytes, sizeof bytes);
+	fake_text(x->f, &p, "40/n,");
+	fake_turn(x->w);
+
+	assert_true(engine_upgrade(p.client, &ws.out));
+	ws.client = p.client;
+	fake_text(x->f, &ws, "42/n,[\"room:join\",{\"room\":\"r\"}]");
+	fake_turn(x->w);
+	outq_kill(hub_out(x->f->hub), &p.out);
+	fake_turn(x->w);
+	buf_fini(&p.got);
+	assert_false(next_packet(&ws, BINARY, &got));
+	assert_true(slice_starts(got, SLICE("451-/o,")));
+	assert_true(next_packet(&ws, BINARY, &got));
+	is_connected(x, &ws, BINARY, NULL);
+
+	send_both(x, 1);
+	are_told(x, &ws, BINARY, 1);
+	send_both(x, 2);		/* on its way, and lost */
+	drop(x->f, &ws);
+	fake_turn(x->w);
+	come_back(x, x->f, &d, BINARY);
+	are_told(x, &d, BINARY, 2);
+	is_connected(x, &d, BINARY, x->pid);
+	drop(x->f, &d);
+}
+
 #define MANY 300
 
 static void
@@ -282,6 +331,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(each_form_goes_on_as_each_other_at_each_size),
+		T(a_session_begins_where_it_is_after_an_upgrade),
 		T(more_than_the_table_starts_with_are_found),
 	};
 

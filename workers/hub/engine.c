@@ -308,21 +308,42 @@ reframe(struct engine *e, struct slice packet)
 	client_send_binary(c, slice_of(b->data, (size_t)n));
 }
 
-/* What polling has not taken goes out on the WebSocket first. */
+/* From s on, in order of joining: whose first packet would have been at pos is
+ * where the new queue ends.  Returns the first one that begins later. */
+static struct session *
+begin_here(struct engine *e, struct session *s, uint64_t pos)
+{
+	for (; s != NULL; s = s->next) {
+		if (s->recover == NULL)
+			continue;
+		if (s->recover->start > pos)
+			break;
+		if (s->recover->start == pos)
+			s->recover->start = engine_pos(e);
+	}
+	return (s);
+}
+
+/* What polling has not taken, from pos on, goes out on the WebSocket first:
+ * with other heads, and so to other places. */
 static void
-requeue(struct engine *e, struct outq *old)
+requeue(struct engine *e, struct outq *old, uint64_t pos)
 {
 	struct out *o = &e->client.hub->out;
+	struct session *s = e->log == NULL ? NULL : e->client.sessions;
 	struct slice run, packet;
 	const uint8_t *end;
 
 	while (outq_peek(old, &run)) {
+		s = begin_here(e, s, pos);
 		end = memchr(run.p, 0x1e, run.n);
 		MUST(end != NULL);	/* references hold whole packets */
 		packet = slice_of(run.p, (size_t)(end - run.p));
 		reframe(e, packet);
+		pos += packet.n + 1;
 		outq_sent(o, old, packet.n + 1);
 	}
+	(void)begin_here(e, s, pos);
 }
 
 bool
@@ -331,6 +352,7 @@ engine_upgrade(struct client *c, struct outq *out)
 	struct engine *e = engine_of(c);
 	struct outq *old = c->out;
 	struct session *s;
+	uint64_t pos = 0;
 
 	CHECK_MAGIC(c, CLIENT_MAGIC);
 	MUST(wire_is_polling((enum wire)c->wire) && !c->closing);
@@ -339,13 +361,14 @@ engine_upgrade(struct client *c, struct outq *out)
 	if (e->log != NULL) {
 		/* before it sent "5" the client had its last GET answered */
 		old->log = NULL;
+		pos = engine_pos(e) - outq_bytes(old);
 		sentlog_clear(e->log);
 		sentlog_watch(e->log, out);
 	}
 	c->out = out;
 	counter_sub(COUNTER_eio_polling, 1);
 	counter_add(COUNTER_eio_upgrades, 1);
-	requeue(e, old);
+	requeue(e, old, pos);
 	for (s = c->sessions; s != NULL; s = s->next)
 		if (!room_move(c->hub, s, out, (enum wire)c->wire))
 			return (false);
