@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "hub/client_int.h"
 #include "hub/hub_int.h"
 
 struct pending {
@@ -16,6 +17,7 @@ struct pending {
 	uint64_t	 deadline_us;
 	uint64_t	 ts;
 	struct ack	 ack;		/* raw points behind */
+	uint32_t	 client;	/* who asked: its serial */
 	char		 sid[SESSION_SID_LEN];
 	uint8_t		 id_len;
 	char		 id[64];
@@ -81,13 +83,14 @@ pending_answer(struct session *s, const struct ack *ack, struct slice id,
 	buf_fini(&b);
 }
 
-/* The asker may have left meanwhile. */
+/* The asker may have left meanwhile, or be back on another connection, whose
+ * own acks may have the same numbers. */
 static void
 settle(struct hub *h, struct pending *p)
 {
 	struct session *s = sid_find(h, slice_of(p->sid, sizeof p->sid));
 
-	if (s != NULL && s->client != NULL)
+	if (s != NULL && s->client != NULL && s->client->serial == p->client)
 		pending_answer(s, &p->ack, slice_of(p->id, p->id_len), p->ts,
 		    p->count);
 	pending_free(&h->pending, p);
@@ -108,6 +111,7 @@ pending_new(struct hub *h, uint32_t ref, const struct session *s,
 	p->ts = h->wall.ms;
 	p->deadline_us = h->now.us + PENDING_TIMEOUT_MS * UINT64_C(1000);
 	p->ack = *ack;
+	p->client = s->client->serial;
 	if (ack->raw.n != 0)
 		memcpy(p->raw_bytes, ack->raw.p, ack->raw.n);
 	p->ack.raw.p = p->raw_bytes;
