@@ -9,6 +9,7 @@
 #include "hub/ask.h"
 #include "hub/hub_int.h"
 #include "hub/wire.h"
+#include "shm/count.h"
 
 #define CONF \
 	"jwt { secret = \"" FAKE_SECRET "\" algorithms = {\"HS256\"} }\n" \
@@ -327,7 +328,7 @@ scenario(struct fake_world *w, const char *ann, const char *bob)
 {
 	struct fake_host *f = w->hosts[0], *g = w->hosts[1];
 	struct fake_conn *a, *b, *p, *plain, *bare;
-	char pid_a[21], pid_b[21];
+	char pid_a[21], pid_b[21], pid_p[21];
 	unsigned i;
 
 	a = come(f, ENGINE, ann);
@@ -341,6 +342,7 @@ scenario(struct fake_world *w, const char *ann, const char *bob)
 	say(f, p, "40/n,");
 	pid_of(a, pid_a);
 	pid_of(b, pid_b);
+	pid_of(p, pid_p);
 	for (i = 0; i < nitems(lines); i++) {
 		say(f, a, lines[i]);
 		say(g, b, lines[i]);
@@ -368,6 +370,7 @@ scenario(struct fake_world *w, const char *ann, const char *bob)
 	read_presence(f);
 	cut_and_back(f, f, a, pid_a, ann);
 	cut_and_back(g, f, b, pid_b, bob);
+	cut_and_back(f, f, p, pid_p, "");	/* in another form */
 	post(g, api_disconnect, "bob", "{\"namespace\":\"n\"}");
 	fake_advance(w, 30000);
 	turn(w);
@@ -389,6 +392,33 @@ all_is_well(struct fake_world *w)
 	say(f, a, "42/n,7[\"say\",{\"room\":\"late\"}]");
 	assert_non_null(strstr(fake_next(b), "42/n,[\"say\",{\"room\""));
 	assert_non_null(strstr(fake_next(a), "\"delivered\":1"));
+}
+
+/* When all have gone, and nobody may come back, nothing is counted or kept. */
+static void
+nothing_is_left(struct fake_world *w)
+{
+	static const struct { enum count_kind kind; struct slice key; } of[] = {
+		{ COUNT_NAMESPACE, SLICE("/n") }, { COUNT_USER, SLICE("ann") },
+		{ COUNT_USER, SLICE("bob") }, { COUNT_PARKED, SLICE("ann") },
+		{ COUNT_PARKED, SLICE("bob") },
+	};
+	struct fake_conn *c;
+	size_t i, j;
+
+	for (i = 0; i < w->nhosts; i++)
+		for (j = 0; j < w->hosts[i]->nconns; j++) {
+			c = &w->hosts[i]->conns[j];
+			if (c->client != NULL)
+				fake_gone(w->hosts[i], c);
+		}
+	fake_turn(w);
+	fake_advance(w, 121000);
+	for (i = 0; i < nitems(of); i++)
+		assert_int_equal(0, count_of(w->hosts[0]->count, of[i].kind,
+		    of[i].key));
+	assert_int_equal(0, counter_get(COUNTER_recovery_parked));
+	assert_int_equal(0, counter_get(COUNTER_recovery_held_bytes));
 }
 
 /* How often an allocation failed; what was counted for it. */
@@ -422,6 +452,7 @@ run(long at, bool on, uint64_t *counted)
 		after += counter_get(of[i]);
 	*counted += after - before;
 	all_is_well(w);
+	nothing_is_left(w);
 	fake_world_free(&w);
 	assert_int_equal(counter_get(COUNTER_sessions), 0);
 	assert_int_equal(counter_get(COUNTER_memberships), 0);

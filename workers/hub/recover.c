@@ -536,6 +536,7 @@ recover_attach(struct engine *e, struct recover *r, struct principal *who)
 		s->who = principal_ref(who);
 	if (!room_move(h, s, c->out, (enum wire)c->wire)) {
 		counter_add(COUNTER_memory_failures, 1);
+		limit_give_back(h->count, &s->counted);
 		session_free(&s);
 		client_close(c, REASON_memory);
 		return (false);
