@@ -34,6 +34,21 @@ test('each request over a connection of its own', async () => {
 	    await d.metric('connections_handed_out'));
 });
 
+test('a request that is passed on is one request', async () => {
+	const sum = async () => {
+		let n = -await d.metric('http_requests');
+		for (const c of ['1xx', '2xx', '3xx', '4xx', '5xx'])
+			n += await d.metric('http_responses', `class="${c}"`);
+		return n;
+	};
+	const before = [await sum(), await d.metric('eio_forwarded')];
+	const p = await (await Polling.open(d.port)).connect();
+	for (let i = 0; i < 20; i++)
+		await p.send('3');
+	assert.ok(await d.metric('eio_forwarded') > before[1]);
+	assert.equal(await sum(), before[0]);
+});
+
 test('30 clients on polling, all in one room', async () => {
 	const all = await Promise.all([...Array(30).keys()].map(() =>
 		connect(d, '/c', polling)));

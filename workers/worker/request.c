@@ -337,7 +337,6 @@ request_serve(struct request *rq)
 {
 	const struct route_row *row;
 
-	counter_add(COUNTER_http_requests, 1);
 	if (!request_host_allowed(rq))
 		return;
 	route_find(rq->w->conf, rq->head.path, &rq->match);
@@ -420,5 +419,7 @@ request_input(struct conn *c, uint8_t *p, size_t n, size_t old)
 		c->stalled = true;
 		return (0);
 	}
+	/* by who answers it, once */
+	counter_add(COUNTER_http_requests, 1);
 	return ((size_t)r + rq.body_used);
 }
