@@ -6,8 +6,11 @@ import { after, before, test } from 'node:test';
 
 import { Daemon, sleep, until, within } from './lib/daemon.mjs';
 import { ask, connect, heard, plain } from './lib/clients.mjs';
+import { listenTls } from './lib/conf.mjs';
 import { Scraper, parseMetrics, sum } from './lib/metrics.mjs';
+import { Polling } from './lib/polling.mjs';
 import { sioOn } from './lib/spread.mjs';
+import { Ws } from './lib/wire.mjs';
 
 const conf = `
 limits { connections = 40 send_queue_bytes = 8MB slow_consumer_timeout = 1m }
@@ -279,5 +282,56 @@ test('kill -9: what a worker had open is closed, its gauges are gone',
 	assert.match(k.log, /reclaimed role=worker slot=2 connections=\d+ nodes=\d+ ms=\d+/);
 	const [a] = await sioOn(k, [2], '/c');
 	a.close();
+	await k.stop();
+});
+
+/* TLS stays where it was accepted: what is open from there to the worker that
+ * has the session is no connection of anybody. */
+test('over TLS a connection is one, whoever answers; kill -9 as well',
+    async () => {
+	const k = await Daemon.start({ workers: 2, conf: conf + listenTls() });
+	const tls = { rejectUnauthorized: false };
+	k.mayDie = true;
+	const x = new Scraper(k);
+	for (let i = 0; i < 5; i++) {
+		const p = await (await Polling.open(k.ports[1], { tls }))
+		    .connect('/c');
+		for (let j = 0; j < 10; j++) {
+			await p.send(`42/c,["q",${j}]`);
+			assert.deepEqual(await p.packets(), [`42/c,["q",${j}]`]);
+		}
+	}
+	let m;
+	const exact = async () => {
+		m = await x.read();
+		return m.get('connections_accepted') ===
+		    m.get('connections_open') + sum(m, 'connections_closed');
+	};
+	await until(async () => await exact() && m.get('connections_open') === 1,
+	    'accepted = open + closed');
+	assert.ok(m.get('eio_forwarded') > 10);
+	assert.equal(m.get('connections_handed_out'), 0);
+	assert.equal(m.get('connections_handed_in'), 0);
+	/* what a killed worker had open is not hidden behind them */
+	const list = [];
+	for (let i = 0; i < 16; i++)
+		list.push(await Ws.must(k.ports[1], '/ws/c', { tlsOptions: tls }));
+	await until(async () => (await x.read()).get('ws_open') === 16, '16');
+	x.close();
+	const old = k.worker(2);
+	process.kill(old.pid, 'SIGKILL');
+	await until(() => (k.worker(2) ?? old).pid !== old.pid, 'a new worker');
+	const y = new Scraper(k);
+	await until(async () => {
+		m = await y.read();
+		return m.get('ws_open') < 16 && m.get('ws_open') + 1 ===
+		    m.get('connections_open');
+	}, 'those who are left');
+	const left = m.get('ws_open');
+	assert.ok(m.get('connections_closed{reason=worker_died}') >= 16 - left,
+	    `${m.get('connections_closed{reason=worker_died}')} of ${16 - left}`);
+	await until(exact, 'accepted = open + closed');
+	list.forEach((w) => w.s.close());
+	y.close();
 	await k.stop();
 });

@@ -109,6 +109,13 @@ out:
 }
 
 void
+conn_is_passage(struct conn *c)
+{
+	c->passage = true;
+	counter_sub(COUNTER_connections_open, 1);
+}
+
+void
 conn_upgraded(struct conn *c, struct client *client)
 {
 	c->state = CONN_WS;
@@ -176,7 +183,8 @@ conn_forget(struct conn *c)
 {
 	struct worker *w = c->w;
 
-	counter_sub(COUNTER_connections_open, 1);
+	if (!c->passage)
+		counter_sub(COUNTER_connections_open, 1);
 	conn_waiting(c, 0);
 	if (c->refused)
 		w->refusals--;
@@ -221,7 +229,8 @@ conn_end(struct conn *c)
 	MUST(c->client == NULL && c->poller == NULL && c->state != CONN_DEAD);
 	log_debug("conn_end peer=%s reason=%s", conn_name(c, name),
 	    reason_row((enum reason)c->reason)->name);
-	counter_reason((enum reason)c->reason);
+	if (!c->passage)
+		counter_reason((enum reason)c->reason);
 	loop_del(c->w->loop, &c->io);
 	if (c->outq.n > 0) /* the kernel need not keep it for him either */
 		(void)setsockopt(c->io.fd, SOL_SOCKET, SO_LINGER, &reset,

@@ -100,6 +100,8 @@ struct conn {			/* zeroed by the slab; on a cache line */
 	bool		 asking : 1;	/* held: for ask */
 	bool		 secure : 1;	/* over TLS, which may be another
 					 * worker's */
+	bool		 passage : 1;	/* the far end of a tunnel: the connection
+					 * is counted where its TLS is */
 	bool		 no_status : 1;	/* its listener has no health, metrics */
 	bool		 guest : 1;	/* over the limit: may ask for a status
 					 * page, then it is closed */
@@ -136,6 +138,8 @@ void	conn_check(const struct conn *);
 int	conn_release(struct conn *);
 /* Bytes that came with a socket stand in the worker's buffer. */
 void	conn_given(struct conn *, size_t n);
+/* This is no client's socket: counted as a connection no more. */
+void	conn_is_passage(struct conn *);
 /* A peer's address as conns have it; returns its port. */
 uint16_t conn_address(const struct sockaddr_storage *, uint8_t address[16]);
 

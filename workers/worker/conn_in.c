@@ -367,7 +367,8 @@ void
 conn_given(struct conn *c, size_t n)
 {
 	MUST(n <= WORKER_RBUF);
-	counter_add(COUNTER_connections_handed_in, 1);
+	if (!c->passage)
+		counter_add(COUNTER_connections_handed_in, 1);
 	work_begin(c->w->work);
 	conn_pump(c, n, 0);
 }

@@ -227,7 +227,8 @@ handover_conn(struct handover_way *way, struct request *rq)
 		return (HANDOVER_FULL);
 	rq->handed_over = true;
 	counter_add(COUNTER_eio_forwarded, 1);
-	counter_add(COUNTER_connections_handed_out, 1);
+	if (c->state != CONN_TUNNEL && !c->passage)
+		counter_add(COUNTER_connections_handed_out, 1);
 	if (STAILQ_EMPTY(&way->waiting) &&
 	    !handover_slow(way, HANDOVER_SLOW_MS))
 		r = handover_send(way->io.fd, &head, rq->all.p, fd);
@@ -301,7 +302,9 @@ handover_take(struct worker *w, const struct handover_head *head, int fd)
 	c->since_us = head->since_us;
 	c->secure = (head->flags & HANDOVER_SECURE) != 0;
 	c->no_status = (head->flags & HANDOVER_NO_STATUS) != 0;
-	if (!c->secure)
+	if (c->secure)
+		conn_is_passage(c);
+	else
 		accept_passed(c);
 	conn_given(c, head->n);
 }
