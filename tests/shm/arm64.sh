@@ -20,7 +20,8 @@ bad=0
 make() {
 	out=$dir/$1
 	shift
-	$ARM_CC -static -std=gnu17 -D_GNU_SOURCE -O2 -DSHM_HOOKS \
+	wrap=$(sed -n 's/^__wrap_\([a-z_]*\)(.*/-Wl,--wrap=\1/p' "$1")
+	$ARM_CC -static -std=gnu17 -D_GNU_SOURCE -O2 -DSHM_HOOKS $wrap \
 	    -I"$src/tests/shm/plain" -I"$src/src" -I"$src/workers" -I"$src" \
 	    -I"$src/tests/lib" -I"$src/tests/shm" -pthread -o "$out" "$@" \
 	    "$src"/tests/shm/verify.c "$src"/shm/*.c "$src"/src/base/bug.c \
@@ -45,7 +46,7 @@ run() {
 echo '#include "shm/hook.h"
 void shm_hook(void) { }' >"$dir/nohook.c"
 unit='segment slots interest presence bucket once counters table table_full
-count contention damage table_relay'
+count contention damage table_relay sweep spill'
 for t in $unit; do
 	if grep -qE '^shm_hook|"world.h"' "$src/tests/unit/test_$t.c"; then
 		make "$t" "$src/tests/unit/test_$t.c"
