@@ -341,6 +341,26 @@ lose_for_the_dead(uint64_t *column)
 	    __ATOMIC_RELAXED);
 }
 
+/* What the workers had sent and their relay had not read: it stood in the
+ * kernel, and went with the relay's ends of the streams. */
+static void
+lose_unread(struct stats *st, unsigned relay)
+{
+	uint64_t *lost = column_at(st, relay) + COUNTER_bus_lost_bytes;
+	int64_t unread;
+	unsigned s;
+
+	unread = -(int64_t)(cell(st, relay, COUNTER_bus_bytes_in) +
+	    st->bus_unread);
+	for (s = 0; s < st->hdr->nslots; s++)
+		if (s != relay)
+			unread += (int64_t)cell(st, s, COUNTER_bus_bytes_out);
+	if (unread <= 0)
+		return;
+	st->bus_unread += (uint64_t)unread;
+	__atomic_store_n(lost, *lost + (uint64_t)unread, __ATOMIC_RELAXED);
+}
+
 /* Counters stay: the slot's next owner goes on from them. */
 uint64_t
 stats_slot_free(struct stats *st, unsigned slot)
@@ -355,6 +375,8 @@ stats_slot_free(struct stats *st, unsigned slot)
 	closed = close_for_the_dead(column);
 	part_for_the_dead(column);
 	lose_for_the_dead(column);
+	if (atomic_load(&slot_at(st, slot)->role) == STATS_ROLE_RELAY)
+		lose_unread(st, slot);
 	for (i = 0; i < n; i++) {
 		d = desc_at(st, i);
 		if (d->type == STATS_GAUGE)

@@ -28,6 +28,7 @@ struct stats {
 	struct mono	 look;		/* at the path, again */
 	int		 error;		/* why it is not written; 0: it is */
 	bool		 used[STATS_SLOTS_MAX];
+	uint64_t	 bus_unread;	/* counted as lost with a relay so far */
 	uint64_t	 str_used;
 	uint64_t	 named[STATS_NS_BLOCKS / 64 + 1]; /* bit per block */
 	uint32_t	 ns_name[NS__MAX];	/* strings of the rows */

@@ -199,6 +199,28 @@ test('... and what had not left its memory is counted', async () => {
 	await d.stop();
 });
 
+test('what the relay had not read when it was killed is counted', async () => {
+	const d = await Daemon.start({ workers: 2, conf });
+	d.mayDie = true;
+	const [a, b] = await sioOn(d, [1, 2], '/c');
+	for (const s of [a, b])
+		await ask(s, 'room:join', { room: 'mail' });
+	const old = d.relay(), before = await d.metric('bus_bytes_out');
+	process.kill(old.pid, 'SIGSTOP');
+	await Promise.all(upTo(500).map((i) =>
+	    ask(a, 'sure', { room: 'mail', i })));
+	const sent = await d.metric('bus_bytes_out') - before;
+	assert.ok(sent > 500);
+	process.kill(old.pid, 'SIGKILL');
+	await until(() => (d.relay() ?? old).pid !== old.pid, 'a new relay',
+	    12000);
+	await until(async () => await d.metric('bus_lost_bytes') > 0, 'the loss');
+	assert.equal(await d.metric('bus_lost_bytes'), sent);
+	assert.equal(gotten(b, 'sure').length, 0);
+	closeAll(a, b);
+	await d.stop();
+});
+
 test('all children killed at once: everything comes back', async () => {
 	const d = await Daemon.start({ workers: 2, conf });
 	d.mayDie = true;

@@ -252,6 +252,42 @@ what_a_dead_slot_had_queued_for_the_bus_is_lost(void **state)
 	stats_close(&st);
 }
 
+/* What workers have sent and no relay has read is lost with the relay, once;
+ * what stands in a dead worker's stream is not: the relay reads it. */
+static void
+what_a_dead_relay_had_not_read_is_lost(void **state)
+{
+	struct stats *st = stats_create(NULL, &params);
+
+	(void)state;
+	stats_slot_live(st, 0, STATS_ROLE_RELAY, 98, 3, "relay");
+	stats_slot_live(st, 1, STATS_ROLE_WORKER, 99, 3, "worker 1");
+	stats_slot_live(st, 2, STATS_ROLE_WORKER, 100, 3, "worker 2");
+	counters_attach(stats_column(st, 1));
+	counter_add(COUNTER_bus_bytes_out, 700);
+	counters_attach(stats_column(st, 2));
+	counter_add(COUNTER_bus_bytes_out, 300);
+	counters_attach(stats_column(st, 0));
+	counter_add(COUNTER_bus_bytes_in, 960);
+	counter_add(COUNTER_bus_bytes_out, 5000);
+	stats_slot_free(st, 1);
+	assert_int_equal(total(st, "bus_lost_bytes", ""), 0);
+	stats_slot_free(st, 0);
+	assert_int_equal(total(st, "bus_lost_bytes", ""), 40);
+	stats_slot_free(st, 0);
+	assert_int_equal(total(st, "bus_lost_bytes", ""), 40);
+	/* its successor: a byte that is read before it is counted as sent */
+	stats_slot_live(st, 0, STATS_ROLE_RELAY, 101, 4, "relay");
+	counter_add(COUNTER_bus_bytes_in, 1);
+	stats_slot_free(st, 0);
+	assert_int_equal(total(st, "bus_lost_bytes", ""), 40);
+	counters_attach(stats_column(st, 2));
+	counter_add(COUNTER_bus_bytes_out, 11);
+	stats_slot_free(st, 0);
+	assert_int_equal(total(st, "bus_lost_bytes", ""), 50);
+	stats_close(&st);
+}
+
 static void
 rows_tell_who_is_who(void **state)
 {
@@ -521,6 +557,7 @@ main(void)
 		T(a_slots_gauges_end_with_it_and_its_counters_stay),
 		T(what_a_dead_slot_had_open_is_closed_for_that_reason),
 		T(the_clients_of_a_dead_slot_part_for_that_reason),
+		T(what_a_dead_relay_had_not_read_is_lost),
 		T(what_a_dead_slot_had_queued_for_the_bus_is_lost),
 		T(rows_tell_who_is_who),
 		T(a_reader_notices_the_end_silence_and_a_new_file),
