@@ -172,17 +172,28 @@ listen_unlink_stale(const struct listen_one *l, const char *path)
 	return (unlink(path) == -1 && errno != ENOENT ? -1 : 0);
 }
 
-/* Ownership and mode of the socket file; remembers which file is ours. */
+/* Which file is ours, once it is there; else it must go, now. */
 static int
-listen_dress_unix(struct listen_one *l, const char *path,
-    const struct plat_user *owner)
+listen_remember_unix(struct listen_one *l, const char *path)
 {
 	struct stat st;
+	int error;
 
-	if (lstat(path, &st) == -1)
+	if (lstat(path, &st) == -1) {
+		error = errno;
+		(void)unlink(path);
+		errno = error;
 		return (-1);
+	}
 	l->dev = st.st_dev;
 	l->ino = st.st_ino;
+	return (0);
+}
+
+static int
+listen_dress_unix(const struct listen_one *l, const char *path,
+    const struct plat_user *owner)
+{
 	if (owner != NULL && lchown(path, owner->uid, owner->gid) == -1)
 		return (-1);
 	return (chmod(path, (mode_t)l->conf->mode));
@@ -205,7 +216,9 @@ listen_open_unix(struct listen_one *l, const struct plat_user *owner)
 	mask = umask(0777); /* nobody connects before the mode is right */
 	r = bind(fd, (const struct sockaddr *)&l->addr, l->addrlen);
 	(void)umask(mask);
-	if (r == -1 || listen(fd, plat_backlog(LISTEN_BACKLOG)) == -1)
+	if (r == -1 || (path[0] != '\0' &&
+	    listen_remember_unix(l, path) == -1) ||
+	    listen(fd, plat_backlog(LISTEN_BACKLOG)) == -1)
 		return (-1);
 	return (path[0] == '\0' ? 0 : listen_dress_unix(l, path, owner));
 }

@@ -562,7 +562,6 @@ master_gather(struct master *m)
 		.on_change = master_on_change, .arg = m,
 	};
 
-	m->loop = loop_new();
 	cp.loop = m->loop;
 	cp.listens = m->listens;
 	cp.handovers = m->handovers;
@@ -595,6 +594,7 @@ master_start(struct master *m)
 	    " config=\"%s\" log=%s", m->p->version, m->p->workers, files,
 	    m->p->file, log_place(m->p->foreground ? LOG_TARGET_STDERR :
 	    LOG_TARGET_SYSLOG));
+	m->loop = loop_new(); /* may be the end: nothing is left behind yet */
 	code = master_open(m);
 	if (code != EX_OK)
 		return (code);

@@ -1,0 +1,22 @@
+/*
+ * Calls of the host that fail on demand.  A test links refuse.c with
+ * $(REFUSE_LDFLAGS); then refuse() says which call fails, with what.  The
+ * state is shared by the process that asks and those that it forks, so that of
+ * all that a daemon does one call fails.  A parent that called
+ * refuse(NULL, 0, 0, 0) before can see how it went.
+ */
+#ifndef TESTS_LIB_REFUSE_H
+#define TESTS_LIB_REFUSE_H
+
+#define REFUSE_ALWAYS	1000000u
+
+/* The nth call (1...) by that name, NULL: by any, and those that follow, until
+ * so many have failed with error.  Not among "any": "write", and "memory"
+ * (malloc, calloc, realloc). */
+void	refuse(const char *name, unsigned nth, unsigned times, int error);
+/* From now on all goes well; how many calls have failed. */
+unsigned refuse_end(void);
+/* The last that failed; "" before. */
+const char *refuse_last(void);
+
+#endif
