@@ -498,12 +498,12 @@ children_was_steady(const struct seat *s, int status, struct mono now)
 }
 
 static void
-children_replace(struct seat *s, int status, struct mono now)
+children_replace(struct seat *s, int status, bool was_ready, struct mono now)
 {
 	struct children *c = s->all;
 
 	counter_add(COUNTER_children_died, 1);
-	if (c->failed == 0)
+	if (c->failed == 0 && !was_ready)
 		c->failed = children_exit_code(status);
 	if (children_was_steady(s, status, now))
 		s->delay_ms = 0;
@@ -518,7 +518,12 @@ static void
 children_died(struct seat *s, int status, struct mono now)
 {
 	struct children *c = s->all;
+	bool was_ready;
 
+	/* what it said before; who was ready has not failed to start */
+	if (s->control.on_event != NULL)
+		children_control(&s->control, LOOP_IN);
+	was_ready = s->state == SEAT_READY;
 	children_log_death(s, status, now);
 	says_close(&s->says);
 	children_hang_up(s);
@@ -527,7 +532,7 @@ children_died(struct seat *s, int status, struct mono now)
 	if (s->role->id == SLOT_WORKER)
 		buses_gone(s);
 	if (!c->stopping)
-		children_replace(s, status, now);
+		children_replace(s, status, was_ready, now);
 	else
 		children_stop_step(c, now);
 	children_changed(c);
