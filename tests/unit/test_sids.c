@@ -34,7 +34,7 @@ a_session_is_found_until_it_is_removed(void **state)
 	assert_non_null(all);
 	assert_true(sids_init(&t, key));
 	first = t.nbuckets;
-	assert_null(sids_find(&t, "00000000000000000000"));
+	assert_null(sids_find(&t, "000000000000000000000000"));
 	for (i = 0; i < MANY; i++) {
 		named(&all[i], i);
 		sids_insert(&t, &all[i]);
