@@ -189,7 +189,10 @@ null_is_not_absence(void **state)
 	static const char *const batches[] = { "{\"publish\":null}", "null",
 		"{}", "{\"publish\":[],\"room\":\"r1\"}",
 		("{\"publish\":[{\"namespace\":\"n\",\"event\":\"e\"}],"
-		"\"rooms\":[\"r1\"]}") };
+		"\"rooms\":[\"r1\"]}"),
+		("{\"publish\":[{\"namespace\":\"n\",\"event\":\"e\"}],"
+		"\"rom\":\"r1\"}"),
+		"{\"publish\":[],\"publish\":null}", };
 	struct fixture *x = *state;
 	struct slice got;
 	struct ask *later;
@@ -231,6 +234,9 @@ null_is_not_absence(void **state)
 		assert_int_equal(400, api_batch(x->f->hub,
 		    slice_str(batches[i]), &x->out));
 	}
+	buf_reset(&x->out);
+	assert_int_equal(200, api_batch(x->f->hub,
+	    SLICE("{\"namespace\":\"n\",\"p\\u0075blish\":[]}"), &x->out));
 	post(x, 400, "{\"namespace\":null,\"event\":\"e\"}");
 	post(x, 400, "{\"namespace\":\"n\",\"event\":null}");
 	fake_turn(x->w);

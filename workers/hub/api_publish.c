@@ -272,8 +272,7 @@ publish(struct hub *h, struct order *o, void *asker, struct buf *out,
 }
 
 static const struct slice members[] = {
-	SLICE("namespace"),	/* first: see batch_array() */
-	SLICE("event"), SLICE("data"), SLICE("args"),
+	SLICE("namespace"), SLICE("event"), SLICE("data"), SLICE("args"),
 	SLICE("attachments"), SLICE("room"), SLICE("rooms"), SLICE("user"),
 	SLICE("users"), SLICE("sid"), SLICE("except"), SLICE("volatile"),
 	SLICE("meta"), SLICE("id"), SLICE("ack"), SLICE("timeout"),
@@ -326,24 +325,27 @@ api_publish(struct hub *h, struct slice body, void *asker, struct buf *out,
 }
 
 /*
- * The array of a batch; false: it is none, or beside it stands what a
- * publication may have: meant for all of them, and they would not have it.  A
- * namespace there does no harm: those that lack theirs are refused.
+ * The array of a batch; false: it is none, or beside it stands what is not
+ * known there: meant for all of them, perhaps, and they would not have it.  A
+ * namespace does no harm: those that lack theirs are refused.
  */
 static bool
 batch_array(struct slice body, struct slice *array)
 {
-	struct slice v;
-	size_t i;
+	struct slice key, value;
+	struct json_iter it;
 
 	*array = body;
-	if (json_type(body) == JSON_OBJECT &&
-	    !json_get(body, SLICE("publish"), array))
+	if (json_type(body) != JSON_OBJECT)
+		return (json_type(body) == JSON_ARRAY);
+	if (!json_get(body, SLICE("publish"), array) ||
+	    json_type(*array) != JSON_ARRAY || !json_enter(body, &it))
 		return (false);
-	for (i = 1; i < nitems(members); i++)
-		if (json_get(body, members[i], &v))
+	while (json_next(&it, &key, &value))
+		if (!json_string_eq(key, SLICE("publish")) &&
+		    !json_string_eq(key, SLICE("namespace")))
 			return (false);
-	return (json_type(*array) == JSON_ARRAY);
+	return (true);
 }
 
 /* {"publish":[{...},...]} or the array alone: an answer for each, in order. */
