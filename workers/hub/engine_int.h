@@ -7,6 +7,8 @@
 #ifndef HUB_ENGINE_INT_H
 #define HUB_ENGINE_INT_H
 
+#include <sys/queue.h>
+
 #include <assert.h>
 
 #include "hub/client_int.h"
@@ -39,9 +41,10 @@ struct engine {
 	uint64_t	 connect_us;	/* deadline of the first CONNECT; 0 */
 	struct assembly	*assembly;	/* NULL: none under way */
 	struct sentlog	*log;		/* NULL: recovery is off */
-	unsigned	 asking;	/* recoveries that wait for an answer */
-	bool		 b64;		/* cannot take binary frames */
+	LIST_HEAD(, asking) asks;	/* recoveries that wait for an answer */
+	uint16_t	 asking;	/* so many */
 	uint16_t	 failed;	/* CONNECTs that were refused */
+	bool		 b64;		/* cannot take binary frames */
 	char		 sid[EIO_SID_LEN + 1];
 };
 

@@ -89,7 +89,7 @@ recover_find(struct hub *h, struct slice pid)
 {
 	struct recover *r = with_pid(h, pid);
 
-	return (r == NULL || r->made ? NULL : r);
+	return (r == NULL || r->made != NULL ? NULL : r);
 }
 
 static struct recover *
@@ -135,7 +135,8 @@ unpark(struct hub *h, struct recover *r, bool moved_on)
 	if (!r->parked)
 		return;
 	budget_unpark(r, moved_on);
-	r->parked = r->made = false;
+	r->parked = false;
+	r->made = NULL;
 	if (r->to != 0)
 		TAILQ_REMOVE(&h->recover.moving, r, link);
 	else
@@ -150,8 +151,8 @@ recover_forget(struct session *s)
 	struct hub *h = s->hub;
 	struct recover *r = s->recover, **pp;
 
-	unpark(h, r, r->to != 0);
 	recover_ask_forget(h, r);
+	unpark(h, r, r->to != 0);
 	for (pp = bucket(h, pid_of(r)); *pp != r;)
 		pp = &(*pp)->next;
 	*pp = r->next;
@@ -242,7 +243,7 @@ recover_park(struct engine *e)
 }
 
 struct recover *
-recover_make(struct hub *h, const struct conf_namespace *ns,
+recover_make(struct hub *h, struct asking *a, const struct conf_namespace *ns,
     struct principal *who, enum wire wire, struct slice sid,
     struct slice pid)
 {
@@ -263,7 +264,7 @@ recover_make(struct hub *h, const struct conf_namespace *ns,
 	}
 	if (!park(r, NULL, 0))
 		return (NULL);
-	r->made = true;
+	r->made = a;
 	return (r);
 }
 

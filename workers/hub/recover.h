@@ -29,13 +29,16 @@
 #define RECOVER_PID_LEN	20
 #define RECOVER_ASK_MS	1000	/* for an answer of the other workers */
 #define RECOVER_MOVE_MS	2000	/* for the whole move */
+#define RECOVER_REFS	1024	/* buckets of those who wait */
+
+struct asking;
 
 struct recover {		/* of a session that can be recovered */
 	struct session	*session;
 	struct recover	*next;		/* in its bucket */
 	TAILQ_ENTRY(recover) link;	/* parked or moving, oldest first */
 	bool		 parked;
-	bool		 made;		/* its asking's alone: see asking */
+	struct asking	*made;		/* whose alone it is; NULL: anybody's */
 	uint64_t	 until_us;	/* parked: then it is over */
 	struct recover_charge *charge;	/* parked: recover_budget.h */
 	uint64_t	 start;		/* position of its first packet in log */
@@ -51,13 +54,13 @@ struct recover {		/* of a session that can be recovered */
 	char		 pid[RECOVER_PID_LEN + 1];
 };
 
-struct asking;
 struct recover_table {
 	struct recover	**buckets;
 	size_t		 nbuckets, count;
 	TAILQ_HEAD(recover_list, recover) parked, moving;
 	struct recover	*dead;		/* their queues were in this turn */
 	TAILQ_HEAD(, asking) asking;
+	LIST_HEAD(, asking) by_ref[RECOVER_REFS];
 	struct recover_budget budget;
 	uint32_t	 ref;		/* begins with our generation: an answer
 					 * to a predecessor in this slot is
@@ -106,8 +109,9 @@ void	recover_bury(struct hub *);
  * not whole before its DONE, is not found. */
 struct recover *recover_find(struct hub *, struct slice pid);
 /* A parked session with a pid, made of what another worker sent. */
-struct recover *recover_make(struct hub *, const struct conf_namespace *,
-	    struct principal *, enum wire, struct slice sid, struct slice pid);
+struct recover *recover_make(struct hub *, struct asking *,
+	    const struct conf_namespace *, struct principal *, enum wire,
+	    struct slice sid, struct slice pid);
 bool	recover_is_user(const struct session *, const struct principal *);
 /*
  * May what a client with this offset (raw JSON string, or empty) missed be

@@ -16,8 +16,10 @@
 
 struct asking {			/* B: one CONNECT that waits */
 	TAILQ_ENTRY(asking) link;	/* oldest first */
+	LIST_ENTRY(asking) ref_link;	/* in the bucket of: */
 	uint32_t	 ref;
 	struct engine	*engine;
+	LIST_ENTRY(asking) engine_link;
 	const struct conf_namespace *ns;
 	struct principal *who;
 	uint64_t	 deadline_us;
@@ -30,6 +32,19 @@ struct asking {			/* B: one CONNECT that waits */
 };
 
 /* --- B: asking ------------------------------------------------------------ */
+
+/* Very many may wait when a worker does not answer: none of them is looked at
+ * but for what concerns it. */
+static void
+asking_link(struct hub *h, struct asking *a)
+{
+	struct recover_table *t = &h->recover;
+
+	TAILQ_INSERT_TAIL(&t->asking, a, link);
+	LIST_INSERT_HEAD(&t->by_ref[a->ref % RECOVER_REFS], a, ref_link);
+	LIST_INSERT_HEAD(&a->engine->asks, a, engine_link);
+	a->engine->asking++;
+}
 
 enum recover_result
 recover_ask(struct engine *e, const struct conf_namespace *ns,
@@ -63,8 +78,7 @@ recover_ask(struct engine *e, const struct conf_namespace *ns,
 	buf_init(&a->auth);
 	if (ns->on_connect != NULL)	/* who else would read it? */
 		buf_slice(&a->auth, auth);
-	TAILQ_INSERT_TAIL(&h->recover.asking, a, link);
-	e->asking++;
+	asking_link(h, a);
 	return (RECOVER_ASKING);
 }
 
@@ -72,6 +86,8 @@ static void
 asking_free(struct hub *h, struct asking *a)
 {
 	TAILQ_REMOVE(&h->recover.asking, a, link);
+	LIST_REMOVE(a, ref_link);
+	LIST_REMOVE(a, engine_link);
 	a->engine->asking--;
 	principal_unref(&a->who);
 	buf_fini(&a->state);
@@ -85,7 +101,7 @@ asking_find(struct hub *h, uint32_t ref)
 {
 	struct asking *a;
 
-	TAILQ_FOREACH(a, &h->recover.asking, link)
+	LIST_FOREACH(a, &h->recover.by_ref[ref % RECOVER_REFS], ref_link)
 		if (a->ref == ref)
 			return (a);
 	return (NULL);
@@ -96,10 +112,8 @@ recover_asking(const struct engine *e, const struct conf_namespace *ns)
 {
 	struct asking *a;
 
-	if (e->asking == 0)
-		return (false);
-	TAILQ_FOREACH(a, &e->client.hub->recover.asking, link)
-		if (a->engine == e && a->ns == ns)
+	LIST_FOREACH(a, &e->asks, engine_link)
+		if (a->ns == ns)
 			return (true);
 	return (false);
 }
@@ -119,16 +133,11 @@ drop_made(struct asking *a)
 void
 recover_cancel(struct engine *e)
 {
-	struct hub *h = e->client.hub;
-	struct asking *a, *next;
+	struct asking *a;
 
-	for (a = TAILQ_FIRST(&h->recover.asking); a != NULL && e->asking > 0;
-	    a = next) {
-		next = TAILQ_NEXT(a, link);
-		if (a->engine != e)
-			continue;
+	while ((a = LIST_FIRST(&e->asks)) != NULL) {
 		drop_made(a);
-		asking_free(h, a);
+		asking_free(e->client.hub, a);
 	}
 }
 
@@ -138,9 +147,10 @@ recover_identity(struct client *c, const struct principal *old,
 {
 	struct asking *a;
 
-	TAILQ_FOREACH(a, &c->hub->recover.asking, link) {
-		if (&a->engine->client != c || a->who == NULL ||
-		    !slice_eq(principal_user(a->who), principal_user(old)))
+	if (c->kind->slab != CLIENT_ENGINE)
+		return;
+	LIST_FOREACH(a, &engine_of(c)->asks, engine_link) {
+		if (a->who == NULL || !slice_eq(principal_user(a->who), principal_user(old)))
 			continue;
 		principal_unref(&a->who);
 		a->who = principal_ref(who);
@@ -150,14 +160,10 @@ recover_identity(struct client *c, const struct principal *old,
 void
 recover_ask_forget(struct hub *h, const struct recover *r)
 {
-	struct asking *a;
-
-	TAILQ_FOREACH(a, &h->recover.asking, link) {
-		if (a->made != r)
-			continue;
-		a->made = NULL;
-		a->deadline_us = h->now.us;	/* a new session */
-	}
+	if (r->made == NULL)
+		return;
+	r->made->made = NULL;
+	r->made->deadline_us = h->now.us;	/* a new session */
 }
 
 /* Nobody has it, or the move failed: a new session. */
@@ -224,7 +230,7 @@ make(struct hub *h, struct asking *a)
 	if (!recover_next(&rest, &type, &sid) || type != 's' ||
 	    sid.n != SESSION_SID_LEN)
 		return (false);
-	a->made = recover_make(h, a->ns, a->who,
+	a->made = recover_make(h, a, a->ns, a->who,
 	    (enum wire)a->engine->client.wire, sid,
 	    slice_of(a->pid, sizeof a->pid));
 	if (a->made == NULL)

@@ -223,13 +223,11 @@ unkeep(void *arg, struct msg *m)
 		b->bytes -= size_of(m);
 }
 
-/* Without what is kept for it. */
 static uint64_t
-own_bytes(const struct recover *r)
+ships_bytes(const struct session *s)
 {
-	const struct session *s = r->session;
 	const struct membership *m;
-	uint64_t n = sizeof *r + sizeof *s + sizeof(struct recover_charge);
+	uint64_t n = 0;
 
 	for (m = s->memberships; m != NULL; m = m->next) {
 		n += sizeof *m + sizeof(struct member);
@@ -237,6 +235,23 @@ own_bytes(const struct recover *r)
 			n += sizeof *m->room + m->room->len +
 			    sizeof(struct room_wire);
 	}
+	return (n);
+}
+
+/* Without what is kept for it.  Its rooms seldom change while it is away, and
+ * are not walked for each event. */
+static uint64_t
+own_bytes(const struct recover *r)
+{
+	const struct session *s = r->session;
+	struct recover_charge *c = r->charge;
+	uint64_t n = sizeof *r + sizeof *s + sizeof *c;
+
+	if (c->nships != s->nrooms + s->nwatches + 1) {
+		c->nships = s->nrooms + s->nwatches + 1;
+		c->ships = ships_bytes(s);
+	}
+	n += c->ships;
 	if (s->who != NULL)
 		n += sizeof *s->who + s->who->user_len + s->who->json_len +
 		    s->who->roles_len + s->who->claims_len;
@@ -374,7 +389,7 @@ oldest(const struct parked_user *u)
 	struct recover_charge *c;
 
 	TAILQ_FOREACH(c, &u->charges, link)
-		if (c->r->to == 0 && !c->r->made)
+		if (c->r->to == 0 && c->r->made == NULL)
 			return (c->r);
 	return (NULL);
 }

@@ -31,6 +31,8 @@ struct recover_charge {		/* of a parked session */
 	bool		 changed;	/* in the list of this turn */
 	bool		 log;		/* its log is charged */
 	uint32_t	 nkept;		/* references of its queue that are */
+	uint32_t	 nships;	/* so many memberships, plus one, */
+	uint64_t	 ships;		/* ... take this */
 	uint64_t	 own;		/* ... and its own bytes */
 	uint64_t	 all;		/* charged to its user */
 	struct parked_user *user;	/* NULL: anonymous */
