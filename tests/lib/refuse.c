@@ -11,6 +11,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,6 +34,7 @@ static struct refuse {
 	int		 error;
 	char		 last[32];
 } *state;
+const char *refuse_dev_log;
 static bool armed;		/* this process, and whom it forks */
 
 /* What comes behind exit() is not ours, as what counts coverage. */
@@ -139,8 +141,6 @@ CALL(int, accept4, -1, (int s, struct sockaddr *a, socklen_t *n, int f),
 CALL(int, bind, -1, (int s, const struct sockaddr *a, socklen_t n), (s, a, n))
 CALL(int, chmod, -1, (const char *p, mode_t m), (p, m))
 CALL(int, close_range, -1, (unsigned a, unsigned b, int f), (a, b, f))
-CALL(int, connect, -1, (int s, const struct sockaddr *a, socklen_t n),
-    (s, a, n))
 CALL(int, dup2, -1, (int a, int b), (a, b))
 CALL(int, epoll_create1, -1, (int f), (f))
 CALL(int, epoll_ctl, -1, (int e, int op, int fd, struct epoll_event *ev),
@@ -203,6 +203,23 @@ __wrap_open(const char *path, int flags, ...)
 		va_end(ap);
 	}
 	return (refused("open", true) ? -1 : __real_open(path, flags, mode));
+}
+
+int	__real_connect(int, const struct sockaddr *, socklen_t);
+int	__wrap_connect(int, const struct sockaddr *, socklen_t);
+int
+__wrap_connect(int s, const struct sockaddr *a, socklen_t n)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+
+	if (refused("connect", true))
+		return (-1);
+	if (a->sa_family != AF_UNIX || refuse_dev_log == NULL || strcmp(
+	    ((const struct sockaddr_un *)a)->sun_path, "/dev/log") != 0)
+		return (__real_connect(s, a, n));
+	(void)snprintf(sun.sun_path, sizeof sun.sun_path, "%s",
+	    refuse_dev_log);
+	return (__real_connect(s, (const struct sockaddr *)&sun, sizeof sun));
 }
 
 int	__real_prctl(int, ...);

@@ -1,6 +1,6 @@
 /*
  * Calls of the host that fail on demand.  A test links refuse.c with
- * $(REFUSE_LDFLAGS); then refuse() says which call fails, with what.  The
+ * $(REFUSE_WRAPS); then refuse() says which call fails, with what.  The
  * state is shared by the process that asks and those that it forks, so that of
  * all that a daemon does one call fails.  A parent that called
  * refuse(NULL, 0, 0, 0) before can see how it went.
@@ -18,5 +18,7 @@ void	refuse(const char *name, unsigned nth, unsigned times, int error);
 unsigned refuse_end(void);
 /* The last that failed; "" before. */
 const char *refuse_last(void);
+/* Whom connect() finds at /dev/log; NULL: who is there. */
+extern const char *refuse_dev_log;
 
 #endif

@@ -1,0 +1,394 @@
+/*
+ * Listening sockets where the host refuses: nothing is left open or behind, a
+ * section does with one kind of address where the other lacks, and what stands
+ * in a socket file's place is looked at before it is removed.
+ */
+#include "master/listen.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "sys/log.h"
+#include "sys/plat.h"
+#include "tests/lib/conf_text.h"
+#include "tests/lib/refuse.h"
+
+#define WORKERS	3
+
+static char dir[64], path[96], why[512];
+static struct conf *conf;
+static struct listen_set *set;
+
+static int
+set_up(void **state)
+{
+	(void)state;
+	(void)snprintf(dir, sizeof dir, "/tmp/roost-listen-XXXXXX");
+	if (mkdtemp(dir) == NULL)
+		return (-1);
+	(void)snprintf(path, sizeof path, "%s/s", dir);
+	log_init("master", -1, LOG_LEVEL_ERROR);
+	return (0);
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	(void)refuse_end();
+	listen_close(&set);
+	if (conf != NULL)
+		conf_free(&conf);
+	(void)unlink(path);
+	return (rmdir(dir));
+}
+
+static void
+configure(const char *listens)
+{
+	char text[512];
+
+	if (conf != NULL)
+		conf_free(&conf);
+	(void)snprintf(text, sizeof text,
+	    "%s\nnamespace \"/\" { auth = none }\n", listens);
+	conf = conf_text(text);
+}
+
+static void
+configure_unix(void)
+{
+	char text[256];
+
+	(void)snprintf(text, sizeof text,
+	    "listen \"unix:%s\" { mode = 0660 }", path);
+	configure(text);
+}
+
+static int
+open_all(void)
+{
+	listen_close(&set);
+	why[0] = '\0';
+	return (listen_open(conf, WORKERS, NULL, &set, why, sizeof why));
+}
+
+static unsigned
+entries(const char *of)
+{
+	unsigned n = 0;
+	DIR *d = opendir(of);
+
+	assert_non_null(d);
+	while (readdir(d) != NULL)
+		n++;
+	(void)closedir(d);
+	return (n);
+}
+
+static sa_family_t
+family(int fd, in_port_t *port)
+{
+	struct sockaddr_storage ss;
+	socklen_t n = sizeof ss;
+
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&ss, &n), 0);
+	*port = ss.ss_family == AF_INET6 ?
+	    ((const struct sockaddr_in6 *)&ss)->sin6_port :
+	    ((const struct sockaddr_in *)&ss)->sin_port;
+	return (ss.ss_family);
+}
+
+/* Each call in turn fails: all is open, or nothing. */
+static void
+each_call_fails(int error, int want)
+{
+	struct heritage_listener l[ROLE_SOCKETS_MAX];
+	unsigned before, n, failed = 0;
+	int code;
+
+	listen_close(&set);
+	before = entries("/proc/self/fd");
+	for (n = 1; n < 1000; n++) {
+		refuse(NULL, n, 1, error);
+		code = open_all();
+		if (refuse_end() == 0)
+			break;
+		if (code == EX_OK) {
+			assert_in_range(listen_column(set, 0, l), 1, 4);
+			listen_close(&set);
+		} else {
+			assert_int_equal(code, want);
+			assert_non_null(strstr(why, "listen \""));
+			assert_non_null(strstr(why, strerror(error)));
+			failed++;
+		}
+		assert_int_equal(entries("/proc/self/fd"), before);
+		if (strcmp(refuse_last(), "lstat") == 0)
+			(void)unlink(path);	/* may be another's */
+		assert_int_equal(entries(dir), 2);
+	}
+	assert_int_equal(code, EX_OK);
+	assert_in_range(failed, 3, 999);
+}
+
+static void
+nothing_is_left_where_a_call_fails(void **state)
+{
+	(void)state;
+	configure("listen \"*:0\" {}\nlisten \"127.0.0.1:0\" {}");
+	each_call_fails(EMFILE, EX_OSERR);
+	each_call_fails(EACCES, EX_NOPERM);
+	configure_unix();
+	each_call_fails(ENFILE, EX_OSERR);
+	each_call_fails(EPERM, EX_NOPERM);
+}
+
+static void
+no_memory(void **state)
+{
+	unsigned n;
+
+	(void)state;
+	configure("listen \"127.0.0.1:0\" {}");
+	for (n = 1; n <= 2; n++) {
+		refuse("memory", n, 1, ENOMEM);
+		assert_int_equal(open_all(), EX_OSERR);
+		assert_int_equal(refuse_end(), 1);
+		assert_non_null(strstr(why, strerror(ENOMEM)));
+		assert_null(set);
+	}
+}
+
+static void
+workers_have_sockets_of_their_own_at_one_port(void **state)
+{
+	struct heritage_listener a[ROLE_SOCKETS_MAX], b[ROLE_SOCKETS_MAX];
+	in_port_t port[4];
+
+	(void)state;
+	configure("listen \"*:0\" {}");
+	assert_int_equal(open_all(), EX_OK);
+	assert_int_equal(listen_column(set, 0, a), 2);
+	assert_int_equal(listen_column(set, WORKERS - 1, b), 2);
+	assert_true(a[0].fd != b[0].fd && a[1].fd != b[1].fd);
+	assert_true(family(a[0].fd, &port[0]) == family(b[0].fd, &port[1]));
+	assert_true(family(a[1].fd, &port[2]) == family(b[1].fd, &port[3]));
+	assert_true(port[0] != 0);
+	assert_true(port[0] == port[1] && port[1] == port[2] &&
+	    port[2] == port[3]);
+	assert_int_equal(a[0].index, 0);
+	assert_int_equal(a[1].index, 0);
+}
+
+/* A kernel without IPv6, or without IPv4; with neither there is no section. */
+static void
+one_kind_of_address_may_lack(void **state)
+{
+	static const int errors[] = { EAFNOSUPPORT, EADDRNOTAVAIL,
+		EPROTONOSUPPORT };
+	struct heritage_listener l[ROLE_SOCKETS_MAX];
+	in_port_t port;
+	size_t i;
+
+	(void)state;
+	configure("listen \"*:0\" {}");
+	for (i = 0; i < nitems(errors); i++) {
+		refuse("socket", 1, 1, errors[i]);	/* of the first */
+		assert_int_equal(open_all(), EX_OK);
+		assert_int_equal(listen_column(set, 0, l), 1);
+		assert_true(family(l[0].fd, &port) == AF_INET6);
+		refuse("socket", 1 + WORKERS, 1, errors[i]);
+		assert_int_equal(open_all(), EX_OK);
+		assert_int_equal(refuse_end(), 1);
+		assert_int_equal(listen_column(set, 0, l), 1);
+		assert_true(family(l[0].fd, &port) == AF_INET);
+		refuse("socket", 1, REFUSE_ALWAYS, errors[i]);
+		assert_int_equal(open_all(), EX_OSERR);
+		assert_int_equal(refuse_end(), 2);
+		assert_non_null(strstr(why, strerror(errors[i])));
+	}
+}
+
+/* What is free for one kind may be taken for the other: another is tried,
+ * but not for ever. */
+static void
+a_port_that_is_free_for_both(void **state)
+{
+	struct heritage_listener l[ROLE_SOCKETS_MAX];
+
+	(void)state;
+	configure("listen \"*:0\" {}");
+	refuse("bind", 1 + WORKERS, 1, EADDRINUSE);
+	assert_int_equal(open_all(), EX_OK);
+	assert_int_equal(refuse_end(), 1);
+	assert_int_equal(listen_column(set, 0, l), 2);
+	refuse("bind", 1, REFUSE_ALWAYS, EADDRINUSE);
+	assert_int_equal(open_all(), EX_UNAVAILABLE);
+	assert_int_equal(refuse_end(), 16);
+}
+
+static void
+a_port_that_is_taken(void **state)
+{
+	struct heritage_listener l[ROLE_SOCKETS_MAX];
+	struct listen_set *first;
+	struct conf *before;
+	char text[128];
+	in_port_t port;
+
+	(void)state;
+	configure("listen \"127.0.0.1:0\" {}");
+	assert_int_equal(open_all(), EX_OK);
+	assert_int_equal(listen_column(set, 0, l), 1);
+	(void)family(l[0].fd, &port);
+	first = set;
+	set = NULL;
+	(void)snprintf(text, sizeof text, "listen \"127.0.0.1:%u\" {}",
+	    ntohs(port));
+	before = conf;	/* the first set points into it */
+	conf = NULL;
+	configure(text);
+	assert_int_equal(open_all(), EX_UNAVAILABLE);
+	assert_non_null(strstr(why, strerror(EADDRINUSE)));
+	listen_close(&first);
+	conf_free(&before);
+}
+
+/* --- unix ----------------------------------------------------------------*/
+
+/* A socket bound to the path; listening or dead. */
+static int
+another(int type)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+
+	assert_true(fd != -1);
+	memcpy(sun.sun_path, path, strlen(path) + 1);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&sun, sizeof sun),
+	    0);
+	return (fd);
+}
+
+static void
+a_socket_file_that_is_left_is_replaced(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	configure_unix();
+	(void)close(another(SOCK_STREAM));
+	assert_int_equal(open_all(), EX_OK);
+	assert_int_equal(lstat(path, &st), 0);
+	assert_true(S_ISSOCK(st.st_mode) && (st.st_mode & 0777) == 0660);
+	listen_close(&set);
+	assert_int_equal(lstat(path, &st), -1);
+}
+
+static void
+a_socket_in_use_is_not(void **state)
+{
+	struct stat st;
+	int fd;
+
+	(void)state;
+	configure_unix();
+	fd = another(SOCK_STREAM);
+	assert_int_equal(listen(fd, 0), 0);
+	assert_int_equal(open_all(), EX_UNAVAILABLE);
+	/* its queue is full by now */
+	refuse("connect", 1, 1, EAGAIN);
+	assert_int_equal(open_all(), EX_UNAVAILABLE);
+	assert_int_equal(refuse_end(), 1);
+	(void)close(fd);
+	(void)unlink(path);
+	/* another kind of socket: who knows whose */
+	fd = another(SOCK_DGRAM);
+	assert_int_equal(open_all(), EX_OSERR);
+	assert_non_null(strstr(why, strerror(EPROTOTYPE)));
+	assert_int_equal(lstat(path, &st), 0);
+	(void)close(fd);
+}
+
+static void
+what_is_no_socket_stays(void **state)
+{
+	struct stat st;
+	int fd;
+
+	(void)state;
+	configure_unix();
+	fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	assert_true(fd != -1);
+	(void)close(fd);
+	assert_int_equal(open_all(), EX_OSERR);
+	assert_non_null(strstr(why, strerror(EEXIST)));
+	assert_int_equal(lstat(path, &st), 0);
+	assert_true(S_ISREG(st.st_mode));
+}
+
+/* Somebody else's by now, at the end: it stays. */
+static void
+only_our_own_file_is_removed(void **state)
+{
+	struct stat st;
+	int fd;
+
+	(void)state;
+	configure_unix();
+	assert_int_equal(open_all(), EX_OK);
+	(void)unlink(path);
+	fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	assert_true(fd != -1);
+	(void)close(fd);
+	listen_close(&set);
+	assert_int_equal(lstat(path, &st), 0);
+	assert_true(S_ISREG(st.st_mode));
+}
+
+static void
+it_belongs_to_whom_it_shall(void **state)
+{
+	struct plat_user u = { .uid = geteuid(), .gid = getegid() };
+
+	(void)state;
+	configure_unix();
+	assert_int_equal(listen_open(conf, WORKERS, &u, &set, why, sizeof why),
+	    EX_OK);
+	listen_close(&set);
+	refuse("lchown", 1, 1, EPERM);
+	assert_int_equal(listen_open(conf, WORKERS, &u, &set, why, sizeof why),
+	    EX_NOPERM);
+	assert_int_equal(refuse_end(), 1);
+	assert_int_equal(entries(dir), 2);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+		T(nothing_is_left_where_a_call_fails),
+		T(no_memory),
+		T(workers_have_sockets_of_their_own_at_one_port),
+		T(one_kind_of_address_may_lack),
+		T(a_port_that_is_free_for_both),
+		T(a_port_that_is_taken),
+		T(a_socket_file_that_is_left_is_replaced),
+		T(a_socket_in_use_is_not),
+		T(what_is_no_socket_stays),
+		T(only_our_own_file_is_removed),
+		T(it_belongs_to_whom_it_shall),
+	};
+
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}
