@@ -190,6 +190,9 @@ for (const [what, body, status] of [
 	['more announced than may come', 'F4241\r\n', 413],
 	['more announced than may come, in two', '2\r\n40\r\nF423F\r\n', 413],
 	['far more announced', 'fffffffffffffff\r\n', 413],
+	['more announced than has a number', 'ffffffffffffffff\r\n', 413],
+	['more announced, and what is no size', 'ffffff \r\n', 413],
+	['little announced at great length', '0000000000000002\r\n40\r\n', 400],
 ])
 	test(`chunked: ${what}: ${status}`, async () => {
 		assert.equal((await chunks(body)).status, status);

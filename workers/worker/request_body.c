@@ -133,6 +133,13 @@ request_chunks(struct conn *c, const uint8_t *p, size_t n)
 	while (!end && used < n) {
 		r = http_decode_chunked(&b->pieces,
 		    slice_of(p + used, n - used), &data, &end);
+		/* also what its head announces, and be it beyond numbers:
+		 * the answer must not depend on where the head was cut */
+		if (data.n + b->pieces.left >
+		    c->w->conf->message_bytes - b->data.wpos) {
+			request_body_too_large(c);
+			return (n);
+		}
 		if (r == CODEC_BAD) {
 			http_body_free(&c->body);
 			request_bad(c, 400, "bad chunked body");
@@ -141,12 +148,6 @@ request_chunks(struct conn *c, const uint8_t *p, size_t n)
 		if (r == CODEC_MORE)
 			return (used);
 		used += (size_t)r;
-		/* also what its head announces */
-		if (data.n + b->pieces.left >
-		    c->w->conf->message_bytes - b->data.wpos) {
-			request_body_too_large(c);
-			return (n);
-		}
 		buf_slice(&b->data, data);
 	}
 	if (end)
