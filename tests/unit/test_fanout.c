@@ -128,6 +128,31 @@ unblock(struct fake_host *f, struct fake_conn *c)
 
 /* --- one turn -------------------------------------------------------------- */
 
+/* They are one piece of each queue, and of memory. */
+static void
+messages_of_one_turn_to_one_room_are_kept_together(void **state)
+{
+	struct fixture *x = *state;
+	unsigned i, k;
+
+	for (i = 0; i < 2; i++) {
+		x->c[i] = come(x, x->f, NULL);
+		join(x->f, x->c[i], "r");
+	}
+	fake_turn(x->w);
+	for (k = 0; k < 2; k++) {	/* the batch of a turn ends with it */
+		for (i = 0; i < 5; i++)
+			say(x->f, x->c[0], "m", (int)i);
+		assert_int_equal(x->c[0]->out.n, 1);
+		assert_int_equal(x->c[1]->out.n, 1);
+		fake_turn(x->w);
+		for (i = 0; i < 5; i++) {
+			hears(x->c[0], "m", (int)i);
+			hears(x->c[1], "m", (int)i);
+		}
+	}
+}
+
 static void
 volatile_events_pass_by_who_is_blocked_each_of_them(void **state)
 {
@@ -813,6 +838,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+		T(messages_of_one_turn_to_one_room_are_kept_together),
 		T(volatile_events_pass_by_who_is_blocked_each_of_them),
 		T(a_volatile_answer_passes_by_its_sender_when_blocked),
 		T(after_much_in_one_turn_volatile_events_are_dropped),

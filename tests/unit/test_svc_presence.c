@@ -259,8 +259,9 @@ members_are_told_who_is_in_a_room(void **state)
 	    REFUSED("not_member"));
 	(void)asks(x->f, eve, "42/r,1[\"presence:get\",{\"room\":\"\"}]",
 	    REFUSED("not_member"));
+	/* those whose coming has been told, which is nobody: no relay runs */
 	(void)asks(x->f, x->ann, "42/r,1[\"presence:get\",{\"room\":\"a\"}]",
-	    "43/r,1[{\"users\":[");
+	    "43/r,1[{\"users\":[]}]");
 	/* as back ends see it: each once, nobody of another room */
 	buf_init(&out);
 	assert_int_equal(api_presence(x->f->hub, &q, &out), 200);
@@ -358,6 +359,67 @@ a_list_may_hold_so_many_names_and_no_more(void **state)
 	}
 }
 
+static void
+what_is_refused_is_not_accepted(void **state)
+{
+	static const char *const bad[] = { SET("\"idle\""), SET("7"),
+		GET("\"ann\""), GET("[7]"), WATCH("{}"), UNWATCH("[\"\"]"),
+		"42/r,1[\"presence:get\",{\"room\":\"not in it\"}]",
+		"42/r,1[\"presence:get\",{}]" };
+	static const char *const good[] = { SET("\"away\""),
+		GET("[\"ann\"]"), WATCH("[\"bob\"]"), UNWATCH("[\"bob\"]") };
+	struct fixture *x = *state;
+	struct fake_conn *nobody = come(x->f, "/r", NULL);
+	uint64_t accepted = counter_get(COUNTER_events_accepted);
+	unsigned i;
+
+	for (i = 0; i < nitems(bad); i++)
+		(void)asks(x->f, x->ann, bad[i], "43/r,1[{\"error\":");
+	(void)asks(x->f, nobody, SET("\"away\""), "43/r,1[{\"error\":");
+	(void)asks(x->f, come(x->f, "/off", NULL),
+	    "42/off,1[\"presence:get\",{\"users\":[\"ann\"]}]",
+	    "43/off,1[{\"error\":");
+	assert_int_equal(accepted, counter_get(COUNTER_events_accepted));
+	for (i = 0; i < nitems(good); i++)
+		(void)asks(x->f, x->ann, good[i], "43/r,1[");
+	assert_int_equal(accepted + nitems(good),
+	    counter_get(COUNTER_events_accepted));
+}
+
+static unsigned
+times(const struct buf *b, const char *what)
+{
+	const char *at = (const char *)b->data;
+	unsigned n = 0;
+
+	for (; (at = strstr(at, what)) != NULL; at++)
+		n++;
+	return (n);
+}
+
+/* More than are read at once from the table. */
+static void
+long_lists_are_whole(void **state)
+{
+	struct fixture *x = *state;
+	struct api_presence q = { .ns = SLICE("r"), .limit = 100 };
+	char claims[32];
+	struct buf out;
+	unsigned i;
+
+	for (i = 0; i < 70; i++) {
+		(void)snprintf(claims, sizeof claims, "{\"sub\":\"u%u\"}", i);
+		(void)come(x->f, "/r", claims);
+	}
+	buf_init(&out);
+	assert_int_equal(api_presence(x->f->hub, &q, &out), 200);
+	buf_byte(&out, '\0');
+	assert_int_equal(times(&out, "{\"user\":\""), 72);
+	assert_int_equal(times(&out, "},{\"user\":\""), 71);
+	assert_int_equal(times(&out, "\"next\":"), 0);
+	buf_fini(&out);
+}
+
 /* --- the idle clock -------------------------------------------------------- */
 
 static void
@@ -428,6 +490,24 @@ another_connection_of_the_user_counts(void **state)
 	is(x, "away");
 }
 
+/* ... and the silence of the whole user is measured to the millisecond. */
+static void
+silence_begins_with_the_last_word_of_any_connection(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *two = come(x->g, "/r", "{\"sub\":\"ann\"}");
+
+	fake_advance(x->w, 8000);
+	fake_say(x->g, two, "42/r,1[\"q\",1]");
+	fake_advance(x->w, 2000);	/* the first is looked at, too early */
+	fake_advance(x->w, 7999);
+	buf_reset(&x->bob->got);
+	is(x, "online");
+	fake_advance(x->w, 1);
+	buf_reset(&x->bob->got);
+	is(x, "away");
+}
+
 int
 main(void)
 {
@@ -445,7 +525,10 @@ main(void)
 		T(a_list_may_hold_so_many_names_and_no_more),
 		T(who_is_silent_is_away_until_he_is_not),
 		T(who_is_away_or_busy_by_his_own_word_stays_so),
+		T(what_is_refused_is_not_accepted),
+		T(long_lists_are_whole),
 		T(another_connection_of_the_user_counts),
+		T(silence_begins_with_the_last_word_of_any_connection),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));
