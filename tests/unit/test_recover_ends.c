@@ -10,7 +10,10 @@
 	"recovery { window = 2m packets = 50 bytes = 20KB }\n" \
 	"namespace \"/n\" { auth = optional room \"{r}\" { join = open }\n" \
 	"  event \"m\" { to = room:room self = true meta = off } }\n" \
-	"namespace \"/o\" { auth = optional }\n"
+	"presence { leave_grace = 0s }\n" \
+	"namespace \"/o\" { auth = optional }\n" \
+	"namespace \"/i\" { auth = required presence = rooms\n" \
+	"  idle_after = 10s room \"{r}\" { join = open } }\n"
 
 static int
 setup(void **state)
@@ -177,6 +180,101 @@ what_came_before_it_on_the_connection_is_not_missed(void **state)
 	assert_string_equal("", fake_next(c));
 }
 
+/* --- what it is again ------------------------------------------------------ */
+
+/* ann, as a back end sees her in room r; "": she is not there. */
+static void
+is(struct recovery *x, const char *status)
+{
+	struct api_presence q = { .ns = SLICE("i"), .room = SLICE("r"),
+		.limit = 10 };
+	struct buf out;
+	char want[64];
+
+	buf_init(&out);
+	assert_int_equal(200, api_presence(x->g->hub, &q, &out));
+	buf_byte(&out, '\0');
+	(void)snprintf(want, sizeof want, "{\"users\":[%s%s%s",
+	    *status == '\0' ? "]" : "{\"user\":\"ann\",\"status\":\"",
+	    status, *status == '\0' ? "" : "\",\"connections\":1,");
+	if (strncmp((char *)out.data, want, strlen(want)) != 0)
+		assert_string_equal((char *)out.data, want);
+	buf_fini(&out);
+}
+
+/* Here, and on another worker. */
+static void
+who_is_back_is_present_and_may_fall_silent(void **state)
+{
+	struct recovery *x = *state;
+	struct fake_host *at[2] = { x->f, x->g };
+	char token[512], text[80], sid[21];
+	struct fake_conn *c;
+	const char *got;
+	unsigned i;
+
+	(void)snprintf(token, sizeof token, "%s",
+	    fake_token("{\"sub\":\"ann\"}"));
+	c = fake_engine(x->f, token);
+	fake_say(x->f, c, "40/i,");
+	(void)fake_next(c);
+	got = fake_next(c);
+	assert_int_equal(0, strncmp(got, "40/i,{\"sid\":\"", 13));
+	memcpy(sid, got + 13, 20);
+	sid[20] = '\0';
+	(void)snprintf(text, sizeof text, "40/i,{\"pid\":\"%.20s\"}",
+	    got + 42);
+	fake_say(x->f, c, "42/i,[\"room:join\",{\"room\":\"r\"}]");
+	for (i = 0; i < 2; i++) {
+		is(x, "online");
+		fake_advance(x->w, 10000);
+		is(x, "away");
+		fake_gone(x->f, c);
+		fake_turn(x->w);
+		is(x, "");
+		c = fake_engine(at[i], token);
+		fake_say(at[i], c, text);
+		(void)fake_next(c);
+		do	/* she missed that she was away */
+			got = fake_next(c);
+		while (strncmp(got, "42/i,[\"presence:", 16) == 0);
+		assert_int_equal(0, strncmp(got, "40/i,{\"sid\":\"", 13));
+		assert_int_equal(0, strncmp(got + 13, sid, 20));
+		is(x, "online");
+	}
+	fake_advance(x->w, 10000);
+	is(x, "away");
+	fake_gone(x->g, c);
+}
+
+static void
+who_is_back_is_warned_again_before_the_token_ends(void **state)
+{
+	struct recovery *x = *state;
+	char token[512], text[80];
+	struct fake_conn *c;
+
+	(void)snprintf(token, sizeof token, "%s", fake_token(
+	    "{\"sub\":\"ann\",\"exp\":1800000100}"));
+	c = fake_engine(x->f, token);
+	fake_say(x->f, c, "40/i,");
+	(void)fake_next(c);
+	(void)snprintf(text, sizeof text, "40/i,{\"pid\":\"%.20s\"}",
+	    fake_next(c) + 42);
+	fake_advance(x->w, 40000);
+	while (strncmp(fake_next(c), "42/i,[\"auth:expiring\",{\"in\":60}",
+	    31) != 0)
+		assert_true(buf_unread(&c->got).n > 0);
+	fake_gone(x->f, c);
+	c = fake_engine(x->f, token);
+	fake_say(x->f, c, text);
+	buf_reset(&c->got);
+	fake_advance(x->w, 1000);
+	assert_int_equal(0, strncmp(fake_next(c),
+	    "42/i,[\"auth:expiring\",{\"in\":59}", 31));
+	fake_gone(x->f, c);
+}
+
 int
 main(void)
 {
@@ -187,6 +285,8 @@ main(void)
 		T(rooms_that_cannot_be_forwarded_end_the_move),
 		T(who_has_a_new_session_is_asked_for_no_more),
 		T(what_came_before_it_on_the_connection_is_not_missed),
+		T(who_is_back_is_present_and_may_fall_silent),
+		T(who_is_back_is_warned_again_before_the_token_ends),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

@@ -468,6 +468,12 @@ who_is_away_or_busy_by_his_own_word_stays_so(void **state)
 	fake_advance(x->w, 10001);
 	buf_reset(&x->bob->got);
 	is(x, "away");
+	/* who comes is not silent */
+	(void)come(x->g, "/r", "{\"sub\":\"ann\"}");
+	is(x, "online");
+	fake_advance(x->w, 10000);
+	buf_reset(&x->bob->got);
+	is(x, "away");
 }
 
 /* One of two connections is used: that is not silence. */

@@ -29,19 +29,6 @@ room_name(const struct room *r)
 /* --- sessions and rooms --------------------------------------------------- */
 
 void
-presence_session_begin(struct session *s)
-{
-	struct hub *h = s->hub;
-
-	s->seen = when_of(h->now.us);
-	if (s->who == NULL)
-		return;
-	s->presence_node = presence_join(h->presence, s->ns->index,
-	    principal_user(s->who));
-	presence_active(s);
-}
-
-void
 presence_session_end(struct session *s)
 {
 	if (s->who != NULL)
@@ -183,11 +170,37 @@ status_now(struct session *s, uint64_t *last_seen_ms)
 
 /* --- the idle clock ------------------------------------------------------- */
 
+static void
+no_longer_idle(struct session *s)
+{
+	uint64_t seen;
+
+	if (status_now(s, &seen) == STATUS_IDLE)
+		set_status(s, STATUS_ONLINE);
+}
+
+/* Who comes is not silent, though the user's other sessions, or this one
+ * before it was cut, may have been. */
+void
+presence_session_begin(struct session *s)
+{
+	struct hub *h = s->hub;
+
+	s->seen = when_of(h->now.us);
+	if (s->who == NULL)
+		return;
+	s->presence_node = presence_join(h->presence, s->ns->index,
+	    principal_user(s->who));
+	presence_active(s);
+	if (s->ns->idle_after_ms != 0 &&
+	    s->ns->presence != CONF_PRESENCE_OFF)
+		no_longer_idle(s);
+}
+
 void
 presence_active(struct session *s)
 {
 	struct hub *h = s->hub;
-	uint64_t seen;
 
 	s->seen = when_of(h->now.us);
 	if (s->who == NULL || s->ns->presence == CONF_PRESENCE_OFF)
@@ -196,8 +209,7 @@ presence_active(struct session *s)
 	if (!s->idle)
 		return;
 	s->idle = false;
-	if (status_now(s, &seen) == STATUS_IDLE)
-		set_status(s, STATUS_ONLINE);
+	no_longer_idle(s);
 	client_schedule(s->client);
 }
 
