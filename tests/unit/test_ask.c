@@ -80,6 +80,7 @@ teardown(void **state)
 static void
 ask(struct fixture *x, int status, const char *more)
 {
+	uint64_t published = counter_get(COUNTER_publications);
 	char body[256];
 
 	(void)snprintf(body, sizeof body, "{\"namespace\":\"n\",\"event\":"
@@ -87,6 +88,9 @@ ask(struct fixture *x, int status, const char *more)
 	buf_reset(&x->out);
 	assert_int_equal(status, api_publish(x->f->hub, slice_str(body), x,
 	    &x->out, &x->later));
+	if (status == 0)	/* a publication like any other */
+		assert_int_equal(published + 1,
+		    counter_get(COUNTER_publications));
 	fake_turn(x->w);
 }
 

@@ -139,6 +139,9 @@ rates_beyond_a_word_are_refused(void **state)
 	assert_true(bucket_rate_init(&r, 0, 1, 86400000000, 101));
 	assert_true(bucket_rate_init(&r, 0, 200, 60000000, 0));
 	assert_int_equal(r.limit, r.ticks);
+	/* one debt more would have the sign of none */
+	assert_false(bucket_rate_init(&r, 0, 1, UINT64_C(4) << 41, 1));
+	assert_true(bucket_rate_init(&r, 0, 1, (UINT64_C(4) << 41) - 4, 1));
 }
 
 static void
@@ -439,6 +442,7 @@ words_of_the_past_are_emptied(void **state)
 	const uint64_t *word = (const uint64_t *)(const void *)
 	    ((const uint8_t *)h + h->rate_set);
 	unsigned i, used = 0;
+	char key[16];
 
 	(void)state;
 	(void)ask("ann", 0);
@@ -446,6 +450,11 @@ words_of_the_past_are_emptied(void **state)
 	for (i = 0; i < h->rate_nsets * SHM_WAYS; i++)
 		used += word[i] != 0;
 	assert_int_equal(used, 1);
+	/* all ways of all sets */
+	for (i = 0; i < 2000; i++) {
+		snprintf(key, sizeof key, "k%u", i);
+		(void)ask(key, 0);
+	}
 	bucket_age(seg, after_ms(1200), h->rate_nsets);
 	for (i = 0; i < h->rate_nsets * SHM_WAYS; i++)
 		assert_true(word[i] == 0);

@@ -154,6 +154,12 @@ a_connection_has_so_many_namespaces(void **state)
 	hears_start(x, "40/chat,{");
 	hears_start(x, "40/staff,{");
 	hears_start(x, "44/extra,{\"message\":\"too many namespaces\"");
+	/* whoever leaves one may enter another */
+	say(x, "41/staff,");
+	say(x, "40/extra,");
+	hears_start(x, "40/extra,{");
+	say(x, "40/staff,");
+	hears_start(x, "44/staff,{\"message\":\"too many namespaces\"");
 }
 
 static void
@@ -215,6 +221,7 @@ static void
 the_heart_beats(void **state)
 {
 	struct fixture *x = *state;
+	uint64_t missed = counter_get(COUNTER_heartbeats_missed);
 
 	say(x, "40");
 	(void)fake_next(x->c);
@@ -228,8 +235,11 @@ the_heart_beats(void **state)
 	hears(x, "");
 	fake_advance(x->w, 1);
 	hears(x, "2");
-	fake_advance(x->w, 20000);
+	fake_advance(x->w, 19999);
+	assert_int_equal(missed, counter_get(COUNTER_heartbeats_missed));
+	fake_advance(x->w, 1);
 	assert_int_equal(REASON_ping_timeout, x->c->closed);
+	assert_int_equal(missed + 1, counter_get(COUNTER_heartbeats_missed));
 }
 
 static void
@@ -383,17 +393,20 @@ static void
 attachments_follow_their_event(void **state)
 {
 	struct fixture *x = *state;
+	uint64_t messages = counter_get(COUNTER_messages_in);
 	struct slice got;
 
 	(void)fake_next(x->c);
 	say(x, "40");
 	(void)fake_next(x->c);
+	assert_int_equal(messages + 1, counter_get(COUNTER_messages_in));
 	say(x, "452-3[\"hi\",{\"_placeholder\":true,\"num\":1},"
 	    "{\"_placeholder\":true,\"num\":0}]");
 	hears(x, "");
 	binary(x, "one");
 	say(x, "3");		/* a pong may come between */
 	binary(x, "");
+	assert_int_equal(messages + 5, counter_get(COUNTER_messages_in));
 	hears(x, "452-[\"echo\",{\"_placeholder\":true,\"num\":1},"
 	    "{\"_placeholder\":true,\"num\":0}]");
 	got = buf_unread(&x->c->got);

@@ -543,6 +543,9 @@ many_sids_are_all_found(void **state)
 		c[i] = fake_engine(x->f, NULL);
 		fake_say(x->f, c[i], "40/n,");
 		fake_say(x->f, c[i], "40");
+		/* all buckets are used: the mask has no holes */
+		assert_int_equal(x->f->hub->sids.nbuckets,
+		    i < 32 ? 64 : 128);
 		(void)fake_next(c[i]);
 		for (k = 0; k < 2; k++) {
 			t = strstr(fake_next(c[i]), "\"sid\":\"");
@@ -750,6 +753,9 @@ what_cannot_be_read_is_counted(void **state)
 	assert_counted(bus_bad, 1);
 	relay_says(x, &e, false);
 	assert_counted(bus_bad, 1);
+	e.kind = (enum bus_kind)99;	/* of a later version */
+	relay_says(x, &e, false);
+	assert_counted(bus_bad, 2);
 }
 
 /* --- counts ---------------------------------------------------------------- */

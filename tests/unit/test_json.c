@@ -98,6 +98,12 @@ every_beginning_of_a_value_is_refused(void **state)
 	assert_true(valid(all));
 	for (n = 0; n < all.n; n++)
 		assert_row(!valid(slice_of(all.p, n)), slice_of(all.p, n));
+	/* also where the rest stands behind it */
+	assert_false(json_valid(slice_of("false", 4)));
+	assert_false(json_valid(slice_of("\"\\u1234\"", 6)));
+	for (n = 0; n < all.n; n++)
+		assert_row(!json_valid(slice_of(all.p, n)),
+		    slice_of(all.p, n));
 }
 
 static void

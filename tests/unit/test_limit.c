@@ -22,6 +22,7 @@
 	"  event \"o\" { rate = once ack = echo }\n" \
 	"  event \"h\" { rate = home ack = echo }\n" \
 	"  event \"s\" { rate = strict ack = echo } }\n" \
+	"namespace \"/e\" { auth = none sessions = 1 }\n" \
 	"namespace \"/d\" { auth = optional\n" \
 	"  event \"m\" { to = sender meta = off } }\n"
 
@@ -217,6 +218,7 @@ addresses_are_counted_as_such(void **state)
 {
 	struct fixture *x = *state;
 	struct fake_conn *a, *b, *c;
+	uint64_t limited;
 
 	x->f->address = 77;
 	a = sio(x->f, "ann");
@@ -225,10 +227,18 @@ addresses_are_counted_as_such(void **state)
 	c = sio(x->f, "cy");
 	fake_say(x->f, a, "42/c,1[\"h\",1]");
 	fake_hears(a, "43/c,1[1]");
+	limited = counter_get(COUNTER_rate_limited);
 	fake_say(x->f, b, "42/c,1[\"h\",1]");
 	assert_non_null(strstr(fake_next(b), "rate_limited"));
+	assert_int_equal(counter_get(COUNTER_rate_limited), limited + 1);
 	fake_say(x->f, c, "42/c,1[\"h\",1]");
 	fake_hears(c, "43/c,1[1]");
+	x->f->address = 78;
+	c = sio(x->f, "ann");
+	fake_say(x->f, c, "42/c,1[\"h\",1]");
+	fake_hears(c, "43/c,1[1]");
+	fake_say(x->f, c, "42/c,1[\"h\",1]");
+	assert_non_null(strstr(fake_next(c), "rate_limited"));
 }
 
 static void
@@ -397,6 +407,32 @@ a_user_has_so_many_connections(void **state)
 }
 
 static void
+a_namespace_has_so_many_sessions(void **state)
+{
+	struct fixture *x = *state;
+	uint64_t refused = counter_get(COUNTER_refused_namespace);
+	struct fake_conn *c[3];
+	unsigned i;
+
+	for (i = 0; i < 3; i++) {
+		c[i] = fake_engine(i == 1 ? x->g : x->f, NULL);
+		fake_say(i == 1 ? x->g : x->f, c[i], "40/e,");
+		(void)fake_next(c[i]);
+	}
+	assert_non_null(strstr(fake_next(c[0]), "40/e,{\"sid\""));
+	for (i = 1; i < 3; i++)
+		fake_hears(c[i], "44/e,{\"message\":\"too many clients in "
+		    "this namespace\",\"data\":{\"code\":\"limit\"}}");
+	assert_int_equal(counter_get(COUNTER_refused_namespace), refused + 2);
+	/* the place is given back, and is one */
+	fake_say(x->f, c[0], "41/e,");
+	fake_say(x->g, c[1], "40/e,");
+	assert_non_null(strstr(fake_next(c[1]), "40/e,{\"sid\""));
+	fake_say(x->f, c[2], "40/e,");
+	assert_non_null(strstr(fake_next(c[2]), "44/e,"));
+}
+
+static void
 what_is_counted_is_given_back(void **state)
 {
 	struct fixture *x = *state;
@@ -437,6 +473,7 @@ main(void)
 		T(handshakes_are_counted_by_address),
 		T(too_many_bad_tokens_and_no_more_are_looked_at),
 		T(a_user_has_so_many_connections),
+		T(a_namespace_has_so_many_sessions),
 		T(what_is_counted_is_given_back),
 #undef T
 	};

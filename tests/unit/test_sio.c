@@ -359,6 +359,8 @@ packets_to_clients_omit_the_root_namespace(void **state)
 	sio_encode_connect_error(&b, root, SLICE("a\"b"),
 	    SLICE("{\"code\":401}"));
 	assert_buf(&b, "44{\"message\":\"a\\\"b\",\"data\":{\"code\":401}}");
+	sio_encode_connect_error(&b, root, SLICE("a"), SLICE("5"));
+	assert_buf(&b, "44{\"message\":\"a\",\"data\":5}");
 	sio_encode_disconnect(&b, root);
 	assert_buf(&b, "41");
 	sio_encode_disconnect(&b, nsp);

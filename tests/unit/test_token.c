@@ -965,6 +965,7 @@ tokens_become_valid_to_the_second(void **state)
 	expect_time(nbf, 5, 994, AUTHFAIL_not_yet_valid);
 	expect_time(nbf, 5, 995, AUTH_OK);
 	expect_time(nbf, UINT64_MAX, 0, AUTH_OK);
+	expect_time(nbf, 600, 300, AUTHFAIL_not_yet_valid);
 	expect_time("{\"sub\":\"a\",\"nbf\":-1}", 0, 0, AUTH_OK);
 	expect_time("{\"sub\":\"a\",\"nbf\":999.5}", 0, 999, AUTH_OK);
 	expect_time("{\"sub\":\"a\",\"nbf\":1000,\"exp\":1000}", 0, 1000,
