@@ -66,6 +66,33 @@ bury(struct segment *seg, unsigned slot)
 	assert_int_equal(slot_state(seg, slot), SLOT_FREE);
 }
 
+/* Whose bit is set and whose count is not yet: one who is about to enter. */
+static void
+who_is_about_to_enter_counts_as_one(void **state)
+{
+	struct segment *seg = make(8);
+	unsigned s1, s2;
+	struct count *a = worker(seg, &s1), *b = worker(seg, &s2);
+	struct table *t = table_open(seg, TABLE_COUNT, s2);
+	uint32_t node;
+
+	(void)state;
+	assert_non_null(t);
+	assert_true(count_enter_key(a, COUNT_USER, SLICE("ann"), 3, &node));
+	assert_int_equal(count_of(a, COUNT_USER, SLICE("ann")), 1);
+	atomic_fetch_or(&table_node(t, node)->bits[(s2 - 1) / 64],
+	    UINT64_C(1) << (s2 - 1) % 64);
+	assert_int_equal(count_of(a, COUNT_USER, SLICE("ann")), 2);
+	atomic_fetch_and(&table_node(t, node)->bits[(s2 - 1) / 64],
+	    ~(UINT64_C(1) << (s2 - 1) % 64));
+	count_leave_key(a, node);
+	assert_int_equal(count_of(a, COUNT_USER, SLICE("ann")), 0);
+	table_close(&t);
+	count_close(&a);
+	count_close(&b);
+	segment_free(&seg);
+}
+
 static void
 the_host_has_one_limit(void **state)
 {
@@ -381,6 +408,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_host_has_one_limit),
+		cmocka_unit_test(who_is_about_to_enter_counts_as_one),
 		cmocka_unit_test(users_and_addresses_have_their_own),
 		cmocka_unit_test(long_names_are_told_apart),
 		cmocka_unit_test(slots_above_64_count_as_well),

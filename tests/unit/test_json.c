@@ -48,6 +48,7 @@ refuses_what_the_grammar_refuses(void **state)
 		SLICE("-a"), SLICE("1."), SLICE(".5"), SLICE("1.e1"),
 		SLICE("1e"), SLICE("1e+"), SLICE("0x1"), SLICE("1 2"),
 		SLICE("tru"), SLICE("True"), SLICE("nul"), SLICE("NaN"),
+		SLICE("falsy"), SLICE("trux"), SLICE("nulx"),
 		SLICE("Infinity"), SLICE("truefalse"), SLICE("true1"),
 		SLICE("\""), SLICE("\"a"), SLICE("\"\\\""), SLICE("\"\\x\""),
 		SLICE("\"\\u12\""), SLICE("\"\\u12g4\""), SLICE("\"\\u123"),
@@ -99,8 +100,6 @@ every_beginning_of_a_value_is_refused(void **state)
 	for (n = 0; n < all.n; n++)
 		assert_row(!valid(slice_of(all.p, n)), slice_of(all.p, n));
 	/* also where the rest stands behind it */
-	assert_false(json_valid(slice_of("false", 4)));
-	assert_false(json_valid(slice_of("\"\\u1234\"", 6)));
 	for (n = 0; n < all.n; n++)
 		assert_row(!json_valid(slice_of(all.p, n)),
 		    slice_of(all.p, n));

@@ -128,6 +128,44 @@ the_answer_is_kept_until_the_next_question(void **state)
 }
 
 static void
+a_short_list_is_kept_and_a_long_one_given_back(void **state)
+{
+	static const uint32_t sizes[] = { 16, 17 };
+	struct engineio_t opened = none();
+	struct msg *m = msg_copy(SLICE("shared"));
+	struct repeat r;
+	struct outq q;
+	struct out o;
+	uint32_t i, k;
+
+	(void)state;
+	assert_non_null(m);
+	for (k = 0; k < nitems(sizes); k++) {
+		q = (struct outq){ .n = 0 };
+		out_init(&o);
+		repeat_init(&r, &key, &opened);
+		r.get.head = 7;
+		for (i = 0; i < sizes[k]; i++)
+			assert_true(out_push(&o, &q, m, 0, m->len));
+		assert_int_equal(q.n, sizes[k]);
+		repeat_keep(&r, &o, &q);
+		assert_int_equal(r.n, sizes[k]);
+		repeat_forget(&r);
+		assert_int_equal(r.n, 0);
+		assert_int_equal(r.cap, k == 0 ? 16 : 0);
+		assert_true((r.v != NULL) == (k == 0));
+		repeat_fini(&r);
+		assert_null(r.v);
+		assert_int_equal(r.cap, 0);
+		out_turn_end(&o, flush, &o);
+		outq_kill(&o, &q);
+		out_fini(&o);
+	}
+	assert_int_equal(m->refs, 1);
+	msg_unref(&m);
+}
+
+static void
 what_cannot_come_again_is_not_kept(void **state)
 {
 	struct engineio_t opened = none();
@@ -156,6 +194,7 @@ main(void)
 		    a_client_that_does_not_change_t_repeats_nothing),
 		cmocka_unit_test(a_body_is_the_same_or_begins_alike),
 		cmocka_unit_test(the_answer_is_kept_until_the_next_question),
+		cmocka_unit_test(a_short_list_is_kept_and_a_long_one_given_back),
 		cmocka_unit_test(what_cannot_come_again_is_not_kept),
 	};
 

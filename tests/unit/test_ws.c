@@ -225,6 +225,40 @@ fragments_are_joined_with_control_frames_between(void **state)
 	buf_fini(&b);
 }
 
+/* However much of its memory the message fills. */
+static void
+a_joined_message_has_a_byte_of_room_behind_it(void **state)
+{
+	static uint8_t bytes[4096];
+	struct ws_reader r;
+	struct ws_event ev;
+	struct buf b;
+	size_t n, at;
+	ssize_t used;
+
+	(void)state;
+	buf_init(&b);
+	for (n = 2; n <= sizeof bytes; n += n < 600 ? 1 : 8) {
+		ws_reader_init(&r, 1u << 20, 10);
+		buf_reset(&b);
+		ws_put_frame(&b, WS_OP_BINARY, slice_of(bytes, n - 1));
+		ws_put_frame(&b, FIN | WS_OP_CONTINUATION, SLICE("x"));
+		at = 0;
+		do {
+			used = ws_decode(&r.ws, r.pool, &r.lim, b.data + at,
+			    b.wpos - at, &ev);
+			assert_true(used > 0);
+			at += (size_t)used;
+		} while (ev.type == WS_NONE);
+		assert_int_equal(ev.type, WS_BINARY);
+		assert_int_equal(ev.n, n);
+		assert_int_equal(ev.data[n - 1], 'x');
+		ev.data[n] = '\0';	/* a sanitizer knows */
+		ws_reader_fini(&r);
+	}
+	buf_fini(&b);
+}
+
 static void
 wrong_order_of_fragments_is_an_error(void **state)
 {
@@ -608,6 +642,7 @@ main(void)
 		cmocka_unit_test(every_size_is_unmasked),
 		cmocka_unit_test(
 		    fragments_are_joined_with_control_frames_between),
+		cmocka_unit_test(a_joined_message_has_a_byte_of_room_behind_it),
 		cmocka_unit_test(wrong_order_of_fragments_is_an_error),
 		cmocka_unit_test(malformed_headers_are_errors),
 		cmocka_unit_test(the_mask_key_may_be_zero),
