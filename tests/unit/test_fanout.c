@@ -580,6 +580,62 @@ many_sids_are_all_found(void **state)
 
 /* --- who else is told ------------------------------------------------------ */
 
+/* How many deliveries from f, written by now, had their time taken. */
+static uint64_t
+times_taken(struct fake_host *f)
+{
+	uint64_t sum = 0;
+	unsigned i;
+
+	latency_written(&f->hub->latency, f->world->now);
+	for (i = 0; i < HISTOGRAM_BUCKETS; i++)
+		sum += counters_column[CELL_HISTOGRAM +
+		    HISTOGRAM_delivery_us * HISTOGRAM_CELLS + i];
+	return (sum);
+}
+
+/* Each part of an audience alone, from a worker that has nobody. */
+static void
+workers_of_any_slot_hear_of_any_audience(void **state)
+{
+	static const char *const to[] = { "\"rooms\":[\"r1\",\"r9\"]",
+		"\"user\":\"ann\",\"room\":\"r9\"", "\"except\":\"r9\"",
+		"\"room\":\"r1\"" };
+	static const unsigned slots[] = { 64, 65, 128 };
+	struct fake_world *w = fake_world_of(CONF, 64);
+	struct fake_host *f = fake_host_new(w, 1), *g[3];
+	struct fake_conn *c[3];
+	uint64_t taken;
+	char body[160];
+	unsigned i, k;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		g[i] = fake_host_new(w, slots[i]);
+		c[i] = come(NULL, g[i], fake_token("{\"sub\":\"ann\"}"));
+		join(g[i], c[i], "r1");
+		fake_turn(w);
+	}
+	for (k = 0; k < nitems(to); k++) {
+		(void)snprintf(body, sizeof body, "{\"namespace\":\"n\","
+		    "\"event\":\"e\",\"meta\":false,\"data\":%u,%s}", k,
+		    to[k]);
+		post(f, body);
+		(void)snprintf(body, sizeof body, "42/n,[\"e\",%u]", k);
+		for (i = 0; i < 3; i++)
+			fake_hears(c[i], body);
+	}
+	/* one delivery, on its own worker, has its time taken */
+	join(g[1], c[1], "own");
+	fake_turn(w);
+	taken = times_taken(g[1]);
+	post(g[1], "{\"namespace\":\"n\",\"event\":\"e\",\"meta\":false,"
+	    "\"data\":1,\"rooms\":[\"own\",\"r9\"]}");
+	assert_int_equal(times_taken(g[1]), taken + 1);
+	fake_hears(c[1], "42/n,[\"e\",1]");
+	fake_world_free(&w);
+}
+
 static void
 only_workers_with_members_are_told(void **state)
 {
@@ -854,6 +910,7 @@ main(void)
 		T(many_rooms_of_one_session_are_all_found),
 		T(many_sids_are_all_found),
 		T(only_workers_with_members_are_told),
+		cmocka_unit_test(workers_of_any_slot_hear_of_any_audience),
 		T(events_of_users_go_to_those_who_watch_them),
 		T(who_asks_for_a_count_gets_it_if_he_can_be),
 		T(what_cannot_be_read_is_counted),

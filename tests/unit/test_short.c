@@ -8,6 +8,8 @@
 #include "fake_host.h"
 #include "hub/ask.h"
 #include "hub/hub_int.h"
+#include "hub/members.h"
+#include "hub/recover.h"
 #include "hub/wire.h"
 #include "shm/count.h"
 
@@ -524,10 +526,70 @@ there_may_be_no_memory_from_any_point_on(void **state)
 	assert_true(counters_column[CELL_CLIENT + REASON_memory] > 0);
 }
 
+/* --- on the way to another worker ------------------------------------------ */
+
+/* It is told to join a room: it is in it, or that is counted. */
+static unsigned
+joins_on_the_way(long at)
+{
+	struct fake_world *w = fake_world_new(CONF);
+	struct fake_host *f = host(w, 1), *g = host(w, 2);
+	struct fake_conn *a = come(f, ENGINE, ""), *c;
+	uint64_t before = counter_get(COUNTER_memory_failures), counted;
+	char pid[21], sid[21], text[96];
+	const struct slice join = SLICE("late");
+	const struct members_rooms rooms = { &join, NULL, 1, 0 };
+	struct session *s;
+
+	say(f, a, "40/n,");
+	pid_of(a, pid);
+	(void)fake_next(a);
+	memcpy(sid, fake_next(a) + 13, 20);
+	sid[20] = '\0';
+	fake_gone(f, a);
+	turn(w);
+	c = come(g, ENGINE, "");
+	(void)snprintf(text, sizeof text, "40/n,{\"pid\":\"%s\"}", pid);
+	client_text(c->client, (uint8_t *)text, strlen(text));
+	assert_true(fake_carry(g));
+	assert_true(fake_carry(f));	/* made on g */
+	recover_forward_rooms(sid_find(f->hub, slice_str(sid))->recover,
+	    &rooms);
+	left = at;
+	for_good = false;
+	nfailed = 0;
+	armed = true;
+	assert_true(fake_carry(f));	/* the room */
+	armed = false;
+	counted = counter_get(COUNTER_memory_failures) - before;
+	s = sid_find(g->hub, slice_str(sid));
+	if (s != NULL)	/* or it begins anew */
+		assert_int_equal(counted, room_membership(s, ROOM_NAMED,
+		    SLICE("late")) == NULL);
+	turn(w);
+	fake_world_free(&w);
+	return ((unsigned)counted);
+}
+
+static void
+a_room_that_cannot_be_joined_on_the_way_is_counted(void **state)
+{
+	unsigned n = 0;
+	long at;
+
+	(void)state;
+	for (at = 0; at < 12; at++)
+		n += joins_on_the_way(at);
+	assert_true(n > 0);
+	assert_int_equal(joins_on_the_way(1000), 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+		    a_room_that_cannot_be_joined_on_the_way_is_counted),
 		cmocka_unit_test(any_one_allocation_may_fail),
 		cmocka_unit_test(there_may_be_no_memory_from_any_point_on),
 	};
