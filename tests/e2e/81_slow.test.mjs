@@ -3,12 +3,13 @@
  * and the worker has its memory back.
  */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { after, before, test } from 'node:test';
 
-import { Daemon, until } from './lib/daemon.mjs';
+import { Daemon, until, within } from './lib/daemon.mjs';
 import { ask, connect, gotten } from './lib/clients.mjs';
 import { listenTls } from './lib/conf.mjs';
-import { Polling } from './lib/polling.mjs';
+import { Polling, taken } from './lib/polling.mjs';
 import { Ws, engine, frame, OP, socketio } from './lib/wire.mjs';
 
 const conf = `listen "127.0.0.1:0" {}\n${listenTls()}
@@ -124,4 +125,98 @@ test('who reads again in time keeps his connection and misses nothing',
 	assert.equal(await d.metric('clients_closed', 'slow_consumer'), before);
 	w.send(frame(OP.close, Buffer.from([3, 232])));
 	w.drop();
+});
+
+/*
+ * A large answer to readers of a slow link: 80 KB/s, through a small window.
+ * Each takes some of it all the time, but for longer than the timeout not as
+ * much as makes room in the daemon's kernel.  Then the rest.
+ */
+const BIG = 6000000;
+const reader = `
+import socket, ssl, sys, time
+port, tls, sleeps, text = sys.argv[1:]
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+s.connect(("127.0.0.1", int(port)))
+if tls == "true":
+    c = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    c.check_hostname = False
+    c.verify_mode = ssl.CERT_NONE
+    s = c.wrap_socket(s)
+s.sendall(text.encode())
+n = i = 0
+while n < ${BIG}:
+    b = s.recv(8192)
+    if not b:
+        break
+    n += len(b)
+    i += 1
+    if i < 64:
+        time.sleep(float(sleeps))
+    elif i == 64:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4000000)
+print(n)
+`;
+/* What a reader of each kind got; sleeps: seconds behind each of the first.
+ * They are stopped after look(). */
+async function large(kinds, sleeps, look) {
+	const e = await Daemon.start({ workers: 1, listen: false, conf:
+	    `listen "127.0.0.1:0" {}\n${listenTls()}
+limits { message_bytes = 8MB slow_consumer_timeout = 2s }
+namespace "/s" { auth = none
+    room "flood" { join = open }
+    event "n" { to = room:room meta = off } }
+route "/ws/bare" { namespace = "/s" join = "flood" format = bare }` });
+	const children = [];
+	const read = (text, tls = false) => new Promise((ok) => {
+		children.push(execFile('python3', ['-c', reader, String(e.ports[tls ? 1 : 0]),
+			String(tls), String(sleeps), text],
+		    (error, out) => ok(error ?? Number(out))));
+	});
+	const get = async (more) => {
+		const q = await (await Polling.open(e.port)).connect('/s');
+		await q.send(`42/s,${join}`);
+		const waits = await taken(e, 'eio_gets');
+		const got = read(`GET ${q.target} HTTP/1.1\r\nHost: a\r\n${
+		    more}\r\n`);
+		await waits();
+		return { got };
+	};
+	const websocket = async (tls) => {
+		const open = await e.metric('ws_open');
+		const got = read(Ws.request('/ws/bare'), tls);
+		await until(async () => await e.metric('ws_open') > open, 'open');
+		return { got };
+	};
+	const come = {
+		'GET': () => get(''),
+		'GET that closes': () => get('Connection: close\r\n'),
+		'WebSocket': () => websocket(false),
+		'WebSocket over TLS': () => websocket(true),
+	};
+	const all = [];
+	for (const kind of kinds)
+		all.push(await come[kind]());
+	const from = await connect(e, '/s');
+	await ask(from, 'room:join', { room: 'flood' });
+	from.emit('n', { room: 'flood', text: 'x'.repeat(BIG) });
+	await look(e, Promise.all(all.map((r) => r.got)));
+	children.forEach((c) => c.kill('SIGKILL'));
+	from.close();
+	await e.stop();
+}
+
+test('who reads slowly, but reads, gets all', async () => {
+	await large(['GET', 'GET that closes', 'WebSocket',
+		'WebSocket over TLS'], 0.1, async (e, got) => {
+		for (const n of await within(got, 'end of all', 30000))
+			assert.ok(n >= BIG, `${n} of ${BIG} bytes`);
+	});
+});
+
+test('a last response that nobody reads: slow_consumer', async () => {
+	await large(['GET that closes'], 1000, (e) =>
+		until(async () => await e.metric('connections_closed',
+		    'slow_consumer') === 1, 'its end', 15000));
 });

@@ -162,7 +162,10 @@ conn_abort(struct conn *c, enum reason r)
 		return;
 	c->abort = true;
 	if (!c->parting && c->state >= CONN_CLOSING) {
-		/* on no list: its first reason stays */
+		/* on no list: its first reason stays, unless that was that
+		 * all is said */
+		if (c->reason == REASON_http_done && c->outq.n > 0)
+			c->reason = (uint8_t)r;
 		c->parting = true;
 		c->next = c->w->parting;
 		c->w->parting = c;
@@ -425,7 +428,8 @@ conn_timer(struct timer *t, struct mono now)
 	conn_check(c);
 	counter_add(COUNTER_timers_fired, 1);
 	if (c->outq.blocked && c->blocked_until.us <= now.us) {
-		conn_abort(c, REASON_slow_consumer);
+		if (!conn_is_read(c))
+			conn_abort(c, REASON_slow_consumer);
 	} else if (c->state == CONN_WS && c->client != NULL) {
 		if (!c->parting && client_due(c->client).us <= now.us)
 			client_tick(c->client);

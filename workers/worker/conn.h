@@ -107,7 +107,12 @@ struct conn {			/* zeroed by the slab; on a cache line */
 					 * page, then it is closed */
 	uint32_t	 address_node;	/* of its address, while counted; of a
 					 * guest: its listener */
-	uint32_t	 since_us;	/* low bits of the time of accept */
+	union {
+		uint32_t since_us;	/* low bits of the time of accept, or
+					 * when it was last blocked */
+		uint32_t in_kernel;	/* blocked: bytes it has not passed on
+					 * when that began */
+	};
 };
 
 static_assert(offsetof(struct conn, outq) == 8, "one line a delivery");

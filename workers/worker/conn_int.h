@@ -14,6 +14,9 @@ void	conn_event(struct loop_fd *, unsigned events);
 void	conn_resume(struct conn *);
 /* conn_out.c: send, whatever the queue says about being blocked. */
 void	conn_out(struct conn *);
+/* Blocked for as long as it may be: but some of what the kernel has for it was
+ * read in this time, so there is more of it. */
+bool	conn_is_read(struct conn *) MUST_USE;
 /* So many bytes wait for the socket now. */
 void	conn_waiting(struct conn *, uint64_t bytes);
 /* conn.c: LINGER, and nothing is queued any more. */

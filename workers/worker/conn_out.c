@@ -2,6 +2,7 @@
  * A connection's output: the hub's queue to the socket, at the end of the
  * turn.  The common case is one run of bytes and one send(2).
  */
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -123,6 +124,43 @@ conn_unstall(struct conn *c)
 	conn_later(c, CONN_LATER_READ);
 }
 
+static uint32_t
+conn_in_kernel(const struct conn *c)
+{
+	int n;
+
+	if (ioctl(c->io.fd, TIOCOUTQ, &n) == -1)
+		return (0);
+	return ((uint32_t)n);
+}
+
+/* It is being read, so it has all of its time. */
+static void
+conn_be_patient(struct conn *c)
+{
+	c->blocked_until = mono_add_ms(c->w->now,
+	    c->w->conf->slow_consumer_timeout_ms);
+	if (c->state == CONN_LINGER)
+		c->deadline = c->blocked_until;
+	conn_rearm(c);
+}
+
+/*
+ * The kernel says that there is room again when a third of its buffer is free,
+ * which may be a megabyte, and more than a slow reader takes in this time.
+ */
+bool
+conn_is_read(struct conn *c)
+{
+	uint32_t n = conn_in_kernel(c);
+
+	if (c->in_kernel < CONN_PROGRESS || n > c->in_kernel - CONN_PROGRESS)
+		return (false);
+	c->in_kernel = n;
+	conn_be_patient(c);
+	return (true);
+}
+
 /* The socket is full: wait for room, and not for ever. */
 static void
 conn_block(struct conn *c, size_t moved)
@@ -135,9 +173,8 @@ conn_block(struct conn *c, size_t moved)
 	}
 	conn_waiting(c, outq_bytes(&c->outq));
 	if (!(c->io.events & LOOP_OUT) || moved >= CONN_PROGRESS) {
-		c->blocked_until = mono_add_ms(w->now,
-		    w->conf->slow_consumer_timeout_ms);
-		conn_rearm(c);
+		c->in_kernel = conn_in_kernel(c);
+		conn_be_patient(c);
 	}
 	/* requests wait for the response; frames are read all the same */
 	if (loop_mod(w->loop, &c->io, CONN_TRIGGER | LOOP_OUT |
@@ -156,6 +193,7 @@ conn_unblock(struct conn *c)
 	struct worker *w = c->w;
 
 	outq_unblock(w->out, &c->outq);
+	c->since_us = (uint32_t)w->now.us;
 	conn_waiting(c, 0);
 	if (loop_mod(w->loop, &c->io, LOOP_IN | CONN_TRIGGER) == -1)
 		conn_abort(c, REASON_memory);
