@@ -196,6 +196,31 @@ test('what is left of a POST goes with its session', async () => {
 	t.reset();
 });
 
+/* Like the one that waits, but for its body: there may be one at a time. */
+test('two bodies are kept at the most', async () => {
+	const p = await asker();
+	await p.send(...Array(2000).fill(question));
+	const post = async (end) => {
+		const s = await Sock.open(d.port);
+		const body = '3\x1e'.repeat(499999) + end;
+		s.send(`POST ${p.target}&t=1 HTTP/1.1\r\nHost: x\r\nContent-Length: ${
+		    body.length}\r\n\r\n${body}`);
+		return s;
+	};
+	const waits = await taken(d, 'eio_posts');
+	const first = await post('3');
+	await waits();
+	const again = await taken(d, 'eio_repeated');
+	const same = await post('3');	/* nothing is done for it */
+	await again();
+	await first.end();
+	const other = await post('6');
+	assert.equal((await other.response()).status, 400);
+	assert.ok(await p.gone());
+	await same.end();
+	other.close();
+});
+
 test('a POST whose connection breaks is done all the same', async () => {
 	const p = await (await Polling.open(d.port)).connect();
 	const s = await Sock.open(d.port), { pid } = d.worker(1);

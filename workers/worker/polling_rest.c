@@ -33,13 +33,19 @@ poller_client(const struct poller *p)
 }
 
 static void
+poller_fail(struct poller *p, enum reason r)
+{
+	if (p->state == POLLER_UPGRADED)
+		conn_close(p->ws, r);
+	else
+		polling_close(p, r);
+}
+
+static void
 poller_no_memory(struct poller *p)
 {
 	counter_add(COUNTER_memory_failures, 1);
-	if (p->state == POLLER_UPGRADED)
-		conn_close(p->ws, REASON_memory);
-	else
-		polling_close(p, REASON_memory);
+	poller_fail(p, REASON_memory);
 }
 
 static void
@@ -125,7 +131,12 @@ poller_take(struct poller *p, struct slice body)
 	struct client *client = poller_client(p);
 
 	if (p->rest_bytes != NULL) {
-		poller_append_rest(p, body);
+		/* the one before is not answered yet, so this is one too
+		 * many, though it looked like the same once more */
+		if (p->rest.rest.n > p->all->w->conf->message_bytes)
+			poller_fail(p, REASON_http_bad);
+		else
+			poller_append_rest(p, body);
 		return;
 	}
 	if (client == NULL || engine_payload(client, &it))
