@@ -79,6 +79,7 @@ static const struct verdict_row {
 	{ "memory_failures",	"", SEVERITY_BAD },
 	{ "ns_refusals",	"", SEVERITY_NOTE },
 	{ "presence_full",	"", SEVERITY_BAD },
+	{ "presence_too_long",	"", SEVERITY_WARN },
 	{ "presence_untracked",	"", SEVERITY_BAD },
 	{ "rate_contended",	"", SEVERITY_NOTE },
 	{ "rate_limited",	"", SEVERITY_NOTE },

@@ -240,6 +240,35 @@ only_these_words_are_a_status_and_only_of_users(void **state)
 
 /* --- rooms ----------------------------------------------------------------- */
 
+/* 255 bytes of both are kept as one name, and a byte between them. */
+static void
+a_user_whose_room_has_too_long_a_name_is_counted(void **state)
+{
+	struct fixture *x = *state;
+	char name[256], text[320];
+	uint64_t before = counter_get(COUNTER_presence_too_long);
+	struct api_presence q = { .ns = SLICE("r"), .limit = 10 };
+	struct buf out;
+	int n;
+
+	buf_init(&out);
+	for (n = 252; n <= 253; n++) {
+		(void)snprintf(name, sizeof name, "%0*d", n, 0);
+		(void)snprintf(text, sizeof text,
+		    "42/r,[\"room:join\",{\"room\":\"%s\"}]", name);
+		fake_say(x->f, x->ann, text);
+		q.room = slice_str(name);
+		buf_reset(&out);
+		assert_int_equal(api_presence(x->f->hub, &q, &out), 200);
+		buf_byte(&out, '\0');
+		assert_int_equal(strstr((char *)out.data, "\"ann\"") != NULL,
+		    n == 252);
+		assert_int_equal(counter_get(COUNTER_presence_too_long) -
+		    before, n == 253);
+	}
+	buf_fini(&out);
+}
+
 static void
 members_are_told_who_is_in_a_room(void **state)
 {
@@ -526,6 +555,7 @@ main(void)
 		T(each_room_is_told_of_a_status_however_many),
 		T(rooms_of_a_namespace_without_them_are_told_nothing),
 		T(only_these_words_are_a_status_and_only_of_users),
+		T(a_user_whose_room_has_too_long_a_name_is_counted),
 		T(members_are_told_who_is_in_a_room),
 		T(users_are_watched_once_and_up_to_a_limit),
 		T(a_list_may_hold_so_many_names_and_no_more),

@@ -56,6 +56,8 @@ presence_room_enter(struct session *s, struct membership *m)
 	if (n != 0)
 		m->presence = presence_join(s->hub->presence,
 		    rooms_ns(s->hub, s->ns), slice_of(key, n));
+	else
+		counter_add(COUNTER_presence_too_long, 1);
 }
 
 void
