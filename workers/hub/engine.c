@@ -14,14 +14,22 @@
 
 /* --- heartbeat ------------------------------------------------------------ */
 
+/* When the first CONNECT must have come; one that waits for other workers has
+ * come.  0: at no time. */
+static uint64_t
+connect_due(const struct engine *e)
+{
+	return (e->asking > 0 ? 0 : e->connect_us);
+}
+
 uint64_t
 engine_due(const struct client *c)
 {
 	const struct engine *e = (const struct engine *)(const void *)c;
 	uint64_t due = client_beat_due(c);
 
-	if (e->connect_us != 0 && e->connect_us < due)
-		due = e->connect_us;
+	if (connect_due(e) != 0 && connect_due(e) < due)
+		due = connect_due(e);
 	if (e->assembly != NULL && e->assembly->deadline_us < due)
 		due = e->assembly->deadline_us;
 	return (due);
@@ -35,7 +43,7 @@ engine_tick(struct client *c)
 	struct engine *e = engine_of(c);
 	uint64_t now = c->hub->now.us;
 
-	if (e->connect_us != 0 && e->connect_us <= now)
+	if (connect_due(e) != 0 && connect_due(e) <= now)
 		client_close(c, REASON_connect_timeout);
 	else if (e->assembly != NULL && e->assembly->deadline_us <= now)
 		client_close(c, REASON_sio_parse);

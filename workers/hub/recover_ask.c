@@ -182,6 +182,8 @@ give_up(struct hub *h, struct asking *a)
 	counter_add(COUNTER_recovery_failed, 1);
 	if (!e->client.closing && engine_admits(e, ns, AUTH_OK, who))
 		engine_enter(e, ns, who, buf_unread(&auth));
+	if (!e->client.closing)
+		client_schedule(&e->client);
 	buf_fini(&auth);
 	principal_unref(&who);
 }
