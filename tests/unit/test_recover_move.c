@@ -10,7 +10,6 @@
 	"recovery { window = 2m packets = 50 bytes = 20KB }\n" \
 	"namespace \"/n\" { auth = optional room \"{r}\" { join = open }\n" \
 	"  event \"m\" { to = room:room self = true meta = off }\n" \
-	"  event \"d\" { to = room:room meta = off ack = delivered }\n" \
 	"  event \"q\" { to = sender meta = off } }\n" \
 	"namespace \"/\" { auth = none room \"{r}\" { join = open }\n" \
 	"  event \"m\" { to = room:room self = true meta = off } }\n"
@@ -630,30 +629,6 @@ refs_of_another_generation_are_not_ours(void **state)
 	is_same(x, c);
 }
 
-/* Numbers of acks are the connection's: the next one may begin anew. */
-static void
-an_ack_that_is_late_is_not_the_next_connections(void **state)
-{
-	struct fixture *x = *state;
-	struct recovery *r = &x->r;
-	struct fake_conn *there = fake_engine(r->g, NULL), *c;
-
-	fake_say(r->g, there, "40/n,");
-	fake_say(r->g, there, "42/n,[\"room:join\",{\"room\":\"r\"}]");
-	fake_say(r->f, r->a, "42/n,5[\"d\",{\"room\":\"r\"}]");
-	assert_non_null(strstr(fake_next(r->a), "\"delivered\":2"));
-
-	/* the other worker has not counted yet */
-	fake_text(r->f, r->a, "42/n,6[\"d\",{\"room\":\"r\"}]");
-	fake_gone(r->f, r->a);
-	c = back(r, r->f, "");
-	is_same(r, c);
-	fake_hears(c, "");
-	fake_say(r->f, c, "42/n,6[\"d\",{\"room\":\"r\"}]");
-	assert_int_equal(0, strncmp("43/n,6[", fake_next(c), 7));
-	fake_hears(c, "");
-}
-
 int
 main(void)
 {
@@ -673,7 +648,6 @@ main(void)
 		T(a_slow_worker_may_have_more_to_tell),
 		T(a_dead_worker_has_nothing_more_to_tell),
 		T(the_oldest_move_ends_first),
-		T(an_ack_that_is_late_is_not_the_next_connections),
 		T(any_slot_moves_to_any),
 		cmocka_unit_test_setup_teardown(any_slot_moves_to_any,
 		    setup_high, teardown),

@@ -29,6 +29,8 @@
 #define RECOVER_PID_LEN	20
 #define RECOVER_ASK_MS	1000	/* for an answer of the other workers */
 #define RECOVER_MOVE_MS	2000	/* for the whole move */
+#define RECOVER_OFFSET_MAX 1024	/* ours are shorter; but clients take any last
+				 * string of an event for one */
 #define RECOVER_REFS	1024	/* buckets of those who wait */
 
 struct asking;

@@ -56,6 +56,8 @@ recover_ask(struct engine *e, const struct conf_namespace *ns,
 		.event = pid, .offset = offset };
 	struct asking *a;
 
+	if (offset.n > RECOVER_OFFSET_MAX)
+		return (RECOVER_NOT);
 	a = calloc(1, sizeof *a);
 	if (a == NULL)
 		return (RECOVER_NOT);
