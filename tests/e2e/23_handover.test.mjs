@@ -378,3 +378,41 @@ test('workers that were all stopped at once refuse nothing', async () => {
 	assert.equal(await k.metric('handovers_refused'), 0);
 	await k.stop();
 });
+
+/* What waits for a slow worker is not dropped by one that has nothing else to
+ * do and leaves. */
+test('QUIT: a request on its way to a slow worker is answered', async () => {
+	const k = await Daemon.start({ workers: 2, conf });
+	k.mayDie = true;
+	const slotOf = (sid) => Buffer.from(sid, 'base64url')[0] + 1;
+	const post = (target, text) => `POST ${target} HTTP/1.1\r\nHost: x\r\n` +
+	    `Content-Length: ${text.length}\r\n\r\n${text}`;
+	let p, s, sid;
+	while (!p || slotOf(p.sid) !== 2) {
+		await p?.post('1');
+		p = await (await Polling.open(k.port)).connect();
+	}
+	while (!sid || slotOf(sid) !== 1) {
+		s?.close();
+		s = await Sock.open(k.port);
+		s.send(`GET ${p.base} HTTP/1.1\r\nHost: x\r\n\r\n`);
+		({ sid } = JSON.parse((await s.response()).body.slice(1)));
+	}
+	/* worker 1 has no session, only this connection */
+	s.send(post(`${p.base}&sid=${sid}`, '1'));
+	assert.equal((await s.response()).status, 200);
+	const one = k.worker(1).pid, two = k.worker(2).pid;
+	process.kill(two, 'SIGSTOP');
+	await sleep(1000);	/* longer than it is sent anything */
+	s.send(post(p.target, '42["q",1]'));
+	await sleep(200);
+	k.child.kill('SIGQUIT');
+	await until(() => k.log.includes(`[${one}] worker/1 info: drain`),
+	    'the drain');
+	await sleep(300);
+	process.kill(two, 'SIGCONT');
+	assert.equal((await s.response()).status, 200);
+	s.close();
+	k.child.kill('SIGTERM');
+	await k.stop();
+});

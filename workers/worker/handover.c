@@ -170,6 +170,13 @@ handover_tick(struct handover *all)
 			handover_drain(&all->ways[i]);
 }
 
+unsigned
+handover_waiting(const struct handover *all)
+{
+	CHECK_MAGIC(all, HANDOVER_MAGIC);
+	return (all->nwaiting);
+}
+
 /* Not now: keep it.  false: no memory. */
 static bool
 handover_wait(struct handover_way *way, const struct handover_head *head,

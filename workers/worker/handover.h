@@ -33,5 +33,7 @@ enum handover_result handover_pass(struct request *, const struct engineio *)
 	    MUST_USE;
 /* About ten times a second: try again what could not be sent. */
 void	handover_tick(struct handover *);
+/* Requests that wait for their owners. */
+unsigned handover_waiting(const struct handover *);
 
 #endif

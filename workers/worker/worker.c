@@ -135,6 +135,10 @@ worker_finish(struct worker *w)
 	if (w->mode == WORKER_SERVING || w->nconns > 0 || w->doomed != NULL ||
 	    polling_waiting(w->polling) > 0)
 		return;
+	/* clients wait for those it passes them on to, which may be slow */
+	if (w->mode == WORKER_DRAINING && w->now.us < w->stop_at.us &&
+	    handover_waiting(w->handover) > 0)
+		return;
 	ipc_init(&m, CONTROL_DRAINED);
 	if (w->control.fd != -1 && ipc_send(w->control.fd, &m) == -1)
 		log_warn("control");
