@@ -46,7 +46,8 @@ run() {
 echo '#include "shm/hook.h"
 void shm_hook(void) { }' >"$dir/nohook.c"
 unit='segment slots interest presence bucket once counters table table_full
-count contention damage table_relay sweep spill'
+count contention damage table_relay sweep spill
+heir evict'
 for t in $unit; do
 	if grep -qE '^shm_hook|"world.h"' "$src/tests/unit/test_$t.c"; then
 		make "$t" "$src/tests/unit/test_$t.c"

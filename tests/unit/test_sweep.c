@@ -265,6 +265,49 @@ every_table_is_swept(void **state)
 	segment_free(&seg);
 }
 
+/* Slots at both ends of both words of bits: each takes back its own. */
+static void
+a_dead_slot_takes_back_its_own_bit(void **state)
+{
+	static const unsigned slots[] = { 1, 64, 65, 128 };
+	struct segment_params p = { .max_workers = 64, .presence_max = 100,
+		.interest_max = 100, .rate_ways = 8, .max_ns = 4 };
+	struct segment *seg = segment_create(&p);
+	struct table *t[nitems(slots)];
+	uint64_t bits[2] = { 0, 0 };
+	struct shm_node *node;
+	uint32_t n = 0;
+	size_t i;
+
+	(void)state;
+	assert_non_null(seg);
+	for (i = 0; i < nitems(slots); i++) {
+		start(seg, slots[i]);
+		t[i] = table_open(seg, TABLE_PRESENCE, slots[i]);
+		assert_non_null(t[i]);
+		n = table_join(t[i], 1, SLICE("ann"));
+		assert_int_not_equal(n, 0);
+		bits[(slots[i] - 1) / 64] |=
+		    (uint64_t)1 << ((slots[i] - 1) % 64);
+	}
+	node = table_node(t[0], n);
+	for (i = 0; i < nitems(slots); i++) {
+		assert_int_equal(atomic_load(&node->bits[0]), bits[0]);
+		assert_int_equal(atomic_load(&node->bits[1]), bits[1]);
+		assert_int_equal(atomic_load(&node->ann) & ANN_LEVEL, ANN_L);
+		slot_dead(seg, slots[i]);
+		segment_reclaim(seg, slots[i]);
+		bits[(slots[i] - 1) / 64] &=
+		    ~((uint64_t)1 << ((slots[i] - 1) % 64));
+	}
+	assert_int_equal(atomic_load(&node->bits[1]), 0);
+	assert_int_equal(atomic_load(&node->ann) & ANN_LEVEL, 0);
+	assert_int_equal(verify_segment(seg), 0);
+	for (i = 0; i < nitems(slots); i++)
+		table_close(&t[i]);
+	segment_free(&seg);
+}
+
 int
 main(void)
 {
@@ -276,6 +319,7 @@ main(void)
 		cmocka_unit_test(
 		    what_nobody_was_told_goes_only_without_a_relay),
 		cmocka_unit_test(every_table_is_swept),
+		cmocka_unit_test(a_dead_slot_takes_back_its_own_bit),
 		cmocka_unit_test(the_overflow_of_the_dead_ends_with_them),
 	};
 
