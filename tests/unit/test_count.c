@@ -151,6 +151,42 @@ users_and_addresses_have_their_own(void **state)
 	segment_free(&seg);
 }
 
+/* Slots at both ends of both words of bits. */
+static void
+every_slots_connections_are_summed(void **state)
+{
+	static const unsigned slots[] = { 1, 64, 65, 128 };
+	struct segment *seg = make_for(64, 8);
+	struct count *c[nitems(slots)];
+	struct table *t = table_open(seg, TABLE_COUNT, SLOT_NONE);
+	unsigned i, k, sum = 0;
+	uint32_t n = 0;
+
+	(void)state;
+	assert_non_null(t);
+	for (i = 0; i < nitems(slots); i++) {
+		atomic_store(&segment_slot(seg, slots[i])->state,
+		    SLOT_ASSIGNED);
+		slot_live(seg, slots[i], 1);
+		c[i] = count_open(seg, slots[i]);
+		assert_non_null(c[i]);
+		for (k = 0; k <= i; k++, sum++)
+			assert_true(count_enter_key(c[i], COUNT_USER,
+			    SLICE("u"), 10, &n));
+		assert_int_equal(count_of(c[0], COUNT_USER, SLICE("u")), sum);
+	}
+	assert_false(count_enter_key(c[0], COUNT_USER, SLICE("u"), 10, &n));
+	/* one that is coming, or going, counts as one */
+	n = table_find(t, COUNT_USER, SLICE("u"));
+	assert_int_not_equal(n, 0);
+	atomic_store(&table_col(t, 128)[n], 0);
+	assert_int_equal(count_of(c[0], COUNT_USER, SLICE("u")), sum - 3);
+	for (i = 0; i < nitems(slots); i++)
+		count_close(&c[i]);
+	table_close(&t);
+	segment_free(&seg);
+}
+
 static void
 long_names_are_told_apart(void **state)
 {
@@ -410,6 +446,7 @@ main(void)
 		cmocka_unit_test(the_host_has_one_limit),
 		cmocka_unit_test(who_is_about_to_enter_counts_as_one),
 		cmocka_unit_test(users_and_addresses_have_their_own),
+		cmocka_unit_test(every_slots_connections_are_summed),
 		cmocka_unit_test(long_names_are_told_apart),
 		cmocka_unit_test(slots_above_64_count_as_well),
 		cmocka_unit_test(two_at_once_never_get_the_last_place),
