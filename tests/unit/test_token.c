@@ -1111,6 +1111,15 @@ the_audience_must_hold_us(void **state)
 		expect_policy(&policy, wrong[i], AUTHFAIL_audience);
 		expect_claims(wrong[i], AUTH_OK);
 	}
+	/* however short it is */
+	policy.audience = SLICE("c");
+	expect_policy(&policy, "{\"sub\":\"a\",\"aud\":\"c\"}", AUTH_OK);
+	expect_policy(&policy, "{\"sub\":\"a\",\"aud\":\"d\"}",
+	    AUTHFAIL_audience);
+	policy = (struct token_policy){ .issuer = SLICE("i") };
+	expect_policy(&policy, "{\"sub\":\"a\",\"iss\":\"i\"}", AUTH_OK);
+	expect_policy(&policy, "{\"sub\":\"a\",\"iss\":\"j\"}",
+	    AUTHFAIL_issuer);
 }
 
 static void
