@@ -224,6 +224,12 @@ test('chunks: overhead at its limit, and one byte more', async () => {
 	}
 });
 
+test('nobody is told to come again for what is not there', async () => {
+	const r = await answer(get('/nothing'));
+	assert.equal(r.status, 404);
+	assert.equal(r.headers['retry-after'], undefined);
+});
+
 test('an upgrade with a body is refused, and the body is no request', async () => {
 	for (const path of ['/ws/', '/socket.io/?EIO=4&transport=websocket']) {
 		const s = await Sock.open(d.port);
