@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { after, before, test } from 'node:test';
 
-import { Daemon, sanitized, slow, until } from './lib/daemon.mjs';
+import { Daemon, sanitized, until } from './lib/daemon.mjs';
 import { ask, connect } from './lib/clients.mjs';
 import { Polling, taken } from './lib/polling.mjs';
 import { OP, Sock, Ws, frame, socketio } from './lib/wire.mjs';
@@ -38,42 +38,29 @@ after(async () => {
 	await d.stop();
 });
 
-/* Turns that took longer than s seconds. */
-async function longTurns(s) {
-	let n = 0;
-	const m = await d.metrics();
-	for (const [k, v] of m)
-		if (k.startsWith('loop_turn_seconds_bucket')) {
-			const le = Number(k.match(/le="(.*)"/)[1]
-			    .replace('+Inf', 'Infinity'));
-			if (le <= s)
-				n = Math.max(n, v);
-		}
-	return m.get('loop_turn_seconds_count') - n;
-}
-/* While f() runs another client asks without a pause; the longest answer. */
-async function worst(f) {
-	const s = await connect(d);
-	let on = true, max = 0, n = 0;
+const deferred = () => d.metric('input_deferred');
+/*
+ * While f() runs another client asks without a pause.  Returns how often the
+ * rest of somebody's input was left to a later turn meanwhile: so often others
+ * had theirs, whatever the machine's speed.
+ */
+async function turns(f) {
+	const s = await connect(d), before = await deferred();
+	let on = true;
 	const asking = (async () => {
-		while (on) {
-			const t0 = performance.now();
+		while (on)
 			await ask(s, 'ask', 1);
-			max = Math.max(max, performance.now() - t0);
-			n++;
-		}
 	})();
 	await f();
 	on = false;
 	await asking;
 	s.close();
-	return { max, n };
+	return await deferred() - before;
 }
 function rss() {
 	const status = fs.readFileSync(`/proc/${d.worker(1).pid}/status`, 'utf8');
 	return Number(status.match(/VmRSS:\s+(\d+)/)[1]) / 1024;
 }
-const deferred = () => d.metric('input_deferred');
 
 test('a POST of small packets: many turns, in order, ok at the end',
     async () => {
@@ -96,13 +83,8 @@ test('a POST of small packets: many turns, in order, ok at the end',
 
 test('a POST of nothing but pongs', async () => {
 	const p = await (await Polling.open(d.port)).connect();
-	const before = await deferred();
-	const long = await longTurns(0.02);
-	const { max } = await worst(() => p.post('3\x1e'.repeat(490000) + '3'));
-	assert.ok(await deferred() - before > 400);
-	assert.ok(max < 50 * slow, `${max} ms`);
-	if (!sanitized)
-		assert.ok(await longTurns(0.02) - long <= 2);
+	const n = await turns(() => p.post('3\x1e'.repeat(490000) + '3'));
+	assert.ok(n > 400, `${n} turns`);
 	await p.send('42["q",1]');
 	assert.deepEqual(await p.packets(), ['42["q",1]']);
 });
@@ -128,7 +110,7 @@ test('a POST of questions with large answers, polled for', async () => {
 	const p = await asker(), N = 500;
 	const before = rss();
 	let top = 0;
-	const { max } = await worst(async () => {
+	const turned = await turns(async () => {
 		const post = p.send(...Array(N).fill(question));
 		for (let n = 0; n < N;) {
 			n += (await p.packets()).filter((t) =>
@@ -137,7 +119,7 @@ test('a POST of questions with large answers, polled for', async () => {
 		}
 		await post;
 	});
-	assert.ok(max < 100 * slow, `${max} ms`);
+	assert.ok(turned > 100, `${turned} turns`);
 	if (!sanitized)
 		assert.ok(top - before < 32, `${top - before} MB`);
 });
@@ -147,8 +129,8 @@ test('... and not polled for: the queue stays bounded, nothing is lost',
 	const p = await asker(), N = 2000;
 	const before = rss(), paused = await d.metric('input_paused');
 	/* it is answered though the rest waits */
-	const { max } = await worst(() => p.send(...Array(N).fill(question)));
-	assert.ok(max < 100 * slow, `${max} ms`);
+	const turned = await turns(() => p.send(...Array(N).fill(question)));
+	assert.ok(turned >= 3, `${turned} turns`);
 	assert.ok(await d.metric('input_paused') > paused);
 	if (!sanitized)
 		assert.ok(rss() - before < 16, `${rss() - before} MB`);
@@ -252,16 +234,15 @@ test('POSTs one behind the other on their connection, in order', async () => {
 });
 
 test('WebSocket: a burst of frames, in order', async () => {
-	const w = await socketio(d.port), N = 20000, before = await deferred();
+	const w = await socketio(d.port), N = 20000;
 	const all = Buffer.concat(Array.from({ length: N }, (_, i) =>
 		frame(OP.text, `42["q",${i}]`)));
-	const { max } = await worst(async () => {
+	const turned = await turns(async () => {
 		w.send(all);
 		for (let i = 0; i < N; i++)
 			assert.equal(await w.message(), `42["q",${i}]`);
 	});
-	assert.ok(max < 100 * slow, `${max} ms`);
-	assert.ok(await deferred() > before);
+	assert.ok(turned > 20, `${turned} turns`);
 	w.drop();
 });
 
@@ -281,8 +262,7 @@ test('WebSocket: large answers that are not read stop the reading',
 	const all = Array(N).fill(question).concat(question.replace(',2', ',3'));
 	w.send(Buffer.concat(all.map((t) => frame(OP.text, t))));
 	await until(async () => await d.metric('input_paused') > paused, 'a pause');
-	const { max } = await worst(() => d.metrics());
-	assert.ok(max < 100 * slow, `${max} ms`);
+	await turns(() => d.metrics());	// others are answered
 	if (!sanitized)
 		assert.ok(rss() - before < 16, `${rss() - before} MB`);
 	sock.resume();
@@ -338,10 +318,10 @@ test('an upgrade while a POST is done: nothing is lost, in order', async () => {
 
 test('pipelined requests take a share, too', async () => {
 	const s = await Sock.open(d.port), N = 3000;
-	s.send('GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(N));
-	const { max } = await worst(() => s.wait(() =>
-		(s.data.toString('latin1').split(' 404 ').length > N || undefined),
-	'responses'));
-	assert.ok(max < 100 * slow, `${max} ms`);
+	await turns(() => {
+		s.send('GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(N));
+		return s.wait(() => (s.data.toString('latin1')
+		    .split(' 404 ').length > N || undefined), 'responses');
+	});
 	s.close();
 });
