@@ -91,6 +91,12 @@ refuse_end(void)
 	return (state->failed);
 }
 
+unsigned
+refuse_seen(void)
+{
+	return (state == NULL ? 0 : state->seen);
+}
+
 const char *
 refuse_last(void)
 {

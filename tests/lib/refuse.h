@@ -16,6 +16,8 @@
 void	refuse(const char *name, unsigned nth, unsigned times, int error);
 /* From now on all goes well; how many calls have failed. */
 unsigned refuse_end(void);
+/* How many calls by that name there were since. */
+unsigned refuse_seen(void);
 /* The last that failed; "" before. */
 const char *refuse_last(void);
 /* Whom connect() finds at /dev/log; NULL: who is there. */

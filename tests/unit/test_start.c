@@ -224,6 +224,52 @@ start_and_stop(char *said, size_t cap)
 	return (WEXITSTATUS(status));
 }
 
+/* Into the background, and out of it as soon as it serves; the code that its
+ * starter was given. */
+static int
+start_in_background(char *said, size_t cap)
+{
+	int fds[2], life[2], status, last;
+	pid_t pid, master = 0;
+	bool ended;
+	FILE *f;
+
+	said[0] = '\0';
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(pipe(life), 0);
+	pid = fork();
+	if (pid == 0) {
+		(void)close(fds[0]);
+		(void)close(life[0]);	/* the other end ends with it */
+		daemon_run(fds[1]);
+	}
+	assert_true(pid > 0);
+	(void)close(fds[1]);
+	(void)close(life[1]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	/* nobody has waited for it, so the number is still its own */
+	f = fopen(conf->pidfile, "r");
+	if (f != NULL) {
+		if (fscanf(f, "%d", &master) == 1 && master > 1)
+			(void)kill(master, SIGTERM);
+		(void)fclose(f);
+	}
+	ended = listen_for(life[0], NULL, said, cap);
+	if (!ended && master > 1)
+		(void)kill(master, SIGKILL);
+	(void)listen_for(fds[0], NULL, said, cap);
+	(void)close(fds[0]);
+	(void)close(life[0]);
+	while (waitpid(-1, &last, 0) > 0)
+		if (!WIFEXITED(last))
+			fail_msg("%s: status %#x: %s", refuse_last(),
+			    (unsigned)last, said);
+	if (!ended)
+		fail_msg("%s: it does not end: %s", refuse_last(), said);
+	return (WEXITSTATUS(status));
+}
+
 static void
 each_fails(const char *name, int error)
 {
@@ -236,7 +282,8 @@ each_fails(const char *name, int error)
 		want.nth = n;
 		want.error = error;
 		refuse(NULL, 0, 0, 0);
-		code = start_and_stop(said, sizeof said);
+		code = mp.foreground ? start_and_stop(said, sizeof said) :
+		    start_in_background(said, sizeof said);
 		if (refuse_end() == 0) {
 			assert_int_equal(code, EX_OK);
 			break;
@@ -266,6 +313,22 @@ memory_may_fail(void **state)
 {
 	(void)state;
 	each_fails("memory", ENOMEM);
+}
+
+/* Those that are made otherwise there. */
+static void
+calls_may_fail_in_the_background(void **state)
+{
+	static const char *const names[] = { "fork", "pipe2", "dup2", "open",
+		"epoll_ctl" };
+	size_t i;
+
+	(void)state;
+	/* whom its starter leaves behind comes to us */
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
+	mp.foreground = false;
+	for (i = 0; i < nitems(names); i++)
+		each_fails(names[i], ENFILE);
 }
 
 /* Memory is short, perhaps; but that worker had started. */
@@ -302,6 +365,7 @@ main(int argc, char **argv)
 		T(who_was_ready_has_not_failed_to_start),
 		T(who_does_not_get_ready_ends_the_start),
 		T(any_call_may_fail),
+		T(calls_may_fail_in_the_background),
 		T(memory_may_fail),
 	};
 

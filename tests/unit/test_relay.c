@@ -1,0 +1,445 @@
+/*
+ * The relay as a process of its own, between a master and two workers that
+ * the test plays: what it is told, what it can't understand, and streams that
+ * break or can't be had.
+ */
+#include "relay/relay.h"
+
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "proto/bus.h"
+#include "relay/peer.h"
+#include "shm/counters.h"
+#include "shm/slots.h"
+#include "shm/stats.h"
+#include "sys/ipc.h"
+#include "sys/log.h"
+#include "tests/lib/conf_text.h"
+#include "tests/lib/refuse.h"
+
+#define PATIENCE_MS	10000
+
+static struct conf *conf;
+static struct heritage h;
+static pid_t pid;
+static int control;
+static int worker[3];		/* our ends, by slot */
+static struct {
+	const char	*name;
+	unsigned	 nth, times;
+	int		 error;
+} want;				/* of refuse(), in the relay */
+
+static int
+set_up(void **state)
+{
+	struct segment_params p = { .max_workers = 2, .presence_max = 64,
+		.interest_max = 64, .rate_ways = 8, .max_ns = 2 };
+	struct stats_params sp = { .version = "1" };
+	unsigned i;
+
+	(void)state;
+	log_init("relay", -1, LOG_LEVEL_ERROR);
+	memset(&want, 0, sizeof want);
+	refuse(NULL, 0, 0, 0);
+	conf = conf_text("namespace \"/\" { auth = none }\n");
+	memset(&h, 0, sizeof h);
+	h.conf = conf;
+	h.segment = segment_create(&p);
+	assert_non_null(h.segment);
+	sp.nslots = segment_nslots(h.segment);
+	h.stats = stats_create(NULL, &sp);
+	assert_non_null(h.stats);
+	for (i = 0; i < ROLE_SLOTS_MAX; i++)
+		h.bus_fds[i] = -1;
+	for (i = 0; i <= 2; i++) {
+		atomic_store(&segment_slot(h.segment, i)->state,
+		    SLOT_ASSIGNED);
+		slot_live(h.segment, i, 1);
+		worker[i] = -1;
+	}
+	stats_slot_live(h.stats, 0, STATS_ROLE_RELAY, 1, 1, "relay");
+	return (0);
+}
+
+static void
+hang_up(int *fd)
+{
+	if (*fd != -1)
+		(void)close(*fd);
+	*fd = -1;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	hang_up(&worker[1]);
+	hang_up(&worker[2]);
+	hang_up(&control);
+	if (pid > 0) {
+		(void)kill(pid, SIGKILL);
+		(void)waitpid(pid, NULL, 0);
+	}
+	pid = 0;
+	stats_close(&h.stats);
+	segment_free(&h.segment);
+	conf_free(&conf);
+	return (0);
+}
+
+static void
+start(void)
+{
+	int fds[2];
+
+	assert_int_equal(ipc_pair(fds), 0);
+	pid = fork();
+	if (pid == 0) {
+		(void)close(fds[0]);
+		hang_up(&worker[1]);
+		hang_up(&worker[2]);
+		h.control_fd = fds[1];
+		counters_attach(stats_column(h.stats, 0));
+		if (want.nth != 0)
+			refuse(want.name, want.nth, want.times, want.error);
+		exit(role_relay.run(&h));
+	}
+	assert_true(pid > 0);
+	(void)close(fds[1]);
+	control = fds[0];
+}
+
+static int
+exit_code(void)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	pid = 0;
+	assert_true(WIFEXITED(status));
+	return (WEXITSTATUS(status));
+}
+
+/* The next message of this type. */
+static void
+hear(struct ipc_msg *m, unsigned type)
+{
+	struct pollfd p = { .fd = control, .events = POLLIN };
+
+	assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
+	assert_int_equal(ipc_recv(control, m), 1);
+	assert_int_equal(m->type, type);
+}
+
+static void
+hear_ready(void)
+{
+	struct ipc_msg m;
+
+	hear(&m, CONTROL_READY);
+	assert_true(ipc_end(&m));
+}
+
+static void
+hear_lost(uint32_t slot, uint32_t generation)
+{
+	struct ipc_msg m;
+
+	hear(&m, CONTROL_BUS_LOST);
+	assert_int_equal(ipc_get_u32(&m), slot);
+	assert_int_equal(ipc_get_u32(&m), generation);
+	assert_true(ipc_end(&m));
+}
+
+static void
+tell(unsigned type, const uint32_t *v, size_t n, int fd)
+{
+	struct ipc_msg m;
+	size_t i;
+
+	ipc_init(&m, (uint16_t)type);
+	for (i = 0; i < n; i++)
+		ipc_put_u32(&m, v[i]);
+	m.fd = fd;
+	assert_int_equal(ipc_send(control, &m), 1);
+}
+
+/* A stream to that slot; what was before is kept by the test. */
+static void
+connect_slot(uint32_t slot, uint32_t generation)
+{
+	const uint32_t v[] = { slot, generation };
+	int fds[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
+	    fds), 0);
+	tell(CONTROL_BUS, v, 2, fds[0]);
+	(void)close(fds[0]);
+	worker[slot] = fds[1];
+}
+
+static uint64_t
+counted(enum counter c)
+{
+	return (__atomic_load_n(stats_column(h.stats, 0) + c,
+	    __ATOMIC_RELAXED));
+}
+
+static void
+wait_counted(enum counter c, uint64_t n)
+{
+	unsigned i;
+
+	for (i = 0; i < PATIENCE_MS && counted(c) != n; i++)
+		(void)poll(NULL, 0, 1);
+	assert_int_equal(counted(c), n);
+}
+
+/* From slot 1 to slot 2, through the relay. */
+static void
+assert_passes(void)
+{
+	struct pollfd p = { .fd = worker[2], .events = POLLIN };
+	struct bus_envelope e = { .kind = BUS_PUBLISH, .from = 1,
+		.nsp = SLICE("/"), .event = SLICE("\"x\""),
+		.args = SLICE("[1]"), .slots = { 2, 0 } };
+	uint8_t got[1024];
+	struct buf out;
+	ssize_t n;
+
+	buf_init(&out);
+	assert_true(bus_encode(&out, &e));
+	assert_int_equal(write(worker[1], out.data, out.wpos), out.wpos);
+	assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
+	n = read(worker[2], got, sizeof got);
+	assert_slices(slice_of(got, n < 0 ? 0 : (size_t)n), buf_unread(&out));
+	buf_fini(&out);
+}
+
+static void
+assert_ended(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	char c;
+
+	assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
+	assert_int_equal(read(fd, &c, 1), 0);
+}
+
+static void
+told_to_stop_it_ends(void **state)
+{
+	const uint32_t v[] = { 0, 0, 0 };
+
+	(void)state;
+	start();
+	hear_ready();
+	connect_slot(1, 7);
+	connect_slot(2, 8);
+	assert_passes();
+	tell(CONTROL_STOP, v, 3, -1);
+	assert_int_equal(exit_code(), EX_OK);
+	assert_ended(worker[2]);
+}
+
+static void
+without_a_master_it_ends(void **state)
+{
+	(void)state;
+	start();
+	hear_ready();
+	hang_up(&control);
+	assert_int_equal(exit_code(), EX_OK);
+}
+
+static void
+what_it_does_not_understand_is_counted(void **state)
+{
+	static const uint32_t slots[][2] = { { 0, 1 }, { ROLE_SLOTS_MAX, 1 },
+		{ UINT32_MAX, 1 } };
+	const uint32_t one[] = { 1 }, three[] = { 1, 1, 1 };
+	int fds[2];
+	size_t i;
+
+	(void)state;
+	start();
+	hear_ready();
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
+	    fds), 0);
+	tell(99, one, 1, fds[0]);		/* no such type */
+	tell(CONTROL_BUS, one, 1, fds[0]);	/* a field too few, too many */
+	tell(CONTROL_BUS, three, 3, fds[0]);
+	tell(CONTROL_BUS, three, 2, -1);	/* no stream */
+	for (i = 0; i < nitems(slots); i++)
+		tell(CONTROL_BUS, slots[i], 2, fds[0]);
+	tell(CONTROL_BUS_GONE, NULL, 0, -1);
+	assert_int_equal(send(control, "x", 1, 0), 1);	/* no message at all */
+	wait_counted(COUNTER_control_bad, 9);
+	/* and closed what came along */
+	(void)close(fds[0]);
+	assert_ended(fds[1]);
+	(void)close(fds[1]);
+	connect_slot(1, 7);
+	connect_slot(2, 8);
+	assert_passes();
+}
+
+static void
+a_stream_that_ends_or_is_nonsense_is_asked_for(void **state)
+{
+	static const char nonsense[64] = "GET / HTTP/1.1\r\n\r\n";
+
+	(void)state;
+	start();
+	hear_ready();
+	connect_slot(1, 7);
+	hang_up(&worker[1]);
+	hear_lost(1, 7);
+	connect_slot(1, 7);
+	connect_slot(2, 8);
+	assert_int_equal(write(worker[1], nonsense, sizeof nonsense),
+	    sizeof nonsense);
+	hear_lost(1, 7);
+	assert_ended(worker[1]);
+	hang_up(&worker[1]);
+	assert_int_equal(counted(COUNTER_bus_bad), 1);
+	connect_slot(1, 9);
+	assert_passes();
+}
+
+static void
+a_new_stream_takes_the_place_of_the_old(void **state)
+{
+	int old;
+
+	(void)state;
+	start();
+	hear_ready();
+	connect_slot(1, 7);
+	connect_slot(2, 8);
+	assert_passes();
+	old = worker[2];
+	connect_slot(2, 9);
+	assert_ended(old);
+	(void)close(old);
+	assert_passes();
+	assert_int_equal(counted(COUNTER_bus_reconnects), 1);
+	assert_int_equal(counted(COUNTER_relay_peers), 2);
+}
+
+static void
+a_worker_that_is_gone_is_let_go(void **state)
+{
+	const uint32_t one[] = { 1 }, none[] = { 100 };
+
+	(void)state;
+	start();
+	hear_ready();
+	connect_slot(1, 7);
+	tell(CONTROL_BUS_GONE, none, 1, -1);	/* it never came */
+	tell(CONTROL_BUS_GONE, one, 1, -1);
+	assert_ended(worker[1]);
+	wait_counted(COUNTER_relay_peers, 0);
+	assert_int_equal(counted(COUNTER_control_bad), 0);
+}
+
+/* The third it watches, behind control and the ring. */
+static void
+a_stream_that_is_not_watched_is_asked_for(void **state)
+{
+	(void)state;
+	want.name = "epoll_ctl";
+	want.nth = 3;
+	want.times = 1;
+	want.error = ENOSPC;
+	start();
+	hear_ready();
+	connect_slot(1, 7);
+	hear_lost(1, 7);
+	assert_ended(worker[1]);
+	hang_up(&worker[1]);
+	connect_slot(1, 7);
+	connect_slot(2, 8);
+	assert_passes();
+}
+
+static void
+what_the_master_does_not_take_is_said_again(void **state)
+{
+	(void)state;
+	want.name = "sendmsg";
+	want.nth = 2;		/* behind READY */
+	want.times = 2;
+	want.error = EAGAIN;
+	start();
+	hear_ready();
+	connect_slot(1, 7);
+	hang_up(&worker[1]);
+	hear_lost(1, 7);
+	assert_int_equal(refuse_end(), 2);
+}
+
+static void
+messages_that_are_not_taken_are_counted(void **state)
+{
+	(void)state;
+	want.name = "recvmsg";
+	want.nth = 1;
+	want.times = 1;
+	want.error = ENOMEM;
+	start();
+	hear_ready();
+	connect_slot(1, 7);
+	connect_slot(2, 8);
+	assert_passes();
+	assert_int_equal(counted(COUNTER_control_bad), 1);
+}
+
+/* Readiness that nobody heard of would be waited for. */
+static void
+a_start_that_fails_is_an_end(void **state)
+{
+	static const char *const calls[] = { "memory", "epoll_ctl", "sendmsg",
+		"epoll_create1" };
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < nitems(calls); i++) {
+		want.name = calls[i];
+		want.nth = 1;
+		want.times = 1;
+		want.error = ENOMEM;
+		start();
+		assert_int_not_equal(exit_code(), EX_OK);
+		assert_int_equal(refuse_end(), 1);
+		hang_up(&control);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+		T(told_to_stop_it_ends),
+		T(without_a_master_it_ends),
+		T(what_it_does_not_understand_is_counted),
+		T(a_stream_that_ends_or_is_nonsense_is_asked_for),
+		T(a_new_stream_takes_the_place_of_the_old),
+		T(a_worker_that_is_gone_is_let_go),
+		T(a_stream_that_is_not_watched_is_asked_for),
+		T(what_the_master_does_not_take_is_said_again),
+		T(messages_that_are_not_taken_are_counted),
+		T(a_start_that_fails_is_an_end),
+	};
+
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}
