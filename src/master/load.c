@@ -163,7 +163,8 @@ load_jwks(const struct load_context *c, const char *path,
 			conf_error(c->errors, c->file, 0,
 			    "jwt: jwks_file \"%s\": %s", path, why);
 	}
-	explicit_bzero(text.data, text.cap);
+	if (text.data != NULL)
+		explicit_bzero(text.data, text.cap);
 	buf_fini(&text);
 }
 

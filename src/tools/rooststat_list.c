@@ -200,6 +200,7 @@ proc_state(const struct model_proc *p, struct list *l)
 		(void)snprintf(out, CELL, "dead");
 		l->style = STYLE_BAD;
 	} else if (p->silent) {
+		age[strcspn(age, "smhd") + 1] = '\0'; /* or it is cut */
 		(void)snprintf(out, CELL, "mute %s", age);
 		l->style = STYLE_BAD;
 	} else {

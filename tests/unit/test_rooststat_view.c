@@ -1,11 +1,13 @@
 /* Pages of rooststat, as a terminal would show them. */
 #include "tools/rooststat_view.h"
 
+#include <errno.h>
 #include <locale.h>
 
 #include "tests/lib/scene.h"
 #include "tools/rooststat_keys.h"
 #include "tools/rooststat_print.h"
+#include "tools/rooststat_verdict.h"
 
 static struct view view;
 static struct buf out;
@@ -400,6 +402,179 @@ columns_hold_beside_the_longest_name(void **state)
 	assert_true(n > 100);
 }
 
+/* One that died, one that is silent: said at the top and in its row. */
+static void
+processes_that_are_dead_or_mute(void **state)
+{
+	struct scene *s = *state;
+	const char *text;
+	unsigned i;
+
+	s->model.proc[0].dead = true;
+	s->model.proc[1].silent = true;
+	s->model.proc[1].silent_ms = 90000;
+	verdict_judge(&s->model);
+	press("4");
+	text = draw(s, 100, 12);
+	assert_non_null(strstr(text, "DEGRADED"));
+	assert_non_null(strstr(text, " dead "));
+	assert_non_null(strstr(text, " mute 1m "));
+	assert_true(s->model.verdict == VERDICT_DEGRADED);
+	assert_int_equal(s->model.nreasons, 2);
+	assert_non_null(strstr(s->model.reason[0], " died"));
+	assert_non_null(strstr(s->model.reason[1], " silent for 1m30s"));
+	for (i = 0; i < s->model.nproc; i++)
+		s->model.proc[i].silent = true;
+	verdict_judge(&s->model);
+	assert_non_null(strstr(s->model.reason[0],
+	    "processes dead or silent"));
+	s->model.workers_well = 0;
+	verdict_judge(&s->model);
+	assert_true(s->model.verdict == VERDICT_DOWN);
+	assert_non_null(strstr(s->model.reason[1], "no worker serves"));
+}
+
+/* Of a daemon that says nothing, its process does. */
+static void
+a_silent_daemon_is_judged_by_its_process(void **state)
+{
+	static const struct {
+		char		 process;
+		const char	*words;
+	} rows[] = {
+		{ '\0', "is gone without a word" },
+		{ 'Z', "is gone without a word" },
+		{ 'X', "is gone without a word" },
+		{ 'T', "is stopped (SIGSTOP)" },
+		{ 't', "is stopped (SIGSTOP)" },
+		{ 'D', "hangs" },
+		{ '?', "hangs" },
+	};
+	struct scene *s = *state;
+	size_t i;
+	unsigned k;
+
+	s->model.source.daemon = DAEMON_SILENT;
+	for (i = 0; i < nitems(rows); i++) {
+		s->model.source.process = rows[i].process;
+		for (k = 0; k < s->model.nproc; k++)
+			s->model.proc[k].silent_ms = 0;
+		verdict_judge(&s->model);
+		assert_true(s->model.verdict == VERDICT_DEGRADED);
+		assert_int_equal(s->model.nreasons, 2);
+		assert_non_null(strstr(s->model.reason[0], rows[i].words));
+		assert_non_null(strstr(s->model.reason[1], "2 of 2 workers"));
+		for (k = 0; k < s->model.nproc; k++)
+			s->model.proc[k].silent_ms = 60000;
+		verdict_judge(&s->model);
+		assert_true(s->model.verdict == VERDICT_DOWN);
+		assert_non_null(strstr(s->model.reason[1], "no worker serves"));
+	}
+	s->model.source.daemon = DAEMON_ENDED;
+	s->model.source.error = EPROTO;
+	verdict_judge(&s->model);
+	assert_non_null(strstr(s->model.reason[0], "roostd ended"));
+	assert_non_null(strstr(s->model.reason[1], "of another version"));
+	s->model.source.error = EACCES;
+	verdict_judge(&s->model);
+	assert_non_null(strstr(s->model.reason[1], strerror(EACCES)));
+}
+
+static void
+what_a_process_is_short_of_is_said(void **state)
+{
+	struct scene *s = *state;
+	struct model_proc *p = &s->model.proc[0];
+	unsigned i;
+
+	p->busy = 0.999;
+	p->files = 995;
+	p->files_max = 1000;
+	s->model.source.unlinked = true;
+	verdict_judge(&s->model);
+	assert_int_equal(s->model.nreasons, 3);
+	assert_non_null(strstr(s->model.reason[0], "was removed"));
+	assert_non_null(strstr(s->model.reason[1], "is at 100% of a CPU"));
+	assert_non_null(strstr(s->model.reason[2],
+	    "has 995 of 1000 descriptors open"));
+	/* there is room for so many reasons, and no more are written */
+	for (i = 0; i < s->model.nproc; i++) {
+		s->model.proc[i].busy = 1;
+		s->model.proc[i].files = s->model.proc[i].files_max = 10;
+		s->model.proc[i].role = STATS_ROLE_WORKER;
+	}
+	verdict_judge(&s->model);
+	assert_in_range(s->model.nreasons, 4, MODEL_REASONS);
+}
+
+/* What happens now stands before what is over, then the worst, then most. */
+static void
+problems_are_in_order(void **state)
+{
+	static const struct {
+		enum counter	 counter;
+		unsigned	 before, between;
+		const char	*name;
+	} rows[] = {
+		{ COUNTER_memory_failures, 1, 1, "memory_failures" },
+		{ COUNTER_log_lost, 0, 9, "log_lost" },
+		{ COUNTER_joins_refused, 0, 4, "joins_refused" },
+		{ COUNTER_tls_failed, 0, 2, "tls_failed" },
+		{ COUNTER_files_lost, 5, 0, "files_lost" },
+		{ COUNTER_handovers_refused, 7, 0, "handovers_refused" },
+		{ COUNTER_rate_contended, 8, 0, "rate_contended" },
+		{ COUNTER_rate_contended, 0, 0, NULL },
+	};
+	struct scene *s = *state;
+	size_t i;
+
+	scene_in(s, 1);
+	for (i = 0; i < nitems(rows); i++)
+		counter_add(rows[i].counter, rows[i].before);
+	scene_take(s, 0, SCENE_UP_MS - 2000);
+	for (i = 0; i < nitems(rows); i++)
+		counter_add(rows[i].counter, rows[i].between);
+	scene_take(s, 1, SCENE_UP_MS);
+	scene_second(s);
+	for (i = 0; rows[i].name != NULL; i++)
+		assert_string_equal(s->model.problem[i].rate.metric->name,
+		    rows[i].name);
+	assert_int_equal(s->model.nproblem, i + 1);	/* the scene's own */
+}
+
+static double
+sorted_by(const struct model_rate *r, unsigned col)
+{
+	return (col == 1 ? r->value : col == 2 ? r->now :
+	    col == 3 ? r->minute : r->start);
+}
+
+/* Counters by each of their columns: the first row has the largest. */
+static void
+counters_sort_by_each_column(void **state)
+{
+	struct scene *s = *state;
+	char name[64], *line;
+	const char *text;
+	unsigned col, i, most;
+
+	press("2");
+	for (col = 1; col <= 4; col++) {
+		view.sort[PAGE_COUNTERS] = col;
+		text = draw(s, 100, 60);
+		for (i = most = 0; i < s->model.nrate; i++)
+			if (sorted_by(&s->model.rate[i], col) >
+			    sorted_by(&s->model.rate[most], col))
+				most = i;
+		line = strstr(text, "counter ");
+		assert_non_null(line);
+		line = strchr(line, '\n') + 1;
+		(void)snprintf(name, sizeof name, "%s",
+		    s->model.rate[most].metric->name);
+		assert_memory_equal(line, name, strlen(name));
+	}
+}
+
 int
 main(void)
 {
@@ -417,6 +592,11 @@ main(void)
 		ON_SCENE(the_filter_leaves_what_matches),
 		ON_SCENE(counters_that_are_zero_are_shown_on_demand),
 		ON_SCENE(the_cursor_stays_within_the_list),
+		ON_SCENE(processes_that_are_dead_or_mute),
+		ON_SCENE(a_silent_daemon_is_judged_by_its_process),
+		ON_SCENE(what_a_process_is_short_of_is_said),
+		ON_SCENE(problems_are_in_order),
+		ON_SCENE(counters_sort_by_each_column),
 		ON_SCENE(reasons_are_broken_between_words),
 		ON_SCENE(once_prints_names_that_grep_finds),
 		ON_SCENE(columns_hold_beside_the_longest_name),
