@@ -98,7 +98,7 @@ add_frame(size_t n)
 
 /* The peer reads this much more of the frames. */
 static enum peer_result
-gets(size_t n)
+takes(size_t n)
 {
 	assert_int_equal(write(far_end, frames.data + frames.rpos, n), n);
 	frames.rpos += n;
@@ -140,15 +140,15 @@ frames_come_in_pieces(void **state)
 	whole = frames.wpos;
 	add_frame(10);
 	for (i = 0; i < 2 * whole; i++) {
-		assert_int_equal(gets(1), PEER_OK);
+		assert_int_equal(takes(1), PEER_OK);
 		assert_int_equal(passed(), (i + 1) / whole * whole);
 	}
 	/* one and a half, and the rest */
 	add_frame(10);
 	add_frame(10);
-	assert_int_equal(gets(whole + whole / 2), PEER_OK);
+	assert_int_equal(takes(whole + whole / 2), PEER_OK);
 	assert_int_equal(passed(), 3 * whole);
-	assert_int_equal(gets(whole - whole / 2), PEER_OK);
+	assert_int_equal(takes(whole - whole / 2), PEER_OK);
 	assert_int_equal(passed(), 4 * whole);
 	assert_int_equal(buf_unread(&p->in).n, 0);
 }
@@ -163,7 +163,7 @@ a_large_frame_is_collected(void **state)
 	add_frame(3u << 20);
 	while (frames.rpos < frames.wpos) {
 		n = frames.wpos - frames.rpos;
-		assert_int_equal(gets(n > 60000 ? 60000 : n), PEER_OK);
+		assert_int_equal(takes(n > 60000 ? 60000 : n), PEER_OK);
 	}
 	assert_int_equal(passed(), frames.wpos);
 	assert_int_equal(p->in.cap, 0);
@@ -184,8 +184,8 @@ nonsense_is_told_from_a_part(void **state)
 {
 	(void)state;
 	buf_slice(&frames, SLICE("HTTP/1.1 400 Bad Request\r\n\r\n"));
-	assert_int_equal(gets(2), PEER_OK);
-	assert_int_equal(gets(frames.wpos - 2), PEER_BAD);
+	assert_int_equal(takes(2), PEER_OK);
+	assert_int_equal(takes(frames.wpos - 2), PEER_BAD);
 	assert_int_equal(passed(), 0);
 }
 
@@ -195,7 +195,7 @@ without_memory_for_a_part_the_stream_is_of_no_use(void **state)
 	(void)state;
 	add_frame(2000);
 	refuse("memory", 1, 1, ENOMEM);
-	assert_int_equal(gets(100), PEER_BAD);
+	assert_int_equal(takes(100), PEER_BAD);
 	assert_int_equal(refuse_end(), 1);
 }
 
@@ -204,9 +204,9 @@ nor_for_what_follows(void **state)
 {
 	(void)state;
 	add_frame(2000);
-	assert_int_equal(gets(100), PEER_OK);
+	assert_int_equal(takes(100), PEER_OK);
 	refuse("memory", 1, 1, ENOMEM);
-	assert_int_equal(gets(1000), PEER_BAD);
+	assert_int_equal(takes(1000), PEER_BAD);
 	assert_int_equal(refuse_end(), 1);
 }
 
@@ -216,13 +216,13 @@ a_frame_that_finds_no_memory_is_counted(void **state)
 	(void)state;
 	add_frame(2000);
 	refuse("memory", 1, 1, ENOMEM);
-	assert_int_equal(gets(frames.wpos), PEER_OK);
+	assert_int_equal(takes(frames.wpos), PEER_OK);
 	assert_int_equal(refuse_end(), 1);
 	assert_int_equal(passed(), 0);
 	assert_counted(memory_failures, 1);
 	assert_counted(bus_dropped, 1);
 	frames.rpos = 0;
-	assert_int_equal(gets(frames.wpos), PEER_OK);
+	assert_int_equal(takes(frames.wpos), PEER_OK);
 	assert_int_equal(passed(), frames.wpos);
 }
 
@@ -256,7 +256,7 @@ writes_that_may_be_repeated(void **state)
 	(void)state;
 	assert_int_equal(peer_flush(to), PEER_OK);	/* nothing to write */
 	add_frame(1000);
-	assert_int_equal(gets(frames.wpos), PEER_OK);
+	assert_int_equal(takes(frames.wpos), PEER_OK);
 	for (i = 0; i < nitems(soon); i++) {
 		refuse("send", 1, 1, soon[i]);
 		assert_int_equal(i == 0 ? peer_flush(to) : peer_writable(to),
@@ -282,7 +282,7 @@ a_stream_that_is_broken_or_not_watched(void **state)
 	add_frame(3u << 20);
 	while (frames.rpos < frames.wpos) {
 		n = frames.wpos - frames.rpos;
-		assert_int_equal(gets(n > 60000 ? 60000 : n), PEER_OK);
+		assert_int_equal(takes(n > 60000 ? 60000 : n), PEER_OK);
 	}
 	refuse("send", 1, 1, EPIPE);
 	assert_int_equal(peer_flush(to), PEER_GONE);

@@ -80,11 +80,17 @@ hang_up(int *fd)
 static int
 tear_down(void **state)
 {
+	unsigned i;
+
 	(void)state;
 	hang_up(&worker[1]);
 	hang_up(&worker[2]);
+	/* it ends by itself then; who is killed leaves no counts of coverage */
 	hang_up(&control);
-	if (pid > 0) {
+	for (i = 0; pid > 0 && i < PATIENCE_MS &&
+	    waitpid(pid, NULL, WNOHANG) == 0; i++)
+		(void)poll(NULL, 0, 1);
+	if (pid > 0 && i == PATIENCE_MS) {
 		(void)kill(pid, SIGKILL);
 		(void)waitpid(pid, NULL, 0);
 	}
