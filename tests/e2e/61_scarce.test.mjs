@@ -77,6 +77,28 @@ test('ulimit -n 200: 500 connections, status pages answer', async () => {
 	await d.stop();
 });
 
+test('at the limit, who comes and goes is not told each time', async () => {
+	const d = await Daemon.start({ workers: 1, conf,
+		first: 'ulimit -n 200' });
+	const { inside } = await crowd(d, 250);
+	const begun = Date.now();
+	for (let i = 0; i < 40; i++) {
+		inside.shift().drop();
+		await until(async () => {
+			const w = await Ws.open(d.port, '/ws/echo');
+			if (!w.refused)
+				inside.push(w);
+			return !w.refused;
+		}, 'room for one');
+		assert.ok((await Ws.open(d.port, '/ws/echo')).refused);
+	}
+	const told = d.log.match(/accept_(short|recovered)/g).length;
+	assert.ok(told <= 2 * ((Date.now() - begun) / 1000 + 3),
+	    `${told} lines in ${Date.now() - begun} ms`);
+	inside.forEach((w) => w.drop());
+	await d.stop();
+});
+
 test('limits.connections reached: status pages answer', async () => {
 	const d = await Daemon.start({ workers: 1, conf: conf +
 	    'limits { connections = 10 }\n' });

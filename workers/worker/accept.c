@@ -249,14 +249,18 @@ accept_refuse(struct worker *w, struct listener *l, int fd,
 
 /* --- too few descriptors ------------------------------------------------- */
 
+/* Clients that come and go at the limit are no news each time. */
 static void
 accept_short(struct worker *w)
 {
-	if (w->short_of_fds)
+	static struct log_rate rate;
+	uint64_t held;
+
+	if (w->short_of_fds || !log_rate(&rate, w->now, &held))
 		return;
 	w->short_of_fds = true;
-	log_warnx("accept_short open=%zu files=%" PRIu64, w->nconns,
-	    plat_nofile());
+	log_warnx("accept_short open=%zu files=%" PRIu64 " held=%" PRIu64,
+	    w->nconns, plat_nofile(), held);
 }
 
 void
