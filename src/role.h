@@ -83,8 +83,8 @@ struct role {
 	/*
 	 * Runs in the child and returns its exit code.  By then rights are
 	 * dropped, the log is set up, the panic hook and the counters' column
-	 * are attached; TERM, INT, QUIT, HUP, PIPE, USR1 and USR2 are ignored:
-	 * orders come from the master, over control_fd.
+	 * are attached; TERM, INT, QUIT, HUP, PIPE, USR1, USR2, TTIN, TTOU and
+	 * XFSZ are ignored: orders come from the master, over control_fd.
 	 */
 	int		(*run)(const struct heritage *);
 };

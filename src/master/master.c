@@ -65,6 +65,7 @@ struct master {
 	struct stats	*stats;
 	struct loop	*loop;
 	struct children	*children;
+	int		 signals_fd;
 	struct loop_fd	 signals;
 	struct loop_fd	 ring;		/* the segment asks for a sweep */
 	struct timer	 tick;
@@ -268,6 +269,14 @@ master_close(struct master *m)
 
 /* --- stop ----------------------------------------------------------------*/
 
+/* Nobody will accept any more: who comes now is refused, not kept waiting in
+ * the queue of a socket that only we hold open. */
+static void
+master_refuse(struct master *m)
+{
+	listen_close(&m->listens);
+}
+
 /* Close everything: children have a little less than the time there is, so
  * that they end by themselves. */
 static void
@@ -281,6 +290,7 @@ master_stop(struct master *m, uint64_t ms)
 	margin_ms = ms / 4 < MASTER_MARGIN_MS ? ms / 4 : MASTER_MARGIN_MS;
 	children_stop(m->children, false, ms - margin_ms,
 	    mono_add_ms(loop_now(m->loop), ms));
+	master_refuse(m);
 }
 
 static void
@@ -308,6 +318,7 @@ master_drain(struct master *m)
 	log_info("draining within_ms=%" PRIu64, ms);
 	children_stop(m->children, true, ms,
 	    mono_add_ms(m->drained, conf->stop_time_ms));
+	master_refuse(m);
 }
 
 /* --- children ------------------------------------------------------------*/
@@ -527,17 +538,27 @@ master_check_files(const struct master *m, uint64_t files)
 		    conf->limit_connections, m->p->workers, files, sum);
 }
 
+/* From the first step on: one that comes during the start is obeyed as soon as
+ * there is a loop, and what was made until then is removed. */
 static int
-master_watch(struct master *m)
+master_hold_signals(struct master *m)
 {
 	static const int sigs[] = { SIGCHLD, SIGTERM, SIGINT, SIGQUIT, SIGHUP,
 		SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU };
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);	/* what can't be written fails */
+	m->signals_fd = plat_signals_open(sigs, nitems(sigs));
+	return (m->signals_fd == -1 ? -1 : 0);
+}
+
+static int
+master_watch(struct master *m)
+{
 	const struct loop_hooks hooks = { .after_wait = master_after_wait,
 		.arg = m };
-	int fd;
 
-	fd = plat_signals_open(sigs, nitems(sigs));
-	if (fd == -1 || loop_add(m->loop, &m->signals, fd, LOOP_IN,
+	if (loop_add(m->loop, &m->signals, m->signals_fd, LOOP_IN,
 	    master_on_signals) == -1 || loop_add(m->loop, &m->ring,
 	    segment_master_fd(m->segment), LOOP_IN, master_on_ring) == -1) {
 		log_err("cannot watch signals");
@@ -588,7 +609,10 @@ master_start(struct master *m)
 	uint64_t files = plat_raise_nofile();
 	int code;
 
-	(void)signal(SIGPIPE, SIG_IGN);
+	if (master_hold_signals(m) == -1) {
+		log_err("signals");
+		return (EX_OSERR);
+	}
 	plat_notify_init();
 	log_info("starting version=%s workers=%u files=%" PRIu64
 	    " config=\"%s\" log=%s", m->p->version, m->p->workers, files,

@@ -85,7 +85,8 @@ log_write(int fd, const char *line, size_t n)
 	while (r == -1 && errno == EINTR);
 	/* half a line is gone with the rest; an error other than "full" is not
 	 * better for being counted */
-	return (r != -1 || errno != EAGAIN);
+	return (r != -1 || (errno != EAGAIN && errno != ENOSPC &&
+	    errno != EDQUOT && errno != EFBIG));
 }
 
 static void

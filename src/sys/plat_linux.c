@@ -369,7 +369,7 @@ void
 plat_signals_child(void)
 {
 	static const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM,
-		SIGPIPE, SIGUSR1, SIGUSR2 };
+		SIGPIPE, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU, SIGXFSZ };
 	struct sigaction sa;
 	sigset_t none;
 	size_t i;

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import net from 'node:net';
 import { after, before, test } from 'node:test';
 
-import { Daemon, sleep, slow, until } from './lib/daemon.mjs';
+import { Daemon, sleep, slow, until, within } from './lib/daemon.mjs';
 import { ask, connect, io, once } from './lib/clients.mjs';
 import { Polling, request, taken } from './lib/polling.mjs';
 import { Sock, Ws } from './lib/wire.mjs';
@@ -357,6 +357,28 @@ test('polling: sent back with events unread, they come first', async () => {
 	assert.equal((await p.get()).body, '42["q",1]');
 	assert.equal((await p.get()).status, 400);
 });
+
+for (const signal of ['SIGTERM', 'SIGQUIT'])
+	test(`after ${signal} who comes anew is refused at once`, async () => {
+		const e = await Daemon.start({ workers: 2,
+			conf: `${echo}drain_time = 3s\n` });
+		/* one that does not answer the close keeps the worker */
+		const w = await Ws.must(e.port, '/ws/echo');
+		const stopped = e.stop({ signal });
+		await until(() => /(drain|stop) connections/.test(e.log), 'the end');
+		await until(async () => {
+			const s = net.connect(e.port, '127.0.0.1');
+			const r = await within(new Promise((ok) => {
+				s.on('connect', () => ok('in'));
+				s.on('error', (err) => ok(err.code));
+			}), 'an answer');
+			s.destroy();
+			return r === 'ECONNREFUSED';
+		}, 'a refusal', 1000);
+		assert.equal(e.ended, undefined);
+		w.drop();
+		await stopped;
+	});
 
 test('while it drains, connections it has are told 503', async () => {
 	const e = await Daemon.start({ conf: `${echo}drain_time = 2s\n` });

@@ -149,6 +149,71 @@ ${echo}`);
 	fs.closeSync(fifo);
 });
 
+test('stderr on a full disk: what is lost is counted', async () => {
+	const port = await freePort(), dir = tempdir();
+	fs.writeFileSync(`${dir}/c`, `listen "127.0.0.1:${port}" {}\n${echo}`);
+	const c = spawn('/bin/sh', ['-c', 'exec "$0" "$@" 2>/dev/full', roostd,
+		'-f', '-c', `${dir}/c`, '-w', '1'], { stdio: 'ignore' });
+	const ended = once(c, 'exit');
+	try {
+		await until(async () => {
+			const r = await fetch(`http://127.0.0.1:${port}/metrics`)
+			    .catch(() => null);
+			return r && Number((await r.text()).match(
+			    /^roost_log_lost_total (\d+)$/m)[1]) > 0;
+		}, 'lines that are lost');
+	} finally {
+		c.kill('SIGTERM');
+	}
+	assert.equal((await within(ended, 'exit'))[0], 0);
+});
+
+test('a limit of the size of files: the start says so', async () => {
+	const file = path.join(tempdir(), 'roost.conf');
+	fs.writeFileSync(file, `listen "127.0.0.1:0" {}\n${echo}`);
+	const r = await run(['-f', '-c', file, '-w', '1'],
+	    { first: 'ulimit -c 0; ulimit -f 8' });
+	assert.equal(r.signal, null);
+	assert.equal(r.code, 71);
+	assert.match(r.err, /error: .*: File too large/);
+});
+
+/* A job in the background of a terminal that stops those who write to it. */
+test('a terminal with tostop stops nobody', async () => {
+	const file = path.join(tempdir(), 'roost.conf');
+	fs.writeFileSync(file, `listen "127.0.0.1:0" {}\n${echo}`);
+	const { stdout } = await within(promisify(execFile)('python3', ['-c', `
+import os, pty, select, signal, subprocess, sys, termios, time
+shell, fd = pty.fork()
+if shell == 0:
+    a = termios.tcgetattr(0)
+    a[3] |= termios.TOSTOP
+    termios.tcsetattr(0, termios.TCSANOW, a)
+    m = subprocess.Popen(sys.argv[1:], preexec_fn=lambda: os.setpgid(0, 0))
+    time.sleep(float(os.environ.get("E2E_SLOW", "1")) * 2)
+    os.kill(m.pid, signal.SIGTERM)
+    os.kill(m.pid, signal.SIGCONT)
+    try:
+        m.wait(8)
+    finally:
+        m.kill()
+    os._exit(0)
+out = b""
+while True:
+    try:
+        b = os.read(fd, 65536)
+    except OSError:
+        break
+    if not b:
+        break
+    out += b
+sys.stdout.write(out.decode())
+`, roostd, '-f', '-c', file, '-w', '2']), 'the end', 20000);
+	assert.match(stdout, / ready workers=2 relay=1/);
+	assert.match(stdout, /worker\/2 info: worker_ready/);
+	assert.match(stdout, /ended exit=0/);
+});
+
 test('uptime does not follow the time of day', async () => {
 	const inject = new Inject();
 	const d = await Daemon.start({ conf: echo, env: inject.env });

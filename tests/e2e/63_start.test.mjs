@@ -12,7 +12,7 @@ import { after, test } from 'node:test';
 
 import { WebSocket } from 'ws';
 
-import { Daemon, run, sleep, tempdir, until, within } from './lib/daemon.mjs';
+import { Daemon, roostd, run, sleep, tempdir, until, within } from './lib/daemon.mjs';
 import { Inject } from './lib/inject.mjs';
 import { Ws } from './lib/wire.mjs';
 import { echo } from './lib/conf.mjs';
@@ -111,6 +111,35 @@ test('a Unix socket: what is there already', async () => {
 	await d.stop();
 	assert.equal(fs.readFileSync(file, 'utf8'), 'another');
 });
+
+/* --- ended before it began -------------------------------------------------- */
+
+for (const signals of ['TERM', 'INT', 'QUIT', 'TERM TERM', 'QUIT TERM'])
+	test(`${signals} during the start: nothing is left behind`, async () => {
+		for (let i = 0; i < 5; i++) {
+			const dir = tempdir();
+			fs.writeFileSync(`${dir}/c`, `listen "unix:${dir}/s" {}
+pidfile = "${dir}/pid"
+stats { file = "${dir}/stats" }
+${echo}`);
+			const c = spawn(roostd, ['-f', '-c', `${dir}/c`, '-w', '2'],
+			    { stdio: ['ignore', 'ignore', 'pipe'] });
+			started.push(c);
+			const ended = new Promise((ok) => c.on('exit',
+			    (code, signal) => ok({ code, signal })));
+			let log = '';
+			c.stderr.on('data', (b) => {
+				if (log === '')	/* it has just said "starting" */
+					for (const s of signals.split(' '))
+						c.kill(`SIG${s}`);
+				log += b;
+			});
+			assert.deepEqual(await within(ended, 'the end'),
+			    { code: 0, signal: null }, log);
+			assert.deepEqual(fs.readdirSync(dir).sort(),
+			    ['c', 'stats'], log);
+		}
+	});
 
 /* --- the background --------------------------------------------------------- */
 

@@ -93,8 +93,11 @@ a_file_takes_all(void **state)
 	log_out_stderr();
 	assert_true(say(LINE));
 	heard(far_end, LINE);
-	/* a full disk does not get better by counting */
+	/* a full disk loses lines as a full pipe does; what else fails does
+	 * not get better by counting */
 	refuse("write", 1, 1, ENOSPC);
+	assert_false(say(LINE));
+	refuse("write", 1, 1, EIO);
 	assert_true(say(LINE));
 	refuse("write", 1, 2, EINTR);
 	assert_true(say(LINE));
