@@ -113,7 +113,7 @@ struct stats *stats_create(const char *path, const struct stats_params *)
 /*
  * Master, ten times a second: brings the file up to date; when it was removed
  * or replaced, a second later at most another is made (returns 1).  -1 + errno:
- * it cannot be written now.
+ * it cannot be written now; EEXIST: the name is a later start's, which lives.
  */
 int	stats_publish(struct stats *, struct mono now);
 /* Master, at the end: says ENDED to the readers; the file stays. */

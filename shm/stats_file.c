@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define LOOK_MS	1000u	/* how often the path is looked at */
+#define SILENT_MS 5000u	/* without a beat: its daemon has died */
 
 static int
 open_temporary(const struct stats *st, char *tmp, size_t size)
@@ -160,6 +161,29 @@ is_there(const struct stats *st)
 	    sb.st_dev == st->dev && sb.st_ino == st->ino);
 }
 
+/* Does a daemon that began after us have the name now, while we let our clients
+ * go?  One of the two must leave it to the other. */
+static bool
+is_successors(const struct stats *st)
+{
+	const struct stats_header *us = st->hdr;
+	struct stats_header h;
+	ssize_t n;
+	int fd;
+
+	fd = open(st->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd == -1)
+		return (false);
+	n = pread(fd, &h, sizeof h, 0);
+	(void)close(fd);
+	return (n == (ssize_t)sizeof h &&
+	    memcmp(h.magic, us->magic, sizeof h.magic) == 0 &&
+	    h.major == us->major && atomic_load(&h.state) == STATS_LIVE &&
+	    atomic_load(&h.heartbeat_ms) + SILENT_MS > wall_now().ms &&
+	    (h.started_ms != us->started_ms ? h.started_ms > us->started_ms :
+	    memcmp(h.start_id, us->start_id, sizeof h.start_id) > 0));
+}
+
 /* Once a second: the path, and all of the file, which somebody may have cut or
  * written over. */
 static int
@@ -167,6 +191,10 @@ look_after(struct stats *st)
 {
 	if (is_there(st))
 		return (put_all(st));
+	if (is_successors(st)) {
+		errno = EEXIST;
+		return (-1);
+	}
 	if (stats_file_make(st) == -1)
 		return (-1);
 	counter_add(COUNTER_stats_remade, 1);

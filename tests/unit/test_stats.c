@@ -546,6 +546,41 @@ a_file_that_is_gone_or_another_is_made_again(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+static void
+a_later_start_keeps_the_name_while_it_lives(void **state)
+{
+	struct stats *old = stats_create(path, &params), *w;
+	struct stat is, sb;
+
+	(void)state;
+	assert_non_null(old);
+	(void)usleep(2000);	/* starts are told apart by the millisecond */
+	w = stats_create(path, &params);
+	assert_non_null(w);
+	assert_int_equal(stat(path, &is), 0);
+	assert_int_equal(stats_publish(old, (struct mono){ 1000000 }), -1);
+	assert_int_equal(errno, EEXIST);
+	assert_int_equal(stats_publish(old, (struct mono){ 1100000 }), -1);
+	stats_end(old);
+	assert_int_equal(stats_publish(w, (struct mono){ 1000000 }), 0);
+	assert_int_equal(stat(path, &sb), 0);
+	assert_int_equal(sb.st_ino, is.st_ino);
+	/* at its end, and where it has died, the name is free */
+	stats_end(w);
+	assert_int_equal(stats_publish(old, (struct mono){ 3000000 }), 1);
+	stats_close(&old);
+	stats_close(&w);
+	old = stats_create(path, &params);
+	(void)usleep(2000);
+	w = stats_create(path, &params);
+	stats_heartbeat(w, stats_master(w), (struct wall){ wall_now().ms -
+	    6000 });
+	assert_int_equal(stats_publish(w, (struct mono){ 1000000 }), 0);
+	assert_int_equal(stats_publish(old, (struct mono){ 1000000 }), 1);
+	stats_close(&old);
+	stats_close(&w);
+}
+
 int
 main(void)
 {
@@ -561,6 +596,7 @@ main(void)
 		T(what_a_dead_slot_had_queued_for_the_bus_is_lost),
 		T(rows_tell_who_is_who),
 		T(a_reader_notices_the_end_silence_and_a_new_file),
+		T(a_later_start_keeps_the_name_while_it_lives),
 		T(what_is_not_a_stats_file_is_refused),
 		T(unknown_kinds_and_wild_cells_are_passed_over),
 		T(a_file_that_does_not_fit_fails_at_once_and_leaves_nothing),
