@@ -7,13 +7,11 @@
 
 #include <limits.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "sys/log.h"
-#include "sys/plat.h"
 
 void
-folder_make(const char *path, const struct plat_user *owner)
+folder_make(const char *path)
 {
 	char folder[PATH_MAX];
 	const char *end = strrchr(path, '/');
@@ -26,6 +24,4 @@ folder_make(const char *path, const struct plat_user *owner)
 	if (mkdir(folder, 0755) == -1)
 		return;
 	log_info("folder made path=\"%s\"", folder);
-	if (owner != NULL && lchown(folder, owner->uid, owner->gid) == -1)
-		log_warn("folder \"%s\" keeps its owner", folder);
 }

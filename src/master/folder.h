@@ -5,9 +5,11 @@
 #ifndef MASTER_FOLDER_H
 #define MASTER_FOLDER_H
 
-struct plat_user;
-
-/* owner NULL: it is ours.  Whoever opens the file says what is still wrong. */
-void	folder_make(const char *path, const struct plat_user *owner);
+/*
+ * It is ours and stays so, whoever the children become: in a folder of theirs
+ * they could make a link of a name that we are about to write to.  Whoever
+ * opens the file says what is still wrong.
+ */
+void	folder_make(const char *path);
 
 #endif

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -190,13 +191,22 @@ listen_remember_unix(struct listen_one *l, const char *path)
 	return (0);
 }
 
+/* By its name: in a folder of another user that may be a link by now, which is
+ * not followed. */
 static int
 listen_dress_unix(const struct listen_one *l, const char *path,
     const struct plat_user *owner)
 {
+	mode_t mode = (mode_t)l->conf->mode;
+	struct stat st;
+
 	if (owner != NULL && lchown(path, owner->uid, owner->gid) == -1)
 		return (-1);
-	return (chmod(path, (mode_t)l->conf->mode));
+	if (lstat(path, &st) == -1)
+		return (-1);
+	/* an access list of the folder stands above umask(2) */
+	return ((st.st_mode & 0777) == mode ? 0 :
+	    fchmodat(AT_FDCWD, path, mode, AT_SYMLINK_NOFOLLOW));
 }
 
 static int
@@ -213,14 +223,15 @@ listen_open_unix(struct listen_one *l, const struct plat_user *owner)
 	if (fd == -1)
 		return (-1);
 	l->fds[l->nfds++] = fd;
-	mask = umask(0777); /* nobody connects before the mode is right */
+	mask = umask(0777 & ~(mode_t)l->conf->mode);
 	r = bind(fd, (const struct sockaddr *)&l->addr, l->addrlen);
 	(void)umask(mask);
 	if (r == -1 || (path[0] != '\0' &&
-	    listen_remember_unix(l, path) == -1) ||
-	    listen(fd, plat_backlog(LISTEN_BACKLOG)) == -1)
+	    (listen_remember_unix(l, path) == -1 ||
+	    listen_dress_unix(l, path, owner) == -1)))
 		return (-1);
-	return (path[0] == '\0' ? 0 : listen_dress_unix(l, path, owner));
+	/* nobody connects before owner and mode are right */
+	return (listen(fd, plat_backlog(LISTEN_BACKLOG)));
 }
 
 static void

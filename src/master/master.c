@@ -106,7 +106,7 @@ master_open_pidfile(struct master *m)
 
 	if (path[0] == '\0')
 		return (EX_OK);
-	folder_make(path, m->become ? &m->user : NULL);
+	folder_make(path);
 	m->pidfile = pidfile_open(path, 0644, &other);
 	if (m->pidfile == NULL && errno == EEXIST) {
 		log_errx("already running pid=%d pidfile=%s", (int)other,
@@ -212,7 +212,7 @@ master_open_stats(struct master *m)
 	unsigned master;
 	size_t i;
 
-	folder_make(path, m->become ? &m->user : NULL);
+	folder_make(path);
 	m->stats = stats_create(path[0] == '\0' ? NULL : path, &sp);
 	if (m->stats == NULL) {
 		log_err("stats file \"%s\"", path);

@@ -278,6 +278,56 @@ ${echo}`;
 	await until(() => !pids.some(alive), 'the children\'s end');
 });
 
+/* In a folder of that user the name may be a link by the time we look again. */
+test('user: the mode of a socket is nobody else\'s', async () => {
+	if (process.getuid() !== 0)
+		return;
+	const top = tempdir(), dir = `${top}/d`, victim = `${top}/v`;
+	fs.chmodSync(top, 0o755);
+	fs.mkdirSync(dir);
+	fs.chmodSync(dir, 0o777);
+	fs.writeFileSync(victim, 'x', { mode: 0o600 });
+	fs.writeFileSync(`${top}/r.c`, `
+#include <sys/stat.h>
+#include <stdio.h>
+#include <unistd.h>
+int main(int n, char **a) {
+	struct stat st;
+
+	if (setuid(65534) == -1 || n != 4)
+		return (1);
+	for (;;)
+		if (lstat(a[1], &st) == 0 && S_ISSOCK(st.st_mode) &&
+		    rename(a[1], a[2]) == 0 && symlink(a[3], a[1]) == 0) {
+			usleep(3000);
+			(void)unlink(a[1]);
+		}
+}
+`);
+	execFileSync('cc', ['-O2', '-o', `${top}/r`, `${top}/r.c`]);
+	const racer = spawn(`${top}/r`, [`${dir}/s`, `${dir}/t`, victim],
+	    { stdio: 'ignore' });
+	started.push(racer);
+	fs.writeFileSync(`${top}/c`, `user = "nobody"
+listen "unix:${dir}/s" { mode = 0666 }
+pidfile = "${top}/run/pid"
+${echo}`);
+	for (let i = 0; i < 40; i++) {
+		const c = spawn(roostd, ['-f', '-c', `${top}/c`, '-w', '1'],
+		    { stdio: 'ignore' });
+		started.push(c);
+		const ended = new Promise((ok) => c.on('exit', ok));
+		await sleep(60);
+		c.kill('SIGTERM');
+		await within(ended, 'the end');
+		assert.equal(fs.statSync(victim).mode & 0o777, 0o600);
+		fs.rmSync(`${dir}/s`, { force: true });
+	}
+	racer.kill('SIGKILL');
+	/* what we write to is not in a folder of theirs */
+	assert.equal(fs.statSync(`${top}/run`).uid, 0);
+});
+
 test('user: one that there is not', async () => {
 	const dir = tempdir();
 	fs.writeFileSync(`${dir}/c`, `user = "no-such-user-here"
