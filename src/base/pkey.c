@@ -563,6 +563,11 @@ pkey_verify(const struct pkey *k, enum pkey_scheme scheme,
 		return (false);
 	if (scheme == PKEY_HMAC)
 		return (hmac_verify(k, digest, data, sig));
+	/* RFC 8017, 8.1.2 and 8.2.2: as long as the modulus, which not every
+	 * OpenSSL asks when it begins with a zero */
+	if ((scheme == PKEY_PSS || scheme == PKEY_PKCS1) &&
+	    sig.n != (size_t)EVP_PKEY_get_size(k->public))
+		return (false);
 	if (scheme == PKEY_ECDSA) {
 		sig = slice_of(der,
 		    ecdsa_der(sig, curve_of(k->type)->field, der));

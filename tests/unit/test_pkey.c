@@ -106,6 +106,36 @@ every_scheme_verifies_its_own_signature(void **state)
 	}
 }
 
+/* One signature in 256 begins with a zero: without it it is the same number. */
+static void
+a_signature_of_rsa_has_the_length_of_its_modulus(void **state)
+{
+	static const enum pkey_scheme schemes[] = { PKEY_PKCS1, PKEY_PSS };
+	uint8_t sig[SIGNER_MAX];
+	struct slice data;
+	char text[16];
+	struct pkey *k = load_as(keys[RSA2048], signer_pem);
+	size_t i, n;
+	unsigned t;
+
+	(void)state;
+	for (i = 0; i < nitems(schemes); i++) {
+		t = 0;
+		do {
+			snprintf(text, sizeof text, "%u", t++);
+			data = slice_str(text);
+			n = signer_sign(keys[RSA2048], schemes[i], PKEY_SHA256,
+			    RSA_PSS_SALTLEN_DIGEST, data, sig);
+			assert_true(n > 0 && t < 100000);
+		} while (sig[0] != 0);
+		assert_true(pkey_verify(k, schemes[i], PKEY_SHA256, data,
+		    slice_of(sig, n)));
+		assert_false(pkey_verify(k, schemes[i], PKEY_SHA256, data,
+		    slice_of(sig + 1, n - 1)));
+	}
+	pkey_free(&k);
+}
+
 static void
 a_changed_signature_never_verifies(void **state)
 {
@@ -580,6 +610,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_scheme_verifies_its_own_signature),
+		cmocka_unit_test(
+		    a_signature_of_rsa_has_the_length_of_its_modulus),
 		cmocka_unit_test(a_changed_signature_never_verifies),
 		cmocka_unit_test(a_key_serves_only_its_own_kind),
 		cmocka_unit_test(a_secret_serves_hmac_alone),
