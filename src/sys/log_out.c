@@ -14,11 +14,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
+
+#define LOG_YIELDS	32u
+#define LOG_NAPS	8u		/* of a millisecond */
 
 static enum log_way {
 	LOG_WAY_PLAIN,		/* a file: it does not make us wait */
@@ -75,14 +79,32 @@ log_writable(void)
 	return (poll(&p, 1, 0) == 1);
 }
 
+/* A terminal is one writer's at a time, and tells another that it is full. It
+ * is not, so a moment later it will take the line. */
+static bool
+log_moment(int fd, unsigned tries)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+	if (tries >= LOG_YIELDS + LOG_NAPS || poll(&p, 1, 0) != 1)
+		return (false);
+	if (tries < LOG_YIELDS)
+		(void)sched_yield();
+	else
+		(void)poll(NULL, 0, 1);
+	return (true);
+}
+
 static bool
 log_write(int fd, const char *line, size_t n)
 {
+	unsigned tries = 0;
 	ssize_t r;
 
 	do
 		r = write(fd, line, n);
-	while (r == -1 && errno == EINTR);
+	while (r == -1 && (errno == EINTR ||
+	    (errno == EAGAIN && log_moment(fd, tries++))));
 	/* half a line is gone with the rest; an error other than "full" is not
 	 * better for being counted */
 	return (r != -1 || (errno != EAGAIN && errno != ENOSPC &&
