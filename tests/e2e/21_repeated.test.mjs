@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { Daemon, until } from './lib/daemon.mjs';
+import { Daemon, halt, until } from './lib/daemon.mjs';
 import { Polling, request, taken } from './lib/polling.mjs';
 import { Sock } from './lib/wire.mjs';
 import { echo } from './lib/conf.mjs';
@@ -38,7 +38,7 @@ async function lost(text) {
 	const s = await Sock.open(d.port), { pid } = d.worker(1);
 	await until(async () => await d.metric('connections_open') >= 2, 'it');
 	const before = await d.metric('http_requests');
-	process.kill(pid, 'SIGSTOP');
+	await halt(pid);
 	s.send(text);
 	await new Promise((ok) => s.sock.write('', ok));
 	s.reset();
@@ -161,7 +161,7 @@ test('the same over two connections at once, both answered: both are done',
 	const before = await d.metric('eio_repeated');
 	const s = await Sock.open(d.port), t = await Sock.open(d.port);
 	await until(async () => await d.metric('connections_open') >= 3, 'both');
-	process.kill(pid, 'SIGSTOP');
+	await halt(pid);
 	for (const x of [s, t]) {
 		x.send(POST(p, 'a', '42["q",1]'));
 		await new Promise((ok) => x.sock.write('', ok));

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import { after, before, test } from 'node:test';
 
-import { Daemon, sanitized, sleep, until } from './lib/daemon.mjs';
+import { Daemon, halt, sanitized, sleep, until } from './lib/daemon.mjs';
 import { ask, connect, connected, gotten, heard, io, once } from './lib/clients.mjs';
 import { Polling, request } from './lib/polling.mjs';
 import { Sock, Ws } from './lib/wire.mjs';
@@ -324,7 +324,7 @@ test('a stopped worker makes no other worker refuse', async () => {
 		assert.equal((await s.response()).status, 200);
 	};
 	const pid = k.worker(2).pid;
-	process.kill(pid, 'SIGSTOP');
+	await halt(pid);
 	/* more than there is room for on the way to it, in memory or kernel */
 	const big = post(owned.get(2), '4' + 'x'.repeat(8000));
 	const flood = [];
@@ -365,7 +365,7 @@ test('workers that were all stopped at once refuse nothing', async () => {
 	for (let i = 0; i < 12; i++)
 		list.push(await (await Polling.open(k.port)).connect());
 	const pids = [1, 2, 3].map((slot) => k.worker(slot).pid);
-	pids.forEach((pid) => process.kill(pid, 'SIGSTOP'));
+	await Promise.all(pids.map(halt));
 	const began = Date.now();
 	const all = [];
 	for (let n = 0; n < 20; n++)
@@ -402,7 +402,7 @@ test('QUIT: a request on its way to a slow worker is answered', async () => {
 	s.send(post(`${p.base}&sid=${sid}`, '1'));
 	assert.equal((await s.response()).status, 200);
 	const one = k.worker(1).pid, two = k.worker(2).pid;
-	process.kill(two, 'SIGSTOP');
+	await halt(two);
 	await sleep(1000);	/* longer than it is sent anything */
 	s.send(post(p.target, '42["q",1]'));
 	await sleep(200);

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import net from 'node:net';
 import { after, before, test } from 'node:test';
 
-import { Daemon, sleep, slow, until, within } from './lib/daemon.mjs';
+import { Daemon, halt, sleep, slow, until, within } from './lib/daemon.mjs';
 import { ask, connect, io, once } from './lib/clients.mjs';
 import { Polling, request, taken } from './lib/polling.mjs';
 import { Sock, Ws } from './lib/wire.mjs';
@@ -112,7 +112,7 @@ test('polling: requests that come in the turn of the close', async () => {
 	const body = JSON.stringify({ namespace: '', sid: p.id,
 		reconnect: true });
 	const { pid } = d.children().find((c) => c.role === 'worker');
-	process.kill(pid, 'SIGSTOP');
+	await halt(pid);
 	order.send(`POST /api/v1/disconnect HTTP/1.1\r\nHost: x\r\n` +
 	    `Authorization: Bearer ${key}\r\n` +
 	    'Content-Type: application/json\r\n' +

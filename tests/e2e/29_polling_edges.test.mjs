@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { Daemon, until } from './lib/daemon.mjs';
+import { Daemon, halt, until } from './lib/daemon.mjs';
 import { Polling, request, taken } from './lib/polling.mjs';
 import { Sock, Ws, socketio } from './lib/wire.mjs';
 import { echo } from './lib/conf.mjs';
@@ -27,7 +27,7 @@ const POST = (p, body, more = '') => head('POST', p,
  * in the order in which they were written to, new ones in the next turn. */
 async function atOnce(f) {
 	const { pid } = d.worker(1);
-	process.kill(pid, 'SIGSTOP');
+	await halt(pid);
 	const socks = await f();
 	await Promise.all(socks.map((s) =>
 		new Promise((ok) => s.sock.write('', ok))));

@@ -4,7 +4,7 @@ import crypto from 'node:crypto';
 import http from 'node:http';
 import { after, before, test } from 'node:test';
 
-import { Daemon, until, within } from './lib/daemon.mjs';
+import { Daemon, halt, until, within } from './lib/daemon.mjs';
 import { ask, connect, gotten, heard, plain } from './lib/clients.mjs';
 import { request } from './lib/polling.mjs';
 import { Sock, Ws, raw } from './lib/wire.mjs';
@@ -404,7 +404,7 @@ test('of a killed worker nothing is known after two seconds', async () => {
 	const agent = await agentOn(k, 1);
 	const { pid } = k.worker(2);
 	const gone = left(a);
-	process.kill(pid, 'SIGSTOP');	/* it has been asked, and says nothing */
+	await halt(pid);	/* it has been asked, and says nothing */
 	const t0 = Date.now();
 	const r = order(k, agent, 'disconnect', { namespace: 'matters',
 		all: true });

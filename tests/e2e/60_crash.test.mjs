@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Daemon, sanitized, sleep, until } from './lib/daemon.mjs';
+import { Daemon, halt, sanitized, sleep, until } from './lib/daemon.mjs';
 import { ask, connect, connected, gotten, heard, once } from './lib/clients.mjs';
 import { Sock } from './lib/wire.mjs';
 import { sioOn } from './lib/spread.mjs';
@@ -160,7 +160,7 @@ async function dieWithMail(d, events, bytes) {
 	for (const s of [a, b])
 		await ask(s, 'room:join', { room: 'mail' });
 	const relay = d.relay().pid, old = d.worker(1);
-	process.kill(relay, 'SIGSTOP');
+	await halt(relay);
 	const text = 'x'.repeat(bytes);
 	const said = await Promise.all(upTo(events).map((i) =>
 	    ask(a, 'sure', { room: 'mail', i, text })));
@@ -206,7 +206,7 @@ test('what the relay had not read when it was killed is counted', async () => {
 	for (const s of [a, b])
 		await ask(s, 'room:join', { room: 'mail' });
 	const old = d.relay(), before = await d.metric('bus_bytes_out');
-	process.kill(old.pid, 'SIGSTOP');
+	await halt(old.pid);
 	await Promise.all(upTo(500).map((i) =>
 	    ask(a, 'sure', { room: 'mail', i })));
 	const sent = await d.metric('bus_bytes_out') - before;
@@ -248,7 +248,7 @@ test('a stopped worker is noticed, and does not stop the others', async () => {
 	for (const s of [a, c])
 		await ask(s, 'room:join', { room: 'r' });
 	const old = d.worker(2);
-	process.kill(old.pid, 'SIGSTOP');
+	await halt(old.pid);
 	for (let i = 0; i < 100; i++)
 		a.emit('n', { room: 'r', i });
 	await heard(c, 'n', 100);

@@ -12,7 +12,8 @@ import { after, test } from 'node:test';
 
 import { WebSocket } from 'ws';
 
-import { Daemon, roostd, run, sleep, tempdir, until, within } from './lib/daemon.mjs';
+import { Daemon, halt, roostd, run, sleep, tempdir, until, within }
+	from './lib/daemon.mjs';
 import { Inject } from './lib/inject.mjs';
 import { Ws } from './lib/wire.mjs';
 import { echo } from './lib/conf.mjs';
@@ -421,7 +422,7 @@ test('a child that hangs is killed and replaced', async () => {
 	for (const who of [() => d.worker(2), () => d.relay()]) {
 		const old = who(), others = d.children()
 		    .filter((c) => c.pid !== old.pid).map((c) => c.pid);
-		process.kill(old.pid, 'SIGSTOP');
+		await halt(old.pid);
 		/* half a minute, in steps that are no sleep of the master */
 		for (let i = 0; i < 9; i++) {
 			inject.pass(3500);

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 
 import { echo } from './lib/conf.mjs';
-import { Daemon, roostd, sleep, tempdir, top, until, within }
+import { Daemon, halt, roostd, sleep, tempdir, top, until, within }
 	from './lib/daemon.mjs';
 import { socketio } from './lib/wire.mjs';
 
@@ -284,7 +284,7 @@ async () => {
 	d.mayDie = true;
 	const pids = [d.pid, ...d.children().map((c) => c.pid)];
 	for (const p of pids)
-		process.kill(p, 'SIGSTOP');
+		await halt(p);
 	try {
 		const r = await until(async () => {
 			const x = await stat(d, '-1');

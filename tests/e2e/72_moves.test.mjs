@@ -11,7 +11,7 @@ import path from 'node:path';
 import tls from 'node:tls';
 import { after, before, test } from 'node:test';
 
-import { Daemon, roostd, tempdir, until } from './lib/daemon.mjs';
+import { Daemon, halt, roostd, tempdir, until } from './lib/daemon.mjs';
 import { ask, connect, connected, heard, refused }
 	from './lib/clients.mjs';
 import { listenTls, jwt } from './lib/conf.mjs';
@@ -103,7 +103,7 @@ before(async () => {
 	hung.d = await Daemon.start({ workers: 1, conf: 'namespace "/" { auth = none }' });
 	hung.d.mayDie = true;
 	hung.pid = hung.d.relay().pid;
-	process.kill(hung.pid, 'SIGSTOP');
+	await halt(hung.pid);
 });
 after(async () => {
 	await d.stop();

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { after, before, test } from 'node:test';
 
-import { Daemon, sanitized, until } from './lib/daemon.mjs';
+import { Daemon, halt, sanitized, until } from './lib/daemon.mjs';
 import { ask, connect } from './lib/clients.mjs';
 import { Polling, taken } from './lib/polling.mjs';
 import { OP, Sock, Ws, frame, socketio } from './lib/wire.mjs';
@@ -210,7 +210,7 @@ test('a POST whose connection breaks is done all the same', async () => {
 	    .join('\x1e');
 	s.send(`POST ${p.target} HTTP/1.1\r\nHost: x\r\nContent-Length: ${
 	    body.length}\r\n\r\n`);
-	process.kill(pid, 'SIGSTOP');
+	await halt(pid);
 	s.send(body);
 	await new Promise((ok) => s.sock.write('', ok));
 	s.reset();
@@ -303,7 +303,7 @@ test('an upgrade while a POST is done: nothing is lost, in order', async () => {
 	    body.length}\r\n\r\n`);
 	await begun();
 	/* so that all of it is there at once */
-	process.kill(pid, 'SIGSTOP');
+	await halt(pid);
 	s.send(body);
 	w.send(Buffer.concat([frame(OP.text, '5'), frame(OP.text, '42["q","end"]')]));
 	await new Promise((ok) => w.s.sock.write('', ok));

@@ -47,6 +47,19 @@ export function within(p, what, ms = 5000) {
 	]);
 }
 
+/*
+ * Stop process pid, and return once it has stopped: the signal is taken when it
+ * leaves the kernel, and until then a wait of its own may still end with what
+ * came after the signal.
+ */
+export async function halt(pid) {
+	process.kill(pid, 'SIGSTOP');
+	await until(() => {
+		const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
+		return stat[stat.lastIndexOf(')') + 2] === 'T';
+	}, `process ${pid} to stop`);
+}
+
 const tempdirs = [];
 /* A folder that goes with this process. */
 export function tempdir() {
