@@ -75,12 +75,18 @@ ssize_t	json_unescape(struct slice raw, uint8_t *out) MUST_USE;
  */
 ssize_t	json_name(struct slice value, uint8_t *out, size_t max) MUST_USE;
 /*
+ * A member of an object as a name.  *raw: as it stands there, or empty: it is
+ * absent.  Returns as json_name() does; -1 also when there is none.
+ */
+ssize_t	json_text(struct slice object, struct slice member, uint8_t *out,
+	    size_t max, struct slice *raw) MUST_USE;
+/*
  * The same for text that may be anything: \u0000 is a zero byte, a lone
  * surrogate U+FFFD.  So is the control character `without`, where it may not
  * occur (0: all may).
  */
-size_t	json_text_size(struct slice raw, uint8_t without);
-uint8_t *json_text_to(uint8_t *out, struct slice raw, uint8_t without);
+size_t	json_plain_size(struct slice raw, uint8_t without);
+uint8_t *json_plain_to(uint8_t *out, struct slice raw, uint8_t without);
 /* Unicode code points in a raw string (a lone surrogate counts as one). */
 size_t	json_string_chars(struct slice raw);
 /* Plain UTF-8 to a raw string with quotes, appended. U+001E is escaped, as

@@ -135,6 +135,14 @@ json_name(struct slice value, uint8_t *out, size_t max)
 	return ((ssize_t)at);
 }
 
+ssize_t
+json_text(struct slice object, struct slice member, uint8_t *out, size_t max,
+    struct slice *raw)
+{
+	return (json_get(object, member, raw) ? json_name(*raw, out, max) :
+	    -1);
+}
+
 void
 json_mend(uint8_t *p, size_t n)
 {
@@ -174,7 +182,7 @@ text_run(const uint8_t *p, const uint8_t *end)
 }
 
 size_t
-json_text_size(struct slice raw, uint8_t without)
+json_plain_size(struct slice raw, uint8_t without)
 {
 	struct slice in = inside(raw);
 	const uint8_t *p = in.p, *end = slice_end(in);
@@ -192,7 +200,7 @@ json_text_size(struct slice raw, uint8_t without)
 }
 
 uint8_t *
-json_text_to(uint8_t *out, struct slice raw, uint8_t without)
+json_plain_to(uint8_t *out, struct slice raw, uint8_t without)
 {
 	struct slice in = inside(raw);
 	const uint8_t *p = in.p, *end = slice_end(in);

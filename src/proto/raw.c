@@ -73,7 +73,7 @@ check_id(struct slice id)
 	if (id.n == 0)
 		return (NULL);
 	if (json_type(id) == JSON_STRING)
-		return (json_text_size(id, 0) <= ID_MAX ? NULL :
+		return (json_plain_size(id, 0) <= ID_MAX ? NULL :
 		    "id too long");
 	return (is_integer(id) ? NULL : "id is no integer or string");
 }

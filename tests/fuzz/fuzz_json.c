@@ -40,11 +40,11 @@ visit_string(struct slice raw)
 static void
 visit_text(struct slice raw, uint8_t without)
 {
-	size_t n = json_text_size(raw, without);
+	size_t n = json_plain_size(raw, without);
 	uint8_t *text = malloc(n + 1);
 
 	MUST(text != NULL && n <= raw.n - 2);
-	MUST(json_text_to(text, raw, without) == text + n);
+	MUST(json_plain_to(text, raw, without) == text + n);
 	MUST(utf8_valid(slice_of(text, n)));
 	MUST(without == 0 || memchr(text, without, n) == NULL);
 	free(text);

@@ -328,6 +328,36 @@ a_name_is_measured_unescaped(void **state)
 		assert_row(json_name(bad[i], out, 6) == -1, bad[i]);
 }
 
+/* The last one of that name counts; what is there and no name is told from
+ * what is not there by the value itself. */
+static void
+members_are_taken_as_names(void **state)
+{
+	const struct slice o = SLICE("{\"a\":\"x\",\"b\":7,"
+	    "\"long\":\"1234567\",\"\":\"\",\"a\":\"\\u0041bcdef\"}");
+	uint8_t out[6];
+	struct slice raw;
+
+	(void)state;
+	assert_int_equal(json_text(o, SLICE("a"), out, 6, &raw), 6);
+	assert_memory_equal(out, "Abcdef", 6);
+	assert_slices(raw, SLICE("\"\\u0041bcdef\""));
+	assert_int_equal(json_text(o, SLICE("a"), out, 5, &raw), -1);
+	assert_int_equal(json_text(o, SLICE(""), out, 6, &raw), 0);
+	assert_slices(raw, SLICE("\"\""));
+	assert_int_equal(json_text(o, SLICE("b"), out, 6, &raw), -1);
+	assert_slices(raw, SLICE("7"));
+	assert_int_equal(json_text(o, SLICE("long"), out, 6, &raw), -1);
+	assert_slices(raw, SLICE("\"1234567\""));
+	assert_int_equal(json_text(o, SLICE("none"), out, 6, &raw), -1);
+	assert_int_equal(raw.n, 0);
+	assert_int_equal(json_text(SLICE("[]"), SLICE("a"), out, 6, &raw), -1);
+	assert_int_equal(raw.n, 0);
+	assert_int_equal(json_text(slice_of(NULL, 0), SLICE("a"), out, 6,
+	    &raw), -1);
+	assert_int_equal(raw.n, 0);
+}
+
 /* Each at the end of its memory, so that nothing behind it is looked at. */
 static void
 halves_of_pairs_are_mended(void **state)
@@ -424,10 +454,10 @@ text_is_whatever_a_string_says(void **state)
 
 	(void)state;
 	for (i = 0; i < nitems(rows); i++) {
-		end = json_text_to(out, rows[i].raw, rows[i].without);
+		end = json_plain_to(out, rows[i].raw, rows[i].without);
 		assert_row(slice_eq(slice_of(out, (size_t)(end - out)),
 		    rows[i].text), rows[i].raw);
-		assert_row(json_text_size(rows[i].raw, rows[i].without) ==
+		assert_row(json_plain_size(rows[i].raw, rows[i].without) ==
 		    rows[i].text.n, rows[i].raw);
 	}
 }
@@ -514,6 +544,7 @@ main(void)
 		cmocka_unit_test(strings_compare_by_what_they_mean),
 		cmocka_unit_test(unescape_gives_plain_utf8_or_refuses),
 		cmocka_unit_test(a_name_is_measured_unescaped),
+		cmocka_unit_test(members_are_taken_as_names),
 		cmocka_unit_test(halves_of_pairs_are_mended),
 		cmocka_unit_test(length_counts_code_points),
 		cmocka_unit_test(escape_is_undone_by_unescape),

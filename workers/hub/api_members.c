@@ -41,7 +41,7 @@ read_reason(struct members_order *o, struct slice body)
 	if (!json_get(body, SLICE("reason"), &o->reason))
 		return (true);
 	return ((json_type(o->reason) == JSON_STRING &&
-	    json_text_size(o->reason, 0) <= REASON_MAX_BYTES) ||
+	    json_plain_size(o->reason, 0) <= REASON_MAX_BYTES) ||
 	    api_order_bad(&o->to, "bad_request",
 	    "reason is a string of at most 510 bytes"));
 }

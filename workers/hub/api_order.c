@@ -131,11 +131,10 @@ api_order_namespace(struct api_order *o, struct hub *h, struct slice body)
 {
 	const char *code, *why;
 	uint8_t name[ROOM_NAME_MAX];
-	struct slice v;
-	ssize_t n = -1;
+	struct slice raw;
+	ssize_t n;
 
-	if (json_get(body, SLICE("namespace"), &v))
-		n = json_name(v, name, sizeof name);
+	n = json_text(body, SLICE("namespace"), name, sizeof name, &raw);
 	if (n < 0)
 		return (api_order_bad(o, "bad_request",
 		    "namespace must be a string"));

@@ -60,11 +60,9 @@ static bool
 read_event(struct order *o, struct slice body)
 {
 	uint8_t name[CONF_EVENT_MAX];
-	struct slice v;
-	ssize_t n = -1;
+	ssize_t n = json_text(body, SLICE("event"), name, sizeof name,
+	    &o->event);
 
-	if (json_get(body, SLICE("event"), &v))
-		n = json_name(v, name, sizeof name);
 	if (n <= 0)
 		return (api_order_bad(&o->to, "bad_request",
 		    "event must be a string of 1..256 bytes without control "
@@ -72,7 +70,6 @@ read_event(struct order *o, struct slice body)
 	if (conf_event_reserved(slice_of(name, (size_t)n)))
 		return (api_order_bad(&o->to, "bad_request",
 		    "event is a name that Socket.IO keeps for itself"));
-	o->event = v;
 	return (true);
 }
 
@@ -127,13 +124,13 @@ read_id(struct order *o, struct slice body)
 {
 	struct buf *b = &o->to.arena;
 	uint8_t *to = b->data + b->wpos;
-	struct slice v;
+	struct slice raw;
 	ssize_t n;
 	size_t i;
 
-	if (!json_get(body, SLICE("id"), &v))
+	n = json_text(body, SLICE("id"), to, ASK_ID_BYTES, &raw);
+	if (raw.n == 0)
 		return (true);
-	n = json_name(v, to, ASK_ID_BYTES);
 	if (n <= 0)
 		goto bad;
 	o->id = slice_of(to, (size_t)n);

@@ -88,17 +88,16 @@ identify(struct client *c, struct slice auth, struct principal **who)
 	ssize_t n;
 
 	*who = NULL;
+	n = json_text(auth, SLICE("token"), token, sizeof token, &raw);
 	/* an empty one is none, too */
-	if (auth.n == 0 || !json_get(auth, SLICE("token"), &raw) ||
-	    json_type(raw) == JSON_NULL ||
-	    (n = json_name(raw, token, sizeof token)) == 0) {
+	if (raw.n == 0 || json_type(raw) == JSON_NULL || n == 0) {
 		if (c->who != NULL)
 			*who = principal_ref(c->who);
 		return (c->fail);
 	}
 	if (n < 0) {
 		f = json_type(raw) == JSON_STRING &&
-		    json_text_size(raw, 0) > sizeof token ?
+		    json_plain_size(raw, 0) > sizeof token ?
 		    AUTHFAIL_too_long : AUTHFAIL_malformed;
 		client_token_failed(c->hub, c->address, f);
 		return (f);

@@ -201,15 +201,15 @@ find_target(struct passage *w)
 {
 	ssize_t n;
 
-	if (!json_get(w->first, slice_str(w->rule->field), &w->raw) ||
-	    json_type(w->raw) != JSON_STRING) {
+	n = json_text(w->first, slice_str(w->rule->field), w->name_bytes,
+	    sizeof w->name_bytes, &w->raw);
+	if (json_type(w->raw) != JSON_STRING) {
 		rule_refuse(w->s, w->in, REFUSED_INVALID,
 		    "\"%s\" must be a string that names the %s",
 		    w->rule->field,
 		    w->rule->to == CONF_TO_ROOM ? "room" : "user");
 		return (false);
 	}
-	n = json_name(w->raw, w->name_bytes, sizeof w->name_bytes);
 	if (n <= 0) {
 		rule_refuse(w->s, w->in, REFUSED_INVALID, "\"%s\" is no name",
 		    w->rule->field);

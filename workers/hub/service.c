@@ -43,10 +43,10 @@ text_arg(struct session *s, const struct inbound *in, const char *member,
 	if (in->args.n != 0)
 		MUST(json_value(in->args, &first) > 0);
 	*raw = first;
-	if (json_type(first) == JSON_OBJECT &&
-	    !json_get(first, slice_str(member), raw))
-		*raw = slice_of(NULL, 0);
-	n = json_name(*raw, out, max);
+	if (json_type(first) == JSON_OBJECT)
+		n = json_text(first, slice_str(member), out, max, raw);
+	else
+		n = json_name(first, out, max);
 	if (n <= 0) {
 		rule_refuse(s, in, REFUSED_BAD_REQUEST,
 		    "\"%s\" must be a string of at most %zu bytes", member,

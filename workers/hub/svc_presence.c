@@ -431,16 +431,12 @@ answer_users(struct session *s, const struct inbound *in,
 }
 
 static bool
-answer_room(struct session *s, const struct inbound *in, struct slice raw)
+answer_room(struct session *s, const struct inbound *in, struct slice room)
 {
-	uint8_t name[ROOM_NAME_MAX];
-	struct slice room;
-	ssize_t n = json_name(raw, name, sizeof name);
 	struct buf b;
 	bool ok;
 
-	room = slice_of(name, n < 0 ? 0 : (size_t)n);
-	if (n <= 0 || room_membership(s, ROOM_NAMED, room) == NULL) {
+	if (room.n == 0 || room_membership(s, ROOM_NAMED, room) == NULL) {
 		rule_refuse(s, in, REFUSED_NOT_MEMBER,
 		    "you are not in this room");
 		return (false);
@@ -459,12 +455,16 @@ answer_room(struct session *s, const struct inbound *in, struct slice raw)
 bool
 presence_do_get(struct session *s, const struct inbound *in)
 {
-	struct slice room;
+	uint8_t room[ROOM_NAME_MAX];
+	struct slice raw;
+	ssize_t n;
 
 	if (!is_on(s, in))
 		return (false);
-	if (json_get(first_arg(in), SLICE("room"), &room))
-		return (answer_room(s, in, room));
+	n = json_text(first_arg(in), SLICE("room"), room, sizeof room, &raw);
+	if (raw.n != 0)
+		return (answer_room(s, in, slice_of(room, n < 0 ? 0 :
+		    (size_t)n)));
 	return (answer_users(s, in, add_entry));
 }
 
@@ -486,8 +486,8 @@ presence_do_set(struct session *s, const struct inbound *in)
 	uint8_t name[32];
 	struct slice raw;
 	struct buf b;
-	ssize_t n = -1;
 	int code = -1;
+	ssize_t n;
 
 	if (!is_on(s, in))
 		return (false);
@@ -496,8 +496,7 @@ presence_do_set(struct session *s, const struct inbound *in)
 		    "only a user with a token has a status");
 		return (false);
 	}
-	if (json_get(first_arg(in), SLICE("status"), &raw))
-		n = json_name(raw, name, sizeof name);
+	n = json_text(first_arg(in), SLICE("status"), name, sizeof name, &raw);
 	if (n > 0)
 		code = status_from(slice_of(name, (size_t)n));
 	if (code < 0) {

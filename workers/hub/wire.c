@@ -235,7 +235,7 @@ static size_t
 message_size(enum wire w, const struct message *m)
 {
 	return (1 + (m->kind == MESSAGE_STRING ?
-	    json_text_size(m->data, message_without(w)) : m->data.n));
+	    json_plain_size(m->data, message_without(w)) : m->data.n));
 }
 
 static uint8_t *
@@ -243,7 +243,7 @@ message_put(enum wire w, const struct message *m, uint8_t *out)
 {
 	*out++ = '4';
 	if (m->kind == MESSAGE_STRING)
-		return (json_text_to(out, m->data, message_without(w)));
+		return (json_plain_to(out, m->data, message_without(w)));
 	memcpy(out, m->data.p, m->data.n);
 	return (out + m->data.n);
 }
