@@ -11,7 +11,6 @@
 #include "hub/client_int.h"
 #include "hub/hub_int.h"
 #include "hub/limit.h"
-#include "hub/svc_presence.h"
 #include "proto/ws.h"
 #include "shm/count.h"
 
@@ -179,7 +178,7 @@ client_schedule(struct client *c)
 
 	for (s = c->sessions; s != NULL; s = s->next) {
 		due = earlier(due, auth_due(s));
-		due = earlier(due, presence_idle_due(s));
+		due = earlier(due, session_silent_due(s));
 	}
 	/* a tick too many does no harm, a moment too far would wrap */
 	if (due == 0 || due > h->now.us + DAY)
@@ -242,19 +241,29 @@ check_expiry(struct client *c)
 	}
 }
 
+static void
+check_silence(struct client *c)
+{
+	struct session *s;
+	uint64_t due;
+
+	for (s = c->sessions; s != NULL; s = s->next) {
+		due = session_silent_due(s);
+		if (due != 0 && due <= c->hub->now.us)
+			event_session(c->hub->events->session_silent, s);
+	}
+}
+
 void
 client_tick(struct client *c)
 {
-	struct session *s;
-
 	CHECK_MAGIC(c, CLIENT_MAGIC);
 	if (c->closing)
 		return;
 	check_expiry(c);
 	if (c->closing)
 		return;
-	for (s = c->sessions; s != NULL; s = s->next)
-		presence_idle_check(s);
+	check_silence(c);
 	c->kind->tick(c);
 	if (!c->closing)
 		client_schedule(c);

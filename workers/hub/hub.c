@@ -10,8 +10,21 @@
 
 #include "hub/engine_int.h"
 #include "hub/hub_int.h"
+#include "hub/svc_presence.h"
 #include "shm/interest.h"
 #include "shm/presence.h"
+
+/* Each with who hears of it, in this order. */
+static const struct hub_events events = {
+	.room_entered = { presence_room_enter },
+	.room_left = { presence_room_leave },
+	.session_begun = { presence_session_begin },
+	.session_ended = { ask_left, presence_session_end,
+	    limit_session_left },
+	.session_freed = { recover_session_freed },
+	.session_silent = { presence_session_silent },
+	.user_came = { budget_user_came },
+};
 
 struct hub *
 hub_new(const struct hub_params *p)
@@ -21,6 +34,7 @@ hub_new(const struct hub_params *p)
 	if (h == NULL)
 		return (NULL);
 	h->magic = HUB_MAGIC;
+	h->events = &events;
 	h->conf = p->conf;
 	h->keys = p->keys;
 	h->interest = p->interest;

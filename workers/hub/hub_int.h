@@ -6,6 +6,7 @@
 
 #include "base/slab.h"
 #include "hub/ask.h"
+#include "hub/events.h"
 #include "hub/fanout.h"
 #include "hub/hub.h"
 #include "hub/latency.h"
@@ -21,6 +22,7 @@
 struct hub {
 	unsigned	 magic;
 #define HUB_MAGIC	0x4b064b06
+	const struct hub_events *events;	/* hub.c */
 	const struct conf *conf;
 	const struct conf_api_key *api_key;	/* see api_asks() */
 	const struct token_keys *keys;

@@ -179,7 +179,7 @@ enter_user(struct hub *h, const struct client *c, const struct principal *who,
 		return (true);
 	if (count_enter_key(h->count, COUNT_USER, principal_user(who),
 	    h->conf->limit_per_user, node)) {
-		budget_user_came(h, who);
+		event_user(h->events->user_came, h, who);
 		return (true);
 	}
 	counter_add(COUNTER_refused_user, 1);

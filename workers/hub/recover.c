@@ -146,11 +146,13 @@ unpark(struct hub *h, struct recover *r, bool moved_on)
 }
 
 void
-recover_forget(struct session *s)
+recover_session_freed(struct session *s)
 {
 	struct hub *h = s->hub;
 	struct recover *r = s->recover, **pp;
 
+	if (r == NULL)
+		return;
 	recover_ask_forget(h, r);
 	unpark(h, r, r->to != 0);
 	for (pp = bucket(h, pid_of(r)); *pp != r;)

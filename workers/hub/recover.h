@@ -76,7 +76,7 @@ bool	recover_on(const struct hub *);
 /* A new session gets a pid; false: no memory (it is then not recoverable). */
 bool	recover_give(struct session *) MUST_USE;
 /* The session is being freed. */
-void	recover_forget(struct session *);
+void	recover_session_freed(struct session *);
 /* The client is gone for a reason that allows coming back: its sessions are
  * parked (those without a pid stay). */
 void	recover_park(struct engine *);

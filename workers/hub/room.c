@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 #include "hub/hub_int.h"
-#include "hub/svc_presence.h"
 #include "shm/interest.h"
 
 static uint64_t
@@ -299,7 +298,7 @@ room_join(struct hub *h, struct session *s, enum room_kind kind,
 		s->nwatches++;
 	if (kind == ROOM_NAMED) {
 		s->nrooms++;
-		presence_room_enter(s, s->memberships);
+		event_room(h->events->room_entered, s, s->memberships);
 		counter_add(COUNTER_memberships, 1);
 		counter_add(COUNTER_joins, 1);
 		counter_ns_add(s->ns->index, NS_joins, 1);
@@ -359,7 +358,7 @@ room_leave(struct hub *h, struct session *s, struct membership *m)
 	if (r->key[0] == ROOM_WATCH)
 		s->nwatches--;
 	if (r->key[0] == ROOM_NAMED) {
-		presence_room_leave(s, m);
+		event_room(h->events->room_left, s, m);
 		s->nrooms--;
 		counter_sub(COUNTER_memberships, 1);
 		counter_add(COUNTER_leaves, 1);

@@ -9,8 +9,6 @@
 #include "base/digest.h"
 #include "hub/client_int.h"
 #include "hub/hub_int.h"
-#include "hub/recover.h"
-#include "hub/svc_presence.h"
 #include "proto/json.h"
 #include "proto/raw.h"
 #include "proto/sio.h"
@@ -161,7 +159,7 @@ make(struct hub *h, struct outq *out, enum wire wire,
 static void
 begin(struct session *s)
 {
-	presence_session_begin(s);
+	event_session(s->hub->events->session_begun, s);
 	counter_add(COUNTER_ns_connects, 1);
 	counter_add(COUNTER_sessions, 1);
 	counter_ns_add(s->ns->index, NS_connects, 1);
@@ -171,8 +169,7 @@ begin(struct session *s)
 static void
 end(struct session *s)
 {
-	presence_session_end(s);
-	limit_session_left(s);
+	event_session(s->hub->events->session_ended, s);
 	counter_sub(COUNTER_sessions, 1);
 	counter_ns_add(s->ns->index, NS_disconnects, 1);
 	counter_ns_sub(s->ns->index, NS_sockets, 1);
@@ -200,12 +197,9 @@ session_free(struct session **sp)
 	CHECK_MAGIC(s, SESSION_MAGIC);
 	*sp = NULL;
 	leave_channels(s);
-	if (s->client != NULL) {
-		ask_left(s);
+	if (s->client != NULL)
 		end(s);
-	}
-	if (s->recover != NULL)
-		recover_forget(s);
+	event_session(h->events->session_freed, s);
 	sid_remove(h, s);
 	principal_unref(&s->who);
 	s->magic = 0;
@@ -226,15 +220,6 @@ session_made(struct hub *h, struct outq *out, enum wire wire,
 void
 session_park(struct session *s)
 {
-	struct membership *m;
-
-	for (m = s->memberships; m != NULL; m = m->next) {
-		if (m->room->key[0] != ROOM_NAMED)
-			continue;
-		presence_room_leave(s, m);
-		m->presence = PRESENCE_UNTRACKED;
-	}
-	ask_left(s);
 	end(s);
 	s->client = NULL;
 }
@@ -242,14 +227,18 @@ session_park(struct session *s)
 void
 session_resume(struct session *s, struct client *c)
 {
-	struct membership *m;
-
 	s->client = c;
 	s->warned = s->idle = false;
 	begin(s);
-	for (m = s->memberships; m != NULL; m = m->next)
-		if (m->room->key[0] == ROOM_NAMED)
-			presence_room_enter(s, m);
+}
+
+uint64_t
+session_silent_due(const struct session *s)
+{
+	if (s->who == NULL || s->idle || s->ns->idle_after_ms == 0 ||
+	    s->ns->presence == CONF_PRESENCE_OFF)
+		return (0);
+	return (when_us(s->seen, s->hub->now) + s->ns->idle_after_ms * 1000);
 }
 
 /* --- answers -------------------------------------------------------------- */

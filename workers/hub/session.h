@@ -82,6 +82,9 @@ struct session *session_made(struct hub *, struct outq *, enum wire,
 	    struct slice sid) MUST_USE;
 void	session_resume(struct session *, struct client *);
 
+/* When it has been silent for idle_after (us); 0: never, or it is told. */
+uint64_t session_silent_due(const struct session *);
+
 /* What the sender asked to be answered by. */
 enum ack_kind { ACK_NONE, ACK_SIO, ACK_RAW };
 struct ack {

@@ -1,7 +1,6 @@
 /*
  * Presence for clients and back ends; see svc_presence.h.  Called by
- * service.c with events, by session.c and room.c as sessions move, by
- * client.c for the idle clock, by api.c.
+ * service.c with events, by api.c, and as sessions move (events.h).
  */
 #include "hub/svc_presence.h"
 
@@ -27,14 +26,6 @@ room_name(const struct room *r)
 }
 
 /* --- sessions and rooms --------------------------------------------------- */
-
-void
-presence_session_end(struct session *s)
-{
-	if (s->who != NULL)
-		presence_leave(s->hub->presence, s->presence_node,
-		    s->ns->index, principal_user(s->who));
-}
 
 static bool
 keeps_rooms(const struct conf_namespace *ns)
@@ -71,6 +62,29 @@ presence_room_leave(struct session *s, struct membership *m)
 	n = status_room_key(key, room_name(m->room), principal_user(s->who));
 	presence_leave(s->hub->presence, m->presence,
 	    rooms_ns(s->hub, s->ns), slice_of(key, n));
+}
+
+/* A parked session is in its rooms, but not present. */
+static void
+presence_leave_rooms(struct session *s)
+{
+	struct membership *m;
+
+	for (m = s->memberships; m != NULL; m = m->next) {
+		if (m->room->key[0] != ROOM_NAMED)
+			continue;
+		presence_room_leave(s, m);
+		m->presence = PRESENCE_UNTRACKED;
+	}
+}
+
+void
+presence_session_end(struct session *s)
+{
+	presence_leave_rooms(s);
+	if (s->who != NULL)
+		presence_leave(s->hub->presence, s->presence_node,
+		    s->ns->index, principal_user(s->who));
 }
 
 /* --- status --------------------------------------------------------------- */
@@ -181,6 +195,17 @@ no_longer_idle(struct session *s)
 		set_status(s, STATUS_ONLINE);
 }
 
+/* Of a session that is back. */
+static void
+presence_enter_rooms(struct session *s)
+{
+	struct membership *m;
+
+	for (m = s->memberships; m != NULL; m = m->next)
+		if (m->room->key[0] == ROOM_NAMED)
+			presence_room_enter(s, m);
+}
+
 /* Who comes is not silent, though the user's other sessions, or this one
  * before it was cut, may have been. */
 void
@@ -197,6 +222,7 @@ presence_session_begin(struct session *s)
 	if (s->ns->idle_after_ms != 0 &&
 	    s->ns->presence != CONF_PRESENCE_OFF)
 		no_longer_idle(s);
+	presence_enter_rooms(s);
 }
 
 void
@@ -215,23 +241,12 @@ presence_active(struct session *s)
 	client_schedule(s->client);
 }
 
-uint64_t
-presence_idle_due(const struct session *s)
-{
-	if (s->who == NULL || s->idle || s->ns->idle_after_ms == 0 ||
-	    s->ns->presence == CONF_PRESENCE_OFF)
-		return (0);
-	return (when_us(s->seen, s->hub->now) + s->ns->idle_after_ms * 1000);
-}
-
 void
-presence_idle_check(struct session *s)
+presence_session_silent(struct session *s)
 {
-	uint64_t due = presence_idle_due(s), seen, silent;
+	uint64_t seen, silent;
 	unsigned code;
 
-	if (due == 0 || due > s->hub->now.us)
-		return;
 	/* another connection of the user may be busy */
 	code = status_now(s, &seen);
 	silent = s->hub->wall.ms > seen ? s->hub->wall.ms - seen : 0;

@@ -27,9 +27,8 @@ void	presence_room_leave(struct session *, struct membership *);
 
 /* Something came from the session: it is not idle. */
 void	presence_active(struct session *);
-/* The idle clock: when it is due (us, 0: never), and when it has come. */
-uint64_t presence_idle_due(const struct session *);
-void	presence_idle_check(struct session *);
+/* Nothing has for idle_after. */
+void	presence_session_silent(struct session *);
 
 /* {"users":[...],"next"?:CURSOR} of a namespace or of one of its rooms
  * (empty: all); false: not kept for rooms here. */
