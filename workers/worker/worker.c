@@ -356,8 +356,6 @@ worker_second(struct worker *w)
 	stats_heartbeat(w->h->stats, (unsigned)w->h->slot, w->wall);
 	if (!bus_port_up(&w->bus))
 		worker_ask_bus(w);
-	interest_retry(w->interest, w->now);
-	presence_retry(w->presence, w->now);
 	coverage_save();
 }
 
