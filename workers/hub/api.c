@@ -6,17 +6,7 @@
 
 #include "hub/api_int.h"
 #include "hub/svc_presence.h"
-#include "proto/json.h"
-
-void
-api_error(struct buf *out, const char *code, const char *message)
-{
-	buf_str(out, "{\"error\":{\"code\":");
-	json_escape(out, slice_str(code));
-	buf_str(out, ",\"message\":");
-	json_escape(out, slice_str(message));
-	buf_str(out, "}}");
-}
+#include "proto/error.h"
 
 int
 api_presence(struct hub *h, const struct api_presence *q, struct buf *out)
@@ -26,7 +16,7 @@ api_presence(struct hub *h, const struct api_presence *q, struct buf *out)
 	    &why);
 
 	if (ns == NULL) {
-		api_error(out, code, why);
+		error_encode(out, code, why);
 		return (strcmp(code, "forbidden") == 0 ? 403 : 404);
 	}
 	if (q->user.n != 0) {
@@ -34,7 +24,7 @@ api_presence(struct hub *h, const struct api_presence *q, struct buf *out)
 		return (200);
 	}
 	if (!presence_list_json(h, ns, q->room, q->cursor, q->limit, out)) {
-		api_error(out, "bad_request",
+		error_encode(out, "bad_request",
 		    "presence is not kept for rooms in this namespace");
 		return (400);
 	}

@@ -41,7 +41,5 @@ int	api_rooms(struct hub *, struct slice user, struct slice body,
 	    void *asker, struct buf *out, struct ask **later) MUST_USE;
 /* The asker has gone; clears. NULL is fine. */
 void	ask_forget(struct ask **);
-/* {"error":{"code","message"}} */
-void	api_error(struct buf *out, const char *code, const char *message);
 
 #endif

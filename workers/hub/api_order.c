@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "proto/error.h"
 #include "proto/json.h"
 
 bool
@@ -29,10 +30,10 @@ api_order_end(struct api_order *o, bool ok, struct buf *out)
 	if (ok)
 		return (200);
 	if (o->code == NULL) {
-		api_error(out, "internal", "out of memory");
+		error_encode(out, "internal", "out of memory");
 		return (503);
 	}
-	api_error(out, o->code, o->why);
+	error_encode(out, o->code, o->why);
 	return (strcmp(o->code, "not_found") == 0 ? 404 :
 	    strcmp(o->code, "forbidden") == 0 ? 403 :
 	    strcmp(o->code, "unavailable") == 0 ? 503 : 400);

@@ -7,6 +7,7 @@
 #include "hub/api_int.h"
 #include "hub/ask.h"
 #include "hub/publish.h"
+#include "proto/error.h"
 #include "proto/json.h"
 #include "proto/sio.h"
 #include "shm/once.h"
@@ -315,7 +316,7 @@ api_publish(struct hub *h, struct slice body, void *asker, struct buf *out,
 
 	*later = NULL;
 	if (json_value(body, &v) != (ssize_t)body.n) {
-		api_error(out, "bad_request", "the body is not valid JSON");
+		error_encode(out, "bad_request", "the body is not valid JSON");
 		return (400);
 	}
 	return (publish_one(h, v, asker, out, later));
@@ -354,11 +355,11 @@ api_batch(struct hub *h, struct slice body, struct buf *out)
 	unsigned n = 0;
 
 	if (json_value(body, &v) != (ssize_t)body.n) {
-		api_error(out, "bad_request", "the body is not valid JSON");
+		error_encode(out, "bad_request", "the body is not valid JSON");
 		return (400);
 	}
 	if (!batch_array(v, &v) || !json_enter(v, &it)) {
-		api_error(out, "bad_request",
+		error_encode(out, "bad_request",
 		    "an array of publications, or {\"publish\":[...]}; "
 		    "members are of each publication");
 		return (400);
@@ -366,7 +367,7 @@ api_batch(struct hub *h, struct slice body, struct buf *out)
 	for (ahead = it; json_next(&ahead, &key, &item);)
 		n++;
 	if (n > BATCH_MAX_ITEMS) {
-		api_error(out, "too_large",
+		error_encode(out, "too_large",
 		    "more than 1000 in one batch; nothing was published");
 		return (413);
 	}

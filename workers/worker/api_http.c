@@ -6,6 +6,7 @@
 #include "base/utf8.h"
 #include "hub/api.h"
 #include "hub/limit.h"
+#include "proto/error.h"
 #include "proto/json.h"
 #include "worker/conn.h"
 #include "worker/refusal.h"
@@ -205,7 +206,7 @@ api_members(struct request *rq, struct slice body, struct buf *b,
 	if (rq->match.ns_name.n != 0) {
 		n = http_path_decode(rq->match.ns_name, rq->w->decoded);
 		if (n <= 0 || !utf8_name(slice_of(rq->w->decoded, (size_t)n))) {
-			api_error(b, "bad_request", "USER is no good: "
+			error_encode(b, "bad_request", "USER is no good: "
 			    "/api/v1/users/USER/...");
 			return (400);
 		}
@@ -262,7 +263,7 @@ api_answered(void *worker, void *conn, struct slice body)
 	}
 	counter_add(COUNTER_api_failures, 1);
 	buf_reset(&w->body);
-	api_error(&w->body, "internal", "out of memory");
+	error_encode(&w->body, "internal", "out of memory");
 	request_answer_bytes(c, 503, "application/json", NULL,
 	    buf_unread(&w->body));
 }

@@ -6,8 +6,8 @@
 
 #include <stdio.h>
 
-#include "hub/api.h"
 #include "hub/work.h"
+#include "proto/error.h"
 #include "worker/accept.h"
 #include "worker/conn.h"
 #include "worker/polling.h"
@@ -257,7 +257,7 @@ request_error(struct request *rq, int status, const char *code,
 	struct buf *b = &rq->w->body;
 
 	buf_reset(b);
-	api_error(b, code, message);
+	error_encode(b, code, message);
 	request_reply(rq, status, "application/json", buf_unread(b),
 	    status == 401 ? "WWW-Authenticate: Bearer\r\n" :
 	    status == 503 ? "Retry-After: 2\r\n" : NULL);
@@ -274,7 +274,7 @@ request_later(struct request *rq, const char *code, const char *message,
 	    retry_ms == 0 ? REQUEST_RETRY_S :
 	    (unsigned long long)((retry_ms + 999) / 1000));
 	buf_reset(b);
-	api_error(b, code, message);
+	error_encode(b, code, message);
 	request_reply(rq, 429, "application/json", buf_unread(b), later);
 }
 
@@ -362,7 +362,7 @@ request_serve(struct request *rq)
 		return;
 	}
 	buf_reset(&rq->w->body);
-	api_error(&rq->w->body, "method_not_allowed",
+	error_encode(&rq->w->body, "method_not_allowed",
 	    "this method is not served here");
 	request_reply(rq, 405, "application/json", buf_unread(&rq->w->body),
 	    row->allow);

@@ -1,0 +1,16 @@
+/*
+ * The body of a refusal; see error.h.
+ */
+#include "proto/error.h"
+
+#include "proto/json.h"
+
+void
+error_encode(struct buf *b, const char *code, const char *message)
+{
+	buf_str(b, "{\"error\":{\"code\":");
+	json_escape(b, slice_str(code));
+	buf_str(b, ",\"message\":");
+	json_escape(b, slice_str(message));
+	buf_str(b, "}}");
+}
