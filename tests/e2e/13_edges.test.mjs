@@ -186,6 +186,22 @@ test('HTTP/1.0: a POST in two pieces', async () => {
 	}
 });
 
+test('nothing can come behind a POST in two pieces: nobody waits for it',
+    async () => {
+	const done = () => d.metric('connections_closed', 'reason="http_done"');
+	const p = await (await Polling.open(d.port)).connect();
+	const s = await Sock.open(d.port, { halfOpen: true });
+	s.send(`POST ${p.target} HTTP/1.0\r\nContent-Length: 1\r\n\r\n`);
+	await answer(get('/livez'));
+	const before = await done();
+	s.send('3');
+	assert.equal((await s.response()).body, 'ok');
+	await s.end();
+	/* before its end was told */
+	assert.equal(await done(), before + 1);
+	s.close();
+});
+
 test('HTTP/1.0 that asks to stay does, also behind a POST', async () => {
 	const p = await (await Polling.open(d.port)).connect();
 	const s = await Sock.open(d.port);

@@ -216,6 +216,16 @@ test('status = false: no health, probes or metrics on that address', async () =>
 	assert.deepEqual(await p.packets(), ['42["q",1]']);
 });
 
+test('... and / says what is there, without them', async () => {
+	for (const [port, o] of [[d.ports[1], { tls }], [d.ports[2], {}]]) {
+		const r = await request(port, 'GET', '/', o);
+		assert.equal(r.status, 200);
+		assert.match(r.body, /^\/socket\.io +Socket\.IO$/m);
+		assert.doesNotMatch(r.body, /health|livez|metrics/);
+	}
+	assert.match((await request(d.port, 'GET', '/')).body, /^\/metrics +/m);
+});
+
 test('nor through a worker to whom the connection was passed', async () => {
 	for (let i = 0; i < 10; i++) {
 		const p = await Polling.open(d.ports[2]);

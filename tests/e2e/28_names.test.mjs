@@ -9,7 +9,7 @@ import { after, before, test } from 'node:test';
 import { Daemon, until } from './lib/daemon.mjs';
 import { ask, connect, gotten, heard, refused } from './lib/clients.mjs';
 import { request } from './lib/polling.mjs';
-import { Ws, raw } from './lib/wire.mjs';
+import { Sock, Ws, raw } from './lib/wire.mjs';
 import { echo, jwt } from './lib/conf.mjs';
 import { mint, now, user } from './lib/token.mjs';
 
@@ -69,6 +69,20 @@ test('hosts: everything is refused to other names, and counted', async () => {
 	assert.equal(await d.metric('connections_refused', 'why="host"'),
 	    before + paths.length + 3);
 	assert.match(d.log, /refused what=host host="evil\.example" directive=hosts/);
+});
+
+/* A socket that is closed answers the first byte with a reset, so that the
+ * second fails. */
+test('hosts: what comes behind a refused request is read', async () => {
+	const s = await Sock.open(d.port, { halfOpen: true });
+	const written = (b) => new Promise((ok) => s.sock.write(b, ok));
+	s.send(as('evil.example', '/', 'Connection: close\r\n'));
+	assert.equal((await s.response()).status, 421);
+	assert.equal((await s.end()).length, 0);
+	for (let i = 0; i < 2; i++)
+		assert.ifError(await written('x'));
+	assert.equal(s.error, undefined);
+	s.close();
 });
 
 test('hosts: HTTP/1.0 without a Host is no browser', async () => {

@@ -1,7 +1,8 @@
 /*
  * Short of memory: every n-th allocation of workers or of the relay fails
  * while clients of all kinds come, talk and go.  Nobody dies, somebody counts
- * it, and when there is memory again all is as before.
+ * it, and when there is memory again all is as before.  And what is too large
+ * for it is refused, or its connection ends: nobody waits in vain.
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -13,7 +14,7 @@ import { test } from 'node:test';
 import { Daemon, here, roostd, sanitized, tempdir, until } from './lib/daemon.mjs';
 import { ask, connect, heard, io } from './lib/clients.mjs';
 import { jwt, listenTls } from './lib/conf.mjs';
-import { request } from './lib/polling.mjs';
+import { Polling, request } from './lib/polling.mjs';
 import { user } from './lib/token.mjs';
 import { OP, Sock, Ws, closePayload, frame } from './lib/wire.mjs';
 
@@ -54,10 +55,13 @@ class Shortage {
 		    Math.min(...at).toString(16)}-${
 		    (Math.max(...at) + 4096).toString(16)}` };
 	}
-	every(n, roles) {
-		const b = Buffer.alloc(8);
+	/* ... of so many bytes or more */
+	every(n, roles, least = 0) {
+		const b = Buffer.alloc(12);
 		b.writeUInt32LE(n);
 		b.writeUInt32LE(roles, 4);
+		b.writeUInt32LE(least, 8);
+		fs.writeSync(this.fd, b, 8, 4, 12);
 		fs.writeSync(this.fd, b, 0, 8, 0);
 	}
 	get failed() {
@@ -188,3 +192,72 @@ if (!sanitized)
 		assert.doesNotMatch(d.log, /child .*(died|killed)/);
 		await d.stop();
 	});
+
+/* No message of a megabyte can be held or copied; a response's head can. */
+const MB = 1 << 20;
+async function largeFails() {
+	const shortage = new Shortage(), dir = tempdir();
+	fs.writeFileSync(path.join(dir, 'page'), 'p'.repeat(2 * MB));
+	const d = await Daemon.start({ workers: 1, env: shortage.env, conf: `
+demo_page = "${dir}/page"
+limits { message_bytes = 16MB send_queue_bytes = 64MB }
+namespace "/" { auth = none event "q" { to = sender meta = off } }\n` });
+	return { d, shortage, fail: () => shortage.every(1, WORKER, MB),
+		end: () => shortage.every(0, 0) };
+}
+
+if (!sanitized) {
+	test('a page that cannot be copied: its connection ends', async () => {
+		const { d, shortage, fail, end } = await largeFails();
+		fail();
+		const s = await Sock.open(d.port);
+		s.send('GET /demo/ HTTP/1.1\r\nHost: x\r\n\r\n');
+		assert.equal((await s.end()).length, 0);
+		assert.ok(shortage.failed > 0);
+		assert.equal(await d.metric('connections_closed', 'reason="memory"'),
+		    1);
+		end();
+		const r = await request(d.port, 'GET', '/demo/');
+		assert.deepEqual([r.status, r.bytes.length], [200, 2 * MB]);
+		await d.stop();
+	});
+
+	test('a body that cannot be held: 503, its session ends', async () => {
+		const { d, shortage, fail, end } = await largeFails();
+		const p = await (await Polling.open(d.port)).connect();
+		fail();
+		const r = await p.post('6'.repeat(2 * MB));
+		assert.equal(r.status, 503);
+		assert.equal(JSON.parse(r.body).error.code, 'unavailable');
+		assert.ok(shortage.failed > 0);
+		end();
+		assert.ok(await p.gone());	/* events are lost */
+		await d.stop();
+	});
+
+	test('an answer that cannot be given again: 503, its session ends',
+	    async () => {
+		const { d, shortage, fail, end } = await largeFails();
+		const p = await (await Polling.open(d.port)).connect();
+		const get = `GET ${p.target}&t=a HTTP/1.1\r\nHost: x\r\n\r\n`;
+		await p.send(`42["q","${'x'.repeat(12 * MB)}"]`);
+		const stuck = await Sock.open(d.port);
+		stuck.sock.pause();
+		stuck.send(get);
+		await until(async () => await d.metric('write_blocked') > 0,
+		    'a block');
+		fail();
+		const s = await Sock.open(d.port);
+		s.send(get);
+		const r = await s.response();
+		assert.deepEqual([r.status, r.body], [503, '']);
+		assert.ok(shortage.failed > 0);
+		end();
+		assert.equal(await d.metric('eio_repeated'), 0);
+		assert.equal(await d.metric('clients_closed', 'reason="memory"'), 1);
+		assert.ok(await p.gone());
+		stuck.close();
+		s.close();
+		await d.stop();
+	});
+}

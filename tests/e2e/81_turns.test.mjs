@@ -316,7 +316,7 @@ test('an upgrade while a POST is done: nothing is lost, in order', async () => {
 	w.drop();
 });
 
-test('pipelined requests take a share, too', async () => {
+test('pipelined requests wait for their answers to be written', async () => {
 	const s = await Sock.open(d.port), N = 3000;
 	await turns(() => {
 		s.send('GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(N));
@@ -324,4 +324,26 @@ test('pipelined requests take a share, too', async () => {
 		    .split(' 404 ').length > N || undefined), 'responses');
 	});
 	s.close();
+});
+
+/* Their answers are small, so that no connection waits for its own to be
+ * written: 12,000 requests are more than a turn has for all. */
+test('requests take a share, too', async () => {
+	const { pid } = d.worker(1), N = 120;
+	const all = await Promise.all(Array.from({ length: 100 },
+	    () => Sock.open(d.port)));
+	await until(async () => await d.metric('connections_open') > 100 + USERS,
+	    'all');
+	const before = await deferred();
+	await halt(pid);
+	await Promise.all(all.map((s) => new Promise((ok) => s.sock.write(
+	    'OPTIONS / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(N), ok))));
+	process.kill(pid, 'SIGCONT');
+	for (const s of all) {
+		await s.wait(() => (s.data.toString('latin1')
+		    .split(' 204 ').length > N || undefined), 'responses');
+		s.close();
+	}
+	const n = await deferred() - before;
+	assert.ok(n > 20, `${n} put off`);
 });

@@ -2,7 +2,7 @@
  * Too little memory on demand: put before a daemon by LD_PRELOAD, steered by
  * a file that the test writes (see short.mjs).  Of the allocations that the
  * program itself makes (not its libraries) in processes of the chosen roles,
- * every n-th fails.
+ * every n-th fails, of those that are large enough.
  */
 #define _GNU_SOURCE
 #include <sys/mman.h>
@@ -20,6 +20,7 @@ struct shortage {		/* little-endian, as short.mjs writes it */
 	uint32_t	 every;		/* 0: none fails */
 	uint32_t	 roles;		/* 2 relay, 4 worker */
 	uint32_t	 failed;	/* told back */
+	uint32_t	 least;		/* bytes; smaller ones don't fail */
 };
 
 void	*__libc_malloc(size_t);
@@ -74,14 +75,14 @@ start(void)
 }
 
 static int
-fails(const void *caller)
+fails(size_t n, const void *caller)
 {
 	uintptr_t at = (uintptr_t)caller;
 	char name[16] = "";
 	uint32_t role, every;
 
 	if (shortage == NULL || (every = shortage->every) == 0 || at < from ||
-	    at >= to || (at >= gcov && at < gcov_end))
+	    at >= to || (at >= gcov && at < gcov_end) || n < shortage->least)
 		return (0);
 	(void)prctl(PR_GET_NAME, name);
 	role = strcmp(name, "roost-relay") == 0 ? 2 :
@@ -93,24 +94,24 @@ fails(const void *caller)
 	return (1);
 }
 
-#define FAILS	fails(__builtin_return_address(0))
+#define FAILS(n)	fails(n, __builtin_return_address(0))
 
 void *
 malloc(size_t n)
 {
-	return (FAILS ? NULL : __libc_malloc(n));
+	return (FAILS(n) ? NULL : __libc_malloc(n));
 }
 
 void *
 calloc(size_t n, size_t size)
 {
-	return (FAILS ? NULL : __libc_calloc(n, size));
+	return (FAILS(n * size) ? NULL : __libc_calloc(n, size));
 }
 
 void *
 realloc(void *p, size_t n)
 {
-	return (FAILS ? NULL : __libc_realloc(p, n));
+	return (FAILS(n) ? NULL : __libc_realloc(p, n));
 }
 
 void *
@@ -120,5 +121,5 @@ reallocarray(void *p, size_t n, size_t size)
 		errno = ENOMEM;
 		return (NULL);
 	}
-	return (FAILS ? NULL : __libc_realloc(p, n * size));
+	return (FAILS(n * size) ? NULL : __libc_realloc(p, n * size));
 }

@@ -10,14 +10,16 @@ import { slow, within } from './daemon.mjs';
 
 /* A TCP (or TLS) connection that remembers what it received. */
 export class Sock {
-	static async open(port, { tlsOptions } = {}) {
+	/* halfOpen: the peer's end is not answered with ours */
+	static async open(port, { tlsOptions, halfOpen = false } = {}) {
 		const s = new Sock();
 		s.data = Buffer.alloc(0);
 		s.ended = false;
 		s.wake = () => {};
 		s.sock = tlsOptions ?
 		    tls.connect({ host: '127.0.0.1', port, ...tlsOptions }) :
-		    net.connect({ host: '127.0.0.1', port });
+		    net.connect({ host: '127.0.0.1', port,
+			allowHalfOpen: halfOpen });
 		s.sock.setNoDelay(true);
 		s.sock.on('data', (b) => {
 			s.data = Buffer.concat([s.data, b]);
