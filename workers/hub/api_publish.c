@@ -242,7 +242,6 @@ publish(struct hub *h, struct order *o, void *asker, struct buf *out,
 	struct slice id;
 	struct publication p = publication_of(h, o, &id);
 	struct ask *a = NULL;
-	uint64_t bits[2];
 
 	if (id.n == 0)
 		return (api_order_bad(&o->to, "unavailable", "out of memory"));
@@ -261,10 +260,7 @@ publish(struct hub *h, struct order *o, void *asker, struct buf *out,
 		put_id(out, id, "");
 		return (true);
 	}
-	p.asks = true;
-	p.ask_id = ask_id(a);
-	(void)publish_ask(h, o->to.ns, &o->to.to, &p, a, bits);
-	ask_put(&a, bits, out);
+	ask_publish(&a, o->to.ns, &o->to.to, &p, out);
 	*later = a;
 	return (true);
 }

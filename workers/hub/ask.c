@@ -1,12 +1,13 @@
 /*
  * Questions of back ends: how many there are, for whom they wait and when
  * they end; see ask.h.  Called by api_publish.c and api_members.c to ask, by
- * publish.c and members.c for other workers' parts.  What clients answer is
+ * hub.c and members.c for other workers' parts.  What clients answer is
  * ask_answers.c's.
  */
 #include <stdlib.h>
 
 #include "hub/ask_int.h"
+#include "hub/publish.h"
 #include "proto/bus.h"
 
 #define SCRATCH_BYTES	(64u << 10)	/* kept from one answer to the next */
@@ -64,15 +65,13 @@ ask_new(struct hub *h, void *asker, struct slice id, uint64_t timeout_ms)
 	return (a);
 }
 
-struct ask *
+/* The part of a question that came with this envelope. */
+static struct ask *
 ask_branch(struct hub *h, const struct bus_envelope *e)
 {
-	struct ask *a;
+	struct ask *a = new(h, e->count < ASK_TIMEOUT_MAX ? e->count :
+	    ASK_TIMEOUT_MAX, GRACE_MS);
 
-	if (e->from == 0 || e->from > 128)
-		return (NULL);
-	a = new(h, e->count < ASK_TIMEOUT_MAX ? e->count : ASK_TIMEOUT_MAX,
-	    GRACE_MS);
 	if (a == NULL)
 		return (NULL);
 	a->slot = e->from;
@@ -106,25 +105,11 @@ ask_unheard(struct ask *a)
 	a->lost = true;
 }
 
-uint64_t
-ask_id(const struct ask *a)
-{
-	CHECK_MAGIC(a, ASK_MAGIC);
-	return (a->id);
-}
-
 uint32_t
 ask_ref(const struct ask *a)
 {
 	CHECK_MAGIC(a, ASK_MAGIC);
 	return (a->id);
-}
-
-uint64_t
-ask_timeout_ms(const struct ask *a)
-{
-	CHECK_MAGIC(a, ASK_MAGIC);
-	return (a->timeout_ms);
 }
 
 static void
@@ -249,15 +234,60 @@ ask_settle(struct ask *a)
 		finish(&a, NULL);
 }
 
-/* --- other workers, the clock ---------------------------------------------- */
+/* --- publishing ------------------------------------------------------------ */
 
 static void
-called_off(struct hub *h, const struct bus_envelope *e)
+ask_sent(void *arg, struct session *s)
+{
+	ask_expect(arg, s);
+}
+
+void
+ask_publish(struct ask **ap, const struct conf_namespace *ns,
+    const struct audience *to, struct publication *p, struct buf *now)
+{
+	struct ask *a = *ap;
+	struct publish_question q = { .ref = a->id,
+		.timeout_ms = (uint32_t)a->timeout_ms };
+
+	p->asks = true;
+	p->ask_id = a->id;
+	(void)publish_ask(a->hub, ns, to, p, &q, ask_sent, a);
+	if (q.unheard)
+		a->lost = true;
+	ask_put(ap, q.bits, now);
+}
+
+/* A question of another worker: our part of it. */
+void
+ask_bus_publish(struct hub *h, const struct bus_envelope *e)
+{
+	static const uint64_t nobody[2];
+	const struct conf_namespace *ns = conf_namespace_find(h->conf, e->nsp);
+	struct publication p = publish_received(e);
+	struct audience to = publish_receivers(e);
+	struct ask *a;
+
+	if (e->sent_us != 0)
+		latency_queued(&h->latency, (struct mono){ e->sent_us });
+	if (ns == NULL || (a = ask_branch(h, e)) == NULL)
+		return;		/* it is told after its time */
+	p.asks = true;
+	p.ask_id = a->id;
+	(void)fanout_ask(h, ns, &to, &p, ask_sent, a);
+	ask_put(&a, nobody, NULL);
+}
+
+/* --- other workers, the clock ---------------------------------------------- */
+
+/* The back end has given up. */
+void
+ask_bus_end(struct hub *h, const struct bus_envelope *e)
 {
 	struct ask *a;
 	unsigned i;
 
-	for (i = 0; i < ASK_MAX; i++) {	/* back ends seldom give up */
+	for (i = 0; i < ASK_MAX; i++) {	/* back ends seldom do */
 		a = h->asks.by_index[i];
 		if (a != NULL && a->slot == e->from && a->ref == e->ref) {
 			drop(&a);
@@ -273,36 +303,28 @@ ask_report(struct hub *h, const struct bus_envelope *order, uint32_t n)
 		.generation = h->generation, .ref = order->ref,
 		.count = (uint64_t)n << 32 };
 
-	if (order->from == 0 || order->from > 128)
-		return;
 	e.slots[(order->from - 1) / 64] = UINT64_C(1) <<
 	    ((order->from - 1) % 64);
 	(void)h->ports.bus_send(h->ports.host, &e);
 }
 
 void
-ask_bus(struct hub *h, const struct bus_envelope *e)
+ask_bus_answers(struct hub *h, const struct bus_envelope *e)
 {
 	struct ask *a = h->asks.by_index[e->ref % ASK_MAX];
-	uint64_t bit;
+	unsigned i = (e->from - 1u) / 64;
+	uint64_t bit = UINT64_C(1) << ((e->from - 1u) % 64);
 
-	if (e->kind == BUS_ANSWERS_END) {
-		called_off(h, e);
-		return;
-	}
-	if (a == NULL || a->id != e->ref || a->slot != 0 || e->from == 0 ||
-	    e->from > 128)
+	if (a == NULL || a->id != e->ref || a->slot != 0 ||
+	    (a->bits[i] & bit) == 0)
 		return;		/* too late, or not ours */
-	bit = UINT64_C(1) << ((e->from - 1) % 64);
-	if ((a->bits[(e->from - 1) / 64] & bit) == 0)
-		return;
 	a->asked += (uint32_t)(e->count >> 32);
 	a->answered += (uint32_t)e->count;
 	if (e->flags & BUS_TRUNCATED)
 		a->truncated = true;
 	ask_keep(a, e->args);
 	if (!(e->flags & BUS_MORE))
-		a->bits[(e->from - 1) / 64] &= ~bit;
+		a->bits[i] &= ~bit;
 	ask_settle(a);
 }
 

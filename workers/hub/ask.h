@@ -20,6 +20,7 @@
 #include <sys/queue.h>
 
 #include "hub/api.h"
+#include "hub/fanout.h"
 #include "hub/session.h"
 
 #define ASK_MAX		1024		/* questions of one worker at once */
@@ -36,6 +37,7 @@ struct asked;
 struct bus_envelope;
 struct buf;
 struct client;
+struct publication;
 
 struct ask_table {
 	struct ask	*by_index[ASK_MAX];
@@ -48,20 +50,15 @@ struct ask_table {
 void	ask_fini(struct hub *);
 
 /*
- * A question of a back end; asker: what ports.answered() is told.  Then it is
- * published (the id goes with it), then ask_put().  NULL: too many are open,
- * or no memory.
+ * A question of a back end; asker: what ports.answered() is told.  Then
+ * ask_publish().  NULL: too many are open, or no memory.
  */
 struct ask *ask_new(struct hub *, void *asker, struct slice id,
 	    uint64_t timeout_ms) MUST_USE;
-/* The part of a question that came with this envelope. */
-struct ask *ask_branch(struct hub *, const struct bus_envelope *) MUST_USE;
-/* What the clients are to answer to, as an ack id. */
-uint64_t ask_id(const struct ask *);
-uint32_t ask_ref(const struct ask *);	/* ... and the other workers */
-uint64_t ask_timeout_ms(const struct ask *);
-/* The event was queued for this session, which has a client. */
-void	ask_expect(struct ask *, struct session *);
+/* It goes to its audience, and is then put (ask_put). */
+void	ask_publish(struct ask **, const struct conf_namespace *,
+	    const struct audience *, struct publication *, struct buf *now);
+uint32_t ask_ref(const struct ask *);	/* what the other workers answer to */
 
 /*
  * An order of a back end, whose answer is a number: count is its name, which
@@ -92,8 +89,11 @@ bool	ask_answer(struct session *, uint64_t id, struct slice args,
 /* The session ends, or is parked; its client is still known. */
 void	ask_left(struct session *);
 
-/* From the bus; the clock; the stream to the relay broke. */
-void	ask_bus(struct hub *, const struct bus_envelope *);
+/* From the bus: a publication that asks, BUS_ANSWERS, BUS_ANSWERS_END. */
+void	ask_bus_publish(struct hub *, const struct bus_envelope *);
+void	ask_bus_answers(struct hub *, const struct bus_envelope *);
+void	ask_bus_end(struct hub *, const struct bus_envelope *);
+/* The clock; the stream to the relay broke. */
 void	ask_tick(struct hub *);
 void	ask_lost(struct hub *);
 /* The worker goes: all are told what is there. */

@@ -1,6 +1,6 @@
 /*
  * What clients answer to a question: who has not, what they said, and the
- * JSON that a back end is told; see ask.h.  Called by fanout.c for each
+ * JSON that a back end is told; see ask.h.  Called by ask.c for each
  * receiver, by rule.c with acknowledgements, by session.c when one ends.
  */
 #include "hub/ask_int.h"

@@ -50,6 +50,8 @@ void	ask_settle(struct ask *);
 void	ask_hand_over(struct ask *, bool last);
 
 /* ask_answers.c */
+/* The event was queued for this session, which has a client. */
+void	ask_expect(struct ask *, struct session *);
 /* What the back end is told. */
 void	ask_render(const struct ask *, struct buf *);
 /* Answers as JSON elements; left out when there is no room for them. */

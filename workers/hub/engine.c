@@ -222,7 +222,7 @@ await_connect(struct engine *e)
 	struct hub *h = e->client.hub;
 
 	e->connect_us = h->now.us + h->conf->connect_timeout_ms * 1000;
-	if (!recover_on(h))
+	if (!h->recovers)
 		return;
 	e->log = sentlog_new(h->conf->recovery_packets,
 	    h->conf->recovery_bytes);

@@ -18,7 +18,7 @@ fanout_offset(struct hub *h, const struct publication *p,
 {
 	int n;
 
-	if (!recover_on(h) || p->offset.n != 0 || p->asks)
+	if (!h->recovers || p->offset.n != 0 || p->asks)
 		return (p);
 	n = snprintf(h->offset, sizeof h->offset, "\"%.*so%llx\"",
 	    (int)h->id_prefix_len, h->id_prefix, (unsigned long long)++h->seq);
@@ -200,10 +200,11 @@ struct walk {
 	const struct publication *p;
 	uint32_t	 stamp;
 	uint32_t	 got;
-	struct ask	*ask;		/* NULL: no answers wanted */
 	struct msg	*frames[WIRE__MAX];
 	/* instead of p: who they are */
 	void		(*each)(void *arg, struct session *);
+	/* p asks: who has got it, of those who can answer */
+	void		(*sent)(void *arg, struct session *);
 	void		*arg;
 };
 
@@ -236,7 +237,7 @@ walk_session(struct walk *k, struct session *s)
 		k->each(k->arg, s);
 	if (k->p == NULL)
 		return;		/* only marking */
-	if (k->ask != NULL && s->client == NULL)
+	if (k->sent != NULL && s->client == NULL)
 		return;		/* parked: nobody there to answer */
 	if (k->p->is_volatile && is_behind(k->h, s->out)) {
 		counter_add(COUNTER_dropped_volatile, 1);
@@ -246,8 +247,8 @@ walk_session(struct walk *k, struct session *s)
 	if (m != NULL && out_push(&k->h->out, s->out, m, 0, m->len)) {
 		k->got++;
 		count_frames(s->wire, k->p, 1);
-		if (k->ask != NULL && wire_answers(s->wire))
-			ask_expect(k->ask, s);
+		if (k->sent != NULL && wire_answers(s->wire))
+			k->sent(k->arg, s);
 	} else if (!s->out->dead)
 		counter_add(COUNTER_dropped_memory, 1);
 }
@@ -331,9 +332,11 @@ the_room(struct hub *h, uint16_t ns, const struct audience *a)
 /* Everybody once, with a reference each. */
 static uint32_t
 walk(struct hub *h, const struct conf_namespace *ns, const struct audience *a,
-    const struct publication *p, struct ask *ask)
+    const struct publication *p, void (*sent)(void *arg, struct session *),
+    void *arg)
 {
-	struct walk k = { .h = h, .stamp = ++h->stamp, .ask = ask };
+	struct walk k = { .h = h, .stamp = ++h->stamp, .sent = sent,
+		.arg = arg };
 	unsigned w;
 
 	walk_except(&k, ns, a);
@@ -370,15 +373,16 @@ fanout_audience(struct hub *h, const struct conf_namespace *ns,
 
 	p = fanout_offset(h, p, &with);
 	if (!is_one_room(a))
-		return (walk(h, ns, a, p, NULL));
+		return (walk(h, ns, a, p, NULL, NULL));
 	r = the_room(h, ns->index, a);
 	return (r == NULL ? 0 : fanout_room(h, r, p, NULL));
 }
 
 uint32_t
 fanout_ask(struct hub *h, const struct conf_namespace *ns,
-    const struct audience *a, const struct publication *p, struct ask *ask)
+    const struct audience *a, const struct publication *p,
+    void (*sent)(void *arg, struct session *), void *arg)
 {
 	MUST(p->asks && p->offset.n == 0);
-	return (walk(h, ns, a, p, ask));
+	return (walk(h, ns, a, p, sent, arg));
 }

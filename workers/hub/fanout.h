@@ -9,7 +9,6 @@
 #include "conf/conf.h"
 #include "hub/wire.h"
 
-struct ask;
 struct hub;
 struct outq;
 struct room;
@@ -38,9 +37,11 @@ struct audience {
 };
 uint32_t fanout_audience(struct hub *, const struct conf_namespace *,
 	    const struct audience *, const struct publication *);
-/* The same for a publication that asks: who can answer is expected to. */
+/* The same for a publication that asks: sent() is told of each that got it and
+ * can answer. */
 uint32_t fanout_ask(struct hub *, const struct conf_namespace *,
-	    const struct audience *, const struct publication *, struct ask *);
+	    const struct audience *, const struct publication *,
+	    void (*sent)(void *arg, struct session *), void *arg);
 /* The sessions of this worker that these are, each once; each() must not
  * change who is in a room. */
 void	fanout_each(struct hub *, const struct conf_namespace *,

@@ -1,6 +1,7 @@
 /*
  * The hub as its host sees it: made once per worker, told the time, turned.
- * See hub.h; what comes over the bus is in publish.c.
+ * See hub.h.  The roof: it makes the parts, and has the tables of who hears of
+ * what.
  */
 #include "hub/hub.h"
 
@@ -10,7 +11,10 @@
 
 #include "hub/engine_int.h"
 #include "hub/hub_int.h"
+#include "hub/members.h"
+#include "hub/publish.h"
 #include "hub/svc_presence.h"
+#include "proto/bus.h"
 #include "shm/interest.h"
 #include "shm/presence.h"
 
@@ -45,6 +49,7 @@ hub_new(const struct hub_params *p)
 	h->slot = p->slot;
 	h->generation = p->generation;
 	h->ports = p->ports;
+	h->recovers = h->conf->recovery_window_ms != 0;
 	MUST(h->conf->nroutes < UINT16_MAX);	/* client.route */
 	h->turn = 1;
 	/* with the batch that may be open, half of what a client may have */
@@ -123,7 +128,7 @@ hub_tick(struct hub *h)
 }
 
 static void
-flush(void *arg, struct outq *q)
+hub_flush(void *arg, struct outq *q)
 {
 	struct hub *h = arg;
 
@@ -138,7 +143,7 @@ hub_turn_end(struct hub *h)
 {
 	CHECK_MAGIC(h, HUB_MAGIC);
 	h->turn++;
-	out_turn_end(&h->out, flush, h);
+	out_turn_end(&h->out, hub_flush, h);
 	budget_turn_end(h);
 	recover_bury(h);
 }
@@ -148,6 +153,65 @@ hub_written(struct hub *h, struct mono now)
 {
 	CHECK_MAGIC(h, HUB_MAGIC);
 	latency_written(&h->latency, now);
+}
+
+/* --- the bus -------------------------------------------------------------- */
+
+static void
+hub_publish(struct hub *h, const struct bus_envelope *e)
+{
+	if (e->flags & BUS_WANT_ANSWERS)
+		ask_bus_publish(h, e);
+	else
+		publish_bus(h, e);
+}
+
+static const struct {
+	void	(*take)(struct hub *, const struct bus_envelope *);
+	bool	 answered;	/* ... or noted: its sender is a worker */
+} kinds[] = {
+	[BUS_PUBLISH]		= { hub_publish, false },
+	[BUS_DISCONNECT]	= { members_bus, false },
+	[BUS_ROOMS]		= { members_bus, false },
+	[BUS_COUNT]		= { pending_bus, true },
+	[BUS_ANSWERS]		= { ask_bus_answers, true },
+	[BUS_ANSWERS_END]	= { ask_bus_end, true },
+	[BUS_RECOVER_ASK]	= { recover_bus_ask, true },
+	[BUS_RECOVER_NONE]	= { recover_bus_none, true },
+	[BUS_RECOVER_STATE]	= { recover_bus_state, true },
+	[BUS_RECOVER_JOINED]	= { recover_bus_joined, true },
+	[BUS_RECOVER_BARRIER]	= { recover_bus_barrier, true },
+	[BUS_RECOVER_PASSED]	= { recover_bus_passed, true },
+	[BUS_RECOVER_LATE]	= { recover_bus_late, true },
+	[BUS_RECOVER_DONE]	= { recover_bus_done, true },
+};
+
+/* Whom an answer, if one is wanted, can go to. */
+static bool
+hub_has_sender(const struct bus_envelope *e)
+{
+	return (e->from != 0 && e->from <= 128);
+}
+
+static bool
+hub_is_good(const struct bus_envelope *e)
+{
+	if ((unsigned)e->kind >= nitems(kinds) || kinds[e->kind].take == NULL)
+		return (false);
+	return (hub_has_sender(e) || (!kinds[e->kind].answered &&
+	    (e->flags & (BUS_WANT_COUNT | BUS_WANT_ANSWERS)) == 0));
+}
+
+void
+hub_bus_frame(struct hub *h, struct slice frame)
+{
+	struct bus_envelope e;
+
+	CHECK_MAGIC(h, HUB_MAGIC);
+	if (bus_decode(frame, &e) == (ssize_t)frame.n && hub_is_good(&e))
+		kinds[e.kind].take(h, &e);
+	else
+		counter_add(COUNTER_bus_bad, 1);
 }
 
 void

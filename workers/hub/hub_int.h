@@ -42,6 +42,8 @@ struct hub {
 	struct mono	 now;		/* of this turn */
 	struct wall	 wall;
 	uint32_t	 turn;		/* batches of other turns are dead */
+	bool		 recovers;	/* clients may come back: what they
+					 * get has an offset */
 	struct room_table rooms;
 	struct sid_table sids;
 	struct pending_table pending;

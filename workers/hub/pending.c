@@ -1,6 +1,6 @@
 /*
  * Delivery counts under way; see pending.h.  Called by rule.c to ask, by
- * publish.c when an answer comes, by hub.c for the time.
+ * hub.c when an answer comes and for the time.
  */
 #include "hub/pending.h"
 
@@ -8,6 +8,7 @@
 
 #include "hub/client_int.h"
 #include "hub/hub_int.h"
+#include "proto/bus.h"
 
 struct pending {
 	TAILQ_ENTRY(pending) link;
@@ -143,19 +144,18 @@ pending_wait(struct hub *h, uint32_t ref, const struct session *s,
 	TAILQ_INSERT_TAIL(&h->pending.oldest, p, link);
 }
 
+/* BUS_COUNT of a worker. */
 void
-pending_count(struct hub *h, uint32_t ref, uint16_t from, uint64_t count)
+pending_bus(struct hub *h, const struct bus_envelope *e)
 {
-	struct pending *p = h->pending.by_index[ref % PENDING_MAX];
-	uint64_t bit;
+	struct pending *p = h->pending.by_index[e->ref % PENDING_MAX];
+	unsigned i = (e->from - 1u) / 64;
+	uint64_t bit = UINT64_C(1) << ((e->from - 1u) % 64);
 
-	if (p == NULL || p->ref != ref || from == 0 || from > 128)
+	if (p == NULL || p->ref != e->ref || (p->bits[i] & bit) == 0)
 		return;		/* too late, or not ours */
-	bit = UINT64_C(1) << ((from - 1) % 64);
-	if ((p->bits[(from - 1) / 64] & bit) == 0)
-		return;
-	p->bits[(from - 1) / 64] &= ~bit;
-	p->count += count;
+	p->bits[i] &= ~bit;
+	p->count += e->count;
 	if ((p->bits[0] | p->bits[1]) == 0)
 		settle(h, p);
 }

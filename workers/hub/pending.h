@@ -16,6 +16,7 @@
 #define PENDING_MAX		4096
 #define PENDING_TIMEOUT_MS	2000
 
+struct bus_envelope;
 struct pending;
 struct pending_table {
 	struct pending	*by_index[PENDING_MAX];
@@ -39,8 +40,7 @@ void	pending_wait(struct hub *, uint32_t ref, const struct session *,
 /* The ack itself: {"id","ts","delivered"}. */
 void	pending_answer(struct session *, const struct ack *, struct slice id,
 	    uint64_t ts, uint64_t count);
-void	pending_count(struct hub *, uint32_t ref, uint16_t from,
-	    uint64_t count);
+void	pending_bus(struct hub *, const struct bus_envelope *);
 void	pending_tick(struct hub *);
 void	pending_lost(struct hub *);	/* the relay went: answer them all */
 

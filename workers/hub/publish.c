@@ -1,12 +1,12 @@
 /*
- * The way out of a worker and back in; see publish.h.  Called by rule.c and
- * api.c; hub.c hands in what comes from the relay.
+ * The way out of a worker and back in; see publish.h.  Called by rule.c, by
+ * what back ends ask (api_publish.c, members.c) and by svc_presence.c; hub.c
+ * hands in what comes from the relay.
  */
 #include "hub/publish.h"
 
 #include "base/number.h"
 #include "hub/hub_int.h"
-#include "hub/members.h"
 #include "proto/bus.h"
 #include "shm/interest.h"
 
@@ -75,7 +75,7 @@ envelope_init(struct bus_envelope *e)
 uint32_t
 publish_room(struct hub *h, const struct conf_namespace *ns,
     enum room_kind kind, struct slice name, const struct publication *p,
-    const struct session *except, struct publish_remote *remote)
+    const struct session *except, struct publish_question *ask)
 {
 	struct room *r = room_find(h, ns->index, kind, name);
 	struct publication with;
@@ -97,13 +97,13 @@ publish_room(struct hub *h, const struct conf_namespace *ns,
 	envelope_init(&e);
 	fill(h, &e, p, bits);
 	add_name(&e, kind, name);
-	if (remote != NULL && remote->ref != 0) {
+	if (ask != NULL && ask->ref != 0) {
 		e.flags |= BUS_WANT_COUNT;
-		e.ref = remote->ref;
+		e.ref = ask->ref;
 	}
-	if (h->ports.bus_send(h->ports.host, &e) && remote != NULL) {
-		remote->bits[0] = bits[0];
-		remote->bits[1] = bits[1];
+	if (h->ports.bus_send(h->ports.host, &e) && ask != NULL) {
+		ask->bits[0] = bits[0];
+		ask->bits[1] = bits[1];
 	}
 	return (got);
 }
@@ -144,13 +144,14 @@ copy_list(struct slice *to, const struct slice *from, size_t n)
 	return (n);
 }
 
-/* To the workers that have some of them; bits: those it was sent to. */
+/* To the workers that have some of them. */
 static void
 send_audience(struct hub *h, const struct conf_namespace *ns,
     const struct audience *a, const struct publication *p,
-    struct ask *ask, uint64_t bits[2])
+    struct publish_question *ask)
 {
 	struct bus_envelope e;
+	uint64_t bits[2];
 
 	publish_workers(h, ns, a, bits);
 	if ((bits[0] | bits[1]) == 0)
@@ -163,14 +164,16 @@ send_audience(struct hub *h, const struct conf_namespace *ns,
 	e.nexcept = copy_list(e.except, a->except, a->nexcept);
 	if (ask != NULL) {
 		e.flags |= BUS_WANT_ANSWERS;
-		e.ref = ask_ref(ask);
-		e.count = ask_timeout_ms(ask);
+		e.ref = ask->ref;
+		e.count = ask->timeout_ms;
 	}
-	if (h->ports.bus_send(h->ports.host, &e))
-		return;
-	bits[0] = bits[1] = 0;
-	if (ask != NULL)
-		ask_unheard(ask);
+	if (!h->ports.bus_send(h->ports.host, &e)) {
+		if (ask != NULL)
+			ask->unheard = true;
+	} else if (ask != NULL) {
+		ask->bits[0] = bits[0];
+		ask->bits[1] = bits[1];
+	}
 }
 
 uint32_t
@@ -178,7 +181,6 @@ publish_audience(struct hub *h, const struct conf_namespace *ns,
     const struct audience *a, const struct publication *p)
 {
 	struct publication with;
-	uint64_t bits[2];
 	uint32_t got;
 
 	counter_add(COUNTER_publications, 1);
@@ -186,22 +188,23 @@ publish_audience(struct hub *h, const struct conf_namespace *ns,
 	got = fanout_audience(h, ns, a, p);
 	if (got > 0)
 		latency_queued(&h->latency, h->now);
-	send_audience(h, ns, a, p, NULL, bits);
+	send_audience(h, ns, a, p, NULL);
 	return (got);
 }
 
 uint32_t
 publish_ask(struct hub *h, const struct conf_namespace *ns,
-    const struct audience *a, const struct publication *p, struct ask *ask,
-    uint64_t bits[2])
+    const struct audience *a, const struct publication *p,
+    struct publish_question *ask, void (*sent)(void *arg, struct session *),
+    void *arg)
 {
 	uint32_t got;
 
 	counter_add(COUNTER_publications, 1);
-	got = fanout_ask(h, ns, a, p, ask);
+	got = fanout_ask(h, ns, a, p, sent, arg);
 	if (got > 0)
 		latency_queued(&h->latency, h->now);
-	send_audience(h, ns, a, p, ask, bits);
+	send_audience(h, ns, a, p, ask);
 	return (got);
 }
 
@@ -258,27 +261,8 @@ answer_count(struct hub *h, const struct bus_envelope *q, uint32_t got)
 	struct bus_envelope e = { .kind = BUS_COUNT, .from = h->slot,
 		.generation = h->generation, .ref = q->ref, .count = got };
 
-	if (q->from == 0 || q->from > 128)
-		return;
 	e.slots[(q->from - 1) / 64] = UINT64_C(1) << ((q->from - 1) % 64);
 	(void)h->ports.bus_send(h->ports.host, &e);
-}
-
-/* A question of another worker: our part of it. */
-static void
-ask_in(struct hub *h, const struct conf_namespace *ns,
-    const struct bus_envelope *e, const struct audience *audience,
-    struct publication *p)
-{
-	static const uint64_t nobody[2];
-	struct ask *a = ask_branch(h, e);
-
-	if (a == NULL)
-		return;		/* it is told after its time */
-	p->asks = true;
-	p->ask_id = ask_id(a);
-	(void)fanout_ask(h, ns, audience, p, a);
-	ask_put(&a, nobody, NULL);
 }
 
 static void
@@ -295,69 +279,37 @@ to_watchers(struct hub *h, const struct conf_namespace *ns,
 	}
 }
 
-static void
-publish_in(struct hub *h, const struct bus_envelope *e)
+struct audience
+publish_receivers(const struct bus_envelope *e)
 {
-	const struct conf_namespace *ns;
-	struct audience a = { e->rooms, e->users, e->sids, e->except,
-		e->nrooms, e->nusers, e->nsids, e->nexcept };
-	struct publication p = { .nsp = e->nsp, .event = e->event,
-		.args = e->args, .meta = e->meta, .offset = e->offset,
-		.is_volatile = (e->flags & BUS_VOLATILE) != 0,
-		.sent_us = e->sent_us, .attachments = e->attachments,
-		.nattach = (unsigned)e->nattach };
+	return ((struct audience){ e->rooms, e->users, e->sids, e->except,
+	    e->nrooms, e->nusers, e->nsids, e->nexcept });
+}
+
+struct publication
+publish_received(const struct bus_envelope *e)
+{
+	return ((struct publication){ .nsp = e->nsp, .event = e->event,
+	    .args = e->args, .meta = e->meta, .offset = e->offset,
+	    .is_volatile = (e->flags & BUS_VOLATILE) != 0,
+	    .sent_us = e->sent_us, .attachments = e->attachments,
+	    .nattach = (unsigned)e->nattach });
+}
+
+void
+publish_bus(struct hub *h, const struct bus_envelope *e)
+{
+	const struct conf_namespace *ns = conf_namespace_find(h->conf, e->nsp);
+	struct publication p = publish_received(e);
+	struct audience a = publish_receivers(e);
 	uint32_t got = 0;
 
-	ns = conf_namespace_find(h->conf, e->nsp);
 	if (ns != NULL && (e->flags & BUS_WATCHERS) != 0)
 		to_watchers(h, ns, e, &p);
-	else if (ns != NULL && (e->flags & BUS_WANT_ANSWERS) != 0)
-		ask_in(h, ns, e, &a, &p);
 	else if (ns != NULL)
 		got = fanout_audience(h, ns, &a, &p);
 	if (e->sent_us != 0)
 		latency_queued(&h->latency, (struct mono){ e->sent_us });
 	if (e->flags & BUS_WANT_COUNT)
 		answer_count(h, e, got);
-}
-
-void
-hub_bus_frame(struct hub *h, struct slice frame)
-{
-	struct bus_envelope e;
-
-	CHECK_MAGIC(h, HUB_MAGIC);
-	if (bus_decode(frame, &e) != (ssize_t)frame.n) {
-		counter_add(COUNTER_bus_bad, 1);
-		return;
-	}
-	switch (e.kind) {
-	case BUS_PUBLISH:
-		publish_in(h, &e);
-		break;
-	case BUS_COUNT:
-		pending_count(h, e.ref, e.from, e.count);
-		break;
-	case BUS_ANSWERS:
-	case BUS_ANSWERS_END:
-		ask_bus(h, &e);
-		break;
-	case BUS_RECOVER_ASK:
-	case BUS_RECOVER_NONE:
-	case BUS_RECOVER_STATE:
-	case BUS_RECOVER_JOINED:
-	case BUS_RECOVER_BARRIER:
-	case BUS_RECOVER_PASSED:
-	case BUS_RECOVER_LATE:
-	case BUS_RECOVER_DONE:
-		recover_bus(h, &e);
-		break;
-	case BUS_DISCONNECT:
-	case BUS_ROOMS:
-		members_bus(h, &e);
-		break;
-	default:
-		counter_add(COUNTER_bus_bad, 1);
-		break;
-	}
 }

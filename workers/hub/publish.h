@@ -1,7 +1,7 @@
 /*
  * Where a publication leaves its worker: to the receivers here, and one
  * envelope to the relay when the interest directory says that other workers
- * have some.  The reverse, an envelope from the relay, ends here too.
+ * have some; and the reverse, an envelope from the relay.
  */
 #ifndef HUB_PUBLISH_H
 #define HUB_PUBLISH_H
@@ -9,12 +9,17 @@
 #include "hub/fanout.h"
 #include "hub/room.h"
 
+struct bus_envelope;
 struct hub;
 
-/* Count of receivers asked from the other workers. */
-struct publish_remote {
+/* What the other workers are asked as they get a publication. */
+struct publish_question {
+	uint32_t	 ref;		/* in: its name; 0: nothing */
+	uint32_t	 timeout_ms;	/* in: for their clients' answers; 0: how
+					 * many have got it */
+	bool		 unheard;	/* out: some should answer, and there is
+					 * no way to them */
 	uint64_t	 bits[2];	/* out: workers asked */
-	uint32_t	 ref;		/* in: see pending.h; 0: do not ask */
 };
 
 /*
@@ -23,14 +28,16 @@ struct publish_remote {
  */
 uint32_t publish_room(struct hub *, const struct conf_namespace *,
 	    enum room_kind, struct slice name, const struct publication *,
-	    const struct session *except, struct publish_remote *);
+	    const struct session *except, struct publish_question *);
 /* To any audience, on behalf of a back end. */
 uint32_t publish_audience(struct hub *, const struct conf_namespace *,
 	    const struct audience *, const struct publication *);
-/* The same as a question: bits are the workers that were asked too. */
+/* The same as a question to clients: sent() is told of each here that got it
+ * and can answer. */
 uint32_t publish_ask(struct hub *, const struct conf_namespace *,
-	    const struct audience *, const struct publication *, struct ask *,
-	    uint64_t bits[2]);
+	    const struct audience *, const struct publication *,
+	    struct publish_question *,
+	    void (*sent)(void *arg, struct session *), void *arg);
 
 /* The other workers that may have some of this audience. */
 void	publish_workers(struct hub *, const struct conf_namespace *,
@@ -41,5 +48,12 @@ void	publish_workers(struct hub *, const struct conf_namespace *,
  * new one.  from and room are raw JSON. */
 struct slice publish_meta(struct hub *, struct slice from, struct slice room,
 	    struct slice *id);
+
+/* BUS_PUBLISH of another worker, or of the relay: but for one that asks
+ * clients, which is ask.h's. */
+void	publish_bus(struct hub *, const struct bus_envelope *);
+/* What such an envelope holds, and for whom. */
+struct publication publish_received(const struct bus_envelope *);
+struct audience publish_receivers(const struct bus_envelope *);
 
 #endif

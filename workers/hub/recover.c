@@ -27,12 +27,6 @@ recover_init(struct hub *h)
 	TAILQ_INIT(&t->asking);
 }
 
-bool
-recover_on(const struct hub *h)
-{
-	return (h->conf->recovery_window_ms != 0);
-}
-
 static struct recover **
 bucket(struct hub *h, struct slice pid)
 {

@@ -71,8 +71,6 @@ struct recover_table {
 void	recover_init(struct hub *);
 void	recover_fini(struct hub *);
 
-/* Is it on? */
-bool	recover_on(const struct hub *);
 /* A new session gets a pid; false: no memory (it is then not recoverable). */
 bool	recover_give(struct session *) MUST_USE;
 /* The session is being freed. */
@@ -98,8 +96,16 @@ void	recover_identity(struct client *, const struct principal *old,
 /* The engine goes. */
 void	recover_cancel(struct engine *);
 
-/* From the bus; the clock; a parked queue that has something new. */
-void	recover_bus(struct hub *, const struct bus_envelope *);
+/* From the bus, each a kind; from is a worker. */
+void	recover_bus_ask(struct hub *, const struct bus_envelope *);
+void	recover_bus_none(struct hub *, const struct bus_envelope *);
+void	recover_bus_state(struct hub *, const struct bus_envelope *);
+void	recover_bus_joined(struct hub *, const struct bus_envelope *);
+void	recover_bus_barrier(struct hub *, const struct bus_envelope *);
+void	recover_bus_passed(struct hub *, const struct bus_envelope *);
+void	recover_bus_late(struct hub *, const struct bus_envelope *);
+void	recover_bus_done(struct hub *, const struct bus_envelope *);
+/* The clock; a parked queue that has something new. */
 void	recover_tick(struct hub *);
 void	recover_queued(struct hub *, struct outq *);
 /* After a turn: free what is dead. */
@@ -145,10 +151,6 @@ void	recover_forward_rooms(struct recover *, const struct members_rooms *);
 void	recover_ask_forget(struct hub *, const struct recover *);
 void	recover_ask_tick(struct hub *);
 void	recover_ask_fini(struct hub *);
-void	recover_on_none(struct hub *, const struct bus_envelope *);
-void	recover_on_state(struct hub *, const struct bus_envelope *);
-void	recover_on_late(struct hub *, const struct bus_envelope *);
-void	recover_on_done(struct hub *, const struct bus_envelope *);
 void	recover_move_tick(struct hub *);
 
 /* A slot as bits; the workers that live, without us; words to them. */

@@ -191,7 +191,7 @@ give_up(struct hub *h, struct asking *a)
 }
 
 void
-recover_on_none(struct hub *h, const struct bus_envelope *q)
+recover_bus_none(struct hub *h, const struct bus_envelope *q)
 {
 	struct asking *a = asking_find(h, q->ref);
 	uint64_t bit[2];
@@ -246,7 +246,7 @@ make(struct hub *h, struct asking *a)
 }
 
 void
-recover_on_state(struct hub *h, const struct bus_envelope *q)
+recover_bus_state(struct hub *h, const struct bus_envelope *q)
 {
 	struct asking *a = asking_find(h, q->ref);
 	struct bus_envelope e = { .ref = 0 };
@@ -293,7 +293,7 @@ late_rooms(struct hub *h, struct session *s, struct slice records)
 }
 
 void
-recover_on_late(struct hub *h, const struct bus_envelope *q)
+recover_bus_late(struct hub *h, const struct bus_envelope *q)
 {
 	struct asking *a = asking_find(h, q->ref);
 
@@ -318,7 +318,7 @@ may_have(const struct hub *h, const struct asking *a)
 }
 
 void
-recover_on_done(struct hub *h, const struct bus_envelope *q)
+recover_bus_done(struct hub *h, const struct bus_envelope *q)
 {
 	struct asking *a = asking_find(h, q->ref);
 	struct recover *r;

@@ -93,8 +93,8 @@ is_asker(const struct session *s, const struct bus_envelope *q)
 	return (slice_eq(principal_user(s->who), q->users[0]));
 }
 
-static void
-on_ask(struct hub *h, const struct bus_envelope *q)
+void
+recover_bus_ask(struct hub *h, const struct bus_envelope *q)
 {
 	struct recover *r = recover_find(h, q->event);
 	struct bus_envelope e = { .ref = 0 };
@@ -225,8 +225,8 @@ look(struct hub *h, struct recover *r)
 		finish_move(h, r);
 }
 
-static void
-on_joined(struct hub *h, const struct bus_envelope *q)
+void
+recover_bus_joined(struct hub *h, const struct bus_envelope *q)
 {
 	struct recover *r = moving_find(h, q->from, q->ref);
 
@@ -239,8 +239,8 @@ on_joined(struct hub *h, const struct bus_envelope *q)
 }
 
 /* The word of a worker, behind all that it had sent before. */
-static void
-on_passed(struct hub *h, const struct bus_envelope *q)
+void
+recover_bus_passed(struct hub *h, const struct bus_envelope *q)
 {
 	struct recover *r;
 	uint64_t bit[2];
@@ -256,8 +256,8 @@ on_passed(struct hub *h, const struct bus_envelope *q)
 	look(h, r);
 }
 
-static void
-on_barrier(struct hub *h, const struct bus_envelope *q)
+void
+recover_bus_barrier(struct hub *h, const struct bus_envelope *q)
 {
 	struct bus_envelope e = { .count = q->from };
 
@@ -293,49 +293,4 @@ recover_move_tick(struct hub *h)
 	while ((r = TAILQ_FIRST(&h->recover.moving)) != NULL &&
 	    r->until_us <= h->now.us)
 		end_move(h, r);
-}
-
-/* --- both ----------------------------------------------------------------- */
-
-void
-recover_bus(struct hub *h, const struct bus_envelope *q)
-{
-	if (q->from == 0 || q->from > 128) {
-		counter_add(COUNTER_bus_bad, 1);
-		return;
-	}
-	switch (q->kind) {
-	case BUS_RECOVER_ASK:
-		on_ask(h, q);
-		break;
-	case BUS_RECOVER_NONE:
-		recover_on_none(h, q);
-		break;
-	case BUS_RECOVER_STATE:
-		recover_on_state(h, q);
-		break;
-	case BUS_RECOVER_JOINED:
-		on_joined(h, q);
-		break;
-	case BUS_RECOVER_BARRIER:
-		on_barrier(h, q);
-		break;
-	case BUS_RECOVER_PASSED:
-		on_passed(h, q);
-		break;
-	case BUS_RECOVER_LATE:
-		recover_on_late(h, q);
-		break;
-	case BUS_RECOVER_DONE:
-		recover_on_done(h, q);
-		break;
-	case BUS_PUBLISH:
-	case BUS_COUNT:
-	case BUS_DISCONNECT:
-	case BUS_ROOMS:
-	case BUS_ANSWERS:
-	case BUS_ANSWERS_END:
-	default:
-		break;
-	}
 }

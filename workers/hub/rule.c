@@ -348,9 +348,9 @@ make_publication(struct passage *w)
 	return (!w->rule->meta || add_meta(w, meta));
 }
 
-/* Receivers on this worker; remote says who else was asked. */
+/* Receivers on this worker; ask says who else was asked. */
 static uint32_t
-send_out(struct passage *w, struct publish_remote *remote)
+send_out(struct passage *w, struct publish_question *ask)
 {
 	static const enum room_kind kinds[] = {
 		[CONF_TO_ROOM] = ROOM_NAMED, [CONF_TO_USER] = ROOM_USER,
@@ -370,7 +370,7 @@ send_out(struct passage *w, struct publish_remote *remote)
 	case CONF_TO_USER:
 	case CONF_TO_NAMESPACE:
 		return (publish_room(s->hub, s->ns, kinds[w->rule->to],
-		    w->name, &w->p, w->rule->self ? NULL : s, remote));
+		    w->name, &w->p, w->rule->self ? NULL : s, ask));
 	}
 	return (0);
 }
@@ -388,7 +388,8 @@ confirm(struct passage *w)
 }
 
 static void
-acknowledge(struct passage *w, uint32_t got, const struct publish_remote *re)
+acknowledge(struct passage *w, uint32_t got,
+    const struct publish_question *ask)
 {
 	struct session *s = w->s;
 	char text[128];
@@ -404,8 +405,8 @@ acknowledge(struct passage *w, uint32_t got, const struct publish_remote *re)
 		session_ack(s, &w->in->ack, slice_of(text, (size_t)n));
 		break;
 	case CONF_ACK_DELIVERED:
-		pending_wait(s->hub, re->ref, s, &w->in->ack, w->id, got,
-		    re->bits);
+		pending_wait(s->hub, ask->ref, s, &w->in->ack, w->id, got,
+		    ask->bits);
 		break;
 	case CONF_ACK_ECHO:
 		session_ack_binary(s, &w->in->ack, w->in->args,
@@ -417,7 +418,7 @@ acknowledge(struct passage *w, uint32_t got, const struct publish_remote *re)
 static void
 pass(struct passage *w)
 {
-	struct publish_remote remote = { .bits = { 0, 0 } };
+	struct publish_question ask = { .ref = 0 };
 	uint32_t got;
 
 	if (!make_publication(w)) {
@@ -427,11 +428,11 @@ pass(struct passage *w)
 	counter_add(COUNTER_events_accepted, 1);
 	if (w->rule->ack == CONF_ACK_DELIVERED &&
 	    w->in->ack.kind != ACK_NONE)
-		remote.ref = pending_ref(w->s->hub);
-	got = send_out(w, &remote);
+		ask.ref = pending_ref(w->s->hub);
+	got = send_out(w, &ask);
 	confirm(w);
 	if (w->in->ack.kind != ACK_NONE)
-		acknowledge(w, got, &remote);
+		acknowledge(w, got, &ask);
 }
 
 /*
