@@ -21,6 +21,7 @@
 #include "sys/log.h"
 #include "sys/plat.h"
 #include "worker/conn.h"
+#include "worker/counted.h"
 #include "worker/tls.h"
 #include "worker/worker.h"
 
@@ -142,13 +143,6 @@ accept_passed(struct conn *c)
 		c->address_node = 0;
 }
 
-void
-accept_ended(struct worker *w, uint32_t node)
-{
-	count_leave(w->count);
-	count_leave_key(w->count, node);
-}
-
 /* A connection that we have; one that we can't have is not counted. */
 static struct conn *
 accept_take(struct worker *w, int fd, struct tls_ctx *tls,
@@ -197,12 +191,6 @@ accept_guest(struct worker *w, struct listener *l, int fd,
 	c->deadline = mono_add_ms(w->now, ACCEPT_REFUSE_MS);
 	conn_rearm(c);
 	return (true);
-}
-
-void
-accept_guest_gone(struct conn *c)
-{
-	c->w->listeners[c->address_node].guests--;
 }
 
 void
@@ -350,7 +338,7 @@ accept_one(struct worker *w, struct listener *l)
 	}
 	c = accept_take(w, fd, l->tls, &ss);
 	if (c == NULL) {
-		accept_ended(w, node);
+		counted_ended(w, node);
 		counter_add(COUNTER_refused_memory, 1);
 		return (true);
 	}

@@ -6,7 +6,6 @@
 #define WORKER_ACCEPT_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "base/bug.h"
 
@@ -30,9 +29,5 @@ void	accept_yield(struct worker *);
 void	accept_refuse_guest(struct conn *);
 /* A connection comes from another worker: count it here. */
 void	accept_passed(struct conn *);
-/* A connection that was counted is over; node: of its address. */
-void	accept_ended(struct worker *, uint32_t node);
-/* A guest has gone. */
-void	accept_guest_gone(struct conn *);
 
 #endif

@@ -14,8 +14,8 @@
 
 #include "hub/client.h"
 #include "sys/log.h"
-#include "worker/accept.h"
 #include "worker/conn_int.h"
+#include "worker/counted.h"
 #include "worker/polling.h"
 #include "worker/request.h"
 #include "worker/tls.h"
@@ -186,15 +186,8 @@ conn_forget(struct conn *c)
 {
 	struct worker *w = c->w;
 
-	if (!c->passage)
-		counter_sub(COUNTER_connections_open, 1);
+	counted_out(c);
 	conn_waiting(c, 0);
-	if (c->refused)
-		w->refusals--;
-	if (c->guest)
-		accept_guest_gone(c);
-	if (c->counted)
-		accept_ended(w, c->address_node);
 	c->state = CONN_DEAD;
 	timer_stop(w->wheel, &c->timer);
 	loop_del(w->loop, &c->io);

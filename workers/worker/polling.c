@@ -15,8 +15,8 @@
 #include "shm/segment.h"
 #include "worker/conn.h"
 #include "worker/cookie.h"
+#include "worker/open.h"
 #include "worker/polling_int.h"
-#include "worker/upgrade.h"
 #include "worker/worker.h"
 
 static timer_cb poller_timer;
@@ -258,7 +258,7 @@ polling_open(struct request *rq, const struct engineio *e)
 	/* before a token is looked at */
 	if (!poller_enter(rq, &node))
 		return;
-	if (!upgrade_admit(rq, &adm)) {
+	if (!open_admit(rq, &adm)) {
 		count_leave_key(w->count, node);
 		return;
 	}
@@ -318,15 +318,15 @@ polling_session(struct request *rq, const struct engineio *e,
 	    client_due(p->client).us <= rq->w->now.us)
 		client_tick(p->client);	/* before the timer, which is coarse */
 	if (p == NULL || p->route != rq->match.conf || poller_deaf(p, rq)) {
-		upgrade_engine_error(rq, EIO_SID_UNKNOWN);
+		open_error(rq, EIO_SID_UNKNOWN);
 		return;
 	}
 	poller_check(p);
 	if (!e->version || e->polling == rq->head.upgrade_websocket ||
 	    (e->polling && p->state == POLLER_UPGRADED))
-		upgrade_engine_error(rq, EIO_BAD_REQUEST);
+		open_error(rq, EIO_BAD_REQUEST);
 	else if (!origin_allowed)
-		upgrade_engine_error(rq, EIO_FORBIDDEN);
+		open_error(rq, EIO_FORBIDDEN);
 	else if (!e->polling)
 		poller_candidate(p, rq);
 	else if (rq->head.method == HTTP_GET)

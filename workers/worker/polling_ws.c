@@ -13,8 +13,11 @@
 static bool
 candidate_accept(struct request *rq)
 {
-	if (!upgrade_candidate(rq))
+	struct ws_offer offer;
+
+	if (!upgrade_offer(rq, &offer))
 		return (false);
+	upgrade_accept(rq, &offer, false);
 	conn_candidate(rq->c, rq->w->conf->upgrade_timeout_ms);
 	return (true);
 }

@@ -12,6 +12,7 @@
 #include "worker/conn.h"
 #include "worker/polling.h"
 #include "worker/refusal.h"
+#include "worker/upgrade.h"
 #include "worker/worker.h"
 
 /* More than this waiting to be sent: the next request waits too. */

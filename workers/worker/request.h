@@ -68,9 +68,8 @@ void	request_answer(struct conn *, int status, const char *type,
 void	request_answer_bytes(struct conn *, int status, const char *type,
 	    const char *lines, struct slice body);
 
-/* Handlers: transport.c, upgrade.c, index.c, status.c, api_http.c */
+/* Handlers: transport.c, index.c, status.c, api_http.c */
 void	transport_serve(struct request *);
-void	upgrade_plain(struct request *);
 void	index_serve(struct request *);
 void	status_health(struct request *);
 void	status_probe(struct request *);		/* livez, readyz, healthz */

@@ -1,16 +1,17 @@
 /*
  * The door of Engine.IO: which transport a request is for, and which worker;
  * what browsers are told about other origins.  What a session over polling
- * does is polling.c's, a handshake over WebSocket upgrade.c's, the way to
+ * does is polling.c's, a handshake over WebSocket open.c's, the way to
  * another worker handover.c's.
  */
+#include "worker/admit.h"
 #include "worker/bundle.h"
 #include "worker/conn.h"
 #include "worker/cors.h"
 #include "worker/handover.h"
+#include "worker/open.h"
 #include "worker/polling.h"
 #include "worker/request.h"
-#include "worker/upgrade.h"
 #include "worker/worker.h"
 
 /* The request's one Origin; empty: none, or several. */
@@ -74,7 +75,7 @@ transport_allowed(const struct request *rq)
 {
 	const struct conf_cors *cors = &rq->w->conf->cors;
 
-	return (upgrade_origin_allowed(rq) || (!rq->head.upgrade_websocket &&
+	return (admit_origin(rq) || (!rq->head.upgrade_websocket &&
 	    cors->norigins > 0 && conf_cors_listed(cors,
 	    transport_origin(rq))));
 }
@@ -93,11 +94,11 @@ transport_websocket(struct request *rq, const struct engineio *e, bool lives,
     bool allowed)
 {
 	if (!lives)
-		upgrade_engine_error(rq, EIO_SID_UNKNOWN);
+		open_error(rq, EIO_SID_UNKNOWN);
 	else if (e->polling || !e->version || !rq->head.upgrade_websocket)
-		upgrade_engine_error(rq, EIO_BAD_REQUEST);
+		open_error(rq, EIO_BAD_REQUEST);
 	else if (!allowed)
-		upgrade_engine_error(rq, EIO_FORBIDDEN);
+		open_error(rq, EIO_FORBIDDEN);
 	else
 		polling_candidate_unwanted(rq);
 }
@@ -120,7 +121,7 @@ transport_session(struct request *rq, const struct engineio *e, bool allowed)
 	case HANDOVER_DONE:
 		break;
 	case HANDOVER_NOBODY:
-		upgrade_engine_error(rq, EIO_SID_UNKNOWN);
+		open_error(rq, EIO_SID_UNKNOWN);
 		break;
 	case HANDOVER_FULL:
 		rq->keep_alive = false;
@@ -152,13 +153,13 @@ transport_serve(struct request *rq)
 		polling_open(rq, &e);
 		break;
 	case ENGINEIO_WEBSOCKET:
-		upgrade_engine(rq, e.b64);
+		open_websocket(rq, e.b64);
 		break;
 	case ENGINEIO_SESSION:
 		transport_session(rq, &e, door.origin);
 		break;
 	default:
-		upgrade_engine_error(rq, (enum eio_error)r);
+		open_error(rq, (enum eio_error)r);
 		break;
 	}
 }

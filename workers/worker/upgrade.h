@@ -1,25 +1,21 @@
 /*
- * From HTTP to WebSocket, and what both transports of Engine.IO ask of a
- * handshake: origin, token, rates.
+ * From HTTP to WebSocket: the handshake and its 101.
  */
 #ifndef WORKER_UPGRADE_H
 #define WORKER_UPGRADE_H
 
+#include <stdbool.h>
+
 #include "base/bug.h"
-#include "proto/eio.h"
 
-struct admission;
 struct request;
+struct ws_offer;
 
-/* The page that asks, if a page asks, may connect. */
-bool	upgrade_origin_allowed(const struct request *) MUST_USE;
-/* May a session be opened?  adm says for whom; false: no, and answered. */
-bool	upgrade_admit(struct request *, struct admission *adm) MUST_USE;
-/* Engine.IO's error, in the words of the transport. */
-void	upgrade_engine_error(struct request *, enum eio_error);
-/* Open a session on a WebSocket. */
-void	upgrade_engine(struct request *, bool b64);
-/* 101 without a session; false: no WebSocket handshake, and answered. */
-bool	upgrade_candidate(struct request *) MUST_USE;
+/* It is a WebSocket handshake; false: no, and answered. */
+bool	upgrade_offer(struct request *, struct ws_offer *) MUST_USE;
+/* The 101.  plain: to a client of ours, whose subprotocol it is. */
+void	upgrade_accept(struct request *, const struct ws_offer *, bool plain);
+/* A route's serve: plain WebSocket. */
+void	upgrade_plain(struct request *);
 
 #endif

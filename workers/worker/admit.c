@@ -1,0 +1,169 @@
+/*
+ * Who may be a client, as far as HTTP tells; see admit.h.
+ */
+#include "worker/admit.h"
+
+#include "hub/client.h"
+#include "hub/limit.h"
+#include "worker/conn.h"
+#include "worker/refusal.h"
+#include "worker/request.h"
+#include "worker/worker.h"
+
+void
+admit_end(struct request *rq)
+{
+	rq->keep_alive = false;
+	rq->head.keep_alive = true;	/* linger */
+}
+
+void
+admit_refuse(struct request *rq, enum counter why)
+{
+	counter_add(why, 1);
+	admit_end(rq);
+}
+
+bool
+admit_origin(const struct request *rq)
+{
+	struct slice origin;
+
+	switch (http_field_count(&rq->head, "Origin")) {
+	case 0:
+		return (true);	/* not a browser */
+	case 1:
+		return (http_field(&rq->head, "Origin", &origin) &&
+		    conf_origin_allowed(rq->w->conf, origin, rq->head.host,
+		    rq->c->secure));
+	default:
+		return (false);
+	}
+}
+
+/* One more handshake of this address; true: too many, and it is told so. */
+static bool
+admit_too_fast(struct request *rq)
+{
+	if (limit_connect(rq->w->hub, limit_address(rq->c->address)))
+		return (false);
+	admit_refuse(rq, COUNTER_refused_rate);
+	request_later(rq, "rate_limited", "too many connects of your address",
+	    limit_retry_ms(rq->w->hub));
+	return (true);
+}
+
+static bool
+admit_leaving(struct request *rq)
+{
+	if (rq->w->mode == WORKER_SERVING)
+		return (false);
+	admit_refuse(rq, COUNTER_refused_draining);
+	request_error(rq, 503, "unavailable", "this server is going away");
+	return (true);
+}
+
+/* --- tokens ------------------------------------------------------------ */
+
+static bool
+admit_token_query(struct request *rq, struct slice *token)
+{
+	const char *name = rq->w->conf->jwt.query;
+	ssize_t n;
+
+	if (name[0] == '\0')
+		return (false);
+	n = http_query_filled(rq->head.query, name, rq->w->decoded);
+	if (n <= 0)
+		return (false);
+	*token = slice_of(rq->w->decoded, (size_t)n);
+	return (true);
+}
+
+struct http_list
+admit_protocols(const struct request *rq)
+{
+	return (http_list(&rq->head, "Sec-WebSocket-Protocol"));
+}
+
+static bool
+admit_token_protocol(const struct request *rq, struct slice *token)
+{
+	struct http_list l = admit_protocols(rq);
+	struct slice name;
+
+	while (http_list_next(&l, &name)) {
+		*token = slice_from(name, sizeof ADMIT_BEARER - 1);
+		if (slice_starts(name, SLICE(ADMIT_BEARER)) && token->n > 0)
+			return (true);
+	}
+	return (false);
+}
+
+/* The first one found counts, where an empty one is none; empty: none. */
+static struct slice
+admit_token(struct request *rq)
+{
+	const char *cookie = rq->w->conf->jwt.cookie;
+	struct slice token;
+
+	if (http_bearer(&rq->head, &token) > 0 ||
+	    (cookie[0] != '\0' &&
+	    http_cookie(&rq->head, slice_str(cookie), &token)) ||
+	    admit_token_query(rq, &token) ||
+	    admit_token_protocol(rq, &token))
+		return (token);
+	return (slice_of(NULL, 0));
+}
+
+bool
+admit_asks(struct request *rq, struct client_request *cr)
+{
+	if (admit_leaving(rq) || admit_too_fast(rq))
+		return (false);
+	cr->address = limit_address(rq->c->address);
+	cr->token = admit_token(rq);
+	return (true);
+}
+
+/* --- endpoints ----------------------------------------------------------- */
+
+bool
+admit_target(struct request *rq, struct client_request *cr)
+{
+	uint8_t *p = rq->w->decoded + HTTP_LINE_MAX; /* behind the token */
+	struct slice name = rq->match.ns_name;
+	ssize_t n;
+
+	cr->route = rq->match.conf;
+	if (cr->route == NULL) {
+		n = http_path_decode(name, p);
+		if (n == 0) {
+			p[0] = '/';
+			n = 1;
+		}
+		cr->ns = n < 0 ? NULL : conf_namespace_find(rq->w->conf,
+		    slice_of(p, (size_t)n));
+		if (cr->ns == NULL && n > 1 && slice_end(name)[-1] == '/')
+			cr->ns = conf_namespace_find(rq->w->conf,
+			    slice_of(p, (size_t)n - 1));
+		return (cr->ns != NULL);
+	}
+	cr->ns = cr->route->ns;
+	return (route_values(cr->route, rq->head.path, p, cr->values));
+}
+
+void
+admit_refused(struct request *rq, const struct refusal *r)
+{
+	if (r->status != 429) {
+		admit_refuse(rq, COUNTER_refused_handshake);
+		request_error(rq, r->status, r->code, r->message);
+		return;
+	}
+	admit_end(rq);
+	/* a user with too many connections is counted by the hub */
+	if (r->retry_ms != 0)
+		counter_add(COUNTER_refused_rate, 1);
+	request_later(rq, r->code, r->message, r->retry_ms);
+}

@@ -1,0 +1,40 @@
+/*
+ * What every transport asks of a request that would become a client: may this
+ * page, does this worker take new ones, is its address not too fast, which
+ * token does it bring, what does its path name.  What a token says is the
+ * hub's; refusals are in the words of the API, or the transport's own.
+ */
+#ifndef WORKER_ADMIT_H
+#define WORKER_ADMIT_H
+
+#include "base/bug.h"
+#include "proto/http.h"
+#include "shm/counters.h"
+
+struct client_request;
+struct refusal;
+struct request;
+
+/* The subprotocol that brings a token, which is behind it. */
+#define ADMIT_BEARER	"bearer."
+
+/* The subprotocols that are offered. */
+struct http_list admit_protocols(const struct request *);
+/* The page that asks, if a page asks, may connect. */
+bool	admit_origin(const struct request *) MUST_USE;
+/* May one more ask at all?  Then cr has its address and token, the latter in
+ * front in the worker's `decoded`.  false: no, and answered. */
+bool	admit_asks(struct request *, struct client_request *cr) MUST_USE;
+/* Namespace, route and parameters out of the path, behind the token; false:
+ * there is no such endpoint. */
+bool	admit_target(struct request *, struct client_request *cr) MUST_USE;
+
+/* An upgrade that is refused ends the connection: what the client sent behind
+ * it was meant for a WebSocket. */
+void	admit_end(struct request *);
+/* The same, counted. */
+void	admit_refuse(struct request *, enum counter why);
+/* The hub does not take it: the answer. */
+void	admit_refused(struct request *, const struct refusal *);
+
+#endif
