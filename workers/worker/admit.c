@@ -7,6 +7,7 @@
 #include "hub/limit.h"
 #include "worker/conn.h"
 #include "worker/refusal.h"
+#include "worker/reply.h"
 #include "worker/request.h"
 #include "worker/worker.h"
 
@@ -48,7 +49,7 @@ admit_too_fast(struct request *rq)
 	if (limit_connect(rq->w->hub, limit_address(rq->c->address)))
 		return (false);
 	admit_refuse(rq, COUNTER_refused_rate);
-	request_later(rq, "rate_limited", "too many connects of your address",
+	reply_too_many(rq, "rate_limited", "too many connects of your address",
 	    limit_retry_ms(rq->w->hub));
 	return (true);
 }
@@ -59,7 +60,7 @@ admit_leaving(struct request *rq)
 	if (rq->w->mode == WORKER_SERVING)
 		return (false);
 	admit_refuse(rq, COUNTER_refused_draining);
-	request_error(rq, 503, "unavailable", "this server is going away");
+	reply_error(rq, 503, "unavailable", "this server is going away");
 	return (true);
 }
 
@@ -158,12 +159,12 @@ admit_refused(struct request *rq, const struct refusal *r)
 {
 	if (r->status != 429) {
 		admit_refuse(rq, COUNTER_refused_handshake);
-		request_error(rq, r->status, r->code, r->message);
+		reply_error(rq, r->status, r->code, r->message);
 		return;
 	}
 	admit_end(rq);
 	/* a user with too many connections is counted by the hub */
 	if (r->retry_ms != 0)
 		counter_add(COUNTER_refused_rate, 1);
-	request_later(rq, r->code, r->message, r->retry_ms);
+	reply_too_many(rq, r->code, r->message, r->retry_ms);
 }

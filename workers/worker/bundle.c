@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "worker/reply.h"
 #include "worker/request.h"
 #include "worker/worker.h"
 
@@ -63,9 +64,9 @@ bundle_serve(struct request *rq)
 	    gzip ? "W/" : "", f->etag, gzip ? coded_lines(CODING_GZIP) :
 	    bundle_varies(rq->w, f) ? CODED_VARY : "");
 	if (bundle_unchanged(rq, f->etag))
-		request_reply(rq, 304, NULL, slice_of(NULL, 0), lines);
+		reply_send(rq, 304, NULL, slice_of(NULL, 0), lines);
 	else
-		request_reply(rq, 200, f->type, gzip ? f->gzip : f->body,
+		reply_send(rq, 200, f->type, gzip ? f->gzip : f->body,
 		    lines);
 	return (true);
 }

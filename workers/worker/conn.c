@@ -14,6 +14,8 @@
 
 #include "hub/client.h"
 #include "sys/log.h"
+#include "worker/api.h"
+#include "worker/body.h"
 #include "worker/conn_int.h"
 #include "worker/counted.h"
 #include "worker/polling.h"
@@ -194,7 +196,7 @@ conn_forget(struct conn *c)
 	outq_kill(w->out, &c->outq);
 	ws_fini(&c->ws, w->ws_pool);
 	conn_tail_free(c);
-	http_body_free(&c->body);
+	body_free(&c->body);
 	LIST_REMOVE(c, link);
 	w->nconns--;
 	c->next = w->doomed;
@@ -358,7 +360,7 @@ conn_part(struct conn *c)
 		else
 			polling_conn_gone(c);
 		conn_tail_free(c);
-		http_body_free(&c->body);
+		body_free(&c->body);
 		if (c->abort || c->outq.n == 0) {
 			conn_end(c);
 			break;

@@ -5,6 +5,7 @@
 
 #include "base/digest.h"
 #include "worker/request.h"
+#include "worker/reply.h"
 #include "worker/worker.h"
 
 /* The next open...close in *rest; false: none. */
@@ -63,11 +64,11 @@ demo_serve(struct request *rq)
 	const struct heritage *h = rq->w->h;
 
 	if (h->demo_page.n == 0)
-		request_error(rq, 404, "not_found", "no demo page configured");
+		reply_error(rq, 404, "not_found", "no demo page configured");
 	else if (rq->match.route == ROUTE_DEMO_MOVED)
-		request_reply(rq, 308, NULL, slice_of(NULL, 0),
+		reply_send(rq, 308, NULL, slice_of(NULL, 0),
 		    "Location: /demo/\r\n");
 	else
-		request_reply(rq, 200, "text/html; charset=utf-8",
+		reply_send(rq, 200, "text/html; charset=utf-8",
 		    h->demo_page, rq->w->demo_extra);
 }

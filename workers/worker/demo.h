@@ -7,6 +7,8 @@
 
 #include "base/buf.h"
 
+struct request;
+
 /*
  * The Content-Security-Policy line (with CRLF) for a page: each
  * <script>...</script> and <style>...</style> without attributes is allowed by
@@ -14,5 +16,8 @@
  * host only.  Pure.
  */
 void	demo_policy(struct buf *, struct slice page);
+
+/* A route's serve. */
+void	demo_serve(struct request *);
 
 #endif

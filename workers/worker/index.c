@@ -1,8 +1,11 @@
 /*
- * What is where, for people who open the address in a browser.  Nothing that
- * the paths themselves do not tell.
+ * The page at "/"; see index.h.  Nothing that the paths themselves do not
+ * tell.
  */
+#include "worker/index.h"
+
 #include "worker/conn.h"
+#include "worker/reply.h"
 #include "worker/request.h"
 #include "worker/worker.h"
 
@@ -40,6 +43,6 @@ index_serve(struct request *rq)
 
 	buf_reset(b);
 	index_text(b, rq);
-	request_reply(rq, 200, "text/plain; charset=utf-8", buf_unread(b),
+	reply_send(rq, 200, "text/plain; charset=utf-8", buf_unread(b),
 	    NULL);
 }

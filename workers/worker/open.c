@@ -10,6 +10,7 @@
 #include "worker/admit.h"
 #include "worker/conn.h"
 #include "worker/refusal.h"
+#include "worker/reply.h"
 #include "worker/request.h"
 #include "worker/upgrade.h"
 #include "worker/worker.h"
@@ -23,14 +24,14 @@ open_refuse(struct request *rq, enum eio_error e, const char *words,
 
 	if (rq->head.upgrade_websocket) {
 		admit_refuse(rq, why);
-		request_reply(rq, 400, "text/html", slice_str(words), NULL);
+		reply_send(rq, 400, "text/html", slice_str(words), NULL);
 		return;
 	}
 	if (e == EIO_FORBIDDEN)
 		counter_add(why, 1);
 	buf_reset(b);
 	eio_encode_error(b, e, words);
-	request_reply(rq, eio_error_status(e), "application/json",
+	reply_send(rq, eio_error_status(e), "application/json",
 	    buf_unread(b), NULL);
 }
 
@@ -86,7 +87,7 @@ open_admit(struct request *rq, struct admission *adm)
 	if (adm->fail != AUTHFAIL_rate_limited)
 		return (true);
 	admit_refuse(rq, COUNTER_refused_rate);
-	request_later(rq, "rate_limited", authfail_words(adm->fail),
+	reply_too_many(rq, "rate_limited", authfail_words(adm->fail),
 	    limit_retry_ms(rq->w->hub));
 	admission_fini(adm);
 	return (false);

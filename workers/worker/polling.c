@@ -17,6 +17,7 @@
 #include "worker/cookie.h"
 #include "worker/open.h"
 #include "worker/polling_int.h"
+#include "worker/reply.h"
 #include "worker/worker.h"
 
 static timer_cb poller_timer;
@@ -209,7 +210,7 @@ poller_enter(struct request *rq, uint32_t *node)
 	*node = 0;
 	if (polling_waiting(w->polling) >= w->conf->limit_connections) {
 		counter_add(COUNTER_refused_limit, 1);
-		request_error(rq, 503, "unavailable", "too many sessions");
+		reply_error(rq, 503, "unavailable", "too many sessions");
 		return (false);
 	}
 	if (w->conf->limit_per_address == 0 || key == 0 ||
@@ -217,7 +218,7 @@ poller_enter(struct request *rq, uint32_t *node)
 	    slice_of(&key, sizeof key), w->conf->limit_per_address, node))
 		return (true);
 	counter_add(COUNTER_refused_address, 1);
-	request_later(rq, "limit", "too many sessions of your address", 0);
+	reply_too_many(rq, "limit", "too many sessions of your address", 0);
 	return (false);
 }
 
@@ -275,7 +276,7 @@ polling_open(struct request *rq, const struct engineio *e)
 		counter_add(COUNTER_refused_memory, 1);
 		if (p != NULL)
 			poller_bury(p);
-		request_error(rq, 503, "unavailable", "out of memory");
+		reply_error(rq, 503, "unavailable", "out of memory");
 		return;
 	}
 	p->route = rq->match.conf;
@@ -334,5 +335,5 @@ polling_session(struct request *rq, const struct engineio *e,
 	else if (rq->head.method == HTTP_POST)
 		poller_post(p, rq, e);
 	else
-		request_reply(rq, 500, NULL, slice_of(NULL, 0), NULL);
+		reply_send(rq, 500, NULL, slice_of(NULL, 0), NULL);
 }

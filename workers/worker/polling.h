@@ -36,10 +36,12 @@ void	polling_session(struct request *, const struct engineio *,
 	    bool origin_allowed);
 /* A WebSocket for a session that has one: accepted, and closed at once. */
 void	polling_candidate_unwanted(struct request *);
-/* The body of its POST is complete (request.h). */
+/* The route's body: that of a POST is complete. */
 void	polling_body(struct request *, struct slice body);
-/* ... or is refused: the session does not mind. */
-void	polling_body_refused(struct request *);
+/* The route's refused: the session does not mind. */
+void	polling_body_refused(struct request *, int status, const char *lines);
+/* The heartbeat of a session bounds the time of its requests. */
+uint64_t polling_body_ms(const struct conf *);
 
 /* --- from conn.c --------------------------------------------------------- */
 

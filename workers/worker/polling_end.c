@@ -8,6 +8,7 @@
 #include "sys/log.h"
 #include "worker/conn.h"
 #include "worker/polling_int.h"
+#include "worker/reply.h"
 #include "worker/worker.h"
 
 #define POLLER_LAST_MS	30000	/* the last word waits so long for a GET */
@@ -138,7 +139,7 @@ poller_send_back(struct poller *p)
 	struct conn *c = p->get;
 
 	poller_let_go(p, &p->get);
-	request_answer_bytes(c, 503, "application/json", NULL, SLICE(
+	reply_held_bytes(c, 503, "application/json", NULL, SLICE(
 	    "{\"error\":{\"code\":\"unavailable\","
 	    "\"message\":\"come back\"}}"));
 }

@@ -8,8 +8,10 @@
 
 #include "hub/client.h"
 #include "shm/counters.h"
+#include "worker/body.h"
 #include "worker/conn.h"
 #include "worker/polling_int.h"
+#include "worker/reply.h"
 #include "worker/worker.h"
 
 #define POLLER_HTML	"text/html"	/* as the reference has it */
@@ -18,7 +20,7 @@ void
 poller_refuse(struct request *rq, int status)
 {
 	rq->keep_alive = false;
-	request_reply(rq, status, NULL, slice_of(NULL, 0), NULL);
+	reply_send(rq, status, NULL, slice_of(NULL, 0), NULL);
 }
 
 /* It looks like the last POST, which did not get its answer. */
@@ -32,7 +34,7 @@ poller_post_again(struct poller *p, uint64_t head)
 	if (p->post == NULL)
 		return (poller_writes(&p->oked) || last->lost);
 	if (!p->post->held)	/* it stopped on its way, nothing was done */
-		repeat_body(&p->repeat, request_body_part(p->post), false);
+		repeat_body(&p->repeat, body_part(p->post), false);
 	conn_abort(p->post, REASON_client_gone);
 	poller_let_go(p, &p->post);
 	return (true);
@@ -65,7 +67,7 @@ poller_post(struct poller *p, struct request *rq, const struct engineio *e)
 	p->post = rq->c;
 	rq->c->poller = p;
 	counter_add(COUNTER_eio_posts, 1);
-	request_want_body(rq);
+	body_want(rq);
 }
 
 /* Nothing of it is to be done: it was, or it is another one than was on its
@@ -94,7 +96,7 @@ poller_hold_post(struct poller *p, struct request *rq)
 	rq->c->poller = p;
 	free(p->post_lines);
 	p->post_lines = poller_lines(rq);
-	request_hold(rq);
+	reply_hold(rq);
 }
 
 /* It brought something that is no packet, and there is no GET to tell so; or
@@ -128,7 +130,7 @@ polling_body(struct request *rq, struct slice body)
 	if (poller_post_bad(p))
 		poller_refuse(rq, 400);
 	else
-		request_reply(rq, 200, POLLER_HTML, SLICE("ok"),
+		reply_send(rq, 200, POLLER_HTML, SLICE("ok"),
 		    POLLING_NO_STORE);
 	poller_answers(p, &p->oked, rq->c);
 }
@@ -144,7 +146,7 @@ poller_answer_post(struct poller *p)
 	poller_answers(p, &p->oked, c);
 	if (bad)
 		c->keep = false;
-	request_answer_bytes(c, bad ? 400 : 200, bad ? NULL : POLLER_HTML,
+	reply_held_bytes(c, bad ? 400 : 200, bad ? NULL : POLLER_HTML,
 	    p->post_lines != NULL ? p->post_lines : POLLING_NO_STORE,
 	    bad ? slice_of(NULL, 0) : SLICE("ok"));
 	free(p->post_lines);
@@ -152,10 +154,17 @@ poller_answer_post(struct poller *p)
 }
 
 void
-polling_body_refused(struct request *rq)
+polling_body_refused(struct request *rq, int status, const char *lines)
 {
 	struct poller *p = rq->c->poller;
 
 	poller_check(p);
 	poller_let_go(p, &p->post);
+	reply_send(rq, status, NULL, slice_of(NULL, 0), lines);
+}
+
+uint64_t
+polling_body_ms(const struct conf *conf)
+{
+	return (conf->ping_interval_ms + conf->ping_timeout_ms);
 }

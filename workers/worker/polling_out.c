@@ -8,6 +8,7 @@
 #include "shm/counters.h"
 #include "worker/conn.h"
 #include "worker/polling_int.h"
+#include "worker/reply.h"
 #include "worker/worker.h"
 
 #define POLLER_NOOP_MS	80	/* a GET is held so long during an upgrade */
@@ -36,7 +37,7 @@ poller_answer(struct poller *p)
 	repeat_keep(&p->repeat, o, &p->outq);
 	poller_let_go(p, &p->get);
 	poller_answers(p, &p->told, c);
-	request_answer(c, 200, POLLER_TEXT,
+	reply_held_queue(c, 200, POLLER_TEXT,
 	    p->lines != NULL ? p->lines : POLLING_NO_STORE, p->wish, &p->outq,
 	    n - 1);
 	free(p->lines);
@@ -108,7 +109,7 @@ poller_hold(struct poller *p, struct request *rq)
 	rq->c->poller = p;
 	p->lines = poller_lines(rq);
 	p->wish = coded_wish(rq);
-	request_hold(rq);
+	reply_hold(rq);
 	counter_add(COUNTER_eio_gets, 1);
 	if (p->owing && p->outq.n == 0) {
 		p->owing = false;
@@ -140,7 +141,7 @@ poller_answer_again(struct poller *p, struct request *rq)
 		conn_abort(p->told, REASON_client_gone);
 	poller_answers(p, &p->told, rq->c);
 	b->wpos--;		/* the last separator */
-	request_reply_coded(rq, 200, POLLER_TEXT, buf_unread(b),
+	reply_coded(rq, 200, POLLER_TEXT, buf_unread(b),
 	    POLLING_NO_STORE);
 }
 

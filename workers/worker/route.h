@@ -22,6 +22,25 @@ enum route {
 	ROUTE__MAX
 };
 
+struct request;
+
+/* How a route's requests are served; the table of all is worker.c's. */
+struct route_row {
+	unsigned	 methods;	/* 1 << enum http_method */
+	const char	*allow;		/* the line that names them */
+	void		(*serve)(struct request *);
+	/* its body, which serve wanted (body.h), is complete; writable */
+	void		(*body)(struct request *, struct slice);
+	/* ... or not taken: the answer, with these lines; NULL: as an error
+	 * of the API */
+	void		(*refused)(struct request *, int status,
+			    const char *lines);
+	/* ... and may take so long to come; NULL: as long as a head */
+	uint64_t	(*body_ms)(const struct conf *);
+	bool		 draining;	/* its connections stay meanwhile */
+	bool		 status;	/* not on every listener */
+};
+
 struct route_match {
 	enum route	 route;
 	/* ENGINE: the route, or NULL for Socket.IO.  PLAIN: the route, or

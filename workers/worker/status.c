@@ -1,7 +1,8 @@
 /*
- * Health, probes and metrics: what the shared segment and the stats file say
- * about the whole daemon, told by whichever worker is asked.
+ * Health, probes and metrics; see status.h.
  */
+#include "worker/status.h"
+
 #include "config.h"
 
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include "shm/slots.h"
 #include "shm/stats.h"
 #include "worker/health.h"
+#include "worker/reply.h"
 #include "worker/request.h"
 #include "worker/worker.h"
 
@@ -75,7 +77,7 @@ status_health(struct request *rq)
 
 	ns = calloc(w->conf->nnamespaces + 1, sizeof *ns);
 	if (ns == NULL) {
-		request_error(rq, 503, "unavailable", "out of memory");
+		reply_error(rq, 503, "unavailable", "out of memory");
 		return;
 	}
 	status_namespaces(w, ns);
@@ -90,7 +92,7 @@ status_health(struct request *rq)
 	buf_reset(&w->body);
 	health_encode(&w->body, &h);
 	free(ns);
-	request_reply(rq, 200, "application/json", buf_unread(&w->body),
+	reply_send(rq, 200, "application/json", buf_unread(&w->body),
 	    NO_STORE);
 }
 
@@ -104,10 +106,10 @@ status_probe(struct request *rq)
 	bool ready = rq->w->mode == WORKER_SERVING;
 
 	if (ready || rq->match.route == ROUTE_LIVE)
-		request_reply(rq, 200, "text/plain; charset=utf-8",
+		reply_send(rq, 200, "text/plain; charset=utf-8",
 		    SLICE("ok\n"), NO_STORE);
 	else
-		request_reply(rq, 503, "text/plain; charset=utf-8",
+		reply_send(rq, 503, "text/plain; charset=utf-8",
 		    SLICE("draining\n"), NO_STORE "Retry-After: 2\r\n");
 }
 
@@ -118,12 +120,12 @@ status_metrics(struct request *rq)
 	struct worker *w = rq->w;
 
 	if (!stats_snapshot(w->h->stats, false, &sn)) {
-		request_error(rq, 503, "unavailable", "no snapshot now");
+		reply_error(rq, 503, "unavailable", "no snapshot now");
 		return;
 	}
 	buf_reset(&w->body);
 	render_prometheus(&sn, &w->body);
 	stats_snapshot_free(&sn);
-	request_reply_coded(rq, 200,
+	reply_coded(rq, 200,
 	    "text/plain; version=0.0.4; charset=utf-8", buf_unread(&w->body), NO_STORE);
 }

@@ -1,9 +1,10 @@
 /*
- * The door of Engine.IO: which transport a request is for, and which worker;
- * what browsers are told about other origins.  What a session over polling
- * does is polling.c's, a handshake over WebSocket open.c's, the way to
- * another worker handover.c's.
+ * Requests of Engine.IO; see transport.h.  What a session over polling does is
+ * polling.c's, a handshake over WebSocket open.c's, the way to another worker
+ * handover.c's.
  */
+#include "worker/transport.h"
+
 #include "worker/admit.h"
 #include "worker/bundle.h"
 #include "worker/conn.h"
@@ -11,6 +12,7 @@
 #include "worker/handover.h"
 #include "worker/open.h"
 #include "worker/polling.h"
+#include "worker/reply.h"
 #include "worker/request.h"
 #include "worker/worker.h"
 
@@ -65,7 +67,7 @@ transport_cors(struct request *rq)
 	if (!b->oom)
 		rq->lines = (const char *)b->data;
 	if (preflight)
-		request_reply(rq, 204, NULL, slice_of(NULL, 0), NULL);
+		reply_send(rq, 204, NULL, slice_of(NULL, 0), NULL);
 	return (preflight);
 }
 
@@ -125,7 +127,7 @@ transport_session(struct request *rq, const struct engineio *e, bool allowed)
 		break;
 	case HANDOVER_FULL:
 		rq->keep_alive = false;
-		request_error(rq, 503, "unavailable",
+		reply_error(rq, 503, "unavailable",
 		    "the session's worker does not answer");
 		break;
 	}

@@ -9,6 +9,7 @@
 #include "worker/admit.h"
 #include "worker/conn.h"
 #include "worker/refusal.h"
+#include "worker/reply.h"
 #include "worker/request.h"
 #include "worker/worker.h"
 
@@ -52,7 +53,7 @@ upgrade_bad_handshake(struct request *rq, const struct ws_offer *offer)
 	admit_refuse(rq, COUNTER_refused_handshake);
 	buf_reset(&rq->w->body);
 	buf_str(&rq->w->body, offer->why);
-	request_reply(rq, offer->status, "text/plain; charset=utf-8",
+	reply_send(rq, offer->status, "text/plain; charset=utf-8",
 	    buf_unread(&rq->w->body), offer->status == 426 ?
 	    "Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n" : NULL);
 }
@@ -77,7 +78,7 @@ upgrade_plain(struct request *rq)
 
 	if (!admit_target(rq, &cr)) {
 		admit_refuse(rq, COUNTER_refused_handshake);
-		request_error(rq, 404, "not_found", "no such namespace");
+		reply_error(rq, 404, "not_found", "no such namespace");
 		return;
 	}
 	if (!upgrade_offer(rq, &offer))
@@ -85,7 +86,7 @@ upgrade_plain(struct request *rq)
 	if (!admit_origin(rq)) {
 		admit_refuse(rq, COUNTER_refused_origin);
 		refusal_origin(rq);
-		request_error(rq, 403, "origin", "origin not allowed");
+		reply_error(rq, 403, "origin", "origin not allowed");
 		return;
 	}
 	if (!admit_asks(rq, &cr))

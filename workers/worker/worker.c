@@ -24,15 +24,63 @@
 #include "sys/ipc.h"
 #include "sys/log.h"
 #include "worker/accept.h"
+#include "worker/api.h"
 #include "worker/coded.h"
 #include "worker/conn.h"
 #include "worker/demo.h"
 #include "worker/handover.h"
+#include "worker/index.h"
 #include "worker/polling.h"
 #include "worker/refusal.h"
 #include "worker/request.h"
+#include "worker/status.h"
+#include "worker/transport.h"
+#include "worker/upgrade.h"
 
 #define WORKER_ORPHAN_MS	2000	/* the master has gone: be quick */
+
+/* --- routes -------------------------------------------------------------- */
+
+#define GET		(1u << HTTP_GET | 1u << HTTP_HEAD)
+#define GET_ALLOW	"Allow: GET, HEAD, OPTIONS\r\n"
+#define POST		(1u << HTTP_POST)
+#define POST_ALLOW	"Allow: POST, OPTIONS\r\n"
+#define ANY		(~0u)
+
+static const struct route_row worker_routes[ROUTE__MAX] = {
+	[ROUTE_NONE] = { .methods = ANY, .serve = request_not_found },
+	[ROUTE_ENGINE] = { .methods = ANY, .serve = transport_serve,
+		.body = polling_body, .refused = polling_body_refused,
+		.body_ms = polling_body_ms, .draining = true },
+	[ROUTE_PLAIN] = { .methods = 1u << HTTP_GET,
+		.allow = "Allow: GET, OPTIONS\r\n", .serve = upgrade_plain },
+	[ROUTE_PUBLISH] = { .methods = POST, .allow = POST_ALLOW,
+		.serve = api_head, .body = api_body },
+	[ROUTE_BATCH] = { .methods = POST, .allow = POST_ALLOW,
+		.serve = api_head, .body = api_body },
+	[ROUTE_DISCONNECT] = { .methods = POST, .allow = POST_ALLOW,
+		.serve = api_head, .body = api_body },
+	[ROUTE_ROOMS] = { .methods = POST, .allow = POST_ALLOW,
+		.serve = api_head, .body = api_body },
+	[ROUTE_PRESENCE] = { .methods = GET, .allow = GET_ALLOW,
+		.serve = api_presence_get },
+	[ROUTE_ROOT] = { .methods = GET, .allow = GET_ALLOW,
+		.serve = index_serve },
+	[ROUTE_DEMO] = { .methods = GET, .allow = GET_ALLOW,
+		.serve = demo_serve },
+	[ROUTE_DEMO_MOVED] = { .methods = GET, .allow = GET_ALLOW,
+		.serve = demo_serve },
+	[ROUTE_HEALTH] = { .methods = GET, .allow = GET_ALLOW,
+		.serve = status_health, .status = true },
+	[ROUTE_LIVE] = { .methods = GET, .allow = GET_ALLOW,
+		.serve = status_probe, .status = true },
+	[ROUTE_READY] = { .methods = GET, .allow = GET_ALLOW,
+		.serve = status_probe, .status = true },
+	[ROUTE_BOTH] = { .methods = GET, .allow = GET_ALLOW,
+		.serve = status_probe, .status = true },
+	[ROUTE_METRICS] = { .methods = GET, .allow = GET_ALLOW,
+		.serve = status_metrics, .status = true },
+};
 
 /* --- the hub's ports ----------------------------------------------------- */
 
@@ -532,6 +580,7 @@ worker_run(const struct heritage *h)
 	w->magic = WORKER_MAGIC;
 	w->h = h;
 	w->conf = h->conf;
+	w->routes = worker_routes;
 	w->reserve_fd = -1;
 	w->control.fd = -1;
 	w->loop = loop_new();

@@ -22,6 +22,7 @@ struct coded;
 struct conn;
 struct handover;
 struct polling;
+struct route_row;
 struct tls_ctx;
 struct worker;
 
@@ -53,6 +54,7 @@ struct worker {
 #define WORKER_MAGIC	0x0a0b0c0d
 	const struct heritage *h;
 	const struct conf *conf;
+	const struct route_row *routes; /* by enum route; http */
 	struct loop	*loop;
 	struct wheel	*wheel;		/* of loop */
 	struct hub	*hub;

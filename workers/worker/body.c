@@ -1,19 +1,21 @@
 /*
  * The bodies of requests: one that has come with its head is used where it was
- * read, another is collected, within the message limit.  See request.h.
+ * read, another is collected, within the message limit.  See body.h.
  */
-#include "worker/request_int.h"
+#include "worker/body.h"
 
 #include <stdlib.h>
 
 #include "worker/conn.h"
-#include "worker/polling.h"
+#include "worker/reply.h"
+#include "worker/request.h"
 #include "worker/worker.h"
 
 struct http_body {
 	unsigned	 magic;
 #define HTTP_BODY_MAGIC	0xb0d1b0d1
 	enum route	 route;
+	const struct route_row *row;	/* of the route */
 	const struct conf_api_key *key;
 	char		*lines;		/* heap, or NULL */
 	struct buf	 name;		/* of the route's match */
@@ -26,14 +28,14 @@ struct http_body {
 };
 
 struct slice
-request_body_part(const struct conn *c)
+body_part(const struct conn *c)
 {
 	return (c->body == NULL ? slice_of(NULL, 0) :
 	    buf_unread(&c->body->data));
 }
 
 void
-http_body_free(struct http_body **bp)
+body_free(struct http_body **bp)
 {
 	struct http_body *b;
 
@@ -49,18 +51,33 @@ http_body_free(struct http_body **bp)
 	free(b);
 }
 
+/* It is not taken. */
 static void
-request_serve_body(struct request *rq, struct slice body)
+body_refuse(struct request *rq, int status, const char *code,
+    const char *why)
 {
-	if (rq->match.route == ROUTE_ENGINE)
-		polling_body(rq, body);
-	else
-		api_body(rq, body);
+	/* RFC 9110, 15.5.16: what would have been taken */
+	static const char plain[] = "Accept-Encoding: identity\r\n";
+
+	rq->keep_alive = false;
+	if (rq->row->refused != NULL) {
+		rq->row->refused(rq, status, status == 415 ? plain : NULL);
+		return;
+	}
+	if (status == 415)
+		rq->lines = plain;
+	reply_error(rq, status, code, why);
+}
+
+static void
+body_no_memory(struct request *rq)
+{
+	body_refuse(rq, 503, "unavailable", "out of memory");
 }
 
 /* All of it is there: a request again, with what is left of its head. */
 static void
-request_body_done(struct conn *c, struct slice rest)
+body_done(struct conn *c, struct slice rest)
 {
 	struct http_body *b = c->body;
 	struct request rq = { .w = c->w, .c = c, .rest = rest };
@@ -74,55 +91,35 @@ request_body_done(struct conn *c, struct slice rest)
 	rq.key = b->key;
 	rq.match.ns_name = buf_unread(&b->name);
 	rq.lines = b->lines;
-	if (b->data.oom || b->name.oom) {
-		rq.keep_alive = false;
-		request_error(&rq, 503, "unavailable", "out of memory");
-	} else
-		request_serve_body(&rq, buf_unread(&b->data));
-	http_body_free(&b);
+	rq.row = b->row;
+	if (b->data.oom)
+		body_no_memory(&rq);
+	else
+		b->row->body(&rq, buf_unread(&b->data));
+	body_free(&b);
 }
 
-/* A body that is not taken.  To a session over polling that is no harm. */
 static void
-request_refuse_body(struct request *rq, int status, const char *code,
-    const char *why)
+body_too_large(struct request *rq)
 {
-	/* RFC 9110, 15.5.16: what would have been taken */
-	static const char plain[] = "Accept-Encoding: identity\r\n";
-
-	rq->keep_alive = false;
-	if (rq->match.route == ROUTE_ENGINE) {
-		polling_body_refused(rq);
-		request_reply(rq, status, NULL, slice_of(NULL, 0),
-		    status == 415 ? plain : NULL);
-		return;
-	}
-	if (status == 415)
-		rq->lines = plain;
-	request_error(rq, status, code, why);
+	body_refuse(rq, 413, "too_large", "body too large");
 }
 
 static void
-request_too_large(struct request *rq)
-{
-	request_refuse_body(rq, 413, "too_large", "body too large");
-}
-
-static void
-request_body_too_large(struct conn *c)
+body_is_too_large(struct conn *c)
 {
 	struct http_body *b = c->body;
-	struct request rq = { .w = c->w, .c = c, .lines = b->lines };
+	struct request rq = { .w = c->w, .c = c, .lines = b->lines,
+		.row = b->row };
 
 	c->body = NULL;
-	rq.match.route = b->route;
 	rq.head.keep_alive = true;	/* linger: it goes on sending */
-	request_too_large(&rq);
-	http_body_free(&b);
+	body_too_large(&rq);
+	body_free(&b);
 }
 
 static size_t
-request_chunks(struct conn *c, const uint8_t *p, size_t n)
+body_chunks(struct conn *c, const uint8_t *p, size_t n)
 {
 	struct http_body *b = c->body;
 	struct slice data;
@@ -137,12 +134,12 @@ request_chunks(struct conn *c, const uint8_t *p, size_t n)
 		 * the answer must not depend on where the head was cut */
 		if (data.n + b->pieces.left >
 		    c->w->conf->message_bytes - b->data.wpos) {
-			request_body_too_large(c);
+			body_is_too_large(c);
 			return (n);
 		}
 		if (r == CODEC_BAD) {
-			http_body_free(&c->body);
-			request_bad(c, 400, "bad chunked body");
+			body_free(&c->body);
+			reply_bad(c, 400, "bad chunked body");
 			return (n);
 		}
 		if (r == CODEC_MORE)
@@ -151,66 +148,79 @@ request_chunks(struct conn *c, const uint8_t *p, size_t n)
 		buf_slice(&b->data, data);
 	}
 	if (end)
-		request_body_done(c, slice_of(p + used, n - used));
+		body_done(c, slice_of(p + used, n - used));
 	return (used);
 }
 
 size_t
-request_body_input(struct conn *c, const uint8_t *p, size_t n)
+body_input(struct conn *c, const uint8_t *p, size_t n)
 {
 	struct http_body *b = c->body;
 	size_t take;
 
 	CHECK_MAGIC(b, HTTP_BODY_MAGIC);
 	if (b->chunked)
-		return (request_chunks(c, p, n));
+		return (body_chunks(c, p, n));
 	take = n < b->left ? n : (size_t)b->left;
 	buf_append(&b->data, p, take);
 	b->left -= take;
 	if (b->left == 0)
-		request_body_done(c, slice_of(p + take, n - take));
+		body_done(c, slice_of(p + take, n - take));
 	return (take);
 }
 
-/* The rest of the body has yet to come: collect it. */
-static void
-request_collect(struct request *rq)
+/* What the rest of its head must not be asked for again; NULL: no memory. */
+static struct http_body *
+body_new(const struct request *rq)
 {
-	struct worker *w = rq->w;
 	struct http_body *b;
 
 	b = calloc(1, sizeof *b);
-	if (b == NULL) {
-		rq->keep_alive = false;
-		request_error(rq, 503, "unavailable", "out of memory");
-		return;
-	}
+	if (b == NULL)
+		return (NULL);
 	b->magic = HTTP_BODY_MAGIC;
 	b->route = rq->match.route;
+	b->row = rq->row;
 	b->key = rq->key;
 	b->chunked = rq->head.chunked;
 	b->keep_alive = rq->head.keep_alive;
 	b->minor = rq->head.minor;
 	b->left = (uint64_t)rq->head.content_length;
-	if (rq->lines != NULL)
-		b->lines = strdup(rq->lines);
 	buf_init(&b->data);
 	buf_init(&b->name);
 	buf_slice(&b->name, rq->match.ns_name);
+	if (rq->lines != NULL)
+		b->lines = strdup(rq->lines);
+	if (b->name.oom || (rq->lines != NULL && b->lines == NULL))
+		body_free(&b);
+	return (b);
+}
+
+/* The rest of the body has yet to come: collect it. */
+static void
+body_collect(struct request *rq)
+{
+	struct worker *w = rq->w;
+	struct http_body *b;
+
+	b = body_new(rq);
+	if (b == NULL) {
+		counter_add(COUNTER_memory_failures, 1);
+		body_no_memory(rq);
+		return;
+	}
 	rq->c->body = b;
-	/* the heartbeat of a session bounds the time of its requests */
-	rq->c->deadline = mono_add_ms(w->now,
-	    rq->match.route == ROUTE_ENGINE ? w->conf->ping_interval_ms +
-	    w->conf->ping_timeout_ms : w->conf->handshake_timeout_ms);
+	rq->c->deadline = mono_add_ms(w->now, rq->row->body_ms != NULL ?
+	    rq->row->body_ms(w->conf) : w->conf->handshake_timeout_ms);
 	conn_rearm(rq->c);
 	if (rq->head.expect_continue && rq->rest.n == 0) {
-		request_count(100);
+		reply_count(100);
 		conn_say(rq->c, SLICE("HTTP/1.1 100 Continue\r\n\r\n"));
 	}
 }
 
 void
-request_want_body(struct request *rq)
+body_want(struct request *rq)
 {
 	uint64_t limit = rq->w->conf->message_bytes;
 	size_t n;
@@ -218,24 +228,24 @@ request_want_body(struct request *rq)
 	rq->keep_alive = rq->head.keep_alive;
 	if (coding_of_body(&rq->head)) {
 		/* no client of ours sends such, and it may be a bomb */
-		request_refuse_body(rq, 415, "unsupported_media_type",
+		body_refuse(rq, 415, "unsupported_media_type",
 		    "the body must not be compressed");
 		return;
 	}
 	if (rq->head.chunked) {
-		request_collect(rq);
+		body_collect(rq);
 		return;
 	}
 	if (rq->head.content_length > 0 &&
 	    (uint64_t)rq->head.content_length > limit) {
-		request_too_large(rq);
+		body_too_large(rq);
 		return;
 	}
 	n = rq->head.content_length > 0 ? (size_t)rq->head.content_length : 0;
 	if (n > rq->rest.n) {
-		request_collect(rq);
+		body_collect(rq);
 		return;
 	}
 	rq->body_used = n;
-	request_serve_body(rq, slice_of(rq->rest.p, n));
+	rq->row->body(rq, slice_of(rq->rest.p, n));
 }

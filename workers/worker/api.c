@@ -1,15 +1,18 @@
 /*
- * The HTTP API's door: key, media type and body limits.  What a body means is
- * the hub's (hub/api.h).
+ * Back ends' requests; see api.h.
  */
+#include "worker/api.h"
+
 #include "base/digest.h"
 #include "base/utf8.h"
 #include "hub/api.h"
 #include "hub/limit.h"
 #include "proto/error.h"
 #include "proto/json.h"
+#include "worker/body.h"
 #include "worker/conn.h"
 #include "worker/refusal.h"
+#include "worker/reply.h"
 #include "worker/request.h"
 #include "worker/worker.h"
 
@@ -48,7 +51,7 @@ api_refuse(struct request *rq, int status, const char *code,
     const char *message)
 {
 	counter_add(COUNTER_api_failures, 1);
-	request_error(rq, status, code, message);
+	reply_error(rq, status, code, message);
 }
 
 /* A key that allows this; false: answered. */
@@ -68,7 +71,7 @@ api_admit(struct request *rq, uint32_t right, const char *words)
 	/* as with tokens: who has tried too many is not even looked at */
 	if (!limit_token(h, address)) {
 		counter_add(COUNTER_api_failures, 1);
-		request_later(rq, "rate_limited",
+		reply_too_many(rq, "rate_limited",
 		    "too many wrong keys, try again later", limit_retry_ms(h));
 		return (false);
 	}
@@ -165,7 +168,7 @@ api_presence_get(struct request *rq)
 	status = api_presence(rq->w->hub, &q, b);
 	if (status >= 400)
 		counter_add(COUNTER_api_failures, 1);
-	request_reply(rq, status, "application/json", buf_unread(b), NULL);
+	reply_send(rq, status, "application/json", buf_unread(b), NULL);
 }
 
 /* Those that come with a body. */
@@ -192,7 +195,7 @@ api_head(struct request *rq)
 		    "the body must be application/json");
 		return;
 	}
-	request_want_body(rq);
+	body_want(rq);
 }
 
 /* disconnect and rooms */
@@ -237,12 +240,12 @@ api_body(struct request *rq, struct slice body)
 	if (later != NULL) {	/* clients or workers are being asked */
 		rq->c->asking = true;
 		rq->c->ask = later;
-		request_hold(rq);
+		reply_hold(rq);
 		return;
 	}
 	if (status >= 400)
 		counter_add(COUNTER_api_failures, 1);
-	request_reply(rq, status, "application/json", buf_unread(b),
+	reply_send(rq, status, "application/json", buf_unread(b),
 	    status == 503 ? "Retry-After: 1\r\n" : NULL);
 }
 
@@ -258,13 +261,13 @@ api_answered(void *worker, void *conn, struct slice body)
 	if (w->mode != WORKER_SERVING)
 		c->keep = false;
 	if (body.n != 0) {
-		request_answer_bytes(c, 200, "application/json", NULL, body);
+		reply_held_bytes(c, 200, "application/json", NULL, body);
 		return;
 	}
 	counter_add(COUNTER_api_failures, 1);
 	buf_reset(&w->body);
 	error_encode(&w->body, "internal", "out of memory");
-	request_answer_bytes(c, 503, "application/json", NULL,
+	reply_held_bytes(c, 503, "application/json", NULL,
 	    buf_unread(&w->body));
 }
 

@@ -1,0 +1,22 @@
+/*
+ * The HTTP API's door: key, media type and body limits.  What a body means is
+ * the hub's (hub/api.h).
+ */
+#ifndef WORKER_API_H
+#define WORKER_API_H
+
+#include "base/slice.h"
+
+struct conn;
+struct request;
+
+/* Of the routes that have a body. */
+void	api_head(struct request *);
+void	api_body(struct request *, struct slice body);
+void	api_presence_get(struct request *);
+
+/* hub_ports.answered; the connection that waits for it is closing. */
+void	api_answered(void *worker, void *conn, struct slice body);
+void	api_conn_gone(struct conn *);
+
+#endif

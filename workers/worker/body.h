@@ -1,0 +1,23 @@
+/*
+ * The bodies of requests, for those whose route has a use for them (route.h);
+ * whoever else sends one is answered and closed.
+ */
+#ifndef WORKER_BODY_H
+#define WORKER_BODY_H
+
+#include "base/slice.h"
+
+struct conn;
+struct http_body;
+struct request;
+
+/* The body of this request is wanted: its route's `body` gets it when it is
+ * complete, or its `refused` is told. */
+void	body_want(struct request *);
+/* More of what c->body collects; returns bytes used. */
+size_t	body_input(struct conn *, const uint8_t *p, size_t n);
+/* What has come of it so far. */
+struct slice body_part(const struct conn *);
+void	body_free(struct http_body **);
+
+#endif

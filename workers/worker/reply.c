@@ -1,0 +1,257 @@
+/*
+ * Responses; see reply.h.
+ */
+#include "worker/reply.h"
+
+#include <stdio.h>
+
+#include "proto/error.h"
+#include "worker/conn.h"
+#include "worker/request.h"
+#include "worker/worker.h"
+
+/* More than this waiting to be sent: the next request waits too. */
+#define REPLY_STALL_BYTES	(32u << 10)
+#define REPLY_RETRY_S		5ull	/* told when it depends on others */
+
+void
+reply_count(int status)
+{
+	static const enum counter class[] = { COUNTER_http_1xx,
+		COUNTER_http_2xx, COUNTER_http_3xx, COUNTER_http_4xx,
+		COUNTER_http_5xx };
+
+	MUST(status >= 100 && status <= 599);
+	counter_add(class[status / 100 - 1], 1);
+}
+
+/* The response is queued: what becomes of the connection. */
+static void
+reply_sent(struct conn *c, int status, bool keep)
+{
+	struct worker *w = c->w;
+
+	if (!keep) {
+		conn_close(c, status == 400 || status == 408 || status == 431 ?
+		    REASON_http_bad : REASON_http_done);
+		return;
+	}
+	c->idle = true;
+	c->deadline = mono_add_ms(w->now, w->conf->keepalive_timeout_ms);
+	c->stalled = outq_bytes(&c->outq) > REPLY_STALL_BYTES;
+	conn_rearm(c);
+}
+
+/* More of it may be on its way, or its next one: bytes that nobody reads would
+ * reset the response away. */
+static bool
+reply_goes_on(const struct request *rq)
+{
+	return (rq->head.keep_alive || rq->head.chunked ||
+	    rq->head.content_length > (int64_t)rq->body_used ||
+	    rq->rest.n > rq->body_used);
+}
+
+/* A worker that leaves lets go, but a session over polling needs it still. */
+static bool
+reply_may_stay(const struct request *rq)
+{
+	return (rq->w->mode == WORKER_SERVING ||
+	    (rq->w->mode == WORKER_DRAINING && rq->row->draining));
+}
+
+/* Both, as one string that lives until the next response. */
+static const char *
+reply_lines(struct worker *w, const char *a, const char *b)
+{
+	struct buf *all = &w->lines;
+
+	if (a == NULL || b == NULL)
+		return (a == NULL ? b : a);
+	buf_reset(all);
+	buf_str(all, a);
+	buf_str(all, b);
+	buf_byte(all, '\0');
+	return (all->oom ? a : (const char *)all->data);
+}
+
+void
+reply_send(struct request *rq, int status, const char *type,
+    struct slice body, const char *extra)
+{
+	struct worker *w = rq->w;
+	struct conn *c = rq->c;
+
+	if (!reply_may_stay(rq))
+		rq->keep_alive = false;
+	buf_reset(&w->text);
+	http_encode_head(&w->text, status, w->wall.ms / 1000, rq->keep_alive,
+	    type, status == 304 ? -1 : (int64_t)body.n,
+	    reply_lines(w, extra, rq->lines));
+	if (rq->head.method != HTTP_HEAD)
+		buf_slice(&w->text, body);
+	if (w->text.oom) {
+		conn_abort(c, REASON_memory);
+		return;
+	}
+	reply_count(status);
+	conn_say(c, buf_unread(&w->text));
+	if (!rq->keep_alive)
+		c->half = reply_goes_on(rq);
+	reply_sent(c, status, rq->keep_alive);
+}
+
+void
+reply_coded(struct request *rq, int status, const char *type,
+    struct slice body, const char *extra)
+{
+	struct coded *cd = rq->w->coded;
+	struct coded_wish wish = coded_wish(rq);
+	const char *more = "";
+	char lines[256];
+
+	if (coded_eligible(cd, wish, body.n))
+		more = coded_bytes(cd, wish, body, &body) ?
+		    coded_lines((enum coding)wish.coding) : CODED_VARY;
+	MUST(snprintf(lines, sizeof lines, "%s%s", extra, more) <
+	    (int)sizeof lines);
+	reply_send(rq, status, type, body, lines);
+}
+
+/* --- later --------------------------------------------------------------- */
+
+void
+reply_hold(struct request *rq)
+{
+	struct conn *c = rq->c;
+
+	c->held = true;
+	c->asked = reply_goes_on(rq);
+	c->keep = rq->keep_alive;
+	c->deadline.us = UINT64_MAX;	/* its session has deadlines */
+}
+
+/* The head of a response that was held; false: the connection ends. */
+static bool
+reply_held_head(struct conn *c, int status, const char *type,
+    const char *lines, size_t n)
+{
+	struct worker *w = c->w;
+
+	MUST(c->held);
+	c->held = false;
+	if (w->mode == WORKER_STOPPING)
+		c->keep = false;
+	buf_reset(&w->text);
+	http_encode_head(&w->text, status, w->wall.ms / 1000, c->keep, type,
+	    (int64_t)n, lines);
+	reply_count(status);
+	if (!w->text.oom &&
+	    out_bytes(w->out, &c->outq, buf_unread(&w->text)))
+		return (true);
+	conn_abort(c, REASON_memory);
+	return (false);
+}
+
+static void
+reply_held_end(struct conn *c, int status, bool queued)
+{
+	if (!queued) {
+		conn_abort(c, REASON_memory);
+		return;
+	}
+	if (!c->keep)
+		c->half = c->asked;
+	reply_sent(c, status, c->keep);
+	conn_later(c, CONN_LATER_READ);	/* what came behind it */
+}
+
+/* What was coded stands for n bytes of the queue. */
+static bool
+reply_say_coded(struct conn *c, struct outq *body, size_t n,
+    struct slice coded)
+{
+	if (!out_bytes(c->w->out, &c->outq, coded))
+		return (false);
+	outq_sent(c->w->out, body, n);
+	return (true);
+}
+
+void
+reply_held_queue(struct conn *c, int status, const char *type,
+    const char *lines, struct coded_wish wish, struct outq *body, size_t n)
+{
+	struct worker *w = c->w;
+	struct slice s = { NULL, n };
+	bool coded = coded_queue(w->coded, wish, body, n, &s);
+
+	if (coded)
+		lines = reply_lines(w, lines,
+		    coded_lines((enum coding)wish.coding));
+	else if (coded_eligible(w->coded, wish, n))
+		lines = reply_lines(w, lines, CODED_VARY);
+	if (reply_held_head(c, status, type, lines, s.n))
+		reply_held_end(c, status, coded ?
+		    reply_say_coded(c, body, n, s) :
+		    outq_move(w->out, body, &c->outq, n));
+}
+
+void
+reply_held_bytes(struct conn *c, int status, const char *type,
+    const char *lines, struct slice body)
+{
+	if (reply_held_head(c, status, type, lines, body.n))
+		reply_held_end(c, status, out_bytes(c->w->out, &c->outq,
+		    body));
+}
+
+void
+reply_error(struct request *rq, int status, const char *code,
+    const char *message)
+{
+	struct buf *b = &rq->w->body;
+
+	buf_reset(b);
+	error_encode(b, code, message);
+	reply_send(rq, status, "application/json", buf_unread(b),
+	    status == 401 ? "WWW-Authenticate: Bearer\r\n" :
+	    status == 503 ? "Retry-After: 2\r\n" : NULL);
+}
+
+void
+reply_method(struct request *rq)
+{
+	struct buf *b = &rq->w->body;
+
+	buf_reset(b);
+	error_encode(b, "method_not_allowed",
+	    "this method is not served here");
+	reply_send(rq, 405, "application/json", buf_unread(b),
+	    rq->row->allow);
+}
+
+void
+reply_too_many(struct request *rq, const char *code, const char *message,
+    uint64_t retry_ms)
+{
+	struct buf *b = &rq->w->body;
+	char later[48];
+
+	(void)snprintf(later, sizeof later, "Retry-After: %llu\r\n",
+	    retry_ms == 0 ? REPLY_RETRY_S :
+	    (unsigned long long)((retry_ms + 999) / 1000));
+	buf_reset(b);
+	error_encode(b, code, message);
+	reply_send(rq, 429, "application/json", buf_unread(b), later);
+}
+
+void
+reply_bad(struct conn *c, int status, const char *why)
+{
+	struct request rq = { .w = c->w, .c = c,
+		.row = &c->w->routes[ROUTE_NONE] };
+
+	rq.head.keep_alive = true;	/* its next one may be here already */
+	reply_error(&rq, status, status == 408 ? "timeout" :
+	    status == 413 ? "too_large" : "bad_request", why);
+}

@@ -1,0 +1,49 @@
+/*
+ * Responses to requests, of which each gets exactly one: now, or later over a
+ * connection that is held meanwhile.  What becomes of the connection is
+ * decided here.
+ */
+#ifndef WORKER_REPLY_H
+#define WORKER_REPLY_H
+
+#include "base/slice.h"
+#include "worker/coded.h"
+
+struct conn;
+struct outq;
+struct request;
+
+/* --- now ----------------------------------------------------------------- */
+
+/* type may be NULL; extra: header lines, each with CRLF, or NULL. */
+void	reply_send(struct request *, int status, const char *type,
+	    struct slice body, const char *extra);
+/* The same in the coding that the client likes, if that is worth while. */
+void	reply_coded(struct request *, int status, const char *type,
+	    struct slice body, const char *extra);
+/* {"error":{"code","message"}} */
+void	reply_error(struct request *, int status, const char *code,
+	    const char *message);
+/* The same for a method that the route does not serve. */
+void	reply_method(struct request *);
+/* 429, with the time from which on it is allowed (0: nobody knows). */
+void	reply_too_many(struct request *, const char *code,
+	    const char *message, uint64_t retry_ms);
+/* To a request that cannot be told apart from what follows it. */
+void	reply_bad(struct conn *, int status, const char *why);
+
+/* --- later --------------------------------------------------------------- */
+
+/* It is answered later; what follows it on the connection waits. */
+void	reply_hold(struct request *);
+/* Now: n bytes of that queue are the body, in a coding if that may be. */
+void	reply_held_queue(struct conn *, int status, const char *type,
+	    const char *lines, struct coded_wish, struct outq *, size_t n);
+/* Now: these bytes are the body. */
+void	reply_held_bytes(struct conn *, int status, const char *type,
+	    const char *lines, struct slice body);
+
+/* One more response of this status, which others have written. */
+void	reply_count(int status);
+
+#endif
