@@ -342,10 +342,14 @@ test('sockets are counted per namespace in health', async () => {
 });
 
 test('above limits.connections: 503 with Retry-After, others go on', async () => {
+	/* where nobody is sent away for being idle meanwhile */
+	const e = await Daemon.start({ workers: 1,
+		conf: echo + 'limits { connections = 50 }\n' });
+	const other = await socketio(e.port);
 	const open = [];
 	let refused;
 	for (let i = 0; i < 70; i++) {
-		const s = await Sock.open(d.port);
+		const s = await Sock.open(e.port);
 		s.send(get('/nothing'));	// status pages have a reserve
 		open.push(s);
 		const r = await s.response().catch(() => null);
@@ -356,15 +360,17 @@ test('above limits.connections: 503 with Retry-After, others go on', async () =>
 	}
 	assert.equal(refused?.status, 503);
 	assert.match(refused.headers['retry-after'], /^\d+$/);
-	await bystander.alive();
+	await other.alive();
 	for (const s of open)
 		s.close();
 	await until(async () => {
-		const s = await Sock.open(d.port);
+		const s = await Sock.open(e.port);
 		s.send(get('/livez', 'Connection: close\r\n'));
 		const r = await s.response().catch(() => ({}));
 		s.close();
 		return r.status === 200;
 	}, 'service again');
-	assert.ok(await d.metric('connections_refused', 'why="limit"') >= 1);
+	assert.ok(await e.metric('connections_refused', 'why="limit"') >= 1);
+	other.drop();
+	await e.stop();
 });

@@ -15,13 +15,14 @@ const REQUESTS = sanitized ? 2000 : 10000;
 
 /* A client that asks on and on until it is lost or may stop. */
 async function talk(d, run) {
+	const pids = run.pids;	/* as they were: who answers may be killed since */
 	const s = await connect(d, '/', opts).catch(() => null);
 	if (s === null)
 		return;		/* its handshake was in the dead one's hands */
 	s.offAny();
 	/* the sid names its worker */
 	const slot = (Buffer.from(s.io.engine.id, 'base64url')[0] & 0x7f) + 1;
-	const c = { slot, pid: run.pids?.get(slot) };
+	const c = { slot, pid: pids?.get(slot) };
 	s.on('disconnect', (why, x) => {
 		if (why !== 'io client disconnect')
 			run.lost.push({ ...c, why, status: x?.context?.status,

@@ -49,6 +49,12 @@ test('the judge: what may not be', () => {
 	assert.ok(count(published(4), session([0], { p: 'nobody' })) > 0);
 });
 
+test('the judge: one fault is one, wherever it is', () => {
+	for (const seen of [[1, 0, 2, 3], [0, 2, 1, 3], [0, 1, 3, 2],
+	    [0, 0, 1, 2, 3], [0, 1, 2, 3, 3], [1, 2, 3], [0, 2, 3], [0, 1, 2]])
+		assert.equal(count(published(4), session(seen)), 1, `${seen}`);
+});
+
 /* --- in earnest ---------------------------------------------------------------- */
 
 for (const fault of ['drop', 'repeat', 'swap'])

@@ -129,9 +129,12 @@ test('20 MB in one attachment, 24 MB in two, 17 MB of text', {
 	    [Buffer.alloc(12 * MB, 8), Buffer.alloc(12 * MB, 9)],
 	    ['x'.repeat(17 * MB)]]) {
 		const got = all.slice(1).map((s) => once(s, 'file', 60000));
+		const late = await e.metric('acks_timed_out');
 		const a = await all[0].timeout(60000).emitWithAck('file',
 		    { room: 'a' }, ...args);
-		assert.equal(a.delivered, 2);
+		/* a worker that takes seconds for it is not waited for */
+		assert.ok(a.delivered === 2 || await
+		    e.metric('acks_timed_out') > late, `${a.delivered}`);
 		for (const [, ...parts] of await Promise.all(got))
 			assert.deepEqual(parts.map((p) => digest(p)),
 			    args.map((p) => digest(p)));

@@ -41,6 +41,11 @@ export class Watch {
 			w.missing.splice(at, 1);
 		this.wrong.push(at < 0 && i >= w.first ? `${p} ${i} twice` :
 		    `${p} ${i} after ${w.last}`);
+		if (i < w.first) {	/* late, but seen */
+			for (let k = i + 1; k < w.first; k++)
+				w.missing.push(k);
+			w.first = i;
+		}
 	}
 }
 
