@@ -19,13 +19,13 @@ conf_http_set(const struct conf_value *v, void *object)
 	char **field = conf_field_of(v->row, object);
 
 	free(*field);
-	*field = conf_strdup(v->tokens[0]->text);
+	*field = conf_strdup(v->tokens[0].text);
 }
 
 void
 conf_set_token(struct conf_parser *p, const struct conf_value *v, void *object)
 {
-	const struct conf_token *t = v->tokens[0];
+	const struct conf_token *t = &v->tokens[0];
 
 	if (t->text[0] != '\0' && !conf_http_is_token(t->text))
 		conf_value_bad(p, v, t, "has a character that names in HTTP "
@@ -38,7 +38,7 @@ void
 conf_set_cookie_path(struct conf_parser *p, const struct conf_value *v,
     void *object)
 {
-	const struct conf_token *t = v->tokens[0];
+	const struct conf_token *t = &v->tokens[0];
 	const char *c = t->text;
 
 	if (*c != '/') {

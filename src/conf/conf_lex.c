@@ -38,13 +38,6 @@ advance(struct conf_lex *l, size_t n)
 }
 
 static void
-newline(struct conf_lex *l)
-{
-	l->line++;
-	buf_byte(l->lines, '\n');
-}
-
-static void
 skip_to_newline(struct conf_lex *l)
 {
 	while (l->in.n > 0 && *l->in.p != '\n')
@@ -61,7 +54,7 @@ skip_block_comment(struct conf_lex *l)
 		if (l->in.n == 0)
 			return (SYNTAX(l, line, "comment without end"));
 		if (*l->in.p == '\n')
-			newline(l);
+			l->line++;
 		advance(l, 1);
 	}
 	advance(l, 2);
@@ -171,7 +164,7 @@ lex_escape(struct conf_lex *l)
 	c = l->in.p[1];
 	advance(l, 2);
 	if (c == '\n') {
-		newline(l);
+		l->line++;
 		return (true);
 	}
 	if (c == 'x' || c == 'u')
@@ -192,7 +185,7 @@ lex_single(struct conf_lex *l)
 		advance(l, 1);
 	buf_byte(&l->text, *l->in.p);
 	if (*l->in.p == '\n')
-		newline(l);
+		l->line++;
 	advance(l, 1);
 }
 
@@ -216,7 +209,7 @@ lex_quoted(struct conf_lex *l)
 		else {
 			buf_byte(&l->text, *l->in.p);
 			if (*l->in.p == '\n')
-				newline(l);
+				l->line++;
 			advance(l, 1);
 		}
 	}
@@ -225,7 +218,7 @@ lex_quoted(struct conf_lex *l)
 	return (ok);
 }
 
-/* A byte of a word without quotes, as libconfuse has it. */
+/* A byte of a word without quotes. */
 static bool
 is_word_byte(const struct conf_lex *l)
 {
@@ -275,7 +268,7 @@ skip_blanks(struct conf_lex *l)
 {
 	while (l->in.n > 0) {
 		if (*l->in.p == '\n') {
-			newline(l);
+			l->line++;
 			advance(l, 1);
 		} else if (ascii_blank(*l->in.p) || *l->in.p == '\r')
 			advance(l, 1);
@@ -291,9 +284,9 @@ skip_blanks(struct conf_lex *l)
 
 void
 conf_lex_init(struct conf_lex *l, const struct conf_source *src,
-    struct conf_diags *diags, struct buf *lines)
+    struct conf_diags *diags)
 {
-	*l = (struct conf_lex){ .src = src, .diags = diags, .lines = lines,
+	*l = (struct conf_lex){ .src = src, .diags = diags,
 		.in = src->text, .line = 1 };
 	buf_init(&l->text);
 	if (starts(l, "\xef\xbb\xbf"))
@@ -329,15 +322,4 @@ conf_lex_next(struct conf_lex *l)
 	else
 		(void)SYNTAX(l, l->line, "byte 0x%02x in the text", c);
 	return (CONF_LEX_BAD);
-}
-
-bool
-conf_lex_appends(const struct conf_lex *l)
-{
-	struct slice rest = l->in;
-
-	while (rest.n > 0 && strchr(" \t\r\n", *rest.p) != NULL &&
-	    *rest.p != '\0')
-		rest = slice_from(rest, 1);
-	return (slice_starts(rest, SLICE("+=")));
 }

@@ -19,7 +19,6 @@ enum conf_lexeme {
 struct conf_lex {
 	const struct conf_source *src;
 	struct conf_diags *diags;
-	struct buf	*lines;		/* gets each line end that is passed */
 	struct slice	 in;		/* what is left to read */
 	int		 line;
 	bool		 quiet;		/* caller's: no word on unset variables */
@@ -31,10 +30,8 @@ struct conf_lex {
 };
 
 void	conf_lex_init(struct conf_lex *, const struct conf_source *,
-	    struct conf_diags *, struct buf *lines);
+	    struct conf_diags *);
 void	conf_lex_fini(struct conf_lex *);
 enum conf_lexeme conf_lex_next(struct conf_lex *);
-/* Next comes "+=". */
-bool	conf_lex_appends(const struct conf_lex *);
 
 #endif

@@ -62,15 +62,15 @@ conf_set_strings(struct conf_parser *p, const struct conf_value *v,
 	char **s = NULL;
 
 	for (size_t i = 0; i < v->n; i++)
-		if (v->tokens[i]->text[0] == '\0') {
-			conf_value_bad(p, v, v->tokens[i], "is empty");
+		if (v->tokens[i].text[0] == '\0') {
+			conf_value_bad(p, v, &v->tokens[i], "is empty");
 			return;
 		}
 	conf_free_strings(v->row, object);
 	if (v->n > 0)
 		s = conf_calloc(v->n, sizeof(*s));
 	for (size_t i = 0; i < v->n; i++)
-		s[i] = conf_strdup(v->tokens[i]->text);
+		s[i] = conf_strdup(v->tokens[i].text);
 	conf_list_put(v->row, object, s, v->n);
 }
 
@@ -78,9 +78,9 @@ void
 conf_set_tokens(struct conf_parser *p, const struct conf_value *v, void *object)
 {
 	for (size_t i = 0; i < v->n; i++)
-		if (v->tokens[i]->text[0] != '\0' &&
-		    !conf_http_is_token(v->tokens[i]->text)) {
-			conf_value_bad(p, v, v->tokens[i], "has a character "
+		if (v->tokens[i].text[0] != '\0' &&
+		    !conf_http_is_token(v->tokens[i].text)) {
+			conf_value_bad(p, v, &v->tokens[i], "has a character "
 			    "that names in HTTP do not have");
 			return;
 		}
@@ -112,9 +112,9 @@ conf_set_bits(struct conf_parser *p, const struct conf_value *v, void *object)
 	int bit;
 
 	for (size_t i = 0; i < v->n; i++) {
-		bit = conf_word_index(range, slice_str(v->tokens[i]->text));
+		bit = conf_word_index(range, slice_str(v->tokens[i].text));
 		if (bit < 0) {
-			conf_value_bad(p, v, v->tokens[i],
+			conf_value_bad(p, v, &v->tokens[i],
 			    "must be one of %s", range);
 			ok = false;
 		} else

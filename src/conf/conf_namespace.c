@@ -9,16 +9,16 @@
 #include "conf/conf_value.h"
 
 static void
-read_room(struct conf_reading *parse, const struct conf_titled *s,
+read_room(struct conf_reading *parse, const struct conf_tree *s,
     struct conf_namespace *ns)
 {
 	struct conf_room *room = &ns->rooms[ns->nrooms++];
-	const char *wrong = conf_pattern_parse(s->title->text, &room->pattern);
+	const char *wrong = conf_pattern_parse(s->title.text, &room->pattern);
 
-	room->line = s->title->at.line;
-	if (wrong == NULL && s->title->text[0] == '\0')
+	room->line = s->title.at.line;
+	if (wrong == NULL && s->title.text[0] == '\0')
 		wrong = "the name is empty";
-	if (wrong == NULL && strchr(s->title->text, '*') != NULL)
+	if (wrong == NULL && strchr(s->title.text, '*') != NULL)
 		wrong = "there are no wild cards: use a {parameter}";
 	if (wrong != NULL)
 		conf_titled_bad(parse, s, wrong);
@@ -33,7 +33,7 @@ read_room(struct conf_reading *parse, const struct conf_titled *s,
 
 /* What the directives of a rule mean together. */
 static void
-check_event(struct conf_reading *parse, const struct conf_titled *s,
+check_event(struct conf_reading *parse, const struct conf_tree *s,
     const struct conf_event *event)
 {
 	if (event->error[0] != '\0' && event->to != CONF_TO_NOWHERE)
@@ -49,7 +49,7 @@ check_event(struct conf_reading *parse, const struct conf_titled *s,
  * a CONNECT, which may hold a token: to nobody but the one who sent it.
  */
 static void
-check_connect(struct conf_reading *parse, const struct conf_titled *s,
+check_connect(struct conf_reading *parse, const struct conf_tree *s,
     const struct conf_event *event)
 {
 	const bool given[] = { event->nroles > 0, event->self,
@@ -73,18 +73,18 @@ check_connect(struct conf_reading *parse, const struct conf_titled *s,
 }
 
 static void
-read_event(struct conf_reading *parse, const struct conf_titled *s,
+read_event(struct conf_reading *parse, const struct conf_tree *s,
     struct conf_namespace *ns)
 {
 	struct conf_event *event = &ns->events[ns->nevents++];
-	bool connect = strcmp(s->title->text, "connect") == 0;
+	bool connect = strcmp(s->title.text, "connect") == 0;
 	const char *wrong = connect ? NULL :
-	    conf_event_name_bad(s->title->text);
+	    conf_event_name_bad(s->title.text);
 
-	event->name = conf_strdup(s->title->text);
+	event->name = conf_strdup(s->title.text);
 	event->name_len = strlen(event->name);
 	event->name_json = conf_json_string(event->name);
-	event->line = s->title->at.line;
+	event->line = s->title.at.line;
 	if (wrong != NULL)
 		conf_titled_bad(parse, s, wrong);
 	conf_titled_fill(parse, s, event);
@@ -153,34 +153,28 @@ index_events(struct conf_reading *parse, struct conf_namespace *ns)
 }
 
 static void
-read_namespace(struct conf_reading *parse, const struct conf_titled *s)
+read_namespace(struct conf_reading *parse, const struct conf_tree *s)
 {
 	struct conf *conf = parse->p.conf;
 	struct conf_namespace *ns = &conf->namespaces[conf->nnamespaces];
-	const char *wrong = conf_namespace_name_bad(s->title->text);
-	size_t nrooms = conf_tree_count(s->tree, CONF_SEC_ROOM);
-	size_t nevents = conf_tree_count(s->tree, CONF_SEC_EVENT);
-	struct conf_titled sub;
+	const char *wrong = conf_namespace_name_bad(s->title.text);
+	const struct conf_tree *sub = NULL;
 
 	ns->index = (uint16_t)conf->nnamespaces++;
-	ns->name = conf_strdup(s->title->text);
+	ns->name = conf_strdup(s->title.text);
 	ns->name_len = strlen(ns->name);
-	ns->line = s->title->at.line;
+	ns->line = s->title.at.line;
 	if (wrong != NULL)
 		conf_titled_bad(parse, s, wrong);
 	conf_titled_fill(parse, s, ns);
-	if (nrooms > 0)
-		ns->rooms = conf_calloc(nrooms, sizeof(*ns->rooms));
-	if (nevents > 0)
-		ns->events = conf_calloc(nevents, sizeof(*ns->events));
-	for (unsigned i = 0; i < nrooms; i++) {
-		sub = conf_titled_at(parse, s->tree, CONF_SEC_ROOM, i);
-		read_room(parse, &sub, ns);
-	}
-	for (unsigned i = 0; i < nevents; i++) {
-		sub = conf_titled_at(parse, s->tree, CONF_SEC_EVENT, i);
-		read_event(parse, &sub, ns);
-	}
+	ns->rooms = conf_calloc(conf_tree_count(s, CONF_SEC_ROOM),
+	    sizeof(*ns->rooms));
+	ns->events = conf_calloc(conf_tree_count(s, CONF_SEC_EVENT),
+	    sizeof(*ns->events));
+	while ((sub = conf_tree_next(s, CONF_SEC_ROOM, sub)) != NULL)
+		read_room(parse, sub, ns);
+	while ((sub = conf_tree_next(s, CONF_SEC_EVENT, sub)) != NULL)
+		read_event(parse, sub, ns);
 	index_events(parse, ns);
 }
 
@@ -203,18 +197,17 @@ void
 conf_namespaces_read(struct conf_reading *parse)
 {
 	struct conf *conf = parse->p.conf;
-	size_t n = conf_tree_count(parse->tree, CONF_SEC_NAMESPACE);
-	struct conf_titled s;
+	const struct conf_tree *s = NULL;
 
-	if (n > 0)
-		conf->namespaces = conf_calloc(n, sizeof(*conf->namespaces));
-	for (unsigned i = 0; i < n; i++) {
-		s = conf_titled_at(parse, parse->tree, CONF_SEC_NAMESPACE, i);
-		if (i == NAMESPACES_MAX) {
-			conf_titled_bad(parse, &s, "more than 1024 namespaces");
+	conf->namespaces = conf_calloc(conf_tree_count(&parse->tree,
+	    CONF_SEC_NAMESPACE), sizeof(*conf->namespaces));
+	while ((s = conf_tree_next(&parse->tree, CONF_SEC_NAMESPACE, s)) !=
+	    NULL) {
+		if (conf->nnamespaces == NAMESPACES_MAX) {
+			conf_titled_bad(parse, s, "more than 1024 namespaces");
 			break;
 		}
-		read_namespace(parse, &s);
+		read_namespace(parse, s);
 	}
 	index_namespaces(parse);
 }

@@ -305,10 +305,10 @@ conf_set_hosts(struct conf_parser *p, const struct conf_value *v,
 	if (v->n > 0)
 		s = conf_calloc(v->n, sizeof(*s));
 	for (size_t i = 0; i < v->n; i++) {
-		host = without_root(slice_str(v->tokens[i]->text));
+		host = without_root(slice_str(v->tokens[i].text));
 		wrong = host_bad(host);
 		if (wrong != NULL)
-			conf_value_bad(p, v, v->tokens[i], "%s", wrong);
+			conf_value_bad(p, v, &v->tokens[i], "%s", wrong);
 		else
 			s[n++] = lower(host);
 	}
@@ -375,9 +375,9 @@ conf_set_origins(struct conf_parser *p, const struct conf_value *v,
 	if (v->n > 0)
 		o = conf_calloc(v->n, sizeof(*o));
 	for (size_t i = 0; i < v->n; i++) {
-		wrong = conf_origin_parse(v->tokens[i]->text, &origin);
+		wrong = conf_origin_parse(v->tokens[i].text, &origin);
 		if (wrong != NULL)
-			conf_value_bad(p, v, v->tokens[i], "%s", wrong);
+			conf_value_bad(p, v, &v->tokens[i], "%s", wrong);
 		else
 			o[n++] = origin;
 	}

@@ -11,6 +11,7 @@
 #include "conf/conf_match.h"
 #include "conf/conf_rate.h"
 #include "conf/conf_rule.h"
+#include "conf/conf_substitute.h"
 #include "conf/conf_type.h"
 
 #define DEFAULT_LISTEN	"127.0.0.1:8080"
@@ -38,7 +39,7 @@ listen_same(const struct conf_listen *a, const struct conf_listen *b)
 }
 
 static void
-check_tls(struct conf_reading *parse, const struct conf_titled *s,
+check_tls(struct conf_reading *parse, const struct conf_tree *s,
     const struct conf_listen *l)
 {
 	bool certificate = l->certificate[0] != '\0';
@@ -54,14 +55,14 @@ check_tls(struct conf_reading *parse, const struct conf_titled *s,
 }
 
 static void
-read_listen(struct conf_reading *parse, const struct conf_titled *s)
+read_listen(struct conf_reading *parse, const struct conf_tree *s)
 {
 	struct conf *conf = parse->p.conf;
 	struct conf_listen *l = &conf->listens[conf->nlistens++];
 	const char *wrong;
 
-	l->text = conf_strdup(s->title->text);
-	l->line = s->title->at.line;
+	l->text = conf_strdup(s->title.text);
+	l->line = s->title.at.line;
 	wrong = conf_addr_parse(l->text, l->addrs, &l->naddrs);
 	if (wrong != NULL)
 		conf_titled_bad(parse, s, wrong);
@@ -79,45 +80,40 @@ static void
 read_listens(struct conf_reading *parse)
 {
 	struct conf *conf = parse->p.conf;
-	size_t n = conf_tree_count(parse->tree, CONF_SEC_LISTEN);
+	size_t n = conf_tree_count(&parse->tree, CONF_SEC_LISTEN);
 	char text[] = DEFAULT_LISTEN;
-	struct conf_token token = { .at = { "default", 0 }, .text = text };
-	struct conf_titled s = { .id = CONF_SEC_LISTEN, .title = &token };
+	const struct conf_tree usual = { .section = CONF_SEC_LISTEN,
+		.title = { .at = { "default", 0 }, .text = text } };
+	const struct conf_tree *s = NULL;
 
 	conf->listens = conf_calloc(n + 1, sizeof(*conf->listens));
-	for (unsigned i = 0; i < n; i++) {
-		s = conf_titled_at(parse, parse->tree, CONF_SEC_LISTEN, i);
-		read_listen(parse, &s);
-	}
-	if (n > 0)
-		return;
-	s.tree = NULL;
-	read_listen(parse, &s);
+	while ((s = conf_tree_next(&parse->tree, CONF_SEC_LISTEN, s)) != NULL)
+		read_listen(parse, s);
+	if (n == 0)
+		read_listen(parse, &usual);
 }
 
 static void
 read_jwt_keys(struct conf_reading *parse)
 {
 	struct conf_jwt *jwt = &parse->p.conf->jwt;
-	struct cfg_t *tree = conf_tree_section(parse->tree, CONF_SEC_JWT, 0);
-	size_t n = conf_tree_count(tree, CONF_SEC_JWT_KEY);
+	const struct conf_tree *tree = conf_tree_plain(&parse->tree,
+	    CONF_SEC_JWT), *s = NULL;
 	struct conf_jwt_key *key;
-	struct conf_titled s;
 
-	if (n > 0)
-		jwt->keys = conf_calloc(n, sizeof(*jwt->keys));
-	for (unsigned i = 0; i < n; i++) {
-		s = conf_titled_at(parse, tree, CONF_SEC_JWT_KEY, i);
+	jwt->keys = conf_calloc(conf_tree_count(tree, CONF_SEC_JWT_KEY),
+	    sizeof(*jwt->keys));
+	while ((s = conf_tree_next(tree, CONF_SEC_JWT_KEY, s)) != NULL) {
 		for (size_t j = 0; j < jwt->nkeys; j++)
-			if (strcmp(jwt->keys[j].kid, s.title->text) == 0) {
-				conf_titled_repeats(parse, &s,
+			if (strcmp(jwt->keys[j].kid, s->title.text) == 0) {
+				conf_titled_repeats(parse, s,
 				    jwt->keys[j].line);
 				break;
 			}
 		key = &jwt->keys[jwt->nkeys++];
-		key->kid = conf_strdup(s.title->text);
-		key->line = s.title->at.line;
-		conf_titled_fill(parse, &s, key);
+		key->kid = conf_strdup(s->title.text);
+		key->line = s->title.at.line;
+		conf_titled_fill(parse, s, key);
 	}
 }
 
@@ -125,49 +121,42 @@ static void
 read_api_keys(struct conf_reading *parse)
 {
 	struct conf *conf = parse->p.conf;
-	struct cfg_t *tree = conf_tree_section(parse->tree, CONF_SEC_API, 0);
-	size_t n = conf_tree_count(tree, CONF_SEC_API_KEY);
+	const struct conf_tree *tree = conf_tree_plain(&parse->tree,
+	    CONF_SEC_API), *s = NULL;
 	struct conf_api_key *key;
-	struct conf_titled s;
 
-	if (n > 0)
-		conf->api_keys = conf_calloc(n, sizeof(*conf->api_keys));
-	for (unsigned i = 0; i < n; i++) {
-		s = conf_titled_at(parse, tree, CONF_SEC_API_KEY, i);
+	conf->api_keys = conf_calloc(conf_tree_count(tree, CONF_SEC_API_KEY),
+	    sizeof(*conf->api_keys));
+	while ((s = conf_tree_next(tree, CONF_SEC_API_KEY, s)) != NULL) {
 		for (size_t j = 0; j < conf->napi_keys; j++)
 			if (strcmp(conf->api_keys[j].name,
-			    s.title->text) == 0) {
-				conf_titled_repeats(parse, &s,
+			    s->title.text) == 0) {
+				conf_titled_repeats(parse, s,
 				    conf->api_keys[j].line);
 				break;
 			}
 		key = &conf->api_keys[conf->napi_keys++];
-		key->name = conf_strdup(s.title->text);
-		key->line = s.title->at.line;
+		key->name = conf_strdup(s->title.text);
+		key->line = s->title.at.line;
 		if (key->name[0] == '\0')
-			conf_titled_bad(parse, &s, "the name is empty");
-		conf_titled_fill(parse, &s, key);
+			conf_titled_bad(parse, s, "the name is empty");
+		conf_titled_fill(parse, s, key);
 	}
 }
 
 /* Handshakes and bad tokens have no user yet: address is their default. */
 static void
-check_rate(struct conf_reading *parse, const struct conf_titled *s,
+check_rate(struct conf_reading *parse, const struct conf_tree *s,
     struct conf_rate *rate)
 {
-	const struct conf_directive *per = &conf_directives[
-	    conf_directive_find(CONF_SEC_RATE, SLICE("per"))];
+	size_t per = (size_t)conf_directive_find(CONF_SEC_RATE, SLICE("per"));
 	const char *wrong = conf_rate_bad(rate);
-	const struct conf_token **given;
-	size_t n;
 
 	if (conf_rate_of_addresses(rate->name)) {
-		given = conf_tree_values(s->tree, &parse->p.scan, per, &n);
-		if (given == NULL)
+		if (conf_tree_given(s, per) == NULL)
 			rate->per = CONF_PER_ADDRESS;
 		else if (rate->per != CONF_PER_ADDRESS)
 			conf_titled_bad(parse, s, "must be per = address");
-		free(given);
 		if (rate->strikes != 0)
 			conf_titled_bad(parse, s, "strikes are for events");
 	}
@@ -176,14 +165,14 @@ check_rate(struct conf_reading *parse, const struct conf_titled *s,
 }
 
 static void
-read_rate(struct conf_reading *parse, const struct conf_titled *s)
+read_rate(struct conf_reading *parse, const struct conf_tree *s)
 {
 	struct conf *conf = parse->p.conf;
 	struct conf_rate *rate = &conf->rates[conf->nrates];
 
 	rate->index = (unsigned)conf->nrates++;
-	rate->name = conf_strdup(s->title->text);
-	rate->line = s->title->at.line;
+	rate->name = conf_strdup(s->title.text);
+	rate->line = s->title.at.line;
 	if (rate->name[0] == '\0')
 		conf_titled_bad(parse, s, "the name is empty");
 	for (struct conf_rate *o = conf->rates; o < rate; o++)
@@ -199,17 +188,16 @@ static void
 read_rates(struct conf_reading *parse)
 {
 	struct conf *conf = parse->p.conf;
-	size_t n = conf_tree_count(parse->tree, CONF_SEC_RATE);
-	struct conf_titled s;
+	size_t n = conf_tree_count(&parse->tree, CONF_SEC_RATE);
+	const struct conf_tree *s = NULL;
 
 	conf->rates = conf_calloc(n + 1, sizeof(*conf->rates));
-	for (size_t i = 0; i < n; i++) {
-		s = conf_titled_at(parse, parse->tree, CONF_SEC_RATE, i);
-		if (i == CONF_RATES_MAX) {
-			conf_titled_bad(parse, &s, "more than 64 rates");
+	while ((s = conf_tree_next(&parse->tree, CONF_SEC_RATE, s)) != NULL) {
+		if (conf->nrates == CONF_RATES_MAX) {
+			conf_titled_bad(parse, s, "more than 64 rates");
 			break;
 		}
-		read_rate(parse, &s);
+		read_rate(parse, s);
 	}
 	if (conf_rate_find(conf, "messages") == NULL &&
 	    conf->nrates < CONF_RATES_MAX)
@@ -236,15 +224,15 @@ route_path_bad(const struct conf *conf, const char *path)
 }
 
 static void
-read_route(struct conf_reading *parse, const struct conf_titled *s)
+read_route(struct conf_reading *parse, const struct conf_tree *s)
 {
 	struct conf *conf = parse->p.conf;
 	struct conf_route *route = &conf->routes[conf->nroutes++];
-	const char *wrong = conf_pattern_parse(s->title->text, &route->path);
+	const char *wrong = conf_pattern_parse(s->title.text, &route->path);
 
-	route->line = s->title->at.line;
+	route->line = s->title.at.line;
 	if (wrong == NULL)
-		wrong = route_path_bad(conf, s->title->text);
+		wrong = route_path_bad(conf, s->title.text);
 	if (wrong != NULL)
 		conf_titled_bad(parse, s, wrong);
 	for (struct conf_route *o = conf->routes; wrong == NULL && o < route;
@@ -256,7 +244,7 @@ read_route(struct conf_reading *parse, const struct conf_titled *s)
 		}
 	conf_titled_fill(parse, s, route);
 	if (wrong == NULL && route->format == CONF_FORMAT_ENGINE &&
-	    s->title->text[strlen(s->title->text) - 1] == '/')
+	    s->title.text[strlen(s->title.text) - 1] == '/')
 		conf_titled_bad(parse, s, "without the slash at its end: "
 		    "with format = engine it is served with and without");
 }
@@ -265,15 +253,12 @@ static void
 read_routes(struct conf_reading *parse)
 {
 	struct conf *conf = parse->p.conf;
-	size_t n = conf_tree_count(parse->tree, CONF_SEC_ROUTE);
-	struct conf_titled s;
+	const struct conf_tree *s = NULL;
 
-	if (n > 0)
-		conf->routes = conf_calloc(n, sizeof(*conf->routes));
-	for (unsigned i = 0; i < n; i++) {
-		s = conf_titled_at(parse, parse->tree, CONF_SEC_ROUTE, i);
-		read_route(parse, &s);
-	}
+	conf->routes = conf_calloc(conf_tree_count(&parse->tree,
+	    CONF_SEC_ROUTE), sizeof(*conf->routes));
+	while ((s = conf_tree_next(&parse->tree, CONF_SEC_ROUTE, s)) != NULL)
+		read_route(parse, s);
 }
 
 /* --- the whole ------------------------------------------------------------ */
@@ -282,16 +267,13 @@ static void
 read_plain_sections(struct conf_reading *parse)
 {
 	struct conf_place nowhere = { parse->p.src->file, 0 };
-	struct cfg_t *tree;
+	enum conf_section id;
 
 	for (unsigned i = 0; i < CONF_SEC__MAX; i++) {
-		if (conf_sections[i].title != NULL)
-			continue;
-		tree = i == CONF_SEC_TOP ? parse->tree : conf_tree_section(
-		    parse->tree, (enum conf_section)i, 0);
-		conf_section_name(parse, (enum conf_section)i, NULL);
-		conf_section_fill(parse, tree, (enum conf_section)i, nowhere,
-		    parse->p.conf);
+		id = (enum conf_section)i;
+		if (conf_sections[i].title == NULL)
+			conf_section_fill(parse, conf_tree_plain(&parse->tree,
+			    id), id, nowhere, parse->p.conf);
 	}
 }
 
@@ -302,8 +284,8 @@ check_algorithms(struct conf_reading *parse)
 	struct conf_jwt *jwt = &parse->p.conf->jwt;
 	bool secret = jwt->secret[0] != '\0' || jwt->jwks_file[0] != '\0';
 	bool public = jwt->nkeys > 0 || jwt->jwks_file[0] != '\0';
-	struct conf_place at = { parse->p.src->file, parse->p.scan.given[
-	    conf_directive_find(CONF_SEC_JWT, SLICE("algorithms"))] };
+	struct conf_place at = conf_section_place(parse, CONF_SEC_JWT,
+	    "algorithms");
 	uint32_t can = (secret ? CONF_ALGORITHMS_HS : 0) |
 	    (public ? CONF_ALGORITHMS_PUBLIC : 0);
 
@@ -335,8 +317,8 @@ static void
 check_cookie(struct conf_reading *parse)
 {
 	const struct conf_cookie *k = &parse->p.conf->cookie;
-	struct conf_place at = { parse->p.src->file, parse->p.scan.given[
-	    conf_directive_find(CONF_SEC_SOCKETIO, SLICE("cookie_secure"))] };
+	struct conf_place at = conf_section_place(parse, CONF_SEC_SOCKETIO,
+	    "cookie_secure");
 
 	if (k->same_site == CONF_SAME_SITE_NONE &&
 	    k->secure == CONF_SECURE_FALSE)
@@ -347,11 +329,10 @@ check_cookie(struct conf_reading *parse)
 static void
 build(struct conf_reading *parse)
 {
-	conf_substitutes_overrides(&parse->substitutes, parse->p.src,
+	conf_substitute_overrides(&parse->substitutes, parse->p.src,
 	    &parse->p.diags);
-	conf_substitutes_environment(&parse->substitutes, parse->p.src,
-	    &parse->p.scan, conf_tree_count(conf_tree_section(parse->tree,
-	    CONF_SEC_JWT, 0), CONF_SEC_JWT_KEY) > 0);
+	conf_substitute_environment(&parse->substitutes, parse->p.src,
+	    &parse->tree);
 	read_plain_sections(parse);
 	read_listens(parse);
 	read_jwt_keys(parse);
@@ -371,18 +352,13 @@ conf_parse(const struct conf_source *src, struct conf_errors *errors)
 	struct conf_parser *p = &parse.p;
 
 	conf_diags_init(&p->diags);
-	conf_scan_init(&p->scan);
-	conf_substitutes_init(&parse.substitutes);
-	if (conf_scan(&p->scan, src, &p->diags))
-		parse.tree = conf_tree_read(&p->scan, src->file, &p->diags);
-	if (parse.tree != NULL) {
+	if (conf_tree_read(&parse.tree, src, &p->diags)) {
 		p->conf = conf_calloc(1, sizeof(*p->conf));
 		p->conf->magic = CONF_MAGIC;
 		build(&parse);
 	}
-	conf_tree_free(&parse.tree);
-	conf_substitutes_fini(&parse.substitutes);
-	conf_scan_fini(&p->scan);
+	conf_tree_fini(&parse.tree);
+	conf_tree_fini(&parse.substitutes);
 	if (p->diags.n > 0)
 		conf_free(&p->conf);
 	conf_diags_flush(&p->diags, errors);

@@ -42,7 +42,7 @@ void
 conf_set_rate(struct conf_parser *p, const struct conf_value *v, void *object)
 {
 	struct conf_rate *rate = object;
-	struct slice count = slice_str(v->tokens[0]->text), period;
+	struct slice count = slice_str(v->tokens[0].text), period;
 	const uint8_t *slash = count.n == 0 ? NULL :
 	    memchr(count.p, '/', count.n);
 	uint64_t n, ms;
@@ -53,10 +53,10 @@ conf_set_rate(struct conf_parser *p, const struct conf_value *v, void *object)
 	}
 	if (slash == NULL || !conf_unit_parse(CONF_UNIT_COUNT, count, &n) ||
 	    !conf_unit_parse(CONF_UNIT_DURATION, period, &ms))
-		conf_value_bad(p, v, v->tokens[0],
+		conf_value_bad(p, v, &v->tokens[0],
 		    "must be COUNT/DURATION, like 200/1m");
 	else if (n == 0 || n > UINT_MAX || ms == 0 || ms > PERIOD_MAX_MS)
-		conf_value_bad(p, v, v->tokens[0],
+		conf_value_bad(p, v, &v->tokens[0],
 		    "needs a count of 1 or more, and a time of up to 30d");
 	else {
 		rate->allow = (unsigned)n;
@@ -129,20 +129,20 @@ conf_set_rateref(struct conf_parser *p, const struct conf_value *v,
     void *object)
 {
 	struct conf_event *event = object;
-	const char *name = v->tokens[0]->text;
+	const char *name = v->tokens[0].text;
 
 	event->rate = NULL;
 	if (*name == '\0')
 		return;
 	for (size_t i = 0; i < nitems(built_in); i++)
 		if (strcmp(name, built_in[i]) == 0) {
-			conf_value_bad(p, v, v->tokens[0],
+			conf_value_bad(p, v, &v->tokens[0],
 			    "this rate applies by itself");
 			return;
 		}
 	event->rate = conf_rate_find(p->conf, name);
 	if (event->rate == NULL)
-		conf_value_bad(p, v, v->tokens[0], "there is no such rate");
+		conf_value_bad(p, v, &v->tokens[0], "there is no such rate");
 }
 
 void

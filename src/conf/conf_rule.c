@@ -16,14 +16,14 @@ void
 conf_set_eventname(struct conf_parser *p, const struct conf_value *v,
     void *object)
 {
-	const char *name = v->tokens[0]->text;
+	const char *name = v->tokens[0].text;
 	const char *bad = *name == '\0' ? NULL : conf_event_name_bad(name);
 	char **field = conf_field_of(v->row, object);
 
 	if (bad == NULL && strcmp(name, "*") == 0)
 		bad = "\"*\" is not a name";
 	if (bad != NULL) {
-		conf_value_bad(p, v, v->tokens[0], "%s", bad);
+		conf_value_bad(p, v, &v->tokens[0], "%s", bad);
 		return;
 	}
 	free(*field);
@@ -86,7 +86,7 @@ void
 conf_set_join(struct conf_parser *p, const struct conf_value *v, void *object)
 {
 	struct conf_room *room = object;
-	const char *text = v->tokens[0]->text;
+	const char *text = v->tokens[0].text;
 	const char *claim = argument(text, "claim");
 	const char *self = argument(text, "self");
 	bool no_pattern = room->pattern.text == NULL;	/* reported already */
@@ -99,16 +99,16 @@ conf_set_join(struct conf_parser *p, const struct conf_value *v, void *object)
 	else if (claim != NULL && (no_pattern || room->pattern.nparams > 0))
 		set_join(room, CONF_JOIN_CLAIM, claim, 0);
 	else if (claim != NULL)
-		conf_value_bad(p, v, v->tokens[0],
+		conf_value_bad(p, v, &v->tokens[0],
 		    "the room's name has no {parameter} to look up");
 	else if (self != NULL && (no_pattern ||
 	    self_params(room, self, &bits)))
 		set_join(room, CONF_JOIN_SELF, NULL, bits);
 	else if (self != NULL)
-		conf_value_bad(p, v, v->tokens[0],
+		conf_value_bad(p, v, &v->tokens[0],
 		    "not all of them are {parameters} of the room's name");
 	else
-		conf_value_bad(p, v, v->tokens[0], "must be one of %s",
+		conf_value_bad(p, v, &v->tokens[0], "must be one of %s",
 		    v->row->range);
 }
 
@@ -187,18 +187,18 @@ void
 conf_set_to(struct conf_parser *p, const struct conf_value *v, void *object)
 {
 	struct conf_event *event = object;
-	const char *text = v->tokens[0]->text, *field;
+	const char *text = v->tokens[0].text, *field;
 	size_t i, n = strcspn(text, ":");
 
 	for (i = 0; i < nitems(receivers); i++)
 		if (slice_eq(slice_str(receivers[i].name), slice_of(text, n)))
 			break;
 	if (i == nitems(receivers) || (!receivers[i].field && text[n] != '\0'))
-		conf_value_bad(p, v, v->tokens[0], "must be one of %s",
+		conf_value_bad(p, v, &v->tokens[0], "must be one of %s",
 		    v->row->range);
 	else if (receivers[i].field && argument(text, receivers[i].name) ==
 	    NULL)
-		conf_value_bad(p, v, v->tokens[0], "needs the member of the "
+		conf_value_bad(p, v, &v->tokens[0], "needs the member of the "
 		    "first argument that names it: %s:FIELD",
 		    receivers[i].name);
 	else {
@@ -375,20 +375,20 @@ conf_set_checks(struct conf_parser *p, const struct conf_value *v,
 
 	conf_free_checks(v->row, object);
 	if (v->n > CHECKS_MAX) {
-		conf_value_bad(p, v, v->tokens[0], "more than %d checks",
+		conf_value_bad(p, v, &v->tokens[0], "more than %d checks",
 		    CHECKS_MAX);
 		return;
 	}
 	if (v->n > 0)
 		event->checks = conf_calloc(v->n, sizeof(*event->checks));
 	for (size_t i = 0; i < v->n; i++) {
-		wrong = parse_check(v->tokens[i]->text, &check);
+		wrong = parse_check(v->tokens[i].text, &check);
 		if (wrong == NULL && check_repeats(event, &check)) {
 			wrong = "the field is checked twice";
 			free(check.field);
 		}
 		if (wrong != NULL)
-			conf_value_bad(p, v, v->tokens[i], "%s", wrong);
+			conf_value_bad(p, v, &v->tokens[i], "%s", wrong);
 		else
 			event->checks[event->nchecks++] = check;
 	}
@@ -449,11 +449,11 @@ void
 conf_set_nsref(struct conf_parser *p, const struct conf_value *v, void *object)
 {
 	struct conf_route *route = object;
-	const char *name = v->tokens[0]->text;
+	const char *name = v->tokens[0].text;
 
 	route->ns = conf_namespace_find(p->conf, slice_str(name));
 	if (route->ns == NULL)
-		conf_value_bad(p, v, v->tokens[0], "there is no such namespace"
+		conf_value_bad(p, v, &v->tokens[0], "there is no such namespace"
 		    "%s", *name == '/' ? "" : " (its name starts with \"/\")");
 }
 
@@ -463,10 +463,10 @@ conf_set_nsnames(struct conf_parser *p, const struct conf_value *v,
 {
 	for (size_t i = 0; i < v->n; i++)
 		if (conf_namespace_find(p->conf,
-		    slice_str(v->tokens[i]->text)) == NULL)
-			conf_value_bad(p, v, v->tokens[i],
+		    slice_str(v->tokens[i].text)) == NULL)
+			conf_value_bad(p, v, &v->tokens[i],
 			    "there is no such namespace%s",
-			    v->tokens[i]->text[0] == '/' ? "" :
+			    v->tokens[i].text[0] == '/' ? "" :
 			    " (its name starts with \"/\")");
 	conf_set_strings(p, v, object);
 }
@@ -501,16 +501,16 @@ conf_set_template(struct conf_parser *p, const struct conf_value *v,
 	const char *wrong;
 
 	conf_free_template(v->row, object);
-	wrong = conf_template_parse(v->tokens[0]->text, &route->join,
+	wrong = conf_template_parse(v->tokens[0].text, &route->join,
 	    &route->njoin);
 	if (wrong != NULL)
-		conf_value_bad(p, v, v->tokens[0], "%s", wrong);
+		conf_value_bad(p, v, &v->tokens[0], "%s", wrong);
 	for (size_t i = 0; i < route->njoin; i++) {
 		piece = &route->join[i];
 		if (piece->param && route->path.text != NULL &&
 		    conf_pattern_param(&route->path,
 		    slice_of(piece->text, piece->len)) < 0)
-			conf_value_bad(p, v, v->tokens[0],
+			conf_value_bad(p, v, &v->tokens[0],
 			    "the path has no parameter {%s}", piece->text);
 	}
 }

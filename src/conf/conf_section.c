@@ -9,27 +9,9 @@
 
 #include "conf/conf_type.h"
 
-/* What the table says when the file says nothing. */
 static void
-set_default(struct conf_reading *parse, const struct conf_directive *row,
-    void *object)
-{
-	char *text = conf_strdup(row->def == NULL ? "" : row->def);
-	struct conf_token token = { .at = { "default", 0 }, .text = text };
-	const struct conf_token *list[] = { &token };
-	struct conf_value v = { .row = row, .tokens = list, .n = 1,
-		.where = parse->where };
-
-	if (conf_type_is_list(row->type))
-		v.n = 0;
-	if (row->def != NULL)
-		conf_value_set(&parse->p, &v, object);
-	free(text);
-}
-
-static void
-set_given(struct conf_reading *parse, const struct conf_directive *row,
-    const struct conf_token **tokens, size_t n, void *object)
+set_tokens(struct conf_reading *parse, const struct conf_directive *row,
+    const struct conf_token *tokens, size_t n, void *object)
 {
 	struct conf_value v = { .row = row, .tokens = tokens, .n = n,
 		.where = parse->where };
@@ -37,84 +19,80 @@ set_given(struct conf_reading *parse, const struct conf_directive *row,
 	conf_value_set(&parse->p, &v, object);
 }
 
-static bool
-set_substitute(struct conf_reading *parse, size_t row, void *object)
+/* What the table says when the file says nothing. */
+static void
+set_default(struct conf_reading *parse, const struct conf_directive *row,
+    void *object)
 {
-	const struct conf_token *tokens = parse->substitutes.rows[row].tokens;
-	size_t n = parse->substitutes.rows[row].n;
-	const struct conf_token **list;
+	struct conf_token token = { .at = { "default", 0 } };
 
-	if (!parse->substitutes.rows[row].given)
-		return (false);
-	list = conf_calloc(n, sizeof(const struct conf_token *));
-	for (size_t i = 0; i < n; i++)
-		list[i] = &tokens[i];
-	set_given(parse, &conf_directives[row], list, n, object);
-	free(list);
-	return (true);
-}
-
-/* false when the section doesn't say. */
-static bool
-set_from_file(struct conf_reading *parse, struct cfg_t *sec,
-    const struct conf_directive *row, void *object)
-{
-	size_t n;
-	const struct conf_token **list = conf_tree_values(sec, &parse->p.scan,
-	    row, &n);
-
-	if (list == NULL)
-		return (false);
-	set_given(parse, row, list, n, object);
-	free(list);
-	return (true);
+	if (row->def == NULL)
+		return;
+	token.text = conf_strdup(row->def);
+	set_tokens(parse, row, &token, conf_type_is_list(row->type) ? 0 : 1,
+	    object);
+	free(token.text);
 }
 
 void
-conf_section_fill(struct conf_reading *parse, struct cfg_t *sec,
+conf_section_fill(struct conf_reading *parse, const struct conf_tree *tree,
     enum conf_section section, struct conf_place at, void *object)
 {
 	const struct conf_directive *row;
-	bool titled = conf_sections[section].title != NULL;
+	const struct conf_given *given;
 
+	(void)snprintf(parse->where, sizeof(parse->where), "%s%s%.60s%s",
+	    conf_sections[section].name,
+	    conf_sections[section].title == NULL ? "" : " \"",
+	    conf_sections[section].title == NULL ? "" : tree->title.text,
+	    conf_sections[section].title == NULL ? "" : "\"");
 	for (size_t i = 0; i < CONF_NDIRECTIVES; i++) {
 		row = &conf_directives[i];
 		if (row->section != section)
 			continue;
 		set_default(parse, row, object);
-		if (!titled && set_substitute(parse, i, object))
-			continue;
-		if (!set_from_file(parse, sec, row, object) &&
-		    row->def == NULL)
+		given = conf_tree_given(&parse->substitutes, i);
+		if (given == NULL)
+			given = conf_tree_given(tree, i);
+		if (given != NULL && given->n > 0)
+			set_tokens(parse, row, given->tokens, given->n,
+			    object);
+		else if (row->def == NULL)
 			conf_diag(&parse->p.diags, at, "%s needs %s",
 			    parse->where, row->name);
 	}
 }
 
-/* `room "x"`: for messages. */
-void
-conf_section_name(struct conf_reading *parse, enum conf_section section,
-    const char *title)
+struct conf_place
+conf_section_place(struct conf_reading *parse, enum conf_section section,
+    const char *name)
 {
-	if (title == NULL)
-		(void)snprintf(parse->where, sizeof(parse->where), "%s",
-		    conf_sections[section].name);
-	else
-		(void)snprintf(parse->where, sizeof(parse->where),
-		    "%s \"%.60s\"", conf_sections[section].name, title);
+	const struct conf_given *given = conf_tree_given(
+	    conf_tree_plain(&parse->tree, section),
+	    (size_t)conf_directive_find(section, slice_str(name)));
+
+	return ((struct conf_place){ parse->p.src->file,
+	    given == NULL ? 0 : given->line });
 }
 
 void
-conf_titled_bad(struct conf_reading *parse, const struct conf_titled *s,
+conf_titled_fill(struct conf_reading *parse, const struct conf_tree *s,
+    void *object)
+{
+	conf_section_fill(parse, s, s->section, s->title.at, object);
+}
+
+void
+conf_titled_bad(struct conf_reading *parse, const struct conf_tree *s,
     const char *wrong)
 {
-	if (!s->title->unset)
-		conf_diag(&parse->p.diags, s->title->at, "%s \"%.60s\": %s",
-		    conf_sections[s->id].name, s->title->text, wrong);
+	if (!s->title.unset)
+		conf_diag(&parse->p.diags, s->title.at, "%s \"%.60s\": %s",
+		    conf_sections[s->section].name, s->title.text, wrong);
 }
 
 void
-conf_titled_repeats(struct conf_reading *parse, const struct conf_titled *s,
+conf_titled_repeats(struct conf_reading *parse, const struct conf_tree *s,
     int first)
 {
 	char text[64];
@@ -122,23 +100,4 @@ conf_titled_repeats(struct conf_reading *parse, const struct conf_titled *s,
 	(void)snprintf(text, sizeof(text), "is there already (line %d)",
 	    first);
 	conf_titled_bad(parse, s, text);
-}
-
-struct conf_titled
-conf_titled_at(struct conf_reading *parse, struct cfg_t *tree,
-    enum conf_section id, size_t i)
-{
-	struct conf_titled s = { .id = id };
-
-	s.tree = conf_tree_section(tree, id, i);
-	s.title = conf_tree_title(s.tree, &parse->p.scan);
-	return (s);
-}
-
-void
-conf_titled_fill(struct conf_reading *parse, const struct conf_titled *s,
-    void *object)
-{
-	conf_section_name(parse, s->id, s->title->text);
-	conf_section_fill(parse, s->tree, s->id, s->title->at, object);
 }

@@ -6,29 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void
-row_free(struct conf_substitutes *s, size_t row)
-{
-	for (size_t i = 0; i < s->rows[row].n; i++)
-		free(s->rows[row].tokens[i].text);
-	free(s->rows[row].tokens);
-	s->rows[row].tokens = NULL;
-	s->rows[row].n = 0;
-}
-
-void
-conf_substitutes_init(struct conf_substitutes *s)
-{
-	memset(s, 0, sizeof(*s));
-}
-
-void
-conf_substitutes_fini(struct conf_substitutes *s)
-{
-	for (size_t i = 0; i < CONF_NDIRECTIVES; i++)
-		row_free(s, i);
-}
-
 /* The next item of "a, b"; false behind the last, and for "". */
 static bool
 next_item(const char **text, struct slice *item)
@@ -44,24 +21,21 @@ next_item(const char **text, struct slice *item)
 
 /* "a,b" for lists, the text itself for everything else. */
 static void
-substitute(struct conf_substitutes *s, size_t row, const char *file,
+substitute(struct conf_tree *s, size_t row, const char *file,
     const char *text)
 {
 	bool list = conf_type_is_list(conf_directives[row].type);
+	struct conf_given *given = conf_tree_give(s, row, 0);
 	struct slice item = slice_str(text);
-	size_t cap = 0;
 
-	row_free(s, row);
-	s->rows[row].given = true;
-	while (text != NULL && (!list || next_item(&text, &item))) {
-		s->rows[row].tokens = conf_grow(s->rows[row].tokens,
-		    s->rows[row].n, &cap, sizeof(*s->rows[row].tokens));
-		s->rows[row].tokens[s->rows[row].n++] = (struct conf_token){
+	conf_given_clear(given);
+	while (!list || next_item(&text, &item)) {
+		conf_given_add(given, (struct conf_token){
 			.at = { file, 0 },
 			.text = conf_strndup(item.p, item.n),
-		};
+		});
 		if (!list)
-			return;
+			break;
 	}
 }
 
@@ -82,7 +56,7 @@ override_row(struct slice name)
 }
 
 void
-conf_substitutes_overrides(struct conf_substitutes *s,
+conf_substitute_overrides(struct conf_tree *s,
     const struct conf_source *src, struct conf_diags *diags)
 {
 	struct conf_place at = { "-o", 0 };
@@ -114,31 +88,33 @@ variable(const struct conf_source *src, const char *name)
 	return (value == NULL || *value == '\0' ? NULL : value);
 }
 
-/* Row of a directive that somebody has spoken for already: -1. */
-static int
-silent_row(const struct conf_substitutes *s, const struct conf_scan *scan,
-    enum conf_section section, const char *name)
+/* Nobody has spoken for the directive. */
+static bool
+is_silent(const struct conf_tree *s, const struct conf_tree *section,
+    size_t row)
 {
-	int row = conf_directive_find(section, slice_str(name));
-
-	MUST(row >= 0);
-	return (scan->given[row] != 0 || s->rows[row].given ? -1 :
-	    row);
+	return (conf_tree_given(section, row) == NULL &&
+	    conf_tree_given(s, row) == NULL);
 }
 
 void
-conf_substitutes_environment(struct conf_substitutes *s,
-    const struct conf_source *src, const struct conf_scan *scan,
-    bool has_keys)
+conf_substitute_environment(struct conf_tree *s,
+    const struct conf_source *src, const struct conf_tree *file)
 {
-	int secret = silent_row(s, scan, CONF_SEC_JWT, "secret");
-	int jwks = silent_row(s, scan, CONF_SEC_JWT, "jwks_file");
-	int origins = silent_row(s, scan, CONF_SEC_TOP, "allowed_origins");
+	size_t secret = (size_t)conf_directive_find(CONF_SEC_JWT,
+	    SLICE("secret"));
+	size_t jwks = (size_t)conf_directive_find(CONF_SEC_JWT,
+	    SLICE("jwks_file"));
+	size_t origins = (size_t)conf_directive_find(CONF_SEC_TOP,
+	    SLICE("allowed_origins"));
+	const struct conf_tree *jwt = conf_tree_plain(file, CONF_SEC_JWT);
 	const char *value = variable(src, "JWT_SECRET");
 
-	if (value != NULL && secret >= 0 && jwks >= 0 && !has_keys)
-		substitute(s, (size_t)secret, "JWT_SECRET", value);
+	if (value != NULL && is_silent(s, jwt, secret) &&
+	    is_silent(s, jwt, jwks) &&
+	    conf_tree_count(jwt, CONF_SEC_JWT_KEY) == 0)
+		substitute(s, secret, "JWT_SECRET", value);
 	value = variable(src, "ALLOWED_ORIGIN");
-	if (value != NULL && origins >= 0)
-		substitute(s, (size_t)origins, "ALLOWED_ORIGIN", value);
+	if (value != NULL && is_silent(s, file, origins))
+		substitute(s, origins, "ALLOWED_ORIGIN", value);
 }

@@ -1,33 +1,65 @@
 /*
- * The scanner's clean text as a tree of sections, read by libconfuse; no
- * other file knows that library.  It keeps state in globals: one parse at a
- * time in a process.
+ * What roost.conf says, as a tree: sections, and in each the words that it
+ * gives to directives.  Names are those of the table; what the words mean is
+ * for others to say.  Read by conf_parse.c, from the top.
  */
 #ifndef CONF_CONF_TREE_H
 #define CONF_CONF_TREE_H
 
 #include "conf/conf_diag.h"
-#include "conf/conf_scan.h"
 #include "conf/conf_table.h"
 
-struct cfg_t;			/* libconfuse's; a section, or the whole */
+struct conf_source;
 
-/* The whole; NULL: the structure is wrong, and only that is in diags. */
-struct cfg_t *conf_tree_read(const struct conf_scan *, const char *file,
+struct conf_token {
+	struct conf_place at;
+	char		*text;		/* heap, UTF-8 without NUL */
+	bool		 unset;		/* holds a variable that is not set,
+					 * already reported: don't judge it */
+};
+
+/* One directive of a section. */
+struct conf_given {
+	size_t		 row;		/* of the table */
+	int		 line;		/* of its name, the first time */
+	struct conf_token *tokens;	/* heap; none: an empty list */
+	size_t		 n, cap;
+};
+
+struct conf_tree {
+	enum conf_section section;
+	int		 line;		/* of its name */
+	struct conf_token title;	/* text is NULL: it has none */
+	struct conf_given *given;	/* heap, as in the file */
+	size_t		 ngiven, given_cap;
+	struct conf_tree *parts;	/* heap, the sections in it */
+	size_t		 nparts, parts_cap;
+};
+
+/*
+ * false: the text can't be read on, and the diagnostics say why.  Otherwise
+ * unknown and repeated names have been reported and left out.
+ */
+bool	conf_tree_read(struct conf_tree *, const struct conf_source *,
 	    struct conf_diags *) MUST_USE;
-void	conf_tree_free(struct cfg_t **);
+void	conf_tree_fini(struct conf_tree *);
 
-/* Sections of a kind in this one: how many, the i-th (without title: 0), and
- * its title. */
-size_t	conf_tree_count(struct cfg_t *, enum conf_section);
-struct cfg_t *conf_tree_section(struct cfg_t *, enum conf_section, size_t i);
-const struct conf_token *conf_tree_title(struct cfg_t *,
-	    const struct conf_scan *);
+/* What it gives to a directive, made when there is nothing yet. */
+struct conf_given *conf_tree_give(struct conf_tree *, size_t row, int line);
+void	conf_given_add(struct conf_given *, struct conf_token);
+void	conf_given_clear(struct conf_given *);
 
-/* The tokens that a section gives to a directive, as an array on the heap;
- * NULL when it gives none.  The section may be NULL. */
-const struct conf_token **conf_tree_values(struct cfg_t *,
-	    const struct conf_scan *, const struct conf_directive *,
-	    size_t *n) MUST_USE;
+/* Questions; the tree may be NULL, a section that is not in the file. */
+/* The sections of a kind in this one: how many, and the next behind one of
+ * them, or the first behind NULL; NULL: no more. */
+size_t	conf_tree_count(const struct conf_tree *, enum conf_section);
+const struct conf_tree *conf_tree_next(const struct conf_tree *,
+	    enum conf_section, const struct conf_tree *behind);
+/* The one without title of that kind in the whole, or the whole; NULL. */
+const struct conf_tree *conf_tree_plain(const struct conf_tree *,
+	    enum conf_section);
+/* What it gives to a directive; NULL: it doesn't say. */
+const struct conf_given *conf_tree_given(const struct conf_tree *,
+	    size_t row);
 
 #endif

@@ -28,7 +28,7 @@ static void
 set_string(struct conf_parser *p, const struct conf_value *v, void *object)
 {
 	(void)p;
-	replace(conf_field_of(v->row, object), conf_strdup(v->tokens[0]->text));
+	replace(conf_field_of(v->row, object), conf_strdup(v->tokens[0].text));
 }
 
 static void
@@ -48,8 +48,8 @@ free_string(const struct conf_directive *row, void *object)
 static void
 set_filled(struct conf_parser *p, const struct conf_value *v, void *object)
 {
-	if (v->tokens[0]->text[0] == '\0')
-		conf_value_bad(p, v, v->tokens[0], "must not be empty");
+	if (v->tokens[0].text[0] == '\0')
+		conf_value_bad(p, v, &v->tokens[0], "must not be empty");
 	else
 		set_string(p, v, object);
 }
@@ -62,7 +62,7 @@ set_filled(struct conf_parser *p, const struct conf_value *v, void *object)
 static void
 set_secret(struct conf_parser *p, const struct conf_value *v, void *object)
 {
-	const struct conf_token *t = v->tokens[0];
+	const struct conf_token *t = &v->tokens[0];
 	size_t n = strlen(t->text);
 
 	if (n > 0 && n < SECRET_MIN && !t->unset &&
@@ -84,7 +84,7 @@ dump_secret(const struct conf_directive *row, const void *object,
 static void
 set_urlpath(struct conf_parser *p, const struct conf_value *v, void *object)
 {
-	const struct conf_token *t = v->tokens[0];
+	const struct conf_token *t = &v->tokens[0];
 	size_t n = strlen(t->text);
 
 	if (n > 1 && t->text[n - 1] == '/')
@@ -118,7 +118,7 @@ word_of(struct conf_parser *p, const struct conf_value *v,
 static void
 set_word(struct conf_parser *p, const struct conf_value *v, void *object)
 {
-	if (word_of(p, v, v->tokens[0]) >= 0)
+	if (word_of(p, v, &v->tokens[0]) >= 0)
 		set_string(p, v, object);
 }
 
@@ -131,7 +131,7 @@ static_assert(sizeof(enum conf_auth) == sizeof(unsigned) &&
 static void
 set_enum(struct conf_parser *p, const struct conf_value *v, void *object)
 {
-	int index = word_of(p, v, v->tokens[0]);
+	int index = word_of(p, v, &v->tokens[0]);
 	unsigned value = (unsigned)index;
 
 	if (index >= 0)
@@ -156,11 +156,11 @@ set_bool(struct conf_parser *p, const struct conf_value *v, void *object)
 	bool *field = conf_field_of(v->row, object);
 
 	for (unsigned i = 0; i < nitems(words); i++)
-		if (strcasecmp(words[i], v->tokens[0]->text) == 0) {
+		if (strcasecmp(words[i], v->tokens[0].text) == 0) {
 			*field = i % 2 == 1;
 			return;
 		}
-	conf_value_bad(p, v, v->tokens[0], "must be true or false");
+	conf_value_bad(p, v, &v->tokens[0], "must be true or false");
 }
 
 static void
@@ -203,7 +203,7 @@ in_range(const struct conf_directive *row, uint64_t value)
 static bool
 quantity(struct conf_parser *p, const struct conf_value *v, uint64_t *value)
 {
-	const struct conf_token *t = v->tokens[0];
+	const struct conf_token *t = &v->tokens[0];
 	enum conf_unit unit = unit_of(v->row->type);
 
 	if (!conf_unit_parse(unit, slice_str(t->text), value)) {
@@ -256,7 +256,7 @@ dump_unsigned(const struct conf_directive *row, const void *object,
 static void
 set_autocount(struct conf_parser *p, const struct conf_value *v, void *object)
 {
-	if (strcmp(v->tokens[0]->text, "auto") == 0)
+	if (strcmp(v->tokens[0].text, "auto") == 0)
 		*(unsigned *)conf_field_of(v->row, object) = 0;
 	else
 		set_unsigned(p, v, object);
@@ -277,7 +277,7 @@ dump_autocount(const struct conf_directive *row, const void *object,
 static void
 set_sha256(struct conf_parser *p, const struct conf_value *v, void *object)
 {
-	const char *text = v->tokens[0]->text;
+	const char *text = v->tokens[0].text;
 	uint8_t digest[32];
 	int high, low;
 
@@ -291,7 +291,7 @@ set_sha256(struct conf_parser *p, const struct conf_value *v, void *object)
 		digest[i] = (uint8_t)(high * 16 + low);
 	}
 	if (text == NULL || text[2 * sizeof(digest)] != '\0')
-		conf_value_bad(p, v, v->tokens[0],
+		conf_value_bad(p, v, &v->tokens[0],
 		    "must have 64 hexadecimal digits, as sha256sum prints");
 	else
 		memcpy(conf_field_of(v->row, object), digest, sizeof(digest));

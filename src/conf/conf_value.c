@@ -10,7 +10,7 @@ bool
 conf_value_unset(const struct conf_value *v)
 {
 	for (size_t i = 0; i < v->n; i++)
-		if (v->tokens[i]->unset)
+		if (v->tokens[i].unset)
 			return (true);
 	return (false);
 }

@@ -7,21 +7,19 @@
 
 #include "conf/conf.h"
 #include "conf/conf_diag.h"
-#include "conf/conf_scan.h"
 #include "conf/conf_table.h"
+#include "conf/conf_tree.h"
 
 struct conf_parser {
 	const struct conf_source *src;
 	struct conf_diags diags;
-	struct conf_scan scan;
 	struct conf	*conf;		/* being filled in */
 };
 
 /* The tokens given to one directive. */
 struct conf_value {
 	const struct conf_directive *row;
-	struct conf_place at;		/* of its first token, or the section */
-	const struct conf_token **tokens;
+	const struct conf_token *tokens;
 	size_t		 n;
 	const char	*where;		/* "limits", "event \"x\"", ... */
 };

@@ -15,7 +15,6 @@ jwt.h		src/proto/token.c
 jansson.h	src/proto/token.c src/proto/jwk.c
 zlib.h		src/base/press.c
 hiredis/	workers/relay/redis.c
-confuse.h	src/conf/conf_tree.c
 sys/epoll.h	src/sys/loop_epoll.c
 sys/signalfd.h	src/sys/plat_linux.c
 sys/prctl.h	src/sys/plat_linux.c

@@ -1,82 +1,118 @@
-/* Words, quotes, comments and variables; what is left for libconfuse. */
-#include "conf/conf_scan.h"
+/* Words, quotes, comments and variables; and the tree that they make. */
+#include "conf/conf_tree.h"
 
 #include "tests/lib/conf_text.h"
 
-/* The tokens as LINE:TEXT, joined by '|', then ' ' and the clean text with
- * line feeds as '/'. */
 static void
-assert_scan(const char *text, const char *want)
+print_token(const struct conf_token *t, struct buf *out)
+{
+	buf_printf(out, "%d:%s", t->at.line, t->text);
+}
+
+/* NAME=LINE:WORD,LINE:WORD for directives, NAME(LINE:TITLE){...} for
+ * sections, each with a blank behind it. */
+static void
+print_tree(const struct conf_tree *tree, struct buf *out)
+{
+	const struct conf_given *g;
+	const struct conf_tree *part;
+
+	for (g = tree->given; g < tree->given + tree->ngiven; g++) {
+		buf_printf(out, "%s=", conf_directives[g->row].name);
+		for (size_t i = 0; i < g->n; i++) {
+			buf_str(out, i == 0 ? "" : ",");
+			print_token(&g->tokens[i], out);
+		}
+		buf_byte(out, ' ');
+	}
+	for (part = tree->parts; part < tree->parts + tree->nparts; part++) {
+		buf_str(out, conf_sections[part->section].name);
+		if (part->title.text != NULL) {
+			buf_byte(out, '(');
+			print_token(&part->title, out);
+			buf_byte(out, ')');
+		}
+		buf_byte(out, '{');
+		print_tree(part, out);
+		buf_str(out, "} ");
+	}
+}
+
+static void
+assert_tree(const char *text, const char *want)
 {
 	struct conf_source src = { .file = "t", .text = slice_str(text),
 		.env = conf_text_env };
 	struct conf_diags diags;
-	struct conf_scan scan;
+	struct conf_tree tree;
 	struct buf b;
 
 	buf_init(&b);
 	conf_diags_init(&diags);
-	conf_scan_init(&scan);
-	assert_true(conf_scan(&scan, &src, &diags));
-	for (size_t i = 0; i < scan.n; i++)
-		buf_printf(&b, "%s%d:%s", i == 0 ? "" : "|",
-		    scan.tokens[i].at.line, scan.tokens[i].text);
-	buf_byte(&b, ' ');
-	for (const char *p = (const char *)scan.clean.data; *p != '\0'; p++)
-		if (*p == '\n')
-			buf_byte(&b, '/');
-		else if (*p != ' ')
-			buf_byte(&b, (uint8_t)*p);
+	assert_true(conf_tree_read(&tree, &src, &diags));
+	print_tree(&tree, &b);
 	assert_text(buf_unread(&b), want);
-	conf_scan_fini(&scan);
+	conf_tree_fini(&tree);
 	conf_diags_fini(&diags);
 	buf_fini(&b);
 }
 
 static void
-values_become_numbers_of_tokens(void **state)
+sections_hold_what_is_given_to_directives(void **state)
 {
 	(void)state;
-	assert_scan("", " ");
-	assert_scan("workers = 2", "1:2 workers=0");
-	assert_scan("allowed_origins = {a, 'b', \"c\"}",
-	    "1:a|1:b|1:c allowed_origins={0,1,2}");
-	assert_scan("namespace \"/x\" {\n room a:b { join=claim:c } }",
-	    "1:/x|2:a:b|2:claim:c namespace0{/room1{join=2}}");
+	assert_tree("", "");
+	assert_tree("workers = 2", "workers=1:2 ");
+	assert_tree("allowed_origins = {a, 'b', \"c\",}",
+	    "allowed_origins=1:a,1:b,1:c ");
+	assert_tree("allowed_origins = {} hosts = a", "allowed_origins= hosts=1:a ");
+	assert_tree("namespace \"/x\" {\n room a:b { join=claim:c } }\n"
+	    "jwt { key k { file = f } leeway = 1s } namespace /y {}",
+	    "namespace(1:/x){room(2:a:b){join=2:claim:c } } "
+	    "jwt{leeway=3:1s key(3:k){file=3:f } } namespace(3:/y){} ");
+}
+
+static void
+lists_grow(void **state)
+{
+	(void)state;
+	assert_tree("hosts += a hosts += {b,\nc} hosts += {}",
+	    "hosts=1:a,1:b,2:c ");
+	assert_tree("hosts = {a} hosts /* more */ += b", "hosts=1:a,1:b ");
 }
 
 static void
 lines_count_whatever_stands_between(void **state)
 {
 	(void)state;
-	assert_scan("# one\n// two\n/* three\nfour */workers = 1#\n"
+	assert_tree("# one\n// two\n/* three\nfour */workers = 1#\n"
 	    "user = \"a\nb\"\r\npidfile = x",
-	    "4:1|5:a\nb|7:x ///workers=0/user=/1/pidfile=2");
-	assert_scan("\xef\xbb\xbfuser = http:// x\n", "1:http: user=0/");
+	    "workers=4:1 user=5:a\nb pidfile=7:x ");
+	assert_tree("\xef\xbb\xbfuser = http:// x\n", "user=1:http: ");
 }
 
 static void
 strings_know_the_escapes_of_json_and_c(void **state)
 {
 	(void)state;
-	assert_scan("user = \"\\\"\\\\\\$\\/\\x41\\u00e9\\u20ac\\t\"",
-	    "1:\"\\$/A\xc3\xa9\xe2\x82\xac\t user=0");
-	assert_scan("user = 'a\\'b\\\\c\\d${EMPTY}'",
-	    "1:a'b\\c\\d${EMPTY} user=0");
-	assert_scan("user = \"a\\\nb\"", "1:ab user=/0");
+	assert_tree("user = \"\\\"\\\\\\$\\/\\x41\\u00e9\\u20ac\\t\"",
+	    "user=1:\"\\$/A\xc3\xa9\xe2\x82\xac\t ");
+	assert_tree("user = 'a\\'b\\\\c\\d${EMPTY}'",
+	    "user=1:a'b\\c\\d${EMPTY} ");
+	assert_tree("user = \"a\\\nb\"", "user=1:ab ");
 }
 
 static void
 variables_come_from_the_environment_given(void **state)
 {
 	(void)state;
-	assert_scan("user = ${EMPTY}", "1: user=0");
-	assert_scan("user = a${EMPTY}b${NONE:-c:-d}e", "1:abc:-de user=0");
-	assert_scan("user = \"${EMPTY:-x}${NONE:-}$\"", "1:x$ user=0");
-	assert_scan("user = ${SECRET}",
-	    "1:0123456789abcdef0123456789abcdef user=0");
+	assert_tree("user = ${EMPTY}", "user=1: ");
+	assert_tree("user = a${EMPTY}b${NONE:-c:-d}e", "user=1:abc:-de ");
+	assert_tree("user = \"${EMPTY:-x}${NONE:-}$\"", "user=1:x$ ");
+	assert_tree("user = ${SECRET}",
+	    "user=1:0123456789abcdef0123456789abcdef ");
 	/* what a variable holds is not read again */
-	assert_scan("user = \"${NONE:-${EMPTY}\"", "1:${EMPTY user=0");
+	assert_tree("user = \"${NONE:-${EMPTY}\"", "user=1:${EMPTY ");
 }
 
 static void
@@ -118,6 +154,11 @@ what_is_said_twice_is_an_error(void **state)
 	assert_conf_errors("workers = 2\nworkers = 3\nlimits {}\nlimits {}",
 	    "t:2: workers is repeated (first in line 1)\n"
 	    "t:4: limits is repeated (first in line 3)\n");
+	assert_conf_errors("hosts += a\nhosts = b\nlimits { fragments = 1\n"
+	    "fragments = ${NONE}\nfragments { nope = ${NONE} } }",
+	    "t:2: hosts is repeated (first in line 1)\n"
+	    "t:4: fragments is repeated (first in line 3)\n"
+	    "t:5: fragments is repeated (first in line 3)\n");
 }
 
 static void
@@ -149,13 +190,13 @@ broken_text_is_reported_alone(void **state)
 }
 
 static void
-bad_structure_is_told_by_libconfuse(void **state)
+bad_structure_is_told_where_it_is(void **state)
 {
 	static const struct {
 		const char	*text, *error;
 	} rows[] = {
 		{ "nope = 1\nworkers 5", "t:2: syntax: missing equal sign "
-		    "after option 'workers'\n" },
+		    "after directive 'workers'\n" },
 		{ "# a\n# b\n}", "t:3: syntax: unexpected closing brace\n" },
 		{ "allowed_origins = {a b}",
 		    "t:1: syntax: unexpected token 'b'\n" },
@@ -163,11 +204,21 @@ bad_structure_is_told_by_libconfuse(void **state)
 		{ "workers = (", "t:1: syntax: unexpected token '('\n" },
 		{ "workers =", "t:1: syntax: premature end of file\n" },
 		{ "workers += 2", "t:1: syntax: attempt to append to non-list "
-		    "option 'workers'\n" },
+		    "directive 'workers'\n" },
 		{ "limits = 5", "t:1: syntax: missing opening brace for "
 		    "section 'limits'\n" },
 		{ "route { }", "t:1: syntax: missing title for section "
 		    "'route'\n" },
+		{ "limits \"x\" {}", "t:1: syntax: missing opening brace for "
+		    "section 'limits'\n" },
+		{ "hosts = {a,,b}", "t:1: syntax: unexpected token ','\n" },
+		{ "hosts = {a,", "t:1: syntax: premature end of file\n" },
+		/* the first is told, whatever it makes of the rest */
+		{ "listen {\n nope = 1 }\nuser = \"", "t:1: syntax: missing "
+		    "title for section 'listen'\n" },
+		/* where it begins */
+		{ "listen \"a\nb\"\n\"c\nd\" {}", "t:3: syntax: missing "
+		    "opening brace for section 'listen'\n" },
 	};
 
 	(void)state;
@@ -179,7 +230,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(values_become_numbers_of_tokens),
+		cmocka_unit_test(sections_hold_what_is_given_to_directives),
+		cmocka_unit_test(lists_grow),
 		cmocka_unit_test(lines_count_whatever_stands_between),
 		cmocka_unit_test(strings_know_the_escapes_of_json_and_c),
 		cmocka_unit_test(variables_come_from_the_environment_given),
@@ -188,7 +240,7 @@ main(void)
 		    unknown_directives_are_left_out_with_all_they_hold),
 		cmocka_unit_test(what_is_said_twice_is_an_error),
 		cmocka_unit_test(broken_text_is_reported_alone),
-		cmocka_unit_test(bad_structure_is_told_by_libconfuse),
+		cmocka_unit_test(bad_structure_is_told_where_it_is),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));
