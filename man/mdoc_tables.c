@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "conf/conf_table.h"
+#include "conf/text/table.h"
 
 /* An argument of a macro, in quotes; backslashes and quotes escaped. */
 static void

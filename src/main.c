@@ -12,6 +12,9 @@
 #include <unistd.h>
 
 #include "conf/conf.h"
+#include "conf/read/dump.h"
+#include "conf/read/free.h"
+#include "conf/read/parse.h"
 #include "master/load.h"
 #include "master/master.h"
 #include "role.h"

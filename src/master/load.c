@@ -18,7 +18,6 @@
 #include "base/digest.h"
 #include "base/press.h"
 #include "conf/conf.h"
-#include "conf/conf_rule.h"
 #include "proto/token.h"
 #include "sys/log.h"
 

@@ -7,6 +7,9 @@
 
 #include "base/bug.h"
 #include "conf/conf.h"
+#include "conf/read/dump.h"
+#include "conf/read/free.h"
+#include "conf/read/parse.h"
 
 #define OVERRIDES_MAX	4
 

@@ -6,6 +6,8 @@
 #define TESTS_LIB_CONF_TEXT_H
 
 #include "conf/conf.h"
+#include "conf/read/free.h"
+#include "conf/read/parse.h"
 #include "tests/lib/check.h"
 
 /* "SECRET" is set, "EMPTY" is, to nothing; no others are. */

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "conf/read/free.h"
+#include "conf/read/parse.h"
 #include "proto/bus.h"
 #include "proto/token.h"
 #include "shm/count.h"

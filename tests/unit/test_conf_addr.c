@@ -1,5 +1,5 @@
 /* Addresses to listen on. */
-#include "conf/conf_addr.h"
+#include "conf/value/addr.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -1,6 +1,7 @@
 /* What is printed parses to the same; secrets are not printed. */
-#include "conf/conf_value.h"
+#include "conf/value/value.h"
 
+#include "conf/read/dump.h"
 #include "tests/lib/conf_text.h"
 
 #define HEX16	"0123456789abcdef"

@@ -1,5 +1,5 @@
 /* Patterns, and the questions that are asked of a configuration. */
-#include "conf/conf_match.h"
+#include "conf/pattern.h"
 
 #include "tests/lib/conf_text.h"
 

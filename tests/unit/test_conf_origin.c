@@ -1,6 +1,7 @@
 /* Which pages may connect. */
-#include "conf/conf_origin.h"
+#include "conf/origin.h"
 
+#include "conf/read/dump.h"
 #include "tests/lib/conf_text.h"
 
 static const char listed[] =

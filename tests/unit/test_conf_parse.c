@@ -1,5 +1,5 @@
 /* The whole: defaults, ranges, sections, -o, the environment's variables. */
-#include "conf/conf_value.h"
+#include "conf/value/value.h"
 
 #include "tests/lib/conf_text.h"
 

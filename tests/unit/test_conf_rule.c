@@ -1,7 +1,7 @@
 /* Namespaces: who may join, what an event does, what is checked. */
-#include "conf/conf_rule.h"
+#include "conf/conf.h"
 
-#include "conf/conf_name.h"
+#include "conf/name.h"
 #include "tests/lib/conf_text.h"
 
 #define NS(rules)	"namespace '/n' { auth = none\n" rules "\n}"

@@ -1,5 +1,5 @@
 /* The table of directives itself. */
-#include "conf/conf_table.h"
+#include "conf/text/table.h"
 
 #include "tests/lib/conf_text.h"
 

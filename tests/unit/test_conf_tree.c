@@ -1,5 +1,5 @@
 /* Words, quotes, comments and variables; and the tree that they make. */
-#include "conf/conf_tree.h"
+#include "conf/text/tree.h"
 
 #include "tests/lib/conf_text.h"
 

@@ -1,5 +1,5 @@
 /* Durations, sizes and counts, as people write them. */
-#include "conf/conf_unit.h"
+#include "conf/value/unit.h"
 
 #include "tests/lib/check.h"
 

@@ -1,6 +1,8 @@
 /* Which part of the worker a path is for. */
 #include "worker/route.h"
 
+#include "conf/read/free.h"
+#include "conf/read/parse.h"
 #include "tests/lib/check.h"
 
 static const char conf_text[] =

@@ -3,7 +3,7 @@
  * a request whose key was checked.
  */
 #include "base/digest.h"
-#include "conf/conf_name.h"
+#include "conf/name.h"
 #include "hub/api_int.h"
 #include "hub/ask.h"
 #include "hub/publish.h"

@@ -6,7 +6,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include "conf/conf_name.h"
+#include "conf/name.h"
 #include "hub/args.h"
 #include "hub/client_int.h"
 #include "hub/hub_int.h"

@@ -1,0 +1,383 @@
+/*
+ * The configuration as one struct: data alone.  Directives fill in its fields,
+ * as directives.def says; after parsing nobody writes to it.  Any process.
+ */
+#ifndef CONF_MODEL_H
+#define CONF_MODEL_H
+
+#include <sys/socket.h>
+
+#include "base/bug.h"
+#include "base/slice.h"
+
+/* --- listeners ---------------------------------------------------------- */
+
+struct conf_addr {
+	struct sockaddr_storage sa;
+	socklen_t	 len;
+};
+#define CONF_ADDRS_MAX	2
+
+struct conf_listen {
+	char		*text;		/* "0.0.0.0:8080", "unix:/run/x.sock" */
+	/* ready for bind(2), with IPV6_V6ONLY; of "*" and "localhost" there
+	 * are two, one of each kind, and what the host lacks may be missing */
+	struct conf_addr addrs[CONF_ADDRS_MAX];
+	unsigned	 naddrs;
+	bool		 tls;
+	char		*certificate;	/* PEM file paths; set iff tls */
+	char		*key;
+	unsigned	 mode;		/* unix: permission bits, 0660 */
+	bool		 status;	/* /metrics, /health, ... are there */
+	int		 line;
+};
+
+/* An allowed origin: "*", "https://host", "http://host:*", exact otherwise. */
+struct conf_origin {
+	char		*scheme;	/* lower case; NULL: "*", anything; "null":
+					 * that, what has no origin */
+	char		*host;		/* lower case; may start with "*."; "" as
+					 * in "file://" */
+	char		*port;		/* decimal, "*", or "" = the scheme's */
+};
+
+/*
+ * CORS for Engine.IO and what is served beside it; off without origins.  It
+ * tells browsers what pages may read; who may connect is conf.origins' and
+ * these origins', the latter over polling only.
+ */
+struct conf_cors {
+	struct conf_origin *origins;
+	size_t		 norigins;
+	char		**methods;	/* none: the usual ones */
+	size_t		 nmethods;
+	char		**headers;	/* none: those that are asked for */
+	size_t		 nheaders;
+	char		**exposed;
+	size_t		 nexposed;
+	bool		 credentials;
+	uint64_t	 max_age_ms;	/* 0: not told */
+};
+
+/* --- cookies ------------------------------------------------------------ */
+
+enum conf_same_site {
+	CONF_SAME_SITE_LAX, CONF_SAME_SITE_STRICT, CONF_SAME_SITE_NONE
+};
+enum conf_secure {
+	CONF_SECURE_AUTO,	/* as the connection is */
+	CONF_SECURE_TRUE, CONF_SECURE_FALSE
+};
+
+/* What a session over polling is given for balancers; off without a name. */
+struct conf_cookie {
+	char		*name;		/* a token, or "" */
+	char		*path;
+	enum conf_same_site same_site;
+	enum conf_secure secure;
+	uint64_t	 max_age_ms;	/* 0: as long as the browser runs */
+};
+
+/* --- keys --------------------------------------------------------------- */
+
+struct conf_jwt_key {
+	char		*kid;
+	char		*file;		/* PEM public key or certificate */
+	int		 line;
+};
+
+/* In the order of the bits of conf_jwt.algorithms. */
+#define CONF_ALGORITHMS \
+	"HS256 | HS384 | HS512 | RS256 | RS384 | RS512 | PS256 | PS384 | " \
+	"PS512 | ES256 | ES384 | ES512 | EdDSA"
+enum { CONF_ALGORITHMS_HS = 0x0007, CONF_ALGORITHMS_PUBLIC = 0x1ff8 };
+
+enum conf_secret_encoding { CONF_SECRET_TEXT, CONF_SECRET_BASE64 };
+
+struct conf_jwt {
+	bool		 enabled;	/* a jwt section with a key is there */
+	uint32_t	 algorithms;	/* 1 << enum conf_alg order, which is
+					 * that of proto/token.h (asserted in
+					 * the master, which includes both) */
+	char		*secret;	/* "" when none */
+	enum conf_secret_encoding secret_encoding;
+	struct conf_jwt_key *keys;
+	size_t		 nkeys;
+	char		*jwks_file;	/* "" when none */
+	char		*issuer;	/* "" = any */
+	char		*audience;
+	char		*user_claim;
+	char		*roles_claim;
+	char		*cookie;	/* "" = not looked at */
+	char		*query;		/* "" = not looked at */
+	uint64_t	 leeway_ms;
+};
+
+enum {
+	CONF_API_PUBLISH = 1, CONF_API_PRESENCE = 2, CONF_API_DISCONNECT = 4,
+	CONF_API_ROOMS = 8
+};
+
+struct conf_api_key {
+	char		*name;
+	uint8_t		 sha256[32];
+	uint32_t	 allow;		/* CONF_API_ bits */
+	char		**namespaces;	/* names, with their slash; none: all */
+	size_t		 nnamespaces;
+	int		 line;
+};
+
+/* --- rates -------------------------------------------------------------- */
+
+enum conf_per { CONF_PER_USER, CONF_PER_ADDRESS, CONF_PER_CONNECTION };
+
+#define CONF_RATES_MAX	64
+struct conf_rate {
+	unsigned	 index;		/* position in conf.rates */
+	char		*name;
+	enum conf_per	 per;
+	unsigned	 allow;		/* so many, 1 or more, */
+	uint64_t	 period_ms;	/* in so long a time */
+	unsigned	 burst;		/* at once; 0 in the file is allow */
+	unsigned	 strikes;	/* refusals in period_ms that end the
+					 * connection; 0: none do */
+	int		 line;		/* 0: of the environment */
+};
+
+/* --- namespaces --------------------------------------------------------- */
+
+enum conf_auth { CONF_AUTH_REQUIRED, CONF_AUTH_OPTIONAL, CONF_AUTH_NONE };
+
+/* "dm:{a}:{b}": literal and parameter pieces in turn.  A parameter matches
+ * one or more bytes, none of them ':', '/' nor the byte that follows it. */
+struct conf_piece {
+	bool		 param;
+	char		*text;		/* literal text, or the name */
+	size_t		 len;
+};
+#define CONF_PARAMS_MAX	8
+struct conf_pattern {
+	char		*text;
+	struct conf_piece *pieces;
+	size_t		 npieces;
+	size_t		 nparams;
+};
+
+enum conf_join {
+	CONF_JOIN_OPEN,		/* anybody admitted to the namespace */
+	CONF_JOIN_CLAIM,	/* claim:NAME holds the room's parameter values:
+				 * with one parameter, the claim is a string or
+				 * an array with its value; with several, an
+				 * array with the room's whole name */
+	CONF_JOIN_SELF,		/* self:a,b: one of these parameters equals
+				 * the user's id */
+	CONF_JOIN_SERVER	/* only by the server or a back end */
+};
+
+struct conf_room {
+	struct conf_pattern pattern;
+	enum conf_join	 join;
+	char		*claim;		/* CLAIM: name of the claim */
+	unsigned	 self;		/* SELF: bit i = parameter i */
+	int		 line;
+};
+
+enum conf_to {
+	CONF_TO_NOWHERE, CONF_TO_ROOM, CONF_TO_USER, CONF_TO_NAMESPACE,
+	CONF_TO_SENDER
+};
+
+enum conf_ack { CONF_ACK_NONE, CONF_ACK_ACCEPTED, CONF_ACK_DELIVERED,
+	CONF_ACK_ECHO };
+
+enum conf_check_type {
+	CONF_CHECK_ANY, CONF_CHECK_STRING, CONF_CHECK_NUMBER,
+	CONF_CHECK_INTEGER, CONF_CHECK_BOOLEAN, CONF_CHECK_OBJECT,
+	CONF_CHECK_ARRAY
+};
+/* "content: string 1..4000", "page?: integer 0.." */
+struct conf_check {
+	char		*field;		/* member of the first argument */
+	bool		 optional;	/* "field?": it may be missing */
+	bool		 null;		/* "TYPE|null": it may be null */
+	enum conf_check_type type;
+	bool		 has_min, has_max;
+	double		 min, max;	/* length of strings (code points) and
+					 * arrays (elements), value of numbers */
+};
+
+struct conf_event {
+	char		*name;		/* "*": whatever has no rule of its own */
+	size_t		 name_len;
+	char		*name_json;	/* the name as a raw JSON string */
+	char		**roles;	/* any of; none: everybody */
+	size_t		 nroles;
+	enum conf_to	 to;
+	char		*field;		/* ROOM, USER: member of the first arg */
+	bool		 self;		/* the sender gets it too */
+	bool		 is_volatile;
+	bool		 member;	/* sender must be in the room (default) */
+	bool		 meta;		/* append meta (default) */
+	unsigned	 args;		/* at most; 0: see conf_event_args() */
+	char		*as_json;	/* outgoing name as raw JSON; = name_json
+					 * when the rule has no `as`; NULL for
+					 * "*": the sender's own name */
+	char		*confirm_json;	/* event for the sender, or NULL */
+	enum conf_ack	 ack;
+	uint64_t	 max_bytes;	/* of all arguments and attachments;
+					 * 0: no own limit */
+	struct conf_check *checks;
+	size_t		 nchecks;
+	const struct conf_rate *rate;	/* of its own, or NULL */
+	char		*error;		/* nowhere: what the sender is told, or "" */
+	int		 line;
+};
+
+enum conf_presence {		/* who is told who is there */
+	CONF_PRESENCE_OFF,	/* nobody; the events of presence are unknown */
+	CONF_PRESENCE_QUERY,	/* who asks or watches */
+	CONF_PRESENCE_ROOMS,	/* besides: the room one joins or leaves */
+	CONF_PRESENCE_NAMESPACE	/* besides: everybody in the namespace */
+};
+
+struct conf_namespace {
+	uint16_t	 index;		/* position in conf.namespaces */
+	char		*name;		/* with its slash: "/", "/chat" */
+	size_t		 name_len;
+	enum conf_auth	 auth;
+	unsigned	 limit_sessions; /* on the host; 0: no limit */
+	enum conf_presence presence;
+	uint64_t	 idle_after_ms;	/* silent for so long: away; 0: never */
+	char		**roles;
+	size_t		 nroles;
+	struct conf_room *rooms;
+	size_t		 nrooms;
+	struct conf_event *events;
+	size_t		 nevents;
+	struct conf_event *fallback;	/* event "*", or NULL */
+	struct conf_event *on_connect;	/* event "connect", or NULL: not a
+					 * client's, for the session's begin */
+	void		*event_index;	/* private to index.c */
+	int		 line;
+};
+
+/*
+ * Arguments that an event of this rule may have; 0: any number.  What the
+ * server writes stands behind so many, where no client can write: without a
+ * number of its own a rule that sends meta takes one.
+ */
+static inline unsigned
+conf_event_args(const struct conf_event *r)
+{
+	bool sends = r->to != CONF_TO_NOWHERE || r->confirm_json != NULL;
+
+	return (r->args != 0 ? r->args : r->meta && sends ? 1 : 0);
+}
+
+enum conf_format { CONF_FORMAT_ENVELOPE, CONF_FORMAT_BARE,
+	CONF_FORMAT_ENGINE };
+
+struct conf_route {
+	struct conf_pattern path;	/* "/ws/comments/{track_id}" */
+	const struct conf_namespace *ns;
+	struct conf_piece *join;	/* room to join, parameters filled in
+					 * from the path; none when njoin is 0 */
+	size_t		 njoin;
+	char		**roles;	/* on top of the namespace's */
+	size_t		 nroles;
+	enum conf_format format;
+	int		 line;
+};
+
+/* --- the whole ---------------------------------------------------------- */
+
+enum { CONF_TRANSPORT_POLLING = 1, CONF_TRANSPORT_WEBSOCKET = 2 };
+
+struct conf {
+	unsigned	 magic;
+#define CONF_MAGIC	0xc04fc04f
+	/* processes */
+	unsigned	 workers;	/* 0 = auto */
+	char		*user;		/* "" = stay who we are */
+	char		*pidfile;	/* "" = none */
+	char		*log_level;	/* error, warn, info, debug */
+	uint64_t	 stop_time_ms;	/* TERM: exit within */
+	uint64_t	 drain_time_ms;	/* QUIT: clients go spread over */
+	/* listeners */
+	struct conf_listen *listens;
+	size_t		 nlistens;
+	struct conf_origin *origins;
+	size_t		 norigins;
+	char		**hosts;	/* lower case, "host" or "*.host"; none:
+					 * any */
+	size_t		 nhosts;
+	/* limits */
+	uint64_t	 limit_connections;	/* whole host */
+	unsigned	 limit_per_address;	/* connections; 0: any number */
+	unsigned	 limit_per_user;	/* the same */
+	uint64_t	 message_bytes;
+	uint64_t	 send_queue_bytes;
+	uint64_t	 bus_queue_bytes;
+	uint64_t	 handshake_timeout_ms;
+	uint64_t	 keepalive_timeout_ms;	/* idle HTTP connection */
+	uint64_t	 slow_consumer_timeout_ms;
+	uint64_t	 close_timeout_ms;	/* our Close not answered */
+	unsigned	 fragments;		/* frames of one message */
+	unsigned	 rooms_per_session;
+	unsigned	 namespaces_per_connection;
+	unsigned	 failed_connects;	/* end a connection */
+	/* heartbeat, Engine.IO and Socket.IO */
+	uint64_t	 ping_interval_ms;
+	uint64_t	 ping_timeout_ms;
+	uint64_t	 connect_timeout_ms;
+	/* connection state recovery, Socket.IO; window 0: off */
+	uint64_t	 recovery_window_ms;
+	unsigned	 recovery_packets;	/* kept for one session */
+	uint64_t	 recovery_bytes;
+	uint64_t	 recovery_user_bytes, recovery_worker_bytes;
+	uint64_t	 upgrade_timeout_ms;	/* from 101 to the packet "5" */
+	char		*socketio_path;	/* "/socket.io", no slash at its end */
+	uint32_t	 socketio_transports;	/* CONF_TRANSPORT_ bits; 0: all */
+	bool		 allow_upgrades;
+	bool		 http_compression;	/* of responses, */
+	uint64_t	 http_compression_threshold; /* from so many bytes */
+	struct conf_cookie cookie;
+	struct conf_cors cors;
+	char		*client_bundle;	/* directory; "" = none */
+	/* auth */
+	struct conf_jwt	 jwt;
+	struct conf_api_key *api_keys;
+	size_t		 napi_keys;
+	uint64_t	 auth_warning_ms;  /* auth:expiring comes so long before */
+	uint64_t	 leave_grace_ms; /* presence: a leave is told after */
+	/* rates */
+	struct conf_rate *rates;
+	size_t		 nrates;	/* <= CONF_RATES_MAX */
+	/* of these names, or NULL */
+	const struct conf_rate *rate_messages;	/* every event of a client */
+	const struct conf_rate *rate_connects;	/* handshakes, by address */
+	const struct conf_rate *rate_auth_failures; /* bad tokens, likewise */
+	/* shared memory and stats */
+	unsigned	 shm_users;	/* presence entries */
+	unsigned	 shm_rooms;	/* interest entries */
+	unsigned	 shm_rates, shm_publish_ids;
+	char		*stats_file;	/* "" = anonymous */
+	char		*demo_page;	/* file served as /demo/; "" = none */
+	/* meaning */
+	struct conf_namespace *namespaces;
+	size_t		 nnamespaces;
+	struct conf_route *routes;
+	size_t		 nroutes;
+	void		*ns_index;	/* private to index.c */
+};
+
+/* What one is made from. */
+struct conf_source {
+	const char	*file;		/* its name, for messages */
+	struct slice	 text;
+	const char	*const *overrides; /* "limits.connections=10", from -o */
+	size_t		 noverrides;
+	const char	*(*env)(const char *name); /* getenv, or a test's */
+};
+
+#endif

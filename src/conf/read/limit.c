@@ -1,0 +1,72 @@
+/*
+ * Rate limits.
+ */
+#include "conf/read/limit.h"
+
+#include <string.h>
+
+#include "conf/heap.h"
+#include "conf/rule/rate.h"
+
+/* Handshakes and bad tokens have no user yet: address is their default. */
+static void
+limit_check(struct conf_reading *parse, const struct conf_tree *s,
+    struct conf_rate *rate)
+{
+	size_t per = (size_t)conf_directive_find(CONF_SEC_RATE, SLICE("per"));
+	const char *wrong = conf_rate_bad(rate);
+
+	if (conf_rate_of_addresses(rate->name)) {
+		if (conf_tree_given(s, per) == NULL)
+			rate->per = CONF_PER_ADDRESS;
+		else if (rate->per != CONF_PER_ADDRESS)
+			conf_titled_bad(parse, s, "must be per = address");
+		if (rate->strikes != 0)
+			conf_titled_bad(parse, s, "strikes are for events");
+	}
+	if (wrong != NULL)
+		conf_titled_bad(parse, s, wrong);
+}
+
+static void
+limit_read(struct conf_reading *parse, const struct conf_tree *s)
+{
+	struct conf *conf = parse->p.conf;
+	struct conf_rate *rate = &conf->rates[conf->nrates];
+
+	rate->index = (unsigned)conf->nrates++;
+	rate->name = conf_strdup(s->title.text);
+	rate->line = s->title.at.line;
+	if (rate->name[0] == '\0')
+		conf_titled_bad(parse, s, "the name is empty");
+	for (struct conf_rate *o = conf->rates; o < rate; o++)
+		if (strcmp(o->name, rate->name) == 0) {
+			conf_titled_repeats(parse, s, o->line);
+			break;
+		}
+	conf_titled_fill(parse, s, rate);
+	limit_check(parse, s, rate);
+}
+
+void
+conf_rates_read(struct conf_reading *parse)
+{
+	struct conf *conf = parse->p.conf;
+	size_t n = conf_tree_count(&parse->tree, CONF_SEC_RATE);
+	const struct conf_tree *s = NULL;
+
+	conf->rates = conf_calloc(n + 1, sizeof(*conf->rates));
+	while ((s = conf_tree_next(&parse->tree, CONF_SEC_RATE, s)) != NULL) {
+		if (conf->nrates == CONF_RATES_MAX) {
+			conf_titled_bad(parse, s, "more than 64 rates");
+			break;
+		}
+		limit_read(parse, s);
+	}
+	if (conf_rate_find(conf, "messages") == NULL &&
+	    conf->nrates < CONF_RATES_MAX)
+		conf_rate_environment(&parse->p);
+	conf->rate_messages = conf_rate_find(conf, "messages");
+	conf->rate_connects = conf_rate_find(conf, "connects");
+	conf->rate_auth_failures = conf_rate_find(conf, "auth_failures");
+}

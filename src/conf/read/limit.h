@@ -1,0 +1,11 @@
+/*
+ * Rate limits, as they are read.  Called by parse.c.
+ */
+#ifndef CONF_READ_LIMIT_H
+#define CONF_READ_LIMIT_H
+
+#include "conf/read/section.h"
+
+void	conf_rates_read(struct conf_reading *);
+
+#endif

@@ -1,0 +1,200 @@
+/*
+ * Namespaces with their rooms and events, and the index of their names.
+ */
+#include "conf/read/namespace.h"
+
+#include <string.h>
+
+#include "conf/heap.h"
+#include "conf/index.h"
+#include "conf/name.h"
+#include "conf/pattern.h"
+#include "conf/value/string.h"
+
+static void
+namespace_room(struct conf_reading *parse, const struct conf_tree *s,
+    struct conf_namespace *ns)
+{
+	struct conf_room *room = &ns->rooms[ns->nrooms++];
+	const char *wrong = conf_pattern_parse(s->title.text, &room->pattern);
+
+	room->line = s->title.at.line;
+	if (wrong == NULL && s->title.text[0] == '\0')
+		wrong = "the name is empty";
+	if (wrong == NULL && strchr(s->title.text, '*') != NULL)
+		wrong = "there are no wild cards: use a {parameter}";
+	if (wrong != NULL)
+		conf_titled_bad(parse, s, wrong);
+	for (struct conf_room *o = ns->rooms; wrong == NULL && o < room; o++)
+		if (o->pattern.text != NULL &&
+		    conf_pattern_same(&o->pattern, &room->pattern)) {
+			conf_titled_repeats(parse, s, o->line);
+			break;
+		}
+	conf_titled_fill(parse, s, room);
+}
+
+/* What the directives of a rule mean together. */
+static void
+namespace_check_event(struct conf_reading *parse, const struct conf_tree *s,
+    const struct conf_event *event)
+{
+	if (event->error[0] != '\0' && event->to != CONF_TO_NOWHERE)
+		conf_titled_bad(parse, s, "error needs to = nowhere");
+	if (event->self && event->to == CONF_TO_NOWHERE)
+		conf_titled_bad(parse, s, "self needs a receiver: to = ...");
+	if (event->confirm_json != NULL && event->error[0] != '\0')
+		conf_titled_bad(parse, s, "confirm and error contradict");
+}
+
+/*
+ * The rule for the moment of joining.  What it sends on is the auth object of
+ * a CONNECT, which may hold a token: to nobody but the one who sent it.
+ */
+static void
+namespace_check_connect(struct conf_reading *parse, const struct conf_tree *s,
+    const struct conf_event *event)
+{
+	const bool given[] = { event->nroles > 0, event->self,
+		event->is_volatile, !event->member,
+		event->confirm_json != NULL, event->ack != CONF_ACK_NONE,
+		event->args != 0, event->max_bytes != 0, event->rate != NULL,
+		event->nchecks > 0, event->error[0] != '\0' };
+
+	if (event->to != CONF_TO_SENDER && event->to != CONF_TO_NOWHERE)
+		conf_titled_bad(parse, s, "only to = sender: "
+		    "an auth object, with tokens in it, is for nobody else");
+	else if (event->to == CONF_TO_SENDER && event->as_json == NULL)
+		conf_titled_bad(parse, s, "to = sender needs as: "
+		    "clients may not be sent an event of this name");
+	for (size_t i = 0; i < nitems(given); i++)
+		if (given[i]) {
+			conf_titled_bad(parse, s, "nobody sends it: it takes "
+			    "to, as and meta, and nothing else");
+			break;
+		}
+}
+
+static void
+namespace_event(struct conf_reading *parse, const struct conf_tree *s,
+    struct conf_namespace *ns)
+{
+	struct conf_event *event = &ns->events[ns->nevents++];
+	bool connect = strcmp(s->title.text, "connect") == 0;
+	const char *wrong = connect ? NULL :
+	    conf_event_name_bad(s->title.text);
+
+	event->name = conf_strdup(s->title.text);
+	event->name_len = strlen(event->name);
+	event->name_json = conf_json_string(event->name);
+	event->line = s->title.at.line;
+	if (wrong != NULL)
+		conf_titled_bad(parse, s, wrong);
+	conf_titled_fill(parse, s, event);
+	if (connect) {
+		namespace_check_connect(parse, s, event);
+		if (ns->on_connect != NULL)
+			conf_titled_repeats(parse, s, ns->on_connect->line);
+		ns->on_connect = event;
+		return;
+	}
+	namespace_check_event(parse, s, event);
+	if (strcmp(event->name, "*") == 0)
+		ns->fallback = event;
+	else if (event->as_json == NULL)
+		event->as_json = event->name_json;
+}
+
+/* Sort; names that are there twice are neighbours then. */
+static void
+namespace_index(struct conf_reading *parse, struct conf_index *index,
+    enum conf_section section)
+{
+	const struct conf_indexed *a, *b;
+
+	conf_index_sort(index);
+	for (size_t i = 1; i < index->n; i++) {
+		a = &index->names[i - 1];
+		b = &index->names[i];
+		if (slice_eq(a->name, b->name))
+			conf_diag(&parse->p.diags, (struct conf_place){
+			    parse->p.src->file, b->line },
+			    "%s \"%.60s\": is there already (line %d)",
+			    conf_sections[section].name,
+			    (const char *)b->name.p, a->line);
+	}
+}
+
+static void
+namespace_index_events(struct conf_reading *parse, struct conf_namespace *ns)
+{
+	struct conf_index *index = conf_index_new(ns->nevents);
+
+	for (size_t i = 0; i < ns->nevents; i++)
+		if (strcmp(ns->events[i].name, "connect") != 0)
+			conf_index_add(index, ns->events[i].name,
+			    &ns->events[i],
+			    ns->events[i].line);
+	namespace_index(parse, index, CONF_SEC_EVENT);
+	ns->event_index = index;
+}
+
+static void
+namespace_read(struct conf_reading *parse, const struct conf_tree *s)
+{
+	struct conf *conf = parse->p.conf;
+	struct conf_namespace *ns = &conf->namespaces[conf->nnamespaces];
+	const char *wrong = conf_namespace_name_bad(s->title.text);
+	const struct conf_tree *sub = NULL;
+
+	ns->index = (uint16_t)conf->nnamespaces++;
+	ns->name = conf_strdup(s->title.text);
+	ns->name_len = strlen(ns->name);
+	ns->line = s->title.at.line;
+	if (wrong != NULL)
+		conf_titled_bad(parse, s, wrong);
+	conf_titled_fill(parse, s, ns);
+	ns->rooms = conf_calloc(conf_tree_count(s, CONF_SEC_ROOM),
+	    sizeof(*ns->rooms));
+	ns->events = conf_calloc(conf_tree_count(s, CONF_SEC_EVENT),
+	    sizeof(*ns->events));
+	while ((sub = conf_tree_next(s, CONF_SEC_ROOM, sub)) != NULL)
+		namespace_room(parse, sub, ns);
+	while ((sub = conf_tree_next(s, CONF_SEC_EVENT, sub)) != NULL)
+		namespace_event(parse, sub, ns);
+	namespace_index_events(parse, ns);
+}
+
+static void
+namespace_index_all(struct conf_reading *parse)
+{
+	struct conf *conf = parse->p.conf;
+	struct conf_index *index = conf_index_new(conf->nnamespaces);
+
+	for (size_t i = 0; i < conf->nnamespaces; i++)
+		conf_index_add(index, conf->namespaces[i].name,
+		    &conf->namespaces[i], conf->namespaces[i].line);
+	namespace_index(parse, index, CONF_SEC_NAMESPACE);
+	conf->ns_index = index;
+}
+
+#define NAMESPACES_MAX	1024
+
+void
+conf_namespaces_read(struct conf_reading *parse)
+{
+	struct conf *conf = parse->p.conf;
+	const struct conf_tree *s = NULL;
+
+	conf->namespaces = conf_calloc(conf_tree_count(&parse->tree,
+	    CONF_SEC_NAMESPACE), sizeof(*conf->namespaces));
+	while ((s = conf_tree_next(&parse->tree, CONF_SEC_NAMESPACE, s)) !=
+	    NULL) {
+		if (conf->nnamespaces == NAMESPACES_MAX) {
+			conf_titled_bad(parse, s, "more than 1024 namespaces");
+			break;
+		}
+		namespace_read(parse, s);
+	}
+	namespace_index_all(parse);
+}

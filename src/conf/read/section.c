@@ -1,0 +1,105 @@
+/*
+ * Sections by the table of directives, and those with a title; see
+ * section.h.
+ */
+#include "conf/read/section.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "conf/heap.h"
+#include "conf/read/type.h"
+
+static void
+section_set(struct conf_reading *parse, const struct conf_directive *row,
+    const struct conf_token *tokens, size_t n, void *object)
+{
+	struct conf_value v = { .row = row, .tokens = tokens, .n = n,
+		.where = parse->where };
+
+	conf_value_set(&parse->p, &v, object);
+}
+
+/* What the table says when the file says nothing. */
+static void
+section_set_default(struct conf_reading *parse,
+    const struct conf_directive *row,
+    void *object)
+{
+	struct conf_token token = { .at = { "default", 0 } };
+
+	if (row->def == NULL)
+		return;
+	token.text = conf_strdup(row->def);
+	section_set(parse, row, &token, conf_type_is_list(row->type) ? 0 : 1,
+	    object);
+	free(token.text);
+}
+
+void
+conf_section_fill(struct conf_reading *parse, const struct conf_tree *tree,
+    enum conf_section section, struct conf_place at, void *object)
+{
+	const struct conf_directive *row;
+	const struct conf_given *given;
+
+	(void)snprintf(parse->where, sizeof(parse->where), "%s%s%.60s%s",
+	    conf_sections[section].name,
+	    conf_sections[section].title == NULL ? "" : " \"",
+	    conf_sections[section].title == NULL ? "" : tree->title.text,
+	    conf_sections[section].title == NULL ? "" : "\"");
+	for (size_t i = 0; i < CONF_NDIRECTIVES; i++) {
+		row = &conf_directives[i];
+		if (row->section != section)
+			continue;
+		section_set_default(parse, row, object);
+		given = conf_tree_given(&parse->substitutes, i);
+		if (given == NULL)
+			given = conf_tree_given(tree, i);
+		if (given != NULL && given->n > 0)
+			section_set(parse, row, given->tokens, given->n,
+			    object);
+		else if (row->def == NULL)
+			conf_diag(&parse->p.diags, at, "%s needs %s",
+			    parse->where, row->name);
+	}
+}
+
+struct conf_place
+conf_section_place(struct conf_reading *parse, enum conf_section section,
+    const char *name)
+{
+	const struct conf_given *given = conf_tree_given(
+	    conf_tree_plain(&parse->tree, section),
+	    (size_t)conf_directive_find(section, slice_str(name)));
+
+	return ((struct conf_place){ parse->p.src->file,
+	    given == NULL ? 0 : given->line });
+}
+
+void
+conf_titled_fill(struct conf_reading *parse, const struct conf_tree *s,
+    void *object)
+{
+	conf_section_fill(parse, s, s->section, s->title.at, object);
+}
+
+void
+conf_titled_bad(struct conf_reading *parse, const struct conf_tree *s,
+    const char *wrong)
+{
+	if (!s->title.unset)
+		conf_diag(&parse->p.diags, s->title.at, "%s \"%.60s\": %s",
+		    conf_sections[s->section].name, s->title.text, wrong);
+}
+
+void
+conf_titled_repeats(struct conf_reading *parse, const struct conf_tree *s,
+    int first)
+{
+	char text[64];
+
+	(void)snprintf(text, sizeof(text), "is there already (line %d)",
+	    first);
+	conf_titled_bad(parse, s, text);
+}

@@ -1,0 +1,37 @@
+/*
+ * A section of the tree on its way to a struct: what the readers of sections
+ * share.
+ */
+#ifndef CONF_READ_SECTION_H
+#define CONF_READ_SECTION_H
+
+#include "conf/text/tree.h"
+#include "conf/value/value.h"
+
+struct conf_reading {
+	struct conf_parser p;
+	struct conf_tree tree;		/* the file */
+	struct conf_tree substitutes;	/* see substitute.h */
+	char		 where[96];	/* the section being filled in */
+};
+
+/* Every row of the section: by default, by what stands for it (-o, the
+ * environment), by what it says.  The tree is NULL when the file has none;
+ * at is blamed for what is missing. */
+void	conf_section_fill(struct conf_reading *, const struct conf_tree *,
+	    enum conf_section, struct conf_place at, void *object);
+/* The line of the file that gives a value to a directive of a section without
+ * title; line 0: none does. */
+struct conf_place conf_section_place(struct conf_reading *,
+	    enum conf_section, const char *name);
+
+/* One with a title. */
+void	conf_titled_fill(struct conf_reading *, const struct conf_tree *,
+	    void *object);
+/* `room "x": WRONG`, or that it is there already. */
+void	conf_titled_bad(struct conf_reading *, const struct conf_tree *,
+	    const char *wrong);
+void	conf_titled_repeats(struct conf_reading *, const struct conf_tree *,
+	    int first);
+
+#endif

@@ -1,0 +1,17 @@
+/*
+ * Requirements for the members of an event's first argument.  Setters are in
+ * the table of read/type.c.
+ */
+#ifndef CONF_RULE_CHECK_H
+#define CONF_RULE_CHECK_H
+
+#include "base/buf.h"
+#include "conf/value/value.h"
+
+void	conf_set_checks(struct conf_parser *, const struct conf_value *,
+	    void *event);
+void	conf_dump_checks(const struct conf_directive *, const void *event,
+	    struct buf *);
+void	conf_free_checks(const struct conf_directive *, void *event);
+
+#endif

@@ -1,0 +1,147 @@
+/*
+ * Lists of texts and of bits; see list.h.
+ */
+#include "conf/value/list.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "conf/heap.h"
+#include "conf/value/http.h"
+#include "conf/value/string.h"
+#include "conf/value/word.h"
+
+static_assert(offsetof(struct conf_namespace, nroles) -
+    offsetof(struct conf_namespace, roles) == sizeof(char **) &&
+    offsetof(struct conf_event, nroles) -
+    offsetof(struct conf_event, roles) == sizeof(char **) &&
+    offsetof(struct conf_route, nroles) -
+    offsetof(struct conf_route, roles) == sizeof(char **) &&
+    offsetof(struct conf, norigins) -
+    offsetof(struct conf, origins) == sizeof(struct conf_origin *) &&
+    offsetof(struct conf_cors, norigins) -
+    offsetof(struct conf_cors, origins) == sizeof(struct conf_origin *),
+    "a list is a pointer and its count");
+
+size_t
+conf_list_get(const struct conf_directive *row, const void *object, void *v)
+{
+	const char *field = conf_field_in(row, object);
+	size_t n;
+
+	memcpy(v, field, sizeof(void *));
+	memcpy(&n, field + sizeof(void *), sizeof(n));
+	return (n);
+}
+
+void
+conf_list_put(const struct conf_directive *row, void *object, const void *v,
+    size_t n)
+{
+	char *field = conf_field_of(row, object);
+
+	memcpy(field, &v, sizeof(v));
+	memcpy(field + sizeof(v), &n, sizeof(n));
+}
+
+void
+conf_free_strings(const struct conf_directive *row, void *object)
+{
+	char **s;
+	size_t n = conf_list_get(row, object, &s);
+
+	for (size_t i = 0; i < n; i++)
+		free(s[i]);
+	free(s);
+	conf_list_put(row, object, NULL, 0);
+}
+
+void
+conf_set_strings(struct conf_parser *p, const struct conf_value *v,
+    void *object)
+{
+	char **s = NULL;
+
+	for (size_t i = 0; i < v->n; i++)
+		if (v->tokens[i].text[0] == '\0') {
+			conf_value_bad(p, v, &v->tokens[i], "is empty");
+			return;
+		}
+	conf_free_strings(v->row, object);
+	if (v->n > 0)
+		s = conf_calloc(v->n, sizeof(*s));
+	for (size_t i = 0; i < v->n; i++)
+		s[i] = conf_strdup(v->tokens[i].text);
+	conf_list_put(v->row, object, s, v->n);
+}
+
+void
+conf_set_tokens(struct conf_parser *p, const struct conf_value *v, void *object)
+{
+	for (size_t i = 0; i < v->n; i++)
+		if (v->tokens[i].text[0] != '\0' &&
+		    !conf_http_is_token(v->tokens[i].text)) {
+			conf_value_bad(p, v, &v->tokens[i], "has a character "
+			    "that names in HTTP do not have");
+			return;
+		}
+	conf_set_strings(p, v, object);
+}
+
+void
+conf_dump_strings(const struct conf_directive *row, const void *object,
+    struct buf *out)
+{
+	char **s;
+	size_t n = conf_list_get(row, object, &s);
+
+	buf_byte(out, '{');
+	for (size_t i = 0; i < n; i++) {
+		buf_str(out, i == 0 ? "" : ", ");
+		conf_string_print(s[i], out);
+	}
+	buf_byte(out, '}');
+}
+
+void
+conf_set_bits(struct conf_parser *p, const struct conf_value *v, void *object)
+{
+	const char *range = v->row->type == CONF_TYPE_ALGORITHMS ?
+	    CONF_ALGORITHMS : v->row->range;
+	uint32_t bits = 0;
+	bool ok = true;
+	int bit;
+
+	for (size_t i = 0; i < v->n; i++) {
+		bit = conf_word_index(range, slice_str(v->tokens[i].text));
+		if (bit < 0) {
+			conf_value_bad(p, v, &v->tokens[i],
+			    "must be one of %s", range);
+			ok = false;
+		} else
+			bits |= (uint32_t)1 << bit;
+	}
+	if (ok)
+		*(uint32_t *)conf_field_of(v->row, object) = bits;
+}
+
+void
+conf_dump_bits(const struct conf_directive *row, const void *object,
+    struct buf *out)
+{
+	const char *range = row->type == CONF_TYPE_ALGORITHMS ?
+	    CONF_ALGORITHMS : row->range;
+	uint32_t bits = *(const uint32_t *)conf_field_in(row, object);
+	const char *comma = "";
+
+	buf_byte(out, '{');
+	for (unsigned i = 0; i < 32; i++) {
+		if ((bits & (uint32_t)1 << i) == 0)
+			continue;
+		buf_printf(out, "%s\"", comma);
+		buf_slice(out, conf_word_at(range, i));
+		buf_byte(out, '"');
+		comma = ", ";
+	}
+	buf_byte(out, '}');
+}
