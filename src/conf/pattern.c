@@ -134,7 +134,7 @@ conf_pattern_fini(struct conf_pattern *pattern)
 bool
 conf_pattern_same(const struct conf_pattern *a, const struct conf_pattern *b)
 {
-	if (a->npieces != b->npieces)
+	if (a->text == NULL || a->npieces != b->npieces)
 		return (false);
 	for (size_t i = 0; i < a->npieces; i++)
 		if (a->pieces[i].param != b->pieces[i].param ||

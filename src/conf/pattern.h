@@ -22,7 +22,8 @@ int	conf_pattern_param(const struct conf_pattern *, struct slice name);
 const char *conf_pattern_parse(const char *text, struct conf_pattern *)
 	    MUST_USE;
 void	conf_pattern_fini(struct conf_pattern *);
-/* They match the same names: equal but for what the parameters are called. */
+/* They match the same names: equal but for what the parameters are called; what
+ * was no pattern matches nothing. */
 bool	conf_pattern_same(const struct conf_pattern *,
 	    const struct conf_pattern *);
 

@@ -3,8 +3,6 @@
  */
 #include "conf/read/key.h"
 
-#include <string.h>
-
 #include "conf/heap.h"
 
 void
@@ -18,12 +16,8 @@ conf_jwt_keys_read(struct conf_reading *parse)
 	jwt->keys = conf_calloc(conf_tree_count(tree, CONF_SEC_JWT_KEY),
 	    sizeof(*jwt->keys));
 	while ((s = conf_tree_next(tree, CONF_SEC_JWT_KEY, s)) != NULL) {
-		for (size_t j = 0; j < jwt->nkeys; j++)
-			if (strcmp(jwt->keys[j].kid, s->title.text) == 0) {
-				conf_titled_repeats(parse, s,
-				    jwt->keys[j].line);
-				break;
-			}
+		conf_titled_repeats(parse, tree, s, jwt->keys,
+		    sizeof(*jwt->keys), NULL);
 		key = &jwt->keys[jwt->nkeys++];
 		key->kid = conf_strdup(s->title.text);
 		key->line = s->title.at.line;
@@ -42,13 +36,8 @@ conf_api_keys_read(struct conf_reading *parse)
 	conf->api_keys = conf_calloc(conf_tree_count(tree, CONF_SEC_API_KEY),
 	    sizeof(*conf->api_keys));
 	while ((s = conf_tree_next(tree, CONF_SEC_API_KEY, s)) != NULL) {
-		for (size_t j = 0; j < conf->napi_keys; j++)
-			if (strcmp(conf->api_keys[j].name,
-			    s->title.text) == 0) {
-				conf_titled_repeats(parse, s,
-				    conf->api_keys[j].line);
-				break;
-			}
+		conf_titled_repeats(parse, tree, s, conf->api_keys,
+		    sizeof(*conf->api_keys), NULL);
 		key = &conf->api_keys[conf->napi_keys++];
 		key->name = conf_strdup(s->title.text);
 		key->line = s->title.at.line;

@@ -3,8 +3,6 @@
  */
 #include "conf/read/limit.h"
 
-#include <string.h>
-
 #include "conf/heap.h"
 #include "conf/rule/rate.h"
 
@@ -39,11 +37,8 @@ limit_read(struct conf_reading *parse, const struct conf_tree *s)
 	rate->line = s->title.at.line;
 	if (rate->name[0] == '\0')
 		conf_titled_bad(parse, s, "the name is empty");
-	for (struct conf_rate *o = conf->rates; o < rate; o++)
-		if (strcmp(o->name, rate->name) == 0) {
-			conf_titled_repeats(parse, s, o->line);
-			break;
-		}
+	conf_titled_repeats(parse, &parse->tree, s, conf->rates,
+	    sizeof(*conf->rates), NULL);
 	conf_titled_fill(parse, s, rate);
 	limit_check(parse, s, rate);
 }

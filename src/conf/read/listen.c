@@ -18,8 +18,10 @@ listen_addr_same(const struct conf_addr *a, const struct conf_addr *b)
 
 /* Sockets are compared, not texts; port 0 is never the same twice. */
 static bool
-listen_same(const struct conf_listen *a, const struct conf_listen *b)
+listen_same(const void *va, const void *vb)
 {
+	const struct conf_listen *a = va, *b = vb;
+
 	if (a->addrs[0].sa.ss_family != AF_UNIX &&
 	    strcmp(strrchr(a->text, ':'), ":0") == 0)
 		return (false);
@@ -58,14 +60,11 @@ listen_read(struct conf_reading *parse, const struct conf_tree *s)
 	wrong = conf_addr_parse(l->text, l->addrs, &l->naddrs);
 	if (wrong != NULL)
 		conf_titled_bad(parse, s, wrong);
+	else
+		conf_titled_repeats(parse, &parse->tree, s, conf->listens,
+		    sizeof(*conf->listens), listen_same);
 	conf_titled_fill(parse, s, l);
 	listen_check_tls(parse, s, l);
-	for (struct conf_listen *o = conf->listens; wrong == NULL && o < l;
-	    o++)
-		if (listen_same(o, l)) {
-			conf_titled_repeats(parse, s, o->line);
-			break;
-		}
 }
 
 void

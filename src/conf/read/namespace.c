@@ -11,9 +11,17 @@
 #include "conf/pattern.h"
 #include "conf/value/string.h"
 
+static bool
+namespace_room_same(const void *va, const void *vb)
+{
+	const struct conf_room *a = va, *b = vb;
+
+	return (conf_pattern_same(&a->pattern, &b->pattern));
+}
+
 static void
-namespace_room(struct conf_reading *parse, const struct conf_tree *s,
-    struct conf_namespace *ns)
+namespace_room(struct conf_reading *parse, const struct conf_tree *in,
+    const struct conf_tree *s, struct conf_namespace *ns)
 {
 	struct conf_room *room = &ns->rooms[ns->nrooms++];
 	const char *wrong = conf_pattern_parse(s->title.text, &room->pattern);
@@ -25,12 +33,9 @@ namespace_room(struct conf_reading *parse, const struct conf_tree *s,
 		wrong = "there are no wild cards: use a {parameter}";
 	if (wrong != NULL)
 		conf_titled_bad(parse, s, wrong);
-	for (struct conf_room *o = ns->rooms; wrong == NULL && o < room; o++)
-		if (o->pattern.text != NULL &&
-		    conf_pattern_same(&o->pattern, &room->pattern)) {
-			conf_titled_repeats(parse, s, o->line);
-			break;
-		}
+	else
+		conf_titled_repeats(parse, in, s, ns->rooms,
+		    sizeof(*ns->rooms), namespace_room_same);
 	conf_titled_fill(parse, s, room);
 }
 
@@ -94,7 +99,8 @@ namespace_event(struct conf_reading *parse, const struct conf_tree *s,
 	if (connect) {
 		namespace_check_connect(parse, s, event);
 		if (ns->on_connect != NULL)
-			conf_titled_repeats(parse, s, ns->on_connect->line);
+			conf_section_again(parse, CONF_SEC_EVENT, event->name,
+			    event->line, ns->on_connect->line);
 		ns->on_connect = event;
 		return;
 	}
@@ -117,11 +123,8 @@ namespace_index(struct conf_reading *parse, struct conf_index *index,
 		a = &index->names[i - 1];
 		b = &index->names[i];
 		if (slice_eq(a->name, b->name))
-			conf_diag(&parse->p.diags, (struct conf_place){
-			    parse->p.src->file, b->line },
-			    "%s \"%.60s\": is there already (line %d)",
-			    conf_sections[section].name,
-			    (const char *)b->name.p, a->line);
+			conf_section_again(parse, section,
+			    (const char *)b->name.p, b->line, a->line);
 	}
 }
 
@@ -133,8 +136,7 @@ namespace_index_events(struct conf_reading *parse, struct conf_namespace *ns)
 	for (size_t i = 0; i < ns->nevents; i++)
 		if (strcmp(ns->events[i].name, "connect") != 0)
 			conf_index_add(index, ns->events[i].name,
-			    &ns->events[i],
-			    ns->events[i].line);
+			    &ns->events[i], ns->events[i].line);
 	namespace_index(parse, index, CONF_SEC_EVENT);
 	ns->event_index = index;
 }
@@ -159,7 +161,7 @@ namespace_read(struct conf_reading *parse, const struct conf_tree *s)
 	ns->events = conf_calloc(conf_tree_count(s, CONF_SEC_EVENT),
 	    sizeof(*ns->events));
 	while ((sub = conf_tree_next(s, CONF_SEC_ROOM, sub)) != NULL)
-		namespace_room(parse, sub, ns);
+		namespace_room(parse, s, sub, ns);
 	while ((sub = conf_tree_next(s, CONF_SEC_EVENT, sub)) != NULL)
 		namespace_event(parse, sub, ns);
 	namespace_index_events(parse, ns);

@@ -25,6 +25,14 @@ route_path_bad(const struct conf *conf, const char *path)
 	return (NULL);
 }
 
+static bool
+route_same(const void *va, const void *vb)
+{
+	const struct conf_route *a = va, *b = vb;
+
+	return (conf_pattern_same(&a->path, &b->path));
+}
+
 static void
 route_read(struct conf_reading *parse, const struct conf_tree *s)
 {
@@ -37,13 +45,9 @@ route_read(struct conf_reading *parse, const struct conf_tree *s)
 		wrong = route_path_bad(conf, s->title.text);
 	if (wrong != NULL)
 		conf_titled_bad(parse, s, wrong);
-	for (struct conf_route *o = conf->routes; wrong == NULL && o < route;
-	    o++)
-		if (o->path.text != NULL &&
-		    conf_pattern_same(&o->path, &route->path)) {
-			conf_titled_repeats(parse, s, o->line);
-			break;
-		}
+	else
+		conf_titled_repeats(parse, &parse->tree, s, conf->routes,
+		    sizeof(*conf->routes), route_same);
 	conf_titled_fill(parse, s, route);
 	if (wrong == NULL && route->format == CONF_FORMAT_ENGINE &&
 	    s->title.text[strlen(s->title.text) - 1] == '/')

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "conf/heap.h"
 #include "conf/read/type.h"
@@ -23,8 +24,7 @@ section_set(struct conf_reading *parse, const struct conf_directive *row,
 /* What the table says when the file says nothing. */
 static void
 section_set_default(struct conf_reading *parse,
-    const struct conf_directive *row,
-    void *object)
+    const struct conf_directive *row, void *object)
 {
 	struct conf_token token = { .at = { "default", 0 } };
 
@@ -94,12 +94,40 @@ conf_titled_bad(struct conf_reading *parse, const struct conf_tree *s,
 }
 
 void
-conf_titled_repeats(struct conf_reading *parse, const struct conf_tree *s,
-    int first)
+conf_section_again(struct conf_reading *parse, enum conf_section section,
+    const char *title, int line, int first)
 {
-	char text[64];
+	conf_diag(&parse->p.diags,
+	    (struct conf_place){ parse->p.src->file, line },
+	    "%s \"%.60s\": is there already (line %d)",
+	    conf_sections[section].name, title, first);
+}
 
-	(void)snprintf(text, sizeof(text), "is there already (line %d)",
-	    first);
-	conf_titled_bad(parse, s, text);
+static bool
+section_same(const struct conf_tree *a, const struct conf_tree *b)
+{
+	return (strcmp(a->title.text, b->title.text) == 0);
+}
+
+void
+conf_titled_repeats(struct conf_reading *parse, const struct conf_tree *in,
+    const struct conf_tree *s, const void *objects, size_t size,
+    bool (*same)(const void *, const void *))
+{
+	const char *object = objects, *last = objects;
+	const struct conf_tree *o = NULL;
+
+	while ((o = conf_tree_next(in, s->section, o)) != NULL && o != s)
+		last += size;
+	while (object < last) {
+		o = conf_tree_next(in, s->section, o == s ? NULL : o);
+		if (same == NULL ? section_same(o, s) : same(object, last)) {
+			if (!s->title.unset)
+				conf_section_again(parse, s->section,
+				    s->title.text, s->title.at.line,
+				    o->title.at.line);
+			return;
+		}
+		object += size;
+	}
 }

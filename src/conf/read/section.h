@@ -28,10 +28,19 @@ struct conf_place conf_section_place(struct conf_reading *,
 /* One with a title. */
 void	conf_titled_fill(struct conf_reading *, const struct conf_tree *,
 	    void *object);
-/* `room "x": WRONG`, or that it is there already. */
+/* `room "x": WRONG` */
 void	conf_titled_bad(struct conf_reading *, const struct conf_tree *,
 	    const char *wrong);
-void	conf_titled_repeats(struct conf_reading *, const struct conf_tree *,
-	    int first);
+/*
+ * Says so when an earlier one of its kind in that section is the same.
+ * objects is what they have become, s the last of them: an array of elements
+ * of that size, of which same compares two.  NULL: titles are compared.
+ */
+void	conf_titled_repeats(struct conf_reading *, const struct conf_tree *in,
+	    const struct conf_tree *s, const void *objects, size_t size,
+	    bool (*same)(const void *, const void *));
+/* `room "x": is there already (line FIRST)` */
+void	conf_section_again(struct conf_reading *, enum conf_section,
+	    const char *title, int line, int first);
 
 #endif
