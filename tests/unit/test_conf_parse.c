@@ -163,14 +163,14 @@ sections_that_contradict_are_refused(void **state)
 {
 	(void)state;
 	assert_conf_errors("listen '127.0.0.1:1' { tls = true }\n"
-	    "listen '0.0.0.0:1' { certificate = c }\n"
+	    "listen '0.0.0.0:2' { certificate = c }\n"
 	    "listen '127.0.0.1:1' {}\nlisten 'localhost:1' {}\n"
 	    "jwt { key a { file = f }\nkey a {} }\n"
 	    "api { key a { sha256 = 12 allow = all }\nkey a {} }\n"
 	    "socketio { path = '/' }\n",
 	    "t:1: listen \"127.0.0.1:1\": tls needs a certificate\n"
 	    "t:1: listen \"127.0.0.1:1\": tls needs a key\n"
-	    "t:2: listen \"0.0.0.0:1\": certificate and key need tls = true\n"
+	    "t:2: listen \"0.0.0.0:2\": certificate and key need tls = true\n"
 	    "t:3: listen \"127.0.0.1:1\": is there already (line 1)\n"
 	    "t:4: listen \"localhost:1\": is there already (line 1)\n"
 	    "t:6: key \"a\" needs file\n"
@@ -208,6 +208,32 @@ sections_that_contradict_are_refused(void **state)
 	assert_conf_errors("cors { exposed = {ok, \"x y\"} }",
 	    "t:1: cors: exposed = x y: has a character that names in HTTP "
 	    "do not have\n");
+}
+
+/* The kernel would choose between the two, or refuse the second. */
+static void
+an_address_beside_all_of_its_port_is_an_error(void **state)
+{
+	struct conf *conf;
+
+	(void)state;
+	assert_conf_errors("listen '*:8080' {}\nlisten '127.0.0.1:8080' {}\n"
+	    "listen '[::1]:8080' {}\nlisten 'localhost:8080' {}\n",
+	    "t:2: listen \"127.0.0.1:8080\": \"*:8080\" (line 1) is all "
+	    "addresses of that port\n"
+	    "t:3: listen \"[::1]:8080\": \"*:8080\" (line 1) is all "
+	    "addresses of that port\n"
+	    "t:4: listen \"localhost:8080\": \"*:8080\" (line 1) is all "
+	    "addresses of that port\n"
+	    "t:4: listen \"localhost:8080\": is there already (line 2)\n");
+	assert_conf_errors("listen '[::1]:1' {}\nlisten '[::]:1' {}",
+	    "t:2: listen \"[::]:1\": is all addresses of that port, "
+	    "\"[::1]:1\" too (line 1)\n");
+	conf = conf_text("listen '*:1' {} listen '127.0.0.1:2' {}\n"
+	    "listen '*:0' {} listen '127.0.0.1:0' {} listen '*:00' {}\n"
+	    "listen '*:00' {} listen '0.0.0.0:3' {} listen '[::1]:3' {}\n"
+	    "listen 'unix:/a' {} listen 'unix:/b' {}");
+	conf_free(&conf);
 }
 
 static void
@@ -447,6 +473,7 @@ main(void)
 		cmocka_unit_test(algorithms_are_those_of_the_keys),
 		cmocka_unit_test(values_out_of_range_name_the_range),
 		cmocka_unit_test(sections_that_contradict_are_refused),
+		cmocka_unit_test(an_address_beside_all_of_its_port_is_an_error),
 		cmocka_unit_test(required_auth_needs_a_key),
 		cmocka_unit_test(overrides_win_over_the_file),
 		cmocka_unit_test(bad_overrides_are_told_as_such),

@@ -3,10 +3,17 @@
  */
 #include "conf/read/listen.h"
 
+#include <assert.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "conf/heap.h"
 #include "conf/value/addr.h"
+
+static_assert(offsetof(struct sockaddr_in, sin_port) ==
+    offsetof(struct sockaddr_in6, sin6_port), "a port is a port");
 
 #define DEFAULT_LISTEN	"127.0.0.1:8080"
 
@@ -16,20 +23,88 @@ listen_addr_same(const struct conf_addr *a, const struct conf_addr *b)
 	return (a->len == b->len && memcmp(&a->sa, &b->sa, a->len) == 0);
 }
 
-/* Sockets are compared, not texts; port 0 is never the same twice. */
-static bool
-listen_same(const void *va, const void *vb)
+/* Of all addresses, with the same port; what is no address stays as it is. */
+static struct conf_addr
+listen_wide(const struct conf_addr *a)
 {
-	const struct conf_listen *a = va, *b = vb;
+	struct conf_addr wide = *a;
 
-	if (a->addrs[0].sa.ss_family != AF_UNIX &&
-	    strcmp(strrchr(a->text, ':'), ":0") == 0)
+	if (a->sa.ss_family == AF_INET)
+		memset(&((struct sockaddr_in *)(void *)&wide.sa)->sin_addr, 0,
+		    sizeof(struct in_addr));
+	else if (a->sa.ss_family == AF_INET6)
+		memset(&((struct sockaddr_in6 *)(void *)&wide.sa)->sin6_addr,
+		    0, sizeof(struct in6_addr));
+	return (wide);
+}
+
+/* a is all addresses, b one of them, of the same port. */
+static bool
+listen_addr_covers(const struct conf_addr *a, const struct conf_addr *b)
+{
+	struct conf_addr wide = listen_wide(b);
+
+	return (!listen_addr_same(a, b) && listen_addr_same(a, &wide));
+}
+
+/* Any port that is free: never the same twice. */
+static bool
+listen_port_free(const struct conf_listen *l)
+{
+	struct sockaddr_in sin;
+
+	/* the port of both kinds is in the same place */
+	memcpy(&sin, &l->addrs[0].sa, sizeof(sin));
+	return (sin.sin_family != AF_UNIX && sin.sin_port == 0);
+}
+
+/* One of a's addresses is so to one of b's. */
+static bool
+listen_any(const struct conf_listen *a, const struct conf_listen *b,
+    bool (*so)(const struct conf_addr *, const struct conf_addr *))
+{
+	if (listen_port_free(a))
 		return (false);
 	for (unsigned i = 0; i < a->naddrs; i++)
 		for (unsigned j = 0; j < b->naddrs; j++)
-			if (listen_addr_same(&a->addrs[i], &b->addrs[j]))
+			if (so(&a->addrs[i], &b->addrs[j]))
 				return (true);
 	return (false);
+}
+
+/* Sockets are compared, not texts. */
+static bool
+listen_same(const void *va, const void *vb)
+{
+	return (listen_any(va, vb, listen_addr_same));
+}
+
+/*
+ * The kernel would give each connection to the more specific of the two, or
+ * refuse the second: which settings count would be its choice.
+ */
+static void
+listen_check_cover(struct conf_reading *parse, const struct conf_tree *s,
+    const struct conf_listen *l)
+{
+	const struct conf_listen *o;
+	char text[128];
+
+	for (o = parse->p.conf->listens; o < l; o++) {
+		if (listen_any(o, l, listen_addr_same))
+			continue;	/* that is told already */
+		if (listen_any(o, l, listen_addr_covers))
+			(void)snprintf(text, sizeof(text), "\"%.60s\" (line "
+			    "%d) is all addresses of that port", o->text,
+			    o->line);
+		else if (listen_any(l, o, listen_addr_covers))
+			(void)snprintf(text, sizeof(text), "is all addresses "
+			    "of that port, \"%.60s\" too (line %d)",
+			    o->text, o->line);
+		else
+			continue;
+		conf_titled_bad(parse, s, text);
+	}
 }
 
 static void
@@ -60,9 +135,11 @@ listen_read(struct conf_reading *parse, const struct conf_tree *s)
 	wrong = conf_addr_parse(l->text, l->addrs, &l->naddrs);
 	if (wrong != NULL)
 		conf_titled_bad(parse, s, wrong);
-	else
+	else {
 		conf_titled_repeats(parse, &parse->tree, s, conf->listens,
 		    sizeof(*conf->listens), listen_same);
+		listen_check_cover(parse, s, l);
+	}
 	conf_titled_fill(parse, s, l);
 	listen_check_tls(parse, s, l);
 }
