@@ -236,6 +236,35 @@ an_address_beside_all_of_its_port_is_an_error(void **state)
 	conf_free(&conf);
 }
 
+#define KEY "sha256 = '00000000000000000000000000000000000000000000000000"	\
+	"00000000000000' allow = publish"
+
+static void
+a_key_for_no_namespace_is_an_error(void **state)
+{
+	struct conf *conf;
+
+	(void)state;
+	assert_conf_errors("api { key a { " KEY "\n namespaces = {} }\n"
+	    "key b { " KEY " namespaces = {'/a', '*'} } }\n"
+	    "namespace '/a' { auth = none }",
+	    "t:2: key \"a\": namespaces: has no namespace: write \"*\" for "
+	    "all, or leave it out\n"
+	    "t:3: key \"b\": namespaces = *: is all of them, and stands "
+	    "alone\n");
+	conf = conf_text("namespace '/a' { auth = none }\n"
+	    "namespace '/b' { auth = none }\n"
+	    "api { key all { " KEY " namespaces = '*' } key too { " KEY " }\n"
+	    "key b { " KEY " namespaces = {'/b'} } }");
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(conf_api_key_covers(&conf->api_keys[i],
+		    &conf->namespaces[0]), i < 2);
+		assert_true(conf_api_key_covers(&conf->api_keys[i],
+		    &conf->namespaces[1]));
+	}
+	conf_free(&conf);
+}
+
 static void
 required_auth_needs_a_key(void **state)
 {
@@ -474,6 +503,7 @@ main(void)
 		cmocka_unit_test(values_out_of_range_name_the_range),
 		cmocka_unit_test(sections_that_contradict_are_refused),
 		cmocka_unit_test(an_address_beside_all_of_its_port_is_an_error),
+		cmocka_unit_test(a_key_for_no_namespace_is_an_error),
 		cmocka_unit_test(required_auth_needs_a_key),
 		cmocka_unit_test(overrides_win_over_the_file),
 		cmocka_unit_test(bad_overrides_are_told_as_such),

@@ -11,29 +11,40 @@
 #include "conf/heap.h"
 #include "conf/read/type.h"
 
-static void
-section_set(struct conf_reading *parse, const struct conf_directive *row,
-    const struct conf_token *tokens, size_t n, void *object)
-{
-	struct conf_value v = { .row = row, .tokens = tokens, .n = n,
-		.where = parse->where };
-
-	conf_value_set(&parse->p, &v, object);
-}
-
-/* What the table says when the file says nothing. */
+/* What the table says when the file says nothing; a list has nothing or one
+ * word. */
 static void
 section_set_default(struct conf_reading *parse,
     const struct conf_directive *row, void *object)
 {
 	struct conf_token token = { .at = { "default", 0 } };
+	struct conf_value v = { .row = row, .tokens = &token, .n = 1,
+		.where = parse->where, .at = token.at };
 
-	if (row->def == NULL)
+	if (row->def == NULL ||
+	    (conf_type_is_list(row->type) && row->def[0] == '\0'))
 		return;
 	token.text = conf_strdup(row->def);
-	section_set(parse, row, &token, conf_type_is_list(row->type) ? 0 : 1,
-	    object);
+	conf_value_set(&parse->p, &v, object);
 	free(token.text);
+}
+
+/* What is given; false: nothing is, nor an empty list where there must be
+ * something. */
+static bool
+section_set_given(struct conf_reading *parse,
+    const struct conf_directive *row, const struct conf_given *given,
+    void *object)
+{
+	struct conf_value v = { .row = row, .where = parse->where };
+
+	if (given == NULL || (row->def == NULL && given->n == 0))
+		return (false);
+	v.tokens = given->tokens;
+	v.n = given->n;
+	v.at = (struct conf_place){ parse->p.src->file, given->line };
+	conf_value_set(&parse->p, &v, object);
+	return (true);
 }
 
 void
@@ -56,10 +67,8 @@ conf_section_fill(struct conf_reading *parse, const struct conf_tree *tree,
 		given = conf_tree_given(&parse->substitutes, i);
 		if (given == NULL)
 			given = conf_tree_given(tree, i);
-		if (given != NULL && given->n > 0)
-			section_set(parse, row, given->tokens, given->n,
-			    object);
-		else if (row->def == NULL)
+		if (!section_set_given(parse, row, given, object) &&
+		    row->def == NULL)
 			conf_diag(&parse->p.diags, at, "%s needs %s",
 			    parse->where, row->name);
 	}

@@ -57,7 +57,7 @@ static const struct {
 				   conf_free_origins },
 	[CONF_TYPE_HOSTS]      = { conf_set_hosts, conf_dump_strings,
 				   conf_free_strings },
-	[CONF_TYPE_NSNAMES]    = { conf_set_nsnames, conf_dump_strings,
+	[CONF_TYPE_NSNAMES]    = { conf_set_nsnames, conf_dump_nsnames,
 				   conf_free_strings },
 	[CONF_TYPE_ALGORITHMS] = { conf_set_bits, conf_dump_bits, NULL },
 	[CONF_TYPE_SHA256]     = { conf_set_sha256, conf_dump_sha256, NULL },

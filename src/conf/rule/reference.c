@@ -4,6 +4,7 @@
 #include "conf/rule/reference.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "conf/find.h"
 #include "conf/pattern.h"
@@ -22,18 +23,43 @@ conf_set_nsref(struct conf_parser *p, const struct conf_value *v, void *object)
 		    "%s", *name == '/' ? "" : " (its name starts with \"/\")");
 }
 
+#define EVERY	"*"	/* namespace: an empty list in the struct */
+
 void
 conf_set_nsnames(struct conf_parser *p, const struct conf_value *v,
     void *object)
 {
-	for (size_t i = 0; i < v->n; i++)
-		if (conf_namespace_find(p->conf,
-		    slice_str(v->tokens[i].text)) == NULL)
-			conf_value_bad(p, v, &v->tokens[i],
-			    "there is no such namespace%s",
-			    v->tokens[i].text[0] == '/' ? "" :
+	const struct conf_token *t;
+
+	if (v->n == 0)
+		conf_value_bad(p, v, NULL, "has no namespace: write \""
+		    EVERY "\" for all, or leave it out");
+	if (v->n == 1 && strcmp(v->tokens[0].text, EVERY) == 0) {
+		conf_free_strings(v->row, object);
+		return;
+	}
+	for (t = v->tokens; t < v->tokens + v->n; t++)
+		if (strcmp(t->text, EVERY) == 0)
+			conf_value_bad(p, v, t, "is all of them, and stands "
+			    "alone");
+		else if (conf_namespace_find(p->conf, slice_str(t->text)) ==
+		    NULL)
+			conf_value_bad(p, v, t, "there is no such namespace%s",
+			    t->text[0] == '/' ? "" :
 			    " (its name starts with \"/\")");
 	conf_set_strings(p, v, object);
+}
+
+void
+conf_dump_nsnames(const struct conf_directive *row, const void *object,
+    struct buf *out)
+{
+	void *names;
+
+	if (conf_list_get(row, object, &names) == 0)
+		buf_str(out, "{\"" EVERY "\"}");
+	else
+		conf_dump_strings(row, object, out);
 }
 
 void

@@ -10,6 +10,8 @@
 
 void	conf_set_nsnames(struct conf_parser *, const struct conf_value *,
 	    void *object);
+void	conf_dump_nsnames(const struct conf_directive *, const void *object,
+	    struct buf *);
 void	conf_set_nsref(struct conf_parser *, const struct conf_value *,
 	    void *route);
 void	conf_dump_nsref(const struct conf_directive *, const void *route,

@@ -44,7 +44,8 @@ enum conf_type {
 	CONF_TYPE_COOKIEPATH,	/* char *, the Path of a cookie */
 	CONF_TYPE_ORIGINS,	/* struct conf_origin * and a size_t */
 	CONF_TYPE_HOSTS,	/* char ** and a size_t, "host", "*.host" */
-	CONF_TYPE_NSNAMES,	/* char ** and a size_t; each is there */
+	CONF_TYPE_NSNAMES,	/* char ** and a size_t; each is there; none:
+				 * "*", all */
 	CONF_TYPE_ALGORITHMS,	/* uint32_t, bits */
 	CONF_TYPE_SHA256,	/* uint8_t[32] */
 	CONF_TYPE_ALLOW,	/* uint32_t, bits */

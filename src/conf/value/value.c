@@ -25,8 +25,8 @@ conf_value_bad(struct conf_parser *p, const struct conf_value *v,
 	va_start(ap, wrong);
 	(void)vsnprintf(text, sizeof(text), wrong, ap);
 	va_end(ap);
-	if (v->row->type != CONF_TYPE_SECRET)
+	if (t != NULL && v->row->type != CONF_TYPE_SECRET)
 		(void)snprintf(shown, sizeof(shown), " = %.60s", t->text);
-	conf_diag(&p->diags, t->at, "%s%s%s%s: %s", v->where,
+	conf_diag(&p->diags, t == NULL ? v->at : t->at, "%s%s%s%s: %s", v->where,
 	    *v->where == '\0' ? "" : ": ", v->row->name, shown, text);
 }

@@ -20,7 +20,8 @@ struct conf_parser {
 struct conf_value {
 	const struct conf_directive *row;
 	const struct conf_token *tokens;
-	size_t		 n;
+	size_t		 n;		/* 0: an empty list was given */
+	struct conf_place at;		/* of the directive's name */
 	const char	*where;		/* "limits", "event \"x\"", ... */
 };
 
@@ -36,7 +37,8 @@ conf_field_in(const struct conf_directive *row, const void *object)
 	return ((const char *)object + row->offset);
 }
 
-/* Report what is wrong with a value: "limits: connections = x: WRONG". */
+/* Report what is wrong with a value: "limits: connections = x: WRONG"; token
+ * NULL: with the directive. */
 void	conf_value_bad(struct conf_parser *, const struct conf_value *,
 	    const struct conf_token *, const char *wrong, ...)
 	    PRINTF_LIKE(4, 5);
