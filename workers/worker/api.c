@@ -238,9 +238,8 @@ api_body(struct request *rq, struct slice body)
 	else
 		status = api_members(rq, body, b, &later);
 	if (later != NULL) {	/* clients or workers are being asked */
-		rq->c->asking = true;
 		rq->c->ask = later;
-		reply_hold(rq);
+		reply_hold(rq, CONN_ASKING);
 		return;
 	}
 	if (status >= 400)
@@ -255,11 +254,10 @@ api_answered(void *worker, void *conn, struct slice body)
 	struct worker *w = worker;
 	struct conn *c = conn;
 
-	MUST(c->w == w && c->asking);
-	c->asking = false;
+	MUST(c->w == w && c->state == CONN_ASKING);
 	c->ask = NULL;
 	if (w->mode != WORKER_SERVING)
-		c->keep = false;
+		reply_held_last(c);
 	if (body.n != 0) {
 		reply_held_bytes(c, 200, "application/json", NULL, body);
 		return;
@@ -272,8 +270,8 @@ api_answered(void *worker, void *conn, struct slice body)
 }
 
 void
-api_conn_gone(struct conn *c)
+api_parting(struct conn *c)
 {
-	c->asking = false;
 	ask_forget(&c->ask);
+	request_parting(c);
 }

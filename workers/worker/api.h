@@ -17,6 +17,7 @@ void	api_presence_get(struct request *);
 
 /* hub_ports.answered; the connection that waits for it is closing. */
 void	api_answered(void *worker, void *conn, struct slice body);
-void	api_conn_gone(struct conn *);
+/* A hand (conn.h): it goes itself. */
+void	api_parting(struct conn *);
 
 #endif

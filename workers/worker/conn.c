@@ -1,7 +1,7 @@
 /*
  * One socket of a client, from accept to close: its states, deadlines and
- * turns.  Input is conn_in.c's, output conn_out.c's; how requests are answered
- * is request.c's, what messages mean is the hub's.
+ * turns.  Input is conn_in.c's, output conn_out.c's; what is done with either
+ * is the hands', whom worker.c names.
  */
 #include "worker/conn.h"
 
@@ -14,14 +14,9 @@
 
 #include "hub/client.h"
 #include "sys/log.h"
-#include "worker/api.h"
-#include "worker/body.h"
 #include "worker/conn_int.h"
 #include "worker/counted.h"
-#include "worker/polling.h"
-#include "worker/request.h"
 #include "worker/tls.h"
-#include "worker/tunnel.h"
 #include "worker/worker.h"
 
 #define CONN_LINGER_MS	2000	/* wait for the peer's FIN */
@@ -32,7 +27,7 @@ void
 conn_check(const struct conn *c)
 {
 	CHECK_MAGIC(c, CONN_MAGIC);
-	MUST(c->state != CONN_HTTP || c->client == NULL);
+	MUST(!conn_is_http(c) || c->client == NULL);
 	MUST(c->body == NULL || c->state == CONN_HTTP);
 }
 
@@ -117,31 +112,6 @@ conn_is_passage(struct conn *c)
 	counter_sub(COUNTER_connections_open, 1);
 }
 
-void
-conn_upgraded(struct conn *c, struct client *client)
-{
-	c->state = CONN_WS;
-	c->client = client;
-	counter_add(COUNTER_ws_handshakes, 1);
-	counter_add(COUNTER_ws_open, 1);
-	histogram_add(HISTOGRAM_handshake_us,
-	    (uint32_t)c->w->now.us - c->since_us);
-	if (client == NULL)
-		conn_close(c, REASON_memory);
-	else
-		conn_rearm(c);
-}
-
-void
-conn_candidate(struct conn *c, uint64_t ms)
-{
-	c->state = CONN_WS;
-	counter_add(COUNTER_ws_handshakes, 1);
-	counter_add(COUNTER_ws_open, 1);
-	c->deadline = mono_add_ms(c->w->now, ms);
-	conn_rearm(c);
-}
-
 /* --- close --------------------------------------------------------------- */
 
 void
@@ -196,7 +166,7 @@ conn_forget(struct conn *c)
 	outq_kill(w->out, &c->outq);
 	ws_fini(&c->ws, w->ws_pool);
 	conn_tail_free(c);
-	body_free(&c->body);
+	MUST(c->body == NULL);
 	LIST_REMOVE(c, link);
 	w->nconns--;
 	c->next = w->doomed;
@@ -216,14 +186,15 @@ conn_release(struct conn *c)
 	return (fd);
 }
 
-/* Let go of the socket and all that hangs on it. */
-static void
+void
 conn_end(struct conn *c)
 {
+	const struct conn_hand *hand = &c->w->hands[c->state];
 	static const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
 	char name[CONN_NAME_MAX];
 
-	polling_conn_ended(c);
+	if (hand->gone != NULL)
+		hand->gone(c);
 	MUST(c->client == NULL && c->poller == NULL && c->state != CONN_DEAD);
 	log_debug("conn_end peer=%s reason=%s", conn_name(c, name),
 	    reason_row((enum reason)c->reason)->name);
@@ -242,8 +213,8 @@ conn_end(struct conn *c)
 	conn_forget(c);
 }
 
-static void
-conn_wait_for_end(struct conn *c, enum conn_state state, uint64_t ms)
+void
+conn_wait(struct conn *c, enum conn_state state, uint64_t ms)
 {
 	struct worker *w = c->w;
 
@@ -272,119 +243,30 @@ conn_flushed(struct conn *c)
 	if (shutdown(c->io.fd, SHUT_WR) == -1)
 		conn_end(c);
 	else
-		conn_wait_for_end(c, CONN_LINGER, CONN_LINGER_MS);
+		conn_wait(c, CONN_LINGER, CONN_LINGER_MS);
 }
 
-/* The reference closes Engine.IO connections for their size without a text;
- * what has no client yet is Engine.IO's, too. */
-static const char *
-conn_close_words(const struct conn *c, const struct reason_row *row)
+void
+conn_finish(struct conn *c)
 {
-	return (c->reason == REASON_ws_too_big &&
-	    (c->client == NULL || client_is_engine(c->client)) ? "" :
-	    row->words);
-}
-
-/* A Close frame behind what is queued; false: that did not work out. */
-static bool
-conn_say_close(struct conn *c)
-{
-	const struct reason_row *row = reason_row((enum reason)c->reason);
-	struct worker *w = c->w;
-
-	if (c->abort || (row->code == 0 && !c->peer_closed))
-		return (false);
-	buf_reset(&w->text);
-	/* RFC 6455, 5.5.1: an endpoint typically echoes the status code */
-	if (!c->peer_closed)
-		ws_encode_close(&w->text, row->code, conn_close_words(c, row));
-	else if (c->close_code == 1005)
-		ws_encode_close(&w->text, 0, "");
-	else
-		ws_encode_close(&w->text, c->close_code, "");
-	if (w->text.oom || !out_bytes(w->out, &c->outq, buf_unread(&w->text)))
-		return (false);
-	counter_add(COUNTER_ws_frames_out, 1);
-	return (true);
-}
-
-/* After these the peer's frames cannot be told apart any more. */
-static bool
-conn_lost_track(enum reason r)
-{
-	return (r == REASON_ws_protocol || r == REASON_ws_utf8 ||
-	    r == REASON_ws_too_big || r == REASON_ws_flood ||
-	    r == REASON_memory);
-}
-
-static void
-conn_part_ws(struct conn *c)
-{
-	bool said;
-
-	counter_sub(COUNTER_ws_open, 1);
-	said = conn_say_close(c);
-	if (c->client != NULL)
-		client_gone(&c->client, (enum reason)c->reason);
-	polling_conn_gone(c);
-	if (!said && (c->abort || c->outq.n == 0)) {
-		conn_end(c);
-	} else if (!said) {
-		conn_wait_for_end(c, CONN_LINGER, c->w->conf->close_timeout_ms);
-	} else if (c->peer_closed) {
-		conn_wait_for_end(c, CONN_LINGER, c->w->conf->close_timeout_ms);
-	} else if (conn_lost_track((enum reason)c->reason)) {
-		c->half = true;
-		ws_fini(&c->ws, c->w->ws_pool);
-		conn_wait_for_end(c, CONN_LINGER, c->w->conf->close_timeout_ms);
-	} else {
-		/* its Close may be among what waits */
-		conn_wait_for_end(c, CONN_CLOSING,
-		    c->w->conf->close_timeout_ms);
-		return;
-	}
 	conn_tail_free(c);
+	if (c->abort || c->outq.n == 0)
+		conn_end(c);
+	else
+		conn_wait(c, CONN_LINGER,
+		    c->w->conf->slow_consumer_timeout_ms);
 }
 
-/* A connection that was to close does so, one step. */
+/* One step towards the end. */
 static void
 conn_part(struct conn *c)
 {
-	switch ((enum conn_state)c->state) {
-	case CONN_WS:
-		conn_part_ws(c);
-		break;
-	case CONN_HTTP:
-		if (c->asking)
-			api_conn_gone(c);
-		else
-			polling_conn_gone(c);
-		conn_tail_free(c);
-		body_free(&c->body);
-		if (c->abort || c->outq.n == 0) {
-			conn_end(c);
-			break;
-		}
-		conn_wait_for_end(c, CONN_LINGER,
-		    c->w->conf->slow_consumer_timeout_ms);
-		break;
-	case CONN_TUNNEL:
-		tunnel_close(c);
-		conn_tail_free(c);
-		if (c->abort || c->outq.n == 0)
-			conn_end(c);
-		else
-			conn_wait_for_end(c, CONN_LINGER,
-			    c->w->conf->slow_consumer_timeout_ms);
-		break;
-	case CONN_TLS:
-	case CONN_CLOSING:
-	case CONN_LINGER:
+	const struct conn_hand *hand = &c->w->hands[c->state];
+
+	if (hand->parting != NULL)
+		hand->parting(c);
+	else if (c->state != CONN_DEAD)
 		conn_end(c);
-		break;
-	case CONN_DEAD:
-		break;
-	}
 	c->parting = false; /* not before: what happens here asks again */
 }
 
@@ -395,7 +277,7 @@ conn_next_deadline(const struct conn *c)
 {
 	struct mono t = c->deadline;
 
-	if (c->state == CONN_WS && c->client != NULL)
+	if (c->client != NULL)
 		t = client_due(c->client);
 	if (c->outq.blocked && c->blocked_until.us < t.us)
 		t = c->blocked_until;
@@ -415,31 +297,34 @@ conn_rearm(struct conn *c)
 		timer_start(c->w->wheel, &c->timer, t, conn_timer);
 }
 
+/* Nobody above waits for this deadline. */
+static void
+conn_late(struct conn *c)
+{
+	if (c->state == CONN_TLS)
+		conn_abort(c, REASON_handshake_timeout);
+	else if (c->state == CONN_IDLE)
+		conn_abort(c, REASON_idle_timeout);
+	else	/* a close that is not answered keeps its reason */
+		conn_abort(c, (enum reason)c->reason);
+}
+
 static void
 conn_timer(struct timer *t, struct mono now)
 {
 	struct conn *c = container_of(t, struct conn, timer);
+	const struct conn_hand *hand = &c->w->hands[c->state];
 
 	conn_check(c);
 	counter_add(COUNTER_timers_fired, 1);
 	if (c->outq.blocked && c->blocked_until.us <= now.us) {
 		if (!conn_is_read(c))
 			conn_abort(c, REASON_slow_consumer);
-	} else if (c->state == CONN_WS && c->client != NULL) {
-		if (!c->parting && client_due(c->client).us <= now.us)
-			client_tick(c->client);
-	} else if (c->state == CONN_WS) {
-		if (c->deadline.us <= now.us)
-			conn_close(c, REASON_upgrade_failed);
-	} else if (c->deadline.us <= now.us) {
-		if (c->state == CONN_HTTP && !c->idle)
-			request_timeout(c);
-		else if (c->state == CONN_HTTP)
-			conn_abort(c, REASON_idle_timeout);
+	} else if (!c->parting && conn_next_deadline(c).us <= now.us) {
+		if (hand->due != NULL)
+			hand->due(c);
 		else
-			/* a close that is not answered keeps its reason */
-			conn_abort(c, c->state == CONN_TLS ?
-			    REASON_handshake_timeout : (enum reason)c->reason);
+			conn_late(c);
 	}
 	if (!c->parting)
 		conn_rearm(c);
@@ -474,8 +359,18 @@ conn_turn_start(struct worker *w)
 	}
 }
 
-/* Sockets that have room again. */
-static void
+void
+conn_part_all(struct worker *w)
+{
+	struct conn *c;
+
+	while ((c = w->parting) != NULL) {
+		w->parting = c->next;
+		conn_part(c);
+	}
+}
+
+void
 conn_write_later(struct worker *w)
 {
 	struct conn *c, *next;
@@ -495,7 +390,7 @@ conn_write_later(struct worker *w)
 	}
 }
 
-static void
+void
 conn_free_doomed(struct worker *w)
 {
 	struct conn *c, *next, *keep = NULL;
@@ -511,25 +406,4 @@ conn_free_doomed(struct worker *w)
 		slab_put(&w->conn_slab, c);
 	}
 	w->doomed = keep;
-}
-
-void
-conn_turn_end(struct worker *w)
-{
-	struct conn *c;
-	bool again;
-
-	/* leaving may be news for others, and sending may find dead sockets */
-	do {
-		while ((c = w->parting) != NULL) {
-			w->parting = c->next;
-			conn_part(c);
-		}
-		hub_turn_end(w->hub);
-		/* no batch is open any more */
-		again = polling_turn_end(w->polling);
-		conn_write_later(w);
-	} while (w->parting != NULL || again);
-	conn_free_doomed(w);
-	polling_free_doomed(w->polling);
 }

@@ -2,13 +2,14 @@
  * One socket of a client: fill, pump, flush, close.
  *
  *	fill	the socket's bytes into the worker's one buffer
- *	pump	the bytes to HTTP (request.h) or, after the 101, as frames to
- *		the hub's client; what is incomplete is kept
+ *	pump	the bytes to the hand of the state (struct conn_hand); what is
+ *		incomplete is kept
  *	flush	the hub's queue to the socket, once a turn
  *	close	one way out, with a reason, at the end of the turn
  *
- *	TLS ──► HTTP ──► WS ──► CLOSING ──┐
- *	  └───────┴──► LINGER ◄───────────┴──► DEAD
+ *	TLS ──► HTTP ──► CANDIDATE ──► SESSION ──► CLOSING ──┐
+ *	  │      │ └───► WS ───────────────────────►─┘       │
+ *	  └──────┴─────► LINGER ◄────────────────────────────┴──► DEAD
  */
 #ifndef WORKER_CONN_H
 #define WORKER_CONN_H
@@ -26,6 +27,7 @@
 
 struct ask;
 struct client;
+struct conn;
 struct http_body;
 struct poller;
 struct tunnel;
@@ -35,12 +37,47 @@ struct worker;
 
 enum conn_state {
 	CONN_TLS,	/* handshake */
-	CONN_HTTP,	/* requests; also while a response is on its way */
+	CONN_IDLE,	/* HTTP: between two requests */
+	CONN_HTTP,	/* a request comes, or its response is to come */
+	CONN_HELD,	/* ... comes later, from its session over polling */
+	CONN_ASKING,	/* ... and is the answers of clients, or workers */
+	CONN_CANDIDATE,	/* frames; asks to take over a session over polling */
+	CONN_WAITING,	/* ... has done so, but a POST that came before is not
+			 * all done: it is not read */
+	CONN_SESSION,	/* ... and is the session's only connection */
 	CONN_WS,	/* frames; a client of the hub */
 	CONN_TUNNEL,	/* TLS whose plain bytes are another worker's */
 	CONN_CLOSING,	/* our Close is out; only the peer's is waited for */
 	CONN_LINGER,	/* the last bytes go out; what comes is discarded */
-	CONN_DEAD	/* closed; freed when the turn is over */
+	CONN_DEAD,	/* closed; freed when the turn is over */
+	CONN__MAX
+};
+
+/*
+ * What is done for a connection by those above, by its state: a row for each
+ * in worker.c.  NULL: nothing.
+ */
+struct conn_hand {
+	/* Use of p[n] (n > 0), the first `old` bytes of which were seen
+	 * before; returns bytes used, 0: more are needed, or not now.  NULL:
+	 * nobody reads it. */
+	size_t	(*input)(struct conn *, uint8_t *p, size_t n, size_t old);
+	/* The deadline of the state has come.  NULL: it ends. */
+	void	(*due)(struct conn *);
+	/* It shall end: the last words, then conn_finish(), conn_wait() or
+	 * conn_end().  NULL: conn_end(). */
+	void	(*parting)(struct conn *);
+	/* Nothing will be written any more. */
+	void	(*gone)(struct conn *);
+	/* What it had to say is written, or its next request is here. */
+	void	(*drained)(struct conn *);
+};
+
+/* What follows a response that comes later. */
+enum conn_after {
+	CONN_STAYS,	/* the next request */
+	CONN_LINGERS,	/* the end; more may be on its way, and is read */
+	CONN_ENDS	/* the end at once */
 };
 
 /* Bytes that could not be used yet; heap, NULL while there are none. */
@@ -61,24 +98,22 @@ struct conn {			/* zeroed by the slab; on a cache line */
 	bool		 peer_closed : 1; /* its Close has been read */
 	bool		 half : 1;	/* LINGER: shut down, then wait */
 	bool		 shut : 1;	/* ... done */
-	bool		 idle : 1;	/* HTTP: between two requests */
 	bool		 stalled : 1;	/* not read: what is queued goes first */
 	bool		 refused : 1;	/* over the limit: told and closed */
 	/* what a delivery touches ends with this line */
 	struct outq	 outq;
 	struct loop_fd	 io;
 	struct tls	*tls;		/* NULL: plain */
-	struct client	*client;	/* WS */
+	struct client	*client;	/* WS, SESSION, WAITING */
 	struct ws	 ws;
 	struct conn_tail *tail;
 	struct http_body *body;		/* HTTP: a request's body is coming */
 	union {
-		struct poller	*poller; /* HTTP, WS: this is one of its
-					  * requests, its candidate, or its
-					  * WebSocket */
+		struct poller	*poller; /* HELD: it has the request; HTTP,
+					  * IDLE, LINGER: had it, or will have
+					  * it; CANDIDATE to SESSION */
 		struct tunnel	*tunnel; /* TUNNEL */
-		struct ask	*ask;	/* HTTP, asking: its response is the
-					 * clients' answers */
+		struct ask	*ask;	/* ASKING */
 	};
 	struct worker	*w;
 	LIST_ENTRY(conn) link;		/* of the worker's connections */
@@ -94,10 +129,7 @@ struct conn {			/* zeroed by the slab; on a cache line */
 	bool		 fin : 1;	/* the peer sends no more: read to the
 					 * end, no other event tells of it */
 	bool		 counted : 1;	/* in shm/count.h, see accept.c */
-	bool		 held : 1;	/* HTTP: a response comes later */
-	bool		 keep : 1;	/* held: then the connection stays */
-	bool		 asked : 1;	/* held: it has more to send, perhaps */
-	bool		 asking : 1;	/* held: for ask */
+	unsigned	 after : 2;	/* HELD, ASKING: enum conn_after */
 	bool		 secure : 1;	/* over TLS, which may be another
 					 * worker's */
 	bool		 passage : 1;	/* the far end of a tunnel: the connection
@@ -121,6 +153,18 @@ static_assert(offsetof(struct conn, magic) == offsetof(struct host, magic) &&
 static_assert(offsetof(struct conn, io.fd) < 64, "one line a delivery");
 static_assert(sizeof(struct conn) <= 256, "with the hub's client, an idle "
     "plain connection has 512 bytes");
+
+static inline bool
+conn_is_http(const struct conn *c)
+{
+	return (c->state >= CONN_IDLE && c->state <= CONN_ASKING);
+}
+
+static inline bool
+conn_is_ws(const struct conn *c)
+{
+	return (c->state >= CONN_CANDIDATE && c->state <= CONN_WS);
+}
 
 enum { CONN_LATER_READ = 1, CONN_LATER_WRITE = 2 };
 
@@ -150,11 +194,6 @@ uint16_t conn_address(const struct sockaddr_storage *, uint8_t address[16]);
 
 /* Queue bytes for this connection alone (HTTP heads and bodies, frames). */
 void	conn_say(struct conn *, struct slice);
-/* HTTP is over: from now on frames go to this client (NULL: no memory, the
- * connection is closed with REASON_memory). */
-void	conn_upgraded(struct conn *, struct client *);
-/* The same without a client so far: what comes is its poller's, for ms. */
-void	conn_candidate(struct conn *, uint64_t ms);
 /*
  * The connection shall end: at the end of this turn, after what is queued and
  * a Close frame, if the reason has a code.  The first reason counts.  Safe
@@ -174,9 +213,31 @@ void	conn_push(struct conn *);
 /* Do this part again without waiting for an event. */
 void	conn_later(struct conn *, unsigned bits);
 
-/* The worker's turn: at its start, and at its end. */
+/* What it sent stays where it is until somebody says otherwise, or until the
+ * next turn. */
+bool	conn_waits(const struct conn *);
+
+/* --- ends, for the hands ------------------------------------------------- */
+
+/* Let go of the socket and all that hangs on it. */
+void	conn_end(struct conn *);
+/* The same when what is queued is out. */
+void	conn_finish(struct conn *);
+/* It is in this state (CLOSING, LINGER) for so long. */
+void	conn_wait(struct conn *, enum conn_state, uint64_t ms);
+void	conn_tail_free(struct conn *);
+
+/* --- turns --------------------------------------------------------------- */
+
+/* At its start: those with work left over. */
 void	conn_turn_start(struct worker *);
-void	conn_turn_end(struct worker *);
+/* At its end: those that were to close do so, one step; */
+void	conn_part_all(struct worker *);
+/* ... sockets that have room again; */
+void	conn_write_later(struct worker *);
+/* ... and who is gone for good. */
+void	conn_free_doomed(struct worker *);
+
 /* "203.0.113.7:51234", for the log. */
 #define CONN_NAME_MAX	64
 const char *conn_name(const struct conn *, char out[CONN_NAME_MAX]);

@@ -7,142 +7,26 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "hub/client.h"
 #include "hub/work.h"
 #include "worker/conn.h"
 #include "worker/conn_int.h"
-#include "worker/polling.h"
-#include "worker/request.h"
 #include "worker/tls.h"
-#include "worker/tunnel.h"
 #include "worker/worker.h"
 
 #define CONN_TLS_STEPS	16	/* handshake steps a turn: 250 us each */
 #define CONN_TLS_READS	8	/* reads of one connection a turn */
 
-/* One whole message or control frame. */
-static void
-conn_message(struct conn *c, struct ws_event *ev)
-{
-	struct worker *w = c->w;
-
-	counter_add(COUNTER_ws_frames_in, 1);
-	switch (ev->type) {
-	case WS_TEXT:
-		if (c->client != NULL)
-			client_text(c->client, ev->data, ev->n);
-		else
-			polling_candidate_text(c, slice_of(ev->data, ev->n));
-		break;
-	case WS_BINARY:
-		if (c->client != NULL)
-			client_binary(c->client, ev->data, ev->n);
-		else
-			conn_close(c, REASON_upgrade_failed);
-		break;
-	case WS_PING:
-		/* a flood of them is bounded by the queue's limit */
-		buf_reset(&w->text);
-		ws_encode_frame(&w->text, WS_OP_PONG,
-		    slice_of(ev->data, ev->n));
-		conn_say(c, buf_unread(&w->text));
-		counter_add(COUNTER_ws_frames_out, 1);
-		break;
-	case WS_CLOSE:
-		c->peer_closed = true;
-		c->close_code = ev->code;
-		conn_close(c, REASON_client_close);
-		break;
-	case WS_PONG:
-		if (c->client != NULL)
-			client_pong(c->client);
-		break;
-	case WS_NONE:
-		break;
-	}
-}
-
-/* One step of decoding and what follows from it, for a share of the turn. */
-static ssize_t
-conn_frame(struct conn *c, uint8_t *p, size_t n)
-{
-	struct worker *w = c->w;
-	uint64_t before = outq_bytes(&c->outq), after;
-	struct ws_event ev;
-	ssize_t r;
-
-	r = ws_decode(&c->ws, w->ws_pool, &w->ws_limits, p, n, &ev);
-	if (r == CODEC_MORE)
-		return (0);
-	if (r == CODEC_BAD) {
-		conn_close(c, ev.reason);
-		return (0);
-	}
-	if (ev.type != WS_NONE)
-		conn_message(c, &ev);
-	after = outq_bytes(&c->outq);
-	work_add(w->work, 1);
-	if (after > before)
-		work_answered(w->work, after - before);
-	if (conn_is_behind(w, &c->outq)) {
-		counter_add(COUNTER_input_paused, 1);
-		c->stalled = true;
-	}
-	return (r);
-}
-
 /* What it sent stays where it is until somebody says otherwise. */
 static bool
 conn_held_up(const struct conn *c)
 {
-	return (c->parting || c->stalled || (c->state == CONN_WS &&
-	    c->poller != NULL && polling_conn_waits(c)));
+	return (c->parting || c->stalled || c->state == CONN_WAITING);
 }
 
-/* ... or until the next turn. */
-static bool
+bool
 conn_waits(const struct conn *c)
 {
 	return (work_done(c->w->work) || conn_held_up(c));
-}
-
-/* Frames out of p[n]: how many bytes were used. */
-static size_t
-conn_frames(struct conn *c, uint8_t *p, size_t n)
-{
-	size_t used = 0;
-	ssize_t r;
-
-	while (used < n && c->state == CONN_WS && !conn_waits(c)) {
-		r = conn_frame(c, p + used, n - used);
-		if (r == 0)
-			break;
-		used += (size_t)r;
-	}
-	return (used);
-}
-
-/* Our Close is out: look for the peer's, drop everything else. */
-static size_t
-conn_frames_closing(struct conn *c, uint8_t *p, size_t n)
-{
-	struct worker *w = c->w;
-	struct ws_event ev;
-	size_t used = 0;
-	ssize_t r;
-
-	while (used < n) {
-		r = ws_decode(&c->ws, w->ws_pool, &w->ws_limits, p + used,
-		    n - used, &ev);
-		if (r == CODEC_MORE)
-			return (used);
-		if (r == CODEC_BAD || ev.type == WS_CLOSE) {
-			conn_abort(c, (enum reason)c->reason);
-			return (n);
-		}
-		used += (size_t)r;
-	}
-	return (used);
 }
 
 /* Keep what could not be used yet. */
@@ -153,7 +37,7 @@ conn_keep(struct conn *c, const uint8_t *p, size_t n)
 	size_t cap;
 
 	/* a WebSocket that is closed by us is still looked through */
-	if (n == 0 || (c->parting && c->state != CONN_WS)) {
+	if (n == 0 || (c->parting && !conn_is_ws(c))) {
 		conn_tail_free(c);
 		return;
 	}
@@ -179,29 +63,13 @@ conn_keep(struct conn *c, const uint8_t *p, size_t n)
 static void
 conn_pump(struct conn *c, size_t n, size_t old)
 {
+	size_t (*input)(struct conn *, uint8_t *, size_t, size_t);
 	uint8_t *p = c->w->rbuf;
-	size_t used = n;
+	size_t used;
 
 	do {
-		switch ((enum conn_state)c->state) {
-		case CONN_HTTP:
-			used = request_input(c, p, n, old);
-			break;
-		case CONN_WS:
-			used = conn_frames(c, p, n);
-			break;
-		case CONN_TUNNEL:
-			used = tunnel_input(c, p, n);
-			break;
-		case CONN_CLOSING:
-			used = conn_frames_closing(c, p, n);
-			break;
-		case CONN_TLS:
-		case CONN_LINGER:
-		case CONN_DEAD:
-			used = n;	/* nobody reads it */
-			break;
-		}
+		input = c->w->hands[c->state].input;
+		used = input != NULL ? input(c, p, n, old) : n;
 		p += used;
 		n -= used;
 		old = old > used ? old - used : 0;
@@ -248,7 +116,8 @@ conn_read(struct conn *c, uint8_t *p, size_t room)
 static void
 conn_gone(struct conn *c, ssize_t how)
 {
-	enum reason r = c->idle ? REASON_http_done : REASON_client_gone;
+	enum reason r = c->state == CONN_IDLE ? REASON_http_done :
+	    REASON_client_gone;
 
 	if (how == CONN_EOF && c->state < CONN_CLOSING) {
 		conn_close(c, r);
@@ -380,8 +249,6 @@ conn_resume(struct conn *c)
 	size_t n;
 
 	work_begin(c->w->work);
-	if (c->state == CONN_WS && c->poller != NULL)
-		polling_conn_resumed(c);
 	if (c->tail != NULL && c->state != CONN_TLS &&
 	    c->state != CONN_DEAD && !conn_waits(c)) {
 		n = conn_unkeep(c);

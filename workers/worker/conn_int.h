@@ -21,6 +21,5 @@ bool	conn_is_read(struct conn *) MUST_USE;
 void	conn_waiting(struct conn *, uint64_t bytes);
 /* conn.c: LINGER, and nothing is queued any more. */
 void	conn_flushed(struct conn *);
-void	conn_tail_free(struct conn *);
 
 #endif

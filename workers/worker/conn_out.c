@@ -10,9 +10,7 @@
 
 #include "worker/conn.h"
 #include "worker/conn_int.h"
-#include "worker/polling.h"
 #include "worker/tls.h"
-#include "worker/tunnel.h"
 #include "worker/worker.h"
 
 #define CONN_IOV	64	/* runs per sendmsg */
@@ -93,7 +91,7 @@ conn_write(struct conn *c, size_t *want)
 static bool
 conn_too_far_behind(const struct conn *c)
 {
-	return (c->outq.n > 1 && c->state == CONN_WS &&
+	return (c->outq.n > 1 && conn_is_ws(c) &&
 	    outq_bytes(&c->outq) > c->w->conf->send_queue_bytes);
 }
 
@@ -117,11 +115,18 @@ conn_waiting(struct conn *c, uint64_t bytes)
 	c->waiting = n;
 }
 
+/* What waited for its queue to be shorter goes on. */
 static void
-conn_unstall(struct conn *c)
+conn_drained(struct conn *c)
 {
-	c->stalled = false;
-	conn_later(c, CONN_LATER_READ);
+	const struct conn_hand *hand = &c->w->hands[c->state];
+
+	if (hand->drained != NULL)
+		hand->drained(c);
+	if (c->stalled) {
+		c->stalled = false;
+		conn_later(c, CONN_LATER_READ);
+	}
 }
 
 static uint32_t
@@ -178,13 +183,12 @@ conn_block(struct conn *c, size_t moved)
 	}
 	/* requests wait for the response; frames are read all the same */
 	if (loop_mod(w->loop, &c->io, CONN_TRIGGER | LOOP_OUT |
-	    (c->state == CONN_HTTP ? 0 : LOOP_IN)) == -1)
+	    (conn_is_http(c) ? 0 : LOOP_IN)) == -1)
 		conn_abort(c, REASON_memory);
 	if (conn_too_far_behind(c))
 		conn_abort(c, REASON_slow_consumer);
-	else if (c->stalled && c->state == CONN_WS &&
-	    !conn_is_behind(w, &c->outq))
-		conn_unstall(c);	/* its heartbeat is to be heard */
+	else if (c->stalled && conn_is_ws(c) && !conn_is_behind(w, &c->outq))
+		conn_drained(c);	/* its heartbeat is to be heard */
 }
 
 static void
@@ -225,13 +229,7 @@ conn_out(struct conn *c)
 	}
 	if (c->outq.blocked)
 		conn_unblock(c);
-	if (c->poller != NULL && !c->asking &&
-	    (c->state == CONN_HTTP || c->state == CONN_LINGER))
-		polling_conn_sent(c);
-	if (c->stalled)
-		conn_unstall(c);
-	if (c->state == CONN_TUNNEL)
-		tunnel_drained(c);
+	conn_drained(c);
 	if (c->state == CONN_LINGER)
 		conn_flushed(c);
 }
@@ -240,7 +238,7 @@ void
 conn_push(struct conn *c)
 {
 	CHECK_MAGIC(c, CONN_MAGIC);
-	MUST(c->state == CONN_HTTP || c->state == CONN_LINGER);
+	MUST(conn_is_http(c) || c->state == CONN_LINGER);
 	if (!c->abort && c->outq.n > 0)
 		conn_out(c);
 }

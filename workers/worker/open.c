@@ -9,6 +9,7 @@
 #include "proto/ws.h"
 #include "worker/admit.h"
 #include "worker/conn.h"
+#include "worker/frames.h"
 #include "worker/refusal.h"
 #include "worker/reply.h"
 #include "worker/request.h"
@@ -107,5 +108,5 @@ open_websocket(struct request *rq, bool b64)
 	upgrade_accept(rq, &offer, false);
 	client = engine_open(rq->w->hub, &adm, b64, &rq->c->outq);
 	admission_fini(&adm);
-	conn_upgraded(rq->c, client);
+	frames_open(rq->c, client);
 }

@@ -61,10 +61,12 @@ poller_writes(struct conn *const *cp)
 }
 
 void
-polling_conn_sent(struct conn *c)
+polling_http_drained(struct conn *c)
 {
 	struct poller *p = c->poller;
 
+	if (p == NULL)
+		return;
 	poller_check(p);
 	if (p->told == c) {
 		poller_let_go(p, &p->told);
@@ -76,7 +78,7 @@ polling_conn_sent(struct conn *c)
 }
 
 void
-polling_conn_ended(struct conn *c)
+polling_http_gone(struct conn *c)
 {
 	struct poller *p = c->poller;
 
@@ -296,7 +298,7 @@ polling_open(struct request *rq, const struct engineio *e)
 static bool
 poller_deaf(const struct poller *p, const struct request *rq)
 {
-	bool held = p->post != NULL && p->post->held &&
+	bool held = poller_post_held(p) &&
 	    (p->state == POLLER_LAST || (p->parting &&
 	    p->reason == REASON_client_close));
 	bool get = rq->head.method == HTTP_GET && !rq->head.upgrade_websocket;

@@ -43,23 +43,25 @@ void	polling_body_refused(struct request *, int status, const char *lines);
 /* The heartbeat of a session bounds the time of its requests. */
 uint64_t polling_body_ms(const struct conf *);
 
-/* --- from conn.c --------------------------------------------------------- */
+/* --- hands (conn.h) ------------------------------------------------------ */
 
-/* A message on a WebSocket that is not a session's transport yet. */
-void	polling_candidate_text(struct conn *, struct slice);
-/* This connection ends; harmless when it has no session.  What it answers to a
- * request may still go out: */
-void	polling_conn_gone(struct conn *);
-/* ... all that it had to say is written, or its next request is here; */
-void	polling_conn_sent(struct conn *);
+/* HTTP, whose request or response may be a session's: it ends.  What it
+ * answers to a request may still go out, */
+void	polling_http_parting(struct conn *);
+/* ... all that it had to say is written, or its next request is here, */
+void	polling_http_drained(struct conn *);
 /* ... or nothing will be written any more. */
-void	polling_conn_ended(struct conn *);
-/* A WebSocket with a session: a POST that came before is not done yet, so it
- * is not read. */
-bool	polling_conn_waits(const struct conn *);
-/* ... it can be written to again. */
-void	polling_conn_resumed(struct conn *);
-/* Its GET waits: close the session instead of the connection. */
+void	polling_http_gone(struct conn *);
+/* A WebSocket that is not a session's transport yet. */
+size_t	polling_candidate_input(struct conn *, uint8_t *p, size_t n,
+	    size_t old);
+void	polling_candidate_due(struct conn *);
+/* One that waits until a POST is done can be written to again. */
+void	polling_waiting_drained(struct conn *);
+/* A session's WebSocket ends, or a candidate. */
+void	polling_ws_parting(struct conn *);
+
+/* A held GET or POST: close the session instead of the connection. */
 void	polling_conn_close(struct conn *, enum reason);
 
 /* --- the hub's ports ----------------------------------------------------- */

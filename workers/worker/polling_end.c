@@ -39,7 +39,7 @@ poller_drop(struct poller *p)
 	struct polling *all = p->all;
 
 	MUST(p->get == NULL && p->ws == NULL && p->client == NULL);
-	if (p->post != NULL && p->post->held) {
+	if (poller_post_held(p)) {
 		poller_answer_post(p);
 	} else if (p->post != NULL) {
 		conn_abort(p->post, REASON_http_bad);
@@ -99,9 +99,16 @@ polling_conn_gone(struct conn *c)
 }
 
 void
+polling_http_parting(struct conn *c)
+{
+	polling_conn_gone(c);
+	request_parting(c);
+}
+
+void
 polling_conn_close(struct conn *c, enum reason r)
 {
-	MUST(c->held && c->poller != NULL);
+	MUST(c->state == CONN_HELD && c->poller != NULL);
 	polling_close(c->poller, r);
 }
 
@@ -173,8 +180,7 @@ poller_part(struct poller *p)
 		poller_let_go(p, &p->ws);
 	}
 	poller_forget_rest(p);
-	if (p->post != NULL && p->post->held &&
-	    p->reason != REASON_client_close)
+	if (poller_post_held(p) && p->reason != REASON_client_close)
 		poller_answer_post(p);
 	if (p->state == POLLER_POLLING) {
 		client_gone(&p->client, (enum reason)p->reason);

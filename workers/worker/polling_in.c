@@ -23,6 +23,12 @@ poller_refuse(struct request *rq, int status)
 	reply_send(rq, status, NULL, slice_of(NULL, 0), NULL);
 }
 
+bool
+poller_post_held(const struct poller *p)
+{
+	return (p->post != NULL && p->post->state == CONN_HELD);
+}
+
 /* It looks like the last POST, which did not get its answer. */
 static bool
 poller_post_again(struct poller *p, uint64_t head)
@@ -33,7 +39,7 @@ poller_post_again(struct poller *p, uint64_t head)
 		return (false);
 	if (p->post == NULL)
 		return (poller_writes(&p->oked) || last->lost);
-	if (!p->post->held)	/* it stopped on its way, nothing was done */
+	if (!poller_post_held(p))	/* it stopped on its way, nothing was done */
 		repeat_body(&p->repeat, body_part(p->post), false);
 	conn_abort(p->post, REASON_client_gone);
 	poller_let_go(p, &p->post);
@@ -96,7 +102,7 @@ poller_hold_post(struct poller *p, struct request *rq)
 	rq->c->poller = p;
 	free(p->post_lines);
 	p->post_lines = poller_lines(rq);
-	reply_hold(rq);
+	reply_hold(rq, CONN_HELD);
 }
 
 /* It brought something that is no packet, and there is no GET to tell so; or
@@ -141,11 +147,11 @@ poller_answer_post(struct poller *p)
 	bool bad = poller_post_bad(p);
 	struct conn *c = p->post;
 
-	MUST(c->held);
+	MUST(poller_post_held(p));
 	poller_let_go(p, &p->post);
 	poller_answers(p, &p->oked, c);
 	if (bad)
-		c->keep = false;
+		reply_held_last(c);
 	reply_held_bytes(c, bad ? 400 : 200, bad ? NULL : POLLER_HTML,
 	    p->post_lines != NULL ? p->post_lines : POLLING_NO_STORE,
 	    bad ? slice_of(NULL, 0) : SLICE("ok"));

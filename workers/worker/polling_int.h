@@ -104,7 +104,9 @@ void	poller_get(struct poller *, struct request *,
 /* polling_in.c */
 void	poller_post(struct poller *, struct request *,
 	    const struct engineio *);
-/* The POST that is held gets its answer. */
+/* The POST has come and is answered later. */
+bool	poller_post_held(const struct poller *);
+/* ... it gets its answer. */
 void	poller_answer_post(struct poller *);
 /* An empty response that ends the connection. */
 void	poller_refuse(struct request *, int status);
@@ -118,6 +120,9 @@ bool	poller_post_waits(const struct poller *);
 void	poller_resume(struct poller *);
 void	poller_forget_rest(struct poller *);
 
+/* Is its WebSocket read, or does it wait for what is left? */
+void	poller_ws_waits(struct poller *);
+
 /* polling_ws.c: a WebSocket asks to take over. */
 void	poller_candidate(struct poller *, struct request *);
 
@@ -125,6 +130,8 @@ void	poller_candidate(struct poller *, struct request *);
 void	poller_uncount(struct poller *);
 
 /* polling_end.c */
+/* This connection ends; harmless when it has no session. */
+void	polling_conn_gone(struct conn *);
 /* The client of a session that is parting learns of it with its next GET; else
  * error 1 has to do.  How long that GET is waited for (ms, 0: not at all). */
 uint64_t poller_tells(const struct poller *);

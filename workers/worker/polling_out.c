@@ -109,7 +109,7 @@ poller_hold(struct poller *p, struct request *rq)
 	rq->c->poller = p;
 	p->lines = poller_lines(rq);
 	p->wish = coded_wish(rq);
-	reply_hold(rq);
+	reply_hold(rq, CONN_HELD);
 	counter_add(COUNTER_eio_gets, 1);
 	if (p->owing && p->outq.n == 0) {
 		p->owing = false;

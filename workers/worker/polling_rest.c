@@ -60,6 +60,7 @@ poller_keep_rest(struct poller *p, const struct eio_payload *it)
 		memcpy(p->rest_bytes, it->rest.p, it->rest.n);
 	p->rest = (struct eio_payload){
 		.rest = slice_of(p->rest_bytes, it->rest.n) };
+	poller_ws_waits(p);
 }
 
 /* Another body behind it. */
@@ -92,6 +93,7 @@ poller_forget_rest(struct poller *p)
 	p->is_busy = false;
 	free(p->rest_bytes);
 	p->rest_bytes = NULL;
+	poller_ws_waits(p);
 }
 
 void
@@ -165,14 +167,14 @@ poller_go_on(struct poller *p)
 	work_begin(w->work);
 	if (poller_is_behind(p, client) || !engine_payload(client, &p->rest)) {
 		poller_next_turn(p, client);
-		if (p->post != NULL && p->post->held && !poller_post_waits(p))
+		if (poller_post_held(p) && !poller_post_waits(p))
 			poller_answer_post(p);
 		return;
 	}
 	poller_forget_rest(p);
 	/* a close that came over it may have a GET beside it */
-	if (p->post != NULL && p->post->held && !(p->parting &&
-	    p->get == NULL && p->reason == REASON_client_close))
+	if (poller_post_held(p) && !(p->parting && p->get == NULL &&
+	    p->reason == REASON_client_close))
 		poller_answer_post(p);
 	if (p->state == POLLER_UPGRADED)
 		conn_later(p->ws, CONN_LATER_READ);
@@ -204,16 +206,16 @@ polling_busy(const struct polling *all)
 	return (!LIST_EMPTY(&all->busy));
 }
 
-bool
-polling_conn_waits(const struct conn *c)
+void
+poller_ws_waits(struct poller *p)
 {
-	return (c->poller->state == POLLER_UPGRADED &&
-	    c->poller->rest_bytes != NULL);
+	if (p->state == POLLER_UPGRADED && p->ws != NULL)
+		p->ws->state = p->rest_bytes != NULL ? CONN_WAITING :
+		    CONN_SESSION;
 }
 
 void
-polling_conn_resumed(struct conn *c)
+polling_waiting_drained(struct conn *c)
 {
-	if (polling_conn_waits(c))
-		poller_resume(c->poller);
+	poller_resume(c->poller);
 }

@@ -5,6 +5,7 @@
 #include "hub/client.h"
 #include "shm/counters.h"
 #include "worker/conn.h"
+#include "worker/frames.h"
 #include "worker/polling_int.h"
 #include "worker/upgrade.h"
 #include "worker/worker.h"
@@ -18,7 +19,7 @@ candidate_accept(struct request *rq)
 	if (!upgrade_offer(rq, &offer))
 		return (false);
 	upgrade_accept(rq, &offer, false);
-	conn_candidate(rq->c, rq->w->conf->upgrade_timeout_ms);
+	frames_candidate(rq->c, rq->w->conf->upgrade_timeout_ms);
 	return (true);
 }
 
@@ -67,21 +68,21 @@ poller_upgrade(struct poller *p, struct conn *c)
 	timer_stop(p->all->w->wheel, &p->timer);
 	p->noop_at.us = 0;
 	outq_unblock(p->all->w->out, &p->outq);
+	c->state = CONN_SESSION;
 	c->client = p->client;
 	p->client = NULL;
+	poller_ws_waits(p);
 	if (!engine_upgrade(c->client, &c->outq))
 		conn_close(c, REASON_memory);
 	poller_resume(p);
 	conn_rearm(c);
 }
 
-void
+static void
 polling_candidate_text(struct conn *c, struct slice s)
 {
 	struct poller *p = c->poller;
 
-	if (p == NULL)
-		return;		/* it is being closed */
 	poller_check(p);
 	if (p->parting)
 		conn_close(c, REASON_upgrade_failed);
@@ -91,4 +92,33 @@ polling_candidate_text(struct conn *c, struct slice s)
 		poller_upgrade(p, c);
 	else
 		conn_close(c, REASON_upgrade_failed);
+}
+
+static void
+polling_candidate_message(struct conn *c, struct ws_event *ev)
+{
+	if (ev->type == WS_BINARY)
+		conn_close(c, REASON_upgrade_failed);
+	else if (ev->type == WS_TEXT && c->poller != NULL)
+		polling_candidate_text(c, slice_of(ev->data, ev->n));
+}
+
+size_t
+polling_candidate_input(struct conn *c, uint8_t *p, size_t n, size_t old)
+{
+	(void)old;
+	return (frames_take(c, p, n, polling_candidate_message));
+}
+
+void
+polling_candidate_due(struct conn *c)
+{
+	conn_close(c, REASON_upgrade_failed);
+}
+
+void
+polling_ws_parting(struct conn *c)
+{
+	polling_conn_gone(c);
+	frames_parting(c);
 }

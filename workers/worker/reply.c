@@ -36,7 +36,7 @@ reply_sent(struct conn *c, int status, bool keep)
 		    REASON_http_bad : REASON_http_done);
 		return;
 	}
-	c->idle = true;
+	c->state = CONN_IDLE;
 	c->deadline = mono_add_ms(w->now, w->conf->keepalive_timeout_ms);
 	c->stalled = outq_bytes(&c->outq) > REPLY_STALL_BYTES;
 	conn_rearm(c);
@@ -121,14 +121,22 @@ reply_coded(struct request *rq, int status, const char *type,
 /* --- later --------------------------------------------------------------- */
 
 void
-reply_hold(struct request *rq)
+reply_hold(struct request *rq, enum conn_state state)
 {
 	struct conn *c = rq->c;
 
-	c->held = true;
-	c->asked = reply_goes_on(rq);
-	c->keep = rq->keep_alive;
+	MUST(state == CONN_HELD || state == CONN_ASKING);
+	c->state = (uint8_t)state;
+	c->after = rq->keep_alive ? CONN_STAYS : reply_goes_on(rq) ?
+	    CONN_LINGERS : CONN_ENDS;
 	c->deadline.us = UINT64_MAX;	/* its session has deadlines */
+}
+
+void
+reply_held_last(struct conn *c)
+{
+	if (c->after == CONN_STAYS)
+		c->after = CONN_LINGERS;
 }
 
 /* The head of a response that was held; false: the connection ends. */
@@ -138,12 +146,13 @@ reply_held_head(struct conn *c, int status, const char *type,
 {
 	struct worker *w = c->w;
 
-	MUST(c->held);
-	c->held = false;
+	MUST(c->state == CONN_HELD || c->state == CONN_ASKING);
+	c->state = CONN_HTTP;
 	if (w->mode == WORKER_STOPPING)
-		c->keep = false;
+		reply_held_last(c);
 	buf_reset(&w->text);
-	http_encode_head(&w->text, status, w->wall.ms / 1000, c->keep, type,
+	http_encode_head(&w->text, status, w->wall.ms / 1000,
+	    c->after == CONN_STAYS, type,
 	    (int64_t)n, lines);
 	reply_count(status);
 	if (!w->text.oom &&
@@ -160,9 +169,9 @@ reply_held_end(struct conn *c, int status, bool queued)
 		conn_abort(c, REASON_memory);
 		return;
 	}
-	if (!c->keep)
-		c->half = c->asked;
-	reply_sent(c, status, c->keep);
+	if (c->after == CONN_LINGERS)
+		c->half = true;
+	reply_sent(c, status, c->after == CONN_STAYS);
 	conn_later(c, CONN_LATER_READ);	/* what came behind it */
 }
 

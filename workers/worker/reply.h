@@ -8,8 +8,8 @@
 
 #include "base/slice.h"
 #include "worker/coded.h"
+#include "worker/conn.h"
 
-struct conn;
 struct outq;
 struct request;
 
@@ -34,8 +34,11 @@ void	reply_bad(struct conn *, int status, const char *why);
 
 /* --- later --------------------------------------------------------------- */
 
-/* It is answered later; what follows it on the connection waits. */
-void	reply_hold(struct request *);
+/* It is answered later; what follows it on the connection waits.  For whom:
+ * CONN_HELD, CONN_ASKING. */
+void	reply_hold(struct request *, enum conn_state);
+/* The connection ends with this response. */
+void	reply_held_last(struct conn *);
 /* Now: n bytes of that queue are the body, in a coding if that may be. */
 void	reply_held_queue(struct conn *, int status, const char *type,
 	    const char *lines, struct coded_wish, struct outq *, size_t n);

@@ -9,7 +9,6 @@
 #include "worker/accept.h"
 #include "worker/body.h"
 #include "worker/conn.h"
-#include "worker/polling.h"
 #include "worker/refusal.h"
 #include "worker/reply.h"
 #include "worker/worker.h"
@@ -21,7 +20,7 @@ request_not_found(struct request *rq)
 }
 
 void
-request_timeout(struct conn *c)
+request_due(struct conn *c)
 {
 	if (c->guest) {
 		accept_refuse_guest(c);
@@ -104,21 +103,17 @@ request_input(struct conn *c, uint8_t *p, size_t n, size_t old)
 {
 	struct worker *w = c->w;
 	struct request rq = { .w = w, .c = c, .row = &w->routes[ROUTE_NONE] };
+	const struct conn_hand *hand = &w->hands[c->state];
 	ssize_t r;
 
 	work_add(w->work, 1);
 	if (c->body != NULL)
 		return (body_input(c, p, n));
-	if (c->held) {
-		if (n > HTTP_HEAD_MAX)	/* nobody sends so much behind a poll */
-			conn_abort(c, REASON_http_bad);
-		return (0);
-	}
 	/* who sends a request behind it does not miss the last response */
-	if (c->poller != NULL)
-		polling_conn_sent(c);
-	if (c->idle) {
-		c->idle = false;
+	if (hand->drained != NULL)
+		hand->drained(c);
+	if (c->state == CONN_IDLE) {
+		c->state = CONN_HTTP;
 		c->deadline = mono_add_ms(w->now,
 		    w->conf->handshake_timeout_ms);
 		conn_rearm(c);
@@ -144,4 +139,22 @@ request_input(struct conn *c, uint8_t *p, size_t n, size_t old)
 	/* by who answers it, once */
 	counter_add(COUNTER_http_requests, 1);
 	return ((size_t)r + rq.body_used);
+}
+
+size_t
+request_held_input(struct conn *c, uint8_t *p, size_t n, size_t old)
+{
+	(void)p;
+	(void)old;
+	work_add(c->w->work, 1);
+	if (n > HTTP_HEAD_MAX)	/* nobody sends so much behind a poll */
+		conn_abort(c, REASON_http_bad);
+	return (0);
+}
+
+void
+request_parting(struct conn *c)
+{
+	body_free(&c->body);
+	conn_finish(c);
 }

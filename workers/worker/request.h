@@ -30,13 +30,13 @@ struct request {
 	bool		 keep_alive;	/* the connection stays */
 };
 
-/*
- * From conn.c: use of p[n] (n > 0), the first `old` bytes of which were seen
- * before.  Returns bytes used, 0: more are needed, or the response first.
- */
+/* Hands (conn.h) of HTTP: */
 size_t	request_input(struct conn *, uint8_t *p, size_t n, size_t old);
 /* The request was not complete in time. */
-void	request_timeout(struct conn *);
+void	request_due(struct conn *);
+void	request_parting(struct conn *);
+/* ... while a response comes later. */
+size_t	request_held_input(struct conn *, uint8_t *p, size_t n, size_t old);
 /* A route's serve: 404. */
 void	request_not_found(struct request *);
 

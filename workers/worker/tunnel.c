@@ -79,11 +79,12 @@ tunnel_event(struct loop_fd *f, unsigned events)
 /* --- to the other worker ------------------------------------------------- */
 
 size_t
-tunnel_input(struct conn *c, const uint8_t *p, size_t n)
+tunnel_input(struct conn *c, uint8_t *p, size_t n, size_t old)
 {
 	struct tunnel *t = c->tunnel;
 	ssize_t r;
 
+	(void)old;
 	CHECK_MAGIC(t, TUNNEL_MAGIC);
 	r = send(t->io.fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (r == -1 && errno != EAGAIN && errno != EINTR && errno != ENOBUFS &&
@@ -128,7 +129,7 @@ tunnel_open(struct conn *c)
 }
 
 void
-tunnel_close(struct conn *c)
+tunnel_parting(struct conn *c)
 {
 	struct tunnel *t = c->tunnel;
 
@@ -138,4 +139,5 @@ tunnel_close(struct conn *c)
 	(void)close(t->io.fd);
 	t->magic = 0;
 	free(t);
+	conn_finish(c);
 }

@@ -19,11 +19,10 @@ struct conn;
  * caller's to pass along.  -1: not possible, nothing has changed.
  */
 int	tunnel_open(struct conn *) MUST_USE;
-void	tunnel_close(struct conn *);
 
-/* Bytes of the client: how many were taken. */
-size_t	tunnel_input(struct conn *, const uint8_t *, size_t n) MUST_USE;
-/* All that was queued for the client is out. */
+/* Hands (conn.h). */
+size_t	tunnel_input(struct conn *, uint8_t *p, size_t n, size_t old);
+void	tunnel_parting(struct conn *);
 void	tunnel_drained(struct conn *);
 
 #endif

@@ -8,6 +8,7 @@
 #include "proto/ws.h"
 #include "worker/admit.h"
 #include "worker/conn.h"
+#include "worker/frames.h"
 #include "worker/refusal.h"
 #include "worker/reply.h"
 #include "worker/request.h"
@@ -99,5 +100,5 @@ upgrade_plain(struct request *rq)
 	upgrade_accept(rq, &offer, true);
 	client = plain_open(rq->w->hub, &adm, &rq->c->outq);
 	admission_fini(&adm);
-	conn_upgraded(rq->c, client);
+	frames_open(rq->c, client);
 }

@@ -28,6 +28,7 @@
 #include "worker/coded.h"
 #include "worker/conn.h"
 #include "worker/demo.h"
+#include "worker/frames.h"
 #include "worker/handover.h"
 #include "worker/index.h"
 #include "worker/polling.h"
@@ -35,9 +36,39 @@
 #include "worker/request.h"
 #include "worker/status.h"
 #include "worker/transport.h"
+#include "worker/tunnel.h"
 #include "worker/upgrade.h"
 
 #define WORKER_ORPHAN_MS	2000	/* the master has gone: be quick */
+
+/* --- connections --------------------------------------------------------- */
+
+static const struct conn_hand worker_hands[CONN__MAX] = {
+	[CONN_IDLE] = { .input = request_input,
+		.parting = polling_http_parting, .gone = polling_http_gone,
+		.drained = polling_http_drained },
+	[CONN_HTTP] = { .input = request_input, .due = request_due,
+		.parting = polling_http_parting, .gone = polling_http_gone,
+		.drained = polling_http_drained },
+	[CONN_HELD] = { .input = request_held_input, .due = request_due,
+		.parting = polling_http_parting, .gone = polling_http_gone },
+	[CONN_ASKING] = { .input = request_held_input, .due = request_due,
+		.parting = api_parting },
+	[CONN_CANDIDATE] = { .input = polling_candidate_input,
+		.due = polling_candidate_due, .parting = polling_ws_parting },
+	[CONN_WAITING] = { .input = frames_input, .due = frames_due,
+		.parting = polling_ws_parting,
+		.drained = polling_waiting_drained },
+	[CONN_SESSION] = { .input = frames_input, .due = frames_due,
+		.parting = polling_ws_parting },
+	[CONN_WS] = { .input = frames_input, .due = frames_due,
+		.parting = frames_parting },
+	[CONN_TUNNEL] = { .input = tunnel_input, .parting = tunnel_parting,
+		.drained = tunnel_drained },
+	[CONN_CLOSING] = { .input = frames_closing_input },
+	[CONN_LINGER] = { .gone = polling_http_gone,
+		.drained = polling_http_drained },
+};
 
 /* --- routes -------------------------------------------------------------- */
 
@@ -201,7 +232,8 @@ worker_close_all(struct worker *w, enum reason r)
 	polling_close_all(w->polling, r);
 	LIST_FOREACH(c, &w->conns, link)
 		/* those are answered, or closed, by their session */
-		if (!c->held && c->state != CONN_TUNNEL)
+		if (c->state != CONN_HELD && c->state != CONN_ASKING &&
+		    c->state != CONN_TUNNEL)
 			conn_close(c, r);
 }
 
@@ -244,10 +276,10 @@ worker_drain_some(struct worker *w)
 			break;
 		if (c->parting || c->state >= CONN_TUNNEL)
 			continue;
-		if (c->state == CONN_HTTP && !c->idle &&
-		    (!c->held || c->asking) && due != SIZE_MAX)
+		if ((c->state == CONN_HTTP || c->state == CONN_ASKING) &&
+		    due != SIZE_MAX)
 			continue;	/* a request is on its way */
-		if (c->held && !c->asking)
+		if (c->state == CONN_HELD)
 			polling_conn_close(c, REASON_restart);
 		else
 			conn_close(c, REASON_restart);
@@ -372,6 +404,23 @@ worker_after_wait(void *arg)
 }
 
 static void
+worker_turn_end(struct worker *w)
+{
+	bool again;
+
+	/* leaving may be news for others, and sending may find dead sockets */
+	do {
+		conn_part_all(w);
+		hub_turn_end(w->hub);
+		/* no batch is open any more */
+		again = polling_turn_end(w->polling);
+		conn_write_later(w);
+	} while (w->parting != NULL || again);
+	conn_free_doomed(w);
+	polling_free_doomed(w->polling);
+}
+
+static void
 worker_before_wait(void *arg)
 {
 	struct worker *w = arg;
@@ -380,7 +429,7 @@ worker_before_wait(void *arg)
 	/* what a client or back end is told was done is out of our hands,
 	 * should we die now */
 	bus_port_flush(&w->bus);
-	conn_turn_end(w);
+	worker_turn_end(w);
 	coded_turn_end(w->coded);
 	bus_port_flush(&w->bus);
 	worker_finish(w);
@@ -580,6 +629,7 @@ worker_run(const struct heritage *h)
 	w->magic = WORKER_MAGIC;
 	w->h = h;
 	w->conf = h->conf;
+	w->hands = worker_hands;
 	w->routes = worker_routes;
 	w->reserve_fd = -1;
 	w->control.fd = -1;

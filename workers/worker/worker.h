@@ -20,6 +20,7 @@
 
 struct coded;
 struct conn;
+struct conn_hand;
 struct handover;
 struct polling;
 struct route_row;
@@ -54,6 +55,7 @@ struct worker {
 #define WORKER_MAGIC	0x0a0b0c0d
 	const struct heritage *h;
 	const struct conf *conf;
+	const struct conn_hand *hands;	/* by enum conn_state; net */
 	const struct route_row *routes; /* by enum route; http */
 	struct loop	*loop;
 	struct wheel	*wheel;		/* of loop */
