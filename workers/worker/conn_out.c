@@ -229,6 +229,8 @@ conn_out(struct conn *c)
 	}
 	if (c->outq.blocked)
 		conn_unblock(c);
+	if (c->state == CONN_WS && !c->stalled)
+		return;		/* by far the most; nobody waits for this */
 	conn_drained(c);
 	if (c->state == CONN_LINGER)
 		conn_flushed(c);

@@ -130,7 +130,7 @@ request_input(struct conn *c, uint8_t *p, size_t n, size_t old)
 	rq.all = slice_of(p, n);
 	rq.rest = slice_of(p + r, n - (size_t)r);
 	request_serve(&rq);
-	if (rq.handed_over)
+	if (rq.passed)
 		return (n);
 	if (rq.wait) {
 		c->stalled = true;

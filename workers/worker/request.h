@@ -25,7 +25,7 @@ struct request {
 	struct slice	 all;		/* the head and all behind it */
 	struct slice	 rest;		/* bytes behind the head */
 	size_t		 body_used;	/* of rest */
-	bool		 handed_over;	/* all of it, to another worker */
+	bool		 passed;	/* all of it, to another worker */
 	bool		 wait;		/* not now: what is queued goes first */
 	bool		 keep_alive;	/* the connection stays */
 };

@@ -1,7 +1,7 @@
 /*
  * Requests of Engine.IO; see transport.h.  What a session over polling does is
  * polling.c's, a handshake over WebSocket open.c's, the way to another worker
- * handover.c's.
+ * parcel.c's.
  */
 #include "worker/transport.h"
 
@@ -9,8 +9,8 @@
 #include "worker/bundle.h"
 #include "worker/conn.h"
 #include "worker/cors.h"
-#include "worker/handover.h"
 #include "worker/open.h"
+#include "worker/parcel.h"
 #include "worker/polling.h"
 #include "worker/reply.h"
 #include "worker/request.h"
@@ -105,32 +105,47 @@ transport_websocket(struct request *rq, const struct engineio *e, bool lives,
 		polling_candidate_unwanted(rq);
 }
 
+static bool
+transport_lives(const struct request *rq, const struct engineio *e)
+{
+	return (parcel_lives(rq->w, e->owner.slot, e->owner.generation));
+}
+
+/* To the worker that owns the session. */
+static void
+transport_pass(struct request *rq, unsigned slot)
+{
+	if (parcel_fits(rq->w, slot, rq->all.n)) {
+		rq->wait = rq->c->outq.n > 0; /* the response before it */
+		rq->passed = !rq->wait && parcel_pass(rq->c, slot, rq->all);
+	}
+	if (rq->passed)
+		counter_add(COUNTER_eio_forwarded, 1);
+	if (rq->passed || rq->wait)
+		return;
+	rq->keep_alive = false;
+	reply_error(rq, 503, "unavailable",
+	    "the session's worker does not answer");
+}
+
 static void
 transport_session(struct request *rq, const struct engineio *e, bool allowed)
 {
 	bool ours = transport_ours(rq->w->h, &e->owner);
 
 	if (e->owner.websocket) {
-		transport_websocket(rq, e, ours || handover_lives(rq->w,
-		    &e->owner), allowed);
+		transport_websocket(rq, e, ours || transport_lives(rq, e),
+		    allowed);
 		return;
 	}
 	if (ours) {
 		polling_session(rq, e, allowed);
 		return;
 	}
-	switch (handover_pass(rq, e)) {
-	case HANDOVER_DONE:
-		break;
-	case HANDOVER_NOBODY:
+	if (transport_lives(rq, e))
+		transport_pass(rq, e->owner.slot);
+	else
 		open_error(rq, EIO_SID_UNKNOWN);
-		break;
-	case HANDOVER_FULL:
-		rq->keep_alive = false;
-		reply_error(rq, 503, "unavailable",
-		    "the session's worker does not answer");
-		break;
-	}
 }
 
 void

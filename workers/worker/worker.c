@@ -29,8 +29,8 @@
 #include "worker/conn.h"
 #include "worker/demo.h"
 #include "worker/frames.h"
-#include "worker/handover.h"
 #include "worker/index.h"
+#include "worker/parcel.h"
 #include "worker/polling.h"
 #include "worker/refusal.h"
 #include "worker/request.h"
@@ -216,7 +216,7 @@ worker_finish(struct worker *w)
 		return;
 	/* clients wait for those it passes them on to, which may be slow */
 	if (w->mode == WORKER_DRAINING && w->now.us < w->stop_at.us &&
-	    handover_waiting(w->handover) > 0)
+	    parcel_waiting(w->parcels) > 0)
 		return;
 	ipc_init(&m, CONTROL_DRAINED);
 	if (w->control.fd != -1 && ipc_send(w->control.fd, &m) == -1)
@@ -465,7 +465,7 @@ worker_tick(struct timer *t, struct mono now)
 	    worker_tick);
 	hub_tick(w->hub);
 	accept_tick(w);
-	handover_tick(w->handover);
+	parcel_tick(w->parcels);
 	worker_leave_tick(w);
 	if (w->second.us <= now.us) {
 		w->second = mono_add_ms(now, 1000);
@@ -533,9 +533,9 @@ worker_open_hub(struct worker *w)
 	if (w->hub == NULL || w->ws_pool == NULL)
 		fatal("hub");
 	w->polling = polling_new(w);
-	w->handover = handover_new(w);
+	w->parcels = parcels_new(w);
 	w->coded = coded_new(w);
-	if (w->polling == NULL || w->handover == NULL || w->coded == NULL)
+	if (w->polling == NULL || w->parcels == NULL || w->coded == NULL)
 		fatal("polling");
 	w->out = hub_out(w->hub);
 	w->work = hub_work(w->hub);
@@ -595,7 +595,7 @@ worker_start(struct worker *w)
 static void
 worker_free(struct worker *w)
 {
-	handover_free(&w->handover);
+	parcels_free(&w->parcels);
 	coded_free(&w->coded);
 	polling_free(&w->polling);
 	hub_free(&w->hub);

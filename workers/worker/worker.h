@@ -21,7 +21,7 @@
 struct coded;
 struct conn;
 struct conn_hand;
-struct handover;
+struct parcels;
 struct polling;
 struct route_row;
 struct tls_ctx;
@@ -110,7 +110,7 @@ struct worker {
 
 	struct coded	*coded;
 	struct polling	*polling;
-	struct handover	*handover;
+	struct parcels	*parcels;
 
 	/* worker.c */
 	uint8_t		 random[512];

@@ -1,10 +1,10 @@
 /*
- * Requests passed from worker to worker; see handover.h.  A message is a
+ * Connections passed from worker to worker; see parcel.h.  A message is a
  * head, the bytes read so far, and the socket (SCM_RIGHTS).  The receiver
- * may be another process than the one meant, if that has died: it looks the
- * session up and does not find it.
+ * may be another process than the one meant, if that has died: it looks up
+ * what they ask for and does not find it.
  */
-#include "worker/handover.h"
+#include "worker/parcel.h"
 
 #include <sys/queue.h>
 #include <sys/socket.h>
@@ -18,27 +18,26 @@
 #include "sys/log.h"
 #include "worker/accept.h"
 #include "worker/conn.h"
-#include "worker/request.h"
 #include "worker/tunnel.h"
 #include "worker/worker.h"
 
-#define HANDOVER_WAITING	64	/* parcels to one slot, */
-#define HANDOVER_BYTES		(1u << 20) /* ... and bytes in them */
-#define HANDOVER_SLOW_MS	500	/* not heard of: what it is sent waits
+#define PARCEL_WAITING		64	/* parcels to one slot, */
+#define PARCEL_BYTES		(1u << 20) /* ... and bytes in them */
+#define PARCEL_SLOW_MS		500	/* not heard of: what it is sent waits
 					 * here, not in the kernel, where the
 					 * room for descriptors is everybody's */
-#define HANDOVER_SILENT_MS	2000	/* it is sent nothing more */
-#define HANDOVER_AWAY_MS	400	/* without a tick: it was us, and so
+#define PARCEL_SILENT_MS	2000	/* it is sent nothing more */
+#define PARCEL_AWAY_MS		400	/* without a tick: it was us, and so
 					 * perhaps all, that did not run */
-#define HANDOVER_BUDGET		64	/* taken in a turn */
+#define PARCEL_BUDGET		64	/* taken in a turn */
 
 /* The first bytes of a message; both ends are the same program. */
-struct handover_head {
+struct parcel_head {
 	uint32_t	 magic;
-#define HANDOVER_HEAD	0x4a9d0001
+#define PARCEL_HEAD	0x4a9d0001
 	uint16_t	 flags;
-#define HANDOVER_SECURE	1		/* a tunnel: TLS, and counted, elsewhere */
-#define HANDOVER_NO_STATUS 2		/* as in struct conn */
+#define PARCEL_SECURE	1		/* a tunnel: TLS, and counted, elsewhere */
+#define PARCEL_NO_STATUS 2		/* as in struct conn */
 	uint16_t	 port;
 	uint8_t		 address[16];
 	uint32_t	 n;		/* bytes that follow */
@@ -48,35 +47,35 @@ struct handover_head {
 struct parcel {
 	STAILQ_ENTRY(parcel) link;
 	int		 fd;
-	struct handover_head head;
+	struct parcel_head head;
 	uint8_t		 data[];
 };
 
-struct handover_way {		/* to one slot */
+struct parcel_way {		/* to one slot */
 	struct loop_fd	 io;	/* watched while something waits */
-	struct handover	*all;
+	struct parcels	*all;
 	unsigned	 slot;
 	unsigned	 nwaiting;
 	size_t		 waiting_bytes;
 	STAILQ_HEAD(, parcel) waiting;
 };
 
-struct handover {
+struct parcels {
 	unsigned	 magic;
-#define HANDOVER_MAGIC	0x4a9d04e6
+#define PARCELS_MAGIC	0x4a9d04e6
 	struct worker	*w;
 	struct loop_fd	 in;
 	unsigned	 nwaiting;	/* to all slots */
 	struct mono	 ticked;	/* last */
 	struct mono	 excused;	/* silence counts from here */
-	struct handover_way ways[ROLE_SLOTS_MAX];
+	struct parcel_way ways[ROLE_SLOTS_MAX];
 };
 
 /* --- out ----------------------------------------------------------------- */
 
 /* 1 sent; 0 not now; -1 never. */
 static int
-handover_send(int sock, const struct handover_head *head, const uint8_t *data,
+parcel_send(int sock, const struct parcel_head *head, const uint8_t *data,
     int fd)
 {
 	union {
@@ -103,18 +102,18 @@ handover_send(int sock, const struct handover_head *head, const uint8_t *data,
 }
 
 static bool
-handover_slow(const struct handover_way *way, uint64_t ms)
+parcel_slow(const struct parcel_way *way, uint64_t ms)
 {
-	const struct handover *all = way->all;
+	const struct parcels *all = way->all;
 	const struct worker *w = all->w;
 
-	return (w->now.us < mono_add_ms(all->ticked, HANDOVER_AWAY_MS).us &&
+	return (w->now.us < mono_add_ms(all->ticked, PARCEL_AWAY_MS).us &&
 	    w->now.us >= mono_add_ms(all->excused, ms).us &&
 	    slot_silent(w->h->segment, way->slot, w->now, ms));
 }
 
 static void
-parcel_free(struct handover_way *way, struct parcel *p)
+parcel_free(struct parcel_way *way, struct parcel *p)
 {
 	way->all->nwaiting--;
 	way->nwaiting--;
@@ -125,21 +124,21 @@ parcel_free(struct handover_way *way, struct parcel *p)
 
 /* Send what waits for this slot. */
 static void
-handover_drain(struct handover_way *way)
+parcel_drain(struct parcel_way *way)
 {
 	struct parcel *p;
 	int r;
 
-	if (handover_slow(way, HANDOVER_SLOW_MS)) {
+	if (parcel_slow(way, PARCEL_SLOW_MS)) {
 		loop_del(way->all->w->loop, &way->io);
 		return;		/* the tick tries again */
 	}
 	while ((p = STAILQ_FIRST(&way->waiting)) != NULL) {
-		r = handover_send(way->io.fd, &p->head, p->data, p->fd);
+		r = parcel_send(way->io.fd, &p->head, p->data, p->fd);
 		if (r == 0)
 			break;
 		if (r == -1)
-			log_warn("handover");
+			log_warn("parcel");
 		STAILQ_REMOVE_HEAD(&way->waiting, link);
 		parcel_free(way, p);
 	}
@@ -148,41 +147,41 @@ handover_drain(struct handover_way *way)
 }
 
 static void
-handover_writable(struct loop_fd *f, unsigned events)
+parcel_writable(struct loop_fd *f, unsigned events)
 {
 	(void)events;
-	handover_drain(container_of(f, struct handover_way, io));
+	parcel_drain(container_of(f, struct parcel_way, io));
 }
 
 void
-handover_tick(struct handover *all)
+parcel_tick(struct parcels *all)
 {
 	struct mono now = all->w->now;
 	unsigned i;
 
-	if (now.us >= mono_add_ms(all->ticked, HANDOVER_AWAY_MS).us)
+	if (now.us >= mono_add_ms(all->ticked, PARCEL_AWAY_MS).us)
 		all->excused = now;
 	all->ticked = now;
 	if (all->nwaiting == 0)
 		return;
 	for (i = 0; i < ROLE_SLOTS_MAX; i++)
 		if (!STAILQ_EMPTY(&all->ways[i].waiting))
-			handover_drain(&all->ways[i]);
+			parcel_drain(&all->ways[i]);
 }
 
 unsigned
-handover_waiting(const struct handover *all)
+parcel_waiting(const struct parcels *all)
 {
-	CHECK_MAGIC(all, HANDOVER_MAGIC);
+	CHECK_MAGIC(all, PARCELS_MAGIC);
 	return (all->nwaiting);
 }
 
 /* Not now: keep it.  false: no memory. */
 static bool
-handover_wait(struct handover_way *way, const struct handover_head *head,
+parcel_wait(struct parcel_way *way, const struct parcel_head *head,
     const uint8_t *data, int fd)
 {
-	struct handover *all = way->all;
+	struct parcels *all = way->all;
 	struct parcel *p;
 
 	p = malloc(sizeof *p + head->n);
@@ -198,90 +197,70 @@ handover_wait(struct handover_way *way, const struct handover_head *head,
 	way->nwaiting++;
 	way->waiting_bytes += head->n;
 	if (way->io.on_event == NULL && loop_add(all->w->loop, &way->io,
-	    way->io.fd, LOOP_OUT, handover_writable) == -1)
-		log_debug("handover: the tick tries again");
+	    way->io.fd, LOOP_OUT, parcel_writable) == -1)
+		log_debug("parcel: the tick tries again");
 	return (true);
 }
 
 bool
-handover_lives(const struct worker *w, const struct eio_owner *owner)
+parcel_lives(const struct worker *w, unsigned slot, unsigned generation)
 {
 	const struct segment *sg = w->h->segment;
 	enum slot_state state;
-	unsigned slot = owner->slot;
 
 	if (slot == 0 || slot >= segment_nslots(sg) ||
-	    w->handover->ways[slot].io.fd == -1)
+	    w->parcels->ways[slot].io.fd == -1)
 		return (false);
 	state = slot_state(sg, slot);
 	return ((state == SLOT_LIVE || state == SLOT_ASSIGNED) &&
-	    (slot_generation(sg, slot) & 0xff) == owner->generation);
+	    (slot_generation(sg, slot) & 0xff) == generation);
 }
 
-static enum handover_result
-handover_conn(struct handover_way *way, struct request *rq)
+/* What waits for one is no burden to the others. */
+bool
+parcel_fits(const struct worker *w, unsigned slot, size_t n)
 {
-	struct conn *c = rq->c;
-	struct handover_head head = { .magic = HANDOVER_HEAD,
-		.flags = (uint16_t)((c->secure ? HANDOVER_SECURE : 0) |
-		(c->no_status ? HANDOVER_NO_STATUS : 0)), .port = c->port,
-		.n = (uint32_t)rq->all.n, .since_us = c->since_us };
+	const struct parcel_way *way = &w->parcels->ways[slot];
+
+	if (!parcel_slow(way, PARCEL_SILENT_MS) && (way->nwaiting == 0 ||
+	    (way->nwaiting < PARCEL_WAITING &&
+	    way->waiting_bytes + n <= PARCEL_BYTES)))
+		return (true);
+	counter_add(COUNTER_handovers_refused, 1);
+	return (false);
+}
+
+bool
+parcel_pass(struct conn *c, unsigned slot, struct slice bytes)
+{
+	struct parcel_way *way = &c->w->parcels->ways[slot];
+	struct parcel_head head = { .magic = PARCEL_HEAD,
+		.flags = (uint16_t)((c->secure ? PARCEL_SECURE : 0) |
+		(c->no_status ? PARCEL_NO_STATUS : 0)), .port = c->port,
+		.n = (uint32_t)bytes.n, .since_us = c->since_us };
 	int fd, r = 0;
 
+	CHECK_MAGIC(way->all, PARCELS_MAGIC);
 	memcpy(head.address, c->address, sizeof head.address);
 	fd = c->tls != NULL ? tunnel_open(c) : conn_release(c);
 	if (fd == -1)
-		return (HANDOVER_FULL);
-	rq->handed_over = true;
-	counter_add(COUNTER_eio_forwarded, 1);
+		return (false);
 	if (c->state != CONN_TUNNEL && !c->passage)
 		counter_add(COUNTER_connections_handed_out, 1);
-	if (STAILQ_EMPTY(&way->waiting) &&
-	    !handover_slow(way, HANDOVER_SLOW_MS))
-		r = handover_send(way->io.fd, &head, rq->all.p, fd);
-	if (r == 0 && handover_wait(way, &head, rq->all.p, fd))
-		return (HANDOVER_DONE);
-	if (r == -1)
-		log_warn("handover");
-	(void)close(fd);	/* the client, or our end, sees that */
-	return (HANDOVER_DONE);
-}
-
-/* Too many wait for that slot already, or it is stopped.  What waits for one
- * is no burden to the others. */
-static bool
-handover_refuses(const struct handover_way *way, size_t n)
-{
-	if (handover_slow(way, HANDOVER_SILENT_MS))
+	if (STAILQ_EMPTY(&way->waiting) && !parcel_slow(way, PARCEL_SLOW_MS))
+		r = parcel_send(way->io.fd, &head, bytes.p, fd);
+	if (r == 0 && parcel_wait(way, &head, bytes.p, fd))
 		return (true);
-	return (way->nwaiting > 0 && (way->nwaiting >= HANDOVER_WAITING ||
-	    way->waiting_bytes + n > HANDOVER_BYTES));
-}
-
-enum handover_result
-handover_pass(struct request *rq, const struct engineio *e)
-{
-	struct handover *all = rq->w->handover;
-	unsigned slot = e->owner.slot;
-
-	CHECK_MAGIC(all, HANDOVER_MAGIC);
-	if (!handover_lives(rq->w, &e->owner))
-		return (HANDOVER_NOBODY);
-	if (handover_refuses(&all->ways[slot], rq->all.n)) {
-		counter_add(COUNTER_handovers_refused, 1);
-		return (HANDOVER_FULL);
-	}
-	if (rq->c->outq.n > 0) {
-		rq->wait = true;	/* the response before it is ours */
-		return (HANDOVER_DONE);
-	}
-	return (handover_conn(&all->ways[slot], rq));
+	if (r == -1)
+		log_warn("parcel");
+	(void)close(fd);	/* the client, or our end, sees that */
+	return (true);
 }
 
 /* --- in ------------------------------------------------------------------ */
 
 static int
-handover_fd(struct msghdr *mh)
+parcel_fd(struct msghdr *mh)
 {
 	struct cmsghdr *cm = CMSG_FIRSTHDR(mh);
 	int fd = -1;
@@ -294,7 +273,7 @@ handover_fd(struct msghdr *mh)
 
 /* A connection that another worker accepted; its bytes stand in rbuf. */
 static void
-handover_take(struct worker *w, const struct handover_head *head, int fd)
+parcel_take(struct worker *w, const struct parcel_head *head, int fd)
 {
 	static const struct sockaddr_storage none = { .ss_family = AF_UNSPEC };
 	struct conn *c;
@@ -307,8 +286,8 @@ handover_take(struct worker *w, const struct handover_head *head, int fd)
 	memcpy(c->address, head->address, sizeof c->address);
 	c->port = head->port;
 	c->since_us = head->since_us;
-	c->secure = (head->flags & HANDOVER_SECURE) != 0;
-	c->no_status = (head->flags & HANDOVER_NO_STATUS) != 0;
+	c->secure = (head->flags & PARCEL_SECURE) != 0;
+	c->no_status = (head->flags & PARCEL_NO_STATUS) != 0;
 	if (c->secure)
 		conn_is_passage(c);
 	else
@@ -318,14 +297,14 @@ handover_take(struct worker *w, const struct handover_head *head, int fd)
 
 /* 1 took one; 0 nothing now. */
 static int
-handover_recv(struct handover *all)
+parcel_recv(struct parcels *all)
 {
 	struct worker *w = all->w;
 	union {
 		struct cmsghdr	 align;
 		char		 bytes[CMSG_SPACE(sizeof(int))];
 	} control;
-	struct handover_head head;
+	struct parcel_head head;
 	struct iovec iov[2] = { { &head, sizeof head },
 		{ w->rbuf, WORKER_RBUF } };
 	struct msghdr mh = { .msg_iov = iov, .msg_iovlen = 2,
@@ -339,46 +318,46 @@ handover_recv(struct handover *all)
 	n = recvmsg(all->in.fd, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n == -1 && errno != EAGAIN && errno != EINTR &&
 	    log_rate(&rate, w->now, &held))
-		log_warn("handover held=%llu", (unsigned long long)held);
+		log_warn("parcel held=%llu", (unsigned long long)held);
 	if (n <= 0)
 		return (0);
-	fd = handover_fd(&mh);
+	fd = parcel_fd(&mh);
 	if (fd == -1) {	/* the client sees it end */
 		counter_add(COUNTER_files_lost, 1);
 		accept_yield(w);
-	} else if ((size_t)n < sizeof head || head.magic != HANDOVER_HEAD ||
+	} else if ((size_t)n < sizeof head || head.magic != PARCEL_HEAD ||
 	    head.n != (size_t)n - sizeof head) {
-		log_warnx("handover_unknown bytes=%zd", n);
+		log_warnx("parcel_unknown bytes=%zd", n);
 		(void)close(fd);
 	} else
-		handover_take(w, &head, fd);
+		parcel_take(w, &head, fd);
 	return (1);
 }
 
 static void
-handover_readable(struct loop_fd *f, unsigned events)
+parcel_readable(struct loop_fd *f, unsigned events)
 {
-	struct handover *all = container_of(f, struct handover, in);
+	struct parcels *all = container_of(f, struct parcels, in);
 	unsigned i;
 
 	(void)events;
-	for (i = 0; i < HANDOVER_BUDGET; i++)
-		if (handover_recv(all) == 0)
+	for (i = 0; i < PARCEL_BUDGET; i++)
+		if (parcel_recv(all) == 0)
 			break;
 }
 
 /* --- all ----------------------------------------------------------------- */
 
-struct handover *
-handover_new(struct worker *w)
+struct parcels *
+parcels_new(struct worker *w)
 {
-	struct handover *all;
+	struct parcels *all;
 	unsigned i;
 
 	all = calloc(1, sizeof *all);
 	if (all == NULL)
 		return (NULL);
-	all->magic = HANDOVER_MAGIC;
+	all->magic = PARCELS_MAGIC;
 	all->w = w;
 	all->in.fd = -1;
 	for (i = 0; i < ROLE_SLOTS_MAX; i++) {
@@ -388,7 +367,7 @@ handover_new(struct worker *w)
 		STAILQ_INIT(&all->ways[i].waiting);
 	}
 	if (loop_add(w->loop, &all->in, w->h->handover_in, LOOP_IN,
-	    handover_readable) == -1) {
+	    parcel_readable) == -1) {
 		free(all);
 		return (NULL);
 	}
@@ -396,16 +375,16 @@ handover_new(struct worker *w)
 }
 
 void
-handover_free(struct handover **allp)
+parcels_free(struct parcels **allp)
 {
-	struct handover *all = *allp;
+	struct parcels *all = *allp;
 	struct parcel *p;
 	unsigned i;
 
 	if (all == NULL)
 		return;
 	*allp = NULL;
-	CHECK_MAGIC(all, HANDOVER_MAGIC);
+	CHECK_MAGIC(all, PARCELS_MAGIC);
 	loop_del(all->w->loop, &all->in);
 	for (i = 0; i < ROLE_SLOTS_MAX; i++) {
 		loop_del(all->w->loop, &all->ways[i].io);
