@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "base/slotset.h"
 #include "shm/spill.h"
 
 struct interest {
@@ -105,11 +106,10 @@ interest_peek(struct interest *i, uint32_t node, uint64_t bits[2])
 
 	CHECK_MAGIC(i, INTEREST_MAGIC);
 	if (unlikely(node == 0 || node >= i->sp.t->cap)) {
-		bits[0] = bits[1] = 0;
+		slotset_clear(bits);
 		for (s = 1; s < i->seg->hdr->nslots; s++)
 			if (slot_state(i->seg, s) == SLOT_LIVE)
-				bits[(s - 1) / 64] |=
-				    (uint64_t)1 << ((s - 1) % 64);
+				slotset_add(bits, s);
 		bits[i->sp.t->word] |= i->sp.t->bit;
 		return;
 	}

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/slice.h"
+#include "base/slotset.h"
 
 struct conf;
 struct segment;
@@ -18,7 +19,7 @@ struct token_keys;
 
 #define ROLE_LISTENERS_MAX	64	/* listen sections */
 #define ROLE_SOCKETS_MAX (2 * ROLE_LISTENERS_MAX) /* some have two addresses */
-#define ROLE_SLOTS_MAX		129	/* 0 = relay, 1..128 workers */
+#define ROLE_SLOTS_MAX	(1 + SLOTSET_MAX)	/* 0: the relay */
 
 /*
  * Of so many descriptors that a worker may open, those that clients do not

@@ -4,6 +4,8 @@
  */
 #include "proto/bus.h"
 
+#include "base/slotset.h"
+
 #define WIRE_VERSION	2
 
 enum tag {
@@ -136,6 +138,16 @@ envelope_init(struct bus_envelope *e)
 	e->count = e->sent_us = 0;
 }
 
+/* The relay, which is slot 0, publishes, and hears nothing of it. */
+static bool
+may_come_from(enum bus_kind kind, uint16_t flags, uint16_t from)
+{
+	if (from == 0)
+		return (kind == BUS_PUBLISH &&
+		    (flags & (BUS_WANT_COUNT | BUS_WANT_ANSWERS)) == 0);
+	return (slotset_fits(from));
+}
+
 ssize_t
 bus_decode(struct slice in, struct bus_envelope *e)
 {
@@ -148,6 +160,8 @@ bus_decode(struct slice in, struct bus_envelope *e)
 	envelope_init(e);
 	e->kind = (enum bus_kind)in.p[4];
 	e->from = (uint16_t)get(in.p + 24, 2);
+	if (!may_come_from(e->kind, e->flags, e->from))
+		return (CODEC_BAD);
 	e->generation = (uint16_t)get(in.p + 26, 2);
 	e->ref = (uint32_t)get(in.p + 28, 4);
 	rest = slice_of(in.p + BUS_HEADER, (size_t)size - BUS_HEADER);

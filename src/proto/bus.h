@@ -6,8 +6,8 @@
  *	0 u32 size	whole frame, this header included
  *	4 u8  kind	enum bus_kind      5 u8 version (2)
  *	6 u16 flags	BUS_VOLATILE ...
- *	8 u64 slots[2]	workers it is for (bit s - 1 = slot s); the relay routes
- *			by this word alone and never looks further
+ *	8 u64 slots[2]	workers it is for (base/slotset.h); the relay routes by
+ *			these words alone and never looks further
  *	24 u16 from	slot that sent it  26 u16 generation
  *	28 u32 ref	which question of the one who asked
  *	32 ...		fields, each: u8 tag, u32 length, bytes
@@ -93,7 +93,8 @@ struct bus_envelope {
 ssize_t	bus_frame(struct slice in, uint64_t slots[2], uint16_t *flags)
 	    MUST_USE;
 /* Decode one whole frame; slices point into in.  kind may be one that this
- * version does not know. */
+ * version does not know.  from is a slot to which an answer can be sent, or 0
+ * where none is wanted. */
 ssize_t	bus_decode(struct slice in, struct bus_envelope *) MUST_USE;
 /* Append one frame. false: too large (nothing appended). */
 bool	bus_encode(struct buf *, const struct bus_envelope *) MUST_USE;

@@ -5,6 +5,7 @@
 #include "proto/eio.h"
 
 #include "base/digest.h"
+#include "base/slotset.h"
 #include "proto/json.h"
 
 /* clang-format off */
@@ -90,7 +91,7 @@ eio_sid_encode(struct eio_owner owner, const uint8_t random[EIO_SID_RANDOM],
 {
 	uint8_t raw[2 + EIO_SID_RANDOM], text[EIO_SID_LEN];
 
-	MUST(owner.slot >= 1 && owner.slot <= 128);
+	MUST(slotset_fits(owner.slot));
 	raw[0] = (uint8_t)((owner.websocket ? 0x80 : 0) | (owner.slot - 1));
 	raw[1] = owner.generation;
 	memcpy(raw + 2, random, EIO_SID_RANDOM);

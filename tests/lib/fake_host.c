@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/slotset.h"
 #include "check.h"
 #include "conf/read/free.h"
 #include "conf/read/parse.h"
@@ -320,8 +321,7 @@ deliver(struct fake_world *w, const struct fake_host *from,
 
 	for (i = 0; i < w->nhosts; i++) {
 		to = w->hosts[i];
-		if ((slots[(to->slot - 1) / 64] >> (to->slot - 1) % 64 & 1) ==
-		    0)
+		if (!slotset_has(slots, to->slot))
 			continue;
 		assert_ptr_not_equal(to, from);
 		hub_bus_frame(to->hub, frame);

@@ -79,6 +79,7 @@ what_is_encoded_is_decoded(void **state)
 	buf_reset(&b);
 	memset(&e, 0, sizeof e);
 	e.kind = BUS_COUNT;
+	e.from = 128;
 	assert_true(bus_encode(&b, &e));
 	assert_int_equal(b.wpos, BUS_HEADER);
 	assert_int_equal(bus_decode(buf_unread(&b), &got), BUS_HEADER);
@@ -176,6 +177,46 @@ absurd_frames_are_refused(void **state)
 	assert_int_equal(decode_raw(37, 2, SLICE("\x9\0\0\0\0")), CODEC_BAD);
 }
 
+/* An answer must be able to get there: no other sender passes. */
+static void
+senders_are_slots(void **state)
+{
+	static const struct {
+		enum bus_kind	 kind;
+		uint16_t	 flags, from;
+		bool		 good;
+	} rows[] = {
+		{ BUS_PUBLISH, BUS_WATCHERS, 0, true },
+		{ BUS_PUBLISH, BUS_WANT_COUNT, 0, false },
+		{ BUS_PUBLISH, BUS_WANT_ANSWERS, 0, false },
+		{ BUS_PUBLISH, BUS_WANT_COUNT, 1, true },
+		{ BUS_PUBLISH, 0, 128, true },
+		{ BUS_PUBLISH, 0, 129, false },
+		{ BUS_PUBLISH, 0, 65535, false },
+		{ BUS_COUNT, 0, 0, false }, { BUS_COUNT, 0, 128, true },
+		{ BUS_ROOMS, 0, 0, false }, { BUS_ROOMS, 0, 129, false },
+		{ BUS_RECOVER_ASK, 0, 0, false },
+		{ BUS_ANSWERS_END, 0, 0, false },
+	};
+	struct bus_envelope e, got;
+	struct buf b;
+	size_t i;
+
+	(void)state;
+	buf_init(&b);
+	for (i = 0; i < nitems(rows); i++) {
+		memset(&e, 0, sizeof e);
+		e.kind = rows[i].kind;
+		e.flags = rows[i].flags;
+		e.from = rows[i].from;
+		buf_reset(&b);
+		assert_true(bus_encode(&b, &e));
+		assert_int_equal(bus_decode(buf_unread(&b), &got),
+		    rows[i].good ? (ssize_t)b.wpos : CODEC_BAD);
+	}
+	buf_fini(&b);
+}
+
 static void
 unknown_tags_are_skipped(void **state)
 {
@@ -232,6 +273,7 @@ main(void)
 		cmocka_unit_test(a_frame_waits_until_it_is_whole),
 		cmocka_unit_test(the_header_is_laid_out_as_documented),
 		cmocka_unit_test(absurd_frames_are_refused),
+		cmocka_unit_test(senders_are_slots),
 		cmocka_unit_test(unknown_tags_are_skipped),
 		cmocka_unit_test(lists_and_sizes_are_limited),
 	};

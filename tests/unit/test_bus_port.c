@@ -99,7 +99,7 @@ static bool
 put(struct world *t, uint64_t count, size_t bytes, uint16_t flags)
 {
 	static uint8_t filler[60000];
-	struct bus_envelope e = { .kind = BUS_COUNT, .count = count,
+	struct bus_envelope e = { .kind = BUS_COUNT, .from = 1, .count = count,
 		.flags = flags, .args = slice_of(filler, bytes) };
 
 	return (bus_port_send(&t->b, &e));
@@ -202,7 +202,7 @@ frames_come_up_whole_at_any_split(void **state)
 
 	buf_init(&b);
 	for (i = 1; i <= 2; i++) {
-		struct bus_envelope e = { .kind = BUS_COUNT, .count = i };
+		struct bus_envelope e = { .kind = BUS_COUNT, .from = 1, .count = i };
 
 		assert_true(bus_encode(&b, &e));
 	}
@@ -257,7 +257,7 @@ relay_says(struct world *t, unsigned from, unsigned to)
 
 	buf_init(&b);
 	for (; from <= to; from++) {
-		struct bus_envelope e = { .kind = BUS_COUNT, .count = from };
+		struct bus_envelope e = { .kind = BUS_COUNT, .from = 1, .count = from };
 
 		assert_true(bus_encode(&b, &e));
 	}

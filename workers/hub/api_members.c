@@ -136,7 +136,7 @@ answer(struct ask *a, const struct members_done *d, const char *count,
 {
 	if (a == NULL) {	/* too many questions are open */
 		ask_render_count(out, count, d->here,
-		    !d->untold && (d->bits[0] | d->bits[1]) == 0);
+		    !d->untold && slotset_empty(d->bits));
 		return;
 	}
 	ask_counted(a, d->here);

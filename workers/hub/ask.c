@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "hub/ask_int.h"
+#include "hub/post.h"
 #include "hub/publish.h"
 #include "proto/bus.h"
 
@@ -134,13 +135,10 @@ drop(struct ask **ap)
 static void
 call_off(const struct ask *a)
 {
-	struct hub *h = a->hub;
-	struct bus_envelope e = { .kind = BUS_ANSWERS_END, .from = h->slot,
-		.generation = h->generation, .ref = a->id,
-		.slots = { a->bits[0], a->bits[1] } };
+	struct bus_envelope e = { .kind = BUS_ANSWERS_END };
 
-	if (a->count == NULL && (a->bits[0] | a->bits[1]) != 0)
-		(void)h->ports.bus_send(h->ports.host, &e);
+	if (a->count == NULL && !slotset_empty(a->bits))
+		(void)post_send(a->hub, a->bits, a->id, &e);
 }
 
 void
@@ -158,21 +156,19 @@ void
 ask_hand_over(struct ask *a, bool last)
 {
 	struct hub *h = a->hub;
-	struct bus_envelope e = { .kind = BUS_ANSWERS, .from = h->slot,
-		.generation = h->generation, .ref = a->ref,
+	struct bus_envelope e = { .kind = BUS_ANSWERS,
 		.flags = (uint16_t)((last ? 0 : BUS_MORE) |
 		(a->truncated ? BUS_TRUNCATED : 0)),
 		.args = buf_unread(&a->answers),
 		/* both numbers, of this piece */
 		.count = (uint64_t)a->asked << 32 | a->answered };
 
-	e.slots[(a->slot - 1) / 64] = UINT64_C(1) << ((a->slot - 1) % 64);
-	if (!h->ports.bus_send(h->ports.host, &e) && e.args.n != 0) {
+	if (!post_to(h, a->slot, a->ref, &e) && e.args.n != 0) {
 		/* too large, or too much waits: the numbers at least */
 		counter_add(COUNTER_ask_answers_dropped, a->answered);
 		e.args.n = 0;
 		e.flags |= BUS_TRUNCATED;
-		(void)h->ports.bus_send(h->ports.host, &e);
+		(void)post_to(h, a->slot, a->ref, &e);
 	}
 	h->asks.bytes -= a->answers.wpos;
 	buf_reset(&a->answers);
@@ -207,7 +203,7 @@ static bool
 is_over(const struct ask *a)
 {
 	return (a->published && LIST_EMPTY(&a->open) &&
-	    (a->bits[0] | a->bits[1]) == 0);
+	    slotset_empty(a->bits));
 }
 
 void
@@ -218,8 +214,7 @@ ask_put(struct ask **ap, const uint64_t bits[2], struct buf *now)
 	CHECK_MAGIC(a, ASK_MAGIC);
 	a->published = true;
 	if (a->slot == 0) {
-		a->bits[0] = bits[0];
-		a->bits[1] = bits[1];
+		slotset_copy(a->bits, bits);
 	}
 	if (is_over(a))
 		finish(ap, now);
@@ -299,24 +294,19 @@ ask_bus_end(struct hub *h, const struct bus_envelope *e)
 void
 ask_report(struct hub *h, const struct bus_envelope *order, uint32_t n)
 {
-	struct bus_envelope e = { .kind = BUS_ANSWERS, .from = h->slot,
-		.generation = h->generation, .ref = order->ref,
+	struct bus_envelope e = { .kind = BUS_ANSWERS,
 		.count = (uint64_t)n << 32 };
 
-	e.slots[(order->from - 1) / 64] = UINT64_C(1) <<
-	    ((order->from - 1) % 64);
-	(void)h->ports.bus_send(h->ports.host, &e);
+	(void)post_to(h, order->from, order->ref, &e);
 }
 
 void
 ask_bus_answers(struct hub *h, const struct bus_envelope *e)
 {
 	struct ask *a = h->asks.by_index[e->ref % ASK_MAX];
-	unsigned i = (e->from - 1u) / 64;
-	uint64_t bit = UINT64_C(1) << ((e->from - 1u) % 64);
 
 	if (a == NULL || a->id != e->ref || a->slot != 0 ||
-	    (a->bits[i] & bit) == 0)
+	    !slotset_has(a->bits, e->from))
 		return;		/* too late, or not ours */
 	a->asked += (uint32_t)(e->count >> 32);
 	a->answered += (uint32_t)e->count;
@@ -324,7 +314,7 @@ ask_bus_answers(struct hub *h, const struct bus_envelope *e)
 		a->truncated = true;
 	ask_keep(a, e->args);
 	if (!(e->flags & BUS_MORE))
-		a->bits[i] &= ~bit;
+		slotset_drop(a->bits, e->from);
 	ask_settle(a);
 }
 
@@ -365,10 +355,10 @@ ask_lost(struct hub *h)
 
 	for (i = 0; i < ASK_MAX; i++) {
 		a = h->asks.by_index[i];
-		if (a == NULL || (a->bits[0] | a->bits[1]) == 0)
+		if (a == NULL || slotset_empty(a->bits))
 			continue;
 		a->lost = true;
-		a->bits[0] = a->bits[1] = 0;
+		slotset_clear(a->bits);
 		ask_settle(a);
 	}
 }

@@ -175,7 +175,7 @@ ask_left(struct session *s)
 static bool
 is_complete(const struct ask *a)
 {
-	return (!a->lost && (a->bits[0] | a->bits[1]) == 0);
+	return (!a->lost && slotset_empty(a->bits));
 }
 
 /* {"id","answers":[...],"asked","answered","complete"[,"truncated"]} */

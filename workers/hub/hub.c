@@ -166,41 +166,23 @@ hub_publish(struct hub *h, const struct bus_envelope *e)
 		publish_bus(h, e);
 }
 
-static const struct {
-	void	(*take)(struct hub *, const struct bus_envelope *);
-	bool	 answered;	/* ... or noted: its sender is a worker */
-} kinds[] = {
-	[BUS_PUBLISH]		= { hub_publish, false },
-	[BUS_DISCONNECT]	= { members_bus, false },
-	[BUS_ROOMS]		= { members_bus, false },
-	[BUS_COUNT]		= { pending_bus, true },
-	[BUS_ANSWERS]		= { ask_bus_answers, true },
-	[BUS_ANSWERS_END]	= { ask_bus_end, true },
-	[BUS_RECOVER_ASK]	= { recover_bus_ask, true },
-	[BUS_RECOVER_NONE]	= { recover_bus_none, true },
-	[BUS_RECOVER_STATE]	= { recover_bus_state, true },
-	[BUS_RECOVER_JOINED]	= { recover_bus_joined, true },
-	[BUS_RECOVER_BARRIER]	= { recover_bus_barrier, true },
-	[BUS_RECOVER_PASSED]	= { recover_bus_passed, true },
-	[BUS_RECOVER_LATE]	= { recover_bus_late, true },
-	[BUS_RECOVER_DONE]	= { recover_bus_done, true },
+/* Who takes which. */
+static void (*const kinds[])(struct hub *, const struct bus_envelope *) = {
+	[BUS_PUBLISH]		= hub_publish,
+	[BUS_DISCONNECT]	= members_bus,
+	[BUS_ROOMS]		= members_bus,
+	[BUS_COUNT]		= pending_bus,
+	[BUS_ANSWERS]		= ask_bus_answers,
+	[BUS_ANSWERS_END]	= ask_bus_end,
+	[BUS_RECOVER_ASK]	= recover_bus_ask,
+	[BUS_RECOVER_NONE]	= recover_bus_none,
+	[BUS_RECOVER_STATE]	= recover_bus_state,
+	[BUS_RECOVER_JOINED]	= recover_bus_joined,
+	[BUS_RECOVER_BARRIER]	= recover_bus_barrier,
+	[BUS_RECOVER_PASSED]	= recover_bus_passed,
+	[BUS_RECOVER_LATE]	= recover_bus_late,
+	[BUS_RECOVER_DONE]	= recover_bus_done,
 };
-
-/* Whom an answer, if one is wanted, can go to. */
-static bool
-hub_has_sender(const struct bus_envelope *e)
-{
-	return (e->from != 0 && e->from <= 128);
-}
-
-static bool
-hub_is_good(const struct bus_envelope *e)
-{
-	if ((unsigned)e->kind >= nitems(kinds) || kinds[e->kind].take == NULL)
-		return (false);
-	return (hub_has_sender(e) || (!kinds[e->kind].answered &&
-	    (e->flags & (BUS_WANT_COUNT | BUS_WANT_ANSWERS)) == 0));
-}
 
 void
 hub_bus_frame(struct hub *h, struct slice frame)
@@ -208,8 +190,9 @@ hub_bus_frame(struct hub *h, struct slice frame)
 	struct bus_envelope e;
 
 	CHECK_MAGIC(h, HUB_MAGIC);
-	if (bus_decode(frame, &e) == (ssize_t)frame.n && hub_is_good(&e))
-		kinds[e.kind].take(h, &e);
+	if (bus_decode(frame, &e) == (ssize_t)frame.n &&
+	    (unsigned)e.kind < nitems(kinds) && kinds[e.kind] != NULL)
+		kinds[e.kind](h, &e);
 	else
 		counter_add(COUNTER_bus_bad, 1);
 }

@@ -5,6 +5,7 @@
 #define HUB_HUB_INT_H
 
 #include "base/slab.h"
+#include "base/slotset.h"
 #include "hub/ask.h"
 #include "hub/events.h"
 #include "hub/fanout.h"
@@ -64,14 +65,5 @@ struct hub {
 	char		 id_prefix[48];	/* node.slot.generation. */
 	size_t		 id_prefix_len;
 };
-
-/* The bit of this worker in a word pair of slots; see shm/interest.h. */
-static inline void
-hub_mask_own(const struct hub *h, uint64_t bits[2])
-{
-	unsigned b = h->slot - 1u;
-
-	bits[b / 64] &= ~(UINT64_C(1) << (b % 64));
-}
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "hub/client_int.h"
 #include "hub/hub_int.h"
+#include "hub/post.h"
 #include "hub/publish.h"
 #include "proto/bus.h"
 
@@ -214,15 +215,6 @@ change_here(struct hub *h, const struct conf_namespace *ns,
 
 /* --- other workers -------------------------------------------------------- */
 
-static size_t
-copy(struct slice *to, const struct slice *from, size_t n)
-{
-	MUST(n <= BUS_LIST_MAX);
-	if (n != 0)
-		memcpy(to, from, n * sizeof *to);
-	return (n);
-}
-
 /* ns: NULL for all. */
 static void
 workers(struct hub *h, const struct conf_namespace *ns,
@@ -237,8 +229,7 @@ workers(struct hub *h, const struct conf_namespace *ns,
 	}
 	for (i = 0; i < h->conf->nnamespaces; i++) {
 		publish_workers(h, &h->conf->namespaces[i], a, bits);
-		all[0] |= bits[0];
-		all[1] |= bits[1];
+		slotset_join(all, bits);
 	}
 }
 
@@ -247,23 +238,21 @@ tell_others(struct hub *h, const struct conf_namespace *ns,
     const struct audience *a, const struct ask *ask, struct bus_envelope *e,
     struct members_done *done)
 {
-	workers(h, ns, a, e->slots);
-	if ((e->slots[0] | e->slots[1]) == 0)
+	uint64_t slots[2] = { 0, 0 };
+	uint32_t ref = 0;
+
+	workers(h, ns, a, slots);
+	if (slotset_empty(slots))
 		return;
-	e->from = h->slot;
-	e->generation = h->generation;
 	if (ask != NULL) {
 		e->flags |= BUS_WANT_COUNT;
-		e->ref = ask_ref(ask);
+		ref = ask_ref(ask);
 	}
 	if (ns != NULL)
 		e->nsp = slice_of(ns->name, ns->name_len);
-	e->nrooms = copy(e->rooms, a->rooms, a->nrooms);
-	e->nusers = copy(e->users, a->users, a->nusers);
-	e->nsids = copy(e->sids, a->sids, a->nsids);
-	e->nexcept = copy(e->except, a->except, a->nexcept);
-	if (h->ports.bus_send(h->ports.host, e))
-		memcpy(done->bits, e->slots, sizeof done->bits);
+	post_audience(e, a);
+	if (post_send(h, slots, ref, e))
+		slotset_copy(done->bits, slots);
 	else
 		done->untold = true;
 }
@@ -296,8 +285,8 @@ members_rooms(struct hub *h, const struct conf_namespace *ns,
 	struct bus_envelope e = { .kind = BUS_ROOMS };
 	struct members_done done = { .here = 0 };
 
-	e.njoin = copy(e.join, r->join, r->njoin);
-	e.nleave = copy(e.leave, r->leave, r->nleave);
+	e.njoin = post_list(e.join, r->join, r->njoin);
+	e.nleave = post_list(e.leave, r->leave, r->nleave);
 	tell_others(h, ns, a, ask, &e, &done);
 	done.here = change_here(h, ns, a, r);
 	return (done);

@@ -129,7 +129,7 @@ pending_wait(struct hub *h, uint32_t ref, const struct session *s,
 {
 	struct pending *p = NULL;
 
-	if ((bits[0] | bits[1]) != 0)
+	if (!slotset_empty(bits))
 		p = pending_new(h, ref, s, ack, id);
 	if (p == NULL) {
 		pending_answer((struct session *)(uintptr_t)s, ack, id,
@@ -137,8 +137,7 @@ pending_wait(struct hub *h, uint32_t ref, const struct session *s,
 		return;
 	}
 	p->count = count;
-	p->bits[0] = bits[0];
-	p->bits[1] = bits[1];
+	slotset_copy(p->bits, bits);
 	h->pending.by_index[ref % PENDING_MAX] = p;
 	h->pending.count++;
 	TAILQ_INSERT_TAIL(&h->pending.oldest, p, link);
@@ -149,14 +148,12 @@ void
 pending_bus(struct hub *h, const struct bus_envelope *e)
 {
 	struct pending *p = h->pending.by_index[e->ref % PENDING_MAX];
-	unsigned i = (e->from - 1u) / 64;
-	uint64_t bit = UINT64_C(1) << ((e->from - 1u) % 64);
 
-	if (p == NULL || p->ref != e->ref || (p->bits[i] & bit) == 0)
+	if (p == NULL || p->ref != e->ref || !slotset_has(p->bits, e->from))
 		return;		/* too late, or not ours */
-	p->bits[i] &= ~bit;
+	slotset_drop(p->bits, e->from);
 	p->count += e->count;
-	if ((p->bits[0] | p->bits[1]) == 0)
+	if (slotset_empty(p->bits))
 		settle(h, p);
 }
 

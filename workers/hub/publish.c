@@ -7,6 +7,7 @@
 
 #include "base/number.h"
 #include "hub/hub_int.h"
+#include "hub/post.h"
 #include "proto/bus.h"
 #include "shm/interest.h"
 
@@ -26,19 +27,14 @@ remote_bits(struct hub *h, uint16_t ns, const struct room *local,
 			memcpy(key + 1, name.p, name.n);
 		interest_who(h->interest, ns, slice_of(key, name.n + 1), bits);
 	}
-	hub_mask_own(h, bits);
+	slotset_drop(bits, h->slot);
 }
 
 static void
-fill(struct hub *h, struct bus_envelope *e, const struct publication *p,
-    const uint64_t bits[2])
+fill(struct bus_envelope *e, const struct publication *p)
 {
 	e->kind = BUS_PUBLISH;
 	e->flags = p->is_volatile ? BUS_VOLATILE : 0;
-	e->slots[0] = bits[0];
-	e->slots[1] = bits[1];
-	e->from = h->slot;
-	e->generation = h->generation;
 	e->nsp = p->nsp;
 	e->event = p->event;
 	e->args = p->args;
@@ -64,7 +60,6 @@ add_name(struct bus_envelope *e, enum room_kind kind, struct slice name)
 static void
 envelope_init(struct bus_envelope *e)
 {
-	e->ref = 0;
 	e->count = 0;
 	e->nrooms = e->nusers = e->nsids = e->nexcept = e->nattach = 0;
 	e->njoin = e->nleave = 0;
@@ -81,7 +76,7 @@ publish_room(struct hub *h, const struct conf_namespace *ns,
 	struct publication with;
 	struct bus_envelope e;
 	uint64_t bits[2];
-	uint32_t got = 0;
+	uint32_t got = 0, ref = 0;
 
 	counter_add(COUNTER_publications, 1);
 	if (name.n > ROOM_NAME_MAX)
@@ -92,19 +87,17 @@ publish_room(struct hub *h, const struct conf_namespace *ns,
 	if (got > 0)
 		latency_queued(&h->latency, h->now);
 	remote_bits(h, ns->index, r, kind, name, bits);
-	if ((bits[0] | bits[1]) == 0)
+	if (slotset_empty(bits))
 		return (got);
 	envelope_init(&e);
-	fill(h, &e, p, bits);
+	fill(&e, p);
 	add_name(&e, kind, name);
 	if (ask != NULL && ask->ref != 0) {
 		e.flags |= BUS_WANT_COUNT;
-		e.ref = ask->ref;
+		ref = ask->ref;
 	}
-	if (h->ports.bus_send(h->ports.host, &e) && ask != NULL) {
-		ask->bits[0] = bits[0];
-		ask->bits[1] = bits[1];
-	}
+	if (post_send(h, bits, ref, &e) && ask != NULL)
+		slotset_copy(ask->bits, bits);
 	return (got);
 }
 
@@ -115,7 +108,7 @@ publish_workers(struct hub *h, const struct conf_namespace *ns,
 	uint64_t bits[2];
 	size_t i;
 
-	all[0] = all[1] = 0;
+	slotset_clear(all);
 	for (i = 0; i < a->nrooms + a->nusers; i++) {
 		if (i < a->nrooms)
 			remote_bits(h, ns->index, NULL, ROOM_NAMED,
@@ -123,25 +116,14 @@ publish_workers(struct hub *h, const struct conf_namespace *ns,
 		else
 			remote_bits(h, ns->index, NULL, ROOM_USER,
 			    a->users[i - a->nrooms], bits);
-		all[0] |= bits[0];
-		all[1] |= bits[1];
+		slotset_join(all, bits);
 	}
 	if (a->nsids == 0 && a->nrooms + a->nusers != 0)
 		return;
 	/* whose worker a sid is on nobody knows: ask all of the namespace */
 	remote_bits(h, ns->index, NULL, ROOM_NAMESPACE, slice_of(NULL, 0),
 	    bits);
-	all[0] |= bits[0];
-	all[1] |= bits[1];
-}
-
-static size_t
-copy_list(struct slice *to, const struct slice *from, size_t n)
-{
-	MUST(n <= BUS_LIST_MAX);
-	if (n != 0)
-		memcpy(to, from, n * sizeof *to);
-	return (n);
+	slotset_join(all, bits);
 }
 
 /* To the workers that have some of them. */
@@ -152,28 +134,24 @@ send_audience(struct hub *h, const struct conf_namespace *ns,
 {
 	struct bus_envelope e;
 	uint64_t bits[2];
+	uint32_t ref = 0;
 
 	publish_workers(h, ns, a, bits);
-	if ((bits[0] | bits[1]) == 0)
+	if (slotset_empty(bits))
 		return;
 	envelope_init(&e);
-	fill(h, &e, p, bits);
-	e.nrooms = copy_list(e.rooms, a->rooms, a->nrooms);
-	e.nusers = copy_list(e.users, a->users, a->nusers);
-	e.nsids = copy_list(e.sids, a->sids, a->nsids);
-	e.nexcept = copy_list(e.except, a->except, a->nexcept);
+	fill(&e, p);
+	post_audience(&e, a);
 	if (ask != NULL) {
 		e.flags |= BUS_WANT_ANSWERS;
-		e.ref = ask->ref;
+		ref = ask->ref;
 		e.count = ask->timeout_ms;
 	}
-	if (!h->ports.bus_send(h->ports.host, &e)) {
+	if (!post_send(h, bits, ref, &e)) {
 		if (ask != NULL)
 			ask->unheard = true;
-	} else if (ask != NULL) {
-		ask->bits[0] = bits[0];
-		ask->bits[1] = bits[1];
-	}
+	} else if (ask != NULL)
+		slotset_copy(ask->bits, bits);
 }
 
 uint32_t
@@ -258,11 +236,9 @@ publish_meta(struct hub *h, struct slice from, struct slice room,
 static void
 answer_count(struct hub *h, const struct bus_envelope *q, uint32_t got)
 {
-	struct bus_envelope e = { .kind = BUS_COUNT, .from = h->slot,
-		.generation = h->generation, .ref = q->ref, .count = got };
+	struct bus_envelope e = { .kind = BUS_COUNT, .count = got };
 
-	e.slots[(q->from - 1) / 64] = UINT64_C(1) << ((q->from - 1) % 64);
-	(void)h->ports.bus_send(h->ports.host, &e);
+	(void)post_to(h, q->from, q->ref, &e);
 }
 
 static void

@@ -153,12 +153,4 @@ void	recover_ask_tick(struct hub *);
 void	recover_ask_fini(struct hub *);
 void	recover_move_tick(struct hub *);
 
-/* A slot as bits; the workers that live, without us; words to them. */
-void	recover_bit(uint16_t slot, uint64_t bits[2]);
-void	recover_others(struct hub *, uint64_t bits[2]);
-bool	recover_say(struct hub *, enum bus_kind, const uint64_t bits[2],
-	    uint32_t ref, struct bus_envelope *);
-bool	recover_say_to(struct hub *, enum bus_kind, uint16_t slot,
-	    uint32_t ref, struct bus_envelope *);
-
 #endif

@@ -10,6 +10,7 @@
 
 #include "hub/client_int.h"
 #include "hub/hub_int.h"
+#include "hub/post.h"
 #include "hub/recover.h"
 #include "hub/refresh.h"
 #include "proto/bus.h"
@@ -52,7 +53,8 @@ recover_ask(struct engine *e, const struct conf_namespace *ns,
     struct slice auth)
 {
 	struct hub *h = e->client.hub;
-	struct bus_envelope q = { .nsp = slice_of(ns->name, ns->name_len),
+	struct bus_envelope q = { .kind = BUS_RECOVER_ASK,
+		.nsp = slice_of(ns->name, ns->name_len),
 		.event = pid, .offset = offset };
 	struct asking *a;
 
@@ -61,12 +63,12 @@ recover_ask(struct engine *e, const struct conf_namespace *ns,
 	a = calloc(1, sizeof *a);
 	if (a == NULL)
 		return (RECOVER_NOT);
-	recover_others(h, a->bits);
+	post_others(h, a->bits);
 	if (who != NULL)
 		q.users[q.nusers++] = principal_user(who);
 	a->ref = ++h->recover.ref;
-	if ((a->bits[0] | a->bits[1]) == 0 ||
-	    !recover_say(h, BUS_RECOVER_ASK, a->bits, a->ref, &q)) {
+	if (slotset_empty(a->bits) ||
+	    !post_send(h, a->bits, a->ref, &q)) {
 		free(a);
 		return (RECOVER_NOT);
 	}
@@ -194,14 +196,11 @@ void
 recover_bus_none(struct hub *h, const struct bus_envelope *q)
 {
 	struct asking *a = asking_find(h, q->ref);
-	uint64_t bit[2];
 
 	if (a == NULL || a->made != NULL)
 		return;
-	recover_bit(q->from, bit);
-	a->bits[0] &= ~bit[0];
-	a->bits[1] &= ~bit[1];
-	if ((a->bits[0] | a->bits[1]) == 0)
+	slotset_drop(a->bits, q->from);
+	if (slotset_empty(a->bits))
 		give_up(h, a);
 }
 
@@ -249,8 +248,8 @@ void
 recover_bus_state(struct hub *h, const struct bus_envelope *q)
 {
 	struct asking *a = asking_find(h, q->ref);
-	struct bus_envelope e = { .ref = 0 };
-	uint64_t bits[2], from[2];
+	struct bus_envelope e = { .kind = BUS_RECOVER_JOINED };
+	uint64_t bits[2];
 
 	if (a == NULL || a->made != NULL)
 		return;		/* A forwards for a while, then forgets */
@@ -260,18 +259,17 @@ recover_bus_state(struct hub *h, const struct bus_envelope *q)
 		return;
 	}
 	a->deadline_us = h->now.us + RECOVER_MOVE_MS * UINT64_C(1000);
-	recover_others(h, bits);
-	recover_bit(q->from, from);
-	bits[0] &= ~from[0];
-	bits[1] &= ~from[1];
+	post_others(h, bits);
+	slotset_drop(bits, q->from);
 	e.count = bits[0];
 	e.sent_us = bits[1];
-	(void)recover_say_to(h, BUS_RECOVER_JOINED, q->from, a->ref, &e);
-	if ((bits[0] | bits[1]) == 0)
+	(void)post_to(h, q->from, a->ref, &e);
+	if (slotset_empty(bits))
 		return;
+	e.kind = BUS_RECOVER_BARRIER;
 	e.count = q->from;
 	e.sent_us = 0;
-	(void)recover_say(h, BUS_RECOVER_BARRIER, bits, a->ref, &e);
+	(void)post_send(h, bits, a->ref, &e);
 }
 
 static void

@@ -8,48 +8,9 @@
  */
 #include "hub/hub_int.h"
 #include "hub/members.h"
+#include "hub/post.h"
 #include "hub/recover.h"
 #include "proto/bus.h"
-#include "shm/interest.h"
-
-/* --- sending -------------------------------------------------------------- */
-
-void
-recover_bit(uint16_t slot, uint64_t bits[2])
-{
-	bits[0] = bits[1] = 0;
-	bits[(slot - 1) / 64] = UINT64_C(1) << ((slot - 1) % 64);
-}
-
-void
-recover_others(struct hub *h, uint64_t bits[2])
-{
-	interest_peek(h->interest, 0, bits);	/* every worker there is */
-	hub_mask_own(h, bits);
-}
-
-bool
-recover_say(struct hub *h, enum bus_kind kind, const uint64_t bits[2],
-    uint32_t ref, struct bus_envelope *e)
-{
-	e->kind = kind;
-	e->slots[0] = bits[0];
-	e->slots[1] = bits[1];
-	e->from = h->slot;
-	e->generation = h->generation;
-	e->ref = ref;
-	return (h->ports.bus_send(h->ports.host, e));
-}
-
-bool
-recover_say_to(struct hub *h, enum bus_kind kind, uint16_t slot, uint32_t ref,
-    struct bus_envelope *e)
-{
-	uint64_t bits[2];
-
-	recover_bit(slot, bits);
-	return (recover_say(h, kind, bits, ref, e));
-}
 
 /* --- answering --------------------------------------------------------- */
 
@@ -97,7 +58,7 @@ void
 recover_bus_ask(struct hub *h, const struct bus_envelope *q)
 {
 	struct recover *r = recover_find(h, q->event);
-	struct bus_envelope e = { .ref = 0 };
+	struct bus_envelope e = { .kind = BUS_RECOVER_NONE };
 	struct session *s;
 	struct buf state;
 	uint32_t skip;
@@ -105,20 +66,21 @@ recover_bus_ask(struct hub *h, const struct bus_envelope *q)
 
 	if (r == NULL || !slice_eq(slice_of(r->session->ns->name,
 	    r->session->ns->name_len), q->nsp) || !is_asker(r->session, q)) {
-		(void)recover_say_to(h, BUS_RECOVER_NONE, q->from, q->ref, &e);
+		(void)post_to(h, q->from, q->ref, &e);
 		return;
 	}
 	s = r->session;
 	if (!recover_ready(r, q->offset, &skip)) {
 		if (r->parked && r->to == 0)
 			session_free(&s);
-		(void)recover_say_to(h, BUS_RECOVER_NONE, q->from, q->ref, &e);
+		(void)post_to(h, q->from, q->ref, &e);
 		return;
 	}
 	buf_init(&state);
 	describe(r, skip, &state);
+	e.kind = BUS_RECOVER_STATE;
 	e.args = buf_unread(&state);
-	ok = !state.oom && recover_say_to(h, BUS_RECOVER_STATE, q->from, q->ref, &e);
+	ok = !state.oom && post_to(h, q->from, q->ref, &e);
 	buf_fini(&state);
 	if (ok)
 		start_move(h, r, q->from, q->ref);
@@ -130,14 +92,15 @@ recover_bus_ask(struct hub *h, const struct bus_envelope *q)
 static bool
 send_late(struct recover *r, struct buf *late)
 {
-	struct bus_envelope e = { .args = buf_unread(late) };
+	struct bus_envelope e = { .kind = BUS_RECOVER_LATE,
+		.args = buf_unread(late) };
 
 	if (late->oom)
 		return (false);
 	if (e.args.n == 0)
 		return (true);
 	e.count = ++r->nlate;
-	return (recover_say_to(r->session->hub, BUS_RECOVER_LATE, r->to, r->ref, &e));
+	return (post_to(r->session->hub, r->to, r->ref, &e));
 }
 
 static bool
@@ -202,11 +165,11 @@ moving_find(struct hub *h, uint16_t to, uint32_t ref)
 static void
 finish_move(struct hub *h, struct recover *r)
 {
-	struct bus_envelope e = { .ref = 0 };
+	struct bus_envelope e = { .kind = BUS_RECOVER_DONE };
 
 	if (forward(r)) {
 		e.count = r->nlate;
-		(void)recover_say_to(h, BUS_RECOVER_DONE, r->to, r->ref, &e);
+		(void)post_to(h, r->to, r->ref, &e);
 	}
 	break_off(r);
 }
@@ -214,8 +177,7 @@ finish_move(struct hub *h, struct recover *r)
 static bool
 has_all(const struct recover *r, const uint64_t passed[2])
 {
-	return (r->joined && (r->want[0] & ~passed[0]) == 0 &&
-	    (r->want[1] & ~passed[1]) == 0);
+	return (r->joined && slotset_covers(passed, r->want));
 }
 
 static void
@@ -243,27 +205,24 @@ void
 recover_bus_passed(struct hub *h, const struct bus_envelope *q)
 {
 	struct recover *r;
-	uint64_t bit[2];
 
-	if (q->count == 0 || q->count > 128)
+	if (!slotset_fits(q->count))
 		return;
 	r = moving_find(h, (uint16_t)q->count, q->ref);
 	if (r == NULL)
 		return;
-	recover_bit(q->from, bit);
-	r->passed[0] |= bit[0];
-	r->passed[1] |= bit[1];
+	slotset_add(r->passed, q->from);
 	look(h, r);
 }
 
 void
 recover_bus_barrier(struct hub *h, const struct bus_envelope *q)
 {
-	struct bus_envelope e = { .count = q->from };
+	struct bus_envelope e = { .kind = BUS_RECOVER_PASSED,
+		.count = q->from };
 
-	if (q->count != 0 && q->count <= 128)
-		(void)recover_say_to(h, BUS_RECOVER_PASSED, (uint16_t)q->count,
-		    q->ref, &e);
+	if (slotset_fits(q->count))
+		(void)post_to(h, (uint16_t)q->count, q->ref, &e);
 }
 
 /*
@@ -276,7 +235,7 @@ end_move(struct hub *h, struct recover *r)
 {
 	uint64_t passed[2];
 
-	recover_others(h, passed);	/* who lives */
+	post_others(h, passed);	/* who lives */
 	passed[0] = r->passed[0] | ~passed[0];
 	passed[1] = r->passed[1] | ~passed[1];
 	if (has_all(r, passed))

@@ -82,7 +82,7 @@ who(struct announce *a, uint16_t ns, char kind, struct slice name,
 {
 	char key[1 + 256];
 
-	bits[0] = bits[1] = 0;
+	slotset_clear(bits);
 	if (name.n > sizeof key - 1)
 		return;
 	key[0] = kind;
@@ -110,17 +110,14 @@ static bool
 find_crowded(const struct announce *a, const uint64_t slots[2],
     uint64_t out[2])
 {
-	uint64_t bits;
-	unsigned w;
+	uint64_t left[2] = { slots[0], slots[1] };
+	unsigned slot;
 
-	for (w = 0; w < 2; w++) {
-		out[w] = 0;
-		for (bits = slots[w]; bits != 0; bits &= bits - 1)
-			if (has_no_room(a, w * 64 +
-			    (unsigned)__builtin_ctzll(bits) + 1))
-				out[w] |= bits & -bits;
-	}
-	return ((out[0] | out[1]) != 0);
+	slotset_clear(out);
+	while ((slot = slotset_take(left)) != 0)
+		if (has_no_room(a, slot))
+			slotset_add(out, slot);
+	return (!slotset_empty(out));
 }
 
 bool
@@ -137,7 +134,7 @@ void
 announce_again(struct announce *a)
 {
 	CHECK_MAGIC(a, ANNOUNCE_MAGIC);
-	a->crowded[0] = a->crowded[1] = 0;
+	slotset_clear(a->crowded);
 }
 
 /* All those who are to hear of it, or none. */
@@ -149,11 +146,10 @@ tell(struct announce *a, struct bus_envelope *e,
 	char offset[64];
 	int n;
 
-	if ((e->slots[0] | e->slots[1]) == 0)
+	if (slotset_empty(e->slots))
 		return (true);
 	if (find_crowded(a, e->slots, crowded)) {
-		a->crowded[0] |= crowded[0];
-		a->crowded[1] |= crowded[1];
+		slotset_join(a->crowded, crowded);
 		return (false);
 	}
 	e->kind = BUS_PUBLISH;

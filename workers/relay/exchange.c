@@ -69,15 +69,11 @@ static void
 exchange_route(struct exchange *x, struct slice frame, const uint64_t slots[2],
     uint16_t flags)
 {
-	uint64_t bits;
-	unsigned w;
+	uint64_t left[2] = { slots[0], slots[1] };
+	unsigned slot;
 
-	for (w = 0; w < 2; w++) {
-		for (bits = slots[w]; bits != 0; bits &= bits - 1)
-			exchange_give(x,
-			    64 * w + (unsigned)__builtin_ctzll(bits) + 1, frame,
-			    flags);
-	}
+	while ((slot = slotset_take(left)) != 0)
+		exchange_give(x, slot, frame, flags);
 }
 
 ssize_t

@@ -1,0 +1,54 @@
+/*
+ * Envelopes to other workers; see post.h.
+ */
+#include "hub/post.h"
+
+#include "base/slotset.h"
+#include "hub/hub_int.h"
+#include "proto/bus.h"
+#include "shm/interest.h"
+
+bool
+post_send(struct hub *h, const uint64_t slots[2], uint32_t ref,
+    struct bus_envelope *e)
+{
+	slotset_copy(e->slots, slots);
+	e->from = h->slot;
+	e->generation = h->generation;
+	e->ref = ref;
+	return (h->ports.bus_send(h->ports.host, e));
+}
+
+bool
+post_to(struct hub *h, unsigned slot, uint32_t ref, struct bus_envelope *e)
+{
+	uint64_t slots[2];
+
+	slotset_only(slots, slot);
+	return (post_send(h, slots, ref, e));
+}
+
+void
+post_others(struct hub *h, uint64_t slots[2])
+{
+	interest_peek(h->interest, 0, slots);	/* every worker there is */
+	slotset_drop(slots, h->slot);
+}
+
+size_t
+post_list(struct slice *to, const struct slice *from, size_t n)
+{
+	MUST(n <= BUS_LIST_MAX);
+	if (n != 0)
+		memcpy(to, from, n * sizeof *to);
+	return (n);
+}
+
+void
+post_audience(struct bus_envelope *e, const struct audience *a)
+{
+	e->nrooms = post_list(e->rooms, a->rooms, a->nrooms);
+	e->nusers = post_list(e->users, a->users, a->nusers);
+	e->nsids = post_list(e->sids, a->sids, a->nsids);
+	e->nexcept = post_list(e->except, a->except, a->nexcept);
+}

@@ -1,0 +1,32 @@
+/*
+ * The way of an envelope to other workers: its head, which says who sent it,
+ * what it belongs to and whom it is for.  Called by whatever speaks to other
+ * workers; what the envelope says is theirs.
+ */
+#ifndef HUB_POST_H
+#define HUB_POST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+
+struct audience;
+struct bus_envelope;
+struct hub;
+
+/* ref: which question of the one who asked.  false: not sent (ports.h). */
+bool	post_send(struct hub *, const uint64_t slots[2], uint32_t ref,
+	    struct bus_envelope *);
+bool	post_to(struct hub *, unsigned slot, uint32_t ref,
+	    struct bus_envelope *);
+/* The workers that live, without this one. */
+void	post_others(struct hub *, uint64_t slots[2]);
+
+/* For whom there it is. */
+void	post_audience(struct bus_envelope *, const struct audience *);
+/* One list of an envelope: at most BUS_LIST_MAX.  Returns n. */
+size_t	post_list(struct slice *to, const struct slice *from, size_t n);
+
+#endif
