@@ -29,16 +29,14 @@
 enum bus_kind {
 	BUS_PUBLISH = 1,	/* deliver to an audience */
 	BUS_COUNT,		/* answer: how many got publication `ref` */
-	BUS_DISCONNECT,		/* end the sessions of an audience; without
-				 * nsp: of all namespaces */
+	BUS_DISCONNECT,		/* end the sessions of an audience */
 	/* a session moves to the worker its client has come back to; see
 	 * workers/hub/recover.h */
 	BUS_RECOVER_ASK, BUS_RECOVER_NONE, BUS_RECOVER_STATE,
 	BUS_RECOVER_JOINED, BUS_RECOVER_BARRIER, BUS_RECOVER_PASSED,
 	BUS_RECOVER_LATE, BUS_RECOVER_DONE,
 	BUS_ROOMS,		/* the sessions of an audience join and leave */
-	BUS_ANSWERS,		/* to publication `ref`: args are the answers,
-				 * count how many were asked and answered; to
+	BUS_ANSWERS,		/* to publication `ref`: what clients said; to
 				 * the order `ref`: how many it changed */
 	BUS_ANSWERS_END		/* nobody waits for answers to `ref` any more */
 };
@@ -51,9 +49,90 @@ enum {
 	/* BUS_DISCONNECT: not the session alone; see workers/hub/members.h */
 	BUS_CLOSE = 8, BUS_RECONNECT = 16,
 	BUS_WANT_ANSWERS = 32,	/* BUS_PUBLISH: answer with BUS_ANSWERS within
-				 * count ms */
+				 * timeout_ms */
 	BUS_MORE = 64,		/* BUS_ANSWERS: not the last of them */
 	BUS_TRUNCATED = 128	/* BUS_ANSWERS: some were left out */
+};
+
+/*
+ * For whom it is: the union of rooms, users and sids; all empty: the whole
+ * namespace.  Then without the sessions whose sid or room is in except.
+ */
+struct bus_audience {
+	struct slice	 rooms[BUS_LIST_MAX], users[BUS_LIST_MAX];
+	struct slice	 sids[BUS_LIST_MAX], except[BUS_LIST_MAX];
+	size_t		 nrooms, nusers, nsids, nexcept;
+};
+
+/* --- what each kind says; nsp is a namespace with its slash --------------- */
+
+struct bus_publish {
+	struct slice	 nsp;
+	struct slice	 event;		/* raw JSON string */
+	struct slice	 args;		/* JSON elements without brackets */
+	struct slice	 meta;		/* raw JSON object or empty */
+	struct slice	 offset;	/* raw JSON string or empty */
+	struct slice	 attachments[BUS_ATTACHMENTS_MAX];
+	size_t		 nattach;
+	uint64_t	 timeout_ms;	/* BUS_WANT_ANSWERS: for the clients */
+	uint64_t	 sent_us;	/* CLOCK_MONOTONIC of the host, for the
+					 * delivery histogram; 0: unknown */
+	struct bus_audience to;
+};
+
+struct bus_count {
+	uint64_t	 receivers;
+};
+
+struct bus_disconnect {
+	struct slice	 nsp;		/* empty: of all namespaces */
+	struct slice	 reason;	/* raw JSON string or empty */
+	struct bus_audience to;
+};
+
+struct bus_rooms {
+	struct slice	 nsp;
+	struct slice	 join[BUS_LIST_MAX], leave[BUS_LIST_MAX];
+	size_t		 njoin, nleave;
+	struct bus_audience to;
+};
+
+struct bus_answers {
+	uint32_t	 asked;		/* sessions; of an order: changed */
+	uint32_t	 answered;	/* of them, in this piece */
+	struct slice	 elements;	/* JSON, without brackets */
+};
+
+struct bus_recover_ask {
+	struct slice	 nsp, pid;
+	struct slice	 offset;	/* raw JSON string or empty */
+	bool		 has_user;	/* false: anonymous */
+	struct slice	 user;
+};
+
+struct bus_recover_state {
+	struct slice	 records;	/* workers/hub/recover.h */
+};
+
+struct bus_recover_joined {
+	uint64_t	 others[2];	/* workers that will have PASSED */
+};
+
+struct bus_recover_barrier {
+	uint16_t	 holder;	/* the slot that waits for the word */
+};
+
+struct bus_recover_passed {
+	uint16_t	 asker;		/* the slot to which the session goes */
+};
+
+struct bus_recover_late {
+	uint64_t	 number;	/* from 1 on */
+	struct slice	 records;
+};
+
+struct bus_recover_done {
+	uint64_t	 nlate;		/* how many LATE there were */
 };
 
 struct bus_envelope {
@@ -63,30 +142,42 @@ struct bus_envelope {
 	uint16_t	 from;		/* slot */
 	uint16_t	 generation;
 	uint32_t	 ref;
-	uint64_t	 count;		/* BUS_COUNT, BUS_ANSWERS, ms */
-	struct slice	 nsp;		/* with its slash */
-	struct slice	 event;		/* raw JSON string */
-	struct slice	 args;		/* JSON elements without brackets */
-	struct slice	 offset;	/* raw JSON string or empty */
-	struct slice	 meta;		/* raw JSON object or empty */
-	/* The audience: the union of rooms, users, sids; all empty: the whole
-	 * namespace.  Then minus sessions whose sid or room is in except. */
-	struct slice	 rooms[BUS_LIST_MAX];
-	size_t		 nrooms;
-	struct slice	 users[BUS_LIST_MAX];
-	size_t		 nusers;
-	struct slice	 sids[BUS_LIST_MAX];
-	size_t		 nsids;
-	struct slice	 attachments[BUS_ATTACHMENTS_MAX];
-	size_t		 nattach;
-	struct slice	 except[BUS_LIST_MAX];	/* sids or rooms */
-	size_t		 nexcept;
-	/* BUS_ROOMS */
-	struct slice	 join[BUS_LIST_MAX], leave[BUS_LIST_MAX];
-	size_t		 njoin, nleave;
-	uint64_t	 sent_us;	/* CLOCK_MONOTONIC of the host, for the
-					 * delivery histogram; 0: unknown */
+	union {			/* by kind; the others say nothing more */
+		struct bus_publish publish;
+		struct bus_count count;
+		struct bus_disconnect disconnect;
+		struct bus_rooms rooms;
+		struct bus_answers answers;
+		struct bus_recover_ask recover_ask;
+		struct bus_recover_state recover_state;
+		struct bus_recover_joined recover_joined;
+		struct bus_recover_barrier recover_barrier;
+		struct bus_recover_passed recover_passed;
+		struct bus_recover_late recover_late;
+		struct bus_recover_done recover_done;
+	};
 };
+
+/*
+ * An envelope of each kind: without flags, and what is not an argument is
+ * empty.  (Lists are large; not more of them is written than their counts.)
+ * Whom it is for and who sends it comes later: hub/post.h.
+ */
+struct bus_publish *bus_publish(struct bus_envelope *);
+void	bus_count(struct bus_envelope *, uint64_t receivers);
+struct bus_disconnect *bus_disconnect(struct bus_envelope *);
+struct bus_rooms *bus_rooms(struct bus_envelope *);
+struct bus_answers *bus_answers(struct bus_envelope *);
+void	bus_answers_end(struct bus_envelope *);
+struct bus_recover_ask *bus_recover_ask(struct bus_envelope *);
+void	bus_recover_none(struct bus_envelope *);
+void	bus_recover_state(struct bus_envelope *, struct slice records);
+void	bus_recover_joined(struct bus_envelope *, const uint64_t others[2]);
+void	bus_recover_barrier(struct bus_envelope *, unsigned holder);
+void	bus_recover_passed(struct bus_envelope *, unsigned asker);
+void	bus_recover_late(struct bus_envelope *, uint64_t number,
+	    struct slice records);
+void	bus_recover_done(struct bus_envelope *, uint64_t nlate);
 
 /* The frame's size once the whole of it is there, CODEC_MORE until then,
  * CODEC_BAD when absurd (told by the first bytes). */

@@ -174,9 +174,9 @@ hear(struct heard *w, const struct bus_envelope *e)
 	const char *at;
 	unsigned u;
 
-	assert_true(e->args.n < sizeof text);
-	memcpy(text, e->args.p, e->args.n);
-	text[e->args.n] = '\0';
+	assert_true(e->publish.args.n < sizeof text);
+	memcpy(text, e->publish.args.p, e->publish.args.n);
+	text[e->publish.args.n] = '\0';
 	at = strstr(text, "user\":\"user");
 	assert_non_null(at);
 	u = (unsigned)strtoul(at + 11, NULL, 10);

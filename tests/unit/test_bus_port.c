@@ -24,7 +24,7 @@ on_frame(void *arg, struct slice frame)
 	struct bus_envelope e;
 
 	assert_int_equal(bus_decode(frame, &e), (ssize_t)frame.n);
-	buf_printf(&t->got, "%llu ", (unsigned long long)e.count);
+	buf_printf(&t->got, "%llu ", (unsigned long long)e.recover_late.number);
 }
 
 static void
@@ -99,8 +99,9 @@ static bool
 put(struct world *t, uint64_t count, size_t bytes, uint16_t flags)
 {
 	static uint8_t filler[60000];
-	struct bus_envelope e = { .kind = BUS_COUNT, .from = 1, .count = count,
-		.flags = flags, .args = slice_of(filler, bytes) };
+	struct bus_envelope e = { .kind = BUS_RECOVER_LATE, .from = 1,
+		.flags = flags, .recover_late = { count,
+		slice_of(filler, bytes) } };
 
 	return (bus_port_send(&t->b, &e));
 }
@@ -121,7 +122,7 @@ relay_reads(struct world *t, struct buf *in, struct buf *counts)
 	while ((n = bus_frame(buf_unread(in), slots, &flags)) > 0) {
 		assert_int_equal(bus_decode(slice_of(buf_unread(in).p,
 		    (size_t)n), &e), n);
-		buf_printf(counts, "%llu ", (unsigned long long)e.count);
+		buf_printf(counts, "%llu ", (unsigned long long)e.recover_late.number);
 		buf_consume(in, (size_t)n);
 	}
 	assert_int_equal(n, 0);
@@ -202,7 +203,8 @@ frames_come_up_whole_at_any_split(void **state)
 
 	buf_init(&b);
 	for (i = 1; i <= 2; i++) {
-		struct bus_envelope e = { .kind = BUS_COUNT, .from = 1, .count = i };
+		struct bus_envelope e = { .kind = BUS_RECOVER_LATE, .from = 1,
+			.recover_late.number = i };
 
 		assert_true(bus_encode(&b, &e));
 	}
@@ -257,7 +259,8 @@ relay_says(struct world *t, unsigned from, unsigned to)
 
 	buf_init(&b);
 	for (; from <= to; from++) {
-		struct bus_envelope e = { .kind = BUS_COUNT, .from = 1, .count = from };
+		struct bus_envelope e = { .kind = BUS_RECOVER_LATE, .from = 1,
+			.recover_late.number = from };
 
 		assert_true(bus_encode(&b, &e));
 	}

@@ -83,9 +83,9 @@ frame(struct buf *out, uint64_t low, uint64_t high, uint16_t flags, size_t n)
 	e.slots[0] = low;
 	e.slots[1] = high;
 	e.from = 1;
-	e.nsp = SLICE("/");
-	e.event = SLICE("\"x\"");
-	e.args = slice_of(bytes, n);
+	e.publish.nsp = SLICE("/");
+	e.publish.event = SLICE("\"x\"");
+	e.publish.args = slice_of(bytes, n);
 	assert_true(n <= sizeof bytes);
 	assert_true(bus_encode(out, &e));
 }

@@ -717,8 +717,9 @@ events_of_users_go_to_those_who_watch_them(void **state)
 	struct fixture *x = *state;
 	struct fake_conn *a, *b;
 	struct bus_envelope e = { .kind = BUS_PUBLISH, .flags = BUS_WATCHERS,
-		.from = 0, .nsp = SLICE("/n"), .event = SLICE("\"here\""),
-		.args = SLICE("1"), .nusers = 2 };
+		.from = 0, .publish.nsp = SLICE("/n"),
+		.publish.event = SLICE("\"here\""),
+		.publish.args = SLICE("1"), .publish.to.nusers = 2 };
 
 	a = come(x, x->f, fake_token("{\"sub\":\"ann\"}"));
 	b = come(x, x->f, fake_token("{\"sub\":\"bob\"}"));
@@ -727,17 +728,17 @@ events_of_users_go_to_those_who_watch_them(void **state)
 	fake_say(x->f, b, "42/n,[\"presence:watch\",{\"users\":[\"eve\"]}]");
 	buf_reset(&a->got);
 	buf_reset(&b->got);
-	e.users[0] = SLICE("nobody");
-	e.users[1] = SLICE("bob");
+	e.publish.to.users[0] = SLICE("nobody");
+	e.publish.to.users[1] = SLICE("bob");
 	relay_says(x, &e, false);
 	fake_hears(a, "42/n,[\"here\",1]");
 	fake_hears(a, "");
 	fake_hears(b, "");	/* nor is it for bob himself */
-	e.users[0] = SLICE("eve");
-	e.nusers = 1;
-	e.nsp = SLICE("/nowhere");
+	e.publish.to.users[0] = SLICE("eve");
+	e.publish.to.nusers = 1;
+	e.publish.nsp = SLICE("/nowhere");
 	relay_says(x, &e, false);
-	e.nsp = SLICE("/n");
+	e.publish.nsp = SLICE("/n");
 	relay_says(x, &e, false);
 	fake_hears(a, "42/n,[\"here\",1]");
 	fake_hears(b, "42/n,[\"here\",1]");
@@ -764,16 +765,16 @@ static void
 who_asks_for_a_count_gets_it_if_he_can_be(void **state)
 {
 	struct fixture *x = *state;
-	struct bus_envelope e = { .kind = BUS_PUBLISH, .nsp = SLICE("/n"),
-		.event = SLICE("\"e\""), .flags = BUS_WANT_COUNT, .ref = 77,
-		.nrooms = 1 };
+	struct bus_envelope e = { .kind = BUS_PUBLISH, .flags = BUS_WANT_COUNT,
+		.ref = 77, .publish.nsp = SLICE("/n"),
+		.publish.event = SLICE("\"e\""), .publish.to.nrooms = 1 };
 	unsigned i;
 	static const struct { uint16_t from; uint64_t bits[2]; } slots[] = {
 		{ 1, { 1, 0 } }, { 64, { UINT64_C(1) << 63, 0 } },
 		{ 65, { 0, 1 } }, { 128, { 0, UINT64_C(1) << 63 } },
 	};
 
-	e.rooms[0] = SLICE("r");
+	e.publish.to.rooms[0] = SLICE("r");
 	join(x->f, come(x, x->f, NULL), "r");
 	join(x->f, come(x, x->f, NULL), "r");
 	fake_turn(x->w);
@@ -784,7 +785,7 @@ who_asks_for_a_count_gets_it_if_he_can_be(void **state)
 		relay_says(x, &e, false);
 		assert_int_equal(nsent, 1);
 		assert_int_equal(last_sent.kind, BUS_COUNT);
-		assert_int_equal(last_sent.count, 2);
+		assert_int_equal(last_sent.count.receivers, 2);
 		assert_int_equal(last_sent.ref, 77);
 		assert_true(last_sent.slots[0] == slots[i].bits[0]);
 		assert_true(last_sent.slots[1] == slots[i].bits[1]);
@@ -802,7 +803,8 @@ what_cannot_be_read_is_counted(void **state)
 {
 	struct fixture *x = *state;
 	struct bus_envelope e = { .kind = BUS_PUBLISH, .from = 2,
-		.nsp = SLICE("/n"), .event = SLICE("\"e\"") };
+		.publish.nsp = SLICE("/n"),
+		.publish.event = SLICE("\"e\"") };
 
 	begin_counting(x);
 	relay_says(x, &e, true);

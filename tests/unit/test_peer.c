@@ -89,8 +89,8 @@ add_frame(size_t n)
 {
 	static uint8_t bytes[3u << 20];
 	struct bus_envelope e = { .kind = BUS_PUBLISH, .from = 1,
-		.nsp = SLICE("/"), .event = SLICE("\"x\""),
-		.args = slice_of(bytes, n), .slots = { 2, 0 } };
+		.publish.nsp = SLICE("/"), .publish.event = SLICE("\"x\""),
+		.publish.args = slice_of(bytes, n), .slots = { 2, 0 } };
 
 	assert_true(n <= sizeof bytes);
 	assert_true(bus_encode(&frames, &e));

@@ -574,7 +574,7 @@ give(struct fake_host *f, struct bus_envelope *e)
 }
 
 static void
-slots_that_cannot_be_are_counted_or_ignored(void **state)
+slots_that_cannot_be_are_counted(void **state)
 {
 	static const enum bus_kind kinds[] = { BUS_RECOVER_ASK,
 		BUS_RECOVER_NONE, BUS_RECOVER_STATE, BUS_RECOVER_JOINED,
@@ -600,11 +600,13 @@ slots_that_cannot_be_are_counted_or_ignored(void **state)
 	for (j = 0; j < nitems(bad); j++) {
 		give(fx->k, &(struct bus_envelope){
 		    .kind = BUS_RECOVER_BARRIER, .from = (uint16_t)x->g->slot,
-		    .count = bad[j], .slots = { 1, 0 } });
+		    .recover_barrier.holder = bad[j], .slots = { 1, 0 } });
 		give(x->f, &(struct bus_envelope){
 		    .kind = BUS_RECOVER_PASSED, .from = (uint16_t)fx->k->slot,
-		    .count = bad[j], .slots = { 1, 0 } });
+		    .recover_passed.asker = bad[j], .slots = { 1, 0 } });
 	}
+	assert_int_equal(before + (nitems(kinds) + 2) * nitems(bad),
+	    counter_get(COUNTER_bus_bad));
 	assert_int_equal(sent, fx->k->bus_sent);
 	fake_turn(x->w);
 	(void)fake_next(c);
@@ -623,7 +625,7 @@ refs_of_another_generation_are_not_ours(void **state)
 	c = asks(x, x->g, "");
 	give(x->g, &(struct bus_envelope){ .kind = BUS_RECOVER_STATE,
 	    .from = (uint16_t)fx->k->slot, .ref = 1, .slots = { 2, 0 },
-	    .args = SLICE("s\x14\0\0\0" "AAAABBBBCCCCDDDDEEEE") });
+	    .recover_state.records = SLICE("s\x14\0\0\0" "AAAABBBBCCCCDDDDEEEE") });
 	fake_turn(x->w);
 	(void)fake_next(c);
 	is_same(x, c);
@@ -653,7 +655,7 @@ main(void)
 		    setup_high, teardown),
 		cmocka_unit_test_setup_teardown(any_slot_moves_to_any,
 		    setup_far, teardown),
-		T(slots_that_cannot_be_are_counted_or_ignored),
+		T(slots_that_cannot_be_are_counted),
 		T(refs_of_another_generation_are_not_ours),
 	};
 

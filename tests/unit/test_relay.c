@@ -215,8 +215,8 @@ assert_passes(void)
 {
 	struct pollfd p = { .fd = worker[2], .events = POLLIN };
 	struct bus_envelope e = { .kind = BUS_PUBLISH, .from = 1,
-		.nsp = SLICE("/"), .event = SLICE("\"x\""),
-		.args = SLICE("[1]"), .slots = { 2, 0 } };
+		.publish.nsp = SLICE("/"), .publish.event = SLICE("\"x\""),
+		.publish.args = SLICE("[1]"), .slots = { 2, 0 } };
 	uint8_t got[1024];
 	struct buf out;
 	ssize_t n;

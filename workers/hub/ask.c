@@ -70,8 +70,9 @@ ask_new(struct hub *h, void *asker, struct slice id, uint64_t timeout_ms)
 static struct ask *
 ask_branch(struct hub *h, const struct bus_envelope *e)
 {
-	struct ask *a = new(h, e->count < ASK_TIMEOUT_MAX ? e->count :
-	    ASK_TIMEOUT_MAX, GRACE_MS);
+	uint64_t ms = e->publish.timeout_ms;
+	struct ask *a = new(h, ms < ASK_TIMEOUT_MAX ? ms : ASK_TIMEOUT_MAX,
+	    GRACE_MS);
 
 	if (a == NULL)
 		return (NULL);
@@ -135,10 +136,12 @@ drop(struct ask **ap)
 static void
 call_off(const struct ask *a)
 {
-	struct bus_envelope e = { .kind = BUS_ANSWERS_END };
+	struct bus_envelope e;
 
-	if (a->count == NULL && !slotset_empty(a->bits))
-		(void)post_send(a->hub, a->bits, a->id, &e);
+	if (a->count != NULL || slotset_empty(a->bits))
+		return;
+	bus_answers_end(&e);
+	(void)post_send(a->hub, a->bits, a->id, &e);
 }
 
 void
@@ -156,17 +159,20 @@ void
 ask_hand_over(struct ask *a, bool last)
 {
 	struct hub *h = a->hub;
-	struct bus_envelope e = { .kind = BUS_ANSWERS,
-		.flags = (uint16_t)((last ? 0 : BUS_MORE) |
-		(a->truncated ? BUS_TRUNCATED : 0)),
-		.args = buf_unread(&a->answers),
-		/* both numbers, of this piece */
-		.count = (uint64_t)a->asked << 32 | a->answered };
+	struct bus_envelope e;
+	struct bus_answers *b = bus_answers(&e);
 
-	if (!post_to(h, a->slot, a->ref, &e) && e.args.n != 0) {
+	if (!last)
+		e.flags |= BUS_MORE;
+	if (a->truncated)
+		e.flags |= BUS_TRUNCATED;
+	b->elements = buf_unread(&a->answers);
+	b->asked = a->asked;
+	b->answered = a->answered;
+	if (!post_to(h, a->slot, a->ref, &e) && b->elements.n != 0) {
 		/* too large, or too much waits: the numbers at least */
 		counter_add(COUNTER_ask_answers_dropped, a->answered);
-		e.args.n = 0;
+		b->elements.n = 0;
 		e.flags |= BUS_TRUNCATED;
 		(void)post_to(h, a->slot, a->ref, &e);
 	}
@@ -258,13 +264,13 @@ void
 ask_bus_publish(struct hub *h, const struct bus_envelope *e)
 {
 	static const uint64_t nobody[2];
-	const struct conf_namespace *ns = conf_namespace_find(h->conf, e->nsp);
 	struct publication p = publish_received(e);
+	const struct conf_namespace *ns = conf_namespace_find(h->conf, p.nsp);
 	struct audience to = publish_receivers(e);
 	struct ask *a;
 
-	if (e->sent_us != 0)
-		latency_queued(&h->latency, (struct mono){ e->sent_us });
+	if (p.sent_us != 0)
+		latency_queued(&h->latency, (struct mono){ p.sent_us });
 	if (ns == NULL || (a = ask_branch(h, e)) == NULL)
 		return;		/* it is told after its time */
 	p.asks = true;
@@ -294,9 +300,9 @@ ask_bus_end(struct hub *h, const struct bus_envelope *e)
 void
 ask_report(struct hub *h, const struct bus_envelope *order, uint32_t n)
 {
-	struct bus_envelope e = { .kind = BUS_ANSWERS,
-		.count = (uint64_t)n << 32 };
+	struct bus_envelope e;
 
+	bus_answers(&e)->asked = n;
 	(void)post_to(h, order->from, order->ref, &e);
 }
 
@@ -308,11 +314,11 @@ ask_bus_answers(struct hub *h, const struct bus_envelope *e)
 	if (a == NULL || a->id != e->ref || a->slot != 0 ||
 	    !slotset_has(a->bits, e->from))
 		return;		/* too late, or not ours */
-	a->asked += (uint32_t)(e->count >> 32);
-	a->answered += (uint32_t)e->count;
+	a->asked += e->answers.asked;
+	a->answered += e->answers.answered;
 	if (e->flags & BUS_TRUNCATED)
 		a->truncated = true;
-	ask_keep(a, e->args);
+	ask_keep(a, e->answers.elements);
 	if (!(e->flags & BUS_MORE))
 		slotset_drop(a->bits, e->from);
 	ask_settle(a);

@@ -236,7 +236,7 @@ workers(struct hub *h, const struct conf_namespace *ns,
 static void
 tell_others(struct hub *h, const struct conf_namespace *ns,
     const struct audience *a, const struct ask *ask, struct bus_envelope *e,
-    struct members_done *done)
+    struct bus_audience *to, struct members_done *done)
 {
 	uint64_t slots[2] = { 0, 0 };
 	uint32_t ref = 0;
@@ -248,9 +248,7 @@ tell_others(struct hub *h, const struct conf_namespace *ns,
 		e->flags |= BUS_WANT_COUNT;
 		ref = ask_ref(ask);
 	}
-	if (ns != NULL)
-		e->nsp = slice_of(ns->name, ns->name_len);
-	post_audience(e, a);
+	post_audience(to, a);
 	if (post_send(h, slots, ref, e))
 		slotset_copy(done->bits, slots);
 	else
@@ -267,12 +265,16 @@ members_end(struct hub *h, const struct conf_namespace *ns,
     const struct audience *a, enum ending how, struct slice reason,
     const struct ask *ask)
 {
-	struct bus_envelope e = { .kind = BUS_DISCONNECT,
-		.flags = ending_flags[how], .args = reason };
+	struct bus_envelope e;
+	struct bus_disconnect *d = bus_disconnect(&e);
 	struct members_done done = { .here = 0 };
 
+	e.flags = ending_flags[how];
+	if (ns != NULL)
+		d->nsp = slice_of(ns->name, ns->name_len);
+	d->reason = reason;
 	/* first: the rooms here are not empty yet when others are looked for */
-	tell_others(h, ns, a, ask, &e, &done);
+	tell_others(h, ns, a, ask, &e, &d->to, &done);
 	done.here = end_here(h, ns, a, how, reason);
 	return (done);
 }
@@ -282,35 +284,53 @@ members_rooms(struct hub *h, const struct conf_namespace *ns,
     const struct audience *a, const struct members_rooms *r,
     const struct ask *ask)
 {
-	struct bus_envelope e = { .kind = BUS_ROOMS };
+	struct bus_envelope e;
+	struct bus_rooms *b = bus_rooms(&e);
 	struct members_done done = { .here = 0 };
 
-	e.njoin = post_list(e.join, r->join, r->njoin);
-	e.nleave = post_list(e.leave, r->leave, r->nleave);
-	tell_others(h, ns, a, ask, &e, &done);
+	b->nsp = slice_of(ns->name, ns->name_len);
+	b->njoin = post_list(b->join, r->join, r->njoin);
+	b->nleave = post_list(b->leave, r->leave, r->nleave);
+	tell_others(h, ns, a, ask, &e, &b->to, &done);
 	done.here = change_here(h, ns, a, r);
 	return (done);
 }
 
-void
-members_bus(struct hub *h, const struct bus_envelope *e)
+/* An unknown namespace is of a generation that is going or coming. */
+
+static uint32_t
+end_as_told(struct hub *h, const struct bus_envelope *e)
 {
-	const struct conf_namespace *ns = conf_namespace_find(h->conf, e->nsp);
-	struct audience a = { e->rooms, e->users, e->sids, e->except,
-		e->nrooms, e->nusers, e->nsids, e->nexcept };
-	struct members_rooms r = { e->join, e->leave, e->njoin, e->nleave };
+	const struct bus_disconnect *d = &e->disconnect;
+	const struct conf_namespace *ns = conf_namespace_find(h->conf, d->nsp);
+	struct audience a = post_whom(&d->to);
 	enum ending how = ENDING_SESSION;
-	uint32_t n = 0;
 
 	if (e->flags & BUS_CLOSE)
 		how = ENDING_CONNECTION;
 	else if (e->flags & BUS_RECONNECT)
 		how = ENDING_RECONNECT;
-	/* an unknown one is of a generation that is going or coming */
-	if (e->kind == BUS_DISCONNECT && (ns != NULL || e->nsp.n == 0))
-		n = end_here(h, ns, &a, how, e->args);
-	else if (e->kind == BUS_ROOMS && ns != NULL)
-		n = change_here(h, ns, &a, &r);
+	if (ns == NULL && d->nsp.n != 0)
+		return (0);
+	return (end_here(h, ns, &a, how, d->reason));
+}
+
+static uint32_t
+change_as_told(struct hub *h, const struct bus_rooms *b)
+{
+	const struct conf_namespace *ns = conf_namespace_find(h->conf, b->nsp);
+	struct audience a = post_whom(&b->to);
+	struct members_rooms r = { b->join, b->leave, b->njoin, b->nleave };
+
+	return (ns == NULL ? 0 : change_here(h, ns, &a, &r));
+}
+
+void
+members_bus(struct hub *h, const struct bus_envelope *e)
+{
+	uint32_t n = e->kind == BUS_DISCONNECT ? end_as_told(h, e) :
+	    change_as_told(h, &e->rooms);
+
 	if (e->flags & BUS_WANT_COUNT)
 		ask_report(h, e, n);
 }

@@ -152,7 +152,7 @@ pending_bus(struct hub *h, const struct bus_envelope *e)
 	if (p == NULL || p->ref != e->ref || !slotset_has(p->bits, e->from))
 		return;		/* too late, or not ours */
 	slotset_drop(p->bits, e->from);
-	p->count += e->count;
+	p->count += e->count.receivers;
 	if (slotset_empty(p->bits))
 		settle(h, p);
 }

@@ -45,10 +45,17 @@ post_list(struct slice *to, const struct slice *from, size_t n)
 }
 
 void
-post_audience(struct bus_envelope *e, const struct audience *a)
+post_audience(struct bus_audience *to, const struct audience *a)
 {
-	e->nrooms = post_list(e->rooms, a->rooms, a->nrooms);
-	e->nusers = post_list(e->users, a->users, a->nusers);
-	e->nsids = post_list(e->sids, a->sids, a->nsids);
-	e->nexcept = post_list(e->except, a->except, a->nexcept);
+	to->nrooms = post_list(to->rooms, a->rooms, a->nrooms);
+	to->nusers = post_list(to->users, a->users, a->nusers);
+	to->nsids = post_list(to->sids, a->sids, a->nsids);
+	to->nexcept = post_list(to->except, a->except, a->nexcept);
+}
+
+struct audience
+post_whom(const struct bus_audience *to)
+{
+	return ((struct audience){ to->rooms, to->users, to->sids,
+	    to->except, to->nrooms, to->nusers, to->nsids, to->nexcept });
 }

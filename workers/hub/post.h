@@ -13,6 +13,7 @@
 #include "base/slice.h"
 
 struct audience;
+struct bus_audience;
 struct bus_envelope;
 struct hub;
 
@@ -24,8 +25,10 @@ bool	post_to(struct hub *, unsigned slot, uint32_t ref,
 /* The workers that live, without this one. */
 void	post_others(struct hub *, uint64_t slots[2]);
 
-/* For whom there it is. */
-void	post_audience(struct bus_envelope *, const struct audience *);
+/* For whom there it is: to say so, and as it was said; the latter points into
+ * the envelope. */
+void	post_audience(struct bus_audience *, const struct audience *);
+struct audience post_whom(const struct bus_audience *);
 /* One list of an envelope: at most BUS_LIST_MAX.  Returns n. */
 size_t	post_list(struct slice *to, const struct slice *from, size_t n);
 

@@ -30,39 +30,33 @@ remote_bits(struct hub *h, uint16_t ns, const struct room *local,
 	slotset_drop(bits, h->slot);
 }
 
-static void
+static struct bus_publish *
 fill(struct bus_envelope *e, const struct publication *p)
 {
-	e->kind = BUS_PUBLISH;
-	e->flags = p->is_volatile ? BUS_VOLATILE : 0;
-	e->nsp = p->nsp;
-	e->event = p->event;
-	e->args = p->args;
-	e->meta = p->meta;
-	e->offset = p->offset;
-	e->sent_us = p->sent_us;
-	e->nattach = p->nattach;
+	struct bus_publish *b = bus_publish(e);
+
+	if (p->is_volatile)
+		e->flags |= BUS_VOLATILE;
+	b->nsp = p->nsp;
+	b->event = p->event;
+	b->args = p->args;
+	b->meta = p->meta;
+	b->offset = p->offset;
+	b->sent_us = p->sent_us;
+	b->nattach = p->nattach;
 	if (p->nattach != 0)
-		memcpy(e->attachments, p->attachments,
+		memcpy(b->attachments, p->attachments,
 		    p->nattach * sizeof *p->attachments);
+	return (b);
 }
 
 static void
-add_name(struct bus_envelope *e, enum room_kind kind, struct slice name)
+add_name(struct bus_audience *to, enum room_kind kind, struct slice name)
 {
 	if (kind == ROOM_NAMED)
-		e->rooms[e->nrooms++] = name;
+		to->rooms[to->nrooms++] = name;
 	else if (kind == ROOM_USER)
-		e->users[e->nusers++] = name;
-}
-
-/* An envelope is large and its lists are mostly empty: no clearing of them. */
-static void
-envelope_init(struct bus_envelope *e)
-{
-	e->count = 0;
-	e->nrooms = e->nusers = e->nsids = e->nexcept = e->nattach = 0;
-	e->njoin = e->nleave = 0;
+		to->users[to->nusers++] = name;
 }
 
 /* --- out ------------------------------------------------------------------ */
@@ -89,9 +83,7 @@ publish_room(struct hub *h, const struct conf_namespace *ns,
 	remote_bits(h, ns->index, r, kind, name, bits);
 	if (slotset_empty(bits))
 		return (got);
-	envelope_init(&e);
-	fill(&e, p);
-	add_name(&e, kind, name);
+	add_name(&fill(&e, p)->to, kind, name);
 	if (ask != NULL && ask->ref != 0) {
 		e.flags |= BUS_WANT_COUNT;
 		ref = ask->ref;
@@ -133,19 +125,19 @@ send_audience(struct hub *h, const struct conf_namespace *ns,
     struct publish_question *ask)
 {
 	struct bus_envelope e;
+	struct bus_publish *b;
 	uint64_t bits[2];
 	uint32_t ref = 0;
 
 	publish_workers(h, ns, a, bits);
 	if (slotset_empty(bits))
 		return;
-	envelope_init(&e);
-	fill(&e, p);
-	post_audience(&e, a);
+	b = fill(&e, p);
+	post_audience(&b->to, a);
 	if (ask != NULL) {
 		e.flags |= BUS_WANT_ANSWERS;
 		ref = ask->ref;
-		e.count = ask->timeout_ms;
+		b->timeout_ms = ask->timeout_ms;
 	}
 	if (!post_send(h, bits, ref, &e)) {
 		if (ask != NULL)
@@ -236,20 +228,21 @@ publish_meta(struct hub *h, struct slice from, struct slice room,
 static void
 answer_count(struct hub *h, const struct bus_envelope *q, uint32_t got)
 {
-	struct bus_envelope e = { .kind = BUS_COUNT, .count = got };
+	struct bus_envelope e;
 
+	bus_count(&e, got);
 	(void)post_to(h, q->from, q->ref, &e);
 }
 
 static void
 to_watchers(struct hub *h, const struct conf_namespace *ns,
-    const struct bus_envelope *e, const struct publication *p)
+    const struct bus_audience *to, const struct publication *p)
 {
 	struct room *r;
 	size_t i;
 
-	for (i = 0; i < e->nusers; i++) {
-		r = room_find(h, ns->index, ROOM_WATCH, e->users[i]);
+	for (i = 0; i < to->nusers; i++) {
+		r = room_find(h, ns->index, ROOM_WATCH, to->users[i]);
 		if (r != NULL)
 			(void)fanout_room(h, r, p, NULL);
 	}
@@ -258,34 +251,36 @@ to_watchers(struct hub *h, const struct conf_namespace *ns,
 struct audience
 publish_receivers(const struct bus_envelope *e)
 {
-	return ((struct audience){ e->rooms, e->users, e->sids, e->except,
-	    e->nrooms, e->nusers, e->nsids, e->nexcept });
+	return (post_whom(&e->publish.to));
 }
 
 struct publication
 publish_received(const struct bus_envelope *e)
 {
-	return ((struct publication){ .nsp = e->nsp, .event = e->event,
-	    .args = e->args, .meta = e->meta, .offset = e->offset,
+	const struct bus_publish *b = &e->publish;
+
+	return ((struct publication){ .nsp = b->nsp, .event = b->event,
+	    .args = b->args, .meta = b->meta, .offset = b->offset,
 	    .is_volatile = (e->flags & BUS_VOLATILE) != 0,
-	    .sent_us = e->sent_us, .attachments = e->attachments,
-	    .nattach = (unsigned)e->nattach });
+	    .sent_us = b->sent_us, .attachments = b->attachments,
+	    .nattach = (unsigned)b->nattach });
 }
 
 void
 publish_bus(struct hub *h, const struct bus_envelope *e)
 {
-	const struct conf_namespace *ns = conf_namespace_find(h->conf, e->nsp);
+	const struct bus_publish *b = &e->publish;
+	const struct conf_namespace *ns = conf_namespace_find(h->conf, b->nsp);
 	struct publication p = publish_received(e);
 	struct audience a = publish_receivers(e);
 	uint32_t got = 0;
 
 	if (ns != NULL && (e->flags & BUS_WATCHERS) != 0)
-		to_watchers(h, ns, e, &p);
+		to_watchers(h, ns, &b->to, &p);
 	else if (ns != NULL)
 		got = fanout_audience(h, ns, &a, &p);
-	if (e->sent_us != 0)
-		latency_queued(&h->latency, (struct mono){ e->sent_us });
+	if (b->sent_us != 0)
+		latency_queued(&h->latency, (struct mono){ b->sent_us });
 	if (e->flags & BUS_WANT_COUNT)
 		answer_count(h, e, got);
 }

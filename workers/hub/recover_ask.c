@@ -48,14 +48,13 @@ asking_link(struct hub *h, struct asking *a)
 }
 
 enum recover_result
-recover_ask(struct engine *e, const struct conf_namespace *ns,
+recover_ask(struct engine *engine, const struct conf_namespace *ns,
     struct slice pid, struct slice offset, struct principal *who,
     struct slice auth)
 {
-	struct hub *h = e->client.hub;
-	struct bus_envelope q = { .kind = BUS_RECOVER_ASK,
-		.nsp = slice_of(ns->name, ns->name_len),
-		.event = pid, .offset = offset };
+	struct hub *h = engine->client.hub;
+	struct bus_envelope e;
+	struct bus_recover_ask *q = bus_recover_ask(&e);
 	struct asking *a;
 
 	if (offset.n > RECOVER_OFFSET_MAX)
@@ -64,15 +63,19 @@ recover_ask(struct engine *e, const struct conf_namespace *ns,
 	if (a == NULL)
 		return (RECOVER_NOT);
 	post_others(h, a->bits);
+	q->nsp = slice_of(ns->name, ns->name_len);
+	q->pid = pid;
+	q->offset = offset;
+	q->has_user = who != NULL;
 	if (who != NULL)
-		q.users[q.nusers++] = principal_user(who);
+		q->user = principal_user(who);
 	a->ref = ++h->recover.ref;
 	if (slotset_empty(a->bits) ||
-	    !post_send(h, a->bits, a->ref, &q)) {
+	    !post_send(h, a->bits, a->ref, &e)) {
 		free(a);
 		return (RECOVER_NOT);
 	}
-	a->engine = e;
+	a->engine = engine;
 	a->ns = ns;
 	a->who = who == NULL ? NULL : principal_ref(who);
 	a->deadline_us = h->now.us + RECOVER_ASK_MS * UINT64_C(1000);
@@ -248,12 +251,12 @@ void
 recover_bus_state(struct hub *h, const struct bus_envelope *q)
 {
 	struct asking *a = asking_find(h, q->ref);
-	struct bus_envelope e = { .kind = BUS_RECOVER_JOINED };
+	struct bus_envelope e;
 	uint64_t bits[2];
 
 	if (a == NULL || a->made != NULL)
 		return;		/* A forwards for a while, then forgets */
-	buf_slice(&a->state, q->args);
+	buf_slice(&a->state, q->recover_state.records);
 	if (a->state.oom || !make(h, a)) {
 		give_up(h, a);
 		return;
@@ -261,14 +264,11 @@ recover_bus_state(struct hub *h, const struct bus_envelope *q)
 	a->deadline_us = h->now.us + RECOVER_MOVE_MS * UINT64_C(1000);
 	post_others(h, bits);
 	slotset_drop(bits, q->from);
-	e.count = bits[0];
-	e.sent_us = bits[1];
+	bus_recover_joined(&e, bits);
 	(void)post_to(h, q->from, a->ref, &e);
 	if (slotset_empty(bits))
 		return;
-	e.kind = BUS_RECOVER_BARRIER;
-	e.count = q->from;
-	e.sent_us = 0;
+	bus_recover_barrier(&e, q->from);
 	(void)post_send(h, bits, a->ref, &e);
 }
 
@@ -298,8 +298,8 @@ recover_bus_late(struct hub *h, const struct bus_envelope *q)
 	if (a == NULL || a->made == NULL)
 		return;
 	a->nlate++;
-	late_rooms(h, a->made->session, q->args);
-	buf_slice(&a->late, q->args);
+	late_rooms(h, a->made->session, q->recover_late.records);
+	buf_slice(&a->late, q->recover_late.records);
 	if (a->late.oom)
 		give_up(h, a);
 }
@@ -330,7 +330,7 @@ recover_bus_done(struct hub *h, const struct bus_envelope *q)
 		return;
 	e = a->engine;
 	r = a->made;
-	if (!may_have(h, a) || q->count != a->nlate ||
+	if (!may_have(h, a) || q->recover_done.nlate != a->nlate ||
 	    r->out.lossy ||		/* some are lost */
 	    !limit_session(h, &e->client, a->ns, a->who, &nodes, &why)) {
 		give_up(h, a);	/* which will be refused, too */

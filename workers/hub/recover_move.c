@@ -47,43 +47,44 @@ start_move(struct hub *h, struct recover *r, uint16_t to, uint32_t ref)
 }
 
 static bool
-is_asker(const struct session *s, const struct bus_envelope *q)
+is_asker(const struct session *s, const struct bus_recover_ask *q)
 {
-	if (s->who == NULL || q->nusers == 0)
-		return (s->who == NULL && q->nusers == 0);
-	return (slice_eq(principal_user(s->who), q->users[0]));
+	if (s->who == NULL || !q->has_user)
+		return (s->who == NULL && !q->has_user);
+	return (slice_eq(principal_user(s->who), q->user));
 }
 
 void
-recover_bus_ask(struct hub *h, const struct bus_envelope *q)
+recover_bus_ask(struct hub *h, const struct bus_envelope *e)
 {
-	struct recover *r = recover_find(h, q->event);
-	struct bus_envelope e = { .kind = BUS_RECOVER_NONE };
+	const struct bus_recover_ask *q = &e->recover_ask;
+	struct recover *r = recover_find(h, q->pid);
+	struct bus_envelope answer;
 	struct session *s;
 	struct buf state;
 	uint32_t skip;
 	bool ok;
 
+	bus_recover_none(&answer);
 	if (r == NULL || !slice_eq(slice_of(r->session->ns->name,
 	    r->session->ns->name_len), q->nsp) || !is_asker(r->session, q)) {
-		(void)post_to(h, q->from, q->ref, &e);
+		(void)post_to(h, e->from, e->ref, &answer);
 		return;
 	}
 	s = r->session;
 	if (!recover_ready(r, q->offset, &skip)) {
 		if (r->parked && r->to == 0)
 			session_free(&s);
-		(void)post_to(h, q->from, q->ref, &e);
+		(void)post_to(h, e->from, e->ref, &answer);
 		return;
 	}
 	buf_init(&state);
 	describe(r, skip, &state);
-	e.kind = BUS_RECOVER_STATE;
-	e.args = buf_unread(&state);
-	ok = !state.oom && post_to(h, q->from, q->ref, &e);
+	bus_recover_state(&answer, buf_unread(&state));
+	ok = !state.oom && post_to(h, e->from, e->ref, &answer);
 	buf_fini(&state);
 	if (ok)
-		start_move(h, r, q->from, q->ref);
+		start_move(h, r, e->from, e->ref);
 	else
 		session_free(&s);	/* B gives up at its deadline */
 }
@@ -92,14 +93,13 @@ recover_bus_ask(struct hub *h, const struct bus_envelope *q)
 static bool
 send_late(struct recover *r, struct buf *late)
 {
-	struct bus_envelope e = { .kind = BUS_RECOVER_LATE,
-		.args = buf_unread(late) };
+	struct bus_envelope e;
 
 	if (late->oom)
 		return (false);
-	if (e.args.n == 0)
+	if (buf_unread(late).n == 0)
 		return (true);
-	e.count = ++r->nlate;
+	bus_recover_late(&e, ++r->nlate, buf_unread(late));
 	return (post_to(r->session->hub, r->to, r->ref, &e));
 }
 
@@ -165,10 +165,10 @@ moving_find(struct hub *h, uint16_t to, uint32_t ref)
 static void
 finish_move(struct hub *h, struct recover *r)
 {
-	struct bus_envelope e = { .kind = BUS_RECOVER_DONE };
+	struct bus_envelope e;
 
 	if (forward(r)) {
-		e.count = r->nlate;
+		bus_recover_done(&e, r->nlate);
 		(void)post_to(h, r->to, r->ref, &e);
 	}
 	break_off(r);
@@ -194,8 +194,7 @@ recover_bus_joined(struct hub *h, const struct bus_envelope *q)
 
 	if (r == NULL)
 		return;
-	r->want[0] = q->count;
-	r->want[1] = q->sent_us;
+	slotset_copy(r->want, q->recover_joined.others);
 	r->joined = true;
 	look(h, r);
 }
@@ -204,11 +203,8 @@ recover_bus_joined(struct hub *h, const struct bus_envelope *q)
 void
 recover_bus_passed(struct hub *h, const struct bus_envelope *q)
 {
-	struct recover *r;
+	struct recover *r = moving_find(h, q->recover_passed.asker, q->ref);
 
-	if (!slotset_fits(q->count))
-		return;
-	r = moving_find(h, (uint16_t)q->count, q->ref);
 	if (r == NULL)
 		return;
 	slotset_add(r->passed, q->from);
@@ -218,11 +214,10 @@ recover_bus_passed(struct hub *h, const struct bus_envelope *q)
 void
 recover_bus_barrier(struct hub *h, const struct bus_envelope *q)
 {
-	struct bus_envelope e = { .kind = BUS_RECOVER_PASSED,
-		.count = q->from };
+	struct bus_envelope e;
 
-	if (slotset_fits(q->count))
-		(void)post_to(h, (uint16_t)q->count, q->ref, &e);
+	bus_recover_passed(&e, q->from);
+	(void)post_to(h, q->recover_barrier.holder, q->ref, &e);
 }
 
 /*

@@ -137,11 +137,24 @@ announce_again(struct announce *a)
 	slotset_clear(a->crowded);
 }
 
+/* From the relay, about nothing in particular. */
+static struct bus_publish *
+announcement(struct bus_envelope *e)
+{
+	struct bus_publish *p = bus_publish(e);
+
+	slotset_clear(e->slots);
+	e->from = e->generation = 0;
+	e->ref = 0;
+	return (p);
+}
+
 /* All those who are to hear of it, or none. */
 static bool
 tell(struct announce *a, struct bus_envelope *e,
     const struct conf_namespace *ns)
 {
+	struct bus_publish *p = &e->publish;
 	uint64_t crowded[2];
 	char offset[64];
 	int n;
@@ -152,15 +165,14 @@ tell(struct announce *a, struct bus_envelope *e,
 		slotset_join(a->crowded, crowded);
 		return (false);
 	}
-	e->kind = BUS_PUBLISH;
-	e->nsp = slice_of(ns->name, ns->name_len);
-	e->event = SLICE("\"presence:update\"");
-	e->args = buf_unread(&a->args);
+	p->nsp = slice_of(ns->name, ns->name_len);
+	p->event = SLICE("\"presence:update\"");
+	p->args = buf_unread(&a->args);
 	if (a->conf->recovery_window_ms != 0) {
 		n = snprintf(offset, sizeof offset, "\"%08llx.0.%u.%llx\"",
 		    (unsigned long long)(a->node_id & UINT32_MAX),
 		    a->generation, (unsigned long long)++a->seq);
-		e->offset = slice_of(offset, (size_t)n);
+		p->offset = slice_of(offset, (size_t)n);
 	}
 	buf_reset(&a->frame);
 	if (a->args.oom || !bus_encode(&a->frame, e)) {
@@ -212,7 +224,8 @@ static bool
 announce_user(struct announce *a, const struct conf_namespace *ns,
     const struct table_event *t)
 {
-	struct bus_envelope e = { .from = 0 };
+	struct bus_envelope e;
+	struct bus_publish *p = announcement(&e);
 	struct status_entry entry = { .user = t->key };
 	uint8_t *told = told_of(a, t->node);
 	uint8_t code;
@@ -235,7 +248,7 @@ announce_user(struct announce *a, const struct conf_namespace *ns,
 		who(a, t->ns, 'n', slice_of(NULL, 0), e.slots);
 	} else {
 		e.flags = BUS_WATCHERS;
-		e.users[e.nusers++] = t->key;
+		p->to.users[p->to.nusers++] = t->key;
 		who(a, t->ns, 'w', t->key, e.slots);
 	}
 	if (!tell(a, &e, ns))
@@ -250,7 +263,8 @@ static bool
 announce_in_room(struct announce *a, const struct conf_namespace *ns,
     const struct table_event *t)
 {
-	struct bus_envelope e = { .from = 0 };
+	struct bus_envelope e;
+	struct bus_publish *p = announcement(&e);
 	struct status_entry entry = { .present = t->is != 0 };
 	struct slice user;
 
@@ -259,7 +273,7 @@ announce_in_room(struct announce *a, const struct conf_namespace *ns,
 	fill_entry(a, ns, user, &entry);
 	buf_reset(&a->args);
 	status_encode(&a->args, &entry);
-	e.rooms[e.nrooms++] = entry.room;
+	p->to.rooms[p->to.nrooms++] = entry.room;
 	who(a, ns->index, 'r', entry.room, e.slots);
 	return (tell(a, &e, ns));
 }

@@ -1,0 +1,107 @@
+/*
+ * Two envelopes say the same.  For the unit test and the fuzz target of
+ * proto/bus.h.
+ */
+#ifndef TESTS_LIB_BUS_SAME_H
+#define TESTS_LIB_BUS_SAME_H
+
+#include "proto/bus.h"
+
+static inline bool
+bus_same_list(const struct slice *a, size_t n, const struct slice *b, size_t m)
+{
+	size_t i;
+
+	for (i = 0; i < n && i < m; i++)
+		if (!slice_eq(a[i], b[i]))
+			return (false);
+	return (n == m);
+}
+
+static inline bool
+bus_same_audience(const struct bus_audience *a, const struct bus_audience *b)
+{
+	return (bus_same_list(a->rooms, a->nrooms, b->rooms, b->nrooms) &&
+	    bus_same_list(a->users, a->nusers, b->users, b->nusers) &&
+	    bus_same_list(a->sids, a->nsids, b->sids, b->nsids) &&
+	    bus_same_list(a->except, a->nexcept, b->except, b->nexcept));
+}
+
+static inline bool
+bus_same_publish(const struct bus_publish *a, const struct bus_publish *b)
+{
+	return (slice_eq(a->nsp, b->nsp) && slice_eq(a->event, b->event) &&
+	    slice_eq(a->args, b->args) && slice_eq(a->meta, b->meta) &&
+	    slice_eq(a->offset, b->offset) &&
+	    bus_same_list(a->attachments, a->nattach, b->attachments,
+	    b->nattach) && a->timeout_ms == b->timeout_ms &&
+	    a->sent_us == b->sent_us && bus_same_audience(&a->to, &b->to));
+}
+
+static inline bool
+bus_same_rooms(const struct bus_rooms *a, const struct bus_rooms *b)
+{
+	return (slice_eq(a->nsp, b->nsp) &&
+	    bus_same_list(a->join, a->njoin, b->join, b->njoin) &&
+	    bus_same_list(a->leave, a->nleave, b->leave, b->nleave) &&
+	    bus_same_audience(&a->to, &b->to));
+}
+
+static inline bool
+bus_same_what(const struct bus_envelope *a, const struct bus_envelope *b)
+{
+	switch (a->kind) {
+	case BUS_PUBLISH:
+		return (bus_same_publish(&a->publish, &b->publish));
+	case BUS_COUNT:
+		return (a->count.receivers == b->count.receivers);
+	case BUS_DISCONNECT:
+		return (slice_eq(a->disconnect.nsp, b->disconnect.nsp) &&
+		    slice_eq(a->disconnect.reason, b->disconnect.reason) &&
+		    bus_same_audience(&a->disconnect.to, &b->disconnect.to));
+	case BUS_ROOMS:
+		return (bus_same_rooms(&a->rooms, &b->rooms));
+	case BUS_ANSWERS:
+		return (a->answers.asked == b->answers.asked &&
+		    a->answers.answered == b->answers.answered &&
+		    slice_eq(a->answers.elements, b->answers.elements));
+	case BUS_RECOVER_ASK:
+		return (slice_eq(a->recover_ask.nsp, b->recover_ask.nsp) &&
+		    slice_eq(a->recover_ask.pid, b->recover_ask.pid) &&
+		    slice_eq(a->recover_ask.offset, b->recover_ask.offset) &&
+		    a->recover_ask.has_user == b->recover_ask.has_user &&
+		    slice_eq(a->recover_ask.user, b->recover_ask.user));
+	case BUS_RECOVER_STATE:
+		return (slice_eq(a->recover_state.records,
+		    b->recover_state.records));
+	case BUS_RECOVER_JOINED:
+		return (memcmp(&a->recover_joined, &b->recover_joined,
+		    sizeof a->recover_joined) == 0);
+	case BUS_RECOVER_BARRIER:
+		return (a->recover_barrier.holder ==
+		    b->recover_barrier.holder);
+	case BUS_RECOVER_PASSED:
+		return (a->recover_passed.asker == b->recover_passed.asker);
+	case BUS_RECOVER_LATE:
+		return (a->recover_late.number == b->recover_late.number &&
+		    slice_eq(a->recover_late.records,
+		    b->recover_late.records));
+	case BUS_RECOVER_DONE:
+		return (a->recover_done.nlate == b->recover_done.nlate);
+	case BUS_RECOVER_NONE:
+	case BUS_ANSWERS_END:
+		break;
+	}
+	return (true);
+}
+
+static inline bool
+bus_same(const struct bus_envelope *a, const struct bus_envelope *b)
+{
+	return (a->kind == b->kind && a->flags == b->flags &&
+	    a->slots[0] == b->slots[0] && a->slots[1] == b->slots[1] &&
+	    a->from == b->from && a->generation == b->generation &&
+	    a->ref == b->ref && bus_same_what(a, b));
+}
+
+#endif
