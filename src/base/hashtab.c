@@ -14,11 +14,13 @@
 
 void
 hashtab_init(struct hashtab *t,
-    uint64_t (*hash_of)(const struct hashtab_link *))
+    uint64_t (*hash_of)(const void *arg, const struct hashtab_link *),
+    const void *arg)
 {
 	memset(t, 0, sizeof *t);
 	t->v = &t->one;
 	t->hash_of = hash_of;
+	t->arg = arg;
 }
 
 static void
@@ -72,7 +74,7 @@ hashtab_move(struct hashtab *t)
 	hashtab_clear(t, i);
 	for (l = t->old[i]; l != NULL; l = next) {
 		next = l->next;
-		to = &t->v[t->hash_of(l) & t->mask];
+		to = &t->v[t->hash_of(t->arg, l) & t->mask];
 		l->next = *to;
 		*to = l;
 	}

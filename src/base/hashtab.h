@@ -24,14 +24,16 @@ struct hashtab {
 	size_t		 old_mask;
 	size_t		 moved;		/* so many of old are in v */
 	size_t		 count;
-	uint64_t	 (*hash_of)(const struct hashtab_link *);
+	uint64_t	 (*hash_of)(const void *arg,
+			    const struct hashtab_link *);
+	const void	*arg;
 	struct hashtab_link *one;
 };
 
-/* hash_of: what the thing was inserted with.  The table must stay where it
- * is. */
-void	hashtab_init(struct hashtab *,
-	    uint64_t (*hash_of)(const struct hashtab_link *));
+/* hash_of: what the thing was inserted with; arg: often the key.  The table
+ * must stay where it is. */
+void	hashtab_init(struct hashtab *, uint64_t (*hash_of)(const void *arg,
+	    const struct hashtab_link *), const void *arg);
 void	hashtab_fini(struct hashtab *);		/* it is empty */
 
 /* hash is keyed (base/hash.h) where strangers choose the names. */

@@ -34,8 +34,9 @@ thing_of(struct hashtab_link *l)
 }
 
 static uint64_t
-thing_hash(const struct hashtab_link *l)
+thing_hash(const void *arg, const struct hashtab_link *l)
 {
+	assert_ptr_equal(arg, things);
 	hashed++;
 	return (thing_of((struct hashtab_link *)(uintptr_t)l)->hash);
 }
@@ -85,7 +86,7 @@ setup(void **state)
 
 	(void)state;
 	no_memory = false;
-	hashtab_init(&table, thing_hash);
+	hashtab_init(&table, thing_hash, things);
 	for (i = 0; i < MANY; i++) {
 		x ^= x << 13;
 		x ^= x >> 7;

@@ -106,10 +106,7 @@ polling_new(struct worker *w)
 	all->w = w;
 	LIST_INIT(&all->busy);
 	slab_init(&all->slab, sizeof(struct poller), sizeof(void *));
-	if (!sids_init(&all->sids, segment_key(w->h->segment))) {
-		free(all);
-		return (NULL);
-	}
+	sids_init(&all->sids, segment_key(w->h->segment));
 	return (all);
 }
 
@@ -132,7 +129,7 @@ polling_free(struct polling **allp)
 size_t
 polling_waiting(const struct polling *all)
 {
-	return (all->sids.n - all->nupgraded);
+	return (all->sids.table.count - all->nupgraded);
 }
 
 /* --- deadlines ----------------------------------------------------------- */

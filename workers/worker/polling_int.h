@@ -45,7 +45,7 @@ struct poller {
 	struct conn	*told;		/* writes the answer to a GET, */
 	struct conn	*oked;		/* ... to a POST; see repeat.h */
 	struct conn	*ws;		/* candidate; UPGRADED: its WebSocket */
-	struct poller	*next_sid;	/* same bucket */
+	struct hashtab_link by_sid;	/* see sids.h */
 	struct poller	*next;		/* parting or doomed */
 	char		*lines;		/* of get's response head; heap, NULL */
 	struct coded_wish wish;		/* of get's client */

@@ -1,111 +1,88 @@
 /*
- * Sessions over polling by their sid: a hash table with chains; see sids.h.
+ * Sessions over polling by their sid; see sids.h.
  */
 #include "worker/sids.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "proto/eio.h"
 #include "worker/polling_int.h"
 
-#define SIDS_FIRST	64	/* buckets; a power of two */
+static struct poller *
+sids_poller(const struct hashtab_link *l)
+{
+	return (container_of((struct hashtab_link *)(uintptr_t)l,
+	    struct poller, by_sid));
+}
 
-bool
+static uint64_t
+sids_hash(const struct sids *t, const char *sid)
+{
+	return (hash_bytes(&t->key, slice_of(sid, EIO_SID_LEN)));
+}
+
+static uint64_t
+sids_hash_of(const void *arg, const struct hashtab_link *l)
+{
+	return (sids_hash(arg, sids_poller(l)->sid));
+}
+
+void
 sids_init(struct sids *t, struct hash_key key)
 {
 	t->key = key;
-	t->n = 0;
-	t->nbuckets = SIDS_FIRST;
-	t->buckets = calloc(t->nbuckets, sizeof(struct poller *));
-	return (t->buckets != NULL);
+	hashtab_init(&t->table, sids_hash_of, t);
 }
 
 void
 sids_fini(struct sids *t)
 {
-	MUST(t->n == 0);
-	free(t->buckets);
-	t->buckets = NULL;
-}
-
-static struct poller **
-sids_bucket(const struct sids *t, const char *sid)
-{
-	return (&t->buckets[hash_bytes(&t->key,
-	    slice_of(sid, EIO_SID_LEN)) & (t->nbuckets - 1)]);
+	hashtab_fini(&t->table);
 }
 
 struct poller *
 sids_find(const struct sids *t, const char *sid)
 {
-	struct poller *p = *sids_bucket(t, sid);
+	const struct hashtab_link *l;
 
-	while (p != NULL && memcmp(p->sid, sid, EIO_SID_LEN) != 0)
-		p = p->next_sid;
-	return (p);
-}
-
-static void
-sids_link(struct sids *t, struct poller *p)
-{
-	struct poller **b = sids_bucket(t, p->sid);
-
-	p->next_sid = *b;
-	*b = p;
-}
-
-/* Short of memory the chains get longer, or the table stays too large. */
-static void
-sids_resize(struct sids *t, size_t n)
-{
-	struct poller **old = t->buckets, *p, *next;
-	size_t i, was = t->nbuckets;
-
-	t->buckets = calloc(n, sizeof *t->buckets);
-	if (t->buckets == NULL) {
-		t->buckets = old;
-		return;
-	}
-	t->nbuckets = n;
-	for (i = 0; i < was; i++)
-		for (p = old[i]; p != NULL; p = next) {
-			next = p->next_sid;
-			sids_link(t, p);
-		}
-	free(old);
+	for (l = hashtab_chain(&t->table, sids_hash(t, sid)); l != NULL;
+	    l = l->next)
+		if (memcmp(sids_poller(l)->sid, sid, EIO_SID_LEN) == 0)
+			return (sids_poller(l));
+	return (NULL);
 }
 
 void
 sids_insert(struct sids *t, struct poller *p)
 {
-	if (t->n >= t->nbuckets)
-		sids_resize(t, t->nbuckets * 2);
-	t->n++;
-	sids_link(t, p);
+	hashtab_insert(&t->table, sids_hash(t, p->sid), &p->by_sid);
 }
 
 void
 sids_remove(struct sids *t, struct poller *p)
 {
-	struct poller **pp = sids_bucket(t, p->sid);
+	hashtab_remove(&t->table, sids_hash(t, p->sid), &p->by_sid);
+}
 
-	while (*pp != p)
-		pp = &(*pp)->next_sid;
-	*pp = p->next_sid;
-	t->n--;
-	if (t->nbuckets > SIDS_FIRST && t->n < t->nbuckets / 8)
-		sids_resize(t, t->nbuckets / 2);
+/* The caller's function and its argument. */
+struct sids_visit {
+	void		(*f)(struct poller *, void *arg);
+	void		*arg;
+};
+
+static void
+sids_visit_one(struct hashtab_link *l, void *arg)
+{
+	const struct sids_visit *v = arg;
+
+	v->f(sids_poller(l), v->arg);
 }
 
 void
 sids_each(const struct sids *t, void (*f)(struct poller *, void *arg),
     void *arg)
 {
-	struct poller *p;
-	size_t i;
+	struct sids_visit v = { f, arg };
 
-	for (i = 0; i < t->nbuckets; i++)
-		for (p = t->buckets[i]; p != NULL; p = p->next_sid)
-			f(p, arg);
+	hashtab_each(&t->table, sids_visit_one, &v);
 }

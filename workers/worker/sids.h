@@ -1,26 +1,22 @@
 /*
  * Sessions over polling by their sid.  The hash is keyed: a client can't
- * choose a bucket.  Memory only; when it is short the chains get longer.
+ * choose a chain.
  */
 #ifndef WORKER_SIDS_H
 #define WORKER_SIDS_H
 
-#include <stdbool.h>
-#include <stddef.h>
-
 #include "base/bug.h"
 #include "base/hash.h"
+#include "base/hashtab.h"
 
 struct poller;
 
 struct sids {
 	struct hash_key	 key;
-	struct poller	**buckets;
-	size_t		 nbuckets;	/* a power of two */
-	size_t		 n;		/* sessions in it */
+	struct hashtab	 table;
 };
 
-bool	sids_init(struct sids *, struct hash_key) MUST_USE; /* false: memory */
+void	sids_init(struct sids *, struct hash_key);	/* and stays there */
 void	sids_fini(struct sids *);	/* which is empty */
 
 /* sid: EIO_SID_LEN characters. NULL: there is none of that name. */
