@@ -62,7 +62,23 @@ eio_decode(struct slice in, struct eio_packet *pkt)
 	return ((ssize_t)in.n);
 }
 
-#define SEPARATOR 0x1e
+#define EIO_SEPARATOR_TEXT	"\x1e"
+
+const struct slice eio_probed_frame = SLICE("\x81\x06" "3probe");
+const struct slice eio_polled_close = SLICE("1" EIO_SEPARATOR_TEXT);
+const struct slice eio_polled_noop = SLICE("6" EIO_SEPARATOR_TEXT);
+
+bool
+eio_is_probe(struct slice packet)
+{
+	return (slice_eq(packet, SLICE("2probe")));
+}
+
+bool
+eio_is_upgrade(struct slice packet)
+{
+	return (packet.n == 1 && packet.p[0] == EIO_UPGRADE);
+}
 
 bool
 eio_payload_next(struct eio_payload *pl, struct slice *packet)
@@ -73,7 +89,7 @@ eio_payload_next(struct eio_payload *pl, struct slice *packet)
 	if (pl->done)
 		return (false);
 	if (pl->rest.n != 0)
-		sep = memchr(pl->rest.p, SEPARATOR, pl->rest.n);
+		sep = memchr(pl->rest.p, EIO_SEPARATOR, pl->rest.n);
 	if (sep == NULL) {
 		*packet = pl->rest;
 		pl->rest = slice_of(NULL, 0);

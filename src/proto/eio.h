@@ -32,8 +32,18 @@ struct eio_packet {
 /* One text packet that is the whole of in: > 0 or CODEC_BAD. */
 ssize_t	eio_decode(struct slice in, struct eio_packet *) MUST_USE;
 
-/* Split a polling payload (packets joined by 0x1e): the next packet's bytes,
- * not yet decoded; false when *rest is used up. rest starts as the body. An
+/* What a WebSocket says that is to take a session over: "are you there?", and,
+ * once that was answered, "now". */
+bool	eio_is_probe(struct slice packet);
+bool	eio_is_upgrade(struct slice packet);
+/* The answer to the former, as a frame. */
+extern const struct slice eio_probed_frame;
+
+#define EIO_SEPARATOR	0x1e	/* between packets of a polling payload */
+/* Packets that wait for a GET, the separator behind them. */
+extern const struct slice eio_polled_close, eio_polled_noop;
+
+/* Split a polling payload: the next packet's bytes, not yet decoded; false when *rest is used up. rest starts as the body. An
  * empty body is one empty packet (bad by eio_decode). */
 struct eio_payload {
 	struct slice	 rest;

@@ -8,6 +8,7 @@
 #include "base/ascii.h"
 #include "base/number.h"
 #include "base/utf8.h"
+#include "proto/eio.h"
 #include "proto/json.h"
 
 /* --- decoding: the header ------------------------------------------------ */
@@ -334,7 +335,7 @@ static void
 encode_start(struct buf *b, enum sio_type type, unsigned nattach,
     struct slice nsp)
 {
-	buf_byte(b, '4');
+	buf_byte(b, EIO_MESSAGE);
 	buf_byte(b, (uint8_t)('0' + type));
 	if (nattach > 0) {
 		buf_u64(b, nattach);
@@ -422,7 +423,7 @@ put(uint8_t *out, struct slice s)
 uint8_t *
 sio_event_put(uint8_t *out, const struct sio_event *ev)
 {
-	*out++ = '4';
+	*out++ = EIO_MESSAGE;
 	*out++ = ev->nattach > 0 ? '0' + SIO_BINARY_EVENT : '0' + SIO_EVENT;
 	if (ev->nattach > 0) {
 		out = number_put(out, ev->nattach, 10);
@@ -450,4 +451,73 @@ sio_event_put(uint8_t *out, const struct sio_event *ev)
 	}
 	*out++ = ']';
 	return (out);
+}
+
+/* --- looking at what was written ------------------------------------------ */
+
+/* An unsigned number at the start of *in, taken off; false: no digit. */
+static bool
+sio_skip_number(struct slice *in, uint64_t *v)
+{
+	size_t i;
+
+	*v = 0;
+	for (i = 0; i < in->n && ascii_digit(in->p[i]); i++)
+		*v = *v * 10 + (in->p[i] - '0' + 0u);
+	*in = slice_from(*in, i);
+	return (i > 0);
+}
+
+static bool
+sio_skip_byte(struct slice *in, uint8_t c)
+{
+	if (in->n == 0 || in->p[0] != c)
+		return (false);
+	*in = slice_from(*in, 1);
+	return (true);
+}
+
+/* The namespace that is written there, is it this one?  The root is not. */
+static bool
+sio_skip_namespace(struct slice *in, struct slice nsp)
+{
+	if (is_root(nsp))
+		return (in->n > 0 && in->p[0] != '/');
+	if (!slice_starts(*in, nsp))
+		return (false);
+	*in = slice_from(*in, nsp.n);
+	return (sio_skip_byte(in, ','));
+}
+
+bool
+sio_peek(struct slice packet, struct slice nsp, struct sio_head *head)
+{
+	uint64_t number = 0;
+
+	*head = (struct sio_head){ 0, false };
+	if (!sio_skip_byte(&packet, EIO_MESSAGE))
+		return (false);
+	if (sio_skip_byte(&packet, '0' + SIO_BINARY_EVENT)) {
+		if (!sio_skip_number(&packet, &number) ||
+		    !sio_skip_byte(&packet, '-'))
+			return (false);
+	} else if (!sio_skip_byte(&packet, '0' + SIO_EVENT))
+		return (false);
+	head->nattach = (unsigned)number;
+	if (!sio_skip_namespace(&packet, nsp))
+		return (false);
+	head->has_id = sio_skip_number(&packet, &number);
+	return (sio_skip_byte(&packet, '['));
+}
+
+bool
+sio_has_offset(struct slice event, struct slice offset)
+{
+	const uint8_t *last;
+
+	if (offset.n == 0 || event.n <= offset.n + 2)
+		return (false);
+	last = slice_end(event) - 1 - offset.n;
+	return (last[offset.n] == ']' && last[-1] == ',' &&
+	    memcmp(last, offset.p, offset.n) == 0);
 }

@@ -76,4 +76,17 @@ struct sio_event {
 size_t	sio_event_size(const struct sio_event *);
 uint8_t *sio_event_put(uint8_t *out, const struct sio_event *); /* end */
 
+/*
+ * A look at a packet that was written here: is it an event of this namespace?
+ * (It is not decoded: its JSON is as it was written.)
+ */
+struct sio_head {
+	unsigned	 nattach;	/* binary packets that follow it */
+	bool		 has_id;	/* it asks for an ack */
+};
+bool	sio_peek(struct slice packet, struct slice nsp, struct sio_head *)
+	    MUST_USE;
+/* The event's last element is this raw JSON string (empty: it has none). */
+bool	sio_has_offset(struct slice event, struct slice offset);
+
 #endif

@@ -18,8 +18,11 @@ again_event(const struct sio_packet *pkt)
 	size_t n = sio_event_size(&ev);
 	uint8_t *p = malloc(n);
 	struct sio_packet got;
+	struct sio_head head;
 
 	MUST(p != NULL && sio_event_put(p, &ev) == p + n);
+	MUST(sio_peek(slice_of(p, n), pkt->nsp, &head));
+	MUST(head.has_id == pkt->has_id && head.nattach == 0);
 	MUST(sio_decode(slice_of(p + 1, n - 1), &got) == (ssize_t)n - 1);
 	MUST(got.type == SIO_EVENT && got.has_id == pkt->has_id);
 	MUST(got.id == pkt->id && slice_eq(got.nsp, pkt->nsp));
@@ -48,7 +51,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct sio_packet pkt;
 	ssize_t used = sio_decode(slice_of(data, n), &pkt);
+	struct sio_head head;
 
+	(void)!sio_peek(slice_of(data, n), SLICE("/"), &head);
+	(void)!sio_peek(slice_of(data, n), SLICE("/n"), &head);
+	(void)sio_has_offset(slice_of(data, n), slice_of(data, n / 2));
 	if (used == CODEC_BAD) {
 		MUST(pkt.why != NULL);
 		return (0);

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "proto/ws.h"
 #include "tests/lib/check.h"
 
 static void
@@ -169,6 +170,50 @@ errors_have_the_words_that_clients_know(void **state)
 	buf_fini(&b);
 }
 
+static void
+what_is_always_the_same_is_a_packet(void **state)
+{
+	struct eio_payload pl = { .rest = eio_polled_noop };
+	struct eio_packet pkt;
+	struct slice packet;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b);
+	ws_encode_frame(&b, WS_OP_TEXT, SLICE("3probe"));
+	assert_slices(eio_probed_frame, buf_unread(&b));
+	buf_fini(&b);
+	assert_true(eio_payload_next(&pl, &packet));
+	assert_int_equal(eio_decode(packet, &pkt), 1);
+	assert_int_equal(pkt.type, EIO_NOOP);
+	assert_false(pl.done);
+	assert_int_equal(pl.rest.n, 0);
+	pl = (struct eio_payload){ .rest = eio_polled_close };
+	assert_true(eio_payload_next(&pl, &packet));
+	assert_int_equal(eio_decode(packet, &pkt), 1);
+	assert_int_equal(pkt.type, EIO_CLOSE);
+	assert_int_equal(pl.rest.n, 0);
+}
+
+static void
+who_takes_over_says_so_to_the_letter(void **state)
+{
+	static const struct slice rows[] = { SLICE(""), SLICE("2"),
+		SLICE("2prob"), SLICE("2probe2"), SLICE("3probe"),
+		SLICE("55"), SLICE("4"), SLICE("5 ") };
+	size_t i;
+
+	(void)state;
+	assert_true(eio_is_probe(SLICE("2probe")));
+	assert_true(eio_is_upgrade(SLICE("5")));
+	assert_false(eio_is_probe(SLICE("5")));
+	assert_false(eio_is_upgrade(SLICE("2probe")));
+	for (i = 0; i < nitems(rows); i++) {
+		assert_false(eio_is_probe(rows[i]));
+		assert_false(eio_is_upgrade(rows[i]));
+	}
+}
+
 int
 main(void)
 {
@@ -180,6 +225,8 @@ main(void)
 		cmocka_unit_test(strange_sids_have_no_owner),
 		cmocka_unit_test(the_open_packet_has_all_five_fields),
 		cmocka_unit_test(errors_have_the_words_that_clients_know),
+		cmocka_unit_test(what_is_always_the_same_is_a_packet),
+		cmocka_unit_test(who_takes_over_says_so_to_the_letter),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

@@ -425,6 +425,90 @@ placeholders_are_checked_in_elements_too(void **state)
 	assert_false(sio_placeholders(SLICE("{\"_placeholder\":true}"), 3));
 }
 
+/* What is written of one event, in memory of its own, as it waits in a
+ * queue. */
+static struct slice
+written(const struct sio_event *ev)
+{
+	size_t n = sio_event_size(ev);
+	uint8_t *p = malloc(n);
+
+	assert_non_null(p);
+	assert_ptr_equal(sio_event_put(p, ev), p + n);
+	return (slice_of(p, n));
+}
+
+static void
+a_look_tells_of_an_event_what_was_written(void **state)
+{
+	static const struct slice nsps[] = { SLICE("/"), SLICE("/n"),
+		SLICE("/nn"), SLICE("/n/m") };
+	static const unsigned attachments[] = { 0, 1, 10 };
+	struct sio_event ev = { .event = SLICE("\"e\"") };
+	struct sio_head head;
+	struct slice s;
+	size_t i, j, k;
+
+	(void)state;
+	for (i = 0; i < nitems(nsps); i++)
+		for (j = 0; j < 2 * nitems(attachments); j++) {
+			ev.nsp = nsps[i];
+			ev.nattach = attachments[j / 2];
+			ev.has_id = j % 2 != 0;
+			ev.id = 120 + i;
+			s = written(&ev);
+			for (k = 0; k < nitems(nsps); k++)
+				assert_int_equal(sio_peek(s, nsps[k], &head),
+				    k == i);
+			assert_true(sio_peek(s, nsps[i], &head));
+			assert_int_equal(head.nattach, ev.nattach);
+			assert_int_equal(head.has_id, ev.has_id);
+			for (k = 0; s.p[k] != '['; k++)
+				assert_false(sio_peek(slice_of(s.p, k),
+				    nsps[i], &head));
+			free((void *)(uintptr_t)s.p);
+		}
+}
+
+static void
+a_look_passes_by_what_is_no_event(void **state)
+{
+	static const struct slice rows[] = { SLICE(""), SLICE("4"),
+		SLICE("2"), SLICE("40{}"), SLICE("40/n,{}"), SLICE("41/n,"),
+		SLICE("43/n,1[]"), SLICE("44/n,{}"), SLICE("45/n,[]"),
+		SLICE("45-/n,[]"), SLICE("451/n,[]"), SLICE("46-/n,1[]"),
+		SLICE("42/n[]"), SLICE("42/n"), SLICE("32/n,[]"),
+		SLICE("42/n,7"), SLICE("42/n,\"x\"") };
+	struct sio_head head;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < nitems(rows); i++) {
+		assert_false(sio_peek(rows[i], SLICE("/n"), &head));
+		assert_row(!sio_peek(rows[i], SLICE("/"), &head), rows[i]);
+	}
+}
+
+static void
+the_offset_is_the_last_element(void **state)
+{
+	struct sio_event ev = { .nsp = SLICE("/"), .event = SLICE("\"e\""),
+		.args = SLICE("1,\"b\""), .offset = SLICE("\"abc\"") };
+	struct slice s = written(&ev);
+
+	(void)state;
+	assert_true(sio_has_offset(s, SLICE("\"abc\"")));
+	assert_false(sio_has_offset(s, SLICE("\"bc\"")));
+	assert_false(sio_has_offset(s, SLICE("bc\"")));
+	assert_false(sio_has_offset(s, SLICE("\"abd\"")));
+	assert_false(sio_has_offset(s, SLICE("\"b\"")));
+	assert_false(sio_has_offset(s, SLICE("")));
+	assert_false(sio_has_offset(slice_of(s.p, s.n - 1),
+	    SLICE("\"abc\"")));
+	assert_false(sio_has_offset(SLICE("\"abc\"]"), SLICE("\"abc\"")));
+	free((void *)(uintptr_t)s.p);
+}
+
 int
 main(void)
 {
@@ -445,6 +529,9 @@ main(void)
 		cmocka_unit_test(packets_to_clients_omit_the_root_namespace),
 		cmocka_unit_test(events_are_written_in_parts),
 		cmocka_unit_test(placeholders_are_checked_in_elements_too),
+		cmocka_unit_test(a_look_tells_of_an_event_what_was_written),
+		cmocka_unit_test(a_look_passes_by_what_is_no_event),
+		cmocka_unit_test(the_offset_is_the_last_element),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

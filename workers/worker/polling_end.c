@@ -155,10 +155,10 @@ poller_send_back(struct poller *p)
 static bool
 poller_last_word(struct poller *p)
 {
-	struct slice word = SLICE("1" POLLING_SEPARATOR);
+	struct slice word = eio_polled_close;
 
 	if (p->reason == REASON_client_close) {
-		word = SLICE("6" POLLING_SEPARATOR);
+		word = eio_polled_noop;
 		if (p->outq.n > 0)
 			return (true);	/* that will do */
 	}

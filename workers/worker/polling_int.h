@@ -20,7 +20,6 @@
 struct client;
 
 #define POLLING_NO_STORE  "Cache-Control: no-store\r\n"
-#define POLLING_SEPARATOR "\x1e"	/* behind each packet of a payload */
 
 enum poller_state {
 	POLLER_POLLING,

@@ -20,7 +20,7 @@ poller_noop(struct poller *p)
 {
 	p->noop_at.us = 0;
 	if (p->get != NULL && p->outq.n == 0 &&
-	    !out_bytes(p->all->w->out, &p->outq, SLICE("6" POLLING_SEPARATOR)))
+	    !out_bytes(p->all->w->out, &p->outq, eio_polled_noop))
 		polling_close(p, REASON_memory);
 }
 
@@ -113,7 +113,7 @@ poller_hold(struct poller *p, struct request *rq)
 	counter_add(COUNTER_eio_gets, 1);
 	if (p->owing && p->outq.n == 0) {
 		p->owing = false;
-		if (!out_bytes(w->out, &p->outq, SLICE("1" POLLING_SEPARATOR)))
+		if (!out_bytes(w->out, &p->outq, eio_polled_close))
 			polling_close(p, REASON_memory);
 	} else if (p->outq.n > 0) {
 		if (!outq_touch(w->out, &p->outq))

@@ -77,7 +77,7 @@ poller_append_rest(struct poller *p, struct slice body)
 	}
 	if (n > 0)
 		memcpy(all, p->rest.rest.p, n);
-	all[n] = (uint8_t)POLLING_SEPARATOR[0];
+	all[n] = EIO_SEPARATOR;
 	if (body.n > 0)
 		memcpy(all + n + 1, body.p, body.n);
 	free(p->rest_bytes);

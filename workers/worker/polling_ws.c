@@ -1,6 +1,6 @@
 /*
  * The WebSocket that takes a session over polling over: a candidate until it
- * has said "5", the session's only connection after that.
+ * has said so (eio_is_upgrade), the session's only connection after that.
  */
 #include "hub/client.h"
 #include "shm/counters.h"
@@ -45,10 +45,8 @@ poller_candidate(struct poller *p, struct request *rq)
 static void
 poller_probe(struct poller *p, struct conn *c)
 {
-	static const uint8_t answer[] = "\x81\x06" "3probe";
-
 	p->probed = true;
-	conn_say(c, slice_of(answer, sizeof answer - 1));
+	conn_say(c, eio_probed_frame);
 	counter_add(COUNTER_ws_frames_out, 1);
 	poller_noop(p);
 }
@@ -86,9 +84,9 @@ polling_candidate_text(struct conn *c, struct slice s)
 	poller_check(p);
 	if (p->parting)
 		conn_close(c, REASON_upgrade_failed);
-	else if (!p->probed && slice_eq(s, SLICE("2probe")))
+	else if (!p->probed && eio_is_probe(s))
 		poller_probe(p, c);
-	else if (p->probed && slice_eq(s, SLICE("5")))
+	else if (p->probed && eio_is_upgrade(s))
 		poller_upgrade(p, c);
 	else
 		conn_close(c, REASON_upgrade_failed);
