@@ -5,40 +5,21 @@
 
 #include <string.h>
 
-#include "base/bug.h"
-
-/* Names that mean something to Socket.IO's clients themselves. */
-static const char *const socketio_names[] = { "connect", "connect_error",
-	"disconnect", "disconnecting", "newListener", "removeListener" };
-
-/* Families of events that only the server sends and answers. */
-static const char *const server_families[] = { "room:", "presence:",
-	"history:", "notification:", "doc:", "auth:", "roost:" };
-
-bool
-conf_event_reserved(struct slice name)
-{
-	for (size_t i = 0; i < nitems(socketio_names); i++)
-		if (slice_eq(name, slice_str(socketio_names[i])))
-			return (true);
-	return (false);
-}
+#include "base/reserved.h"
 
 bool
 conf_event_needs_rule(struct slice name)
 {
-	return (conf_event_reserved(name) || slice_eq(name, SLICE("error")));
+	return (reserved_by_socketio(name) || slice_eq(name, SLICE("error")));
 }
 
 const char *
 conf_event_name_bad(const char *name)
 {
-	if (conf_event_reserved(slice_str(name)))
+	if (reserved_by_socketio(slice_str(name)))
 		return ("the name is reserved by Socket.IO");
-	for (size_t i = 0; i < nitems(server_families); i++)
-		if (strncmp(name, server_families[i],
-		    strlen(server_families[i])) == 0)
-			return ("the name is reserved to the server");
+	if (reserved_by_server(slice_str(name)))
+		return ("the name is reserved to the server");
 	if (*name == '\0')
 		return ("the name is empty");
 	if (strlen(name) > CONF_EVENT_MAX)

@@ -9,8 +9,6 @@
 #define CONF_NAMESPACE_MAX	128	/* bytes of a namespace's name */
 #define CONF_EVENT_MAX		256	/* bytes of an event's name */
 
-/* It is kept by Socket.IO for itself. */
-bool	conf_event_reserved(struct slice name);
 /* "*" does not cover it: that, and what the server says to refuse an event,
  * which no client is to be able to say to others unless a rule has it. */
 bool	conf_event_needs_rule(struct slice name);

@@ -7,6 +7,7 @@
 
 #include "base/ascii.h"
 #include "base/number.h"
+#include "base/reserved.h"
 #include "base/utf8.h"
 #include "proto/eio.h"
 #include "proto/json.h"
@@ -99,19 +100,14 @@ take_json(struct slice *in, struct sio_packet *pkt)
 
 /* --- decoding: what the JSON must be ------------------------------------- */
 
-/* Names that the reference keeps for itself. */
+/* A name that the reference keeps for itself, however it is spelt. */
 static bool
 reserved_event(struct slice raw)
 {
-	static const char *const names[] = { "connect", "connect_error",
-		"disconnect", "disconnecting", "newListener",
-		"removeListener" };
-	size_t i;
+	uint8_t name[RESERVED_SOCKETIO_MAX];
+	ssize_t n = json_name(raw, name, sizeof name);
 
-	for (i = 0; i < nitems(names); i++)
-		if (json_string_eq(raw, slice_str(names[i])))
-			return (true);
-	return (false);
+	return (n > 0 && reserved_by_socketio(slice_of(name, (size_t)n)));
 }
 
 static bool

@@ -3,6 +3,7 @@
  * a request whose key was checked.
  */
 #include "base/digest.h"
+#include "base/reserved.h"
 #include "conf/name.h"
 #include "hub/api_int.h"
 #include "hub/ask.h"
@@ -68,7 +69,7 @@ read_event(struct order *o, struct slice body)
 		return (api_order_bad(&o->to, "bad_request",
 		    "event must be a string of 1..256 bytes without control "
 		    "characters"));
-	if (conf_event_reserved(slice_of(name, (size_t)n)))
+	if (reserved_by_socketio(slice_of(name, (size_t)n)))
 		return (api_order_bad(&o->to, "bad_request",
 		    "event is a name that Socket.IO keeps for itself"));
 	return (true);

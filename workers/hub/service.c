@@ -6,28 +6,12 @@
 
 #include <stdio.h>
 
+#include "base/reserved.h"
 #include "hub/client_int.h"
 #include "hub/hub_int.h"
 #include "hub/refresh.h"
 #include "hub/svc_presence.h"
 #include "proto/json.h"
-
-static const struct slice reserved[] = {
-	SLICE("room:"), SLICE("presence:"), SLICE("history:"),
-	SLICE("notification:"), SLICE("doc:"), SLICE("auth:"),
-	SLICE("roost:"),
-};
-
-bool
-service_reserved(struct slice name)
-{
-	size_t i;
-
-	for (i = 0; i < nitems(reserved); i++)
-		if (slice_starts(name, reserved[i]))
-			return (true);
-	return (false);
-}
 
 /*
  * A string member of the first argument (or the first argument itself) as
@@ -180,7 +164,7 @@ service_event(struct session *s, const struct inbound *in, struct slice name)
 			return (true);
 		}
 	}
-	if (!service_reserved(name))
+	if (!reserved_by_server(name))
 		return (false);
 	rule_refuse(s, in, REFUSED_UNKNOWN_EVENT,
 	    "this name is the server's, and no such service is on");

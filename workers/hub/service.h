@@ -11,7 +11,5 @@
 /* True: the event was the server's (or had a reserved name) and is done. */
 bool	service_event(struct session *, const struct inbound *,
 	    struct slice name) MUST_USE;
-/* Is the name kept for the server? */
-bool	service_reserved(struct slice name);
 
 #endif
