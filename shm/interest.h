@@ -13,11 +13,32 @@
 #ifndef SHM_INTEREST_H
 #define SHM_INTEREST_H
 
+#include "base/bug.h"
 #include "base/slice.h"
 #include "shm/segment.h"
 
 struct interest;
 struct table;
+
+/* Whose key it is: the first byte; the name follows. */
+enum interest_kind {
+	INTEREST_NAMESPACE = 'n', INTEREST_ROOM = 'r', INTEREST_USER = 'u',
+	INTEREST_WATCH = 'w'	/* those who watch a user's presence */
+};
+#define INTEREST_NAME_MAX	256	/* bytes */
+#define INTEREST_KEY_MAX	(1 + INTEREST_NAME_MAX)
+
+/* In out; name is not longer than INTEREST_NAME_MAX. */
+static inline struct slice
+interest_key(char out[INTEREST_KEY_MAX], enum interest_kind kind,
+    struct slice name)
+{
+	MUST(name.n <= INTEREST_NAME_MAX);
+	out[0] = (char)kind;
+	if (name.n != 0)
+		memcpy(out + 1, name.p, name.n);
+	return (slice_of(out, name.n + 1));
+}
 
 /*
  * One per process, after fork, by the owner of the slot (0: the relay, which

@@ -16,14 +16,10 @@ const struct publication *
 fanout_offset(struct hub *h, const struct publication *p,
     struct publication *with)
 {
-	int n;
-
 	if (!h->recovers || p->offset.n != 0 || p->asks)
 		return (p);
-	n = snprintf(h->offset, sizeof h->offset, "\"%.*so%llx\"",
-	    (int)h->id_prefix_len, h->id_prefix, (unsigned long long)++h->seq);
 	*with = *p;
-	with->offset = slice_of(h->offset, (size_t)n);
+	with->offset = offset_make(h->offset, &h->origin, ++h->seq);
 	return (with);
 }
 

@@ -71,9 +71,7 @@ hub_new(const struct hub_params *p)
 	buf_init(&h->message);
 	buf_init(&h->answer);
 	buf_init(&h->args);
-	h->id_prefix_len = (size_t)snprintf(h->id_prefix, sizeof h->id_prefix,
-	    "%08" PRIx64 ".%u.%u.", p->node_id & UINT32_MAX, p->slot,
-	    p->generation);
+	offset_origin(&h->origin, p->node_id, p->slot, p->generation);
 	return (h);
 }
 

@@ -18,6 +18,7 @@
 #include "hub/session.h"
 #include "hub/ships.h"
 #include "hub/work.h"
+#include "proto/offset.h"
 #include "shm/counters.h"
 
 struct hub {
@@ -61,9 +62,8 @@ struct hub {
 	struct buf	 message;	/* scratch, see engine_message.c */
 	struct buf	 answer;	/* scratch of ask.c */
 	struct buf	 args;		/* scratch for filled up arguments */
-	char		 offset[72];	/* scratch, see fanout.c */
-	char		 id_prefix[48];	/* node.slot.generation. */
-	size_t		 id_prefix_len;
+	uint8_t		 offset[OFFSET_MAX];	/* scratch, see fanout.c */
+	struct offset_origin origin;	/* of our ids and offsets */
 };
 
 #endif

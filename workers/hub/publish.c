@@ -17,16 +17,13 @@ static void
 remote_bits(struct hub *h, uint16_t ns, const struct room *local,
     enum room_kind kind, struct slice name, uint64_t bits[2])
 {
-	char key[ROOM_NAME_MAX + 1];
+	char key[INTEREST_KEY_MAX];
 
-	if (local != NULL && local->node != 0) {
+	if (local != NULL && local->node != 0)
 		interest_peek(h->interest, local->node, bits);
-	} else {
-		key[0] = (char)kind;
-		if (name.n != 0)
-			memcpy(key + 1, name.p, name.n);
-		interest_who(h->interest, ns, slice_of(key, name.n + 1), bits);
-	}
+	else
+		interest_who(h->interest, ns, interest_key(key,
+		    (enum interest_kind)kind, name), bits);
 	slotset_drop(bits, h->slot);
 }
 
@@ -197,18 +194,16 @@ publish_meta(struct hub *h, struct slice from, struct slice room,
 
 	*id = slice_of(NULL, 0);
 	buf_reset(b);
-	if (!buf_reserve(b, 128 + h->id_prefix_len + given.n + from.n +
+	if (!buf_reserve(b, 128 + OFFSET_MAX + given.n + from.n +
 	    room.n)) {
 		counter_add(COUNTER_memory_failures, 1);
 		return (*id);
 	}
 	at = to = put(b->data, SLICE("{\"id\":\""));
-	if (given.n != 0) {
+	if (given.n != 0)
 		to = put(to, given);
-	} else {
-		to = put(to, slice_of(h->id_prefix, h->id_prefix_len));
-		to = number_put(to, ++h->seq, 16);
-	}
+	else
+		to = offset_id_put(to, &h->origin, ++h->seq);
 	*id = slice_of(at, (size_t)(to - at));
 	to = put(to, SLICE("\",\"from\":"));
 	to = put(to, from.n == 0 ? SLICE("null") : from);

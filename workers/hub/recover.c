@@ -433,14 +433,6 @@ recover_is_user(const struct session *s, const struct principal *who)
 	return (slice_eq(principal_user(s->who), principal_user(who)));
 }
 
-/* Made by this daemon, though perhaps not in the log any more. */
-static bool
-is_ours(const struct hub *h, struct slice offset)
-{
-	return (offset.n > 10 && offset.p[0] == '"' &&
-	    memcmp(offset.p + 1, h->id_prefix, 9) == 0);
-}
-
 bool
 recover_ready(struct recover *r, struct slice offset, uint32_t *skip)
 {
@@ -461,9 +453,10 @@ recover_ready(struct recover *r, struct slice offset, uint32_t *skip)
 	if (m.found != 0)
 		return (true);
 	/* all before the log is known to have arrived, and the offset's event
-	 * was one of those; or there was none yet */
+	 * was one of those (it is one of ours); or there was none yet */
 	return ((r->log == NULL || sentlog_complete(r->log)) &&
-	    (offset.n == 0 || is_ours(r->session->hub, offset)));
+	    (offset.n == 0 ||
+	    offset_is_ours(offset, &r->session->hub->origin)));
 }
 
 void

@@ -15,15 +15,10 @@ room_hash(const struct hub *h, uint16_t ns, struct slice key)
 	return (hash_bytes(&h->key, key) ^ (uint64_t)ns * 0x9e3779b97f4a7c15);
 }
 
-/* kind and name as one key, in the caller's buffer. */
 static struct slice
-make_key(char out[ROOM_NAME_MAX + 1], enum room_kind kind, struct slice name)
+room_key_of(char out[INTEREST_KEY_MAX], enum room_kind kind, struct slice name)
 {
-	MUST(name.n <= ROOM_NAME_MAX);
-	out[0] = (char)kind;
-	if (name.n != 0)
-		memcpy(out + 1, name.p, name.n);
-	return (slice_of(out, name.n + 1));
+	return (interest_key(out, (enum interest_kind)kind, name));
 }
 
 void
@@ -74,12 +69,12 @@ table_find(const struct room_table *t, uint64_t hash, uint16_t ns,
 struct room *
 room_find(struct hub *h, uint16_t ns, enum room_kind kind, struct slice name)
 {
-	char tmp[ROOM_NAME_MAX + 1];
+	char tmp[INTEREST_KEY_MAX];
 	struct slice key;
 
 	if (name.n > ROOM_NAME_MAX)
 		return (NULL);
-	key = make_key(tmp, kind, name);
+	key = room_key_of(tmp, kind, name);
 	return (table_find(&h->rooms, room_hash(h, ns, key), ns, key));
 }
 
@@ -277,8 +272,8 @@ bool
 room_join(struct hub *h, struct session *s, enum room_kind kind,
     struct slice name)
 {
-	char tmp[ROOM_NAME_MAX + 1];
-	struct slice key = make_key(tmp, kind, name);
+	char tmp[INTEREST_KEY_MAX];
+	struct slice key = room_key_of(tmp, kind, name);
 	uint64_t hash = room_hash(h, s->ns->index, key);
 	struct room *r;
 

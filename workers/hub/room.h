@@ -9,16 +9,18 @@
 
 #include "base/hash.h"
 #include "hub/wire.h"
+#include "shm/interest.h"
 
 struct hub;
 struct outq;
 struct session;
 
-enum room_kind {		/* first byte of the interest key */
-	ROOM_NAMESPACE = 'n', ROOM_NAMED = 'r', ROOM_USER = 'u',
-	ROOM_WATCH = 'w'	/* those who watch a user's presence */
+enum room_kind {
+	ROOM_NAMESPACE = INTEREST_NAMESPACE, ROOM_NAMED = INTEREST_ROOM,
+	ROOM_USER = INTEREST_USER,
+	ROOM_WATCH = INTEREST_WATCH	/* those who watch a user's presence */
 };
-#define ROOM_NAME_MAX	256	/* bytes of a room's name */
+#define ROOM_NAME_MAX	INTEREST_NAME_MAX	/* bytes of a room's name */
 
 struct membership {		/* one session in one room */
 	struct room	*room;

@@ -9,6 +9,7 @@
 
 #include "conf/conf.h"
 #include "proto/bus.h"
+#include "proto/offset.h"
 #include "proto/status.h"
 #include "shm/counters.h"
 #include "shm/interest.h"
@@ -23,8 +24,8 @@ struct announce {
 	struct segment	*segment;
 	struct exchange	*exchange;
 	uint64_t	 crowded[2];	/* slots that had no room */
-	uint64_t	 node_id, seq;	/* of what is told, for recovery */
-	uint32_t	 generation;
+	struct offset_origin origin;	/* of what is told, for recovery */
+	uint64_t	 seq;
 	struct interest	*interest;
 	struct presence	*presence;
 	/* status last told of each node, + 1: who comes back within the grace
@@ -46,8 +47,7 @@ announce_new(const struct heritage *h, struct exchange *x)
 	a->conf = h->conf;
 	a->segment = h->segment;
 	a->exchange = x;
-	a->node_id = h->node_id;
-	a->generation = h->generation;
+	offset_origin(&a->origin, h->node_id, 0, h->generation);
 	a->interest = interest_open(h->segment, 0);
 	a->presence = presence_open(h->segment, 0);
 	buf_init(&a->args);
@@ -75,20 +75,17 @@ announce_free(struct announce **ap)
 	free(a);
 }
 
-/* Workers with an audience of that kind (first byte of the key). */
+/* Workers with an audience of that kind. */
 static void
-who(struct announce *a, uint16_t ns, char kind, struct slice name,
-    uint64_t bits[2])
+who(struct announce *a, uint16_t ns, enum interest_kind kind,
+    struct slice name, uint64_t bits[2])
 {
-	char key[1 + 256];
+	char key[INTEREST_KEY_MAX];
 
 	slotset_clear(bits);
-	if (name.n > sizeof key - 1)
-		return;
-	key[0] = kind;
-	if (name.n != 0)
-		memcpy(key + 1, name.p, name.n);
-	interest_who(a->interest, ns, slice_of(key, name.n + 1), bits);
+	if (name.n <= INTEREST_NAME_MAX)
+		interest_who(a->interest, ns, interest_key(key, kind, name),
+		    bits);
 }
 
 /* Not now: its queue is long, or its stream is still to come. */
@@ -156,8 +153,7 @@ tell(struct announce *a, struct bus_envelope *e,
 {
 	struct bus_publish *p = &e->publish;
 	uint64_t crowded[2];
-	char offset[64];
-	int n;
+	uint8_t offset[OFFSET_MAX];
 
 	if (slotset_empty(e->slots))
 		return (true);
@@ -168,12 +164,8 @@ tell(struct announce *a, struct bus_envelope *e,
 	p->nsp = slice_of(ns->name, ns->name_len);
 	p->event = SLICE("\"presence:update\"");
 	p->args = buf_unread(&a->args);
-	if (a->conf->recovery_window_ms != 0) {
-		n = snprintf(offset, sizeof offset, "\"%08llx.0.%u.%llx\"",
-		    (unsigned long long)(a->node_id & UINT32_MAX),
-		    a->generation, (unsigned long long)++a->seq);
-		p->offset = slice_of(offset, (size_t)n);
-	}
+	if (a->conf->recovery_window_ms != 0)
+		p->offset = offset_make(offset, &a->origin, ++a->seq);
 	buf_reset(&a->frame);
 	if (a->args.oom || !bus_encode(&a->frame, e)) {
 		counter_add(COUNTER_memory_failures, 1);
@@ -245,11 +237,12 @@ announce_user(struct announce *a, const struct conf_namespace *ns,
 	buf_reset(&a->args);
 	status_encode(&a->args, &entry);
 	if (ns->presence == CONF_PRESENCE_NAMESPACE) {
-		who(a, t->ns, 'n', slice_of(NULL, 0), e.slots);
+		who(a, t->ns, INTEREST_NAMESPACE, slice_of(NULL, 0),
+		    e.slots);
 	} else {
 		e.flags = BUS_WATCHERS;
 		p->to.users[p->to.nusers++] = t->key;
-		who(a, t->ns, 'w', t->key, e.slots);
+		who(a, t->ns, INTEREST_WATCH, t->key, e.slots);
 	}
 	if (!tell(a, &e, ns))
 		return (false);
@@ -274,7 +267,7 @@ announce_in_room(struct announce *a, const struct conf_namespace *ns,
 	buf_reset(&a->args);
 	status_encode(&a->args, &entry);
 	p->to.rooms[p->to.nrooms++] = entry.room;
-	who(a, ns->index, 'r', entry.room, e.slots);
+	who(a, ns->index, INTEREST_ROOM, entry.room, e.slots);
 	return (tell(a, &e, ns));
 }
 
