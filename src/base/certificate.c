@@ -20,7 +20,7 @@
 
 /* An encrypted key is refused: nobody is there to be asked. */
 static int
-no_password(char *to, int size, int writing, void *arg)
+cert_no_password(char *to, int size, int writing, void *arg)
 {
 	bool *asked = arg;
 
@@ -32,7 +32,7 @@ no_password(char *to, int size, int writing, void *arg)
 }
 
 static int64_t
-end_of(const X509 *x)
+cert_end_of(const X509 *x)
 {
 	struct tm tm;
 
@@ -44,15 +44,15 @@ end_of(const X509 *x)
 
 /* The leaf; NULL: why is set. */
 static X509 *
-look_at_chain(BIO *bio, struct certificate_view *v)
+cert_look_at_chain(BIO *bio, struct certificate_view *v)
 {
 	X509 *leaf = NULL, *x, *above = NULL;
 	unsigned long e;
 
 	while (v->chain < CHAIN_MAX &&
 	    (x = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
-		if (v->chain++ == 0 || end_of(x) < v->until_s)
-			v->until_s = end_of(x);
+		if (v->chain++ == 0 || cert_end_of(x) < v->until_s)
+			v->until_s = cert_end_of(x);
 		if (leaf == NULL) {
 			leaf = x;
 		} else {
@@ -74,10 +74,10 @@ look_at_chain(BIO *bio, struct certificate_view *v)
 }
 
 static void
-look_at_key(BIO *bio, const X509 *leaf, struct certificate_view *v)
+cert_look_at_key(BIO *bio, const X509 *leaf, struct certificate_view *v)
 {
 	bool asked = false;
-	EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, no_password,
+	EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, cert_no_password,
 	    &asked);
 
 	if (key == NULL)
@@ -103,8 +103,8 @@ certificate_look(struct slice certificate, struct slice key,
 	if (chain == NULL || secret == NULL) {
 		v->why_certificate = "out of memory";
 	} else {
-		leaf = look_at_chain(chain, v);
-		look_at_key(secret, leaf, v);
+		leaf = cert_look_at_chain(chain, v);
+		cert_look_at_key(secret, leaf, v);
 	}
 	X509_free(leaf);
 	BIO_free(chain);

@@ -38,7 +38,7 @@ static const char url[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 static size_t
-encode(struct slice in, uint8_t *out, const char *abc, bool pad)
+digest_encode(struct slice in, uint8_t *out, const char *abc, bool pad)
 {
 	uint8_t *o = out;
 	size_t i;
@@ -70,7 +70,7 @@ encode(struct slice in, uint8_t *out, const char *abc, bool pad)
 
 /* Value of a digit, or 64. */
 static uint32_t
-digit(uint8_t c, const char *abc)
+digest_digit(uint8_t c, const char *abc)
 {
 	if (c >= 'A' && c <= 'Z')
 		return (c - 'A' + 0u);
@@ -85,7 +85,7 @@ digit(uint8_t c, const char *abc)
 
 /* in without padding */
 static ssize_t
-decode(struct slice in, uint8_t *out, const char *abc)
+digest_decode(struct slice in, uint8_t *out, const char *abc)
 {
 	uint8_t *o = out;
 	uint32_t v = 0, d;
@@ -94,7 +94,7 @@ decode(struct slice in, uint8_t *out, const char *abc)
 	if (in.n % 4 == 1)
 		return (-1);
 	for (i = 0; i < in.n; i++) {
-		d = digit(in.p[i], abc);
+		d = digest_digit(in.p[i], abc);
 		if (d == 64)
 			return (-1);
 		v = v << 6 | d;
@@ -121,13 +121,13 @@ decode(struct slice in, uint8_t *out, const char *abc)
 size_t
 digest_base64_encode(struct slice in, uint8_t *out)
 {
-	return (encode(in, out, std, true));
+	return (digest_encode(in, out, std, true));
 }
 
 size_t
 digest_base64url_encode(struct slice in, uint8_t *out)
 {
-	return (encode(in, out, url, false));
+	return (digest_encode(in, out, url, false));
 }
 
 ssize_t
@@ -139,17 +139,17 @@ digest_base64_decode(struct slice in, uint8_t *out)
 		return (-1);
 	while (pad < 2 && pad < in.n && in.p[in.n - 1 - pad] == '=')
 		pad++;
-	return (decode(slice_of(in.p, in.n - pad), out, std));
+	return (digest_decode(slice_of(in.p, in.n - pad), out, std));
 }
 
 ssize_t
 digest_base64url_decode(struct slice in, uint8_t *out)
 {
-	return (decode(in, out, url));
+	return (digest_decode(in, out, url));
 }
 
 static bool
-is_space(uint8_t c)
+digest_is_space(uint8_t c)
 {
 	return (c == ' ' || (c >= '\t' && c <= '\r'));
 }
@@ -162,13 +162,13 @@ digest_base64_decode_loose(struct slice in, uint8_t *out)
 	uint32_t v = 0, d;
 
 	for (i = 0; i < in.n; i++) {
-		if (is_space(in.p[i]))
+		if (digest_is_space(in.p[i]))
 			continue;
 		if (in.p[i] == '=') {
 			pads++;
 			continue;
 		}
-		d = digit(in.p[i], std);
+		d = digest_digit(in.p[i], std);
 		if (d == 64 || pads > 0)
 			return (-1);
 		v = v << 6 | d;

@@ -5,7 +5,7 @@
 #include "base/hash.h"
 
 static inline uint64_t
-rotl(uint64_t x, int b)
+hash_rotl(uint64_t x, int b)
 {
 	return ((x << b) | (x >> (64 - b)));
 }
@@ -15,18 +15,18 @@ struct sip {
 };
 
 static inline void
-sip_round(struct sip *s)
+hash_sip_round(struct sip *s)
 {
 	s->a += s->b;
 	s->c += s->d;
-	s->b = rotl(s->b, 13) ^ s->a;
-	s->d = rotl(s->d, 16) ^ s->c;
-	s->a = rotl(s->a, 32);
+	s->b = hash_rotl(s->b, 13) ^ s->a;
+	s->d = hash_rotl(s->d, 16) ^ s->c;
+	s->a = hash_rotl(s->a, 32);
 	s->c += s->b;
 	s->a += s->d;
-	s->b = rotl(s->b, 17) ^ s->c;
-	s->d = rotl(s->d, 21) ^ s->a;
-	s->c = rotl(s->c, 32);
+	s->b = hash_rotl(s->b, 17) ^ s->c;
+	s->d = hash_rotl(s->d, 21) ^ s->a;
+	s->c = hash_rotl(s->c, 32);
 }
 
 uint64_t
@@ -40,17 +40,17 @@ hash_bytes(const struct hash_key *k, struct slice in)
 	for (i = 0; i < whole; i += 8) {
 		memcpy(&m, in.p + i, 8);
 		s.d ^= m;
-		sip_round(&s);
+		hash_sip_round(&s);
 		s.a ^= m;
 	}
 	for (; i < in.n; i++)
 		last |= (uint64_t)in.p[i] << (8 * (i & 7));
 	s.d ^= last;
-	sip_round(&s);
+	hash_sip_round(&s);
 	s.a ^= last;
 	s.c ^= 0xff;
-	sip_round(&s);
-	sip_round(&s);
-	sip_round(&s);
+	hash_sip_round(&s);
+	hash_sip_round(&s);
+	hash_sip_round(&s);
 	return (s.a ^ s.b ^ s.c ^ s.d);
 }

@@ -16,7 +16,7 @@
 
 /* v > 0 is 0.DIGITS * 10^point; returns how many digits. */
 static int
-shortest(double v, char digits[DIGITS_MAX + 1], int *point)
+js_shortest(double v, char digits[DIGITS_MAX + 1], int *point)
 {
 	char text[40];
 	int p, n;
@@ -45,7 +45,7 @@ number_js(double v, char out[NUMBER_JS_MAX])
 		memcpy(out, "0", 2);
 		return (1);
 	}
-	k = shortest(v < 0 ? -v : v, digits, &point);
+	k = js_shortest(v < 0 ? -v : v, digits, &point);
 	if (point >= k && point <= POINT_MAX)
 		n = snprintf(out, NUMBER_JS_MAX, "%s%s%.*s", sign, digits,
 		    point - k, "000000000000000000000");

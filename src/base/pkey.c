@@ -53,7 +53,7 @@ static const char *const digest_names[] = {
 static const char no_memory[] = "out of memory";
 
 static const struct curve *
-curve_of(enum pkey_type type)
+pkey_curve_of(enum pkey_type type)
 {
 	size_t i;
 
@@ -105,7 +105,7 @@ pkey_type(const struct pkey *k)
 
 /* The bytes are some DER public key or certificate, from start to end. */
 static bool
-is_der(struct slice s)
+pkey_is_der(struct slice s)
 {
 	const unsigned char *p = s.p;
 	EVP_PKEY *key;
@@ -131,7 +131,7 @@ is_der(struct slice s)
  * mistake behind the "algorithm confusion" attacks.
  */
 static bool
-is_public(struct slice s)
+pkey_is_public(struct slice s)
 {
 	static const char begin[] = "-----BEGIN ";
 
@@ -142,11 +142,11 @@ is_public(struct slice s)
 	    slice_starts(s, SLICE("sk-ssh-")) ||
 	    slice_starts(s, SLICE("sk-ecdsa-")))
 		return (true);
-	return (is_der(s));
+	return (pkey_is_der(s));
 }
 
 static EVP_MAC_CTX *
-hmac_new(struct slice secret, enum pkey_digest digest)
+pkey_hmac_new(struct slice secret, enum pkey_digest digest)
 {
 	OSSL_PARAM params[2];
 	char name[sizeof "SHA256"];
@@ -181,7 +181,7 @@ pkey_secret(struct slice secret, const char **why)
 		return (NULL);
 	}
 	(void)ERR_set_mark();
-	public = is_public(secret);
+	public = pkey_is_public(secret);
 	(void)ERR_pop_to_mark();
 	if (public) {
 		*why = "secret is the text of a key, which is not a secret";
@@ -192,7 +192,7 @@ pkey_secret(struct slice secret, const char **why)
 		return (NULL);
 	(void)ERR_set_mark();
 	for (i = 0; i < nitems(k->hmac); i++) {
-		k->hmac[i] = hmac_new(secret, (enum pkey_digest)i);
+		k->hmac[i] = pkey_hmac_new(secret, (enum pkey_digest)i);
 		if (k->hmac[i] == NULL)
 			break;
 	}
@@ -207,7 +207,7 @@ pkey_secret(struct slice secret, const char **why)
 /* --- public keys --------------------------------------------------------- */
 
 static bool
-rsa_ok(const EVP_PKEY *key, const char **why)
+pkey_rsa_ok(const EVP_PKEY *key, const char **why)
 {
 	if (EVP_PKEY_get_bits(key) >= PKEY_RSA_MIN)
 		return (true);
@@ -216,7 +216,7 @@ rsa_ok(const EVP_PKEY *key, const char **why)
 }
 
 static bool
-ec_type(const EVP_PKEY *key, enum pkey_type *type, const char **why)
+pkey_ec_type(const EVP_PKEY *key, enum pkey_type *type, const char **why)
 {
 	char group[64];
 	size_t i;
@@ -233,17 +233,17 @@ ec_type(const EVP_PKEY *key, enum pkey_type *type, const char **why)
 
 /* What kind of key it is, and whether it is fit for use. */
 static bool
-classify(EVP_PKEY *key, enum pkey_type *type, const char **why)
+pkey_classify(EVP_PKEY *key, enum pkey_type *type, const char **why)
 {
 	EVP_PKEY_CTX *ctx;
 	int ok;
 
 	if (EVP_PKEY_is_a(key, "RSA")) {
 		*type = PKEY_RSA;
-		if (!rsa_ok(key, why))
+		if (!pkey_rsa_ok(key, why))
 			return (false);
 	} else if (EVP_PKEY_is_a(key, "EC")) {
-		if (!ec_type(key, type, why))
+		if (!pkey_ec_type(key, type, why))
 			return (false);
 	} else if (EVP_PKEY_is_a(key, "ED25519")) {
 		*type = PKEY_ED25519;
@@ -261,12 +261,12 @@ classify(EVP_PKEY *key, enum pkey_type *type, const char **why)
 
 /* Takes over key, which may be NULL: *why then stays as the caller set it. */
 static struct pkey *
-wrap(EVP_PKEY *key, const char **why)
+pkey_wrap(EVP_PKEY *key, const char **why)
 {
 	struct pkey *k = NULL;
 	enum pkey_type type;
 
-	if (key != NULL && classify(key, &type, why))
+	if (key != NULL && pkey_classify(key, &type, why))
 		k = pkey_new(type, why);
 	if (k == NULL)
 		EVP_PKEY_free(key);
@@ -277,7 +277,7 @@ wrap(EVP_PKEY *key, const char **why)
 
 /* Encrypted PEM: never ask on the terminal. */
 static int
-no_passphrase(char *out, int size, int writing, void *arg)
+pkey_no_passphrase(char *out, int size, int writing, void *arg)
 {
 	(void)out;
 	(void)size;
@@ -287,9 +287,9 @@ no_passphrase(char *out, int size, int writing, void *arg)
 }
 
 static EVP_PKEY *
-pem_certificate(BIO *bio)
+pkey_pem_certificate(BIO *bio)
 {
-	X509 *cert = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL);
+	X509 *cert = PEM_read_bio_X509(bio, NULL, pkey_no_passphrase, NULL);
 	EVP_PKEY *key = NULL;
 
 	if (cert != NULL)
@@ -321,10 +321,10 @@ pkey_pem(struct slice pem, const char **why)
 	if (bio == NULL)
 		key = NULL;
 	else if (memmem(pem.p, pem.n, cert, sizeof cert - 1) != NULL)
-		key = pem_certificate(bio);
+		key = pkey_pem_certificate(bio);
 	else
-		key = PEM_read_bio_PUBKEY(bio, NULL, no_passphrase, NULL);
-	k = wrap(key, why);
+		key = PEM_read_bio_PUBKEY(bio, NULL, pkey_no_passphrase, NULL);
+	k = pkey_wrap(key, why);
 	BIO_free(bio);
 	(void)ERR_pop_to_mark();
 	return (k);
@@ -332,7 +332,7 @@ pkey_pem(struct slice pem, const char **why)
 
 /* A public key from OpenSSL's named parameters, which this frees. */
 static EVP_PKEY *
-from_params(const char *type, OSSL_PARAM_BLD *bld)
+pkey_from_params(const char *type, OSSL_PARAM_BLD *bld)
 {
 	OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(bld);
 	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
@@ -347,7 +347,7 @@ from_params(const char *type, OSSL_PARAM_BLD *bld)
 }
 
 static EVP_PKEY *
-rsa_new(struct slice n, struct slice e)
+pkey_rsa_new(struct slice n, struct slice e)
 {
 	OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
 	BIGNUM *bn_n = BN_bin2bn(n.p, (int)n.n, NULL);
@@ -357,7 +357,7 @@ rsa_new(struct slice n, struct slice e)
 	if (bld != NULL && bn_n != NULL && bn_e != NULL &&
 	    OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, bn_n) == 1 &&
 	    OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_E, bn_e) == 1)
-		key = from_params("RSA", bld);
+		key = pkey_from_params("RSA", bld);
 	OSSL_PARAM_BLD_free(bld);
 	BN_free(bn_n);
 	BN_free(bn_e);
@@ -376,13 +376,13 @@ pkey_rsa(struct slice n, struct slice e, const char **why)
 	}
 	(void)ERR_set_mark();
 	*why = "not an RSA public key";
-	k = wrap(rsa_new(n, e), why);
+	k = pkey_wrap(pkey_rsa_new(n, e), why);
 	(void)ERR_pop_to_mark();
 	return (k);
 }
 
 static EVP_PKEY *
-ec_new(const char *group, struct slice point)
+pkey_ec_new(const char *group, struct slice point)
 {
 	OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
 	EVP_PKEY *key = NULL;
@@ -392,7 +392,7 @@ ec_new(const char *group, struct slice point)
 	    group, 0) == 1 &&
 	    OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY,
 	    point.p, point.n) == 1)
-		key = from_params("EC", bld);
+		key = pkey_from_params("EC", bld);
 	OSSL_PARAM_BLD_free(bld);
 	return (key);
 }
@@ -400,7 +400,7 @@ ec_new(const char *group, struct slice point)
 struct pkey *
 pkey_ec(enum pkey_type curve, struct slice x, struct slice y, const char **why)
 {
-	const struct curve *c = curve_of(curve);
+	const struct curve *c = pkey_curve_of(curve);
 	uint8_t point[1 + 2 * FIELD_MAX];
 	struct pkey *k;
 
@@ -414,7 +414,8 @@ pkey_ec(enum pkey_type curve, struct slice x, struct slice y, const char **why)
 	memcpy(point + 1 + x.n, y.p, y.n);
 	(void)ERR_set_mark();
 	*why = "EC point is not on its curve";
-	k = wrap(ec_new(c->group, slice_of(point, 1 + x.n + y.n)), why);
+	k = pkey_wrap(pkey_ec_new(c->group, slice_of(point, 1 + x.n + y.n)),
+	    why);
 	(void)ERR_pop_to_mark();
 	return (k);
 }
@@ -430,8 +431,8 @@ pkey_ed25519(struct slice x, const char **why)
 	}
 	(void)ERR_set_mark();
 	*why = "not an Ed25519 public key";
-	k = wrap(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, x.p, x.n),
-	    why);
+	k = pkey_wrap(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, x.p,
+	    x.n), why);
 	(void)ERR_pop_to_mark();
 	return (k);
 }
@@ -452,7 +453,7 @@ pkey_serves(const struct pkey *k, enum pkey_scheme scheme,
 	case PKEY_PSS:
 		return (k->type == PKEY_RSA);
 	case PKEY_ECDSA:
-		c = curve_of(k->type);
+		c = pkey_curve_of(k->type);
 		return (c != NULL && c->digest == digest);
 	case PKEY_EDDSA:
 		return (k->type == PKEY_ED25519);
@@ -481,8 +482,8 @@ pkey_hmac(const struct pkey *k, enum pkey_digest digest, struct slice data,
 }
 
 static bool
-hmac_verify(const struct pkey *k, enum pkey_digest digest, struct slice data,
-    struct slice sig)
+pkey_hmac_verify(const struct pkey *k, enum pkey_digest digest,
+    struct slice data, struct slice sig)
 {
 	uint8_t mac[PKEY_HMAC_MAX];
 	size_t n = pkey_hmac(k, digest, data, mac);
@@ -495,7 +496,7 @@ hmac_verify(const struct pkey *k, enum pkey_digest digest, struct slice data,
  * zero, which neither r nor s may be.  Room for n + 3 bytes.
  */
 static size_t
-der_integer(struct slice v, uint8_t *out)
+pkey_der_integer(struct slice v, uint8_t *out)
 {
 	size_t pad;
 
@@ -513,15 +514,15 @@ der_integer(struct slice v, uint8_t *out)
 
 /* r || s to DER SEQUENCE { r, s } (RFC 3279, 2.2.3); 0 if it cannot be. */
 static size_t
-ecdsa_der(struct slice sig, size_t field, uint8_t out[2 * FIELD_MAX + 9])
+pkey_ecdsa_der(struct slice sig, size_t field, uint8_t out[2 * FIELD_MAX + 9])
 {
 	uint8_t body[2 * FIELD_MAX + 6];
 	size_t r, s, head = 0;
 
 	if (sig.n != 2 * field)
 		return (0);
-	r = der_integer(slice_of(sig.p, field), body);
-	s = der_integer(slice_of(sig.p + field, field), body + r);
+	r = pkey_der_integer(slice_of(sig.p, field), body);
+	s = pkey_der_integer(slice_of(sig.p + field, field), body + r);
 	if (r == 0 || s == 0)
 		return (0);
 	out[head++] = 0x30;
@@ -533,8 +534,8 @@ ecdsa_der(struct slice sig, size_t field, uint8_t out[2 * FIELD_MAX + 9])
 }
 
 static bool
-public_verify(EVP_PKEY *key, const char *digest, bool pss, struct slice data,
-    struct slice sig)
+pkey_public_verify(EVP_PKEY *key, const char *digest, bool pss,
+    struct slice data, struct slice sig)
 {
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	EVP_PKEY_CTX *pctx = NULL;	/* belongs to ctx */
@@ -562,7 +563,7 @@ pkey_verify(const struct pkey *k, enum pkey_scheme scheme,
 	if (!pkey_serves(k, scheme, digest) || sig.n == 0)
 		return (false);
 	if (scheme == PKEY_HMAC)
-		return (hmac_verify(k, digest, data, sig));
+		return (pkey_hmac_verify(k, digest, data, sig));
 	/* RFC 8017, 8.1.2 and 8.2.2: as long as the modulus, which not every
 	 * OpenSSL asks when it begins with a zero */
 	if ((scheme == PKEY_PSS || scheme == PKEY_PKCS1) &&
@@ -570,12 +571,12 @@ pkey_verify(const struct pkey *k, enum pkey_scheme scheme,
 		return (false);
 	if (scheme == PKEY_ECDSA) {
 		sig = slice_of(der,
-		    ecdsa_der(sig, curve_of(k->type)->field, der));
+		    pkey_ecdsa_der(sig, pkey_curve_of(k->type)->field, der));
 		if (sig.n == 0)
 			return (false);
 	}
 	(void)ERR_set_mark();
-	ok = public_verify(k->public,
+	ok = pkey_public_verify(k->public,
 	    scheme == PKEY_EDDSA ? NULL : digest_names[digest],
 	    scheme == PKEY_PSS, data, sig);
 	(void)ERR_pop_to_mark();

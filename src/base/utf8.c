@@ -9,7 +9,7 @@
 	(uint32_t)(hi) << 16)
 
 static uint32_t
-lead(uint8_t c)
+utf8_lead(uint8_t c)
 {
 	if (c < 0x80)
 		return (UTF8_OK);
@@ -41,7 +41,7 @@ utf8_feed(uint32_t state, struct slice in)
 			}
 			if (p == end)
 				break;
-			state = lead(*p++);
+			state = utf8_lead(*p++);
 			if (state == UTF8_BAD)
 				return (UTF8_BAD);
 			continue;

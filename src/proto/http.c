@@ -26,7 +26,7 @@ const uint8_t http_tchars[256] = {
 /* clang-format on */
 
 static bool
-is_token(struct slice s)
+http_is_token(struct slice s)
 {
 	size_t i;
 
@@ -37,7 +37,7 @@ is_token(struct slice s)
 }
 
 static bool
-bad(struct http_request *r, int status, const char *why)
+http_refuse(struct http_request *r, int status, const char *why)
 {
 	r->status = status;
 	r->why = why;
@@ -58,7 +58,7 @@ static const struct {
 /* clang-format on */
 
 static enum http_method
-method_from(struct slice name)
+http_method_from(struct slice name)
 {
 	size_t i;
 
@@ -69,20 +69,20 @@ method_from(struct slice name)
 }
 
 static bool
-take_version(struct http_request *r, struct slice v)
+http_take_version(struct http_request *r, struct slice v)
 {
 	if (v.n != 8 || !slice_starts(v, SLICE("HTTP/")) ||
 	    !ascii_digit(v.p[5]) || v.p[6] != '.' || !ascii_digit(v.p[7]))
-		return (bad(r, 400, "bad request line"));
+		return (http_refuse(r, 400, "bad request line"));
 	if (v.p[5] != '1' || v.p[7] > '1')
-		return (bad(r, 505, "HTTP version not supported"));
+		return (http_refuse(r, 505, "HTTP version not supported"));
 	r->minor = v.p[7] - '0';
 	return (true);
 }
 
 /* Section 3.2.1: an absolute path with or without a query. */
 static bool
-take_origin_form(struct http_request *r, struct slice target)
+http_take_origin_form(struct http_request *r, struct slice target)
 {
 	r->target = target;
 	r->query = target;
@@ -94,7 +94,7 @@ take_origin_form(struct http_request *r, struct slice target)
 
 /* A registered name, or an IPv4 address: RFC 3986 section 3.2.2. */
 static bool
-valid_name(struct slice h)
+http_valid_name(struct slice h)
 {
 	static const char others[] = "-._~%!$&'()*+,;=";
 	size_t i;
@@ -112,7 +112,7 @@ valid_name(struct slice h)
 
 /* What is between the brackets of an IPv6 address, roughly. */
 static bool
-valid_ipv6(struct slice h)
+http_valid_ipv6(struct slice h)
 {
 	size_t i, colons = 0;
 
@@ -127,7 +127,7 @@ valid_ipv6(struct slice h)
 }
 
 static bool
-valid_port(struct slice p)
+http_valid_port(struct slice p)
 {
 	unsigned port = 0;
 	size_t i;
@@ -145,7 +145,7 @@ valid_port(struct slice p)
  * be empty, a host alone may be, too (RFC 9112 section 3.2).
  */
 static bool
-valid_host(struct slice h)
+http_valid_host(struct slice h)
 {
 	struct slice rest = h, host;
 	bool v6 = h.n > 0 && h.p[0] == '[';
@@ -153,19 +153,20 @@ valid_host(struct slice h)
 	if (v6) {
 		rest = slice_from(h, 1);
 		host = ascii_take(&rest, ']');
-		if (host.n + 1 == h.n || !valid_ipv6(host))
+		if (host.n + 1 == h.n || !http_valid_ipv6(host))
 			return (false);
 		return (rest.n == 0 || (rest.p[0] == ':' &&
-		    valid_port(slice_from(rest, 1))));
+		    http_valid_port(slice_from(rest, 1))));
 	}
 	host = ascii_take(&rest, ':');
-	return (valid_name(host) && (host.n > 0 || h.n == 0) &&
-	    valid_port(rest));
+	return (http_valid_name(host) && (host.n > 0 || h.n == 0) &&
+	    http_valid_port(rest));
 }
 
 /* Section 3.2.2: scheme and authority in front; they replace the Host. */
 static bool
-take_absolute_form(struct http_request *r, struct slice target, size_t scheme)
+http_take_absolute_form(struct http_request *r, struct slice target,
+    size_t scheme)
 {
 	struct slice rest = slice_from(target, scheme);
 	size_t i;
@@ -173,83 +174,83 @@ take_absolute_form(struct http_request *r, struct slice target, size_t scheme)
 	for (i = 0; i < rest.n && rest.p[i] != '/' && rest.p[i] != '?'; i++)
 		;
 	r->host = slice_of(rest.p, i);
-	if (i == 0 || !valid_host(r->host))
-		return (bad(r, 400, "bad authority"));
+	if (i == 0 || !http_valid_host(r->host))
+		return (http_refuse(r, 400, "bad authority"));
 	rest = slice_from(rest, i);
 	if (rest.n == 0)
 		rest = SLICE("/");
-	return (take_origin_form(r, rest));
+	return (http_take_origin_form(r, rest));
 }
 
 static bool
-take_target(struct http_request *r, struct slice target)
+http_take_target(struct http_request *r, struct slice target)
 {
 	size_t i;
 
 	for (i = 0; i < target.n; i++)
 		if (target.p[i] <= 0x20 || target.p[i] >= 0x7f ||
 		    target.p[i] == '#')
-			return (bad(r, 400, "bad character in target"));
+			return (http_refuse(r, 400, "bad character in target"));
 	if (target.n == 0)
-		return (bad(r, 400, "bad request line"));
+		return (http_refuse(r, 400, "bad request line"));
 	if (target.p[0] == '/')
-		return (take_origin_form(r, target));
+		return (http_take_origin_form(r, target));
 	if (target.n > 7 && strncasecmp((const char *)target.p, "http://",
 	    7) == 0)
-		return (take_absolute_form(r, target, 7));
+		return (http_take_absolute_form(r, target, 7));
 	if (target.n > 8 && strncasecmp((const char *)target.p, "https://",
 	    8) == 0)
-		return (take_absolute_form(r, target, 8));
+		return (http_take_absolute_form(r, target, 8));
 	if (r->method == HTTP_OPTIONS && slice_eq(target, SLICE("*")))
-		return (take_origin_form(r, target));
-	return (bad(r, 400, "bad target"));
+		return (http_take_origin_form(r, target));
+	return (http_refuse(r, 400, "bad target"));
 }
 
 static bool
-take_request_line(struct http_request *r, struct slice line)
+http_take_request_line(struct http_request *r, struct slice line)
 {
 	struct slice rest = line, method, target;
 
 	if (line.n > HTTP_LINE_MAX)
-		return (bad(r, 414, "request line too long"));
+		return (http_refuse(r, 414, "request line too long"));
 	method = ascii_take(&rest, ' ');
 	target = ascii_take(&rest, ' ');
-	if (!is_token(method))
-		return (bad(r, 400, "bad method"));
-	r->method = method_from(method);
-	if (!take_version(r, rest))
+	if (!http_is_token(method))
+		return (http_refuse(r, 400, "bad method"));
+	r->method = http_method_from(method);
+	if (!http_take_version(r, rest))
 		return (false);
 	r->keep_alive = r->minor == 1;
-	return (take_target(r, target));
+	return (http_take_target(r, target));
 }
 
 /* --- fields (section 5) and what they decide (section 6) ----------------- */
 
 static bool
-on_host(struct http_request *r, struct slice v)
+http_on_host(struct http_request *r, struct slice v)
 {
 	if (http_field_count(r, "host") > 1)
-		return (bad(r, 400, "more than one Host"));
-	if (!valid_host(v))
-		return (bad(r, 400, "bad Host"));
+		return (http_refuse(r, 400, "more than one Host"));
+	if (!http_valid_host(v))
+		return (http_refuse(r, 400, "bad Host"));
 	if (r->host.p == NULL)	/* absolute-form has set it already */
 		r->host = v;
 	return (true);
 }
 
 static bool
-on_content_length(struct http_request *r, struct slice v)
+http_on_content_length(struct http_request *r, struct slice v)
 {
 	int64_t n = 0;
 	size_t i;
 
 	if (r->content_length >= 0)
-		return (bad(r, 400, "more than one Content-Length"));
+		return (http_refuse(r, 400, "more than one Content-Length"));
 	if (v.n == 0 || v.n > 18)
-		return (bad(r, 400, "bad Content-Length"));
+		return (http_refuse(r, 400, "bad Content-Length"));
 	for (i = 0; i < v.n; i++) {
 		if (!ascii_digit(v.p[i]))
-			return (bad(r, 400, "bad Content-Length"));
+			return (http_refuse(r, 400, "bad Content-Length"));
 		n = n * 10 + (v.p[i] - '0');
 	}
 	r->content_length = n;
@@ -258,26 +259,26 @@ on_content_length(struct http_request *r, struct slice v)
 
 /* Section 6.1: last must be chunked; whatever is before it is not served. */
 static bool
-on_transfer_encoding(struct http_request *r, struct slice v)
+http_on_transfer_encoding(struct http_request *r, struct slice v)
 {
 	struct slice rest = v, last = v;
 
 	if (r->chunked)
-		return (bad(r, 400, "more than one Transfer-Encoding"));
+		return (http_refuse(r, 400, "more than one Transfer-Encoding"));
 	if (r->minor == 0)
-		return (bad(r, 400, "Transfer-Encoding in HTTP/1.0"));
+		return (http_refuse(r, 400, "Transfer-Encoding in HTTP/1.0"));
 	while (rest.n > 0)
 		last = ascii_trim(ascii_take(&rest, ','));
 	if (!slice_caseeq(last, SLICE("chunked")))
-		return (bad(r, 400, "bad Transfer-Encoding"));
+		return (http_refuse(r, 400, "bad Transfer-Encoding"));
 	if (last.n != v.n)
-		return (bad(r, 501, "Transfer-Encoding not served"));
+		return (http_refuse(r, 501, "Transfer-Encoding not served"));
 	r->chunked = true;
 	return (true);
 }
 
 static bool
-on_expect(struct http_request *r, struct slice v)
+http_on_expect(struct http_request *r, struct slice v)
 {
 	if (r->minor == 1 && slice_caseeq(v, SLICE("100-continue")))
 		r->expect_continue = true;
@@ -289,15 +290,15 @@ static const struct {
 	const char	*name;
 	bool		(*on)(struct http_request *, struct slice);
 } known[] = {
-	{ "host",		on_host },
-	{ "content-length",	on_content_length },
-	{ "transfer-encoding",	on_transfer_encoding },
-	{ "expect",		on_expect }
+	{ "host",		http_on_host },
+	{ "content-length",	http_on_content_length },
+	{ "transfer-encoding",	http_on_transfer_encoding },
+	{ "expect",		http_on_expect }
 };
 /* clang-format on */
 
 static bool
-valid_value(struct slice v)
+http_valid_value(struct slice v)
 {
 	size_t i;
 
@@ -308,21 +309,21 @@ valid_value(struct slice v)
 }
 
 static bool
-take_field(struct http_request *r, struct slice line)
+http_take_field(struct http_request *r, struct slice line)
 {
 	struct slice rest = line, name;
 	size_t i;
 
 	if (ascii_blank(line.p[0]))
-		return (bad(r, 400, "folded field"));
+		return (http_refuse(r, 400, "folded field"));
 	name = ascii_take(&rest, ':');
-	if (name.n == line.n || !is_token(name))
-		return (bad(r, 400, "bad field name"));
+	if (name.n == line.n || !http_is_token(name))
+		return (http_refuse(r, 400, "bad field name"));
 	rest = ascii_trim(rest);
-	if (!valid_value(rest))
-		return (bad(r, 400, "control byte in field"));
+	if (!http_valid_value(rest))
+		return (http_refuse(r, 400, "control byte in field"));
 	if (r->nfields == HTTP_FIELDS_MAX)
-		return (bad(r, 431, "too many fields"));
+		return (http_refuse(r, 431, "too many fields"));
 	r->fields[r->nfields++] = (struct http_field){ name, rest };
 	for (i = 0; i < nitems(known); i++)
 		if (slice_caseeq(name, slice_str(known[i].name)))
@@ -332,12 +333,12 @@ take_field(struct http_request *r, struct slice line)
 
 /* What can be said only when all fields are there. */
 static bool
-finish(struct http_request *r)
+http_finish(struct http_request *r)
 {
 	if (r->minor == 1 && http_field_count(r, "host") == 0)
-		return (bad(r, 400, "no Host"));
+		return (http_refuse(r, 400, "no Host"));
 	if (r->chunked && r->content_length >= 0)
-		return (bad(r, 400,
+		return (http_refuse(r, 400,
 		    "Content-Length and Transfer-Encoding"));
 	if (http_field_has(r, "connection", "keep-alive"))
 		r->keep_alive = true;
@@ -353,7 +354,7 @@ finish(struct http_request *r)
  * there (r->status is 0) or ended by a bare LF.
  */
 static bool
-take_line(struct http_request *r, struct slice *rest, struct slice *line)
+http_take_line(struct http_request *r, struct slice *rest, struct slice *line)
 {
 	const uint8_t *lf;
 
@@ -361,14 +362,14 @@ take_line(struct http_request *r, struct slice *rest, struct slice *line)
 	if (lf == NULL)
 		return (false);
 	if (lf == rest->p || lf[-1] != '\r')
-		return (bad(r, 400, "bare LF"));
+		return (http_refuse(r, 400, "bare LF"));
 	*line = slice_of(rest->p, (size_t)(lf - rest->p) - 1);
 	*rest = slice_from(*rest, line->n + 2);
 	return (true);
 }
 
 static void
-request_init(struct http_request *r)
+http_request_init(struct http_request *r)
 {
 	r->method = HTTP_OTHER;
 	r->minor = 0;
@@ -383,12 +384,12 @@ request_init(struct http_request *r)
 
 /* No line end in what is left: wait, unless the limits are reached. */
 static ssize_t
-unfinished(struct http_request *r, size_t seen, size_t left, bool first)
+http_unfinished(struct http_request *r, size_t seen, size_t left, bool first)
 {
 	if (r->status == 0 && first && left > HTTP_LINE_MAX + 1)
-		(void)bad(r, 414, "request line too long");
+		(void)http_refuse(r, 414, "request line too long");
 	if (r->status == 0 && seen >= HTTP_HEAD_MAX)
-		(void)bad(r, 431, "head too long");
+		(void)http_refuse(r, 431, "head too long");
 	return (r->status == 0 ? CODEC_MORE : CODEC_BAD);
 }
 
@@ -398,28 +399,28 @@ http_decode_request(struct slice in, struct http_request *r)
 	struct slice rest = in, line;
 	bool first = true;
 
-	request_init(r);
+	http_request_init(r);
 	if (rest.n > HTTP_HEAD_MAX)
 		rest.n = HTTP_HEAD_MAX;
 	/* Section 2.2: an empty line that ended the last body, perhaps. */
 	if (slice_starts(rest, SLICE("\r\n")))
 		rest = slice_from(rest, 2);
 	if (rest.n > 0 && !http_tchars[rest.p[0]] && rest.p[0] != '\r')
-		(void)bad(r, 400, "bad method");
-	while (r->status == 0 && take_line(r, &rest, &line)) {
+		(void)http_refuse(r, 400, "bad method");
+	while (r->status == 0 && http_take_line(r, &rest, &line)) {
 		if (first) {
 			first = false;
-			if (!take_request_line(r, line))
+			if (!http_take_request_line(r, line))
 				break;
 			continue;
 		}
 		if (line.n == 0) {
-			if (!finish(r))
+			if (!http_finish(r))
 				break;
 			return (rest.p - in.p);
 		}
-		if (!take_field(r, line))
+		if (!http_take_field(r, line))
 			break;
 	}
-	return (unfinished(r, in.n, rest.n, first));
+	return (http_unfinished(r, in.n, rest.n, first));
 }

@@ -91,7 +91,7 @@ http_bearer(const struct http_request *r, struct slice *token)
 }
 
 static struct slice
-unquote(struct slice s)
+field_unquote(struct slice s)
 {
 	if (s.n >= 2 && s.p[0] == '"' && s.p[s.n - 1] == '"')
 		return (slice_of(s.p + 1, s.n - 2));
@@ -116,7 +116,7 @@ http_cookie(const struct http_request *r, struct slice name,
 			key = ascii_take(&pair, '=');
 			if (!slice_eq(ascii_trim(key), name))
 				continue;
-			pair = unquote(ascii_trim(pair));
+			pair = field_unquote(ascii_trim(pair));
 			if (pair.n == 0)
 				continue;
 			*value = pair;

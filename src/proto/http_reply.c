@@ -42,22 +42,23 @@ http_status_words(int status)
 }
 
 static bool
-leap(unsigned year)
+reply_leap(unsigned year)
 {
 	return (year % 4 == 0 && (year % 100 != 0 || year % 400 == 0));
 }
 
 /* Days since 1970-01-01 as year, month 0-11 and day 1-31. */
 static void
-civil_date(uint64_t days, unsigned *year, unsigned *month, unsigned *day)
+reply_civil_date(uint64_t days, unsigned *year, unsigned *month, unsigned *day)
 {
 	static const uint8_t lengths[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30,
 		31, 30, 31 };
 	unsigned y = 1970, m = 0, n;
 
-	for (; days >= (n = leap(y) ? 366 : 365) && y < 9999; y++)
+	for (; days >= (n = reply_leap(y) ? 366 : 365) && y < 9999; y++)
 		days -= n;
-	for (; m < 11 && days >= (n = lengths[m] + (m == 1 && leap(y) ? 1u :
+	for (; m < 11 && days >= (n = lengths[m] + (m == 1 && reply_leap(y) ?
+	    1u :
 	    0u)); m++)
 		days -= n;
 	*year = y;
@@ -67,14 +68,14 @@ civil_date(uint64_t days, unsigned *year, unsigned *month, unsigned *day)
 
 /* IMF-fixdate, RFC 9110 section 5.6.7; no locale, no time zone. */
 static void
-encode_date(struct buf *b, uint64_t unix_s)
+reply_encode_date(struct buf *b, uint64_t unix_s)
 {
 	static const char wdays[] = "ThuFriSatSunMonTueWed";
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 	uint64_t days = unix_s / 86400;
 	unsigned s = (unsigned)(unix_s % 86400), year, month, day;
 
-	civil_date(days, &year, &month, &day);
+	reply_civil_date(days, &year, &month, &day);
 	buf_printf(b, "Date: %.3s, %02u %.3s %04u %02u:%02u:%02u GMT\r\n",
 	    wdays + days % 7 * 3, day, months + month * 3, year,
 	    s / 3600, s / 60 % 60, s % 60);
@@ -89,7 +90,7 @@ http_encode_head(struct buf *b, int status, uint64_t unix_s, bool keep_alive,
 	buf_byte(b, ' ');
 	buf_str(b, http_status_words(status));
 	buf_str(b, "\r\n");
-	encode_date(b, unix_s);
+	reply_encode_date(b, unix_s);
 	buf_str(b, keep_alive ? "Connection: keep-alive\r\n" :
 	    "Connection: close\r\n");
 	if (n >= 0) {

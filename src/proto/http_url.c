@@ -8,7 +8,7 @@
 
 /* The next decoded byte, 1-255; -1: bad encoding or NUL. */
 static int
-take_decoded(struct slice *in, bool plus)
+url_take_decoded(struct slice *in, bool plus)
 {
 	int hi, lo;
 	uint8_t c = in->p[0];
@@ -27,13 +27,13 @@ take_decoded(struct slice *in, bool plus)
 }
 
 static ssize_t
-decode_percent(struct slice in, uint8_t *out, bool plus)
+url_decode_percent(struct slice in, uint8_t *out, bool plus)
 {
 	uint8_t *o = out;
 	int c;
 
 	while (in.n > 0) {
-		c = take_decoded(&in, plus);
+		c = url_take_decoded(&in, plus);
 		if (c < 0)
 			return (-1);
 		*o++ = (uint8_t)c;
@@ -44,22 +44,22 @@ decode_percent(struct slice in, uint8_t *out, bool plus)
 ssize_t
 http_path_decode(struct slice path, uint8_t *out)
 {
-	return (decode_percent(path, out, false));
+	return (url_decode_percent(path, out, false));
 }
 
 /* An encoded key against a plain name. */
 static bool
-query_key_eq(struct slice key, const char *name)
+url_query_key_eq(struct slice key, const char *name)
 {
 	while (key.n > 0)
 		if (*name == '\0' ||
-		    take_decoded(&key, true) != (uint8_t)*name++)
+		    url_take_decoded(&key, true) != (uint8_t)*name++)
 			return (false);
 	return (*name == '\0');
 }
 
 static ssize_t
-query_last(struct slice query, const char *name, bool filled, uint8_t *out)
+url_query_last(struct slice query, const char *name, bool filled, uint8_t *out)
 {
 	struct slice rest = query, pair, key, value = { NULL, 0 };
 	bool found = false;
@@ -68,25 +68,25 @@ query_last(struct slice query, const char *name, bool filled, uint8_t *out)
 	while (rest.n > 0) {
 		pair = ascii_take(&rest, '&');
 		key = ascii_take(&pair, '=');
-		if ((pair.n > 0 || !filled) && query_key_eq(key, name)) {
+		if ((pair.n > 0 || !filled) && url_query_key_eq(key, name)) {
 			value = pair;
 			found = true;
 		}
 	}
 	if (!found)
 		return (-1);
-	n = decode_percent(value, out, true);
+	n = url_decode_percent(value, out, true);
 	return (n < 0 ? -2 : n);
 }
 
 ssize_t
 http_query_get(struct slice query, const char *name, uint8_t *out)
 {
-	return (query_last(query, name, false, out));
+	return (url_query_last(query, name, false, out));
 }
 
 ssize_t
 http_query_filled(struct slice query, const char *name, uint8_t *out)
 {
-	return (query_last(query, name, true, out));
+	return (url_query_last(query, name, true, out));
 }

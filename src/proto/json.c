@@ -25,22 +25,10 @@ static const uint8_t classes[256] = {
 	['9'] = C_NUMBER, ['t'] = C_LITERAL, ['f'] = C_LITERAL,
 	['n'] = C_LITERAL, [','] = C_COMMA, [':'] = C_COLON
 };
-
-const uint8_t json_hex[256] = {
-	['0'] = 1, ['1'] = 2, ['2'] = 3, ['3'] = 4, ['4'] = 5, ['5'] = 6,
-	['6'] = 7, ['7'] = 8, ['8'] = 9, ['9'] = 10,
-	['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
-	['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16
-};
-
-const uint8_t json_escapes[256] = {
-	['"'] = '"', ['\\'] = '\\', ['/'] = '/', ['b'] = '\b', ['f'] = '\f',
-	['n'] = '\n', ['r'] = '\r', ['t'] = '\t'
-};
 /* clang-format on */
 
 static inline const uint8_t *
-skip_space(const uint8_t *p, const uint8_t *end)
+json_skip_space(const uint8_t *p, const uint8_t *end)
 {
 	while (p < end && classes[*p] == C_SPACE)
 		p++;
@@ -49,31 +37,31 @@ skip_space(const uint8_t *p, const uint8_t *end)
 
 /* p is at a backslash: behind the escape, or NULL. */
 static const uint8_t *
-check_escape(const uint8_t *p, const uint8_t *end)
+json_check_escape(const uint8_t *p, const uint8_t *end)
 {
 	if (end - p < 2)
 		return (NULL);
 	if (json_escapes[p[1]] != 0)
 		return (p + 2);
-	if (p[1] != 'u' || end - p < 6 || !is_hex4(p + 2))
+	if (p[1] != 'u' || end - p < 6 || !json_is_hex4(p + 2))
 		return (NULL);
 	return (p + 6);
 }
 
 /* p is behind the opening quote: behind the closing one, or NULL. */
 static inline const uint8_t *
-check_string(const uint8_t *p, const uint8_t *end)
+json_check_string(const uint8_t *p, const uint8_t *end)
 {
 	const uint8_t *start = p;
 	uint64_t high = 0;
 
 	for (;;) {
-		p = find_special(p, end, &high);
+		p = json_find_special(p, end, &high);
 		if (p == end)
 			return (NULL);
 		if (*p == '"')
 			break;
-		if (*p != '\\' || (p = check_escape(p, end)) == NULL)
+		if (*p != '\\' || (p = json_check_escape(p, end)) == NULL)
 			return (NULL);
 	}
 	if (unlikely(high & JSON_HIGHS) &&
@@ -84,33 +72,33 @@ check_string(const uint8_t *p, const uint8_t *end)
 
 /* p is at a minus or a digit: behind the number, or NULL. */
 static inline const uint8_t *
-check_number(const uint8_t *p, const uint8_t *end)
+json_check_number(const uint8_t *p, const uint8_t *end)
 {
 	if (*p == '-' && ++p == end)
 		return (NULL);
 	if (*p == '0')
 		p++;
 	else if (ascii_digit(*p))
-		p = skip_digits(p, end);
+		p = json_skip_digits(p, end);
 	else
 		return (NULL);
 	if (p < end && *p == '.') {
 		if (++p == end || !ascii_digit(*p))
 			return (NULL);
-		p = skip_digits(p, end);
+		p = json_skip_digits(p, end);
 	}
 	if (p < end && (*p | 0x20) == 'e') {
 		if (++p < end && (*p == '+' || *p == '-'))
 			p++;
 		if (p == end || !ascii_digit(*p))
 			return (NULL);
-		p = skip_digits(p, end);
+		p = json_skip_digits(p, end);
 	}
 	return (p);
 }
 
 static inline const uint8_t *
-check_literal(const uint8_t *p, const uint8_t *end)
+json_check_literal(const uint8_t *p, const uint8_t *end)
 {
 	size_t n = (size_t)(end - p);
 
@@ -123,15 +111,15 @@ check_literal(const uint8_t *p, const uint8_t *end)
 
 /* p is where a member's key must be: behind its colon, or NULL. */
 static inline const uint8_t *
-check_key(const uint8_t *p, const uint8_t *end)
+json_check_key(const uint8_t *p, const uint8_t *end)
 {
-	p = skip_space(p, end);
+	p = json_skip_space(p, end);
 	if (p == end || *p != '"')
 		return (NULL);
-	p = check_string(p + 1, end);
+	p = json_check_string(p + 1, end);
 	if (p == NULL)
 		return (NULL);
-	p = skip_space(p, end);
+	p = json_skip_space(p, end);
 	if (p == end || *p != ':')
 		return (NULL);
 	return (p + 1);
@@ -148,7 +136,8 @@ struct nest {
  * object; at the closing one when there is nothing inside (*empty).
  */
 static inline const uint8_t *
-check_open(struct nest *s, const uint8_t *p, const uint8_t *end, bool *empty)
+json_check_open(struct nest *s, const uint8_t *p, const uint8_t *end,
+    bool *empty)
 {
 	bool object = *p == '{';
 
@@ -156,12 +145,12 @@ check_open(struct nest *s, const uint8_t *p, const uint8_t *end, bool *empty)
 		return (NULL);
 	s->depth++;
 	s->objects = s->objects << 1 | object;
-	p = skip_space(p + 1, end);
+	p = json_skip_space(p + 1, end);
 	if (p == end)
 		return (NULL);
 	*empty = *p == (object ? '}' : ']');
 	if (object && !*empty)
-		return (check_key(p, end));
+		return (json_check_key(p, end));
 	return (p);
 }
 
@@ -170,16 +159,16 @@ check_open(struct nest *s, const uint8_t *p, const uint8_t *end, bool *empty)
  * or, with depth 0, the end of all; NULL when neither fits.
  */
 static inline const uint8_t *
-check_after(struct nest *s, const uint8_t *p, const uint8_t *end)
+json_check_after(struct nest *s, const uint8_t *p, const uint8_t *end)
 {
 	while (s->depth > 0) {
-		p = skip_space(p, end);
+		p = json_skip_space(p, end);
 		if (p == end)
 			return (NULL);
 		if (*p == ',') {
 			if ((s->objects & 1) == 0)
 				return (p + 1);
-			return (check_key(p + 1, end));
+			return (json_check_key(p + 1, end));
 		}
 		if (*p != ((s->objects & 1) != 0 ? '}' : ']'))
 			return (NULL);
@@ -192,28 +181,28 @@ check_after(struct nest *s, const uint8_t *p, const uint8_t *end)
 
 /* One value, exactly at p: its end, or NULL. */
 static const uint8_t *
-check_value(const uint8_t *p, const uint8_t *end)
+json_check_value(const uint8_t *p, const uint8_t *end)
 {
 	struct nest s = { 0, 0 };
 	bool empty;
 
 	do {
-		p = skip_space(p, end);
+		p = json_skip_space(p, end);
 		if (p == end)
 			return (NULL);
 		switch ((enum class)classes[*p]) {
 		case C_STRING:
-			p = check_string(p + 1, end);
+			p = json_check_string(p + 1, end);
 			break;
 		case C_NUMBER:
-			p = check_number(p, end);
+			p = json_check_number(p, end);
 			break;
 		case C_LITERAL:
-			p = check_literal(p, end);
+			p = json_check_literal(p, end);
 			break;
 		case C_OBJECT:
 		case C_ARRAY:
-			p = check_open(&s, p, end, &empty);
+			p = json_check_open(&s, p, end, &empty);
 			if (p != NULL && !empty)
 				continue;
 			break;
@@ -226,7 +215,7 @@ check_value(const uint8_t *p, const uint8_t *end)
 		}
 		if (p == NULL)
 			return (NULL);
-		p = check_after(&s, p, end);
+		p = json_check_after(&s, p, end);
 	} while (p != NULL && s.depth > 0);
 	return (p);
 }
@@ -239,12 +228,12 @@ json_value(struct slice in, struct slice *value)
 	*value = slice_of(NULL, 0);
 	if (in.n == 0)
 		return (CODEC_BAD);
-	start = skip_space(in.p, end);
-	p = check_value(start, end);
+	start = json_skip_space(in.p, end);
+	p = json_check_value(start, end);
 	if (p == NULL)
 		return (CODEC_BAD);
 	*value = slice_of(start, (size_t)(p - start));
-	return (skip_space(p, end) - in.p);
+	return (json_skip_space(p, end) - in.p);
 }
 
 bool
@@ -283,11 +272,11 @@ json_type(struct slice value)
 
 /* p is behind the opening quote: behind the closing one, or end. */
 static inline const uint8_t *
-skip_string(const uint8_t *p, const uint8_t *end)
+json_skip_string(const uint8_t *p, const uint8_t *end)
 {
 	uint64_t high = 0;
 
-	while ((p = find_special(p, end, &high)) < end) {
+	while ((p = json_find_special(p, end, &high)) < end) {
 		if (*p == '"')
 			return (p + 1);
 		p += *p == '\\' && end - p > 1 ? 2 : 1;
@@ -297,7 +286,7 @@ skip_string(const uint8_t *p, const uint8_t *end)
 
 /* p is at an opening bracket: behind the one that closes it, or end. */
 static const uint8_t *
-skip_container(const uint8_t *p, const uint8_t *end)
+json_skip_container(const uint8_t *p, const uint8_t *end)
 {
 	size_t depth = 0;
 
@@ -314,7 +303,7 @@ skip_container(const uint8_t *p, const uint8_t *end)
 				return (p);
 			break;
 		case C_STRING:
-			p = skip_string(p + 1, end);
+			p = json_skip_string(p + 1, end);
 			break;
 		default:
 			p++;
@@ -326,14 +315,14 @@ skip_container(const uint8_t *p, const uint8_t *end)
 
 /* p is at the first byte of a value: its end. */
 static inline const uint8_t *
-skip_value(const uint8_t *p, const uint8_t *end)
+json_skip_value(const uint8_t *p, const uint8_t *end)
 {
 	switch (classes[*p]) {
 	case C_STRING:
-		return (skip_string(p + 1, end));
+		return (json_skip_string(p + 1, end));
 	case C_OBJECT:
 	case C_ARRAY:
-		return (skip_container(p, end));
+		return (json_skip_container(p, end));
 	default:
 		while (p < end && *p != ',' && classes[*p] != C_END &&
 		    classes[*p] != C_SPACE)
@@ -360,20 +349,20 @@ json_next(struct json_iter *it, struct slice *key, struct slice *value)
 	*key = *value = slice_of(NULL, 0);
 	if (it->rest.n == 0)
 		return (false);
-	p = skip_space(p, end);
+	p = json_skip_space(p, end);
 	if (p < end && *p == ',')
-		p = skip_space(p + 1, end);
+		p = json_skip_space(p + 1, end);
 	if (p == end)
 		return (false);
 	start = p;
-	p = skip_value(p, end);
+	p = json_skip_value(p, end);
 	*value = slice_of(start, (size_t)(p - start));
-	p = skip_space(p, end);
+	p = json_skip_space(p, end);
 	if (p < end && *p == ':') {
 		*key = *value;
-		start = p = skip_space(p + 1, end);
+		start = p = json_skip_space(p + 1, end);
 		if (p < end)
-			p = skip_value(p, end);
+			p = json_skip_value(p, end);
 		*value = slice_of(start, (size_t)(p - start));
 	}
 	it->rest = slice_of(p, (size_t)(end - p));

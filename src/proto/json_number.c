@@ -16,7 +16,7 @@ struct decimal {
 #define EXPONENT_MAX	INT64_C(1000000000000)	/* more is the same */
 
 static int64_t
-take_exponent(const uint8_t *p, const uint8_t *end)
+number_take_exponent(const uint8_t *p, const uint8_t *end)
 {
 	bool negative = false;
 	int64_t e = 0;
@@ -30,7 +30,7 @@ take_exponent(const uint8_t *p, const uint8_t *end)
 }
 
 static bool
-take_number(struct slice in, struct decimal *d)
+number_take_number(struct slice in, struct decimal *d)
 {
 	const uint8_t *p = in.p, *end = slice_end(in), *start;
 
@@ -38,22 +38,22 @@ take_number(struct slice in, struct decimal *d)
 		return (false);
 	d->negative = *p == '-';
 	start = p += d->negative;
-	p = skip_digits(p, end);
+	p = json_skip_digits(p, end);
 	d->digits[0] = slice_of(start, (size_t)(p - start));
 	d->digits[1] = slice_of(NULL, 0);
 	if (p < end && *p == '.') {
 		start = ++p;
-		p = skip_digits(p, end);
+		p = json_skip_digits(p, end);
 		d->digits[1] = slice_of(start, (size_t)(p - start));
 	}
 	d->point = (int64_t)d->digits[0].n;
 	if (p < end)
-		d->point += take_exponent(p + 1, end);
+		d->point += number_take_exponent(p + 1, end);
 	return (d->digits[0].n > 0);
 }
 
 static uint8_t
-decimal_digit(const struct decimal *d, size_t i)
+number_decimal_digit(const struct decimal *d, size_t i)
 {
 	if (i < d->digits[0].n)
 		return (d->digits[0].p[i]);
@@ -67,11 +67,11 @@ json_int(struct slice value, int64_t *out)
 	struct decimal d;
 	int64_t v = 0, i, n;
 
-	if (!take_number(value, &d))
+	if (!number_take_number(value, &d))
 		return (false);
 	n = (int64_t)(d.digits[0].n + d.digits[1].n);
 	for (i = 0; i < n; i++) {
-		uint8_t c = decimal_digit(&d, (size_t)i);
+		uint8_t c = number_decimal_digit(&d, (size_t)i);
 
 		if (i >= d.point) {
 			if (c != '0')
@@ -97,19 +97,19 @@ json_double(struct slice value, double *out)
 	struct decimal d;
 	size_t i, n;
 
-	if (!take_number(value, &d))
+	if (!number_take_number(value, &d))
 		return (false);
 	n = d.digits[0].n + d.digits[1].n;
-	for (i = 0; i < n && decimal_digit(&d, i) == '0'; i++)
+	for (i = 0; i < n && number_decimal_digit(&d, i) == '0'; i++)
 		d.point--;
 	if (d.negative)
 		*o++ = '-';
 	*o++ = '0';
 	*o++ = '.';
 	for (; i < n && o < tmp + 780; i++)
-		*o++ = (char)decimal_digit(&d, i);
+		*o++ = (char)number_decimal_digit(&d, i);
 	for (; i < n; i++)
-		if (decimal_digit(&d, i) != '0') {
+		if (number_decimal_digit(&d, i) != '0') {
 			*o++ = '1';	/* only says: a little more than that */
 			break;
 		}

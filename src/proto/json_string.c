@@ -9,9 +9,9 @@
 #define LONE_SURROGATE	UINT32_MAX
 
 static bool
-hex4(const uint8_t *p, const uint8_t *end, uint32_t *v)
+string_hex4(const uint8_t *p, const uint8_t *end, uint32_t *v)
 {
-	if (end - p < 6 || p[0] != '\\' || p[1] != 'u' || !is_hex4(p + 2))
+	if (end - p < 6 || p[0] != '\\' || p[1] != 'u' || !json_is_hex4(p + 2))
 		return (false);
 	*v = (uint32_t)(json_hex[p[2]] - 1) << 12 |
 	    (uint32_t)(json_hex[p[3]] - 1) << 8 |
@@ -25,11 +25,11 @@ hex4(const uint8_t *p, const uint8_t *end, uint32_t *v)
  * surrogate escapes) stands for, and *p moved behind it.
  */
 static uint32_t
-take_escape(const uint8_t **p, const uint8_t *end)
+string_take_escape(const uint8_t **p, const uint8_t *end)
 {
 	uint32_t hi, lo;
 
-	if (!hex4(*p, end, &hi)) {
+	if (!string_hex4(*p, end, &hi)) {
 		hi = end - *p > 1 ? json_escapes[(*p)[1]] : LONE_SURROGATE;
 		*p += end - *p > 1 ? 2 : 1;
 		return (hi);
@@ -37,7 +37,8 @@ take_escape(const uint8_t **p, const uint8_t *end)
 	*p += 6;
 	if (hi < 0xd800 || hi > 0xdfff)
 		return (hi);
-	if (hi > 0xdbff || !hex4(*p, end, &lo) || lo < 0xdc00 || lo > 0xdfff)
+	if (hi > 0xdbff || !string_hex4(*p, end, &lo) || lo < 0xdc00 ||
+	    lo > 0xdfff)
 		return (LONE_SURROGATE);
 	*p += 6;
 	return (0x10000 + ((hi & 0x3ff) << 10 | (lo & 0x3ff)));
@@ -45,7 +46,7 @@ take_escape(const uint8_t **p, const uint8_t *end)
 
 /* The bytes between the quotes. */
 static struct slice
-inside(struct slice raw)
+string_inside(struct slice raw)
 {
 	if (raw.n < 2 || raw.p[0] != '"')
 		return (slice_of(NULL, 0));
@@ -69,7 +70,7 @@ json_string_eq(struct slice raw, struct slice plain)
 				return (false);
 			continue;
 		}
-		cp = take_escape(&p, end);
+		cp = string_take_escape(&p, end);
 		if (cp == LONE_SURROGATE)
 			return (false);
 		n = utf8_put(u, cp);
@@ -83,7 +84,7 @@ json_string_eq(struct slice raw, struct slice plain)
 ssize_t
 json_unescape(struct slice raw, uint8_t *out)
 {
-	struct slice in = inside(raw);
+	struct slice in = string_inside(raw);
 	const uint8_t *p = in.p, *end = slice_end(in);
 	uint8_t *o = out;
 	uint32_t cp;
@@ -93,7 +94,7 @@ json_unescape(struct slice raw, uint8_t *out)
 			*o++ = *p++;
 			continue;
 		}
-		cp = take_escape(&p, end);
+		cp = string_take_escape(&p, end);
 		if (cp == LONE_SURROGATE || cp == 0)
 			return (-1);
 		o += utf8_put(o, cp);
@@ -104,7 +105,7 @@ json_unescape(struct slice raw, uint8_t *out)
 ssize_t
 json_name(struct slice value, uint8_t *out, size_t max)
 {
-	struct slice in = inside(value);
+	struct slice in = string_inside(value);
 	const uint8_t *p = in.p, *end = slice_end(in);
 	uint8_t u[4], high = 0;
 	uint32_t cp;
@@ -120,7 +121,7 @@ json_name(struct slice value, uint8_t *out, size_t max)
 			out[at++] = *p++;
 			continue;
 		}
-		cp = take_escape(&p, end);
+		cp = string_take_escape(&p, end);
 		if (cp == LONE_SURROGATE || cp < 0x20 || cp == 0x7f)
 			return (-1);
 		n = utf8_put(u, cp);
@@ -154,7 +155,8 @@ json_mend(uint8_t *p, size_t n)
 	while (at < end &&
 	    (at = memchr(at, '\\', (size_t)(end - at))) != NULL) {
 		next = at;
-		if (take_escape(&next, end) == LONE_SURROGATE && end - at >= 6)
+		if (string_take_escape(&next, end) == LONE_SURROGATE &&
+		    end - at >= 6)
 			memcpy(p + (at - p) + 2, "fffd", 4);
 		at = next;
 	}
@@ -162,10 +164,10 @@ json_mend(uint8_t *p, size_t n)
 
 /* The escape at *p as UTF-8; *p moves behind it.  Returns bytes in u. */
 static size_t
-text_escape(const uint8_t **p, const uint8_t *end, uint8_t without,
+string_text_escape(const uint8_t **p, const uint8_t *end, uint8_t without,
     uint8_t u[4])
 {
-	uint32_t cp = take_escape(p, end);
+	uint32_t cp = string_take_escape(p, end);
 
 	if (cp == LONE_SURROGATE || (without != 0 && cp == without))
 		cp = 0xfffd;
@@ -174,7 +176,7 @@ text_escape(const uint8_t **p, const uint8_t *end, uint8_t without,
 
 /* What comes before the next escape. */
 static size_t
-text_run(const uint8_t *p, const uint8_t *end)
+string_text_run(const uint8_t *p, const uint8_t *end)
 {
 	const uint8_t *escape = memchr(p, '\\', (size_t)(end - p));
 
@@ -184,17 +186,17 @@ text_run(const uint8_t *p, const uint8_t *end)
 size_t
 json_plain_size(struct slice raw, uint8_t without)
 {
-	struct slice in = inside(raw);
+	struct slice in = string_inside(raw);
 	const uint8_t *p = in.p, *end = slice_end(in);
 	size_t n = 0, run;
 	uint8_t u[4];
 
 	while (p < end) {
-		run = text_run(p, end);
+		run = string_text_run(p, end);
 		n += run;
 		p += run;
 		if (p < end)
-			n += text_escape(&p, end, without, u);
+			n += string_text_escape(&p, end, without, u);
 	}
 	return (n);
 }
@@ -202,19 +204,19 @@ json_plain_size(struct slice raw, uint8_t without)
 uint8_t *
 json_plain_to(uint8_t *out, struct slice raw, uint8_t without)
 {
-	struct slice in = inside(raw);
+	struct slice in = string_inside(raw);
 	const uint8_t *p = in.p, *end = slice_end(in);
 	uint8_t u[4];
 	size_t run;
 
 	while (p < end) {
-		run = text_run(p, end);
+		run = string_text_run(p, end);
 		memcpy(out, p, run);
 		out += run;
 		p += run;
 		if (p == end)
 			break;
-		run = text_escape(&p, end, without, u);
+		run = string_text_escape(&p, end, without, u);
 		memcpy(out, u, run);
 		out += run;
 	}
@@ -224,13 +226,13 @@ json_plain_to(uint8_t *out, struct slice raw, uint8_t without)
 size_t
 json_string_chars(struct slice raw)
 {
-	struct slice in = inside(raw);
+	struct slice in = string_inside(raw);
 	const uint8_t *p = in.p, *end = slice_end(in);
 	size_t n = 0;
 
 	while (p < end) {
 		if (*p == '\\') {
-			(void)take_escape(&p, end);
+			(void)string_take_escape(&p, end);
 			n++;
 			continue;
 		}
@@ -242,7 +244,7 @@ json_string_chars(struct slice raw)
 
 /* Letter behind the backslash; 'u': as \u00XX; 0: no escape needed. */
 static inline uint8_t
-escape_letter(uint8_t c)
+string_escape_letter(uint8_t c)
 {
 	static const uint8_t letters[0x20] = {
 		['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f',
@@ -261,7 +263,7 @@ json_escape_size(struct slice plain)
 	uint8_t l;
 
 	for (i = 0; i < plain.n; i++) {
-		l = escape_letter(plain.p[i]);
+		l = string_escape_letter(plain.p[i]);
 		if (l != 0)
 			n += l == 'u' ? 5 : 1;
 	}
@@ -278,7 +280,7 @@ json_escape_to(uint8_t *out, struct slice plain)
 	*out++ = '"';
 	for (i = 0; i < plain.n; i++) {
 		c = plain.p[i];
-		l = escape_letter(c);
+		l = string_escape_letter(c);
 		if (l == 0) {
 			*out++ = c;
 			continue;

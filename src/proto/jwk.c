@@ -17,22 +17,22 @@ struct member {
 
 /* A JSON string's bytes: jansson refuses \u0000, so the first NUL ends them. */
 static struct slice
-string_of(const json_t *value)
+jwk_string_of(const json_t *value)
 {
 	return (slice_str(json_string_value(value)));
 }
 
 /* A base64url member; *why is set when it is absent, bad or too long. */
 static bool
-member_get(const json_t *jwk, const char *name, struct member *m,
+jwk_member_get(const json_t *jwk, const char *name, struct member *m,
     const char **why)
 {
 	const json_t *value = json_object_get(jwk, name);
 	ssize_t n = -1;
 
 	if (json_is_string(value) &&
-	    string_of(value).n <= DIGITS_MAX)
-		n = digest_base64url_decode(string_of(value), m->room);
+	    jwk_string_of(value).n <= DIGITS_MAX)
+		n = digest_base64url_decode(jwk_string_of(value), m->room);
 	if (n < 0)
 		*why = "JWK member is missing or not base64url";
 	else
@@ -41,12 +41,12 @@ member_get(const json_t *jwk, const char *name, struct member *m,
 }
 
 static bool
-member_is(const json_t *jwk, const char *name, const char *text)
+jwk_member_is(const json_t *jwk, const char *name, const char *text)
 {
 	const json_t *value = json_object_get(jwk, name);
 
 	return (json_is_string(value) &&
-	    slice_eq(string_of(value), slice_str(text)));
+	    slice_eq(jwk_string_of(value), slice_str(text)));
 }
 
 /*
@@ -58,7 +58,8 @@ jwk_rsa(const json_t *jwk, const char **why)
 {
 	struct member n, e;
 
-	if (!member_get(jwk, "n", &n, why) || !member_get(jwk, "e", &e, why))
+	if (!jwk_member_get(jwk, "n", &n, why) ||
+	    !jwk_member_get(jwk, "e", &e, why))
 		return (NULL);
 	return (pkey_rsa(n.bytes, e.bytes, why));
 }
@@ -69,15 +70,16 @@ jwk_ec(const json_t *jwk, const char **why)
 	enum pkey_type curve;
 	struct member x, y;
 
-	if (member_is(jwk, "crv", "P-256"))
+	if (jwk_member_is(jwk, "crv", "P-256"))
 		curve = PKEY_P256;
-	else if (member_is(jwk, "crv", "P-384"))
+	else if (jwk_member_is(jwk, "crv", "P-384"))
 		curve = PKEY_P384;
-	else if (member_is(jwk, "crv", "P-521"))
+	else if (jwk_member_is(jwk, "crv", "P-521"))
 		curve = PKEY_P521;
 	else
 		return (NULL);
-	if (!member_get(jwk, "x", &x, why) || !member_get(jwk, "y", &y, why))
+	if (!jwk_member_get(jwk, "x", &x, why) ||
+	    !jwk_member_get(jwk, "y", &y, why))
 		return (NULL);
 	return (pkey_ec(curve, x.bytes, y.bytes, why));
 }
@@ -87,9 +89,9 @@ jwk_okp(const json_t *jwk, const char **why)
 {
 	struct member x;
 
-	if (!member_is(jwk, "crv", "Ed25519"))
+	if (!jwk_member_is(jwk, "crv", "Ed25519"))
 		return (NULL);
-	if (!member_get(jwk, "x", &x, why))
+	if (!jwk_member_get(jwk, "x", &x, why))
 		return (NULL);
 	return (pkey_ed25519(x.bytes, why));
 }
@@ -100,7 +102,7 @@ jwk_oct(const json_t *jwk, const char **why)
 	struct pkey *key = NULL;
 	struct member k;
 
-	if (member_get(jwk, "k", &k, why))
+	if (jwk_member_get(jwk, "k", &k, why))
 		key = pkey_secret(k.bytes, why);
 	explicit_bzero(k.room, sizeof k.room);
 	return (key);
@@ -118,25 +120,25 @@ static const struct key_type {
 
 /* RFC 7517, 4.2 and 4.3: is it meant for checking signatures? */
 static bool
-for_signatures(const json_t *jwk)
+jwk_for_signatures(const json_t *jwk)
 {
 	const json_t *ops = json_object_get(jwk, "key_ops");
 	size_t i;
 
 	if (json_object_get(jwk, "use") != NULL &&
-	    !member_is(jwk, "use", "sig"))
+	    !jwk_member_is(jwk, "use", "sig"))
 		return (false);
 	if (ops == NULL)
 		return (true);
 	for (i = 0; i < json_array_size(ops); i++)
-		if (slice_eq(string_of(json_array_get(ops, i)),
+		if (slice_eq(jwk_string_of(json_array_get(ops, i)),
 		    SLICE("verify")))
 			return (true);
 	return (false);
 }
 
 static struct pkey *
-load(const json_t *jwk, const char **why)
+jwk_load(const json_t *jwk, const char **why)
 {
 	size_t i;
 
@@ -145,22 +147,22 @@ load(const json_t *jwk, const char **why)
 		*why = "not a JWK: no \"kty\"";
 		return (NULL);
 	}
-	if (!for_signatures(jwk))
+	if (!jwk_for_signatures(jwk))
 		return (NULL);
 	for (i = 0; i < nitems(key_types); i++)
-		if (member_is(jwk, "kty", key_types[i].kty))
+		if (jwk_member_is(jwk, "kty", key_types[i].kty))
 			return (key_types[i].load(jwk, why));
 	return (NULL);
 }
 
 /* An optional text member. */
 static bool
-text_get(const json_t *jwk, const char *name, struct slice *out,
+jwk_text_get(const json_t *jwk, const char *name, struct slice *out,
     const char **why)
 {
 	const json_t *value = json_object_get(jwk, name);
 
-	*out = string_of(value);
+	*out = jwk_string_of(value);
 	if (value == NULL || json_is_string(value))
 		return (true);
 	*why = "\"kid\" and \"alg\" of a JWK must be strings";
@@ -177,14 +179,15 @@ struct hearers {
 
 /* 1: taken, 0: passed over, -1: add wants no more */
 static int
-one(const json_t *jwk, unsigned at, const struct hearers *h, const char **why)
+jwk_read_one(const json_t *jwk, unsigned at, const struct hearers *h,
+    const char **why)
 {
 	const char *wrong = NULL;
 	struct jwk out;
 
-	if (text_get(jwk, "kid", &out.kid, &wrong) &&
-	    text_get(jwk, "alg", &out.alg, &wrong)) {
-		out.pkey = load(jwk, &wrong);
+	if (jwk_text_get(jwk, "kid", &out.kid, &wrong) &&
+	    jwk_text_get(jwk, "alg", &out.alg, &wrong)) {
+		out.pkey = jwk_load(jwk, &wrong);
 		if (out.pkey != NULL)
 			return (h->add(h->arg, &out, why));
 	}
@@ -194,13 +197,14 @@ one(const json_t *jwk, unsigned at, const struct hearers *h, const char **why)
 }
 
 static int
-each(const json_t *keys, const struct hearers *h, const char **why)
+jwk_read_each(const json_t *keys, const struct hearers *h, const char **why)
 {
 	int taken = 0, got;
 	size_t i;
 
 	for (i = 0; i < json_array_size(keys); i++) {
-		got = one(json_array_get(keys, i), (unsigned)i, h, why);
+		got = jwk_read_one(json_array_get(keys, i), (unsigned)i, h,
+		    why);
 		if (got < 0)
 			return (-1);
 		taken += got;
@@ -222,9 +226,9 @@ jwk_set(struct slice json, int (*add)(void *arg, struct jwk *,
 
 	*why = "not a JWK Set";
 	if (json_is_array(keys))
-		n = each(keys, &h, why);
+		n = jwk_read_each(keys, &h, why);
 	else if (keys == NULL && json_object_get(root, "kty") != NULL)
-		n = one(root, 0, &h, why);
+		n = jwk_read_one(root, 0, &h, why);
 	json_decref(root);
 	return (n);
 }

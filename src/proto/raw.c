@@ -12,7 +12,7 @@
 
 /* Each member that matters; a repeated one replaces the former. */
 static void
-take_member(struct raw_message *m, struct slice key, struct slice value,
+raw_take_member(struct raw_message *m, struct slice key, struct slice value,
     struct slice *ack)
 {
 	if (json_string_eq(key, SLICE("event")))
@@ -27,7 +27,7 @@ take_member(struct raw_message *m, struct slice key, struct slice value,
 
 /* An event that has a member of that name is an event. */
 static const char *
-check_ack(struct raw_message *m, struct slice ack)
+raw_check_ack(struct raw_message *m, struct slice ack)
 {
 	int64_t id;
 
@@ -40,7 +40,7 @@ check_ack(struct raw_message *m, struct slice ack)
 
 /* As numbers of JSON are, or digits up to 2^64 - 1 as in Socket.IO. */
 static bool
-is_integer(struct slice value)
+raw_is_integer(struct slice value)
 {
 	uint64_t id = 0, digit;
 	int64_t any;
@@ -58,7 +58,7 @@ is_integer(struct slice value)
 }
 
 static const char *
-check_message(const struct raw_message *m)
+raw_check_message(const struct raw_message *m)
 {
 	if (m->event.n == 0)
 		return ("no event");
@@ -68,14 +68,14 @@ check_message(const struct raw_message *m)
 }
 
 static const char *
-check_id(struct slice id)
+raw_check_id(struct slice id)
 {
 	if (id.n == 0)
 		return (NULL);
 	if (json_type(id) == JSON_STRING)
 		return (json_plain_size(id, 0) <= ID_MAX ? NULL :
 		    "id too long");
-	return (is_integer(id) ? NULL : "id is no integer or string");
+	return (raw_is_integer(id) ? NULL : "id is no integer or string");
 }
 
 ssize_t
@@ -96,13 +96,13 @@ raw_decode(struct slice in, struct raw_message *m)
 		return (CODEC_BAD);
 	}
 	while (json_next(&it, &key, &value))
-		take_member(m, key, value, &ack);
-	m->why = check_id(m->id);
+		raw_take_member(m, key, value, &ack);
+	m->why = raw_check_id(m->id);
 	if (m->why != NULL)
 		m->id = slice_of(NULL, 0);
 	else
-		m->why = m->event.n == 0 && ack.n != 0 ? check_ack(m, ack) :
-		    check_message(m);
+		m->why = m->event.n == 0 && ack.n != 0 ? raw_check_ack(m, ack) :
+		    raw_check_message(m);
 	return (m->why == NULL ? n : CODEC_BAD);
 }
 
@@ -114,7 +114,7 @@ raw_decode(struct slice in, struct raw_message *m)
 
 /* More arguments than the first: a comma stands behind it. */
 static bool
-many(const struct raw_event *ev)
+raw_many(const struct raw_event *ev)
 {
 	const uint8_t *p, *end;
 
@@ -128,7 +128,7 @@ many(const struct raw_event *ev)
 }
 
 static struct slice
-or_null(struct slice s)
+raw_or_null(struct slice s)
 {
 	return (s.n > 0 ? s : SLICE("null"));
 }
@@ -136,9 +136,10 @@ or_null(struct slice s)
 size_t
 raw_event_size(const struct raw_event *ev)
 {
-	size_t n = EVENT.n + ev->event.n + DATA.n + or_null(ev->first).n + 1;
+	size_t n = EVENT.n + ev->event.n + DATA.n +
+	    raw_or_null(ev->first).n + 1;
 
-	if (many(ev))
+	if (raw_many(ev))
 		n += ARGS.n + ev->args.n + 1;
 	if (ev->meta.n > 0)
 		n += META.n + ev->meta.n;
@@ -148,7 +149,7 @@ raw_event_size(const struct raw_event *ev)
 }
 
 static inline uint8_t *
-put(uint8_t *out, struct slice s)
+raw_put(uint8_t *out, struct slice s)
 {
 	if (s.n > 0)
 		memcpy(out, s.p, s.n);
@@ -158,21 +159,21 @@ put(uint8_t *out, struct slice s)
 uint8_t *
 raw_event_put(uint8_t *out, const struct raw_event *ev)
 {
-	out = put(out, EVENT);
-	out = put(out, ev->event);
-	out = put(out, DATA);
-	out = put(out, or_null(ev->first));
-	if (many(ev)) {
-		out = put(out, ARGS);
-		out = put(out, ev->args);
+	out = raw_put(out, EVENT);
+	out = raw_put(out, ev->event);
+	out = raw_put(out, DATA);
+	out = raw_put(out, raw_or_null(ev->first));
+	if (raw_many(ev)) {
+		out = raw_put(out, ARGS);
+		out = raw_put(out, ev->args);
 		*out++ = ']';
 	}
 	if (ev->meta.n > 0) {
-		out = put(out, META);
-		out = put(out, ev->meta);
+		out = raw_put(out, META);
+		out = raw_put(out, ev->meta);
 	}
 	if (ev->has_id)
-		out = number_put(put(out, ID), ev->id, 10);
+		out = number_put(raw_put(out, ID), ev->id, 10);
 	*out++ = '}';
 	return (out);
 }
@@ -183,7 +184,7 @@ raw_encode_ack(struct buf *b, struct slice id, struct slice data)
 	buf_str(b, "{\"ack\":");
 	buf_slice(b, id);
 	buf_str(b, ",\"data\":");
-	buf_slice(b, or_null(data));
+	buf_slice(b, raw_or_null(data));
 	buf_byte(b, '}');
 }
 

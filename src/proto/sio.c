@@ -17,7 +17,7 @@
 /* Each step takes its part off *in; why it cannot, or NULL. */
 
 static const char *
-take_type(struct slice *in, struct sio_packet *pkt)
+sio_take_type(struct slice *in, struct sio_packet *pkt)
 {
 	if (in->n == 0)
 		return ("empty packet");
@@ -29,7 +29,7 @@ take_type(struct slice *in, struct sio_packet *pkt)
 }
 
 static const char *
-take_attachments(struct slice *in, struct sio_packet *pkt)
+sio_take_attachments(struct slice *in, struct sio_packet *pkt)
 {
 	unsigned n = 0;
 	size_t i;
@@ -48,7 +48,7 @@ take_attachments(struct slice *in, struct sio_packet *pkt)
 }
 
 static const char *
-take_namespace(struct slice *in, struct sio_packet *pkt)
+sio_take_namespace(struct slice *in, struct sio_packet *pkt)
 {
 	const uint8_t *comma;
 	size_t n;
@@ -68,7 +68,7 @@ take_namespace(struct slice *in, struct sio_packet *pkt)
 }
 
 static const char *
-take_id(struct slice *in, struct sio_packet *pkt)
+sio_take_id(struct slice *in, struct sio_packet *pkt)
 {
 	uint64_t id = 0, digit;
 	size_t i;
@@ -86,7 +86,7 @@ take_id(struct slice *in, struct sio_packet *pkt)
 }
 
 static const char *
-take_json(struct slice *in, struct sio_packet *pkt)
+sio_take_json(struct slice *in, struct sio_packet *pkt)
 {
 	ssize_t n;
 
@@ -102,7 +102,7 @@ take_json(struct slice *in, struct sio_packet *pkt)
 
 /* A name that the reference keeps for itself, however it is spelt. */
 static bool
-reserved_event(struct slice raw)
+sio_reserved_event(struct slice raw)
 {
 	uint8_t name[RESERVED_SOCKETIO_MAX];
 	ssize_t n = json_name(raw, name, sizeof name);
@@ -111,24 +111,24 @@ reserved_event(struct slice raw)
 }
 
 static bool
-is_space(uint8_t c)
+sio_is_space(uint8_t c)
 {
 	return (c == ' ' || c == '\t' || c == '\r' || c == '\n');
 }
 
 /* Without outer white space. */
 static struct slice
-trim(struct slice s)
+sio_trim(struct slice s)
 {
-	while (s.n > 0 && is_space(s.p[0]))
+	while (s.n > 0 && sio_is_space(s.p[0]))
 		s = slice_from(s, 1);
-	while (s.n > 0 && is_space(s.p[s.n - 1]))
+	while (s.n > 0 && sio_is_space(s.p[s.n - 1]))
 		s.n--;
 	return (s);
 }
 
 static const char *
-check_event(struct sio_packet *pkt)
+sio_check_event(struct sio_packet *pkt)
 {
 	struct json_iter it;
 	struct slice key;
@@ -139,31 +139,31 @@ check_event(struct sio_packet *pkt)
 	    !json_next(&it, &key, &pkt->event))
 		return ("event without a name");
 	if (json_type(pkt->event) == JSON_STRING) {
-		if (reserved_event(pkt->event))
+		if (sio_reserved_event(pkt->event))
 			return ("reserved event name");
 	} else if (json_type(pkt->event) != JSON_NUMBER) {
 		return ("event name is no string or number");
 	}
-	pkt->args = trim(it.rest);
+	pkt->args = sio_trim(it.rest);
 	if (pkt->args.n > 0)		/* the comma */
-		pkt->args = trim(slice_from(pkt->args, 1));
+		pkt->args = sio_trim(slice_from(pkt->args, 1));
 	return (NULL);
 }
 
 static const char *
-check_ack(struct sio_packet *pkt)
+sio_check_ack(struct sio_packet *pkt)
 {
 	struct json_iter it;
 
 	if (json_type(pkt->data) != JSON_ARRAY ||
 	    !json_enter(pkt->data, &it))
 		return ("ack is not an array");
-	pkt->args = trim(it.rest);
+	pkt->args = sio_trim(it.rest);
 	return (NULL);
 }
 
 static const char *
-check_connect(struct sio_packet *pkt)
+sio_check_connect(struct sio_packet *pkt)
 {
 	if (json_type(pkt->data) != JSON_OBJECT)
 		return ("connect data is not an object");
@@ -171,7 +171,7 @@ check_connect(struct sio_packet *pkt)
 }
 
 static const char *
-check_disconnect(struct sio_packet *pkt)
+sio_check_disconnect(struct sio_packet *pkt)
 {
 	(void)pkt;
 	return ("disconnect with data");
@@ -193,7 +193,7 @@ struct walk {
 
 /* A member of the innermost object: as in JavaScript, the last one wins. */
 static void
-walk_member(struct walk *w, struct slice value)
+sio_walk_member(struct walk *w, struct slice value)
 {
 	struct level *l = &w->levels[w->depth];
 	int64_t num;
@@ -208,7 +208,7 @@ walk_member(struct walk *w, struct slice value)
 
 /* A string, number or literal at the start of in: its size, or 0. */
 static size_t
-walk_scalar(struct walk *w, struct slice in)
+sio_walk_scalar(struct walk *w, struct slice in)
 {
 	struct slice value;
 	ssize_t n = json_value(in, &value);
@@ -218,7 +218,7 @@ walk_scalar(struct walk *w, struct slice in)
 	if (!w->levels[w->depth].object)
 		return ((size_t)n);
 	if (w->key.n > 0)
-		walk_member(w, value);
+		sio_walk_member(w, value);
 	else
 		w->key = value;
 	return ((size_t)n);
@@ -226,10 +226,10 @@ walk_scalar(struct walk *w, struct slice in)
 
 /* A bracket opens: whatever the key was, its value is no true and no num. */
 static void
-walk_open(struct walk *w, bool object)
+sio_walk_open(struct walk *w, bool object)
 {
 	if (w->key.n > 0)
-		walk_member(w, SLICE("["));
+		sio_walk_member(w, SLICE("["));
 	w->depth++;
 	MUST(w->depth < nitems(w->levels));
 	w->levels[w->depth] = (struct level){ object, false, false };
@@ -245,7 +245,7 @@ sio_placeholders(struct slice json, unsigned nattach)
 		uint8_t c = json.p[i];
 
 		if (c == '{' || c == '[') {
-			walk_open(&w, c == '{');
+			sio_walk_open(&w, c == '{');
 			n = 1;
 		} else if (c == '}' || c == ']') {
 			if (w.levels[w.depth].placeholder &&
@@ -253,10 +253,10 @@ sio_placeholders(struct slice json, unsigned nattach)
 				return (false);
 			w.depth--;
 			n = 1;
-		} else if (is_space(c) || c == ',' || c == ':') {
+		} else if (sio_is_space(c) || c == ',' || c == ':') {
 			n = 1;
 		} else {
-			n = walk_scalar(&w, slice_from(json, i));
+			n = sio_walk_scalar(&w, slice_from(json, i));
 			MUST(n > 0);
 		}
 		i += n;
@@ -270,17 +270,17 @@ static const struct {
 	bool	 bare;		/* may stand without JSON and counts */
 	const char *(*check)(struct sio_packet *);	/* with JSON */
 } rules[] = {
-	[SIO_CONNECT]      = { false, true,  check_connect },
-	[SIO_DISCONNECT]   = { false, true,  check_disconnect },
-	[SIO_EVENT]        = { true,  false, check_event },
-	[SIO_ACK]          = { true,  false, check_ack },
-	[SIO_BINARY_EVENT] = { false, false, check_event },
-	[SIO_BINARY_ACK]   = { false, false, check_ack }
+	[SIO_CONNECT]      = { false, true,  sio_check_connect },
+	[SIO_DISCONNECT]   = { false, true,  sio_check_disconnect },
+	[SIO_EVENT]        = { true,  false, sio_check_event },
+	[SIO_ACK]          = { true,  false, sio_check_ack },
+	[SIO_BINARY_EVENT] = { false, false, sio_check_event },
+	[SIO_BINARY_ACK]   = { false, false, sio_check_ack }
 };
 /* clang-format on */
 
 static const char *
-check_data(struct sio_packet *pkt)
+sio_check_data(struct sio_packet *pkt)
 {
 	const char *why;
 
@@ -304,31 +304,31 @@ sio_decode(struct slice in, struct sio_packet *pkt)
 	struct slice rest = in;
 
 	memset(pkt, 0, sizeof *pkt);
-	pkt->why = take_type(&rest, pkt);
+	pkt->why = sio_take_type(&rest, pkt);
 	if (pkt->why == NULL)
-		pkt->why = take_attachments(&rest, pkt);
+		pkt->why = sio_take_attachments(&rest, pkt);
 	if (pkt->why == NULL)
-		pkt->why = take_namespace(&rest, pkt);
+		pkt->why = sio_take_namespace(&rest, pkt);
 	if (pkt->why == NULL)
-		pkt->why = take_id(&rest, pkt);
+		pkt->why = sio_take_id(&rest, pkt);
 	if (pkt->why == NULL)
-		pkt->why = take_json(&rest, pkt);
+		pkt->why = sio_take_json(&rest, pkt);
 	if (pkt->why == NULL)
-		pkt->why = check_data(pkt);
+		pkt->why = sio_check_data(pkt);
 	return (pkt->why == NULL ? (ssize_t)in.n : CODEC_BAD);
 }
 
 /* --- encoding ------------------------------------------------------------ */
 
 static bool
-is_root(struct slice nsp)
+sio_is_root(struct slice nsp)
 {
 	return (nsp.n == 0 || (nsp.n == 1 && nsp.p[0] == '/'));
 }
 
 /* EIO message, packet type, namespace. */
 static void
-encode_start(struct buf *b, enum sio_type type, unsigned nattach,
+sio_encode_start(struct buf *b, enum sio_type type, unsigned nattach,
     struct slice nsp)
 {
 	buf_byte(b, EIO_MESSAGE);
@@ -337,7 +337,7 @@ encode_start(struct buf *b, enum sio_type type, unsigned nattach,
 		buf_u64(b, nattach);
 		buf_byte(b, '-');
 	}
-	if (is_root(nsp))
+	if (sio_is_root(nsp))
 		return;
 	buf_slice(b, nsp);
 	buf_byte(b, ',');
@@ -347,7 +347,7 @@ void
 sio_encode_connect(struct buf *b, struct slice nsp, struct slice sid,
     struct slice pid)
 {
-	encode_start(b, SIO_CONNECT, 0, nsp);
+	sio_encode_start(b, SIO_CONNECT, 0, nsp);
 	buf_str(b, "{\"sid\":");
 	json_escape(b, sid);
 	if (pid.n != 0) {
@@ -361,7 +361,7 @@ void
 sio_encode_connect_error(struct buf *b, struct slice nsp, struct slice message,
     struct slice data)
 {
-	encode_start(b, SIO_CONNECT_ERROR, 0, nsp);
+	sio_encode_start(b, SIO_CONNECT_ERROR, 0, nsp);
 	buf_str(b, "{\"message\":");
 	json_escape(b, message);
 	if (data.n > 0) {
@@ -374,14 +374,15 @@ sio_encode_connect_error(struct buf *b, struct slice nsp, struct slice message,
 void
 sio_encode_disconnect(struct buf *b, struct slice nsp)
 {
-	encode_start(b, SIO_DISCONNECT, 0, nsp);
+	sio_encode_start(b, SIO_DISCONNECT, 0, nsp);
 }
 
 void
 sio_encode_ack(struct buf *b, struct slice nsp, uint64_t id, struct slice args,
     unsigned nattach)
 {
-	encode_start(b, nattach > 0 ? SIO_BINARY_ACK : SIO_ACK, nattach, nsp);
+	sio_encode_start(b, nattach > 0 ? SIO_BINARY_ACK : SIO_ACK, nattach,
+	    nsp);
 	buf_u64(b, id);
 	buf_byte(b, '[');
 	buf_slice(b, args);
@@ -393,7 +394,7 @@ sio_event_size(const struct sio_event *ev)
 {
 	size_t n = 2 + 2 + ev->event.n;	/* "42", brackets */
 
-	if (!is_root(ev->nsp))
+	if (!sio_is_root(ev->nsp))
 		n += ev->nsp.n + 1;
 	if (ev->has_id)
 		n += number_size(ev->id, 10);
@@ -409,7 +410,7 @@ sio_event_size(const struct sio_event *ev)
 }
 
 static inline uint8_t *
-put(uint8_t *out, struct slice s)
+sio_put(uint8_t *out, struct slice s)
 {
 	if (s.n > 0)
 		memcpy(out, s.p, s.n);
@@ -425,25 +426,25 @@ sio_event_put(uint8_t *out, const struct sio_event *ev)
 		out = number_put(out, ev->nattach, 10);
 		*out++ = '-';
 	}
-	if (!is_root(ev->nsp)) {
-		out = put(out, ev->nsp);
+	if (!sio_is_root(ev->nsp)) {
+		out = sio_put(out, ev->nsp);
 		*out++ = ',';
 	}
 	if (ev->has_id)
 		out = number_put(out, ev->id, 10);
 	*out++ = '[';
-	out = put(out, ev->event);
+	out = sio_put(out, ev->event);
 	if (ev->args.n > 0) {
 		*out++ = ',';
-		out = put(out, ev->args);
+		out = sio_put(out, ev->args);
 	}
 	if (ev->meta.n > 0) {
 		*out++ = ',';
-		out = put(out, ev->meta);
+		out = sio_put(out, ev->meta);
 	}
 	if (ev->offset.n > 0) {
 		*out++ = ',';
-		out = put(out, ev->offset);
+		out = sio_put(out, ev->offset);
 	}
 	*out++ = ']';
 	return (out);
@@ -477,7 +478,7 @@ sio_skip_byte(struct slice *in, uint8_t c)
 static bool
 sio_skip_namespace(struct slice *in, struct slice nsp)
 {
-	if (is_root(nsp))
+	if (sio_is_root(nsp))
 		return (in->n > 0 && in->p[0] != '/');
 	if (!slice_starts(*in, nsp))
 		return (false);

@@ -64,7 +64,7 @@ token_claims_fini(struct token_claims *c)
 
 /* A JSON string's bytes: jansson refuses \u0000, so the first NUL ends them. */
 static struct slice
-string_of(const json_t *value)
+token_string_of(const json_t *value)
 {
 	return (slice_str(json_string_value(value)));
 }
@@ -72,7 +72,7 @@ string_of(const json_t *value)
 /* --- header and signature ------------------------------------------------ */
 
 static json_t *
-header_parse(struct slice header)
+token_header_parse(struct slice header)
 {
 	uint8_t text[TOKEN_DECODED(TOKEN_MAX)];
 	ssize_t n = token_object(header, text);
@@ -89,14 +89,14 @@ header_parse(struct slice header)
  * addresses in them ("jwk", "jku", "x5c", "x5u") are nobody's keys.
  */
 static enum authfail
-header_read(const json_t *header, enum token_alg *alg, struct slice *kid)
+token_header_read(const json_t *header, enum token_alg *alg, struct slice *kid)
 {
 	const json_t *value = json_object_get(header, "alg");
 	int known;
 
 	if (!json_is_string(value))
 		return (AUTHFAIL_malformed);
-	known = token_alg_from(string_of(value));
+	known = token_alg_from(token_string_of(value));
 	if (known < 0)
 		return (AUTHFAIL_algorithm);
 	*alg = (enum token_alg)known;
@@ -106,12 +106,13 @@ header_read(const json_t *header, enum token_alg *alg, struct slice *kid)
 	value = json_object_get(header, "kid");
 	if (value != NULL && !json_is_string(value))
 		return (AUTHFAIL_malformed);
-	*kid = string_of(value);
+	*kid = token_string_of(value);
 	return (AUTH_OK);
 }
 
 static enum authfail
-signature_check(const struct token_keys *keys, const struct token_parts *parts)
+token_signature_check(const struct token_keys *keys,
+    const struct token_parts *parts)
 {
 	uint8_t sig[TOKEN_DECODED(TOKEN_MAX)];
 	enum token_alg alg;
@@ -123,10 +124,10 @@ signature_check(const struct token_keys *keys, const struct token_parts *parts)
 	n = digest_base64url_decode(parts->signature, sig);
 	if (n < 0)
 		return (AUTHFAIL_malformed);
-	header = header_parse(parts->header);
+	header = token_header_parse(parts->header);
 	if (header == NULL)
 		return (AUTHFAIL_malformed);
-	fail = header_read(header, &alg, &kid);
+	fail = token_header_read(header, &alg, &kid);
 	if (fail == AUTH_OK)
 		fail = token_keys_verify(keys, alg, kid, parts->signed_text,
 		    slice_of(sig, (size_t)n));
@@ -138,7 +139,7 @@ signature_check(const struct token_keys *keys, const struct token_parts *parts)
 
 /* The payload's text, which must be one JSON object, into c->json. */
 static bool
-payload_decode(struct slice payload, struct token_claims *c)
+token_payload_decode(struct slice payload, struct token_claims *c)
 {
 	ssize_t n;
 
@@ -156,7 +157,7 @@ payload_decode(struct slice payload, struct token_claims *c)
 #ifdef HAVE_JWT_CHECKER_NEW
 /* libjwt 3 has no call that reads claims without checking a signature. */
 static json_t *
-claims_parse(struct slice payload, struct slice json)
+token_claims_parse(struct slice payload, struct slice json)
 {
 	(void)payload;
 	return (json_loadb((const char *)json.p, json.n, 0, NULL));
@@ -168,7 +169,7 @@ claims_parse(struct slice payload, struct slice json)
  * knows depends on its version.
  */
 static json_t *
-claims_parse(struct slice payload, struct slice json)
+token_claims_parse(struct slice payload, struct slice json)
 {
 	static const char header[] = "eyJhbGciOiJub25lIn0.";
 	char text[sizeof header + TOKEN_MAX + 1];
@@ -194,7 +195,7 @@ claims_parse(struct slice payload, struct slice json)
 #endif
 
 static const json_t *
-member_of(const json_t *object, struct slice name)
+token_member_of(const json_t *object, struct slice name)
 {
 	json_t *borrowed = (json_t *)(uintptr_t)object;
 	const char *key;
@@ -209,9 +210,9 @@ member_of(const json_t *object, struct slice name)
 /* The claim of that name, else, where it has dots, the way they show: first
  * "realm_access.roles", then the "roles" of "realm_access". */
 static const json_t *
-claim_get(const json_t *claims, struct slice name)
+token_claim_get(const json_t *claims, struct slice name)
 {
-	const json_t *value = member_of(claims, name);
+	const json_t *value = token_member_of(claims, name);
 	const uint8_t *dot;
 	size_t n;
 
@@ -220,16 +221,16 @@ claim_get(const json_t *claims, struct slice name)
 		if (dot == NULL)
 			break;
 		n = (size_t)(dot - name.p);
-		claims = member_of(claims, slice_of(name.p, n));
+		claims = token_member_of(claims, slice_of(name.p, n));
 		name = slice_from(name, n + 1);
-		value = member_of(claims, name);
+		value = token_member_of(claims, name);
 	}
 	return (value);
 }
 
 /* NumericDate (RFC 7519, 2): 1 found, 0 absent, -1 no number of seconds. */
 static int
-date_get(const json_t *claims, const char *name, int64_t *out)
+token_date_get(const json_t *claims, const char *name, int64_t *out)
 {
 	const json_t *value = json_object_get(claims, name);
 	double real;
@@ -251,7 +252,7 @@ date_get(const json_t *claims, const char *name, int64_t *out)
 
 /* RFC 7519, 4.1.4 to 4.1.6 */
 static enum authfail
-times_check(const json_t *claims, uint64_t leeway_s, struct wall now,
+token_times_check(const json_t *claims, uint64_t leeway_s, struct wall now,
     int64_t *exp)
 {
 	uint64_t now_s = now.ms / 1000;
@@ -259,10 +260,11 @@ times_check(const json_t *claims, uint64_t leeway_s, struct wall now,
 	uint64_t late = leeway_s < UINT64_MAX - now_s ? now_s + leeway_s :
 	    UINT64_MAX;
 	int64_t nbf, iat;
-	int has_exp = date_get(claims, "exp", exp);
-	int has_nbf = date_get(claims, "nbf", &nbf);
+	int has_exp = token_date_get(claims, "exp", exp);
+	int has_nbf = token_date_get(claims, "nbf", &nbf);
 
-	if (has_exp < 0 || has_nbf < 0 || date_get(claims, "iat", &iat) < 0)
+	if (has_exp < 0 || has_nbf < 0 || token_date_get(claims, "iat",
+	    &iat) < 0)
 		return (AUTHFAIL_times);
 	if (has_exp && (*exp <= 0 || (uint64_t)*exp <= early))
 		return (AUTHFAIL_expired);
@@ -272,26 +274,27 @@ times_check(const json_t *claims, uint64_t leeway_s, struct wall now,
 }
 
 static bool
-string_is(const json_t *value, struct slice text)
+token_string_is(const json_t *value, struct slice text)
 {
-	return (json_is_string(value) && slice_eq(string_of(value), text));
+	return (json_is_string(value) && slice_eq(token_string_of(value),
+	    text));
 }
 
 /* RFC 7519, 4.1.3: "aud" is a string or an array of strings. */
 static bool
-audience_has(const json_t *aud, struct slice audience)
+token_audience_has(const json_t *aud, struct slice audience)
 {
 	size_t i;
 
 	for (i = 0; i < json_array_size(aud); i++)
-		if (string_is(json_array_get(aud, i), audience))
+		if (token_string_is(json_array_get(aud, i), audience))
 			return (true);
-	return (string_is(aud, audience));
+	return (token_string_is(aud, audience));
 }
 
 /* No C0, DEL or C1 control characters: names end up in logs and pages. */
 static bool
-is_printable(struct slice text)
+token_is_printable(struct slice text)
 {
 	size_t i;
 
@@ -306,9 +309,9 @@ is_printable(struct slice text)
 
 /* A copy as a C string: neither longer than max nor with odd characters. */
 static char *
-name_copy(struct slice text, size_t max)
+token_name_copy(struct slice text, size_t max)
 {
-	if (text.n > max || !is_printable(text))
+	if (text.n > max || !token_is_printable(text))
 		return (NULL);
 	return (strndup((const char *)text.p, text.n));
 }
@@ -318,7 +321,8 @@ name_copy(struct slice text, size_t max)
  * two users might be one.
  */
 static bool
-number_text(const json_t *value, char out[NUMBER_JS_MAX], struct slice *text)
+token_number_text(const json_t *value, char out[NUMBER_JS_MAX],
+    struct slice *text)
 {
 	long long whole = json_integer_value(value);
 	char exact[sizeof "-9223372036854775808"];
@@ -329,15 +333,15 @@ number_text(const json_t *value, char out[NUMBER_JS_MAX], struct slice *text)
 }
 
 static enum authfail
-user_read(const json_t *value, struct token_claims *c)
+token_user_read(const json_t *value, struct token_claims *c)
 {
-	struct slice text = string_of(value);
+	struct slice text = token_string_of(value);
 	char digits[NUMBER_JS_MAX];
 
 	if (value == NULL || json_is_null(value))
 		return (AUTHFAIL_user_missing);
 	if (json_is_number(value)) {
-		if (!number_text(value, digits, &text))
+		if (!token_number_text(value, digits, &text))
 			return (AUTHFAIL_user_rounded);
 	} else if (!json_is_string(value))
 		return (AUTHFAIL_user_type);
@@ -346,17 +350,17 @@ user_read(const json_t *value, struct token_claims *c)
 	if (text.n > USER_MAX)
 		return (AUTHFAIL_user_long);
 	/* nobody could name him in an order or an event */
-	if (!is_printable(text) || utf8_lossy(text))
+	if (!token_is_printable(text) || utf8_lossy(text))
 		return (AUTHFAIL_user_control);
-	c->user = name_copy(text, USER_MAX);
+	c->user = token_name_copy(text, USER_MAX);
 	c->user_len = text.n;
 	return (c->user == NULL ? AUTHFAIL_memory : AUTH_OK);
 }
 
 static bool
-role_add(struct token_claims *c, struct slice role)
+token_role_add(struct token_claims *c, struct slice role)
 {
-	c->roles[c->nroles] = name_copy(role, TOKEN_MAX);
+	c->roles[c->nroles] = token_name_copy(role, TOKEN_MAX);
 	if (c->roles[c->nroles] == NULL)
 		return (false);
 	c->nroles++;
@@ -365,7 +369,7 @@ role_add(struct token_claims *c, struct slice role)
 
 /* "admin teacher", as OAuth writes a scope (RFC 6749, 3.3) */
 static bool
-roles_split(struct slice text, struct token_claims *c)
+token_roles_split(struct slice text, struct token_claims *c)
 {
 	size_t spaces = 0, from, to;
 
@@ -378,21 +382,21 @@ roles_split(struct slice text, struct token_claims *c)
 		for (to = from; to < text.n && text.p[to] != ' '; to++)
 			continue;
 		if (to > from &&
-		    !role_add(c, slice_of(text.p + from, to - from)))
+		    !token_role_add(c, slice_of(text.p + from, to - from)))
 			return (false);
 	}
 	return (true);
 }
 
 static bool
-roles_read(const json_t *value, struct token_claims *c)
+token_roles_read(const json_t *value, struct token_claims *c)
 {
 	size_t i;
 
 	if (value == NULL || json_is_null(value))
 		return (true);
 	if (json_is_string(value))
-		return (roles_split(string_of(value), c));
+		return (token_roles_split(token_string_of(value), c));
 	if (!json_is_array(value))
 		return (false);
 	c->roles = calloc(json_array_size(value) + 1, sizeof *c->roles);
@@ -400,61 +404,63 @@ roles_read(const json_t *value, struct token_claims *c)
 		return (false);
 	for (i = 0; i < json_array_size(value); i++)
 		if (!json_is_string(json_array_get(value, i)) ||
-		    !role_add(c, string_of(json_array_get(value, i))))
+		    !token_role_add(c, token_string_of(json_array_get(value,
+		    i))))
 			return (false);
 	return (true);
 }
 
 static struct slice
-name_or(struct slice name, struct slice usual)
+token_name_or(struct slice name, struct slice usual)
 {
 	return (name.n > 0 ? name : usual);
 }
 
 static enum authfail
-claims_judge(json_t *claims, const struct token_policy *policy,
+token_claims_judge(json_t *claims, const struct token_policy *policy,
     struct wall now, struct token_claims *c)
 {
-	enum authfail fail = times_check(claims, policy->leeway_s, now,
+	enum authfail fail = token_times_check(claims, policy->leeway_s, now,
 	    &c->exp);
 
 	if (fail != AUTH_OK)
 		return (fail);
 	if (policy->issuer.n > 0 &&
-	    !string_is(json_object_get(claims, "iss"), policy->issuer))
+	    !token_string_is(json_object_get(claims, "iss"), policy->issuer))
 		return (AUTHFAIL_issuer);
 	if (policy->audience.n > 0 &&
-	    !audience_has(json_object_get(claims, "aud"), policy->audience))
+	    !token_audience_has(json_object_get(claims, "aud"),
+	    policy->audience))
 		return (AUTHFAIL_audience);
-	fail = user_read(claim_get(claims,
-	    name_or(policy->user_claim, SLICE("sub"))), c);
+	fail = token_user_read(token_claim_get(claims,
+	    token_name_or(policy->user_claim, SLICE("sub"))), c);
 	if (fail != AUTH_OK)
 		return (fail);
-	return (roles_read(claim_get(claims,
-	    name_or(policy->roles_claim, SLICE("roles"))), c) ? AUTH_OK :
+	return (token_roles_read(token_claim_get(claims,
+	    token_name_or(policy->roles_claim, SLICE("roles"))), c) ? AUTH_OK :
 	    AUTHFAIL_roles);
 }
 
 static enum authfail
-claims_check(struct slice payload, const struct token_policy *policy,
+token_claims_check(struct slice payload, const struct token_policy *policy,
     struct wall now, struct token_claims *c)
 {
 	enum authfail fail;
 	json_t *claims;
 
-	if (!payload_decode(payload, c))
+	if (!token_payload_decode(payload, c))
 		return (AUTHFAIL_malformed);
-	claims = claims_parse(payload, slice_of(c->json, c->json_len));
+	claims = token_claims_parse(payload, slice_of(c->json, c->json_len));
 	if (claims == NULL)
 		return (AUTHFAIL_claims);
-	fail = claims_judge(claims, policy, now, c);
+	fail = token_claims_judge(claims, policy, now, c);
 	json_decref(claims);
 	return (fail);
 }
 
 /* What stands in Authorization, whole, where the token alone belongs. */
 static bool
-is_header(struct slice token)
+token_is_header(struct slice token)
 {
 	static const struct slice scheme = SLICE("Bearer ");
 
@@ -474,13 +480,13 @@ token_verify(const struct token_keys *keys, const struct token_policy *policy,
 		return (AUTHFAIL_missing);
 	if (token.n > TOKEN_MAX)
 		return (AUTHFAIL_too_long);
-	if (is_header(token))
+	if (token_is_header(token))
 		return (AUTHFAIL_bearer);
 	if (!token_split(token, &parts))
 		return (AUTHFAIL_malformed);
-	fail = signature_check(keys, &parts);
+	fail = token_signature_check(keys, &parts);
 	if (fail == AUTH_OK)
-		fail = claims_check(parts.payload, policy, now, claims);
+		fail = token_claims_check(parts.payload, policy, now, claims);
 	if (fail != AUTH_OK)
 		token_claims_fini(claims);
 	return (fail);

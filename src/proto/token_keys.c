@@ -75,7 +75,7 @@ token_keys_new(uint32_t allowed)
 
 /* Forget all but the first n keys. */
 static void
-truncate_to(struct token_keys *t, unsigned n)
+keys_truncate_to(struct token_keys *t, unsigned n)
 {
 	while (t->n > n) {
 		t->n--;
@@ -92,7 +92,7 @@ token_keys_free(struct token_keys **tp)
 	if (t == NULL)
 		return;
 	CHECK_MAGIC(t, TOKEN_KEYS_MAGIC);
-	truncate_to(t, 0);
+	keys_truncate_to(t, 0);
 	free(t->keys);
 	t->magic = 0;
 	free(t);
@@ -108,7 +108,7 @@ token_keys_count(const struct token_keys *t)
 
 /* The algorithms among those allowed that a key serves. */
 static uint32_t
-algs_of(const struct token_keys *t, const struct pkey *pkey)
+keys_algs_of(const struct token_keys *t, const struct pkey *pkey)
 {
 	uint32_t algs = 0;
 	unsigned i;
@@ -122,7 +122,7 @@ algs_of(const struct token_keys *t, const struct pkey *pkey)
 
 /* A copy of kid goes into the entry; false when memory is short. */
 static bool
-set_kid(struct token_key *key, struct slice kid)
+keys_set_kid(struct token_key *key, struct slice kid)
 {
 	key->kid_len = kid.n;
 	if (kid.n == 0)
@@ -135,15 +135,15 @@ set_kid(struct token_key *key, struct slice kid)
 
 /* Takes over pkey, also when it fails. */
 static int
-add(struct token_keys *t, struct slice kid, struct pkey *pkey, uint32_t algs,
-    const char **why)
+keys_add(struct token_keys *t, struct slice kid, struct pkey *pkey,
+    uint32_t algs, const char **why)
 {
 	struct token_key key = { .pkey = pkey, .algs = algs }, *keys;
 
 	keys = reallocarray(t->keys, t->n + 1, sizeof *keys);
 	if (keys != NULL)
 		t->keys = keys;
-	if (keys == NULL || !set_kid(&key, kid)) {
+	if (keys == NULL || !keys_set_kid(&key, kid)) {
 		*why = "out of memory";
 		pkey_free(&pkey);
 		return (-1);
@@ -154,20 +154,20 @@ add(struct token_keys *t, struct slice kid, struct pkey *pkey, uint32_t algs,
 
 /* A key that the operator named: one that cannot be used is a mistake. */
 static int
-add_named(struct token_keys *t, struct slice kid, struct pkey *pkey,
+keys_add_named(struct token_keys *t, struct slice kid, struct pkey *pkey,
     const char **why)
 {
 	uint32_t algs;
 
 	if (pkey == NULL)
 		return (-1);
-	algs = algs_of(t, pkey);
+	algs = keys_algs_of(t, pkey);
 	if (algs == 0) {
 		*why = "none of the allowed algorithms can use this key";
 		pkey_free(&pkey);
 		return (-1);
 	}
-	return (add(t, kid, pkey, algs, why));
+	return (keys_add(t, kid, pkey, algs, why));
 }
 
 int
@@ -175,7 +175,7 @@ token_keys_secret(struct token_keys *t, struct slice kid, struct slice secret,
     const char **why)
 {
 	CHECK_MAGIC(t, TOKEN_KEYS_MAGIC);
-	return (add_named(t, kid, pkey_secret(secret, why), why));
+	return (keys_add_named(t, kid, pkey_secret(secret, why), why));
 }
 
 int
@@ -183,15 +183,15 @@ token_keys_pem(struct token_keys *t, struct slice kid, struct slice pem,
     const char **why)
 {
 	CHECK_MAGIC(t, TOKEN_KEYS_MAGIC);
-	return (add_named(t, kid, pkey_pem(pem, why), why));
+	return (keys_add_named(t, kid, pkey_pem(pem, why), why));
 }
 
 /* One of a set: passed over when nothing we allow can use it. */
 static int
-on_jwk(void *arg, struct jwk *jwk, const char **why)
+keys_on_jwk(void *arg, struct jwk *jwk, const char **why)
 {
 	struct token_keys *t = arg;
-	uint32_t algs = algs_of(t, jwk->pkey);
+	uint32_t algs = keys_algs_of(t, jwk->pkey);
 	int alg;
 
 	if (jwk->alg.n > 0) {
@@ -202,7 +202,7 @@ on_jwk(void *arg, struct jwk *jwk, const char **why)
 		pkey_free(&jwk->pkey);
 		return (0);
 	}
-	return (add(t, jwk->kid, jwk->pkey, algs, why) == 0 ? 1 : -1);
+	return (keys_add(t, jwk->kid, jwk->pkey, algs, why) == 0 ? 1 : -1);
 }
 
 int
@@ -215,9 +215,9 @@ token_keys_jwks(struct token_keys *t, struct slice json,
 
 	CHECK_MAGIC(t, TOKEN_KEYS_MAGIC);
 	before = t->n;
-	n = jwk_set(json, on_jwk, t, bad, arg, why);
+	n = jwk_set(json, keys_on_jwk, t, bad, arg, why);
 	if (n < 0)
-		truncate_to(t, before);
+		keys_truncate_to(t, before);
 	return (n);
 }
 
@@ -226,7 +226,7 @@ token_keys_jwks(struct token_keys *t, struct slice json,
  * one: that key, or the only key if it has none.
  */
 static bool
-is_meant(const struct token_keys *t, const struct token_key *key,
+keys_is_meant(const struct token_keys *t, const struct token_key *key,
     struct slice kid)
 {
 	if (t->n == 1 && (kid.n == 0 || key->kid_len == 0))
@@ -248,7 +248,7 @@ token_keys_verify(const struct token_keys *t, enum token_alg alg,
 		return (AUTHFAIL_algorithm);
 	for (i = 0; i < t->n; i++) {
 		key = &t->keys[i];
-		if (!is_meant(t, key, kid))
+		if (!keys_is_meant(t, key, kid))
 			continue;
 		if ((key->algs & 1u << alg) == 0) {
 			if (fail == AUTHFAIL_unknown_key)

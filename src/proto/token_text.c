@@ -12,7 +12,7 @@
 #include <stdio.h>
 
 static bool
-is_base64url(uint8_t c)
+text_is_base64url(uint8_t c)
 {
 	return ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
 	    (c >= '0' && c <= '9') || c == '-' || c == '_');
@@ -24,7 +24,7 @@ token_split(struct slice token, struct token_parts *parts)
 	size_t dot[2] = { 0, 0 }, dots = 0, i;
 
 	for (i = 0; i < token.n; i++) {
-		if (is_base64url(token.p[i]))
+		if (text_is_base64url(token.p[i]))
 			continue;
 		if (token.p[i] != '.' || dots == nitems(dot))
 			return (false);
@@ -40,7 +40,7 @@ token_split(struct slice token, struct token_parts *parts)
 }
 
 static bool
-is_object(struct slice text)
+text_is_object(struct slice text)
 {
 	struct slice value;
 
@@ -53,21 +53,21 @@ token_object(struct slice digits, uint8_t *out)
 {
 	ssize_t n = digest_base64url_decode(digits, out);
 
-	if (n > 0 && is_object(slice_of(out, (size_t)n)))
+	if (n > 0 && text_is_object(slice_of(out, (size_t)n)))
 		return (n);
 	return (-1);
 }
 
 static void
-base64url_append(struct buf *out, struct slice in)
+text_base64url_append(struct buf *out, struct slice in)
 {
 	if (buf_reserve(out, 4 * ((in.n + 2) / 3)))
 		out->wpos += digest_base64url_encode(in, out->data + out->wpos);
 }
 
 static bool
-mint(enum token_alg alg, const struct pkey *key, struct slice payload,
-    struct buf *out)
+token_mint_with(enum token_alg alg, const struct pkey *key,
+    struct slice payload, struct buf *out)
 {
 	size_t start = out->wpos - out->rpos, n;
 	uint8_t mac[PKEY_HMAC_MAX];
@@ -75,15 +75,15 @@ mint(enum token_alg alg, const struct pkey *key, struct slice payload,
 
 	n = (size_t)snprintf(header, sizeof header,
 	    "{\"alg\":\"%s\",\"typ\":\"JWT\"}", token_alg_name(alg));
-	base64url_append(out, slice_of(header, n));
+	text_base64url_append(out, slice_of(header, n));
 	buf_byte(out, '.');
-	base64url_append(out, payload);
+	text_base64url_append(out, payload);
 	if (out->oom)
 		return (false);
 	n = pkey_hmac(key, token_algs[alg].digest,
 	    slice_from(buf_unread(out), start), mac);
 	buf_byte(out, '.');
-	base64url_append(out, slice_of(mac, n));
+	text_base64url_append(out, slice_of(mac, n));
 	return (n > 0 && !out->oom);
 }
 
@@ -96,12 +96,12 @@ token_mint(enum token_alg alg, struct slice secret, struct slice payload,
 	bool ok;
 
 	MUST(alg < TOKEN_ALG__MAX);
-	if (token_algs[alg].scheme != PKEY_HMAC || !is_object(payload))
+	if (token_algs[alg].scheme != PKEY_HMAC || !text_is_object(payload))
 		return (-1);
 	key = pkey_secret(secret, &why);
 	if (key == NULL)
 		return (-1);
-	ok = mint(alg, key, payload, out);
+	ok = token_mint_with(alg, key, payload, out);
 	pkey_free(&key);
 	return (ok ? 0 : -1);
 }

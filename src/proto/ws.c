@@ -51,7 +51,7 @@ struct ws_pool {
 };
 
 static ssize_t
-on_recv(wslay_event_context_ptr ctx, uint8_t *out, size_t n, int flags,
+ws_on_recv(wslay_event_context_ptr ctx, uint8_t *out, size_t n, int flags,
     void *arg)
 {
 	struct ws_slow *s = arg;
@@ -71,7 +71,7 @@ on_recv(wslay_event_context_ptr ctx, uint8_t *out, size_t n, int flags,
 
 /* Nothing of wslay's is sent; what it would say tells why it gave up. */
 static ssize_t
-on_send(wslay_event_context_ptr ctx, const uint8_t *p, size_t n, int flags,
+ws_on_send(wslay_event_context_ptr ctx, const uint8_t *p, size_t n, int flags,
     void *arg)
 {
 	struct ws_slow *s = arg;
@@ -85,7 +85,7 @@ on_send(wslay_event_context_ptr ctx, const uint8_t *p, size_t n, int flags,
 }
 
 static void
-on_chunk(wslay_event_context_ptr ctx,
+ws_on_chunk(wslay_event_context_ptr ctx,
     const struct wslay_event_on_frame_recv_chunk_arg *chunk, void *arg)
 {
 	struct ws_slow *s = arg;
@@ -95,7 +95,7 @@ on_chunk(wslay_event_context_ptr ctx,
 }
 
 static void
-slow_free(struct ws_slow **sp)
+ws_slow_free(struct ws_slow **sp)
 {
 	struct ws_slow *s = *sp;
 
@@ -108,12 +108,12 @@ slow_free(struct ws_slow **sp)
 }
 
 static struct ws_slow *
-slow_new(void)
+ws_slow_new(void)
 {
 	static const struct wslay_event_callbacks callbacks = {
-		.recv_callback = on_recv,
-		.send_callback = on_send,
-		.on_frame_recv_chunk_callback = on_chunk
+		.recv_callback = ws_on_recv,
+		.send_callback = ws_on_send,
+		.on_frame_recv_chunk_callback = ws_on_chunk
 	};
 	struct ws_slow *s = calloc(1, sizeof *s);
 
@@ -131,7 +131,7 @@ slow_new(void)
 
 /* Ready for another message, of whatever connection. */
 static void
-slow_reset(struct ws_slow *s)
+ws_slow_reset(struct ws_slow *s)
 {
 	buf_reset(&s->message);
 	if (s->message.cap > KEEP_BYTES) {
@@ -162,10 +162,10 @@ ws_pool_free(struct ws_pool **pp)
 	CHECK_MAGIC(pool, WS_POOL_MAGIC);
 	*pp = NULL;
 	if (pool->last != NULL)
-		slow_free(&pool->last);
+		ws_slow_free(&pool->last);
 	while ((s = pool->idle) != NULL) {
 		pool->idle = s->next;
-		slow_free(&s);
+		ws_slow_free(&s);
 	}
 	pool->magic = 0;
 	free(pool);
@@ -180,7 +180,7 @@ ws_pool_lent(const struct ws_pool *pool)
 
 /* The message given out last is no longer needed. */
 static void
-pool_recycle(struct ws_pool *pool)
+ws_pool_recycle(struct ws_pool *pool)
 {
 	struct ws_slow *s = pool->last;
 
@@ -188,17 +188,17 @@ pool_recycle(struct ws_pool *pool)
 		return;
 	pool->last = NULL;
 	if (pool->nidle == POOL_MAX) {
-		slow_free(&s);
+		ws_slow_free(&s);
 		return;
 	}
-	slow_reset(s);
+	ws_slow_reset(s);
 	s->next = pool->idle;
 	pool->idle = s;
 	pool->nidle++;
 }
 
 static struct ws_slow *
-pool_lend(struct ws_pool *pool)
+ws_pool_lend(struct ws_pool *pool)
 {
 	struct ws_slow *s = pool->idle;
 
@@ -206,7 +206,7 @@ pool_lend(struct ws_pool *pool)
 		pool->idle = s->next;
 		pool->nidle--;
 	} else {
-		s = slow_new();
+		s = ws_slow_new();
 	}
 	if (s != NULL)
 		pool->nlent++;
@@ -215,7 +215,7 @@ pool_lend(struct ws_pool *pool)
 
 /* A whole message: the context is ours again, its bytes stay a while. */
 static void
-pool_take_back(struct ws_pool *pool, struct ws *ws)
+ws_pool_take_back(struct ws_pool *pool, struct ws *ws)
 {
 	MUST(pool->last == NULL && pool->nlent > 0);
 	pool->last = ws->slow;
@@ -232,7 +232,7 @@ ws_fini(struct ws *ws, struct ws_pool *pool)
 		return;
 	MUST(pool->nlent > 0);
 	pool->nlent--;
-	slow_free(&ws->slow);
+	ws_slow_free(&ws->slow);
 }
 
 /* --- frame headers (section 5.2) ----------------------------------------- */
@@ -246,7 +246,7 @@ struct frame {
 
 /* A length in its shortest form, section 5.2 "Payload length". */
 static bool
-frame_length(const uint8_t *in, struct frame *f)
+ws_frame_length(const uint8_t *in, struct frame *f)
 {
 	unsigned i, bytes = (in[1] & 0x7f) == 126 ? 2 : 8;
 
@@ -262,7 +262,7 @@ frame_length(const uint8_t *in, struct frame *f)
  * there, and none of it later in another way.
  */
 static inline int
-frame_decode(const uint8_t *in, size_t n, struct frame *f)
+ws_frame_decode(const uint8_t *in, size_t n, struct frame *f)
 {
 	unsigned len;
 
@@ -285,7 +285,7 @@ frame_decode(const uint8_t *in, size_t n, struct frame *f)
 	f->length = len;
 	if (n < f->header)
 		return (CODEC_MORE);
-	if (len >= 126 && !frame_length(in, f))
+	if (len >= 126 && !ws_frame_length(in, f))
 		return (CODEC_BAD);
 	return ((int)f->header);
 }
@@ -297,7 +297,7 @@ frame_decode(const uint8_t *in, size_t n, struct frame *f)
  * bytes, eight lanes wide: no top bit in it means ASCII.
  */
 static inline uint64_t
-unmask(uint8_t *p, size_t n, const uint8_t *key)
+ws_unmask(uint8_t *p, size_t n, const uint8_t *key)
 {
 	uint64_t k, w, w2, w3, w4, all = 0;
 	uint32_t k4;
@@ -335,7 +335,7 @@ unmask(uint8_t *p, size_t n, const uint8_t *key)
 #define ALL_HIGH	UINT64_C(0x8080808080808080)
 
 static ssize_t
-bad(struct ws_event *ev, enum reason reason)
+ws_bad(struct ws_event *ev, enum reason reason)
 {
 	ev->type = WS_NONE;
 	ev->reason = reason;
@@ -348,7 +348,7 @@ bad(struct ws_event *ev, enum reason reason)
  * the RFC; a client echoes 1012 when we restart.
  */
 static bool
-close_code_valid(unsigned code)
+ws_close_code_valid(unsigned code)
 {
 	return ((code >= 1000 && code <= 1003) ||
 	    (code >= 1007 && code <= 1014) ||
@@ -359,26 +359,26 @@ close_code_valid(unsigned code)
 
 /* Section 5.5.1; the event's data is what stands behind the code. */
 static ssize_t
-take_close(struct ws_event *ev, ssize_t consumed)
+ws_take_close(struct ws_event *ev, ssize_t consumed)
 {
 	ev->code = CODE_NONE;
 	if (ev->n == 0)
 		return (consumed);
 	if (ev->n == 1)
-		return (bad(ev, REASON_ws_protocol));
+		return (ws_bad(ev, REASON_ws_protocol));
 	ev->code = (uint16_t)(ev->data[0] << 8 | ev->data[1]);
-	if (!close_code_valid(ev->code))
-		return (bad(ev, REASON_ws_protocol));
+	if (!ws_close_code_valid(ev->code))
+		return (ws_bad(ev, REASON_ws_protocol));
 	ev->data += 2;
 	ev->n -= 2;
 	if (!utf8_valid(slice_of(ev->data, ev->n)))
-		return (bad(ev, REASON_ws_utf8));
+		return (ws_bad(ev, REASON_ws_utf8));
 	return (consumed);
 }
 
 /* A whole frame, data or control, at in. */
 static inline ssize_t
-take_whole(const struct frame *f, uint8_t *in, struct ws_event *ev)
+ws_take_whole(const struct frame *f, uint8_t *in, struct ws_event *ev)
 {
 	static const uint8_t types[16] = {
 		[WS_OP_TEXT] = WS_TEXT, [WS_OP_BINARY] = WS_BINARY,
@@ -391,15 +391,15 @@ take_whole(const struct frame *f, uint8_t *in, struct ws_event *ev)
 	ev->type = (enum ws_type)types[f->opcode];
 	ev->data = in + f->header;
 	ev->n = (size_t)f->length;
-	all = unmask(ev->data, ev->n, ev->data - 4);
+	all = ws_unmask(ev->data, ev->n, ev->data - 4);
 	if (ev->type == WS_TEXT) {
 		if (unlikely(all & ALL_HIGH) &&
 		    !utf8_valid(slice_of(ev->data, ev->n)))
-			return (bad(ev, REASON_ws_utf8));
+			return (ws_bad(ev, REASON_ws_utf8));
 		return (consumed);
 	}
 	if (unlikely(ev->type == WS_CLOSE))
-		return (take_close(ev, consumed));
+		return (ws_take_close(ev, consumed));
 	return (consumed);
 }
 
@@ -407,7 +407,7 @@ take_whole(const struct frame *f, uint8_t *in, struct ws_event *ev)
 
 /* Why wslay stopped reading: by the Close that it wants sent. */
 static enum reason
-slow_verdict(struct ws_slow *s)
+ws_slow_verdict(struct ws_slow *s)
 {
 	unsigned code;
 
@@ -424,11 +424,11 @@ slow_verdict(struct ws_slow *s)
 
 /* A frame begins for the context: our limits, then its state. */
 static ssize_t
-slow_begin(struct ws_slow *s, const struct ws_limits *lim,
+ws_slow_begin(struct ws_slow *s, const struct ws_limits *lim,
     const struct frame *f, struct ws_event *ev)
 {
 	if (s->frames >= lim->fragments)
-		return (bad(ev, REASON_ws_flood));
+		return (ws_bad(ev, REASON_ws_flood));
 	s->frames++;
 	s->announced += f->length;
 	s->fin = f->fin;
@@ -440,22 +440,23 @@ slow_begin(struct ws_slow *s, const struct ws_limits *lim,
 
 /* The message is whole; one byte of room behind it as ws.h promises. */
 static ssize_t
-slow_end(struct ws *ws, struct ws_pool *pool, struct ws_event *ev, size_t fed)
+ws_slow_end(struct ws *ws, struct ws_pool *pool, struct ws_event *ev,
+    size_t fed)
 {
 	struct ws_slow *s = ws->slow;
 
 	if (!buf_reserve(&s->message, 1))
-		return (bad(ev, REASON_memory));
+		return (ws_bad(ev, REASON_memory));
 	ev->type = s->text ? WS_TEXT : WS_BINARY;
 	ev->data = s->message.data;
 	ev->n = s->message.wpos;
-	pool_take_back(pool, ws);
+	ws_pool_take_back(pool, ws);
 	return ((ssize_t)fed);
 }
 
 /* Feed what belongs to this frame. */
 static ssize_t
-slow_feed(struct ws *ws, struct ws_pool *pool, const uint8_t *in, size_t n,
+ws_slow_feed(struct ws *ws, struct ws_pool *pool, const uint8_t *in, size_t n,
     struct ws_event *ev)
 {
 	struct ws_slow *s = ws->slow;
@@ -465,33 +466,33 @@ slow_feed(struct ws *ws, struct ws_pool *pool, const uint8_t *in, size_t n,
 	s->in = in;
 	s->n = n;
 	if (wslay_event_recv(s->wslay) != 0)
-		return (bad(ev, REASON_ws_protocol));
+		return (ws_bad(ev, REASON_ws_protocol));
 	if (!wslay_event_get_read_enabled(s->wslay))
-		return (bad(ev, slow_verdict(s)));
+		return (ws_bad(ev, ws_slow_verdict(s)));
 	if (s->message.oom)
-		return (bad(ev, REASON_memory));
+		return (ws_bad(ev, REASON_memory));
 	MUST(s->n == 0);
 	s->frame_left -= n;
 	if (s->frame_left > 0 || !s->fin)
 		return ((ssize_t)n);
-	return (slow_end(ws, pool, ev, n));
+	return (ws_slow_end(ws, pool, ev, n));
 }
 
 /* --- the decoder --------------------------------------------------------- */
 
 /* A data frame that is not whole, or not alone. */
 static ssize_t
-decode_slow(struct ws *ws, struct ws_pool *pool, const struct ws_limits *lim,
+ws_decode_slow(struct ws *ws, struct ws_pool *pool, const struct ws_limits *lim,
     const struct frame *f, const uint8_t *in, size_t n, struct ws_event *ev)
 {
 	if (ws->slow == NULL) {
-		ws->slow = pool_lend(pool);
+		ws->slow = ws_pool_lend(pool);
 		if (ws->slow == NULL)
-			return (bad(ev, REASON_memory));
+			return (ws_bad(ev, REASON_memory));
 	}
-	if (slow_begin(ws->slow, lim, f, ev) < 0)
+	if (ws_slow_begin(ws->slow, lim, f, ev) < 0)
 		return (CODEC_BAD);
-	return (slow_feed(ws, pool, in, n, ev));
+	return (ws_slow_feed(ws, pool, in, n, ev));
 }
 
 /*
@@ -499,7 +500,7 @@ decode_slow(struct ws *ws, struct ws_pool *pool, const struct ws_limits *lim,
  * wslay checks as they come, end as early.
  */
 static bool
-partial_is_bad(const struct frame *f, const uint8_t *in, size_t n)
+ws_partial_is_bad(const struct frame *f, const uint8_t *in, size_t n)
 {
 	uint8_t plain[WS_TAIL_MAX];
 
@@ -508,41 +509,41 @@ partial_is_bad(const struct frame *f, const uint8_t *in, size_t n)
 	n -= f->header;
 	MUST(n <= sizeof plain);
 	memcpy(plain, in + f->header, n);
-	return ((unmask(plain, n, in + f->header - 4) & ALL_HIGH) != 0 &&
+	return ((ws_unmask(plain, n, in + f->header - 4) & ALL_HIGH) != 0 &&
 	    utf8_feed(UTF8_OK, slice_of(plain, n)) == UTF8_BAD);
 }
 
 /* At a frame boundary, with or without a message in progress. */
 static ssize_t
-decode_frame(struct ws *ws, struct ws_pool *pool, const struct ws_limits *lim,
-    uint8_t *in, size_t n, struct ws_event *ev)
+ws_decode_frame(struct ws *ws, struct ws_pool *pool,
+    const struct ws_limits *lim, uint8_t *in, size_t n, struct ws_event *ev)
 {
 	uint64_t before = ws->slow == NULL ? 0 : ws->slow->announced;
 	struct frame f;
 	bool fresh;
 	int got;
 
-	got = frame_decode(in, n, &f);
+	got = ws_frame_decode(in, n, &f);
 	if (unlikely(got <= 0))
-		return (got == CODEC_BAD ? bad(ev, REASON_ws_protocol) :
+		return (got == CODEC_BAD ? ws_bad(ev, REASON_ws_protocol) :
 		    CODEC_MORE);
 	if (f.opcode & 8) {
 		if (n < f.header + f.length)
 			return (CODEC_MORE);
-		return (take_whole(&f, in, ev));
+		return (ws_take_whole(&f, in, ev));
 	}
 	if (f.length > lim->message_bytes ||
 	    before > lim->message_bytes - f.length)
-		return (bad(ev, REASON_ws_too_big));
+		return (ws_bad(ev, REASON_ws_too_big));
 	fresh = f.fin && f.opcode != WS_OP_CONTINUATION && ws->slow == NULL;
 	if (likely(fresh)) {
 		if (likely(f.length <= n - f.header))
-			return (take_whole(&f, in, ev));
+			return (ws_take_whole(&f, in, ev));
 		if (f.length + f.header <= WS_TAIL_MAX)
-			return (partial_is_bad(&f, in, n) ?
-			    bad(ev, REASON_ws_utf8) : CODEC_MORE);
+			return (ws_partial_is_bad(&f, in, n) ?
+			    ws_bad(ev, REASON_ws_utf8) : CODEC_MORE);
 	}
-	return (decode_slow(ws, pool, lim, &f, in, n, ev));
+	return (ws_decode_slow(ws, pool, lim, &f, in, n, ev));
 }
 
 ssize_t
@@ -551,7 +552,7 @@ ws_decode(struct ws *ws, struct ws_pool *pool, const struct ws_limits *lim,
 {
 	CHECK_MAGIC(pool, WS_POOL_MAGIC);
 	if (unlikely(pool->last != NULL))
-		pool_recycle(pool);
+		ws_pool_recycle(pool);
 	ev->type = WS_NONE;
 	ev->data = NULL;
 	ev->n = 0;
@@ -559,8 +560,8 @@ ws_decode(struct ws *ws, struct ws_pool *pool, const struct ws_limits *lim,
 	if (unlikely(n == 0))
 		return (CODEC_MORE);
 	if (unlikely(ws->slow != NULL && ws->slow->frame_left > 0))
-		return (slow_feed(ws, pool, in, n, ev));
-	return (decode_frame(ws, pool, lim, in, n, ev));
+		return (ws_slow_feed(ws, pool, in, n, ev));
+	return (ws_decode_frame(ws, pool, lim, in, n, ev));
 }
 
 /* --- encoding ------------------------------------------------------------ */

@@ -6,7 +6,7 @@
 #include "base/digest.h"
 
 static int
-refuse(struct ws_offer *o, int status, const char *why)
+ws_refuse(struct ws_offer *o, int status, const char *why)
 {
 	o->status = status;
 	o->why = why;
@@ -15,7 +15,7 @@ refuse(struct ws_offer *o, int status, const char *why)
 
 /* Section 4.2.2, item 5: SHA-1 over the key and a fixed text, as base64. */
 static void
-make_accept(struct slice key, uint8_t accept[28])
+ws_make_accept(struct slice key, uint8_t accept[28])
 {
 	static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 	uint8_t text[24 + sizeof guid - 1], sum[20];
@@ -33,7 +33,7 @@ make_accept(struct slice key, uint8_t accept[28])
  * by chance have them.
  */
 static bool
-valid_key(const struct http_request *r, struct slice *key)
+ws_valid_key(const struct http_request *r, struct slice *key)
 {
 	uint8_t raw[20], text[24];
 
@@ -56,21 +56,21 @@ ws_check_request(const struct http_request *r, struct ws_offer *o)
 
 	memset(o, 0, sizeof *o);
 	if (r->method != HTTP_GET)
-		return (refuse(o, 405, "WebSocket needs GET"));
+		return (ws_refuse(o, 405, "WebSocket needs GET"));
 	if (r->minor != 1)
-		return (refuse(o, 400, "WebSocket needs HTTP/1.1"));
+		return (ws_refuse(o, 400, "WebSocket needs HTTP/1.1"));
 	if (!r->upgrade_websocket)
-		return (refuse(o, 426, "WebSocket upgrade required"));
+		return (ws_refuse(o, 426, "WebSocket upgrade required"));
 	if (r->chunked || r->content_length > 0)
-		return (refuse(o, 400, "upgrade request with a body"));
+		return (ws_refuse(o, 400, "upgrade request with a body"));
 	if (http_field_count(r, "sec-websocket-version") != 1 ||
 	    !http_field(r, "sec-websocket-version", &version))
-		return (refuse(o, 400, "Sec-WebSocket-Version needed once"));
+		return (ws_refuse(o, 400, "Sec-WebSocket-Version needed once"));
 	if (!slice_eq(version, SLICE("13")))
-		return (refuse(o, 426, "WebSocket version 13 required"));
-	if (!valid_key(r, &key))
-		return (refuse(o, 400, "bad Sec-WebSocket-Key"));
-	make_accept(key, o->accept);
+		return (ws_refuse(o, 426, "WebSocket version 13 required"));
+	if (!ws_valid_key(r, &key))
+		return (ws_refuse(o, 400, "bad Sec-WebSocket-Key"));
+	ws_make_accept(key, o->accept);
 	return (0);
 }
 
