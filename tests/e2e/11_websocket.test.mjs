@@ -234,6 +234,7 @@ test('frames: any split of the bytes gives the same message', async () => {
 	    frame(OP.ping, 'p')]);
 	for (let i = 1; i < bytes.length; i++) {
 		w.send(bytes.subarray(0, i));
+		/* two reads, most of the time; one is right, too */
 		await new Promise((ok) => setTimeout(ok, 2));
 		w.send(bytes.subarray(i));
 		assert.deepEqual(await w.event(), { event: 'q', data: 'é' });

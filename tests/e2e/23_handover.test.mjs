@@ -102,7 +102,7 @@ test('a large body, whose rest comes later', async () => {
 		const s = await Sock.open(d.port);
 		s.send(`POST ${p.target} HTTP/1.1\r\nHost: x\r\nContent-Length: ${
 		    big.length}\r\n\r\n${big.slice(0, 100 + i * 20000)}`);
-		await sleep(10);
+		await sleep(10);	/* later, and so not in one read */
 		s.send(big.slice(100 + i * 20000));
 		assert.equal((await s.response()).body, 'ok');
 		s.close();
@@ -175,7 +175,8 @@ test('limits: connections that were passed along are counted once', async () => 
 	const socks = [];
 	for (let i = 0; i < 29; i++)
 		socks.push(await Sock.open(e.port));
-	await sleep(100);
+	await until(async () => await e.metric('connections_open') >= 29,
+	    'all accepted');
 	assert.equal(await e.metric('connections_refused', 'address'), 0);
 	socks.forEach((s) => s.close());
 	await e.stop();
@@ -219,8 +220,8 @@ test('TLS: requests, large bodies both ways, upgrades', async () => {
 	assert.ok(await e.metric('eio_forwarded') > 50);
 	/* aborted on this side: the session on the other one ends */
 	const p = await (await Polling.open(e.ports[1], { tls })).connect();
-	const get = p.get();
-	await sleep(100);
+	const gets = await e.metric('eio_gets'), get = p.get();
+	await until(async () => await e.metric('eio_gets') > gets, 'it is held');
 	get.abort();
 	await until(() => p.gone(), 'error 1');
 	/* half of them leave, half are there when the daemon stops */
@@ -258,7 +259,7 @@ test(`a worker killed ${KILLS} times: only its own sessions are lost`, async (t)
 		}
 	});
 	for (let k = 0; k < KILLS; k++) {
-		await sleep(300);
+		await sleep(300);	/* of traffic, from kill to kill */
 		const slot = k % 3 + 1;
 		const old = await until(() => e.worker(slot), 'a worker');
 		process.kill(old.pid, 'SIGKILL');
@@ -272,7 +273,7 @@ test(`a worker killed ${KILLS} times: only its own sessions are lost`, async (t)
 			return now && now.pid !== old.pid;
 		}, 'a new worker', 20000);
 	}
-	await sleep(300);
+	await sleep(300);	/* of traffic behind the last */
 	stop = true;
 	await Promise.all(loops);
 	/* others only by a request that was in the dead one's hands: its
@@ -405,11 +406,12 @@ test('QUIT: a request on its way to a slow worker is answered', async () => {
 	await halt(two);
 	await sleep(1000);	/* longer than it is sent anything */
 	s.send(post(p.target, '42["q",1]'));
+	/* it is on its way, to one that is stopped and tells nothing */
 	await sleep(200);
 	k.child.kill('SIGQUIT');
 	await until(() => k.log.includes(`[${one}] worker/1 info: drain`),
 	    'the drain');
-	await sleep(300);
+	await sleep(300);	/* in which one might have gone */
 	process.kill(two, 'SIGCONT');
 	assert.equal((await s.response()).status, 200);
 	s.close();

@@ -267,7 +267,7 @@ heartbeat { interval = 300ms timeout = 600ms }\n` });
 	(async () => {
 		while (!left) {
 			w.text('42["tell"]');
-			await sleep(100);
+			await sleep(100);	/* talks on */
 		}
 	})();
 	await until(async () => await closed(e, 'ping_timeout') === 1,
@@ -291,7 +291,7 @@ async function attempts(e, transport, ms) {
 	let connects = 0;
 	s.on('connect', () => connects++);
 	s.io.on('error', (x) => errors.push(x));
-	await sleep(ms);
+	await sleep(ms);	/* the time they are counted in */
 	s.close();
 	assert.equal(connects, 0);
 	return errors;

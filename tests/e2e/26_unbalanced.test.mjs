@@ -65,6 +65,7 @@ test('workers killed at random: only their sessions are lost', async (t) => {
 	});
 	const dead = new Set();
 	for (let k = 0; k < KILLS; k++) {
+		/* some moment of the traffic */
 		await sleep(200 + Math.random() * 400);
 		const list = workers();
 		const { pid, slot } = list[Math.floor(Math.random() * list.length)];

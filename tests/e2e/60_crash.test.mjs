@@ -28,7 +28,7 @@ function talk(s, room) {
 			for (let k = 0; k < 20; k++)
 				s.emit('n', { room, i: t.sent++ });
 			await ask(s, 'sync', 0);
-			await sleep(5);
+			await sleep(5);	/* others have a share */
 		}
 		return t.sent;
 	})();
@@ -81,6 +81,7 @@ test(`a worker killed ${KILLS} times: the other's clients lose nothing`, async (
 			}
 			s.close();
 		}
+		/* at once, and after a while of traffic */
 		await sleep(k < 3 ? 0 : 300);
 	}
 	load.stop = true;
@@ -147,6 +148,7 @@ test('the relay killed: only what crosses in the gap is lost', async () => {
 		assert.deepEqual(there.filter((i) => i >= mark + 40),
 		    upTo(sent).filter((i) => i >= mark + 40), 'exact behind the gap');
 		b.got.length = c.got.length = 0;
+		/* at once, and after a while of quiet */
 		await sleep(k < 3 ? 0 : 200);
 	}
 	closeAll(a, b, c);

@@ -300,7 +300,7 @@ int main(int n, char **a) {
 	for (;;)
 		if (lstat(a[1], &st) == 0 && S_ISSOCK(st.st_mode) &&
 		    rename(a[1], a[2]) == 0 && symlink(a[3], a[1]) == 0) {
-			usleep(3000);
+			usleep(3000);	/* it stands there for a while */
 			(void)unlink(a[1]);
 		}
 }
@@ -321,7 +321,7 @@ ${echo}`);
 		/* the racer moves away each socket that it sees */
 		await until(() => fs.existsSync(`${dir}/t`) ||
 		    c.exitCode !== null, 'a socket');
-		await sleep(20);
+		await sleep(20);	/* in which it might be misled */
 		c.kill('SIGTERM');
 		await within(ended, 'the end');
 		assert.equal(fs.statSync(victim).mode & 0o777, 0o600);
@@ -398,7 +398,7 @@ while True:
 	const d = await Daemon.start({ conf: echo, env: { NOTIFY_SOCKET: name } });
 	c.stdin.write('\n');
 	await until(() => /'READY=1\\n/.test(text), 'READY');
-	await sleep(300);
+	await sleep(300);	/* in which it might say so again */
 	assert.equal(text.match(/READY=1/g).length, 1);
 	await d.stop();
 	c.kill('SIGKILL');
@@ -410,7 +410,7 @@ test('watchdog: another process\'s is not ours; draining is told', async () => {
 	const d = await Daemon.start({ conf: echo, env: {
 		NOTIFY_SOCKET: `${dir}/n`, WATCHDOG_USEC: '300000',
 		WATCHDOG_PID: '1' } });
-	await sleep(500);
+	await sleep(500);	/* longer than the watchdog's time */
 	assert.ok(!n.all.includes('\'WATCHDOG=1\''));
 	await d.stop({ signal: 'SIGQUIT' });
 	assert.ok(n.all.includes('\'STOPPING=1\\nSTATUS=draining\''));
@@ -449,7 +449,7 @@ test('the host slept: nobody has hung', async () => {
 	const before = d.children().map((c) => c.pid);
 	for (let i = 0; i < 3; i++) {
 		inject.pass(3600 * 1000);
-		await sleep(300);
+		await sleep(300);	/* a beat, and more, of the master */
 	}
 	assert.deepEqual(d.children().map((c) => c.pid), before);
 	assert.equal(await d.metric('children_hung'), 0);

@@ -73,7 +73,7 @@ class Screen {
 		return until(async () => {
 			this.text = '';
 			this.type('\f');
-			await sleep(100);
+			await sleep(100);	/* the screen is drawn */
 			// eslint-disable-next-line no-control-regex
 			return this.text.replace(/\x1b(\[[?0-9;]*[A-Za-z]|[()].)/g,
 			    ' ').match(what);
@@ -337,7 +337,7 @@ async () => {
 			assert.ok(m.value >= (before.get(k) ?? 0), k);
 			before.set(k, m.value);
 		}
-		await sleep(20);
+		await sleep(20);	/* from reading to reading */
 	}
 	const r = await stat(d, '-1', 'children_died');
 	assert.match(r.out, /worker \d replaced \d+s ago|HEALTHY|no worker|died/);

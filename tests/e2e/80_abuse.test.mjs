@@ -93,7 +93,7 @@ test('a flood of pings that are never read back', async () => {
 	    frame(OP.ping, 'x'.repeat(125))));
 	for (let i = 0; i < 50 && !w.s.ended; i++) {
 		w.send(burst);
-		await sleep(2);
+		await sleep(2);	/* a pace, not one heap */
 	}
 	await until(async () => await d.metric('send_queue_bytes') < 600000,
 	    'a bounded queue');

@@ -571,7 +571,7 @@ a_later_start_keeps_the_name_while_it_lives(void **state)
 	stats_close(&old);
 	stats_close(&w);
 	old = stats_create(path, &params);
-	(void)usleep(2000);
+	(void)usleep(2000);	/* as above */
 	w = stats_create(path, &params);
 	stats_heartbeat(w, stats_master(w), (struct wall){ wall_now().ms -
 	    6000 });
