@@ -11,7 +11,7 @@
 
 struct world {
 	struct loop	*loop;
-	struct bus_port	 b;
+	struct bus_port	*b;
 	int		 relay;		/* the other end, -1: none */
 	struct buf	 got;		/* counts of the frames handed up */
 	unsigned	 lost;
@@ -60,7 +60,7 @@ connect_relay(struct world *t)
 	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
 	assert_int_equal(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &small,
 	    sizeof small), 0);
-	assert_true(bus_port_open(&t->b, fds[0]));
+	assert_true(bus_port_open(t->b, fds[0]));
 	t->relay = fds[1];
 }
 
@@ -75,7 +75,8 @@ setup(void **state)
 	w.loop = loop_new();
 	loop_hooks(w.loop, &hooks);
 	buf_init(&w.got);
-	bus_port_init(&w.b, w.loop, 100000, &up);
+	w.b = bus_port_new(w.loop, 100000, &up);
+	assert_non_null(w.b);
 	w.relay = -1;
 	*state = &w;
 	return (0);
@@ -86,7 +87,7 @@ teardown(void **state)
 {
 	struct world *t = *state;
 
-	bus_port_fini(&t->b);
+	bus_port_free(&t->b);
 	loop_free(&t->loop);
 	buf_fini(&t->got);
 	if (t->relay != -1)
@@ -103,7 +104,7 @@ put(struct world *t, uint64_t count, size_t bytes, uint16_t flags)
 		.flags = flags, .recover_late = { count,
 		slice_of(filler, bytes) } };
 
-	return (bus_port_send(&t->b, &e));
+	return (bus_port_send(t->b, &e));
 }
 
 /* What the relay has now, as the counts of whole frames; the rest is kept. */
@@ -138,10 +139,10 @@ envelopes_of_a_turn_go_in_one_write(void **state)
 	buf_init(&counts);
 	connect_relay(t);
 	assert_true(put(t, 1, 10, 0) && put(t, 2, 10, 0) && put(t, 3, 10, 0));
-	bus_port_flush(&t->b);
+	bus_port_flush(t->b);
 	relay_reads(t, &in, &counts);
 	assert_buf(&counts, "1 2 3 ");
-	assert_int_equal(buf_unread(&t->b.out).n, 0);
+	assert_int_equal(buf_unread(&t->b->out).n, 0);
 	buf_fini(&in);
 	buf_fini(&counts);
 }
@@ -170,20 +171,20 @@ a_new_stream_starts_at_a_frame(void **state)
 	connect_relay(t);
 	assert_true(put(t, 1, 100, 0) && put(t, 2, 50000, 0) &&
 	    put(t, 3, 100, 0));
-	bus_port_flush(&t->b);
+	bus_port_flush(t->b);
 	relay_reads(t, &in, &counts);
 	assert_buf(&counts, "1 ");
 	assert_true(buf_unread(&in).n > 0);	/* a piece of the second */
 	(void)close(t->relay);
 	turn(t);
 	assert_int_equal(t->lost, 1);
-	assert_false(bus_port_up(&t->b));
+	assert_false(bus_port_up(t->b));
 	assert_true(put(t, 4, 100, 0));
 
 	connect_relay(t);
 	buf_reset(&in);
-	while (buf_unread(&t->b.out).n > 0) {
-		bus_port_flush(&t->b);
+	while (buf_unread(&t->b->out).n > 0) {
+		bus_port_flush(t->b);
 		relay_reads(t, &in, &counts);
 		turn(t);
 	}
@@ -233,7 +234,7 @@ nonsense_ends_the_stream(void **state)
 	turn(t);
 	assert_int_equal(counter_get(COUNTER_bus_bad), bad + 1);
 	assert_int_equal(t->lost, 1);
-	assert_false(bus_port_up(&t->b));
+	assert_false(bus_port_up(t->b));
 }
 
 static void
@@ -246,10 +247,10 @@ a_second_stream_takes_the_place_of_the_first(void **state)
 	first = t->relay;
 	connect_relay(t);
 	assert_int_equal(t->lost, 1);
-	assert_true(bus_port_up(&t->b));
+	assert_true(bus_port_up(t->b));
 	(void)close(first);
 	turn(t);
-	assert_true(bus_port_up(&t->b));
+	assert_true(bus_port_up(t->b));
 }
 
 static void
@@ -281,14 +282,14 @@ what_a_dead_relay_said_last_is_taken(void **state)
 	(void)close(t->relay);
 	t->relay = -1;
 	assert_true(put(t, 7, 10, 0));
-	bus_port_flush(&t->b);
+	bus_port_flush(t->b);
 	turn(t);
 	turn(t);
 	assert_buf(&t->got, "1 2 3 ");
 	assert_int_equal(t->lost, 1);
-	assert_false(bus_port_up(&t->b));
+	assert_false(bus_port_up(t->b));
 	assert_int_equal(counter_get(COUNTER_bus_lost_bytes) - lost, 4);
-	assert_true(buf_unread(&t->b.out).n > 0);	/* for the next one */
+	assert_true(buf_unread(&t->b->out).n > 0);	/* for the next one */
 }
 
 /* ... or because there is a new one. */

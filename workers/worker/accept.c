@@ -20,6 +20,7 @@
 #include "shm/count.h"
 #include "sys/log.h"
 #include "sys/plat.h"
+#include "worker/bus_port.h"
 #include "worker/conn.h"
 #include "worker/counted.h"
 #include "worker/tls.h"
@@ -427,7 +428,7 @@ accept_tick(struct worker *w)
 {
 	if (w->nlisteners == 0)
 		return;
-	if (w->reserve_fd == -1 && bus_port_up(&w->bus))
+	if (w->reserve_fd == -1 && bus_port_up(w->bus))
 		w->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (!w->listening && w->accept_again.us <= w->now.us)
 		accept_watch(w, true);

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include <errno.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "proto/bus.h"
@@ -17,11 +18,15 @@
 #define BUS_PORT_LAST	256	/* reads at the end: more than fits a stream
 				 * whose writer is gone */
 
-void
-bus_port_init(struct bus_port *b, struct loop *loop, uint64_t limit,
+struct bus_port *
+bus_port_new(struct loop *loop, uint64_t limit,
     const struct bus_port_calls *up)
 {
-	memset(b, 0, sizeof *b);
+	struct bus_port *b;
+
+	b = calloc(1, sizeof *b);
+	if (b == NULL)
+		return (NULL);
 	b->magic = BUS_PORT_MAGIC;
 	b->loop = loop;
 	b->limit = limit;
@@ -29,6 +34,7 @@ bus_port_init(struct bus_port *b, struct loop *loop, uint64_t limit,
 	b->io.fd = -1;
 	buf_init(&b->out);
 	buf_init(&b->in);
+	return (b);
 }
 
 static void
@@ -46,13 +52,19 @@ bus_port_drop(struct bus_port *b)
 }
 
 void
-bus_port_fini(struct bus_port *b)
+bus_port_free(struct bus_port **bp)
 {
+	struct bus_port *b = *bp;
+
+	if (b == NULL)
+		return;
+	*bp = NULL;
 	CHECK_MAGIC(b, BUS_PORT_MAGIC);
 	bus_port_drop(b);
 	buf_fini(&b->out);
 	buf_fini(&b->in);
 	b->magic = 0;
+	free(b);
 }
 
 bool

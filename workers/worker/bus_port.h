@@ -36,9 +36,9 @@ struct bus_port {
 	struct buf	 in;		/* an incomplete frame */
 };
 
-void	bus_port_init(struct bus_port *, struct loop *, uint64_t limit,
-	    const struct bus_port_calls *);
-void	bus_port_fini(struct bus_port *);
+struct bus_port *bus_port_new(struct loop *, uint64_t limit,
+	    const struct bus_port_calls *) MUST_USE;	/* NULL: no memory */
+void	bus_port_free(struct bus_port **);
 /* A new stream, which takes the place of the old one; fd is ours, also when
  * it is of no use (false). */
 bool	bus_port_open(struct bus_port *, int fd) MUST_USE;

@@ -335,28 +335,26 @@ conn_timer(struct timer *t, struct mono now)
 void
 conn_later(struct conn *c, unsigned bits)
 {
-	if (c->later == 0) {
-		c->next_later = c->w->later;
-		c->w->later = c;
-	}
+	if (c->later == 0)
+		later_add(c->w->later, &c->later_link);
 	c->later |= (uint8_t)bits;
+}
+
+static void
+conn_go_on(struct later *l)
+{
+	struct conn *c = container_of(l, struct conn, later_link);
+
+	c->later = 0;
+	if (c->state != CONN_DEAD)	/* freed at the end of this turn */
+		conn_resume(c);
 }
 
 void
 conn_turn_start(struct worker *w)
 {
-	struct conn *c, *next;
-
 	w->handshakes = 0;
-	c = w->later;
-	w->later = NULL;
-	for (; c != NULL; c = next) {
-		next = c->next_later;
-		c->later = 0;
-		if (c->state == CONN_DEAD)
-			continue;	/* freed at the end of this turn */
-		conn_resume(c);
-	}
+	later_walk(w->later, w->work, conn_go_on);
 }
 
 void
@@ -370,24 +368,22 @@ conn_part_all(struct worker *w)
 	}
 }
 
+static void
+conn_write_one(struct later *l)
+{
+	struct conn *c = container_of(l, struct conn, later_link);
+
+	if ((c->later & CONN_LATER_WRITE) && c->state != CONN_DEAD && !c->abort)
+		conn_out(c);
+	c->later &= CONN_LATER_READ;
+	if (c->later != 0)
+		later_add(c->w->later, l);
+}
+
 void
 conn_write_later(struct worker *w)
 {
-	struct conn *c, *next;
-
-	c = w->later;
-	w->later = NULL;
-	for (; c != NULL; c = next) {
-		next = c->next_later;
-		if ((c->later & CONN_LATER_WRITE) && c->state != CONN_DEAD &&
-		    !c->abort)
-			conn_out(c);
-		c->later &= CONN_LATER_READ;
-		if (c->later != 0) {
-			c->next_later = w->later;
-			w->later = c;
-		}
-	}
+	later_walk(w->later, NULL, conn_write_one);
 }
 
 void

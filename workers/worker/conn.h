@@ -21,9 +21,12 @@
 
 #include "base/reason.h"
 #include "hub/out.h"
+#include "hub/work.h"
 #include "proto/ws.h"
 #include "sys/loop.h"
 #include "worker/host.h"
+#include "worker/later.h"
+#include "worker/worker.h"
 
 struct ask;
 struct client;
@@ -118,7 +121,7 @@ struct conn {			/* zeroed by the slab; on a cache line */
 	struct worker	*w;
 	LIST_ENTRY(conn) link;		/* of the worker's connections */
 	struct conn	*next;		/* parting or doomed */
-	struct conn	*next_later;
+	struct later	 later_link;
 	struct timer	 timer;		/* the nearest of: */
 	struct mono	 deadline;	/*   of the state */
 	struct mono	 blocked_until;	/*   of what the socket does not take */
@@ -164,6 +167,20 @@ static inline bool
 conn_is_ws(const struct conn *c)
 {
 	return (c->state >= CONN_CANDIDATE && c->state <= CONN_WS);
+}
+
+/* What it sent stays where it is until somebody says otherwise, */
+static inline bool
+conn_held_up(const struct conn *c)
+{
+	return (c->parting || c->stalled || c->state == CONN_WAITING);
+}
+
+/* ... or until the next turn. */
+static inline bool
+conn_waits(const struct conn *c)
+{
+	return (work_done(c->w->work) || conn_held_up(c));
 }
 
 enum { CONN_LATER_READ = 1, CONN_LATER_WRITE = 2 };
@@ -212,10 +229,6 @@ void	conn_flush(struct outq *);
 void	conn_push(struct conn *);
 /* Do this part again without waiting for an event. */
 void	conn_later(struct conn *, unsigned bits);
-
-/* What it sent stays where it is until somebody says otherwise, or until the
- * next turn. */
-bool	conn_waits(const struct conn *);
 
 /* --- ends, for the hands ------------------------------------------------- */
 

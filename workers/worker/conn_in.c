@@ -16,19 +16,6 @@
 #define CONN_TLS_STEPS	16	/* handshake steps a turn: 250 us each */
 #define CONN_TLS_READS	8	/* reads of one connection a turn */
 
-/* What it sent stays where it is until somebody says otherwise. */
-static bool
-conn_held_up(const struct conn *c)
-{
-	return (c->parting || c->stalled || c->state == CONN_WAITING);
-}
-
-bool
-conn_waits(const struct conn *c)
-{
-	return (work_done(c->w->work) || conn_held_up(c));
-}
-
 /* Keep what could not be used yet. */
 static void
 conn_keep(struct conn *c, const uint8_t *p, size_t n)

@@ -58,7 +58,7 @@ frames_ping(struct conn *c, const struct ws_event *ev)
 }
 
 /* One whole message or control frame. */
-static void
+static inline void
 frames_event(struct conn *c, struct ws_event *ev, frames_message_cb *message)
 {
 	counter_add(COUNTER_ws_frames_in, 1);
@@ -82,7 +82,7 @@ frames_event(struct conn *c, struct ws_event *ev, frames_message_cb *message)
 }
 
 /* One step of decoding and what follows from it, for a share of the turn. */
-static ssize_t
+static inline ssize_t
 frames_step(struct conn *c, uint8_t *p, size_t n, frames_message_cb *message)
 {
 	struct worker *w = c->w;
@@ -110,8 +110,8 @@ frames_step(struct conn *c, uint8_t *p, size_t n, frames_message_cb *message)
 	return (r);
 }
 
-size_t
-frames_take(struct conn *c, uint8_t *p, size_t n, frames_message_cb *message)
+static inline size_t
+frames_run(struct conn *c, uint8_t *p, size_t n, frames_message_cb *message)
 {
 	const uint8_t state = c->state;
 	size_t used = 0;
@@ -124,6 +124,12 @@ frames_take(struct conn *c, uint8_t *p, size_t n, frames_message_cb *message)
 		used += (size_t)r;
 	}
 	return (used);
+}
+
+size_t
+frames_take(struct conn *c, uint8_t *p, size_t n, frames_message_cb *message)
+{
+	return (frames_run(c, p, n, message));
 }
 
 static void
@@ -141,7 +147,7 @@ size_t
 frames_input(struct conn *c, uint8_t *p, size_t n, size_t old)
 {
 	(void)old;
-	return (frames_take(c, p, n, frames_client));
+	return (frames_run(c, p, n, frames_client));
 }
 
 void

@@ -104,9 +104,14 @@ polling_new(struct worker *w)
 		return (NULL);
 	all->magic = POLLING_MAGIC;
 	all->w = w;
-	LIST_INIT(&all->busy);
 	slab_init(&all->slab, sizeof(struct poller), sizeof(void *));
 	sids_init(&all->sids, segment_key(w->h->segment));
+	all->busy = later_new();
+	if (all->busy == NULL) {
+		sids_fini(&all->sids);
+		free(all);
+		return (NULL);
+	}
 	return (all);
 }
 
@@ -122,6 +127,7 @@ polling_free(struct polling **allp)
 	MUST(all->doomed == NULL);
 	sids_fini(&all->sids);
 	slab_fini(&all->slab);
+	later_free(&all->busy);
 	all->magic = 0;
 	free(all);
 }

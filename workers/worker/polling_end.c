@@ -240,11 +240,17 @@ polling_turn_end(struct polling *all)
 void
 polling_free_doomed(struct polling *all)
 {
-	struct poller *p;
+	struct poller *p, *next, *keep = NULL;
 
-	while ((p = all->doomed) != NULL) {
-		all->doomed = p->next;
+	for (p = all->doomed; p != NULL; p = next) {
+		next = p->next;
+		if (p->queued) {	/* until the next turn */
+			p->next = keep;
+			keep = p;
+			continue;
+		}
 		p->magic = 0;
 		slab_put(&all->slab, p);
 	}
+	all->doomed = keep;
 }

@@ -13,6 +13,7 @@
 #include "proto/eio.h"
 #include "sys/loop.h"
 #include "worker/coded.h"
+#include "worker/later.h"
 #include "worker/polling.h"
 #include "worker/repeat.h"
 #include "worker/sids.h"
@@ -51,8 +52,9 @@ struct poller {
 	char		*post_lines;	/* of a held post's */
 	struct eio_payload rest;	/* still to do, see polling_rest.c */
 	uint8_t		*rest_bytes;	/* ... stands here; heap, NULL: none */
-	LIST_ENTRY(poller) busy;	/* goes on in the next turn */
-	bool		 is_busy;
+	struct later	 later;		/* in all->busy, if so: */
+	bool		 queued;
+	bool		 is_busy;	/* goes on in the next turn */
 	struct repeat	 repeat;
 	struct timer	 timer;		/* the nearest of: */
 	struct mono	 deadline;	/*   LAST: of the whole */
@@ -74,7 +76,7 @@ struct polling {
 	struct sids	 sids;		/* all sessions */
 	struct slab	 slab;		/* of struct poller */
 	size_t		 nupgraded;
-	LIST_HEAD(, poller) busy;
+	struct later_queue *busy;
 	struct poller	*parting;
 	struct poller	*doomed;
 };

@@ -88,8 +88,6 @@ poller_append_rest(struct poller *p, struct slice body)
 void
 poller_forget_rest(struct poller *p)
 {
-	if (p->is_busy)
-		LIST_REMOVE(p, busy);
 	p->is_busy = false;
 	free(p->rest_bytes);
 	p->rest_bytes = NULL;
@@ -102,7 +100,9 @@ poller_resume(struct poller *p)
 	if (p->rest_bytes == NULL || p->is_busy)
 		return;
 	p->is_busy = true;
-	LIST_INSERT_HEAD(&p->all->busy, p, busy);
+	if (!p->queued)
+		later_add(p->all->busy, &p->later);
+	p->queued = true;
 }
 
 /* So much is queued for it that more answers might be its end. */
@@ -180,30 +180,29 @@ poller_go_on(struct poller *p)
 		conn_later(p->ws, CONN_LATER_READ);
 }
 
+static void
+poller_go_later(struct later *l)
+{
+	struct poller *p = container_of(l, struct poller, later);
+
+	p->queued = false;
+	if (!p->is_busy)
+		return;		/* it ended meanwhile */
+	poller_check(p);
+	p->is_busy = false;
+	poller_go_on(p);
+}
+
 void
 polling_go_on(struct polling *all)
 {
-	struct poller *p;
-	LIST_HEAD(, poller) now;
-
-	/* those that are put back go on in the next turn */
-	LIST_INIT(&now);
-	while ((p = LIST_FIRST(&all->busy)) != NULL) {
-		LIST_REMOVE(p, busy);
-		LIST_INSERT_HEAD(&now, p, busy);
-	}
-	while ((p = LIST_FIRST(&now)) != NULL) {
-		poller_check(p);
-		LIST_REMOVE(p, busy);
-		p->is_busy = false;
-		poller_go_on(p);
-	}
+	later_walk(all->busy, all->w->work, poller_go_later);
 }
 
 bool
 polling_busy(const struct polling *all)
 {
-	return (!LIST_EMPTY(&all->busy));
+	return (!later_empty(all->busy));
 }
 
 void

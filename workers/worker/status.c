@@ -11,6 +11,7 @@
 #include "shm/render.h"
 #include "shm/slots.h"
 #include "shm/stats.h"
+#include "worker/bus_port.h"
 #include "worker/health.h"
 #include "worker/reply.h"
 #include "worker/request.h"
@@ -87,7 +88,7 @@ status_health(struct request *rq)
 	h.uptime_s = (w->now.us - w->h->started.us) / 1000000;
 	if (slot_state(w->h->segment, 0) != SLOT_LIVE)
 		h.degraded = "the relay is not running";
-	else if (!bus_port_up(&w->bus))
+	else if (!bus_port_up(w->bus))
 		h.degraded = "the relay is not connected";
 	buf_reset(&w->body);
 	health_encode(&w->body, &h);

@@ -25,11 +25,13 @@
 #include "sys/log.h"
 #include "worker/accept.h"
 #include "worker/api.h"
+#include "worker/bus_port.h"
 #include "worker/coded.h"
 #include "worker/conn.h"
 #include "worker/demo.h"
 #include "worker/frames.h"
 #include "worker/index.h"
+#include "worker/later.h"
 #include "worker/parcel.h"
 #include "worker/polling.h"
 #include "worker/refusal.h"
@@ -151,7 +153,7 @@ worker_port_bus_send(void *host, const struct bus_envelope *e)
 {
 	struct worker *w = host;
 
-	return (bus_port_send(&w->bus, e));
+	return (bus_port_send(w->bus, e));
 }
 
 static void
@@ -212,7 +214,7 @@ worker_finish(struct worker *w)
 	struct ipc_msg m;
 
 	if (w->mode == WORKER_SERVING || w->nconns > 0 || w->doomed != NULL ||
-	    polling_waiting(w->polling) > 0)
+	    polling_waiting(w->polling) > 0 || polling_busy(w->polling))
 		return;
 	/* clients wait for those it passes them on to, which may be slow */
 	if (w->mode == WORKER_DRAINING && w->now.us < w->stop_at.us &&
@@ -324,7 +326,7 @@ worker_bus(struct worker *w, struct ipc_msg *m)
 		    w->nconns);
 		counter_add(COUNTER_files_lost, 1);
 		accept_yield(w);
-	} else if (bus_port_open(&w->bus, fd))
+	} else if (bus_port_open(w->bus, fd))
 		return;
 	worker_ask_bus(w);
 }
@@ -399,8 +401,13 @@ worker_after_wait(void *arg)
 	slot_heartbeat(h->segment, (unsigned)h->slot, w->now.us);
 	counter_add(COUNTER_loop_turns, 1);
 	hub_time(w->hub, w->now, w->wall);
+	/* connections, sessions over polling: each in front in turn */
+	w->other_turn = !w->other_turn;
+	if (w->other_turn)
+		polling_go_on(w->polling);
 	conn_turn_start(w);
-	polling_go_on(w->polling);
+	if (!w->other_turn)
+		polling_go_on(w->polling);
 }
 
 static void
@@ -428,10 +435,10 @@ worker_before_wait(void *arg)
 
 	/* what a client or back end is told was done is out of our hands,
 	 * should we die now */
-	bus_port_flush(&w->bus);
+	bus_port_flush(w->bus);
 	worker_turn_end(w);
 	coded_turn_end(w->coded);
-	bus_port_flush(&w->bus);
+	bus_port_flush(w->bus);
 	worker_finish(w);
 	now = mono_now();
 	hub_written(w->hub, now);
@@ -444,14 +451,14 @@ worker_busy(void *arg)
 {
 	const struct worker *w = arg;
 
-	return (w->later != NULL || polling_busy(w->polling));
+	return (!later_empty(w->later) || polling_busy(w->polling));
 }
 
 static void
 worker_second(struct worker *w)
 {
 	stats_heartbeat(w->h->stats, (unsigned)w->h->slot, w->wall);
-	if (!bus_port_up(&w->bus))
+	if (!bus_port_up(w->bus))
 		worker_ask_bus(w);
 	coverage_save();
 }
@@ -542,7 +549,9 @@ worker_open_hub(struct worker *w)
 	hub_time(w->hub, w->now, w->wall);
 	w->ws_limits.message_bytes = (uint32_t)w->conf->message_bytes;
 	w->ws_limits.fragments = w->conf->fragments;
-	bus_port_init(&w->bus, w->loop, w->conf->bus_queue_bytes, &up);
+	w->bus = bus_port_new(w->loop, w->conf->bus_queue_bytes, &up);
+	if (w->bus == NULL)
+		fatal("relay_stream");
 }
 
 static void
@@ -550,6 +559,7 @@ worker_open_conns(struct worker *w)
 {
 	struct buf extra;
 
+	w->later = later_new();
 	slab_init(&w->conn_slab, sizeof(struct conn), SLAB_LINE);
 	LIST_INIT(&w->conns);
 	buf_init(&w->text);
@@ -562,7 +572,8 @@ worker_open_conns(struct worker *w)
 	if (w->h->demo_page.n > 0)
 		demo_policy(&extra, w->h->demo_page);
 	buf_byte(&extra, '\0');
-	if (w->rbuf == NULL || w->tlsbuf == NULL || extra.oom)
+	if (w->later == NULL || w->rbuf == NULL || w->tlsbuf == NULL ||
+	    extra.oom)
 		fatal("buffers");
 	w->demo_extra = (char *)extra.data;	/* heap, ours from here */
 }
@@ -580,7 +591,7 @@ worker_start(struct worker *w)
 	    worker_control) == -1)
 		fatal("control");
 	if (w->h->bus_fds[0] != -1 &&
-	    !bus_port_open(&w->bus, w->h->bus_fds[0]))
+	    !bus_port_open(w->bus, w->h->bus_fds[0]))
 		fatal("relay_stream");
 	timer_start(w->wheel, &w->tick, mono_add_ms(w->now, WORKER_TICK_MS),
 	    worker_tick);
@@ -599,7 +610,7 @@ worker_free(struct worker *w)
 	coded_free(&w->coded);
 	polling_free(&w->polling);
 	hub_free(&w->hub);
-	bus_port_fini(&w->bus);
+	bus_port_free(&w->bus);
 	ws_pool_free(&w->ws_pool);
 	slab_fini(&w->conn_slab);
 	interest_close(&w->interest);
@@ -614,6 +625,7 @@ worker_free(struct worker *w)
 	free(w->users);
 	free(w->rbuf);
 	free(w->tlsbuf);
+	later_free(&w->later);
 	w->magic = 0;
 	free(w);
 }

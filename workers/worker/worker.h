@@ -16,11 +16,12 @@
 #include "role.h"
 #include "shm/counters.h"
 #include "sys/loop.h"
-#include "worker/bus_port.h"
 
+struct bus_port;
 struct coded;
 struct conn;
 struct conn_hand;
+struct later_queue;
 struct parcels;
 struct polling;
 struct route_row;
@@ -75,8 +76,9 @@ struct worker {
 	size_t		 drain_all;	/*   and of how many at that time */
 	size_t		 drain_told;	/*   so many have been told to go */
 	struct loop_fd	 control;
-	struct bus_port	 bus;
+	struct bus_port	*bus;
 	struct timer	 tick;
+	bool		 other_turn;	/* each second one */
 	struct mono	 second;	/* next thing done once a second */
 
 	/* accept.c */
@@ -98,7 +100,8 @@ struct worker {
 	size_t		 nconns;
 	struct conn	*parting;	/* to be closed as the turn ends */
 	struct conn	*doomed;	/* closed; freed after the turn */
-	struct conn	*later;		/* work for which no event comes */
+	struct later_queue *later;	/* conns: work for which no event
+					 * comes */
 	unsigned	 handshakes;	/* TLS steps taken this turn */
 	uint8_t		*rbuf;		/* WORKER_RBUF + 1 bytes */
 	uint8_t		*tlsbuf;	/* small runs made one record */

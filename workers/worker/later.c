@@ -1,0 +1,69 @@
+/*
+ * The next turn's work in a fair order; see later.h.
+ */
+#include "worker/later.h"
+
+#include <stdlib.h>
+
+#include "hub/work.h"
+
+struct later_queue {
+	STAILQ_HEAD(later_list, later) list;
+};
+
+struct later_queue *
+later_new(void)
+{
+	struct later_queue *q;
+
+	q = malloc(sizeof *q);
+	if (q != NULL)
+		STAILQ_INIT(&q->list);
+	return (q);
+}
+
+void
+later_free(struct later_queue **qp)
+{
+	free(*qp);
+	*qp = NULL;
+}
+
+bool
+later_empty(const struct later_queue *q)
+{
+	return (STAILQ_EMPTY(&q->list));
+}
+
+void
+later_add(struct later_queue *q, struct later *l)
+{
+	STAILQ_INSERT_TAIL(&q->list, l, link);
+}
+
+/* There is no whole share left. */
+static bool
+later_used_up(const struct work *work)
+{
+	return (work != NULL && work->spent > WORK_TURN - WORK_SHARE);
+}
+
+void
+later_walk(struct later_queue *q, const struct work *work,
+    void (*go)(struct later *))
+{
+	struct later_list now = STAILQ_HEAD_INITIALIZER(now);
+	struct later_list served = STAILQ_HEAD_INITIALIZER(served);
+	struct later *l;
+	bool whole;
+
+	STAILQ_CONCAT(&now, &q->list);
+	while ((l = STAILQ_FIRST(&now)) != NULL) {
+		STAILQ_REMOVE_HEAD(&now, link);
+		whole = !later_used_up(work);
+		go(l);
+		if (whole)
+			STAILQ_CONCAT(&served, &q->list);
+	}
+	STAILQ_CONCAT(&q->list, &served);
+}

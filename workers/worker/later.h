@@ -1,0 +1,34 @@
+/*
+ * Who goes on in the next turn of the loop, each once.  In the order in which
+ * they came; but those whose turn came when the work of all was used up had
+ * the least only (hub/work.h), and are the first of the next turn.  So under
+ * load each is first as often as the others.  Memory only.
+ */
+#ifndef WORKER_LATER_H
+#define WORKER_LATER_H
+
+#include <sys/queue.h>
+
+#include <stdbool.h>
+
+#include "base/bug.h"
+
+struct work;
+
+struct later {			/* embed in who waits */
+	STAILQ_ENTRY(later) link;
+};
+
+struct later_queue;
+
+struct later_queue *later_new(void) MUST_USE;	/* NULL: no memory */
+void	later_free(struct later_queue **);
+bool	later_empty(const struct later_queue *);
+/* It must not be in the queue. */
+void	later_add(struct later_queue *, struct later *);
+/* Each goes on, and is out of the queue when it does; who is added meanwhile
+ * is left to the next walk.  work: of this turn, or NULL: no matter. */
+void	later_walk(struct later_queue *, const struct work *,
+	    void (*go)(struct later *));
+
+#endif
