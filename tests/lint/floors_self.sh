@@ -31,8 +31,8 @@ cp -R "$top/tests/lint" "$copy/tests/lint"
 (cd "$build" && find src shm workers -name '*.o' | tar -cf - -T -) |
     tar -xf - -C "$copy/objects"
 
-echo '#include "worker/conn.h"' >>"$copy/workers/hub/room.c"
-wanted includes.sh 'workers/hub/room.c:.*may not include "worker/conn.h"'
+echo '#include "worker/net/conn.h"' >>"$copy/workers/hub/room.c"
+wanted includes.sh 'workers/hub/room.c:.*may not include "worker/net/conn.h"'
 
 # an object whose only symbol stands above it, and one that closes a circle
 object() {

@@ -9,7 +9,7 @@ cd "${1:-.}"
 # a library has one home
 homes() {
 	cat <<'EOF'
-openssl/	src/base/certificate.c src/base/digest.c src/base/pkey.c workers/worker/tls.c
+openssl/	src/base/certificate.c src/base/digest.c src/base/pkey.c workers/worker/net/tls.c
 wslay/		src/proto/ws.c
 jwt.h		src/proto/token.c
 jansson.h	src/proto/token.c src/proto/jwk.c

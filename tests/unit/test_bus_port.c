@@ -1,5 +1,5 @@
 /* The worker's end of the relay's stream: limits, order, and new streams. */
-#include "worker/bus_port.h"
+#include "worker/net/bus_port.h"
 
 #include <sys/socket.h>
 #include <unistd.h>

@@ -1,5 +1,5 @@
 /* The next turn's work: in order, each once, and each in front in turn. */
-#include "worker/later.h"
+#include "worker/net/later.h"
 
 #include "base/bug.h"
 #include "hub/work.h"

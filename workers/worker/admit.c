@@ -5,7 +5,7 @@
 
 #include "hub/client.h"
 #include "hub/limit.h"
-#include "worker/conn.h"
+#include "worker/net/conn.h"
 #include "worker/refusal.h"
 #include "worker/reply.h"
 #include "worker/request.h"

@@ -10,7 +10,7 @@
 #include "proto/error.h"
 #include "proto/json.h"
 #include "worker/body.h"
-#include "worker/conn.h"
+#include "worker/net/conn.h"
 #include "worker/refusal.h"
 #include "worker/reply.h"
 #include "worker/request.h"

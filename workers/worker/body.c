@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-#include "worker/conn.h"
+#include "worker/net/conn.h"
 #include "worker/reply.h"
 #include "worker/request.h"
 #include "worker/worker.h"

@@ -5,7 +5,7 @@
 
 #include "hub/client.h"
 #include "hub/work.h"
-#include "worker/conn.h"
+#include "worker/net/conn.h"
 #include "worker/worker.h"
 
 /* --- open ---------------------------------------------------------------- */

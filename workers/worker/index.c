@@ -4,7 +4,7 @@
  */
 #include "worker/index.h"
 
-#include "worker/conn.h"
+#include "worker/net/conn.h"
 #include "worker/reply.h"
 #include "worker/request.h"
 #include "worker/worker.h"

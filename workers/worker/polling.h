@@ -15,7 +15,7 @@
 #include "base/bug.h"
 #include "base/reason.h"
 #include "worker/engineio.h"
-#include "worker/host.h"
+#include "worker/net/host.h"
 #include "worker/request.h"
 
 struct conn;

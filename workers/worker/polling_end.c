@@ -6,7 +6,7 @@
 
 #include "hub/client.h"
 #include "sys/log.h"
-#include "worker/conn.h"
+#include "worker/net/conn.h"
 #include "worker/polling_int.h"
 #include "worker/reply.h"
 #include "worker/worker.h"

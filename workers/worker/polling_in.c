@@ -9,7 +9,7 @@
 #include "hub/client.h"
 #include "shm/counters.h"
 #include "worker/body.h"
-#include "worker/conn.h"
+#include "worker/net/conn.h"
 #include "worker/polling_int.h"
 #include "worker/reply.h"
 #include "worker/worker.h"

@@ -13,7 +13,7 @@
 #include "proto/eio.h"
 #include "sys/loop.h"
 #include "worker/coded.h"
-#include "worker/later.h"
+#include "worker/net/later.h"
 #include "worker/polling.h"
 #include "worker/repeat.h"
 #include "worker/sids.h"

@@ -19,7 +19,7 @@
 #include "hub/client.h"
 #include "hub/work.h"
 #include "shm/counters.h"
-#include "worker/conn.h"
+#include "worker/net/conn.h"
 #include "worker/polling_int.h"
 #include "worker/worker.h"
 

@@ -4,8 +4,8 @@
  */
 #include "hub/client.h"
 #include "shm/counters.h"
-#include "worker/conn.h"
 #include "worker/frames.h"
+#include "worker/net/conn.h"
 #include "worker/polling_int.h"
 #include "worker/upgrade.h"
 #include "worker/worker.h"

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "proto/error.h"
-#include "worker/conn.h"
+#include "worker/net/conn.h"
 #include "worker/request.h"
 #include "worker/worker.h"
 

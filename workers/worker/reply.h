@@ -8,7 +8,7 @@
 
 #include "base/slice.h"
 #include "worker/coded.h"
-#include "worker/conn.h"
+#include "worker/net/conn.h"
 
 struct outq;
 struct request;

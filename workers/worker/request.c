@@ -6,9 +6,9 @@
 #include "worker/request.h"
 
 #include "hub/work.h"
-#include "worker/accept.h"
 #include "worker/body.h"
-#include "worker/conn.h"
+#include "worker/net/accept.h"
+#include "worker/net/conn.h"
 #include "worker/refusal.h"
 #include "worker/reply.h"
 #include "worker/worker.h"

@@ -7,10 +7,10 @@
 
 #include "worker/admit.h"
 #include "worker/bundle.h"
-#include "worker/conn.h"
 #include "worker/cors.h"
+#include "worker/net/conn.h"
+#include "worker/net/parcel.h"
 #include "worker/open.h"
-#include "worker/parcel.h"
 #include "worker/polling.h"
 #include "worker/reply.h"
 #include "worker/request.h"

@@ -2,7 +2,7 @@
  * New connections.  Level-triggered, a limited number per turn, so that a
  * storm of connects leaves time for those who are connected.
  */
-#include "worker/accept.h"
+#include "worker/net/accept.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -20,10 +20,10 @@
 #include "shm/count.h"
 #include "sys/log.h"
 #include "sys/plat.h"
-#include "worker/bus_port.h"
-#include "worker/conn.h"
-#include "worker/counted.h"
-#include "worker/tls.h"
+#include "worker/net/bus_port.h"
+#include "worker/net/conn.h"
+#include "worker/net/counted.h"
+#include "worker/net/tls.h"
 #include "worker/worker.h"
 
 #define ACCEPT_BUDGET	128	/* per listener and turn */

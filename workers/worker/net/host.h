@@ -3,8 +3,8 @@
  * that has a connection now and then.  Both begin with these fields, so that
  * the hub's ports find out which one they were given.
  */
-#ifndef WORKER_HOST_H
-#define WORKER_HOST_H
+#ifndef WORKER_NET_HOST_H
+#define WORKER_NET_HOST_H
 
 #include "hub/out.h"
 

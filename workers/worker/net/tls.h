@@ -4,8 +4,8 @@
  * TLS 1.2 and 1.3; sessions resume by tickets whose key all workers share, so
  * a client may come back to any of them.
  */
-#ifndef WORKER_TLS_H
-#define WORKER_TLS_H
+#ifndef WORKER_NET_TLS_H
+#define WORKER_NET_TLS_H
 
 #include <sys/types.h>
 

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 
 #include "hub/work.h"
-#include "worker/conn.h"
-#include "worker/conn_int.h"
-#include "worker/tls.h"
+#include "worker/net/conn.h"
+#include "worker/net/conn_int.h"
+#include "worker/net/tls.h"
 #include "worker/worker.h"
 
 #define CONN_TLS_STEPS	16	/* handshake steps a turn: 250 us each */

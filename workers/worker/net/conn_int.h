@@ -1,8 +1,8 @@
 /*
  * What the three files of a connection share.  Private to them.
  */
-#ifndef WORKER_CONN_INT_H
-#define WORKER_CONN_INT_H
+#ifndef WORKER_NET_CONN_INT_H
+#define WORKER_NET_CONN_INT_H
 
 #include "sys/loop.h"
 

@@ -8,9 +8,9 @@
 
 #include <errno.h>
 
-#include "worker/conn.h"
-#include "worker/conn_int.h"
-#include "worker/tls.h"
+#include "worker/net/conn.h"
+#include "worker/net/conn_int.h"
+#include "worker/net/tls.h"
 #include "worker/worker.h"
 
 #define CONN_IOV	64	/* runs per sendmsg */

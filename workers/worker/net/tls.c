@@ -3,7 +3,7 @@
  * tickets are sealed with a key that the master made, so that every worker of
  * the daemon opens what any of them sealed; nothing is cached here.
  */
-#include "worker/tls.h"
+#include "worker/net/tls.h"
 
 #include <openssl/bio.h>
 #include <openssl/core_names.h>

@@ -4,7 +4,7 @@
  * may be another process than the one meant, if that has died: it looks up
  * what they ask for and does not find it.
  */
-#include "worker/parcel.h"
+#include "worker/net/parcel.h"
 
 #include <sys/queue.h>
 #include <sys/socket.h>
@@ -16,9 +16,9 @@
 
 #include "shm/slots.h"
 #include "sys/log.h"
-#include "worker/accept.h"
-#include "worker/conn.h"
-#include "worker/tunnel.h"
+#include "worker/net/accept.h"
+#include "worker/net/conn.h"
+#include "worker/net/tunnel.h"
 #include "worker/worker.h"
 
 #define PARCEL_WAITING		64	/* parcels to one slot, */

@@ -4,8 +4,8 @@
  * that they are refused.  accept.c counts them in; whatever ends them counts
  * them out here.
  */
-#ifndef WORKER_COUNTED_H
-#define WORKER_COUNTED_H
+#ifndef WORKER_NET_COUNTED_H
+#define WORKER_NET_COUNTED_H
 
 #include <stdint.h>
 

@@ -4,8 +4,8 @@
  * new stream comes by bus_port_open(), and what was queued goes on at a frame
  * boundary.
  */
-#ifndef WORKER_BUS_PORT_H
-#define WORKER_BUS_PORT_H
+#ifndef WORKER_NET_BUS_PORT_H
+#define WORKER_NET_BUS_PORT_H
 
 #include "base/buf.h"
 #include "sys/loop.h"

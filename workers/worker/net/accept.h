@@ -2,8 +2,8 @@
  * New connections: this worker's listening sockets, the limit on connections,
  * and what to do when descriptors run out.
  */
-#ifndef WORKER_ACCEPT_H
-#define WORKER_ACCEPT_H
+#ifndef WORKER_NET_ACCEPT_H
+#define WORKER_NET_ACCEPT_H
 
 #include <stdbool.h>
 

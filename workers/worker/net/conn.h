@@ -11,8 +11,8 @@
  *	  │      │ └───► WS ───────────────────────►─┘       │
  *	  └──────┴─────► LINGER ◄────────────────────────────┴──► DEAD
  */
-#ifndef WORKER_CONN_H
-#define WORKER_CONN_H
+#ifndef WORKER_NET_CONN_H
+#define WORKER_NET_CONN_H
 
 #include <sys/queue.h>
 #include <sys/socket.h>
@@ -24,8 +24,8 @@
 #include "hub/work.h"
 #include "proto/ws.h"
 #include "sys/loop.h"
-#include "worker/host.h"
-#include "worker/later.h"
+#include "worker/net/host.h"
+#include "worker/net/later.h"
 #include "worker/worker.h"
 
 struct ask;

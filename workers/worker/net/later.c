@@ -1,7 +1,7 @@
 /*
  * The next turn's work in a fair order; see later.h.
  */
-#include "worker/later.h"
+#include "worker/net/later.h"
 
 #include <stdlib.h>
 

@@ -1,11 +1,11 @@
 /*
  * Connections that are over are counted out; see counted.h.
  */
-#include "worker/counted.h"
+#include "worker/net/counted.h"
 
 #include "shm/count.h"
 #include "shm/counters.h"
-#include "worker/conn.h"
+#include "worker/net/conn.h"
 #include "worker/worker.h"
 
 void

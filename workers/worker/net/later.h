@@ -4,8 +4,8 @@
  * the least only (hub/work.h), and are the first of the next turn.  So under
  * load each is first as often as the others.  Memory only.
  */
-#ifndef WORKER_LATER_H
-#define WORKER_LATER_H
+#ifndef WORKER_NET_LATER_H
+#define WORKER_NET_LATER_H
 
 #include <sys/queue.h>
 

@@ -2,7 +2,7 @@
  * Plain bytes of a TLS connection, to and from a local socket; see tunnel.h.
  * Whoever can't take more stops the other side from being read.
  */
-#include "worker/tunnel.h"
+#include "worker/net/tunnel.h"
 
 #include <sys/socket.h>
 
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "worker/conn.h"
+#include "worker/net/conn.h"
 #include "worker/worker.h"
 
 #define TUNNEL_QUEUED	(64u << 10)	/* bytes for the client */

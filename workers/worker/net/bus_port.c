@@ -3,7 +3,7 @@
  * stream has taken of the first of them is counted in `sent`, so that after a
  * break the next stream starts with a frame's first byte.
  */
-#include "worker/bus_port.h"
+#include "worker/net/bus_port.h"
 
 #include <sys/socket.h>
 

@@ -4,8 +4,8 @@
  * what it does not take at once waits here, a share for each slot.  TLS stays
  * where it is: then a tunnel is passed.  Knows nothing of what was read.
  */
-#ifndef WORKER_PARCEL_H
-#define WORKER_PARCEL_H
+#ifndef WORKER_NET_PARCEL_H
+#define WORKER_NET_PARCEL_H
 
 #include "base/bug.h"
 #include "base/slice.h"

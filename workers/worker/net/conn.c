@@ -3,7 +3,7 @@
  * turns.  Input is conn_in.c's, output conn_out.c's; what is done with either
  * is the hands', whom worker.c names.
  */
-#include "worker/conn.h"
+#include "worker/net/conn.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -14,9 +14,9 @@
 
 #include "hub/client.h"
 #include "sys/log.h"
-#include "worker/conn_int.h"
-#include "worker/counted.h"
-#include "worker/tls.h"
+#include "worker/net/conn_int.h"
+#include "worker/net/counted.h"
+#include "worker/net/tls.h"
 #include "worker/worker.h"
 
 #define CONN_LINGER_MS	2000	/* wait for the peer's FIN */

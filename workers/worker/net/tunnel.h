@@ -3,8 +3,8 @@
  * process that has its keys, the plain bytes go through a pair of local
  * sockets.  The other worker serves its end like any connection.
  */
-#ifndef WORKER_TUNNEL_H
-#define WORKER_TUNNEL_H
+#ifndef WORKER_NET_TUNNEL_H
+#define WORKER_NET_TUNNEL_H
 
 #include <stddef.h>
 #include <stdint.h>
