@@ -7,10 +7,6 @@
 
 #include "hub/work.h"
 
-struct later_queue {
-	STAILQ_HEAD(later_list, later) list;
-};
-
 struct later_queue *
 later_new(void)
 {
@@ -29,12 +25,6 @@ later_free(struct later_queue **qp)
 	*qp = NULL;
 }
 
-bool
-later_empty(const struct later_queue *q)
-{
-	return (STAILQ_EMPTY(&q->list));
-}
-
 void
 later_add(struct later_queue *q, struct later *l)
 {
@@ -49,7 +39,7 @@ later_used_up(const struct work *work)
 }
 
 void
-later_walk(struct later_queue *q, const struct work *work,
+later_walk_all(struct later_queue *q, const struct work *work,
     void (*go)(struct later *))
 {
 	struct later_list now = STAILQ_HEAD_INITIALIZER(now);

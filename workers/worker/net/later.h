@@ -10,6 +10,7 @@
 #include <sys/queue.h>
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/bug.h"
 
@@ -19,16 +20,31 @@ struct later {			/* embed in who waits */
 	STAILQ_ENTRY(later) link;
 };
 
-struct later_queue;
+struct later_queue {
+	STAILQ_HEAD(later_list, later) list;
+};
 
 struct later_queue *later_new(void) MUST_USE;	/* NULL: no memory */
 void	later_free(struct later_queue **);
-bool	later_empty(const struct later_queue *);
 /* It must not be in the queue. */
 void	later_add(struct later_queue *, struct later *);
+void	later_walk_all(struct later_queue *, const struct work *,
+	    void (*go)(struct later *));
+
+static inline bool
+later_empty(const struct later_queue *q)
+{
+	return (STAILQ_EMPTY(&q->list));
+}
+
 /* Each goes on, and is out of the queue when it does; who is added meanwhile
  * is left to the next walk.  work: of this turn, or NULL: no matter. */
-void	later_walk(struct later_queue *, const struct work *,
-	    void (*go)(struct later *));
+static inline void
+later_walk(struct later_queue *q, const struct work *work,
+    void (*go)(struct later *))
+{
+	if (!later_empty(q))	/* most turns find nobody */
+		later_walk_all(q, work, go);
+}
 
 #endif
