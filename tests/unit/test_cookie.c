@@ -1,5 +1,5 @@
 /* The cookie of a session over polling. */
-#include "worker/cookie.h"
+#include "worker/http/cookie.h"
 
 #include "tests/lib/check.h"
 #include "tests/lib/conf_text.h"

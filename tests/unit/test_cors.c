@@ -1,5 +1,5 @@
 /* What browsers are told about pages of other origins. */
-#include "worker/cors.h"
+#include "worker/http/cors.h"
 
 #include "tests/lib/check.h"
 #include "tests/lib/conf_text.h"

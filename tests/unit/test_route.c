@@ -1,5 +1,5 @@
 /* Which part of the worker a path is for. */
-#include "worker/route.h"
+#include "worker/http/route.h"
 
 #include "conf/read/free.h"
 #include "conf/read/parse.h"

@@ -9,11 +9,11 @@
 #include "hub/limit.h"
 #include "proto/error.h"
 #include "proto/json.h"
-#include "worker/body.h"
+#include "worker/http/body.h"
+#include "worker/http/refusal.h"
+#include "worker/http/reply.h"
+#include "worker/http/request.h"
 #include "worker/net/conn.h"
-#include "worker/refusal.h"
-#include "worker/reply.h"
-#include "worker/request.h"
 #include "worker/worker.h"
 
 /* Every key is looked at, so that the time taken tells nothing. */

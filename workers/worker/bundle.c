@@ -5,8 +5,8 @@
 
 #include <stdio.h>
 
-#include "worker/reply.h"
-#include "worker/request.h"
+#include "worker/http/reply.h"
+#include "worker/http/request.h"
 #include "worker/worker.h"
 
 static const struct heritage_file *

@@ -4,8 +4,8 @@
 #include "worker/demo.h"
 
 #include "base/digest.h"
-#include "worker/request.h"
-#include "worker/reply.h"
+#include "worker/http/reply.h"
+#include "worker/http/request.h"
 #include "worker/worker.h"
 
 /* The next open...close in *rest; false: none. */

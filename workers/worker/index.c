@@ -4,9 +4,9 @@
  */
 #include "worker/index.h"
 
+#include "worker/http/reply.h"
+#include "worker/http/request.h"
 #include "worker/net/conn.h"
-#include "worker/reply.h"
-#include "worker/request.h"
 #include "worker/worker.h"
 
 #define INDEX_WIDTH	24

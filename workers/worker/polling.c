@@ -13,11 +13,11 @@
 #include "shm/count.h"
 #include "shm/counters.h"
 #include "shm/segment.h"
-#include "worker/cookie.h"
+#include "worker/http/cookie.h"
+#include "worker/http/reply.h"
 #include "worker/net/conn.h"
 #include "worker/open.h"
 #include "worker/polling_int.h"
-#include "worker/reply.h"
 #include "worker/worker.h"
 
 static timer_cb poller_timer;

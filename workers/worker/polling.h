@@ -15,8 +15,8 @@
 #include "base/bug.h"
 #include "base/reason.h"
 #include "worker/engineio.h"
+#include "worker/http/request.h"
 #include "worker/net/host.h"
-#include "worker/request.h"
 
 struct conn;
 struct poller;		/* begins with struct host */

@@ -12,7 +12,7 @@
 #include "base/slab.h"
 #include "proto/eio.h"
 #include "sys/loop.h"
-#include "worker/coded.h"
+#include "worker/http/coded.h"
 #include "worker/net/later.h"
 #include "worker/polling.h"
 #include "worker/repeat.h"

@@ -12,9 +12,9 @@
 #include "shm/slots.h"
 #include "shm/stats.h"
 #include "worker/health.h"
+#include "worker/http/reply.h"
+#include "worker/http/request.h"
 #include "worker/net/bus_port.h"
-#include "worker/reply.h"
-#include "worker/request.h"
 #include "worker/worker.h"
 
 /* Counting users walks a table: not more often than this. */

@@ -5,15 +5,15 @@
  */
 #include "worker/transport.h"
 
-#include "worker/admit.h"
 #include "worker/bundle.h"
-#include "worker/cors.h"
+#include "worker/http/admit.h"
+#include "worker/http/cors.h"
+#include "worker/http/reply.h"
+#include "worker/http/request.h"
 #include "worker/net/conn.h"
 #include "worker/net/parcel.h"
 #include "worker/open.h"
 #include "worker/polling.h"
-#include "worker/reply.h"
-#include "worker/request.h"
 #include "worker/worker.h"
 
 /* The request's one Origin; empty: none, or several. */

@@ -6,12 +6,12 @@
 
 #include "hub/client.h"
 #include "proto/ws.h"
-#include "worker/admit.h"
 #include "worker/frames.h"
+#include "worker/http/admit.h"
+#include "worker/http/refusal.h"
+#include "worker/http/reply.h"
+#include "worker/http/request.h"
 #include "worker/net/conn.h"
-#include "worker/refusal.h"
-#include "worker/reply.h"
-#include "worker/request.h"
 #include "worker/worker.h"
 
 #define UPGRADE_PROTOCOL	"roost.v1"

@@ -1,13 +1,13 @@
 /*
  * Responses; see reply.h.
  */
-#include "worker/reply.h"
+#include "worker/http/reply.h"
 
 #include <stdio.h>
 
 #include "proto/error.h"
+#include "worker/http/request.h"
 #include "worker/net/conn.h"
-#include "worker/request.h"
 #include "worker/worker.h"
 
 /* More than this waiting to be sent: the next request waits too. */

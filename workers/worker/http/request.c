@@ -3,14 +3,14 @@
  * route (worker.c has the table).  A head is decoded where it was read; its
  * body is body.c's, the response reply.c's.
  */
-#include "worker/request.h"
+#include "worker/http/request.h"
 
 #include "hub/work.h"
-#include "worker/body.h"
+#include "worker/http/body.h"
+#include "worker/http/refusal.h"
+#include "worker/http/reply.h"
 #include "worker/net/accept.h"
 #include "worker/net/conn.h"
-#include "worker/refusal.h"
-#include "worker/reply.h"
 #include "worker/worker.h"
 
 void

@@ -3,13 +3,13 @@
  * quarter of a mebibyte takes some 3 ms, so more than that is never coded, and
  * of many in one turn only the first.
  */
-#include "worker/coded.h"
+#include "worker/http/coded.h"
 
 #include <stdlib.h>
 
 #include "base/press.h"
 #include "hub/out.h"
-#include "worker/request.h"
+#include "worker/http/request.h"
 #include "worker/worker.h"
 
 #define CODED_MAX	(256u << 10)	/* bytes of one body, */

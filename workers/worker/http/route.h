@@ -1,8 +1,8 @@
 /*
  * Which part of the worker a request's path is for.  Pure.
  */
-#ifndef WORKER_ROUTE_H
-#define WORKER_ROUTE_H
+#ifndef WORKER_HTTP_ROUTE_H
+#define WORKER_HTTP_ROUTE_H
 
 #include "conf/conf.h"
 

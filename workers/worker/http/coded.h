@@ -3,8 +3,8 @@
  * worker, made when they are first needed; a bound on how much one response
  * and one turn of the loop may take.  What is not coded goes out as it is.
  */
-#ifndef WORKER_CODED_H
-#define WORKER_CODED_H
+#ifndef WORKER_HTTP_CODED_H
+#define WORKER_HTTP_CODED_H
 
 #include "base/bug.h"
 #include "base/slice.h"

@@ -3,8 +3,8 @@
  * kind one line a second at most, with what was wrong and the directive that
  * decides.  A peer's own words are made safe; tokens are never among them.
  */
-#ifndef WORKER_REFUSAL_H
-#define WORKER_REFUSAL_H
+#ifndef WORKER_HTTP_REFUSAL_H
+#define WORKER_HTTP_REFUSAL_H
 
 #include "proto/token.h"
 

@@ -1,10 +1,10 @@
 /*
  * What is logged of refusals; see refusal.h.  They are counted elsewhere.
  */
-#include "worker/refusal.h"
+#include "worker/http/refusal.h"
 
 #include "sys/log.h"
-#include "worker/request.h"
+#include "worker/http/request.h"
 #include "worker/worker.h"
 
 #define REFUSAL_SHOWN	128	/* of what a peer said */

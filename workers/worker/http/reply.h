@@ -3,11 +3,11 @@
  * connection that is held meanwhile.  What becomes of the connection is
  * decided here.
  */
-#ifndef WORKER_REPLY_H
-#define WORKER_REPLY_H
+#ifndef WORKER_HTTP_REPLY_H
+#define WORKER_HTTP_REPLY_H
 
 #include "base/slice.h"
-#include "worker/coded.h"
+#include "worker/http/coded.h"
 #include "worker/net/conn.h"
 
 struct outq;

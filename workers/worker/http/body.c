@@ -2,13 +2,13 @@
  * The bodies of requests: one that has come with its head is used where it was
  * read, another is collected, within the message limit.  See body.h.
  */
-#include "worker/body.h"
+#include "worker/http/body.h"
 
 #include <stdlib.h>
 
+#include "worker/http/reply.h"
+#include "worker/http/request.h"
 #include "worker/net/conn.h"
-#include "worker/reply.h"
-#include "worker/request.h"
 #include "worker/worker.h"
 
 struct http_body {

@@ -4,8 +4,8 @@
  * token does it bring, what does its path name.  What a token says is the
  * hub's; refusals are in the words of the API, or the transport's own.
  */
-#ifndef WORKER_ADMIT_H
-#define WORKER_ADMIT_H
+#ifndef WORKER_HTTP_ADMIT_H
+#define WORKER_HTTP_ADMIT_H
 
 #include "base/bug.h"
 #include "proto/http.h"

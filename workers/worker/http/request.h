@@ -3,11 +3,11 @@
  * Who serves a route gets a struct request, and replies exactly once (reply.h),
  * wants its body first (body.h), or turns the connection into a WebSocket.
  */
-#ifndef WORKER_REQUEST_H
-#define WORKER_REQUEST_H
+#ifndef WORKER_HTTP_REQUEST_H
+#define WORKER_HTTP_REQUEST_H
 
 #include "proto/http.h"
-#include "worker/route.h"
+#include "worker/http/route.h"
 
 struct conn;
 struct conf_api_key;

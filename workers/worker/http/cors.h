@@ -2,8 +2,8 @@
  * What browsers are told about pages of other origins (Fetch standard, "CORS
  * protocol").  Pure.
  */
-#ifndef WORKER_CORS_H
-#define WORKER_CORS_H
+#ifndef WORKER_HTTP_CORS_H
+#define WORKER_HTTP_CORS_H
 
 #include "base/buf.h"
 #include "conf/conf.h"

@@ -1,14 +1,14 @@
 /*
  * Who may be a client, as far as HTTP tells; see admit.h.
  */
-#include "worker/admit.h"
+#include "worker/http/admit.h"
 
 #include "hub/client.h"
 #include "hub/limit.h"
+#include "worker/http/refusal.h"
+#include "worker/http/reply.h"
+#include "worker/http/request.h"
 #include "worker/net/conn.h"
-#include "worker/refusal.h"
-#include "worker/reply.h"
-#include "worker/request.h"
 #include "worker/worker.h"
 
 void

@@ -2,7 +2,7 @@
  * Paths.  What an operator configured wins over /ws; the paths of our own are
  * nobody else's, see conf_path_own().
  */
-#include "worker/route.h"
+#include "worker/http/route.h"
 
 #include "proto/http.h"
 

@@ -2,8 +2,8 @@
  * The cookie of a session over polling (RFC 6265): for balancers that keep a
  * client with one host by it; roostd itself never reads it.  Pure.
  */
-#ifndef WORKER_COOKIE_H
-#define WORKER_COOKIE_H
+#ifndef WORKER_HTTP_COOKIE_H
+#define WORKER_HTTP_COOKIE_H
 
 #include "base/buf.h"
 #include "conf/conf.h"

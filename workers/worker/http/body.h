@@ -2,8 +2,8 @@
  * The bodies of requests, for those whose route has a use for them (route.h);
  * whoever else sends one is answered and closed.
  */
-#ifndef WORKER_BODY_H
-#define WORKER_BODY_H
+#ifndef WORKER_HTTP_BODY_H
+#define WORKER_HTTP_BODY_H
 
 #include "base/slice.h"
 

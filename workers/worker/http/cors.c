@@ -1,7 +1,7 @@
 /*
  * The lines of CORS, from the configuration and what the browser asks.
  */
-#include "worker/cors.h"
+#include "worker/http/cors.h"
 
 #define CORS_METHODS	"GET,HEAD,PUT,PATCH,POST,DELETE"
 

@@ -1,7 +1,7 @@
 /*
  * Set-Cookie from the configuration; see cookie.h.
  */
-#include "worker/cookie.h"
+#include "worker/http/cookie.h"
 
 /* RFC 6265bis, 5.6.7: None counts only beside Secure. */
 static bool
