@@ -7,13 +7,13 @@
 #include "hub/client.h"
 #include "hub/limit.h"
 #include "proto/ws.h"
-#include "worker/frames.h"
 #include "worker/http/admit.h"
 #include "worker/http/refusal.h"
 #include "worker/http/reply.h"
 #include "worker/http/request.h"
 #include "worker/net/conn.h"
-#include "worker/upgrade.h"
+#include "worker/websocket/frames.h"
+#include "worker/websocket/upgrade.h"
 #include "worker/worker.h"
 
 /* In the words of the transport. */

@@ -4,10 +4,10 @@
  */
 #include "hub/client.h"
 #include "shm/counters.h"
-#include "worker/frames.h"
 #include "worker/net/conn.h"
 #include "worker/polling_int.h"
-#include "worker/upgrade.h"
+#include "worker/websocket/frames.h"
+#include "worker/websocket/upgrade.h"
 #include "worker/worker.h"
 
 /* false: answered with an error. */

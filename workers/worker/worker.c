@@ -25,7 +25,6 @@
 #include "sys/log.h"
 #include "worker/api.h"
 #include "worker/demo.h"
-#include "worker/frames.h"
 #include "worker/http/coded.h"
 #include "worker/http/refusal.h"
 #include "worker/http/request.h"
@@ -39,7 +38,8 @@
 #include "worker/polling.h"
 #include "worker/status.h"
 #include "worker/transport.h"
-#include "worker/upgrade.h"
+#include "worker/websocket/frames.h"
+#include "worker/websocket/upgrade.h"
 
 #define WORKER_ORPHAN_MS	2000	/* the master has gone: be quick */
 

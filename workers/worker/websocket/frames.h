@@ -3,8 +3,8 @@
  * frames answered, messages to the hub's client or to whoever else they are
  * for; and the closing handshake.
  */
-#ifndef WORKER_FRAMES_H
-#define WORKER_FRAMES_H
+#ifndef WORKER_WEBSOCKET_FRAMES_H
+#define WORKER_WEBSOCKET_FRAMES_H
 
 #include <stddef.h>
 #include <stdint.h>

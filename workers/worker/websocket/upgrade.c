@@ -2,16 +2,16 @@
  * From HTTP to WebSocket: the handshake and its 101; and plain WebSocket, which
  * refuses as the API does.
  */
-#include "worker/upgrade.h"
+#include "worker/websocket/upgrade.h"
 
 #include "hub/client.h"
 #include "proto/ws.h"
-#include "worker/frames.h"
 #include "worker/http/admit.h"
 #include "worker/http/refusal.h"
 #include "worker/http/reply.h"
 #include "worker/http/request.h"
 #include "worker/net/conn.h"
+#include "worker/websocket/frames.h"
 #include "worker/worker.h"
 
 #define UPGRADE_PROTOCOL	"roost.v1"

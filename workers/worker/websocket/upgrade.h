@@ -1,8 +1,8 @@
 /*
  * From HTTP to WebSocket: the handshake and its 101.
  */
-#ifndef WORKER_UPGRADE_H
-#define WORKER_UPGRADE_H
+#ifndef WORKER_WEBSOCKET_UPGRADE_H
+#define WORKER_WEBSOCKET_UPGRADE_H
 
 #include <stdbool.h>
 

@@ -1,7 +1,7 @@
 /*
  * WebSocket frames on a connection; see frames.h.
  */
-#include "worker/frames.h"
+#include "worker/websocket/frames.h"
 
 #include "hub/client.h"
 #include "hub/work.h"
