@@ -1,5 +1,5 @@
 /* The demo page's Content-Security-Policy. */
-#include "worker/demo.h"
+#include "worker/endpoint/demo.h"
 
 #include "tests/lib/check.h"
 

@@ -1,5 +1,5 @@
 /* The body of /health. */
-#include "worker/health.h"
+#include "worker/endpoint/health.h"
 
 #include "tests/lib/check.h"
 

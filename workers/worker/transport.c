@@ -5,7 +5,7 @@
  */
 #include "worker/transport.h"
 
-#include "worker/bundle.h"
+#include "worker/endpoint/bundle.h"
 #include "worker/http/admit.h"
 #include "worker/http/cors.h"
 #include "worker/http/reply.h"

@@ -1,7 +1,7 @@
 /*
  * The browser's client, as its server has always had it beside it.
  */
-#include "worker/bundle.h"
+#include "worker/endpoint/bundle.h"
 
 #include <stdio.h>
 

@@ -1,7 +1,7 @@
 /*
  * Health, probes and metrics; see status.h.
  */
-#include "worker/status.h"
+#include "worker/endpoint/status.h"
 
 #include "config.h"
 
@@ -11,7 +11,7 @@
 #include "shm/render.h"
 #include "shm/slots.h"
 #include "shm/stats.h"
-#include "worker/health.h"
+#include "worker/endpoint/health.h"
 #include "worker/http/reply.h"
 #include "worker/http/request.h"
 #include "worker/net/bus_port.h"

@@ -2,8 +2,8 @@
  * Health, probes and metrics: what the shared segment and the stats file say
  * about the whole daemon, told by whichever worker is asked.
  */
-#ifndef WORKER_STATUS_H
-#define WORKER_STATUS_H
+#ifndef WORKER_ENDPOINT_STATUS_H
+#define WORKER_ENDPOINT_STATUS_H
 
 struct request;
 

@@ -1,8 +1,8 @@
 /*
  * The body of /health: what is told, as JSON.  Pure; status.c gathers.
  */
-#ifndef WORKER_HEALTH_H
-#define WORKER_HEALTH_H
+#ifndef WORKER_ENDPOINT_HEALTH_H
+#define WORKER_ENDPOINT_HEALTH_H
 
 #include "base/buf.h"
 

@@ -2,8 +2,8 @@
  * The demo page: served as it stands, under a policy that allows its own
  * inline script and style by their digests and nothing else.
  */
-#ifndef WORKER_DEMO_H
-#define WORKER_DEMO_H
+#ifndef WORKER_ENDPOINT_DEMO_H
+#define WORKER_ENDPOINT_DEMO_H
 
 #include "base/buf.h"
 

@@ -2,8 +2,8 @@
  * The HTTP API's door: key, media type and body limits.  What a body means is
  * the hub's (hub/api.h).
  */
-#ifndef WORKER_API_H
-#define WORKER_API_H
+#ifndef WORKER_ENDPOINT_API_H
+#define WORKER_ENDPOINT_API_H
 
 #include "base/slice.h"
 

@@ -1,7 +1,7 @@
 /*
  * Back ends' requests; see api.h.
  */
-#include "worker/api.h"
+#include "worker/endpoint/api.h"
 
 #include "base/digest.h"
 #include "base/utf8.h"

@@ -1,8 +1,8 @@
 /*
  * What is where, for people who open the address in a browser.
  */
-#ifndef WORKER_INDEX_H
-#define WORKER_INDEX_H
+#ifndef WORKER_ENDPOINT_INDEX_H
+#define WORKER_ENDPOINT_INDEX_H
 
 struct request;
 

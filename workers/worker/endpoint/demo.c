@@ -1,7 +1,7 @@
 /*
  * The demo page and its policy.
  */
-#include "worker/demo.h"
+#include "worker/endpoint/demo.h"
 
 #include "base/digest.h"
 #include "worker/http/reply.h"

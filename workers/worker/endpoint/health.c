@@ -1,7 +1,7 @@
 /*
  * /health as JSON.
  */
-#include "worker/health.h"
+#include "worker/endpoint/health.h"
 
 /* Namespace names come from the configuration; they may still hold quotes. */
 static void

@@ -2,7 +2,7 @@
  * The page at "/"; see index.h.  Nothing that the paths themselves do not
  * tell.
  */
-#include "worker/index.h"
+#include "worker/endpoint/index.h"
 
 #include "worker/http/reply.h"
 #include "worker/http/request.h"

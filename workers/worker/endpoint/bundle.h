@@ -2,8 +2,8 @@
  * socket.io.js and its like, below the path of Engine.IO: files that the
  * master read at start.
  */
-#ifndef WORKER_BUNDLE_H
-#define WORKER_BUNDLE_H
+#ifndef WORKER_ENDPOINT_BUNDLE_H
+#define WORKER_ENDPOINT_BUNDLE_H
 
 #include <stdbool.h>
 
