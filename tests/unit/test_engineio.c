@@ -1,5 +1,5 @@
 /* The checks of an Engine.IO request, in their order. */
-#include "worker/engineio.h"
+#include "worker/engineio/engineio.h"
 
 #include "tests/lib/check.h"
 

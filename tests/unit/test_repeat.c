@@ -1,5 +1,5 @@
 /* The same request once more: known by its bytes, answered as before. */
-#include "worker/repeat.h"
+#include "worker/engineio/repeat.h"
 
 #include "base/buf.h"
 #include "tests/lib/check.h"

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "tests/lib/check.h"
-#include "worker/polling_int.h"
+#include "worker/engineio/polling_int.h"
 
 #define MANY		1000	/* the table grows several times */
 

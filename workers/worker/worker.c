@@ -27,6 +27,8 @@
 #include "worker/endpoint/demo.h"
 #include "worker/endpoint/index.h"
 #include "worker/endpoint/status.h"
+#include "worker/engineio/polling.h"
+#include "worker/engineio/transport.h"
 #include "worker/http/coded.h"
 #include "worker/http/refusal.h"
 #include "worker/http/request.h"
@@ -36,8 +38,6 @@
 #include "worker/net/later.h"
 #include "worker/net/parcel.h"
 #include "worker/net/tunnel.h"
-#include "worker/polling.h"
-#include "worker/transport.h"
 #include "worker/websocket/frames.h"
 #include "worker/websocket/upgrade.h"
 

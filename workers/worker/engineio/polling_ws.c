@@ -4,8 +4,8 @@
  */
 #include "hub/client.h"
 #include "shm/counters.h"
+#include "worker/engineio/polling_int.h"
 #include "worker/net/conn.h"
-#include "worker/polling_int.h"
 #include "worker/websocket/frames.h"
 #include "worker/websocket/upgrade.h"
 #include "worker/worker.h"

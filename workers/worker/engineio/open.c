@@ -2,7 +2,7 @@
  * Sessions of Engine.IO open; see open.h.  It refuses in its own words (text,
  * status 400), and is as mild with a token as its reference.
  */
-#include "worker/open.h"
+#include "worker/engineio/open.h"
 
 #include "hub/client.h"
 #include "hub/limit.h"

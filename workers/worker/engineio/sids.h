@@ -2,8 +2,8 @@
  * Sessions over polling by their sid.  The hash is keyed: a client can't
  * choose a chain.
  */
-#ifndef WORKER_SIDS_H
-#define WORKER_SIDS_H
+#ifndef WORKER_ENGINEIO_SIDS_H
+#define WORKER_ENGINEIO_SIDS_H
 
 #include "base/bug.h"
 #include "base/hash.h"

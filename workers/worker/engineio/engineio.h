@@ -2,8 +2,8 @@
  * The checks of an Engine.IO request, in the order that clients know.  Pure.
  * Source: Engine.IO protocol 4; errors as its reference server gives them.
  */
-#ifndef WORKER_ENGINEIO_H
-#define WORKER_ENGINEIO_H
+#ifndef WORKER_ENGINEIO_ENGINEIO_H
+#define WORKER_ENGINEIO_ENGINEIO_H
 
 #include "proto/eio.h"
 #include "proto/http.h"

@@ -1,12 +1,12 @@
 /*
  * Sessions over polling by their sid; see sids.h.
  */
-#include "worker/sids.h"
+#include "worker/engineio/sids.h"
 
 #include <string.h>
 
 #include "proto/eio.h"
-#include "worker/polling_int.h"
+#include "worker/engineio/polling_int.h"
 
 static struct poller *
 sids_poller(const struct hashtab_link *l)

@@ -2,8 +2,8 @@
  * What both transports of Engine.IO ask of a handshake, and how they refuse
  * one; a session that opens on a WebSocket.
  */
-#ifndef WORKER_OPEN_H
-#define WORKER_OPEN_H
+#ifndef WORKER_ENGINEIO_OPEN_H
+#define WORKER_ENGINEIO_OPEN_H
 
 #include "base/bug.h"
 #include "proto/eio.h"

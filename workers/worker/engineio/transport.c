@@ -3,17 +3,17 @@
  * polling.c's, a handshake over WebSocket open.c's, the way to another worker
  * parcel.c's.
  */
-#include "worker/transport.h"
+#include "worker/engineio/transport.h"
 
 #include "worker/endpoint/bundle.h"
+#include "worker/engineio/open.h"
+#include "worker/engineio/polling.h"
 #include "worker/http/admit.h"
 #include "worker/http/cors.h"
 #include "worker/http/reply.h"
 #include "worker/http/request.h"
 #include "worker/net/conn.h"
 #include "worker/net/parcel.h"
-#include "worker/open.h"
-#include "worker/polling.h"
 #include "worker/worker.h"
 
 /* The request's one Origin; empty: none, or several. */

@@ -8,10 +8,10 @@
 
 #include "hub/client.h"
 #include "shm/counters.h"
+#include "worker/engineio/polling_int.h"
 #include "worker/http/body.h"
 #include "worker/http/reply.h"
 #include "worker/net/conn.h"
-#include "worker/polling_int.h"
 #include "worker/worker.h"
 
 #define POLLER_HTML	"text/html"	/* as the reference has it */

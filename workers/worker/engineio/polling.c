@@ -4,7 +4,7 @@
  * polling_out.c's, the POST polling_in.c's, the WebSocket polling_ws.c's, the
  * end polling_end.c's.
  */
-#include "worker/polling.h"
+#include "worker/engineio/polling.h"
 
 #include <stdlib.h>
 
@@ -13,11 +13,11 @@
 #include "shm/count.h"
 #include "shm/counters.h"
 #include "shm/segment.h"
+#include "worker/engineio/open.h"
+#include "worker/engineio/polling_int.h"
 #include "worker/http/cookie.h"
 #include "worker/http/reply.h"
 #include "worker/net/conn.h"
-#include "worker/open.h"
-#include "worker/polling_int.h"
 #include "worker/worker.h"
 
 static timer_cb poller_timer;

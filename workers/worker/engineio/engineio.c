@@ -1,7 +1,7 @@
 /*
  * Engine.IO's query string and what may be wrong with it.
  */
-#include "worker/engineio.h"
+#include "worker/engineio/engineio.h"
 
 static bool
 engineio_query_is(const struct http_request *rq, const char *name,

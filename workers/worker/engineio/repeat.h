@@ -14,12 +14,12 @@
  *
  * Memory only; one a session, used by polling*.c, which knows the connections.
  */
-#ifndef WORKER_REPEAT_H
-#define WORKER_REPEAT_H
+#ifndef WORKER_ENGINEIO_REPEAT_H
+#define WORKER_ENGINEIO_REPEAT_H
 
 #include "base/hash.h"
 #include "hub/out.h"
-#include "worker/engineio.h"
+#include "worker/engineio/engineio.h"
 
 struct buf;
 

@@ -19,8 +19,8 @@
 #include "hub/client.h"
 #include "hub/work.h"
 #include "shm/counters.h"
+#include "worker/engineio/polling_int.h"
 #include "worker/net/conn.h"
-#include "worker/polling_int.h"
 #include "worker/worker.h"
 
 /* Whose packets they are; NULL: nobody's any more. */

@@ -9,12 +9,12 @@
  *
  * Source: the Engine.IO protocol, revision 4, "HTTP long-polling", "Upgrade".
  */
-#ifndef WORKER_POLLING_H
-#define WORKER_POLLING_H
+#ifndef WORKER_ENGINEIO_POLLING_H
+#define WORKER_ENGINEIO_POLLING_H
 
 #include "base/bug.h"
 #include "base/reason.h"
-#include "worker/engineio.h"
+#include "worker/engineio/engineio.h"
 #include "worker/http/request.h"
 #include "worker/net/host.h"
 

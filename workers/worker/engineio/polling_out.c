@@ -6,9 +6,9 @@
 #include <stdlib.h>
 
 #include "shm/counters.h"
+#include "worker/engineio/polling_int.h"
 #include "worker/http/reply.h"
 #include "worker/net/conn.h"
-#include "worker/polling_int.h"
 #include "worker/worker.h"
 
 #define POLLER_NOOP_MS	80	/* a GET is held so long during an upgrade */

@@ -2,8 +2,8 @@
  * The door of Engine.IO: which transport a request is for, and which worker;
  * what browsers are told about other origins.
  */
-#ifndef WORKER_TRANSPORT_H
-#define WORKER_TRANSPORT_H
+#ifndef WORKER_ENGINEIO_TRANSPORT_H
+#define WORKER_ENGINEIO_TRANSPORT_H
 
 struct request;
 

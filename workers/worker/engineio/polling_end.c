@@ -6,9 +6,9 @@
 
 #include "hub/client.h"
 #include "sys/log.h"
+#include "worker/engineio/polling_int.h"
 #include "worker/http/reply.h"
 #include "worker/net/conn.h"
-#include "worker/polling_int.h"
 #include "worker/worker.h"
 
 #define POLLER_LAST_MS	30000	/* the last word waits so long for a GET */

@@ -1,7 +1,7 @@
 /*
  * What was answered last, by reference; see repeat.h.
  */
-#include "worker/repeat.h"
+#include "worker/engineio/repeat.h"
 
 #include <stdlib.h>
 

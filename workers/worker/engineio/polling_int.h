@@ -2,8 +2,8 @@
  * What the files of a session over polling share.  Private to polling*.c and
  * sids.c.
  */
-#ifndef WORKER_POLLING_INT_H
-#define WORKER_POLLING_INT_H
+#ifndef WORKER_ENGINEIO_POLLING_INT_H
+#define WORKER_ENGINEIO_POLLING_INT_H
 
 #include <sys/queue.h>
 
@@ -12,11 +12,11 @@
 #include "base/slab.h"
 #include "proto/eio.h"
 #include "sys/loop.h"
+#include "worker/engineio/polling.h"
+#include "worker/engineio/repeat.h"
+#include "worker/engineio/sids.h"
 #include "worker/http/coded.h"
 #include "worker/net/later.h"
-#include "worker/polling.h"
-#include "worker/repeat.h"
-#include "worker/sids.h"
 
 struct client;
 
