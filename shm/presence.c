@@ -62,6 +62,13 @@ presence_table(struct presence *p)
 	return (p->sp.t);
 }
 
+unsigned
+presence_key_max(const struct presence *p)
+{
+	CHECK_MAGIC(p, PRESENCE_MAGIC);
+	return (p->sp.t->key_max);
+}
+
 uint32_t
 presence_join(struct presence *p, uint16_t ns, struct slice user)
 {

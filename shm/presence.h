@@ -42,6 +42,8 @@ void	presence_close(struct presence **);
 /* The table behind it, for the relay: announcements, mirrors. */
 struct table *presence_table(struct presence *);
 
+/* Bytes of the longest user that is kept whole, and so can be listed. */
+unsigned presence_key_max(const struct presence *);
 /* One more connection of user; the node, or 0: kept privately. */
 uint32_t presence_join(struct presence *, uint16_t ns, struct slice user);
 /* One connection fewer; node as returned by join (0 too). */

@@ -359,6 +359,8 @@ struct conf {
 	const struct conf_rate *rate_auth_failures; /* bad tokens, likewise */
 	/* shared memory and stats */
 	unsigned	 shm_users;	/* presence entries */
+	unsigned	 shm_presence_key; /* bytes of their keys, as a word of
+					 * its range: see the function below */
 	unsigned	 shm_rooms;	/* interest entries */
 	unsigned	 shm_rates, shm_publish_ids;
 	char		*stats_file;	/* "" = anonymous */
@@ -370,6 +372,13 @@ struct conf {
 	size_t		 nroutes;
 	void		*ns_index;	/* private to index.c */
 };
+
+/* Bytes of the longest key whose presence is tracked. */
+static inline unsigned
+conf_presence_key_max(const struct conf *conf)
+{
+	return (64U << conf->shm_presence_key);
+}
 
 /* What one is made from. */
 struct conf_source {

@@ -154,7 +154,8 @@ master_open_segment(struct master *m)
 	const struct segment_params sp = {
 		.max_workers = m->p->workers,
 		.presence_max = conf->shm_users,
-		.presence_key_max = 256, /* users, whole */
+		/* whole: users are listed by name */
+		.presence_key_max = conf_presence_key_max(conf),
 		/* each user present has a channel too */
 		.interest_max = conf->shm_rooms + conf->shm_users,
 		.rate_ways = conf->shm_rates,

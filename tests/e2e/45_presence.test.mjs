@@ -278,3 +278,22 @@ api { key "p" { allow = {"presence"} sha256 = "${
 	closeAll(...all);
 	await k.stop();
 });
+
+test('presence_key: who has a longer name is not shown', async () => {
+	const small = await Daemon.start({ workers: 1, conf: conf +
+	    'shm { presence_key = 64 }\n' });
+	try {
+		const fits = 'f'.repeat(64), long = 'l'.repeat(65);
+		const a = await connect(small, '/query', as(fits));
+		const b = await connect(small, '/query', as(long));
+		const { users } = await ask(a, 'presence:get',
+		    { users: [fits, long] });
+		assert.deepEqual(users.map((u) => u.status),
+		    ['online', 'offline']);
+		const text = await (await fetch(small.url('/metrics'))).text();
+		assert.match(text, /^roost_presence_too_long_total 1$/m);
+		closeAll(a, b);
+	} finally {
+		await small.stop();
+	}
+});

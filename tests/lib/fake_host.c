@@ -48,7 +48,7 @@ fake_world_of(const char *text, unsigned workers)
 	w->segment = segment_create(&(struct segment_params){
 	    .max_workers = workers, .presence_max = 1000, .interest_max = 1000,
 	    .rate_ways = 64, .max_ns = 16, .count_max = 64,
-	    .presence_key_max = 256 });
+	    .presence_key_max = conf_presence_key_max(w->conf) });
 	assert_non_null(w->segment);
 	w->now.us = 1000000000;
 	w->wall.ms = UINT64_C(1800000000000);

@@ -6,6 +6,7 @@
 #include "fake_host.h"
 #include "hub/hub_int.h"
 #include "hub/svc_presence.h"
+#include "shm/presence.h"
 
 #define CONF \
 	"jwt { secret = \"" FAKE_SECRET "\" algorithms = {\"HS256\"} }\n" \
@@ -267,6 +268,42 @@ a_user_whose_room_has_too_long_a_name_is_counted(void **state)
 		    before, n == 253);
 	}
 	buf_fini(&out);
+}
+
+static void
+names_longer_than_the_key_are_not_shown(void **state)
+{
+	struct fake_world *w = fake_world_new("shm { presence_key = 64 }\n"
+	    CONF);
+	struct fake_host *f = fake_host_new(w, 1);
+	struct api_presence q = { .ns = SLICE("r"), .limit = 10 };
+	uint64_t before = counter_get(COUNTER_presence_too_long);
+	struct fake_conn *c;
+	char name[66], claims[90];
+	struct buf out;
+	size_t n;
+
+	(void)state;
+	buf_init(&out);
+	for (n = 64; n <= 65; n++) {
+		memset(name, n == 64 ? 'x' : 'y', n);
+		name[n] = '\0';
+		(void)snprintf(claims, sizeof claims, "{\"sub\":\"%s\"}",
+		    name);
+		c = come(f, "/r", claims);
+		buf_reset(&out);
+		assert_int_equal(api_presence(f->hub, &q, &out), 200);
+		buf_byte(&out, '\0');
+		assert_non_null(strstr((char *)out.data, "\"xxx"));
+		assert_null(strstr((char *)out.data, "\"yyy"));
+		assert_int_equal(counter_get(COUNTER_presence_too_long) -
+		    before, n - 64);
+	}
+	/* nothing of it is left, and nobody else's was taken for it */
+	fake_gone(f, c);
+	assert_int_equal(presence_untracked(f->hub->presence), 0);
+	buf_fini(&out);
+	fake_world_free(&w);
 }
 
 static void
@@ -556,6 +593,7 @@ main(void)
 		T(rooms_of_a_namespace_without_them_are_told_nothing),
 		T(only_these_words_are_a_status_and_only_of_users),
 		T(a_user_whose_room_has_too_long_a_name_is_counted),
+		cmocka_unit_test(names_longer_than_the_key_are_not_shown),
 		T(members_are_told_who_is_in_a_room),
 		T(users_are_watched_once_and_up_to_a_limit),
 		T(a_list_may_hold_so_many_names_and_no_more),

@@ -33,6 +33,16 @@ keeps_rooms(const struct conf_namespace *ns)
 	return (ns->presence >= CONF_PRESENCE_ROOMS);
 }
 
+/* A name that is not kept whole could not be listed: it is not tracked. */
+static uint32_t
+presence_track(struct hub *h, uint16_t ns, struct slice key)
+{
+	if (key.n > 0 && key.n <= presence_key_max(h->presence))
+		return (presence_join(h->presence, ns, key));
+	counter_add(COUNTER_presence_too_long, 1);
+	return (PRESENCE_UNTRACKED);
+}
+
 void
 presence_room_enter(struct session *s, struct membership *m)
 {
@@ -44,11 +54,8 @@ presence_room_enter(struct session *s, struct membership *m)
 	if (s->who == NULL || s->client == NULL || !keeps_rooms(s->ns))
 		return;
 	n = status_room_key(key, room_name(m->room), principal_user(s->who));
-	if (n != 0)
-		m->presence = presence_join(s->hub->presence,
-		    rooms_ns(s->hub, s->ns), slice_of(key, n));
-	else
-		counter_add(COUNTER_presence_too_long, 1);
+	m->presence = presence_track(s->hub, rooms_ns(s->hub, s->ns),
+	    slice_of(key, n));
 }
 
 void
@@ -82,7 +89,7 @@ void
 presence_session_end(struct session *s)
 {
 	presence_leave_rooms(s);
-	if (s->who != NULL)
+	if (s->who != NULL && s->presence_node != PRESENCE_UNTRACKED)
 		presence_leave(s->hub->presence, s->presence_node,
 		    s->ns->index, principal_user(s->who));
 }
@@ -216,7 +223,7 @@ presence_session_begin(struct session *s)
 	s->seen = when_of(h->now.us);
 	if (s->who == NULL)
 		return;
-	s->presence_node = presence_join(h->presence, s->ns->index,
+	s->presence_node = presence_track(h, s->ns->index,
 	    principal_user(s->who));
 	presence_active(s);
 	if (s->ns->idle_after_ms != 0 &&

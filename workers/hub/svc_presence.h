@@ -12,7 +12,8 @@ struct membership;
 
 #define PRESENCE_WATCH_MAX	1000	/* users that one session watches */
 #define PRESENCE_LIST_MAX	1000	/* users in one answer */
-#define PRESENCE_UNTRACKED	UINT32_MAX	/* membership.presence */
+/* membership.presence, session.presence_node */
+#define PRESENCE_UNTRACKED	UINT32_MAX
 
 bool	presence_do_get(struct session *, const struct inbound *);
 bool	presence_do_set(struct session *, const struct inbound *);
