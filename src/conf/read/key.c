@@ -39,10 +39,7 @@ conf_api_keys_read(struct conf_reading *parse)
 		conf_titled_repeats(parse, tree, s, conf->api_keys,
 		    sizeof(*conf->api_keys), NULL);
 		key = &conf->api_keys[conf->napi_keys++];
-		key->name = conf_strdup(s->title.text);
-		key->line = s->title.at.line;
-		if (key->name[0] == '\0')
-			conf_titled_bad(parse, s, "the name is empty");
+		key->name = conf_titled_name(parse, s, &key->line);
 		conf_titled_fill(parse, s, key);
 	}
 }

@@ -7,9 +7,9 @@
 #include "conf/heap.h"
 #include "conf/read/free.h"
 #include "conf/read/key.h"
-#include "conf/read/limit.h"
 #include "conf/read/listen.h"
 #include "conf/read/namespace.h"
+#include "conf/read/rates.h"
 #include "conf/read/route.h"
 #include "conf/text/substitute.h"
 

@@ -102,6 +102,16 @@ conf_titled_bad(struct conf_reading *parse, const struct conf_tree *s,
 		    conf_sections[s->section].name, s->title.text, wrong);
 }
 
+char *
+conf_titled_name(struct conf_reading *parse, const struct conf_tree *s,
+    int *line)
+{
+	if (s->title.text[0] == '\0')
+		conf_titled_bad(parse, s, "the name is empty");
+	*line = s->title.at.line;
+	return (conf_strdup(s->title.text));
+}
+
 void
 conf_section_again(struct conf_reading *parse, enum conf_section section,
     const char *title, int line, int first)

@@ -28,6 +28,9 @@ struct conf_place conf_section_place(struct conf_reading *,
 /* One with a title. */
 void	conf_titled_fill(struct conf_reading *, const struct conf_tree *,
 	    void *object);
+/* Its title as a name (heap), and the line; an empty one is told. */
+char	*conf_titled_name(struct conf_reading *, const struct conf_tree *,
+	    int *line) MUST_USE;
 /* `room "x": WRONG` */
 void	conf_titled_bad(struct conf_reading *, const struct conf_tree *,
 	    const char *wrong);

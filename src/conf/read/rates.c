@@ -1,14 +1,14 @@
 /*
  * Rate limits.
  */
-#include "conf/read/limit.h"
+#include "conf/read/rates.h"
 
 #include "conf/heap.h"
 #include "conf/rule/rate.h"
 
 /* Handshakes and bad tokens have no user yet: address is their default. */
 static void
-limit_check(struct conf_reading *parse, const struct conf_tree *s,
+rates_check(struct conf_reading *parse, const struct conf_tree *s,
     struct conf_rate *rate)
 {
 	size_t per = (size_t)conf_directive_find(CONF_SEC_RATE, SLICE("per"));
@@ -27,20 +27,17 @@ limit_check(struct conf_reading *parse, const struct conf_tree *s,
 }
 
 static void
-limit_read(struct conf_reading *parse, const struct conf_tree *s)
+rates_read(struct conf_reading *parse, const struct conf_tree *s)
 {
 	struct conf *conf = parse->p.conf;
 	struct conf_rate *rate = &conf->rates[conf->nrates];
 
 	rate->index = (unsigned)conf->nrates++;
-	rate->name = conf_strdup(s->title.text);
-	rate->line = s->title.at.line;
-	if (rate->name[0] == '\0')
-		conf_titled_bad(parse, s, "the name is empty");
+	rate->name = conf_titled_name(parse, s, &rate->line);
 	conf_titled_repeats(parse, &parse->tree, s, conf->rates,
 	    sizeof(*conf->rates), NULL);
 	conf_titled_fill(parse, s, rate);
-	limit_check(parse, s, rate);
+	rates_check(parse, s, rate);
 }
 
 void
@@ -56,7 +53,7 @@ conf_rates_read(struct conf_reading *parse)
 			conf_titled_bad(parse, s, "more than 64 rates");
 			break;
 		}
-		limit_read(parse, s);
+		rates_read(parse, s);
 	}
 	if (conf_rate_find(conf, "messages") == NULL &&
 	    conf->nrates < CONF_RATES_MAX)

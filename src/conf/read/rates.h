@@ -1,8 +1,8 @@
 /*
  * Rate limits, as they are read.  Called by parse.c.
  */
-#ifndef CONF_READ_LIMIT_H
-#define CONF_READ_LIMIT_H
+#ifndef CONF_READ_RATES_H
+#define CONF_READ_RATES_H
 
 #include "conf/read/section.h"
 
