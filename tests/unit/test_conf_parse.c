@@ -229,6 +229,10 @@ an_address_beside_all_of_its_port_is_an_error(void **state)
 	assert_conf_errors("listen '[::1]:1' {}\nlisten '[::]:1' {}",
 	    "t:2: listen \"[::]:1\": is all addresses of that port, "
 	    "\"[::1]:1\" too (line 1)\n");
+	/* what is no address is nobody's like */
+	assert_conf_errors("listen nowhere {}\nlisten '127.0.0.1:1' {}",
+	    "t:1: listen \"nowhere\": needs a port, 0 to 65535: "
+	    "ADDRESS:PORT\n");
 	conf = conf_text("listen '*:1' {} listen '127.0.0.1:2' {}\n"
 	    "listen '*:0' {} listen '127.0.0.1:0' {} listen '*:00' {}\n"
 	    "listen '*:00' {} listen '0.0.0.0:3' {} listen '[::1]:3' {}\n"

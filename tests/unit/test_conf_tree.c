@@ -171,6 +171,7 @@ broken_text_is_reported_alone(void **state)
 		{ "user = 'a\n", "t:1: string without end\n" },
 		{ "user = \"\\", "t:1: string without end\n" },
 		{ "\n/* a", "t:2: comment without end\n" },
+		{ "hosts = a\nhosts /* a", "t:2: comment without end\n" },
 		{ "user = \"\\q\"", "t:1: unknown escape \"\\q\"\n" },
 		{ "user = \"\\x0\"", "t:1: \\x needs 2 hexadecimal digits of "
 		    "a character other than NUL\n" },

@@ -179,6 +179,8 @@ tree_directive(struct conf_lex *l, struct conf_tree *tree, size_t row)
 	l->quiet = g != NULL;
 	found = conf_lex_next(l);
 	l->quiet = false;
+	if (found == CONF_LEX_BAD)
+		return (false);
 	appends = tree_is_mark(l, found, '+');
 	if (g != NULL && !appends) {
 		tree_repeated(l, line, name, g->line);
