@@ -28,7 +28,7 @@ conf_error(struct conf_errors *errors, const char *file, int line,
 	va_list ap;
 
 	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	(void)vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
 	if (line > 0)
 		buf_printf(&errors->text, "%s:%d: %s\n", file, line, text);

@@ -21,7 +21,9 @@ bool
 conf_api_key_covers(const struct conf_api_key *key,
     const struct conf_namespace *ns)
 {
-	for (size_t i = 0; i < key->nnamespaces; i++)
+	size_t i;
+
+	for (i = 0; i < key->nnamespaces; i++)
 		if (strcmp(key->namespaces[i], ns->name) == 0)
 			return (true);
 	return (key->nnamespaces == 0);
@@ -42,7 +44,9 @@ const struct conf_room *
 conf_room_find(const struct conf_namespace *ns, struct slice room,
     struct slice values[CONF_PARAMS_MAX])
 {
-	for (size_t i = 0; i < ns->nrooms; i++)
+	size_t i;
+
+	for (i = 0; i < ns->nrooms; i++)
 		if (conf_pattern_match(&ns->rooms[i].pattern, room, values))
 			return (&ns->rooms[i]);
 	return (NULL);
@@ -63,10 +67,11 @@ conf_path_own(const struct conf *conf, struct slice path)
 	static const char *const own[] = { "/health", "/healthz", "/livez",
 		"/readyz", "/metrics", "/api/v1", "/api/health", "/console",
 		"/demo", "/sse", "/poll" };
+	size_t i;
 
 	if (conf_path_under(path, slice_str(conf->socketio_path)))
 		return (true);
-	for (size_t i = 0; i < nitems(own); i++)
+	for (i = 0; i < nitems(own); i++)
 		if (conf_path_under(path, slice_str(own[i])))
 			return (true);
 	return (false);
@@ -89,10 +94,12 @@ const struct conf_route *
 conf_route_find(const struct conf *conf, struct slice path,
     struct slice values[CONF_PARAMS_MAX])
 {
+	size_t i;
+
 	CHECK_MAGIC(conf, CONF_MAGIC);
 	if (conf->nroutes == 0 || conf_path_own(conf, path))
 		return (NULL);
-	for (size_t i = 0; i < conf->nroutes; i++)
+	for (i = 0; i < conf->nroutes; i++)
 		if (conf_route_match(&conf->routes[i], path, values))
 			return (&conf->routes[i]);
 	return (NULL);

@@ -29,9 +29,9 @@ index_entry_order(const void *va, const void *vb)
 struct conf_index *
 conf_index_new(size_t n)
 {
-	struct conf_index *index = conf_calloc(1, sizeof(*index));
+	struct conf_index *index = conf_calloc(1, sizeof *index);
 
-	index->names = conf_calloc(n, sizeof(*index->names));
+	index->names = conf_calloc(n, sizeof *index->names);
 	return (index);
 }
 
@@ -47,7 +47,7 @@ void
 conf_index_sort(struct conf_index *index)
 {
 	if (index->n > 1)
-		qsort(index->names, index->n, sizeof(*index->names),
+		qsort(index->names, index->n, sizeof *index->names,
 		    index_entry_order);
 }
 

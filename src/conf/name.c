@@ -16,6 +16,8 @@ conf_event_needs_rule(struct slice name)
 const char *
 conf_event_name_bad(const char *name)
 {
+	const char *c;
+
 	if (reserved_by_socketio(slice_str(name)))
 		return ("the name is reserved by Socket.IO");
 	if (reserved_by_server(slice_str(name)))
@@ -24,7 +26,7 @@ conf_event_name_bad(const char *name)
 		return ("the name is empty");
 	if (strlen(name) > CONF_EVENT_MAX)
 		return ("the name is longer than 256 bytes");
-	for (const char *c = name; *c != '\0'; c++)
+	for (c = name; *c != '\0'; c++)
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
 			return ("the name has a control character");
 	if (strchr(name, '*') != NULL && strcmp(name, "*") != 0)

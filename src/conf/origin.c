@@ -17,7 +17,9 @@ struct origin {
 static bool
 origin_is_scheme(struct slice s)
 {
-	for (size_t i = 0; i < s.n; i++)
+	size_t i;
+
+	for (i = 0; i < s.n; i++)
 		if (!isalnum(s.p[i]) && (s.p[i] == '\0' ||
 		    strchr("+-.", s.p[i]) == NULL))
 			return (false);
@@ -29,10 +31,11 @@ static bool
 origin_is_host(struct slice s)
 {
 	bool v6 = s.n > 2 && s.p[0] == '[' && s.p[s.n - 1] == ']';
+	size_t i;
 
 	if (v6)
 		s = slice_of(s.p + 1, s.n - 2);
-	for (size_t i = 0; i < s.n; i++)
+	for (i = 0; i < s.n; i++)
 		if (v6 ? !isxdigit(s.p[i]) && s.p[i] != ':' && s.p[i] != '.' :
 		    !isalnum(s.p[i]) && (s.p[i] == '\0' ||
 		    strchr("-._", s.p[i]) == NULL))
@@ -51,7 +54,9 @@ origin_is_web(struct slice scheme)
 static bool
 origin_beyond_ascii(struct slice s)
 {
-	for (size_t i = 0; i < s.n; i++)
+	size_t i;
+
+	for (i = 0; i < s.n; i++)
 		if (s.p[i] >= 0x80)
 			return (true);
 	return (false);
@@ -61,10 +66,11 @@ static bool
 origin_is_port(struct slice s)
 {
 	unsigned value = 0;
+	size_t i;
 
 	if (s.n == 0 || s.n > 5 || s.p[0] == '0')
 		return (false);
-	for (size_t i = 0; i < s.n; i++) {
+	for (i = 0; i < s.n; i++) {
 		if (!isdigit(s.p[i]))
 			return (false);
 		value = value * 10 + (unsigned)(s.p[i] - '0');
@@ -140,8 +146,9 @@ static char *
 origin_lower(struct slice s)
 {
 	char *copy = conf_strndup(s.p, s.n);
+	char *p;
 
-	for (char *p = copy; *p != '\0'; p++)
+	for (p = copy; *p != '\0'; p++)
 		*p = (char)tolower((unsigned char)*p);
 	return (copy);
 }
@@ -152,7 +159,7 @@ conf_origin_parse(const char *text, struct conf_origin *out)
 	struct slice in = slice_str(text), host;
 	struct origin o;
 
-	memset(out, 0, sizeof(*out));
+	memset(out, 0, sizeof *out);
 	if (slice_eq(in, SLICE("*")))
 		return (NULL);
 	if (!origin_is_like(in, &o))
@@ -184,7 +191,7 @@ conf_origin_fini(struct conf_origin *origin)
 	free(origin->scheme);
 	free(origin->host);
 	free(origin->port);
-	memset(origin, 0, sizeof(*origin));
+	memset(origin, 0, sizeof *origin);
 }
 
 /* "*.example.com" has at least one label in the star's place. */
@@ -241,7 +248,9 @@ origin_is_exact(struct slice header, struct origin *o)
 static bool
 origin_is_listed(const struct conf_origin *v, size_t n, const struct origin *o)
 {
-	for (size_t i = 0; i < n; i++)
+	size_t i;
+
+	for (i = 0; i < n; i++)
 		if (v[i].scheme == NULL ||
 		    (o != NULL && origin_matches(&v[i], o)))
 			return (true);
@@ -313,10 +322,11 @@ static bool
 origin_is_address(struct slice host)
 {
 	size_t dots = 0;
+	size_t i;
 
 	if (host.n > 0 && host.p[0] == '[')
 		return (true);
-	for (size_t i = 0; i < host.n; i++) {
+	for (i = 0; i < host.n; i++) {
 		if (host.p[i] != '.' && !isdigit(host.p[i]))
 			return (false);
 		dots += host.p[i] == '.';
@@ -328,6 +338,7 @@ bool
 conf_host_allowed(const struct conf *conf, struct slice header)
 {
 	struct slice host, port;
+	size_t i;
 
 	CHECK_MAGIC(conf, CONF_MAGIC);
 	if (conf->nhosts == 0)
@@ -336,7 +347,7 @@ conf_host_allowed(const struct conf *conf, struct slice header)
 	host = origin_without_root(host);
 	if (host.n == 0 || origin_is_address(host))
 		return (true);
-	for (size_t i = 0; i < conf->nhosts; i++)
+	for (i = 0; i < conf->nhosts; i++)
 		if (origin_host_matches(conf->hosts[i], host))
 			return (true);
 	return (false);

@@ -15,9 +15,11 @@
 static bool
 pattern_is_param_name(struct slice s)
 {
+	size_t i;
+
 	if (s.n == 0 || isdigit(s.p[0]))
 		return (false);
-	for (size_t i = 0; i < s.n; i++)
+	for (i = 0; i < s.n; i++)
 		if (!isalnum(s.p[i]) && s.p[i] != '_')
 			return (false);
 	return (true);
@@ -32,7 +34,9 @@ pattern_piece_text(const struct conf_piece *piece)
 void
 conf_pieces_free(struct conf_piece *pieces, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
+	size_t i;
+
+	for (i = 0; i < n; i++)
 		free(pieces[i].text);
 	free(pieces);
 }
@@ -73,7 +77,7 @@ conf_template_parse(const char *text, struct conf_piece **pieces, size_t *n)
 	*pieces = NULL;
 	*n = 0;
 	while (in.n > 0 && wrong == NULL) {
-		*pieces = conf_grow(*pieces, *n, &cap, sizeof(**pieces));
+		*pieces = conf_grow(*pieces, *n, &cap, sizeof **pieces);
 		wrong = pattern_add_piece(&in, &(*pieces)[*n]);
 		if (wrong == NULL)
 			(*n)++;
@@ -90,13 +94,14 @@ static const char *
 pattern_check_params(struct conf_pattern *pattern)
 {
 	const struct conf_piece *p = pattern->pieces;
+	size_t i, j;
 
-	for (size_t i = 0; i < pattern->npieces; i++) {
+	for (i = 0; i < pattern->npieces; i++) {
 		if (!p[i].param)
 			continue;
 		if (i > 0 && p[i - 1].param)
 			return ("two parameters need a byte between them");
-		for (size_t j = 0; j < i; j++)
+		for (j = 0; j < i; j++)
 			if (p[j].param &&
 			    slice_eq(pattern_piece_text(&p[j]),
 			    pattern_piece_text(&p[i])))
@@ -112,7 +117,7 @@ conf_pattern_parse(const char *text, struct conf_pattern *pattern)
 {
 	const char *wrong;
 
-	memset(pattern, 0, sizeof(*pattern));
+	memset(pattern, 0, sizeof *pattern);
 	wrong = conf_template_parse(text, &pattern->pieces, &pattern->npieces);
 	if (wrong == NULL)
 		wrong = pattern_check_params(pattern);
@@ -128,15 +133,17 @@ conf_pattern_fini(struct conf_pattern *pattern)
 {
 	conf_pieces_free(pattern->pieces, pattern->npieces);
 	free(pattern->text);
-	memset(pattern, 0, sizeof(*pattern));
+	memset(pattern, 0, sizeof *pattern);
 }
 
 bool
 conf_pattern_same(const struct conf_pattern *a, const struct conf_pattern *b)
 {
+	size_t i;
+
 	if (a->text == NULL || a->npieces != b->npieces)
 		return (false);
-	for (size_t i = 0; i < a->npieces; i++)
+	for (i = 0; i < a->npieces; i++)
 		if (a->pieces[i].param != b->pieces[i].param ||
 		    (!a->pieces[i].param &&
 		    !slice_eq(pattern_piece_text(&a->pieces[i]),
@@ -148,7 +155,9 @@ conf_pattern_same(const struct conf_pattern *a, const struct conf_pattern *b)
 void
 conf_pieces_print(const struct conf_piece *pieces, size_t n, struct buf *out)
 {
-	for (size_t i = 0; i < n; i++) {
+	size_t i;
+
+	for (i = 0; i < n; i++) {
 		if (pieces[i].param)
 			buf_byte(out, '{');
 		buf_slice(out, pattern_piece_text(&pieces[i]));
@@ -178,8 +187,9 @@ conf_pattern_match(const struct conf_pattern *pattern, struct slice s,
 {
 	const struct conf_piece *p = pattern->pieces;
 	size_t nvalues = 0;
+	size_t i;
 
-	for (size_t i = 0; i < pattern->npieces; i++) {
+	for (i = 0; i < pattern->npieces; i++) {
 		if (!p[i].param) {
 			if (!slice_starts(s, pattern_piece_text(&p[i])))
 				return (false);
@@ -199,8 +209,9 @@ int
 conf_pattern_param(const struct conf_pattern *pattern, struct slice name)
 {
 	int index = 0;
+	size_t i;
 
-	for (size_t i = 0; i < pattern->npieces; i++) {
+	for (i = 0; i < pattern->npieces; i++) {
 		if (!pattern->pieces[i].param)
 			continue;
 		if (slice_eq(pattern_piece_text(&pattern->pieces[i]), name))

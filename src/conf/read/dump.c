@@ -9,7 +9,9 @@
 static void
 dump_indent(unsigned depth, struct buf *out)
 {
-	for (unsigned i = 0; i < depth; i++)
+	unsigned i;
+
+	for (i = 0; i < depth; i++)
 		buf_str(out, "    ");
 }
 
@@ -18,7 +20,9 @@ static void
 dump_rows(enum conf_section section, const void *object, unsigned depth,
     struct buf *out)
 {
-	for (size_t i = 0; i < CONF_NDIRECTIVES; i++) {
+	size_t i;
+
+	for (i = 0; i < CONF_NDIRECTIVES; i++) {
 		if (conf_directives[i].section != section)
 			continue;
 		dump_indent(depth, out);
@@ -61,10 +65,11 @@ static void
 dump_jwt(const struct conf *conf, struct buf *out)
 {
 	const struct conf_jwt *jwt = &conf->jwt;
+	size_t i;
 
 	dump_open(CONF_SEC_JWT, NULL, 0, out);
 	dump_rows(CONF_SEC_JWT, conf, 1, out);
-	for (size_t i = 0; i < jwt->nkeys; i++)
+	for (i = 0; i < jwt->nkeys; i++)
 		dump_section(CONF_SEC_JWT_KEY, jwt->keys[i].kid, &jwt->keys[i],
 		    1, out);
 	dump_close(0, out);
@@ -73,8 +78,10 @@ dump_jwt(const struct conf *conf, struct buf *out)
 static void
 dump_api(const struct conf *conf, struct buf *out)
 {
+	size_t i;
+
 	dump_open(CONF_SEC_API, NULL, 0, out);
-	for (size_t i = 0; i < conf->napi_keys; i++)
+	for (i = 0; i < conf->napi_keys; i++)
 		dump_section(CONF_SEC_API_KEY, conf->api_keys[i].name,
 		    &conf->api_keys[i], 1, out);
 	dump_close(0, out);
@@ -83,12 +90,14 @@ dump_api(const struct conf *conf, struct buf *out)
 static void
 dump_namespace(const struct conf_namespace *ns, struct buf *out)
 {
+	size_t i;
+
 	dump_open(CONF_SEC_NAMESPACE, ns->name, 0, out);
 	dump_rows(CONF_SEC_NAMESPACE, ns, 1, out);
-	for (size_t i = 0; i < ns->nrooms; i++)
+	for (i = 0; i < ns->nrooms; i++)
 		dump_section(CONF_SEC_ROOM, ns->rooms[i].pattern.text,
 		    &ns->rooms[i], 1, out);
-	for (size_t i = 0; i < ns->nevents; i++)
+	for (i = 0; i < ns->nevents; i++)
 		dump_section(CONF_SEC_EVENT, ns->events[i].name,
 		    &ns->events[i], 1, out);
 	dump_close(0, out);
@@ -101,22 +110,23 @@ conf_dump(const struct conf *conf, struct buf *out)
 		CONF_SEC_HEARTBEAT, CONF_SEC_RECOVERY, CONF_SEC_SOCKETIO,
 		CONF_SEC_CORS,
 		CONF_SEC_SHM, CONF_SEC_STATS, CONF_SEC_PRESENCE };
+	size_t i;
 
 	CHECK_MAGIC(conf, CONF_MAGIC);
 	dump_rows(CONF_SEC_TOP, conf, 0, out);
-	for (size_t i = 0; i < conf->nlistens; i++)
+	for (i = 0; i < conf->nlistens; i++)
 		dump_section(CONF_SEC_LISTEN, conf->listens[i].text,
 		    &conf->listens[i], 0, out);
-	for (size_t i = 0; i < nitems(plain); i++)
+	for (i = 0; i < nitems(plain); i++)
 		dump_section(plain[i], NULL, conf, 0, out);
 	dump_jwt(conf, out);
 	dump_api(conf, out);
-	for (size_t i = 0; i < conf->nrates; i++)
+	for (i = 0; i < conf->nrates; i++)
 		dump_section(CONF_SEC_RATE, conf->rates[i].name,
 		    &conf->rates[i], 0, out);
-	for (size_t i = 0; i < conf->nnamespaces; i++)
+	for (i = 0; i < conf->nnamespaces; i++)
 		dump_namespace(&conf->namespaces[i], out);
-	for (size_t i = 0; i < conf->nroutes; i++)
+	for (i = 0; i < conf->nroutes; i++)
 		dump_section(CONF_SEC_ROUTE, conf->routes[i].path.text,
 		    &conf->routes[i], 0, out);
 }

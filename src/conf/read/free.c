@@ -22,11 +22,13 @@ free_event(struct conf_event *event)
 static void
 free_namespace(struct conf_namespace *ns)
 {
-	for (size_t i = 0; i < ns->nrooms; i++) {
+	size_t i;
+
+	for (i = 0; i < ns->nrooms; i++) {
 		conf_object_free(CONF_SEC_ROOM, &ns->rooms[i]);
 		conf_pattern_fini(&ns->rooms[i].pattern);
 	}
-	for (size_t i = 0; i < ns->nevents; i++)
+	for (i = 0; i < ns->nevents; i++)
 		free_event(&ns->events[i]);
 	free(ns->rooms);
 	free(ns->events);
@@ -38,27 +40,29 @@ free_namespace(struct conf_namespace *ns)
 static void
 free_titled(struct conf *conf)
 {
-	for (size_t i = 0; i < conf->nlistens; i++) {
+	size_t i;
+
+	for (i = 0; i < conf->nlistens; i++) {
 		conf_object_free(CONF_SEC_LISTEN, &conf->listens[i]);
 		free(conf->listens[i].text);
 	}
-	for (size_t i = 0; i < conf->jwt.nkeys; i++) {
+	for (i = 0; i < conf->jwt.nkeys; i++) {
 		conf_object_free(CONF_SEC_JWT_KEY, &conf->jwt.keys[i]);
 		free(conf->jwt.keys[i].kid);
 	}
-	for (size_t i = 0; i < conf->napi_keys; i++) {
+	for (i = 0; i < conf->napi_keys; i++) {
 		conf_object_free(CONF_SEC_API_KEY, &conf->api_keys[i]);
 		free(conf->api_keys[i].name);
 	}
-	for (size_t i = 0; i < conf->nroutes; i++) {
+	for (i = 0; i < conf->nroutes; i++) {
 		conf_object_free(CONF_SEC_ROUTE, &conf->routes[i]);
 		conf_pattern_fini(&conf->routes[i].path);
 	}
-	for (size_t i = 0; i < conf->nrates; i++) {
+	for (i = 0; i < conf->nrates; i++) {
 		conf_object_free(CONF_SEC_RATE, &conf->rates[i]);
 		free(conf->rates[i].name);
 	}
-	for (size_t i = 0; i < conf->nnamespaces; i++)
+	for (i = 0; i < conf->nnamespaces; i++)
 		free_namespace(&conf->namespaces[i]);
 	free(conf->listens);
 	free(conf->jwt.keys);
@@ -73,12 +77,13 @@ void
 conf_free(struct conf **confp)
 {
 	struct conf *conf = *confp;
+	size_t i;
 
 	if (conf == NULL)
 		return;
 	CHECK_MAGIC(conf, CONF_MAGIC);
 	free_titled(conf);
-	for (size_t i = 0; i < CONF_NDIRECTIVES; i++)
+	for (i = 0; i < CONF_NDIRECTIVES; i++)
 		if (conf_sections[conf_directives[i].section].title == NULL)
 			conf_value_free(&conf_directives[i], conf);
 	conf->magic = 0;

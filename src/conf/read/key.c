@@ -14,10 +14,10 @@ conf_jwt_keys_read(struct conf_reading *parse)
 	struct conf_jwt_key *key;
 
 	jwt->keys = conf_calloc(conf_tree_count(tree, CONF_SEC_JWT_KEY),
-	    sizeof(*jwt->keys));
+	    sizeof *jwt->keys);
 	while ((s = conf_tree_next(tree, CONF_SEC_JWT_KEY, s)) != NULL) {
 		conf_titled_repeats(parse, tree, s, jwt->keys,
-		    sizeof(*jwt->keys), NULL);
+		    sizeof *jwt->keys, NULL);
 		key = &jwt->keys[jwt->nkeys++];
 		key->kid = conf_strdup(s->title.text);
 		key->line = s->title.at.line;
@@ -34,10 +34,10 @@ conf_api_keys_read(struct conf_reading *parse)
 	struct conf_api_key *key;
 
 	conf->api_keys = conf_calloc(conf_tree_count(tree, CONF_SEC_API_KEY),
-	    sizeof(*conf->api_keys));
+	    sizeof *conf->api_keys);
 	while ((s = conf_tree_next(tree, CONF_SEC_API_KEY, s)) != NULL) {
 		conf_titled_repeats(parse, tree, s, conf->api_keys,
-		    sizeof(*conf->api_keys), NULL);
+		    sizeof *conf->api_keys, NULL);
 		key = &conf->api_keys[conf->napi_keys++];
 		key->name = conf_titled_name(parse, s, &key->line);
 		conf_titled_fill(parse, s, key);

@@ -54,7 +54,7 @@ listen_port_free(const struct conf_listen *l)
 	struct sockaddr_in sin;
 
 	/* the port of both kinds is in the same place */
-	memcpy(&sin, &l->addrs[0].sa, sizeof(sin));
+	memcpy(&sin, &l->addrs[0].sa, sizeof sin);
 	return (sin.sin_family != AF_UNIX && sin.sin_port == 0);
 }
 
@@ -63,10 +63,12 @@ static bool
 listen_any(const struct conf_listen *a, const struct conf_listen *b,
     bool (*so)(const struct conf_addr *, const struct conf_addr *))
 {
+	unsigned i, j;
+
 	if (listen_port_free(a))
 		return (false);
-	for (unsigned i = 0; i < a->naddrs; i++)
-		for (unsigned j = 0; j < b->naddrs; j++)
+	for (i = 0; i < a->naddrs; i++)
+		for (j = 0; j < b->naddrs; j++)
 			if (so(&a->addrs[i], &b->addrs[j]))
 				return (true);
 	return (false);
@@ -94,11 +96,11 @@ listen_check_cover(struct conf_reading *parse, const struct conf_tree *s,
 		if (listen_any(o, l, listen_addr_same))
 			continue;	/* that is told already */
 		if (listen_any(o, l, listen_addr_covers))
-			(void)snprintf(text, sizeof(text), "\"%.60s\" (line "
+			(void)snprintf(text, sizeof text, "\"%.60s\" (line "
 			    "%d) is all addresses of that port", o->text,
 			    o->line);
 		else if (listen_any(l, o, listen_addr_covers))
-			(void)snprintf(text, sizeof(text), "is all addresses "
+			(void)snprintf(text, sizeof text, "is all addresses "
 			    "of that port, \"%.60s\" too (line %d)",
 			    o->text, o->line);
 		else
@@ -137,7 +139,7 @@ listen_read(struct conf_reading *parse, const struct conf_tree *s)
 		conf_titled_bad(parse, s, wrong);
 	else {
 		conf_titled_repeats(parse, &parse->tree, s, conf->listens,
-		    sizeof(*conf->listens), listen_same);
+		    sizeof *conf->listens, listen_same);
 		listen_check_cover(parse, s, l);
 	}
 	conf_titled_fill(parse, s, l);
@@ -154,7 +156,7 @@ conf_listens_read(struct conf_reading *parse)
 		.title = { .at = { "default", 0 }, .text = text } };
 	const struct conf_tree *s = NULL;
 
-	conf->listens = conf_calloc(n + 1, sizeof(*conf->listens));
+	conf->listens = conf_calloc(n + 1, sizeof *conf->listens);
 	while ((s = conf_tree_next(&parse->tree, CONF_SEC_LISTEN, s)) != NULL)
 		listen_read(parse, s);
 	if (n == 0)

@@ -35,7 +35,7 @@ namespace_room(struct conf_reading *parse, const struct conf_tree *in,
 		conf_titled_bad(parse, s, wrong);
 	else
 		conf_titled_repeats(parse, in, s, ns->rooms,
-		    sizeof(*ns->rooms), namespace_room_same);
+		    sizeof *ns->rooms, namespace_room_same);
 	conf_titled_fill(parse, s, room);
 }
 
@@ -65,6 +65,7 @@ namespace_check_connect(struct conf_reading *parse, const struct conf_tree *s,
 		event->confirm_json != NULL, event->ack != CONF_ACK_NONE,
 		event->args != 0, event->max_bytes != 0, event->rate != NULL,
 		event->nchecks > 0, event->error[0] != '\0' };
+	size_t i;
 
 	if (event->to != CONF_TO_SENDER && event->to != CONF_TO_NOWHERE)
 		conf_titled_bad(parse, s, "only to = sender: "
@@ -72,7 +73,7 @@ namespace_check_connect(struct conf_reading *parse, const struct conf_tree *s,
 	else if (event->to == CONF_TO_SENDER && event->as_json == NULL)
 		conf_titled_bad(parse, s, "to = sender needs as: "
 		    "clients may not be sent an event of this name");
-	for (size_t i = 0; i < nitems(given); i++)
+	for (i = 0; i < nitems(given); i++)
 		if (given[i]) {
 			conf_titled_bad(parse, s, "nobody sends it: it takes "
 			    "to, as and meta, and nothing else");
@@ -117,9 +118,10 @@ namespace_index(struct conf_reading *parse, struct conf_index *index,
     enum conf_section section)
 {
 	const struct conf_indexed *a, *b;
+	size_t i;
 
 	conf_index_sort(index);
-	for (size_t i = 1; i < index->n; i++) {
+	for (i = 1; i < index->n; i++) {
 		a = &index->names[i - 1];
 		b = &index->names[i];
 		if (slice_eq(a->name, b->name))
@@ -132,8 +134,9 @@ static void
 namespace_index_events(struct conf_reading *parse, struct conf_namespace *ns)
 {
 	struct conf_index *index = conf_index_new(ns->nevents);
+	size_t i;
 
-	for (size_t i = 0; i < ns->nevents; i++)
+	for (i = 0; i < ns->nevents; i++)
 		if (strcmp(ns->events[i].name, "connect") != 0)
 			conf_index_add(index, ns->events[i].name,
 			    &ns->events[i], ns->events[i].line);
@@ -157,9 +160,9 @@ namespace_read(struct conf_reading *parse, const struct conf_tree *s)
 		conf_titled_bad(parse, s, wrong);
 	conf_titled_fill(parse, s, ns);
 	ns->rooms = conf_calloc(conf_tree_count(s, CONF_SEC_ROOM),
-	    sizeof(*ns->rooms));
+	    sizeof *ns->rooms);
 	ns->events = conf_calloc(conf_tree_count(s, CONF_SEC_EVENT),
-	    sizeof(*ns->events));
+	    sizeof *ns->events);
 	while ((sub = conf_tree_next(s, CONF_SEC_ROOM, sub)) != NULL)
 		namespace_room(parse, s, sub, ns);
 	while ((sub = conf_tree_next(s, CONF_SEC_EVENT, sub)) != NULL)
@@ -172,8 +175,9 @@ namespace_index_all(struct conf_reading *parse)
 {
 	struct conf *conf = parse->p.conf;
 	struct conf_index *index = conf_index_new(conf->nnamespaces);
+	size_t i;
 
-	for (size_t i = 0; i < conf->nnamespaces; i++)
+	for (i = 0; i < conf->nnamespaces; i++)
 		conf_index_add(index, conf->namespaces[i].name,
 		    &conf->namespaces[i], conf->namespaces[i].line);
 	namespace_index(parse, index, CONF_SEC_NAMESPACE);
@@ -189,7 +193,7 @@ conf_namespaces_read(struct conf_reading *parse)
 	const struct conf_tree *s = NULL;
 
 	conf->namespaces = conf_calloc(conf_tree_count(&parse->tree,
-	    CONF_SEC_NAMESPACE), sizeof(*conf->namespaces));
+	    CONF_SEC_NAMESPACE), sizeof *conf->namespaces);
 	while ((s = conf_tree_next(&parse->tree, CONF_SEC_NAMESPACE, s)) !=
 	    NULL) {
 		if (conf->nnamespaces == NAMESPACES_MAX) {

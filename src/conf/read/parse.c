@@ -18,8 +18,9 @@ parse_plain_sections(struct conf_reading *parse)
 {
 	struct conf_place nowhere = { parse->p.src->file, 0 };
 	enum conf_section id;
+	unsigned i;
 
-	for (unsigned i = 0; i < CONF_SEC__MAX; i++) {
+	for (i = 0; i < CONF_SEC__MAX; i++) {
 		id = (enum conf_section)i;
 		if (conf_sections[i].title == NULL)
 			conf_section_fill(parse, conf_tree_plain(&parse->tree,
@@ -52,8 +53,9 @@ static void
 parse_check_auth(struct conf_reading *parse)
 {
 	struct conf *conf = parse->p.conf;
+	size_t i;
 
-	for (size_t i = 0; i < conf->nnamespaces && !conf->jwt.enabled; i++)
+	for (i = 0; i < conf->nnamespaces && !conf->jwt.enabled; i++)
 		if (conf->namespaces[i].auth == CONF_AUTH_REQUIRED)
 			conf_diag(&parse->p.diags, (struct conf_place){
 			    parse->p.src->file, conf->namespaces[i].line },
@@ -100,10 +102,11 @@ conf_parse(const struct conf_source *src, struct conf_errors *errors)
 {
 	struct conf_reading parse = { .p.src = src };
 	struct conf_parser *p = &parse.p;
+	size_t i;
 
 	conf_diags_init(&p->diags);
 	if (conf_tree_read(&parse.tree, src, &p->diags)) {
-		p->conf = conf_calloc(1, sizeof(*p->conf));
+		p->conf = conf_calloc(1, sizeof *p->conf);
 		p->conf->magic = CONF_MAGIC;
 		parse_all(&parse);
 	}
@@ -112,7 +115,7 @@ conf_parse(const struct conf_source *src, struct conf_errors *errors)
 	if (p->diags.n > 0)
 		conf_free(&p->conf);
 	conf_diags_sort(&p->diags);
-	for (size_t i = 0; i < p->diags.n; i++)
+	for (i = 0; i < p->diags.n; i++)
 		conf_error(errors, p->diags.rows[i].at.file,
 		    p->diags.rows[i].at.line, "%s", p->diags.rows[i].text);
 	conf_diags_fini(&p->diags);

@@ -35,7 +35,7 @@ rates_read(struct conf_reading *parse, const struct conf_tree *s)
 	rate->index = (unsigned)conf->nrates++;
 	rate->name = conf_titled_name(parse, s, &rate->line);
 	conf_titled_repeats(parse, &parse->tree, s, conf->rates,
-	    sizeof(*conf->rates), NULL);
+	    sizeof *conf->rates, NULL);
 	conf_titled_fill(parse, s, rate);
 	rates_check(parse, s, rate);
 }
@@ -47,7 +47,7 @@ conf_rates_read(struct conf_reading *parse)
 	size_t n = conf_tree_count(&parse->tree, CONF_SEC_RATE);
 	const struct conf_tree *s = NULL;
 
-	conf->rates = conf_calloc(n + 1, sizeof(*conf->rates));
+	conf->rates = conf_calloc(n + 1, sizeof *conf->rates);
 	while ((s = conf_tree_next(&parse->tree, CONF_SEC_RATE, s)) != NULL) {
 		if (conf->nrates == CONF_RATES_MAX) {
 			conf_titled_bad(parse, s, "more than 64 rates");

@@ -12,9 +12,11 @@
 static const char *
 route_path_bad(const struct conf *conf, const char *path)
 {
+	const char *c;
+
 	if (path[0] != '/' || path[1] == '\0')
 		return ("a path starts with \"/\", and goes on");
-	for (const char *c = path; *c != '\0'; c++)
+	for (c = path; *c != '\0'; c++)
 		if ((unsigned char)*c <= ' ' || *c == 0x7f ||
 		    strchr("?#*", *c) != NULL)
 			return ("the path has blanks or one of ?#*");
@@ -47,7 +49,7 @@ route_read(struct conf_reading *parse, const struct conf_tree *s)
 		conf_titled_bad(parse, s, wrong);
 	else
 		conf_titled_repeats(parse, &parse->tree, s, conf->routes,
-		    sizeof(*conf->routes), route_same);
+		    sizeof *conf->routes, route_same);
 	conf_titled_fill(parse, s, route);
 	if (wrong == NULL && route->format == CONF_FORMAT_ENGINE &&
 	    s->title.text[strlen(s->title.text) - 1] == '/')
@@ -62,7 +64,7 @@ conf_routes_read(struct conf_reading *parse)
 	const struct conf_tree *s = NULL;
 
 	conf->routes = conf_calloc(conf_tree_count(&parse->tree,
-	    CONF_SEC_ROUTE), sizeof(*conf->routes));
+	    CONF_SEC_ROUTE), sizeof *conf->routes);
 	while ((s = conf_tree_next(&parse->tree, CONF_SEC_ROUTE, s)) != NULL)
 		route_read(parse, s);
 }

@@ -53,13 +53,14 @@ conf_section_fill(struct conf_reading *parse, const struct conf_tree *tree,
 {
 	const struct conf_directive *row;
 	const struct conf_given *given;
+	size_t i;
 
-	(void)snprintf(parse->where, sizeof(parse->where), "%s%s%.60s%s",
+	(void)snprintf(parse->where, sizeof parse->where, "%s%s%.60s%s",
 	    conf_sections[section].name,
 	    conf_sections[section].title == NULL ? "" : " \"",
 	    conf_sections[section].title == NULL ? "" : tree->title.text,
 	    conf_sections[section].title == NULL ? "" : "\"");
-	for (size_t i = 0; i < CONF_NDIRECTIVES; i++) {
+	for (i = 0; i < CONF_NDIRECTIVES; i++) {
 		row = &conf_directives[i];
 		if (row->section != section)
 			continue;

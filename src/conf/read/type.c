@@ -109,7 +109,9 @@ conf_value_free(const struct conf_directive *row, void *object)
 void
 conf_object_free(enum conf_section section, void *object)
 {
-	for (size_t i = 0; i < CONF_NDIRECTIVES; i++)
+	size_t i;
+
+	for (i = 0; i < CONF_NDIRECTIVES; i++)
 		if (conf_directives[i].section == section)
 			conf_value_free(&conf_directives[i], object);
 }

@@ -28,7 +28,7 @@ check_number(struct slice s, double *value)
 {
 	char text[40], *end;
 
-	if (s.n == 0 || s.n >= sizeof(text))
+	if (s.n == 0 || s.n >= sizeof text)
 		return (false);
 	memcpy(text, s.p, s.n);
 	text[s.n] = '\0';
@@ -91,7 +91,7 @@ check_parse(const char *text, struct conf_check *c)
 	const uint8_t *colon = rest.n == 0 ? NULL : memchr(rest.p, ':', rest.n);
 	const char *wrong;
 
-	memset(c, 0, sizeof(*c));
+	memset(c, 0, sizeof *c);
 	if (colon == NULL)
 		return ("must be \"FIELD: TYPE\" or \"FIELD?: TYPE\"");
 	field = ascii_trim(slice_of(rest.p, (size_t)(colon - rest.p)));
@@ -116,9 +116,10 @@ void
 conf_free_checks(const struct conf_directive *row, void *object)
 {
 	struct conf_event *event = object;
+	size_t i;
 
 	(void)row;
-	for (size_t i = 0; i < event->nchecks; i++)
+	for (i = 0; i < event->nchecks; i++)
 		free(event->checks[i].field);
 	free(event->checks);
 	event->checks = NULL;
@@ -128,7 +129,9 @@ conf_free_checks(const struct conf_directive *row, void *object)
 static bool
 check_repeats(const struct conf_event *event, const struct conf_check *c)
 {
-	for (size_t i = 0; i < event->nchecks; i++)
+	size_t i;
+
+	for (i = 0; i < event->nchecks; i++)
 		if (strcmp(event->checks[i].field, c->field) == 0)
 			return (true);
 	return (false);
@@ -143,6 +146,7 @@ conf_set_checks(struct conf_parser *p, const struct conf_value *v,
 	struct conf_event *event = object;
 	struct conf_check check;
 	const char *wrong;
+	size_t i;
 
 	conf_free_checks(v->row, object);
 	if (v->n > CHECKS_MAX) {
@@ -151,8 +155,8 @@ conf_set_checks(struct conf_parser *p, const struct conf_value *v,
 		return;
 	}
 	if (v->n > 0)
-		event->checks = conf_calloc(v->n, sizeof(*event->checks));
-	for (size_t i = 0; i < v->n; i++) {
+		event->checks = conf_calloc(v->n, sizeof *event->checks);
+	for (i = 0; i < v->n; i++) {
 		wrong = check_parse(v->tokens[i].text, &check);
 		if (wrong == NULL && check_repeats(event, &check)) {
 			wrong = "the field is checked twice";
@@ -198,11 +202,12 @@ conf_dump_checks(const struct conf_directive *row, const void *object,
 {
 	const struct conf_event *event = object;
 	struct buf text;
+	size_t i;
 
 	(void)row;
 	buf_init(&text);
 	buf_byte(out, '{');
-	for (size_t i = 0; i < event->nchecks; i++) {
+	for (i = 0; i < event->nchecks; i++) {
 		buf_reset(&text);
 		check_print(&event->checks[i], &text);
 		buf_byte(&text, '\0');

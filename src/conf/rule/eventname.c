@@ -34,7 +34,7 @@ conf_dump_eventname(const struct conf_directive *row, const void *object,
 	const struct conf_event *event = object;
 	const char *json;
 
-	memcpy(&json, conf_field_in(row, object), sizeof(json));
+	memcpy(&json, conf_field_in(row, object), sizeof json);
 	conf_json_print(json == NULL || json == event->name_json ? "\"\"" :
 	    json, out);
 }

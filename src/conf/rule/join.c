@@ -75,9 +75,10 @@ join_print_self(const struct conf_room *room, struct buf *out)
 {
 	unsigned index = 0;
 	bool comma = false;
+	size_t i;
 
 	buf_str(out, "self:");
-	for (size_t i = 0; i < room->pattern.npieces; i++) {
+	for (i = 0; i < room->pattern.npieces; i++) {
 		if (!room->pattern.pieces[i].param)
 			continue;
 		if ((room->self & 1U << index++) == 0)

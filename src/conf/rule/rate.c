@@ -33,7 +33,9 @@ conf_rate_of_addresses(const char *name)
 const struct conf_rate *
 conf_rate_find(const struct conf *conf, const char *name)
 {
-	for (size_t i = 0; i < conf->nrates; i++)
+	size_t i;
+
+	for (i = 0; i < conf->nrates; i++)
 		if (strcmp(conf->rates[i].name, name) == 0)
 			return (&conf->rates[i]);
 	return (NULL);
@@ -131,11 +133,12 @@ conf_set_rateref(struct conf_parser *p, const struct conf_value *v,
 {
 	struct conf_event *event = object;
 	const char *name = v->tokens[0].text;
+	size_t i;
 
 	event->rate = NULL;
 	if (*name == '\0')
 		return;
-	for (size_t i = 0; i < nitems(built_in); i++)
+	for (i = 0; i < nitems(built_in); i++)
 		if (strcmp(name, built_in[i]) == 0) {
 			conf_value_bad(p, v, &v->tokens[0],
 			    "this rate applies by itself");

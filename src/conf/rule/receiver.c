@@ -54,10 +54,11 @@ conf_dump_to(const struct conf_directive *row, const void *object,
 {
 	const struct conf_event *event = object;
 	struct buf text;
+	size_t i;
 
 	(void)row;
 	buf_init(&text);
-	for (size_t i = 0; i < nitems(receivers); i++)
+	for (i = 0; i < nitems(receivers); i++)
 		if (receivers[i].to == event->to)
 			buf_str(&text, receivers[i].name);
 	if (event->field != NULL)

@@ -90,13 +90,14 @@ conf_set_template(struct conf_parser *p, const struct conf_value *v,
 	struct conf_route *route = object;
 	const struct conf_piece *piece;
 	const char *wrong;
+	size_t i;
 
 	conf_free_template(v->row, object);
 	wrong = conf_template_parse(v->tokens[0].text, &route->join,
 	    &route->njoin);
 	if (wrong != NULL)
 		conf_value_bad(p, v, &v->tokens[0], "%s", wrong);
-	for (size_t i = 0; i < route->njoin; i++) {
+	for (i = 0; i < route->njoin; i++) {
 		piece = &route->join[i];
 		if (piece->param && route->path.text != NULL &&
 		    conf_pattern_param(&route->path,

@@ -14,13 +14,15 @@
 void
 conf_diags_init(struct conf_diags *diags)
 {
-	memset(diags, 0, sizeof(*diags));
+	memset(diags, 0, sizeof *diags);
 }
 
 void
 conf_diags_clear(struct conf_diags *diags)
 {
-	for (size_t i = 0; i < diags->n; i++)
+	size_t i;
+
+	for (i = 0; i < diags->n; i++)
 		free(diags->rows[i].text);
 	diags->n = 0;
 }
@@ -30,14 +32,16 @@ conf_diags_fini(struct conf_diags *diags)
 {
 	conf_diags_clear(diags);
 	free(diags->rows);
-	memset(diags, 0, sizeof(*diags));
+	memset(diags, 0, sizeof *diags);
 }
 
 /* Text from a file may hold anything; a message is one printable line. */
 static void
 diag_make_printable(char *text)
 {
-	for (unsigned char *p = (unsigned char *)text; *p != '\0'; p++)
+	unsigned char *p;
+
+	for (p = (unsigned char *)text; *p != '\0'; p++)
 		if (*p < 0x20 || *p == 0x7f)
 			*p = '?';
 }
@@ -49,11 +53,11 @@ conf_diag(struct conf_diags *diags, struct conf_place at, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	(void)vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
 	diag_make_printable(text);
 	diags->rows = conf_grow(diags->rows, diags->n, &diags->cap,
-	    sizeof(*diags->rows));
+	    sizeof *diags->rows);
 	diags->rows[diags->n++] =
 	    (struct conf_diag){ .at = at, .text = conf_strdup(text) };
 }
@@ -76,5 +80,5 @@ void
 conf_diags_sort(struct conf_diags *diags)
 {
 	if (diags->n > 1)
-		qsort(diags->rows, diags->n, sizeof(*diags->rows), diag_order);
+		qsort(diags->rows, diags->n, sizeof *diags->rows, diag_order);
 }

@@ -66,9 +66,11 @@ lex_skip_comment(struct conf_lex *l)
 static bool
 lex_is_variable(struct slice name)
 {
+	size_t i;
+
 	if (name.n == 0 || name.n >= VARIABLE_MAX || isdigit(name.p[0]))
 		return (false);
-	for (size_t i = 0; i < name.n; i++)
+	for (i = 0; i < name.n; i++)
 		if (!isalnum(name.p[i]) && name.p[i] != '_')
 			return (false);
 	return (true);
@@ -122,8 +124,9 @@ static int
 lex_hex_value(const uint8_t *p, size_t n)
 {
 	int value = 0;
+	size_t i;
 
-	for (size_t i = 0; i < n; i++) {
+	for (i = 0; i < n; i++) {
 		if (ascii_hex(p[i]) < 0)
 			return (-1);
 		value = value * 16 + ascii_hex(p[i]);

@@ -64,8 +64,9 @@ conf_substitute_overrides(struct conf_tree *s,
 	struct conf_place at = { "-o", 0 };
 	const char *text, *equals;
 	int row;
+	size_t i;
 
-	for (size_t i = 0; i < src->noverrides; i++) {
+	for (i = 0; i < src->noverrides; i++) {
 		text = src->overrides[i];
 		equals = strchr(text, '=');
 		if (equals == NULL) {

@@ -31,7 +31,9 @@ const struct conf_directive conf_directives[CONF_NDIRECTIVES] = {
 int
 conf_directive_find(enum conf_section section, struct slice name)
 {
-	for (size_t i = 0; i < CONF_NDIRECTIVES; i++)
+	size_t i;
+
+	for (i = 0; i < CONF_NDIRECTIVES; i++)
 		if (conf_directives[i].section == section &&
 		    slice_eq(slice_str(conf_directives[i].name), name))
 			return ((int)i);
@@ -41,7 +43,9 @@ conf_directive_find(enum conf_section section, struct slice name)
 int
 conf_section_find(enum conf_section parent, struct slice name)
 {
-	for (int i = CONF_SEC_TOP + 1; i < CONF_SEC__MAX; i++)
+	int i;
+
+	for (i = CONF_SEC_TOP + 1; i < CONF_SEC__MAX; i++)
 		if (conf_sections[i].parent == parent &&
 		    slice_eq(slice_str(conf_sections[i].name), name))
 			return (i);
@@ -55,13 +59,14 @@ static size_t
 table_distance(struct slice a, struct slice b)
 {
 	size_t row[NAME_MAX_LEN + 1], diagonal, above, best;
+	size_t j, i;
 
-	for (size_t j = 0; j <= b.n; j++)
+	for (j = 0; j <= b.n; j++)
 		row[j] = j;
-	for (size_t i = 0; i < a.n; i++) {
+	for (i = 0; i < a.n; i++) {
 		diagonal = row[0];
 		row[0] = i + 1;
-		for (size_t j = 0; j < b.n; j++) {
+		for (j = 0; j < b.n; j++) {
 			above = row[j + 1];
 			best = diagonal + (a.p[i] != b.p[j]);
 			if (above + 1 < best)
@@ -96,14 +101,15 @@ conf_name_nearest(enum conf_section section, struct slice name)
 {
 	const char *nearest = NULL;
 	size_t best = name.n / 3 + 2;	/* must be less than this */
+	size_t i;
 
 	if (name.n > NAME_MAX_LEN)
 		return (NULL);
-	for (size_t i = 0; i < CONF_NDIRECTIVES; i++)
+	for (i = 0; i < CONF_NDIRECTIVES; i++)
 		if (conf_directives[i].section == section)
 			table_nearer(conf_directives[i].name, name, &best,
 			    &nearest);
-	for (int i = CONF_SEC_TOP + 1; i < CONF_SEC__MAX; i++)
+	for (i = CONF_SEC_TOP + 1; i < CONF_SEC__MAX; i++)
 		if (conf_sections[i].parent == section)
 			table_nearer(conf_sections[i].name, name, &best,
 			    &nearest);
@@ -115,8 +121,9 @@ conf_name_home(struct slice name)
 {
 	const char *home = NULL;
 	unsigned found = 0;
+	unsigned i;
 
-	for (unsigned i = 0; i < CONF_SEC__MAX; i++)
+	for (i = 0; i < CONF_SEC__MAX; i++)
 		if (conf_directive_find((enum conf_section)i, name) >= 0 ||
 		    conf_section_find((enum conf_section)i, name) >= 0) {
 			home = conf_sections[i].name;

@@ -64,11 +64,11 @@ tree_unknown(struct conf_lex *l, enum conf_section section, struct slice name)
 
 	home = conf_name_home(name);
 	if (home != NULL && *home != '\0')
-		(void)snprintf(hint, sizeof(hint), ", it belongs in %s", home);
+		(void)snprintf(hint, sizeof hint, ", it belongs in %s", home);
 	else if (home != NULL)
-		(void)snprintf(hint, sizeof(hint), ", it belongs outside");
+		(void)snprintf(hint, sizeof hint, ", it belongs outside");
 	else if (nearest != NULL)
-		(void)snprintf(hint, sizeof(hint), ", did you mean %s?",
+		(void)snprintf(hint, sizeof hint, ", did you mean %s?",
 		    nearest);
 	conf_diag(l->diags, tree_place(l, l->at),
 	    "unknown directive %.*s%s%s%s",
@@ -207,7 +207,7 @@ tree_section(struct conf_lex *l, struct conf_tree *parent,
 	enum conf_lexeme found;
 
 	parent->parts = conf_grow(parent->parts, parent->nparts,
-	    &parent->parts_cap, sizeof(*parent->parts));
+	    &parent->parts_cap, sizeof *parent->parts);
 	tree = &parent->parts[parent->nparts++];
 	*tree = (struct conf_tree){ .section = id, .line = l->at };
 	found = conf_lex_next(l);
@@ -287,11 +287,13 @@ conf_tree_read(struct conf_tree *tree, const struct conf_source *src,
 struct conf_given *
 conf_tree_give(struct conf_tree *tree, size_t row, int line)
 {
-	for (size_t i = 0; i < tree->ngiven; i++)
+	size_t i;
+
+	for (i = 0; i < tree->ngiven; i++)
 		if (tree->given[i].row == row)
 			return (&tree->given[i]);
 	tree->given = conf_grow(tree->given, tree->ngiven, &tree->given_cap,
-	    sizeof(*tree->given));
+	    sizeof *tree->given);
 	tree->given[tree->ngiven] =
 	    (struct conf_given){ .row = row, .line = line };
 	return (&tree->given[tree->ngiven++]);
@@ -300,14 +302,16 @@ conf_tree_give(struct conf_tree *tree, size_t row, int line)
 void
 conf_given_add(struct conf_given *g, struct conf_token token)
 {
-	g->tokens = conf_grow(g->tokens, g->n, &g->cap, sizeof(*g->tokens));
+	g->tokens = conf_grow(g->tokens, g->n, &g->cap, sizeof *g->tokens);
 	g->tokens[g->n++] = token;
 }
 
 void
 conf_given_clear(struct conf_given *g)
 {
-	for (size_t i = 0; i < g->n; i++)
+	size_t i;
+
+	for (i = 0; i < g->n; i++)
 		free(g->tokens[i].text);
 	g->n = 0;
 }
@@ -315,22 +319,26 @@ conf_given_clear(struct conf_given *g)
 void
 conf_tree_fini(struct conf_tree *tree)
 {
-	for (size_t i = 0; i < tree->nparts; i++)
+	size_t i;
+
+	for (i = 0; i < tree->nparts; i++)
 		conf_tree_fini(&tree->parts[i]);
-	for (size_t i = 0; i < tree->ngiven; i++) {
+	for (i = 0; i < tree->ngiven; i++) {
 		conf_given_clear(&tree->given[i]);
 		free(tree->given[i].tokens);
 	}
 	free(tree->parts);
 	free(tree->given);
 	free(tree->title.text);
-	memset(tree, 0, sizeof(*tree));
+	memset(tree, 0, sizeof *tree);
 }
 
 const struct conf_given *
 conf_tree_given(const struct conf_tree *tree, size_t row)
 {
-	for (size_t i = 0; tree != NULL && i < tree->ngiven; i++)
+	size_t i;
+
+	for (i = 0; tree != NULL && i < tree->ngiven; i++)
 		if (tree->given[i].row == row)
 			return (&tree->given[i]);
 	return (NULL);

@@ -20,10 +20,10 @@ addr_unix(const char *path, struct conf_addr *addr)
 
 	if (*path != '/')
 		return ("unix: needs an absolute path");
-	if (n >= sizeof(sun.sun_path))
+	if (n >= sizeof sun.sun_path)
 		return ("the path is too long for a unix socket (107 bytes)");
 	memcpy(sun.sun_path, path, n + 1);
-	memcpy(&addr->sa, &sun, sizeof(sun));
+	memcpy(&addr->sa, &sun, sizeof sun);
 	addr->len =
 	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + 1);
 	return (NULL);
@@ -37,8 +37,8 @@ addr_v4(const char *host, in_port_t port, struct conf_addr *addr)
 	if (inet_pton(AF_INET, host, &sin.sin_addr) != 1)
 		return ("not an IPv4 address, [IPv6 address], *, localhost or "
 		    "unix:PATH");
-	memcpy(&addr->sa, &sin, sizeof(sin));
-	addr->len = sizeof(sin);
+	memcpy(&addr->sa, &sin, sizeof sin);
+	addr->len = sizeof sin;
 	return (NULL);
 }
 
@@ -53,8 +53,8 @@ addr_v6(const char *host, in_port_t port, struct conf_addr *addr)
 	/* IPv6 sockets of ours take nothing else */
 	if (IN6_IS_ADDR_V4MAPPED(&sin6.sin6_addr))
 		return ("an IPv4 address: write it as one");
-	memcpy(&addr->sa, &sin6, sizeof(sin6));
-	addr->len = sizeof(sin6);
+	memcpy(&addr->sa, &sin6, sizeof sin6);
+	addr->len = sizeof sin6;
 	return (NULL);
 }
 
@@ -96,7 +96,7 @@ conf_addr_parse(const char *text, struct conf_addr addrs[CONF_ADDRS_MAX],
 	uint64_t number;
 	size_t n;
 
-	memset(addrs, 0, CONF_ADDRS_MAX * sizeof(*addrs));
+	memset(addrs, 0, CONF_ADDRS_MAX * sizeof *addrs);
 	*naddrs = 1;
 	if (strncmp(text, "unix:", 5) == 0)
 		return (addr_unix(text + 5, &addrs[0]));
@@ -106,7 +106,7 @@ conf_addr_parse(const char *text, struct conf_addr addrs[CONF_ADDRS_MAX],
 	    number > 65535)
 		return ("needs a port, 0 to 65535: ADDRESS:PORT");
 	n = (size_t)(colon - text);
-	if (n >= sizeof(host))
+	if (n >= sizeof host)
 		return ("too long for an address");
 	memcpy(host, text, n);
 	host[n] = '\0';

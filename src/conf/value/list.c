@@ -11,16 +11,16 @@
 #include "conf/value/string.h"
 #include "conf/value/word.h"
 
-static_assert(offsetof(struct conf_namespace, nroles) -
-    offsetof(struct conf_namespace, roles) == sizeof(char **) &&
-    offsetof(struct conf_event, nroles) -
-    offsetof(struct conf_event, roles) == sizeof(char **) &&
-    offsetof(struct conf_route, nroles) -
-    offsetof(struct conf_route, roles) == sizeof(char **) &&
-    offsetof(struct conf, norigins) -
-    offsetof(struct conf, origins) == sizeof(struct conf_origin *) &&
-    offsetof(struct conf_cors, norigins) -
-    offsetof(struct conf_cors, origins) == sizeof(struct conf_origin *),
+#define LIST_IS(st, x, nx) \
+	(offsetof(struct st, nx) - offsetof(struct st, x) == sizeof(void *))
+static_assert(LIST_IS(conf_namespace, roles, nroles) &&
+    LIST_IS(conf_event, roles, nroles) && LIST_IS(conf_route, roles, nroles) &&
+    LIST_IS(conf, origins, norigins) && LIST_IS(conf, hosts, nhosts) &&
+    LIST_IS(conf_cors, origins, norigins) &&
+    LIST_IS(conf_cors, methods, nmethods) &&
+    LIST_IS(conf_cors, headers, nheaders) &&
+    LIST_IS(conf_cors, exposed, nexposed) &&
+    LIST_IS(conf_api_key, namespaces, nnamespaces),
     "a list is a pointer and its count");
 
 size_t
@@ -30,7 +30,7 @@ conf_list_get(const struct conf_directive *row, const void *object, void *v)
 	size_t n;
 
 	memcpy(v, field, sizeof(void *));
-	memcpy(&n, field + sizeof(void *), sizeof(n));
+	memcpy(&n, field + sizeof(void *), sizeof n);
 	return (n);
 }
 
@@ -40,8 +40,8 @@ conf_list_put(const struct conf_directive *row, void *object, const void *v,
 {
 	char *field = conf_field_of(row, object);
 
-	memcpy(field, &v, sizeof(v));
-	memcpy(field + sizeof(v), &n, sizeof(n));
+	memcpy(field, &v, sizeof v);
+	memcpy(field + sizeof v, &n, sizeof n);
 }
 
 void
@@ -49,8 +49,9 @@ conf_free_strings(const struct conf_directive *row, void *object)
 {
 	char **s;
 	size_t n = conf_list_get(row, object, &s);
+	size_t i;
 
-	for (size_t i = 0; i < n; i++)
+	for (i = 0; i < n; i++)
 		free(s[i]);
 	free(s);
 	conf_list_put(row, object, NULL, 0);
@@ -61,16 +62,17 @@ conf_set_strings(struct conf_parser *p, const struct conf_value *v,
     void *object)
 {
 	char **s = NULL;
+	size_t i;
 
-	for (size_t i = 0; i < v->n; i++)
+	for (i = 0; i < v->n; i++)
 		if (v->tokens[i].text[0] == '\0') {
 			conf_value_bad(p, v, &v->tokens[i], "is empty");
 			return;
 		}
 	conf_free_strings(v->row, object);
 	if (v->n > 0)
-		s = conf_calloc(v->n, sizeof(*s));
-	for (size_t i = 0; i < v->n; i++)
+		s = conf_calloc(v->n, sizeof *s);
+	for (i = 0; i < v->n; i++)
 		s[i] = conf_strdup(v->tokens[i].text);
 	conf_list_put(v->row, object, s, v->n);
 }
@@ -78,7 +80,9 @@ conf_set_strings(struct conf_parser *p, const struct conf_value *v,
 void
 conf_set_tokens(struct conf_parser *p, const struct conf_value *v, void *object)
 {
-	for (size_t i = 0; i < v->n; i++)
+	size_t i;
+
+	for (i = 0; i < v->n; i++)
 		if (v->tokens[i].text[0] != '\0' &&
 		    !conf_http_is_token(v->tokens[i].text)) {
 			conf_value_bad(p, v, &v->tokens[i], "has a character "
@@ -94,9 +98,10 @@ conf_dump_strings(const struct conf_directive *row, const void *object,
 {
 	char **s;
 	size_t n = conf_list_get(row, object, &s);
+	size_t i;
 
 	buf_byte(out, '{');
-	for (size_t i = 0; i < n; i++) {
+	for (i = 0; i < n; i++) {
 		buf_str(out, i == 0 ? "" : ", ");
 		conf_string_print(s[i], out);
 	}
@@ -111,8 +116,9 @@ conf_set_bits(struct conf_parser *p, const struct conf_value *v, void *object)
 	uint32_t bits = 0;
 	bool ok = true;
 	int bit;
+	size_t i;
 
-	for (size_t i = 0; i < v->n; i++) {
+	for (i = 0; i < v->n; i++) {
 		bit = conf_word_index(range, slice_str(v->tokens[i].text));
 		if (bit < 0) {
 			conf_value_bad(p, v, &v->tokens[i],
@@ -133,9 +139,10 @@ conf_dump_bits(const struct conf_directive *row, const void *object,
 	    CONF_ALGORITHMS : row->range;
 	uint32_t bits = *(const uint32_t *)conf_field_in(row, object);
 	const char *comma = "";
+	unsigned i;
 
 	buf_byte(out, '{');
-	for (unsigned i = 0; i < 32; i++) {
+	for (i = 0; i < 32; i++) {
 		if ((bits & (uint32_t)1 << i) == 0)
 			continue;
 		buf_printf(out, "%s\"", comma);

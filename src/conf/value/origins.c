@@ -17,11 +17,12 @@ conf_set_hosts(struct conf_parser *p, const struct conf_value *v,
 	const char *wrong;
 	char **s = NULL;
 	size_t n = 0;
+	size_t i;
 
 	conf_free_strings(v->row, object);
 	if (v->n > 0)
-		s = conf_calloc(v->n, sizeof(*s));
-	for (size_t i = 0; i < v->n; i++) {
+		s = conf_calloc(v->n, sizeof *s);
+	for (i = 0; i < v->n; i++) {
 		wrong = conf_host_parse(v->tokens[i].text, &s[n]);
 		if (wrong != NULL)
 			conf_value_bad(p, v, &v->tokens[i], "%s", wrong);
@@ -36,8 +37,9 @@ conf_free_origins(const struct conf_directive *row, void *object)
 {
 	struct conf_origin *o;
 	size_t n = conf_list_get(row, object, &o);
+	size_t i;
 
-	for (size_t i = 0; i < n; i++)
+	for (i = 0; i < n; i++)
 		conf_origin_fini(&o[i]);
 	free(o);
 	conf_list_put(row, object, NULL, 0);
@@ -50,11 +52,12 @@ conf_set_origins(struct conf_parser *p, const struct conf_value *v,
 	struct conf_origin origin, *o = NULL;
 	const char *wrong;
 	size_t n = 0;
+	size_t i;
 
 	conf_free_origins(v->row, object);
 	if (v->n > 0)
-		o = conf_calloc(v->n, sizeof(*o));
-	for (size_t i = 0; i < v->n; i++) {
+		o = conf_calloc(v->n, sizeof *o);
+	for (i = 0; i < v->n; i++) {
 		wrong = conf_origin_parse(v->tokens[i].text, &origin);
 		if (wrong != NULL)
 			conf_value_bad(p, v, &v->tokens[i], "%s", wrong);
@@ -70,9 +73,10 @@ conf_dump_origins(const struct conf_directive *row, const void *object,
 {
 	struct conf_origin *all, *o;
 	size_t n = conf_list_get(row, object, &all);
+	size_t i;
 
 	buf_byte(out, '{');
-	for (size_t i = 0; i < n; i++) {
+	for (i = 0; i < n; i++) {
 		o = &all[i];
 		buf_str(out, i == 0 ? "\"" : ", \"");
 		if (o->scheme == NULL)

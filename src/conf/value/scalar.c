@@ -83,10 +83,11 @@ conf_set_urlpath(struct conf_parser *p, const struct conf_value *v,
 {
 	const struct conf_token *t = &v->tokens[0];
 	size_t n = strlen(t->text);
+	size_t i;
 
 	if (n > 1 && t->text[n - 1] == '/')
 		n--;
-	for (size_t i = 0; i < n; i++)
+	for (i = 0; i < n; i++)
 		if (!isgraph((unsigned char)t->text[i]) ||
 		    strchr("?#%{}\"", t->text[i]) != NULL) {
 			conf_value_bad(p, v, t, "not a plain path");
@@ -119,11 +120,12 @@ conf_set_word(struct conf_parser *p, const struct conf_value *v, void *object)
 		conf_set_string(p, v, object);
 }
 
-static_assert(sizeof(enum conf_auth) == sizeof(unsigned) &&
-    sizeof(enum conf_ack) == sizeof(unsigned) &&
-    sizeof(enum conf_presence) == sizeof(unsigned) &&
-    sizeof(enum conf_per) == sizeof(unsigned) &&
-    sizeof(enum conf_format) == sizeof(unsigned), "enums are set as unsigned");
+#define SCALAR_ENUM(e)	(sizeof(enum e) == sizeof(unsigned))
+static_assert(SCALAR_ENUM(conf_auth) && SCALAR_ENUM(conf_ack) &&
+    SCALAR_ENUM(conf_presence) && SCALAR_ENUM(conf_per) &&
+    SCALAR_ENUM(conf_format) && SCALAR_ENUM(conf_same_site) &&
+    SCALAR_ENUM(conf_secure) && SCALAR_ENUM(conf_secret_encoding),
+    "enums are set as unsigned");
 
 void
 conf_set_enum(struct conf_parser *p, const struct conf_value *v, void *object)
@@ -132,7 +134,7 @@ conf_set_enum(struct conf_parser *p, const struct conf_value *v, void *object)
 	unsigned value = (unsigned)index;
 
 	if (index >= 0)
-		memcpy(conf_field_of(v->row, object), &value, sizeof(value));
+		memcpy(conf_field_of(v->row, object), &value, sizeof value);
 }
 
 void
@@ -141,7 +143,7 @@ conf_dump_enum(const struct conf_directive *row, const void *object,
 {
 	unsigned value;
 
-	memcpy(&value, conf_field_in(row, object), sizeof(value));
+	memcpy(&value, conf_field_in(row, object), sizeof value);
 	buf_slice(out, conf_word_at(row->range, value));
 }
 
@@ -151,8 +153,9 @@ conf_set_bool(struct conf_parser *p, const struct conf_value *v, void *object)
 	static const char *const words[] = { "false", "true", "no", "yes",
 		"off", "on" };
 	bool *field = conf_field_of(v->row, object);
+	unsigned i;
 
-	for (unsigned i = 0; i < nitems(words); i++)
+	for (i = 0; i < nitems(words); i++)
 		if (strcasecmp(words[i], v->tokens[0].text) == 0) {
 			*field = i % 2 == 1;
 			return;
@@ -177,8 +180,9 @@ conf_set_sha256(struct conf_parser *p, const struct conf_value *v, void *object)
 	const char *text = v->tokens[0].text;
 	uint8_t digest[32];
 	int high, low;
+	size_t i;
 
-	for (size_t i = 0; i < sizeof(digest); i++) {
+	for (i = 0; i < sizeof digest; i++) {
 		high = ascii_hex((uint8_t)text[2 * i]);
 		low = high < 0 ? -1 : ascii_hex((uint8_t)text[2 * i + 1]);
 		if (low < 0) {
@@ -187,11 +191,11 @@ conf_set_sha256(struct conf_parser *p, const struct conf_value *v, void *object)
 		}
 		digest[i] = (uint8_t)(high * 16 + low);
 	}
-	if (text == NULL || text[2 * sizeof(digest)] != '\0')
+	if (text == NULL || text[2 * sizeof digest] != '\0')
 		conf_value_bad(p, v, &v->tokens[0],
 		    "must have 64 hexadecimal digits, as sha256sum prints");
 	else
-		memcpy(conf_field_of(v->row, object), digest, sizeof(digest));
+		memcpy(conf_field_of(v->row, object), digest, sizeof digest);
 }
 
 void
@@ -199,9 +203,10 @@ conf_dump_sha256(const struct conf_directive *row, const void *object,
     struct buf *out)
 {
 	const uint8_t *digest = conf_field_in(row, object);
+	size_t i;
 
 	buf_byte(out, '"');
-	for (size_t i = 0; i < 32; i++)
+	for (i = 0; i < 32; i++)
 		buf_printf(out, "%02x", digest[i]);
 	buf_byte(out, '"');
 }

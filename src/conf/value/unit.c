@@ -116,9 +116,11 @@ conf_unit_parse(enum conf_unit unit, struct slice text, uint64_t *result)
 static void
 unit_print_duration(uint64_t ms, struct buf *out)
 {
+	const struct suffix *s;
+
 	if (ms == 0)
 		buf_str(out, "0s");
-	for (const struct suffix *s = durations; s->text != NULL; s++) {
+	for (s = durations; s->text != NULL; s++) {
 		if (ms < s->factor)
 			continue;
 		buf_u64(out, ms / s->factor);

@@ -9,7 +9,9 @@
 bool
 conf_value_unset(const struct conf_value *v)
 {
-	for (size_t i = 0; i < v->n; i++)
+	size_t i;
+
+	for (i = 0; i < v->n; i++)
 		if (v->tokens[i].unset)
 			return (true);
 	return (false);
@@ -23,10 +25,11 @@ conf_value_bad(struct conf_parser *p, const struct conf_value *v,
 	va_list ap;
 
 	va_start(ap, wrong);
-	(void)vsnprintf(text, sizeof(text), wrong, ap);
+	(void)vsnprintf(text, sizeof text, wrong, ap);
 	va_end(ap);
 	if (t != NULL && v->row->type != CONF_TYPE_SECRET)
-		(void)snprintf(shown, sizeof(shown), " = %.60s", t->text);
-	conf_diag(&p->diags, t == NULL ? v->at : t->at, "%s%s%s%s: %s", v->where,
+		(void)snprintf(shown, sizeof shown, " = %.60s", t->text);
+	conf_diag(&p->diags, t == NULL ? v->at : t->at, "%s%s%s%s: %s",
+	    v->where,
 	    *v->where == '\0' ? "" : ": ", v->row->name, shown, text);
 }

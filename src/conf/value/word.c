@@ -25,8 +25,9 @@ int
 conf_word_index(const char *range, struct slice word)
 {
 	struct slice rest = slice_str(range), w;
+	int i;
 
-	for (int i = 0; word_next(&rest, &w); i++)
+	for (i = 0; word_next(&rest, &w); i++)
 		if (slice_eq(w, word))
 			return (i);
 	return (-1);
