@@ -1,7 +1,7 @@
 /*
  * Rates: what a `rate` section may say, and who may refer to it.  Setters are
- * called by read/type.c, the rest by parse.c.  What buckets can hold is
- * known here by its numbers only; see shm/bucket.h.
+ * in the table of read/type.c, the rest is for read/rates.c.  What buckets can
+ * hold is known here by its numbers only; see shm/bucket.h.
  */
 #ifndef CONF_RULE_RATE_H
 #define CONF_RULE_RATE_H

@@ -1,7 +1,8 @@
 /*
  * The rows of directives.def as data: sections, directives, and how to find
- * and describe them.  Read by the scanner, the parser, the dump and the tool
- * that prints the manual's table.  Constant; any process.
+ * and describe them.  Asked by the tree, by those who fill in and print
+ * sections, and by the tool that prints the manual's table.  Constant; any
+ * process.
  */
 #ifndef CONF_TEXT_TABLE_H
 #define CONF_TEXT_TABLE_H

@@ -1,7 +1,7 @@
 /*
  * What roost.conf says, as a tree: sections, and in each the words that it
  * gives to directives.  Names are those of the table; what the words mean is
- * for others to say.  Read by parse.c, from the top.
+ * for others to say.  Made and walked by conf/read.
  */
 #ifndef CONF_TEXT_TREE_H
 #define CONF_TEXT_TREE_H
