@@ -289,6 +289,18 @@ fake_engine_route(struct fake_host *f, const char *path, bool b64,
 	return (c);
 }
 
+struct fake_conn *
+fake_enter(struct fake_host *f, const char *nsp, const char *token)
+{
+	struct fake_conn *c = fake_engine(f, token);
+	char text[64];
+
+	(void)snprintf(text, sizeof text, "40%s,", nsp);
+	fake_say(f, c, text);
+	buf_reset(&c->got);
+	return (c);
+}
+
 void
 fake_text(struct fake_host *f, struct fake_conn *c, const char *text)
 {
@@ -428,6 +440,15 @@ void
 fake_hears(struct fake_conn *c, const char *want)
 {
 	assert_string_equal(want, fake_next(c));
+}
+
+void
+fake_starts(struct fake_conn *c, const char *want)
+{
+	const char *got = fake_next(c);
+
+	if (strncmp(got, want, strlen(want)) != 0)
+		assert_string_equal(want, got);
 }
 
 const char *

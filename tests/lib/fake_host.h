@@ -67,6 +67,10 @@ struct fake_conn *fake_plain(struct fake_host *, const char *path,
 /* A route of format = engine, over WebSocket or (polling) not. */
 struct fake_conn *fake_engine_route(struct fake_host *, const char *path,
 	    bool b64, bool polling);
+/* A Socket.IO client in a namespace, the answers of which are read; token as
+ * above. */
+struct fake_conn *fake_enter(struct fake_host *, const char *nsp,
+	    const char *token);
 void	fake_text(struct fake_host *, struct fake_conn *, const char *text);
 void	fake_gone(struct fake_host *, struct fake_conn *);
 /* What the host has on the bus, and no more, to the others; false: nothing. */
@@ -81,6 +85,8 @@ const char *fake_next(struct fake_conn *);
 void	fake_say(struct fake_host *, struct fake_conn *, const char *text);
 /* The next text is this one; "": there is none. */
 void	fake_hears(struct fake_conn *, const char *want);
+/* ... begins so. */
+void	fake_starts(struct fake_conn *, const char *want);
 /* A JWT over these claims, signed with FAKE_SECRET; static storage. */
 const char *fake_token(const char *claims);
 

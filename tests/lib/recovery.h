@@ -66,6 +66,26 @@ recovery_close(struct recovery *x)
 	fake_world_free(&x->w);
 }
 
+/* A setup and a teardown. */
+static inline int
+recovery_setup(void **state, const char *conf)
+{
+	struct recovery *x = calloc(1, sizeof *x);
+
+	assert_non_null(x);
+	recovery_open(x, fake_world_new(conf), 1, 2);
+	*state = x;
+	return (0);
+}
+
+static inline int
+recovery_teardown(void **state)
+{
+	recovery_close(*state);
+	free(*state);
+	return (0);
+}
+
 static inline void
 publish(struct recovery *x, int i)
 {

@@ -1,6 +1,5 @@
 /* How many arguments an event takes, and where the server writes. */
-#include "check.h"
-#include "fake_host.h"
+#include "pair.h"
 #include "hub/args.h"
 #include "shm/counters.h"
 
@@ -17,41 +16,21 @@
 	"  event \"*\" { to = namespace } }\n"
 
 struct fixture {
-	struct fake_world *w;
-	struct fake_host *f, *g;
+	PAIR;
 	struct fake_conn *a, *b, *c;	/* a sends; b and c on the other */
 };
 
 static int
 setup(void **state)
 {
-	struct fixture *x = calloc(1, sizeof *x);
+	struct fixture *x = pair_new(sizeof *x, CONF "jwt { secret = \""
+	    FAKE_SECRET "\" algorithms = {\"HS256\"} }\n");
 	struct refusal r;
 
-	x->w = fake_world_new(CONF "jwt { secret = \"" FAKE_SECRET
-	    "\" algorithms = {\"HS256\"} }\n");
-	x->f = fake_host_new(x->w, 1);
-	x->g = fake_host_new(x->w, 2);
-	x->a = fake_engine(x->f, fake_token("{\"sub\":\"ann\"}"));
-	fake_say(x->f, x->a, "40/c,");
-	(void)fake_next(x->a);
-	(void)fake_next(x->a);
-	x->b = fake_engine(x->g, fake_token("{\"sub\":\"bob\"}"));
-	fake_say(x->g, x->b, "40/c,");
-	(void)fake_next(x->b);
-	(void)fake_next(x->b);
+	x->a = fake_enter(x->f, "/c", fake_token("{\"sub\":\"ann\"}"));
+	x->b = fake_enter(x->g, "/c", fake_token("{\"sub\":\"bob\"}"));
 	x->c = fake_plain(x->g, "/c", NULL, &r);
 	*state = x;
-	return (0);
-}
-
-static int
-teardown(void **state)
-{
-	struct fixture *x = *state;
-
-	fake_world_free(&x->w);
-	free(x);
 	return (0);
 }
 
@@ -68,29 +47,20 @@ vouched(struct fake_conn *c, const char *start)
 }
 
 static void
-starts(struct fake_conn *c, const char *want)
-{
-	const char *got = fake_next(c);
-
-	if (strncmp(got, want, strlen(want)) != 0)
-		assert_string_equal(want, got);
-}
-
-static void
 nobody_writes_where_meta_stands(void **state)
 {
 	struct fixture *x = *state;
 
 	fake_say(x->f, x->a, "42/c,1[\"one\",{},{\"from\":\"boss\"}]");
-	starts(x->a, "43/c,1[{\"error\":{\"code\":\"invalid\",\"message\":"
+	fake_starts(x->a, "43/c,1[{\"error\":{\"code\":\"invalid\",\"message\":"
 	    "\"more than 1 argument\"}}]");
 	fake_say(x->f, x->a, "42/c,1[\"other\",1,[2],\"3\"]");
-	starts(x->a, "43/c,1[{\"error\":{\"code\":\"invalid\"");
+	fake_starts(x->a, "43/c,1[{\"error\":{\"code\":\"invalid\"");
 	fake_say(x->f, x->a, "42/c,1[\"three\",1,2,3,4]");
-	starts(x->a, "43/c,1[{\"error\":{\"code\":\"invalid\",\"message\":"
+	fake_starts(x->a, "43/c,1[{\"error\":{\"code\":\"invalid\",\"message\":"
 	    "\"more than 3 arguments\"}}]");
 	fake_say(x->f, x->a, "42/c,1[\"back\",1,{\"from\":\"boss\"}]");
-	starts(x->a, "43/c,1[{\"error\":{\"code\":\"invalid\"");
+	fake_starts(x->a, "43/c,1[{\"error\":{\"code\":\"invalid\"");
 	fake_hears(x->b, "");
 	fake_hears(x->c, "");
 	assert_int_equal(counter_get(COUNTER_rejected_invalid), 4);
@@ -138,7 +108,7 @@ without_meta_arguments_go_out_as_they_came(void **state)
 	fake_say(x->f, x->a, "42/c,[\"off2\",1]");
 	fake_hears(x->b, "42/c,[\"off2\",1]");
 	fake_say(x->f, x->a, "42/c,1[\"off2\",1,2,3]");
-	starts(x->a, "43/c,1[{\"error\":{\"code\":\"invalid\"");
+	fake_starts(x->a, "43/c,1[{\"error\":{\"code\":\"invalid\"");
 	/* nobody is sent anything: nothing to vouch for */
 	fake_say(x->f, x->a, "42/c,1[\"hole\",1,2,3]");
 	fake_hears(x->a, "43/c,1[1,2,3]");
@@ -155,7 +125,7 @@ attachments_are_arguments_too(void **state)
 	    "{\"_placeholder\":true,\"num\":0}]");
 	client_binary(x->a->client, bytes, sizeof bytes);
 	fake_turn(x->w);
-	starts(x->a, "43/c,1[{\"error\":{\"code\":\"invalid\"");
+	fake_starts(x->a, "43/c,1[{\"error\":{\"code\":\"invalid\"");
 	fake_hears(x->b, "");
 	fake_text(x->f, x->a, "451-/c,[\"three\",{},"
 	    "{\"_placeholder\":true,\"num\":0}]");
@@ -189,7 +159,7 @@ max_bytes_includes_attachments(void **state)
 		fake_turn(x->w);
 		assert_int_equal(counter_ns_get(0, NS_bytes_in) - in, 39 + n);
 		if (n == 12)
-			starts(x->a, "43/c,1[{\"error\":{\"code\":"
+			fake_starts(x->a, "43/c,1[{\"error\":{\"code\":"
 			    "\"too_large\",\"message\":\"more than 50 bytes");
 		else
 			vouched(x->b, "451-/c,[\"small\","
@@ -245,7 +215,7 @@ arguments_are_counted_up_to_a_limit(void **state)
 int
 main(void)
 {
-#define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f)	cmocka_unit_test_setup_teardown(f, setup, pair_free)
 	const struct CMUnitTest tests[] = {
 		T(nobody_writes_where_meta_stands),
 		T(meta_has_its_place_when_arguments_are_missing),

@@ -3,8 +3,7 @@
  * blocked in the turn of a publication; many rooms, many sids; which workers
  * are told; each delivery counted once.
  */
-#include "check.h"
-#include "fake_host.h"
+#include "pair.h"
 #include "hub/hub_int.h"
 #include "proto/bus.h"
 
@@ -23,8 +22,7 @@
 #define NCLIENTS 24
 
 struct fixture {
-	struct fake_world *w;
-	struct fake_host *f, *g;
+	PAIR;
 	struct fake_conn *c[NCLIENTS];
 	uint64_t counted[COUNTER__MAX];
 };
@@ -32,33 +30,21 @@ struct fixture {
 static struct fake_conn *
 come(struct fixture *x, struct fake_host *f, const char *token)
 {
-	struct fake_conn *c = fake_engine(f, token);
-
-	fake_say(f, c, "40/n,");
-	buf_reset(&c->got);
 	(void)x;
-	return (c);
+	return (fake_enter(f, "/n", token));
 }
 
 static int
 setup(void **state)
 {
-	struct fixture *x = calloc(1, sizeof *x);
-
-	x->w = fake_world_new(CONF);
-	x->f = fake_host_new(x->w, 1);
-	x->g = fake_host_new(x->w, 2);
-	*state = x;
+	*state = pair_new(sizeof(struct fixture), CONF);
 	return (0);
 }
 
 static int
 teardown(void **state)
 {
-	struct fixture *x = *state;
-
-	fake_world_free(&x->w);
-	free(x);
+	(void)pair_free(state);
 	assert_int_equal(counter_get(COUNTER_rooms), 0);
 	assert_int_equal(counter_get(COUNTER_memberships), 0);
 	return (0);

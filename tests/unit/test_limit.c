@@ -1,8 +1,7 @@
 /* Rates and connections of a user, with two workers on one segment. */
 #include "hub/limit.h"
 
-#include "check.h"
-#include "fake_host.h"
+#include "pair.h"
 #include "shm/count.h"
 #include "shm/counters.h"
 
@@ -27,29 +26,13 @@
 	"  event \"m\" { to = sender meta = off } }\n"
 
 struct fixture {
-	struct fake_world *w;
-	struct fake_host *f, *g;	/* two workers */
+	PAIR;
 };
 
 static int
 setup(void **state)
 {
-	struct fixture *x = calloc(1, sizeof *x);
-
-	x->w = fake_world_new(CONF);
-	x->f = fake_host_new(x->w, 1);
-	x->g = fake_host_new(x->w, 2);
-	*state = x;
-	return (0);
-}
-
-static int
-teardown(void **state)
-{
-	struct fixture *x = *state;
-
-	fake_world_free(&x->w);
-	free(x);
+	*state = pair_new(sizeof(struct fixture), CONF);
 	return (0);
 }
 
@@ -66,12 +49,9 @@ token(const char *user)
 static struct fake_conn *
 sio(struct fake_host *f, const char *user)
 {
-	struct fake_conn *c = fake_engine(f, user[0] == '\0' ? NULL :
+	struct fake_conn *c = fake_enter(f, "/c", user[0] == '\0' ? NULL :
 	    token(user));
 
-	fake_say(f, c, "40/c,");
-	(void)fake_next(c);
-	(void)fake_next(c);
 	fake_advance(f->world, 1000);	/* CONNECT was a message */
 	return (c);
 }
@@ -459,7 +439,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, pair_free)
 		T(a_user_is_limited_as_one_on_all_workers),
 		T(nobodies_have_an_allowance_each),
 		T(the_refused_are_told_when_to_come_back),

@@ -1,6 +1,5 @@
 /* Names of events and rooms, in whatever spelling they come. */
-#include "check.h"
-#include "fake_host.h"
+#include "pair.h"
 #include "shm/counters.h"
 
 #define LONG43	"abcdefghijklmnopqrstuvwxyzabcdefghijklmnopq"
@@ -15,8 +14,7 @@
 	"  event \"*\" { to = namespace self = true meta = off } }\n"
 
 struct fixture {
-	struct fake_world *w;
-	struct fake_host *f, *g;
+	PAIR;
 	struct fake_conn *a, *b;	/* on two workers */
 	char	 text[8192], name[4096];
 };
@@ -24,28 +22,12 @@ struct fixture {
 static int
 setup(void **state)
 {
-	struct fixture *x = calloc(1, sizeof *x);
+	struct fixture *x = pair_new(sizeof *x, CONF);
 	struct refusal r;
 
-	x->w = fake_world_new(CONF);
-	x->f = fake_host_new(x->w, 1);
-	x->g = fake_host_new(x->w, 2);
-	x->a = fake_engine(x->f, NULL);
-	fake_say(x->f, x->a, "40/c,");
-	(void)fake_next(x->a);
-	(void)fake_next(x->a);
+	x->a = fake_enter(x->f, "/c", NULL);
 	x->b = fake_plain(x->g, "/c", NULL, &r);
 	*state = x;
-	return (0);
-}
-
-static int
-teardown(void **state)
-{
-	struct fixture *x = *state;
-
-	fake_world_free(&x->w);
-	free(x);
 	return (0);
 }
 
@@ -71,22 +53,13 @@ repeated(struct fixture *x, const char *piece, size_t n)
 	return (x->name);
 }
 
-static void
-starts(struct fake_conn *c, const char *want)
-{
-	const char *got = fake_next(c);
-
-	if (strncmp(got, want, strlen(want)) != 0)
-		assert_string_equal(want, got);
-}
-
 /* Socket.IO; name as JSON. */
 static void
 emits(struct fixture *x, const char *name, const char *answer)
 {
 	(void)snprintf(x->text, sizeof x->text, "42/c,1[%s,{}]", name);
 	fake_say(x->f, x->a, x->text);
-	starts(x->a, answer);
+	fake_starts(x->a, answer);
 }
 
 #define UNKNOWN	"43/c,1[{\"error\":{\"code\":\"unknown_event\"," \
@@ -102,7 +75,7 @@ a_rule_is_found_whatever_the_spelling(void **state)
 	(void)snprintf(x->text, sizeof x->text, "42/c,1[\"%s\",{}]",
 	    spelled(x, LONG43));
 	fake_say(x->f, x->a, x->text);
-	starts(x->a, "43/c,1[{\"error\":{\"code\":\"unknown_event\","
+	fake_starts(x->a, "43/c,1[{\"error\":{\"code\":\"unknown_event\","
 	    "\"message\":\"long\"}");
 	emits(x, "5", "43/c,1[{\"error\":{\"code\":\"unknown_event\","
 	    "\"message\":\"five\"}");
@@ -132,19 +105,19 @@ what_cannot_be_named_is_unknown(void **state)
 	(void)snprintf(x->text, sizeof x->text, "42/c,1[\"%s\",{}]",
 	    repeated(x, "n", 257));
 	fake_say(x->f, x->a, x->text);
-	starts(x->a, UNKNOWN);
+	fake_starts(x->a, UNKNOWN);
 	(void)snprintf(x->text, sizeof x->text, "42/c,1[\"%s\",{}]",
 	    repeated(x, "\\u006e", 257));
 	fake_say(x->f, x->a, x->text);
-	starts(x->a, UNKNOWN);
+	fake_starts(x->a, UNKNOWN);
 	fake_hears(x->a, "");
 	fake_hears(x->b, "");
 	/* 256 bytes are a name, however they are written */
 	(void)snprintf(x->text, sizeof x->text, "42/c,[\"%s\"]",
 	    repeated(x, "\\u006e", 256));
 	fake_say(x->f, x->a, x->text);
-	starts(x->a, "42/c,[\"\\u006e\\u006e");
-	starts(x->b, "{\"event\":\"\\u006e");
+	fake_starts(x->a, "42/c,[\"\\u006e\\u006e");
+	fake_starts(x->b, "{\"event\":\"\\u006e");
 }
 
 static void
@@ -159,9 +132,9 @@ the_servers_names_are_so_in_every_spelling(void **state)
 	(void)snprintf(x->text, sizeof x->text, "42/c,1[\"%s\",{}]",
 	    spelled(x, "notification:abcdefghijklmnopqrstuvwxyzabcdef"));
 	fake_say(x->f, x->a, x->text);
-	starts(x->a, SERVERS);
+	fake_starts(x->a, SERVERS);
 	fake_say(x->g, x->b, "{\"event\":\"\\u0061uth:\\ud800\",\"id\":1}");
-	starts(x->b, "{\"ack\":1,\"error\":{\"code\":\"unknown_event\"");
+	fake_starts(x->b, "{\"ack\":1,\"error\":{\"code\":\"unknown_event\"");
 	fake_hears(x->a, "");
 	fake_hears(x->b, "");
 }
@@ -174,23 +147,23 @@ room_lives(struct fixture *x, const char *piece, size_t n)
 	    "{\"event\":\"room:join\",\"data\":{\"room\":\"%s\"},\"id\":1}",
 	    repeated(x, piece, n));
 	fake_say(x->g, x->b, x->text);
-	starts(x->b, "{\"ack\":1,\"data\":{\"room\":");
+	fake_starts(x->b, "{\"ack\":1,\"data\":{\"room\":");
 	(void)snprintf(x->text, sizeof x->text,
 	    "42/c,[\"room:join\",\"%s\"]", x->name);
 	fake_say(x->f, x->a, x->text);
 	(void)snprintf(x->text, sizeof x->text,
 	    "42/c,1[\"m\",{\"room\":\"%s\"}]", x->name);
 	fake_say(x->f, x->a, x->text);
-	starts(x->a, "43/c,1[{\"id\":");
-	starts(x->b, "{\"event\":\"m\",\"data\":{\"room\":");
+	fake_starts(x->a, "43/c,1[{\"id\":");
+	fake_starts(x->b, "{\"event\":\"m\",\"data\":{\"room\":");
 	(void)snprintf(x->text, sizeof x->text,
 	    "42/c,1[\"presence:get\",{\"room\":\"%s\"}]", x->name);
 	fake_say(x->f, x->a, x->text);
-	starts(x->a, "43/c,1[{\"users\":[]");
+	fake_starts(x->a, "43/c,1[{\"users\":[]");
 	(void)snprintf(x->text, sizeof x->text,
 	    "42/c,1[\"room:leave\",\"%s\"]", x->name);
 	fake_say(x->f, x->a, x->text);
-	starts(x->a, "43/c,1[{\"room\":");
+	fake_starts(x->a, "43/c,1[{\"room\":");
 }
 
 static void
@@ -208,16 +181,16 @@ a_room_has_256_bytes_in_every_spelling(void **state)
 	(void)snprintf(x->text, sizeof x->text, "42/c,1[\"room:join\",\"%s\"]",
 	    repeated(x, "\\u0072", 257));
 	fake_say(x->f, x->a, x->text);
-	starts(x->a, "43/c,1[{\"error\":{\"code\":\"bad_request\"");
+	fake_starts(x->a, "43/c,1[{\"error\":{\"code\":\"bad_request\"");
 	for (i = 0; i < nitems(bad); i++) {
 		(void)snprintf(x->text, sizeof x->text,
 		    "42/c,1[\"room:join\",{\"room\":\"%s\"}]", bad[i]);
 		fake_say(x->f, x->a, x->text);
-		starts(x->a, "43/c,1[{\"error\":{\"code\":\"bad_request\"");
+		fake_starts(x->a, "43/c,1[{\"error\":{\"code\":\"bad_request\"");
 		(void)snprintf(x->text, sizeof x->text,
 		    "42/c,1[\"m\",{\"room\":\"%s\"}]", bad[i]);
 		fake_say(x->f, x->a, x->text);
-		starts(x->a, "43/c,1[{\"error\":{\"code\":\"invalid\"");
+		fake_starts(x->a, "43/c,1[{\"error\":{\"code\":\"invalid\"");
 	}
 }
 
@@ -229,14 +202,14 @@ users_and_statuses_may_be_spelled(void **state)
 	(void)snprintf(x->text, sizeof x->text,
 	    "42/c,1[\"u\",{\"to\":\"%s\"}]", repeated(x, "\\u0072", 256));
 	fake_say(x->f, x->a, x->text);
-	starts(x->a, "43/c,1[{\"id\":");
+	fake_starts(x->a, "43/c,1[{\"id\":");
 	(void)snprintf(x->text, sizeof x->text,
 	    "42/c,1[\"presence:watch\",{\"users\":[\"%s\"]}]", x->name);
 	fake_say(x->f, x->a, x->text);
-	starts(x->a, "43/c,1[{\"users\":[{\"user\":\"rrr");
+	fake_starts(x->a, "43/c,1[{\"users\":[{\"user\":\"rrr");
 	fake_say(x->f, x->a,
 	    "42/c,1[\"presence:watch\",{\"users\":[\"a\\rb\"]}]");
-	starts(x->a, "43/c,1[{\"error\":{\"code\":\"bad_request\"");
+	fake_starts(x->a, "43/c,1[{\"error\":{\"code\":\"bad_request\"");
 }
 
 static void
@@ -279,7 +252,7 @@ back_ends_may_spell_as_they_like(void **state)
 	}
 	posts(x, 200, "{\"namespace\":\"\\/\\u0063\",\"event\":\"e\","
 	    "\"id\":\"a\\/b\"}", "{\"id\":\"a/b\"}");
-	starts(x->b, "{\"event\":\"e\",\"data\":null,\"meta\":{\"id\":\"a/b\"");
+	fake_starts(x->b, "{\"event\":\"e\",\"data\":null,\"meta\":{\"id\":\"a/b\"");
 	posts(x, 200, "{\"namespace\":\"c\",\"event\":\"e\","
 	    "\"id\":\"\\u0061/b\"}", "duplicate");
 	(void)snprintf(x->text, sizeof x->text,
@@ -297,18 +270,18 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-		    a_rule_is_found_whatever_the_spelling, setup, teardown),
+		    a_rule_is_found_whatever_the_spelling, setup, pair_free),
 		cmocka_unit_test_setup_teardown(
-		    what_cannot_be_named_is_unknown, setup, teardown),
+		    what_cannot_be_named_is_unknown, setup, pair_free),
 		cmocka_unit_test_setup_teardown(
 		    the_servers_names_are_so_in_every_spelling, setup,
-		    teardown),
+		    pair_free),
 		cmocka_unit_test_setup_teardown(
-		    a_room_has_256_bytes_in_every_spelling, setup, teardown),
+		    a_room_has_256_bytes_in_every_spelling, setup, pair_free),
 		cmocka_unit_test_setup_teardown(
-		    users_and_statuses_may_be_spelled, setup, teardown),
+		    users_and_statuses_may_be_spelled, setup, pair_free),
 		cmocka_unit_test_setup_teardown(
-		    back_ends_may_spell_as_they_like, setup, teardown),
+		    back_ends_may_spell_as_they_like, setup, pair_free),
 	};
 	return (cmocka_run_group_tests(tests, NULL, NULL));
 }

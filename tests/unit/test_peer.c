@@ -153,18 +153,24 @@ frames_come_in_pieces(void **state)
 	assert_int_equal(buf_unread(&p->in).n, 0);
 }
 
-/* What a large frame took is given back. */
 static void
-a_large_frame_is_collected(void **state)
+takes_a_large_frame(void)
 {
 	size_t n;
 
-	(void)state;
 	add_frame(3u << 20);
 	while (frames.rpos < frames.wpos) {
 		n = frames.wpos - frames.rpos;
 		assert_int_equal(takes(n > 60000 ? 60000 : n), PEER_OK);
 	}
+}
+
+/* What a large frame took is given back. */
+static void
+a_large_frame_is_collected(void **state)
+{
+	(void)state;
+	takes_a_large_frame();
 	assert_int_equal(passed(), frames.wpos);
 	assert_int_equal(p->in.cap, 0);
 	/* and on the other side, once it is written */
@@ -276,14 +282,8 @@ writes_that_may_be_repeated(void **state)
 static void
 a_stream_that_is_broken_or_not_watched(void **state)
 {
-	size_t n;
-
 	(void)state;
-	add_frame(3u << 20);
-	while (frames.rpos < frames.wpos) {
-		n = frames.wpos - frames.rpos;
-		assert_int_equal(takes(n > 60000 ? 60000 : n), PEER_OK);
-	}
+	takes_a_large_frame();
 	refuse("send", 1, 1, EPIPE);
 	assert_int_equal(peer_flush(to), PEER_GONE);
 	/* full, and nobody would say when it can be written */

@@ -12,19 +12,7 @@
 static int
 setup(void **state)
 {
-	struct recovery *x = calloc(1, sizeof *x);
-
-	recovery_open(x, fake_world_new(CONF), 1, 2);
-	*state = x;
-	return (0);
-}
-
-static int
-teardown(void **state)
-{
-	recovery_close(*state);
-	free(*state);
-	return (0);
+	return (recovery_setup(state, CONF));
 }
 
 static void
@@ -403,7 +391,7 @@ who_leaves_for_good_is_not_recovered(void **state)
 int
 main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, recovery_teardown)
 	const struct CMUnitTest tests[] = {
 		T(what_was_missed_comes_before_the_connect),
 		T(volatile_events_are_not_kept),

@@ -18,19 +18,7 @@
 static int
 setup(void **state)
 {
-	struct recovery *x = calloc(1, sizeof *x);
-
-	recovery_open(x, fake_world_new(CONF), 1, 2);
-	*state = x;
-	return (0);
-}
-
-static int
-teardown(void **state)
-{
-	recovery_close(*state);
-	free(*state);
-	return (0);
+	return (recovery_setup(state, CONF));
 }
 
 /* --- who ------------------------------------------------------------------ */
@@ -278,7 +266,7 @@ who_is_back_is_warned_again_before_the_token_ends(void **state)
 int
 main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, recovery_teardown)
 	const struct CMUnitTest tests[] = {
 		T(other_users_and_namespaces_get_nothing_from_afar),
 		T(as_many_rooms_as_were_named_are_forwarded),

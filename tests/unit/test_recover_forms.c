@@ -20,19 +20,7 @@ enum form { BINARY, TEXT, POLLED, FORMS };
 static int
 setup(void **state)
 {
-	struct recovery *x = calloc(1, sizeof *x);
-
-	recovery_open(x, fake_world_new(CONF), 1, 2);
-	*state = x;
-	return (0);
-}
-
-static int
-teardown(void **state)
-{
-	recovery_close(*state);
-	free(*state);
-	return (0);
+	return (recovery_setup(state, CONF));
 }
 
 /* A connection that is not the world's: there may be many. */
@@ -329,7 +317,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, recovery_teardown)
 		T(each_form_goes_on_as_each_other_at_each_size),
 		T(a_session_begins_where_it_is_after_an_upgrade),
 		T(more_than_the_table_starts_with_are_found),

@@ -18,20 +18,15 @@
 static int
 setup(void **state)
 {
-	struct recovery *x = calloc(1, sizeof *x);
-
-	recovery_open(x, fake_world_new(CONF), 1, 2);
-	*state = x;
-	return (0);
+	return (recovery_setup(state, CONF));
 }
 
 static int
 teardown(void **state)
 {
-	recovery_close(*state);
+	(void)recovery_teardown(state);
 	assert_int_equal(0, counter_get(COUNTER_sessions));
 	assert_int_equal(0, counter_get(COUNTER_memberships));
-	free(*state);
 	return (0);
 }
 

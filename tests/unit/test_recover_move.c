@@ -443,18 +443,27 @@ what_cannot_be_forwarded_is_a_new_session(void **state)
 	is_new(x, c);
 }
 
+/* a is cut and comes back on g; one envelope of that kind from host is lost. */
+static struct fake_conn *
+moves_without(struct recovery *x, struct fake_host *host, enum bus_kind kind)
+{
+	struct fake_conn *c;
+
+	cut(x);
+	c = asks(x, x->g, "");
+	assert_int_equal(1, turn_without(x, host, kind));
+	no_reply_yet(c);
+	return (c);
+}
+
 /* A says nothing to a B that may have joined too late. */
 static void
 who_has_not_joined_in_time_gets_a_new_session(void **state)
 {
 	struct fixture *fx = *state;
 	struct recovery *x = &fx->r;
-	struct fake_conn *c;
+	struct fake_conn *c = moves_without(x, x->g, BUS_RECOVER_JOINED);
 
-	cut(x);
-	c = asks(x, x->g, "");
-	assert_int_equal(1, turn_without(x, x->g, BUS_RECOVER_JOINED));
-	no_reply_yet(c);
 	fake_advance(x->w, RECOVER_ASK_MS - 1);
 	publish(x, 1);		/* still forwarded */
 	assert_string_equal("", fake_next(c));
@@ -472,12 +481,8 @@ a_slow_worker_may_have_more_to_tell(void **state)
 {
 	struct fixture *fx = *state;
 	struct recovery *x = &fx->r;
-	struct fake_conn *c;
+	struct fake_conn *c = moves_without(x, fx->k, BUS_RECOVER_PASSED);
 
-	cut(x);
-	c = asks(x, x->g, "");
-	assert_int_equal(1, turn_without(x, fx->k, BUS_RECOVER_PASSED));
-	no_reply_yet(c);
 	fake_advance(x->w, RECOVER_ASK_MS);
 	assert_string_equal("", fake_next(c));
 	fake_advance(x->w, RECOVER_MOVE_MS - RECOVER_ASK_MS);
@@ -489,12 +494,8 @@ a_dead_worker_has_nothing_more_to_tell(void **state)
 {
 	struct fixture *fx = *state;
 	struct recovery *x = &fx->r;
-	struct fake_conn *c;
+	struct fake_conn *c = moves_without(x, fx->k, BUS_RECOVER_PASSED);
 
-	cut(x);
-	c = asks(x, x->g, "");
-	assert_int_equal(1, turn_without(x, fx->k, BUS_RECOVER_PASSED));
-	no_reply_yet(c);
 	slot_dead(x->w->segment, fx->k->slot);
 	fake_advance(x->w, RECOVER_ASK_MS - 1);
 	assert_string_equal("", fake_next(c));

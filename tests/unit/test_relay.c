@@ -209,6 +209,25 @@ wait_counted(enum counter c, uint64_t n)
 	assert_int_equal(counted(c), n);
 }
 
+/* A call of the relay that fails. */
+static void
+refuses(const char *name, unsigned nth, unsigned times, int error)
+{
+	want.name = name;
+	want.nth = nth;
+	want.times = times;
+	want.error = error;
+}
+
+/* It runs, and has a worker in slot 1. */
+static void
+start_with_a_worker(void)
+{
+	start();
+	hear_ready();
+	connect_slot(1, 7);
+}
+
 /* From slot 1 to slot 2, through the relay. */
 static void
 assert_passes(void)
@@ -246,9 +265,7 @@ told_to_stop_it_ends(void **state)
 	const uint32_t v[] = { 0, 0, 0 };
 
 	(void)state;
-	start();
-	hear_ready();
-	connect_slot(1, 7);
+	start_with_a_worker();
 	connect_slot(2, 8);
 	assert_passes();
 	tell(CONTROL_STOP, v, 3, -1);
@@ -304,9 +321,7 @@ a_stream_that_ends_or_is_nonsense_is_asked_for(void **state)
 	static const char nonsense[64] = "GET / HTTP/1.1\r\n\r\n";
 
 	(void)state;
-	start();
-	hear_ready();
-	connect_slot(1, 7);
+	start_with_a_worker();
 	hang_up(&worker[1]);
 	hear_lost(1, 7);
 	connect_slot(1, 7);
@@ -327,9 +342,7 @@ a_new_stream_takes_the_place_of_the_old(void **state)
 	int old;
 
 	(void)state;
-	start();
-	hear_ready();
-	connect_slot(1, 7);
+	start_with_a_worker();
 	connect_slot(2, 8);
 	assert_passes();
 	old = worker[2];
@@ -347,9 +360,7 @@ a_worker_that_is_gone_is_let_go(void **state)
 	const uint32_t one[] = { 1 }, none[] = { 100 };
 
 	(void)state;
-	start();
-	hear_ready();
-	connect_slot(1, 7);
+	start_with_a_worker();
 	tell(CONTROL_BUS_GONE, none, 1, -1);	/* it never came */
 	tell(CONTROL_BUS_GONE, one, 1, -1);
 	assert_ended(worker[1]);
@@ -362,13 +373,8 @@ static void
 a_stream_that_is_not_watched_is_asked_for(void **state)
 {
 	(void)state;
-	want.name = "epoll_ctl";
-	want.nth = 3;
-	want.times = 1;
-	want.error = ENOSPC;
-	start();
-	hear_ready();
-	connect_slot(1, 7);
+	refuses("epoll_ctl", 3, 1, ENOSPC);
+	start_with_a_worker();
 	hear_lost(1, 7);
 	assert_ended(worker[1]);
 	hang_up(&worker[1]);
@@ -381,13 +387,8 @@ static void
 what_the_master_does_not_take_is_said_again(void **state)
 {
 	(void)state;
-	want.name = "sendmsg";
-	want.nth = 2;		/* behind READY */
-	want.times = 2;
-	want.error = EAGAIN;
-	start();
-	hear_ready();
-	connect_slot(1, 7);
+	refuses("sendmsg", 2, 2, EAGAIN);		/* behind READY */
+	start_with_a_worker();
 	hang_up(&worker[1]);
 	hear_lost(1, 7);
 	assert_int_equal(refuse_end(), 2);
@@ -397,13 +398,8 @@ static void
 messages_that_are_not_taken_are_counted(void **state)
 {
 	(void)state;
-	want.name = "recvmsg";
-	want.nth = 1;
-	want.times = 1;
-	want.error = ENOMEM;
-	start();
-	hear_ready();
-	connect_slot(1, 7);
+	refuses("recvmsg", 1, 1, ENOMEM);
+	start_with_a_worker();
 	connect_slot(2, 8);
 	assert_passes();
 	assert_int_equal(counted(COUNTER_control_bad), 1);
@@ -419,10 +415,7 @@ a_start_that_fails_is_an_end(void **state)
 
 	(void)state;
 	for (i = 0; i < nitems(calls); i++) {
-		want.name = calls[i];
-		want.nth = 1;
-		want.times = 1;
-		want.error = ENOMEM;
+		refuses(calls[i], 1, 1, ENOMEM);
 		start();
 		assert_int_not_equal(exit_code(), EX_OK);
 		assert_int_equal(refuse_end(), 1);

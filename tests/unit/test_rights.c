@@ -1,4 +1,5 @@
 /* How long a right lasts: to the end of its token, or to the next one. */
+#include "pair.h"
 #include "recovery.h"
 
 #include "hub/hub_int.h"
@@ -24,31 +25,22 @@
 	"route \"/ws/staff\" { namespace = \"/raw\" roles = {\"staff\"} }\n"
 
 struct fixture {
-	struct fake_world *w;
-	struct fake_host *f, *g;
+	PAIR;
 };
 
 static int
 setup(void **state)
 {
-	struct fixture *x = calloc(1, sizeof *x);
-
-	x->w = fake_world_new(CONF);
-	x->f = fake_host_new(x->w, 1);
-	x->g = fake_host_new(x->w, 2);
-	*state = x;
+	*state = pair_new(sizeof(struct fixture), CONF);
 	return (0);
 }
 
 static int
 teardown(void **state)
 {
-	struct fixture *x = *state;
-
-	fake_world_free(&x->w);
+	(void)pair_free(state);
 	assert_int_equal(0, counter_get(COUNTER_sessions));
 	assert_int_equal(0, counter_get(COUNTER_memberships));
-	free(x);
 	return (0);
 }
 
@@ -75,15 +67,6 @@ passes(struct fixture *x, uint64_t ms)
 		hub_time(x->w->hosts[i]->hub, x->w->now, x->w->wall);
 }
 
-static void
-starts(struct fake_conn *c, const char *want)
-{
-	const char *got = fake_next(c);
-
-	if (strncmp(got, want, strlen(want)) != 0)
-		assert_string_equal(want, got);
-}
-
 /* A connection of the handshake's token, in these namespaces. */
 static struct fake_conn *
 enter(struct fixture *x, const char *with, const char *const *names)
@@ -92,11 +75,11 @@ enter(struct fixture *x, const char *with, const char *const *names)
 	char text[64];
 
 	hub_turn_end(x->f->hub);
-	starts(c, "0{");
+	fake_starts(c, "0{");
 	for (; *names != NULL; names++) {
 		(void)snprintf(text, sizeof text, "40%s", *names);
 		fake_say(x->f, c, text);
-		starts(c, text);
+		fake_starts(c, text);
 	}
 	return (c);
 }
@@ -132,13 +115,13 @@ an_expired_handshake_token_opens_nothing_more(void **state)
 	fake_text(x->f, c, "40/app,");
 	fake_text(x->f, c, "42[\"e\",1]");
 	fake_turn(x->w);
-	starts(c, "44/app,{\"message\":\"");
-	starts(c, "42[\"e\",1");
+	fake_starts(c, "44/app,{\"message\":\"");
+	fake_starts(c, "42[\"e\",1");
 	assert_int_equal(-1, c->closed);
 	assert_int_equal(before + 1, refused_as_expired());
 	/* nor, being bad, an optional namespace */
 	fake_say(x->f, c, "40/n,");
-	starts(c, "44/n,{");
+	fake_starts(c, "44/n,{");
 }
 
 static void
@@ -150,15 +133,15 @@ an_event_of_an_expired_token_goes_nowhere(void **state)
 
 	passes(x, 9999);
 	fake_say(x->f, c, "42/app,[\"e\",1]");
-	starts(c, "42/app,[\"e\",1");
-	starts(d, "42/app,[\"e\",1");
+	fake_starts(c, "42/app,[\"e\",1");
+	fake_starts(d, "42/app,[\"e\",1");
 	passes(x, 1);
 	fake_say(x->f, c, "42/app,[\"e\",2]");
 	fake_hears(c, "41/app,");
 	fake_hears(c, "");
 	fake_hears(d, "");
 	fake_say(x->f, c, "42[\"e\",3]");
-	starts(c, "42[\"e\",3");
+	fake_starts(c, "42[\"e\",3");
 }
 
 static void
@@ -182,7 +165,7 @@ a_plain_client_ends_with_its_token(void **state)
 	struct fake_conn *c = fake_plain(x->f, "/app", token(x, 10, ""), &r);
 
 	fake_say(x->f, c, "{\"event\":\"q\",\"data\":1,\"id\":1}");
-	starts(c, "{\"ack\":1");
+	fake_starts(c, "{\"ack\":1");
 	passes(x, 10000);
 	fake_say(x->f, c, "{\"event\":\"q\",\"data\":1,\"id\":2}");
 	assert_int_equal(REASON_auth_expired, c->closed);
@@ -205,8 +188,8 @@ a_token_that_ends_while_it_is_asked_for_recovers_nothing(void **state)
 	fake_text(x->g, d, text);
 	passes(x, 10000);
 	fake_turn(x->w);
-	starts(d, "0{");
-	starts(d, "44/n,{");
+	fake_starts(d, "0{");
+	fake_starts(d, "44/n,{");
 	fake_hears(d, "");
 }
 
@@ -219,17 +202,17 @@ a_refresh_is_the_connections_new_identity(void **state)
 	struct fake_conn *c = enter(x, token(x, 10, ""), IN("/app,"));
 
 	fake_say(x->f, c, "40/admin,");
-	starts(c, "44/admin,{");
+	fake_starts(c, "44/admin,{");
 	refresh(x, c, "/app,", token(x, 100, ",\"roles\":[\"admin\"]"));
-	starts(c, "43/app,9[{\"exp\":");
+	fake_starts(c, "43/app,9[{\"exp\":");
 	fake_say(x->f, c, "40/admin,");
-	starts(c, "40/admin,{");
+	fake_starts(c, "40/admin,{");
 	passes(x, 20000);		/* beyond the first one's end */
 	fake_say(x->f, c, "40/n,");
-	starts(c, "40/n,{");
+	fake_starts(c, "40/n,{");
 	/* and not of somebody else */
 	refresh(x, c, "/app,", fake_token("{\"sub\":\"bob\"}"));
-	starts(c, "43/app,9[{\"error\":{\"code\":\"unauthorized\"");
+	fake_starts(c, "43/app,9[{\"error\":{\"code\":\"unauthorized\"");
 }
 
 /* It may be shorter than the one before. */
@@ -240,7 +223,7 @@ a_refresh_ends_when_it_says(void **state)
 	struct fake_conn *c = enter(x, token(x, 1000, ""), IN("/app,", "/n,"));
 
 	refresh(x, c, "/app,", token(x, 10, ""));
-	starts(c, "43/app,9[{\"exp\":");
+	fake_starts(c, "43/app,9[{\"exp\":");
 	assert_true(client_due(c->client).us <= x->w->now.us + 10000000);
 	fake_advance(x->w, 9999);
 	fake_hears(c, "");
@@ -258,15 +241,15 @@ a_refresh_is_not_of_another_users_connection(void **state)
 	char text[1024];
 
 	hub_turn_end(x->f->hub);
-	starts(c, "0{");
+	fake_starts(c, "0{");
 	(void)snprintf(text, sizeof text, "40/app,{\"token\":\"%s\"}",
 	    token(x, 10, ""));
 	fake_say(x->f, c, text);
-	starts(c, "40/app,{");
+	fake_starts(c, "40/app,{");
 	refresh(x, c, "/app,", token(x, 100, ",\"roles\":[\"admin\"]"));
-	starts(c, "43/app,9[{\"exp\":");
+	fake_starts(c, "43/app,9[{\"exp\":");
 	fake_say(x->f, c, "40/admin,");		/* as bob */
-	starts(c, "44/admin,{");
+	fake_starts(c, "44/admin,{");
 }
 
 static void
@@ -290,9 +273,9 @@ a_refresh_counts_for_what_is_being_asked_for(void **state)
 	fake_text(x->g, d, refreshes);
 	passes(x, 10000);
 	fake_turn(x->w);
-	starts(d, "0{");
-	starts(d, "40/app,{");
-	starts(d, "43/app,9[{\"exp\":");
+	fake_starts(d, "0{");
+	fake_starts(d, "40/app,{");
+	fake_starts(d, "43/app,9[{\"exp\":");
 	assert_true(connected(d, text, pid));
 	assert_string_equal(sid, text);
 }
@@ -306,17 +289,17 @@ a_role_that_is_gone_ends_its_namespaces(void **state)
 	uint64_t before = counter_get(COUNTER_rights_sessions);
 
 	refresh(x, c, "/app,", token(x, 100, ""));
-	starts(c, "43/app,9[{\"exp\":");
-	starts(c, "42/admin,[\"roost:disconnect\",{\"reason\":\"your role is "
+	fake_starts(c, "43/app,9[{\"exp\":");
+	fake_starts(c, "42/admin,[\"roost:disconnect\",{\"reason\":\"your role is "
 	    "not admitted here\"}");
 	fake_hears(c, "41/admin,");
 	fake_hears(c, "");
 	assert_int_equal(before + 1, counter_get(COUNTER_rights_sessions));
 	fake_say(x->f, c, "40/admin,");
-	starts(c, "44/admin,{");
+	fake_starts(c, "44/admin,{");
 	passes(x, 20000);
 	fake_say(x->f, c, "42/app,1[\"q\",1]");
-	starts(c, "43/app,1[1]");
+	fake_starts(c, "43/app,1[1]");
 	assert_int_equal(-1, c->closed);
 }
 
@@ -328,12 +311,12 @@ who_shows_a_lesser_token_has_lost_the_greater_one(void **state)
 	    IN("/app,", "/admin,"));
 
 	refresh(x, c, "/admin,", token(x, 100, ""));
-	starts(c, "43/admin,9[{\"error\":{\"code\":\"forbidden\"");
-	starts(c, "42/admin,[\"roost:disconnect\"");
+	fake_starts(c, "43/admin,9[{\"error\":{\"code\":\"forbidden\"");
+	fake_starts(c, "42/admin,[\"roost:disconnect\"");
 	fake_hears(c, "41/admin,");
 	passes(x, 20000);
 	fake_say(x->f, c, "42/app,1[\"q\",1]");
-	starts(c, "43/app,1[1]");
+	fake_starts(c, "43/app,1[1]");
 }
 
 static void
@@ -351,13 +334,13 @@ a_route_asks_for_its_roles_again(void **state)
 	    "{\"token\":\"%s\"},\"id\":1}",
 	    token(x, 100, ",\"roles\":[\"staff\"]"));
 	fake_say(x->f, c, text);
-	starts(c, "{\"ack\":1,\"data\":{\"exp\"");
+	fake_starts(c, "{\"ack\":1,\"data\":{\"exp\"");
 	assert_int_equal(-1, c->closed);
 	(void)snprintf(text, sizeof text, "{\"event\":\"auth:refresh\",\"data\":"
 	    "{\"token\":\"%s\"},\"id\":2}", token(x, 100, ""));
 	fake_say(x->f, c, text);
-	starts(c, "{\"ack\":2,\"error\":{\"code\":\"forbidden\"");
-	starts(c, "{\"event\":\"roost:disconnect\",\"data\":{\"reason\"");
+	fake_starts(c, "{\"ack\":2,\"error\":{\"code\":\"forbidden\"");
+	fake_starts(c, "{\"event\":\"roost:disconnect\",\"data\":{\"reason\"");
 	assert_int_equal(REASON_rights_lost, c->closed);
 }
 
@@ -406,13 +389,13 @@ in_rooms(struct fixture *x, char sid[21], char pid[21])
 	size_t i;
 
 	fake_say(x->f, c, "40/n,");
-	starts(c, "0{");
+	fake_starts(c, "0{");
 	assert_true(connected(c, sid, pid));
 	for (i = 0; i < nitems(rooms); i++) {
 		(void)snprintf(text, sizeof text,
 		    "42/n,1[\"room:join\",\"%s\"]", rooms[i]);
 		fake_say(x->f, c, text);
-		starts(c, "43/n,1[{\"room\"");
+		fake_starts(c, "43/n,1[{\"room\"");
 	}
 	appoint(x->f, sid, "doc:9");
 	appoint(x->f, sid, "doc:3");
@@ -428,8 +411,8 @@ rooms_of_a_claim_that_is_gone_are_left(void **state)
 	uint64_t before = counter_get(COUNTER_rights_rooms);
 
 	refresh(x, c, "/n,", token(x, 100, ",\"docs\":[\"2\"]"));
-	starts(c, "43/n,9[{\"exp\":");
-	starts(c, "42/n,[\"room:left\",{\"room\":\"doc:1\",\"reason\":"
+	fake_starts(c, "43/n,9[{\"exp\":");
+	fake_starts(c, "42/n,[\"room:left\",{\"room\":\"doc:1\",\"reason\":"
 	    "\"your token does not allow it\"}");
 	fake_hears(c, "");
 	assert_int_equal(before + 1, counter_get(COUNTER_rights_rooms));
@@ -452,7 +435,7 @@ back_with(struct fixture *x, struct fake_conn *c, struct fake_host *g,
 	d = fake_engine(g, with);
 	(void)snprintf(text, sizeof text, "40/n,{\"pid\":\"%s\"}", pid);
 	fake_say(g, d, text);
-	starts(d, "0{");
+	fake_starts(d, "0{");
 	return (d);
 }
 
@@ -492,7 +475,7 @@ rights_and_watches_move_along(void **state)
 		c = in_rooms(x, sid, pid);
 		fake_say(x->f, c, "42/n,1[\"presence:watch\","
 		    "{\"users\":[\"bob\",\"eve\"]}]");
-		starts(c, "43/n,1[{\"users\"");
+		fake_starts(c, "43/n,1[{\"users\"");
 		d = back_with(x, c, at[i], pid,
 		    token(x, 50, ",\"docs\":[\"1\",\"2\"]"));
 		assert_true(connected(d, sid2, pid2));
@@ -501,9 +484,9 @@ rights_and_watches_move_along(void **state)
 		(void)snprintf(text, sizeof text, "42/n,9[\"auth:refresh\","
 		    "{\"token\":\"%s\"}]", token(x, 100, ""));
 		fake_say(at[i], d, text);
-		starts(d, "43/n,9[{\"exp\":");
-		starts(d, "42/n,[\"room:left\"");
-		starts(d, "42/n,[\"room:left\"");
+		fake_starts(d, "43/n,9[{\"exp\":");
+		fake_starts(d, "42/n,[\"room:left\"");
+		fake_starts(d, "42/n,[\"room:left\"");
 		fake_hears(d, "");
 		assert_true(is_in(at[i], sid, "x"));
 		assert_true(is_in(at[i], sid, "doc:3"));
@@ -535,10 +518,10 @@ what_is_asked_for_with_a_lost_role_is_refused(void **state)
 	    "{\"token\":\"%s\"}]", token(x, 100, ""));
 	fake_text(x->g, d, text);
 	fake_turn(x->w);
-	starts(d, "0{");
-	starts(d, "40/app,{");
-	starts(d, "43/app,9[{\"exp\":");
-	starts(d, "44/admin,{");
+	fake_starts(d, "0{");
+	fake_starts(d, "40/app,{");
+	fake_starts(d, "43/app,9[{\"exp\":");
+	fake_starts(d, "44/admin,{");
 	fake_hears(d, "");
 }
 

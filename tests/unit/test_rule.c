@@ -1,5 +1,4 @@
-#include "check.h"
-#include "fake_host.h"
+#include "pair.h"
 #include "shm/counters.h"
 
 #define CONF \
@@ -27,29 +26,13 @@
 	"  event \"*\" { to = nowhere error = \"no such thing\" } }\n"
 
 struct fixture {
-	struct fake_world *w;
-	struct fake_host *f, *g;	/* two workers */
+	PAIR;
 };
 
 static int
 setup(void **state)
 {
-	struct fixture *x = calloc(1, sizeof *x);
-
-	x->w = fake_world_new(CONF);
-	x->f = fake_host_new(x->w, 1);
-	x->g = fake_host_new(x->w, 2);
-	*state = x;
-	return (0);
-}
-
-static int
-teardown(void **state)
-{
-	struct fixture *x = *state;
-
-	fake_world_free(&x->w);
-	free(x);
+	*state = pair_new(sizeof(struct fixture), CONF);
 	return (0);
 }
 
@@ -69,15 +52,11 @@ static struct fake_conn *
 sio(struct fake_host *f, const char *user)
 {
 	char claims[256];
-	struct fake_conn *c;
 
 	(void)snprintf(claims, sizeof claims, "{\"sub\":\"%s\","
 	    "\"courses\":[\"math\",7],\"roles\":\"student\"}", user);
-	c = fake_engine(f, user[0] == '\0' ? NULL : fake_token(claims));
-	fake_say(f, c, "40/c,");
-	(void)fake_next(c);
-	(void)fake_next(c);
-	return (c);
+	return (fake_enter(f, "/c", user[0] == '\0' ? NULL :
+	    fake_token(claims)));
 }
 
 static struct fake_conn *
@@ -423,7 +402,7 @@ volatile_bursts_of_one_turn_end_nobody(void **state)
 int
 main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, pair_free)
 	const struct CMUnitTest tests[] = {
 		T(a_room_event_reaches_members_but_not_its_sender),
 		T(delivered_counts_all_workers),

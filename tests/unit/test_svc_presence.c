@@ -2,8 +2,7 @@
  * Presence as a service: what clients ask, set and watch, what rooms are
  * told, and the idle clock.
  */
-#include "check.h"
-#include "fake_host.h"
+#include "pair.h"
 #include "hub/hub_int.h"
 #include "hub/svc_presence.h"
 #include "shm/presence.h"
@@ -18,45 +17,25 @@
 	"namespace \"/off\" { auth = optional room \"{r}\" { join = open } }\n"
 
 struct fixture {
-	struct fake_world *w;
-	struct fake_host *f, *g;
+	PAIR;
 	struct fake_conn *ann, *bob;	/* ann on f, bob on g */
 };
 
 static struct fake_conn *
 come(struct fake_host *f, const char *nsp, const char *claims)
 {
-	struct fake_conn *c = fake_engine(f,
-	    claims == NULL ? NULL : fake_token(claims));
-	char text[64];
-
-	(void)snprintf(text, sizeof text, "40%s,", nsp);
-	fake_say(f, c, text);
-	buf_reset(&c->got);
-	return (c);
+	return (fake_enter(f, nsp, claims == NULL ? NULL :
+	    fake_token(claims)));
 }
 
 static int
 setup(void **state)
 {
-	struct fixture *x = calloc(1, sizeof *x);
+	struct fixture *x = pair_new(sizeof *x, CONF);
 
-	x->w = fake_world_new(CONF);
-	x->f = fake_host_new(x->w, 1);
-	x->g = fake_host_new(x->w, 2);
 	x->ann = come(x->f, "/r", "{\"sub\":\"ann\"}");
 	x->bob = come(x->g, "/r", "{\"sub\":\"bob\"}");
 	*state = x;
-	return (0);
-}
-
-static int
-teardown(void **state)
-{
-	struct fixture *x = *state;
-
-	fake_world_free(&x->w);
-	free(x);
 	return (0);
 }
 
@@ -584,7 +563,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, pair_free)
 		T(users_are_told_of_in_their_order),
 		T(what_is_no_list_of_names_is_refused),
 		T(where_presence_is_off_there_is_no_such_event),
