@@ -102,6 +102,7 @@ struct worker {
 	struct conn	*doomed;	/* closed; freed after the turn */
 	struct later_queue *later;	/* conns: work for which no event
 					 * comes */
+	bool		 later_writes;	/* ... some of it this turn's */
 	unsigned	 handshakes;	/* TLS steps taken this turn */
 	uint8_t		*rbuf;		/* WORKER_RBUF + 1 bytes */
 	uint8_t		*tlsbuf;	/* small runs made one record */

@@ -242,6 +242,8 @@ polling_free_doomed(struct polling *all)
 {
 	struct poller *p, *next, *keep = NULL;
 
+	if (all->doomed == NULL)
+		return;
 	for (p = all->doomed; p != NULL; p = next) {
 		next = p->next;
 		if (p->queued) {	/* until the next turn */

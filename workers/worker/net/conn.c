@@ -338,6 +338,8 @@ conn_later(struct conn *c, unsigned bits)
 	if (c->later == 0)
 		later_add(c->w->later, &c->later_link);
 	c->later |= (uint8_t)bits;
+	if (bits & CONN_LATER_WRITE)
+		c->w->later_writes = true;
 }
 
 static void
@@ -383,6 +385,9 @@ conn_write_one(struct later *l)
 void
 conn_write_later(struct worker *w)
 {
+	if (!w->later_writes)
+		return;
+	w->later_writes = false;
 	later_walk(w->later, NULL, conn_write_one);
 }
 
@@ -391,6 +396,8 @@ conn_free_doomed(struct worker *w)
 {
 	struct conn *c, *next, *keep = NULL;
 
+	if (w->doomed == NULL)
+		return;
 	for (c = w->doomed; c != NULL; c = next) {
 		next = c->next;
 		if (c->later != 0) {	/* still on that list */
