@@ -69,10 +69,12 @@ body_refuse(struct request *rq, int status, const char *code,
 	reply_error(rq, status, code, why);
 }
 
+/* What it brought is lost: with its connection ends a session over polling. */
 static void
 body_no_memory(struct request *rq)
 {
-	body_refuse(rq, 503, "unavailable", "out of memory");
+	rq->keep_alive = false;
+	reply_error(rq, 503, "unavailable", "out of memory");
 }
 
 /* All of it is there: a request again, with what is left of its head. */
