@@ -260,4 +260,44 @@ if (!sanitized) {
 		s.close();
 		await d.stop();
 	});
+
+	test('a response that would be cut, or lack its lines: 503', async () => {
+		const shortage = new Shortage(), dir = tempdir();
+		fs.writeFileSync(path.join(dir, 'page'), 'p'.repeat(4096));
+		const d = await Daemon.start({ workers: 1, env: shortage.env,
+			conf: `demo_page = "${dir}/page"
+namespace "/" { auth = none }
+cors { origins = {"http://a.example"} }\n` });
+		const s = await Sock.open(d.port);
+		const ask = async (method, target, more = '') => {
+			s.send(`${method} ${target} HTTP/1.1\r\nHost: x\r\n${
+			    more}\r\n`);
+			return (await s.response()).status;
+		};
+		const from = 'Origin: http://a.example\r\n';
+		const allowed = 'access-control-allow-origin';
+		const base = '/socket.io/?EIO=4&transport=polling';
+		/* what a response needs in any case is there from now on */
+		assert.equal(await ask('GET', '/demo/'), 200);
+		shortage.every(1, WORKER);
+		assert.equal(await ask('GET', '/'), 503);
+		assert.equal(await ask('OPTIONS', base, from), 503);
+		shortage.every(0, 0);
+		assert.equal(await ask('GET', '/'), 200);
+		assert.ok(await d.metric('memory_failures') >= 2);
+		const p = await Polling.open(d.port, { headers: {
+			origin: 'http://a.example' } });
+		assert.equal(p.response.headers[allowed], 'http://a.example');
+		await p.connect();
+		/* a GET whose lines cannot be kept until it is answered */
+		const failures = await d.metric('memory_failures');
+		shortage.every(1, WORKER);
+		assert.equal(await ask('GET', p.target, from), 503);
+		shortage.every(0, 0);
+		assert.ok(await d.metric('memory_failures') > failures);
+		assert.equal(await d.metric('clients_closed', 'reason="memory"'), 1);
+		assert.ok(await p.gone());
+		s.close();
+		await d.stop();
+	});
 }

@@ -168,7 +168,7 @@ api_presence_get(struct request *rq)
 	status = api_presence(rq->w->hub, &q, b);
 	if (status >= 400)
 		counter_add(COUNTER_api_failures, 1);
-	reply_send(rq, status, "application/json", buf_unread(b), NULL);
+	reply_body(rq, status, "application/json", NULL);
 }
 
 /* Those that come with a body. */
@@ -244,7 +244,7 @@ api_body(struct request *rq, struct slice body)
 	}
 	if (status >= 400)
 		counter_add(COUNTER_api_failures, 1);
-	reply_send(rq, status, "application/json", buf_unread(b),
+	reply_body(rq, status, "application/json",
 	    status == 503 ? "Retry-After: 1\r\n" : NULL);
 }
 
@@ -263,10 +263,9 @@ api_answered(void *worker, void *conn, struct slice body)
 		return;
 	}
 	counter_add(COUNTER_api_failures, 1);
-	buf_reset(&w->body);
-	error_encode(&w->body, "internal", "out of memory");
 	reply_held_bytes(c, 503, "application/json", NULL,
-	    buf_unread(&w->body));
+	    SLICE("{\"error\":{\"code\":\"internal\",\"message\":"
+	    "\"out of memory\"}}"));
 }
 
 void

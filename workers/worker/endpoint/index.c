@@ -43,6 +43,5 @@ index_serve(struct request *rq)
 
 	buf_reset(b);
 	index_text(b, rq);
-	reply_send(rq, 200, "text/plain; charset=utf-8", buf_unread(b),
-	    NULL);
+	reply_body(rq, 200, "text/plain; charset=utf-8", NULL);
 }

@@ -78,7 +78,7 @@ status_health(struct request *rq)
 
 	ns = calloc(w->conf->nnamespaces + 1, sizeof *ns);
 	if (ns == NULL) {
-		reply_error(rq, 503, "unavailable", "out of memory");
+		reply_no_memory(rq);
 		return;
 	}
 	status_namespaces(w, ns);
@@ -93,8 +93,7 @@ status_health(struct request *rq)
 	buf_reset(&w->body);
 	health_encode(&w->body, &h);
 	free(ns);
-	reply_send(rq, 200, "application/json", buf_unread(&w->body),
-	    NO_STORE);
+	reply_body(rq, 200, "application/json", NO_STORE);
 }
 
 /*
@@ -127,6 +126,10 @@ status_metrics(struct request *rq)
 	buf_reset(&w->body);
 	render_prometheus(&sn, &w->body);
 	stats_snapshot_free(&sn);
-	reply_coded(rq, 200,
-	    "text/plain; version=0.0.4; charset=utf-8", buf_unread(&w->body), NO_STORE);
+	if (w->body.oom)
+		reply_no_memory(rq);
+	else
+		reply_coded(rq, 200,
+		    "text/plain; version=0.0.4; charset=utf-8",
+		    buf_unread(&w->body), NO_STORE);
 }

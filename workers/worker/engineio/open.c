@@ -32,8 +32,7 @@ open_refuse(struct request *rq, enum eio_error e, const char *words,
 		counter_add(why, 1);
 	buf_reset(b);
 	eio_encode_error(b, e, words);
-	reply_send(rq, eio_error_status(e), "application/json",
-	    buf_unread(b), NULL);
+	reply_body(rq, eio_error_status(e), "application/json", NULL);
 }
 
 void

@@ -234,15 +234,16 @@ poller_uncount(struct poller *p)
 	p->address_node = 0;
 }
 
-/* The line of its cookie, beside those of CORS, in the first response. */
-static void
+/* The line of its cookie, beside those of CORS, in the first response; false:
+ * no memory. */
+static bool
 poller_cookie(struct poller *p, struct request *rq)
 {
 	struct buf *b = &rq->w->lines;	/* poller_hold() has its own copy */
 
 	/* one name, one path: two endpoints would overwrite each other's */
 	if (rq->w->conf->cookie.name[0] == '\0' || p->route != NULL)
-		return;
+		return (true);
 	buf_reset(b);
 	if (rq->lines != NULL)
 		buf_str(b, rq->lines);
@@ -250,6 +251,7 @@ poller_cookie(struct poller *p, struct request *rq)
 	buf_byte(b, '\0');
 	if (!b->oom)
 		rq->lines = (const char *)b->data;
+	return (!b->oom);
 }
 
 void
@@ -281,7 +283,7 @@ polling_open(struct request *rq, const struct engineio *e)
 		counter_add(COUNTER_refused_memory, 1);
 		if (p != NULL)
 			poller_bury(p);
-		reply_error(rq, 503, "unavailable", "out of memory");
+		reply_no_memory(rq);
 		return;
 	}
 	p->route = rq->match.conf;
@@ -289,8 +291,10 @@ polling_open(struct request *rq, const struct engineio *e)
 	memcpy(p->sid, engine_sid(p->client), sizeof p->sid);
 	sids_insert(&all->sids, p);
 	polling_rearm(p);
-	poller_cookie(p, rq);
-	poller_hold(p, rq);
+	if (poller_cookie(p, rq))
+		poller_hold(p, rq);
+	else
+		poller_no_memory(p, rq);
 }
 
 /*

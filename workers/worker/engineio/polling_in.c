@@ -98,10 +98,13 @@ poller_post_idle(struct poller *p, struct slice body)
 static void
 poller_hold_post(struct poller *p, struct request *rq)
 {
+	free(p->post_lines);
+	if (!poller_lines(rq, &p->post_lines)) {
+		poller_no_memory(p, rq);
+		return;
+	}
 	p->post = rq->c;
 	rq->c->poller = p;
-	free(p->post_lines);
-	p->post_lines = poller_lines(rq);
 	reply_hold(rq, CONN_HELD);
 }
 

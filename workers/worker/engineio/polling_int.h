@@ -95,8 +95,11 @@ bool	poller_writes(struct conn *const *);
 void	poller_hold(struct poller *, struct request *);
 /* All that is queued, which is something, to the GET that waits. */
 void	poller_answer(struct poller *);
-/* The head lines of a response that comes later; heap, or NULL. */
-char	*poller_lines(const struct request *);
+/* The head lines of a response that comes later; *lines: heap, or NULL.
+ * false: no memory. */
+bool	poller_lines(const struct request *, char **lines) MUST_USE;
+/* This request cannot be answered as it should: 503, the session ends. */
+void	poller_no_memory(struct poller *, struct request *);
 /* Nothing to say, but get shall not wait any longer. */
 void	poller_noop(struct poller *);
 void	poller_get(struct poller *, struct request *,

@@ -82,22 +82,32 @@ polling_flush(struct outq *q)
 	}
 }
 
-char *
-poller_lines(const struct request *rq)
+bool
+poller_lines(const struct request *rq, char **lines)
 {
 	struct buf b;
 
+	*lines = NULL;
 	if (rq->lines == NULL)
-		return (NULL);
+		return (true);
 	buf_init(&b);
 	buf_str(&b, POLLING_NO_STORE);
 	buf_str(&b, rq->lines);
 	buf_byte(&b, '\0');
 	if (b.oom) {
 		buf_fini(&b);
-		return (NULL);
+		return (false);
 	}
-	return ((char *)b.data);
+	*lines = (char *)b.data;
+	return (true);
+}
+
+void
+poller_no_memory(struct poller *p, struct request *rq)
+{
+	counter_add(COUNTER_memory_failures, 1);
+	poller_refuse(rq, 503);
+	polling_close(p, REASON_memory);
 }
 
 void
@@ -105,9 +115,12 @@ poller_hold(struct poller *p, struct request *rq)
 {
 	struct worker *w = p->all->w;
 
+	if (!poller_lines(rq, &p->lines)) {
+		poller_no_memory(p, rq);
+		return;
+	}
 	p->get = rq->c;
 	rq->c->poller = p;
-	p->lines = poller_lines(rq);
 	p->wish = coded_wish(rq);
 	reply_hold(rq, CONN_HELD);
 	counter_add(COUNTER_eio_gets, 1);
@@ -132,8 +145,7 @@ poller_answer_again(struct poller *p, struct request *rq)
 
 	buf_reset(b);
 	if (!repeat_text(&p->repeat, b)) {
-		poller_refuse(rq, 503);
-		polling_close(p, REASON_memory);
+		poller_no_memory(p, rq);
 		return;
 	}
 	counter_add(COUNTER_eio_repeated, 1);

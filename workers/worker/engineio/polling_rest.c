@@ -42,7 +42,7 @@ poller_fail(struct poller *p, enum reason r)
 }
 
 static void
-poller_no_memory(struct poller *p)
+poller_rest_lost(struct poller *p)
 {
 	counter_add(COUNTER_memory_failures, 1);
 	poller_fail(p, REASON_memory);
@@ -53,7 +53,7 @@ poller_keep_rest(struct poller *p, const struct eio_payload *it)
 {
 	p->rest_bytes = malloc(it->rest.n + 1);
 	if (p->rest_bytes == NULL) {
-		poller_no_memory(p);
+		poller_rest_lost(p);
 		return;
 	}
 	if (it->rest.n > 0)
@@ -72,7 +72,7 @@ poller_append_rest(struct poller *p, struct slice body)
 
 	all = malloc(n + 1 + body.n);
 	if (all == NULL) {
-		poller_no_memory(p);
+		poller_rest_lost(p);
 		return;
 	}
 	if (n > 0)

@@ -28,44 +28,48 @@ transport_origin(const struct request *rq)
 	return (origin);
 }
 
-/* What headers a preflight asks for: as they came, or as one list. */
+/* What headers a preflight asks for: as they came, or as one list in b. */
 static struct slice
-transport_headers(struct request *rq)
+transport_headers(const struct request *rq, struct buf *b)
 {
 	static const char name[] = "Access-Control-Request-Headers";
 	struct http_list l = http_list(&rq->head, name);
-	struct buf *b = &rq->w->body;
 	struct slice one;
 
 	if (http_field_count(&rq->head, name) < 2)
 		return (http_field(&rq->head, name, &one) ? one :
 		    slice_of(NULL, 0));
-	buf_reset(b);
 	while (http_list_next(&l, &one)) {
 		buf_str(b, b->wpos > 0 ? "," : "");
 		buf_slice(b, one);
 	}
-	return (b->oom ? slice_of(NULL, 0) : buf_unread(b));
+	return (buf_unread(b));
 }
 
-/* Lines for each response to this request. true: it was a preflight. */
+/* Lines for each response to this request. true: it was a preflight, or there
+ * was no memory for them. */
 static bool
 transport_cors(struct request *rq)
 {
 	const struct conf_cors *cors = &rq->w->conf->cors;
 	bool preflight = rq->head.method == HTTP_OPTIONS;
-	struct buf *b = &rq->w->cors;
+	struct buf *b = &rq->w->cors, *list = &rq->w->body;
 	struct slice headers = { NULL, 0 };
 
 	if (cors->norigins == 0)
 		return (false);
+	buf_reset(list);
 	if (preflight)
-		headers = transport_headers(rq);
+		headers = transport_headers(rq, list);
 	buf_reset(b);
 	cors_lines(b, cors, transport_origin(rq), preflight ? &headers : NULL);
 	buf_byte(b, '\0');
-	if (!b->oom)
-		rq->lines = (const char *)b->data;
+	if (b->oom || list->oom) {
+		counter_add(COUNTER_memory_failures, 1);
+		reply_no_memory(rq);
+		return (true);
+	}
+	rq->lines = (const char *)b->data;
 	if (preflight)
 		reply_send(rq, 204, NULL, slice_of(NULL, 0), NULL);
 	return (preflight);

@@ -74,7 +74,7 @@ static void
 body_no_memory(struct request *rq)
 {
 	rq->keep_alive = false;
-	reply_error(rq, 503, "unavailable", "out of memory");
+	reply_no_memory(rq);
 }
 
 /* All of it is there: a request again, with what is left of its head. */

@@ -13,6 +13,8 @@
 /* More than this waiting to be sent: the next request waits too. */
 #define REPLY_STALL_BYTES	(32u << 10)
 #define REPLY_RETRY_S		5ull	/* told when it depends on others */
+#define REPLY_RETRY		"Retry-After: 2\r\n"
+
 
 void
 reply_count(int status)
@@ -60,19 +62,22 @@ reply_may_stay(const struct request *rq)
 	    (rq->w->mode == WORKER_DRAINING && rq->row->draining));
 }
 
-/* Both, as one string that lives until the next response. */
-static const char *
-reply_lines(struct worker *w, const char *a, const char *b)
+/* *both: one string of both, that lives until the next response; false: no
+ * memory. */
+static bool
+reply_lines(struct worker *w, const char *a, const char *b, const char **both)
 {
 	struct buf *all = &w->lines;
 
+	*both = a == NULL ? b : a;
 	if (a == NULL || b == NULL)
-		return (a == NULL ? b : a);
+		return (true);
 	buf_reset(all);
 	buf_str(all, a);
 	buf_str(all, b);
 	buf_byte(all, '\0');
-	return (all->oom ? a : (const char *)all->data);
+	*both = (const char *)all->data;
+	return (!all->oom);
 }
 
 void
@@ -81,13 +86,18 @@ reply_send(struct request *rq, int status, const char *type,
 {
 	struct worker *w = rq->w;
 	struct conn *c = rq->c;
+	const char *lines;
 
+	if (!reply_lines(w, extra, rq->lines, &lines)) {
+		conn_abort(c, REASON_memory);
+		return;
+	}
 	if (!reply_may_stay(rq))
 		rq->keep_alive = false;
 	buf_reset(&w->text);
 	http_encode_head(&w->text, status, w->wall.ms / 1000, rq->keep_alive,
 	    type, status == 304 ? -1 : (int64_t)body.n,
-	    reply_lines(w, extra, rq->lines));
+	    lines);
 	if (rq->head.method != HTTP_HEAD)
 		buf_slice(&w->text, body);
 	if (w->text.oom) {
@@ -99,6 +109,25 @@ reply_send(struct request *rq, int status, const char *type,
 	if (!rq->keep_alive)
 		c->half = reply_goes_on(rq);
 	reply_sent(c, status, rq->keep_alive);
+}
+
+void
+reply_no_memory(struct request *rq)
+{
+	reply_send(rq, 503, "application/json", SLICE("{\"error\":{"
+	    "\"code\":\"unavailable\",\"message\":\"out of memory\"}}"),
+	    REPLY_RETRY);
+}
+
+void
+reply_body(struct request *rq, int status, const char *type,
+    const char *extra)
+{
+	if (rq->w->body.oom) {	/* it is cut */
+		counter_add(COUNTER_memory_failures, 1);
+		reply_no_memory(rq);
+	} else
+		reply_send(rq, status, type, buf_unread(&rq->w->body), extra);
 }
 
 void
@@ -193,13 +222,15 @@ reply_held_queue(struct conn *c, int status, const char *type,
 	struct worker *w = c->w;
 	struct slice s = { NULL, n };
 	bool coded = coded_queue(w->coded, wish, body, n, &s);
+	const char *more = NULL;
 
 	if (coded)
-		lines = reply_lines(w, lines,
-		    coded_lines((enum coding)wish.coding));
+		more = coded_lines((enum coding)wish.coding);
 	else if (coded_eligible(w->coded, wish, n))
-		lines = reply_lines(w, lines, CODED_VARY);
-	if (reply_held_head(c, status, type, lines, s.n))
+		more = CODED_VARY;
+	if (!reply_lines(w, lines, more, &lines))
+		conn_abort(c, REASON_memory);
+	else if (reply_held_head(c, status, type, lines, s.n))
 		reply_held_end(c, status, coded ?
 		    reply_say_coded(c, body, n, s) :
 		    outq_move(w->out, body, &c->outq, n));
@@ -222,9 +253,9 @@ reply_error(struct request *rq, int status, const char *code,
 
 	buf_reset(b);
 	error_encode(b, code, message);
-	reply_send(rq, status, "application/json", buf_unread(b),
+	reply_body(rq, status, "application/json",
 	    status == 401 ? "WWW-Authenticate: Bearer\r\n" :
-	    status == 503 ? "Retry-After: 2\r\n" : NULL);
+	    status == 503 ? REPLY_RETRY : NULL);
 }
 
 void
@@ -235,7 +266,7 @@ reply_method(struct request *rq)
 	buf_reset(b);
 	error_encode(b, "method_not_allowed",
 	    "this method is not served here");
-	reply_send(rq, 405, "application/json", buf_unread(b),
+	reply_body(rq, 405, "application/json",
 	    rq->row->allow);
 }
 
@@ -251,7 +282,7 @@ reply_too_many(struct request *rq, const char *code, const char *message,
 	    (unsigned long long)((retry_ms + 999) / 1000));
 	buf_reset(b);
 	error_encode(b, code, message);
-	reply_send(rq, 429, "application/json", buf_unread(b), later);
+	reply_body(rq, 429, "application/json", later);
 }
 
 void

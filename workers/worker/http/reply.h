@@ -18,7 +18,13 @@ struct request;
 /* type may be NULL; extra: header lines, each with CRLF, or NULL. */
 void	reply_send(struct request *, int status, const char *type,
 	    struct slice body, const char *extra);
-/* The same in the coding that the client likes, if that is worth while. */
+/* The same with what stands in the worker's `body`; 503 when that is cut, for
+ * want of memory. */
+void	reply_body(struct request *, int status, const char *type,
+	    const char *extra);
+/* 503 for want of memory. */
+void	reply_no_memory(struct request *);
+/* reply_send() in the coding that the client likes, if that is worth while. */
 void	reply_coded(struct request *, int status, const char *type,
 	    struct slice body, const char *extra);
 /* {"error":{"code","message"}} */

@@ -44,6 +44,10 @@ upgrade_accept(struct request *rq, const struct ws_offer *offer, bool plain)
 
 	buf_reset(b);
 	ws_encode_accept(b, offer, upgrade_protocol(rq, plain), NULL);
+	if (b->oom) {
+		conn_abort(rq->c, REASON_memory);
+		return;
+	}
 	counter_add(COUNTER_http_1xx, 1);
 	conn_say(rq->c, buf_unread(b));
 }
@@ -54,8 +58,8 @@ upgrade_bad_handshake(struct request *rq, const struct ws_offer *offer)
 	admit_refuse(rq, COUNTER_refused_handshake);
 	buf_reset(&rq->w->body);
 	buf_str(&rq->w->body, offer->why);
-	reply_send(rq, offer->status, "text/plain; charset=utf-8",
-	    buf_unread(&rq->w->body), offer->status == 426 ?
+	reply_body(rq, offer->status, "text/plain; charset=utf-8",
+	    offer->status == 426 ?
 	    "Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n" : NULL);
 }
 
