@@ -50,7 +50,7 @@ engine_tick(struct client *c)
 	else if (client_beat(c, wire_is_polling((enum wire)c->wire) ?
 	    slice_of(poll, sizeof poll) : slice_of(ws, sizeof ws)) &&
 	    e->log != NULL)
-		sentlog_ping(e->log, c->out);
+		sentlog_ping(e->log, outq_bytes(c->out));
 }
 
 static void
@@ -227,7 +227,7 @@ await_connect(struct engine *e)
 	e->log = sentlog_new(h->conf->recovery_packets,
 	    h->conf->recovery_bytes);
 	if (e->log != NULL)
-		sentlog_watch(e->log, e->client.out);
+		outq_log(e->client.out, e->log);
 }
 
 static struct client *
@@ -287,12 +287,6 @@ engine_sid(const struct client *c)
 	return (((const struct engine *)(const void *)c)->sid);
 }
 
-uint64_t
-engine_pos(const struct engine *e)
-{
-	return (sentlog_end(e->log, e->client.out));
-}
-
 /* --- upgrade -------------------------------------------------------------- */
 
 /* One packet that was queued for polling, as a frame. */
@@ -327,7 +321,7 @@ begin_here(struct engine *e, struct session *s, uint64_t pos)
 		if (s->recover->start > pos)
 			break;
 		if (s->recover->start == pos)
-			s->recover->start = engine_pos(e);
+			s->recover->start = outq_pos(e->client.out);
 	}
 	return (s);
 }
@@ -368,10 +362,10 @@ engine_upgrade(struct client *c, struct outq *out)
 	    engine_kind_of(e)->ws);
 	if (e->log != NULL) {
 		/* before it sent "5" the client had its last GET answered */
+		pos = outq_pos(old) - outq_bytes(old);
 		old->log = NULL;
-		pos = engine_pos(e) - outq_bytes(old);
 		sentlog_clear(e->log);
-		sentlog_watch(e->log, out);
+		outq_log(out, e->log);
 	}
 	c->out = out;
 	counter_sub(COUNTER_eio_polling, 1);

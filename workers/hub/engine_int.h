@@ -86,7 +86,5 @@ bool	engine_admits(struct engine *, const struct conf_namespace *,
  * auth object (empty: none). */
 void	engine_enter(struct engine *, const struct conf_namespace *,
 	    struct principal *, struct slice auth);
-/* Position in the log behind all that is queued. */
-uint64_t engine_pos(const struct engine *);
 
 #endif

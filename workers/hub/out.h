@@ -18,6 +18,7 @@
 #define HUB_OUT_H
 
 #include "base/msg.h"
+#include "hub/wire.h"
 
 #define OUT_OPEN	UINT32_MAX	/* ref.end: to the end of the batch */
 
@@ -30,6 +31,7 @@ struct out_ref {
 struct batch;
 
 struct out_ring;
+struct sent_packet;
 struct sentlog;
 
 struct outq {			/* embed in the connection; zeroed to start */
@@ -137,8 +139,15 @@ bool	outq_touch(struct out *, struct outq *q) MUST_USE;
 /* Before taking bytes in the middle of a turn: an open reference is closed,
  * and attached again by the batch's next message. */
 void	outq_settle(struct outq *);
+/* What is queued from now on is kept in this log. */
+void	outq_log(struct outq *, struct sentlog *);
+/* Position in its log behind all that is queued. */
+uint64_t outq_pos(const struct outq *);
 /* What is queued counts as sent in the queue's log, which lets go of it. */
 void	outq_log_rest(struct out *, struct outq *);
+/* Its packets, as sentlog.h has them; positions begin with 0. */
+void	outq_walk(const struct outq *, enum wire,
+	    void (*each)(void *arg, const struct sent_packet *), void *arg);
 /* Drop all that is queued; with dead set nothing is queued any more.  The
  * memory of q must stay valid until out_turn_end(). */
 void	outq_kill(struct out *, struct outq *);

@@ -1,6 +1,7 @@
 /*
  * The side of the queues that the owner of the socket calls: looks, takes,
- * moves, gives up; and the end of a turn.  See out.h.
+ * moves, gives up, keeps a log of it (sentlog.h); and the end of a turn.  See
+ * out.h.
  */
 #include "hub/out_int.h"
 
@@ -161,6 +162,33 @@ outq_bytes(const struct outq *q)
 	if (q->open != NULL)
 		n += ref_slice(ref_at(q, q->n - 1)).n;
 	return (n);
+}
+
+void
+outq_log(struct outq *q, struct sentlog *l)
+{
+	sentlog_begin(l, outq_bytes(q));
+	q->log = l;
+}
+
+uint64_t
+outq_pos(const struct outq *q)
+{
+	return (sentlog_end(q->log, outq_bytes(q)));
+}
+
+void
+outq_walk(const struct outq *q, enum wire w,
+    void (*each)(void *, const struct sent_packet *), void *arg)
+{
+	struct slice run;
+	uint64_t pos = 0;
+	uint32_t i;
+
+	for (i = 0; outq_run(q, i, &run); i++) {
+		sentlog_run(run, pos, w, each, arg);
+		pos += run.n;
+	}
 }
 
 void

@@ -118,7 +118,7 @@ recover_give(struct session *s)
 	(void)digest_base64url_encode(slice_of(rnd, sizeof rnd), pid);
 	r = add(s, slice_of(pid, sizeof pid));
 	if (r != NULL)
-		r->start = engine_pos(engine_of(s->client));
+		r->start = outq_pos(s->out);
 	return (r != NULL);
 }
 
@@ -472,7 +472,7 @@ recover_drain(struct recover *r, uint32_t skip, struct buf *to)
 	m.skip = 0;
 	r->start = 0;
 	outq_settle(&r->out);
-	sentlog_walk_queue(&r->out, r->wire, missed_packet, &m);
+	outq_walk(&r->out, r->wire, missed_packet, &m);
 	outq_sent(&h->out, &r->out, outq_bytes(&r->out));
 }
 
@@ -569,7 +569,7 @@ come_back(struct engine *e, struct recover *r, struct slice offset,
 		return (RECOVER_NOT);	/* which will be refused, too */
 	buf_init(&records);
 	recover_drain(r, skip, &records);
-	start = engine_pos(e);
+	start = outq_pos(e->client.out);
 	recover_replay(e, &records, NULL);
 	buf_fini(&records);
 	r->start = start;

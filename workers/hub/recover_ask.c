@@ -338,7 +338,7 @@ recover_bus_done(struct hub *h, const struct bus_envelope *q)
 	}
 	buf_init(&direct);
 	recover_drain(r, 0, &direct);
-	start = engine_pos(e);
+	start = outq_pos(e->client.out);
 	recover_replay(e, &a->state, NULL);
 	recover_replay(e, &a->late, &direct);
 	recover_replay(e, &direct, NULL);

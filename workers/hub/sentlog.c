@@ -1,11 +1,12 @@
 /*
- * The log of what a client may have missed; see sentlog.h.  Called by out.c
- * as bytes leave, by engine.c for pings, by recover.c to read it.
+ * The log of what a client may have missed; see sentlog.h.  Called by
+ * out_take.c as bytes leave, by engine.c for pings, by recover.c to read it.
  */
 #include "hub/sentlog.h"
 
 #include <stdlib.h>
 
+#include "hub/out.h"
 #include "proto/ws.h"
 
 struct sentlog *
@@ -23,7 +24,7 @@ sentlog_new(uint32_t max_refs, uint64_t max_bytes)
 }
 
 static void
-drop_first(struct sentlog *l)
+sentlog_drop_first(struct sentlog *l)
 {
 	struct out_ref *r = &l->v[l->head];
 
@@ -45,7 +46,7 @@ void
 sentlog_clear(struct sentlog *l)
 {
 	while (l->n > 0)
-		drop_first(l);
+		sentlog_drop_first(l);
 	l->first = l->proven = l->mark = l->pos;
 }
 
@@ -67,7 +68,7 @@ sentlog_unref(struct sentlog **lp)
 }
 
 static bool
-grow(struct sentlog *l)
+sentlog_grow(struct sentlog *l)
 {
 	uint32_t i, cap = l->cap == 0 ? 16 : l->cap * 2;
 	struct out_ref *v = reallocarray(NULL, cap, sizeof *v);
@@ -85,7 +86,7 @@ grow(struct sentlog *l)
 
 /* The scratch is used again next turn: what stays needs bytes of its own. */
 static bool
-own(const struct msg *scratch, struct out_ref *r)
+sentlog_own(const struct msg *scratch, struct out_ref *r)
 {
 	struct msg *m;
 	uint32_t n = r->end - r->off;
@@ -121,10 +122,10 @@ sentlog_take(struct sentlog *l, const struct msg *scratch, struct out_ref *r)
 	l->pos += r->end - r->off;
 	if (r->m != scratch)
 		msg_shrink(r->m);	/* it may be kept for long */
-	if ((l->n == l->cap && !grow(l)) || !own(scratch, r)) {
+	if ((l->n == l->cap && !sentlog_grow(l)) || !sentlog_own(scratch, r)) {
 		/* short of memory: the log begins behind this one */
 		while (l->n > 0)
-			drop_first(l);
+			sentlog_drop_first(l);
 		l->first = l->pos;
 		msg_unref(&r->m);
 		return;
@@ -132,7 +133,7 @@ sentlog_take(struct sentlog *l, const struct msg *scratch, struct out_ref *r)
 	l->v[(l->head + l->n++) & (l->cap - 1)] = *r;
 	while (l->n > l->max_refs || (l->n > 1 &&
 	    l->pos - l->first > l->max_bytes))
-		drop_first(l);
+		sentlog_drop_first(l);
 }
 
 void
@@ -142,22 +143,21 @@ sentlog_partly(struct sentlog *l, uint32_t n)
 }
 
 void
-sentlog_watch(struct sentlog *l, struct outq *q)
+sentlog_begin(struct sentlog *l, uint64_t queued)
 {
-	l->ignore = outq_bytes(q);
-	q->log = l;
+	l->ignore = queued;
 }
 
 uint64_t
-sentlog_end(const struct sentlog *l, const struct outq *q)
+sentlog_end(const struct sentlog *l, uint64_t queued)
 {
-	return (l->pos + l->partial + outq_bytes(q) - l->ignore);
+	return (l->pos + l->partial + queued - l->ignore);
 }
 
 void
-sentlog_ping(struct sentlog *l, const struct outq *q)
+sentlog_ping(struct sentlog *l, uint64_t queued)
 {
-	l->mark = sentlog_end(l, q);
+	l->mark = sentlog_end(l, queued);
 }
 
 void
@@ -170,7 +170,7 @@ sentlog_pong(struct sentlog *l)
 		r = &l->v[l->head];
 		if (l->first + (r->end - r->off) > l->proven)
 			break;
-		drop_first(l);
+		sentlog_drop_first(l);
 	}
 }
 
@@ -200,7 +200,7 @@ sentlog_complete(const struct sentlog *l)
 
 /* One WebSocket frame of ours at the start of in: its size. */
 static size_t
-frame(struct slice in, struct sent_packet *p)
+sentlog_frame(struct slice in, struct sent_packet *p)
 {
 	size_t head = 2, n = in.p[1], i;
 
@@ -217,7 +217,7 @@ frame(struct slice in, struct sent_packet *p)
 }
 
 static size_t
-polled(struct slice in, struct sent_packet *p)
+sentlog_polled(struct slice in, struct sent_packet *p)
 {
 	const uint8_t *end = memchr(in.p, 0x1e, in.n);
 
@@ -227,8 +227,8 @@ polled(struct slice in, struct sent_packet *p)
 	return (p->data.n + 1);
 }
 
-static void
-walk_run(struct slice run, uint64_t pos, enum wire w, sent_each *each,
+void
+sentlog_run(struct slice run, uint64_t pos, enum wire w, sent_each *each,
     void *arg)
 {
 	struct sent_packet p;
@@ -237,7 +237,8 @@ walk_run(struct slice run, uint64_t pos, enum wire w, sent_each *each,
 	while (run.n > 0) {
 		p.base64 = false;
 		p.pos = pos;
-		n = w == WIRE_POLL ? polled(run, &p) : frame(run, &p);
+		n = w == WIRE_POLL ? sentlog_polled(run, &p) :
+		    sentlog_frame(run, &p);
 		MUST(n <= run.n);
 		run = slice_from(run, n);
 		pos += n;
@@ -262,22 +263,8 @@ sentlog_walk(const struct sentlog *l, enum wire w, sent_each *each, void *arg)
 	pos = l->first;
 	for (i = 0; i < l->n; i++) {
 		r = &l->v[(l->head + i) & (l->cap - 1)];
-		walk_run(slice_of(r->m->data + r->off, r->end - r->off), pos, w,
-		    each, arg);
+		sentlog_run(slice_of(r->m->data + r->off, r->end - r->off),
+		    pos, w, each, arg);
 		pos += r->end - r->off;
-	}
-}
-
-void
-sentlog_walk_queue(const struct outq *q, enum wire w, sent_each *each,
-    void *arg)
-{
-	struct slice run;
-	uint64_t pos = 0;
-	uint32_t i;
-
-	for (i = 0; outq_run(q, i, &run); i++) {
-		walk_run(run, pos, w, each, arg);
-		pos += run.n;
 	}
 }

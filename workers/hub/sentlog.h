@@ -7,13 +7,16 @@
  *	          proven                 pos
  *	 dropped    | kept, sent, unproven | queued (outq)
  *
- * Memory only; owned by an engine, filled by its queue (out.c).
+ * Memory only; owned by an engine, filled by its queue (out_take.c), which also
+ * knows how much is queued.
  */
 #ifndef HUB_SENTLOG_H
 #define HUB_SENTLOG_H
 
-#include "hub/out.h"
+#include "base/msg.h"
 #include "hub/wire.h"
+
+struct out_ref;
 
 struct sentlog {
 	unsigned	 magic;
@@ -41,18 +44,18 @@ void	sentlog_unref(struct sentlog **);	/* NULL is fine */
 /* The client is known to have everything. */
 void	sentlog_clear(struct sentlog *);
 
-/* From out.c: the queue's head was sent; takes over its reference (bytes in
- * the turn's scratch are copied).  Part of it was sent. */
+/* The queue's head was sent: takes over its reference (bytes in the turn's
+ * scratch are copied).  Part of it was sent. */
 void	sentlog_take(struct sentlog *, const struct msg *scratch,
 	    struct out_ref *);
 void	sentlog_partly(struct sentlog *, uint32_t n);
 
-/* q is kept from now on; what it holds already is not. */
-void	sentlog_watch(struct sentlog *, struct outq *q);
-/* Position behind all that q holds. */
-uint64_t sentlog_end(const struct sentlog *, const struct outq *q);
-/* A ping was queued, the last in q; its pong came. */
-void	sentlog_ping(struct sentlog *, const struct outq *q);
+/* What a queue of so many bytes gets from now on is kept; those are not. */
+void	sentlog_begin(struct sentlog *, uint64_t queued);
+/* Position behind all of a queue of so many bytes. */
+uint64_t sentlog_end(const struct sentlog *, uint64_t queued);
+/* A ping was queued, which is the last of so many bytes; its pong came. */
+void	sentlog_ping(struct sentlog *, uint64_t queued);
 void	sentlog_pong(struct sentlog *);
 /* What it takes without the messages; each of those, once for each time. */
 uint64_t sentlog_size(const struct sentlog *);
@@ -74,8 +77,8 @@ struct sent_packet {
 typedef void sent_each(void *arg, const struct sent_packet *);
 void	sentlog_walk(const struct sentlog *, enum wire, sent_each *,
 	    void *arg);
-/* The same for what is queued. */
-void	sentlog_walk_queue(const struct outq *, enum wire, sent_each *,
+/* The same for whole packets that lie elsewhere, the first one at pos. */
+void	sentlog_run(struct slice run, uint64_t pos, enum wire, sent_each *,
 	    void *arg);
 
 #endif
