@@ -11,6 +11,7 @@
 #include "hub/client_int.h"
 #include "hub/hub_int.h"
 #include "hub/limit.h"
+#include "hub/send.h"
 #include "proto/ws.h"
 #include "shm/count.h"
 
@@ -22,32 +23,13 @@
 void
 client_send(struct client *c, const struct buf *b)
 {
-	struct slice s = buf_unread(b);
-	enum wire w = (enum wire)c->wire;
-	uint8_t *to;
-
-	if (b->oom) {
-		counter_add(COUNTER_memory_failures, 1);
-		return;
-	}
-	to = out_direct(&c->hub->out, c->out, wire_text_size(w, s.n));
-	if (to == NULL)
-		return;
-	wire_text_put(w, s, to);
-	counter_add(COUNTER_ws_frames_out, !wire_is_polling(w));
+	send_text(&c->hub->out, c->out, (enum wire)c->wire, b);
 }
 
 void
 client_send_binary(struct client *c, struct slice s)
 {
-	enum wire w = (enum wire)c->wire;
-	uint8_t *to;
-
-	to = out_direct(&c->hub->out, c->out, wire_binary_size(w, s.n));
-	if (to == NULL)
-		return;
-	wire_binary_put(w, s, to);
-	counter_add(COUNTER_ws_frames_out, !wire_is_polling(w));
+	send_binary(&c->hub->out, c->out, (enum wire)c->wire, s);
 }
 
 void

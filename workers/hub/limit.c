@@ -266,7 +266,7 @@ strike_out(struct session *s)
 		buf_reset(b);
 		sio_encode_disconnect(b, slice_of(s->ns->name,
 		    s->ns->name_len));
-		client_send(s->client, b);
+		session_send(s, b);
 	}
 	client_close(s->client, REASON_too_many_requests);
 }

@@ -9,6 +9,7 @@
 #include "base/digest.h"
 #include "hub/client_int.h"
 #include "hub/hub_int.h"
+#include "hub/send.h"
 #include "proto/json.h"
 #include "proto/raw.h"
 #include "proto/sio.h"
@@ -244,6 +245,12 @@ session_silent_due(const struct session *s)
 /* --- answers -------------------------------------------------------------- */
 
 void
+session_send(struct session *s, const struct buf *b)
+{
+	send_text(&s->hub->out, s->out, s->wire, b);
+}
+
+void
 session_ack_binary(struct session *s, const struct ack *ack,
     struct slice args, const struct slice *attachments, unsigned n)
 {
@@ -257,9 +264,9 @@ session_ack_binary(struct session *s, const struct ack *ack,
 		sio_encode_ack(b, slice_str(s->ns->name), ack->id, args, n);
 	else
 		raw_encode_ack(b, ack->raw, args);
-	client_send(s->client, b);
+	session_send(s, b);
 	for (i = 0; i < n; i++)
-		client_send_binary(s->client, attachments[i]);
+		send_binary(&s->hub->out, s->out, s->wire, attachments[i]);
 	counter_add(COUNTER_acks_out, 1);
 }
 
@@ -308,7 +315,7 @@ session_error_retry(struct session *s, const struct ack *ack,
 		buf_reset(&h->text);
 		raw_encode_ack_error(&h->text, ack->raw, code, message,
 		    retry_ms);
-		client_send(s->client, &h->text);
+		session_send(s, &h->text);
 		counter_add(COUNTER_acks_out, 1);
 		return;
 	}

@@ -13,6 +13,7 @@
 
 #define SESSION_SID_LEN	20
 
+struct buf;
 struct client;
 
 /* Where a session is counted (shm/count.h); 0: not. */
@@ -93,6 +94,8 @@ struct ack {
 	struct slice	 raw;		/* RAW: JSON number or string */
 };
 
+/* A packet or message that is ready, in the client's protocol. */
+void	session_send(struct session *, const struct buf *);
 /* args: JSON elements without brackets.  Nothing happens without an ack. */
 void	session_ack(struct session *, const struct ack *, struct slice args);
 /* The same with binary attachments for the placeholders in args. */

@@ -1,0 +1,41 @@
+/*
+ * To one client alone; see send.h.  Called by session.c for answers, and by
+ * whoever speaks the client's protocol.
+ */
+#include "hub/send.h"
+
+#include "shm/counters.h"
+
+static void
+send_count(enum wire w)
+{
+	counter_add(COUNTER_ws_frames_out, !wire_is_polling(w));
+}
+
+void
+send_text(struct out *o, struct outq *q, enum wire w, const struct buf *b)
+{
+	struct slice s = buf_unread(b);
+	uint8_t *to;
+
+	if (b->oom) {
+		counter_add(COUNTER_memory_failures, 1);
+		return;
+	}
+	to = out_direct(o, q, wire_text_size(w, s.n));
+	if (to == NULL)
+		return;
+	wire_text_put(w, s, to);
+	send_count(w);
+}
+
+void
+send_binary(struct out *o, struct outq *q, enum wire w, struct slice s)
+{
+	uint8_t *to = out_direct(o, q, wire_binary_size(w, s.n));
+
+	if (to == NULL)
+		return;
+	wire_binary_put(w, s, to);
+	send_count(w);
+}
