@@ -10,10 +10,7 @@
 
 #include "hub/client_int.h"
 #include "hub/hub_int.h"
-#include "hub/limit.h"
 #include "hub/send.h"
-#include "proto/ws.h"
-#include "shm/count.h"
 
 #define DAY	(UINT64_C(86400) * 1000000)
 /* A ping that is so late was due to the host's coarse timers: interval and
@@ -39,85 +36,6 @@ client_close(struct client *c, enum reason reason)
 		return;
 	c->closing = true;
 	c->hub->ports.close(c->hub->ports.host, c, reason);
-}
-
-void
-client_kick(struct client *c, struct session *s, enum reason reason)
-{
-	client_unlink(c, s);
-	session_free(&s);
-	client_close(c, reason);
-}
-
-/* --- identity ------------------------------------------------------------- */
-
-void
-client_auth_failed(struct hub *h, enum authfail f)
-{
-	counter_auth_failed(f);
-	if (h->ports.refused != NULL)
-		h->ports.refused(h->ports.host, f);
-}
-
-void
-client_token_failed(struct hub *h, uint64_t address, enum authfail f)
-{
-	client_auth_failed(h, f);
-	limit_token_failed(h, address);
-}
-
-enum authfail
-client_verify(struct hub *h, uint64_t address, struct slice token,
-    struct principal **who)
-{
-	const struct conf_jwt *j = &h->conf->jwt;
-	struct token_policy policy = {
-		.issuer = slice_str(j->issuer),
-		.audience = slice_str(j->audience),
-		.user_claim = slice_str(j->user_claim),
-		.roles_claim = slice_str(j->roles_claim),
-		.leeway_s = j->leeway_ms / 1000,
-	};
-	struct token_claims claims;
-	enum authfail f;
-
-	*who = NULL;
-	if (!limit_token(h, address)) {
-		client_auth_failed(h, AUTHFAIL_rate_limited);
-		return (AUTHFAIL_rate_limited);
-	}
-	if (h->keys == NULL)
-		f = AUTHFAIL_unknown_key;
-	else {
-		work_add(&h->work, WORK_SIGNATURE);
-		f = token_verify(h->keys, &policy, token, h->wall, &claims);
-	}
-	if (f != AUTH_OK) {
-		client_token_failed(h, address, f);
-		return (f);
-	}
-	*who = principal_new(h->conf, &claims);
-	token_claims_fini(&claims);
-	if (*who == NULL) {
-		counter_add(COUNTER_memory_failures, 1);
-		return (AUTHFAIL_memory);
-	}
-	counter_add(COUNTER_tokens_verified, 1);
-	return (AUTH_OK);
-}
-
-const char *
-client_admits(const struct conf_namespace *ns, char *const *roles,
-    size_t nroles, const struct principal *who, const char **code)
-{
-	*code = "unauthorized";
-	if (ns->auth == CONF_AUTH_REQUIRED && who == NULL)
-		return ("authentication required");
-	*code = "forbidden";
-	if (!principal_has_role(who, ns->roles, ns->nroles) ||
-	    !principal_has_role(who, roles, nroles))
-		return ("your role is not admitted here");
-	return (NULL);
 }
 
 /* --- deadlines ------------------------------------------------------------ */
@@ -192,16 +110,10 @@ warn(struct session *s)
 }
 
 bool
-client_is_over(const struct hub *h, const struct principal *who)
-{
-	return (who != NULL && who->exp != 0 && (uint64_t)who->exp * 1000 +
-	    h->conf->jwt.leeway_ms <= h->wall.ms);
-}
-
-bool
 client_expired(struct session *s)
 {
-	if (likely(!client_is_over(s->hub, s->who)))
+	if (likely(!principal_is_over(s->who, s->hub->conf->jwt.leeway_ms,
+	    s->hub->wall)))
 		return (false);
 	s->client->kind->expire(s->client, s);
 	return (true);
@@ -315,18 +227,6 @@ client_beat_answered(struct client *c)
 
 /* --- life ----------------------------------------------------------------- */
 
-void
-admission_fini(struct admission *a)
-{
-	struct limit_nodes nodes = { a->user_node, a->ns_node };
-
-	principal_unref(&a->who);
-	free(a->room);
-	a->room = NULL;
-	limit_give_back(a->count, &nodes);
-	a->user_node = a->ns_node = 0;
-}
-
 struct client *
 client_new(struct hub *h, const struct client_kind *kind, enum wire wire,
     struct outq *out, struct admission *a)
@@ -377,25 +277,6 @@ client_link(struct client *c, struct session *s)
 		pp = &(*pp)->next;
 	*pp = s;
 	c->nsessions++;
-}
-
-bool
-client_begin(struct client *c, struct admission *a)
-{
-	struct hub *h = c->hub;
-	struct session *s;
-
-	s = session_new(h, c, c->out, (enum wire)c->wire, a->ns, c->who);
-	if (s == NULL)
-		return (false);
-	s->counted = (struct limit_nodes){ a->user_node, a->ns_node };
-	a->user_node = a->ns_node = 0;
-	client_link(c, s);
-	if (a->room != NULL && !room_join(h, s, ROOM_NAMED,
-	    slice_of(a->room, a->room_len)))
-		return (false);
-	rule_connect(s, slice_of(NULL, 0));
-	return (true);
 }
 
 void

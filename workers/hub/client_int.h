@@ -7,7 +7,6 @@
 #include <assert.h>
 
 #include "hub/client.h"
-#include "hub/rule.h"
 #include "hub/session.h"
 #include "hub/when.h"
 
@@ -70,13 +69,8 @@ void	client_send(struct client *, const struct buf *);
 void	client_send_binary(struct client *, struct slice);
 /* Ask the host to close; further input is ignored. */
 void	client_close(struct client *, enum reason);
-/* kick of a kind whose connections have one session: they go with it. */
-void	client_kick(struct client *, struct session *, enum reason);
 struct client *client_new(struct hub *, const struct client_kind *,
 	    enum wire, struct outq *, struct admission *) MUST_USE;
-/* The one session of a client that has it from the start: admission says
- * where, for whom, in which room.  false: no memory. */
-bool	client_begin(struct client *, struct admission *) MUST_USE;
 void	client_link(struct client *, struct session *);
 void	client_unlink(struct client *, struct session *);
 /* Deadlines have changed: compute due, tell the host when it is earlier. */
@@ -93,21 +87,8 @@ void	client_beat_extend(struct client *);
 /* The pong came; false: none was due. */
 bool	client_beat_answered(struct client *);
 
-/* A token was refused, or is missing: counted, and told to the host. */
-void	client_auth_failed(struct hub *, enum authfail);
-/* Verify a token. AUTH_OK: *who is a new reference. Failures are counted, and
- * held against the address. */
-enum authfail client_verify(struct hub *, uint64_t address,
-	    struct slice token, struct principal **who);
-/* A token was tried, and is none, or not this user's: the same for it. */
-void	client_token_failed(struct hub *, uint64_t address, enum authfail);
-/* May this identity use the namespace?  NULL, or the words of the refusal;
- * *code is its stable name. */
-const char *client_admits(const struct conf_namespace *, char *const *roles,
-	    size_t nroles, const struct principal *, const char **code);
-/* The token is over, whatever the clock of deadlines has got to. */
-bool	client_is_over(const struct hub *, const struct principal *);
 /* Asked at each use of a session's rights; true: over, and it has been ended
  * for that. */
 bool	client_expired(struct session *) MUST_USE;
+
 #endif

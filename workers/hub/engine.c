@@ -17,7 +17,7 @@
 /* When the first CONNECT must have come; one that waits for other workers has
  * come.  0: at no time. */
 static uint64_t
-connect_due(const struct engine *e)
+engine_connect_due(const struct engine *e)
 {
 	return (e->asking > 0 ? 0 : e->connect_us);
 }
@@ -28,8 +28,8 @@ engine_due(const struct client *c)
 	const struct engine *e = (const struct engine *)(const void *)c;
 	uint64_t due = client_beat_due(c);
 
-	if (connect_due(e) != 0 && connect_due(e) < due)
-		due = connect_due(e);
+	if (engine_connect_due(e) != 0 && engine_connect_due(e) < due)
+		due = engine_connect_due(e);
 	if (e->assembly != NULL && e->assembly->deadline_us < due)
 		due = e->assembly->deadline_us;
 	return (due);
@@ -43,7 +43,7 @@ engine_tick(struct client *c)
 	struct engine *e = engine_of(c);
 	uint64_t now = c->hub->now.us;
 
-	if (connect_due(e) != 0 && connect_due(e) <= now)
+	if (engine_connect_due(e) != 0 && engine_connect_due(e) <= now)
 		client_close(c, REASON_connect_timeout);
 	else if (e->assembly != NULL && e->assembly->deadline_us <= now)
 		client_close(c, REASON_sio_parse);
@@ -54,7 +54,7 @@ engine_tick(struct client *c)
 }
 
 static void
-on_pong(struct client *c)
+engine_pong(struct client *c)
 {
 	struct engine *e = engine_of(c);
 
@@ -69,7 +69,7 @@ on_pong(struct client *c)
 
 /* A binary message as base64; decoded over itself. */
 static void
-on_base64(struct engine *e, struct slice data)
+engine_base64(struct engine *e, struct slice data)
 {
 	uint8_t *to = (uint8_t *)(uintptr_t)data.p;
 	ssize_t n = digest_base64_decode_loose(data, to);
@@ -97,7 +97,7 @@ engine_text(struct client *c, uint8_t *data, size_t n)
 		engine_kind_of(e)->text(e, p.data);
 		break;
 	case EIO_PONG:
-		on_pong(c);
+		engine_pong(c);
 		break;
 	case EIO_CLOSE:
 		client_close(c, REASON_client_close);
@@ -106,7 +106,7 @@ engine_text(struct client *c, uint8_t *data, size_t n)
 		client_close(c, REASON_eio_parse);
 		break;
 	case EIO_BINARY:
-		on_base64(e, p.data);
+		engine_base64(e, p.data);
 		break;
 	case EIO_OPEN:
 	case EIO_UPGRADE:
@@ -152,7 +152,7 @@ engine_payload(struct client *c, struct eio_payload *it)
 
 /* The client may come back after these. */
 static bool
-may_come_back(enum reason r)
+engine_may_come_back(enum reason r)
 {
 	return (r != REASON_auth_expired && r != REASON_rights_lost &&
 	    r != REASON_kicked &&
@@ -165,7 +165,7 @@ engine_parting(struct client *c, enum reason r)
 	struct engine *e = engine_of(c);
 
 	recover_cancel(e);
-	if (e->log != NULL && may_come_back(r))
+	if (e->log != NULL && engine_may_come_back(r))
 		recover_park(e);
 }
 
@@ -174,7 +174,6 @@ engine_gone(struct client *c)
 {
 	struct engine *e = engine_of(c);
 
-	engine_assembly_free(e);
 	if (e->log != NULL)
 		c->out->log = NULL;
 	sentlog_unref(&e->log);
@@ -185,17 +184,8 @@ engine_gone(struct client *c)
 
 /* --- opening -------------------------------------------------------------- */
 
-void
-engine_admit(struct hub *h, const struct client_request *q,
-    struct admission *a)
-{
-	*a = (struct admission){ .address = q->address };
-	if (q->token.n != 0 && h->conf->jwt.enabled)
-		a->fail = client_verify(h, q->address, q->token, &a->who);
-}
-
 static void
-send_open(struct engine *e)
+engine_send_open(struct engine *e)
 {
 	struct hub *h = e->client.hub;
 	struct eio_owner owner = { .slot = (uint8_t)h->slot,
@@ -215,23 +205,8 @@ send_open(struct engine *e)
 	client_send(&e->client, &h->text);
 }
 
-/* Socket.IO: a first CONNECT is to come. */
-static void
-await_connect(struct engine *e)
-{
-	struct hub *h = e->client.hub;
-
-	e->connect_us = h->now.us + h->conf->connect_timeout_ms * 1000;
-	if (!h->recovers)
-		return;
-	e->log = sentlog_new(h->conf->recovery_packets,
-	    h->conf->recovery_bytes);
-	if (e->log != NULL)
-		outq_log(e->client.out, e->log);
-}
-
-static struct client *
-open_on(struct hub *h, const struct engine_kind *kind, struct admission *a,
+struct client *
+engine_new(struct hub *h, const struct engine_kind *kind, struct admission *a,
     enum wire wire, bool b64, struct outq *out)
 {
 	struct client *c = client_new(h, &kind->client, wire, out, a);
@@ -241,43 +216,18 @@ open_on(struct hub *h, const struct engine_kind *kind, struct admission *a,
 		return (NULL);
 	e = engine_of(c);
 	e->b64 = b64;
-	if (kind == &engine_socketio)
-		await_connect(e);
 	client_beat_start(c);
-	send_open(e);
+	engine_send_open(e);
 	counter_add(COUNTER_eio_opened, 1);
 	counter_add(COUNTER_eio_sessions, 1);
 	if (wire_is_polling(wire))
 		counter_add(COUNTER_eio_polling, 1);
-	if (kind == &engine_messages && !client_begin(c, a)) {
+	if (!kind->begin(e, a)) {
 		client_gone(&c, REASON_memory);
 		return (NULL);
 	}
 	client_schedule(c);
 	return (c);
-}
-
-static const struct engine_kind *
-kind_for(const struct admission *a)
-{
-	return (a->route == NULL ? &engine_socketio : &engine_messages);
-}
-
-struct client *
-engine_open(struct hub *h, struct admission *a, bool b64, struct outq *out)
-{
-	const struct engine_kind *k = kind_for(a);
-
-	return (open_on(h, k, a, b64 ? k->b64 : k->ws, b64, out));
-}
-
-struct client *
-engine_open_polling(struct hub *h, struct admission *a, bool b64,
-    struct outq *out)
-{
-	const struct engine_kind *k = kind_for(a);
-
-	return (open_on(h, k, a, k->polling, b64, out));
 }
 
 const char *
@@ -291,7 +241,7 @@ engine_sid(const struct client *c)
 
 /* One packet that was queued for polling, as a frame. */
 static void
-reframe(struct engine *e, struct slice packet)
+engine_reframe(struct engine *e, struct slice packet)
 {
 	struct client *c = &e->client;
 	struct buf *b = &c->hub->text;
@@ -313,7 +263,7 @@ reframe(struct engine *e, struct slice packet)
 /* From s on, in order of joining: whose first packet would have been at pos is
  * where the new queue ends.  Returns the first one that begins later. */
 static struct session *
-begin_here(struct engine *e, struct session *s, uint64_t pos)
+engine_begin_here(struct engine *e, struct session *s, uint64_t pos)
 {
 	for (; s != NULL; s = s->next) {
 		if (s->recover == NULL)
@@ -329,7 +279,7 @@ begin_here(struct engine *e, struct session *s, uint64_t pos)
 /* What polling has not taken, from pos on, goes out on the WebSocket first:
  * with other heads, and so to other places. */
 static void
-requeue(struct engine *e, struct outq *old, uint64_t pos)
+engine_requeue(struct engine *e, struct outq *old, uint64_t pos)
 {
 	struct out *o = &e->client.hub->out;
 	struct session *s = e->log == NULL ? NULL : e->client.sessions;
@@ -337,15 +287,15 @@ requeue(struct engine *e, struct outq *old, uint64_t pos)
 	const uint8_t *end;
 
 	while (outq_peek(old, &run)) {
-		s = begin_here(e, s, pos);
+		s = engine_begin_here(e, s, pos);
 		end = memchr(run.p, 0x1e, run.n);
 		MUST(end != NULL);	/* references hold whole packets */
 		packet = slice_of(run.p, (size_t)(end - run.p));
-		reframe(e, packet);
+		engine_reframe(e, packet);
 		pos += packet.n + 1;
 		outq_sent(o, old, packet.n + 1);
 	}
-	(void)begin_here(e, s, pos);
+	(void)engine_begin_here(e, s, pos);
 }
 
 bool
@@ -370,7 +320,7 @@ engine_upgrade(struct client *c, struct outq *out)
 	c->out = out;
 	counter_sub(COUNTER_eio_polling, 1);
 	counter_add(COUNTER_eio_upgrades, 1);
-	requeue(e, old, pos);
+	engine_requeue(e, old, pos);
 	for (s = c->sessions; s != NULL; s = s->next)
 		if (!room_move(c->hub, s, out, (enum wire)c->wire))
 			return (false);

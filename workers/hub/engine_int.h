@@ -29,6 +29,8 @@ struct engine;
 /* What is on top. */
 struct engine_kind {
 	struct client_kind client;
+	/* opened: a session, or who is waited for.  false: no memory */
+	bool	(*begin)(struct engine *, struct admission *);
 	void	(*text)(struct engine *, struct slice);
 	void	(*binary)(struct engine *, struct slice);
 	/* forms over WebSocket, the same for b64, over polling */
@@ -67,7 +69,7 @@ engine_kind_of(const struct engine *e)
 #define ENGINE_CLIENT							\
 	.slab = CLIENT_ENGINE, .text = engine_text,			\
 	.binary = engine_binary, .due = engine_due, .tick = engine_tick, \
-	.parting = engine_parting, .gone = engine_gone
+	.parting = engine_parting
 void	engine_text(struct client *, uint8_t *, size_t);
 void	engine_binary(struct client *, uint8_t *, size_t);
 void	engine_tick(struct client *);
@@ -77,7 +79,9 @@ void	engine_gone(struct client *);
 /* The nearest of the engine's own deadlines (us). */
 uint64_t engine_due(const struct client *);
 
-void	engine_assembly_free(struct engine *);
+/* Opened on out, in this wire form; NULL as for engine_open(). */
+struct client *engine_new(struct hub *, const struct engine_kind *,
+	    struct admission *, enum wire, bool b64, struct outq *out) MUST_USE;
 /* May who come in, now?  false: the reply says why not; f: what was wrong with
  * the token. */
 bool	engine_admits(struct engine *, const struct conf_namespace *,

@@ -8,13 +8,15 @@
 #include "base/utf8.h"
 #include "hub/engine_int.h"
 #include "hub/hub_int.h"
+#include "hub/inbound.h"
+#include "hub/single.h"
 #include "proto/json.h"
 
 /* Larger ones are not kept for the next message. */
 #define SCRATCH_KEPT	(64u << 10)
 
 static void
-message_text(struct engine *e, struct slice text)
+messages_text(struct engine *e, struct slice text)
 {
 	struct client *c = &e->client;
 	struct buf *b = &c->hub->message;
@@ -33,7 +35,7 @@ message_text(struct engine *e, struct slice text)
 		return;
 	}
 	in.args = in.first = buf_unread(b);
-	rule_event(c->sessions, &in);
+	inbound_event(c->sessions, &in);
 	if (b->cap > SCRATCH_KEPT) {
 		buf_fini(b);
 		buf_init(b);
@@ -41,26 +43,26 @@ message_text(struct engine *e, struct slice text)
 }
 
 static void
-message_binary(struct engine *e, struct slice data)
+messages_binary(struct engine *e, struct slice data)
 {
 	struct slice arg = SLICE("{\"_placeholder\":true,\"num\":0}");
 	struct inbound in = { .event = SLICE("\"message\""),
 		.args = arg, .first = arg, .attachments = &data,
 		.nattach = 1 };
 
-	rule_event(e->client.sessions, &in);
+	inbound_event(e->client.sessions, &in);
 }
 
-static void
-message_expire(struct client *c, struct session *s)
+static bool
+messages_begin(struct engine *e, struct admission *a)
 {
-	(void)s;
-	client_close(c, REASON_auth_expired);
+	return (single_begin(&e->client, a));
 }
 
 const struct engine_kind engine_messages = {
-	.client = { ENGINE_CLIENT, .expire = message_expire,
-	    .kick = client_kick },
-	.text = message_text, .binary = message_binary,
+	.client = { ENGINE_CLIENT, .gone = engine_gone,
+	    .expire = single_expire, .kick = single_kick },
+	.begin = messages_begin, .text = messages_text,
+	.binary = messages_binary,
 	.ws = WIRE_EIO, .b64 = WIRE_EIO_B64, .polling = WIRE_EIO_POLL,
 };

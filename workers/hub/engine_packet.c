@@ -6,9 +6,12 @@
  */
 #include <stdlib.h>
 
+#include "hub/admit.h"
 #include "hub/engine_int.h"
 #include "hub/hub_int.h"
+#include "hub/inbound.h"
 #include "hub/recover.h"
+#include "hub/rule.h"
 #include "proto/json.h"
 #include "proto/sio.h"
 #include "shm/count.h"
@@ -19,7 +22,7 @@
 /* --- CONNECT, DISCONNECT -------------------------------------------------- */
 
 static struct session *
-session_in(const struct client *c, struct slice nsp)
+socketio_session(const struct client *c, struct slice nsp)
 {
 	struct session *s;
 
@@ -33,7 +36,7 @@ session_in(const struct client *c, struct slice nsp)
 static const char rate_limited[] = "rate_limited";
 
 static void
-connect_error(struct client *c, const struct conf_namespace *ns,
+socketio_connect_error(struct client *c, const struct conf_namespace *ns,
     struct slice nsp, const char *message, const char *code,
     const char *reason)
 {
@@ -69,9 +72,9 @@ connect_error(struct client *c, const struct conf_namespace *ns,
 
 /* A token that was good is so no more. */
 static enum authfail
-token_over(struct client *c)
+socketio_token_over(struct client *c)
 {
-	client_token_failed(c->hub, c->address, AUTHFAIL_expired);
+	admit_token_failed(c->hub, c->address, AUTHFAIL_expired);
 	return (AUTHFAIL_expired);
 }
 
@@ -80,7 +83,7 @@ token_over(struct client *c)
  * *who is a reference or NULL.
  */
 static enum authfail
-identify(struct client *c, struct slice auth, struct principal **who)
+socketio_identify(struct client *c, struct slice auth, struct principal **who)
 {
 	static uint8_t token[TOKEN_MAX];
 	struct slice raw;
@@ -99,10 +102,10 @@ identify(struct client *c, struct slice auth, struct principal **who)
 		f = json_type(raw) == JSON_STRING &&
 		    json_plain_size(raw, 0) > sizeof token ?
 		    AUTHFAIL_too_long : AUTHFAIL_malformed;
-		client_token_failed(c->hub, c->address, f);
+		admit_token_failed(c->hub, c->address, f);
 		return (f);
 	}
-	return (client_verify(c->hub, c->address,
+	return (admit_verify(c->hub, c->address,
 	    slice_of(token, (size_t)n), who));
 }
 
@@ -113,21 +116,22 @@ engine_admits(struct engine *e, const struct conf_namespace *ns,
 	struct client *c = &e->client;
 	const char *why, *code = "unauthorized";
 
-	if (f == AUTH_OK && client_is_over(c->hub, who))
-		f = token_over(c);
+	if (f == AUTH_OK && principal_is_over(who, c->hub->conf->jwt.leeway_ms,
+	    c->hub->wall))
+		f = socketio_token_over(c);
 	if (f != AUTH_OK)
 		why = authfail_words(f);
 	else
-		why = client_admits(ns, NULL, 0, who, &code);
+		why = admit_may(ns, NULL, 0, who, &code);
 	if (why == NULL)
 		return (true);
 	if (f == AUTHFAIL_rate_limited)
 		code = rate_limited;
 	if (f == AUTH_OK && who == NULL) {
 		f = AUTHFAIL_missing;
-		client_auth_failed(c->hub, f);
+		admit_failed(c->hub, f);
 	}
-	connect_error(c, ns, slice_of(ns->name, ns->name_len), why, code,
+	socketio_connect_error(c, ns, slice_of(ns->name, ns->name_len), why, code,
 	    f == AUTH_OK ? NULL : authfail_name(f));
 	return (false);
 }
@@ -144,14 +148,14 @@ engine_enter(struct engine *e, const struct conf_namespace *ns,
 	const char *why;
 
 	if (!limit_session(h, c, ns, who, &nodes, &why)) {
-		connect_error(c, ns, nsp, why, "limit", NULL);
+		socketio_connect_error(c, ns, nsp, why, "limit", NULL);
 		return;
 	}
 	s = session_new(h, c, c->out, (enum wire)c->wire, ns, who);
 	if (s == NULL) {
 		limit_give_back(h->count, &nodes);
 		counter_add(COUNTER_memory_failures, 1);
-		connect_error(c, ns, nsp, "out of memory", "internal", NULL);
+		socketio_connect_error(c, ns, nsp, "out of memory", "internal", NULL);
 		return;
 	}
 	s->counted = nodes;
@@ -169,25 +173,25 @@ engine_enter(struct engine *e, const struct conf_namespace *ns,
 }
 
 static void
-on_connect(struct client *c, const struct sio_packet *p)
+socketio_connect(struct client *c, const struct sio_packet *p)
 {
 	const struct conf_namespace *ns;
 	struct engine *e = engine_of(c);
 	struct principal *who = NULL;
 	enum authfail f = AUTH_OK;
 
-	if (session_in(c, p->nsp) != NULL) {
+	if (socketio_session(c, p->nsp) != NULL) {
 		client_close(c, REASON_sio_parse);
 		return;
 	}
 	ns = conf_namespace_find(c->hub->conf, p->nsp);
 	if (!limit_packet(c, c->who)) {
-		connect_error(c, ns, p->nsp, "too many, too fast",
+		socketio_connect_error(c, ns, p->nsp, "too many, too fast",
 		    rate_limited, NULL);
 		return;
 	}
 	if (ns == NULL) {
-		connect_error(c, NULL, p->nsp, "Invalid namespace", NULL, NULL);
+		socketio_connect_error(c, NULL, p->nsp, "Invalid namespace", NULL, NULL);
 		return;
 	}
 	if (recover_asking(e, ns)) {
@@ -196,12 +200,12 @@ on_connect(struct client *c, const struct sio_packet *p)
 	}
 	if (c->nsessions + e->asking >=
 	    c->hub->conf->namespaces_per_connection) {
-		connect_error(c, ns, p->nsp, "too many namespaces", "limit",
+		socketio_connect_error(c, ns, p->nsp, "too many namespaces", "limit",
 		    NULL);
 		return;
 	}
 	if (ns->auth != CONF_AUTH_NONE)
-		f = identify(c, p->data, &who);
+		f = socketio_identify(c, p->data, &who);
 	if (engine_admits(e, ns, f, who) &&
 	    recover_connect(e, ns, p->data, who) == RECOVER_NOT)
 		engine_enter(e, ns, who, p->data);
@@ -209,7 +213,7 @@ on_connect(struct client *c, const struct sio_packet *p)
 }
 
 static void
-on_disconnect(struct client *c, struct session *s)
+socketio_disconnect(struct client *c, struct session *s)
 {
 	client_unlink(c, s);
 	session_free(&s);
@@ -218,8 +222,8 @@ on_disconnect(struct client *c, struct session *s)
 
 /* --- attachments ---------------------------------------------------------- */
 
-void
-engine_assembly_free(struct engine *e)
+static void
+assembly_free(struct engine *e)
 {
 	struct assembly *a = e->assembly;
 
@@ -254,7 +258,7 @@ assembly_begin(struct engine *e, struct slice text, unsigned want)
 	client_schedule(&e->client);
 }
 
-static void on_packet(struct engine *, const struct sio_packet *,
+static void socketio_done(struct engine *, const struct sio_packet *,
     const struct slice *attachments, unsigned n);
 
 static void
@@ -273,7 +277,7 @@ assembly_done(struct engine *e)
 		from = a->ends[i];
 	}
 	MUST(sio_decode(buf_unread(&a->text), &p) > 0);
-	on_packet(e, &p, parts, a->want);
+	socketio_done(e, &p, parts, a->want);
 	buf_fini(&a->text);
 	buf_fini(&a->bytes);
 	free(a);
@@ -282,7 +286,7 @@ assembly_done(struct engine *e)
 }
 
 static void
-engine_attachment(struct engine *e, struct slice data)
+socketio_attachment(struct engine *e, struct slice data)
 {
 	struct assembly *a = e->assembly;
 
@@ -309,7 +313,7 @@ engine_attachment(struct engine *e, struct slice data)
 /* --- packets -------------------------------------------------------------- */
 
 static void
-on_event(struct session *s, const struct sio_packet *p,
+socketio_event(struct session *s, const struct sio_packet *p,
     const struct slice *attachments, unsigned n)
 {
 	struct inbound in = { .event = p->event, .args = p->args,
@@ -317,12 +321,12 @@ on_event(struct session *s, const struct sio_packet *p,
 
 	if (p->has_id)
 		in.ack = (struct ack){ .kind = ACK_SIO, .id = p->id };
-	rule_event(s, &in);
+	inbound_event(s, &in);
 }
 
 /* A whole packet, attachments included. */
 static void
-on_packet(struct engine *e, const struct sio_packet *p,
+socketio_done(struct engine *e, const struct sio_packet *p,
     const struct slice *attachments, unsigned n)
 {
 	struct client *c = &e->client;
@@ -330,10 +334,10 @@ on_packet(struct engine *e, const struct sio_packet *p,
 
 	counter_add(COUNTER_sio_packets_in, 1);
 	if (p->type == SIO_CONNECT) {
-		on_connect(c, p);
+		socketio_connect(c, p);
 		return;
 	}
-	s = session_in(c, p->nsp);
+	s = socketio_session(c, p->nsp);
 	if (s == NULL) {
 		client_close(c, REASON_sio_parse);
 		return;
@@ -342,17 +346,17 @@ on_packet(struct engine *e, const struct sio_packet *p,
 	case SIO_DISCONNECT:
 		/* who wants to leave may, at the price of a message */
 		(void)limit_packet(c, s->who);
-		on_disconnect(c, s);
+		socketio_disconnect(c, s);
 		break;
 	case SIO_EVENT:
 	case SIO_BINARY_EVENT:
 		if (!p->empty)
-			on_event(s, p, attachments, n);
+			socketio_event(s, p, attachments, n);
 		break;
 	case SIO_ACK:
 	case SIO_BINARY_ACK:
 		if (!p->empty)
-			rule_answer(s, p->has_id ? &p->id : NULL, p->args,
+			inbound_answer(s, p->has_id ? &p->id : NULL, p->args,
 			    attachments, n);
 		break;
 	case SIO_CONNECT:
@@ -364,7 +368,7 @@ on_packet(struct engine *e, const struct sio_packet *p,
 }
 
 static void
-engine_packet(struct engine *e, struct slice text)
+socketio_text(struct engine *e, struct slice text)
 {
 	struct sio_packet p;
 
@@ -375,8 +379,8 @@ engine_packet(struct engine *e, struct slice text)
 		return;
 	}
 	if (p.nattach == 0)
-		on_packet(e, &p, NULL, 0);
-	else if (session_in(&e->client, p.nsp) == NULL)
+		socketio_done(e, &p, NULL, 0);
+	else if (socketio_session(&e->client, p.nsp) == NULL)
 		client_close(&e->client, REASON_sio_parse);
 	else
 		assembly_begin(e, text, p.nattach);
@@ -387,7 +391,7 @@ engine_packet(struct engine *e, struct slice text)
 /* The connection stays: its client may be in other namespaces, or join this
  * one again. */
 static void
-engine_kick(struct client *c, struct session *s, enum reason reason)
+socketio_kick(struct client *c, struct session *s, enum reason reason)
 {
 	struct hub *h = c->hub;
 
@@ -396,20 +400,47 @@ engine_kick(struct client *c, struct session *s, enum reason reason)
 	sio_encode_disconnect(&h->text, slice_of(s->ns->name,
 	    s->ns->name_len));
 	client_send(c, &h->text);
-	on_disconnect(c, s);
+	socketio_disconnect(c, s);
 }
 
 static void
-engine_expire(struct client *c, struct session *s)
+socketio_expire(struct client *c, struct session *s)
 {
-	engine_kick(c, s, REASON_auth_expired);
+	socketio_kick(c, s, REASON_auth_expired);
 	if (c->sessions == NULL && engine_of(c)->asking == 0)
 		client_close(c, REASON_auth_expired);
 }
 
+/* --- begin and end -------------------------------------------------------- */
+
+/* A first CONNECT is to come. */
+static bool
+socketio_begin(struct engine *e, struct admission *a)
+{
+	struct hub *h = e->client.hub;
+
+	(void)a;
+	e->connect_us = h->now.us + h->conf->connect_timeout_ms * 1000;
+	if (!h->recovers)
+		return (true);
+	e->log = sentlog_new(h->conf->recovery_packets,
+	    h->conf->recovery_bytes);
+	if (e->log != NULL)
+		outq_log(e->client.out, e->log);
+	return (true);
+}
+
+static void
+socketio_gone(struct client *c)
+{
+	assembly_free(engine_of(c));
+	engine_gone(c);
+}
+
 const struct engine_kind engine_socketio = {
-	.client = { ENGINE_CLIENT, .expire = engine_expire,
-	    .kick = engine_kick },
-	.text = engine_packet, .binary = engine_attachment,
+	.client = { ENGINE_CLIENT, .gone = socketio_gone,
+	    .expire = socketio_expire, .kick = socketio_kick },
+	.begin = socketio_begin, .text = socketio_text,
+	.binary = socketio_attachment,
 	.ws = WIRE_SIO, .b64 = WIRE_SIO_B64, .polling = WIRE_POLL,
 };

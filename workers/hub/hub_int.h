@@ -17,6 +17,7 @@
 #include "hub/room.h"
 #include "hub/session.h"
 #include "hub/ships.h"
+#include "hub/sids.h"
 #include "hub/work.h"
 #include "proto/offset.h"
 #include "shm/counters.h"

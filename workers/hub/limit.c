@@ -280,7 +280,7 @@ limit_event(struct session *s, const struct inbound *in,
 	payer_of(&p, r, s->client, s->who);
 	if (likely(charge(s->hub, r, &p)))
 		return (true);
-	rule_refuse_rate(s, in, s->hub->limits.retry_ms);
+	refuse_rate(s, in, s->hub->limits.retry_ms);
 	if (is_struck_out(s->client, r))
 		strike_out(s);
 	return (false);

@@ -16,7 +16,7 @@
 #ifndef HUB_LIMIT_H
 #define HUB_LIMIT_H
 
-#include "hub/rule.h"
+#include "hub/refuse.h"
 #include "shm/bucket.h"
 
 struct client;

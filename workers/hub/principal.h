@@ -6,6 +6,7 @@
 #define HUB_PRINCIPAL_H
 
 #include "base/bug.h"
+#include "base/clock.h"
 #include "base/slice.h"
 
 struct conf;
@@ -40,6 +41,16 @@ static inline struct slice
 principal_user_json(const struct principal *p)
 {
 	return (slice_of(p->bytes + p->user_len, p->json_len));
+}
+
+/* Its token is over, whatever the clock of deadlines has got to. p may be
+ * NULL. */
+static inline bool
+principal_is_over(const struct principal *p, uint64_t leeway_ms,
+    struct wall now)
+{
+	return (p != NULL && p->exp != 0 &&
+	    (uint64_t)p->exp * 1000 + leeway_ms <= now.ms);
 }
 
 /* Has any of these roles; an empty list asks for none. p may be NULL. */

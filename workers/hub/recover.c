@@ -9,7 +9,7 @@
 
 #include "base/digest.h"
 #include "hub/hub_int.h"
-#include "hub/refresh.h"
+#include "hub/join.h"
 #include "proto/json.h"
 #include "proto/sio.h"
 
@@ -559,7 +559,7 @@ come_back(struct engine *e, struct recover *r, struct slice offset,
 	/* what came from a room that he may not be in could not be told apart */
 	if (r->session->client == &e->client ||
 	    !recover_ready(r, offset, &skip) ||
-	    !refresh_keeps(r->session, who)) {
+	    !join_keeps(r->session, who)) {
 		if (r->parked && r->to == 0)
 			discard(r);
 		return (RECOVER_NOT);

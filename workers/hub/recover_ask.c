@@ -8,11 +8,12 @@
  */
 #include <stdlib.h>
 
+#include "hub/admit.h"
 #include "hub/client_int.h"
 #include "hub/hub_int.h"
 #include "hub/post.h"
 #include "hub/recover.h"
-#include "hub/refresh.h"
+#include "hub/join.h"
 #include "proto/bus.h"
 
 struct asking {			/* B: one CONNECT that waits */
@@ -310,9 +311,10 @@ may_have(const struct hub *h, const struct asking *a)
 {
 	const char *code;
 
-	return (!client_is_over(h, a->who) &&
-	    client_admits(a->ns, NULL, 0, a->who, &code) == NULL &&
-	    refresh_keeps(a->made->session, a->who));
+	return (!principal_is_over(a->who, h->conf->jwt.leeway_ms,
+	    h->wall) &&
+	    admit_may(a->ns, NULL, 0, a->who, &code) == NULL &&
+	    join_keeps(a->made->session, a->who));
 }
 
 void

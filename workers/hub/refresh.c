@@ -2,6 +2,7 @@
  * A later token takes the place of the one before; see refresh.h.  Called by
  * service.c, and by recover.c and recover_ask.c.
  */
+#include "hub/admit.h"
 #include "hub/refresh.h"
 
 #include <inttypes.h>
@@ -9,6 +10,7 @@
 
 #include "hub/client_int.h"
 #include "hub/hub_int.h"
+#include "hub/join.h"
 #include "hub/limit.h"
 #include "hub/recover.h"
 #include "proto/json.h"
@@ -24,30 +26,8 @@ refuses(const struct session *s, const struct principal *who)
 	    &s->hub->conf->routes[c->route - 1];
 	const char *code;
 
-	return (client_admits(s->ns, r == NULL ? NULL : r->roles,
+	return (admit_may(s->ns, r == NULL ? NULL : r->roles,
 	    r == NULL ? 0 : r->nroles, who, &code));
-}
-
-static bool
-keeps(const struct session *s, const struct membership *m)
-{
-	const struct room *r = m->room;
-
-	return (!m->asked || rule_join(s, slice_of(r->key + 1, r->len - 1u)) ==
-	    REFUSED_NONE);
-}
-
-bool
-refresh_keeps(const struct session *s, const struct principal *who)
-{
-	struct session as = *s;		/* if it were his */
-	const struct membership *m;
-
-	as.who = (struct principal *)(uintptr_t)who;
-	for (m = s->memberships; m != NULL; m = m->next)
-		if (!keeps(&as, m))
-			return (false);
-	return (true);
 }
 
 /* --- what it does not ----------------------------------------------------- */
@@ -91,7 +71,7 @@ leave_rooms(struct session *s)
 
 	for (m = s->memberships; m != NULL; m = next) {
 		next = m->next;
-		if (!keeps(s, m))
+		if (!join_may_stay(s, m))
 			leave(s, m);
 	}
 }
@@ -151,19 +131,19 @@ verify(struct session *s, const struct inbound *in, struct slice token)
 	struct principal *who;
 	enum authfail f;
 
-	f = client_verify(s->hub, s->client->address, token, &who);
+	f = admit_verify(s->hub, s->client->address, token, &who);
 	if (f == AUTH_OK && (s->who == NULL ||
 	    !slice_eq(principal_user(who), principal_user(s->who)))) {
 		f = AUTHFAIL_subject;
-		client_token_failed(s->hub, s->client->address, f);
+		admit_token_failed(s->hub, s->client->address, f);
 	}
 	if (f == AUTH_OK)
 		return (who);
 	principal_unref(&who);
 	if (f == AUTHFAIL_rate_limited)
-		rule_refuse_rate(s, in, limit_retry_ms(s->hub));
+		refuse_rate(s, in, limit_retry_ms(s->hub));
 	else
-		rule_refuse(s, in, REFUSED_UNAUTHORIZED, "%s",
+		refuse(s, in, REFUSED_UNAUTHORIZED, "%s",
 		    authfail_words(f));
 	return (NULL);
 }
@@ -189,7 +169,7 @@ refresh(struct session *s, const struct inbound *in, struct slice token)
 		    who->exp);
 		session_ack(s, &in->ack, slice_of(text, (size_t)n));
 	} else
-		rule_refuse(s, in, REFUSED_FORBIDDEN, "%s", why);
+		refuse(s, in, REFUSED_FORBIDDEN, "%s", why);
 	readmit(c, who);
 	principal_unref(&who);
 	if (!c->closing)

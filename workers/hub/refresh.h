@@ -8,13 +8,9 @@
 #ifndef HUB_REFRESH_H
 #define HUB_REFRESH_H
 
-#include "hub/rule.h"
+#include "hub/refuse.h"
 
 /* auth:refresh; true: accepted and acked.  The session may be gone. */
 bool	refresh(struct session *, const struct inbound *, struct slice token);
-
-/* Does who have the right to every room that this session asked for? */
-bool	refresh_keeps(const struct session *, const struct principal *who)
-	    MUST_USE;
 
 #endif

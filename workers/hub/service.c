@@ -9,6 +9,7 @@
 #include "base/reserved.h"
 #include "hub/client_int.h"
 #include "hub/hub_int.h"
+#include "hub/join.h"
 #include "hub/refresh.h"
 #include "hub/svc_presence.h"
 #include "proto/json.h"
@@ -32,7 +33,7 @@ text_arg(struct session *s, const struct inbound *in, const char *member,
 	else
 		n = json_name(first, out, max);
 	if (n <= 0) {
-		rule_refuse(s, in, REFUSED_BAD_REQUEST,
+		refuse(s, in, REFUSED_BAD_REQUEST,
 		    "\"%s\" must be a string of at most %zu bytes", member,
 		    max);
 		return (0);
@@ -51,7 +52,7 @@ ack_room(struct session *s, const struct inbound *in, struct slice raw)
 	buf_str(&b, "{\"room\":");
 	buf_slice(&b, raw);
 	buf_byte(&b, '}');
-	rule_ack(s, in, &b);
+	refuse_or_ack(s, in, &b);
 	buf_fini(&b);
 }
 
@@ -65,10 +66,10 @@ do_join(struct session *s, const struct inbound *in)
 	room = slice_of(name, text_arg(s, in, "room", name, sizeof name, &raw));
 	if (room.n == 0)
 		return (false);
-	r = rule_join(s, room);
+	r = join_may(s, room);
 	if (r != REFUSED_NONE) {
 		counter_add(COUNTER_joins_refused, 1);
-		rule_refuse(s, in, r, "you may not join this room");
+		refuse(s, in, r, "you may not join this room");
 		return (false);
 	}
 	if (room_membership(s, ROOM_NAMED, room) != NULL) {
@@ -77,13 +78,12 @@ do_join(struct session *s, const struct inbound *in)
 	}
 	if (s->nrooms >= s->hub->conf->rooms_per_session) {
 		counter_add(COUNTER_joins_refused, 1);
-		rule_refuse(s, in, REFUSED_LIMIT, "in %u rooms already",
+		refuse(s, in, REFUSED_LIMIT, "in %u rooms already",
 		    s->nrooms);
 		return (false);
 	}
 	if (!room_join(s->hub, s, ROOM_NAMED, room)) {
-		counter_add(COUNTER_memory_failures, 1);
-		rule_refuse(s, in, REFUSED_INTERNAL, "out of memory");
+		refuse_memory(s, in);
 		return (false);
 	}
 	room_membership(s, ROOM_NAMED, room)->asked = true;
@@ -103,7 +103,7 @@ do_leave(struct session *s, const struct inbound *in)
 		return (false);
 	m = room_membership(s, ROOM_NAMED, room);
 	if (m == NULL) {
-		rule_refuse(s, in, REFUSED_NOT_MEMBER,
+		refuse(s, in, REFUSED_NOT_MEMBER,
 		    "you are not in this room");
 		return (false);
 	}
@@ -166,7 +166,7 @@ service_event(struct session *s, const struct inbound *in, struct slice name)
 	}
 	if (!reserved_by_server(name))
 		return (false);
-	rule_refuse(s, in, REFUSED_UNKNOWN_EVENT,
+	refuse(s, in, REFUSED_UNKNOWN_EVENT,
 	    "this name is the server's, and no such service is on");
 	return (true);
 }

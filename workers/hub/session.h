@@ -53,15 +53,6 @@ session_sid(const struct session *s)
 	return (slice_of(s->sid, SESSION_SID_LEN));
 }
 
-struct sid_table {
-	struct session	**buckets;
-	size_t		 nbuckets;
-	size_t		 count;
-};
-void	sid_table_fini(struct sid_table *);
-/* By its Socket.IO sid; NULL: not on this worker. */
-struct session *sid_find(struct hub *, struct slice sid);
-
 /*
  * Begin: a new sid, the namespace's and the user's channel, presence.  Takes
  * a reference to who.  The caller links it to its client.  NULL: no memory.

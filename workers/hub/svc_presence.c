@@ -322,7 +322,7 @@ is_on(struct session *s, const struct inbound *in)
 {
 	if (s->ns->presence != CONF_PRESENCE_OFF)
 		return (true);
-	rule_refuse(s, in, REFUSED_UNKNOWN_EVENT,
+	refuse(s, in, REFUSED_UNKNOWN_EVENT,
 	    "presence is off in this namespace");
 	return (false);
 }
@@ -354,7 +354,7 @@ each_user(struct session *s, const struct inbound *in, struct slice users,
 	while (json_next(&it, &key, &raw)) {
 		n = json_name(raw, name, sizeof name);
 		if (n <= 0 || ++count > PRESENCE_WATCH_MAX) {
-			rule_refuse(s, in, REFUSED_BAD_REQUEST,
+			refuse(s, in, REFUSED_BAD_REQUEST,
 			    "\"users\" must be at most %d names",
 			    PRESENCE_WATCH_MAX);
 			return (false);
@@ -400,13 +400,12 @@ add_watch(struct session *s, const struct inbound *in, struct slice user,
 {
 	if (room_membership(s, ROOM_WATCH, user) == NULL) {
 		if (s->nwatches >= PRESENCE_WATCH_MAX) {
-			rule_refuse(s, in, REFUSED_LIMIT,
+			refuse(s, in, REFUSED_LIMIT,
 			    "watching %u users already", s->nwatches);
 			return (false);
 		}
 		if (!room_join(s->hub, s, ROOM_WATCH, user)) {
-			counter_add(COUNTER_memory_failures, 1);
-			rule_refuse(s, in, REFUSED_INTERNAL, "out of memory");
+			refuse_memory(s, in);
 			return (false);
 		}
 	}
@@ -438,7 +437,7 @@ answer_users(struct session *s, const struct inbound *in,
 
 	if (!json_get(first_arg(in), SLICE("users"), &users) ||
 	    json_type(users) != JSON_ARRAY) {
-		rule_refuse(s, in, REFUSED_BAD_REQUEST,
+		refuse(s, in, REFUSED_BAD_REQUEST,
 		    "\"users\" must be an array of names");
 		return (false);
 	}
@@ -447,7 +446,7 @@ answer_users(struct session *s, const struct inbound *in,
 	ok = each_user(s, in, users, one, &b);
 	buf_str(&b, "]}");
 	if (ok)
-		rule_ack(s, in, &b);
+		refuse_or_ack(s, in, &b);
 	buf_fini(&b);
 	return (ok);
 }
@@ -459,16 +458,16 @@ answer_room(struct session *s, const struct inbound *in, struct slice room)
 	bool ok;
 
 	if (room.n == 0 || room_membership(s, ROOM_NAMED, room) == NULL) {
-		rule_refuse(s, in, REFUSED_NOT_MEMBER,
+		refuse(s, in, REFUSED_NOT_MEMBER,
 		    "you are not in this room");
 		return (false);
 	}
 	buf_init(&b);
 	ok = list_json(s->hub, s->ns, room, true, 0, PRESENCE_LIST_MAX, &b);
 	if (ok)
-		rule_ack(s, in, &b);
+		refuse_or_ack(s, in, &b);
 	else
-		rule_refuse(s, in, REFUSED_FORBIDDEN,
+		refuse(s, in, REFUSED_FORBIDDEN,
 		    "presence is not kept for rooms here");
 	buf_fini(&b);
 	return (ok);
@@ -514,7 +513,7 @@ presence_do_set(struct session *s, const struct inbound *in)
 	if (!is_on(s, in))
 		return (false);
 	if (s->who == NULL) {
-		rule_refuse(s, in, REFUSED_UNAUTHORIZED,
+		refuse(s, in, REFUSED_UNAUTHORIZED,
 		    "only a user with a token has a status");
 		return (false);
 	}
@@ -522,14 +521,14 @@ presence_do_set(struct session *s, const struct inbound *in)
 	if (n > 0)
 		code = status_from(slice_of(name, (size_t)n));
 	if (code < 0) {
-		rule_refuse(s, in, REFUSED_INVALID,
+		refuse(s, in, REFUSED_INVALID,
 		    "\"status\" must be online, away, busy or dnd");
 		return (false);
 	}
 	set_status(s, (enum status)code);
 	buf_init(&b);
 	presence_user_json(s->hub, s->ns, principal_user(s->who), &b);
-	rule_ack(s, in, &b);
+	refuse_or_ack(s, in, &b);
 	buf_fini(&b);
 	return (true);
 }

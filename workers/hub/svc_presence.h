@@ -6,7 +6,7 @@
 #ifndef HUB_SVC_PRESENCE_H
 #define HUB_SVC_PRESENCE_H
 
-#include "hub/rule.h"
+#include "hub/refuse.h"
 
 struct membership;
 

@@ -1,0 +1,211 @@
+/*
+ * Who may come in; see admit.h, and client.h for what the host calls.  Called
+ * by socketio's CONNECT, by refresh.c, and for sessions that come back.
+ */
+#include "hub/admit.h"
+
+#include <stdlib.h>
+
+#include "base/utf8.h"
+#include "hub/client.h"
+#include "hub/hub_int.h"
+#include "hub/limit.h"
+
+/* --- tokens --------------------------------------------------------------- */
+
+void
+admit_failed(struct hub *h, enum authfail f)
+{
+	counter_auth_failed(f);
+	if (h->ports.refused != NULL)
+		h->ports.refused(h->ports.host, f);
+}
+
+void
+admit_token_failed(struct hub *h, uint64_t address, enum authfail f)
+{
+	admit_failed(h, f);
+	limit_token_failed(h, address);
+}
+
+enum authfail
+admit_verify(struct hub *h, uint64_t address, struct slice token,
+    struct principal **who)
+{
+	const struct conf_jwt *j = &h->conf->jwt;
+	struct token_policy policy = {
+		.issuer = slice_str(j->issuer),
+		.audience = slice_str(j->audience),
+		.user_claim = slice_str(j->user_claim),
+		.roles_claim = slice_str(j->roles_claim),
+		.leeway_s = j->leeway_ms / 1000,
+	};
+	struct token_claims claims;
+	enum authfail f;
+
+	*who = NULL;
+	if (!limit_token(h, address)) {
+		admit_failed(h, AUTHFAIL_rate_limited);
+		return (AUTHFAIL_rate_limited);
+	}
+	if (h->keys == NULL)
+		f = AUTHFAIL_unknown_key;
+	else {
+		work_add(&h->work, WORK_SIGNATURE);
+		f = token_verify(h->keys, &policy, token, h->wall, &claims);
+	}
+	if (f != AUTH_OK) {
+		admit_token_failed(h, address, f);
+		return (f);
+	}
+	*who = principal_new(h->conf, &claims);
+	token_claims_fini(&claims);
+	if (*who == NULL) {
+		counter_add(COUNTER_memory_failures, 1);
+		return (AUTHFAIL_memory);
+	}
+	counter_add(COUNTER_tokens_verified, 1);
+	return (AUTH_OK);
+}
+
+const char *
+admit_may(const struct conf_namespace *ns, char *const *roles,
+    size_t nroles, const struct principal *who, const char **code)
+{
+	*code = "unauthorized";
+	if (ns->auth == CONF_AUTH_REQUIRED && who == NULL)
+		return ("authentication required");
+	*code = "forbidden";
+	if (!principal_has_role(who, ns->roles, ns->nroles) ||
+	    !principal_has_role(who, roles, nroles))
+		return ("your role is not admitted here");
+	return (NULL);
+}
+
+/* --- at the handshake ----------------------------------------------------- */
+
+void
+admission_fini(struct admission *a)
+{
+	struct limit_nodes nodes = { a->user_node, a->ns_node };
+
+	principal_unref(&a->who);
+	free(a->room);
+	a->room = NULL;
+	limit_give_back(a->count, &nodes);
+	a->user_node = a->ns_node = 0;
+}
+
+void
+engine_admit(struct hub *h, const struct client_request *q,
+    struct admission *a)
+{
+	*a = (struct admission){ .address = q->address };
+	if (q->token.n != 0 && h->conf->jwt.enabled)
+		a->fail = admit_verify(h, q->address, q->token, &a->who);
+}
+
+static bool
+admit_refuse(struct refusal *r, int status, const char *code,
+    const char *message)
+{
+	*r = (struct refusal){ .status = status, .code = code,
+		.message = message };
+	return (false);
+}
+
+/* The room that a route joins, with the path's parameters filled in. */
+static bool
+admit_fill_room(const struct client_request *q, struct admission *a)
+{
+	const struct conf_route *r = q->route;
+	struct slice part;
+	struct buf b;
+	size_t i;
+
+	buf_init(&b);
+	for (i = 0; i < r->njoin; i++) {
+		part = slice_str(r->join[i].text);
+		if (r->join[i].param)
+			part = q->values[conf_pattern_param(&r->path, part)];
+		buf_slice(&b, part);
+	}
+	a->room = (char *)b.data;
+	a->room_len = b.wpos;
+	return (!b.oom);
+}
+
+/* Rooms that a route names are joined without a join rule: the route is one.
+ * The name must still be one that a room can have. */
+static bool
+admit_room(const struct client_request *q, struct admission *a,
+    struct refusal *r)
+{
+	if (q->route == NULL || q->route->njoin == 0)
+		return (true);
+	if (!admit_fill_room(q, a))
+		return (admit_refuse(r, 503, "internal", "out of memory"));
+	if (a->room_len == 0 || a->room_len > ROOM_NAME_MAX)
+		return (admit_refuse(r, 400, "bad_request", "room name too long"));
+	if (!utf8_name(slice_of(a->room, a->room_len)))
+		return (admit_refuse(r, 400, "bad_request", "path is not UTF-8"));
+	return (true);
+}
+
+/* The words of a refusal that is about who asks, NULL: none; *code with it. */
+static const char *
+admit_who(struct hub *h, const struct client_request *q, struct admission *a,
+    const char **code)
+{
+	if (q->token.n != 0 && q->ns->auth != CONF_AUTH_NONE)
+		a->fail = admit_verify(h, q->address, q->token, &a->who);
+	*code = a->fail == AUTHFAIL_rate_limited ? "rate_limited" :
+	    "unauthorized";
+	if (a->fail != AUTH_OK)
+		return (authfail_words(a->fail));
+	return (admit_may(q->ns, q->route == NULL ? NULL :
+	    q->route->roles, q->route == NULL ? 0 : q->route->nroles, a->who,
+	    code));
+}
+
+static bool
+admit_session(struct hub *h, const struct client_request *q,
+    struct admission *a, struct refusal *r)
+{
+	const char *code, *why = admit_who(h, q, a, &code);
+	struct limit_nodes nodes;
+
+	if (a->fail == AUTHFAIL_rate_limited) {
+		(void)admit_refuse(r, 429, code, why);
+		r->retry_ms = limit_retry_ms(h);
+		return (false);
+	}
+	if (why != NULL) {
+		if (strcmp(code, "unauthorized") == 0 &&
+		    a->fail == AUTH_OK)
+			admit_failed(h, AUTHFAIL_missing);
+		return (admit_refuse(r, strcmp(code, "forbidden") == 0 ? 403 : 401,
+		    code, why));
+	}
+	if (!admit_room(q, a, r))
+		return (false);
+	if (!limit_session(h, NULL, q->ns, a->who, &nodes, &why))
+		return (admit_refuse(r, 429, "limit", why));
+	a->user_node = nodes.user;
+	a->ns_node = nodes.ns;
+	return (true);
+}
+
+bool
+plain_admit(struct hub *h, const struct client_request *q,
+    struct admission *a, struct refusal *r)
+{
+	*a = (struct admission){ .ns = q->ns, .route = q->route,
+		.address = q->address, .count = h->count };
+	if (admit_session(h, q, a, r))
+		return (true);
+	counter_add(COUNTER_ns_refusals, 1);
+	counter_ns_add(q->ns->index, NS_refusals, 1);
+	admission_fini(a);
+	return (false);
+}

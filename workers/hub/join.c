@@ -1,0 +1,96 @@
+/*
+ * Join rules; see join.h.  Called by service.c and refresh.c, and for sessions
+ * that come back.
+ */
+#include "hub/join.h"
+
+#include "hub/room.h"
+#include "proto/json.h"
+
+/* The claim is this string, or an array that has it. */
+static bool
+join_claim_has(struct slice claim, struct slice value)
+{
+	struct slice key, element;
+	struct json_iter it;
+
+	if (json_type(claim) == JSON_STRING)
+		return (json_string_eq(claim, value));
+	if (json_type(claim) == JSON_NUMBER)
+		return (slice_eq(claim, value));
+	if (json_type(claim) != JSON_ARRAY || !json_enter(claim, &it))
+		return (false);
+	while (json_next(&it, &key, &element)) {
+		if (json_type(element) == JSON_STRING ?
+		    json_string_eq(element, value) :
+		    json_type(element) == JSON_NUMBER &&
+		    slice_eq(element, value))
+			return (true);
+	}
+	return (false);
+}
+
+static bool
+join_is_self(const struct session *s, const struct conf_room *r,
+    const struct slice *values)
+{
+	size_t i;
+
+	for (i = 0; s->who != NULL && i < r->pattern.nparams; i++)
+		if ((r->self >> i & 1) != 0 &&
+		    slice_eq(values[i], principal_user(s->who)))
+			return (true);
+	return (false);
+}
+
+enum refused
+join_may(const struct session *s, struct slice room)
+{
+	struct slice values[CONF_PARAMS_MAX], claim;
+	const struct conf_room *r;
+	bool ok = false;
+
+	if (room.n == 0 || room.n > ROOM_NAME_MAX)
+		return (REFUSED_INVALID);
+	r = conf_room_find(s->ns, room, values);
+	if (r == NULL)
+		return (REFUSED_FORBIDDEN);
+	switch (r->join) {
+	case CONF_JOIN_OPEN:
+		ok = true;
+		break;
+	case CONF_JOIN_CLAIM:
+		ok = principal_claim(s->who, r->claim, &claim) &&
+		    join_claim_has(claim, r->pattern.nparams == 1 ? values[0] :
+		    room);
+		break;
+	case CONF_JOIN_SELF:
+		ok = join_is_self(s, r, values);
+		break;
+	case CONF_JOIN_SERVER:
+		break;
+	}
+	return (ok ? REFUSED_NONE : REFUSED_FORBIDDEN);
+}
+
+bool
+join_may_stay(const struct session *s, const struct membership *m)
+{
+	const struct room *r = m->room;
+
+	return (!m->asked || join_may(s, slice_of(r->key + 1, r->len - 1u)) ==
+	    REFUSED_NONE);
+}
+
+bool
+join_keeps(const struct session *s, const struct principal *who)
+{
+	struct session as = *s;		/* if it were his */
+	const struct membership *m;
+
+	as.who = (struct principal *)(uintptr_t)who;
+	for (m = s->memberships; m != NULL; m = m->next)
+		if (!join_may_stay(&as, m))
+			return (false);
+	return (true);
+}

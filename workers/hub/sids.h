@@ -1,0 +1,29 @@
+/*
+ * The sessions of this worker by their Socket.IO sid.
+ */
+#ifndef HUB_SIDS_H
+#define HUB_SIDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/bug.h"
+#include "base/slice.h"
+
+struct hub;
+struct session;
+
+struct sid_table {
+	struct session	**buckets;
+	size_t		 nbuckets;
+	size_t		 count;
+};
+void	sid_table_fini(struct sid_table *);
+
+/* NULL: not on this worker. */
+struct session *sid_find(struct hub *, struct slice sid);
+/* With its sid, or, when it has none yet, a random one.  false: no memory. */
+bool	sid_add(struct hub *, struct session *) MUST_USE;
+void	sid_remove(struct hub *, struct session *);
+
+#endif

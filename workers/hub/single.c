@@ -1,0 +1,42 @@
+/*
+ * A client with one session; see single.h.  Called by plain.c and
+ * engine_message.c.
+ */
+#include "hub/single.h"
+
+#include "hub/hub_int.h"
+#include "hub/rule.h"
+
+bool
+single_begin(struct client *c, struct admission *a)
+{
+	struct hub *h = c->hub;
+	struct session *s;
+
+	s = session_new(h, c, c->out, (enum wire)c->wire, a->ns, c->who);
+	if (s == NULL)
+		return (false);
+	s->counted = (struct limit_nodes){ a->user_node, a->ns_node };
+	a->user_node = a->ns_node = 0;
+	client_link(c, s);
+	if (a->room != NULL && !room_join(h, s, ROOM_NAMED,
+	    slice_of(a->room, a->room_len)))
+		return (false);
+	rule_connect(s, slice_of(NULL, 0));
+	return (true);
+}
+
+void
+single_kick(struct client *c, struct session *s, enum reason reason)
+{
+	client_unlink(c, s);
+	session_free(&s);
+	client_close(c, reason);
+}
+
+void
+single_expire(struct client *c, struct session *s)
+{
+	(void)s;
+	client_close(c, REASON_auth_expired);
+}
