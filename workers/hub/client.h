@@ -1,8 +1,8 @@
 /*
  * A client: what is on the other end of a connection once HTTP is over.
  * Three kinds: an Engine.IO engine with Socket.IO sessions on it (engine.c,
- * engine_packet.c), one with a single session and nothing on it (engine.c,
- * engine_message.c), and a plain WebSocket with one session (plain.c).  The
+ * socketio.c), one with a single session and nothing on it (engine.c,
+ * messages.c), and a plain WebSocket with one session (plain.c).  The
  * host makes one after the handshake, feeds it messages, tells it the time
  * when it is due, and takes it away when the connection is gone.
  */

@@ -1,7 +1,7 @@
 /*
  * An Engine.IO 4 session: opening, heartbeat, both transports, the move from
- * polling to WebSocket.  What its messages mean is engine_packet.c's, or
- * engine_message.c's.  Called by the host through client.h.
+ * polling to WebSocket.  What its messages mean is socketio.c's, or
+ * messages.c's.  Called by the host through client.h.
  */
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /*
  * An engine is Engine.IO (engine.c: transport, heartbeat, opening, upgrade)
- * with one of two things on top: Socket.IO (engine_packet.c: namespaces,
- * events, attachments), or nothing (engine_message.c: each message is an
+ * with one of two things on top: Socket.IO (socketio.c: namespaces,
+ * events, attachments), or nothing (messages.c: each message is an
  * event of the one session that it has from the start).
  */
 #ifndef HUB_ENGINE_INT_H

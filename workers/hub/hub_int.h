@@ -60,7 +60,7 @@ struct hub {
 	uint32_t	 stamp;		/* see fanout.c */
 	struct buf	 meta;		/* scratch for one publication's meta */
 	struct buf	 text;		/* scratch for one reply */
-	struct buf	 message;	/* scratch, see engine_message.c */
+	struct buf	 message;	/* scratch, see messages.c */
 	struct buf	 answer;	/* scratch of ask.c */
 	struct buf	 args;		/* scratch for filled up arguments */
 	uint8_t		 offset[OFFSET_MAX];	/* scratch, see fanout.c */

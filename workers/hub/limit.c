@@ -1,6 +1,6 @@
 /*
  * Rates and connections of a user; see limit.h.  Called by rule.c with each
- * event, by client.c with tokens, by engine_packet.c and plain.c when
+ * event, by client.c with tokens, by socketio.c and plain.c when
  * somebody comes in, by the host at the handshake.
  */
 #include "hub/limit.h"

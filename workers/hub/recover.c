@@ -1,6 +1,6 @@
 /*
  * Sessions that may come back to this worker; see recover.h.  Called by
- * engine.c and engine_packet.c as clients go and come, by hub.c for the
+ * engine.c and socketio.c as clients go and come, by hub.c for the
  * clock and for parked queues, by recover_ask.c and recover_move.c.
  */
 #include "hub/recover.h"

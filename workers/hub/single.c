@@ -1,6 +1,6 @@
 /*
  * A client with one session; see single.h.  Called by plain.c and
- * engine_message.c.
+ * messages.c.
  */
 #include "hub/single.h"
 

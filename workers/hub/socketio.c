@@ -223,7 +223,7 @@ socketio_disconnect(struct client *c, struct session *s)
 /* --- attachments ---------------------------------------------------------- */
 
 static void
-assembly_free(struct engine *e)
+socketio_assembly_free(struct engine *e)
 {
 	struct assembly *a = e->assembly;
 
@@ -237,7 +237,7 @@ assembly_free(struct engine *e)
 
 /* The packet's text is here, `want` binary messages are to come. */
 static void
-assembly_begin(struct engine *e, struct slice text, unsigned want)
+socketio_assembly_begin(struct engine *e, struct slice text, unsigned want)
 {
 	struct hub *h = e->client.hub;
 	struct assembly *a = calloc(1, sizeof *a);
@@ -262,7 +262,7 @@ static void socketio_done(struct engine *, const struct sio_packet *,
     const struct slice *attachments, unsigned n);
 
 static void
-assembly_done(struct engine *e)
+socketio_assembly_done(struct engine *e)
 {
 	struct slice parts[SIO_ATTACHMENTS_MAX];
 	struct assembly *a = e->assembly;
@@ -307,7 +307,7 @@ socketio_attachment(struct engine *e, struct slice data)
 	}
 	a->ends[a->got++] = a->bytes.wpos;
 	if (a->got == a->want)
-		assembly_done(e);
+		socketio_assembly_done(e);
 }
 
 /* --- packets -------------------------------------------------------------- */
@@ -383,7 +383,7 @@ socketio_text(struct engine *e, struct slice text)
 	else if (socketio_session(&e->client, p.nsp) == NULL)
 		client_close(&e->client, REASON_sio_parse);
 	else
-		assembly_begin(e, text, p.nattach);
+		socketio_assembly_begin(e, text, p.nattach);
 }
 
 /* --- ended by us ---------------------------------------------------------- */
@@ -433,7 +433,7 @@ socketio_begin(struct engine *e, struct admission *a)
 static void
 socketio_gone(struct client *c)
 {
-	assembly_free(engine_of(c));
+	socketio_assembly_free(engine_of(c));
 	engine_gone(c);
 }
 
