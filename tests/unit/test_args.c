@@ -1,6 +1,6 @@
 /* How many arguments an event takes, and where the server writes. */
 #include "pair.h"
-#include "hub/args.h"
+#include "hub/queue/args.h"
 #include "shm/counters.h"
 
 #define CONF \

@@ -2,7 +2,7 @@
 #include "check.h"
 #include "fake_host.h"
 #include "hub/hub_int.h"
-#include "hub/out.h"
+#include "hub/queue/out.h"
 #include "proto/eio.h"
 
 #define CONF								\

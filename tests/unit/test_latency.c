@@ -1,6 +1,6 @@
 /* How long messages take: all are counted, each from its arrival. */
 #include "check.h"
-#include "hub/latency.h"
+#include "hub/queue/latency.h"
 #include "shm/counters.h"
 
 static struct latency l;

@@ -1,4 +1,4 @@
-#include "hub/out.h"
+#include "hub/queue/out.h"
 
 #include <sys/uio.h>
 

@@ -10,7 +10,7 @@
 #include "hub/hub_int.h"
 #include "hub/members.h"
 #include "hub/recover.h"
-#include "hub/wire.h"
+#include "hub/queue/wire.h"
 #include "shm/count.h"
 
 #define CONF \

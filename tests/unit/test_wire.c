@@ -1,5 +1,5 @@
 /* One publication in each form. */
-#include "hub/wire.h"
+#include "hub/queue/wire.h"
 
 #include <stdlib.h>
 

@@ -10,7 +10,7 @@
 
 #include "hub/client_int.h"
 #include "hub/hub_int.h"
-#include "hub/send.h"
+#include "hub/queue/send.h"
 
 #define DAY	(UINT64_C(86400) * 1000000)
 /* A ping that is so late was due to the host's coarse timers: interval and

@@ -8,7 +8,7 @@
 
 #include "hub/client.h"
 #include "hub/session.h"
-#include "hub/when.h"
+#include "hub/queue/when.h"
 
 enum client_slab { CLIENT_PLAIN, CLIENT_ENGINE };	/* hub.clients */
 

@@ -7,8 +7,8 @@
 
 #include <stdio.h>
 
-#include "hub/args.h"
 #include "hub/hub_int.h"
+#include "hub/queue/args.h"
 
 /* --- offsets --------------------------------------------------------------- */
 

@@ -7,7 +7,7 @@
 #define HUB_FANOUT_H
 
 #include "conf/conf.h"
-#include "hub/wire.h"
+#include "hub/queue/wire.h"
 
 struct hub;
 struct outq;

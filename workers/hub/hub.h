@@ -10,8 +10,8 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "conf/conf.h"
-#include "hub/out.h"
 #include "hub/ports.h"
+#include "hub/queue/out.h"
 
 struct interest;
 struct count;

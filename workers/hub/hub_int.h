@@ -10,7 +10,6 @@
 #include "hub/events.h"
 #include "hub/fanout.h"
 #include "hub/hub.h"
-#include "hub/latency.h"
 #include "hub/limit.h"
 #include "hub/pending.h"
 #include "hub/recover.h"
@@ -19,6 +18,7 @@
 #include "hub/ships.h"
 #include "hub/sids.h"
 #include "hub/work.h"
+#include "hub/queue/latency.h"
 #include "proto/offset.h"
 #include "shm/counters.h"
 

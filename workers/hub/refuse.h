@@ -5,8 +5,8 @@
 #ifndef HUB_REFUSE_H
 #define HUB_REFUSE_H
 
-#include "hub/args.h"
 #include "hub/session.h"
+#include "hub/queue/args.h"
 
 /* Why an event was refused: the stable code that clients see, its counters. */
 enum refused {

@@ -8,7 +8,7 @@
 #define HUB_ROOM_H
 
 #include "base/hash.h"
-#include "hub/wire.h"
+#include "hub/queue/wire.h"
 #include "shm/interest.h"
 
 struct hub;

@@ -6,12 +6,12 @@
 
 #include <stdio.h>
 
-#include "hub/args.h"
 #include "hub/check.h"
 #include "hub/hub_int.h"
 #include "hub/limit.h"
 #include "hub/pending.h"
 #include "hub/publish.h"
+#include "hub/queue/args.h"
 #include "proto/json.h"
 
 /* --- where to ------------------------------------------------------------- */

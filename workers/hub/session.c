@@ -8,8 +8,8 @@
 
 #include "hub/client_int.h"
 #include "hub/hub_int.h"
-#include "hub/send.h"
 #include "hub/sids.h"
+#include "hub/queue/send.h"
 #include "proto/json.h"
 #include "proto/raw.h"
 #include "proto/sio.h"

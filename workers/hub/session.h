@@ -8,8 +8,8 @@
 #include "conf/conf.h"
 #include "hub/principal.h"
 #include "hub/room.h"
-#include "hub/when.h"
-#include "hub/wire.h"
+#include "hub/queue/when.h"
+#include "hub/queue/wire.h"
 
 #define SESSION_SID_LEN	20
 

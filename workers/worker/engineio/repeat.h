@@ -18,7 +18,7 @@
 #define WORKER_ENGINEIO_REPEAT_H
 
 #include "base/hash.h"
-#include "hub/out.h"
+#include "hub/queue/out.h"
 #include "worker/engineio/engineio.h"
 
 struct buf;

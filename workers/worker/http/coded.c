@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "base/press.h"
-#include "hub/out.h"
+#include "hub/queue/out.h"
 #include "worker/http/request.h"
 #include "worker/worker.h"
 

@@ -20,7 +20,7 @@
 #include <assert.h>
 
 #include "base/reason.h"
-#include "hub/out.h"
+#include "hub/queue/out.h"
 #include "hub/work.h"
 #include "proto/ws.h"
 #include "sys/loop.h"

@@ -6,7 +6,7 @@
 #ifndef WORKER_NET_HOST_H
 #define WORKER_NET_HOST_H
 
-#include "hub/out.h"
+#include "hub/queue/out.h"
 
 struct host {
 	unsigned	 magic;		/* CONN_MAGIC or POLLER_MAGIC */

@@ -2,7 +2,7 @@
  * A publication as bytes; see wire.h.  Called by fanout.c, and by client.c
  * for what goes to one client alone.
  */
-#include "hub/wire.h"
+#include "hub/queue/wire.h"
 
 #include "base/digest.h"
 #include "proto/json.h"

@@ -14,11 +14,11 @@
  * detached; the batch's next message attaches it again.  Order per receiver
  * is therefore the order of the calls.
  */
-#ifndef HUB_OUT_H
-#define HUB_OUT_H
+#ifndef HUB_QUEUE_OUT_H
+#define HUB_QUEUE_OUT_H
 
 #include "base/msg.h"
-#include "hub/wire.h"
+#include "hub/queue/wire.h"
 
 #define OUT_OPEN	UINT32_MAX	/* ref.end: to the end of the batch */
 

@@ -2,8 +2,8 @@
  * The forms in which one publication goes out.  Each is encoded once, framing
  * included, whatever the number of receivers.
  */
-#ifndef HUB_WIRE_H
-#define HUB_WIRE_H
+#ifndef HUB_QUEUE_WIRE_H
+#define HUB_QUEUE_WIRE_H
 
 #include "base/bug.h"
 #include "base/slice.h"

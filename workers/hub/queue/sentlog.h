@@ -10,11 +10,11 @@
  * Memory only; owned by an engine, filled by its queue (out_take.c), which also
  * knows how much is queued.
  */
-#ifndef HUB_SENTLOG_H
-#define HUB_SENTLOG_H
+#ifndef HUB_QUEUE_SENTLOG_H
+#define HUB_QUEUE_SENTLOG_H
 
 #include "base/msg.h"
-#include "hub/wire.h"
+#include "hub/queue/wire.h"
 
 struct out_ref;
 

@@ -3,8 +3,8 @@
  * are, and made up to a number of them, so that what the server writes behind
  * them has its place whatever a client sends.
  */
-#ifndef HUB_ARGS_H
-#define HUB_ARGS_H
+#ifndef HUB_QUEUE_ARGS_H
+#define HUB_QUEUE_ARGS_H
 
 #include "base/buf.h"
 

@@ -1,7 +1,7 @@
 /*
  * Arguments of an event; see args.h.  Called by rule.c and fanout.c.
  */
-#include "hub/args.h"
+#include "hub/queue/args.h"
 
 #include "proto/json.h"
 

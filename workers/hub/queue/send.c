@@ -2,7 +2,7 @@
  * To one client alone; see send.h.  Called by session.c for answers, and by
  * whoever speaks the client's protocol.
  */
-#include "hub/send.h"
+#include "hub/queue/send.h"
 
 #include "shm/counters.h"
 

@@ -2,7 +2,7 @@
  * The side of the queues that the hub calls: references and batches are put
  * there.  The picture and the reasons are in out.h.
  */
-#include "hub/out_int.h"
+#include "hub/queue/out_int.h"
 
 #include <stdlib.h>
 

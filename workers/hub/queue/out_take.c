@@ -3,11 +3,11 @@
  * moves, gives up, keeps a log of it (sentlog.h); and the end of a turn.  See
  * out.h.
  */
-#include "hub/out_int.h"
+#include "hub/queue/out_int.h"
 
 #include <sys/uio.h>
 
-#include "hub/sentlog.h"
+#include "hub/queue/sentlog.h"
 
 static struct slice
 ref_slice(const struct out_ref *r)

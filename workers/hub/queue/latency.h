@@ -3,8 +3,8 @@
  * another worker of the host, to the write at the end of the turn.  Those of
  * one turn mostly share a few arrivals, which are counted together.
  */
-#ifndef HUB_LATENCY_H
-#define HUB_LATENCY_H
+#ifndef HUB_QUEUE_LATENCY_H
+#define HUB_QUEUE_LATENCY_H
 
 #include "base/clock.h"
 

@@ -2,11 +2,11 @@
  * One message for one client: put into its wire form, behind all that is
  * queued for it.
  */
-#ifndef HUB_SEND_H
-#define HUB_SEND_H
+#ifndef HUB_QUEUE_SEND_H
+#define HUB_QUEUE_SEND_H
 
 #include "base/buf.h"
-#include "hub/out.h"
+#include "hub/queue/out.h"
 
 /* A text packet or message from a scratch buffer. */
 void	send_text(struct out *, struct outq *, enum wire, const struct buf *);

@@ -1,7 +1,7 @@
 /*
  * See latency.h.  Called by publish.c, and by hub.c for the host.
  */
-#include "hub/latency.h"
+#include "hub/queue/latency.h"
 
 #include "shm/counters.h"
 

@@ -2,11 +2,11 @@
  * The log of what a client may have missed; see sentlog.h.  Called by
  * out_take.c as bytes leave, by engine.c for pings, by recover.c to read it.
  */
-#include "hub/sentlog.h"
+#include "hub/queue/sentlog.h"
 
 #include <stdlib.h>
 
-#include "hub/out.h"
+#include "hub/queue/out.h"
 #include "proto/ws.h"
 
 struct sentlog *

@@ -2,10 +2,10 @@
  * What both sides of the queues share: how they are laid out in memory, and
  * where one ends.  Private to out.c and out_take.c.
  */
-#ifndef HUB_OUT_INT_H
-#define HUB_OUT_INT_H
+#ifndef HUB_QUEUE_OUT_INT_H
+#define HUB_QUEUE_OUT_INT_H
 
-#include "hub/out.h"
+#include "hub/queue/out.h"
 
 #define SCRATCH_CAP	(64u << 10)	/* direct messages of one turn */
 

@@ -3,8 +3,8 @@
  * milliseconds, wrapping after 49 days, compared by their signed difference;
  * 0 is never.  Good for moments within 24 days of now.
  */
-#ifndef HUB_WHEN_H
-#define HUB_WHEN_H
+#ifndef HUB_QUEUE_WHEN_H
+#define HUB_QUEUE_WHEN_H
 
 #include "base/clock.h"
 
