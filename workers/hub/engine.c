@@ -38,19 +38,22 @@ engine_due(const struct client *c)
 void
 engine_tick(struct client *c)
 {
-	static const uint8_t ws[] = { 0x81, 0x01, EIO_PING };
-	static const uint8_t poll[] = { EIO_PING, 0x1e };
+	static const uint8_t packet = EIO_PING;
 	struct engine *e = engine_of(c);
+	enum wire w = (enum wire)c->wire;
 	uint64_t now = c->hub->now.us;
+	uint8_t ping[16];
 
 	if (engine_connect_due(e) != 0 && engine_connect_due(e) <= now)
 		client_close(c, REASON_connect_timeout);
 	else if (e->assembly != NULL && e->assembly->deadline_us <= now)
 		client_close(c, REASON_sio_parse);
-	else if (client_beat(c, wire_is_polling((enum wire)c->wire) ?
-	    slice_of(poll, sizeof poll) : slice_of(ws, sizeof ws)) &&
-	    e->log != NULL)
-		sentlog_ping(e->log, outq_bytes(c->out));
+	else {
+		wire_text_put(w, slice_of(&packet, 1), ping);
+		if (client_beat(c, slice_of(ping, wire_text_size(w, 1))) &&
+		    e->log != NULL)
+			sentlog_ping(e->log, outq_bytes(c->out));
+	}
 }
 
 static void
@@ -288,7 +291,7 @@ engine_requeue(struct engine *e, struct outq *old, uint64_t pos)
 
 	while (outq_peek(old, &run)) {
 		s = engine_begin_here(e, s, pos);
-		end = memchr(run.p, 0x1e, run.n);
+		end = memchr(run.p, EIO_SEPARATOR, run.n);
 		MUST(end != NULL);	/* references hold whole packets */
 		packet = slice_of(run.p, (size_t)(end - run.p));
 		engine_reframe(e, packet);

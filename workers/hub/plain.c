@@ -10,6 +10,7 @@
 #include "hub/single.h"
 #include "proto/json.h"
 #include "proto/raw.h"
+#include "proto/ws.h"
 
 static void
 bare_text(struct client *c, struct slice data)
@@ -67,9 +68,10 @@ plain_binary(struct client *c, uint8_t *data, size_t n)
 static void
 plain_tick(struct client *c)
 {
-	static const uint8_t ping[] = { 0x89, 0x00 };
+	uint8_t ping[WS_HEADER_MAX];
 
-	(void)client_beat(c, slice_of(ping, sizeof ping));
+	(void)client_beat(c, slice_of(ping,
+	    ws_encode_header(ping, WS_OP_PING, 0)));
 }
 
 static void

@@ -43,7 +43,7 @@ out_fini(struct out *o)
 /* --- the ring behind the first reference --------------------------------- */
 
 static struct out_ring *
-ring_new(struct out *o, uint32_t cap)
+out_ring_new(struct out *o, uint32_t cap)
 {
 	struct out_ring *r = o->free_rings;
 
@@ -75,14 +75,14 @@ out_ring_free(struct out *o, struct outq *q)
 }
 
 static bool
-ring_grow(struct out *o, struct outq *q)
+out_ring_grow(struct out *o, struct outq *q)
 {
 	uint32_t i, cap = q->more == NULL ? RING_MIN : q->more->cap * 2;
 	struct out_ring *r;
 
 	if (cap > RING_MAX)
 		return (false);
-	r = ring_new(o, cap);
+	r = out_ring_new(o, cap);
 	if (r == NULL)
 		return (false);
 	for (i = 1; i < q->n; i++)
@@ -96,7 +96,7 @@ ring_grow(struct out *o, struct outq *q)
 /* --- dirty list ----------------------------------------------------------- */
 
 static bool
-mark_dirty(struct out *o, struct outq *q)
+out_mark_dirty(struct out *o, struct outq *q)
 {
 	struct outq **v;
 	size_t cap;
@@ -120,7 +120,7 @@ mark_dirty(struct out *o, struct outq *q)
 
 /* Something else comes behind an open reference. */
 static void
-detach(struct outq *q)
+out_detach(struct outq *q)
 {
 	struct batch *b = q->open;
 
@@ -132,12 +132,12 @@ detach(struct outq *q)
 
 /* Append without looking at what is open; bytes are the caller's business. */
 static bool
-append_ref(struct out *o, struct outq *q, struct msg *m, uint32_t off,
+out_append(struct out *o, struct outq *q, struct msg *m, uint32_t off,
     uint32_t end)
 {
-	if (!mark_dirty(o, q))
+	if (!out_mark_dirty(o, q))
 		return (false);
-	if (q->n > (q->more == NULL ? 0 : q->more->cap) && !ring_grow(o, q))
+	if (q->n > (q->more == NULL ? 0 : q->more->cap) && !out_ring_grow(o, q))
 		return (false);
 	q->n++;
 	*ref_at(q, q->n - 1) = (struct out_ref){ m, off, end };
@@ -153,16 +153,16 @@ out_push(struct out *o, struct outq *q, struct msg *m, uint32_t off,
 
 	if (q->dead)
 		return (false);
-	detach(q);
+	out_detach(q);
 	if (q->n > 0) {
 		tail = ref_at(q, q->n - 1);
-		if (tail->m == m && tail->end == off && mark_dirty(o, q)) {
+		if (tail->m == m && tail->end == off && out_mark_dirty(o, q)) {
 			tail->end = end;
 			q->bytes += end - off;
 			return (true);
 		}
 	}
-	if (!append_ref(o, q, m, off, end)) {
+	if (!out_append(o, q, m, off, end)) {
 		q->lossy = true;
 		return (false);
 	}
@@ -173,13 +173,13 @@ out_push(struct out *o, struct outq *q, struct msg *m, uint32_t off,
 bool
 outq_touch(struct out *o, struct outq *q)
 {
-	return (mark_dirty(o, q));
+	return (out_mark_dirty(o, q));
 }
 
 void
 outq_settle(struct outq *q)
 {
-	detach(q);
+	out_detach(q);
 }
 
 /* --- one receiver --------------------------------------------------------- */
@@ -260,18 +260,18 @@ batch_attach(struct out *o, struct batch *b, struct outq *q)
 		return (false);
 	if (q->open == b)
 		return (true);
-	detach(q);
+	out_detach(q);
 	if (q->n > 0) {
 		tail = ref_at(q, q->n - 1);
 		if (tail->m == b->m && tail->end == b->m->len &&
-		    mark_dirty(o, q)) {
+		    out_mark_dirty(o, q)) {
 			q->bytes -= tail->end - tail->off;
 			tail->end = OUT_OPEN;
 			q->open = b;
 			return (true);
 		}
 	}
-	if (!append_ref(o, q, b->m, b->m->len, OUT_OPEN)) {
+	if (!out_append(o, q, b->m, b->m->len, OUT_OPEN)) {
 		q->lossy = true;
 		return (false);
 	}
@@ -302,7 +302,7 @@ void
 batch_except(struct batch *b, struct outq *q)
 {
 	if (q->open == b)
-		detach(q);
+		out_detach(q);
 }
 
 uint8_t *

@@ -10,7 +10,7 @@
 #include "hub/queue/sentlog.h"
 
 static struct slice
-ref_slice(const struct out_ref *r)
+out_ref_slice(const struct out_ref *r)
 {
 	uint32_t end = r->end == OUT_OPEN ? r->m->len : r->end;
 
@@ -22,7 +22,7 @@ outq_peek(const struct outq *q, struct slice *s)
 {
 	if (q->n == 0)
 		return (false);
-	*s = ref_slice(&q->one);
+	*s = out_ref_slice(&q->one);
 	return (true);
 }
 
@@ -35,7 +35,7 @@ outq_share(const struct out *o, const struct outq *q, uint32_t i,
 	if (i >= q->n)
 		return (false);
 	*r = *ref_at(q, i);
-	s = ref_slice(r);
+	s = out_ref_slice(r);
 	if (r->m != o->scratch) {
 		r->end = r->off + (uint32_t)s.n;
 		msg_ref(r->m, 1);
@@ -50,7 +50,7 @@ outq_run(const struct outq *q, uint32_t i, struct slice *s)
 {
 	if (i >= q->n)
 		return (false);
-	*s = ref_slice(ref_at(q, i));
+	*s = out_ref_slice(ref_at(q, i));
 	return (true);
 }
 
@@ -68,7 +68,7 @@ outq_iov(const struct outq *q, struct iovec *iov, unsigned max)
 	uint32_t i;
 
 	for (i = 0; i < q->n && i < max; i++) {
-		s = ref_slice(ref_at(q, i));
+		s = out_ref_slice(ref_at(q, i));
 		iov[i].iov_base = (void *)(uintptr_t)s.p;
 		iov[i].iov_len = s.n;
 	}
@@ -76,7 +76,7 @@ outq_iov(const struct outq *q, struct iovec *iov, unsigned max)
 }
 
 static void
-pop_head(struct out *o, struct outq *q)
+out_pop_head(struct out *o, struct outq *q)
 {
 	struct out_ring *r = q->more;
 
@@ -110,7 +110,7 @@ outq_sent(struct out *o, struct outq *q, size_t n)
 			return;
 		}
 		n -= left;
-		pop_head(o, q);
+		out_pop_head(o, q);
 	}
 }
 
@@ -160,7 +160,7 @@ outq_bytes(const struct outq *q)
 	uint64_t n = q->bytes;
 
 	if (q->open != NULL)
-		n += ref_slice(ref_at(q, q->n - 1)).n;
+		n += out_ref_slice(ref_at(q, q->n - 1)).n;
 	return (n);
 }
 
@@ -214,7 +214,7 @@ outq_kill(struct out *o, struct outq *q)
 	if (q->open != NULL)
 		close_tail(q);
 	while (q->n > 0)
-		pop_head(o, q);
+		out_pop_head(o, q);
 	if (q->more != NULL)
 		out_ring_free(o, q);
 	q->bytes = 0;
@@ -227,7 +227,7 @@ outq_kill(struct out *o, struct outq *q)
  * turn: such references get bytes of their own.
  */
 static void
-keep(struct out *o, struct outq *q)
+out_keep(struct out *o, struct outq *q)
 {
 	struct out_ref *r;
 	struct msg *m;
@@ -240,14 +240,14 @@ keep(struct out *o, struct outq *q)
 		n = r->end - r->off;
 		m = msg_copy(slice_of(r->m->data + r->off, n));
 		if (m == NULL)
-			continue;	/* short of memory: pinned, still right */
+			continue;	/* no memory: pinned, still right */
 		msg_unref(&r->m);
 		*r = (struct out_ref){ m, 0, n };
 	}
 }
 
 static void
-forget_batches(struct out *o)
+out_forget_batches(struct out *o)
 {
 	struct batch *b;
 
@@ -284,8 +284,8 @@ out_turn_end(struct out *o, void (*flush)(void *, struct outq *), void *arg)
 			close_tail(q);
 		flush(arg, q);
 		if (q->n > 0 && o->scratch != NULL)
-			keep(o, q);
+			out_keep(o, q);
 	}
 	o->ndirty = 0;
-	forget_batches(o);
+	out_forget_batches(o);
 }

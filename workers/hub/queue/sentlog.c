@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "hub/queue/out.h"
+#include "proto/eio.h"
 #include "proto/ws.h"
 
 struct sentlog *
@@ -219,7 +220,7 @@ sentlog_frame(struct slice in, struct sent_packet *p)
 static size_t
 sentlog_polled(struct slice in, struct sent_packet *p)
 {
-	const uint8_t *end = memchr(in.p, 0x1e, in.n);
+	const uint8_t *end = memchr(in.p, EIO_SEPARATOR, in.n);
 
 	MUST(end != NULL);
 	p->binary = false;
@@ -244,7 +245,7 @@ sentlog_run(struct slice run, uint64_t pos, enum wire w, sent_each *each,
 		pos += n;
 		if (p.data.n == 0 && !p.binary)
 			continue;
-		if (!p.binary && p.data.p[0] == 'b') {
+		if (!p.binary && p.data.p[0] == EIO_BINARY) {
 			p.binary = p.base64 = true;
 			p.data = slice_from(p.data, 1);
 		}

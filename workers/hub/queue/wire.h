@@ -13,7 +13,7 @@ enum wire {
 			 * frames behind the text */
 	WIRE_SIO_B64,	/* the same for who cannot take binary (b64=1) */
 	WIRE_POLL,	/* Socket.IO over HTTP polling: packets, each with the
-			 * separator 0x1e behind it */
+			 * separator behind it */
 	WIRE_ENVELOPE,	/* plain WebSocket, {"event","data","meta"} */
 	WIRE_BARE,	/* plain WebSocket, data alone */
 	WIRE_EIO,	/* Engine.IO messages over WebSocket: the first
