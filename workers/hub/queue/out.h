@@ -134,8 +134,9 @@ uint64_t outq_bytes(const struct outq *);
  */
 bool	outq_move(struct out *, struct outq *from, struct outq *to, size_t n)
 	    MUST_USE;
-/* Have q flushed as this turn ends, though nothing is added to it. */
-bool	outq_touch(struct out *, struct outq *q) MUST_USE;
+/* Have q flushed as this turn ends, though nothing is added to it.  false: no
+ * memory, it is flushed with what is added next. */
+bool	outq_touch(struct out *, struct outq *q);
 /* Before taking bytes in the middle of a turn: an open reference is closed,
  * and attached again by the batch's next message. */
 void	outq_settle(struct outq *);

@@ -6,6 +6,17 @@
 
 #include "shm/counters.h"
 
+/* Nothing of it is there: the owner of the queue is told. */
+static void
+send_failed(struct out *o, struct outq *q)
+{
+	if (q->dead)
+		return;
+	counter_add(COUNTER_memory_failures, 1);
+	q->lossy = true;
+	(void)outq_touch(o, q);
+}
+
 static void
 send_count(enum wire w)
 {
@@ -16,15 +27,14 @@ void
 send_text(struct out *o, struct outq *q, enum wire w, const struct buf *b)
 {
 	struct slice s = buf_unread(b);
-	uint8_t *to;
+	uint8_t *to = NULL;
 
-	if (b->oom) {
-		counter_add(COUNTER_memory_failures, 1);
+	if (likely(!b->oom))
+		to = out_direct(o, q, wire_text_size(w, s.n));
+	if (unlikely(to == NULL)) {
+		send_failed(o, q);
 		return;
 	}
-	to = out_direct(o, q, wire_text_size(w, s.n));
-	if (to == NULL)
-		return;
 	wire_text_put(w, s, to);
 	send_count(w);
 }
@@ -34,8 +44,10 @@ send_binary(struct out *o, struct outq *q, enum wire w, struct slice s)
 {
 	uint8_t *to = out_direct(o, q, wire_binary_size(w, s.n));
 
-	if (to == NULL)
+	if (unlikely(to == NULL)) {
+		send_failed(o, q);
 		return;
+	}
 	wire_binary_put(w, s, to);
 	send_count(w);
 }
