@@ -1,5 +1,5 @@
 /* Rates and connections of a user, with two workers on one segment. */
-#include "hub/limit.h"
+#include "hub/session/limit.h"
 
 #include "pair.h"
 #include "shm/count.h"

@@ -1,6 +1,6 @@
 #include "recovery.h"
 
-#include "hub/room.h"
+#include "hub/audience/room.h"
 
 #define CONF \
 	"jwt { secret = \"" FAKE_SECRET "\" algorithms = {\"HS256\"} }\n" \

@@ -1,10 +1,10 @@
 /* Memberships of sessions that have few, and of those that have many. */
-#include "hub/ships.h"
+#include "hub/audience/ships.h"
 
 #include <stdlib.h>
 
 #include "check.h"
-#include "hub/session.h"
+#include "hub/session/session.h"
 
 #define SESSIONS	6
 #define ROOMS		3000u

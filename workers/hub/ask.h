@@ -20,8 +20,8 @@
 #include <sys/queue.h>
 
 #include "hub/api.h"
-#include "hub/fanout.h"
-#include "hub/session.h"
+#include "hub/audience/fanout.h"
+#include "hub/session/session.h"
 
 #define ASK_MAX		1024		/* questions of one worker at once */
 #define ASK_CLIENTS_MAX	200000		/* asked and not answered, of all */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "base/digest.h"
-#include "hub/client_int.h"
+#include "hub/session/client.h"
 
 #define PIECE_BYTES	(64u << 10)	/* a branch hands over so much at once */
 

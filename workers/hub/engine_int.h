@@ -11,7 +11,7 @@
 
 #include <assert.h>
 
-#include "hub/client_int.h"
+#include "hub/session/client.h"
 #include "proto/eio.h"
 
 /* A packet whose attachments have not all come. */

@@ -7,12 +7,12 @@
 #include <stdio.h>
 
 #include "conf/name.h"
-#include "hub/client_int.h"
 #include "hub/hub_int.h"
-#include "hub/limit.h"
 #include "hub/rule.h"
 #include "hub/service.h"
 #include "hub/svc_presence.h"
+#include "hub/session/client.h"
+#include "hub/session/limit.h"
 #include "proto/json.h"
 
 /*

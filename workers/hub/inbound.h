@@ -5,7 +5,7 @@
 #ifndef HUB_INBOUND_H
 #define HUB_INBOUND_H
 
-#include "hub/refuse.h"
+#include "hub/session/refuse.h"
 
 void	inbound_event(struct session *, const struct inbound *);
 /* An acknowledgement, by its id (NULL: it has none).  One that nobody asked

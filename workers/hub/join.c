@@ -4,7 +4,7 @@
  */
 #include "hub/join.h"
 
-#include "hub/room.h"
+#include "hub/audience/room.h"
 #include "proto/json.h"
 
 /* The claim is this string, or an array that has it. */

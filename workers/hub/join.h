@@ -6,7 +6,7 @@
 #ifndef HUB_JOIN_H
 #define HUB_JOIN_H
 
-#include "hub/refuse.h"
+#include "hub/session/refuse.h"
 
 struct membership;
 

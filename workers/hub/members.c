@@ -4,10 +4,10 @@
  */
 #include "hub/members.h"
 
-#include "hub/client_int.h"
 #include "hub/hub_int.h"
 #include "hub/post.h"
 #include "hub/publish.h"
+#include "hub/session/client.h"
 #include "proto/bus.h"
 
 /* --- who ------------------------------------------------------------------ */

@@ -7,7 +7,7 @@
 #ifndef HUB_MEMBERS_H
 #define HUB_MEMBERS_H
 
-#include "hub/fanout.h"
+#include "hub/audience/fanout.h"
 
 struct ask;
 struct bus_envelope;

@@ -6,8 +6,8 @@
 
 #include <stdlib.h>
 
-#include "hub/client_int.h"
 #include "hub/hub_int.h"
+#include "hub/session/client.h"
 #include "proto/bus.h"
 
 struct pending {

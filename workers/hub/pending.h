@@ -11,7 +11,7 @@
 #include <sys/queue.h>
 
 #include "base/slice.h"
-#include "hub/session.h"
+#include "hub/session/session.h"
 
 #define PENDING_MAX		4096
 #define PENDING_TIMEOUT_MS	2000

@@ -3,11 +3,11 @@
  * has them (envelope) or the first argument alone (bare).  Called by the
  * host through client.h.
  */
-#include "hub/client_int.h"
 #include "hub/hub_int.h"
 #include "hub/inbound.h"
-#include "hub/limit.h"
 #include "hub/single.h"
+#include "hub/session/client.h"
+#include "hub/session/limit.h"
 #include "proto/json.h"
 #include "proto/raw.h"
 #include "proto/ws.h"

@@ -6,8 +6,8 @@
 #ifndef HUB_PUBLISH_H
 #define HUB_PUBLISH_H
 
-#include "hub/fanout.h"
-#include "hub/room.h"
+#include "hub/audience/fanout.h"
+#include "hub/audience/room.h"
 
 struct bus_envelope;
 struct hub;

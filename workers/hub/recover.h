@@ -22,8 +22,8 @@
 
 #include "hub/engine_int.h"
 #include "hub/recover_budget.h"
-#include "hub/session.h"
 #include "hub/queue/sentlog.h"
+#include "hub/session/session.h"
 #include "proto/bus.h"
 
 #define RECOVER_PID_LEN	20

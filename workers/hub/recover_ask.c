@@ -8,12 +8,12 @@
  */
 #include <stdlib.h>
 
-#include "hub/admit.h"
-#include "hub/client_int.h"
 #include "hub/hub_int.h"
+#include "hub/join.h"
 #include "hub/post.h"
 #include "hub/recover.h"
-#include "hub/join.h"
+#include "hub/session/admit.h"
+#include "hub/session/client.h"
 #include "proto/bus.h"
 
 struct asking {			/* B: one CONNECT that waits */

@@ -2,17 +2,17 @@
  * A later token takes the place of the one before; see refresh.h.  Called by
  * service.c, and by recover.c and recover_ask.c.
  */
-#include "hub/admit.h"
 #include "hub/refresh.h"
+#include "hub/session/admit.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "hub/client_int.h"
 #include "hub/hub_int.h"
 #include "hub/join.h"
-#include "hub/limit.h"
 #include "hub/recover.h"
+#include "hub/session/client.h"
+#include "hub/session/limit.h"
 #include "proto/json.h"
 
 /* --- what it allows ------------------------------------------------------- */

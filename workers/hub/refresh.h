@@ -8,7 +8,7 @@
 #ifndef HUB_REFRESH_H
 #define HUB_REFRESH_H
 
-#include "hub/refuse.h"
+#include "hub/session/refuse.h"
 
 /* auth:refresh; true: accepted and acked.  The session may be gone. */
 bool	refresh(struct session *, const struct inbound *, struct slice token);

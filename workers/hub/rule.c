@@ -8,10 +8,10 @@
 
 #include "hub/check.h"
 #include "hub/hub_int.h"
-#include "hub/limit.h"
 #include "hub/pending.h"
 #include "hub/publish.h"
 #include "hub/queue/args.h"
+#include "hub/session/limit.h"
 #include "proto/json.h"
 
 /* --- where to ------------------------------------------------------------- */

@@ -5,7 +5,7 @@
 #ifndef HUB_RULE_H
 #define HUB_RULE_H
 
-#include "hub/refuse.h"
+#include "hub/session/refuse.h"
 
 /* Apply the namespace's rule to an event; name: as rules have it, or empty
  * when nothing could be named so. */

@@ -7,11 +7,11 @@
 #include <stdio.h>
 
 #include "base/reserved.h"
-#include "hub/client_int.h"
 #include "hub/hub_int.h"
 #include "hub/join.h"
 #include "hub/refresh.h"
 #include "hub/svc_presence.h"
+#include "hub/session/client.h"
 #include "proto/json.h"
 
 /*

@@ -6,7 +6,7 @@
 #ifndef HUB_SERVICE_H
 #define HUB_SERVICE_H
 
-#include "hub/refuse.h"
+#include "hub/session/refuse.h"
 
 /* True: the event was the server's (or had a reserved name) and is done. */
 bool	service_event(struct session *, const struct inbound *,

@@ -5,7 +5,7 @@
 #ifndef HUB_SINGLE_H
 #define HUB_SINGLE_H
 
-#include "hub/client_int.h"
+#include "hub/session/client.h"
 
 /* The session: admission says where, for whom, in which room.  false: no
  * memory. */

@@ -6,12 +6,12 @@
  */
 #include <stdlib.h>
 
-#include "hub/admit.h"
 #include "hub/engine_int.h"
 #include "hub/hub_int.h"
 #include "hub/inbound.h"
 #include "hub/recover.h"
 #include "hub/rule.h"
+#include "hub/session/admit.h"
 #include "proto/json.h"
 #include "proto/sio.h"
 #include "shm/count.h"

@@ -4,9 +4,9 @@
  */
 #include "hub/svc_presence.h"
 
-#include "hub/client_int.h"
 #include "hub/hub_int.h"
 #include "hub/publish.h"
+#include "hub/session/client.h"
 #include "proto/bus.h"
 #include "proto/json.h"
 #include "proto/status.h"

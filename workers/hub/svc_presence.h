@@ -6,7 +6,7 @@
 #ifndef HUB_SVC_PRESENCE_H
 #define HUB_SVC_PRESENCE_H
 
-#include "hub/refuse.h"
+#include "hub/session/refuse.h"
 
 struct membership;
 

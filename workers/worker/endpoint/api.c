@@ -6,7 +6,7 @@
 #include "base/digest.h"
 #include "base/utf8.h"
 #include "hub/api.h"
-#include "hub/limit.h"
+#include "hub/session/limit.h"
 #include "proto/error.h"
 #include "proto/json.h"
 #include "worker/http/body.h"

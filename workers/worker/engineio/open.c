@@ -5,7 +5,7 @@
 #include "worker/engineio/open.h"
 
 #include "hub/client.h"
-#include "hub/limit.h"
+#include "hub/session/limit.h"
 #include "proto/ws.h"
 #include "worker/http/admit.h"
 #include "worker/http/refusal.h"

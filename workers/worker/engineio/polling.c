@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "hub/client.h"
-#include "hub/limit.h"
+#include "hub/session/limit.h"
 #include "shm/count.h"
 #include "shm/counters.h"
 #include "shm/segment.h"

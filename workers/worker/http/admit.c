@@ -4,7 +4,7 @@
 #include "worker/http/admit.h"
 
 #include "hub/client.h"
-#include "hub/limit.h"
+#include "hub/session/limit.h"
 #include "worker/http/refusal.h"
 #include "worker/http/reply.h"
 #include "worker/http/request.h"

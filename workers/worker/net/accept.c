@@ -16,7 +16,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "hub/limit.h"
+#include "hub/session/limit.h"
 #include "shm/count.h"
 #include "sys/log.h"
 #include "sys/plat.h"

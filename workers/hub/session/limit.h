@@ -13,10 +13,10 @@
  * per = user: the user; who has none, the connection.  per = address: the
  * address; who has none (a Unix socket), the connection.
  */
-#ifndef HUB_LIMIT_H
-#define HUB_LIMIT_H
+#ifndef HUB_SESSION_LIMIT_H
+#define HUB_SESSION_LIMIT_H
 
-#include "hub/refuse.h"
+#include "hub/session/refuse.h"
 #include "shm/bucket.h"
 
 struct client;

@@ -2,11 +2,11 @@
  * Who may come in: tokens are verified, and held against the namespace and the
  * route.  What the host asks at the handshake is in client.h.
  */
-#ifndef HUB_ADMIT_H
-#define HUB_ADMIT_H
+#ifndef HUB_SESSION_ADMIT_H
+#define HUB_SESSION_ADMIT_H
 
 #include "conf/conf.h"
-#include "hub/principal.h"
+#include "hub/session/principal.h"
 #include "proto/token.h"
 
 struct hub;

@@ -2,11 +2,11 @@
  * An event as it came in, and the answer to one that is refused: a stable
  * code, words for people, a counter for each reason.
  */
-#ifndef HUB_REFUSE_H
-#define HUB_REFUSE_H
+#ifndef HUB_SESSION_REFUSE_H
+#define HUB_SESSION_REFUSE_H
 
-#include "hub/session.h"
 #include "hub/queue/args.h"
+#include "hub/session/session.h"
 
 /* Why an event was refused: the stable code that clients see, its counters. */
 enum refused {

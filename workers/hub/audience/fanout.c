@@ -3,7 +3,7 @@
  * Called by rule.c for events of clients here, by publish.c for back ends and
  * other workers.
  */
-#include "hub/fanout.h"
+#include "hub/audience/fanout.h"
 
 #include <stdio.h>
 

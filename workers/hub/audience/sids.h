@@ -1,8 +1,8 @@
 /*
  * The sessions of this worker by their Socket.IO sid.
  */
-#ifndef HUB_SIDS_H
-#define HUB_SIDS_H
+#ifndef HUB_AUDIENCE_SIDS_H
+#define HUB_AUDIENCE_SIDS_H
 
 #include <stdbool.h>
 #include <stddef.h>

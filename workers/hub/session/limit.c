@@ -3,10 +3,10 @@
  * event, by client.c with tokens, by socketio.c and plain.c when
  * somebody comes in, by the host at the handshake.
  */
-#include "hub/limit.h"
+#include "hub/session/limit.h"
 
-#include "hub/client_int.h"
 #include "hub/hub_int.h"
+#include "hub/session/client.h"
 #include "proto/sio.h"
 #include "shm/count.h"
 

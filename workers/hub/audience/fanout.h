@@ -3,8 +3,8 @@
  * form, queue a reference for each.  Who they are is an audience; what may be
  * sent was decided before (rule.h).
  */
-#ifndef HUB_FANOUT_H
-#define HUB_FANOUT_H
+#ifndef HUB_AUDIENCE_FANOUT_H
+#define HUB_AUDIENCE_FANOUT_H
 
 #include "conf/conf.h"
 #include "hub/queue/wire.h"

@@ -2,7 +2,7 @@
  * Sessions by sid; see sids.h.  Called by session.c as they come and go, by
  * fanout.c for audiences, and by whoever was told a sid.
  */
-#include "hub/sids.h"
+#include "hub/audience/sids.h"
 
 #include <stdlib.h>
 

@@ -4,8 +4,8 @@
  * for each wire form, in the order in which they joined.  It exists while it
  * has members here, and is then known in the interest directory.
  */
-#ifndef HUB_ROOM_H
-#define HUB_ROOM_H
+#ifndef HUB_AUDIENCE_ROOM_H
+#define HUB_AUDIENCE_ROOM_H
 
 #include "base/hash.h"
 #include "hub/queue/wire.h"

@@ -2,7 +2,7 @@
  * The membership index; see room.h.  Called by session.c and service.c to
  * join and leave, by fanout.c to walk members.
  */
-#include "hub/room.h"
+#include "hub/audience/room.h"
 
 #include <stdlib.h>
 

@@ -3,12 +3,12 @@
  * is one open table for all sessions of the worker that have many; sessions
  * with few cost nothing in it.
  */
-#include "hub/ships.h"
+#include "hub/audience/ships.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "hub/session.h"
+#include "hub/hub_int.h"
 
 #define INDEX_MIN	256	/* entries */
 

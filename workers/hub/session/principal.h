@@ -2,8 +2,8 @@
  * Who is on a connection: what its token said that is still needed.  Shared
  * by the sessions that came with the same token; one allocation.
  */
-#ifndef HUB_PRINCIPAL_H
-#define HUB_PRINCIPAL_H
+#ifndef HUB_SESSION_PRINCIPAL_H
+#define HUB_SESSION_PRINCIPAL_H
 
 #include "base/bug.h"
 #include "base/clock.h"

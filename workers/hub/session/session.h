@@ -2,14 +2,14 @@
  * A session: one client in one namespace, whatever the transport.  Holds who
  * it is, the rooms it is in, and how to answer it.
  */
-#ifndef HUB_SESSION_H
-#define HUB_SESSION_H
+#ifndef HUB_SESSION_SESSION_H
+#define HUB_SESSION_SESSION_H
 
 #include "conf/conf.h"
-#include "hub/principal.h"
-#include "hub/room.h"
+#include "hub/audience/room.h"
 #include "hub/queue/when.h"
 #include "hub/queue/wire.h"
+#include "hub/session/principal.h"
 
 #define SESSION_SID_LEN	20
 

@@ -2,14 +2,14 @@
  * Who may come in; see admit.h, and client.h for what the host calls.  Called
  * by socketio's CONNECT, by refresh.c, and for sessions that come back.
  */
-#include "hub/admit.h"
+#include "hub/session/admit.h"
 
 #include <stdlib.h>
 
 #include "base/utf8.h"
 #include "hub/client.h"
 #include "hub/hub_int.h"
-#include "hub/limit.h"
+#include "hub/session/limit.h"
 
 /* --- tokens --------------------------------------------------------------- */
 

@@ -3,8 +3,8 @@
  * many users, has them in an index of the hub besides, so that neither a
  * question about one of them nor its end walks the list.
  */
-#ifndef HUB_SHIPS_H
-#define HUB_SHIPS_H
+#ifndef HUB_AUDIENCE_SHIPS_H
+#define HUB_AUDIENCE_SHIPS_H
 
 #include <stdbool.h>
 #include <stddef.h>

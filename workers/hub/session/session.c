@@ -2,14 +2,14 @@
  * One client in one namespace; see session.h.  Made by engine.c and plain.c
  * after admission, answered to by rule.c and service.c.
  */
-#include "hub/session.h"
+#include "hub/session/session.h"
 
 #include <stdlib.h>
 
-#include "hub/client_int.h"
 #include "hub/hub_int.h"
-#include "hub/sids.h"
+#include "hub/audience/sids.h"
 #include "hub/queue/send.h"
+#include "hub/session/client.h"
 #include "proto/json.h"
 #include "proto/raw.h"
 #include "proto/sio.h"

@@ -2,7 +2,7 @@
  * Identity from claims; see principal.h.  Made by client.c at the handshake
  * and by engine.c and service.c for tokens that come later.
  */
-#include "hub/principal.h"
+#include "hub/session/principal.h"
 
 #include <stdlib.h>
 

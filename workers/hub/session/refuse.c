@@ -2,7 +2,7 @@
  * What a client is told whose event was refused; see refuse.h.  Called by
  * whoever looks at events: limits, rules, services.
  */
-#include "hub/refuse.h"
+#include "hub/session/refuse.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "hub/client_int.h"
 #include "hub/hub_int.h"
 #include "hub/queue/send.h"
+#include "hub/session/client.h"
 
 #define DAY	(UINT64_C(86400) * 1000000)
 /* A ping that is so late was due to the host's coarse timers: interval and

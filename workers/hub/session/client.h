@@ -1,14 +1,14 @@
 /*
  * What the two kinds of client share, inside the hub.
  */
-#ifndef HUB_CLIENT_INT_H
-#define HUB_CLIENT_INT_H
+#ifndef HUB_SESSION_CLIENT_H
+#define HUB_SESSION_CLIENT_H
 
 #include <assert.h>
 
 #include "hub/client.h"
-#include "hub/session.h"
 #include "hub/queue/when.h"
+#include "hub/session/session.h"
 
 enum client_slab { CLIENT_PLAIN, CLIENT_ENGINE };	/* hub.clients */
 
