@@ -9,7 +9,7 @@
 
 #include "base/digest.h"
 #include "hub/hub_int.h"
-#include "hub/join.h"
+#include "hub/rule/join.h"
 #include "proto/json.h"
 #include "proto/sio.h"
 

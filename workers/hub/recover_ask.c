@@ -9,9 +9,9 @@
 #include <stdlib.h>
 
 #include "hub/hub_int.h"
-#include "hub/join.h"
 #include "hub/post.h"
 #include "hub/recover.h"
+#include "hub/rule/join.h"
 #include "hub/session/admit.h"
 #include "hub/session/client.h"
 #include "proto/bus.h"

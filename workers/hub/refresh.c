@@ -9,8 +9,8 @@
 #include <stdio.h>
 
 #include "hub/hub_int.h"
-#include "hub/join.h"
 #include "hub/recover.h"
+#include "hub/rule/join.h"
 #include "hub/session/client.h"
 #include "hub/session/limit.h"
 #include "proto/json.h"

@@ -8,9 +8,9 @@
 
 #include "base/reserved.h"
 #include "hub/hub_int.h"
-#include "hub/join.h"
 #include "hub/refresh.h"
 #include "hub/svc_presence.h"
+#include "hub/rule/join.h"
 #include "hub/session/client.h"
 #include "proto/json.h"
 

@@ -5,7 +5,7 @@
 #include "hub/single.h"
 
 #include "hub/hub_int.h"
-#include "hub/rule.h"
+#include "hub/rule/rule.h"
 
 bool
 single_begin(struct client *c, struct admission *a)

@@ -10,7 +10,7 @@
 #include "hub/hub_int.h"
 #include "hub/inbound.h"
 #include "hub/recover.h"
-#include "hub/rule.h"
+#include "hub/rule/rule.h"
 #include "hub/session/admit.h"
 #include "proto/json.h"
 #include "proto/sio.h"

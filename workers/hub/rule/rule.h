@@ -2,8 +2,8 @@
  * What an event of a client does.  Nothing that a client sends reaches anybody
  * unless a rule of its namespace says so.
  */
-#ifndef HUB_RULE_H
-#define HUB_RULE_H
+#ifndef HUB_RULE_RULE_H
+#define HUB_RULE_RULE_H
 
 #include "hub/session/refuse.h"
 

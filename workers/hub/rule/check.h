@@ -2,8 +2,8 @@
  * What a rule asks of the members of an event's first argument: their types,
  * lengths and values.
  */
-#ifndef HUB_CHECK_H
-#define HUB_CHECK_H
+#ifndef HUB_RULE_CHECK_H
+#define HUB_RULE_CHECK_H
 
 #include "conf/conf.h"
 

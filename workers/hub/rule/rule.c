@@ -2,15 +2,15 @@
  * Event rules; see rule.h.  Called by inbound.c with each event that is no
  * service's; what a rule lets through goes to publish.c.
  */
-#include "hub/rule.h"
+#include "hub/rule/rule.h"
 
 #include <stdio.h>
 
-#include "hub/check.h"
 #include "hub/hub_int.h"
 #include "hub/pending.h"
 #include "hub/publish.h"
 #include "hub/queue/args.h"
+#include "hub/rule/check.h"
 #include "hub/session/limit.h"
 #include "proto/json.h"
 

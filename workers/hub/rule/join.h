@@ -3,8 +3,8 @@
  * Rooms that a back end or a route chose were not asked for, and are not the
  * token's.
  */
-#ifndef HUB_JOIN_H
-#define HUB_JOIN_H
+#ifndef HUB_RULE_JOIN_H
+#define HUB_RULE_JOIN_H
 
 #include "hub/session/refuse.h"
 

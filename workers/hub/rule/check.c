@@ -1,7 +1,7 @@
 /*
  * Checks of a rule; see check.h.  Called by rule.c.
  */
-#include "hub/check.h"
+#include "hub/rule/check.h"
 
 #include "proto/json.h"
 

@@ -2,7 +2,7 @@
  * Join rules; see join.h.  Called by service.c and refresh.c, and for sessions
  * that come back.
  */
-#include "hub/join.h"
+#include "hub/rule/join.h"
 
 #include "hub/audience/room.h"
 #include "proto/json.h"
