@@ -4,7 +4,7 @@
  */
 #include "pair.h"
 #include "hub/hub_int.h"
-#include "hub/svc_presence.h"
+#include "hub/service/presence.h"
 #include "shm/presence.h"
 
 #define CONF \

@@ -5,7 +5,7 @@
 #include "hub/api.h"
 
 #include "hub/api_int.h"
-#include "hub/svc_presence.h"
+#include "hub/service/presence.h"
 #include "proto/error.h"
 
 int

@@ -13,7 +13,7 @@
 #include "hub/hub_int.h"
 #include "hub/members.h"
 #include "hub/publish.h"
-#include "hub/svc_presence.h"
+#include "hub/service/presence.h"
 #include "proto/bus.h"
 #include "shm/interest.h"
 #include "shm/presence.h"

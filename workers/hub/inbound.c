@@ -8,9 +8,9 @@
 
 #include "conf/name.h"
 #include "hub/hub_int.h"
-#include "hub/service.h"
-#include "hub/svc_presence.h"
 #include "hub/rule/rule.h"
+#include "hub/service/presence.h"
+#include "hub/service/service.h"
 #include "hub/session/client.h"
 #include "hub/session/limit.h"
 #include "proto/json.h"

@@ -1,6 +1,6 @@
 /*
  * The way out of a worker and back in; see publish.h.  Called by rule.c, by
- * what back ends ask (api_publish.c, members.c) and by svc_presence.c; hub.c
+ * what back ends ask (api_publish.c, members.c) and by presence.c; hub.c
  * hands in what comes from the relay.
  */
 #include "hub/publish.h"

@@ -29,7 +29,7 @@ struct membership {		/* one session in one room */
 	uint32_t	 index : 31;	/* in the array of its wire */
 	uint32_t	 asked : 1;	/* by the client, which may lose the right;
 					 * no back end or route put it there */
-	uint32_t	 presence;	/* see svc_presence.h */
+	uint32_t	 presence;	/* see presence.h */
 };
 
 struct member {

@@ -1,5 +1,5 @@
 /*
- * Join rules; see join.h.  Called by service.c and refresh.c, and for sessions
+ * Join rules; see join.h.  Called by service.c and auth.c, and for sessions
  * that come back.
  */
 #include "hub/rule/join.h"

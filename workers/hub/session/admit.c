@@ -1,6 +1,6 @@
 /*
  * Who may come in; see admit.h, and client.h for what the host calls.  Called
- * by socketio's CONNECT, by refresh.c, and for sessions that come back.
+ * by socketio's CONNECT, by auth.c, and for sessions that come back.
  */
 #include "hub/session/admit.h"
 

@@ -1,8 +1,8 @@
 /*
- * A later token takes the place of the one before; see refresh.h.  Called by
+ * A later token takes the place of the one before; see auth.h.  Called by
  * service.c, and by recover.c and recover_ask.c.
  */
-#include "hub/refresh.h"
+#include "hub/service/auth.h"
 #include "hub/session/admit.h"
 
 #include <inttypes.h>

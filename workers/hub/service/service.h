@@ -3,8 +3,8 @@
  * roost:ping, presence:*.  Their prefixes are reserved, so that no rule and no
  * client can take such a name.
  */
-#ifndef HUB_SERVICE_H
-#define HUB_SERVICE_H
+#ifndef HUB_SERVICE_SERVICE_H
+#define HUB_SERVICE_SERVICE_H
 
 #include "hub/session/refuse.h"
 

@@ -3,8 +3,8 @@
  * (shm/presence.h), the relay tells each change once; here are the events
  * that ask, set and watch, the idle clock, and presence in rooms.
  */
-#ifndef HUB_SVC_PRESENCE_H
-#define HUB_SVC_PRESENCE_H
+#ifndef HUB_SERVICE_PRESENCE_H
+#define HUB_SERVICE_PRESENCE_H
 
 #include "hub/session/refuse.h"
 

@@ -5,8 +5,8 @@
  * join rule, watches.  Rooms that a back end or a route chose are not the
  * token's, and stay.
  */
-#ifndef HUB_REFRESH_H
-#define HUB_REFRESH_H
+#ifndef HUB_SERVICE_AUTH_H
+#define HUB_SERVICE_AUTH_H
 
 #include "hub/session/refuse.h"
 

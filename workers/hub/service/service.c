@@ -2,15 +2,15 @@
  * The server's own events, as a table; see service.h.  Called by rule.c
  * before it looks for a rule.
  */
-#include "hub/service.h"
+#include "hub/service/service.h"
 
 #include <stdio.h>
 
 #include "base/reserved.h"
 #include "hub/hub_int.h"
-#include "hub/refresh.h"
-#include "hub/svc_presence.h"
 #include "hub/rule/join.h"
+#include "hub/service/auth.h"
+#include "hub/service/presence.h"
 #include "hub/session/client.h"
 #include "proto/json.h"
 

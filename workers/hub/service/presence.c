@@ -1,8 +1,8 @@
 /*
- * Presence for clients and back ends; see svc_presence.h.  Called by
+ * Presence for clients and back ends; see presence.h.  Called by
  * service.c with events, by api.c, and as sessions move (events.h).
  */
-#include "hub/svc_presence.h"
+#include "hub/service/presence.h"
 
 #include "hub/hub_int.h"
 #include "hub/publish.h"
