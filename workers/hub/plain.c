@@ -13,7 +13,7 @@
 #include "proto/ws.h"
 
 static void
-bare_text(struct client *c, struct slice data)
+plain_bare(struct client *c, struct slice data)
 {
 	struct inbound in = { .event = SLICE("\"message\"") };
 	struct slice rest = { NULL, 0 };
@@ -35,7 +35,7 @@ plain_text(struct client *c, uint8_t *data, size_t n)
 
 	json_mend(data, n);
 	if (s->wire == WIRE_BARE) {
-		bare_text(c, slice_of(data, n));
+		plain_bare(c, slice_of(data, n));
 		return;
 	}
 	if (raw_decode(slice_of(data, n), &m) < 0) {

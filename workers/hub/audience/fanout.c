@@ -10,7 +10,7 @@
 #include "hub/hub_int.h"
 #include "hub/queue/args.h"
 
-/* --- offsets --------------------------------------------------------------- */
+/* --- offsets -------------------------------------------------------------- */
 
 const struct publication *
 fanout_offset(struct hub *h, const struct publication *p,
@@ -25,7 +25,7 @@ fanout_offset(struct hub *h, const struct publication *p,
 
 /* One message to `got` clients, in frames. */
 static void
-count_frames(enum wire w, const struct publication *p, uint32_t got)
+fanout_count_frames(enum wire w, const struct publication *p, uint32_t got)
 {
 	counter_add(COUNTER_ws_frames_out, (uint64_t)got * wire_frames(w, p));
 }
@@ -35,7 +35,7 @@ count_frames(enum wire w, const struct publication *p, uint32_t got)
  * was queued in this turn that it might not, and more would end the client.
  */
 static bool
-is_behind(const struct hub *h, const struct outq *q)
+fanout_is_behind(const struct hub *h, const struct outq *q)
 {
 	return (q->blocked || outq_bytes(q) > h->volatile_bytes);
 }
@@ -44,7 +44,7 @@ is_behind(const struct hub *h, const struct outq *q)
 
 /* Attach all members but those who shall not get this one message. */
 static uint32_t
-attach_members(struct hub *h, struct batch *b, struct room_wire *rw,
+fanout_attach(struct hub *h, struct batch *b, struct room_wire *rw,
     const struct publication *p, const struct outq *except, bool *left_out)
 {
 	struct outq *q;
@@ -58,7 +58,7 @@ attach_members(struct hub *h, struct batch *b, struct room_wire *rw,
 			*left_out = true;
 			continue;
 		}
-		if (unlikely(p->is_volatile && is_behind(h, q))) {
+		if (unlikely(p->is_volatile && fanout_is_behind(h, q))) {
 			counter_add(COUNTER_dropped_volatile, 1);
 			continue;
 		}
@@ -72,7 +72,7 @@ attach_members(struct hub *h, struct batch *b, struct room_wire *rw,
 
 /* The first message of the room in this turn. */
 static uint8_t *
-first_of_turn(struct hub *h, struct room_wire *rw, size_t size,
+fanout_first(struct hub *h, struct room_wire *rw, size_t size,
     const struct publication *p, struct outq *except, uint32_t *got)
 {
 	struct batch *b = batch_open(&h->out);
@@ -83,7 +83,7 @@ first_of_turn(struct hub *h, struct room_wire *rw, size_t size,
 	if (b == NULL)
 		return (NULL);
 	work_add(&h->work, rw->n / 64);
-	*got = attach_members(h, b, rw, p, except, &left_out);
+	*got = fanout_attach(h, b, rw, p, except, &left_out);
 	to = batch_append(&h->out, b, size, NULL, &seen);
 	if (left_out)
 		batch_wait(b, except);
@@ -108,7 +108,7 @@ fanout_wire(struct hub *h, struct room_wire *rw, enum wire w,
 	    batch_size(rw->batch) > BATCH_MAX ||
 	    (p->is_volatile && (h->out.nblocked > 0 ||
 	    batch_size(rw->batch) > h->volatile_bytes))) {
-		to = first_of_turn(h, rw, plan.total, p, except, &got);
+		to = fanout_first(h, rw, plan.total, p, except, &got);
 	} else {
 		if (except != NULL)
 			batch_except(rw->batch, except);
@@ -122,18 +122,18 @@ fanout_wire(struct hub *h, struct room_wire *rw, enum wire w,
 	}
 	wire_put(w, p, &plan, to);
 	counter_add(COUNTER_encodings, 1);
-	count_frames(w, p, got);
+	fanout_count_frames(w, p, got);
 	return (got);
 }
 
 static size_t
-bytes_of(const struct publication *p)
+fanout_bytes(const struct publication *p)
 {
 	return (args_bytes(p->args, p->attachments, p->nattach));
 }
 
 static void
-count(const struct room *r, uint32_t got, size_t bytes)
+fanout_count(const struct room *r, uint32_t got, size_t bytes)
 {
 	counter_add(COUNTER_deliveries, got);
 	counter_ns_add(r->ns, NS_events_out, got);
@@ -154,7 +154,7 @@ fanout_room(struct hub *h, struct room *r, const struct publication *p,
 		if (r->wires[w] != NULL && r->wires[w]->n != 0)
 			got += fanout_wire(h, r->wires[w], (enum wire)w, p,
 			    (struct outq *)(uintptr_t)except);
-	count(r, got, bytes_of(p));
+	fanout_count(r, got, fanout_bytes(p));
 	return (got);
 }
 
@@ -167,7 +167,7 @@ fanout_session(struct hub *h, struct session *s, const struct publication *p)
 	struct wire_plan plan;
 	uint8_t *to;
 
-	if (p->is_volatile && is_behind(h, s->out)) {
+	if (p->is_volatile && fanout_is_behind(h, s->out)) {
 		counter_add(COUNTER_dropped_volatile, 1);
 		return (false);
 	}
@@ -180,10 +180,10 @@ fanout_session(struct hub *h, struct session *s, const struct publication *p)
 	}
 	wire_put(s->wire, p, &plan, to);
 	counter_add(COUNTER_encodings, 1);
-	count_frames(s->wire, p, 1);
+	fanout_count_frames(s->wire, p, 1);
 	counter_add(COUNTER_deliveries, 1);
 	counter_ns_add(s->ns->index, NS_events_out, 1);
-	counter_ns_add(s->ns->index, NS_bytes_out, bytes_of(p));
+	counter_ns_add(s->ns->index, NS_bytes_out, fanout_bytes(p));
 	return (true);
 }
 
@@ -205,7 +205,7 @@ struct walk {
 };
 
 static struct msg *
-walk_frame(struct walk *k, enum wire w)
+fanout_walk_frame(struct walk *k, enum wire w)
 {
 	struct wire_plan plan;
 
@@ -222,7 +222,7 @@ walk_frame(struct walk *k, enum wire w)
 }
 
 static void
-walk_session(struct walk *k, struct session *s)
+fanout_walk_session(struct walk *k, struct session *s)
 {
 	struct msg *m;
 
@@ -235,14 +235,14 @@ walk_session(struct walk *k, struct session *s)
 		return;		/* only marking */
 	if (k->sent != NULL && s->client == NULL)
 		return;		/* parked: nobody there to answer */
-	if (k->p->is_volatile && is_behind(k->h, s->out)) {
+	if (k->p->is_volatile && fanout_is_behind(k->h, s->out)) {
 		counter_add(COUNTER_dropped_volatile, 1);
 		return;
 	}
-	m = walk_frame(k, s->wire);
+	m = fanout_walk_frame(k, s->wire);
 	if (m != NULL && out_push(&k->h->out, s->out, m, 0, m->len)) {
 		k->got++;
-		count_frames(s->wire, k->p, 1);
+		fanout_count_frames(s->wire, k->p, 1);
 		if (k->sent != NULL && wire_answers(s->wire))
 			k->sent(k->arg, s);
 	} else if (!s->out->dead)
@@ -250,7 +250,7 @@ walk_session(struct walk *k, struct session *s)
 }
 
 static void
-walk_room(struct walk *k, const struct room *r)
+fanout_walk_room(struct walk *k, const struct room *r)
 {
 	const struct room_wire *rw;
 	unsigned w;
@@ -260,22 +260,22 @@ walk_room(struct walk *k, const struct room *r)
 		rw = r->wires[w];
 		for (i = 0; rw != NULL && i < rw->n; i++)
 			if (rw->v[i].out != NULL)
-				walk_session(k, rw->v[i].ship->session);
+				fanout_walk_session(k, rw->v[i].ship->session);
 	}
 }
 
 static void
-walk_names(struct walk *k, uint16_t ns, enum room_kind kind,
+fanout_walk_names(struct walk *k, uint16_t ns, enum room_kind kind,
     const struct slice *names, size_t n)
 {
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		walk_room(k, room_find(k->h, ns, kind, names[i]));
+		fanout_walk_room(k, room_find(k->h, ns, kind, names[i]));
 }
 
 static void
-walk_sids(struct walk *k, const struct conf_namespace *ns,
+fanout_walk_sids(struct walk *k, const struct conf_namespace *ns,
     const struct slice *sids, size_t n)
 {
 	struct session *s;
@@ -284,39 +284,39 @@ walk_sids(struct walk *k, const struct conf_namespace *ns,
 	for (i = 0; i < n; i++) {
 		s = sid_find(k->h, sids[i]);
 		if (s != NULL && s->ns == ns)
-			walk_session(k, s);
+			fanout_walk_session(k, s);
 	}
 }
 
 /* Marked first, they are passed by. */
 static void
-walk_except(struct walk *k, const struct conf_namespace *ns,
+fanout_walk_except(struct walk *k, const struct conf_namespace *ns,
     const struct audience *a)
 {
-	walk_sids(k, ns, a->except, a->nexcept);
-	walk_names(k, ns->index, ROOM_NAMED, a->except, a->nexcept);
+	fanout_walk_sids(k, ns, a->except, a->nexcept);
+	fanout_walk_names(k, ns->index, ROOM_NAMED, a->except, a->nexcept);
 }
 
 static void
-walk_audience(struct walk *k, const struct conf_namespace *ns,
+fanout_walk_audience(struct walk *k, const struct conf_namespace *ns,
     const struct audience *a)
 {
 	if (a->nrooms + a->nusers + a->nsids == 0)
-		walk_room(k, room_find(k->h, ns->index, ROOM_NAMESPACE,
+		fanout_walk_room(k, room_find(k->h, ns->index, ROOM_NAMESPACE,
 		    slice_of(NULL, 0)));
-	walk_names(k, ns->index, ROOM_NAMED, a->rooms, a->nrooms);
-	walk_names(k, ns->index, ROOM_USER, a->users, a->nusers);
-	walk_sids(k, ns, a->sids, a->nsids);
+	fanout_walk_names(k, ns->index, ROOM_NAMED, a->rooms, a->nrooms);
+	fanout_walk_names(k, ns->index, ROOM_USER, a->users, a->nusers);
+	fanout_walk_sids(k, ns, a->sids, a->nsids);
 }
 
 static bool
-is_one_room(const struct audience *a)
+fanout_is_one_room(const struct audience *a)
 {
 	return (a->nexcept == 0 && a->nsids == 0 && a->nrooms + a->nusers <= 1);
 }
 
 static struct room *
-the_room(struct hub *h, uint16_t ns, const struct audience *a)
+fanout_the_room(struct hub *h, uint16_t ns, const struct audience *a)
 {
 	if (a->nrooms == 1)
 		return (room_find(h, ns, ROOM_NAMED, a->rooms[0]));
@@ -327,23 +327,24 @@ the_room(struct hub *h, uint16_t ns, const struct audience *a)
 
 /* Everybody once, with a reference each. */
 static uint32_t
-walk(struct hub *h, const struct conf_namespace *ns, const struct audience *a,
-    const struct publication *p, void (*sent)(void *arg, struct session *),
+fanout_walk(struct hub *h, const struct conf_namespace *ns,
+    const struct audience *a, const struct publication *p,
+    void (*sent)(void *arg, struct session *),
     void *arg)
 {
 	struct walk k = { .h = h, .stamp = ++h->stamp, .sent = sent,
 		.arg = arg };
 	unsigned w;
 
-	walk_except(&k, ns, a);
+	fanout_walk_except(&k, ns, a);
 	k.p = p;
-	walk_audience(&k, ns, a);
+	fanout_walk_audience(&k, ns, a);
 	for (w = 0; w < WIRE__MAX; w++)
 		if (k.frames[w] != NULL)
 			msg_unref(&k.frames[w]);
 	counter_add(COUNTER_deliveries, k.got);
 	counter_ns_add(ns->index, NS_events_out, k.got);
-	counter_ns_add(ns->index, NS_bytes_out, k.got * bytes_of(p));
+	counter_ns_add(ns->index, NS_bytes_out, k.got * fanout_bytes(p));
 	return (k.got);
 }
 
@@ -354,10 +355,10 @@ fanout_each(struct hub *h, const struct conf_namespace *ns,
 {
 	struct walk k = { .h = h, .stamp = ++h->stamp };
 
-	walk_except(&k, ns, a);
+	fanout_walk_except(&k, ns, a);
 	k.each = each;
 	k.arg = arg;
-	walk_audience(&k, ns, a);
+	fanout_walk_audience(&k, ns, a);
 }
 
 uint32_t
@@ -368,9 +369,9 @@ fanout_audience(struct hub *h, const struct conf_namespace *ns,
 	struct room *r;
 
 	p = fanout_offset(h, p, &with);
-	if (!is_one_room(a))
-		return (walk(h, ns, a, p, NULL, NULL));
-	r = the_room(h, ns->index, a);
+	if (!fanout_is_one_room(a))
+		return (fanout_walk(h, ns, a, p, NULL, NULL));
+	r = fanout_the_room(h, ns->index, a);
 	return (r == NULL ? 0 : fanout_room(h, r, p, NULL));
 }
 
@@ -380,5 +381,5 @@ fanout_ask(struct hub *h, const struct conf_namespace *ns,
     void (*sent)(void *arg, struct session *), void *arg)
 {
 	MUST(p->asks && p->offset.n == 0);
-	return (walk(h, ns, a, p, sent, arg));
+	return (fanout_walk(h, ns, a, p, sent, arg));
 }

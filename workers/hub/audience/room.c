@@ -30,7 +30,7 @@ room_table_fini(struct room_table *t)
 }
 
 static bool
-table_grow(struct room_table *t)
+room_table_grow(struct room_table *t)
 {
 	size_t i, n = t->nbuckets == 0 ? 64 : t->nbuckets * 2;
 	struct room **v, *r, *next;
@@ -52,7 +52,7 @@ table_grow(struct room_table *t)
 }
 
 static struct room *
-table_find(const struct room_table *t, uint64_t hash, uint16_t ns,
+room_table_find(const struct room_table *t, uint64_t hash, uint16_t ns,
     struct slice key)
 {
 	struct room *r;
@@ -75,7 +75,7 @@ room_find(struct hub *h, uint16_t ns, enum room_kind kind, struct slice name)
 	if (name.n > ROOM_NAME_MAX)
 		return (NULL);
 	key = room_key_of(tmp, kind, name);
-	return (table_find(&h->rooms, room_hash(h, ns, key), ns, key));
+	return (room_table_find(&h->rooms, room_hash(h, ns, key), ns, key));
 }
 
 static struct room *
@@ -84,7 +84,7 @@ room_new(struct hub *h, uint16_t ns, uint64_t hash, struct slice key)
 	struct room_table *t = &h->rooms;
 	struct room *r;
 
-	if (t->count >= t->nbuckets && !table_grow(t))
+	if (t->count >= t->nbuckets && !room_table_grow(t))
 		return (NULL);
 	r = calloc(1, sizeof *r + key.n);
 	if (r == NULL)
@@ -131,7 +131,7 @@ room_free(struct hub *h, struct room *r)
 /* --- the arrays ----------------------------------------------------------- */
 
 static struct room_wire *
-wire_of(struct room *r, enum wire w)
+room_wire_of(struct room *r, enum wire w)
 {
 	struct room_wire *rw = r->wires[w];
 
@@ -147,7 +147,7 @@ wire_of(struct room *r, enum wire w)
 }
 
 static bool
-wire_grow(struct room_wire *rw)
+room_wire_grow(struct room_wire *rw)
 {
 	uint32_t cap = rw->cap < 4 ? 4 : rw->cap * 2;
 	struct member *v;
@@ -164,7 +164,7 @@ wire_grow(struct room_wire *rw)
 
 /* Close the holes, keeping the order of joining. */
 static void
-wire_compact(struct room_wire *rw)
+room_wire_compact(struct room_wire *rw)
 {
 	uint32_t i, n = 0;
 
@@ -180,12 +180,12 @@ wire_compact(struct room_wire *rw)
 }
 
 static bool
-wire_add(struct hub *h, struct room_wire *rw, struct membership *ship,
+room_wire_add(struct hub *h, struct room_wire *rw, struct membership *ship,
     struct outq *out)
 {
 	if (rw->n == rw->cap && rw->holes > 0)
-		wire_compact(rw);
-	if (rw->n == rw->cap && !wire_grow(rw))
+		room_wire_compact(rw);
+	if (rw->n == rw->cap && !room_wire_grow(rw))
 		return (false);
 	ship->index = rw->n & INT32_MAX;
 	rw->v[rw->n++] = (struct member){ out, ship };
@@ -195,7 +195,7 @@ wire_add(struct hub *h, struct room_wire *rw, struct membership *ship,
 }
 
 static void
-wire_remove(struct hub *h, struct room_wire *rw, uint32_t index)
+room_wire_remove(struct hub *h, struct room_wire *rw, uint32_t index)
 {
 	struct outq *out = rw->v[index].out;
 
@@ -210,12 +210,12 @@ wire_remove(struct hub *h, struct room_wire *rw, uint32_t index)
 		rw->holes--;
 	}
 	if (rw->holes > rw->n / 4 + 8)
-		wire_compact(rw);
+		room_wire_compact(rw);
 }
 
 /* The member's queue is another one from now on. */
 static void
-wire_replace(struct hub *h, struct room_wire *rw, uint32_t index,
+room_wire_replace(struct hub *h, struct room_wire *rw, uint32_t index,
     struct outq *out)
 {
 	if (rw->batch != NULL && rw->turn == h->turn)
@@ -247,9 +247,9 @@ room_membership(const struct session *s, enum room_kind kind,
 }
 
 static bool
-enter(struct hub *h, struct room *r, struct session *s)
+room_enter(struct hub *h, struct room *r, struct session *s)
 {
-	struct room_wire *rw = wire_of(r, s->wire);
+	struct room_wire *rw = room_wire_of(r, s->wire);
 	struct membership *m = slab_get(&h->ships);
 
 	if (m == NULL)
@@ -259,7 +259,7 @@ enter(struct hub *h, struct room *r, struct session *s)
 		return (false);
 	}
 	*m = (struct membership){ .room = r, .session = s };
-	if (!wire_add(h, rw, m, s->out)) {
+	if (!room_wire_add(h, rw, m, s->out)) {
 		slab_put(&h->ships, m);
 		return (false);
 	}
@@ -279,12 +279,12 @@ room_join(struct hub *h, struct session *s, enum room_kind kind,
 
 	if (room_membership(s, kind, name) != NULL)
 		return (true);
-	r = table_find(&h->rooms, hash, s->ns->index, key);
+	r = room_table_find(&h->rooms, hash, s->ns->index, key);
 	if (r == NULL)
 		r = room_new(h, s->ns->index, hash, key);
 	if (r == NULL)
 		return (false);
-	if (!enter(h, r, s)) {
+	if (!room_enter(h, r, s)) {
 		if (r->members == 0)
 			room_free(h, r);
 		return (false);
@@ -323,19 +323,20 @@ room_move(struct hub *h, struct session *s, struct outq *out, enum wire wire)
 	/* first all that can fail */
 	if (wire == s->wire) {
 		for (m = s->memberships; m != NULL; m = m->next)
-			wire_replace(h, m->room->wires[wire], m->index, out);
+			room_wire_replace(h, m->room->wires[wire], m->index,
+			    out);
 		s->out = out;
 		return (true);
 	}
 	for (m = s->memberships; m != NULL; m = m->next) {
-		to = wire_of(m->room, wire);
-		if (to == NULL || (to->n == to->cap && !wire_grow(to)))
+		to = room_wire_of(m->room, wire);
+		if (to == NULL || (to->n == to->cap && !room_wire_grow(to)))
 			return (false);
 	}
 	for (m = s->memberships; m != NULL; m = m->next) {
 		index = m->index;
-		MUST(wire_add(h, m->room->wires[wire], m, out));
-		wire_remove(h, m->room->wires[s->wire], index);
+		MUST(room_wire_add(h, m->room->wires[wire], m, out));
+		room_wire_remove(h, m->room->wires[s->wire], index);
 	}
 	s->out = out;
 	s->wire = (uint8_t)wire;
@@ -349,7 +350,7 @@ room_leave(struct hub *h, struct session *s, struct membership *m)
 
 	CHECK_MAGIC(r, ROOM_MAGIC);
 	ships_unlink(&h->many, s, m);
-	wire_remove(h, r->wires[s->wire], m->index);
+	room_wire_remove(h, r->wires[s->wire], m->index);
 	if (r->key[0] == ROOM_WATCH)
 		s->nwatches--;
 	if (r->key[0] == ROOM_NAMED) {

@@ -6,7 +6,7 @@
 #include "proto/json.h"
 
 static bool
-check_type(enum conf_check_type want, struct slice v)
+check_has_type(enum conf_check_type want, struct slice v)
 {
 	enum json_type t = json_type(v);
 	int64_t i;
@@ -69,7 +69,7 @@ check_one(const struct conf_check *c, struct slice first)
 	/* null is a value: what may be missing need not be null */
 	if (json_type(v) == JSON_NULL)
 		return (c->null || c->type == CONF_CHECK_ANY);
-	if (!check_type(c->type, v))
+	if (!check_has_type(c->type, v))
 		return (false);
 	if (!c->has_min && !c->has_max)
 		return (true);

@@ -32,7 +32,7 @@ struct passage {
 
 /* The member of the first argument that names the target. */
 static bool
-find_target(struct passage *w)
+rule_find_target(struct passage *w)
 {
 	ssize_t n;
 
@@ -56,7 +56,7 @@ find_target(struct passage *w)
 
 /* No more arguments than the rule says: what follows them is the server's. */
 static bool
-takes_args(struct passage *w)
+rule_takes_args(struct passage *w)
 {
 	unsigned max = conf_event_args(w->rule);
 	struct slice first;
@@ -74,7 +74,7 @@ takes_args(struct passage *w)
 }
 
 static bool
-may_pass(struct passage *w)
+rule_may_pass(struct passage *w)
 {
 	const struct conf_event *r = w->rule;
 	const struct conf_check *c;
@@ -97,7 +97,7 @@ may_pass(struct passage *w)
 		    r->error);
 		return (false);
 	}
-	if (!takes_args(w))
+	if (!rule_takes_args(w))
 		return (false);
 	if ((r->nchecks != 0 || r->field != NULL) && w->first.n == 0 &&
 	    w->in->args.n != 0)
@@ -110,7 +110,7 @@ may_pass(struct passage *w)
 	}
 	if (r->to != CONF_TO_ROOM && r->to != CONF_TO_USER)
 		return (true);
-	if (!find_target(w))
+	if (!rule_find_target(w))
 		return (false);
 	if (r->to == CONF_TO_ROOM && r->member &&
 	    room_membership(w->s, ROOM_NAMED, w->name) == NULL) {
@@ -125,7 +125,7 @@ may_pass(struct passage *w)
 
 /* An ack that names the publication. */
 static bool
-ack_wants_id(const struct passage *w)
+rule_ack_wants_id(const struct passage *w)
 {
 	return (w->in->ack.kind != ACK_NONE &&
 	    (w->rule->ack == CONF_ACK_ACCEPTED ||
@@ -134,7 +134,7 @@ ack_wants_id(const struct passage *w)
 
 /* Behind as many arguments as the rule has, whatever came. */
 static bool
-add_meta(struct passage *w, struct slice meta)
+rule_add_meta(struct passage *w, struct slice meta)
 {
 	unsigned want = conf_event_args(w->rule);
 
@@ -151,14 +151,14 @@ add_meta(struct passage *w, struct slice meta)
 
 /* false: no memory.  What is not vouched for as its rule says goes nowhere. */
 static bool
-make_publication(struct passage *w)
+rule_publication(struct passage *w)
 {
 	struct session *s = w->s;
 	struct slice from = { NULL, 0 }, meta = { NULL, 0 };
 
 	if (s->who != NULL)
 		from = principal_user_json(s->who);
-	if (w->rule->meta || ack_wants_id(w)) {
+	if (w->rule->meta || rule_ack_wants_id(w)) {
 		meta = publish_meta(s->hub, from, w->rule->to == CONF_TO_ROOM ?
 		    w->raw : slice_of(NULL, 0), &w->id);
 		if (meta.n == 0)
@@ -174,12 +174,12 @@ make_publication(struct passage *w)
 		.is_volatile = w->rule->is_volatile,
 		.sent_us = s->hub->now.us,
 	};
-	return (!w->rule->meta || add_meta(w, meta));
+	return (!w->rule->meta || rule_add_meta(w, meta));
 }
 
 /* Receivers on this worker; ask says who else was asked. */
 static uint32_t
-send_out(struct passage *w, struct publish_question *ask)
+rule_send(struct passage *w, struct publish_question *ask)
 {
 	static const enum room_kind kinds[] = {
 		[CONF_TO_ROOM] = ROOM_NAMED, [CONF_TO_USER] = ROOM_USER,
@@ -205,7 +205,7 @@ send_out(struct passage *w, struct publish_question *ask)
 }
 
 static void
-confirm(struct passage *w)
+rule_confirm(struct passage *w)
 {
 	struct publication p = w->p;
 
@@ -217,7 +217,7 @@ confirm(struct passage *w)
 }
 
 static void
-acknowledge(struct passage *w, uint32_t got,
+rule_acknowledge(struct passage *w, uint32_t got,
     const struct publish_question *ask)
 {
 	struct session *s = w->s;
@@ -245,12 +245,12 @@ acknowledge(struct passage *w, uint32_t got,
 }
 
 static void
-pass(struct passage *w)
+rule_pass(struct passage *w)
 {
 	struct publish_question ask = { .ref = 0 };
 	uint32_t got;
 
-	if (!make_publication(w)) {
+	if (!rule_publication(w)) {
 		refuse(w->s, w->in, REFUSED_INTERNAL, "out of memory");
 		return;
 	}
@@ -258,10 +258,10 @@ pass(struct passage *w)
 	if (w->rule->ack == CONF_ACK_DELIVERED &&
 	    w->in->ack.kind != ACK_NONE)
 		ask.ref = pending_ref(w->s->hub);
-	got = send_out(w, &ask);
-	confirm(w);
+	got = rule_send(w, &ask);
+	rule_confirm(w);
 	if (w->in->ack.kind != ACK_NONE)
-		acknowledge(w, got, &ask);
+		rule_acknowledge(w, got, &ask);
 }
 
 void
@@ -279,8 +279,8 @@ rule_event(struct session *s, const struct inbound *in, struct slice name)
 	w.nargs = 0;
 	w.first = in->first;
 	w.raw = w.name = w.id = slice_of(NULL, 0);
-	if (may_pass(&w))
-		pass(&w);
+	if (rule_may_pass(&w))
+		rule_pass(&w);
 }
 
 void
@@ -293,6 +293,6 @@ rule_connect(struct session *s, struct slice auth)
 
 	if (w.rule == NULL || w.rule->to != CONF_TO_SENDER)
 		return;
-	if (make_publication(&w))
+	if (rule_publication(&w))
 		(void)fanout_session(s->hub, s, &w.p);
 }

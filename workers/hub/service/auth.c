@@ -19,7 +19,7 @@
 
 /* May it stay?  NULL, or why not. */
 static const char *
-refuses(const struct session *s, const struct principal *who)
+auth_refuses(const struct session *s, const struct principal *who)
 {
 	const struct client *c = s->client;
 	const struct conf_route *r = c->route == 0 ? NULL :
@@ -33,7 +33,7 @@ refuses(const struct session *s, const struct principal *who)
 /* --- what it does not ----------------------------------------------------- */
 
 static void
-end(struct session *s, const char *why)
+auth_end(struct session *s, const char *why)
 {
 	struct client *c = s->client;
 	struct buf reason;
@@ -48,7 +48,7 @@ end(struct session *s, const char *why)
 
 /* room:left {"room":NAME,"reason":WORDS} */
 static void
-leave(struct session *s, struct membership *m)
+auth_leave(struct session *s, struct membership *m)
 {
 	const struct room *r = m->room;
 	struct buf b;
@@ -65,19 +65,19 @@ leave(struct session *s, struct membership *m)
 }
 
 static void
-leave_rooms(struct session *s)
+auth_leave_rooms(struct session *s)
 {
 	struct membership *m, *next;
 
 	for (m = s->memberships; m != NULL; m = next) {
 		next = m->next;
 		if (!join_may_stay(s, m))
-			leave(s, m);
+			auth_leave(s, m);
 	}
 }
 
 static void
-readmit(struct client *c, const struct principal *who)
+auth_readmit(struct client *c, const struct principal *who)
 {
 	struct session *s, *next;
 	const char *why;
@@ -86,11 +86,11 @@ readmit(struct client *c, const struct principal *who)
 		next = s->next;
 		if (s->who != who)
 			continue;
-		why = refuses(s, who);
+		why = auth_refuses(s, who);
 		if (why != NULL)
-			end(s, why);
+			auth_end(s, why);
 		else
-			leave_rooms(s);
+			auth_leave_rooms(s);
 	}
 }
 
@@ -98,7 +98,7 @@ readmit(struct client *c, const struct principal *who)
 
 /* false: he is somebody else, and stays. */
 static bool
-replace(struct principal **is, const struct principal *old,
+auth_replace(struct principal **is, const struct principal *old,
     struct principal *who)
 {
 	if (*is == NULL ||
@@ -112,21 +112,21 @@ replace(struct principal **is, const struct principal *old,
 /* Whoever comes in or back on this connection without a token of his own is
  * this one, too. */
 static void
-take_over(struct client *c, const struct principal *old,
+auth_take_over(struct client *c, const struct principal *old,
     struct principal *who)
 {
 	struct session *s;
 
-	(void)replace(&c->who, old, who);
+	(void)auth_replace(&c->who, old, who);
 	recover_identity(c, old, who);
 	for (s = c->sessions; s != NULL; s = s->next)
-		if (replace(&s->who, old, who))
+		if (auth_replace(&s->who, old, who))
 			s->warned = false;
 }
 
 /* Who the token says, when it is the same user; NULL: refused. */
 static struct principal *
-verify(struct session *s, const struct inbound *in, struct slice token)
+auth_verify(struct session *s, const struct inbound *in, struct slice token)
 {
 	struct principal *who;
 	enum authfail f;
@@ -149,10 +149,10 @@ verify(struct session *s, const struct inbound *in, struct slice token)
 }
 
 bool
-refresh(struct session *s, const struct inbound *in, struct slice token)
+auth_refresh(struct session *s, const struct inbound *in, struct slice token)
 {
 	struct client *c = s->client;
-	struct principal *who = verify(s, in, token), *old;
+	struct principal *who = auth_verify(s, in, token), *old;
 	const char *why;
 	char text[48];
 	int n;
@@ -160,17 +160,17 @@ refresh(struct session *s, const struct inbound *in, struct slice token)
 	if (who == NULL)
 		return (false);
 	old = principal_ref(s->who);
-	take_over(c, old, who);
+	auth_take_over(c, old, who);
 	principal_unref(&old);
 	counter_add(COUNTER_tokens_refreshed, 1);
-	why = refuses(s, who);
+	why = auth_refuses(s, who);
 	if (why == NULL) {
 		n = snprintf(text, sizeof text, "{\"exp\":%" PRId64 "}",
 		    who->exp);
 		session_ack(s, &in->ack, slice_of(text, (size_t)n));
 	} else
 		refuse(s, in, REFUSED_FORBIDDEN, "%s", why);
-	readmit(c, who);
+	auth_readmit(c, who);
 	principal_unref(&who);
 	if (!c->closing)
 		client_schedule(c);

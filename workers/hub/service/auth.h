@@ -11,6 +11,7 @@
 #include "hub/session/refuse.h"
 
 /* auth:refresh; true: accepted and acked.  The session may be gone. */
-bool	refresh(struct session *, const struct inbound *, struct slice token);
+bool	auth_refresh(struct session *, const struct inbound *,
+	    struct slice token);
 
 #endif

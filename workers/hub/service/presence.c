@@ -14,13 +14,13 @@
 
 /* Index under which the users of a namespace's rooms are kept. */
 static uint16_t
-rooms_ns(const struct hub *h, const struct conf_namespace *ns)
+presence_rooms_ns(const struct hub *h, const struct conf_namespace *ns)
 {
 	return ((uint16_t)(ns->index + h->conf->nnamespaces));
 }
 
 static struct slice
-room_name(const struct room *r)
+presence_room_name(const struct room *r)
 {
 	return (slice_of(r->key + 1, r->len - 1u));
 }
@@ -28,7 +28,7 @@ room_name(const struct room *r)
 /* --- sessions and rooms --------------------------------------------------- */
 
 static bool
-keeps_rooms(const struct conf_namespace *ns)
+presence_keeps_rooms(const struct conf_namespace *ns)
 {
 	return (ns->presence >= CONF_PRESENCE_ROOMS);
 }
@@ -51,10 +51,11 @@ presence_room_enter(struct session *s, struct membership *m)
 
 	m->presence = PRESENCE_UNTRACKED;
 	/* a parked session is not present; it will enter when it is back */
-	if (s->who == NULL || s->client == NULL || !keeps_rooms(s->ns))
+	if (s->who == NULL || s->client == NULL || !presence_keeps_rooms(s->ns))
 		return;
-	n = status_room_key(key, room_name(m->room), principal_user(s->who));
-	m->presence = presence_track(s->hub, rooms_ns(s->hub, s->ns),
+	n = status_room_key(key, presence_room_name(m->room),
+	    principal_user(s->who));
+	m->presence = presence_track(s->hub, presence_rooms_ns(s->hub, s->ns),
 	    slice_of(key, n));
 }
 
@@ -66,9 +67,10 @@ presence_room_leave(struct session *s, struct membership *m)
 
 	if (m->presence == PRESENCE_UNTRACKED)
 		return;
-	n = status_room_key(key, room_name(m->room), principal_user(s->who));
+	n = status_room_key(key, presence_room_name(m->room),
+	    principal_user(s->who));
 	presence_leave(s->hub->presence, m->presence,
-	    rooms_ns(s->hub, s->ns), slice_of(key, n));
+	    presence_rooms_ns(s->hub, s->ns), slice_of(key, n));
 }
 
 /* A parked session is in its rooms, but not present. */
@@ -102,8 +104,8 @@ presence_session_end(struct session *s)
  * no news); one whose coming is not told yet is offline, and told in a moment.
  */
 static void
-entry_of(struct hub *h, const struct conf_namespace *ns, struct slice user,
-    bool as_told, struct status_entry *e)
+presence_entry_of(struct hub *h, const struct conf_namespace *ns,
+    struct slice user, bool as_told, struct status_entry *e)
 {
 	struct presence_info info;
 
@@ -122,16 +124,18 @@ presence_user_json(struct hub *h, const struct conf_namespace *ns,
 {
 	struct status_entry e;
 
-	entry_of(h, ns, user, false, &e);
+	presence_entry_of(h, ns, user, false, &e);
 	status_encode(b, &e);
 }
 
-/* So many rooms at a time; who is in rooms of several lots hears once of each. */
+/* So many rooms at a time; who is in rooms of several lots hears once of
+ * each. */
 #define ROOMS_TOLD	BUS_LIST_MAX
-#define ROOMS_WORK	16u	/* units of a lot: it goes to other workers, too */
+#define ROOMS_WORK	16u	/* units of a lot: it goes to others, too */
 
 static void
-tell_lot(struct session *s, struct audience *a, const struct publication *p)
+presence_tell_lot(struct session *s, struct audience *a,
+    const struct publication *p)
 {
 	if (a->nrooms == 0)
 		return;
@@ -145,7 +149,7 @@ tell_lot(struct session *s, struct audience *a, const struct publication *p)
  * who watch the user, or the whole namespace, hear of it from the relay.
  */
 static void
-tell_rooms(struct session *s)
+presence_tell_rooms(struct session *s)
 {
 	struct slice rooms[ROOMS_TOLD];
 	struct audience a = { .rooms = rooms };
@@ -162,31 +166,31 @@ tell_rooms(struct session *s)
 	for (m = s->memberships; m != NULL && !b.oom; m = m->next) {
 		if (m->room->key[0] != ROOM_NAMED)
 			continue;
-		rooms[a.nrooms++] = room_name(m->room);
+		rooms[a.nrooms++] = presence_room_name(m->room);
 		if (a.nrooms == nitems(rooms))
-			tell_lot(s, &a, &p);
+			presence_tell_lot(s, &a, &p);
 	}
-	tell_lot(s, &a, &p);
+	presence_tell_lot(s, &a, &p);
 	buf_fini(&b);
 }
 
 static void
-set_status(struct session *s, enum status code)
+presence_change(struct session *s, enum status code)
 {
 	struct hub *h = s->hub;
 
 	presence_set_status(h->presence, s->presence_node, s->ns->index,
 	    principal_user(s->who), (uint8_t)code, slice_of(NULL, 0),
 	    h->wall);
-	tell_rooms(s);
+	presence_tell_rooms(s);
 }
 
 static unsigned
-status_now(struct session *s, uint64_t *last_seen_ms)
+presence_status_now(struct session *s, uint64_t *last_seen_ms)
 {
 	struct status_entry e;
 
-	entry_of(s->hub, s->ns, principal_user(s->who), false, &e);
+	presence_entry_of(s->hub, s->ns, principal_user(s->who), false, &e);
 	*last_seen_ms = e.last_seen_ms;
 	return (e.code);
 }
@@ -194,12 +198,12 @@ status_now(struct session *s, uint64_t *last_seen_ms)
 /* --- the idle clock ------------------------------------------------------- */
 
 static void
-no_longer_idle(struct session *s)
+presence_no_longer_idle(struct session *s)
 {
 	uint64_t seen;
 
-	if (status_now(s, &seen) == STATUS_IDLE)
-		set_status(s, STATUS_ONLINE);
+	if (presence_status_now(s, &seen) == STATUS_IDLE)
+		presence_change(s, STATUS_ONLINE);
 }
 
 /* Of a session that is back. */
@@ -228,7 +232,7 @@ presence_session_begin(struct session *s)
 	presence_active(s);
 	if (s->ns->idle_after_ms != 0 &&
 	    s->ns->presence != CONF_PRESENCE_OFF)
-		no_longer_idle(s);
+		presence_no_longer_idle(s);
 	presence_enter_rooms(s);
 }
 
@@ -244,7 +248,7 @@ presence_active(struct session *s)
 	if (!s->idle)
 		return;
 	s->idle = false;
-	no_longer_idle(s);
+	presence_no_longer_idle(s);
 	client_schedule(s->client);
 }
 
@@ -255,7 +259,7 @@ presence_session_silent(struct session *s)
 	unsigned code;
 
 	/* another connection of the user may be busy */
-	code = status_now(s, &seen);
+	code = presence_status_now(s, &seen);
 	silent = s->hub->wall.ms > seen ? s->hub->wall.ms - seen : 0;
 	if (silent + 1000 < s->ns->idle_after_ms) {
 		s->seen = when_of(s->hub->now.us - silent * 1000);
@@ -263,27 +267,28 @@ presence_session_silent(struct session *s)
 	}
 	s->idle = true;
 	if (code == STATUS_NONE || code == STATUS_ONLINE)
-		set_status(s, STATUS_IDLE);
+		presence_change(s, STATUS_IDLE);
 }
 
 /* --- lists ---------------------------------------------------------------- */
 
 /* Walk the table: users of a namespace, or of one room of it. */
 static bool
-list_json(struct hub *h, const struct conf_namespace *ns, struct slice room,
-    bool as_told, uint32_t cursor, unsigned limit, struct buf *b)
+presence_put_list(struct hub *h, const struct conf_namespace *ns,
+    struct slice room, bool as_told, uint32_t cursor, unsigned limit,
+    struct buf *b)
 {
 	struct presence_entry found[32];
 	struct slice name, user;
 	struct status_entry e;
 	unsigned i, n, got = 0;
 
-	if (room.n != 0 && !keeps_rooms(ns))
+	if (room.n != 0 && !presence_keeps_rooms(ns))
 		return (false);
 	buf_str(b, "{\"users\":[");
 	do {
 		n = presence_list(h->presence, room.n == 0 ? ns->index :
-		    rooms_ns(h, ns), &cursor, found, nitems(found));
+		    presence_rooms_ns(h, ns), &cursor, found, nitems(found));
 		work_add(&h->work, 4 + n / 4);
 		for (i = 0; i < n; i++) {
 			user = found[i].user;
@@ -293,7 +298,7 @@ list_json(struct hub *h, const struct conf_namespace *ns, struct slice room,
 			if (room.n != 0 && (!status_room_split(user, &name,
 			    &user) || !slice_eq(name, room)))
 				continue;
-			entry_of(h, ns, user, as_told, &e);
+			presence_entry_of(h, ns, user, as_told, &e);
 			if (got++ != 0)
 				buf_byte(b, ',');
 			status_encode(b, &e);
@@ -312,13 +317,13 @@ bool
 presence_list_json(struct hub *h, const struct conf_namespace *ns,
     struct slice room, uint32_t cursor, unsigned limit, struct buf *b)
 {
-	return (list_json(h, ns, room, false, cursor, limit, b));
+	return (presence_put_list(h, ns, room, false, cursor, limit, b));
 }
 
 /* --- events --------------------------------------------------------------- */
 
 static bool
-is_on(struct session *s, const struct inbound *in)
+presence_is_on(struct session *s, const struct inbound *in)
 {
 	if (s->ns->presence != CONF_PRESENCE_OFF)
 		return (true);
@@ -328,7 +333,7 @@ is_on(struct session *s, const struct inbound *in)
 }
 
 static struct slice
-first_arg(const struct inbound *in)
+presence_first_arg(const struct inbound *in)
 {
 	struct slice first = in->first;
 
@@ -339,9 +344,9 @@ first_arg(const struct inbound *in)
 
 /* {"users":["a","b"]}: call one(s, user) for each; false: refused. */
 static bool
-each_user(struct session *s, const struct inbound *in, struct slice users,
-    bool (*one)(struct session *, const struct inbound *, struct slice,
-    struct buf *), struct buf *b)
+presence_each_user(struct session *s, const struct inbound *in,
+    struct slice users, bool (*one)(struct session *, const struct inbound *,
+    struct slice, struct buf *), struct buf *b)
 {
 	uint8_t name[ROOM_NAME_MAX];
 	struct slice key, raw;
@@ -367,36 +372,36 @@ each_user(struct session *s, const struct inbound *in, struct slice users,
 
 /* A comma behind the entry that stands there, if one does. */
 static void
-next_entry(struct buf *b)
+presence_next_entry(struct buf *b)
 {
 	if (b->wpos > 0 && b->data[b->wpos - 1] == '}')
 		buf_byte(b, ',');
 }
 
 static bool
-add_entry(struct session *s, const struct inbound *in, struct slice user,
-    struct buf *b)
+presence_add_entry(struct session *s, const struct inbound *in,
+    struct slice user, struct buf *b)
 {
 	(void)in;
-	next_entry(b);
+	presence_next_entry(b);
 	presence_user_json(s->hub, s->ns, user, b);
 	return (true);
 }
 
 static bool
-add_watched(struct session *s, struct slice user, struct buf *b)
+presence_add_watched(struct session *s, struct slice user, struct buf *b)
 {
 	struct status_entry e;
 
-	next_entry(b);
-	entry_of(s->hub, s->ns, user, true, &e);
+	presence_next_entry(b);
+	presence_entry_of(s->hub, s->ns, user, true, &e);
 	status_encode(b, &e);
 	return (true);
 }
 
 static bool
-add_watch(struct session *s, const struct inbound *in, struct slice user,
-    struct buf *b)
+presence_add_watch(struct session *s, const struct inbound *in,
+    struct slice user, struct buf *b)
 {
 	if (room_membership(s, ROOM_WATCH, user) == NULL) {
 		if (s->nwatches >= PRESENCE_WATCH_MAX) {
@@ -409,12 +414,12 @@ add_watch(struct session *s, const struct inbound *in, struct slice user,
 			return (false);
 		}
 	}
-	return (add_watched(s, user, b));
+	return (presence_add_watched(s, user, b));
 }
 
 static bool
-drop_watch(struct session *s, const struct inbound *in, struct slice user,
-    struct buf *b)
+presence_drop_watch(struct session *s, const struct inbound *in,
+    struct slice user, struct buf *b)
 {
 	struct membership *m = room_membership(s, ROOM_WATCH, user);
 
@@ -427,7 +432,7 @@ drop_watch(struct session *s, const struct inbound *in, struct slice user,
 
 /* Ack with what each user's function has written. */
 static bool
-answer_users(struct session *s, const struct inbound *in,
+presence_answer_users(struct session *s, const struct inbound *in,
     bool (*one)(struct session *, const struct inbound *, struct slice,
     struct buf *))
 {
@@ -435,7 +440,7 @@ answer_users(struct session *s, const struct inbound *in,
 	struct buf b;
 	bool ok;
 
-	if (!json_get(first_arg(in), SLICE("users"), &users) ||
+	if (!json_get(presence_first_arg(in), SLICE("users"), &users) ||
 	    json_type(users) != JSON_ARRAY) {
 		refuse(s, in, REFUSED_BAD_REQUEST,
 		    "\"users\" must be an array of names");
@@ -443,7 +448,7 @@ answer_users(struct session *s, const struct inbound *in,
 	}
 	buf_init(&b);
 	buf_str(&b, "{\"users\":[");
-	ok = each_user(s, in, users, one, &b);
+	ok = presence_each_user(s, in, users, one, &b);
 	buf_str(&b, "]}");
 	if (ok)
 		refuse_or_ack(s, in, &b);
@@ -452,7 +457,8 @@ answer_users(struct session *s, const struct inbound *in,
 }
 
 static bool
-answer_room(struct session *s, const struct inbound *in, struct slice room)
+presence_answer_room(struct session *s, const struct inbound *in,
+    struct slice room)
 {
 	struct buf b;
 	bool ok;
@@ -463,7 +469,8 @@ answer_room(struct session *s, const struct inbound *in, struct slice room)
 		return (false);
 	}
 	buf_init(&b);
-	ok = list_json(s->hub, s->ns, room, true, 0, PRESENCE_LIST_MAX, &b);
+	ok = presence_put_list(s->hub, s->ns, room, true, 0,
+	    PRESENCE_LIST_MAX, &b);
 	if (ok)
 		refuse_or_ack(s, in, &b);
 	else
@@ -480,25 +487,28 @@ presence_do_get(struct session *s, const struct inbound *in)
 	struct slice raw;
 	ssize_t n;
 
-	if (!is_on(s, in))
+	if (!presence_is_on(s, in))
 		return (false);
-	n = json_text(first_arg(in), SLICE("room"), room, sizeof room, &raw);
+	n = json_text(presence_first_arg(in), SLICE("room"), room,
+	    sizeof room, &raw);
 	if (raw.n != 0)
-		return (answer_room(s, in, slice_of(room, n < 0 ? 0 :
+		return (presence_answer_room(s, in, slice_of(room, n < 0 ? 0 :
 		    (size_t)n)));
-	return (answer_users(s, in, add_entry));
+	return (presence_answer_users(s, in, presence_add_entry));
 }
 
 bool
 presence_do_watch(struct session *s, const struct inbound *in)
 {
-	return (is_on(s, in) && answer_users(s, in, add_watch));
+	return (presence_is_on(s, in) &&
+	    presence_answer_users(s, in, presence_add_watch));
 }
 
 bool
 presence_do_unwatch(struct session *s, const struct inbound *in)
 {
-	return (is_on(s, in) && answer_users(s, in, drop_watch));
+	return (presence_is_on(s, in) &&
+	    presence_answer_users(s, in, presence_drop_watch));
 }
 
 bool
@@ -510,14 +520,15 @@ presence_do_set(struct session *s, const struct inbound *in)
 	int code = -1;
 	ssize_t n;
 
-	if (!is_on(s, in))
+	if (!presence_is_on(s, in))
 		return (false);
 	if (s->who == NULL) {
 		refuse(s, in, REFUSED_UNAUTHORIZED,
 		    "only a user with a token has a status");
 		return (false);
 	}
-	n = json_text(first_arg(in), SLICE("status"), name, sizeof name, &raw);
+	n = json_text(presence_first_arg(in), SLICE("status"), name,
+	    sizeof name, &raw);
 	if (n > 0)
 		code = status_from(slice_of(name, (size_t)n));
 	if (code < 0) {
@@ -525,7 +536,7 @@ presence_do_set(struct session *s, const struct inbound *in)
 		    "\"status\" must be online, away, busy or dnd");
 		return (false);
 	}
-	set_status(s, (enum status)code);
+	presence_change(s, (enum status)code);
 	buf_init(&b);
 	presence_user_json(s->hub, s->ns, principal_user(s->who), &b);
 	refuse_or_ack(s, in, &b);

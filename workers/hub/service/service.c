@@ -19,7 +19,7 @@
  * plain text in out, which has room for max bytes.  0 length: refused here.
  */
 static size_t
-text_arg(struct session *s, const struct inbound *in, const char *member,
+service_text(struct session *s, const struct inbound *in, const char *member,
     uint8_t *out, size_t max, struct slice *raw)
 {
 	struct slice first = { NULL, 0 };
@@ -44,7 +44,7 @@ text_arg(struct session *s, const struct inbound *in, const char *member,
 /* --- rooms ---------------------------------------------------------------- */
 
 static void
-ack_room(struct session *s, const struct inbound *in, struct slice raw)
+service_ack_room(struct session *s, const struct inbound *in, struct slice raw)
 {
 	struct buf b;
 
@@ -57,13 +57,14 @@ ack_room(struct session *s, const struct inbound *in, struct slice raw)
 }
 
 static bool
-do_join(struct session *s, const struct inbound *in)
+service_join(struct session *s, const struct inbound *in)
 {
 	uint8_t name[ROOM_NAME_MAX];
 	struct slice raw, room;
 	enum refused r;
 
-	room = slice_of(name, text_arg(s, in, "room", name, sizeof name, &raw));
+	room = slice_of(name, service_text(s, in, "room", name, sizeof name,
+	    &raw));
 	if (room.n == 0)
 		return (false);
 	r = join_may(s, room);
@@ -73,7 +74,7 @@ do_join(struct session *s, const struct inbound *in)
 		return (false);
 	}
 	if (room_membership(s, ROOM_NAMED, room) != NULL) {
-		ack_room(s, in, raw);
+		service_ack_room(s, in, raw);
 		return (true);
 	}
 	if (s->nrooms >= s->hub->conf->rooms_per_session) {
@@ -87,18 +88,19 @@ do_join(struct session *s, const struct inbound *in)
 		return (false);
 	}
 	room_membership(s, ROOM_NAMED, room)->asked = true;
-	ack_room(s, in, raw);
+	service_ack_room(s, in, raw);
 	return (true);
 }
 
 static bool
-do_leave(struct session *s, const struct inbound *in)
+service_leave(struct session *s, const struct inbound *in)
 {
 	uint8_t name[ROOM_NAME_MAX];
 	struct slice raw, room;
 	struct membership *m;
 
-	room = slice_of(name, text_arg(s, in, "room", name, sizeof name, &raw));
+	room = slice_of(name, service_text(s, in, "room", name, sizeof name,
+	    &raw));
 	if (room.n == 0)
 		return (false);
 	m = room_membership(s, ROOM_NAMED, room);
@@ -108,24 +110,24 @@ do_leave(struct session *s, const struct inbound *in)
 		return (false);
 	}
 	room_leave(s->hub, s, m);
-	ack_room(s, in, raw);
+	service_ack_room(s, in, raw);
 	return (true);
 }
 
 /* --- others --------------------------------------------------------------- */
 
 static bool
-do_refresh(struct session *s, const struct inbound *in)
+service_refresh(struct session *s, const struct inbound *in)
 {
 	static uint8_t token[TOKEN_MAX];	/* too large for the stack */
 	struct slice raw;
-	size_t n = text_arg(s, in, "token", token, sizeof token, &raw);
+	size_t n = service_text(s, in, "token", token, sizeof token, &raw);
 
-	return (n != 0 && refresh(s, in, slice_of(token, n)));
+	return (n != 0 && auth_refresh(s, in, slice_of(token, n)));
 }
 
 static bool
-do_ping(struct session *s, const struct inbound *in)
+service_ping(struct session *s, const struct inbound *in)
 {
 	char text[64];
 	int n = snprintf(text, sizeof text, "{\"ts\":%llu,\"worker\":%u}",
@@ -140,10 +142,10 @@ static const struct {
 	/* false: refused, and the sender knows */
 	bool		(*run)(struct session *, const struct inbound *);
 } services[] = {
-	{ SLICE("room:join"),		do_join },
-	{ SLICE("room:leave"),		do_leave },
-	{ SLICE("auth:refresh"),	do_refresh },
-	{ SLICE("roost:ping"),		do_ping },
+	{ SLICE("room:join"),		service_join },
+	{ SLICE("room:leave"),		service_leave },
+	{ SLICE("auth:refresh"),	service_refresh },
+	{ SLICE("roost:ping"),		service_ping },
 	{ SLICE("presence:get"),	presence_do_get },
 	{ SLICE("presence:set"),	presence_do_set },
 	{ SLICE("presence:watch"),	presence_do_watch },

@@ -146,9 +146,11 @@ admit_room(const struct client_request *q, struct admission *a,
 	if (!admit_fill_room(q, a))
 		return (admit_refuse(r, 503, "internal", "out of memory"));
 	if (a->room_len == 0 || a->room_len > ROOM_NAME_MAX)
-		return (admit_refuse(r, 400, "bad_request", "room name too long"));
+		return (admit_refuse(r, 400, "bad_request",
+		    "room name too long"));
 	if (!utf8_name(slice_of(a->room, a->room_len)))
-		return (admit_refuse(r, 400, "bad_request", "path is not UTF-8"));
+		return (admit_refuse(r, 400, "bad_request",
+		    "path is not UTF-8"));
 	return (true);
 }
 
@@ -184,8 +186,8 @@ admit_session(struct hub *h, const struct client_request *q,
 		if (strcmp(code, "unauthorized") == 0 &&
 		    a->fail == AUTH_OK)
 			admit_failed(h, AUTHFAIL_missing);
-		return (admit_refuse(r, strcmp(code, "forbidden") == 0 ? 403 : 401,
-		    code, why));
+		return (admit_refuse(r, strcmp(code, "forbidden") == 0 ? 403 :
+		    401, code, why));
 	}
 	if (!admit_room(q, a, r))
 		return (false);

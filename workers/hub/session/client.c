@@ -41,7 +41,7 @@ client_close(struct client *c, enum reason reason)
 /* --- deadlines ------------------------------------------------------------ */
 
 static uint64_t
-earlier(uint64_t a, uint64_t b)
+client_earlier(uint64_t a, uint64_t b)
 {
 	if (a == 0 || b == 0)
 		return (a + b);
@@ -50,7 +50,7 @@ earlier(uint64_t a, uint64_t b)
 
 /* When a session's identity needs attention, as time of the loop; 0: never. */
 static uint64_t
-auth_due(const struct session *s)
+client_auth_due(const struct session *s)
 {
 	const struct hub *h = s->hub;
 	uint64_t at_ms, lead;
@@ -77,8 +77,8 @@ client_schedule(struct client *c)
 	struct session *s;
 
 	for (s = c->sessions; s != NULL; s = s->next) {
-		due = earlier(due, auth_due(s));
-		due = earlier(due, session_silent_due(s));
+		due = client_earlier(due, client_auth_due(s));
+		due = client_earlier(due, session_silent_due(s));
 	}
 	/* a tick too many does no harm, a moment too far would wrap */
 	if (due == 0 || due > h->now.us + DAY)
@@ -97,7 +97,7 @@ client_due(const struct client *c)
 }
 
 static void
-warn(struct session *s)
+client_warn(struct session *s)
 {
 	char text[48];
 	int64_t left = s->who->exp - (int64_t)(s->hub->wall.ms / 1000);
@@ -120,7 +120,7 @@ client_expired(struct session *s)
 }
 
 static void
-check_expiry(struct client *c)
+client_check_expiry(struct client *c)
 {
 	struct session *s, *next;
 
@@ -131,12 +131,12 @@ check_expiry(struct client *c)
 		if (!client_expired(s) && !s->warned &&
 		    (uint64_t)s->who->exp * 1000 <=
 		    s->hub->wall.ms + s->hub->conf->auth_warning_ms)
-			warn(s);
+			client_warn(s);
 	}
 }
 
 static void
-check_silence(struct client *c)
+client_check_silence(struct client *c)
 {
 	struct session *s;
 	uint64_t due;
@@ -154,10 +154,10 @@ client_tick(struct client *c)
 	CHECK_MAGIC(c, CLIENT_MAGIC);
 	if (c->closing)
 		return;
-	check_expiry(c);
+	client_check_expiry(c);
 	if (c->closing)
 		return;
-	check_silence(c);
+	client_check_silence(c);
 	c->kind->tick(c);
 	if (!c->closing)
 		client_schedule(c);

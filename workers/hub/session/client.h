@@ -43,8 +43,8 @@ struct client {
 	struct hub	*hub;
 	struct outq	*out;		/* the host finds itself by it */
 	struct session	*sessions;	/* in order of joining */
-	struct principal *who;		/* from the handshake, or a refresh of it;
-					 * may be NULL */
+	struct principal *who;		/* from the handshake, or a refresh of
+					 * it; may be NULL */
 	struct asked	*asked;		/* events it has not acknowledged */
 	uint64_t	 address;	/* limit_address(); 0: unix socket */
 	when		 due;		/* client_tick is wanted; 0: not yet */

@@ -51,7 +51,7 @@ limit_address(const uint8_t address[16])
 /* --- charging ------------------------------------------------------------- */
 
 static void
-payer_bytes(struct payer *p, char kind, uint64_t id, uint32_t where)
+limit_payer_bytes(struct payer *p, char kind, uint64_t id, uint32_t where)
 {
 	p->bytes[0] = 0;
 	p->bytes[1] = (uint8_t)kind;
@@ -61,13 +61,13 @@ payer_bytes(struct payer *p, char kind, uint64_t id, uint32_t where)
 }
 
 static void
-payer_address(struct payer *p, uint64_t address)
+limit_payer_address(struct payer *p, uint64_t address)
 {
-	payer_bytes(p, 'a', address, 0);
+	limit_payer_bytes(p, 'a', address, 0);
 }
 
 static void
-payer_of(struct payer *p, const struct conf_rate *r, const struct client *c,
+limit_payer(struct payer *p, const struct conf_rate *r, const struct client *c,
     const struct principal *who)
 {
 	const struct hub *h = c->hub;
@@ -75,15 +75,15 @@ payer_of(struct payer *p, const struct conf_rate *r, const struct client *c,
 	if (r->per == CONF_PER_USER && who != NULL)
 		p->key = principal_user(who);
 	else if (r->per == CONF_PER_ADDRESS && c->address != 0)
-		payer_address(p, c->address);
+		limit_payer_address(p, c->address);
 	else
-		payer_bytes(p, 'c', c->serial,
+		limit_payer_bytes(p, 'c', c->serial,
 		    (uint32_t)h->slot << 16 | h->generation);
 }
 
 /* The answer, and when to ask again if it is no. */
 static bool
-verdict(struct hub *h, enum bucket_verdict v, uint64_t retry_us)
+limit_verdict(struct hub *h, enum bucket_verdict v, uint64_t retry_us)
 {
 	if (v == BUCKET_ALLOW)
 		return (true);
@@ -93,14 +93,14 @@ verdict(struct hub *h, enum bucket_verdict v, uint64_t retry_us)
 }
 
 static bool
-charge(struct hub *h, const struct conf_rate *r, const struct payer *p)
+limit_charge(struct hub *h, const struct conf_rate *r, const struct payer *p)
 {
 	enum bucket_verdict v;
 	uint64_t retry_us;
 
 	v = bucket_check(h->segment, &h->limits.rates[r->index], p->key, 1,
 	    h->now, &retry_us);
-	return (verdict(h, v, retry_us));
+	return (limit_verdict(h, v, retry_us));
 }
 
 /* --- at the handshake ----------------------------------------------------- */
@@ -114,8 +114,8 @@ limit_connect(struct hub *h, uint64_t address)
 	CHECK_MAGIC(h, HUB_MAGIC);
 	if (r == NULL || address == 0)
 		return (true);
-	payer_address(&p, address);
-	return (charge(h, r, &p));
+	limit_payer_address(&p, address);
+	return (limit_charge(h, r, &p));
 }
 
 bool
@@ -128,10 +128,10 @@ limit_token(struct hub *h, uint64_t address)
 
 	if (r == NULL || address == 0)
 		return (true);
-	payer_address(&p, address);
+	limit_payer_address(&p, address);
 	v = bucket_peek(h->segment, &h->limits.rates[r->index], p.key, 1,
 	    h->now, &retry_us);
-	return (verdict(h, v, retry_us));
+	return (limit_verdict(h, v, retry_us));
 }
 
 void
@@ -142,7 +142,7 @@ limit_token_failed(struct hub *h, uint64_t address)
 
 	if (r == NULL || address == 0)
 		return;
-	payer_address(&p, address);
+	limit_payer_address(&p, address);
 	/* the answer matters to the next one only */
 	(void)bucket_check(h->segment, &h->limits.rates[r->index], p.key, 1,
 	    h->now, NULL);
@@ -159,7 +159,7 @@ limit_retry_ms(const struct hub *h)
 
 /* A session of this client that is the user's. */
 static struct session *
-session_of(const struct client *c, const struct principal *who)
+limit_session_of(const struct client *c, const struct principal *who)
 {
 	struct session *s;
 
@@ -171,11 +171,11 @@ session_of(const struct client *c, const struct principal *who)
 }
 
 static bool
-enter_user(struct hub *h, const struct client *c, const struct principal *who,
-    uint32_t *node)
+limit_enter_user(struct hub *h, const struct client *c,
+    const struct principal *who, uint32_t *node)
 {
 	if (h->conf->limit_per_user == 0 || who == NULL || h->count == NULL ||
-	    (c != NULL && session_of(c, who) != NULL))
+	    (c != NULL && limit_session_of(c, who) != NULL))
 		return (true);
 	if (count_enter_key(h->count, COUNT_USER, principal_user(who),
 	    h->conf->limit_per_user, node)) {
@@ -187,7 +187,7 @@ enter_user(struct hub *h, const struct client *c, const struct principal *who,
 }
 
 static bool
-enter_namespace(struct hub *h, const struct conf_namespace *ns,
+limit_enter_namespace(struct hub *h, const struct conf_namespace *ns,
     uint32_t *node)
 {
 	if (ns->limit_sessions == 0 || h->count == NULL ||
@@ -205,10 +205,10 @@ limit_session(struct hub *h, const struct client *c,
 {
 	*nodes = (struct limit_nodes){ 0, 0 };
 	*why = "too many connections of this user";
-	if (!enter_user(h, c, who, &nodes->user))
+	if (!limit_enter_user(h, c, who, &nodes->user))
 		return (false);
 	*why = "too many clients in this namespace";
-	if (enter_namespace(h, ns, &nodes->ns))
+	if (limit_enter_namespace(h, ns, &nodes->ns))
 		return (true);
 	limit_give_back(h->count, nodes);
 	return (false);
@@ -230,7 +230,7 @@ limit_session_left(struct session *s)
 	struct session *heir = NULL;
 
 	if (s->counted.user != 0)
-		heir = session_of(s->client, s->who);
+		heir = limit_session_of(s->client, s->who);
 	if (heir != NULL) {
 		heir->counted.user = s->counted.user;
 		s->counted.user = 0;
@@ -242,7 +242,7 @@ limit_session_left(struct session *s)
 
 /* So many refusals in the rate's time are enough. */
 static bool
-is_struck_out(struct client *c, const struct conf_rate *r)
+limit_is_struck_out(struct client *c, const struct conf_rate *r)
 {
 	struct mono now = c->hub->now;
 
@@ -258,7 +258,7 @@ is_struck_out(struct client *c, const struct conf_rate *r)
 
 /* A DISCONNECT keeps stock Socket.IO clients from coming back at once. */
 static void
-strike_out(struct session *s)
+limit_strike_out(struct session *s)
 {
 	struct buf *b = &s->hub->text;
 
@@ -277,12 +277,12 @@ limit_event(struct session *s, const struct inbound *in,
 {
 	struct payer p;
 
-	payer_of(&p, r, s->client, s->who);
-	if (likely(charge(s->hub, r, &p)))
+	limit_payer(&p, r, s->client, s->who);
+	if (likely(limit_charge(s->hub, r, &p)))
 		return (true);
 	refuse_rate(s, in, s->hub->limits.retry_ms);
-	if (is_struck_out(s->client, r))
-		strike_out(s);
+	if (limit_is_struck_out(s->client, r))
+		limit_strike_out(s);
 	return (false);
 }
 
@@ -302,11 +302,11 @@ limit_packet(struct client *c, const struct principal *who)
 
 	if (r == NULL)
 		return (true);
-	payer_of(&p, r, c, who);
-	if (charge(c->hub, r, &p))
+	limit_payer(&p, r, c, who);
+	if (limit_charge(c->hub, r, &p))
 		return (true);
 	counter_add(COUNTER_rejected_rate, 1);
-	if (is_struck_out(c, r))
+	if (limit_is_struck_out(c, r))
 		client_close(c, REASON_too_many_requests);
 	return (false);
 }

@@ -12,7 +12,7 @@
 
 /* Does an earlier room rule ask for the same claim? */
 static bool
-asked_before(const struct conf *conf, size_t n, size_t r)
+principal_asked_before(const struct conf *conf, size_t n, size_t r)
 {
 	const char *name = conf->namespaces[n].rooms[r].claim;
 	size_t i, j;
@@ -31,7 +31,7 @@ asked_before(const struct conf *conf, size_t n, size_t r)
 }
 
 static void
-keep_claim(struct buf *b, const char *name, struct slice json)
+principal_keep_claim(struct buf *b, const char *name, struct slice json)
 {
 	struct slice value;
 
@@ -46,7 +46,7 @@ keep_claim(struct buf *b, const char *name, struct slice json)
 
 /* The claims that some room of the configuration asks for, as an object. */
 static void
-keep_claims(struct buf *b, const struct conf *conf, struct slice json)
+principal_keep_claims(struct buf *b, const struct conf *conf, struct slice json)
 {
 	size_t n, r;
 
@@ -54,8 +54,9 @@ keep_claims(struct buf *b, const struct conf *conf, struct slice json)
 	for (n = 0; n < conf->nnamespaces; n++)
 		for (r = 0; r < conf->namespaces[n].nrooms; r++)
 			if (conf->namespaces[n].rooms[r].join ==
-			    CONF_JOIN_CLAIM && !asked_before(conf, n, r))
-				keep_claim(b,
+			    CONF_JOIN_CLAIM &&
+			    !principal_asked_before(conf, n, r))
+				principal_keep_claim(b,
 				    conf->namespaces[n].rooms[r].claim, json);
 	buf_byte(b, '}');
 	if (b->wpos == 2)
@@ -63,7 +64,7 @@ keep_claims(struct buf *b, const struct conf *conf, struct slice json)
 }
 
 static struct principal *
-assemble(const struct token_claims *tc, struct slice claims)
+principal_assemble(const struct token_claims *tc, struct slice claims)
 {
 	struct slice user = slice_of(tc->user, tc->user_len);
 	size_t json = json_escape_size(user), roles = 0, i, n;
@@ -98,9 +99,9 @@ principal_new(const struct conf *conf, const struct token_claims *tc)
 	struct buf b;
 
 	buf_init(&b);
-	keep_claims(&b, conf, slice_of(tc->json, tc->json_len));
+	principal_keep_claims(&b, conf, slice_of(tc->json, tc->json_len));
 	if (!b.oom)
-		p = assemble(tc, buf_unread(&b));
+		p = principal_assemble(tc, buf_unread(&b));
 	buf_fini(&b);
 	return (p);
 }

@@ -18,7 +18,7 @@
 /* --- life ----------------------------------------------------------------- */
 
 static bool
-enter_channels(struct session *s)
+session_enter_channels(struct session *s)
 {
 	struct hub *h = s->hub;
 
@@ -32,7 +32,7 @@ enter_channels(struct session *s)
 }
 
 static void
-leave_channels(struct session *s)
+session_leave_channels(struct session *s)
 {
 	while (s->memberships != NULL)
 		room_leave(s->hub, s, s->memberships);
@@ -40,7 +40,7 @@ leave_channels(struct session *s)
 
 /* In its channels, but not counted yet. */
 static struct session *
-make(struct hub *h, struct outq *out, enum wire wire,
+session_make(struct hub *h, struct outq *out, enum wire wire,
     const struct conf_namespace *ns, struct principal *who, struct slice sid)
 {
 	struct session *s = slab_get(&h->sessions);
@@ -59,8 +59,8 @@ make(struct hub *h, struct outq *out, enum wire wire,
 		slab_put(&h->sessions, s);
 		return (NULL);
 	}
-	if (!enter_channels(s)) {
-		leave_channels(s);
+	if (!session_enter_channels(s)) {
+		session_leave_channels(s);
 		sid_remove(h, s);
 		principal_unref(&s->who);
 		slab_put(&h->sessions, s);
@@ -71,7 +71,7 @@ make(struct hub *h, struct outq *out, enum wire wire,
 
 /* It has a client: it counts and is present. */
 static void
-begin(struct session *s)
+session_begin(struct session *s)
 {
 	event_session(s->hub->events->session_begun, s);
 	counter_add(COUNTER_ns_connects, 1);
@@ -81,7 +81,7 @@ begin(struct session *s)
 }
 
 static void
-end(struct session *s)
+session_end(struct session *s)
 {
 	event_session(s->hub->events->session_ended, s);
 	counter_sub(COUNTER_sessions, 1);
@@ -93,12 +93,12 @@ struct session *
 session_new(struct hub *h, struct client *c, struct outq *out, enum wire wire,
     const struct conf_namespace *ns, struct principal *who)
 {
-	struct session *s = make(h, out, wire, ns, who, SLICE(""));
+	struct session *s = session_make(h, out, wire, ns, who, SLICE(""));
 
 	if (s == NULL)
 		return (NULL);
 	s->client = c;
-	begin(s);
+	session_begin(s);
 	return (s);
 }
 
@@ -110,9 +110,9 @@ session_free(struct session **sp)
 
 	CHECK_MAGIC(s, SESSION_MAGIC);
 	*sp = NULL;
-	leave_channels(s);
+	session_leave_channels(s);
 	if (s->client != NULL)
-		end(s);
+		session_end(s);
 	event_session(h->events->session_freed, s);
 	sid_remove(h, s);
 	principal_unref(&s->who);
@@ -128,13 +128,13 @@ session_made(struct hub *h, struct outq *out, enum wire wire,
 {
 	MUST(sid.n == SESSION_SID_LEN);
 	return (sid_find(h, sid) != NULL ? NULL :
-	    make(h, out, wire, ns, who, sid));
+	    session_make(h, out, wire, ns, who, sid));
 }
 
 void
 session_park(struct session *s)
 {
-	end(s);
+	session_end(s);
 	s->client = NULL;
 }
 
@@ -143,7 +143,7 @@ session_resume(struct session *s, struct client *c)
 {
 	s->client = c;
 	s->warned = s->idle = false;
-	begin(s);
+	session_begin(s);
 }
 
 uint64_t
@@ -191,7 +191,7 @@ session_ack(struct session *s, const struct ack *ack, struct slice args)
 
 /* {"code":CODE,"message":MESSAGE[,"event":EVENT][,"retry_after_ms":N]} */
 static void
-error_object(struct buf *b, const char *code, struct slice message,
+session_error_object(struct buf *b, const char *code, struct slice message,
     struct slice event, uint64_t retry_ms)
 {
 	buf_str(b, "{\"code\":");
@@ -235,12 +235,12 @@ session_error_retry(struct session *s, const struct ack *ack,
 	buf_init(&obj);
 	if (ack->kind == ACK_SIO) {
 		buf_str(&obj, "{\"error\":");
-		error_object(&obj, code, message, slice_of(NULL, 0),
+		session_error_object(&obj, code, message, slice_of(NULL, 0),
 		    retry_ms);
 		buf_byte(&obj, '}');
 		session_ack(s, ack, buf_unread(&obj));
 	} else {
-		error_object(&obj, code, message, event, retry_ms);
+		session_error_object(&obj, code, message, event, retry_ms);
 		session_emit(s, SLICE("\"error\""), buf_unread(&obj));
 	}
 	buf_fini(&obj);
