@@ -526,6 +526,74 @@ there_may_be_no_memory_from_any_point_on(void **state)
 	assert_true(counters_column[CELL_CLIENT + REASON_memory] > 0);
 }
 
+/* --- one answer ------------------------------------------------------------ */
+
+/* What a client is told is whole, or it is not told, which is counted; who is
+ * owed an answer goes then. */
+static unsigned
+told_whole(long at, const char *line, const char *want, bool owed)
+{
+	struct fake_world *w = fake_world_new(CONF);
+	struct fake_host *f = host(w, 1), *g = host(w, 2);
+	struct fake_conn *a = come(f, ENGINE, "");
+	uint8_t copy[64];
+	uint64_t before;
+	bool gone;
+
+	(void)g;
+	memcpy(copy, line, strlen(line) + 1);
+	say(f, a, "40/n,");
+	buf_reset(&a->got);
+	before = counter_get(COUNTER_memory_failures) +
+	    counter_get(COUNTER_dropped_memory);
+	left = at;
+	for_good = false;
+	nfailed = 0;
+	armed = true;
+	client_text(a->client, copy, strlen(line));
+	armed = false;
+	gone = a->out.lossy || a->closed >= 0;
+	fake_turn(w);
+	if (times_sent(a, want) == 0) {
+		assert_true(gone || !owed);
+		assert_int_equal(counter_get(COUNTER_memory_failures) +
+		    counter_get(COUNTER_dropped_memory) - before, 1);
+		assert_int_equal(a->got.wpos, 0);
+	}
+	sweep(f);
+	fake_turn(w);
+	fake_world_free(&w);
+	return (nfailed);
+}
+
+static void
+an_answer_is_whole_or_its_client_goes(void **state)
+{
+	static const struct {
+		const char *line, *want;
+		bool owed;
+	} t[] = {
+		{ "42/n,10[\"nothing\"]", "43/n,10[{\"error\":"
+		    "{\"code\":\"unknown_event\",\"message\":"
+		    "\"unknown event\"}}]", true },
+		{ "42/n,[\"nothing\"]", "42/n,[\"error\","
+		    "{\"code\":\"unknown_event\",\"message\":"
+		    "\"unknown event\",\"event\":\"nothing\"}", false },
+		{ "40{\"token\":\"x\"}", "\"data\":{\"code\":"
+		    "\"unauthorized\",\"reason\":\"malformed\"}}", true },
+	};
+	size_t i;
+	long at;
+
+	(void)state;
+	for (i = 0; i < nitems(t); i++) {
+		for (at = 0; told_whole(at, t[i].line, t[i].want,
+		    t[i].owed) > 0; at++)
+			continue;
+		assert_true(at > 0);
+	}
+}
+
 /* --- on the way to another worker ------------------------------------------ */
 
 /* It is told to join a room: it is in it, or that is counted. */
@@ -590,6 +658,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 		    a_room_that_cannot_be_joined_on_the_way_is_counted),
+		cmocka_unit_test(an_answer_is_whole_or_its_client_goes),
 		cmocka_unit_test(any_one_allocation_may_fail),
 		cmocka_unit_test(there_may_be_no_memory_from_any_point_on),
 	};

@@ -56,6 +56,8 @@ socketio_connect_error(struct client *c, const struct conf_namespace *ns,
 	buf_reset(&h->text);
 	sio_encode_connect_error(&h->text, nsp, slice_str(message),
 	    buf_unread(&data));
+	if (data.oom)
+		h->text.oom = true;
 	client_send(c, &h->text);
 	buf_fini(&data);
 	counter_add(COUNTER_ns_refusals, 1);

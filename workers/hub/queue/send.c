@@ -6,9 +6,8 @@
 
 #include "shm/counters.h"
 
-/* Nothing of it is there: the owner of the queue is told. */
-static void
-send_failed(struct out *o, struct outq *q)
+void
+send_lost(struct out *o, struct outq *q)
 {
 	if (q->dead)
 		return;
@@ -32,7 +31,7 @@ send_text(struct out *o, struct outq *q, enum wire w, const struct buf *b)
 	if (likely(!b->oom))
 		to = out_direct(o, q, wire_text_size(w, s.n));
 	if (unlikely(to == NULL)) {
-		send_failed(o, q);
+		send_lost(o, q);
 		return;
 	}
 	wire_text_put(w, s, to);
@@ -45,7 +44,7 @@ send_binary(struct out *o, struct outq *q, enum wire w, struct slice s)
 	uint8_t *to = out_direct(o, q, wire_binary_size(w, s.n));
 
 	if (unlikely(to == NULL)) {
-		send_failed(o, q);
+		send_lost(o, q);
 		return;
 	}
 	wire_binary_put(w, s, to);

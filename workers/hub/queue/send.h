@@ -12,6 +12,8 @@
 
 /* A text packet or message; one that has no memory (oom) is lost as above. */
 void	send_text(struct out *, struct outq *, enum wire, const struct buf *);
+/* What it is owed could not be made: it is lost as above. */
+void	send_lost(struct out *, struct outq *);
 /* A binary message. */
 void	send_binary(struct out *, struct outq *, enum wire, struct slice);
 

@@ -36,12 +36,13 @@ static void
 auth_end(struct session *s, const char *why)
 {
 	struct client *c = s->client;
-	struct buf reason;
+	struct slice words = slice_str(why);
+	size_t n = json_escape_size(words);
+	uint8_t reason[128];
 
-	buf_init(&reason);
-	json_escape(&reason, slice_str(why));
-	session_farewell(s, buf_unread(&reason));
-	buf_fini(&reason);
+	MUST(n <= sizeof reason);	/* words of ours */
+	(void)json_escape_to(reason, words);
+	session_farewell(s, slice_of(reason, n));
 	counter_add(COUNTER_rights_sessions, 1);
 	c->kind->kick(c, s, REASON_rights_lost);
 }
@@ -59,8 +60,8 @@ auth_leave(struct session *s, struct membership *m)
 	buf_str(&b, ",\"reason\":\"your token does not allow it\"}");
 	room_leave(s->hub, s, m);
 	counter_add(COUNTER_rights_rooms, 1);
-	if (!b.oom && s->wire != WIRE_BARE && !wire_is_engineio(s->wire))
-		session_emit(s, SLICE("\"room:left\""), buf_unread(&b));
+	if (s->wire != WIRE_BARE && !wire_is_engineio(s->wire))
+		session_emit_buf(s, SLICE("\"room:left\""), &b);
 	buf_fini(&b);
 }
 

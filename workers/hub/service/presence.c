@@ -162,8 +162,13 @@ presence_tell_rooms(struct session *s)
 		return;
 	buf_init(&b);
 	presence_user_json(s->hub, s->ns, principal_user(s->who), &b);
+	if (b.oom) {	/* nobody there hears of it */
+		counter_add(COUNTER_dropped_memory, 1);
+		buf_fini(&b);
+		return;
+	}
 	p.args = p.first = buf_unread(&b);
-	for (m = s->memberships; m != NULL && !b.oom; m = m->next) {
+	for (m = s->memberships; m != NULL; m = m->next) {
 		if (m->room->key[0] != ROOM_NAMED)
 			continue;
 		rooms[a.nrooms++] = presence_room_name(m->room);

@@ -189,6 +189,17 @@ session_ack(struct session *s, const struct ack *ack, struct slice args)
 	session_ack_binary(s, ack, args, NULL, 0);
 }
 
+void
+session_ack_buf(struct session *s, const struct ack *ack, const struct buf *b)
+{
+	if (likely(!b->oom))
+		session_ack(s, ack, buf_unread(b));
+	else if (ack->kind != ACK_NONE)
+		send_lost(&s->hub->out, s->out);
+	else
+		counter_add(COUNTER_memory_failures, 1);
+}
+
 /* {"code":CODE,"message":MESSAGE[,"event":EVENT][,"retry_after_ms":N]} */
 static void
 session_error_object(struct buf *b, const char *code, struct slice message,
@@ -238,10 +249,10 @@ session_error_retry(struct session *s, const struct ack *ack,
 		session_error_object(&obj, code, message, slice_of(NULL, 0),
 		    retry_ms);
 		buf_byte(&obj, '}');
-		session_ack(s, ack, buf_unread(&obj));
+		session_ack_buf(s, ack, &obj);
 	} else {
 		session_error_object(&obj, code, message, event, retry_ms);
-		session_emit(s, SLICE("\"error\""), buf_unread(&obj));
+		session_emit_buf(s, SLICE("\"error\""), &obj);
 	}
 	buf_fini(&obj);
 }
@@ -255,6 +266,15 @@ session_emit(struct session *s, struct slice event, struct slice args)
 }
 
 void
+session_emit_buf(struct session *s, struct slice event, const struct buf *b)
+{
+	if (likely(!b->oom))
+		session_emit(s, event, buf_unread(b));
+	else
+		counter_add(COUNTER_dropped_memory, 1);
+}
+
+void
 session_farewell(struct session *s, struct slice reason)
 {
 	struct buf b;
@@ -265,10 +285,6 @@ session_farewell(struct session *s, struct slice reason)
 	buf_str(&b, "{\"reason\":");
 	buf_slice(&b, reason);
 	buf_byte(&b, '}');
-	if (!b.oom)
-		session_emit(s, SLICE("\"roost:disconnect\""),
-		    buf_unread(&b));
-	else
-		counter_add(COUNTER_memory_failures, 1);
+	session_emit_buf(s, SLICE("\"roost:disconnect\""), &b);
 	buf_fini(&b);
 }

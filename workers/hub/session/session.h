@@ -89,6 +89,10 @@ struct ack {
 void	session_send(struct session *, const struct buf *);
 /* args: JSON elements without brackets.  Nothing happens without an ack. */
 void	session_ack(struct session *, const struct ack *, struct slice args);
+/* The same with what b holds.  It holds not all: no memory, and its client,
+ * who is owed an answer, goes (queue/send.h). */
+void	session_ack_buf(struct session *, const struct ack *,
+	    const struct buf *);
 /* The same with binary attachments for the placeholders in args. */
 void	session_ack_binary(struct session *, const struct ack *,
 	    struct slice args, const struct slice *attachments, unsigned n);
@@ -101,6 +105,9 @@ void	session_error_retry(struct session *, const struct ack *,
 	    uint64_t retry_ms);
 /* A server event to this session alone; event is a raw JSON string. */
 void	session_emit(struct session *, struct slice event, struct slice args);
+/* The same with what b holds.  It holds not all: an event that is dropped. */
+void	session_emit_buf(struct session *, struct slice event,
+	    const struct buf *);
 /* It is about to be ended: roost:disconnect with the reason, a raw JSON string
  * (empty: nothing is said). */
 void	session_farewell(struct session *, struct slice reason);
