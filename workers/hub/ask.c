@@ -16,45 +16,49 @@
 
 /* --- questions ------------------------------------------------------------- */
 
-static void
-due(struct hub *h, const struct ask *a)
+struct asks *
+asks_new(void)
 {
-	if (h->asks.due_us == 0 || a->deadline_us < h->asks.due_us)
-		h->asks.due_us = a->deadline_us;
+	struct asks *t = calloc(1, sizeof *t);
+
+	if (t != NULL)
+		waits_init(&t->waits, ASK_MAX, 0);
+	return (t);
 }
 
 static struct ask *
-new(struct hub *h, uint64_t timeout_ms, uint64_t grace_ms)
+ask_of(struct wait *w)
 {
-	struct ask_table *t = &h->asks;
+	return (w == NULL ? NULL : container_of(w, struct ask, wait));
+}
+
+static struct ask *
+ask_open(struct hub *h, uint64_t timeout_ms, uint64_t grace_ms)
+{
+	struct waits *w = &h->asks->waits;
+	uint32_t ref = waits_ref(w);
 	struct ask *a;
 
-	if (t->count == ASK_MAX || (a = calloc(1, sizeof *a)) == NULL) {
+	if (ref == 0 || (a = calloc(1, sizeof *a)) == NULL) {
 		counter_add(COUNTER_asks_refused, 1);
 		return (NULL);
 	}
-	do
-		t->next++;
-	while (t->by_index[t->next % ASK_MAX] != NULL);
 	a->magic = ASK_MAGIC;
-	a->id = t->next;
 	a->hub = h;
 	LIST_INIT(&a->open);
 	buf_init(&a->answers);
 	a->timeout_ms = timeout_ms;
 	a->deadline_us = h->now.us + timeout_ms * 1000;
 	a->end_us = a->deadline_us + grace_ms * 1000;
-	t->by_index[a->id % ASK_MAX] = a;
-	t->count++;
+	waits_add(w, &a->wait, ref, a->deadline_us);
 	counter_add(COUNTER_asks_open, 1);
-	due(h, a);
 	return (a);
 }
 
 struct ask *
 ask_new(struct hub *h, void *asker, struct slice id, uint64_t timeout_ms)
 {
-	struct ask *a = new(h, timeout_ms, GRACE_MS);
+	struct ask *a = ask_open(h, timeout_ms, GRACE_MS);
 
 	if (a == NULL)
 		return (NULL);
@@ -71,8 +75,8 @@ static struct ask *
 ask_branch(struct hub *h, const struct bus_envelope *e)
 {
 	uint64_t ms = e->publish.timeout_ms;
-	struct ask *a = new(h, ms < ASK_TIMEOUT_MAX ? ms : ASK_TIMEOUT_MAX,
-	    GRACE_MS);
+	struct ask *a = ask_open(h, ms < ASK_TIMEOUT_MAX ? ms :
+	    ASK_TIMEOUT_MAX, GRACE_MS);
 
 	if (a == NULL)
 		return (NULL);
@@ -84,7 +88,7 @@ ask_branch(struct hub *h, const struct bus_envelope *e)
 struct ask *
 ask_count(struct hub *h, void *asker, const char *count)
 {
-	struct ask *a = new(h, ASK_COUNT_MS, 0);
+	struct ask *a = ask_open(h, ASK_COUNT_MS, 0);
 
 	if (a == NULL)
 		return (NULL);
@@ -111,20 +115,19 @@ uint32_t
 ask_ref(const struct ask *a)
 {
 	CHECK_MAGIC(a, ASK_MAGIC);
-	return (a->id);
+	return (a->wait.ref);
 }
 
 static void
-drop(struct ask **ap)
+ask_drop(struct ask **ap)
 {
 	struct ask *a = *ap;
-	struct ask_table *t = &a->hub->asks;
+	struct asks *t = a->hub->asks;
 
 	CHECK_MAGIC(a, ASK_MAGIC);
 	*ap = NULL;
 	(void)ask_forget_clients(a);
-	t->by_index[a->id % ASK_MAX] = NULL;
-	t->count--;
+	waits_remove(&t->waits, &a->wait);
 	t->bytes -= a->answers.wpos;
 	counter_sub(COUNTER_asks_open, 1);
 	buf_fini(&a->answers);
@@ -134,14 +137,14 @@ drop(struct ask **ap)
 
 /* The branches need not go on.  (Those that count have nothing to stop.) */
 static void
-call_off(const struct ask *a)
+ask_call_off(const struct ask *a)
 {
 	struct bus_envelope e;
 
-	if (a->count != NULL || slotset_empty(a->bits))
+	if (a->count != NULL || slotset_empty(a->wait.slots))
 		return;
 	bus_answers_end(&e);
-	(void)post_send(a->hub, a->bits, a->id, &e);
+	(void)post_send(a->hub, a->wait.slots, a->wait.ref, &e);
 }
 
 void
@@ -149,8 +152,8 @@ ask_forget(struct ask **ap)
 {
 	if (*ap == NULL)
 		return;
-	call_off(*ap);
-	drop(ap);
+	ask_call_off(*ap);
+	ask_drop(ap);
 }
 
 /* --- ends ------------------------------------------------------------------ */
@@ -176,13 +179,13 @@ ask_hand_over(struct ask *a, bool last)
 		e.flags |= BUS_TRUNCATED;
 		(void)post_to(h, a->slot, a->ref, &e);
 	}
-	h->asks.bytes -= a->answers.wpos;
+	h->asks->bytes -= a->answers.wpos;
 	buf_reset(&a->answers);
 	a->asked = a->answered = 0;
 }
 
 static void
-finish(struct ask **ap, struct buf *now)
+ask_finish(struct ask **ap, struct buf *now)
 {
 	struct ask *a = *ap;
 	struct hub *h = a->hub;
@@ -202,28 +205,27 @@ finish(struct ask **ap, struct buf *now)
 			buf_init(b);
 		}
 	}
-	drop(ap);
+	ask_drop(ap);
 }
 
 static bool
-is_over(const struct ask *a)
+ask_is_over(const struct ask *a)
 {
 	return (a->published && LIST_EMPTY(&a->open) &&
-	    slotset_empty(a->bits));
+	    slotset_empty(a->wait.slots));
 }
 
 void
-ask_put(struct ask **ap, const uint64_t bits[2], struct buf *now)
+ask_put(struct ask **ap, const uint64_t slots[2], struct buf *now)
 {
 	struct ask *a = *ap;
 
 	CHECK_MAGIC(a, ASK_MAGIC);
 	a->published = true;
-	if (a->slot == 0) {
-		slotset_copy(a->bits, bits);
-	}
-	if (is_over(a))
-		finish(ap, now);
+	if (a->slot == 0)
+		slotset_copy(a->wait.slots, slots);
+	if (ask_is_over(a))
+		ask_finish(ap, now);
 	else if (a->slot != 0)
 		*ap = NULL;	/* its clients and the clock keep it */
 }
@@ -231,8 +233,8 @@ ask_put(struct ask **ap, const uint64_t bits[2], struct buf *now)
 void
 ask_settle(struct ask *a)
 {
-	if (is_over(a))
-		finish(&a, NULL);
+	if (ask_is_over(a))
+		ask_finish(&a, NULL);
 }
 
 /* --- publishing ------------------------------------------------------------ */
@@ -248,11 +250,11 @@ ask_publish(struct ask **ap, const struct conf_namespace *ns,
     const struct audience *to, struct publication *p, struct buf *now)
 {
 	struct ask *a = *ap;
-	struct publish_question q = { .ref = a->id,
+	struct publish_question q = { .ref = a->wait.ref,
 		.timeout_ms = (uint32_t)a->timeout_ms };
 
 	p->asks = true;
-	p->ask_id = a->id;
+	p->ask_id = a->wait.ref;
 	(void)publish_ask(a->hub, ns, to, p, &q, ask_sent, a);
 	if (q.unheard)
 		a->lost = true;
@@ -274,24 +276,25 @@ ask_bus_publish(struct hub *h, const struct bus_envelope *e)
 	if (ns == NULL || (a = ask_branch(h, e)) == NULL)
 		return;		/* it is told after its time */
 	p.asks = true;
-	p.ask_id = a->id;
+	p.ask_id = a->wait.ref;
 	(void)fanout_ask(h, ns, &to, &p, ask_sent, a);
 	ask_put(&a, nobody, NULL);
 }
 
 /* --- other workers, the clock ---------------------------------------------- */
 
-/* The back end has given up. */
+/* The back end has given up; they seldom do. */
 void
 ask_bus_end(struct hub *h, const struct bus_envelope *e)
 {
+	struct waits *w = &h->asks->waits;
 	struct ask *a;
-	unsigned i;
+	uint32_t i;
 
-	for (i = 0; i < ASK_MAX; i++) {	/* back ends seldom do */
-		a = h->asks.by_index[i];
+	for (i = 0; i < w->size; i++) {
+		a = ask_of(w->by_ref[i]);
 		if (a != NULL && a->slot == e->from && a->ref == e->ref) {
-			drop(&a);
+			ask_drop(&a);
 			return;
 		}
 	}
@@ -309,10 +312,9 @@ ask_report(struct hub *h, const struct bus_envelope *order, uint32_t n)
 void
 ask_bus_answers(struct hub *h, const struct bus_envelope *e)
 {
-	struct ask *a = h->asks.by_index[e->ref % ASK_MAX];
+	struct ask *a = ask_of(waits_heard(&h->asks->waits, e->ref, e->from));
 
-	if (a == NULL || a->id != e->ref || a->slot != 0 ||
-	    !slotset_has(a->bits, e->from))
+	if (a == NULL)
 		return;		/* too late, or not ours */
 	a->asked += e->answers.asked;
 	a->answered += e->answers.answered;
@@ -320,51 +322,44 @@ ask_bus_answers(struct hub *h, const struct bus_envelope *e)
 		a->truncated = true;
 	ask_keep(a, e->answers.elements);
 	if (!(e->flags & BUS_MORE))
-		slotset_drop(a->bits, e->from);
+		slotset_drop(a->wait.slots, e->from);
 	ask_settle(a);
 }
 
 /* Its time is over: nobody here is waited for any more; what the branches
  * have is on its way. */
 static void
-expire(struct ask *a)
+ask_expire(struct ask *a)
 {
 	counter_add(COUNTER_acks_timed_out, ask_forget_clients(a));
-	if (is_over(a) || a->end_us <= a->hub->now.us)
-		finish(&a, NULL);
+	if (ask_is_over(a) || a->end_us <= a->hub->now.us)
+		ask_finish(&a, NULL);
+	else
+		waits_until(&a->hub->asks->waits, &a->wait, a->end_us);
 }
 
 void
 ask_tick(struct hub *h)
 {
-	struct ask_table *t = &h->asks;
 	struct ask *a;
-	unsigned i;
 
-	if (t->due_us == 0 || t->due_us > h->now.us)
-		return;
-	t->due_us = 0;
-	for (i = 0; i < ASK_MAX; i++) {
-		a = t->by_index[i];
-		if (a != NULL && a->deadline_us <= h->now.us)
-			expire(a);
-		if ((a = t->by_index[i]) != NULL)
-			due(h, a);
-	}
+	while ((a = ask_of(waits_over(&h->asks->waits, h->now.us))) != NULL)
+		ask_expire(a);
 }
 
 void
 ask_lost(struct hub *h)
 {
+	struct waits *w = &h->asks->waits;
 	struct ask *a;
-	unsigned i;
+	uint32_t i;
 
-	for (i = 0; i < ASK_MAX; i++) {
-		a = h->asks.by_index[i];
-		if (a == NULL || slotset_empty(a->bits))
+	for (i = 0; i < w->size; i++) {
+		a = ask_of(w->by_ref[i]);
+		if (a == NULL || slotset_empty(a->wait.slots))
 			continue;
 		a->lost = true;
-		slotset_clear(a->bits);
+		slotset_clear(a->wait.slots);
 		ask_settle(a);
 	}
 }
@@ -372,22 +367,27 @@ ask_lost(struct hub *h)
 void
 ask_leave(struct hub *h)
 {
+	struct waits *w = &h->asks->waits;
 	struct ask *a;
-	unsigned i;
+	uint32_t i;
 
-	for (i = 0; i < ASK_MAX; i++)
-		if ((a = h->asks.by_index[i]) != NULL) {
-			call_off(a);
-			finish(&a, NULL);
+	for (i = 0; i < w->size; i++)
+		if ((a = ask_of(w->by_ref[i])) != NULL) {
+			ask_call_off(a);
+			ask_finish(&a, NULL);
 		}
 }
 
 void
-ask_fini(struct hub *h)
+asks_free(struct hub *h)
 {
-	unsigned i;
+	struct ask *a;
 
-	for (i = 0; i < ASK_MAX; i++)
-		if (h->asks.by_index[i] != NULL)
-			drop(&h->asks.by_index[i]);
+	if (h->asks == NULL)
+		return;
+	while ((a = ask_of(waits_first(&h->asks->waits))) != NULL)
+		ask_drop(&a);
+	waits_fini(&h->asks->waits);
+	free(h->asks);
+	h->asks = NULL;
 }

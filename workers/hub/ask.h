@@ -17,8 +17,6 @@
 #ifndef HUB_ASK_H
 #define HUB_ASK_H
 
-#include <sys/queue.h>
-
 #include "hub/api.h"
 #include "hub/audience/fanout.h"
 #include "hub/session/session.h"
@@ -39,15 +37,9 @@ struct buf;
 struct client;
 struct publication;
 
-struct ask_table {
-	struct ask	*by_index[ASK_MAX];
-	uint32_t	 count;
-	uint32_t	 next;		/* ids are unlike their predecessors */
-	uint32_t	 clients;	/* that have not answered */
-	size_t		 bytes;		/* of answers held */
-	uint64_t	 due_us;	/* no question ends before */
-};
-void	ask_fini(struct hub *);
+struct asks;
+struct asks *asks_new(void) MUST_USE;	/* NULL: no memory */
+void	asks_free(struct hub *);
 
 /*
  * A question of a back end; asker: what ports.answered() is told.  Then

@@ -17,7 +17,7 @@
 void
 ask_expect(struct ask *a, struct session *s)
 {
-	struct ask_table *t = &a->hub->asks;
+	struct asks *t = a->hub->asks;
 	struct asked *w = NULL;
 
 	CHECK_MAGIC(a, ASK_MAGIC);
@@ -38,7 +38,7 @@ ask_expect(struct ask *a, struct session *s)
 }
 
 static void
-forget_asked(struct asked *w)
+ask_forget_one(struct asked *w)
 {
 	struct asked **pp = &w->session->client->asked;
 
@@ -46,7 +46,7 @@ forget_asked(struct asked *w)
 		pp = &(*pp)->next;
 	*pp = w->next;
 	LIST_REMOVE(w, link);
-	w->ask->hub->asks.clients--;
+	w->ask->hub->asks->clients--;
 	free(w);
 }
 
@@ -57,7 +57,7 @@ ask_forget_clients(struct ask *a)
 	unsigned n;
 
 	for (n = 0; (w = LIST_FIRST(&a->open)) != NULL; n++)
-		forget_asked(w);
+		ask_forget_one(w);
 	return (n);
 }
 
@@ -65,10 +65,10 @@ ask_forget_clients(struct ask *a)
 
 /* Room for n more bytes of answers? */
 static bool
-may_keep(struct ask *a, size_t n)
+answers_may_keep(struct ask *a, size_t n)
 {
 	if (a->bytes + n <= ASK_BYTES_MAX &&
-	    a->hub->asks.bytes + n <= ASK_BYTES_ALL &&
+	    a->hub->asks->bytes + n <= ASK_BYTES_ALL &&
 	    buf_reserve(&a->answers, n + 1))
 		return (true);
 	a->answers.oom = false;
@@ -82,17 +82,17 @@ ask_keep(struct ask *a, struct slice elements)
 {
 	size_t before = a->answers.wpos;
 
-	if (elements.n == 0 || !may_keep(a, elements.n))
+	if (elements.n == 0 || !answers_may_keep(a, elements.n))
 		return;
 	if (before != 0)
 		buf_byte(&a->answers, ',');
 	buf_slice(&a->answers, elements);
 	a->bytes += a->answers.wpos - before;
-	a->hub->asks.bytes += a->answers.wpos - before;
+	a->hub->asks->bytes += a->answers.wpos - before;
 }
 
 static void
-put_attachments(struct buf *b, const struct slice *attachments, unsigned n)
+answers_put_attachments(struct buf *b, const struct slice *attachments, unsigned n)
 {
 	unsigned i;
 
@@ -109,7 +109,7 @@ put_attachments(struct buf *b, const struct slice *attachments, unsigned n)
 
 /* {"sid","user","args":[...][,"attachments":["base64",...]]} */
 static void
-put_answer(struct buf *b, const struct session *s, struct slice args,
+answers_put(struct buf *b, const struct session *s, struct slice args,
     const struct slice *attachments, unsigned n)
 {
 	buf_str(b, "{\"sid\":\"");
@@ -121,7 +121,7 @@ put_answer(struct buf *b, const struct session *s, struct slice args,
 	buf_slice(b, args);
 	buf_byte(b, ']');
 	if (n > 0)
-		put_attachments(b, attachments, n);
+		answers_put_attachments(b, attachments, n);
 	buf_byte(b, '}');
 }
 
@@ -134,15 +134,15 @@ ask_answer(struct session *s, uint64_t id, struct slice args,
 	struct ask *a;
 
 	for (w = s->client->asked; w != NULL; w = w->next)
-		if (w->ask->id == id && w->session == s)
+		if (w->ask->wait.ref == id && w->session == s)
 			break;
 	if (w == NULL)
 		return (false);
 	a = w->ask;
-	forget_asked(w);
+	ask_forget_one(w);
 	a->answered++;
 	buf_reset(b);
-	put_answer(b, s, args, attachments, n);
+	answers_put(b, s, args, attachments, n);
 	if (b->oom) {
 		a->truncated = true;
 		counter_add(COUNTER_ask_answers_dropped, 1);
@@ -165,7 +165,7 @@ ask_left(struct session *s)
 		if (w->session != s)
 			continue;
 		a = w->ask;
-		forget_asked(w);
+		ask_forget_one(w);
 		ask_settle(a);
 	}
 }
@@ -173,14 +173,14 @@ ask_left(struct session *s)
 /* --- what the back end is told --------------------------------------------- */
 
 static bool
-is_complete(const struct ask *a)
+answers_are_complete(const struct ask *a)
 {
-	return (!a->lost && slotset_empty(a->bits));
+	return (!a->lost && slotset_empty(a->wait.slots));
 }
 
 /* {"id","answers":[...],"asked","answered","complete"[,"truncated"]} */
 static void
-render_answers(const struct ask *a, struct buf *b)
+answers_render(const struct ask *a, struct buf *b)
 {
 	buf_str(b, "{\"id\":\"");
 	buf_slice(b, slice_of(a->name, a->name_len));
@@ -190,7 +190,7 @@ render_answers(const struct ask *a, struct buf *b)
 	buf_u64(b, a->asked);
 	buf_str(b, ",\"answered\":");
 	buf_u64(b, a->answered);
-	buf_str(b, a->answered == a->asked && is_complete(a) ?
+	buf_str(b, a->answered == a->asked && answers_are_complete(a) ?
 	    ",\"complete\":true" : ",\"complete\":false");
 	if (a->truncated)
 		buf_str(b, ",\"truncated\":true");
@@ -211,10 +211,10 @@ ask_render_count(struct buf *b, const char *count, uint32_t n, bool complete)
 void
 ask_render(const struct ask *a, struct buf *b)
 {
-	if (!is_complete(a))
+	if (!answers_are_complete(a))
 		counter_add(COUNTER_asks_incomplete, 1);
 	if (a->count == NULL)
-		render_answers(a, b);
+		answers_render(a, b);
 	else
-		ask_render_count(b, a->count, a->asked, is_complete(a));
+		ask_render_count(b, a->count, a->asked, answers_are_complete(a));
 }

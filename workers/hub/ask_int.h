@@ -5,8 +5,11 @@
 #ifndef HUB_ASK_INT_H
 #define HUB_ASK_INT_H
 
+#include <sys/queue.h>
+
 #include "hub/ask.h"
 #include "hub/hub_int.h"
+#include "hub/waits.h"
 
 /* A client that has not answered: one for each question and session. */
 struct asked {
@@ -19,8 +22,9 @@ struct asked {
 struct ask {
 	unsigned	 magic;
 #define ASK_MAGIC	0xa5ca5ced
-	uint32_t	 id;		/* on this worker */
 	struct hub	*hub;
+	struct wait	 wait;		/* its ref is what is asked by; a
+					 * branch waits for no worker */
 	LIST_HEAD(, asked) open;
 	uint32_t	 asked;		/* sessions, branches' included */
 	uint32_t	 answered;
@@ -36,12 +40,17 @@ struct ask {
 	void		*asker;
 	const char	*count;		/* name of the number that is asked
 					 * for (asked is it); NULL: answers */
-	uint64_t	 bits[2];	/* workers that have not finished */
 	uint8_t		 name_len;
 	char		 name[ASK_ID_BYTES];
 	/* branch: whose */
 	uint16_t	 slot;		/* 0: home */
 	uint32_t	 ref;		/* its id there */
+};
+
+struct asks {
+	struct waits	 waits;
+	uint32_t	 clients;	/* that have not answered */
+	size_t		 bytes;		/* of answers held */
 };
 
 /* ask.c: the end, when nobody is waited for any more. */

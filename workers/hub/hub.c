@@ -64,14 +64,17 @@ hub_new(const struct hub_params *p)
 	slab_init(&h->clients[CLIENT_ENGINE], sizeof(struct engine), 8);
 	slab_init(&h->sessions, sizeof(struct session), 8);
 	slab_init(&h->ships, sizeof(struct membership), 8);
-	pending_init(&h->pending);
 	recover_init(h);
+	h->pendings = pendings_new();
+	h->asks = asks_new();
 	buf_init(&h->meta);
 	buf_init(&h->text);
 	buf_init(&h->message);
 	buf_init(&h->answer);
 	buf_init(&h->args);
 	offset_origin(&h->origin, p->node_id, p->slot, p->generation);
+	if (h->pendings == NULL || h->asks == NULL)
+		hub_free(&h);
 	return (h);
 }
 
@@ -83,8 +86,8 @@ hub_free(struct hub **hp)
 	CHECK_MAGIC(h, HUB_MAGIC);
 	*hp = NULL;
 	recover_fini(h);
-	ask_fini(h);
-	pending_fini(&h->pending);
+	asks_free(h);
+	pendings_free(h);
 	sid_table_fini(&h->sids);
 	room_table_fini(&h->rooms);
 	ship_index_fini(&h->many);

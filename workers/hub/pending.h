@@ -8,35 +8,27 @@
 #ifndef HUB_PENDING_H
 #define HUB_PENDING_H
 
-#include <sys/queue.h>
-
 #include "base/slice.h"
 #include "hub/session/session.h"
 
-#define PENDING_MAX		4096
+#define PENDING_MAX		2048
 #define PENDING_TIMEOUT_MS	2000
 
 struct bus_envelope;
-struct pending;
-struct pending_table {
-	struct pending	*by_index[PENDING_MAX];
-	TAILQ_HEAD(pending_list, pending) oldest;	/* in order of time */
-	uint32_t	 count;
-	uint32_t	 next;		/* makes refs unlike their predecessors */
-};
-
-void	pending_init(struct pending_table *);
-void	pending_fini(struct pending_table *);
+struct pendings;
+struct pendings *pendings_new(void) MUST_USE;	/* NULL: no memory */
+void	pendings_free(struct hub *);
 
 /* A reference for a question about to be asked; 0: too many wait. */
 uint32_t pending_ref(struct hub *);
 /*
- * The question was put to the workers in bits: answer `ack` of this session
- * later.  count: receivers here.  With no bits the answer goes out now.
+ * The question was put to the workers in slots: answer `ack` of this
+ * session later.  count: receivers here.  With no slots the answer goes out
+ * now.
  */
 void	pending_wait(struct hub *, uint32_t ref, const struct session *,
 	    const struct ack *, struct slice id, uint32_t count,
-	    const uint64_t bits[2]);
+	    const uint64_t slots[2]);
 /* The ack itself: {"id","ts","delivered"}. */
 void	pending_answer(struct session *, const struct ack *, struct slice id,
 	    uint64_t ts, uint64_t count);
