@@ -1,8 +1,8 @@
 /* Engine.IO without Socket.IO on top, and the rule for a session's begin. */
 #include "check.h"
 #include "fake_host.h"
-#include "hub/hub_int.h"
 #include "hub/queue/out.h"
+#include "hub/recover_int.h"
 #include "proto/eio.h"
 
 #define CONF								\
@@ -217,7 +217,7 @@ recovery_keeps_nothing_of_them(void **state)
 	fake_gone(x->f, c);
 	fake_gone(x->f, p);
 	fake_turn(x->w);
-	assert_int_equal(0, x->f->hub->recover.count);
+	assert_int_equal(0, x->f->hub->recover->count);
 	assert_int_equal(0, x->f->hub->sids.count);
 	assert_int_equal(0, x->f->hub->rooms.count);
 }

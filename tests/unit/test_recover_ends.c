@@ -3,7 +3,7 @@
 
 #include "hub/hub_int.h"
 #include "hub/members.h"
-#include "hub/recover.h"
+#include "hub/recover_int.h"
 
 #define CONF \
 	"jwt { secret = \"" FAKE_SECRET "\" algorithms = {\"HS256\"} }\n" \
@@ -81,13 +81,12 @@ as_many_rooms_as_were_named_are_forwarded(void **state)
 	struct recovery *x = *state;
 	const struct slice join[] = { SLICE("new"), SLICE("none") };
 	const struct slice leave[] = { SLICE("s"), SLICE("r") };
-	const struct members_rooms rooms = { join, leave, 1, 1 };
 	struct fake_conn *c;
 
 	fake_say(x->f, x->a, "42/n,[\"room:join\",\"s\"]");
 	c = moving(x);
-	recover_forward_rooms(sid_find(x->f->hub,
-	    slice_str(x->sid))->recover, &rooms);
+	recover_forward_rooms(sid_find(x->f->hub, slice_str(x->sid)), join, 1,
+	    leave, 1);
 	fake_turn(x->w);
 	(void)fake_next(c);
 	is_same(x, c);
@@ -103,13 +102,12 @@ rooms_that_cannot_be_forwarded_end_the_move(void **state)
 {
 	struct recovery *x = *state;
 	const struct slice leave = SLICE("r");
-	const struct members_rooms rooms = { NULL, &leave, 0, 1 };
 	struct fake_conn *c = moving(x);
 
 	assert_non_null(sid_find(x->f->hub, slice_str(x->sid)));
 	x->f->bus_down = true;
-	recover_forward_rooms(sid_find(x->f->hub,
-	    slice_str(x->sid))->recover, &rooms);
+	recover_forward_rooms(sid_find(x->f->hub, slice_str(x->sid)), NULL, 0,
+	    &leave, 1);
 	x->f->bus_down = false;
 	assert_null(sid_find(x->f->hub, slice_str(x->sid)));
 	fake_turn(x->w);

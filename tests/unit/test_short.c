@@ -9,8 +9,8 @@
 #include "hub/ask.h"
 #include "hub/hub_int.h"
 #include "hub/members.h"
-#include "hub/recover.h"
 #include "hub/queue/wire.h"
+#include "hub/recover_int.h"
 #include "shm/count.h"
 
 #define CONF \
@@ -606,7 +606,6 @@ joins_on_the_way(long at)
 	uint64_t before = counter_get(COUNTER_memory_failures), counted;
 	char pid[21], sid[21], text[96];
 	const struct slice join = SLICE("late");
-	const struct members_rooms rooms = { &join, NULL, 1, 0 };
 	struct session *s;
 
 	say(f, a, "40/n,");
@@ -621,8 +620,8 @@ joins_on_the_way(long at)
 	client_text(c->client, (uint8_t *)text, strlen(text));
 	assert_true(fake_carry(g));
 	assert_true(fake_carry(f));	/* made on g */
-	recover_forward_rooms(sid_find(f->hub, slice_str(sid))->recover,
-	    &rooms);
+	recover_forward_rooms(sid_find(f->hub, slice_str(sid)), &join, 1, NULL,
+	    0);
 	left = at;
 	for_good = false;
 	nfailed = 0;

@@ -16,10 +16,10 @@
 
 /* --- questions ------------------------------------------------------------- */
 
-struct asks *
-asks_new(void)
+struct ask_table *
+ask_table_new(void)
 {
-	struct asks *t = calloc(1, sizeof *t);
+	struct ask_table *t = calloc(1, sizeof *t);
 
 	if (t != NULL)
 		waits_init(&t->waits, ASK_MAX, 0);
@@ -122,7 +122,7 @@ static void
 ask_drop(struct ask **ap)
 {
 	struct ask *a = *ap;
-	struct asks *t = a->hub->asks;
+	struct ask_table *t = a->hub->asks;
 
 	CHECK_MAGIC(a, ASK_MAGIC);
 	*ap = NULL;
@@ -379,7 +379,7 @@ ask_leave(struct hub *h)
 }
 
 void
-asks_free(struct hub *h)
+ask_table_free(struct hub *h)
 {
 	struct ask *a;
 

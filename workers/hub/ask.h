@@ -37,9 +37,9 @@ struct buf;
 struct client;
 struct publication;
 
-struct asks;
-struct asks *asks_new(void) MUST_USE;	/* NULL: no memory */
-void	asks_free(struct hub *);
+struct ask_table;
+struct ask_table *ask_table_new(void) MUST_USE;	/* NULL: no memory */
+void	ask_table_free(struct hub *);
 
 /*
  * A question of a back end; asker: what ports.answered() is told.  Then

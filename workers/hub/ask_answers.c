@@ -17,7 +17,7 @@
 void
 ask_expect(struct ask *a, struct session *s)
 {
-	struct asks *t = a->hub->asks;
+	struct ask_table *t = a->hub->asks;
 	struct asked *w = NULL;
 
 	CHECK_MAGIC(a, ASK_MAGIC);
@@ -92,7 +92,8 @@ ask_keep(struct ask *a, struct slice elements)
 }
 
 static void
-answers_put_attachments(struct buf *b, const struct slice *attachments, unsigned n)
+answers_put_attachments(struct buf *b, const struct slice *attachments,
+    unsigned n)
 {
 	unsigned i;
 
@@ -216,5 +217,6 @@ ask_render(const struct ask *a, struct buf *b)
 	if (a->count == NULL)
 		answers_render(a, b);
 	else
-		ask_render_count(b, a->count, a->asked, answers_are_complete(a));
+		ask_render_count(b, a->count, a->asked,
+		    answers_are_complete(a));
 }

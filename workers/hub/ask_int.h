@@ -47,7 +47,7 @@ struct ask {
 	uint32_t	 ref;		/* its id there */
 };
 
-struct asks {
+struct ask_table {
 	struct waits	 waits;
 	uint32_t	 clients;	/* that have not answered */
 	size_t		 bytes;		/* of answers held */

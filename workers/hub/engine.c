@@ -9,6 +9,7 @@
 #include "base/utf8.h"
 #include "hub/engine_int.h"
 #include "hub/hub_int.h"
+#include "hub/queue/sentlog.h"
 #include "hub/recover.h"
 #include "proto/ws.h"
 
@@ -263,20 +264,12 @@ engine_reframe(struct engine *e, struct slice packet)
 	client_send_binary(c, slice_of(b->data, (size_t)n));
 }
 
-/* From s on, in order of joining: whose first packet would have been at pos is
- * where the new queue ends.  Returns the first one that begins later. */
+/* See recover_begin_at(). */
 static struct session *
 engine_begin_here(struct engine *e, struct session *s, uint64_t pos)
 {
-	for (; s != NULL; s = s->next) {
-		if (s->recover == NULL)
-			continue;
-		if (s->recover->start > pos)
-			break;
-		if (s->recover->start == pos)
-			s->recover->start = outq_pos(e->client.out);
-	}
-	return (s);
+	return (s == NULL ? NULL : recover_begin_at(s, pos,
+	    outq_pos(e->client.out)));
 }
 
 /* What polling has not taken, from pos on, goes out on the WebSocket first:

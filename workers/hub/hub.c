@@ -27,7 +27,7 @@ static const struct hub_events events = {
 	    limit_session_left },
 	.session_freed = { recover_session_freed },
 	.session_silent = { presence_session_silent },
-	.user_came = { budget_user_came },
+	.user_came = { recover_user_came },
 };
 
 struct hub *
@@ -64,16 +64,16 @@ hub_new(const struct hub_params *p)
 	slab_init(&h->clients[CLIENT_ENGINE], sizeof(struct engine), 8);
 	slab_init(&h->sessions, sizeof(struct session), 8);
 	slab_init(&h->ships, sizeof(struct membership), 8);
-	recover_init(h);
-	h->pendings = pendings_new();
-	h->asks = asks_new();
+	h->recover = recover_table_new(h);
+	h->pending = pending_table_new();
+	h->asks = ask_table_new();
 	buf_init(&h->meta);
 	buf_init(&h->text);
 	buf_init(&h->message);
 	buf_init(&h->answer);
 	buf_init(&h->args);
 	offset_origin(&h->origin, p->node_id, p->slot, p->generation);
-	if (h->pendings == NULL || h->asks == NULL)
+	if (h->pending == NULL || h->asks == NULL || h->recover == NULL)
 		hub_free(&h);
 	return (h);
 }
@@ -85,9 +85,9 @@ hub_free(struct hub **hp)
 
 	CHECK_MAGIC(h, HUB_MAGIC);
 	*hp = NULL;
-	recover_fini(h);
-	asks_free(h);
-	pendings_free(h);
+	recover_table_free(h);
+	ask_table_free(h);
+	pending_table_free(h);
 	sid_table_fini(&h->sids);
 	room_table_fini(&h->rooms);
 	ship_index_fini(&h->many);
@@ -145,8 +145,7 @@ hub_turn_end(struct hub *h)
 	CHECK_MAGIC(h, HUB_MAGIC);
 	h->turn++;
 	out_turn_end(&h->out, hub_flush, h);
-	budget_turn_end(h);
-	recover_bury(h);
+	recover_turn_end(h);
 }
 
 void

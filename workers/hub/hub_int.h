@@ -49,9 +49,9 @@ struct hub {
 					 * get has an offset */
 	struct room_table rooms;
 	struct sid_table sids;
-	struct pendings	*pendings;	/* pending.h */
-	struct recover_table recover;
-	struct asks	*asks;		/* ask.h */
+	struct pending_table	*pending;	/* pending.h */
+	struct recover_table	*recover;	/* recover.h */
+	struct ask_table	*asks;		/* ask.h */
 	struct latency	 latency;	/* of what this turn has queued */
 	uint64_t	 mono_tick_us;	/* interest_retry last ran */
 	uint64_t	 nclients;	/* made so far */

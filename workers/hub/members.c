@@ -1,12 +1,13 @@
 /*
  * Orders of back ends to sessions; see members.h.  Called by api_members.c,
- * and by publish.c with what comes over the bus.
+ * and by hub.c with what comes over the bus.
  */
 #include "hub/members.h"
 
 #include "hub/hub_int.h"
 #include "hub/post.h"
 #include "hub/publish.h"
+#include "hub/recover.h"
 #include "hub/session/client.h"
 #include "proto/bus.h"
 
@@ -14,24 +15,24 @@
 
 /* By sid: an order to one may be the end of another. */
 static void
-note(void *arg, struct session *s)
+members_note(void *arg, struct session *s)
 {
 	buf_slice(arg, session_sid(s));
 }
 
 static void
-collect(struct hub *h, const struct conf_namespace *ns,
+members_collect(struct hub *h, const struct conf_namespace *ns,
     const struct audience *a, struct buf *sids)
 {
 	buf_init(sids);
-	fanout_each(h, ns, a, note, sids);
+	fanout_each(h, ns, a, members_note, sids);
 	if (sids->oom)
 		counter_add(COUNTER_memory_failures, 1);
 }
 
 /* The next one that is still there; NULL: no more. */
 static struct session *
-next(struct hub *h, struct slice *sids)
+members_next(struct hub *h, struct slice *sids)
 {
 	struct session *s = NULL;
 
@@ -42,20 +43,13 @@ next(struct hub *h, struct slice *sids)
 	return (s);
 }
 
-/* Another worker is taking it over, and will count it. */
-static bool
-is_moving(const struct session *s)
-{
-	return (s->recover != NULL && s->recover->to != 0);
-}
-
 /* --- the end -------------------------------------------------------------- */
 
 /* Without a client, or with one that is closing: it must not come back. */
 static uint32_t
-end_absent(struct session *s)
+members_end_absent(struct session *s)
 {
-	uint32_t n = is_moving(s) ? 0 : 1;
+	uint32_t n = recover_is_moving(s) ? 0 : 1;
 
 	if (s->client != NULL)
 		client_unlink(s->client, s);
@@ -64,7 +58,7 @@ end_absent(struct session *s)
 }
 
 static void
-end_connection(struct client *c, struct slice reason)
+members_end_connection(struct client *c, struct slice reason)
 {
 	while (c->sessions != NULL) {
 		session_farewell(c->sessions, reason);
@@ -75,13 +69,13 @@ end_connection(struct client *c, struct slice reason)
 
 /* How many sessions ended, or will as their connection closes. */
 static uint32_t
-end_one(struct session *s, enum ending how, struct slice reason)
+members_end_one(struct session *s, enum ending how, struct slice reason)
 {
 	struct client *c = s->client;
 	uint32_t n;
 
 	if (c == NULL || c->closing)
-		return (how == ENDING_RECONNECT ? 0 : end_absent(s));
+		return (how == ENDING_RECONNECT ? 0 : members_end_absent(s));
 	n = how == ENDING_SESSION ? 1 : c->nsessions;
 	switch (how) {
 	case ENDING_SESSION:
@@ -89,7 +83,7 @@ end_one(struct session *s, enum ending how, struct slice reason)
 		c->kind->kick(c, s, REASON_kicked);
 		break;
 	case ENDING_CONNECTION:
-		end_connection(c, reason);
+		members_end_connection(c, reason);
 		break;
 	case ENDING_RECONNECT:
 		session_farewell(s, reason);
@@ -100,7 +94,7 @@ end_one(struct session *s, enum ending how, struct slice reason)
 }
 
 static uint32_t
-end_in(struct hub *h, const struct conf_namespace *ns,
+members_end_in(struct hub *h, const struct conf_namespace *ns,
     const struct audience *a, enum ending how, struct slice reason)
 {
 	struct buf sids;
@@ -108,10 +102,10 @@ end_in(struct hub *h, const struct conf_namespace *ns,
 	struct session *s;
 	uint32_t n = 0;
 
-	collect(h, ns, a, &sids);
+	members_collect(h, ns, a, &sids);
 	rest = buf_unread(&sids);
-	while ((s = next(h, &rest)) != NULL)
-		n += end_one(s, how, reason);
+	while ((s = members_next(h, &rest)) != NULL)
+		n += members_end_one(s, how, reason);
 	buf_fini(&sids);
 	counter_add(COUNTER_api_disconnects, n);
 	return (n);
@@ -119,23 +113,23 @@ end_in(struct hub *h, const struct conf_namespace *ns,
 
 /* ns: NULL for all. */
 static uint32_t
-end_here(struct hub *h, const struct conf_namespace *ns,
+members_end_here(struct hub *h, const struct conf_namespace *ns,
     const struct audience *a, enum ending how, struct slice reason)
 {
 	uint32_t n = 0;
 	size_t i;
 
 	if (ns != NULL)
-		return (end_in(h, ns, a, how, reason));
+		return (members_end_in(h, ns, a, how, reason));
 	for (i = 0; i < h->conf->nnamespaces; i++)
-		n += end_in(h, &h->conf->namespaces[i], a, how, reason);
+		n += members_end_in(h, &h->conf->namespaces[i], a, how, reason);
 	return (n);
 }
 
 /* --- rooms ---------------------------------------------------------------- */
 
 static bool
-is_among(struct slice name, const struct slice *v, size_t n)
+members_is_among(struct slice name, const struct slice *v, size_t n)
 {
 	while (n > 0)
 		if (slice_eq(v[--n], name))
@@ -145,38 +139,39 @@ is_among(struct slice name, const struct slice *v, size_t n)
 
 /* The rooms of the session when all is done: joined, and then left. */
 static size_t
-rooms_after(const struct session *s, const struct members_rooms *r)
+members_rooms_after(const struct session *s, const struct members_rooms *r)
 {
 	size_t i, n = s->nrooms;
 
 	for (i = 0; i < r->njoin; i++)
-		n += !is_among(r->join[i], r->join, i) &&
+		n += !members_is_among(r->join[i], r->join, i) &&
 		    room_membership(s, ROOM_NAMED, r->join[i]) == NULL;
 	for (i = 0; i < r->nleave; i++)
-		n -= !is_among(r->leave[i], r->leave, i) &&
-		    (is_among(r->leave[i], r->join, r->njoin) ||
+		n -= !members_is_among(r->leave[i], r->leave, i) &&
+		    (members_is_among(r->leave[i], r->join, r->njoin) ||
 		    room_membership(s, ROOM_NAMED, r->leave[i]) != NULL);
 	return (n);
 }
 
 static bool
-has_room_for(const struct session *s, const struct members_rooms *r)
+members_has_room_for(const struct session *s, const struct members_rooms *r)
 {
 	size_t n = s->nrooms + r->njoin, max = s->hub->conf->rooms_per_session;
 
 	if (n > max)	/* only then it is looked at */
-		n = rooms_after(s, r);
+		n = members_rooms_after(s, r);
 	return (n <= max || n <= s->nrooms);
 }
 
 static bool
-change_one(struct hub *h, struct session *s, const struct members_rooms *r)
+members_change_one(struct hub *h, struct session *s,
+    const struct members_rooms *r)
 {
 	struct membership *m;
-	bool ok = true, moving = is_moving(s);
+	bool ok = true, moving = recover_is_moving(s);
 	size_t i;
 
-	if (!has_room_for(s, r)) {
+	if (!members_has_room_for(s, r)) {
 		counter_add(COUNTER_joins_refused, 1);
 		return (false);
 	}
@@ -190,12 +185,14 @@ change_one(struct hub *h, struct session *s, const struct members_rooms *r)
 	if (!ok)
 		counter_add(COUNTER_memory_failures, 1);
 	if (moving)
-		recover_forward_rooms(s->recover, r);	/* perhaps its end */
+		/* perhaps its end */
+		recover_forward_rooms(s, r->join, r->njoin, r->leave,
+		    r->nleave);
 	return (ok && !moving);
 }
 
 static uint32_t
-change_here(struct hub *h, const struct conf_namespace *ns,
+members_change_here(struct hub *h, const struct conf_namespace *ns,
     const struct audience *a, const struct members_rooms *r)
 {
 	struct buf sids;
@@ -203,10 +200,10 @@ change_here(struct hub *h, const struct conf_namespace *ns,
 	struct session *s;
 	uint32_t n = 0;
 
-	collect(h, ns, a, &sids);
+	members_collect(h, ns, a, &sids);
 	rest = buf_unread(&sids);
-	while ((s = next(h, &rest)) != NULL)
-		if (change_one(h, s, r))
+	while ((s = members_next(h, &rest)) != NULL)
+		if (members_change_one(h, s, r))
 			n++;
 	buf_fini(&sids);
 	counter_add(COUNTER_api_room_changes, n);
@@ -217,7 +214,7 @@ change_here(struct hub *h, const struct conf_namespace *ns,
 
 /* ns: NULL for all. */
 static void
-workers(struct hub *h, const struct conf_namespace *ns,
+members_workers(struct hub *h, const struct conf_namespace *ns,
     const struct audience *a, uint64_t all[2])
 {
 	uint64_t bits[2];
@@ -234,14 +231,14 @@ workers(struct hub *h, const struct conf_namespace *ns,
 }
 
 static void
-tell_others(struct hub *h, const struct conf_namespace *ns,
+members_tell_others(struct hub *h, const struct conf_namespace *ns,
     const struct audience *a, const struct ask *ask, struct bus_envelope *e,
     struct bus_audience *to, struct members_done *done)
 {
 	uint64_t slots[2] = { 0, 0 };
 	uint32_t ref = 0;
 
-	workers(h, ns, a, slots);
+	members_workers(h, ns, a, slots);
 	if (slotset_empty(slots))
 		return;
 	if (ask != NULL) {
@@ -274,8 +271,8 @@ members_end(struct hub *h, const struct conf_namespace *ns,
 		d->nsp = slice_of(ns->name, ns->name_len);
 	d->reason = reason;
 	/* first: the rooms here are not empty yet when others are looked for */
-	tell_others(h, ns, a, ask, &e, &d->to, &done);
-	done.here = end_here(h, ns, a, how, reason);
+	members_tell_others(h, ns, a, ask, &e, &d->to, &done);
+	done.here = members_end_here(h, ns, a, how, reason);
 	return (done);
 }
 
@@ -291,15 +288,15 @@ members_rooms(struct hub *h, const struct conf_namespace *ns,
 	b->nsp = slice_of(ns->name, ns->name_len);
 	b->njoin = post_list(b->join, r->join, r->njoin);
 	b->nleave = post_list(b->leave, r->leave, r->nleave);
-	tell_others(h, ns, a, ask, &e, &b->to, &done);
-	done.here = change_here(h, ns, a, r);
+	members_tell_others(h, ns, a, ask, &e, &b->to, &done);
+	done.here = members_change_here(h, ns, a, r);
 	return (done);
 }
 
 /* An unknown namespace is of a generation that is going or coming. */
 
 static uint32_t
-end_as_told(struct hub *h, const struct bus_envelope *e)
+members_end_as_told(struct hub *h, const struct bus_envelope *e)
 {
 	const struct bus_disconnect *d = &e->disconnect;
 	const struct conf_namespace *ns = conf_namespace_find(h->conf, d->nsp);
@@ -312,24 +309,24 @@ end_as_told(struct hub *h, const struct bus_envelope *e)
 		how = ENDING_RECONNECT;
 	if (ns == NULL && d->nsp.n != 0)
 		return (0);
-	return (end_here(h, ns, &a, how, d->reason));
+	return (members_end_here(h, ns, &a, how, d->reason));
 }
 
 static uint32_t
-change_as_told(struct hub *h, const struct bus_rooms *b)
+members_change_as_told(struct hub *h, const struct bus_rooms *b)
 {
 	const struct conf_namespace *ns = conf_namespace_find(h->conf, b->nsp);
 	struct audience a = post_whom(&b->to);
 	struct members_rooms r = { b->join, b->leave, b->njoin, b->nleave };
 
-	return (ns == NULL ? 0 : change_here(h, ns, &a, &r));
+	return (ns == NULL ? 0 : members_change_here(h, ns, &a, &r));
 }
 
 void
 members_bus(struct hub *h, const struct bus_envelope *e)
 {
-	uint32_t n = e->kind == BUS_DISCONNECT ? end_as_told(h, e) :
-	    change_as_told(h, &e->rooms);
+	uint32_t n = e->kind == BUS_DISCONNECT ? members_end_as_told(h, e) :
+	    members_change_as_told(h, &e->rooms);
 
 	if (e->flags & BUS_WANT_COUNT)
 		ask_report(h, e, n);

@@ -24,14 +24,14 @@ struct pending {
 	uint8_t		 raw_bytes[];
 };
 
-struct pendings {
+struct pending_table {
 	struct waits	 waits;
 };
 
-struct pendings *
-pendings_new(void)
+struct pending_table *
+pending_table_new(void)
 {
-	struct pendings *t = calloc(1, sizeof *t);
+	struct pending_table *t = calloc(1, sizeof *t);
 
 	if (t != NULL)
 		waits_init(&t->waits, PENDING_MAX, 0);
@@ -47,28 +47,28 @@ pending_of(struct wait *w)
 static void
 pending_free(struct hub *h, struct pending *p)
 {
-	waits_remove(&h->pendings->waits, &p->wait);
+	waits_remove(&h->pending->waits, &p->wait);
 	free(p);
 }
 
 void
-pendings_free(struct hub *h)
+pending_table_free(struct hub *h)
 {
 	struct pending *p;
 
-	if (h->pendings == NULL)
+	if (h->pending == NULL)
 		return;
-	while ((p = pending_of(waits_first(&h->pendings->waits))) != NULL)
+	while ((p = pending_of(waits_first(&h->pending->waits))) != NULL)
 		pending_free(h, p);
-	waits_fini(&h->pendings->waits);
-	free(h->pendings);
-	h->pendings = NULL;
+	waits_fini(&h->pending->waits);
+	free(h->pending);
+	h->pending = NULL;
 }
 
 uint32_t
 pending_ref(struct hub *h)
 {
-	return (waits_ref(&h->pendings->waits));
+	return (waits_ref(&h->pending->waits));
 }
 
 void
@@ -137,7 +137,7 @@ pending_wait(struct hub *h, uint32_t ref, const struct session *s,
 	}
 	p->count = count;
 	slotset_copy(p->wait.slots, slots);
-	waits_add(&h->pendings->waits, &p->wait, ref,
+	waits_add(&h->pending->waits, &p->wait, ref,
 	    h->now.us + PENDING_TIMEOUT_MS * UINT64_C(1000));
 }
 
@@ -145,7 +145,7 @@ pending_wait(struct hub *h, uint32_t ref, const struct session *s,
 void
 pending_bus(struct hub *h, const struct bus_envelope *e)
 {
-	struct pending *p = pending_of(waits_heard(&h->pendings->waits,
+	struct pending *p = pending_of(waits_heard(&h->pending->waits,
 	    e->ref, e->from));
 
 	if (p == NULL)
@@ -161,7 +161,7 @@ pending_tick(struct hub *h)
 {
 	struct pending *p;
 
-	while ((p = pending_of(waits_over(&h->pendings->waits,
+	while ((p = pending_of(waits_over(&h->pending->waits,
 	    h->now.us))) != NULL) {
 		counter_add(COUNTER_acks_timed_out, 1);
 		pending_settle(h, p);
@@ -173,6 +173,6 @@ pending_lost(struct hub *h)
 {
 	struct pending *p;
 
-	while ((p = pending_of(waits_first(&h->pendings->waits))) != NULL)
+	while ((p = pending_of(waits_first(&h->pending->waits))) != NULL)
 		pending_settle(h, p);
 }

@@ -15,9 +15,9 @@
 #define PENDING_TIMEOUT_MS	2000
 
 struct bus_envelope;
-struct pendings;
-struct pendings *pendings_new(void) MUST_USE;	/* NULL: no memory */
-void	pendings_free(struct hub *);
+struct pending_table;
+struct pending_table *pending_table_new(void) MUST_USE;	/* NULL: no memory */
+void	pending_table_free(struct hub *);
 
 /* A reference for a question about to be asked; 0: too many wait. */
 uint32_t pending_ref(struct hub *);

@@ -6,26 +6,21 @@
  * gets what comes, but it is not whole yet, and belongs to its asking (made):
  * nobody else can have it.
  */
+#include "hub/recover_int.h"
+
 #include <stdlib.h>
 
-#include "hub/hub_int.h"
 #include "hub/post.h"
-#include "hub/recover.h"
 #include "hub/rule/join.h"
 #include "hub/session/admit.h"
 #include "hub/session/client.h"
-#include "proto/bus.h"
 
 struct asking {			/* B: one CONNECT that waits */
-	TAILQ_ENTRY(asking) link;	/* oldest first */
-	LIST_ENTRY(asking) ref_link;	/* in the bucket of: */
-	uint32_t	 ref;
+	struct wait	 wait;		/* for whoever may have it */
 	struct engine	*engine;
 	LIST_ENTRY(asking) engine_link;
 	const struct conf_namespace *ns;
 	struct principal *who;
-	uint64_t	 deadline_us;
-	uint64_t	 bits[2];	/* have not answered */
 	struct recover	*made;		/* STATE came */
 	uint64_t	 nlate;		/* LATE came so often */
 	struct buf	 state, late;	/* records */
@@ -35,17 +30,16 @@ struct asking {			/* B: one CONNECT that waits */
 
 /* --- B: asking ------------------------------------------------------------ */
 
-/* Very many may wait when a worker does not answer: none of them is looked at
- * but for what concerns it. */
-static void
-asking_link(struct hub *h, struct asking *a)
+static struct asking *
+recover_asking_of(struct wait *w)
 {
-	struct recover_table *t = &h->recover;
+	return (w == NULL ? NULL : container_of(w, struct asking, wait));
+}
 
-	TAILQ_INSERT_TAIL(&t->asking, a, link);
-	LIST_INSERT_HEAD(&t->by_ref[a->ref % RECOVER_REFS], a, ref_link);
-	LIST_INSERT_HEAD(&a->engine->asks, a, engine_link);
-	a->engine->asking++;
+static struct asking *
+recover_asking_find(struct hub *h, uint32_t ref)
+{
+	return (recover_asking_of(waits_find(&h->recover->asks, ref)));
 }
 
 enum recover_result
@@ -57,44 +51,46 @@ recover_ask(struct engine *engine, const struct conf_namespace *ns,
 	struct bus_envelope e;
 	struct bus_recover_ask *q = bus_recover_ask(&e);
 	struct asking *a;
+	uint32_t ref;
 
-	if (offset.n > RECOVER_OFFSET_MAX)
+	if (offset.n > RECOVER_OFFSET_MAX ||
+	    (ref = waits_ref(&h->recover->asks)) == 0)
 		return (RECOVER_NOT);
 	a = calloc(1, sizeof *a);
 	if (a == NULL)
 		return (RECOVER_NOT);
-	post_others(h, a->bits);
+	post_others(h, a->wait.slots);
 	q->nsp = slice_of(ns->name, ns->name_len);
 	q->pid = pid;
 	q->offset = offset;
 	q->has_user = who != NULL;
 	if (who != NULL)
 		q->user = principal_user(who);
-	a->ref = ++h->recover.ref;
-	if (slotset_empty(a->bits) ||
-	    !post_send(h, a->bits, a->ref, &e)) {
+	if (slotset_empty(a->wait.slots) ||
+	    !post_send(h, a->wait.slots, ref, &e)) {
 		free(a);
 		return (RECOVER_NOT);
 	}
 	a->engine = engine;
 	a->ns = ns;
 	a->who = who == NULL ? NULL : principal_ref(who);
-	a->deadline_us = h->now.us + RECOVER_ASK_MS * UINT64_C(1000);
 	memcpy(a->pid, pid.p, sizeof a->pid);
 	buf_init(&a->state);
 	buf_init(&a->late);
 	buf_init(&a->auth);
 	if (ns->on_connect != NULL)	/* who else would read it? */
 		buf_slice(&a->auth, auth);
-	asking_link(h, a);
+	LIST_INSERT_HEAD(&engine->asks, a, engine_link);
+	engine->asking++;
+	waits_add(&h->recover->asks, &a->wait, ref,
+	    h->now.us + RECOVER_ASK_MS * UINT64_C(1000));
 	return (RECOVER_ASKING);
 }
 
 static void
-asking_free(struct hub *h, struct asking *a)
+recover_asking_free(struct hub *h, struct asking *a)
 {
-	TAILQ_REMOVE(&h->recover.asking, a, link);
-	LIST_REMOVE(a, ref_link);
+	waits_remove(&h->recover->asks, &a->wait);
 	LIST_REMOVE(a, engine_link);
 	a->engine->asking--;
 	principal_unref(&a->who);
@@ -102,17 +98,6 @@ asking_free(struct hub *h, struct asking *a)
 	buf_fini(&a->late);
 	buf_fini(&a->auth);
 	free(a);
-}
-
-static struct asking *
-asking_find(struct hub *h, uint32_t ref)
-{
-	struct asking *a;
-
-	LIST_FOREACH(a, &h->recover.by_ref[ref % RECOVER_REFS], ref_link)
-		if (a->ref == ref)
-			return (a);
-	return (NULL);
 }
 
 bool
@@ -127,7 +112,7 @@ recover_asking(const struct engine *e, const struct conf_namespace *ns)
 }
 
 static void
-drop_made(struct asking *a)
+recover_asking_drop_made(struct asking *a)
 {
 	struct session *s;
 
@@ -144,8 +129,8 @@ recover_cancel(struct engine *e)
 	struct asking *a;
 
 	while ((a = LIST_FIRST(&e->asks)) != NULL) {
-		drop_made(a);
-		asking_free(e->client.hub, a);
+		recover_asking_drop_made(a);
+		recover_asking_free(e->client.hub, a);
 	}
 }
 
@@ -158,7 +143,8 @@ recover_identity(struct client *c, const struct principal *old,
 	if (c->kind->slab != CLIENT_ENGINE)
 		return;
 	LIST_FOREACH(a, &engine_of(c)->asks, engine_link) {
-		if (a->who == NULL || !slice_eq(principal_user(a->who), principal_user(old)))
+		if (a->who == NULL || !slice_eq(principal_user(a->who),
+		    principal_user(old)))
 			continue;
 		principal_unref(&a->who);
 		a->who = principal_ref(who);
@@ -171,12 +157,12 @@ recover_ask_forget(struct hub *h, const struct recover *r)
 	if (r->made == NULL)
 		return;
 	r->made->made = NULL;
-	r->made->deadline_us = h->now.us;	/* a new session */
+	waits_until(&h->recover->asks, &r->made->wait, h->now.us);
 }
 
 /* Nobody has it, or the move failed: a new session. */
 static void
-give_up(struct hub *h, struct asking *a)
+recover_asking_give_up(struct hub *h, struct asking *a)
 {
 	struct engine *e = a->engine;
 	const struct conf_namespace *ns = a->ns;
@@ -185,8 +171,8 @@ give_up(struct hub *h, struct asking *a)
 
 	a->who = NULL;
 	buf_init(&a->auth);
-	drop_made(a);
-	asking_free(h, a);
+	recover_asking_drop_made(a);
+	recover_asking_free(h, a);
 	counter_add(COUNTER_recovery_failed, 1);
 	if (!e->client.closing && engine_admits(e, ns, AUTH_OK, who))
 		engine_enter(e, ns, who, buf_unread(&auth));
@@ -199,18 +185,19 @@ give_up(struct hub *h, struct asking *a)
 void
 recover_bus_none(struct hub *h, const struct bus_envelope *q)
 {
-	struct asking *a = asking_find(h, q->ref);
+	struct asking *a = recover_asking_find(h, q->ref);
 
 	if (a == NULL || a->made != NULL)
 		return;
-	slotset_drop(a->bits, q->from);
-	if (slotset_empty(a->bits))
-		give_up(h, a);
+	slotset_drop(a->wait.slots, q->from);
+	if (slotset_empty(a->wait.slots))
+		recover_asking_give_up(h, a);
 }
 
 /* One record, if it is about a room. */
 static bool
-enter(struct hub *h, struct session *s, char type, struct slice name)
+recover_asking_enter(struct hub *h, struct session *s, char type,
+    struct slice name)
 {
 	if (type != 'r' && type != 'a' && type != 'w')
 		return (true);
@@ -229,7 +216,7 @@ enter(struct hub *h, struct session *s, char type, struct slice name)
 
 /* The session as A describes it, in its rooms, parked. */
 static bool
-make(struct hub *h, struct asking *a)
+recover_asking_make(struct hub *h, struct asking *a)
 {
 	struct slice rest = buf_unread(&a->state), data, sid = { NULL, 0 };
 	char type;
@@ -243,7 +230,7 @@ make(struct hub *h, struct asking *a)
 	if (a->made == NULL)
 		return (false);
 	while (recover_next(&rest, &type, &data))
-		if (!enter(h, a->made->session, type, data))
+		if (!recover_asking_enter(h, a->made->session, type, data))
 			return (false);
 	return (true);
 }
@@ -251,30 +238,32 @@ make(struct hub *h, struct asking *a)
 void
 recover_bus_state(struct hub *h, const struct bus_envelope *q)
 {
-	struct asking *a = asking_find(h, q->ref);
+	struct asking *a = recover_asking_find(h, q->ref);
 	struct bus_envelope e;
 	uint64_t bits[2];
 
 	if (a == NULL || a->made != NULL)
 		return;		/* A forwards for a while, then forgets */
 	buf_slice(&a->state, q->recover_state.records);
-	if (a->state.oom || !make(h, a)) {
-		give_up(h, a);
+	if (a->state.oom || !recover_asking_make(h, a)) {
+		recover_asking_give_up(h, a);
 		return;
 	}
-	a->deadline_us = h->now.us + RECOVER_MOVE_MS * UINT64_C(1000);
+	waits_until(&h->recover->asks, &a->wait,
+	    h->now.us + RECOVER_MOVE_MS * UINT64_C(1000));
 	post_others(h, bits);
 	slotset_drop(bits, q->from);
 	bus_recover_joined(&e, bits);
-	(void)post_to(h, q->from, a->ref, &e);
+	(void)post_to(h, q->from, a->wait.ref, &e);
 	if (slotset_empty(bits))
 		return;
 	bus_recover_barrier(&e, q->from);
-	(void)post_send(h, bits, a->ref, &e);
+	(void)post_send(h, bits, a->wait.ref, &e);
 }
 
 static void
-late_rooms(struct hub *h, struct session *s, struct slice records)
+recover_asking_late_rooms(struct hub *h, struct session *s,
+    struct slice records)
 {
 	struct membership *m;
 	struct slice name;
@@ -294,20 +283,20 @@ late_rooms(struct hub *h, struct session *s, struct slice records)
 void
 recover_bus_late(struct hub *h, const struct bus_envelope *q)
 {
-	struct asking *a = asking_find(h, q->ref);
+	struct asking *a = recover_asking_find(h, q->ref);
 
 	if (a == NULL || a->made == NULL)
 		return;
 	a->nlate++;
-	late_rooms(h, a->made->session, q->recover_late.records);
+	recover_asking_late_rooms(h, a->made->session, q->recover_late.records);
 	buf_slice(&a->late, q->recover_late.records);
 	if (a->late.oom)
-		give_up(h, a);
+		recover_asking_give_up(h, a);
 }
 
 /* As who it is now: there may have been a refresh since it asked. */
 static bool
-may_have(const struct hub *h, const struct asking *a)
+recover_asking_may_have(const struct hub *h, const struct asking *a)
 {
 	const char *code;
 
@@ -320,7 +309,7 @@ may_have(const struct hub *h, const struct asking *a)
 void
 recover_bus_done(struct hub *h, const struct bus_envelope *q)
 {
-	struct asking *a = asking_find(h, q->ref);
+	struct asking *a = recover_asking_find(h, q->ref);
 	struct recover *r;
 	struct buf direct;
 	struct engine *e;
@@ -332,10 +321,10 @@ recover_bus_done(struct hub *h, const struct bus_envelope *q)
 		return;
 	e = a->engine;
 	r = a->made;
-	if (!may_have(h, a) || q->recover_done.nlate != a->nlate ||
+	if (!recover_asking_may_have(h, a) || q->recover_done.nlate != a->nlate ||
 	    r->out.lossy ||		/* some are lost */
 	    !limit_session(h, &e->client, a->ns, a->who, &nodes, &why)) {
-		give_up(h, a);	/* which will be refused, too */
+		recover_asking_give_up(h, a);	/* which will be refused, too */
 		return;
 	}
 	buf_init(&direct);
@@ -349,7 +338,7 @@ recover_bus_done(struct hub *h, const struct bus_envelope *q)
 	r->session->counted = nodes;
 	a->made = NULL;		/* the client's from here */
 	(void)recover_attach(e, r, a->who);
-	asking_free(h, a);
+	recover_asking_free(h, a);
 }
 
 /* --- the clock, the end -------------------------------------------------- */
@@ -358,13 +347,11 @@ recover_bus_done(struct hub *h, const struct bus_envelope *q)
 void
 recover_ask_tick(struct hub *h)
 {
-	struct asking *a, *next;
+	struct asking *a;
 
-	for (a = TAILQ_FIRST(&h->recover.asking); a != NULL; a = next) {
-		next = TAILQ_NEXT(a, link);
-		if (a->deadline_us <= h->now.us)
-			give_up(h, a);
-	}
+	while ((a = recover_asking_of(waits_over(&h->recover->asks,
+	    h->now.us))) != NULL)
+		recover_asking_give_up(h, a);
 }
 
 void
@@ -372,8 +359,9 @@ recover_ask_fini(struct hub *h)
 {
 	struct asking *a;
 
-	while ((a = TAILQ_FIRST(&h->recover.asking)) != NULL) {
-		drop_made(a);
-		asking_free(h, a);
+	while ((a = recover_asking_of(
+	    waits_first(&h->recover->asks))) != NULL) {
+		recover_asking_drop_made(a);
+		recover_asking_free(h, a);
 	}
 }

@@ -2,12 +2,10 @@
  * Bytes and clients that wait; see recover_budget.h.  Called by recover.c as
  * sessions are parked and come back, by hub.c as a turn ends, by limit.c.
  */
-#include "hub/recover_budget.h"
+#include "hub/recover_int.h"
 
 #include <stdlib.h>
 
-#include "hub/hub_int.h"
-#include "hub/recover.h"
 #include "shm/count.h"
 
 struct parked_user {
@@ -22,29 +20,29 @@ struct parked_user {
 /* --- users ---------------------------------------------------------------- */
 
 static struct parked_user **
-bucket(struct hub *h, struct slice name)
+budget_bucket(struct hub *h, struct slice name)
 {
-	return (&h->recover.budget.users[hash_bytes(&h->key, name) &
-	    (h->recover.budget.nbuckets - 1)]);
+	return (&h->recover->budget.users[hash_bytes(&h->key, name) &
+	    (h->recover->budget.nbuckets - 1)]);
 }
 
 static struct parked_user *
-find(struct hub *h, const struct principal *who)
+budget_find(struct hub *h, const struct principal *who)
 {
 	struct parked_user *u;
 
-	if (h->recover.budget.nbuckets == 0)
+	if (h->recover->budget.nbuckets == 0)
 		return (NULL);
-	for (u = *bucket(h, principal_user(who)); u != NULL; u = u->next)
+	for (u = *budget_bucket(h, principal_user(who)); u != NULL; u = u->next)
 		if (slice_eq(principal_user(u->who), principal_user(who)))
 			return (u);
 	return (NULL);
 }
 
 static bool
-grow(struct hub *h)
+budget_grow(struct hub *h)
 {
-	struct recover_budget *b = &h->recover.budget;
+	struct recover_budget *b = &h->recover->budget;
 	struct parked_user **old = b->users, *u, *next, **to;
 	size_t i, n = b->nbuckets;
 
@@ -57,7 +55,7 @@ grow(struct hub *h)
 	for (i = 0; i < n; i++) {
 		for (u = old[i]; u != NULL; u = next) {
 			next = u->next;
-			to = bucket(h, principal_user(u->who));
+			to = budget_bucket(h, principal_user(u->who));
 			u->next = *to;
 			*to = u;
 		}
@@ -67,21 +65,21 @@ grow(struct hub *h)
 }
 
 static struct parked_user *
-user_of(struct hub *h, struct principal *who)
+budget_user(struct hub *h, struct principal *who)
 {
-	struct recover_budget *b = &h->recover.budget;
-	struct parked_user *u = find(h, who), **to;
+	struct recover_budget *b = &h->recover->budget;
+	struct parked_user *u = budget_find(h, who), **to;
 
 	if (u != NULL)
 		return (u);
-	if (b->nusers >= b->nbuckets && !grow(h))
+	if (b->nusers >= b->nbuckets && !budget_grow(h))
 		return (NULL);
 	u = calloc(1, sizeof *u);
 	if (u == NULL)
 		return (NULL);
 	u->who = principal_ref(who);
 	TAILQ_INIT(&u->charges);
-	to = bucket(h, principal_user(who));
+	to = budget_bucket(h, principal_user(who));
 	u->next = *to;
 	*to = u;
 	b->nusers++;
@@ -89,43 +87,43 @@ user_of(struct hub *h, struct principal *who)
 }
 
 static void
-user_free(struct hub *h, struct parked_user *u)
+budget_user_free(struct hub *h, struct parked_user *u)
 {
-	struct parked_user **pp = bucket(h, principal_user(u->who));
+	struct parked_user **pp = budget_bucket(h, principal_user(u->who));
 
 	while (*pp != u)
 		pp = &(*pp)->next;
 	*pp = u->next;
-	h->recover.budget.nusers--;
+	h->recover->budget.nusers--;
 	principal_unref(&u->who);
 	free(u);
 }
 
 /* Its limits are looked at as the turn ends; until then it is not freed. */
 static void
-look_at(struct hub *h, struct parked_user *u)
+budget_look_at(struct hub *h, struct parked_user *u)
 {
 	if (u->look)
 		return;
 	u->look = true;
-	u->look_next = h->recover.budget.look;
-	h->recover.budget.look = u;
+	u->look_next = h->recover->budget.look;
+	h->recover->budget.look = u;
 }
 
 void
-budget_user_came(struct hub *h, const struct principal *who)
+recover_user_came(struct hub *h, const struct principal *who)
 {
-	struct parked_user *u = find(h, who);
+	struct parked_user *u = budget_find(h, who);
 
 	if (u != NULL)
-		look_at(h, u);
+		budget_look_at(h, u);
 }
 
 /* --- per_user ------------------------------------------------------------- */
 
 /* One place for all sessions that a client has of the user. */
 static void
-take_place(struct hub *h, struct recover_charge *c)
+budget_take_place(struct hub *h, struct recover_charge *c)
 {
 	struct recover_charge *sister = TAILQ_LAST(&c->user->charges,
 	    charge_list);
@@ -141,14 +139,15 @@ take_place(struct hub *h, struct recover_charge *c)
 }
 
 static bool
-are_sisters(const struct recover_charge *c, const struct recover_charge *d)
+budget_are_sisters(const struct recover_charge *c,
+    const struct recover_charge *d)
 {
 	return (c != NULL && d != NULL && c->family != 0 &&
 	    c->family == d->family);
 }
 
 static void
-give_back(struct hub *h, struct recover_charge *c)
+budget_give_back(struct hub *h, struct recover_charge *c)
 {
 	count_leave_key(h->count, c->counted);
 	c->counted = 0;
@@ -156,14 +155,14 @@ give_back(struct hub *h, struct recover_charge *c)
 
 /* One goes on waiting for the client: the place is its. */
 static void
-pass_place(struct hub *h, struct recover_charge *c)
+budget_pass_place(struct hub *h, struct recover_charge *c)
 {
 	struct recover_charge *sister = TAILQ_NEXT(c, link);
 
 	if (c->counted == 0)
 		return;
-	if (!are_sisters(c, sister)) {
-		give_back(h, c);
+	if (!budget_are_sisters(c, sister)) {
+		budget_give_back(h, c);
 		return;
 	}
 	sister->counted = c->counted;
@@ -172,20 +171,20 @@ pass_place(struct hub *h, struct recover_charge *c)
 
 /* The client is counted where it is now, whichever of them it asks for. */
 static void
-give_place(struct hub *h, struct recover_charge *c)
+budget_give_place(struct hub *h, struct recover_charge *c)
 {
 	struct recover_charge *before;
 
-	while (are_sisters(c, before = TAILQ_PREV(c, charge_list, link)))
+	while (budget_are_sisters(c, before = TAILQ_PREV(c, charge_list, link)))
 		c = before;
 	for (; c->counted == 0; c = TAILQ_NEXT(c, link))
-		if (!are_sisters(c, TAILQ_NEXT(c, link)))
+		if (!budget_are_sisters(c, TAILQ_NEXT(c, link)))
 			return;
-	give_back(h, c);
+	budget_give_back(h, c);
 }
 
 static bool
-too_many(struct hub *h, const struct parked_user *u)
+budget_too_many(struct hub *h, const struct parked_user *u)
 {
 	struct slice name = principal_user(u->who);
 
@@ -197,34 +196,34 @@ too_many(struct hub *h, const struct parked_user *u)
 /* --- charging ------------------------------------------------------------- */
 
 static uint64_t
-size_of(const struct msg *m)
+budget_size_of(const struct msg *m)
 {
 	return (sizeof *m + m->cap);
 }
 
 static void
-keep(void *arg, struct msg *m)
+budget_keep(void *arg, struct msg *m)
 {
 	struct recover_budget *b = arg;
 
 	if (m->kept++ != 0)
 		return;
 	msg_shrink(m);
-	b->bytes += size_of(m);
+	b->bytes += budget_size_of(m);
 }
 
 static void
-unkeep(void *arg, struct msg *m)
+budget_unkeep(void *arg, struct msg *m)
 {
 	struct recover_budget *b = arg;
 
 	MUST(m->kept > 0);
 	if (--m->kept == 0)
-		b->bytes -= size_of(m);
+		b->bytes -= budget_size_of(m);
 }
 
 static uint64_t
-ships_bytes(const struct session *s)
+budget_ships_bytes(const struct session *s)
 {
 	const struct membership *m;
 	uint64_t n = 0;
@@ -241,7 +240,7 @@ ships_bytes(const struct session *s)
 /* Without what is kept for it.  Its rooms seldom change while it is away, and
  * are not walked for each event. */
 static uint64_t
-own_bytes(const struct recover *r)
+budget_own_bytes(const struct recover *r)
 {
 	const struct session *s = r->session;
 	struct recover_charge *c = r->charge;
@@ -249,7 +248,7 @@ own_bytes(const struct recover *r)
 
 	if (c->nships != s->nrooms + s->nwatches + 1) {
 		c->nships = s->nrooms + s->nwatches + 1;
-		c->ships = ships_bytes(s);
+		c->ships = budget_ships_bytes(s);
 	}
 	n += c->ships;
 	if (s->who != NULL)
@@ -259,42 +258,42 @@ own_bytes(const struct recover *r)
 }
 
 static void
-charge_user(struct hub *h, struct recover_charge *c, uint64_t all)
+budget_charge_user(struct hub *h, struct recover_charge *c, uint64_t all)
 {
 	if (c->user != NULL) {
 		c->user->bytes += all - c->all;
-		look_at(h, c->user);
+		budget_look_at(h, c->user);
 	}
 	c->all = all;
 }
 
 static void
-charge(struct hub *h, struct recover *r)
+budget_charge(struct hub *h, struct recover *r)
 {
 	struct recover_charge *c = r->charge;
-	struct recover_budget *b = &h->recover.budget;
-	uint64_t own = own_bytes(r), log = 0;
+	struct recover_budget *b = &h->recover->budget;
+	uint64_t own = budget_own_bytes(r), log = 0;
 
 	if (r->log != NULL) {
 		if (!c->log && r->log->parked++ == 0) {
 			b->bytes += sentlog_size(r->log);
-			sentlog_each(r->log, keep, b);
+			sentlog_each(r->log, budget_keep, b);
 		}
 		c->log = true;
 		log = r->log->pos - r->log->first + sentlog_size(r->log);
 	}
 	for (; c->nkept < r->out.n; c->nkept++)
-		keep(b, outq_msg(&r->out, c->nkept));
+		budget_keep(b, outq_msg(&r->out, c->nkept));
 	b->bytes += own - c->own;
 	c->own = own;
-	charge_user(h, c, own + log + outq_bytes(&r->out));
+	budget_charge_user(h, c, own + log + outq_bytes(&r->out));
 	counter_set(COUNTER_recovery_held_bytes, b->bytes);
 }
 
 void
 budget_changed(struct recover *r)
 {
-	struct recover_budget *b = &r->session->hub->recover.budget;
+	struct recover_budget *b = &r->session->hub->recover->budget;
 	struct recover_charge *c = r->charge;
 
 	if (c->changed)
@@ -308,15 +307,15 @@ void
 budget_taken(struct recover *r)
 {
 	struct recover_charge *c = r->charge;
-	struct recover_budget *b = &r->session->hub->recover.budget;
+	struct recover_budget *b = &r->session->hub->recover->budget;
 
 	if (c == NULL)
 		return;
 	while (c->nkept > 0)
-		unkeep(b, outq_msg(&r->out, --c->nkept));
+		budget_unkeep(b, outq_msg(&r->out, --c->nkept));
 	if (c->log && --r->log->parked == 0) {
 		b->bytes -= sentlog_size(r->log);
-		sentlog_each(r->log, unkeep, b);
+		sentlog_each(r->log, budget_unkeep, b);
 	}
 	c->log = false;
 	budget_changed(r);
@@ -334,12 +333,12 @@ budget_park(struct recover *r, uint32_t family)
 	c->r = r;
 	c->family = family;
 	if (s->who != NULL) {
-		c->user = user_of(h, s->who);
+		c->user = budget_user(h, s->who);
 		if (c->user == NULL) {
 			free(c);
 			return (false);
 		}
-		take_place(h, c);
+		budget_take_place(h, c);
 		TAILQ_INSERT_TAIL(&c->user->charges, c, link);
 	}
 	r->charge = c;
@@ -353,16 +352,16 @@ budget_unpark(struct recover *r, bool moved_on)
 {
 	struct hub *h = r->session->hub;
 	struct recover_charge *c = r->charge;
-	struct recover_budget *b = &h->recover.budget;
+	struct recover_budget *b = &h->recover->budget;
 
 	budget_taken(r);
 	b->bytes -= c->own;
-	charge_user(h, c, 0);
+	budget_charge_user(h, c, 0);
 	if (c->user != NULL) {
 		if (moved_on)
-			give_place(h, c);
+			budget_give_place(h, c);
 		else
-			pass_place(h, c);
+			budget_pass_place(h, c);
 		TAILQ_REMOVE(&c->user->charges, c, link);
 	}
 	r->charge = NULL;
@@ -374,7 +373,7 @@ budget_unpark(struct recover *r, bool moved_on)
 /* --- too much ------------------------------------------------------------- */
 
 static void
-evict(struct recover *r)
+budget_evict(struct recover *r)
 {
 	struct session *s = r->session;
 
@@ -384,7 +383,7 @@ evict(struct recover *r)
 
 /* The user's oldest; one that is being moved has a client again. */
 static struct recover *
-oldest(const struct parked_user *u)
+budget_oldest(const struct parked_user *u)
 {
 	struct recover_charge *c;
 
@@ -395,29 +394,30 @@ oldest(const struct parked_user *u)
 }
 
 static void
-look(struct hub *h, struct parked_user *u)
+budget_look(struct hub *h, struct parked_user *u)
 {
 	struct recover *r;
 
-	while ((u->bytes > h->conf->recovery_user_bytes || too_many(h, u)) &&
-	    (r = oldest(u)) != NULL)
-		evict(r);
+	while ((u->bytes > h->conf->recovery_user_bytes ||
+	    budget_too_many(h, u)) &&
+	    (r = budget_oldest(u)) != NULL)
+		budget_evict(r);
 	u->look = false;
 	if (TAILQ_EMPTY(&u->charges))
-		user_free(h, u);
+		budget_user_free(h, u);
 }
 
 static void
-charge_changed(struct hub *h)
+budget_charge_changed(struct hub *h)
 {
-	struct recover_budget *b = &h->recover.budget;
+	struct recover_budget *b = &h->recover->budget;
 	struct recover_charge *c;
 
 	while ((c = b->changed) != NULL) {
 		b->changed = c->changed_next;
 		c->changed = false;
 		if (c->r != NULL)
-			charge(h, c->r);
+			budget_charge(h, c->r);
 		else
 			free(c);
 	}
@@ -426,18 +426,18 @@ charge_changed(struct hub *h)
 void
 budget_turn_end(struct hub *h)
 {
-	struct recover_budget *b = &h->recover.budget;
+	struct recover_budget *b = &h->recover->budget;
 	struct parked_user *u;
 	struct recover *r;
 
-	charge_changed(h);
+	budget_charge_changed(h);
 	while ((u = b->look) != NULL) {
 		b->look = u->look_next;
-		look(h, u);
+		budget_look(h, u);
 	}
 	while (b->bytes > h->conf->recovery_worker_bytes &&
-	    (r = TAILQ_FIRST(&h->recover.parked)) != NULL)
-		evict(r);
+	    (r = TAILQ_FIRST(&h->recover->parked)) != NULL)
+		budget_evict(r);
 	if (b->changed != NULL || b->look != NULL)
 		budget_turn_end(h);	/* after those that went */
 }
@@ -445,7 +445,7 @@ budget_turn_end(struct hub *h)
 void
 budget_fini(struct hub *h)
 {
-	struct recover_budget *b = &h->recover.budget;
+	struct recover_budget *b = &h->recover->budget;
 
 	budget_turn_end(h);
 	MUST(b->nusers == 0 && b->bytes == 0);

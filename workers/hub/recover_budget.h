@@ -21,7 +21,6 @@
 #include "base/slice.h"
 
 struct hub;
-struct principal;
 struct recover;
 struct parked_user;
 
@@ -57,8 +56,6 @@ void	budget_changed(struct recover *);
 void	budget_taken(struct recover *);
 /* It is parked no more; moved_on: its client is somewhere else, or here. */
 void	budget_unpark(struct recover *, bool moved_on);
-/* One more connection of this user. */
-void	budget_user_came(struct hub *, const struct principal *);
 /* The turn ends: charge, and discard what is too much. */
 void	budget_turn_end(struct hub *);
 void	budget_fini(struct hub *);

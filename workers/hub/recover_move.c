@@ -6,16 +6,14 @@
  * Once described, ours is given away (to): it is only forwarded, and nobody
  * else can have it.
  */
-#include "hub/hub_int.h"
-#include "hub/members.h"
+#include "hub/recover_int.h"
+
 #include "hub/post.h"
-#include "hub/recover.h"
-#include "proto/bus.h"
 
 /* --- answering --------------------------------------------------------- */
 
 static void
-describe(struct recover *r, uint32_t skip, struct buf *b)
+move_describe(struct recover *r, uint32_t skip, struct buf *b)
 {
 	struct session *s = r->session;
 	struct membership *m;
@@ -34,24 +32,16 @@ describe(struct recover *r, uint32_t skip, struct buf *b)
 
 /* From now on it is only forwarded; it may not live longer than the move. */
 static void
-start_move(struct hub *h, struct recover *r, uint16_t to, uint32_t ref)
+move_start(struct hub *h, struct recover *r, uint16_t to, uint32_t ref)
 {
-	TAILQ_REMOVE(&h->recover.parked, r, link);
+	TAILQ_REMOVE(&h->recover->parked, r, link);
 	r->to = to;
 	r->ref = ref;
 	r->joined = false;
 	r->nlate = 0;
 	memset(r->passed, 0, sizeof r->passed);
 	r->until_us = h->now.us + RECOVER_ASK_MS * UINT64_C(1000);
-	TAILQ_INSERT_TAIL(&h->recover.moving, r, link);
-}
-
-static bool
-is_asker(const struct session *s, const struct bus_recover_ask *q)
-{
-	if (s->who == NULL || !q->has_user)
-		return (s->who == NULL && !q->has_user);
-	return (slice_eq(principal_user(s->who), q->user));
+	TAILQ_INSERT_TAIL(&h->recover->moving, r, link);
 }
 
 void
@@ -67,7 +57,8 @@ recover_bus_ask(struct hub *h, const struct bus_envelope *e)
 
 	bus_recover_none(&answer);
 	if (r == NULL || !slice_eq(slice_of(r->session->ns->name,
-	    r->session->ns->name_len), q->nsp) || !is_asker(r->session, q)) {
+	    r->session->ns->name_len), q->nsp) ||
+	    !recover_is_of(r->session, q->has_user ? &q->user : NULL)) {
 		(void)post_to(h, e->from, e->ref, &answer);
 		return;
 	}
@@ -79,19 +70,19 @@ recover_bus_ask(struct hub *h, const struct bus_envelope *e)
 		return;
 	}
 	buf_init(&state);
-	describe(r, skip, &state);
+	move_describe(r, skip, &state);
 	bus_recover_state(&answer, buf_unread(&state));
 	ok = !state.oom && post_to(h, e->from, e->ref, &answer);
 	buf_fini(&state);
 	if (ok)
-		start_move(h, r, e->from, e->ref);
+		move_start(h, r, e->from, e->ref);
 	else
 		session_free(&s);	/* B gives up at its deadline */
 }
 
 /* false: it could not be told, and so must not be said to be done. */
 static bool
-send_late(struct recover *r, struct buf *late)
+move_send_late(struct recover *r, struct buf *late)
 {
 	struct bus_envelope e;
 
@@ -104,58 +95,57 @@ send_late(struct recover *r, struct buf *late)
 }
 
 static bool
-forward(struct recover *r)
+move_forward(struct recover *r)
 {
 	bool ok = !r->out.lossy;
 	struct buf late;
 
 	buf_init(&late);
 	recover_drain(r, 0, &late);
-	ok = send_late(r, &late) && ok;
+	ok = move_send_late(r, &late) && ok;
 	buf_fini(&late);
 	return (ok);
-}
-
-/* B will give up, and make a new session. */
-static void
-break_off(struct recover *r)
-{
-	struct session *s = r->session;
-
-	session_free(&s);
 }
 
 void
 recover_forward(struct recover *r)
 {
-	if (!forward(r))
-		break_off(r);
+	if (!move_forward(r))
+		recover_discard(r);	/* B gives up: a new session */
+}
+
+bool
+recover_is_moving(const struct session *s)
+{
+	return (s->recover != NULL && s->recover->to != 0);
 }
 
 void
-recover_forward_rooms(struct recover *r, const struct members_rooms *rooms)
+recover_forward_rooms(struct session *s, const struct slice *join,
+    size_t njoin, const struct slice *leave, size_t nleave)
 {
+	struct recover *r = s->recover;
 	struct buf late;
 	bool ok;
 	size_t i;
 
 	buf_init(&late);
-	for (i = 0; i < rooms->njoin; i++)
-		recover_record(&late, 'r', rooms->join[i]);
-	for (i = 0; i < rooms->nleave; i++)
-		recover_record(&late, 'l', rooms->leave[i]);
-	ok = send_late(r, &late);
+	for (i = 0; i < njoin; i++)
+		recover_record(&late, 'r', join[i]);
+	for (i = 0; i < nleave; i++)
+		recover_record(&late, 'l', leave[i]);
+	ok = move_send_late(r, &late);
 	buf_fini(&late);
 	if (!ok)
-		break_off(r);
+		recover_discard(r);
 }
 
 static struct recover *
-moving_find(struct hub *h, uint16_t to, uint32_t ref)
+move_find(struct hub *h, uint16_t to, uint32_t ref)
 {
 	struct recover *r;
 
-	TAILQ_FOREACH(r, &h->recover.moving, link)
+	TAILQ_FOREACH(r, &h->recover->moving, link)
 		if (r->to == to && r->ref == ref)
 			return (r);
 	return (NULL);
@@ -163,52 +153,52 @@ moving_find(struct hub *h, uint16_t to, uint32_t ref)
 
 /* All that could have been routed here alone has come. */
 static void
-finish_move(struct hub *h, struct recover *r)
+move_finish(struct hub *h, struct recover *r)
 {
 	struct bus_envelope e;
 
-	if (forward(r)) {
+	if (move_forward(r)) {
 		bus_recover_done(&e, r->nlate);
 		(void)post_to(h, r->to, r->ref, &e);
 	}
-	break_off(r);
+	recover_discard(r);
 }
 
 static bool
-has_all(const struct recover *r, const uint64_t passed[2])
+move_has_all(const struct recover *r, const uint64_t passed[2])
 {
 	return (r->joined && slotset_covers(passed, r->want));
 }
 
 static void
-look(struct hub *h, struct recover *r)
+move_look(struct hub *h, struct recover *r)
 {
-	if (has_all(r, r->passed))
-		finish_move(h, r);
+	if (move_has_all(r, r->passed))
+		move_finish(h, r);
 }
 
 void
 recover_bus_joined(struct hub *h, const struct bus_envelope *q)
 {
-	struct recover *r = moving_find(h, q->from, q->ref);
+	struct recover *r = move_find(h, q->from, q->ref);
 
 	if (r == NULL)
 		return;
 	slotset_copy(r->want, q->recover_joined.others);
 	r->joined = true;
-	look(h, r);
+	move_look(h, r);
 }
 
 /* The word of a worker, behind all that it had sent before. */
 void
 recover_bus_passed(struct hub *h, const struct bus_envelope *q)
 {
-	struct recover *r = moving_find(h, q->recover_passed.asker, q->ref);
+	struct recover *r = move_find(h, q->recover_passed.asker, q->ref);
 
 	if (r == NULL)
 		return;
 	slotset_add(r->passed, q->from);
-	look(h, r);
+	move_look(h, r);
 }
 
 void
@@ -226,17 +216,17 @@ recover_bus_barrier(struct hub *h, const struct bus_envelope *q)
  * the client would never hear of.  B that has not joined could miss some, too.
  */
 static void
-end_move(struct hub *h, struct recover *r)
+move_end(struct hub *h, struct recover *r)
 {
 	uint64_t passed[2];
 
 	post_others(h, passed);	/* who lives */
 	passed[0] = r->passed[0] | ~passed[0];
 	passed[1] = r->passed[1] | ~passed[1];
-	if (has_all(r, passed))
-		finish_move(h, r);
+	if (move_has_all(r, passed))
+		move_finish(h, r);
 	else
-		break_off(r);
+		recover_discard(r);
 }
 
 void
@@ -244,7 +234,7 @@ recover_move_tick(struct hub *h)
 {
 	struct recover *r;
 
-	while ((r = TAILQ_FIRST(&h->recover.moving)) != NULL &&
+	while ((r = TAILQ_FIRST(&h->recover->moving)) != NULL &&
 	    r->until_us <= h->now.us)
-		end_move(h, r);
+		move_end(h, r);
 }

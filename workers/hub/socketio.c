@@ -8,6 +8,7 @@
 
 #include "hub/engine_int.h"
 #include "hub/hub_int.h"
+#include "hub/queue/sentlog.h"
 #include "hub/inbound.h"
 #include "hub/recover.h"
 #include "hub/rule/rule.h"
@@ -167,8 +168,7 @@ engine_enter(struct engine *e, const struct conf_namespace *ns,
 		counter_add(COUNTER_memory_failures, 1);
 	buf_reset(&h->text);
 	sio_encode_connect(&h->text, nsp, session_sid(s),
-	    s->recover == NULL ? slice_of(NULL, 0) :
-	    slice_of(s->recover->pid, RECOVER_PID_LEN));
+	    recover_pid(s));
 	client_send(c, &h->text);
 	rule_connect(s, auth);
 	client_schedule(c);

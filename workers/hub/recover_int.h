@@ -1,0 +1,109 @@
+/*
+ * The inside of recovery, between its files: recover.c (who is parked, and
+ * comes back here), recover_missed.c (what was missed), recover_ask.c and
+ * recover_move.c (from one worker to another), recover_budget.c (what it may
+ * take).
+ */
+#ifndef HUB_RECOVER_INT_H
+#define HUB_RECOVER_INT_H
+
+#include <sys/queue.h>
+
+#include "hub/hub_int.h"
+#include "hub/recover.h"
+#include "hub/recover_budget.h"
+#include "hub/queue/sentlog.h"
+#include "hub/waits.h"
+#include "proto/bus.h"
+
+#define RECOVER_ASK_MS	1000	/* for an answer of the other workers */
+#define RECOVER_MOVE_MS	2000	/* for the whole move */
+#define RECOVER_OFFSET_MAX 1024	/* ours are shorter; but clients take any last
+				 * string of an event for one */
+#define RECOVER_ASKS_MAX (1u << 18)	/* that wait for other workers */
+
+struct asking;
+
+struct recover {		/* of a session that can be recovered */
+	struct session	*session;
+	struct recover	*next;		/* in its bucket */
+	TAILQ_ENTRY(recover) link;	/* parked or moving, oldest first */
+	bool		 parked;
+	struct asking	*made;		/* whose alone it is; NULL: anybody's */
+	uint64_t	 until_us;	/* parked: then it is over */
+	struct recover_charge *charge;	/* parked: recover_budget.h */
+	uint64_t	 start;		/* position of its first packet in log */
+	struct sentlog	*log;		/* parked: what may not have arrived */
+	enum wire	 wire;		/* of log and out */
+	struct outq	 out;		/* parked: what came since */
+	/* moving to another worker */
+	uint16_t	 to;		/* its slot; 0: not moving */
+	uint32_t	 ref;		/* its name for the move */
+	bool		 joined;	/* want is known */
+	uint64_t	 want[2], passed[2];
+	uint64_t	 nlate;		/* envelopes forwarded */
+	char		 pid[RECOVER_PID_LEN + 1];
+};
+
+struct recover_table {		/* of a worker */
+	struct recover	**buckets;	/* by pid */
+	size_t		 nbuckets, count;
+	TAILQ_HEAD(recover_list, recover) parked, moving;
+	struct recover	*dead;		/* their queues were in this turn */
+	struct waits	 asks;		/* other workers, for a session */
+	struct recover_budget budget;
+};
+
+/* --- recover.c ------------------------------------------------------------ */
+
+/* Who may be taken over: one that another worker has described, and that is
+ * not whole before its DONE, is not found. */
+struct recover *recover_find(struct hub *, struct slice pid);
+/* A parked session with a pid, made of what another worker sent. */
+struct recover *recover_make(struct hub *, struct asking *,
+	    const struct conf_namespace *, struct principal *, enum wire,
+	    struct slice sid, struct slice pid);
+/* The session goes on with this client; the CONNECT reply. */
+bool	recover_attach(struct engine *, struct recover *, struct principal *);
+
+/* Is it this user's?  NULL: nobody's. */
+bool	recover_is_of(const struct session *, const struct slice *user);
+/* May its client be told what it missed?  As recover_knows(); parks a live
+ * session. */
+bool	recover_ready(struct recover *, struct slice offset, uint32_t *skip);
+/* It ends here. */
+void	recover_discard(struct recover *);
+
+/* --- recover_missed.c ----------------------------------------------------- */
+
+/*
+ * May what a client with this offset (raw JSON string, or empty) missed be
+ * told?  *skip: events of the log that it has seen.
+ */
+bool	recover_knows(const struct recover *, struct slice offset,
+	    uint32_t *skip) MUST_USE;
+/* Packets, one record each: type ('t' text, 'b' binary, 's' sid, 'r' room, 'a'
+ * room that the client asked for, 'l' room left, 'w' user watched), u32
+ * length, bytes. */
+void	recover_record(struct buf *, char type, struct slice);
+bool	recover_next(struct slice *rest, char *type, struct slice *data);
+/* What was missed, as records; the queue is emptied. */
+void	recover_drain(struct recover *, uint32_t skip, struct buf *);
+/* Records to a client, less texts that are also in `but` (may be NULL). */
+void	recover_replay(struct engine *, const struct buf *,
+	    const struct buf *but);
+/* --- recover_ask.c, recover_move.c ---------------------------------------- */
+
+enum recover_result recover_ask(struct engine *,
+	    const struct conf_namespace *, struct slice pid,
+	    struct slice offset, struct principal *, struct slice auth);
+/* LATE: what was queued while it moves.  What cannot be told ends the move, and
+ * the session. */
+void	recover_forward(struct recover *);
+/* It is being freed: an asking that made it fails. */
+void	recover_ask_forget(struct hub *, const struct recover *);
+void	recover_ask_tick(struct hub *);
+void	recover_ask_fini(struct hub *);
+void	recover_move_tick(struct hub *);
+
+#endif
