@@ -5,6 +5,7 @@
 #include "pair.h"
 #include "hub/hub_int.h"
 #include "hub/service/presence.h"
+#include "hub/session/client.h"
 #include "shm/presence.h"
 
 #define CONF \

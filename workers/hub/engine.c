@@ -10,7 +10,6 @@
 #include "hub/engine_int.h"
 #include "hub/hub_int.h"
 #include "hub/queue/sentlog.h"
-#include "hub/recover.h"
 #include "proto/ws.h"
 
 /* --- heartbeat ------------------------------------------------------------ */
@@ -20,7 +19,7 @@
 static uint64_t
 engine_connect_due(const struct engine *e)
 {
-	return (e->asking > 0 ? 0 : e->connect_us);
+	return (LIST_EMPTY(&e->back.asks) ? e->connect_us : 0);
 }
 
 uint64_t
@@ -52,8 +51,8 @@ engine_tick(struct client *c)
 	else {
 		wire_text_put(w, slice_of(&packet, 1), ping);
 		if (client_beat(c, slice_of(ping, wire_text_size(w, 1))) &&
-		    e->log != NULL)
-			sentlog_ping(e->log, outq_bytes(c->out));
+		    e->back.log != NULL)
+			sentlog_ping(e->back.log, outq_bytes(c->out));
 	}
 }
 
@@ -64,8 +63,8 @@ engine_pong(struct client *c)
 
 	if (!client_beat_answered(c))
 		return;
-	if (e->log != NULL)
-		sentlog_pong(e->log);
+	if (e->back.log != NULL)
+		sentlog_pong(e->back.log);
 	client_schedule(c);
 }
 
@@ -168,9 +167,9 @@ engine_parting(struct client *c, enum reason r)
 {
 	struct engine *e = engine_of(c);
 
-	recover_cancel(e);
-	if (e->log != NULL && engine_may_come_back(r))
-		recover_park(e);
+	recover_cancel(c);
+	if (e->back.log != NULL && engine_may_come_back(r))
+		recover_park(c);
 }
 
 void
@@ -178,9 +177,9 @@ engine_gone(struct client *c)
 {
 	struct engine *e = engine_of(c);
 
-	if (e->log != NULL)
+	if (e->back.log != NULL)
 		c->out->log = NULL;
-	sentlog_unref(&e->log);
+	sentlog_unref(&e->back.log);
 	counter_sub(COUNTER_eio_sessions, 1);
 	if (wire_is_polling((enum wire)c->wire))
 		counter_sub(COUNTER_eio_polling, 1);
@@ -278,7 +277,7 @@ static void
 engine_requeue(struct engine *e, struct outq *old, uint64_t pos)
 {
 	struct out *o = &e->client.hub->out;
-	struct session *s = e->log == NULL ? NULL : e->client.sessions;
+	struct session *s = e->back.log == NULL ? NULL : e->client.sessions;
 	struct slice run, packet;
 	const uint8_t *end;
 
@@ -306,12 +305,12 @@ engine_upgrade(struct client *c, struct outq *out)
 	MUST(wire_is_polling((enum wire)c->wire) && !c->closing);
 	c->wire = (uint8_t)(e->b64 ? engine_kind_of(e)->b64 :
 	    engine_kind_of(e)->ws);
-	if (e->log != NULL) {
+	if (e->back.log != NULL) {
 		/* before it sent "5" the client had its last GET answered */
 		pos = outq_pos(old) - outq_bytes(old);
 		old->log = NULL;
-		sentlog_clear(e->log);
-		outq_log(out, e->log);
+		sentlog_clear(e->back.log);
+		outq_log(out, e->back.log);
 	}
 	c->out = out;
 	counter_sub(COUNTER_eio_polling, 1);

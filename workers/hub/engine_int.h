@@ -7,11 +7,10 @@
 #ifndef HUB_ENGINE_INT_H
 #define HUB_ENGINE_INT_H
 
-#include <sys/queue.h>
-
 #include <assert.h>
 
 #include "hub/session/client.h"
+#include "hub/recover.h"
 #include "proto/eio.h"
 
 /* A packet whose attachments have not all come. */
@@ -42,9 +41,7 @@ struct engine {
 	struct client	 client;
 	uint64_t	 connect_us;	/* deadline of the first CONNECT; 0 */
 	struct assembly	*assembly;	/* NULL: none under way */
-	struct sentlog	*log;		/* NULL: recovery is off */
-	LIST_HEAD(, asking) asks;	/* recoveries that wait for an answer */
-	uint16_t	 asking;	/* so many */
+	struct comeback	 back;		/* recover.h */
 	uint16_t	 failed;	/* CONNECTs that were refused */
 	bool		 b64;		/* cannot take binary frames */
 	char		 sid[EIO_SID_LEN + 1];
@@ -82,13 +79,5 @@ uint64_t engine_due(const struct client *);
 /* Opened on out, in this wire form; NULL as for engine_open(). */
 struct client *engine_new(struct hub *, const struct engine_kind *,
 	    struct admission *, enum wire, bool b64, struct outq *out) MUST_USE;
-/* May who come in, now?  false: the reply says why not; f: what was wrong with
- * the token. */
-bool	engine_admits(struct engine *, const struct conf_namespace *,
-	    enum authfail f, const struct principal *who) MUST_USE;
-/* A new session in the namespace, and the reply to CONNECT, which had this
- * auth object (empty: none). */
-void	engine_enter(struct engine *, const struct conf_namespace *,
-	    struct principal *, struct slice auth);
 
 #endif

@@ -10,7 +10,6 @@
 #include "base/digest.h"
 #include "hub/rule/join.h"
 #include "proto/json.h"
-#include "proto/sio.h"
 
 /* --- by pid --------------------------------------------------------------- */
 
@@ -256,12 +255,12 @@ recover_park_one(struct recover *r, struct sentlog *log, uint32_t family)
 }
 
 void
-recover_park(struct engine *e)
+recover_park(struct client *c)
 {
-	struct client *c = &e->client;
+	struct comeback *back = recover_comeback(c);
 	struct session *s, *next;
 
-	recover_cancel(e);	/* what comes now would not be in the log */
+	recover_cancel(c);	/* what comes now would not be in the log */
 	if (c->out->log != NULL)
 		outq_log_rest(&c->hub->out, c->out);
 	for (s = c->sessions; s != NULL; s = next) {
@@ -270,7 +269,7 @@ recover_park(struct engine *e)
 			continue;
 		client_unlink(c, s);
 		session_park(s);
-		(void)recover_park_one(s->recover, e->log, c->serial);
+		(void)recover_park_one(s->recover, back->log, c->serial);
 	}
 }
 
@@ -345,7 +344,7 @@ recover_ready(struct recover *r, struct slice offset, uint32_t *skip)
 	if (r->to != 0)
 		return (false);
 	if (!r->parked) {	/* half open, or a thief was quicker */
-		recover_park(engine_of(old));
+		recover_park(old);
 		client_close(old, REASON_taken_over);
 		if (!r->parked)
 			return (false);		/* no memory */
@@ -354,9 +353,8 @@ recover_ready(struct recover *r, struct slice offset, uint32_t *skip)
 }
 
 bool
-recover_attach(struct engine *e, struct recover *r, struct principal *who)
+recover_attach(struct client *c, struct recover *r, struct principal *who)
 {
-	struct client *c = &e->client;
 	struct session *s = r->session;
 	struct hub *h = s->hub;
 
@@ -373,11 +371,7 @@ recover_attach(struct engine *e, struct recover *r, struct principal *who)
 	}
 	session_resume(s, c);
 	client_link(c, s);
-	e->connect_us = 0;
-	buf_reset(&h->text);
-	sio_encode_connect(&h->text, slice_of(s->ns->name, s->ns->name_len),
-	    session_sid(s), recover_pid_of(r));
-	client_send(c, &h->text);
+	c->kind->back(c, s);
 	counter_add(COUNTER_recovered, 1);
 	counter_ns_add(s->ns->index, NS_recovered, 1);
 	counter_ns_add(s->ns->index, NS_reconnections, 1);
@@ -389,7 +383,7 @@ recover_attach(struct engine *e, struct recover *r, struct principal *who)
 
 /* A session of this worker. */
 static enum recover_result
-recover_here(struct engine *e, struct recover *r, struct slice offset,
+recover_here(struct client *c, struct recover *r, struct slice offset,
     struct principal *who)
 {
 	struct buf records;
@@ -399,24 +393,24 @@ recover_here(struct engine *e, struct recover *r, struct slice offset,
 	uint32_t skip;
 
 	/* what came from a room that he may not be in could not be told apart */
-	if (r->session->client == &e->client ||
+	if (r->session->client == c ||
 	    !recover_ready(r, offset, &skip) ||
 	    !join_keeps(r->session, who)) {
 		if (r->parked && r->to == 0)
 			recover_discard(r);
 		return (RECOVER_NOT);
 	}
-	if (!limit_session(e->client.hub, &e->client, r->session->ns, who,
+	if (!limit_session(c->hub, c, r->session->ns, who,
 	    &nodes, &why))
 		return (RECOVER_NOT);	/* which will be refused, too */
 	buf_init(&records);
 	recover_drain(r, skip, &records);
-	start = outq_pos(e->client.out);
-	recover_replay(e, &records, NULL);
+	start = outq_pos(c->out);
+	recover_replay(c, &records, NULL);
 	buf_fini(&records);
 	r->start = start;
 	r->session->counted = nodes;
-	(void)recover_attach(e, r, who);
+	(void)recover_attach(c, r, who);
 	return (RECOVER_DONE);
 }
 
@@ -431,14 +425,16 @@ recover_member(struct slice auth, struct slice name, struct slice *raw)
 }
 
 enum recover_result
-recover_connect(struct engine *e, const struct conf_namespace *ns,
+recover_connect(struct client *c, const struct conf_namespace *ns,
     struct slice auth, struct principal *who)
 {
 	enum recover_result result = RECOVER_NOT;
 	struct slice pid, offset, user = { NULL, 0 };
+	struct comeback *back = recover_comeback(c);
 	struct recover *r;
 
-	if (e->log == NULL || !recover_member(auth, SLICE("pid"), &pid) ||
+	if (back == NULL || back->log == NULL ||
+	    !recover_member(auth, SLICE("pid"), &pid) ||
 	    pid.n == 0)
 		return (RECOVER_NOT);
 	if (pid.n == RECOVER_PID_LEN + 2 &&
@@ -446,12 +442,12 @@ recover_connect(struct engine *e, const struct conf_namespace *ns,
 		pid = slice_of(pid.p + 1, RECOVER_PID_LEN);
 		if (who != NULL)
 			user = principal_user(who);
-		r = recover_find(e->client.hub, pid);
+		r = recover_find(c->hub, pid);
 		if (r == NULL)
-			result = recover_ask(e, ns, pid, offset, who, auth);
+			result = recover_ask(c, ns, pid, offset, who, auth);
 		else if (r->session->ns == ns &&
 		    recover_is_of(r->session, who == NULL ? NULL : &user))
-			result = recover_here(e, r, offset, who);
+			result = recover_here(c, r, offset, who);
 	}
 	if (result == RECOVER_NOT)
 		counter_add(COUNTER_recovery_failed, 1);

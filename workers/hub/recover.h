@@ -18,13 +18,21 @@
 #ifndef HUB_RECOVER_H
 #define HUB_RECOVER_H
 
-#include "hub/engine_int.h"
+#include <sys/queue.h>
+
 #include "hub/session/session.h"
 
 #define RECOVER_PID_LEN	20
 
 struct bus_envelope;
 struct recover_table;
+struct sentlog;
+
+struct comeback {		/* what it keeps in a client */
+	struct sentlog	*log;		/* what was sent; NULL: it cannot come
+					 * back */
+	LIST_HEAD(, asking) asks;	/* CONNECTs that wait for an answer */
+};
 
 /* NULL: no memory */
 struct recover_table *recover_table_new(const struct hub *) MUST_USE;
@@ -57,23 +65,24 @@ struct session *recover_begin_at(struct session *, uint64_t pos, uint64_t to);
 
 /* The client is gone for a reason that allows coming back: its sessions are
  * parked (those without a pid stay). */
-void	recover_park(struct engine *);
+void	recover_park(struct client *);
 /*
  * CONNECT with this auth object.  RECOVERED: done, the reply is out;
  * ASKING: the reply comes later; NOT: make a new session.
  */
 enum recover_result { RECOVER_NOT, RECOVER_DONE, RECOVER_ASKING };
-enum recover_result recover_connect(struct engine *,
+enum recover_result recover_connect(struct client *,
 	    const struct conf_namespace *, struct slice auth,
 	    struct principal *who);
-/* Is a reply for this namespace still to come? */
-bool	recover_asking(const struct engine *, const struct conf_namespace *);
+/* Is a reply for this namespace still to come?  For how many? */
+bool	recover_asking(const struct comeback *, const struct conf_namespace *);
+unsigned recover_asked(const struct comeback *);
 /* The client has a new token: what it asks for, it asks as who, if it did as
  * this user. */
 void	recover_identity(struct client *, const struct principal *old,
 	    struct principal *who);
-/* The engine goes. */
-void	recover_cancel(struct engine *);
+/* The client goes. */
+void	recover_cancel(struct client *);
 
 /* --- the roof ------------------------------------------------------------- */
 

@@ -13,12 +13,11 @@
 #include "hub/post.h"
 #include "hub/rule/join.h"
 #include "hub/session/admit.h"
-#include "hub/session/client.h"
 
 struct asking {			/* B: one CONNECT that waits */
 	struct wait	 wait;		/* for whoever may have it */
-	struct engine	*engine;
-	LIST_ENTRY(asking) engine_link;
+	struct client	*client;
+	LIST_ENTRY(asking) client_link;
 	const struct conf_namespace *ns;
 	struct principal *who;
 	struct recover	*made;		/* STATE came */
@@ -43,11 +42,12 @@ recover_asking_find(struct hub *h, uint32_t ref)
 }
 
 enum recover_result
-recover_ask(struct engine *engine, const struct conf_namespace *ns,
+recover_ask(struct client *c, const struct conf_namespace *ns,
     struct slice pid, struct slice offset, struct principal *who,
     struct slice auth)
 {
-	struct hub *h = engine->client.hub;
+	struct comeback *back = recover_comeback(c);
+	struct hub *h = c->hub;
 	struct bus_envelope e;
 	struct bus_recover_ask *q = bus_recover_ask(&e);
 	struct asking *a;
@@ -71,7 +71,7 @@ recover_ask(struct engine *engine, const struct conf_namespace *ns,
 		free(a);
 		return (RECOVER_NOT);
 	}
-	a->engine = engine;
+	a->client = c;
 	a->ns = ns;
 	a->who = who == NULL ? NULL : principal_ref(who);
 	memcpy(a->pid, pid.p, sizeof a->pid);
@@ -80,8 +80,7 @@ recover_ask(struct engine *engine, const struct conf_namespace *ns,
 	buf_init(&a->auth);
 	if (ns->on_connect != NULL)	/* who else would read it? */
 		buf_slice(&a->auth, auth);
-	LIST_INSERT_HEAD(&engine->asks, a, engine_link);
-	engine->asking++;
+	LIST_INSERT_HEAD(&back->asks, a, client_link);
 	waits_add(&h->recover->asks, &a->wait, ref,
 	    h->now.us + RECOVER_ASK_MS * UINT64_C(1000));
 	return (RECOVER_ASKING);
@@ -91,8 +90,7 @@ static void
 recover_asking_free(struct hub *h, struct asking *a)
 {
 	waits_remove(&h->recover->asks, &a->wait);
-	LIST_REMOVE(a, engine_link);
-	a->engine->asking--;
+	LIST_REMOVE(a, client_link);
 	principal_unref(&a->who);
 	buf_fini(&a->state);
 	buf_fini(&a->late);
@@ -101,14 +99,25 @@ recover_asking_free(struct hub *h, struct asking *a)
 }
 
 bool
-recover_asking(const struct engine *e, const struct conf_namespace *ns)
+recover_asking(const struct comeback *back, const struct conf_namespace *ns)
 {
 	struct asking *a;
 
-	LIST_FOREACH(a, &e->asks, engine_link)
+	LIST_FOREACH(a, &back->asks, client_link)
 		if (a->ns == ns)
 			return (true);
 	return (false);
+}
+
+unsigned
+recover_asked(const struct comeback *back)
+{
+	struct asking *a;
+	unsigned n = 0;
+
+	LIST_FOREACH(a, &back->asks, client_link)
+		n++;
+	return (n);
 }
 
 static void
@@ -124,13 +133,14 @@ recover_asking_drop_made(struct asking *a)
 }
 
 void
-recover_cancel(struct engine *e)
+recover_cancel(struct client *c)
 {
+	struct comeback *back = recover_comeback(c);
 	struct asking *a;
 
-	while ((a = LIST_FIRST(&e->asks)) != NULL) {
+	while (back != NULL && (a = LIST_FIRST(&back->asks)) != NULL) {
 		recover_asking_drop_made(a);
-		recover_asking_free(e->client.hub, a);
+		recover_asking_free(c->hub, a);
 	}
 }
 
@@ -138,11 +148,12 @@ void
 recover_identity(struct client *c, const struct principal *old,
     struct principal *who)
 {
+	struct comeback *back = recover_comeback(c);
 	struct asking *a;
 
-	if (c->kind->slab != CLIENT_ENGINE)
+	if (back == NULL)
 		return;
-	LIST_FOREACH(a, &engine_of(c)->asks, engine_link) {
+	LIST_FOREACH(a, &back->asks, client_link) {
 		if (a->who == NULL || !slice_eq(principal_user(a->who),
 		    principal_user(old)))
 			continue;
@@ -164,7 +175,7 @@ recover_ask_forget(struct hub *h, const struct recover *r)
 static void
 recover_asking_give_up(struct hub *h, struct asking *a)
 {
-	struct engine *e = a->engine;
+	struct client *c = a->client;
 	const struct conf_namespace *ns = a->ns;
 	struct principal *who = a->who;
 	struct buf auth = a->auth;
@@ -174,10 +185,10 @@ recover_asking_give_up(struct hub *h, struct asking *a)
 	recover_asking_drop_made(a);
 	recover_asking_free(h, a);
 	counter_add(COUNTER_recovery_failed, 1);
-	if (!e->client.closing && engine_admits(e, ns, AUTH_OK, who))
-		engine_enter(e, ns, who, buf_unread(&auth));
-	if (!e->client.closing)
-		client_schedule(&e->client);
+	if (!c->closing)
+		c->kind->enter(c, ns, who, buf_unread(&auth));
+	if (!c->closing)
+		client_schedule(c);
 	buf_fini(&auth);
 	principal_unref(&who);
 }
@@ -225,7 +236,7 @@ recover_asking_make(struct hub *h, struct asking *a)
 	    sid.n != SESSION_SID_LEN)
 		return (false);
 	a->made = recover_make(h, a, a->ns, a->who,
-	    (enum wire)a->engine->client.wire, sid,
+	    (enum wire)a->client->wire, sid,
 	    slice_of(a->pid, sizeof a->pid));
 	if (a->made == NULL)
 		return (false);
@@ -312,32 +323,32 @@ recover_bus_done(struct hub *h, const struct bus_envelope *q)
 	struct asking *a = recover_asking_find(h, q->ref);
 	struct recover *r;
 	struct buf direct;
-	struct engine *e;
+	struct client *c;
 	uint64_t start;
 	struct limit_nodes nodes;
 	const char *why;
 
 	if (a == NULL || a->made == NULL)
 		return;
-	e = a->engine;
+	c = a->client;
 	r = a->made;
 	if (!recover_asking_may_have(h, a) || q->recover_done.nlate != a->nlate ||
 	    r->out.lossy ||		/* some are lost */
-	    !limit_session(h, &e->client, a->ns, a->who, &nodes, &why)) {
+	    !limit_session(h, c, a->ns, a->who, &nodes, &why)) {
 		recover_asking_give_up(h, a);	/* which will be refused, too */
 		return;
 	}
 	buf_init(&direct);
 	recover_drain(r, 0, &direct);
-	start = outq_pos(e->client.out);
-	recover_replay(e, &a->state, NULL);
-	recover_replay(e, &a->late, &direct);
-	recover_replay(e, &direct, NULL);
+	start = outq_pos(c->out);
+	recover_replay(c, &a->state, NULL);
+	recover_replay(c, &a->late, &direct);
+	recover_replay(c, &direct, NULL);
 	buf_fini(&direct);
 	r->start = start;
 	r->session->counted = nodes;
 	a->made = NULL;		/* the client's from here */
-	(void)recover_attach(e, r, a->who);
+	(void)recover_attach(c, r, a->who);
 	recover_asking_free(h, a);
 }
 

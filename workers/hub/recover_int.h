@@ -9,6 +9,7 @@
 
 #include <sys/queue.h>
 
+#include "hub/session/client.h"
 #include "hub/hub_int.h"
 #include "hub/recover.h"
 #include "hub/recover_budget.h"
@@ -54,6 +55,13 @@ struct recover_table {		/* of a worker */
 	struct recover_budget budget;
 };
 
+/* NULL: on this kind nobody comes back. */
+static inline struct comeback *
+recover_comeback(struct client *c)
+{
+	return (c->kind->comeback == NULL ? NULL : c->kind->comeback(c));
+}
+
 /* --- recover.c ------------------------------------------------------------ */
 
 /* Who may be taken over: one that another worker has described, and that is
@@ -64,7 +72,7 @@ struct recover *recover_make(struct hub *, struct asking *,
 	    const struct conf_namespace *, struct principal *, enum wire,
 	    struct slice sid, struct slice pid);
 /* The session goes on with this client; the CONNECT reply. */
-bool	recover_attach(struct engine *, struct recover *, struct principal *);
+bool	recover_attach(struct client *, struct recover *, struct principal *);
 
 /* Is it this user's?  NULL: nobody's. */
 bool	recover_is_of(const struct session *, const struct slice *user);
@@ -90,11 +98,11 @@ bool	recover_next(struct slice *rest, char *type, struct slice *data);
 /* What was missed, as records; the queue is emptied. */
 void	recover_drain(struct recover *, uint32_t skip, struct buf *);
 /* Records to a client, less texts that are also in `but` (may be NULL). */
-void	recover_replay(struct engine *, const struct buf *,
+void	recover_replay(struct client *, const struct buf *,
 	    const struct buf *but);
 /* --- recover_ask.c, recover_move.c ---------------------------------------- */
 
-enum recover_result recover_ask(struct engine *,
+enum recover_result recover_ask(struct client *,
 	    const struct conf_namespace *, struct slice pid,
 	    struct slice offset, struct principal *, struct slice auth);
 /* LATE: what was queued while it moves.  What cannot be told ends the move, and

@@ -191,10 +191,10 @@ missed_has_text(const struct buf *b, struct slice text)
 }
 
 void
-recover_replay(struct engine *e, const struct buf *records,
+recover_replay(struct client *c, const struct buf *records,
     const struct buf *but)
 {
-	struct buf *text = &e->client.hub->text;
+	struct buf *text = &c->hub->text;
 	struct slice rest = buf_unread(records), data;
 	bool take = false;
 	char type;
@@ -205,8 +205,8 @@ recover_replay(struct engine *e, const struct buf *records,
 			buf_reset(text);
 			buf_slice(text, data);
 			if (take)
-				client_send(&e->client, text);
+				client_send(c, text);
 		} else if (type == 'b' && take)
-			client_send_binary(&e->client, data);
+			client_send_binary(c, data);
 	}
 }

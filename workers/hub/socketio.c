@@ -10,7 +10,6 @@
 #include "hub/hub_int.h"
 #include "hub/queue/sentlog.h"
 #include "hub/inbound.h"
-#include "hub/recover.h"
 #include "hub/rule/rule.h"
 #include "hub/session/admit.h"
 #include "proto/json.h"
@@ -112,8 +111,10 @@ socketio_identify(struct client *c, struct slice auth, struct principal **who)
 	    slice_of(token, (size_t)n), who));
 }
 
-bool
-engine_admits(struct engine *e, const struct conf_namespace *ns,
+/* May who come in, now?  false: the reply says why not; f: what was wrong with
+ * the token. */
+static bool
+socketio_admits(struct engine *e, const struct conf_namespace *ns,
     enum authfail f, const struct principal *who)
 {
 	struct client *c = &e->client;
@@ -139,8 +140,23 @@ engine_admits(struct engine *e, const struct conf_namespace *ns,
 	return (false);
 }
 
-void
-engine_enter(struct engine *e, const struct conf_namespace *ns,
+/* The reply to CONNECT. */
+static void
+socketio_back(struct client *c, struct session *s)
+{
+	struct buf *b = &c->hub->text;
+
+	engine_of(c)->connect_us = 0;
+	buf_reset(b);
+	sio_encode_connect(b, slice_of(s->ns->name, s->ns->name_len),
+	    session_sid(s), recover_pid(s));
+	client_send(c, b);
+}
+
+/* A new session in the namespace, whose CONNECT had this auth object (empty:
+ * none). */
+static void
+socketio_new(struct engine *e, const struct conf_namespace *ns,
     struct principal *who, struct slice auth)
 {
 	struct client *c = &e->client;
@@ -163,15 +179,28 @@ engine_enter(struct engine *e, const struct conf_namespace *ns,
 	}
 	s->counted = nodes;
 	client_link(c, s);
-	e->connect_us = 0;
-	if (e->log != NULL && !recover_give(s))
+	if (e->back.log != NULL && !recover_give(s))
 		counter_add(COUNTER_memory_failures, 1);
-	buf_reset(&h->text);
-	sio_encode_connect(&h->text, nsp, session_sid(s),
-	    recover_pid(s));
-	client_send(c, &h->text);
+	socketio_back(c, s);
 	rule_connect(s, auth);
 	client_schedule(c);
+}
+
+/* Nobody has the session that it asked for. */
+static void
+socketio_enter(struct client *c, const struct conf_namespace *ns,
+    struct principal *who, struct slice auth)
+{
+	struct engine *e = engine_of(c);
+
+	if (socketio_admits(e, ns, AUTH_OK, who))
+		socketio_new(e, ns, who, auth);
+}
+
+static struct comeback *
+socketio_comeback(struct client *c)
+{
+	return (&engine_of(c)->back);
 }
 
 static void
@@ -196,11 +225,11 @@ socketio_connect(struct client *c, const struct sio_packet *p)
 		socketio_connect_error(c, NULL, p->nsp, "Invalid namespace", NULL, NULL);
 		return;
 	}
-	if (recover_asking(e, ns)) {
+	if (recover_asking(&e->back, ns)) {
 		client_close(c, REASON_sio_parse);
 		return;
 	}
-	if (c->nsessions + e->asking >=
+	if (c->nsessions + recover_asked(&e->back) >=
 	    c->hub->conf->namespaces_per_connection) {
 		socketio_connect_error(c, ns, p->nsp, "too many namespaces", "limit",
 		    NULL);
@@ -208,9 +237,9 @@ socketio_connect(struct client *c, const struct sio_packet *p)
 	}
 	if (ns->auth != CONF_AUTH_NONE)
 		f = socketio_identify(c, p->data, &who);
-	if (engine_admits(e, ns, f, who) &&
-	    recover_connect(e, ns, p->data, who) == RECOVER_NOT)
-		engine_enter(e, ns, who, p->data);
+	if (socketio_admits(e, ns, f, who) &&
+	    recover_connect(c, ns, p->data, who) == RECOVER_NOT)
+		socketio_new(e, ns, who, p->data);
 	principal_unref(&who);
 }
 
@@ -409,7 +438,7 @@ static void
 socketio_expire(struct client *c, struct session *s)
 {
 	socketio_kick(c, s, REASON_auth_expired);
-	if (c->sessions == NULL && engine_of(c)->asking == 0)
+	if (c->sessions == NULL && LIST_EMPTY(&engine_of(c)->back.asks))
 		client_close(c, REASON_auth_expired);
 }
 
@@ -425,10 +454,10 @@ socketio_begin(struct engine *e, struct admission *a)
 	e->connect_us = h->now.us + h->conf->connect_timeout_ms * 1000;
 	if (!h->recovers)
 		return (true);
-	e->log = sentlog_new(h->conf->recovery_packets,
+	e->back.log = sentlog_new(h->conf->recovery_packets,
 	    h->conf->recovery_bytes);
-	if (e->log != NULL)
-		outq_log(e->client.out, e->log);
+	if (e->back.log != NULL)
+		outq_log(e->client.out, e->back.log);
 	return (true);
 }
 
@@ -441,7 +470,9 @@ socketio_gone(struct client *c)
 
 const struct engine_kind engine_socketio = {
 	.client = { ENGINE_CLIENT, .gone = socketio_gone,
-	    .expire = socketio_expire, .kick = socketio_kick },
+	    .expire = socketio_expire, .kick = socketio_kick,
+	    .comeback = socketio_comeback, .enter = socketio_enter,
+	    .back = socketio_back },
 	.begin = socketio_begin, .text = socketio_text,
 	.binary = socketio_attachment,
 	.ws = WIRE_SIO, .b64 = WIRE_SIO_B64, .polling = WIRE_POLL,

@@ -12,6 +12,8 @@
 
 enum client_slab { CLIENT_PLAIN, CLIENT_ENGINE };	/* hub.clients */
 
+struct comeback;
+
 struct client_kind {
 	enum client_slab slab;	/* of the struct that begins with client */
 	void	(*text)(struct client *, uint8_t *, size_t);
@@ -29,6 +31,13 @@ struct client_kind {
 	/* one session has to go: it is told, and freed; a connection that has
 	 * no other is closed for this reason */
 	void	(*kick)(struct client *, struct session *, enum reason);
+	/* what recover.h keeps in it (NULL: nobody comes back on this kind) */
+	struct comeback *(*comeback)(struct client *);
+	/* CONNECT is answered: who asked for a session that nobody has gets a
+	 * new one, if he may now; it came back, and goes on with this client */
+	void	(*enter)(struct client *, const struct conf_namespace *,
+		    struct principal *, struct slice auth);
+	void	(*back)(struct client *, struct session *);
 };
 
 struct asked;
