@@ -1,6 +1,8 @@
 /* Engine.IO without Socket.IO on top, and the rule for a session's begin. */
 #include "check.h"
 #include "fake_host.h"
+#include "hub/audience/room.h"
+#include "hub/audience/sids.h"
 #include "hub/queue/out.h"
 #include "hub/recover_int.h"
 #include "proto/eio.h"
@@ -218,8 +220,8 @@ recovery_keeps_nothing_of_them(void **state)
 	fake_gone(x->f, p);
 	fake_turn(x->w);
 	assert_int_equal(0, x->f->hub->recover->count);
-	assert_int_equal(0, x->f->hub->sids.count);
-	assert_int_equal(0, x->f->hub->rooms.count);
+	assert_int_equal(0, sid_count(x->f->hub));
+	assert_int_equal(0, room_count(x->f->hub));
 }
 
 /* A Socket.IO client in /talk, having said auth. */

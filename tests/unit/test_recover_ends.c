@@ -1,6 +1,8 @@
 /* Recovery: who is not given a session, and how moves and askings end. */
 #include "recovery.h"
 
+#include "hub/audience/room.h"
+#include "hub/audience/sids.h"
 #include "hub/hub_int.h"
 #include "hub/members.h"
 #include "hub/recover_int.h"

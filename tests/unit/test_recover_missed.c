@@ -1,6 +1,8 @@
 /* What exactly is missed: by namespace, by size and form, by room, by time. */
 #include "recovery.h"
 
+#include "hub/audience/room.h"
+#include "hub/audience/sids.h"
 #include "hub/hub_int.h"
 
 #define CONF \

@@ -2,6 +2,8 @@
 #include "pair.h"
 #include "recovery.h"
 
+#include "hub/audience/room.h"
+#include "hub/audience/sids.h"
 #include "hub/hub_int.h"
 
 #define CONF \

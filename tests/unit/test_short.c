@@ -6,6 +6,8 @@
  */
 #include "check.h"
 #include "fake_host.h"
+#include "hub/audience/room.h"
+#include "hub/audience/sids.h"
 #include "hub/ask.h"
 #include "hub/hub_int.h"
 #include "hub/members.h"

@@ -9,6 +9,7 @@
 
 #include "base/digest.h"
 #include "hub/session/client.h"
+#include "hub/session/principal.h"
 
 #define PIECE_BYTES	(64u << 10)	/* a branch hands over so much at once */
 

@@ -9,11 +9,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "hub/ask.h"
+#include "hub/audience/sids.h"
 #include "hub/engine_int.h"
 #include "hub/hub_int.h"
 #include "hub/members.h"
+#include "hub/pending.h"
 #include "hub/publish.h"
+#include "hub/recover.h"
 #include "hub/service/presence.h"
+#include "hub/session/limit.h"
 #include "proto/bus.h"
 #include "shm/interest.h"
 #include "shm/presence.h"
@@ -29,6 +34,17 @@ static const struct hub_events events = {
 	.session_silent = { presence_session_silent },
 	.user_came = { recover_user_came },
 };
+
+static bool
+hub_parts(struct hub *h)
+{
+	return ((h->rooms = room_table_new()) != NULL &&
+	    (h->sids = sid_table_new()) != NULL &&
+	    (h->limits = limits_new(h->conf)) != NULL &&
+	    (h->pending = pending_table_new()) != NULL &&
+	    (h->recover = recover_table_new(h)) != NULL &&
+	    (h->asks = ask_table_new()) != NULL);
+}
 
 struct hub *
 hub_new(const struct hub_params *p)
@@ -58,22 +74,18 @@ hub_new(const struct hub_params *p)
 		h->volatile_bytes = BATCH_MAX;
 	/* a share's answers leave a client far from its limit */
 	work_init(&h->work, h->conf->send_queue_bytes / 4);
-	limit_init(h);
 	out_init(&h->out);
 	slab_init(&h->clients[CLIENT_PLAIN], sizeof(struct client), 8);
 	slab_init(&h->clients[CLIENT_ENGINE], sizeof(struct engine), 8);
 	slab_init(&h->sessions, sizeof(struct session), 8);
 	slab_init(&h->ships, sizeof(struct membership), 8);
-	h->recover = recover_table_new(h);
-	h->pending = pending_table_new();
-	h->asks = ask_table_new();
 	buf_init(&h->meta);
 	buf_init(&h->text);
 	buf_init(&h->message);
 	buf_init(&h->answer);
 	buf_init(&h->args);
 	offset_origin(&h->origin, p->node_id, p->slot, p->generation);
-	if (h->pending == NULL || h->asks == NULL || h->recover == NULL)
+	if (!hub_parts(h))
 		hub_free(&h);
 	return (h);
 }
@@ -88,9 +100,9 @@ hub_free(struct hub **hp)
 	recover_table_free(h);
 	ask_table_free(h);
 	pending_table_free(h);
-	sid_table_fini(&h->sids);
-	room_table_fini(&h->rooms);
-	ship_index_fini(&h->many);
+	limits_free(h);
+	sid_table_free(h);
+	room_table_free(h);
 	out_fini(&h->out);
 	slab_fini(&h->clients[CLIENT_PLAIN]);
 	slab_fini(&h->clients[CLIENT_ENGINE]);

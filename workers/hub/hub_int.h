@@ -1,24 +1,18 @@
 /*
- * The hub's inside, shared by its parts and by nobody else.
+ * The hub's inside, shared by its parts and by nobody else: what is used at
+ * every turn, or is nobody's, by value; what belongs to a part is a pointer to
+ * a struct that only its own file completes.
  */
 #ifndef HUB_HUB_INT_H
 #define HUB_HUB_INT_H
 
 #include "base/slab.h"
 #include "base/slotset.h"
-#include "hub/ask.h"
 #include "hub/events.h"
 #include "hub/hub.h"
-#include "hub/pending.h"
-#include "hub/recover.h"
-#include "hub/work.h"
-#include "hub/audience/fanout.h"
-#include "hub/audience/room.h"
-#include "hub/audience/ships.h"
-#include "hub/audience/sids.h"
+#include "hub/model.h"
 #include "hub/queue/latency.h"
-#include "hub/session/limit.h"
-#include "hub/session/session.h"
+#include "hub/work.h"
 #include "proto/offset.h"
 #include "shm/counters.h"
 
@@ -33,25 +27,25 @@ struct hub {
 	struct presence	*presence;
 	struct segment	*segment;
 	struct count	*count;
-	struct limits	 limits;
 	struct hash_key	 key;
 	uint16_t	 slot, generation;
+	/* each part's own; audience/, session/, publish/, recover/, backend/ */
+	struct room_table *rooms;
+	struct sid_table *sids;
+	struct limits	*limits;
+	struct pending_table *pending;
+	struct recover_table *recover;
+	struct ask_table *asks;
 	struct hub_ports ports;
 	struct out	 out;
 	struct work	 work;		/* of this turn */
 	struct slab	 clients[2];	/* enum client_slab */
 	struct slab	 sessions, ships;
-	struct ship_index many;		/* of the sessions in many rooms */
 	struct mono	 now;		/* of this turn */
 	struct wall	 wall;
 	uint32_t	 turn;		/* batches of other turns are dead */
 	bool		 recovers;	/* clients may come back: what they
 					 * get has an offset */
-	struct room_table rooms;
-	struct sid_table sids;
-	struct pending_table	*pending;	/* pending.h */
-	struct recover_table	*recover;	/* recover.h */
-	struct ask_table	*asks;		/* ask.h */
 	struct latency	 latency;	/* of what this turn has queued */
 	uint64_t	 mono_tick_us;	/* interest_retry last ran */
 	uint64_t	 nclients;	/* made so far */

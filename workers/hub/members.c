@@ -4,6 +4,8 @@
  */
 #include "hub/members.h"
 
+#include "hub/ask.h"
+#include "hub/audience/sids.h"
 #include "hub/hub_int.h"
 #include "hub/post.h"
 #include "hub/publish.h"

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "hub/audience/sids.h"
 #include "hub/hub_int.h"
 #include "hub/session/client.h"
 #include "hub/waits.h"

@@ -8,7 +8,10 @@
 #include <stdlib.h>
 
 #include "base/digest.h"
+#include "hub/audience/room.h"
 #include "hub/rule/join.h"
+#include "hub/session/limit.h"
+#include "hub/session/principal.h"
 #include "proto/json.h"
 
 /* --- by pid --------------------------------------------------------------- */

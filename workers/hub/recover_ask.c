@@ -10,9 +10,11 @@
 
 #include <stdlib.h>
 
+#include "hub/audience/room.h"
 #include "hub/post.h"
 #include "hub/rule/join.h"
 #include "hub/session/admit.h"
+#include "hub/session/limit.h"
 
 struct asking {			/* B: one CONNECT that waits */
 	struct wait	 wait;		/* for whoever may have it */

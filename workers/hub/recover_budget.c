@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "hub/session/principal.h"
 #include "shm/count.h"
 
 struct parked_user {

@@ -4,6 +4,7 @@
  */
 #include "hub/single.h"
 
+#include "hub/audience/room.h"
 #include "hub/hub_int.h"
 #include "hub/rule/rule.h"
 

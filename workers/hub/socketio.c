@@ -12,6 +12,7 @@
 #include "hub/inbound.h"
 #include "hub/rule/rule.h"
 #include "hub/session/admit.h"
+#include "hub/session/limit.h"
 #include "proto/json.h"
 #include "proto/sio.h"
 #include "shm/count.h"

@@ -6,13 +6,9 @@
 #ifndef HUB_AUDIENCE_FANOUT_H
 #define HUB_AUDIENCE_FANOUT_H
 
-#include "conf/conf.h"
-#include "hub/queue/wire.h"
+#include "hub/model.h"
 
 struct hub;
-struct outq;
-struct room;
-struct session;
 
 /* All members of one room but the connection except (NULL: nobody).  Returns
  * how many got it. */
@@ -29,12 +25,7 @@ const struct publication *fanout_offset(struct hub *,
 bool	fanout_session(struct hub *, struct session *,
 	    const struct publication *);
 
-/* The union of rooms, users and sids (all empty: the whole namespace), less
- * the sessions whose sid or room is in except.  Each gets it once. */
-struct audience {
-	const struct slice *rooms, *users, *sids, *except;
-	size_t		 nrooms, nusers, nsids, nexcept;
-};
+/* Whoever is in the audience, once. */
 uint32_t fanout_audience(struct hub *, const struct conf_namespace *,
 	    const struct audience *, const struct publication *);
 /* The same for a publication that asks: sent() is told of each that got it and

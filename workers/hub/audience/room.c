@@ -6,8 +6,16 @@
 
 #include <stdlib.h>
 
+#include "hub/audience/ships.h"
 #include "hub/hub_int.h"
 #include "shm/interest.h"
+
+struct room_table {
+	struct room	**buckets;
+	size_t		 nbuckets;	/* power of two, 0 at first */
+	size_t		 count;
+	struct ship_index many;		/* of the sessions in many rooms */
+};
 
 static uint64_t
 room_hash(const struct hub *h, uint16_t ns, struct slice key)
@@ -21,12 +29,30 @@ room_key_of(char out[INTEREST_KEY_MAX], enum room_kind kind, struct slice name)
 	return (interest_key(out, (enum interest_kind)kind, name));
 }
 
-void
-room_table_fini(struct room_table *t)
+struct room_table *
+room_table_new(void)
 {
+	return (calloc(1, sizeof(struct room_table)));
+}
+
+void
+room_table_free(struct hub *h)
+{
+	struct room_table *t = h->rooms;
+
+	if (t == NULL)
+		return;
 	MUST(t->count == 0);
+	ship_index_fini(&t->many);
 	free(t->buckets);
-	memset(t, 0, sizeof *t);
+	free(t);
+	h->rooms = NULL;
+}
+
+size_t
+room_count(const struct hub *h)
+{
+	return (h->rooms->count);
 }
 
 static bool
@@ -75,13 +101,13 @@ room_find(struct hub *h, uint16_t ns, enum room_kind kind, struct slice name)
 	if (name.n > ROOM_NAME_MAX)
 		return (NULL);
 	key = room_key_of(tmp, kind, name);
-	return (room_table_find(&h->rooms, room_hash(h, ns, key), ns, key));
+	return (room_table_find(h->rooms, room_hash(h, ns, key), ns, key));
 }
 
 static struct room *
 room_new(struct hub *h, uint16_t ns, uint64_t hash, struct slice key)
 {
-	struct room_table *t = &h->rooms;
+	struct room_table *t = h->rooms;
 	struct room *r;
 
 	if (t->count >= t->nbuckets && !room_table_grow(t))
@@ -106,7 +132,7 @@ room_new(struct hub *h, uint16_t ns, uint64_t hash, struct slice key)
 static void
 room_free(struct hub *h, struct room *r)
 {
-	struct room_table *t = &h->rooms;
+	struct room_table *t = h->rooms;
 	struct room **pp = &t->buckets[r->hash & (t->nbuckets - 1)];
 	unsigned w;
 
@@ -235,7 +261,7 @@ room_membership(const struct session *s, enum room_kind kind,
 
 	if (s->many) {
 		r = room_find(s->hub, s->ns->index, kind, name);
-		return (r == NULL ? NULL : ships_find(&s->hub->many, s, r));
+		return (r == NULL ? NULL : ships_find(&s->hub->rooms->many, s, r));
 	}
 	for (m = s->memberships; m != NULL; m = m->next) {
 		r = m->room;
@@ -263,7 +289,7 @@ room_enter(struct hub *h, struct room *r, struct session *s)
 		slab_put(&h->ships, m);
 		return (false);
 	}
-	ships_push(&h->many, s, m);
+	ships_push(&h->rooms->many, s, m);
 	r->members++;
 	return (true);
 }
@@ -279,7 +305,7 @@ room_join(struct hub *h, struct session *s, enum room_kind kind,
 
 	if (room_membership(s, kind, name) != NULL)
 		return (true);
-	r = room_table_find(&h->rooms, hash, s->ns->index, key);
+	r = room_table_find(h->rooms, hash, s->ns->index, key);
 	if (r == NULL)
 		r = room_new(h, s->ns->index, hash, key);
 	if (r == NULL)
@@ -349,7 +375,7 @@ room_leave(struct hub *h, struct session *s, struct membership *m)
 	struct room *r = m->room;
 
 	CHECK_MAGIC(r, ROOM_MAGIC);
-	ships_unlink(&h->many, s, m);
+	ships_unlink(&h->rooms->many, s, m);
 	room_wire_remove(h, r->wires[s->wire], m->index);
 	if (r->key[0] == ROOM_WATCH)
 		s->nwatches--;

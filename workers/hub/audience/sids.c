@@ -9,25 +9,42 @@
 #include "base/digest.h"
 #include "hub/hub_int.h"
 
-void
-sid_table_fini(struct sid_table *t)
+struct sid_table {
+	struct session	**buckets;
+	size_t		 nbuckets;
+	size_t		 count;
+};
+
+struct sid_table *
+sid_table_new(void)
 {
+	return (calloc(1, sizeof(struct sid_table)));
+}
+
+void
+sid_table_free(struct hub *h)
+{
+	struct sid_table *t = h->sids;
+
+	if (t == NULL)
+		return;
 	MUST(t->count == 0);
 	free(t->buckets);
-	memset(t, 0, sizeof *t);
+	free(t);
+	h->sids = NULL;
 }
 
 static struct session **
 sid_bucket(const struct hub *h, struct slice sid)
 {
-	return (&h->sids.buckets[hash_bytes(&h->key, sid) &
-	    (h->sids.nbuckets - 1)]);
+	return (&h->sids->buckets[hash_bytes(&h->key, sid) &
+	    (h->sids->nbuckets - 1)]);
 }
 
 static bool
 sid_grow(struct hub *h)
 {
-	struct sid_table *t = &h->sids;
+	struct sid_table *t = h->sids;
 	struct session **old = t->buckets, *s, *next, **b;
 	size_t i, n = t->nbuckets;
 
@@ -49,13 +66,19 @@ sid_grow(struct hub *h)
 	return (true);
 }
 
+size_t
+sid_count(const struct hub *h)
+{
+	return (h->sids->count);
+}
+
 bool
 sid_add(struct hub *h, struct session *s)
 {
 	uint8_t rnd[15];
 	struct session **b;
 
-	if (h->sids.count >= h->sids.nbuckets && !sid_grow(h))
+	if (h->sids->count >= h->sids->nbuckets && !sid_grow(h))
 		return (false);
 	if (s->sid[0] == '\0') {
 		h->ports.random(h->ports.host, rnd, sizeof rnd);
@@ -65,7 +88,7 @@ sid_add(struct hub *h, struct session *s)
 	b = sid_bucket(h, session_sid(s));
 	s->sid_next = *b;
 	*b = s;
-	h->sids.count++;
+	h->sids->count++;
 	return (true);
 }
 
@@ -77,7 +100,7 @@ sid_remove(struct hub *h, struct session *s)
 	while (*pp != s)
 		pp = &(*pp)->sid_next;
 	*pp = s->sid_next;
-	h->sids.count--;
+	h->sids->count--;
 }
 
 struct session *
@@ -85,7 +108,7 @@ sid_find(struct hub *h, struct slice sid)
 {
 	struct session *s;
 
-	if (sid.n != SESSION_SID_LEN || h->sids.nbuckets == 0)
+	if (sid.n != SESSION_SID_LEN || h->sids->nbuckets == 0)
 		return (NULL);
 	for (s = *sid_bucket(h, sid); s != NULL; s = s->sid_next)
 		if (slice_eq(session_sid(s), sid))

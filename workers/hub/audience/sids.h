@@ -13,13 +13,11 @@
 struct hub;
 struct session;
 
-struct sid_table {
-	struct session	**buckets;
-	size_t		 nbuckets;
-	size_t		 count;
-};
-void	sid_table_fini(struct sid_table *);
+struct sid_table;
+struct sid_table *sid_table_new(void) MUST_USE;	/* NULL: no memory */
+void	sid_table_free(struct hub *);		/* nobody is here */
 
+size_t	sid_count(const struct hub *);
 /* NULL: not on this worker. */
 struct session *sid_find(struct hub *, struct slice sid);
 /* With its sid, or, when it has none yet, a random one.  false: no memory. */

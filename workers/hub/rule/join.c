@@ -5,6 +5,7 @@
 #include "hub/rule/join.h"
 
 #include "hub/audience/room.h"
+#include "hub/session/principal.h"
 #include "proto/json.h"
 
 /* The claim is this string, or an array that has it. */

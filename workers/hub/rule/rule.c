@@ -12,6 +12,7 @@
 #include "hub/queue/args.h"
 #include "hub/rule/check.h"
 #include "hub/session/limit.h"
+#include "hub/session/principal.h"
 #include "proto/json.h"
 
 /* --- where to ------------------------------------------------------------- */

@@ -3,14 +3,15 @@
  * service.c, and by recover.c and recover_ask.c.
  */
 #include "hub/service/auth.h"
-#include "hub/session/admit.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "hub/audience/room.h"
 #include "hub/hub_int.h"
 #include "hub/recover.h"
 #include "hub/rule/join.h"
+#include "hub/session/admit.h"
 #include "hub/session/client.h"
 #include "hub/session/limit.h"
 #include "proto/json.h"

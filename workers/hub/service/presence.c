@@ -7,6 +7,7 @@
 #include "hub/hub_int.h"
 #include "hub/publish.h"
 #include "hub/session/client.h"
+#include "hub/session/principal.h"
 #include "proto/bus.h"
 #include "proto/json.h"
 #include "proto/status.h"
@@ -17,12 +18,6 @@ static uint16_t
 presence_rooms_ns(const struct hub *h, const struct conf_namespace *ns)
 {
 	return ((uint16_t)(ns->index + h->conf->nnamespaces));
-}
-
-static struct slice
-presence_room_name(const struct room *r)
-{
-	return (slice_of(r->key + 1, r->len - 1u));
 }
 
 /* --- sessions and rooms --------------------------------------------------- */
@@ -53,7 +48,7 @@ presence_room_enter(struct session *s, struct membership *m)
 	/* a parked session is not present; it will enter when it is back */
 	if (s->who == NULL || s->client == NULL || !presence_keeps_rooms(s->ns))
 		return;
-	n = status_room_key(key, presence_room_name(m->room),
+	n = status_room_key(key, room_name(m->room),
 	    principal_user(s->who));
 	m->presence = presence_track(s->hub, presence_rooms_ns(s->hub, s->ns),
 	    slice_of(key, n));
@@ -67,7 +62,7 @@ presence_room_leave(struct session *s, struct membership *m)
 
 	if (m->presence == PRESENCE_UNTRACKED)
 		return;
-	n = status_room_key(key, presence_room_name(m->room),
+	n = status_room_key(key, room_name(m->room),
 	    principal_user(s->who));
 	presence_leave(s->hub->presence, m->presence,
 	    presence_rooms_ns(s->hub, s->ns), slice_of(key, n));
@@ -171,7 +166,7 @@ presence_tell_rooms(struct session *s)
 	for (m = s->memberships; m != NULL; m = m->next) {
 		if (m->room->key[0] != ROOM_NAMED)
 			continue;
-		rooms[a.nrooms++] = presence_room_name(m->room);
+		rooms[a.nrooms++] = room_name(m->room);
 		if (a.nrooms == nitems(rooms))
 			presence_tell_lot(s, &a, &p);
 	}

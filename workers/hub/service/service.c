@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/reserved.h"
+#include "hub/audience/room.h"
 #include "hub/hub_int.h"
 #include "hub/rule/join.h"
 #include "hub/service/auth.h"

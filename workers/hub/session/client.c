@@ -11,6 +11,7 @@
 #include "hub/hub_int.h"
 #include "hub/queue/send.h"
 #include "hub/session/client.h"
+#include "hub/session/principal.h"
 
 #define DAY	(UINT64_C(86400) * 1000000)
 /* A ping that is so late was due to the host's coarse timers: interval and

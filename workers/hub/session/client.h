@@ -40,39 +40,6 @@ struct client_kind {
 	void	(*back)(struct client *, struct session *);
 };
 
-struct asked;
-
-struct client {
-	unsigned	 magic;
-#define CLIENT_MAGIC	0xc11e47c1
-	bool		 closing;	/* we asked the host to close */
-	uint8_t		 wire;		/* enum wire */
-	uint16_t	 nsessions;	/* namespaces_per_connection at most */
-	const struct client_kind *kind;
-	struct hub	*hub;
-	struct outq	*out;		/* the host finds itself by it */
-	struct session	*sessions;	/* in order of joining */
-	struct principal *who;		/* from the handshake, or a refresh of
-					 * it; may be NULL */
-	struct asked	*asked;		/* events it has not acknowledged */
-	uint64_t	 address;	/* limit_address(); 0: unix socket */
-	when		 due;		/* client_tick is wanted; 0: not yet */
-	/* heartbeat: Engine.IO packets, or WebSocket frames when plain */
-	when		 ping;		/* the next one */
-	when		 pong;		/* deadline of its pong; 0: none due */
-	uint32_t	 ping_us;	/* low bits of when it was sent */
-	/* limit.c */
-	uint32_t	 serial;	/* of the hub's clients */
-	uint32_t	 strikes;	/* refusals since: */
-	when		 struck;
-	bool		 extended;	/* the pong's deadline, once */
-	uint8_t		 fail;		/* enum authfail, of the handshake's
-					 * token */
-	uint16_t	 route;		/* it came by, from 1; 0: none */
-};
-
-static_assert(sizeof(struct client) <= 96, "of an idle client's bytes");
-
 /* A text packet or message from a scratch buffer; binary bytes. */
 void	client_send(struct client *, const struct buf *);
 void	client_send_binary(struct client *, struct slice);

@@ -5,8 +5,11 @@
  */
 #include "hub/session/limit.h"
 
+#include <stdlib.h>
+
 #include "hub/hub_int.h"
 #include "hub/session/client.h"
+#include "hub/session/principal.h"
 #include "proto/sio.h"
 #include "shm/count.h"
 
@@ -16,19 +19,36 @@ struct payer {
 	uint8_t		 bytes[16];
 };
 
-void
-limit_init(struct hub *h)
+/* The configured rates as buckets have them. */
+struct limits {
+	struct bucket_rate rates[CONF_RATES_MAX];
+	uint64_t	 retry_ms;	/* of the last refusal, 1 or more */
+};
+
+struct limits *
+limits_new(const struct conf *conf)
 {
+	struct limits *l = calloc(1, sizeof *l);
 	const struct conf_rate *r;
 	size_t i;
 
-	for (i = 0; i < h->conf->nrates; i++) {
-		r = &h->conf->rates[i];
+	if (l == NULL)
+		return (NULL);
+	for (i = 0; i < conf->nrates; i++) {
+		r = &conf->rates[i];
 		/* the configuration has been held against these bounds */
-		MUST(bucket_rate_init(&h->limits.rates[i], r->index, r->allow,
+		MUST(bucket_rate_init(&l->rates[i], r->index, r->allow,
 		    r->period_ms * 1000, r->burst));
 	}
-	h->limits.retry_ms = 1;
+	l->retry_ms = 1;
+	return (l);
+}
+
+void
+limits_free(struct hub *h)
+{
+	free(h->limits);
+	h->limits = NULL;
 }
 
 uint64_t
@@ -87,7 +107,7 @@ limit_verdict(struct hub *h, enum bucket_verdict v, uint64_t retry_us)
 {
 	if (v == BUCKET_ALLOW)
 		return (true);
-	h->limits.retry_ms = retry_us / 1000 + 1;
+	h->limits->retry_ms = retry_us / 1000 + 1;
 	counter_add(COUNTER_rate_limited, 1);
 	return (false);
 }
@@ -98,7 +118,7 @@ limit_charge(struct hub *h, const struct conf_rate *r, const struct payer *p)
 	enum bucket_verdict v;
 	uint64_t retry_us;
 
-	v = bucket_check(h->segment, &h->limits.rates[r->index], p->key, 1,
+	v = bucket_check(h->segment, &h->limits->rates[r->index], p->key, 1,
 	    h->now, &retry_us);
 	return (limit_verdict(h, v, retry_us));
 }
@@ -129,7 +149,7 @@ limit_token(struct hub *h, uint64_t address)
 	if (r == NULL || address == 0)
 		return (true);
 	limit_payer_address(&p, address);
-	v = bucket_peek(h->segment, &h->limits.rates[r->index], p.key, 1,
+	v = bucket_peek(h->segment, &h->limits->rates[r->index], p.key, 1,
 	    h->now, &retry_us);
 	return (limit_verdict(h, v, retry_us));
 }
@@ -144,7 +164,7 @@ limit_token_failed(struct hub *h, uint64_t address)
 		return;
 	limit_payer_address(&p, address);
 	/* the answer matters to the next one only */
-	(void)bucket_check(h->segment, &h->limits.rates[r->index], p.key, 1,
+	(void)bucket_check(h->segment, &h->limits->rates[r->index], p.key, 1,
 	    h->now, NULL);
 }
 
@@ -152,7 +172,7 @@ uint64_t
 limit_retry_ms(const struct hub *h)
 {
 	CHECK_MAGIC(h, HUB_MAGIC);
-	return (h->limits.retry_ms);
+	return (h->limits->retry_ms);
 }
 
 /* --- connections of a user ------------------------------------------------ */
@@ -280,7 +300,7 @@ limit_event(struct session *s, const struct inbound *in,
 	limit_payer(&p, r, s->client, s->who);
 	if (likely(limit_charge(s->hub, r, &p)))
 		return (true);
-	refuse_rate(s, in, s->hub->limits.retry_ms);
+	refuse_rate(s, in, s->hub->limits->retry_ms);
 	if (limit_is_struck_out(s->client, r))
 		limit_strike_out(s);
 	return (false);

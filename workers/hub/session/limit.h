@@ -23,12 +23,9 @@ struct client;
 struct count;
 struct principal;
 
-/* Part of the hub: the configured rates as buckets have them. */
-struct limits {
-	struct bucket_rate rates[CONF_RATES_MAX];
-	uint64_t	 retry_ms;	/* of the last refusal, 1 or more */
-};
-void	limit_init(struct hub *);
+struct limits;
+struct limits *limits_new(const struct conf *) MUST_USE; /* NULL: no memory */
+void	limits_free(struct hub *);
 
 /*
  * What an address is counted as: IPv6 by its first 64 bits; IPv4 whole, as

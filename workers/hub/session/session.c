@@ -6,10 +6,13 @@
 
 #include <stdlib.h>
 
+#include "hub/audience/fanout.h"
+#include "hub/audience/room.h"
 #include "hub/hub_int.h"
 #include "hub/audience/sids.h"
 #include "hub/queue/send.h"
 #include "hub/session/client.h"
+#include "hub/session/principal.h"
 #include "proto/json.h"
 #include "proto/raw.h"
 #include "proto/sio.h"

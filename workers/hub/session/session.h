@@ -5,53 +5,10 @@
 #ifndef HUB_SESSION_SESSION_H
 #define HUB_SESSION_SESSION_H
 
-#include "conf/conf.h"
-#include "hub/audience/room.h"
-#include "hub/queue/when.h"
-#include "hub/queue/wire.h"
-#include "hub/session/principal.h"
-
-#define SESSION_SID_LEN	20
+#include "hub/model.h"
 
 struct buf;
-struct client;
-
-/* Where a session is counted (shm/count.h); 0: not. */
-struct limit_nodes {
-	uint32_t	 user, ns;
-};
-
-struct session {
-	unsigned	 magic;
-#define SESSION_MAGIC	0x5e5510f1
-	uint8_t		 wire;		/* enum wire */
-	bool		 idle;		/* silent for idle_after */
-	bool		 warned;	/* auth:expiring was sent */
-	bool		 many;		/* its memberships are in ships.h's
-					 * index */
-	struct hub	*hub;
-	struct client	*client;
-	struct outq	*out;
-	const struct conf_namespace *ns;
-	struct principal *who;		/* NULL: anonymous */
-	struct session	*next;		/* of the same client */
-	struct session	*sid_next;	/* in its bucket */
-	struct membership *memberships;
-	struct recover	*recover;	/* can be recovered; NULL: not */
-	uint32_t	 nrooms;	/* named ones */
-	uint32_t	 nwatches;	/* users whose presence it watches */
-	uint32_t	 presence_node;
-	struct limit_nodes counted;	/* limit.h */
-	uint32_t	 stamp;		/* see fanout.c */
-	when		 seen;		/* its last event */
-	char		 sid[SESSION_SID_LEN];	/* no NUL behind it */
-};
-
-static inline struct slice
-session_sid(const struct session *s)
-{
-	return (slice_of(s->sid, SESSION_SID_LEN));
-}
+struct hub;
 
 /*
  * Begin: a new sid, the namespace's and the user's channel, presence.  Takes
