@@ -6,7 +6,7 @@
 #include "recovery.h"
 
 #include "base/digest.h"
-#include "hub/engine_int.h"
+#include "hub/dialect/engine.h"
 
 #define CONF \
 	"recovery { window = 2m packets = 2000 bytes = 4MB }\n" \

@@ -10,13 +10,13 @@
 #include <stdlib.h>
 
 #include "hub/ask.h"
-#include "hub/audience/sids.h"
-#include "hub/engine_int.h"
 #include "hub/hub_int.h"
 #include "hub/members.h"
 #include "hub/pending.h"
 #include "hub/publish.h"
 #include "hub/recover.h"
+#include "hub/audience/sids.h"
+#include "hub/dialect/engine.h"
 #include "hub/service/presence.h"
 #include "hub/session/limit.h"
 #include "proto/bus.h"

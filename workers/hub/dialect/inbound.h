@@ -2,8 +2,8 @@
  * The way of what a client sends, whatever it speaks: whether its token is
  * over, counted, charged; then it is a service's, or its rule decides.
  */
-#ifndef HUB_INBOUND_H
-#define HUB_INBOUND_H
+#ifndef HUB_DIALECT_INBOUND_H
+#define HUB_DIALECT_INBOUND_H
 
 #include "hub/session/refuse.h"
 

@@ -2,7 +2,7 @@
  * The way of what clients send; see inbound.h.  Called by whoever speaks a
  * client's protocol.
  */
-#include "hub/inbound.h"
+#include "hub/dialect/inbound.h"
 
 #include <stdio.h>
 

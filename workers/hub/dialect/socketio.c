@@ -6,10 +6,10 @@
  */
 #include <stdlib.h>
 
-#include "hub/engine_int.h"
 #include "hub/hub_int.h"
+#include "hub/dialect/engine.h"
+#include "hub/dialect/inbound.h"
 #include "hub/queue/sentlog.h"
-#include "hub/inbound.h"
 #include "hub/rule/rule.h"
 #include "hub/session/admit.h"
 #include "hub/session/limit.h"

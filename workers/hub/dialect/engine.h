@@ -4,8 +4,8 @@
  * events, attachments), or nothing (messages.c: each message is an
  * event of the one session that it has from the start).
  */
-#ifndef HUB_ENGINE_INT_H
-#define HUB_ENGINE_INT_H
+#ifndef HUB_DIALECT_ENGINE_H
+#define HUB_DIALECT_ENGINE_H
 
 #include <assert.h>
 

@@ -4,8 +4,8 @@
  * host through client.h.
  */
 #include "hub/hub_int.h"
-#include "hub/inbound.h"
-#include "hub/single.h"
+#include "hub/dialect/inbound.h"
+#include "hub/dialect/single.h"
 #include "hub/session/client.h"
 #include "hub/session/limit.h"
 #include "proto/json.h"

@@ -1,7 +1,7 @@
 /*
  * Which kind of engine is opened.  Called by the host through client.h.
  */
-#include "hub/engine_int.h"
+#include "hub/dialect/engine.h"
 
 static const struct engine_kind *
 open_kind(const struct admission *a)

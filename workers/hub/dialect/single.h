@@ -2,8 +2,8 @@
  * What kinds of clients have alike whose connection has one session, from its
  * start to its end.
  */
-#ifndef HUB_SINGLE_H
-#define HUB_SINGLE_H
+#ifndef HUB_DIALECT_SINGLE_H
+#define HUB_DIALECT_SINGLE_H
 
 #include "hub/session/client.h"
 

@@ -7,9 +7,9 @@
 
 #include "base/digest.h"
 #include "base/utf8.h"
-#include "hub/audience/room.h"
-#include "hub/engine_int.h"
 #include "hub/hub_int.h"
+#include "hub/audience/room.h"
+#include "hub/dialect/engine.h"
 #include "hub/queue/sentlog.h"
 #include "proto/ws.h"
 

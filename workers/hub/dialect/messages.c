@@ -6,10 +6,10 @@
  * each Engine.IO message; what goes out has a wire form of its own (wire.h).
  */
 #include "base/utf8.h"
-#include "hub/engine_int.h"
 #include "hub/hub_int.h"
-#include "hub/inbound.h"
-#include "hub/single.h"
+#include "hub/dialect/engine.h"
+#include "hub/dialect/inbound.h"
+#include "hub/dialect/single.h"
 #include "proto/json.h"
 
 /* Larger ones are not kept for the next message. */

@@ -2,10 +2,10 @@
  * A client with one session; see single.h.  Called by plain.c and
  * messages.c.
  */
-#include "hub/single.h"
+#include "hub/dialect/single.h"
 
-#include "hub/audience/room.h"
 #include "hub/hub_int.h"
+#include "hub/audience/room.h"
 #include "hub/rule/rule.h"
 
 bool
