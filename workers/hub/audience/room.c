@@ -1,6 +1,7 @@
 /*
- * The membership index; see room.h.  Called by session.c and service.c to
- * join and leave, by fanout.c to walk members.
+ * The membership index; see room.h.  Called by session.c, service.c and
+ * presence.c, members.c and recover/ to join and leave, by fanout.c to walk
+ * members.
  */
 #include "hub/audience/room.h"
 

@@ -1,6 +1,5 @@
 /*
- * A client with one session; see single.h.  Called by plain.c and
- * messages.c.
+ * A client with one session; see single.h.  Called by plain.c and messages.c.
  */
 #include "hub/dialect/single.h"
 

@@ -1,5 +1,6 @@
 /*
- * Arguments of an event; see args.h.  Called by rule.c and fanout.c.
+ * Arguments of an event; see args.h.  Called by rule.c for what a rule
+ * takes, by fanout.c and refuse.h for how much there is.
  */
 #include "hub/queue/args.h"
 

@@ -1,5 +1,5 @@
 /*
- * See latency.h.  Called by publish.c, and by hub.c for the host.
+ * See latency.h.  Called by rule.c and publish.c, and by hub.c for the host.
  */
 #include "hub/queue/latency.h"
 

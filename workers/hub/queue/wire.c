@@ -1,6 +1,6 @@
 /*
- * A publication as bytes; see wire.h.  Called by fanout.c, and by client.c
- * for what goes to one client alone.
+ * A publication as bytes; see wire.h.  Called by fanout.c, and by send.c for
+ * what goes to one client alone.
  */
 #include "hub/queue/wire.h"
 

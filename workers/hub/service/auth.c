@@ -1,6 +1,6 @@
 /*
  * A later token takes the place of the one before; see auth.h.  Called by
- * service.c, and by recover.c and recover_ask.c.
+ * service.c.  Which rooms a token allows is join.c's.
  */
 #include "hub/service/auth.h"
 

@@ -1,9 +1,8 @@
 /*
- * A later token: of a connection (auth:refresh), or of a client that comes back
- * to its session (recover.h).  What it does not allow any more ends: sessions
- * by their namespace and route, rooms that the client had asked for by their
- * join rule, watches.  Rooms that a back end or a route chose are not the
- * token's, and stay.
+ * A later token of a connection (auth:refresh).  What it does not allow any
+ * more ends: sessions by their namespace and route, rooms that the client had
+ * asked for by their join rule.  Rooms that a back end or a route chose are not
+ * the token's, and stay.
  */
 #ifndef HUB_SERVICE_AUTH_H
 #define HUB_SERVICE_AUTH_H

@@ -1,6 +1,6 @@
 /*
- * The server's own events, as a table; see service.h.  Called by rule.c
- * before it looks for a rule.
+ * The server's own events, as a table; see service.h.  Called by
+ * inbound.c before a rule is looked for.
  */
 #include "hub/service/service.h"
 

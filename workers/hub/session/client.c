@@ -1,6 +1,7 @@
 /*
- * What both kinds of client do: identity, expiry, deadlines, end.  Called by
- * the host through client.h, and by engine.c and plain.c.
+ * What every client does: input to its kind, expiry, deadlines, heartbeat,
+ * end.  Called by the host through client.h in hub/, and by its kinds, which
+ * are dialect/'s.
  */
 #include "hub/client.h"
 

@@ -1,5 +1,6 @@
 /*
- * What the two kinds of client share, inside the hub.
+ * A client, whatever it speaks: its kind, which dialect/ has, and what all
+ * kinds share.  What the host calls is in hub/client.h.
  */
 #ifndef HUB_SESSION_CLIENT_H
 #define HUB_SESSION_CLIENT_H

@@ -1,7 +1,7 @@
 /*
- * Rates and connections of a user; see limit.h.  Called by rule.c with each
- * event, by client.c with tokens, by socketio.c and plain.c when
- * somebody comes in, by the host at the handshake.
+ * Rates and connections of a user; see limit.h.  Called by inbound.c and
+ * rule.c with each event, by admit.c with tokens and when somebody comes in, by
+ * socketio.c with packets that are no events, by the host at the handshake.
  */
 #include "hub/session/limit.h"
 

@@ -1,6 +1,6 @@
 /*
- * Identity from claims; see principal.h.  Made by client.c at the handshake
- * and by engine.c and service.c for tokens that come later.
+ * Identity from claims; see principal.h.  Made by admit.c of each token
+ * that is good.
  */
 #include "hub/session/principal.h"
 

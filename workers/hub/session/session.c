@@ -1,6 +1,7 @@
 /*
- * One client in one namespace; see session.h.  Made by engine.c and plain.c
- * after admission, answered to by rule.c and service.c.
+ * One client in one namespace; see session.h.  Made by socketio.c and single.c
+ * after admission, parked and resumed by recover/; answered by whoever looks at
+ * its events.
  */
 #include "hub/session/session.h"
 
