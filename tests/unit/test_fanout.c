@@ -4,6 +4,7 @@
  * are told; each delivery counted once.
  */
 #include "pair.h"
+#include "hub/audience/sids.h"
 #include "hub/hub_int.h"
 #include "hub/session/client.h"
 #include "proto/bus.h"
