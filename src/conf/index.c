@@ -8,20 +8,11 @@
 
 #include "conf/heap.h"
 
-/* By length first: most comparisons end there. */
-static int
-index_name_order(struct slice a, struct slice b)
-{
-	if (a.n != b.n)
-		return (a.n < b.n ? -1 : 1);
-	return (a.n == 0 ? 0 : memcmp(a.p, b.p, a.n));
-}
-
 static int
 index_entry_order(const void *va, const void *vb)
 {
 	const struct conf_indexed *a = va, *b = vb;
-	int order = index_name_order(a->name, b->name);
+	int order = conf_index_order(a->name, b->name);
 
 	return (order != 0 ? order : (a->line > b->line) - (a->line < b->line));
 }
@@ -49,25 +40,6 @@ conf_index_sort(struct conf_index *index)
 	if (index->n > 1)
 		qsort(index->names, index->n, sizeof *index->names,
 		    index_entry_order);
-}
-
-const void *
-conf_index_find(const struct conf_index *index, struct slice name)
-{
-	size_t low = 0, high = index == NULL ? 0 : index->n, middle;
-	int order;
-
-	while (low < high) {
-		middle = low + (high - low) / 2;
-		order = index_name_order(name, index->names[middle].name);
-		if (order == 0)
-			return (index->names[middle].what);
-		if (order < 0)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return (NULL);
 }
 
 void
