@@ -11,8 +11,8 @@
 #include "hub/events.h"
 #include "hub/hub.h"
 #include "hub/model.h"
-#include "hub/queue/latency.h"
 #include "hub/work.h"
+#include "hub/queue/latency.h"
 #include "proto/offset.h"
 #include "shm/counters.h"
 

@@ -5,11 +5,11 @@
 #include "hub/members.h"
 
 #include "hub/ask.h"
-#include "hub/audience/sids.h"
 #include "hub/hub_int.h"
 #include "hub/post.h"
 #include "hub/publish.h"
 #include "hub/recover.h"
+#include "hub/audience/sids.h"
 #include "hub/session/client.h"
 #include "proto/bus.h"
 

@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "hub/audience/sids.h"
 #include "hub/hub_int.h"
-#include "hub/session/client.h"
 #include "hub/waits.h"
+#include "hub/audience/sids.h"
+#include "hub/session/client.h"
 #include "proto/bus.h"
 
 struct pending {

@@ -10,8 +10,8 @@
 
 #include <stdlib.h>
 
-#include "hub/audience/room.h"
 #include "hub/post.h"
+#include "hub/audience/room.h"
 #include "hub/rule/join.h"
 #include "hub/session/admit.h"
 #include "hub/session/limit.h"
@@ -156,8 +156,7 @@ recover_identity(struct client *c, const struct principal *old,
 	if (back == NULL)
 		return;
 	LIST_FOREACH(a, &back->asks, client_link) {
-		if (a->who == NULL || !slice_eq(principal_user(a->who),
-		    principal_user(old)))
+		if (!principal_is(a->who, old))
 			continue;
 		principal_unref(&a->who);
 		a->who = principal_ref(who);

@@ -35,7 +35,7 @@ budget_find(struct hub *h, const struct principal *who)
 	if (h->recover->budget.nbuckets == 0)
 		return (NULL);
 	for (u = *budget_bucket(h, principal_user(who)); u != NULL; u = u->next)
-		if (slice_eq(principal_user(u->who), principal_user(who)))
+		if (principal_is(u->who, who))
 			return (u);
 	return (NULL);
 }

@@ -9,12 +9,12 @@
 
 #include <sys/queue.h>
 
-#include "hub/session/client.h"
 #include "hub/hub_int.h"
 #include "hub/recover.h"
 #include "hub/recover_budget.h"
-#include "hub/queue/sentlog.h"
 #include "hub/waits.h"
+#include "hub/queue/sentlog.h"
+#include "hub/session/client.h"
 #include "proto/bus.h"
 
 #define RECOVER_ASK_MS	1000	/* for an answer of the other workers */

@@ -7,9 +7,9 @@
 
 #include <stdio.h>
 
+#include "hub/hub_int.h"
 #include "hub/audience/room.h"
 #include "hub/audience/sids.h"
-#include "hub/hub_int.h"
 #include "hub/queue/args.h"
 
 /* --- offsets -------------------------------------------------------------- */

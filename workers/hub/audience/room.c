@@ -7,8 +7,8 @@
 
 #include <stdlib.h>
 
-#include "hub/audience/ships.h"
 #include "hub/hub_int.h"
+#include "hub/audience/ships.h"
 #include "shm/interest.h"
 
 struct room_table {

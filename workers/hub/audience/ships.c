@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "hub/hub_int.h"
+#include "hub/model.h"
 
 #define INDEX_MIN	256	/* entries */
 

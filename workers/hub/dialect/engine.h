@@ -9,8 +9,8 @@
 
 #include <assert.h>
 
-#include "hub/session/client.h"
 #include "hub/recover.h"
+#include "hub/session/client.h"
 #include "proto/eio.h"
 
 /* A packet whose attachments have not all come. */

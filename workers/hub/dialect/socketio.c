@@ -15,7 +15,6 @@
 #include "hub/session/limit.h"
 #include "proto/json.h"
 #include "proto/sio.h"
-#include "shm/count.h"
 
 /* Text and attachments of one packet, in largest messages. */
 #define PACKET_MESSAGES	4

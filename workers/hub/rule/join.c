@@ -4,7 +4,7 @@
  */
 #include "hub/rule/join.h"
 
-#include "hub/audience/room.h"
+#include "hub/model.h"
 #include "hub/session/principal.h"
 #include "proto/json.h"
 

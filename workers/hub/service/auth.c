@@ -7,9 +7,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "hub/audience/room.h"
 #include "hub/hub_int.h"
 #include "hub/recover.h"
+#include "hub/audience/room.h"
 #include "hub/rule/join.h"
 #include "hub/session/admit.h"
 #include "hub/session/client.h"
@@ -103,8 +103,7 @@ static bool
 auth_replace(struct principal **is, const struct principal *old,
     struct principal *who)
 {
-	if (*is == NULL ||
-	    !slice_eq(principal_user(*is), principal_user(old)))
+	if (!principal_is(*is, old))
 		return (false);
 	principal_unref(is);
 	*is = principal_ref(who);
@@ -134,8 +133,7 @@ auth_verify(struct session *s, const struct inbound *in, struct slice token)
 	enum authfail f;
 
 	f = admit_verify(s->hub, s->client->address, token, &who);
-	if (f == AUTH_OK && (s->who == NULL ||
-	    !slice_eq(principal_user(who), principal_user(s->who)))) {
+	if (f == AUTH_OK && !principal_is(s->who, who)) {
 		f = AUTHFAIL_subject;
 		admit_token_failed(s->hub, s->client->address, f);
 	}

@@ -7,12 +7,11 @@
 #include <stdio.h>
 
 #include "base/reserved.h"
-#include "hub/audience/room.h"
 #include "hub/hub_int.h"
+#include "hub/audience/room.h"
 #include "hub/rule/join.h"
 #include "hub/service/auth.h"
 #include "hub/service/presence.h"
-#include "hub/session/client.h"
 #include "proto/json.h"
 
 /*

@@ -8,7 +8,6 @@
 #include <assert.h>
 
 #include "hub/client.h"
-#include "hub/queue/when.h"
 #include "hub/session/session.h"
 
 enum client_slab { CLIENT_PLAIN, CLIENT_ENGINE };	/* hub.clients */

@@ -184,8 +184,7 @@ limit_session_of(const struct client *c, const struct principal *who)
 	struct session *s;
 
 	for (s = c->sessions; s != NULL; s = s->next)
-		if (s->who != NULL && slice_eq(principal_user(s->who),
-		    principal_user(who)))
+		if (principal_is(s->who, who))
 			return (s);
 	return (NULL);
 }

@@ -43,6 +43,14 @@ principal_user_json(const struct principal *p)
 	return (slice_of(p->bytes + p->user_len, p->json_len));
 }
 
+/* Is it this user?  Nobody without a token is.  p may be NULL. */
+static inline bool
+principal_is(const struct principal *p, const struct principal *user)
+{
+	return (p != NULL && slice_eq(principal_user(p),
+	    principal_user(user)));
+}
+
 /* Its token is over, whatever the clock of deadlines has got to. p may be
  * NULL. */
 static inline bool

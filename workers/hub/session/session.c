@@ -7,9 +7,9 @@
 
 #include <stdlib.h>
 
+#include "hub/hub_int.h"
 #include "hub/audience/fanout.h"
 #include "hub/audience/room.h"
-#include "hub/hub_int.h"
 #include "hub/audience/sids.h"
 #include "hub/queue/send.h"
 #include "hub/session/client.h"
@@ -17,7 +17,6 @@
 #include "proto/json.h"
 #include "proto/raw.h"
 #include "proto/sio.h"
-#include "proto/ws.h"
 
 /* --- life ----------------------------------------------------------------- */
 
