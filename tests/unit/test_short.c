@@ -653,12 +653,66 @@ a_room_that_cannot_be_joined_on_the_way_is_counted(void **state)
 	assert_int_equal(joins_on_the_way(1000), 0);
 }
 
+/* --- what was missed ------------------------------------------------------- */
+
+/* Back here with the pid, an allocation fails: all that was missed is told, or
+ * the session is a new one, or the client goes. */
+static unsigned
+back_with_all(long at)
+{
+	struct fake_world *w = fake_world_new(CONF);
+	struct fake_host *f = host(w, 1), *g = host(w, 2);
+	struct fake_conn *a = come(f, ENGINE, ""), *c;
+	char pid[21], again[21], text[96], event[5200];
+	unsigned i;
+
+	(void)g;
+	say(f, a, "40/n,");
+	pid_of(a, pid);
+	fake_gone(f, a);
+	turn(w);
+	(void)snprintf(event, sizeof event, "{\"namespace\":\"n\","
+	    "\"event\":\"missed\",\"data\":\"%05000d\"}", 0);
+	for (i = 0; i < 3; i++)
+		post(f, publish_as, "", event);
+	c = come(f, ENGINE, "");
+	(void)snprintf(text, sizeof text, "40/n,{\"pid\":\"%s\"}", pid);
+	left = at;
+	for_good = false;
+	nfailed = 0;
+	armed = true;
+	client_text(c->client, (uint8_t *)text, strlen(text));
+	armed = false;
+	i = c->out.lossy || c->closed >= 0;
+	turn(w);
+	pid_of(c, again);
+	if (i == 0 && strcmp(pid, again) == 0)
+		assert_int_equal(times_sent(c, "\"missed\""), 3);
+	else if (nfailed == 0)
+		fail();
+	fake_world_free(&w);
+	return (nfailed);
+}
+
+static void
+what_was_missed_is_told_whole_or_the_session_is_new(void **state)
+{
+	long at;
+
+	(void)state;
+	for (at = 0; back_with_all(at) > 0; at++)
+		continue;
+	assert_true(at > 2);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 		    a_room_that_cannot_be_joined_on_the_way_is_counted),
+		cmocka_unit_test(
+		    what_was_missed_is_told_whole_or_the_session_is_new),
 		cmocka_unit_test(an_answer_is_whole_or_its_client_goes),
 		cmocka_unit_test(any_one_allocation_may_fail),
 		cmocka_unit_test(there_may_be_no_memory_from_any_point_on),

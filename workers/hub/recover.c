@@ -408,6 +408,13 @@ recover_here(struct client *c, struct recover *r, struct slice offset,
 		return (RECOVER_NOT);	/* which will be refused, too */
 	buf_init(&records);
 	recover_drain(r, skip, &records);
+	if (records.oom) {	/* some are lost */
+		counter_add(COUNTER_memory_failures, 1);
+		buf_fini(&records);
+		limit_give_back(c->hub->count, &nodes);
+		recover_discard(r);
+		return (RECOVER_NOT);
+	}
 	start = outq_pos(c->out);
 	recover_replay(c, &records, NULL);
 	buf_fini(&records);

@@ -61,6 +61,14 @@ recover_ask(struct client *c, const struct conf_namespace *ns,
 	a = calloc(1, sizeof *a);
 	if (a == NULL)
 		return (RECOVER_NOT);
+	buf_init(&a->auth);
+	if (ns->on_connect != NULL)	/* who else would read it? */
+		buf_slice(&a->auth, auth);
+	if (a->auth.oom) {
+		counter_add(COUNTER_memory_failures, 1);
+		free(a);
+		return (RECOVER_NOT);
+	}
 	post_others(h, a->wait.slots);
 	q->nsp = slice_of(ns->name, ns->name_len);
 	q->pid = pid;
@@ -70,6 +78,7 @@ recover_ask(struct client *c, const struct conf_namespace *ns,
 		q->user = principal_user(who);
 	if (slotset_empty(a->wait.slots) ||
 	    !post_send(h, a->wait.slots, ref, &e)) {
+		buf_fini(&a->auth);
 		free(a);
 		return (RECOVER_NOT);
 	}
@@ -79,9 +88,6 @@ recover_ask(struct client *c, const struct conf_namespace *ns,
 	memcpy(a->pid, pid.p, sizeof a->pid);
 	buf_init(&a->state);
 	buf_init(&a->late);
-	buf_init(&a->auth);
-	if (ns->on_connect != NULL)	/* who else would read it? */
-		buf_slice(&a->auth, auth);
 	LIST_INSERT_HEAD(&back->asks, a, client_link);
 	waits_add(&h->recover->asks, &a->wait, ref,
 	    h->now.us + RECOVER_ASK_MS * UINT64_C(1000));
@@ -341,6 +347,13 @@ recover_bus_done(struct hub *h, const struct bus_envelope *q)
 	}
 	buf_init(&direct);
 	recover_drain(r, 0, &direct);
+	if (direct.oom) {	/* some are lost */
+		counter_add(COUNTER_memory_failures, 1);
+		buf_fini(&direct);
+		limit_give_back(h->count, &nodes);
+		recover_asking_give_up(h, a);
+		return;
+	}
 	start = outq_pos(c->out);
 	recover_replay(c, &a->state, NULL);
 	recover_replay(c, &a->late, &direct);
