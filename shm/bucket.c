@@ -39,7 +39,7 @@ bucket_rate_init(struct bucket_rate *r, unsigned class, uint32_t allow,
 
 /* tat - now, as a signed number of ticks. */
 static int64_t
-debt_of(uint64_t word, uint64_t now)
+bucket_debt(uint64_t word, uint64_t now)
 {
 	uint64_t d = (word - now) & TAT_MASK;
 
@@ -47,7 +47,7 @@ debt_of(uint64_t word, uint64_t now)
 }
 
 static uint64_t
-later(uint64_t debt, uint64_t cost, const struct bucket_rate *r)
+bucket_later(uint64_t debt, uint64_t cost, const struct bucket_rate *r)
 {
 	if (cost > r->limit)
 		return (UINT64_MAX);
@@ -59,8 +59,8 @@ later(uint64_t debt, uint64_t cost, const struct bucket_rate *r)
  * times as wide.  Its word is a plain tat in nanoseconds.
  */
 static enum bucket_verdict
-charge_class(struct segment *seg, const struct bucket_rate *r, uint64_t cost,
-    struct mono now, uint64_t *retry_us)
+bucket_charge_class(struct segment *seg, const struct bucket_rate *r,
+    uint64_t cost, struct mono now, uint64_t *retry_us)
 {
 	_Atomic uint64_t *word = (_Atomic uint64_t *)(void *)(seg->base +
 	    seg->hdr->rate_over) + r->class;
@@ -89,7 +89,7 @@ charge_class(struct segment *seg, const struct bucket_rate *r, uint64_t cost,
 
 /* The way of this tag, else the one with the least debt. */
 static unsigned
-choose(_Atomic uint64_t *set, uint64_t tag, uint64_t now, uint64_t *word,
+bucket_choose(_Atomic uint64_t *set, uint64_t tag, uint64_t now, uint64_t *word,
     int64_t *debt)
 {
 	int64_t d, least = INT64_MAX;
@@ -100,10 +100,10 @@ choose(_Atomic uint64_t *set, uint64_t tag, uint64_t now, uint64_t *word,
 		w = atomic_load_explicit(&set[i], memory_order_relaxed);
 		if (w >> TAT_BITS == tag) {
 			*word = w;
-			*debt = debt_of(w, now);
+			*debt = bucket_debt(w, now);
 			return (i);
 		}
-		d = w == 0 ? INT64_MIN : debt_of(w, now);
+		d = w == 0 ? INT64_MIN : bucket_debt(w, now);
 		if (d < least) {
 			least = d;
 			best = i;
@@ -115,7 +115,7 @@ choose(_Atomic uint64_t *set, uint64_t tag, uint64_t now, uint64_t *word,
 }
 
 static _Atomic uint64_t *
-set_of(const struct segment *seg, uint64_t hash)
+bucket_set(const struct segment *seg, uint64_t hash)
 {
 	return ((_Atomic uint64_t *)(void *)(seg->base +
 	    seg->hdr->rate_set) +
@@ -123,7 +123,7 @@ set_of(const struct segment *seg, uint64_t hash)
 }
 
 static uint64_t
-tag_of(uint64_t hash)
+bucket_tag(uint64_t hash)
 {
 	uint64_t tag = hash >> TAT_BITS;
 
@@ -131,27 +131,27 @@ tag_of(uint64_t hash)
 }
 
 static enum bucket_verdict
-charge(struct segment *seg, const struct bucket_rate *r, uint64_t hash,
+bucket_charge(struct segment *seg, const struct bucket_rate *r, uint64_t hash,
     uint64_t cost, struct mono now, uint64_t *retry_us)
 {
-	_Atomic uint64_t *set = set_of(seg, hash);
-	uint64_t tag = tag_of(hash), ticks = now.us / TICK_US;
+	_Atomic uint64_t *set = bucket_set(seg, hash);
+	uint64_t tag = bucket_tag(hash), ticks = now.us / TICK_US;
 	uint64_t word = 0, owed;
 	unsigned lost, way;
 	int64_t debt;
 
 	for (lost = 0; lost < LOSSES_MAX; lost++) {
-		way = choose(set, tag, ticks, &word, &debt);
+		way = bucket_choose(set, tag, ticks, &word, &debt);
 		if (word >> TAT_BITS != tag) {
 			/* somebody else's: only if it matters less */
 			if (debt > (int64_t)(r->limit / 2))
-				return (charge_class(seg, r, cost, now,
+				return (bucket_charge_class(seg, r, cost, now,
 				    retry_us));
 			debt = 0;
 		}
 		owed = debt > 0 ? (uint64_t)debt : 0;
 		if (owed + cost > r->limit) {
-			*retry_us = later(owed, cost, r);
+			*retry_us = bucket_later(owed, cost, r);
 			return (BUCKET_DENY);
 		}
 		HOOK();
@@ -166,7 +166,7 @@ charge(struct segment *seg, const struct bucket_rate *r, uint64_t hash,
 
 /* Where key is counted for this rate. */
 static uint64_t
-hash_of(const struct segment *seg, const struct bucket_rate *r,
+bucket_hash(const struct segment *seg, const struct bucket_rate *r,
     struct slice key)
 {
 	struct hash_key k = segment_key(seg);
@@ -177,8 +177,8 @@ hash_of(const struct segment *seg, const struct bucket_rate *r,
 
 /* What needs no bucket to be answered; false: it does. */
 static bool
-is_trivial(const struct bucket_rate *r, uint32_t cost, uint64_t *retry_us,
-    enum bucket_verdict *verdict)
+bucket_is_trivial(const struct bucket_rate *r, uint32_t cost,
+    uint64_t *retry_us, enum bucket_verdict *verdict)
 {
 	MUST(r->class < SHM_CLASSES_MAX && r->ticks > 0);
 	*retry_us = 0;
@@ -202,51 +202,50 @@ bucket_check(struct segment *seg, const struct bucket_rate *r,
 	segment_check(seg);
 	if (retry_us == NULL)
 		retry_us = &unused;
-	if (is_trivial(r, cost, retry_us, &verdict))
+	if (bucket_is_trivial(r, cost, retry_us, &verdict))
 		return (verdict);
-	return (charge(seg, r, hash_of(seg, r, key), r->ticks * cost, now,
-	    retry_us));
+	return (bucket_charge(seg, r, bucket_hash(seg, r, key), r->ticks * cost,
+	    now, retry_us));
 }
 
 enum bucket_verdict
 bucket_peek(struct segment *seg, const struct bucket_rate *r,
     struct slice key, uint32_t cost, struct mono now, uint64_t *retry_us)
 {
-	uint64_t hash = hash_of(seg, r, key), word = 0, unused;
+	uint64_t hash = bucket_hash(seg, r, key), word = 0, unused;
 	enum bucket_verdict verdict;
 	int64_t debt;
 
 	segment_check(seg);
 	if (retry_us == NULL)
 		retry_us = &unused;
-	if (is_trivial(r, cost, retry_us, &verdict))
+	if (bucket_is_trivial(r, cost, retry_us, &verdict))
 		return (verdict);
-	(void)choose(set_of(seg, hash), tag_of(hash), now.us / TICK_US, &word,
-	    &debt);
-	if (word >> TAT_BITS != tag_of(hash) || debt <= 0 ||
+	(void)bucket_choose(bucket_set(seg, hash), bucket_tag(hash), now.us /
+	    TICK_US, &word, &debt);
+	if (word >> TAT_BITS != bucket_tag(hash) || debt <= 0 ||
 	    (uint64_t)debt + r->ticks * cost <= r->limit)
 		return (BUCKET_ALLOW);
-	*retry_us = later((uint64_t)debt, r->ticks * cost, r);
+	*retry_us = bucket_later((uint64_t)debt, r->ticks * cost, r);
 	return (BUCKET_DENY);
 }
 
 void
-bucket_age(struct segment *seg, struct mono now, uint32_t nsets)
+bucket_age(struct segment *seg, uint32_t *cursor, struct mono now,
+    uint32_t nsets)
 {
 	_Atomic uint64_t *set;
 	uint64_t w, ticks = now.us / TICK_US;
 	unsigned i;
 
 	for (; nsets > 0; nsets--) {
-		seg->rate_cursor = (seg->rate_cursor + 1) &
-		    (seg->hdr->rate_nsets - 1);
+		*cursor = (*cursor + 1) & (seg->hdr->rate_nsets - 1);
 		set = (_Atomic uint64_t *)(void *)(seg->base +
-		    seg->hdr->rate_set) +
-		    (uint64_t)seg->rate_cursor * SHM_WAYS;
+		    seg->hdr->rate_set) + (uint64_t)*cursor * SHM_WAYS;
 		for (i = 0; i < SHM_WAYS; i++) {
 			w = atomic_load_explicit(&set[i],
 			    memory_order_relaxed);
-			if (w != 0 && debt_of(w, ticks) <= AGED)
+			if (w != 0 && bucket_debt(w, ticks) <= AGED)
 				(void)atomic_compare_exchange_strong_explicit(
 				    &set[i], &w, 0, memory_order_relaxed,
 				    memory_order_relaxed);

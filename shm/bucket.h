@@ -38,7 +38,8 @@ enum bucket_verdict bucket_check(struct segment *, const struct bucket_rate *,
 enum bucket_verdict bucket_peek(struct segment *, const struct bucket_rate *,
 	    struct slice key, uint32_t cost, struct mono now,
 	    uint64_t *retry_us);
-/* Master: empties words of the past in the next nsets sets. */
-void	bucket_age(struct segment *, struct mono now, uint32_t nsets);
+/* Master: empties words of the past in the nsets sets behind *cursor. */
+void	bucket_age(struct segment *, uint32_t *cursor, struct mono now,
+	    uint32_t nsets);
 
 #endif

@@ -21,7 +21,7 @@ struct count {
 };
 
 static struct shm_held *
-host_of(const struct segment *seg, unsigned slot)
+count_of_host(const struct segment *seg, unsigned slot)
 {
 	return ((struct shm_held *)(void *)(seg->base +
 	    seg->hdr->count_host) + slot);
@@ -38,7 +38,7 @@ count_open(struct segment *seg, unsigned slot)
 		return (NULL);
 	c->magic = COUNT_MAGIC;
 	c->seg = seg;
-	c->held = &host_of(seg, slot)->n;
+	c->held = &count_of_host(seg, slot)->n;
 	c->t = table_open(seg, TABLE_COUNT, slot);
 	if (c->t == NULL) {
 		free(c);
@@ -71,7 +71,7 @@ count_total(const struct segment *seg)
 	unsigned s;
 
 	for (s = 0; s < seg->hdr->nslots; s++) {
-		sum += atomic_load_explicit(&host_of(seg, s)->n,
+		sum += atomic_load_explicit(&count_of_host(seg, s)->n,
 		    memory_order_seq_cst);
 		HOOK();
 	}
@@ -79,7 +79,7 @@ count_total(const struct segment *seg)
 }
 
 static void
-host_set(struct count *c, uint64_t n)
+count_set_host(struct count *c, uint64_t n)
 {
 	HOOK();
 	atomic_store_explicit(c->held, n, memory_order_seq_cst);
@@ -95,14 +95,14 @@ count_enter(struct count *c, uint64_t limit)
 	CHECK_MAGIC(c, COUNT_MAGIC);
 	own = atomic_load_explicit(c->held, memory_order_relaxed);
 	if (BREAK_COUNT_LATE && count_total(c->seg) < limit) {
-		host_set(c, own + 1);
+		count_set_host(c, own + 1);
 		return (true);
 	}
 	for (tries = 0; tries < TRIES; tries++) {
-		host_set(c, own + 1);
+		count_set_host(c, own + 1);
 		if (count_total(c->seg) <= limit)
 			return (true);
-		host_set(c, own);
+		count_set_host(c, own);
 		if (count_total(c->seg) >= limit)
 			return (false);
 	}
@@ -117,7 +117,7 @@ count_leave(struct count *c)
 	CHECK_MAGIC(c, COUNT_MAGIC);
 	own = atomic_load_explicit(c->held, memory_order_relaxed);
 	MUST(own > 0);
-	host_set(c, own - 1);
+	count_set_host(c, own - 1);
 }
 
 /* --- users, addresses ----------------------------------------------------- */
@@ -125,7 +125,7 @@ count_leave(struct count *c)
 /* Only slots whose bit is set have a column worth reading; a slot that enters
  * sets its bit before it looks for ours. */
 static uint32_t
-node_sum(const struct table *t, uint32_t n)
+count_of_node(const struct table *t, uint32_t n)
 {
 	const struct shm_node *node = table_node(t, n);
 	uint32_t sum = 0, held;
@@ -165,7 +165,7 @@ count_enter_key(struct count *c, enum count_kind kind, struct slice key,
 		/* the join's last store may be a relaxed one: order it */
 		atomic_fetch_add_explicit(&c->t->col[n], 0,
 		    memory_order_seq_cst);
-		if (node_sum(c->t, n) <= limit) {
+		if (count_of_node(c->t, n) <= limit) {
 			*node = n;
 			return (true);
 		}
@@ -173,7 +173,7 @@ count_enter_key(struct count *c, enum count_kind kind, struct slice key,
 		table_leave(c->t, n);
 		/* n lives on: it is idle for no time yet, and this process
 		 * has not waited since */
-		if (node_sum(c->t, n) >= limit)
+		if (count_of_node(c->t, n) >= limit)
 			return (false);
 	}
 	return (false);
@@ -194,7 +194,7 @@ count_of(struct count *c, enum count_kind kind, struct slice key)
 
 	CHECK_MAGIC(c, COUNT_MAGIC);
 	n = table_find(c->t, (uint16_t)kind, key);
-	return (n == 0 ? 0 : node_sum(c->t, n));
+	return (n == 0 ? 0 : count_of_node(c->t, n));
 }
 
 /* --- the dead ------------------------------------------------------------- */
@@ -202,6 +202,6 @@ count_of(struct count *c, enum count_kind kind, struct slice key)
 void
 count_reclaim(struct segment *seg, unsigned slot)
 {
-	atomic_store_explicit(&host_of(seg, slot)->n, 0,
+	atomic_store_explicit(&count_of_host(seg, slot)->n, 0,
 	    memory_order_seq_cst);
 }

@@ -18,7 +18,7 @@
  *	the word was counted up		one too many	reclaim: word = 0
  *	... and seen to be too many	the same	the same
  *	the word was counted down	nothing
- *	joining or leaving a node	shm/table.h	table_reclaim
+ *	joining or leaving a node	shm/table.h	table_master_reclaim
  *
  * Until then a dead worker's connections count: too few are let in for a
  * moment, never too many.
@@ -67,7 +67,7 @@ void	count_leave_key(struct count *, uint32_t node);	/* 0: nothing */
 /* Of all slots, for tests and the curious. */
 uint32_t count_of(struct count *, enum count_kind, struct slice key);
 
-/* Master, from segment_reclaim(). Idempotent. */
+/* Master, from sweep_reclaim(). Idempotent. */
 void	count_reclaim(struct segment *, unsigned slot);
 
 #endif

@@ -49,13 +49,6 @@ interest_close(struct interest **ip)
 	free(i);
 }
 
-struct table *
-interest_table(struct interest *i)
-{
-	CHECK_MAGIC(i, INTEREST_MAGIC);
-	return (i->sp.t);
-}
-
 uint32_t
 interest_join(struct interest *i, uint16_t ns, struct slice key)
 {
@@ -78,7 +71,7 @@ interest_leave(struct interest *i, uint32_t node, uint16_t ns,
 }
 
 static void
-add_bits(const struct table *t, uint32_t n, uint64_t bits[2])
+interest_add_bits(const struct table *t, uint32_t n, uint64_t bits[2])
 {
 	const struct shm_node *node = table_node(t, n);
 
@@ -96,7 +89,7 @@ interest_who(struct interest *i, uint16_t ns, struct slice key,
 	spill_overflow(i->seg, TABLE_INTEREST, bits);
 	n = table_find(i->sp.t, ns, key);
 	if (n != 0)
-		add_bits(i->sp.t, n, bits);
+		interest_add_bits(i->sp.t, n, bits);
 }
 
 void
@@ -114,7 +107,7 @@ interest_peek(struct interest *i, uint32_t node, uint64_t bits[2])
 		return;
 	}
 	spill_overflow(i->seg, TABLE_INTEREST, bits);
-	add_bits(i->sp.t, node, bits);
+	interest_add_bits(i->sp.t, node, bits);
 }
 
 uint32_t

@@ -18,7 +18,6 @@
 #include "shm/segment.h"
 
 struct interest;
-struct table;
 
 /* Whose key it is: the first byte; the name follows. */
 enum interest_kind {
@@ -47,9 +46,6 @@ interest_key(char out[INTEREST_KEY_MAX], enum interest_kind kind,
 struct interest *interest_open(struct segment *, unsigned slot) MUST_USE;
 /* Leaves nothing: private keys are dropped, joined nodes are for reclaim. */
 void	interest_close(struct interest **);
-
-/* The table behind it, for the relay: announcements, mirrors. */
-struct table *interest_table(struct interest *);
 
 /*
  * This slot has (one more) reason to hear of key.  Returns the node, valid

@@ -1,15 +1,15 @@
 /*
- * What the files of shm/ know of each other and nobody else does: the handle
- * on the segment, and reads of several narrow words at once.
+ * What the files of shm/ know of each other and nobody else does: the handles
+ * on the segment and on a table, and reads of several narrow words at once.
  */
 #ifndef SHM_INTERNAL_H
 #define SHM_INTERNAL_H
 
+#include <stdbool.h>
+
+#include "base/bug.h"
 #include "shm/hook.h"
 #include "shm/layout.h"
-#include "shm/segment.h"
-
-struct table;
 
 struct segment {
 	unsigned	 magic;
@@ -20,9 +20,36 @@ struct segment {
 	uint8_t		*base;		/* the mapping; private pointer */
 	uint64_t	 size;		/* bytes */
 	struct shm_header *hdr;
-	struct table	*sweeper[SHM_TABLES]; /* master's handles, made when needed */
-	uint64_t	 relay_dead_us;	/* since when; 0 = it lives */
-	uint32_t	 rate_cursor;	/* next set to age */
+};
+
+struct table_more {		/* what a saturated column can't count */
+	uint32_t	 node;
+	uint32_t	 count;
+};
+
+struct table {
+	unsigned	 magic;
+#define TABLE_MAGIC	0x7ab1e0a5
+	enum table_id	 id;
+	struct segment	*seg;
+	struct shm_header *hdr;
+	uint32_t	 cap, mask, stride, key_max;
+	bool		 text;
+	uint8_t		*node;		/* arrays of the layout */
+	_Atomic uint64_t *head;
+	_Atomic uint8_t	*map;
+	_Atomic uint16_t *nsid;
+	_Atomic uint64_t *seen, *dirty, *dsum;
+	uint8_t		*col_base;
+	uint64_t	 col_stride;
+	unsigned	 slot;		/* own, or SLOT_NONE */
+	_Atomic uint16_t *col;		/* own, or NULL */
+	unsigned	 word;		/* own bit: bits[word] & bit */
+	uint64_t	 bit;
+	uint32_t	 cursor;	/* where to look for a free node */
+	uint64_t	 full_until_us;	/* no search before; 0 = not full */
+	struct table_more *more;
+	unsigned	 nmore, more_cap;
 };
 
 /* The layout of a table; the third one came after the first two. */
@@ -51,9 +78,6 @@ shm_fence(void)
 	atomic_thread_fence(memory_order_seq_cst);
 #endif
 }
-
-/* Rings an eventfd that another process waits on. */
-void	segment_ring(int fd);
 
 typedef uint64_t __attribute__((may_alias)) shm_wide;
 

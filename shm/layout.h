@@ -41,12 +41,12 @@
  *				relay going to sleep (asleep; dsum); dirty is
  *				released by dsum
  *	  qs and links		fence in slots_quiesce_leave (qs; chains)
- *				against the fence in table_grace (unlinked,
- *				epoch; qs)
+ *				against the fence in table_master_grace
+ *				(unlinked, epoch; qs)
  *	  count: own and others' words	all seq_cst (own; sum)
  *	  overflow, and the table	seq_cst: the node is joined before the
  *				overflow bit goes, and looked for after it
- *	  seen, status, and interest	fence in table_relay.c announce()
+ *	  seen, status, and interest	fence in table_relay.c
  *				(seen or ann read; who is interested) against
  *				the fence in interest_join (node or overflow;
  *				what was told so far)
@@ -76,6 +76,12 @@ static_assert(sizeof(void *) == 8, "64-bit");
 #define SHM_CLASSES_MAX	64	/* rate classes */
 #define SHM_WAYS	8	/* words of a rate set */
 #define SHM_CHAIN_MAX	256	/* longest chain walked */
+
+enum table_id {
+	TABLE_PRESENCE,
+	TABLE_INTEREST,
+	TABLE_COUNT,		/* shm/count.h: nothing is announced */
+};
 
 /* One table of shm/table.h: offsets from the start of the segment. */
 struct shm_table {

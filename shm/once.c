@@ -24,7 +24,7 @@
 #define LIFE		(ONCE_SECONDS + SLACK + 1)
 
 static uint64_t
-tag_of(uint64_t hash)
+once_tag(uint64_t hash)
 {
 	uint64_t tag = hash >> TIME_BITS;
 
@@ -33,14 +33,14 @@ tag_of(uint64_t hash)
 
 /* Seconds since it was claimed, and SLACK. */
 static uint64_t
-age_of(uint64_t word, uint64_t now)
+once_age(uint64_t word, uint64_t now)
 {
 	return (word == 0 ? TIME_MASK + 1 : (now + SLACK - word) & TIME_MASK);
 }
 
 /* The way of this tag if it is alive, else the oldest: *age tells. */
 static unsigned
-choose(_Atomic uint64_t *set, uint64_t tag, uint64_t now, uint64_t *word,
+once_choose(_Atomic uint64_t *set, uint64_t tag, uint64_t now, uint64_t *word,
     uint64_t *age, bool *alive)
 {
 	uint64_t w, a;
@@ -49,7 +49,7 @@ choose(_Atomic uint64_t *set, uint64_t tag, uint64_t now, uint64_t *word,
 	for (k = 0; k < SHM_WAYS; k++) {
 		i = (unsigned)(tag + k) % SHM_WAYS;
 		w = atomic_load_explicit(&set[i], memory_order_acquire);
-		a = age_of(w, now);
+		a = once_age(w, now);
 		if (w >> TIME_BITS == tag && a <= LIFE) {
 			*alive = true;
 			return (i);
@@ -76,11 +76,11 @@ once_claim(struct segment *seg, struct slice name, struct mono now)
 	segment_check(seg);
 	k.k1 ^= UINT64_C(0x6f6e6365);
 	hash = hash_bytes(&k, name);
-	tag = tag_of(hash);
+	tag = once_tag(hash);
 	set = (_Atomic uint64_t *)(void *)(seg->base + seg->hdr->once_set) +
 	    (hash & (seg->hdr->once_nsets - 1)) * SHM_WAYS;
 	do {
-		way = choose(set, tag, at, &word, &age, &alive);
+		way = once_choose(set, tag, at, &word, &age, &alive);
 		if (alive)
 			return (ONCE_AGAIN);
 		/* this worker's clock may be behind */

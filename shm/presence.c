@@ -55,13 +55,6 @@ presence_close(struct presence **pp)
 	free(p);
 }
 
-struct table *
-presence_table(struct presence *p)
-{
-	CHECK_MAGIC(p, PRESENCE_MAGIC);
-	return (p->sp.t);
-}
-
 unsigned
 presence_key_max(const struct presence *p)
 {
@@ -94,7 +87,7 @@ presence_seen(struct presence *p, uint32_t node, struct wall now)
 }
 
 static _Atomic uint64_t *
-text_of(const struct table *t, uint32_t n)
+presence_text(const struct table *t, uint32_t n)
 {
 	return ((_Atomic uint64_t *)(void *)(table_node(t, n)->key +
 	    t->key_max));
@@ -102,7 +95,7 @@ text_of(const struct table *t, uint32_t n)
 
 /* Where to cut so that no character is halved. */
 static struct slice
-cut(struct slice s)
+presence_cut(struct slice s)
 {
 	if (s.n > PRESENCE_TEXT_MAX)
 		for (s.n = PRESENCE_TEXT_MAX; s.n > 0 &&
@@ -112,9 +105,10 @@ cut(struct slice s)
 }
 
 static void
-text_store(const struct table *t, uint32_t n, uint8_t tag, struct slice s)
+presence_text_store(const struct table *t, uint32_t n, uint8_t tag,
+    struct slice s)
 {
-	_Atomic uint64_t *text = text_of(t, n);
+	_Atomic uint64_t *text = presence_text(t, n);
 	uint64_t word;
 	unsigned w, i;
 
@@ -128,10 +122,10 @@ text_store(const struct table *t, uint32_t n, uint8_t tag, struct slice s)
 
 /* False: written by two at once, or not yet in full. */
 static bool
-text_load(const struct table *t, uint32_t n, uint8_t tag,
+presence_text_load(const struct table *t, uint32_t n, uint8_t tag,
     char out[PRESENCE_TEXT_MAX + 1])
 {
-	_Atomic uint64_t *text = text_of(t, n);
+	_Atomic uint64_t *text = presence_text(t, n);
 	uint64_t word;
 	unsigned w, i;
 
@@ -148,7 +142,7 @@ text_load(const struct table *t, uint32_t n, uint8_t tag,
 
 /* A new version for the same level: the relay announces the status. */
 static void
-bump(struct table *t, uint32_t n)
+presence_bump(struct table *t, uint32_t n)
 {
 	struct shm_node *node = table_node(t, n);
 	uint64_t a, now = mono_now().us, version;
@@ -166,7 +160,7 @@ bump(struct table *t, uint32_t n)
 }
 
 static void
-status_store(struct presence *p, uint32_t n, uint64_t status,
+presence_status_store(struct presence *p, uint32_t n, uint64_t status,
     struct slice text)
 {
 	struct table *t = p->sp.t;
@@ -174,12 +168,12 @@ status_store(struct presence *p, uint32_t n, uint64_t status,
 	char now_there[PRESENCE_TEXT_MAX + 1];
 	unsigned tries;
 
-	text = cut(text);
+	text = presence_cut(text);
 	for (tries = 0; tries < TEXT_TRIES; tries++) {
 		if (t->text) {
 			p->tag = (uint8_t)(p->tag + 101);
 			status = (status & ~(uint64_t)0xff) | p->tag;
-			text_store(t, n, p->tag, text);
+			presence_text_store(t, n, p->tag, text);
 		}
 		HOOK();
 		atomic_store_explicit(&node->status, status,
@@ -187,11 +181,11 @@ status_store(struct presence *p, uint32_t n, uint64_t status,
 		/* another setter's words among ours: the last one rewrites */
 		if (!t->text || atomic_load_explicit(&node->status,
 		    memory_order_acquire) != status ||
-		    text_load(t, n, p->tag, now_there))
+		    presence_text_load(t, n, p->tag, now_there))
 			break;
 	}
 	HOOK();
-	bump(t, n);
+	presence_bump(t, n);
 }
 
 void
@@ -211,11 +205,11 @@ presence_set_status(struct presence *p, uint32_t node, uint16_t ns,
 		node = table_find(p->sp.t, ns, user);
 	}
 	if (node != 0 && node < p->sp.t->cap && table_holds(p->sp.t, node))
-		status_store(p, node, status, text);
+		presence_status_store(p, node, status, text);
 }
 
 static uint32_t
-connections(const struct table *t, uint32_t n)
+presence_connections(const struct table *t, uint32_t n)
 {
 	const struct shm_node *node = table_node(t, n);
 	uint64_t bits;
@@ -238,25 +232,26 @@ connections(const struct table *t, uint32_t n)
 }
 
 static void
-info_of(const struct table *t, uint32_t n, struct presence_info *info)
+presence_info_of(const struct table *t, uint32_t n, struct presence_info *info)
 {
 	const struct shm_node *node = table_node(t, n);
 	uint64_t a, seen, status;
 
 	a = atomic_load_explicit(&node->ann, memory_order_seq_cst);
 	/* who has come to watch and reads this before the relay changes it is
-	 * told of the change: see announce() in table_relay.c */
+	 * told of the change: see table_relay.c */
 	seen = atomic_load_explicit(&t->seen[n], memory_order_seq_cst);
 	status = atomic_load_explicit(&node->status, memory_order_acquire);
 	*info = (struct presence_info){ .tracked = true,
 		.online = (a & ANN_LEVEL) != 0, .local = (a & ANN_L) != 0,
 		.told = (seen & ANN_LEVEL) != 0,
-		.version = ANN_VERSION(a), .connections = connections(t, n),
+		.version = ANN_VERSION(a), .connections =
+		    presence_connections(t, n),
 		.status = (uint8_t)(status >> 24), .set_at_s = status >> 32,
 		.last_seen_ms = atomic_load_explicit(&node->last_seen_ms,
 		    memory_order_relaxed) };
 	if (t->text && status != 0 &&
-	    (!text_load(t, n, (uint8_t)status, info->text) ||
+	    (!presence_text_load(t, n, (uint8_t)status, info->text) ||
 	    atomic_load_explicit(&node->status, memory_order_acquire) !=
 	    status))
 		info->text[0] = '\0';
@@ -274,7 +269,7 @@ presence_get(struct presence *p, uint16_t ns, struct slice user,
 	e = spill_find(&p->sp, ns, user);
 	n = table_find(p->sp.t, ns, user);
 	if (n != 0)
-		info_of(p->sp.t, n, info);
+		presence_info_of(p->sp.t, n, info);
 	if (e != NULL) {
 		info->online = info->local = true;
 		info->connections += e->count;
@@ -301,7 +296,7 @@ presence_list(struct presence *p, uint16_t ns, uint32_t *cursor,
 		    memory_order_acquire) != MAP_LINKED ||
 		    table_node(t, n)->ns != ns)
 			continue;
-		info_of(t, n, &out[got].info);
+		presence_info_of(t, n, &out[got].info);
 		if (!(out[got].info.online || out[got].info.told) ||
 		    (atomic_load(
 		    &table_node(t, n)->ann) & ANN_DEAD) != 0)
@@ -315,16 +310,17 @@ presence_list(struct presence *p, uint16_t ns, uint32_t *cursor,
 }
 
 static void
-moved(struct table *t, uint32_t n, const struct spill_entry *e)
+presence_moved(struct table *t, uint32_t n, const struct spill_entry *e)
 {
 	struct shm_node *node = table_node(t, n);
 
 	if (e->status == 0 || atomic_load(&node->status) != 0)
 		return;
 	if (t->text)
-		text_store(t, n, (uint8_t)e->status, slice_of(NULL, 0));
+		presence_text_store(t, n, (uint8_t)e->status, slice_of(NULL,
+		    0));
 	atomic_store_explicit(&node->status, e->status, memory_order_release);
-	bump(t, n);
+	presence_bump(t, n);
 }
 
 void
@@ -332,7 +328,7 @@ presence_retry(struct presence *p, struct mono now)
 {
 	CHECK_MAGIC(p, PRESENCE_MAGIC);
 	(void)now;
-	spill_retry(&p->sp, moved);
+	spill_retry(&p->sp, presence_moved);
 }
 
 uint32_t
@@ -348,7 +344,7 @@ presence_untracked(const struct presence *p)
  * hundreds.
  */
 static void
-held_chunk(const struct segment *seg, const struct shm_table *l,
+presence_held_chunk(const struct segment *seg, const struct shm_table *l,
     uint32_t from, uint32_t n, uint64_t any[TALLY_CHUNK / 4])
 {
 	const _Atomic uint16_t *col;
@@ -369,7 +365,7 @@ held_chunk(const struct segment *seg, const struct shm_table *l,
 typedef void held_each(void *arg, uint16_t ns);
 
 static void
-for_each_held(const struct segment *seg, held_each *each, void *arg)
+presence_each_held(const struct segment *seg, held_each *each, void *arg)
 {
 	const struct shm_table *l = &seg->hdr->table[TABLE_PRESENCE];
 	const _Atomic uint16_t *nsid =
@@ -381,7 +377,7 @@ for_each_held(const struct segment *seg, held_each *each, void *arg)
 
 	for (from = 0; from < l->cap; from += TALLY_CHUNK) {
 		n = l->cap - from < TALLY_CHUNK ? l->cap - from : TALLY_CHUNK;
-		held_chunk(seg, l, from, n, any);
+		presence_held_chunk(seg, l, from, n, any);
 		for (i = 0; i < n; i++)
 			if ((any[i / 4] >> (16 * (i % 4)) & 0xffff) != 0 &&
 			    from + i != 0 && atomic_load_explicit(
@@ -399,7 +395,7 @@ struct tally {
 };
 
 static void
-tally_one(void *arg, uint16_t ns)
+presence_tally_one(void *arg, uint16_t ns)
 {
 	struct tally *y = arg;
 
@@ -414,11 +410,11 @@ presence_tally(const struct segment *seg, uint32_t *users, unsigned n)
 
 	segment_check(seg);
 	memset(users, 0, n * sizeof *users);
-	for_each_held(seg, tally_one, &y);
+	presence_each_held(seg, presence_tally_one, &y);
 }
 
 static void
-count_one(void *arg, uint16_t ns)
+presence_count_one(void *arg, uint16_t ns)
 {
 	struct tally *y = arg;
 
@@ -432,6 +428,6 @@ presence_count(const struct segment *seg, uint16_t ns)
 	struct tally y = { .only = ns };
 
 	segment_check(seg);
-	for_each_held(seg, count_one, &y);
+	presence_each_held(seg, presence_count_one, &y);
 	return (y.n);
 }

@@ -11,7 +11,6 @@
 #include "shm/segment.h"
 
 struct presence;
-struct table;
 
 #define PRESENCE_TEXT_MAX 56	/* bytes of status text */
 
@@ -38,9 +37,6 @@ struct presence_entry {
 /* One per process, after fork, by the owner of the slot. NULL + errno. */
 struct presence *presence_open(struct segment *, unsigned slot) MUST_USE;
 void	presence_close(struct presence **);
-
-/* The table behind it, for the relay: announcements, mirrors. */
-struct table *presence_table(struct presence *);
 
 /* Bytes of the longest user that is kept whole, and so can be listed. */
 unsigned presence_key_max(const struct presence *);

@@ -12,7 +12,7 @@
 
 /* How many of the name's last bytes give way to "_seconds". */
 static size_t
-scaled_suffix(const struct stats_metric *m)
+render_scaled_suffix(const struct stats_metric *m)
 {
 	size_t n = strlen(m->name);
 	bool us = m->unit == STATS_US && n > 3 &&
@@ -26,7 +26,7 @@ scaled_suffix(const struct stats_metric *m)
 void
 render_name(const struct stats_metric *m, char *out, size_t size)
 {
-	size_t cut = scaled_suffix(m);
+	size_t cut = render_scaled_suffix(m);
 
 	(void)snprintf(out, size, "roost_%.*s%s%s",
 	    (int)(strlen(m->name) - cut), m->name, cut > 0 ? "_seconds" : "",
@@ -35,7 +35,7 @@ render_name(const struct stats_metric *m, char *out, size_t size)
 
 /* A value in base units: seconds are written exactly, not as a float. */
 static void
-value(struct buf *out, const struct stats_metric *m, uint64_t v)
+render_value(struct buf *out, const struct stats_metric *m, uint64_t v)
 {
 	if (m->unit == STATS_US)
 		buf_printf(out, "%" PRIu64 ".%06" PRIu64, v / 1000000,
@@ -49,7 +49,7 @@ value(struct buf *out, const struct stats_metric *m, uint64_t v)
 }
 
 static void
-labels(struct buf *out, const struct stats_metric *m, const char *more)
+render_labels(struct buf *out, const struct stats_metric *m, const char *more)
 {
 	if (m->labels[0] == '\0' && more[0] == '\0')
 		return;
@@ -58,19 +58,19 @@ labels(struct buf *out, const struct stats_metric *m, const char *more)
 }
 
 static void
-histogram_bucket_line(struct buf *out, const struct stats_metric *m,
+render_bucket(struct buf *out, const struct stats_metric *m,
     const char *name, const char *le, uint64_t n)
 {
 	char more[64];
 
 	(void)snprintf(more, sizeof more, "le=\"%s\"", le);
 	buf_printf(out, "%s_bucket", name);
-	labels(out, m, more);
+	render_labels(out, m, more);
 	buf_printf(out, " %" PRIu64 "\n", n);
 }
 
 static void
-le_of(const struct stats_metric *m, uint64_t v, char *out, size_t size)
+render_le(const struct stats_metric *m, uint64_t v, char *out, size_t size)
 {
 	unsigned scale = m->unit == STATS_US ? 6 : m->unit == STATS_MS ? 3 : 0;
 	uint64_t div = scale == 6 ? 1000000 : scale == 3 ? 1000 : 1;
@@ -83,8 +83,8 @@ le_of(const struct stats_metric *m, uint64_t v, char *out, size_t size)
 }
 
 static void
-histogram(struct buf *out, const struct stats_metric *m, const char *name,
-    const uint64_t *v)
+render_histogram(struct buf *out, const struct stats_metric *m,
+    const char *name, const uint64_t *v)
 {
 	uint64_t lower, n = 0;
 	char le[48];
@@ -94,39 +94,39 @@ histogram(struct buf *out, const struct stats_metric *m, const char *name,
 		lower = stats_lower(m, i);
 		if (lower >= LEAST_BUCKET && lower <= GREATEST_BUCKET &&
 		    (lower & (lower - 1)) == 0) {
-			le_of(m, lower, le, sizeof le);
-			histogram_bucket_line(out, m, name, le, n);
+			render_le(m, lower, le, sizeof le);
+			render_bucket(out, m, name, le, n);
 		}
 		n += v[m->first + i];
 	}
-	histogram_bucket_line(out, m, name, "+Inf", n);
+	render_bucket(out, m, name, "+Inf", n);
 	buf_printf(out, "%s_sum", name);
-	labels(out, m, "");
+	render_labels(out, m, "");
 	buf_byte(out, ' ');
-	value(out, m, v[m->first + m->ncells - 1]);
+	render_value(out, m, v[m->first + m->ncells - 1]);
 	buf_printf(out, "\n%s_count", name);
-	labels(out, m, "");
+	render_labels(out, m, "");
 	buf_printf(out, " %" PRIu64 "\n", n);
 }
 
 static void
-sample(struct buf *out, const struct stats_metric *m, const char *name,
+render_sample(struct buf *out, const struct stats_metric *m, const char *name,
     const uint64_t *v)
 {
 	if (m->type == STATS_HISTOGRAM) {
-		histogram(out, m, name, v);
+		render_histogram(out, m, name, v);
 		return;
 	}
 	buf_str(out, name);
-	labels(out, m, "");
+	render_labels(out, m, "");
 	buf_byte(out, ' ');
-	value(out, m, v[m->first]);
+	render_value(out, m, v[m->first]);
 	buf_byte(out, '\n');
 }
 
 /* The format escapes backslash and newline in HELP. */
 static void
-help(struct buf *out, const char *s)
+render_help(struct buf *out, const char *s)
 {
 	for (; *s != '\0'; s++) {
 		if (*s == '\\')
@@ -139,14 +139,14 @@ help(struct buf *out, const char *s)
 }
 
 static const char *
-type_name(uint8_t type)
+render_type(uint8_t type)
 {
 	return (type == STATS_COUNTER ? "counter" :
 	    type == STATS_GAUGE ? "gauge" : "histogram");
 }
 
 static void
-start_time(struct buf *out, const struct stats_snapshot *s)
+render_start_time(struct buf *out, const struct stats_snapshot *s)
 {
 	buf_str(out, "# HELP roost_start_time_seconds Unix time of the "
 	    "daemon's start.\n# TYPE roost_start_time_seconds gauge\n");
@@ -165,25 +165,25 @@ render_prometheus(const struct stats_snapshot *s, struct buf *out)
 	unsigned i;
 	uint32_t j;
 
-	start_time(out, s);
+	render_start_time(out, s);
 	for (i = 0; i < s->nmetrics; i++) {
 		m = &s->metric[i];
 		if (!m->leads)
 			continue;
 		render_name(m, name, sizeof name);
 		buf_printf(out, "# HELP %s ", name);
-		help(out, m->help);
-		buf_printf(out, "\n# TYPE %s %s\n", name, type_name(m->type));
-		sample(out, m, name, s->total);
+		render_help(out, m->help);
+		buf_printf(out, "\n# TYPE %s %s\n", name, render_type(m->type));
+		render_sample(out, m, name, s->total);
 		for (j = m->next; j != 0; j = s->metric[j].next)
-			sample(out, &s->metric[j], name, s->total);
+			render_sample(out, &s->metric[j], name, s->total);
 	}
 }
 
 /* --- JSON ----------------------------------------------------------------- */
 
 static void
-json_string(struct buf *out, const char *s)
+render_json_string(struct buf *out, const char *s)
 {
 	buf_byte(out, '"');
 	for (; *s != '\0'; s++) {
@@ -199,7 +199,7 @@ json_string(struct buf *out, const char *s)
 
 /* k="v",k="v": the quoting of values is that of JSON already. */
 static void
-json_labels(struct buf *out, const char *p)
+render_json_labels(struct buf *out, const char *p)
 {
 	bool quoted = false;
 
@@ -225,7 +225,8 @@ json_labels(struct buf *out, const char *p)
 }
 
 static void
-json_value(struct buf *out, const struct stats_metric *m, const uint64_t *v)
+render_json_value(struct buf *out, const struct stats_metric *m,
+    const uint64_t *v)
 {
 	static const struct {
 		const char	*name;
@@ -237,20 +238,20 @@ json_value(struct buf *out, const struct stats_metric *m, const uint64_t *v)
 	unsigned i;
 
 	if (m->type != STATS_HISTOGRAM) {
-		value(out, m, v[m->first]);
+		render_value(out, m, v[m->first]);
 		return;
 	}
 	buf_printf(out, "{\"count\":%" PRIu64 ",\"sum\":", stats_count(m, v));
-	value(out, m, v[m->first + m->ncells - 1]);
+	render_value(out, m, v[m->first + m->ncells - 1]);
 	for (i = 0; i < nitems(quantiles); i++) {
 		buf_printf(out, ",\"%s\":", quantiles[i].name);
-		value(out, m, stats_quantile(m, v, quantiles[i].q));
+		render_value(out, m, stats_quantile(m, v, quantiles[i].q));
 	}
 	buf_byte(out, '}');
 }
 
 static void
-json_metric(const struct stats_snapshot *s, const struct stats_metric *m,
+render_json_metric(const struct stats_snapshot *s, const struct stats_metric *m,
     struct buf *out)
 {
 	char name[256];
@@ -259,17 +260,17 @@ json_metric(const struct stats_snapshot *s, const struct stats_metric *m,
 
 	render_name(m, name, sizeof name);
 	buf_printf(out, "{\"name\":\"%s\",\"type\":\"%s\",\"labels\":", name,
-	    type_name(m->type));
-	json_labels(out, m->labels);
+	    render_type(m->type));
+	render_json_labels(out, m->labels);
 	buf_str(out, ",\"value\":");
-	json_value(out, m, s->total);
+	render_json_value(out, m, s->total);
 	if (s->each != NULL) {
 		buf_str(out, ",\"slots\":{");
 		for (r = 0; r < s->nrows; r++) {
 			if (s->row[r].state == STATS_SLOT_FREE)
 				continue;
 			buf_printf(out, "%s\"%u\":", sep, r);
-			json_value(out, m,
+			render_json_value(out, m,
 			    s->each + (size_t)r * s->nvalues);
 			sep = ",";
 		}
@@ -279,7 +280,7 @@ json_metric(const struct stats_snapshot *s, const struct stats_metric *m,
 }
 
 static void
-json_rows(const struct stats_snapshot *s, struct buf *out)
+render_json_rows(const struct stats_snapshot *s, struct buf *out)
 {
 	static const char *const states[] = { "free", "live", "dead" };
 	static const char *const roles[] = { "relay", "worker", "master" };
@@ -293,7 +294,7 @@ json_rows(const struct stats_snapshot *s, struct buf *out)
 		if (r->state == STATS_SLOT_FREE)
 			continue;
 		buf_printf(out, "%s{\"slot\":%u,\"name\":", sep, i);
-		json_string(out, r->name);
+		render_json_string(out, r->name);
 		buf_printf(out, ",\"role\":\"%s\",\"state\":\"%s\",\"pid\":%"
 		    PRIu32 ",\"generation\":%" PRIu32 ",\"started_ms\":%"
 		    PRIu64 ",\"heartbeat_ms\":%" PRIu64 "}",
@@ -312,7 +313,7 @@ render_json(const struct stats_snapshot *s, struct buf *out)
 	unsigned i;
 
 	buf_str(out, "{\"version\":");
-	json_string(out, s->version);
+	render_json_string(out, s->version);
 	buf_printf(out, ",\"state\":\"%s\",\"pid\":%" PRIu32
 	    ",\"started_ms\":%" PRIu64 ",\"heartbeat_ms\":%" PRIu64
 	    ",\"start_id\":\"",
@@ -321,12 +322,12 @@ render_json(const struct stats_snapshot *s, struct buf *out)
 	for (i = 0; i < sizeof s->start_id; i++)
 		buf_printf(out, "%02x", s->start_id[i]);
 	buf_str(out, "\",");
-	json_rows(s, out);
+	render_json_rows(s, out);
 	buf_str(out, ",\"metrics\":[");
 	for (i = 0; i < s->nmetrics; i++) {
 		if (i > 0)
 			buf_byte(out, ',');
-		json_metric(s, &s->metric[i], out);
+		render_json_metric(s, &s->metric[i], out);
 	}
 	buf_str(out, "]}");
 }

@@ -1,6 +1,7 @@
 /*
  * Making and mapping the segment.  Sizes become offsets in one function,
- * plan(), used by create and attach alike, so that "the same layout" is one
+ * segment_plan(), used by create and attach alike, so that "the same layout"
+     is one
  * hash.
  */
 #include "shm/segment.h"
@@ -14,7 +15,6 @@
 #include <unistd.h>
 
 #include "shm/internal.h"
-#include "shm/table.h"
 
 #define TABLE_MAX	(1u << 26)
 #define SEALS		(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
@@ -26,24 +26,24 @@ struct place {
 };
 
 static uint64_t
-pages(const struct place *to, uint64_t n)
+segment_pages(const struct place *to, uint64_t n)
 {
 	return ((n + to->page - 1) / to->page * to->page);
 }
 
 /* Room for bytes; returns where it is. */
 static uint64_t
-take(struct place *to, uint64_t bytes)
+segment_take(struct place *to, uint64_t bytes)
 {
 	uint64_t off = to->at;
 
-	to->at = pages(to, off + bytes);
+	to->at = segment_pages(to, off + bytes);
 	return (off);
 }
 
 /* What the kernel can give back alone. */
 static uint64_t
-page_of(const struct segment_params *p)
+segment_page(const struct segment_params *p)
 {
 	long page = sysconf(_SC_PAGESIZE);
 
@@ -53,7 +53,7 @@ page_of(const struct segment_params *p)
 }
 
 static uint32_t
-power_of_two(uint32_t least)
+segment_power_of_two(uint32_t least)
 {
 	uint32_t n = 1;
 
@@ -63,34 +63,34 @@ power_of_two(uint32_t least)
 }
 
 static void
-plan_table(struct shm_table *l, uint32_t max, unsigned key_max, bool text,
-    struct place *to)
+segment_plan_table(struct shm_table *l, uint32_t max, unsigned key_max,
+    bool text, struct place *to)
 {
 	uint64_t words;
 
 	*l = (struct shm_table){ .key_max = key_max, .text = text };
 	l->cap = (uint32_t)(((uint64_t)max * 5 + 3) / 4) + 2;
-	l->nb = power_of_two(l->cap);
+	l->nb = segment_power_of_two(l->cap);
 	l->stride = 64 + key_max + (text ? 64 : 0);
 	words = l->cap / 64 + 1;
-	l->node = take(to, (uint64_t)l->cap * l->stride);
-	l->head = take(to, (uint64_t)l->nb * 8);
-	l->map = take(to, (uint64_t)l->cap + 8);
-	l->nsid = take(to, (uint64_t)l->cap * 2 + 8);
-	l->seen = take(to, (uint64_t)l->cap * 8);
-	l->dirty = take(to, words * 8);
-	l->dsum = take(to, (words / 64 + 1) * 8);
-	l->col_stride = pages(to, (uint64_t)l->cap * 2 + 8);
+	l->node = segment_take(to, (uint64_t)l->cap * l->stride);
+	l->head = segment_take(to, (uint64_t)l->nb * 8);
+	l->map = segment_take(to, (uint64_t)l->cap + 8);
+	l->nsid = segment_take(to, (uint64_t)l->cap * 2 + 8);
+	l->seen = segment_take(to, (uint64_t)l->cap * 8);
+	l->dirty = segment_take(to, words * 8);
+	l->dsum = segment_take(to, (words / 64 + 1) * 8);
+	l->col_stride = segment_pages(to, (uint64_t)l->cap * 2 + 8);
 }
 
 static bool
-key_max_ok(unsigned n)
+segment_key_max_ok(unsigned n)
 {
 	return (n == 0 || n == 64 || n == 128 || n == 256);
 }
 
 static bool
-params_ok(const struct segment_params *p)
+segment_params_ok(const struct segment_params *p)
 {
 	return (p->max_workers >= 1 && p->max_workers <= SHM_WORKERS_MAX &&
 	    p->presence_max >= 1 && p->presence_max <= TABLE_MAX &&
@@ -101,49 +101,50 @@ params_ok(const struct segment_params *p)
 	    p->count_max <= TABLE_MAX &&
 	    (p->page == 0 || (p->page >= SHM_PAGE && p->page <= 1u << 24 &&
 	    (p->page & (p->page - 1)) == 0)) &&
-	    key_max_ok(p->presence_key_max) &&
-	    key_max_ok(p->interest_key_max));
+	    segment_key_max_ok(p->presence_key_max) &&
+	    segment_key_max_ok(p->interest_key_max));
 }
 
 /* That hold so many ways: a power of two. */
 static uint32_t
-sets(uint32_t ways)
+segment_sets(uint32_t ways)
 {
-	return (power_of_two((ways + SHM_WAYS - 1) / SHM_WAYS));
+	return (segment_power_of_two((ways + SHM_WAYS - 1) / SHM_WAYS));
 }
 
 /* Columns go last: they are not allocated, slots in use touch theirs. */
 static void
-plan(struct shm_header *h, const struct segment_params *p, uint64_t *columns)
+segment_plan(struct shm_header *h, const struct segment_params *p,
+    uint64_t *columns)
 {
 	struct hash_key k = { 1, 2 };
-	struct place to = { .page = page_of(p) };
+	struct place to = { .page = segment_page(p) };
 	unsigned i;
 
 	*h = (struct shm_header){ .magic = SHM_MAGIC };
-	(void)take(&to, sizeof *h);
+	(void)segment_take(&to, sizeof *h);
 	h->nslots = 2 * p->max_workers + 1;
 	h->max_ns = p->max_ns;
-	h->slots = take(&to, h->nslots * sizeof(struct slot_row));
-	h->rate_over = take(&to, SHM_CLASSES_MAX * 8);
-	h->rate_nsets = sets(p->rate_ways);
-	h->rate_set = take(&to, (uint64_t)h->rate_nsets * SHM_WAYS * 8);
-	h->once_nsets = sets(p->once_ways);
-	h->once_set = take(&to, h->once_nsets * SHM_WAYS * 8);
-	plan_table(&h->table[TABLE_PRESENCE], p->presence_max,
+	h->slots = segment_take(&to, h->nslots * sizeof(struct slot_row));
+	h->rate_over = segment_take(&to, SHM_CLASSES_MAX * 8);
+	h->rate_nsets = segment_sets(p->rate_ways);
+	h->rate_set = segment_take(&to, (uint64_t)h->rate_nsets * SHM_WAYS * 8);
+	h->once_nsets = segment_sets(p->once_ways);
+	h->once_set = segment_take(&to, h->once_nsets * SHM_WAYS * 8);
+	segment_plan_table(&h->table[TABLE_PRESENCE], p->presence_max,
 	    p->presence_key_max == 0 ? 128 : p->presence_key_max,
 	    p->status_text, &to);
-	plan_table(&h->table[TABLE_INTEREST], p->interest_max,
+	segment_plan_table(&h->table[TABLE_INTEREST], p->interest_max,
 	    p->interest_key_max == 0 ? 128 : p->interest_key_max, false,
 	    &to);
-	h->count_host = take(&to, h->nslots * sizeof(struct shm_held));
-	plan_table(&h->count, p->count_max == 0 ? 1 : p->count_max, 64, false,
-	    &to);
+	h->count_host = segment_take(&to, h->nslots * sizeof(struct shm_held));
+	segment_plan_table(&h->count, p->count_max == 0 ? 1 : p->count_max, 64,
+	    false, &to);
 	*columns = to.at;
 	for (i = 0; i < 2; i++)
-		h->table[i].col = take(&to,
+		h->table[i].col = segment_take(&to,
 		    h->nslots * h->table[i].col_stride);
-	h->count.col = take(&to, h->nslots * h->count.col_stride);
+	h->count.col = segment_take(&to, h->nslots * h->count.col_stride);
 	h->size = to.at;
 	h->layout_hash = hash_bytes(&k, slice_of(h, sizeof *h)) ^
 	    sizeof(struct shm_node) << 32 ^ sizeof(struct slot_row);
@@ -151,7 +152,7 @@ plan(struct shm_header *h, const struct segment_params *p, uint64_t *columns)
 
 /* What is not zero at the start of a segment's life. */
 static int
-header_start(struct segment *seg, const struct shm_header *h)
+segment_start(struct segment *seg, const struct shm_header *h)
 {
 	uint64_t secret[2];
 	unsigned i, n;
@@ -175,7 +176,7 @@ header_start(struct segment *seg, const struct shm_header *h)
 }
 
 static int
-map_segment(struct segment *seg, uint64_t size)
+segment_map(struct segment *seg, uint64_t size)
 {
 	void *p;
 
@@ -189,15 +190,16 @@ map_segment(struct segment *seg, uint64_t size)
 }
 
 static int
-make_memory(struct segment *seg, const struct shm_header *h, uint64_t columns)
+segment_make_memory(struct segment *seg, const struct shm_header *h,
+    uint64_t columns)
 {
 	seg->fd = memfd_create("roostd", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (seg->fd == -1 || ftruncate(seg->fd, (off_t)h->size) == -1 ||
 	    fallocate(seg->fd, 0, 0, (off_t)columns) == -1 ||
 	    fcntl(seg->fd, F_ADD_SEALS, SEALS) == -1 ||
-	    map_segment(seg, h->size) == -1)
+	    segment_map(seg, h->size) == -1)
 		return (-1);
-	return (header_start(seg, h));
+	return (segment_start(seg, h));
 }
 
 static struct segment *
@@ -221,18 +223,18 @@ segment_create(const struct segment_params *p)
 	uint64_t columns;
 	int error;
 
-	if (!params_ok(p)) {
+	if (!segment_params_ok(p)) {
 		errno = EINVAL;
 		return (NULL);
 	}
-	plan(&h, p, &columns);
+	segment_plan(&h, p, &columns);
 	seg = segment_new();
 	if (seg == NULL)
 		return (NULL);
 	seg->relay_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	seg->master_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (seg->relay_fd == -1 || seg->master_fd == -1 ||
-	    make_memory(seg, &h, columns) == -1) {
+	    segment_make_memory(seg, &h, columns) == -1) {
 		error = errno;
 		segment_free(&seg);
 		errno = error;
@@ -242,7 +244,7 @@ segment_create(const struct segment_params *p)
 }
 
 static bool
-same_layout(int fd, const struct shm_header *want)
+segment_same_layout(int fd, const struct shm_header *want)
 {
 	struct shm_header h;
 
@@ -261,12 +263,12 @@ segment_attach(int fd, int relay_fd, int master_fd,
 	struct segment *seg;
 	uint64_t columns;
 
-	if (!params_ok(p)) {
+	if (!segment_params_ok(p)) {
 		errno = EINVAL;
 		return (NULL);
 	}
-	plan(&h, p, &columns);
-	if (!same_layout(fd, &h)) {
+	segment_plan(&h, p, &columns);
+	if (!segment_same_layout(fd, &h)) {
 		errno = EPROTO;
 		return (NULL);
 	}
@@ -274,7 +276,7 @@ segment_attach(int fd, int relay_fd, int master_fd,
 	if (seg == NULL)
 		return (NULL);
 	seg->fd = fd;
-	if (map_segment(seg, h.size) == -1) {
+	if (segment_map(seg, h.size) == -1) {
 		free(seg);
 		return (NULL);
 	}
@@ -284,7 +286,7 @@ segment_attach(int fd, int relay_fd, int master_fd,
 }
 
 static void
-close_fd(int fd)
+segment_close_fd(int fd)
 {
 	if (fd != -1)
 		(void)close(fd);
@@ -299,13 +301,11 @@ segment_free(struct segment **segp)
 	if (seg == NULL)
 		return;
 	CHECK_MAGIC(seg, SEGMENT_MAGIC);
-	for (unsigned i = 0; i < SHM_TABLES; i++)
-		table_close(&seg->sweeper[i]);
 	if (seg->base != NULL)
 		(void)munmap(seg->base, seg->size);
-	close_fd(seg->fd);
-	close_fd(seg->relay_fd);
-	close_fd(seg->master_fd);
+	segment_close_fd(seg->fd);
+	segment_close_fd(seg->relay_fd);
+	segment_close_fd(seg->master_fd);
 	seg->magic = 0;
 	free(seg);
 }

@@ -66,20 +66,7 @@ struct slot_row *segment_slot(const struct segment *, unsigned slot);
  */
 bool	segment_relay_sleep(struct segment *) MUST_USE;
 void	segment_relay_woke(struct segment *);	/* relay, after waiting */
-
-/* --- sweep.c: what the master does, and nobody else ----------------------- */
-/*
- * Everything a dead child left: call only after waitpid() returned it and
- * slot_dead().  May be interrupted anywhere and repeated.  Frees the slot.
- * Slot 0: the relay's mirrors stay, the next relay inherits them.
- * (Gauges of the slot live in the stats file: stats_slot_free().)
- */
-void	segment_reclaim(struct segment *, unsigned slot);
-/*
- * Every 100 ms, and when segment_master_fd() rings: evicts idle nodes, frees
- * those that nobody can still see, ages rate buckets, and drops the mirrors
- * of a relay that has been dead for 30 s.
- */
-void	segment_sweep(struct segment *, struct mono now);
+/* Rings one of the two eventfds above. */
+void	segment_ring(int fd);
 
 #endif

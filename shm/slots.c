@@ -9,14 +9,14 @@
 #include "shm/internal.h"
 
 static void
-row_state(struct slot_row *row, enum slot_state state)
+slot_row_set(struct slot_row *row, enum slot_state state)
 {
 	atomic_store_explicit(&row->state, (uint32_t)state,
 	    memory_order_release);
 }
 
 static enum slot_state
-row_get(const struct slot_row *row)
+slot_row_get(const struct slot_row *row)
 {
 	return ((enum slot_state)atomic_load_explicit(&row->state,
 	    memory_order_acquire));
@@ -32,7 +32,7 @@ slot_assign(struct segment *seg, unsigned role, uint32_t generation)
 	segment_check(seg);
 	for (; s < end; s++) {
 		row = segment_slot(seg, s);
-		if (row_get(row) != SLOT_FREE)
+		if (slot_row_get(row) != SLOT_FREE)
 			continue;
 		atomic_store(&row->qs, 0);
 		atomic_store(&row->turns, 0);
@@ -41,7 +41,7 @@ slot_assign(struct segment *seg, unsigned role, uint32_t generation)
 		atomic_store(&row->generation, generation);
 		atomic_store(&row->role, role);
 		row->panic[0] = '\0';
-		row_state(row, SLOT_ASSIGNED);
+		slot_row_set(row, SLOT_ASSIGNED);
 		return ((int)s);
 	}
 	return (-1);
@@ -52,9 +52,9 @@ slot_live(struct segment *seg, unsigned slot, uint32_t pid)
 {
 	struct slot_row *row = segment_slot(seg, slot);
 
-	MUST(row_get(row) == SLOT_ASSIGNED);
+	MUST(slot_row_get(row) == SLOT_ASSIGNED);
 	atomic_store(&row->pid, pid);
-	row_state(row, SLOT_LIVE);
+	slot_row_set(row, SLOT_LIVE);
 }
 
 void
@@ -62,8 +62,8 @@ slot_dead(struct segment *seg, unsigned slot)
 {
 	struct slot_row *row = segment_slot(seg, slot);
 
-	MUST(row_get(row) != SLOT_FREE);
-	row_state(row, SLOT_DEAD);
+	MUST(slot_row_get(row) != SLOT_FREE);
+	slot_row_set(row, SLOT_DEAD);
 }
 
 void
@@ -71,8 +71,8 @@ slot_unassign(struct segment *seg, unsigned slot)
 {
 	struct slot_row *row = segment_slot(seg, slot);
 
-	MUST(row_get(row) == SLOT_ASSIGNED);
-	row_state(row, SLOT_FREE);
+	MUST(slot_row_get(row) == SLOT_ASSIGNED);
+	slot_row_set(row, SLOT_FREE);
 }
 
 void
@@ -101,7 +101,7 @@ slot_panic_note(struct segment *seg, unsigned slot, const char *note)
 enum slot_state
 slot_state(const struct segment *seg, unsigned slot)
 {
-	return (row_get(segment_slot(seg, slot)));
+	return (slot_row_get(segment_slot(seg, slot)));
 }
 
 unsigned

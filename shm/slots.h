@@ -4,7 +4,7 @@
  * of reclaim.
  *
  *	FREE -> ASSIGNED -> LIVE -> DEAD -> RECLAIM -> FREE
- *	  slot_assign   slot_live  slot_dead  segment_reclaim
+ *	  slot_assign   slot_live  slot_dead  sweep_reclaim
  *
  * "master" and "owner" say who may call; reading is for everybody.
  */

@@ -21,14 +21,14 @@ spill_init(struct spill *sp, struct segment *seg, enum table_id id,
 }
 
 static void
-gauge_down(const struct spill *sp, uint32_t n)
+spill_gauge_down(const struct spill *sp, uint32_t n)
 {
 	counter_sub(sp->t->id == TABLE_PRESENCE ? COUNTER_presence_untracked :
 	    COUNTER_interest_untracked, n);
 }
 
 static void
-gauge_up(const struct spill *sp)
+spill_gauge_up(const struct spill *sp)
 {
 	counter_add(sp->t->id == TABLE_PRESENCE ? COUNTER_presence_untracked :
 	    COUNTER_interest_untracked, 1);
@@ -42,7 +42,7 @@ spill_fini(struct spill *sp)
 
 	if (sp->t == NULL)
 		return;
-	gauge_down(sp, sp->count + sp->blind);
+	spill_gauge_down(sp, sp->count + sp->blind);
 	for (i = 0; i < sp->nbuckets; i++)
 		while ((e = sp->bucket[i]) != NULL) {
 			sp->bucket[i] = e->next;
@@ -54,7 +54,7 @@ spill_fini(struct spill *sp)
 }
 
 static void
-overflow_bit(struct spill *sp, bool on)
+spill_overflow_bit(struct spill *sp, bool on)
 {
 	_Atomic uint64_t *word = &sp->t->hdr->overflow[sp->t->id][sp->t->word];
 
@@ -77,7 +77,7 @@ spill_overflow(const struct segment *seg, enum table_id id, uint64_t bits[2])
 }
 
 static uint64_t
-key_hash(const struct spill *sp, uint16_t ns, struct slice key)
+spill_hash(const struct spill *sp, uint16_t ns, struct slice key)
 {
 	struct hash_key k = { sp->t->hdr->sip_k0 ^ ns, ~sp->t->hdr->sip_k1 };
 
@@ -85,7 +85,8 @@ key_hash(const struct spill *sp, uint16_t ns, struct slice key)
 }
 
 static struct spill_entry **
-find(const struct spill *sp, uint64_t hash, uint16_t ns, struct slice key)
+spill_place(const struct spill *sp, uint64_t hash, uint16_t ns,
+    struct slice key)
 {
 	struct spill_entry **ep;
 
@@ -102,11 +103,11 @@ spill_find(const struct spill *sp, uint16_t ns, struct slice key)
 {
 	if (sp->count == 0)
 		return (NULL);
-	return (*find(sp, key_hash(sp, ns, key), ns, key));
+	return (*spill_place(sp, spill_hash(sp, ns, key), ns, key));
 }
 
 static void
-grow(struct spill *sp)
+spill_grow(struct spill *sp)
 {
 	uint32_t n = sp->nbuckets == 0 ? 256 : sp->nbuckets * 2, i;
 	struct spill_entry **p, *e;
@@ -126,18 +127,18 @@ grow(struct spill *sp)
 }
 
 static bool
-add(struct spill *sp, uint16_t ns, struct slice key)
+spill_add(struct spill *sp, uint16_t ns, struct slice key)
 {
 	struct spill_entry *e, **ep;
 
 	if (sp->count >= sp->nbuckets)
-		grow(sp);
+		spill_grow(sp);
 	if (sp->nbuckets == 0)
 		return (false);
 	e = malloc(sizeof *e + key.n);
 	if (e == NULL)
 		return (false);
-	*e = (struct spill_entry){ .hash = key_hash(sp, ns, key), .count = 1,
+	*e = (struct spill_entry){ .hash = spill_hash(sp, ns, key), .count = 1,
 		.ns = ns, .klen = (uint16_t)key.n };
 	if (key.n > 0)
 		memcpy(e->key, key.p, key.n);
@@ -163,16 +164,16 @@ spill_join(struct spill *sp, uint16_t ns, struct slice key)
 	if (n != 0)
 		return (n);
 	if (sp->count + sp->blind == 0)
-		overflow_bit(sp, true);
-	if (!add(sp, ns, key))
+		spill_overflow_bit(sp, true);
+	if (!spill_add(sp, ns, key))
 		sp->blind++; /* the bit alone says that something is here */
-	gauge_up(sp);
+	spill_gauge_up(sp);
 	return (0);
 }
 
 /* One private holding fewer. */
 static void
-forget(struct spill *sp, struct spill_entry **ep)
+spill_forget(struct spill *sp, struct spill_entry **ep)
 {
 	struct spill_entry *e;
 
@@ -183,9 +184,9 @@ forget(struct spill *sp, struct spill_entry **ep)
 		sp->count--;
 	} else
 		sp->blind--;
-	gauge_down(sp, 1);
+	spill_gauge_down(sp, 1);
 	if (sp->count + sp->blind == 0)
-		overflow_bit(sp, false);
+		spill_overflow_bit(sp, false);
 }
 
 void
@@ -194,10 +195,10 @@ spill_leave(struct spill *sp, uint32_t n, uint16_t ns, struct slice key)
 	struct spill_entry **ep = NULL;
 
 	if (n == 0 && sp->count > 0)
-		ep = find(sp, key_hash(sp, ns, key), ns, key);
+		ep = spill_place(sp, spill_hash(sp, ns, key), ns, key);
 	if (ep != NULL && *ep != NULL) {
 		if (--(*ep)->count == 0)
-			forget(sp, ep);
+			spill_forget(sp, ep);
 		return;
 	}
 	/* it may have moved into the table since */
@@ -206,12 +207,12 @@ spill_leave(struct spill *sp, uint32_t n, uint16_t ns, struct slice key)
 	if (n != 0 && table_holds(sp->t, n))
 		table_leave(sp->t, n);
 	else if (sp->blind > 0)
-		forget(sp, NULL);
+		spill_forget(sp, NULL);
 }
 
 /* False: the table is full again. */
 static bool
-move(struct spill *sp, struct spill_entry **ep, spill_moved *moved)
+spill_move(struct spill *sp, struct spill_entry **ep, spill_moved *moved)
 {
 	struct spill_entry *e = *ep;
 	uint32_t n;
@@ -223,7 +224,7 @@ move(struct spill *sp, struct spill_entry **ep, spill_moved *moved)
 		table_add(sp->t, n, e->count - 1);
 	if (moved != NULL)
 		moved(sp->t, n, e);
-	forget(sp, ep);
+	spill_forget(sp, ep);
 	return (true);
 }
 
@@ -236,7 +237,7 @@ spill_retry(struct spill *sp, spill_moved *moved)
 	for (i = 0; i < sp->nbuckets && sp->count > 0 && left > 0; i++) {
 		ep = &sp->bucket[sp->moving & (sp->nbuckets - 1)];
 		while (*ep != NULL && left > 0) {
-			if (!move(sp, ep, moved))
+			if (!spill_move(sp, ep, moved))
 				return;
 			left--;
 		}

@@ -19,13 +19,13 @@
 #define ROWS_MAX	4096u	/* rows without a namespace */
 
 static uint64_t
-round_up(uint64_t n, uint64_t to)
+stats_round_up(uint64_t n, uint64_t to)
 {
 	return ((n + to - 1) / to * to);
 }
 
 static unsigned
-row_count(bool (*row)(unsigned, struct counters_row *))
+stats_row_count(bool (*row)(unsigned, struct counters_row *))
 {
 	struct counters_row r;
 	unsigned n = 0;
@@ -36,10 +36,10 @@ row_count(bool (*row)(unsigned, struct counters_row *))
 }
 
 static void
-plan(struct stats_header *h, const struct stats_params *p)
+stats_plan(struct stats_header *h, const struct stats_params *p)
 {
-	unsigned rows = row_count(counters_row);
-	unsigned ns_rows = row_count(counters_ns_row);
+	unsigned rows = stats_row_count(counters_row);
+	unsigned ns_rows = stats_row_count(counters_ns_row);
 
 	*h = (struct stats_header){ .order = STATS_ORDER,
 		.major = STATS_MAJOR, .minor = STATS_MINOR,
@@ -56,18 +56,19 @@ plan(struct stats_header *h, const struct stats_params *p)
 	h->desc_off = sizeof *h;
 	h->str_off = h->desc_off + (uint64_t)h->max_desc * h->desc_stride;
 	h->str_size = STRINGS_FIXED + STATS_NS_BLOCKS * 10 * LABEL_MAX;
-	h->slot_off = round_up(h->str_off + h->str_size, PAGE);
-	h->col_off = round_up(h->slot_off +
+	h->slot_off = stats_round_up(h->str_off + h->str_size, PAGE);
+	h->col_off = stats_round_up(h->slot_off +
 	    (uint64_t)h->nslots * h->slot_stride, PAGE);
-	h->col_stride = round_up((uint64_t)h->ncells * 8, 128);
-	h->file_size = round_up(h->col_off + h->nslots * h->col_stride, PAGE);
+	h->col_stride = stats_round_up((uint64_t)h->ncells * 8, 128);
+	h->file_size = stats_round_up(h->col_off + h->nslots * h->col_stride,
+	    PAGE);
 	(void)snprintf(h->version, sizeof h->version, "%s",
 	    p->version == NULL ? "" : p->version);
 }
 
 /* Offset of a copy of s; 0, the empty string, when there is no room. */
 static uint32_t
-intern(struct stats *st, const char *s)
+stats_intern(struct stats *st, const char *s)
 {
 	size_t n = strlen(s) + 1;
 	uint64_t off = st->str_used;
@@ -80,7 +81,7 @@ intern(struct stats *st, const char *s)
 }
 
 static enum stats_unit
-unit_of(const char *unit)
+stats_unit_of(const char *unit)
 {
 	static const struct {
 		const char	*name;
@@ -100,7 +101,7 @@ unit_of(const char *unit)
 }
 
 static void
-describe(struct stats *st, const struct counters_row *r, uint32_t name,
+stats_describe(struct stats *st, const struct counters_row *r, uint32_t name,
     uint32_t help, uint32_t labels, uint32_t cell_no)
 {
 	uint32_t n = atomic_load(&st->hdr->ndesc);
@@ -109,7 +110,7 @@ describe(struct stats *st, const struct counters_row *r, uint32_t name,
 	*desc_at(st, n) = (struct stats_desc){ .name = name, .help = help,
 		.labels = labels, .type = r->type,
 		.agg = r->master ? STATS_MASTER : STATS_SUM,
-		.unit = (uint8_t)unit_of(r->unit),
+		.unit = (uint8_t)stats_unit_of(r->unit),
 		.sub_bits = r->type == COUNTERS_HISTOGRAM ?
 		    HISTOGRAM_SUB_BITS : 0,
 		.cell = cell_no, .ncells = r->ncells };
@@ -117,7 +118,7 @@ describe(struct stats *st, const struct counters_row *r, uint32_t name,
 }
 
 static void
-describe_rows(struct stats *st)
+stats_describe_rows(struct stats *st)
 {
 	struct counters_row r, last = { .name = "" };
 	uint32_t name = 0, help = 0;
@@ -125,15 +126,16 @@ describe_rows(struct stats *st)
 
 	for (i = 0; counters_row(i, &r); i++, last = r) {
 		if (strcmp(r.name, last.name) != 0) {
-			name = intern(st, r.name);
-			help = intern(st, r.help);
+			name = stats_intern(st, r.name);
+			help = stats_intern(st, r.help);
 		}
-		describe(st, &r, name, help, intern(st, r.labels), r.cell);
+		stats_describe(st, &r, name, help, stats_intern(st, r.labels),
+		    r.cell);
 	}
 	for (i = 0, last.name = ""; counters_ns_row(i, &r); i++, last = r) {
 		if (strcmp(r.name, last.name) != 0) {
-			name = intern(st, r.name);
-			help = intern(st, r.help);
+			name = stats_intern(st, r.name);
+			help = stats_intern(st, r.help);
 		}
 		st->ns_name[i] = name;
 		st->ns_help[i] = help;
@@ -146,7 +148,7 @@ describe_rows(struct stats *st)
  * and sealed: nobody outside can make it smaller.
  */
 static int
-map_writer(struct stats *st, uint64_t bytes)
+stats_map(struct stats *st, uint64_t bytes)
 {
 	void *p = MAP_FAILED;
 	int error, fd;
@@ -172,7 +174,7 @@ map_writer(struct stats *st, uint64_t bytes)
 }
 
 static int
-fill(struct stats *st, const struct stats_header *h)
+stats_fill(struct stats *st, const struct stats_header *h)
 {
 	memcpy(st->base, h, sizeof *h);
 	if (getrandom(st->hdr->start_id, sizeof st->hdr->start_id, 0) !=
@@ -181,7 +183,7 @@ fill(struct stats *st, const struct stats_header *h)
 	st->str_used = 1; /* offset 0 is "" */
 	st->hdr->started_ms = wall_now().ms;
 	st->hdr->master_pid = (uint32_t)getpid();
-	describe_rows(st);
+	stats_describe_rows(st);
 	stats_slot_live(st, h->master_col, STATS_ROLE_MASTER,
 	    (uint32_t)getpid(), 0, "master");
 	stats_heartbeat(st, h->master_col, wall_now());
@@ -211,11 +213,11 @@ stats_create(const char *path, const struct stats_params *p)
 	struct stats *st;
 	int error;
 
-	plan(&h, p);
+	stats_plan(&h, p);
 	st = stats_handle_new(true);
 	if (st == NULL)
 		return (NULL);
-	if (map_writer(st, h.file_size) == -1 || fill(st, &h) == -1 ||
+	if (stats_map(st, h.file_size) == -1 || stats_fill(st, &h) == -1 ||
 	    (path != NULL && ((st->path = strdup(path)) == NULL ||
 	    stats_file_make(st) == -1))) {
 		error = errno;
@@ -299,7 +301,7 @@ stats_slot_dead(struct stats *st, unsigned slot)
  * counters.
  */
 static uint64_t
-close_for_the_dead(uint64_t *column)
+stats_dead_close(uint64_t *column)
 {
 	uint64_t open;
 	unsigned r;
@@ -319,7 +321,7 @@ close_for_the_dead(uint64_t *column)
 
 /* The same for its clients, which are sessions on polling too. */
 static void
-part_for_the_dead(uint64_t *column)
+stats_dead_part(uint64_t *column)
 {
 	uint64_t open = column[COUNTER_clients_opened];
 	unsigned r;
@@ -334,7 +336,7 @@ part_for_the_dead(uint64_t *column)
 
 /* What stood in its memory for the bus, accepted and not sent. */
 static void
-lose_for_the_dead(uint64_t *column)
+stats_dead_lose(uint64_t *column)
 {
 	__atomic_store_n(column + COUNTER_bus_lost_bytes,
 	    column[COUNTER_bus_lost_bytes] + column[COUNTER_bus_queue_bytes],
@@ -344,7 +346,7 @@ lose_for_the_dead(uint64_t *column)
 /* What the workers had sent and their relay had not read: it stood in the
  * kernel, and went with the relay's ends of the streams. */
 static void
-lose_unread(struct stats *st, unsigned relay)
+stats_dead_unread(struct stats *st, unsigned relay)
 {
 	uint64_t *lost = column_at(st, relay) + COUNTER_bus_lost_bytes;
 	int64_t unread;
@@ -372,11 +374,11 @@ stats_slot_free(struct stats *st, unsigned slot)
 	unsigned b;
 
 	MUST(st->writer && slot < st->hdr->nslots);
-	closed = close_for_the_dead(column);
-	part_for_the_dead(column);
-	lose_for_the_dead(column);
+	closed = stats_dead_close(column);
+	stats_dead_part(column);
+	stats_dead_lose(column);
 	if (atomic_load(&slot_at(st, slot)->role) == STATS_ROLE_RELAY)
-		lose_unread(st, slot);
+		stats_dead_unread(st, slot);
 	for (i = 0; i < n; i++) {
 		d = desc_at(st, i);
 		if (d->type == STATS_GAUGE)
@@ -407,7 +409,7 @@ stats_heartbeat(struct stats *st, unsigned slot, struct wall now)
 
 /* ns="name", escaped so that it suits Prometheus and JSON, and cut. */
 static void
-ns_label(const char *name, const char *more, char out[LABEL_MAX])
+stats_ns_label(const char *name, const char *more, char out[LABEL_MAX])
 {
 	char quoted[NS_NAME_MAX + 3];
 	size_t n = 0;
@@ -427,23 +429,23 @@ ns_label(const char *name, const char *more, char out[LABEL_MAX])
 }
 
 static void
-name_block(struct stats *st, unsigned block, const char *name)
+stats_name_block(struct stats *st, unsigned block, const char *name)
 {
 	char label[LABEL_MAX];
 	struct counters_row r;
 	uint32_t plain, labels;
 	unsigned i;
 
-	ns_label(name, "", label);
-	plain = intern(st, label);
+	stats_ns_label(name, "", label);
+	plain = stats_intern(st, label);
 	for (i = 0; counters_ns_row(i, &r); i++) {
 		labels = plain;
 		if (r.labels[0] != '\0') {
-			ns_label(name, r.labels, label);
-			labels = intern(st, label);
+			stats_ns_label(name, r.labels, label);
+			labels = stats_intern(st, label);
 		}
 		if (labels != 0)
-			describe(st, &r, st->ns_name[i], st->ns_help[i],
+			stats_describe(st, &r, st->ns_name[i], st->ns_help[i],
 			    labels, CELL_NS + block * COUNTERS_NS_CELLS +
 			    r.cell);
 	}
@@ -458,7 +460,7 @@ stats_ns(struct stats *st, unsigned ns, const char *name)
 	CHECK_MAGIC(st, STATS_HANDLE);
 	MUST(st->writer);
 	if ((st->named[block / 64] >> (block % 64) & 1) == 0)
-		name_block(st, block, block == 0 ? "_other" : name);
+		stats_name_block(st, block, block == 0 ? "_other" : name);
 	if (block == 0)
 		counter_add(COUNTER_stats_ns_overflow, 1);
 	return (block != 0);

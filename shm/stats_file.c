@@ -18,7 +18,7 @@
 #define SILENT_MS 5000u	/* without a beat: its daemon has died */
 
 static int
-open_temporary(const struct stats *st, char *tmp, size_t size)
+stats_file_temporary(const struct stats *st, char *tmp, size_t size)
 {
 	int fd, error;
 
@@ -43,7 +43,7 @@ open_temporary(const struct stats *st, char *tmp, size_t size)
 }
 
 static int
-put(const struct stats *st, uint64_t off, uint64_t n)
+stats_file_put(const struct stats *st, uint64_t off, uint64_t n)
 {
 	ssize_t r;
 
@@ -61,7 +61,7 @@ put(const struct stats *st, uint64_t off, uint64_t n)
 
 /* Cells of a column that somebody can name. */
 static uint64_t
-cells_described(const struct stats *st)
+stats_file_cells(const struct stats *st)
 {
 	const struct stats_desc *d;
 	uint32_t i, end, most = 0;
@@ -76,7 +76,7 @@ cells_described(const struct stats *st)
 
 /* All that can be read, at its full size. */
 static int
-put_all(struct stats *st)
+stats_file_put_all(struct stats *st)
 {
 	const struct stats_header *h = st->hdr;
 	struct stat sb;
@@ -87,10 +87,10 @@ put_all(struct stats *st)
 		return (-1);
 	st->ndesc = atomic_load(&h->ndesc);
 	for (i = 0; i < h->nslots; i++)
-		if (put(st, h->col_off + (uint64_t)i * h->col_stride,
-		    cells_described(st) * 8) == -1)
+		if (stats_file_put(st, h->col_off + (uint64_t)i * h->col_stride,
+		    stats_file_cells(st) * 8) == -1)
 			return (-1);
-	return (put(st, 0, h->col_off));
+	return (stats_file_put(st, 0, h->col_off));
 }
 
 void
@@ -108,11 +108,11 @@ stats_file_make(struct stats *st)
 	struct stat sb;
 	int fd, old = st->fd, error = 0;
 
-	fd = open_temporary(st, tmp, sizeof tmp);
+	fd = stats_file_temporary(st, tmp, sizeof tmp);
 	if (fd == -1)
 		return (-1);
 	st->fd = fd;
-	if (put_all(st) == -1 || fstat(fd, &sb) == -1 ||
+	if (stats_file_put_all(st) == -1 || fstat(fd, &sb) == -1 ||
 	    rename(tmp, st->path) == -1)
 		error = errno;
 	if (error != 0) {
@@ -131,29 +131,30 @@ stats_file_make(struct stats *st)
 
 /* What changes: the header, the rows, the columns in use. */
 static int
-put_changes(struct stats *st)
+stats_file_put_changes(struct stats *st)
 {
 	const struct stats_header *h = st->hdr;
-	uint64_t bytes = cells_described(st) * 8;
+	uint64_t bytes = stats_file_cells(st) * 8;
 	bool used;
 	unsigned i;
 
 	for (i = 0; i < h->nslots; i++) {
 		used = atomic_load(&slot_at(st, i)->state) != STATS_SLOT_FREE;
 		/* once more after its end */
-		if ((used || st->used[i]) && put(st, h->col_off +
+		if ((used || st->used[i]) && stats_file_put(st, h->col_off +
 		    (uint64_t)i * h->col_stride, bytes) == -1)
 			return (-1);
 		st->used[i] = used;
 	}
-	if (put(st, h->slot_off, (uint64_t)h->nslots * h->slot_stride) == -1)
+	if (stats_file_put(st, h->slot_off,
+	    (uint64_t)h->nslots * h->slot_stride) == -1)
 		return (-1);
-	return (put(st, 0, sizeof *h));
+	return (stats_file_put(st, 0, sizeof *h));
 }
 
 /* Is the file that we write still the one of that name? */
 static bool
-is_there(const struct stats *st)
+stats_file_is_there(const struct stats *st)
 {
 	struct stat sb;
 
@@ -164,7 +165,7 @@ is_there(const struct stats *st)
 /* Does a daemon that began after us have the name now, while we let our clients
  * go?  One of the two must leave it to the other. */
 static bool
-is_successors(const struct stats *st)
+stats_file_is_successors(const struct stats *st)
 {
 	const struct stats_header *us = st->hdr;
 	struct stats_header h;
@@ -187,11 +188,11 @@ is_successors(const struct stats *st)
 /* Once a second: the path, and all of the file, which somebody may have cut or
  * written over. */
 static int
-look_after(struct stats *st)
+stats_file_look(struct stats *st)
 {
-	if (is_there(st))
-		return (put_all(st));
-	if (is_successors(st)) {
+	if (stats_file_is_there(st))
+		return (stats_file_put_all(st));
+	if (stats_file_is_successors(st)) {
 		errno = EEXIST;
 		return (-1);
 	}
@@ -212,14 +213,14 @@ stats_publish(struct stats *st, struct mono now)
 		return (0);
 	if (now.us >= st->look.us) {
 		st->look = mono_add_ms(now, LOOK_MS);
-		r = look_after(st);
+		r = stats_file_look(st);
 	} else if (st->error != 0) {
 		errno = st->error;	/* until the next look */
 		return (-1);
 	} else if (st->ndesc != atomic_load(&st->hdr->ndesc))
-		r = put_all(st);
+		r = stats_file_put_all(st);
 	else
-		r = put_changes(st);
+		r = stats_file_put_changes(st);
 	st->error = r == -1 ? errno : 0;
 	return (r);
 }

@@ -15,14 +15,14 @@
 #define STALE_MS	5000u
 
 static bool
-within(uint64_t off, uint64_t stride, uint64_t n, uint64_t size)
+stats_within(uint64_t off, uint64_t stride, uint64_t n, uint64_t size)
 {
 	return (off <= size && off % 8 == 0 &&
 	    (n == 0 || stride <= (size - off) / n));
 }
 
 static int
-verify(const struct stats *st)
+stats_verify(const struct stats *st)
 {
 	const struct stats_header *h = st->hdr;
 
@@ -34,23 +34,22 @@ verify(const struct stats *st)
 		return (EAGAIN);
 	if (h->file_size > st->size)
 		return (EFBIG);
-	if (h->desc_stride < sizeof(struct stats_desc) ||
-	    h->slot_stride < sizeof(struct stats_slot) ||
-	    h->desc_stride % 8 != 0 || h->slot_stride % 8 != 0 ||
-	    h->col_stride % 8 != 0 || h->col_stride / 8 < h->ncells ||
-	    h->nslots == 0 || h->master_col >= h->nslots ||
-	    !within(h->desc_off, h->desc_stride, h->max_desc, h->file_size) ||
-	    !within(h->slot_off, h->slot_stride, h->nslots, h->file_size) ||
-	    !within(h->col_off, h->col_stride, h->nslots, h->file_size) ||
-	    h->str_size == 0 || h->str_off > h->file_size ||
-	    h->str_size > h->file_size - h->str_off ||
+	if (h->desc_stride < sizeof(struct stats_desc) || h->slot_stride <
+	    sizeof(struct stats_slot) || h->desc_stride % 8 != 0 ||
+	    h->slot_stride % 8 != 0 || h->col_stride % 8 != 0 || h->col_stride /
+	    8 < h->ncells || h->nslots == 0 || h->master_col >= h->nslots ||
+	    !stats_within(h->desc_off, h->desc_stride, h->max_desc,
+	    h->file_size) || !stats_within(h->slot_off, h->slot_stride,
+	    h->nslots, h->file_size) || !stats_within(h->col_off, h->col_stride,
+	    h->nslots, h->file_size) || h->str_size == 0 || h->str_off >
+	    h->file_size || h->str_size > h->file_size - h->str_off ||
 	    st->base[h->str_off + h->str_size - 1] != '\0')
 		return (EPROTO);
 	return (0);
 }
 
 static int
-map_reader(struct stats *st, int fd)
+stats_map_read(struct stats *st, int fd)
 {
 	struct stat sb;
 	void *p;
@@ -68,7 +67,7 @@ map_reader(struct stats *st, int fd)
 	st->hdr = p;
 	st->dev = sb.st_dev;
 	st->ino = sb.st_ino;
-	return (verify(st));
+	return (stats_verify(st));
 }
 
 struct stats *
@@ -81,7 +80,7 @@ stats_open(const char *path)
 	if (fd == -1)
 		return (NULL);
 	st = stats_handle_new(false);
-	error = st == NULL ? ENOMEM : map_reader(st, fd);
+	error = st == NULL ? ENOMEM : stats_map_read(st, fd);
 	(void)close(fd);
 	if (error == 0 && (st->path = strdup(path)) == NULL)
 		error = ENOMEM;
@@ -110,7 +109,7 @@ stats_stale(const struct stats *st, struct wall now)
 }
 
 static uint64_t
-total_of(const struct stats *st, uint32_t i, enum stats_agg agg)
+stats_sum_of(const struct stats *st, uint32_t i, enum stats_agg agg)
 {
 	uint64_t sum = 0, v;
 	unsigned s;
@@ -132,7 +131,7 @@ stats_total(const struct stats *st, enum counter c)
 {
 	CHECK_MAGIC(st, STATS_HANDLE);
 	MUST(st->writer);
-	return (total_of(st, (uint32_t)c, STATS_SUM));
+	return (stats_sum_of(st, (uint32_t)c, STATS_SUM));
 }
 
 uint64_t
@@ -140,11 +139,11 @@ stats_ns_total(const struct stats *st, unsigned ns, enum ns_counter c)
 {
 	CHECK_MAGIC(st, STATS_HANDLE);
 	MUST(st->writer);
-	return (total_of(st, counters_ns_cell(ns, c), STATS_SUM));
+	return (stats_sum_of(st, counters_ns_cell(ns, c), STATS_SUM));
 }
 
 static const char *
-string_at(const struct stats *st, uint32_t off)
+stats_string_at(const struct stats *st, uint32_t off)
 {
 	if (off >= st->hdr->str_size)
 		return ("");
@@ -152,7 +151,7 @@ string_at(const struct stats *st, uint32_t off)
 }
 
 static bool
-usable(const struct stats *st, const struct stats_desc *d)
+stats_usable(const struct stats *st, const struct stats_desc *d)
 {
 	return (d->type >= STATS_COUNTER && d->type <= STATS_HISTOGRAM &&
 	    d->ncells >= 1 && d->cell < st->hdr->ncells &&
@@ -163,7 +162,7 @@ usable(const struct stats *st, const struct stats_desc *d)
 
 /* Join metrics of one name into lists; a hash table of indices + 1. */
 static bool
-link_families(struct stats_snapshot *s)
+stats_link_families(struct stats_snapshot *s)
 {
 	uint32_t size = 64, i, h, *last;
 	const char *p;
@@ -190,7 +189,7 @@ link_families(struct stats_snapshot *s)
 }
 
 static bool
-snap_metrics(const struct stats *st, struct stats_snapshot *s)
+stats_snap_metrics(const struct stats *st, struct stats_snapshot *s)
 {
 	const struct stats_desc *d;
 	uint32_t n, i;
@@ -205,7 +204,7 @@ snap_metrics(const struct stats *st, struct stats_snapshot *s)
 		return (false);
 	for (i = 0; i < n; i++) {
 		d = desc_at(st, i);
-		if (!usable(st, d))
+		if (!stats_usable(st, d))
 			continue;
 		/* no cell is described twice: what is summed is bounded */
 		if (d->ncells > st->hdr->ncells - s->nvalues) {
@@ -213,19 +212,19 @@ snap_metrics(const struct stats *st, struct stats_snapshot *s)
 			return (false);
 		}
 		s->metric[s->nmetrics++] = (struct stats_metric){
-			.name = string_at(st, d->name),
-			.help = string_at(st, d->help),
-			.labels = string_at(st, d->labels),
+			.name = stats_string_at(st, d->name),
+			.help = stats_string_at(st, d->help),
+			.labels = stats_string_at(st, d->labels),
 			.type = d->type, .agg = d->agg, .unit = d->unit,
 			.sub_bits = d->sub_bits, .ncells = d->ncells,
 			.first = s->nvalues, .cell = d->cell };
 		s->nvalues += d->ncells;
 	}
-	return (link_families(s));
+	return (stats_link_families(s));
 }
 
 static void
-snap_rows(const struct stats *st, struct stats_snapshot *s)
+stats_snap_rows(const struct stats *st, struct stats_snapshot *s)
 {
 	const struct stats_slot *row;
 	struct stats_row *out;
@@ -246,7 +245,7 @@ snap_rows(const struct stats *st, struct stats_snapshot *s)
 }
 
 static void
-snap_values(const struct stats *st, struct stats_snapshot *s)
+stats_snap_values(const struct stats *st, struct stats_snapshot *s)
 {
 	const struct stats_metric *m;
 	uint32_t c;
@@ -255,7 +254,7 @@ snap_values(const struct stats *st, struct stats_snapshot *s)
 	for (i = 0; i < s->nmetrics; i++) {
 		m = &s->metric[i];
 		for (c = 0; c < m->ncells; c++)
-			s->total[m->first + c] = total_of(st, m->cell + c,
+			s->total[m->first + c] = stats_sum_of(st, m->cell + c,
 			    (enum stats_agg)m->agg);
 		if (s->each == NULL)
 			continue;
@@ -279,7 +278,7 @@ stats_snapshot(const struct stats *st, bool each, struct stats_snapshot *s)
 	memcpy(s->start_id, h->start_id, sizeof s->start_id);
 	memcpy(s->version, h->version, sizeof h->version);
 	s->row = calloc(s->nrows, sizeof *s->row);
-	if (s->row == NULL || !snap_metrics(st, s))
+	if (s->row == NULL || !stats_snap_metrics(st, s))
 		goto fail;
 	s->total = calloc(s->nvalues + 1, sizeof *s->total);
 	if (each)
@@ -287,8 +286,8 @@ stats_snapshot(const struct stats *st, bool each, struct stats_snapshot *s)
 		    sizeof *s->each);
 	if (s->total == NULL || (each && s->each == NULL))
 		goto fail;
-	snap_rows(st, s);
-	snap_values(st, s);
+	stats_snap_rows(st, s);
+	stats_snap_values(st, s);
 	return (true);
 fail:
 	stats_snapshot_free(s);

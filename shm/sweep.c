@@ -1,28 +1,83 @@
 /*
- * The master's round: reclaim after a death, and a sweep every 100 ms.  Only
- * the order of the parts is here; each part repairs itself.
+ * Reclaim and the round; see sweep.h.  Only the order of the parts is here;
+ * each part repairs itself.
  */
+#include "shm/sweep.h"
+
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "shm/bucket.h"
 #include "shm/count.h"
 #include "shm/counters.h"
-#include "shm/table.h"
+#include "shm/table_master.h"
 
 #define RELAY_GONE_US	30000000u	/* then its mirrors are dropped */
 
-static struct table *
-sweeper(struct segment *seg, enum table_id id)
+struct sweep {
+	unsigned	 magic;
+#define SWEEP_MAGIC	0x53eeb53e
+	struct segment	*seg;
+	/* made when needed; NULL: not yet, or no memory */
+	struct table_master *tables[SHM_TABLES];
+	uint64_t	 relay_dead_us;	/* since when; 0 = it lives */
+	uint32_t	 rate_cursor;	/* last set that was aged */
+};
+
+struct sweep *
+sweep_new(struct segment *seg)
 {
-	if (seg->sweeper[id] == NULL)
-		seg->sweeper[id] = table_open(seg, id, SLOT_NONE);
-	return (seg->sweeper[id]);
+	struct sweep *w;
+
+	segment_check(seg);
+	w = calloc(1, sizeof *w);
+	if (w == NULL)
+		return (NULL);
+	w->magic = SWEEP_MAGIC;
+	w->seg = seg;
+	return (w);
+}
+
+void
+sweep_free(struct sweep **wp)
+{
+	struct sweep *w = *wp;
+	unsigned id;
+
+	*wp = NULL;
+	if (w == NULL)
+		return;
+	CHECK_MAGIC(w, SWEEP_MAGIC);
+	for (id = 0; id < SHM_TABLES; id++)
+		table_master_close(&w->tables[id]);
+	w->magic = 0;
+	free(w);
+}
+
+static struct table_master *
+sweep_table(struct sweep *w, unsigned id)
+{
+	if (w->tables[id] == NULL)
+		w->tables[id] = table_master_open(w->seg, (enum table_id)id);
+	return (w->tables[id]);
+}
+
+/* Handles of all tables; false: no memory. */
+static bool
+sweep_all_tables(struct sweep *w)
+{
+	unsigned id;
+
+	for (id = 0; id < SHM_TABLES; id++)
+		if (sweep_table(w, id) == NULL)
+			return (false);
+	return (true);
 }
 
 /* Gives the pages of a column back; they read as 0, as they must by now. */
 static void
-drop_column(struct segment *seg, enum table_id id, unsigned slot)
+sweep_column(struct segment *seg, unsigned id, unsigned slot)
 {
 	const struct shm_table *l = segment_table(seg, id);
 
@@ -30,108 +85,99 @@ drop_column(struct segment *seg, enum table_id id, unsigned slot)
 	    l->col_stride, MADV_REMOVE);
 }
 
-/* Handles of all tables; false: no memory. */
-static bool
-sweepers(struct segment *seg)
-{
-	unsigned id;
-
-	for (id = 0; id < SHM_TABLES; id++)
-		if (sweeper(seg, (enum table_id)id) == NULL)
-			return (false);
-	return (true);
-}
-
 /*
  * C1 to C4.  A master without memory for its handles leaves the slot in
- * RECLAIM: the sweep tries again.  Until nothing of the dead is left, what
- * was unlinked in its time is not used again: its qs stands.
+ * RECLAIM: the next round tries again.  Until nothing of the dead is left,
+ * what was unlinked in its time is not used again: its qs stands.
  */
 void
-segment_reclaim(struct segment *seg, unsigned slot)
+sweep_reclaim(struct sweep *w, unsigned slot)
 {
-	struct slot_row *row = segment_slot(seg, slot);
+	struct slot_row *row = segment_slot(w->seg, slot);
 	unsigned id;
 
-	segment_check(seg);
-	MUST(slot_state(seg, slot) == SLOT_DEAD ||
-	    slot_state(seg, slot) == SLOT_RECLAIM);
+	CHECK_MAGIC(w, SWEEP_MAGIC);
+	segment_check(w->seg);
+	MUST(slot_state(w->seg, slot) == SLOT_DEAD ||
+	    slot_state(w->seg, slot) == SLOT_RECLAIM);
 	atomic_store_explicit(&row->state, SLOT_RECLAIM,
 	    memory_order_release);
-	if (!sweepers(seg))
+	if (!sweep_all_tables(w))
 		return;
 	for (id = 0; id < SHM_TABLES; id++) {
-		table_reclaim(seg->sweeper[id], slot);
+		table_master_reclaim(w->tables[id], slot);
 		if (slot != 0)
-			drop_column(seg, (enum table_id)id, slot);
+			sweep_column(w->seg, id, slot);
 	}
-	count_reclaim(seg, slot);
+	count_reclaim(w->seg, slot);
 	atomic_store_explicit(&row->qs, 0, memory_order_seq_cst);
 	atomic_store_explicit(&row->state, SLOT_FREE, memory_order_release);
 }
 
 static void
-sweep_relay(struct segment *seg, struct mono now)
+sweep_relay(struct sweep *w, struct mono now)
 {
 	unsigned id;
 
-	if (slot_state(seg, 0) != SLOT_FREE) {
-		seg->relay_dead_us = 0;
+	if (slot_state(w->seg, 0) != SLOT_FREE) {
+		w->relay_dead_us = 0;
 		return;
 	}
-	if (seg->relay_dead_us == 0)
-		seg->relay_dead_us = now.us;
-	if (now.us - seg->relay_dead_us < RELAY_GONE_US)
+	if (w->relay_dead_us == 0)
+		w->relay_dead_us = now.us;
+	if (now.us - w->relay_dead_us < RELAY_GONE_US)
 		return;
 	for (id = 0; id < 2; id++)
-		if (sweeper(seg, (enum table_id)id) != NULL)
-			table_reclaim_mirrors(seg->sweeper[id]);
-	seg->relay_dead_us = now.us;
+		if (sweep_table(w, id) != NULL)
+			table_master_reclaim_mirrors(w->tables[id]);
+	w->relay_dead_us = now.us;
 }
 
 static void
-sweep_slots(struct segment *seg)
+sweep_slots(struct sweep *w)
 {
 	unsigned s;
 
-	for (s = 0; s < seg->hdr->nslots; s++)
-		if (slot_state(seg, s) == SLOT_RECLAIM)
-			segment_reclaim(seg, s);
+	for (s = 0; s < w->seg->hdr->nslots; s++)
+		if (slot_state(w->seg, s) == SLOT_RECLAIM)
+			sweep_reclaim(w, s);
 }
 
 static uint64_t
-in_limbo(const struct segment *seg)
+sweep_limbo(const struct sweep *w)
 {
 	uint64_t n = 0;
 	unsigned id;
 
 	for (id = 0; id < SHM_TABLES; id++)
-		if (seg->sweeper[id] != NULL)
-			n += table_limbo(seg->sweeper[id]);
+		if (w->tables[id] != NULL)
+			n += table_master_limbo(w->tables[id]);
 	return (n);
 }
 
 void
-segment_sweep(struct segment *seg, struct mono now)
+sweep_round(struct sweep *w, struct mono now)
 {
+	struct segment *seg = w->seg;
 	bool relay_lives, again;
 	uint64_t rung;
 	unsigned id;
 	ssize_t n;
 
+	CHECK_MAGIC(w, SWEEP_MAGIC);
 	segment_check(seg);
 	n = read(seg->master_fd, &rung, sizeof rung);
 	(void)n;
-	sweep_slots(seg);
+	sweep_slots(w);
 	relay_lives = slot_state(seg, 0) == SLOT_LIVE;
 	again = atomic_load(&seg->hdr->need_sweep) != 0;
 	for (id = 0; id < SHM_TABLES; id++)
-		if (sweeper(seg, (enum table_id)id) != NULL)
-			table_sweep(seg->sweeper[id], now, relay_lives);
+		if (sweep_table(w, id) != NULL)
+			table_master_sweep(w->tables[id], now, relay_lives);
 	if (again)
 		atomic_store_explicit(&seg->hdr->need_sweep, 0,
 		    memory_order_seq_cst);
-	sweep_relay(seg, now);
-	bucket_age(seg, now, seg->hdr->rate_nsets / 640 + 1);
-	counter_set(COUNTER_shm_limbo, in_limbo(seg));
+	sweep_relay(w, now);
+	bucket_age(seg, &w->rate_cursor, now, seg->hdr->rate_nsets / 640 + 1);
+	counter_set(COUNTER_shm_limbo, sweep_limbo(w));
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "shm/counters.h"
+#include "shm/table_claim.h"
 
 #define LOST		UINT32_MAX
 
@@ -74,15 +75,13 @@ table_close(struct table **tp)
 		return;
 	CHECK_MAGIC(t, TABLE_MAGIC);
 	t->magic = 0;
-	table_master_free(t);
-	table_relay_free(t);
 	free(t->more);
 	free(t);
 }
 
 /* A long key is held as its beginning and 128 bits of keyed digest. */
 static void
-form_long(const struct table *t, struct slice key, struct form *f)
+table_form_long(const struct table *t, struct slice key, struct form *f)
 {
 	struct hash_key k = { t->hdr->sip_k0 ^ 0x6c6f6e67, t->hdr->sip_k1 };
 	size_t keep = t->key_max - 16;
@@ -97,7 +96,8 @@ form_long(const struct table *t, struct slice key, struct form *f)
 }
 
 static void
-form_key(const struct table *t, uint16_t ns, struct slice key, struct form *f)
+table_form_key(const struct table *t, uint16_t ns, struct slice key,
+    struct form *f)
 {
 	struct hash_key k = { t->hdr->sip_k0 ^ ns, t->hdr->sip_k1 };
 
@@ -107,7 +107,7 @@ form_key(const struct table *t, uint16_t ns, struct slice key, struct form *f)
 	f->klen = (uint16_t)key.n;
 	f->held = key;
 	if (key.n > t->key_max)
-		form_long(t, key, f);
+		table_form_long(t, key, f);
 }
 
 bool
@@ -123,13 +123,12 @@ table_key(const struct table *t, const struct shm_node *node,
 }
 
 static uint32_t
-lost(void)
+table_lost(void)
 {
 	counter_add(COUNTER_shm_overrun, 1);
 	return (LOST);
 }
 
-/* The node behind n in its chain, LOST if there can't be one any more. */
 uint32_t
 table_next(const struct table *t, uint32_t n, unsigned *steps)
 {
@@ -138,12 +137,12 @@ table_next(const struct table *t, uint32_t n, unsigned *steps)
 	next = atomic_load_explicit(&table_node(t, n)->next,
 	    memory_order_acquire);
 	if (unlikely(next >= t->cap || ++*steps >= SHM_CHAIN_MAX))
-		return (lost());
+		return (table_lost());
 	return (next);
 }
 
 static bool
-node_is(const struct table *t, uint32_t n, const struct form *f)
+table_node_is(const struct table *t, uint32_t n, const struct form *f)
 {
 	const struct shm_node *node = table_node(t, n);
 
@@ -156,7 +155,7 @@ node_is(const struct table *t, uint32_t n, const struct form *f)
 
 /* J1.  The head word that the search began with goes to *hv. */
 static uint32_t
-walk(const struct table *t, const struct form *f, uint64_t *hv)
+table_walk(const struct table *t, const struct form *f, uint64_t *hv)
 {
 	unsigned steps = 0;
 	uint32_t n;
@@ -165,10 +164,10 @@ walk(const struct table *t, const struct form *f, uint64_t *hv)
 	    memory_order_acquire);
 	n = (uint32_t)*hv;
 	if (unlikely(n >= t->cap))
-		return (lost());
+		return (table_lost());
 	while (n != 0 && n != LOST) {
 		HOOK();
-		if (node_is(t, n, f))
+		if (table_node_is(t, n, f))
 			return (n);
 		n = table_next(t, n, &steps);
 	}
@@ -182,8 +181,8 @@ table_find(const struct table *t, uint16_t ns, struct slice key)
 	uint64_t hv;
 	uint32_t n;
 
-	form_key(t, ns, key, &f);
-	n = walk(t, &f, &hv);
+	table_form_key(t, ns, key, &f);
+	n = table_walk(t, &f, &hv);
 	return (n == LOST ? 0 : n);
 }
 
@@ -270,7 +269,7 @@ table_seen(struct table *t, uint32_t n, uint64_t ms)
  * the head of the chain.
  */
 static void
-seen_joining(struct table *t, uint32_t n)
+table_seen_joining(struct table *t, uint32_t n)
 {
 	if (t->id == TABLE_PRESENCE && t->slot > 0)
 		table_seen(t, n, wall_now().ms);
@@ -279,7 +278,7 @@ seen_joining(struct table *t, uint32_t n)
 
 /* I2.  Ours and not linked: nobody looks, so plain order is enough. */
 static void
-fill(struct table *t, uint32_t n, const struct form *f, uint64_t hosts)
+table_fill(struct table *t, uint32_t n, const struct form *f, uint64_t hosts)
 {
 	struct shm_node *node = table_node(t, n);
 	unsigned i;
@@ -292,7 +291,7 @@ fill(struct table *t, uint32_t n, const struct form *f, uint64_t hosts)
 	atomic_store_explicit(&node->remote, hosts, memory_order_relaxed);
 	atomic_store_explicit(&node->status, 0, memory_order_relaxed);
 	atomic_store_explicit(&node->last_seen_ms, 0, memory_order_relaxed);
-	seen_joining(t, n);
+	table_seen_joining(t, n);
 	node->hash = f->hash;
 	node->ns = f->ns;
 	node->klen = f->klen;
@@ -305,7 +304,7 @@ fill(struct table *t, uint32_t n, const struct form *f, uint64_t hosts)
 
 /* A node that we claimed and need no more. */
 static void
-unclaim(struct table *t, uint32_t n)
+table_unclaim(struct table *t, uint32_t n)
 {
 	atomic_store_explicit(&t->col[n], 0, memory_order_relaxed);
 	HOOK();
@@ -315,7 +314,7 @@ unclaim(struct table *t, uint32_t n)
 
 /* I4, I5: insertion, join and edge at once.  False: somebody was faster. */
 static bool
-link_node(struct table *t, uint32_t n, const struct form *f, uint64_t hv)
+table_link(struct table *t, uint32_t n, const struct form *f, uint64_t hv)
 {
 	struct shm_node *node = table_node(t, n);
 	uint64_t level = t->slot > 0 ? ANN_L : ANN_R;
@@ -338,7 +337,7 @@ link_node(struct table *t, uint32_t n, const struct form *f, uint64_t hv)
 
 /* The bit, or for the relay the hosts.  seq_cst: related to ann. */
 static void
-pin(struct table *t, uint32_t n, uint64_t hosts)
+table_pin(struct table *t, uint32_t n, uint64_t hosts)
 {
 	struct shm_node *node = table_node(t, n);
 
@@ -352,7 +351,7 @@ pin(struct table *t, uint32_t n, uint64_t hosts)
 
 /* True if what is left in the word is nothing. */
 static bool
-unpin(struct table *t, uint32_t n)
+table_unpin(struct table *t, uint32_t n)
 {
 	struct shm_node *node = table_node(t, n);
 
@@ -365,28 +364,24 @@ unpin(struct table *t, uint32_t n)
 
 /* J2 to J5.  False: the node died meanwhile and is not held. */
 static bool
-hold(struct table *t, uint32_t n, uint64_t hosts)
+table_hold(struct table *t, uint32_t n, uint64_t hosts)
 {
 	if (atomic_load_explicit(&t->col[n], memory_order_relaxed) == 0)
 		atomic_store_explicit(&t->col[n], 1, memory_order_relaxed);
 	HOOK();
-	seen_joining(t, n);
-	pin(t, n, hosts);
+	table_seen_joining(t, n);
+	table_pin(t, n, hosts);
 	HOOK();
 	if (BREAK_NO_UNDO || table_reconcile(t, n))
 		return (true);
 	HOOK();
-	unpin(t, n);
+	table_unpin(t, n);
 	HOOK();
 	atomic_store_explicit(&t->col[n], 0, memory_order_release);
 	HOOK();
 	return (false);
 }
 
-/*
- * Hold key: an existing node, or a new one.  A worker that holds it already
- * gets the node back unchanged and *held set; for the relay hosts is set anew.
- */
 uint32_t
 table_enter(struct table *t, uint16_t ns, struct slice key, uint64_t hosts,
     bool *held)
@@ -396,12 +391,12 @@ table_enter(struct table *t, uint16_t ns, struct slice key, uint64_t hosts,
 	uint64_t hv;
 
 	*held = false;
-	form_key(t, ns, key, &f);
+	table_form_key(t, ns, key, &f);
 	for (;;) {
-		n = walk(t, &f, &hv);
+		n = table_walk(t, &f, &hv);
 		HOOK();
 		if (mine != 0 && n != 0) {
-			unclaim(t, mine);
+			table_unclaim(t, mine);
 			mine = 0;
 		}
 		if (n == LOST)
@@ -411,7 +406,7 @@ table_enter(struct table *t, uint16_t ns, struct slice key, uint64_t hosts,
 				*held = true;
 				return (n);
 			}
-			if (hold(t, n, hosts))
+			if (table_hold(t, n, hosts))
 				return (n);
 			continue;
 		}
@@ -420,13 +415,13 @@ table_enter(struct table *t, uint16_t ns, struct slice key, uint64_t hosts,
 			HOOK();
 			if (mine == 0)
 				return (0);
-			fill(t, mine, &f, hosts);
+			table_fill(t, mine, &f, hosts);
 			HOOK();
 			atomic_store_explicit(&t->col[mine], 1,
 			    memory_order_relaxed);
 			HOOK();
 		}
-		if (link_node(t, mine, &f, hv))
+		if (table_link(t, mine, &f, hv))
 			return (mine);
 		HOOK();
 	}
@@ -440,7 +435,7 @@ table_release(struct table *t, uint32_t n)
 		atomic_store_explicit(&t->col[n], 0, memory_order_release);
 		HOOK();
 	}
-	if (unpin(t, n)) {
+	if (table_unpin(t, n)) {
 		HOOK();
 		(void)table_reconcile(t, n);
 	}
@@ -456,7 +451,7 @@ table_holds(const struct table *t, uint32_t n)
 }
 
 static struct table_more *
-more_of(struct table *t, uint32_t n, bool make)
+table_more_of(struct table *t, uint32_t n, bool make)
 {
 	struct table_more *p;
 	unsigned i;
@@ -492,7 +487,7 @@ table_add(struct table *t, uint32_t n, uint32_t count)
 	}
 	count -= UINT16_MAX - have;
 	atomic_store_explicit(&t->col[n], UINT16_MAX, memory_order_relaxed);
-	m = more_of(t, n, true);
+	m = table_more_of(t, n, true);
 	if (m != NULL)
 		m->count += count;
 }
@@ -522,7 +517,7 @@ table_leave(struct table *t, uint32_t n)
 	have = atomic_load_explicit(&t->col[n], memory_order_relaxed);
 	MUST(have != 0);
 	if (unlikely(have == UINT16_MAX)) {
-		m = more_of(t, n, false);
+		m = table_more_of(t, n, false);
 		if (m != NULL && --m->count > 0)
 			return;
 		if (m != NULL) {

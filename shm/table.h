@@ -10,12 +10,37 @@
  * matters everywhere in table*.c: ann is read before bits, the column is
  * written before the bit and cleared after it.
  *
- *	join	table.c		column, bit, reconcile; or insert
- *	claim	table_claim.c	a free node, or "full"
- *	leave	table.c		bit, reconcile, column
- *	evict	table_master.c	dead, unlink, limbo, grace, free
- *	reclaim	table_master.c	what a dead slot left in its column
- *	announce table_relay.c	seen -> ann, each change told exactly once
+ * The steps, as comments in table*.c and sweep.c name them.  Each may be a
+ * process's last: reclaim then repairs what it left.
+ *
+ *	join	J1	walk the chain; not found: I1
+ *	table.c	J2	own column
+ *		J3	own bit (the relay: its hosts)
+ *		J4	reconcile: ann agrees with the bits, or the node is dead
+ *		J5	dead: bit and column back, and J1 again
+ *	insert	I1	claim a free node (table_claim.c), or "full"
+ *		I2	fill it, own bit set
+ *		I3	own column
+ *		I4	the clock, and what will be behind it in the chain
+ *		I5	head of the chain: inserted, joined and 0 -> 1 at once
+ *		I6	the map says that it is linked
+ *		I7	mark it for the relay
+ *	leave	L1	own bit goes
+ *	table.c	L2	reconcile, if that word became 0
+ *		L3	own column goes
+ *	evict	E1	ann: nobody holds it, told, and idle for long enough
+ *	table_	E2	the bits say so too, read after ann
+ *	master.c E3	ann: dead, for good
+ *		E4	out of the chain
+ *		E5	in limbo, with an epoch of its own
+ *		E6	free, when every slot has waited since
+ *	reclaim	C1	the slot says so (sweep.c)
+ *	table_	C2	what it had claimed: linked after all, or free
+ *	master.c C3	what it held: bit, reconcile, mark, column
+ *		C4	overflow bits, columns given back, the slot is free
+ *
+ * The relay's announcements (table_relay.c): seen -> ann, each change told
+ * exactly once.
  */
 #ifndef SHM_TABLE_H
 #define SHM_TABLE_H
@@ -23,44 +48,6 @@
 #include "base/slice.h"
 #include "shm/internal.h"
 #include "shm/slots.h"
-
-enum table_id {
-	TABLE_PRESENCE,
-	TABLE_INTEREST,
-	TABLE_COUNT,		/* shm/count.h: nothing is announced */
-};
-
-struct table_more {		/* what a saturated column can't count */
-	uint32_t	 node;
-	uint32_t	 count;
-};
-
-struct table {
-	unsigned	 magic;
-#define TABLE_MAGIC	0x7ab1e0a5
-	enum table_id	 id;
-	struct segment	*seg;
-	struct shm_header *hdr;
-	uint32_t	 cap, mask, stride, key_max;
-	bool		 text;
-	uint8_t		*node;		/* arrays of the layout */
-	_Atomic uint64_t *head;
-	_Atomic uint8_t	*map;
-	_Atomic uint16_t *nsid;
-	_Atomic uint64_t *seen, *dirty, *dsum;
-	uint8_t		*col_base;
-	uint64_t	 col_stride;
-	unsigned	 slot;		/* own, or SLOT_NONE */
-	_Atomic uint16_t *col;		/* own, or NULL */
-	unsigned	 word;		/* own bit: bits[word] & bit */
-	uint64_t	 bit;
-	uint32_t	 cursor;	/* where to look for a free node */
-	uint64_t	 full_until_us;	/* no search before; 0 = not full */
-	struct table_more *more;
-	unsigned	 nmore, more_cap;
-	struct table_relay *relay;	/* private state of the relay, */
-	struct table_master *master;	/* of the master */
-};
 
 /* A handle of slot (SLOT_NONE: the master). NULL + errno. */
 struct table *table_open(struct segment *, enum table_id, unsigned slot)
@@ -101,73 +88,18 @@ void	table_seen(struct table *, uint32_t n, uint64_t ms);
 /* L and R as the bits have it now. */
 unsigned table_level(const struct table *, uint32_t n);
 
-/* --- relay ---------------------------------------------------------------- */
-struct table_event {
-	uint32_t	 node;
-	uint16_t	 ns;
-	struct slice	 key;	/* borrowed */
-	bool		 whole;	/* false: key is a prefix of a long one */
-	bool		 status;/* nothing else changed */
-	bool		 repeat;/* perhaps told before a relay died */
-	unsigned	 was;	/* ANN_L, ANN_R before */
-	unsigned	 is;	/* and now */
-	uint64_t	 version;
-};
+/* --- for table_relay.c and table_master.c --------------------------------- */
 
 /*
- * True: it is on its way.  False: there is no room for it now; the node stays
- * as if nothing had changed, and table_announce_held() comes back to it.
+ * Hold key: an existing node, or a new one; 0 as with table_join().  A worker
+ * that holds it already gets the node back unchanged and *held set; for the
+ * relay hosts is set anew.
  */
-typedef bool table_emit(void *arg, const struct table_event *);
-
-/* Relay, at start: leaves are announced after leave_delay_us. -1 + errno. */
-int	table_relay_start(struct table *, uint64_t leave_delay_us) MUST_USE;
-/* All nodes whose last announcement is not the truth: once, at start. */
-void	table_announce_all(struct table *, struct mono now, table_emit *,
-	    void *arg);
-/* The marked ones, and leaves that are due: each turn.  Returns how many. */
-unsigned table_announce(struct table *, struct mono now, table_emit *,
-	    void *arg);
-/* Those that found no room, until a few have found none again. */
-void	table_announce_held(struct table *, struct mono now, table_emit *,
-	    void *arg);
-/* How many wait for room. */
-uint32_t table_held(const struct table *);
-/* When the next delayed leave is due, UINT64_MAX: none waits. */
-uint64_t table_announce_due(const struct table *);
-/*
- * The hosts (bit each; bit 63: more) that hold key, as Redis has it; 0: none.
- * Returns the node, 0 when nothing is mirrored.
- */
-uint32_t table_mirror(struct table *, uint16_t ns, struct slice key,
-	    uint64_t hosts);
-/*
- * Relay, at start: its predecessor's mirrors stay.  Between begin and end the
- * relay mirrors what it finds in Redis; end drops the rest.
- */
-void	table_inherit_begin(struct table *);
-void	table_inherit_end(struct table *);
-
-/* --- master --------------------------------------------------------------- */
-/* What slot left, its owner being dead for sure. Idempotent. */
-void	table_reclaim(struct table *, unsigned slot);
-/* Mirrors of a relay that does not come back. Idempotent. */
-void	table_reclaim_mirrors(struct table *);
-/* One step of eviction; the step is longer while nodes are short. */
-void	table_sweep(struct table *, struct mono now, bool relay_lives);
-/* Empty the master's list of the unlinked, as far as nobody can see them. */
-void	table_grace(struct table *);
-/* Nodes unlinked and not free yet. */
-uint32_t table_limbo(const struct table *);
-
-/* internal to table*.c */
 uint32_t table_enter(struct table *, uint16_t ns, struct slice key,
 	    uint64_t hosts, bool *held);
+/* Give up a held node, whatever the column says. */
 void	table_release(struct table *, uint32_t n);
-uint32_t table_claim_start(uint32_t cap, unsigned slot);
-uint32_t table_claim(struct table *);
-void	table_master_free(struct table *);
-void	table_relay_free(struct table *);
+/* The node behind n in its chain; 0: none; UINT32_MAX: it is damaged. */
 uint32_t table_next(const struct table *, uint32_t n, unsigned *steps);
 
 #endif

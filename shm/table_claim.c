@@ -6,8 +6,10 @@
  * taken it looks at places all over the map as well: a fifth of the nodes is
  * spare, but it may be anywhere, for slots fill what stands before them.
  */
+#include "shm/table_claim.h"
+
 #include "shm/counters.h"
-#include "shm/table.h"
+#include "shm/segment.h"
 
 #define CLAIM_RUN	32768u	/* bytes of map looked at in a row, */
 #define CLAIM_PLACES	512u	/* ... and lines of it elsewhere; then "full" */
@@ -33,7 +35,7 @@ table_claim_start(uint32_t cap, unsigned slot)
 
 /* The master sweeps; one ring says so for all slots. */
 static void
-ring_master(struct table *t, uint64_t now_us)
+claim_ring_master(struct table *t, uint64_t now_us)
 {
 	uint64_t rung;
 
@@ -59,7 +61,7 @@ claim_failed(struct table *t)
 
 	t->full_until_us = now_us + FULL_PAUSE_US;
 	counter_add(full[t->id], 1);
-	ring_master(t, now_us);
+	claim_ring_master(t, now_us);
 	return (0);
 }
 
@@ -106,7 +108,6 @@ claim_anywhere(struct table *t, uint32_t from)
 	return (0);
 }
 
-/* A free node becomes ours, 0: there is none, or hardly one. */
 uint32_t
 table_claim(struct table *t)
 {

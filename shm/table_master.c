@@ -6,14 +6,14 @@
  * A node is evicted when nobody holds it, the relay has told the world so, and
  * it was idle for a while; it is free again when every process has waited
  * once since it was unlinked.  Reclaim goes through a dead slot's column.  The
- * master may die anywhere in here; table_open() by its successor and the same
- * call again lead to the same end.
+ * master may die anywhere in here; table_master_open() by its successor and
+ * the same call again lead to the same end.
  */
-#include <errno.h>
+#include "shm/table_master.h"
+
 #include <stdlib.h>
 
 #include "shm/counters.h"
-#include "shm/table.h"
 
 #define LINGER_PRESENCE_US	60000000u
 #define LINGER_INTEREST_US	10000000u
@@ -26,22 +26,16 @@ struct limbo {
 };
 
 struct table_master {
+	unsigned	 magic;
+#define TABLE_MASTER_MAGIC 0x7ab13a57
+	struct table	*t;		/* owned, of no slot */
 	uint32_t	 cursor;
 	struct limbo	*limbo;		/* ring, oldest at first */
 	uint32_t	 first, count, cap;
 };
 
-void
-table_master_free(struct table *t)
-{
-	if (t->master != NULL)
-		free(t->master->limbo);
-	free(t->master);
-	t->master = NULL;
-}
-
 static bool
-limbo_room(struct table_master *m)
+table_limbo_room(struct table_master *m)
 {
 	uint32_t cap = m->cap == 0 ? 1024 : m->cap * 2, i;
 	struct limbo *p;
@@ -62,9 +56,9 @@ limbo_room(struct table_master *m)
 
 /* E5 */
 static void
-limbo_add(struct table *t, uint32_t n)
+table_limbo_add(struct table_master *m, uint32_t n)
 {
-	struct table_master *m = t->master;
+	struct table *t = m->t;
 	uint64_t e;
 
 	atomic_store_explicit(&t->map[n], MAP_LIMBO, memory_order_release);
@@ -82,7 +76,7 @@ limbo_add(struct table *t, uint32_t n)
 
 /* E4: take n out of its chain, if it is in it. */
 static void
-unlink_node(struct table *t, uint32_t n)
+table_unlink(struct table *t, uint32_t n)
 {
 	struct shm_node *node = table_node(t, n);
 	_Atomic uint64_t *head = &t->head[node->hash & t->mask];
@@ -115,49 +109,71 @@ again:
 
 /* What a predecessor left half done: dead and linked, or in limbo. */
 static void
-resume(struct table *t)
+table_resume(struct table_master *m)
 {
+	struct table *t = m->t;
 	uint32_t n;
-	uint8_t m;
+	uint8_t owner;
 
 	for (n = 1; n < t->cap; n++) {
 		if (n % 8 == 0 && wide_u8(&t->map[n]) == 0) {
 			n += 7;
 			continue;
 		}
-		m = atomic_load_explicit(&t->map[n], memory_order_acquire);
-		if (m != MAP_LIMBO && (m != MAP_LINKED ||
+		owner = atomic_load_explicit(&t->map[n],
+		    memory_order_acquire);
+		if (owner != MAP_LIMBO && (owner != MAP_LINKED ||
 		    (atomic_load(&table_node(t, n)->ann) & ANN_DEAD) == 0))
 			continue;
-		if (!limbo_room(t->master))
+		if (!table_limbo_room(m))
 			return;
-		unlink_node(t, n);
-		limbo_add(t, n);
+		table_unlink(t, n);
+		table_limbo_add(m, n);
 	}
 }
 
-static bool
-master_ready(struct table *t)
+struct table_master *
+table_master_open(struct segment *seg, enum table_id id)
 {
-	if (t->master != NULL)
-		return (true);
-	MUST(t->slot == SLOT_NONE);
-	t->master = calloc(1, sizeof *t->master);
-	if (t->master == NULL)
-		return (false);
-	resume(t);
-	return (true);
+	struct table_master *m;
+
+	m = calloc(1, sizeof *m);
+	if (m == NULL)
+		return (NULL);
+	m->magic = TABLE_MASTER_MAGIC;
+	m->t = table_open(seg, id, SLOT_NONE);
+	if (m->t == NULL) {
+		free(m);
+		return (NULL);
+	}
+	table_resume(m);
+	return (m);
+}
+
+void
+table_master_close(struct table_master **mp)
+{
+	struct table_master *m = *mp;
+
+	*mp = NULL;
+	if (m == NULL)
+		return;
+	CHECK_MAGIC(m, TABLE_MASTER_MAGIC);
+	m->magic = 0;
+	table_close(&m->t);
+	free(m->limbo);
+	free(m);
 }
 
 uint32_t
-table_limbo(const struct table *t)
+table_master_limbo(const struct table_master *m)
 {
-	return (t->master == NULL ? 0 : t->master->count);
+	return (m->count);
 }
 
 /* The oldest epoch that a process works in, UINT64_MAX: all wait. */
 static uint64_t
-oldest_epoch(const struct table *t)
+table_oldest_epoch(const struct table *t)
 {
 	uint64_t oldest = UINT64_MAX, qs;
 	unsigned s;
@@ -174,24 +190,20 @@ oldest_epoch(const struct table *t)
 
 /* E6 */
 void
-table_grace(struct table *t)
+table_master_grace(struct table_master *m)
 {
-	struct table_master *m;
 	uint64_t oldest = 0;
 	struct limbo *l;
 
-	CHECK_MAGIC(t, TABLE_MAGIC);
-	if (!master_ready(t))
-		return;
-	m = t->master;
+	CHECK_MAGIC(m, TABLE_MASTER_MAGIC);
 	if (m->count > 0)
-		oldest = oldest_epoch(t);
+		oldest = table_oldest_epoch(m->t);
 	while (m->count > 0) {
 		l = &m->limbo[m->first];
 		if (l->epoch > oldest)
 			break;
 		HOOK();
-		atomic_store_explicit(&t->map[l->node], MAP_FREE,
+		atomic_store_explicit(&m->t->map[l->node], MAP_FREE,
 		    memory_order_release);
 		m->first = (m->first + 1) % m->cap;
 		m->count--;
@@ -200,9 +212,10 @@ table_grace(struct table *t)
 
 /* E1 to E5.  ann before level: the model finds the error of the other order. */
 static bool
-evict(struct table *t, uint32_t n, uint64_t now_us, uint64_t linger_us,
-    bool waive)
+table_evict(struct table_master *m, uint32_t n, uint64_t now_us,
+    uint64_t linger_us, bool waive)
 {
+	struct table *t = m->t;
 	struct shm_node *node = table_node(t, n);
 	uint64_t a, seen;
 
@@ -215,16 +228,16 @@ evict(struct table *t, uint32_t n, uint64_t now_us, uint64_t linger_us,
 	if (seen != a && !waive)
 		return (false);
 	HOOK();
-	if (table_level(t, n) != 0 || !limbo_room(t->master))
+	if (table_level(t, n) != 0 || !table_limbo_room(m))
 		return (false);
 	HOOK();
 	if (!atomic_compare_exchange_strong_explicit(&node->ann, &a,
 	    a | ANN_DEAD, memory_order_seq_cst, memory_order_seq_cst))
 		return (false);
 	HOOK();
-	unlink_node(t, n);
+	table_unlink(t, n);
 	HOOK();
-	limbo_add(t, n);
+	table_limbo_add(m, n);
 	counter_add(COUNTER_shm_evicted, 1);
 	if (seen != a && t->id != TABLE_COUNT)
 		counter_add(COUNTER_shm_unannounced, 1);
@@ -232,7 +245,7 @@ evict(struct table *t, uint32_t n, uint64_t now_us, uint64_t linger_us,
 }
 
 static uint32_t
-free_nodes(const struct table *t)
+table_free_nodes(const struct table *t)
 {
 	uint32_t n, nfree = 0;
 	uint64_t w;
@@ -250,21 +263,18 @@ free_nodes(const struct table *t)
 }
 
 void
-table_sweep(struct table *t, struct mono now, bool relay_lives)
+table_master_sweep(struct table_master *m, struct mono now, bool relay_lives)
 {
 	static const enum counter nodes[] = { COUNTER_presence_nodes,
 		COUNTER_interest_nodes, COUNTER_count_nodes };
+	struct table *t = m->t;
 	uint64_t linger = t->id == TABLE_PRESENCE ? LINGER_PRESENCE_US :
 	    LINGER_INTEREST_US;
 	uint32_t nfree, step, i;
-	struct table_master *m;
 	bool tight;
 
-	table_grace(t);
-	if (!master_ready(t))
-		return;
-	m = t->master;
-	nfree = free_nodes(t);
+	table_master_grace(m);
+	nfree = table_free_nodes(t);
 	tight = nfree + m->count < t->cap / 8;
 	step = t->cap / 64 > SWEEP_LEAST ? t->cap / 64 : SWEEP_LEAST;
 	if (tight || atomic_load(&t->hdr->need_sweep) != 0) {
@@ -278,15 +288,15 @@ table_sweep(struct table *t, struct mono now, bool relay_lives)
 			m->cursor = 1;
 		if (atomic_load_explicit(&t->map[m->cursor],
 		    memory_order_acquire) == MAP_LINKED)
-			(void)evict(t, m->cursor, now.us, linger,
+			(void)table_evict(m, m->cursor, now.us, linger,
 			    t->id == TABLE_COUNT || (tight && !relay_lives));
 	}
-	table_grace(t);
+	table_master_grace(m);
 	counter_set(nodes[t->id], t->cap - 1 - nfree);
 }
 
 static bool
-reachable(const struct table *t, uint32_t n)
+table_reachable(const struct table *t, uint32_t n)
 {
 	unsigned steps = 0;
 	uint32_t at;
@@ -300,7 +310,7 @@ reachable(const struct table *t, uint32_t n)
 
 /* C2: nodes that the slot had claimed, linked or not. */
 static void
-reclaim_claims(struct table *t, unsigned slot)
+table_reclaim_claims(struct table *t, unsigned slot)
 {
 	_Atomic uint16_t *col = table_col(t, slot);
 	uint64_t claims = 0x0101010101010101 * (uint64_t)(slot + 1);
@@ -316,7 +326,7 @@ reclaim_claims(struct table *t, unsigned slot)
 		    memory_order_acquire) != slot + 1)
 			continue;
 		HOOK();
-		if (!BREAK_NO_WALK && reachable(t, n)) {
+		if (!BREAK_NO_WALK && table_reachable(t, n)) {
 			atomic_store_explicit(&t->map[n], MAP_LINKED,
 			    memory_order_release);
 			continue;
@@ -330,7 +340,7 @@ reclaim_claims(struct table *t, unsigned slot)
 
 /* C3: what the slot may have held. */
 static void
-reclaim_column(struct table *t, unsigned slot)
+table_reclaim_column(struct table *t, unsigned slot)
 {
 	_Atomic uint16_t *col = table_col(t, slot);
 	unsigned word = slot > 0 ? (slot - 1) / 64 : 0;
@@ -366,16 +376,17 @@ reclaim_column(struct table *t, unsigned slot)
 }
 
 void
-table_reclaim(struct table *t, unsigned slot)
+table_master_reclaim(struct table_master *m, unsigned slot)
 {
+	struct table *t = m->t;
 	unsigned word = slot > 0 ? (slot - 1) / 64 : 0;
 
-	CHECK_MAGIC(t, TABLE_MAGIC);
-	reclaim_claims(t, slot);
+	CHECK_MAGIC(m, TABLE_MASTER_MAGIC);
+	table_reclaim_claims(t, slot);
 	if (slot == 0)
 		return;
 	HOOK();
-	reclaim_column(t, slot);
+	table_reclaim_column(t, slot);
 	HOOK();
 	if (t->id == TABLE_COUNT)
 		return;		/* has no overflow */
@@ -384,9 +395,9 @@ table_reclaim(struct table *t, unsigned slot)
 }
 
 void
-table_reclaim_mirrors(struct table *t)
+table_master_reclaim_mirrors(struct table_master *m)
 {
-	CHECK_MAGIC(t, TABLE_MAGIC);
-	reclaim_claims(t, 0);
-	reclaim_column(t, 0);
+	CHECK_MAGIC(m, TABLE_MASTER_MAGIC);
+	table_reclaim_claims(m->t, 0);
+	table_reclaim_column(m->t, 0);
 }

@@ -11,10 +11,10 @@
  * What finds no room is not told: seen is put back, and the node is held in a
  * private map until there is some.  A successor finds it by seen.
  */
+#include "shm/table_relay.h"
+
 #include <errno.h>
 #include <stdlib.h>
-
-#include "shm/table.h"
 
 #define HELD_REFUSED	1024u	/* in vain, then the others wait too */
 
@@ -24,6 +24,9 @@ struct delayed {
 };
 
 struct table_relay {
+	unsigned	 magic;
+#define TABLE_RELAY_MAGIC 0x7ab12e1a
+	struct table	*t;		/* owned, of slot 0 */
 	uint64_t	 delay_us;
 	struct delayed	*queue;		/* ring, oldest first */
 	uint32_t	 first, count, cap;
@@ -35,61 +38,65 @@ struct table_relay {
 };
 
 static bool
-bit_get(const uint8_t *map, uint32_t n)
+relay_bit_get(const uint8_t *map, uint32_t n)
 {
 	return ((map[n / 8] >> (n % 8) & 1) != 0);
 }
 
 static void
-bit_set(uint8_t *map, uint32_t n, bool on)
+relay_bit_set(uint8_t *map, uint32_t n, bool on)
 {
 	uint8_t b = (uint8_t)(1u << (n % 8));
 
 	map[n / 8] = (uint8_t)(on ? map[n / 8] | b : map[n / 8] & ~b);
 }
 
-int
-table_relay_start(struct table *t, uint64_t leave_delay_us)
+struct table_relay *
+table_relay_open(struct segment *seg, enum table_id id,
+    uint64_t leave_delay_us)
 {
 	struct table_relay *r;
 
-	CHECK_MAGIC(t, TABLE_MAGIC);
-	MUST(t->slot == 0 && t->relay == NULL);
 	r = calloc(1, sizeof *r);
 	if (r == NULL)
-		return (-1);
-	t->relay = r;
-	slots_quiesce_leave(t->seg, 0);
+		return (NULL);
+	r->magic = TABLE_RELAY_MAGIC;
 	r->delay_us = leave_delay_us;
-	r->queued = calloc(t->cap / 8 + 1, 1);
-	r->held = calloc(t->cap / 8 + 1, 1);
-	r->kept = calloc(t->cap / 8 + 1, 1);
-	if (r->queued == NULL || r->held == NULL || r->kept == NULL) {
-		table_relay_free(t);
-		errno = ENOMEM;
-		return (-1);
+	r->t = table_open(seg, id, 0);
+	if (r->t != NULL) {
+		slots_quiesce_leave(seg, 0);
+		r->queued = calloc(r->t->cap / 8 + 1, 1);
+		r->held = calloc(r->t->cap / 8 + 1, 1);
+		r->kept = calloc(r->t->cap / 8 + 1, 1);
 	}
-	return (0);
+	if (r->queued == NULL || r->held == NULL || r->kept == NULL) {
+		table_relay_close(&r);
+		errno = ENOMEM;
+	}
+	return (r);
 }
 
 void
-table_relay_free(struct table *t)
+table_relay_close(struct table_relay **rp)
 {
-	struct table_relay *r = t->relay;
+	struct table_relay *r = *rp;
 
+	*rp = NULL;
 	if (r == NULL)
 		return;
+	CHECK_MAGIC(r, TABLE_RELAY_MAGIC);
+	r->magic = 0;
+	table_close(&r->t);
 	free(r->queue);
 	free(r->queued);
 	free(r->held);
 	free(r->kept);
 	free(r);
-	t->relay = NULL;
 }
 
 /* False: no memory; the caller announces at once. */
 static bool
-queue_add(struct table_relay *r, uint32_t n, uint64_t due_us)
+relay_put_off_until(struct table_relay *r, uint32_t n, uint64_t due_us)
 {
 	uint32_t cap = r->cap == 0 ? 256 : r->cap * 2, i;
 	struct delayed *p;
@@ -107,12 +114,12 @@ queue_add(struct table_relay *r, uint32_t n, uint64_t due_us)
 	}
 	r->queue[(r->first + r->count++) % r->cap] =
 	    (struct delayed){ .due_us = due_us, .node = n };
-	bit_set(r->queued, n, true);
+	relay_bit_set(r->queued, n, true);
 	return (true);
 }
 
 static bool
-tell(struct table *t, uint32_t n, uint64_t was, uint64_t is, bool repeat,
+relay_tell(struct table *t, uint32_t n, uint64_t was, uint64_t is, bool repeat,
     table_emit *emit, void *arg)
 {
 	const struct shm_node *node = table_node(t, n);
@@ -127,10 +134,10 @@ tell(struct table *t, uint32_t n, uint64_t was, uint64_t is, bool repeat,
 
 /* Not told: again when there is room. */
 static bool
-hold_back(struct table_relay *r, uint32_t n)
+relay_hold_back(struct table_relay *r, uint32_t n)
 {
-	if (!bit_get(r->held, n)) {
-		bit_set(r->held, n, true);
+	if (!relay_bit_get(r->held, n)) {
+		relay_bit_set(r->held, n, true);
 		r->nheld++;
 	}
 	return (false);
@@ -138,12 +145,12 @@ hold_back(struct table_relay *r, uint32_t n)
 
 /* seen with PEND: the one before us did not say whether it got that far. */
 static bool
-repeat_pending(struct table *t, uint32_t n, uint64_t *seen, table_emit *emit,
-    void *arg)
+relay_repeat_pending(struct table *t, uint32_t n, uint64_t *seen,
+    table_emit *emit, void *arg)
 {
 	uint64_t told = *seen & ~(uint64_t)ANN_PEND;
 
-	if (!tell(t, n, told, told, true, emit, arg))
+	if (!relay_tell(t, n, told, told, true, emit, arg))
 		return (false);
 	HOOK();
 	atomic_store_explicit(&t->seen[n], told, memory_order_release);
@@ -154,21 +161,22 @@ repeat_pending(struct table *t, uint32_t n, uint64_t *seen, table_emit *emit,
 
 /* Wait with this one: something ended, and not long enough ago? */
 static bool
-put_off(struct table_relay *r, uint32_t n, uint64_t seen, uint64_t a,
+relay_put_off(struct table_relay *r, uint32_t n, uint64_t seen, uint64_t a,
     uint64_t now_us)
 {
 	uint64_t due = ANN_VERSION(a) + r->delay_us;
 
 	if ((seen & ~a & ANN_LEVEL) == 0 || r->delay_us == 0 || now_us >= due)
 		return (false);
-	return (bit_get(r->queued, n) || queue_add(r, n, due));
+	return (relay_bit_get(r->queued, n) || relay_put_off_until(r, n, due));
 }
 
 /* False: held back. */
 static bool
-announce(struct table *t, uint32_t n, uint64_t now_us, table_emit *emit,
-    void *arg)
+relay_announce_node(struct table_relay *r, uint32_t n, uint64_t now_us,
+    table_emit *emit, void *arg)
 {
+	struct table *t = r->t;
 	struct shm_node *node = table_node(t, n);
 	uint64_t a, seen;
 
@@ -182,9 +190,9 @@ announce(struct table *t, uint32_t n, uint64_t now_us, table_emit *emit,
 	HOOK();
 	seen = atomic_load_explicit(&t->seen[n], memory_order_relaxed);
 	if ((seen & ANN_PEND) != 0 &&
-	    !repeat_pending(t, n, &seen, emit, arg))
-		return (hold_back(t->relay, n));
-	if (a == seen || put_off(t->relay, n, seen, a, now_us))
+	    !relay_repeat_pending(t, n, &seen, emit, arg))
+		return (relay_hold_back(r, n));
+	if (a == seen || relay_put_off(r, n, seen, a, now_us))
 		return (true);
 	HOOK();
 	if (((a ^ seen) & ANN_LEVEL) != 0 && !BREAK_NO_PEND) {
@@ -195,13 +203,13 @@ announce(struct table *t, uint32_t n, uint64_t now_us, table_emit *emit,
 		HOOK();
 	}
 	shm_fence();		/* against the one in interest_join() */
-	if (!tell(t, n, seen, a, false, emit, arg)) {
+	if (!relay_tell(t, n, seen, a, false, emit, arg)) {
 		/* who has read the new one meanwhile is told it once more */
 		HOOK();
 		atomic_store_explicit(&t->seen[n], seen,
 		    memory_order_seq_cst);
 		HOOK();
-		return (hold_back(t->relay, n));
+		return (relay_hold_back(r, n));
 	}
 	HOOK();
 	atomic_store_explicit(&t->seen[n], a, memory_order_release);
@@ -210,42 +218,43 @@ announce(struct table *t, uint32_t n, uint64_t now_us, table_emit *emit,
 }
 
 void
-table_announce_all(struct table *t, struct mono now, table_emit *emit,
+table_announce_all(struct table_relay *r, struct mono now, table_emit *emit,
     void *arg)
 {
+	const struct table *t = r->t;
 	uint32_t n;
 
-	CHECK_MAGIC(t, TABLE_MAGIC);
-	MUST(t->relay != NULL);
+	CHECK_MAGIC(r, TABLE_RELAY_MAGIC);
 	for (n = 1; n < t->cap; n++) {
 		if (n % 8 == 0 && wide_u8(&t->map[n]) == 0) {
 			n += 7;
 			continue;
 		}
-		(void)announce(t, n, now.us, emit, arg);
+		(void)relay_announce_node(r, n, now.us, emit, arg);
 	}
 }
 
 static void
-announce_due(struct table *t, uint64_t now_us, table_emit *emit, void *arg)
+relay_announce_due(struct table_relay *r, uint64_t now_us, table_emit *emit,
+    void *arg)
 {
-	struct table_relay *r = t->relay;
 	uint32_t left = r->count, n;
 
 	while (left-- > 0 && r->queue[r->first].due_us <= now_us) {
 		n = r->queue[r->first].node;
 		r->first = (r->first + 1) % r->cap;
 		r->count--;
-		bit_set(r->queued, n, false);
-		(void)announce(t, n, now_us, emit, arg);
+		relay_bit_set(r->queued, n, false);
+		(void)relay_announce_node(r, n, now_us, emit, arg);
 	}
 }
 
 /* One word of dsum: up to 64 words of dirty, up to 4096 nodes. */
 static unsigned
-announce_word(struct table *t, uint32_t i, uint64_t now_us, table_emit *emit,
-    void *arg)
+relay_announce_word(struct table_relay *r, uint32_t i, uint64_t now_us,
+    table_emit *emit, void *arg)
 {
+	struct table *t = r->t;
 	uint64_t words, bits;
 	unsigned told = 0;
 	uint32_t w;
@@ -259,49 +268,49 @@ announce_word(struct table *t, uint32_t i, uint64_t now_us, table_emit *emit,
 		    memory_order_acq_rel);
 		HOOK();
 		for (; bits != 0; bits &= bits - 1, told++)
-			(void)announce(t, w * 64 +
+			(void)relay_announce_node(r, w * 64 +
 			    (uint32_t)__builtin_ctzll(bits), now_us, emit, arg);
 	}
 	return (told);
 }
 
 unsigned
-table_announce(struct table *t, struct mono now, table_emit *emit, void *arg)
+table_announce(struct table_relay *r, struct mono now, table_emit *emit,
+    void *arg)
 {
+	const struct table *t = r->t;
 	uint32_t i, n = t->cap / 4096 + 1;
 	unsigned told = 0;
 
-	CHECK_MAGIC(t, TABLE_MAGIC);
-	MUST(t->relay != NULL);
-	announce_due(t, now.us, emit, arg);
+	CHECK_MAGIC(r, TABLE_RELAY_MAGIC);
+	relay_announce_due(r, now.us, emit, arg);
 	for (i = 0; i < n; i++)
 		if (atomic_load_explicit(&t->dsum[i],
 		    memory_order_relaxed) != 0)
-			told += announce_word(t, i, now.us, emit, arg);
+			told += relay_announce_word(r, i, now.us, emit, arg);
 	return (told);
 }
 
 uint32_t
-table_held(const struct table *t)
+table_held(const struct table_relay *r)
 {
-	return (t->relay->nheld);
+	return (r->nheld);
 }
 
 void
-table_announce_held(struct table *t, struct mono now, table_emit *emit,
+table_announce_held(struct table_relay *r, struct mono now, table_emit *emit,
     void *arg)
 {
-	struct table_relay *r = t->relay;
-	uint32_t bytes = t->cap / 8 + 1, left, refused = 0, n;
+	uint32_t bytes = r->t->cap / 8 + 1, left, refused = 0, n;
 
-	CHECK_MAGIC(t, TABLE_MAGIC);
+	CHECK_MAGIC(r, TABLE_RELAY_MAGIC);
 	for (left = bytes; left > 0 && r->nheld > 0; left--) {
 		for (n = r->held_at * 8; n < r->held_at * 8 + 8; n++) {
-			if (!bit_get(r->held, n))
+			if (!relay_bit_get(r->held, n))
 				continue;
-			bit_set(r->held, n, false);
+			relay_bit_set(r->held, n, false);
 			r->nheld--;
-			if (!announce(t, n, now.us, emit, arg))
+			if (!relay_announce_node(r, n, now.us, emit, arg))
 				refused++;
 		}
 		r->held_at = (r->held_at + 1) % bytes;
@@ -311,21 +320,20 @@ table_announce_held(struct table *t, struct mono now, table_emit *emit,
 }
 
 uint64_t
-table_announce_due(const struct table *t)
+table_announce_due(const struct table_relay *r)
 {
-	const struct table_relay *r = t->relay;
-
 	return (r->count == 0 ? UINT64_MAX : r->queue[r->first].due_us);
 }
 
 uint32_t
-table_mirror(struct table *t, uint16_t ns, struct slice key, uint64_t hosts)
+table_mirror(struct table_relay *r, uint16_t ns, struct slice key,
+    uint64_t hosts)
 {
+	struct table *t = r->t;
 	uint32_t n;
 	bool held;
 
-	CHECK_MAGIC(t, TABLE_MAGIC);
-	MUST(t->relay != NULL);
+	CHECK_MAGIC(r, TABLE_RELAY_MAGIC);
 	if (hosts == 0) {
 		n = table_find(t, ns, key);
 		if (n != 0 && table_holds(t, n))
@@ -335,20 +343,20 @@ table_mirror(struct table *t, uint16_t ns, struct slice key, uint64_t hosts)
 	n = table_enter(t, ns, key, hosts, &held);
 	if (n == 0)
 		return (0);
-	bit_set(t->relay->kept, n, true);
+	relay_bit_set(r->kept, n, true);
 	/* other hosts than before and the same level: nothing to reconcile */
 	return (n);
 }
 
 void
-table_inherit_begin(struct table *t)
+table_inherit_begin(struct table_relay *r)
 {
+	struct table *t = r->t;
 	uint32_t n;
 
-	CHECK_MAGIC(t, TABLE_MAGIC);
-	MUST(t->relay != NULL);
-	t->relay->inheriting = true;
-	memset(t->relay->kept, 0, t->cap / 8 + 1);
+	CHECK_MAGIC(r, TABLE_RELAY_MAGIC);
+	r->inheriting = true;
+	memset(r->kept, 0, t->cap / 8 + 1);
 	for (n = 1; n < t->cap; n++) {
 		if (!table_holds(t, n))
 			continue;
@@ -360,15 +368,16 @@ table_inherit_begin(struct table *t)
 }
 
 void
-table_inherit_end(struct table *t)
+table_inherit_end(struct table_relay *r)
 {
+	struct table *t = r->t;
 	uint32_t n;
 
-	CHECK_MAGIC(t, TABLE_MAGIC);
-	MUST(t->relay != NULL && t->relay->inheriting);
-	t->relay->inheriting = false;
+	CHECK_MAGIC(r, TABLE_RELAY_MAGIC);
+	MUST(r->inheriting);
+	r->inheriting = false;
 	for (n = 1; n < t->cap; n++)
-		if (table_holds(t, n) && !bit_get(t->relay->kept, n)) {
+		if (table_holds(t, n) && !relay_bit_get(r->kept, n)) {
 			HOOK();
 			table_release(t, n);
 		}

@@ -528,7 +528,8 @@ children_died(struct seat *s, int status, struct mono now)
 	says_close(&s->says);
 	children_hang_up(s);
 	s->state = SEAT_EMPTY;
-	reclaim_child(c->p.segment, c->p.stats, s->slot, s->role->title);
+	reclaim_child(c->p.segment, c->p.sweep, c->p.stats, s->slot,
+	    s->role->title);
 	if (s->role->id == SLOT_WORKER)
 		buses_gone(s);
 	if (!c->stopping)

@@ -23,6 +23,7 @@ struct handovers;
 struct listen_set;
 struct load;
 struct plat_user;
+struct sweep;
 
 struct children_params {
 	struct loop	*loop;
@@ -31,6 +32,7 @@ struct children_params {
 	const struct listen_set *listens;
 	const struct handovers *handovers;
 	struct segment	*segment;
+	struct sweep	*sweep;
 	struct stats	*stats;
 	const struct role *relay;
 	const struct role *worker;

@@ -39,10 +39,12 @@
 #include "shm/segment.h"
 #include "shm/slots.h"
 #include "shm/stats.h"
+#include "shm/sweep.h"
 #include "sys/log.h"
 #include "sys/loop.h"
 #include "sys/plat.h"
 
+#define MASTER_TICK_MS		100
 #define MASTER_SECOND_US	1000000
 #define MASTER_GAP_US		5000000	/* we were stopped, not the children */
 #define MASTER_MARGIN_MS	1000	/* between their end and the kill */
@@ -62,6 +64,7 @@ struct master {
 	struct listen_set *listens;
 	struct handovers *handovers;
 	struct segment	*segment;
+	struct sweep	*sweep;
 	struct stats	*stats;
 	struct loop	*loop;
 	struct children	*children;
@@ -168,6 +171,8 @@ master_open_segment(struct master *m)
 
 	m->segment = segment_create(&sp);
 	if (m->segment != NULL)
+		m->sweep = sweep_new(m->segment);
+	if (m->sweep != NULL)
 		return (EX_OK);
 	log_err("shared memory for %u users and %u rooms", conf->shm_users,
 	    conf->shm_rooms);
@@ -262,6 +267,7 @@ master_close(struct master *m)
 		stats_close(&m->stats);
 	}
 	handovers_close(&m->handovers);
+	sweep_free(&m->sweep);
 	segment_free(&m->segment);
 	listen_close(&m->listens);
 	if (m->pidfile != NULL)
@@ -449,7 +455,7 @@ master_on_ring(struct loop_fd *f, unsigned events)
 
 	(void)events;
 	if (read(f->fd, &n, sizeof n) == (ssize_t)sizeof n)
-		reclaim_sweep(m->segment, loop_now(m->loop));
+		sweep_round(m->sweep, loop_now(m->loop));
 }
 
 /* Before anything of this turn is judged: was it us who slept? */
@@ -496,12 +502,12 @@ master_on_tick(struct timer *t, struct mono now)
 	struct master *m = container_of(t, struct master, tick);
 
 	timer_start(loop_wheel(m->loop), t,
-	    mono_add_ms(now, RECLAIM_SWEEP_MS), master_on_tick);
+	    mono_add_ms(now, MASTER_TICK_MS), master_on_tick);
 	if (m->state == MASTER_DRAINING && now.us >= m->drained.us)
 		master_stop(m, m->p->conf->stop_time_ms);
 	children_tick(m->children, now);
 	master_settle(m);
-	reclaim_sweep(m->segment, now);
+	sweep_round(m->sweep, now);
 	if (now.us >= m->next_second.us)
 		master_second(m, now);
 	master_publish(m, now);
@@ -588,6 +594,7 @@ master_gather(struct master *m)
 	cp.listens = m->listens;
 	cp.handovers = m->handovers;
 	cp.segment = m->segment;
+	cp.sweep = m->sweep;
 	cp.stats = m->stats;
 	cp.user = m->become ? &m->user : NULL;
 	cp.started = mono_now();

@@ -11,11 +11,12 @@
 #include "shm/segment.h"
 #include "shm/slots.h"
 #include "shm/stats.h"
+#include "shm/sweep.h"
 #include "sys/log.h"
 
 void
-reclaim_child(struct segment *seg, struct stats *stats, unsigned slot,
-    const char *title)
+reclaim_child(struct segment *seg, struct sweep *sweep, struct stats *stats,
+    unsigned slot, const char *title)
 {
 	uint64_t nodes = counter_get(COUNTER_shm_reclaimed), closed;
 	struct mono begun = mono_now();
@@ -31,7 +32,7 @@ reclaim_child(struct segment *seg, struct stats *stats, unsigned slot,
 	}
 	slot_dead(seg, slot);
 	stats_slot_dead(stats, slot);
-	segment_reclaim(seg, slot);
+	sweep_reclaim(sweep, slot);
 	closed = stats_slot_free(stats, slot);
 	nodes = counter_get(COUNTER_shm_reclaimed) - nodes;
 	if (nodes + closed == 0)
@@ -39,12 +40,6 @@ reclaim_child(struct segment *seg, struct stats *stats, unsigned slot,
 	log_info("reclaimed role=%s slot=%u connections=%" PRIu64 " nodes=%"
 	    PRIu64 " ms=%" PRIu64, title, slot, closed, nodes,
 	    (mono_now().us - begun.us) / 1000);
-}
-
-void
-reclaim_sweep(struct segment *seg, struct mono now)
-{
-	segment_sweep(seg, now);
 }
 
 void

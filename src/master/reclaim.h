@@ -1,6 +1,6 @@
 /*
- * What the master does in shared memory: cleans up behind a dead child, and
- * sweeps.  Runs in the master only.
+ * What the master does in shared memory beside its rounds (shm/sweep.h): it
+ * cleans up behind a dead child, and counts users.  Runs in the master only.
  */
 #ifndef MASTER_RECLAIM_H
 #define MASTER_RECLAIM_H
@@ -10,17 +10,15 @@
 struct conf;
 struct segment;
 struct stats;
+struct sweep;
 
 /*
  * A child that waitpid(2) has returned: log the note of its panic, if it left
  * one, repair what it held, close in the statistics what it had open, and
  * free its slot.
  */
-void	reclaim_child(struct segment *, struct stats *, unsigned slot,
-	    const char *title);
-/* Every RECLAIM_SWEEP_MS, and when the segment asks for it. */
-#define RECLAIM_SWEEP_MS 100
-void	reclaim_sweep(struct segment *, struct mono now);
+void	reclaim_child(struct segment *, struct sweep *, struct stats *,
+	    unsigned slot, const char *title);
 /* Once a second: counts users per namespace into the master's column. */
 void	reclaim_tally(const struct segment *, const struct conf *);
 

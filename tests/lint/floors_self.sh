@@ -50,4 +50,11 @@ object workers/hub/lint_up \
 object workers/hub/lint_down \
     'void a_lint(void); void b_lint(void) { a_lint(); }'
 wanted symbols.sh 'hub/lint_up stands in a circle with hub/lint_down'
+
+# within a folder: what stands later in its order
+echo '#include "shm/table.h"' >>"$copy/shm/slots.c"
+wanted includes.sh 'shm/slots.c:.*"shm/table.h" stands above it'
+object shm/layout 'void up_lint(void); void layout_lint(void) { up_lint(); }'
+object shm/internal 'void up_lint(void) { }'
+wanted symbols.sh 'shm/layout stands below shm/internal and may not call up'
 echo 'floors: both checks see a forbidden arrow and a new circle'

@@ -24,7 +24,9 @@ EOF
 
 find src shm workers man -name '*.[ch]' | sort | xargs grep -n '^#[ 	]*include' |
 sed -E 's/^([^:]*):([0-9]*):#[ \t]*include[ \t]*([<"])([^>"]*)[>"].*/\1 \2 \3 \4/' |
-awk -v floors="$(grep -vE '^(#|calls|$)' tests/lint/floors)" -v homes="$(homes)" '
+awk -v floors="$(grep -vE '^(#|calls|order|$)' tests/lint/floors)" \
+    -v orders="$(grep '^order' tests/lint/floors)" \
+    -v stems="$(find src shm workers -name '*_int.h')" -v homes="$(homes)" '
 BEGIN {
 	n = split(floors, row, "\n")
 	for (i = 1; i <= n; i++) {
@@ -32,6 +34,19 @@ BEGIN {
 		for (j = 2; j <= m; j++)
 			may[f[1], f[j]] = 1
 		known[f[1]] = 1
+	}
+	n = split(stems, row, "\n")
+	for (i = 1; i <= n; i++) {
+		sub(/^(src|workers)\//, "", row[i])
+		sub(/_int\.h$/, "", row[i])
+		stem[row[i]] = 1
+	}
+	n = split(orders, row, "\n")
+	for (i = 1; i <= n; i++) {
+		m = split(row[i], f, /[ \t]+/)
+		for (j = 3; j <= m; j++)
+			place[f[2] "/" f[j]] = ++places
+		ordered[f[2]] = 1
 	}
 	n = split(homes, row, "\n")
 	for (i = 1; i <= n; i++) {
@@ -41,6 +56,14 @@ BEGIN {
 			home[f[1], f[j]] = 1
 	}
 	nlib = n
+}
+function concept(path,	s)
+{
+	sub(/\.[a-z]*$/, "", path)
+	for (s in stem)
+		if (path == s || index(path, s "_") == 1)
+			return s
+	return path
 }
 {
 	file = $1; line = $2; kind = $3; what = $4
@@ -69,6 +92,20 @@ BEGIN {
 	folder = what
 	if (!sub(/\/[^\/]*$/, "", folder))
 		folder = what
+	if (own in ordered) {
+		name = file
+		sub(/^(src|workers)\//, "", name)
+		name = concept(name)
+		if (!(name in place)) {
+			printf "%s: %s has no place in the order\n", file, name
+			bad++
+		} else if (folder == own && (concept(what) in place) &&
+		    place[concept(what)] > place[name]) {
+			printf "%s:%s: \"%s\" stands above it\n", file, line,
+			    what
+			bad++
+		}
+	}
 	if (folder != own && !((who, folder) in may) && !((who, what) in may)) {
 		printf "%s:%s: %s may not include \"%s\"\n", file, line, who, what
 		bad++

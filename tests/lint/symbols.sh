@@ -89,6 +89,11 @@ $1 == "stem" {
 	sub(/_int\.h$/, "", s)
 	stem[s] = 1
 }
+$1 == "floor" && $2 == "order" {
+	for (i = 4; i <= NF; i++)
+		place[$3 "/" $i] = ++places
+	next
+}
 $1 == "floor" && $2 !~ /^#/ && NF > 1 {
 	i = $2 == "calls" ? 3 : 2
 	who = $i
@@ -121,6 +126,12 @@ $1 == "needs" && ($2 in home) && home[$2] != $3 {
 	if (name($3) ".c" in known)
 		a = name($3) ".c"
 	b = folder(name(home[$2]))
+	if ((from in place) && (to in place) && a == b &&
+	    place[from] < place[to]) {
+		printf "%s stands below %s and may not call %s\n", name($3),
+		    name(home[$2]), $2
+		bad++
+	}
 	own = a
 	sub(/\/.*/, "", own)
 	if (a != b && own != b && !((a, b) in may) && !((a, name(home[$2])) in may)) {

@@ -12,7 +12,8 @@
 
 #include "shm/bucket.h"
 #include "shm/counters.h"
-#include "shm/table.h"
+#include "shm/sweep.h"
+#include "shm/table_relay.h"
 
 static struct segment *seg;
 static struct table *t;
@@ -204,11 +205,11 @@ quiet(void *arg, const struct table_event *e)
 static void
 bench_relay(void)
 {
-	struct table *relay = table_open(seg, TABLE_PRESENCE, 0);
+	struct table_relay *relay = table_relay_open(seg, TABLE_PRESENCE, 0);
 	uint64_t begin, sum = 0;
 	uint32_t i;
 
-	if (relay == NULL || table_relay_start(relay, 0) == -1)
+	if (relay == NULL)
 		abort();
 	begin = now_ns();
 	(void)table_announce(relay, mono_now(), quiet, &sum);
@@ -220,7 +221,7 @@ bench_relay(void)
 	for (i = 0; i < 100000; i++)
 		(void)table_announce(relay, mono_now(), quiet, &sum);
 	row("empty relay poll", begin, 100000, "us", 1e3, 1);
-	table_close(&relay);
+	table_relay_close(&relay);
 }
 
 static void
@@ -233,22 +234,26 @@ live(unsigned slot)
 static void
 bench_reclaim(void)
 {
+	struct sweep *master = sweep_new(seg);
 	uint64_t begin;
 	unsigned i;
 
+	if (master == NULL)
+		abort();
 	slot_dead(seg, 2);
 	begin = now_ns();
-	segment_reclaim(seg, 2);
+	sweep_reclaim(master, 2);
 	row("reclaim of nothing", begin, 1, "ms", 1e6, 3);
 	slot_dead(seg, 1);
 	begin = now_ns();
-	segment_reclaim(seg, 1);
+	sweep_reclaim(master, 1);
 	row("reclaim of all users", begin, 1, "ms", 1e6, 100);
-	segment_sweep(seg, mono_now());
+	sweep_round(master, mono_now());
 	begin = now_ns();
 	for (i = 0; i < 10; i++)
-		segment_sweep(seg, mono_now());
+		sweep_round(master, mono_now());
 	row("sweep, ten times a second", begin, 10, "ms", 1e6, 3);
+	sweep_free(&master);
 }
 
 int

@@ -18,6 +18,8 @@
 #include <unistd.h>
 
 #include "shm/presence.h"
+#include "shm/sweep.h"
+#include "shm/table_relay.h"
 #include "verify.h"
 
 #define USERS_MAX	200
@@ -44,6 +46,8 @@ struct shared {
 
 static struct shared *shared;
 static struct segment *seg;
+static struct sweep *master;
+static struct table *looker;	/* no slot's: made before all forks */
 static char keys[USERS_MAX][24];
 static unsigned nusers, nworkers;
 static bool relay_dies;
@@ -86,9 +90,9 @@ wrong(const char *what, unsigned who, unsigned user)
 /* --- a worker ------------------------------------------------------------- */
 
 static void
-check_joined(struct presence *p, unsigned me, unsigned u, uint32_t n)
+check_joined(unsigned me, unsigned u, uint32_t n)
 {
-	struct table *t = presence_table(p);
+	struct table *t = looker;
 	struct slice key;
 
 	if (n == 0)
@@ -114,7 +118,7 @@ worker_op(struct presence *p, unsigned me)
 	held = atomic_load(&v->held[u]);
 	if (held == 0 || (held < 3 && roll(4) == 0)) {
 		n = presence_join(p, 1, TEXT(u));
-		check_joined(p, me, u, n);
+		check_joined(me, u, n);
 		if (n != 0 || held == 0)
 			atomic_store(&v->node[u], n);
 		atomic_store(&v->held[u], held + 1);
@@ -211,7 +215,7 @@ outside(void *arg, const struct table_event *e)
 
 /* A host that comes and goes in what Redis says. */
 static void
-mirror(struct table *t)
+mirror(struct table_relay *t)
 {
 	unsigned u = roll(nusers);
 
@@ -221,10 +225,10 @@ mirror(struct table *t)
 static void
 relay_main(void)
 {
-	struct table *t = table_open(seg, TABLE_PRESENCE, 0);
+	struct table_relay *t = table_relay_open(seg, TABLE_PRESENCE, 0);
 	int drain;
 
-	if (t == NULL || table_relay_start(t, 0) == -1)
+	if (t == NULL)
 		_exit(2);
 	slots_quiesce_leave(seg, 0);
 	table_inherit_begin(t);
@@ -297,7 +301,7 @@ bury(unsigned who)
 	} else
 		relay_kills++;
 	pid_of[who] = 0;
-	segment_reclaim(seg, slot_of[who]);
+	sweep_reclaim(master, slot_of[who]);
 }
 
 /* Bury and start again whoever died. */
@@ -324,7 +328,7 @@ sweep(void)
 {
 	/* as if nodes were short: no linger */
 	atomic_store(&segment_header(seg)->need_sweep, 1);
-	segment_sweep(seg, mono_now());
+	sweep_round(master, mono_now());
 }
 
 static void
@@ -410,18 +414,13 @@ check_told(struct table *t)
 static void
 check_all(void)
 {
-	struct table *t;
 	unsigned i;
 
 	if (verify_segment(seg) != 0)
 		atomic_fetch_add(&shared->wrong, 1);
-	t = table_open(seg, TABLE_PRESENCE, SLOT_NONE);
-	if (t == NULL)
-		abort();
 	for (i = 0; i < nworkers; i++)
-		check_worker(t, i);
-	check_told(t);
-	table_close(&t);
+		check_worker(looker, i);
+	check_told(looker);
 	checks++;
 }
 
@@ -461,7 +460,10 @@ begin(unsigned workers, unsigned users, unsigned room)
 	nworkers = workers;
 	nusers = users;
 	seg = segment_create(&p);
-	if (seg == NULL) {
+	master = seg == NULL ? NULL : sweep_new(seg);
+	looker = seg == NULL ? NULL :
+	    table_open(seg, TABLE_PRESENCE, SLOT_NONE);
+	if (master == NULL || looker == NULL) {
 		perror("segment_create");
 		exit(2);
 	}
@@ -490,6 +492,8 @@ finish(void)
 	}
 	if (verify_segment(seg) != 0)
 		atomic_fetch_add(&shared->wrong, 1);
+	table_close(&looker);
+	sweep_free(&master);
 	segment_free(&seg);
 }
 

@@ -19,6 +19,7 @@
 #include "shm/count.h"
 #include "shm/layout.h"
 #include "shm/slots.h"
+#include "shm/sweep.h"
 #include "shm/table.h"
 
 #define WORKERS		4
@@ -37,6 +38,7 @@ struct shared {
 
 static struct shared *shared;
 static struct segment *seg;
+static struct sweep *master;
 static pid_t pid_of[WORKERS];
 static unsigned slot_of[WORKERS];
 static uint64_t rng = 88172645463325252u;
@@ -161,7 +163,7 @@ bury(unsigned i)
 		atomic_fetch_sub(&shared->in[what], share);
 	}
 	slot_dead(seg, slot_of[i]);
-	segment_reclaim(seg, slot_of[i]);
+	sweep_reclaim(master, slot_of[i]);
 	pid_of[i] = 0;
 	kills++;
 }
@@ -223,7 +225,7 @@ one_round(void)
 		reap(true);
 		/* as if they had been idle for long */
 		ahead += 20000;
-		segment_sweep(seg, mono_add_ms(now, ahead));
+		sweep_round(master, mono_add_ms(now, ahead));
 		usleep(300);
 	}
 	for (i = 0; i < WORKERS; i++)
@@ -244,9 +246,10 @@ main(int argc, char **argv)
 	uint64_t seconds = argc == 3 ? strtoull(argv[2], NULL, 10) : 2, end;
 
 	seg = segment_create(&p);
+	master = seg == NULL ? NULL : sweep_new(seg);
 	shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (seg == NULL || shared == MAP_FAILED)
+	if (master == NULL || shared == MAP_FAILED)
 		abort();
 	end = mono_now().us + seconds * 1000000;
 	while (mono_now().us < end && !atomic_load(&shared->wrong))

@@ -14,12 +14,15 @@
 #include "shm/bucket.h"
 #include "shm/interest.h"
 #include "shm/presence.h"
+#include "shm/sweep.h"
+#include "shm/table_relay.h"
 #include "verify.h"
 
 #define WORKERS	3u
 #define USERS	60u
 
 static struct segment *seg;
+static struct sweep *sweep;
 static _Atomic int stop;
 static const unsigned slots[WORKERS] = { 1, 2, 65 };
 
@@ -105,15 +108,15 @@ hear(void *arg, const struct table_event *e)
 static void *
 relay(void *arg)
 {
-	struct table *t[2];
+	struct table_relay *t[2];
 	uint64_t heard = 0, rng = 99;
 	char text[16];
 	unsigned i;
 
 	(void)arg;
 	for (i = 0; i < 2; i++) {
-		t[i] = table_open(seg, (enum table_id)i, 0);
-		if (t[i] == NULL || table_relay_start(t[i], 0) == -1)
+		t[i] = table_relay_open(seg, (enum table_id)i, 0);
+		if (t[i] == NULL)
 			abort();
 	}
 	while (atomic_load(&stop) == 0) {
@@ -126,8 +129,8 @@ relay(void *arg)
 		if (segment_relay_sleep(seg))
 			segment_relay_woke(seg);
 	}
-	table_close(&t[0]);
-	table_close(&t[1]);
+	table_relay_close(&t[0]);
+	table_relay_close(&t[1]);
 	return (NULL);
 }
 
@@ -139,7 +142,7 @@ master(unsigned seconds)
 
 	while (mono_now().us < end) {
 		atomic_store(&segment_header(seg)->need_sweep, 1);
-		segment_sweep(seg, mono_now());
+		sweep_round(sweep, mono_now());
 		presence_tally(seg, users, 2);
 		usleep(100);
 	}
@@ -155,7 +158,7 @@ main(int argc, char **argv)
 	unsigned i, w;
 
 	seg = segment_create(&p);
-	if (seg == NULL)
+	if (seg == NULL || (sweep = sweep_new(seg)) == NULL)
 		return (2);
 	for (i = 0; i <= WORKERS; i++) {
 		w = i == WORKERS ? 0 : slots[i];
@@ -174,9 +177,10 @@ main(int argc, char **argv)
 		(void)pthread_join(thread[i], NULL);
 	for (i = 0; i < WORKERS; i++) {
 		slot_dead(seg, slots[i]);
-		segment_reclaim(seg, slots[i]);
+		sweep_reclaim(sweep, slots[i]);
 	}
 	i = verify_segment(seg);
+	sweep_free(&sweep);
 	segment_free(&seg);
 	return (i == 0 ? 0 : 1);
 }

@@ -5,7 +5,19 @@
 #ifndef TESTS_SHM_VERIFY_H
 #define TESTS_SHM_VERIFY_H
 
+#include "shm/sweep.h"
 #include "shm/table.h"
+
+/* As by a master that has only just come, and goes again. */
+static inline void
+reclaim_anew(struct segment *seg, unsigned slot)
+{
+	struct sweep *w = sweep_new(seg);
+
+	MUST(w != NULL);
+	sweep_reclaim(w, slot);
+	sweep_free(&w);
+}
 
 /* Says on stderr what does not hold; returns how many things. */
 unsigned verify_segment(struct segment *);

@@ -12,6 +12,8 @@
 #include "check.h"
 #include "shm/counters.h"
 #include "shm/presence.h"
+#include "shm/table_master.h"
+#include "shm/table_relay.h"
 #include "verify.h"
 
 #define SECOND	1000000u
@@ -54,7 +56,10 @@ shm_hook(void)
 
 struct world {
 	struct segment	*seg;
-	struct table	*a, *b, *relay, *master;
+	struct table	*a, *b;
+	struct table_relay *relay;
+	struct table_master *master;
+	struct sweep	*sweep;		/* and its own */
 	unsigned	 events;
 	bool		 no_room;	/* for announcements */
 	unsigned	 refused;
@@ -104,10 +109,10 @@ world_init(struct world *w, uint32_t max)
 	slot_start(w->seg, 70);
 	w->a = table_open(w->seg, TABLE_PRESENCE, 1);
 	w->b = table_open(w->seg, TABLE_PRESENCE, 70);
-	w->relay = table_open(w->seg, TABLE_PRESENCE, 0);
-	w->master = table_open(w->seg, TABLE_PRESENCE, SLOT_NONE);
-	assert_true(w->a && w->b && w->relay && w->master);
-	assert_int_equal(table_relay_start(w->relay, 0), 0);
+	w->relay = table_relay_open(w->seg, TABLE_PRESENCE, 0);
+	w->master = table_master_open(w->seg, TABLE_PRESENCE);
+	w->sweep = sweep_new(w->seg);
+	assert_true(w->a && w->b && w->relay && w->master && w->sweep);
 }
 
 static inline void
@@ -115,9 +120,27 @@ world_fini(struct world *w)
 {
 	table_close(&w->a);
 	table_close(&w->b);
-	table_close(&w->relay);
-	table_close(&w->master);
+	table_relay_close(&w->relay);
+	table_master_close(&w->master);
+	sweep_free(&w->sweep);
 	segment_free(&w->seg);
+}
+
+/* The master, or the relay, ends; a successor goes on. */
+static inline void
+master_again(struct world *w)
+{
+	table_master_close(&w->master);
+	w->master = table_master_open(w->seg, TABLE_PRESENCE);
+	assert_non_null(w->master);
+}
+
+static inline void
+relay_again(struct world *w, uint64_t leave_delay_us)
+{
+	table_relay_close(&w->relay);
+	w->relay = table_relay_open(w->seg, TABLE_PRESENCE, leave_delay_us);
+	assert_non_null(w->relay);
 }
 
 static inline uint64_t

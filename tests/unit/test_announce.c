@@ -14,7 +14,7 @@
 #include "shm/interest.h"
 #include "shm/presence.h"
 #include "shm/slots.h"
-#include "shm/table.h"
+#include "shm/table_relay.h"
 #include "tests/lib/conf_text.h"
 
 #define LIMIT	65536u
@@ -25,7 +25,7 @@ static struct loop *loop;
 static struct exchange x;
 static struct heritage h;
 static struct announce *a;
-static struct table *relay;
+static struct table_relay *relay;
 static struct interest *interest[3];	/* of slots 1 and 2 */
 static struct presence *presence[3];
 static struct peer *peers[3];
@@ -90,9 +90,8 @@ set_up(void **state)
 		connect_slot(i);
 	}
 	a = announce_new(&h, &x);
-	relay = table_open(h.segment, TABLE_PRESENCE, 0);
+	relay = table_relay_open(h.segment, TABLE_PRESENCE, 0);
 	assert_true(a != NULL && relay != NULL);
-	assert_int_equal(table_relay_start(relay, 0), 0);
 	return (0);
 }
 
@@ -103,7 +102,7 @@ tear_down(void **state)
 
 	(void)state;
 	announce_free(&a);
-	table_close(&relay);
+	table_relay_close(&relay);
 	for (i = 1; i <= 2; i++) {
 		interest_close(&interest[i]);
 		presence_close(&presence[i]);

@@ -19,6 +19,7 @@ shm_hook(void)
 }
 
 static struct segment *seg;
+static uint32_t cursor;		/* of bucket_age() */
 static struct bucket_rate rate;		/* 10 per second, 5 at once */
 static const struct mono start = { 5000000000 };
 
@@ -376,7 +377,7 @@ a_word_is_emptied_a_second_after_its_debt(void **state)
 	(void)state;
 	(void)ask("ann", 0);			/* a debt of 100 ms */
 	for (k = 0; k < 2; k++) {
-		bucket_age(seg, (struct mono){ start.us + left[k] },
+		bucket_age(seg, &cursor, (struct mono){ start.us + left[k] },
 		    h->rate_nsets);
 		for (i = used = 0; i < h->rate_nsets * SHM_WAYS; i++)
 			used += word[i] != 0;
@@ -394,7 +395,7 @@ what_stands_behind_the_last_set_is_left_alone(void **state)
 
 	(void)state;
 	*behind = UINT64_C(1) << 42 | 1;
-	bucket_age(seg, after_ms(0), h->rate_nsets * 2);
+	bucket_age(seg, &cursor, after_ms(0), h->rate_nsets * 2);
 	assert_true(*behind == (UINT64_C(1) << 42 | 1));
 	*behind = 0;
 }
@@ -446,7 +447,7 @@ words_of_the_past_are_emptied(void **state)
 
 	(void)state;
 	(void)ask("ann", 0);
-	bucket_age(seg, after_ms(500), h->rate_nsets);
+	bucket_age(seg, &cursor, after_ms(500), h->rate_nsets);
 	for (i = 0; i < h->rate_nsets * SHM_WAYS; i++)
 		used += word[i] != 0;
 	assert_int_equal(used, 1);
@@ -455,7 +456,7 @@ words_of_the_past_are_emptied(void **state)
 		snprintf(key, sizeof key, "k%u", i);
 		(void)ask(key, 0);
 	}
-	bucket_age(seg, after_ms(1200), h->rate_nsets);
+	bucket_age(seg, &cursor, after_ms(1200), h->rate_nsets);
 	for (i = 0; i < h->rate_nsets * SHM_WAYS; i++)
 		assert_true(word[i] == 0);
 }

@@ -9,6 +9,7 @@
 #include "shm/counters.h"
 #include "shm/once.h"
 #include "shm/presence.h"
+#include "shm/table_master.h"
 #include "verify.h"
 
 static struct segment *seg;
@@ -414,14 +415,15 @@ a_user_is_let_in_once_however_close_it_is(void **state)
 
 /* --- tables --------------------------------------------------------------- */
 
-static struct table *a, *b, *master;
+static struct table *a, *b;
+static struct table_master *master;
 
 static void
 open_tables(void)
 {
 	a = table_open(seg, TABLE_PRESENCE, 1);
 	b = table_open(seg, TABLE_PRESENCE, 70);
-	master = table_open(seg, TABLE_PRESENCE, SLOT_NONE);
+	master = table_master_open(seg, TABLE_PRESENCE);
 	assert_true(a != NULL && b != NULL && master != NULL);
 }
 
@@ -431,7 +433,7 @@ close_tables(void)
 	assert_int_equal(verify_table(seg, TABLE_PRESENCE), 0);
 	table_close(&a);
 	table_close(&b);
-	table_close(&master);
+	table_master_close(&master);
 }
 
 static unsigned
@@ -533,7 +535,7 @@ a_node_that_another_claims_is_not_ours(void **state)
 	assert_int_equal(atomic_load(&a->map[n]), MAP_LINKED);
 	assert_int_equal(claimed(70 + 1), done);
 	slot_dead(seg, 70);
-	segment_reclaim(seg, 70);
+	reclaim_anew(seg, 70);
 	assert_int_equal(claimed(70 + 1), 0);
 	close_tables();
 }
@@ -577,7 +579,7 @@ evict_it(void)
 
 	did();
 	atomic_store(&a->seen[node], atomic_load(&table_node(a, node)->ann));
-	table_sweep(master, later, true);
+	table_master_sweep(master, later, true);
 }
 
 /* The node dies before our bit is seen, and another is made; or it lives. */
@@ -644,7 +646,7 @@ what_is_linked_while_another_is_unlinked_stays(void **state)
 	}
 	nlinked = 0;
 	interfere(link_before, 120);
-	table_sweep(master, mono_add_ms(mono_now(), 3600 * 1000), true);
+	table_master_sweep(master, mono_add_ms(mono_now(), 3600 * 1000), true);
 	interfere(NULL, 0);
 	assert_true(nlinked > 100);
 	for (i = 0; i < nlinked; i++) {

@@ -8,7 +8,9 @@
 #include "shm/counters.h"
 #include "shm/layout.h"
 #include "shm/slots.h"
+#include "shm/sweep.h"
 #include "shm/table.h"
+#include "verify.h"
 
 static int steps_left = -1;	/* in a child: hooks until it dies */
 static void (*rival)(void);	/* another process, at each hook */
@@ -62,7 +64,7 @@ static void
 bury(struct segment *seg, unsigned slot)
 {
 	slot_dead(seg, slot);
-	segment_reclaim(seg, slot);
+	reclaim_anew(seg, slot);
 	assert_int_equal(slot_state(seg, slot), SLOT_FREE);
 }
 
@@ -352,10 +354,12 @@ idle_ones_are_swept(void **state)
 	struct mono now = mono_now();
 	unsigned s, i, round, uncounted = 0;
 	struct count *a = worker(seg, &s);
+	struct sweep *w = sweep_new(seg);
 	char name[16];
 	uint32_t n;
 
 	(void)state;
+	assert_non_null(w);
 	for (round = 0; round < 20; round++) {
 		for (i = 0; i < 16; i++) {
 			snprintf(name, sizeof name, "%u.%u", round, i);
@@ -366,11 +370,12 @@ idle_ones_are_swept(void **state)
 		}
 		slots_quiesce_enter(seg, s);
 		now = mono_add_ms(now, 11000);
-		segment_sweep(seg, now);
-		segment_sweep(seg, now);
+		sweep_round(w, now);
+		sweep_round(w, now);
 		slots_quiesce_leave(seg, s);
 	}
 	assert_int_equal(uncounted, 0);
+	sweep_free(&w);
 	count_close(&a);
 	segment_free(&seg);
 }

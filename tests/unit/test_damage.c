@@ -8,6 +8,7 @@
 #include "shm/counters.h"
 #include "shm/interest.h"
 #include "shm/presence.h"
+#include "shm/table_master.h"
 #include "verify.h"
 
 static struct segment *seg;		/* 2 workers at once: slots 0 to 4 */
@@ -165,7 +166,7 @@ a_chain_is_followed_so_far_and_no_further(void **state)
 static void
 the_master_gets_through(void **state)
 {
-	struct table *master = table_open(seg, TABLE_PRESENCE, SLOT_NONE);
+	struct table_master *master = table_master_open(seg, TABLE_PRESENCE);
 	uint32_t n = join(1), m = join(2), k = join(3);
 	char text[16];
 
@@ -176,18 +177,18 @@ the_master_gets_through(void **state)
 	/* a cycle that does not hold what is to be unlinked */
 	atomic_store(head_of(key_of(1, text)), m);
 	atomic_store(&table_node(t, m)->next, m);
-	table_sweep(master, mono_add_ms(mono_now(), 3600000), false);
+	table_master_sweep(master, mono_add_ms(mono_now(), 3600000), false);
 	atomic_store(&t->seen[n], atomic_load(&table_node(t, n)->ann));
-	table_sweep(master, mono_add_ms(mono_now(), 3600000), false);
+	table_master_sweep(master, mono_add_ms(mono_now(), 3600000), false);
 	assert_int_not_equal(atomic_load(&t->map[n]), MAP_LINKED);
 	/* claimed, and its chain goes round: reclaim ends */
 	atomic_store(&t->map[k], 1 + 1);
 	atomic_store(head_of(key_of(3, text)), m);
 	slot_dead(seg, 1);
-	segment_reclaim(seg, 1);
+	reclaim_anew(seg, 1);
 	assert_int_equal(slot_state(seg, 1), SLOT_FREE);
 	assert_int_equal(atomic_load(&t->map[k]), MAP_FREE);
-	table_close(&master);
+	table_master_close(&master);
 }
 
 /* --- behind the last slot -------------------------------------------------- */

@@ -70,7 +70,8 @@ the_idle_linger_to_the_microsecond(void **state)
 		.interest_max = 100, .rate_ways = 8, .max_ns = 4,
 		.count_max = 100 };
 	struct segment *seg = segment_create(&p);
-	struct table *t, *master;
+	struct table_master *master;
+	struct table *t;
 	uint32_t n;
 	size_t i;
 
@@ -79,20 +80,20 @@ the_idle_linger_to_the_microsecond(void **state)
 	slot_start(seg, 1);
 	for (i = 0; i < nitems(rows); i++) {
 		t = table_open(seg, rows[i].id, 1);
-		master = table_open(seg, rows[i].id, SLOT_NONE);
+		master = table_master_open(seg, rows[i].id);
 		assert_true(t != NULL && master != NULL);
 		n = table_join(t, 1, SLICE("ann"));
 		assert_int_not_equal(n, 0);
 		table_leave(t, n);
 		set_since(t, n, since);
-		table_sweep(master, (struct mono){ since + rows[i].us - 1 },
-		    true);
+		table_master_sweep(master,
+		    (struct mono){ since + rows[i].us - 1 }, true);
 		assert_int_equal(atomic_load(&t->map[n]), MAP_LINKED);
-		table_sweep(master, (struct mono){ since + rows[i].us },
+		table_master_sweep(master, (struct mono){ since + rows[i].us },
 		    true);
 		assert_int_equal(atomic_load(&t->map[n]), MAP_LIMBO);
 		table_close(&t);
-		table_close(&master);
+		table_master_close(&master);
 	}
 	segment_free(&seg);
 }
@@ -110,12 +111,12 @@ what_has_just_ended_stays_for_this_instant(void **state)
 	pass_through(&w, w.a->cap - 1);
 	for (n = 1; n < w.a->cap; n++)
 		set_since(w.a, n, since);
-	table_sweep(w.master, (struct mono){ since }, true);
+	table_master_sweep(w.master, (struct mono){ since }, true);
 	assert_int_equal(nodes_in(w.a, MAP_LINKED), w.a->cap - 1);
 	/* nor one of tomorrow, to this clock */
-	table_sweep(w.master, (struct mono){ since - 1 }, true);
+	table_master_sweep(w.master, (struct mono){ since - 1 }, true);
 	assert_int_equal(nodes_in(w.a, MAP_LINKED), w.a->cap - 1);
-	table_sweep(w.master, (struct mono){ since + 1 }, true);
+	table_master_sweep(w.master, (struct mono){ since + 1 }, true);
 	assert_int_equal(nodes_in(w.a, MAP_LIMBO), w.a->cap - 1);
 	world_fini(&w);
 }
@@ -136,7 +137,7 @@ nobody_lingers_in_a_table_that_is_nearly_full(void **state)
 		for (n = 1; n < w.a->cap; n++)
 			if (atomic_load(&w.a->map[n]) == MAP_LINKED)
 				set_since(w.a, n, since);
-		table_sweep(w.master, (struct mono){ since + 1 }, true);
+		table_master_sweep(w.master, (struct mono){ since + 1 }, true);
 		assert_int_equal(nodes_in(w.a, MAP_LIMBO),
 		    spare == 0 ? 700 : 0);
 		world_fini(&w);
@@ -154,7 +155,7 @@ what_is_claimed_is_not_free(void **state)
 	world_init(&w, 500);
 	for (slot = 0; slot < SHM_SLOTS_MAX; slot++)
 		atomic_store(&w.a->map[slot + 8], (uint8_t)(slot + 1));
-	table_sweep(w.master, mono_now(), true);
+	table_master_sweep(w.master, mono_now(), true);
 	assert_int_equal(counter_get(COUNTER_presence_nodes), SHM_SLOTS_MAX);
 	world_fini(&w);
 }
@@ -176,11 +177,12 @@ limbo_is_room(void **state)
 		set_since(w.a, n, old > 0 ? since : since + 60 * SECOND);
 		old -= old > 0;
 	}
-	table_sweep(w.master, (struct mono){ since + 1 }, true);
+	table_master_sweep(w.master, (struct mono){ since + 1 }, true);
 	assert_int_equal(nodes_in(w.a, MAP_LIMBO), 20);
 	assert_int_equal(nodes_in(w.a, MAP_FREE), 89);
 	/* with these an eighth is free: the others linger */
-	table_sweep(w.master, (struct mono){ since + 61 * SECOND }, true);
+	table_master_sweep(w.master, (struct mono){ since + 61 * SECOND },
+	    true);
 	assert_int_equal(nodes_in(w.a, MAP_LINKED), 690);
 	world_fini(&w);
 }
@@ -197,23 +199,23 @@ all_of_many_come_free(void **state)
 	for (round = 0; round < 3; round++) {
 		/* some are there already when the many come */
 		pass_through(&w, 700);
-		table_sweep(w.master, much_later(), true);
+		table_master_sweep(w.master, much_later(), true);
 		n = nodes_in(w.a, MAP_LIMBO);
-		assert_int_equal(n, table_limbo(w.master));
+		assert_int_equal(n, table_master_limbo(w.master));
 		waits(&w);
 		pass_through(&w, 3000);
 		while (nodes_in(w.a, MAP_LINKED) > 0)
-			table_sweep(w.master, much_later(), true);
+			table_master_sweep(w.master, much_later(), true);
 		assert_int_equal(counter_get(COUNTER_presence_nodes),
 		    w.a->cap - 1 - nodes_in(w.a, MAP_FREE));
 		/* the first ones were seen by nobody who is here */
 		assert_int_equal(nodes_in(w.a, MAP_LIMBO),
-		    table_limbo(w.master));
-		assert_in_range(table_limbo(w.master), 2300, 3000);
+		    table_master_limbo(w.master));
+		assert_in_range(table_master_limbo(w.master), 2300, 3000);
 		assert_int_equal(verify_segment(w.seg), 0);
 		waits(&w);
-		table_grace(w.master);
-		assert_int_equal(table_limbo(w.master), 0);
+		table_master_grace(w.master);
+		assert_int_equal(table_master_limbo(w.master), 0);
 		assert_int_equal(nodes_in(w.a, MAP_FREE), w.a->cap - 1);
 		assert_int_equal(verify_segment(w.seg), 0);
 	}
@@ -228,25 +230,25 @@ without_memory_the_idle_stay(void **state)
 
 	(void)state;
 	world_init(&w, 4000);
-	table_grace(w.master);
+	table_master_grace(w.master);
 	pass_through(&w, 3000);
 	short_of_memory = true;
-	table_sweep(w.master, much_later(), true);
+	table_master_sweep(w.master, much_later(), true);
 	short_of_memory = false;
 	assert_int_equal(nodes_in(w.a, MAP_LINKED), 3000);
 	/* there is room for so many at first */
-	while (table_limbo(w.master) == 0)
-		table_sweep(w.master, much_later(), true);
+	while (table_master_limbo(w.master) == 0)
+		table_master_sweep(w.master, much_later(), true);
 	short_of_memory = true;
-	while (table_limbo(w.master) < 1024)
-		table_sweep(w.master, much_later(), true);
-	table_sweep(w.master, much_later(), true);
+	while (table_master_limbo(w.master) < 1024)
+		table_master_sweep(w.master, much_later(), true);
+	table_master_sweep(w.master, much_later(), true);
 	short_of_memory = false;
 	assert_int_equal(nodes_in(w.a, MAP_LINKED), 3000 - 1024);
 	assert_int_equal(verify_segment(w.seg), 0);
 	while (nodes_in(w.a, MAP_LINKED) > 0)
-		table_sweep(w.master, much_later(), true);
-	assert_int_equal(table_limbo(w.master), 3000);
+		table_master_sweep(w.master, much_later(), true);
+	assert_int_equal(table_master_limbo(w.master), 3000);
 	assert_int_equal(verify_segment(w.seg), 0);
 	world_fini(&w);
 }
@@ -266,20 +268,17 @@ a_new_master_goes_on_with_each_node(void **state)
 		if (n % 2 == 0)
 			atomic_store(&w.a->map[n], MAP_LIMBO);
 	}
-	waits(&w);
-	table_grace(w.master);
+	master_again(&w);
 	assert_int_equal(nodes_in(w.a, MAP_LIMBO), w.a->cap - 1);
-	assert_int_equal(table_limbo(w.master), w.a->cap - 1);
+	assert_int_equal(table_master_limbo(w.master), w.a->cap - 1);
 	waits(&w);
-	table_grace(w.master);
+	table_master_grace(w.master);
 	assert_int_equal(nodes_in(w.a, MAP_FREE), w.a->cap - 1);
 	assert_int_equal(verify_segment(w.seg), 0);
 	/* and leaves alone those who live */
 	pass_through(&w, 400);
-	table_close(&w.master);
-	w.master = table_open(w.seg, TABLE_PRESENCE, SLOT_NONE);
-	assert_non_null(w.master);
-	table_grace(w.master);
+	master_again(&w);
+	table_master_grace(w.master);
 	assert_int_equal(nodes_in(w.a, MAP_LINKED), 400);
 	world_fini(&w);
 }
@@ -295,11 +294,10 @@ a_new_master_finds_each_node(void **state)
 	world_init(&w, 500);
 	for (n = 8; n < w.a->cap; n += 16, sum++)
 		atomic_store(&w.a->map[n], MAP_LIMBO);
+	master_again(&w);
+	assert_int_equal(table_master_limbo(w.master), sum);
 	waits(&w);
-	table_grace(w.master);
-	assert_int_equal(table_limbo(w.master), sum);
-	waits(&w);
-	table_grace(w.master);
+	table_master_grace(w.master);
 	assert_int_equal(nodes_in(w.a, MAP_FREE), w.a->cap - 1);
 	world_fini(&w);
 }

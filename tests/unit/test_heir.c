@@ -50,17 +50,15 @@ static void
 relay_dies(struct world *w)
 {
 	slot_dead(w->seg, 0);
-	segment_reclaim(w->seg, 0);
-	table_close(&w->relay);
+	sweep_reclaim(w->sweep, 0);
+	table_relay_close(&w->relay);
 }
 
 static void
 relay_comes(struct world *w, uint64_t leave_delay_us)
 {
 	slot_start(w->seg, 0);
-	w->relay = table_open(w->seg, TABLE_PRESENCE, 0);
-	assert_non_null(w->relay);
-	assert_int_equal(table_relay_start(w->relay, leave_delay_us), 0);
+	relay_again(w, leave_delay_us);
 	w->events = 0;
 }
 
@@ -225,7 +223,7 @@ mirrors_that_were_not_told_are_told(void **state)
 	(void)announce(&w, 1);
 	for (n = 1; n < w.a->cap; n++) {
 		atomic_store(&table_node(w.a, n)->remote, MIRRORED);
-		atomic_store(&w.relay->col[n], 1);
+		atomic_store(&table_col(w.a, 0)[n], 1);
 	}
 	relay_dies(&w);
 	relay_comes(&w, 0);
@@ -252,14 +250,14 @@ mirrors_are_confirmed_each_time(void **state)
 
 	(void)state;
 	world_init(&w, 500);
-	for (user = 1; user < w.relay->cap; user++)
+	for (user = 1; user < w.a->cap; user++)
 		assert_int_not_equal(table_mirror(w.relay, 1,
 		    slice_of(&user, sizeof user), MIRRORED), 0);
 	table_inherit_begin(w.relay);
 	user = 77;
 	n = table_mirror(w.relay, 1, slice_of(&user, sizeof user), MIRRORED);
 	table_inherit_end(w.relay);
-	for (user = 1; user < w.relay->cap; user++)
+	for (user = 1; user < w.a->cap; user++)
 		assert_int_equal(ann(&w, user) & ANN_LEVEL,
 		    user == n ? ANN_R : 0);
 	assert_int_equal(verify_segment(w.seg), 0);
@@ -296,18 +294,16 @@ a_relay_without_memory_does_not_start(void **state)
 	world_init(&w, 100);
 	relay_dies(&w);
 	slot_start(w.seg, 0);
-	w.relay = table_open(w.seg, TABLE_PRESENCE, 0);
-	assert_non_null(w.relay);
-	for (k = 0; k < 4; k++) {
+	for (k = 0; k < 5; k++) {
 		errno = 0;
 		left = k;
 		short_of_memory = true;
-		assert_int_equal(table_relay_start(w.relay, 0), -1);
+		w.relay = table_relay_open(w.seg, TABLE_PRESENCE, 0);
 		short_of_memory = false;
+		assert_null(w.relay);
 		assert_int_equal(errno, ENOMEM);
-		assert_null(w.relay->relay);
 	}
-	assert_int_equal(table_relay_start(w.relay, 0), 0);
+	relay_again(&w, 0);
 	assert_int_not_equal(table_join(w.a, 1, SLICE("ann")), 0);
 	assert_int_equal(announce(&w, 1), 1);
 	world_fini(&w);
@@ -342,35 +338,37 @@ mirrors_last_half_a_minute(void **state)
 {
 	struct world w;
 	struct mono now = mono_now(), end;
-	struct table *rooms;
+	struct table_relay *rooms;
+	struct table *t;
 	uint32_t n, m;
 
 	(void)state;
 	world_init(&w, 100);
-	rooms = table_open(w.seg, TABLE_INTEREST, 0);
-	assert_non_null(rooms);
-	assert_int_equal(table_relay_start(rooms, 0), 0);
+	rooms = table_relay_open(w.seg, TABLE_INTEREST, 0);
+	t = table_open(w.seg, TABLE_INTEREST, 1);
+	assert_true(rooms != NULL && t != NULL);
 	n = table_mirror(w.relay, 1, SLICE("far"), MIRRORED);
 	m = table_mirror(rooms, 1, SLICE("r"), MIRRORED);
 	relay_dies(&w);
-	segment_sweep(w.seg, now);
+	sweep_round(w.sweep, now);
 	/* one that came meanwhile */
 	slot_start(w.seg, 0);
 	now = mono_add_ms(now, 20000);
-	segment_sweep(w.seg, now);
+	sweep_round(w.sweep, now);
 	slot_dead(w.seg, 0);
-	segment_reclaim(w.seg, 0);
+	sweep_reclaim(w.sweep, 0);
 	now = mono_add_ms(now, 1000);
-	segment_sweep(w.seg, now);
+	sweep_round(w.sweep, now);
 	end = mono_add_ms(now, 30000);
-	segment_sweep(w.seg, (struct mono){ end.us - 1 });
+	sweep_round(w.sweep, (struct mono){ end.us - 1 });
 	assert_int_equal(ann(&w, n) & ANN_LEVEL, ANN_R);
-	assert_int_equal(table_level(rooms, m), ANN_R);
-	segment_sweep(w.seg, end);
+	assert_int_equal(table_level(t, m), ANN_R);
+	sweep_round(w.sweep, end);
 	assert_int_equal(ann(&w, n) & ANN_LEVEL, 0);
-	assert_int_equal(table_level(rooms, m), 0);
+	assert_int_equal(table_level(t, m), 0);
 	assert_int_equal(verify_segment(w.seg), 0);
-	table_close(&rooms);
+	table_close(&t);
+	table_relay_close(&rooms);
 	world_fini(&w);
 }
 

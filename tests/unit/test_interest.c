@@ -3,6 +3,8 @@
 #include "shm/counters.h"
 #include "shm/interest.h"
 #include "shm/slots.h"
+#include "shm/sweep.h"
+#include "shm/table_relay.h"
 #include "verify.h"
 
 static struct segment *seg;
@@ -171,18 +173,19 @@ ignore_event(void *arg, const struct table_event *e)
 static void
 make_room(void)
 {
-	struct interest *relay = interest_open(seg, 0);
-	struct table *t = interest_table(relay);
+	struct table_relay *relay = table_relay_open(seg, TABLE_INTEREST, 0);
+	struct sweep *w = sweep_new(seg);
 
-	assert_int_equal(table_relay_start(t, 0), 0);
-	table_announce_all(t, mono_now(), ignore_event, NULL);
-	interest_close(&relay);
+	assert_true(relay != NULL && w != NULL);
+	table_announce_all(relay, mono_now(), ignore_event, NULL);
+	table_relay_close(&relay);
 	slots_quiesce_enter(seg, 0);
 	atomic_store(&segment_header(seg)->need_sweep, 1);
-	segment_sweep(seg, mono_add_ms(mono_now(), 1000));
+	sweep_round(w, mono_add_ms(mono_now(), 1000));
 	assert_true(counter_get(COUNTER_shm_limbo) > 0);
 	wait_all();
-	segment_sweep(seg, mono_add_ms(mono_now(), 1000));
+	sweep_round(w, mono_add_ms(mono_now(), 1000));
+	sweep_free(&w);
 }
 
 static void
@@ -225,7 +228,7 @@ a_dead_worker_is_heard_of_no_more(void **state)
 	(void)fill(nodes);
 	assert_int_equal(interest_join(far, 1, SLICE("r0")), nodes[0]);
 	slot_dead(seg, 1);
-	segment_reclaim(seg, 1);
+	reclaim_anew(seg, 1);
 	assert_who(1, "r0", 0, BIT_FAR);
 	assert_who(1, "r1", 0, 0);
 	assert_int_equal(verify_segment(seg), 0);

@@ -204,7 +204,7 @@ users_are_counted_per_namespace(void **state)
 	presence_leave(one, n, 1, SLICE("ann"));
 	assert_int_equal(presence_count(seg, 1), 2);
 	slot_dead(seg, 128);
-	segment_reclaim(seg, 128);
+	reclaim_anew(seg, 128);
 	assert_int_equal(presence_count(seg, 1), 0);
 	assert_int_equal(verify_segment(seg), 0);
 }

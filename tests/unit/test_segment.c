@@ -9,6 +9,7 @@
 #include "check.h"
 #include "shm/slots.h"
 #include "shm/table.h"
+#include "verify.h"
 
 static const struct segment_params small = { .max_workers = 2,
 	.presence_max = 10, .interest_max = 10, .rate_ways = 100,
@@ -129,7 +130,7 @@ reclaim_on_pages_of(uint32_t page)
 	given_back = 0;
 	for (s = 1; s < 33; s++) {
 		slot_dead(seg, s);
-		segment_reclaim(seg, s);
+		reclaim_anew(seg, s);
 		for (k = 1; k < 33; k++)
 			assert_int_equal(table_holds(t[k], n[k]), k > s);
 	}

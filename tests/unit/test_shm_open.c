@@ -14,7 +14,7 @@
 #include "shm/segment.h"
 #include "shm/slots.h"
 #include "shm/stats.h"
-#include "shm/table.h"
+#include "shm/table_relay.h"
 #include "tests/lib/check.h"
 #include "tests/lib/refuse.h"
 
@@ -152,16 +152,12 @@ make_count(void)
 static bool
 make_relay(void)
 {
-	struct table *t = table_open(seg, TABLE_PRESENCE, 0);
-	int error, r;
+	struct table_relay *r = table_relay_open(seg, TABLE_PRESENCE, 1000);
 
-	if (t == NULL)
+	if (r == NULL)
 		return (false);
-	r = table_relay_start(t, 1000);
-	error = errno;
-	table_close(&t);
-	errno = error;
-	return (r == 0);
+	table_relay_close(&r);
+	return (true);
 }
 
 static bool

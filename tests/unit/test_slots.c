@@ -1,6 +1,7 @@
 /* Slots: who gets which, notes of the dying, and the two stores. */
 #include "check.h"
 #include "shm/slots.h"
+#include "verify.h"
 
 static struct segment *seg;
 
@@ -55,7 +56,7 @@ a_slot_goes_round(void **state)
 	assert_int_equal(slot_turns(seg, 1), 2);
 	slot_dead(seg, 1);
 	assert_int_equal(slot_state(seg, 1), SLOT_DEAD);
-	segment_reclaim(seg, 1);
+	reclaim_anew(seg, 1);
 	assert_int_equal(slot_state(seg, 1), SLOT_FREE);
 	assert_int_equal(slot_assign(seg, SLOT_WORKER, 10), 1);
 	assert_int_equal(slot_heartbeat_us(seg, 1), 0);
@@ -84,7 +85,7 @@ a_note_is_cut_and_outlives_its_writer(void **state)
 	slot_dead(seg, 1);
 	assert_true(slot_panic(seg, 1, out));
 	assert_int_equal(strlen(out), 127);
-	segment_reclaim(seg, 1);
+	reclaim_anew(seg, 1);
 	assert_int_equal(slot_assign(seg, SLOT_WORKER, 2), 1);
 	assert_false(slot_panic(seg, 1, out));
 }

@@ -6,7 +6,8 @@
 #include "shm/counters.h"
 #include "shm/presence.h"
 #include "shm/slots.h"
-#include "shm/table.h"
+#include "shm/sweep.h"
+#include "shm/table_master.h"
 #include "verify.h"
 
 static unsigned left;		/* allocations that succeed */
@@ -39,21 +40,24 @@ qs(struct segment *seg, unsigned slot)
 	return (atomic_load(&segment_slot(seg, slot)->qs));
 }
 
-/* The first, second and third handle of the master can't be made. */
+/* Each of the master's handles can't be made, in turn. */
 static void
 a_slot_that_can_not_be_reclaimed_keeps_its_epoch(void **state)
 {
 	struct segment_params p = { .max_workers = 2, .presence_max = 100,
 		.interest_max = 100, .rate_ways = 8, .max_ns = 4 };
 	struct segment *seg;
+	struct sweep *w;
 	struct table *t;
 	unsigned k, id;
 	uint32_t n;
 
 	(void)state;
-	for (k = 0; k < SHM_TABLES; k++) {
+	for (k = 0; k < 2 * SHM_TABLES; k++) {
 		seg = segment_create(&p);
 		assert_non_null(seg);
+		w = sweep_new(seg);
+		assert_non_null(w);
 		start(seg, 1);
 		t = table_open(seg, TABLE_PRESENCE, 1);
 		assert_non_null(t);
@@ -62,7 +66,7 @@ a_slot_that_can_not_be_reclaimed_keeps_its_epoch(void **state)
 		slot_dead(seg, 1);
 		short_of_memory = true;
 		left = k;
-		segment_reclaim(seg, 1);
+		sweep_reclaim(w, 1);
 		short_of_memory = false;
 		assert_int_equal(slot_state(seg, 1), SLOT_RECLAIM);
 		assert_int_not_equal(qs(seg, 1), 0);
@@ -70,7 +74,7 @@ a_slot_that_can_not_be_reclaimed_keeps_its_epoch(void **state)
 		/* other workers' slots are given, not this one */
 		assert_int_equal(slot_assign(seg, SLOT_WORKER, 2), 2);
 
-		segment_sweep(seg, mono_now());
+		sweep_round(w, mono_now());
 		assert_int_equal(slot_state(seg, 1), SLOT_FREE);
 		assert_int_equal(qs(seg, 1), 0);
 		assert_false(table_holds(t, n));
@@ -78,6 +82,7 @@ a_slot_that_can_not_be_reclaimed_keeps_its_epoch(void **state)
 			assert_int_equal(verify_table(seg,
 			    (enum table_id)id), 0);
 		table_close(&t);
+		sweep_free(&w);
 		segment_free(&seg);
 	}
 }
@@ -89,7 +94,9 @@ what_a_dead_worker_may_have_seen_stays_until_it_is_reclaimed(void **state)
 	struct segment_params p = { .max_workers = 2, .presence_max = 100,
 		.interest_max = 100, .rate_ways = 8, .max_ns = 4 };
 	struct segment *seg = segment_create(&p);
-	struct table *two, *master;
+	struct table_master *master;
+	struct sweep *w;
+	struct table *two;
 	uint32_t n;
 
 	(void)state;
@@ -97,26 +104,28 @@ what_a_dead_worker_may_have_seen_stays_until_it_is_reclaimed(void **state)
 	start(seg, 1);
 	start(seg, 2);
 	two = table_open(seg, TABLE_PRESENCE, 2);
-	master = table_open(seg, TABLE_PRESENCE, SLOT_NONE);
-	assert_true(two != NULL && master != NULL);
+	master = table_master_open(seg, TABLE_PRESENCE);
+	w = sweep_new(seg);
+	assert_true(two != NULL && master != NULL && w != NULL);
 	n = table_join(two, 1, SLICE("ann"));
 	table_leave(two, n);
 	atomic_store(&two->seen[n], atomic_load(&table_node(two, n)->ann));
-	table_sweep(master, mono_add_ms(mono_now(), 3600000), true);
-	assert_int_equal(atomic_load(&master->map[n]), MAP_LIMBO);
+	table_master_sweep(master, mono_add_ms(mono_now(), 3600000), true);
+	assert_int_equal(atomic_load(&two->map[n]), MAP_LIMBO);
 	slots_quiesce_enter(seg, 2);
 	slot_dead(seg, 1);
 	short_of_memory = true;
 	left = 1;
-	segment_reclaim(seg, 1);
-	table_grace(master);
+	sweep_reclaim(w, 1);
+	table_master_grace(master);
 	short_of_memory = false;
-	assert_int_equal(atomic_load(&master->map[n]), MAP_LIMBO);
-	segment_reclaim(seg, 1);
-	table_grace(master);
-	assert_int_equal(atomic_load(&master->map[n]), MAP_FREE);
+	assert_int_equal(atomic_load(&two->map[n]), MAP_LIMBO);
+	sweep_reclaim(w, 1);
+	table_master_grace(master);
+	assert_int_equal(atomic_load(&two->map[n]), MAP_FREE);
 	table_close(&two);
-	table_close(&master);
+	table_master_close(&master);
+	sweep_free(&w);
 	segment_free(&seg);
 }
 
@@ -164,11 +173,14 @@ what_nobody_was_told_goes_only_without_a_relay(void **state)
 	struct segment *seg = segment_create(&p);
 	struct mono later = mono_add_ms(mono_now(), 3600000);
 	uint64_t untold = counter_get(COUNTER_shm_unannounced);
+	struct sweep *w;
 	struct table *t;
 	unsigned n;
 
 	(void)state;
 	assert_non_null(seg);
+	w = sweep_new(seg);
+	assert_non_null(w);
 	start(seg, 0);
 	start(seg, 2);
 	t = table_open(seg, TABLE_PRESENCE, 2);
@@ -176,22 +188,23 @@ what_nobody_was_told_goes_only_without_a_relay(void **state)
 	n = pass_through(t, 100);
 	assert_int_equal(n, t->cap - 1);
 	assert_int_equal(atomic_load(&seg->hdr->need_sweep), 1);
-	segment_sweep(seg, later);
+	sweep_round(w, later);
 	assert_int_equal(atomic_load(&seg->hdr->need_sweep), 0);
 	assert_int_equal(nodes_in(t, MAP_LINKED), n);
 	assert_int_equal(counter_get(COUNTER_shm_limbo), 0);
 	slot_dead(seg, 0);
-	segment_reclaim(seg, 0);
-	segment_sweep(seg, later);
+	sweep_reclaim(w, 0);
+	sweep_round(w, later);
 	assert_int_equal(nodes_in(t, MAP_LINKED), 0);
 	assert_int_equal(counter_get(COUNTER_shm_unannounced) - untold, n);
 	/* slot 2 may still look at them */
 	assert_int_equal(counter_get(COUNTER_shm_limbo), n);
 	slots_quiesce_enter(seg, 2);
-	segment_sweep(seg, later);
+	sweep_round(w, later);
 	assert_int_equal(nodes_in(t, MAP_FREE), n);
 	assert_int_equal(counter_get(COUNTER_shm_limbo), 0);
 	table_close(&t);
+	sweep_free(&w);
 	segment_free(&seg);
 }
 
@@ -214,7 +227,7 @@ the_overflow_of_the_dead_ends_with_them(void **state)
 	for (i = 0; i < nitems(slots); i++) {
 		start(seg, slots[i]);
 		slot_dead(seg, slots[i]);
-		segment_reclaim(seg, slots[i]);
+		reclaim_anew(seg, slots[i]);
 		for (id = 0; id < 2; id++)
 			for (k = 1; k <= 128; k++)
 				assert_int_equal(atomic_load(
@@ -239,10 +252,13 @@ every_table_is_swept(void **state)
 	struct segment *seg = segment_create(&p);
 	struct mono later = mono_add_ms(mono_now(), 3600000);
 	struct table *t[SHM_TABLES];
+	struct sweep *w;
 	unsigned id, n;
 
 	(void)state;
 	assert_non_null(seg);
+	w = sweep_new(seg);
+	assert_non_null(w);
 	start(seg, 2);
 	for (id = 0; id < SHM_TABLES; id++) {
 		t[id] = table_open(seg, (enum table_id)id, 2);
@@ -252,7 +268,7 @@ every_table_is_swept(void **state)
 			atomic_store(&t[id]->seen[n],
 			    atomic_load(&table_node(t[id], n)->ann));
 	}
-	segment_sweep(seg, later);
+	sweep_round(w, later);
 	assert_int_equal(counter_get(COUNTER_shm_limbo), 3 + 4 + 5);
 	/* as they were found */
 	assert_int_equal(counter_get(COUNTER_presence_nodes), 3);
@@ -262,6 +278,7 @@ every_table_is_swept(void **state)
 		assert_int_equal(nodes_in(t[id], MAP_LIMBO), 3 + id);
 		table_close(&t[id]);
 	}
+	sweep_free(&w);
 	segment_free(&seg);
 }
 
@@ -296,7 +313,7 @@ a_dead_slot_takes_back_its_own_bit(void **state)
 		assert_int_equal(atomic_load(&node->bits[1]), bits[1]);
 		assert_int_equal(atomic_load(&node->ann) & ANN_LEVEL, ANN_L);
 		slot_dead(seg, slots[i]);
-		segment_reclaim(seg, slots[i]);
+		reclaim_anew(seg, slots[i]);
 		bits[(slots[i] - 1) / 64] &=
 		    ~((uint64_t)1 << ((slots[i] - 1) % 64));
 	}

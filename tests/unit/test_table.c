@@ -164,20 +164,20 @@ an_idle_node_is_evicted_and_free_after_everybody_waited(void **state)
 	world_init(&w, 100);
 	n = table_join(w.a, 1, SLICE("ann"));
 	table_leave(w.a, n);
-	table_sweep(w.master, much_later(), true);
+	table_master_sweep(w.master, much_later(), true);
 	assert_int_equal(table_find(w.a, 1, SLICE("ann")), n); /* not told */
 	(void)announce(&w, 1);
-	table_sweep(w.master, mono_now(), true);
+	table_master_sweep(w.master, mono_now(), true);
 	assert_int_equal(table_find(w.a, 1, SLICE("ann")), n); /* lingers */
 	assert_int_equal(counter_get(COUNTER_shm_evicted), evicted);
-	table_sweep(w.master, much_later(), true);
+	table_master_sweep(w.master, much_later(), true);
 	assert_int_equal(counter_get(COUNTER_shm_evicted), evicted + 1);
 	assert_int_equal(table_find(w.a, 1, SLICE("ann")), 0);
 	assert_int_equal(atomic_load(&w.a->map[n]), MAP_LIMBO);
-	table_grace(w.master);
+	table_master_grace(w.master);
 	assert_int_equal(atomic_load(&w.a->map[n]), MAP_LIMBO);
 	waits(&w);
-	table_grace(w.master);
+	table_master_grace(w.master);
 	assert_int_equal(atomic_load(&w.a->map[n]), MAP_FREE);
 	assert_int_equal(verify_segment(w.seg), 0);
 	world_fini(&w);
@@ -200,9 +200,9 @@ without_a_relay_nodes_are_evicted_unannounced(void **state)
 	}
 	assert_int_equal(joined, w.a->cap - 1);
 	table_leave(w.a, table_find(w.a, 1, SLICE("u1")));
-	table_sweep(w.master, much_later(), true);
+	table_master_sweep(w.master, much_later(), true);
 	assert_int_not_equal(table_find(w.a, 1, SLICE("u1")), 0);
-	table_sweep(w.master, much_later(), false);
+	table_master_sweep(w.master, much_later(), false);
 	assert_int_equal(table_find(w.a, 1, SLICE("u1")), 0);
 	assert_int_equal(counter_get(COUNTER_shm_unannounced), untold + 1);
 	world_fini(&w);
@@ -243,13 +243,13 @@ a_held_node_is_not_evicted(void **state)
 	world_init(&w, 100);
 	n = table_join(w.b, 1, SLICE("ann"));
 	(void)announce(&w, 1);
-	table_sweep(w.master, much_later(), true);
+	table_master_sweep(w.master, much_later(), true);
 	assert_int_equal(table_find(w.a, 1, SLICE("ann")), n);
 	(void)table_mirror(w.relay, 1, SLICE("ann"), 6);
 	table_leave(w.b, n);
 	(void)announce(&w, 1);
 	assert_int_equal(w.last.is, ANN_R);
-	table_sweep(w.master, much_later(), true);
+	table_master_sweep(w.master, much_later(), true);
 	assert_int_equal(table_find(w.a, 1, SLICE("ann")), n);
 	assert_int_equal(verify_segment(w.seg), 0);
 	world_fini(&w);
@@ -258,7 +258,7 @@ a_held_node_is_not_evicted(void **state)
 static void
 op_sweep(struct world *w)
 {
-	table_sweep(w->master, much_later(), true);
+	table_master_sweep(w->master, much_later(), true);
 }
 
 static void
@@ -275,11 +275,10 @@ a_new_master_finishes_what_the_old_one_began(void **state)
 		table_leave(w.a, n);
 		(void)announce(&w, 1);
 		again = run_killed(&w, op_sweep, k);
-		table_close(&w.master);
-		w.master = table_open(w.seg, TABLE_PRESENCE, SLOT_NONE);
-		table_sweep(w.master, much_later(), true);
+		master_again(&w);
+		table_master_sweep(w.master, much_later(), true);
 		waits(&w);
-		table_grace(w.master);
+		table_master_grace(w.master);
 		assert_int_equal(atomic_load(&w.a->map[n]), MAP_FREE);
 		assert_int_equal(verify_segment(w.seg), 0);
 		world_fini(&w);
@@ -325,7 +324,7 @@ static const struct {
 static void
 op_reclaim(struct world *w)
 {
-	segment_reclaim(w->seg, 1);
+	sweep_reclaim(w->sweep, 1);
 }
 
 /* After slot 1 is gone: nobody but b's key is there, and the relay says so. */
@@ -360,7 +359,7 @@ every_step_of_an_operation_may_be_a_workers_last(void **state)
 			crash_world(&w);
 			again = run_killed(&w, operations[i].run, k);
 			slot_dead(w.seg, 1);
-			segment_reclaim(w.seg, 1);
+			sweep_reclaim(w.sweep, 1);
 			assert_reclaimed(&w);
 			assert_true(k < 200);
 			world_fini(&w);
@@ -383,7 +382,7 @@ reclaim_may_be_broken_off_anywhere_and_repeated(void **state)
 				slot_dead(w.seg, 1);
 				inner = run_killed(&w, op_reclaim, j);
 				if (inner)
-					segment_sweep(w.seg, mono_now());
+					sweep_round(w.sweep, mono_now());
 				assert_reclaimed(&w);
 				world_fini(&w);
 			}
@@ -419,7 +418,7 @@ oracle_step(struct world *w, struct oracle *o, uint64_t *rng)
 	if (rolled(rng, 100) == 0) {
 		(void)announce(w, 1);
 		waits(w);
-		table_sweep(w->master, much_later(), true);
+		table_master_sweep(w->master, much_later(), true);
 	} else if (o->count[who][k] == 0 || rolled(rng, 3) == 0) {
 		n = table_join(t[who], 1, slice_str(key));
 		assert_int_not_equal(n, 0);

@@ -8,7 +8,8 @@
 #include "check.h"
 #include "shm/interest.h"
 #include "shm/presence.h"
-#include "shm/table.h"
+#include "shm/table_claim.h"
+#include "shm/table_master.h"
 #include "verify.h"
 
 #define USERS	300000u		/* several times as long as a search */
@@ -151,16 +152,18 @@ slots_in_use_start_far_from_each_other(void **state)
 static void
 give_back(struct crowd *c, uint32_t n)
 {
-	struct table *master = table_open(c->seg, TABLE_PRESENCE, SLOT_NONE);
+	struct table_master *master = table_master_open(c->seg,
+	    TABLE_PRESENCE);
 	unsigned sweeps;
 
 	assert_non_null(master);
 	table_leave(c->t[0], n);
-	for (sweeps = 0; atomic_load(&master->map[n]) != MAP_FREE; sweeps++) {
+	for (sweeps = 0; atomic_load(&c->t[0]->map[n]) != MAP_FREE; sweeps++) {
 		assert_true(sweeps < 100);
-		table_sweep(master, mono_add_ms(mono_now(), 1000), false);
+		table_master_sweep(master, mono_add_ms(mono_now(), 1000),
+		    false);
 	}
-	table_close(&master);
+	table_master_close(&master);
 }
 
 static void

@@ -78,9 +78,7 @@ a_short_absence_is_not_announced(void **state)
 
 	(void)state;
 	world_init(&w, 100);
-	table_close(&w.relay);
-	w.relay = table_open(w.seg, TABLE_PRESENCE, 0);
-	assert_int_equal(table_relay_start(w.relay, 3 * SECOND), 0);
+	relay_again(&w, 3 * SECOND);
 	n = table_join(w.a, 1, SLICE("ann"));
 	now = mono_now().us;
 	assert_int_equal(announce(&w, now), 1);
@@ -133,7 +131,7 @@ what_finds_no_room_is_announced_later(void **state)
 	m = table_join(w.a, 1, SLICE("bob"));
 	assert_int_equal(announce(&w, 1), 0);
 	assert_int_equal(table_held(w.relay), 2);
-	assert_int_equal(atomic_load(&w.relay->seen[n]), 0);
+	assert_int_equal(atomic_load(&w.a->seen[n]), 0);
 	assert_true(presence_get(p, 1, SLICE("ann"), &info));
 	assert_false(info.told);		/* is told in a moment */
 	assert_int_equal(announce_held(&w), 0);
@@ -152,7 +150,7 @@ what_finds_no_room_is_announced_later(void **state)
 	w.no_room = true;
 	table_leave(w.a, n);
 	assert_int_equal(announce(&w, 1), 0);
-	table_sweep(w.master, much_later(), true);
+	table_master_sweep(w.master, much_later(), true);
 	assert_int_equal(table_find(w.b, 1, SLICE("ann")), n);
 	w.no_room = false;
 	assert_int_equal(announce_held(&w), 1);
@@ -203,9 +201,7 @@ each_of_many_late_leaves_is_told_once(void **state)
 
 	(void)state;
 	world_init(&w, 1000);
-	table_close(&w.relay);
-	w.relay = table_open(w.seg, TABLE_PRESENCE, 0);
-	assert_int_equal(table_relay_start(w.relay, 3 * SECOND), 0);
+	relay_again(&w, 3 * SECOND);
 	for (user = 0; user < nitems(nodes); user++) {
 		nodes[user] = table_join(w.a, 1, slice_of(&user, 4));
 		assert_int_not_equal(nodes[user], 0);
@@ -225,7 +221,7 @@ each_of_many_late_leaves_is_told_once(void **state)
 	assert_int_equal(announce(&w, mono_now().us + 4 * SECOND), 500);
 	assert_int_equal(table_announce_due(w.relay), UINT64_MAX);
 	for (user = 0; user < 700; user++)
-		assert_int_equal(atomic_load(&w.relay->seen[nodes[user]]),
+		assert_int_equal(atomic_load(&w.a->seen[nodes[user]]),
 		    ann(&w, nodes[user]));
 	assert_int_equal(verify_segment(w.seg), 0);
 	world_fini(&w);
@@ -264,12 +260,10 @@ a_new_relay_inherits_mirrors_and_drops_what_is_gone(void **state)
 	(void)table_mirror(w.relay, 1, SLICE("goes"), 1);
 	(void)announce(&w, 1);
 	slot_dead(w.seg, 0);
-	segment_reclaim(w.seg, 0);
+	sweep_reclaim(w.sweep, 0);
 	assert_int_equal(table_find(w.a, 1, SLICE("stays")), n);
 	slot_start(w.seg, 0);
-	table_close(&w.relay);
-	w.relay = table_open(w.seg, TABLE_PRESENCE, 0);
-	assert_int_equal(table_relay_start(w.relay, 0), 0);
+	relay_again(&w, 0);
 	table_inherit_begin(w.relay);
 	table_announce_all(w.relay, mono_now(), emit, &w);
 	assert_int_equal(table_mirror(w.relay, 1, SLICE("stays"), 3), n);
@@ -292,11 +286,11 @@ mirrors_of_a_relay_long_dead_are_dropped(void **state)
 	world_init(&w, 100);
 	n = table_mirror(w.relay, 1, SLICE("far"), 1);
 	slot_dead(w.seg, 0);
-	segment_reclaim(w.seg, 0);
-	segment_sweep(w.seg, now);
-	segment_sweep(w.seg, mono_add_ms(now, 29000));
+	sweep_reclaim(w.sweep, 0);
+	sweep_round(w.sweep, now);
+	sweep_round(w.sweep, mono_add_ms(now, 29000));
 	assert_int_equal(ann(&w, n) & ANN_LEVEL, ANN_R);
-	segment_sweep(w.seg, mono_add_ms(now, 30001));
+	sweep_round(w.sweep, mono_add_ms(now, 30001));
 	assert_int_equal(ann(&w, n) & ANN_LEVEL, 0);
 	assert_int_equal(verify_segment(w.seg), 0);
 	world_fini(&w);
@@ -361,11 +355,9 @@ relay_dies_in(operation *op, unsigned *k, bool *again)
 	*again = run_killed(&w, op, *k);
 	w.no_room = false;
 	slot_dead(w.seg, 0);
-	segment_reclaim(w.seg, 0);
+	sweep_reclaim(w.sweep, 0);
 	slot_start(w.seg, 0);
-	table_close(&w.relay);
-	w.relay = table_open(w.seg, TABLE_PRESENCE, 0);
-	assert_int_equal(table_relay_start(w.relay, 0), 0);
+	relay_again(&w, 0);
 	table_inherit_begin(w.relay);
 	table_announce_all(w.relay, mono_now(), emit, &w);
 	table_inherit_end(w.relay);

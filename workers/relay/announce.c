@@ -15,7 +15,7 @@
 #include "shm/interest.h"
 #include "shm/presence.h"
 #include "shm/slots.h"
-#include "shm/table.h"
+#include "shm/table_relay.h"
 
 struct announce {
 	unsigned	 magic;

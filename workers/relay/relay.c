@@ -18,7 +18,7 @@
 #include "shm/counters.h"
 #include "shm/slots.h"
 #include "shm/stats.h"
-#include "shm/table.h"
+#include "shm/table_relay.h"
 #include "sys/ipc.h"
 #include "sys/log.h"
 #include "sys/loop.h"
@@ -31,7 +31,7 @@ struct relay {
 	struct exchange	 exchange;
 	struct loop_fd	 control;
 	struct loop_fd	 ring;		/* marks in shared memory */
-	struct table	*tables[2];	/* enum table_id */
+	struct table_relay *tables[2];	/* enum table_id */
 	struct announce	*announce;
 	struct timer	 beat;
 	struct timer	 leave;		/* the next that is told late */
@@ -82,9 +82,9 @@ relay_open_tables(struct relay *r)
 	if (r->announce == NULL)
 		return (-1);
 	for (i = 0; i < nitems(r->tables); i++) {
-		r->tables[i] = table_open(r->h->segment, (enum table_id)i, 0);
-		if (r->tables[i] == NULL || table_relay_start(r->tables[i],
-		    r->h->conf->leave_grace_ms * 1000) == -1)
+		r->tables[i] = table_relay_open(r->h->segment,
+		    (enum table_id)i, r->h->conf->leave_grace_ms * 1000);
+		if (r->tables[i] == NULL)
 			return (-1);
 		/* there are no other hosts: a predecessor's mirrors go */
 		table_inherit_begin(r->tables[i]);
@@ -399,8 +399,8 @@ relay_close(struct relay *r)
 			relay_drop_peer(r, p, PEER_GONE);
 	}
 	announce_free(&r->announce);
-	table_close(&r->tables[TABLE_PRESENCE]);
-	table_close(&r->tables[TABLE_INTEREST]);
+	table_relay_close(&r->tables[TABLE_PRESENCE]);
+	table_relay_close(&r->tables[TABLE_INTEREST]);
 	loop_del(r->loop, &r->control);
 	loop_del(r->loop, &r->ring);
 	loop_free(&r->loop);

@@ -1,0 +1,61 @@
+/*
+ * The relay's part of a table: it tells the world what changed, exactly once,
+ * and mirrors what other hosts hold.  For the relay's process alone; see
+ * shm/table.h for the table itself.
+ */
+#ifndef SHM_TABLE_RELAY_H
+#define SHM_TABLE_RELAY_H
+
+#include "shm/table.h"
+
+struct table_relay;
+
+struct table_event {
+	uint32_t	 node;
+	uint16_t	 ns;
+	struct slice	 key;	/* borrowed */
+	bool		 whole;	/* false: key is a prefix of a long one */
+	bool		 status;/* nothing else changed */
+	bool		 repeat;/* perhaps told before a relay died */
+	unsigned	 was;	/* ANN_L, ANN_R before */
+	unsigned	 is;	/* and now */
+	uint64_t	 version;
+};
+
+/*
+ * True: it is on its way.  False: there is no room for it now; the node stays
+ * as if nothing had changed, and table_announce_held() comes back to it.
+ */
+typedef bool table_emit(void *arg, const struct table_event *);
+
+/* At start: leaves are announced after leave_delay_us.  NULL + errno. */
+struct table_relay *table_relay_open(struct segment *, enum table_id,
+	    uint64_t leave_delay_us) MUST_USE;
+void	table_relay_close(struct table_relay **);
+/* All nodes whose last announcement is not the truth: once, at start. */
+void	table_announce_all(struct table_relay *, struct mono now, table_emit *,
+	    void *arg);
+/* The marked ones, and leaves that are due: each turn.  Returns how many. */
+unsigned table_announce(struct table_relay *, struct mono now, table_emit *,
+	    void *arg);
+/* Those that found no room, until a few have found none again. */
+void	table_announce_held(struct table_relay *, struct mono now, table_emit *,
+	    void *arg);
+/* How many wait for room. */
+uint32_t table_held(const struct table_relay *);
+/* When the next delayed leave is due, UINT64_MAX: none waits. */
+uint64_t table_announce_due(const struct table_relay *);
+/*
+ * The hosts (bit each; bit 63: more) that hold key, as Redis has it; 0: none.
+ * Returns the node, 0 when nothing is mirrored.
+ */
+uint32_t table_mirror(struct table_relay *, uint16_t ns, struct slice key,
+	    uint64_t hosts);
+/*
+ * At start: its predecessor's mirrors stay.  Between begin and end the
+ * relay mirrors what it finds in Redis; end drops the rest.
+ */
+void	table_inherit_begin(struct table_relay *);
+void	table_inherit_end(struct table_relay *);
+
+#endif
