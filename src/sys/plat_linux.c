@@ -1,5 +1,5 @@
 /*
- * plat.h for Linux.
+ * plat.h for Linux, but for plat_cpus.c.
  */
 #include "sys/plat.h"
 
@@ -19,7 +19,6 @@
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -55,35 +54,6 @@ plat_read_file(const char *path, char *out, size_t cap)
 		return (false);
 	out[n] = '\0';
 	return (true);
-}
-
-unsigned
-plat_cpus(void)
-{
-	cpu_set_t *set;
-	size_t size;
-	unsigned n = 1, quota;
-	int ncpus;
-
-	/* the kernel's mask may be wider than cpu_set_t */
-	for (ncpus = CPU_SETSIZE; ncpus <= 1 << 16; ncpus *= 2) {
-		set = CPU_ALLOC((size_t)ncpus);
-		if (set == NULL)
-			break;
-		size = CPU_ALLOC_SIZE((size_t)ncpus);
-		if (sched_getaffinity(0, size, set) == 0) {
-			n = (unsigned)CPU_COUNT_S(size, set);
-			CPU_FREE(set);
-			break;
-		}
-		CPU_FREE(set);
-		if (errno != EINVAL)
-			break;
-	}
-	quota = plat_cgroup_cpus("/proc/self/cgroup", "/sys/fs/cgroup");
-	if (quota != 0 && quota < n)
-		n = quota;
-	return (n == 0 ? 1 : n);
 }
 
 int

@@ -10,7 +10,7 @@
 #define TICK_US		((uint64_t)TIMER_TICK_MS * 1000)
 
 static struct wheel_slot *
-wheel_slot_of(struct wheel *w, uint64_t tick)
+timer_slot_of(struct wheel *w, uint64_t tick)
 {
 	return (&w->slots[tick % TIMER_SLOTS]);
 }
@@ -35,7 +35,7 @@ timer_start(struct wheel *w, struct timer *t, struct mono at, timer_cb *cb)
 		t->tick = w->tick + 1;
 	t->on_fire = cb;
 	t->running = true;
-	LIST_INSERT_HEAD(wheel_slot_of(w, t->tick), t, link);
+	LIST_INSERT_HEAD(timer_slot_of(w, t->tick), t, link);
 	w->count++;
 }
 
@@ -62,7 +62,7 @@ timer_at(const struct timer *t)
  * are walked backwards and each insertion goes to the front.
  */
 static void
-wheel_collect(struct wheel *w, uint64_t upto, struct wheel_slot *due)
+timer_collect(struct wheel *w, uint64_t upto, struct wheel_slot *due)
 {
 	struct timer *t, *next;
 	uint64_t n, tick;
@@ -71,7 +71,7 @@ wheel_collect(struct wheel *w, uint64_t upto, struct wheel_slot *due)
 	if (n > TIMER_SLOTS)
 		n = TIMER_SLOTS; /* every slot once is all there is */
 	for (tick = upto; n > 0; tick--, n--) {
-		for (t = LIST_FIRST(wheel_slot_of(w, tick)); t != NULL;
+		for (t = LIST_FIRST(timer_slot_of(w, tick)); t != NULL;
 		    t = next) {
 			next = LIST_NEXT(t, link);
 			if (t->tick > upto)
@@ -94,7 +94,7 @@ wheel_advance(struct wheel *w, struct mono now)
 	if (upto <= w->tick)
 		return;
 	if (w->count > 0)
-		wheel_collect(w, upto, &due);
+		timer_collect(w, upto, &due);
 	/* before any callback, which may start timers: those come later */
 	w->tick = upto;
 	while ((t = LIST_FIRST(&due)) != NULL) {

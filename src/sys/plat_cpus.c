@@ -1,16 +1,18 @@
 /*
- * The CPU quota of our control group, version 2 or 1; see plat.h.  Linux.
+ * How many CPUs there are for us: our affinity, and the quota of our control
+ * group, version 2 or 1; see plat.h.  Linux.
  */
 #include "sys/plat.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
 /* Whole CPUs of a quota in each period, rounded up; 0: no limit. */
 static unsigned
-quota_cpus(long long quota, long long period)
+cpus_of_quota(long long quota, long long period)
 {
 	long long n;
 
@@ -22,7 +24,7 @@ quota_cpus(long long quota, long long period)
 
 /* "QUOTA PERIOD"; "max 100000" is no limit. */
 static unsigned
-quota_v2(const char *dir)
+cpus_of_v2(const char *dir)
 {
 	char path[PATH_MAX + 32], text[64];
 	long long quota, period;
@@ -31,12 +33,12 @@ quota_v2(const char *dir)
 	if (!plat_read_file(path, text, sizeof text) ||
 	    sscanf(text, "%lld %lld", &quota, &period) != 2)
 		return (0);
-	return (quota_cpus(quota, period));
+	return (cpus_of_quota(quota, period));
 }
 
 /* Two files; a quota of -1 is no limit. */
 static unsigned
-quota_v1(const char *dir)
+cpus_of_v1(const char *dir)
 {
 	char path[PATH_MAX + 32], text[64];
 	long long quota, period;
@@ -49,7 +51,7 @@ quota_v1(const char *dir)
 	if (!plat_read_file(path, text, sizeof text) ||
 	    sscanf(text, "%lld", &period) != 1)
 		return (0);
-	return (quota_cpus(quota, period));
+	return (cpus_of_quota(quota, period));
 }
 
 /*
@@ -57,7 +59,7 @@ quota_v1(const char *dir)
  * name is often the host's, and only the root is there.
  */
 static unsigned
-quota_up(const char *mount, const char *controller, const char *group,
+cpus_up_from(const char *mount, const char *controller, const char *group,
     unsigned (*look)(const char *dir))
 {
 	char dir[PATH_MAX];
@@ -81,7 +83,7 @@ quota_up(const char *mount, const char *controller, const char *group,
 }
 
 static bool
-has_cpu(const char *controllers)
+cpus_controlled(const char *controllers)
 {
 	const char *p;
 	size_t n;
@@ -96,7 +98,7 @@ has_cpu(const char *controllers)
 
 /* "HIERARCHY:CONTROLLERS:GROUP"; 0 and none are version 2's. */
 static unsigned
-quota_line(char *line, const char *mount)
+cpus_of_line(char *line, const char *mount)
 {
 	char *controllers, *group;
 	unsigned n;
@@ -108,12 +110,12 @@ quota_line(char *line, const char *mount)
 	controllers++;
 	*group++ = '\0';
 	if (controllers[0] == '\0')
-		return (quota_up(mount, "", group, quota_v2));
-	if (!has_cpu(controllers))
+		return (cpus_up_from(mount, "", group, cpus_of_v2));
+	if (!cpus_controlled(controllers))
 		return (0);
 	/* mounted under its full name, or under "cpu" */
-	n = quota_up(mount, controllers, group, quota_v1);
-	return (n != 0 ? n : quota_up(mount, "cpu", group, quota_v1));
+	n = cpus_up_from(mount, controllers, group, cpus_of_v1);
+	return (n != 0 ? n : cpus_up_from(mount, "cpu", group, cpus_of_v1));
 }
 
 unsigned
@@ -126,9 +128,38 @@ plat_cgroup_cpus(const char *self, const char *mount)
 		return (0);
 	rest = text;
 	while ((line = strsep(&rest, "\n")) != NULL) {
-		n = quota_line(line, mount);
+		n = cpus_of_line(line, mount);
 		if (n != 0 && (best == 0 || n < best))
 			best = n;
 	}
 	return (best);
+}
+
+unsigned
+plat_cpus(void)
+{
+	cpu_set_t *set;
+	size_t size;
+	unsigned n = 1, quota;
+	int ncpus;
+
+	/* the kernel's mask may be wider than cpu_set_t */
+	for (ncpus = CPU_SETSIZE; ncpus <= 1 << 16; ncpus *= 2) {
+		set = CPU_ALLOC((size_t)ncpus);
+		if (set == NULL)
+			break;
+		size = CPU_ALLOC_SIZE((size_t)ncpus);
+		if (sched_getaffinity(0, size, set) == 0) {
+			n = (unsigned)CPU_COUNT_S(size, set);
+			CPU_FREE(set);
+			break;
+		}
+		CPU_FREE(set);
+		if (errno != EINVAL)
+			break;
+	}
+	quota = plat_cgroup_cpus("/proc/self/cgroup", "/sys/fs/cgroup");
+	if (quota != 0 && quota < n)
+		n = quota;
+	return (n == 0 ? 1 : n);
 }
