@@ -224,8 +224,8 @@ ipc_recv(int sock, struct ipc_msg *m)
 		return (-2);
 	if (n == -1)
 		return (-1);
-	if (!ipc_take_fds(&mh, &m->fd, &m->fd_lost) || (mh.msg_flags & MSG_TRUNC) ||
-	    n < IPC_HEAD)
+	if (!ipc_take_fds(&mh, &m->fd, &m->fd_lost) ||
+	    (mh.msg_flags & MSG_TRUNC) || n < IPC_HEAD)
 		goto bad;
 	memcpy(&m->type, packet, 2);
 	memcpy(&m->len, packet + 2, 2);

@@ -7,7 +7,7 @@
 
 #include "tests/lib/check.h"
 #include "shm/stats.h"
-#include "tools/rooststat_model.h"
+#include "tools/rooststat/model.h"
 
 #define SCENE_START	1700000000000u		/* unix, ms */
 #define SCENE_UP_MS	100000u			/* at the second snapshot */

@@ -1,5 +1,5 @@
 /* A stats file whose daemon ends, falls silent, starts anew, is replaced. */
-#include "tools/rooststat_feed.h"
+#include "tools/rooststat/feed.h"
 
 #include <errno.h>
 #include <fcntl.h>

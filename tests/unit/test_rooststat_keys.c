@@ -1,5 +1,5 @@
 /* What the keys of rooststat do. */
-#include "tools/rooststat_keys.h"
+#include "tools/rooststat/keys.h"
 
 #include "tests/lib/check.h"
 

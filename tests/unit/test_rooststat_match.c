@@ -1,5 +1,5 @@
 /* Which metrics a pattern means. */
-#include "tools/rooststat_match.h"
+#include "tools/rooststat/match.h"
 
 #include "shm/render.h"
 #include "tests/lib/check.h"

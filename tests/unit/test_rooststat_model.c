@@ -1,10 +1,10 @@
 /* Rates, rows, percentiles and the verdict, from snapshots made by hand. */
-#include "tools/rooststat_model.h"
+#include "tools/rooststat/model.h"
 
 #include <math.h>
 
 #include "tests/lib/scene.h"
-#include "tools/rooststat_verdict.h"
+#include "tools/rooststat/verdict.h"
 
 static int
 open_scene(void **state)

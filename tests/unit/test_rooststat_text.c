@@ -1,5 +1,5 @@
 /* Numbers, columns and tables of rooststat. */
-#include "tools/rooststat_text.h"
+#include "tools/rooststat/grid.h"
 
 #include <locale.h>
 #include <math.h>
@@ -134,7 +134,7 @@ text_is_cut_or_filled_to_the_column(void **state)
 	buf_fini(&b);
 }
 
-static const struct table_col cols[] = {
+static const struct grid_col cols[] = {
 	{ "name", 4, 0, true, 20 },
 	{ "a", 3, 1, false, 0 },
 	{ "b", 3, 2, false, 0 },
@@ -144,29 +144,29 @@ static const struct table_col cols[] = {
 static void
 narrow_tables_drop_the_highest_rank_first(void **state)
 {
-	struct table t;
+	struct grid t;
 
 	(void)state;
-	table_fit(&t, cols, 4, 16);
+	grid_fit(&t, cols, 4, 16);
 	assert_int_equal(t.total, 16);
-	table_fit(&t, cols, 4, 15);
+	grid_fit(&t, cols, 4, 15);
 	assert_int_equal(t.width[2], 0);
 	assert_int_equal(t.width[1], 3);
 	assert_int_equal(t.width[0], 7);
-	table_fit(&t, cols, 4, 9);
+	grid_fit(&t, cols, 4, 9);
 	assert_int_equal(t.width[1], 0);
 	assert_int_equal(t.width[3], 3);
-	table_fit(&t, cols, 4, 2);	/* what must stay stays */
+	grid_fit(&t, cols, 4, 2);	/* what must stay stays */
 	assert_int_equal(t.total, 8);
 }
 
 static void
 wide_tables_stretch_no_further_than_is_useful(void **state)
 {
-	struct table t;
+	struct grid t;
 
 	(void)state;
-	table_fit(&t, cols, 4, 200);
+	grid_fit(&t, cols, 4, 200);
 	assert_int_equal(t.width[0], 20);
 	assert_int_equal(t.total, 32);
 }
@@ -175,17 +175,17 @@ static void
 the_sorted_column_is_marked(void **state)
 {
 	const char *const cell[] = { "n", "1", "22", "4444" };
-	struct table t;
+	struct grid t;
 	struct buf b;
 
 	(void)state;
 	buf_init(&b);
-	table_fit(&t, cols, 4, 17);
-	table_head(&t, &b, 2);
+	grid_fit(&t, cols, 4, 17);
+	grid_head(&t, &b, 2);
 	assert_buf(&b, "\x07" "name    a \x08 *b\x07   c");
-	table_head(&t, &b, 0);
+	grid_head(&t, &b, 0);
 	assert_buf(&b, "\x07\x08" "name*\x07   a   b   c");
-	table_row(&t, &b, STYLE_WARN, cell);
+	grid_row(&t, &b, STYLE_WARN, cell);
 	assert_buf(&b, "\x05" "n       1  22 44~");
 	buf_fini(&b);
 }

@@ -1,13 +1,13 @@
 /* Pages of rooststat, as a terminal would show them. */
-#include "tools/rooststat_view.h"
+#include "tools/rooststat/view.h"
 
 #include <errno.h>
 #include <locale.h>
 
 #include "tests/lib/scene.h"
-#include "tools/rooststat_keys.h"
-#include "tools/rooststat_print.h"
-#include "tools/rooststat_verdict.h"
+#include "tools/rooststat/keys.h"
+#include "tools/rooststat/print.h"
+#include "tools/rooststat/verdict.h"
 
 static struct view view;
 static struct buf out;

@@ -2,7 +2,7 @@
  * ncurses is in this file only.  Bytes of a UTF-8 character come one by one,
  * as keys of their own.
  */
-#include "tools/rooststat_screen.h"
+#include "tools/rooststat/screen.h"
 
 #include <curses.h>
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "tools/rooststat_keys.h"
+#include "tools/rooststat/keys.h"
 
 static volatile sig_atomic_t screen_stop;
 static SCREEN *screen_terminal;
@@ -19,7 +19,7 @@ static bool screen_is_open;
 static attr_t screen_attr[STYLE__END];
 
 static void
-on_signal(int sig)
+screen_on_signal(int sig)
 {
 	(void)sig;
 	screen_stop = 1;
@@ -54,7 +54,7 @@ screen_styles(void)
 bool
 screen_open(void)
 {
-	struct sigaction sa = { .sa_handler = on_signal };
+	struct sigaction sa = { .sa_handler = screen_on_signal };
 
 	screen_terminal = newterm(NULL, stdout, stdin);
 	if (screen_terminal == NULL)
@@ -88,7 +88,7 @@ screen_close(void)
 
 /* Styles are bytes below ' '; what is between them has one. */
 static void
-draw_line(int y, const char *s, size_t n)
+screen_draw_line(int y, const char *s, size_t n)
 {
 	size_t i, run;
 
@@ -122,7 +122,7 @@ screen_draw(struct view *v, const struct model *m)
 	(void)erase();
 	for (s = text.oom ? "" : (const char *)text.data;
 	    (end = strchr(s, '\n')) != NULL && y < rows; s = end + 1)
-		draw_line(y++, s, (size_t)(end - s));
+		screen_draw_line(y++, s, (size_t)(end - s));
 	(void)refresh();
 	buf_fini(&text);
 }

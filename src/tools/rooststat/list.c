@@ -3,14 +3,14 @@
  * and one that tells what a column sorts by: numbers from the greatest down,
  * names as they come.
  */
-#include "tools/rooststat_list.h"
+#include "tools/rooststat/list.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "tools/rooststat_match.h"
+#include "tools/rooststat/match.h"
 
 #define CELL	24u			/* bytes of a cell that is a number */
 
@@ -24,18 +24,18 @@ struct list;
 typedef void list_cells(const struct model *, unsigned index, struct list *);
 
 struct list {
-	struct table	 table;
+	struct grid	 grid;
 	struct list_item *item;		/* NULL: no memory, nothing is shown */
 	unsigned	 nitems;
 	enum text_style	 style;		/* of the row being filled */
 	struct buf	 name;		/* cell 0 of it */
 	struct buf	 help;		/* the last cell of counters */
-	char		 cell[TABLE_COLS][CELL];
+	char		 cell[GRID_COLS][CELL];
 	bool		 utf8;
 };
 
 static int
-item_order(const void *a, const void *b)
+list_item_order(const void *a, const void *b)
 {
 	const struct list_item *x = a, *y = b;
 	int order;
@@ -49,18 +49,18 @@ item_order(const void *a, const void *b)
 }
 
 static void
-item_add(struct list *l, unsigned index, double key, const char *name)
+list_item_add(struct list *l, unsigned index, double key, const char *name)
 {
 	l->item[l->nitems++] = (struct list_item){ index,
 		isnan(key) ? -1 : key, name };
 }
 
 static void
-list_init(struct list *l, const struct table_col *col, unsigned ncols,
-    unsigned most, const struct page *p)
+list_init(struct list *l, const struct grid_col *col, unsigned ncols,
+    unsigned most, const struct lines *p)
 {
 	memset(l, 0, sizeof *l);
-	table_fit(&l->table, col, ncols, p->columns);
+	grid_fit(&l->grid, col, ncols, p->columns);
 	buf_init(&l->name);
 	buf_init(&l->help);
 	l->utf8 = p->utf8;
@@ -92,9 +92,9 @@ list_scroll(struct view *v, const struct list *l, unsigned rows)
 
 static void
 list_row(struct list *l, const struct model *m, const struct list_item *item,
-    list_cells *fill, bool selected, struct page *p)
+    list_cells *fill, bool selected, struct lines *p)
 {
-	const char *cell[TABLE_COLS];
+	const char *cell[GRID_COLS];
 	struct buf line;
 	unsigned i;
 
@@ -105,31 +105,31 @@ list_row(struct list *l, const struct model *m, const struct list_item *item,
 	buf_byte(&l->name, '\0');
 	buf_byte(&l->help, '\0');
 	cell[0] = l->name.oom ? "?" : (const char *)l->name.data;
-	for (i = 1; i < l->table.ncols; i++)
+	for (i = 1; i < l->grid.ncols; i++)
 		cell[i] = l->cell[i];
 	if (l->help.wpos > 1 && !l->help.oom)
 		cell[i - 1] = (const char *)l->help.data;
 	buf_init(&line);
-	table_row(&l->table, &line, selected ? STYLE_CURSOR : l->style, cell);
-	page_text(p, &line);
+	grid_row(&l->grid, &line, selected ? STYLE_CURSOR : l->style, cell);
+	line_text(p, &line);
 	buf_fini(&line);
 }
 
 static void
 list_draw(struct list *l, struct view *v, const struct model *m,
-    struct page *p, struct list_place at, unsigned sort, list_cells *fill)
+    struct lines *p, struct list_place at, unsigned sort, list_cells *fill)
 {
 	unsigned i, first = 0, rows = at.rows > 0 ? at.rows - 1 : 0;
 
 	if (at.rows == 0 || l->item == NULL)
 		return;
 	if (l->nitems > 1)
-		qsort(l->item, l->nitems, sizeof *l->item, item_order);
+		qsort(l->item, l->nitems, sizeof *l->item, list_item_order);
 	if (at.scroll) {
 		list_scroll(v, l, rows);
 		first = v->top;
 	}
-	page_titles(p, &l->table, sort);
+	line_titles(p, &l->grid, sort);
 	for (i = first; i < l->nitems && i - first < rows; i++)
 		list_row(l, m, &l->item[i], fill, at.scroll && i == v->cursor,
 		    p);
@@ -144,7 +144,7 @@ enum proc_col {
 	PROC__MAX
 };
 
-static const struct table_col proc_cols[PROC__MAX] = {
+static const struct grid_col proc_cols[PROC__MAX] = {
 	[PROC_NAME] =		{ "process", 9, 0, true, 20 },
 	[PROC_PID] =		{ "pid", 7, 6, false, 0 },
 	[PROC_GENERATION] =	{ "gen", 3, 12, false, 0 },
@@ -165,7 +165,7 @@ static const struct table_col proc_cols[PROC__MAX] = {
 };
 
 static double
-proc_key(const struct model_proc *p, unsigned col)
+list_proc_key(const struct model_proc *p, unsigned col)
 {
 	const double key[PROC__MAX] = {
 		[PROC_NAME] = p->role == STATS_ROLE_WORKER,	/* first */
@@ -191,7 +191,7 @@ proc_key(const struct model_proc *p, unsigned col)
 }
 
 static void
-proc_state(const struct model_proc *p, struct list *l)
+list_proc_state(const struct model_proc *p, struct list *l)
 {
 	char age[TEXT_NUMBER], *out = l->cell[PROC_STATE];
 
@@ -210,7 +210,7 @@ proc_state(const struct model_proc *p, struct list *l)
 }
 
 static void
-proc_cells(const struct model *m, unsigned index, struct list *l)
+list_proc_cells(const struct model *m, unsigned index, struct list *l)
 {
 	const struct model_proc *p = &m->proc[index];
 	bool serves = p->role == STATS_ROLE_WORKER;
@@ -219,7 +219,7 @@ proc_cells(const struct model *m, unsigned index, struct list *l)
 	(void)snprintf(l->cell[PROC_PID], CELL, "%" PRIu32, p->pid);
 	(void)snprintf(l->cell[PROC_GENERATION], CELL, "%" PRIu32,
 	    p->generation);
-	proc_state(p, l);
+	list_proc_state(p, l);
 	text_age(l->cell[PROC_UP], p->age_ms);
 	text_count(l->cell[PROC_OPEN], serves ? p->connections : NAN);
 	text_count(l->cell[PROC_SESSIONS], serves ? p->sessions : NAN);
@@ -240,14 +240,14 @@ proc_cells(const struct model *m, unsigned index, struct list *l)
 
 /* The overview leaves out the master, who has nothing to do. */
 static bool
-proc_shown(const struct view *v, const struct model_proc *p)
+list_proc_shown(const struct view *v, const struct model_proc *p)
 {
 	return ((v->page == PAGE_WORKERS || p->dead || p->silent ||
 	    p->role != STATS_ROLE_MASTER) && match_text(p->name, v->filter));
 }
 
 void
-list_processes(struct view *v, const struct model *m, struct page *p,
+list_processes(struct view *v, const struct model *m, struct lines *p,
     struct list_place at)
 {
 	unsigned i, sort = v->sort[PAGE_WORKERS];
@@ -255,9 +255,10 @@ list_processes(struct view *v, const struct model *m, struct page *p,
 
 	list_init(&l, proc_cols, PROC__MAX, m->nproc, p);
 	for (i = 0; i < m->nproc && l.item != NULL; i++)
-		if (proc_shown(v, &m->proc[i]))
-			item_add(&l, i, proc_key(&m->proc[i], sort), NULL);
-	list_draw(&l, v, m, p, at, sort, proc_cells);
+		if (list_proc_shown(v, &m->proc[i]))
+			list_item_add(&l, i, list_proc_key(&m->proc[i], sort),
+			    NULL);
+	list_draw(&l, v, m, p, at, sort, list_proc_cells);
 	list_fini(&l);
 }
 
@@ -269,7 +270,7 @@ enum ns_col {
 	NSCOL_ALL, NSCOL__MAX
 };
 
-static const struct table_col ns_cols[NSCOL__MAX] = {
+static const struct grid_col ns_cols[NSCOL__MAX] = {
 	[NSCOL_NAME] =		{ "namespace", 10, 0, true, 60 },
 	[NSCOL_USERS] =		{ "users", 6, 2, false, 0 },
 	[NSCOL_SOCKETS] =	{ "sockets", 7, 0, false, 0 },
@@ -283,7 +284,7 @@ static const struct table_col ns_cols[NSCOL__MAX] = {
 };
 
 static double
-ns_key(const struct model_ns *ns, unsigned col)
+list_ns_key(const struct model_ns *ns, unsigned col)
 {
 	const double key[NSCOL__MAX] = {
 		[NSCOL_USERS] = ns->users,
@@ -301,7 +302,7 @@ ns_key(const struct model_ns *ns, unsigned col)
 }
 
 static void
-ns_cells(const struct model *m, unsigned index, struct list *l)
+list_ns_cells(const struct model *m, unsigned index, struct list *l)
 {
 	const struct model_ns *ns = &m->ns[index];
 
@@ -320,7 +321,7 @@ ns_cells(const struct model *m, unsigned index, struct list *l)
 }
 
 void
-list_namespaces(struct view *v, const struct model *m, struct page *p,
+list_namespaces(struct view *v, const struct model *m, struct lines *p,
     struct list_place at)
 {
 	unsigned i, sort = v->sort[PAGE_NAMESPACES];
@@ -329,9 +330,9 @@ list_namespaces(struct view *v, const struct model *m, struct page *p,
 	list_init(&l, ns_cols, NSCOL__MAX, m->nns, p);
 	for (i = 0; i < m->nns && l.item != NULL; i++)
 		if (match_text(m->ns[i].name, v->filter))
-			item_add(&l, i, sort == NSCOL_NAME ? 0 :
-			    ns_key(&m->ns[i], sort), m->ns[i].name);
-	list_draw(&l, v, m, p, at, sort, ns_cells);
+			list_item_add(&l, i, sort == NSCOL_NAME ? 0 :
+			    list_ns_key(&m->ns[i], sort), m->ns[i].name);
+	list_draw(&l, v, m, p, at, sort, list_ns_cells);
 	list_fini(&l);
 }
 
@@ -342,7 +343,7 @@ enum rate_col {
 	RATE__MAX
 };
 
-static const struct table_col rate_cols[RATE__MAX] = {
+static const struct grid_col rate_cols[RATE__MAX] = {
 	[RATE_NAME] =	{ "counter", 14, 0, true, 52 },
 	[RATE_VALUE] =	{ "value", 13, 0, false, 0 },
 	[RATE_NOW] =	{ "now/s", 7, 0, false, 0 },
@@ -352,7 +353,7 @@ static const struct table_col rate_cols[RATE__MAX] = {
 };
 
 static double
-rate_key(const struct model_rate *r, unsigned col)
+list_rate_key(const struct model_rate *r, unsigned col)
 {
 	return (col == RATE_VALUE ? r->value : col == RATE_NOW ? r->now :
 	    col == RATE_MINUTE ? r->minute : r->start);
@@ -371,12 +372,12 @@ list_metric(const struct stats_metric *m, bool utf8, struct buf *out)
 
 /* Digit by digit while it fits: to be compared with a log, or a ticket. */
 static void
-rate_cells(const struct model *m, unsigned index, struct list *l)
+list_rate_cells(const struct model *m, unsigned index, struct list *l)
 {
 	const struct model_rate *r = &m->rate[index];
 
 	list_metric(r->metric, l->utf8, &l->name);
-	if (l->table.ncols > RATE_HELP) {
+	if (l->grid.ncols > RATE_HELP) {
 		buf_byte(&l->help, ' ');
 		text_safe(&l->help, r->metric->help, l->utf8);
 	}
@@ -395,7 +396,7 @@ rate_cells(const struct model *m, unsigned index, struct list *l)
 }
 
 static bool
-rate_shown(const struct view *v, const struct model_rate *r)
+list_rate_shown(const struct view *v, const struct model_rate *r)
 {
 	struct buf name;
 	bool shown;
@@ -414,7 +415,7 @@ rate_shown(const struct view *v, const struct model_rate *r)
 }
 
 void
-list_counters(struct view *v, const struct model *m, struct page *p,
+list_counters(struct view *v, const struct model *m, struct lines *p,
     struct list_place at)
 {
 	/* what it is: only where that leaves room for names */
@@ -424,19 +425,19 @@ list_counters(struct view *v, const struct model *m, struct page *p,
 
 	list_init(&l, rate_cols, ncols, m->nrate, p);
 	for (i = 0; i < m->nrate && l.item != NULL; i++)
-		if (rate_shown(v, &m->rate[i]))
-			item_add(&l, i, sort == RATE_NAME ? 0 :
-			    rate_key(&m->rate[i], sort), NULL);
+		if (list_rate_shown(v, &m->rate[i]))
+			list_item_add(&l, i, sort == RATE_NAME ? 0 :
+			    list_rate_key(&m->rate[i], sort), NULL);
 	at.rows = at.rows > 2 ? at.rows - 1 : at.rows;	/* its help */
-	list_draw(&l, v, m, p, at, sort, rate_cells);
+	list_draw(&l, v, m, p, at, sort, list_rate_cells);
 	while (at.rows > 2 && p->used + 1 < p->rows)
-		page_newline_blank(p);
+		line_blank(p);
 	if (at.rows > 2 && v->cursor < l.nitems && l.item != NULL) {
 		buf_reset(&l.name);
 		buf_byte(&l.name, STYLE_DIM);
 		text_safe(&l.name,
 		    m->rate[l.item[v->cursor].index].metric->help, p->utf8);
-		page_text(p, &l.name);
+		line_text(p, &l.name);
 	}
 	list_fini(&l);
 }
@@ -451,7 +452,7 @@ list_count(const struct view *v, const struct model *m, enum view_page page)
 	switch (page) {
 	case PAGE_WORKERS:
 		for (i = 0; i < m->nproc; i++)
-			n += proc_shown(v, &m->proc[i]);
+			n += list_proc_shown(v, &m->proc[i]);
 		break;
 	case PAGE_NAMESPACES:
 		for (i = 0; i < m->nns; i++)
@@ -459,7 +460,7 @@ list_count(const struct view *v, const struct model *m, enum view_page page)
 		break;
 	case PAGE_COUNTERS:
 		for (i = 0; i < m->nrate; i++)
-			n += rate_shown(v, &m->rate[i]);
+			n += list_rate_shown(v, &m->rate[i]);
 		break;
 	case PAGE_OVERVIEW:
 	case PAGE__MAX:

@@ -1,14 +1,14 @@
 /*
  * rooststat -1: names first, so that grep and awk find them.
  */
-#include "tools/rooststat_print.h"
+#include "tools/rooststat/print.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 
-#include "tools/rooststat_list.h"
-#include "tools/rooststat_match.h"
+#include "tools/rooststat/list.h"
+#include "tools/rooststat/match.h"
 
 /* Columns, the least; wider where a name or a number is. */
 struct print_widths {
@@ -58,7 +58,7 @@ print_name(const struct print *p, const struct print_line *l, struct buf *out)
 }
 
 static void
-widen(unsigned *width, size_t columns)
+print_widen(unsigned *width, size_t columns)
 {
 	if (columns > *width)
 		*width = (unsigned)columns;
@@ -78,9 +78,9 @@ print_line(struct print *p, const struct print_line *l)
 	if (!isnan(l->rate))
 		(void)snprintf(rate, sizeof rate, "%.2f", l->rate);
 	if (p->out == NULL) {
-		widen(&p->width.name, text_width(text));
-		widen(&p->width.value, strlen(l->value));
-		widen(&p->width.rate, strlen(rate));
+		print_widen(&p->width.name, text_width(text));
+		print_widen(&p->width.value, strlen(l->value));
+		print_widen(&p->width.rate, strlen(rate));
 	} else {
 		text_left(p->out, text, p->width.name);
 		buf_printf(p->out, " %*s %*s  ", (int)p->width.value,

@@ -1,10 +1,10 @@
 /*
  * What a key does to the view.  Pure.
  */
-#ifndef TOOLS_ROOSTSTAT_KEYS_H
-#define TOOLS_ROOSTSTAT_KEYS_H
+#ifndef ROOSTSTAT_KEYS_H
+#define ROOSTSTAT_KEYS_H
 
-#include "tools/rooststat_view.h"
+#include "tools/rooststat/view.h"
 
 /* Keys beyond the bytes a terminal sends, from 256 on. */
 enum keys_special {

@@ -2,8 +2,8 @@
  * Which metrics are meant: by the shell patterns of the command line, and by
  * what is typed at the screen.  Pure.
  */
-#ifndef TOOLS_ROOSTSTAT_MATCH_H
-#define TOOLS_ROOSTSTAT_MATCH_H
+#ifndef ROOSTSTAT_MATCH_H
+#define ROOSTSTAT_MATCH_H
 
 #include "shm/stats.h"
 

@@ -3,10 +3,10 @@
  * has ended, fell silent or started anew, and finds the next file.  A daemon
  * that is gone leaves its last numbers readable.
  */
-#ifndef TOOLS_ROOSTSTAT_FEED_H
-#define TOOLS_ROOSTSTAT_FEED_H
+#ifndef ROOSTSTAT_FEED_H
+#define ROOSTSTAT_FEED_H
 
-#include "tools/rooststat_model.h"
+#include "tools/rooststat/model.h"
 
 struct feed_sample {
 	struct stats_snapshot snap;
@@ -19,7 +19,7 @@ struct feed {
 	const char	*path;		/* borrowed */
 	struct stats	*stats;
 	struct feed_sample prev, cur;	/* prev: same start */
-	unsigned	 restarts;	/* other starts seen since feed_open() */
+	unsigned	 restarts;	/* other starts since feed_open() */
 	struct wall	 restarted;	/* when the last one was noticed */
 	struct model_source source;
 };

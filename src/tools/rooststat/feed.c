@@ -2,7 +2,7 @@
  * Samples of the stats file.  Names in a sample point into the mapping, so
  * samples never outlive it.
  */
-#include "tools/rooststat_feed.h"
+#include "tools/rooststat/feed.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@ feed_open(struct feed *f, const char *path)
 }
 
 static void
-sample_drop(struct feed_sample *s)
+feed_drop(struct feed_sample *s)
 {
 	if (s->full)
 		stats_snapshot_free(&s->snap);
@@ -30,7 +30,7 @@ sample_drop(struct feed_sample *s)
 
 /* What the processes of the sample take just now, as far as they live. */
 static void
-sample_use(struct feed_sample *s)
+feed_use(struct feed_sample *s)
 {
 	const struct stats_row *row = s->snap.row;
 	unsigned i;
@@ -44,8 +44,8 @@ sample_use(struct feed_sample *s)
 void
 feed_close(struct feed *f)
 {
-	sample_drop(&f->prev);
-	sample_drop(&f->cur);
+	feed_drop(&f->prev);
+	feed_drop(&f->cur);
 	if (f->stats != NULL)
 		stats_close(&f->stats);
 }
@@ -59,12 +59,12 @@ feed_switch(struct feed *f, struct stats *st, struct feed_sample *s,
 	bool same = memcmp(s->snap.start_id, f->cur.snap.start_id,
 	    sizeof s->snap.start_id) == 0;
 
-	sample_drop(&f->prev);
-	sample_drop(&f->cur);
+	feed_drop(&f->prev);
+	feed_drop(&f->cur);
 	stats_close(&f->stats);
 	f->stats = st;
 	f->cur = *s;
-	sample_use(&f->cur);
+	feed_use(&f->cur);
 	if (same)
 		return;	/* its file was removed, and made again */
 	f->restarts++;
@@ -140,10 +140,10 @@ feed_sample(struct feed *f, struct mono at, struct wall now)
 	}
 	if (!stats_snapshot(f->stats, true, &s.snap))
 		return (-1);
-	sample_drop(&f->prev);
+	feed_drop(&f->prev);
 	f->prev = f->cur;
 	f->cur = s;
-	sample_use(&f->cur);
+	feed_use(&f->cur);
 	feed_judge(f, now);
 	return (0);
 }

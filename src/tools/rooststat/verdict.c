@@ -1,7 +1,7 @@
 /*
  * Trouble, told apart by who has to act: see enum model_severity.
  */
-#include "tools/rooststat_verdict.h"
+#include "tools/rooststat/verdict.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "tools/rooststat_text.h"
+#include "tools/rooststat/text.h"
 
 #define BUSY		0.95		/* of a CPU: no room for more */
 #define FILES_LOW	0.95		/* of the descriptors: few are left */
@@ -111,19 +111,19 @@ verdict_is_problem(const struct stats_metric *m, enum model_severity *severity)
 
 /* Is it happening now?  A gauge that is not 0 is. */
 static bool
-current(const struct model_problem *p)
+verdict_current(const struct model_problem *p)
 {
 	return (p->rate.metric->type == STATS_GAUGE || p->rate.now > 0);
 }
 
 /* What happens now comes first, the worst of it at the top. */
 static int
-worse(const void *a, const void *b)
+verdict_worse(const void *a, const void *b)
 {
 	const struct model_problem *x = a, *y = b;
-	bool now = current(x);
+	bool now = verdict_current(x);
 
-	if (now != current(y))
+	if (now != verdict_current(y))
 		return (now ? -1 : 1);
 	if (x->severity != y->severity)
 		return (x->severity > y->severity ? -1 : 1);
@@ -148,15 +148,16 @@ verdict_problems(struct model *m)
 			m->problem[m->nproblem++] = p;
 	}
 	if (m->nproblem > 1)
-		qsort(m->problem, m->nproblem, sizeof *m->problem, worse);
+		qsort(m->problem, m->nproblem, sizeof *m->problem,
+		    verdict_worse);
 }
 
 /* --- the verdict --------------------------------------------------------- */
 
-static void reason(struct model *, enum model_verdict, const char *, ...)
-    PRINTF_LIKE(3, 4);
+static void verdict_reason(struct model *, enum model_verdict, const char *,
+    ...) PRINTF_LIKE(3, 4);
 static void
-reason(struct model *m, enum model_verdict v, const char *fmt, ...)
+verdict_reason(struct model *m, enum model_verdict v, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -175,7 +176,7 @@ reason(struct model *m, enum model_verdict v, const char *fmt, ...)
  * have been stopped at once, a moment apart: who serves has beaten just now.
  */
 static unsigned
-serving(const struct model *m)
+verdict_serving(const struct model *m)
 {
 	unsigned i, n = 0;
 
@@ -186,34 +187,37 @@ serving(const struct model *m)
 }
 
 static void
-judge_silent(struct model *m, const char *age)
+verdict_silent(struct model *m, const char *age)
 {
-	unsigned n = serving(m);
+	unsigned n = verdict_serving(m);
 	enum model_verdict v = n > 0 ? VERDICT_DEGRADED : VERDICT_DOWN;
 	uint32_t pid = m->cur->master_pid;
 
 	switch (m->source.process) {
 	case '\0': case 'Z': case 'X':
-		reason(m, v, "master %" PRIu32 " is gone without a word, last "
-		    "heartbeat %s ago", pid, age);
+		verdict_reason(m, v, "master %" PRIu32
+		    " is gone without a word, last " "heartbeat %s ago", pid,
+		    age);
 		break;
 	case 'T': case 't':
-		reason(m, v, "master %" PRIu32 " is stopped (SIGSTOP), last "
-		    "heartbeat %s ago", pid, age);
+		verdict_reason(m, v, "master %" PRIu32
+		    " is stopped (SIGSTOP), last " "heartbeat %s ago", pid,
+		    age);
 		break;
 	default:
-		reason(m, v, "master %" PRIu32 " hangs, last heartbeat %s ago",
-		    pid, age);
+		verdict_reason(m, v, "master %" PRIu32
+		    " hangs, last heartbeat %s ago", pid, age);
 		break;
 	}
 	if (n > 0)
-		reason(m, v, "%u of %u workers serve on", n, m->workers);
+		verdict_reason(m, v, "%u of %u workers serve on", n,
+		    m->workers);
 	else
-		reason(m, v, "no worker serves");
+		verdict_reason(m, v, "no worker serves");
 }
 
 static void
-judge_daemon(struct model *m)
+verdict_daemon(struct model *m)
 {
 	char age[TEXT_NUMBER];
 
@@ -222,23 +226,24 @@ judge_daemon(struct model *m)
 	case DAEMON_LIVE:
 		break;
 	case DAEMON_ENDED:
-		reason(m, VERDICT_DOWN, "roostd ended %s ago", age);
+		verdict_reason(m, VERDICT_DOWN, "roostd ended %s ago", age);
 		break;
 	case DAEMON_SILENT:
-		judge_silent(m, age);
+		verdict_silent(m, age);
 		break;
 	}
 	if (m->source.daemon == DAEMON_LIVE && m->source.unlinked)
-		reason(m, VERDICT_DEGRADED, "its statistics file was removed");
+		verdict_reason(m, VERDICT_DEGRADED,
+		    "its statistics file was removed");
 	if (m->source.error != 0)
-		reason(m, m->verdict, "the file at the path: %s",
+		verdict_reason(m, m->verdict, "the file at the path: %s",
 		    m->source.error == EPROTO ? "not of roostd, or of another"
 		    " version" : strerror(m->source.error));
 }
 
 /* One line for each of two; more are counted. */
 static void
-judge_processes(struct model *m)
+verdict_processes(struct model *m)
 {
 	const struct model_proc *p;
 	unsigned i, bad = 0;
@@ -250,20 +255,20 @@ judge_processes(struct model *m)
 		p = &m->proc[i];
 		text_age(age, p->silent_ms);
 		if (p->dead)
-			reason(m, VERDICT_DEGRADED, "%s died", p->name);
+			verdict_reason(m, VERDICT_DEGRADED, "%s died", p->name);
 		else if (p->silent)
-			reason(m, VERDICT_DEGRADED, "%s silent for %s",
+			verdict_reason(m, VERDICT_DEGRADED, "%s silent for %s",
 			    p->name, age);
 	}
 	if (bad > 2)
-		reason(m, VERDICT_DEGRADED, "%u of %u processes dead or "
-		    "silent", bad, m->nproc);
+		verdict_reason(m, VERDICT_DEGRADED,
+		    "%u of %u processes dead or " "silent", bad, m->nproc);
 	if (m->workers_well == 0)
-		reason(m, VERDICT_DOWN, "no worker serves");
+		verdict_reason(m, VERDICT_DOWN, "no worker serves");
 }
 
 static double
-value_of(const struct model *m, const char *name)
+verdict_value(const struct model *m, const char *name)
 {
 	unsigned i;
 
@@ -275,13 +280,13 @@ value_of(const struct model *m, const char *name)
 
 /* After a death: whoever is new, later than the daemon's own start. */
 static void
-judge_replaced(struct model *m)
+verdict_replaced(struct model *m)
 {
 	const struct model_proc *p;
 	char age[TEXT_NUMBER];
 	unsigned i;
 
-	if (value_of(m, "children_died") == 0)
+	if (verdict_value(m, "children_died") == 0)
 		return;
 	for (i = 0; i < m->nproc; i++) {
 		p = &m->proc[i];
@@ -289,13 +294,13 @@ judge_replaced(struct model *m)
 		    p->age_ms + START_MS > m->up_ms)
 			continue;
 		text_age(age, p->age_ms);
-		reason(m, VERDICT_DEGRADED, "%s replaced %s ago", p->name,
-		    age);
+		verdict_reason(m, VERDICT_DEGRADED, "%s replaced %s ago",
+		    p->name, age);
 	}
 }
 
 static void
-judge_relay(struct model *m)
+verdict_relay(struct model *m)
 {
 	unsigned i;
 
@@ -303,22 +308,23 @@ judge_relay(struct model *m)
 		if (m->proc[i].role == STATS_ROLE_RELAY)
 			break;
 	if (i == m->nproc)
-		reason(m, VERDICT_DEGRADED, "no relay");
+		verdict_reason(m, VERDICT_DEGRADED, "no relay");
 }
 
 static void
-judge_busy(struct model *m)
+verdict_busy(struct model *m)
 {
 	unsigned i;
 
 	for (i = 0; i < m->nproc; i++)
 		if (m->proc[i].busy >= BUSY)
-			reason(m, VERDICT_DEGRADED, "%s is at %.0f%% of a CPU",
-			    m->proc[i].name, m->proc[i].busy * 100);
+			verdict_reason(m, VERDICT_DEGRADED,
+			    "%s is at %.0f%% of a CPU", m->proc[i].name,
+			    m->proc[i].busy * 100);
 }
 
 static void
-judge_files(struct model *m)
+verdict_files(struct model *m)
 {
 	const struct model_proc *p;
 	unsigned i;
@@ -326,30 +332,30 @@ judge_files(struct model *m)
 	for (i = 0; i < m->nproc; i++) {
 		p = &m->proc[i];
 		if (p->files >= FILES_LOW * p->files_max)
-			reason(m, VERDICT_DEGRADED, "%s has %.0f of %.0f "
-			    "descriptors open", p->name, p->files,
-			    p->files_max);
+			verdict_reason(m, VERDICT_DEGRADED,
+			    "%s has %.0f of %.0f " "descriptors open", p->name,
+			    p->files, p->files_max);
 	}
 }
 
 static void
-judge_problems(struct model *m)
+verdict_of_problems(struct model *m)
 {
 	const struct model_problem *p;
 	char n[TEXT_NUMBER];
 	unsigned i;
 
-	for (i = 0; i < m->nproblem && current(&m->problem[i]); i++) {
+	for (i = 0; i < m->nproblem && verdict_current(&m->problem[i]); i++) {
 		p = &m->problem[i];
 		if (p->severity < SEVERITY_WARN)
 			break;
 		if (p->rate.metric->type == STATS_GAUGE) {
 			text_count(n, p->rate.value);
-			reason(m, VERDICT_DEGRADED, "%s %s",
+			verdict_reason(m, VERDICT_DEGRADED, "%s %s",
 			    p->rate.metric->name, n);
 		} else {
 			text_rate(n, p->rate.now);
-			reason(m, VERDICT_DEGRADED, "%s %s/s",
+			verdict_reason(m, VERDICT_DEGRADED, "%s %s/s",
 			    p->rate.metric->name, n);
 		}
 	}
@@ -361,13 +367,13 @@ verdict_judge(struct model *m)
 {
 	m->verdict = VERDICT_HEALTHY;
 	m->nreasons = 0;
-	judge_daemon(m);
+	verdict_daemon(m);
 	if (m->source.daemon != DAEMON_LIVE)
 		return;
-	judge_processes(m);
-	judge_relay(m);
-	judge_replaced(m);
-	judge_busy(m);
-	judge_files(m);
-	judge_problems(m);
+	verdict_processes(m);
+	verdict_relay(m);
+	verdict_replaced(m);
+	verdict_busy(m);
+	verdict_files(m);
+	verdict_of_problems(m);
 }

@@ -2,10 +2,11 @@
  * The lists: processes, namespaces, counters; filtered, sorted, and only the
  * rows that there is room for.  Pure.
  */
-#ifndef TOOLS_ROOSTSTAT_LIST_H
-#define TOOLS_ROOSTSTAT_LIST_H
+#ifndef ROOSTSTAT_LIST_H
+#define ROOSTSTAT_LIST_H
 
-#include "tools/rooststat_page.h"
+#include "tools/rooststat/line.h"
+#include "tools/rooststat/view.h"
 
 /*
  * A title and the rows below it, at most so many lines in all.  scroll: the
@@ -17,11 +18,11 @@ struct list_place {
 	bool		 scroll;
 };
 
-void	list_processes(struct view *, const struct model *, struct page *,
+void	list_processes(struct view *, const struct model *, struct lines *,
 	    struct list_place);
-void	list_namespaces(struct view *, const struct model *, struct page *,
+void	list_namespaces(struct view *, const struct model *, struct lines *,
 	    struct list_place);
-void	list_counters(struct view *, const struct model *, struct page *,
+void	list_counters(struct view *, const struct model *, struct lines *,
 	    struct list_place);
 /* Rows that pass the filter, the title not counted. */
 unsigned list_count(const struct view *, const struct model *, enum view_page);

@@ -1,12 +1,12 @@
 /*
  * The model as lines of text for a terminal of a given size, styles included
- * (see rooststat_text.h).  Pure: what is shown depends on the arguments only.
+ * (see text.h).  Pure: what is shown depends on the arguments only.
  */
-#ifndef TOOLS_ROOSTSTAT_VIEW_H
-#define TOOLS_ROOSTSTAT_VIEW_H
+#ifndef ROOSTSTAT_VIEW_H
+#define ROOSTSTAT_VIEW_H
 
-#include "tools/rooststat_model.h"
-#include "tools/rooststat_text.h"
+#include "tools/rooststat/model.h"
+#include "tools/rooststat/text.h"
 
 enum view_page {
 	PAGE_OVERVIEW,

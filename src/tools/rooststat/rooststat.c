@@ -15,11 +15,11 @@
 #include "base/coverage.h"
 #include "shm/render.h"
 #include "sys/plat.h"
-#include "tools/rooststat_feed.h"
-#include "tools/rooststat_keys.h"
-#include "tools/rooststat_match.h"
-#include "tools/rooststat_print.h"
-#include "tools/rooststat_screen.h"
+#include "tools/rooststat/feed.h"
+#include "tools/rooststat/keys.h"
+#include "tools/rooststat/match.h"
+#include "tools/rooststat/print.h"
+#include "tools/rooststat/screen.h"
 
 #define STATS_FILE	"/run/roost/stats"
 #define FIRST_MS	250u	/* until the screen shows the first rates */
@@ -54,7 +54,7 @@ usage(int code)
 }
 
 static void
-options_mode(struct options *o, enum mode mode)
+rooststat_mode(struct options *o, enum mode mode)
 {
 	if (o->mode != MODE_SCREEN && o->mode != mode) {
 		(void)fprintf(stderr, "rooststat: -j or -p, not both\n");
@@ -64,7 +64,7 @@ options_mode(struct options *o, enum mode mode)
 }
 
 static void
-options_read(int argc, char **argv, struct options *o)
+rooststat_options(int argc, char **argv, struct options *o)
 {
 	int c;
 
@@ -80,10 +80,10 @@ options_read(int argc, char **argv, struct options *o)
 		case 'h':
 			usage(EX_OK);
 		case 'j':
-			options_mode(o, MODE_JSON);
+			rooststat_mode(o, MODE_JSON);
 			break;
 		case 'p':
-			options_mode(o, MODE_PROMETHEUS);
+			rooststat_mode(o, MODE_PROMETHEUS);
 			break;
 		case 'V':
 			(void)printf("rooststat %s\n", PACKAGE_VERSION);
@@ -114,7 +114,7 @@ options_read(int argc, char **argv, struct options *o)
 
 /* Why the file cannot be read, and what to do about it. */
 static int
-refuse(const char *file, int error)
+rooststat_refuse(const char *file, int error)
 {
 	int code = EX_IOERR;
 	const char *why = strerror(error), *advice = "";
@@ -154,7 +154,7 @@ refuse(const char *file, int error)
 
 /* The file was cut while it was mapped: a read beyond its end. */
 static void
-on_bus_error(int sig)
+rooststat_on_bus_error(int sig)
 {
 	(void)sig;
 	/* raised by our own reading of the mapping, not within ncurses */
@@ -165,7 +165,7 @@ on_bus_error(int sig)
 }
 
 static int
-out_of_memory(void)
+rooststat_out_of_memory(void)
 {
 	screen_close();
 	(void)fprintf(stderr, "rooststat: out of memory\n");
@@ -173,7 +173,7 @@ out_of_memory(void)
 }
 
 static bool
-update(struct model *m, const struct feed *f)
+rooststat_update(struct model *m, const struct feed *f)
 {
 	return (model_update(m, f->prev.full ? &f->prev.snap : NULL,
 	    &f->cur.snap, feed_elapsed_us(f), wall_now(), &f->source));
@@ -182,10 +182,10 @@ update(struct model *m, const struct feed *f)
 /* --- to standard output --------------------------------------------------- */
 
 static int
-put(struct buf *out)
+rooststat_put(struct buf *out)
 {
 	if (out->oom)
-		return (out_of_memory());
+		return (rooststat_out_of_memory());
 	if (fwrite(out->data, 1, out->wpos, stdout) != out->wpos ||
 	    fflush(stdout) != 0) {
 		(void)fprintf(stderr, "rooststat: cannot write: %s\n",
@@ -197,7 +197,7 @@ put(struct buf *out)
 
 /* After the numbers: are they of a daemon that lives? */
 static int
-verdict_code(const struct options *o, const struct feed *f)
+rooststat_verdict_code(const struct options *o, const struct feed *f)
 {
 	char age[TEXT_NUMBER];
 
@@ -212,7 +212,8 @@ verdict_code(const struct options *o, const struct feed *f)
 
 /* Says which patterns match nothing; an error when none does. */
 static int
-check_patterns(const struct options *o, const struct stats_snapshot *s)
+rooststat_check_patterns(const struct options *o,
+    const struct stats_snapshot *s)
 {
 	char *const *p;
 	bool some = o->pattern[0] == NULL;
@@ -228,7 +229,7 @@ check_patterns(const struct options *o, const struct stats_snapshot *s)
 }
 
 static int
-show_once(const struct options *o, struct feed *f, bool utf8)
+rooststat_once(const struct options *o, struct feed *f, bool utf8)
 {
 	struct model m;
 	struct buf out;
@@ -237,23 +238,23 @@ show_once(const struct options *o, struct feed *f, bool utf8)
 	if (o->interval_ms != 0) {
 		(void)usleep(o->interval_ms * 1000);
 		if (feed_sample(f, mono_now(), wall_now()) == -1)
-			return (refuse(o->file, errno));
+			return (rooststat_refuse(o->file, errno));
 	}
 	model_init(&m);
 	buf_init(&out);
-	if (!update(&m, f))
-		code = out_of_memory();
+	if (!rooststat_update(&m, f))
+		code = rooststat_out_of_memory();
 	else if (print_once(&m, o->pattern, utf8, &out) == 0)
 		code = EX_USAGE;
-	else if ((code = put(&out)) == EX_OK)
-		code = verdict_code(o, f);
+	else if ((code = rooststat_put(&out)) == EX_OK)
+		code = rooststat_verdict_code(o, f);
 	model_fini(&m);
 	buf_fini(&out);
 	return (code);
 }
 
 static int
-show_rendered(const struct options *o, struct feed *f)
+rooststat_rendered(const struct options *o, struct feed *f)
 {
 	struct buf out;
 	int code;
@@ -268,24 +269,24 @@ show_rendered(const struct options *o, struct feed *f)
 	} else {
 		render_prometheus(&f->cur.snap, &out);
 	}
-	code = put(&out);
+	code = rooststat_put(&out);
 	buf_fini(&out);
-	return (code != EX_OK ? code : verdict_code(o, f));
+	return (code != EX_OK ? code : rooststat_verdict_code(o, f));
 }
 
 /* One object, or with -w one each so many seconds until somebody has enough. */
 static int
-show_stream(const struct options *o, struct feed *f)
+rooststat_stream(const struct options *o, struct feed *f)
 {
 	int code;
 
-	while ((code = show_rendered(o, f)) == EX_OK ||
+	while ((code = rooststat_rendered(o, f)) == EX_OK ||
 	    code == EX_UNAVAILABLE) {
 		if (o->once || o->interval_ms == 0)
 			break;
 		(void)usleep(o->interval_ms * 1000);
 		if (feed_sample(f, mono_now(), wall_now()) == -1)
-			return (refuse(o->file, errno));
+			return (rooststat_refuse(o->file, errno));
 	}
 	return (code);
 }
@@ -300,10 +301,10 @@ struct live {
 };
 
 static bool
-live_sample(struct live *l)
+rooststat_live_sample(struct live *l)
 {
 	if (feed_sample(l->feed, mono_now(), wall_now()) == -1 ||
-	    !update(&l->model, l->feed))
+	    !rooststat_update(&l->model, l->feed))
 		return (false);
 	l->next = mono_add_ms(l->feed->cur.at, l->view.interval_ms);
 	return (true);
@@ -311,7 +312,7 @@ live_sample(struct live *l)
 
 /* Until the next sample, or for as long as nobody presses a key. */
 static uint64_t
-live_wait_ms(const struct live *l)
+rooststat_live_wait_ms(const struct live *l)
 {
 	struct mono now = mono_now();
 
@@ -321,7 +322,7 @@ live_wait_ms(const struct live *l)
 }
 
 static bool
-live_key(struct live *l, int key)
+rooststat_live_key(struct live *l, int key)
 {
 	switch (keys_press(&l->view, (unsigned)key)) {
 	case KEYS_QUIT:
@@ -337,23 +338,23 @@ live_key(struct live *l, int key)
 }
 
 static int
-live_run(struct live *l)
+rooststat_live_run(struct live *l)
 {
 	int key;
 
 	for (;;) {
 		screen_draw(&l->view, &l->model);
-		key = screen_key(live_wait_ms(l));
-		if (key == -1 || (key > 0 && !live_key(l, key)))
+		key = screen_key(rooststat_live_wait_ms(l));
+		if (key == -1 || (key > 0 && !rooststat_live_key(l, key)))
 			return (EX_OK);
 		if (!l->view.paused && mono_now().us >= l->next.us &&
-		    !live_sample(l))
+		    !rooststat_live_sample(l))
 			return (EX_OSERR);
 	}
 }
 
 static int
-show_screen(const struct options *o, struct feed *f, bool utf8)
+rooststat_screen(const struct options *o, struct feed *f, bool utf8)
 {
 	struct live l = { .feed = f };
 	int code, error;
@@ -366,8 +367,8 @@ show_screen(const struct options *o, struct feed *f, bool utf8)
 		l.view.page = PAGE_COUNTERS;
 	if (o->interval_ms != 0)
 		l.view.interval_ms = o->interval_ms;
-	if (!update(&l.model, f))
-		return (out_of_memory());
+	if (!rooststat_update(&l.model, f))
+		return (rooststat_out_of_memory());
 	l.next = mono_add_ms(f->cur.at, FIRST_MS);
 	if (!screen_open()) {
 		model_fini(&l.model);
@@ -376,11 +377,11 @@ show_screen(const struct options *o, struct feed *f, bool utf8)
 		    getenv("TERM") : "");
 		return (EX_CONFIG);
 	}
-	code = live_run(&l);
+	code = rooststat_live_run(&l);
 	error = errno;
 	screen_close();
 	if (code != EX_OK)
-		code = refuse(o->file, error);
+		code = rooststat_refuse(o->file, error);
 	model_fini(&l.model);
 	return (code);
 }
@@ -397,20 +398,20 @@ main(int argc, char **argv)
 		return (EX_OSERR);
 	(void)setlocale(LC_CTYPE, "");
 	utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
-	options_read(argc, argv, &o);
-	(void)signal(SIGBUS, on_bus_error);
+	rooststat_options(argc, argv, &o);
+	(void)signal(SIGBUS, rooststat_on_bus_error);
 	if (feed_open(&feed, o.file) == -1)
-		return (refuse(o.file, errno));
+		return (rooststat_refuse(o.file, errno));
 	if (feed_sample(&feed, mono_now(), wall_now()) == -1)
-		code = refuse(o.file, errno);
-	else if ((code = check_patterns(&o, &feed.cur.snap)) != EX_OK)
+		code = rooststat_refuse(o.file, errno);
+	else if ((code = rooststat_check_patterns(&o, &feed.cur.snap)) != EX_OK)
 		(void)0;
 	else if (o.mode == MODE_SCREEN)
-		code = show_screen(&o, &feed, utf8);
+		code = rooststat_screen(&o, &feed, utf8);
 	else if (o.mode == MODE_ONCE)
-		code = show_once(&o, &feed, utf8);
+		code = rooststat_once(&o, &feed, utf8);
 	else
-		code = show_stream(&o, &feed);
+		code = rooststat_stream(&o, &feed);
 	feed_close(&feed);
 	return (code);
 }

@@ -2,10 +2,10 @@
  * The model as lines for other programs, and for tickets: one metric a line.
  * Pure.
  */
-#ifndef TOOLS_ROOSTSTAT_PRINT_H
-#define TOOLS_ROOSTSTAT_PRINT_H
+#ifndef ROOSTSTAT_PRINT_H
+#define ROOSTSTAT_PRINT_H
 
-#include "tools/rooststat_model.h"
+#include "tools/rooststat/model.h"
 #include "base/buf.h"
 
 /*

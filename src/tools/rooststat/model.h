@@ -5,8 +5,8 @@
  *
  * A rate that is not known (first snapshot, new metric) is NAN.
  */
-#ifndef TOOLS_ROOSTSTAT_MODEL_H
-#define TOOLS_ROOSTSTAT_MODEL_H
+#ifndef ROOSTSTAT_MODEL_H
+#define ROOSTSTAT_MODEL_H
 
 #include "shm/stats.h"
 #include "sys/plat.h"

@@ -1,7 +1,7 @@
 /*
  * Shell patterns against names of metrics.
  */
-#include "tools/rooststat_match.h"
+#include "tools/rooststat/match.h"
 
 #include <fnmatch.h>
 #include <stdio.h>

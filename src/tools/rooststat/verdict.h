@@ -2,10 +2,10 @@
  * What is wrong, in words: the counters that mean trouble, and one verdict on
  * the daemon with its reasons.  Part of the model, and as pure.
  */
-#ifndef TOOLS_ROOSTSTAT_VERDICT_H
-#define TOOLS_ROOSTSTAT_VERDICT_H
+#ifndef ROOSTSTAT_VERDICT_H
+#define ROOSTSTAT_VERDICT_H
 
-#include "tools/rooststat_model.h"
+#include "tools/rooststat/model.h"
 
 /* Does this metric mean trouble when it is not 0? */
 bool	verdict_is_problem(const struct stats_metric *, enum model_severity *);

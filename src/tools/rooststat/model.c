@@ -1,12 +1,12 @@
 /*
  * From two snapshots to rates, rows and percentiles.
  */
-#include "tools/rooststat_model.h"
+#include "tools/rooststat/model.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-#include "tools/rooststat_verdict.h"
+#include "tools/rooststat/verdict.h"
 
 #define MINUTE_US	60000000u
 
@@ -95,66 +95,67 @@ model_greatest(const struct stats_metric *m, const uint64_t *values)
 /* --- values -------------------------------------------------------------- */
 
 static double
-gauge(uint64_t v)
+model_gauge(uint64_t v)
 {
 	return ((double)(int64_t)v);
 }
 
 /* NAN + known is known: what is known is added up. */
 static void
-sum_add(double *sum, double v)
+model_sum_add(double *sum, double v)
 {
 	*sum = isnan(*sum) ? v : *sum + v;
 }
 
 /* The columns of one process. */
 static const uint64_t *
-column(const struct stats_snapshot *s, unsigned row)
+model_column(const struct stats_snapshot *s, unsigned row)
 {
 	return (s->each + (size_t)row * s->nvalues);
 }
 
 static bool
-known(const struct span *sp, const struct stats_metric *m)
+model_known(const struct span *sp, const struct stats_metric *m)
 {
 	return (sp->prev != NULL &&
 	    m->first + m->ncells <= sp->prev->nvalues);
 }
 
 static double
-rate_total(const struct span *sp, const struct stats_metric *m)
+model_rate_total(const struct span *sp, const struct stats_metric *m)
 {
-	if (m == NULL || !known(sp, m))
+	if (m == NULL || !model_known(sp, m))
 		return (NAN);
 	return (model_per_second(sp->prev->total[m->first],
 	    sp->cur->total[m->first], sp->us));
 }
 
 static double
-rate_row(const struct span *sp, const char *name, unsigned row)
+model_rate_row(const struct span *sp, const char *name, unsigned row)
 {
 	const struct stats_metric *m = stats_find(sp->cur, name, "");
 
-	if (m == NULL || !known(sp, m))
+	if (m == NULL || !model_known(sp, m))
 		return (NAN);
-	return (model_per_second(column(sp->prev, row)[m->first],
-	    column(sp->cur, row)[m->first], sp->us));
+	return (model_per_second(model_column(sp->prev, row)[m->first],
+	    model_column(sp->cur, row)[m->first], sp->us));
 }
 
 static double
-value_row(const struct span *sp, const char *name, unsigned row)
+model_value_row(const struct span *sp, const char *name, unsigned row)
 {
 	const struct stats_metric *m = stats_find(sp->cur, name, "");
 
-	return (m == NULL ? 0 : gauge(column(sp->cur, row)[m->first]));
+	return (m == NULL ? 0 : model_gauge(model_column(sp->cur,
+	    row)[m->first]));
 }
 
 static double
-value_total(const struct span *sp, const char *name)
+model_value_total(const struct span *sp, const char *name)
 {
 	const struct stats_metric *m = stats_find(sp->cur, name, "");
 
-	return (m == NULL ? 0 : gauge(sp->cur->total[m->first]));
+	return (m == NULL ? 0 : model_gauge(sp->cur->total[m->first]));
 }
 
 /*
@@ -162,16 +163,16 @@ value_total(const struct span *sp, const char *name)
  * row < 0: all processes.
  */
 static struct stats_metric
-between(const struct span *sp, const struct stats_metric *m, int row)
+model_between(const struct span *sp, const struct stats_metric *m, int row)
 {
 	const uint64_t *was = NULL, *is;
 	struct stats_metric d = *m;
 	uint32_t i;
 
-	is = row < 0 ? sp->cur->total : column(sp->cur, (unsigned)row);
-	if (known(sp, m))
+	is = row < 0 ? sp->cur->total : model_column(sp->cur, (unsigned)row);
+	if (model_known(sp, m))
 		was = row < 0 ? sp->prev->total :
-		    column(sp->prev, (unsigned)row);
+		    model_column(sp->prev, (unsigned)row);
 	for (i = 0; i < m->ncells; i++)
 		sp->delta[i] = was == NULL ||
 		    is[m->first + i] < was[m->first + i] ? 0 :
@@ -183,22 +184,22 @@ between(const struct span *sp, const struct stats_metric *m, int row)
 /* --- processes ----------------------------------------------------------- */
 
 static uint64_t
-since(struct wall now, uint64_t ms)
+model_since(struct wall now, uint64_t ms)
 {
 	return (now.ms > ms ? now.ms - ms : 0);
 }
 
 static void
-proc_turns(const struct span *sp, struct model_proc *p)
+model_proc_turns(const struct span *sp, struct model_proc *p)
 {
 	const struct stats_metric *m = stats_find(sp->cur, "loop_turn_us", "");
 	struct stats_metric d;
 
 	p->busy = NAN;
-	if (m == NULL || m->type != STATS_HISTOGRAM || !known(sp, m) ||
+	if (m == NULL || m->type != STATS_HISTOGRAM || !model_known(sp, m) ||
 	    sp->us == 0 || p->role == STATS_ROLE_MASTER)
 		return;
-	d = between(sp, m, (int)p->slot);
+	d = model_between(sp, m, (int)p->slot);
 	p->turn_p99_us = stats_quantile(&d, sp->delta, 0.99);
 	p->busy = (double)sp->delta[d.ncells - 1] / (double)sp->us;
 	if (p->busy > 1)
@@ -206,14 +207,14 @@ proc_turns(const struct span *sp, struct model_proc *p)
 }
 
 static double
-use_value(int64_t v)
+model_use_value(int64_t v)
 {
 	return (v < 0 ? NAN : (double)v);
 }
 
 /* What the kernel says of it; the same process was there before: its CPU. */
 static void
-proc_use(const struct model *m, const struct span *sp, unsigned i,
+model_proc_use(const struct model *m, const struct span *sp, unsigned i,
     struct model_proc *p)
 {
 	const struct plat_use *use = m->source.use, *was = m->source.was;
@@ -221,9 +222,9 @@ proc_use(const struct model *m, const struct span *sp, unsigned i,
 	p->cpu = p->memory = p->files = p->files_max = NAN;
 	if (use == NULL || p->dead)
 		return;
-	p->memory = use_value(use[i].memory);
-	p->files = use_value(use[i].files);
-	p->files_max = use_value(use[i].files_max);
+	p->memory = model_use_value(use[i].memory);
+	p->files = model_use_value(use[i].files);
+	p->files_max = model_use_value(use[i].files_max);
 	if (was != NULL && sp->prev != NULL && i < sp->prev->nrows &&
 	    sp->prev->row[i].pid == p->pid && sp->us > 0 &&
 	    was[i].cpu_us >= 0 && use[i].cpu_us >= was[i].cpu_us)
@@ -232,7 +233,7 @@ proc_use(const struct model *m, const struct span *sp, unsigned i,
 }
 
 static void
-proc_fill(struct model *m, const struct span *sp, unsigned i,
+model_proc_fill(struct model *m, const struct span *sp, unsigned i,
     struct model_proc *p)
 {
 	const struct stats_row *row = &sp->cur->row[i];
@@ -241,25 +242,25 @@ proc_fill(struct model *m, const struct span *sp, unsigned i,
 	*p = (struct model_proc){ .slot = i, .role = row->role,
 		.pid = row->pid, .generation = row->generation,
 		.dead = row->state == STATS_SLOT_DEAD,
-		.age_ms = since(m->now, row->started_ms) };
+		.age_ms = model_since(m->now, row->started_ms) };
 	memcpy(p->name, row->name, sizeof p->name);
 	beat = row->heartbeat_ms > row->started_ms ? row->heartbeat_ms :
 	    row->started_ms;
-	p->silent_ms = since(m->now, beat);
+	p->silent_ms = model_since(m->now, beat);
 	p->silent = !p->dead && p->silent_ms > MODEL_SILENT_MS;
-	p->connections = value_row(sp, "connections_open", i);
-	p->sessions = value_row(sp, "sessions", i);
-	p->queue_bytes = value_row(sp, "send_queue_bytes", i);
-	p->in = rate_row(sp, "messages_in", i);
-	p->out = rate_row(sp, "deliveries", i);
-	p->bytes_in = rate_row(sp, "bytes_in", i);
-	p->bytes_out = rate_row(sp, "bytes_out", i);
-	proc_turns(sp, p);
-	proc_use(m, sp, i, p);
+	p->connections = model_value_row(sp, "connections_open", i);
+	p->sessions = model_value_row(sp, "sessions", i);
+	p->queue_bytes = model_value_row(sp, "send_queue_bytes", i);
+	p->in = model_rate_row(sp, "messages_in", i);
+	p->out = model_rate_row(sp, "deliveries", i);
+	p->bytes_in = model_rate_row(sp, "bytes_in", i);
+	p->bytes_out = model_rate_row(sp, "bytes_out", i);
+	model_proc_turns(sp, p);
+	model_proc_use(m, sp, i, p);
 }
 
 static void
-proc_count(struct model *m)
+model_proc_count(struct model *m)
 {
 	const struct model_proc *p;
 	unsigned i;
@@ -282,15 +283,15 @@ model_procs(struct model *m, const struct span *sp)
 	for (i = 0; i < sp->cur->nrows; i++)
 		if (sp->cur->row[i].state == STATS_SLOT_LIVE ||
 		    sp->cur->row[i].state == STATS_SLOT_DEAD)
-			proc_fill(m, sp, i, &m->proc[m->nproc++]);
-	proc_count(m);
+			model_proc_fill(m, sp, i, &m->proc[m->nproc++]);
+	model_proc_count(m);
 }
 
 /* --- namespaces ---------------------------------------------------------- */
 
 /* The row of this name; a block's metrics follow each other. */
 static struct model_ns *
-ns_row(struct model *m, const char *name)
+model_ns_row(struct model *m, const char *name)
 {
 	unsigned i;
 
@@ -305,7 +306,7 @@ ns_row(struct model *m, const char *name)
 }
 
 static void
-ns_metric(struct model_ns *ns, const struct span *sp,
+model_ns_metric(struct model_ns *ns, const struct span *sp,
     const struct stats_metric *m)
 {
 	const struct {
@@ -321,14 +322,14 @@ ns_metric(struct model_ns *ns, const struct span *sp,
 	unsigned i;
 
 	if (strcmp(m->name, "ns_users") == 0)
-		ns->users = gauge(sp->cur->total[m->first]);
+		ns->users = model_gauge(sp->cur->total[m->first]);
 	else if (strcmp(m->name, "ns_sockets") == 0)
-		ns->sockets = gauge(sp->cur->total[m->first]);
+		ns->sockets = model_gauge(sp->cur->total[m->first]);
 	else if (strcmp(m->name, "ns_errors") == 0)
 		ns->all_errors += (double)sp->cur->total[m->first];
 	for (i = 0; i < nitems(rates); i++)
 		if (strcmp(m->name, rates[i].name) == 0)
-			sum_add(rates[i].rate, rate_total(sp, m));
+			model_sum_add(rates[i].rate, model_rate_total(sp, m));
 }
 
 static void
@@ -343,21 +344,21 @@ model_namespaces(struct model *m, const struct span *sp)
 		metric = &sp->cur->metric[i];
 		if (strncmp(metric->name, "ns_", 3) == 0 &&
 		    model_label(metric->labels, "ns", name, sizeof name))
-			ns_metric(ns_row(m, name), sp, metric);
+			model_ns_metric(model_ns_row(m, name), sp, metric);
 	}
 }
 
 /* --- everything else ----------------------------------------------------- */
 
 static void
-latency_fill(const struct span *sp, const struct stats_metric *metric,
+model_latency_fill(const struct span *sp, const struct stats_metric *metric,
     struct model_latency *l)
 {
-	struct stats_metric d = between(sp, metric, -1);
+	struct stats_metric d = model_between(sp, metric, -1);
 	const uint64_t *v = sp->delta;
 
 	*l = (struct model_latency){ .metric = metric };
-	l->rate = known(sp, metric) ?
+	l->rate = model_known(sp, metric) ?
 	    model_per_second(0, stats_count(&d, v), sp->us) : NAN;
 	if (stats_count(&d, v) == 0) {
 		l->old = true;
@@ -372,17 +373,17 @@ latency_fill(const struct span *sp, const struct stats_metric *metric,
 }
 
 static void
-rate_fill(struct model *m, const struct span *sp, unsigned i,
+model_rate_fill(struct model *m, const struct span *sp, unsigned i,
     struct model_rate *r)
 {
 	const struct stats_metric *metric = &sp->cur->metric[i];
 	uint64_t v = sp->cur->total[metric->first];
 
-	*r = (struct model_rate){ metric, gauge(v), NAN, NAN, NAN };
+	*r = (struct model_rate){ metric, model_gauge(v), NAN, NAN, NAN };
 	if (metric->type != STATS_COUNTER)
 		return;
 	r->value = (double)v;
-	r->now = rate_total(sp, metric);
+	r->now = model_rate_total(sp, metric);
 	r->minute = m->minute[i] = model_fade(m->minute[i], r->now,
 	    sp->us, m->watched_us);
 	r->start = model_per_second(0, v, m->up_ms * 1000);
@@ -398,14 +399,15 @@ model_metrics(struct model *m, const struct span *sp)
 	for (i = 0; i < sp->cur->nmetrics; i++) {
 		metric = &sp->cur->metric[i];
 		if (metric->type == STATS_HISTOGRAM)
-			latency_fill(sp, metric, &m->latency[m->nlatency++]);
+			model_latency_fill(sp, metric,
+			    &m->latency[m->nlatency++]);
 		else
-			rate_fill(m, sp, i, &m->rate[m->nrate++]);
+			model_rate_fill(m, sp, i, &m->rate[m->nrate++]);
 	}
 }
 
 static void
-history_push(struct model_history *h, double v)
+model_history_push(struct model_history *h, double v)
 {
 	if (isnan(v))
 		return;
@@ -437,7 +439,7 @@ model_headlines(struct model *m)
 				m->head[h].rate = m->rate[i];
 				break;
 			}
-		history_push(&m->head[h].history, m->head[h].rate.now);
+		model_history_push(&m->head[h].history, m->head[h].rate.now);
 	}
 }
 
@@ -449,13 +451,13 @@ model_levels(struct model *m)
 
 	for (i = 0; i < m->nproc; i++) {
 		if (!isnan(m->proc[i].memory))
-			sum_add(&memory, m->proc[i].memory);
+			model_sum_add(&memory, m->proc[i].memory);
 		if (!isnan(m->proc[i].cpu))
-			sum_add(&cpu, m->proc[i].cpu);
+			model_sum_add(&cpu, m->proc[i].cpu);
 	}
-	history_push(&m->level[LEVEL_OPEN], m->open);
-	history_push(&m->level[LEVEL_MEMORY], memory);
-	history_push(&m->level[LEVEL_CPU], cpu);
+	model_history_push(&m->level[LEVEL_OPEN], m->open);
+	model_history_push(&m->level[LEVEL_MEMORY], memory);
+	model_history_push(&m->level[LEVEL_CPU], cpu);
 }
 
 static void
@@ -463,10 +465,10 @@ model_totals(struct model *m, const struct span *sp)
 {
 	unsigned i;
 
-	m->open = value_total(sp, "connections_open");
-	m->sessions = value_total(sp, "sessions");
-	m->rooms = value_total(sp, "rooms");
-	m->send_queue = value_total(sp, "send_queue_bytes");
+	m->open = model_value_total(sp, "connections_open");
+	m->sessions = model_value_total(sp, "sessions");
+	m->rooms = model_value_total(sp, "rooms");
+	m->send_queue = model_value_total(sp, "send_queue_bytes");
 	m->users = 0;
 	for (i = 0; i < m->nns; i++)
 		m->users += m->ns[i].users;
@@ -476,7 +478,7 @@ model_totals(struct model *m, const struct span *sp)
 
 /* *array (a pointer to any struct) gets n of them, zeroed; never none. */
 static bool
-room(void *array, size_t n, size_t size)
+model_allocate(void *array, size_t n, size_t size)
 {
 	void *p = calloc(n + 1, size), *old;
 
@@ -490,7 +492,7 @@ room(void *array, size_t n, size_t size)
 
 /* Averages: keep those of metrics that were there. */
 static bool
-minutes(struct model *m, unsigned n)
+model_allocate_minutes(struct model *m, unsigned n)
 {
 	double *p;
 
@@ -506,7 +508,7 @@ minutes(struct model *m, unsigned n)
 }
 
 static bool
-rooms(struct model *m, struct span *sp)
+model_allocate_all(struct model *m, struct span *sp)
 {
 	unsigned n = sp->cur->nmetrics, i;
 	uint32_t cells = 0;
@@ -515,12 +517,13 @@ rooms(struct model *m, struct span *sp)
 		if (sp->cur->metric[i].ncells > cells)
 			cells = sp->cur->metric[i].ncells;
 	m->nproc = m->nns = m->nlatency = m->nproblem = m->nrate = 0;
-	return (room(&m->proc, sp->cur->nrows, sizeof *m->proc) &&
-	    room(&m->ns, n, sizeof *m->ns) &&
-	    room(&m->latency, n, sizeof *m->latency) &&
-	    room(&m->rate, n, sizeof *m->rate) &&
-	    room(&m->problem, n, sizeof *m->problem) && minutes(m, n) &&
-	    room(&sp->delta, cells, sizeof *sp->delta));
+	return (model_allocate(&m->proc, sp->cur->nrows, sizeof *m->proc) &&
+	    model_allocate(&m->ns, n, sizeof *m->ns) &&
+	    model_allocate(&m->latency, n, sizeof *m->latency) &&
+	    model_allocate(&m->rate, n, sizeof *m->rate) &&
+	    model_allocate(&m->problem, n, sizeof *m->problem) &&
+	    model_allocate_minutes(m, n) && model_allocate(&sp->delta, cells,
+	    sizeof *sp->delta));
 }
 
 bool
@@ -539,14 +542,14 @@ model_update(struct model *m, const struct stats_snapshot *prev,
 		for (h = 0; h < LEVEL__MAX; h++)
 			m->level[h].n = 0;
 	}
-	if (!rooms(m, &sp))
+	if (!model_allocate_all(m, &sp))
 		return (false);
 	m->cur = cur;
 	m->watched_us += us;
 	m->now = now;
 	m->source = *source;
 	/* of a daemon that is gone: until its last sign of life */
-	m->up_ms = since(source->daemon == DAEMON_LIVE ? now :
+	m->up_ms = model_since(source->daemon == DAEMON_LIVE ? now :
 	    (struct wall){ cur->heartbeat_ms }, cur->started_ms);
 	model_procs(m, &sp);
 	model_namespaces(m, &sp);

@@ -1,21 +1,20 @@
 /*
  * Columns, short numbers and tables for the screen of rooststat(1).
  */
-#include "tools/rooststat_text.h"
+#include "tools/rooststat/text.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <wchar.h>
 
-#define GAP	1u		/* columns between two cells */
 
 /*
  * One character at p: its length in bytes and its columns.  False when it is
  * not a character that a terminal may be given.
  */
 static bool
-next_char(const char *p, size_t *len, unsigned *columns)
+text_next_char(const char *p, size_t *len, unsigned *columns)
 {
 	static const uint8_t lengths[16] = {
 		1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 2, 2, 3, 4
@@ -47,7 +46,7 @@ text_safe(struct buf *out, const char *s, bool utf8)
 	size_t len;
 
 	for (; *s != '\0'; s += len) {
-		if (!next_char(s, &len, &columns) || (len > 1 && !utf8))
+		if (!text_next_char(s, &len, &columns) || (len > 1 && !utf8))
 			buf_byte(out, '?');
 		else
 			buf_append(out, s, len);
@@ -56,7 +55,7 @@ text_safe(struct buf *out, const char *s, bool utf8)
 
 /* Bytes of s that fit into so many columns; used: how many they take. */
 static size_t
-fit(const char *s, unsigned columns, unsigned *used)
+text_fit(const char *s, unsigned columns, unsigned *used)
 {
 	const char *p = s;
 	unsigned w;
@@ -68,7 +67,7 @@ fit(const char *s, unsigned columns, unsigned *used)
 			len = 1;
 			continue;
 		}
-		(void)next_char(p, &len, &w);
+		(void)text_next_char(p, &len, &w);
 		if (*used + w > columns)
 			break;
 		*used += w;
@@ -81,12 +80,12 @@ text_width(const char *s)
 {
 	unsigned used;
 
-	(void)fit(s, UINT32_MAX / 2, &used);
+	(void)text_fit(s, UINT32_MAX / 2, &used);
 	return (used);
 }
 
 static void
-spaces(struct buf *out, unsigned n)
+text_spaces(struct buf *out, unsigned n)
 {
 	while (n-- > 0)
 		buf_byte(out, ' ');
@@ -99,16 +98,16 @@ text_left(struct buf *out, const char *s, unsigned columns)
 	unsigned used;
 	size_t n;
 
-	n = fit(s, columns, &used);
+	n = text_fit(s, columns, &used);
 	if (s[n] == '\0') {
 		buf_append(out, s, n);
 	} else if (columns > 0) {
-		n = fit(s, columns - 1, &used);
+		n = text_fit(s, columns - 1, &used);
 		buf_append(out, s, n);
 		buf_byte(out, '~');
 		used++;
 	}
-	spaces(out, columns - used);
+	text_spaces(out, columns - used);
 }
 
 void
@@ -117,7 +116,7 @@ text_right(struct buf *out, const char *s, unsigned columns)
 	unsigned w = text_width(s);
 
 	if (w < columns) {
-		spaces(out, columns - w);
+		text_spaces(out, columns - w);
 		columns = w;
 	}
 	text_left(out, s, columns);
@@ -127,7 +126,7 @@ text_right(struct buf *out, const char *s, unsigned columns)
 
 /* Three digits that count: 1.23, 12.3, 123. */
 static void
-three(char out[TEXT_NUMBER], double v, const char *unit)
+text_three(char out[TEXT_NUMBER], double v, const char *unit)
 {
 	int decimals = v < 9.995 ? 2 : v < 99.95 ? 1 : 0;
 
@@ -161,7 +160,7 @@ text_count(char out[TEXT_NUMBER], double v)
 		v /= 1000;
 		i++;
 	}
-	three(out, v, units[i]);
+	text_three(out, v, units[i]);
 }
 
 void
@@ -181,9 +180,9 @@ text_us(char out[TEXT_NUMBER], uint64_t us)
 	if (us < 1000)
 		(void)snprintf(out, TEXT_NUMBER, "%" PRIu64 "us", us);
 	else if (us < 999500)
-		three(out, (double)us / 1e3, "ms");
+		text_three(out, (double)us / 1e3, "ms");
 	else
-		three(out, (double)us / 1e6, "s");
+		text_three(out, (double)us / 1e6, "s");
 }
 
 void
@@ -210,117 +209,9 @@ text_percent(char out[TEXT_NUMBER], double v)
 	text_rate(out, v * 100);
 }
 
-/* --- tables -------------------------------------------------------------- */
-
-static unsigned
-table_total(const struct table *t)
-{
-	unsigned i, sum = 0;
-
-	for (i = 0; i < t->ncols; i++)
-		if (t->width[i] > 0)
-			sum += t->width[i] + (sum > 0 ? GAP : 0);
-	return (sum);
-}
-
-/* The column that goes next, ncols when all the others stay. */
-static unsigned
-table_victim(const struct table *t)
-{
-	unsigned i, victim = t->ncols;
-
-	for (i = 0; i < t->ncols; i++)
-		if (t->width[i] > 0 && t->col[i].rank > 0 &&
-		    (victim == t->ncols ||
-		    t->col[i].rank >= t->col[victim].rank))
-			victim = i;
-	return (victim);
-}
-
-void
-table_fit(struct table *t, const struct table_col *col, unsigned ncols,
-    unsigned columns)
-{
-	unsigned i;
-
-	MUST(ncols <= TABLE_COLS);
-	*t = (struct table){ .col = col, .ncols = ncols };
-	for (i = 0; i < ncols; i++)
-		t->width[i] = col[i].width;
-	while (table_total(t) > columns && (i = table_victim(t)) < ncols)
-		t->width[i] = 0;
-	for (i = 0; i < ncols && table_total(t) < columns; i++) {
-		if (t->width[i] == 0 || col[i].most <= col[i].width)
-			continue;
-		t->width[i] += columns - table_total(t);
-		if (t->width[i] > col[i].most)
-			t->width[i] = col[i].most;
-	}
-	t->total = table_total(t);
-}
-
-static void
-table_cell(const struct table *t, struct buf *out, unsigned i,
-    const char *text)
-{
-	if (t->col[i].left)
-		text_left(out, text, t->width[i]);
-	else
-		text_right(out, text, t->width[i]);
-}
-
-/* Column mark shows that rows are sorted by it, also without styles. */
-static void
-table_line(const struct table *t, struct buf *out, const char *const cell[],
-    unsigned mark)
-{
-	char title[64];
-	bool first = true;
-	unsigned i;
-
-	for (i = 0; i < t->ncols; i++) {
-		if (t->width[i] == 0)
-			continue;
-		if (!first)
-			spaces(out, GAP);
-		first = false;
-		if (i != mark) {
-			table_cell(t, out, i, cell[i]);
-			continue;
-		}
-		(void)snprintf(title, sizeof title, "%s%s%s",
-		    t->col[i].left ? "" : "*", cell[i],
-		    t->col[i].left ? "*" : "");
-		buf_byte(out, STYLE_CURSOR);
-		table_cell(t, out, i, text_width(title) <= t->width[i] ?
-		    title : cell[i]);
-		buf_byte(out, STYLE_TITLE);
-	}
-}
-
-void
-table_row(const struct table *t, struct buf *out, enum text_style style,
-    const char *const cell[])
-{
-	buf_byte(out, (uint8_t)style);
-	table_line(t, out, cell, TABLE_COLS);
-}
-
-void
-table_head(const struct table *t, struct buf *out, unsigned mark)
-{
-	const char *title[TABLE_COLS];
-	unsigned i;
-
-	for (i = 0; i < t->ncols; i++)
-		title[i] = t->col[i].title;
-	buf_byte(out, STYLE_TITLE);
-	table_line(t, out, title, mark);
-}
-
 /* A cell that is so many eighths full: LOWER ONE EIGHTH BLOCK and the next. */
 static void
-eighths(struct buf *out, unsigned n, bool utf8)
+text_eighths(struct buf *out, unsigned n, bool utf8)
 {
 	static const char ascii[] = " _.:-=+*#";
 	uint8_t c[4];
@@ -348,7 +239,7 @@ text_bars(struct buf *out, const double *v, unsigned n, struct text_bars at,
 		    (8 * at.rows - 0.001)) : 0;
 		if (full > 8 * at.rows)
 			full = 8 * at.rows;
-		eighths(out, full > below ? full - below : 0, utf8);
+		text_eighths(out, full > below ? full - below : 0, utf8);
 	}
 }
 

@@ -2,13 +2,14 @@
  * The frame around each page: who the daemon is, how it is, which page this
  * is, and at the bottom which keys there are.
  */
-#include "tools/rooststat_view.h"
+#include "tools/rooststat/view.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
 
-#include "tools/rooststat_list.h"
+#include "tools/rooststat/list.h"
+#include "tools/rooststat/page.h"
 
 #define VERDICT_LINES	3u	/* at most, for reasons */
 #define NEWS_MS		30000u	/* how long a new start is news */
@@ -37,14 +38,14 @@ view_columns(enum view_page page)
 /* --- the head ------------------------------------------------------------ */
 
 static const char *
-plural(double n)
+view_plural(double n)
 {
 	return (n == 1 ? "" : "s");
 }
 
 /* The facts, the most wanted first; NULL-ended. */
 static unsigned
-head_facts(const struct model *m, char fact[][64])
+view_head_facts(const struct model *m, char fact[][64])
 {
 	char a[TEXT_NUMBER];
 	unsigned n = 0;
@@ -54,7 +55,7 @@ head_facts(const struct model *m, char fact[][64])
 	(void)snprintf(fact[n++], 64, "up %s", a);
 	if (m->workers_well == m->workers)
 		(void)snprintf(fact[n++], 64, "%u worker%s", m->workers,
-		    plural(m->workers));
+		    view_plural(m->workers));
 	else
 		(void)snprintf(fact[n++], 64, "%u/%u workers",
 		    m->workers_well, m->workers);
@@ -62,11 +63,11 @@ head_facts(const struct model *m, char fact[][64])
 	(void)snprintf(fact[n++], 64, "%s open", a);
 	text_count(a, m->sessions);
 	(void)snprintf(fact[n++], 64, "%s session%s", a,
-	    plural(m->sessions));
+	    view_plural(m->sessions));
 	text_count(a, m->users);
-	(void)snprintf(fact[n++], 64, "%s user%s", a, plural(m->users));
+	(void)snprintf(fact[n++], 64, "%s user%s", a, view_plural(m->users));
 	text_count(a, m->rooms);
-	(void)snprintf(fact[n++], 64, "%s room%s", a, plural(m->rooms));
+	(void)snprintf(fact[n++], 64, "%s room%s", a, view_plural(m->rooms));
 	text_count(a, m->send_queue);
 	(void)snprintf(fact[n++], 64, "%sB queued", a);
 	(void)snprintf(fact[n++], 64, "pid %" PRIu32, m->cur->master_pid);
@@ -74,7 +75,7 @@ head_facts(const struct model *m, char fact[][64])
 }
 
 static void
-head_line(const struct view *v, const struct model *m, struct page *p)
+view_head(const struct view *v, const struct model *m, struct lines *p)
 {
 	char fact[16][64], clock[16] = "";
 	time_t t = (time_t)(m->now.ms / 1000);
@@ -88,7 +89,7 @@ head_line(const struct view *v, const struct model *m, struct page *p)
 		(void)strftime(clock, sizeof clock, "%H:%M:%S", &tm);
 		room -= 10;
 	}
-	n = head_facts(m, fact);
+	n = view_head_facts(m, fact);
 	buf_byte(&line, STYLE_BOLD);
 	for (i = 0; i < n; i++) {
 		if (used + (unsigned)strlen(fact[i]) + 2 > room && i > 0)
@@ -104,21 +105,21 @@ head_line(const struct view *v, const struct model *m, struct page *p)
 	text_left(p->out, (const char *)line.data, p->columns -
 	    (unsigned)strlen(clock));
 	buf_str(p->out, clock);
-	page_newline(p);
+	line_end(p);
 	buf_fini(&line);
 	buf_fini(&safe);
 }
 
 /* What is to be said when nothing is wrong. */
 static void
-verdict_well(const struct model *m, struct buf *out)
+view_well(const struct model *m, struct buf *out)
 {
 	buf_str(out, m->workers == 1 ? "the worker and the relay beat" :
 	    "all workers and the relay beat");
 }
 
 static void
-verdict_text(const struct model *m, struct buf *out)
+view_verdict_text(const struct model *m, struct buf *out)
 {
 	static const char *const words[] = {
 		[VERDICT_HEALTHY] = "HEALTHY",
@@ -130,7 +131,7 @@ verdict_text(const struct model *m, struct buf *out)
 
 	buf_printf(out, "%s  ", words[m->verdict]);
 	if (m->nreasons == 0)
-		verdict_well(m, out);
+		view_well(m, out);
 	for (i = 0; i < m->nreasons; i++)
 		buf_printf(out, "%s%s", i > 0 ? "; " : "", m->reason[i]);
 	if (m->source.restarted && m->source.daemon == DAEMON_LIVE &&
@@ -148,7 +149,7 @@ view_verdict(const struct model *m, bool utf8, struct buf *out)
 	struct buf raw;
 
 	buf_init(&raw);
-	verdict_text(m, &raw);
+	view_verdict_text(m, &raw);
 	if (!raw.oom)
 		text_safe(out, (const char *)raw.data, utf8);
 	buf_byte(out, '\0');
@@ -157,7 +158,7 @@ view_verdict(const struct model *m, bool utf8, struct buf *out)
 
 /* Broken between words, the last line cut. */
 static void
-verdict_lines(const struct view *v, const struct model *m, struct page *p)
+view_verdict_lines(const struct view *v, const struct model *m, struct lines *p)
 {
 	static const uint8_t styles[] = {
 		[VERDICT_HEALTHY] = STYLE_GOOD,
@@ -173,11 +174,11 @@ verdict_lines(const struct view *v, const struct model *m, struct page *p)
 	view_verdict(m, v->utf8, &text);
 	s = text.oom ? "" : (const char *)text.data;
 	for (i = 1; *s != '\0'; i++, s = end) {
-		end = i < lines ? page_break(s, p->columns) : s + strlen(s);
+		end = i < lines ? line_break(s, p->columns) : s + strlen(s);
 		buf_reset(&line);
 		buf_byte(&line, styles[m->verdict]);
 		buf_append(&line, s, (size_t)(end - s));
-		page_text(p, &line);
+		line_text(p, &line);
 		while (*end == ' ')
 			end++;
 	}
@@ -186,7 +187,7 @@ verdict_lines(const struct view *v, const struct model *m, struct page *p)
 }
 
 static void
-tab_state(const struct view *v, struct buf *out)
+view_tab_state(const struct view *v, struct buf *out)
 {
 	buf_byte(out, STYLE_PLAIN);
 	if (v->paused)
@@ -202,7 +203,7 @@ tab_state(const struct view *v, struct buf *out)
 }
 
 static void
-tab_line(const struct view *v, struct page *p)
+view_tabs(const struct view *v, struct lines *p)
 {
 	struct buf line;
 	unsigned i;
@@ -216,15 +217,15 @@ tab_line(const struct view *v, struct page *p)
 		    i == (unsigned)v->page ? "[" : " ", page_names[i],
 		    i == (unsigned)v->page ? "]" : " ", STYLE_PLAIN);
 	}
-	tab_state(v, &line);
-	page_text(p, &line);
+	view_tab_state(v, &line);
+	line_text(p, &line);
 	buf_fini(&line);
 }
 
 /* --- the foot ------------------------------------------------------------ */
 
 static void
-foot_line(const struct view *v, struct page *p)
+view_foot(const struct view *v, struct lines *p)
 {
 	struct buf line;
 
@@ -254,7 +255,7 @@ foot_line(const struct view *v, struct page *p)
 }
 
 static void
-help_page(struct page *p)
+view_help(struct lines *p)
 {
 	static const char *const lines[] = {
 		"q             quit",
@@ -281,7 +282,7 @@ help_page(struct page *p)
 		buf_reset(&line);
 		buf_byte(&line, STYLE_PLAIN);
 		buf_str(&line, lines[i]);
-		page_text(p, &line);
+		line_text(p, &line);
 	}
 	buf_fini(&line);
 }
@@ -290,22 +291,22 @@ void
 view_draw(struct view *v, const struct model *m, unsigned columns,
     unsigned rows, struct buf *out)
 {
-	struct page p = { .out = out, .columns = columns, .rows = rows,
+	struct lines p = { .out = out, .columns = columns, .rows = rows,
 		.utf8 = v->utf8 };
 
 	if (rows > 0)
-		head_line(v, m, &p);
+		view_head(v, m, &p);
 	if (rows > 1)
-		verdict_lines(v, m, &p);
+		view_verdict_lines(v, m, &p);
 	if (rows > 5)
-		tab_line(v, &p);
+		view_tabs(v, &p);
 	p.rows = rows > 3 ? rows - 1 : rows;	/* the foot */
 	if (v->help)
-		help_page(&p);
+		view_help(&p);
 	else
 		page_draw(v, m, &p);
 	while (p.used < p.rows)
-		page_newline_blank(&p);
+		line_blank(&p);
 	if (p.used < rows)
-		foot_line(v, &p);
+		view_foot(v, &p);
 }

@@ -1,5 +1,5 @@
 /*
- * Text for a screen of fixed width: columns of UTF-8, short numbers, tables.
+ * Text for a screen of fixed width: columns of UTF-8, short numbers, bars.
  * Pure: memory in, memory out (the locale's LC_CTYPE decides how wide a
  * character is).
  *
@@ -7,8 +7,8 @@
  * column and holds until the next one; foreign text goes through text_safe(),
  * so it cannot contain any.
  */
-#ifndef TOOLS_ROOSTSTAT_TEXT_H
-#define TOOLS_ROOSTSTAT_TEXT_H
+#ifndef ROOSTSTAT_TEXT_H
+#define ROOSTSTAT_TEXT_H
 
 #include "base/buf.h"
 #include "base/utf8.h"
@@ -45,33 +45,6 @@ void	text_us(char out[TEXT_NUMBER], uint64_t);
 void	text_age(char out[TEXT_NUMBER], uint64_t ms);
 /* 0..1 as percent: 0, 0.4, 97; "-" for NAN. */
 void	text_percent(char out[TEXT_NUMBER], double);
-
-/* --- tables -------------------------------------------------------------- */
-#define TABLE_COLS	20
-
-struct table_col {
-	const char	*title;
-	unsigned	 width;		/* columns, the least */
-	unsigned	 rank;		/* 0 stays; the highest goes first */
-	bool		 left;		/* text, not a number */
-	unsigned	 most;		/* it stretches up to so many; 0: no */
-};
-
-struct table {
-	const struct table_col *col;
-	unsigned	 ncols;
-	unsigned	 width[TABLE_COLS];	/* 0: no room for it */
-	unsigned	 total;			/* columns of a line */
-};
-
-/* Which columns fit into so many, and how wide each one is. */
-void	table_fit(struct table *, const struct table_col *, unsigned ncols,
-	    unsigned columns);
-/* One line; cell i belongs to column i.  style as for a row. */
-void	table_row(const struct table *, struct buf *, enum text_style,
-	    const char *const cell[]);
-/* The titles; column mark (TABLE_COLS: none) is the one sorted by. */
-void	table_head(const struct table *, struct buf *, unsigned mark);
 
 /* Row `row` from the top of a chart of so many: a bar for each value, relative
  * to the greatest. */

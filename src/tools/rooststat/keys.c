@@ -1,7 +1,7 @@
 /*
  * The keys of rooststat(1).
  */
-#include "tools/rooststat_keys.h"
+#include "tools/rooststat/keys.h"
 
 unsigned
 keys_interval(const char *s)
@@ -28,7 +28,7 @@ keys_interval(const char *s)
 }
 
 static enum keys_action
-prompt_done(struct view *v)
+keys_prompt_done(struct view *v)
 {
 	enum view_prompt prompt = v->prompt;
 	unsigned ms;
@@ -43,7 +43,7 @@ prompt_done(struct view *v)
 
 /* Without the last character: one byte and what continues it. */
 static void
-prompt_rub_out(struct view *v)
+keys_rub_out(struct view *v)
 {
 	size_t n = strlen(v->input);
 
@@ -54,18 +54,18 @@ prompt_rub_out(struct view *v)
 
 /* The filter works while it is typed. */
 static enum keys_action
-prompt_key(struct view *v, unsigned key)
+keys_prompt(struct view *v, unsigned key)
 {
 	bool filter = v->prompt == PROMPT_FILTER;
 	size_t n = strlen(v->input);
 
 	if (key == KEYS_ENTER)
-		return (prompt_done(v));
+		return (keys_prompt_done(v));
 	if (key == KEYS_ESCAPE) {
 		v->prompt = PROMPT_NONE;
 		v->input[0] = '\0';
 	} else if (key == KEYS_BACKSPACE) {
-		prompt_rub_out(v);
+		keys_rub_out(v);
 	} else if (key >= ' ' && key < 256 && key != 0x7f &&
 	    n + 1 < sizeof v->input) {
 		v->input[n] = (char)key;
@@ -77,7 +77,7 @@ prompt_key(struct view *v, unsigned key)
 }
 
 static void
-turn_to(struct view *v, enum view_page page)
+keys_turn_to(struct view *v, enum view_page page)
 {
 	if (v->page != page)
 		v->cursor = v->top = 0;
@@ -87,7 +87,7 @@ turn_to(struct view *v, enum view_page page)
 
 /* The list that the sort keys act on. */
 static void
-resort(struct view *v, bool back)
+keys_resort(struct view *v, bool back)
 {
 	enum view_page page = v->page == PAGE_OVERVIEW ? PAGE_NAMESPACES :
 	    v->page;
@@ -98,7 +98,7 @@ resort(struct view *v, bool back)
 }
 
 static void
-go(struct view *v, unsigned key)
+keys_go(struct view *v, unsigned key)
 {
 	unsigned page = v->shown > 1 ? v->shown - 1 : 1;
 	unsigned up = key == KEYS_UP ? 1 : page;
@@ -114,7 +114,7 @@ go(struct view *v, unsigned key)
 }
 
 static enum keys_action
-command(struct view *v, unsigned key)
+keys_command(struct view *v, unsigned key)
 {
 	switch (key) {
 	case 'q': case 'Q':
@@ -123,13 +123,13 @@ command(struct view *v, unsigned key)
 		v->help = !v->help;
 		break;
 	case 'v': case '\t': case KEYS_NEXT:
-		turn_to(v, (v->page + 1) % PAGE__MAX);
+		keys_turn_to(v, (v->page + 1) % PAGE__MAX);
 		break;
 	case '1': case '2': case '3': case '4':
-		turn_to(v, (enum view_page)(key - '1'));
+		keys_turn_to(v, (enum view_page)(key - '1'));
 		break;
 	case 's': case 'S':
-		resort(v, key == 'S');
+		keys_resort(v, key == 'S');
 		break;
 	case 'z':
 		v->zeros = !v->zeros;
@@ -150,14 +150,14 @@ command(struct view *v, unsigned key)
 		v->filter[0] = '\0';
 		break;
 	case 'j':
-		go(v, KEYS_DOWN);
+		keys_go(v, KEYS_DOWN);
 		break;
 	case 'k':
-		go(v, KEYS_UP);
+		keys_go(v, KEYS_UP);
 		break;
 	case KEYS_UP: case KEYS_DOWN: case KEYS_PAGE_UP: case KEYS_PAGE_DOWN:
 	case KEYS_HOME: case KEYS_END:
-		go(v, key);
+		keys_go(v, key);
 		break;
 	}
 	return (KEYS_REDRAW);
@@ -166,6 +166,6 @@ command(struct view *v, unsigned key)
 enum keys_action
 keys_press(struct view *v, unsigned key)
 {
-	return (v->prompt != PROMPT_NONE ? prompt_key(v, key) :
-	    command(v, key));
+	return (v->prompt != PROMPT_NONE ? keys_prompt(v, key) :
+	    keys_command(v, key));
 }

@@ -3,65 +3,12 @@
  * When there is not room for all, each gets its title and first row in the
  * order of importance, then rows in turn.
  */
-#include "tools/rooststat_page.h"
+#include "tools/rooststat/page.h"
 
 #include <stdio.h>
 
-#include "tools/rooststat_chart.h"
-#include "tools/rooststat_list.h"
-
-void
-page_newline(struct page *p)
-{
-	buf_byte(p->out, '\n');
-	p->used++;
-}
-
-void
-page_text(struct page *p, struct buf *line)
-{
-	buf_byte(line, '\0');
-	if (p->used >= p->rows)
-		return;
-	text_left(p->out, line->oom ? "?" : (const char *)line->data,
-	    p->columns);
-	page_newline(p);
-}
-
-void
-page_titles(struct page *p, const struct table *t, unsigned mark)
-{
-	struct buf line;
-
-	buf_init(&line);
-	table_head(t, &line, mark);
-	page_text(p, &line);
-	buf_fini(&line);
-}
-
-void
-page_newline_blank(struct page *p)
-{
-	buf_byte(p->out, STYLE_PLAIN);
-	text_left(p->out, "", p->columns);
-	page_newline(p);
-}
-
-const char *
-page_break(const char *s, unsigned columns)
-{
-	const char *p, *space = NULL;
-	unsigned used = 0;
-
-	for (p = s; *p != '\0'; p++) {
-		if (*p == ' ')
-			space = p;
-		/* count heads of characters: none here is wider than one */
-		if ((*p & 0xc0) != 0x80 && ++used > columns)
-			return (space != NULL ? space : p);
-	}
-	return (p);
-}
+#include "tools/rooststat/chart.h"
+#include "tools/rooststat/list.h"
 
 /* --- panes ---------------------------------------------------------------- */
 
@@ -70,8 +17,8 @@ static const enum model_headline head_order[HEAD__MAX] = {
 };
 
 static void
-rates_row(const struct model *m, enum model_headline h, struct table *t,
-    struct page *p)
+page_rates_row(const struct model *m, enum model_headline h, struct grid *t,
+    struct lines *p)
 {
 	static const char *const names[HEAD__MAX] = {
 		[HEAD_ACCEPTED] = "connections", [HEAD_IN] = "messages in",
@@ -93,35 +40,35 @@ rates_row(const struct model *m, enum model_headline h, struct table *t,
 	text_spark(&spark, past->value + past->n - n, n, p->utf8);
 	buf_byte(&spark, '\0');
 	cell[4] = (const char *)spark.data;
-	table_row(t, &line, STYLE_PLAIN, cell);
-	page_text(p, &line);
+	grid_row(t, &line, STYLE_PLAIN, cell);
+	line_text(p, &line);
 	buf_fini(&line);
 	buf_fini(&spark);
 }
 
 static void
-pane_rates(struct view *v, const struct model *m, struct page *p,
+page_rates(struct view *v, const struct model *m, struct lines *p,
     unsigned rows)
 {
-	static const struct table_col cols[] = {
+	static const struct grid_col cols[] = {
 		{ "rates", 12, 0, true, 0 },
 		{ "now/s", 7, 0, false, 0 },
 		{ "1min/s", 7, 1, false, 0 },
 		{ "avg/s", 7, 2, false, 0 },
 		{ "", 8, 3, false, MODEL_HISTORY },
 	};
-	struct table t;
+	struct grid t;
 	unsigned i;
 
 	(void)v;
-	table_fit(&t, cols, nitems(cols), p->columns);
-	page_titles(p, &t, TABLE_COLS);
+	grid_fit(&t, cols, nitems(cols), p->columns);
+	line_titles(p, &t, GRID_COLS);
 	for (i = 0; i < HEAD__MAX && i + 1 < rows; i++)
-		rates_row(m, head_order[i], &t, p);
+		page_rates_row(m, head_order[i], &t, p);
 }
 
 static unsigned
-want_rates(const struct view *v, const struct model *m)
+page_want_rates(const struct view *v, const struct model *m)
 {
 	(void)v;
 	(void)m;
@@ -129,7 +76,8 @@ want_rates(const struct view *v, const struct model *m)
 }
 
 static void
-duration(const struct model_latency *l, uint64_t value, char out[TEXT_NUMBER])
+page_duration(const struct model_latency *l, uint64_t value,
+    char out[TEXT_NUMBER])
 {
 	if (!l->any)
 		(void)snprintf(out, TEXT_NUMBER, "-");
@@ -143,7 +91,7 @@ duration(const struct model_latency *l, uint64_t value, char out[TEXT_NUMBER])
 
 /* loop_turn_us is shown as "loop turn". */
 static void
-latency_name(const struct model_latency *l, struct buf *out, bool utf8)
+page_latency_name(const struct model_latency *l, struct buf *out, bool utf8)
 {
 	const char *name = l->metric->name;
 	size_t i, n = strlen(name);
@@ -162,7 +110,7 @@ latency_name(const struct model_latency *l, struct buf *out, bool utf8)
 }
 
 static void
-latency_row(const struct model_latency *l, struct table *t, struct page *p)
+page_latency_row(const struct model_latency *l, struct grid *t, struct lines *p)
 {
 	char q[4][TEXT_NUMBER], rate[TEXT_NUMBER];
 	const char *cell[6] = { "?", q[0], q[1], q[2], q[3], rate };
@@ -170,25 +118,25 @@ latency_row(const struct model_latency *l, struct table *t, struct page *p)
 
 	buf_init(&line);
 	buf_init(&name);
-	latency_name(l, &name, p->utf8);
+	page_latency_name(l, &name, p->utf8);
 	if (!name.oom)
 		cell[0] = (const char *)name.data;
-	duration(l, l->p50, q[0]);
-	duration(l, l->p90, q[1]);
-	duration(l, l->p99, q[2]);
-	duration(l, l->max, q[3]);
+	page_duration(l, l->p50, q[0]);
+	page_duration(l, l->p90, q[1]);
+	page_duration(l, l->p99, q[2]);
+	page_duration(l, l->max, q[3]);
 	text_rate(rate, l->rate);
-	table_row(t, &line, l->old ? STYLE_DIM : STYLE_PLAIN, cell);
-	page_text(p, &line);
+	grid_row(t, &line, l->old ? STYLE_DIM : STYLE_PLAIN, cell);
+	line_text(p, &line);
 	buf_fini(&line);
 	buf_fini(&name);
 }
 
 static void
-pane_latency(struct view *v, const struct model *m, struct page *p,
+page_latency(struct view *v, const struct model *m, struct lines *p,
     unsigned rows)
 {
-	static const struct table_col cols[] = {
+	static const struct grid_col cols[] = {
 		{ "latency", 14, 0, true, 40 },
 		{ "p50", 6, 0, false, 0 },
 		{ "p90", 6, 2, false, 0 },
@@ -196,25 +144,26 @@ pane_latency(struct view *v, const struct model *m, struct page *p,
 		{ "max", 6, 1, false, 0 },
 		{ "n/s", 6, 3, false, 0 },
 	};
-	struct table t;
+	struct grid t;
 	unsigned i;
 
 	(void)v;
-	table_fit(&t, cols, nitems(cols), p->columns);
-	page_titles(p, &t, TABLE_COLS);
+	grid_fit(&t, cols, nitems(cols), p->columns);
+	line_titles(p, &t, GRID_COLS);
 	for (i = 0; i < m->nlatency && i + 1 < rows; i++)
-		latency_row(&m->latency[i], &t, p);
+		page_latency_row(&m->latency[i], &t, p);
 }
 
 static unsigned
-want_latency(const struct view *v, const struct model *m)
+page_want_latency(const struct view *v, const struct model *m)
 {
 	(void)v;
 	return (m->nlatency > 0 ? 1 + m->nlatency : 0);
 }
 
 static void
-problem_row(const struct model_problem *pr, struct table *t, struct page *p)
+page_problem_row(const struct model_problem *pr, struct grid *t,
+    struct lines *p)
 {
 	static const enum text_style styles[] = {
 		[SEVERITY_NOTE] = STYLE_PLAIN,
@@ -241,64 +190,64 @@ problem_row(const struct model_problem *pr, struct table *t, struct page *p)
 	text_count(total, pr->rate.value);
 	text_rate(now, pr->rate.now);
 	text_rate(minute, pr->rate.minute);
-	table_row(t, &line, gauge || pr->rate.now > 0 ?
+	grid_row(t, &line, gauge || pr->rate.now > 0 ?
 	    styles[pr->severity] : STYLE_DIM, cell);
-	page_text(p, &line);
+	line_text(p, &line);
 	buf_fini(&line);
 	buf_fini(&name);
 	buf_fini(&help);
 }
 
 static void
-pane_problems(struct view *v, const struct model *m, struct page *p,
+page_problems(struct view *v, const struct model *m, struct lines *p,
     unsigned rows)
 {
-	const struct table_col cols[] = {
+	const struct grid_col cols[] = {
 		{ "problems", p->columns < 120 ? 14 : 44, 0, true, 52 },
 		{ "total", 6, 0, false, 0 },
 		{ "now/s", 7, 0, false, 0 },
 		{ "1min/s", 7, 1, false, 0 },
 		{ " what it means", 40, 2, true, 160 },
 	};
-	struct table t;
+	struct grid t;
 	unsigned i;
 
 	(void)v;
-	table_fit(&t, cols, nitems(cols) - (p->columns < 120), p->columns);
-	page_titles(p, &t, TABLE_COLS);
+	grid_fit(&t, cols, nitems(cols) - (p->columns < 120), p->columns);
+	line_titles(p, &t, GRID_COLS);
 	for (i = 0; i < m->nproblem && i + 1 < rows; i++)
-		problem_row(&m->problem[i], &t, p);
+		page_problem_row(&m->problem[i], &t, p);
 }
 
 static unsigned
-want_problems(const struct view *v, const struct model *m)
+page_want_problems(const struct view *v, const struct model *m)
 {
 	(void)v;
 	return (m->nproblem > 0 ? 1 + m->nproblem : 0);
 }
 
 static void
-pane_workers(struct view *v, const struct model *m, struct page *p,
+page_workers(struct view *v, const struct model *m, struct lines *p,
     unsigned rows)
 {
 	list_processes(v, m, p, (struct list_place){ rows, false });
 }
 
 static unsigned
-want_workers(const struct view *v, const struct model *m)
+page_want_workers(const struct view *v, const struct model *m)
 {
 	return (1 + list_count(v, m, PAGE_WORKERS));
 }
 
 static void
-pane_namespaces(struct view *v, const struct model *m, struct page *p,
+page_namespaces(struct view *v, const struct model *m, struct lines *p,
     unsigned rows)
 {
 	list_namespaces(v, m, p, (struct list_place){ rows, false });
 }
 
 static unsigned
-want_namespaces(const struct view *v, const struct model *m)
+page_want_namespaces(const struct view *v, const struct model *m)
 {
 	unsigned n = list_count(v, m, PAGE_NAMESPACES);
 
@@ -314,15 +263,16 @@ enum pane_id {
 
 static const struct pane {
 	void		(*draw)(struct view *, const struct model *,
-			    struct page *, unsigned rows);
+			    struct lines *, unsigned rows);
 	unsigned	(*want)(const struct view *, const struct model *);
 	bool		 beside;	/* on a wide screen: beside the next */
 } panes[PANE__MAX] = {
-	[PANE_RATES] =		{ pane_rates, want_rates, true },
-	[PANE_LATENCY] =	{ pane_latency, want_latency, false },
-	[PANE_WORKERS] =	{ pane_workers, want_workers, false },
-	[PANE_NAMESPACES] =	{ pane_namespaces, want_namespaces, false },
-	[PANE_PROBLEMS] =	{ pane_problems, want_problems, false },
+	[PANE_RATES] =		{ page_rates, page_want_rates, true },
+	[PANE_LATENCY] =	{ page_latency, page_want_latency, false },
+	[PANE_WORKERS] =	{ page_workers, page_want_workers, false },
+	[PANE_NAMESPACES] =	{ page_namespaces, page_want_namespaces,
+				    false },
+	[PANE_PROBLEMS] =	{ page_problems, page_want_problems, false },
 };
 
 /* Who gets a place first. */
@@ -332,7 +282,7 @@ static const enum pane_id pane_importance[PANE__MAX] = {
 
 /* How many rows each pane gets of those there are. */
 static void
-overview_share(const unsigned want[PANE__MAX], unsigned rows,
+page_share(const unsigned want[PANE__MAX], unsigned rows,
     unsigned get[PANE__MAX])
 {
 	unsigned i, before;
@@ -360,7 +310,7 @@ overview_share(const unsigned want[PANE__MAX], unsigned rows,
 
 /* The next line of text, without its newline; NULL: no more. */
 static char *
-line_next(char **text)
+page_next_line(char **text)
 {
 	char *line = *text, *end;
 
@@ -375,10 +325,10 @@ line_next(char **text)
 
 /* Two panes in one page, each with half the columns. */
 static void
-overview_beside(struct view *v, const struct model *m, struct page *p,
+page_beside(struct view *v, const struct model *m, struct lines *p,
     enum pane_id id, unsigned rows)
 {
-	struct page half[2];
+	struct lines half[2];
 	struct buf text[2], line;
 	char *next[2], *part;
 	unsigned i, j;
@@ -399,13 +349,13 @@ overview_beside(struct view *v, const struct model *m, struct page *p,
 	for (j = 0; j < rows; j++) {
 		buf_reset(&line);
 		for (i = 0; i < 2; i++) {
-			part = line_next(&next[i]);
+			part = page_next_line(&next[i]);
 			text_left(&line, part != NULL ? part : "",
 			    half[i].columns);
 			buf_byte(&line, STYLE_PLAIN);
 			buf_str(&line, i == 0 ? "  " : "");
 		}
-		page_text(p, &line);
+		line_text(p, &line);
 	}
 	buf_fini(&line);
 	buf_fini(&text[0]);
@@ -413,7 +363,7 @@ overview_beside(struct view *v, const struct model *m, struct page *p,
 }
 
 static void
-overview(struct view *v, const struct model *m, struct page *p)
+page_overview(struct view *v, const struct model *m, struct lines *p)
 {
 	unsigned i, want[PANE__MAX], get[PANE__MAX], spare;
 	bool wide = p->columns >= SIDE_BY_SIDE;
@@ -426,7 +376,7 @@ overview(struct view *v, const struct model *m, struct page *p)
 			want[i] = 0;
 		}
 	}
-	overview_share(want, p->rows - p->used, get);
+	page_share(want, p->rows - p->used, get);
 	spare = p->rows - p->used;
 	for (i = 0; i < PANE__MAX; i++)
 		spare -= get[i];
@@ -434,12 +384,12 @@ overview(struct view *v, const struct model *m, struct page *p)
 		if (i == PANE_PROBLEMS) {	/* at the very bottom */
 			chart_draw(m, p, spare);
 			while (p->used + get[i] < p->rows)
-				page_newline_blank(p);
+				line_blank(p);
 		}
 		if (get[i] == 0)
 			continue;
 		if (wide && panes[i].beside)
-			overview_beside(v, m, p, (enum pane_id)i, get[i]);
+			page_beside(v, m, p, (enum pane_id)i, get[i]);
 		else
 			panes[i].draw(v, m, p, get[i]);
 	}
@@ -448,13 +398,13 @@ overview(struct view *v, const struct model *m, struct page *p)
 /* --- all pages ------------------------------------------------------------ */
 
 void
-page_draw(struct view *v, const struct model *m, struct page *p)
+page_draw(struct view *v, const struct model *m, struct lines *p)
 {
 	struct list_place at = { p->rows - p->used, true };
 
 	switch (v->page) {
 	case PAGE_OVERVIEW:
-		overview(v, m, p);
+		page_overview(v, m, p);
 		break;
 	case PAGE_COUNTERS:
 		list_counters(v, m, p, at);

@@ -3,7 +3,7 @@
  * value, and rows of columns below.  As many are drawn as there is room for,
  * the most wanted first.
  */
-#include "tools/rooststat_chart.h"
+#include "tools/rooststat/chart.h"
 
 #include <stdio.h>
 
@@ -24,7 +24,7 @@ struct chart {
 };
 
 static void
-charts_of(const struct model *m, struct chart c[CHART__MAX])
+chart_all(const struct model *m, struct chart c[CHART__MAX])
 {
 	c[CHART_OUT] = (struct chart){ "deliveries/s",
 		&m->head[HEAD_OUT].history, text_rate };
@@ -84,7 +84,7 @@ chart_row(const struct chart *c, unsigned i, unsigned rows, unsigned columns,
 
 static void
 chart_band(const struct chart *c, unsigned across, unsigned rows,
-    struct page *p)
+    struct lines *p)
 {
 	unsigned i, j, columns = (p->columns - CHART_GAP * (across - 1)) /
 	    across;
@@ -102,13 +102,13 @@ chart_band(const struct chart *c, unsigned across, unsigned rows,
 				    p->utf8, &line);
 			buf_byte(&line, STYLE_PLAIN);
 		}
-		page_text(p, &line);
+		line_text(p, &line);
 	}
 	buf_fini(&line);
 }
 
 void
-chart_draw(const struct model *m, struct page *p, unsigned rows)
+chart_draw(const struct model *m, struct lines *p, unsigned rows)
 {
 	unsigned across = p->columns >= SIDE_BY_SIDE ? CHART_ACROSS : 1;
 	unsigned down = rows / CHART_LEAST, i, high;
@@ -117,7 +117,7 @@ chart_draw(const struct model *m, struct page *p, unsigned rows)
 	if (down == 0 || p->columns < 20)
 		return;
 	memset(c, 0, sizeof c);
-	charts_of(m, c);
+	chart_all(m, c);
 	if (down > (CHART__MAX + across - 1) / across)
 		down = (CHART__MAX + across - 1) / across;
 	high = rows / down < CHART_MOST ? rows / down : CHART_MOST;
