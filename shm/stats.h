@@ -14,6 +14,7 @@
 #define SHM_STATS_H
 
 #include <stdatomic.h>
+#include <sys/types.h>
 
 #include "base/bug.h"
 #include "base/clock.h"
@@ -110,6 +111,8 @@ struct stats_params {
  */
 struct stats *stats_create(const char *path, const struct stats_params *)
 	    MUST_USE;
+/* Master: the file, if there is one, shall belong to them; -1 + errno. */
+int	stats_give(struct stats *, uid_t, gid_t);
 /*
  * Master, ten times a second: brings the file up to date; when it was removed
  * or replaced, a second later at most another is made (returns 1).  -1 + errno:

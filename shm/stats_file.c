@@ -129,6 +129,14 @@ stats_file_make(struct stats *st)
 	return (0);
 }
 
+int
+stats_give(struct stats *st, uid_t uid, gid_t gid)
+{
+	CHECK_MAGIC(st, STATS_HANDLE);
+	/* the file that we have open, whatever has its name by now */
+	return (st->fd == -1 ? 0 : fchown(st->fd, uid, gid));
+}
+
 /* What changes: the header, the rows, the columns in use. */
 static int
 stats_file_put_changes(struct stats *st)

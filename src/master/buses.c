@@ -50,7 +50,7 @@ buses_give(struct seat *to, const struct seat *with, int fd)
 	ipc_put_u32(&m, with->slot);
 	ipc_put_u32(&m, with->generation);
 	m.fd = fd;
-	return (children_tell(to, &m));
+	return (seat_tell(to, &m));
 }
 
 static void
@@ -65,7 +65,7 @@ buses_made(struct seat *worker, struct mono now)
 static void
 buses_make_worker(struct seat *s, struct heritage *h, struct bus_ends *ends)
 {
-	struct seat *relay = children_relay(s->all);
+	struct seat *relay = seats_relay(s->all);
 	int fds[2];
 
 	s->bus_due = false;
@@ -87,8 +87,8 @@ buses_make_relay(struct seat *s, struct heritage *h, struct bus_ends *ends)
 	unsigned i;
 	int fds[2];
 
-	for (i = 0; i < children_nworkers(s->all); i++) {
-		w = children_worker(s->all, i);
+	for (i = 0; i < seats_nworkers(s->all); i++) {
+		w = seats_worker(s->all, i);
 		if (w->state == SEAT_EMPTY)
 			continue;
 		if (buses_pair(fds) == -1) {
@@ -128,10 +128,10 @@ buses_hand_out(struct seat *s, const struct heritage *h, struct bus_ends *ends,
 		buses_close(&own);
 		if (ends->other[i] == -1)
 			continue;
-		worker = relay ? children_worker(s->all, i) : s;
+		worker = relay ? seats_worker(s->all, i) : s;
 		if (ok) {
 			buses_made(worker, now);
-			if (!buses_give(relay ? worker : children_relay(s->all),
+			if (!buses_give(relay ? worker : seats_relay(s->all),
 			    s, ends->other[i]))
 				worker->bus_due = true;
 		}
@@ -144,7 +144,7 @@ buses_hand_out(struct seat *s, const struct heritage *h, struct bus_ends *ends,
 void
 buses_gone(struct seat *worker)
 {
-	struct seat *relay = children_relay(worker->all);
+	struct seat *relay = seats_relay(worker->all);
 	struct ipc_msg m;
 
 	worker->bus_due = false;
@@ -153,17 +153,17 @@ buses_gone(struct seat *worker)
 	ipc_init(&m, CONTROL_BUS_GONE);
 	ipc_put_u32(&m, worker->slot);
 	/* if it does not get through, the relay sees the stream end anyway */
-	(void)children_tell(relay, &m);
+	(void)seat_tell(relay, &m);
 }
 
 void
-buses_lost(struct children *all, uint32_t slot, uint32_t generation)
+buses_lost(struct seats *all, uint32_t slot, uint32_t generation)
 {
 	struct seat *w;
 	unsigned i;
 
-	for (i = 0; i < children_nworkers(all); i++) {
-		w = children_worker(all, i);
+	for (i = 0; i < seats_nworkers(all); i++) {
+		w = seats_worker(all, i);
 		/* the dead have a new one coming when they are replaced */
 		if (w->state != SEAT_EMPTY && w->slot == slot &&
 		    w->generation == generation)
@@ -197,15 +197,15 @@ buses_repair_one(struct seat *worker, struct seat *relay, struct mono now)
 }
 
 void
-buses_repair(struct children *all, struct mono now)
+buses_repair(struct seats *all, struct mono now)
 {
-	struct seat *relay = children_relay(all), *w;
+	struct seat *relay = seats_relay(all), *w;
 	unsigned i;
 
 	if (relay->state == SEAT_EMPTY)
 		return;
-	for (i = 0; i < children_nworkers(all); i++) {
-		w = children_worker(all, i);
+	for (i = 0; i < seats_nworkers(all); i++) {
+		w = seats_worker(all, i);
 		if (w->state != SEAT_EMPTY && w->bus_due &&
 		    now.us >= mono_add_ms(w->bus_made, BUSES_REPAIR_MS).us)
 			buses_repair_one(w, relay, now);

@@ -7,7 +7,7 @@
 #define MASTER_BUSES_H
 
 #include "base/bug.h"
-#include "master/children.h"
+#include "master/seat.h"
 
 #define BUSES_REPAIR_MS	1000	/* at most one new stream a second each */
 
@@ -26,10 +26,10 @@ void	buses_hand_out(struct seat *, const struct heritage *,
 /* A worker has died: the relay closes its end. */
 void	buses_gone(struct seat *worker);
 /* The relay says that a worker's stream is broken. */
-void	buses_lost(struct children *, uint32_t slot, uint32_t generation);
+void	buses_lost(struct seats *, uint32_t slot, uint32_t generation);
 /* A worker says that it has none; not believed while one is under way. */
 void	buses_wanted(struct seat *worker, struct mono now);
 /* New streams for those that need one and have waited long enough. */
-void	buses_repair(struct children *, struct mono now);
+void	buses_repair(struct seats *, struct mono now);
 
 #endif

@@ -147,6 +147,21 @@ test('a second start with the same pidfile is refused', async () => {
 	assert.ok(!fs.existsSync(`${dir}/roostd.pid`), 'pidfile is removed');
 });
 
+test('what a pidfile that is a link points to is not written', async () => {
+	for (const link of [fs.symlinkSync, fs.linkSync]) {
+		const dir = tempdir();
+		fs.writeFileSync(`${dir}/victim`, 'precious');
+		link(`${dir}/victim`, `${dir}/roostd.pid`);
+		const r = await run(['-f', '-c', conf(
+		    `listen "127.0.0.1:0" {}\npidfile = "${dir}/roostd.pid"\n` +
+		    echo)]);
+		assert.equal(r.code, 73);
+		assert.match(r.err, /pidfile/);
+		assert.equal(fs.readFileSync(`${dir}/victim`, 'utf8'),
+		    'precious');
+	}
+});
+
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT']) {
 	test(`${signal} closes clients properly and exits 0`, async () => {
 		const d = await Daemon.start({ workers: 2,

@@ -177,7 +177,8 @@ files_left(void)
 	while ((e = readdir(d)) != NULL) {
 		if (e->d_name[0] == '.' || strcmp(e->d_name, "stats") == 0)
 			continue;
-		if (strcmp(e->d_name, "sock") == 0 &&
+		if ((strcmp(e->d_name, "sock") == 0 ||
+		    strcmp(e->d_name, "pid") == 0) &&
 		    (strcmp(refuse_last(), "lstat") == 0 ||
 		    strcmp(refuse_last(), "unlink") == 0))
 			continue;

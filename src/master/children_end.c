@@ -1,0 +1,196 @@
+/*
+ * How children end: told to, killed, or by themselves; see children.h.
+ */
+#include "master/children_int.h"
+
+#include <sys/wait.h>
+
+#include <inttypes.h>
+#include <signal.h>
+#include <sysexits.h>
+
+#include "master/buses.h"
+#include "master/reclaim.h"
+#include "shm/counters.h"
+#include "shm/slots.h"
+#include "sys/log.h"
+
+#define CHILDREN_STEADY_MS	10000	/* who lives that long was no failure */
+#define CHILDREN_KILLED_MS	1000	/* ... or this, until a foreign kill */
+
+/* --- stop ----------------------------------------------------------------*/
+
+void
+children_kill_one(struct seat *s, struct mono now)
+{
+	/* not reaped yet, so the pid is still this child's */
+	if (s->killed.us == 0)
+		(void)kill(s->pid, SIGKILL);
+	s->killed = now;
+}
+
+void
+children_kill(struct children *c, struct mono now)
+{
+	unsigned i;
+
+	for (i = 0; i < c->seats->n; i++) {
+		if (c->seats->seat[i].state != SEAT_EMPTY)
+			children_kill_one(&c->seats->seat[i], now);
+	}
+}
+
+static void
+children_tell_stop(struct seat *s)
+{
+	struct children *c = s->all->children;
+	struct ipc_msg m;
+
+	ipc_init(&m, CONTROL_STOP);
+	ipc_put_u32(&m, c->drain ? 1 : 0);
+	ipc_put_u64(&m, c->drain_ms);
+	s->stop_due = !seat_tell(s, &m);
+}
+
+void
+children_stop_step(struct children *c, struct mono now)
+{
+	struct seats_count n;
+	unsigned i;
+
+	n = seats_count(c->seats);
+	if (now.us >= c->kill_at.us && n.workers + n.relays > 0) {
+		log_warnx("time to stop is over, killing workers=%u relay=%u",
+		    n.workers, n.relays);
+		c->kill_at.us = UINT64_MAX;
+		children_kill(c, now);
+	}
+	for (i = 1; i < c->seats->n; i++) {
+		if (c->seats->seat[i].state != SEAT_EMPTY && c->seats->seat[i].stop_due)
+			children_tell_stop(&c->seats->seat[i]);
+	}
+	if (n.workers == 0 && n.relays > 0 && c->seats->seat[0].stop_due)
+		children_tell_stop(&c->seats->seat[0]);
+}
+
+void
+children_stop(struct children *c, bool drain, uint64_t ms, struct mono kill_at)
+{
+	unsigned i;
+
+	CHECK_MAGIC(c, CHILDREN_MAGIC);
+	c->stopping = true;
+	c->drain = drain;
+	c->drain_ms = ms;
+	c->kill_at = kill_at;
+	for (i = 0; i < c->seats->n; i++)
+		c->seats->seat[i].stop_due = true;
+	children_stop_step(c, loop_now(c->p.loop));
+}
+
+/* --- death ---------------------------------------------------------------*/
+
+static int
+children_exit_code(int status)
+{
+	if (!WIFEXITED(status))
+		return (EX_SOFTWARE);
+	return (WEXITSTATUS(status) == 0 ? EX_SOFTWARE : WEXITSTATUS(status));
+}
+
+static void
+children_log_death(const struct seat *s, int status, struct mono now)
+{
+	uint64_t ran_ms = (now.us - s->started.us) / 1000;
+	bool asked = s->all->children->stopping;
+
+	if (asked && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		log_debug("child ended role=%s slot=%u pid=%d", s->role->title,
+		    s->slot, (int)s->pid);
+	else if (WIFSIGNALED(status))
+		log_warnx("child died role=%s slot=%u pid=%d signal=%d"
+		    " core=%s ran_ms=%" PRIu64, s->role->title, s->slot,
+		    (int)s->pid, WTERMSIG(status),
+		    WCOREDUMP(status) ? "yes" : "no", ran_ms);
+	else
+		log_warnx("child died role=%s slot=%u pid=%d exit=%d ran_ms=%"
+		    PRIu64, s->role->title, s->slot, (int)s->pid,
+		    WEXITSTATUS(status), ran_ms);
+}
+
+/*
+ * Was it all right until it died?  Then its successor need not wait.  A
+ * SIGKILL that we did not send says nothing against the child; only where one
+ * follows the other at once (memory is short) a pause may help.
+ */
+static bool
+children_was_steady(const struct seat *s, int status, struct mono now)
+{
+	uint64_t least_ms = CHILDREN_STEADY_MS;
+
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL &&
+	    s->killed.us == 0)
+		least_ms = CHILDREN_KILLED_MS;
+	return (now.us >= mono_add_ms(s->started, least_ms).us);
+}
+
+static void
+children_replace(struct seat *s, int status, bool was_ready, struct mono now)
+{
+	struct children *c = s->all->children;
+
+	counter_add(COUNTER_children_died, 1);
+	if (c->failed == 0 && !was_ready)
+		c->failed = children_exit_code(status);
+	if (children_was_steady(s, status, now))
+		s->delay_ms = 0;
+	children_back_off(s, now);
+	if (s->retry_at.us > now.us)
+		log_warnx("dies too often, not replaced at once role=%s"
+		    " pause_ms=%" PRIu64, s->role->title,
+		    (s->retry_at.us - now.us) / 1000);
+}
+
+static void
+children_died(struct seat *s, int status, struct mono now)
+{
+	struct children *c = s->all->children;
+	bool was_ready;
+
+	/* what it said before; who was ready has not failed to start */
+	if (s->control.on_event != NULL)
+		children_control(&s->control, LOOP_IN);
+	was_ready = s->state == SEAT_READY;
+	children_log_death(s, status, now);
+	says_close(&s->says);
+	seat_hang_up(s);
+	s->state = SEAT_EMPTY;
+	reclaim_child(c->p.segment, c->p.sweep, c->p.stats, s->slot,
+	    s->role->title);
+	if (s->role->id == SLOT_WORKER)
+		buses_gone(s);
+	if (!c->stopping)
+		children_replace(s, status, was_ready, now);
+	else
+		children_stop_step(c, now);
+	children_changed(c);
+}
+
+void
+children_reap(struct children *c, struct mono now)
+{
+	unsigned i;
+	int status;
+	pid_t pid;
+
+	CHECK_MAGIC(c, CHILDREN_MAGIC);
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		for (i = 0; i < c->seats->n; i++) {
+			if (c->seats->seat[i].state != SEAT_EMPTY &&
+			    c->seats->seat[i].pid == pid) {
+				children_died(&c->seats->seat[i], status, now);
+				break;
+			}
+		}
+	}
+}

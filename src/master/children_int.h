@@ -1,0 +1,38 @@
+/*
+ * What the files of children.h share: children.c (who is there, and what they
+ * say), children_birth.c and children_end.c.
+ */
+#ifndef MASTER_CHILDREN_INT_H
+#define MASTER_CHILDREN_INT_H
+
+#include "master/children.h"
+
+struct children {
+	unsigned	 magic;
+#define CHILDREN_MAGIC	0xc417d4e1
+	struct children_params p;
+	uint32_t	 generation;	/* last one given */
+	int		 failed;	/* exit code of the first failure */
+	struct mono	 excused;	/* heartbeats count from here */
+	bool		 stopping;
+	bool		 drain;
+	uint64_t	 drain_ms;
+	struct mono	 kill_at;
+	struct seats	*seats;		/* owned */
+};
+
+/* Somebody became ready, or is gone: say so. */
+void	children_changed(struct children *);
+/* Read what the child in a seat says; the seat's control socket. */
+void	children_control(struct loop_fd *, unsigned events);
+
+/* A new child for an empty seat; what fails is tried again later. */
+void	children_spawn(struct seat *, struct mono now);
+/* When the next try is due: at once, then later and later. */
+void	children_back_off(struct seat *, struct mono now);
+
+void	children_kill_one(struct seat *, struct mono now);
+/* The relay carries the workers' last words: it goes when they are gone. */
+void	children_stop_step(struct children *, struct mono now);
+
+#endif

@@ -1,0 +1,207 @@
+/*
+ * What must be there before the first child: the user, the pidfile, sockets,
+ * shared memory, the stats file; see master.h.
+ */
+#include "master/master_int.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "conf/conf.h"
+#include "master/children.h"
+#include "master/folder.h"
+#include "master/handovers.h"
+#include "master/listen.h"
+#include "master/pidfile.h"
+#include "shm/counters.h"
+#include "shm/segment.h"
+#include "shm/stats.h"
+#include "shm/sweep.h"
+#include "sys/log.h"
+
+static int
+master_open_user(struct master *m)
+{
+	const char *name = m->p->conf->user;
+
+	if (name[0] == '\0')
+		return (EX_OK);
+	if (plat_user_find(name, &m->user) == -1) {
+		log_errx("user \"%s\": %s", name,
+		    errno == 0 ? "no such user" : strerror(errno));
+		return (EX_NOUSER);
+	}
+	if (geteuid() == 0)
+		m->become = true;
+	else if (geteuid() != m->user.uid)
+		log_warnx("not started as root: \"user\" is ignored");
+	return (EX_OK);
+}
+
+static int
+master_open_pidfile(struct master *m)
+{
+	const char *path = m->p->conf->pidfile;
+	pid_t other = 0;
+
+	if (path[0] == '\0')
+		return (EX_OK);
+	folder_make(path);
+	m->pidfile = pidfile_claim(path, &other);
+	if (m->pidfile != NULL)
+		return (EX_OK);
+	if (errno == EEXIST) {
+		log_errx("already running pid=%d pidfile=%s", (int)other,
+		    path);
+		return (EX_UNAVAILABLE);
+	}
+	log_err("pidfile \"%s\"", path);
+	return (EX_CANTCREAT);
+}
+
+static int
+master_open_listens(struct master *m)
+{
+	char why[512];
+	int code;
+
+	code = listen_open(m->p->conf, m->p->workers,
+	    m->become ? &m->user : NULL, &m->listens, why, sizeof why);
+	if (code != EX_OK)
+		log_errx("%s", why);
+	return (code);
+}
+
+/* Does any limit ask for a count of users, addresses or namespaces? */
+static bool
+master_counts_keys(const struct conf *conf)
+{
+	size_t i;
+
+	for (i = 0; i < conf->nnamespaces; i++)
+		if (conf->namespaces[i].limit_sessions != 0)
+			return (true);
+	return (conf->limit_per_user != 0 || conf->limit_per_address != 0);
+}
+
+static int
+master_open_segment(struct master *m)
+{
+	const struct conf *conf = m->p->conf;
+	const struct segment_params sp = {
+		.max_workers = m->p->workers,
+		.presence_max = conf->shm_users,
+		/* whole: users are listed by name */
+		.presence_key_max = conf_presence_key_max(conf),
+		/* each user present has a channel too */
+		.interest_max = conf->shm_rooms + conf->shm_users,
+		.rate_ways = conf->shm_rates,
+		.once_ways = conf->shm_publish_ids,
+		.count_max = master_counts_keys(conf) ? conf->shm_users : 0,
+		/* users of each namespace, and of its rooms (status.h) */
+		.max_ns = conf->nnamespaces == 0 ? 1 :
+		    2 * (unsigned)conf->nnamespaces,
+	};
+
+	m->segment = segment_create(&sp);
+	if (m->segment != NULL)
+		m->sweep = sweep_new(m->segment);
+	if (m->sweep != NULL)
+		return (EX_OK);
+	log_err("shared memory for %u users and %u rooms", conf->shm_users,
+	    conf->shm_rooms);
+	return (EX_OSERR);
+}
+
+static int
+master_open_handovers(struct master *m)
+{
+	m->handovers = handovers_open(segment_nslots(m->segment));
+	if (m->handovers != NULL)
+		return (EX_OK);
+	log_err("sockets between workers");
+	return (EX_OSERR);
+}
+
+static void
+master_log_lost(void)
+{
+	counter_add(COUNTER_log_lost, 1);
+}
+
+void
+master_give_stats(const struct master *m)
+{
+	if (m->become && stats_give(m->stats, m->user.uid, m->user.gid) == -1)
+		log_warn("stats file \"%s\" keeps its owner",
+		    m->p->conf->stats_file);
+}
+
+static int
+master_open_stats(struct master *m)
+{
+	const struct conf *conf = m->p->conf;
+	const char *path = conf->stats_file;
+	const struct stats_params sp = {
+		.nslots = segment_nslots(m->segment),
+		.version = m->p->version,
+	};
+	unsigned master;
+	size_t i;
+
+	folder_make(path);
+	m->stats = stats_create(path[0] == '\0' ? NULL : path, &sp);
+	if (m->stats == NULL) {
+		log_err("stats file \"%s\"", path);
+		return (EX_CANTCREAT);
+	}
+	master_give_stats(m);
+	for (i = 0; i < conf->nnamespaces; i++)
+		(void)stats_ns(m->stats, conf->namespaces[i].index,
+		    conf->namespaces[i].name);
+	master = stats_master(m->stats);
+	counters_attach(stats_column(m->stats, master));
+	stats_slot_live(m->stats, master, STATS_ROLE_MASTER,
+	    (uint32_t)getpid(), 0, "master");
+	counter_set(COUNTER_generation, 1);
+	log_lost_hook = master_log_lost;
+	return (EX_OK);
+}
+
+int
+master_open(struct master *m)
+{
+	static int (*const steps[])(struct master *) = {
+		master_open_user, master_open_pidfile, master_open_listens,
+		master_open_segment, master_open_handovers, master_open_stats,
+	};
+	size_t i;
+	int code;
+
+	for (i = 0; i < nitems(steps); i++) {
+		code = steps[i](m);
+		if (code != EX_OK)
+			return (code);
+	}
+	return (EX_OK);
+}
+
+void
+master_close(struct master *m)
+{
+	children_free(&m->children);
+	loop_free(&m->loop);
+	if (m->stats != NULL) {
+		stats_end(m->stats);
+		log_lost_hook = NULL;
+		counters_attach(NULL);
+		stats_close(&m->stats);
+	}
+	handovers_close(&m->handovers);
+	sweep_free(&m->sweep);
+	segment_free(&m->segment);
+	listen_close(&m->listens);
+	pidfile_drop(&m->pidfile);
+}
