@@ -2,14 +2,14 @@
  * Announcements and the queues they go to: what a worker has no room for is
  * told later, to all who are to hear of it, once; nothing is lost.
  */
-#include "relay/announce.h"
+#include "relay/local/announce.h"
 
 #include <sys/socket.h>
 
 #include <unistd.h>
 
 #include "proto/bus.h"
-#include "relay/peer.h"
+#include "relay/local/peer.h"
 #include "shm/counters.h"
 #include "shm/interest.h"
 #include "shm/presence.h"

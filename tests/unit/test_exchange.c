@@ -1,12 +1,12 @@
 /* Routing between workers, and what a peer's queue takes and drops. */
-#include "relay/exchange.h"
+#include "relay/local/exchange.h"
 
 #include <sys/socket.h>
 
 #include <unistd.h>
 
 #include "proto/bus.h"
-#include "relay/peer.h"
+#include "relay/local/feed.h"
 #include "shm/counters.h"
 #include "tests/lib/check.h"
 
@@ -200,11 +200,13 @@ every_split_gives_the_same_frames(void **state)
 	for (cut = 0; cut <= in.wpos; cut++) {
 		if (cut > 0)
 			assert_int_equal(write(far_end[1], in.data, cut), cut);
-		assert_int_equal(peer_read(peers[1], &x), PEER_OK);
+		assert_int_equal(feed_read(&x, peers[1]),
+		    cut > 0 ? PEER_OK : PEER_DRY);
 		if (cut < in.wpos)
 			assert_int_equal(write(far_end[1], in.data + cut,
 			    in.wpos - cut), in.wpos - cut);
-		assert_int_equal(peer_read(peers[1], &x), PEER_OK);
+		assert_int_equal(feed_read(&x, peers[1]),
+		    cut < in.wpos ? PEER_OK : PEER_DRY);
 		assert_slices(buf_unread(&peers[2]->out), buf_unread(&in));
 		assert_int_equal(buf_unread(&peers[1]->in).n, 0);
 		counter_sub(COUNTER_bus_queue_bytes, queued(2));
@@ -224,7 +226,7 @@ nonsense_condemns_its_sender_only(void **state)
 	frame(&in, 2, 0, 0, 1);
 	buf_append(&in, junk, sizeof junk);
 	assert_int_equal(write(far_end[1], in.data, in.wpos), in.wpos);
-	assert_int_equal(peer_read(peers[1], &x), PEER_BAD);
+	assert_int_equal(feed_read(&x, peers[1]), PEER_BAD);
 	/* what came before it was delivered */
 	assert_int_equal(queued(2), in.wpos - sizeof junk);
 	buf_fini(&in);
@@ -234,9 +236,9 @@ static void
 the_end_of_a_stream_is_told(void **state)
 {
 	(void)state;
-	assert_int_equal(peer_read(peers[1], &x), PEER_OK); /* just empty */
+	assert_int_equal(feed_read(&x, peers[1]), PEER_DRY); /* just empty */
 	(void)shutdown(far_end[1], SHUT_RDWR);
-	assert_int_equal(peer_read(peers[1], &x), PEER_GONE);
+	assert_int_equal(feed_read(&x, peers[1]), PEER_GONE);
 }
 
 static void
@@ -364,7 +366,7 @@ what_a_dead_worker_said_last_is_routed(void **state)
 	/* to be dropped, whatever made that known */
 	assert_true(peer_queue(peers[1], SLICE("for a dead one"), false));
 	assert_int_equal(peer_flush(peers[1]), PEER_GONE);
-	peer_finish(peers[1], &x, PEER_GONE);
+	feed_finish(&x, peers[1], PEER_GONE);
 	assert_int_equal(queued(2), 20 * one);
 	assert_counted(bus_envelopes_in, 20);
 	assert_counted(bus_lost_bytes, 1000 + 14);
@@ -380,10 +382,10 @@ nothing_is_read_behind_nonsense(void **state)
 	(void)state;
 	buf_init(&in);
 	assert_int_equal(write(far_end[1], junk, sizeof junk), sizeof junk);
-	assert_int_equal(peer_read(peers[1], &x), PEER_BAD);
+	assert_int_equal(feed_read(&x, peers[1]), PEER_BAD);
 	frame(&in, 2, 0, 0, 1);
 	assert_int_equal(write(far_end[1], in.data, in.wpos), in.wpos);
-	peer_finish(peers[1], &x, PEER_BAD);
+	feed_finish(&x, peers[1], PEER_BAD);
 	assert_int_equal(queued(2), 0);
 	buf_fini(&in);
 }

@@ -1,6 +1,6 @@
 /* A worker's stream that the host, or memory, lets down; and frames in
  * pieces. */
-#include "relay/peer.h"
+#include "relay/local/feed.h"
 
 #include <sys/socket.h>
 
@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "proto/bus.h"
-#include "relay/exchange.h"
+#include "relay/local/exchange.h"
 #include "shm/counters.h"
 #include "tests/lib/check.h"
 #include "tests/lib/refuse.h"
@@ -102,7 +102,7 @@ takes(size_t n)
 {
 	assert_int_equal(write(far_end, frames.data + frames.rpos, n), n);
 	frames.rpos += n;
-	return (peer_read(p, &x));
+	return (feed_read(&x, p));
 }
 
 static size_t
@@ -241,15 +241,16 @@ reads_that_may_be_repeated(void **state)
 	(void)state;
 	for (i = 0; i < nitems(soon); i++) {
 		refuse("recv", 1, 1, soon[i]);
-		assert_int_equal(peer_read(p, &x), PEER_OK);
+		assert_int_equal(feed_read(&x, p), soon[i] == EAGAIN ?
+		    PEER_DRY : PEER_OK);
 		assert_int_equal(refuse_end(), 1);
 	}
 	refuse("recv", 1, 1, ECONNRESET);
-	assert_int_equal(peer_read(p, &x), PEER_GONE);
+	assert_int_equal(feed_read(&x, p), PEER_GONE);
 	(void)refuse_end();
 	(void)close(far_end);
 	far_end = -1;
-	assert_int_equal(peer_read(p, &x), PEER_GONE);
+	assert_int_equal(feed_read(&x, p), PEER_GONE);
 }
 
 static void
@@ -312,12 +313,12 @@ last_frames_pass_and_the_rest_is_counted(void **state)
 	(void)close(far_end);
 	far_end = -1;
 	refuse("recv", 1, 1, EINTR);	/* it is no end */
-	peer_finish(p, &x, PEER_GONE);
+	feed_finish(&x, p, PEER_GONE);
 	assert_int_equal(refuse_end(), 1);
 	assert_int_equal(passed(), whole);
 	assert_counted(bus_lost_bytes, whole - 3);
 	/* after nonsense nothing is read */
-	peer_finish(to, &x, PEER_BAD);
+	feed_finish(&x, to, PEER_BAD);
 	assert_counted(bus_lost_bytes, 2 * whole - 3);
 }
 

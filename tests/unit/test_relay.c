@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "proto/bus.h"
-#include "relay/peer.h"
+#include "relay/local/peer.h"
 #include "shm/counters.h"
 #include "shm/slots.h"
 #include "shm/stats.h"

@@ -12,9 +12,8 @@
 
 #include "base/coverage.h"
 #include "conf/conf.h"
-#include "relay/announce.h"
-#include "relay/exchange.h"
-#include "relay/peer.h"
+#include "relay/local/announce.h"
+#include "relay/local/feed.h"
 #include "shm/counters.h"
 #include "shm/slots.h"
 #include "shm/stats.h"
@@ -113,7 +112,7 @@ relay_on_ring(struct loop_fd *f, unsigned events)
 static void
 relay_drop_peer(struct relay *r, struct peer *p, enum peer_result why)
 {
-	peer_finish(p, &r->exchange, why);
+	feed_finish(&r->exchange, p, why);
 	exchange_remove(&r->exchange, p);
 	peer_free(&p);
 	counter_set(COUNTER_relay_peers, r->exchange.npeers);
@@ -167,8 +166,8 @@ relay_on_peer(struct loop_fd *f, unsigned events)
 	if (events & LOOP_OUT)
 		res = peer_writable(p);
 	if (res == PEER_OK && (events & (LOOP_IN | LOOP_HUP)))
-		res = peer_read(p, &r->exchange);
-	if (res != PEER_OK)
+		res = feed_read(&r->exchange, p);
+	if (res == PEER_GONE || res == PEER_BAD)
 		relay_lost_peer(r, p, res);
 }
 

@@ -5,10 +5,10 @@
  * a worker has no room for now it is told later: nothing counts as told
  * before it is queued.
  */
-#ifndef RELAY_ANNOUNCE_H
-#define RELAY_ANNOUNCE_H
+#ifndef LOCAL_ANNOUNCE_H
+#define LOCAL_ANNOUNCE_H
 
-#include "relay/exchange.h"
+#include "relay/local/exchange.h"
 
 struct announce;
 struct heritage;

@@ -2,7 +2,7 @@
  * Announcements of presence; see announce.h.  Called by relay.c for each
  * event that the table reports.
  */
-#include "relay/announce.h"
+#include "relay/local/announce.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,7 +77,7 @@ announce_free(struct announce **ap)
 
 /* Workers with an audience of that kind. */
 static void
-who(struct announce *a, uint16_t ns, enum interest_kind kind,
+announce_who(struct announce *a, uint16_t ns, enum interest_kind kind,
     struct slice name, uint64_t bits[2])
 {
 	char key[INTEREST_KEY_MAX];
@@ -90,7 +90,7 @@ who(struct announce *a, uint16_t ns, enum interest_kind kind,
 
 /* Not now: its queue is long, or its stream is still to come. */
 static bool
-has_no_room(const struct announce *a, unsigned slot)
+announce_has_no_room(const struct announce *a, unsigned slot)
 {
 	enum slot_state state;
 
@@ -104,7 +104,7 @@ has_no_room(const struct announce *a, unsigned slot)
 
 /* Those among slots that have no room; false: there are none. */
 static bool
-find_crowded(const struct announce *a, const uint64_t slots[2],
+announce_find_crowded(const struct announce *a, const uint64_t slots[2],
     uint64_t out[2])
 {
 	uint64_t left[2] = { slots[0], slots[1] };
@@ -112,7 +112,7 @@ find_crowded(const struct announce *a, const uint64_t slots[2],
 
 	slotset_clear(out);
 	while ((slot = slotset_take(left)) != 0)
-		if (has_no_room(a, slot))
+		if (announce_has_no_room(a, slot))
 			slotset_add(out, slot);
 	return (!slotset_empty(out));
 }
@@ -123,7 +123,7 @@ announce_relieved(struct announce *a)
 	uint64_t now[2];
 
 	CHECK_MAGIC(a, ANNOUNCE_MAGIC);
-	(void)find_crowded(a, a->crowded, now);
+	(void)announce_find_crowded(a, a->crowded, now);
 	return (now[0] != a->crowded[0] || now[1] != a->crowded[1]);
 }
 
@@ -136,7 +136,7 @@ announce_again(struct announce *a)
 
 /* From the relay, about nothing in particular. */
 static struct bus_publish *
-announcement(struct bus_envelope *e)
+announce_envelope(struct bus_envelope *e)
 {
 	struct bus_publish *p = bus_publish(e);
 
@@ -148,7 +148,7 @@ announcement(struct bus_envelope *e)
 
 /* All those who are to hear of it, or none. */
 static bool
-tell(struct announce *a, struct bus_envelope *e,
+announce_tell(struct announce *a, struct bus_envelope *e,
     const struct conf_namespace *ns)
 {
 	struct bus_publish *p = &e->publish;
@@ -157,7 +157,7 @@ tell(struct announce *a, struct bus_envelope *e,
 
 	if (slotset_empty(e->slots))
 		return (true);
-	if (find_crowded(a, e->slots, crowded)) {
+	if (announce_find_crowded(a, e->slots, crowded)) {
 		slotset_join(a->crowded, crowded);
 		return (false);
 	}
@@ -172,12 +172,12 @@ tell(struct announce *a, struct bus_envelope *e,
 		a->args.oom = a->frame.oom = false;
 		return (false);		/* the beat tries again */
 	}
-	MUST(exchange_feed(a->exchange, buf_unread(&a->frame)) > 0);
+	exchange_route(a->exchange, buf_unread(&a->frame), e->slots, e->flags);
 	return (true);
 }
 
 static void
-fill_entry(struct announce *a, const struct conf_namespace *ns,
+announce_fill_entry(struct announce *a, const struct conf_namespace *ns,
     struct slice user, struct status_entry *entry)
 {
 	struct presence_info info;
@@ -193,7 +193,7 @@ fill_entry(struct announce *a, const struct conf_namespace *ns,
 
 /* Where the status last told of a node stands, + 1; NULL: no memory. */
 static uint8_t *
-told_of(struct announce *a, uint32_t node)
+announce_told_of(struct announce *a, uint32_t node)
 {
 	uint32_t n = a->ntold == 0 ? 1024 : a->ntold;
 	uint8_t *v;
@@ -217,12 +217,12 @@ announce_user(struct announce *a, const struct conf_namespace *ns,
     const struct table_event *t)
 {
 	struct bus_envelope e;
-	struct bus_publish *p = announcement(&e);
+	struct bus_publish *p = announce_envelope(&e);
 	struct status_entry entry = { .user = t->key };
-	uint8_t *told = told_of(a, t->node);
+	uint8_t *told = announce_told_of(a, t->node);
 	uint8_t code;
 
-	fill_entry(a, ns, t->key, &entry);
+	announce_fill_entry(a, ns, t->key, &entry);
 	code = (uint8_t)(entry.code + 1);
 	/* who came and went between two looks was never told to be here */
 	if (t->status && ((told != NULL && *told == code) || t->is == 0)) {
@@ -237,14 +237,14 @@ announce_user(struct announce *a, const struct conf_namespace *ns,
 	buf_reset(&a->args);
 	status_encode(&a->args, &entry);
 	if (ns->presence == CONF_PRESENCE_NAMESPACE) {
-		who(a, t->ns, INTEREST_NAMESPACE, slice_of(NULL, 0),
+		announce_who(a, t->ns, INTEREST_NAMESPACE, slice_of(NULL, 0),
 		    e.slots);
 	} else {
 		e.flags = BUS_WATCHERS;
 		p->to.users[p->to.nusers++] = t->key;
-		who(a, t->ns, INTEREST_WATCH, t->key, e.slots);
+		announce_who(a, t->ns, INTEREST_WATCH, t->key, e.slots);
 	}
-	if (!tell(a, &e, ns))
+	if (!announce_tell(a, &e, ns))
 		return (false);
 	if (told != NULL)
 		*told = code;
@@ -257,18 +257,18 @@ announce_in_room(struct announce *a, const struct conf_namespace *ns,
     const struct table_event *t)
 {
 	struct bus_envelope e;
-	struct bus_publish *p = announcement(&e);
+	struct bus_publish *p = announce_envelope(&e);
 	struct status_entry entry = { .present = t->is != 0 };
 	struct slice user;
 
 	if (!status_room_split(t->key, &entry.room, &user))
 		return (true);
-	fill_entry(a, ns, user, &entry);
+	announce_fill_entry(a, ns, user, &entry);
 	buf_reset(&a->args);
 	status_encode(&a->args, &entry);
 	p->to.rooms[p->to.nrooms++] = entry.room;
-	who(a, ns->index, INTEREST_ROOM, entry.room, e.slots);
-	return (tell(a, &e, ns));
+	announce_who(a, ns->index, INTEREST_ROOM, entry.room, e.slots);
+	return (announce_tell(a, &e, ns));
 }
 
 bool

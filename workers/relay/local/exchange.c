@@ -1,12 +1,12 @@
 /*
  * Routing by slot; see exchange.h.
  */
-#include "relay/exchange.h"
+#include "relay/local/exchange.h"
 
 #include <string.h>
 
 #include "proto/bus.h"
-#include "relay/peer.h"
+#include "relay/local/peer.h"
 #include "shm/counters.h"
 
 void
@@ -65,13 +65,14 @@ exchange_give(struct exchange *x, unsigned slot, struct slice frame,
 	x->dirty[x->ndirty++] = p;
 }
 
-static void
+void
 exchange_route(struct exchange *x, struct slice frame, const uint64_t slots[2],
     uint16_t flags)
 {
 	uint64_t left[2] = { slots[0], slots[1] };
 	unsigned slot;
 
+	CHECK_MAGIC(x, EXCHANGE_MAGIC);
 	while ((slot = slotset_take(left)) != 0)
 		exchange_give(x, slot, frame, flags);
 }

@@ -1,7 +1,7 @@
 /*
  * A worker as the relay sees it; see peer.h.
  */
-#include "relay/peer.h"
+#include "relay/local/peer.h"
 
 #include <sys/socket.h>
 
@@ -9,14 +9,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "proto/codec.h"
-#include "relay/exchange.h"
 #include "shm/counters.h"
 
 #define PEER_READ	(256u << 10)	/* bytes of one read */
 #define PEER_KEEP	(1u << 20)	/* larger empty queues are given back */
-#define PEER_LAST	64		/* reads at the end: more than fits a
-					 * stream whose writer is gone */
 
 struct peer *
 peer_new(struct loop *loop, unsigned slot, uint32_t generation, int fd,
@@ -91,26 +87,40 @@ peer_queue(struct peer *p, struct slice frame, bool is_volatile)
 	return (true);
 }
 
-/* Route what is whole and keep the rest. */
-static enum peer_result
-peer_feed(struct peer *p, struct exchange *x, struct slice in)
+enum peer_result
+peer_read(struct peer *p, struct slice *got)
 {
-	bool kept = p->in.rpos != p->in.wpos;
+	static uint8_t bytes[PEER_READ]; /* shared by all: one thread */
 	ssize_t n;
 
-	if (kept) {
-		buf_slice(&p->in, in);
-		if (p->in.oom)
-			return (PEER_BAD); /* what follows makes no sense */
-		in = buf_unread(&p->in);
+	CHECK_MAGIC(p, PEER_MAGIC);
+	*got = slice_of(NULL, 0);
+	n = recv(p->io.fd, bytes, sizeof bytes, MSG_DONTWAIT);
+	if (n == -1 && errno == EAGAIN)
+		return (PEER_DRY);
+	if (n == -1 && (errno == EINTR || errno == ENOBUFS ||
+	    errno == ENOMEM))
+		return (PEER_OK);
+	if (n <= 0)
+		return (PEER_GONE);
+	counter_add(COUNTER_bus_units_in, 1);
+	counter_add(COUNTER_bus_bytes_in, (uint64_t)n);
+	*got = slice_of(bytes, (size_t)n);
+	if (p->in.rpos != p->in.wpos) {
+		buf_slice(&p->in, *got);
+		*got = buf_unread(&p->in);
 	}
-	n = exchange_feed(x, in);
-	if (n < 0)
-		return (PEER_BAD);
-	if (kept)
-		buf_consume(&p->in, (size_t)n);
+	return (p->in.oom ? PEER_BAD : PEER_OK);
+}
+
+enum peer_result
+peer_keep(struct peer *p, struct slice got, size_t taken)
+{
+	CHECK_MAGIC(p, PEER_MAGIC);
+	if (p->in.rpos != p->in.wpos)
+		buf_consume(&p->in, taken);
 	else
-		buf_slice(&p->in, slice_from(in, (size_t)n));
+		buf_slice(&p->in, slice_from(got, taken));
 	if (p->in.oom)
 		return (PEER_BAD);
 	if (p->in.rpos == p->in.wpos && p->in.cap > PEER_KEEP) {
@@ -120,43 +130,10 @@ peer_feed(struct peer *p, struct exchange *x, struct slice in)
 	return (PEER_OK);
 }
 
-/* One read, and what it brought routed; *n as recv() returned it. */
-static enum peer_result
-peer_take(struct peer *p, struct exchange *x, ssize_t *n)
-{
-	static uint8_t bytes[PEER_READ]; /* shared by all: one thread */
-
-	*n = recv(p->io.fd, bytes, sizeof bytes, MSG_DONTWAIT);
-	if (*n == -1 && (errno == EAGAIN || errno == EINTR ||
-	    errno == ENOBUFS || errno == ENOMEM))
-		return (PEER_OK);
-	if (*n <= 0)
-		return (PEER_GONE);
-	counter_add(COUNTER_bus_units_in, 1);
-	counter_add(COUNTER_bus_bytes_in, (uint64_t)*n);
-	return (peer_feed(p, x, slice_of(bytes, (size_t)*n)));
-}
-
-enum peer_result
-peer_read(struct peer *p, struct exchange *x)
-{
-	ssize_t n;
-
-	CHECK_MAGIC(p, PEER_MAGIC);
-	return (peer_take(p, x, &n));
-}
-
 void
-peer_finish(struct peer *p, struct exchange *x, enum peer_result why)
+peer_lose(struct peer *p)
 {
-	unsigned i;
-	ssize_t n;
-
 	CHECK_MAGIC(p, PEER_MAGIC);
-	for (i = 0; why != PEER_BAD && i < PEER_LAST; i++)
-		if (peer_take(p, x, &n) != PEER_OK ||
-		    (n == -1 && errno == EAGAIN))
-			break;
 	counter_add(COUNTER_bus_lost_bytes, buf_unread(&p->in).n +
 	    buf_unread(&p->out).n);
 }

@@ -1,10 +1,11 @@
 /*
- * One worker's stream and the queue of what it has not taken yet.  The queue
- * is bounded: volatile frames are dropped when it is half full, the others
- * when it is full; frames are never cut.
+ * One worker's stream: bytes that come, and the queue of frames that it has
+ * not taken yet.  The queue is bounded: volatile frames are dropped when it is
+ * half full, the others when it is full; frames are never cut.  What comes is
+ * for feed.h to look at.
  */
-#ifndef RELAY_PEER_H
-#define RELAY_PEER_H
+#ifndef LOCAL_PEER_H
+#define LOCAL_PEER_H
 
 #include <sys/types.h>
 
@@ -12,8 +13,6 @@
 #include "base/bug.h"
 #include "base/slice.h"
 #include "sys/loop.h"
-
-struct exchange;
 
 struct peer {
 	unsigned	 magic;
@@ -23,10 +22,10 @@ struct peer {
 	struct loop	*loop;
 	struct loop_fd	 io;		/* owned */
 	struct buf	 in;		/* the start of an unfinished frame */
-	struct buf	 out;		/* whole frames, the first perhaps cut */
+	struct buf	 out;		/* frames, the first perhaps cut */
 	size_t		 limit;		/* bytes of out */
 	bool		 dirty;		/* exchange.c: in its list */
-	bool		 stuck;		/* waits for the stream to be writable */
+	bool		 stuck;		/* waits to be writable */
 	void		*arg;		/* of the owner, as are events */
 };
 
@@ -39,15 +38,22 @@ void	peer_free(struct peer **);	/* closes */
 /* Copy a frame to the queue; false: dropped and counted. */
 bool	peer_queue(struct peer *, struct slice frame, bool is_volatile);
 
-enum peer_result { PEER_OK, PEER_GONE, PEER_BAD };
-/* Read once and route what came. PEER_BAD: it spoke nonsense. */
-enum peer_result peer_read(struct peer *, struct exchange *) MUST_USE;
+enum peer_result {
+	PEER_OK,
+	PEER_DRY,		/* nothing more to read now */
+	PEER_GONE,
+	PEER_BAD		/* it spoke nonsense */
+};
 /*
- * The worker is gone, or its stream: route what it has still written, unless
- * it is nonsense, and count what is cut off, or was queued for it.  To be
- * freed then.
+ * Read once.  *got is all of it that has not been taken, valid until
+ * peer_keep(), which is told what its whole frames took.  PEER_BAD: no memory
+ * for it, so what follows makes no sense.
  */
-void	peer_finish(struct peer *, struct exchange *, enum peer_result why);
+enum peer_result peer_read(struct peer *, struct slice *got) MUST_USE;
+enum peer_result peer_keep(struct peer *, struct slice got, size_t taken)
+	    MUST_USE;
+/* Count as lost what is cut off, or is queued for it. To be freed then. */
+void	peer_lose(struct peer *);
 /* Write what is queued, by one call, unless it is known to be stuck. */
 enum peer_result peer_flush(struct peer *) MUST_USE;
 /* The stream can be written again. */

@@ -3,8 +3,8 @@
  * queues of the workers they name.  Memory only; peers do the reading and
  * writing.  The relay never looks further than a frame's first 24 bytes.
  */
-#ifndef RELAY_EXCHANGE_H
-#define RELAY_EXCHANGE_H
+#ifndef LOCAL_EXCHANGE_H
+#define LOCAL_EXCHANGE_H
 
 #include <sys/types.h>
 
@@ -35,6 +35,9 @@ struct peer *exchange_peer(const struct exchange *, unsigned slot);
  * the start of a frame that is not complete), or CODEC_BAD.
  */
 ssize_t	exchange_feed(struct exchange *, struct slice in) MUST_USE;
+/* One whole frame, for these slots, with these flags of bus.h. */
+void	exchange_route(struct exchange *, struct slice frame,
+	    const uint64_t slots[2], uint16_t flags);
 /* The peer of this slot has no room for what can wait: its queue is above
  * half its bound.  No peer: false. */
 bool	exchange_crowded(const struct exchange *, unsigned slot);
