@@ -14,7 +14,7 @@
 
 /* An argument of a macro, in quotes; backslashes and quotes escaped. */
 static void
-print_argument(const char *text)
+mdoc_argument(const char *text)
 {
 	printf(" \"");
 	for (; *text != '\0'; text++)
@@ -28,7 +28,7 @@ print_argument(const char *text)
 }
 
 static void
-print_default(const struct conf_directive *d)
+mdoc_default(const struct conf_directive *d)
 {
 	if (d->def == NULL)
 		printf(" Em required");
@@ -37,25 +37,25 @@ print_default(const struct conf_directive *d)
 		    "empty");
 	else {
 		printf(" Cm");
-		print_argument(d->def);
+		mdoc_argument(d->def);
 	}
 }
 
 static void
-print_row(const struct conf_directive *d)
+mdoc_row(const struct conf_directive *d)
 {
 	printf(".It Ic %s Ta", d->name);
-	print_argument(conf_type_name(d->type));
+	mdoc_argument(conf_type_name(d->type));
 	printf(" Ta");
-	print_default(d);
+	mdoc_default(d);
 	printf(" Ta");
-	print_argument(strchr(d->range, ':') != NULL ? "see above" :
+	mdoc_argument(strchr(d->range, ':') != NULL ? "see above" :
 	    d->range);
 	putchar('\n');
 }
 
 static void
-print_heading(enum conf_section section)
+mdoc_heading(enum conf_section section)
 {
 	const struct conf_section_row *row = &conf_sections[section];
 
@@ -68,9 +68,11 @@ print_heading(enum conf_section section)
 }
 
 static bool
-has_directives(enum conf_section section)
+mdoc_has_directives(enum conf_section section)
 {
-	for (size_t i = 0; i < CONF_NDIRECTIVES; i++)
+	size_t i;
+
+	for (i = 0; i < CONF_NDIRECTIVES; i++)
 		if (conf_directives[i].section == section)
 			return (true);
 	return (false);
@@ -78,29 +80,33 @@ has_directives(enum conf_section section)
 
 /* The last column takes what is left of the line, whatever its width says. */
 static void
-print_directives(void)
+mdoc_directives(void)
 {
+	unsigned s;
+	size_t i;
+
 	printf(".Bl -column \"namespaces_per_connection\" "
 	    "\"room templ\" \"/socket.io\" \"x\"\n"
 	    ".It Sy Directive Ta Sy Type Ta Sy Default Ta Sy Range\n");
-	for (unsigned s = 0; s < CONF_SEC__MAX; s++) {
-		if (!has_directives((enum conf_section)s))
+	for (s = 0; s < CONF_SEC__MAX; s++) {
+		if (!mdoc_has_directives((enum conf_section)s))
 			continue;
-		print_heading((enum conf_section)s);
-		for (size_t i = 0; i < CONF_NDIRECTIVES; i++)
+		mdoc_heading((enum conf_section)s);
+		for (i = 0; i < CONF_NDIRECTIVES; i++)
 			if (conf_directives[i].section == s)
-				print_row(&conf_directives[i]);
+				mdoc_row(&conf_directives[i]);
 	}
 	printf(".El\n");
 }
 
 static void
-print_names(void)
+mdoc_names(void)
 {
 	const struct conf_section_row *row;
 	const struct conf_directive *d;
+	size_t i;
 
-	for (size_t i = 0; i < CONF_NDIRECTIVES; i++) {
+	for (i = 0; i < CONF_NDIRECTIVES; i++) {
 		d = &conf_directives[i];
 		row = &conf_sections[d->section];
 		if (row->parent != CONF_SEC_TOP)
@@ -114,14 +120,16 @@ static const struct {
 	const char	*name;
 	void		(*print)(void);
 } tables[] = {
-	{ "directives", print_directives },
-	{ "names", print_names },
+	{ "directives", mdoc_directives },
+	{ "names", mdoc_names },
 };
 
 int
 main(int argc, char *argv[])
 {
-	for (size_t i = 0; argc == 2 && i < nitems(tables); i++)
+	size_t i;
+
+	for (i = 0; argc == 2 && i < nitems(tables); i++)
 		if (strcmp(argv[1], tables[i].name) == 0) {
 			tables[i].print();
 			return (ferror(stdout) != 0);

@@ -87,8 +87,9 @@ wide_u8(const _Atomic uint8_t *p)
 {
 #if SHM_TSAN
 	uint64_t w = 0;
+	unsigned i;
 
-	for (unsigned i = 0; i < 8; i++)
+	for (i = 0; i < 8; i++)
 		w |= (uint64_t)atomic_load_explicit(&p[i],
 		    memory_order_relaxed) << (8 * i);
 	return (w);
@@ -104,8 +105,9 @@ wide_u16(const _Atomic uint16_t *p)
 {
 #if SHM_TSAN
 	uint64_t w = 0;
+	unsigned i;
 
-	for (unsigned i = 0; i < 4; i++)
+	for (i = 0; i < 4; i++)
 		w |= (uint64_t)atomic_load_explicit(&p[i],
 		    memory_order_relaxed) << (16 * i);
 	return (w);

@@ -234,7 +234,7 @@ main_absolute(char **path, const char *from)
 	if ((*path)[0] == '\0' || (*path)[0] == '/')
 		return;
 	if (asprintf(&whole, "%s/%s", from, *path) == -1)
-		fatal("out of memory");
+		fatal("memory_short");
 	free(*path);
 	*path = whole;
 }
@@ -247,12 +247,12 @@ main_leave_directory(struct conf *conf)
 	char *from = getcwd(NULL, 0);
 
 	if (from == NULL)
-		fatal("the directory we were started in");
+		fatal("working_directory");
 	main_absolute(&conf->pidfile, from);
 	main_absolute(&conf->stats_file, from);
 	free(from);
 	if (chdir("/") == -1)
-		fatal("chdir /");
+		fatal("chdir path=/");
 }
 
 int

@@ -24,7 +24,7 @@ buses_pair(int fds[2])
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
 	    fds) == -1) {
 		if (log_rate(&rate, mono_now(), &held))
-			log_warn("bus: socketpair held=%" PRIu64, held);
+			log_warn("bus_not_made held=%" PRIu64, held);
 		return (-1);
 	}
 	plat_socket_buffers(fds[0], BUSES_BUFFER);
@@ -191,7 +191,7 @@ buses_repair_one(struct seat *worker, struct seat *relay, struct mono now)
 	if (!buses_give(relay, worker, fds[0]) ||
 	    !buses_give(worker, relay, fds[1]))
 		worker->bus_due = true;
-	log_info("bus renewed slot=%u", worker->slot);
+	log_info("bus_renewed slot=%u", worker->slot);
 	(void)close(fds[0]);
 	(void)close(fds[1]);
 }

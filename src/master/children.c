@@ -88,13 +88,13 @@ children_heard(struct seat *s, struct ipc_msg *m)
 	case CONTROL_READY:
 		if (s->state == SEAT_STARTING) {
 			s->state = SEAT_READY;
-			log_debug("child ready role=%s slot=%u pid=%d",
+			log_debug("child_ready role=%s slot=%u pid=%d",
 			    s->role->title, s->slot, (int)s->pid);
 			children_changed(c);
 		}
 		break;
 	case CONTROL_DRAINED:
-		log_debug("child drained role=%s slot=%u", s->role->title,
+		log_debug("child_drained role=%s slot=%u", s->role->title,
 		    s->slot);
 		break;
 	case CONTROL_BUS_LOST:
@@ -108,7 +108,7 @@ children_heard(struct seat *s, struct ipc_msg *m)
 			buses_lost(c->seats, slot, generation);
 		break;
 	default:
-		log_warnx("control: unknown message type=%u role=%s slot=%u",
+		log_warnx("control_unknown type=%u role=%s slot=%u",
 		    m->type, s->role->title, s->slot);
 		break;
 	}
@@ -131,7 +131,7 @@ children_control(struct loop_fd *f, unsigned events)
 			return;
 		}
 		if (r == -1) {
-			log_warn("control: bad message role=%s slot=%u",
+			log_warn("control_bad role=%s slot=%u",
 			    s->role->title, s->slot);
 			counter_add(COUNTER_control_bad, 1);
 			return; /* there may be more, next turn */
@@ -157,7 +157,7 @@ children_check_hung(struct seat *s, struct mono now)
 		seen = c->excused.us;
 	if (s->killed.us != 0 || now.us < seen + CHILDREN_HUNG_MS * 1000)
 		return;
-	log_warnx("child hangs, killed role=%s slot=%u pid=%d silent_ms=%"
+	log_warnx("child_hangs role=%s slot=%u pid=%d silent_ms=%"
 	    PRIu64, s->role->title, s->slot, (int)s->pid,
 	    (now.us - seen) / 1000);
 	counter_add(COUNTER_children_hung, 1);

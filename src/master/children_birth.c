@@ -68,7 +68,7 @@ children_born(struct seat *s, pid_t pid, struct mono now)
 	    s->role->id == SLOT_RELAY ? STATS_ROLE_RELAY : STATS_ROLE_WORKER,
 	    (uint32_t)pid, s->generation, name);
 	counter_add(COUNTER_children_started, 1);
-	log_debug("child started role=%s slot=%u pid=%d generation=%" PRIu32,
+	log_debug("child_started role=%s slot=%u pid=%d generation=%" PRIu32,
 	    s->role->title, s->slot, (int)pid, s->generation);
 }
 
@@ -146,7 +146,7 @@ children_spawn(struct seat *s, struct mono now)
 
 	slot = slot_assign(c->p.segment, s->role->id, c->generation + 1);
 	if (slot == -1) {
-		log_warnx("no free slot role=%s", s->role->title);
+		log_warnx("no_free_slot role=%s", s->role->title);
 		children_back_off(s, now);
 		return;
 	}
@@ -156,7 +156,7 @@ children_spawn(struct seat *s, struct mono now)
 	children_heritage(s, &h);
 	if (children_connect(s, &h, now) == 0)
 		return;
-	log_warn("cannot start role=%s", s->role->title);
+	log_warn("child_not_started role=%s", s->role->title);
 	slot_unassign(c->p.segment, s->slot);
 	if (c->failed == 0)
 		c->failed = EX_OSERR;

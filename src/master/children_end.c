@@ -60,7 +60,7 @@ children_stop_step(struct children *c, struct mono now)
 
 	n = seats_count(c->seats);
 	if (now.us >= c->kill_at.us && n.workers + n.relays > 0) {
-		log_warnx("time to stop is over, killing workers=%u relay=%u",
+		log_warnx("stop_time_over killed_workers=%u killed_relay=%u",
 		    n.workers, n.relays);
 		c->kill_at.us = UINT64_MAX;
 		children_kill(c, now);
@@ -105,15 +105,15 @@ children_log_death(const struct seat *s, int status, struct mono now)
 	bool asked = s->all->children->stopping;
 
 	if (asked && WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		log_debug("child ended role=%s slot=%u pid=%d", s->role->title,
+		log_debug("child_ended role=%s slot=%u pid=%d", s->role->title,
 		    s->slot, (int)s->pid);
 	else if (WIFSIGNALED(status))
-		log_warnx("child died role=%s slot=%u pid=%d signal=%d"
+		log_warnx("child_died role=%s slot=%u pid=%d signal=%d"
 		    " core=%s ran_ms=%" PRIu64, s->role->title, s->slot,
 		    (int)s->pid, WTERMSIG(status),
 		    WCOREDUMP(status) ? "yes" : "no", ran_ms);
 	else
-		log_warnx("child died role=%s slot=%u pid=%d exit=%d ran_ms=%"
+		log_warnx("child_died role=%s slot=%u pid=%d exit=%d ran_ms=%"
 		    PRIu64, s->role->title, s->slot, (int)s->pid,
 		    WEXITSTATUS(status), ran_ms);
 }
@@ -146,8 +146,7 @@ children_replace(struct seat *s, int status, bool was_ready, struct mono now)
 		s->delay_ms = 0;
 	children_back_off(s, now);
 	if (s->retry_at.us > now.us)
-		log_warnx("dies too often, not replaced at once role=%s"
-		    " pause_ms=%" PRIu64, s->role->title,
+		log_warnx("child_pause role=%s pause_ms=%" PRIu64, s->role->title,
 		    (s->retry_at.us - now.us) / 1000);
 }
 

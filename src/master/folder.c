@@ -23,5 +23,5 @@ folder_make(const char *path)
 	folder[end - path] = '\0';
 	if (mkdir(folder, 0755) == -1)
 		return;
-	log_info("folder made path=\"%s\"", folder);
+	log_info("folder_made path=\"%s\"", folder);
 }

@@ -61,7 +61,7 @@ fork_stdio(int says_fd)
 
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null == -1)
-		fatal("open /dev/null");
+		fatal("open path=/dev/null");
 	if (dup2(null, STDIN_FILENO) == -1)
 		fatal("dup2");
 	if (says_fd != -1 && (dup2(says_fd, STDOUT_FILENO) == -1 ||
@@ -99,7 +99,7 @@ fork_in_child(const struct heritage *h, const struct fork_params *p,
 	fork_close_others(h);
 	log_open(p->log_target);
 	if (p->user != NULL && plat_user_become(p->user) == -1)
-		fatal("cannot become uid=%u", (unsigned)p->user->uid);
+		fatal("user_not_become uid=%u", (unsigned)p->user->uid);
 	if (!plat_die_with(master)) {
 		coverage_save();
 		_exit(EX_TEMPFAIL); /* nobody is left to read a message */

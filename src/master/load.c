@@ -228,12 +228,12 @@ load_look(const struct load_context *c, const struct conf_listen *l,
 		conf_error(c->errors, c->file, l->line, "key \"%s\": %s", l->key,
 		    v.why_key);
 	if (v.disordered)
-		log_warnx("certificate file=%s chain out of order: leaf first, "
-		    "each signed by the next", l->certificate);
+		log_warnx("certificate_order file=%s "
+		    "why=\"leaf first, each signed by the next\"", l->certificate);
 	left = v.until_s - (int64_t)(wall_now().ms / 1000);
 	if (v.why_certificate == NULL && left < LOAD_SOON_S)
-		log_warnx("certificate file=%s %s days=%lld", l->certificate,
-		    left < 0 ? "expired" : "expires",
+		log_warnx(left < 0 ? "certificate_expired file=%s days=%lld" :
+		    "certificate_expires file=%s days=%lld", l->certificate,
 		    (long long)(left / LOAD_DAY_S));
 }
 

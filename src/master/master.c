@@ -70,7 +70,7 @@ master_prompt(struct master *m)
 		master_stop(m, m->p->conf->stop_time_ms);
 		return;
 	}
-	log_info("told to stop twice, killing");
+	log_info("killing why=\"told to stop twice\"");
 	children_kill(m->children, loop_now(m->loop));
 }
 
@@ -132,7 +132,7 @@ master_settle(struct master *m)
 
 	if (m->state == MASTER_STARTING && children_failed(m->children) != 0) {
 		m->code = children_failed(m->children);
-		log_errx("start failed exit=%d", m->code);
+		log_errx("start_failed exit=%d", m->code);
 		master_stop(m, MASTER_ABORT_MS);
 	} else if (m->state == MASTER_STARTING &&
 	    children_all_ready(m->children))
@@ -174,7 +174,7 @@ static void
 master_unsupported(struct master *m, const char *name)
 {
 	(void)m;
-	log_info("signal ignored, not supported yet signal=%s", name);
+	log_info("signal_ignored signal=%s", name);
 }
 
 static void
@@ -241,12 +241,12 @@ master_publish(struct master *m, struct mono now)
 
 	r = stats_publish(m->stats, now);
 	if (r == -1 && !m->stats_lost)
-		log_warn("stats file \"%s\" is not written", path);
+		log_warn("stats_not_written file=\"%s\"", path);
 	else if (r == 1) {
-		log_warnx("stats file \"%s\" was gone, made again", path);
+		log_warnx("stats_made_again file=\"%s\"", path);
 		master_give_stats(m);
 	} else if (r == 0 && m->stats_lost)
-		log_info("stats file \"%s\" is written again", path);
+		log_info("stats_written_again file=\"%s\"", path);
 	m->stats_lost = r == -1;
 }
 
@@ -302,9 +302,9 @@ master_check_files(const struct master *m, uint64_t files)
 	if (sum > host)
 		sum = host;
 	if (conf->limit_connections > sum)
-		log_warnx("limits.connections=%" PRIu64 " is out of reach:"
-		    " workers=%u files=%" PRIu64 " are enough for about %"
-		    PRIu64 " (raise ulimit -n, or LimitNOFILE)",
+		log_warnx("limit_out_of_reach limits.connections=%" PRIu64
+		    " workers=%u files=%" PRIu64 " enough_for=%" PRIu64
+		    " hint=\"raise ulimit -n, or LimitNOFILE\"",
 		    conf->limit_connections, m->p->workers, files, sum);
 }
 
@@ -331,7 +331,7 @@ master_watch(struct master *m)
 	if (loop_add(m->loop, &m->signals, m->signals_fd, LOOP_IN,
 	    master_on_signals) == -1 || loop_add(m->loop, &m->ring,
 	    segment_master_fd(m->segment), LOOP_IN, master_on_ring) == -1) {
-		log_err("cannot watch signals");
+		log_err("signals_not_watched");
 		return (EX_OSERR);
 	}
 	loop_hooks(m->loop, &hooks);

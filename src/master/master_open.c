@@ -29,14 +29,14 @@ master_open_user(struct master *m)
 	if (name[0] == '\0')
 		return (EX_OK);
 	if (plat_user_find(name, &m->user) == -1) {
-		log_errx("user \"%s\": %s", name,
+		log_errx("user_unknown user=\"%s\" why=\"%s\"", name,
 		    errno == 0 ? "no such user" : strerror(errno));
 		return (EX_NOUSER);
 	}
 	if (geteuid() == 0)
 		m->become = true;
 	else if (geteuid() != m->user.uid)
-		log_warnx("not started as root: \"user\" is ignored");
+		log_warnx("user_ignored why=\"not started as root\"");
 	return (EX_OK);
 }
 
@@ -53,11 +53,11 @@ master_open_pidfile(struct master *m)
 	if (m->pidfile != NULL)
 		return (EX_OK);
 	if (errno == EEXIST) {
-		log_errx("already running pid=%d pidfile=%s", (int)other,
+		log_errx("already_running pid=%d pidfile=%s", (int)other,
 		    path);
 		return (EX_UNAVAILABLE);
 	}
-	log_err("pidfile \"%s\"", path);
+	log_err("pidfile path=\"%s\"", path);
 	return (EX_CANTCREAT);
 }
 
@@ -70,7 +70,7 @@ master_open_listens(struct master *m)
 	code = listen_open(m->p->conf, m->p->workers,
 	    m->become ? &m->user : NULL, &m->listens, why, sizeof why);
 	if (code != EX_OK)
-		log_errx("%s", why);
+		log_errx("not_listening why=\"%s\"", why);
 	return (code);
 }
 
@@ -110,7 +110,7 @@ master_open_segment(struct master *m)
 		m->sweep = sweep_new(m->segment);
 	if (m->sweep != NULL)
 		return (EX_OK);
-	log_err("shared memory for %u users and %u rooms", conf->shm_users,
+	log_err("shared_memory users=%u rooms=%u", conf->shm_users,
 	    conf->shm_rooms);
 	return (EX_OSERR);
 }
@@ -121,7 +121,7 @@ master_open_handovers(struct master *m)
 	m->handovers = handovers_open(segment_nslots(m->segment));
 	if (m->handovers != NULL)
 		return (EX_OK);
-	log_err("sockets between workers");
+	log_err("handover_sockets");
 	return (EX_OSERR);
 }
 
@@ -135,7 +135,7 @@ void
 master_give_stats(const struct master *m)
 {
 	if (m->become && stats_give(m->stats, m->user.uid, m->user.gid) == -1)
-		log_warn("stats file \"%s\" keeps its owner",
+		log_warn("stats_owner file=\"%s\"",
 		    m->p->conf->stats_file);
 }
 
@@ -154,7 +154,7 @@ master_open_stats(struct master *m)
 	folder_make(path);
 	m->stats = stats_create(path[0] == '\0' ? NULL : path, &sp);
 	if (m->stats == NULL) {
-		log_err("stats file \"%s\"", path);
+		log_err("stats file=\"%s\"", path);
 		return (EX_CANTCREAT);
 	}
 	master_give_stats(m);

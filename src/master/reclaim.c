@@ -25,10 +25,13 @@ reclaim_child(struct segment *seg, struct sweep *sweep, struct stats *stats,
 
 	if (slot_panic(seg, slot, note)) {
 		for (i = 0; note[i] != '\0'; i++) {
+			/* its writer was not well */
 			if (note[i] < ' ' || note[i] > '~')
-				note[i] = '?'; /* its writer was not well */
+				note[i] = '?';
+			else if (note[i] == '"')
+				note[i] = '\'';
 		}
-		log_warnx("panic role=%s slot=%u note: %s", title, slot, note);
+		log_warnx("panic role=%s slot=%u note=\"%s\"", title, slot, note);
 	}
 	slot_dead(seg, slot);
 	stats_slot_dead(stats, slot);

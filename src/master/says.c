@@ -15,13 +15,16 @@ says_line(struct says *s)
 {
 	size_t i;
 
-	/* keep it readable: blanks stay, control bytes go */
+	/* keep it readable: blanks stay, control bytes go, and the text is
+	 * in quotes */
 	for (i = 0; i < s->n; i++) {
 		if ((unsigned char)s->line[i] < ' ' || s->line[i] == 0x7f)
 			s->line[i] = '?';
+		else if (s->line[i] == '"')
+			s->line[i] = '\'';
 	}
 	if (s->n > 0)
-		log_warnx("child says role=%s slot=%d: %.*s", s->title,
+		log_warnx("child_says role=%s slot=%d text=\"%.*s\"", s->title,
 		    s->slot, (int)s->n, s->line);
 	s->n = 0;
 }

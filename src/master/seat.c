@@ -99,7 +99,7 @@ seat_tell(struct seat *s, const struct ipc_msg *m)
 		return (false); /* it does not read: busy, or hung */
 	default:
 		/* it is dying: waitpid() will tell */
-		log_debug("control slot=%u: %s", s->slot, strerror(errno));
+		log_debug("control_unsent slot=%u error=\"%s\"", s->slot, strerror(errno));
 		return (false);
 	}
 }

@@ -219,7 +219,7 @@ log_vline(enum log_level level, int error, const char *fmt, va_list ap)
 	n = log_head(line, sizeof line, level);
 	n = log_vadd(line, n, fmt, ap);
 	if (error != 0)
-		n = log_add(line, n, ": %s", strerror(error));
+		n = log_add(line, n, " error=\"%s\"", strerror(error));
 	line[n++] = '\n';
 	log_put(level, line, n);
 	errno = saved;

@@ -1,6 +1,7 @@
 /*
  * The log: one line a message, "event key=value ...", to stderr or syslog's
- * form for the journal.  Peers cannot make us log above debug more than once
+ * form for the journal.  The event is one word; a value with blanks is in
+ * quotes, and has none inside.  Peers cannot make us log above debug more than once
  * a second per message: log_rate() says whether it may be said now.
  * Tokens and payloads are never logged.
  */

@@ -61,7 +61,7 @@ test('in the background: the same words, files stay, the folder is left',
 		assert.ok(r.err.includes(
 		    `config="${dir}/roost.conf" log=syslog`), r.err);
 		assert.match(r.err, /ready workers=1/);
-		assert.ok(r.err.includes(`folder made path="${dir}/run"`), r.err);
+		assert.ok(r.err.includes(`folder_made path="${dir}/run"`), r.err);
 		const pid = Number(fs.readFileSync(`${dir}/run/roostd.pid`));
 		try {
 			const all = [pid, ...children(pid)];

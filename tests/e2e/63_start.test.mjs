@@ -179,14 +179,14 @@ listen "unix:${dir}/s" {}\n${echo}`);
 		inject.say(true);
 		assert.equal((await viaUnix(`${dir}/s`, '/livez')).status, 200);
 		inject.say(false);
-		await until(() => /<28>.*child says role=worker slot=1: one\?line/
+		await until(() => /<28>.*child_says role=worker slot=1 text="one\?line/
 		    .test(log.all.join('\n')), 'the words of a child');
 		/* half a line comes when the child has gone */
 		const d = Object.create(Daemon.prototype, {
 			child: { value: { pid } } });
 		const old = d.worker(1);
 		process.kill(old.pid, 'SIGKILL');
-		await until(() => /child says role=worker slot=1: half a line/
+		await until(() => /child_says role=worker slot=1 text="half a line/
 		    .test(log.all.join('\n')), 'the last words of a child');
 		/* the relay and the next worker log there, too */
 		await until(() => (d.worker(1) ?? old).pid !== old.pid,
@@ -225,7 +225,7 @@ test('without -f: the exit code of a start that fails', async () => {
 	const gone = await run(['-c', `${dir}/c`, '-w', '64'],
 	    { first: 'ulimit -n 330' });
 	assert.equal(gone.code, 71, gone.err);
-	assert.match(gone.err, /start failed exit=71/);
+	assert.match(gone.err, /start_failed exit=71/);
 });
 
 /* --- rights ------------------------------------------------------------------ */
@@ -237,7 +237,7 @@ test('user: children have the rights of that user and no others', async () => {
 ${echo}`;
 	const d = await Daemon.start({ conf, dir, workers: 2 });
 	if (process.getuid() !== 0) {
-		assert.match(d.log, /not started as root: "user" is ignored/);
+		assert.match(d.log, /user_ignored why="not started as root"/);
 		await d.stop();
 		return;
 	}
@@ -339,7 +339,7 @@ test('user: one that there is not', async () => {
 listen "127.0.0.1:0" {}\n${echo}`);
 	const r = await run(['-f', '-c', `${dir}/c`]);
 	assert.equal(r.code, 67);
-	assert.match(r.err, /user "no-such-user-here": no such user/);
+	assert.match(r.err, /user_unknown user="no-such-user-here" why="no such user"/);
 });
 
 /* --- the service manager ------------------------------------------------------- */
@@ -436,7 +436,7 @@ test('a child that hangs is killed and replaced', async () => {
 		assert.deepEqual(d.children().map((c) => c.pid)
 		    .filter((p) => others.includes(p)).sort(), others.sort());
 		assert.match(d.log, new RegExp(
-		    `child hangs, killed role=${old.role} slot=${old.slot}`));
+		    `child_hangs role=${old.role} slot=${old.slot}`));
 	}
 	assert.equal(await d.metric('children_hung'), 2);
 	await d.stop();

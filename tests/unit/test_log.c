@@ -84,7 +84,7 @@ warn_adds_what_errno_says_and_keeps_it(void **state)
 	log_warn("open path=%s", "/x");
 	assert_int_equal(errno, ENOENT);
 	assert_like(written(),
-	    " warn: open path=/x: No such file or directory\n$");
+	    " warn: open path=/x error=\"No such file or directory\"\n$");
 }
 
 static void

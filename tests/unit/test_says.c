@@ -58,7 +58,7 @@ writes(const char *text)
 static void
 assert_logged(const char *want)
 {
-	static const char head[] = "child says role=worker slot=3: ";
+	static const char head[] = "child_says role=worker slot=3 text=\"";
 	char got[8192] = "", *line, *text;
 	size_t n = 0;
 	ssize_t r;
@@ -70,7 +70,7 @@ assert_logged(const char *want)
 	    line = strstr(text, head)) {
 		text = line + strlen(head);
 		n += (size_t)snprintf(got + n, sizeof got - n, "%.*s|",
-		    (int)strcspn(text, "\n"), text);
+		    (int)strcspn(text, "\"\n"), text);
 	}
 	assert_string_equal(got, want);
 }
@@ -90,8 +90,8 @@ static void
 control_bytes_are_not(void **state)
 {
 	(void)state;
-	writes("a\tb\033[2Jc\177d\r\n");
-	assert_logged("a?b?[2Jc?d?|");
+	writes("a\tb\033[2Jc\177\"d\"\r\n");
+	assert_logged("a?b?[2Jc?'d'?|");
 }
 
 static void
@@ -131,8 +131,8 @@ what_is_left_is_read_at_the_close(void **state)
 	n = read(out, said, sizeof said - 1);
 	assert_true(n > 0);
 	said[n] = '\0';
-	assert_non_null(strstr(said, "slot=3: free(): invalid pointer\n"));
-	assert_non_null(strstr(said, "slot=3: Abor\n"));
+	assert_non_null(strstr(said, "slot=3 text=\"free(): invalid pointer\"\n"));
+	assert_non_null(strstr(said, "slot=3 text=\"Abor\"\n"));
 }
 
 /* It gets its turn, not more. */

@@ -342,7 +342,7 @@ who_was_ready_has_not_failed_to_start(void **state)
 	mp.worker = &role_killed;
 	mp.relay = &role_late;
 	assert_int_equal(start_and_stop(said, sizeof said), EX_OK);
-	assert_non_null(strstr(said, "child died role=worker"));
+	assert_non_null(strstr(said, "child_died role=worker"));
 	assert_non_null(strstr(said, "ready workers=2 relay=1"));
 }
 
@@ -354,7 +354,7 @@ who_does_not_get_ready_ends_the_start(void **state)
 	(void)state;
 	mp.worker = &role_unwilling;
 	assert_int_equal(start_and_stop(said, sizeof said), EX_TEMPFAIL);
-	assert_non_null(strstr(said, "start failed exit=75"));
+	assert_non_null(strstr(said, "start_failed exit=75"));
 	assert_null(strstr(said, "ready workers"));
 }
 

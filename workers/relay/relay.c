@@ -149,9 +149,9 @@ relay_lost_peer(struct relay *r, struct peer *p, enum peer_result why)
 
 	if (why == PEER_BAD) {
 		counter_add(COUNTER_bus_bad, 1);
-		log_warnx("bus: nonsense from slot=%u, closed", p->slot);
+		log_warnx("bus_nonsense slot=%u", p->slot);
 	} else
-		log_debug("bus: stream ended slot=%u", p->slot);
+		log_debug("bus_ended slot=%u", p->slot);
 	relay_drop_peer(r, p, why);
 	relay_tell_lost(r, slot, generation);
 }
@@ -185,7 +185,7 @@ relay_add_peer(struct relay *r, unsigned slot, uint32_t generation, int fd)
 	    (size_t)r->h->conf->bus_queue_bytes, relay_on_peer);
 	r->lost[slot] = 0;
 	if (p == NULL) {
-		log_warn("bus: no stream to slot=%u", slot);
+		log_warn("bus_not_taken slot=%u", slot);
 		relay_tell_lost(r, slot, generation);
 		return;
 	}
@@ -207,7 +207,7 @@ relay_bus(struct relay *r, struct ipc_msg *m)
 	    (m->fd == -1 && !m->fd_lost))
 		return (false);
 	if (m->fd_lost) {
-		log_warnx("bus: no descriptor free for slot=%u", slot);
+		log_warnx("bus_no_descriptor slot=%u", slot);
 		counter_add(COUNTER_files_lost, 1);
 		relay_tell_lost(r, slot, generation);
 		return (true);
@@ -259,18 +259,18 @@ relay_on_control(struct loop_fd *f, unsigned events)
 	(void)events;
 	while ((n = ipc_recv(f->fd, &m)) == 1) {
 		if (!relay_obey(r, &m)) {
-			log_warnx("control: bad message type=%u", m.type);
+			log_warnx("control_bad type=%u", m.type);
 			counter_add(COUNTER_control_bad, 1);
 		}
 		if (m.fd != -1)
 			(void)close(m.fd);
 	}
 	if (n == -1) {
-		log_warn("control: bad message");
+		log_warn("control_bad");
 		counter_add(COUNTER_control_bad, 1);
 	}
 	if (n == -2) {
-		log_warnx("master is gone");
+		log_warnx("master_gone");
 		loop_stop(r->loop);
 	}
 }
@@ -419,7 +419,7 @@ relay_run(const struct heritage *h)
 	loop_hooks(r->loop, &hooks);
 	slot_heartbeat(h->segment, 0, loop_now(r->loop).us);
 	if (relay_open(r) == -1)
-		fatal("relay cannot start");
+		fatal("relay_not_started");
 	timer_start(loop_wheel(r->loop), &r->beat, loop_now(r->loop),
 	    relay_on_beat);
 	loop_run(r->loop);

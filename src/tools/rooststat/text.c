@@ -23,6 +23,7 @@ text_next_char(const char *p, size_t *len, unsigned *columns)
 	size_t n = lengths[u[0] >> 4];
 	uint32_t cp;
 	int w;
+	size_t i;
 
 	*len = 1;
 	*columns = 1;
@@ -31,7 +32,7 @@ text_next_char(const char *p, size_t *len, unsigned *columns)
 	if (n == 0 || strnlen(p, n) < n || !utf8_valid(slice_of(u, n)))
 		return (false);
 	cp = n == 2 ? u[0] & 0x1fu : n == 3 ? u[0] & 0x0fu : u[0] & 0x07u;
-	for (size_t i = 1; i < n; i++)
+	for (i = 1; i < n; i++)
 		cp = cp << 6 | (u[i] & 0x3fu);
 	w = wcwidth((wchar_t)cp);
 	*len = n;
