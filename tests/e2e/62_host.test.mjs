@@ -55,7 +55,7 @@ test('the stats file is cut, removed, replaced: it is made again', async () => {
 	fs.rmdirSync(file);
 	await until(async () => await filed(d, 'messages_in_total') ===
 	    await d.metric('messages_in'), 'the file is there again');
-	assert.equal(d.log.match(/is not written/g).length, 1);
+	assert.equal(d.log.match(/stats_not_written/g).length, 1);
 	w.drop();
 	await d.stop();
 });
