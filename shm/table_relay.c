@@ -5,8 +5,9 @@
  * What was told last stands in seen[n].  Before an announcement the new value
  * goes there with PEND, afterwards without: a successor repeats what may not
  * have been told, under the same name (node, start_ms, version), so receivers
- * can drop it.  The end of a holding is told late (leave_delay), and not at
- * all if it did not last.
+ * can drop it.  Where announcements are queued, afterwards is when the queue
+ * has been sent: until then the node stands in a private list.  The end of a
+ * holding is told late (leave_delay), and not at all if it did not last.
  *
  * What finds no room is not told: seen is put back, and the node is held in a
  * private map until there is some.  A successor finds it by seen.
@@ -23,6 +24,17 @@ struct delayed {
 	uint32_t	 node;
 };
 
+/* In seen with PEND, as it is on its way. */
+struct relay_pending {
+	uint64_t	 ann;
+	uint32_t	 node;
+};
+
+struct relay_batch {
+	struct relay_pending *v;
+	uint32_t	 n, cap;
+};
+
 struct table_relay {
 	unsigned	 magic;
 #define TABLE_RELAY_MAGIC 0x7ab12e1a
@@ -34,6 +46,10 @@ struct table_relay {
 	uint8_t		*held;		/* bit per node: found no room */
 	uint32_t	 nheld, held_at; /* how many; byte to go on from */
 	uint8_t		*kept;		/* bit per node: mirror confirmed */
+	bool		 queues;	/* emit only queues */
+	uint8_t		*pending;	/* bit per node: PEND is ours */
+	struct relay_batch now, before;	/* since table_announce_sent(), and
+					 * before it */
 	bool		 inheriting;
 };
 
@@ -68,8 +84,10 @@ table_relay_open(struct segment *seg, enum table_id id,
 		r->queued = calloc(r->t->cap / 8 + 1, 1);
 		r->held = calloc(r->t->cap / 8 + 1, 1);
 		r->kept = calloc(r->t->cap / 8 + 1, 1);
+		r->pending = calloc(r->t->cap / 8 + 1, 1);
 	}
-	if (r->queued == NULL || r->held == NULL || r->kept == NULL) {
+	if (r->queued == NULL || r->held == NULL || r->kept == NULL ||
+	    r->pending == NULL) {
 		table_relay_close(&r);
 		errno = ENOMEM;
 	}
@@ -91,6 +109,9 @@ table_relay_close(struct table_relay **rp)
 	free(r->queued);
 	free(r->held);
 	free(r->kept);
+	free(r->pending);
+	free(r->now.v);
+	free(r->before.v);
 	free(r);
 }
 
@@ -143,18 +164,49 @@ relay_hold_back(struct table_relay *r, uint32_t n)
 	return (false);
 }
 
+/* False: too many, or no memory; it counts as told at once. */
+static bool
+relay_batch_add(struct relay_batch *b, uint32_t most, uint32_t n, uint64_t ann)
+{
+	uint32_t cap = b->cap == 0 ? 256 : b->cap * 2;
+	struct relay_pending *p;
+
+	if (b->n >= most)
+		return (false);
+	if (b->n == b->cap) {
+		p = reallocarray(b->v, cap, sizeof *p);
+		if (p == NULL)
+			return (false);
+		b->v = p;
+		b->cap = cap;
+	}
+	b->v[b->n++] = (struct relay_pending){ .ann = ann, .node = n };
+	return (true);
+}
+
+/* ann was told of n, or is on its way. */
+static void
+relay_told(struct table_relay *r, uint32_t n, uint64_t ann)
+{
+	bool pends = r->queues && relay_batch_add(&r->now, r->t->cap, n, ann);
+
+	HOOK();
+	relay_bit_set(r->pending, n, pends);
+	atomic_store_explicit(&r->t->seen[n], pends ? ann | ANN_PEND : ann,
+	    memory_order_release);
+	HOOK();
+}
+
 /* seen with PEND: the one before us did not say whether it got that far. */
 static bool
-relay_repeat_pending(struct table *t, uint32_t n, uint64_t *seen,
+relay_repeat_pending(struct table_relay *r, uint32_t n, uint64_t *seen,
     table_emit *emit, void *arg)
 {
 	uint64_t told = *seen & ~(uint64_t)ANN_PEND;
 
-	if (!relay_tell(t, n, told, told, true, emit, arg))
+	if (!relay_tell(r->t, n, told, told, true, emit, arg))
 		return (false);
-	HOOK();
-	atomic_store_explicit(&t->seen[n], told, memory_order_release);
-	HOOK();
+	relay_told(r, n, told);
 	*seen = told;
 	return (true);
 }
@@ -178,7 +230,7 @@ relay_announce_node(struct table_relay *r, uint32_t n, uint64_t now_us,
 {
 	struct table *t = r->t;
 	struct shm_node *node = table_node(t, n);
-	uint64_t a, seen;
+	uint64_t a, seen, was;
 
 	if (n == 0 || n >= t->cap || atomic_load_explicit(&t->map[n],
 	    memory_order_acquire) != MAP_LINKED)
@@ -189,9 +241,11 @@ relay_announce_node(struct table_relay *r, uint32_t n, uint64_t now_us,
 		return (true);
 	HOOK();
 	seen = atomic_load_explicit(&t->seen[n], memory_order_relaxed);
-	if ((seen & ANN_PEND) != 0 &&
-	    !relay_repeat_pending(t, n, &seen, emit, arg))
+	if ((seen & ANN_PEND) != 0 && !relay_bit_get(r->pending, n) &&
+	    !relay_repeat_pending(r, n, &seen, emit, arg))
 		return (relay_hold_back(r, n));
+	was = atomic_load_explicit(&t->seen[n], memory_order_relaxed);
+	seen &= ~(uint64_t)ANN_PEND;	/* ours: it is on its way */
 	if (a == seen || relay_put_off(r, n, seen, a, now_us))
 		return (true);
 	HOOK();
@@ -206,14 +260,12 @@ relay_announce_node(struct table_relay *r, uint32_t n, uint64_t now_us,
 	if (!relay_tell(t, n, seen, a, false, emit, arg)) {
 		/* who has read the new one meanwhile is told it once more */
 		HOOK();
-		atomic_store_explicit(&t->seen[n], seen,
+		atomic_store_explicit(&t->seen[n], was,
 		    memory_order_seq_cst);
 		HOOK();
 		return (relay_hold_back(r, n));
 	}
-	HOOK();
-	atomic_store_explicit(&t->seen[n], a, memory_order_release);
-	HOOK();
+	relay_told(r, n, a);
 	return (true);
 }
 
@@ -289,6 +341,43 @@ table_announce(struct table_relay *r, struct mono now, table_emit *emit,
 		    memory_order_relaxed) != 0)
 			told += relay_announce_word(r, i, now.us, emit, arg);
 	return (told);
+}
+
+void
+table_announce_queues(struct table_relay *r)
+{
+	CHECK_MAGIC(r, TABLE_RELAY_MAGIC);
+	r->queues = true;
+}
+
+bool
+table_announce_unsent(const struct table_relay *r)
+{
+	return (r->now.n + r->before.n > 0);
+}
+
+void
+table_announce_sent(struct table_relay *r)
+{
+	struct relay_batch sent = r->before;
+	const struct relay_pending *p;
+	uint64_t word;
+	uint32_t i;
+
+	CHECK_MAGIC(r, TABLE_RELAY_MAGIC);
+	for (i = 0; i < sent.n; i++) {
+		p = &sent.v[i];
+		word = p->ann | ANN_PEND;
+		HOOK();
+		/* unless something newer is on its way */
+		if (atomic_compare_exchange_strong_explicit(
+		    &r->t->seen[p->node], &word, p->ann, memory_order_release,
+		    memory_order_relaxed))
+			relay_bit_set(r->pending, p->node, false);
+	}
+	sent.n = 0;
+	r->before = r->now;
+	r->now = sent;
 }
 
 uint32_t

@@ -41,6 +41,15 @@ unsigned table_announce(struct table_relay *, struct mono now, table_emit *,
 /* Those that found no room, until a few have found none again. */
 void	table_announce_held(struct table_relay *, struct mono now, table_emit *,
 	    void *arg);
+/*
+ * What emit takes is only queued, and lost with this process until it is sent:
+ * from now on a successor repeats it unless table_announce_sent() was called
+ * twice since.  Call it when all is sent that was queued before the last call;
+ * unsent: something waits for it.
+ */
+void	table_announce_queues(struct table_relay *);
+bool	table_announce_unsent(const struct table_relay *);
+void	table_announce_sent(struct table_relay *);
 /* How many wait for room. */
 uint32_t table_held(const struct table_relay *);
 /* When the next delayed leave is due, UINT64_MAX: none waits. */

@@ -231,6 +231,7 @@ relay_main(void)
 	if (t == NULL)
 		_exit(2);
 	slots_quiesce_leave(seg, 0);
+	table_announce_queues(t);
 	table_inherit_begin(t);
 	table_announce_all(t, mono_now(), outside, NULL);
 	table_inherit_end(t);
@@ -242,8 +243,11 @@ relay_main(void)
 		(void)table_announce(t, mono_now(), outside, NULL);
 		if (drain != 0 || roll(2) == 0)
 			table_announce_held(t, mono_now(), outside, NULL);
+		if (drain != 0 || roll(4) == 0)
+			table_announce_sent(t);
 		slots_quiesce_enter(seg, 0);
-		if (drain != 0 && table_held(t) == 0) {
+		if (drain != 0 && table_held(t) == 0 &&
+		    !table_announce_unsent(t)) {
 			atomic_store(&shared->drained, drain);
 			usleep(200);
 		} else if (roll(8) == 0)

@@ -294,7 +294,7 @@ a_relay_without_memory_does_not_start(void **state)
 	world_init(&w, 100);
 	relay_dies(&w);
 	slot_start(w.seg, 0);
-	for (k = 0; k < 5; k++) {
+	for (k = 0; k < 6; k++) {
 		errno = 0;
 		left = k;
 		short_of_memory = true;

@@ -17,6 +17,8 @@
 #include "proto/bus.h"
 #include "relay/local/peer.h"
 #include "shm/counters.h"
+#include "shm/interest.h"
+#include "shm/presence.h"
 #include "shm/slots.h"
 #include "shm/stats.h"
 #include "sys/ipc.h"
@@ -423,6 +425,134 @@ a_start_that_fails_is_an_end(void **state)
 	}
 }
 
+/* --- killed with words in its mouth --------------------------------------- */
+
+#define USERS	60u
+
+static bool heard[USERS];
+
+/* "u07..." at the length of a long name. */
+static struct slice
+user_name(unsigned user, char out[128])
+{
+	int n = snprintf(out, 128, "u%02u%0100u", user, 0u);
+
+	return (slice_of(out, (size_t)n));
+}
+
+/* Whole frames of a stream, as far as there are any for a while or to its
+ * end: of whom they tell.  Returns how many were told of by now. */
+static unsigned
+hear_users(int fd, unsigned enough)
+{
+	static uint8_t bytes[1 << 17];
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct bus_envelope e;
+	const char *name;
+	size_t have = 0, at = 0;
+	unsigned i, n = 0;
+	ssize_t r;
+
+	do {
+		while ((r = bus_decode(slice_of(bytes + at, have - at),
+		    &e)) > 0) {
+			at += (size_t)r;
+			name = memmem(e.publish.args.p, e.publish.args.n,
+			    "\"u", 2);
+			while (name != NULL && name[2] > '9')
+				name = memmem(name + 2, 100, "\"u", 2);
+			assert_non_null(name);
+			heard[(name[2] - '0') * 10 + name[3] - '0'] = true;
+		}
+		for (i = n = 0; i < USERS; i++)
+			n += heard[i];
+		if (n >= enough || poll(&p, 1, PATIENCE_MS) != 1)
+			return (n);
+		r = read(fd, bytes + have, sizeof bytes - have);
+		have += r > 0 ? (size_t)r : 0;
+	} while (r > 0);
+	return (n);
+}
+
+/* As if its worker did not read: what the stream takes is soon too much. */
+static void
+connect_narrow(uint32_t slot, uint32_t generation)
+{
+	const uint32_t v[] = { slot, generation };
+	int fds[2], least = 1;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
+	    fds), 0);
+	assert_int_equal(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &least,
+	    sizeof least), 0);
+	tell(CONTROL_BUS, v, 2, fds[0]);
+	(void)close(fds[0]);
+	worker[slot] = fds[1];
+}
+
+static void
+kill_relay(void)
+{
+	(void)kill(pid, SIGKILL);
+	(void)waitpid(pid, NULL, 0);
+	hang_up(&control);
+}
+
+/* What it had queued, and marked as told, its successor tells. */
+static void
+what_a_killed_relay_had_not_sent_is_told(void **state)
+{
+	struct presence *p;
+	struct interest *i;
+	char name[128], key[INTEREST_KEY_MAX];
+	uint64_t turns, sent;
+	unsigned user, n;
+
+	(void)state;
+	conf_free(&conf);
+	conf = conf_text("namespace \"/\" { auth = none"
+	    " presence = namespace }\n");
+	h.conf = conf;
+	memset(heard, 0, sizeof heard);
+	p = presence_open(h.segment, 1);
+	i = interest_open(h.segment, 2);
+	assert_true(p != NULL && i != NULL);
+	assert_int_not_equal(interest_join(i, 0, interest_key(key,
+	    INTEREST_NAMESPACE, slice_of(NULL, 0))), 0);
+	start();
+	hear_ready();
+	connect_narrow(2, 8);
+	wait_counted(COUNTER_relay_peers, 1);
+	for (user = 0; user < USERS; user++)
+		assert_int_not_equal(presence_join(p, 0,
+		    user_name(user, name)), 0);
+	wait_counted(COUNTER_bus_envelopes_out, USERS);
+	assert_true(counted(COUNTER_bus_queue_bytes) > 0);
+	kill_relay();
+	n = hear_users(worker[2], USERS);
+	assert_true(n > 0 && n < USERS);
+	hang_up(&worker[2]);
+	start();
+	hear_ready();
+	connect_slot(2, 8);
+	assert_int_equal(hear_users(worker[2], USERS), USERS);
+	/* once that is sent, nobody repeats it */
+	turns = slot_turns(h.segment, 0);
+	for (n = 0; n < PATIENCE_MS && slot_turns(h.segment, 0) < turns + 2;
+	    n++)
+		(void)poll(NULL, 0, 1);
+	sent = counted(COUNTER_bus_envelopes_out);
+	kill_relay();
+	hang_up(&worker[2]);
+	start();
+	hear_ready();
+	connect_slot(2, 8);
+	wait_counted(COUNTER_relay_peers, 1);
+	assert_int_equal(counted(COUNTER_bus_envelopes_out), sent);
+	presence_close(&p);
+	interest_close(&i);
+}
+
 int
 main(void)
 {
@@ -438,6 +568,7 @@ main(void)
 		T(what_the_master_does_not_take_is_said_again),
 		T(messages_that_are_not_taken_are_counted),
 		T(a_start_that_fails_is_an_end),
+		T(what_a_killed_relay_had_not_sent_is_told),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

@@ -248,6 +248,74 @@ mirrors_make_users_remote(void **state)
 	world_fini(&w);
 }
 
+/* What is on its way when a relay ends is told by the next one, as a repeat. */
+static void
+what_was_queued_and_not_sent_is_repeated(void **state)
+{
+	struct world w;
+	uint32_t n;
+
+	(void)state;
+	world_init(&w, 100);
+	table_announce_queues(w.relay);
+	n = table_join(w.a, 1, SLICE("ann"));
+	assert_false(table_announce_unsent(w.relay));
+	assert_int_equal(announce(&w, 1), 1);
+	assert_true(table_announce_unsent(w.relay));
+	/* the same relay does not repeat it, and goes on to what is new */
+	table_mark(w.a, n);
+	assert_int_equal(announce(&w, 1), 0);
+	table_leave(w.a, n);
+	assert_int_equal(announce(&w, 1), 1);
+	assert_false(w.last.repeat);
+	table_announce_sent(w.relay);		/* of what came before */
+	assert_true(table_announce_unsent(w.relay));
+	relay_again(&w, 0);
+	table_announce_queues(w.relay);
+	w.events = 0;
+	table_announce_all(w.relay, mono_now(), emit, &w);
+	assert_int_equal(w.events, 1);
+	assert_true(w.last.repeat);
+	assert_int_equal(w.last.is, 0);
+	/* a repeat is on its way as well */
+	relay_again(&w, 0);
+	table_announce_queues(w.relay);
+	table_announce_all(w.relay, mono_now(), emit, &w);
+	assert_int_equal(w.events, 2);
+	table_announce_sent(w.relay);
+	table_announce_sent(w.relay);
+	assert_false(table_announce_unsent(w.relay));
+	relay_again(&w, 0);
+	table_announce_all(w.relay, mono_now(), emit, &w);
+	assert_int_equal(w.events, 2);
+	assert_int_equal(verify_segment(w.seg), 0);
+	world_fini(&w);
+}
+
+/* Who has changed again since is on its way still when the first is sent. */
+static void
+what_is_sent_is_not_what_came_after(void **state)
+{
+	struct world w;
+	uint32_t n;
+
+	(void)state;
+	world_init(&w, 100);
+	table_announce_queues(w.relay);
+	n = table_join(w.a, 1, SLICE("ann"));
+	assert_int_equal(announce(&w, 1), 1);
+	table_announce_sent(w.relay);
+	table_leave(w.a, n);
+	assert_int_equal(announce(&w, 1), 1);
+	table_announce_sent(w.relay);
+	relay_again(&w, 0);
+	w.events = 0;
+	table_announce_all(w.relay, mono_now(), emit, &w);
+	assert_int_equal(w.events, 1);
+	assert_int_equal(w.last.is, 0);
+	world_fini(&w);
+}
+
 static void
 a_new_relay_inherits_mirrors_and_drops_what_is_gone(void **state)
 {
@@ -406,6 +474,8 @@ main(void)
 		cmocka_unit_test(not_all_that_is_held_is_tried_in_vain),
 		cmocka_unit_test(each_of_many_late_leaves_is_told_once),
 		cmocka_unit_test(mirrors_make_users_remote),
+		cmocka_unit_test(what_was_queued_and_not_sent_is_repeated),
+		cmocka_unit_test(what_is_sent_is_not_what_came_after),
 		cmocka_unit_test(
 		    a_new_relay_inherits_mirrors_and_drops_what_is_gone),
 		cmocka_unit_test(mirrors_of_a_relay_long_dead_are_dropped),

@@ -89,6 +89,7 @@ relay_open_tables(struct relay *r)
 		table_inherit_begin(r->tables[i]);
 		table_inherit_end(r->tables[i]);
 	}
+	table_announce_queues(r->tables[TABLE_PRESENCE]);
 	table_announce_all(r->tables[TABLE_PRESENCE], loop_now(r->loop),
 	    announce_presence, r->announce);
 	table_announce_all(r->tables[TABLE_INTEREST], loop_now(r->loop),
@@ -299,6 +300,20 @@ relay_on_leave(struct timer *t, struct mono now)
 	relay_announce(r);
 }
 
+/* What is written is told, whatever becomes of us: what stood in the queues at
+ * the last mark, then, if they are empty, the rest. */
+static void
+relay_announced(struct relay *r)
+{
+	struct table_relay *t = r->tables[TABLE_PRESENCE];
+
+	while (table_announce_unsent(t) &&
+	    exchange_mark_reached(&r->exchange)) {
+		table_announce_sent(t);
+		exchange_mark(&r->exchange);
+	}
+}
+
 /* Be there when the next leave has waited long enough. */
 static void
 relay_wait_for_leaves(struct relay *r)
@@ -323,6 +338,7 @@ relay_before_wait(void *arg)
 	struct relay *r = arg;
 
 	relay_flush(r);
+	relay_announced(r);
 	relay_wait_for_leaves(r);
 	r->marked = !segment_relay_sleep(r->h->segment) ||
 	    (table_held(r->tables[TABLE_PRESENCE]) > 0 &&

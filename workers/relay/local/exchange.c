@@ -107,6 +107,29 @@ exchange_crowded(const struct exchange *x, unsigned slot)
 	return (p != NULL && buf_unread(&p->out).n > p->limit / 2);
 }
 
+void
+exchange_mark(struct exchange *x)
+{
+	unsigned i;
+
+	CHECK_MAGIC(x, EXCHANGE_MAGIC);
+	for (i = 1; i < ROLE_SLOTS_MAX; i++)
+		if (x->peers[i] != NULL)
+			x->peers[i]->mark = x->peers[i]->queued;
+}
+
+bool
+exchange_mark_reached(const struct exchange *x)
+{
+	unsigned i;
+
+	for (i = 1; i < ROLE_SLOTS_MAX; i++)
+		if (x->peers[i] != NULL &&
+		    x->peers[i]->sent < x->peers[i]->mark)
+			return (false);
+	return (true);
+}
+
 struct peer *
 exchange_next_dirty(struct exchange *x)
 {

@@ -41,6 +41,10 @@ void	exchange_route(struct exchange *, struct slice frame,
 /* The peer of this slot has no room for what can wait: its queue is above
  * half its bound.  No peer: false. */
 bool	exchange_crowded(const struct exchange *, unsigned slot);
+/* Mark what is in the queues now; has all that was marked last been written?
+ * What a peer took with it counts as written. */
+void	exchange_mark(struct exchange *);
+bool	exchange_mark_reached(const struct exchange *);
 /* The next peer with bytes to write, each once; NULL: no more. */
 struct peer *exchange_next_dirty(struct exchange *);
 

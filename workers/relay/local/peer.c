@@ -82,6 +82,7 @@ peer_queue(struct peer *p, struct slice frame, bool is_volatile)
 		counter_add(COUNTER_bus_dropped, 1);
 		return (false);
 	}
+	p->queued += frame.n;
 	counter_add(COUNTER_bus_queue_bytes, frame.n);
 	counter_add(COUNTER_bus_envelopes_out, 1);
 	return (true);
@@ -167,6 +168,7 @@ peer_flush(struct peer *p)
 		counter_add(COUNTER_bus_bytes_out, (uint64_t)n);
 		counter_sub(COUNTER_bus_queue_bytes, (uint64_t)n);
 		buf_consume(&p->out, (size_t)n);
+		p->sent += (uint64_t)n;
 	}
 	if (p->out.rpos != p->out.wpos)
 		return (peer_wait_writable(p, true));

@@ -24,6 +24,8 @@ struct peer {
 	struct buf	 in;		/* the start of an unfinished frame */
 	struct buf	 out;		/* frames, the first perhaps cut */
 	size_t		 limit;		/* bytes of out */
+	uint64_t	 queued, sent;	/* bytes of out, ever */
+	uint64_t	 mark;		/* exchange.c: of queued */
 	bool		 dirty;		/* exchange.c: in its list */
 	bool		 stuck;		/* waits to be writable */
 	void		*arg;		/* of the owner, as are events */
