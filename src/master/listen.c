@@ -191,22 +191,45 @@ listen_remember_unix(struct listen_one *l, const char *path)
 	return (0);
 }
 
-/* By its name: in a folder of another user that may be a link by now, which is
- * not followed. */
+/* A socket, and under this name alone: in a folder of another user something of
+ * ours may have been put there meanwhile. */
+static int
+listen_dress_file(int fd, mode_t mode, const struct plat_user *owner)
+{
+	struct stat st;
+	char self[32];
+
+	if (fstat(fd, &st) == -1)
+		return (-1);
+	if (!S_ISSOCK(st.st_mode) || st.st_nlink > 1) {
+		errno = EPERM;
+		return (-1);
+	}
+	if (owner != NULL && fchownat(fd, "", owner->uid, owner->gid,
+	    AT_EMPTY_PATH) == -1)
+		return (-1);
+	/* an access list of the folder stands above umask(2) */
+	if ((st.st_mode & 0777) == mode)
+		return (0);
+	(void)snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+	return (chmod(self, mode));
+}
+
+/* Whatever has its name by then: it is looked at, and dressed, as one file. */
 static int
 listen_dress_unix(const struct listen_one *l, const char *path,
     const struct plat_user *owner)
 {
-	mode_t mode = (mode_t)l->conf->mode;
-	struct stat st;
+	int fd, r, error;
 
-	if (owner != NULL && lchown(path, owner->uid, owner->gid) == -1)
+	fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd == -1)
 		return (-1);
-	if (lstat(path, &st) == -1)
-		return (-1);
-	/* an access list of the folder stands above umask(2) */
-	return ((st.st_mode & 0777) == mode ? 0 :
-	    fchmodat(AT_FDCWD, path, mode, AT_SYMLINK_NOFOLLOW));
+	r = listen_dress_file(fd, (mode_t)l->conf->mode, owner);
+	error = errno;
+	(void)close(fd);
+	errno = error;
+	return (r);
 }
 
 static int

@@ -153,13 +153,15 @@ CALL(int, epoll_ctl, -1, (int e, int op, int fd, struct epoll_event *ev),
     (e, op, fd, ev))
 CALL(int, eventfd, -1, (unsigned n, int f), (n, f))
 CALL(pid_t, fork, -1, (void), ())
+CALL(int, fchown, -1, (int fd, uid_t u, gid_t g), (fd, u, g))
+CALL(int, fchownat, -1, (int fd, const char *p, uid_t u, gid_t g, int f),
+    (fd, p, u, g, f))
 CALL(int, fstat, -1, (int fd, struct stat *st), (fd, st))
 CALL(int, ftruncate, -1, (int fd, off_t n), (fd, n))
 CALL(ssize_t, getrandom, -1, (void *p, size_t n, unsigned f), (p, n, f))
 CALL(int, getrlimit, -1, (__rlimit_resource_t r, struct rlimit *rl), (r, rl))
 CALL(int, getsockname, -1, (int s, struct sockaddr *a, socklen_t *n),
     (s, a, n))
-CALL(int, lchown, -1, (const char *p, uid_t u, gid_t g), (p, u, g))
 CALL(int, listen, -1, (int s, int n), (s, n))
 CALL(int, lstat, -1, (const char *p, struct stat *st), (p, st))
 CALL(int, memfd_create, -1, (const char *n, unsigned f), (n, f))

@@ -365,7 +365,7 @@ it_belongs_to_whom_it_shall(void **state)
 	assert_int_equal(listen_open(conf, WORKERS, &u, &set, why, sizeof why),
 	    EX_OK);
 	listen_close(&set);
-	refuse("lchown", 1, 1, EPERM);
+	refuse("fchownat", 1, 1, EPERM);
 	assert_int_equal(listen_open(conf, WORKERS, &u, &set, why, sizeof why),
 	    EX_NOPERM);
 	assert_int_equal(refuse_end(), 1);
