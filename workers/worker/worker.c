@@ -244,9 +244,8 @@ worker_stop(struct worker *w, enum worker_mode mode, uint64_t ms)
 {
 	if (mode <= w->mode)
 		return;	/* already going, as fast or faster */
-	log_info("%s connections=%zu ms=%llu",
-	    mode == WORKER_DRAINING ? "drain" : "stop", w->nconns,
-	    (unsigned long long)ms);
+	log_info(mode == WORKER_DRAINING ? "drain connections=%zu ms=%llu" :
+	    "stop connections=%zu ms=%llu", w->nconns, (unsigned long long)ms);
 	if (w->mode == WORKER_SERVING)
 		accept_close(w);
 	w->mode = mode;
@@ -312,7 +311,7 @@ worker_ask_bus(struct worker *w)
 
 	ipc_init(&m, CONTROL_BUS_LOST);
 	if (w->control.fd != -1 && ipc_send(w->control.fd, &m) == -1)
-		log_debug("control: the next second tries again");
+		log_debug("control_put_off");
 }
 
 static void
@@ -322,7 +321,7 @@ worker_bus(struct worker *w, struct ipc_msg *m)
 
 	m->fd = -1;	/* bus_port_open() has it, or closed it */
 	if (m->fd_lost) {
-		log_warnx("relay_stream: no descriptor free open=%zu",
+		log_warnx("relay_stream_no_descriptor open=%zu",
 		    w->nconns);
 		counter_add(COUNTER_files_lost, 1);
 		accept_yield(w);

@@ -198,7 +198,7 @@ parcel_wait(struct parcel_way *way, const struct parcel_head *head,
 	way->waiting_bytes += head->n;
 	if (way->io.on_event == NULL && loop_add(all->w->loop, &way->io,
 	    way->io.fd, LOOP_OUT, parcel_writable) == -1)
-		log_debug("parcel: the tick tries again");
+		log_debug("parcel_put_off");
 	return (true);
 }
 
