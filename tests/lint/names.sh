@@ -17,6 +17,7 @@ cd "${1:-.}"
 right() {
 	cat <<'EOF'
 usage		what every program's answer to a wrong call is called
+poller_		the thing that polling*.c are about
 EOF
 }
 
@@ -46,6 +47,8 @@ function carries(name,	first, i)
 {
 	first = name
 	sub(/_.*$/, "", first)
+	if ((first "_") in excepted)
+		return 1
 	for (i = 1; i <= nwords; i++)
 		if (first == words[i] || (length(first) > 2 &&
 		    index(words[i], first) == 1))

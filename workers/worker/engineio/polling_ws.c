@@ -12,7 +12,7 @@
 
 /* false: answered with an error. */
 static bool
-candidate_accept(struct request *rq)
+polling_candidate_accept(struct request *rq)
 {
 	struct ws_offer offer;
 
@@ -26,7 +26,7 @@ candidate_accept(struct request *rq)
 void
 polling_candidate_unwanted(struct request *rq)
 {
-	if (candidate_accept(rq))
+	if (polling_candidate_accept(rq))
 		conn_close(rq->c, REASON_upgrade_failed);
 }
 
@@ -36,7 +36,7 @@ poller_candidate(struct poller *p, struct request *rq)
 	if (p->state != POLLER_POLLING || p->ws != NULL ||
 	    !rq->w->conf->allow_upgrades) {
 		polling_candidate_unwanted(rq);
-	} else if (candidate_accept(rq)) {
+	} else if (polling_candidate_accept(rq)) {
 		p->ws = rq->c;
 		rq->c->poller = p;
 	}

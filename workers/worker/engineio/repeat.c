@@ -20,7 +20,7 @@ repeat_init(struct repeat *r, const struct hash_key *key,
 }
 
 static void
-drop(struct repeat *r)
+repeat_drop(struct repeat *r)
 {
 	while (r->n > 0)
 		msg_unref(&r->v[--r->n].m);
@@ -34,7 +34,7 @@ drop(struct repeat *r)
 void
 repeat_forget(struct repeat *r)
 {
-	drop(r);
+	repeat_drop(r);
 	r->answered = false;
 	memset(&r->get, 0, sizeof r->get);
 }
@@ -49,7 +49,7 @@ repeat_fini(struct repeat *r)
 }
 
 static bool
-same(const struct engineio_t *a, const struct engineio_t *b)
+repeat_same(const struct engineio_t *a, const struct engineio_t *b)
 {
 	return (a->n != 0 && a->n == b->n && memcmp(a->s, b->s, a->n) == 0);
 }
@@ -59,7 +59,7 @@ repeat_head(struct repeat *r, struct slice head, const struct engineio_t *t)
 {
 	uint64_t h;
 
-	if (same(&r->opened, t))
+	if (repeat_same(&r->opened, t))
 		r->constant = true;
 	if (r->constant || t->n == 0)
 		return (0);
@@ -94,7 +94,7 @@ repeat_keep(struct repeat *r, const struct out *o, const struct outq *q)
 	struct out_ref *v;
 	uint32_t i;
 
-	drop(r);
+	repeat_drop(r);
 	if (r->get.head == 0)
 		return;
 	r->answered = true;
@@ -111,7 +111,7 @@ repeat_keep(struct repeat *r, const struct out *o, const struct outq *q)
 	return;
 out:
 	counter_add(COUNTER_memory_failures, 1);
-	drop(r);		/* answered, though nobody knows what */
+	repeat_drop(r);		/* answered, though nobody knows what */
 }
 
 bool
