@@ -7,19 +7,10 @@
 set -eu
 cd "${1:-.}"
 
-# folders that are still to be divided; none is added
-more() {
-	cat <<'EOF'
-workers/hub 99
-EOF
-}
-
 {
-	more | sed 's/^/more /'
 	find src shm workers -name '*_int.h' | sed 's/^/stem /'
 	find src shm workers -name '*.c' | sed 's/^/file /'
 } | awk '
-$1 == "more" { most[$2] = $3 }
 $1 == "stem" {
 	sub(/_int\.h$/, "", $2)
 	stem[$2] = 1
@@ -39,10 +30,9 @@ $1 == "file" {
 END {
 	for (f in holds) {
 		folders++
-		limit = f in most ? most[f] : 16
-		if (holds[f] > limit) {
-			printf "%s holds %d concepts, more than %d\n", f,
-			    holds[f], limit
+		if (holds[f] > 16) {
+			printf "%s holds %d concepts, more than 16\n", f,
+			    holds[f]
 			bad++
 		}
 	}
