@@ -7,6 +7,7 @@
 #include "hub/recover_int.h"
 
 #include "base/digest.h"
+#include "proto/sio.h"
 
 /* --- packets -------------------------------------------------------------- */
 
@@ -22,63 +23,21 @@ struct missed {
 	bool		 take;		/* ... which is recorded */
 };
 
-/* Behind "42" or "45N-", is it this namespace's event?  *n: attachments. */
-static bool
-missed_is_event(struct slice text, const struct conf_namespace *ns, unsigned *n)
-{
-	size_t i = 2, len = ns->name_len;
-
-	*n = 0;
-	if (text.n < 4 || text.p[0] != '4' || (text.p[1] != '2' &&
-	    text.p[1] != '5'))
-		return (false);
-	if (text.p[1] == '5') {
-		for (; i < text.n && text.p[i] != '-'; i++)
-			*n = *n * 10 + (unsigned)(text.p[i] - '0');
-		i++;
-	}
-	if (len == 1)	/* the root namespace is not written */
-		return (i < text.n && text.p[i] != '/');
-	return (text.n > i + len && text.p[i + len] == ',' &&
-	    memcmp(text.p + i, ns->name, len) == 0);
-}
-
-/* It asked for an answer, which nobody waits for any more: not again. */
-static bool
-missed_asks(struct slice text, const struct conf_namespace *ns)
-{
-	const uint8_t *p = memchr(text.p, '-', text.p[1] == '5' ? text.n : 0);
-	size_t i = p == NULL ? 2 : (size_t)(p - text.p) + 1;
-
-	if (ns->name_len > 1)
-		i += ns->name_len + 1;
-	return (i < text.n && text.p[i] != '[');
-}
-
-/* Its last element is that string. */
-static bool
-missed_has_offset(struct slice text, struct slice offset)
-{
-	return (offset.n != 0 && text.n > offset.n + 2 &&
-	    text.p[text.n - 1] == ']' &&
-	    text.p[text.n - offset.n - 2] == ',' &&
-	    memcmp(text.p + text.n - offset.n - 1, offset.p, offset.n) == 0);
-}
-
 static void
 missed_text(struct missed *m, struct slice text)
 {
-	unsigned n;
+	const struct conf_namespace *ns = m->r->session->ns;
+	struct sio_head head;
 
 	m->binary = 0;
-	if (!missed_is_event(text, m->r->session->ns, &n))
+	if (!sio_peek(text, slice_of(ns->name, ns->name_len), &head))
 		return;
-	m->binary = n;
+	m->binary = head.nattach;
 	m->seen++;
-	if (missed_has_offset(text, m->offset))
+	if (sio_has_offset(text, m->offset))
 		m->found = m->seen;
-	m->take = m->to != NULL && m->seen > m->skip &&
-	    !missed_asks(text, m->r->session->ns);
+	/* one that asked for an answer nobody waits for any more: not again */
+	m->take = m->to != NULL && m->seen > m->skip && !head.has_id;
 	if (m->take)
 		recover_record(m->to, 't', text);
 }
