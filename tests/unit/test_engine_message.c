@@ -219,7 +219,7 @@ recovery_keeps_nothing_of_them(void **state)
 	fake_gone(x->f, c);
 	fake_gone(x->f, p);
 	fake_turn(x->w);
-	assert_int_equal(0, x->f->hub->recover->count);
+	assert_int_equal(0, x->f->hub->recover->pids.count);
 	assert_int_equal(0, sid_count(x->f->hub));
 	assert_int_equal(0, room_count(x->f->hub));
 }

@@ -39,7 +39,7 @@ static bool
 hub_parts(struct hub *h)
 {
 	return ((h->rooms = room_table_new()) != NULL &&
-	    (h->sids = sid_table_new()) != NULL &&
+	    (h->sids = sid_table_new(h)) != NULL &&
 	    (h->limits = limits_new(h->conf)) != NULL &&
 	    (h->pending = pending_table_new()) != NULL &&
 	    (h->recover = recover_table_new(h)) != NULL &&

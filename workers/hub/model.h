@@ -23,6 +23,7 @@
 #include <stddef.h>
 
 #include "base/bug.h"
+#include "base/hashtab.h"
 #include "base/slice.h"
 #include "conf/conf.h"
 #include "hub/queue/when.h"
@@ -85,7 +86,7 @@ struct room {
 #define ROOM_MAGIC	0x2003a003
 	uint32_t	 node;		/* in the interest directory */
 	uint64_t	 hash;
-	struct room	*next;		/* in its bucket */
+	struct hashtab_link link;	/* audience/room */
 	struct room_wire *wires[WIRE__MAX];
 	uint32_t	 members;
 	uint16_t	 ns;		/* index of the namespace */
@@ -135,7 +136,7 @@ struct session {
 	const struct conf_namespace *ns;
 	struct principal *who;		/* NULL: anonymous */
 	struct session	*next;		/* of the same client */
-	struct session	*sid_next;	/* in its bucket */
+	struct hashtab_link by_sid;	/* audience/sids */
 	struct membership *memberships;
 	struct recover	*recover;	/* recover/; NULL: it cannot be */
 	uint32_t	 nrooms;	/* named ones */

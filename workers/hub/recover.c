@@ -16,6 +16,25 @@
 
 /* --- by pid --------------------------------------------------------------- */
 
+static struct recover *
+recover_of(const struct hashtab_link *l)
+{
+	return (container_of((struct hashtab_link *)(uintptr_t)l,
+	    struct recover, by_pid));
+}
+
+static uint64_t
+recover_hash(const struct hub *h, const char pid[RECOVER_PID_LEN])
+{
+	return (hash_bytes(&h->key, slice_of(pid, RECOVER_PID_LEN)));
+}
+
+static uint64_t
+recover_hash_of(const void *arg, const struct hashtab_link *l)
+{
+	return (recover_hash(arg, recover_of(l)->pid));
+}
+
 struct recover_table *
 recover_table_new(const struct hub *h)
 {
@@ -23,6 +42,8 @@ recover_table_new(const struct hub *h)
 
 	if (t == NULL)
 		return (NULL);
+	hashtab_init(&t->pids, recover_hash_of, h);
+	budget_init(&t->budget, h);
 	TAILQ_INIT(&t->parked);
 	TAILQ_INIT(&t->moving);
 	/* begins with our generation: an answer to a predecessor in this slot
@@ -31,54 +52,17 @@ recover_table_new(const struct hub *h)
 	return (t);
 }
 
-static struct recover **
-recover_bucket(struct hub *h, struct slice pid)
-{
-	return (&h->recover->buckets[hash_bytes(&h->key, pid) &
-	    (h->recover->nbuckets - 1)]);
-}
-
-static struct slice
-recover_pid_of(const struct recover *r)
-{
-	return (slice_of(r->pid, RECOVER_PID_LEN));
-}
-
-static bool
-recover_grow(struct hub *h)
-{
-	struct recover_table *t = h->recover;
-	struct recover **old = t->buckets, *r, *next, **b;
-	size_t i, n = t->nbuckets;
-
-	t->buckets = calloc(n == 0 ? 64 : n * 2, sizeof(struct recover *));
-	if (t->buckets == NULL) {
-		t->buckets = old;
-		return (n != 0);
-	}
-	t->nbuckets = n == 0 ? 64 : n * 2;
-	for (i = 0; i < n; i++) {
-		for (r = old[i]; r != NULL; r = next) {
-			next = r->next;
-			b = recover_bucket(h, recover_pid_of(r));
-			r->next = *b;
-			*b = r;
-		}
-	}
-	free(old);
-	return (true);
-}
-
 static struct recover *
 recover_with_pid(struct hub *h, struct slice pid)
 {
-	struct recover *r;
+	const struct hashtab_link *l;
 
-	if (h->recover->nbuckets == 0 || pid.n != RECOVER_PID_LEN)
+	if (pid.n != RECOVER_PID_LEN)
 		return (NULL);
-	for (r = *recover_bucket(h, pid); r != NULL; r = r->next)
-		if (slice_eq(recover_pid_of(r), pid))
-			return (r);
+	for (l = hashtab_chain(&h->recover->pids, recover_hash(h,
+	    (const char *)pid.p)); l != NULL; l = l->next)
+		if (memcmp(recover_of(l)->pid, pid.p, RECOVER_PID_LEN) == 0)
+			return (recover_of(l));
 	return (NULL);
 }
 
@@ -94,21 +78,15 @@ static struct recover *
 recover_add(struct session *s, struct slice pid)
 {
 	struct hub *h = s->hub;
-	struct recover *r, **b;
+	struct recover *r = calloc(1, sizeof *r);
 
-	if (h->recover->count >= h->recover->nbuckets && !recover_grow(h))
-		return (NULL);
-	r = calloc(1, sizeof *r);
 	if (r == NULL)
 		return (NULL);
 	memcpy(r->pid, pid.p, RECOVER_PID_LEN);
 	r->session = s;
 	r->wire = s->wire;
 	s->recover = r;
-	b = recover_bucket(h, pid);
-	r->next = *b;
-	*b = r;
-	h->recover->count++;
+	hashtab_insert(&h->recover->pids, recover_hash(h, r->pid), &r->by_pid);
 	return (r);
 }
 
@@ -161,16 +139,13 @@ void
 recover_session_freed(struct session *s)
 {
 	struct hub *h = s->hub;
-	struct recover *r = s->recover, **pp;
+	struct recover *r = s->recover;
 
 	if (r == NULL)
 		return;
 	recover_ask_forget(h, r);
 	recover_unpark(h, r, r->to != 0);
-	for (pp = recover_bucket(h, recover_pid_of(r)); *pp != r;)
-		pp = &(*pp)->next;
-	*pp = r->next;
-	h->recover->count--;
+	hashtab_remove(&h->recover->pids, recover_hash(h, r->pid), &r->by_pid);
 	s->recover = NULL;
 	r->session = NULL;
 	r->next = h->recover->dead;
@@ -181,7 +156,7 @@ struct slice
 recover_pid(const struct session *s)
 {
 	return (s->recover == NULL ? slice_of(NULL, 0) :
-	    recover_pid_of(s->recover));
+	    slice_of(s->recover->pid, RECOVER_PID_LEN));
 }
 
 static void
@@ -224,9 +199,8 @@ recover_table_free(struct hub *h)
 		recover_discard(r);
 	budget_fini(h);
 	recover_bury(h);
-	MUST(t->count == 0);
+	hashtab_fini(&t->pids);
 	waits_fini(&t->asks);
-	free(t->buckets);
 	free(t);
 	h->recover = NULL;
 }

@@ -10,7 +10,7 @@
 #include "shm/count.h"
 
 struct parked_user {
-	struct parked_user *next;	/* in its bucket */
+	struct hashtab_link link;
 	struct parked_user *look_next;
 	bool		 look;		/* in that list */
 	struct principal *who;		/* for the name */
@@ -20,82 +20,65 @@ struct parked_user {
 
 /* --- users ---------------------------------------------------------------- */
 
-static struct parked_user **
-budget_bucket(struct hub *h, struct slice name)
+static struct parked_user *
+budget_user_of(const struct hashtab_link *l)
 {
-	return (&h->recover->budget.users[hash_bytes(&h->key, name) &
-	    (h->recover->budget.nbuckets - 1)]);
+	return (container_of((struct hashtab_link *)(uintptr_t)l,
+	    struct parked_user, link));
+}
+
+static uint64_t
+budget_hash(const struct hub *h, const struct principal *who)
+{
+	return (hash_bytes(&h->key, principal_user(who)));
+}
+
+static uint64_t
+budget_hash_of(const void *arg, const struct hashtab_link *l)
+{
+	return (budget_hash(arg, budget_user_of(l)->who));
+}
+
+void
+budget_init(struct recover_budget *b, const struct hub *h)
+{
+	hashtab_init(&b->users, budget_hash_of, h);
 }
 
 static struct parked_user *
 budget_find(struct hub *h, const struct principal *who)
 {
-	struct parked_user *u;
+	const struct hashtab_link *l;
 
-	if (h->recover->budget.nbuckets == 0)
-		return (NULL);
-	for (u = *budget_bucket(h, principal_user(who)); u != NULL; u = u->next)
-		if (principal_is(u->who, who))
-			return (u);
+	for (l = hashtab_chain(&h->recover->budget.users, budget_hash(h, who));
+	    l != NULL; l = l->next)
+		if (principal_is(budget_user_of(l)->who, who))
+			return (budget_user_of(l));
 	return (NULL);
-}
-
-static bool
-budget_grow(struct hub *h)
-{
-	struct recover_budget *b = &h->recover->budget;
-	struct parked_user **old = b->users, *u, *next, **to;
-	size_t i, n = b->nbuckets;
-
-	b->users = calloc(n == 0 ? 64 : n * 2, sizeof(struct parked_user *));
-	if (b->users == NULL) {
-		b->users = old;
-		return (n != 0);	/* longer chains, still right */
-	}
-	b->nbuckets = n == 0 ? 64 : n * 2;
-	for (i = 0; i < n; i++) {
-		for (u = old[i]; u != NULL; u = next) {
-			next = u->next;
-			to = budget_bucket(h, principal_user(u->who));
-			u->next = *to;
-			*to = u;
-		}
-	}
-	free(old);
-	return (true);
 }
 
 static struct parked_user *
 budget_user(struct hub *h, struct principal *who)
 {
-	struct recover_budget *b = &h->recover->budget;
-	struct parked_user *u = budget_find(h, who), **to;
+	struct parked_user *u = budget_find(h, who);
 
 	if (u != NULL)
 		return (u);
-	if (b->nusers >= b->nbuckets && !budget_grow(h))
-		return (NULL);
 	u = calloc(1, sizeof *u);
 	if (u == NULL)
 		return (NULL);
 	u->who = principal_ref(who);
 	TAILQ_INIT(&u->charges);
-	to = budget_bucket(h, principal_user(who));
-	u->next = *to;
-	*to = u;
-	b->nusers++;
+	hashtab_insert(&h->recover->budget.users, budget_hash(h, who),
+	    &u->link);
 	return (u);
 }
 
 static void
 budget_user_free(struct hub *h, struct parked_user *u)
 {
-	struct parked_user **pp = budget_bucket(h, principal_user(u->who));
-
-	while (*pp != u)
-		pp = &(*pp)->next;
-	*pp = u->next;
-	h->recover->budget.nusers--;
+	hashtab_remove(&h->recover->budget.users, budget_hash(h, u->who),
+	    &u->link);
 	principal_unref(&u->who);
 	free(u);
 }
@@ -449,7 +432,6 @@ budget_fini(struct hub *h)
 	struct recover_budget *b = &h->recover->budget;
 
 	budget_turn_end(h);
-	MUST(b->nusers == 0 && b->bytes == 0);
-	free(b->users);
-	b->users = NULL;
+	MUST(b->bytes == 0);
+	hashtab_fini(&b->users);
 }

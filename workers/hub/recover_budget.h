@@ -18,6 +18,7 @@
 #include <sys/queue.h>
 
 #include "base/bug.h"
+#include "base/hashtab.h"
 #include "base/slice.h"
 
 struct hub;
@@ -44,10 +45,10 @@ struct recover_budget {
 	uint64_t	 bytes;		/* held on this worker */
 	struct recover_charge *changed;
 	struct parked_user *look;	/* perhaps above a limit */
-	struct parked_user **users;	/* buckets */
-	size_t		 nusers, nbuckets;
+	struct hashtab	 users;		/* parked ones, by name */
 };
 
+void	budget_init(struct recover_budget *, const struct hub *);
 /* It is being parked; family: the client's serial, or 0.  false: no memory. */
 bool	budget_park(struct recover *, uint32_t family) MUST_USE;
 /* What is kept for it has changed. */

@@ -27,7 +27,8 @@ struct asking;
 
 struct recover {		/* of a session that can be recovered */
 	struct session	*session;
-	struct recover	*next;		/* in its bucket */
+	struct hashtab_link by_pid;
+	struct recover	*next;		/* of the dead */
 	TAILQ_ENTRY(recover) link;	/* parked or moving, oldest first */
 	bool		 parked;
 	struct asking	*made;		/* whose alone it is; NULL: anybody's */
@@ -47,8 +48,7 @@ struct recover {		/* of a session that can be recovered */
 };
 
 struct recover_table {		/* of a worker */
-	struct recover	**buckets;	/* by pid */
-	size_t		 nbuckets, count;
+	struct hashtab	 pids;
 	TAILQ_HEAD(recover_list, recover) parked, moving;
 	struct recover	*dead;		/* their queues were in this turn */
 	struct waits	 asks;		/* other workers, for a session */

@@ -12,9 +12,7 @@
 #include "shm/interest.h"
 
 struct room_table {
-	struct room	**buckets;
-	size_t		 nbuckets;	/* power of two, 0 at first */
-	size_t		 count;
+	struct hashtab	 table;
 	struct ship_index many;		/* of the sessions in many rooms */
 };
 
@@ -30,10 +28,28 @@ room_key_of(char out[INTEREST_KEY_MAX], enum room_kind kind, struct slice name)
 	return (interest_key(out, (enum interest_kind)kind, name));
 }
 
+static struct room *
+room_of(const struct hashtab_link *l)
+{
+	return (container_of((struct hashtab_link *)(uintptr_t)l, struct room,
+	    link));
+}
+
+static uint64_t
+room_hash_of(const void *arg, const struct hashtab_link *l)
+{
+	(void)arg;
+	return (room_of(l)->hash);
+}
+
 struct room_table *
 room_table_new(void)
 {
-	return (calloc(1, sizeof(struct room_table)));
+	struct room_table *t = calloc(1, sizeof *t);
+
+	if (t != NULL)
+		hashtab_init(&t->table, room_hash_of, NULL);
+	return (t);
 }
 
 void
@@ -43,9 +59,8 @@ room_table_free(struct hub *h)
 
 	if (t == NULL)
 		return;
-	MUST(t->count == 0);
+	hashtab_fini(&t->table);
 	ship_index_fini(&t->many);
-	free(t->buckets);
 	free(t);
 	h->rooms = NULL;
 }
@@ -53,43 +68,22 @@ room_table_free(struct hub *h)
 size_t
 room_count(const struct hub *h)
 {
-	return (h->rooms->count);
-}
-
-static bool
-room_table_grow(struct room_table *t)
-{
-	size_t i, n = t->nbuckets == 0 ? 64 : t->nbuckets * 2;
-	struct room **v, *r, *next;
-
-	v = calloc(n, sizeof(struct room *));
-	if (v == NULL)
-		return (t->nbuckets != 0); /* longer chains, still right */
-	for (i = 0; i < t->nbuckets; i++) {
-		for (r = t->buckets[i]; r != NULL; r = next) {
-			next = r->next;
-			r->next = v[r->hash & (n - 1)];
-			v[r->hash & (n - 1)] = r;
-		}
-	}
-	free(t->buckets);
-	t->buckets = v;
-	t->nbuckets = n;
-	return (true);
+	return (h->rooms->table.count);
 }
 
 static struct room *
 room_table_find(const struct room_table *t, uint64_t hash, uint16_t ns,
     struct slice key)
 {
+	const struct hashtab_link *l;
 	struct room *r;
 
-	if (t->nbuckets == 0)
-		return (NULL);
-	for (r = t->buckets[hash & (t->nbuckets - 1)]; r != NULL; r = r->next)
+	for (l = hashtab_chain(&t->table, hash); l != NULL; l = l->next) {
+		r = room_of(l);
 		if (r->hash == hash && r->ns == ns &&
 		    slice_eq(room_key(r), key))
 			return (r);
+	}
 	return (NULL);
 }
 
@@ -111,8 +105,6 @@ room_new(struct hub *h, uint16_t ns, uint64_t hash, struct slice key)
 	struct room_table *t = h->rooms;
 	struct room *r;
 
-	if (t->count >= t->nbuckets && !room_table_grow(t))
-		return (NULL);
 	r = calloc(1, sizeof *r + key.n);
 	if (r == NULL)
 		return (NULL);
@@ -122,9 +114,7 @@ room_new(struct hub *h, uint16_t ns, uint64_t hash, struct slice key)
 	r->len = (uint16_t)key.n;
 	memcpy(r->key, key.p, key.n);
 	r->node = interest_join(h->interest, ns, key);
-	r->next = t->buckets[hash & (t->nbuckets - 1)];
-	t->buckets[hash & (t->nbuckets - 1)] = r;
-	t->count++;
+	hashtab_insert(&t->table, hash, &r->link);
 	if (r->key[0] == ROOM_NAMED)
 		counter_add(COUNTER_rooms, 1);
 	return (r);
@@ -134,13 +124,9 @@ static void
 room_free(struct hub *h, struct room *r)
 {
 	struct room_table *t = h->rooms;
-	struct room **pp = &t->buckets[r->hash & (t->nbuckets - 1)];
 	unsigned w;
 
-	while (*pp != r)
-		pp = &(*pp)->next;
-	*pp = r->next;
-	t->count--;
+	hashtab_remove(&t->table, r->hash, &r->link);
 	interest_leave(h->interest, r->node, r->ns, room_key(r));
 	if (r->key[0] == ROOM_NAMED)
 		counter_sub(COUNTER_rooms, 1);

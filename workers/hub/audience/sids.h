@@ -4,7 +4,6 @@
 #ifndef HUB_AUDIENCE_SIDS_H
 #define HUB_AUDIENCE_SIDS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/bug.h"
@@ -14,14 +13,15 @@ struct hub;
 struct session;
 
 struct sid_table;
-struct sid_table *sid_table_new(void) MUST_USE;	/* NULL: no memory */
+struct sid_table *sid_table_new(const struct hub *) MUST_USE;
+					/* NULL: no memory */
 void	sid_table_free(struct hub *);		/* nobody is here */
 
 size_t	sid_count(const struct hub *);
 /* NULL: not on this worker. */
 struct session *sid_find(struct hub *, struct slice sid);
-/* With its sid, or, when it has none yet, a random one.  false: no memory. */
-bool	sid_add(struct hub *, struct session *) MUST_USE;
+/* With its sid, or, when it has none yet, a random one. */
+void	sid_add(struct hub *, struct session *);
 void	sid_remove(struct hub *, struct session *);
 
 #endif

@@ -57,11 +57,7 @@ session_make(struct hub *h, struct outq *out, enum wire wire,
 	s->ns = ns;
 	s->who = who == NULL ? NULL : principal_ref(who);
 	memcpy(s->sid, sid.p, sid.n);
-	if (!sid_add(h, s)) {
-		principal_unref(&s->who);
-		slab_put(&h->sessions, s);
-		return (NULL);
-	}
+	sid_add(h, s);
 	if (!session_enter_channels(s)) {
 		session_leave_channels(s);
 		sid_remove(h, s);
