@@ -1,5 +1,5 @@
 /* What waits for other workers: by name, by time, bounded. */
-#include "hub/waits.h"
+#include "hub/publish/waits.h"
 
 #include <stdlib.h>
 

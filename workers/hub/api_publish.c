@@ -7,7 +7,7 @@
 #include "conf/name.h"
 #include "hub/api_int.h"
 #include "hub/ask.h"
-#include "hub/publish.h"
+#include "hub/publish/publish.h"
 #include "proto/error.h"
 #include "proto/json.h"
 #include "proto/sio.h"

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 
 #include "hub/ask_int.h"
-#include "hub/post.h"
-#include "hub/publish.h"
+#include "hub/publish/post.h"
+#include "hub/publish/publish.h"
 #include "proto/bus.h"
 
 #define SCRATCH_BYTES	(64u << 10)	/* kept from one answer to the next */

@@ -9,7 +9,7 @@
 
 #include "hub/ask.h"
 #include "hub/hub_int.h"
-#include "hub/waits.h"
+#include "hub/publish/waits.h"
 
 /* A client that has not answered: one for each question and session. */
 struct asked {

@@ -6,8 +6,8 @@
 
 #include "hub/ask.h"
 #include "hub/hub_int.h"
-#include "hub/post.h"
-#include "hub/publish.h"
+#include "hub/publish/post.h"
+#include "hub/publish/publish.h"
 #include "hub/recover.h"
 #include "hub/audience/sids.h"
 #include "hub/session/client.h"

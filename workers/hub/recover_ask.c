@@ -10,8 +10,8 @@
 
 #include <stdlib.h>
 
-#include "hub/post.h"
 #include "hub/audience/room.h"
+#include "hub/publish/post.h"
 #include "hub/rule/join.h"
 #include "hub/session/admit.h"
 #include "hub/session/limit.h"

@@ -12,7 +12,7 @@
 #include "hub/hub_int.h"
 #include "hub/recover.h"
 #include "hub/recover_budget.h"
-#include "hub/waits.h"
+#include "hub/publish/waits.h"
 #include "hub/queue/sentlog.h"
 #include "hub/session/client.h"
 #include "proto/bus.h"

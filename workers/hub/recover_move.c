@@ -8,7 +8,7 @@
  */
 #include "hub/recover_int.h"
 
-#include "hub/post.h"
+#include "hub/publish/post.h"
 
 /* --- answering --------------------------------------------------------- */
 

@@ -7,8 +7,8 @@
 #include <stdio.h>
 
 #include "hub/hub_int.h"
-#include "hub/pending.h"
-#include "hub/publish.h"
+#include "hub/publish/pending.h"
+#include "hub/publish/publish.h"
 #include "hub/queue/args.h"
 #include "hub/rule/check.h"
 #include "hub/session/limit.h"

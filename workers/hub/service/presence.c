@@ -5,7 +5,7 @@
 #include "hub/service/presence.h"
 
 #include "hub/hub_int.h"
-#include "hub/publish.h"
+#include "hub/publish/publish.h"
 #include "hub/session/client.h"
 #include "hub/session/principal.h"
 #include "proto/bus.h"

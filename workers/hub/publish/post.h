@@ -3,8 +3,8 @@
  * what it belongs to and whom it is for.  Called by whatever speaks to other
  * workers; what the envelope says is theirs.
  */
-#ifndef HUB_POST_H
-#define HUB_POST_H
+#ifndef HUB_PUBLISH_POST_H
+#define HUB_PUBLISH_POST_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,11 +3,11 @@
  * what back ends ask (api_publish.c, members.c) and by presence.c; hub.c
  * hands in what comes from the relay.
  */
-#include "hub/publish.h"
+#include "hub/publish/publish.h"
 
 #include "base/number.h"
 #include "hub/hub_int.h"
-#include "hub/post.h"
+#include "hub/publish/post.h"
 #include "proto/bus.h"
 #include "shm/interest.h"
 

@@ -2,14 +2,14 @@
  * Delivery counts under way; see pending.h.  Called by rule.c to ask, by
  * hub.c when an answer comes and for the time.
  */
-#include "hub/pending.h"
+#include "hub/publish/pending.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "hub/hub_int.h"
-#include "hub/waits.h"
 #include "hub/audience/sids.h"
+#include "hub/publish/waits.h"
 #include "hub/session/client.h"
 #include "proto/bus.h"
 

@@ -5,8 +5,8 @@
  * or the time limit passes.  Bounded: when too many wait, the sender is told
  * what is known.
  */
-#ifndef HUB_PENDING_H
-#define HUB_PENDING_H
+#ifndef HUB_PUBLISH_PENDING_H
+#define HUB_PUBLISH_PENDING_H
 
 #include "base/slice.h"
 #include "hub/session/session.h"

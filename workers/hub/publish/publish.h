@@ -3,8 +3,8 @@
  * envelope to the relay when the interest directory says that other workers
  * have some; and the reverse, an envelope from the relay.
  */
-#ifndef HUB_PUBLISH_H
-#define HUB_PUBLISH_H
+#ifndef HUB_PUBLISH_PUBLISH_H
+#define HUB_PUBLISH_PUBLISH_H
 
 #include "hub/audience/fanout.h"
 #include "hub/audience/room.h"

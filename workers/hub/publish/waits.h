@@ -10,8 +10,8 @@
  *
  * Memory only.  The table does not own what waits, which embeds a wait.
  */
-#ifndef HUB_WAITS_H
-#define HUB_WAITS_H
+#ifndef HUB_PUBLISH_WAITS_H
+#define HUB_PUBLISH_WAITS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,7 +2,7 @@
  * The table of what waits for other workers; see waits.h.  Called by
  * pending.c, ask.c and recover_ask.c.
  */
-#include "hub/waits.h"
+#include "hub/publish/waits.h"
 
 #include <stdlib.h>
 #include <string.h>

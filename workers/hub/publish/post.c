@@ -1,7 +1,7 @@
 /*
  * Envelopes to other workers; see post.h.
  */
-#include "hub/post.h"
+#include "hub/publish/post.h"
 
 #include "base/slotset.h"
 #include "hub/hub_int.h"
