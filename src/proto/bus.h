@@ -31,7 +31,7 @@ enum bus_kind {
 	BUS_COUNT,		/* answer: how many got publication `ref` */
 	BUS_DISCONNECT,		/* end the sessions of an audience */
 	/* a session moves to the worker its client has come back to; see
-	 * workers/hub/recover.h */
+	 * workers/hub/recover/recover.h */
 	BUS_RECOVER_ASK, BUS_RECOVER_NONE, BUS_RECOVER_STATE,
 	BUS_RECOVER_JOINED, BUS_RECOVER_BARRIER, BUS_RECOVER_PASSED,
 	BUS_RECOVER_LATE, BUS_RECOVER_DONE,
@@ -111,7 +111,7 @@ struct bus_recover_ask {
 };
 
 struct bus_recover_state {
-	struct slice	 records;	/* workers/hub/recover.h */
+	struct slice	 records;	/* workers/hub/recover/recover.h */
 };
 
 struct bus_recover_joined {

@@ -4,7 +4,7 @@
 #include "hub/audience/room.h"
 #include "hub/audience/sids.h"
 #include "hub/queue/out.h"
-#include "hub/recover_int.h"
+#include "hub/recover/recover_int.h"
 #include "proto/eio.h"
 
 #define CONF								\

@@ -1,7 +1,7 @@
 /* What waits for other workers as a client comes back: CONNECT, acks. */
 #include "recovery.h"
 
-#include "hub/recover_int.h"
+#include "hub/recover/recover_int.h"
 
 #define CONF \
 	"recovery { window = 2m packets = 50 bytes = 20KB }\n" \

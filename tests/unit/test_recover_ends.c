@@ -5,7 +5,7 @@
 #include "hub/audience/sids.h"
 #include "hub/hub_int.h"
 #include "hub/members.h"
-#include "hub/recover_int.h"
+#include "hub/recover/recover_int.h"
 
 #define CONF \
 	"jwt { secret = \"" FAKE_SECRET "\" algorithms = {\"HS256\"} }\n" \

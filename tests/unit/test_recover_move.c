@@ -1,7 +1,7 @@
 /* Sessions that move between workers, step by step, and what disturbs it. */
 #include "recovery.h"
 
-#include "hub/recover_int.h"
+#include "hub/recover/recover_int.h"
 #include "proto/bus.h"
 #include "shm/slots.h"
 

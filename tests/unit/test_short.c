@@ -12,7 +12,7 @@
 #include "hub/hub_int.h"
 #include "hub/members.h"
 #include "hub/queue/wire.h"
-#include "hub/recover_int.h"
+#include "hub/recover/recover_int.h"
 #include "shm/count.h"
 
 #define CONF \

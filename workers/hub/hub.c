@@ -14,7 +14,7 @@
 #include "hub/members.h"
 #include "hub/publish/pending.h"
 #include "hub/publish/publish.h"
-#include "hub/recover.h"
+#include "hub/recover/recover.h"
 #include "hub/audience/sids.h"
 #include "hub/dialect/engine.h"
 #include "hub/service/presence.h"

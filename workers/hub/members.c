@@ -8,8 +8,8 @@
 #include "hub/hub_int.h"
 #include "hub/publish/post.h"
 #include "hub/publish/publish.h"
-#include "hub/recover.h"
 #include "hub/audience/sids.h"
+#include "hub/recover/recover.h"
 #include "hub/session/client.h"
 #include "proto/bus.h"
 

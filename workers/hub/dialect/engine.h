@@ -9,7 +9,7 @@
 
 #include <assert.h>
 
-#include "hub/recover.h"
+#include "hub/recover/recover.h"
 #include "hub/session/client.h"
 #include "proto/eio.h"
 

@@ -8,8 +8,8 @@
 #include <stdio.h>
 
 #include "hub/hub_int.h"
-#include "hub/recover.h"
 #include "hub/audience/room.h"
+#include "hub/recover/recover.h"
 #include "hub/rule/join.h"
 #include "hub/session/admit.h"
 #include "hub/session/client.h"

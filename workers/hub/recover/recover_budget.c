@@ -2,7 +2,7 @@
  * Bytes and clients that wait; see recover_budget.h.  Called by recover.c as
  * sessions are parked and come back, by hub.c as a turn ends, by limit.c.
  */
-#include "hub/recover_int.h"
+#include "hub/recover/recover_int.h"
 
 #include <stdlib.h>
 

@@ -15,8 +15,8 @@
  * Nothing is lost, doubled or reordered per sender, or the client is given a
  * new session and so told that it was not recovered.
  */
-#ifndef HUB_RECOVER_H
-#define HUB_RECOVER_H
+#ifndef HUB_RECOVER_RECOVER_H
+#define HUB_RECOVER_RECOVER_H
 
 #include <sys/queue.h>
 

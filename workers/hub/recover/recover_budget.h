@@ -12,8 +12,8 @@
  * What is charged is looked at as a turn ends, when nothing that is kept
  * changes any more; there, too, sessions go.
  */
-#ifndef HUB_RECOVER_BUDGET_H
-#define HUB_RECOVER_BUDGET_H
+#ifndef HUB_RECOVER_RECOVER_BUDGET_H
+#define HUB_RECOVER_RECOVER_BUDGET_H
 
 #include <sys/queue.h>
 

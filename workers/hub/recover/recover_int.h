@@ -4,14 +4,15 @@
  * recover_move.c (from one worker to another), recover_budget.c (what it may
  * take).
  */
-#ifndef HUB_RECOVER_INT_H
-#define HUB_RECOVER_INT_H
+#ifndef HUB_RECOVER_RECOVER_INT_H
+#define HUB_RECOVER_RECOVER_INT_H
 
 #include <sys/queue.h>
 
 #include "hub/hub_int.h"
-#include "hub/recover.h"
-#include "hub/recover_budget.h"
+#include "hub/queue/sentlog.h"
+#include "hub/recover/recover.h"
+#include "hub/recover/recover_budget.h"
 #include "hub/publish/waits.h"
 #include "hub/queue/sentlog.h"
 #include "hub/session/client.h"

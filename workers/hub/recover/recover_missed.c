@@ -4,7 +4,7 @@
  * worker, and replayed.  Called by recover.c, recover_ask.c and
  * recover_move.c.
  */
-#include "hub/recover_int.h"
+#include "hub/recover/recover_int.h"
 
 #include "base/digest.h"
 #include "proto/sio.h"

@@ -6,7 +6,7 @@
  * Once described, ours is given away (to): it is only forwarded, and nobody
  * else can have it.
  */
-#include "hub/recover_int.h"
+#include "hub/recover/recover_int.h"
 
 #include "hub/publish/post.h"
 

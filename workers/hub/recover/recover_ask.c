@@ -6,7 +6,7 @@
  * gets what comes, but it is not whole yet, and belongs to its asking (made):
  * nobody else can have it.
  */
-#include "hub/recover_int.h"
+#include "hub/recover/recover_int.h"
 
 #include <stdlib.h>
 

@@ -3,7 +3,7 @@
  * engine.c and socketio.c as clients go and come, by hub.c for the
  * clock and for parked queues, by recover_ask.c and recover_move.c.
  */
-#include "hub/recover_int.h"
+#include "hub/recover/recover_int.h"
 
 #include <stdlib.h>
 
