@@ -46,7 +46,7 @@ enum {
 	BUS_WANT_COUNT = 2,	/* BUS_PUBLISH: answer with BUS_COUNT;
 				 * BUS_DISCONNECT, BUS_ROOMS: BUS_ANSWERS */
 	BUS_WATCHERS = 4,	/* users: those who watch their presence */
-	/* BUS_DISCONNECT: not the session alone; see workers/hub/members.h */
+	/* BUS_DISCONNECT: not the session alone; workers/hub/backend/members.h */
 	BUS_CLOSE = 8, BUS_RECONNECT = 16,
 	BUS_WANT_ANSWERS = 32,	/* BUS_PUBLISH: answer with BUS_ANSWERS within
 				 * timeout_ms */

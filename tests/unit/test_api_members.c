@@ -1,6 +1,6 @@
 #include "check.h"
 #include "fake_host.h"
-#include "hub/ask.h"
+#include "hub/backend/ask.h"
 #include "proto/bus.h"
 #include "shm/counters.h"
 

@@ -2,7 +2,7 @@
  * all the ways in which some do not come. */
 #include "check.h"
 #include "fake_host.h"
-#include "hub/ask.h"
+#include "hub/backend/ask.h"
 #include "hub/hub_int.h"
 #include "proto/bus.h"
 #include "shm/counters.h"

@@ -4,7 +4,7 @@
 #include "hub/audience/room.h"
 #include "hub/audience/sids.h"
 #include "hub/hub_int.h"
-#include "hub/members.h"
+#include "hub/backend/members.h"
 #include "hub/recover/recover_int.h"
 
 #define CONF \

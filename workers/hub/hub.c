@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "hub/ask.h"
+#include "hub/backend/ask.h"
 #include "hub/hub_int.h"
-#include "hub/members.h"
+#include "hub/backend/members.h"
 #include "hub/publish/pending.h"
 #include "hub/publish/publish.h"
 #include "hub/recover/recover.h"

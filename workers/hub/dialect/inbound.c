@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "conf/name.h"
-#include "hub/ask.h"
+#include "hub/backend/ask.h"
 #include "hub/hub_int.h"
 #include "hub/rule/rule.h"
 #include "hub/service/presence.h"

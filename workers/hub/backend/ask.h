@@ -14,8 +14,8 @@
  * Orders to sessions (members.h) are questions without clients: each worker
  * that was told says how many sessions of its own the order changed.
  */
-#ifndef HUB_ASK_H
-#define HUB_ASK_H
+#ifndef HUB_BACKEND_ASK_H
+#define HUB_BACKEND_ASK_H
 
 #include "hub/api.h"
 #include "hub/audience/fanout.h"

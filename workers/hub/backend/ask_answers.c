@@ -3,7 +3,7 @@
  * JSON that a back end is told; see ask.h.  Called by ask.c for each
  * receiver, by rule.c with acknowledgements, by session.c when one ends.
  */
-#include "hub/ask_int.h"
+#include "hub/backend/ask_int.h"
 
 #include <stdlib.h>
 

@@ -6,7 +6,7 @@
  */
 #include <stdlib.h>
 
-#include "hub/ask_int.h"
+#include "hub/backend/ask_int.h"
 #include "hub/publish/post.h"
 #include "hub/publish/publish.h"
 #include "proto/bus.h"

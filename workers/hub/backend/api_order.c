@@ -1,7 +1,7 @@
 /*
  * Reading what the bodies of the HTTP API have in common; see api_int.h.
  */
-#include "hub/api_int.h"
+#include "hub/backend/api_int.h"
 
 #include <stdio.h>
 

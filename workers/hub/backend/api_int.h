@@ -2,8 +2,8 @@
  * What the bodies of the HTTP API have in common: a namespace, an audience in
  * it, members that are known.  Between api.c, api_members.c and api_order.c.
  */
-#ifndef HUB_API_INT_H
-#define HUB_API_INT_H
+#ifndef HUB_BACKEND_API_INT_H
+#define HUB_BACKEND_API_INT_H
 
 #include "hub/api.h"
 #include "hub/hub_int.h"

@@ -2,12 +2,12 @@
  * The inside of a question, between ask.c (how long it waits, and for whom)
  * and ask_answers.c (what clients say).
  */
-#ifndef HUB_ASK_INT_H
-#define HUB_ASK_INT_H
+#ifndef HUB_BACKEND_ASK_INT_H
+#define HUB_BACKEND_ASK_INT_H
 
 #include <sys/queue.h>
 
-#include "hub/ask.h"
+#include "hub/backend/ask.h"
 #include "hub/hub_int.h"
 #include "hub/publish/waits.h"
 

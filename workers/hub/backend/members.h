@@ -4,8 +4,8 @@
  * parked (recover.h) are members too.  On this worker and, by one envelope,
  * on the others that may have some.
  */
-#ifndef HUB_MEMBERS_H
-#define HUB_MEMBERS_H
+#ifndef HUB_BACKEND_MEMBERS_H
+#define HUB_BACKEND_MEMBERS_H
 
 #include "hub/audience/fanout.h"
 

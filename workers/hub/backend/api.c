@@ -4,7 +4,7 @@
  */
 #include "hub/api.h"
 
-#include "hub/api_int.h"
+#include "hub/backend/api_int.h"
 #include "hub/service/presence.h"
 #include "proto/error.h"
 

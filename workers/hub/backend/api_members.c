@@ -2,10 +2,10 @@
  * Orders to sessions for back ends: disconnect, and join and leave rooms.
  * Bodies in, answers out; see api.h.  What is done is members.c's.
  */
-#include "hub/api_int.h"
+#include "hub/backend/api_int.h"
 
-#include "hub/ask.h"
-#include "hub/members.h"
+#include "hub/backend/ask.h"
+#include "hub/backend/members.h"
 #include "proto/json.h"
 
 #define REASON_MAX_BYTES	510	/* of the reason, unescaped */

@@ -2,9 +2,10 @@
  * Orders of back ends to sessions; see members.h.  Called by api_members.c,
  * and by hub.c with what comes over the bus.
  */
-#include "hub/members.h"
+#include "hub/backend/members.h"
 
-#include "hub/ask.h"
+#include "hub/audience/sids.h"
+#include "hub/backend/ask.h"
 #include "hub/hub_int.h"
 #include "hub/publish/post.h"
 #include "hub/publish/publish.h"
