@@ -173,6 +173,11 @@ recover_bury(struct hub *h)
 void
 recover_turn_end(struct hub *h)
 {
+	const struct recover_table *t = h->recover;
+
+	if (likely(t->budget.changed == NULL && t->budget.look == NULL &&
+	    t->dead == NULL))
+		return;
 	budget_turn_end(h);
 	recover_bury(h);
 }
