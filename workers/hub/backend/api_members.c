@@ -22,8 +22,8 @@ struct members_order {
 /* --- reading -------------------------------------------------------------- */
 
 static bool
-read_flag(struct members_order *o, struct slice body, struct slice member,
-    bool *flag)
+members_read_flag(struct members_order *o, struct slice body,
+    struct slice member, bool *flag)
 {
 	struct slice v;
 
@@ -36,7 +36,7 @@ read_flag(struct members_order *o, struct slice body, struct slice member,
 }
 
 static bool
-read_reason(struct members_order *o, struct slice body)
+members_read_reason(struct members_order *o, struct slice body)
 {
 	if (!json_get(body, SLICE("reason"), &o->reason))
 		return (true);
@@ -47,11 +47,11 @@ read_reason(struct members_order *o, struct slice body)
 }
 
 static bool
-read_ending(struct members_order *o, struct slice body)
+members_read_ending(struct members_order *o, struct slice body)
 {
-	if (!read_flag(o, body, SLICE("close"), &o->close) ||
-	    !read_flag(o, body, SLICE("reconnect"), &o->reconnect) ||
-	    !read_reason(o, body))
+	if (!members_read_flag(o, body, SLICE("close"), &o->close) ||
+	    !members_read_flag(o, body, SLICE("reconnect"), &o->reconnect) ||
+	    !members_read_reason(o, body))
 		return (false);
 	return (!(o->close && o->reconnect) ||
 	    api_order_bad(&o->to, "bad_request",
@@ -59,7 +59,7 @@ read_ending(struct members_order *o, struct slice body)
 }
 
 static bool
-read_rooms(struct members_order *o, struct slice body)
+members_read_rooms(struct members_order *o, struct slice body)
 {
 	struct members_rooms *r = &o->rooms;
 
@@ -77,7 +77,7 @@ read_rooms(struct members_order *o, struct slice body)
 
 /* Nobody is meant by silence. */
 static bool
-read_whom(struct members_order *o, struct slice user, struct slice body)
+members_read_whom(struct members_order *o, struct slice user, struct slice body)
 {
 	struct api_order *to = &o->to;
 	struct audience *a = &to->to;
@@ -87,7 +87,7 @@ read_whom(struct members_order *o, struct slice user, struct slice body)
 		return (api_order_bad(to, "bad_request",
 		    "users are strings of 1..256 bytes"));
 	if (!api_order_audience(to, body) ||
-	    !read_flag(o, body, SLICE("all"), &o->all))
+	    !members_read_flag(o, body, SLICE("all"), &o->all))
 		return (false);
 	if (user.n != 0)
 		to->users[a->nusers++] = user;
@@ -111,7 +111,7 @@ static const struct slice rooms_members[] = {
 #define WHOM_MEMBERS	6
 
 static bool
-read_order(struct members_order *o, struct slice user, struct slice *body,
+members_read(struct members_order *o, struct slice user, struct slice *body,
     const struct slice *members, size_t n)
 {
 	struct slice whole = body->n == 0 ? SLICE("{}") : *body;
@@ -124,14 +124,14 @@ read_order(struct members_order *o, struct slice user, struct slice *body,
 		    "the body is not valid JSON"));
 	return (api_order_known(&o->to, *body, members,
 	    user.n == 0 ? n : n - WHOM_MEMBERS) &&
-	    read_whom(o, user, *body));
+	    members_read_whom(o, user, *body));
 }
 
 /* --- doing ---------------------------------------------------------------- */
 
 /* Now, or when the other workers have reported to the question. */
 static void
-answer(struct ask *a, const struct members_done *d, const char *count,
+members_answer(struct ask *a, const struct members_done *d, const char *count,
     struct buf *out, struct ask **later)
 {
 	if (a == NULL) {	/* too many questions are open */
@@ -147,7 +147,7 @@ answer(struct ask *a, const struct members_done *d, const char *count,
 }
 
 static void
-disconnect(struct hub *h, const struct members_order *o, void *asker,
+members_disconnect(struct hub *h, const struct members_order *o, void *asker,
     struct buf *out, struct ask **later)
 {
 	enum ending how = o->close ? ENDING_CONNECTION :
@@ -156,18 +156,18 @@ disconnect(struct hub *h, const struct members_order *o, void *asker,
 	struct members_done d = members_end(h, o->to.ns, &o->to.to, how,
 	    o->reason, a);
 
-	answer(a, &d, "disconnected", out, later);
+	members_answer(a, &d, "disconnected", out, later);
 }
 
 static void
-rooms(struct hub *h, const struct members_order *o, void *asker,
+members_change(struct hub *h, const struct members_order *o, void *asker,
     struct buf *out, struct ask **later)
 {
 	struct ask *a = ask_count(h, asker, "sessions");
 	struct members_done d = members_rooms(h, o->to.ns, &o->to.to,
 	    &o->rooms, a);
 
-	answer(a, &d, "sessions", out, later);
+	members_answer(a, &d, "sessions", out, later);
 }
 
 int
@@ -180,17 +180,18 @@ api_disconnect(struct hub *h, struct slice user, struct slice body,
 	bool ok;
 
 	*later = NULL;
-	ok = read_order(&o, user, &body, disconnect_members,
-	    nitems(disconnect_members)) && read_ending(&o, body);
+	ok = members_read(&o, user, &body, disconnect_members,
+	    nitems(disconnect_members)) && members_read_ending(&o, body);
 	/* a connection may be in other namespaces, too */
 	if (ok && (o.close || o.reconnect) && api_is_limited(h))
 		ok = api_order_bad(&o.to, "forbidden", "close and reconnect "
 		    "are for keys of all namespaces");
 	/* one user may be meant wherever they are */
-	if (ok && (user.n == 0 || api_is_limited(h) || json_get(body, SLICE("namespace"), &v)))
+	if (ok && (user.n == 0 || api_is_limited(h) ||
+	    json_get(body, SLICE("namespace"), &v)))
 		ok = api_order_namespace(&o.to, h, body);
 	if (ok)
-		disconnect(h, &o, asker, out, later);
+		members_disconnect(h, &o, asker, out, later);
 	status = api_order_end(&o.to, ok, out);
 	return (*later != NULL ? 0 : status);
 }
@@ -204,11 +205,11 @@ api_rooms(struct hub *h, struct slice user, struct slice body, void *asker,
 	bool ok;
 
 	*later = NULL;
-	ok = read_order(&o, user, &body, rooms_members,
-	    nitems(rooms_members)) && read_rooms(&o, body) &&
+	ok = members_read(&o, user, &body, rooms_members,
+	    nitems(rooms_members)) && members_read_rooms(&o, body) &&
 	    api_order_namespace(&o.to, h, body);
 	if (ok)
-		rooms(h, &o, asker, out, later);
+		members_change(h, &o, asker, out, later);
 	status = api_order_end(&o.to, ok, out);
 	return (*later != NULL ? 0 : status);
 }

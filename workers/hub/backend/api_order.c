@@ -42,7 +42,7 @@ api_order_end(struct api_order *o, bool ok, struct buf *out)
 /* --- members -------------------------------------------------------------- */
 
 static const char *
-unknown_words(const struct slice *members, size_t n)
+order_unknown_words(const struct slice *members, size_t n)
 {
 	static char words[256];		/* one at a time */
 	size_t i, at;
@@ -76,7 +76,7 @@ api_order_known(struct api_order *o, struct slice body,
 				break;
 		if (i == n)
 			return (api_order_bad(o, "bad_request",
-			    unknown_words(members, n)));
+			    order_unknown_words(members, n)));
 	}
 	return (true);
 }
@@ -84,7 +84,7 @@ api_order_known(struct api_order *o, struct slice body,
 /* --- namespace ------------------------------------------------------------ */
 
 static const struct conf_namespace *
-namespace_named(struct hub *h, struct slice name)
+order_namespace_named(struct hub *h, struct slice name)
 {
 	uint8_t full[ROOM_NAME_MAX + 1];
 
@@ -114,7 +114,7 @@ const struct conf_namespace *
 api_namespace(struct hub *h, struct slice name, const char **code,
     const char **why)
 {
-	const struct conf_namespace *ns = namespace_named(h, name);
+	const struct conf_namespace *ns = order_namespace_named(h, name);
 
 	if (api_is_limited(h) &&
 	    (ns == NULL || !conf_api_key_covers(h->api_key, ns))) {
@@ -148,7 +148,8 @@ api_order_namespace(struct api_order *o, struct hub *h, struct slice body)
 /* A name (room, user, sid) unescaped into the arena, which never moves: it
  * was made as large as the body. */
 static bool
-add_name(struct api_order *o, struct slice raw, struct slice *list, size_t *n)
+order_add_name(struct api_order *o, struct slice raw, struct slice *list,
+    size_t *n)
 {
 	uint8_t *to = o->arena.data + o->arena.wpos;
 	size_t room = o->arena.cap - o->arena.wpos;
@@ -178,11 +179,11 @@ api_order_list(struct api_order *o, struct slice body, struct slice member,
 	if (!json_get(body, member, &v))
 		return (true);
 	if (json_type(v) != JSON_ARRAY)
-		return (add_name(o, v, list, n));
+		return (order_add_name(o, v, list, n));
 	if (!json_enter(v, &it))
 		return (false);
 	while (json_next(&it, &key, &element))
-		if (!add_name(o, element, list, n))
+		if (!order_add_name(o, element, list, n))
 			return (false);
 	return (true);
 }

@@ -31,7 +31,7 @@ struct order {
 
 /* The elements between the brackets of an array. */
 static struct slice
-inner(struct slice array)
+publish_inner(struct slice array)
 {
 	struct slice in = slice_of(array.p + 1, array.n - 2);
 
@@ -41,7 +41,7 @@ inner(struct slice array)
 }
 
 static bool
-read_args(struct order *o, struct slice body)
+publish_read_args(struct order *o, struct slice body)
 {
 	struct slice data = { NULL, 0 }, args = { NULL, 0 };
 	bool has_data = json_get(body, SLICE("data"), &data);
@@ -53,13 +53,13 @@ read_args(struct order *o, struct slice body)
 	if (has_args && json_type(args) != JSON_ARRAY)
 		return (api_order_bad(&o->to, "bad_request",
 		    "args must be an array"));
-	o->args = has_args ? inner(args) : data;
+	o->args = has_args ? publish_inner(args) : data;
 	o->first = has_args ? slice_of(NULL, 0) : data;
 	return (true);
 }
 
 static bool
-read_event(struct order *o, struct slice body)
+publish_read_event(struct order *o, struct slice body)
 {
 	uint8_t name[CONF_EVENT_MAX];
 	ssize_t n = json_text(body, SLICE("event"), name, sizeof name,
@@ -77,8 +77,8 @@ read_event(struct order *o, struct slice body)
 
 /* true or false; def when absent. */
 static bool
-read_flag(struct order *o, struct slice body, struct slice name, bool def,
-    bool *flag)
+publish_read_flag(struct order *o, struct slice body, struct slice name,
+    bool def, bool *flag)
 {
 	struct slice v;
 
@@ -92,16 +92,16 @@ read_flag(struct order *o, struct slice body, struct slice name, bool def,
 }
 
 static bool
-read_flags(struct order *o, struct slice body)
+publish_read_flags(struct order *o, struct slice body)
 {
-	return (read_flag(o, body, SLICE("volatile"), false,
+	return (publish_read_flag(o, body, SLICE("volatile"), false,
 	    &o->is_volatile) &&
-	    read_flag(o, body, SLICE("ack"), false, &o->ack) &&
-	    read_flag(o, body, SLICE("meta"), true, &o->meta));
+	    publish_read_flag(o, body, SLICE("ack"), false, &o->ack) &&
+	    publish_read_flag(o, body, SLICE("meta"), true, &o->meta));
 }
 
 static bool
-read_timeout(struct order *o, struct slice body)
+publish_read_timeout(struct order *o, struct slice body)
 {
 	struct slice v;
 	int64_t ms;
@@ -122,7 +122,7 @@ read_timeout(struct order *o, struct slice body)
 
 /* Unescaped, and such that it goes into JSON and logs as it is. */
 static bool
-read_id(struct order *o, struct slice body)
+publish_read_id(struct order *o, struct slice body)
 {
 	struct buf *b = &o->to.arena;
 	uint8_t *to = b->data + b->wpos;
@@ -148,7 +148,7 @@ bad:
 }
 
 static bool
-add_attachment(struct order *o, struct slice raw)
+publish_add_attachment(struct order *o, struct slice raw)
 {
 	struct buf *b = &o->to.arena;	/* as large as the body */
 	uint8_t *to = b->data + b->wpos;
@@ -170,7 +170,7 @@ add_attachment(struct order *o, struct slice raw)
 }
 
 static bool
-read_attachments(struct order *o, struct slice body)
+publish_read_attachments(struct order *o, struct slice body)
 {
 	struct slice v, key, element;
 	struct json_iter it;
@@ -181,7 +181,7 @@ read_attachments(struct order *o, struct slice body)
 		return (api_order_bad(&o->to, "bad_request",
 		    "attachments must be an array"));
 	while (json_next(&it, &key, &element))
-		if (!add_attachment(o, element))
+		if (!publish_add_attachment(o, element))
 			return (false);
 	return (sio_placeholders(o->args, o->nattach) ||
 	    api_order_bad(&o->to, "bad_request",
@@ -192,7 +192,7 @@ read_attachments(struct order *o, struct slice body)
 
 /* What the answer says at once. */
 static void
-put_id(struct buf *out, struct slice id, const char *more)
+publish_put_id(struct buf *out, struct slice id, const char *more)
 {
 	buf_str(out, "{\"id\":\"");
 	buf_slice(out, id);
@@ -203,7 +203,7 @@ put_id(struct buf *out, struct slice id, const char *more)
 
 /* Has the same id been published in this namespace? */
 static bool
-is_known(struct hub *h, const struct order *o)
+publish_is_known(struct hub *h, const struct order *o)
 {
 	uint8_t name[4 + ASK_ID_BYTES];
 	uint32_t ns = o->to.ns->index;
@@ -217,7 +217,7 @@ is_known(struct hub *h, const struct order *o)
 }
 
 static struct publication
-publication_of(struct hub *h, const struct order *o, struct slice *id)
+publish_of(struct hub *h, const struct order *o, struct slice *id)
 {
 	struct publication p = {
 		.nsp = slice_of(o->to.ns->name, o->to.ns->name_len),
@@ -237,11 +237,11 @@ publication_of(struct hub *h, const struct order *o, struct slice *id)
 
 /* *later: the clients are being asked; else the answer is in out. */
 static bool
-publish(struct hub *h, struct order *o, void *asker, struct buf *out,
+publish_now(struct hub *h, struct order *o, void *asker, struct buf *out,
     struct ask **later)
 {
 	struct slice id;
-	struct publication p = publication_of(h, o, &id);
+	struct publication p = publish_of(h, o, &id);
 	struct ask *a = NULL;
 
 	if (id.n == 0)
@@ -249,16 +249,16 @@ publish(struct hub *h, struct order *o, void *asker, struct buf *out,
 	if (o->ack && (a = ask_new(h, asker, id, o->timeout_ms)) == NULL)
 		return (api_order_bad(&o->to, "unavailable",
 		    "too many publications wait for acknowledgements"));
-	if (is_known(h, o)) {
+	if (publish_is_known(h, o)) {
 		ask_forget(&a);
 		counter_add(COUNTER_api_duplicates, 1);
-		put_id(out, id, ",\"duplicate\":true");
+		publish_put_id(out, id, ",\"duplicate\":true");
 		return (true);
 	}
 	counter_add(COUNTER_api_publishes, 1);
 	if (a == NULL) {
 		(void)publish_audience(h, o->to.ns, &o->to.to, &p);
-		put_id(out, id, "");
+		publish_put_id(out, id, "");
 		return (true);
 	}
 	ask_publish(&a, o->to.ns, &o->to.to, &p, out);
@@ -274,14 +274,16 @@ static const struct slice members[] = {
 };
 
 static bool
-read_order(struct order *o, struct hub *h, struct slice body)
+publish_read(struct order *o, struct hub *h, struct slice body)
 {
 	return (api_order_init(&o->to, body) &&
 	    api_order_known(&o->to, body, members, nitems(members)) &&
-	    api_order_namespace(&o->to, h, body) && read_event(o, body) &&
-	    read_args(o, body) && read_flags(o, body) &&
-	    read_timeout(o, body) && read_id(o, body) &&
-	    read_attachments(o, body) && api_order_audience(&o->to, body));
+	    api_order_namespace(&o->to, h, body) &&
+	    publish_read_event(o, body) &&
+	    publish_read_args(o, body) && publish_read_flags(o, body) &&
+	    publish_read_timeout(o, body) && publish_read_id(o, body) &&
+	    publish_read_attachments(o, body) &&
+	    api_order_audience(&o->to, body));
 }
 
 /* One object of a body that is known to be valid JSON; later: NULL in a
@@ -295,12 +297,12 @@ publish_one(struct hub *h, struct slice body, void *asker, struct buf *out,
 	int status;
 
 	memset(&o, 0, sizeof o);
-	ok = read_order(&o, h, body);
+	ok = publish_read(&o, h, body);
 	if (ok && o.ack && later == NULL)
 		ok = api_order_bad(&o.to, "bad_request",
 		    "ack is not for publications of a batch");
 	if (ok)
-		ok = publish(h, &o, asker, out, later);
+		ok = publish_now(h, &o, asker, out, later);
 	status = api_order_end(&o.to, ok, out);
 	return (later != NULL && *later != NULL ? 0 : status);
 }
@@ -325,7 +327,7 @@ api_publish(struct hub *h, struct slice body, void *asker, struct buf *out,
  * namespace does no harm: those that lack theirs are refused.
  */
 static bool
-batch_array(struct slice body, struct slice *array)
+publish_batch_array(struct slice body, struct slice *array)
 {
 	struct slice key, value;
 	struct json_iter it;
@@ -355,7 +357,7 @@ api_batch(struct hub *h, struct slice body, struct buf *out)
 		error_encode(out, "bad_request", "the body is not valid JSON");
 		return (400);
 	}
-	if (!batch_array(v, &v) || !json_enter(v, &it)) {
+	if (!publish_batch_array(v, &v) || !json_enter(v, &it)) {
 		error_encode(out, "bad_request",
 		    "an array of publications, or {\"publish\":[...]}; "
 		    "members are of each publication");

@@ -14,7 +14,7 @@
 /* --- who else has members ------------------------------------------------- */
 
 static void
-remote_bits(struct hub *h, uint16_t ns, const struct room *local,
+publish_remote_bits(struct hub *h, uint16_t ns, const struct room *local,
     enum room_kind kind, struct slice name, uint64_t bits[2])
 {
 	char key[INTEREST_KEY_MAX];
@@ -28,7 +28,7 @@ remote_bits(struct hub *h, uint16_t ns, const struct room *local,
 }
 
 static struct bus_publish *
-fill(struct bus_envelope *e, const struct publication *p)
+publish_fill(struct bus_envelope *e, const struct publication *p)
 {
 	struct bus_publish *b = bus_publish(e);
 
@@ -48,7 +48,8 @@ fill(struct bus_envelope *e, const struct publication *p)
 }
 
 static void
-add_name(struct bus_audience *to, enum room_kind kind, struct slice name)
+publish_add_name(struct bus_audience *to, enum room_kind kind,
+    struct slice name)
 {
 	if (kind == ROOM_NAMED)
 		to->rooms[to->nrooms++] = name;
@@ -77,10 +78,10 @@ publish_room(struct hub *h, const struct conf_namespace *ns,
 		got = fanout_room(h, r, p, except == NULL ? NULL : except->out);
 	if (got > 0)
 		latency_queued(&h->latency, h->now);
-	remote_bits(h, ns->index, r, kind, name, bits);
+	publish_remote_bits(h, ns->index, r, kind, name, bits);
 	if (slotset_empty(bits))
 		return (got);
-	add_name(&fill(&e, p)->to, kind, name);
+	publish_add_name(&publish_fill(&e, p)->to, kind, name);
 	if (ask != NULL && ask->ref != 0) {
 		e.flags |= BUS_WANT_COUNT;
 		ref = ask->ref;
@@ -100,24 +101,24 @@ publish_workers(struct hub *h, const struct conf_namespace *ns,
 	slotset_clear(all);
 	for (i = 0; i < a->nrooms + a->nusers; i++) {
 		if (i < a->nrooms)
-			remote_bits(h, ns->index, NULL, ROOM_NAMED,
+			publish_remote_bits(h, ns->index, NULL, ROOM_NAMED,
 			    a->rooms[i], bits);
 		else
-			remote_bits(h, ns->index, NULL, ROOM_USER,
+			publish_remote_bits(h, ns->index, NULL, ROOM_USER,
 			    a->users[i - a->nrooms], bits);
 		slotset_join(all, bits);
 	}
 	if (a->nsids == 0 && a->nrooms + a->nusers != 0)
 		return;
 	/* whose worker a sid is on nobody knows: ask all of the namespace */
-	remote_bits(h, ns->index, NULL, ROOM_NAMESPACE, slice_of(NULL, 0),
-	    bits);
+	publish_remote_bits(h, ns->index, NULL, ROOM_NAMESPACE,
+	    slice_of(NULL, 0), bits);
 	slotset_join(all, bits);
 }
 
 /* To the workers that have some of them. */
 static void
-send_audience(struct hub *h, const struct conf_namespace *ns,
+publish_send(struct hub *h, const struct conf_namespace *ns,
     const struct audience *a, const struct publication *p,
     struct publish_question *ask)
 {
@@ -129,7 +130,7 @@ send_audience(struct hub *h, const struct conf_namespace *ns,
 	publish_workers(h, ns, a, bits);
 	if (slotset_empty(bits))
 		return;
-	b = fill(&e, p);
+	b = publish_fill(&e, p);
 	post_audience(&b->to, a);
 	if (ask != NULL) {
 		e.flags |= BUS_WANT_ANSWERS;
@@ -155,7 +156,7 @@ publish_audience(struct hub *h, const struct conf_namespace *ns,
 	got = fanout_audience(h, ns, a, p);
 	if (got > 0)
 		latency_queued(&h->latency, h->now);
-	send_audience(h, ns, a, p, NULL);
+	publish_send(h, ns, a, p, NULL);
 	return (got);
 }
 
@@ -171,12 +172,12 @@ publish_ask(struct hub *h, const struct conf_namespace *ns,
 	got = fanout_ask(h, ns, a, p, sent, arg);
 	if (got > 0)
 		latency_queued(&h->latency, h->now);
-	send_audience(h, ns, a, p, ask);
+	publish_send(h, ns, a, p, ask);
 	return (got);
 }
 
 static uint8_t *
-put(uint8_t *to, struct slice s)
+publish_put(uint8_t *to, struct slice s)
 {
 	if (s.n != 0)
 		memcpy(to, s.p, s.n);
@@ -199,19 +200,19 @@ publish_meta(struct hub *h, struct slice from, struct slice room,
 		counter_add(COUNTER_memory_failures, 1);
 		return (*id);
 	}
-	at = to = put(b->data, SLICE("{\"id\":\""));
+	at = to = publish_put(b->data, SLICE("{\"id\":\""));
 	if (given.n != 0)
-		to = put(to, given);
+		to = publish_put(to, given);
 	else
 		to = offset_id_put(to, &h->origin, ++h->seq);
 	*id = slice_of(at, (size_t)(to - at));
-	to = put(to, SLICE("\",\"from\":"));
-	to = put(to, from.n == 0 ? SLICE("null") : from);
+	to = publish_put(to, SLICE("\",\"from\":"));
+	to = publish_put(to, from.n == 0 ? SLICE("null") : from);
 	if (room.n != 0) {
-		to = put(to, SLICE(",\"room\":"));
-		to = put(to, room);
+		to = publish_put(to, SLICE(",\"room\":"));
+		to = publish_put(to, room);
 	}
-	to = put(to, SLICE(",\"ts\":"));
+	to = publish_put(to, SLICE(",\"ts\":"));
 	to = number_put(to, h->wall.ms, 10);
 	*to++ = '}';
 	b->wpos = (size_t)(to - b->data);
@@ -221,7 +222,7 @@ publish_meta(struct hub *h, struct slice from, struct slice room,
 /* --- in ------------------------------------------------------------------- */
 
 static void
-answer_count(struct hub *h, const struct bus_envelope *q, uint32_t got)
+publish_answer_count(struct hub *h, const struct bus_envelope *q, uint32_t got)
 {
 	struct bus_envelope e;
 
@@ -230,7 +231,7 @@ answer_count(struct hub *h, const struct bus_envelope *q, uint32_t got)
 }
 
 static void
-to_watchers(struct hub *h, const struct conf_namespace *ns,
+publish_to_watchers(struct hub *h, const struct conf_namespace *ns,
     const struct bus_audience *to, const struct publication *p)
 {
 	struct room *r;
@@ -271,11 +272,11 @@ publish_bus(struct hub *h, const struct bus_envelope *e)
 	uint32_t got = 0;
 
 	if (ns != NULL && (e->flags & BUS_WATCHERS) != 0)
-		to_watchers(h, ns, &b->to, &p);
+		publish_to_watchers(h, ns, &b->to, &p);
 	else if (ns != NULL)
 		got = fanout_audience(h, ns, &a, &p);
 	if (b->sent_us != 0)
 		latency_queued(&h->latency, (struct mono){ b->sent_us });
 	if (e->flags & BUS_WANT_COUNT)
-		answer_count(h, e, got);
+		publish_answer_count(h, e, got);
 }
