@@ -51,7 +51,8 @@ enum {
 	BUS_WANT_ANSWERS = 32,	/* BUS_PUBLISH: answer with BUS_ANSWERS within
 				 * timeout_ms */
 	BUS_MORE = 64,		/* BUS_ANSWERS: not the last of them */
-	BUS_TRUNCATED = 128	/* BUS_ANSWERS: some were left out */
+	BUS_TRUNCATED = 128	/* BUS_ANSWERS: some were left out; of an order:
+				 * some sessions were */
 };
 
 /*

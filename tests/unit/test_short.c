@@ -653,6 +653,62 @@ a_room_that_cannot_be_joined_on_the_way_is_counted(void **state)
 	assert_int_equal(joins_on_the_way(1000), 0);
 }
 
+/* --- orders of back ends ---------------------------------------------------- */
+
+/* false: all of it was done. */
+static bool
+is_cut_short(api *what, const char *body, const char *done, long at)
+{
+	struct fake_world *w = fake_world_new(CONF);
+	struct fake_host *f = host(w, 1);
+	struct ask *later = NULL;
+	struct buf out;
+	int status;
+	bool cut;
+
+	(void)host(w, 2);
+	(void)come(f, PLAIN, "");
+	turn(w);
+	buf_init(&out);
+	assert_true(buf_reserve(&out, 4096));
+	left = at;
+	for_good = true;
+	nfailed = 0;
+	armed = true;
+	status = what(f->hub, SLICE(""), slice_str(body), f, &out, &later);
+	armed = false;
+	for_good = false;
+	assert_null(later);
+	assert_true(status == 200 || status == 503);
+	buf_byte(&out, '\0');
+	cut = strstr((const char *)out.data, done) == NULL;
+	if (cut)
+		assert_null(strstr((const char *)out.data,
+		    "\"complete\":true"));
+	buf_fini(&out);
+	turn(w);
+	fake_world_free(&w);
+	return (cut);
+}
+
+static void
+an_order_that_memory_cuts_short_is_not_complete(void **state)
+{
+	long at;
+
+	(void)state;
+	for (at = 0; is_cut_short(api_disconnect,
+	    "{\"namespace\":\"n\",\"all\":true}",
+	    "{\"disconnected\":1,\"complete\":true}", at); at++)
+		continue;
+	assert_true(at > 1);
+	for (at = 0; is_cut_short(api_rooms,
+	    "{\"namespace\":\"n\",\"all\":true,\"join\":\"x\"}",
+	    "{\"sessions\":1,\"complete\":true}", at); at++)
+		continue;
+	assert_true(at > 2);
+}
+
 /* --- what was missed ------------------------------------------------------- */
 
 /* Back here with the pid, an allocation fails: all that was missed is told, or
@@ -714,6 +770,8 @@ main(void)
 		cmocka_unit_test(
 		    what_was_missed_is_told_whole_or_the_session_is_new),
 		cmocka_unit_test(an_answer_is_whole_or_its_client_goes),
+		cmocka_unit_test(
+		    an_order_that_memory_cuts_short_is_not_complete),
 		cmocka_unit_test(any_one_allocation_may_fail),
 		cmocka_unit_test(there_may_be_no_memory_from_any_point_on),
 	};

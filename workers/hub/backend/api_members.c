@@ -136,11 +136,11 @@ members_answer(struct ask *a, const struct members_done *d, const char *count,
 {
 	if (a == NULL) {	/* too many questions are open */
 		ask_render_count(out, count, d->here,
-		    !d->untold && slotset_empty(d->bits));
+		    !d->partly && slotset_empty(d->bits));
 		return;
 	}
 	ask_counted(a, d->here);
-	if (d->untold)
+	if (d->partly)
 		ask_unheard(a);
 	ask_put(&a, d->bits, out);
 	*later = a;

@@ -301,11 +301,14 @@ ask_bus_end(struct hub *h, const struct bus_envelope *e)
 }
 
 void
-ask_report(struct hub *h, const struct bus_envelope *order, uint32_t n)
+ask_report(struct hub *h, const struct bus_envelope *order, uint32_t n,
+    bool partly)
 {
 	struct bus_envelope e;
 
 	bus_answers(&e)->asked = n;
+	if (partly)
+		e.flags |= BUS_TRUNCATED;
 	(void)post_to(h, order->from, order->ref, &e);
 }
 

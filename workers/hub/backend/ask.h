@@ -60,8 +60,9 @@ uint32_t ask_ref(const struct ask *);	/* what the other workers answer to */
 struct ask *ask_count(struct hub *, void *asker, const char *count)
 	    MUST_USE;
 void	ask_counted(struct ask *, uint32_t n);	/* here */
-/* The part of a worker that was sent the order: n here. */
-void	ask_report(struct hub *, const struct bus_envelope *order, uint32_t n);
+/* The part of a worker that was sent the order: n here, some left out. */
+void	ask_report(struct hub *, const struct bus_envelope *order, uint32_t n,
+	    bool partly);
 /* {count:n,"complete"}, for an order without a question. */
 void	ask_render_count(struct buf *, const char *count, uint32_t n,
 	    bool complete);

@@ -219,5 +219,5 @@ ask_render(const struct ask *a, struct buf *b)
 		answers_render(a, b);
 	else
 		ask_render_count(b, a->count, a->asked,
-		    answers_are_complete(a));
+		    answers_are_complete(a) && !a->truncated);
 }

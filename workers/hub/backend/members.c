@@ -25,12 +25,14 @@ members_note(void *arg, struct session *s)
 
 static void
 members_collect(struct hub *h, const struct conf_namespace *ns,
-    const struct audience *a, struct buf *sids)
+    const struct audience *a, struct buf *sids, struct members_done *done)
 {
 	buf_init(sids);
 	fanout_each(h, ns, a, members_note, sids);
-	if (sids->oom)
-		counter_add(COUNTER_memory_failures, 1);
+	if (!sids->oom)
+		return;
+	counter_add(COUNTER_memory_failures, 1);
+	done->partly = true;
 }
 
 /* The next one that is still there; NULL: no more. */
@@ -96,37 +98,38 @@ members_end_one(struct session *s, enum ending how, struct slice reason)
 	return (n);
 }
 
-static uint32_t
+static void
 members_end_in(struct hub *h, const struct conf_namespace *ns,
-    const struct audience *a, enum ending how, struct slice reason)
+    const struct audience *a, enum ending how, struct slice reason,
+    struct members_done *done)
 {
 	struct buf sids;
 	struct slice rest;
 	struct session *s;
 	uint32_t n = 0;
 
-	members_collect(h, ns, a, &sids);
+	members_collect(h, ns, a, &sids, done);
 	rest = buf_unread(&sids);
 	while ((s = members_next(h, &rest)) != NULL)
 		n += members_end_one(s, how, reason);
 	buf_fini(&sids);
 	counter_add(COUNTER_api_disconnects, n);
-	return (n);
+	done->here += n;
 }
 
 /* ns: NULL for all. */
-static uint32_t
+static void
 members_end_here(struct hub *h, const struct conf_namespace *ns,
-    const struct audience *a, enum ending how, struct slice reason)
+    const struct audience *a, enum ending how, struct slice reason,
+    struct members_done *done)
 {
-	uint32_t n = 0;
 	size_t i;
 
 	if (ns != NULL)
-		return (members_end_in(h, ns, a, how, reason));
-	for (i = 0; i < h->conf->nnamespaces; i++)
-		n += members_end_in(h, &h->conf->namespaces[i], a, how, reason);
-	return (n);
+		members_end_in(h, ns, a, how, reason, done);
+	for (i = 0; ns == NULL && i < h->conf->nnamespaces; i++)
+		members_end_in(h, &h->conf->namespaces[i], a, how, reason,
+		    done);
 }
 
 /* --- rooms ---------------------------------------------------------------- */
@@ -166,9 +169,9 @@ members_has_room_for(const struct session *s, const struct members_rooms *r)
 	return (n <= max || n <= s->nrooms);
 }
 
-static bool
+static void
 members_change_one(struct hub *h, struct session *s,
-    const struct members_rooms *r)
+    const struct members_rooms *r, struct members_done *done)
 {
 	struct membership *m;
 	bool ok = true, moving = recover_is_moving(s);
@@ -176,7 +179,7 @@ members_change_one(struct hub *h, struct session *s,
 
 	if (!members_has_room_for(s, r)) {
 		counter_add(COUNTER_joins_refused, 1);
-		return (false);
+		return;
 	}
 	for (i = 0; i < r->njoin; i++)
 		ok = room_appoint(h, s, r->join[i]) && ok;
@@ -185,32 +188,33 @@ members_change_one(struct hub *h, struct session *s,
 		if (m != NULL)
 			room_leave(h, s, m);
 	}
-	if (!ok)
+	if (!ok) {
 		counter_add(COUNTER_memory_failures, 1);
+		done->partly = true;
+	}
 	if (moving)
 		/* perhaps its end */
 		recover_forward_rooms(s, r->join, r->njoin, r->leave,
 		    r->nleave);
-	return (ok && !moving);
+	else if (ok)
+		done->here++;
 }
 
-static uint32_t
+static void
 members_change_here(struct hub *h, const struct conf_namespace *ns,
-    const struct audience *a, const struct members_rooms *r)
+    const struct audience *a, const struct members_rooms *r,
+    struct members_done *done)
 {
 	struct buf sids;
 	struct slice rest;
 	struct session *s;
-	uint32_t n = 0;
 
-	members_collect(h, ns, a, &sids);
+	members_collect(h, ns, a, &sids, done);
 	rest = buf_unread(&sids);
 	while ((s = members_next(h, &rest)) != NULL)
-		if (members_change_one(h, s, r))
-			n++;
+		members_change_one(h, s, r, done);
 	buf_fini(&sids);
-	counter_add(COUNTER_api_room_changes, n);
-	return (n);
+	counter_add(COUNTER_api_room_changes, done->here);
 }
 
 /* --- other workers -------------------------------------------------------- */
@@ -252,7 +256,7 @@ members_tell_others(struct hub *h, const struct conf_namespace *ns,
 	if (post_send(h, slots, ref, e))
 		slotset_copy(done->bits, slots);
 	else
-		done->untold = true;
+		done->partly = true;
 }
 
 static const uint16_t ending_flags[] = {
@@ -275,7 +279,7 @@ members_end(struct hub *h, const struct conf_namespace *ns,
 	d->reason = reason;
 	/* first: the rooms here are not empty yet when others are looked for */
 	members_tell_others(h, ns, a, ask, &e, &d->to, &done);
-	done.here = members_end_here(h, ns, a, how, reason);
+	members_end_here(h, ns, a, how, reason, &done);
 	return (done);
 }
 
@@ -292,14 +296,15 @@ members_rooms(struct hub *h, const struct conf_namespace *ns,
 	b->njoin = post_list(b->join, r->join, r->njoin);
 	b->nleave = post_list(b->leave, r->leave, r->nleave);
 	members_tell_others(h, ns, a, ask, &e, &b->to, &done);
-	done.here = members_change_here(h, ns, a, r);
+	members_change_here(h, ns, a, r, &done);
 	return (done);
 }
 
 /* An unknown namespace is of a generation that is going or coming. */
 
-static uint32_t
-members_end_as_told(struct hub *h, const struct bus_envelope *e)
+static void
+members_end_as_told(struct hub *h, const struct bus_envelope *e,
+    struct members_done *done)
 {
 	const struct bus_disconnect *d = &e->disconnect;
 	const struct conf_namespace *ns = conf_namespace_find(h->conf, d->nsp);
@@ -310,27 +315,31 @@ members_end_as_told(struct hub *h, const struct bus_envelope *e)
 		how = ENDING_CONNECTION;
 	else if (e->flags & BUS_RECONNECT)
 		how = ENDING_RECONNECT;
-	if (ns == NULL && d->nsp.n != 0)
-		return (0);
-	return (members_end_here(h, ns, &a, how, d->reason));
+	if (ns != NULL || d->nsp.n == 0)
+		members_end_here(h, ns, &a, how, d->reason, done);
 }
 
-static uint32_t
-members_change_as_told(struct hub *h, const struct bus_rooms *b)
+static void
+members_change_as_told(struct hub *h, const struct bus_rooms *b,
+    struct members_done *done)
 {
 	const struct conf_namespace *ns = conf_namespace_find(h->conf, b->nsp);
 	struct audience a = post_whom(&b->to);
 	struct members_rooms r = { b->join, b->leave, b->njoin, b->nleave };
 
-	return (ns == NULL ? 0 : members_change_here(h, ns, &a, &r));
+	if (ns != NULL)
+		members_change_here(h, ns, &a, &r, done);
 }
 
 void
 members_bus(struct hub *h, const struct bus_envelope *e)
 {
-	uint32_t n = e->kind == BUS_DISCONNECT ? members_end_as_told(h, e) :
-	    members_change_as_told(h, &e->rooms);
+	struct members_done done = { .here = 0 };
 
+	if (e->kind == BUS_DISCONNECT)
+		members_end_as_told(h, e, &done);
+	else
+		members_change_as_told(h, &e->rooms, &done);
 	if (e->flags & BUS_WANT_COUNT)
-		ask_report(h, e, n);
+		ask_report(h, e, done.here, done.partly);
 }
