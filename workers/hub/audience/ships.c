@@ -14,7 +14,7 @@
 
 /* Addresses of ours, which no stranger chooses. */
 static size_t
-home(const struct ship_index *x, const struct session *s,
+ships_home(const struct ship_index *x, const struct session *s,
     const struct room *r)
 {
 	uint64_t k = (uint64_t)(uintptr_t)s;
@@ -26,10 +26,10 @@ home(const struct ship_index *x, const struct session *s,
 }
 
 static struct ship_entry *
-find(const struct ship_index *x, const struct session *s,
+ships_at(const struct ship_index *x, const struct session *s,
     const struct room *r)
 {
-	size_t i = home(x, s, r);
+	size_t i = ships_home(x, s, r);
 
 	while (x->v[i].ship != NULL && (x->v[i].ship->session != s ||
 	    x->v[i].ship->room != r))
@@ -38,16 +38,16 @@ find(const struct ship_index *x, const struct session *s,
 }
 
 static struct ship_entry *
-entry_of(const struct ship_index *x, const struct membership *m)
+ships_entry(const struct ship_index *x, const struct membership *m)
 {
-	struct ship_entry *e = find(x, m->session, m->room);
+	struct ship_entry *e = ships_at(x, m->session, m->room);
 
 	MUST(e->ship == m);
 	return (e);
 }
 
 static bool
-resize(struct ship_index *x, size_t n)
+ships_resize(struct ship_index *x, size_t n)
 {
 	struct ship_index to = { calloc(n, sizeof *to.v), n, x->used };
 	size_t i;
@@ -56,7 +56,7 @@ resize(struct ship_index *x, size_t n)
 		return (false);
 	for (i = 0; i < x->n; i++)
 		if (x->v[i].ship != NULL)
-			*find(&to, x->v[i].ship->session,
+			*ships_at(&to, x->v[i].ship->session,
 			    x->v[i].ship->room) = x->v[i];
 	free(x->v);
 	*x = to;
@@ -64,20 +64,20 @@ resize(struct ship_index *x, size_t n)
 }
 
 static bool
-put(struct ship_index *x, struct membership *m, struct membership *before)
+ships_put(struct ship_index *x, struct membership *m, struct membership *before)
 {
 	if ((x->used + 1) * 2 > x->n &&
-	    !resize(x, x->n == 0 ? INDEX_MIN : x->n * 2) &&
+	    !ships_resize(x, x->n == 0 ? INDEX_MIN : x->n * 2) &&
 	    (x->used + 1) * 8 > x->n * 7)
 		return (false);
-	*find(x, m->session, m->room) = (struct ship_entry){ m, before };
+	*ships_at(x, m->session, m->room) = (struct ship_entry){ m, before };
 	x->used++;
 	return (true);
 }
 
 /* What follows in the same run moves up, so that searches need no marks. */
 static void
-drop(struct ship_index *x, struct ship_entry *e)
+ships_drop(struct ship_index *x, struct ship_entry *e)
 {
 	size_t hole = (size_t)(e - x->v), i = hole, at, mask = x->n - 1;
 
@@ -85,7 +85,7 @@ drop(struct ship_index *x, struct ship_entry *e)
 		i = (i + 1) & mask;
 		if (x->v[i].ship == NULL)
 			break;
-		at = home(x, x->v[i].ship->session, x->v[i].ship->room);
+		at = ships_home(x, x->v[i].ship->session, x->v[i].ship->room);
 		if (((i - at) & mask) < ((i - hole) & mask))
 			continue;	/* it begins behind the hole */
 		x->v[hole] = x->v[i];
@@ -94,33 +94,33 @@ drop(struct ship_index *x, struct ship_entry *e)
 	x->v[hole].ship = NULL;
 	x->used--;
 	if (x->n > INDEX_MIN && x->used * 8 < x->n)
-		(void)resize(x, x->n / 2);	/* or it stays large */
+		(void)ships_resize(x, x->n / 2);	/* or it stays large */
 }
 
 /* Back to the list alone. */
 static void
-forget(struct ship_index *x, struct session *s)
+ships_forget(struct ship_index *x, struct session *s)
 {
 	struct membership *m;
 	struct ship_entry *e;
 
 	for (m = s->memberships; m != NULL && x->n != 0; m = m->next) {
-		e = find(x, s, m->room);
+		e = ships_at(x, s, m->room);
 		if (e->ship == m)
-			drop(x, e);
+			ships_drop(x, e);
 	}
 	s->many = false;
 }
 
 static void
-remember(struct ship_index *x, struct session *s)
+ships_remember(struct ship_index *x, struct session *s)
 {
 	struct membership *m, *before = NULL;
 
 	s->many = true;
 	for (m = s->memberships; m != NULL; before = m, m = m->next)
-		if (!put(x, m, before)) {
-			forget(x, s);
+		if (!ships_put(x, m, before)) {
+			ships_forget(x, s);
 			return;
 		}
 }
@@ -137,7 +137,7 @@ ships_find(const struct ship_index *x, const struct session *s,
     const struct room *r)
 {
 	MUST(s->many);
-	return (find(x, s, r)->ship);
+	return (ships_at(x, s, r)->ship);
 }
 
 void
@@ -147,11 +147,11 @@ ships_push(struct ship_index *x, struct session *s, struct membership *m)
 	s->memberships = m;
 	if (!s->many) {
 		if (s->nrooms + s->nwatches >= SHIPS_FEW)
-			remember(x, s);
-	} else if (put(x, m, NULL)) {
-		entry_of(x, m->next)->before = m;
+			ships_remember(x, s);
+	} else if (ships_put(x, m, NULL)) {
+		ships_entry(x, m->next)->before = m;
 	} else {
-		forget(x, s);
+		ships_forget(x, s);
 	}
 }
 
@@ -167,13 +167,13 @@ ships_unlink(struct ship_index *x, struct session *s, struct membership *m)
 		*pp = m->next;
 		return;
 	}
-	e = entry_of(x, m);
+	e = ships_entry(x, m);
 	if (e->before != NULL)
 		pp = &e->before->next;
 	*pp = m->next;
 	if (m->next != NULL)
-		entry_of(x, m->next)->before = e->before;
-	drop(x, e);
+		ships_entry(x, m->next)->before = e->before;
+	ships_drop(x, e);
 	if (s->memberships == NULL)
 		s->many = false;
 }

@@ -2,8 +2,9 @@
  * What waits for other workers: under which name it asked (ref), whose answer
  * is still to come, and until when.  One table for each kind of question:
  * delivery counts (pending.h), questions of back ends (ask.h), sessions that
- * another worker may have (recover.h).  Bounded; who finds it full is told,
- * and counts.
+ * another worker may have (recover.h).  Bounded; who finds it full does without
+ * an answer: says what is known, refuses (asks_refused), begins a new session
+ * (recovery_failed).
  *
  *	by ref	ref % size is a place of its own: answers name it
  *	by time	a heap: what is over first is on top
