@@ -296,6 +296,9 @@ async function client(f, owner) {
 			if (rnd.in(0.15)) {
 				for (const k of c.by.values())
 					k.sound = false;
+				/* it may come back on this one yet */
+				for (const w of c.wanted.values())
+					w.honest.sound = false;
 				setTimeout(() => c.cut(), rnd.below(500)).unref();
 			} else
 				c.cut();
