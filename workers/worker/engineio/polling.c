@@ -20,7 +20,7 @@
 #include "worker/net/conn.h"
 #include "worker/worker.h"
 
-static timer_cb poller_timer;
+static timer_cb polling_timer;
 
 void
 poller_check(const struct poller *p)
@@ -141,7 +141,7 @@ polling_waiting(const struct polling *all)
 /* --- deadlines ----------------------------------------------------------- */
 
 static struct mono
-poller_next_deadline(const struct poller *p)
+polling_next_deadline(const struct poller *p)
 {
 	struct mono t = { UINT64_MAX };
 
@@ -157,17 +157,17 @@ poller_next_deadline(const struct poller *p)
 void
 polling_rearm(struct poller *p)
 {
-	struct mono t = poller_next_deadline(p);
+	struct mono t = polling_next_deadline(p);
 
 	/* a timer that is too early looks again when it fires */
 	if (t.us == UINT64_MAX ||
 	    (p->timer.running && timer_at(&p->timer).us <= t.us))
 		return;
-	timer_start(p->all->w->wheel, &p->timer, t, poller_timer);
+	timer_start(p->all->w->wheel, &p->timer, t, polling_timer);
 }
 
 static void
-poller_timer(struct timer *t, struct mono now)
+polling_timer(struct timer *t, struct mono now)
 {
 	struct poller *p = container_of(t, struct poller, timer);
 
@@ -187,7 +187,7 @@ poller_timer(struct timer *t, struct mono now)
 /* --- requests ------------------------------------------------------------ */
 
 static struct poller *
-poller_new(struct polling *all)
+polling_session_new(struct polling *all)
 {
 	struct poller *p;
 
@@ -207,7 +207,7 @@ poller_new(struct polling *all)
  * worker.  One that is upgraded is its connection.  false: no more, answered.
  */
 static bool
-poller_enter(struct request *rq, uint32_t *node)
+polling_enter(struct request *rq, uint32_t *node)
 {
 	struct worker *w = rq->w;
 	uint64_t key = limit_address(rq->c->address);
@@ -237,7 +237,7 @@ poller_uncount(struct poller *p)
 /* The line of its cookie, beside those of CORS, in the first response; false:
  * no memory. */
 static bool
-poller_cookie(struct poller *p, struct request *rq)
+polling_cookie(struct poller *p, struct request *rq)
 {
 	struct buf *b = &rq->w->lines;	/* poller_hold() has its own copy */
 
@@ -264,13 +264,13 @@ polling_open(struct request *rq, const struct engineio *e)
 	uint32_t node;
 
 	/* before a token is looked at */
-	if (!poller_enter(rq, &node))
+	if (!polling_enter(rq, &node))
 		return;
 	if (!open_admit(rq, &adm)) {
 		count_leave_key(w->count, node);
 		return;
 	}
-	p = poller_new(all);
+	p = polling_session_new(all);
 	if (p == NULL)
 		count_leave_key(w->count, node);
 	else {
@@ -291,7 +291,7 @@ polling_open(struct request *rq, const struct engineio *e)
 	memcpy(p->sid, engine_sid(p->client), sizeof p->sid);
 	sids_insert(&all->sids, p);
 	polling_rearm(p);
-	if (poller_cookie(p, rq))
+	if (polling_cookie(p, rq))
 		poller_hold(p, rq);
 	else
 		poller_no_memory(p, rq);
@@ -303,7 +303,7 @@ polling_open(struct request *rq, const struct engineio *e)
  * closed it itself, as long as that is held.
  */
 static bool
-poller_deaf(const struct poller *p, const struct request *rq)
+polling_deaf(const struct poller *p, const struct request *rq)
 {
 	bool held = poller_post_held(p) &&
 	    (p->state == POLLER_LAST || (p->parting &&
@@ -327,7 +327,7 @@ polling_session(struct request *rq, const struct engineio *e,
 	if (p != NULL && p->client != NULL && !p->parting &&
 	    client_due(p->client).us <= rq->w->now.us)
 		client_tick(p->client);	/* before the timer, which is coarse */
-	if (p == NULL || p->route != rq->match.conf || poller_deaf(p, rq)) {
+	if (p == NULL || p->route != rq->match.conf || polling_deaf(p, rq)) {
 		open_error(rq, EIO_SID_UNKNOWN);
 		return;
 	}

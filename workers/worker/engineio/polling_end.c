@@ -134,14 +134,14 @@ poller_tells(const struct poller *p)
  * told: a poll is answered 503, and later ones that nobody knows the session.
  */
 static bool
-poller_returns(const struct poller *p)
+polling_returns(const struct poller *p)
 {
 	return (p->reason == REASON_shutdown || p->reason == REASON_restart ||
 	    p->reason == REASON_reconnect);
 }
 
 static void
-poller_send_back(struct poller *p)
+polling_send_back(struct poller *p)
 {
 	struct conn *c = p->get;
 
@@ -153,7 +153,7 @@ poller_send_back(struct poller *p)
 
 /* The last packet of the session. */
 static bool
-poller_last_word(struct poller *p)
+polling_last_word(struct poller *p)
 {
 	struct slice word = eio_polled_close;
 
@@ -166,7 +166,7 @@ poller_last_word(struct poller *p)
 }
 
 static void
-poller_part(struct poller *p)
+polling_part(struct poller *p)
 {
 	struct worker *w = p->all->w;
 	uint64_t wait_ms = poller_tells(p);
@@ -188,16 +188,16 @@ poller_part(struct poller *p)
 		/* stock clients forget what came with a "1": a DISCONNECT
 		 * packet, after which they are not to come back */
 		p->owing = wait_ms == POLLER_LAST_MS && p->outq.n > 0 &&
-		    !poller_returns(p);
-		told = p->owing || (poller_returns(p) ? p->outq.n > 0 :
-		    poller_last_word(p));
+		    !polling_returns(p);
+		told = p->owing || (polling_returns(p) ? p->outq.n > 0 :
+		    polling_last_word(p));
 	} else
 		told = p->outq.n > 0;
 	waits = told && wait_ms != 0 && (p->get == NULL || p->owing);
 	if (p->get != NULL && told)
 		poller_answer(p);
-	else if (p->get != NULL && poller_returns(p))
-		poller_send_back(p);
+	else if (p->get != NULL && polling_returns(p))
+		polling_send_back(p);
 	else if (p->get != NULL) {
 		conn_abort(p->get, REASON_memory);
 		poller_let_go(p, &p->get);
@@ -232,7 +232,7 @@ polling_turn_end(struct polling *all)
 		return (false);
 	while ((p = all->parting) != NULL) {
 		all->parting = p->next;
-		poller_part(p);
+		polling_part(p);
 	}
 	return (true);
 }

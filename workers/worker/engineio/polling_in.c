@@ -31,7 +31,7 @@ poller_post_held(const struct poller *p)
 
 /* It looks like the last POST, which did not get its answer. */
 static bool
-poller_post_again(struct poller *p, uint64_t head)
+polling_post_again(struct poller *p, uint64_t head)
 {
 	struct repeat_of *last = &p->repeat.post;
 
@@ -54,7 +54,7 @@ poller_post(struct poller *p, struct request *rq, const struct engineio *e)
 	    rq->all.n - rq->rest.n), &e->t);
 	struct slice type;
 
-	r->again = poller_post_again(p, head);
+	r->again = polling_post_again(p, head);
 	if (p->post != NULL) {	/* one at a time */
 		conn_abort(p->post, REASON_http_bad);
 		poller_let_go(p, &p->post);
@@ -79,7 +79,7 @@ poller_post(struct poller *p, struct request *rq, const struct engineio *e)
 /* Nothing of it is to be done: it was, or it is another one than was on its
  * way, and there may be one at a time only. */
 static bool
-poller_post_idle(struct poller *p, struct slice body)
+polling_post_idle(struct poller *p, struct slice body)
 {
 	struct repeat *r = &p->repeat;
 	bool same;
@@ -96,7 +96,7 @@ poller_post_idle(struct poller *p, struct slice body)
 }
 
 static void
-poller_hold_post(struct poller *p, struct request *rq)
+polling_hold_post(struct poller *p, struct request *rq)
 {
 	free(p->post_lines);
 	if (!poller_lines(rq, &p->post_lines)) {
@@ -111,7 +111,7 @@ poller_hold_post(struct poller *p, struct request *rq)
 /* It brought something that is no packet, and there is no GET to tell so; or
  * it was one too many. */
 static bool
-poller_post_bad(const struct poller *p)
+polling_post_bad(const struct poller *p)
 {
 	return (p->parting && (p->reason == REASON_http_bad ||
 	    (p->get == NULL && p->reason == REASON_eio_parse)));
@@ -125,7 +125,7 @@ polling_body(struct request *rq, struct slice body)
 	poller_check(p);
 	MUST(p->post == rq->c);
 	poller_let_go(p, &p->post);
-	if (!p->parting && !poller_post_idle(p, body)) {
+	if (!p->parting && !polling_post_idle(p, body)) {
 		repeat_body(&p->repeat, body, true);
 		poller_take(p, body);
 	}
@@ -133,10 +133,10 @@ polling_body(struct request *rq, struct slice body)
 	rq->c->stalled = poller_post_waits(p);
 	if (rq->c->stalled || (p->parting && p->get == NULL &&
 	    p->reason == REASON_client_close)) {
-		poller_hold_post(p, rq);
+		polling_hold_post(p, rq);
 		return;
 	}
-	if (poller_post_bad(p))
+	if (polling_post_bad(p))
 		poller_refuse(rq, 400);
 	else
 		reply_send(rq, 200, POLLER_HTML, SLICE("ok"),
@@ -147,7 +147,7 @@ polling_body(struct request *rq, struct slice body)
 void
 poller_answer_post(struct poller *p)
 {
-	bool bad = poller_post_bad(p);
+	bool bad = polling_post_bad(p);
 	struct conn *c = p->post;
 
 	MUST(poller_post_held(p));

@@ -52,7 +52,7 @@ poller_answer(struct poller *p)
 
 /* No GET waits: how much may wait for one? */
 static void
-poller_unpolled(struct poller *p)
+polling_unpolled(struct poller *p)
 {
 	struct worker *w = p->all->w;
 	uint64_t n = outq_bytes(&p->outq);
@@ -74,7 +74,7 @@ polling_flush(struct outq *q)
 	if (q->lossy)		/* something could not be queued */
 		polling_close(p, REASON_slow_consumer);
 	else if (p->get == NULL)
-		poller_unpolled(p);
+		polling_unpolled(p);
 	else if (q->n > 0) {
 		poller_answer(p);
 		if (p->state == POLLER_LAST && !p->owing)
@@ -139,7 +139,7 @@ poller_hold(struct poller *p, struct request *rq)
 
 /* It was answered before, and the answer got lost. */
 static void
-poller_answer_again(struct poller *p, struct request *rq)
+polling_answer_again(struct poller *p, struct request *rq)
 {
 	struct buf *b = &rq->w->body;
 
@@ -159,7 +159,7 @@ poller_answer_again(struct poller *p, struct request *rq)
 
 /* It waits over another connection, which its client has given up. */
 static void
-poller_hold_instead(struct poller *p, struct request *rq)
+polling_hold_instead(struct poller *p, struct request *rq)
 {
 	counter_add(COUNTER_eio_repeated, 1);
 	conn_abort(p->get, REASON_client_gone);
@@ -178,13 +178,13 @@ poller_get(struct poller *p, struct request *rq, const struct engineio *e)
 	bool again = head != 0 && head == r->get.head;
 
 	if (again && p->get != NULL) {
-		poller_hold_instead(p, rq);
+		polling_hold_instead(p, rq);
 	} else if (p->get != NULL) {
 		poller_refuse(rq, 400);	/* one at a time */
 		polling_close(p, REASON_http_bad);
 	} else if (again && r->answered &&
 	    (poller_writes(&p->told) || r->get.lost)) {
-		poller_answer_again(p, rq);
+		polling_answer_again(p, rq);
 	} else {
 		if (p->told != NULL)
 			poller_let_go(p, &p->told);

@@ -25,7 +25,7 @@
 
 /* Whose packets they are; NULL: nobody's any more. */
 static struct client *
-poller_client(const struct poller *p)
+polling_rest_client(const struct poller *p)
 {
 	if (p->state != POLLER_UPGRADED)
 		return (p->client);
@@ -33,7 +33,7 @@ poller_client(const struct poller *p)
 }
 
 static void
-poller_fail(struct poller *p, enum reason r)
+polling_rest_failed(struct poller *p, enum reason r)
 {
 	if (p->state == POLLER_UPGRADED)
 		conn_close(p->ws, r);
@@ -42,18 +42,18 @@ poller_fail(struct poller *p, enum reason r)
 }
 
 static void
-poller_rest_lost(struct poller *p)
+polling_rest_lost(struct poller *p)
 {
 	counter_add(COUNTER_memory_failures, 1);
-	poller_fail(p, REASON_memory);
+	polling_rest_failed(p, REASON_memory);
 }
 
 static void
-poller_keep_rest(struct poller *p, const struct eio_payload *it)
+polling_keep_rest(struct poller *p, const struct eio_payload *it)
 {
 	p->rest_bytes = malloc(it->rest.n + 1);
 	if (p->rest_bytes == NULL) {
-		poller_rest_lost(p);
+		polling_rest_lost(p);
 		return;
 	}
 	if (it->rest.n > 0)
@@ -65,14 +65,14 @@ poller_keep_rest(struct poller *p, const struct eio_payload *it)
 
 /* Another body behind it. */
 static void
-poller_append_rest(struct poller *p, struct slice body)
+polling_append_rest(struct poller *p, struct slice body)
 {
 	size_t n = p->rest.rest.n;
 	uint8_t *all;
 
 	all = malloc(n + 1 + body.n);
 	if (all == NULL) {
-		poller_rest_lost(p);
+		polling_rest_lost(p);
 		return;
 	}
 	if (n > 0)
@@ -107,16 +107,16 @@ poller_resume(struct poller *p)
 
 /* So much is queued for it that more answers might be its end. */
 static bool
-poller_is_behind(const struct poller *p, const struct client *client)
+polling_is_behind(const struct poller *p, const struct client *client)
 {
 	return (conn_is_behind(p->all->w, client_out(client)));
 }
 
 /* Its share of this turn is had: the next turn, unless too much is queued. */
 static void
-poller_next_turn(struct poller *p, const struct client *client)
+polling_rest_next_turn(struct poller *p, const struct client *client)
 {
-	if (!poller_is_behind(p, client)) {
+	if (!polling_is_behind(p, client)) {
 		counter_add(COUNTER_input_deferred, 1);
 		poller_resume(p);
 		return;
@@ -130,22 +130,22 @@ void
 poller_take(struct poller *p, struct slice body)
 {
 	struct eio_payload it = { .rest = body };
-	struct client *client = poller_client(p);
+	struct client *client = polling_rest_client(p);
 
 	if (p->rest_bytes != NULL) {
 		/* the one before is not answered yet, so this is one too
 		 * many, though it looked like the same once more */
 		if (p->rest.rest.n > p->all->w->conf->message_bytes)
-			poller_fail(p, REASON_http_bad);
+			polling_rest_failed(p, REASON_http_bad);
 		else
-			poller_append_rest(p, body);
+			polling_append_rest(p, body);
 		return;
 	}
 	if (client == NULL || engine_payload(client, &it))
 		return;
-	poller_keep_rest(p, &it);
+	polling_keep_rest(p, &it);
 	if (p->rest_bytes != NULL)
-		poller_next_turn(p, client);
+		polling_rest_next_turn(p, client);
 }
 
 bool
@@ -157,16 +157,16 @@ poller_post_waits(const struct poller *p)
 }
 
 static void
-poller_go_on(struct poller *p)
+polling_rest_go_on(struct poller *p)
 {
-	struct client *client = poller_client(p);
+	struct client *client = polling_rest_client(p);
 	struct worker *w = p->all->w;
 
 	if (p->parting || client == NULL)
 		return;		/* it ends with this turn */
 	work_begin(w->work);
-	if (poller_is_behind(p, client) || !engine_payload(client, &p->rest)) {
-		poller_next_turn(p, client);
+	if (polling_is_behind(p, client) || !engine_payload(client, &p->rest)) {
+		polling_rest_next_turn(p, client);
 		if (poller_post_held(p) && !poller_post_waits(p))
 			poller_answer_post(p);
 		return;
@@ -181,7 +181,7 @@ poller_go_on(struct poller *p)
 }
 
 static void
-poller_go_later(struct later *l)
+polling_rest_later(struct later *l)
 {
 	struct poller *p = container_of(l, struct poller, later);
 
@@ -190,13 +190,13 @@ poller_go_later(struct later *l)
 		return;		/* it ended meanwhile */
 	poller_check(p);
 	p->is_busy = false;
-	poller_go_on(p);
+	polling_rest_go_on(p);
 }
 
 void
 polling_go_on(struct polling *all)
 {
-	later_walk(all->busy, all->w->work, poller_go_later);
+	later_walk(all->busy, all->w->work, polling_rest_later);
 }
 
 bool

@@ -43,7 +43,7 @@ poller_candidate(struct poller *p, struct request *rq)
 }
 
 static void
-poller_probe(struct poller *p, struct conn *c)
+polling_probe(struct poller *p, struct conn *c)
 {
 	p->probed = true;
 	conn_say(c, eio_probed_frame);
@@ -52,7 +52,7 @@ poller_probe(struct poller *p, struct conn *c)
 }
 
 static void
-poller_upgrade(struct poller *p, struct conn *c)
+polling_upgrade(struct poller *p, struct conn *c)
 {
 	if (p->get != NULL) {	/* left open: what is queued, or a noop */
 		poller_noop(p);
@@ -85,9 +85,9 @@ polling_candidate_text(struct conn *c, struct slice s)
 	if (p->parting)
 		conn_close(c, REASON_upgrade_failed);
 	else if (!p->probed && eio_is_probe(s))
-		poller_probe(p, c);
+		polling_probe(p, c);
 	else if (p->probed && eio_is_upgrade(s))
-		poller_upgrade(p, c);
+		polling_upgrade(p, c);
 	else
 		conn_close(c, REASON_upgrade_failed);
 }
