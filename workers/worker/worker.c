@@ -2,6 +2,10 @@
  * Role: worker.  One epoll loop that accepts, reads and writes; what messages
  * mean is decided by the hub.  Everything that happens in a turn is sent at
  * its end: the queues of clients, then the envelopes for the relay.
+ *
+ * This is the roof: it makes the parts, says what is done for a connection in
+ * each of its states and with a request of each route, is what the hub asks of
+ * its host, and leads the turn.
  */
 #include "worker/worker.h"
 
@@ -32,6 +36,7 @@
 #include "worker/http/coded.h"
 #include "worker/http/refusal.h"
 #include "worker/http/request.h"
+#include "worker/leave.h"
 #include "worker/net/accept.h"
 #include "worker/net/bus_port.h"
 #include "worker/net/conn.h"
@@ -45,6 +50,7 @@
 
 /* --- connections --------------------------------------------------------- */
 
+/* See struct conn_hand; what is not said ends the connection, or is nothing. */
 static const struct conn_hand worker_hands[CONN__MAX] = {
 	[CONN_IDLE] = { .input = request_input,
 		.parting = polling_http_parting, .gone = polling_http_gone,
@@ -167,12 +173,6 @@ worker_port_flush(void *host, struct outq *q)
 }
 
 static void
-worker_port_random(void *host, void *p, size_t n)
-{
-	worker_random(host, p, n);
-}
-
-static void
 worker_refill(uint8_t *p, size_t n)
 {
 	ssize_t r;
@@ -187,9 +187,11 @@ worker_refill(uint8_t *p, size_t n)
 	}
 }
 
-void
-worker_random(struct worker *w, void *p, size_t n)
+/* Bytes of the kernel's generator, buffered. */
+static void
+worker_port_random(void *host, void *p, size_t n)
 {
+	struct worker *w = host;
 	uint8_t *from;
 
 	if (n > sizeof w->random) {
@@ -204,101 +206,6 @@ worker_random(struct worker *w, void *p, size_t n)
 	from = w->random + w->nrandom;
 	memcpy(p, from, n);
 	explicit_bzero(from, n);	/* each byte once */
-}
-
-/* --- leaving ------------------------------------------------------------- */
-
-static void
-worker_finish(struct worker *w)
-{
-	struct ipc_msg m;
-
-	if (w->mode == WORKER_SERVING || w->nconns > 0 || w->doomed != NULL ||
-	    polling_waiting(w->polling) > 0 || polling_busy(w->polling))
-		return;
-	/* clients wait for those it passes them on to, which may be slow */
-	if (w->mode == WORKER_DRAINING && w->now.us < w->stop_at.us &&
-	    parcel_waiting(w->parcels) > 0)
-		return;
-	ipc_init(&m, CONTROL_DRAINED);
-	if (w->control.fd != -1 && ipc_send(w->control.fd, &m) == -1)
-		log_warn("control");
-	loop_stop(w->loop);
-}
-
-static void
-worker_close_all(struct worker *w, enum reason r)
-{
-	struct conn *c;
-
-	polling_close_all(w->polling, r);
-	LIST_FOREACH(c, &w->conns, link)
-		/* those are answered, or closed, by their session */
-		if (c->state != CONN_HELD && c->state != CONN_ASKING &&
-		    c->state != CONN_TUNNEL)
-			conn_close(c, r);
-}
-
-void
-worker_stop(struct worker *w, enum worker_mode mode, uint64_t ms)
-{
-	if (mode <= w->mode)
-		return;	/* already going, as fast or faster */
-	log_info(mode == WORKER_DRAINING ? "drain connections=%zu ms=%llu" :
-	    "stop connections=%zu ms=%llu", w->nconns, (unsigned long long)ms);
-	if (w->mode == WORKER_SERVING)
-		accept_close(w);
-	w->mode = mode;
-	w->stop_at = mono_add_ms(w->now, ms);
-	w->drain_from = w->now;
-	w->drain_all = w->nconns;
-	if (mode == WORKER_STOPPING) {
-		hub_leave(w->hub);
-		worker_close_all(w, REASON_shutdown);
-	}
-}
-
-/* DRAINING: as many as are due by now, evenly until stop_at. */
-static void
-worker_drain_some(struct worker *w)
-{
-	struct conn *c;
-	uint64_t all_us, gone_us;
-	size_t due;
-
-	all_us = w->stop_at.us - w->drain_from.us;
-	gone_us = w->now.us - w->drain_from.us;
-	due = gone_us >= all_us ? SIZE_MAX :
-	    (size_t)(w->drain_all * gone_us / all_us);
-	if (due == SIZE_MAX)
-		hub_leave(w->hub);
-	LIST_FOREACH(c, &w->conns, link) {
-		if (w->drain_told >= due)
-			break;
-		if (c->parting || c->state >= CONN_TUNNEL)
-			continue;
-		if ((c->state == CONN_HTTP || c->state == CONN_ASKING) &&
-		    due != SIZE_MAX)
-			continue;	/* a request is on its way */
-		if (c->state == CONN_HELD)
-			polling_conn_close(c, REASON_restart);
-		else
-			conn_close(c, REASON_restart);
-		w->drain_told++;
-	}
-}
-
-static void
-worker_leave_tick(struct worker *w)
-{
-	struct conn *c;
-
-	if (w->mode == WORKER_DRAINING)
-		worker_drain_some(w);
-	/* and who has not answered by the end is left behind */
-	if (w->mode == WORKER_STOPPING && w->stop_at.us <= w->now.us)
-		LIST_FOREACH(c, &w->conns, link)
-			conn_abort(c, REASON_shutdown);
 }
 
 /* --- control ------------------------------------------------------------- */
@@ -350,7 +257,7 @@ worker_control_message(struct worker *w, struct ipc_msg *m)
 		ms = ipc_get_u64(m);
 		if (!ipc_end(m) || mode > 1)
 			break;
-		worker_stop(w, mode == 1 ? WORKER_DRAINING : WORKER_STOPPING,
+		leave_begin(w, mode == 1 ? WORKER_DRAINING : WORKER_STOPPING,
 		    ms);
 		return;
 	default:
@@ -383,7 +290,7 @@ worker_control(struct loop_fd *f, unsigned events)
 	loop_del(w->loop, f);
 	(void)close(f->fd);
 	f->fd = -1;
-	worker_stop(w, WORKER_STOPPING, WORKER_ORPHAN_MS);
+	leave_begin(w, WORKER_STOPPING, WORKER_ORPHAN_MS);
 }
 
 /* --- the turn ------------------------------------------------------------ */
@@ -438,7 +345,7 @@ worker_before_wait(void *arg)
 	worker_turn_end(w);
 	coded_turn_end(w->coded);
 	bus_port_flush(w->bus);
-	worker_finish(w);
+	leave_finish(w);
 	now = mono_now();
 	hub_written(w->hub, now);
 	histogram_add(HISTOGRAM_loop_turn_us, now.us - w->now.us);
@@ -472,7 +379,7 @@ worker_tick(struct timer *t, struct mono now)
 	hub_tick(w->hub);
 	accept_tick(w);
 	parcel_tick(w->parcels);
-	worker_leave_tick(w);
+	leave_tick(w);
 	if (w->second.us <= now.us) {
 		w->second = mono_add_ms(now, 1000);
 		worker_second(w);

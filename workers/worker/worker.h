@@ -1,6 +1,8 @@
 /*
- * What the files of this folder share: one worker, its loop, its hub and what
- * they work on.  Private to workers/worker/.
+ * The ground of the role worker: one worker's data, which all of its folders
+ * work on.  What belongs to one of them is an incomplete pointer or a plain
+ * value here, beside its name.  What a lower folder has done by a higher one is a
+ * row of a table in worker.c, the roof.  Private to workers/worker/.
  */
 #ifndef WORKER_WORKER_H
 #define WORKER_WORKER_H
@@ -76,12 +78,12 @@ struct worker {
 	size_t		 drain_all;	/*   and of how many at that time */
 	size_t		 drain_told;	/*   so many have been told to go */
 	struct loop_fd	 control;
-	struct bus_port	*bus;
+	struct bus_port	*bus;		/* net */
 	struct timer	 tick;
 	bool		 other_turn;	/* each second one */
 	struct mono	 second;	/* next thing done once a second */
 
-	/* accept.c */
+	/* net/accept */
 	struct listener	 listeners[ROLE_SOCKETS_MAX];
 	size_t		 nlisteners;
 	bool		 listening;	/* they are watched */
@@ -94,7 +96,7 @@ struct worker {
 	struct mono	 accept_again;	/* after a failure */
 	unsigned	 refusals;	/* refused ones still being told */
 
-	/* conn.c */
+	/* net/conn; http: what is sent */
 	struct slab	 conn_slab;
 	LIST_HEAD(, conn) conns;	/* newest first */
 	size_t		 nconns;
@@ -112,9 +114,9 @@ struct worker {
 	struct buf	 cors;		/* ... for this request's origin */
 	uint8_t		 decoded[WORKER_DECODED];
 
-	struct coded	*coded;
-	struct polling	*polling;
-	struct parcels	*parcels;
+	struct parcels	*parcels;	/* net */
+	struct coded	*coded;		/* http */
+	struct polling	*polling;	/* engineio */
 
 	/* worker.c */
 	uint8_t		 random[512];
@@ -125,10 +127,5 @@ struct worker {
 	uint32_t	*users;		/* per namespace, as of users_at */
 	struct mono	 users_at;
 };
-
-/* Bytes of the kernel's generator, buffered. */
-void	worker_random(struct worker *, void *, size_t);
-/* Begin to leave: see enum worker_mode; spread over ms, or gone within ms. */
-void	worker_stop(struct worker *, enum worker_mode, uint64_t ms);
 
 #endif

@@ -1,8 +1,9 @@
 /*
  * The POST of a session over polling: its body is the client's packets, which
- * polling_rest.c has done.  One that closes the session while no GET waits is held for a moment: a GET may
- * have been sent with it, over another connection, that came to another
- * worker, and is to be answered before the session is forgotten.
+ * polling_rest.c has done.  One that closes the session while no GET waits is
+ * held for a moment: a GET may have been sent with it, over another connection,
+ * that came to another worker, and is to be answered before the session is
+ * forgotten.
  */
 #include <stdlib.h>
 
