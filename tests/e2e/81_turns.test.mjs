@@ -347,3 +347,25 @@ test('requests take a share, too', async () => {
 	const n = await deferred() - before;
 	assert.ok(n > 20, `${n} put off`);
 });
+
+/* A turn has whole shares for sixteen; behind them each has the least.  If it
+ * were the same sixteen until they are done, they would be at a third of the
+ * time that all take. */
+test('many at once: each is in front as often as the others', async () => {
+	const pid = d.worker(1).pid, N = 48;
+	const all = [];
+	for (let i = 0; i < N; i++)
+		all.push(await (await Polling.open(d.port)).connect());
+	await halt(pid);
+	const posts = all.map((p) => p.post('3\x1e'.repeat(60000) + '3'));
+	await until(() => posts.every((p) => p.req.socket?.connecting === false),
+	    'all to be on their way');
+	const from = performance.now();
+	process.kill(pid, 'SIGCONT');
+	const done = await Promise.all(posts.map(async (p) => {
+		assert.equal((await p).status, 200);
+		return performance.now() - from;
+	}));
+	const first = Math.min(...done), last = Math.max(...done);
+	assert.ok(first > last / 2, `${done.map(Math.round)}`);
+});
