@@ -233,6 +233,21 @@ test('POSTs one behind the other on their connection, in order', async () => {
 	s.close();
 });
 
+test('a POST that is done at once, and long ones behind it', async () => {
+	const p = await (await Polling.open(d.port)).connect();
+	const s = await Sock.open(d.port);
+	const body = (from, n) => Array.from({ length: n }, (_, i) =>
+		`42["q",${from + i}]`);
+	const bodies = [body(0, 1), body(1, 3000), body(3001, 3000)];
+	s.send(bodies.map((b) => b.join('\x1e')).map((b) => `POST ${p.target
+	    } HTTP/1.1\r\nHost: x\r\nContent-Length: ${b.length}\r\n\r\n${b}`)
+	    .join(''));
+	for (const _ of bodies)
+		assert.equal((await s.response()).body, 'ok');
+	assert.deepEqual(await p.collect(6001), bodies.flat());
+	s.close();
+});
+
 test('WebSocket: a burst of frames, in order', async () => {
 	const w = await socketio(d.port), N = 20000;
 	const all = Buffer.concat(Array.from({ length: N }, (_, i) =>

@@ -123,7 +123,9 @@ conn_drained(struct conn *c)
 
 	if (hand->drained != NULL)
 		hand->drained(c);
-	if (c->stalled) {
+	/* what is behind a request that is held waits for its response, not
+	 * for the one before */
+	if (c->stalled && c->state != CONN_HELD) {
 		c->stalled = false;
 		conn_later(c, CONN_LATER_READ);
 	}
