@@ -157,6 +157,22 @@ test('two up to the limit survive, a byte more is the end', async () => {
 	w.drop();
 });
 
+test('one above the limit survives, with what comes behind it', async () => {
+	const before = await slowOnes();
+	let { p, say, w } = await listener();
+	for (const n of [100000, 32000, 32000])
+		await say(n);
+	assert.deepEqual((await p.packets()).map((m) => m.length),
+	    [99999, 31999, 31999]);
+	w.drop();
+	({ p, say, w } = await listener());
+	for (const n of [100000, 32000, 32001])
+		await say(n);
+	await until(() => p.gone(), 'its end');
+	assert.equal(await slowOnes(), before + 1);
+	w.drop();
+});
+
 /* --- while a WebSocket probes --------------------------------------------- */
 
 test('one noop for the GET that waits, and none with an event', async () => {

@@ -220,3 +220,61 @@ test('a last response that nobody reads: slow_consumer', async () => {
 		until(async () => await e.metric('connections_closed',
 		    'slow_consumer') === 1, 'its end', 15000));
 });
+
+/* The event is larger than send_queue_bytes, and on its way for so long that
+ * there are pings, and other events, behind it. */
+for (const [what, open] of Object.entries({
+	WebSocket: async (port) => socketio(port, { nsp: '/s' }),
+	upgraded: async (port) => {
+		const q = await (await Polling.open(port)).connect('/s');
+		const w = await Ws.must(port, q.ws);
+		w.text('2probe');
+		assert.equal(await w.message(), '3probe');
+		w.text('5');
+		return w;
+	},
+}))
+	test(`a large event and what comes behind it, ${what}`, async () => {
+		const e = await Daemon.start({ workers: 1, conf: `
+limits { message_bytes = 16MB slow_consumer_timeout = 1m }
+heartbeat { interval = 100ms timeout = 1m }
+namespace "/s" { auth = none
+    room "r" { join = open }
+    event "n" { to = room:room meta = off ack = delivered } }` });
+		const from = await connect(e, '/s'), w = await open(e.port);
+		await ask(from, 'room:join', { room: 'r' });
+		w.text('42/s,1["room:join",{"room":"r"}]');
+		while (!/^43\/s,1/.test(await w.message()))
+			continue;
+		w.s.sock.pause();
+		assert.equal((await ask(from, 'n', { room: 'r',
+			text: 'x'.repeat(12e6) })).delivered, 1);
+		await until(async () => await e.metric('write_blocked') > 0,
+		    'a block');
+		/* another one's time for a ping came and came again */
+		const other = await socketio(e.port, { nsp: '/s' });
+		for (let n = 0; n < 3;)
+			if (await other.message() === '2') {
+				other.text('3');
+				n++;
+			}
+		other.drop();
+		for (let i = 0; i < 10; i++)
+			from.emit('n', { room: 'r', i });
+		await ask(from, 'n', { room: 'r', i: 10 });
+		w.s.sock.resume();
+		let large = false;
+		for (let i = 0; i <= 10;) {
+			const m = await w.message();
+			if (m === '2')
+				continue;
+			if (!large)
+				large = m.length > 12e6;
+			else
+				assert.equal(m, `42/s,["n",{"room":"r","i":${i++}}]`);
+		}
+		assert.equal(await e.metric('clients_closed', 'slow_consumer'), 0);
+		w.drop();
+		from.close();
+		await e.stop();
+	});

@@ -247,10 +247,12 @@ a_slow_receiver_gets_everything_in_order(void **state)
 	}
 	want[800] = '\0';
 	assert_int_equal(400, outq_bytes(&f->q[0]));
+	assert_int_equal(399, outq_behind(&f->q[0]));
 	f->window = SIZE_MAX;
 	flush(f, &f->q[0]);
 	check(f, 0, want);
 	assert_int_equal(0, outq_bytes(&f->q[0]));
+	assert_int_equal(0, outq_behind(&f->q[0]));
 	assert_null(f->q[0].more);
 }
 

@@ -126,6 +126,9 @@ void	outq_block(struct out *, struct outq *);
 void	outq_unblock(struct out *, struct outq *);
 /* Bytes queued, open references included. */
 uint64_t outq_bytes(const struct outq *);
+/* ... but for the first reference: what waits behind the event that goes out,
+ * which may be of any size. */
+uint64_t outq_behind(const struct outq *);
 /*
  * The first n bytes of from, behind what is queued on to, by reference; from
  * has them no more.  At the end of a turn, when nothing is appended to batches

@@ -164,6 +164,12 @@ outq_bytes(const struct outq *q)
 	return (n);
 }
 
+uint64_t
+outq_behind(const struct outq *q)
+{
+	return (q->n == 0 ? 0 : outq_bytes(q) - out_ref_slice(ref_at(q, 0)).n);
+}
+
 void
 outq_log(struct outq *q, struct sentlog *l)
 {

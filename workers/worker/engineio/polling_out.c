@@ -55,9 +55,11 @@ static void
 polling_unpolled(struct poller *p)
 {
 	struct worker *w = p->all->w;
-	uint64_t n = outq_bytes(&p->outq);
+	uint64_t limit = w->conf->send_queue_bytes;
+	uint64_t n = outq_bytes(&p->outq), behind = outq_behind(&p->outq);
 
-	if (p->outq.n > 1 && n > w->conf->send_queue_bytes)
+	/* a single event may be larger, and our ping may come behind it */
+	if ((n - behind > limit ? behind : n) > limit)
 		polling_close(p, REASON_slow_consumer);
 	else if (n > POLLER_BLOCK_BYTES)
 		outq_block(w->out, &p->outq);

@@ -86,13 +86,14 @@ conn_write(struct conn *c, size_t *want)
 	return (n);
 }
 
-/* One message is always taken, however large messages may be; so is one
- * response, since the next request waits for it.  A tunnel has a limit. */
+/* One message is always taken, however large messages may be, and our ping may
+ * come behind it; so is one response, since the next request waits for it.  A
+ * tunnel has a limit. */
 static bool
 conn_too_far_behind(const struct conn *c)
 {
-	return (c->outq.n > 1 && conn_is_ws(c) &&
-	    outq_bytes(&c->outq) > c->w->conf->send_queue_bytes);
+	return (conn_is_ws(c) &&
+	    outq_behind(&c->outq) > c->w->conf->send_queue_bytes);
 }
 
 bool
