@@ -8,6 +8,12 @@
  *	{ fault: KIND }	drop, repeat or swap one event, unseen by both ends: for
  *			the proof that this is noticed
  *	{ report }	{ cuts: { kind: n }, faults, links }
+ *
+ * A browser sends a GET again, to the byte, when its connection breaks before
+ * the response, and says nothing of it.  If the daemon had written the response
+ * in full by then, what was in it is lost, and the session goes on: nobody can
+ * know better.  So where a browser polls, a cut is such that the daemon cannot
+ * write any more, and none is made while a response is on its way.
  */
 import net from 'node:net';
 
@@ -37,8 +43,8 @@ const kinds = {
 		setTimeout(() => end(l), 1000).unref();
 	} },
 	rst: { weight: 40, f: (l) => {
-		l.client.resetAndDestroy();
 		l.server.resetAndDestroy();
+		l.client.resetAndDestroy();
 	} },
 	/* the client knows, the daemon does not */
 	clientGone: { weight: 15, f: (l) => {
@@ -61,19 +67,38 @@ function pickKind() {
 	}
 	return 'rst';
 }
-function cut() {
-	const now = Date.now();
-	const list = [...live].filter((l) => now - l.born > 50);
-	if (!list.length)
-		return;
-	const l = list[Math.floor(Math.random() * list.length)];
-	const kind = pickKind();
+function make(l, kind) {
 	live.delete(l);
 	l.cut = true;
 	l.client.pause();
 	l.server.pause();
 	kinds[kind].f(l);
 	cuts[kind] = (cuts[kind] ?? 0) + 1;
+}
+function cut() {
+	const now = Date.now();
+	const list = [...live].filter((l) => now - l.born > 50);
+	if (!list.length)
+		return;
+	const l = list[Math.floor(Math.random() * list.length)];
+	const kind = pickKind(), { answers } = l;
+	if (!l.again)
+		make(l, kind);
+	else if (kind !== 'clientGone' && kind !== 'fin')
+		/* what has come is read first */
+		setImmediate(() => setImmediate(() => {
+			if (live.has(l) && l.answers === answers)
+				make(l, kind);
+		}));
+}
+/* Of a browser that polls? */
+function look(l, b) {
+	if (l.again === undefined) {
+		const head = b.toString('latin1', 0, 2000);
+		l.again = /^\S+ \S*transport=polling/.test(head) &&
+		    /^User-Agent: Mozilla/im.test(head);
+	}
+	return b;
 }
 
 /* --- faults ------------------------------------------------------------------- */
@@ -168,11 +193,15 @@ function forward(l, from, to, f) {
 function accepted(client) {
 	const server = net.connect({ port, host: '127.0.0.1', noDelay: true,
 		allowHalfOpen: true });
-	const l = { client, server, born: Date.now(), cut: false };
+	const l = { client, server, born: Date.now(), cut: false,
+		again: undefined, answers: 0 };
 	client.setNoDelay(true);
 	live.add(l);
-	forward(l, client, server, (b) => b);
-	forward(l, server, client, (b) => passing(l, b));
+	forward(l, client, server, (b) => look(l, b));
+	forward(l, server, client, (b) => {
+		l.answers++;
+		return passing(l, b);
+	});
 }
 
 let timer = null;
