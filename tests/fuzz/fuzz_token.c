@@ -65,7 +65,7 @@ check_claims(const struct token_claims *c)
 {
 	size_t i;
 
-	MUST(c->user_len >= 1 && c->user_len <= 128);
+	MUST(c->user_len >= 1 && c->user_len <= 255);
 	MUST(is_clean(c->user, c->user_len));
 	for (i = 0; i < c->nroles; i++)
 		MUST(is_clean(c->roles[i], strlen(c->roles[i])));
