@@ -180,7 +180,7 @@ send_binary(struct fake_host *f, struct fake_conn *c, const char *bytes)
 	turn(f->world);
 }
 
-enum kind { ENGINE, ENGINE_POLLING, PLAIN, BARE };
+enum kind { ENGINE, ENGINE_POLLING, ENGINE_UPGRADES, PLAIN, BARE };
 
 /* Somebody comes; his client is NULL when that fails. */
 static struct fake_conn *
@@ -208,8 +208,9 @@ come(struct fake_host *f, enum kind kind, const char *token)
 		ok = plain_admit(f->hub, &q, &a, &refusal);
 	if (ok && q.ns != NULL)
 		c->client = plain_open(f->hub, &a, &c->out);
-	else if (ok && kind == ENGINE_POLLING)
-		c->client = engine_open_polling(f->hub, &a, true, &c->out);
+	else if (ok && (kind == ENGINE_POLLING || kind == ENGINE_UPGRADES))
+		c->client = engine_open_polling(f->hub, &a,
+		    kind == ENGINE_POLLING, &c->out);
 	else if (ok)
 		c->client = engine_open(f->hub, &a, false, &c->out);
 	if (ok)
@@ -761,6 +762,170 @@ what_was_missed_is_told_whole_or_the_session_is_new(void **state)
 	assert_true(at > 2);
 }
 
+/* --- what was lost --------------------------------------------------------- */
+
+/* Without a turn between. */
+static void
+text_to(struct fake_conn *c, const char *text)
+{
+	static uint8_t copy[1024];
+	size_t n = strlen(text);
+
+	assert_true(n < sizeof copy);
+	memcpy(copy, text, n + 1);
+	if (c->closed < 0)
+		client_text(c->client, copy, n);
+}
+
+/* Two rooms hear of something by turns while memory is short, so that it is
+ * many references. */
+static void
+much_at_once(struct fake_conn *c, long at)
+{
+	unsigned i;
+
+	left = at;
+	for_good = false;
+	nfailed = 0;
+	armed = true;
+	for (i = 0; i < 12; i++) {
+		text_to(c, "42/n,[\"all\",{\"n\":3}]");
+		text_to(c, "42/n,[\"say\",{\"room\":\"r\"}]");
+	}
+	armed = false;
+}
+
+static void
+enter(struct fake_host *f, struct fake_conn *c)
+{
+	say(f, c, "40/n,");
+	say(f, c, "42/n,[\"room:join\",{\"room\":\"r\"}]");
+}
+
+/* Something cannot be queued for a: it goes, and comes back for it; or it had
+ * gone before, and comes back in the same turn. */
+static unsigned
+back_after_a_loss(long at, bool parked, unsigned *lost)
+{
+	struct fake_world *w = fake_world_new(CONF);
+	struct fake_host *f = host(w, 1), *g = host(w, 2);
+	struct fake_conn *a = come(f, ENGINE, ""), *b = come(f, ENGINE, "");
+	struct fake_conn *c = come(f, ENGINE, "");
+	char pid[21], again[21], text[96];
+	bool lossy;
+
+	(void)g;
+	enter(f, a);
+	enter(f, b);
+	pid_of(a, pid);
+	if (parked)
+		fake_gone(f, a);
+	turn(w);
+	much_at_once(b, at);
+	if (parked) {
+		lossy = recover_find(f->hub, slice_str(pid))->out.lossy;
+	} else {
+		lossy = a->out.lossy;
+		a->closed = REASON_slow_consumer;
+		fake_gone(f, a);
+		turn(w);
+	}
+	(void)snprintf(text, sizeof text, "40/n,{\"pid\":\"%s\"}", pid);
+	say(f, c, text);
+	pid_of(c, again);
+	if (lossy) {
+		++*lost;
+		assert_string_not_equal(pid, again);
+	} else if (nfailed == 0)
+		assert_string_equal(pid, again);
+	fake_world_free(&w);
+	return (nfailed);
+}
+
+static void
+who_has_lost_something_is_not_recovered(void **state)
+{
+	unsigned lost;
+	int parked;
+	long at;
+
+	(void)state;
+	for (parked = 0; parked < 2; parked++) {
+		lost = 0;
+		for (at = 0; back_after_a_loss(at, parked, &lost) > 0; at++)
+			continue;
+		assert_true(lost > 0);
+	}
+}
+
+/* A session moves to its WebSocket in the turn in which memory was short, or
+ * while it is: it has all that was queued, or that WebSocket ends. */
+static unsigned
+upgraded_whole(long at, bool before, unsigned *lost)
+{
+	struct fake_world *w = fake_world_new(CONF);
+	struct fake_host *f = host(w, 1), *g = host(w, 2);
+	struct fake_conn *p = come(f, ENGINE_UPGRADES, ""), *ws;
+	struct fake_conn *b = come(f, ENGINE, "");
+	char bytes[802];
+	bool moved, lossy;
+
+	(void)g;
+	memset(bytes, 'Z', sizeof bytes);
+	bytes[0] = 'b';
+	bytes[801] = '\0';
+	enter(f, p);
+	enter(f, b);
+	ws = &f->conns[f->nconns++];
+	ws->closed = -1;
+	ws->window = SIZE_MAX;
+	buf_init(&ws->got);
+	text_to(p, "451-/n,[\"q\",{\"_placeholder\":true,\"num\":0}]");
+	text_to(p, bytes);
+	much_at_once(b, before ? at : 10000);
+	lossy = p->out.lossy;
+	if (!before) {
+		left = at;
+		nfailed = 0;
+		armed = true;
+	}
+	moved = engine_upgrade(p->client, &ws->out);
+	armed = false;
+	ws->client = p->client;
+	p->client = NULL;
+	outq_kill(hub_out(f->hub), &p->out);
+	if (lossy)
+		assert_true(ws->out.lossy);
+	lossy = !moved || ws->out.lossy;
+	fake_turn(w);
+	if (lossy) {
+		++*lost;
+	} else if (!before) {
+		assert_int_equal(times_sent(ws, "[\"all\""), 12);
+		assert_int_equal(times_sent(ws, "[\"say\""), 12);
+		assert_int_equal(times_sent(ws, "\x65\x96\x59"), 200);
+	}
+	fake_gone(f, ws);
+	fake_world_free(&w);
+	return (nfailed);
+}
+
+static void
+a_websocket_takes_over_all_or_ends(void **state)
+{
+	unsigned lost;
+	int before;
+	long at;
+
+	(void)state;
+	for (before = 0; before < 2; before++) {
+		lost = 0;
+		for (at = 0; upgraded_whole(at, before, &lost) > 0; at++)
+			continue;
+		assert_true(lost > 0);
+	}
+}
+
 int
 main(void)
 {
@@ -769,6 +934,8 @@ main(void)
 		    a_room_that_cannot_be_joined_on_the_way_is_counted),
 		cmocka_unit_test(
 		    what_was_missed_is_told_whole_or_the_session_is_new),
+		cmocka_unit_test(who_has_lost_something_is_not_recovered),
+		cmocka_unit_test(a_websocket_takes_over_all_or_ends),
 		cmocka_unit_test(an_answer_is_whole_or_its_client_goes),
 		cmocka_unit_test(
 		    an_order_that_memory_cuts_short_is_not_complete),

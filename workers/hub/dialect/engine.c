@@ -10,6 +10,7 @@
 #include "hub/hub_int.h"
 #include "hub/audience/room.h"
 #include "hub/dialect/engine.h"
+#include "hub/queue/send.h"
 #include "hub/queue/sentlog.h"
 #include "proto/ws.h"
 
@@ -257,8 +258,10 @@ engine_reframe(struct engine *e, struct slice packet)
 		client_send(c, b);
 		return;
 	}
-	if (!buf_reserve(b, packet.n))
+	if (!buf_reserve(b, packet.n)) {
+		send_lost(&c->hub->out, c->out);
 		return;
+	}
 	n = digest_base64_decode(slice_from(packet, 1), b->data);
 	MUST(n >= 0);	/* we encoded it */
 	client_send_binary(c, slice_of(b->data, (size_t)n));
@@ -314,6 +317,10 @@ engine_upgrade(struct client *c, struct outq *out)
 		outq_log(out, e->back.log);
 	}
 	c->out = out;
+	if (old->lossy) {	/* so it was to end, and does so here */
+		out->lossy = true;
+		(void)outq_touch(&c->hub->out, out);
+	}
 	counter_sub(COUNTER_eio_polling, 1);
 	counter_add(COUNTER_eio_upgrades, 1);
 	engine_requeue(e, old, pos);

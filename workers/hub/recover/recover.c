@@ -243,6 +243,8 @@ recover_park(struct client *c)
 	struct session *s, *next;
 
 	recover_cancel(c);	/* what comes now would not be in the log */
+	if (c->out->lossy)	/* nor what could not be queued */
+		return;
 	if (c->out->log != NULL)
 		outq_log_rest(&c->hub->out, c->out);
 	for (s = c->sessions; s != NULL; s = next) {
@@ -331,7 +333,7 @@ recover_ready(struct recover *r, struct slice offset, uint32_t *skip)
 		if (!r->parked)
 			return (false);		/* no memory */
 	}
-	return (recover_knows(r, offset, skip));
+	return (!r->out.lossy && recover_knows(r, offset, skip));
 }
 
 bool
