@@ -22,6 +22,17 @@ linux/		src/sys/plat_linux.c
 EOF
 }
 
+# what the table names is there; config.h is configure's
+gone=0
+for name in $(sed -E '/^(#|calls|order)/d' tests/lint/floors); do
+	[ -e "$name" ] || [ -e "src/$name" ] || [ -e "workers/$name" ] ||
+	    [ "$name" = config.h ] || {
+		echo "tests/lint/floors: there is no $name"
+		gone=1
+	}
+done
+[ "$gone" -eq 0 ] || exit 1
+
 find src shm workers man -name '*.[ch]' | sort | xargs grep -n '^#[ 	]*include' |
 sed -E 's/^([^:]*):([0-9]*):#[ \t]*include[ \t]*([<"])([^>"]*)[>"].*/\1 \2 \3 \4/' |
 awk -v floors="$(grep -vE '^(#|calls|order|$)' tests/lint/floors)" \
