@@ -1,7 +1,7 @@
 /*
  * What clients answer to a question: who has not, what they said, and the
  * JSON that a back end is told; see ask.h.  Called by ask.c for each
- * receiver, by rule.c with acknowledgements, by session.c when one ends.
+ * receiver, by inbound.c with acknowledgements, by hub.c when a session ends.
  */
 #include "hub/backend/ask_int.h"
 

@@ -2,7 +2,7 @@
  * An engine is Engine.IO (engine.c: transport, heartbeat, opening, upgrade)
  * with one of two things on top: Socket.IO (socketio.c: namespaces, events,
  * attachments), or nothing (messages.c: each message is an event of the one
- * session that it has from the start).  Engine.c knows neither; open.c chooses.
+ * session that it has from the start).  It knows neither; open.c chooses.
  */
 #ifndef HUB_DIALECT_ENGINE_H
 #define HUB_DIALECT_ENGINE_H

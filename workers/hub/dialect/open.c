@@ -1,5 +1,6 @@
 /*
- * Which kind of engine is opened, after admission.  Called by the host through client.h.
+ * Which kind of engine is opened, after admission.  Called by the host through
+ * client.h.
  */
 #include "hub/dialect/engine.h"
 

@@ -1,6 +1,6 @@
 /*
  * Arguments of an event; see args.h.  Called by rule.c for what a rule
- * takes, by fanout.c and refuse.h for how much there is.
+ * takes, by fanout.c and inbound.c for how much there is.
  */
 #include "hub/queue/args.h"
 

@@ -1,6 +1,7 @@
 /*
  * Bytes and clients that wait; see recover_budget.h.  Called by recover.c as
- * sessions are parked and come back, by hub.c as a turn ends, by limit.c.
+ * sessions are parked and come back, by hub.c as a turn ends and
+ * when a user has one more connection.
  */
 #include "hub/recover/recover_int.h"
 

@@ -1,6 +1,7 @@
 /*
  * Event rules; see rule.h.  Called by inbound.c with each event that is no
- * service's; what a rule lets through goes to publish.c.
+ * service's, by whoever makes a session when it begins; what a rule lets
+ * through goes to publish.c.
  */
 #include "hub/rule/rule.h"
 
