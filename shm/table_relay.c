@@ -286,6 +286,28 @@ table_announce_all(struct table_relay *r, struct mono now, table_emit *emit,
 	}
 }
 
+void
+table_tell_all(const struct table_relay *r, table_emit *emit, void *arg)
+{
+	const struct table *t = r->t;
+	struct table_event e = { .was = 0 };
+	const struct shm_node *node;
+	uint32_t n;
+
+	CHECK_MAGIC(t, TABLE_MAGIC);
+	for (n = 1; n < t->cap; n++) {
+		if (atomic_load_explicit(&t->map[n], memory_order_acquire) !=
+		    MAP_LINKED || (table_level(t, n) & ANN_L) == 0)
+			continue;
+		node = table_node(t, n);
+		e.node = n;
+		e.ns = node->ns;
+		e.is = table_level(t, n);
+		e.whole = table_key(t, node, &e.key);
+		(void)emit(arg, &e);
+	}
+}
+
 static void
 relay_announce_due(struct table_relay *r, uint64_t now_us, table_emit *emit,
     void *arg)

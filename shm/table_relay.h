@@ -35,6 +35,8 @@ void	table_relay_close(struct table_relay **);
 /* All nodes whose last announcement is not the truth: once, at start. */
 void	table_announce_all(struct table_relay *, struct mono now, table_emit *,
 	    void *arg);
+/* All that are held on this host, told or not, as if they had just come. */
+void	table_tell_all(const struct table_relay *, table_emit *, void *arg);
 /* The marked ones, and leaves that are due: each turn.  Returns how many. */
 unsigned table_announce(struct table_relay *, struct mono now, table_emit *,
 	    void *arg);

@@ -127,6 +127,38 @@ struct conf_api_key {
 	int		 line;
 };
 
+/* --- Redis -------------------------------------------------------------- */
+
+struct conf_redis_url {
+	char		*text;		/* NULL: none; and then so is all else */
+	char		*shown;		/* the same without its password */
+	bool		 tls;
+	char		*host;		/* a name or an address, no brackets */
+	unsigned	 port;
+	char		*path;		/* of a unix socket; then no host */
+	char		*user;		/* NULL or "": the default one */
+	char		*password;	/* NULL or "": none */
+	unsigned	 database;
+};
+
+#define CONF_REDIS_PREFIX_MAX	64	/* bytes */
+struct conf_redis {
+	struct conf_redis_url url;
+	char		*password_file;	/* "" = none */
+	char		*prefix;	/* of channels: "roost:" */
+	char		*ca;		/* PEM file paths; "" = none */
+	char		*certificate;
+	char		*key;
+	char		*server_name;	/* "" = host */
+};
+
+/* There is one to be used. */
+static inline bool
+conf_redis_on(const struct conf_redis *r)
+{
+	return (r->url.text != NULL);
+}
+
 /* --- rates -------------------------------------------------------------- */
 
 enum conf_per { CONF_PER_USER, CONF_PER_ADDRESS, CONF_PER_CONNECTION };
@@ -357,6 +389,7 @@ struct conf {
 	const struct conf_rate *rate_messages;	/* every event of a client */
 	const struct conf_rate *rate_connects;	/* handshakes, by address */
 	const struct conf_rate *rate_auth_failures; /* bad tokens, likewise */
+	struct conf_redis redis;
 	/* shared memory and stats */
 	unsigned	 shm_users;	/* presence entries */
 	unsigned	 shm_presence_key; /* bytes of their keys, as a word of

@@ -135,6 +135,13 @@ bus_recover_done(struct bus_envelope *e, uint64_t nlate)
 }
 
 void
+bus_publish_body(struct bus_envelope *e, struct slice body)
+{
+	bus_of_kind(e, BUS_PUBLISH_BODY);
+	e->publish_body.body = body;
+}
+
+void
 bus_empty(struct bus_envelope *e, enum bus_kind kind)
 {
 	static const uint64_t nobody[2];
@@ -176,6 +183,9 @@ bus_empty(struct bus_envelope *e, enum bus_kind kind)
 		break;
 	case BUS_RECOVER_DONE:
 		bus_recover_done(e, 0);
+		break;
+	case BUS_PUBLISH_BODY:
+		bus_publish_body(e, nothing);
 		break;
 	case BUS_RECOVER_NONE:
 	case BUS_ANSWERS_END:

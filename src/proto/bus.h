@@ -38,7 +38,9 @@ enum bus_kind {
 	BUS_ROOMS,		/* the sessions of an audience join and leave */
 	BUS_ANSWERS,		/* to publication `ref`: what clients said; to
 				 * the order `ref`: how many it changed */
-	BUS_ANSWERS_END		/* nobody waits for answers to `ref` any more */
+	BUS_ANSWERS_END,	/* nobody waits for answers to `ref` any more */
+	BUS_PUBLISH_BODY	/* of the relay: what a back end has
+				 * published through Redis */
 };
 
 enum {
@@ -51,8 +53,9 @@ enum {
 	BUS_WANT_ANSWERS = 32,	/* BUS_PUBLISH: answer with BUS_ANSWERS within
 				 * timeout_ms */
 	BUS_MORE = 64,		/* BUS_ANSWERS: not the last of them */
-	BUS_TRUNCATED = 128	/* BUS_ANSWERS: some were left out; of an order:
+	BUS_TRUNCATED = 128,	/* BUS_ANSWERS: some were left out; of an order:
 				 * some sessions were */
+	BUS_FAR = 256		/* BUS_PUBLISH: for other hosts as well */
 };
 
 /*
@@ -136,6 +139,10 @@ struct bus_recover_done {
 	uint64_t	 nlate;		/* how many LATE there were */
 };
 
+struct bus_publish_body {
+	struct slice	 body;		/* as of POST publish; not looked at */
+};
+
 struct bus_envelope {
 	enum bus_kind	 kind;
 	uint16_t	 flags;
@@ -156,6 +163,7 @@ struct bus_envelope {
 		struct bus_recover_passed recover_passed;
 		struct bus_recover_late recover_late;
 		struct bus_recover_done recover_done;
+		struct bus_publish_body publish_body;
 	};
 };
 
@@ -179,6 +187,7 @@ void	bus_recover_passed(struct bus_envelope *, unsigned asker);
 void	bus_recover_late(struct bus_envelope *, uint64_t number,
 	    struct slice records);
 void	bus_recover_done(struct bus_envelope *, uint64_t nlate);
+void	bus_publish_body(struct bus_envelope *, struct slice body);
 
 /* The frame's size once the whole of it is there, CODEC_MORE until then,
  * CODEC_BAD when absurd (told by the first bytes). */

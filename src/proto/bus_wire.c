@@ -267,6 +267,9 @@ bus_take(struct bus_envelope *e, enum tag tag, struct slice s)
 	case BUS_RECOVER_DONE:
 		return (tag != TAG_COUNT ||
 		    bus_take_number(&e->recover_done.nlate, s));
+	case BUS_PUBLISH_BODY:
+		return (tag != TAG_ARGS ||
+		    bus_take_slice(&e->publish_body.body, s));
 	case BUS_RECOVER_NONE:
 	case BUS_ANSWERS_END:
 		break;
@@ -279,9 +282,9 @@ static bool
 bus_may_come_from(enum bus_kind kind, uint16_t flags, uint16_t from)
 {
 	if (from == 0)
-		return (kind == BUS_PUBLISH &&
+		return ((kind == BUS_PUBLISH || kind == BUS_PUBLISH_BODY) &&
 		    (flags & (BUS_WANT_COUNT | BUS_WANT_ANSWERS)) == 0);
-	return (slotset_fits(from));
+	return (slotset_fits(from) && kind != BUS_PUBLISH_BODY);
 }
 
 /* What a kind cannot be without was there. */
@@ -472,6 +475,9 @@ bus_put(struct bus_writer *w, const struct bus_envelope *e)
 		break;
 	case BUS_RECOVER_DONE:
 		bus_put_number(w, TAG_COUNT, e->recover_done.nlate);
+		break;
+	case BUS_PUBLISH_BODY:
+		bus_put_slice(w, TAG_ARGS, e->publish_body.body);
 		break;
 	case BUS_RECOVER_NONE:
 	case BUS_ANSWERS_END:

@@ -88,6 +88,8 @@ bus_same_what(const struct bus_envelope *a, const struct bus_envelope *b)
 		    b->recover_late.records));
 	case BUS_RECOVER_DONE:
 		return (a->recover_done.nlate == b->recover_done.nlate);
+	case BUS_PUBLISH_BODY:
+		return (slice_eq(a->publish_body.body, b->publish_body.body));
 	case BUS_RECOVER_NONE:
 	case BUS_ANSWERS_END:
 		break;

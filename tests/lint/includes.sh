@@ -9,12 +9,12 @@ cd "${1:-.}"
 # a library has one home
 homes() {
 	cat <<'EOF'
-openssl/	src/base/certificate.c src/base/digest.c src/base/pkey.c workers/worker/net/tls.c
+openssl/	src/base/certificate.c src/base/digest.c src/base/pkey.c workers/relay/redis/secure.c workers/worker/net/tls.c
 wslay/		src/proto/ws.c
 jwt.h		src/proto/token.c
 jansson.h	src/proto/token.c src/proto/jwk.c
 zlib.h		src/base/press.c
-hiredis/	workers/relay/redis.c
+hiredis/	workers/relay/redis/reply.c
 sys/epoll.h	src/sys/loop_epoll.c
 sys/signalfd.h	src/sys/plat_linux.c
 sys/prctl.h	src/sys/plat_linux.c

@@ -110,6 +110,10 @@ one_of_kind(enum bus_kind kind)
 	case BUS_RECOVER_DONE:
 		bus_recover_done(&e, UINT64_MAX);
 		break;
+	case BUS_PUBLISH_BODY:
+		bus_publish_body(&e, SLICE("{\"namespace\":\"n\"}"));
+		e.from = 0;	/* the relay */
+		break;
 	}
 	return (e);
 }
@@ -126,7 +130,7 @@ what_is_encoded_is_decoded(void **state)
 
 	(void)state;
 	buf_init(&b);
-	for (kind = BUS_PUBLISH; kind <= BUS_ANSWERS_END; kind++) {
+	for (kind = BUS_PUBLISH; kind <= BUS_PUBLISH_BODY; kind++) {
 		e = one_of_kind((enum bus_kind)kind);
 		assert_int_equal(e.kind, kind);
 		assert_int_equal(e.flags, kind == BUS_PUBLISH ?
@@ -327,6 +331,8 @@ senders_are_slots(void **state)
 		{ BUS_ROOMS, 0, 0, false }, { BUS_ROOMS, 0, 129, false },
 		{ BUS_RECOVER_ASK, 0, 0, false },
 		{ BUS_ANSWERS_END, 0, 0, false },
+		{ BUS_PUBLISH_BODY, 0, 0, true },
+		{ BUS_PUBLISH_BODY, 0, 1, false },
 	};
 	struct bus_envelope e, got;
 	struct buf b;

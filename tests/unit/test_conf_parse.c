@@ -445,6 +445,7 @@ static const char *
 generous_env(const char *name)
 {
 	return (strcmp(name, "ALLOWED_ORIGIN") == 0 ? "https://a.example" :
+	    strcmp(name, "REDIS_URL") == 0 ? "redis://h" :
 	    strstr(name, "RATE_LIMIT") != NULL ? "200" :
 	    strstr(name, "SHA256") != NULL || strstr(name, "SECRET") != NULL ?
 	    HEX64 : "/file");

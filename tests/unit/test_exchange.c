@@ -116,6 +116,38 @@ a_frame_goes_to_the_slots_it_names(void **state)
 	buf_fini(&in);
 }
 
+static unsigned nfar;
+
+static void
+on_far(void *arg, struct slice f)
+{
+	assert_ptr_equal(arg, &x);
+	assert_in_range(f.n, BUS_HEADER, 1000);
+	nfar++;
+}
+
+static void
+what_is_for_other_hosts_is_handed_out(void **state)
+{
+	struct buf in;
+
+	(void)state;
+	buf_init(&in);
+	nfar = 0;
+	frame(&in, 1 << 1, 0, BUS_FAR, 10);
+	frame(&in, 0, 0, BUS_FAR, 10);		/* for them alone */
+	frame(&in, 1 << 1, 0, 0, 10);
+	assert_int_equal(exchange_feed(&x, buf_unread(&in)), in.wpos);
+	assert_int_equal(nfar, 0);		/* nobody is interested */
+	x.far = on_far;
+	x.arg = &x;
+	assert_int_equal(exchange_feed(&x, buf_unread(&in)), in.wpos);
+	assert_int_equal(nfar, 2);
+	assert_counted(bus_envelopes_out, 4);
+	x.far = NULL;
+	buf_fini(&in);
+}
+
 static void
 each_filled_peer_is_dirty_once(void **state)
 {
@@ -396,6 +428,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 		T(a_frame_goes_to_the_slots_it_names),
+		T(what_is_for_other_hosts_is_handed_out),
 		T(each_filled_peer_is_dirty_once),
 		T(a_frame_for_nobody_is_counted),
 		T(a_removed_peer_is_not_dirty_any_more),

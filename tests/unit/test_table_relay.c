@@ -69,6 +69,39 @@ each_change_is_announced_once(void **state)
 	world_fini(&w);
 }
 
+static bool
+count_event(void *arg, const struct table_event *e)
+{
+	unsigned *n = arg;
+
+	assert_int_equal(e->was, 0);
+	assert_int_equal(e->is, ANN_L);
+	assert_true(e->whole);
+	assert_slice(e->key, "ann");
+	(*n)++;
+	return (true);
+}
+
+static void
+a_new_relay_is_told_what_is_held(void **state)
+{
+	unsigned told = 0;
+	struct world w;
+	uint32_t n;
+
+	(void)state;
+	world_init(&w, 100);
+	n = table_join(w.a, 3, SLICE("ann"));
+	table_leave(w.a, table_join(w.a, 3, SLICE("bob")));
+	(void)announce(&w, 1);
+	table_tell_all(w.relay, count_event, &told);
+	assert_int_equal(told, 1);	/* though it was announced */
+	table_leave(w.a, n);
+	table_tell_all(w.relay, count_event, &told);
+	assert_int_equal(told, 1);
+	world_fini(&w);
+}
+
 static void
 a_short_absence_is_not_announced(void **state)
 {
@@ -469,6 +502,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(last_seen_is_there_before_it_is_told),
 		cmocka_unit_test(each_change_is_announced_once),
+		cmocka_unit_test(a_new_relay_is_told_what_is_held),
 		cmocka_unit_test(a_short_absence_is_not_announced),
 		cmocka_unit_test(what_finds_no_room_is_announced_later),
 		cmocka_unit_test(not_all_that_is_held_is_tried_in_vain),

@@ -8,6 +8,7 @@
 #include "hub/hub.h"
 
 struct ask;
+struct bus_envelope;
 struct conf_api_key;
 
 /* Who asks in the calls that follow; NULL: somebody who may do everything. */
@@ -23,6 +24,9 @@ void	api_asks(struct hub *, const struct conf_api_key *);
  */
 int	api_publish(struct hub *, struct slice body, void *asker,
 	    struct buf *out, struct ask **later) MUST_USE;
+/* The same body by the relay, which a back end gave to Redis: nobody waits for
+ * an answer, so it may not ask for one. */
+void	api_publish_bus(struct hub *, const struct bus_envelope *);
 int	api_batch(struct hub *, struct slice body, struct buf *out) MUST_USE;
 /* Who is there: one user, or a page of a namespace or of a room of it.  Names
  * are decoded; ns with or without its slash; cursor 0 starts. */

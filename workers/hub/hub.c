@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "hub/api.h"
 #include "hub/backend/ask.h"
 #include "hub/hub_int.h"
 #include "hub/backend/members.h"
@@ -181,6 +182,7 @@ hub_publish(struct hub *h, const struct bus_envelope *e)
 /* Who takes which. */
 static void (*const kinds[])(struct hub *, const struct bus_envelope *) = {
 	[BUS_PUBLISH]		= hub_publish,
+	[BUS_PUBLISH_BODY]	= api_publish_bus,
 	[BUS_DISCONNECT]	= members_bus,
 	[BUS_ROOMS]		= members_bus,
 	[BUS_COUNT]		= pending_bus,

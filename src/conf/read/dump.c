@@ -108,8 +108,8 @@ conf_dump(const struct conf *conf, struct buf *out)
 {
 	static const enum conf_section plain[] = { CONF_SEC_LIMITS,
 		CONF_SEC_HEARTBEAT, CONF_SEC_RECOVERY, CONF_SEC_SOCKETIO,
-		CONF_SEC_CORS,
-		CONF_SEC_SHM, CONF_SEC_STATS, CONF_SEC_PRESENCE };
+		CONF_SEC_CORS, CONF_SEC_REDIS, CONF_SEC_SHM,
+		CONF_SEC_STATS, CONF_SEC_PRESENCE };
 	size_t i;
 
 	CHECK_MAGIC(conf, CONF_MAGIC);

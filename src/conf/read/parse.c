@@ -12,6 +12,7 @@
 #include "conf/read/rates.h"
 #include "conf/read/route.h"
 #include "conf/text/substitute.h"
+#include "conf/value/redis.h"
 
 static void
 parse_plain_sections(struct conf_reading *parse)
@@ -79,6 +80,16 @@ parse_check_cookie(struct conf_reading *parse)
 }
 
 static void
+parse_check_redis(struct conf_reading *parse)
+{
+	const char *wrong = conf_redis_bad(&parse->p.conf->redis);
+
+	if (wrong != NULL)
+		conf_diag(&parse->p.diags, conf_section_place(parse,
+		    CONF_SEC_REDIS, "url"), "redis: %s", wrong);
+}
+
+static void
 parse_all(struct conf_reading *parse)
 {
 	conf_substitute_overrides(&parse->substitutes, parse->p.src,
@@ -95,6 +106,7 @@ parse_all(struct conf_reading *parse)
 	parse_check_algorithms(parse);
 	parse_check_auth(parse);
 	parse_check_cookie(parse);
+	parse_check_redis(parse);
 }
 
 struct conf *

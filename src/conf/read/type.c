@@ -13,6 +13,7 @@
 #include "conf/value/list.h"
 #include "conf/value/origins.h"
 #include "conf/value/quantity.h"
+#include "conf/value/redis.h"
 #include "conf/value/scalar.h"
 
 static const struct {
@@ -74,6 +75,8 @@ static const struct {
 	[CONF_TYPE_RATEREF]    = { conf_set_rateref, conf_dump_rateref, NULL },
 	[CONF_TYPE_TEMPLATE]   = { conf_set_template, conf_dump_template,
 				   conf_free_template },
+	[CONF_TYPE_REDISURL]   = { conf_set_redis_url, conf_dump_redis_url,
+				   conf_free_redis_url },
 	/* clang-format on */
 };
 

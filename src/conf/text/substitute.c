@@ -108,6 +108,8 @@ conf_substitute_environment(struct conf_tree *s,
 	    SLICE("secret"));
 	size_t jwks = (size_t)conf_directive_find(CONF_SEC_JWT,
 	    SLICE("jwks_file"));
+	size_t redis = (size_t)conf_directive_find(CONF_SEC_REDIS,
+	    SLICE("url"));
 	size_t origins = (size_t)conf_directive_find(CONF_SEC_TOP,
 	    SLICE("allowed_origins"));
 	const struct conf_tree *jwt = conf_tree_plain(file, CONF_SEC_JWT);
@@ -117,6 +119,10 @@ conf_substitute_environment(struct conf_tree *s,
 	    substitute_is_silent(s, jwt, jwks) &&
 	    conf_tree_count(jwt, CONF_SEC_JWT_KEY) == 0)
 		substitute(s, secret, "JWT_SECRET", value);
+	value = substitute_variable(src, "REDIS_URL");
+	if (value != NULL && substitute_is_silent(s, conf_tree_plain(file,
+	    CONF_SEC_REDIS), redis))
+		substitute(s, redis, "REDIS_URL", value);
 	value = substitute_variable(src, "ALLOWED_ORIGIN");
 	if (value != NULL && substitute_is_silent(s, file, origins))
 		substitute(s, origins, "ALLOWED_ORIGIN", value);

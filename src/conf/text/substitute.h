@@ -1,6 +1,7 @@
 /*
  * Values from outside of the file: the arguments of -o, and the variables
- * that count where the file is silent (JWT_SECRET, ALLOWED_ORIGIN).
+ * that count where the file is silent (JWT_SECRET, REDIS_URL,
+ * ALLOWED_ORIGIN).
  */
 #ifndef CONF_TEXT_SUBSTITUTE_H
 #define CONF_TEXT_SUBSTITUTE_H

@@ -169,6 +169,7 @@ static const struct {
 	[CONF_TYPE_RATE]	= { "count/duration", false },
 	[CONF_TYPE_RATEREF]	= { "rate", false },
 	[CONF_TYPE_TEMPLATE]	= { "room template", false },
+	[CONF_TYPE_REDISURL]	= { "URL", false },
 	/* clang-format on */
 };
 

@@ -57,6 +57,7 @@ enum conf_type {
 	CONF_TYPE_RATE,		/* three fields of struct conf_rate */
 	CONF_TYPE_RATEREF,	/* const struct conf_rate *, or NULL */
 	CONF_TYPE_TEMPLATE,	/* struct conf_piece * and a size_t */
+	CONF_TYPE_REDISURL,	/* struct conf_redis_url */
 	CONF_TYPE__MAX
 };
 

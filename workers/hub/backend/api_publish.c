@@ -23,6 +23,7 @@ struct order {
 	struct slice	 args;
 	struct slice	 first;
 	bool		 is_volatile, ack, meta;
+	bool		 near;		/* other hosts have it themselves */
 	uint64_t	 timeout_ms;
 	struct slice	 id;		/* empty: none given */
 	struct slice	 attachments[BUS_ATTACHMENTS_MAX];
@@ -222,7 +223,7 @@ publish_of(struct hub *h, const struct order *o, struct slice *id)
 	struct publication p = {
 		.nsp = slice_of(o->to.ns->name, o->to.ns->name_len),
 		.event = o->event, .args = o->args, .first = o->first,
-		.is_volatile = o->is_volatile,
+		.is_volatile = o->is_volatile, .near = o->near,
 		.attachments = o->attachments, .nattach = o->nattach,
 		.sent_us = h->now.us,
 	};
@@ -286,21 +287,22 @@ publish_read(struct order *o, struct hub *h, struct slice body)
 	    api_order_audience(&o->to, body));
 }
 
-/* One object of a body that is known to be valid JSON; later: NULL in a
- * batch, whose answers are all given at once. */
+/* One object of a body that is known to be valid JSON; later: NULL where no
+ * answer can come later: in a batch, and by Redis. */
 static int
 publish_one(struct hub *h, struct slice body, void *asker, struct buf *out,
-    struct ask **later)
+    struct ask **later, bool near)
 {
 	static struct order o;	/* 4 KiB of lists; one at a time */
 	bool ok;
 	int status;
 
 	memset(&o, 0, sizeof o);
+	o.near = near;
 	ok = publish_read(&o, h, body);
 	if (ok && o.ack && later == NULL)
 		ok = api_order_bad(&o.to, "bad_request",
-		    "ack is not for publications of a batch");
+		    "ack is for POST publish, and not for batches");
 	if (ok)
 		ok = publish_now(h, &o, asker, out, later);
 	status = api_order_end(&o.to, ok, out);
@@ -318,7 +320,34 @@ api_publish(struct hub *h, struct slice body, void *asker, struct buf *out,
 		error_encode(out, "bad_request", "the body is not valid JSON");
 		return (400);
 	}
-	return (publish_one(h, v, asker, out, later));
+	return (publish_one(h, v, asker, out, later, false));
+}
+
+/* By its HTTP status. */
+static void
+api_count_bus(int status)
+{
+	counter_add(status == 200 ? COUNTER_redis_publishes :
+	    status == 404 ? COUNTER_redis_refused_namespace :
+	    status == 503 ? COUNTER_redis_refused_other :
+	    COUNTER_redis_refused_request, 1);
+}
+
+void
+api_publish_bus(struct hub *h, const struct bus_envelope *e)
+{
+	struct slice body = e->publish_body.body, v;
+	struct buf out;
+	int status = 400;
+
+	buf_init(&out);
+	api_asks(h, NULL);
+	/* the frame is ours to write */
+	json_mend((uint8_t *)(uintptr_t)body.p, body.n);
+	if (body.n != 0 && json_value(body, &v) == (ssize_t)body.n)
+		status = publish_one(h, v, NULL, &out, NULL, true);
+	api_count_bus(status);
+	buf_fini(&out);
 }
 
 /*
@@ -374,7 +403,7 @@ api_batch(struct hub *h, struct slice body, struct buf *out)
 	for (n = 0; json_next(&it, &key, &item); n++) {
 		if (n != 0)
 			buf_byte(out, ',');
-		(void)publish_one(h, item, NULL, out, NULL);
+		(void)publish_one(h, item, NULL, out, NULL, false);
 	}
 	buf_str(out, "]}");
 	return (200);

@@ -57,6 +57,13 @@ publish_add_name(struct bus_audience *to, enum room_kind kind,
 		to->users[to->nusers++] = name;
 }
 
+/* Other hosts may have some: the relay knows how to ask. */
+static bool
+publish_is_far(const struct hub *h, const struct publication *p)
+{
+	return (!p->near && conf_redis_on(&h->conf->redis));
+}
+
 /* --- out ------------------------------------------------------------------ */
 
 uint32_t
@@ -79,10 +86,12 @@ publish_room(struct hub *h, const struct conf_namespace *ns,
 	if (got > 0)
 		latency_queued(&h->latency, h->now);
 	publish_remote_bits(h, ns->index, r, kind, name, bits);
-	if (slotset_empty(bits))
+	if (slotset_empty(bits) && !publish_is_far(h, p))
 		return (got);
 	publish_add_name(&publish_fill(&e, p)->to, kind, name);
-	if (ask != NULL && ask->ref != 0) {
+	if (publish_is_far(h, p))
+		e.flags |= BUS_FAR;
+	if (!slotset_empty(bits) && ask != NULL && ask->ref != 0) {
 		e.flags |= BUS_WANT_COUNT;
 		ref = ask->ref;
 	}
@@ -128,17 +137,19 @@ publish_send(struct hub *h, const struct conf_namespace *ns,
 	uint32_t ref = 0;
 
 	publish_workers(h, ns, a, bits);
-	if (slotset_empty(bits))
+	if (slotset_empty(bits) && !publish_is_far(h, p))
 		return;
 	b = publish_fill(&e, p);
 	post_audience(&b->to, a);
+	if (publish_is_far(h, p))
+		e.flags |= BUS_FAR;
 	if (ask != NULL) {
 		e.flags |= BUS_WANT_ANSWERS;
 		ref = ask->ref;
 		b->timeout_ms = ask->timeout_ms;
 	}
 	if (!post_send(h, bits, ref, &e)) {
-		if (ask != NULL)
+		if (ask != NULL && !slotset_empty(bits))
 			ask->unheard = true;
 	} else if (ask != NULL)
 		slotset_copy(ask->bits, bits);

@@ -66,6 +66,7 @@ struct publication {
 					 * args count them */
 	unsigned	 nattach;
 	bool		 is_volatile;	/* not for those who are behind */
+	bool		 near;		/* not for other hosts */
 	bool		 asks;		/* receivers acknowledge it */
 	uint64_t	 ask_id;	/* ... by this id; see ask.h */
 	uint64_t	 sent_us;	/* CLOCK_MONOTONIC, 0: unknown */

@@ -94,6 +94,8 @@ exchange_feed(struct exchange *x, struct slice in)
 			return (CODEC_BAD);
 		counter_add(COUNTER_bus_envelopes_in, 1);
 		exchange_route(x, slice_of(in.p + at, (size_t)n), slots, flags);
+		if ((flags & BUS_FAR) && x->far != NULL)
+			x->far(x->arg, slice_of(in.p + at, (size_t)n));
 		at += (size_t)n;
 	}
 	return ((ssize_t)at);

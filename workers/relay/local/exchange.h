@@ -22,6 +22,9 @@ struct exchange {
 	/* peers that were given something in this turn */
 	struct peer	*dirty[ROLE_SLOTS_MAX];
 	unsigned	 ndirty;
+	/* Each frame that says BUS_FAR; NULL: there are no other hosts. */
+	void		(*far)(void *arg, struct slice frame);
+	void		*arg;
 };
 
 void	exchange_init(struct exchange *);

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "conf/redis_state.h"
 #include "shm/presence.h"
 #include "shm/render.h"
 #include "shm/slots.h"
@@ -68,6 +69,19 @@ status_workers(struct worker *w, struct health_worker *out)
 	return (n);
 }
 
+/* What the relay says of Redis; NULL: no trouble. */
+static const char *
+status_redis(struct worker *w, struct health *h)
+{
+	uint64_t state = __atomic_load_n(stats_column(w->h->stats, 0) +
+	    COUNTER_redis_state, __ATOMIC_RELAXED);
+
+	h->redis_configured = conf_redis_on(&w->conf->redis);
+	h->redis_connected = state == REDIS_CONNECTED;
+	return (h->redis_configured ? redis_state_trouble((unsigned)state) :
+	    NULL);
+}
+
 void
 status_health(struct request *rq)
 {
@@ -90,6 +104,8 @@ status_health(struct request *rq)
 		h.degraded = "the relay is not running";
 	else if (!bus_port_up(w->bus))
 		h.degraded = "the relay is not connected";
+	else
+		h.degraded = status_redis(w, &h);
 	buf_reset(&w->body);
 	health_encode(&w->body, &h);
 	free(ns);

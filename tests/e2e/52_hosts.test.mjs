@@ -1,0 +1,251 @@
+/*
+ * Two daemons and a Redis between them: what is published at one reaches the
+ * clients of both, once each and in the order of its sender.
+ */
+import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
+import { after, before, test } from 'node:test';
+
+import { Daemon, until } from './lib/daemon.mjs';
+import { ask, connect, gotten, heard } from './lib/clients.mjs';
+import { Redis } from './lib/redis.mjs';
+import { jwt } from './lib/conf.mjs';
+import { user } from './lib/token.mjs';
+
+const KEY = 'a-key-of-the-test';
+const conf = (url) => jwt + `
+redis { url = "${url}" }
+presence { leave_grace = 100ms }
+api { key "k" { sha256 = "${crypto.createHash('sha256').update(KEY)
+    .digest('hex')}" allow = {"publish"} } }
+namespace "/chat" { auth = optional
+    room "{any}" { join = open }
+    room "x:{any}" { join = open }
+    event "say" { to = room:room ack = delivered }
+    event "all" { to = namespace }
+    event "user" { to = user:user }
+    event "blob" { to = room:room } }
+namespace "/chat:r" { auth = none room "{any}" { join = open } }
+`;
+const connected = (d, ms) => until(async () =>
+	(await (await fetch(d.url('/health'))).json()).redis.connected,
+'Redis to be connected', ms);
+
+let redis, a, b, cli;
+before(async () => {
+	redis = await Redis.start();
+	[a, b] = await Promise.all([2, 1].map((workers) =>
+		Daemon.start({ workers, conf: conf(redis.url) })));
+	cli = await redis.client();
+	await connected(a);
+	await connected(b);
+});
+after(async () => {
+	cli.close();
+	await a.stop();
+	await b.stop();
+	await redis.kill();
+});
+
+const channel = (key, nsp = '/chat') => `roost:to:${nsp.length}:${nsp}:${key}`;
+const listeners = async (key, nsp) =>
+	(await cli.do('PUBSUB', 'NUMSUB', channel(key, nsp)))[1];
+const listened = (key, n, nsp) => until(async () =>
+	await listeners(key, nsp) === n, `${n} hosts at ${key}`);
+async function member(d, room, opts = {}) {
+	const s = await connect(d, '/chat', opts);
+	if (room !== undefined)
+		assert.equal((await ask(s, 'room:join', { room })).error,
+		    undefined);
+	return s;
+}
+const closeAll = (l) => l.forEach((s) => s.close());
+async function api(d, body) {
+	const r = await fetch(d.url('/api/v1/publish'), { method: 'POST',
+		headers: { Authorization: `Bearer ${KEY}`,
+			'Content-Type': 'application/json' },
+		body: JSON.stringify({ namespace: 'chat', ...body }) });
+	assert.equal(r.status, 200);
+	return r.json();
+}
+
+test('a room, both ways: once each, meta included', async () => {
+	const list = [await member(a, 'r'), await member(a, 'r'),
+		await member(a, 'other'), await member(b, 'r'),
+		await member(b, 'other'), await member(b)];
+	await listened('rr', 2);
+	list[0].emit('say', { room: 'r', n: 1 });
+	await heard(list[1], 'say', 1);
+	await heard(list[3], 'say', 1);
+	list[3].emit('say', { room: 'r', n: 2 });
+	for (const s of [list[0], list[1]])
+		await heard(s, 'say', s === list[0] ? 1 : 2);
+	list[5].emit('all', 'end');
+	for (const s of list.slice(0, 5))
+		await heard(s, 'all');
+	assert.deepEqual(list.map((s) => gotten(s, 'say').map(([x]) => x.n)),
+	    [[2], [1, 2], [], [1], [], []]);
+	assert.equal(gotten(list[3], 'say')[0][1].room, 'r');
+	assert.ok(await a.metric('far_sent') > 0);
+	assert.ok(await b.metric('far_received') > 0);
+	assert.equal(gotten(list[3], 'say')[0][1].id,
+	    gotten(list[1], 'say')[0][1].id);
+	closeAll(list);
+});
+
+test('audiences of several channels arrive once', async () => {
+	const s = await member(b, 'x'), other = await member(b, 'y');
+	await ask(s, 'room:join', { room: 'z' });
+	const here = await member(a, 'x');
+	await listened('rx', 2);
+	await listened('rz', 1);
+	await api(a, { event: 'e', data: 1, rooms: ['x', 'z'],
+		sid: s.id });
+	await api(a, { event: 'e', data: 2, rooms: ['x', 'y'],
+		except: [s.id] });
+	await api(a, { event: 'e', data: 3, sid: other.id });
+	await api(a, { event: 'end' });
+	for (const c of [s, other, here])
+		await heard(c, 'end');
+	assert.deepEqual([s, other, here].map((c) =>
+		gotten(c, 'e').map(([x]) => x)), [[1], [2, 3], [1, 2]]);
+	closeAll([s, other, here]);
+});
+
+test('a back end by Redis reaches each client once', async () => {
+	const list = [await member(a), await member(a), await member(b)];
+	for (let i = 0; i < 100; i++)
+		await cli.do('PUBLISH', 'roost:publish', JSON.stringify(
+		    { namespace: 'chat', event: 'be', data: i }));
+	await api(a, { event: 'end' });
+	await api(b, { event: 'end' });
+	for (const s of list) {
+		await heard(s, 'end', 2);
+		await heard(s, 'be', 100);
+		assert.deepEqual(gotten(s, 'be').map(([x]) => x),
+		    [...Array(100).keys()]);
+	}
+	closeAll(list);
+});
+
+test('a user is found on every host', async () => {
+	const u = (d) => member(d, undefined,
+	    { auth: { token: user('ann') } });
+	const list = [await u(a), await u(b), await member(b)];
+	await listened('uann', 2);
+	list[2].emit('user', { user: 'ann', n: 1 });
+	await heard(list[0], 'user');
+	await heard(list[1], 'user');
+	await api(a, { event: 'end' });
+	await heard(list[2], 'end');
+	assert.equal(gotten(list[2], 'user').length, 0);
+	assert.equal(gotten(list[0], 'user').length, 1);
+	closeAll(list);
+});
+
+test('binary attachments cross as they are', async () => {
+	const s = await member(b, 'bin'), from = await member(a);
+	await ask(from, 'room:join', { room: 'bin' });
+	await listened('rbin', 2);
+	const bytes = crypto.randomBytes(5000);
+	from.emit('blob', { room: 'bin', bytes });
+	const [[data]] = await heard(s, 'blob');
+	assert.ok(bytes.equals(data.bytes));
+	closeAll([s, from]);
+});
+
+test('thousands from both sides: each once, in order per sender', async () => {
+	const n = 2000;
+	const list = [await member(a, 'big'), await member(a, 'big'),
+		await member(b, 'big'), await member(b, 'big')];
+	await listened('rbig', 2);
+	for (let i = 0; i < n; i++)
+		for (const [k, s] of list.entries())
+			s.emit('say', { room: 'big', k, i });
+	for (const s of list)
+		await heard(s, 'say', 3 * n, 60000);
+	for (const [me, s] of list.entries())
+		for (const k of list.keys())
+			assert.deepEqual(gotten(s, 'say')
+			    .filter(([x]) => x.k === k).map(([x]) => x.i),
+			me === k ? [] : [...Array(n).keys()]);
+	closeAll(list);
+});
+
+test('channels follow membership; names share nothing', async () => {
+	const s = await member(a, 'x:y');
+	await listened('rx:y', 1);
+	const t = await connect(b, '/chat:r');
+	await ask(t, 'room:join', { room: 'y' });
+	await listened('ry', 1, '/chat:r');
+	assert.equal(await listeners('rx:y'), 1);
+	/* a long name has no channel of its own */
+	const long = 'l'.repeat(200);
+	const u = await member(b, long);
+	const v = await member(a);
+	await listened('n', 2);
+	await ask(v, 'room:join', { room: long });
+	v.emit('say', { room: long, n: 1 });
+	await heard(u, 'say');
+	assert.equal(gotten(u, 'say').length, 1);
+	closeAll([s, t, u, v]);
+	await listened('rx:y', 0);
+	await listened('ry', 0, '/chat:r');
+});
+
+test('strangers in our channels: dropped and counted', async () => {
+	const s = await member(a, 'poison');
+	await listened('rpoison', 1);
+	const bad = await a.metric('far_bad');
+	const head = (n) => 'ROOST1\0\0' + '\x01'.repeat(8) +
+		String.fromCharCode(n) + '\0'.repeat(7);
+	for (const p of ['', 'x', '{}', head(1), `${head(2)}\x20\0\0\0\x01\x02`,
+		`${head(3)}${'A'.repeat(40)}`])
+		await cli.do('PUBLISH', channel('rpoison'), p);
+	await until(async () => await a.metric('far_bad') === bad + 6,
+	    'far_bad');
+	await api(b, { event: 'fine', room: 'poison' });
+	await heard(s, 'fine');
+	s.close();
+});
+
+test('Redis killed: local goes on, and healed nothing comes twice',
+async () => {
+	const list = [await member(a, 'h'), await member(a, 'h'),
+		await member(b, 'h')];
+	await listened('rh', 2);
+	cli.close();
+	await redis.kill();
+	for (let i = 0; i < 10; i++)
+		await ask(list[0], 'say', { room: 'h', n: i });
+	await heard(list[1], 'say', 10);
+	await redis.again();
+	cli = await redis.client();
+	await connected(a, 15000);
+	await connected(b, 15000);
+	await listened('rh', 2);
+	list[0].emit('say', { room: 'h', n: 'after' });
+	await until(() => gotten(list[2], 'say').some(([x]) => x.n === 'after'),
+	    'what is said after');
+	await heard(list[1], 'say', 11);
+	assert.equal(gotten(list[1], 'say').length, 11);
+	assert.equal(gotten(list[2], 'say').length, 1);
+	closeAll(list);
+});
+
+test('the relay killed: it listens to the rooms that were there', async () => {
+	const s = await member(b, 'kept'), t = await member(a, 'kept');
+	await listened('rkept', 2);
+	b.mayDie = true;
+	const { pid } = b.relay();
+	process.kill(pid, 'SIGKILL');
+	await until(() => b.relay() && b.relay().pid !== pid, 'another relay');
+	await listened('rkept', 2);
+	await connected(b);
+	t.emit('say', { room: 'kept', n: 1 });
+	await heard(s, 'say');
+	s.emit('say', { room: 'kept', n: 2 });
+	await heard(t, 'say');
+	assert.equal(gotten(s, 'say').length, 1);
+	closeAll([s, t]);
+});

@@ -1,0 +1,166 @@
+/* The URL of Redis: every form, and what is wrong with the others. */
+#include "conf/value/redis.h"
+
+#include "conf/read/dump.h"
+
+#include "tests/lib/conf_text.h"
+
+static void
+urls_are_taken_apart(void **state)
+{
+	static const struct {
+		const char *text, *shown, *host, *path, *user, *password;
+		unsigned port, database;
+		bool tls;
+	} rows[] = {
+		{ "redis://h", "redis://h", "h", NULL, NULL, NULL, 6379, 0,
+		    false },
+		{ "valkey://10.0.0.1:7000/3", "valkey://10.0.0.1:7000/3",
+		    "10.0.0.1", NULL, NULL, NULL, 7000, 3, false },
+		{ "rediss://u:p%40w:%25@a.b-c:1/", "rediss://u:...@a.b-c:1/",
+		    "a.b-c", NULL, "u", "p@w:%", 1, 0, true },
+		{ "valkeys://:p@[::1]:6380", "valkeys://:...@[::1]:6380",
+		    "::1", NULL, "", "p", 6380, 0, true },
+		{ "redis://me@h/0", "redis://me@h/0", "h", NULL, "me", "",
+		    6379, 0, false },
+		{ "redis://u:a@b@h", "redis://u:...@h", "h", NULL, "u", "a@b",
+		    6379, 0, false },
+		{ "unix:/run/r.sock", "unix:/run/r.sock", NULL, "/run/r.sock",
+		    NULL, NULL, 0, 0, false },
+		{ "unix:///run/r.sock?db=2", "unix:///run/r.sock?db=2", NULL,
+		    "/run/r.sock", NULL, NULL, 0, 2, false },
+		{ "unix://u:p@/run/r.sock", "unix://u:...@/run/r.sock", NULL,
+		    "/run/r.sock", "u", "p", 0, 0, false },
+	};
+	struct conf_redis_url url;
+
+	(void)state;
+	for (size_t i = 0; i < nitems(rows); i++) {
+		struct slice row = slice_str(rows[i].text);
+
+		assert_row(conf_redis_url_parse(rows[i].text, &url) == NULL,
+		    row);
+		assert_text(slice_str(url.text), rows[i].text);
+		assert_text(slice_str(url.shown), rows[i].shown);
+		assert_row(url.tls == rows[i].tls && url.port == rows[i].port &&
+		    url.database == rows[i].database, row);
+		assert_text(slice_str(url.host), rows[i].host);
+		assert_text(slice_str(url.path), rows[i].path);
+		assert_text(slice_str(url.user), rows[i].user);
+		assert_text(slice_str(url.password), rows[i].password);
+		conf_redis_url_free(&url);
+		assert_null(url.text);
+	}
+}
+
+static void
+bad_urls_are_refused(void **state)
+{
+	static const char *const rows[] = { "h:6379", "http://h", "redis:/h",
+		"redis://", "redis://:1", "redis://h:0", "redis://h:65536",
+		"redis://h:", "redis://h:1x", "redis://h/x", "redis://h/1/2",
+		"redis://h/65536", "redis://a b", "redis://h?db=1",
+		"redis://[::1", "redis://[]", "redis://[::1]6379",
+		"redis://%zz@h", "redis://u:%0a@h", "redis://u:%00@h",
+		"redis://u:%4@h", "unix:", "unix:run/x", "unix:/",
+		"unix:/r?db=", "unix:/r?db=x", "REDIS://h", "" };
+	struct conf_redis_url url;
+
+	(void)state;
+	for (size_t i = 0; i < nitems(rows); i++) {
+		assert_row(conf_redis_url_parse(rows[i], &url) != NULL,
+		    slice_str(rows[i]));
+		assert_null(url.text);
+	}
+}
+
+static void
+section_is_checked_as_a_whole(void **state)
+{
+	(void)state;
+	assert_conf_errors("redis { password_file = /p }",
+	    "t: redis: there is no url\n");
+	assert_conf_errors("redis {\nurl = 'redis://u:p@h'\n"
+	    "password_file = /p }",
+	    "t:2: redis: a password in url, and a password_file\n");
+	assert_conf_errors("redis { url = 'redis://u@h' }",
+	    "t:1: redis: a user in url, but no password and no "
+	    "password_file\n");
+	assert_conf_errors("redis { url = 'redis://h' ca = /c }",
+	    "t:1: redis: ca, certificate, key and server_name are for TLS: "
+	    "rediss:// or valkeys://\n");
+	assert_conf_errors("redis { url = 'rediss://h' key = /c }",
+	    "t:1: redis: certificate and key need each other\n");
+	assert_conf_errors("redis { url = 'redis://h' prefix = 'a b' }",
+	    "t:1: redis: prefix has a blank or a control character\n");
+	/* what is wrong is said without the password */
+	assert_conf_errors("redis { url = 'redis://u:secret@h:0' }",
+	    "t:1: redis: url: the port is not 1..65535\n");
+}
+
+static void
+password_is_not_in_the_dump(void **state)
+{
+	struct conf *conf = conf_text("redis { url = 'redis://u:secret@h:1' }");
+	struct buf b;
+
+	(void)state;
+	assert_true(conf_redis_on(&conf->redis));
+	assert_string_equal(conf->redis.prefix, "roost:");
+	buf_init(&b);
+	conf_dump(conf, &b);
+	buf_byte(&b, '\0');
+	assert_false(b.oom);
+	assert_null(strstr((const char *)b.data, "secret@"));
+	assert_non_null(strstr((const char *)b.data,
+	    "url = \"redis://u:...@h:1\"\n"));
+	conf_free(&conf);
+	/* and what is dumped parses again */
+	conf = conf_text((const char *)b.data);
+	conf_free(&conf);
+	buf_fini(&b);
+	conf = conf_text("");
+	assert_false(conf_redis_on(&conf->redis));
+	conf_free(&conf);
+}
+
+static const char *
+environment(const char *name)
+{
+	return (strcmp(name, "REDIS_URL") == 0 ? "redis://env" : NULL);
+}
+
+static void
+environment_speaks_where_the_file_is_silent(void **state)
+{
+	struct conf_source src = { .file = "t", .env = environment };
+	struct conf_errors errors;
+	struct conf *conf;
+
+	(void)state;
+	conf_errors_init(&errors);
+	conf = conf_parse(&src, &errors);
+	assert_non_null(conf);
+	assert_string_equal(conf->redis.url.host, "env");
+	conf_free(&conf);
+	src.text = SLICE("redis { url = '' }");
+	conf = conf_parse(&src, &errors);
+	assert_non_null(conf);
+	assert_false(conf_redis_on(&conf->redis));
+	conf_free(&conf);
+	conf_errors_fini(&errors);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(urls_are_taken_apart),
+		cmocka_unit_test(bad_urls_are_refused),
+		cmocka_unit_test(section_is_checked_as_a_whole),
+		cmocka_unit_test(password_is_not_in_the_dump),
+		cmocka_unit_test(environment_speaks_where_the_file_is_silent),
+	};
+
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}

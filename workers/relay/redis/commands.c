@@ -1,0 +1,187 @@
+/*
+ * Commands and their replies, first in, first out; see commands.h.
+ */
+#include "relay/redis/commands.h"
+
+#include <stdlib.h>
+
+#include "shm/counters.h"
+
+#define COMMANDS_REPLY_BYTES	(1u << 20)	/* nothing that we ask says more */
+
+struct commands_call {
+	commands_cb	*on_reply;	/* NULL: nobody listens */
+	void		*arg;
+	struct mono	 sent;
+};
+
+struct commands {
+	unsigned	 magic;
+#define COMMANDS_MAGIC	0xc0a4a4d5
+	struct commands_params p;
+	struct link	*link;
+	struct commands_call *ring;	/* those that wait, a power of two */
+	size_t		 cap, head, n;
+};
+
+static struct commands_call *
+commands_at(struct commands *c, size_t i)
+{
+	return (&c->ring[(c->head + i) & (c->cap - 1)]);
+}
+
+static bool
+commands_room(struct commands *c)
+{
+	size_t cap = c->cap == 0 ? 64 : c->cap * 2, i;
+	struct commands_call *ring;
+
+	if (c->n < c->cap)
+		return (true);
+	if (c->n >= COMMANDS_MAX)
+		return (false);
+	ring = calloc(cap, sizeof *ring);
+	if (ring == NULL)
+		return (false);
+	for (i = 0; i < c->n; i++)
+		ring[i] = *commands_at(c, i);
+	free(c->ring);
+	c->ring = ring;
+	c->cap = cap;
+	c->head = 0;
+	return (true);
+}
+
+static struct commands_call
+commands_take(struct commands *c)
+{
+	struct commands_call call = *commands_at(c, 0);
+
+	c->head = (c->head + 1) & (c->cap - 1);
+	c->n--;
+	return (call);
+}
+
+bool
+commands_send(struct commands *c, const struct slice *argv, size_t n,
+    commands_cb *on_reply, void *arg)
+{
+	CHECK_MAGIC(c, COMMANDS_MAGIC);
+	if (!link_up(c->link) || !commands_room(c) ||
+	    !link_command(c->link, argv, n)) {
+		counter_add(COUNTER_redis_dropped, 1);
+		return (false);
+	}
+	*commands_at(c, c->n++) = (struct commands_call){ on_reply, arg,
+		loop_now(c->p.loop) };
+	return (true);
+}
+
+/* --- the link's calls -----------------------------------------------------*/
+
+static void
+commands_on_up(void *arg)
+{
+	struct commands *c = arg;
+
+	c->p.up(c->p.arg);
+}
+
+static void
+commands_on_reply(void *arg, const struct reply *o)
+{
+	struct commands *c = arg;
+	struct commands_call call;
+
+	if (c->n == 0) {
+		link_fail(c->link, REDIS_NONSENSE, "a reply to nothing");
+		return;
+	}
+	call = commands_take(c);
+	if (call.on_reply != NULL)
+		call.on_reply(call.arg, o);
+}
+
+static void
+commands_on_down(void *arg, bool was_up, enum redis_state why,
+    const char *words)
+{
+	struct commands *c = arg;
+	struct commands_call call;
+	size_t n;
+
+	/* what these calls send, the next link has to take */
+	for (n = c->n; n > 0; n--) {
+		call = commands_take(c);
+		if (call.on_reply != NULL)
+			call.on_reply(call.arg, NULL);
+	}
+	c->p.down(c->p.arg, was_up, why, words);
+}
+
+/* --- time -----------------------------------------------------------------*/
+
+void
+commands_beat(struct commands *c)
+{
+	static const struct slice ping[] = { SLICE("PING") };
+	uint64_t now = loop_now(c->p.loop).us;
+
+	CHECK_MAGIC(c, COMMANDS_MAGIC);
+	if (!link_up(c->link))
+		return;
+	if (c->n == 0)
+		(void)commands_send(c, ping, nitems(ping), NULL, NULL);
+	else if (now - commands_at(c, 0)->sent.us >
+	    COMMANDS_TIMEOUT_MS * 1000)
+		link_fail(c->link, REDIS_SILENT, "no reply in time");
+}
+
+void
+commands_flush(struct commands *c)
+{
+	link_flush(c->link);
+}
+
+bool
+commands_up(const struct commands *c)
+{
+	return (link_up(c->link));
+}
+
+/* --- birth and death ------------------------------------------------------*/
+
+struct commands *
+commands_new(const struct commands_params *p)
+{
+	struct commands *c = calloc(1, sizeof *c);
+	struct link_params link = { .conf = p->conf, .loop = p->loop,
+		.name = "commands", .queue_bytes = p->queue_bytes,
+		.limits = { 8, 65536, COMMANDS_REPLY_BYTES },
+		.calls = { c, commands_on_up, commands_on_reply,
+		    commands_on_down } };
+
+	if (c == NULL)
+		return (NULL);
+	c->magic = COMMANDS_MAGIC;
+	c->p = *p;
+	c->link = link_new(&link);
+	if (c->link == NULL)
+		commands_free(&c);
+	return (c);
+}
+
+void
+commands_free(struct commands **cp)
+{
+	struct commands *c = *cp;
+
+	if (c == NULL)
+		return;
+	*cp = NULL;
+	CHECK_MAGIC(c, COMMANDS_MAGIC);
+	link_free(&c->link);
+	free(c->ring);
+	c->magic = 0;
+	free(c);
+}

@@ -1,0 +1,53 @@
+/*
+ * One connection to Redis, for ever: it is made, greeted (AUTH, SELECT, CLIENT
+ * SETNAME, PING), and made again when it breaks, later and later.  Nothing
+ * here blocks.  What is said and what the replies mean is the affair of who
+ * opened it: commands.c and subscriptions.c.
+ */
+#ifndef RELAY_REDIS_LINK_H
+#define RELAY_REDIS_LINK_H
+
+#include "conf/redis_state.h"
+#include "relay/redis/reply.h"
+#include "sys/loop.h"
+
+struct conf_redis;
+struct link;
+
+/* What the owner is told; none may free the link. */
+struct link_calls {
+	void	*arg;
+	/* Greeted: commands may be sent. */
+	void	(*up)(void *arg);
+	/* One reply after up(), in order. */
+	void	(*reply)(void *arg, const struct reply *);
+	/* An attempt, or what was up, has failed: no replies will come to what
+	 * was sent.  words: for the log, valid for this call. */
+	void	(*down)(void *arg, bool was_up, enum redis_state why,
+	    const char *words);
+};
+
+struct link_params {
+	const struct conf_redis *conf;	/* borrowed */
+	struct loop	*loop;
+	const char	*name;		/* "commands", for CLIENT LIST */
+	struct reply_limits limits;	/* of one reply */
+	size_t		 queue_bytes;	/* unsent commands */
+	struct link_calls calls;
+};
+
+/* Starts the first attempt with the loop's next turn.  NULL: no memory. */
+struct link *link_new(const struct link_params *) MUST_USE;
+void	link_free(struct link **);		/* without a call of down() */
+bool	link_up(const struct link *);
+/* Queue a command, to be written at the end of the turn.  False: not up, no
+ * room or no memory. */
+bool	link_command(struct link *, const struct slice *argv, size_t n);
+/* End of the turn: all that was queued, by one write. */
+void	link_flush(struct link *);
+/* The owner has found that it is of no use: down() is called. */
+void	link_fail(struct link *, enum redis_state why, const char *words);
+/* When the last bytes came in. */
+struct mono link_heard(const struct link *);
+
+#endif

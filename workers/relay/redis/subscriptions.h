@@ -1,0 +1,54 @@
+/*
+ * The connection that listens: exact channels, subscribed anew whenever it
+ * comes back.  What was published in between nobody has kept: a gap, which
+ * the owner is told of.
+ */
+#ifndef RELAY_REDIS_SUBSCRIPTIONS_H
+#define RELAY_REDIS_SUBSCRIPTIONS_H
+
+#include "base/hash.h"
+#include "relay/redis/link.h"
+
+#define SUBSCRIPTIONS_SILENT_MS	6000	/* nothing heard, though asked: dead */
+
+struct subscriptions;
+
+typedef void subscriptions_cb(void *arg, struct slice channel,
+	    struct slice payload);
+
+struct subscriptions_params {
+	const struct conf_redis *conf;
+	struct loop	*loop;
+	size_t		 queue_bytes;
+	struct hash_key	 hash_key;
+	void		*arg;		/* of all: */
+	/* All channels are being listened to, or all but those denied. */
+	void		(*ready)(void *arg);
+	void		(*down)(void *arg, bool was_up, enum redis_state why,
+			    const char *words);
+	/* Redis does not let us listen to this one; it is asked again now and
+	 * then. */
+	void		(*denied)(void *arg, struct slice channel,
+			    const char *words);
+};
+
+struct subscriptions *subscriptions_new(const struct subscriptions_params *)
+	    MUST_USE;
+/* Without any call. */
+void	subscriptions_free(struct subscriptions **);
+/* A channel that is not there yet; connected or not.  False: no memory. */
+bool	subscriptions_add(struct subscriptions *, struct slice channel,
+	    subscriptions_cb *, void *arg) MUST_USE;
+/* Harmless for one that is not there. */
+void	subscriptions_remove(struct subscriptions *, struct slice channel);
+/* Connected, and every channel is listened to. */
+bool	subscriptions_ready(const struct subscriptions *);
+size_t	subscriptions_denied(const struct subscriptions *);
+/* About once a second. */
+void	subscriptions_beat(struct subscriptions *);
+void	subscriptions_flush(struct subscriptions *);
+/* The owner has found that nothing comes. */
+void	subscriptions_fail(struct subscriptions *, enum redis_state why,
+	    const char *words);
+
+#endif
