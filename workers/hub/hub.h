@@ -1,8 +1,9 @@
 /*
  * The hub of one worker: sessions, rooms, rules, fan-out.  Memory only: it
  * gets bytes, times and frames as arguments, and asks its host (ports.h) for
- * what needs the world.  This header is what the host calls; the parts are
- * client.h (one connection's view), api.h (back ends), out.h (queues).
+ * what needs the world.  This header is what the host calls; beside it are
+ * client.h (one connection's view), api.h (back ends), work.h (shares of a
+ * turn) and queue/out.h (queues).
  */
 #ifndef HUB_HUB_H
 #define HUB_HUB_H
