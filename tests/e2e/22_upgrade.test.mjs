@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { Daemon, sleep, until } from './lib/daemon.mjs';
+import { Daemon, halt, sleep, until } from './lib/daemon.mjs';
 import { ask, connect, gotten, once } from './lib/clients.mjs';
 import { Polling, request, taken } from './lib/polling.mjs';
-import { OP, Ws, frame, socketio } from './lib/wire.mjs';
+import { OP, Sock, Ws, closePayload, frame, socketio } from './lib/wire.mjs';
 import { echo } from './lib/conf.mjs';
 
 let d;
@@ -250,6 +250,42 @@ test('"5" and the close of the session at the same moment', async () => {
 		await until(() => p.gone(), 'error 1');
 	}
 });
+
+/* The worker finds both when it wakes up, in this order. */
+const cuts = [
+	['reset', 'client_gone', async (get) => {
+		const gone = new Promise((ok) => { get.sock.once('close', ok); });
+		get.reset();
+		await gone;
+	}],
+	['too much behind it', 'http_bad', (get) =>
+		new Promise((ok) => { get.sock.write('x'.repeat(17000), ok); })],
+];
+for (const [what, reason, cut] of cuts)
+	for (const last of ['', frame(OP.close, closePayload(1000))])
+		test(`a GET that ends in the turn of "5"${
+		    last && ' and a Close'}: ${what}`, async () => {
+			const { pid } = d.worker(1);
+			const label = `reason="${reason}"`;
+			const before = await d.metric('clients_closed', label);
+			const p = await open(), get = await Sock.open(d.port);
+			const w = await Ws.must(d.port, p.ws);
+			const held = await taken(d, 'eio_gets');
+			get.send(`GET ${p.target} HTTP/1.1\r\nHost: x\r\n\r\n`);
+			await held();
+			await halt(pid);
+			await cut(get);
+			w.send(Buffer.concat([frame(OP.text, '2probe'),
+				frame(OP.text, '5'), Buffer.from(last)]));
+			await new Promise((ok) => { w.s.sock.write('', ok); });
+			process.kill(pid, 'SIGCONT');
+			await w.s.end();
+			assert.ok(await p.gone());
+			await until(async () => await d.metric('clients_closed',
+			    label) === before + 1, `clients_closed{${label}}`);
+			assert.equal(d.worker(1).pid, pid);
+			get.close();
+		});
 
 test('a ping sent by polling may be answered on the WebSocket', async () => {
 	const e = await Daemon.start({ conf: echo +

@@ -42,8 +42,8 @@ poller_answer(struct poller *p)
 	    n - 1);
 	free(p->lines);
 	p->lines = NULL;
-	if (c->abort)		/* it did not go out */
-		polling_close(p, REASON_memory);
+	if (c->abort)		/* it does not go out */
+		polling_close(p, (enum reason)c->reason);
 	else
 		outq_sent(o, &p->outq, 1);	/* the last separator */
 	outq_unblock(o, &p->outq);

@@ -56,9 +56,10 @@ polling_upgrade(struct poller *p, struct conn *c)
 {
 	if (p->get != NULL) {	/* left open: what is queued, or a noop */
 		poller_noop(p);
-		if (p->parting)
+		if (!p->parting)
+			poller_answer(p);
+		if (p->parting)	/* its connection has gone, in this turn */
 			return;
-		poller_answer(p);
 	}
 	p->state = POLLER_UPGRADED;
 	p->all->nupgraded++;
