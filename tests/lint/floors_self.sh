@@ -71,6 +71,7 @@ arrow workers/worker/net/conn.c worker/http/reply.h reply_hold
 arrow workers/worker/websocket/frames.c worker/endpoint/api.h api_head
 arrow workers/worker/endpoint/status.c hub/audience/room.h room_join
 arrow workers/relay/local/peer.c relay/local/feed.h feed_read ' stands above it'
+arrow workers/relay/redis/commands.c relay/bridge/hosts.h hosts_new
 
 # the worker includes the hub's face, not what is behind it
 echo '#include "hub/hub_int.h"' >>"$copy/workers/worker/worker.c"
