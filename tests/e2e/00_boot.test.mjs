@@ -243,3 +243,12 @@ test('secrets and tokens are never logged', async () => {
 	assert.ok(!d.log.includes('do-not-log-this'));
 	assert.ok(!d.log.includes('cccc-visible'));
 });
+
+/* Other tests rely on it. */
+test('a death that a test does not mean fails it', async () => {
+	const d = await Daemon.start({ workers: 1, conf: echo });
+	const { pid } = d.worker(1);
+	process.kill(pid, 'SIGKILL');
+	await until(() => (d.worker(1) ?? { pid }).pid !== pid, 'another');
+	await assert.rejects(d.stop(), /child_died role=worker/);
+});

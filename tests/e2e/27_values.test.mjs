@@ -157,7 +157,7 @@ listen "unix:${sock}" {}\n${echo}`);
 		c.kill('SIGTERM');
 		assert.equal(await within(closed, 'end'), 0);
 		assert.equal(/ready workers=/.test(log), info, log);
-		assert.equal(/child .*died/.test(log), warn, log);
+		assert.equal(/child_died/.test(log), warn, log);
 	});
 }
 

@@ -15,7 +15,7 @@ import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 
-import { Daemon, sleep, until } from '../e2e/lib/daemon.mjs';
+import { Daemon, deaths, sleep, until } from '../e2e/lib/daemon.mjs';
 import { frame, OP, Ws } from '../e2e/lib/wire.mjs';
 import { jwt } from '../e2e/lib/conf.mjs';
 import { user } from '../e2e/lib/token.mjs';
@@ -385,7 +385,7 @@ export async function fuzz({ seconds, seed = Date.now() & 0x7fffffff }) {
 		for (const [sid, k] of f.known)		/* long over */
 			if (k.owner.gone && f.known.size > 500)
 				f.known.delete(sid);
-		if (/child .*(died|killed)|AddressSanitizer|MUST\(/.test(d.log))
+		if (deaths.test(d.log) || /AddressSanitizer|MUST\(/.test(d.log))
 			f.fail('a worker died');
 	}
 	f.stop = true;
