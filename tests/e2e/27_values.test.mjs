@@ -151,7 +151,7 @@ listen "unix:${sock}" {}\n${echo}`);
 		await until(served, 'the first worker');
 		const { pid } = d.worker(1);
 		process.kill(pid, 'SIGKILL');
-		await until(() => d.worker(1) && d.worker(1).pid !== pid &&
+		await until(() => (d.worker(1)?.pid ?? pid) !== pid &&
 		    served(), 'the second worker');
 		const closed = new Promise((ok) => c.on('close', ok));
 		c.kill('SIGTERM');
