@@ -11,7 +11,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 
-import { Daemon, here, roostd, sanitized, tempdir, until } from './lib/daemon.mjs';
+import { Daemon, deaths, here, roostd, sanitized, tempdir, until } from './lib/daemon.mjs';
 import { ask, connect, heard, io } from './lib/clients.mjs';
 import { jwt, listenTls } from './lib/conf.mjs';
 import { Polling, request } from './lib/polling.mjs';
@@ -189,7 +189,7 @@ if (!sanitized)
 		    'nobody is left', 30000);
 		await until(async () => await d.metric('send_queue_bytes') === 0,
 		    'no queues');
-		assert.doesNotMatch(d.log, /child .*(died|killed)/);
+		assert.doesNotMatch(d.log, deaths);
 		await d.stop();
 	});
 
