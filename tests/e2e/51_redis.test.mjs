@@ -7,7 +7,9 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import { after, before, test } from 'node:test';
 
-import { Daemon, halt, run, sleep, tempdir, until } from './lib/daemon.mjs';
+import {
+	Daemon, halt, run, sleep, slow, tempdir, until,
+} from './lib/daemon.mjs';
 import { ask, connect, gotten, heard } from './lib/clients.mjs';
 import { Redis, freePort } from './lib/redis.mjs';
 import { echo } from './lib/conf.mjs';
@@ -26,6 +28,10 @@ const why = (d, text, ms) => until(async () => {
 	const h = await health(d);
 	return h.status === 'degraded' && h.reason?.includes(text);
 }, `/health to say ${text}`, ms);
+/* The log comes by a pipe: later, perhaps, than what else tells of the same. */
+const logged = (d, what, n = 1) => until(() =>
+	(d.log.match(new RegExp(what, 'g'))?.length ?? 0) >= n,
+`the log to say ${what}`);
 const troubles = (d) => d.log.match(/redis_trouble/g)?.length ?? 0;
 const mended = (d) => d.log.match(/redis_connected/g)?.length ?? 0;
 
@@ -142,15 +148,17 @@ test('what is refused is counted, by its code', async () => {
 });
 
 test('many messages leave and arrive by few calls', async () => {
+	const begin = Date.now();
 	const writes = await d.metric('redis_writes');
 	const messages = await d.metric('redis_messages');
 	const s = await connect(d, '/feed');
-	for (let i = 0; i < 10; i++)
+	for (let i = 0; i < 200; i++)
 		await publish({ namespace: 'feed', event: 'few', data: i });
-	await heard(s, 'few', 10);
-	assert.ok(await d.metric('redis_messages') >= messages + 10);
+	await heard(s, 'few', 200);
+	assert.ok(await d.metric('redis_messages') >= messages + 200);
 	/* listening takes no writes but those of heartbeats */
-	assert.ok(await d.metric('redis_writes') - writes < 10);
+	const seconds = (Date.now() - begin) / 1000;
+	assert.ok(await d.metric('redis_writes') - writes < 100 + 5 * seconds);
 	s.close();
 });
 
@@ -163,7 +171,7 @@ async () => {
 	await why(d, 'Redis');
 	assert.equal((await fetch(d.url('/livez'))).status, 200);
 	assert.equal((await fetch(d.url('/readyz'))).status, 200);
-	assert.ok(await alive(d) < 2000 * (process.env.E2E_SLOW ?? 1));
+	assert.ok(await alive(d) < 4000 * slow);
 	assert.equal(await d.metric('redis_connected'), 0);
 	assert.ok(await d.metric('redis_state') > 2);
 	await redis.again();
@@ -173,6 +181,7 @@ async () => {
 	await publish({ namespace: 'feed', event: 'back' });
 	await heard(s, 'back');
 	s.close();
+	await logged(d, 'redis_connected', ended + 1);
 	assert.equal(troubles(d), began + 1);
 	assert.equal(mended(d), ended + 1);
 	assert.equal(await d.metric('redis_gaps'), gaps + 1);
@@ -184,7 +193,9 @@ test('stopped by SIGSTOP: found within 10 s, and back by itself', async () => {
 	const begin = Date.now();
 	const serving = alive(d);
 	await why(d, 'Redis', 15000);
-	assert.ok(Date.now() - begin <= 10500, `${Date.now() - begin} ms`);
+	/* 10 s, and what a busy machine adds to it */
+	const took = Date.now() - begin;
+	assert.ok(took <= 10000 + 2000 * slow, `${took} ms`);
 	await serving;
 	await alive(d);
 	redis.signal('SIGCONT');
@@ -201,19 +212,25 @@ test('the relay killed: sessions stay, and it listens again', async () => {
 	const { pid } = d.relay();
 	process.kill(pid, 'SIGKILL');
 	await until(() => d.relay() && d.relay().pid !== pid, 'another relay');
-	await until(async () => await cli.do('PUBSUB', 'NUMSUB',
-	    'roost:publish').then((l) => l[1]) === 1, 'its subscription');
-	await connected(d);
-	await publish({ namespace: 'feed', event: 'still' });
-	await heard(s, 'still');
+	/* what Redis and the counters say may be of the dead one yet */
+	await until(async () => {
+		await publish({ namespace: 'feed', event: 'still' });
+		return gotten(s, 'still').length > 0;
+	}, 'its subscription', 15000);
+	await connected(d, 15000);
 	assert.ok(s.connected);
 	s.close();
 });
 
 test('our names in Redis: a client for each connection', async () => {
-	const list = await cli.do('CLIENT', 'LIST');
-	assert.equal(list.match(/name=roostd-commands/g).length, 1);
-	assert.equal(list.match(/name=roostd-subscriber/g).length, 1);
+	let list;
+	/* of the dead relay's it may have to hear yet */
+	await until(async () => {
+		list = await cli.do('CLIENT', 'LIST');
+		return list.match(/name=roostd-/g)?.length === 2;
+	}, 'two clients');
+	assert.match(list, /name=roostd-commands/);
+	assert.match(list, /name=roostd-subscriber/);
 });
 
 /* --- daemons of their own -------------------------------------------------- */
@@ -233,10 +250,12 @@ test('down at start: served at once, connected when it comes', async () => {
 	await withDaemon(conf(`unix:${dir}/redis.sock`), async (one) => {
 		await why(one, 'cannot be reached');
 		await alive(one);
-		assert.equal(troubles(one), 1);
+		await logged(one, 'redis_trouble');
 		const late = await Redis.start({ dir });
 		try {
 			await connected(one, 15000);
+			await logged(one, 'redis_connected');
+			assert.equal(troubles(one), 1);
 			assert.equal(mended(one), 1);
 		} finally {
 			await late.kill();
@@ -296,8 +315,8 @@ test('an ACL user with just what the manual lists', async () => {
 		await withDaemon(conf(`unix://roostd:pw@${own.path}`),
 		    async (one) => {
 			await why(one, 'denies');
-			assert.match(one.log,
-			    /redis_trouble.*roost:publish.*NOPERM/);
+			await logged(one,
+			    'redis_trouble.*roost:publish.*NOPERM');
 			await alive(one);
 			await admin.do('ACL', 'SETUSER', 'roostd',
 			    'allchannels');
@@ -378,7 +397,7 @@ test('TLS: authority, name and client certificate are verified', async () => {
 		await withDaemon(conf(url, `ca = "${other.cert}" ${mine}`),
 		    async (one) => {
 			await why(one, 'TLS');
-			assert.match(one.log, /certificate/);
+			await logged(one, 'redis_trouble.*certificate');
 			await alive(one);
 		});
 		/* an address is no name of the certificate's, unless told */
@@ -409,6 +428,7 @@ test('no worker is there to take it: counted', async () => {
 			const { pid } = one.worker(1);
 			await halt(one.pid);	/* nobody makes another one */
 			process.kill(pid, 'SIGKILL');
+			await until(() => !one.worker(1), 'its end');
 			for (let i = 0; i < 50; i++) {
 				await admin.do('PUBLISH', 'roost:publish',
 				    '{"namespace":"feed","event":"e"}');

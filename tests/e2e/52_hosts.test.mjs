@@ -27,9 +27,9 @@ namespace "/chat" { auth = optional
     event "blob" { to = room:room } }
 namespace "/chat:r" { auth = none room "{any}" { join = open } }
 `;
-const connected = (d, ms) => until(async () =>
-	(await (await fetch(d.url('/health'))).json()).redis.connected,
-'Redis to be connected', ms);
+const connected = (d, ms, is = true) => until(async () =>
+	(await (await fetch(d.url('/health'))).json()).redis.connected === is,
+`Redis to be connected: ${is}`, ms);
 
 let redis, a, b, cli;
 before(async () => {
@@ -94,17 +94,19 @@ test('a room, both ways: once each, meta included', async () => {
 });
 
 test('audiences of several channels arrive once', async () => {
-	const s = await member(b, 'x'), other = await member(b, 'y');
+	const s = await member(a, 'x'), other = await member(a, 'y');
 	await ask(s, 'room:join', { room: 'z' });
-	const here = await member(a, 'x');
+	const here = await member(b, 'x');
 	await listened('rx', 2);
+	await listened('ry', 1);
 	await listened('rz', 1);
-	await api(a, { event: 'e', data: 1, rooms: ['x', 'z'],
+	/* to the host of one worker: that of two may take each by another */
+	await api(b, { event: 'e', data: 1, rooms: ['x', 'z'],
 		sid: s.id });
-	await api(a, { event: 'e', data: 2, rooms: ['x', 'y'],
+	await api(b, { event: 'e', data: 2, rooms: ['x', 'y'],
 		except: [s.id] });
-	await api(a, { event: 'e', data: 3, sid: other.id });
-	await api(a, { event: 'end' });
+	await api(b, { event: 'e', data: 3, sid: other.id });
+	await api(b, { event: 'end' });
 	for (const c of [s, other, here])
 		await heard(c, 'end');
 	assert.deepEqual([s, other, here].map((c) =>
@@ -216,6 +218,8 @@ async () => {
 	await listened('rh', 2);
 	cli.close();
 	await redis.kill();
+	await connected(a, 5000, false);
+	await connected(b, 5000, false);
 	for (let i = 0; i < 10; i++)
 		await ask(list[0], 'say', { room: 'h', n: i });
 	await heard(list[1], 'say', 10);
@@ -236,10 +240,18 @@ async () => {
 test('the relay killed: it listens to the rooms that were there', async () => {
 	const s = await member(b, 'kept'), t = await member(a, 'kept');
 	await listened('rkept', 2);
+	const subscribers = async () => (await cli.do('CLIENT', 'LIST', 'TYPE',
+	    'pubsub')).match(/^id=\d+/gm) ?? [];
+	const were = await subscribers();
 	b.mayDie = true;
 	const { pid } = b.relay();
 	process.kill(pid, 'SIGKILL');
 	await until(() => b.relay() && b.relay().pid !== pid, 'another relay');
+	/* the dead one's are no longer counted */
+	await until(async () => {
+		const are = await subscribers();
+		return were.some((id) => !are.includes(id));
+	}, 'Redis to know of the death');
 	await listened('rkept', 2);
 	await connected(b);
 	t.emit('say', { room: 'kept', n: 1 });

@@ -1,6 +1,6 @@
 /*
  * A real redis-server for a test, in a folder of its own, on a Unix socket and
- * on ports that the kernel gave; and a connection to it of few words.
+ * on a port of its own; and a connection to it of few words.
  */
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -15,13 +15,23 @@ process.on('exit', () => {
 		try { r.child.kill('SIGKILL'); } catch { /* gone */ }
 });
 
-/* A port that was free a moment ago. */
+/*
+ * A free port, which stays free though nobody listens for a while: it is below
+ * those that the kernel gives to connections and to the daemons of other tests.
+ */
 export async function freePort() {
-	const s = net.createServer();
-	await new Promise((ok) => s.listen(0, '127.0.0.1', ok));
-	const { port } = s.address();
-	await new Promise((ok) => s.close(ok));
-	return port;
+	for (;;) {
+		const port = 12000 + Math.floor(Math.random() * 20000);
+		const s = net.createServer();
+		const free = await new Promise((ok) => {
+			s.once('error', () => ok(false));
+			s.listen(port, '127.0.0.1', () => ok(true));
+		});
+		if (!free)
+			continue;
+		await new Promise((ok) => s.close(ok));
+		return port;
+	}
 }
 
 export class Redis {
