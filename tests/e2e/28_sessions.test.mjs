@@ -62,7 +62,7 @@ limits { per_address = 6 }\n` });
 	d.mayDie = true;
 	const { pid } = d.worker(1);
 	process.kill(pid, 'SIGKILL');
-	await until(() => d.worker(1) && d.worker(1).pid !== pid, 'the next one');
+	await until(() => (d.worker(1)?.pid ?? pid) !== pid, 'the next one');
 	let mine = 0;
 	await until(async () => {
 		const r = await request(d.port, 'GET', handshake)

@@ -414,7 +414,7 @@ test('of a killed worker nothing is known after two seconds', async () => {
 	assert.deepEqual((await r).body, { disconnected: 1, complete: false });
 	const took = Date.now() - t0;
 	assert.ok(took >= 1900 && took < 4000, `${took} ms`);
-	await until(() => k.worker(2) && k.worker(2).pid !== pid, 'a new worker');
+	await until(() => (k.worker(2)?.pid ?? pid) !== pid, 'a new worker');
 	b.close();
 	const [c] = await sioOn(k, [2], '/matters');
 	assert.deepEqual((await order(k, agent, 'disconnect', {

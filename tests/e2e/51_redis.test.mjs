@@ -211,7 +211,7 @@ test('the relay killed: sessions stay, and it listens again', async () => {
 	d.mayDie = true;
 	const { pid } = d.relay();
 	process.kill(pid, 'SIGKILL');
-	await until(() => d.relay() && d.relay().pid !== pid, 'another relay');
+	await until(() => (d.relay()?.pid ?? pid) !== pid, 'another relay');
 	/* what Redis and the counters say may be of the dead one yet */
 	await until(async () => {
 		await publish({ namespace: 'feed', event: 'still' });
@@ -435,8 +435,8 @@ test('no worker is there to take it: counted', async () => {
 				await sleep(10);
 			}
 			process.kill(one.pid, 'SIGCONT');
-			await until(() => one.worker(1) &&
-			    one.worker(1).pid !== pid, 'another worker');
+			await until(() => (one.worker(1)?.pid ?? pid) !== pid,
+			    'another worker');
 			await until(async () => await one.metric(
 			    'redis_publishes_refused', 'code="unavailable"')
 			    > 0, 'the count');
