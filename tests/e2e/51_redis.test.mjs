@@ -11,7 +11,7 @@ import {
 	Daemon, halt, run, sleep, slow, tempdir, until,
 } from './lib/daemon.mjs';
 import { ask, connect, gotten, heard } from './lib/clients.mjs';
-import { Redis, freePort } from './lib/redis.mjs';
+import { Redis, distant, freePort } from './lib/redis.mjs';
 import { echo } from './lib/conf.mjs';
 
 const conf = (url, more = '') => `
@@ -29,9 +29,9 @@ const why = (d, text, ms) => until(async () => {
 	return h.status === 'degraded' && h.reason?.includes(text);
 }, `/health to say ${text}`, ms);
 /* The log comes by a pipe: later, perhaps, than what else tells of the same. */
-const logged = (d, what, n = 1) => until(() =>
+const logged = (d, what, n = 1, ms = 5000) => until(() =>
 	(d.log.match(new RegExp(what, 'g'))?.length ?? 0) >= n,
-`the log to say ${what}`);
+`the log to say ${what}`, ms);
 const troubles = (d) => d.log.match(/redis_trouble/g)?.length ?? 0;
 const mended = (d) => d.log.match(/redis_connected/g)?.length ?? 0;
 
@@ -468,6 +468,49 @@ test('thrown out for its output buffer: a gap, and back', async () => {
 		});
 	} finally {
 		admin.close();
+		await own.kill();
+	}
+});
+
+test('two that are not one: our heartbeat does not come back', async () => {
+	const own = await Redis.start(), other = await Redis.start();
+	const far = await distant([own.path, other.path], 0);
+	try {
+		await withDaemon(conf(`unix:${far.path}`), async (one) => {
+			await connected(one, 15000);
+			await logged(one, 'redis_trouble.*heartbeat', 1, 20000);
+			/* the third connection meets the first */
+			await connected(one, 15000);
+			assert.equal(await one.metric('redis_gaps'), 1);
+		});
+	} finally {
+		far.close();
+		await own.kill();
+		await other.kill();
+	}
+});
+
+test('rooms that come all the time: our heartbeat is not missed', async () => {
+	const own = await Redis.start();
+	const far = await distant([own.path], 300);
+	try {
+		await withDaemon(conf(`unix:${far.path}`), async (one) => {
+			await connected(one, 15000);
+			const s = await connect(one, '/feed');
+			/* there is always a channel asked for, not answered */
+			const end = Date.now() + 11000;
+			for (let i = 0; Date.now() < end; i++) {
+				await ask(s, 'room:join', { room: `r:${i}` });
+				await ask(s, 'room:leave', { room: `r:${i}` });
+				await sleep(50);
+			}
+			await sleep(3000);	/* beats that find it quiet */
+			assert.equal(await one.metric('redis_gaps'), 0);
+			assert.equal(troubles(one), 0);
+			s.close();
+		});
+	} finally {
+		far.close();
 		await own.kill();
 	}
 });

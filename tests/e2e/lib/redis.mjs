@@ -80,6 +80,31 @@ export class Redis {
 	client(opts) { return Client.open(this.path, opts); }
 }
 
+/* A socket that leads to others in turn, from which bytes come back ms late. */
+export async function distant(to, ms) {
+	let n = 0;
+	const at = path.join(tempdir(), 'far.sock'), open = new Set();
+	const server = net.createServer((near) => {
+		const far = net.connect(to[n++ % to.length]);
+		for (const [one, other] of [[near, far], [far, near]]) {
+			open.add(one);
+			one.on('error', () => {});
+			one.on('close', () => {
+				open.delete(one);
+				other.destroy();
+			});
+		}
+		near.on('data', (b) => far.write(b));
+		far.on('data', (b) => setTimeout(() => near.write(b), ms));
+	});
+	await new Promise((ok) => server.listen(at, ok));
+	return { path: at, close() {
+		server.close();
+		for (const s of open)
+			s.destroy();
+	} };
+}
+
 /* RESP2, as much as tests need: strings, numbers, errors, arrays. */
 export class Client {
 	static async open(where) {

@@ -24,7 +24,9 @@ struct redis {
 	struct commands	*commands;
 	struct subscriptions *subs;
 	struct timer	 beat;
-	struct mono	 pulsed, echoed;
+	struct mono	 pulsed;
+	struct mono	 missed;	/* the first that did not come back;
+					 * 0: none */
 	char		 pulse[CONF_REDIS_PREFIX_MAX + 32];
 	bool		 mute;		/* we may not publish */
 	/* the trouble that is going on */
@@ -77,7 +79,6 @@ redis_look(struct redis *r)
 		log_info("redis_connected url=%s", r->p.conf->url.shown);
 	r->state = REDIS_CONNECTED;
 	r->told = false;
-	r->echoed = loop_now(r->p.loop);
 	counter_set(COUNTER_redis_connected, 1);
 	counter_set(COUNTER_redis_state, REDIS_CONNECTED);
 }
@@ -105,6 +106,7 @@ redis_on_commands_down(void *arg, bool was_up, enum redis_state why,
 
 	(void)was_up;
 	r->mute = false;
+	r->missed.us = 0;
 	redis_trouble(r, why, words);
 }
 
@@ -118,9 +120,12 @@ static void
 redis_on_subs_down(void *arg, bool was_up, enum redis_state why,
     const char *words)
 {
+	struct redis *r = arg;
+
 	if (was_up)
 		counter_add(COUNTER_redis_gaps, 1);
-	redis_trouble(arg, why, words);
+	r->missed.us = 0;
+	redis_trouble(r, why, words);
 }
 
 static void
@@ -140,7 +145,7 @@ redis_on_echo(void *arg, struct slice channel, struct slice payload)
 
 	(void)channel;
 	(void)payload;
-	r->echoed = loop_now(r->p.loop);
+	r->missed.us = 0;
 }
 
 /* --- time -----------------------------------------------------------------*/
@@ -159,6 +164,7 @@ redis_on_pulsed(void *arg, const struct reply *o)
 		redis_look(r);
 		return;
 	}
+	r->missed.us = 0;
 	reply_words(o, words);
 	redis_trouble(r, reply_is_error(o, SLICE("NOPERM")) ? REDIS_DENIED :
 	    REDIS_ERRORS, words);
@@ -166,7 +172,8 @@ redis_on_pulsed(void *arg, const struct reply *o)
 
 /*
  * From end to end: what we publish comes back to us.  It does not when both
- * connections are alive but not at the same Redis.
+ * connections are alive but not at the same Redis.  None is sent while a room's
+ * channel is asked for, so it is the one sent that is waited for.
  */
 static void
 redis_pulse(struct redis *r, struct mono now)
@@ -174,17 +181,16 @@ redis_pulse(struct redis *r, struct mono now)
 	struct slice argv[] = { SLICE("PUBLISH"), slice_str(r->pulse),
 		SLICE("pulse") };
 
+	if (r->missed.us != 0 && now.us - r->missed.us > REDIS_ECHO_MS * 1000)
+		subscriptions_fail(r->subs, REDIS_SILENT,
+		    "our heartbeat does not come back");
 	if (!commands_up(r->commands) || !subscriptions_ready(r->subs) ||
 	    now.us - r->pulsed.us < REDIS_PULSE_MS * 1000)
 		return;
 	r->pulsed = now;
-	(void)commands_send(r->commands, argv, nitems(argv), redis_on_pulsed,
-	    r);
-	if (!r->mute && now.us - r->echoed.us > REDIS_ECHO_MS * 1000) {
-		r->echoed = now;
-		subscriptions_fail(r->subs, REDIS_SILENT,
-		    "our heartbeat does not come back");
-	}
+	if (commands_send(r->commands, argv, nitems(argv), redis_on_pulsed,
+	    r) && r->missed.us == 0)
+		r->missed = now;
 }
 
 static void
