@@ -12,8 +12,8 @@
  * A browser sends a GET again, to the byte, when its connection breaks before
  * the response, and says nothing of it.  If the daemon had written the response
  * in full by then, what was in it is lost, and the session goes on: nobody can
- * know better.  So where a browser polls, a cut is such that the daemon cannot
- * write any more, and none is made while a response is on its way.
+ * know better.  So where a browser polls, the daemon is told first, by a FIN; what
+ * it wrote until it ended is passed on, and only without it is the page cut off.
  */
 import net from 'node:net';
 
@@ -81,15 +81,30 @@ function cut() {
 	if (!list.length)
 		return;
 	const l = list[Math.floor(Math.random() * list.length)];
-	const kind = pickKind(), { answers } = l;
-	if (!l.again)
+	const kind = pickKind();
+	if (l.again)
+		gently(l, kind);
+	else
 		make(l, kind);
-	else if (kind !== 'clientGone' && kind !== 'fin')
-		/* what has come is read first */
-		setImmediate(() => setImmediate(() => {
-			if (live.has(l) && l.answers === answers)
-				make(l, kind);
-		}));
+}
+function gently(l, kind) {
+	const { answers } = l;
+	live.delete(l);
+	cuts[kind] = (cuts[kind] ?? 0) + 1;
+	l.ended = () => {
+		l.ended = () => {};
+		if (l.answers !== answers || kind === 'fin') {
+			l.client.end();
+			return;
+		}
+		l.cut = true;
+		if (kind === 'serverGone' || kind === 'silence') {
+			l.client.pause();
+			hold(l);
+		} else
+			l.client.resetAndDestroy();
+	};
+	l.server.end();
 }
 /* Of a browser that polls? */
 function look(l, b) {
@@ -180,13 +195,17 @@ function forward(l, from, to, f) {
 			from.resume();
 	});
 	from.on('end', () => {
-		if (!l.cut)
+		if (l.ended && from === l.server)
+			l.ended();
+		else if (!l.cut)
 			to.end();
 	});
 	from.on('error', () => {});
 	from.on('close', () => {
 		live.delete(l);
-		if (!l.cut)
+		if (l.ended && from === l.server)
+			l.ended();
+		else if (!l.cut)
 			to.destroy();
 	});
 }
@@ -194,7 +213,7 @@ function accepted(client) {
 	const server = net.connect({ port, host: '127.0.0.1', noDelay: true,
 		allowHalfOpen: true });
 	const l = { client, server, born: Date.now(), cut: false,
-		again: undefined, answers: 0 };
+		again: undefined, answers: 0, ended: null };
 	client.setNoDelay(true);
 	live.add(l);
 	forward(l, client, server, (b) => look(l, b));
