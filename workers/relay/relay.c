@@ -11,14 +11,10 @@
 #include <unistd.h>
 
 #include "base/coverage.h"
-#include "base/slotset.h"
 #include "conf/conf.h"
-#include "proto/bus.h"
-#include "relay/bridge/bridge.h"
-#include "relay/bridge/hosts.h"
+#include "relay/far.h"
 #include "relay/local/announce.h"
 #include "relay/local/feed.h"
-#include "relay/redis/redis.h"
 #include "shm/counters.h"
 #include "shm/slots.h"
 #include "shm/stats.h"
@@ -37,10 +33,7 @@ struct relay {
 	struct loop_fd	 ring;		/* marks in shared memory */
 	struct table_relay *tables[2];	/* enum table_id */
 	struct announce	*announce;
-	struct redis	*redis;		/* NULL: not configured */
-	struct bridge	*bridge;	/* likewise */
-	struct hosts	*hosts;		/* likewise */
-	struct buf	 frame;		/* of what came through Redis */
+	struct far	*far;		/* NULL: there are no other hosts */
 	struct timer	 beat;
 	struct timer	 leave;		/* the next that is told late */
 	bool		 marked;	/* announcements wait: do not sleep */
@@ -57,8 +50,7 @@ relay_interest(void *arg, const struct table_event *e)
 {
 	struct relay *r = arg;
 
-	if (r->hosts != NULL)
-		hosts_interest(r->hosts, e);
+	far_interest(r->far, e);
 	return (true);
 }
 
@@ -208,88 +200,6 @@ relay_add_peer(struct relay *r, unsigned slot, uint32_t generation, int fd)
 	counter_set(COUNTER_relay_peers, r->exchange.npeers);
 }
 
-/* --- Redis ---------------------------------------------------------------*/
-
-/* On the way that all frames take. */
-static bool
-relay_inject(struct relay *r, const uint64_t slots[2], struct bus_envelope *e)
-{
-	slotset_copy(e->slots, slots);
-	e->from = 0;
-	e->ref = 0;
-	e->generation = (uint16_t)r->h->generation;
-	buf_reset(&r->frame);
-	if (!bus_encode(&r->frame, e)) {
-		buf_fini(&r->frame);
-		buf_init(&r->frame);
-		counter_add(COUNTER_memory_failures, 1);
-		return (false);
-	}
-	exchange_route(&r->exchange, buf_unread(&r->frame), slots, e->flags);
-	return (true);
-}
-
-static void
-relay_to_workers(void *arg, const uint64_t slots[2], struct bus_envelope *e)
-{
-	(void)relay_inject(arg, slots, e);
-}
-
-static void
-relay_far(void *arg, struct slice frame)
-{
-	struct relay *r = arg;
-
-	hosts_publish(r->hosts, frame);
-}
-
-/* To the first worker that is there. */
-static bool
-relay_to_worker(void *arg, struct bus_envelope *e)
-{
-	struct relay *r = arg;
-	uint64_t slots[2];
-	unsigned slot;
-
-	for (slot = 1; slot < ROLE_SLOTS_MAX; slot++)
-		if (exchange_peer(&r->exchange, slot) != NULL)
-			break;
-	if (slot == ROLE_SLOTS_MAX)
-		return (false);
-	slotset_only(slots, slot);
-	return (relay_inject(r, slots, e));
-}
-
-static int
-relay_open_redis(struct relay *r)
-{
-	const struct conf *conf = r->h->conf;
-	struct redis_params p = { .conf = &conf->redis, .loop = r->loop,
-		.node_id = r->h->node_id,
-		.queue_bytes = (size_t)conf->bus_queue_bytes };
-	struct bridge_params b = { .conf = conf, .arg = r,
-		.to_worker = relay_to_worker };
-	struct hosts_params h = { .conf = conf, .segment = r->h->segment,
-		.node_id = r->h->node_id, .generation = r->h->generation,
-		.arg = r, .to_workers = relay_to_workers };
-
-	counter_set(COUNTER_redis_connected, 0);
-	counter_set(COUNTER_redis_state, REDIS_OFF);
-	if (!conf_redis_on(&conf->redis))
-		return (0);
-	r->redis = b.redis = redis_new(&p);
-	h.redis = r->redis;
-	if (r->redis != NULL)
-		r->bridge = bridge_new(&b);
-	if (r->bridge != NULL)
-		r->hosts = hosts_new(&h);
-	if (r->hosts == NULL)
-		return (-1);
-	r->exchange.far = relay_far;
-	r->exchange.arg = r;
-	return (0);
-}
-
 /* --- control -------------------------------------------------------------*/
 
 static bool
@@ -434,8 +344,7 @@ relay_before_wait(void *arg)
 
 	relay_flush(r);
 	relay_announced(r);
-	if (r->redis != NULL)
-		redis_flush(r->redis);
+	far_flush(r->far);
 	relay_wait_for_leaves(r);
 	r->marked = !segment_relay_sleep(r->h->segment) ||
 	    (table_held(r->tables[TABLE_PRESENCE]) > 0 &&
@@ -493,7 +402,8 @@ relay_open(struct relay *r)
 			relay_add_peer(r, slot, r->h->bus_generations[slot],
 			    r->h->bus_fds[slot]);
 	}
-	if (relay_open_redis(r) == -1 || relay_open_tables(r) == -1)
+	if (far_open(&r->far, r->h, r->loop, &r->exchange) == -1 ||
+	    relay_open_tables(r) == -1)
 		return (-1);
 	ipc_init(&ready, CONTROL_READY);
 	return (ipc_send(r->control.fd, &ready) == 1 ? 0 : -1);
@@ -510,11 +420,7 @@ relay_close(struct relay *r)
 		if (p != NULL)
 			relay_drop_peer(r, p, PEER_GONE);
 	}
-	r->exchange.far = NULL;
-	hosts_free(&r->hosts);
-	bridge_free(&r->bridge);
-	redis_free(&r->redis);
-	buf_fini(&r->frame);
+	far_close(&r->far);
 	announce_free(&r->announce);
 	table_relay_close(&r->tables[TABLE_PRESENCE]);
 	table_relay_close(&r->tables[TABLE_INTEREST]);
@@ -534,7 +440,6 @@ relay_run(const struct heritage *h)
 	r->h = h;
 	r->loop = loop_new();
 	exchange_init(&r->exchange);
-	buf_init(&r->frame);
 	loop_hooks(r->loop, &hooks);
 	slot_heartbeat(h->segment, 0, loop_now(r->loop).us);
 	if (relay_open(r) == -1)

@@ -1,0 +1,166 @@
+/*
+ * Redis, the bridge and the other hosts, made and tied to the exchange; see
+ * far.h.
+ */
+#include "relay/far.h"
+
+#include <stdlib.h>
+
+#include "base/slotset.h"
+#include "conf/conf.h"
+#include "proto/bus.h"
+#include "relay/bridge/bridge.h"
+#include "relay/bridge/hosts.h"
+#include "relay/local/exchange.h"
+#include "relay/redis/redis.h"
+#include "shm/counters.h"
+#include "shm/table_relay.h"
+#include "sys/loop.h"
+
+struct far {
+	unsigned	 magic;
+#define FAR_MAGIC	0xfa41b05e
+	const struct heritage *h;
+	struct exchange	*exchange;
+	struct redis	*redis;
+	struct bridge	*bridge;
+	struct hosts	*hosts;
+	struct buf	 frame;		/* of what came through Redis */
+};
+
+/* --- to the workers -------------------------------------------------------*/
+
+/* On the way that all frames take. */
+static bool
+far_inject(struct far *f, const uint64_t slots[2], struct bus_envelope *e)
+{
+	slotset_copy(e->slots, slots);
+	e->from = 0;
+	e->ref = 0;
+	e->generation = (uint16_t)f->h->generation;
+	buf_reset(&f->frame);
+	if (!bus_encode(&f->frame, e)) {
+		buf_fini(&f->frame);
+		buf_init(&f->frame);
+		counter_add(COUNTER_memory_failures, 1);
+		return (false);
+	}
+	exchange_route(f->exchange, buf_unread(&f->frame), slots, e->flags);
+	return (true);
+}
+
+static void
+far_to_workers(void *arg, const uint64_t slots[2], struct bus_envelope *e)
+{
+	(void)far_inject(arg, slots, e);
+}
+
+/* To the first worker that is there. */
+static bool
+far_to_worker(void *arg, struct bus_envelope *e)
+{
+	struct far *f = arg;
+	uint64_t slots[2];
+	unsigned slot;
+
+	for (slot = 1; slot < ROLE_SLOTS_MAX; slot++)
+		if (exchange_peer(f->exchange, slot) != NULL)
+			break;
+	if (slot == ROLE_SLOTS_MAX)
+		return (false);
+	slotset_only(slots, slot);
+	return (far_inject(f, slots, e));
+}
+
+/* --- from the workers -----------------------------------------------------*/
+
+static void
+far_on_frame(void *arg, struct slice frame)
+{
+	struct far *f = arg;
+
+	hosts_publish(f->hosts, frame);
+}
+
+void
+far_interest(struct far *f, const struct table_event *e)
+{
+	if (f != NULL)
+		hosts_interest(f->hosts, e);
+}
+
+void
+far_flush(struct far *f)
+{
+	if (f != NULL)
+		redis_flush(f->redis);
+}
+
+/* --- birth and death ------------------------------------------------------*/
+
+static bool
+far_make(struct far *f, struct loop *loop)
+{
+	const struct conf *conf = f->h->conf;
+	struct redis_params p = { .conf = &conf->redis, .loop = loop,
+		.node_id = f->h->node_id,
+		.queue_bytes = (size_t)conf->bus_queue_bytes };
+	struct bridge_params b = { .conf = conf, .arg = f,
+		.to_worker = far_to_worker };
+	struct hosts_params h = { .conf = conf, .segment = f->h->segment,
+		.node_id = f->h->node_id, .generation = f->h->generation,
+		.arg = f, .to_workers = far_to_workers };
+
+	f->redis = b.redis = h.redis = redis_new(&p);
+	if (f->redis != NULL)
+		f->bridge = bridge_new(&b);
+	if (f->bridge != NULL)
+		f->hosts = hosts_new(&h);
+	return (f->hosts != NULL);
+}
+
+int
+far_open(struct far **fp, const struct heritage *h, struct loop *loop,
+    struct exchange *x)
+{
+	struct far *f;
+
+	*fp = NULL;
+	counter_set(COUNTER_redis_connected, 0);
+	counter_set(COUNTER_redis_state, REDIS_OFF);
+	if (!conf_redis_on(&h->conf->redis))
+		return (0);
+	f = calloc(1, sizeof *f);
+	if (f == NULL)
+		return (-1);
+	f->magic = FAR_MAGIC;
+	f->h = h;
+	f->exchange = x;
+	buf_init(&f->frame);
+	if (!far_make(f, loop)) {
+		far_close(&f);
+		return (-1);
+	}
+	x->far = far_on_frame;
+	x->arg = f;
+	*fp = f;
+	return (0);
+}
+
+void
+far_close(struct far **fp)
+{
+	struct far *f = *fp;
+
+	if (f == NULL)
+		return;
+	*fp = NULL;
+	CHECK_MAGIC(f, FAR_MAGIC);
+	f->exchange->far = NULL;
+	hosts_free(&f->hosts);
+	bridge_free(&f->bridge);
+	redis_free(&f->redis);
+	buf_fini(&f->frame);
+	f->magic = 0;
+	free(f);
+}

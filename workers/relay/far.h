@@ -1,0 +1,30 @@
+/*
+ * The other hosts: the relay's connection to Redis and what is built over it.
+ * The roof's half that is there only with `redis {}`; relay.c opens it, hands
+ * it each change of the tables and gives it the end of each turn.
+ */
+#ifndef RELAY_FAR_H
+#define RELAY_FAR_H
+
+#include <stdbool.h>
+
+#include "base/bug.h"
+
+struct exchange;
+struct far;
+struct heritage;
+struct loop;
+struct table_event;
+
+/* Without Redis in the configuration *fp is NULL, and every other function
+ * takes NULL and does nothing.  -1: no memory. */
+int	far_open(struct far **fp, const struct heritage *, struct loop *,
+	    struct exchange *) MUST_USE;
+/* Before the peers of the exchange are gone, or after: it asks nobody. */
+void	far_close(struct far **);
+/* Of the interest table. */
+void	far_interest(struct far *, const struct table_event *);
+/* The end of a turn: what is to be written is written. */
+void	far_flush(struct far *);
+
+#endif
