@@ -476,9 +476,11 @@ on_message(void *arg, struct slice channel, struct slice payload)
 }
 
 static void
-on_denied(void *arg, struct slice channel, const char *words)
+on_denied(void *arg, enum subscription_kind kind, struct slice channel,
+    const char *words)
 {
 	(void)arg;
+	assert_int_equal(kind, SUB_EXACT);
 	assert_non_null(strstr(words, "NOPERM"));
 	snprintf(denied, sizeof denied, "%.*s", (int)channel.n,
 	    (const char *)channel.p);
@@ -516,8 +518,10 @@ channels_are_subscribed_again(void **state)
 	messages = 0;
 	subs = subscriptions_new(&p);
 	assert_non_null(subs);
-	assert_true(subscriptions_add(subs, SLICE("a"), on_message, NULL));
-	assert_true(subscriptions_add(subs, SLICE("b"), on_message, NULL));
+	assert_true(subscriptions_add(subs, SUB_EXACT, SLICE("a"),
+	    on_message, NULL));
+	assert_true(subscriptions_add(subs, SUB_EXACT, SLICE("b"),
+	    on_message, NULL));
 	await(is_asked_for_both);
 	assert_int_equal(told.ups, 0);
 	/* the answers come in the order of the questions */
@@ -540,9 +544,10 @@ channels_are_subscribed_again(void **state)
 	assert_int_equal(counter_get(COUNTER_redis_channels), 1);
 	assert_false(subscriptions_ready(subs));
 	/* without the denied one, all is well */
-	subscriptions_remove(subs, SLICE("b"));
+	subscriptions_remove(subs, SUB_EXACT, SLICE("b"));
 	assert_true(subscriptions_ready(subs));
-	assert_true(subscriptions_add(subs, SLICE("b"), on_message, NULL));
+	assert_true(subscriptions_add(subs, SUB_EXACT, SLICE("b"),
+	    on_message, NULL));
 	server_drop();
 	await(is_asked_again);
 	assert_int_equal(told.downs, 1);
@@ -552,6 +557,60 @@ channels_are_subscribed_again(void **state)
 	assert_int_equal(told.why, REDIS_NONSENSE);
 	subscriptions_free(&subs);
 	assert_null(subs);
+}
+
+static bool
+is_asked_for_kinds(void)
+{
+	return (server_was_told("$10\r\nPSUBSCRIBE\r\n$2\r\na*\r\n") &&
+	    server_was_told("$10\r\nSSUBSCRIBE\r\n$2\r\na*\r\n"));
+}
+
+static char last[64];
+
+static void
+on_any(void *arg, struct slice channel, struct slice payload)
+{
+	snprintf(last, sizeof last, "%s %.*s %.*s", (const char *)arg,
+	    (int)channel.n, (const char *)channel.p, (int)payload.n,
+	    (const char *)payload.p);
+	messages++;
+}
+
+static char by_pattern[] = "pattern", by_shard[] = "sharded";
+
+/* Patterns and sharded channels of one name are different things. */
+static void
+kinds_of_channels_are_told_apart(void **state)
+{
+	struct subscriptions_params p = { .conf = &conf, .loop = loop,
+		.queue_bytes = 64u << 10, .ready = on_up, .down = on_down,
+		.denied = on_denied };
+
+	(void)state;
+	memset(&told, 0, sizeof told);
+	subs = subscriptions_new(&p);
+	assert_non_null(subs);
+	assert_true(subscriptions_add(subs, SUB_PATTERN, SLICE("a*"), on_any,
+	    by_pattern));
+	assert_true(subscriptions_add(subs, SUB_SHARDED, SLICE("a*"), on_any,
+	    by_shard));
+	await(is_asked_for_kinds);
+	server_say("*3\r\n$10\r\npsubscribe\r\n$2\r\na*\r\n:1\r\n"
+	    "*3\r\n$10\r\nssubscribe\r\n$2\r\na*\r\n:1\r\n");
+	messages = 0;
+	server_say("*4\r\n$8\r\npmessage\r\n$2\r\na*\r\n$2\r\nab\r\n"
+	    "$2\r\nhi\r\n");
+	await(has_message);
+	assert_string_equal(last, "pattern ab hi");
+	assert_true(subscriptions_ready(subs));
+	messages = 0;
+	server_say("*3\r\n$8\r\nsmessage\r\n$2\r\na*\r\n$2\r\nho\r\n");
+	await(has_message);
+	assert_string_equal(last, "sharded a* ho");
+	subscriptions_remove(subs, SUB_PATTERN, SLICE("a*"));
+	assert_int_equal(counter_get(COUNTER_redis_channels), 1);
+	subscriptions_free(&subs);
 }
 
 /* --- time, names ----------------------------------------------------------*/
@@ -640,6 +699,7 @@ main(void)
 		with_server(reply_to_nothing_ends_the_link),
 		with_server(silent_server_is_given_up),
 		with_server(channels_are_subscribed_again),
+		with_server(kinds_of_channels_are_told_apart),
 		cmocka_unit_test(attempts_come_later_and_later),
 		with_server(names_are_resolved_beside_the_loop),
 	};

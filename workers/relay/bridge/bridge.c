@@ -43,7 +43,7 @@ bridge_new(const struct bridge_params *p)
 	b->p = *p;
 	(void)snprintf(b->publish, sizeof b->publish, "%spublish",
 	    p->conf->redis.prefix);
-	if (!redis_subscribe(p->redis, slice_str(b->publish),
+	if (!redis_subscribe_classic(p->redis, slice_str(b->publish),
 	    bridge_on_publish, b)) {
 		b->magic = 0;
 		free(b);
@@ -61,7 +61,7 @@ bridge_free(struct bridge **bp)
 		return;
 	*bp = NULL;
 	CHECK_MAGIC(b, BRIDGE_MAGIC);
-	redis_unsubscribe(b->p.redis, slice_str(b->publish));
+	redis_unsubscribe_classic(b->p.redis, slice_str(b->publish));
 	b->magic = 0;
 	free(b);
 }

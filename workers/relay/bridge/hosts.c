@@ -85,18 +85,18 @@ static void
 hosts_send(struct hosts *s, struct slice nsp, enum interest_kind kind,
     struct slice name)
 {
-	struct slice argv[3] = { SLICE("PUBLISH") };
 	char key[INTEREST_KEY_MAX];
+	struct slice channel;
 
-	argv[1] = hosts_channel(&s->channel,
+	channel = hosts_channel(&s->channel,
 	    slice_str(s->p.conf->redis.prefix), nsp,
 	    interest_key(key, kind, name));
-	argv[2] = buf_unread(&s->message);
 	if (s->channel.oom || s->message.oom) {
 		counter_add(COUNTER_memory_failures, 1);
 		return;
 	}
-	if (redis_command(s->p.redis, argv, nitems(argv), NULL, NULL))
+	if (redis_publish(s->p.redis, channel, buf_unread(&s->message), NULL,
+	    NULL))
 		counter_add(COUNTER_far_sent, 1);
 }
 

@@ -29,6 +29,9 @@ struct redis {
 					 * 0: none */
 	char		 pulse[CONF_REDIS_PREFIX_MAX + 32];
 	bool		 mute;		/* we may not publish */
+	TAILQ_HEAD(, redis_watch) watches;
+	struct mono	 deaf;		/* since then nothing comes; 0: it
+					 * does */
 	/* the trouble that is going on */
 	enum redis_state state;
 	bool		 told;		/* a line in the log says that it began */
@@ -46,8 +49,38 @@ redis_needs_hands(enum redis_state why)
 }
 
 static void
+redis_tell(struct redis *r, bool ready)
+{
+	struct redis_watch *w, *next;
+	void (*call)(void *);
+
+	for (w = TAILQ_FIRST(&r->watches); w != NULL; w = next) {
+		next = TAILQ_NEXT(w, next);
+		call = ready ? w->ready : w->lost;
+		if (call != NULL)
+			call(w->arg);
+	}
+}
+
+/* What was published in between nobody has kept. */
+static void
+redis_tell_gap(struct redis *r)
+{
+	struct mono since = r->deaf;
+	struct redis_watch *w;
+
+	r->deaf.us = 0;
+	if (since.us == 0)
+		return;
+	TAILQ_FOREACH(w, &r->watches, next)
+		if (w->gap != NULL)
+			w->gap(w->arg, slice_of(NULL, 0), since);
+}
+
+static void
 redis_trouble(struct redis *r, enum redis_state why, const char *words)
 {
+	bool was_ready = r->state == REDIS_CONNECTED;
 	bool tell = !r->told || (why != r->state && redis_needs_hands(why));
 
 	counter_set(COUNTER_redis_connected, 0);
@@ -62,6 +95,8 @@ redis_trouble(struct redis *r, enum redis_state why, const char *words)
 	else
 		log_debug("redis_trouble why=\"%s\" said=\"%s\"",
 		    redis_state_trouble(why), words);
+	if (was_ready)
+		redis_tell(r, false);
 }
 
 static void
@@ -81,6 +116,7 @@ redis_look(struct redis *r)
 	r->told = false;
 	counter_set(COUNTER_redis_connected, 1);
 	counter_set(COUNTER_redis_state, REDIS_CONNECTED);
+	redis_tell(r, true);
 }
 
 bool
@@ -113,6 +149,7 @@ redis_on_commands_down(void *arg, bool was_up, enum redis_state why,
 static void
 redis_on_subs(void *arg)
 {
+	redis_tell_gap(arg);
 	redis_look(arg);
 }
 
@@ -122,17 +159,22 @@ redis_on_subs_down(void *arg, bool was_up, enum redis_state why,
 {
 	struct redis *r = arg;
 
-	if (was_up)
+	if (was_up) {
 		counter_add(COUNTER_redis_gaps, 1);
+		if (r->deaf.us == 0)
+			r->deaf = loop_now(r->p.loop);
+	}
 	r->missed.us = 0;
 	redis_trouble(r, why, words);
 }
 
 static void
-redis_on_denied(void *arg, struct slice channel, const char *words)
+redis_on_denied(void *arg, enum subscription_kind kind, struct slice channel,
+    const char *words)
 {
 	char name[128], said[256];
 
+	(void)kind;
 	(void)snprintf(said, sizeof said, "%s: %s",
 	    log_safe(name, sizeof name, channel.p, channel.n), words);
 	redis_trouble(arg, REDIS_DENIED, said);
@@ -216,26 +258,116 @@ redis_flush(struct redis *r)
 /* --- for the bridge -------------------------------------------------------*/
 
 bool
-redis_command(struct redis *r, const struct slice *argv, size_t n,
-    commands_cb *cb, void *arg)
+redis_command(struct redis *r, struct slice key, const struct slice *argv,
+    size_t n, commands_cb *cb, void *arg)
 {
 	CHECK_MAGIC(r, REDIS_MAGIC);
+	(void)key;
 	return (commands_send(r->commands, argv, n, cb, arg));
 }
 
+static bool
+redis_say(struct redis *r, const char *verb, struct slice channel,
+    struct slice payload, commands_cb *cb, void *arg)
+{
+	struct slice argv[] = { slice_str(verb), channel, payload };
+
+	return (redis_command(r, channel, argv, nitems(argv), cb, arg));
+}
+
 bool
-redis_subscribe(struct redis *r, struct slice channel, subscriptions_cb *cb,
-    void *arg)
+redis_publish(struct redis *r, struct slice channel, struct slice payload,
+    commands_cb *cb, void *arg)
+{
+	return (redis_say(r, "PUBLISH", channel, payload, cb, arg));
+}
+
+bool
+redis_publish_classic(struct redis *r, struct slice channel, struct slice payload,
+    commands_cb *cb, void *arg)
+{
+	return (redis_say(r, "PUBLISH", channel, payload, cb, arg));
+}
+
+bool
+redis_spublish_raw(struct redis *r, struct slice channel, struct slice payload,
+    commands_cb *cb, void *arg)
+{
+	return (redis_say(r, "SPUBLISH", channel, payload, cb, arg));
+}
+
+bool
+redis_subscribe(struct redis *r, struct slice channel,
+    subscriptions_cb *cb, void *arg)
 {
 	CHECK_MAGIC(r, REDIS_MAGIC);
-	return (subscriptions_add(r->subs, channel, cb, arg));
+	return (subscriptions_add(r->subs, SUB_EXACT, channel, cb, arg));
 }
 
 void
 redis_unsubscribe(struct redis *r, struct slice channel)
 {
 	CHECK_MAGIC(r, REDIS_MAGIC);
-	subscriptions_remove(r->subs, channel);
+	subscriptions_remove(r->subs, SUB_EXACT, channel);
+}
+
+bool
+redis_subscribe_classic(struct redis *r, struct slice channel,
+    subscriptions_cb *cb, void *arg)
+{
+	CHECK_MAGIC(r, REDIS_MAGIC);
+	return (subscriptions_add(r->subs, SUB_EXACT, channel, cb, arg));
+}
+
+void
+redis_unsubscribe_classic(struct redis *r, struct slice channel)
+{
+	CHECK_MAGIC(r, REDIS_MAGIC);
+	subscriptions_remove(r->subs, SUB_EXACT, channel);
+}
+
+bool
+redis_psubscribe_classic(struct redis *r, struct slice channel,
+    subscriptions_cb *cb, void *arg)
+{
+	CHECK_MAGIC(r, REDIS_MAGIC);
+	return (subscriptions_add(r->subs, SUB_PATTERN, channel, cb, arg));
+}
+
+void
+redis_punsubscribe_classic(struct redis *r, struct slice channel)
+{
+	CHECK_MAGIC(r, REDIS_MAGIC);
+	subscriptions_remove(r->subs, SUB_PATTERN, channel);
+}
+
+bool
+redis_ssubscribe_raw(struct redis *r, struct slice channel,
+    subscriptions_cb *cb, void *arg)
+{
+	CHECK_MAGIC(r, REDIS_MAGIC);
+	return (subscriptions_add(r->subs, SUB_SHARDED, channel, cb, arg));
+}
+
+void
+redis_sunsubscribe_raw(struct redis *r, struct slice channel)
+{
+	CHECK_MAGIC(r, REDIS_MAGIC);
+	subscriptions_remove(r->subs, SUB_SHARDED, channel);
+}
+
+void
+redis_watch(struct redis *r, struct redis_watch *w)
+{
+	CHECK_MAGIC(r, REDIS_MAGIC);
+	TAILQ_INSERT_TAIL(&r->watches, w, next);
+}
+
+void
+redis_unwatch(struct redis *r, struct redis_watch *w)
+{
+	CHECK_MAGIC(r, REDIS_MAGIC);
+	TAILQ_REMOVE(&r->watches, w, next);
 }
 
 /* --- birth and death ------------------------------------------------------*/
@@ -257,7 +389,8 @@ redis_open(struct redis *r)
 	r->commands = commands_new(&c);
 	r->subs = subscriptions_new(&s);
 	return (r->commands != NULL && r->subs != NULL &&
-	    subscriptions_add(r->subs, slice_str(r->pulse), redis_on_echo, r));
+	    subscriptions_add(r->subs, SUB_EXACT, slice_str(r->pulse),
+	    redis_on_echo, r));
 }
 
 struct redis *
@@ -269,6 +402,7 @@ redis_new(const struct redis_params *p)
 		return (NULL);
 	r->magic = REDIS_MAGIC;
 	r->p = *p;
+	TAILQ_INIT(&r->watches);
 	r->state = REDIS_CONNECTING;
 	r->since = loop_now(p->loop);
 	(void)snprintf(r->pulse, sizeof r->pulse, "%spulse:%016" PRIx64,

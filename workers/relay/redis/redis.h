@@ -6,6 +6,8 @@
 #ifndef RELAY_REDIS_REDIS_H
 #define RELAY_REDIS_REDIS_H
 
+#include <sys/queue.h>
+
 #include "relay/redis/commands.h"
 #include "relay/redis/subscriptions.h"
 
@@ -24,13 +26,64 @@ void	redis_free(struct redis **);
 /* All that was asked for in a turn, by one write for each connection. */
 void	redis_flush(struct redis *);
 
-/* See commands_send(), subscriptions_add().  Names are whole: with prefix. */
-bool	redis_command(struct redis *, const struct slice *argv, size_t n,
-	    commands_cb *, void *arg);
+/*
+ * Channels and keys are whole: with prefix.  A call for a reply is made once,
+ * later, with NULL when the link is lost; it may be NULL.  False: not sent,
+ * counted, and no call will come.
+ *
+ * Ours: channels that only daemons of ours use.  Where they are is decided
+ * here, and is the same for all daemons of one configuration.
+ */
+bool	redis_publish(struct redis *, struct slice channel,
+	    struct slice payload, commands_cb *, void *arg);
 bool	redis_subscribe(struct redis *, struct slice channel,
 	    subscriptions_cb *, void *arg) MUST_USE;
 void	redis_unsubscribe(struct redis *, struct slice channel);
+
+/* Strangers': what back ends and other servers use by PUBLISH, SUBSCRIBE and
+ * PSUBSCRIBE.  A pattern is a glob; the call gets the channel. */
+bool	redis_publish_classic(struct redis *, struct slice channel,
+	    struct slice payload, commands_cb *, void *arg);
+bool	redis_subscribe_classic(struct redis *, struct slice channel,
+	    subscriptions_cb *, void *arg) MUST_USE;
+void	redis_unsubscribe_classic(struct redis *, struct slice channel);
+bool	redis_psubscribe_classic(struct redis *, struct slice pattern,
+	    subscriptions_cb *, void *arg) MUST_USE;
+void	redis_punsubscribe_classic(struct redis *, struct slice pattern);
+
+/* Strangers' by SPUBLISH and SSUBSCRIBE, of Redis 7, even of one alone: under
+ * exactly this name. */
+bool	redis_spublish_raw(struct redis *, struct slice channel,
+	    struct slice payload, commands_cb *, void *arg);
+bool	redis_ssubscribe_raw(struct redis *, struct slice channel,
+	    subscriptions_cb *, void *arg) MUST_USE;
+void	redis_sunsubscribe_raw(struct redis *, struct slice channel);
+
+/* Any other.  key: of its KEYS, which all have the same {tag}, and go to where
+ * that is; empty: none, any Redis will do. */
+bool	redis_command(struct redis *, struct slice key,
+	    const struct slice *argv, size_t n, commands_cb *, void *arg);
+
 /* Connected, and listening to everything. */
 bool	redis_ready(const struct redis *);
+
+/*
+ * What its users are told of the whole; zeroed, with the calls that are of
+ * interest.  None may free redis.
+ */
+struct redis_watch {
+	void		*arg;
+	/* Connected and listening to everything, first or again. */
+	void		(*ready)(void *arg);
+	/* Not any more, or not yet. */
+	void		(*lost)(void *arg);
+	/* It is listened to again: what was published since then did not reach
+	 * us.  channel: ours or a stranger's; empty: any of them. */
+	void		(*gap)(void *arg, struct slice channel,
+			    struct mono since);
+	TAILQ_ENTRY(redis_watch) next;
+};
+void	redis_watch(struct redis *, struct redis_watch *);
+void	redis_unwatch(struct redis *, struct redis_watch *);
 
 #endif

@@ -18,11 +18,24 @@
 						 * who is larger ends the link */
 #define SUBSCRIPTIONS_CHANNEL	4096	/* bytes of a channel's name */
 
+/* How each kind is asked for and given up, and what Redis then says. */
+static const struct {
+	const char	*ask, *leave;
+	const char	*asked, *message;
+} sub_words[] = {
+	[SUB_EXACT] = { "SUBSCRIBE", "UNSUBSCRIBE", "subscribe", "message" },
+	[SUB_PATTERN] = { "PSUBSCRIBE", "PUNSUBSCRIBE", "psubscribe",
+	    "pmessage" },
+	[SUB_SHARDED] = { "SSUBSCRIBE", "SUNSUBSCRIBE", "ssubscribe",
+	    "smessage" },
+};
+
 enum subscription_state { SUB_OFF, SUB_ASKED, SUB_ON, SUB_DENIED };
 
 struct subscription {
 	struct subscription *next;	/* in its bucket */
 	TAILQ_ENTRY(subscription) asked;	/* SUB_ASKED: in order */
+	enum subscription_kind kind;
 	enum subscription_state state;
 	bool		 wanted;	/* false: to be given up when answered */
 	subscriptions_cb *cb;
@@ -54,20 +67,23 @@ sub_channel(const struct subscription *s)
 /* --- the table ------------------------------------------------------------*/
 
 static struct subscription **
-subs_place(struct subscriptions *t, struct slice channel, uint64_t hash)
+subs_place(struct subscriptions *t, enum subscription_kind kind,
+    struct slice channel, uint64_t hash)
 {
 	struct subscription **at = &t->buckets[hash & (t->cap - 1)];
 
-	while (*at != NULL && ((*at)->hash != hash ||
+	while (*at != NULL && ((*at)->hash != hash || (*at)->kind != kind ||
 	    !slice_eq(sub_channel(*at), channel)))
 		at = &(*at)->next;
 	return (at);
 }
 
 static struct subscription *
-subs_find(struct subscriptions *t, struct slice channel)
+subs_find(struct subscriptions *t, enum subscription_kind kind,
+    struct slice channel)
 {
-	return (*subs_place(t, channel, hash_bytes(&t->p.hash_key, channel)));
+	return (*subs_place(t, kind, channel,
+	    hash_bytes(&t->p.hash_key, channel)));
 }
 
 /* As many buckets as channels: the old ones stay when there is no memory. */
@@ -114,7 +130,8 @@ sub_enter(struct subscriptions *t, struct subscription *s,
 static void
 sub_drop(struct subscriptions *t, struct subscription *s)
 {
-	struct subscription **at = subs_place(t, sub_channel(s), s->hash);
+	struct subscription **at = subs_place(t, s->kind, sub_channel(s),
+	    s->hash);
 
 	MUST(*at == s);
 	*at = s->next;
@@ -126,17 +143,23 @@ sub_drop(struct subscriptions *t, struct subscription *s)
 /* --- asking ---------------------------------------------------------------*/
 
 static bool
-sub_say(struct subscriptions *t, struct slice verb, struct slice channel)
+sub_say(struct subscriptions *t, const char *verb, struct slice channel)
 {
-	struct slice argv[] = { verb, channel };
+	struct slice argv[] = { slice_str(verb), channel };
 
 	return (link_command(t->link, argv, nitems(argv)));
 }
 
 static void
+sub_leave(struct subscriptions *t, struct subscription *s)
+{
+	(void)sub_say(t, sub_words[s->kind].leave, sub_channel(s));
+}
+
+static void
 sub_ask(struct subscriptions *t, struct subscription *s)
 {
-	if (sub_say(t, SLICE("SUBSCRIBE"), sub_channel(s)))
+	if (sub_say(t, sub_words[s->kind].ask, sub_channel(s)))
 		sub_enter(t, s, SUB_ASKED);
 	else
 		sub_enter(t, s, SUB_OFF);	/* the next beat asks */
@@ -165,8 +188,8 @@ subs_settle(struct subscriptions *t)
 }
 
 bool
-subscriptions_add(struct subscriptions *t, struct slice channel,
-    subscriptions_cb *cb, void *arg)
+subscriptions_add(struct subscriptions *t, enum subscription_kind kind,
+    struct slice channel, subscriptions_cb *cb, void *arg)
 {
 	struct subscription **at, *s;
 	uint64_t hash;
@@ -174,7 +197,7 @@ subscriptions_add(struct subscriptions *t, struct slice channel,
 	CHECK_MAGIC(t, SUBSCRIPTIONS_MAGIC);
 	MUST(channel.n <= SUBSCRIPTIONS_CHANNEL);
 	hash = hash_bytes(&t->p.hash_key, channel);
-	at = subs_place(t, channel, hash);
+	at = subs_place(t, kind, channel, hash);
 	if (*at != NULL) {	/* on its way out */
 		(*at)->wanted = true;
 		(*at)->cb = cb;
@@ -185,6 +208,7 @@ subscriptions_add(struct subscriptions *t, struct slice channel,
 	if (s == NULL)
 		return (false);
 	*at = s;
+	s->kind = kind;
 	s->hash = hash;
 	s->n = channel.n;
 	if (channel.n > 0)
@@ -199,12 +223,13 @@ subscriptions_add(struct subscriptions *t, struct slice channel,
 }
 
 void
-subscriptions_remove(struct subscriptions *t, struct slice channel)
+subscriptions_remove(struct subscriptions *t, enum subscription_kind kind,
+    struct slice channel)
 {
 	struct subscription *s;
 
 	CHECK_MAGIC(t, SUBSCRIPTIONS_MAGIC);
-	s = subs_find(t, channel);
+	s = subs_find(t, kind, channel);
 	if (s == NULL)
 		return;
 	if (s->state == SUB_ASKED) {
@@ -212,7 +237,7 @@ subscriptions_remove(struct subscriptions *t, struct slice channel)
 		return;
 	}
 	if (s->state == SUB_ON)
-		(void)sub_say(t, SLICE("UNSUBSCRIBE"), channel);
+		sub_leave(t, s);
 	sub_drop(t, s);
 	if (link_up(t->link))
 		subs_settle(t);
@@ -228,7 +253,7 @@ subs_answered(struct subscriptions *t, struct subscription *s,
 	sub_enter(t, s, state);
 	if (!s->wanted) {
 		if (state == SUB_ON)
-			(void)sub_say(t, SLICE("UNSUBSCRIBE"), sub_channel(s));
+			sub_leave(t, s);
 		sub_drop(t, s);
 	}
 	subs_settle(t);
@@ -246,51 +271,65 @@ subs_on_error(struct subscriptions *t, const struct reply *o)
 		return;
 	}
 	if (s->wanted)
-		t->p.denied(t->p.arg, sub_channel(s), words);
+		t->p.denied(t->p.arg, s->kind, sub_channel(s), words);
 	subs_answered(t, s, SUB_DENIED);
 }
 
 /* One that answers to nothing of ours is a stranger's message, or late. */
 static void
-subs_on_message(struct subscriptions *t, struct slice channel,
-    struct slice payload)
+subs_on_message(struct subscriptions *t, enum subscription_kind kind,
+    const struct reply *o)
 {
-	struct subscription *s = subs_find(t, channel);
+	struct subscription *s = subs_find(t, kind, o->elements[1]->text);
 
 	counter_add(COUNTER_redis_messages, 1);
+	/* of a pattern: the pattern, the channel, the message */
 	if (s != NULL && s->wanted)
-		s->cb(s->arg, channel, payload);
+		s->cb(s->arg, o->elements[o->n - 2]->text,
+		    o->elements[o->n - 1]->text);
+}
+
+static void
+subs_on_asked(struct subscriptions *t, enum subscription_kind kind,
+    const struct reply *o)
+{
+	struct subscription *s = subs_find(t, kind, o->elements[1]->text);
+
+	if (s != NULL && s->state == SUB_ASKED)
+		subs_answered(t, s, SUB_ON);
+}
+
+static void
+subs_on_array(struct subscriptions *t, const struct reply *o)
+{
+	struct slice said = o->elements[0]->text;
+	unsigned kind;
+
+	for (kind = 0; kind < nitems(sub_words); kind++) {
+		if (slice_eq(said, slice_str(sub_words[kind].message)) &&
+		    o->n == (kind == SUB_PATTERN ? 4 : 3))
+			subs_on_message(t, kind, o);
+		else if (slice_eq(said, slice_str(sub_words[kind].asked)) &&
+		    o->n == 3)
+			subs_on_asked(t, kind, o);
+	}
 }
 
 static void
 subs_on_reply(void *arg, const struct reply *o)
 {
 	struct subscriptions *t = arg;
-	struct subscription *s;
-	struct slice kind;
 
-	if (o->type == REPLY_ERROR) {
+	if (o->type == REPLY_ERROR)
 		subs_on_error(t, o);
-		return;
-	}
-	if (o->type != REPLY_ARRAY) {
-		/* PONG while nothing is subscribed */
-		if (o->type != REPLY_STATUS)
-			link_fail(t->link, REDIS_NONSENSE, "no array");
-		return;
-	}
-	if (o->n < 2 || o->elements[0]->type != REPLY_STRING) {
+	else if (o->type == REPLY_ARRAY && o->n >= 2 &&
+	    o->elements[0]->type == REPLY_STRING)
+		subs_on_array(t, o);
+	else if (o->type == REPLY_ARRAY)
 		link_fail(t->link, REDIS_NONSENSE, "no message");
-		return;
-	}
-	kind = o->elements[0]->text;
-	if (o->n == 3 && slice_eq(kind, SLICE("message")))
-		subs_on_message(t, o->elements[1]->text, o->elements[2]->text);
-	else if (o->n == 3 && slice_eq(kind, SLICE("subscribe"))) {
-		s = subs_find(t, o->elements[1]->text);
-		if (s != NULL && s->state == SUB_ASKED)
-			subs_answered(t, s, SUB_ON);
-	}
+	else if (o->type != REPLY_STATUS)
+		/* a status is PONG while nothing is subscribed */
+		link_fail(t->link, REDIS_NONSENSE, "no array");
 }
 
 static void

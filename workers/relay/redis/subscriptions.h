@@ -1,6 +1,6 @@
 /*
- * The connection that listens: exact channels, subscribed anew whenever it
- * comes back.  What was published in between nobody has kept: a gap, which
+ * The connection that listens: channels of all kinds, subscribed anew whenever
+ * it comes back.  What was published in between nobody has kept: a gap, which
  * the owner is told of.
  */
 #ifndef RELAY_REDIS_SUBSCRIPTIONS_H
@@ -13,6 +13,13 @@
 
 struct subscriptions;
 
+enum subscription_kind {
+	SUB_EXACT,		/* SUBSCRIBE */
+	SUB_PATTERN,		/* PSUBSCRIBE: the channel is a glob */
+	SUB_SHARDED		/* SSUBSCRIBE: Redis 7; what SPUBLISH says */
+};
+
+/* channel: the one that was published to, whatever was subscribed. */
 typedef void subscriptions_cb(void *arg, struct slice channel,
 	    struct slice payload);
 
@@ -28,8 +35,8 @@ struct subscriptions_params {
 			    const char *words);
 	/* Redis does not let us listen to this one; it is asked again now and
 	 * then. */
-	void		(*denied)(void *arg, struct slice channel,
-			    const char *words);
+	void		(*denied)(void *arg, enum subscription_kind,
+			    struct slice channel, const char *words);
 };
 
 struct subscriptions *subscriptions_new(const struct subscriptions_params *)
@@ -37,10 +44,11 @@ struct subscriptions *subscriptions_new(const struct subscriptions_params *)
 /* Without any call. */
 void	subscriptions_free(struct subscriptions **);
 /* A channel that is not there yet; connected or not.  False: no memory. */
-bool	subscriptions_add(struct subscriptions *, struct slice channel,
-	    subscriptions_cb *, void *arg) MUST_USE;
+bool	subscriptions_add(struct subscriptions *, enum subscription_kind,
+	    struct slice channel, subscriptions_cb *, void *arg) MUST_USE;
 /* Harmless for one that is not there. */
-void	subscriptions_remove(struct subscriptions *, struct slice channel);
+void	subscriptions_remove(struct subscriptions *, enum subscription_kind,
+	    struct slice channel);
 /* Connected, and every channel is listened to. */
 bool	subscriptions_ready(const struct subscriptions *);
 size_t	subscriptions_denied(const struct subscriptions *);
