@@ -1,68 +1,28 @@
 /*
  * A connection to Redis; see link.h.  An attempt goes through the states in
- * their order; link_fail() is the only way back.
+ * their order (link_dial.c, link_greeting.c); link_fail() is the only way back.
+ * Here is what is common to all of them: bytes, time and the end.
  */
-#include "relay/redis/link.h"
+#include "relay/redis/link_int.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "conf/conf.h"
 #include "proto/codec.h"
 #include "relay/redis/backoff.h"
-#include "relay/redis/resolve.h"
 #include "relay/redis/secure.h"
 #include "shm/counters.h"
 
 #define LINK_ATTEMPT_MS	5000	/* from the name to the last of the greeting */
-#define LINK_DEAD_MS	8000	/* unacknowledged bytes, or no answer to a probe,
-				 * for so long: the kernel gives up */
 #define LINK_STABLE_MS	5000	/* up for so long: next time starts at once */
 #define LINK_READ	(64u << 10)
 #define LINK_READS	64	/* in a turn */
 #define LINK_KEEP	(1u << 20)	/* larger empty queues are given back */
-#define LINK_PASSWORD	1024	/* bytes, at most */
-
-enum link_state {
-	LINK_WAITING,		/* for the next attempt */
-	LINK_RESOLVING, LINK_CONNECTING, LINK_SECURING, LINK_GREETING, LINK_UP
-};
-/* What a reply of the greeting is to. */
-enum link_greeting { LINK_AUTH, LINK_SELECT, LINK_NAME, LINK_PING };
-
-struct link {
-	unsigned	 magic;
-#define LINK_MAGIC	0x11c4ed15
-	struct link_params p;
-	enum link_state	 state;
-	unsigned	 attempt;	/* changes with each */
-	unsigned	 failures;	/* in a row */
-	struct timer	 timer;		/* the next attempt, or the end of this */
-	struct mono	 since;		/* up since */
-	struct mono	 heard;
-	struct resolve	 resolve;
-	struct resolved	 to;
-	unsigned	 first, tried;	/* addresses of `to` */
-	struct loop_fd	 io;		/* fd -1: none */
-	struct secure	*tls;
-	struct buf	 out;
-	bool		 blocked;
-	struct reply_reader *reader;
-	enum link_greeting greeting[4];
-	unsigned	 ngreeting, greeted;
-	char		 said[REPLY_WORDS]; /* an error during the greeting */
-};
-
-static void	link_greet(struct link *);
 
 /* --- failing --------------------------------------------------------------*/
 
@@ -128,8 +88,8 @@ link_put_number(struct buf *b, char type, size_t n)
 	buf_str(b, "\r\n");
 }
 
-/* RESP: an array of strings with their lengths.  All of it or nothing. */
-static bool
+/* RESP: an array of strings with their lengths. */
+bool
 link_encode(struct link *l, const struct slice *argv, size_t n)
 {
 	struct buf *b = &l->out;
@@ -164,7 +124,7 @@ link_command(struct link *l, const struct slice *argv, size_t n)
 
 /* --- bytes ----------------------------------------------------------------*/
 
-static bool
+bool
 link_want(struct link *l, bool out)
 {
 	l->blocked = out;
@@ -226,41 +186,6 @@ link_flush(struct link *l)
 }
 
 /* --- replies --------------------------------------------------------------*/
-
-/* A reply to the greeting; the last one opens the link. */
-static void
-link_on_greeting(struct link *l, const struct reply *o)
-{
-	if (o->type == REPLY_ERROR)
-		reply_words(o, l->said);
-	switch (l->greeting[l->greeted++]) {
-	case LINK_AUTH:
-		if (o->type == REPLY_ERROR)
-			link_fail(l, REDIS_REFUSED, l->said);
-		break;
-	case LINK_SELECT:
-		if (o->type == REPLY_ERROR)
-			link_fail(l, reply_is_error(o, SLICE("NOAUTH")) ?
-			    REDIS_REFUSED : REDIS_ERRORS, l->said);
-		break;
-	case LINK_NAME:
-		break;		/* it is for people; it may be denied */
-	case LINK_PING:
-		if (o->type == REPLY_ERROR) {
-			link_fail(l, reply_is_error(o, SLICE("NOAUTH")) ?
-			    REDIS_REFUSED :
-			    reply_is_error(o, SLICE("NOPERM")) ?
-			    REDIS_DENIED : REDIS_ERRORS, l->said);
-			break;
-		}
-		timer_stop(loop_wheel(l->p.loop), &l->timer);
-		l->state = LINK_UP;
-		l->since = loop_now(l->p.loop);
-		counter_add(COUNTER_redis_connects, 1);
-		l->p.calls.up(l->p.calls.arg);
-		break;
-	}
-}
 
 static void
 link_reply(struct link *l, const struct reply *o)
@@ -342,273 +267,16 @@ link_read(struct link *l)
 			return;
 }
 
-/* --- an attempt, from its end to its beginning ----------------------------*/
-
-/* Read anew for each connection: it may have changed.  false: failed. */
-static bool
-link_password_file(struct link *l, char *to)
+void
+link_talk(struct link *l, unsigned events)
 {
-	const char *path = l->p.conf->password_file;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	ssize_t n = fd == -1 ? -1 : read(fd, to, LINK_PASSWORD);
-	int error = errno;
-
-	if (fd != -1)
-		(void)close(fd);
-	if (n == -1 || n == LINK_PASSWORD) {
-		link_fail(l, REDIS_NO_PASSWORD, n == -1 ? strerror(error) :
-		    "it has more than 1023 bytes");
-		return (false);
-	}
-	while (n > 0 && (to[n - 1] == '\n' || to[n - 1] == '\r'))
-		n--;
-	to[n] = '\0';
-	if (n > 0)
-		return (true);
-	link_fail(l, REDIS_NO_PASSWORD, "it is empty");
-	return (false);
-}
-
-static bool
-link_say(struct link *l, enum link_greeting what, const struct slice *argv,
-    size_t n)
-{
-	if (!link_encode(l, argv, n))
-		return (false);
-	l->greeting[l->ngreeting++] = what;
-	return (true);
-}
-
-static bool
-link_say_auth(struct link *l, const char *password)
-{
-	const char *user = l->p.conf->url.user;
-	struct slice argv[3] = { SLICE("AUTH") };
-	size_t n = 1;
-
-	if (user != NULL && user[0] != '\0')
-		argv[n++] = slice_str(user);
-	argv[n++] = slice_str(password);
-	return (link_say(l, LINK_AUTH, argv, n));
-}
-
-static bool
-link_say_rest(struct link *l)
-{
-	char database[16], name[64];
-	struct slice select[] = { SLICE("SELECT"), { NULL, 0 } };
-	struct slice setname[] = { SLICE("CLIENT"), SLICE("SETNAME"),
-		{ NULL, 0 } };
-	struct slice ping[] = { SLICE("PING") };
-
-	(void)snprintf(database, sizeof database, "%u",
-	    l->p.conf->url.database);
-	(void)snprintf(name, sizeof name, "roostd-%s", l->p.name);
-	select[1] = slice_str(database);
-	setname[2] = slice_str(name);
-	return ((l->p.conf->url.database == 0 ||
-	    link_say(l, LINK_SELECT, select, nitems(select))) &&
-	    link_say(l, LINK_NAME, setname, nitems(setname)) &&
-	    link_say(l, LINK_PING, ping, nitems(ping)));
-}
-
-static void
-link_greet(struct link *l)
-{
-	char secret[LINK_PASSWORD];
-	const char *password = l->p.conf->url.password;
-
-	if (l->p.conf->password_file[0] != '\0') {
-		if (!link_password_file(l, secret))
-			return;
-		password = secret;
-	}
-	l->reader = reply_reader_new(&l->p.limits);
-	if (l->reader == NULL || (password != NULL && password[0] != '\0' &&
-	    !link_say_auth(l, password)) || !link_say_rest(l)) {
-		link_fail(l, REDIS_SHORT, "out of memory");
-		return;
-	}
-	explicit_bzero(secret, sizeof secret);
-	l->state = LINK_GREETING;
-	(void)link_want(l, false);
-}
-
-static void
-link_shake(struct link *l)
-{
-	int r = secure_handshake(l->tls);
-
-	if (r == 1)
-		link_greet(l);
-	else if (r == SECURE_WANT_READ || r == SECURE_WANT_WRITE)
-		(void)link_want(l, r == SECURE_WANT_WRITE);
-	else
-		link_fail(l, REDIS_INSECURE, r == SECURE_FAILED ?
-		    secure_why(l->tls) : "the connection ended");
-}
-
-static void
-link_connected(struct link *l)
-{
-	const char *why;
-
-	if (!l->p.conf->url.tls) {
-		link_greet(l);
-		return;
-	}
-	l->tls = secure_new(l->p.conf, l->io.fd, &why);
-	if (l->tls == NULL) {
-		link_fail(l, REDIS_INSECURE, why);
-		return;
-	}
-	l->state = LINK_SECURING;
-	link_shake(l);
-}
-
-static void	link_try_next(struct link *, const char *);
-
-static void
-link_on_connect(struct link *l)
-{
-	socklen_t len = sizeof(int);
-	int error = 0;
-
-	if (getsockopt(l->io.fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1)
-		error = errno;
-	if (error == 0) {
-		link_connected(l);
-		return;
-	}
-	loop_del(l->p.loop, &l->io);
-	(void)close(l->io.fd);
-	l->io.fd = -1;
-	link_try_next(l, strerror(error));
-}
-
-static void
-link_on_event(struct loop_fd *f, unsigned events)
-{
-	struct link *l = container_of(f, struct link, io);
-
-	CHECK_MAGIC(l, LINK_MAGIC);
-	if (l->state == LINK_CONNECTING) {
-		link_on_connect(l);
-		return;
-	}
-	if (l->state == LINK_SECURING) {
-		link_shake(l);
-		return;
-	}
 	if ((events & LOOP_OUT) && !link_want(l, false))
 		return;		/* the end of the turn writes */
 	if (events & (LOOP_IN | LOOP_HUP))
 		link_read(l);
 }
 
-/* A silent peer is the kernel's affair, too: bytes it does not acknowledge. */
-static void
-link_tune(int fd)
-{
-	static const struct {
-		int	 level, name, value;
-	} options[] = {
-		{ IPPROTO_TCP, TCP_NODELAY, 1 },
-		{ IPPROTO_TCP, TCP_USER_TIMEOUT, LINK_DEAD_MS },
-		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
-		{ IPPROTO_TCP, TCP_KEEPIDLE, 4 },
-		{ IPPROTO_TCP, TCP_KEEPINTVL, 2 },
-		{ IPPROTO_TCP, TCP_KEEPCNT, 2 },
-	};
-	size_t i;
-
-	for (i = 0; i < nitems(options); i++)
-		(void)setsockopt(fd, options[i].level, options[i].name,
-		    &options[i].value, sizeof options[i].value);
-}
-
-/* 0: on its way; else errno. */
-static int
-link_connect(struct link *l, const struct resolve_addr *to)
-{
-	int error, fd;
-
-	fd = socket(to->sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK |
-	    SOCK_CLOEXEC, 0);
-	if (fd == -1)
-		return (errno);
-	if (to->sa.ss_family != AF_UNIX)
-		link_tune(fd);
-	if ((connect(fd, (const struct sockaddr *)(const void *)&to->sa,
-	    to->len) == -1 && errno != EINPROGRESS) ||
-	    loop_add(l->p.loop, &l->io, fd, LOOP_OUT, link_on_event) == -1) {
-		error = errno;
-		(void)close(fd);
-		return (error);
-	}
-	return (0);
-}
-
-/* The next address of the name, until there is one left that may do. */
-static void
-link_try_next(struct link *l, const char *words)
-{
-	const struct resolve_addr *to;
-	int error;
-
-	l->state = LINK_CONNECTING;
-	while (l->tried < l->to.n) {
-		to = &l->to.addrs[(l->first + l->tried++) % l->to.n];
-		error = link_connect(l, to);
-		if (error == 0)
-			return;
-		words = strerror(error);
-	}
-	link_fail(l, REDIS_UNREACHABLE, words);
-}
-
-static void
-link_on_resolved(struct resolve *v, const struct resolved *r)
-{
-	struct link *l = container_of(v, struct link, resolve);
-
-	if (r->n == 0) {
-		link_fail(l, REDIS_UNRESOLVED, r->why);
-		return;
-	}
-	l->to = *r;
-	l->tried = 0;
-	link_try_next(l, "");
-}
-
-static void
-link_to_path(struct link *l, const char *path)
-{
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-
-	MUST(strlen(path) < sizeof sun.sun_path);
-	(void)snprintf(sun.sun_path, sizeof sun.sun_path, "%s", path);
-	memset(&l->to, 0, sizeof l->to);
-	memcpy(&l->to.addrs[0].sa, &sun, sizeof sun);
-	l->to.addrs[0].len = sizeof sun;
-	l->to.n = 1;
-	l->tried = 0;
-	link_try_next(l, "");
-}
-
-static void
-link_attempt(struct link *l)
-{
-	const struct conf_redis_url *url = &l->p.conf->url;
-
-	link_wait(l, LINK_ATTEMPT_MS);
-	if (url->path != NULL) {
-		link_to_path(l, url->path);
-		return;
-	}
-	l->state = LINK_RESOLVING;
-	resolve_start(&l->resolve, url->host, url->port);
-}
+/* --- time -----------------------------------------------------------------*/
 
 /* The next attempt is due, or this one has taken too long. */
 static void
@@ -619,7 +287,8 @@ link_on_timer(struct timer *t, struct mono now)
 	(void)now;
 	switch (l->state) {
 	case LINK_WAITING:
-		link_attempt(l);
+		link_wait(l, LINK_ATTEMPT_MS);
+		link_dial(l);
 		break;
 	case LINK_RESOLVING:
 		link_fail(l, REDIS_UNRESOLVED, "no answer in time");
@@ -651,9 +320,8 @@ link_new(const struct link_params *p)
 		return (NULL);
 	l->magic = LINK_MAGIC;
 	l->p = *p;
-	l->io.fd = -1;
 	buf_init(&l->out);
-	resolve_init(&l->resolve, p->loop, link_on_resolved);
+	link_dial_init(l);
 	link_wait(l, 0);
 	return (l);
 }
