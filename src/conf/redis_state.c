@@ -18,6 +18,9 @@ static const char *const redis_troubles[REDIS_STATE__MAX] = {
 	[REDIS_LOST] = "Redis closed the connection",
 	[REDIS_NONSENSE] = "Redis does not speak its protocol",
 	[REDIS_SHORT] = "Redis is not connected: out of memory or descriptors",
+	[REDIS_NO_MASTER] = "no Sentinel names a master",
+	[REDIS_SWITCHED] = "Redis has another master, to be connected",
+	[REDIS_READONLY] = "Redis is a replica, not a master",
 };
 
 const char *

@@ -20,6 +20,9 @@ enum redis_state {
 	REDIS_LOST,		/* it closed the connection */
 	REDIS_NONSENSE,
 	REDIS_SHORT,		/* memory, descriptors: ours */
+	REDIS_NO_MASTER,	/* no Sentinel names one */
+	REDIS_SWITCHED,		/* another server has its part now */
+	REDIS_READONLY,		/* a replica, where a master should be */
 	REDIS_STATE__MAX
 };
 

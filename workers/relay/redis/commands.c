@@ -149,6 +149,12 @@ commands_up(const struct commands *c)
 	return (link_up(c->link));
 }
 
+void
+commands_aim(struct commands *c, const char *host, unsigned port)
+{
+	link_aim(c->link, host, port);
+}
+
 /* --- birth and death ------------------------------------------------------*/
 
 struct commands *
@@ -156,6 +162,7 @@ commands_new(const struct commands_params *p)
 {
 	struct commands *c = calloc(1, sizeof *c);
 	struct link_params link = { .conf = p->conf, .loop = p->loop,
+		.aimed = p->aimed,
 		.name = "commands", .queue_bytes = p->queue_bytes,
 		.limits = { 8, 65536, COMMANDS_REPLY_BYTES },
 		.calls = { c, commands_on_up, commands_on_reply,

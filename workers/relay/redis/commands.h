@@ -17,6 +17,7 @@ typedef void commands_cb(void *arg, const struct reply *);
 
 struct commands_params {
 	const struct conf_redis *conf;
+	bool		 aimed;		/* waits for commands_aim() */
 	struct loop	*loop;
 	size_t		 queue_bytes;
 	void		*arg;		/* of both: */
@@ -28,6 +29,8 @@ struct commands_params {
 struct commands *commands_new(const struct commands_params *) MUST_USE;
 /* Without any call. */
 void	commands_free(struct commands **);
+/* See link_aim(). */
+void	commands_aim(struct commands *, const char *host, unsigned port);
 /* False, counted: not connected, or too much waits.  on_reply may be NULL. */
 bool	commands_send(struct commands *, const struct slice *argv, size_t n,
 	    commands_cb *on_reply, void *arg);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "conf/conf.h"
 #include "proto/codec.h"
 #include "relay/redis/backoff.h"
 #include "relay/redis/secure.h"
@@ -309,6 +310,30 @@ link_on_timer(struct timer *t, struct mono now)
 	}
 }
 
+/* --- where ----------------------------------------------------------------*/
+
+const char *
+link_host(const struct link *l)
+{
+	return (l->host[0] != '\0' ? l->host : l->p.conf->url.host);
+}
+
+void
+link_aim(struct link *l, const char *host, unsigned port)
+{
+	CHECK_MAGIC(l, LINK_MAGIC);
+	if (strncmp(l->host, host, sizeof l->host - 1) == 0 && l->port == port)
+		return;
+	(void)snprintf(l->host, sizeof l->host, "%s", host);
+	l->port = port;
+	l->first = 0;
+	l->failures = 0;
+	if (l->state != LINK_WAITING)
+		link_fail(l, REDIS_SWITCHED, host);
+	else
+		link_wait(l, 0);
+}
+
 /* --- birth and death ------------------------------------------------------*/
 
 struct link *
@@ -322,7 +347,8 @@ link_new(const struct link_params *p)
 	l->p = *p;
 	buf_init(&l->out);
 	link_dial_init(l);
-	link_wait(l, 0);
+	if (!p->aimed)
+		link_wait(l, 0);
 	return (l);
 }
 

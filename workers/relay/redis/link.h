@@ -11,6 +11,8 @@
 #include "relay/redis/reply.h"
 #include "sys/loop.h"
 
+#define LINK_HOST	256	/* bytes of a name or an address, with its NUL */
+
 struct conf_redis;
 struct link;
 
@@ -29,6 +31,7 @@ struct link_calls {
 
 struct link_params {
 	const struct conf_redis *conf;	/* borrowed */
+	bool		 aimed;		/* no attempt before link_aim() */
 	struct loop	*loop;
 	const char	*name;		/* "commands", for CLIENT LIST */
 	struct reply_limits limits;	/* of one reply */
@@ -40,6 +43,13 @@ struct link_params {
 struct link *link_new(const struct link_params *) MUST_USE;
 void	link_free(struct link **);		/* without a call of down() */
 bool	link_up(const struct link *);
+/*
+ * From now on it goes there, instead of to the url's host: a connection to
+ * another place, or an attempt, is given up by link_fail() with REDIS_SWITCHED.
+ * Nothing happens when it goes there already.  Names longer than LINK_HOST are
+ * cut.  Not from within a call of this link.
+ */
+void	link_aim(struct link *, const char *host, unsigned port);
 /* Queue a command, to be written at the end of the turn.  False: not up, no
  * room or no memory. */
 bool	link_command(struct link *, const struct slice *argv, size_t n);

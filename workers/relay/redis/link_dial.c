@@ -42,7 +42,7 @@ link_connected(struct link *l)
 		link_greet(l);
 		return;
 	}
-	l->tls = secure_new(l->p.conf, l->io.fd, &why);
+	l->tls = secure_new(l->p.conf, link_host(l), l->io.fd, &why);
 	if (l->tls == NULL) {
 		link_fail(l, REDIS_INSECURE, why);
 		return;
@@ -183,12 +183,13 @@ link_dial(struct link *l)
 {
 	const struct conf_redis_url *url = &l->p.conf->url;
 
-	if (url->path != NULL) {
+	if (l->host[0] == '\0' && url->path != NULL) {
 		link_to_path(l, url->path);
 		return;
 	}
 	l->state = LINK_RESOLVING;
-	resolve_start(&l->resolve, url->host, url->port);
+	resolve_start(&l->resolve, link_host(l), l->host[0] != '\0' ? l->port :
+	    url->port);
 }
 
 void

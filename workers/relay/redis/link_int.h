@@ -25,6 +25,8 @@ struct link {
 	struct timer	 timer;		/* the next attempt, or the end of this */
 	struct mono	 since;		/* up since */
 	struct mono	 heard;
+	char		 host[LINK_HOST]; /* link_aim()'s; "": the url's */
+	unsigned	 port;
 	struct resolve	 resolve;
 	struct resolved	 to;
 	unsigned	 first, tried;	/* addresses of `to` */
@@ -45,6 +47,8 @@ bool	link_encode(struct link *, const struct slice *argv, size_t n)
 bool	link_want(struct link *, bool out);
 /* The events of a link that is greeting, or up. */
 void	link_talk(struct link *, unsigned events);
+/* Where it goes; NULL: to a unix socket. */
+const char *link_host(const struct link *);
 /* link_dial.c: an attempt, from the name to TLS.  It ends with link_greet(),
  * or with link_fail(). */
 void	link_dial(struct link *);

@@ -105,10 +105,11 @@ secure_name(SSL *ssl, const char *name)
 }
 
 static const char *
-secure_open(struct secure *s, const struct conf_redis *conf, int fd)
+secure_open(struct secure *s, const struct conf_redis *conf, const char *host,
+    int fd)
 {
 	const char *name = conf->server_name[0] != '\0' ? conf->server_name :
-	    conf->url.host;
+	    host;
 	const char *wrong;
 
 	s->ctx = SSL_CTX_new(TLS_client_method());
@@ -126,7 +127,8 @@ secure_open(struct secure *s, const struct conf_redis *conf, int fd)
 }
 
 struct secure *
-secure_new(const struct conf_redis *conf, int fd, const char **why)
+secure_new(const struct conf_redis *conf, const char *host, int fd,
+    const char **why)
 {
 	struct secure *s = calloc(1, sizeof *s);
 
@@ -134,7 +136,7 @@ secure_new(const struct conf_redis *conf, int fd, const char **why)
 	if (s == NULL)
 		return (NULL);
 	s->magic = SECURE_MAGIC;
-	*why = secure_open(s, conf, fd);
+	*why = secure_open(s, conf, host, fd);
 	ERR_clear_error();
 	if (*why != NULL)
 		secure_free(&s);

@@ -16,8 +16,9 @@
 struct conf_redis;
 struct secure;
 
-/* Over a connected socket; NULL: *why says why. */
-struct secure *secure_new(const struct conf_redis *, int fd,
+/* Over a socket connected to this host, whose name counts unless another one
+ * is configured; NULL: *why says why. */
+struct secure *secure_new(const struct conf_redis *, const char *host, int fd,
 	    const char **why) MUST_USE;
 void	secure_free(struct secure **);		/* does not close fd */
 

@@ -416,6 +416,12 @@ subscriptions_fail(struct subscriptions *t, enum redis_state why,
 	link_fail(t->link, why, words);
 }
 
+void
+subscriptions_aim(struct subscriptions *t, const char *host, unsigned port)
+{
+	link_aim(t->link, host, port);
+}
+
 /* --- birth and death ------------------------------------------------------*/
 
 struct subscriptions *
@@ -423,6 +429,7 @@ subscriptions_new(const struct subscriptions_params *p)
 {
 	struct subscriptions *t = calloc(1, sizeof *t);
 	struct link_params link = { .conf = p->conf, .loop = p->loop,
+		.aimed = p->aimed,
 		.name = "subscriber", .queue_bytes = p->queue_bytes,
 		.limits = { 4, 16, SUBSCRIPTIONS_MESSAGE },
 		.calls = { t, subs_on_up, subs_on_reply, subs_on_down } };

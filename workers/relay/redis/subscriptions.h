@@ -25,6 +25,7 @@ typedef void subscriptions_cb(void *arg, struct slice channel,
 
 struct subscriptions_params {
 	const struct conf_redis *conf;
+	bool		 aimed;		/* waits for subscriptions_aim() */
 	struct loop	*loop;
 	size_t		 queue_bytes;
 	struct hash_key	 hash_key;
@@ -43,6 +44,9 @@ struct subscriptions *subscriptions_new(const struct subscriptions_params *)
 	    MUST_USE;
 /* Without any call. */
 void	subscriptions_free(struct subscriptions **);
+/* See link_aim(). */
+void	subscriptions_aim(struct subscriptions *, const char *host,
+	    unsigned port);
 /* A channel that is not there yet; connected or not.  False: no memory. */
 bool	subscriptions_add(struct subscriptions *, enum subscription_kind,
 	    struct slice channel, subscriptions_cb *, void *arg) MUST_USE;
