@@ -48,8 +48,9 @@ struct http_request {
  */
 ssize_t	http_decode_request(struct slice in, struct http_request *) MUST_USE;
 
-/* First field of that name (case-insensitive); false when absent. */
-bool	http_field(const struct http_request *, const char *name,
+/* How many fields there are of that name (case-insensitive), and the first of
+ * them; empty when there is none. */
+unsigned http_field(const struct http_request *, const char *name,
 	    struct slice *value) MUST_USE;
 /* A comma-separated list field (all its lines) has that token. */
 bool	http_field_has(const struct http_request *, const char *name,

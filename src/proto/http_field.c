@@ -6,29 +6,26 @@
 
 #include "base/ascii.h"
 
-bool
+unsigned
 http_field(const struct http_request *r, const char *name, struct slice *value)
 {
+	struct slice wanted = slice_str(name);
+	unsigned n = 0;
 	size_t i;
 
-	for (i = 0; i < r->nfields; i++)
-		if (slice_caseeq(r->fields[i].name, slice_str(name))) {
-			*value = r->fields[i].value;
-			return (true);
-		}
 	*value = slice_of(NULL, 0);
-	return (false);
+	for (i = 0; i < r->nfields; i++)
+		if (slice_caseeq(r->fields[i].name, wanted) && n++ == 0)
+			*value = r->fields[i].value;
+	return (n);
 }
 
 unsigned
 http_field_count(const struct http_request *r, const char *name)
 {
-	unsigned n = 0;
-	size_t i;
+	struct slice value;
 
-	for (i = 0; i < r->nfields; i++)
-		n += slice_caseeq(r->fields[i].name, slice_str(name));
-	return (n);
+	return (http_field(r, name, &value));
 }
 
 struct http_list

@@ -37,8 +37,8 @@ ws_valid_key(const struct http_request *r, struct slice *key)
 {
 	uint8_t raw[20], text[24];
 
-	if (http_field_count(r, "sec-websocket-key") != 1 ||
-	    !http_field(r, "sec-websocket-key", key) || key->n != sizeof text)
+	if (http_field(r, "sec-websocket-key", key) != 1 ||
+	    key->n != sizeof text)
 		return (false);
 	memcpy(text, key->p, sizeof text);
 	if (digest_base64_decode(slice_of(text, 20), raw) != 15)
@@ -63,8 +63,7 @@ ws_check_request(const struct http_request *r, struct ws_offer *o)
 		return (ws_refuse(o, 426, "WebSocket upgrade required"));
 	if (r->chunked || r->content_length > 0)
 		return (ws_refuse(o, 400, "upgrade request with a body"));
-	if (http_field_count(r, "sec-websocket-version") != 1 ||
-	    !http_field(r, "sec-websocket-version", &version))
+	if (http_field(r, "sec-websocket-version", &version) != 1)
 		return (ws_refuse(o, 400, "Sec-WebSocket-Version needed once"));
 	if (!slice_eq(version, SLICE("13")))
 		return (ws_refuse(o, 426, "WebSocket version 13 required"));

@@ -116,6 +116,33 @@ sloppy_base64_is_refused(void **state)
 }
 
 /* Android's encoder breaks lines; some forget the padding. */
+/* Each byte at a place of its own, against the alphabet itself. */
+static void
+each_byte_is_a_digit_or_refused(void **state)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	    "abcdefghijklmnopqrstuvwxyz0123456789";
+	uint8_t text[4] = "AAAA", out[3];
+	const char *p;
+	unsigned c, v;
+
+	(void)state;
+	for (c = 0; c < 256; c++) {
+		text[3] = (uint8_t)c;
+		p = c == 0 ? NULL : strchr(letters, (int)c);
+		v = p != NULL ? (unsigned)(p - letters) : c == '+' ? 62 :
+		    c == '/' ? 63 : 64;
+		assert_int_equal(digest_base64_decode(slice_of(text,
+		    c == '=' ? 3 : 4), out), v == 64 ? -1 : 3);
+		assert_true(v == 64 || out[2] == v);
+		v = p != NULL ? (unsigned)(p - letters) : c == '-' ? 62 :
+		    c == '_' ? 63 : 64;
+		assert_int_equal(digest_base64url_decode(slice_of(text, 4),
+		    out), v == 64 ? -1 : 3);
+		assert_true(v == 64 || out[2] == v);
+	}
+}
+
 static void
 base64_of_clients_is_understood(void **state)
 {
@@ -167,6 +194,7 @@ main(void)
 		cmocka_unit_test(base64_has_the_values_of_the_rfc),
 		cmocka_unit_test(every_length_survives_both_alphabets),
 		cmocka_unit_test(sloppy_base64_is_refused),
+		cmocka_unit_test(each_byte_is_a_digit_or_refused),
 		cmocka_unit_test(base64_of_clients_is_understood),
 	};
 

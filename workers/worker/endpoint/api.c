@@ -39,7 +39,7 @@ api_json(const struct http_request *rq)
 	struct slice type;
 	size_t n = sizeof "application/json" - 1;
 
-	if (!http_field(rq, "Content-Type", &type))
+	if (http_field(rq, "Content-Type", &type) == 0)
 		return (true);
 	return (type.n >= n &&
 	    slice_caseeq(slice_of(type.p, n), SLICE("application/json")) &&

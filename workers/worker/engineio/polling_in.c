@@ -63,7 +63,7 @@ poller_post(struct poller *p, struct request *rq, const struct engineio *e)
 		polling_close(p, REASON_http_bad);
 		return;
 	}
-	if (http_field(&rq->head, "Content-Type", &type) &&
+	if (http_field(&rq->head, "Content-Type", &type) > 0 &&
 	    slice_caseeq(type, SLICE("application/octet-stream"))) {
 		poller_refuse(rq, 400);
 		polling_close(p, REASON_unsupported_data);

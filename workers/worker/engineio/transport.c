@@ -22,8 +22,7 @@ transport_origin(const struct request *rq)
 {
 	struct slice origin;
 
-	if (http_field_count(&rq->head, "Origin") != 1 ||
-	    !http_field(&rq->head, "Origin", &origin))
+	if (http_field(&rq->head, "Origin", &origin) != 1)
 		return (slice_of(NULL, 0));
 	return (origin);
 }
@@ -36,9 +35,8 @@ transport_headers(const struct request *rq, struct buf *b)
 	struct http_list l = http_list(&rq->head, name);
 	struct slice one;
 
-	if (http_field_count(&rq->head, name) < 2)
-		return (http_field(&rq->head, name, &one) ? one :
-		    slice_of(NULL, 0));
+	if (http_field(&rq->head, name, &one) < 2)
+		return (one);
 	while (http_list_next(&l, &one)) {
 		buf_str(b, b->wpos > 0 ? "," : "");
 		buf_slice(b, one);

@@ -30,13 +30,12 @@ admit_origin(const struct request *rq)
 {
 	struct slice origin;
 
-	switch (http_field_count(&rq->head, "Origin")) {
+	switch (http_field(&rq->head, "Origin", &origin)) {
 	case 0:
 		return (true);	/* not a browser */
 	case 1:
-		return (http_field(&rq->head, "Origin", &origin) &&
-		    conf_origin_allowed(rq->w->conf, origin, rq->head.host,
-		    rq->c->secure));
+		return (conf_origin_allowed(rq->w->conf, origin,
+		    rq->head.host, rq->c->secure));
 	default:
 		return (false);
 	}

@@ -38,7 +38,7 @@ refusal_origin(const struct request *rq)
 
 	if (!log_rate(&rate, rq->w->now, &held))
 		return;
-	if (!http_field(&rq->head, "Origin", &value))
+	if (http_field(&rq->head, "Origin", &value) == 0)
 		value = slice_of(NULL, 0);
 	log_info("refused what=origin origin=\"%s\" host=\"%s\" "
 	    "directive=%s unsaid=%llu",
