@@ -1,7 +1,7 @@
 /*
- * Redis as the relay uses it: one connection for commands, one that listens,
- * and how it stands with both, in gauges, in the log, in /health.  Whatever
- * happens there, nothing here waits for it.
+ * Redis as the relay uses it: what is asked of it, what is listened to, and
+ * how it stands with it, in gauges and in /health.  Whatever happens there,
+ * nothing here waits for it.
  */
 #ifndef RELAY_REDIS_REDIS_H
 #define RELAY_REDIS_REDIS_H

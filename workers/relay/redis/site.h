@@ -1,0 +1,53 @@
+/*
+ * One Redis: a connection for commands, one that listens, and how it stands
+ * with both, in the log and for its owner.  Whatever happens there, nothing
+ * here waits for it.  Which of several is asked for what is redis.c's affair.
+ */
+#ifndef RELAY_REDIS_SITE_H
+#define RELAY_REDIS_SITE_H
+
+#include "relay/redis/commands.h"
+#include "relay/redis/subscriptions.h"
+
+struct site;
+
+struct site_params {
+	const struct conf_redis *conf;	/* borrowed; its url is this one's */
+	bool		 aimed;		/* waits for site_aim() */
+	struct loop	*loop;
+	size_t		 queue_bytes;	/* unsent, for each connection */
+	struct hash_key	 hash_key;
+	struct slice	 pulse;		/* channel of our heartbeat; copied */
+	void		*arg;
+	/* It is ready, or not any more: look at it. */
+	void		(*change)(void *arg, struct site *);
+	/* It is listened to again; see redis.h.  whole: one call for all of
+	 * its channels, with an empty one, not one for each. */
+	bool		 whole;
+	void		(*gap)(void *arg, struct slice channel,
+			    struct mono since);
+};
+
+/* NULL: no memory.  Connects by itself, for ever. */
+struct site *site_new(const struct site_params *) MUST_USE;
+void	site_free(struct site **);
+/* Both connections go there from now on; see link_aim(). */
+void	site_aim(struct site *, const char *host, unsigned port);
+void	site_flush(struct site *);
+/* About once a second. */
+void	site_beat(struct site *);
+
+/* See commands_send(), subscriptions_add(). */
+bool	site_send(struct site *, const struct slice *argv, size_t n,
+	    commands_cb *, void *arg);
+bool	site_add(struct site *, enum subscription_kind, struct slice channel,
+	    subscriptions_cb *, void *arg) MUST_USE;
+void	site_remove(struct site *, enum subscription_kind,
+	    struct slice channel);
+
+/* Connected, and listening to everything. */
+bool	site_ready(const struct site *);
+/* REDIS_CONNECTED, REDIS_CONNECTING, or the trouble that is going on. */
+enum redis_state site_state(const struct site *);
+
+#endif
