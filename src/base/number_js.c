@@ -4,6 +4,8 @@
  */
 #include "base/number_js.h"
 
+#include <float.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,25 +13,50 @@
 #include "base/bug.h"
 
 #define DIGITS_MAX	17	/* that always are enough */
+#define DIGITS_SURE	15	/* as few or fewer say what they mean */
 #define POINT_MAX	21	/* digits before the point, at most */
 #define POINT_MIN	(-6)	/* zeros behind it, at most */
 
-/* v > 0 is 0.DIGITS * 10^point; returns how many digits. */
+static bool
+js_is(const char *text, double v)
+{
+	double is = strtod(text, NULL);
+
+	return (is >= v && is <= v);
+}
+
+/* One more in the last digit: at a power of two numbers above it are twice as
+ * far from each other as those below, and the nearest digits may be of one of
+ * these.  false: a nine. */
+static bool
+js_next(char *text)
+{
+	char *last = strchr(text, 'e') - 1;
+
+	return (*last >= '0' && *last < '9' && ++*last != '\0');
+}
+
+/* v > 0 is 0.DIGITS * 10^point; returns how many digits.  Where 15 are enough
+ * all that are fewer show as zeros at their end; but a double below DBL_MIN
+ * does not hold 15. */
 static int
 js_shortest(double v, char digits[DIGITS_MAX + 1], int *point)
 {
 	char text[40];
 	int p, n;
 
-	for (p = 1; p <= DIGITS_MAX; p++) {
+	for (p = v < DBL_MIN ? 1 : DIGITS_SURE; p <= DIGITS_MAX; p++) {
 		(void)snprintf(text, sizeof text, "%.*e", p - 1, v);
-		if (strtod(text, NULL) >= v && strtod(text, NULL) <= v)
+		if (js_is(text, v) || (p == DIGITS_MAX - 1 && js_next(text) &&
+		    js_is(text, v)))
 			break;
 	}
 	*point = (int)strtol(strchr(text, 'e') + 1, NULL, 10) + 1;
 	for (n = 0, p = 0; text[p] != 'e'; p++)
 		if (text[p] >= '0' && text[p] <= '9')
 			digits[n++] = text[p];
+	while (n > 1 && digits[n - 1] == '0')
+		n--;
 	digits[n] = '\0';
 	return (n);
 }

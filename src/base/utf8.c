@@ -78,6 +78,30 @@ utf8_name(struct slice s)
 	return (utf8_valid(s) && !utf8_lossy(s));
 }
 
+/* Of a character that is cut off or goes wrong, what was right so far is one
+ * U+FFFD, and what comes then is looked at anew. */
+void
+utf8_mend(struct buf *out, struct slice s)
+{
+	uint32_t state = UTF8_OK, next;
+	size_t i = 0, start = 0;
+
+	while (i < s.n) {
+		next = utf8_feed(state, slice_of(s.p + i, 1));
+		if (next != UTF8_BAD || state == UTF8_OK)
+			i++;
+		state = next == UTF8_BAD ? UTF8_OK : next;
+		if (next == UTF8_BAD)
+			buf_str(out, "\xef\xbf\xbd");
+		else if (next == UTF8_OK)
+			buf_append(out, s.p + start, i - start);
+		if (state == UTF8_OK)
+			start = i;
+	}
+	if (state != UTF8_OK)
+		buf_str(out, "\xef\xbf\xbd");
+}
+
 size_t
 utf8_put(uint8_t out[4], uint32_t cp)
 {

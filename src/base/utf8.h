@@ -5,6 +5,7 @@
 #ifndef BASE_UTF8_H
 #define BASE_UTF8_H
 
+#include "base/buf.h"
 #include "base/slice.h"
 
 #define UTF8_OK		0u		/* start state; the only final one */
@@ -18,6 +19,8 @@ bool	 utf8_lossy(struct slice);
 /* What a name may be made of: valid, no control characters of ASCII, no
  * U+FFFD. */
 bool	 utf8_name(struct slice);
+/* Appended; where it is not valid with U+FFFD, as browsers and Node decode. */
+void	 utf8_mend(struct buf *, struct slice);
 /* Code point as 1-4 bytes; returns how many. cp <= 0x10ffff, no surrogate. */
 size_t	 utf8_put(uint8_t out[4], uint32_t cp);
 

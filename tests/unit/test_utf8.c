@@ -4,6 +4,8 @@
 #include "base/bug.h"
 #include "tests/lib/check.h"
 
+#define SIGN	"\xef\xbf\xbd"
+
 /* Length of the character at p by the definition, or 0. */
 static size_t
 character(const uint8_t *p, size_t n)
@@ -145,6 +147,37 @@ a_name_has_no_control_characters(void **state)
 		    c >= 0x20 && c != 0x7f);
 }
 
+static void
+what_is_cut_or_wrong_becomes_a_sign(void **state)
+{
+	static const struct {
+		struct slice in, out;
+	} rows[] = {
+		{ SLICE(""), SLICE("") },
+		{ SLICE("a\xc3\xa9z"), SLICE("a\xc3\xa9z") },
+		{ SLICE("\xff" "a\xfe"), SLICE(SIGN "a" SIGN) },
+		/* as long as it was right, it is one */
+		{ SLICE("\xe2\x82"), SLICE(SIGN) },
+		{ SLICE("\xf0\x9f\x98" "A"), SLICE(SIGN "A") },
+		{ SLICE("\xf0\x9f\xc3\xa9"), SLICE(SIGN "\xc3\xa9") },
+		{ SLICE("\xed\xa0\x80"), SLICE(SIGN SIGN SIGN) },
+		{ SLICE("\xc0\x80"), SLICE(SIGN SIGN) },
+		{ SLICE("\xe2\xe2\x82\xac"), SLICE(SIGN "\xe2\x82\xac") },
+	};
+	struct buf b;
+	size_t i;
+
+	(void)state;
+	buf_init(&b);
+	for (i = 0; i < nitems(rows); i++) {
+		utf8_mend(&b, rows[i].in);
+		assert_slices(buf_unread(&b), rows[i].out);
+		assert_true(utf8_valid(buf_unread(&b)));
+		buf_reset(&b);
+	}
+	buf_fini(&b);
+}
+
 int
 main(void)
 {
@@ -155,6 +188,7 @@ main(void)
 		cmocka_unit_test(pieces_are_judged_like_the_whole),
 		cmocka_unit_test(a_bad_byte_is_found_wherever_it_stands),
 		cmocka_unit_test(a_name_has_no_control_characters),
+		cmocka_unit_test(what_is_cut_or_wrong_becomes_a_sign),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));
