@@ -43,6 +43,9 @@ test('the stats file is cut, removed, replaced: it is made again', async () => {
 		const n = await d.metric('messages_in');
 		await until(async () => await filed(d, 'messages_in_total') === n,
 		    `${what}: the file is there`);
+		/* counted when it is there, a moment later */
+		await until(async () => await d.metric('stats_remade') >= gone,
+		    `${what}: counted`);
 		assert.equal(await d.metric('stats_remade'), gone, what);
 		assert.ok(inode() !== undefined);
 	}
