@@ -143,3 +143,36 @@ hashtab_each(const struct hashtab *t,
 	for (i = t->moved; t->old != NULL && i <= t->old_mask; i++)
 		hashtab_each_of(t->old[i], f, arg);
 }
+
+static size_t
+hashtab_reversed(size_t v)
+{
+	size_t r = 0;
+	unsigned i;
+
+	for (i = 0; i < sizeof v * 8; i++, v >>= 1)
+		r = r << 1 | (v & 1);
+	return (r);
+}
+
+/*
+ * The chains whose numbers end in the same bits hold the same things whatever
+ * the size of the table: so the parts are counted from the highest of these
+ * bits down, and a larger or smaller table has the same of them behind it.
+ */
+size_t
+hashtab_scan(const struct hashtab *t, size_t at,
+    void (*f)(struct hashtab_link *, void *arg), void *arg)
+{
+	size_t few = t->mask, i;
+
+	if (t->old != NULL && t->old_mask < few)
+		few = t->old_mask;
+	for (i = at & few; i <= t->mask; i += few + 1)
+		if (t->old == NULL || (i & t->old_mask) < t->moved)
+			hashtab_each_of(t->v[i], f, arg);
+	for (i = at & few; t->old != NULL && i <= t->old_mask; i += few + 1)
+		if (i >= t->moved)
+			hashtab_each_of(t->old[i], f, arg);
+	return (hashtab_reversed(hashtab_reversed(at | ~few) + 1));
+}

@@ -44,6 +44,15 @@ void	hashtab_remove(struct hashtab *, uint64_t hash,
 void	hashtab_each(const struct hashtab *,
 	    void (*f)(struct hashtab_link *, void *arg), void *arg);
 
+/*
+ * A part of the walk: a few chains from `at` on, which is 0 at first.  Returns
+ * where to go on; 0: that was all.  In between things may come and go: what is
+ * there all the time is met at least once, and, where the table has grown or
+ * shrunk meanwhile, perhaps again.
+ */
+size_t	hashtab_scan(const struct hashtab *, size_t at,
+	    void (*f)(struct hashtab_link *, void *arg), void *arg);
+
 static inline struct hashtab_link **
 hashtab_bucket(const struct hashtab *t, uint64_t hash)
 {

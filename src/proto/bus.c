@@ -141,6 +141,18 @@ bus_publish_body(struct bus_envelope *e, struct slice body)
 	e->publish_body.body = body;
 }
 
+struct bus_members *
+bus_members(struct bus_envelope *e, enum bus_members_what what)
+{
+	struct bus_members *m = &e->members;
+
+	bus_of_kind(e, BUS_MEMBERS);
+	m->nsp = slice_of(NULL, 0);
+	m->what = what;
+	bus_to_nobody(&m->to);
+	return (m);
+}
+
 void
 bus_empty(struct bus_envelope *e, enum bus_kind kind)
 {
@@ -186,6 +198,9 @@ bus_empty(struct bus_envelope *e, enum bus_kind kind)
 		break;
 	case BUS_PUBLISH_BODY:
 		bus_publish_body(e, nothing);
+		break;
+	case BUS_MEMBERS:
+		bus_members(e, BUS_MEMBERS_WHOLE)->what = 0;
 		break;
 	case BUS_RECOVER_NONE:
 	case BUS_ANSWERS_END:

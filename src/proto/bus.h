@@ -39,8 +39,10 @@ enum bus_kind {
 	BUS_ANSWERS,		/* to publication `ref`: what clients said; to
 				 * the order `ref`: how many it changed */
 	BUS_ANSWERS_END,	/* nobody waits for answers to `ref` any more */
-	BUS_PUBLISH_BODY	/* of the relay: what a back end has
+	BUS_PUBLISH_BODY,	/* of the relay: what a back end has
 				 * published through Redis */
+	BUS_MEMBERS		/* of the relay: who is in an audience?
+				 * Answered with BUS_ANSWERS */
 };
 
 enum {
@@ -55,7 +57,16 @@ enum {
 	BUS_MORE = 64,		/* BUS_ANSWERS: not the last of them */
 	BUS_TRUNCATED = 128,	/* BUS_ANSWERS: some were left out; of an order:
 				 * some sessions were */
-	BUS_FAR = 256		/* BUS_PUBLISH: for other hosts as well */
+	BUS_FAR = 256,		/* BUS_PUBLISH: for other hosts as well */
+	BUS_RELAY = 512		/* for the relay itself, which has asked */
+};
+
+/* What BUS_MEMBERS asks for; the answers' elements are JSON: */
+enum bus_members_what {
+	BUS_MEMBERS_WHOLE = 1,	/* {"id","handshake","rooms","data"} each */
+	BUS_MEMBERS_SIDS,	/* "sid" each */
+	BUS_MEMBERS_ROOMS	/* "name" of each room of the namespace, the
+				 * sids among them; the audience is empty */
 };
 
 /*
@@ -101,8 +112,15 @@ struct bus_rooms {
 	struct bus_audience to;
 };
 
+struct bus_members {
+	struct slice	 nsp;
+	uint64_t	 what;		/* enum bus_members_what */
+	struct bus_audience to;
+};
+
 struct bus_answers {
-	uint32_t	 asked;		/* sessions; of an order: changed */
+	uint32_t	 asked;		/* sessions; of an order: changed; of
+					 * BUS_MEMBERS: elements */
 	uint32_t	 answered;	/* of them, in this piece */
 	struct slice	 elements;	/* JSON, without brackets */
 };
@@ -164,6 +182,7 @@ struct bus_envelope {
 		struct bus_recover_late recover_late;
 		struct bus_recover_done recover_done;
 		struct bus_publish_body publish_body;
+		struct bus_members members;
 	};
 };
 
@@ -188,14 +207,15 @@ void	bus_recover_late(struct bus_envelope *, uint64_t number,
 	    struct slice records);
 void	bus_recover_done(struct bus_envelope *, uint64_t nlate);
 void	bus_publish_body(struct bus_envelope *, struct slice body);
+struct bus_members *bus_members(struct bus_envelope *, enum bus_members_what);
 
 /* The frame's size once the whole of it is there, CODEC_MORE until then,
  * CODEC_BAD when absurd (told by the first bytes). */
 ssize_t	bus_frame(struct slice in, uint64_t slots[2], uint16_t *flags)
 	    MUST_USE;
 /* Decode one whole frame; slices point into in.  kind may be one that this
- * version does not know.  from is a slot to which an answer can be sent, or 0
- * where none is wanted. */
+ * version does not know.  from is a slot, or 0: the relay, which can be answered
+ * as well (BUS_RELAY). */
 ssize_t	bus_decode(struct slice in, struct bus_envelope *) MUST_USE;
 /* Append one frame. false: too large (nothing appended). */
 bool	bus_encode(struct buf *, const struct bus_envelope *) MUST_USE;

@@ -192,6 +192,18 @@ bus_take_answers(struct bus_answers *a, enum tag tag, struct slice s)
 }
 
 static bool
+bus_take_members(struct bus_members *m, enum tag tag, struct slice s)
+{
+	switch ((unsigned)tag) {
+	case TAG_NSP:
+		return (bus_take_slice(&m->nsp, s));
+	case TAG_COUNT:
+		return (bus_take_number(&m->what, s));
+	}
+	return (bus_take_audience(&m->to, tag, s));
+}
+
+static bool
 bus_take_recover_ask(struct bus_recover_ask *q, enum tag tag, struct slice s)
 {
 	switch ((unsigned)tag) {
@@ -270,6 +282,8 @@ bus_take(struct bus_envelope *e, enum tag tag, struct slice s)
 	case BUS_PUBLISH_BODY:
 		return (tag != TAG_ARGS ||
 		    bus_take_slice(&e->publish_body.body, s));
+	case BUS_MEMBERS:
+		return (bus_take_members(&e->members, tag, s));
 	case BUS_RECOVER_NONE:
 	case BUS_ANSWERS_END:
 		break;
@@ -277,14 +291,18 @@ bus_take(struct bus_envelope *e, enum tag tag, struct slice s)
 	return (true);
 }
 
-/* The relay, which is slot 0, publishes, and hears nothing of it. */
+/* The relay, which is slot 0, has no sessions: it publishes, orders and
+ * asks. */
 static bool
-bus_may_come_from(enum bus_kind kind, uint16_t flags, uint16_t from)
+bus_may_come_from(enum bus_kind kind, uint16_t from)
 {
+	bool of_relay = kind == BUS_PUBLISH_BODY || kind == BUS_MEMBERS;
+
 	if (from == 0)
-		return ((kind == BUS_PUBLISH || kind == BUS_PUBLISH_BODY) &&
-		    (flags & (BUS_WANT_COUNT | BUS_WANT_ANSWERS)) == 0);
-	return (slotset_fits(from) && kind != BUS_PUBLISH_BODY);
+		return (of_relay || kind == BUS_PUBLISH ||
+		    kind == BUS_DISCONNECT || kind == BUS_ROOMS ||
+		    kind == BUS_ANSWERS_END);
+	return (slotset_fits(from) && !of_relay);
 }
 
 /* What a kind cannot be without was there. */
@@ -310,7 +328,7 @@ bus_decode(struct slice in, struct bus_envelope *e)
 	bus_empty(e, (enum bus_kind)in.p[4]);
 	e->flags = flags;
 	e->from = (uint16_t)bus_word(in.p + 24, 2);
-	if (!bus_may_come_from(e->kind, e->flags, e->from))
+	if (!bus_may_come_from(e->kind, e->from))
 		return (CODEC_BAD);
 	e->generation = (uint16_t)bus_word(in.p + 26, 2);
 	e->ref = (uint32_t)bus_word(in.p + 28, 4);
@@ -423,6 +441,14 @@ bus_put_rooms(struct bus_writer *w, const struct bus_rooms *r)
 }
 
 static void
+bus_put_members(struct bus_writer *w, const struct bus_members *m)
+{
+	bus_put_slice(w, TAG_NSP, m->nsp);
+	bus_put_number(w, TAG_COUNT, m->what);
+	bus_put_audience(w, &m->to);
+}
+
+static void
 bus_put_recover_ask(struct bus_writer *w, const struct bus_recover_ask *q)
 {
 	bus_put_slice(w, TAG_NSP, q->nsp);
@@ -478,6 +504,9 @@ bus_put(struct bus_writer *w, const struct bus_envelope *e)
 		break;
 	case BUS_PUBLISH_BODY:
 		bus_put_slice(w, TAG_ARGS, e->publish_body.body);
+		break;
+	case BUS_MEMBERS:
+		bus_put_members(w, &e->members);
 		break;
 	case BUS_RECOVER_NONE:
 	case BUS_ANSWERS_END:

@@ -90,6 +90,10 @@ bus_same_what(const struct bus_envelope *a, const struct bus_envelope *b)
 		return (a->recover_done.nlate == b->recover_done.nlate);
 	case BUS_PUBLISH_BODY:
 		return (slice_eq(a->publish_body.body, b->publish_body.body));
+	case BUS_MEMBERS:
+		return (slice_eq(a->members.nsp, b->members.nsp) &&
+		    a->members.what == b->members.what &&
+		    bus_same_audience(&a->members.to, &b->members.to));
 	case BUS_RECOVER_NONE:
 	case BUS_ANSWERS_END:
 		break;

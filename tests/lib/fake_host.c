@@ -82,6 +82,14 @@ on_rearm(void *host, struct client *client)
 }
 
 static bool
+on_is_behind(void *arg)
+{
+	const struct fake_host *host = arg;
+
+	return (host->bus_behind);
+}
+
+static bool
 on_bus(void *arg, const struct bus_envelope *e)
 {
 	struct fake_host *host = arg;
@@ -160,6 +168,7 @@ fake_host_new(struct fake_world *w, unsigned slot)
 	slot_live(w->segment, slot, 1);
 	f->rnd = slot * 100003;
 	buf_init(&f->bus);
+	buf_init(&f->relay);
 	buf_init(&f->answers);
 	f->interest = interest_open(w->segment, slot);
 	f->presence = presence_open(w->segment, slot);
@@ -174,7 +183,7 @@ fake_host_new(struct fake_world *w, unsigned slot)
 	    .slot = (uint16_t)slot, .generation = 1,
 	    .node_id = 0xabcdef0123456789,
 	    .ports = { .host = f, .close = on_close, .rearm = on_rearm,
-	    .bus_send = on_bus, .flush = on_flush,
+	    .bus_send = on_bus, .bus_is_behind = on_is_behind, .flush = on_flush,
 	    .answered = on_answered, .random = on_random } });
 	assert_non_null(f->hub);
 	hub_time(f->hub, w->now, w->wall);
@@ -198,6 +207,7 @@ host_free(struct fake_host *f)
 	presence_close(&f->presence);
 	count_close(&f->count);
 	buf_fini(&f->bus);
+	buf_fini(&f->relay);
 	buf_fini(&f->answers);
 	free(f);
 }
@@ -358,6 +368,8 @@ fake_carry(struct fake_host *f)
 		assert_true(n > 0 && (size_t)n <= in.n);
 		frame = slice_of(in.p, (size_t)n);
 		deliver(f->world, f, frame, slots);
+		if (flags & BUS_RELAY)
+			buf_slice(&f->relay, frame);
 		in = slice_from(in, (size_t)n);
 	}
 	buf_fini(&sent);

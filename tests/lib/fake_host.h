@@ -47,8 +47,9 @@ struct fake_host {
 	size_t		 nconns;
 	struct buf	 bus;		/* frames for the other hosts */
 	unsigned	 bus_sent;
-	bool		 bus_down;
+	bool		 bus_down, bus_behind;
 	unsigned	 rnd;
+	struct buf	 relay;		/* frames for the relay, not read yet */
 	struct buf	 answers;	/* of ports.answered, a line each */
 	void		*asker;		/* of the last one */
 };

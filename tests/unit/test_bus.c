@@ -49,6 +49,7 @@ one_of_kind(enum bus_kind kind)
 	struct bus_envelope e = full_envelope();
 	struct bus_recover_ask *q;
 	struct bus_disconnect *d;
+	struct bus_members *m;
 	struct bus_answers *a;
 	struct bus_rooms *r;
 
@@ -114,6 +115,12 @@ one_of_kind(enum bus_kind kind)
 		bus_publish_body(&e, SLICE("{\"namespace\":\"n\"}"));
 		e.from = 0;	/* the relay */
 		break;
+	case BUS_MEMBERS:
+		m = bus_members(&e, BUS_MEMBERS_SIDS);
+		m->nsp = SLICE("/n");
+		m->to = an_audience();
+		e.from = 0;
+		break;
 	}
 	return (e);
 }
@@ -130,7 +137,7 @@ what_is_encoded_is_decoded(void **state)
 
 	(void)state;
 	buf_init(&b);
-	for (kind = BUS_PUBLISH; kind <= BUS_PUBLISH_BODY; kind++) {
+	for (kind = BUS_PUBLISH; kind <= BUS_MEMBERS; kind++) {
 		e = one_of_kind((enum bus_kind)kind);
 		assert_int_equal(e.kind, kind);
 		assert_int_equal(e.flags, kind == BUS_PUBLISH ?
@@ -321,18 +328,21 @@ senders_are_slots(void **state)
 		bool		 good;
 	} rows[] = {
 		{ BUS_PUBLISH, BUS_WATCHERS, 0, true },
-		{ BUS_PUBLISH, BUS_WANT_COUNT, 0, false },
-		{ BUS_PUBLISH, BUS_WANT_ANSWERS, 0, false },
+		{ BUS_PUBLISH, BUS_WANT_COUNT, 0, true },
+		{ BUS_PUBLISH, BUS_WANT_ANSWERS, 0, true },
 		{ BUS_PUBLISH, BUS_WANT_COUNT, 1, true },
 		{ BUS_PUBLISH, 0, 128, true },
 		{ BUS_PUBLISH, 0, 129, false },
 		{ BUS_PUBLISH, 0, 65535, false },
 		{ BUS_COUNT, 0, 0, false }, { BUS_COUNT, 0, 128, true },
-		{ BUS_ROOMS, 0, 0, false }, { BUS_ROOMS, 0, 129, false },
+		{ BUS_ROOMS, 0, 0, true }, { BUS_ROOMS, 0, 129, false },
+		{ BUS_DISCONNECT, 0, 0, true },
 		{ BUS_RECOVER_ASK, 0, 0, false },
-		{ BUS_ANSWERS_END, 0, 0, false },
+		{ BUS_ANSWERS, 0, 0, false }, { BUS_ANSWERS, 0, 1, true },
+		{ BUS_ANSWERS_END, 0, 0, true },
 		{ BUS_PUBLISH_BODY, 0, 0, true },
 		{ BUS_PUBLISH_BODY, 0, 1, false },
+		{ BUS_MEMBERS, 0, 0, true }, { BUS_MEMBERS, 0, 1, false },
 	};
 	struct bus_envelope e, got;
 	struct buf b;

@@ -149,6 +149,26 @@ what_is_for_other_hosts_is_handed_out(void **state)
 }
 
 static void
+what_is_for_the_relay_goes_to_nobody_else(void **state)
+{
+	struct buf in;
+
+	(void)state;
+	buf_init(&in);
+	nfar = 0;
+	frame(&in, 0, 0, BUS_RELAY, 10);
+	frame(&in, 1 << 1, 0, 0, 10);
+	assert_int_equal(exchange_feed(&x, buf_unread(&in)), in.wpos);
+	x.answer = on_far;
+	x.arg = &x;
+	assert_int_equal(exchange_feed(&x, buf_unread(&in)), in.wpos);
+	assert_int_equal(nfar, 1);
+	assert_counted(bus_envelopes_out, 2);
+	x.answer = NULL;
+	buf_fini(&in);
+}
+
+static void
 each_filled_peer_is_dirty_once(void **state)
 {
 	struct peer *a, *b;
@@ -429,6 +449,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 		T(a_frame_goes_to_the_slots_it_names),
 		T(what_is_for_other_hosts_is_handed_out),
+		T(what_is_for_the_relay_goes_to_nobody_else),
 		T(each_filled_peer_is_dirty_once),
 		T(a_frame_for_nobody_is_counted),
 		T(a_removed_peer_is_not_dirty_any_more),

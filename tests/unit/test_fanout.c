@@ -758,6 +758,7 @@ who_asks_for_a_count_gets_it_if_he_can_be(void **state)
 	static const struct { uint16_t from; uint64_t bits[2]; } slots[] = {
 		{ 1, { 1, 0 } }, { 64, { UINT64_C(1) << 63, 0 } },
 		{ 65, { 0, 1 } }, { 128, { 0, UINT64_C(1) << 63 } },
+		{ 0, { 0, 0 } },	/* the relay */
 	};
 
 	e.publish.to.rooms[0] = SLICE("r");
@@ -775,10 +776,9 @@ who_asks_for_a_count_gets_it_if_he_can_be(void **state)
 		assert_int_equal(last_sent.ref, 77);
 		assert_true(last_sent.slots[0] == slots[i].bits[0]);
 		assert_true(last_sent.slots[1] == slots[i].bits[1]);
+		assert_int_equal(last_sent.flags, e.from == 0 ? BUS_RELAY : 0);
 	}
 	nsent = 0;
-	e.from = 0;
-	relay_says(x, &e, false);
 	e.from = 129;
 	relay_says(x, &e, false);
 	assert_int_equal(nsent, 0);

@@ -134,6 +134,48 @@ all_are_found_while_it_grows_and_shrinks(void **state)
 	hashtab_fini(&table);
 }
 
+/* What is there from the beginning to the end is met, whatever comes and goes
+ * between the parts; with nothing that does, once. */
+static void
+a_walk_in_parts_meets_all(void **state)
+{
+	unsigned i, n, parts, few = 700, next;
+	size_t at = 0;
+
+	(void)state;
+	for (i = 0; i < few; i++)
+		insert(&things[i]);
+	for (n = 0, parts = 1; (at = hashtab_scan(&table, at, meet, &n)) != 0;
+	    parts++)
+		continue;
+	assert_int_equal(n, few);
+	assert_true(parts > few / 8);
+	for (i = 0; i < few; i++) {
+		assert_int_equal(things[i].met, 1);
+		things[i].met = 0;
+	}
+	next = few;	/* it grows */
+	while ((at = hashtab_scan(&table, at, meet, &n)) != 0)
+		for (i = 0; i < 40 && next < MANY; i++)
+			insert(&things[next++]);
+	assert_true(next > 4 * few);
+	for (i = 0; i < few; i++) {
+		assert_true(things[i].met >= 1);
+		things[i].met = 0;
+	}
+	do {		/* it shrinks */
+		for (i = 0; i < 40 && next > few; i++)
+			removed(&things[--next]);
+		at = hashtab_scan(&table, at, meet, &n);
+	} while (at != 0);
+	assert_int_equal(next, few);
+	for (i = 0; i < few; i++) {
+		assert_true(things[i].met >= 1);
+		removed(&things[i]);
+	}
+	hashtab_fini(&table);
+}
+
 /* Work for one insert or remove: the things of a few chains, however many
  * there are. */
 static void
@@ -211,6 +253,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(all_are_found_while_it_grows_and_shrinks,
 		    setup),
+		cmocka_unit_test_setup(a_walk_in_parts_meets_all, setup),
 		cmocka_unit_test_setup(no_moment_is_long, setup),
 		cmocka_unit_test_setup(who_comes_and_goes_is_found, setup),
 		cmocka_unit_test_setup(without_memory_chains_get_longer,

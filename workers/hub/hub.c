@@ -13,6 +13,7 @@
 #include "hub/backend/ask.h"
 #include "hub/hub_int.h"
 #include "hub/backend/members.h"
+#include "hub/backend/roll.h"
 #include "hub/publish/pending.h"
 #include "hub/publish/publish.h"
 #include "hub/recover/recover.h"
@@ -44,7 +45,8 @@ hub_parts(struct hub *h)
 	    (h->limits = limits_new(h->conf)) != NULL &&
 	    (h->pending = pending_table_new()) != NULL &&
 	    (h->recover = recover_table_new(h)) != NULL &&
-	    (h->asks = ask_table_new()) != NULL);
+	    (h->asks = ask_table_new()) != NULL &&
+	    (h->rolls = roll_table_new()) != NULL);
 }
 
 struct hub *
@@ -99,6 +101,7 @@ hub_free(struct hub **hp)
 	CHECK_MAGIC(h, HUB_MAGIC);
 	*hp = NULL;
 	recover_table_free(h);
+	roll_table_free(h);
 	ask_table_free(h);
 	pending_table_free(h);
 	limits_free(h);
@@ -157,6 +160,7 @@ hub_turn_end(struct hub *h)
 {
 	CHECK_MAGIC(h, HUB_MAGIC);
 	h->turn++;
+	roll_turn(h);
 	out_turn_end(&h->out, hub_flush, h);
 	recover_turn_end(h);
 }
@@ -183,6 +187,7 @@ hub_publish(struct hub *h, const struct bus_envelope *e)
 static void (*const kinds[])(struct hub *, const struct bus_envelope *) = {
 	[BUS_PUBLISH]		= hub_publish,
 	[BUS_PUBLISH_BODY]	= api_publish_bus,
+	[BUS_MEMBERS]		= roll_bus,
 	[BUS_DISCONNECT]	= members_bus,
 	[BUS_ROOMS]		= members_bus,
 	[BUS_COUNT]		= pending_bus,
@@ -217,6 +222,14 @@ hub_bus_lost(struct hub *h)
 	CHECK_MAGIC(h, HUB_MAGIC);
 	pending_lost(h);
 	ask_lost(h);
+	roll_lost(h);
+}
+
+bool
+hub_busy(const struct hub *h)
+{
+	CHECK_MAGIC(h, HUB_MAGIC);
+	return (roll_is_due(h));
 }
 
 void

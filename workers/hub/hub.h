@@ -50,6 +50,8 @@ void	hub_turn_end(struct hub *);
 void	hub_written(struct hub *, struct mono now);
 /* One whole frame from the relay (bus.h). */
 void	hub_bus_frame(struct hub *, struct slice frame);
+/* There is work for the next turn, which needs no event to begin. */
+bool	hub_busy(const struct hub *);
 /* This worker goes: whoever waits for answers is told those that are there. */
 void	hub_leave(struct hub *);
 /* The stream to the relay broke: questions to other workers are settled. */

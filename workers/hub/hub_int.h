@@ -36,6 +36,7 @@ struct hub {
 	struct pending_table *pending;
 	struct recover_table *recover;
 	struct ask_table *asks;
+	struct roll_table *rolls;
 	struct hub_ports ports;
 	struct out	 out;
 	struct work	 work;		/* of this turn */

@@ -29,6 +29,9 @@ struct hub_ports {
 	/* Hand an envelope to the relay; false: no relay now, or its queue is
 	 * full (counted by the host). */
 	bool	(*bus_send)(void *host, const struct bus_envelope *);
+	/* What was handed over before is not all with the relay: what can wait
+	 * shall do so. */
+	bool	(*bus_is_behind)(void *host);
 	/* Take bytes from the queue to the socket (end of turn). */
 	void	(*flush)(void *host, struct outq *);
 	/*

@@ -162,6 +162,14 @@ worker_port_bus_send(void *host, const struct bus_envelope *e)
 	return (bus_port_send(w->bus, e));
 }
 
+static bool
+worker_port_bus_is_behind(void *host)
+{
+	const struct worker *w = host;
+
+	return (bus_port_is_behind(w->bus));
+}
+
 static void
 worker_port_flush(void *host, struct outq *q)
 {
@@ -357,7 +365,8 @@ worker_busy(void *arg)
 {
 	const struct worker *w = arg;
 
-	return (!later_empty(w->later) || polling_busy(w->polling));
+	return (!later_empty(w->later) || polling_busy(w->polling) ||
+	    hub_busy(w->hub));
 }
 
 static void
@@ -433,6 +442,7 @@ worker_open_hub(struct worker *w)
 		.ports = { .host = w, .close = worker_port_close,
 			.rearm = worker_port_rearm,
 			.bus_send = worker_port_bus_send,
+			.bus_is_behind = worker_port_bus_is_behind,
 			.flush = worker_port_flush,
 			.answered = api_answered,
 			.refused = refusal_token,

@@ -71,6 +71,31 @@ room_count(const struct hub *h)
 	return (h->rooms->table.count);
 }
 
+struct room_walk {
+	uint16_t	 ns;
+	void		(*f)(void *arg, const struct room *);
+	void		*arg;
+};
+
+static void
+room_walk_one(struct hashtab_link *l, void *arg)
+{
+	const struct room_walk *k = arg;
+	const struct room *r = room_of(l);
+
+	if (r->ns == k->ns && room_kind(r) == ROOM_NAMED)
+		k->f(k->arg, r);
+}
+
+size_t
+room_some(const struct hub *h, uint16_t ns, size_t at,
+    void (*f)(void *arg, const struct room *), void *arg)
+{
+	struct room_walk k = { ns, f, arg };
+
+	return (hashtab_scan(&h->rooms->table, at, room_walk_one, &k));
+}
+
 static struct room *
 room_table_find(const struct room_table *t, uint64_t hash, uint16_t ns,
     struct slice key)

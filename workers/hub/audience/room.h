@@ -16,6 +16,13 @@ struct room_table *room_table_new(void) MUST_USE;	/* NULL: no memory */
 void	room_table_free(struct hub *);		/* nobody is in a room */
 
 size_t	room_count(const struct hub *);	/* of all kinds */
+/*
+ * Some of the named rooms of a namespace, from `at` on, which is 0 at first;
+ * returns where to go on, 0: these were all.  Some may come twice.  f must not
+ * change who is in a room.
+ */
+size_t	room_some(const struct hub *, uint16_t ns, size_t at,
+	    void (*f)(void *arg, const struct room *), void *arg);
 /* NULL: nobody here is in it. */
 struct room *room_find(struct hub *, uint16_t ns, enum room_kind,
 	    struct slice name);

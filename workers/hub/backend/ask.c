@@ -80,6 +80,7 @@ ask_branch(struct hub *h, const struct bus_envelope *e)
 
 	if (a == NULL)
 		return (NULL);
+	a->branch = true;
 	a->slot = e->from;
 	a->ref = e->ref;
 	return (a);
@@ -191,7 +192,7 @@ ask_finish(struct ask **ap, struct buf *now)
 	struct hub *h = a->hub;
 	struct buf *b = &h->answer;
 
-	if (a->slot != 0) {
+	if (a->branch) {
 		ask_hand_over(a, true);
 	} else if (now != NULL) {
 		ask_render(a, now);
@@ -222,12 +223,17 @@ ask_put(struct ask **ap, const uint64_t slots[2], struct buf *now)
 
 	CHECK_MAGIC(a, ASK_MAGIC);
 	a->published = true;
-	if (a->slot == 0)
+	if (!a->branch)
 		slotset_copy(a->wait.slots, slots);
-	if (ask_is_over(a))
+	if (ask_is_over(a)) {
 		ask_finish(ap, now);
-	else if (a->slot != 0)
-		*ap = NULL;	/* its clients and the clock keep it */
+		return;
+	}
+	if (!a->branch)
+		return;
+	if (a->slot == 0)
+		ask_hand_over(a, false);	/* how many are asked */
+	*ap = NULL;	/* its clients and the clock keep it */
 }
 
 void
@@ -235,6 +241,8 @@ ask_settle(struct ask *a)
 {
 	if (ask_is_over(a))
 		ask_finish(&a, NULL);
+	else if (a->branch && a->slot == 0 && a->answered > 0)
+		ask_hand_over(a, false);
 }
 
 /* --- publishing ------------------------------------------------------------ */
@@ -273,8 +281,12 @@ ask_bus_publish(struct hub *h, const struct bus_envelope *e)
 
 	if (p.sent_us != 0)
 		latency_queued(&h->latency, (struct mono){ p.sent_us });
-	if (ns == NULL || (a = ask_branch(h, e)) == NULL)
-		return;		/* it is told after its time */
+	if (ns == NULL || (a = ask_branch(h, e)) == NULL) {
+		/* another worker's is told after its time */
+		if (e->from == 0)
+			ask_report(h, e, 0, true);
+		return;
+	}
 	p.asks = true;
 	p.ask_id = a->wait.ref;
 	(void)fanout_ask(h, ns, &to, &p, ask_sent, a);
@@ -293,7 +305,8 @@ ask_bus_end(struct hub *h, const struct bus_envelope *e)
 
 	for (i = 0; i < w->size; i++) {
 		a = ask_of(w->by_ref[i]);
-		if (a != NULL && a->slot == e->from && a->ref == e->ref) {
+		if (a != NULL && a->branch && a->slot == e->from &&
+		    a->ref == e->ref) {
 			ask_drop(&a);
 			return;
 		}
@@ -359,6 +372,8 @@ ask_lost(struct hub *h)
 
 	for (i = 0; i < w->size; i++) {
 		a = ask_of(w->by_ref[i]);
+		if (a != NULL && a->branch && a->slot == 0)
+			ask_drop(&a);	/* who asked is no more */
 		if (a == NULL || slotset_empty(a->wait.slots))
 			continue;
 		a->lost = true;

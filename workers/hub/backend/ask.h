@@ -82,7 +82,11 @@ bool	ask_answer(struct session *, uint64_t id, struct slice args,
 /* The session ends, or is parked; its client is still known. */
 void	ask_left(struct session *);
 
-/* From the bus: a publication that asks, BUS_ANSWERS, BUS_ANSWERS_END. */
+/*
+ * From the bus: a publication that asks, BUS_ANSWERS, BUS_ANSWERS_END.  The
+ * relay may ask as well, for other hosts: each worker tells it at once how many
+ * it has asked, and then each answer.
+ */
 void	ask_bus_publish(struct hub *, const struct bus_envelope *);
 void	ask_bus_answers(struct hub *, const struct bus_envelope *);
 void	ask_bus_end(struct hub *, const struct bus_envelope *);

@@ -150,7 +150,7 @@ ask_answer(struct session *s, uint64_t id, struct slice args,
 		counter_add(COUNTER_ask_answers_dropped, 1);
 	} else
 		ask_keep(a, buf_unread(b));
-	if (a->slot != 0 && a->answers.wpos > PIECE_BYTES)
+	if (a->branch && a->answers.wpos > PIECE_BYTES)
 		ask_hand_over(a, false);
 	ask_settle(a);
 	return (true);

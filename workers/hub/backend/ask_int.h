@@ -42,8 +42,9 @@ struct ask {
 					 * for (asked is it); NULL: answers */
 	uint8_t		 name_len;
 	char		 name[ASK_ID_BYTES];
-	/* branch: whose */
-	uint16_t	 slot;		/* 0: home */
+	bool		 branch;	/* else home.  Whose: */
+	uint16_t	 slot;		/* 0: the relay's, which is told each
+					 * answer as it comes */
 	uint32_t	 ref;		/* its id there */
 };
 

@@ -24,7 +24,11 @@ post_to(struct hub *h, unsigned slot, uint32_t ref, struct bus_envelope *e)
 {
 	uint64_t slots[2];
 
-	slotset_only(slots, slot);
+	if (slot == 0) {
+		slotset_clear(slots);
+		e->flags |= BUS_RELAY;
+	} else
+		slotset_only(slots, slot);
 	return (post_send(h, slots, ref, e));
 }
 

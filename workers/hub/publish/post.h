@@ -20,6 +20,7 @@ struct hub;
 /* ref: which question of the one who asked.  false: not sent (ports.h). */
 bool	post_send(struct hub *, const uint64_t slots[2], uint32_t ref,
 	    struct bus_envelope *);
+/* slot 0: the relay itself, which has asked. */
 bool	post_to(struct hub *, unsigned slot, uint32_t ref,
 	    struct bus_envelope *);
 /* The workers that live, without this one. */

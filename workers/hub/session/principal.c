@@ -150,6 +150,20 @@ principal_has_role(const struct principal *p, char *const *roles,
 }
 
 bool
+principal_role(const struct principal *p, size_t i, struct slice *role)
+{
+	const char *r = p->bytes + p->user_len + p->json_len;
+	const char *end = r + p->roles_len;
+
+	while (r < end && i-- > 0)
+		r += strlen(r) + 1;
+	if (r >= end)
+		return (false);
+	*role = slice_str(r);
+	return (true);
+}
+
+bool
 principal_claim(const struct principal *p, const char *name,
     struct slice *value)
 {

@@ -64,6 +64,9 @@ principal_is_over(const struct principal *p, uint64_t leeway_ms,
 /* Has any of these roles; an empty list asks for none. p may be NULL. */
 bool	principal_has_role(const struct principal *, char *const *roles,
 	    size_t nroles) MUST_USE;
+/* One of its roles, by number; false: it has not so many. */
+bool	principal_role(const struct principal *, size_t i, struct slice *role)
+	    MUST_USE;
 /* The raw JSON value of a claim; false: absent. p may be NULL. */
 bool	principal_claim(const struct principal *, const char *name,
 	    struct slice *value) MUST_USE;

@@ -96,6 +96,8 @@ exchange_feed(struct exchange *x, struct slice in)
 		exchange_route(x, slice_of(in.p + at, (size_t)n), slots, flags);
 		if ((flags & BUS_FAR) && x->far != NULL)
 			x->far(x->arg, slice_of(in.p + at, (size_t)n));
+		if ((flags & BUS_RELAY) && x->answer != NULL)
+			x->answer(x->arg, slice_of(in.p + at, (size_t)n));
 		at += (size_t)n;
 	}
 	return ((ssize_t)at);

@@ -24,6 +24,9 @@ struct exchange {
 	unsigned	 ndirty;
 	/* Each frame that says BUS_FAR; NULL: there are no other hosts. */
 	void		(*far)(void *arg, struct slice frame);
+	/* Each frame that says BUS_RELAY: an answer to us; NULL: we ask
+	 * nobody. */
+	void		(*answer)(void *arg, struct slice frame);
 	void		*arg;
 };
 

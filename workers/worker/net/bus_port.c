@@ -103,6 +103,13 @@ bus_port_send(struct bus_port *b, const struct bus_envelope *e)
 	return (true);
 }
 
+bool
+bus_port_is_behind(const struct bus_port *b)
+{
+	CHECK_MAGIC(b, BUS_PORT_MAGIC);
+	return (b->io.fd == -1 || b->blocked);
+}
+
 /* n more bytes are with the relay: forget the frames that are complete. */
 static void
 bus_port_sent(struct bus_port *b, size_t n)

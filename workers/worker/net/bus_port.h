@@ -48,6 +48,8 @@ bool	bus_port_up(const struct bus_port *);
  * room), counted.  While there is no relay the queue fills up to its limit.
  */
 bool	bus_port_send(struct bus_port *, const struct bus_envelope *) MUST_USE;
+/* What was queued in turns before is not all written. */
+bool	bus_port_is_behind(const struct bus_port *);
 /* End of the turn: one write. */
 void	bus_port_flush(struct bus_port *);
 
