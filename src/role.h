@@ -100,6 +100,9 @@ enum control_type {
 	CONTROL_STOP,		/* m->c: u32 mode (0 prompt, 1 drain), u64 ms:
 				 * be gone by then; a prompt one may follow a
 				 * drain.  Who stays is killed soon after */
+	CONTROL_REREAD,		/* m->relay: files that the configuration names
+				 * and that are read while it runs may have
+				 * changed */
 	CONTROL_READY,		/* c->m: serving */
 	CONTROL_DRAINED,	/* c->m: no connection left, about to exit */
 	CONTROL_BUS_LOST	/* relay->m: u32 slot, u32 generation: the

@@ -20,6 +20,7 @@ static const char *const redis_troubles[REDIS_STATE__MAX] = {
 	[REDIS_SHORT] = "Redis is not connected: out of memory or descriptors",
 	[REDIS_NO_MASTER] = "no Sentinel names a master",
 	[REDIS_SWITCHED] = "Redis has another master, to be connected",
+	[REDIS_RENEWED] = "Redis is connected again, with another password",
 	[REDIS_READONLY] = "Redis is a replica, not a master",
 };
 

@@ -22,6 +22,7 @@ enum redis_state {
 	REDIS_SHORT,		/* memory, descriptors: ours */
 	REDIS_NO_MASTER,	/* no Sentinel names one */
 	REDIS_SWITCHED,		/* another server has its part now */
+	REDIS_RENEWED,		/* made again, for another password */
 	REDIS_READONLY,		/* a replica, where a master should be */
 	REDIS_STATE__MAX
 };

@@ -69,6 +69,20 @@ children_failed(const struct children *c)
 	return (c->failed);
 }
 
+/* --- what they are told --------------------------------------------------*/
+
+/* Whom it does not reach now is told with the next tick.  One that starts reads
+ * everything, though perhaps before this: it is told as well. */
+void
+children_reread(struct children *c)
+{
+	struct seat *relay = seats_relay(c->seats);
+	struct ipc_msg m;
+
+	ipc_init(&m, CONTROL_REREAD);
+	c->reread_due = relay->state != SEAT_EMPTY && !seat_tell(relay, &m);
+}
+
 /* --- what they say -------------------------------------------------------*/
 
 void
@@ -188,4 +202,6 @@ children_tick(struct children *c, struct mono now)
 		children_stop_step(c, now);
 	else
 		buses_repair(c->seats, now);
+	if (c->reread_due)
+		children_reread(c);
 }

@@ -44,6 +44,8 @@ void	children_reap(struct children *, struct mono now);
 void	children_tick(struct children *, struct mono now);
 /* After the master itself was stopped for a while: nobody has hung. */
 void	children_excuse(struct children *, struct mono now);
+/* Files that children read while they run may have changed: they are told. */
+void	children_reread(struct children *);
 /*
  * No more replacements.  Workers are told to stop (drain: spread over ms),
  * then the relay; who is left at kill_at is killed.

@@ -18,6 +18,7 @@ struct children {
 	bool		 drain;
 	uint64_t	 drain_ms;
 	struct mono	 kill_at;
+	bool		 reread_due;	/* the relay is still to be told */
 	struct seats	*seats;		/* owned */
 };
 

@@ -191,6 +191,10 @@ master_signal(struct master *m, int sig)
 	case SIGQUIT:
 		master_drain(m);
 		break;
+	case SIGHUP:
+		log_info("rereading signal=HUP");
+		children_reread(m->children);
+		break;
 	default:
 		master_unsupported(m, sigabbrev_np(sig));
 		break;

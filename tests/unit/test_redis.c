@@ -17,6 +17,8 @@
 #include "tests/lib/check.h"
 
 #define GREETED	"+OK\r\n+PONG\r\n"	/* to CLIENT SETNAME and PING */
+#define RESP2	"-ERR unknown command\r\n"	/* to HELLO 3 */
+#define RESP3	"%2\r\n$5\r\nproto\r\n:3\r\n$7\r\nmodules\r\n*0\r\n"
 
 static struct loop *loop;
 static char path[64];
@@ -516,6 +518,7 @@ channels_are_subscribed_again(void **state)
 	(void)state;
 	memset(&told, 0, sizeof told);
 	messages = 0;
+	server.greeting = RESP2 GREETED;
 	subs = subscriptions_new(&p);
 	assert_non_null(subs);
 	assert_true(subscriptions_add(subs, SUB_EXACT, SLICE("a"),
@@ -589,6 +592,7 @@ kinds_of_channels_are_told_apart(void **state)
 
 	(void)state;
 	memset(&told, 0, sizeof told);
+	server.greeting = RESP3 GREETED;
 	subs = subscriptions_new(&p);
 	assert_non_null(subs);
 	assert_true(subscriptions_add(subs, SUB_PATTERN, SLICE("a*"), on_any,
@@ -611,6 +615,149 @@ kinds_of_channels_are_told_apart(void **state)
 	subscriptions_remove(subs, SUB_PATTERN, SLICE("a*"));
 	assert_int_equal(counter_get(COUNTER_redis_channels), 1);
 	subscriptions_free(&subs);
+}
+
+/* --- another password -----------------------------------------------------*/
+
+static char password_file[80];
+
+static void
+password_is(const char *text)
+{
+	FILE *f = fopen(password_file, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	assert_int_equal(fclose(f), 0);
+}
+
+static bool
+is_told_two(void)
+{
+	return (server_was_told("AUTH\r\n$3\r\ntwo\r\n"));
+}
+
+static bool
+is_told_three(void)
+{
+	return (server_was_told("AUTH\r\n$5\r\nthree\r\n"));
+}
+
+static uint64_t renewals, renewals_failed;
+
+static bool
+is_renewed(void)
+{
+	return (counter_get(COUNTER_redis_renewals) == renewals + 1);
+}
+
+static bool
+is_not_renewed(void)
+{
+	return (counter_get(COUNTER_redis_renewals_failed) ==
+	    renewals_failed + 1);
+}
+
+static void
+have_password(void)
+{
+	snprintf(password_file, sizeof password_file, "%s.password", path);
+	conf.password_file = password_file;
+	password_is("one\n");
+	renewals = counter_get(COUNTER_redis_renewals);
+	renewals_failed = counter_get(COUNTER_redis_renewals_failed);
+	answers = lost = 0;
+}
+
+/* Its answer is told from those before and behind it by its place. */
+static void
+password_is_told_again_among_commands(void **state)
+{
+	static unsigned numbers[] = { 0, 1 };
+	struct slice argv[] = { SLICE("X") };
+
+	(void)state;
+	have_password();
+	server.greeting = "+OK\r\n" GREETED;
+	open_commands();
+	await(is_up);
+	password_is("two");
+	assert_true(commands_send(commands, argv, 1, on_reply, &numbers[0]));
+	commands_renew(commands);
+	assert_true(commands_send(commands, argv, 1, on_reply, &numbers[1]));
+	await(is_told_two);
+	/* another one while that has no answer: told behind it */
+	password_is("three\r\n");
+	commands_renew(commands);
+	assert_false(server_was_told("three"));
+	server_say(":0\r\n-WRONGPASS no\r\n:1\r\n");
+	await(is_not_renewed);
+	await(is_told_three);
+	server_say("+OK\r\n");
+	await(is_renewed);
+	assert_int_equal(answers, 2);
+	/* none to be read: as it was */
+	(void)unlink(password_file);
+	renewals_failed++;
+	commands_renew(commands);
+	assert_true(is_not_renewed());
+	assert_int_equal(told.downs, 0);
+	assert_int_equal(lost, 0);
+	close_commands();
+}
+
+static bool
+is_asked_for_a(void)
+{
+	return (server_was_told("SUBSCRIBE\r\n$1\r\na\r\n"));
+}
+
+static void
+password_is_told_again_among_messages(void **state)
+{
+	struct subscriptions_params p = { .conf = &conf, .loop = loop,
+		.queue_bytes = 64u << 10, .ready = on_up, .down = on_down,
+		.denied = on_denied };
+
+	(void)state;
+	have_password();
+	memset(&told, 0, sizeof told);
+	messages = 0;
+	denied[0] = '\0';
+	server.greeting = "+OK\r\n" RESP3 GREETED;
+	subs = subscriptions_new(&p);
+	assert_true(subscriptions_add(subs, SUB_EXACT, SLICE("a"),
+	    on_message, NULL));
+	await(is_asked_for_a);
+	password_is("two");
+	subscriptions_renew(subs);
+	await(is_told_two);
+	server_say(">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n+PONG\r\n"
+	    ">3\r\n$7\r\nmessage\r\n$1\r\na\r\n$2\r\nhi\r\n+OK\r\n");
+	await(is_renewed);
+	assert_int_equal(messages, 1);
+	/* refused: and a channel's refusal beside it is the channel's */
+	assert_true(subscriptions_add(subs, SUB_EXACT, SLICE("b"),
+	    on_message, NULL));
+	password_is("three");
+	subscriptions_renew(subs);
+	await(is_told_three);
+	server_say("-NOPERM no\r\n-WRONGPASS no\r\n");
+	await(is_not_renewed);
+	assert_string_equal(denied, "b");
+	assert_int_equal(told.downs, 0);
+	subscriptions_free(&subs);
+	/* RESP2 has no way to say it */
+	server.greeting = "+OK\r\n" RESP2 GREETED;
+	subs = subscriptions_new(&p);
+	told.ups = 0;
+	await(is_up);
+	subscriptions_renew(subs);
+	assert_int_equal(told.why, REDIS_RENEWED);
+	told.ups = 0;
+	await(is_up);
+	subscriptions_free(&subs);
+	(void)unlink(password_file);
 }
 
 /* --- time, names ----------------------------------------------------------*/
@@ -700,6 +847,8 @@ main(void)
 		with_server(silent_server_is_given_up),
 		with_server(channels_are_subscribed_again),
 		with_server(kinds_of_channels_are_told_apart),
+		with_server(password_is_told_again_among_commands),
+		with_server(password_is_told_again_among_messages),
 		cmocka_unit_test(attempts_come_later_and_later),
 		with_server(names_are_resolved_beside_the_loop),
 	};

@@ -90,6 +90,13 @@ far_interest(struct far *f, const struct table_event *e)
 }
 
 void
+far_reread(struct far *f)
+{
+	if (f != NULL)
+		redis_renew(f->redis);
+}
+
+void
 far_flush(struct far *f)
 {
 	if (f != NULL)

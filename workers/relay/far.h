@@ -24,6 +24,8 @@ int	far_open(struct far **fp, const struct heritage *, struct loop *,
 void	far_close(struct far **);
 /* Of the interest table. */
 void	far_interest(struct far *, const struct table_event *);
+/* Files that the configuration names may have changed. */
+void	far_reread(struct far *);
 /* The end of a turn: what is to be written is written. */
 void	far_flush(struct far *);
 

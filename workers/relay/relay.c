@@ -246,6 +246,9 @@ relay_obey(struct relay *r, struct ipc_msg *m)
 		return (relay_bus(r, m));
 	case CONTROL_BUS_GONE:
 		return (relay_bus_gone(r, m));
+	case CONTROL_REREAD:
+		far_reread(r->far);
+		return (true);
 	case CONTROL_STOP:
 		/* the workers are gone by now */
 		loop_stop(r->loop);

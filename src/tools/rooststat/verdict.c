@@ -91,6 +91,7 @@ static const struct verdict_row {
 	{ "redis_failures",	"", SEVERITY_WARN },
 	{ "redis_gaps",		"", SEVERITY_WARN },
 	{ "redis_publishes_refused", "", SEVERITY_NOTE },
+	{ "redis_renewals_failed", "", SEVERITY_WARN },
 	{ "shm_overrun",	"", SEVERITY_BAD },
 	{ "shm_unannounced",	"", SEVERITY_WARN },
 	{ "stats_ns_overflow",	"", SEVERITY_NOTE },

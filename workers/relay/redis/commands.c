@@ -155,6 +155,12 @@ commands_aim(struct commands *c, const char *host, unsigned port)
 	link_aim(c->link, host, port);
 }
 
+void
+commands_renew(struct commands *c)
+{
+	link_renew(c->link);
+}
+
 /* --- birth and death ------------------------------------------------------*/
 
 struct commands *

@@ -29,6 +29,8 @@ struct commands_params {
 struct commands *commands_new(const struct commands_params *) MUST_USE;
 /* Without any call. */
 void	commands_free(struct commands **);
+/* See link_renew(). */
+void	commands_renew(struct commands *);
 /* See link_aim(). */
 void	commands_aim(struct commands *, const char *host, unsigned port);
 /* False, counted: not connected, or too much waits.  on_reply may be NULL. */

@@ -45,6 +45,8 @@ link_close(struct link *l)
 	reply_reader_free(&l->reader);
 	l->blocked = false;
 	l->ngreeting = l->greeted = 0;
+	l->renewing = l->renew_again = false;
+	l->resp3 = false;
 	l->said[0] = '\0';
 }
 
@@ -120,7 +122,10 @@ bool
 link_command(struct link *l, const struct slice *argv, size_t n)
 {
 	CHECK_MAGIC(l, LINK_MAGIC);
-	return (l->state == LINK_UP && link_encode(l, argv, n));
+	if (l->state != LINK_UP || !link_encode(l, argv, n))
+		return (false);
+	l->asked++;
+	return (true);
 }
 
 /* --- bytes ----------------------------------------------------------------*/
@@ -193,10 +198,14 @@ link_reply(struct link *l, const struct reply *o)
 {
 	if (o->type == REPLY_ERROR)
 		counter_add(COUNTER_redis_errors, 1);
-	if (l->state == LINK_UP)
-		l->p.calls.reply(l->p.calls.arg, o);
-	else
+	if (l->state != LINK_UP) {
 		link_on_greeting(l, o);
+		return;
+	}
+	if (l->renewing && link_on_renewed(l, o))
+		return;
+	l->answered++;
+	l->p.calls.reply(l->p.calls.arg, o);
 }
 
 /* What came; false: this attempt is over. */

@@ -1,6 +1,6 @@
 /*
  * One connection to Redis, for ever: it is made, greeted (AUTH, SELECT, CLIENT
- * SETNAME, PING), and made again when it breaks, later and later.  Nothing
+ * SETNAME, PING; HELLO where it listens), and made again when it breaks, later and later.  Nothing
  * here blocks.  What is said and what the replies mean is the affair of who
  * opened it: commands.c and subscriptions.c.
  */
@@ -36,6 +36,8 @@ struct link_params {
 	const char	*name;		/* "commands", for CLIENT LIST */
 	struct reply_limits limits;	/* of one reply */
 	size_t		 queue_bytes;	/* unsent commands */
+	bool		 listens;	/* to channels: in RESP3, where the server
+					 * speaks it, and messages are replies */
 	struct link_calls calls;
 };
 
@@ -50,6 +52,13 @@ bool	link_up(const struct link *);
  * cut.  Not from within a call of this link.
  */
 void	link_aim(struct link *, const char *host, unsigned port);
+/*
+ * The password may have changed: it is read again and sent, and nothing else
+ * changes, though it be refused.  A connection that listens and cannot take it
+ * (RESP2) is given up by link_fail() with REDIS_RENEWED.  Not from within a
+ * call of this link.
+ */
+void	link_renew(struct link *);
 /* Queue a command, to be written at the end of the turn.  False: not up, no
  * room or no memory. */
 bool	link_command(struct link *, const struct slice *argv, size_t n);

@@ -1,6 +1,6 @@
 /*
- * The greeting of a link: AUTH, SELECT, CLIENT SETNAME and PING, in one write,
- * and what their replies mean.
+ * The greeting of a link: AUTH, HELLO, SELECT, CLIENT SETNAME and PING, in one
+ * write, and what their replies mean; and AUTH once more while it is up.
  */
 #include "relay/redis/link_int.h"
 
@@ -11,32 +11,39 @@
 
 #include "conf/conf.h"
 #include "shm/counters.h"
+#include "sys/log.h"
 
 #define LINK_PASSWORD	1024	/* bytes, at most */
+#define LINK_RESP	3	/* the version that takes AUTH while it listens */
 
-/* Read anew for each connection: it may have changed.  false: failed. */
-static bool
-link_password_file(struct link *l, char *to)
+/* What is to be told; NULL: none, or (*wrong) it cannot be read.  Read anew for
+ * each connection: it may have changed. */
+static const char *
+link_password(const struct link *l, char secret[LINK_PASSWORD],
+    const char **wrong)
 {
 	const char *path = l->p.conf->password_file;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	ssize_t n = fd == -1 ? -1 : read(fd, to, LINK_PASSWORD);
-	int error = errno;
+	int fd, error;
+	ssize_t n;
 
+	*wrong = NULL;
+	if (path[0] == '\0')
+		return (l->p.conf->url.password);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	n = fd == -1 ? -1 : read(fd, secret, LINK_PASSWORD);
+	error = errno;
 	if (fd != -1)
 		(void)close(fd);
-	if (n == -1 || n == LINK_PASSWORD) {
-		link_fail(l, REDIS_NO_PASSWORD, n == -1 ? strerror(error) :
-		    "it has more than 1023 bytes");
-		return (false);
-	}
-	while (n > 0 && (to[n - 1] == '\n' || to[n - 1] == '\r'))
+	if (n == LINK_PASSWORD)
+		*wrong = "it has more than 1023 bytes";
+	while (n > 0 && (secret[n - 1] == '\n' || secret[n - 1] == '\r'))
 		n--;
-	to[n] = '\0';
-	if (n > 0)
-		return (true);
-	link_fail(l, REDIS_NO_PASSWORD, "it is empty");
-	return (false);
+	if (n <= 0)
+		*wrong = n == -1 ? strerror(error) : "it is empty";
+	if (*wrong != NULL)
+		return (NULL);
+	secret[n] = '\0';
+	return (secret);
 }
 
 static bool
@@ -50,7 +57,7 @@ link_say(struct link *l, enum link_greeting what, const struct slice *argv,
 }
 
 static bool
-link_say_auth(struct link *l, const char *password)
+link_encode_auth(struct link *l, const char *password)
 {
 	const char *user = l->p.conf->url.user;
 	struct slice argv[3] = { SLICE("AUTH") };
@@ -59,24 +66,38 @@ link_say_auth(struct link *l, const char *password)
 	if (user != NULL && user[0] != '\0')
 		argv[n++] = slice_str(user);
 	argv[n++] = slice_str(password);
-	return (link_say(l, LINK_AUTH, argv, n));
+	return (link_encode(l, argv, n));
+}
+
+static bool
+link_say_auth(struct link *l, const char *password)
+{
+	if (password == NULL || password[0] == '\0')
+		return (true);
+	l->greeting[l->ngreeting++] = LINK_AUTH;
+	return (link_encode_auth(l, password));
 }
 
 static bool
 link_say_rest(struct link *l)
 {
-	char database[16], name[64];
+	char database[16], name[64], version[4];
 	struct slice select[] = { SLICE("SELECT"), { NULL, 0 } };
 	struct slice setname[] = { SLICE("CLIENT"), SLICE("SETNAME"),
 		{ NULL, 0 } };
 	struct slice ping[] = { SLICE("PING") };
+	struct slice hello[] = { SLICE("HELLO"), { NULL, 0 } };
 
 	(void)snprintf(database, sizeof database, "%u",
 	    l->p.conf->url.database);
 	(void)snprintf(name, sizeof name, "roostd-%s", l->p.name);
+	(void)snprintf(version, sizeof version, "%u", LINK_RESP);
+	hello[1] = slice_str(version);
 	select[1] = slice_str(database);
 	setname[2] = slice_str(name);
-	return ((l->p.conf->url.database == 0 ||
+	return ((!l->p.listens ||
+	    link_say(l, LINK_HELLO, hello, nitems(hello))) &&
+	    (l->p.conf->url.database == 0 ||
 	    link_say(l, LINK_SELECT, select, nitems(select))) &&
 	    link_say(l, LINK_NAME, setname, nitems(setname)) &&
 	    link_say(l, LINK_PING, ping, nitems(ping)));
@@ -85,23 +106,43 @@ link_say_rest(struct link *l)
 void
 link_greet(struct link *l)
 {
+	/* of HELLO: a page, with a module on each line */
+	static const struct reply_limits limits = { 6, 4096, 256u << 10 };
 	char secret[LINK_PASSWORD];
-	const char *password = l->p.conf->url.password;
+	const char *password, *wrong;
+	bool ok;
 
-	if (l->p.conf->password_file[0] != '\0') {
-		if (!link_password_file(l, secret))
-			return;
-		password = secret;
+	password = link_password(l, secret, &wrong);
+	if (wrong != NULL) {
+		link_fail(l, REDIS_NO_PASSWORD, wrong);
+		return;
 	}
-	l->reader = reply_reader_new(&l->p.limits);
-	if (l->reader == NULL || (password != NULL && password[0] != '\0' &&
-	    !link_say_auth(l, password)) || !link_say_rest(l)) {
+	l->reader = reply_reader_new(&limits);
+	ok = l->reader != NULL && link_say_auth(l, password) &&
+	    link_say_rest(l);
+	explicit_bzero(secret, sizeof secret);
+	if (!ok) {
 		link_fail(l, REDIS_SHORT, "out of memory");
 		return;
 	}
-	explicit_bzero(secret, sizeof secret);
 	l->state = LINK_GREETING;
 	(void)link_want(l, false);
+}
+
+static void
+link_greeted(struct link *l)
+{
+	unsigned attempt = l->attempt;
+
+	timer_stop(loop_wheel(l->p.loop), &l->timer);
+	reply_reader_limit(l->reader, &l->p.limits);
+	l->state = LINK_UP;
+	l->since = loop_now(l->p.loop);
+	l->asked = l->answered = 0;
+	counter_add(COUNTER_redis_connects, 1);
+	l->p.calls.up(l->p.calls.arg);
+	if (l->attempt == attempt && l->renew_again)
+		link_renew(l);
 }
 
 /* A reply to the greeting; the last one opens the link. */
@@ -113,6 +154,12 @@ link_on_greeting(struct link *l, const struct reply *o)
 	switch (l->greeting[l->greeted++]) {
 	case LINK_AUTH:
 		if (o->type == REPLY_ERROR)
+			link_fail(l, REDIS_REFUSED, l->said);
+		break;
+	case LINK_HELLO:
+		/* before Redis 6 there is but RESP2 */
+		l->resp3 = o->type != REPLY_ERROR;
+		if (reply_is_error(o, SLICE("NOAUTH")))
 			link_fail(l, REDIS_REFUSED, l->said);
 		break;
 	case LINK_SELECT:
@@ -130,11 +177,82 @@ link_on_greeting(struct link *l, const struct reply *o)
 			    REDIS_DENIED : REDIS_ERRORS, l->said);
 			break;
 		}
-		timer_stop(loop_wheel(l->p.loop), &l->timer);
-		l->state = LINK_UP;
-		l->since = loop_now(l->p.loop);
-		counter_add(COUNTER_redis_connects, 1);
-		l->p.calls.up(l->p.calls.arg);
+		link_greeted(l);
+		break;
+	case LINK_GREETINGS:
 		break;
 	}
+}
+
+/* --- another password -----------------------------------------------------*/
+
+static void
+link_renew_failed(const struct link *l, const char *words)
+{
+	counter_add(COUNTER_redis_renewals_failed, 1);
+	log_warnx("redis_password_not_renewed url=%s connection=%s said=\"%s\"",
+	    l->p.conf->url.shown, l->p.name, words);
+}
+
+void
+link_renew(struct link *l)
+{
+	char secret[LINK_PASSWORD];
+	const char *password, *wrong;
+
+	CHECK_MAGIC(l, LINK_MAGIC);
+	l->renew_again = l->state == LINK_GREETING || l->renewing;
+	if (l->state != LINK_UP || l->renewing ||
+	    l->p.conf->password_file[0] == '\0')
+		return;
+	if (l->p.listens && !l->resp3) {
+		link_fail(l, REDIS_RENEWED, "it does not speak RESP3");
+		return;
+	}
+	password = link_password(l, secret, &wrong);
+	if (wrong == NULL && !link_encode_auth(l, password))
+		wrong = "no room in the queue";
+	explicit_bzero(secret, sizeof secret);
+	if (wrong != NULL) {
+		link_renew_failed(l, wrong);
+		return;
+	}
+	l->renewing = true;
+	l->renew_at = l->asked;
+}
+
+/*
+ * Where messages come in between, answers cannot be counted, but are told by
+ * what they say: +OK is the answer to nothing else there, and SUBSCRIBE has
+ * other errors.
+ */
+static bool
+link_is_renewed(const struct link *l, const struct reply *o)
+{
+	if (!l->p.listens)
+		return (l->answered == l->renew_at);
+	return ((o->type == REPLY_STATUS && slice_eq(o->text, SLICE("OK"))) ||
+	    reply_is_error(o, SLICE("WRONGPASS")) ||
+	    reply_is_error(o, SLICE("ERR")));
+}
+
+bool
+link_on_renewed(struct link *l, const struct reply *o)
+{
+	char words[REPLY_WORDS];
+
+	if (!link_is_renewed(l, o))
+		return (false);
+	l->renewing = false;
+	if (o->type == REPLY_ERROR) {
+		reply_words(o, words);
+		link_renew_failed(l, words);
+	} else {
+		counter_add(COUNTER_redis_renewals, 1);
+		log_info("redis_password_renewed url=%s connection=%s",
+		    l->p.conf->url.shown, l->p.name);
+	}
+	if (l->renew_again)
+		link_renew(l);
+	return (true);
 }

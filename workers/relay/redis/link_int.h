@@ -13,7 +13,9 @@ enum link_state {
 	LINK_RESOLVING, LINK_CONNECTING, LINK_SECURING, LINK_GREETING, LINK_UP
 };
 /* What a reply of the greeting is to. */
-enum link_greeting { LINK_AUTH, LINK_SELECT, LINK_NAME, LINK_PING };
+enum link_greeting {
+	LINK_AUTH, LINK_HELLO, LINK_SELECT, LINK_NAME, LINK_PING, LINK_GREETINGS
+};
 
 struct link {
 	unsigned	 magic;
@@ -35,7 +37,12 @@ struct link {
 	struct buf	 out;
 	bool		 blocked;
 	struct reply_reader *reader;
-	enum link_greeting greeting[4];
+	uint64_t	 asked, answered; /* commands, while it is up */
+	uint64_t	 renew_at;	/* so many answers before that to AUTH */
+	bool		 renewing;	/* AUTH has no answer yet */
+	bool		 renew_again;	/* the file may be newer than that */
+	bool		 resp3;
+	enum link_greeting greeting[LINK_GREETINGS];
 	unsigned	 ngreeting, greeted;
 	char		 said[REPLY_WORDS]; /* an error during the greeting */
 };
@@ -57,5 +64,7 @@ void	link_dial_init(struct link *);
  * up. */
 void	link_greet(struct link *);
 void	link_on_greeting(struct link *, const struct reply *);
+/* While it is up: is this the answer to an AUTH?  Then it is dealt with. */
+bool	link_on_renewed(struct link *, const struct reply *);
 
 #endif

@@ -92,6 +92,13 @@ redis_flush(struct redis *r)
 	site_flush(r->site);
 }
 
+void
+redis_renew(struct redis *r)
+{
+	CHECK_MAGIC(r, REDIS_MAGIC);
+	site_renew(r->site);
+}
+
 /* --- for the bridge -------------------------------------------------------*/
 
 bool

@@ -25,6 +25,9 @@ struct redis *redis_new(const struct redis_params *) MUST_USE;
 void	redis_free(struct redis **);
 /* All that was asked for in a turn, by one write for each connection. */
 void	redis_flush(struct redis *);
+/* password_file may have changed: read it again, and AUTH on each connection
+ * without losing anything. */
+void	redis_renew(struct redis *);
 
 /*
  * Channels and keys are whole: with prefix.  A call for a reply is made once,

@@ -1,7 +1,7 @@
 /*
  * hiredis' reader with objects of ours; see reply.h.  The only file that
- * knows hiredis, 0.13 and later: 1.0 has made tasks longer and added types of
- * which a server that is spoken to in RESP2 uses none.
+ * knows hiredis, 0.13 and later: 1.0 has made tasks longer and added types,
+ * which resp3.c makes those of before.
  */
 #include "relay/redis/reply.h"
 
@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "proto/codec.h"
+#include "relay/redis/resp3.h"
 
 #ifdef REDIS_REPLY_DOUBLE
 #define REPLY_HIREDIS_1
@@ -24,6 +25,7 @@ struct reply_reader {
 	unsigned	 magic;
 #define REPLY_READER_MAGIC	0x4e91e4ad
 	redisReader	*reader;
+	struct resp3	 resp3;
 	struct reply_limits limits;
 	size_t		 elements;	/* of the reply that is being read */
 	size_t		 bytes;
@@ -135,7 +137,7 @@ reply_let_go(void *object)
 }
 
 #ifdef REPLY_HIREDIS_1
-/* RESP3: nobody has asked for it. */
+/* Of RESP3: they do not come here. */
 static void *
 reply_make_double(const redisReadTask *t, double value, char *p, size_t n)
 {
@@ -232,6 +234,13 @@ reply_reader_free(struct reply_reader **rp)
 	free(r);
 }
 
+void
+reply_reader_limit(struct reply_reader *r, const struct reply_limits *limits)
+{
+	CHECK_MAGIC(r, REPLY_READER_MAGIC);
+	r->limits = *limits;
+}
+
 const char *
 reply_why(const struct reply_reader *r)
 {
@@ -256,15 +265,19 @@ reply_may_wait(struct reply_reader *r)
 	return (r->why == NULL);
 }
 
+static bool
+reply_take(void *reader, struct slice in)
+{
+	return (redisReaderFeed(reader, (const char *)in.p, in.n) == REDIS_OK);
+}
+
 int
 reply_feed(struct reply_reader *r, struct slice in)
 {
 	CHECK_MAGIC(r, REPLY_READER_MAGIC);
 	if (!reply_may_wait(r))
 		return (CODEC_BAD);
-	if (in.n == 0)
-		return (0);
-	if (redisReaderFeed(r->reader, (const char *)in.p, in.n) != REDIS_OK) {
+	if (!resp3_feed(&r->resp3, in, reply_take, r->reader)) {
 		r->why = "out of memory";
 		return (CODEC_BAD);
 	}

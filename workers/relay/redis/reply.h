@@ -1,7 +1,8 @@
 /*
  * What Redis says, as objects of ours: hiredis reads the protocol, but what
  * it may build is bounded here, in depth, elements and bytes.  A server that
- * asks for more is not a Redis of ours.  Memory only; any process.
+ * asks for more is not a Redis of ours.  RESP2 and RESP3, in which a push, a
+ * set or a map is an array.  Memory only; any process.
  */
 #ifndef RELAY_REDIS_REPLY_H
 #define RELAY_REDIS_REPLY_H
@@ -36,6 +37,8 @@ struct reply_reader;
 /* NULL: no memory. */
 struct reply_reader *reply_reader_new(const struct reply_limits *) MUST_USE;
 void	reply_reader_free(struct reply_reader **);
+/* Others, for the replies that follow; between two of them. */
+void	reply_reader_limit(struct reply_reader *, const struct reply_limits *);
 
 /*
  * Bytes as they came, at any split; copied.  To be followed by reply_next()

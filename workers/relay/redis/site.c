@@ -225,6 +225,14 @@ site_aim(struct site *s, const char *host, unsigned port)
 }
 
 void
+site_renew(struct site *s)
+{
+	CHECK_MAGIC(s, SITE_MAGIC);
+	commands_renew(s->commands);
+	subscriptions_renew(s->subs);
+}
+
+void
 site_beat(struct site *s)
 {
 	CHECK_MAGIC(s, SITE_MAGIC);

@@ -33,6 +33,8 @@ struct site *site_new(const struct site_params *) MUST_USE;
 void	site_free(struct site **);
 /* Both connections go there from now on; see link_aim(). */
 void	site_aim(struct site *, const char *host, unsigned port);
+/* See link_renew(). */
+void	site_renew(struct site *);
 void	site_flush(struct site *);
 /* About once a second. */
 void	site_beat(struct site *);

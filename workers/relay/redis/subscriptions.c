@@ -422,6 +422,12 @@ subscriptions_aim(struct subscriptions *t, const char *host, unsigned port)
 	link_aim(t->link, host, port);
 }
 
+void
+subscriptions_renew(struct subscriptions *t)
+{
+	link_renew(t->link);
+}
+
 /* --- birth and death ------------------------------------------------------*/
 
 struct subscriptions *
@@ -429,7 +435,7 @@ subscriptions_new(const struct subscriptions_params *p)
 {
 	struct subscriptions *t = calloc(1, sizeof *t);
 	struct link_params link = { .conf = p->conf, .loop = p->loop,
-		.aimed = p->aimed,
+		.aimed = p->aimed, .listens = true,
 		.name = "subscriber", .queue_bytes = p->queue_bytes,
 		.limits = { 4, 16, SUBSCRIPTIONS_MESSAGE },
 		.calls = { t, subs_on_up, subs_on_reply, subs_on_down } };

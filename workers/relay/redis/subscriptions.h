@@ -44,6 +44,8 @@ struct subscriptions *subscriptions_new(const struct subscriptions_params *)
 	    MUST_USE;
 /* Without any call. */
 void	subscriptions_free(struct subscriptions **);
+/* See link_renew(). */
+void	subscriptions_renew(struct subscriptions *);
 /* See link_aim(). */
 void	subscriptions_aim(struct subscriptions *, const char *host,
 	    unsigned port);
