@@ -11,6 +11,7 @@
 #include "proto/bus.h"
 #include "relay/bridge/bridge.h"
 #include "relay/bridge/hosts.h"
+#include "relay/bridge/questions.h"
 #include "relay/local/exchange.h"
 #include "relay/redis/redis.h"
 #include "shm/counters.h"
@@ -25,18 +26,20 @@ struct far {
 	struct redis	*redis;
 	struct bridge	*bridge;
 	struct hosts	*hosts;
+	struct questions *questions;
+	struct loop	*loop;
+	struct timer	 tick;		/* of questions */
 	struct buf	 frame;		/* of what came through Redis */
 };
 
 /* --- to the workers -------------------------------------------------------*/
 
-/* On the way that all frames take. */
+/* On the way that all frames take; e->ref is the caller's. */
 static bool
 far_inject(struct far *f, const uint64_t slots[2], struct bus_envelope *e)
 {
 	slotset_copy(e->slots, slots);
 	e->from = 0;
-	e->ref = 0;
 	e->generation = (uint16_t)f->h->generation;
 	buf_reset(&f->frame);
 	if (!bus_encode(&f->frame, e)) {
@@ -52,7 +55,30 @@ far_inject(struct far *f, const uint64_t slots[2], struct bus_envelope *e)
 static void
 far_to_workers(void *arg, const uint64_t slots[2], struct bus_envelope *e)
 {
+	e->ref = 0;
 	(void)far_inject(arg, slots, e);
+}
+
+/* Of these workers, those that are there. */
+static bool
+far_ask(void *arg, uint64_t slots[2], uint32_t ref, struct bus_envelope *e)
+{
+	struct far *f = arg;
+	unsigned slot;
+
+	for (slot = 1; slot < ROLE_SLOTS_MAX; slot++)
+		if (exchange_peer(f->exchange, slot) == NULL)
+			slotset_drop(slots, slot);
+	e->ref = ref;
+	return (slotset_empty(slots) || far_inject(f, slots, e));
+}
+
+static struct mono
+far_now(void *arg)
+{
+	const struct far *f = arg;
+
+	return (loop_now(f->loop));
 }
 
 /* To the first worker that is there. */
@@ -69,6 +95,7 @@ far_to_worker(void *arg, struct bus_envelope *e)
 	if (slot == ROLE_SLOTS_MAX)
 		return (false);
 	slotset_only(slots, slot);
+	e->ref = 0;
 	return (far_inject(f, slots, e));
 }
 
@@ -80,6 +107,43 @@ far_on_frame(void *arg, struct slice frame)
 	struct far *f = arg;
 
 	hosts_publish(f->hosts, frame);
+}
+
+static void
+far_on_answer(void *arg, struct slice frame)
+{
+	struct far *f = arg;
+
+	questions_answer(f->questions, frame);
+}
+
+void
+far_worker_gone(struct far *f, unsigned slot)
+{
+	if (f != NULL)
+		questions_gone(f->questions, slot);
+}
+
+static void
+far_on_tick(struct timer *t, struct mono now)
+{
+	struct far *f = container_of(t, struct far, tick);
+
+	(void)now;
+	questions_tick(f->questions);
+}
+
+/* Be there when the next question has waited long enough. */
+static void
+far_wait(struct far *f)
+{
+	uint64_t due = questions_due_us(f->questions);
+
+	if (due == UINT64_MAX)
+		timer_stop(loop_wheel(f->loop), &f->tick);
+	else
+		timer_start(loop_wheel(f->loop), &f->tick,
+		    (struct mono){ due }, far_on_tick);
 }
 
 void
@@ -99,8 +163,10 @@ far_reread(struct far *f)
 void
 far_flush(struct far *f)
 {
-	if (f != NULL)
-		redis_flush(f->redis);
+	if (f == NULL)
+		return;
+	far_wait(f);
+	redis_flush(f->redis);
 }
 
 /* --- birth and death ------------------------------------------------------*/
@@ -117,13 +183,17 @@ far_make(struct far *f, struct loop *loop)
 	struct hosts_params h = { .conf = conf, .segment = f->h->segment,
 		.node_id = f->h->node_id, .generation = f->h->generation,
 		.arg = f, .to_workers = far_to_workers };
+	struct questions_params q = { .arg = f, .now = far_now,
+		.send = far_ask };
 
 	f->redis = b.redis = h.redis = redis_new(&p);
 	if (f->redis != NULL)
 		f->bridge = bridge_new(&b);
 	if (f->bridge != NULL)
 		f->hosts = hosts_new(&h);
-	return (f->hosts != NULL);
+	if (f->hosts != NULL)
+		f->questions = questions_new(&q);
+	return (f->questions != NULL);
 }
 
 int
@@ -143,12 +213,14 @@ far_open(struct far **fp, const struct heritage *h, struct loop *loop,
 	f->magic = FAR_MAGIC;
 	f->h = h;
 	f->exchange = x;
+	f->loop = loop;
 	buf_init(&f->frame);
 	if (!far_make(f, loop)) {
 		far_close(&f);
 		return (-1);
 	}
 	x->far = far_on_frame;
+	x->answer = far_on_answer;
 	x->arg = f;
 	*fp = f;
 	return (0);
@@ -164,6 +236,9 @@ far_close(struct far **fp)
 	*fp = NULL;
 	CHECK_MAGIC(f, FAR_MAGIC);
 	f->exchange->far = NULL;
+	f->exchange->answer = NULL;
+	timer_stop(loop_wheel(f->loop), &f->tick);
+	questions_free(&f->questions);
 	hosts_free(&f->hosts);
 	bridge_free(&f->bridge);
 	redis_free(&f->redis);

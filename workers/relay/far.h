@@ -26,6 +26,8 @@ void	far_close(struct far **);
 void	far_interest(struct far *, const struct table_event *);
 /* Files that the configuration names may have changed. */
 void	far_reread(struct far *);
+/* This worker is no more. */
+void	far_worker_gone(struct far *, unsigned slot);
 /* The end of a turn: what is to be written is written. */
 void	far_flush(struct far *);
 

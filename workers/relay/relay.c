@@ -119,6 +119,7 @@ static void
 relay_drop_peer(struct relay *r, struct peer *p, enum peer_result why)
 {
 	feed_finish(&r->exchange, p, why);
+	far_worker_gone(r->far, p->slot);
 	exchange_remove(&r->exchange, p);
 	peer_free(&p);
 	counter_set(COUNTER_relay_peers, r->exchange.npeers);

@@ -1,0 +1,254 @@
+/*
+ * Questions to workers; see questions.h.
+ */
+#include "relay/bridge/questions.h"
+
+#include <sys/queue.h>
+#include <sys/random.h>
+
+#include <stdlib.h>
+
+#include "base/slotset.h"
+#include "proto/bus.h"
+#include "shm/counters.h"
+
+struct question {
+	unsigned	 magic;
+#define QUESTION_MAGIC	0x9e57107a
+	TAILQ_ENTRY(question) link;
+	uint32_t	 ref;
+	uint64_t	 waiting[2];	/* have not said all */
+	uint64_t	 silent[2];	/* ... nor anything yet */
+	uint64_t	 count_us;	/* counted by then; 0: it is */
+	uint64_t	 end_us;
+	uint32_t	 asked;
+	bool		 partly;
+	const struct question_calls *calls;
+	void		*arg;
+};
+
+struct questions {
+	unsigned	 magic;
+#define QUESTIONS_MAGIC	0x9e5710a5
+	struct questions_params p;
+	TAILQ_HEAD(, question) open;
+	unsigned	 n;
+	uint32_t	 ref;		/* of the last */
+};
+
+struct questions *
+questions_new(const struct questions_params *p)
+{
+	struct questions *q = calloc(1, sizeof *q);
+
+	if (q == NULL)
+		return (NULL);
+	q->magic = QUESTIONS_MAGIC;
+	q->p = *p;
+	TAILQ_INIT(&q->open);
+	/* answers to another relay's are not for this one */
+	if (getrandom(&q->ref, sizeof q->ref, 0) != (ssize_t)sizeof q->ref)
+		q->ref = (uint32_t)p->now(p->arg).us;
+	return (q);
+}
+
+static void
+questions_drop(struct questions *q, struct question *a)
+{
+	CHECK_MAGIC(a, QUESTION_MAGIC);
+	TAILQ_REMOVE(&q->open, a, link);
+	q->n--;
+	a->magic = 0;
+	free(a);
+	counter_set(COUNTER_questions_open, q->n);
+}
+
+void
+questions_free(struct questions **qp)
+{
+	struct questions *q = *qp;
+	struct question *a;
+
+	if (q == NULL)
+		return;
+	*qp = NULL;
+	CHECK_MAGIC(q, QUESTIONS_MAGIC);
+	while ((a = TAILQ_FIRST(&q->open)) != NULL)
+		questions_drop(q, a);
+	q->magic = 0;
+	free(q);
+}
+
+/* --- ends -----------------------------------------------------------------*/
+
+static void
+questions_count(struct question *a)
+{
+	if (a->count_us == 0)
+		return;
+	a->count_us = 0;
+	if (a->calls->counted != NULL)
+		a->calls->counted(a->arg, a->asked);
+}
+
+static void
+questions_finish(struct questions *q, struct question *a)
+{
+	const struct question_calls *calls = a->calls;
+	void *arg = a->arg;
+	bool partly = a->partly;
+
+	questions_count(a);
+	questions_drop(q, a);
+	if (partly)
+		counter_add(COUNTER_questions_partly, 1);
+	calls->done(arg, partly);
+}
+
+/* Somebody is waited for no more. */
+static void
+questions_settle(struct questions *q, struct question *a)
+{
+	if (slotset_empty(a->silent))
+		questions_count(a);
+	if (slotset_empty(a->waiting))
+		questions_finish(q, a);
+}
+
+static void
+questions_not_asked(const struct question_calls *calls, void *arg, bool partly)
+{
+	if (calls->counted != NULL)
+		calls->counted(arg, 0);
+	if (partly)
+		counter_add(COUNTER_questions_partly, 1);
+	calls->done(arg, partly);
+}
+
+void
+questions_ask(struct questions *q, struct bus_envelope *e,
+    const uint64_t slots[2], uint64_t timeout_ms,
+    const struct question_calls *calls, void *arg)
+{
+	uint64_t to[2] = { slots[0], slots[1] }, now = q->p.now(q->p.arg).us;
+	struct question *a;
+	bool sent;
+
+	CHECK_MAGIC(q, QUESTIONS_MAGIC);
+	a = q->n < QUESTIONS_MAX ? calloc(1, sizeof *a) : NULL;
+	if (a == NULL) {
+		questions_not_asked(calls, arg, true);
+		return;
+	}
+	if (++q->ref == 0)
+		q->ref++;
+	sent = q->p.send(q->p.arg, to, q->ref, e);
+	if (!sent || slotset_empty(to)) {
+		free(a);
+		questions_not_asked(calls, arg, !sent);
+		return;
+	}
+	*a = (struct question){ .magic = QUESTION_MAGIC, .ref = q->ref,
+		.calls = calls, .arg = arg };
+	slotset_copy(a->waiting, to);
+	slotset_copy(a->silent, to);
+	a->end_us = now + timeout_ms * 1000;
+	a->count_us = now + QUESTIONS_COUNT_MS * UINT64_C(1000);
+	if (a->count_us > a->end_us)
+		a->count_us = a->end_us;
+	TAILQ_INSERT_TAIL(&q->open, a, link);
+	q->n++;
+	counter_set(COUNTER_questions_open, q->n);
+	counter_add(COUNTER_questions, 1);
+}
+
+/* --- answers --------------------------------------------------------------*/
+
+static struct question *
+questions_find(const struct questions *q, uint32_t ref)
+{
+	struct question *a;
+
+	TAILQ_FOREACH(a, &q->open, link)
+		if (a->ref == ref)
+			return (a);
+	return (NULL);
+}
+
+void
+questions_answer(struct questions *q, struct slice frame)
+{
+	static struct bus_envelope e;	/* large; one at a time */
+	struct question *a;
+
+	CHECK_MAGIC(q, QUESTIONS_MAGIC);
+	if (bus_decode(frame, &e) != (ssize_t)frame.n ||
+	    e.kind != BUS_ANSWERS) {
+		counter_add(COUNTER_bus_bad, 1);
+		return;
+	}
+	a = questions_find(q, e.ref);
+	if (a == NULL || !slotset_has(a->waiting, e.from))
+		return;		/* too late */
+	if (a->count_us != 0)
+		a->asked += e.answers.asked;
+	if (e.flags & BUS_TRUNCATED)
+		a->partly = true;
+	if (e.answers.elements.n != 0)
+		a->calls->answers(a->arg, e.answers.elements);
+	slotset_drop(a->silent, e.from);
+	if (!(e.flags & BUS_MORE))
+		slotset_drop(a->waiting, e.from);
+	questions_settle(q, a);
+}
+
+void
+questions_gone(struct questions *q, unsigned slot)
+{
+	struct question *a, *next;
+
+	CHECK_MAGIC(q, QUESTIONS_MAGIC);
+	for (a = TAILQ_FIRST(&q->open); a != NULL; a = next) {
+		next = TAILQ_NEXT(a, link);
+		if (!slotset_has(a->waiting, slot))
+			continue;
+		a->partly = true;
+		slotset_drop(a->silent, slot);
+		slotset_drop(a->waiting, slot);
+		questions_settle(q, a);
+	}
+}
+
+/* --- the clock ------------------------------------------------------------*/
+
+void
+questions_tick(struct questions *q)
+{
+	uint64_t now = q->p.now(q->p.arg).us;
+	struct question *a, *next;
+
+	CHECK_MAGIC(q, QUESTIONS_MAGIC);
+	for (a = TAILQ_FIRST(&q->open); a != NULL; a = next) {
+		next = TAILQ_NEXT(a, link);
+		if (a->end_us <= now) {
+			a->partly = true;
+			questions_finish(q, a);
+		} else if (a->count_us != 0 && a->count_us <= now)
+			questions_count(a);
+	}
+}
+
+uint64_t
+questions_due_us(const struct questions *q)
+{
+	const struct question *a;
+	uint64_t due = UINT64_MAX;
+
+	TAILQ_FOREACH(a, &q->open, link) {
+		if (a->end_us < due)
+			due = a->end_us;
+		if (a->count_us != 0 && a->count_us < due)
+			due = a->count_us;
+	}
+	return (due);
+}
