@@ -142,10 +142,24 @@ struct conf_redis_url {
 };
 
 #define CONF_REDIS_PREFIX_MAX	64	/* bytes */
+/* What servers of Socket.IO may do: the words of redis { socketio }. */
+enum {
+	CONF_SOCKETIO_ALL = 1, CONF_SOCKETIO_BROADCAST = 2,
+	CONF_SOCKETIO_JOIN = 4, CONF_SOCKETIO_DISCONNECT = 8,
+	CONF_SOCKETIO_EVENT = 16,
+	CONF_SOCKETIO_ANY = 31		/* one of them */
+};
+/* Which adapter they have: the words of redis { socketio_adapter }. */
+enum conf_adapter { CONF_ADAPTER_CLASSIC, CONF_ADAPTER_SHARDED };
 struct conf_redis {
 	struct conf_redis_url url;
 	char		*password_file;	/* "" = none */
 	char		*prefix;	/* of channels: "roost:" */
+	char		*socketio_prefix; /* of theirs; "": we have nothing to
+					 * do with them */
+	uint32_t	 socketio;	/* CONF_SOCKETIO_ bits */
+	enum conf_adapter socketio_adapter;
+	bool		 socketio_send;	/* theirs get what ours get */
 	char		*ca;		/* PEM file paths; "" = none */
 	char		*certificate;
 	char		*key;
@@ -157,6 +171,20 @@ static inline bool
 conf_redis_on(const struct conf_redis *r)
 {
 	return (r->url.text != NULL);
+}
+
+/* There is something to do with such servers. */
+static inline bool
+conf_socketio_on(const struct conf_redis *r, enum conf_adapter adapter)
+{
+	return (r->socketio_prefix[0] != '\0' &&
+	    r->socketio_adapter == adapter);
+}
+
+static inline bool
+conf_socketio_allows(const struct conf_redis *r, uint32_t what)
+{
+	return ((r->socketio & (what | CONF_SOCKETIO_ALL)) != 0);
 }
 
 /* --- rates -------------------------------------------------------------- */

@@ -11,7 +11,11 @@
 #include "proto/bus.h"
 #include "relay/bridge/bridge.h"
 #include "relay/bridge/hosts.h"
+#include "relay/bridge/members.h"
 #include "relay/bridge/questions.h"
+#include "relay/bridge/requests.h"
+#include "relay/bridge/sharded.h"
+#include "relay/bridge/socketio.h"
 #include "relay/local/exchange.h"
 #include "relay/redis/redis.h"
 #include "shm/counters.h"
@@ -27,6 +31,10 @@ struct far {
 	struct bridge	*bridge;
 	struct hosts	*hosts;
 	struct questions *questions;
+	struct members	*members;
+	struct socketio	*socketio;
+	struct requests	*requests;
+	struct sharded	*sharded;	/* NULL: the classic adapter */
 	struct loop	*loop;
 	struct timer	 tick;		/* of questions */
 	struct buf	 frame;		/* of what came through Redis */
@@ -107,6 +115,17 @@ far_on_frame(void *arg, struct slice frame)
 	struct far *f = arg;
 
 	hosts_publish(f->hosts, frame);
+	socketio_publish(f->socketio, frame);
+	if (f->sharded != NULL)
+		sharded_publish(f->sharded, frame);
+}
+
+static void
+far_on_request(void *arg, const struct socketio_question *q)
+{
+	struct far *f = arg;
+
+	requests_take(f->requests, q);
 }
 
 static void
@@ -149,8 +168,11 @@ far_wait(struct far *f)
 void
 far_interest(struct far *f, const struct table_event *e)
 {
-	if (f != NULL)
-		hosts_interest(f->hosts, e);
+	if (f == NULL)
+		return;
+	hosts_interest(f->hosts, e);
+	if (f->sharded != NULL)
+		sharded_interest(f->sharded, e);
 }
 
 void
@@ -171,6 +193,31 @@ far_flush(struct far *f)
 
 /* --- birth and death ------------------------------------------------------*/
 
+/* Among servers of Socket.IO, after what those below need. */
+static bool
+far_make_member(struct far *f)
+{
+	const struct conf *conf = f->h->conf;
+	struct members_params m = { .redis = f->redis,
+		.questions = f->questions };
+	struct requests_params r = { .conf = conf, .segment = f->h->segment,
+		.joins = socketio_joins(f->socketio), .arg = f,
+		.now = far_now };
+	struct sharded_params s = { .conf = conf, .segment = f->h->segment,
+		.redis = f->redis, .socketio = f->socketio,
+		.node_id = f->h->node_id, .generation = f->h->generation,
+		.arg = f, .now = far_now, .to_workers = far_to_workers };
+
+	f->members = r.members = s.members = members_new(&m);
+	if (f->members != NULL)
+		f->requests = requests_new(&r);
+	if (f->requests != NULL &&
+	    conf_socketio_on(&conf->redis, CONF_ADAPTER_SHARDED))
+		f->sharded = sharded_new(&s);
+	return (f->requests != NULL && (f->sharded != NULL ||
+	    !conf_socketio_on(&conf->redis, CONF_ADAPTER_SHARDED)));
+}
+
 static bool
 far_make(struct far *f, struct loop *loop)
 {
@@ -185,15 +232,21 @@ far_make(struct far *f, struct loop *loop)
 		.arg = f, .to_workers = far_to_workers };
 	struct questions_params q = { .arg = f, .now = far_now,
 		.send = far_ask };
+	struct socketio_params s = { .conf = conf, .segment = f->h->segment,
+		.node_id = f->h->node_id, .generation = f->h->generation,
+		.arg = f, .now = far_now, .to_workers = far_to_workers,
+		.ask = far_on_request };
 
-	f->redis = b.redis = h.redis = redis_new(&p);
+	f->redis = b.redis = h.redis = s.redis = redis_new(&p);
 	if (f->redis != NULL)
 		f->bridge = bridge_new(&b);
 	if (f->bridge != NULL)
 		f->hosts = hosts_new(&h);
 	if (f->hosts != NULL)
 		f->questions = questions_new(&q);
-	return (f->questions != NULL);
+	if (f->questions != NULL)
+		f->socketio = socketio_new(&s);
+	return (f->socketio != NULL && far_make_member(f));
 }
 
 int
@@ -238,6 +291,10 @@ far_close(struct far **fp)
 	f->exchange->far = NULL;
 	f->exchange->answer = NULL;
 	timer_stop(loop_wheel(f->loop), &f->tick);
+	sharded_free(&f->sharded);
+	requests_free(&f->requests);
+	socketio_free(&f->socketio);
+	members_free(&f->members);
 	questions_free(&f->questions);
 	hosts_free(&f->hosts);
 	bridge_free(&f->bridge);

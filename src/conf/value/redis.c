@@ -289,6 +289,12 @@ conf_redis_bad(const struct conf_redis *r)
 			return ("prefix has a blank or a control character");
 	if (strlen(r->prefix) > CONF_REDIS_PREFIX_MAX)
 		return ("prefix has more than 64 bytes");
+	for (c = r->socketio_prefix; *c != '\0'; c++)
+		if ((unsigned char)*c <= ' ' || *c == 0x7f || *c == '#')
+			return ("socketio_prefix has a blank, a control "
+			    "character or a #");
+	if (strlen(r->socketio_prefix) > CONF_REDIS_PREFIX_MAX)
+		return ("socketio_prefix has more than 64 bytes");
 	if (!conf_redis_on(r))
 		return (r->password_file[0] == '\0' && !tls ? NULL :
 		    "there is no url");

@@ -1,0 +1,55 @@
+/*
+ * Servers of Socket.IO with the sharded adapter of @socket.io/redis-adapter
+ * (createShardedAdapter, Redis 7), which has channels and messages of its own:
+ * what they broadcast reaches our clients, what they order is done, what they
+ * ask is answered, and what is published here reaches their clients.
+ *
+ *	P#N#		to all servers of namespace N; P is the prefix
+ *	P#N#ROOM#	broadcasts to one room, for those who have members
+ *	P#N#UID#	answers to that server
+ *
+ *	{"uid","nsp","type","data"}	JSON; MessagePack if it holds binary
+ *
+ * Servers say by their subscriptionMode whether they use the channels of
+ * rooms; we listen there, and send to all, so either is understood.
+ */
+#ifndef RELAY_BRIDGE_SHARDED_H
+#define RELAY_BRIDGE_SHARDED_H
+
+#include "base/bug.h"
+#include "base/clock.h"
+#include "base/slice.h"
+
+struct bus_envelope;
+struct conf;
+struct members;
+struct redis;
+struct segment;
+struct sharded;
+struct socketio;
+struct table_event;
+
+struct sharded_params {
+	const struct conf *conf;
+	struct segment	*segment;
+	struct redis	*redis;
+	struct members	*members;
+	struct socketio	*socketio;	/* does what is ordered */
+	uint64_t	 node_id;	/* of offsets, as the workers' */
+	uint32_t	 generation;
+	void		*arg;
+	struct mono	(*now)(void *arg);
+	/* To these workers. */
+	void		(*to_workers)(void *arg, const uint64_t slots[2],
+			    struct bus_envelope *);
+};
+
+/* NULL: no memory.  To be freed before the others. */
+struct sharded *sharded_new(const struct sharded_params *) MUST_USE;
+void	sharded_free(struct sharded **);
+/* What a worker here has published: a whole frame that says BUS_FAR. */
+void	sharded_publish(struct sharded *, struct slice frame);
+/* Of the interest table: this host has members of it, or none any more. */
+void	sharded_interest(struct sharded *, const struct table_event *);
+
+#endif

@@ -1,0 +1,169 @@
+/*
+ * Socket.IO's bridge, made and tied to its channels; see socketio.h.
+ */
+#include "relay/bridge/socketio_int.h"
+
+#include <sys/random.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "relay/bridge/channel.h"
+#include "relay/redis/redis.h"
+#include "shm/interest.h"
+
+struct slice
+socketio_uid(const struct socketio *s)
+{
+	CHECK_MAGIC(s, SOCKETIO_MAGIC);
+	return (slice_str(s->uid));
+}
+
+struct whom_joins *
+socketio_joins(const struct socketio *s)
+{
+	CHECK_MAGIC(s, SOCKETIO_MAGIC);
+	return (s->joins);
+}
+
+struct whom
+socketio_whom(const struct socketio_namespace *n, struct bus_audience *to)
+{
+	struct socketio *s = n->s;
+	struct whom w = { .interest = s->interest, .joins = s->joins,
+		.now = s->p.now(s->p.arg), .ns = n->ns->index, .to = to };
+
+	whom_begin(&w);
+	return (w);
+}
+
+/* --- channels -------------------------------------------------------------*/
+
+static bool
+socketio_listen(struct socketio *s, struct socketio_namespace *n)
+{
+	const char *prefix = s->p.conf->redis.socketio_prefix;
+	struct slice name;
+	bool ok = true;
+
+	name = channel_pattern(&s->channel, prefix, socketio_nsp(n));
+	if (conf_socketio_allows(&s->p.conf->redis,
+	    CONF_SOCKETIO_BROADCAST))
+		ok = !s->channel.oom && redis_psubscribe_classic(s->p.redis,
+		    name, socketio_on_broadcast, n);
+	name = channel_name(&s->channel, prefix, CHANNEL_REQUEST,
+	    socketio_nsp(n));
+	return (ok && !s->channel.oom && redis_subscribe_classic(s->p.redis,
+	    name, socketio_on_request, n));
+}
+
+static void
+socketio_leave(struct socketio *s, struct socketio_namespace *n)
+{
+	const char *prefix = s->p.conf->redis.socketio_prefix;
+	struct slice name;
+
+	name = channel_pattern(&s->channel, prefix, socketio_nsp(n));
+	if (conf_socketio_allows(&s->p.conf->redis,
+	    CONF_SOCKETIO_BROADCAST) && !s->channel.oom)
+		redis_punsubscribe_classic(s->p.redis, name);
+	name = channel_name(&s->channel, prefix, CHANNEL_REQUEST,
+	    socketio_nsp(n));
+	if (!s->channel.oom)
+		redis_unsubscribe_classic(s->p.redis, name);
+}
+
+static bool
+socketio_is_on(const struct socketio *s)
+{
+	return (conf_socketio_allows(&s->p.conf->redis, CONF_SOCKETIO_ANY) &&
+	    conf_socketio_on(&s->p.conf->redis, CONF_ADAPTER_CLASSIC));
+}
+
+static bool
+socketio_listen_all(struct socketio *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->p.conf->nnamespaces; i++) {
+		s->ns[i].s = s;
+		s->ns[i].ns = &s->p.conf->namespaces[i];
+		if (socketio_is_on(s) && !socketio_listen(s, &s->ns[i]))
+			return (false);
+	}
+	return (true);
+}
+
+/* --- birth and death ------------------------------------------------------*/
+
+/* One for the daemons of a configuration (whose channels are the same), and
+ * one for this process. */
+static bool
+socketio_make_uid(struct socketio *s)
+{
+	static const struct hash_key known;	/* no secret */
+	uint64_t family, own;
+	struct buf *head = &s->message;
+
+	if (getrandom(&own, sizeof own, 0) != (ssize_t)sizeof own)
+		return (false);
+	family = hash_bytes(&known, slice_str(s->p.conf->redis.prefix));
+	(void)snprintf(s->uid, sizeof s->uid, "roost-%08" PRIx32 "-%08" PRIx32,
+	    (uint32_t)family, (uint32_t)own);
+	msgpack_put_array(head, SOCKETIO_PARTS);
+	msgpack_put_str(head, slice_str(s->uid));
+	if (head->oom || head->wpos > sizeof s->ours)
+		return (false);
+	s->ours_n = head->wpos - 8;	/* its own digits */
+	memcpy(s->ours, head->data, s->ours_n);
+	return (true);
+}
+
+struct socketio *
+socketio_new(const struct socketio_params *p)
+{
+	struct socketio *s = calloc(1, sizeof *s);
+
+	if (s == NULL)
+		return (NULL);
+	s->magic = SOCKETIO_MAGIC;
+	s->p = *p;
+	buf_init(&s->channel);
+	buf_init(&s->text);
+	buf_init(&s->message);
+	offset_origin(&s->origin, p->node_id, 0, p->generation);
+	s->ns = calloc(p->conf->nnamespaces + 1,
+	    sizeof(struct socketio_namespace));
+	s->interest = interest_open(p->segment, 0);
+	s->joins = whom_joins_new();
+	if (s->ns == NULL || s->interest == NULL || s->joins == NULL ||
+	    !socketio_make_uid(s) || !socketio_listen_all(s))
+		socketio_free(&s);
+	return (s);
+}
+
+void
+socketio_free(struct socketio **sp)
+{
+	struct socketio *s = *sp;
+	size_t i;
+
+	if (s == NULL)
+		return;
+	*sp = NULL;
+	CHECK_MAGIC(s, SOCKETIO_MAGIC);
+	for (i = 0; s->ns != NULL && i < s->p.conf->nnamespaces; i++)
+		if (socketio_is_on(s) && s->ns[i].s != NULL)
+			socketio_leave(s, &s->ns[i]);
+	free(s->ns);
+	whom_joins_free(&s->joins);
+	if (s->interest != NULL)
+		interest_close(&s->interest);
+	buf_fini(&s->channel);
+	buf_fini(&s->text);
+	buf_fini(&s->message);
+	s->magic = 0;
+	free(s);
+}

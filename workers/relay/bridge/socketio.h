@@ -1,0 +1,74 @@
+/*
+ * Servers and emitters of Socket.IO for Node, through the channels of
+ * @socket.io/redis-adapter (channel.h): what they broadcast reaches our
+ * clients as from a server of their own, what they order is done to our
+ * clients, and what is published here reaches theirs.
+ *
+ * Each daemon is a server among them, with a uid of its own.  What other
+ * daemons of ours have published there comes by hosts.h as well: the uids of
+ * all daemons of one configuration begin alike, and are passed by.
+ */
+#ifndef RELAY_BRIDGE_SOCKETIO_H
+#define RELAY_BRIDGE_SOCKETIO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/slice.h"
+#include "base/bug.h"
+
+struct bus_envelope;
+struct conf;
+struct conf_namespace;
+struct redis;
+struct segment;
+struct socketio;
+struct whom_joins;
+
+/* What its type says a request wants: as in the adapter. */
+enum socketio_request {
+	SOCKETIO_SOCKETS, SOCKETIO_ALL_ROOMS, SOCKETIO_JOIN, SOCKETIO_LEAVE,
+	SOCKETIO_DISCONNECT, SOCKETIO_FETCH, SOCKETIO_EVENT,
+	SOCKETIO_BROADCAST	/* that asks clients */
+};
+
+/* One that is to be answered; borrowed. */
+struct socketio_question {
+	const struct conf_namespace *ns;
+	enum socketio_request type;
+	struct slice	 request;	/* one valid JSON object */
+	const struct slice *attachments; /* of its placeholders */
+	size_t		 nattach;
+};
+
+struct socketio_params {
+	const struct conf *conf;
+	struct segment	*segment;
+	struct redis	*redis;
+	uint64_t	 node_id;	/* of offsets, as the workers' */
+	uint32_t	 generation;
+	void		*arg;
+	struct mono	(*now)(void *arg);
+	/* To these workers. */
+	void		(*to_workers)(void *arg, const uint64_t slots[2],
+			    struct bus_envelope *);
+	/* Whoever listens to requests is counted, and waited for: */
+	void		(*ask)(void *arg, const struct socketio_question *);
+};
+
+/* NULL: no memory.  To be freed before redis. */
+struct socketio *socketio_new(const struct socketio_params *) MUST_USE;
+void	socketio_free(struct socketio **);
+/* What a worker here has published: a whole frame that says BUS_FAR. */
+void	socketio_publish(struct socketio *, struct slice frame);
+/* An order (SOCKETIO_JOIN, _LEAVE, _DISCONNECT) that another kind of adapter
+ * has given in the same words. */
+void	socketio_order(struct socketio *, const struct conf_namespace *,
+	    enum socketio_request, struct slice object);
+/* Rooms that are about to have members; see whom.h. */
+struct whom_joins *socketio_joins(const struct socketio *);
+/* Of this daemon, among servers. */
+struct slice socketio_uid(const struct socketio *);
+
+#endif

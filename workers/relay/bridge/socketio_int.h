@@ -1,0 +1,61 @@
+/*
+ * Between the files of Socket.IO's bridge: the way in (socketio_in.c), what
+ * is ordered (socketio_order.c), the way out (socketio_out.c).
+ */
+#ifndef RELAY_BRIDGE_SOCKETIO_INT_H
+#define RELAY_BRIDGE_SOCKETIO_INT_H
+
+#include "conf/conf.h"
+#include "proto/offset.h"
+#include "relay/bridge/msgpack.h"
+#include "relay/bridge/socketio.h"
+#include "relay/bridge/whom.h"
+#include "shm/counters.h"
+
+#define SOCKETIO_PARTS	3	/* of a broadcast: uid, packet, options */
+#define SOCKETIO_UID_MAX 32
+
+struct socketio_namespace {
+	struct socketio	*s;
+	const struct conf_namespace *ns;
+};
+
+struct socketio {
+	unsigned	 magic;
+#define SOCKETIO_MAGIC	0x50c4e710
+	struct socketio_params p;
+	struct interest	*interest;
+	struct whom_joins *joins;
+	struct socketio_namespace *ns;	/* as in the configuration */
+	char		 uid[SOCKETIO_UID_MAX];	/* 24 characters */
+	uint8_t		 ours[2 * SOCKETIO_UID_MAX]; /* how the messages of
+						 * all our daemons begin */
+	size_t		 ours_n;
+	struct offset_origin origin;
+	uint64_t	 offsets;	/* given so far */
+	struct buf	 channel, text, message;
+};
+
+static inline struct slice
+socketio_nsp(const struct socketio_namespace *n)
+{
+	return (slice_of(n->ns->name, n->ns->name_len));
+}
+
+/* A message that cannot be used. */
+static inline void
+socketio_refuse(enum counter why)
+{
+	counter_add(why, 1);
+}
+
+/* The lists of e->*.to are to be named. */
+struct whom socketio_whom(const struct socketio_namespace *,
+	    struct bus_audience *to);
+
+void	socketio_on_broadcast(void *arg, struct slice channel,
+	    struct slice payload);
+void	socketio_on_request(void *arg, struct slice channel,
+	    struct slice payload);
+
+#endif
