@@ -96,7 +96,8 @@ extern const struct role role_worker, role_relay;
 enum control_type {
 	CONTROL_BUS = 1,	/* m->c: u32 slot, u32 generation, + fd: this is
 				 * the (new) stream to that slot */
-	CONTROL_BUS_GONE,	/* m->relay: u32 slot: its worker has died */
+	CONTROL_BUS_GONE,	/* m->relay: u32 slot, u32 held: its worker has
+				 * died; held: with envelopes not sent */
 	CONTROL_STOP,		/* m->c: u32 mode (0 prompt, 1 drain), u64 ms:
 				 * be gone by then; a prompt one may follow a
 				 * drain.  Who stays is killed soon after */

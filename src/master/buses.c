@@ -152,6 +152,7 @@ buses_gone(struct seat *worker)
 		return;
 	ipc_init(&m, CONTROL_BUS_GONE);
 	ipc_put_u32(&m, worker->slot);
+	ipc_put_u32(&m, worker->bus_held ? 1 : 0);
 	/* if it does not get through, the relay sees the stream end anyway */
 	(void)seat_tell(relay, &m);
 }

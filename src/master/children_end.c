@@ -13,6 +13,7 @@
 #include "master/reclaim.h"
 #include "shm/counters.h"
 #include "shm/slots.h"
+#include "shm/stats.h"
 #include "sys/log.h"
 
 #define CHILDREN_STEADY_MS	10000	/* who lives that long was no failure */
@@ -164,6 +165,8 @@ children_died(struct seat *s, int status, struct mono now)
 	says_close(&s->says);
 	seat_hang_up(s);
 	s->state = SEAT_EMPTY;
+	s->bus_held = stats_column(c->p.stats,
+	    s->slot)[COUNTER_bus_queue_bytes] != 0;
 	reclaim_child(c->p.segment, c->p.sweep, c->p.stats, s->slot,
 	    s->role->title);
 	if (s->role->id == SLOT_WORKER)

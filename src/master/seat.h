@@ -38,6 +38,7 @@ struct seat {
 	bool		 stop_due;	/* CONTROL_STOP is still to be sent */
 	/* buses.c */
 	bool		 bus_due;	/* worker: needs a new stream */
+	bool		 bus_held;	/* it died with envelopes for the relay */
 	struct mono	 bus_made;	/* the last one */
 	/* EMPTY */
 	struct mono	 retry_at;

@@ -57,8 +57,10 @@ enum {
 	BUS_MORE = 64,		/* BUS_ANSWERS: not the last of them */
 	BUS_TRUNCATED = 128,	/* BUS_ANSWERS: some were left out; of an order:
 				 * some sessions were */
-	BUS_FAR = 256,		/* BUS_PUBLISH: for other hosts as well */
-	BUS_RELAY = 512		/* for the relay itself, which has asked */
+	BUS_FAR = 256,		/* for other hosts as well */
+	BUS_RELAY = 512,	/* for the relay itself, which has asked */
+	BUS_NAMED = 1024	/* BUS_PUBLISH: of no use to clients that see no
+				 * names of events */
 };
 
 /* What BUS_MEMBERS asks for; the answers' elements are JSON: */

@@ -17,7 +17,8 @@ const conf = (url) => jwt + `
 redis { url = "${url}" }
 presence { leave_grace = 100ms }
 api { key "k" { sha256 = "${crypto.createHash('sha256').update(KEY)
-    .digest('hex')}" allow = {"publish"} } }
+    .digest('hex')}" allow = {"publish", "disconnect",
+    "rooms"} } }
 namespace "/chat" { auth = optional
     room "{any}" { join = open }
     room "x:{any}" { join = open }
@@ -100,6 +101,7 @@ test('audiences of several channels arrive once', async () => {
 	await listened('rx', 2);
 	await listened('ry', 1);
 	await listened('rz', 1);
+	const copies = await a.metric('far_copies');
 	/* to the host of one worker: that of two may take each by another */
 	await api(b, { event: 'e', data: 1, rooms: ['x', 'z'],
 		sid: s.id });
@@ -111,6 +113,8 @@ test('audiences of several channels arrive once', async () => {
 		await heard(c, 'end');
 	assert.deepEqual([s, other, here].map((c) =>
 		gotten(c, 'e').map(([x]) => x)), [[1], [2, 3], [1, 2]]);
+	/* x, z and the namespace; x and y */
+	assert.equal(await a.metric('far_copies'), copies + 3);
 	closeAll([s, other, here]);
 });
 
@@ -128,6 +132,61 @@ test('a back end by Redis reaches each client once', async () => {
 		    [...Array(100).keys()]);
 	}
 	closeAll(list);
+});
+
+test('orders of back ends reach every host', async () => {
+	const u = (d, name) => member(d, undefined,
+	    { auth: { token: user(name) } });
+	const order = async (d, path, body) => {
+		const r = await fetch(d.url(`/api/v1/${path}`), {
+			method: 'POST', body: JSON.stringify(body),
+			headers: { Authorization: `Bearer ${KEY}`,
+				'Content-Type': 'application/json' } });
+		assert.equal(r.status, 200);
+		return r.json();
+	};
+	const [here, there, twice, bob] = [await u(a, 'eve'), await u(b, 'eve'),
+		await u(b, 'eve'), await u(b, 'bob')];
+	await listened('ueve', 2);
+	await listened('ubob', 1);
+	/* rooms: what is answered is of this host */
+	assert.deepEqual(await order(a, 'users/eve/rooms',
+	    { namespace: 'chat', join: ['vip'], leave: ['none'] }),
+	    { sessions: 1, complete: true });
+	await listened('rvip', 2);
+	await api(a, { event: 'to-vip', room: 'vip', data: 1 });
+	for (const s of [here, there, twice])
+		await heard(s, 'to-vip');
+	assert.equal(gotten(bob, 'to-vip').length, 0);
+	await order(b, 'rooms', { namespace: 'chat', sid: here.id,
+		leave: 'vip' });
+	await listened('rvip', 1);
+	/* the end, in one namespace and in all */
+	const ended = (s) => until(() => !s.connected, 'an end');
+	assert.equal((await order(a, 'disconnect', { namespace: 'chat',
+		sid: bob.id, reason: 'by order' })).disconnected, 0);
+	await ended(bob);
+	assert.deepEqual(gotten(bob, 'roost:disconnect').map(([x]) => x),
+	    [{ reason: 'by order' }]);
+	assert.equal((await order(a, 'users/eve/disconnect',
+	    { close: true })).disconnected, 1);
+	for (const s of [here, there, twice])
+		await ended(s);
+	/* once each: who is back stays */
+	const again = await u(b, 'eve');
+	await api(a, { event: 'end' });
+	await heard(again, 'end');
+	assert.ok(again.connected);
+	again.close();
+	/* Redis does not take it: counted */
+	const lost = await a.metric('far_orders_lost');
+	await cli.do('ACL', 'SETUSER', 'default', '-publish');
+	await order(a, 'users/eve/disconnect', {});
+	await until(async () => await a.metric('far_orders_lost') > lost,
+	    'a lost order');
+	await cli.do('ACL', 'SETUSER', 'default', '+publish');
+	await connected(a, 15000);
+	await connected(b, 15000);
 });
 
 test('a user is found on every host', async () => {

@@ -74,7 +74,7 @@ set_up(void **state)
 	    " presence = namespace }\n"
 	    "namespace \"/query\" { auth = none presence = query }\n");
 	loop = loop_new();
-	exchange_init(&x);
+	exchange_init(&x, conf);
 	h.conf = conf;
 	h.segment = segment_create(&p);
 	assert_non_null(h.segment);

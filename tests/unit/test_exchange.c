@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include "conf/conf.h"
 #include "proto/bus.h"
 #include "relay/local/feed.h"
 #include "shm/counters.h"
@@ -14,6 +15,7 @@
 
 static struct loop *loop;
 static struct exchange x;
+static struct conf conf;		/* without namespaces */
 static struct peer *peers[4];	/* [1], [2]: slots 1 and 2; [3]: slot 70 */
 static int far_end[4];		/* what the worker would hold */
 static uint64_t counted[COUNTER__MAX];	/* at the start of the test */
@@ -34,7 +36,7 @@ set_up(void **state)
 
 	(void)state;
 	loop = loop_new();
-	exchange_init(&x);
+	exchange_init(&x, &conf);
 	for (i = 1; i < nitems(slots); i++) {
 		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) ==
 		    -1)
@@ -62,6 +64,7 @@ tear_down(void **state)
 		peer_free(&peers[i]);
 		(void)close(far_end[i]);
 	}
+	exchange_fini(&x);
 	loop_free(&loop);
 	return (0);
 }
@@ -124,6 +127,104 @@ on_far(void *arg, struct slice f)
 	assert_ptr_equal(arg, &x);
 	assert_in_range(f.n, BUS_HEADER, 1000);
 	nfar++;
+}
+
+/* A frame to this room, to slot 1. */
+static void
+to_room(struct buf *out, struct slice room, uint16_t flags, size_t n)
+{
+	static uint8_t bytes[LIMIT];
+	struct bus_envelope e;
+	struct bus_publish *p = bus_publish(&e);
+
+	slotset_only(e.slots, 1);
+	e.from = 2;
+	e.generation = 0;
+	e.ref = 0;
+	e.flags = flags;
+	p->nsp = SLICE("/chat");
+	p->event = SLICE("\"x\"");
+	p->args = slice_of(bytes, n);
+	if (room.n != 0)
+		p->to.rooms[p->to.nrooms++] = room;
+	assert_true(bus_encode(out, &e));
+}
+
+/* The event behind what else is queued for slot 1, taken away. */
+static void
+assert_told(const char *args)
+{
+	static struct bus_envelope e;
+	struct slice s = buf_unread(&peers[1]->out);
+	uint64_t slots[2];
+	uint16_t flags;
+	ssize_t n;
+
+	n = bus_frame(s, slots, &flags);
+	assert_int_equal(bus_decode(slice_of(s.p, (size_t)n), &e), n);
+	assert_slice(e.publish.event, "\"roost:gap\"");
+	assert_text(e.publish.args, args);
+	assert_true(slotset_has(slots, 1));
+	assert_int_equal(flags, BUS_NAMED);
+	buf_consume(&peers[1]->out, (size_t)n);
+}
+
+static void
+what_a_worker_has_no_room_for_it_is_told_of(void **state)
+{
+	struct buf in;
+
+	(void)state;
+	buf_init(&in);
+	x.now_ms = 1000;
+	to_room(&in, SLICE("full"), 0, LIMIT - 100);
+	to_room(&in, SLICE("r"), 0, 100);		/* lost */
+	to_room(&in, SLICE("v"), BUS_VOLATILE, 100);	/* not missed */
+	assert_int_equal(exchange_feed(&x, buf_unread(&in)), in.wpos);
+	x.now_ms = 2000;
+	buf_reset(&in);
+	to_room(&in, SLICE("r"), 0, 100);
+	to_room(&in, SLICE(""), 0, 100);
+	assert_int_equal(exchange_feed(&x, buf_unread(&in)), in.wpos);
+	assert_counted(bus_dropped, 3);
+	assert_counted(gaps_noted, 3);
+	exchange_tell_gaps(&x);				/* not yet */
+	assert_counted(gaps_told, 0);
+	buf_consume(&peers[1]->out, queued(1));		/* it reads */
+	exchange_tell_gaps(&x);
+	assert_counted(gaps_told, 2);
+	assert_told("{\"room\":\"r\",\"from\":1000,\"to\":2000}");
+	assert_told("{\"from\":2000,\"to\":2000}");
+	assert_int_equal(queued(1), 0);
+	exchange_tell_gaps(&x);
+	assert_counted(gaps_told, 2);
+	assert_int_equal(queued(2), 0);
+	buf_fini(&in);
+}
+
+/* Not more than half a queue at once: it is for what is said now. */
+static void
+many_gaps_are_told_by_and_by(void **state)
+{
+	char name[] = "r0";
+	unsigned turns;
+
+	(void)state;
+	for (; name[1] <= '9'; name[1]++) {
+		struct bus_audience to = { .nrooms = 1 };
+
+		to.rooms[0] = slice_str(name);
+		exchange_gap(&x, SLICE("/chat"), &to, 5);
+	}
+	for (turns = 0; turns < 20; turns++) {
+		exchange_tell_gaps(&x);
+		assert_true(queued(1) <= LIMIT / 2 + 200);
+		buf_consume(&peers[1]->out, queued(1));
+		buf_consume(&peers[2]->out, queued(2));
+		buf_consume(&peers[3]->out, queued(3));
+	}
+	assert_counted(gaps_told, 30);
+	assert_counted(bus_dropped, 0);
 }
 
 static void
@@ -448,6 +549,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 		T(a_frame_goes_to_the_slots_it_names),
+		T(what_a_worker_has_no_room_for_it_is_told_of),
+		T(many_gaps_are_told_by_and_by),
 		T(what_is_for_other_hosts_is_handed_out),
 		T(what_is_for_the_relay_goes_to_nobody_else),
 		T(each_filled_peer_is_dirty_once),

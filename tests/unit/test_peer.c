@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "conf/conf.h"
 #include "proto/bus.h"
 #include "relay/local/exchange.h"
 #include "shm/counters.h"
@@ -18,6 +19,7 @@
 
 static struct loop *loop;
 static struct exchange x;
+static struct conf conf;		/* without namespaces */
 static struct peer *p, *to;
 static int far_end, to_end;
 static uint64_t counted[COUNTER__MAX];	/* at the start of the test */
@@ -52,7 +54,7 @@ set_up(void **state)
 
 	(void)state;
 	loop = loop_new();
-	exchange_init(&x);
+	exchange_init(&x, &conf);
 	p = make(1, &far_end);
 	to = make(2, &to_end);
 	assert_true(p != NULL && to != NULL);

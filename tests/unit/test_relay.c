@@ -359,12 +359,12 @@ a_new_stream_takes_the_place_of_the_old(void **state)
 static void
 a_worker_that_is_gone_is_let_go(void **state)
 {
-	const uint32_t one[] = { 1 }, none[] = { 100 };
+	const uint32_t one[] = { 1, 0 }, none[] = { 100, 0 };
 
 	(void)state;
 	start_with_a_worker();
-	tell(CONTROL_BUS_GONE, none, 1, -1);	/* it never came */
-	tell(CONTROL_BUS_GONE, one, 1, -1);
+	tell(CONTROL_BUS_GONE, none, 2, -1);	/* it never came */
+	tell(CONTROL_BUS_GONE, one, 2, -1);
 	assert_ended(worker[1]);
 	wait_counted(COUNTER_relay_peers, 0);
 	assert_int_equal(counted(COUNTER_control_bad), 0);

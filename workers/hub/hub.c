@@ -14,6 +14,8 @@
 #include "hub/hub_int.h"
 #include "hub/backend/members.h"
 #include "hub/backend/roll.h"
+#include "hub/publish/gap.h"
+#include "hub/publish/lost.h"
 #include "hub/publish/pending.h"
 #include "hub/publish/publish.h"
 #include "hub/recover/recover.h"
@@ -44,6 +46,7 @@ hub_parts(struct hub *h)
 	    (h->sids = sid_table_new(h)) != NULL &&
 	    (h->limits = limits_new(h->conf)) != NULL &&
 	    (h->pending = pending_table_new()) != NULL &&
+	    (h->lost = lost_table_new(h)) != NULL &&
 	    (h->recover = recover_table_new(h)) != NULL &&
 	    (h->asks = ask_table_new()) != NULL &&
 	    (h->rolls = roll_table_new()) != NULL);
@@ -104,6 +107,7 @@ hub_free(struct hub **hp)
 	roll_table_free(h);
 	ask_table_free(h);
 	pending_table_free(h);
+	lost_table_free(h);
 	limits_free(h);
 	sid_table_free(h);
 	room_table_free(h);
@@ -135,6 +139,7 @@ hub_tick(struct hub *h)
 {
 	CHECK_MAGIC(h, HUB_MAGIC);
 	pending_tick(h);
+	gap_tick(h);
 	recover_tick(h);
 	ask_tick(h);
 	if (h->now.us - h->mono_tick_us < 1000000)
@@ -223,6 +228,14 @@ hub_bus_lost(struct hub *h)
 	pending_lost(h);
 	ask_lost(h);
 	roll_lost(h);
+	gap_lost(h);
+}
+
+void
+hub_bus_back(struct hub *h)
+{
+	CHECK_MAGIC(h, HUB_MAGIC);
+	gap_back(h);
 }
 
 bool

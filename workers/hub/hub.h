@@ -56,6 +56,8 @@ bool	hub_busy(const struct hub *);
 void	hub_leave(struct hub *);
 /* The stream to the relay broke: questions to other workers are settled. */
 void	hub_bus_lost(struct hub *);
+/* There is another: clients are told what they may have missed. */
+void	hub_bus_back(struct hub *);
 
 struct out *hub_out(struct hub *);
 /* What is done in this turn, and for whom. */

@@ -34,6 +34,7 @@ struct hub {
 	struct sid_table *sids;
 	struct limits	*limits;
 	struct pending_table *pending;
+	struct lost_table *lost;
 	struct recover_table *recover;
 	struct ask_table *asks;
 	struct roll_table *rolls;

@@ -22,10 +22,14 @@
 #include "shm/table_relay.h"
 #include "sys/loop.h"
 
+#define FAR_UNSURE_MS	10000	/* so long a Redis may be silent before that is
+				 * noticed: by then it was lost */
+
 struct far {
 	unsigned	 magic;
 #define FAR_MAGIC	0xfa41b05e
 	const struct heritage *h;
+	struct loop	*loop;
 	struct exchange	*exchange;
 	struct redis	*redis;
 	struct bridge	*bridge;
@@ -35,8 +39,10 @@ struct far {
 	struct socketio	*socketio;
 	struct requests	*requests;
 	struct sharded	*sharded;	/* NULL: the classic adapter */
-	struct loop	*loop;
 	struct timer	 tick;		/* of questions */
+	struct redis_watch watch;
+	bool		 heard;		/* the other hosts, once at least */
+	uint64_t	 opened_ms;	/* unix */
 	struct buf	 frame;		/* of what came through Redis */
 };
 
@@ -56,8 +62,8 @@ far_inject(struct far *f, const uint64_t slots[2], struct bus_envelope *e)
 		counter_add(COUNTER_memory_failures, 1);
 		return (false);
 	}
-	exchange_route(f->exchange, buf_unread(&f->frame), slots, e->flags);
-	return (true);
+	return (exchange_route(f->exchange, buf_unread(&f->frame), slots,
+	    e->flags));
 }
 
 static void
@@ -105,6 +111,54 @@ far_to_worker(void *arg, struct bus_envelope *e)
 	slotset_only(slots, slot);
 	e->ref = 0;
 	return (far_inject(f, slots, e));
+}
+
+/* --- gaps -----------------------------------------------------------------*/
+
+static uint64_t
+far_now_ms(void *arg)
+{
+	const struct far *f = arg;
+
+	return (f->exchange->now_ms);
+}
+
+/* Until now clients that came early have heard nothing of other hosts. */
+static void
+far_on_ready(void *arg)
+{
+	struct far *f = arg;
+
+	if (!f->heard)
+		exchange_gap_all(f->exchange, f->opened_ms);
+	f->heard = true;
+	hosts_tell_gaps(f->hosts);
+}
+
+/* Whatever others have published since then did not reach us. */
+static void
+far_on_gap(void *arg, struct slice channel, struct mono since)
+{
+	struct far *f = arg;
+	uint64_t ago_ms = (loop_now(f->loop).us - since.us) / 1000;
+
+	if (hosts_concerns(f->hosts, channel))
+		exchange_gap_all(f->exchange, f->exchange->now_ms - ago_ms -
+		    FAR_UNSURE_MS);
+}
+
+void
+far_gap_all(struct far *f, uint64_t from_ms)
+{
+	if (f != NULL)
+		hosts_gap_all(f->hosts, from_ms);
+}
+
+void
+far_beat(struct far *f)
+{
+	if (f != NULL)
+		hosts_tell_gaps(f->hosts);
 }
 
 /* --- from the workers -----------------------------------------------------*/
@@ -229,7 +283,7 @@ far_make(struct far *f, struct loop *loop)
 		.to_worker = far_to_worker };
 	struct hosts_params h = { .conf = conf, .segment = f->h->segment,
 		.node_id = f->h->node_id, .generation = f->h->generation,
-		.arg = f, .to_workers = far_to_workers };
+		.arg = f, .now_ms = far_now_ms, .to_workers = far_to_workers };
 	struct questions_params q = { .arg = f, .now = far_now,
 		.send = far_ask };
 	struct socketio_params s = { .conf = conf, .segment = f->h->segment,
@@ -246,7 +300,12 @@ far_make(struct far *f, struct loop *loop)
 		f->questions = questions_new(&q);
 	if (f->questions != NULL)
 		f->socketio = socketio_new(&s);
-	return (f->socketio != NULL && far_make_member(f));
+	if (f->socketio == NULL || !far_make_member(f))
+		return (false);
+	f->watch = (struct redis_watch){ .arg = f, .ready = far_on_ready,
+		.gap = far_on_gap };
+	redis_watch(f->redis, &f->watch);
+	return (true);
 }
 
 int
@@ -267,6 +326,7 @@ far_open(struct far **fp, const struct heritage *h, struct loop *loop,
 	f->h = h;
 	f->exchange = x;
 	f->loop = loop;
+	f->opened_ms = x->now_ms;
 	buf_init(&f->frame);
 	if (!far_make(f, loop)) {
 		far_close(&f);
@@ -296,6 +356,8 @@ far_close(struct far **fp)
 	socketio_free(&f->socketio);
 	members_free(&f->members);
 	questions_free(&f->questions);
+	if (f->watch.arg != NULL)
+		redis_unwatch(f->redis, &f->watch);
 	hosts_free(&f->hosts);
 	bridge_free(&f->bridge);
 	redis_free(&f->redis);

@@ -7,6 +7,7 @@
 #define RELAY_FAR_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/bug.h"
 
@@ -28,6 +29,10 @@ void	far_interest(struct far *, const struct table_event *);
 void	far_reread(struct far *);
 /* This worker is no more. */
 void	far_worker_gone(struct far *, unsigned slot);
+/* About once a second. */
+void	far_beat(struct far *);
+/* What this host has published since then may not have reached the others. */
+void	far_gap_all(struct far *, uint64_t from_ms);
 /* The end of a turn: what is to be written is written. */
 void	far_flush(struct far *);
 

@@ -24,6 +24,8 @@
 #include "sys/loop.h"
 
 #define RELAY_BEAT_MS	1000
+#define RELAY_UNSURE_MS	10000	/* so long a process may hang before it is
+				 * ended: what it holds is no older */
 
 struct relay {
 	const struct heritage *h;
@@ -201,6 +203,16 @@ relay_add_peer(struct relay *r, unsigned slot, uint32_t generation, int fd)
 	counter_set(COUNTER_relay_peers, r->exchange.npeers);
 }
 
+/* A process died with what it had for anybody, here and elsewhere. */
+static void
+relay_gap_all(struct relay *r)
+{
+	uint64_t from_ms = r->exchange.now_ms - RELAY_UNSURE_MS;
+
+	exchange_gap_all(&r->exchange, from_ms);
+	far_gap_all(r->far, from_ms);
+}
+
 /* --- control -------------------------------------------------------------*/
 
 static bool
@@ -228,14 +240,17 @@ static bool
 relay_bus_gone(struct relay *r, struct ipc_msg *m)
 {
 	struct peer *p;
-	uint32_t slot;
+	uint32_t slot, held;
 
 	slot = ipc_get_u32(m);
+	held = ipc_get_u32(m);
 	if (!ipc_end(m))
 		return (false);
 	p = exchange_peer(&r->exchange, slot);
 	if (p != NULL)
 		relay_drop_peer(r, p, PEER_GONE);
+	if (held != 0)
+		relay_gap_all(r);
 	return (true);
 }
 
@@ -346,6 +361,7 @@ relay_before_wait(void *arg)
 {
 	struct relay *r = arg;
 
+	exchange_tell_gaps(&r->exchange);
 	relay_flush(r);
 	relay_announced(r);
 	far_flush(r->far);
@@ -372,6 +388,7 @@ relay_after_wait(void *arg)
 	slots_quiesce_leave(r->h->segment, 0);
 	segment_relay_woke(r->h->segment);
 	slot_heartbeat(r->h->segment, 0, loop_now(r->loop).us);
+	r->exchange.now_ms = loop_wall(r->loop).ms;
 	relay_announce(r);
 }
 
@@ -383,6 +400,7 @@ relay_on_beat(struct timer *t, struct mono now)
 	stats_heartbeat(r->h->stats, 0, loop_wall(r->loop));
 	coverage_save();
 	relay_tell_again(r);
+	far_beat(r->far);
 	relay_announce_held(r);		/* memory was short, perhaps */
 	timer_start(loop_wheel(r->loop), t,
 	    mono_add_ms(now, RELAY_BEAT_MS), relay_on_beat);
@@ -409,6 +427,11 @@ relay_open(struct relay *r)
 	if (far_open(&r->far, r->h, r->loop, &r->exchange) == -1 ||
 	    relay_open_tables(r) == -1)
 		return (-1);
+	/* what a predecessor had taken from the workers; these tell their own
+	 * clients */
+	if (counter_get(COUNTER_relay_starts) > 0)
+		far_gap_all(r->far, r->exchange.now_ms - RELAY_UNSURE_MS);
+	counter_add(COUNTER_relay_starts, 1);
 	ipc_init(&ready, CONTROL_READY);
 	return (ipc_send(r->control.fd, &ready) == 1 ? 0 : -1);
 }
@@ -425,6 +448,7 @@ relay_close(struct relay *r)
 			relay_drop_peer(r, p, PEER_GONE);
 	}
 	far_close(&r->far);
+	exchange_fini(&r->exchange);
 	announce_free(&r->announce);
 	table_relay_close(&r->tables[TABLE_PRESENCE]);
 	table_relay_close(&r->tables[TABLE_INTEREST]);
@@ -443,7 +467,8 @@ relay_run(const struct heritage *h)
 
 	r->h = h;
 	r->loop = loop_new();
-	exchange_init(&r->exchange);
+	exchange_init(&r->exchange, h->conf);
+	r->exchange.now_ms = loop_wall(r->loop).ms;
 	loop_hooks(r->loop, &hooks);
 	slot_heartbeat(h->segment, 0, loop_now(r->loop).us);
 	if (relay_open(r) == -1)

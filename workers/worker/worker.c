@@ -240,8 +240,10 @@ worker_bus(struct worker *w, struct ipc_msg *m)
 		    w->nconns);
 		counter_add(COUNTER_files_lost, 1);
 		accept_yield(w);
-	} else if (bus_port_open(w->bus, fd))
+	} else if (bus_port_open(w->bus, fd)) {
+		hub_bus_back(w->hub);
 		return;
+	}
 	worker_ask_bus(w);
 }
 

@@ -70,6 +70,8 @@ static const struct verdict_row {
 	{ "eio_unknown_sid",	"", SEVERITY_NOTE },
 	{ "events_rejected",	"", SEVERITY_NOTE },
 	{ "far_bad",		"", SEVERITY_WARN },
+	{ "far_lost",		"", SEVERITY_BAD },
+	{ "far_orders_lost",	"", SEVERITY_BAD },
 	{ "files_lost",		"", SEVERITY_BAD },
 	{ "log_lost",		"", SEVERITY_WARN },
 	{ "handovers_refused",	"", SEVERITY_WARN },

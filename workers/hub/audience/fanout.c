@@ -153,7 +153,8 @@ fanout_room(struct hub *h, struct room *r, const struct publication *p,
 	CHECK_MAGIC(r, ROOM_MAGIC);
 	p = fanout_offset(h, p, &with);
 	for (w = 0; w < WIRE__MAX; w++)
-		if (r->wires[w] != NULL && r->wires[w]->n != 0)
+		if (r->wires[w] != NULL && r->wires[w]->n != 0 &&
+		    likely(!p->named || wire_has_names((enum wire)w)))
 			got += fanout_wire(h, r->wires[w], (enum wire)w, p,
 			    (struct outq *)(uintptr_t)except);
 	fanout_count(r, got, fanout_bytes(p));
@@ -237,6 +238,8 @@ fanout_walk_session(struct walk *k, struct session *s)
 		return;		/* only marking */
 	if (k->sent != NULL && s->client == NULL)
 		return;		/* parked: nobody there to answer */
+	if (k->p->named && !wire_has_names(s->wire))
+		return;
 	if (k->p->is_volatile && fanout_is_behind(k->h, s->out)) {
 		counter_add(COUNTER_dropped_volatile, 1);
 		return;

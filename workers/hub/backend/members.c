@@ -246,9 +246,11 @@ members_tell_others(struct hub *h, const struct conf_namespace *ns,
 	uint32_t ref = 0;
 
 	members_workers(h, ns, a, slots);
-	if (slotset_empty(slots))
+	if (conf_redis_on(&h->conf->redis))
+		e->flags |= BUS_FAR;
+	else if (slotset_empty(slots))
 		return;
-	if (ask != NULL) {
+	if (ask != NULL && !slotset_empty(slots)) {
 		e->flags |= BUS_WANT_COUNT;
 		ref = ask_ref(ask);
 	}

@@ -5,6 +5,7 @@
 
 #include "base/slotset.h"
 #include "hub/hub_int.h"
+#include "hub/publish/lost.h"
 #include "proto/bus.h"
 #include "shm/interest.h"
 
@@ -16,7 +17,10 @@ post_send(struct hub *h, const uint64_t slots[2], uint32_t ref,
 	e->from = h->slot;
 	e->generation = h->generation;
 	e->ref = ref;
-	return (h->ports.bus_send(h->ports.host, e));
+	if (h->ports.bus_send(h->ports.host, e))
+		return (true);
+	lost_note(h, e);
+	return (false);
 }
 
 bool

@@ -269,6 +269,7 @@ publish_received(const struct bus_envelope *e)
 	return ((struct publication){ .nsp = b->nsp, .event = b->event,
 	    .args = b->args, .meta = b->meta, .offset = b->offset,
 	    .is_volatile = (e->flags & BUS_VOLATILE) != 0,
+	    .named = (e->flags & BUS_NAMED) != 0,
 	    .sent_us = b->sent_us, .attachments = b->attachments,
 	    .nattach = (unsigned)b->nattach });
 }

@@ -45,6 +45,13 @@ wire_is_engineio(enum wire w)
 	return (w == WIRE_EIO || w == WIRE_EIO_B64 || w == WIRE_EIO_POLL);
 }
 
+/* Does such a client see the name of an event? */
+static inline bool
+wire_has_names(enum wire w)
+{
+	return (wire_is_socketio(w) || w == WIRE_ENVELOPE);
+}
+
 /* Can such a client acknowledge an event? */
 static inline bool
 wire_answers(enum wire w)
@@ -67,6 +74,8 @@ struct publication {
 	unsigned	 nattach;
 	bool		 is_volatile;	/* not for those who are behind */
 	bool		 near;		/* not for other hosts */
+	bool		 named;		/* not for those who see no names of
+					 * events */
 	bool		 asks;		/* receivers acknowledge it */
 	uint64_t	 ask_id;	/* ... by this id; see ask.h */
 	uint64_t	 sent_us;	/* CLOCK_MONOTONIC, 0: unknown */

@@ -9,17 +9,20 @@
 
 #include <stdlib.h>
 
+#include "base/slotset.h"
+#include "base/utf8.h"
 #include "conf/conf.h"
 #include "proto/bus.h"
 #include "proto/json.h"
 #include "proto/offset.h"
+#include "relay/bridge/seen.h"
+#include "relay/bridge/sent.h"
 #include "relay/redis/redis.h"
 #include "shm/counters.h"
 #include "shm/interest.h"
 #include "shm/table_relay.h"
 
-#define HOSTS_HEADER	24
-#define HOSTS_KNOWN	256	/* relays whose last number is remembered */
+#define HOSTS_HEADER	32
 /* Longer keys are not whole in the table: their rooms are reached through
  * their namespace. */
 #define HOSTS_KEY_MAX	128
@@ -32,14 +35,14 @@ struct hosts {
 	struct hosts_params p;
 	struct interest	*interest;
 	uint64_t	 relay;		/* ours: random, one per process */
-	uint64_t	 number;	/* of our last publication */
+	uint64_t	 number;	/* of our last that has one */
 	struct offset_origin origin;
 	uint64_t	 offsets;	/* given so far */
-	struct {
-		uint64_t relay, number;
-	}		 known[HOSTS_KNOWN];
-	size_t		 nknown, oldest;
-	struct buf	 channel, message;
+	struct seen	*seen;
+	struct sent	*sent;
+	struct buf	 channel, message, words;
+	uint64_t	 gap_ms;	/* begin of the gap that is told; 0: none */
+	bool		 refused;	/* it was not taken */
 };
 
 /* --- words and channels ---------------------------------------------------*/
@@ -81,96 +84,206 @@ hosts_channel(struct buf *b, struct slice prefix, struct slice nsp,
 
 /* --- out ------------------------------------------------------------------*/
 
-static void
-hosts_send(struct hosts *s, struct slice nsp, enum interest_kind kind,
-    struct slice name)
+/* What an envelope for other hosts says to whom; NULL: it is not for them. */
+static const struct bus_audience *
+hosts_whom(const struct bus_envelope *e, struct slice *nsp)
 {
-	char key[INTEREST_KEY_MAX];
-	struct slice channel;
-
-	channel = hosts_channel(&s->channel,
-	    slice_str(s->p.conf->redis.prefix), nsp,
-	    interest_key(key, kind, name));
-	if (s->channel.oom || s->message.oom) {
-		counter_add(COUNTER_memory_failures, 1);
-		return;
+	switch ((unsigned)e->kind) {
+	case BUS_PUBLISH:
+		*nsp = e->publish.nsp;
+		return (&e->publish.to);
+	case BUS_DISCONNECT:
+		*nsp = e->disconnect.nsp;
+		return (&e->disconnect.to);
+	case BUS_ROOMS:
+		*nsp = e->rooms.nsp;
+		return (&e->rooms.to);
 	}
-	if (redis_publish(s->p.redis, channel, buf_unread(&s->message), NULL,
-	    NULL))
-		counter_add(COUNTER_far_sent, 1);
+	return (NULL);
 }
 
-/* Those of a list whose keys have channels; true: some have none. */
+/* A sid's host, and that of a name without a channel, nobody knows. */
 static bool
-hosts_send_list(struct hosts *s, struct slice nsp, enum interest_kind kind,
-    const struct slice *names, size_t n)
+hosts_has_rest(const struct bus_audience *to)
 {
-	bool rest = false;
+	size_t i;
+
+	for (i = 0; i < to->nrooms; i++)
+		if (to->rooms[i].n >= HOSTS_KEY_MAX)
+			return (true);
+	for (i = 0; i < to->nusers; i++)
+		if (to->users[i].n >= HOSTS_KEY_MAX)
+			return (true);
+	return (to->nsids > 0 || to->nrooms + to->nusers == 0);
+}
+
+/* Does it go to more than one channel? */
+static bool
+hosts_is_for_several(const struct bus_audience *to)
+{
+	return (to->nrooms + to->nusers + to->nsids > 1);
+}
+
+static bool
+hosts_encode(struct hosts *s, const struct bus_envelope *e, bool several)
+{
+	buf_reset(&s->message);
+	buf_append(&s->message, hosts_mark, sizeof hosts_mark);
+	hosts_word_put(&s->message, s->p.node_id);
+	hosts_word_put(&s->message, s->relay);
+	hosts_word_put(&s->message, several ? ++s->number : 0);
+	if (!s->message.oom && bus_encode(&s->message, e))
+		return (true);
+	s->message.oom = false;
+	counter_add(COUNTER_memory_failures, 1);
+	return (false);
+}
+
+static void
+hosts_send(struct hosts *s, const struct bus_envelope *e, struct slice nsp,
+    enum interest_kind kind, struct slice name)
+{
+	const struct bus_audience *to = &e->publish.to;
+	struct sent_message m = { .nsp = nsp, .name = name,
+		.is_volatile = (e->flags & BUS_VOLATILE) != 0,
+		.is_order = e->kind != BUS_PUBLISH, .from_ms = s->gap_ms };
+	char key[INTEREST_KEY_MAX];
+
+	m.kind = kind == INTEREST_ROOM ? GAP_ROOM :
+	    kind == INTEREST_USER ? GAP_USER : GAP_NAMESPACE;
+	/* for one session alone, others have missed nothing */
+	if (kind == INTEREST_NAMESPACE && e->kind == BUS_PUBLISH &&
+	    to->nsids == 1 && to->nrooms + to->nusers == 0) {
+		m.kind = GAP_SID;
+		m.name = to->sids[0];
+	}
+	m.channel = hosts_channel(&s->channel,
+	    slice_str(s->p.conf->redis.prefix), nsp,
+	    interest_key(key, kind, name));
+	m.payload = buf_unread(&s->message);
+	if (s->channel.oom) {
+		s->channel.oom = false;
+		counter_add(COUNTER_memory_failures, 1);
+		sent_lost(s->sent, m.kind, nsp, m.name);
+		s->refused = true;
+		return;
+	}
+	if (!sent_send(s->sent, &m))
+		s->refused = true;
+}
+
+/* Those of a list whose keys have channels. */
+static void
+hosts_send_list(struct hosts *s, const struct bus_envelope *e,
+    struct slice nsp, enum interest_kind kind, const struct slice *names,
+    size_t n)
+{
 	size_t i;
 
 	for (i = 0; i < n; i++)
 		if (names[i].n < HOSTS_KEY_MAX)
-			hosts_send(s, nsp, kind, names[i]);
-		else
-			rest = true;
-	return (rest);
+			hosts_send(s, e, nsp, kind, names[i]);
+}
+
+static void
+hosts_send_in(struct hosts *s, const struct bus_envelope *e,
+    const struct bus_audience *to, struct slice nsp)
+{
+	hosts_send_list(s, e, nsp, INTEREST_ROOM, to->rooms, to->nrooms);
+	hosts_send_list(s, e, nsp, INTEREST_USER, to->users, to->nusers);
+	if (hosts_has_rest(to))
+		hosts_send(s, e, nsp, INTEREST_NAMESPACE, slice_of(NULL, 0));
+}
+
+static void
+hosts_send_all(struct hosts *s, const struct bus_envelope *e)
+{
+	const struct conf_namespace *ns = s->p.conf->namespaces;
+	const struct bus_audience *to;
+	struct slice nsp;
+	size_t i;
+
+	to = hosts_whom(e, &nsp);
+	if (!hosts_encode(s, e, nsp.n == 0 || hosts_is_for_several(to))) {
+		sent_lost(s->sent, GAP_NAMESPACE, nsp, slice_of(NULL, 0));
+		s->refused = true;
+		return;
+	}
+	if (nsp.n != 0)
+		hosts_send_in(s, e, to, nsp);
+	/* an order for all namespaces */
+	for (i = 0; nsp.n == 0 && i < s->p.conf->nnamespaces; i++)
+		hosts_send_in(s, e, to, slice_of(ns[i].name, ns[i].name_len));
 }
 
 void
 hosts_publish(struct hosts *s, struct slice frame)
 {
 	static struct bus_envelope e;	/* large; one at a time */
-	const struct bus_audience *to = &e.publish.to;
 	struct slice nsp;
-	bool rest;
 
 	CHECK_MAGIC(s, HOSTS_MAGIC);
 	if (bus_decode(frame, &e) != (ssize_t)frame.n ||
-	    e.kind != BUS_PUBLISH)
+	    hosts_whom(&e, &nsp) == NULL)
 		return;		/* the hub's own test is as strict */
-	e.flags &= BUS_VOLATILE;
+	e.flags &= BUS_VOLATILE | BUS_NAMED | BUS_CLOSE | BUS_RECONNECT;
 	e.from = 0;
-	e.publish.sent_us = e.publish.timeout_ms = 0;
-	e.publish.offset = slice_of(NULL, 0);
-	buf_reset(&s->message);
-	buf_append(&s->message, hosts_mark, sizeof hosts_mark);
-	hosts_word_put(&s->message, s->relay);
-	hosts_word_put(&s->message, ++s->number);
-	if (!bus_encode(&s->message, &e)) {
-		counter_add(COUNTER_memory_failures, 1);
-		return;
+	e.ref = 0;
+	slotset_clear(e.slots);
+	if (e.kind == BUS_PUBLISH) {
+		e.publish.sent_us = e.publish.timeout_ms = 0;
+		e.publish.offset = slice_of(NULL, 0);
 	}
-	nsp = e.publish.nsp;
-	rest = hosts_send_list(s, nsp, INTEREST_ROOM, to->rooms, to->nrooms);
-	rest |= hosts_send_list(s, nsp, INTEREST_USER, to->users, to->nusers);
-	/* whose host a sid is on nobody knows */
-	if (rest || to->nsids > 0 || to->nrooms + to->nusers == 0)
-		hosts_send(s, nsp, INTEREST_NAMESPACE, slice_of(NULL, 0));
+	hosts_send_all(s, &e);
+}
+
+/* --- gaps -----------------------------------------------------------------*/
+
+void
+hosts_gap_all(struct hosts *s, uint64_t from_ms)
+{
+	CHECK_MAGIC(s, HOSTS_MAGIC);
+	sent_gap_all(s->sent, from_ms);
+}
+
+bool
+hosts_concerns(const struct hosts *s, struct slice channel)
+{
+	struct slice prefix = slice_str(s->p.conf->redis.prefix);
+
+	if (channel.n == 0)
+		return (true);
+	if (!slice_starts(channel, prefix))
+		return (false);
+	channel = slice_from(channel, prefix.n);
+	return (slice_starts(channel, SLICE("to:")) ||
+	    slice_eq(channel, SLICE("publish")));
+}
+
+void
+hosts_tell_gaps(struct hosts *s)
+{
+	static struct bus_envelope e;	/* large; one at a time */
+	const struct gap *g;
+
+	CHECK_MAGIC(s, HOSTS_MAGIC);
+	s->refused = false;
+	while (!s->refused && redis_ready(s->p.redis) &&
+	    (g = sent_gap(s->sent)) != NULL) {
+		if (!gaps_publication(g, &s->words, &e))
+			return;
+		e.from = e.generation = 0;
+		e.ref = 0;
+		slotset_clear(e.slots);
+		s->gap_ms = g->from_ms;
+		hosts_send_all(s, &e);
+		s->gap_ms = 0;
+		if (!s->refused)
+			sent_told(s->sent);
+	}
 }
 
 /* --- in -------------------------------------------------------------------*/
-
-/* It has not come before, by another of its channels. */
-static bool
-hosts_is_new(struct hosts *s, uint64_t relay, uint64_t number)
-{
-	size_t i;
-
-	for (i = 0; i < s->nknown; i++)
-		if (s->known[i].relay == relay)
-			break;
-	if (i == s->nknown && s->nknown < HOSTS_KNOWN)
-		s->nknown++;
-	else if (i == s->nknown) {
-		i = s->oldest;
-		s->oldest = (s->oldest + 1) % HOSTS_KNOWN;
-	}
-	if (s->known[i].relay == relay && number <= s->known[i].number)
-		return (false);
-	s->known[i].relay = relay;
-	s->known[i].number = number;
-	return (true);
-}
 
 static bool
 hosts_is_json(struct slice s, enum json_type type)
@@ -201,17 +314,54 @@ hosts_are_values(struct slice s)
 	return (true);
 }
 
-static const struct conf_namespace *
-hosts_check(const struct hosts *s, const struct bus_envelope *e)
+static bool
+hosts_is_publication(const struct bus_envelope *e)
 {
 	const struct bus_publish *p = &e->publish;
 
-	if (e->kind != BUS_PUBLISH || (e->flags & ~BUS_VOLATILE) != 0 ||
-	    !hosts_is_json(p->event, JSON_STRING) ||
-	    !hosts_are_values(p->args) || p->offset.n != 0 ||
-	    (p->meta.n != 0 && !hosts_is_json(p->meta, JSON_OBJECT)))
+	return ((e->flags & ~(BUS_VOLATILE | BUS_NAMED)) == 0 &&
+	    hosts_is_json(p->event, JSON_STRING) &&
+	    hosts_are_values(p->args) && p->offset.n == 0 &&
+	    (p->meta.n == 0 || hosts_is_json(p->meta, JSON_OBJECT)));
+}
+
+static bool
+hosts_are_names(const struct slice *names, size_t n)
+{
+	while (n > 0)
+		if (names[--n].n == 0 || names[n].n > INTEREST_NAME_MAX ||
+		    !utf8_valid(names[n]))
+			return (false);
+	return (true);
+}
+
+static bool
+hosts_is_order(const struct bus_envelope *e)
+{
+	if (e->kind == BUS_ROOMS)
+		return (e->flags == 0 &&
+		    hosts_are_names(e->rooms.join, e->rooms.njoin) &&
+		    hosts_are_names(e->rooms.leave, e->rooms.nleave));
+	return ((e->flags == 0 || e->flags == BUS_CLOSE ||
+	    e->flags == BUS_RECONNECT) && (e->disconnect.reason.n == 0 ||
+	    hosts_is_json(e->disconnect.reason, JSON_STRING)));
+}
+
+/* Whom it is for, and in which namespace: NULL in all of them. */
+static const struct bus_audience *
+hosts_check(const struct hosts *s, const struct bus_envelope *e,
+    const struct conf_namespace **ns)
+{
+	const struct bus_audience *to;
+	struct slice nsp;
+
+	to = hosts_whom(e, &nsp);
+	if (to == NULL || (e->kind == BUS_PUBLISH ?
+	    !hosts_is_publication(e) : !hosts_is_order(e)))
 		return (NULL);
-	return (conf_namespace_find(s->p.conf, p->nsp));
+	*ns = nsp.n == 0 ? NULL : conf_namespace_find(s->p.conf, nsp);
+	return (*ns == NULL && (nsp.n != 0 || e->kind != BUS_DISCONNECT) ?
+	    NULL : to);
 }
 
 static void
@@ -243,37 +393,66 @@ hosts_receivers(struct hosts *s, uint16_t ns, const struct bus_audience *to,
 		hosts_who(s, ns, INTEREST_NAMESPACE, slice_of(NULL, 0), all);
 }
 
+/* In one namespace, or in all. */
+static void
+hosts_all_receivers(struct hosts *s, const struct conf_namespace *ns,
+    const struct bus_audience *to, uint64_t all[2])
+{
+	uint64_t bits[2];
+	size_t i;
+
+	if (ns != NULL) {
+		hosts_receivers(s, (uint16_t)ns->index, to, all);
+		return;
+	}
+	slotset_clear(all);
+	for (i = 0; i < s->p.conf->nnamespaces; i++) {
+		hosts_receivers(s, (uint16_t)i, to, bits);
+		slotset_join(all, bits);
+	}
+}
+
 static void
 hosts_take(struct hosts *s, struct slice frame)
 {
 	static struct bus_envelope e;	/* large; one at a time */
 	const struct conf_namespace *ns = NULL;
+	const struct bus_audience *to = NULL;
 	uint8_t offset[OFFSET_MAX];
 	uint64_t slots[2];
 	ssize_t n = bus_decode(frame, &e);
 
 	if (n > 0 && n == (ssize_t)frame.n && e.from == 0)
-		ns = hosts_check(s, &e);
-	if (ns == NULL) {
+		to = hosts_check(s, &e, &ns);
+	if (to == NULL) {
 		counter_add(COUNTER_far_bad, 1);
 		return;
 	}
 	counter_add(COUNTER_far_received, 1);
-	hosts_receivers(s, (uint16_t)ns->index, &e.publish.to, slots);
-	if ((slots[0] | slots[1]) == 0)
+	hosts_all_receivers(s, ns, to, slots);
+	if (slotset_empty(slots))
 		return;
 	/* an offset of this daemon, by which clients can be recovered here */
-	if (s->p.conf->recovery_window_ms != 0)
+	if (e.kind == BUS_PUBLISH && s->p.conf->recovery_window_ms != 0)
 		e.publish.offset = offset_make(offset, &s->origin,
 		    UINT64_C(1) << 62 | ++s->offsets);
 	s->p.to_workers(s->p.arg, slots, &e);
+}
+
+/* It has not come before, by another of its channels. */
+static bool
+hosts_is_new(struct hosts *s, uint64_t relay, uint64_t number)
+{
+	if (number == 0 || seen_look(s->seen, relay, number) == SEEN_NEW)
+		return (true);
+	counter_add(COUNTER_far_copies, 1);
+	return (false);
 }
 
 static void
 hosts_on_message(void *arg, struct slice channel, struct slice payload)
 {
 	struct hosts *s = arg;
-	uint64_t relay;
 
 	(void)channel;
 	if (payload.n < HOSTS_HEADER ||
@@ -281,9 +460,11 @@ hosts_on_message(void *arg, struct slice channel, struct slice payload)
 		counter_add(COUNTER_far_bad, 1);
 		return;
 	}
-	relay = hosts_word(payload.p + 8);
-	if (relay != s->relay &&
-	    hosts_is_new(s, relay, hosts_word(payload.p + 16)))
+	/* the echo of what this host has served; also of a relay that died */
+	if (hosts_word(payload.p + 8) == s->p.node_id)
+		return;
+	if (hosts_is_new(s, hosts_word(payload.p + 16),
+	    hosts_word(payload.p + 24)))
 		hosts_take(s, slice_from(payload, HOSTS_HEADER));
 }
 
@@ -318,6 +499,8 @@ struct hosts *
 hosts_new(const struct hosts_params *p)
 {
 	struct hosts *s = calloc(1, sizeof *s);
+	struct sent_params out = { .conf = p->conf, .redis = p->redis,
+		.arg = p->arg, .now_ms = p->now_ms };
 
 	if (s == NULL)
 		return (NULL);
@@ -325,9 +508,13 @@ hosts_new(const struct hosts_params *p)
 	s->p = *p;
 	buf_init(&s->channel);
 	buf_init(&s->message);
+	buf_init(&s->words);
 	offset_origin(&s->origin, p->node_id, 0, p->generation);
 	s->interest = interest_open(p->segment, 0);
-	if (s->interest == NULL || getrandom(&s->relay, sizeof s->relay, 0) !=
+	s->seen = seen_new();
+	s->sent = sent_new(&out);
+	if (s->interest == NULL || s->seen == NULL || s->sent == NULL ||
+	    getrandom(&s->relay, sizeof s->relay, 0) !=
 	    (ssize_t)sizeof s->relay)
 		hosts_free(&s);
 	return (s);
@@ -346,6 +533,9 @@ hosts_free(struct hosts **sp)
 		interest_close(&s->interest);
 	buf_fini(&s->channel);
 	buf_fini(&s->message);
+	buf_fini(&s->words);
+	seen_free(&s->seen);
+	sent_free(&s->sent);
 	s->magic = 0;
 	free(s);
 }

@@ -6,10 +6,12 @@
  *
  *	channel		PREFIX "to:" LENGTH ":" NAMESPACE ":" KEY
  *			LENGTH of NAMESPACE; KEY as in shm/interest.h
- *	message		"ROOST1" 0 0, u64 relay, u64 number, a frame (proto/bus.h)
+ *	message		"ROOST1" 0 0, u64 node, u64 relay, u64 number, a frame
+ *			(proto/bus.h)
  *
- * The relay's number grows with each publication, whose audience may need
- * several channels: what comes a second time is not the next.
+ * One whose audience needs several channels has a number of its relay, else 0:
+ * what comes a second time is a copy.  What a node says itself it ignores.
+ * Orders of back ends (disconnect, rooms) go the same way.
  */
 #ifndef RELAY_BRIDGE_HOSTS_H
 #define RELAY_BRIDGE_HOSTS_H
@@ -33,6 +35,7 @@ struct hosts_params {
 	uint64_t	 node_id;	/* of offsets, as the workers' */
 	uint32_t	 generation;
 	void		*arg;
+	uint64_t	 (*now_ms)(void *arg);	/* unix */
 	/* To these workers. */
 	void		(*to_workers)(void *arg, const uint64_t slots[2],
 			    struct bus_envelope *);
@@ -41,11 +44,18 @@ struct hosts_params {
 /* NULL: no memory.  To be freed before redis. */
 struct hosts *hosts_new(const struct hosts_params *) MUST_USE;
 void	hosts_free(struct hosts **);
-/* What a worker here has published: a whole frame that says BUS_FAR. */
+/* All that was published here since then may not have reached the others. */
+void	hosts_gap_all(struct hosts *, uint64_t from_ms);
+/* Now and then: what did not reach other hosts they are told, if they can be. */
+void	hosts_tell_gaps(struct hosts *);
+/* What a worker here has published, or ordered: a whole frame that says
+ * BUS_FAR. */
 void	hosts_publish(struct hosts *, struct slice frame);
 /* Of the interest table: this host has members of it, or none any more. */
 void	hosts_interest(struct hosts *, const struct table_event *);
 
+/* Is this a channel of publications?  Empty: any of them, so yes. */
+bool	hosts_concerns(const struct hosts *, struct slice channel);
 /* The channel of a key in a namespace; it replaces what is in b. */
 struct slice hosts_channel(struct buf *b, struct slice prefix,
 	    struct slice nsp, struct slice key);

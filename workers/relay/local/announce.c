@@ -172,7 +172,8 @@ announce_tell(struct announce *a, struct bus_envelope *e,
 		a->args.oom = a->frame.oom = false;
 		return (false);		/* the beat tries again */
 	}
-	exchange_route(a->exchange, buf_unread(&a->frame), e->slots, e->flags);
+	(void)exchange_route(a->exchange, buf_unread(&a->frame), e->slots,
+	    e->flags);
 	return (true);
 }
 

@@ -1,24 +1,34 @@
 /*
  * Who gets this envelope: frames go from the worker they came from into the
  * queues of the workers they name.  Memory only; peers do the reading and
- * writing.  The relay never looks further than a frame's first 24 bytes.
+ * writing.  The relay looks no further than a frame's first 24 bytes, unless
+ * it has to be dropped: then those whom it was for are told, by roost:gap, as
+ * soon as the worker reads again.
  */
 #ifndef LOCAL_EXCHANGE_H
 #define LOCAL_EXCHANGE_H
 
 #include <sys/types.h>
 
-#include "base/bug.h"
+#include "base/buf.h"
 #include "base/slice.h"
 #include "role.h"
 
+struct bus_audience;
+struct conf;
+struct gaps;
 struct peer;
 
 struct exchange {
 	unsigned	 magic;
 #define EXCHANGE_MAGIC	0xe8c4a26e
+	const struct conf *conf;
+	uint64_t	 now_ms;	/* unix; the owner sets it each turn */
 	struct peer	*peers[ROLE_SLOTS_MAX];	/* by slot; NULL: none */
 	unsigned	 npeers;
+	struct gaps	*gaps[ROLE_SLOTS_MAX];	/* of that worker; NULL: none yet */
+	uint64_t	 gapped[SLOTSET_WORDS];	/* workers that are to be told */
+	struct buf	 words, frame;		/* of what they are told */
 	/* peers that were given something in this turn */
 	struct peer	*dirty[ROLE_SLOTS_MAX];
 	unsigned	 ndirty;
@@ -30,7 +40,8 @@ struct exchange {
 	void		*arg;
 };
 
-void	exchange_init(struct exchange *);
+void	exchange_init(struct exchange *, const struct conf *);
+void	exchange_fini(struct exchange *);	/* no peer is left */
 /* The peer's slot must be free; the exchange does not own it. */
 void	exchange_add(struct exchange *, struct peer *);
 void	exchange_remove(struct exchange *, struct peer *);
@@ -41,9 +52,17 @@ struct peer *exchange_peer(const struct exchange *, unsigned slot);
  * the start of a frame that is not complete), or CODEC_BAD.
  */
 ssize_t	exchange_feed(struct exchange *, struct slice in) MUST_USE;
-/* One whole frame, for these slots, with these flags of bus.h. */
-void	exchange_route(struct exchange *, struct slice frame,
+/* One whole frame, for these slots, with these flags of bus.h.  False: one of
+ * them did not take it. */
+bool	exchange_route(struct exchange *, struct slice frame,
 	    const uint64_t slots[2], uint16_t flags);
+/* From then to now something for this audience (NULL: all of the namespace)
+ * was lost before it came here: all workers are to be told. */
+void	exchange_gap(struct exchange *, struct slice nsp,
+	    const struct bus_audience *, uint64_t from_ms);
+void	exchange_gap_all(struct exchange *, uint64_t from_ms);
+/* Each turn: those who can take it are told of their gaps. */
+void	exchange_tell_gaps(struct exchange *);
 /* The peer of this slot has no room for what can wait: its queue is above
  * half its bound.  No peer: false. */
 bool	exchange_crowded(const struct exchange *, unsigned slot);

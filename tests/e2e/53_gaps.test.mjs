@@ -1,0 +1,165 @@
+/*
+ * What does not reach clients is told to them: roost:gap, after Redis, a
+ * connection to it, a relay or a worker was away, or a worker did not read.
+ */
+import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
+import { after, before, test } from 'node:test';
+
+import { Daemon, halt, until } from './lib/daemon.mjs';
+import { ask, connect, gotten, heard, plain } from './lib/clients.mjs';
+import { Redis } from './lib/redis.mjs';
+
+const KEY = 'a-key-of-the-test';
+const conf = (url) => `
+redis { url = "${url}" }
+api { key "k" { sha256 = "${crypto.createHash('sha256').update(KEY)
+    .digest('hex')}" allow = {"publish"} } }
+namespace "/chat" { auth = none
+    room "{any}" { join = open }
+    event "say" { to = room:room ack = delivered }
+    event "may" { to = room:room volatile = true } }
+namespace "/other" { auth = none }
+route "/ws/bare" { namespace = "/chat" format = bare }
+`;
+const connected = (d, is = true, ms = 20000) => until(async () =>
+	(await (await fetch(d.url('/health'))).json()).redis.connected === is,
+`Redis to be connected: ${is}`, ms);
+
+let redis, a, b, cli;
+before(async () => {
+	redis = await Redis.start();
+	[a, b] = await Promise.all([1, 2].map((workers) =>
+		Daemon.start({ workers, conf: conf(redis.url) })));
+	cli = await redis.client();
+	await connected(a);
+	await connected(b);
+});
+after(async () => {
+	cli.close();
+	await a.stop();
+	await b.stop();
+	await redis.kill();
+});
+
+const listened = (key, n) => until(async () => (await cli.do('PUBSUB',
+    'NUMSUB', `roost:to:5:/chat:${key}`))[1] === n, `${n} hosts at ${key}`);
+async function member(d, room) {
+	const s = await connect(d, '/chat');
+	assert.equal((await ask(s, 'room:join', { room })).error, undefined);
+	return s;
+}
+const gaps = (s) => gotten(s, 'roost:gap').map(([g]) => g);
+const closeAll = (l) => l.forEach((s) => s.close());
+/* The connections of one daemon, by what they are for. */
+const connections = async (what) => (await cli.do('CLIENT', 'LIST'))
+	.split('\n').filter((l) => l.includes(`name=roostd-${what}`))
+	.map((l) => l.match(/^id=(\d+)/)[1]);
+
+test('the connection that listens lost: all here are told, once', async () => {
+	const here = await member(b, 'r'), other = await connect(b, '/other');
+	const raw = await plain(b, '/ws/bare');
+	await listened('rr', 1);
+	const was = Date.now(), n = await b.metric('redis_gaps');
+	const m = await a.metric('redis_gaps');
+	for (const id of await connections('subscriber'))
+		await cli.do('CLIENT', 'KILL', 'ID', id);
+	for (const s of [here, other]) {
+		const [[g]] = await heard(s, 'roost:gap', 1, 15000);
+		assert.deepEqual(Object.keys(g), ['from', 'to']);
+		assert.ok(g.from < was && g.to >= was && g.to <= Date.now());
+	}
+	assert.equal(await b.metric('redis_gaps'), n + 1);
+	assert.equal(await a.metric('redis_gaps'), m + 1);
+	await connected(a);
+	await connected(b);
+	await listened('rr', 1);
+	const from = await member(a, 'x');
+	await ask(from, 'room:join', { room: 'r' });
+	from.emit('say', { room: 'r', n: 1 });
+	await heard(here, 'say');
+	assert.equal(gaps(here).length, 1);
+	assert.equal(gaps(other).length, 1);
+	/* who sees no names of events is not given what he could not tell */
+	assert.ok(!raw.got.some((x) => 'from' in x));
+	raw.close();
+	closeAll([here, other, from]);
+});
+
+test('publications that were not sent: told to their rooms elsewhere',
+async () => {
+	const [r, q, from, s2] = [await member(b, 'r'), await member(b, 'q'),
+		await member(a, 'r'), await member(a, 'r')];
+	await ask(from, 'room:join', { room: 'q' });
+	await listened('rr', 2);
+	await listened('rq', 2);
+	/* commands fail; what listens goes on */
+	await cli.do('ACL', 'SETUSER', 'default', '-publish');
+	const was = Date.now(), lost = await a.metric('far_lost');
+	for (let i = 0; i < 5; i++)
+		assert.equal((await ask(from, 'say', { room: 'r', i }))
+		    .error, undefined);
+	from.emit('may', { room: 'q' });
+	await heard(s2, 'say', 5);
+	await until(async () => await a.metric('far_lost') === lost + 5,
+	    'the loss to be counted');
+	await cli.do('ACL', 'SETUSER', 'default', '+publish');
+	const [[g]] = await heard(r, 'roost:gap', 1, 20000);
+	assert.deepEqual(Object.keys(g), ['room', 'from', 'to']);
+	assert.equal(g.room, 'r');
+	assert.ok(g.from >= was - 1 && g.to <= Date.now() && g.from <= g.to);
+	await connected(a);
+	await connected(b);
+	from.emit('say', { room: 'r', i: 'after' });
+	from.emit('say', { room: 'q', i: 'after' });
+	await heard(q, 'say');
+	await heard(r, 'say');
+	assert.equal(gotten(r, 'say').length, 1);
+	assert.equal(gaps(r).length, 1);
+	/* nothing of theirs was lost; volatile events are not missed */
+	for (const s of [q, from, s2])
+		assert.deepEqual(gaps(s), []);
+	closeAll([r, q, from, s2]);
+});
+
+test('Redis away: either side is told when it is back', async () => {
+	const list = [await member(a, 'r'), await member(b, 'r')];
+	await listened('rr', 2);
+	cli.close();
+	await redis.kill();
+	await connected(a, false);
+	await connected(b, false);
+	const late = await member(a, 'r');
+	for (const [i, s] of list.entries())
+		assert.equal((await ask(s, 'say', { room: 'r', i })).error,
+		    undefined);
+	await heard(late, 'say');
+	await redis.again();
+	cli = await redis.client();
+	for (const s of [...list, late])
+		await heard(s, 'roost:gap', 1, 20000);
+	await connected(a);
+	await connected(b);
+	await listened('rr', 2);
+	list[0].emit('say', { room: 'r', i: 2 });
+	await heard(list[1], 'say');
+	assert.deepEqual(gotten(list[1], 'say').map(([x]) => x.i), [2]);
+	closeAll([...list, late]);
+});
+
+test('a relay killed: clients here and elsewhere are told', async () => {
+	const list = [await member(a, 'r'), await member(b, 'r')];
+	await listened('rr', 2);
+	a.mayDie = true;
+	const { pid } = a.relay();
+	process.kill(pid, 'SIGKILL');
+	for (const s of list)
+		await heard(s, 'roost:gap', 1, 20000);
+	await until(() => (a.relay()?.pid ?? pid) !== pid, 'another relay');
+	assert.equal(await a.metric('relay_starts'), 2);
+	await connected(a);
+	await listened('rr', 2);
+	list[0].emit('say', { room: 'r', i: 1 });
+	await heard(list[1], 'say');
+	closeAll(list);
+});

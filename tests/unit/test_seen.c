@@ -1,0 +1,87 @@
+/* Which numbers of other hosts have come, in whatever order. */
+#include "relay/bridge/seen.h"
+
+#include "tests/lib/check.h"
+
+static struct seen *s;
+
+static int
+set_up(void **state)
+{
+	(void)state;
+	s = seen_new();
+	return (s == NULL ? -1 : 0);
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	seen_free(&s);
+	assert_null(s);
+	return (0);
+}
+
+static void
+a_number_is_new_once_in_any_order(void **state)
+{
+	static const uint64_t order[] = { 5, 3, 9, 4, 1, 8, 2, 7, 6 };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < nitems(order); i++)
+		assert_int_equal(seen_look(s, 77, order[i]), SEEN_NEW);
+	for (i = 0; i < nitems(order); i++)
+		assert_int_equal(seen_look(s, 77, order[i]), SEEN_AGAIN);
+	assert_int_equal(seen_look(s, 78, 5), SEEN_NEW);
+}
+
+static void
+the_window_moves_with_the_largest(void **state)
+{
+	uint64_t n;
+
+	(void)state;
+	for (n = 1; n <= 3 * SEEN_WINDOW; n += 2)
+		assert_int_equal(seen_look(s, 1, n), SEEN_NEW);
+	n = 3 * SEEN_WINDOW - 1;	/* the largest */
+	assert_int_equal(seen_look(s, 1, n - SEEN_WINDOW + 1), SEEN_NEW);
+	assert_int_equal(seen_look(s, 1, n - SEEN_WINDOW + 2), SEEN_AGAIN);
+	assert_int_equal(seen_look(s, 1, n - SEEN_WINDOW), SEEN_LATE);
+	assert_int_equal(seen_look(s, 1, 1), SEEN_LATE);
+	/* a jump empties it */
+	n += 10 * SEEN_WINDOW;
+	assert_int_equal(seen_look(s, 1, n), SEEN_NEW);
+	assert_int_equal(seen_look(s, 1, n - SEEN_WINDOW + 1), SEEN_NEW);
+	assert_int_equal(seen_look(s, 1, UINT64_MAX), SEEN_NEW);
+	assert_int_equal(seen_look(s, 1, UINT64_MAX), SEEN_AGAIN);
+}
+
+static void
+who_was_silent_longest_is_forgotten(void **state)
+{
+	uint64_t relay;
+
+	(void)state;
+	for (relay = 0; relay < SEEN_RELAYS; relay++)
+		assert_int_equal(seen_look(s, relay, 10), SEEN_NEW);
+	assert_int_equal(seen_look(s, 0, 10), SEEN_AGAIN);
+	assert_int_equal(seen_look(s, SEEN_RELAYS, 10), SEEN_NEW);
+	assert_int_equal(seen_look(s, 0, 10), SEEN_AGAIN);
+	assert_int_equal(seen_look(s, 1, 10), SEEN_NEW);	/* forgotten */
+	assert_int_equal(seen_look(s, 3, 10), SEEN_AGAIN);
+}
+
+int
+main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(a_number_is_new_once_in_any_order),
+		TEST(the_window_moves_with_the_largest),
+		TEST(who_was_silent_longest_is_forgotten),
+	};
+#undef TEST
+
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}

@@ -1,0 +1,204 @@
+/*
+ * A record for each PUBLISH without an answer; see sent.h.
+ */
+#include "relay/bridge/sent.h"
+
+#include <sys/queue.h>
+
+#include <stdlib.h>
+
+#include "base/slab.h"
+#include "proto/bus.h"
+#include "relay/redis/redis.h"
+#include "shm/counters.h"
+
+struct sent {
+	unsigned	 magic;
+#define SENT_MAGIC	0x5e27a110
+	struct sent_params p;
+	struct slab	 records;
+	LIST_HEAD(, sent_record) waiting;	/* for their answer */
+	struct gaps	 gaps;
+};
+
+struct sent_record {
+	struct sent	*sent;
+	LIST_ENTRY(sent_record) next;
+	uint64_t	 at_ms;
+	uint8_t		 kind;		/* enum gap_kind */
+	bool		 is_order;
+	uint16_t	 nsp_len, name_len;
+	uint8_t		 text[2 * SENT_NAME_MAX];
+};
+
+/* --- gaps -----------------------------------------------------------------*/
+
+static void
+sent_note(struct sent *s, enum gap_kind kind, struct slice nsp,
+    struct slice name, uint64_t at_ms)
+{
+	struct bus_audience to = { .nrooms = 0 };
+
+	switch (kind) {
+	case GAP_ROOM:
+		to.rooms[to.nrooms++] = name;
+		break;
+	case GAP_USER:
+		to.users[to.nusers++] = name;
+		break;
+	case GAP_SID:
+		to.sids[to.nsids++] = name;
+		break;
+	case GAP_NAMESPACE:
+		break;
+	}
+	counter_add(COUNTER_gaps_noted, 1);
+	counter_add(COUNTER_far_lost, 1);
+	gaps_note(&s->gaps, nsp, &to, at_ms, s->p.now_ms(s->p.arg));
+}
+
+void
+sent_lost(struct sent *s, enum gap_kind kind, struct slice nsp,
+    struct slice name)
+{
+	CHECK_MAGIC(s, SENT_MAGIC);
+	sent_note(s, kind, nsp, name, s->p.now_ms(s->p.arg));
+}
+
+void
+sent_gap_all(struct sent *s, uint64_t from_ms)
+{
+	CHECK_MAGIC(s, SENT_MAGIC);
+	gaps_note_all(&s->gaps, from_ms, s->p.now_ms(s->p.arg));
+}
+
+const struct gap *
+sent_gap(struct sent *s)
+{
+	CHECK_MAGIC(s, SENT_MAGIC);
+	return (gaps_first(&s->gaps));
+}
+
+void
+sent_told(struct sent *s)
+{
+	CHECK_MAGIC(s, SENT_MAGIC);
+	counter_add(COUNTER_gaps_told, 1);
+	gaps_drop_first(&s->gaps);
+}
+
+/* --- sending --------------------------------------------------------------*/
+
+static void
+sent_forget(struct sent *s, struct sent_record *r)
+{
+	LIST_REMOVE(r, next);
+	slab_put(&s->records, r);
+}
+
+static void
+sent_on_reply(void *arg, const struct reply *o)
+{
+	struct sent_record *r = arg;
+	struct sent *s = r->sent;
+
+	CHECK_MAGIC(s, SENT_MAGIC);
+	if ((o == NULL || o->type == REPLY_ERROR) && r->is_order)
+		counter_add(COUNTER_far_orders_lost, 1);
+	else if (o == NULL || o->type == REPLY_ERROR)
+		sent_note(s, (enum gap_kind)r->kind,
+		    slice_of(r->text, r->nsp_len),
+		    slice_of(r->text + r->nsp_len, r->name_len), r->at_ms);
+	sent_forget(s, r);
+}
+
+static struct sent_record *
+sent_record(struct sent *s, const struct sent_message *m)
+{
+	struct sent_record *r;
+
+	if (m->nsp.n > SENT_NAME_MAX)
+		return (NULL);
+	r = slab_get(&s->records);
+	if (r == NULL)
+		return (NULL);
+	r->sent = s;
+	LIST_INSERT_HEAD(&s->waiting, r, next);
+	r->at_ms = m->from_ms != 0 ? m->from_ms : s->p.now_ms(s->p.arg);
+	r->is_order = m->is_order;
+	r->nsp_len = (uint16_t)m->nsp.n;
+	if (m->nsp.n != 0)
+		memcpy(r->text, m->nsp.p, m->nsp.n);
+	/* a longer name is told to all of the namespace */
+	r->kind = GAP_NAMESPACE;
+	if (m->name.n != 0 && m->name.n <= SENT_NAME_MAX) {
+		r->kind = (uint8_t)m->kind;
+		r->name_len = (uint16_t)m->name.n;
+		memcpy(r->text + m->nsp.n, m->name.p, m->name.n);
+	}
+	return (r);
+}
+
+bool
+sent_send(struct sent *s, const struct sent_message *m)
+{
+	struct sent_record *r = NULL;
+
+	CHECK_MAGIC(s, SENT_MAGIC);
+	if (m->is_volatile) {
+		if (redis_publish(s->p.redis, m->channel, m->payload, NULL,
+		    NULL))
+			counter_add(COUNTER_far_sent, 1);
+		return (true);
+	}
+	r = sent_record(s, m);
+	if (r != NULL && redis_publish(s->p.redis, m->channel, m->payload,
+	    sent_on_reply, r)) {
+		counter_add(COUNTER_far_sent, 1);
+		return (true);
+	}
+	if (r != NULL)
+		sent_forget(s, r);
+	else
+		counter_add(COUNTER_memory_failures, 1);
+	if (m->is_order)
+		counter_add(COUNTER_far_orders_lost, 1);
+	else
+		sent_lost(s, m->kind, m->nsp, m->name);
+	return (false);
+}
+
+/* --- birth and death ------------------------------------------------------*/
+
+struct sent *
+sent_new(const struct sent_params *p)
+{
+	struct sent *s = calloc(1, sizeof *s);
+
+	if (s == NULL)
+		return (NULL);
+	s->magic = SENT_MAGIC;
+	s->p = *p;
+	LIST_INIT(&s->waiting);
+	slab_init(&s->records, sizeof(struct sent_record), 8);
+	gaps_init(&s->gaps, p->conf);
+	return (s);
+}
+
+void
+sent_free(struct sent **sp)
+{
+	struct sent *s = *sp;
+	struct sent_record *r;
+
+	if (s == NULL)
+		return;
+	CHECK_MAGIC(s, SENT_MAGIC);
+	*sp = NULL;
+	while ((r = LIST_FIRST(&s->waiting)) != NULL)
+		sent_forget(s, r);
+	gaps_fini(&s->gaps);
+	slab_fini(&s->records);
+	s->magic = 0;
+	free(s);
+}

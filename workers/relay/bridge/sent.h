@@ -1,0 +1,51 @@
+/*
+ * What is on its way to other hosts, until Redis has answered.  A publication
+ * whose answer never comes, or is an error, or that Redis could not be given
+ * at all, is lost, as far as anybody knows, and never sent twice: it becomes a
+ * gap, and those whom it was for are told when Redis is back.
+ */
+#ifndef RELAY_BRIDGE_SENT_H
+#define RELAY_BRIDGE_SENT_H
+
+#include "base/slice.h"
+#include "gaps/gaps.h"
+
+struct conf;
+struct redis;
+struct sent;
+
+/* Names are kept as far as there are channels for them. */
+#define SENT_NAME_MAX	128
+
+struct sent_params {
+	const struct conf *conf;
+	struct redis	*redis;
+	void		*arg;
+	uint64_t	 (*now_ms)(void *arg);	/* unix */
+};
+
+/* What one channel is given, and whom it is for: what a gap says of it. */
+struct sent_message {
+	struct slice	 channel, payload;
+	enum gap_kind	 kind;
+	struct slice	 nsp, name;
+	uint64_t	 from_ms;	/* its gap's begin; 0: now */
+	bool		 is_volatile;	/* not missed */
+	bool		 is_order;	/* counted, if lost; nobody is told */
+};
+
+struct sent *sent_new(const struct sent_params *) MUST_USE; /* NULL: no memory */
+/* Before redis is freed; its calls must not come any more. */
+void	sent_free(struct sent **);
+/* False: lost at once, and noted. */
+bool	sent_send(struct sent *, const struct sent_message *);
+/* A publication that could not even be encoded. */
+void	sent_lost(struct sent *, enum gap_kind, struct slice nsp,
+	    struct slice name);
+/* All namespaces have a gap since then: what a process had, it took along. */
+void	sent_gap_all(struct sent *, uint64_t from_ms);
+/* What is to be told now: a gap, until sent_told() or NULL. */
+const struct gap *sent_gap(struct sent *);
+void	sent_told(struct sent *);
+
+#endif
