@@ -258,7 +258,7 @@ test('strangers in our channels: dropped and counted', async () => {
 	const s = await member(a, 'poison');
 	await listened('rpoison', 1);
 	const bad = await a.metric('far_bad');
-	const head = (n) => 'ROOST1\0\0' + '\x01'.repeat(8) +
+	const head = (n) => 'ROOST1\0\0' + '\x01'.repeat(8) + '\0'.repeat(8) +
 		String.fromCharCode(n) + '\0'.repeat(7);
 	for (const p of ['', 'x', '{}', head(1), `${head(2)}\x20\0\0\0\x01\x02`,
 		`${head(3)}${'A'.repeat(40)}`])
@@ -267,6 +267,55 @@ test('strangers in our channels: dropped and counted', async () => {
 	    'far_bad');
 	await api(b, { event: 'fine', room: 'poison' });
 	await heard(s, 'fine');
+	s.close();
+});
+
+/* A publication of another daemon, as hosts.h and bus.h have it. */
+function publication({ node, epoch, number, room, data }) {
+	const words = [node, epoch, number].map((v) => {
+		const b = Buffer.alloc(8);
+		b.writeBigUInt64LE(BigInt(v));
+		return b;
+	});
+	const fields = [[1, '/chat'], [2, '"crafted"'], [3, JSON.stringify(data)],
+	    [5, room]].map(([tag, text]) => {
+		const b = Buffer.alloc(5 + text.length);
+		b[0] = tag;
+		b.writeUInt32LE(text.length, 1);
+		b.write(text, 5);
+		return b;
+	});
+	const frame = Buffer.alloc(32);
+	frame.writeUInt32LE(32 + Buffer.concat(fields).length, 0);
+	frame[4] = 1;
+	frame[5] = 2;
+	return Buffer.concat([Buffer.from('ROOST1\0\0'), ...words, frame,
+	    ...fields]);
+}
+
+test('what comes behind the next connection of its sender is passed by, told',
+async () => {
+	const s = await member(a, 'late');
+	await listened('rlate', 1);
+	const [stale, copies] = [await a.metric('far_stale'),
+		await a.metric('far_copies')];
+	const send = (epoch, number, data) => cli.do('PUBLISH',
+	    channel('rlate'), publication({ node: 77, epoch, number, data,
+		room: 'late' }));
+	await send(1, 0, 1);
+	await send(1, 5, 2);
+	await send(1, 4, 3);
+	await send(1, 5, 'copy');
+	await send(2, 0, 4);
+	await send(1, 0, 'late');
+	await send(1, 6, 'late');
+	await send(2, 6, 5);
+	await heard(s, 'crafted', 5);
+	const [[gap]] = await heard(s, 'roost:gap');
+	assert.equal(gap.room, 'late');
+	assert.deepEqual(gotten(s, 'crafted').map(([x]) => x), [1, 2, 3, 4, 5]);
+	assert.equal(await a.metric('far_stale'), stale + 2);
+	assert.equal(await a.metric('far_copies'), copies + 1);
 	s.close();
 });
 

@@ -30,10 +30,10 @@ a_number_is_new_once_in_any_order(void **state)
 
 	(void)state;
 	for (i = 0; i < nitems(order); i++)
-		assert_int_equal(seen_look(s, 77, order[i]), SEEN_NEW);
+		assert_int_equal(seen_look(s, 77, 0, order[i]), SEEN_NEW);
 	for (i = 0; i < nitems(order); i++)
-		assert_int_equal(seen_look(s, 77, order[i]), SEEN_AGAIN);
-	assert_int_equal(seen_look(s, 78, 5), SEEN_NEW);
+		assert_int_equal(seen_look(s, 77, 0, order[i]), SEEN_AGAIN);
+	assert_int_equal(seen_look(s, 78, 0, 5), SEEN_NEW);
 }
 
 static void
@@ -43,33 +43,52 @@ the_window_moves_with_the_largest(void **state)
 
 	(void)state;
 	for (n = 1; n <= 3 * SEEN_WINDOW; n += 2)
-		assert_int_equal(seen_look(s, 1, n), SEEN_NEW);
+		assert_int_equal(seen_look(s, 1, 0, n), SEEN_NEW);
 	n = 3 * SEEN_WINDOW - 1;	/* the largest */
-	assert_int_equal(seen_look(s, 1, n - SEEN_WINDOW + 1), SEEN_NEW);
-	assert_int_equal(seen_look(s, 1, n - SEEN_WINDOW + 2), SEEN_AGAIN);
-	assert_int_equal(seen_look(s, 1, n - SEEN_WINDOW), SEEN_LATE);
-	assert_int_equal(seen_look(s, 1, 1), SEEN_LATE);
+	assert_int_equal(seen_look(s, 1, 0, n - SEEN_WINDOW + 1), SEEN_NEW);
+	assert_int_equal(seen_look(s, 1, 0, n - SEEN_WINDOW + 2), SEEN_AGAIN);
+	assert_int_equal(seen_look(s, 1, 0, n - SEEN_WINDOW), SEEN_LATE);
+	assert_int_equal(seen_look(s, 1, 0, 1), SEEN_LATE);
 	/* a jump empties it */
 	n += 10 * SEEN_WINDOW;
-	assert_int_equal(seen_look(s, 1, n), SEEN_NEW);
-	assert_int_equal(seen_look(s, 1, n - SEEN_WINDOW + 1), SEEN_NEW);
-	assert_int_equal(seen_look(s, 1, UINT64_MAX), SEEN_NEW);
-	assert_int_equal(seen_look(s, 1, UINT64_MAX), SEEN_AGAIN);
+	assert_int_equal(seen_look(s, 1, 0, n), SEEN_NEW);
+	assert_int_equal(seen_look(s, 1, 0, n - SEEN_WINDOW + 1), SEEN_NEW);
+	assert_int_equal(seen_look(s, 1, 0, UINT64_MAX), SEEN_NEW);
+	assert_int_equal(seen_look(s, 1, 0, UINT64_MAX), SEEN_AGAIN);
 }
 
 static void
 who_was_silent_longest_is_forgotten(void **state)
 {
-	uint64_t relay;
+	uint64_t node;
 
 	(void)state;
-	for (relay = 0; relay < SEEN_RELAYS; relay++)
-		assert_int_equal(seen_look(s, relay, 10), SEEN_NEW);
-	assert_int_equal(seen_look(s, 0, 10), SEEN_AGAIN);
-	assert_int_equal(seen_look(s, SEEN_RELAYS, 10), SEEN_NEW);
-	assert_int_equal(seen_look(s, 0, 10), SEEN_AGAIN);
-	assert_int_equal(seen_look(s, 1, 10), SEEN_NEW);	/* forgotten */
-	assert_int_equal(seen_look(s, 3, 10), SEEN_AGAIN);
+	for (node = 0; node < SEEN_NODES; node++)
+		assert_int_equal(seen_look(s, node, 0, 10), SEEN_NEW);
+	assert_int_equal(seen_look(s, 0, 0, 10), SEEN_AGAIN);
+	assert_int_equal(seen_look(s, SEEN_NODES, 0, 10), SEEN_NEW);
+	assert_int_equal(seen_look(s, 0, 0, 10), SEEN_AGAIN);
+	assert_int_equal(seen_look(s, 1, 0, 10), SEEN_NEW);	/* forgotten */
+	assert_int_equal(seen_look(s, 3, 0, 10), SEEN_AGAIN);
+}
+
+static void
+what_is_of_an_epoch_that_is_over_is_stale(void **state)
+{
+	const uint64_t one = UINT64_C(1) << 32, two = UINT64_C(2) << 32;
+
+	(void)state;
+	assert_int_equal(seen_look(s, 5, one | 1, 0), SEEN_NEW);
+	assert_int_equal(seen_look(s, 5, one | 1, 10), SEEN_NEW);
+	assert_int_equal(seen_look(s, 5, one | 2, 0), SEEN_NEW);
+	assert_int_equal(seen_look(s, 5, one | 1, 0), SEEN_STALE);
+	assert_int_equal(seen_look(s, 5, one | 1, 11), SEEN_STALE);
+	/* the same relay goes on counting, another begins */
+	assert_int_equal(seen_look(s, 5, one | 2, 10), SEEN_AGAIN);
+	assert_int_equal(seen_look(s, 5, two | 1, 10), SEEN_NEW);
+	assert_int_equal(seen_look(s, 5, two | 1, 1), SEEN_NEW);
+	assert_int_equal(seen_look(s, 5, one | 9, 0), SEEN_STALE);
+	assert_int_equal(seen_look(s, 6, one | 1, 0), SEEN_NEW);
 }
 
 int
@@ -79,6 +98,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_number_is_new_once_in_any_order),
 		TEST(the_window_moves_with_the_largest),
+		TEST(what_is_of_an_epoch_that_is_over_is_stale),
 		TEST(who_was_silent_longest_is_forgotten),
 	};
 #undef TEST

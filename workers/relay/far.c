@@ -123,6 +123,15 @@ far_now_ms(void *arg)
 	return (f->exchange->now_ms);
 }
 
+static void
+far_gap(void *arg, struct slice nsp, const struct bus_audience *to)
+{
+	struct far *f = arg;
+
+	exchange_gap(f->exchange, nsp, to, f->exchange->now_ms -
+	    FAR_UNSURE_MS);
+}
+
 /* Until now clients that came early have heard nothing of other hosts. */
 static void
 far_on_ready(void *arg)
@@ -283,7 +292,8 @@ far_make(struct far *f, struct loop *loop)
 		.to_worker = far_to_worker };
 	struct hosts_params h = { .conf = conf, .segment = f->h->segment,
 		.node_id = f->h->node_id, .generation = f->h->generation,
-		.arg = f, .now_ms = far_now_ms, .to_workers = far_to_workers };
+		.arg = f, .now_ms = far_now_ms, .gap = far_gap,
+		.to_workers = far_to_workers };
 	struct questions_params q = { .arg = f, .now = far_now,
 		.send = far_ask };
 	struct socketio_params s = { .conf = conf, .segment = f->h->segment,

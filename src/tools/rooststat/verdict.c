@@ -71,6 +71,7 @@ static const struct verdict_row {
 	{ "events_rejected",	"", SEVERITY_NOTE },
 	{ "far_bad",		"", SEVERITY_WARN },
 	{ "far_lost",		"", SEVERITY_BAD },
+	{ "far_stale",		"", SEVERITY_WARN },
 	{ "far_orders_lost",	"", SEVERITY_BAD },
 	{ "files_lost",		"", SEVERITY_BAD },
 	{ "log_lost",		"", SEVERITY_WARN },

@@ -156,7 +156,8 @@ export class Client {
 	}
 	/* One command; an error reply rejects. */
 	async do(...args) {
-		const parts = args.map((a) => Buffer.from(String(a)));
+		const parts = args.map((a) => Buffer.isBuffer(a) ? a :
+		    Buffer.from(String(a)));
 		const bytes = [Buffer.from(`*${parts.length}\r\n`)];
 		for (const p of parts)
 			bytes.push(Buffer.from(`$${p.length}\r\n`), p,

@@ -5,8 +5,6 @@
  */
 #include "relay/bridge/hosts.h"
 
-#include <sys/random.h>
-
 #include <stdlib.h>
 
 #include "base/slotset.h"
@@ -34,7 +32,7 @@ struct hosts {
 #define HOSTS_MAGIC	0x4057a11c
 	struct hosts_params p;
 	struct interest	*interest;
-	uint64_t	 relay;		/* ours: random, one per process */
+	uint64_t	 epoch;		/* ours: see seen.h */
 	uint64_t	 number;	/* of our last that has one */
 	struct offset_origin origin;
 	uint64_t	 offsets;	/* given so far */
@@ -127,10 +125,12 @@ hosts_is_for_several(const struct bus_audience *to)
 static bool
 hosts_encode(struct hosts *s, const struct bus_envelope *e, bool several)
 {
+	if (sent_left_some(s->sent))
+		s->epoch++;
 	buf_reset(&s->message);
 	buf_append(&s->message, hosts_mark, sizeof hosts_mark);
 	hosts_word_put(&s->message, s->p.node_id);
-	hosts_word_put(&s->message, s->relay);
+	hosts_word_put(&s->message, s->epoch);
 	hosts_word_put(&s->message, several ? ++s->number : 0);
 	if (!s->message.oom && bus_encode(&s->message, e))
 		return (true);
@@ -413,13 +413,40 @@ hosts_all_receivers(struct hosts *s, const struct conf_namespace *ns,
 }
 
 static void
-hosts_take(struct hosts *s, struct slice frame)
+hosts_deliver(struct hosts *s, struct bus_envelope *e,
+    const struct conf_namespace *ns, const struct bus_audience *to)
+{
+	uint8_t offset[OFFSET_MAX];
+	uint64_t slots[2];
+
+	counter_add(COUNTER_far_received, 1);
+	hosts_all_receivers(s, ns, to, slots);
+	if (slotset_empty(slots))
+		return;
+	/* an offset of this daemon, by which clients can be recovered here */
+	if (e->kind == BUS_PUBLISH && s->p.conf->recovery_window_ms != 0)
+		e->publish.offset = offset_make(offset, &s->origin,
+		    UINT64_C(1) << 62 | ++s->offsets);
+	s->p.to_workers(s->p.arg, slots, e);
+}
+
+/* Its sender has it among the lost, unless it had several connections: told
+ * of here as well, so that nobody misses it unawares. */
+static void
+hosts_pass_by(struct hosts *s, const struct bus_envelope *e,
+    const struct bus_audience *to)
+{
+	counter_add(COUNTER_far_stale, 1);
+	if (gaps_are_told_of(e))
+		s->p.gap(s->p.arg, e->publish.nsp, to);
+}
+
+static void
+hosts_take(struct hosts *s, struct slice frame, enum seen_result seen)
 {
 	static struct bus_envelope e;	/* large; one at a time */
 	const struct conf_namespace *ns = NULL;
 	const struct bus_audience *to = NULL;
-	uint8_t offset[OFFSET_MAX];
-	uint64_t slots[2];
 	ssize_t n = bus_decode(frame, &e);
 
 	if (n > 0 && n == (ssize_t)frame.n && e.from == 0)
@@ -428,31 +455,25 @@ hosts_take(struct hosts *s, struct slice frame)
 		counter_add(COUNTER_far_bad, 1);
 		return;
 	}
-	counter_add(COUNTER_far_received, 1);
-	hosts_all_receivers(s, ns, to, slots);
-	if (slotset_empty(slots))
-		return;
-	/* an offset of this daemon, by which clients can be recovered here */
-	if (e.kind == BUS_PUBLISH && s->p.conf->recovery_window_ms != 0)
-		e.publish.offset = offset_make(offset, &s->origin,
-		    UINT64_C(1) << 62 | ++s->offsets);
-	s->p.to_workers(s->p.arg, slots, &e);
-}
-
-/* It has not come before, by another of its channels. */
-static bool
-hosts_is_new(struct hosts *s, uint64_t relay, uint64_t number)
-{
-	if (number == 0 || seen_look(s->seen, relay, number) == SEEN_NEW)
-		return (true);
-	counter_add(COUNTER_far_copies, 1);
-	return (false);
+	switch (seen) {
+	case SEEN_NEW:
+		hosts_deliver(s, &e, ns, to);
+		break;
+	case SEEN_STALE:
+		hosts_pass_by(s, &e, to);
+		break;
+	case SEEN_AGAIN:
+	case SEEN_LATE:
+		counter_add(COUNTER_far_copies, 1);
+		break;
+	}
 }
 
 static void
 hosts_on_message(void *arg, struct slice channel, struct slice payload)
 {
 	struct hosts *s = arg;
+	uint64_t node;
 
 	(void)channel;
 	if (payload.n < HOSTS_HEADER ||
@@ -461,11 +482,11 @@ hosts_on_message(void *arg, struct slice channel, struct slice payload)
 		return;
 	}
 	/* the echo of what this host has served; also of a relay that died */
-	if (hosts_word(payload.p + 8) == s->p.node_id)
-		return;
-	if (hosts_is_new(s, hosts_word(payload.p + 16),
-	    hosts_word(payload.p + 24)))
-		hosts_take(s, slice_from(payload, HOSTS_HEADER));
+	node = hosts_word(payload.p + 8);
+	if (node != s->p.node_id)
+		hosts_take(s, slice_from(payload, HOSTS_HEADER),
+		    seen_look(s->seen, node, hosts_word(payload.p + 16),
+		    hosts_word(payload.p + 24)));
 }
 
 /* --- what this host listens to --------------------------------------------*/
@@ -513,9 +534,8 @@ hosts_new(const struct hosts_params *p)
 	s->interest = interest_open(p->segment, 0);
 	s->seen = seen_new();
 	s->sent = sent_new(&out);
-	if (s->interest == NULL || s->seen == NULL || s->sent == NULL ||
-	    getrandom(&s->relay, sizeof s->relay, 0) !=
-	    (ssize_t)sizeof s->relay)
+	s->epoch = (uint64_t)p->generation << 32;
+	if (s->interest == NULL || s->seen == NULL || s->sent == NULL)
 		hosts_free(&s);
 	return (s);
 }

@@ -6,12 +6,12 @@
  *
  *	channel		PREFIX "to:" LENGTH ":" NAMESPACE ":" KEY
  *			LENGTH of NAMESPACE; KEY as in shm/interest.h
- *	message		"ROOST1" 0 0, u64 node, u64 relay, u64 number, a frame
+ *	message		"ROOST1" 0 0, u64 node, u64 epoch, u64 number, a frame
  *			(proto/bus.h)
  *
  * One whose audience needs several channels has a number of its relay, else 0:
- * what comes a second time is a copy.  What a node says itself it ignores.
- * Orders of back ends (disconnect, rooms) go the same way.
+ * what comes a second time is a copy; epoch: see seen.h.  What a node says
+ * itself it ignores.  Orders of back ends (disconnect, rooms) go the same way.
  */
 #ifndef RELAY_BRIDGE_HOSTS_H
 #define RELAY_BRIDGE_HOSTS_H
@@ -21,6 +21,7 @@
 
 #include "base/buf.h"
 
+struct bus_audience;
 struct bus_envelope;
 struct conf;
 struct hosts;
@@ -36,6 +37,9 @@ struct hosts_params {
 	uint32_t	 generation;
 	void		*arg;
 	uint64_t	 (*now_ms)(void *arg);	/* unix */
+	/* From now on back something for them was not taken. */
+	void		 (*gap)(void *arg, struct slice nsp,
+			    const struct bus_audience *);
 	/* To these workers. */
 	void		(*to_workers)(void *arg, const uint64_t slots[2],
 			    struct bus_envelope *);

@@ -6,9 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct seen_relay {
-	uint64_t	 relay;
-	uint64_t	 top;		/* the largest number so far */
+struct seen_node {
+	uint64_t	 node;
+	uint64_t	 epoch;		/* the latest */
+	uint64_t	 top;		/* the largest number of its relay */
 	uint64_t	 used;		/* counts looks: who was silent longest */
 	uint64_t	 bits[SEEN_WINDOW / 64];	/* by number % window */
 };
@@ -17,8 +18,9 @@ struct seen {
 	unsigned	 magic;
 #define SEEN_MAGIC	0x5ee25ee2
 	size_t		 n;
+	size_t		 last;		/* who spoke last: the next, often */
 	uint64_t	 looks;
-	struct seen_relay relays[SEEN_RELAYS];
+	struct seen_node nodes[SEEN_NODES];
 };
 
 struct seen *
@@ -45,27 +47,25 @@ seen_free(struct seen **sp)
 }
 
 /* Its place, or that of the one that was silent longest. */
-static struct seen_relay *
-seen_relay(struct seen *s, uint64_t relay)
+static struct seen_node *
+seen_node(struct seen *s, uint64_t node)
 {
-	struct seen_relay *r, *oldest = &s->relays[0];
-	size_t i;
+	size_t i, oldest = 0;
 
 	for (i = 0; i < s->n; i++) {
-		r = &s->relays[i];
-		if (r->relay == relay)
-			return (r);
-		if (r->used < oldest->used)
-			oldest = r;
+		if (s->nodes[i].node == node)
+			return (&s->nodes[s->last = i]);
+		if (s->nodes[i].used < s->nodes[oldest].used)
+			oldest = i;
 	}
-	r = s->n < SEEN_RELAYS ? &s->relays[s->n++] : oldest;
-	memset(r, 0, sizeof *r);
-	r->relay = relay;
-	return (r);
+	s->last = s->n < SEEN_NODES ? s->n++ : oldest;
+	memset(&s->nodes[s->last], 0, sizeof s->nodes[s->last]);
+	s->nodes[s->last].node = node;
+	return (&s->nodes[s->last]);
 }
 
 static bool
-seen_mark(struct seen_relay *r, uint64_t number)
+seen_mark(struct seen_node *r, uint64_t number)
 {
 	uint64_t *word = &r->bits[number % SEEN_WINDOW / 64];
 	uint64_t bit = UINT64_C(1) << number % 64;
@@ -77,7 +77,7 @@ seen_mark(struct seen_relay *r, uint64_t number)
 
 /* Room for the numbers up to this one. */
 static void
-seen_advance(struct seen_relay *r, uint64_t number)
+seen_advance(struct seen_node *r, uint64_t number)
 {
 	uint64_t n;
 
@@ -90,14 +90,33 @@ seen_advance(struct seen_relay *r, uint64_t number)
 	r->top = number;
 }
 
-enum seen_result
-seen_look(struct seen *s, uint64_t relay, uint64_t number)
+/* false: it is over. */
+static bool
+seen_enter(struct seen_node *r, uint64_t epoch)
 {
-	struct seen_relay *r;
+	if (epoch < r->epoch)
+		return (false);
+	if (epoch >> 32 != r->epoch >> 32) {
+		memset(r->bits, 0, sizeof r->bits);
+		r->top = 0;
+	}
+	r->epoch = epoch;
+	return (true);
+}
+
+enum seen_result
+seen_look(struct seen *s, uint64_t node, uint64_t epoch, uint64_t number)
+{
+	struct seen_node *r;
 
 	CHECK_MAGIC(s, SEEN_MAGIC);
-	r = seen_relay(s, relay);
+	r = s->n > 0 && s->nodes[s->last].node == node ? &s->nodes[s->last] :
+	    seen_node(s, node);
 	r->used = ++s->looks;
+	if (!seen_enter(r, epoch))
+		return (SEEN_STALE);
+	if (number == 0)
+		return (SEEN_NEW);
 	if (number > r->top)
 		seen_advance(r, number);
 	else if (r->top - number >= SEEN_WINDOW)

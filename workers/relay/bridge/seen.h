@@ -1,8 +1,14 @@
 /*
- * Which publications of other hosts have come already.  One that is for
- * several channels has a number, and comes by each of them that is listened
- * to, in any order when these are at several servers: the numbers of each
- * sender that came last are remembered one by one.
+ * Which publications of other hosts have come already, or come too late.  One
+ * that is for several channels has a number, and comes by each of them that is
+ * listened to, in any order when these are at several servers: the numbers of
+ * each node that came last are remembered one by one.
+ *
+ * A node's epoch grows with each connection that ended with messages on their
+ * way, and with each of its relays, whose numbers begin anew.  What such a
+ * connection has left in Redis' buffers may come behind what the next one has
+ * brought; its sender counts it as lost, and it would be out of order: it is
+ * stale.
  */
 #ifndef RELAY_BRIDGE_SEEN_H
 #define RELAY_BRIDGE_SEEN_H
@@ -12,20 +18,22 @@
 
 #include "base/bug.h"
 
-#define SEEN_RELAYS	256	/* senders that are remembered */
+#define SEEN_NODES	256	/* senders that are remembered */
 #define SEEN_WINDOW	4096	/* numbers of each, up to the largest */
 
 struct seen;
 
 enum seen_result {
 	SEEN_NEW, SEEN_AGAIN,
-	SEEN_LATE	/* so far behind that nobody knows; taken for a copy */
+	SEEN_LATE,	/* so far behind that nobody knows; taken for a copy */
+	SEEN_STALE	/* of an epoch that is over */
 };
 
 struct seen *seen_new(void) MUST_USE;	/* NULL: no memory */
 void	seen_free(struct seen **);
-/* number: from 1.  Remembered from now on. */
-enum seen_result seen_look(struct seen *, uint64_t relay, uint64_t number)
-	    MUST_USE;
+/* number: from 1, or 0: it has none, since it can't come twice.  Remembered
+ * from now on.  epoch: the relay in its upper half. */
+enum seen_result seen_look(struct seen *, uint64_t node, uint64_t epoch,
+	    uint64_t number) MUST_USE;
 
 #endif

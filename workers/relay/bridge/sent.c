@@ -19,6 +19,7 @@ struct sent {
 	struct slab	 records;
 	LIST_HEAD(, sent_record) waiting;	/* for their answer */
 	struct gaps	 gaps;
+	bool		 left_some;	/* see sent_left_some() */
 };
 
 struct sent_record {
@@ -26,7 +27,7 @@ struct sent_record {
 	LIST_ENTRY(sent_record) next;
 	uint64_t	 at_ms;
 	uint8_t		 kind;		/* enum gap_kind */
-	bool		 is_order;
+	bool		 is_order, is_volatile;
 	uint16_t	 nsp_len, name_len;
 	uint8_t		 text[2 * SENT_NAME_MAX];
 };
@@ -96,6 +97,18 @@ sent_forget(struct sent *s, struct sent_record *r)
 	slab_put(&s->records, r);
 }
 
+/* Volatile events are not missed. */
+static void
+sent_failed(struct sent *s, const struct sent_record *r)
+{
+	if (r->is_order)
+		counter_add(COUNTER_far_orders_lost, 1);
+	else if (!r->is_volatile)
+		sent_note(s, (enum gap_kind)r->kind,
+		    slice_of(r->text, r->nsp_len),
+		    slice_of(r->text + r->nsp_len, r->name_len), r->at_ms);
+}
+
 static void
 sent_on_reply(void *arg, const struct reply *o)
 {
@@ -103,12 +116,10 @@ sent_on_reply(void *arg, const struct reply *o)
 	struct sent *s = r->sent;
 
 	CHECK_MAGIC(s, SENT_MAGIC);
-	if ((o == NULL || o->type == REPLY_ERROR) && r->is_order)
-		counter_add(COUNTER_far_orders_lost, 1);
-	else if (o == NULL || o->type == REPLY_ERROR)
-		sent_note(s, (enum gap_kind)r->kind,
-		    slice_of(r->text, r->nsp_len),
-		    slice_of(r->text + r->nsp_len, r->name_len), r->at_ms);
+	if (o == NULL)
+		s->left_some = true;
+	if (o == NULL || o->type == REPLY_ERROR)
+		sent_failed(s, r);
 	sent_forget(s, r);
 }
 
@@ -126,6 +137,7 @@ sent_record(struct sent *s, const struct sent_message *m)
 	LIST_INSERT_HEAD(&s->waiting, r, next);
 	r->at_ms = m->from_ms != 0 ? m->from_ms : s->p.now_ms(s->p.arg);
 	r->is_order = m->is_order;
+	r->is_volatile = m->is_volatile;
 	r->nsp_len = (uint16_t)m->nsp.n;
 	if (m->nsp.n != 0)
 		memcpy(r->text, m->nsp.p, m->nsp.n);
@@ -140,17 +152,21 @@ sent_record(struct sent *s, const struct sent_message *m)
 }
 
 bool
+sent_left_some(struct sent *s)
+{
+	bool left = s->left_some;
+
+	CHECK_MAGIC(s, SENT_MAGIC);
+	s->left_some = false;
+	return (left);
+}
+
+bool
 sent_send(struct sent *s, const struct sent_message *m)
 {
 	struct sent_record *r = NULL;
 
 	CHECK_MAGIC(s, SENT_MAGIC);
-	if (m->is_volatile) {
-		if (redis_publish(s->p.redis, m->channel, m->payload, NULL,
-		    NULL))
-			counter_add(COUNTER_far_sent, 1);
-		return (true);
-	}
 	r = sent_record(s, m);
 	if (r != NULL && redis_publish(s->p.redis, m->channel, m->payload,
 	    sent_on_reply, r)) {
@@ -163,7 +179,7 @@ sent_send(struct sent *s, const struct sent_message *m)
 		counter_add(COUNTER_memory_failures, 1);
 	if (m->is_order)
 		counter_add(COUNTER_far_orders_lost, 1);
-	else
+	else if (!m->is_volatile)
 		sent_lost(s, m->kind, m->nsp, m->name);
 	return (false);
 }

@@ -37,6 +37,9 @@ struct sent_message {
 struct sent *sent_new(const struct sent_params *) MUST_USE; /* NULL: no memory */
 /* Before redis is freed; its calls must not come any more. */
 void	sent_free(struct sent **);
+/* A connection was lost with messages that had no answer, since it was asked
+ * last: what comes of them comes late. */
+bool	sent_left_some(struct sent *);
 /* False: lost at once, and noted. */
 bool	sent_send(struct sent *, const struct sent_message *);
 /* A publication that could not even be encoded. */
