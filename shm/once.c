@@ -93,3 +93,16 @@ once_claim(struct segment *seg, struct slice name, struct mono now)
 		counter_add(COUNTER_api_ids_forgotten, 1);
 	return (ONCE_FIRST);
 }
+
+enum once
+once_claim_id(struct segment *seg, uint32_t ns, struct slice id,
+    struct mono now)
+{
+	uint8_t name[sizeof ns + ONCE_ID_MAX];
+
+	MUST(id.n <= ONCE_ID_MAX);
+	memcpy(name, &ns, sizeof ns);
+	if (id.n != 0)
+		memcpy(name + sizeof ns, id.p, id.n);
+	return (once_claim(seg, slice_of(name, sizeof ns + id.n), now));
+}

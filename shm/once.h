@@ -12,6 +12,7 @@
 #include "shm/segment.h"
 
 #define ONCE_SECONDS	300	/* remembered for at least so long */
+#define ONCE_ID_MAX	64	/* bytes of a publication's id */
 
 enum once {
 	ONCE_FIRST,	/* nobody else has had it, and nobody will */
@@ -25,5 +26,9 @@ enum once {
  */
 enum once once_claim(struct segment *, struct slice name, struct mono now)
 	    MUST_USE;
+
+/* The same for a publication's id in a namespace. */
+enum once once_claim_id(struct segment *, uint32_t ns, struct slice id,
+	    struct mono now) MUST_USE;
 
 #endif

@@ -25,7 +25,8 @@ bus_publish(struct bus_envelope *e)
 	struct bus_publish *p = &e->publish;
 
 	bus_of_kind(e, BUS_PUBLISH);
-	p->nsp = p->event = p->args = p->meta = p->offset = slice_of(NULL, 0);
+	p->nsp = p->event = p->args = p->meta = slice_of(NULL, 0);
+	p->offset = p->once = slice_of(NULL, 0);
 	p->nattach = 0;
 	p->timeout_ms = p->sent_us = 0;
 	bus_to_nobody(&p->to);

@@ -89,6 +89,8 @@ struct bus_publish {
 	struct slice	 args;		/* JSON elements without brackets */
 	struct slice	 meta;		/* raw JSON object or empty */
 	struct slice	 offset;	/* raw JSON string or empty */
+	struct slice	 once;		/* id that a back end gave: delivered
+					 * once on each host; or empty */
 	struct slice	 attachments[BUS_ATTACHMENTS_MAX];
 	size_t		 nattach;
 	uint64_t	 timeout_ms;	/* BUS_WANT_ANSWERS: for the clients */

@@ -13,7 +13,7 @@
 enum tag {
 	TAG_NSP = 1, TAG_EVENT, TAG_ARGS, TAG_META, TAG_ROOM, TAG_USER, TAG_SID,
 	TAG_EXCEPT, TAG_COUNT, TAG_SENT, TAG_ATTACHMENT, TAG_OFFSET,
-	TAG_JOIN, TAG_LEAVE,
+	TAG_JOIN, TAG_LEAVE, TAG_ONCE,
 	TAG__MAX
 };
 
@@ -135,6 +135,8 @@ bus_take_publish(struct bus_publish *p, enum tag tag, struct slice s)
 		return (bus_take_slice(&p->meta, s));
 	case TAG_OFFSET:
 		return (bus_take_slice(&p->offset, s));
+	case TAG_ONCE:
+		return (bus_take_slice(&p->once, s));
 	case TAG_ATTACHMENT:
 		return (bus_take_member(p->attachments, &p->nattach,
 		    BUS_ATTACHMENTS_MAX, s));
@@ -416,6 +418,7 @@ bus_put_publish(struct bus_writer *w, const struct bus_publish *p)
 	bus_put_slice(w, TAG_ARGS, p->args);
 	bus_put_slice(w, TAG_META, p->meta);
 	bus_put_slice(w, TAG_OFFSET, p->offset);
+	bus_put_slice(w, TAG_ONCE, p->once);
 	bus_put_audience(w, &p->to);
 	bus_put_list(w, TAG_ATTACHMENT, p->attachments, p->nattach,
 	    BUS_ATTACHMENTS_MAX);

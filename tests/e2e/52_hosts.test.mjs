@@ -134,6 +134,38 @@ test('a back end by Redis reaches each client once', async () => {
 	closeAll(list);
 });
 
+test('an id is delivered once, whichever hosts are asked', async () => {
+	const list = [await member(a, 'ids'), await member(b, 'ids')];
+	await listened('rids', 2);
+	const say = (d, id, n, more = {}) => api(d, { event: 'once', id,
+		room: 'ids', data: n, ...more });
+	assert.equal((await say(a, 'one', 1)).duplicate, undefined);
+	for (const s of list)
+		await heard(s, 'once');
+	assert.equal((await say(b, 'one', 2)).duplicate, true);
+	await cli.do('PUBLISH', 'roost:publish', JSON.stringify({ event: 'once',
+		namespace: 'chat', id: 'one', room: 'ids', data: 3 }));
+	/* meta off, and several channels */
+	await say(b, 'two', 4, { meta: false });
+	for (const s of list)
+		await heard(s, 'once', 2);
+	await say(a, 'two', 5, { rooms: ['ids', 'no'], room: undefined });
+	/* at the same time: whoever is first */
+	await Promise.all([...Array(20).keys()].flatMap((i) =>
+		[say(a, `both${i}`, i), say(b, `both${i}`, i)]));
+	await api(a, { event: 'end' });
+	await api(b, { event: 'end' });
+	for (const s of list) {
+		await heard(s, 'end', 2);
+		await heard(s, 'once', 22);
+		assert.deepEqual(gotten(s, 'once').slice(0, 2)
+		    .map(([x]) => x), [1, 4]);
+		assert.deepEqual(gotten(s, 'once').slice(2).map(([x]) => x)
+		    .sort((x, y) => x - y), [...Array(20).keys()]);
+	}
+	closeAll(list);
+});
+
 test('orders of back ends reach every host', async () => {
 	const u = (d, name) => member(d, undefined,
 	    { auth: { token: user(name) } });

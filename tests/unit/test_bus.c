@@ -34,6 +34,7 @@ full_envelope(void)
 	p->args = SLICE("1,{\"a\":2}");
 	p->meta = SLICE("{\"id\":1}");
 	p->offset = SLICE("\"o\"");
+	p->once = SLICE("the-id");
 	p->attachments[p->nattach++] = SLICE("\0\1");
 	p->attachments[p->nattach++] = SLICE("");
 	p->sent_us = 1;

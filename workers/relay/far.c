@@ -292,7 +292,7 @@ far_make(struct far *f, struct loop *loop)
 		.to_worker = far_to_worker };
 	struct hosts_params h = { .conf = conf, .segment = f->h->segment,
 		.node_id = f->h->node_id, .generation = f->h->generation,
-		.arg = f, .now_ms = far_now_ms, .gap = far_gap,
+		.arg = f, .now = far_now, .now_ms = far_now_ms, .gap = far_gap,
 		.to_workers = far_to_workers };
 	struct questions_params q = { .arg = f, .now = far_now,
 		.send = far_ask };

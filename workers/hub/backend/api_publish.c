@@ -206,15 +206,8 @@ publish_put_id(struct buf *out, struct slice id, const char *more)
 static bool
 publish_is_known(struct hub *h, const struct order *o)
 {
-	uint8_t name[4 + ASK_ID_BYTES];
-	uint32_t ns = o->to.ns->index;
-
-	if (o->id.n == 0)
-		return (false);
-	memcpy(name, &ns, sizeof ns);
-	memcpy(name + sizeof ns, o->id.p, o->id.n);
-	return (once_claim(h->segment, slice_of(name, sizeof ns + o->id.n),
-	    h->now) == ONCE_AGAIN);
+	return (o->id.n != 0 && once_claim_id(h->segment, o->to.ns->index,
+	    o->id, h->now) == ONCE_AGAIN);
 }
 
 static struct publication
@@ -223,7 +216,7 @@ publish_of(struct hub *h, const struct order *o, struct slice *id)
 	struct publication p = {
 		.nsp = slice_of(o->to.ns->name, o->to.ns->name_len),
 		.event = o->event, .args = o->args, .first = o->first,
-		.is_volatile = o->is_volatile, .near = o->near,
+		.is_volatile = o->is_volatile, .near = o->near, .once = o->id,
 		.attachments = o->attachments, .nattach = o->nattach,
 		.sent_us = h->now.us,
 	};

@@ -39,6 +39,7 @@ publish_fill(struct bus_envelope *e, const struct publication *p)
 	b->args = p->args;
 	b->meta = p->meta;
 	b->offset = p->offset;
+	b->once = p->once;
 	b->sent_us = p->sent_us;
 	b->nattach = p->nattach;
 	if (p->nattach != 0)

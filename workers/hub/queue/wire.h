@@ -69,6 +69,8 @@ struct publication {
 	struct slice	 offset;	/* raw JSON string: its place in what a
 					 * Socket.IO client has seen, when that
 					 * can be recovered; or empty */
+	struct slice	 once;		/* id of a back end: other hosts deliver
+					 * it once; or empty */
 	const struct slice *attachments; /* binary, as the placeholders in
 					 * args count them */
 	unsigned	 nattach;

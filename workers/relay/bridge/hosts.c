@@ -18,6 +18,7 @@
 #include "relay/redis/redis.h"
 #include "shm/counters.h"
 #include "shm/interest.h"
+#include "shm/once.h"
 #include "shm/table_relay.h"
 
 #define HOSTS_HEADER	32
@@ -322,6 +323,7 @@ hosts_is_publication(const struct bus_envelope *e)
 	return ((e->flags & ~(BUS_VOLATILE | BUS_NAMED)) == 0 &&
 	    hosts_is_json(p->event, JSON_STRING) &&
 	    hosts_are_values(p->args) && p->offset.n == 0 &&
+	    p->once.n <= ONCE_ID_MAX &&
 	    (p->meta.n == 0 || hosts_is_json(p->meta, JSON_OBJECT)));
 }
 
@@ -412,6 +414,16 @@ hosts_all_receivers(struct hosts *s, const struct conf_namespace *ns,
 	}
 }
 
+/* A back end has given the same id to another host, or to this one. */
+static bool
+hosts_is_known(const struct hosts *s, const struct bus_envelope *e,
+    const struct conf_namespace *ns)
+{
+	return (e->kind == BUS_PUBLISH && e->publish.once.n != 0 &&
+	    once_claim_id(s->p.segment, ns->index, e->publish.once,
+	    s->p.now(s->p.arg)) == ONCE_AGAIN);
+}
+
 static void
 hosts_deliver(struct hosts *s, struct bus_envelope *e,
     const struct conf_namespace *ns, const struct bus_audience *to)
@@ -419,6 +431,10 @@ hosts_deliver(struct hosts *s, struct bus_envelope *e,
 	uint8_t offset[OFFSET_MAX];
 	uint64_t slots[2];
 
+	if (hosts_is_known(s, e, ns)) {
+		counter_add(COUNTER_far_copies, 1);
+		return;
+	}
 	counter_add(COUNTER_far_received, 1);
 	hosts_all_receivers(s, ns, to, slots);
 	if (slotset_empty(slots))

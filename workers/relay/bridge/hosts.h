@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 
 struct bus_audience;
 struct bus_envelope;
@@ -36,6 +37,7 @@ struct hosts_params {
 	uint64_t	 node_id;	/* of offsets, as the workers' */
 	uint32_t	 generation;
 	void		*arg;
+	struct mono	 (*now)(void *arg);
 	uint64_t	 (*now_ms)(void *arg);	/* unix */
 	/* From now on back something for them was not taken. */
 	void		 (*gap)(void *arg, struct slice nsp,
