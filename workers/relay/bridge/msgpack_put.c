@@ -4,7 +4,6 @@
  */
 #include "relay/bridge/msgpack.h"
 
-#include <math.h>
 
 #include "proto/json.h"
 
@@ -66,18 +65,15 @@ put_negative(struct buf *b, int64_t v)
 void
 msgpack_put_number(struct buf *b, double v)
 {
-	double whole = floor(v);
 	uint64_t word;
 
-	if (isfinite(v) && !(whole < v)) {
-		if (v >= 0 && v < 0x1p64) {
-			msgpack_put_uint(b, (uint64_t)v);
-			return;
-		}
-		if (v < 0 && v >= -0x1p63) {
-			put_negative(b, (int64_t)v);
-			return;
-		}
+	if (v >= 0 && v < 0x1p64 && !((double)(uint64_t)v < v)) {
+		msgpack_put_uint(b, (uint64_t)v);
+		return;
+	}
+	if (v < 0 && v >= -0x1p63 && !((double)(int64_t)v > v)) {
+		put_negative(b, (int64_t)v);
+		return;
 	}
 	memcpy(&word, &v, sizeof word);
 	put_word(b, 0xcb, word, 8);
