@@ -296,10 +296,15 @@ async () => {
 test('an ACL user with just what the manual lists', async () => {
 	const own = await Redis.start();
 	const admin = await own.client();
+	/* a pattern is allowed where it stands as it is */
+	const servers = ['/feed', '/echo', '/'].flatMap((n) => [
+		`&socket.io#${n}#*`, `&socket.io-request#${n}#`,
+		`&socket.io-response#${n}#`]);
 	try {
 		await admin.do('ACL', 'SETUSER', 'roostd', 'on', '>pw',
-		    'resetchannels', '&roost:*', '-@all', '+ping', '+publish',
-		    '+subscribe', '+unsubscribe');
+		    'resetchannels', '&roost:*', ...servers, '-@all', '+ping',
+		    '+publish', '+subscribe', '+unsubscribe', '+psubscribe',
+		    '+punsubscribe');
 		await withDaemon(conf(`unix://roostd:pw@${own.path}`),
 		    async (one) => {
 			await connected(one);
@@ -311,7 +316,7 @@ test('an ACL user with just what the manual lists', async () => {
 		});
 		/* one channel less: its name is in the log */
 		await admin.do('ACL', 'SETUSER', 'roostd', 'resetchannels',
-		    '&roost:pulse:*');
+		    '&roost:pulse:*', ...servers);
 		await withDaemon(conf(`unix://roostd:pw@${own.path}`),
 		    async (one) => {
 			await why(one, 'denies');
