@@ -162,8 +162,8 @@ what_nobody_knows_is_null_and_counted(void **state)
 {
 	static const char *const rows[] = { "d40100", "d5000000",
 		"d605 00000000", "d701 0000000000000000",
-		"d8ff 00000000000000000000000000000000", "c700ff", "c70501 "
-		"0102030405", "c801000f", "c90000000001" };
+		"d8ff 00000000000000000000000000000000", "c700ff",
+		"c70501 0102030405", "c801000f", "c90000000001" };
 	struct msgpack_text t = { .max = 1000 };
 	struct buf out;
 	size_t i;
@@ -337,7 +337,7 @@ what_is_cut_or_absurd_is_no_value(void **state)
 	static const char *const rows[] = { "", "c1", "cc", "cd01", "ce010203",
 		"cf00", "d0", "d3ff", "ca000000", "cb00000000000000", "a1",
 		"d9", "d901", "dbffffffff61", "c401", "c6ffffffff", "91",
-		"9201", "ddffffffff", "dc0002 01", "81a161", "80c1" "", "81",
+		"9201", "ddffffffff", "dc0002 01", "81a161", "80c1", "81",
 		"dfffffffff", "df80000000 c0c0", "c7", "c705", "c70501 00",
 		"c9ffffffff00", "d4", "d400", "d8ff00", "92 01 c1" };
 	struct msgpack_value v;
