@@ -86,8 +86,6 @@ describe(sharded ? 'sharded' : 'classic', () => {
 		for (const nsp of ['/', '/empty', '/crowd'])
 			await members(4, nsp);
 		assert.equal(await io[0].io.of('/').adapter.serverCount(), 4);
-		await new Promise((ok) => setTimeout(ok, 300));
-		await members(4);
 	});
 
 	test('broadcasts go from each to all', async () => {
@@ -319,6 +317,39 @@ describe(sharded ? 'sharded' : 'classic', () => {
 		assert.equal(await d[0].metric('socketio_strange'), 1);
 		s.close();
 		await c.quit();
+	});
+
+	test('what is not allowed is answered with nobody, at once',
+	    async () => {
+		const o = await Daemon.start({ workers: 1, conf: conf(redis.url,
+		    `socketio = {"join"} socketio_adapter = ${sharded ?
+		    'sharded' : 'classic'}`) });
+		await connected(o);
+		await members(5);
+		const list = [await connect(o), await connect(io[1])];
+		for (const s of list) {
+			await ask(s, 'room:join', { room: 'n' });
+			s.on('q', (x, ack) => ack(x));
+		}
+		assert.deepEqual(await io[0].io.to('n').timeout(3000 * slow)
+		    .emitWithAck('q', 5), [5]);
+		io[1].io.once('hi', (ack) => ack('hi'));
+		const said = await io[0].io.serverSideEmitWithAck('hi');
+		assert.deepEqual(sorted(said.map(String)),
+		    ['hi', 'null', 'null', 'null']);
+		io[0].io.to('n').emit('plain');
+		await heard(list[1], 'plain');
+		await ask(list[0], 'roost:ping');
+		assert.deepEqual(gotten(list[0], 'q'), []);
+		assert.deepEqual(gotten(list[0], 'plain'), []);
+		const refused = sharded ? 3 : 2;
+		await until(async () => await o.metric('socketio_refused',
+		    'code="off"') === refused, 'refusals');
+		assert.equal(await o.metric('socketio_received',
+		    'kind="event"'), 0);
+		closeAll(list);
+		await o.stop();
+		await members(4);
 	});
 
 	test('a silent worker: its part is missing, in time', async () => {

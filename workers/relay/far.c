@@ -10,8 +10,10 @@
 #include "conf/conf.h"
 #include "proto/bus.h"
 #include "relay/bridge/bridge.h"
+#include "relay/bridge/home.h"
 #include "relay/bridge/hosts.h"
 #include "relay/bridge/members.h"
+#include "relay/bridge/message.h"
 #include "relay/bridge/questions.h"
 #include "relay/bridge/requests.h"
 #include "relay/bridge/sharded.h"
@@ -31,6 +33,7 @@ struct far {
 	const struct heritage *h;
 	struct loop	*loop;
 	struct exchange	*exchange;
+	struct home	 home;
 	struct redis	*redis;
 	struct bridge	*bridge;
 	struct hosts	*hosts;
@@ -175,12 +178,17 @@ far_beat(struct far *f)
 static void
 far_on_frame(void *arg, struct slice frame)
 {
+	static struct bus_envelope e;	/* large; one at a time */
 	struct far *f = arg;
 
-	hosts_publish(f->hosts, frame);
-	socketio_publish(f->socketio, frame);
-	if (f->sharded != NULL)
-		sharded_publish(f->sharded, frame);
+	if (bus_decode(frame, &e) != (ssize_t)frame.n)
+		return;		/* the hub's own test is as strict */
+	if (f->home.conf->redis.socketio_send && message_is_for_servers(&e)) {
+		socketio_publish(f->socketio, &e);
+		if (f->sharded != NULL)
+			sharded_publish(f->sharded, &e);
+	}
+	hosts_publish(f->hosts, &e);
 }
 
 static void
@@ -263,13 +271,10 @@ far_make_member(struct far *f)
 	const struct conf *conf = f->h->conf;
 	struct members_params m = { .redis = f->redis,
 		.questions = f->questions };
-	struct requests_params r = { .conf = conf, .segment = f->h->segment,
-		.joins = socketio_joins(f->socketio), .arg = f,
-		.now = far_now };
-	struct sharded_params s = { .conf = conf, .segment = f->h->segment,
-		.redis = f->redis, .socketio = f->socketio,
-		.node_id = f->h->node_id, .generation = f->h->generation,
-		.arg = f, .now = far_now, .to_workers = far_to_workers };
+	struct requests_params r = { .home = &f->home,
+		.joins = socketio_joins(f->socketio) };
+	struct sharded_params s = { .home = &f->home,
+		.socketio = f->socketio };
 
 	f->members = r.members = s.members = members_new(&m);
 	if (f->members != NULL)
@@ -290,18 +295,18 @@ far_make(struct far *f, struct loop *loop)
 		.queue_bytes = (size_t)conf->bus_queue_bytes };
 	struct bridge_params b = { .conf = conf, .arg = f,
 		.to_worker = far_to_worker };
-	struct hosts_params h = { .conf = conf, .segment = f->h->segment,
-		.node_id = f->h->node_id, .generation = f->h->generation,
-		.arg = f, .now = far_now, .now_ms = far_now_ms, .gap = far_gap,
-		.to_workers = far_to_workers };
+	struct hosts_params h = { .home = &f->home, .arg = f,
+		.now_ms = far_now_ms, .gap = far_gap };
 	struct questions_params q = { .arg = f, .now = far_now,
 		.send = far_ask };
-	struct socketio_params s = { .conf = conf, .segment = f->h->segment,
-		.node_id = f->h->node_id, .generation = f->h->generation,
-		.arg = f, .now = far_now, .to_workers = far_to_workers,
+	struct socketio_params s = { .home = &f->home, .arg = f,
 		.ask = far_on_request };
 
-	f->redis = b.redis = h.redis = s.redis = redis_new(&p);
+	f->home = (struct home){ .conf = conf, .segment = f->h->segment,
+		.node_id = f->h->node_id, .generation = f->h->generation,
+		.arg = f, .now = far_now, .to_workers = far_to_workers };
+	offset_origin(&f->home.origin, f->h->node_id, 0, f->h->generation);
+	f->redis = f->home.redis = b.redis = redis_new(&p);
 	if (f->redis != NULL)
 		f->bridge = bridge_new(&b);
 	if (f->bridge != NULL)

@@ -12,7 +12,7 @@
 #include "conf/conf.h"
 #include "proto/bus.h"
 #include "proto/json.h"
-#include "proto/offset.h"
+#include "relay/bridge/home.h"
 #include "relay/bridge/seen.h"
 #include "relay/bridge/sent.h"
 #include "relay/redis/redis.h"
@@ -35,8 +35,6 @@ struct hosts {
 	struct interest	*interest;
 	uint64_t	 epoch;		/* ours: see seen.h */
 	uint64_t	 number;	/* of our last that has one */
-	struct offset_origin origin;
-	uint64_t	 offsets;	/* given so far */
 	struct seen	*seen;
 	struct sent	*sent;
 	struct buf	 channel, message, words;
@@ -130,7 +128,7 @@ hosts_encode(struct hosts *s, const struct bus_envelope *e, bool several)
 		s->epoch++;
 	buf_reset(&s->message);
 	buf_append(&s->message, hosts_mark, sizeof hosts_mark);
-	hosts_word_put(&s->message, s->p.node_id);
+	hosts_word_put(&s->message, s->p.home->node_id);
 	hosts_word_put(&s->message, s->epoch);
 	hosts_word_put(&s->message, several ? ++s->number : 0);
 	if (!s->message.oom && bus_encode(&s->message, e))
@@ -159,7 +157,7 @@ hosts_send(struct hosts *s, const struct bus_envelope *e, struct slice nsp,
 		m.name = to->sids[0];
 	}
 	m.channel = hosts_channel(&s->channel,
-	    slice_str(s->p.conf->redis.prefix), nsp,
+	    slice_str(s->p.home->conf->redis.prefix), nsp,
 	    interest_key(key, kind, name));
 	m.payload = buf_unread(&s->message);
 	if (s->channel.oom) {
@@ -199,7 +197,7 @@ hosts_send_in(struct hosts *s, const struct bus_envelope *e,
 static void
 hosts_send_all(struct hosts *s, const struct bus_envelope *e)
 {
-	const struct conf_namespace *ns = s->p.conf->namespaces;
+	const struct conf_namespace *ns = s->p.home->conf->namespaces;
 	const struct bus_audience *to;
 	struct slice nsp;
 	size_t i;
@@ -213,29 +211,27 @@ hosts_send_all(struct hosts *s, const struct bus_envelope *e)
 	if (nsp.n != 0)
 		hosts_send_in(s, e, to, nsp);
 	/* an order for all namespaces */
-	for (i = 0; nsp.n == 0 && i < s->p.conf->nnamespaces; i++)
+	for (i = 0; nsp.n == 0 && i < s->p.home->conf->nnamespaces; i++)
 		hosts_send_in(s, e, to, slice_of(ns[i].name, ns[i].name_len));
 }
 
 void
-hosts_publish(struct hosts *s, struct slice frame)
+hosts_publish(struct hosts *s, struct bus_envelope *e)
 {
-	static struct bus_envelope e;	/* large; one at a time */
 	struct slice nsp;
 
 	CHECK_MAGIC(s, HOSTS_MAGIC);
-	if (bus_decode(frame, &e) != (ssize_t)frame.n ||
-	    hosts_whom(&e, &nsp) == NULL)
-		return;		/* the hub's own test is as strict */
-	e.flags &= BUS_VOLATILE | BUS_NAMED | BUS_CLOSE | BUS_RECONNECT;
-	e.from = 0;
-	e.ref = 0;
-	slotset_clear(e.slots);
-	if (e.kind == BUS_PUBLISH) {
-		e.publish.sent_us = e.publish.timeout_ms = 0;
-		e.publish.offset = slice_of(NULL, 0);
+	if (hosts_whom(e, &nsp) == NULL)
+		return;
+	e->flags &= BUS_VOLATILE | BUS_NAMED | BUS_CLOSE | BUS_RECONNECT;
+	e->from = 0;
+	e->ref = 0;
+	slotset_clear(e->slots);
+	if (e->kind == BUS_PUBLISH) {
+		e->publish.sent_us = e->publish.timeout_ms = 0;
+		e->publish.offset = slice_of(NULL, 0);
 	}
-	hosts_send_all(s, &e);
+	hosts_send_all(s, e);
 }
 
 /* --- gaps -----------------------------------------------------------------*/
@@ -250,7 +246,7 @@ hosts_gap_all(struct hosts *s, uint64_t from_ms)
 bool
 hosts_concerns(const struct hosts *s, struct slice channel)
 {
-	struct slice prefix = slice_str(s->p.conf->redis.prefix);
+	struct slice prefix = slice_str(s->p.home->conf->redis.prefix);
 
 	if (channel.n == 0)
 		return (true);
@@ -269,7 +265,7 @@ hosts_tell_gaps(struct hosts *s)
 
 	CHECK_MAGIC(s, HOSTS_MAGIC);
 	s->refused = false;
-	while (!s->refused && redis_ready(s->p.redis) &&
+	while (!s->refused && redis_ready(s->p.home->redis) &&
 	    (g = sent_gap(s->sent)) != NULL) {
 		if (!gaps_publication(g, &s->words, &e))
 			return;
@@ -361,7 +357,7 @@ hosts_check(const struct hosts *s, const struct bus_envelope *e,
 	if (to == NULL || (e->kind == BUS_PUBLISH ?
 	    !hosts_is_publication(e) : !hosts_is_order(e)))
 		return (NULL);
-	*ns = nsp.n == 0 ? NULL : conf_namespace_find(s->p.conf, nsp);
+	*ns = nsp.n == 0 ? NULL : conf_namespace_find(s->p.home->conf, nsp);
 	return (*ns == NULL && (nsp.n != 0 || e->kind != BUS_DISCONNECT) ?
 	    NULL : to);
 }
@@ -408,7 +404,7 @@ hosts_all_receivers(struct hosts *s, const struct conf_namespace *ns,
 		return;
 	}
 	slotset_clear(all);
-	for (i = 0; i < s->p.conf->nnamespaces; i++) {
+	for (i = 0; i < s->p.home->conf->nnamespaces; i++) {
 		hosts_receivers(s, (uint16_t)i, to, bits);
 		slotset_join(all, bits);
 	}
@@ -420,15 +416,14 @@ hosts_is_known(const struct hosts *s, const struct bus_envelope *e,
     const struct conf_namespace *ns)
 {
 	return (e->kind == BUS_PUBLISH && e->publish.once.n != 0 &&
-	    once_claim_id(s->p.segment, ns->index, e->publish.once,
-	    s->p.now(s->p.arg)) == ONCE_AGAIN);
+	    once_claim_id(s->p.home->segment, ns->index, e->publish.once,
+	    home_now(s->p.home)) == ONCE_AGAIN);
 }
 
 static void
 hosts_deliver(struct hosts *s, struct bus_envelope *e,
     const struct conf_namespace *ns, const struct bus_audience *to)
 {
-	uint8_t offset[OFFSET_MAX];
 	uint64_t slots[2];
 
 	if (hosts_is_known(s, e, ns)) {
@@ -437,13 +432,8 @@ hosts_deliver(struct hosts *s, struct bus_envelope *e,
 	}
 	counter_add(COUNTER_far_received, 1);
 	hosts_all_receivers(s, ns, to, slots);
-	if (slotset_empty(slots))
-		return;
-	/* an offset of this daemon, by which clients can be recovered here */
-	if (e->kind == BUS_PUBLISH && s->p.conf->recovery_window_ms != 0)
-		e->publish.offset = offset_make(offset, &s->origin,
-		    UINT64_C(1) << 62 | ++s->offsets);
-	s->p.to_workers(s->p.arg, slots, e);
+	if (!slotset_empty(slots))
+		home_deliver(s->p.home, slots, e);
 }
 
 /* Its sender has it among the lost, unless it had several connections: told
@@ -499,7 +489,7 @@ hosts_on_message(void *arg, struct slice channel, struct slice payload)
 	}
 	/* the echo of what this host has served; also of a relay that died */
 	node = hosts_word(payload.p + 8);
-	if (node != s->p.node_id)
+	if (node != s->p.home->node_id)
 		hosts_take(s, slice_from(payload, HOSTS_HEADER),
 		    seen_look(s->seen, node, hosts_word(payload.p + 16),
 		    hosts_word(payload.p + 24)));
@@ -515,16 +505,16 @@ hosts_interest(struct hosts *s, const struct table_event *e)
 
 	CHECK_MAGIC(s, HOSTS_MAGIC);
 	if (!e->whole || e->key.n == 0 || e->key.p[0] == INTEREST_WATCH ||
-	    e->ns >= s->p.conf->nnamespaces || (e->was & ANN_L) ==
+	    e->ns >= s->p.home->conf->nnamespaces || (e->was & ANN_L) ==
 	    (e->is & ANN_L))
 		return;
-	ns = &s->p.conf->namespaces[e->ns];
+	ns = &s->p.home->conf->namespaces[e->ns];
 	channel = hosts_channel(&s->channel,
-	    slice_str(s->p.conf->redis.prefix),
+	    slice_str(s->p.home->conf->redis.prefix),
 	    slice_of(ns->name, ns->name_len), e->key);
 	if ((e->is & ANN_L) == 0)
-		redis_unsubscribe(s->p.redis, channel);
-	else if (s->channel.oom || !redis_subscribe(s->p.redis, channel,
+		redis_unsubscribe(s->p.home->redis, channel);
+	else if (s->channel.oom || !redis_subscribe(s->p.home->redis, channel,
 	    hosts_on_message, s))
 		counter_add(COUNTER_memory_failures, 1);
 	s->channel.oom = false;
@@ -536,7 +526,8 @@ struct hosts *
 hosts_new(const struct hosts_params *p)
 {
 	struct hosts *s = calloc(1, sizeof *s);
-	struct sent_params out = { .conf = p->conf, .redis = p->redis,
+	struct sent_params out = { .conf = p->home->conf,
+		.redis = p->home->redis,
 		.arg = p->arg, .now_ms = p->now_ms };
 
 	if (s == NULL)
@@ -546,11 +537,10 @@ hosts_new(const struct hosts_params *p)
 	buf_init(&s->channel);
 	buf_init(&s->message);
 	buf_init(&s->words);
-	offset_origin(&s->origin, p->node_id, 0, p->generation);
-	s->interest = interest_open(p->segment, 0);
+	s->interest = interest_open(p->home->segment, 0);
 	s->seen = seen_new();
 	s->sent = sent_new(&out);
-	s->epoch = (uint64_t)p->generation << 32;
+	s->epoch = (uint64_t)p->home->generation << 32;
 	if (s->interest == NULL || s->seen == NULL || s->sent == NULL)
 		hosts_free(&s);
 	return (s);

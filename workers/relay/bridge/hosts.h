@@ -20,31 +20,20 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
 
 struct bus_audience;
 struct bus_envelope;
-struct conf;
+struct home;
 struct hosts;
-struct redis;
-struct segment;
 struct table_event;
 
 struct hosts_params {
-	const struct conf *conf;
-	struct segment	*segment;
-	struct redis	*redis;
-	uint64_t	 node_id;	/* of offsets, as the workers' */
-	uint32_t	 generation;
-	void		*arg;
-	struct mono	 (*now)(void *arg);
+	struct home	*home;
+	void		*arg;		/* of both: */
 	uint64_t	 (*now_ms)(void *arg);	/* unix */
 	/* From now on back something for them was not taken. */
 	void		 (*gap)(void *arg, struct slice nsp,
 			    const struct bus_audience *);
-	/* To these workers. */
-	void		(*to_workers)(void *arg, const uint64_t slots[2],
-			    struct bus_envelope *);
 };
 
 /* NULL: no memory.  To be freed before redis. */
@@ -54,9 +43,9 @@ void	hosts_free(struct hosts **);
 void	hosts_gap_all(struct hosts *, uint64_t from_ms);
 /* Now and then: what did not reach other hosts they are told, if they can be. */
 void	hosts_tell_gaps(struct hosts *);
-/* What a worker here has published, or ordered: a whole frame that says
- * BUS_FAR. */
-void	hosts_publish(struct hosts *, struct slice frame);
+/* What a worker here has published, or ordered, and said BUS_FAR; what only
+ * this host understands is taken out of it. */
+void	hosts_publish(struct hosts *, struct bus_envelope *);
 /* Of the interest table: this host has members of it, or none any more. */
 void	hosts_interest(struct hosts *, const struct table_event *);
 

@@ -61,6 +61,15 @@ message_read(struct message *m, struct buf *text, struct slice payload,
 }
 
 bool
+message_is_for_servers(const struct bus_envelope *e)
+{
+	const struct bus_audience *to = &e->publish.to;
+
+	return (e->kind == BUS_PUBLISH && (e->flags & BUS_WATCHERS) == 0 &&
+	    (to->nusers == 0 || to->nrooms + to->nsids > 0));
+}
+
+bool
 message_number(struct slice json, struct slice name, int64_t *n)
 {
 	struct slice v;

@@ -23,6 +23,10 @@ struct message {
 bool	message_read(struct message *, struct buf *text, struct slice payload,
 	    size_t max) MUST_USE;
 
+/* Of what is published here: it is for clients of other servers as well.
+ * Users are known here alone. */
+bool	message_is_for_servers(const struct bus_envelope *);
+
 /* A member that is a number; false: it is none, or absent. */
 bool	message_number(struct slice json, struct slice name, int64_t *)
 	    MUST_USE;

@@ -9,6 +9,7 @@
 #include "conf/conf.h"
 #include "proto/json.h"
 #include "relay/bridge/channel.h"
+#include "relay/bridge/home.h"
 #include "relay/bridge/members.h"
 #include "relay/bridge/message.h"
 #include "relay/bridge/socketio.h"
@@ -61,7 +62,7 @@ request_asker(struct request *q)
 
 	buf_reset(&r->text);
 	who->channel = channel_name(&r->channel,
-	    r->p.conf->redis.socketio_prefix, CHANNEL_RESPONSE, nsp);
+	    r->p.home->conf->redis.socketio_prefix, CHANNEL_RESPONSE, nsp);
 	if (r->channel.oom || !buf_reserve(&r->text, 512 + 4 * q->id.n)) {
 		r->channel.oom = r->text.oom = false;
 		return (false);
@@ -75,13 +76,20 @@ request_asker(struct request *q)
 	return (true);
 }
 
+/* The whole of an answer, behind the id. */
+static void
+request_say(struct request *q, const char *answer)
+{
+	members_say(q->r->p.members, &q->who, request_put(q,
+	    "{\"requestId\":", answer));
+}
+
 /* What cannot be understood has nobody in it, and that is an answer. */
 static void
 request_nobody(struct request *q, const char *answer)
 {
 	counter_add(COUNTER_requests_bad, 1);
-	members_say(q->r->p.members, &q->who, request_put(q,
-	    "{\"requestId\":", answer));
+	request_say(q, answer);
 }
 
 /* --- for whom -------------------------------------------------------------*/
@@ -91,7 +99,7 @@ request_whom(struct request *q, struct slice member, struct bus_audience *to,
     uint64_t slots[2])
 {
 	struct whom w = { .interest = q->r->interest, .ns = q->ns->index,
-		.joins = q->r->p.joins, .now = q->r->p.now(q->r->p.arg),
+		.joins = q->r->p.joins, .now = home_now(q->r->p.home),
 		.to = to };
 
 	whom_begin(&w);
@@ -126,25 +134,27 @@ request_list(struct request *q, enum bus_members_what what,
 static void
 request_servers(struct request *q)
 {
-	members_say(q->r->p.members, &q->who, request_put(q,
-	    "{\"type\":6,\"requestId\":", ",\"data\":null}"));
+	request_say(q, ",\"type\":6,\"data\":null}");
 }
 
 static void
-request_broadcast(struct request *q)
+request_broadcast(struct request *q, bool refused)
 {
+	static const char none[] = ",\"type\":8,\"clientCount\":0}";
 	static struct bus_envelope e;	/* large; one at a time */
 	uint64_t slots[2], wait_ms;
 
-	if (message_publish(&q->m, q->m.json, q->ns, &e, &wait_ms) &&
+	if (refused)
+		request_say(q, none);
+	else if (message_publish(&q->m, q->m.json, q->ns, &e, &wait_ms) &&
 	    request_whom(q, SLICE("opts"), &e.publish.to, slots))
 		members_ask(q->r->p.members, &q->who, &e, slots, wait_ms);
 	else
-		request_nobody(q, ",\"type\":8,\"clientCount\":0}");
+		request_nobody(q, none);
 }
 
 static void
-request_answer(struct request *q, enum socketio_request type)
+request_answer(struct request *q, enum socketio_request type, bool refused)
 {
 	counter_add(COUNTER_requests, 1);
 	switch (type) {
@@ -161,7 +171,7 @@ request_answer(struct request *q, enum socketio_request type)
 		request_servers(q);
 		break;
 	case SOCKETIO_BROADCAST:
-		request_broadcast(q);
+		request_broadcast(q, refused);
 		break;
 	case SOCKETIO_JOIN:
 	case SOCKETIO_LEAVE:
@@ -185,7 +195,7 @@ requests_take(struct requests *r, const struct socketio_question *question)
 	    json_type(q.id) != JSON_STRING || q.id.n > REQUEST_ID_MAX)
 		return;		/* nobody waits for it */
 	if (request_asker(&q))
-		request_answer(&q, question->type);
+		request_answer(&q, question->type, question->refused);
 	else
 		counter_add(COUNTER_memory_failures, 1);
 }
@@ -204,7 +214,7 @@ requests_new(const struct requests_params *p)
 	buf_init(&r->names);
 	buf_init(&r->channel);
 	buf_init(&r->text);
-	r->interest = interest_open(p->segment, 0);
+	r->interest = interest_open(p->home->segment, 0);
 	if (r->interest == NULL)
 		requests_free(&r);
 	return (r);

@@ -9,22 +9,17 @@
 #define RELAY_BRIDGE_REQUESTS_H
 
 #include "base/bug.h"
-#include "base/clock.h"
 
-struct conf;
+struct home;
 struct members;
 struct requests;
-struct segment;
 struct socketio_question;
 struct whom_joins;
 
 struct requests_params {
-	const struct conf *conf;
-	struct segment	*segment;
+	struct home	*home;
 	struct members	*members;
 	struct whom_joins *joins;	/* see whom.h */
-	void		*arg;
-	struct mono	(*now)(void *arg);
 };
 
 /* NULL: no memory.  To be freed before members. */

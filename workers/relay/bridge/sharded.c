@@ -24,7 +24,7 @@ sharded_channel(struct sharded *s, struct slice nsp, struct slice room)
 
 	buf_reset(b);
 	b->oom = false;
-	buf_str(b, s->p.conf->redis.socketio_prefix);
+	buf_str(b, s->p.home->conf->redis.socketio_prefix);
 	buf_byte(b, '#');
 	buf_slice(b, nsp);
 	buf_byte(b, '#');
@@ -51,7 +51,7 @@ sharded_listen(struct sharded *s, struct sharded_namespace *n)
 	struct slice channel = sharded_channel(s, sharded_nsp(n->ns),
 	    slice_of(NULL, 0));
 
-	n->listens = !s->channel.oom && redis_ssubscribe_raw(s->p.redis,
+	n->listens = !s->channel.oom && redis_ssubscribe_raw(s->p.home->redis,
 	    channel, sharded_on_message, n);
 	return (n->listens);
 }
@@ -61,9 +61,9 @@ sharded_listen_all(struct sharded *s)
 {
 	size_t i;
 
-	for (i = 0; i < s->p.conf->nnamespaces; i++) {
+	for (i = 0; i < s->p.home->conf->nnamespaces; i++) {
 		s->ns[i].s = s;
-		s->ns[i].ns = &s->p.conf->namespaces[i];
+		s->ns[i].ns = &s->p.home->conf->namespaces[i];
 		if (!sharded_listen(s, &s->ns[i]))
 			return (false);
 	}
@@ -80,16 +80,16 @@ sharded_interest(struct sharded *s, const struct table_event *e)
 
 	CHECK_MAGIC(s, SHARDED_MAGIC);
 	if (!e->whole || e->key.n < 2 || e->key.p[0] != INTEREST_ROOM ||
-	    e->ns >= s->p.conf->nnamespaces ||
+	    e->ns >= s->p.home->conf->nnamespaces ||
 	    (e->was & ANN_L) == (e->is & ANN_L))
 		return;
 	n = &s->ns[e->ns];
 	channel = sharded_channel(s, sharded_nsp(n->ns),
 	    slice_from(e->key, 1));
 	if ((e->is & ANN_L) == 0)
-		redis_sunsubscribe_raw(s->p.redis, channel);
-	else if (s->channel.oom || !redis_ssubscribe_raw(s->p.redis, channel,
-	    sharded_on_message, n))
+		redis_sunsubscribe_raw(s->p.home->redis, channel);
+	else if (s->channel.oom || !redis_ssubscribe_raw(s->p.home->redis,
+	    channel, sharded_on_message, n))
 		counter_add(COUNTER_memory_failures, 1);
 }
 
@@ -103,7 +103,7 @@ sharded_make_uid(struct sharded *s)
 
 	if (getrandom(&own, sizeof own, 0) != (ssize_t)sizeof own)
 		return (false);
-	family = hash_bytes(&known, slice_str(s->p.conf->redis.prefix));
+	family = hash_bytes(&known, slice_str(s->p.home->conf->redis.prefix));
 	(void)snprintf(s->uid, sizeof s->uid, "%08" PRIx32 "%08" PRIx32,
 	    (uint32_t)family, (uint32_t)own);
 	return (true);
@@ -123,10 +123,9 @@ sharded_new(const struct sharded_params *p)
 	buf_init(&s->names);
 	buf_init(&s->frame);
 	buf_init(&s->message);
-	offset_origin(&s->origin, p->node_id, 0, p->generation);
-	s->ns = calloc(p->conf->nnamespaces + 1,
+	s->ns = calloc(p->home->conf->nnamespaces + 1,
 	    sizeof(struct sharded_namespace));
-	s->interest = interest_open(p->segment, 0);
+	s->interest = interest_open(p->home->segment, 0);
 	if (s->ns == NULL || s->interest == NULL || !sharded_make_uid(s) ||
 	    !sharded_listen_all(s))
 		sharded_free(&s);
@@ -145,13 +144,13 @@ sharded_free(struct sharded **sp)
 		return;
 	*sp = NULL;
 	CHECK_MAGIC(s, SHARDED_MAGIC);
-	for (i = 0; s->ns != NULL && i < s->p.conf->nnamespaces; i++) {
+	for (i = 0; s->ns != NULL && i < s->p.home->conf->nnamespaces; i++) {
 		if (!s->ns[i].listens)
 			continue;
 		channel = sharded_channel(s, sharded_nsp(s->ns[i].ns),
 		    slice_of(NULL, 0));
 		if (!s->channel.oom)
-			redis_sunsubscribe_raw(s->p.redis, channel);
+			redis_sunsubscribe_raw(s->p.home->redis, channel);
 	}
 	free(s->ns);
 	if (s->interest != NULL)

@@ -17,38 +17,26 @@
 #define RELAY_BRIDGE_SHARDED_H
 
 #include "base/bug.h"
-#include "base/clock.h"
 #include "base/slice.h"
 
 struct bus_envelope;
-struct conf;
+struct home;
 struct members;
-struct redis;
-struct segment;
 struct sharded;
 struct socketio;
 struct table_event;
 
 struct sharded_params {
-	const struct conf *conf;
-	struct segment	*segment;
-	struct redis	*redis;
+	struct home	*home;
 	struct members	*members;
 	struct socketio	*socketio;	/* does what is ordered */
-	uint64_t	 node_id;	/* of offsets, as the workers' */
-	uint32_t	 generation;
-	void		*arg;
-	struct mono	(*now)(void *arg);
-	/* To these workers. */
-	void		(*to_workers)(void *arg, const uint64_t slots[2],
-			    struct bus_envelope *);
 };
 
 /* NULL: no memory.  To be freed before the others. */
 struct sharded *sharded_new(const struct sharded_params *) MUST_USE;
 void	sharded_free(struct sharded **);
-/* What a worker here has published: a whole frame that says BUS_FAR. */
-void	sharded_publish(struct sharded *, struct slice frame);
+/* What a worker here has published: message_is_for_servers(). */
+void	sharded_publish(struct sharded *, const struct bus_envelope *);
 /* Of the interest table: this host has members of it, or none any more. */
 void	sharded_interest(struct sharded *, const struct table_event *);
 

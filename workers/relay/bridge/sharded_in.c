@@ -106,7 +106,7 @@ sharded_in_whom(struct in *in, struct bus_audience *to, uint64_t slots[2])
 	struct sharded *s = in->s;
 	struct whom w = { .interest = s->interest, .ns = in->ns->index,
 		.joins = socketio_joins(s->p.socketio),
-		.now = s->p.now(s->p.arg), .to = to };
+		.now = home_now(s->p.home), .to = to };
 	enum whom_result res;
 
 	whom_begin(&w);
@@ -117,21 +117,24 @@ sharded_in_whom(struct in *in, struct bus_audience *to, uint64_t slots[2])
 	return (res);
 }
 
+/* false: refused and counted; who waits is answered with nothing. */
+static bool
+sharded_in_may(const struct in *in, uint32_t what)
+{
+	if (conf_socketio_allows(&in->s->p.home->conf->redis, what))
+		return (true);
+	counter_add(COUNTER_socketio_refused_off, 1);
+	return (false);
+}
+
 /* --- each of them ---------------------------------------------------------*/
 
 static void
 sharded_in_deliver(struct in *in, struct bus_envelope *e,
     const uint64_t slots[2])
 {
-	struct sharded *s = in->s;
-	uint8_t offset[OFFSET_MAX];
-
-	/* an offset of this daemon, by which clients can be recovered here */
-	if (s->p.conf->recovery_window_ms != 0)
-		e->publish.offset = offset_make(offset, &s->origin,
-		    UINT64_C(1) << 60 | ++s->offsets);
 	counter_add(COUNTER_socketio_broadcasts, 1);
-	s->p.to_workers(s->p.arg, slots, e);
+	home_deliver(in->s->p.home, slots, e);
 }
 
 static void
@@ -142,6 +145,12 @@ sharded_in_broadcast(struct in *in)
 	enum whom_result res = WHOM_MANY;
 	bool ok;
 
+	if (!sharded_in_may(in, CONF_SOCKETIO_BROADCAST)) {
+		if (in->id.n != 0 && sharded_in_asker(in))
+			sharded_in_say(in, SHARDED_COUNT,
+			    ",\"clientCount\":0");
+		return;
+	}
 	ok = message_publish(&in->m, in->data, in->ns, &e, &wait_ms);
 	if (ok)
 		res = sharded_in_whom(in, &e.publish.to, slots);
@@ -179,7 +188,8 @@ sharded_in_fetch(struct in *in)
 static void
 sharded_in_event(struct in *in)
 {
-	counter_add(COUNTER_socketio_events, 1);
+	if (sharded_in_may(in, CONF_SOCKETIO_EVENT))
+		counter_add(COUNTER_socketio_events, 1);
 	/* there is no program here that could say more */
 	if (in->id.n != 0 && sharded_in_asker(in))
 		sharded_in_say(in, SHARDED_EVENT_DONE, ",\"packet\":null");
@@ -247,16 +257,17 @@ sharded_on_message(void *arg, struct slice channel, struct slice payload)
 	struct sharded_namespace *n = arg;
 	struct sharded *s = n->s;
 	struct in in = { .s = s, .ns = n->ns };
+	size_t max = s->p.home->conf->message_bytes;
 	char uid[IN_UID_MAX];
 	int64_t type;
 
 	(void)channel;
-	if (payload.n > s->p.conf->message_bytes) {
+	if (payload.n > max) {
 		counter_add(COUNTER_socketio_refused_size, 1);
 		return;
 	}
-	if (!message_read(&in.m, &s->text, payload,
-	    s->p.conf->message_bytes) || !sharded_in_read(&in, &type, uid)) {
+	if (!message_read(&in.m, &s->text, payload, max) ||
+	    !sharded_in_read(&in, &type, uid)) {
 		counter_add(COUNTER_socketio_refused_malformed, 1);
 		return;
 	}

@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "base/slotset.h"
 #include "conf/conf.h"
-#include "proto/offset.h"
+#include "relay/bridge/home.h"
 #include "relay/bridge/sharded.h"
 #include "shm/counters.h"
 
@@ -38,8 +38,6 @@ struct sharded {
 	struct interest	*interest;
 	struct sharded_namespace *ns;	/* as in the configuration */
 	char		 uid[SHARDED_UID + 1];
-	struct offset_origin origin;
-	uint64_t	 offsets;	/* given so far */
 	struct buf	 channel, text, names, frame, message; /* scratch */
 };
 

@@ -1,7 +1,6 @@
 /*
  * What is published here, for servers with the sharded adapter; see sharded.h.
- * They get what our clients get: the event, its arguments, its meta.  Users are
- * known here alone: what is for them is not sent.
+ * They get what our clients get: the event, its arguments, its meta.
  */
 #include "relay/bridge/sharded_int.h"
 
@@ -77,23 +76,15 @@ sharded_out_send(struct sharded *s, const struct bus_publish *p,
 	if (b->oom || s->channel.oom) {
 		b->oom = false;
 		counter_add(COUNTER_memory_failures, 1);
-	} else if (redis_spublish_raw(s->p.redis, channel, buf_unread(b),
+	} else if (redis_spublish_raw(s->p.home->redis, channel, buf_unread(b),
 	    NULL, NULL))
 		counter_add(COUNTER_socketio_sent, 1);
 }
 
 void
-sharded_publish(struct sharded *s, struct slice frame)
+sharded_publish(struct sharded *s, const struct bus_envelope *e)
 {
-	static struct bus_envelope e;	/* large; one at a time */
-	const struct bus_audience *to = &e.publish.to;
-
 	CHECK_MAGIC(s, SHARDED_MAGIC);
-	if (!s->p.conf->redis.socketio_send ||
-	    bus_decode(frame, &e) != (ssize_t)frame.n ||
-	    e.kind != BUS_PUBLISH || (e.flags & BUS_WATCHERS) != 0)
-		return;
-	if (to->nusers > 0 && to->nrooms + to->nsids == 0)
-		return;		/* not for everybody */
-	sharded_out_send(s, &e.publish, (e.flags & BUS_VOLATILE) != 0);
+	MUST(e->kind == BUS_PUBLISH);
+	sharded_out_send(s, &e->publish, (e->flags & BUS_VOLATILE) != 0);
 }

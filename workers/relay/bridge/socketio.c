@@ -33,7 +33,7 @@ socketio_whom(const struct socketio_namespace *n, struct bus_audience *to)
 {
 	struct socketio *s = n->s;
 	struct whom w = { .interest = s->interest, .joins = s->joins,
-		.now = s->p.now(s->p.arg), .ns = n->ns->index, .to = to };
+		.now = home_now(s->p.home), .ns = n->ns->index, .to = to };
 
 	whom_begin(&w);
 	return (w);
@@ -44,42 +44,45 @@ socketio_whom(const struct socketio_namespace *n, struct bus_audience *to)
 static bool
 socketio_listen(struct socketio *s, struct socketio_namespace *n)
 {
-	const char *prefix = s->p.conf->redis.socketio_prefix;
+	const struct conf_redis *conf = &s->p.home->conf->redis;
+	struct redis *redis = s->p.home->redis;
 	struct slice name;
 	bool ok = true;
 
-	name = channel_pattern(&s->channel, prefix, socketio_nsp(n));
-	if (conf_socketio_allows(&s->p.conf->redis,
-	    CONF_SOCKETIO_BROADCAST))
-		ok = !s->channel.oom && redis_psubscribe_classic(s->p.redis,
-		    name, socketio_on_broadcast, n);
-	name = channel_name(&s->channel, prefix, CHANNEL_REQUEST,
+	name = channel_pattern(&s->channel, conf->socketio_prefix,
 	    socketio_nsp(n));
-	return (ok && !s->channel.oom && redis_subscribe_classic(s->p.redis,
-	    name, socketio_on_request, n));
+	if (conf_socketio_allows(conf, CONF_SOCKETIO_BROADCAST))
+		ok = !s->channel.oom && redis_psubscribe_classic(redis, name,
+		    socketio_on_broadcast, n);
+	name = channel_name(&s->channel, conf->socketio_prefix,
+	    CHANNEL_REQUEST, socketio_nsp(n));
+	return (ok && !s->channel.oom && redis_subscribe_classic(redis, name,
+	    socketio_on_request, n));
 }
 
 static void
 socketio_leave(struct socketio *s, struct socketio_namespace *n)
 {
-	const char *prefix = s->p.conf->redis.socketio_prefix;
+	const char *prefix = s->p.home->conf->redis.socketio_prefix;
 	struct slice name;
 
 	name = channel_pattern(&s->channel, prefix, socketio_nsp(n));
-	if (conf_socketio_allows(&s->p.conf->redis,
+	if (conf_socketio_allows(&s->p.home->conf->redis,
 	    CONF_SOCKETIO_BROADCAST) && !s->channel.oom)
-		redis_punsubscribe_classic(s->p.redis, name);
+		redis_punsubscribe_classic(s->p.home->redis, name);
 	name = channel_name(&s->channel, prefix, CHANNEL_REQUEST,
 	    socketio_nsp(n));
 	if (!s->channel.oom)
-		redis_unsubscribe_classic(s->p.redis, name);
+		redis_unsubscribe_classic(s->p.home->redis, name);
 }
 
 static bool
 socketio_is_on(const struct socketio *s)
 {
-	return (conf_socketio_allows(&s->p.conf->redis, CONF_SOCKETIO_ANY) &&
-	    conf_socketio_on(&s->p.conf->redis, CONF_ADAPTER_CLASSIC));
+	const struct conf_redis *conf = &s->p.home->conf->redis;
+
+	return (conf_socketio_allows(conf, CONF_SOCKETIO_ANY) &&
+	    conf_socketio_on(conf, CONF_ADAPTER_CLASSIC));
 }
 
 static bool
@@ -87,9 +90,9 @@ socketio_listen_all(struct socketio *s)
 {
 	size_t i;
 
-	for (i = 0; i < s->p.conf->nnamespaces; i++) {
+	for (i = 0; i < s->p.home->conf->nnamespaces; i++) {
 		s->ns[i].s = s;
-		s->ns[i].ns = &s->p.conf->namespaces[i];
+		s->ns[i].ns = &s->p.home->conf->namespaces[i];
 		if (socketio_is_on(s) && !socketio_listen(s, &s->ns[i]))
 			return (false);
 	}
@@ -109,7 +112,7 @@ socketio_make_uid(struct socketio *s)
 
 	if (getrandom(&own, sizeof own, 0) != (ssize_t)sizeof own)
 		return (false);
-	family = hash_bytes(&known, slice_str(s->p.conf->redis.prefix));
+	family = hash_bytes(&known, slice_str(s->p.home->conf->redis.prefix));
 	(void)snprintf(s->uid, sizeof s->uid, "roost-%08" PRIx32 "-%08" PRIx32,
 	    (uint32_t)family, (uint32_t)own);
 	msgpack_put_array(head, SOCKETIO_PARTS);
@@ -133,10 +136,9 @@ socketio_new(const struct socketio_params *p)
 	buf_init(&s->channel);
 	buf_init(&s->text);
 	buf_init(&s->message);
-	offset_origin(&s->origin, p->node_id, 0, p->generation);
-	s->ns = calloc(p->conf->nnamespaces + 1,
+	s->ns = calloc(p->home->conf->nnamespaces + 1,
 	    sizeof(struct socketio_namespace));
-	s->interest = interest_open(p->segment, 0);
+	s->interest = interest_open(p->home->segment, 0);
 	s->joins = whom_joins_new();
 	if (s->ns == NULL || s->interest == NULL || s->joins == NULL ||
 	    !socketio_make_uid(s) || !socketio_listen_all(s))
@@ -154,7 +156,7 @@ socketio_free(struct socketio **sp)
 		return;
 	*sp = NULL;
 	CHECK_MAGIC(s, SOCKETIO_MAGIC);
-	for (i = 0; s->ns != NULL && i < s->p.conf->nnamespaces; i++)
+	for (i = 0; s->ns != NULL && i < s->p.home->conf->nnamespaces; i++)
 		if (socketio_is_on(s) && s->ns[i].s != NULL)
 			socketio_leave(s, &s->ns[i]);
 	free(s->ns);

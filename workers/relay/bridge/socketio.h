@@ -12,17 +12,13 @@
 #define RELAY_BRIDGE_SOCKETIO_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
-#include "base/clock.h"
-#include "base/slice.h"
 #include "base/bug.h"
+#include "base/slice.h"
 
 struct bus_envelope;
-struct conf;
 struct conf_namespace;
-struct redis;
-struct segment;
+struct home;
 struct socketio;
 struct whom_joins;
 
@@ -37,22 +33,15 @@ enum socketio_request {
 struct socketio_question {
 	const struct conf_namespace *ns;
 	enum socketio_request type;
+	bool		 refused;	/* ... with nothing: not allowed */
 	struct slice	 request;	/* one valid JSON object */
 	const struct slice *attachments; /* of its placeholders */
 	size_t		 nattach;
 };
 
 struct socketio_params {
-	const struct conf *conf;
-	struct segment	*segment;
-	struct redis	*redis;
-	uint64_t	 node_id;	/* of offsets, as the workers' */
-	uint32_t	 generation;
+	struct home	*home;
 	void		*arg;
-	struct mono	(*now)(void *arg);
-	/* To these workers. */
-	void		(*to_workers)(void *arg, const uint64_t slots[2],
-			    struct bus_envelope *);
 	/* Whoever listens to requests is counted, and waited for: */
 	void		(*ask)(void *arg, const struct socketio_question *);
 };
@@ -60,8 +49,8 @@ struct socketio_params {
 /* NULL: no memory.  To be freed before redis. */
 struct socketio *socketio_new(const struct socketio_params *) MUST_USE;
 void	socketio_free(struct socketio **);
-/* What a worker here has published: a whole frame that says BUS_FAR. */
-void	socketio_publish(struct socketio *, struct slice frame);
+/* What a worker here has published: message_is_for_servers(). */
+void	socketio_publish(struct socketio *, const struct bus_envelope *);
 /* An order (SOCKETIO_JOIN, _LEAVE, _DISCONNECT) that another kind of adapter
  * has given in the same words. */
 void	socketio_order(struct socketio *, const struct conf_namespace *,

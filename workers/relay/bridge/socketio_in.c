@@ -148,30 +148,30 @@ in_fill(struct in *in, struct bus_publish *p, struct msgpack_text *t)
 	case MSGPACK_OK:
 		break;
 	case MSGPACK_NO_JSON:
-		socketio_refuse(COUNTER_socketio_refused_malformed);
+		counter_add(COUNTER_socketio_refused_malformed, 1);
 		return (false);
 	case MSGPACK_LARGE:
-		socketio_refuse(COUNTER_socketio_refused_size);
+		counter_add(COUNTER_socketio_refused_size, 1);
 		return (false);
 	case MSGPACK_MANY:
-		socketio_refuse(COUNTER_socketio_refused_many);
+		counter_add(COUNTER_socketio_refused_many, 1);
 		return (false);
 	}
 	counter_add(COUNTER_socketio_strange, t->strange);
 	if (t->out->oom) {
-		socketio_refuse(COUNTER_memory_failures);
+		counter_add(COUNTER_memory_failures, 1);
 		return (false);
 	}
 	text = buf_unread(t->out);
 	p->event = slice_of(text.p, event_n);
 	p->args = slice_from(text, event_n);
 	if (!in_is_name(p->event)) {
-		socketio_refuse(COUNTER_socketio_refused_event);
+		counter_add(COUNTER_socketio_refused_event, 1);
 		return (false);
 	}
 	/* what only looks like a placeholder */
 	if (t->nattach > 0 && !sio_placeholders(p->args, t->nattach)) {
-		socketio_refuse(COUNTER_socketio_refused_malformed);
+		counter_add(COUNTER_socketio_refused_malformed, 1);
 		return (false);
 	}
 	memcpy(p->attachments, t->attachments,
@@ -185,8 +185,7 @@ in_deliver(struct in *in, struct bus_envelope *e, const uint64_t slots[2])
 {
 	struct socketio *s = in->n->s;
 	struct msgpack_text t = { .out = &s->text,
-		.max = s->p.conf->message_bytes };
-	uint8_t offset[OFFSET_MAX];
+		.max = s->p.home->conf->message_bytes };
 	struct bus_publish *p = &e->publish;
 
 	if (!in_fill(in, p, &t))
@@ -194,12 +193,8 @@ in_deliver(struct in *in, struct bus_envelope *e, const uint64_t slots[2])
 	p->nsp = socketio_nsp(in->n);
 	if (in_is_volatile(in))
 		e->flags |= BUS_VOLATILE;
-	/* an offset of this daemon, by which clients can be recovered here */
-	if (s->p.conf->recovery_window_ms != 0)
-		p->offset = offset_make(offset, &s->origin,
-		    UINT64_C(1) << 61 | ++s->offsets);
 	counter_add(COUNTER_socketio_broadcasts, 1);
-	s->p.to_workers(s->p.arg, slots, e);
+	home_deliver(s->p.home, slots, e);
 }
 
 static void
@@ -211,7 +206,7 @@ in_take(struct in *in, struct slice payload)
 	if (!in_read(in, payload) || !in_is_event(in) ||
 	    !in_names(in, SLICE("rooms"), &w, whom_room) ||
 	    !in_names(in, SLICE("except"), &w, whom_except)) {
-		socketio_refuse(COUNTER_socketio_refused_malformed);
+		counter_add(COUNTER_socketio_refused_malformed, 1);
 		return;
 	}
 	switch (whom_end(&w)) {
@@ -222,7 +217,7 @@ in_take(struct in *in, struct slice payload)
 		counter_add(COUNTER_socketio_elsewhere, 1);
 		break;
 	case WHOM_MANY:
-		socketio_refuse(COUNTER_socketio_refused_many);
+		counter_add(COUNTER_socketio_refused_many, 1);
 		break;
 	}
 }
@@ -241,9 +236,9 @@ socketio_on_broadcast(void *arg, struct slice channel, struct slice payload)
 		counter_add(COUNTER_socketio_own, 1);
 		return;
 	}
-	if (!channel_room(channel, s->p.conf->redis.socketio_prefix,
+	if (!channel_room(channel, s->p.home->conf->redis.socketio_prefix,
 	    socketio_nsp(n), &room)) {
-		socketio_refuse(COUNTER_socketio_refused_malformed);
+		counter_add(COUNTER_socketio_refused_malformed, 1);
 		return;
 	}
 	w = socketio_whom(n, &to);
@@ -251,8 +246,8 @@ socketio_on_broadcast(void *arg, struct slice channel, struct slice payload)
 		counter_add(COUNTER_socketio_elsewhere, 1);
 		return;
 	}
-	if (payload.n > s->p.conf->message_bytes) {
-		socketio_refuse(COUNTER_socketio_refused_size);
+	if (payload.n > s->p.home->conf->message_bytes) {
+		counter_add(COUNTER_socketio_refused_size, 1);
 		return;
 	}
 	in.n = n;

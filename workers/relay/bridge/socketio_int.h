@@ -6,7 +6,7 @@
 #define RELAY_BRIDGE_SOCKETIO_INT_H
 
 #include "conf/conf.h"
-#include "proto/offset.h"
+#include "relay/bridge/home.h"
 #include "relay/bridge/msgpack.h"
 #include "relay/bridge/socketio.h"
 #include "relay/bridge/whom.h"
@@ -31,8 +31,6 @@ struct socketio {
 	uint8_t		 ours[2 * SOCKETIO_UID_MAX]; /* how the messages of
 						 * all our daemons begin */
 	size_t		 ours_n;
-	struct offset_origin origin;
-	uint64_t	 offsets;	/* given so far */
 	struct buf	 channel, text, message;
 };
 
@@ -40,13 +38,6 @@ static inline struct slice
 socketio_nsp(const struct socketio_namespace *n)
 {
 	return (slice_of(n->ns->name, n->ns->name_len));
-}
-
-/* A message that cannot be used. */
-static inline void
-socketio_refuse(enum counter why)
-{
-	counter_add(why, 1);
 }
 
 /* The lists of e->*.to are to be named. */

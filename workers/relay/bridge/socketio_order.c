@@ -108,11 +108,11 @@ order_whom(struct order *o, struct whom *w)
 	case WHOM_NOBODY:
 		return (false);
 	case WHOM_MANY:
-		socketio_refuse(COUNTER_socketio_refused_many);
+		counter_add(COUNTER_socketio_refused_many, 1);
 		return (false);
 	}
 bad:
-	socketio_refuse(COUNTER_socketio_refused_malformed);
+	counter_add(COUNTER_socketio_refused_malformed, 1);
 	return (false);
 }
 
@@ -132,16 +132,16 @@ order_rooms(struct order *o, struct slice *rooms, size_t *n)
 	} else if (!json_get(o->request, SLICE("rooms"), &list) ||
 	    json_type(list) != JSON_ARRAY || !json_enter(list, &it) ||
 	    !json_next(&it, &key, &value)) {
-		socketio_refuse(COUNTER_socketio_refused_malformed);
+		counter_add(COUNTER_socketio_refused_malformed, 1);
 		return (false);
 	}
 	do {
 		if (*n == BUS_LIST_MAX || !order_name(o, value, &name)) {
-			socketio_refuse(COUNTER_socketio_refused_many);
+			counter_add(COUNTER_socketio_refused_many, 1);
 			return (false);
 		}
 		if (name.n == 0) {
-			socketio_refuse(COUNTER_socketio_refused_name);
+			counter_add(COUNTER_socketio_refused_name, 1);
 			continue;
 		}
 		o->nnames++;
@@ -160,7 +160,7 @@ order_expect(struct order *o, const struct bus_rooms *b,
 
 	for (i = 0; i < b->njoin; i++)
 		whom_joins_add(s->joins, o->n->ns->index, b->join[i], slots,
-		    s->p.now(s->p.arg));
+		    home_now(s->p.home));
 }
 
 static void
@@ -176,7 +176,7 @@ order_change(struct order *o, bool join)
 		return;
 	b->nsp = socketio_nsp(o->n);
 	order_expect(o, b, w.slots);
-	s->p.to_workers(s->p.arg, w.slots, &e);
+	home_deliver(s->p.home, w.slots, &e);
 }
 
 /* --- the end --------------------------------------------------------------*/
@@ -196,21 +196,33 @@ order_disconnect(struct order *o)
 	if (json_get(o->request, SLICE("close"), &value) &&
 	    json_type(value) == JSON_TRUE)
 		e.flags |= BUS_CLOSE;
-	s->p.to_workers(s->p.arg, w.slots, &e);
+	home_deliver(s->p.home, w.slots, &e);
 }
 
 /* --- all ------------------------------------------------------------------*/
 
 static void
-order_ask(struct order *o, enum socketio_request type)
+order_ask(struct order *o, enum socketio_request type, bool refused)
 {
 	struct socketio *s = o->n->s;
-	struct socketio_question q = { o->n->ns, type, o->request,
-		o->attachments, o->nattach };
+	struct socketio_question q = { .ns = o->n->ns, .type = type,
+		.refused = refused, .request = o->request,
+		.attachments = o->attachments, .nattach = o->nattach };
 
 	if (s->p.ask != NULL)
 		s->p.ask(s->p.arg, &q);
 }
+
+static const uint32_t order_kinds[] = {
+	[SOCKETIO_SOCKETS] = CONF_SOCKETIO_ANY,
+	[SOCKETIO_ALL_ROOMS] = CONF_SOCKETIO_ANY,
+	[SOCKETIO_JOIN] = CONF_SOCKETIO_JOIN,
+	[SOCKETIO_LEAVE] = CONF_SOCKETIO_JOIN,
+	[SOCKETIO_DISCONNECT] = CONF_SOCKETIO_DISCONNECT,
+	[SOCKETIO_FETCH] = CONF_SOCKETIO_ANY,
+	[SOCKETIO_EVENT] = CONF_SOCKETIO_EVENT,
+	[SOCKETIO_BROADCAST] = CONF_SOCKETIO_BROADCAST,
+};
 
 static void
 order_do(struct order *o, enum socketio_request type)
@@ -230,29 +242,33 @@ order_do(struct order *o, enum socketio_request type)
 		break;
 	case SOCKETIO_EVENT:
 		counter_add(COUNTER_socketio_events, 1);
-		order_ask(o, type);
+		order_ask(o, type, false);
 		break;
 	case SOCKETIO_SOCKETS:
 	case SOCKETIO_ALL_ROOMS:
 	case SOCKETIO_FETCH:
 	case SOCKETIO_BROADCAST:
 		counter_add(COUNTER_socketio_questions, 1);
-		order_ask(o, type);
+		order_ask(o, type, false);
 		break;
 	}
 }
 
-/* Who asks waits for us: questions come through, whatever may be done. */
-static const uint32_t order_kinds[] = {
-	[SOCKETIO_SOCKETS] = CONF_SOCKETIO_ANY,
-	[SOCKETIO_ALL_ROOMS] = CONF_SOCKETIO_ANY,
-	[SOCKETIO_JOIN] = CONF_SOCKETIO_JOIN,
-	[SOCKETIO_LEAVE] = CONF_SOCKETIO_JOIN,
-	[SOCKETIO_DISCONNECT] = CONF_SOCKETIO_DISCONNECT,
-	[SOCKETIO_FETCH] = CONF_SOCKETIO_ANY,
-	[SOCKETIO_EVENT] = CONF_SOCKETIO_ANY,
-	[SOCKETIO_BROADCAST] = CONF_SOCKETIO_ANY,
-};
+/* What is not allowed is not done.  Who asks waits for all servers: that is
+ * answered, with nothing. */
+static void
+order_take(struct order *o, enum socketio_request type)
+{
+	const struct conf_redis *conf = &o->n->s->p.home->conf->redis;
+
+	if (conf_socketio_allows(conf, order_kinds[type])) {
+		order_do(o, type);
+		return;
+	}
+	counter_add(COUNTER_socketio_refused_off, 1);
+	if (type == SOCKETIO_EVENT || type == SOCKETIO_BROADCAST)
+		order_ask(o, type, true);
+}
 
 void
 socketio_order(struct socketio *s, const struct conf_namespace *ns,
@@ -264,10 +280,7 @@ socketio_order(struct socketio *s, const struct conf_namespace *ns,
 	o.n = &s->ns[ns->index];
 	o.request = object;
 	o.nattach = o.nnames = 0;
-	if (conf_socketio_allows(&s->p.conf->redis, order_kinds[type]))
-		order_do(&o, type);
-	else
-		socketio_refuse(COUNTER_socketio_refused_off);
+	order_take(&o, type);
 }
 
 /* One object of JSON, whatever it came as. */
@@ -275,7 +288,7 @@ static bool
 order_read(struct order *o, struct slice payload)
 {
 	struct msgpack_text t = { .out = &o->n->s->text,
-		.max = o->n->s->p.conf->message_bytes };
+		.max = o->n->s->p.home->conf->message_bytes };
 	struct msgpack_value v;
 
 	o->nattach = o->nnames = 0;
@@ -305,19 +318,16 @@ socketio_on_request(void *arg, struct slice channel, struct slice payload)
 
 	(void)channel;
 	o.n = n;
-	if (payload.n > n->s->p.conf->message_bytes) {
-		socketio_refuse(COUNTER_socketio_refused_size);
+	if (payload.n > n->s->p.home->conf->message_bytes) {
+		counter_add(COUNTER_socketio_refused_size, 1);
 		return;
 	}
 	if (!order_read(&o, payload) ||
 	    !json_get(o.request, SLICE("type"), &value) ||
 	    json_type(value) != JSON_NUMBER || !json_int(value, &type) ||
 	    type < 0 || type >= (int64_t)nitems(order_kinds)) {
-		socketio_refuse(COUNTER_socketio_refused_malformed);
+		counter_add(COUNTER_socketio_refused_malformed, 1);
 		return;
 	}
-	if (conf_socketio_allows(&n->s->p.conf->redis, order_kinds[type]))
-		order_do(&o, (enum socketio_request)type);
-	else
-		socketio_refuse(COUNTER_socketio_refused_off);
+	order_take(&o, (enum socketio_request)type);
 }

@@ -1,7 +1,6 @@
 /*
  * What is published here, on its way to other servers' clients; see
  * socketio.h.  They get what ours get: the event, its arguments, its meta.
- * Users are known here alone: what is for them is not sent.
  */
 #include "relay/bridge/socketio_int.h"
 
@@ -66,7 +65,7 @@ out_options(struct buf *b, const struct bus_audience *to, bool is_volatile)
 static struct slice
 out_channel(struct socketio *s, const struct bus_publish *p)
 {
-	const char *prefix = s->p.conf->redis.socketio_prefix;
+	const char *prefix = s->p.home->conf->redis.socketio_prefix;
 	const struct bus_audience *to = &p->to;
 
 	if (to->nrooms + to->nsids != 1)
@@ -94,25 +93,16 @@ out_send(struct socketio *s, const struct bus_publish *p, bool is_volatile)
 		counter_add(COUNTER_memory_failures, 1);
 		return;
 	}
-	if (redis_publish_classic(s->p.redis, channel, buf_unread(b), NULL,
-	    NULL))
+	if (redis_publish_classic(s->p.home->redis, channel, buf_unread(b),
+	    NULL, NULL))
 		counter_add(COUNTER_socketio_sent, 1);
 }
 
 void
-socketio_publish(struct socketio *s, struct slice frame)
+socketio_publish(struct socketio *s, const struct bus_envelope *e)
 {
-	static struct bus_envelope e;	/* large; one at a time */
-	const struct bus_audience *to = &e.publish.to;
-
 	CHECK_MAGIC(s, SOCKETIO_MAGIC);
-	if (!s->p.conf->redis.socketio_send ||
-	    !conf_socketio_on(&s->p.conf->redis, CONF_ADAPTER_CLASSIC))
-		return;
-	if (bus_decode(frame, &e) != (ssize_t)frame.n ||
-	    e.kind != BUS_PUBLISH || (e.flags & BUS_WATCHERS) != 0)
-		return;
-	if (to->nusers > 0 && to->nrooms + to->nsids == 0)
-		return;		/* not for everybody */
-	out_send(s, &e.publish, (e.flags & BUS_VOLATILE) != 0);
+	MUST(e->kind == BUS_PUBLISH);
+	if (conf_socketio_on(&s->p.home->conf->redis, CONF_ADAPTER_CLASSIC))
+		out_send(s, &e->publish, (e->flags & BUS_VOLATILE) != 0);
 }

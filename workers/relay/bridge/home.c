@@ -1,0 +1,27 @@
+/*
+ * The way to the workers of this host; see home.h.
+ */
+#include "relay/bridge/home.h"
+
+#include "conf/conf.h"
+#include "proto/bus.h"
+
+/* Far from those of what the relay says itself, which begin at 1. */
+#define HOME_OFFSET	(UINT64_C(1) << 62)
+
+struct mono
+home_now(const struct home *h)
+{
+	return (h->now(h->arg));
+}
+
+void
+home_deliver(struct home *h, const uint64_t slots[2], struct bus_envelope *e)
+{
+	uint8_t offset[OFFSET_MAX];
+
+	if (e->kind == BUS_PUBLISH && h->conf->recovery_window_ms != 0)
+		e->publish.offset = offset_make(offset, &h->origin,
+		    HOME_OFFSET | ++h->offsets);
+	h->to_workers(h->arg, slots, e);
+}

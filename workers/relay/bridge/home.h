@@ -1,0 +1,37 @@
+/*
+ * What the parts of the bridge have in common: the configuration, Redis, and
+ * the way to the workers of this host.  Filled in by the relay's roof; not
+ * theirs to free.
+ */
+#ifndef RELAY_BRIDGE_HOME_H
+#define RELAY_BRIDGE_HOME_H
+
+#include "base/clock.h"
+#include "proto/offset.h"
+
+struct bus_envelope;
+struct conf;
+struct redis;
+struct segment;
+
+struct home {
+	const struct conf *conf;
+	struct segment	*segment;
+	struct redis	*redis;
+	uint64_t	 node_id;	/* names this host among others */
+	uint32_t	 generation;
+	struct offset_origin origin;	/* of what came from elsewhere */
+	uint64_t	 offsets;	/* given so far */
+	void		*arg;		/* of both: */
+	struct mono	(*now)(void *arg);
+	void		(*to_workers)(void *arg, const uint64_t slots[2],
+			    struct bus_envelope *);
+};
+
+struct mono home_now(const struct home *);
+/* To these workers.  A publication gets an offset of this host, by which its
+ * clients can be recovered here. */
+void	home_deliver(struct home *, const uint64_t slots[2],
+	    struct bus_envelope *);
+
+#endif
