@@ -19,7 +19,7 @@ export async function link(redis) {
 /* { emitter, close } */
 export async function emitter(redis, opts) {
 	const c = await link(redis);
-	return { emitter: new Emitter(c, opts), close: () => c.disconnect() };
+	return { emitter: new Emitter(c, opts), close: () => c.quit() };
 }
 
 /*
