@@ -7,6 +7,8 @@
 
 #include <hiredis/read.h>
 
+#include <stdalign.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "proto/codec.h"
@@ -20,6 +22,14 @@ typedef int reply_count;
 #endif
 
 #define REPLY_LINE_MAX	(64u << 10)	/* bytes of a status or an error */
+#define REPLY_BLOCK	1000		/* bytes; a small message needs no more */
+
+/* A reply and all that is in it are in blocks, which go together. */
+struct reply_block {
+	struct reply_block *next;	/* an older one */
+	size_t		 used, cap;
+	max_align_t	 bytes[];
+};
 
 struct reply_reader {
 	unsigned	 magic;
@@ -27,7 +37,8 @@ struct reply_reader {
 	redisReader	*reader;
 	struct resp3	 resp3;
 	struct reply_limits limits;
-	size_t		 elements;	/* of the reply that is being read */
+	struct reply_block *newest;	/* of the reply that is being read */
+	size_t		 elements;	/* likewise */
 	size_t		 bytes;
 	const char	*why;
 };
@@ -54,6 +65,43 @@ reply_refuse(const redisReadTask *t, const char *why)
 	return (NULL);
 }
 
+/* Of the reply that is being read; NULL: no memory. */
+static struct reply *
+reply_room(struct reply_reader *r, size_t bytes)
+{
+	struct reply_block *b = r->newest;
+	size_t cap = REPLY_BLOCK;
+	struct reply *o;
+
+	bytes = (bytes + alignof(max_align_t) - 1) &
+	    ~(alignof(max_align_t) - 1);
+	if (b == NULL || bytes > b->cap - b->used) {
+		cap = bytes > cap ? bytes : cap;
+		b = malloc(sizeof *b + cap);
+		if (b == NULL)
+			return (NULL);
+		b->next = r->newest;
+		b->used = 0;
+		b->cap = cap;
+		r->newest = b;
+	}
+	o = (struct reply *)(void *)((uint8_t *)b->bytes + b->used);
+	b->used += bytes;
+	memset(o, 0, sizeof *o);
+	return (o);
+}
+
+static void
+reply_free_blocks(struct reply_block **bp)
+{
+	struct reply_block *b;
+
+	while ((b = *bp) != NULL) {
+		*bp = b->next;
+		free(b);
+	}
+}
+
 /* An object in its place in its parent, with so many bytes behind it. */
 static struct reply *
 reply_make(const redisReadTask *t, enum reply_type type, size_t bytes)
@@ -63,7 +111,7 @@ reply_make(const redisReadTask *t, enum reply_type type, size_t bytes)
 
 	if (bytes > r->limits.bytes - r->bytes)
 		return (reply_refuse(t, "a reply is too large"));
-	o = calloc(1, sizeof *o + bytes);
+	o = reply_room(r, sizeof *o + bytes);
 	if (o == NULL)
 		return (reply_refuse(t, "out of memory"));
 	r->bytes += bytes;
@@ -108,6 +156,7 @@ reply_make_array(const redisReadTask *t, reply_count given)
 		return (NULL);
 	r->elements += n;
 	o->elements = (struct reply **)(void *)(o + 1);
+	memset(o->elements, 0, n * sizeof *o->elements);
 	o->n = n;
 	return (o);
 }
@@ -128,12 +177,11 @@ reply_make_nil(const redisReadTask *t)
 	return (reply_make(t, REPLY_NIL, 0));
 }
 
+/* hiredis gives up a reply that is not whole: the reader's blocks. */
 static void
 reply_let_go(void *object)
 {
-	struct reply *o = object;
-
-	reply_free(&o);
+	(void)object;
 }
 
 #ifdef REPLY_HIREDIS_1
@@ -164,19 +212,16 @@ static redisReplyObjectFunctions reply_functions = {
 #endif
 };
 
-/* An array is no deeper than its limit: this goes no deeper either. */
 void
 reply_free(struct reply **op)
 {
 	struct reply *o = *op;
-	size_t i;
 
 	*op = NULL;
 	if (o == NULL)
 		return;
-	for (i = 0; i < o->n; i++)
-		reply_free(&o->elements[i]);
-	free(o);
+	MUST(o->depth == 0);
+	reply_free_blocks(&o->blocks);
 }
 
 bool
@@ -230,6 +275,7 @@ reply_reader_free(struct reply_reader **rp)
 	*rp = NULL;
 	CHECK_MAGIC(r, REPLY_READER_MAGIC);
 	redisReaderFree(r->reader);
+	reply_free_blocks(&r->newest);
 	r->magic = 0;
 	free(r);
 }
@@ -297,5 +343,7 @@ reply_next(struct reply_reader *r, struct reply **op)
 		return (CODEC_MORE);
 	r->elements = r->bytes = 0;
 	*op = got;
+	(*op)->blocks = r->newest;
+	r->newest = NULL;
 	return (1);
 }

@@ -21,9 +21,11 @@ struct reply {
 	enum reply_type	 type;
 	unsigned	 depth;		/* 0: not in an array */
 	int64_t		 integer;	/* REPLY_INTEGER */
-	struct slice	 text;		/* STRING, STATUS, ERROR; owned */
-	struct reply	**elements;	/* REPLY_ARRAY; owned */
+	struct slice	 text;		/* STRING, STATUS, ERROR; owned by the
+					 * outermost */
+	struct reply	**elements;	/* REPLY_ARRAY; likewise */
 	size_t		 n;
+	struct reply_block *blocks;	/* of reply.c; outermost only */
 };
 
 struct reply_limits {
@@ -52,6 +54,7 @@ int	reply_feed(struct reply_reader *, struct slice in) MUST_USE;
  */
 int	reply_next(struct reply_reader *, struct reply **) MUST_USE;
 const char *reply_why(const struct reply_reader *);
+/* With all that is in it; NULL is fine. */
 void	reply_free(struct reply **);
 
 /* An error that starts with this word, as in "NOAUTH Authentication ...". */
