@@ -8,6 +8,7 @@ import { test } from 'node:test';
 
 import { Daemon, here, run, tempdir, top, until, within }
 	from './lib/daemon.mjs';
+import { freePort, Redis } from './lib/redis.mjs';
 
 const text = fs.readFileSync(path.join(top, 'README.md'), 'utf8');
 const blocks = (kind) => [...text.matchAll(new RegExp('```' + kind +
@@ -22,7 +23,7 @@ function block(kind, part = '') {
 /* What packaging/quickstart starts, with the same variables. */
 const secret = crypto.randomBytes(24).toString('hex');
 const key = crypto.randomBytes(16).toString('hex');
-const quickstart = () => Daemon.start({ listen: false, stats: false, workers: 2,
+const quickstart = (more = {}) => Daemon.start({ listen: false, stats: false, workers: 2,
 	conf: fs.readFileSync(path.join(top, 'packaging', 'examples',
 	    'demo.conf'), 'utf8').replace('127.0.0.1:8080', '127.0.0.1:0'),
 	env: {
@@ -30,6 +31,7 @@ const quickstart = () => Daemon.start({ listen: false, stats: false, workers: 2,
 		ROOST_DEMO_API_SHA256: crypto.createHash('sha256').update(key)
 		    .digest('hex'),
 		ROOST_DEMO_PAGE: path.join(top, 'packaging', 'www', 'demo.html'),
+		...more,
 	} });
 
 /* A program of the README, at this daemon: { out, child, ended }. */
@@ -84,6 +86,40 @@ test('token, client and each curl line work against the quickstart', async () =>
 	await chat.ended.catch(() => {});
 	assert.equal(chat.out.match(/back end: hi/g).length, 1);
 	await d.stop();
+});
+
+test('redis-cli and the emitter reach clients of two hosts', async () => {
+	const redis = await Redis.start({ port: await freePort() });
+	const url = `redis://127.0.0.1:${redis.port}`;
+	const hosts = await Promise.all([0, 1].map(() =>
+	    quickstart({ REDIS_URL: url })));
+	const token = await output(null, process.execPath,
+	    node(block('js', 'createHmac').replace('process.argv[2]',
+		'process.argv[1]'), 'carol'), { JWT_SECRET: secret });
+	const chats = [];
+	for (const d of hosts) {
+		await until(async () => (await (await fetch(d.url('/health')))
+		    .json()).redis.connected, 'redis', 10000);
+		chats.push(start(d, process.execPath, node(block('js', 'TOKEN')),
+		    { TOKEN: token }));
+		await until(() => /delivered to \d/.test(chats.at(-1).out),
+		    'delivery', 10000);
+	}
+	const at = (text) => text.replace('redis://127.0.0.1:6379', url)
+	    .replace('redis-cli ', `redis-cli -u ${url} `);
+	const heard = (what) => until(() => chats.every((c) =>
+	    c.out.includes(`back end: ${what}`)), what, 10000);
+	await output(null, 'sh', ['-c', at(block('sh', 'redis-cli'))]);
+	await heard('hi');
+	await output(null, process.execPath, node(at(block('js', 'Emitter'))));
+	await heard('emitted');
+	for (const c of chats) {
+		assert.equal(c.out.match(/back end: /g).length, 2);
+		c.child.kill();
+		await c.ended.catch(() => {});
+	}
+	await Promise.all(hosts.map((d) => d.stop()));
+	await redis.kill();
 });
 
 test('the quickstart prints what the examples need', () => {
