@@ -163,3 +163,22 @@ test('a relay killed: clients here and elsewhere are told', async () => {
 	await heard(list[1], 'say');
 	closeAll(list);
 });
+
+test('a channel that was denied for a while: its members are told',
+async () => {
+	const was = Date.now();
+	await cli.do('ACL', 'SETUSER', 'default', '-subscribe');
+	const [here, from] = [await member(b, 'dn'), await member(a, 'dn')];
+	await connected(b, false);
+	assert.equal((await ask(from, 'say', { room: 'dn', n: 1 })).error,
+	    undefined);
+	await cli.do('ACL', 'SETUSER', 'default', '+subscribe');
+	await listened('rdn', 2);
+	await connected(b);
+	from.emit('say', { room: 'dn', n: 2 });
+	await heard(here, 'say');
+	assert.deepEqual(gotten(here, 'say').map(([x]) => x.n), [2]);
+	const [[g]] = await heard(here, 'roost:gap', 1, 15000);
+	assert.ok(g.from <= Date.now() && g.to >= was);
+	closeAll([here, from]);
+});

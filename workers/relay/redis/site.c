@@ -160,6 +160,17 @@ site_on_denied(void *arg, enum subscription_kind kind, struct slice channel,
 }
 
 static void
+site_on_late(void *arg, struct slice channel, struct mono since)
+{
+	struct site *s = arg;
+
+	if (s->deaf.us == 0 || !s->p.whole)
+		s->p.gap(s->p.arg, channel, since);
+	else if (since.us < s->deaf.us)
+		s->deaf = since;	/* told with all the others */
+}
+
+static void
 site_on_echo(void *arg, struct slice channel, struct slice payload)
 {
 	struct site *s = arg;
@@ -287,7 +298,7 @@ site_open(struct site *s)
 		.loop = s->p.loop, .queue_bytes = s->p.queue_bytes, .arg = s,
 		.aimed = s->p.aimed, .hash_key = s->p.hash_key,
 		.ready = site_on_subs, .down = site_on_subs_down,
-		.denied = site_on_denied };
+		.denied = site_on_denied, .late = site_on_late };
 
 	s->commands = commands_new(&c);
 	s->subs = subscriptions_new(&t);

@@ -40,6 +40,8 @@ struct subscription {
 	bool		 wanted;	/* false: to be given up when answered */
 	subscriptions_cb *cb;
 	void		*arg;
+	struct mono	 deaf;		/* not listened to since then, though
+					 * the link was up; 0: it is */
 	uint64_t	 hash;
 	size_t		 n;
 	uint8_t		 channel[];
@@ -156,13 +158,33 @@ sub_leave(struct subscriptions *t, struct subscription *s)
 	(void)sub_say(t, sub_words[s->kind].leave, sub_channel(s));
 }
 
+/* What is published from now on does not come. */
+static void
+sub_deafen(struct subscriptions *t, struct subscription *s)
+{
+	if (s->deaf.us == 0 && link_up(t->link))
+		s->deaf = loop_now(t->p.loop);
+}
+
 static void
 sub_ask(struct subscriptions *t, struct subscription *s)
 {
-	if (sub_say(t, sub_words[s->kind].ask, sub_channel(s)))
+	if (sub_say(t, sub_words[s->kind].ask, sub_channel(s))) {
 		sub_enter(t, s, SUB_ASKED);
-	else
-		sub_enter(t, s, SUB_OFF);	/* the next beat asks */
+		return;
+	}
+	sub_deafen(t, s);
+	sub_enter(t, s, SUB_OFF);	/* the next beat asks */
+}
+
+static void
+sub_tell_late(struct subscriptions *t, struct subscription *s)
+{
+	struct mono since = s->deaf;
+
+	s->deaf.us = 0;
+	if (since.us != 0 && t->p.late != NULL)
+		t->p.late(t->p.arg, sub_channel(s), since);
 }
 
 /* All that are in this state. */
@@ -251,6 +273,10 @@ subs_answered(struct subscriptions *t, struct subscription *s,
     enum subscription_state state)
 {
 	sub_enter(t, s, state);
+	if (state == SUB_DENIED)
+		sub_deafen(t, s);
+	else if (s->wanted)
+		sub_tell_late(t, s);
 	if (!s->wanted) {
 		if (state == SUB_ON)
 			sub_leave(t, s);

@@ -38,6 +38,10 @@ struct subscriptions_params {
 	 * then. */
 	void		(*denied)(void *arg, enum subscription_kind,
 			    struct slice channel, const char *words);
+	/* That, or one that there was no room to ask for, is listened to now,
+	 * on a link that was up since then.  May be NULL. */
+	void		(*late)(void *arg, struct slice channel,
+			    struct mono since);
 };
 
 struct subscriptions *subscriptions_new(const struct subscriptions_params *)
