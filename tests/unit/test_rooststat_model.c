@@ -455,6 +455,28 @@ without_a_relay_it_is_degraded(void **state)
 }
 
 static void
+without_its_redis_it_is_degraded(void **state)
+{
+	struct scene *s = *state;
+
+	scene_traffic(s);
+	scene_in(s, 0);
+	counter_set(COUNTER_redis_state, 4);
+	scene_take(s, 0, SCENE_UP_MS);
+	scene_take(s, 1, SCENE_UP_MS);
+	scene_second(s);
+	assert_int_equal(s->model.verdict, VERDICT_DEGRADED);
+	assert_string_equal(s->model.reason[0],
+	    "Redis is away (redis_state 4)");
+	scene_in(s, 0);
+	counter_set(COUNTER_redis_state, 1);
+	scene_take(s, 0, SCENE_UP_MS);
+	scene_take(s, 1, SCENE_UP_MS);
+	scene_second(s);
+	assert_int_equal(s->model.verdict, VERDICT_HEALTHY);
+}
+
+static void
 a_worker_at_its_limit_is_named(void **state)
 {
 	struct scene *s = *state;
@@ -544,6 +566,7 @@ main(void)
 		ON_SCENE(silent_and_dead_processes_are_named),
 		ON_SCENE(a_replaced_worker_is_news_for_a_minute),
 		ON_SCENE(without_a_relay_it_is_degraded),
+		ON_SCENE(without_its_redis_it_is_degraded),
 		ON_SCENE(a_worker_at_its_limit_is_named),
 		ON_SCENE(a_daemon_that_ended_is_down_and_nothing_else_counts),
 		ON_SCENE(a_silent_master_is_told_apart),

@@ -326,6 +326,17 @@ verdict_relay(struct model *m)
 		verdict_reason(m, VERDICT_DEGRADED, "no relay");
 }
 
+/* Gauge redis_state: 0 not configured, 1 connected.  Its counters stand still
+ * between two attempts. */
+static void
+verdict_redis(struct model *m)
+{
+	if (verdict_value(m, "redis_state") > 1)
+		verdict_reason(m, VERDICT_DEGRADED,
+		    "Redis is away (redis_state %.0f)",
+		    verdict_value(m, "redis_state"));
+}
+
 static void
 verdict_busy(struct model *m)
 {
@@ -387,6 +398,7 @@ verdict_judge(struct model *m)
 		return;
 	verdict_processes(m);
 	verdict_relay(m);
+	verdict_redis(m);
 	verdict_replaced(m);
 	verdict_busy(m);
 	verdict_files(m);
