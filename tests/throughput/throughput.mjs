@@ -59,6 +59,9 @@ class Seen {
 	constructor() {
 		this.bits = new Uint8Array(TOTAL);
 		this.n = this.twice = 0;
+		this.ended = new Promise((_, no) => { this.end = (why) =>
+			no(new Error(why)); });
+		this.ended.catch(() => {});
 	}
 	one(i) {
 		if (this.bits[i]++)
@@ -67,7 +70,8 @@ class Seen {
 			this.n++;
 	}
 	async all() {
-		await until(() => this.n === TOTAL, 'all messages', 30000);
+		await Promise.race([this.ended, until(() => this.n === TOTAL,
+		    'all messages', 30000)]);
 		if (this.twice > 0)
 			throw new Error(`${this.twice} messages came twice`);
 	}
@@ -130,6 +134,7 @@ async function roost(redis, rooms) {
 			if (i !== null)
 				seen.one(Number(i[1]));
 		});
+		w.on('close', (code) => seen.end(`a client was closed: ${code}`));
 		members.push(w);
 	}
 	await until(async () => (await cli.do('PUBSUB', 'NUMSUB', ...channels))
