@@ -42,8 +42,9 @@ after(async () => {
 	await redis.kill();
 });
 
-const listened = (key, n) => until(async () => (await cli.do('PUBSUB',
-    'NUMSUB', `roost:to:5:/chat:${key}`))[1] === n, `${n} hosts at ${key}`);
+const listened = (key, n, ms) => until(async () => (await cli.do('PUBSUB',
+    'NUMSUB', `roost:to:5:/chat:${key}`))[1] === n, `${n} hosts at ${key}`,
+ms);
 async function member(d, room) {
 	const s = await connect(d, '/chat');
 	assert.equal((await ask(s, 'room:join', { room })).error, undefined);
@@ -173,7 +174,7 @@ async () => {
 	assert.equal((await ask(from, 'say', { room: 'dn', n: 1 })).error,
 	    undefined);
 	await cli.do('ACL', 'SETUSER', 'default', '+subscribe');
-	await listened('rdn', 2);
+	await listened('rdn', 2, 15000);	/* it is asked for now and then */
 	await connected(b);
 	from.emit('say', { room: 'dn', n: 2 });
 	await heard(here, 'say');
@@ -181,4 +182,23 @@ async () => {
 	const [[g]] = await heard(here, 'roost:gap', 1, 15000);
 	assert.ok(g.from <= Date.now() && g.to >= was);
 	closeAll([here, from]);
+});
+
+test('what could not be sent is told though a channel is denied', async () => {
+	const [here, from] = [await member(b, 'out'), await member(a, 'out')];
+	await listened('rout', 2);
+	await cli.do('ACL', 'SETUSER', 'default', '-subscribe');
+	const deaf = await member(a, 'deaf');
+	await connected(a, false);
+	await cli.do('ACL', 'SETUSER', 'default', '-publish');
+	const lost = await a.metric('far_lost');
+	from.emit('say', { room: 'out', n: 1 });
+	await until(async () => await a.metric('far_lost') > lost, 'a loss');
+	assert.deepEqual(gaps(here), []);
+	await cli.do('ACL', 'SETUSER', 'default', '+publish');
+	const [[g]] = await heard(here, 'roost:gap', 1, 15000);
+	assert.equal(g.room, 'out');
+	await cli.do('ACL', 'SETUSER', 'default', '+subscribe');
+	await connected(a);
+	closeAll([here, from, deaf]);
 });

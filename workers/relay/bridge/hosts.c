@@ -163,7 +163,7 @@ hosts_send(struct hosts *s, const struct bus_envelope *e, struct slice nsp,
 	if (s->channel.oom) {
 		s->channel.oom = false;
 		counter_add(COUNTER_memory_failures, 1);
-		sent_lost(s->sent, m.kind, nsp, m.name);
+		sent_lost(s->sent, &m);
 		s->refused = true;
 		return;
 	}
@@ -198,13 +198,17 @@ static void
 hosts_send_all(struct hosts *s, const struct bus_envelope *e)
 {
 	const struct conf_namespace *ns = s->p.home->conf->namespaces;
+	struct sent_message all = { .kind = GAP_NAMESPACE,
+		.is_volatile = (e->flags & BUS_VOLATILE) != 0,
+		.is_order = e->kind != BUS_PUBLISH };
 	const struct bus_audience *to;
 	struct slice nsp;
 	size_t i;
 
 	to = hosts_whom(e, &nsp);
 	if (!hosts_encode(s, e, nsp.n == 0 || hosts_is_for_several(to))) {
-		sent_lost(s->sent, GAP_NAMESPACE, nsp, slice_of(NULL, 0));
+		all.nsp = nsp;
+		sent_lost(s->sent, &all);
 		s->refused = true;
 		return;
 	}
@@ -265,7 +269,7 @@ hosts_tell_gaps(struct hosts *s)
 
 	CHECK_MAGIC(s, HOSTS_MAGIC);
 	s->refused = false;
-	while (!s->refused && redis_ready(s->p.home->redis) &&
+	while (!s->refused && redis_can_publish(s->p.home->redis) &&
 	    (g = sent_gap(s->sent)) != NULL) {
 		if (!gaps_publication(g, &s->words, &e))
 			return;

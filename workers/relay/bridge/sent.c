@@ -58,12 +58,16 @@ sent_note(struct sent *s, enum gap_kind kind, struct slice nsp,
 	gaps_note(&s->gaps, nsp, &to, at_ms, s->p.now_ms(s->p.arg));
 }
 
+/* Volatile events are not missed. */
 void
-sent_lost(struct sent *s, enum gap_kind kind, struct slice nsp,
-    struct slice name)
+sent_lost(struct sent *s, const struct sent_message *m)
 {
 	CHECK_MAGIC(s, SENT_MAGIC);
-	sent_note(s, kind, nsp, name, s->p.now_ms(s->p.arg));
+	if (m->is_order)
+		counter_add(COUNTER_far_orders_lost, 1);
+	else if (!m->is_volatile)
+		sent_note(s, m->kind, m->nsp, m->name,
+		    s->p.now_ms(s->p.arg));
 }
 
 void
@@ -177,10 +181,7 @@ sent_send(struct sent *s, const struct sent_message *m)
 		sent_forget(s, r);
 	else
 		counter_add(COUNTER_memory_failures, 1);
-	if (m->is_order)
-		counter_add(COUNTER_far_orders_lost, 1);
-	else if (!m->is_volatile)
-		sent_lost(s, m->kind, m->nsp, m->name);
+	sent_lost(s, m);
 	return (false);
 }
 

@@ -42,9 +42,8 @@ void	sent_free(struct sent **);
 bool	sent_left_some(struct sent *);
 /* False: lost at once, and noted. */
 bool	sent_send(struct sent *, const struct sent_message *);
-/* A publication that could not even be encoded. */
-void	sent_lost(struct sent *, enum gap_kind, struct slice nsp,
-	    struct slice name);
+/* One that could not even be encoded: noted, or counted. */
+void	sent_lost(struct sent *, const struct sent_message *);
 /* All namespaces have a gap since then: what a process had, it took along. */
 void	sent_gap_all(struct sent *, uint64_t from_ms);
 /* What is to be told now: a gap, until sent_told() or NULL. */

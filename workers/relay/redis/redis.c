@@ -28,9 +28,9 @@ struct redis {
 /* --- how it stands --------------------------------------------------------*/
 
 bool
-redis_ready(const struct redis *r)
+redis_can_publish(const struct redis *r)
 {
-	return (site_ready(r->site));
+	return (site_can_publish(r->site));
 }
 
 static void

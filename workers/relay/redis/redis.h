@@ -67,8 +67,8 @@ void	redis_sunsubscribe_raw(struct redis *, struct slice channel);
 bool	redis_command(struct redis *, struct slice key,
 	    const struct slice *argv, size_t n, commands_cb *, void *arg);
 
-/* Connected, and listening to everything. */
-bool	redis_ready(const struct redis *);
+/* Commands are taken, and we may publish; listening may be another matter. */
+bool	redis_can_publish(const struct redis *);
 
 /*
  * What its users are told of the whole; zeroed, with the calls that are of

@@ -82,10 +82,15 @@ site_look(struct site *s)
 }
 
 bool
+site_can_publish(const struct site *s)
+{
+	return (commands_up(s->commands) && !s->mute);
+}
+
+bool
 site_ready(const struct site *s)
 {
-	return (commands_up(s->commands) && subscriptions_ready(s->subs) &&
-	    !s->mute);
+	return (site_can_publish(s) && subscriptions_ready(s->subs));
 }
 
 enum redis_state

@@ -47,7 +47,9 @@ bool	site_add(struct site *, enum subscription_kind, struct slice channel,
 void	site_remove(struct site *, enum subscription_kind,
 	    struct slice channel);
 
-/* Connected, and listening to everything. */
+/* Commands are taken, and we may publish. */
+bool	site_can_publish(const struct site *);
+/* ... and everything is listened to. */
 bool	site_ready(const struct site *);
 /* REDIS_CONNECTED, REDIS_CONNECTING, or the trouble that is going on. */
 enum redis_state site_state(const struct site *);
