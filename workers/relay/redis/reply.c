@@ -91,13 +91,14 @@ reply_room(struct reply_reader *r, size_t bytes)
 	return (o);
 }
 
+/* By value: the reply that knows them is in one. */
 static void
-reply_free_blocks(struct reply_block **bp)
+reply_free_blocks(struct reply_block *b)
 {
-	struct reply_block *b;
+	struct reply_block *next;
 
-	while ((b = *bp) != NULL) {
-		*bp = b->next;
+	for (; b != NULL; b = next) {
+		next = b->next;
 		free(b);
 	}
 }
@@ -221,7 +222,7 @@ reply_free(struct reply **op)
 	if (o == NULL)
 		return;
 	MUST(o->depth == 0);
-	reply_free_blocks(&o->blocks);
+	reply_free_blocks(o->blocks);
 }
 
 bool
@@ -275,7 +276,7 @@ reply_reader_free(struct reply_reader **rp)
 	*rp = NULL;
 	CHECK_MAGIC(r, REPLY_READER_MAGIC);
 	redisReaderFree(r->reader);
-	reply_free_blocks(&r->newest);
+	reply_free_blocks(r->newest);
 	r->magic = 0;
 	free(r);
 }
