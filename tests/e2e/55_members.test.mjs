@@ -280,6 +280,21 @@ describe(sharded ? 'sharded' : 'classic', () => {
 		sub.close();
 	});
 
+	test('half a pair of surrogates is a sign, as in JavaScript', async () => {
+		const s = await connect(d[0]);
+		await ask(s, 'room:join', { room: 'half' });
+		const data = ['half', 'a\ud800b'];
+		const opts = { rooms: ['half'], except: [], flags: {} };
+		await cli.do(sharded ? 'SPUBLISH' : 'PUBLISH', channel('/'),
+		    JSON.stringify(sharded ? { uid: 'x', nsp: '/', type: 3,
+			data: { requestId: 'h', packet: { type: 2, data },
+			    opts } } : { uid: 'x', requestId: 'h', type: 7,
+			packet: { type: 2, data, nsp: '/' }, opts }));
+		await heard(s, 'half');
+		assert.equal(gotten(s, 'half')[0][0], 'a\ufffdb');
+		s.close();
+	});
+
 	test('what was exchanged is counted', async () => {
 		const s = await connect(d[0]);
 		io[0].io.to('nobody here').emit('x');

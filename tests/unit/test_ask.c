@@ -114,7 +114,7 @@ asked(struct fake_conn *c, const char *end)
 static void
 reply(struct fake_host *f, struct fake_conn *c, uint64_t id, const char *args)
 {
-	char text[128];
+	char text[256];
 
 	(void)snprintf(text, sizeof text, "43/n,%llu%s",
 	    (unsigned long long)id, args);
@@ -429,6 +429,40 @@ answers_that_are_too_much_are_left_out_and_that_is_said(void **state)
 	told(x, "\"asked\":1,\"answered\":1,\"complete\":true}\n");
 }
 
+static void
+reply_deep(struct fake_host *f, struct fake_conn *c, uint64_t id, int depth)
+{
+	char text[160];
+	int i;
+
+	assert_true(2 * depth < (int)sizeof text);
+	for (i = 0; i < depth; i++) {
+		text[i] = '[';
+		text[depth + i] = ']';
+	}
+	text[2 * depth] = '\0';
+	reply(f, c, id, text);
+}
+
+/* As deep as a client's message may be: with what stands around it nobody who
+ * reads as we do could read the answers beside it. */
+static void
+an_answer_that_is_too_deep_is_left_out_and_that_is_said(void **state)
+{
+	struct fixture *x = *state;
+	uint64_t dropped = counter_get(COUNTER_ask_answers_dropped);
+
+	ask(x, 0, ",\"room\":\"r\"");
+	reply_deep(x->f, x->a, asked(x->a, Q), 63);
+	assert_int_equal(counter_get(COUNTER_ask_answers_dropped), dropped);
+	reply_deep(x->f, x->b, asked(x->b, Q), 64);
+	assert_int_equal(counter_get(COUNTER_ask_answers_dropped),
+	    dropped + 1);
+	reply(x->g, x->c, asked(x->c, Q), "[\"flat\"]");
+	told(x, "\"args\":[\"flat\"]}],\"asked\":3,\"answered\":3,"
+	    "\"complete\":true,\"truncated\":true}\n");
+}
+
 /* A relay whose queue is full takes small frames only. */
 static bool
 takes_small_ones(void *host, const struct bus_envelope *e)
@@ -546,6 +580,7 @@ main(void)
 		T(another_client_cannot_answer_for_it),
 		T(too_many_questions_are_refused_and_nothing_is_sent),
 		T(answers_that_are_too_much_are_left_out_and_that_is_said),
+		T(an_answer_that_is_too_deep_is_left_out_and_that_is_said),
 		T(of_answers_that_find_no_way_the_numbers_do),
 		T(a_repeated_id_is_not_asked_again),
 		T(bad_questions_are_refused),

@@ -10,6 +10,7 @@
 #include "base/digest.h"
 #include "hub/session/client.h"
 #include "hub/session/principal.h"
+#include "proto/json.h"
 
 #define PIECE_BYTES	(64u << 10)	/* a branch hands over so much at once */
 
@@ -127,6 +128,16 @@ answers_put(struct buf *b, const struct session *s, struct slice args,
 	buf_byte(b, '}');
 }
 
+/* What is nested as deep as a client's message may be is too deep with what
+ * stands around it: nobody could read all that is in one answer with it. */
+static bool
+answers_can_be_read(struct slice element)
+{
+	struct slice v;
+
+	return (json_value(element, &v) == (ssize_t)element.n);
+}
+
 bool
 ask_answer(struct session *s, uint64_t id, struct slice args,
     const struct slice *attachments, unsigned n)
@@ -145,7 +156,8 @@ ask_answer(struct session *s, uint64_t id, struct slice args,
 	a->answered++;
 	buf_reset(b);
 	answers_put(b, s, args, attachments, n);
-	if (b->oom) {
+	if (b->oom || !answers_can_be_read(buf_unread(b))) {
+		b->oom = false;
 		a->truncated = true;
 		counter_add(COUNTER_ask_answers_dropped, 1);
 	} else

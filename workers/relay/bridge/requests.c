@@ -33,7 +33,7 @@ struct requests {
 struct request {
 	struct requests	*r;
 	const struct conf_namespace *ns;
-	struct message	 m;
+	const struct message *m;
 	struct slice	 id;		/* raw JSON string */
 	struct members_asker who;
 };
@@ -103,7 +103,7 @@ request_whom(struct request *q, struct slice member, struct bus_audience *to,
 		.to = to };
 
 	whom_begin(&w);
-	if (!message_whom(q->m.json, member, &q->r->names, &w) ||
+	if (!message_whom(q->m->json, member, &q->r->names, &w) ||
 	    whom_end(&w) == WHOM_MANY)
 		return (false);
 	slotset_copy(slots, w.slots);
@@ -146,7 +146,7 @@ request_broadcast(struct request *q, bool refused)
 
 	if (refused)
 		request_say(q, none);
-	else if (message_publish(&q->m, q->m.json, q->ns, &e, &wait_ms) &&
+	else if (message_publish(q->m, q->m->json, q->ns, &e, &wait_ms) &&
 	    request_whom(q, SLICE("opts"), &e.publish.to, slots))
 		members_ask(q->r->p.members, &q->who, &e, slots, wait_ms);
 	else
@@ -183,15 +183,11 @@ request_answer(struct request *q, enum socketio_request type, bool refused)
 void
 requests_take(struct requests *r, const struct socketio_question *question)
 {
-	struct request q = { .r = r, .ns = question->ns };
+	struct request q = { .r = r, .ns = question->ns,
+		.m = question->message };
 
 	CHECK_MAGIC(r, REQUESTS_MAGIC);
-	MUST(question->nattach <= nitems(q.m.attachments));
-	q.m.json = question->request;
-	q.m.nattach = question->nattach;
-	memcpy(q.m.attachments, question->attachments,
-	    question->nattach * sizeof *question->attachments);
-	if (!json_get(q.m.json, SLICE("requestId"), &q.id) ||
+	if (!json_get(q.m->json, SLICE("requestId"), &q.id) ||
 	    json_type(q.id) != JSON_STRING || q.id.n > REQUEST_ID_MAX)
 		return;		/* nobody waits for it */
 	if (request_asker(&q))

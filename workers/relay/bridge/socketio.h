@@ -19,6 +19,7 @@
 struct bus_envelope;
 struct conf_namespace;
 struct home;
+struct message;
 struct socketio;
 struct whom_joins;
 
@@ -34,9 +35,7 @@ struct socketio_question {
 	const struct conf_namespace *ns;
 	enum socketio_request type;
 	bool		 refused;	/* ... with nothing: not allowed */
-	struct slice	 request;	/* one valid JSON object */
-	const struct slice *attachments; /* of its placeholders */
-	size_t		 nattach;
+	const struct message *message;
 };
 
 struct socketio_params {

@@ -13,6 +13,7 @@
 #include "base/number_js.h"
 #include "proto/bus.h"
 #include "proto/json.h"
+#include "relay/bridge/message.h"
 #include "shm/interest.h"
 
 /* Of all lists of a request: names in their own memory. */
@@ -21,9 +22,7 @@
 
 struct order {
 	const struct socketio_namespace *n;
-	struct slice	 request;	/* one JSON object */
-	struct slice	 attachments[MSGPACK_ATTACHMENTS_MAX];
-	size_t		 nattach;
+	struct message	 m;
 	uint8_t		 names[ORDER_NAMES][ORDER_NAME_MAX];
 	size_t		 nnames;
 };
@@ -91,12 +90,12 @@ order_whom(struct order *o, struct whom *w)
 {
 	struct slice opts, value, name;
 
-	if (json_get(o->request, SLICE("opts"), &opts)) {
+	if (json_get(o->m.json, SLICE("opts"), &opts)) {
 		if (json_type(opts) != JSON_OBJECT ||
 		    !order_names(o, opts, SLICE("rooms"), w, whom_room) ||
 		    !order_names(o, opts, SLICE("except"), w, whom_except))
 			goto bad;
-	} else if (json_get(o->request, SLICE("sid"), &value) &&
+	} else if (json_get(o->m.json, SLICE("sid"), &value) &&
 	    order_name(o, value, &name)) {
 		o->nnames++;
 		order_add_sid(w, name);
@@ -127,9 +126,9 @@ order_rooms(struct order *o, struct slice *rooms, size_t *n)
 	struct json_iter it;
 
 	*n = 0;
-	if (json_get(o->request, SLICE("room"), &value)) {
+	if (json_get(o->m.json, SLICE("room"), &value)) {
 		it.rest = slice_of(NULL, 0);	/* it alone */
-	} else if (!json_get(o->request, SLICE("rooms"), &list) ||
+	} else if (!json_get(o->m.json, SLICE("rooms"), &list) ||
 	    json_type(list) != JSON_ARRAY || !json_enter(list, &it) ||
 	    !json_next(&it, &key, &value)) {
 		counter_add(COUNTER_socketio_refused_malformed, 1);
@@ -193,7 +192,7 @@ order_disconnect(struct order *o)
 	if (!order_whom(o, &w))
 		return;
 	d->nsp = socketio_nsp(o->n);
-	if (json_get(o->request, SLICE("close"), &value) &&
+	if (json_get(o->m.json, SLICE("close"), &value) &&
 	    json_type(value) == JSON_TRUE)
 		e.flags |= BUS_CLOSE;
 	home_deliver(s->p.home, w.slots, &e);
@@ -206,8 +205,7 @@ order_ask(struct order *o, enum socketio_request type, bool refused)
 {
 	struct socketio *s = o->n->s;
 	struct socketio_question q = { .ns = o->n->ns, .type = type,
-		.refused = refused, .request = o->request,
-		.attachments = o->attachments, .nattach = o->nattach };
+		.refused = refused, .message = &o->m };
 
 	if (s->p.ask != NULL)
 		s->p.ask(s->p.arg, &q);
@@ -278,34 +276,9 @@ socketio_order(struct socketio *s, const struct conf_namespace *ns,
 
 	CHECK_MAGIC(s, SOCKETIO_MAGIC);
 	o.n = &s->ns[ns->index];
-	o.request = object;
-	o.nattach = o.nnames = 0;
+	o.m.json = object;
+	o.m.nattach = o.nnames = 0;
 	order_take(&o, type);
-}
-
-/* One object of JSON, whatever it came as. */
-static bool
-order_read(struct order *o, struct slice payload)
-{
-	struct msgpack_text t = { .out = &o->n->s->text,
-		.max = o->n->s->p.home->conf->message_bytes };
-	struct msgpack_value v;
-
-	o->nattach = o->nnames = 0;
-	o->request = payload;
-	if (payload.n > 0 && payload.p[0] == '{')
-		return (json_value(payload, &o->request) ==
-		    (ssize_t)payload.n);
-	buf_reset(t.out);
-	if (msgpack_value(payload, &v) != (ssize_t)payload.n ||
-	    v.type != MSGPACK_MAP || msgpack_text(&t, &v) != MSGPACK_OK ||
-	    t.out->oom)
-		return (false);
-	o->request = buf_unread(t.out);
-	o->nattach = t.nattach;
-	memcpy(o->attachments, t.attachments,
-	    t.nattach * sizeof *t.attachments);
-	return (true);
 }
 
 void
@@ -313,18 +286,18 @@ socketio_on_request(void *arg, struct slice channel, struct slice payload)
 {
 	static struct order o;	/* large; one at a time */
 	struct socketio_namespace *n = arg;
-	struct slice value;
+	size_t max = n->s->p.home->conf->message_bytes;
 	int64_t type;
 
 	(void)channel;
-	o.n = n;
-	if (payload.n > n->s->p.home->conf->message_bytes) {
+	if (payload.n > max) {
 		counter_add(COUNTER_socketio_refused_size, 1);
 		return;
 	}
-	if (!order_read(&o, payload) ||
-	    !json_get(o.request, SLICE("type"), &value) ||
-	    json_type(value) != JSON_NUMBER || !json_int(value, &type) ||
+	o.n = n;
+	o.nnames = 0;
+	if (!message_read(&o.m, &n->s->text, payload, max) ||
+	    !message_number(o.m.json, SLICE("type"), &type) ||
 	    type < 0 || type >= (int64_t)nitems(order_kinds)) {
 		counter_add(COUNTER_socketio_refused_malformed, 1);
 		return;
