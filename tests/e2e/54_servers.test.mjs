@@ -30,7 +30,7 @@ const connected = (d, is = true) => until(async () =>
 	(await (await fetch(d.url('/health'))).json()).redis.connected === is,
 'Redis to be connected', 15000);
 
-let redis, servers, daemons, all;
+let redis, servers, daemons, all, cli;
 before(async () => {
 	redis = await Redis.start();
 	servers = await Promise.all([1, 2].map(() => server(redis,
@@ -39,8 +39,10 @@ before(async () => {
 		Daemon.start({ workers, conf: conf(redis.url) })));
 	await Promise.all(daemons.map((d) => connected(d)));
 	all = [...servers, ...daemons];
+	cli = await redis.client();
 });
 after(async () => {
+	cli.close();
 	await Promise.all(daemons.map((d) => d.stop()));
 	await Promise.all(servers.map((s) => s.close()));
 	await redis.kill();
@@ -53,9 +55,18 @@ async function member(at, rooms = [], nsp = '/') {
 		    undefined);
 	return s;
 }
+/* Both daemons listen to it: who joins first is answered before Redis is. */
+const listened = (nsp, key) => until(async () => (await cli.do('PUBSUB',
+    'NUMSUB', `roost:to:${nsp.length}:${nsp}:${key}`))[1] >= 2,
+`two hosts at ${key}`);
 /* One on each of the four. */
-const members = (rooms, nsp) => Promise.all(all.map((at) =>
-	member(at, rooms, nsp)));
+async function members(rooms = [], nsp = '/') {
+	const list = await Promise.all(all.map((at) => member(at, rooms, nsp)));
+	await listened(nsp, 'n');
+	for (const room of [rooms].flat())
+		await listened(nsp, `r${room}`);
+	return list;
+}
 /* Without the offset, which daemons write behind all for recovery. */
 const bare = (s) => s.got.map((a) => typeof a.at(-1) === 'string' &&
     /^[0-9a-f]+\.\d+\.\d+\.o?/.test(a.at(-1)) ? a.slice(0, -1) : a);

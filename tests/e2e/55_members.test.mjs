@@ -79,6 +79,11 @@ describe(sharded ? 'sharded' : 'classic', () => {
 				    { room })).error, undefined);
 			list.push(s);
 		}
+		/* who joins first is answered before Redis is */
+		for (const key of ['n', ...rooms.map((r) => `r${r}`)])
+			await until(async () => (await cli.do('PUBSUB',
+			    'NUMSUB', `roost:to:${nsp.length}:${nsp}:${key}`))
+			    [1] >= 2, `two hosts at ${key}`);
 		return list;
 	}
 
