@@ -359,7 +359,11 @@ test('the screen: pages, filter, another interval, end', async () => {
 	await s.shows(/every 0\.1s/);
 	s.type(' ');
 	await s.shows(/PAUSED/);
-	s.type(' 3h');
+	s.type(' 5');
+	await s.shows(/\[relay\]/);
+	s.type('\x1b');		/* no filter */
+	await s.shows(/Redis: not configured/);
+	s.type('3h');
 	await s.shows(/sort by the next column/);
 	await s.quit();
 	await d.stop();

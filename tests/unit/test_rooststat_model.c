@@ -467,7 +467,7 @@ without_its_redis_it_is_degraded(void **state)
 	scene_second(s);
 	assert_int_equal(s->model.verdict, VERDICT_DEGRADED);
 	assert_string_equal(s->model.reason[0],
-	    "Redis is away (redis_state 4)");
+	    "Redis cannot be reached");
 	scene_in(s, 0);
 	counter_set(COUNTER_redis_state, 1);
 	scene_take(s, 0, SCENE_UP_MS);

@@ -5,7 +5,9 @@
 #include <locale.h>
 
 #include "tests/lib/scene.h"
+#include "conf/redis_state.h"
 #include "tools/rooststat/keys.h"
+#include "tools/rooststat/list.h"
 #include "tools/rooststat/print.h"
 #include "tools/rooststat/verdict.h"
 
@@ -76,7 +78,7 @@ the_overview_of_a_usual_terminal(void **state)
 	    "roostd 1.2.3  up 1m40s  2 workers  7 open  9 sessions  5 users    "
 	    "      22:15:00\n"
 	    "HEALTHY  all workers and the relay beat\n"
-	    "[overview]  counters   namespaces   workers    every 1s\n"
+	    "[overview]  counters   namespaces   workers   relay    every 1s\n"
 	    "rates          now/s  1min/s   avg/s\n"
 	    "deliveries     13.0k   13.0k     270                              "
 	    "             \342\226\210\n"
@@ -142,7 +144,7 @@ a_wide_overview_has_panes_side_by_side(void **state)
 	    "roostd 1.2.3  up 1m40s  2 workers  7 open  9 sessions  5 users  0 "
 	    "rooms  0B queued  pid 100                         22:15:00\n"
 	    "HEALTHY  all workers and the relay beat\n"
-	    "[overview]  counters   namespaces   workers    every 1s\n"
+	    "[overview]  counters   namespaces   workers   relay    every 1s\n"
 	    "rates          now/s  1min/s   avg/s                           lat"
 	    "ency                       p50    p90    p99    max    n/s\n"
 	    "deliveries     13.0k   13.0k     270                        "
@@ -214,7 +216,7 @@ workers_of_a_narrow_terminal(void **state)
 	assert_string_equal(draw(*state, 60, 8),
 	    "roostd 1.2.3  up 1m40s  2 workers  7 open           22:15:00\n"
 	    "HEALTHY  all workers and the relay beat\n"
-	    " overview   counters   namespaces  [workers]   every 1s\n"
+	    "[workers]   every 1s\n"
 	    "process*      state      open  in/s out/s Bout/s queue busy%\n"
 	    "worker 1      live          7   5.0 12.0k  1.50M     0    25\n"
 	    "worker 2      live          0     0  1000      0     0     0\n"
@@ -575,6 +577,96 @@ counters_sort_by_each_column(void **state)
 	}
 }
 
+/* The lines of the relay's page, at the given state of Redis. */
+static const char *
+draw_relay(struct scene *s, unsigned state, unsigned columns, unsigned rows)
+{
+	scene_in(s, 0);
+	counter_set(COUNTER_redis_state, state);
+	counter_set(COUNTER_redis_channels, 41);
+	counter_add(COUNTER_redis_messages, 123456);
+	counter_add(COUNTER_far_lost, 6);
+	counter_add(COUNTER_socketio_refused_off, 2);
+	counter_add(COUNTER_socketio_refused_size, 3);
+	scene_take(s, 1, SCENE_UP_MS);
+	scene_second(s);
+	press("5");
+	return (draw(s, columns, rows));
+}
+
+static void
+the_relay_has_a_page_of_its_own(void **state)
+{
+	const char *page = draw_relay(*state, REDIS_CONNECTED, 80, 50);
+
+	assert_non_null(strstr(page, "DEGRADED  far_lost 3.0/s"));
+	assert_non_null(strstr(page, "\nRedis: connected\n"));
+	assert_non_null(strstr(page,
+	    "\n  channels listened to             "
+	    "                   41     now\n"));
+	assert_non_null(strstr(page,
+	    "\n  messages received                "
+	    "               123456   61.7k"));
+	assert_non_null(strstr(page, "\nother hosts\n"));
+	assert_non_null(strstr(page, "\n  publications lost"));
+	/* counters of one name, whatever their labels */
+	assert_non_null(strstr(page,
+	    "\n  messages refused                 "
+	    "                    5     2.5"));
+	/* what is 0 is shown, too */
+	assert_non_null(strstr(page,
+	    "\n  answers lost                     "
+	    "                    0"));
+}
+
+static void
+each_row_of_the_relay_is_a_counter(void **state)
+{
+	const char *page = draw_relay(*state, REDIS_CONNECTED, 80, 100);
+	unsigned rows = 0;
+
+	for (page = strstr(page, "\nRedis: "); page != NULL;
+	    page = strstr(page + 1, "\n"))
+		if (strncmp(page, "\n  ", 3) == 0)
+			rows++;
+	assert_int_equal(rows + 5, list_count(&view,
+	    &((struct scene *)*state)->model, PAGE_RELAY));
+	assert_int_equal(rows, 33);
+}
+
+static void
+the_relay_without_redis(void **state)
+{
+	assert_non_null(strstr(draw_relay(*state, REDIS_OFF, 80, 24),
+	    "\nRedis: not configured\n"));
+}
+
+static void
+the_state_of_redis_is_said_in_words(void **state)
+{
+	const char *page = draw_relay(*state, REDIS_UNREACHABLE, 80, 24);
+
+	assert_non_null(strstr(page, "DEGRADED  Redis cannot be reached"));
+	assert_non_null(strstr(page, "\nRedis cannot be reached\n"));
+	/* a daemon newer than this program */
+	page = draw_relay(*state, REDIS_STATE__MAX, 80, 24);
+	assert_non_null(strstr(page, "DEGRADED  Redis is not connected"));
+}
+
+static void
+the_relays_rows_are_found_by_words_and_by_counters(void **state)
+{
+	(void)draw_relay(*state, REDIS_CONNECTED, 80, 24);
+	press("/far_lost");
+	assert_int_equal(list_count(&view,
+	    &((struct scene *)*state)->model, PAGE_RELAY), 1);
+	assert_non_null(strstr(draw(*state, 80, 24), "publications lost"));
+	(void)keys_press(&view, KEYS_ESCAPE);
+	press("/SERVERS");
+	assert_int_equal(list_count(&view,
+	    &((struct scene *)*state)->model, PAGE_RELAY), 0);
+}
+
 int
 main(void)
 {
@@ -600,6 +692,11 @@ main(void)
 		ON_SCENE(reasons_are_broken_between_words),
 		ON_SCENE(once_prints_names_that_grep_finds),
 		ON_SCENE(columns_hold_beside_the_longest_name),
+		ON_SCENE(the_relay_has_a_page_of_its_own),
+		ON_SCENE(each_row_of_the_relay_is_a_counter),
+		ON_SCENE(the_relay_without_redis),
+		ON_SCENE(the_state_of_redis_is_said_in_words),
+		ON_SCENE(the_relays_rows_are_found_by_words_and_by_counters),
 	};
 
 	if (setlocale(LC_CTYPE, "C.UTF-8") == NULL)

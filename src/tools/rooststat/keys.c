@@ -125,7 +125,7 @@ keys_command(struct view *v, unsigned key)
 	case 'v': case '\t': case KEYS_NEXT:
 		keys_turn_to(v, (v->page + 1) % PAGE__MAX);
 		break;
-	case '1': case '2': case '3': case '4':
+	case '1': case '2': case '3': case '4': case '5':
 		keys_turn_to(v, (enum view_page)(key - '1'));
 		break;
 	case 's': case 'S':

@@ -3,137 +3,13 @@
  * and one that tells what a column sorts by: numbers from the greatest down,
  * names as they come.
  */
-#include "tools/rooststat/list.h"
+#include "tools/rooststat/list_int.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "tools/rooststat/match.h"
-
-#define CELL	24u			/* bytes of a cell that is a number */
-
-struct list_item {
-	unsigned	 index;		/* into the model's array */
-	double		 key;		/* the greatest first */
-	const char	*name;		/* then by name, if there is one */
-};
-
-struct list;
-typedef void list_cells(const struct model *, unsigned index, struct list *);
-
-struct list {
-	struct grid	 grid;
-	struct list_item *item;		/* NULL: no memory, nothing is shown */
-	unsigned	 nitems;
-	enum text_style	 style;		/* of the row being filled */
-	struct buf	 name;		/* cell 0 of it */
-	struct buf	 help;		/* the last cell of counters */
-	char		 cell[GRID_COLS][CELL];
-	bool		 utf8;
-};
-
-static int
-list_item_order(const void *a, const void *b)
-{
-	const struct list_item *x = a, *y = b;
-	int order;
-
-	if (x->key != y->key)
-		return (x->key > y->key ? -1 : 1);
-	order = x->name == NULL ? 0 : strcmp(x->name, y->name);
-	if (order != 0)
-		return (order);
-	return (x->index < y->index ? -1 : x->index > y->index);
-}
-
-static void
-list_item_add(struct list *l, unsigned index, double key, const char *name)
-{
-	l->item[l->nitems++] = (struct list_item){ index,
-		isnan(key) ? -1 : key, name };
-}
-
-static void
-list_init(struct list *l, const struct grid_col *col, unsigned ncols,
-    unsigned most, const struct lines *p)
-{
-	memset(l, 0, sizeof *l);
-	grid_fit(&l->grid, col, ncols, p->columns);
-	buf_init(&l->name);
-	buf_init(&l->help);
-	l->utf8 = p->utf8;
-	l->item = calloc(most + 1, sizeof *l->item);
-}
-
-static void
-list_fini(struct list *l)
-{
-	buf_fini(&l->name);
-	buf_fini(&l->help);
-	free(l->item);
-}
-
-/* Keep the cursor within the list, and the window around the cursor. */
-static void
-list_scroll(struct view *v, const struct list *l, unsigned rows)
-{
-	if (v->cursor >= l->nitems)
-		v->cursor = l->nitems > 0 ? l->nitems - 1 : 0;
-	if (v->cursor < v->top)
-		v->top = v->cursor;
-	if (rows > 0 && v->cursor - v->top >= rows)
-		v->top = v->cursor - rows + 1;
-	if (v->top + rows > l->nitems)
-		v->top = l->nitems > rows ? l->nitems - rows : 0;
-	v->shown = rows;
-}
-
-static void
-list_row(struct list *l, const struct model *m, const struct list_item *item,
-    list_cells *fill, bool selected, struct lines *p)
-{
-	const char *cell[GRID_COLS];
-	struct buf line;
-	unsigned i;
-
-	buf_reset(&l->name);
-	buf_reset(&l->help);
-	l->style = STYLE_PLAIN;
-	fill(m, item->index, l);
-	buf_byte(&l->name, '\0');
-	buf_byte(&l->help, '\0');
-	cell[0] = l->name.oom ? "?" : (const char *)l->name.data;
-	for (i = 1; i < l->grid.ncols; i++)
-		cell[i] = l->cell[i];
-	if (l->help.wpos > 1 && !l->help.oom)
-		cell[i - 1] = (const char *)l->help.data;
-	buf_init(&line);
-	grid_row(&l->grid, &line, selected ? STYLE_CURSOR : l->style, cell);
-	line_text(p, &line);
-	buf_fini(&line);
-}
-
-static void
-list_draw(struct list *l, struct view *v, const struct model *m,
-    struct lines *p, struct list_place at, unsigned sort, list_cells *fill)
-{
-	unsigned i, first = 0, rows = at.rows > 0 ? at.rows - 1 : 0;
-
-	if (at.rows == 0 || l->item == NULL)
-		return;
-	if (l->nitems > 1)
-		qsort(l->item, l->nitems, sizeof *l->item, list_item_order);
-	if (at.scroll) {
-		list_scroll(v, l, rows);
-		first = v->top;
-	}
-	line_titles(p, &l->grid, sort);
-	for (i = first; i < l->nitems && i - first < rows; i++)
-		list_row(l, m, &l->item[i], fill, at.scroll && i == v->cursor,
-		    p);
-}
 
 /* --- processes ----------------------------------------------------------- */
 
@@ -197,14 +73,14 @@ list_proc_state(const struct model_proc *p, struct list *l)
 
 	text_age(age, p->silent_ms);
 	if (p->dead) {
-		(void)snprintf(out, CELL, "dead");
+		(void)snprintf(out, LIST_CELL, "dead");
 		l->style = STYLE_BAD;
 	} else if (p->silent) {
 		age[strcspn(age, "smhd") + 1] = '\0'; /* or it is cut */
-		(void)snprintf(out, CELL, "mute %s", age);
+		(void)snprintf(out, LIST_CELL, "mute %s", age);
 		l->style = STYLE_BAD;
 	} else {
-		(void)snprintf(out, CELL, "live");
+		(void)snprintf(out, LIST_CELL, "live");
 		l->style = p->busy >= 0.95 ? STYLE_WARN : STYLE_PLAIN;
 	}
 }
@@ -216,8 +92,8 @@ list_proc_cells(const struct model *m, unsigned index, struct list *l)
 	bool serves = p->role == STATS_ROLE_WORKER;
 
 	text_safe(&l->name, p->name, l->utf8);
-	(void)snprintf(l->cell[PROC_PID], CELL, "%" PRIu32, p->pid);
-	(void)snprintf(l->cell[PROC_GENERATION], CELL, "%" PRIu32,
+	(void)snprintf(l->cell[PROC_PID], LIST_CELL, "%" PRIu32, p->pid);
+	(void)snprintf(l->cell[PROC_GENERATION], LIST_CELL, "%" PRIu32,
 	    p->generation);
 	list_proc_state(p, l);
 	text_age(l->cell[PROC_UP], p->age_ms);
@@ -235,7 +111,7 @@ list_proc_cells(const struct model *m, unsigned index, struct list *l)
 	if (p->turn_p99_us > 0)
 		text_us(l->cell[PROC_TURN], p->turn_p99_us);
 	else
-		(void)snprintf(l->cell[PROC_TURN], CELL, "-");
+		(void)snprintf(l->cell[PROC_TURN], LIST_CELL, "-");
 }
 
 /* The overview leaves out the master, who has nothing to do. */
@@ -370,7 +246,6 @@ list_metric(const struct stats_metric *m, bool utf8, struct buf *out)
 	buf_byte(out, '}');
 }
 
-/* Digit by digit while it fits: to be compared with a log, or a ticket. */
 static void
 list_rate_cells(const struct model *m, unsigned index, struct list *l)
 {
@@ -381,12 +256,9 @@ list_rate_cells(const struct model *m, unsigned index, struct list *l)
 		buf_byte(&l->help, ' ');
 		text_safe(&l->help, r->metric->help, l->utf8);
 	}
-	if (r->value < 1e13 && r->value > -1e12)
-		(void)snprintf(l->cell[RATE_VALUE], CELL, "%.0f", r->value);
-	else
-		text_count(l->cell[RATE_VALUE], r->value);
+	text_digits(l->cell[RATE_VALUE], r->value);
 	if (r->metric->type == STATS_GAUGE) {
-		(void)snprintf(l->cell[RATE_NOW], CELL, "now");
+		(void)snprintf(l->cell[RATE_NOW], LIST_CELL, "now");
 		l->cell[RATE_MINUTE][0] = l->cell[RATE_START][0] = '\0';
 		return;
 	}
@@ -430,15 +302,9 @@ list_counters(struct view *v, const struct model *m, struct lines *p,
 			    list_rate_key(&m->rate[i], sort), NULL);
 	at.rows = at.rows > 2 ? at.rows - 1 : at.rows;	/* its help */
 	list_draw(&l, v, m, p, at, sort, list_rate_cells);
-	while (at.rows > 2 && p->used + 1 < p->rows)
-		line_blank(p);
-	if (at.rows > 2 && v->cursor < l.nitems && l.item != NULL) {
-		buf_reset(&l.name);
-		buf_byte(&l.name, STYLE_DIM);
-		text_safe(&l.name,
-		    m->rate[l.item[v->cursor].index].metric->help, p->utf8);
-		line_text(p, &l.name);
-	}
+	if (at.rows > 2)
+		list_foot(&l, v->cursor < l.nitems && l.item != NULL ?
+		    m->rate[l.item[v->cursor].index].metric->help : "", p);
 	list_fini(&l);
 }
 
@@ -462,6 +328,9 @@ list_count(const struct view *v, const struct model *m, enum view_page page)
 		for (i = 0; i < m->nrate; i++)
 			n += list_rate_shown(v, &m->rate[i]);
 		break;
+	case PAGE_RELAY:
+		n = list_relay_count(v, m);
+		break;
 	case PAGE_OVERVIEW:
 	case PAGE__MAX:
 		break;
@@ -476,6 +345,7 @@ list_columns(enum view_page page)
 		[PAGE_COUNTERS] = RATE_HELP,	/* not by that */
 		[PAGE_NAMESPACES] = NSCOL__MAX,
 		[PAGE_WORKERS] = PROC__MAX,
+		[PAGE_RELAY] = 1,	/* always in its own order */
 	};
 
 	return (columns[page]);

@@ -1,6 +1,6 @@
 /*
- * The lists: processes, namespaces, counters; filtered, sorted, and only the
- * rows that there is room for.  Pure.
+ * The lists: processes, namespaces, counters, what the relay does; filtered,
+ * sorted, and only the rows that there is room for.  Pure.
  */
 #ifndef ROOSTSTAT_LIST_H
 #define ROOSTSTAT_LIST_H
@@ -23,6 +23,9 @@ void	list_processes(struct view *, const struct model *, struct lines *,
 void	list_namespaces(struct view *, const struct model *, struct lines *,
 	    struct list_place);
 void	list_counters(struct view *, const struct model *, struct lines *,
+	    struct list_place);
+/* What the relay does, by those it speaks with. */
+void	list_relay(struct view *, const struct model *, struct lines *,
 	    struct list_place);
 /* Rows that pass the filter, the title not counted. */
 unsigned list_count(const struct view *, const struct model *, enum view_page);

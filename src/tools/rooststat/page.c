@@ -415,6 +415,9 @@ page_draw(struct view *v, const struct model *m, struct lines *p)
 	case PAGE_WORKERS:
 		list_processes(v, m, p, at);
 		break;
+	case PAGE_RELAY:
+		list_relay(v, m, p, at);
+		break;
 	case PAGE__MAX:
 		break;
 	}

@@ -165,6 +165,15 @@ text_count(char out[TEXT_NUMBER], double v)
 }
 
 void
+text_digits(char out[TEXT_NUMBER], double v)
+{
+	if (v < 1e13 && v > -1e12)
+		(void)snprintf(out, TEXT_NUMBER, "%.0f", v);
+	else
+		text_count(out, v);
+}
+
+void
 text_rate(char out[TEXT_NUMBER], double v)
 {
 	if (v > 0 && v < 0.05)

@@ -39,6 +39,9 @@ void	text_right(struct buf *, const char *, unsigned columns);
 void	text_count(char out[TEXT_NUMBER], double);
 /* The same with one decimal below 10; "-" for NAN. */
 void	text_rate(char out[TEXT_NUMBER], double);
+/* Digit by digit while it fits 13 columns, to be compared with a log or a
+ * ticket; else as text_count(). */
+void	text_digits(char out[TEXT_NUMBER], double);
 /* Microseconds: 850us, 1.20ms, 34.0ms, 2.50s. */
 void	text_us(char out[TEXT_NUMBER], uint64_t);
 /* Milliseconds, as people say it: 12s, 3m04s, 4h12m, 3d04h. */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "conf/redis_state.h"
 #include "tools/rooststat/text.h"
 
 #define BUSY		0.95		/* of a CPU: no room for more */
@@ -326,15 +327,15 @@ verdict_relay(struct model *m)
 		verdict_reason(m, VERDICT_DEGRADED, "no relay");
 }
 
-/* Gauge redis_state: 0 not configured, 1 connected.  Its counters stand still
- * between two attempts. */
+/* Its counters stand still between two attempts to connect. */
 static void
 verdict_redis(struct model *m)
 {
-	if (verdict_value(m, "redis_state") > 1)
-		verdict_reason(m, VERDICT_DEGRADED,
-		    "Redis is away (redis_state %.0f)",
-		    verdict_value(m, "redis_state"));
+	const char *words = redis_state_trouble((unsigned)
+	    verdict_value(m, "redis_state"));
+
+	if (words != NULL)
+		verdict_reason(m, VERDICT_DEGRADED, "%s", words);
 }
 
 static void

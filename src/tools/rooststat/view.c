@@ -19,6 +19,7 @@ static const char *const page_names[PAGE__MAX] = {
 	[PAGE_COUNTERS] = "counters",
 	[PAGE_NAMESPACES] = "namespaces",
 	[PAGE_WORKERS] = "workers",
+	[PAGE_RELAY] = "relay",
 };
 
 void
@@ -203,21 +204,34 @@ view_tab_state(const struct view *v, struct buf *out)
 }
 
 static void
-view_tabs(const struct view *v, struct lines *p)
+view_tab_names(const struct view *v, bool all, struct buf *out)
 {
-	struct buf line;
 	unsigned i;
 
-	buf_init(&line);
 	for (i = 0; i < PAGE__MAX; i++) {
-		if (p->columns < 60 && i != (unsigned)v->page)
+		if (!all && i != (unsigned)v->page)
 			continue;
-		buf_printf(&line, "%c%s%s%s%c ",
+		buf_printf(out, "%c%s%s%s%c ",
 		    i == (unsigned)v->page ? STYLE_BOLD : STYLE_DIM,
 		    i == (unsigned)v->page ? "[" : " ", page_names[i],
 		    i == (unsigned)v->page ? "]" : " ", STYLE_PLAIN);
 	}
-	view_tab_state(v, &line);
+	view_tab_state(v, out);
+}
+
+/* All names, where there is room; or only that of this page. */
+static void
+view_tabs(const struct view *v, struct lines *p)
+{
+	struct buf line;
+
+	buf_init(&line);
+	view_tab_names(v, true, &line);
+	buf_byte(&line, '\0');
+	if (line.oom || text_width((const char *)line.data) > p->columns) {
+		buf_reset(&line);
+		view_tab_names(v, false, &line);
+	}
 	line_text(p, &line);
 	buf_fini(&line);
 }
@@ -259,7 +273,7 @@ view_help(struct lines *p)
 {
 	static const char *const lines[] = {
 		"q             quit",
-		"v, Tab        next page; 1 2 3 4 go to one",
+		"v, Tab        next page; 1 to 5 go to one",
 		"s, S          sort by the next column, the one before",
 		"/             show only names with this text, or pattern",
 		"              (* ? [); Esc shows all again",

@@ -13,6 +13,7 @@ enum view_page {
 	PAGE_COUNTERS,
 	PAGE_NAMESPACES,
 	PAGE_WORKERS,
+	PAGE_RELAY,
 	PAGE__MAX
 };
 
