@@ -149,6 +149,7 @@ test('every example configuration is accepted', async () => {
 	const dir = path.join(top, 'packaging', 'examples');
 	for (const name of fs.readdirSync(dir).filter((f) => f.endsWith('.conf'))) {
 		const r = await run(['-t', '-c', path.join(dir, name)], { env: {
+			REDIS_URL: 'redis://127.0.0.1',
 			JWT_SECRET: 'x'.repeat(32), ROOST_API_SHA256: 'a'.repeat(64),
 			ROOST_DEMO_SECRET: 'x'.repeat(32),
 			ROOST_DEMO_API_SHA256: 'a'.repeat(64),

@@ -9,7 +9,7 @@ fail() {
 
 for f in "$confdir/roost.conf" "$exampledir/roost.conf" \
     "$exampledir/demo.conf" "$exampledir/classroom.conf" \
-    "$exampledir/media.conf" "$pagedir/demo.html" \
+    "$exampledir/media.conf" "$exampledir/social.conf" "$pagedir/demo.html" \
     "$unitdir/roostd.service" "$prefix/lib/tmpfiles.d/roost.conf" \
     "$prefix/lib/sysusers.d/roost.conf"; do
 	[ -s "$f" ] || fail "$f is missing"
@@ -22,7 +22,8 @@ JWT_SECRET=0123456789abcdef0123456789abcdef
 ROOST_DEMO_SECRET=$JWT_SECRET
 ROOST_API_SHA256=$JWT_SECRET$JWT_SECRET
 ROOST_DEMO_API_SHA256=$ROOST_API_SHA256
-export JWT_SECRET ROOST_DEMO_SECRET ROOST_API_SHA256 ROOST_DEMO_API_SHA256
+REDIS_URL=redis://127.0.0.1
+export REDIS_URL JWT_SECRET ROOST_DEMO_SECRET ROOST_API_SHA256 ROOST_DEMO_API_SHA256
 # the file that is read by default, and the page that the example names
 "$sbindir/roostd" -t
 for f in "$exampledir"/*.conf; do

@@ -1,0 +1,259 @@
+/*
+ * The example configurations of applications on several hosts, as they are
+ * installed, with the clients and back ends that those applications have.
+ */
+import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+
+import { ask, codeOf, connect, gotten, heard, io, connected, plain, refused,
+	WebSocket } from './lib/clients.mjs';
+import { Daemon, top, until, within } from './lib/daemon.mjs';
+import { Redis } from './lib/redis.mjs';
+import { server } from './lib/servers.mjs';
+import { secret, user } from './lib/token.mjs';
+
+const KEY = 'the-key-of-a-back-end';
+const env = {
+	JWT_SECRET: secret,
+	ROOST_API_SHA256: crypto.createHash('sha256').update(KEY).digest('hex'),
+};
+/* The example, on ports of the kernel; without REDIS_URL: on its own. */
+function example(name, more = {}) {
+	return Daemon.start({ listen: false, stats: false, workers: 2,
+		conf: fs.readFileSync(path.join(top, 'packaging', 'examples', name),
+		    'utf8').replace(/127\.0\.0\.1:(8080|9090)/g, '127.0.0.1:0'),
+		env: { ...env, ...more } });
+}
+/* health is only on the listener for operators */
+const health = async (d) => (await fetch(
+    `http://127.0.0.1:${d.ports[1]}/health`)).json();
+const whole = (d) => until(async () => (await health(d)).redis.connected,
+    'Redis', 10000);
+const as = (name, more) => ({ auth: { token: user(name, more) } });
+
+async function api(d, call, body) {
+	const r = await fetch(d.url(`/api/v1/${call}`), { method: 'POST',
+		headers: { Authorization: `Bearer ${KEY}`,
+			'Content-Type': 'application/json' },
+		body: JSON.stringify(body) });
+	assert.equal(r.status, 200, await r.clone().text());
+	return r.json();
+}
+
+/* --- social.conf ----------------------------------------------------------*/
+
+const names = ['/realtime', '/messaging', '/notifications'];
+
+/* One connection with all namespaces: { '/realtime': socket, ... } */
+async function person(d, name) {
+	const all = {};
+	let manager;
+	for (const nsp of names) {
+		all[nsp] = manager === undefined ?
+		    io(`http://127.0.0.1:${d.port}${nsp}`, {
+			transports: ['websocket'], reconnection: false,
+			forceNew: true, ...as(name) }) :
+		    manager.socket(nsp, as(name));
+		manager = all[nsp].io;
+		all[nsp].got = [];
+		all[nsp].onAny((...a) => all[nsp].got.push(a));
+		all[nsp].connect();
+	}
+	for (const nsp of names)
+		await connected(all[nsp]);
+	return all;
+}
+const leave = (p) => names.forEach((nsp) => p[nsp].disconnect());
+/* Both hosts listen for what goes to this user there. */
+const listened = (cli, channels, n) => until(async () => {
+	const r = await cli.do('PUBSUB', 'NUMSUB', ...channels);
+	return r.every((v, i) => i % 2 === 0 || Number(v) >= n);
+}, `${n} hosts at ${channels}`);
+const channel = (nsp, key) => `roost:to:${nsp.length}:${nsp}:${key}`;
+
+test('social: a chat between two hosts, events of back ends, presence',
+async () => {
+	const redis = await Redis.start();
+	const cli = await redis.client();
+	const hosts = await Promise.all([0, 1].map(() =>
+	    example('social.conf', { REDIS_URL: redis.url })));
+	await Promise.all(hosts.map(whole));
+	const [a, b] = hosts;
+	const ann = await person(a, 'ann'), bob = await person(b, 'bob');
+	const phone = await person(a, 'bob');
+	await listened(cli, [channel('/messaging', 'ubob')], 2);
+	await listened(cli, [channel('/messaging', 'uann'),
+		channel('/realtime', 'uann')], 1);
+
+	/* to each connection of the receiver, and a word to the sender */
+	const ack = await ask(ann['/messaging'], 'NEW_MESSAGE',
+	    { receiverId: 'bob', content: 'hi' });
+	assert.equal(codeOf(ack), undefined);
+	for (const p of [bob, phone]) {
+		const [[data, meta]] = await heard(p['/messaging'], 'NEW_MESSAGE');
+		assert.deepEqual([data.content, meta.from], ['hi', 'ann']);
+	}
+	await heard(ann['/messaging'], 'MESSAGE_SENT');
+	bob['/messaging'].emit('TYPING_START', { receiverId: 'ann' });
+	await heard(ann['/messaging'], 'USER_TYPING');
+	bob['/messaging'].emit('MESSAGE_READ',
+	    { senderId: 'ann', messageId: 'm1' });
+	const [[read]] = await heard(ann['/messaging'], 'MESSAGE_READ_UPDATE');
+	assert.equal(read.messageId, 'm1');
+	assert.equal(codeOf(await ask(ann['/messaging'], 'NEW_MESSAGE',
+	    { receiverId: 'bob' })), 'invalid');
+	assert.equal(codeOf(await ask(ann['/notifications'], 'notification:new',
+	    {})), 'unknown_event');
+
+	/* a back end, through either host or Redis, knows only the user */
+	await api(a, 'publish', { namespace: '/realtime', user: 'bob',
+		event: 'connection:accepted', data: { by: 'ann' } });
+	await api(b, 'publish', { namespace: '/realtime', user: 'ann',
+		event: 'connection:accepted', data: { by: 'bob' } });
+	for (const p of [ann, bob, phone])
+		await heard(p['/realtime'], 'connection:accepted');
+	await cli.do('PUBLISH', 'roost:publish', JSON.stringify({
+		namespace: '/notifications', user: 'bob',
+		event: 'notification:new', data: { title: 't', priority: 'high' },
+		id: 'n1' }));
+	for (const p of [bob, phone]) {
+		const [[n]] = await heard(p['/notifications'],
+		    'notification:new');
+		assert.equal(n.title, 't');
+	}
+	const { users } = await ask(ann['/realtime'], 'presence:get',
+	    { users: ['bob'] });
+	assert.equal(users[0].status, 'online');
+	for (const p of [ann, bob, phone]) {
+		assert.equal(gotten(p['/realtime'], 'connection:accepted').length,
+		    1);
+		leave(p);
+	}
+	await Promise.all(hosts.map((d) => d.stop()));
+	cli.close();
+	await redis.kill();
+});
+
+test('social: servers of Socket.IO on the same Redis, a step at a time',
+async () => {
+	const redis = await Redis.start();
+	const cli = await redis.client();
+	const d = await example('social.conf', { REDIS_URL: redis.url });
+	await whole(d);
+	const old = await server(redis, { namespaces: names });
+	const here = await person(d, 'ann');
+	const there = await connect(old, '/notifications');
+	await listened(cli, ['socket.io-request#/notifications#'], 2);
+	old.io.of('/notifications').emit('notice', { n: 1 });
+	for (const s of [here['/notifications'], there])
+		assert.deepEqual((await heard(s, 'notice')).map(([x]) => x),
+		    [{ n: 1 }]);
+	await api(d, 'publish', { namespace: '/notifications',
+		event: 'notice', data: { n: 2 } });
+	for (const s of [here['/notifications'], there])
+		assert.deepEqual((await heard(s, 'notice', 2)).map(([x]) => x),
+		    [{ n: 1 }, { n: 2 }]);
+	assert.equal((await old.io.of('/notifications').fetchSockets()).length, 2);
+	there.close();
+	leave(here);
+	await old.close();
+	await d.stop();
+	cli.close();
+	await redis.kill();
+});
+
+test('social: limits and origins come from the environment', async () => {
+	const d = await example('social.conf', {
+		REDIS_URL: 'unix:/nowhere/redis.sock',
+		ALLOWED_ORIGIN: 'https://app.example',
+		RATE_LIMIT_MESSAGES_PER_MINUTE: '5' });
+	const from = (origin) => connect(d, '/messaging', { wait: false,
+		...as('ann'), extraHeaders: { origin } });
+	await refused(await from('https://other.example'));
+	const s = await from('https://app.example');
+	await connected(s);
+	const peer = await connect(d, '/messaging', { ...as('bob'),
+		extraHeaders: { origin: 'https://app.example' } });
+	/* Redis is not there, and nobody here notices */
+	const codes = [];
+	for (let i = 0; i < 8; i++)
+		codes.push(codeOf(await ask(s, 'NEW_MESSAGE',
+		    { receiverId: 'bob', content: `${i}` })));
+	assert.equal(codes[0], undefined);
+	assert.equal(codes.at(-1), 'rate_limited');
+	assert.equal((await health(d)).status, 'degraded');
+	assert.equal((await heard(peer, 'NEW_MESSAGE',
+	    codes.filter((c) => c === undefined).length))[0][0].content, '0');
+	peer.close();
+	s.close();
+	await d.stop();
+});
+
+/* --- media.conf -----------------------------------------------------------*/
+
+test('media: three hosts act as one, by plain WebSocket', async () => {
+	const redis = await Redis.start();
+	const cli = await redis.client();
+	const hosts = await Promise.all([0, 1, 2].map(() =>
+	    example('media.conf', { REDIS_URL: redis.url })));
+	await Promise.all(hosts.map(whole));
+	const at = (d, where, name, more) => plain(d,
+	    `${where}?token=${user(name, more)}`);
+	const all = [], seven = [], mine = [];
+	for (const d of hosts) {
+		all.push(await at(d, '/ws/broadcasts', 'u'));
+		seven.push(await at(d, '/ws/comments/7', 'u'));
+		mine.push(await at(d, '/ws/book-requests', 'eve'));
+	}
+	const eight = await at(hosts[0], '/ws/comments/8', 'u');
+	await listened(cli, [channel('/broadcasts', 'n'),
+		channel('/comments', 'rtrack:7'),
+		channel('/book-requests', 'ueve')], 3);
+	for (const [i, d] of hosts.entries()) {
+		await api(d, 'publish', { namespace: '/broadcasts',
+			event: 'message', data: { b: i } });
+		await api(d, 'publish', { namespace: '/comments',
+			room: 'track:7', event: 'message', data: { c: i } });
+		await api(d, 'publish', { namespace: '/book-requests',
+			user: 'eve', event: 'message', data: { r: i } });
+	}
+	const got = (list, key) => Promise.all(list.map(async (w) => {
+		await until(() => w.got.length >= 3, `three of ${key}`);
+		assert.deepEqual(w.got.map((m) => m[key]).sort(), [0, 1, 2]);
+	}));
+	await got(all, 'b');
+	await got(seven, 'c');
+	await got(mine, 'r');
+	assert.deepEqual(eight.got, []);
+	[...all, ...seven, ...mine, eight].forEach((w) => w.terminate());
+	await Promise.all(hosts.map((d) => d.stop()));
+	cli.close();
+	await redis.kill();
+});
+
+test('media: on its own; the admins\' endpoint admits creators and admins',
+async () => {
+	const d = await example('media.conf', { REDIS_URL: '' });
+	assert.equal((await health(d)).status, 'healthy');
+	const to = (where, token) => new Promise((ok) => {
+		const w = new WebSocket(`${d.ws(where)}${token ?
+		    `?token=${token}` : ''}`);
+		w.once('open', () => { w.terminate(); ok(101); });
+		w.once('unexpected-response', (_, r) => { r.resume();
+			ok(r.statusCode); });
+		w.once('error', () => ok(0));
+	});
+	const answer = (...a) => within(to(...a), 'an answer');
+	const admin = '/ws/book-requests/admin';
+	assert.equal(await answer(admin, user('x', { roles: ['creator'] })), 101);
+	assert.equal(await answer(admin, user('x', { roles: ['admin'] })), 101);
+	assert.equal(await answer(admin, user('x', { roles: ['reader'] })), 403);
+	for (const where of ['/ws/broadcasts', '/ws/comments/1', '/ws/forum/1',
+		'/ws/book-requests', admin])
+		assert.equal(await answer(where), 401, where);
+	assert.equal(await answer('/ws/forum/1', user('x')), 101);
+	await d.stop();
+});
