@@ -26,6 +26,43 @@ digest_sha256(struct slice in, uint8_t out[32])
 	digest_run(EVP_sha256(), in, out);
 }
 
+/* Of a block that the key was put over, and what follows it. */
+static void
+digest_keyed(const uint8_t key[64], uint8_t pad, const struct slice *parts,
+    size_t n, uint8_t out[32])
+{
+	EVP_MD_CTX *c = EVP_MD_CTX_new();
+	uint8_t block[64];
+	size_t i;
+
+	for (i = 0; i < sizeof block; i++)
+		block[i] = key[i] ^ pad;
+	MUST(c != NULL && EVP_DigestInit_ex(c, EVP_sha256(), NULL) == 1 &&
+	    EVP_DigestUpdate(c, block, sizeof block) == 1);
+	for (i = 0; i < n; i++)
+		if (parts[i].n != 0)
+			MUST(EVP_DigestUpdate(c, parts[i].p, parts[i].n) == 1);
+	MUST(EVP_DigestFinal_ex(c, out, NULL) == 1);
+	EVP_MD_CTX_free(c);
+	OPENSSL_cleanse(block, sizeof block);
+}
+
+void
+digest_hmac_sha256(struct slice key, const struct slice *parts, size_t n,
+    uint8_t out[32])
+{
+	uint8_t k[64] = { 0 }, inner[32];
+	struct slice rest = slice_of(inner, sizeof inner);
+
+	if (key.n > sizeof k)
+		digest_sha256(key, k);
+	else if (key.n != 0)
+		memcpy(k, key.p, key.n);
+	digest_keyed(k, 0x36, parts, n, inner);
+	digest_keyed(k, 0x5c, &rest, 1, out);
+	OPENSSL_cleanse(k, sizeof k);
+}
+
 bool
 digest_equal(struct slice a, struct slice b)
 {

@@ -12,6 +12,9 @@
 
 void	digest_sha1(struct slice, uint8_t out[20]);
 void	digest_sha256(struct slice, uint8_t out[32]);
+/* HMAC of the parts, one behind the other.          RFC 2104 */
+void	digest_hmac_sha256(struct slice key, const struct slice *parts,
+	    size_t n, uint8_t out[32]);
 /* Same length and bytes, in time that does not depend on the bytes. */
 bool	digest_equal(struct slice, struct slice);
 

@@ -154,6 +154,8 @@ enum conf_adapter { CONF_ADAPTER_CLASSIC, CONF_ADAPTER_SHARDED };
 struct conf_redis {
 	struct conf_redis_url url;
 	char		*password_file;	/* "" = none */
+	char		*secret_file;	/* "" = none */
+	unsigned	 stream;	/* entries kept; 0: not read */
 	char		*prefix;	/* of channels: "roost:" */
 	char		*socketio_prefix; /* of theirs; "": we have nothing to
 					 * do with them */

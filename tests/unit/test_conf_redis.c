@@ -80,6 +80,10 @@ section_is_checked_as_a_whole(void **state)
 	(void)state;
 	assert_conf_errors("redis { password_file = /p }",
 	    "t: redis: there is no url\n");
+	assert_conf_errors("redis { secret_file = /p }",
+	    "t: redis: there is no url\n");
+	assert_conf_errors("redis { stream = 1 }",
+	    "t: redis: there is no url\n");
 	assert_conf_errors("redis {\nurl = 'redis://u:p@h'\n"
 	    "password_file = /p }",
 	    "t:2: redis: a password in url, and a password_file\n");

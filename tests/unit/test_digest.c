@@ -32,6 +32,26 @@ digests_are_the_published_ones(void **state)
 }
 
 static void
+hmac_is_the_published_one(void **state)
+{
+	static const uint8_t filler[131] = { [0 ... 130] = 0xaa };
+	const struct slice parts[] = { SLICE("what do ya "), SLICE(""),
+		SLICE("want for nothing?") };
+	const struct slice one = SLICE(
+	    "Test Using Larger Than Block-Size Key - Hash Key First");
+	uint8_t out[32];
+
+	(void)state;
+	/* RFC 4231, 4.3 and 4.7 */
+	digest_hmac_sha256(SLICE("Jefe"), parts, nitems(parts), out);
+	assert_hex(out, 32, "5bdcc146bf60754e6a042426089575c7"
+			    "5a003f089d2739839dec58b964ec3843");
+	digest_hmac_sha256(slice_of(filler, sizeof filler), &one, 1, out);
+	assert_hex(out, 32, "60e431591ee0b67f0d8a26aacbf5b77f"
+			    "8e0bc6213728c5140546040f0ee37f54");
+}
+
+static void
 equal_means_same_length_and_bytes(void **state)
 {
 	(void)state;
@@ -190,6 +210,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(digests_are_the_published_ones),
+		cmocka_unit_test(hmac_is_the_published_one),
 		cmocka_unit_test(equal_means_same_length_and_bytes),
 		cmocka_unit_test(base64_has_the_values_of_the_rfc),
 		cmocka_unit_test(every_length_survives_both_alphabets),

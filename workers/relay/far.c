@@ -4,6 +4,8 @@
  */
 #include "relay/far.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/slotset.h"
@@ -16,16 +18,19 @@
 #include "relay/bridge/message.h"
 #include "relay/bridge/questions.h"
 #include "relay/bridge/requests.h"
+#include "relay/bridge/seal.h"
 #include "relay/bridge/sharded.h"
 #include "relay/bridge/socketio.h"
 #include "relay/local/exchange.h"
 #include "relay/redis/redis.h"
 #include "shm/counters.h"
 #include "shm/table_relay.h"
+#include "sys/log.h"
 #include "sys/loop.h"
 
 #define FAR_UNSURE_MS	10000	/* so long a Redis may be silent before that is
 				 * noticed: by then it was lost */
+#define FAR_KEPT_MS	UINT64_C(604800000)	/* older times are none */
 
 struct far {
 	unsigned	 magic;
@@ -36,12 +41,15 @@ struct far {
 	struct home	 home;
 	struct redis	*redis;
 	struct bridge	*bridge;
+	struct seal	*seal;
+	bool		 secret_bad;	/* it is said, and tried again */
 	struct hosts	*hosts;
 	struct questions *questions;
 	struct members	*members;
 	struct socketio	*socketio;
 	struct requests	*requests;
 	struct sharded	*sharded;	/* NULL: the classic adapter */
+	struct timer	 poll;		/* of the stream */
 	struct timer	 tick;		/* of questions */
 	struct redis_watch watch;
 	bool		 heard;		/* the other hosts, once at least */
@@ -98,22 +106,86 @@ far_now(void *arg)
 	return (loop_now(f->loop));
 }
 
-/* To the first worker that is there. */
-static bool
-far_to_worker(void *arg, struct bus_envelope *e)
+/* The first worker that is there; 0: none. */
+static unsigned
+far_first(const struct far *f)
 {
-	struct far *f = arg;
-	uint64_t slots[2];
 	unsigned slot;
 
 	for (slot = 1; slot < ROLE_SLOTS_MAX; slot++)
 		if (exchange_peer(f->exchange, slot) != NULL)
-			break;
-	if (slot == ROLE_SLOTS_MAX)
+			return (slot);
+	return (0);
+}
+
+static bool
+far_to_worker(void *arg, struct bus_envelope *e)
+{
+	struct far *f = arg;
+	unsigned slot = far_first(f);
+	uint64_t slots[2];
+
+	if (slot == 0)
 		return (false);
 	slotset_only(slots, slot);
 	e->ref = 0;
 	return (far_inject(f, slots, e));
+}
+
+static bool
+far_has_room(void *arg)
+{
+	struct far *f = arg;
+	unsigned slot = far_first(f);
+
+	return (slot != 0 && !exchange_crowded(f->exchange, slot));
+}
+
+/* --- the log --------------------------------------------------------------*/
+
+/* What a stranger can cause is said once a second, at most. */
+static void
+far_trouble(void *arg, enum home_trouble what, struct slice words)
+{
+	static struct log_rate rates[HOME_STREAM + 1];
+	struct far *f = arg;
+	char text[160];
+	uint64_t unsaid;
+
+	if (!log_rate(&rates[what], loop_now(f->loop), &unsaid))
+		return;
+	(void)snprintf(text, sizeof text, "%.*s", (int)words.n,
+	    (const char *)words.p);
+	switch (what) {
+	case HOME_UNSEALED:	/* a channel, as a stranger named it */
+		log_warnx("redis_unsealed channel=\"%s\" unsaid=%" PRIu64,
+		    log_safe(text, sizeof text, words.p, words.n), unsaid);
+		break;
+	case HOME_PUBLISH:
+		log_warnx("redis_publish_refused why=\"%s\" unsaid=%" PRIu64,
+		    text, unsaid);
+		break;
+	case HOME_STREAM:
+		log_warnx("stream_trouble said=\"%s\" unsaid=%" PRIu64, text,
+		    unsaid);
+		break;
+	}
+}
+
+/* A bad file is said once, and read again with each beat: until then what was
+ * in it before counts. */
+static void
+far_read_secret(struct far *f, bool say)
+{
+	const char *why = seal_read(f->seal);
+
+	if (why != NULL && (say || !f->secret_bad))
+		log_warnx("secret_file_bad file=\"%s\" why=\"%s\"",
+		    f->home.conf->redis.secret_file, why);
+	else if (why == NULL && seal_is_asked_for(f->seal))
+		log_info("secrets_read file=\"%s\"",
+		    f->home.conf->redis.secret_file);
+	f->secret_bad = why != NULL;
 }
 
 /* --- gaps -----------------------------------------------------------------*/
@@ -131,8 +203,24 @@ far_gap(void *arg, struct slice nsp, const struct bus_audience *to)
 {
 	struct far *f = arg;
 
-	exchange_gap(f->exchange, nsp, to, f->exchange->now_ms -
-	    FAR_UNSURE_MS);
+	uint64_t from_ms = f->exchange->now_ms - FAR_UNSURE_MS;
+
+	if (nsp.n == 0)
+		exchange_gap_all(f->exchange, from_ms);
+	else
+		exchange_gap(f->exchange, nsp, to, from_ms);
+}
+
+static void
+far_gap_since(void *arg, uint64_t from_ms)
+{
+	struct far *f = arg;
+	uint64_t now_ms = f->exchange->now_ms;
+
+	/* by Redis' clock, or what a back end made up */
+	if (from_ms > now_ms - FAR_UNSURE_MS || from_ms < now_ms - FAR_KEPT_MS)
+		from_ms = now_ms - FAR_UNSURE_MS;
+	exchange_gap_all(f->exchange, from_ms);
 }
 
 /* Until now clients that came early have heard nothing of other hosts. */
@@ -144,6 +232,7 @@ far_on_ready(void *arg)
 	if (!f->heard)
 		exchange_gap_all(f->exchange, f->opened_ms);
 	f->heard = true;
+	bridge_ready(f->bridge);
 	hosts_tell_gaps(f->hosts);
 }
 
@@ -169,8 +258,11 @@ far_gap_all(struct far *f, uint64_t from_ms)
 void
 far_beat(struct far *f)
 {
-	if (f != NULL)
-		hosts_tell_gaps(f->hosts);
+	if (f == NULL)
+		return;
+	if (f->secret_bad)
+		far_read_secret(f, false);
+	hosts_tell_gaps(f->hosts);
 }
 
 /* --- from the workers -----------------------------------------------------*/
@@ -223,6 +315,17 @@ far_on_tick(struct timer *t, struct mono now)
 	questions_tick(f->questions);
 }
 
+static void
+far_on_poll(struct timer *t, struct mono now)
+{
+	struct far *f = container_of(t, struct far, poll);
+
+	bridge_poll(f->bridge);
+	if (f->h->conf->redis.stream != 0)
+		timer_start(loop_wheel(f->loop), t,
+		    mono_add_ms(now, BRIDGE_POLL_MS), far_on_poll);
+}
+
 /* Be there when the next question has waited long enough. */
 static void
 far_wait(struct far *f)
@@ -249,8 +352,10 @@ far_interest(struct far *f, const struct table_event *e)
 void
 far_reread(struct far *f)
 {
-	if (f != NULL)
-		redis_renew(f->redis);
+	if (f == NULL)
+		return;
+	far_read_secret(f, true);
+	redis_renew(f->redis);
 }
 
 void
@@ -293,8 +398,9 @@ far_make(struct far *f, struct loop *loop)
 	struct redis_params p = { .conf = &conf->redis, .loop = loop,
 		.node_id = f->h->node_id,
 		.queue_bytes = (size_t)conf->bus_queue_bytes };
-	struct bridge_params b = { .conf = conf, .arg = f,
-		.to_worker = far_to_worker };
+	struct bridge_params b = { .home = &f->home, .arg = f,
+		.to_worker = far_to_worker, .has_room = far_has_room,
+		.gap = far_gap, .gap_since = far_gap_since };
 	struct hosts_params h = { .home = &f->home, .arg = f,
 		.now_ms = far_now_ms, .gap = far_gap };
 	struct questions_params q = { .arg = f, .now = far_now,
@@ -304,9 +410,15 @@ far_make(struct far *f, struct loop *loop)
 
 	f->home = (struct home){ .conf = conf, .segment = f->h->segment,
 		.node_id = f->h->node_id, .generation = f->h->generation,
-		.arg = f, .now = far_now, .to_workers = far_to_workers };
+		.arg = f, .now = far_now, .to_workers = far_to_workers,
+		.trouble = far_trouble };
 	offset_origin(&f->home.origin, f->h->node_id, 0, f->h->generation);
-	f->redis = f->home.redis = b.redis = redis_new(&p);
+	f->seal = seal_new(conf->redis.secret_file);
+	b.seal = h.seal = f->seal;
+	if (f->seal == NULL)
+		return (false);
+	far_read_secret(f, true);
+	f->redis = f->home.redis = redis_new(&p);
 	if (f->redis != NULL)
 		f->bridge = bridge_new(&b);
 	if (f->bridge != NULL)
@@ -320,6 +432,7 @@ far_make(struct far *f, struct loop *loop)
 	f->watch = (struct redis_watch){ .arg = f, .ready = far_on_ready,
 		.gap = far_on_gap };
 	redis_watch(f->redis, &f->watch);
+	far_on_poll(&f->poll, loop_now(loop));
 	return (true);
 }
 
@@ -373,8 +486,10 @@ far_close(struct far **fp)
 	questions_free(&f->questions);
 	if (f->watch.arg != NULL)
 		redis_unwatch(f->redis, &f->watch);
+	timer_stop(loop_wheel(f->loop), &f->poll);
 	hosts_free(&f->hosts);
 	bridge_free(&f->bridge);
+	seal_free(&f->seal);
 	redis_free(&f->redis);
 	buf_fini(&f->frame);
 	f->magic = 0;

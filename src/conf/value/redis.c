@@ -296,7 +296,8 @@ conf_redis_bad(const struct conf_redis *r)
 	if (strlen(r->socketio_prefix) > CONF_REDIS_PREFIX_MAX)
 		return ("socketio_prefix has more than 64 bytes");
 	if (!conf_redis_on(r))
-		return (r->password_file[0] == '\0' && !tls ? NULL :
+		return (r->password_file[0] == '\0' && !tls &&
+		    r->secret_file[0] == '\0' && r->stream == 0 ? NULL :
 		    "there is no url");
 	if (r->url.password != NULL && r->url.password[0] != '\0' &&
 	    r->password_file[0] != '\0')

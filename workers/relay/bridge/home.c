@@ -25,3 +25,9 @@ home_deliver(struct home *h, const uint64_t slots[2], struct bus_envelope *e)
 		    HOME_OFFSET | ++h->offsets);
 	h->to_workers(h->arg, slots, e);
 }
+
+void
+home_say(const struct home *h, enum home_trouble what, struct slice words)
+{
+	h->trouble(h->arg, what, words);
+}

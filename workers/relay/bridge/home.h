@@ -14,6 +14,9 @@ struct conf;
 struct redis;
 struct segment;
 
+/* What is said in the log, now and then: what was refused, or is wrong. */
+enum home_trouble { HOME_UNSEALED, HOME_PUBLISH, HOME_STREAM };
+
 struct home {
 	const struct conf *conf;
 	struct segment	*segment;
@@ -22,10 +25,13 @@ struct home {
 	uint32_t	 generation;
 	struct offset_origin origin;	/* of what came from elsewhere */
 	uint64_t	 offsets;	/* given so far */
-	void		*arg;		/* of both: */
+	void		*arg;		/* of all: */
 	struct mono	(*now)(void *arg);
 	void		(*to_workers)(void *arg, const uint64_t slots[2],
 			    struct bus_envelope *);
+	/* UNSEALED: the channel; else words, fit to stand between quotes */
+	void		(*trouble)(void *arg, enum home_trouble,
+			    struct slice words);
 };
 
 struct mono home_now(const struct home *);
@@ -33,5 +39,8 @@ struct mono home_now(const struct home *);
  * clients can be recovered here. */
 void	home_deliver(struct home *, const uint64_t slots[2],
 	    struct bus_envelope *);
+
+/* See trouble. */
+void	home_say(const struct home *, enum home_trouble, struct slice words);
 
 #endif

@@ -13,6 +13,7 @@
 #include "proto/bus.h"
 #include "proto/json.h"
 #include "relay/bridge/home.h"
+#include "relay/bridge/seal.h"
 #include "relay/bridge/seen.h"
 #include "relay/bridge/sent.h"
 #include "relay/redis/redis.h"
@@ -130,11 +131,15 @@ hosts_encode(struct hosts *s, const struct bus_envelope *e, bool several)
 	buf_append(&s->message, hosts_mark, sizeof hosts_mark);
 	hosts_word_put(&s->message, s->p.home->node_id);
 	hosts_word_put(&s->message, s->epoch);
-	hosts_word_put(&s->message, several ? ++s->number : 0);
-	if (!s->message.oom && bus_encode(&s->message, e))
+	hosts_word_put(&s->message, several ||
+	    seal_is_asked_for(s->p.seal) ? ++s->number : 0);
+	if (!s->message.oom && bus_encode(&s->message, e) &&
+	    seal_put(s->p.seal, slice_str(s->p.home->conf->redis.prefix),
+	    &s->message))
 		return (true);
+	if (s->message.oom)
+		counter_add(COUNTER_memory_failures, 1);
 	s->message.oom = false;
-	counter_add(COUNTER_memory_failures, 1);
 	return (false);
 }
 
@@ -440,8 +445,9 @@ hosts_deliver(struct hosts *s, struct bus_envelope *e,
 		home_deliver(s->p.home, slots, e);
 }
 
-/* Its sender has it among the lost, unless it had several connections: told
- * of here as well, so that nobody misses it unawares. */
+/* Its sender has it among the lost, unless it had several connections; or
+ * nobody knows if it is a copy.  Told of here, so that nobody misses it
+ * unawares. */
 static void
 hosts_pass_by(struct hosts *s, const struct bus_envelope *e,
     const struct bus_audience *to)
@@ -470,10 +476,10 @@ hosts_take(struct hosts *s, struct slice frame, enum seen_result seen)
 		hosts_deliver(s, &e, ns, to);
 		break;
 	case SEEN_STALE:
+	case SEEN_LATE:
 		hosts_pass_by(s, &e, to);
 		break;
 	case SEEN_AGAIN:
-	case SEEN_LATE:
 		counter_add(COUNTER_far_copies, 1);
 		break;
 	}
@@ -485,7 +491,11 @@ hosts_on_message(void *arg, struct slice channel, struct slice payload)
 	struct hosts *s = arg;
 	uint64_t node;
 
-	(void)channel;
+	if (!seal_take(s->p.seal, slice_str(s->p.home->conf->redis.prefix),
+	    &payload)) {
+		home_say(s->p.home, HOME_UNSEALED, channel);
+		return;
+	}
 	if (payload.n < HOSTS_HEADER ||
 	    memcmp(payload.p, hosts_mark, sizeof hosts_mark) != 0) {
 		counter_add(COUNTER_far_bad, 1);

@@ -11,7 +11,9 @@
  *
  * One whose audience needs several channels has a number of its relay, else 0:
  * what comes a second time is a copy; epoch: see seen.h.  What a node says
- * itself it ignores.  Orders of back ends (disconnect, rooms) go the same way.
+ * itself it ignores.  With a secret each is sealed (seal.h), and each has a
+ * number, so that none is taken twice.  Orders of back ends (disconnect, rooms)
+ * go the same way.
  */
 #ifndef RELAY_BRIDGE_HOSTS_H
 #define RELAY_BRIDGE_HOSTS_H
@@ -25,10 +27,12 @@ struct bus_audience;
 struct bus_envelope;
 struct home;
 struct hosts;
+struct seal;
 struct table_event;
 
 struct hosts_params {
 	struct home	*home;
+	const struct seal *seal;
 	void		*arg;		/* of both: */
 	uint64_t	 (*now_ms)(void *arg);	/* unix */
 	/* From now on back something for them was not taken. */

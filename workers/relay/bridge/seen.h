@@ -25,7 +25,7 @@ struct seen;
 
 enum seen_result {
 	SEEN_NEW, SEEN_AGAIN,
-	SEEN_LATE,	/* so far behind that nobody knows; taken for a copy */
+	SEEN_LATE,	/* so far behind that nobody knows */
 	SEEN_STALE	/* of an epoch that is over */
 };
 
