@@ -135,6 +135,7 @@ struct conf_redis_url {
 	bool		 tls;
 	char		*host;		/* a name or an address, no brackets */
 	unsigned	 port;
+	bool		 port_given;	/* false: it is Redis' own */
 	char		*path;		/* of a unix socket; then no host */
 	char		*user;		/* NULL or "": the default one */
 	char		*password;	/* NULL or "": none */
@@ -151,8 +152,14 @@ enum {
 };
 /* Which adapter they have: the words of redis { socketio_adapter }. */
 enum conf_adapter { CONF_ADAPTER_CLASSIC, CONF_ADAPTER_SHARDED };
+#define CONF_REDIS_SENTINELS_MAX 16
 struct conf_redis {
 	struct conf_redis_url url;
+	struct conf_redis_url *sentinels; /* who know the host; then that of
+					 * url does not count */
+	size_t		 nsentinels;
+	char		*master;	/* what they call it */
+	char		*sentinel_password_file; /* "" = none */
 	char		*password_file;	/* "" = none */
 	char		*secret_file;	/* "" = none */
 	unsigned	 stream;	/* entries kept; 0: not read */
@@ -172,7 +179,7 @@ struct conf_redis {
 static inline bool
 conf_redis_on(const struct conf_redis *r)
 {
-	return (r->url.text != NULL);
+	return (r->url.text != NULL || r->nsentinels > 0);
 }
 
 /* There is something to do with such servers. */

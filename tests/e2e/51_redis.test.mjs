@@ -3,7 +3,6 @@
  * it, clients here are served.
  */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import { after, before, test } from 'node:test';
 
@@ -11,7 +10,7 @@ import {
 	Daemon, halt, run, sleep, slow, tempdir, until,
 } from './lib/daemon.mjs';
 import { ask, connect, gotten, heard } from './lib/clients.mjs';
-import { Redis, distant, freePort } from './lib/redis.mjs';
+import { certificate, distant, freePort, Redis } from './lib/redis.mjs';
 import { echo } from './lib/conf.mjs';
 
 const conf = (url, more = '') => `
@@ -357,18 +356,6 @@ test('a database, and a prefix', async () => {
 		await own.kill();
 	}
 });
-
-/* A key and a certificate of its own, or one signed by another. */
-function certificate(dir, name, signer) {
-	const files = { key: `${dir}/${name}.key`, cert: `${dir}/${name}.pem` };
-	execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt',
-	    'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj',
-	    `/CN=${name}`, ...(signer ? ['-CA', signer.cert, '-CAkey',
-		signer.key, '-addext', 'basicConstraints=critical,CA:FALSE',
-		'-addext', `subjectAltName=DNS:${name}`] : []),
-	    '-keyout', files.key, '-out', files.cert], { stdio: 'ignore' });
-	return files;
-}
 
 test('TLS: authority, name and client certificate are verified', async () => {
 	const dir = tempdir(), port = await freePort();

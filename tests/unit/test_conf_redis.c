@@ -103,9 +103,95 @@ section_is_checked_as_a_whole(void **state)
 }
 
 static void
+sentinels_have_ports_of_their_own(void **state)
+{
+	static const struct {
+		const char *host;
+		unsigned port;
+		bool tls;
+		const char *user, *password;
+	} rows[] = {
+		{ "a", 26379, false, NULL, NULL },
+		{ "10.0.0.1", 5000, false, NULL, NULL },
+		{ "::1", 26379, false, NULL, NULL },
+		{ "b", 26379, true, "u", "p" },
+		{ "c", 6379, false, NULL, NULL },
+	};
+	struct conf *conf = conf_text("redis { master = m sentinels = {a, "
+	    "'10.0.0.1:5000', '[::1]', 'rediss://u:p@b', 'redis://c:6379'} }");
+	const struct conf_redis *r = &conf->redis;
+
+	(void)state;
+	assert_true(conf_redis_on(r));
+	assert_null(r->url.text);
+	assert_string_equal(r->master, "m");
+	assert_int_equal(r->nsentinels, nitems(rows));
+	for (size_t i = 0; i < nitems(rows); i++) {
+		const struct conf_redis_url *s = &r->sentinels[i];
+
+		assert_text(slice_str(s->host), rows[i].host);
+		assert_true(s->port == rows[i].port && s->tls == rows[i].tls);
+		assert_text(slice_str(s->user), rows[i].user);
+		assert_text(slice_str(s->password), rows[i].password);
+	}
+	conf_free(&conf);
+}
+
+static void
+sentinels_are_checked_with_the_rest(void **state)
+{
+	static const struct {
+		const char *text, *said;
+	} rows[] = {
+		{ "sentinels = {h}",
+		    "sentinels need the name of the master: master = NAME" },
+		{ "master = m", "master and sentinel_password_file need "
+		    "sentinels" },
+		{ "master = m sentinels = {a, 'A:26379'}",
+		    "one of sentinels is there twice" },
+		{ "master = m sentinels = {a} url = 'unix:/r'",
+		    "url is a unix socket, and there are sentinels" },
+		{ "master = m sentinels = {'redis://:p@a'} "
+		    "sentinel_password_file = /p",
+		    "a password in sentinels, and a sentinel_password_file" },
+		{ "master = m sentinels = {'redis://u@a'}", "a user in "
+		    "sentinels, but no password and no sentinel_password_file" },
+		{ "master = m sentinels = {a} ca = /c",
+		    "ca, certificate, key and server_name are for TLS: "
+		    "rediss:// or valkeys://" },
+		{ "master = m sentinels = {a, b, c, d, e, f, g, h, i, j, k, l,"
+		    " m, n, o, p, q}", "more than 16 sentinels" },
+	};
+	char text[256], said[256];
+
+	(void)state;
+	for (size_t i = 0; i < nitems(rows); i++) {
+		(void)snprintf(text, sizeof text, "redis { %s }", rows[i].text);
+		(void)snprintf(said, sizeof said, "t: redis: %s\n",
+		    rows[i].said);
+		if (strstr(text, "url") != NULL)
+			(void)snprintf(said, sizeof said, "t:1: redis: %s\n",
+			    rows[i].said);
+		assert_conf_errors(text, said);
+	}
+	/* of each what is wrong with it, without the password */
+	assert_conf_errors("redis { master = m sentinels = {\n'unix:/s',\n"
+	    "'redis://:secret@h/1', 'h:0'} }",
+	    "t:2: redis: sentinels: a Sentinel has a host and a port, and no "
+	    "database\n"
+	    "t:3: redis: sentinels: a Sentinel has a host and a port, and no "
+	    "database\n"
+	    "t:3: redis: sentinels: the port is not 1..65535\n");
+	/* TLS with one of them is enough for the directives of TLS */
+	conf_free(&(struct conf *){ conf_text("redis { master = m ca = /c "
+	    "sentinels = {'rediss://a'} }") });
+}
+
+static void
 password_is_not_in_the_dump(void **state)
 {
-	struct conf *conf = conf_text("redis { url = 'redis://u:secret@h:1' }");
+	struct conf *conf = conf_text("redis { url = 'redis://u:secret@h:1' "
+	    "master = m sentinels = {a, 'redis://s:secret@b:1'} }");
 	struct buf b;
 
 	(void)state;
@@ -118,6 +204,8 @@ password_is_not_in_the_dump(void **state)
 	assert_null(strstr((const char *)b.data, "secret@"));
 	assert_non_null(strstr((const char *)b.data,
 	    "url = \"redis://u:...@h:1\"\n"));
+	assert_non_null(strstr((const char *)b.data,
+	    "sentinels = {\"redis://a\", \"redis://s:...@b:1\"}\n"));
 	conf_free(&conf);
 	/* and what is dumped parses again */
 	conf = conf_text((const char *)b.data);
@@ -162,6 +250,8 @@ main(void)
 		cmocka_unit_test(urls_are_taken_apart),
 		cmocka_unit_test(bad_urls_are_refused),
 		cmocka_unit_test(section_is_checked_as_a_whole),
+		cmocka_unit_test(sentinels_have_ports_of_their_own),
+		cmocka_unit_test(sentinels_are_checked_with_the_rest),
 		cmocka_unit_test(password_is_not_in_the_dump),
 		cmocka_unit_test(environment_speaks_where_the_file_is_silent),
 	};

@@ -631,7 +631,7 @@ each_row_of_the_relay_is_a_counter(void **state)
 			rows++;
 	assert_int_equal(rows + 5, list_count(&view,
 	    &((struct scene *)*state)->model, PAGE_RELAY));
-	assert_int_equal(rows, 33);
+	assert_int_equal(rows, 34);
 }
 
 static void

@@ -248,6 +248,16 @@ far_on_gap(void *arg, struct slice channel, struct mono since)
 		    FAR_UNSURE_MS);
 }
 
+/* Other hosts may have been elsewhere when this one published. */
+static void
+far_on_astray(void *arg, struct mono since)
+{
+	struct far *f = arg;
+	uint64_t ago_ms = (loop_now(f->loop).us - since.us) / 1000;
+
+	hosts_gap_all(f->hosts, f->exchange->now_ms - ago_ms - FAR_UNSURE_MS);
+}
+
 void
 far_gap_all(struct far *f, uint64_t from_ms)
 {
@@ -430,7 +440,7 @@ far_make(struct far *f, struct loop *loop)
 	if (f->socketio == NULL || !far_make_member(f))
 		return (false);
 	f->watch = (struct redis_watch){ .arg = f, .ready = far_on_ready,
-		.gap = far_on_gap };
+		.gap = far_on_gap, .astray = far_on_astray };
 	redis_watch(f->redis, &f->watch);
 	far_on_poll(&f->poll, loop_now(loop));
 	return (true);

@@ -12,7 +12,7 @@
 #include "conf/read/rates.h"
 #include "conf/read/route.h"
 #include "conf/text/substitute.h"
-#include "conf/value/redis.h"
+#include "conf/value/redis_check.h"
 
 static void
 parse_plain_sections(struct conf_reading *parse)

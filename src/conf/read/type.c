@@ -14,6 +14,7 @@
 #include "conf/value/origins.h"
 #include "conf/value/quantity.h"
 #include "conf/value/redis.h"
+#include "conf/value/redis_list.h"
 #include "conf/value/scalar.h"
 
 static const struct {
@@ -77,6 +78,10 @@ static const struct {
 				   conf_free_template },
 	[CONF_TYPE_REDISURL]   = { conf_set_redis_url, conf_dump_redis_url,
 				   conf_free_redis_url },
+	[CONF_TYPE_REDISURLS]  = { conf_set_redis_urls, conf_dump_redis_urls,
+				   conf_free_redis_urls },
+	[CONF_TYPE_SENTINELS]  = { conf_set_sentinels, conf_dump_redis_urls,
+				   conf_free_redis_urls },
 	/* clang-format on */
 };
 

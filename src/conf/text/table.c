@@ -170,6 +170,8 @@ static const struct {
 	[CONF_TYPE_RATEREF]	= { "rate", false },
 	[CONF_TYPE_TEMPLATE]	= { "room template", false },
 	[CONF_TYPE_REDISURL]	= { "URL", false },
+	[CONF_TYPE_REDISURLS]	= { "list", true },
+	[CONF_TYPE_SENTINELS]	= { "list", true },
 	/* clang-format on */
 };
 

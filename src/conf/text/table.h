@@ -58,6 +58,8 @@ enum conf_type {
 	CONF_TYPE_RATEREF,	/* const struct conf_rate *, or NULL */
 	CONF_TYPE_TEMPLATE,	/* struct conf_piece * and a size_t */
 	CONF_TYPE_REDISURL,	/* struct conf_redis_url */
+	CONF_TYPE_REDISURLS,	/* struct conf_redis_url * and a size_t */
+	CONF_TYPE_SENTINELS,	/* struct conf_redis_url * and a size_t */
 	CONF_TYPE__MAX
 };
 

@@ -1,5 +1,5 @@
 /*
- * The URL of Redis and the section around it; see redis.h.
+ * The URL of Redis; see redis.h.
  */
 #include "conf/value/redis.h"
 
@@ -134,6 +134,7 @@ redis_host(struct slice s, struct conf_redis_url *url)
 	if (s.n == 0)
 		return (NULL);
 	port = slice_from(s, 1);
+	url->port_given = true;
 	if (s.p[0] != ':' || !redis_number(port, 65535, &url->port) ||
 	    url->port == 0)
 		return ("the port is not 1..65535");
@@ -275,40 +276,4 @@ void
 conf_free_redis_url(const struct conf_directive *row, void *object)
 {
 	conf_redis_url_free(conf_field_of(row, object));
-}
-
-const char *
-conf_redis_bad(const struct conf_redis *r)
-{
-	bool tls = r->ca[0] != '\0' || r->certificate[0] != '\0' ||
-	    r->key[0] != '\0' || r->server_name[0] != '\0';
-	const char *c;
-
-	for (c = r->prefix; *c != '\0'; c++)
-		if ((unsigned char)*c <= ' ' || *c == 0x7f)
-			return ("prefix has a blank or a control character");
-	if (strlen(r->prefix) > CONF_REDIS_PREFIX_MAX)
-		return ("prefix has more than 64 bytes");
-	for (c = r->socketio_prefix; *c != '\0'; c++)
-		if ((unsigned char)*c <= ' ' || *c == 0x7f || *c == '#')
-			return ("socketio_prefix has a blank, a control "
-			    "character or a #");
-	if (strlen(r->socketio_prefix) > CONF_REDIS_PREFIX_MAX)
-		return ("socketio_prefix has more than 64 bytes");
-	if (!conf_redis_on(r))
-		return (r->password_file[0] == '\0' && !tls &&
-		    r->secret_file[0] == '\0' && r->stream == 0 ? NULL :
-		    "there is no url");
-	if (r->url.password != NULL && r->url.password[0] != '\0' &&
-	    r->password_file[0] != '\0')
-		return ("a password in url, and a password_file");
-	if (r->url.user != NULL && r->url.user[0] != '\0' &&
-	    r->url.password[0] == '\0' && r->password_file[0] == '\0')
-		return ("a user in url, but no password and no password_file");
-	if (tls && !r->url.tls)
-		return ("ca, certificate, key and server_name are for TLS: "
-		    "rediss:// or valkeys://");
-	if ((r->certificate[0] == '\0') != (r->key[0] == '\0'))
-		return ("certificate and key need each other");
-	return (NULL);
 }

@@ -28,7 +28,4 @@ void	conf_dump_redis_url(const struct conf_directive *, const void *object,
 	    struct buf *);
 void	conf_free_redis_url(const struct conf_directive *, void *object);
 
-/* The section as a whole: NULL, or what is wrong with it (static). */
-const char *conf_redis_bad(const struct conf_redis *) MUST_USE;
-
 #endif

@@ -31,6 +31,7 @@ static const struct relay_row {
 	{ RELAY_PLAIN, "bytes waiting",			"redis_queue_bytes" },
 	{ RELAY_PLAIN, "connections made",		"redis_connects" },
 	{ RELAY_WARN,  "connections failed",		"redis_failures" },
+	{ RELAY_PLAIN, "masters changed, by Sentinels",	"redis_switches" },
 	{ RELAY_WARN,  "times the listener was lost",	"redis_gaps" },
 	{ RELAY_WARN,  "commands dropped",		"redis_dropped" },
 	{ RELAY_WARN,  "errors answered",		"redis_errors" },

@@ -2,7 +2,7 @@
  * A real redis-server for a test, in a folder of its own, on a Unix socket and
  * on a port of its own; and a connection to it of few words.
  */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
@@ -32,6 +32,18 @@ export async function freePort() {
 		await new Promise((ok) => s.close(ok));
 		return port;
 	}
+}
+
+/* A key and a certificate of its own, or one signed by another. */
+export function certificate(dir, name, signer) {
+	const files = { key: `${dir}/${name}.key`, cert: `${dir}/${name}.pem` };
+	execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt',
+	    'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj',
+	    `/CN=${name}`, ...(signer ? ['-CA', signer.cert, '-CAkey',
+		signer.key, '-addext', 'basicConstraints=critical,CA:FALSE',
+		'-addext', `subjectAltName=DNS:${name}`] : []),
+	    '-keyout', files.key, '-out', files.cert], { stdio: 'ignore' });
+	return files;
 }
 
 export class Redis {

@@ -5,8 +5,10 @@
 
 #include <stdlib.h>
 
+#include "conf/conf.h"
 #include "shm/counters.h"
 
+#define COMMANDS_ROLE_MS	2000	/* where there are Sentinels */
 #define COMMANDS_REPLY_BYTES	(1u << 20)	/* nothing that we ask says more */
 
 struct commands_call {
@@ -22,6 +24,8 @@ struct commands {
 	struct link	*link;
 	struct commands_call *ring;	/* those that wait, a power of two */
 	size_t		 cap, head, n;
+	struct mono	 role_asked;
+	bool		 demoted;	/* its ROLE is not "master" any more */
 };
 
 static struct commands_call *
@@ -84,6 +88,8 @@ commands_on_up(void *arg)
 {
 	struct commands *c = arg;
 
+	c->demoted = false;
+	c->role_asked = loop_now(c->p.loop);
 	c->p.up(c->p.arg);
 }
 
@@ -92,6 +98,7 @@ commands_on_reply(void *arg, const struct reply *o)
 {
 	struct commands *c = arg;
 	struct commands_call call;
+	char words[REPLY_WORDS];
 
 	if (c->n == 0) {
 		link_fail(c->link, REDIS_NONSENSE, "a reply to nothing");
@@ -100,6 +107,13 @@ commands_on_reply(void *arg, const struct reply *o)
 	call = commands_take(c);
 	if (call.on_reply != NULL)
 		call.on_reply(call.arg, o);
+	/* the master is elsewhere by now */
+	if (reply_is_error(o, SLICE("READONLY")) ||
+	    reply_is_error(o, SLICE("MASTERDOWN"))) {
+		reply_words(o, words);
+		link_fail(c->link, REDIS_READONLY, words);
+	} else if (c->demoted)
+		link_fail(c->link, REDIS_READONLY, "its ROLE is another one");
 }
 
 static void
@@ -121,6 +135,31 @@ commands_on_down(void *arg, bool was_up, enum redis_state why,
 
 /* --- time -----------------------------------------------------------------*/
 
+/* Publications are taken by a replica as well, and reach nobody. */
+static void
+commands_on_role(void *arg, const struct reply *o)
+{
+	struct commands *c = arg;
+
+	if (o == NULL || o->type != REPLY_ARRAY)
+		return;		/* who may not ask trusts the Sentinels */
+	if (o->n == 0 || !slice_eq(o->elements[0]->text, SLICE("master")))
+		c->demoted = true;
+}
+
+static void
+commands_ask_role(struct commands *c)
+{
+	static const struct slice role[] = { SLICE("ROLE") };
+	struct mono now = loop_now(c->p.loop);
+
+	if (c->p.conf->nsentinels == 0 ||
+	    now.us - c->role_asked.us < COMMANDS_ROLE_MS * 1000)
+		return;
+	c->role_asked = now;
+	(void)commands_send(c, role, nitems(role), commands_on_role, c);
+}
+
 void
 commands_beat(struct commands *c)
 {
@@ -130,11 +169,14 @@ commands_beat(struct commands *c)
 	CHECK_MAGIC(c, COMMANDS_MAGIC);
 	if (!link_up(c->link))
 		return;
+	if (c->n > 0 && now - commands_at(c, 0)->sent.us >
+	    COMMANDS_TIMEOUT_MS * 1000) {
+		link_fail(c->link, REDIS_SILENT, "no reply in time");
+		return;
+	}
+	commands_ask_role(c);
 	if (c->n == 0)
 		(void)commands_send(c, ping, nitems(ping), NULL, NULL);
-	else if (now - commands_at(c, 0)->sent.us >
-	    COMMANDS_TIMEOUT_MS * 1000)
-		link_fail(c->link, REDIS_SILENT, "no reply in time");
 }
 
 void

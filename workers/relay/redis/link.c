@@ -72,6 +72,8 @@ link_fail(struct link *l, enum redis_state why, const char *words)
 		l->failures = 0;
 	l->failures++;
 	l->attempt++;
+	if (why == REDIS_READONLY)
+		l->first++;	/* of the name's addresses another is it */
 	link_close(l);
 	l->state = LINK_WAITING;
 	counter_add(COUNTER_redis_failures, 1);

@@ -1,5 +1,5 @@
 /*
- * The greeting of a link: AUTH, HELLO, SELECT, CLIENT SETNAME and PING, in one
+ * The greeting of a link: AUTH, HELLO, SELECT, CLIENT SETNAME, ROLE and PING, in one
  * write, and what their replies mean; and AUTH once more while it is up.
  */
 #include "relay/redis/link_int.h"
@@ -86,6 +86,7 @@ link_say_rest(struct link *l)
 	struct slice setname[] = { SLICE("CLIENT"), SLICE("SETNAME"),
 		{ NULL, 0 } };
 	struct slice ping[] = { SLICE("PING") };
+	struct slice role[] = { SLICE("ROLE") };
 	struct slice hello[] = { SLICE("HELLO"), { NULL, 0 } };
 
 	(void)snprintf(database, sizeof database, "%u",
@@ -100,6 +101,8 @@ link_say_rest(struct link *l)
 	    (l->p.conf->url.database == 0 ||
 	    link_say(l, LINK_SELECT, select, nitems(select))) &&
 	    link_say(l, LINK_NAME, setname, nitems(setname)) &&
+	    (l->p.conf->nsentinels == 0 ||
+	    link_say(l, LINK_ROLE, role, nitems(role))) &&
 	    link_say(l, LINK_PING, ping, nitems(ping)));
 }
 
@@ -169,12 +172,20 @@ link_on_greeting(struct link *l, const struct reply *o)
 		break;
 	case LINK_NAME:
 		break;		/* it is for people; it may be denied */
+	case LINK_ROLE:
+		/* a Sentinel may not know yet; who may not ask, trusts it */
+		if (o->type == REPLY_ARRAY && (o->n == 0 ||
+		    !slice_eq(o->elements[0]->text, SLICE("master"))))
+			link_fail(l, REDIS_READONLY, "its ROLE is another one");
+		break;
 	case LINK_PING:
 		if (o->type == REPLY_ERROR) {
 			link_fail(l, reply_is_error(o, SLICE("NOAUTH")) ?
 			    REDIS_REFUSED :
 			    reply_is_error(o, SLICE("NOPERM")) ?
-			    REDIS_DENIED : REDIS_ERRORS, l->said);
+			    REDIS_DENIED :
+			    reply_is_error(o, SLICE("MASTERDOWN")) ?
+			    REDIS_READONLY : REDIS_ERRORS, l->said);
 			break;
 		}
 		link_greeted(l);

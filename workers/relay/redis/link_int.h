@@ -14,7 +14,8 @@ enum link_state {
 };
 /* What a reply of the greeting is to. */
 enum link_greeting {
-	LINK_AUTH, LINK_HELLO, LINK_SELECT, LINK_NAME, LINK_PING, LINK_GREETINGS
+	LINK_AUTH, LINK_HELLO, LINK_SELECT, LINK_NAME, LINK_ROLE, LINK_PING,
+	LINK_GREETINGS
 };
 
 struct link {

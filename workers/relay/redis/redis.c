@@ -10,19 +10,25 @@
 #include <stdlib.h>
 
 #include "conf/conf.h"
+#include "relay/redis/sentinels.h"
 #include "relay/redis/site.h"
 #include "shm/counters.h"
 
 #define REDIS_BEAT_MS	1000
+#define REDIS_SHOWN	128	/* of a master's name */
 
 struct redis {
 	unsigned	 magic;
 #define REDIS_MAGIC	0x4ed15000
 	struct redis_params p;
+	struct conf_redis conf;		/* borrows; how it is shown is ours */
+	char		 shown[REDIS_SHOWN];
 	struct site	*site;
+	struct sentinels *sentinels;	/* NULL: none */
 	struct timer	 beat;
 	TAILQ_HEAD(, redis_watch) watches;
 	bool		 ready;		/* as it was told last */
+	bool		 refuted;	/* the master says that it is none */
 };
 
 /* --- how it stands --------------------------------------------------------*/
@@ -56,10 +62,14 @@ redis_on_change(void *arg, struct site *s)
 
 	counter_set(COUNTER_redis_connected, ready);
 	counter_set(COUNTER_redis_state, state);
-	if (ready == r->ready)
-		return;
-	r->ready = ready;
-	redis_tell(r);
+	if (ready != r->ready) {
+		r->ready = ready;
+		redis_tell(r);
+	}
+	if (!ready && r->sentinels != NULL)
+		sentinels_look(r->sentinels);
+	if (state == REDIS_READONLY)
+		r->refuted = true;	/* at the end of the turn */
 }
 
 static void
@@ -73,6 +83,53 @@ redis_on_gap(void *arg, struct slice channel, struct mono since)
 			w->gap(w->arg, channel, since);
 }
 
+/* --- where the master is --------------------------------------------------*/
+
+static bool
+redis_master_works(void *arg)
+{
+	const struct redis *r = arg;
+
+	return (site_ready(r->site));
+}
+
+/* What the old one was given in between, it has answered; but who else had left
+ * it by then nobody knows. */
+static void
+redis_on_master(void *arg, const char *host, unsigned port, struct mono since)
+{
+	struct redis *r = arg;
+	struct redis_watch *w;
+
+	r->refuted = false;
+	if (redis_can_publish(r))
+		TAILQ_FOREACH(w, &r->watches, next)
+			if (w->astray != NULL)
+				w->astray(w->arg, since);
+	site_aim(r->site, host, port, since);
+}
+
+static void
+redis_on_no_master(void *arg, const char *words)
+{
+	struct redis *r = arg;
+
+	site_lost(r->site, REDIS_NO_MASTER, words);
+}
+
+static bool
+redis_open_sentinels(struct redis *r)
+{
+	struct sentinels_params p = { .conf = &r->conf, .loop = r->p.loop,
+		.arg = r, .works = redis_master_works,
+		.found = redis_on_master, .lost = redis_on_no_master };
+
+	if (r->conf.nsentinels == 0)
+		return (true);
+	r->sentinels = sentinels_new(&p);
+	return (r->sentinels != NULL);
+}
+
 /* --- time -----------------------------------------------------------------*/
 
 static void
@@ -82,6 +139,8 @@ redis_on_beat(struct timer *t, struct mono now)
 
 	timer_start(loop_wheel(r->p.loop), t, mono_add_ms(now, REDIS_BEAT_MS),
 	    redis_on_beat);
+	if (r->sentinels != NULL)
+		sentinels_beat(r->sentinels);
 	site_beat(r->site);
 }
 
@@ -89,7 +148,12 @@ void
 redis_flush(struct redis *r)
 {
 	CHECK_MAGIC(r, REDIS_MAGIC);
+	if (r->refuted && r->sentinels != NULL)
+		sentinels_refuted(r->sentinels);
+	r->refuted = false;
 	site_flush(r->site);
+	if (r->sentinels != NULL)
+		sentinels_flush(r->sentinels);
 }
 
 void
@@ -97,6 +161,8 @@ redis_renew(struct redis *r)
 {
 	CHECK_MAGIC(r, REDIS_MAGIC);
 	site_renew(r->site);
+	if (r->sentinels != NULL)
+		sentinels_renew(r->sentinels);
 }
 
 /* --- for the bridge -------------------------------------------------------*/
@@ -220,7 +286,8 @@ static bool
 redis_open(struct redis *r)
 {
 	char pulse[CONF_REDIS_PREFIX_MAX + 32];
-	struct site_params p = { .conf = r->p.conf, .loop = r->p.loop,
+	struct site_params p = { .conf = &r->conf, .loop = r->p.loop,
+		.aimed = r->conf.nsentinels > 0,
 		.queue_bytes = r->p.queue_bytes, .arg = r, .whole = true,
 		.change = redis_on_change, .gap = redis_on_gap };
 
@@ -231,7 +298,7 @@ redis_open(struct redis *r)
 	    (ssize_t)sizeof p.hash_key)
 		return (false);
 	r->site = site_new(&p);
-	return (r->site != NULL);
+	return (r->site != NULL && redis_open_sentinels(r));
 }
 
 struct redis *
@@ -243,6 +310,12 @@ redis_new(const struct redis_params *p)
 		return (NULL);
 	r->magic = REDIS_MAGIC;
 	r->p = *p;
+	r->conf = *p->conf;
+	if (r->conf.nsentinels > 0) {
+		(void)snprintf(r->shown, sizeof r->shown, "master:%s",
+		    r->conf.master);
+		r->conf.url.shown = r->shown;
+	}
 	TAILQ_INIT(&r->watches);
 	counter_set(COUNTER_redis_connected, 0);
 	counter_set(COUNTER_redis_state, REDIS_CONNECTING);
@@ -265,6 +338,7 @@ redis_free(struct redis **rp)
 	*rp = NULL;
 	CHECK_MAGIC(r, REDIS_MAGIC);
 	timer_stop(loop_wheel(r->p.loop), &r->beat);
+	sentinels_free(&r->sentinels);
 	site_free(&r->site);
 	r->magic = 0;
 	free(r);

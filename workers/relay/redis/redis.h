@@ -84,6 +84,9 @@ struct redis_watch {
 	 * us.  channel: ours or a stranger's; empty: any of them. */
 	void		(*gap)(void *arg, struct slice channel,
 			    struct mono since);
+	/* Another Redis is used from now on, though the old one answers yet:
+	 * what was published since then may have reached nobody. */
+	void		(*astray)(void *arg, struct mono since);
 	TAILQ_ENTRY(redis_watch) next;
 };
 void	redis_watch(struct redis *, struct redis_watch *);

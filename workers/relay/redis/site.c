@@ -127,6 +127,9 @@ site_on_commands_down(void *arg, bool was_up, enum redis_state why,
 	(void)was_up;
 	s->mute = false;
 	s->missed.us = 0;
+	/* what listens hears nothing there, though it is answered */
+	if (why == REDIS_READONLY && subscriptions_ready(s->subs))
+		subscriptions_fail(s->subs, why, words);
 	site_trouble(s, why, words);
 }
 
@@ -231,13 +234,24 @@ site_pulse(struct site *s, struct mono now)
 }
 
 void
-site_aim(struct site *s, const char *host, unsigned port)
+site_aim(struct site *s, const char *host, unsigned port, struct mono since)
 {
 	CHECK_MAGIC(s, SITE_MAGIC);
+	if (subscriptions_ready(s->subs) &&
+	    (s->deaf.us == 0 || since.us < s->deaf.us))
+		s->deaf = since;
 	(void)snprintf(s->name, sizeof s->name, "%s://%s:%u",
 	    s->p.conf->url.tls ? "rediss" : "redis", host, port);
 	commands_aim(s->commands, host, port);
 	subscriptions_aim(s->subs, host, port);
+}
+
+void
+site_lost(struct site *s, enum redis_state why, const char *words)
+{
+	CHECK_MAGIC(s, SITE_MAGIC);
+	if (s->state != REDIS_CONNECTED)
+		site_trouble(s, why, words);
 }
 
 void

@@ -31,8 +31,12 @@ struct site_params {
 /* NULL: no memory.  Connects by itself, for ever. */
 struct site *site_new(const struct site_params *) MUST_USE;
 void	site_free(struct site **);
-/* Both connections go there from now on; see link_aim(). */
-void	site_aim(struct site *, const char *host, unsigned port);
+/* Both connections go there from now on; see link_aim().  What came to where
+ * they were may not be all that was published since then. */
+void	site_aim(struct site *, const char *host, unsigned port,
+	    struct mono since);
+/* Where it could be aimed at is not known: why. */
+void	site_lost(struct site *, enum redis_state why, const char *words);
 /* See link_renew(). */
 void	site_renew(struct site *);
 void	site_flush(struct site *);
