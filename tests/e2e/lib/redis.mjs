@@ -47,9 +47,12 @@ export function certificate(dir, name, signer) {
 }
 
 export class Redis {
-	/* args: as of redis-server's command line; port, tls: over TCP too. */
-	static async start({ args = [], port = 0, tls = [], dir } = {}) {
+	/* args: as of redis-server's command line; port, tls: over TCP too;
+	 * command: what comes before it. */
+	static async start({ args = [], port = 0, tls = [], dir,
+		command = [] } = {}) {
 		const r = new Redis();
+		r.command = command;
 		r.dir = dir ?? tempdir();
 		r.path = path.join(r.dir, 'redis.sock');
 		r.args = ['--port', String(tls.length ? 0 : port),
@@ -64,7 +67,9 @@ export class Redis {
 	async again() {
 		this.log = '';
 		fs.rmSync(this.path, { force: true });
-		this.child = spawn('redis-server', this.args,
+		const [name, ...args] = [...this.command, 'redis-server',
+			...this.args];
+		this.child = spawn(name, args,
 		    { stdio: ['ignore', 'pipe', 'pipe'] });
 		running.add(this);
 		const child = this.child;
