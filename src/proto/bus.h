@@ -37,7 +37,8 @@ enum bus_kind {
 	BUS_RECOVER_LATE, BUS_RECOVER_DONE,
 	BUS_ROOMS,		/* the sessions of an audience join and leave */
 	BUS_ANSWERS,		/* to publication `ref`: what clients said; to
-				 * the order `ref`: how many it changed */
+				 * the order `ref`: how many it changed; of the
+				 * relay: whether other hosts were told */
 	BUS_ANSWERS_END,	/* nobody waits for answers to `ref` any more */
 	BUS_PUBLISH_BODY,	/* of the relay: what a back end has
 				 * published through Redis */

@@ -293,8 +293,8 @@ bus_take(struct bus_envelope *e, enum tag tag, struct slice s)
 	return (true);
 }
 
-/* The relay, which is slot 0, has no sessions: it publishes, orders and
- * asks. */
+/* The relay, which is slot 0, has no sessions: it publishes, orders, asks, and
+ * says what became of an order elsewhere. */
 static bool
 bus_may_come_from(enum bus_kind kind, uint16_t from)
 {
@@ -303,7 +303,7 @@ bus_may_come_from(enum bus_kind kind, uint16_t from)
 	if (from == 0)
 		return (of_relay || kind == BUS_PUBLISH ||
 		    kind == BUS_DISCONNECT || kind == BUS_ROOMS ||
-		    kind == BUS_ANSWERS_END);
+		    kind == BUS_ANSWERS || kind == BUS_ANSWERS_END);
 	return (slotset_fits(from) && !of_relay);
 }
 

@@ -61,6 +61,14 @@ async function member(d, room, opts = {}) {
 	return s;
 }
 const closeAll = (l) => l.forEach((s) => s.close());
+async function order(d, path, body) {
+	const r = await fetch(d.url(`/api/v1/${path}`), {
+		method: 'POST', body: JSON.stringify(body),
+		headers: { Authorization: `Bearer ${KEY}`,
+			'Content-Type': 'application/json' } });
+	assert.equal(r.status, 200);
+	return r.json();
+}
 async function api(d, body) {
 	const r = await fetch(d.url('/api/v1/publish'), { method: 'POST',
 		headers: { Authorization: `Bearer ${KEY}`,
@@ -169,14 +177,6 @@ test('an id is delivered once, whichever hosts are asked', async () => {
 test('orders of back ends reach every host', async () => {
 	const u = (d, name) => member(d, undefined,
 	    { auth: { token: user(name) } });
-	const order = async (d, path, body) => {
-		const r = await fetch(d.url(`/api/v1/${path}`), {
-			method: 'POST', body: JSON.stringify(body),
-			headers: { Authorization: `Bearer ${KEY}`,
-				'Content-Type': 'application/json' } });
-		assert.equal(r.status, 200);
-		return r.json();
-	};
 	const [here, there, twice, bob] = [await u(a, 'eve'), await u(b, 'eve'),
 		await u(b, 'eve'), await u(b, 'bob')];
 	await listened('ueve', 2);
@@ -213,7 +213,8 @@ test('orders of back ends reach every host', async () => {
 	/* Redis does not take it: counted */
 	const lost = await a.metric('far_orders_lost');
 	await cli.do('ACL', 'SETUSER', 'default', '-publish');
-	await order(a, 'users/eve/disconnect', {});
+	assert.deepEqual(await order(a, 'users/eve/disconnect', {}),
+	    { disconnected: 0, complete: false });
 	await until(async () => await a.metric('far_orders_lost') > lost,
 	    'a lost order');
 	await cli.do('ACL', 'SETUSER', 'default', '+publish');
@@ -349,6 +350,30 @@ async () => {
 	assert.equal(await a.metric('far_stale'), stale + 2);
 	assert.equal(await a.metric('far_copies'), copies + 1);
 	s.close();
+});
+
+test('an order says whether other hosts were told of it', async () => {
+	const move = (d) => order(d, 'rooms', { namespace: 'chat', all: true,
+		join: ['hall'] });
+	const s = await member(a), t = await member(b);
+	assert.deepEqual(await move(a), { sessions: 1, complete: true });
+	await listened('rhall', 2);
+	/* it says nothing; it is not there */
+	redis.signal('SIGSTOP');
+	assert.deepEqual(await move(a), { sessions: 1, complete: false });
+	redis.signal('SIGCONT');
+	await redis.kill();
+	await connected(a, 15000, false);
+	assert.deepEqual(await move(a), { sessions: 1, complete: false });
+	assert.deepEqual(await order(a, 'disconnect', { namespace: 'chat',
+		sid: s.id }), { disconnected: 1, complete: false });
+	cli.close();
+	await redis.again();
+	cli = await redis.client();
+	await connected(a, 15000);
+	await connected(b, 15000);
+	assert.deepEqual(await move(b), { sessions: 1, complete: true });
+	closeAll([s, t]);
 });
 
 test('Redis killed: local goes on, and healed nothing comes twice',

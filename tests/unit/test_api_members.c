@@ -630,6 +630,106 @@ orders_are_done_when_too_many_questions_are_open(void **state)
 		ask_forget(&open[i]);
 }
 
+/* --- other hosts ---------------------------------------------------------- */
+
+/* What the relay has to say to the last order of f. */
+static void
+relay_reports(struct fixture *x, uint16_t flags)
+{
+	struct bus_envelope e;
+	struct buf b;
+
+	(void)bus_answers(&e);
+	e.flags = flags;
+	e.from = 0;
+	e.generation = 1;
+	e.ref = ask_ref(x->later);
+	e.slots[0] = 1;
+	e.slots[1] = 0;
+	buf_init(&b);
+	assert_true(bus_encode(&b, &e));
+	hub_bus_frame(x->f->hub, buf_unread(&b));
+	buf_fini(&b);
+}
+
+static void
+with_other_hosts(void **state, void (*f)(struct fixture *))
+{
+	struct fixture *x = *state;
+	static char url[] = "redis://somewhere";
+
+	x->w->conf->redis.url.text = url;
+	f(x);
+	x->w->conf->redis.url.text = NULL;
+}
+
+static void
+far_order(struct fixture *x)
+{
+	static const char bob[] = "{\"namespace\":\"n\",\"user\":\"bob\"}",
+	    all[] = "{\"namespace\":\"n\",\"all\":true,\"join\":\"x\"}";
+
+	/* nobody here but f itself is asked: the relay is */
+	put(x, api_disconnect, "", bob);
+	fake_turn(x->w);
+	told(x, NULL);
+	relay_reports(x, 0);
+	told(x, "{\"disconnected\":1,\"complete\":true}");
+	/* Redis was away, and the other worker's part is there or not yet */
+	put(x, api_rooms, "", all);
+	relay_reports(x, BUS_TRUNCATED);
+	told(x, NULL);
+	fake_turn(x->w);
+	told(x, "{\"sessions\":2,\"complete\":false}");
+	put(x, api_rooms, "", "{\"namespace\":\"n\",\"all\":true,"
+	    "\"leave\":\"x\"}");
+	fake_turn(x->w);
+	told(x, NULL);
+	relay_reports(x, 0);
+	told(x, "{\"sessions\":2,\"complete\":true}");
+	/* it says nothing, or dies */
+	put(x, api_rooms, "", all);
+	fake_turn(x->w);
+	fake_advance(x->w, 2000);
+	told(x, "{\"sessions\":2,\"complete\":false}");
+	put(x, api_disconnect, "", ANN);
+	fake_turn(x->w);
+	hub_bus_lost(x->f->hub);
+	told(x, "{\"disconnected\":2,\"complete\":false}");
+}
+
+static void
+the_answer_waits_until_other_hosts_were_told(void **state)
+{
+	with_other_hosts(state, far_order);
+}
+
+static void
+far_order_unasked(struct fixture *x)
+{
+	struct ask *open[ASK_MAX];
+	unsigned i;
+
+	for (i = 0; i < ASK_MAX; i++)
+		open[i] = ask_count(x->f->hub, NULL, "n");
+	put(x, api_disconnect, "", "{\"namespace\":\"n\",\"user\":\"bob\"}");
+	told(x, "{\"disconnected\":1,\"complete\":false}");
+	for (i = 0; i < ASK_MAX; i++)
+		ask_forget(&open[i]);
+	/* and no relay that could tell them */
+	x->f->bus_down = true;
+	put(x, api_rooms, "", "{\"namespace\":\"n\",\"room\":\"none\","
+	    "\"join\":\"x\"}");
+	told(x, "{\"sessions\":0,\"complete\":false}");
+	x->f->bus_down = false;
+}
+
+static void
+whether_other_hosts_were_told_nobody_can_say(void **state)
+{
+	with_other_hosts(state, far_order_unasked);
+}
+
 /* --- bad bodies ----------------------------------------------------------- */
 
 static void
@@ -719,6 +819,8 @@ main(void)
 		T(a_worker_that_leaves_tells_what_it_knows),
 		T(an_asker_that_goes_leaves_nothing_and_the_order_is_done),
 		T(orders_are_done_when_too_many_questions_are_open),
+		T(the_answer_waits_until_other_hosts_were_told),
+		T(whether_other_hosts_were_told_nobody_can_say),
 		T(bad_orders_are_refused_and_change_nothing),
 	};
 

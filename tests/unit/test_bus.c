@@ -339,7 +339,7 @@ senders_are_slots(void **state)
 		{ BUS_ROOMS, 0, 0, true }, { BUS_ROOMS, 0, 129, false },
 		{ BUS_DISCONNECT, 0, 0, true },
 		{ BUS_RECOVER_ASK, 0, 0, false },
-		{ BUS_ANSWERS, 0, 0, false }, { BUS_ANSWERS, 0, 1, true },
+		{ BUS_ANSWERS, 0, 0, true }, { BUS_ANSWERS, 0, 1, true },
 		{ BUS_ANSWERS_END, 0, 0, true },
 		{ BUS_PUBLISH_BODY, 0, 0, true },
 		{ BUS_PUBLISH_BODY, 0, 1, false },

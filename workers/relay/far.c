@@ -141,6 +141,23 @@ far_has_room(void *arg)
 	return (slot != 0 && !exchange_crowded(f->exchange, slot));
 }
 
+/* What became of its order on the way to other hosts. */
+static void
+far_on_ordered(void *arg, unsigned slot, uint32_t ref, bool partly)
+{
+	static struct bus_envelope e;	/* large; one at a time */
+	struct far *f = arg;
+	uint64_t slots[2];
+
+	(void)bus_answers(&e);
+	if (partly)
+		e.flags |= BUS_TRUNCATED;
+	e.ref = ref;
+	slotset_only(slots, slot);
+	if (exchange_peer(f->exchange, slot) != NULL)
+		(void)far_inject(f, slots, &e);
+}
+
 /* --- the log --------------------------------------------------------------*/
 
 /* What a stranger can cause is said once a second, at most. */
@@ -412,7 +429,8 @@ far_make(struct far *f, struct loop *loop)
 		.to_worker = far_to_worker, .has_room = far_has_room,
 		.gap = far_gap, .gap_since = far_gap_since };
 	struct hosts_params h = { .home = &f->home, .arg = f,
-		.now_ms = far_now_ms, .gap = far_gap };
+		.now_ms = far_now_ms, .ordered = far_on_ordered,
+		.gap = far_gap };
 	struct questions_params q = { .arg = f, .now = far_now,
 		.send = far_ask };
 	struct socketio_params s = { .home = &f->home, .arg = f,

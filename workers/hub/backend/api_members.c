@@ -136,12 +136,14 @@ members_answer(struct ask *a, const struct members_done *d, const char *count,
 {
 	if (a == NULL) {	/* too many questions are open */
 		ask_render_count(out, count, d->here,
-		    !d->partly && slotset_empty(d->bits));
+		    !d->partly && !d->far && slotset_empty(d->bits));
 		return;
 	}
 	ask_counted(a, d->here);
 	if (d->partly)
 		ask_unheard(a);
+	if (d->far)
+		ask_far(a);
 	ask_put(&a, d->bits, out);
 	*later = a;
 }

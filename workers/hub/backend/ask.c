@@ -112,6 +112,13 @@ ask_unheard(struct ask *a)
 	a->lost = true;
 }
 
+void
+ask_far(struct ask *a)
+{
+	CHECK_MAGIC(a, ASK_MAGIC);
+	a->far = true;
+}
+
 uint32_t
 ask_ref(const struct ask *a)
 {
@@ -212,7 +219,7 @@ ask_finish(struct ask **ap, struct buf *now)
 static bool
 ask_is_over(const struct ask *a)
 {
-	return (a->published && LIST_EMPTY(&a->open) &&
+	return (a->published && LIST_EMPTY(&a->open) && !a->far &&
 	    slotset_empty(a->wait.slots));
 }
 
@@ -325,10 +332,22 @@ ask_report(struct hub *h, const struct bus_envelope *order, uint32_t n,
 	(void)post_to(h, order->from, order->ref, &e);
 }
 
+/* Who waits for this answer. */
+static struct ask *
+ask_asked(struct hub *h, const struct bus_envelope *e)
+{
+	struct ask *a;
+
+	if (e->from != 0)
+		return (ask_of(waits_heard(&h->asks->waits, e->ref, e->from)));
+	a = ask_of(waits_find(&h->asks->waits, e->ref));
+	return (a != NULL && a->far ? a : NULL);
+}
+
 void
 ask_bus_answers(struct hub *h, const struct bus_envelope *e)
 {
-	struct ask *a = ask_of(waits_heard(&h->asks->waits, e->ref, e->from));
+	struct ask *a = ask_asked(h, e);
 
 	if (a == NULL)
 		return;		/* too late, or not ours */
@@ -337,7 +356,9 @@ ask_bus_answers(struct hub *h, const struct bus_envelope *e)
 	if (e->flags & BUS_TRUNCATED)
 		a->truncated = true;
 	ask_keep(a, e->answers.elements);
-	if (!(e->flags & BUS_MORE))
+	if (e->from == 0)
+		a->far = false;
+	else if (!(e->flags & BUS_MORE))
 		slotset_drop(a->wait.slots, e->from);
 	ask_settle(a);
 }
@@ -374,9 +395,10 @@ ask_lost(struct hub *h)
 		a = ask_of(w->by_ref[i]);
 		if (a != NULL && a->branch && a->slot == 0)
 			ask_drop(&a);	/* who asked is no more */
-		if (a == NULL || slotset_empty(a->wait.slots))
+		if (a == NULL || (slotset_empty(a->wait.slots) && !a->far))
 			continue;
 		a->lost = true;
+		a->far = false;
 		slotset_clear(a->wait.slots);
 		ask_settle(a);
 	}

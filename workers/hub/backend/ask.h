@@ -69,6 +69,8 @@ void	ask_render_count(struct buf *, const char *count, uint32_t n,
 
 /* There are other workers to ask, and no way to them: not complete. */
 void	ask_unheard(struct ask *);
+/* Other hosts are told as well: the relay says when they are. */
+void	ask_far(struct ask *);
 /*
  * It has been published, and sent to the workers in bits.  A home that needs
  * to wait for nobody is answered at once: its answer is appended to now and

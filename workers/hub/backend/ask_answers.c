@@ -189,7 +189,7 @@ ask_left(struct session *s)
 static bool
 answers_are_complete(const struct ask *a)
 {
-	return (!a->lost && slotset_empty(a->wait.slots));
+	return (!a->lost && !a->far && slotset_empty(a->wait.slots));
 }
 
 /* {"id","answers":[...],"asked","answered","complete"[,"truncated"]} */

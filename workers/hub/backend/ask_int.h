@@ -31,6 +31,8 @@ struct ask {
 	bool		 published;
 	bool		 truncated;	/* answers were left out */
 	bool		 lost;		/* what branches did is not known */
+	bool		 far;		/* the relay has not said whether other
+					 * hosts were told */
 	struct buf	 answers;	/* JSON elements */
 	size_t		 bytes;		/* of all answers so far */
 	uint64_t	 timeout_ms;

@@ -246,11 +246,12 @@ members_tell_others(struct hub *h, const struct conf_namespace *ns,
 	uint32_t ref = 0;
 
 	members_workers(h, ns, a, slots);
-	if (conf_redis_on(&h->conf->redis))
+	done->far = conf_redis_on(&h->conf->redis);
+	if (done->far)
 		e->flags |= BUS_FAR;
 	else if (slotset_empty(slots))
 		return;
-	if (ask != NULL && !slotset_empty(slots)) {
+	if (ask != NULL) {
 		e->flags |= BUS_WANT_COUNT;
 		ref = ask_ref(ask);
 	}
@@ -259,6 +260,7 @@ members_tell_others(struct hub *h, const struct conf_namespace *ns,
 		slotset_copy(done->bits, slots);
 	else
 		done->partly = true;
+	done->far &= !done->partly;
 }
 
 static const uint16_t ending_flags[] = {

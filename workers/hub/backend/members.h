@@ -26,6 +26,8 @@ enum ending {
 struct members_done {
 	uint32_t	 here;
 	uint64_t	 bits[2];	/* told; they report to the question */
+	bool		 far;		/* the relay reports as well: other
+					 * hosts were told */
 	bool		 partly;	/* the relay is away, or there was no
 					 * memory: some are left out */
 };

@@ -3,15 +3,13 @@
  * checked like what comes from anybody: a frame that cannot be, or whose JSON
  * is none, is dropped and counted.
  */
-#include "relay/bridge/hosts.h"
+#include "relay/bridge/hosts_int.h"
 
 #include <stdlib.h>
 
 #include "base/slotset.h"
-#include "base/utf8.h"
 #include "conf/conf.h"
 #include "proto/bus.h"
-#include "proto/json.h"
 #include "relay/bridge/home.h"
 #include "relay/bridge/seal.h"
 #include "relay/bridge/seen.h"
@@ -40,6 +38,7 @@ struct hosts {
 	struct sent	*sent;
 	struct buf	 channel, message, words;
 	uint64_t	 gap_ms;	/* begin of the gap that is told; 0: none */
+	struct sent_order *order;	/* that is sent now; NULL: none */
 	bool		 refused;	/* it was not taken */
 };
 
@@ -150,7 +149,8 @@ hosts_send(struct hosts *s, const struct bus_envelope *e, struct slice nsp,
 	const struct bus_audience *to = &e->publish.to;
 	struct sent_message m = { .nsp = nsp, .name = name,
 		.is_volatile = (e->flags & BUS_VOLATILE) != 0,
-		.is_order = e->kind != BUS_PUBLISH, .from_ms = s->gap_ms };
+		.is_order = e->kind != BUS_PUBLISH, .from_ms = s->gap_ms,
+		.order = s->order };
 	char key[INTEREST_KEY_MAX];
 
 	m.kind = kind == INTEREST_ROOM ? GAP_ROOM :
@@ -203,7 +203,7 @@ static void
 hosts_send_all(struct hosts *s, const struct bus_envelope *e)
 {
 	const struct conf_namespace *ns = s->p.home->conf->namespaces;
-	struct sent_message all = { .kind = GAP_NAMESPACE,
+	struct sent_message all = { .kind = GAP_NAMESPACE, .order = s->order,
 		.is_volatile = (e->flags & BUS_VOLATILE) != 0,
 		.is_order = e->kind != BUS_PUBLISH };
 	const struct bus_audience *to;
@@ -224,6 +224,17 @@ hosts_send_all(struct hosts *s, const struct bus_envelope *e)
 		hosts_send_in(s, e, to, slice_of(ns[i].name, ns[i].name_len));
 }
 
+/* false: somebody waits for the answer, and it cannot be given later. */
+static bool
+hosts_order(struct hosts *s, const struct bus_envelope *e)
+{
+	s->order = NULL;
+	if (e->kind == BUS_PUBLISH || (e->flags & BUS_WANT_COUNT) == 0)
+		return (true);
+	s->order = sent_order(s->sent, e->from, e->ref);
+	return (s->order != NULL);
+}
+
 void
 hosts_publish(struct hosts *s, struct bus_envelope *e)
 {
@@ -232,6 +243,10 @@ hosts_publish(struct hosts *s, struct bus_envelope *e)
 	CHECK_MAGIC(s, HOSTS_MAGIC);
 	if (hosts_whom(e, &nsp) == NULL)
 		return;
+	if (!hosts_order(s, e)) {
+		counter_add(COUNTER_memory_failures, 1);
+		s->p.ordered(s->p.arg, e->from, e->ref, true);
+	}
 	e->flags &= BUS_VOLATILE | BUS_NAMED | BUS_CLOSE | BUS_RECONNECT;
 	e->from = 0;
 	e->ref = 0;
@@ -241,6 +256,9 @@ hosts_publish(struct hosts *s, struct bus_envelope *e)
 		e->publish.offset = slice_of(NULL, 0);
 	}
 	hosts_send_all(s, e);
+	if (s->order != NULL)
+		sent_order_end(s->order);
+	s->order = NULL;
 }
 
 /* --- gaps -----------------------------------------------------------------*/
@@ -291,69 +309,6 @@ hosts_tell_gaps(struct hosts *s)
 
 /* --- in -------------------------------------------------------------------*/
 
-static bool
-hosts_is_json(struct slice s, enum json_type type)
-{
-	struct slice v;
-
-	return (json_value(s, &v) == (ssize_t)s.n && json_type(v) == type);
-}
-
-/* Elements without brackets. */
-static bool
-hosts_are_values(struct slice s)
-{
-	struct slice v;
-	ssize_t n;
-
-	while (s.n > 0) {
-		n = json_value(s, &v);
-		if (n <= 0)
-			return (false);
-		s = slice_from(s, (size_t)n);
-		if (s.n == 0)
-			return (true);
-		if (s.p[0] != ',' || s.n == 1)
-			return (false);
-		s = slice_from(s, 1);
-	}
-	return (true);
-}
-
-static bool
-hosts_is_publication(const struct bus_envelope *e)
-{
-	const struct bus_publish *p = &e->publish;
-
-	return ((e->flags & ~(BUS_VOLATILE | BUS_NAMED)) == 0 &&
-	    hosts_is_json(p->event, JSON_STRING) &&
-	    hosts_are_values(p->args) && p->offset.n == 0 &&
-	    p->once.n <= ONCE_ID_MAX &&
-	    (p->meta.n == 0 || hosts_is_json(p->meta, JSON_OBJECT)));
-}
-
-static bool
-hosts_are_names(const struct slice *names, size_t n)
-{
-	while (n > 0)
-		if (names[--n].n == 0 || names[n].n > INTEREST_NAME_MAX ||
-		    !utf8_valid(names[n]))
-			return (false);
-	return (true);
-}
-
-static bool
-hosts_is_order(const struct bus_envelope *e)
-{
-	if (e->kind == BUS_ROOMS)
-		return (e->flags == 0 &&
-		    hosts_are_names(e->rooms.join, e->rooms.njoin) &&
-		    hosts_are_names(e->rooms.leave, e->rooms.nleave));
-	return ((e->flags == 0 || e->flags == BUS_CLOSE ||
-	    e->flags == BUS_RECONNECT) && (e->disconnect.reason.n == 0 ||
-	    hosts_is_json(e->disconnect.reason, JSON_STRING)));
-}
-
 /* Whom it is for, and in which namespace: NULL in all of them. */
 static const struct bus_audience *
 hosts_check(const struct hosts *s, const struct bus_envelope *e,
@@ -363,8 +318,7 @@ hosts_check(const struct hosts *s, const struct bus_envelope *e,
 	struct slice nsp;
 
 	to = hosts_whom(e, &nsp);
-	if (to == NULL || (e->kind == BUS_PUBLISH ?
-	    !hosts_is_publication(e) : !hosts_is_order(e)))
+	if (to == NULL || !hosts_is_fit(e))
 		return (NULL);
 	*ns = nsp.n == 0 ? NULL : conf_namespace_find(s->p.home->conf, nsp);
 	return (*ns == NULL && (nsp.n != 0 || e->kind != BUS_DISCONNECT) ?
@@ -542,7 +496,7 @@ hosts_new(const struct hosts_params *p)
 	struct hosts *s = calloc(1, sizeof *s);
 	struct sent_params out = { .conf = p->home->conf,
 		.redis = p->home->redis,
-		.arg = p->arg, .now_ms = p->now_ms };
+		.arg = p->arg, .now_ms = p->now_ms, .ordered = p->ordered };
 
 	if (s == NULL)
 		return (NULL);

@@ -35,6 +35,9 @@ struct hosts_params {
 	const struct seal *seal;
 	void		*arg;		/* of both: */
 	uint64_t	 (*now_ms)(void *arg);	/* unix */
+	/* See sent.h. */
+	void		 (*ordered)(void *arg, unsigned slot, uint32_t ref,
+			    bool partly);
 	/* From now on back something for them was not taken. */
 	void		 (*gap)(void *arg, struct slice nsp,
 			    const struct bus_audience *);
@@ -48,7 +51,8 @@ void	hosts_gap_all(struct hosts *, uint64_t from_ms);
 /* Now and then: what did not reach other hosts they are told, if they can be. */
 void	hosts_tell_gaps(struct hosts *);
 /* What a worker here has published, or ordered, and said BUS_FAR; what only
- * this host understands is taken out of it. */
+ * this host understands is taken out of it.  To an order that says
+ * BUS_WANT_COUNT `ordered` is the answer. */
 void	hosts_publish(struct hosts *, struct bus_envelope *);
 /* Of the interest table: this host has members of it, or none any more. */
 void	hosts_interest(struct hosts *, const struct table_event *);

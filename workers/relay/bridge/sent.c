@@ -22,10 +22,20 @@ struct sent {
 	bool		 left_some;	/* see sent_left_some() */
 };
 
+struct sent_order {
+	struct sent	*sent;
+	unsigned	 slot;
+	uint32_t	 ref;
+	unsigned	 open;		/* messages without an answer, and 1
+					 * until its end */
+	bool		 partly;
+};
+
 struct sent_record {
 	struct sent	*sent;
 	LIST_ENTRY(sent_record) next;
 	uint64_t	 at_ms;
+	struct sent_order *order;
 	uint8_t		 kind;		/* enum gap_kind */
 	bool		 is_order, is_volatile;
 	uint16_t	 nsp_len, name_len;
@@ -63,6 +73,8 @@ void
 sent_lost(struct sent *s, const struct sent_message *m)
 {
 	CHECK_MAGIC(s, SENT_MAGIC);
+	if (m->order != NULL)
+		m->order->partly = true;
 	if (m->is_order)
 		counter_add(COUNTER_far_orders_lost, 1);
 	else if (!m->is_volatile)
@@ -92,13 +104,56 @@ sent_told(struct sent *s)
 	gaps_drop_first(&s->gaps);
 }
 
+/* --- orders ---------------------------------------------------------------*/
+
+struct sent_order *
+sent_order(struct sent *s, unsigned slot, uint32_t ref)
+{
+	struct sent_order *o = calloc(1, sizeof *o);
+
+	CHECK_MAGIC(s, SENT_MAGIC);
+	if (o == NULL)
+		return (NULL);
+	o->sent = s;
+	o->slot = slot;
+	o->ref = ref;
+	o->open = 1;
+	return (o);
+}
+
+void
+sent_order_end(struct sent_order *o)
+{
+	struct sent *s = o->sent;
+
+	if (--o->open > 0)
+		return;
+	s->p.ordered(s->p.arg, o->slot, o->ref, o->partly);
+	free(o);
+}
+
 /* --- sending --------------------------------------------------------------*/
 
+/* Nobody is told of what nobody will know. */
 static void
 sent_forget(struct sent *s, struct sent_record *r)
 {
+	if (r->order != NULL && --r->order->open == 0)
+		free(r->order);
 	LIST_REMOVE(r, next);
 	slab_put(&s->records, r);
+}
+
+static void
+sent_settle(struct sent_record *r, bool failed)
+{
+	struct sent_order *o = r->order;
+
+	r->order = NULL;
+	if (o == NULL)
+		return;
+	o->partly |= failed;
+	sent_order_end(o);
 }
 
 /* Volatile events are not missed. */
@@ -124,6 +179,7 @@ sent_on_reply(void *arg, const struct reply *o)
 		s->left_some = true;
 	if (o == NULL || o->type == REPLY_ERROR)
 		sent_failed(s, r);
+	sent_settle(r, o == NULL || o->type == REPLY_ERROR);
 	sent_forget(s, r);
 }
 
@@ -141,6 +197,9 @@ sent_record(struct sent *s, const struct sent_message *m)
 	LIST_INSERT_HEAD(&s->waiting, r, next);
 	r->at_ms = m->from_ms != 0 ? m->from_ms : s->p.now_ms(s->p.arg);
 	r->is_order = m->is_order;
+	r->order = m->order;
+	if (r->order != NULL)
+		r->order->open++;
 	r->is_volatile = m->is_volatile;
 	r->nsp_len = (uint16_t)m->nsp.n;
 	if (m->nsp.n != 0)

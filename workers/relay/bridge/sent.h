@@ -13,6 +13,7 @@
 struct conf;
 struct redis;
 struct sent;
+struct sent_order;
 
 /* Names are kept as far as there are channels for them. */
 #define SENT_NAME_MAX	128
@@ -22,6 +23,9 @@ struct sent_params {
 	struct redis	*redis;
 	void		*arg;
 	uint64_t	 (*now_ms)(void *arg);	/* unix */
+	/* Redis has all of this order, or (partly) not. */
+	void		 (*ordered)(void *arg, unsigned slot, uint32_t ref,
+			    bool partly);
 };
 
 /* What one channel is given, and whom it is for: what a gap says of it. */
@@ -32,6 +36,7 @@ struct sent_message {
 	uint64_t	 from_ms;	/* its gap's begin; 0: now */
 	bool		 is_volatile;	/* not missed */
 	bool		 is_order;	/* counted, if lost; nobody is told */
+	struct sent_order *order;	/* who waits for it; NULL: nobody */
 };
 
 struct sent *sent_new(const struct sent_params *) MUST_USE; /* NULL: no memory */
@@ -44,6 +49,12 @@ bool	sent_left_some(struct sent *);
 bool	sent_send(struct sent *, const struct sent_message *);
 /* One that could not even be encoded: noted, or counted. */
 void	sent_lost(struct sent *, const struct sent_message *);
+/* An order of that worker, to be given with each of its messages, and ended
+ * behind the last: then, or when Redis has answered to all of them, it is
+ * reported.  NULL: no memory. */
+struct sent_order *sent_order(struct sent *, unsigned slot, uint32_t ref)
+	    MUST_USE;
+void	sent_order_end(struct sent_order *);
 /* All namespaces have a gap since then: what a process had, it took along. */
 void	sent_gap_all(struct sent *, uint64_t from_ms);
 /* What is to be told now: a gap, until sent_told() or NULL. */

@@ -1,0 +1,81 @@
+/*
+ * What other daemons say is checked like what anybody does; see hosts_int.h.
+ * Called with each envelope that came; namespaces are not its affair.
+ */
+#include "relay/bridge/hosts_int.h"
+
+#include "base/utf8.h"
+#include "proto/bus.h"
+#include "proto/json.h"
+#include "shm/interest.h"
+#include "shm/once.h"
+
+static bool
+hosts_is_json(struct slice s, enum json_type type)
+{
+	struct slice v;
+
+	return (json_value(s, &v) == (ssize_t)s.n && json_type(v) == type);
+}
+
+/* Elements without brackets. */
+static bool
+hosts_are_values(struct slice s)
+{
+	struct slice v;
+	ssize_t n;
+
+	while (s.n > 0) {
+		n = json_value(s, &v);
+		if (n <= 0)
+			return (false);
+		s = slice_from(s, (size_t)n);
+		if (s.n == 0)
+			return (true);
+		if (s.p[0] != ',' || s.n == 1)
+			return (false);
+		s = slice_from(s, 1);
+	}
+	return (true);
+}
+
+static bool
+hosts_is_publication(const struct bus_envelope *e)
+{
+	const struct bus_publish *p = &e->publish;
+
+	return ((e->flags & ~(BUS_VOLATILE | BUS_NAMED)) == 0 &&
+	    hosts_is_json(p->event, JSON_STRING) &&
+	    hosts_are_values(p->args) && p->offset.n == 0 &&
+	    p->once.n <= ONCE_ID_MAX &&
+	    (p->meta.n == 0 || hosts_is_json(p->meta, JSON_OBJECT)));
+}
+
+static bool
+hosts_are_names(const struct slice *names, size_t n)
+{
+	while (n > 0)
+		if (names[--n].n == 0 || names[n].n > INTEREST_NAME_MAX ||
+		    !utf8_valid(names[n]))
+			return (false);
+	return (true);
+}
+
+static bool
+hosts_is_order(const struct bus_envelope *e)
+{
+	if (e->kind == BUS_ROOMS)
+		return (e->flags == 0 &&
+		    hosts_are_names(e->rooms.join, e->rooms.njoin) &&
+		    hosts_are_names(e->rooms.leave, e->rooms.nleave));
+	return ((e->flags == 0 || e->flags == BUS_CLOSE ||
+	    e->flags == BUS_RECONNECT) && (e->disconnect.reason.n == 0 ||
+	    hosts_is_json(e->disconnect.reason, JSON_STRING)));
+}
+
+bool
+hosts_is_fit(const struct bus_envelope *e)
+{
+	return (e->kind == BUS_PUBLISH ? hosts_is_publication(e) :
+	    hosts_is_order(e));
+}
