@@ -175,8 +175,10 @@ struct shm_node {
 	uint64_t	 hash;		/* SipHash(k0 ^ ns, key) */
 	_Atomic uint64_t ann;
 	_Atomic uint64_t bits[2];	/* worker slots holding it: bit s - 1 */
-	_Atomic uint64_t remote;	/* other hosts; relay; bit 63 = more */
-	_Atomic uint64_t status;	/* set_at_s << 32 | code << 24 | tag */
+	_Atomic uint64_t remote;	/* other hosts; relay; bit 63: those of
+					 * a relay before it */
+	_Atomic uint64_t status;	/* set_at_s << 32 | code << 24 |
+					 * set_at_ms << 8 | tag */
 	_Atomic uint64_t last_seen_ms;	/* unix */
 	_Atomic uint32_t next;		/* node, 0 = end of chain */
 	uint16_t	 ns;

@@ -86,6 +86,52 @@ presence_seen(struct presence *p, uint32_t node, struct wall now)
 		table_seen(p->sp.t, node, now.ms);
 }
 
+uint32_t
+presence_find(const struct presence *p, uint16_t ns, struct slice user)
+{
+	CHECK_MAGIC(p, PRESENCE_MAGIC);
+	return (table_find(p->sp.t, ns, user));
+}
+
+void
+presence_seen_there(struct presence *p, uint32_t node, struct wall at)
+{
+	CHECK_MAGIC(p, PRESENCE_MAGIC);
+	if (node != 0 && node < p->sp.t->cap && table_holds(p->sp.t, node) &&
+	    (table_level(p->sp.t, node) & ANN_L) == 0)
+		table_seen(p->sp.t, node, at.ms);
+}
+
+/* --- status: when it was set, to the ms, and what -------------------------- */
+
+static uint64_t
+presence_word(uint64_t set_ms, uint8_t code)
+{
+	return (set_ms / 1000 << 32 | (uint64_t)code << 24 |
+	    (set_ms % 1000) << 8);
+}
+
+static uint64_t
+presence_word_ms(uint64_t word)
+{
+	return ((word >> 32) * 1000 + (word >> 8 & 0x3ff));
+}
+
+static uint8_t
+presence_word_code(uint64_t word)
+{
+	return ((uint8_t)(word >> 24));
+}
+
+/* The last one counts, whatever the clocks of hosts say. */
+static uint64_t
+presence_word_after(uint64_t word, struct wall now, uint8_t code)
+{
+	uint64_t ms = word == 0 ? 0 : presence_word_ms(word) + 1;
+
+	return (presence_word(now.ms > ms ? now.ms : ms, code));
+}
+
 static _Atomic uint64_t *
 presence_text(const struct table *t, uint32_t n)
 {
@@ -192,20 +238,42 @@ void
 presence_set_status(struct presence *p, uint32_t node, uint16_t ns,
     struct slice user, uint8_t code, struct slice text, struct wall now)
 {
-	uint64_t status = now.ms / 1000 << 32 | (uint64_t)code << 24;
 	struct spill_entry *e;
 
 	CHECK_MAGIC(p, PRESENCE_MAGIC);
 	if (node == 0) {
 		e = spill_find(&p->sp, ns, user);
 		if (e != NULL) {
-			e->status = status;
+			e->status = presence_word_after(e->status, now, code);
 			return;
 		}
 		node = table_find(p->sp.t, ns, user);
 	}
 	if (node != 0 && node < p->sp.t->cap && table_holds(p->sp.t, node))
-		presence_status_store(p, node, status, text);
+		presence_status_store(p, node, presence_word_after(
+		    atomic_load_explicit(&table_node(p->sp.t, node)->status,
+		    memory_order_acquire), now, code), text);
+}
+
+bool
+presence_take_status(struct presence *p, uint32_t node, uint8_t code,
+    uint64_t set_ms)
+{
+	uint64_t word, ms;
+	uint8_t old;
+
+	CHECK_MAGIC(p, PRESENCE_MAGIC);
+	if (node == 0 || node >= p->sp.t->cap || !table_holds(p->sp.t, node))
+		return (false);
+	word = atomic_load_explicit(&table_node(p->sp.t, node)->status,
+	    memory_order_acquire);
+	ms = word == 0 ? 0 : presence_word_ms(word);
+	old = presence_word_code(word);
+	if (set_ms < ms || (set_ms == ms && code <= old))
+		return (false);
+	presence_status_store(p, node, presence_word(set_ms, code),
+	    slice_of(NULL, 0));
+	return (true);
 }
 
 static uint32_t
@@ -247,7 +315,9 @@ presence_info_of(const struct table *t, uint32_t n, struct presence_info *info)
 		.told = (seen & ANN_LEVEL) != 0,
 		.version = ANN_VERSION(a), .connections =
 		    presence_connections(t, n),
-		.status = (uint8_t)(status >> 24), .set_at_s = status >> 32,
+		.status = presence_word_code(status),
+		.set_at_s = status >> 32,
+		.set_ms = status == 0 ? 0 : presence_word_ms(status),
 		.last_seen_ms = atomic_load_explicit(&node->last_seen_ms,
 		    memory_order_relaxed) };
 	if (t->text && status != 0 &&
@@ -274,8 +344,10 @@ presence_get(struct presence *p, uint16_t ns, struct slice user,
 		info->online = info->local = true;
 		info->connections += e->count;
 		if (info->status == 0) {
-			info->status = (uint8_t)(e->status >> 24);
+			info->status = presence_word_code(e->status);
 			info->set_at_s = e->status >> 32;
+			info->set_ms = e->status == 0 ? 0 :
+			    presence_word_ms(e->status);
 		}
 	}
 	return (n != 0 || e != NULL);

@@ -23,6 +23,7 @@ struct presence_info {
 	uint32_t	 connections;	/* of this host, all workers */
 	uint8_t		 status;	/* code, 0 = never set */
 	uint64_t	 set_at_s;	/* unix; of the status */
+	uint64_t	 set_ms;	/* the same in ms; 0: never */
 	uint64_t	 last_seen_ms;	/* unix; 0 = unknown */
 	uint64_t	 version;	/* of the last change, monotonic us */
 	char		 text[PRESENCE_TEXT_MAX + 1]; /* "" if none */
@@ -54,6 +55,18 @@ void	presence_seen(struct presence *, uint32_t node, struct wall now);
 void	presence_set_status(struct presence *, uint32_t node, uint16_t ns,
 	    struct slice user, uint8_t code, struct slice text,
 	    struct wall now);
+/* The node of a user, 0: none; to be used in this turn. */
+uint32_t presence_find(const struct presence *, uint16_t ns,
+	    struct slice user);
+/* The relay, of a user that it mirrors: as another host has it, which counts
+ * for those who are not here, too. */
+void	presence_seen_there(struct presence *, uint32_t node, struct wall at);
+/*
+ * The relay, of a user that it mirrors: what another host says of the status.
+ * False: it is not newer than what stands there.
+ */
+bool	presence_take_status(struct presence *, uint32_t node, uint8_t code,
+	    uint64_t set_ms);
 /* False: nothing is known of the user, info is zeroed. */
 bool	presence_get(struct presence *, uint16_t ns, struct slice user,
 	    struct presence_info *);

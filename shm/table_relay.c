@@ -12,60 +12,12 @@
  * What finds no room is not told: seen is put back, and the node is held in a
  * private map until there is some.  A successor finds it by seen.
  */
-#include "shm/table_relay.h"
+#include "shm/table_relay_int.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #define HELD_REFUSED	1024u	/* in vain, then the others wait too */
-
-struct delayed {
-	uint64_t	 due_us;
-	uint32_t	 node;
-};
-
-/* In seen with PEND, as it is on its way. */
-struct relay_pending {
-	uint64_t	 ann;
-	uint32_t	 node;
-};
-
-struct relay_batch {
-	struct relay_pending *v;
-	uint32_t	 n, cap;
-};
-
-struct table_relay {
-	unsigned	 magic;
-#define TABLE_RELAY_MAGIC 0x7ab12e1a
-	struct table	*t;		/* owned, of slot 0 */
-	uint64_t	 delay_us;
-	struct delayed	*queue;		/* ring, oldest first */
-	uint32_t	 first, count, cap;
-	uint8_t		*queued;	/* bit per node: is in the ring */
-	uint8_t		*held;		/* bit per node: found no room */
-	uint32_t	 nheld, held_at; /* how many; byte to go on from */
-	uint8_t		*kept;		/* bit per node: mirror confirmed */
-	bool		 queues;	/* emit only queues */
-	uint8_t		*pending;	/* bit per node: PEND is ours */
-	struct relay_batch now, before;	/* since table_announce_sent(), and
-					 * before it */
-	bool		 inheriting;
-};
-
-static bool
-relay_bit_get(const uint8_t *map, uint32_t n)
-{
-	return ((map[n / 8] >> (n % 8) & 1) != 0);
-}
-
-static void
-relay_bit_set(uint8_t *map, uint32_t n, bool on)
-{
-	uint8_t b = (uint8_t)(1u << (n % 8));
-
-	map[n / 8] = (uint8_t)(on ? map[n / 8] | b : map[n / 8] & ~b);
-}
 
 struct table_relay *
 table_relay_open(struct segment *seg, enum table_id id,
@@ -83,10 +35,10 @@ table_relay_open(struct segment *seg, enum table_id id,
 		slots_quiesce_leave(seg, 0);
 		r->queued = calloc(r->t->cap / 8 + 1, 1);
 		r->held = calloc(r->t->cap / 8 + 1, 1);
-		r->kept = calloc(r->t->cap / 8 + 1, 1);
+		r->lapsed = calloc(r->t->cap / 8 + 1, 1);
 		r->pending = calloc(r->t->cap / 8 + 1, 1);
 	}
-	if (r->queued == NULL || r->held == NULL || r->kept == NULL ||
+	if (r->queued == NULL || r->held == NULL || r->lapsed == NULL ||
 	    r->pending == NULL) {
 		table_relay_close(&r);
 		errno = ENOMEM;
@@ -108,7 +60,7 @@ table_relay_close(struct table_relay **rp)
 	free(r->queue);
 	free(r->queued);
 	free(r->held);
-	free(r->kept);
+	free(r->lapsed);
 	free(r->pending);
 	free(r->now.v);
 	free(r->before.v);
@@ -217,8 +169,11 @@ relay_put_off(struct table_relay *r, uint32_t n, uint64_t seen, uint64_t a,
     uint64_t now_us)
 {
 	uint64_t due = ANN_VERSION(a) + r->delay_us;
+	uint64_t ended = seen & ~a & ANN_LEVEL;
 
-	if ((seen & ~a & ANN_LEVEL) == 0 || r->delay_us == 0 || now_us >= due)
+	if (relay_bit_get(r->lapsed, n))
+		ended &= ~(uint64_t)ANN_R;
+	if (ended == 0 || r->delay_us == 0 || now_us >= due)
 		return (false);
 	return (relay_bit_get(r->queued, n) || relay_put_off_until(r, n, due));
 }
@@ -306,6 +261,38 @@ table_tell_all(const struct table_relay *r, table_emit *emit, void *arg)
 		e.whole = table_key(t, node, &e.key);
 		(void)emit(arg, &e);
 	}
+}
+
+bool
+table_tell_some(const struct table_relay *r, uint16_t ns, uint32_t *at,
+    uint32_t nodes, table_emit *emit, void *arg)
+{
+	const struct table *t = r->t;
+	struct table_event e = { .was = 0 };
+	const struct shm_node *node;
+	uint32_t n = *at == 0 ? 1 : *at;
+	bool more = true;
+	uint64_t seen;
+
+	CHECK_MAGIC(r, TABLE_RELAY_MAGIC);
+	for (; more && n < t->cap && nodes > 0; n++, nodes--) {
+		if (atomic_load_explicit(&t->nsid[n], memory_order_relaxed) !=
+		    ns || atomic_load_explicit(&t->map[n],
+		    memory_order_acquire) != MAP_LINKED)
+			continue;
+		seen = atomic_load_explicit(&t->seen[n], memory_order_relaxed);
+		node = table_node(t, n);
+		if ((seen & ANN_L) == 0 || node->ns != ns)
+			continue;
+		e.node = n;
+		e.ns = ns;
+		e.is = seen & ANN_LEVEL;
+		e.version = ANN_VERSION(seen);
+		e.whole = table_key(t, node, &e.key);
+		more = emit(arg, &e);
+	}
+	*at = n;
+	return (n >= t->cap);
 }
 
 static void
@@ -436,60 +423,3 @@ table_announce_due(const struct table_relay *r)
 	return (r->count == 0 ? UINT64_MAX : r->queue[r->first].due_us);
 }
 
-uint32_t
-table_mirror(struct table_relay *r, uint16_t ns, struct slice key,
-    uint64_t hosts)
-{
-	struct table *t = r->t;
-	uint32_t n;
-	bool held;
-
-	CHECK_MAGIC(r, TABLE_RELAY_MAGIC);
-	if (hosts == 0) {
-		n = table_find(t, ns, key);
-		if (n != 0 && table_holds(t, n))
-			table_release(t, n);
-		return (0);
-	}
-	n = table_enter(t, ns, key, hosts, &held);
-	if (n == 0)
-		return (0);
-	relay_bit_set(r->kept, n, true);
-	/* other hosts than before and the same level: nothing to reconcile */
-	return (n);
-}
-
-void
-table_inherit_begin(struct table_relay *r)
-{
-	struct table *t = r->t;
-	uint32_t n;
-
-	CHECK_MAGIC(r, TABLE_RELAY_MAGIC);
-	r->inheriting = true;
-	memset(r->kept, 0, t->cap / 8 + 1);
-	for (n = 1; n < t->cap; n++) {
-		if (!table_holds(t, n))
-			continue;
-		HOOK();
-		(void)table_reconcile(t, n);
-		HOOK();
-		table_mark(t, n);
-	}
-}
-
-void
-table_inherit_end(struct table_relay *r)
-{
-	struct table *t = r->t;
-	uint32_t n;
-
-	CHECK_MAGIC(r, TABLE_RELAY_MAGIC);
-	MUST(r->inheriting);
-	r->inheriting = false;
-	for (n = 1; n < t->cap; n++)
-		if (table_holds(t, n) && !relay_bit_get(r->kept, n)) {
-			HOOK();
-			table_release(t, n);
-		}
-}

@@ -57,14 +57,42 @@ uint32_t table_held(const struct table_relay *);
 /* When the next delayed leave is due, UINT64_MAX: none waits. */
 uint64_t table_announce_due(const struct table_relay *);
 /*
- * The hosts (bit each; bit 63: more) that hold key, as Redis has it; 0: none.
- * Returns the node, 0 when nothing is mirrored.
+ * What is held here, of one namespace, as it was told last: from node *at on
+ * (0: the first), looking at so many; true: that was all.  Stops behind the
+ * one for which emit has said false.
+ */
+bool	table_tell_some(const struct table_relay *, uint16_t ns, uint32_t *at,
+	    uint32_t nodes, table_emit *, void *arg);
+/*
+ * The hosts that hold key, a bit each; 0: none.  Returns the node, 0 when
+ * nothing is mirrored.
  */
 uint32_t table_mirror(struct table_relay *, uint16_t ns, struct slice key,
 	    uint64_t hosts);
+
+/* Hosts by number; the last stands for what a predecessor has mirrored. */
+#define TABLE_HOSTS	63u
+#define TABLE_INHERITED	63u
+/* One more host holds key; the node, 0: no room. */
+uint32_t table_mirror_add(struct table_relay *, uint16_t ns, struct slice key,
+	    unsigned host);
 /*
- * At start: its predecessor's mirrors stay.  Between begin and end the
- * relay mirrors what it finds in Redis; end drops the rest.
+ * It does not, or not any more.  lapsed: nobody waits for it to come back, as
+ * the other host has waited already.
+ */
+void	table_mirror_drop(struct table_relay *, uint16_t ns, struct slice key,
+	    unsigned host, bool lapsed);
+/*
+ * It holds nothing but what is in kept (a bit per node; NULL: nothing at all):
+ * from node *at on, looking at so many nodes; true: that was all.
+ */
+bool	table_mirror_sweep(struct table_relay *, unsigned host,
+	    const uint8_t *kept, bool lapsed, uint32_t *at, uint32_t nodes);
+uint32_t table_mirrored(const struct table_relay *);	/* nodes */
+uint32_t table_nodes(const struct table_relay *);	/* all, 0 included */
+/*
+ * At start: its predecessor's mirrors stay, as those of TABLE_INHERITED, until
+ * that is swept; end sweeps it at once.
  */
 void	table_inherit_begin(struct table_relay *);
 void	table_inherit_end(struct table_relay *);

@@ -3,6 +3,7 @@
 #include "shm/counters.h"
 #include "shm/presence.h"
 #include "shm/slots.h"
+#include "shm/table_relay.h"
 #include "verify.h"
 
 static struct segment *seg;
@@ -247,10 +248,58 @@ twice_as_many_users_as_nodes_are_served(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* Whatever their clocks say, the one set last counts on every host. */
+static void
+the_last_status_counts_across_hosts(void **state)
+{
+	struct presence *here = one, *relay;
+	struct presence_info i;
+	struct table_relay *r;
+	uint32_t n;
+
+	(void)state;
+	live(0);
+	relay = presence_open(seg, 0);
+	r = table_relay_open(seg, TABLE_PRESENCE, 0);
+	assert_true(relay && r);
+	n = presence_join(here, 1, SLICE("ann"));
+	/* who is not mirrored is not the relay's */
+	assert_false(presence_take_status(relay, n, 3, 5000));
+	assert_int_equal(table_mirror_add(r, 1, SLICE("ann"), 0), n);
+	presence_set_status(here, n, 1, SLICE("ann"), 2, SLICE(""),
+	    (struct wall){ 7123 });
+	assert_true(presence_get(here, 1, SLICE("ann"), &i));
+	assert_int_equal(i.set_ms, 7123);
+	assert_false(presence_take_status(relay, n, 3, 7122));
+	assert_false(presence_take_status(relay, n, 2, 7123));
+	assert_false(presence_take_status(relay, n, 1, 7123));
+	assert_true(presence_take_status(relay, n, 3, 7123));
+	assert_true(presence_take_status(relay, n, 1, 99999));
+	/* the other clock is ahead: what is set here is newer all the same */
+	presence_set_status(here, n, 1, SLICE("ann"), 4, SLICE(""),
+	    (struct wall){ 7124 });
+	assert_true(presence_get(here, 1, SLICE("ann"), &i));
+	assert_int_equal(i.status, 4);
+	assert_int_equal(i.set_ms, 100000);
+	/* when it was seen elsewhere counts if it is nowhere here */
+	presence_seen_there(relay, n, (struct wall){ UINT64_C(1) << 50 });
+	assert_true(presence_get(here, 1, SLICE("ann"), &i));
+	assert_true(i.last_seen_ms < UINT64_C(1) << 50);
+	presence_leave(here, n, 1, SLICE("ann"));
+	presence_seen_there(relay, n, (struct wall){ UINT64_C(1) << 50 });
+	assert_true(presence_get(here, 1, SLICE("ann"), &i));
+	assert_true(i.last_seen_ms == UINT64_C(1) << 50);
+	assert_int_equal(presence_find(relay, 1, SLICE("ann")), n);
+	assert_int_equal(verify_table(seg, TABLE_PRESENCE), 0);
+	table_relay_close(&r);
+	presence_close(&relay);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(the_last_status_counts_across_hosts),
 		T(connections_are_summed_over_workers),
 		T(a_status_with_text_is_seen_by_others),
 		T(a_long_text_is_cut_between_characters),

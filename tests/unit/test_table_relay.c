@@ -281,6 +281,140 @@ mirrors_make_users_remote(void **state)
 	world_fini(&w);
 }
 
+/* Of several hosts, the last one counts; a node more is none more. */
+static void
+who_is_on_several_hosts_is_gone_with_the_last(void **state)
+{
+	struct world w;
+	uint32_t n;
+
+	(void)state;
+	world_init(&w, 100);
+	n = table_mirror_add(w.relay, 1, SLICE("far"), 0);
+	assert_int_equal(announce(&w, 1), 1);
+	assert_int_equal(table_mirror_add(w.relay, 1, SLICE("far"), 62), n);
+	assert_int_equal(table_mirror_add(w.relay, 1, SLICE("far"), 62), n);
+	assert_int_equal(table_mirrored(w.relay), 1);
+	assert_int_equal(atomic_load(&table_node(w.a, n)->remote),
+	    UINT64_C(1) << 62 | 1);
+	table_mirror_drop(w.relay, 1, SLICE("far"), 0, false);
+	table_mirror_drop(w.relay, 1, SLICE("far"), 0, false);
+	table_mirror_drop(w.relay, 1, SLICE("nobody"), 0, false);
+	assert_int_equal(announce(&w, 1), 0);
+	table_mirror_drop(w.relay, 1, SLICE("far"), 62, false);
+	assert_int_equal(announce(&w, 1), 1);
+	assert_int_equal(w.last.is, 0);
+	assert_int_equal(table_mirrored(w.relay), 0);
+	/* who is here as well goes nowhere */
+	assert_int_equal(table_join(w.a, 1, SLICE("far")), n);
+	assert_int_equal(table_mirror_add(w.relay, 1, SLICE("far"), 5), n);
+	(void)announce(&w, 1);
+	assert_int_equal(w.last.is, ANN_L | ANN_R);
+	table_mirror_drop(w.relay, 1, SLICE("far"), 5, true);
+	(void)announce(&w, 1);
+	assert_int_equal(w.last.is, ANN_L);
+	assert_int_equal(verify_segment(w.seg), 0);
+	world_fini(&w);
+}
+
+static void
+a_host_is_swept_but_for_what_is_kept(void **state)
+{
+	uint8_t kept[32] = { 0 };
+	uint32_t n[20], at = 0, i;
+	struct world w;
+	char name[8];
+
+	(void)state;
+	world_init(&w, 100);
+	for (i = 0; i < 20; i++) {
+		snprintf(name, sizeof name, "u%u", (unsigned)i);
+		n[i] = table_mirror_add(w.relay, 1, slice_str(name), 3);
+		assert_int_not_equal(n[i], 0);
+		if (i % 4 == 0)	/* these another host has, too */
+			(void)table_mirror_add(w.relay, 1, slice_str(name),
+			    4);
+		if (i % 2 == 0)
+			kept[n[i] / 8] |= (uint8_t)(1u << n[i] % 8);
+	}
+	(void)announce(&w, 1);
+	while (!table_mirror_sweep(w.relay, 3, kept, false, &at, 7))
+		assert_true(at < table_nodes(w.relay));
+	assert_int_equal(announce(&w, 1), 10);
+	at = 0;
+	assert_true(table_mirror_sweep(w.relay, 3, NULL, false, &at, 1000));
+	assert_int_equal(announce(&w, 1), 5);
+	assert_int_equal(table_mirrored(w.relay), 5);
+	assert_int_equal(verify_segment(w.seg), 0);
+	world_fini(&w);
+}
+
+/* A leave that has waited on its own host does not wait here; one of this
+ * host still does. */
+static void
+what_has_lapsed_is_told_at_once(void **state)
+{
+	struct world w;
+	uint64_t now;
+	uint32_t n;
+
+	(void)state;
+	world_init(&w, 100);
+	relay_again(&w, 3 * SECOND);
+	(void)table_mirror_add(w.relay, 1, SLICE("far"), 0);
+	(void)announce(&w, mono_now().us);
+	table_mirror_drop(w.relay, 1, SLICE("far"), 0, false);
+	assert_int_equal(announce(&w, mono_now().us), 0);
+	(void)table_mirror_add(w.relay, 1, SLICE("far"), 0);
+	(void)announce(&w, mono_now().us);
+	table_mirror_drop(w.relay, 1, SLICE("far"), 0, true);
+	assert_int_equal(announce(&w, mono_now().us), 1);
+	assert_int_equal(w.last.is, 0);
+	n = table_join(w.a, 1, SLICE("both"));
+	(void)table_mirror_add(w.relay, 1, SLICE("both"), 0);
+	now = mono_now().us;
+	(void)announce(&w, now);
+	table_leave(w.a, n);
+	table_mirror_drop(w.relay, 1, SLICE("both"), 0, true);
+	assert_int_equal(announce(&w, now), 0);
+	assert_int_equal(announce(&w, mono_now().us + 4 * SECOND), 1);
+	assert_int_equal(w.last.is, 0);
+	world_fini(&w);
+}
+
+static bool
+collect_one(void *arg, const struct table_event *e)
+{
+	unsigned *n = arg;
+
+	assert_int_equal(e->is & ANN_L, ANN_L);
+	(*n)++;
+	return (false);
+}
+
+/* Whom the workers were told of, not who is there by now. */
+static void
+what_was_told_can_be_listed_piece_by_piece(void **state)
+{
+	uint32_t at = 0, n;
+	unsigned found = 0;
+	struct world w;
+
+	(void)state;
+	world_init(&w, 100);
+	n = table_join(w.a, 1, SLICE("ann"));
+	assert_int_not_equal(table_join(w.a, 1, SLICE("bob")), 0);
+	assert_int_not_equal(table_join(w.a, 2, SLICE("other")), 0);
+	(void)table_mirror_add(w.relay, 1, SLICE("far"), 0);
+	(void)announce(&w, 1);
+	assert_int_not_equal(table_join(w.a, 1, SLICE("not told yet")), 0);
+	table_leave(w.a, n);		/* nor that */
+	while (!table_tell_some(w.relay, 1, &at, 1000, collect_one, &found))
+		assert_true(found <= 2);
+	assert_int_equal(found, 2);
+	world_fini(&w);
+}
+
 /* What is on its way when a relay ends is told by the next one, as a repeat. */
 static void
 what_was_queued_and_not_sent_is_repeated(void **state)
@@ -409,6 +543,9 @@ op_mirror(struct world *w)
 	(void)table_mirror(w->relay, 1, SLICE("far"), 1);
 	(void)table_mirror(w->relay, 1, SLICE("shared"), 1);
 	(void)table_mirror(w->relay, 1, SLICE("shared"), 0);
+	(void)table_mirror_add(w->relay, 1, SLICE("far"), 9);
+	table_mirror_drop(w->relay, 1, SLICE("far"), 0, true);
+	table_mirror_drop(w->relay, 1, SLICE("far"), 9, true);
 	(void)announce(w, 1);
 }
 
@@ -508,6 +645,10 @@ main(void)
 		cmocka_unit_test(not_all_that_is_held_is_tried_in_vain),
 		cmocka_unit_test(each_of_many_late_leaves_is_told_once),
 		cmocka_unit_test(mirrors_make_users_remote),
+		cmocka_unit_test(who_is_on_several_hosts_is_gone_with_the_last),
+		cmocka_unit_test(a_host_is_swept_but_for_what_is_kept),
+		cmocka_unit_test(what_has_lapsed_is_told_at_once),
+		cmocka_unit_test(what_was_told_can_be_listed_piece_by_piece),
 		cmocka_unit_test(what_was_queued_and_not_sent_is_repeated),
 		cmocka_unit_test(what_is_sent_is_not_what_came_after),
 		cmocka_unit_test(
