@@ -450,6 +450,18 @@ conf_presence_key_max(const struct conf *conf)
 	return (64U << conf->shm_presence_key);
 }
 
+/* Some namespace tells who is there. */
+static inline bool
+conf_presence_on(const struct conf *conf)
+{
+	size_t i;
+
+	for (i = 0; i < conf->nnamespaces; i++)
+		if (conf->namespaces[i].presence != CONF_PRESENCE_OFF)
+			return (true);
+	return (false);
+}
+
 /* What one is made from. */
 struct conf_source {
 	const char	*file;		/* its name, for messages */

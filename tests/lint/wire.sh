@@ -26,9 +26,11 @@ none() {
 }
 all=$(sources src shm workers man)
 workers=$(sources workers)
+# (to Redis, the relay says numbers in digits, too)
+engine=$(sources workers | grep -v '^workers/relay/')
 # with Engine.IO's digit in front, as sio.h encodes them
 none 'a Socket.IO packet: proto/sio.h' '"4[0-6]("|-|\[|\{|/|\\)' $all
-none 'an Engine.IO packet: proto/eio.h' '"[0-6](probe|\\x1e)?"' $workers
+none 'an Engine.IO packet: proto/eio.h' '"[0-6](probe|\\x1e)?"' $engine
 none 'a probe: proto/eio.h' '"[23]probe' $all
 none "Engine.IO's separator: proto/eio.h" '\\x1e|0x1[eE]\b|\\036' $workers
 none 'the head of a frame: proto/ws.h' '\\x8[0-9a-fA-F]|0x8[0-9aA]\b' $workers

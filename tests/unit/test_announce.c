@@ -336,6 +336,38 @@ a_worker_whose_stream_is_still_to_come_is_waited_for(void **state)
 	buf_fini(&w.in);
 }
 
+/* Who is here, then elsewhere as well, then only there, is online throughout. */
+static void
+who_goes_to_another_host_is_no_news(void **state)
+{
+	static struct heard w;
+	uint32_t n;
+	char name[16];
+
+	(void)state;
+	memset(&w, 0, sizeof w);
+	buf_init(&w.in);
+	(void)interest_join(interest[1], 0, SLICE("n"));
+	n = presence_join(presence[2], 0, name_of(3, name));
+	turn();
+	assert_int_equal(table_mirror_add(relay, 0, name_of(3, name), 0), n);
+	turn();
+	presence_leave(presence[2], n, 0, name_of(3, name));
+	turn();
+	assert_int_equal(table_mirror_add(relay, 0, name_of(3, name), 1), n);
+	table_mirror_drop(relay, 0, name_of(3, name), 0, true);
+	turn();
+	worker_reads(&w, 1);
+	assert_int_equal(w.online[3], 1);
+	assert_int_equal(w.offline[3], 0);
+	table_mirror_drop(relay, 0, name_of(3, name), 1, true);
+	turn();
+	worker_reads(&w, 1);
+	assert_int_equal(w.all, 2);
+	assert_int_equal(w.offline[3], 1);
+	buf_fini(&w.in);
+}
+
 int
 main(void)
 {
@@ -345,6 +377,7 @@ main(void)
 		T(who_comes_and_goes_while_there_is_no_room_is_told_as_he_is),
 		T(one_that_does_not_read_holds_up_only_what_it_is_to_hear),
 		T(a_worker_whose_stream_is_still_to_come_is_waited_for),
+		T(who_goes_to_another_host_is_no_news),
 #undef T
 	};
 

@@ -34,6 +34,8 @@ struct api_presence {
 	struct slice	 ns, user, room;
 	uint32_t	 cursor;
 	unsigned	 limit;		/* 1..1000; a page may hold a few more */
+	bool		 stale;		/* and says so: of other hosts this one
+					 * knows what was */
 };
 int	api_presence(struct hub *, const struct api_presence *, struct buf *out)
 	    MUST_USE;

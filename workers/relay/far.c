@@ -22,6 +22,7 @@
 #include "relay/bridge/sharded.h"
 #include "relay/bridge/socketio.h"
 #include "relay/local/exchange.h"
+#include "relay/people/people.h"
 #include "relay/redis/redis.h"
 #include "shm/counters.h"
 #include "shm/table_relay.h"
@@ -50,6 +51,7 @@ struct far {
 	struct requests	*requests;
 	struct sharded	*sharded;	/* NULL: the classic adapter */
 	struct timer	 poll;		/* of the stream */
+	struct people	*people;	/* NULL: presence is off everywhere */
 	struct timer	 tick;		/* of questions */
 	struct redis_watch watch;
 	bool		 heard;		/* the other hosts, once at least */
@@ -391,7 +393,31 @@ far_flush(struct far *f)
 	if (f == NULL)
 		return;
 	far_wait(f);
+	if (f->people != NULL)
+		people_turn(f->people);
 	redis_flush(f->redis);
+}
+
+bool
+far_busy(const struct far *f)
+{
+	return (f != NULL && f->people != NULL && people_busy(f->people));
+}
+
+void
+far_mirror(struct far *f, struct table_relay *presence)
+{
+	if (f != NULL && f->people != NULL)
+		people_table(f->people, presence);
+	else
+		table_inherit_end(presence);
+}
+
+void
+far_presence(struct far *f, const struct table_event *e)
+{
+	if (f != NULL && f->people != NULL)
+		people_event(f->people, e);
 }
 
 /* --- birth and death ------------------------------------------------------*/
@@ -435,6 +461,8 @@ far_make(struct far *f, struct loop *loop)
 		.send = far_ask };
 	struct socketio_params s = { .home = &f->home, .arg = f,
 		.ask = far_on_request };
+	struct people_params w = { .conf = conf, .loop = loop,
+		.segment = f->h->segment, .node_id = f->h->node_id };
 
 	f->home = (struct home){ .conf = conf, .segment = f->h->segment,
 		.node_id = f->h->node_id, .generation = f->h->generation,
@@ -446,7 +474,7 @@ far_make(struct far *f, struct loop *loop)
 	if (f->seal == NULL)
 		return (false);
 	far_read_secret(f, true);
-	f->redis = f->home.redis = redis_new(&p);
+	f->redis = f->home.redis = w.redis = redis_new(&p);
 	if (f->redis != NULL)
 		f->bridge = bridge_new(&b);
 	if (f->bridge != NULL)
@@ -457,6 +485,11 @@ far_make(struct far *f, struct loop *loop)
 		f->socketio = socketio_new(&s);
 	if (f->socketio == NULL || !far_make_member(f))
 		return (false);
+	if (conf_presence_on(conf)) {
+		f->people = people_new(&w);
+		if (f->people == NULL)
+			return (false);
+	}
 	f->watch = (struct redis_watch){ .arg = f, .ready = far_on_ready,
 		.gap = far_on_gap, .astray = far_on_astray };
 	redis_watch(f->redis, &f->watch);
@@ -473,6 +506,7 @@ far_open(struct far **fp, const struct heritage *h, struct loop *loop,
 	*fp = NULL;
 	counter_set(COUNTER_redis_connected, 0);
 	counter_set(COUNTER_redis_state, REDIS_OFF);
+	counter_set(COUNTER_presence_stale, 0);
 	if (!conf_redis_on(&h->conf->redis))
 		return (0);
 	f = calloc(1, sizeof *f);
@@ -515,8 +549,11 @@ far_close(struct far **fp)
 	if (f->watch.arg != NULL)
 		redis_unwatch(f->redis, &f->watch);
 	timer_stop(loop_wheel(f->loop), &f->poll);
+	people_free(&f->people);
 	hosts_free(&f->hosts);
 	bridge_free(&f->bridge);
+	if (f->redis != NULL)
+		redis_flush(f->redis);	/* good bye */
 	seal_free(&f->seal);
 	redis_free(&f->redis);
 	buf_fini(&f->frame);

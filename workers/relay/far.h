@@ -16,6 +16,7 @@ struct far;
 struct heritage;
 struct loop;
 struct table_event;
+struct table_relay;
 
 /* Without Redis in the configuration *fp is NULL, and every other function
  * takes NULL and does nothing.  -1: no memory. */
@@ -33,7 +34,15 @@ void	far_worker_gone(struct far *, unsigned slot);
 void	far_beat(struct far *);
 /* What this host has published since then may not have reached the others. */
 void	far_gap_all(struct far *, uint64_t from_ms);
-/* The end of a turn: what is to be written is written. */
+/*
+ * Of the presence table.  What a predecessor has mirrored of other hosts stays
+ * until it can be compared; or goes, where nothing is mirrored.
+ */
+void	far_mirror(struct far *, struct table_relay *presence);
+void	far_presence(struct far *, const struct table_event *);
+/* The end of a turn: what is to be written is written; busy: the next turn is
+ * not to wait. */
 void	far_flush(struct far *);
+bool	far_busy(const struct far *);
 
 #endif

@@ -56,20 +56,32 @@ relay_interest(void *arg, const struct table_event *e)
 	return (true);
 }
 
+/* To the workers here, then to the other hosts. */
+static bool
+relay_presence(void *arg, const struct table_event *e)
+{
+	struct relay *r = arg;
+
+	if (!announce_presence(r->announce, e))
+		return (false);
+	far_presence(r->far, e);
+	return (true);
+}
+
 /* What a worker had no room for: some of it. */
 static void
 relay_announce_held(struct relay *r)
 {
 	announce_again(r->announce);
 	table_announce_held(r->tables[TABLE_PRESENCE], loop_now(r->loop),
-	    announce_presence, r->announce);
+	    relay_presence, r);
 }
 
 static void
 relay_announce(struct relay *r)
 {
 	(void)table_announce(r->tables[TABLE_PRESENCE], loop_now(r->loop),
-	    announce_presence, r->announce);
+	    relay_presence, r);
 	(void)table_announce(r->tables[TABLE_INTEREST], loop_now(r->loop),
 	    relay_interest, r);
 	if (table_held(r->tables[TABLE_PRESENCE]) > 0 &&
@@ -90,13 +102,13 @@ relay_open_tables(struct relay *r)
 		    (enum table_id)i, r->h->conf->leave_grace_ms * 1000);
 		if (r->tables[i] == NULL)
 			return (-1);
-		/* there are no other hosts: a predecessor's mirrors go */
 		table_inherit_begin(r->tables[i]);
-		table_inherit_end(r->tables[i]);
 	}
+	table_inherit_end(r->tables[TABLE_INTEREST]);
+	far_mirror(r->far, r->tables[TABLE_PRESENCE]);
 	table_announce_queues(r->tables[TABLE_PRESENCE]);
 	table_announce_all(r->tables[TABLE_PRESENCE], loop_now(r->loop),
-	    announce_presence, r->announce);
+	    relay_presence, r);
 	table_announce_all(r->tables[TABLE_INTEREST], loop_now(r->loop),
 	    relay_interest, r);
 	/* what a predecessor was told, this one has to listen to as well */
@@ -377,7 +389,7 @@ relay_busy(void *arg)
 {
 	const struct relay *r = arg;
 
-	return (r->marked);
+	return (r->marked || far_busy(r->far));
 }
 
 static void

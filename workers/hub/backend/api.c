@@ -8,6 +8,17 @@
 #include "hub/service/presence.h"
 #include "proto/error.h"
 
+/* A last member of the object that the answer is. */
+static void
+api_put_stale(struct buf *out)
+{
+	if (out->oom || out->wpos == 0)
+		return;
+	MUST(out->data[out->wpos - 1] == '}');
+	out->wpos--;
+	buf_str(out, ",\"stale\":true}");
+}
+
 int
 api_presence(struct hub *h, const struct api_presence *q, struct buf *out)
 {
@@ -21,6 +32,8 @@ api_presence(struct hub *h, const struct api_presence *q, struct buf *out)
 	}
 	if (q->user.n != 0) {
 		presence_user_json(h, ns, q->user, out);
+		if (q->stale)
+			api_put_stale(out);
 		return (200);
 	}
 	if (!presence_list_json(h, ns, q->room, q->cursor, q->limit, out)) {
@@ -28,5 +41,7 @@ api_presence(struct hub *h, const struct api_presence *q, struct buf *out)
 		    "presence is not kept for rooms in this namespace");
 		return (400);
 	}
+	if (q->stale)
+		api_put_stale(out);
 	return (200);
 }

@@ -212,6 +212,13 @@ announce_told_of(struct announce *a, uint32_t node)
 	return (a->told + node);
 }
 
+/* Who is on this host, then on another one, was here all the time. */
+static bool
+announce_is_level(const struct table_event *t)
+{
+	return (t->repeat || (t->was != 0) != (t->is != 0));
+}
+
 /* A user of the namespace: those who watch, or everybody. */
 static bool
 announce_user(struct announce *a, const struct conf_namespace *ns,
@@ -226,7 +233,7 @@ announce_user(struct announce *a, const struct conf_namespace *ns,
 	announce_fill_entry(a, ns, t->key, &entry);
 	code = (uint8_t)(entry.code + 1);
 	/* who came and went between two looks was never told to be here */
-	if (t->status && ((told != NULL && *told == code) || t->is == 0)) {
+	if (!announce_is_level(t) && ((told != NULL && *told == code) || t->is == 0)) {
 		if (told != NULL)
 			*told = code;
 		return (true);
@@ -287,5 +294,5 @@ announce_presence(void *arg, const struct table_event *t)
 		return (true);
 	if (t->ns < n)
 		return (announce_user(a, ns, t));
-	return (t->status || announce_in_room(a, ns, t));
+	return (!announce_is_level(t) || announce_in_room(a, ns, t));
 }

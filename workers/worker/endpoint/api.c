@@ -9,6 +9,7 @@
 #include "hub/session/limit.h"
 #include "proto/error.h"
 #include "proto/json.h"
+#include "worker/endpoint/status.h"
 #include "worker/http/body.h"
 #include "worker/http/refusal.h"
 #include "worker/http/reply.h"
@@ -163,6 +164,7 @@ api_presence_get(struct request *rq)
 	}
 	q.cursor = (uint32_t)cursor;
 	q.limit = (unsigned)limit;
+	q.stale = status_presence_stale(rq->w);
 	buf_reset(b);
 	api_asks(rq->w->hub, rq->key);
 	status = api_presence(rq->w->hub, &q, b);

@@ -82,6 +82,13 @@ status_redis(struct worker *w, struct health *h)
 	    NULL);
 }
 
+bool
+status_presence_stale(const struct worker *w)
+{
+	return (__atomic_load_n(stats_column(w->h->stats, 0) +
+	    COUNTER_presence_stale, __ATOMIC_RELAXED) != 0);
+}
+
 void
 status_health(struct request *rq)
 {
@@ -106,6 +113,9 @@ status_health(struct request *rq)
 		h.degraded = "the relay is not connected";
 	else
 		h.degraded = status_redis(w, &h);
+	if (h.degraded == NULL && status_presence_stale(w))
+		h.degraded = "what is known of users on other hosts may be "
+		    "out of date";
 	buf_reset(&w->body);
 	health_encode(&w->body, &h);
 	free(ns);

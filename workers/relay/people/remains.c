@@ -1,0 +1,260 @@
+/*
+ * Keys of nodes that are gone; see remains.h.  Called by people.c.
+ */
+#include "relay/people/remains.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "conf/conf.h"
+#include "relay/people/truth.h"
+#include "relay/redis/redis.h"
+#include "shm/counters.h"
+#include "sys/log.h"
+
+#define REMAINS_MAX	64u	/* known; others come again */
+#define REMAINS_TURN_MS	2000u	/* for each who comes before us */
+
+struct remains {
+	unsigned	 magic;
+#define REMAINS_MAGIC	0x4e3a125b
+	const struct conf *conf;
+	struct redis	*redis;
+	const struct nodes *nodes;
+	bool		 up;
+	struct {
+		uint64_t	 id;	/* 0: free */
+		struct mono	 due;
+	}		 list[REMAINS_MAX];
+	unsigned	 replies;	/* that will come */
+	/* the one at work */
+	uint64_t	 id;		/* 0: none */
+	uint64_t	 epoch;
+	size_t		 ns;
+	char		 cursor[24];
+	struct buf	 key;
+};
+
+static void remains_next(struct remains *);
+
+static void
+remains_forget(struct remains *r, uint64_t id)
+{
+	unsigned i;
+
+	for (i = 0; i < REMAINS_MAX; i++)
+		if (r->list[i].id == id)
+			r->list[i].id = 0;
+	if (r->id == id)
+		r->id = 0;
+}
+
+static bool
+remains_send(struct remains *r, struct slice key, const struct slice *argv,
+    size_t n, commands_cb *cb)
+{
+	if (r->key.oom || !redis_command(r->redis, key, argv, n, cb,
+	    cb == NULL ? NULL : r)) {
+		r->key.oom = false;
+		r->id = 0;
+		return (false);
+	}
+	if (cb != NULL)
+		r->replies++;
+	return (true);
+}
+
+/* All of the namespace is gone. */
+static void
+remains_end_namespace(struct remains *r)
+{
+	struct slice argv[] = { SLICE("DEL"), SLICE("") };
+
+	argv[1] = truth_key_of_node(&r->key, r->conf,
+	    &r->conf->namespaces[r->ns], r->id);
+	if (!remains_send(r, argv[1], argv, nitems(argv), NULL))
+		return;
+	r->ns++;
+	remains_next(r);
+}
+
+static void remains_sweep(struct remains *);
+
+static void
+remains_on_swept(void *arg, const struct reply *o)
+{
+	struct remains *r = arg;
+
+	r->replies--;
+	if (r->id == 0)
+		return;
+	if (o == NULL || o->type != REPLY_STRING) {
+		r->id = 0;		/* later */
+		return;
+	}
+	if (slice_eq(o->text, SLICE("-"))) {
+		remains_forget(r, r->id);	/* it lives */
+		return;
+	}
+	(void)snprintf(r->cursor, sizeof r->cursor, "%.*s", (int)o->text.n,
+	    (const char *)o->text.p);
+	if (strcmp(r->cursor, "0") == 0)
+		remains_end_namespace(r);
+	else
+		remains_sweep(r);
+}
+
+static void
+remains_sweep(struct remains *r)
+{
+	struct truth_sweep s = { .conf = r->conf, .redis = r->redis,
+		.ns = &r->conf->namespaces[r->ns], .id = r->id,
+		.epoch = r->epoch, .cursor = slice_str(r->cursor) };
+
+	if (truth_sweep(&s, remains_on_swept, r))
+		r->replies++;
+	else
+		r->id = 0;
+}
+
+static void
+remains_on_epoch(void *arg, const struct reply *o)
+{
+	struct remains *r = arg;
+
+	r->replies--;
+	if (r->id == 0)
+		return;
+	if (o == NULL || o->type == REPLY_ERROR) {
+		r->id = 0;
+		return;
+	}
+	if (o->type != REPLY_STRING || !nodes_id(o->text, &r->epoch)) {
+		r->ns++;		/* nothing there */
+		remains_next(r);
+		return;
+	}
+	r->cursor[0] = '\0';
+	remains_sweep(r);
+}
+
+static void
+remains_end(struct remains *r)
+{
+	char list[CONF_REDIS_PREFIX_MAX + 16], name[NODES_NAME];
+	struct slice argv[] = { SLICE("HDEL"), slice_str(""), SLICE("") };
+
+	(void)snprintf(list, sizeof list, "%snodes", r->conf->redis.prefix);
+	nodes_name(name, r->id);
+	argv[1] = slice_str(list);
+	argv[2] = slice_str(name);
+	if (!remains_send(r, argv[1], argv, nitems(argv), NULL))
+		return;
+	log_info("node_cleared node=%s", name);
+	remains_forget(r, r->id);
+}
+
+static void
+remains_next(struct remains *r)
+{
+	struct slice argv[] = { SLICE("HGET"), SLICE(""), SLICE("=") };
+
+	while (r->ns < r->conf->nnamespaces &&
+	    r->conf->namespaces[r->ns].presence == CONF_PRESENCE_OFF)
+		r->ns++;
+	if (r->ns == r->conf->nnamespaces) {
+		remains_end(r);
+		return;
+	}
+	argv[1] = truth_key_of_node(&r->key, r->conf,
+	    &r->conf->namespaces[r->ns], r->id);
+	(void)remains_send(r, argv[1], argv, nitems(argv), remains_on_epoch);
+}
+
+void
+remains_add(struct remains *r, uint64_t id)
+{
+	struct mono now = mono_now();
+	unsigned i, at = REMAINS_MAX;
+
+	CHECK_MAGIC(r, REMAINS_MAGIC);
+	for (i = 0; i < REMAINS_MAX; i++) {
+		if (r->list[i].id == id)
+			return;
+		if (r->list[i].id == 0)
+			at = i;
+	}
+	if (at == REMAINS_MAX)
+		return;
+	r->list[at].id = id;
+	r->list[at].due = mono_add_ms(now, (uint64_t)REMAINS_TURN_MS *
+	    nodes_rank(r->nodes));
+}
+
+void
+remains_beat(struct remains *r, struct mono now)
+{
+	unsigned i;
+
+	CHECK_MAGIC(r, REMAINS_MAGIC);
+	if (!r->up || r->id != 0 || r->replies > 0)
+		return;
+	for (i = 0; i < REMAINS_MAX; i++)
+		if (r->list[i].id != 0 && r->list[i].due.us <= now.us)
+			break;
+	if (i == REMAINS_MAX)
+		return;
+	r->id = r->list[i].id;
+	r->ns = 0;
+	remains_next(r);
+}
+
+void
+remains_ready(struct remains *r)
+{
+	CHECK_MAGIC(r, REMAINS_MAGIC);
+	r->up = true;
+}
+
+/* Who is gone the list will say. */
+void
+remains_lost(struct remains *r)
+{
+	unsigned i;
+
+	CHECK_MAGIC(r, REMAINS_MAGIC);
+	r->up = false;
+	r->id = 0;
+	for (i = 0; i < REMAINS_MAX; i++)
+		r->list[i].id = 0;
+}
+
+struct remains *
+remains_new(const struct conf *conf, struct redis *redis,
+    const struct nodes *nodes)
+{
+	struct remains *r = calloc(1, sizeof *r);
+
+	if (r == NULL)
+		return (NULL);
+	r->magic = REMAINS_MAGIC;
+	r->conf = conf;
+	r->redis = redis;
+	r->nodes = nodes;
+	buf_init(&r->key);
+	return (r);
+}
+
+void
+remains_free(struct remains **rp)
+{
+	struct remains *r = *rp;
+
+	if (r == NULL)
+		return;
+	*rp = NULL;
+	CHECK_MAGIC(r, REMAINS_MAGIC);
+	buf_fini(&r->key);
+	r->magic = 0;
+	free(r);
+}

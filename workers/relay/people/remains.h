@@ -1,0 +1,23 @@
+/*
+ * What a node that is gone has left in Redis is cleared away, so that back
+ * ends do not find its users there: one node at a time, some of it at a time.
+ * All others may do it at once; who is the first of them begins at once.  A
+ * node that is back has another epoch, and is left alone.
+ */
+#ifndef RELAY_PEOPLE_REMAINS_H
+#define RELAY_PEOPLE_REMAINS_H
+
+#include "base/clock.h"
+#include "relay/people/nodes.h"
+
+struct remains;
+
+struct remains *remains_new(const struct conf *, struct redis *,
+	    const struct nodes *) MUST_USE;
+void	remains_free(struct remains **);
+void	remains_add(struct remains *, uint64_t id);
+void	remains_ready(struct remains *);
+void	remains_lost(struct remains *);
+void	remains_beat(struct remains *, struct mono now);
+
+#endif
