@@ -112,7 +112,12 @@ what_cannot_be_named_is_unknown(void **state)
 	fake_starts(x->a, UNKNOWN);
 	fake_hears(x->a, "");
 	fake_hears(x->b, "");
-	/* 256 bytes are a name, however they are written */
+	/* 255 and 256 bytes are a name, however they are written */
+	(void)snprintf(x->text, sizeof x->text, "42/c,[\"%s\"]",
+	    repeated(x, "\\u006e", 255));
+	fake_say(x->f, x->a, x->text);
+	fake_starts(x->a, "42/c,[\"\\u006e\\u006e");
+	fake_starts(x->b, "{\"event\":\"\\u006e");
 	(void)snprintf(x->text, sizeof x->text, "42/c,[\"%s\"]",
 	    repeated(x, "\\u006e", 256));
 	fake_say(x->f, x->a, x->text);
@@ -175,6 +180,8 @@ a_room_has_256_bytes_in_every_spelling(void **state)
 	size_t i;
 
 	room_lives(x, "\\u0072", 90);
+	room_lives(x, "r", 255);
+	room_lives(x, "\\u0072", 255);
 	room_lives(x, "r", 256);
 	room_lives(x, "\\u0072", 256);
 	room_lives(x, "\\u20ac", 85);
