@@ -139,6 +139,18 @@ test('what is refused is counted, by its code', async () => {
 	    await code('not_found') === was.not_found + 1 &&
 	    await code('too_large') === was.too_large + 1,
 	'the counters of what was refused');
+	/* one line a second, with the reason */
+	const line = (why) => until(() => d.log.includes(why), why);
+	await line('redis_publish_refused code=bad_request ' +
+	    'why="the body is not valid JSON" unsaid=0');
+	await sleep(1100);
+	await publish({ namespace: 'no-such', event: 'e' });
+	await line('redis_publish_refused code=not_found ' +
+	    `why="no such namespace" unsaid=${bad.length}`);
+	await sleep(1100);
+	await publish({ namespace: 'feed', event: 'e', 'a"b c': 1 });
+	await line('why="a member is not known: ');
+	assert.ok(d.log.match(/redis_publish_refused code/g).length < 9);
 	/* and the next one is served */
 	const s = await connect(d, '/feed');
 	await publish({ namespace: 'feed', event: 'after' });

@@ -45,6 +45,13 @@ after(async () => {
 const listened = (key, n, ms) => until(async () => (await cli.do('PUBSUB',
     'NUMSUB', `roost:to:5:/chat:${key}`))[1] === n, `${n} hosts at ${key}`,
 ms);
+async function publish(d, body) {
+	const r = await fetch(d.url('/api/v1/publish'), { method: 'POST',
+		headers: { Authorization: `Bearer ${KEY}`,
+			'Content-Type': 'application/json' },
+		body: JSON.stringify(body) });
+	assert.equal(r.status, 200);
+}
 async function member(d, room) {
 	const s = await connect(d, '/chat');
 	assert.equal((await ask(s, 'room:join', { room })).error, undefined);
@@ -170,6 +177,7 @@ async () => {
 	const was = Date.now();
 	await cli.do('ACL', 'SETUSER', 'default', '-subscribe');
 	const [here, from] = [await member(b, 'dn'), await member(a, 'dn')];
+	const others = [await connect(b, '/chat'), await connect(b, '/other')];
 	await connected(b, false);
 	assert.equal((await ask(from, 'say', { room: 'dn', n: 1 })).error,
 	    undefined);
@@ -181,7 +189,50 @@ async () => {
 	assert.deepEqual(gotten(here, 'say').map(([x]) => x.n), [2]);
 	const [[g]] = await heard(here, 'roost:gap', 1, 15000);
 	assert.ok(g.from <= Date.now() && g.to >= was);
-	closeAll([here, from]);
+	assert.equal(g.room, 'dn');
+	/* and nobody else: what is told now is told behind it */
+	await publish(a, { namespace: 'chat', event: 'end' });
+	await publish(a, { namespace: 'other', event: 'end' });
+	for (const s of others) {
+		await heard(s, 'end');
+		assert.deepEqual(gaps(s), []);
+	}
+	closeAll([here, from, ...others]);
+});
+
+test('a channel of Socket.IO that was denied: its namespace is told',
+async () => {
+	const own = await Redis.start(), adm = await own.client();
+	const all = ['resetchannels', '&roost:*', '&socket.io*#/other#',
+		'&socket.io#/other#*'];
+	await adm.do('ACL', 'SETUSER', 'roostd', 'on', '>pw', '+@all', '~*',
+	    ...all, '&socket.io*#/chat#', '&socket.io#/chat#*');
+	const d = await Daemon.start({ conf: conf(
+	    `unix://roostd:pw@${own.path}`) });
+	const s = await connect(d, '/chat'), t = await connect(d, '/other');
+	await connected(d);
+	await publish(d, { namespace: 'chat', event: 'begin' });
+	await publish(d, { namespace: 'other', event: 'begin' });
+	await heard(s, 'begin');
+	await heard(t, 'begin');
+	const before = [gaps(s).length, gaps(t).length];
+	/* Redis ends the connection, and the next one lacks a channel */
+	await adm.do('ACL', 'SETUSER', 'roostd', ...all);
+	await until(() => gaps(s).length === before[0] + 1 &&
+	    gaps(t).length === before[1] + 1, 'that gap', 15000);
+	await adm.do('ACL', 'SETUSER', 'roostd', '&socket.io*#/chat#',
+	    '&socket.io#/chat#*');
+	await connected(d);
+	await heard(s, 'roost:gap', before[0] + 2, 15000);
+	await publish(d, { namespace: 'other', event: 'end' });
+	await heard(t, 'end');
+	assert.equal(gaps(t).length, before[1] + 1);
+	assert.equal(gaps(s).at(-1).room, undefined);
+	s.close();
+	t.close();
+	adm.close();
+	await d.stop();
+	await own.kill();
 });
 
 test('what could not be sent is told though a channel is denied', async () => {

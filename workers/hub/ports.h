@@ -41,6 +41,10 @@ struct hub_ports {
 	void	(*answered)(void *host, void *asker, struct slice body);
 	/* A token was refused, or is missing; enum authfail.  May be NULL. */
 	void	(*refused)(void *host, enum authfail);
+	/* What a back end has published through Redis was refused: an error's
+	 * code and message.  May be NULL. */
+	void	(*unpublished)(void *host, struct slice code,
+		    struct slice message);
 	/* Bytes of the kernel's random generator (may be buffered). */
 	void	(*random)(void *host, void *p, size_t n);
 };

@@ -180,6 +180,10 @@ far_trouble(void *arg, enum home_trouble what, struct slice words)
 		log_warnx("redis_unsealed channel=\"%s\" unsaid=%" PRIu64,
 		    log_safe(text, sizeof text, words.p, words.n), unsaid);
 		break;
+	case HOME_BAD:
+		log_warnx("far_bad channel=\"%s\" unsaid=%" PRIu64,
+		    log_safe(text, sizeof text, words.p, words.n), unsaid);
+		break;
 	case HOME_PUBLISH:
 		log_warnx("redis_publish_refused why=\"%s\" unsaid=%" PRIu64,
 		    text, unsaid);
@@ -255,16 +259,24 @@ far_on_ready(void *arg)
 	hosts_tell_gaps(f->hosts);
 }
 
-/* Whatever others have published since then did not reach us. */
+/* Whatever others have published there since then did not reach us. */
 static void
 far_on_gap(void *arg, struct slice channel, struct mono since)
 {
+	static struct bus_audience to;	/* large; one at a time */
 	struct far *f = arg;
 	uint64_t ago_ms = (loop_now(f->loop).us - since.us) / 1000;
+	uint64_t from_ms = f->exchange->now_ms - ago_ms - FAR_UNSURE_MS;
+	struct slice nsp;
 
-	if (hosts_concerns(f->hosts, channel))
-		exchange_gap_all(f->exchange, f->exchange->now_ms - ago_ms -
-		    FAR_UNSURE_MS);
+	memset(&to, 0, sizeof to);
+	if (!hosts_concerns(f->hosts, channel, &nsp, &to) &&
+	    !socketio_concerns(f->socketio, channel, &nsp, &to))
+		return;
+	if (nsp.n == 0)
+		exchange_gap_all(f->exchange, from_ms);
+	else
+		exchange_gap(f->exchange, nsp, &to, from_ms);
 }
 
 /* Other hosts may have been elsewhere when this one published. */

@@ -448,6 +448,7 @@ worker_open_hub(struct worker *w)
 			.flush = worker_port_flush,
 			.answered = api_answered,
 			.refused = refusal_token,
+			.unpublished = refusal_publish,
 			.random = worker_port_random },
 	};
 	const struct bus_port_calls up = { .arg = w, .frame = worker_bus_frame,

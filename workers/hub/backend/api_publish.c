@@ -326,6 +326,25 @@ api_count_bus(int status)
 	    COUNTER_redis_refused_request, 1);
 }
 
+/* Nobody waits for the answer: it is the operator's. */
+static void
+api_tell_refused(struct hub *h, struct slice error)
+{
+	uint8_t code[64], message[256];
+	struct slice v;
+	ssize_t n = -1, m = -1;
+
+	if (h->ports.unpublished == NULL)
+		return;
+	if (json_get_path(error, SLICE("error.code"), &v))
+		n = json_name(v, code, sizeof code);
+	if (json_get_path(error, SLICE("error.message"), &v))
+		m = json_name(v, message, sizeof message);
+	h->ports.unpublished(h->ports.host,
+	    slice_of(code, n < 0 ? 0 : (size_t)n),
+	    slice_of(message, m < 0 ? 0 : (size_t)m));
+}
+
 void
 api_publish_bus(struct hub *h, const struct bus_envelope *e)
 {
@@ -339,7 +358,11 @@ api_publish_bus(struct hub *h, const struct bus_envelope *e)
 	json_mend((uint8_t *)(uintptr_t)body.p, body.n);
 	if (body.n != 0 && json_value(body, &v) == (ssize_t)body.n)
 		status = publish_one(h, v, NULL, &out, NULL, true);
+	else
+		error_encode(&out, "bad_request", "the body is not valid JSON");
 	api_count_bus(status);
+	if (status != 200)
+		api_tell_refused(h, buf_unread(&out));
 	buf_fini(&out);
 }
 

@@ -79,3 +79,15 @@ channel_room(struct slice channel, const char *prefix, struct slice nsp,
 	room->n--;
 	return (channel.p[room->n] == '#');
 }
+
+bool
+channel_concerns(struct buf *b, struct slice channel, const char *prefix,
+    struct slice nsp, struct slice *room)
+{
+	if (channel_room(channel, prefix, nsp, room))
+		return (true);
+	*room = slice_of(NULL, 0);
+	/* a request may be a broadcast that asks */
+	return (slice_eq(channel, channel_pattern(b, prefix, nsp)) ||
+	    slice_eq(channel, channel_name(b, prefix, CHANNEL_REQUEST, nsp)));
+}

@@ -29,4 +29,10 @@ struct slice channel_pattern(struct buf *b, const char *prefix,
 bool	channel_room(struct slice channel, const char *prefix,
 	    struct slice nsp, struct slice *room) MUST_USE;
 
+/* This channel, or pattern, is one that this namespace's clients get something
+ * by: those of the room, or (empty) all of them.  b: scratch, emptied. */
+bool	channel_concerns(struct buf *b, struct slice channel,
+	    const char *prefix, struct slice nsp, struct slice *room)
+	    MUST_USE;
+
 #endif

@@ -15,7 +15,7 @@ struct redis;
 struct segment;
 
 /* What is said in the log, now and then: what was refused, or is wrong. */
-enum home_trouble { HOME_UNSEALED, HOME_PUBLISH, HOME_STREAM };
+enum home_trouble { HOME_UNSEALED, HOME_BAD, HOME_PUBLISH, HOME_STREAM };
 
 struct home {
 	const struct conf *conf;
@@ -29,7 +29,8 @@ struct home {
 	struct mono	(*now)(void *arg);
 	void		(*to_workers)(void *arg, const uint64_t slots[2],
 			    struct bus_envelope *);
-	/* UNSEALED: the channel; else words, fit to stand between quotes */
+	/* UNSEALED, BAD: the channel; else words, fit to stand between
+	 * quotes */
 	void		(*trouble)(void *arg, enum home_trouble,
 			    struct slice words);
 };

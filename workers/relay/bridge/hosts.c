@@ -270,18 +270,45 @@ hosts_gap_all(struct hosts *s, uint64_t from_ms)
 	sent_gap_all(s->sent, from_ms);
 }
 
-bool
-hosts_concerns(const struct hosts *s, struct slice channel)
+/* LENGTH ":" NAMESPACE ":" KEY, as we have written it ourselves. */
+static bool
+hosts_parse(struct slice s, struct slice *nsp, struct slice *key)
 {
-	struct slice prefix = slice_str(s->p.home->conf->redis.prefix);
+	size_t n = 0;
 
+	for (; s.n > 0 && s.p[0] >= '0' && s.p[0] <= '9' && n < s.n;
+	    s = slice_from(s, 1))
+		n = n * 10 + (size_t)(s.p[0] - '0');
+	if (s.n < n + 3 || s.p[0] != ':' || s.p[n + 1] != ':')
+		return (false);
+	*nsp = slice_of(s.p + 1, n);
+	*key = slice_from(s, n + 2);
+	return (true);
+}
+
+bool
+hosts_concerns(const struct hosts *s, struct slice channel, struct slice *nsp,
+    struct bus_audience *to)
+{
+	struct slice prefix = slice_str(s->p.home->conf->redis.prefix), key;
+
+	CHECK_MAGIC(s, HOSTS_MAGIC);
+	*nsp = slice_of(NULL, 0);
 	if (channel.n == 0)
 		return (true);
 	if (!slice_starts(channel, prefix))
 		return (false);
 	channel = slice_from(channel, prefix.n);
-	return (slice_starts(channel, SLICE("to:")) ||
-	    slice_eq(channel, SLICE("publish")));
+	if (slice_eq(channel, SLICE("publish")))
+		return (true);
+	if (!slice_starts(channel, SLICE("to:")) ||
+	    !hosts_parse(slice_from(channel, 3), nsp, &key))
+		return (false);
+	if (key.p[0] == INTEREST_ROOM)
+		to->rooms[to->nrooms++] = slice_from(key, 1);
+	else if (key.p[0] == INTEREST_USER)
+		to->users[to->nusers++] = slice_from(key, 1);
+	return (true);
 }
 
 void
@@ -411,8 +438,17 @@ hosts_pass_by(struct hosts *s, const struct bus_envelope *e,
 		s->p.gap(s->p.arg, e->publish.nsp, to);
 }
 
+/* A stranger's, or of a version that is not ours. */
 static void
-hosts_take(struct hosts *s, struct slice frame, enum seen_result seen)
+hosts_refuse(const struct hosts *s, struct slice channel)
+{
+	counter_add(COUNTER_far_bad, 1);
+	home_say(s->p.home, HOME_BAD, channel);
+}
+
+static void
+hosts_take(struct hosts *s, struct slice channel, struct slice frame,
+    enum seen_result seen)
 {
 	static struct bus_envelope e;	/* large; one at a time */
 	const struct conf_namespace *ns = NULL;
@@ -422,7 +458,7 @@ hosts_take(struct hosts *s, struct slice frame, enum seen_result seen)
 	if (n > 0 && n == (ssize_t)frame.n && e.from == 0)
 		to = hosts_check(s, &e, &ns);
 	if (to == NULL) {
-		counter_add(COUNTER_far_bad, 1);
+		hosts_refuse(s, channel);
 		return;
 	}
 	switch (seen) {
@@ -452,13 +488,13 @@ hosts_on_message(void *arg, struct slice channel, struct slice payload)
 	}
 	if (payload.n < HOSTS_HEADER ||
 	    memcmp(payload.p, hosts_mark, sizeof hosts_mark) != 0) {
-		counter_add(COUNTER_far_bad, 1);
+		hosts_refuse(s, channel);
 		return;
 	}
 	/* the echo of what this host has served; also of a relay that died */
 	node = hosts_word(payload.p + 8);
 	if (node != s->p.home->node_id)
-		hosts_take(s, slice_from(payload, HOSTS_HEADER),
+		hosts_take(s, channel, slice_from(payload, HOSTS_HEADER),
 		    seen_look(s->seen, node, hosts_word(payload.p + 16),
 		    hosts_word(payload.p + 24)));
 }

@@ -57,8 +57,10 @@ void	hosts_publish(struct hosts *, struct bus_envelope *);
 /* Of the interest table: this host has members of it, or none any more. */
 void	hosts_interest(struct hosts *, const struct table_event *);
 
-/* Is this a channel of publications?  Empty: any of them, so yes. */
-bool	hosts_concerns(const struct hosts *, struct slice channel);
+/* Of whom a channel is that was not listened to for a while: no namespace: of
+ * anybody; no names: of all in it.  False: no channel of publications. */
+bool	hosts_concerns(const struct hosts *, struct slice channel,
+	    struct slice *nsp, struct bus_audience *) MUST_USE;
 /* The channel of a key in a namespace; it replaces what is in b. */
 struct slice hosts_channel(struct buf *b, struct slice prefix,
 	    struct slice nsp, struct slice key);

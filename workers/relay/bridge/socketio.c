@@ -99,6 +99,30 @@ socketio_listen_all(struct socketio *s)
 	return (true);
 }
 
+bool
+socketio_concerns(struct socketio *s, struct slice channel, struct slice *nsp,
+    struct bus_audience *to)
+{
+	const char *prefix = s->p.home->conf->redis.socketio_prefix;
+	struct slice room;
+	size_t i;
+
+	CHECK_MAGIC(s, SOCKETIO_MAGIC);
+	for (i = 0; i < s->p.home->conf->nnamespaces; i++) {
+		*nsp = socketio_nsp(&s->ns[i]);
+		if (!channel_concerns(&s->channel, channel, prefix, *nsp,
+		    &room))
+			continue;
+		if (room.n != 0) {
+			to->rooms[to->nrooms++] = room;
+			to->sids[to->nsids++] = room;
+		}
+		return (true);
+	}
+	s->channel.oom = false;
+	return (false);
+}
+
 /* --- birth and death ------------------------------------------------------*/
 
 /* One for the daemons of a configuration (whose channels are the same), and

@@ -16,6 +16,7 @@
 #include "base/bug.h"
 #include "base/slice.h"
 
+struct bus_audience;
 struct bus_envelope;
 struct conf_namespace;
 struct home;
@@ -54,6 +55,10 @@ void	socketio_publish(struct socketio *, const struct bus_envelope *);
  * has given in the same words. */
 void	socketio_order(struct socketio *, const struct conf_namespace *,
 	    enum socketio_request, struct slice object);
+/* Of whom a channel is that was not listened to for a while: all of a
+ * namespace, or a room in it (or a client, by its id).  False: nobody's. */
+bool	socketio_concerns(struct socketio *, struct slice channel,
+	    struct slice *nsp, struct bus_audience *) MUST_USE;
 /* Rooms that are about to have members; see whom.h. */
 struct whom_joins *socketio_joins(const struct socketio *);
 /* Of this daemon, among servers. */

@@ -107,3 +107,32 @@ refusal_token(void *arg, enum authfail f)
 		    authfail_words(f), directives[f] == NULL ? "none" :
 		    directives[f], refusal_held(held));
 }
+
+/* Words, with a member's name in them perhaps, fit to stand between quotes. */
+static const char *
+refusal_words(char *out, size_t cap, struct slice words)
+{
+	size_t i;
+
+	for (i = 0; i < words.n && i < cap - 1; i++)
+		out[i] = words.p[i] < ' ' || words.p[i] > '~' ||
+		    words.p[i] == '"' || words.p[i] == '\\' ? '?' :
+		    (char)words.p[i];
+	out[i] = '\0';
+	return (out);
+}
+
+void
+refusal_publish(void *arg, struct slice code, struct slice message)
+{
+	static struct log_rate rate;
+	const struct worker *w = arg;
+	char text[REFUSAL_SHOWN], name[32];
+	uint64_t held;
+
+	if (log_rate(&rate, w->now, &held))
+		log_warnx("redis_publish_refused code=%s why=\"%s\" "
+		    "unsaid=%llu", log_safe(name, sizeof name, code.p, code.n),
+		    refusal_words(text, sizeof text, message),
+		    refusal_held(held));
+}

@@ -1,6 +1,6 @@
 /*
- * Words for the operator about those who were refused at the door: of each
- * kind one line a second at most, with what was wrong and the directive that
+ * Words for the operator about those who were refused at the door, and about
+ * back ends that are told nothing: of each kind one line a second at most, with what was wrong and the directive that
  * decides.  A peer's own words are made safe; tokens are never among them.
  */
 #ifndef WORKER_HTTP_REFUSAL_H
@@ -18,5 +18,7 @@ void	refusal_key(const struct request *);
 void	refusal_version(const struct request *);
 /* hub_ports.refused; w: the worker. */
 void	refusal_token(void *w, enum authfail);
+/* hub_ports.unpublished; likewise. */
+void	refusal_publish(void *w, struct slice code, struct slice message);
 
 #endif
