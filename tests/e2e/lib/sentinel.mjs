@@ -112,7 +112,10 @@ export class Liar {
 			l.open.add(s);
 			s.on('error', () => {});
 			s.on('close', () => l.open.delete(s));
-			s.on('data', (b) => s.write(l.#answers(b.toString())));
+			s.on('data', (b) => {
+				s.listens ||= /\r\nSUBSCRIBE/.test(b);
+				s.write(l.#answers(b.toString()));
+			});
 		});
 		await new Promise((ok) => l.server.listen(0, '127.0.0.1', ok));
 		l.port = l.server.address().port;
@@ -141,9 +144,29 @@ export class Liar {
 		}
 		return out;
 	}
-	async kill() {
-		this.server.close();
+	/* To those who listen, as often as it is taken. */
+	flood(said) {
+		const w = (x) => `$${x.length}\r\n${x}\r\n`;
+		const bytes = `*3\r\n${w('message')}${w('+switch-master')}${
+			w(said)}`.repeat(500);
+		for (const s of this.open) {
+			if (!s.listens)
+				continue;
+			const more = () => {
+				if (!s.destroyed && s.write(bytes))
+					setImmediate(more);
+			};
+			s.on('drain', more);
+			more();
+		}
+	}
+	/* All connections end; others may be made. */
+	drop() {
 		for (const s of this.open)
 			s.destroy();
+	}
+	async kill() {
+		this.server.close();
+		this.drop();
 	}
 }

@@ -4,12 +4,14 @@
  */
 #include "relay/redis/sentinel.h"
 
+#include <ctype.h>
 #include <stdio.h>
 
 #include "base/ascii.h"
 #include "sys/log.h"
 
 #define SENTINEL_POLL_MS	2000
+#define SENTINEL_AGAIN_MS	200	/* not more often, whatever it tells */
 #define SENTINEL_SILENT_MS	6000	/* it listens to no PING: dead */
 #define SENTINEL_QUEUE		(64u << 10)	/* bytes */
 #define SENTINEL_REPLY		(256u << 10)
@@ -42,14 +44,26 @@ sentinel_field(const struct reply *o, struct slice name)
 	return (slice_of(NULL, 0));
 }
 
+/* As it may stand in a log and be asked for: a name or an address. */
+static bool
+sentinel_is_host(struct slice s)
+{
+	size_t i;
+
+	for (i = 0; i < s.n; i++)
+		if (!isalnum(s.p[i]) && (s.p[i] == '\0' ||
+		    strchr(".-_:%", s.p[i]) == NULL))
+			return (false);
+	return (s.n > 0);
+}
+
 static bool
 sentinel_read(const struct reply *o, struct sentinel_answer *a)
 {
 	struct slice host = sentinel_field(o, SLICE("ip"));
 	uint64_t port;
 
-	if (host.n == 0 || host.n >= sizeof a->host ||
-	    memchr(host.p, '\0', host.n) != NULL ||
+	if (!sentinel_is_host(host) || host.n >= sizeof a->host ||
 	    !sentinel_number(sentinel_field(o, SLICE("port")), &port) ||
 	    port == 0 || port > 65535 ||
 	    !sentinel_number(sentinel_field(o, SLICE("config-epoch")),
@@ -88,16 +102,19 @@ sentinel_on_answer(void *arg, const struct reply *o)
 		sentinel_ask(s);
 }
 
+/* If not now, when the answer is here, or with the next beat. */
 void
 sentinel_ask(struct sentinel *s)
 {
 	struct slice argv[] = { SLICE("SENTINEL"), SLICE("MASTER"),
 		slice_str(s->master) };
+	struct mono now = loop_now(s->loop);
 
-	s->again = s->asking;
-	if (s->asking || !commands_up(s->commands))
+	s->again = s->asking ||
+	    now.us - s->asked.us < SENTINEL_AGAIN_MS * 1000;
+	if (s->again || !commands_up(s->commands))
 		return;
-	s->asked = loop_now(s->loop);
+	s->asked = now;
 	s->asking = commands_send(s->commands, argv, nitems(argv),
 	    sentinel_on_answer, s);
 }
@@ -145,15 +162,18 @@ sentinel_on_message(void *arg, const struct reply *o)
 	struct slice name = slice_str(s->master), said;
 	char words[REPLY_WORDS];
 
-	if (o->type == REPLY_ERROR) {
+	if (o->type == REPLY_ERROR && !s->unwatched) {
 		/* what it would tell, the next question finds */
+		s->unwatched = true;
 		reply_words(o, words);
 		log_warnx("sentinel_not_watched url=%s said=\"%s\"",
 		    s->conf.url.shown, words);
-		return;
 	}
-	if (o->type != REPLY_ARRAY || o->n != 3 ||
-	    !slice_eq(o->elements[0]->text, SLICE("message")))
+	if (o->type != REPLY_ARRAY || o->n != 3)
+		return;
+	if (slice_eq(o->elements[0]->text, SLICE("subscribe")))
+		s->unwatched = false;
+	if (!slice_eq(o->elements[0]->text, SLICE("message")))
 		return;
 	said = o->elements[2]->text;
 	if (said.n > name.n && said.p[name.n] == ' ' &&
@@ -181,7 +201,8 @@ sentinel_beat(struct sentinel *s)
 	struct mono now = loop_now(s->loop);
 
 	commands_beat(s->commands);
-	if (!s->asking && now.us - s->asked.us >= SENTINEL_POLL_MS * 1000)
+	if (!s->asking && (s->again ||
+	    now.us - s->asked.us >= SENTINEL_POLL_MS * 1000))
 		sentinel_ask(s);
 	if (!link_up(s->watch))
 		return;

@@ -38,7 +38,8 @@ struct sentinel {
 	struct mono	 pinged;
 	struct mono	 asked;		/* the last time */
 	bool		 asking;	/* no answer yet */
-	bool		 again;		/* and then once more */
+	bool		 again;		/* once more, soon */
+	bool		 unwatched;	/* it does not tell; the log says so */
 	bool		 troubled;	/* the log says so */
 	struct sentinel_answer answer;
 };
@@ -49,7 +50,7 @@ bool	sentinel_open(struct sentinel *, const struct conf_redis *conf,
 	    size_t which, struct loop *, const struct sentinel_calls *)
 	    MUST_USE;
 void	sentinel_close(struct sentinel *);
-/* Where is the master? */
+/* Where is the master?  A few times a second, at most. */
 void	sentinel_ask(struct sentinel *);
 void	sentinel_beat(struct sentinel *);
 

@@ -12,7 +12,7 @@
 #include "sys/log.h"
 
 #define SENTINELS_FRESH_MS	15000	/* an answer counts for so long */
-#define SENTINELS_LOOK_MS	200	/* between two looks */
+#define SENTINELS_STAY_MS	1000	/* at least, with a master */
 #define SENTINELS_REFUTED_MS	10000	/* who was a replica is not asked again */
 #define SENTINELS_REFUTED	8	/* of those are remembered */
 #define SENTINELS_QUEUE		(16u << 10)	/* bytes of a greeting */
@@ -22,7 +22,8 @@ struct sentinels {
 #define SENTINELS_MAGIC	0x5e4714e1
 	struct sentinels_params p;
 	struct sentinel_answer master;	/* found last */
-	struct mono	 confirmed;	/* it was named the last time */
+	struct mono	 adopted, confirmed;	/* first, and last, time that it
+					 * was named */
 	struct link	*probe;		/* NULL: none; asks the candidate */
 	struct sentinel_answer candidate;
 	bool		 probed;	/* and what came of it has been done */
@@ -31,7 +32,6 @@ struct sentinels {
 	bool		 lost;		/* nobody names one; the log says so */
 	struct mono	 lost_at;
 	char		 said[SENTINEL_WORDS]; /* by the last that failed */
-	struct mono	 looked;
 	size_t		 n;
 	struct sentinel	 one[];
 };
@@ -197,7 +197,7 @@ sentinels_adopt(struct sentinels *all, const struct sentinel_answer *a)
 	log_info("redis_master name=%s host=%s port=%u epoch=%" PRIu64,
 	    all->p.conf->master, a->host, a->port, a->epoch);
 	all->master = *a;
-	all->confirmed = loop_now(all->p.loop);
+	all->confirmed = all->adopted = loop_now(all->p.loop);
 	all->p.found(all->p.arg, all->master.host, all->master.port, since);
 }
 
@@ -276,6 +276,9 @@ sentinels_choose(struct sentinels *all)
 	if (all->master.known && sentinels_same(best, &all->master)) {
 		all->confirmed = loop_now(all->p.loop);
 		link_free(&all->probe);
+	} else if (all->master.known && loop_now(all->p.loop).us -
+	    all->adopted.us < SENTINELS_STAY_MS * 1000) {
+		return;		/* the next beat looks again */
 	} else if (!all->master.known || !all->p.works(all->p.arg) ||
 	    !sentinels_probe(all, best)) {
 		link_free(&all->probe);
@@ -314,14 +317,9 @@ sentinels_on_failed(void *arg, struct sentinel *s, const char *words)
 void
 sentinels_look(struct sentinels *all)
 {
-	struct mono now = loop_now(all->p.loop);
 	size_t i;
 
 	CHECK_MAGIC(all, SENTINELS_MAGIC);
-	/* the beat asks soon in any case */
-	if (now.us - all->looked.us < SENTINELS_LOOK_MS * 1000)
-		return;
-	all->looked = now;
 	for (i = 0; i < all->n; i++)
 		sentinel_ask(&all->one[i]);
 }
