@@ -92,15 +92,21 @@ struct role {
 
 extern const struct role role_worker, role_relay;
 
+enum control_stop {
+	STOP_PROMPT,		/* close all, now */
+	STOP_DRAIN,		/* accept no more; clients go over the time */
+	STOP_SOON		/* not yet; but say that it will be so */
+};
+
 /* master -> child and back, over control_fd (sys/ipc.h) */
 enum control_type {
 	CONTROL_BUS = 1,	/* m->c: u32 slot, u32 generation, + fd: this is
 				 * the (new) stream to that slot */
 	CONTROL_BUS_GONE,	/* m->relay: u32 slot, u32 held: its worker has
 				 * died; held: with envelopes not sent */
-	CONTROL_STOP,		/* m->c: u32 mode (0 prompt, 1 drain), u64 ms:
-				 * be gone by then; a prompt one may follow a
-				 * drain.  Who stays is killed soon after */
+	CONTROL_STOP,		/* m->c: u32 enum control_stop, u64 ms: be gone
+				 * by then; a faster one may follow.  Who stays
+				 * is killed soon after */
 	CONTROL_REREAD,		/* m->relay: files that the configuration names
 				 * and that are read while it runs may have
 				 * changed */

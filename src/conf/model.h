@@ -371,7 +371,8 @@ struct conf {
 	char		*pidfile;	/* "" = none */
 	char		*log_level;	/* error, warn, info, debug */
 	uint64_t	 stop_time_ms;	/* TERM: exit within */
-	uint64_t	 drain_time_ms;	/* QUIT: clients go spread over */
+	uint64_t	 drain_delay_ms; /* QUIT: still accepting for so long */
+	uint64_t	 drain_time_ms;	/* ... then clients go spread over */
 	/* listeners */
 	struct conf_listen *listens;
 	size_t		 nlistens;

@@ -191,16 +191,18 @@ children_tick(struct children *c, struct mono now)
 	unsigned i;
 
 	CHECK_MAGIC(c, CHILDREN_MAGIC);
+	children_tell_due(c);
 	for (i = 0; i < c->seats->n; i++) {
 		s = &c->seats->seat[i];
 		if (s->state != SEAT_EMPTY)
 			children_check_hung(s, now);
-		else if (!c->stopping && now.us >= s->retry_at.us)
+		else if (now.us >= s->retry_at.us && (!c->stopping ||
+		    (i == 0 && children_need_relay(c))))
 			children_spawn(s, now);
 	}
 	if (c->stopping)
 		children_stop_step(c, now);
-	else
+	if (!c->stopping || children_need_relay(c))
 		buses_repair(c->seats, now);
 	if (c->reread_due)
 		children_reread(c);

@@ -46,8 +46,12 @@ void	children_tick(struct children *, struct mono now);
 void	children_excuse(struct children *, struct mono now);
 /* Files that children read while they run may have changed: they are told. */
 void	children_reread(struct children *);
+/* Workers are told that they will have to leave in ms, and say so to those who
+ * ask; everything else goes on. */
+void	children_leave_soon(struct children *, uint64_t ms);
 /*
- * No more replacements.  Workers are told to stop (drain: spread over ms),
+ * No more replacements, but for a relay while workers drain: they need it until
+ * the last client has gone.  Workers are told to stop (drain: spread over ms),
  * then the relay; who is left at kill_at is killed.
  */
 void	children_stop(struct children *, bool drain, uint64_t ms,

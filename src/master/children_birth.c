@@ -152,10 +152,12 @@ children_spawn(struct seat *s, struct mono now)
 	}
 	s->slot = (unsigned)slot;
 	s->generation = ++c->generation;
-	s->stop_due = false;
+	s->stop_due = c->soon || c->stopping;
 	children_heritage(s, &h);
-	if (children_connect(s, &h, now) == 0)
+	if (children_connect(s, &h, now) == 0) {
+		children_tell_due(c);
 		return;
+	}
 	log_warn("child_not_started role=%s", s->role->title);
 	slot_unassign(c->p.segment, s->slot);
 	if (c->failed == 0)

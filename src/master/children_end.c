@@ -48,16 +48,34 @@ children_tell_stop(struct seat *s)
 	struct ipc_msg m;
 
 	ipc_init(&m, CONTROL_STOP);
-	ipc_put_u32(&m, c->drain ? 1 : 0);
-	ipc_put_u64(&m, c->drain_ms);
+	ipc_put_u32(&m, c->how);
+	ipc_put_u64(&m, c->stop_ms);
 	s->stop_due = !seat_tell(s, &m);
+}
+
+void
+children_tell_due(struct children *c)
+{
+	struct seat *s;
+	unsigned i;
+
+	for (i = 1; i < c->seats->n; i++) {
+		s = &c->seats->seat[i];
+		if (s->state != SEAT_EMPTY && s->stop_due)
+			children_tell_stop(s);
+	}
+}
+
+bool
+children_need_relay(const struct children *c)
+{
+	return (c->how != STOP_PROMPT && seats_count(c->seats).workers > 0);
 }
 
 void
 children_stop_step(struct children *c, struct mono now)
 {
 	struct seats_count n;
-	unsigned i;
 
 	n = seats_count(c->seats);
 	if (now.us >= c->kill_at.us && n.workers + n.relays > 0) {
@@ -66,26 +84,37 @@ children_stop_step(struct children *c, struct mono now)
 		c->kill_at.us = UINT64_MAX;
 		children_kill(c, now);
 	}
-	for (i = 1; i < c->seats->n; i++) {
-		if (c->seats->seat[i].state != SEAT_EMPTY && c->seats->seat[i].stop_due)
-			children_tell_stop(&c->seats->seat[i]);
-	}
+	children_tell_due(c);
 	if (n.workers == 0 && n.relays > 0 && c->seats->seat[0].stop_due)
 		children_tell_stop(&c->seats->seat[0]);
+}
+
+static void
+children_stop_all(struct children *c, enum control_stop how, uint64_t ms)
+{
+	unsigned i;
+
+	CHECK_MAGIC(c, CHILDREN_MAGIC);
+	c->how = how;
+	c->stop_ms = ms;
+	for (i = 0; i < c->seats->n; i++)
+		c->seats->seat[i].stop_due = true;
+}
+
+void
+children_leave_soon(struct children *c, uint64_t ms)
+{
+	c->soon = true;
+	children_stop_all(c, STOP_SOON, ms);
+	children_tell_due(c);
 }
 
 void
 children_stop(struct children *c, bool drain, uint64_t ms, struct mono kill_at)
 {
-	unsigned i;
-
-	CHECK_MAGIC(c, CHILDREN_MAGIC);
+	children_stop_all(c, drain ? STOP_DRAIN : STOP_PROMPT, ms);
 	c->stopping = true;
-	c->drain = drain;
-	c->drain_ms = ms;
 	c->kill_at = kill_at;
-	for (i = 0; i < c->seats->n; i++)
-		c->seats->seat[i].stop_due = true;
 	children_stop_step(c, loop_now(c->p.loop));
 }
 
@@ -171,9 +200,10 @@ children_died(struct seat *s, int status, struct mono now)
 	    s->role->title);
 	if (s->role->id == SLOT_WORKER)
 		buses_gone(s);
-	if (!c->stopping)
+	if (!c->stopping || (s == seats_relay(c->seats) &&
+	    children_need_relay(c)))
 		children_replace(s, status, was_ready, now);
-	else
+	if (c->stopping)
 		children_stop_step(c, now);
 	children_changed(c);
 }

@@ -15,8 +15,9 @@ struct children {
 	int		 failed;	/* exit code of the first failure */
 	struct mono	 excused;	/* heartbeats count from here */
 	bool		 stopping;
-	bool		 drain;
-	uint64_t	 drain_ms;
+	bool		 soon;		/* workers know that they will have to */
+	enum control_stop how;		/* stopping or soon */
+	uint64_t	 stop_ms;
 	struct mono	 kill_at;
 	bool		 reread_due;	/* the relay is still to be told */
 	struct seats	*seats;		/* owned */
@@ -32,6 +33,10 @@ void	children_spawn(struct seat *, struct mono now);
 /* When the next try is due: at once, then later and later. */
 void	children_back_off(struct seat *, struct mono now);
 
+/* They have not been told yet: do it. */
+void	children_tell_due(struct children *);
+/* Is the relay's seat to be filled though the others are leaving? */
+bool	children_need_relay(const struct children *);
 void	children_kill_one(struct seat *, struct mono now);
 /* The relay carries the workers' last words: it goes when they are gone. */
 void	children_stop_step(struct children *, struct mono now);

@@ -2,10 +2,12 @@
  * The supervisor; see master.h.  What must be there first is opened in
  * master_open.c; then a loop waits for signals, children and ticks.
  *
- *	STARTING ──all ready──► SERVING ──QUIT──► DRAINING
- *	    │                      │                 │ TERM, INT, drain_time
- *	    └──a child fails──┐    └──TERM, INT──┐   │
- *	                      ▼                  ▼   ▼
+ *	    ┌──────────QUIT──────────────────────────────────┐
+ *	    │                              QUIT, drain_delay ▼
+ *	STARTING ──all ready──► SERVING ──QUIT──► LEAVING ──► DRAINING
+ *	    │                      │                 │           │ drain_time
+ *	    └──a child fails──┐    └────TERM, INT────┴───────┐   │
+ *	                      ▼                              ▼   ▼
  *	                            STOPPING ──TERM, INT──► children are killed
  */
 #include "master/master_int.h"
@@ -26,6 +28,7 @@
 #include "master/daemon.h"
 #include "master/listen.h"
 #include "master/reclaim.h"
+#include "shm/counters.h"
 #include "shm/segment.h"
 #include "shm/stats.h"
 #include "shm/sweep.h"
@@ -34,10 +37,33 @@
 #define MASTER_TICK_MS		100
 #define MASTER_SECOND_US	1000000
 #define MASTER_GAP_US		5000000	/* we were stopped, not the children */
+#define MASTER_EXTEND_US	10000000	/* asked for each second anew */
 #define MASTER_MARGIN_MS	1000	/* between their end and the kill */
 #define MASTER_ABORT_MS		1000	/* for children when a start fails */
 
 /* --- stop ----------------------------------------------------------------*/
+
+/* A service manager kills who takes longer to end than it was told, unless it
+ * hears in time that it is to wait. */
+static void
+master_need_time(const struct master *m, struct mono now)
+{
+	if (now.us < m->over.us)
+		(void)plat_notify("EXTEND_TIMEOUT_USEC=%d",
+		    MASTER_EXTEND_US);
+}
+
+/* On the way to the end, which is not further than ms from here. */
+static void
+master_enter(struct master *m, enum master_state state, uint64_t ms)
+{
+	struct mono now = loop_now(m->loop);
+
+	m->state = state;
+	m->over = mono_add_ms(now, ms + MASTER_EXTEND_US / 1000);
+	counter_set(COUNTER_leaving, 1);
+	master_need_time(m, now);
+}
 
 /* Nobody will accept any more: who comes now is refused, not kept waiting in
  * the queue of a socket that only we hold open. */
@@ -54,8 +80,8 @@ master_stop(struct master *m, uint64_t ms)
 {
 	uint64_t margin_ms;
 
-	m->state = MASTER_STOPPING;
 	(void)plat_notify("STOPPING=1\nSTATUS=stopping");
+	master_enter(m, MASTER_STOPPING, ms);
 	log_info("stopping within_ms=%" PRIu64, ms);
 	margin_ms = ms / 4 < MASTER_MARGIN_MS ? ms / 4 : MASTER_MARGIN_MS;
 	children_stop(m->children, false, ms - margin_ms,
@@ -74,21 +100,66 @@ master_prompt(struct master *m)
 	children_kill(m->children, loop_now(m->loop));
 }
 
+/* No more clients, and those that there are go one after the other. */
 static void
 master_drain(struct master *m)
 {
 	const struct conf *conf = m->p->conf;
 	uint64_t ms = conf->drain_time_ms;
 
-	if (m->state != MASTER_STARTING && m->state != MASTER_SERVING)
-		return;
-	m->state = MASTER_DRAINING;
-	m->drained = mono_add_ms(loop_now(m->loop), ms);
 	(void)plat_notify("STOPPING=1\nSTATUS=draining");
+	master_enter(m, MASTER_DRAINING, ms + conf->stop_time_ms);
+	m->until = mono_add_ms(loop_now(m->loop), ms);
 	log_info("draining within_ms=%" PRIu64, ms);
 	children_stop(m->children, true, ms,
-	    mono_add_ms(m->drained, conf->stop_time_ms));
+	    mono_add_ms(m->until, conf->stop_time_ms));
 	master_refuse(m);
+}
+
+/* Balancers see that we are about to go, before anybody is refused. */
+static void
+master_leave(struct master *m)
+{
+	const struct conf *conf = m->p->conf;
+	uint64_t ms = conf->drain_delay_ms;
+
+	(void)plat_notify("STOPPING=1\nSTATUS=leaving, still accepting");
+	master_enter(m, MASTER_LEAVING, ms + conf->drain_time_ms +
+	    conf->stop_time_ms);
+	m->until = mono_add_ms(loop_now(m->loop), ms);
+	log_info("leaving drains_in_ms=%" PRIu64, ms);
+	children_leave_soon(m->children, ms);
+}
+
+static void
+master_quit(struct master *m)
+{
+	switch (m->state) {
+	case MASTER_SERVING:
+		if (m->p->conf->drain_delay_ms != 0) {
+			master_leave(m);
+			return;
+		}
+		/* FALLTHROUGH */
+	case MASTER_STARTING:	/* nobody was sent here yet */
+	case MASTER_LEAVING:
+		master_drain(m);
+		return;
+	case MASTER_DRAINING:
+	case MASTER_STOPPING:
+		log_info("leaving_already");
+		return;
+	}
+}
+
+/* The next state has its time. */
+static void
+master_go_on(struct master *m)
+{
+	if (m->state == MASTER_LEAVING)
+		master_drain(m);
+	else
+		master_stop(m, m->p->conf->stop_time_ms);
 }
 
 /* --- children ------------------------------------------------------------*/
@@ -189,7 +260,7 @@ master_signal(struct master *m, int sig)
 		master_prompt(m);
 		break;
 	case SIGQUIT:
-		master_drain(m);
+		master_quit(m);
 		break;
 	case SIGHUP:
 		log_info("rereading signal=HUP");
@@ -261,6 +332,8 @@ master_second(struct master *m, struct mono now)
 	stats_heartbeat(m->stats, stats_master(m->stats), loop_wall(m->loop));
 	reclaim_tally(m->segment, m->p->conf);
 	coverage_save();
+	if (m->state >= MASTER_LEAVING)
+		master_need_time(m, now);
 }
 
 static void
@@ -270,8 +343,9 @@ master_on_tick(struct timer *t, struct mono now)
 
 	timer_start(loop_wheel(m->loop), t,
 	    mono_add_ms(now, MASTER_TICK_MS), master_on_tick);
-	if (m->state == MASTER_DRAINING && now.us >= m->drained.us)
-		master_stop(m, m->p->conf->stop_time_ms);
+	if ((m->state == MASTER_LEAVING || m->state == MASTER_DRAINING) &&
+	    now.us >= m->until.us)
+		master_go_on(m);
 	children_tick(m->children, now);
 	master_settle(m);
 	sweep_round(m->sweep, now);

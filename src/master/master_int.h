@@ -11,8 +11,8 @@
 
 struct pidfile;
 
-enum master_state { MASTER_STARTING, MASTER_SERVING, MASTER_DRAINING,
-	MASTER_STOPPING };
+enum master_state { MASTER_STARTING, MASTER_SERVING, MASTER_LEAVING,
+	MASTER_DRAINING, MASTER_STOPPING };
 
 struct master {
 	const struct master_params *p;
@@ -36,7 +36,8 @@ struct master {
 	struct mono	 last_turn;
 	struct mono	 next_second;
 	struct mono	 next_watchdog;
-	struct mono	 drained;	/* DRAINING ends */
+	struct mono	 over;		/* the last state ends, at the latest */
+	struct mono	 until;		/* LEAVING, DRAINING end */
 	bool		 ready_due;	/* to the service manager */
 	bool		 stats_lost;	/* the file can't be written, as logged */
 };

@@ -15,29 +15,12 @@ import { WebSocket } from 'ws';
 import { Daemon, halt, roostd, run, sleep, tempdir, until, within }
 	from './lib/daemon.mjs';
 import { Inject } from './lib/inject.mjs';
+import { datagrams } from './lib/notify.mjs';
 import { Ws } from './lib/wire.mjs';
 import { echo } from './lib/conf.mjs';
 
 const started = [];
 after(() => started.forEach((c) => c.kill('SIGKILL')));
-/* What comes to a datagram socket, as text, one array element each. */
-async function datagrams(name) {
-	const c = spawn('python3', ['-u', '-c', `
-import socket, sys
-s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-n = sys.argv[1]
-s.bind("\\0" + n[1:] if n[0] == "@" else n)
-print("bound")
-while True:
-    print(repr(s.recv(65536).decode("utf-8", "replace")))
-`, name], { stdio: ['ignore', 'pipe', 'inherit'] });
-	started.push(c);
-	let text = '';
-	c.stdout.on('data', (b) => { text += b; });
-	await until(() => text.startsWith('bound\n'), 'the socket');
-	return { get all() { return text.split('\n').slice(1, -1); },
-		stop: () => c.kill('SIGKILL') };
-}
 
 /* --- Unix sockets ---------------------------------------------------------- */
 

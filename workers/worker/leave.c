@@ -3,6 +3,8 @@
  */
 #include "worker/leave.h"
 
+#include <bsd/stdlib.h>
+
 #include "shm/counters.h"
 #include "sys/ipc.h"
 #include "sys/log.h"
@@ -11,12 +13,15 @@
 #include "worker/net/conn.h"
 #include "worker/net/parcel.h"
 
+#define LEAVE_TICK_US	(WORKER_TICK_MS * 1000u)
+#define LEAVE_JITTER_US	(2 * LEAVE_TICK_US)
+
 void
 leave_finish(struct worker *w)
 {
 	struct ipc_msg m;
 
-	if (w->mode == WORKER_SERVING || w->nconns > 0 || w->doomed != NULL ||
+	if (w->mode < WORKER_DRAINING || w->nconns > 0 || w->doomed != NULL ||
 	    polling_waiting(w->polling) > 0 || polling_busy(w->polling))
 		return;
 	/* clients wait for those it passes them on to, which may be slow */
@@ -35,11 +40,27 @@ leave_close_all(struct worker *w, enum reason r)
 	struct conn *c;
 
 	polling_close_all(w->polling, r);
-	LIST_FOREACH(c, &w->conns, link)
+	TAILQ_FOREACH(c, &w->conns, link)
 		/* those are answered, or closed, by their session */
 		if (c->state != CONN_HELD && c->state != CONN_ASKING &&
 		    c->state != CONN_TUNNEL)
 			conn_close(c, r);
+}
+
+/* Nobody is accepted any more; who waits in a queue would be reset, where there
+ * is time to send him elsewhere. */
+static void
+leave_go(struct worker *w, enum worker_mode mode, uint64_t ms)
+{
+	if (w->mode < WORKER_DRAINING && mode == WORKER_DRAINING)
+		accept_rest(w);
+	log_info(mode == WORKER_DRAINING ? "drain connections=%zu ms=%llu" :
+	    "stop connections=%zu ms=%llu", w->nconns, (unsigned long long)ms);
+	if (w->mode < WORKER_DRAINING)
+		accept_close(w);
+	w->stop_at = mono_add_ms(w->now, ms);
+	w->drain_from = w->now;
+	w->drain_all = w->nconns;
 }
 
 void
@@ -47,42 +68,63 @@ leave_begin(struct worker *w, enum worker_mode mode, uint64_t ms)
 {
 	if (mode <= w->mode)
 		return;	/* already going, as fast or faster */
-	log_info(mode == WORKER_DRAINING ? "drain connections=%zu ms=%llu" :
-	    "stop connections=%zu ms=%llu", w->nconns, (unsigned long long)ms);
-	if (w->mode == WORKER_SERVING)
-		accept_close(w);
+	if (mode == WORKER_LEAVING)
+		log_info("leave connections=%zu in_ms=%llu", w->nconns,
+		    (unsigned long long)ms);
+	else
+		leave_go(w, mode, ms);
 	w->mode = mode;
-	w->stop_at = mono_add_ms(w->now, ms);
-	w->drain_from = w->now;
-	w->drain_all = w->nconns;
 	if (mode == WORKER_STOPPING) {
 		hub_leave(w->hub);
 		leave_close_all(w, REASON_shutdown);
 	}
 }
 
-/* DRAINING: as many as are due by now, evenly until stop_at. */
+/* So many are to have been told by now: evenly, so that the last is before
+ * stop_at, when the master loses patience; but not all workers and hosts at the
+ * same beat. */
+static size_t
+leave_due(const struct worker *w)
+{
+	uint64_t all_us = w->stop_at.us - w->drain_from.us;
+	uint64_t gone_us = w->now.us - w->drain_from.us;
+	uint64_t jitter_us = arc4random_uniform(LEAVE_JITTER_US);
+
+	if (gone_us + LEAVE_JITTER_US + LEAVE_TICK_US >= all_us)
+		return (SIZE_MAX);
+	if (gone_us < jitter_us)
+		return (0);
+	all_us -= LEAVE_JITTER_US + LEAVE_TICK_US;
+	return ((size_t)(w->drain_all * (gone_us - jitter_us) / all_us));
+}
+
+/* May it be told to go, now or with the last? */
+static bool
+leave_may_tell(const struct conn *c, bool last)
+{
+	if (c->parting || c->state >= CONN_TUNNEL)
+		return (false);
+	/* unless a request is on its way */
+	return (last || (c->state != CONN_HTTP && c->state != CONN_ASKING));
+}
+
+/* DRAINING: as many as are due.  Who was looked at goes to the end of the
+ * queue, or those who have been told and are slow to go would be looked at each
+ * time. */
 static void
 leave_drain_some(struct worker *w)
 {
+	size_t due = leave_due(w), looks = w->nconns;
 	struct conn *c;
-	uint64_t all_us, gone_us;
-	size_t due;
 
-	all_us = w->stop_at.us - w->drain_from.us;
-	gone_us = w->now.us - w->drain_from.us;
-	due = gone_us >= all_us ? SIZE_MAX :
-	    (size_t)(w->drain_all * gone_us / all_us);
 	if (due == SIZE_MAX)
 		hub_leave(w->hub);
-	LIST_FOREACH(c, &w->conns, link) {
-		if (w->drain_told >= due)
-			break;
-		if (c->parting || c->state >= CONN_TUNNEL)
+	for (; w->drain_told < due && looks > 0; looks--) {
+		c = TAILQ_FIRST(&w->conns);
+		TAILQ_REMOVE(&w->conns, c, link);
+		TAILQ_INSERT_TAIL(&w->conns, c, link);
+		if (!leave_may_tell(c, due == SIZE_MAX))
 			continue;
-		if ((c->state == CONN_HTTP || c->state == CONN_ASKING) &&
-		    due != SIZE_MAX)
-			continue;	/* a request is on its way */
 		if (c->state == CONN_HELD)
 			polling_conn_close(c, REASON_restart);
 		else
@@ -100,6 +142,6 @@ leave_tick(struct worker *w)
 		leave_drain_some(w);
 	/* and who has not answered by the end is left behind */
 	if (w->mode == WORKER_STOPPING && w->stop_at.us <= w->now.us)
-		LIST_FOREACH(c, &w->conns, link)
+		TAILQ_FOREACH(c, &w->conns, link)
 			conn_abort(c, REASON_shutdown);
 }

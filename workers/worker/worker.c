@@ -247,6 +247,13 @@ worker_bus(struct worker *w, struct ipc_msg *m)
 	worker_ask_bus(w);
 }
 
+/* By enum control_stop. */
+static const enum worker_mode worker_modes[] = {
+	[STOP_PROMPT] = WORKER_STOPPING,
+	[STOP_DRAIN] = WORKER_DRAINING,
+	[STOP_SOON] = WORKER_LEAVING,
+};
+
 static void
 worker_control_message(struct worker *w, struct ipc_msg *m)
 {
@@ -265,10 +272,9 @@ worker_control_message(struct worker *w, struct ipc_msg *m)
 	case CONTROL_STOP:
 		mode = ipc_get_u32(m);
 		ms = ipc_get_u64(m);
-		if (!ipc_end(m) || mode > 1)
+		if (!ipc_end(m) || mode >= nitems(worker_modes))
 			break;
-		leave_begin(w, mode == 1 ? WORKER_DRAINING : WORKER_STOPPING,
-		    ms);
+		leave_begin(w, worker_modes[mode], ms);
 		return;
 	default:
 		break;
@@ -480,7 +486,7 @@ worker_open_conns(struct worker *w)
 
 	w->later = later_new();
 	slab_init(&w->conn_slab, sizeof(struct conn), SLAB_LINE);
-	LIST_INIT(&w->conns);
+	TAILQ_INIT(&w->conns);
 	buf_init(&w->text);
 	buf_init(&w->body);
 	buf_init(&w->lines);

@@ -49,6 +49,8 @@ struct listener {
 
 enum worker_mode {
 	WORKER_SERVING,
+	WORKER_LEAVING,		/* the same, but not for long: balancers shall
+				 * see it */
 	WORKER_DRAINING,	/* clients go one by one */
 	WORKER_STOPPING		/* all have been told to go */
 };
@@ -98,7 +100,7 @@ struct worker {
 
 	/* net/conn; http: what is sent */
 	struct slab	 conn_slab;
-	LIST_HEAD(, conn) conns;	/* newest first */
+	TAILQ_HEAD(, conn) conns;	/* newest first, but see leave.c */
 	size_t		 nconns;
 	struct conn	*parting;	/* to be closed as the turn ends */
 	struct conn	*doomed;	/* closed; freed after the turn */

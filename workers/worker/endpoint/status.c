@@ -107,7 +107,9 @@ status_health(struct request *rq)
 	h.nnamespaces = w->conf->nnamespaces;
 	h.nworkers = status_workers(w, workers);
 	h.uptime_s = (w->now.us - w->h->started.us) / 1000000;
-	if (slot_state(w->h->segment, 0) != SLOT_LIVE)
+	if (w->mode != WORKER_SERVING)
+		h.degraded = "draining";
+	else if (slot_state(w->h->segment, 0) != SLOT_LIVE)
 		h.degraded = "the relay is not running";
 	else if (!bus_port_up(w->bus))
 		h.degraded = "the relay is not connected";

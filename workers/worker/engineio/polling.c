@@ -263,6 +263,9 @@ polling_open(struct request *rq, const struct engineio *e)
 	struct poller *p;
 	uint32_t node;
 
+	/* it may bring its session elsewhere, when this is answered */
+	if (w->mode != WORKER_SERVING)
+		rq->keep_alive = false;
 	/* before a token is looked at */
 	if (!polling_enter(rq, &node))
 		return;

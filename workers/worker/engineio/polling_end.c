@@ -122,7 +122,7 @@ poller_tells(const struct poller *p)
 		[REASON_slow_consumer] = true, [REASON_memory] = true,
 	};
 
-	if (p->over || abrupt[p->reason] || p->all->w->mode != WORKER_SERVING)
+	if (p->over || abrupt[p->reason] || p->all->w->mode >= WORKER_DRAINING)
 		return (0);
 	if (p->reason == REASON_client_close)
 		return (p->post != NULL ? POLLER_LATE_MS : 0);

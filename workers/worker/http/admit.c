@@ -56,7 +56,7 @@ admit_too_fast(struct request *rq)
 static bool
 admit_leaving(struct request *rq)
 {
-	if (rq->w->mode == WORKER_SERVING)
+	if (rq->w->mode < WORKER_DRAINING)
 		return (false);
 	admit_refuse(rq, COUNTER_refused_draining);
 	reply_error(rq, 503, "unavailable", "this server is going away");

@@ -54,12 +54,14 @@ reply_goes_on(const struct request *rq)
 	    rq->rest.n > rq->body_used);
 }
 
-/* A worker that leaves lets go, but a session over polling needs it still. */
+/* A worker that leaves, or soon will, lets go; but a session over polling needs
+ * its connection still: it goes when its time comes, and to find the way to it
+ * again it would have to be accepted again. */
 static bool
 reply_may_stay(const struct request *rq)
 {
 	return (rq->w->mode == WORKER_SERVING ||
-	    (rq->w->mode == WORKER_DRAINING && rq->row->draining));
+	    (rq->w->mode != WORKER_STOPPING && rq->row->draining));
 }
 
 /* *both: one string of both, that lives until the next response; false: no

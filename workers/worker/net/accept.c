@@ -28,6 +28,7 @@
 
 #define ACCEPT_BUDGET	128	/* per listener and turn */
 #define ACCEPT_BUDGET_TLS 16	/* each costs a handshake */
+#define ACCEPT_REST	4096	/* ... and at the end: about a queue */
 #define ACCEPT_REFUSALS	256	/* refused ones told at the same time */
 #define ACCEPT_REFUSE_MS 1000	/* given to read that */
 #define ACCEPT_BACKOFF_MS 100
@@ -401,6 +402,18 @@ accept_open(struct worker *w)
 		accept_open_one(w, &w->h->listeners[i]);
 	w->listening = true;
 	accept_tick(w);
+}
+
+void
+accept_rest(struct worker *w)
+{
+	size_t i;
+	unsigned n;
+
+	for (i = 0; i < w->nlisteners; i++)
+		for (n = 0; n < ACCEPT_REST && w->listening; n++)
+			if (!accept_one(w, &w->listeners[i]))
+				break;
 }
 
 void

@@ -14,6 +14,8 @@ struct worker;
 
 /* Watch the inherited listeners; fatal when that is impossible. */
 void	accept_open(struct worker *);
+/* Before that: all who wait already. */
+void	accept_rest(struct worker *);
 /* Stop accepting for good: the sockets are closed here, the master's live. */
 void	accept_close(struct worker *);
 /* Now and then: listen again after a failure. */

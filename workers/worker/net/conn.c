@@ -90,7 +90,7 @@ conn_new(struct worker *w, int fd, struct tls_ctx *tls,
 	c->since_us = (uint32_t)w->now.us;
 	c->deadline = mono_add_ms(w->now, w->conf->handshake_timeout_ms);
 	timer_start(w->wheel, &c->timer, c->deadline, conn_timer);
-	LIST_INSERT_HEAD(&w->conns, c, link);
+	TAILQ_INSERT_HEAD(&w->conns, c, link);
 	w->nconns++;
 	counter_add(COUNTER_connections_open, 1);
 	return (c);
@@ -167,7 +167,7 @@ conn_forget(struct conn *c)
 	ws_fini(&c->ws, w->ws_pool);
 	conn_tail_free(c);
 	MUST(c->body == NULL);
-	LIST_REMOVE(c, link);
+	TAILQ_REMOVE(&w->conns, c, link);
 	w->nconns--;
 	c->next = w->doomed;
 	w->doomed = c;

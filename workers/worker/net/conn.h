@@ -119,7 +119,7 @@ struct conn {			/* zeroed by the slab; on a cache line */
 		struct ask	*ask;	/* ASKING */
 	};
 	struct worker	*w;
-	LIST_ENTRY(conn) link;		/* of the worker's connections */
+	TAILQ_ENTRY(conn) link;		/* of the worker's connections */
 	struct conn	*next;		/* parting or doomed */
 	struct later	 later_link;
 	struct timer	 timer;		/* the nearest of: */
