@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import { after, before, test } from 'node:test';
 
-import { Daemon, halt, until } from './lib/daemon.mjs';
+import { Daemon, halt, sleep, until } from './lib/daemon.mjs';
 import { ask, connect, gotten, heard, plain } from './lib/clients.mjs';
 import { Redis } from './lib/redis.mjs';
 
@@ -252,4 +252,53 @@ test('what could not be sent is told though a channel is denied', async () => {
 	await cli.do('ACL', 'SETUSER', 'default', '+subscribe');
 	await connected(a);
 	closeAll([here, from, deaf]);
+});
+
+test('a channel that may not be published to: told once, later', async () => {
+	const own = await Redis.start(), adm = await own.client();
+	/* all but rooms */
+	const some = ['resetchannels', '&roost:pulse:*', '&roost:publish',
+		'&roost:to:*:n', '&socket.io-re*', '&socket.io#/chat#*',
+		'&socket.io#/other#*'];
+	await adm.do('ACL', 'SETUSER', 'roostd', 'on', '>pw', '+@all', '~*',
+	    'allchannels');
+	const [x, y] = await Promise.all([`unix://roostd:pw@${own.path}`,
+		own.url].map((url) => Daemon.start({ conf: conf(url) })));
+	await connected(x);
+	await connected(y);
+	const to = await connect(y, '/chat');
+	const say = (n) => publish(x, { namespace: 'chat', room: 'r',
+		event: 'say', data: n });
+	await ask(to, 'room:join', { room: 'r' });
+	await until(async () => (await adm.do('PUBSUB', 'NUMSUB',
+	    'roost:to:5:/chat:rr'))[1] === 1, 'it to be listened to');
+	await adm.do('ACL', 'SETUSER', 'roostd', ...some);
+	await connected(x);
+	const was = gaps(to).length;
+	await say(1);
+	await until(async () => await x.metric('far_lost') > 0, 'a loss');
+	await until(() => /far_refused namespace="\/chat" name="r" said="NOPERM/
+	    .test(x.log), 'words');
+	const [noted, told] = [await x.metric('gaps_noted'),
+		await x.metric('gaps_told')];
+	const errors = await x.metric('redis_errors');
+	await sleep(5000);
+	assert.equal(await x.metric('far_lost'), 1);
+	assert.equal(await x.metric('gaps_noted'), noted);
+	assert.equal(await x.metric('gaps_told'), told);
+	/* after 1, 2, 4 seconds ... */
+	assert.ok(await x.metric('redis_errors') - errors <= 4);
+	assert.equal(gaps(to).length, was);
+	await adm.do('ACL', 'SETUSER', 'roostd', 'allchannels');
+	await heard(to, 'roost:gap', was + 1, 15000);
+	assert.equal(gaps(to).at(-1).room, 'r');
+	assert.equal(await x.metric('gaps_told'), told + 1);
+	await say(2);
+	await heard(to, 'say');
+	assert.equal(gaps(to).length, was + 1);
+	to.close();
+	adm.close();
+	await x.stop();
+	await y.stop();
+	await own.kill();
 });

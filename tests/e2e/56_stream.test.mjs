@@ -285,6 +285,8 @@ async function sealed(files, f) {
 		await connected(x);
 		clients.push(await connect(x, '/feed'));
 	}
+	await until(async () => (await adm.do('PUBSUB', 'NUMSUB',
+	    'roost:to:5:/feed:n'))[1] === list.length, 'each to listen');
 	await f(adm, list, clients, own);
 	clients.forEach((x) => x.close());
 	adm.close();

@@ -4,8 +4,6 @@
  */
 #include "relay/far.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/slotset.h"
@@ -21,6 +19,7 @@
 #include "relay/bridge/seal.h"
 #include "relay/bridge/sharded.h"
 #include "relay/bridge/socketio.h"
+#include "relay/complain.h"
 #include "relay/local/exchange.h"
 #include "relay/people/people.h"
 #include "relay/redis/redis.h"
@@ -162,37 +161,21 @@ far_on_ordered(void *arg, unsigned slot, uint32_t ref, bool partly)
 
 /* --- the log --------------------------------------------------------------*/
 
-/* What a stranger can cause is said once a second, at most. */
 static void
 far_trouble(void *arg, enum home_trouble what, struct slice words)
 {
-	static struct log_rate rates[HOME_STREAM + 1];
-	struct far *f = arg;
-	char text[160];
-	uint64_t unsaid;
+	const struct far *f = arg;
 
-	if (!log_rate(&rates[what], loop_now(f->loop), &unsaid))
-		return;
-	(void)snprintf(text, sizeof text, "%.*s", (int)words.n,
-	    (const char *)words.p);
-	switch (what) {
-	case HOME_UNSEALED:	/* a channel, as a stranger named it */
-		log_warnx("redis_unsealed channel=\"%s\" unsaid=%" PRIu64,
-		    log_safe(text, sizeof text, words.p, words.n), unsaid);
-		break;
-	case HOME_BAD:
-		log_warnx("far_bad channel=\"%s\" unsaid=%" PRIu64,
-		    log_safe(text, sizeof text, words.p, words.n), unsaid);
-		break;
-	case HOME_PUBLISH:
-		log_warnx("redis_publish_refused why=\"%s\" unsaid=%" PRIu64,
-		    text, unsaid);
-		break;
-	case HOME_STREAM:
-		log_warnx("stream_trouble said=\"%s\" unsaid=%" PRIu64, text,
-		    unsaid);
-		break;
-	}
+	complain_trouble(loop_now(f->loop), what, words);
+}
+
+static void
+far_on_refused(void *arg, struct slice nsp, struct slice name,
+    const struct reply *o)
+{
+	const struct far *f = arg;
+
+	complain_refused(loop_now(f->loop), nsp, name, o);
 }
 
 /* A bad file is said once, and read again with each beat: until then what was
@@ -467,7 +450,8 @@ far_make(struct far *f, struct loop *loop)
 		.to_worker = far_to_worker, .has_room = far_has_room,
 		.gap = far_gap, .gap_since = far_gap_since };
 	struct hosts_params h = { .home = &f->home, .arg = f,
-		.now_ms = far_now_ms, .ordered = far_on_ordered,
+		.now_ms = far_now_ms, .refused = far_on_refused,
+		.ordered = far_on_ordered,
 		.gap = far_gap };
 	struct questions_params q = { .arg = f, .now = far_now,
 		.send = far_ask };

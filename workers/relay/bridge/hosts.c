@@ -319,6 +319,8 @@ hosts_tell_gaps(struct hosts *s)
 
 	CHECK_MAGIC(s, HOSTS_MAGIC);
 	s->refused = false;
+	if (sent_pauses(s->sent))
+		return;
 	while (!s->refused && redis_can_publish(s->p.home->redis) &&
 	    (g = sent_gap(s->sent)) != NULL) {
 		if (!gaps_publication(g, &s->words, &e))
@@ -330,7 +332,7 @@ hosts_tell_gaps(struct hosts *s)
 		hosts_send_all(s, &e);
 		s->gap_ms = 0;
 		if (!s->refused)
-			sent_told(s->sent);
+			sent_drop_gap(s->sent);
 	}
 }
 
@@ -532,7 +534,8 @@ hosts_new(const struct hosts_params *p)
 	struct hosts *s = calloc(1, sizeof *s);
 	struct sent_params out = { .conf = p->home->conf,
 		.redis = p->home->redis,
-		.arg = p->arg, .now_ms = p->now_ms, .ordered = p->ordered };
+		.arg = p->arg, .now_ms = p->now_ms, .refused = p->refused,
+		.ordered = p->ordered };
 
 	if (s == NULL)
 		return (NULL);

@@ -27,6 +27,7 @@ struct bus_audience;
 struct bus_envelope;
 struct home;
 struct hosts;
+struct reply;
 struct seal;
 struct table_event;
 
@@ -36,6 +37,8 @@ struct hosts_params {
 	void		*arg;		/* of both: */
 	uint64_t	 (*now_ms)(void *arg);	/* unix */
 	/* See sent.h. */
+	void		 (*refused)(void *arg, struct slice nsp,
+			    struct slice name, const struct reply *);
 	void		 (*ordered)(void *arg, unsigned slot, uint32_t ref,
 			    bool partly);
 	/* From now on back something for them was not taken. */

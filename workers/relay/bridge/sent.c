@@ -12,6 +12,8 @@
 #include "relay/redis/redis.h"
 #include "shm/counters.h"
 
+#define SENT_PAUSE_MAX	32	/* seconds */
+
 struct sent {
 	unsigned	 magic;
 #define SENT_MAGIC	0x5e27a110
@@ -20,6 +22,10 @@ struct sent {
 	LIST_HEAD(, sent_record) waiting;	/* for their answer */
 	struct gaps	 gaps;
 	bool		 left_some;	/* see sent_left_some() */
+	unsigned	 ngaps;		/* of those that wait, tell of gaps */
+	bool		 refused;	/* one of these was */
+	unsigned	 pause, left;	/* the next pause, and the rest of this
+					 * one: sent_pauses() */
 };
 
 struct sent_order {
@@ -37,7 +43,7 @@ struct sent_record {
 	uint64_t	 at_ms;
 	struct sent_order *order;
 	uint8_t		 kind;		/* enum gap_kind */
-	bool		 is_order, is_volatile;
+	bool		 is_order, is_volatile, is_gap;
 	uint16_t	 nsp_len, name_len;
 	uint8_t		 text[2 * SENT_NAME_MAX];
 };
@@ -45,7 +51,7 @@ struct sent_record {
 /* --- gaps -----------------------------------------------------------------*/
 
 static void
-sent_note(struct sent *s, enum gap_kind kind, struct slice nsp,
+sent_keep(struct sent *s, enum gap_kind kind, struct slice nsp,
     struct slice name, uint64_t at_ms)
 {
 	struct bus_audience to = { .nrooms = 0 };
@@ -63,12 +69,19 @@ sent_note(struct sent *s, enum gap_kind kind, struct slice nsp,
 	case GAP_NAMESPACE:
 		break;
 	}
-	counter_add(COUNTER_gaps_noted, 1);
-	counter_add(COUNTER_far_lost, 1);
 	gaps_note(&s->gaps, nsp, &to, at_ms, s->p.now_ms(s->p.arg));
 }
 
-/* Volatile events are not missed. */
+static void
+sent_note(struct sent *s, enum gap_kind kind, struct slice nsp,
+    struct slice name, uint64_t at_ms)
+{
+	counter_add(COUNTER_gaps_noted, 1);
+	counter_add(COUNTER_far_lost, 1);
+	sent_keep(s, kind, nsp, name, at_ms);
+}
+
+/* Volatile events are not missed; what tells of a gap is still to be told. */
 void
 sent_lost(struct sent *s, const struct sent_message *m)
 {
@@ -77,7 +90,7 @@ sent_lost(struct sent *s, const struct sent_message *m)
 		m->order->partly = true;
 	if (m->is_order)
 		counter_add(COUNTER_far_orders_lost, 1);
-	else if (!m->is_volatile)
+	else if (!m->is_volatile && m->from_ms == 0)
 		sent_note(s, m->kind, m->nsp, m->name,
 		    s->p.now_ms(s->p.arg));
 }
@@ -97,11 +110,36 @@ sent_gap(struct sent *s)
 }
 
 void
-sent_told(struct sent *s)
+sent_drop_gap(struct sent *s)
 {
 	CHECK_MAGIC(s, SENT_MAGIC);
-	counter_add(COUNTER_gaps_told, 1);
 	gaps_drop_first(&s->gaps);
+}
+
+bool
+sent_pauses(struct sent *s)
+{
+	CHECK_MAGIC(s, SENT_MAGIC);
+	if (s->left == 0)
+		return (false);
+	s->left--;
+	return (true);
+}
+
+/* All that were told at once have their answers: refused ones wait. */
+static void
+sent_gap_answered(struct sent *s, const struct reply *o)
+{
+	if (o != NULL && o->type == REPLY_ERROR)
+		s->refused = true;
+	else if (o != NULL)
+		counter_add(COUNTER_gaps_told, 1);
+	if (--s->ngaps > 0)
+		return;
+	s->left = s->refused ? s->pause : 0;
+	s->pause = !s->refused ? 1 : s->pause < SENT_PAUSE_MAX ?
+	    s->pause * 2 : SENT_PAUSE_MAX;
+	s->refused = false;
 }
 
 /* --- orders ---------------------------------------------------------------*/
@@ -138,6 +176,7 @@ sent_order_end(struct sent_order *o)
 static void
 sent_forget(struct sent *s, struct sent_record *r)
 {
+	s->ngaps -= r->is_gap;
 	if (r->order != NULL && --r->order->open == 0)
 		free(r->order);
 	LIST_REMOVE(r, next);
@@ -158,14 +197,20 @@ sent_settle(struct sent_record *r, bool failed)
 
 /* Volatile events are not missed. */
 static void
-sent_failed(struct sent *s, const struct sent_record *r)
+sent_failed(struct sent *s, const struct sent_record *r,
+    const struct reply *o)
 {
+	struct slice nsp = slice_of(r->text, r->nsp_len),
+	    name = slice_of(r->text + r->nsp_len, r->name_len);
+
+	if (o != NULL)
+		s->p.refused(s->p.arg, nsp, name, o);
 	if (r->is_order)
 		counter_add(COUNTER_far_orders_lost, 1);
+	else if (r->is_gap)
+		sent_keep(s, (enum gap_kind)r->kind, nsp, name, r->at_ms);
 	else if (!r->is_volatile)
-		sent_note(s, (enum gap_kind)r->kind,
-		    slice_of(r->text, r->nsp_len),
-		    slice_of(r->text + r->nsp_len, r->name_len), r->at_ms);
+		sent_note(s, (enum gap_kind)r->kind, nsp, name, r->at_ms);
 }
 
 static void
@@ -178,8 +223,12 @@ sent_on_reply(void *arg, const struct reply *o)
 	if (o == NULL)
 		s->left_some = true;
 	if (o == NULL || o->type == REPLY_ERROR)
-		sent_failed(s, r);
+		sent_failed(s, r, o);
 	sent_settle(r, o == NULL || o->type == REPLY_ERROR);
+	if (r->is_gap) {
+		r->is_gap = false;
+		sent_gap_answered(s, o);
+	}
 	sent_forget(s, r);
 }
 
@@ -201,6 +250,8 @@ sent_record(struct sent *s, const struct sent_message *m)
 	if (r->order != NULL)
 		r->order->open++;
 	r->is_volatile = m->is_volatile;
+	r->is_gap = m->from_ms != 0;
+	s->ngaps += r->is_gap;
 	r->nsp_len = (uint16_t)m->nsp.n;
 	if (m->nsp.n != 0)
 		memcpy(r->text, m->nsp.p, m->nsp.n);
@@ -255,6 +306,7 @@ sent_new(const struct sent_params *p)
 		return (NULL);
 	s->magic = SENT_MAGIC;
 	s->p = *p;
+	s->pause = 1;
 	LIST_INIT(&s->waiting);
 	slab_init(&s->records, sizeof(struct sent_record), 8);
 	gaps_init(&s->gaps, p->conf);

@@ -2,7 +2,8 @@
  * What is on its way to other hosts, until Redis has answered.  A publication
  * whose answer never comes, or is an error, or that Redis could not be given
  * at all, is lost, as far as anybody knows, and never sent twice: it becomes a
- * gap, and those whom it was for are told when Redis is back.
+ * gap, and those whom it was for are told when Redis is back.  Where Redis
+ * refuses that as well it is tried again, ever more seldom.
  */
 #ifndef RELAY_BRIDGE_SENT_H
 #define RELAY_BRIDGE_SENT_H
@@ -12,6 +13,7 @@
 
 struct conf;
 struct redis;
+struct reply;
 struct sent;
 struct sent_order;
 
@@ -23,6 +25,9 @@ struct sent_params {
 	struct redis	*redis;
 	void		*arg;
 	uint64_t	 (*now_ms)(void *arg);	/* unix */
+	/* Redis has refused something for them; no name: for all of them. */
+	void		 (*refused)(void *arg, struct slice nsp,
+			    struct slice name, const struct reply *);
 	/* Redis has all of this order, or (partly) not. */
 	void		 (*ordered)(void *arg, unsigned slot, uint32_t ref,
 			    bool partly);
@@ -33,7 +38,8 @@ struct sent_message {
 	struct slice	 channel, payload;
 	enum gap_kind	 kind;
 	struct slice	 nsp, name;
-	uint64_t	 from_ms;	/* its gap's begin; 0: now */
+	uint64_t	 from_ms;	/* begin of the gap that it tells of; 0: of
+					 * none */
 	bool		 is_volatile;	/* not missed */
 	bool		 is_order;	/* counted, if lost; nobody is told */
 	struct sent_order *order;	/* who waits for it; NULL: nobody */
@@ -57,8 +63,11 @@ struct sent_order *sent_order(struct sent *, unsigned slot, uint32_t ref)
 void	sent_order_end(struct sent_order *);
 /* All namespaces have a gap since then: what a process had, it took along. */
 void	sent_gap_all(struct sent *, uint64_t from_ms);
-/* What is to be told now: a gap, until sent_told() or NULL. */
+/* About once a second, before gaps are told: not now, Redis has refused it. */
+bool	sent_pauses(struct sent *);
+/* What is to be told now: a gap, until NULL.  Given to Redis it is dropped; it
+ * comes back if Redis does not take it. */
 const struct gap *sent_gap(struct sent *);
-void	sent_told(struct sent *);
+void	sent_drop_gap(struct sent *);
 
 #endif
