@@ -38,13 +38,20 @@ const lines = (d, what) => d.log.match(new RegExp(what, 'g'))?.length ?? 0;
 const logged = (d, what, n = 1, ms = 20000) => until(() =>
 	lines(d, what) >= n, `the log to say ${what}`, ms);
 
-/* A command to this server, by a connection of its own. */
+/* A command to this server, by a connection of its own; a Sentinel ends those
+ * of a server that it changes. */
 async function once(server, ...command) {
-	const c = await server.client();
-	try {
-		return await c.do(...command);
-	} finally {
-		c.close();
+	for (let i = 0;; i++) {
+		const c = await server.client();
+		try {
+			return await c.do(...command);
+		} catch (e) {
+			if (i === 9 || !/connection ended/.test(e.message))
+				throw e;
+			await sleep(50);
+		} finally {
+			c.close();
+		}
 	}
 }
 /* How many of our connections this server has. */

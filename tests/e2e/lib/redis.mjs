@@ -137,6 +137,10 @@ export class Client {
 			}
 		});
 		c.socket.on('error', () => {});
+		c.socket.on('close', () => {
+			for (const told of c.waiting.splice(0))
+				told(new Error('the connection ended'));
+		});
 		await within(new Promise((ok) => c.socket.once('connect', ok)),
 		    'connection to Redis');
 		return c;

@@ -51,7 +51,23 @@ sentinels_counts(const struct sentinels *all, const struct sentinel *s)
 	    s->answer.at.us <= SENTINELS_FRESH_MS * 1000);
 }
 
-/* It said itself that it is none, a moment ago. */
+static unsigned
+sentinels_votes(const struct sentinels *all, const struct sentinel_answer *a)
+{
+	unsigned votes = 0;
+	size_t i;
+
+	for (i = 0; i < all->n; i++)
+		votes += sentinels_counts(all, &all->one[i]) &&
+		    all->one[i].answer.epoch == a->epoch &&
+		    sentinels_same(&all->one[i].answer, a);
+	return (votes);
+}
+
+/*
+ * It said itself that it is none, a moment ago.  It may be one since: then two
+ * Sentinels at least say so, with another epoch.
+ */
 static bool
 sentinels_is_refuted(const struct sentinels *all,
     const struct sentinel_answer *a)
@@ -62,6 +78,7 @@ sentinels_is_refuted(const struct sentinels *all,
 	for (i = 0; i < nitems(all->refuted); i++) {
 		r = &all->refuted[i];
 		if (r->known && sentinels_same(r, a) &&
+		    (r->epoch == a->epoch || sentinels_votes(all, a) < 2) &&
 		    loop_now(all->p.loop).us - r->at.us <=
 		    SENTINELS_REFUTED_MS * 1000)
 			return (true);
@@ -89,19 +106,6 @@ sentinels_refute(struct sentinels *all, const struct sentinel_answer *a)
 	*r = *a;
 	r->known = true;
 	r->at = loop_now(all->p.loop);
-}
-
-static unsigned
-sentinels_votes(const struct sentinels *all, const struct sentinel_answer *a)
-{
-	unsigned votes = 0;
-	size_t i;
-
-	for (i = 0; i < all->n; i++)
-		votes += sentinels_counts(all, &all->one[i]) &&
-		    all->one[i].answer.epoch == a->epoch &&
-		    sentinels_same(&all->one[i].answer, a);
-	return (votes);
 }
 
 /*
