@@ -97,6 +97,8 @@ section_is_checked_as_a_whole(void **state)
 	    "t:1: redis: certificate and key need each other\n");
 	assert_conf_errors("redis { url = 'redis://h' prefix = 'a b' }",
 	    "t:1: redis: prefix has a blank or a control character\n");
+	assert_conf_errors("redis { url = 'redis://u:p@' }",
+	    "t:1: redis: url needs a host: redis://HOST[:PORT]\n");
 	/* what is wrong is said without the password */
 	assert_conf_errors("redis { url = 'redis://u:secret@h:0' }",
 	    "t:1: redis: url: the port is not 1..65535\n");
@@ -135,6 +137,25 @@ sentinels_have_ports_of_their_own(void **state)
 		assert_text(slice_str(s->password), rows[i].password);
 	}
 	conf_free(&conf);
+}
+
+/* The url says as whom and how, the Sentinels where. */
+static void
+sentinels_take_a_url_without_a_host(void **state)
+{
+	struct conf *conf = conf_text("redis { master = m sentinels = {a} "
+	    "url = 'rediss://u:p@/3' }");
+	const struct conf_redis_url *url = &conf->redis.url;
+
+	(void)state;
+	assert_text(slice_str(url->host), "");
+	assert_text(slice_str(url->user), "u");
+	assert_text(slice_str(url->password), "p");
+	assert_true(url->tls && url->database == 3);
+	assert_string_equal(url->shown, "rediss://u:...@/3");
+	conf_free(&conf);
+	assert_conf_errors("redis { master = m sentinels = {'redis://u:p@'} }",
+	    "t:1: redis: sentinels: needs a host: redis://HOST[:PORT]\n");
 }
 
 static void
@@ -251,6 +272,7 @@ main(void)
 		cmocka_unit_test(bad_urls_are_refused),
 		cmocka_unit_test(section_is_checked_as_a_whole),
 		cmocka_unit_test(sentinels_have_ports_of_their_own),
+		cmocka_unit_test(sentinels_take_a_url_without_a_host),
 		cmocka_unit_test(sentinels_are_checked_with_the_rest),
 		cmocka_unit_test(password_is_not_in_the_dump),
 		cmocka_unit_test(environment_speaks_where_the_file_is_silent),

@@ -125,8 +125,6 @@ redis_host(struct slice s, struct conf_redis_url *url)
 		s = end == NULL ? slice_of(NULL, 0) :
 		    slice_from(s, (size_t)(end - s.p));
 	}
-	if (url->host[0] == '\0')
-		return ("needs a host: redis://HOST[:PORT]");
 	for (c = url->host; *c != '\0'; c++)
 		if (!isalnum((unsigned char)*c) && strchr(".-_:", *c) == NULL)
 			return ("not a host name or address");
@@ -212,8 +210,9 @@ redis_shown(const char *text, const char *rest)
 	return (shown);
 }
 
-const char *
-conf_redis_url_parse(const char *text, struct conf_redis_url *url)
+/* Where Sentinels name the host, there need be none: the host is empty. */
+static const char *
+redis_parse(const char *text, struct conf_redis_url *url)
 {
 	const struct conf_redis_scheme *s = schemes;
 	const char *wrong, *rest;
@@ -238,6 +237,17 @@ conf_redis_url_parse(const char *text, struct conf_redis_url *url)
 	return (NULL);
 }
 
+const char *
+conf_redis_url_parse(const char *text, struct conf_redis_url *url)
+{
+	const char *wrong = redis_parse(text, url);
+
+	if (wrong != NULL || url->path != NULL || url->host[0] != '\0')
+		return (wrong);
+	conf_redis_url_free(url);
+	return ("needs a host: redis://HOST[:PORT]");
+}
+
 /* --- the directive --------------------------------------------------------*/
 
 void
@@ -252,7 +262,7 @@ conf_set_redis_url(struct conf_parser *p, const struct conf_value *v,
 		conf_redis_url_free(url);
 		return;
 	}
-	wrong = conf_redis_url_parse(t->text, &new);
+	wrong = redis_parse(t->text, &new);
 	if (wrong != NULL) {
 		/* without the text: it may hold a password */
 		conf_diag(&p->diags, t->at, "%s: %s: %s", v->where,

@@ -32,9 +32,13 @@ redis_sentinels_bad(const struct conf_redis *r)
 	const struct conf_redis_url *s = r->sentinels;
 	size_t i;
 
+	if (r->nsentinels == 0 && (r->master[0] != '\0' || password))
+		return ("master and sentinel_password_file need sentinels");
+	if (r->nsentinels == 0 && r->url.host != NULL &&
+	    r->url.host[0] == '\0')
+		return ("url needs a host: redis://HOST[:PORT]");
 	if (r->nsentinels == 0)
-		return (r->master[0] == '\0' && !password ? NULL :
-		    "master and sentinel_password_file need sentinels");
+		return (NULL);
 	if (r->nsentinels > CONF_REDIS_SENTINELS_MAX)
 		return ("more than 16 sentinels");
 	if (r->master[0] == '\0')
