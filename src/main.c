@@ -215,8 +215,10 @@ main_read(const struct main_options *o, struct load **load)
 		    conf->workers, SHM_WORKERS_MAX);
 	if (conf != NULL && !(o->print && !o->test))
 		*load = load_all(conf, o->file, &errors);
-	if (conf != NULL && o->test)
+	if (conf != NULL && o->test) {
 		main_check_user(o, conf, &errors);
+		load_check_redis(conf, o->file, &errors);
+	}
 	if (errors.count > 0 || conf == NULL) {
 		(void)fwrite(errors.text.data, 1, errors.text.wpos, stderr);
 		exit(o->test ? 1 : EX_CONFIG);

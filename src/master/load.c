@@ -268,6 +268,63 @@ load_tls(const struct load_context *c, const struct conf *conf,
 	}
 }
 
+/* --- Redis ---------------------------------------------------------------*/
+
+/* It fits, if there is anything to fit. */
+static void
+load_redis_key(const struct load_context *c, const struct conf_redis *r)
+{
+	struct buf certificate, key;
+	struct certificate_view v = { 0 };
+
+	buf_init(&certificate);
+	buf_init(&key);
+	if (load_named(c, 0, "redis: certificate", r->certificate,
+	    &certificate) && load_named(c, 0, "redis: key", r->key, &key))
+		certificate_look(buf_unread(&certificate), buf_unread(&key),
+		    &v);
+	if (v.why_certificate != NULL)
+		conf_error(c->errors, c->file, 0, "redis: certificate \"%s\": "
+		    "%s", r->certificate, v.why_certificate);
+	if (v.why_key != NULL)
+		conf_error(c->errors, c->file, 0, "redis: key \"%s\": %s",
+		    r->key, v.why_key);
+	if (key.data != NULL)
+		explicit_bzero(key.data, key.cap);
+	buf_fini(&certificate);
+	buf_fini(&key);
+}
+
+void
+load_check_redis(const struct conf *conf, const char *file,
+    struct conf_errors *errors)
+{
+	const struct load_context c = { file, errors };
+	const struct conf_redis *r = &conf->redis;
+	const struct {
+		const char	*what, *path;
+	} rows[] = {
+		{ "redis: ca", r->ca },
+		{ "redis: password_file", r->password_file },
+		{ "redis: sentinel_password_file", r->sentinel_password_file },
+		{ "redis: secret_file", r->secret_file },
+	};
+	struct buf text;
+	size_t i;
+
+	for (i = 0; i < nitems(rows); i++) {
+		if (rows[i].path[0] == '\0')
+			continue;
+		buf_init(&text);
+		(void)load_named(&c, 0, rows[i].what, rows[i].path, &text);
+		if (text.data != NULL)
+			explicit_bzero(text.data, text.cap);
+		buf_fini(&text);
+	}
+	if (r->certificate[0] != '\0')
+		load_redis_key(&c, r);
+}
+
 /* --- the browser's client ------------------------------------------------*/
 
 #define LOAD_JS		"application/javascript; charset=utf-8"

@@ -35,6 +35,10 @@ int	load_text(const char *path, struct buf *) MUST_USE;
  * file and the line of the section; NULL when there was any. */
 struct load *load_all(const struct conf *, const char *file,
 	    struct conf_errors *) MUST_USE;
+/* The files that the relay reads for each connection to Redis: a start does
+ * without them, a check of the configuration does not. */
+void	load_check_redis(const struct conf *, const char *file,
+	    struct conf_errors *);
 void	load_free(struct load **);	/* wipes private keys */
 
 #endif

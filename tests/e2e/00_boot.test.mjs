@@ -122,6 +122,19 @@ test('${VAR} comes from the environment; an unset one is an error', async () => 
 	assert.match(bad.out + bad.err, new RegExp(`${file}:2: .*E2E_BYTES`));
 });
 
+test('-t names a file for Redis that is not there; a start does without',
+    async () => {
+	const text = echo + 'redis { url = "redis://127.0.0.1:1" ' +
+	    'secret_file = "/no/file" }\n';
+	const file = conf('listen "127.0.0.1:0" {}\n' + text);
+	const r = await run(['-t', '-c', file]);
+	assert.equal(r.code, 1);
+	assert.equal(r.err, `${file}: redis: secret_file "/no/file": ` +
+	    'No such file or directory\n');
+	const d = await Daemon.start({ workers: 1, conf: text });
+	await d.stop();
+});
+
 test('a port in use ends the start with a message about it', async () => {
 	const other = net.createServer().listen(0, '127.0.0.1');
 	await new Promise((ok) => other.once('listening', ok));

@@ -318,6 +318,44 @@ keys_of_tokens(void **state)
 	assert_wrong(strerror(ENOENT));
 }
 
+/* The relay reads them; a check says what it would trip over. */
+static void
+files_for_redis(void **state)
+{
+	static const char *const names[] = { "ca", "password_file",
+		"sentinel_password_file", "secret_file", "certificate" };
+	char words[64];
+	size_t i;
+
+	(void)state;
+	assert_true(loads("redis { sentinels = a  master = m  "
+	    "url = 'rediss://'  ca = '@/cert'  password_file = '@/page'  "
+	    "sentinel_password_file = '@/page'  secret_file = '@/page'  "
+	    "certificate = '@/cert'  key = '@/key' }\n" END));
+	load_check_redis(conf, "t", &errors);
+	assert_int_equal(errors.count, 0);
+	assert_true(loads("redis { sentinels = a  master = m  "
+	    "url = 'rediss://'  ca = '@/no'  password_file = '@/no'  "
+	    "sentinel_password_file = '@/no'  secret_file = '@/no'  "
+	    "certificate = '@/no'  key = '@/key' }\n" END));
+	load_check_redis(conf, "t", &errors);
+	assert_int_equal(errors.count, nitems(names));
+	for (i = 0; i < nitems(names); i++) {
+		(void)snprintf(words, sizeof words, "t: redis: %s \"",
+		    names[i]);
+		assert_wrong(words);
+	}
+	assert_wrong(strerror(ENOENT));
+	assert_true(loads("redis { url = 'rediss://h'  "
+	    "certificate = '@/cert'  key = '@/other' }\n" END));
+	load_check_redis(conf, "t", &errors);
+	assert_int_equal(errors.count, 1);
+	assert_wrong("t: redis: key \"");
+	assert_true(loads(END));
+	load_check_redis(conf, "t", &errors);
+	assert_int_equal(errors.count, 0);
+}
+
 static void
 a_bundle_without_its_files(void **state)
 {
@@ -363,6 +401,7 @@ main(void)
 		T(certificates),
 		T(secrets),
 		T(keys_of_tokens),
+		T(files_for_redis),
 		T(a_bundle_without_its_files),
 		T(listen_sections_have_a_bound),
 	};
