@@ -344,6 +344,33 @@ test('an ACL user with just what the manual lists', async () => {
 	}
 });
 
+test('commands that are denied are named, each once', async () => {
+	const own = await Redis.start();
+	const admin = await own.client();
+	const lines = (d, name) => d.log.match(new RegExp(
+	    `redis_denied command=${name} said="NOPERM`, 'g'))?.length ?? 0;
+	try {
+		await admin.do('ACL', 'SETUSER', 'roostd', 'on', '>pw', '~*',
+		    '&*', '+@all', '-hkeys', '-set');
+		await withDaemon('redis { socketio_prefix = "" url = ' +
+		    `"unix://roostd:pw@${own.path}" }\n` +
+		    'namespace "/q" { auth = none presence = query }\n',
+		async (one) => {
+			await until(() => lines(one, 'HKEYS') === 1 &&
+			    lines(one, 'SET') === 1, 'both to be named');
+			const errors = await one.metric('redis_errors');
+			await until(async () => await one.metric(
+			    'redis_errors') > errors + 2, 'more errors', 20000);
+			await admin.do('CLIENT', 'KILL', 'USER', 'roostd');
+			await until(() => lines(one, 'HKEYS') === 2 &&
+			    lines(one, 'SET') === 2, 'both once more');
+		});
+	} finally {
+		admin.close();
+		await own.kill();
+	}
+});
+
 test('a database, and a prefix', async () => {
 	const own = await Redis.start();
 	const admin = await own.client();

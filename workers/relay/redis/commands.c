@@ -3,18 +3,25 @@
  */
 #include "relay/redis/commands.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "conf/conf.h"
 #include "shm/counters.h"
+#include "sys/log.h"
 
 #define COMMANDS_ROLE_MS	2000	/* where there are Sentinels */
 #define COMMANDS_REPLY_BYTES	(1u << 20)	/* nothing that we ask says more */
+
+#define COMMANDS_NAME		12	/* what is longer is cut */
+#define COMMANDS_DENIED		16	/* that a line tells of, by connection */
 
 struct commands_call {
 	commands_cb	*on_reply;	/* NULL: nobody listens */
 	void		*arg;
 	struct mono	 sent;
+	char		 name[COMMANDS_NAME];
 };
 
 struct commands {
@@ -26,6 +33,8 @@ struct commands {
 	size_t		 cap, head, n;
 	struct mono	 role_asked;
 	bool		 demoted;	/* its ROLE is not "master" any more */
+	char		 denied[COMMANDS_DENIED][COMMANDS_NAME];
+	unsigned	 ndenied;
 };
 
 static struct commands_call *
@@ -70,14 +79,17 @@ bool
 commands_send(struct commands *c, const struct slice *argv, size_t n,
     commands_cb *on_reply, void *arg)
 {
+	struct commands_call call = { on_reply, arg, loop_now(c->p.loop), "" };
+
 	CHECK_MAGIC(c, COMMANDS_MAGIC);
 	if (!link_up(c->link) || !commands_room(c) ||
 	    !link_command(c->link, argv, n)) {
 		counter_add(COUNTER_redis_dropped, 1);
 		return (false);
 	}
-	*commands_at(c, c->n++) = (struct commands_call){ on_reply, arg,
-		loop_now(c->p.loop) };
+	(void)snprintf(call.name, sizeof call.name, "%.*s", (int)argv[0].n,
+	    (const char *)argv[0].p);
+	*commands_at(c, c->n++) = call;
 	return (true);
 }
 
@@ -89,8 +101,27 @@ commands_on_up(void *arg)
 	struct commands *c = arg;
 
 	c->demoted = false;
+	c->ndenied = 0;
 	c->role_asked = loop_now(c->p.loop);
 	c->p.up(c->p.arg);
+}
+
+/* What nobody else may tell of: each command once, until it connects again. */
+static void
+commands_say_denied(struct commands *c, const char *name,
+    const struct reply *o)
+{
+	char words[REPLY_WORDS];
+	unsigned i;
+
+	for (i = 0; i < c->ndenied; i++)
+		if (strcmp(c->denied[i], name) == 0)
+			return;
+	if (c->ndenied == COMMANDS_DENIED)
+		return;
+	memcpy(c->denied[c->ndenied++], name, COMMANDS_NAME);
+	reply_words(o, words);
+	log_warnx("redis_denied command=%s said=\"%s\"", name, words);
 }
 
 static void
@@ -105,6 +136,8 @@ commands_on_reply(void *arg, const struct reply *o)
 		return;
 	}
 	call = commands_take(c);
+	if (reply_is_error(o, SLICE("NOPERM")))
+		commands_say_denied(c, call.name, o);
 	if (call.on_reply != NULL)
 		call.on_reply(call.arg, o);
 	/* the master is elsewhere by now */
