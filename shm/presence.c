@@ -234,6 +234,24 @@ presence_status_store(struct presence *p, uint32_t n, uint64_t status,
 	presence_bump(t, n);
 }
 
+/* Where there are no texts: after what stands there, whoever sets it at the
+ * same time. */
+static void
+presence_status_follow(struct presence *p, uint32_t n, struct wall now,
+    uint8_t code)
+{
+	struct shm_node *node = table_node(p->sp.t, n);
+	uint64_t word = atomic_load_explicit(&node->status,
+	    memory_order_acquire);
+
+	while (!atomic_compare_exchange_weak_explicit(&node->status, &word,
+	    presence_word_after(word, now, code), memory_order_acq_rel,
+	    memory_order_acquire))
+		continue;
+	HOOK();
+	presence_bump(p->sp.t, n);
+}
+
 void
 presence_set_status(struct presence *p, uint32_t node, uint16_t ns,
     struct slice user, uint8_t code, struct slice text, struct wall now)
@@ -249,30 +267,49 @@ presence_set_status(struct presence *p, uint32_t node, uint16_t ns,
 		}
 		node = table_find(p->sp.t, ns, user);
 	}
-	if (node != 0 && node < p->sp.t->cap && table_holds(p->sp.t, node))
+	if (node == 0 || node >= p->sp.t->cap || !table_holds(p->sp.t, node))
+		return;
+	if (p->sp.t->text)
 		presence_status_store(p, node, presence_word_after(
 		    atomic_load_explicit(&table_node(p->sp.t, node)->status,
 		    memory_order_acquire), now, code), text);
+	else
+		presence_status_follow(p, node, now, code);
+}
+
+/* set_ms and code are more than what word says. */
+static bool
+presence_is_newer(uint64_t word, uint64_t set_ms, uint8_t code)
+{
+	uint64_t ms = word == 0 ? 0 : presence_word_ms(word);
+
+	return (set_ms > ms ||
+	    (set_ms == ms && code > presence_word_code(word)));
 }
 
 bool
 presence_take_status(struct presence *p, uint32_t node, uint8_t code,
     uint64_t set_ms)
 {
-	uint64_t word, ms;
-	uint8_t old;
+	struct shm_node *n;
+	uint64_t word;
 
 	CHECK_MAGIC(p, PRESENCE_MAGIC);
 	if (node == 0 || node >= p->sp.t->cap || !table_holds(p->sp.t, node))
 		return (false);
-	word = atomic_load_explicit(&table_node(p->sp.t, node)->status,
-	    memory_order_acquire);
-	ms = word == 0 ? 0 : presence_word_ms(word);
-	old = presence_word_code(word);
-	if (set_ms < ms || (set_ms == ms && code <= old))
-		return (false);
-	presence_status_store(p, node, presence_word(set_ms, code),
-	    slice_of(NULL, 0));
+	n = table_node(p->sp.t, node);
+	word = atomic_load_explicit(&n->status, memory_order_acquire);
+	do {
+		if (!presence_is_newer(word, set_ms, code))
+			return (false);
+	} while (!p->sp.t->text && !atomic_compare_exchange_weak_explicit(
+	    &n->status, &word, presence_word(set_ms, code),
+	    memory_order_acq_rel, memory_order_acquire));
+	if (p->sp.t->text)
+		presence_status_store(p, node, presence_word(set_ms, code),
+		    slice_of(NULL, 0));
+	else
+		presence_bump(p->sp.t, node);
 	return (true);
 }
 

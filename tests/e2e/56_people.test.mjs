@@ -1,58 +1,24 @@
 /*
  * Who is on other hosts: three daemons and a Redis between them, whose users
- * are one set; daemons that die, a Redis that is stopped, killed, emptied.
+ * are one set.
  */
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { Daemon, until } from './lib/daemon.mjs';
+import { Daemon, tempdir, until } from './lib/daemon.mjs';
 import { ask, connect, gotten } from './lib/clients.mjs';
 import { Redis } from './lib/redis.mjs';
-import { jwt } from './lib/conf.mjs';
-import { user } from './lib/token.mjs';
+import {
+	as, conf, fresh, is, presence, row, said, several, status, updates,
+	watching,
+} from './lib/people.mjs';
 
-const KEY = 'a-key-of-the-test';
-const conf = (url) => jwt + `
-redis { url = "${url}" }
-presence { leave_grace = 300ms }
-api { key "k" { sha256 = "${crypto.createHash('sha256').update(KEY)
-    .digest('hex')}" allow = {"presence"} } }
-namespace "/query" { auth = required presence = query }
-namespace "/all"   { auth = required presence = namespace }
-namespace "/idle"  { auth = required presence = query idle_after = 4s
-    event "n" { to = sender } }
-namespace "/rooms" { auth = required presence = rooms
-    room "{r}" { join = open } }
-`;
-const as = (name) => ({ auth: { token: user(name) } });
-const updates = (s, name) => gotten(s, 'presence:update').map((a) => a[0])
-	.filter((u) => u.user === name);
-const said = (s, name) => updates(s, name).map((u) => u.status).join(' ');
-async function presence(d, path) {
-	const r = await fetch(d.url(`/api/v1/presence/${path}`),
-	    { headers: { Authorization: `Bearer ${KEY}` } });
-	assert.equal(r.status, 200);
-	return r.json();
-}
-const fresh = (d, ms) => until(async () =>
-	(await presence(d, 'query')).stale === undefined,
-'presence that is not stale', ms);
-const is = (d, name, status, ns = 'query', ms) => until(async () =>
-	(await presence(d, `${ns}/${name}`)).status === status,
-`${name} to be ${status}`, ms);
-
-let redis, a, b, c, cli;
+let redis, cli, a, b, c;
 before(async () => {
-	redis = await Redis.start();
-	[a, b, c] = await Promise.all([2, 1, 1].map((workers) =>
-		Daemon.start({ workers, conf: conf(redis.url) })));
-	cli = await redis.client();
-	for (const d of [a, b, c]) {
-		await fresh(d);
-		await until(async () => await d.metric('nodes_known') === 2,
-		    'two other nodes');
-	}
+	[redis, cli, a, b, c] = await several([2, 1, 1]);
 });
 after(async () => {
 	cli.close();
@@ -60,6 +26,53 @@ after(async () => {
 		await d?.stop();
 	await redis.kill();
 });
+
+const start = (workers = 1, more = '') =>
+	Daemon.start({ workers, conf: conf(redis.url) + more });
+
+/* A node of the test's own: no daemon, but what one says and writes. */
+class Pretender {
+	id = crypto.randomBytes(8).toString('hex');
+	epoch = crypto.randomBytes(8).toString('hex');
+	number = 0n;
+	word(hex) { return Buffer.from(hex, 'hex').reverse(); }
+	key(ns = 'query') {
+		return `roost:node:${this.id}:{roost:presence:${ns}}`;
+	}
+	async say(kind, number, rest = Buffer.alloc(0)) {
+		const n = Buffer.alloc(8);
+		n.writeBigUInt64LE(number);
+		await cli.do('PUBLISH', 'roost:nodes', Buffer.concat([
+			Buffer.from(`ROOSTN1\0${kind}\x01`),
+			this.word(this.id), this.word(this.epoch), n, rest]));
+	}
+	async beat() {
+		await cli.do('SET', `roost:node:${this.id}`, JSON.stringify({
+			id: this.id, epoch: this.epoch, ready: true }),
+		'PX', 8000);
+		await this.say('b', this.number);
+	}
+	/* name has set its status code, or is gone. */
+	async change(name, { code = 0, set = 0, seen = 0, present = true }) {
+		const ns = Buffer.from('/query'), e = Buffer.alloc(20);
+		e[0] = present ? 2 : 0;
+		e[1] = code;
+		e.writeBigUInt64LE(BigInt(set), 2);
+		e.writeBigUInt64LE(BigInt(seen), 10);
+		e.writeUInt16LE(name.length, 18);
+		await this.say('c', ++this.number, Buffer.concat([
+			Buffer.from([ns.length]), ns, e, Buffer.from(name)]));
+	}
+	async write(names) {
+		const v = Buffer.concat([Buffer.from(this.epoch),
+			Buffer.alloc(17)]);
+		await cli.do('HSET', this.key(), '=', this.epoch + '0');
+		for (let i = 0; i < names.length; i += 1000)
+			await cli.do('HSET', this.key(), ...names
+				.slice(i, i + 1000).flatMap((n) =>
+				[`u${n}`, v]));
+	}
+}
 
 test('who is on one host is online on all: told once', async () => {
 	const w = await connect(b, '/query', as('w1'));
@@ -173,44 +186,29 @@ test('who is silent on one host and not on another is not away', async () => {
 	[w, busy, silent].forEach((s) => s.close());
 });
 
-const row = async (name, ns = 'query') => {
-	const v = await cli.do('HGET', `roost:presence:${ns}`, name);
-	return v && JSON.parse(v);
-};
-
 test('back ends read it from Redis', async () => {
 	const name = 'q"uo\\te,"nodes":["x"]}';
 	const one = await connect(a, '/query', as(name));
-	await until(async () => (await row(name))?.nodes.length === 1,
+	await until(async () => (await row(cli, name))?.nodes.length === 1,
 	    'one node');
 	const two = await connect(b, '/query', as(name));
-	await until(async () => (await row(name)).nodes.length === 2,
+	await until(async () => (await row(cli, name)).nodes.length === 2,
 	    'two nodes');
 	await ask(two, 'presence:set', { status: 'busy' });
-	await until(async () => (await row(name)).status === 'busy', 'busy');
-	const r = await row(name);
+	await until(async () => (await row(cli, name)).status === 'busy', 'busy');
+	const r = await row(cli, name);
 	assert.equal(r.user, name);
 	assert.ok(Math.abs(r.last_seen - Date.now()) < 60000);
 	for (const id of r.nodes)
 		assert.ok((await cli.do('HKEYS', 'roost:nodes')).includes(id));
 	one.close();
-	await until(async () => (await row(name)).nodes.length === 1,
+	await until(async () => (await row(cli, name)).nodes.length === 1,
 	    'one node left');
-	assert.ok(r.nodes.includes((await row(name)).nodes[0]));
+	assert.ok(r.nodes.includes((await row(cli, name)).nodes[0]));
 	two.close();
-	await until(async () => await row(name) === null, 'nobody left');
+	await until(async () => await row(cli, name) === null, 'nobody left');
 	assert.ok(await cli.do('PTTL', 'roost:presence:all') !== -1);
 });
-
-const status = async (d, name, ns = 'query') =>
-	(await presence(d, `${ns}/${name}`)).status;
-const start = (workers = 1, more = '') =>
-	Daemon.start({ workers, conf: conf(redis.url) + more });
-const watching = async (d, users) => {
-	const w = await connect(d, '/query', as(`w-${crypto.randomUUID()}`));
-	await ask(w, 'presence:watch', { users });
-	return w;
-};
 
 test('a host that comes reads who is there; one that stops says so', async () => {
 	const list = [];
@@ -237,226 +235,6 @@ test('a host that comes reads who is there; one that stops says so', async () =>
 	for (const s of [...list, w])
 		s.close();
 });
-
-test('kill -9 of a whole daemon: its users are gone, each once', async () => {
-	const d = await start(2);
-	await fresh(d);
-	const names = [...Array(40).keys()].map((i) => `k${i}`);
-	const w = await watching(b, [...names, 'both']);
-	const list = await Promise.all([...names, 'both'].map((n) =>
-		connect(d, '/query', as(n))));
-	const other = await connect(a, '/query', as('both'));
-	for (const n of [...names, 'both'])
-		await until(() => said(w, n) === 'online', `${n} online`);
-	await until(async () => (await row('both')).nodes.length === 2,
-	    'both on two nodes');
-	for (const pid of [d.child.pid, ...d.children().map((c) => c.pid)])
-		process.kill(pid, 'SIGKILL');
-	const killed = Date.now();
-	for (const n of names)
-		await until(() => said(w, n) === 'online offline',
-		    `${n} offline`, 12000);
-	assert.ok(Date.now() - killed < 12000 || process.env.E2E_SLOW > 1,
-	    `within ${Date.now() - killed} ms`);
-	console.log(`# gone within ${Date.now() - killed} ms`);
-	for (const x of [a, b, c]) {
-		await is(x, 'k0', 'offline');
-		assert.equal(await status(x, 'both'), 'online');
-	}
-	assert.equal(said(w, 'both'), 'online');
-	await until(async () => await row('k0') === null &&
-		(await row('both')).nodes.length === 1 &&
-		(await cli.do('HLEN', 'roost:nodes')) === 3,
-	'its remains cleared away', 15000);
-	assert.deepEqual((await cli.do('KEYS', 'roost:node:*:*')).length,
-	    3 * 4);
-	for (const s of [...list, other, w])
-		s.close();
-});
-
-test('Redis is stopped: stale, not emptied; then one again', async () => {
-	const w = await watching(b, ['stan', 'late', 'left']);
-	const s = await connect(a, '/query', as('stan'));
-	const left = await connect(a, '/query', as('left'));
-	await until(() => said(w, 'left') + said(w, 'stan') === 'onlineonline',
-	    'two online');
-	redis.signal('SIGSTOP');
-	await until(async () => (await presence(b, 'query/stan')).stale,
-	    'it to be stale', 20000);
-	assert.equal(await b.metric('presence_stale'), 1);
-	assert.equal((await presence(b, 'query')).stale, true);
-	const late = await connect(a, '/query', as('late'));
-	left.close();
-	await is(a, 'left', 'offline');
-	assert.equal(await status(b, 'stan'), 'online');
-	assert.equal(await status(b, 'left'), 'online');
-	assert.equal(await status(b, 'late'), 'offline');
-	redis.signal('SIGCONT');
-	await fresh(b, 20000);
-	await fresh(a, 20000);
-	await until(() => said(w, 'late') === 'online', 'late online', 20000);
-	await until(() => said(w, 'left') === 'online offline',
-	    'left offline', 20000);
-	assert.equal(said(w, 'stan'), 'online');
-	for (const x of [s, late, w])
-		x.close();
-});
-
-test('a Redis that comes back empty is filled; nobody is told', async () => {
-	const names = ['e1', 'e2', 'e3'];
-	const w = await watching(b, names);
-	const list = [];
-	for (const [i, d] of [a, b, c].entries())
-		list.push(await connect(d, '/query', as(names[i])));
-	for (const n of names)
-		await until(() => said(w, n) === 'online', `${n} online`);
-	const before = await a.metric('presence_rewrites');
-	cli.close();
-	await redis.kill();
-	await until(async () => (await presence(a, 'query')).stale, 'stale');
-	await redis.again();
-	cli = await redis.client();
-	for (const d of [a, b, c])
-		await fresh(d, 30000);
-	assert.ok(await a.metric('presence_rewrites') > before);
-	for (const n of names)
-		await until(async () => (await row(n))?.nodes.length === 1,
-		    `${n} in Redis`);
-	/* emptied under a connection that lives */
-	await cli.do('FLUSHALL');
-	for (const n of names)
-		await until(async () => (await row(n))?.nodes.length === 1,
-		    `${n} in Redis again`, 15000);
-	for (const d of [a, b, c])
-		await fresh(d, 30000);
-	for (const d of [a, b, c])
-		for (const n of names)
-			assert.equal(await status(d, n), 'online');
-	for (const n of names)
-		assert.equal(said(w, n), 'online');
-	for (const s of [...list, w])
-		s.close();
-});
-
-test('the relay is killed: mirrors stay, who left meanwhile goes', async () => {
-	const d = await start();
-	d.mayDie = true;
-	await fresh(d);
-	const w = await watching(d, ['stays', 'leaves']);
-	const stays = await connect(a, '/query', as('stays'));
-	const leaves = await connect(a, '/query', as('leaves'));
-	for (const n of ['stays', 'leaves'])
-		await until(() => said(w, n) === 'online', `${n} online`);
-	const { pid } = d.relay();
-	process.kill(pid, 'SIGSTOP');
-	leaves.close();
-	await is(a, 'leaves', 'offline');
-	await until(async () => await row('leaves') === null, 'it in Redis');
-	process.kill(pid, 'SIGKILL');
-	await until(() => (d.relay()?.pid ?? pid) !== pid, 'another relay');
-	assert.equal(await status(d, 'stays'), 'online');
-	await fresh(d, 20000);
-	await until(() => said(w, 'leaves') === 'online offline',
-	    'who left to be gone', 20000);
-	assert.equal(await status(d, 'stays'), 'online');
-	assert.equal(said(w, 'stays'), 'online');
-	/* what came of it to the others: nothing */
-	const w2 = await watching(a, ['there']);
-	const there = await connect(d, '/query', as('there'));
-	await until(() => said(w2, 'there') === 'online', 'there online');
-	const again = d.relay().pid;
-	process.kill(again, 'SIGKILL');
-	await until(() => (d.relay()?.pid ?? again) !== again, 'a third relay');
-	await fresh(d, 20000);
-	await fresh(a, 20000);
-	assert.equal(said(w2, 'there'), 'online');
-	there.close();
-	await until(() => said(w2, 'there') === 'online offline',
-	    'there offline');
-	for (const s of [stays, w, w2])
-		s.close();
-	await d.stop();
-});
-
-test('by chance, Redis cut and emptied: no event twice, none missing', async () => {
-	const seed = Number(process.env.PRESENCE_SEED ??
-	    crypto.randomInt(1 << 30));
-	console.log(`# PRESENCE_SEED=${seed}`);
-	let x = seed;
-	const roll = (n) => {		/* xorshift: the same for a seed */
-		x ^= x << 13; x ^= x >>> 17; x ^= x << 5;
-		return (x >>> 0) % n;
-	};
-	const names = [...Array(12).keys()].map((i) => `r${i}`);
-	const all = [a, b, c];
-	const ws = await Promise.all(all.map((d) => watching(d, names)));
-	const open = new Map(names.map((n) => [n, []]));
-	for (let i = 0; i < 240; i++) {
-		const list = open.get(names[roll(names.length)]);
-		const name = names[[...open.values()].indexOf(list)];
-		if (list.length > 0 && roll(2) === 0)
-			list.splice(roll(list.length), 1)[0].close();
-		else if (list.length < 3)
-			list.push(await connect(all[roll(3)], '/query',
-			    as(name)));
-		if (i % 60 === 20)
-			await cli.do('CLIENT', 'KILL', 'TYPE',
-			    roll(2) ? 'pubsub' : 'normal', 'SKIPME', 'yes');
-		if (i % 60 === 50)
-			await cli.do('FLUSHALL');
-		await new Promise((ok) => setTimeout(ok, roll(40)));
-	}
-	for (const d of all)
-		await fresh(d, 30000);
-	for (const n of names) {
-		const now = open.get(n).length ? 'online' : 'offline';
-		for (const d of all)
-			await is(d, n, now, 'query', 15000);
-		await until(async () => (await row(n) !== null) ===
-			(now === 'online'), `${n} in Redis: ${now}`, 15000);
-		for (const w of ws) {
-			await until(() => updates(w, n).length === 0 ?
-				now === 'offline' :
-				updates(w, n).at(-1).status === now,
-			`${n} told: ${now}`, 15000);
-			/* one after the other: online, offline, online */
-			updates(w, n).forEach((u, i) => assert.equal(u.status,
-			    i % 2 ? 'offline' : 'online', said(w, n)));
-		}
-	}
-	for (const s of [...ws, ...[...open.values()].flat()])
-		s.close();
-});
-
-/* A node of the test's own: no daemon, but what one says and writes. */
-class Pretender {
-	id = crypto.randomBytes(8).toString('hex');
-	epoch = crypto.randomBytes(8).toString('hex');
-	number = 0n;
-	word(hex) { return Buffer.from(hex, 'hex').reverse(); }
-	key(ns = 'query') {
-		return `roost:node:${this.id}:{roost:presence:${ns}}`;
-	}
-	async beat() {
-		await cli.do('SET', `roost:node:${this.id}`, JSON.stringify({
-			id: this.id, epoch: this.epoch, ready: true }),
-		'PX', 8000);
-		const n = Buffer.alloc(8);
-		n.writeBigUInt64LE(this.number);
-		await cli.do('PUBLISH', 'roost:nodes', Buffer.concat([
-			Buffer.from('ROOSTN1\0b\x01'), this.word(this.id),
-			this.word(this.epoch), n]));
-	}
-	async write(names) {
-		const v = Buffer.concat([Buffer.from(this.epoch),
-			Buffer.alloc(17)]);
-		await cli.do('HSET', this.key(), '=', this.epoch);
-		for (let i = 0; i < names.length; i += 1000)
-			await cli.do('HSET', this.key(), ...names
-				.slice(i, i + 1000).flatMap((n) =>
-				[`u${n}`, v]));
-	}
-}
 
 test('100,000 users of another host: all there, then none', async () => {
 	const p = new Pretender(), d = await start();
@@ -533,7 +311,7 @@ test('a user of Redis with just what the manual lists, then less', async () => {
 		    '+subscribe', '+unsubscribe', '+client|setname');
 		await admin.do('ACL', 'SETUSER', 'roostd', 'resetkeys',
 		    '~roost:*', '+del', '+eval', '+exists', '+get', '+hdel',
-		    '+hget', '+hkeys', '+hscan', '+hset', '+pexpire', '+set');
+		    '+hget', '+hkeys', '+hlen', '+hscan', '+hset', '+pexpire', '+set');
 		const url = `unix://roostd:pw@${own.path}`;
 		for (let i = 0; i < 2; i++)
 			list.push(await Daemon.start({ workers: 1,
@@ -560,6 +338,114 @@ test('a user of Redis with just what the manual lists, then less', async () => {
 		await is(two, 'bob', 'online', 'query', 40000);
 		await fresh(two, 40000);
 		t.close();
+	} finally {
+		admin.close();
+		for (const d of list)
+			await d.stop();
+		await own.kill();
+	}
+});
+
+test('clocks that differ do not matter', async () => {
+	const p = new Pretender(), hour = 3600e3;
+	await p.write(['tim', 'tom']);
+	const beats = setInterval(() => p.beat(), 500);
+	await p.beat();
+	await is(a, 'tim', 'online');
+	await fresh(a);
+	const one = await connect(a, '/query', as('tim'));
+	/* an hour ahead: what is set here later is the last one all the same */
+	await p.change('tim', { code: 2, set: Date.now() + hour,
+		seen: Date.now() + hour });
+	await is(a, 'tim', 'away');
+	const told = await ask(one, 'presence:set', { status: 'dnd' });
+	assert.equal(told.status, 'dnd');
+	for (const d of [a, b, c])
+		await is(d, 'tim', 'dnd');
+	/* behind: it comes too late */
+	await p.change('tim', { code: 2, set: Date.now() - hour });
+	await p.change('tom', { seen: Date.now() + hour });
+	await until(async () =>
+		(await presence(a, 'query/tom')).last_seen > 0, 'tom seen');
+	assert.equal(await status(a, 'tim'), 'dnd');
+	assert.ok((await presence(a, 'query/tom')).last_seen <= Date.now());
+	one.close();
+	await p.change('tim', { present: false, seen: Date.now() + hour });
+	await is(a, 'tim', 'offline');
+	assert.ok((await presence(a, 'query/tim')).last_seen <= Date.now());
+	clearInterval(beats);
+	await is(a, 'tom', 'offline', 'query', 15000);
+});
+
+test('another daemon with the same id is told of', async () => {
+	const d = await start(), p = new Pretender();
+	await fresh(d);
+	const ids = await cli.do('HKEYS', 'roost:nodes');
+	const of = async (id) => JSON.parse(await cli.do('HGET',
+	    'roost:nodes', id)).started;
+	const started = await Promise.all(ids.map(of));
+	p.id = ids[started.indexOf(Math.max(...started))];
+	const beats = setInterval(() => p.say('b', 0n), 500);
+	await until(() => new RegExp(`node_twin node=${p.id}`).test(d.log),
+	    'a line in the log', 15000);
+	await until(async () => (await presence(d, 'query')).stale, 'stale');
+	assert.ok(await d.metric('nodes_twin') >= 2);
+	assert.equal(await a.metric('nodes_twin'), 0);
+	clearInterval(beats);
+	await until(() => /node_twin_gone/.test(d.log), 'the end of it', 30000);
+	await fresh(d);
+	await d.stop();
+});
+
+test('what is thrown out of Redis, or changed there, is written again', async () => {
+	const s = await connect(a, '/query', as('thea'));
+	await until(async () => (await row(cli, 'thea'))?.nodes.length === 1,
+	    'thea in Redis');
+	const back = () => until(async () =>
+		(await row(cli, 'thea'))?.nodes.length === 1, 'thea again', 15000);
+	await cli.do('DEL', 'roost:presence:query');
+	await back();
+	const [id] = (await row(cli, 'thea')).nodes;
+	const own = `roost:node:${id}:{roost:presence:query}`;
+	await cli.do('DEL', own, 'roost:presence:query');
+	await back();
+	/* a batch that was lost on its way */
+	const at = await cli.do('HGET', own, '=');
+	await cli.do('HSET', own, '=', at.slice(0, 16) + '99');
+	const t = await connect(a, '/query', as('theo'));
+	await is(b, 'theo', 'online', 'query', 15000);
+	await until(async () => (await row(cli, 'theo'))?.nodes.length === 1,
+	    'theo in Redis', 15000);
+	for (const d of [a, b, c])
+		await fresh(d, 15000);
+	s.close();
+	t.close();
+});
+
+test('with a secret, others are not believed', async () => {
+	const own = await Redis.start(), admin = await own.client();
+	const file = path.join(tempdir(), 'secret');
+	fs.writeFileSync(file, 'a secret that is long enough\n');
+	const list = [];
+	try {
+		for (let i = 0; i < 2; i++)
+			list.push(await Daemon.start({ conf: conf(own.url,
+			    `secret_file = "${file}"`) }));
+		const [one, two] = list;
+		await fresh(two);
+		await until(async () => await two.metric('nodes_known') === 1,
+		    'the other node');
+		const s = await connect(one, '/query', as('ann'));
+		await is(two, 'ann', 'online');
+		const p = new Pretender(), n = Buffer.alloc(8);
+		await admin.do('PUBLISH', 'roost:nodes', Buffer.concat([
+			Buffer.from('ROOSTN1\0b\x01'), p.word(p.id),
+			p.word(p.epoch), n]));
+		await until(async () => await two.metric(
+		    'redis_unsealed') === 1, 'it to be counted');
+		assert.equal(await two.metric('nodes_known'), 1);
+		s.close();
+		await is(two, 'ann', 'offline');
 	} finally {
 		admin.close();
 		for (const d of list)

@@ -194,6 +194,24 @@ far_read_secret(struct far *f, bool say)
 	f->secret_bad = why != NULL;
 }
 
+/* --- seals ----------------------------------------------------------------*/
+
+static bool
+far_seal(void *arg, struct slice name, struct buf *b)
+{
+	const struct far *f = arg;
+
+	return (seal_put(f->seal, name, b));
+}
+
+static bool
+far_unseal(void *arg, struct slice name, struct slice *message)
+{
+	const struct far *f = arg;
+
+	return (seal_take(f->seal, name, message));
+}
+
 /* --- gaps -----------------------------------------------------------------*/
 
 static uint64_t
@@ -458,7 +476,8 @@ far_make(struct far *f, struct loop *loop)
 	struct socketio_params s = { .home = &f->home, .arg = f,
 		.ask = far_on_request };
 	struct people_params w = { .conf = conf, .loop = loop,
-		.segment = f->h->segment, .node_id = f->h->node_id };
+		.segment = f->h->segment, .node_id = f->h->node_id, .arg = f,
+		.seal = far_seal, .unseal = far_unseal };
 
 	f->home = (struct home){ .conf = conf, .segment = f->h->segment,
 		.node_id = f->h->node_id, .generation = f->h->generation,

@@ -1,19 +1,16 @@
 /*
  * Other hosts' users in shared memory; see mirror.h.  Called by people.c.
  */
-#include "relay/people/mirror.h"
+#include "relay/people/mirror_int.h"
 
 #include <sys/random.h>
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/hash.h"
 #include "conf/conf.h"
 #include "proto/json.h"
-#include "proto/status.h"
-#include "relay/people/truth.h"
+#include "relay/people/keys.h"
 #include "relay/redis/redis.h"
 #include "shm/counters.h"
 #include "shm/presence.h"
@@ -21,188 +18,48 @@
 #include "sys/log.h"
 
 #define MIRROR_NODES	16384u	/* of the table, looked at in a turn */
-#define MIRROR_TOUCHED	1024u	/* changes while a part is awaited */
-#define MIRROR_SEEN_MS	1000u	/* how exactly workers tell who is silent */
 #define MIRROR_AGAIN_MS	30000u	/* those that found no room */
 #define MIRROR_LATE_MS	15000u	/* a part that does not come */
 
-static const char mirror_lua[] =
-"return {redis.call('HGET',KEYS[1],'=') or '',"
-"redis.call('HSCAN',KEYS[1],ARGV[1],'COUNT','256')}";
-
-enum mirror_job {
-	MIRROR_IDLE,
-	MIRROR_ASK,		/* the next part, or the end */
-	MIRROR_PART,		/* awaited: the part, and the fence */
-	MIRROR_CHECK,		/* awaited: is it the same epoch still? */
-	MIRROR_SWEEP,		/* what was not confirmed goes */
-};
-
-struct mirror {
-	unsigned	 magic;
-#define MIRROR_MAGIC	0x3144a0e5
-	struct mirror_params p;
-	struct table_relay *table;
-	struct presence	*presence;
-	bool		 up;
-	bool		 inherited;	/* of a predecessor's there may be some */
-	bool		 hold;		/* no new job before the next beat */
-	unsigned	 due;		/* replies that will come */
-	/* the job */
-	enum mirror_job	 job;
-	struct node	*node;		/* NULL: what was inherited */
-	uint64_t	 epoch;
-	size_t		 ns;
-	char		 cursor[24];
-	uint8_t		*kept;		/* a bit per node of the table */
-	uint32_t	 at;
-	struct mono	 asked;
-	struct mono	 tried;		/* those that found no room */
-	uint64_t	 fence;		/* number of the last one */
-	bool		 fenced, answered;
-	struct buf	 part;		/* entries, as in messages */
-	struct hash_key	 key;
-	uint64_t	 touched[MIRROR_TOUCHED];
-	unsigned	 ntouched;
-	char		 channel[CONF_REDIS_PREFIX_MAX + 32]; /* of fences */
-	struct buf	 name;
-};
-
 /* --- is it the truth? -----------------------------------------------------*/
+
+/* A line when some of a node find no room, and when all of them have. */
+static void
+mirror_tell_partial(const struct mirror *m, struct node *n)
+{
+	char name[NODES_NAME];
+
+	if (n->partial == n->told || (m->job != MIRROR_IDLE && m->node == n))
+		return;
+	n->told = n->partial;
+	nodes_name(name, n->id);
+	if (n->partial)
+		log_warnx("presence_full node=%s", name);
+	else
+		log_info("presence_has_room node=%s", name);
+}
 
 static void
 mirror_count(struct mirror *m)
 {
 	bool stale = !m->up || !nodes_listed(m->p.nodes) ||
-	    nodes_crowded(m->p.nodes) || m->inherited;
-	const struct node *n;
+	    nodes_crowded(m->p.nodes) || nodes_twin(m->p.nodes) ||
+	    m->inherited;
+	struct node *n;
 	unsigned i;
 
 	for (i = 0; i < NODES_MAX; i++) {
 		n = nodes_at(m->p.nodes, i);
-		if (n != NULL && !n->gone && (n->wanted || n->partial ||
-		    !n->loaded))
+		if (n == NULL || n->gone)
+			continue;
+		mirror_tell_partial(m, n);
+		if (n->wanted || n->partial || !n->loaded)
 			stale = true;
 	}
 	counter_set(COUNTER_presence_stale, stale);
 	if (m->table != NULL)
 		counter_set(COUNTER_presence_mirrored,
 		    table_mirrored(m->table));
-}
-
-/* --- entries --------------------------------------------------------------*/
-
-/*
- * Each host finds by itself who is silent there.  Who is not silent here is not
- * away: that is said again.
- */
-static bool
-mirror_not_idle(struct mirror *m, const struct conf_namespace *ns,
-    uint32_t node, const struct news_entry *e)
-{
-	struct presence_info info;
-
-	if (e->code != STATUS_IDLE || ns->idle_after_ms == 0 ||
-	    !presence_get(m->presence, ns->index, e->key, &info) ||
-	    !info.local || info.status == STATUS_IDLE ||
-	    info.last_seen_ms + ns->idle_after_ms <= wall_now().ms +
-	    MIRROR_SEEN_MS)
-		return (false);
-	(void)presence_take_status(m->presence, node,
-	    info.status == STATUS_NONE ? STATUS_ONLINE : info.status,
-	    e->set_ms + 1);
-	return (true);
-}
-
-static void
-mirror_present(struct mirror *m, const struct conf_namespace *ns,
-    struct node *from, const struct news_entry *e)
-{
-	size_t index = ns->index + (e->room ? m->p.conf->nnamespaces : 0);
-	uint32_t n = 0;
-
-	if (e->key.n <= presence_key_max(m->presence))
-		n = table_mirror_add(m->table, (uint16_t)index, e->key,
-		    from->host);
-	if (n == 0) {
-		from->partial = true;
-		counter_add(COUNTER_presence_not_mirrored, 1);
-		return;
-	}
-	if (m->kept != NULL && from == m->node)
-		m->kept[n / 8] |= (uint8_t)(1u << n % 8);
-	if (e->room)
-		return;
-	presence_seen_there(m->presence, n, (struct wall){ e->seen_ms });
-	if (e->set_ms != 0 && !mirror_not_idle(m, ns, n, e))
-		(void)presence_take_status(m->presence, n, e->code,
-		    e->set_ms);
-}
-
-static void
-mirror_absent(struct mirror *m, const struct conf_namespace *ns,
-    const struct node *from, const struct news_entry *e)
-{
-	size_t index = ns->index + (e->room ? m->p.conf->nnamespaces : 0);
-
-	if (!e->room)
-		presence_seen_there(m->presence, presence_find(m->presence,
-		    ns->index, e->key), (struct wall){ e->seen_ms });
-	table_mirror_drop(m->table, (uint16_t)index, e->key, from->host,
-	    true);
-}
-
-static uint64_t
-mirror_hash(const struct mirror *m, size_t ns, const struct news_entry *e)
-{
-	struct hash_key k = { m->key.k0 ^ ns ^ (e->room ? 1u << 31 : 0),
-		m->key.k1 };
-
-	return (hash_bytes(&k, e->key));
-}
-
-static bool
-mirror_is_touched(const struct mirror *m, size_t ns,
-    const struct news_entry *e)
-{
-	uint64_t h = mirror_hash(m, ns, e);
-	unsigned i;
-
-	for (i = 0; i < m->ntouched; i++)
-		if (m->touched[i] == h)
-			return (true);
-	return (false);
-}
-
-static void
-mirror_touch(struct mirror *m, size_t ns, const struct news_entry *e)
-{
-	if (m->ntouched < MIRROR_TOUCHED)
-		m->touched[m->ntouched] = mirror_hash(m, ns, e);
-	m->ntouched++;		/* more than fit: the part is asked again */
-}
-
-void
-mirror_changes(struct mirror *m, struct node *from, const struct news *news)
-{
-	const struct conf_namespace *ns = conf_namespace_find(m->p.conf,
-	    news->ns);
-	bool loading = m->job != MIRROR_IDLE && m->node == from;
-	struct slice rest = news->entries;
-	struct news_entry e;
-
-	CHECK_MAGIC(m, MIRROR_MAGIC);
-	if (ns == NULL || ns->presence == CONF_PRESENCE_OFF ||
-	    m->table == NULL || from->gone || (!loading && !from->loaded))
-		return;
-	while (news_entry_next(&rest, &e)) {
-		if (loading && m->job == MIRROR_PART)
-			mirror_touch(m, ns->index, &e);
-		if (e.present)
-			mirror_present(m, ns, from, &e);
-		else
-			mirror_absent(m, ns, from, &e);
-	}
 }
 
 /* --- a node, read from Redis ----------------------------------------------*/
@@ -243,20 +100,19 @@ mirror_done(struct mirror *m)
 	mirror_count(m);
 }
 
-/* An entry of the answer, kept until the fence is heard. */
-static bool
-mirror_keep_part(struct mirror *m, const struct reply *list)
+static void
+mirror_use_part(struct mirror *m, const struct reply *list)
 {
+	const struct conf_namespace *ns = &m->p.conf->namespaces[m->ns];
 	struct news_entry e;
 	size_t i;
 
 	for (i = 0; i + 1 < list->n; i += 2)
 		if (list->elements[i]->type == REPLY_STRING &&
 		    list->elements[i + 1]->type == REPLY_STRING &&
-		    truth_field_get(list->elements[i]->text,
+		    field_get(list->elements[i]->text,
 		    list->elements[i + 1]->text, &e))
-			news_entry_put(&m->part, &e);
-	return (!m->part.oom);
+			mirror_take(m, ns, &e);
 }
 
 /* { epoch, { cursor, { field, value, ... } } } */
@@ -264,10 +120,11 @@ static bool
 mirror_take_part(struct mirror *m, const struct reply *o)
 {
 	const struct reply *scan;
-	char epoch[NODES_NAME];
+	uint64_t epoch;
 
 	if (o->type != REPLY_ARRAY || o->n != 2 ||
-	    o->elements[0]->type != REPLY_STRING)
+	    o->elements[0]->type != REPLY_STRING ||
+	    m->ntouched > MIRROR_TOUCHED)
 		return (false);
 	scan = o->elements[1];
 	if (scan->type != REPLY_ARRAY || scan->n != 2 ||
@@ -275,37 +132,16 @@ mirror_take_part(struct mirror *m, const struct reply *o)
 	    scan->elements[0]->text.n >= sizeof m->cursor ||
 	    scan->elements[1]->type != REPLY_ARRAY)
 		return (false);
-	nodes_name(epoch, m->epoch);
 	/* no epoch at all: it does not have this namespace, or MIRROR_CHECK
 	 * will see */
-	if (o->elements[0]->text.n != 0 &&
-	    !slice_eq(o->elements[0]->text, slice_str(epoch)))
+	if (o->elements[0]->text.n != 0 && (!keys_epoch_get(
+	    o->elements[0]->text, &epoch) || epoch != m->epoch))
 		return (false);
 	(void)snprintf(m->cursor, sizeof m->cursor, "%.*s",
 	    (int)scan->elements[0]->text.n,
 	    (const char *)scan->elements[0]->text.p);
-	return (mirror_keep_part(m, scan->elements[1]));
-}
-
-static void
-mirror_use_part(struct mirror *m)
-{
-	const struct conf_namespace *ns = &m->p.conf->namespaces[m->ns];
-	struct slice rest = buf_unread(&m->part);
-	struct news_entry e;
-
-	m->job = MIRROR_ASK;
-	if (m->ntouched > MIRROR_TOUCHED) {
-		mirror_give_up(m);
-		return;
-	}
-	while (news_entry_next(&rest, &e))
-		if (!mirror_is_touched(m, m->ns, &e))
-			mirror_present(m, ns, m->node, &e);
-	if (strcmp(m->cursor, "0") == 0) {
-		m->ns++;
-		m->cursor[0] = '\0';
-	}
+	mirror_use_part(m, scan->elements[1]);
+	return (true);
 }
 
 static void
@@ -320,55 +156,27 @@ mirror_on_part(void *arg, const struct reply *o)
 		mirror_give_up(m);
 		return;
 	}
-	m->answered = true;
-	if (m->fenced)
-		mirror_use_part(m);
-}
-
-static void
-mirror_on_fence(void *arg, struct slice channel, struct slice payload)
-{
-	struct mirror *m = arg;
-
-	(void)channel;
-	if (m->job != MIRROR_PART || payload.n != 8 ||
-	    news_word(payload.p) != m->fence)
-		return;
-	m->fenced = true;
-	if (m->answered)
-		mirror_use_part(m);
-}
-
-static bool
-mirror_send_fence(struct mirror *m)
-{
-	m->fence++;
-	buf_reset(&m->name);
-	news_word_put(&m->name, m->fence);
-	return (!m->name.oom && redis_publish(m->p.redis,
-	    slice_str(m->channel), buf_unread(&m->name), NULL, NULL));
+	m->job = MIRROR_ASK;
+	if (strcmp(m->cursor, "0") == 0) {
+		m->ns++;
+		m->cursor[0] = '\0';
+	}
 }
 
 static void
 mirror_ask(struct mirror *m, const struct conf_namespace *ns)
 {
-	struct slice argv[] = { SLICE("EVAL"), slice_str(mirror_lua),
-		SLICE("1"), SLICE(""), m->cursor[0] == '\0' ? SLICE("0") :
-		slice_str(m->cursor) };
+	struct keys k = { .conf = m->p.conf, .redis = m->p.redis, .ns = ns,
+		.node = m->node->id };
 
 	m->job = MIRROR_PART;
-	m->answered = m->fenced = false;
 	m->ntouched = 0;
 	m->asked = mono_now();
-	buf_reset(&m->part);
-	argv[3] = truth_key_of_node(&m->name, m->p.conf, ns, m->node->id);
 	m->due++;
-	if (m->name.oom || !redis_command(m->p.redis, argv[3], argv,
-	    nitems(argv), mirror_on_part, m)) {
+	if (!keys_scan(&k, slice_str(m->cursor), mirror_on_part, m)) {
 		m->due--;
 		mirror_give_up(m);
-	} else if (!mirror_send_fence(m))
-		mirror_give_up(m);
+	}
 }
 
 /* Is it ready, and the epoch what we have read? */
@@ -601,14 +409,10 @@ mirror_new(const struct mirror_params *p)
 		return (NULL);
 	m->magic = MIRROR_MAGIC;
 	m->p = *p;
-	buf_init(&m->part);
 	buf_init(&m->name);
-	(void)snprintf(m->channel, sizeof m->channel, "%snode:%016" PRIx64,
-	    p->conf->redis.prefix, p->node_id);
 	m->presence = presence_open(p->segment, 0);
 	if (m->presence == NULL || getrandom(&m->key, sizeof m->key, 0) !=
-	    (ssize_t)sizeof m->key || !redis_subscribe(p->redis,
-	    slice_str(m->channel), mirror_on_fence, m))
+	    (ssize_t)sizeof m->key)
 		mirror_free(&m);
 	return (m);
 }
@@ -622,10 +426,8 @@ mirror_free(struct mirror **mp)
 		return;
 	*mp = NULL;
 	CHECK_MAGIC(m, MIRROR_MAGIC);
-	redis_unsubscribe(m->p.redis, slice_str(m->channel));
 	if (m->presence != NULL)
 		presence_close(&m->presence);
-	buf_fini(&m->part);
 	buf_fini(&m->name);
 	free(m->kept);
 	m->magic = 0;

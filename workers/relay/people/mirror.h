@@ -4,10 +4,10 @@
  * something of it was missed.  What is mirrored stays while Redis is away, and
  * counts as stale until it has been compared again.
  *
- * One node is read at a time, some of it in a turn.  A part of the answer is
- * used when what was published before it has been heard, too: a message of
- * our own, sent right behind the question, says so.  What a change has said
- * meanwhile is newer than the answer.
+ * One node is read at a time, some of it in a turn.  What its changes say
+ * while a part is awaited is newer than the part: a change is told when it is
+ * written, so one that was heard before the question is in the answer, and one
+ * that is in the answer and comes later does no harm.
  */
 #ifndef RELAY_PEOPLE_MIRROR_H
 #define RELAY_PEOPLE_MIRROR_H
@@ -24,7 +24,6 @@ struct mirror_params {
 	struct redis	*redis;
 	struct nodes	*nodes;
 	struct segment	*segment;
-	uint64_t	 node_id;
 };
 
 struct mirror *mirror_new(const struct mirror_params *) MUST_USE;

@@ -42,7 +42,8 @@ struct news_entry {
 	struct slice	 key;
 };
 
-/* What comes before the entries; it replaces what is in b. */
+/* What comes before the entries; it replaces what is in b.  (n->entries are
+ * not put.) */
 void	news_put(struct buf *, const struct news *);
 void	news_entry_put(struct buf *, const struct news_entry *);
 /* False: not one of ours, or not whole; entries are checked as well. */

@@ -2,9 +2,8 @@
  * Who else is there; see nodes.h.  Called by people.c, which joins it
  * with truth.c and mirror.c.
  */
-#include "relay/people/nodes.h"
+#include "relay/people/nodes_int.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,67 +18,10 @@
 #define NODES_AGAIN_MS	500u	/* not to answer each of many */
 /* Who has to connect again is given the time for it. */
 #define NODES_GRACE_MS	12000u
-#define NODES_UNKNOWN	64u	/* of the list, asked for at a time */
-
-/* One that is in the list and that we do not know. */
-struct nodes_unknown {
-	struct nodes	*all;
-	uint64_t	 id;		/* 0: free */
-};
-
-struct nodes {
-	unsigned	 magic;
-#define NODES_MAGIC	0x40de5a11
-	struct nodes_params p;
-	bool		 up;
-	struct mono	 since;		/* up */
-	struct mono	 beaten, listed_at;
-	bool		 listed;	/* the list was read since then */
-	unsigned	 asking;	/* unknown ones of it */
-	bool		 crowded;
-	uint64_t	 epoch, number;	/* ours */
-	bool		 ready;
-	uint64_t	 started_ms;
-	struct node	 list[NODES_MAX];
-	struct nodes_unknown unknown[NODES_UNKNOWN];
-	char		 channel[CONF_REDIS_PREFIX_MAX + 16];
-	struct buf	 key, value, message;
-};
-
-/* --- names ----------------------------------------------------------------*/
-
-void
-nodes_name(char out[NODES_NAME], uint64_t id)
-{
-	(void)snprintf(out, NODES_NAME, "%016" PRIx64, id);
-}
-
-struct slice
-nodes_key(struct buf *b, const struct conf *conf, uint64_t id)
-{
-	buf_reset(b);
-	buf_printf(b, "%snode:%016" PRIx64, conf->redis.prefix, id);
-	return (buf_unread(b));
-}
-
-bool
-nodes_id(struct slice name, uint64_t *id)
-{
-	unsigned digit;
-	size_t i;
-
-	*id = 0;
-	for (i = 0; i < name.n; i++) {
-		if (name.p[i] >= '0' && name.p[i] <= '9')
-			digit = name.p[i] - '0';
-		else if (name.p[i] >= 'a' && name.p[i] <= 'f')
-			digit = name.p[i] - 'a' + 10u;
-		else
-			return (false);
-		*id = *id << 4 | digit;
-	}
-	return (name.n == NODES_NAME - 1 && *id != 0);
-}
+#define NODES_LIST_TTL	"86400000"	/* ms; when no daemon is there any more */
+/* Who speaks with our id for so long is not what we have said ourselves. */
+#define NODES_TWIN_MS	3000u
+#define NODES_TWIN_GONE_MS 15000u	/* since it was heard */
 
 /* --- places ---------------------------------------------------------------*/
 
@@ -181,122 +123,6 @@ nodes_end(struct nodes *s, struct node *n, enum nodes_end how)
 	n->gone = true;
 	nodes_count(s);
 	s->p.gone(s->p.arg, n, how);
-}
-
-/* --- what we say ----------------------------------------------------------*/
-
-bool
-nodes_publish(struct nodes *s, const struct buf *b)
-{
-	if (b->oom) {
-		counter_add(COUNTER_memory_failures, 1);
-		return (false);
-	}
-	return (redis_publish(s->p.redis, slice_str(s->channel),
-	    buf_unread(b), NULL, NULL));
-}
-
-static void
-nodes_say(struct nodes *s, enum news_kind kind)
-{
-	struct news n = { .kind = kind, .ready = s->ready,
-		.node = s->p.node_id, .epoch = s->epoch,
-		.number = s->number };
-
-	news_put(&s->message, &n);
-	if (nodes_publish(s, &s->message) && kind != NEWS_BYE)
-		s->beaten = mono_now();
-	s->message.oom = false;
-}
-
-static struct slice
-nodes_value(struct nodes *s)
-{
-	char name[NODES_NAME];
-
-	nodes_name(name, s->p.node_id);
-	buf_reset(&s->value);
-	buf_printf(&s->value, "{\"id\":\"%s\",\"epoch\":\"%016" PRIx64
-	    "\",\"ready\":%s,\"started\":%" PRIu64 "}", name, s->epoch,
-	    s->ready ? "true" : "false", s->started_ms);
-	return (buf_unread(&s->value));
-}
-
-static bool
-nodes_command(struct nodes *s, struct slice key, const struct slice *argv,
-    size_t n, commands_cb *cb, void *arg)
-{
-	if (s->key.oom || s->value.oom) {
-		s->key.oom = s->value.oom = false;
-		counter_add(COUNTER_memory_failures, 1);
-		return (false);
-	}
-	return (redis_command(s->p.redis, key, argv, n, cb, arg));
-}
-
-/* The key, and our place in the list. */
-static void
-nodes_write(struct nodes *s)
-{
-	char name[NODES_NAME], ms[16];
-	struct slice key = nodes_key(&s->key, s->p.conf, s->p.node_id);
-	struct slice value = nodes_value(s), list = slice_str(s->channel);
-	struct slice set[] = { SLICE("SET"), key, value, SLICE("PX"),
-		SLICE("") };
-	struct slice hset[] = { SLICE("HSET"), list, SLICE(""), value };
-
-	(void)snprintf(ms, sizeof ms, "%u", NODES_TTL_MS);
-	set[4] = slice_str(ms);
-	(void)nodes_command(s, key, set, nitems(set), NULL, NULL);
-	nodes_name(name, s->p.node_id);
-	hset[2] = slice_str(name);
-	(void)nodes_command(s, list, hset, nitems(hset), NULL, NULL);
-}
-
-void
-nodes_epoch(struct nodes *s, uint64_t epoch, bool ready)
-{
-	CHECK_MAGIC(s, NODES_MAGIC);
-	s->epoch = epoch;
-	s->ready = ready;
-	if (!s->up)
-		return;
-	nodes_write(s);
-	nodes_say(s, NEWS_BEAT);
-}
-
-uint64_t
-nodes_number(struct nodes *s)
-{
-	return (++s->number);
-}
-
-/* We were silent for too long, or all is gone. */
-static void
-nodes_on_expire(void *arg, const struct reply *o)
-{
-	struct nodes *s = arg;
-
-	if (o == NULL || o->type != REPLY_INTEGER || o->integer != 0 ||
-	    !s->up)
-		return;
-	log_info("node_expired");
-	nodes_write(s);
-	s->p.emptied(s->p.arg);
-}
-
-static void
-nodes_renew(struct nodes *s)
-{
-	struct slice argv[] = { SLICE("PEXPIRE"), SLICE(""), SLICE("") };
-	char ms[16];
-
-	(void)snprintf(ms, sizeof ms, "%u", NODES_TTL_MS);
-	argv[1] = nodes_key(&s->key, s->p.conf, s->p.node_id);
-	argv[2] = slice_str(ms);
-	(void)nodes_command(s, argv[1], argv, nitems(argv), nodes_on_expire,
-	    s);
-	nodes_say(s, NEWS_BEAT);
 }
 
 /* --- who is asked for -----------------------------------------------------*/
@@ -405,9 +231,12 @@ static void
 nodes_read_list(struct nodes *s, struct mono now)
 {
 	struct slice argv[] = { SLICE("HKEYS"), slice_str(s->channel) };
+	struct slice expire[] = { SLICE("PEXPIRE"), argv[1],
+		SLICE(NODES_LIST_TTL) };
 
 	s->listed_at = now;
 	nodes_write(s);
+	(void)nodes_command(s, argv[1], expire, nitems(expire), NULL, NULL);
 	(void)nodes_command(s, argv[1], argv, nitems(argv), nodes_on_list, s);
 }
 
@@ -434,6 +263,8 @@ nodes_hear(struct nodes *s, const struct news *m)
 		n->wanted = true;
 	n->heard = mono_now();
 	n->heard_now = true;
+	if (m->kind == NEWS_BYE && m->epoch != n->epoch)
+		return;		/* its key will say so */
 	n->epoch = m->epoch;
 	n->number = m->number;
 	n->ready = m->ready;
@@ -446,6 +277,45 @@ nodes_hear(struct nodes *s, const struct news *m)
 		nodes_say(s, NEWS_BEAT);
 }
 
+/* Not our echo: those of one epoch follow those of another. */
+static void
+nodes_hear_twin(struct nodes *s, const struct news *m)
+{
+	char name[NODES_NAME];
+	struct mono now = mono_now();
+
+	if (s->epoch == 0 || m->epoch == s->epoch ||
+	    m->epoch == s->epoch_before)
+		return;
+	counter_add(COUNTER_nodes_twin, 1);
+	s->twin_heard = now;
+	if (s->twin_since.us == 0)
+		s->twin_since = now;
+	if (s->twin || now.us < s->twin_since.us + NODES_TWIN_MS * 1000)
+		return;
+	s->twin = true;
+	nodes_name(name, s->p.node_id);
+	log_warnx("node_twin node=%s", name);
+}
+
+static void
+nodes_forget_twin(struct nodes *s, struct mono now)
+{
+	if (s->twin_since.us == 0 || now.us < s->twin_heard.us +
+	    NODES_TWIN_GONE_MS * 1000)
+		return;
+	if (s->twin)
+		log_info("node_twin_gone");
+	s->twin = false;
+	s->twin_since.us = 0;
+}
+
+bool
+nodes_twin(const struct nodes *s)
+{
+	return (s->twin);
+}
+
 static void
 nodes_on_message(void *arg, struct slice channel, struct slice payload)
 {
@@ -453,10 +323,14 @@ nodes_on_message(void *arg, struct slice channel, struct slice payload)
 	struct news m;
 
 	(void)channel;
+	if (!s->p.unseal(s->p.arg, slice_str(s->channel), &payload))
+		return;			/* counted there */
 	if (!news_get(payload, &m) || m.node == 0)
 		counter_add(COUNTER_far_bad, 1);
 	else if (m.node != s->p.node_id)
 		nodes_hear(s, &m);
+	else
+		nodes_hear_twin(s, &m);
 }
 
 /* --- time, birth and death ------------------------------------------------*/
@@ -506,6 +380,7 @@ nodes_beat(struct nodes *s, struct mono now)
 	if (now.us >= s->beaten.us + NODES_BEAT_MS * 1000 - 500000)
 		nodes_renew(s);
 	nodes_ask_silent(s, now);
+	nodes_forget_twin(s, now);
 	if (!s->listed || now.us >= s->listed_at.us + NODES_LIST_MS * 1000)
 		nodes_read_list(s, now);
 }

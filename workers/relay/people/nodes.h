@@ -4,7 +4,7 @@
  * all that ever were.  Who is not heard any more is asked for in Redis, and
  * gone when the key is; while Redis is away nobody goes.
  *
- *	PREFIXnode:ID		{"id","epoch","ready","started"}, for 8 s
+ *	PREFIXnode:ID		{"id","epoch","ready","started"}, for 7.5 s
  *	PREFIXnodes		hash, ID to the same; and the channel
  */
 #ifndef RELAY_PEOPLE_NODES_H
@@ -18,7 +18,7 @@ struct nodes;
 struct redis;
 
 #define NODES_MAX	63u	/* others; a bit each in shared memory */
-#define NODES_TTL_MS	8000u
+#define NODES_TTL_MS	7500u
 #define NODES_NAME	17u	/* 16 hexadecimal digits, NUL */
 
 struct node {
@@ -33,7 +33,8 @@ struct node {
 	/* the mirror's: */
 	bool		 wanted;	/* what we have is not what it has */
 	bool		 loaded;	/* we had it all once */
-	bool		 partial;	/* some of it found no room */
+	bool		 partial;	/* some of it found no room, */
+	bool		 told;		/* as a line in the log says */
 	bool		 gone;		/* its users go, then it is forgotten */
 	bool		 lapsed;	/* and nobody waits for them */
 };
@@ -48,6 +49,9 @@ struct nodes_params {
 	struct redis	*redis;
 	uint64_t	 node_id;
 	void		*arg;		/* of all: */
+	/* See people.h. */
+	bool		(*seal)(void *arg, struct slice name, struct buf *);
+	bool		(*unseal)(void *arg, struct slice name, struct slice *);
 	/* What we have in Redis is not there any more. */
 	void		(*emptied)(void *arg);
 	/* Changes of a node, whose messages come in order. */
@@ -71,10 +75,9 @@ void	nodes_beat(struct nodes *, struct mono now);	/* each second */
 
 /* What this node says from now on. */
 void	nodes_epoch(struct nodes *, uint64_t epoch, bool ready);
-/* Of the next message of changes. */
-uint64_t nodes_number(struct nodes *);
-/* Publish a message that news_put() began. */
-bool	nodes_publish(struct nodes *, const struct buf *);
+/* Changes of this node: entries of a namespace.  Whoever does not get them
+ * will know. */
+void	nodes_tell(struct nodes *, struct slice ns, struct slice entries);
 
 /* The i-th place; NULL: free. */
 struct node *nodes_at(struct nodes *, unsigned i);
@@ -83,6 +86,8 @@ void	nodes_forget(struct node *);
 bool	nodes_listed(const struct nodes *);
 /* More than there are places for. */
 bool	nodes_crowded(const struct nodes *);
+/* Another daemon has our id: a machine was copied while it ran. */
+bool	nodes_twin(const struct nodes *);
 /* How many of the others have a smaller id: who is to do what one must do. */
 unsigned nodes_rank(const struct nodes *);
 

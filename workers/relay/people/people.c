@@ -63,6 +63,24 @@ people_on_gap(void *arg, struct slice channel, struct mono since)
 	nodes_gap(s->nodes, channel);
 }
 
+/* --- seals ----------------------------------------------------------------*/
+
+static bool
+people_seal(void *arg, struct slice name, struct buf *b)
+{
+	struct people *s = arg;
+
+	return (s->p.seal(s->p.arg, name, b));
+}
+
+static bool
+people_unseal(void *arg, struct slice name, struct slice *message)
+{
+	struct people *s = arg;
+
+	return (s->p.unseal(s->p.arg, name, message));
+}
+
 /* --- nodes ----------------------------------------------------------------*/
 
 static void
@@ -151,11 +169,12 @@ people_make(struct people *s)
 	struct nodes_params n = { .conf = s->p.conf, .redis = s->p.redis,
 		.node_id = s->p.node_id, .arg = s,
 		.emptied = people_on_emptied, .changes = people_on_changes,
-		.gone = people_on_gone, .remains = people_on_remains };
+		.gone = people_on_gone, .remains = people_on_remains,
+		.seal = people_seal, .unseal = people_unseal };
 	struct truth_params t = { .conf = s->p.conf, .redis = s->p.redis,
 		.segment = s->p.segment, .node_id = s->p.node_id };
 	struct mirror_params m = { .conf = s->p.conf, .redis = s->p.redis,
-		.segment = s->p.segment, .node_id = s->p.node_id };
+		.segment = s->p.segment };
 
 	s->nodes = t.nodes = m.nodes = nodes_new(&n);
 	if (s->nodes == NULL)

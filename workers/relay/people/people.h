@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/bug.h"
+#include "base/buf.h"
 
 struct conf;
 struct loop;
@@ -27,6 +27,11 @@ struct people_params {
 	struct loop	*loop;
 	struct segment	*segment;
 	uint64_t	 node_id;
+	void		*arg;		/* of both: */
+	/* Append the seal of that name; take it off, false: it is wrong. */
+	bool		(*seal)(void *arg, struct slice name, struct buf *);
+	bool		(*unseal)(void *arg, struct slice name,
+			    struct slice *message);
 };
 
 /* NULL: no memory.  To be freed before redis, which says good bye to the

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "conf/conf.h"
-#include "relay/people/truth.h"
+#include "relay/people/keys.h"
 #include "relay/redis/redis.h"
 #include "shm/counters.h"
 #include "sys/log.h"
@@ -36,6 +36,14 @@ struct remains {
 };
 
 static void remains_next(struct remains *);
+
+static struct keys
+remains_keys(const struct remains *r)
+{
+	return ((struct keys){ .conf = r->conf, .redis = r->redis,
+		.ns = &r->conf->namespaces[r->ns], .node = r->id,
+		.epoch = r->epoch });
+}
 
 static void
 remains_forget(struct remains *r, uint64_t id)
@@ -69,9 +77,9 @@ static void
 remains_end_namespace(struct remains *r)
 {
 	struct slice argv[] = { SLICE("DEL"), SLICE("") };
+	struct keys k = remains_keys(r);
 
-	argv[1] = truth_key_of_node(&r->key, r->conf,
-	    &r->conf->namespaces[r->ns], r->id);
+	argv[1] = keys_of_node(&r->key, &k);
 	if (!remains_send(r, argv[1], argv, nitems(argv), NULL))
 		return;
 	r->ns++;
@@ -107,11 +115,9 @@ remains_on_swept(void *arg, const struct reply *o)
 static void
 remains_sweep(struct remains *r)
 {
-	struct truth_sweep s = { .conf = r->conf, .redis = r->redis,
-		.ns = &r->conf->namespaces[r->ns], .id = r->id,
-		.epoch = r->epoch, .cursor = slice_str(r->cursor) };
+	struct keys k = remains_keys(r);
 
-	if (truth_sweep(&s, remains_on_swept, r))
+	if (keys_sweep(&k, false, slice_str(r->cursor), remains_on_swept, r))
 		r->replies++;
 	else
 		r->id = 0;
@@ -129,7 +135,7 @@ remains_on_epoch(void *arg, const struct reply *o)
 		r->id = 0;
 		return;
 	}
-	if (o->type != REPLY_STRING || !nodes_id(o->text, &r->epoch)) {
+	if (o->type != REPLY_STRING || !keys_epoch_get(o->text, &r->epoch)) {
 		r->ns++;		/* nothing there */
 		remains_next(r);
 		return;
@@ -158,6 +164,7 @@ static void
 remains_next(struct remains *r)
 {
 	struct slice argv[] = { SLICE("HGET"), SLICE(""), SLICE("=") };
+	struct keys k;
 
 	while (r->ns < r->conf->nnamespaces &&
 	    r->conf->namespaces[r->ns].presence == CONF_PRESENCE_OFF)
@@ -166,8 +173,8 @@ remains_next(struct remains *r)
 		remains_end(r);
 		return;
 	}
-	argv[1] = truth_key_of_node(&r->key, r->conf,
-	    &r->conf->namespaces[r->ns], r->id);
+	k = remains_keys(r);
+	argv[1] = keys_of_node(&r->key, &k);
 	(void)remains_send(r, argv[1], argv, nitems(argv), remains_on_epoch);
 }
 

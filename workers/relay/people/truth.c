@@ -1,41 +1,28 @@
 /*
  * This host's users in Redis; see truth.h.  Called by people.c.
  */
-#include "relay/people/truth_int.h"
+#include "relay/people/truth.h"
 
 #include <sys/random.h>
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "conf/conf.h"
-#include "proto/json.h"
 #include "proto/status.h"
+#include "relay/people/keys.h"
 #include "relay/redis/redis.h"
 #include "shm/counters.h"
 #include "shm/presence.h"
 #include "shm/table_relay.h"
 #include "sys/log.h"
 
-#define TRUTH_BATCH	128u	/* entries of a command */
 #define TRUTH_NODES	65536u	/* of the table, looked at in a turn */
 #define TRUTH_FLIGHT	4u	/* batches without a reply yet */
 #define TRUTH_RENEW_MS	5000u
 #define TRUTH_AGAIN_MS	1000u	/* twice as long each time, */
 #define TRUTH_MOST_MS	32000u	/* up to this */
-#define TRUTH_NODE_TTL	"86400000"	/* remains that nobody clears away */
-
-struct truth_part {
-	uint32_t	 at, n;		/* in bytes */
-};
-
-struct truth_batch {
-	struct buf	 bytes;
-	struct truth_part part[3 * TRUTH_BATCH]; /* field, value, json */
-	unsigned	 n;		/* entries */
-	struct buf	 news;		/* the same, for the other nodes */
-};
+#define TRUTH_SPARE	4u	/* batches kept for the next changes */
 
 enum truth_state {
 	TRUTH_OFF,
@@ -62,13 +49,16 @@ struct truth {
 	/* all of it, by namespace, users and then rooms */
 	size_t		 ns;
 	uint32_t	 at;
-	struct truth_batch *whole;
+	struct batch	*whole;
 	char		 cursor[24];
 	bool		 sweeping;	/* a reply is awaited */
-	/* changes, by namespace */
-	struct truth_batch **changes;
+	/* by namespace: changes since the last turn, NULL: none; batches of
+	 * this epoch */
+	struct batch	**changes;
+	uint64_t	*numbers;
 	bool		 changed;
-	struct buf	 all, own;	/* keys */
+	struct batch_list flying, spare;
+	unsigned	 nspare;
 };
 
 static const struct conf_namespace *
@@ -80,70 +70,14 @@ truth_namespace(const struct truth *t, size_t ns)
 	return (n->presence == CONF_PRESENCE_OFF ? NULL : n);
 }
 
+static struct keys
+truth_keys(const struct truth *t, const struct conf_namespace *ns)
+{
+	return ((struct keys){ .conf = t->p.conf, .redis = t->p.redis,
+		.ns = ns, .node = t->p.node_id, .epoch = t->epoch });
+}
+
 /* --- batches --------------------------------------------------------------*/
-
-static struct truth_batch *
-truth_batch_new(void)
-{
-	struct truth_batch *b = calloc(1, sizeof *b);
-
-	if (b == NULL)
-		return (NULL);
-	buf_init(&b->bytes);
-	buf_init(&b->news);
-	return (b);
-}
-
-static void
-truth_batch_free(struct truth_batch *b)
-{
-	if (b == NULL)
-		return;
-	buf_fini(&b->bytes);
-	buf_fini(&b->news);
-	free(b);
-}
-
-static void
-truth_batch_empty(struct truth_batch *b)
-{
-	buf_reset(&b->bytes);
-	buf_reset(&b->news);
-	b->bytes.oom = b->news.oom = false;
-	b->n = 0;
-}
-
-/* The part that begins at from. */
-static struct truth_part
-truth_part(const struct truth_batch *b, size_t from)
-{
-	return ((struct truth_part){ (uint32_t)from,
-	    (uint32_t)(b->bytes.wpos - from) });
-}
-
-static void
-truth_batch_add(struct truth *t, struct truth_batch *b,
-    const struct news_entry *e)
-{
-	struct truth_part *part = &b->part[3 * b->n++];
-	size_t at = b->bytes.wpos;
-
-	buf_byte(&b->bytes, e->room ? 'r' : 'u');
-	buf_slice(&b->bytes, e->key);
-	part[0] = truth_part(b, at);
-	at = b->bytes.wpos;
-	if (e->present)
-		truth_value_put(&b->bytes, t->epoch, e);
-	part[1] = truth_part(b, at);
-	at = b->bytes.wpos;
-	if (e->present && !e->room) {
-		buf_str(&b->bytes, "{\"user\":");
-		json_escape(&b->bytes, e->key);
-		buf_printf(&b->bytes, ",\"status\":\"%s\",\"last_seen\":%"
-		    PRIu64, status_name(true, e->code), e->seen_ms);
-	}
-	part[2] = truth_part(b, at);
-}
 
 void
 truth_spoiled(struct truth *t)
@@ -169,60 +103,99 @@ truth_failed(struct truth *t, const struct reply *o)
 	return (true);
 }
 
+/* Refused, and so for the time being nothing of it is right? */
+static bool
+truth_refused(struct truth *t, const struct reply *o)
+{
+	if (truth_failed(t, o))
+		return (true);
+	if (o->type == REPLY_STRING && !slice_eq(o->text, SLICE("-")))
+		return (false);
+	truth_spoiled(t);
+	return (true);
+}
+
 static void
 truth_on_written(void *arg, const struct reply *o)
 {
 	struct truth *t = arg;
 
 	t->flight--;
-	if (!truth_failed(t, o) && o->type == REPLY_STRING &&
-	    slice_eq(o->text, SLICE("-")))
-		truth_spoiled(t);
+	(void)truth_refused(t, o);
 }
 
 /* The batch as one command; what cannot be sent is written again with all the
  * rest. */
-static void
+static bool
 truth_write(struct truth *t, const struct conf_namespace *ns,
-    const struct truth_batch *b)
+    const struct batch *b, commands_cb *cb, void *arg)
 {
-	struct slice argv[7 + 3 * TRUTH_BATCH] = { SLICE("EVAL"),
-		slice_str(truth_script), SLICE("2") };
-	char name[NODES_NAME], epoch[NODES_NAME];
-	size_t i;
+	struct keys k = truth_keys(t, ns);
 
-	argv[3] = truth_key_of_all(&t->all, t->p.conf, ns);
-	argv[4] = truth_key_of_node(&t->own, t->p.conf, ns, t->p.node_id);
-	nodes_name(name, t->p.node_id);
-	nodes_name(epoch, t->epoch);
-	argv[5] = slice_str(name);
-	argv[6] = slice_str(epoch);
-	for (i = 0; i < 3 * (size_t)b->n; i++)
-		argv[7 + i] = slice_of(b->bytes.data + b->part[i].at,
-		    b->part[i].n);
-	t->flight++;
-	if (b->bytes.oom || t->all.oom || t->own.oom ||
-	    !redis_command(t->p.redis, argv[4], argv, 7 + i,
-	    truth_on_written, t)) {
-		t->flight--;
+	if (!keys_write(&k, ++t->numbers[ns->index], b, cb, arg)) {
 		truth_spoiled(t);
+		return (false);
 	}
+	t->flight++;
+	return (true);
+}
+
+static struct batch *
+truth_batch(struct truth *t)
+{
+	struct batch *b = TAILQ_FIRST(&t->spare);
+
+	if (b == NULL)
+		return (batch_new());
+	TAILQ_REMOVE(&t->spare, b, next);
+	t->nspare--;
+	return (b);
+}
+
+static void
+truth_batch_done(struct truth *t, struct batch *b)
+{
+	if (t->nspare >= TRUTH_SPARE) {
+		batch_free(&b);
+		return;
+	}
+	batch_empty(b);
+	TAILQ_INSERT_HEAD(&t->spare, b, next);
+	t->nspare++;
 }
 
 /* --- changes --------------------------------------------------------------*/
 
-/* Written first, then told: who is told can read it. */
+/* Written, then told: who is told can read it, wherever it is kept. */
+static void
+truth_on_change(void *arg, const struct reply *o)
+{
+	struct batch *b = arg;
+	struct truth *t = b->truth;
+	const struct conf_namespace *ns = &t->p.conf->namespaces[b->ns];
+
+	t->flight--;
+	TAILQ_REMOVE(&t->flying, b, next);
+	if (!truth_refused(t, o))
+		nodes_tell(t->p.nodes, slice_of(ns->name, ns->name_len),
+		    buf_unread(&b->news));
+	truth_batch_done(t, b);
+}
+
 static void
 truth_send_changes(struct truth *t, size_t ns)
 {
-	struct truth_batch *b = t->changes[ns];
+	struct batch *b = t->changes[ns];
 
-	if (b == NULL || b->n == 0)
+	if (b == NULL)
 		return;
-	truth_write(t, &t->p.conf->namespaces[ns], b);
-	if (!nodes_publish(t->p.nodes, &b->news))
-		t->again = true;	/* and the number tells them */
-	truth_batch_empty(b);
+	t->changes[ns] = NULL;
+	b->truth = t;
+	b->ns = ns;
+	if (truth_write(t, &t->p.conf->namespaces[ns], b, truth_on_change, b))
+		TAILQ_INSERT_TAIL(&t->flying, b, next);
+	else
+		truth_batch_done(t, b);
 }
 
 static void
@@ -259,26 +232,18 @@ static void
 truth_change(struct truth *t, const struct conf_namespace *ns,
     const struct news_entry *e)
 {
-	struct truth_batch **b = &t->changes[ns->index];
-	struct news head = { .kind = NEWS_CHANGES, .node = t->p.node_id,
-		.epoch = t->epoch, .ready = t->state == TRUTH_READY,
-		.ns = slice_of(ns->name, ns->name_len) };
+	struct batch **b = &t->changes[ns->index];
 
 	if (*b == NULL)
-		*b = truth_batch_new();
+		*b = truth_batch(t);
 	if (*b == NULL) {
 		counter_add(COUNTER_memory_failures, 1);
 		truth_spoiled(t);
 		return;
 	}
-	if ((*b)->n == 0) {
-		head.number = nodes_number(t->p.nodes);
-		news_put(&(*b)->news, &head);
-	}
-	truth_batch_add(t, *b, e);
-	news_entry_put(&(*b)->news, e);
+	batch_add(*b, t->epoch, e);
 	t->changed = true;
-	if ((*b)->n == TRUTH_BATCH)
+	if ((*b)->n == BATCH_MAX)
 		truth_send_changes(t, ns->index);
 }
 
@@ -301,6 +266,20 @@ truth_event(struct truth *t, const struct table_event *e)
 		truth_change(t, ns, &entry);
 }
 
+/* They are part of what is written anew. */
+static void
+truth_drop_changes(struct truth *t)
+{
+	size_t i;
+
+	t->changed = false;
+	for (i = 0; i < t->p.conf->nnamespaces; i++)
+		if (t->changes[i] != NULL) {
+			truth_batch_done(t, t->changes[i]);
+			t->changes[i] = NULL;
+		}
+}
+
 /* --- all of it ------------------------------------------------------------*/
 
 static void
@@ -312,37 +291,15 @@ truth_on_begun(void *arg, const struct reply *o)
 	(void)truth_failed(t, o);
 }
 
-static bool
-truth_begin_namespace(struct truth *t, const struct conf_namespace *ns)
-{
-	char epoch[NODES_NAME];
-	struct slice key = truth_key_of_node(&t->own, t->p.conf, ns,
-	    t->p.node_id);
-	struct slice hset[] = { SLICE("HSET"), key, SLICE("="), SLICE("") };
-	struct slice expire[] = { SLICE("PEXPIRE"), key,
-		SLICE(TRUTH_NODE_TTL) };
-
-	nodes_name(epoch, t->epoch);
-	hset[3] = slice_str(epoch);
-	if (t->own.oom || !redis_command(t->p.redis, key, hset, nitems(hset),
-	    truth_on_begun, t))
-		return (false);
-	t->flight++;
-	(void)redis_command(t->p.redis, key, expire, nitems(expire), NULL,
-	    NULL);
-	return (true);
-}
-
 static void
 truth_begin(struct truth *t)
 {
 	const struct conf_namespace *ns;
+	struct keys k;
 	size_t i;
 
-	t->again = t->changed = false;
-	for (i = 0; i < t->p.conf->nnamespaces; i++)
-		if (t->changes[i] != NULL)
-			truth_batch_empty(t->changes[i]);
+	t->again = false;
+	truth_drop_changes(t);
 	do {
 		if (getrandom(&t->epoch, sizeof t->epoch, 0) !=
 		    (ssize_t)sizeof t->epoch)
@@ -352,16 +309,21 @@ truth_begin(struct truth *t)
 	t->ns = 0;
 	t->at = 0;
 	t->begun = mono_now();
+	t->renewed = t->begun;
 	counter_add(COUNTER_presence_rewrites, 1);
 	nodes_epoch(t->p.nodes, t->epoch, false);
 	for (i = 0; i < t->p.conf->nnamespaces; i++) {
 		ns = truth_namespace(t, i);
-		if (ns != NULL && !truth_begin_namespace(t, ns)) {
+		if (ns == NULL)
+			continue;
+		k = truth_keys(t, ns);
+		t->numbers[i] = 0;
+		if (!keys_begin(&k, truth_on_begun, t)) {
 			truth_spoiled(t);
 			return;
 		}
+		t->flight++;
 	}
-	t->renewed = mono_now();
 }
 
 static bool
@@ -374,8 +336,8 @@ truth_collect(void *arg, const struct table_event *e)
 		return (true);
 	truth_fill(t, truth_namespace(t, e->ns), e, &entry);
 	if (news_entry_good(&entry))
-		truth_batch_add(t, t->whole, &entry);
-	return (t->whole->n < TRUTH_BATCH);
+		batch_add(t->whole, t->epoch, &entry);
+	return (t->whole->n < BATCH_MAX);
 }
 
 /* Some of the table; true: there is more to do at once. */
@@ -404,8 +366,8 @@ truth_write_some(struct truth *t)
 	all = table_tell_some(t->table, (uint16_t)t->ns, &t->at, TRUTH_NODES,
 	    truth_collect, t);
 	if (t->whole->n > 0)
-		truth_write(t, ns, t->whole);
-	truth_batch_empty(t->whole);
+		(void)truth_write(t, ns, t->whole, truth_on_written, t);
+	batch_empty(t->whole);
 	if (all) {
 		t->ns++;
 		t->at = 0;
@@ -420,12 +382,8 @@ truth_on_swept(void *arg, const struct reply *o)
 
 	t->flight--;
 	t->sweeping = false;
-	if (truth_failed(t, o) || t->state != TRUTH_SWEEPING)
+	if (truth_refused(t, o) || t->state != TRUTH_SWEEPING)
 		return;
-	if (o->type != REPLY_STRING || slice_eq(o->text, SLICE("-"))) {
-		truth_spoiled(t);
-		return;
-	}
 	(void)snprintf(t->cursor, sizeof t->cursor, "%.*s", (int)o->text.n,
 	    (const char *)o->text.p);
 	if (strcmp(t->cursor, "0") == 0) {
@@ -437,9 +395,8 @@ truth_on_swept(void *arg, const struct reply *o)
 static bool
 truth_sweep_some(struct truth *t)
 {
-	struct truth_sweep s = { .conf = t->p.conf, .redis = t->p.redis,
-		.id = t->p.node_id, .epoch = t->epoch, .stale = true,
-		.cursor = slice_str(t->cursor) };
+	const struct conf_namespace *ns;
+	struct keys k;
 
 	if (t->sweeping)
 		return (false);
@@ -450,18 +407,18 @@ truth_sweep_some(struct truth *t)
 		nodes_epoch(t->p.nodes, t->epoch, true);
 		return (false);
 	}
-	s.ns = truth_namespace(t, t->ns);
-	if (s.ns == NULL) {
+	ns = truth_namespace(t, t->ns);
+	if (ns == NULL) {
 		t->ns++;
 		return (true);
 	}
-	t->flight++;
-	t->sweeping = true;
-	if (!truth_sweep(&s, truth_on_swept, t)) {
-		t->flight--;
-		t->sweeping = false;
+	k = truth_keys(t, ns);
+	t->sweeping = keys_sweep(&k, true, slice_str(t->cursor),
+	    truth_on_swept, t);
+	if (t->sweeping)
+		t->flight++;
+	else
 		truth_spoiled(t);
-	}
 	return (false);
 }
 
@@ -488,37 +445,30 @@ truth_turn(struct truth *t)
 
 /* --- time -----------------------------------------------------------------*/
 
+/* Something was thrown out? */
 static void
 truth_on_renewed(void *arg, const struct reply *o)
 {
 	struct truth *t = arg;
 
 	t->flight--;
-	if (o != NULL && o->type == REPLY_INTEGER && o->integer == 0 &&
-	    t->state == TRUTH_READY)
-		truth_spoiled(t);	/* it was thrown out */
+	if (t->state == TRUTH_READY)
+		(void)truth_refused(t, o);
 }
 
 static void
 truth_renew(struct truth *t)
 {
-	struct slice argv[] = { SLICE("PEXPIRE"), SLICE(""), SLICE("") };
 	const struct conf_namespace *ns;
+	struct keys k;
 	size_t i;
 
 	for (i = 0; i < t->p.conf->nnamespaces; i++) {
 		ns = truth_namespace(t, i);
 		if (ns == NULL)
 			continue;
-		argv[1] = truth_key_of_all(&t->all, t->p.conf, ns);
-		argv[2] = SLICE(TRUTH_ALL_TTL);
-		(void)redis_command(t->p.redis, argv[1], argv, nitems(argv),
-		    NULL, NULL);
-		argv[1] = truth_key_of_node(&t->own, t->p.conf, ns,
-		    t->p.node_id);
-		argv[2] = SLICE(TRUTH_NODE_TTL);
-		if (redis_command(t->p.redis, argv[1], argv, nitems(argv),
-		    truth_on_renewed, t))
+		k = truth_keys(t, ns);
+		if (keys_renew(&k, truth_on_renewed, t))
 			t->flight++;
 	}
 }
@@ -580,34 +530,47 @@ truth_new(const struct truth_params *p)
 		return (NULL);
 	t->magic = TRUTH_MAGIC;
 	t->p = *p;
-	buf_init(&t->all);
-	buf_init(&t->own);
+	TAILQ_INIT(&t->flying);
+	TAILQ_INIT(&t->spare);
 	t->changes = calloc(p->conf->nnamespaces + 1, sizeof(void *));
-	t->whole = truth_batch_new();
+	t->numbers = calloc(p->conf->nnamespaces + 1, sizeof(uint64_t));
+	t->whole = batch_new();
 	t->presence = presence_open(p->segment, 0);
-	if (t->changes == NULL || t->whole == NULL || t->presence == NULL)
+	if (t->changes == NULL || t->numbers == NULL || t->whole == NULL ||
+	    t->presence == NULL)
 		truth_free(&t);
 	return (t);
+}
+
+static void
+truth_free_list(struct batch_list *list)
+{
+	struct batch *b;
+
+	while ((b = TAILQ_FIRST(list)) != NULL) {
+		TAILQ_REMOVE(list, b, next);
+		batch_free(&b);
+	}
 }
 
 void
 truth_free(struct truth **tp)
 {
 	struct truth *t = *tp;
-	size_t i;
 
 	if (t == NULL)
 		return;
 	*tp = NULL;
 	CHECK_MAGIC(t, TRUTH_MAGIC);
-	for (i = 0; t->changes != NULL && i < t->p.conf->nnamespaces; i++)
-		truth_batch_free(t->changes[i]);
+	if (t->changes != NULL)
+		truth_drop_changes(t);
+	truth_free_list(&t->flying);
+	truth_free_list(&t->spare);
 	free(t->changes);
-	truth_batch_free(t->whole);
+	free(t->numbers);
+	batch_free(&t->whole);
 	if (t->presence != NULL)
 		presence_close(&t->presence);
-	buf_fini(&t->all);
-	buf_fini(&t->own);
 	t->magic = 0;
 	free(t);
 }

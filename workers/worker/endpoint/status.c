@@ -85,8 +85,10 @@ status_redis(struct worker *w, struct health *h)
 bool
 status_presence_stale(const struct worker *w)
 {
-	return (__atomic_load_n(stats_column(w->h->stats, 0) +
-	    COUNTER_presence_stale, __ATOMIC_RELAXED) != 0);
+	return (conf_redis_on(&w->conf->redis) && conf_presence_on(w->conf) &&
+	    (slot_state(w->h->segment, 0) != SLOT_LIVE ||
+	    __atomic_load_n(stats_column(w->h->stats, 0) +
+	    COUNTER_presence_stale, __ATOMIC_RELAXED) != 0));
 }
 
 void

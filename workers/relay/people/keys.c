@@ -1,0 +1,208 @@
+/*
+ * Names of keys, and scripts, of presence in Redis; see keys.h.  Called by
+ * truth.c, mirror.c and remains.c.
+ */
+#include "relay/people/keys.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "conf/conf.h"
+#include "relay/people/nodes.h"
+#include "relay/redis/redis.h"
+
+/* When no daemon is there any more, in ms: of all, and of a node, which others
+ * clear away before. */
+#define KEYS_ALL_TTL	"15000"
+#define KEYS_NODE_TTL	"86400000"
+#define KEYS_SCANNED	"256"	/* fields at a time, or so */
+
+/* KEYS: of all, of the node.  ARGV: node, epoch.  n has that epoch; u goes to,
+ * or from, the hash of all. */
+#define KEYS_LUA \
+"local m,n,id,e=KEYS[1],KEYS[2],ARGV[1],ARGV[2]\n" \
+"local at=redis.call('HGET',n,'=') or ''\n" \
+"if string.sub(at,1,16)~=e then return '-' end\n" \
+"local function all(u,j)\n" \
+" local old,o=redis.call('HGET',m,u),{}\n" \
+" if old then\n" \
+"  local l=string.match(old,'\"nodes\":%[([^%]]*)%]}$') or ''\n" \
+"  for x in string.gmatch(l,'%x+') do\n" \
+"   if x~=id then o[#o+1]='\"'..x..'\"' end\n" \
+"  end\n" \
+" end\n" \
+" if j=='' then\n" \
+"  if #o==0 then redis.call('HDEL',m,u) return end\n" \
+"  j=string.gsub(old,',\"nodes\":%[[^%]]*%]}$','')\n" \
+" else o[#o+1]='\"'..id..'\"' end\n" \
+" redis.call('HSET',m,u,j..',\"nodes\":['..table.concat(o,',')..']}')\n" \
+"end\n"
+
+/* ARGV: the number before, the number, and for each change field, value
+ * (empty: gone), and for a user that is there the object without its end. */
+static const char keys_lua_write[] = KEYS_LUA
+"if string.sub(at,17)~=ARGV[3] then return '-' end\n"
+"redis.call('HSET',n,'=',e..ARGV[4])\n"
+"for i=5,#ARGV,3 do\n"
+" local f,v=ARGV[i],ARGV[i+1]\n"
+" if v=='' then redis.call('HDEL',n,f) else redis.call('HSET',n,f,v) end\n"
+" if string.byte(f)==117 then all(string.sub(f,2),ARGV[i+2]) end\n"
+"end\n"
+"redis.call('PEXPIRE',m," KEYS_ALL_TTL ")\n"
+"return '0'\n";
+
+static const char keys_lua_renew[] = KEYS_LUA
+"redis.call('PEXPIRE',n," KEYS_NODE_TTL ")\n"
+"if redis.call('PEXPIRE',m," KEYS_ALL_TTL ")==1 then return '0' end\n"
+"return redis.call('HLEN',n)>1 and '-' or '0'\n";
+
+/* ARGV: all fields or "1", those of other epochs; cursor, count. */
+static const char keys_lua_sweep[] = KEYS_LUA
+"local r=redis.call('HSCAN',n,ARGV[4],'COUNT',ARGV[5])\n"
+"for i=1,#r[2],2 do\n"
+" local f,v=r[2][i],r[2][i+1]\n"
+" if f~='=' and (ARGV[3]=='' or string.sub(v,1,16)~=e) then\n"
+"  redis.call('HDEL',n,f)\n"
+"  if string.byte(f)==117 then all(string.sub(f,2),'') end\n"
+" end\n"
+"end\n"
+"return r[1]\n";
+
+static const char keys_lua_scan[] =
+"return {redis.call('HGET',KEYS[1],'=') or '',"
+"redis.call('HSCAN',KEYS[1],ARGV[1],'COUNT','" KEYS_SCANNED "')}";
+
+/* --- names ----------------------------------------------------------------*/
+
+struct slice
+keys_of_all(struct buf *b, const struct keys *k)
+{
+	buf_reset(b);
+	buf_printf(b, "%spresence:%s", k->conf->redis.prefix,
+	    k->ns->name + 1);
+	return (buf_unread(b));
+}
+
+struct slice
+keys_of_node(struct buf *b, const struct keys *k)
+{
+	buf_reset(b);
+	buf_printf(b, "%snode:%016" PRIx64 ":{%spresence:%s}",
+	    k->conf->redis.prefix, k->node, k->conf->redis.prefix,
+	    k->ns->name + 1);
+	return (buf_unread(b));
+}
+
+bool
+keys_epoch_get(struct slice value, uint64_t *epoch)
+{
+	return (value.n > FIELD_EPOCH &&
+	    nodes_id(slice_of(value.p, FIELD_EPOCH), epoch));
+}
+
+/* --- commands -------------------------------------------------------------*/
+
+/* EVAL of a script over both keys: argv has room for the head, 7. */
+#define KEYS_HEAD	7u
+
+static bool
+keys_eval(const struct keys *k, const char *script, struct slice *argv,
+    size_t n, commands_cb *cb, void *arg)
+{
+	char name[NODES_NAME], epoch[NODES_NAME];
+	struct buf all, own;
+	bool sent;
+
+	buf_init(&all);
+	buf_init(&own);
+	nodes_name(name, k->node);
+	nodes_name(epoch, k->epoch);
+	argv[0] = SLICE("EVAL");
+	argv[1] = slice_str(script);
+	argv[2] = SLICE("2");
+	argv[3] = keys_of_all(&all, k);
+	argv[4] = keys_of_node(&own, k);
+	argv[5] = slice_str(name);
+	argv[6] = slice_str(epoch);
+	sent = !all.oom && !own.oom && redis_command(k->redis, argv[4], argv,
+	    n, cb, arg);
+	buf_fini(&all);
+	buf_fini(&own);
+	return (sent);
+}
+
+bool
+keys_begin(const struct keys *k, commands_cb *cb, void *arg)
+{
+	char value[NODES_NAME + 1];
+	struct slice hset[] = { SLICE("HSET"), SLICE(""), SLICE("="),
+		SLICE("") };
+	struct slice expire[] = { SLICE("PEXPIRE"), SLICE(""),
+		SLICE(KEYS_NODE_TTL) };
+	struct buf own;
+	bool sent;
+
+	buf_init(&own);
+	(void)snprintf(value, sizeof value, "%016" PRIx64 "0", k->epoch);
+	hset[1] = expire[1] = keys_of_node(&own, k);
+	hset[3] = slice_str(value);
+	sent = !own.oom && redis_command(k->redis, hset[1], hset,
+	    nitems(hset), cb, arg);
+	if (sent)
+		(void)redis_command(k->redis, expire[1], expire,
+		    nitems(expire), NULL, NULL);
+	buf_fini(&own);
+	return (sent);
+}
+
+bool
+keys_write(const struct keys *k, uint64_t number, const struct batch *b,
+    commands_cb *cb, void *arg)
+{
+	struct slice argv[KEYS_HEAD + 2 + BATCH_ARGS * BATCH_MAX];
+	char before[24], now[24];
+
+	(void)snprintf(before, sizeof before, "%" PRIu64, number - 1);
+	(void)snprintf(now, sizeof now, "%" PRIu64, number);
+	argv[KEYS_HEAD] = slice_str(before);
+	argv[KEYS_HEAD + 1] = slice_str(now);
+	return (!batch_is_cut(b) && keys_eval(k, keys_lua_write, argv,
+	    KEYS_HEAD + 2 + batch_args(b, argv + KEYS_HEAD + 2), cb, arg));
+}
+
+bool
+keys_renew(const struct keys *k, commands_cb *cb, void *arg)
+{
+	struct slice argv[KEYS_HEAD];
+
+	return (keys_eval(k, keys_lua_renew, argv, KEYS_HEAD, cb, arg));
+}
+
+bool
+keys_sweep(const struct keys *k, bool stale, struct slice cursor,
+    commands_cb *cb, void *arg)
+{
+	struct slice argv[KEYS_HEAD + 3];
+
+	argv[KEYS_HEAD] = stale ? SLICE("1") : SLICE("");
+	argv[KEYS_HEAD + 1] = cursor.n == 0 ? SLICE("0") : cursor;
+	argv[KEYS_HEAD + 2] = SLICE(KEYS_SCANNED);
+	return (keys_eval(k, keys_lua_sweep, argv, KEYS_HEAD + 3, cb, arg));
+}
+
+bool
+keys_scan(const struct keys *k, struct slice cursor, commands_cb *cb,
+    void *arg)
+{
+	struct slice argv[] = { SLICE("EVAL"), slice_str(keys_lua_scan),
+		SLICE("1"), SLICE(""), cursor.n == 0 ? SLICE("0") : cursor };
+	struct buf own;
+	bool sent;
+
+	buf_init(&own);
+	argv[3] = keys_of_node(&own, k);
+	sent = !own.oom && redis_command(k->redis, argv[3], argv,
+	    nitems(argv), cb, arg);
+	buf_fini(&own);
+	return (sent);
+}

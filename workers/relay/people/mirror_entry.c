@@ -1,0 +1,143 @@
+/*
+ * One user of another host, come or gone; see mirror.h.  Called by people.c with
+ * changes, and by mirror.c with what it has read.
+ */
+#include "relay/people/mirror_int.h"
+
+#include "conf/conf.h"
+#include "proto/status.h"
+#include "shm/counters.h"
+#include "shm/presence.h"
+#include "shm/table_relay.h"
+
+#define MIRROR_SEEN_MS	1000u	/* how exactly workers tell who is silent */
+
+/*
+ * Each host finds by itself who is silent there.  Who is not silent here is not
+ * away: that is said again.
+ */
+static bool
+mirror_not_idle(struct mirror *m, const struct conf_namespace *ns,
+    uint32_t node, const struct news_entry *e)
+{
+	struct presence_info info;
+
+	if (e->code != STATUS_IDLE || ns->idle_after_ms == 0 ||
+	    !presence_get(m->presence, ns->index, e->key, &info) ||
+	    !info.local || info.status == STATUS_IDLE ||
+	    info.last_seen_ms + ns->idle_after_ms <= wall_now().ms +
+	    MIRROR_SEEN_MS)
+		return (false);
+	(void)presence_take_status(m->presence, node,
+	    info.status == STATUS_NONE ? STATUS_ONLINE : info.status,
+	    e->set_ms + 1);
+	return (true);
+}
+
+/* By its clock, which may be before ours: nobody was seen in the future. */
+static void
+mirror_seen(struct mirror *m, uint32_t node, const struct news_entry *e)
+{
+	struct wall now = wall_now(), seen = { e->seen_ms };
+
+	presence_seen_there(m->presence, node, seen.ms > now.ms ? now : seen);
+}
+
+static void
+mirror_present(struct mirror *m, const struct conf_namespace *ns,
+    struct node *from, const struct news_entry *e)
+{
+	size_t index = ns->index + (e->room ? m->p.conf->nnamespaces : 0);
+	uint32_t n = 0;
+
+	if (e->key.n <= presence_key_max(m->presence))
+		n = table_mirror_add(m->table, (uint16_t)index, e->key,
+		    from->host);
+	if (n == 0) {
+		from->partial = true;
+		counter_add(COUNTER_presence_not_mirrored, 1);
+		return;
+	}
+	if (m->kept != NULL && from == m->node)
+		m->kept[n / 8] |= (uint8_t)(1u << n % 8);
+	if (e->room)
+		return;
+	mirror_seen(m, n, e);
+	if (e->set_ms != 0 && !mirror_not_idle(m, ns, n, e))
+		(void)presence_take_status(m->presence, n, e->code,
+		    e->set_ms);
+}
+
+static void
+mirror_absent(struct mirror *m, const struct conf_namespace *ns,
+    const struct node *from, const struct news_entry *e)
+{
+	size_t index = ns->index + (e->room ? m->p.conf->nnamespaces : 0);
+
+	if (!e->room)
+		mirror_seen(m, presence_find(m->presence, ns->index, e->key),
+		    e);
+	table_mirror_drop(m->table, (uint16_t)index, e->key, from->host,
+	    true);
+}
+
+static uint64_t
+mirror_hash(const struct mirror *m, size_t ns, const struct news_entry *e)
+{
+	struct hash_key k = { m->key.k0 ^ ns ^ (e->room ? 1u << 31 : 0),
+		m->key.k1 };
+
+	return (hash_bytes(&k, e->key));
+}
+
+static bool
+mirror_is_touched(const struct mirror *m, size_t ns,
+    const struct news_entry *e)
+{
+	uint64_t h = mirror_hash(m, ns, e);
+	unsigned i;
+
+	for (i = 0; i < m->ntouched; i++)
+		if (m->touched[i] == h)
+			return (true);
+	return (false);
+}
+
+static void
+mirror_touch(struct mirror *m, size_t ns, const struct news_entry *e)
+{
+	if (m->ntouched < MIRROR_TOUCHED)
+		m->touched[m->ntouched] = mirror_hash(m, ns, e);
+	m->ntouched++;		/* more than fit: the part is asked again */
+}
+
+void
+mirror_changes(struct mirror *m, struct node *from, const struct news *news)
+{
+	const struct conf_namespace *ns = conf_namespace_find(m->p.conf,
+	    news->ns);
+	bool loading = m->job != MIRROR_IDLE && m->node == from;
+	struct slice rest = news->entries;
+	struct news_entry e;
+
+	CHECK_MAGIC(m, MIRROR_MAGIC);
+	if (ns == NULL || ns->presence == CONF_PRESENCE_OFF ||
+	    m->table == NULL || from->gone || (!loading && !from->loaded))
+		return;
+	while (news_entry_next(&rest, &e)) {
+		if (loading && m->job == MIRROR_PART)
+			mirror_touch(m, ns->index, &e);
+		if (e.present)
+			mirror_present(m, ns, from, &e);
+		else
+			mirror_absent(m, ns, from, &e);
+	}
+}
+
+void
+mirror_take(struct mirror *m, const struct conf_namespace *ns,
+    const struct news_entry *e)
+{
+	if (!mirror_is_touched(m, ns->index, e))
+		mirror_present(m, ns, m->node, e);
+}
