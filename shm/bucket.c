@@ -6,14 +6,10 @@
  */
 #include "shm/bucket.h"
 
+#include "shm/bucket_int.h"
 #include "shm/counters.h"
-#include "shm/internal.h"
 
-#define TICK_US		4
-#define TAT_BITS	42
-#define TAT_MASK	(((uint64_t)1 << TAT_BITS) - 1)
 #define LIMIT_MAX	((uint64_t)1 << (TAT_BITS - 1))
-#define LOSSES_MAX	16	/* lost compare-and-swaps, then let through */
 #define OVER_FACTOR	100	/* rate of the overflow bucket of a class */
 #define AGED		(-(int64_t)(1000000 / TICK_US))
 
@@ -37,15 +33,6 @@ bucket_rate_init(struct bucket_rate *r, unsigned class, uint32_t allow,
 	return (true);
 }
 
-/* tat - now, as a signed number of ticks. */
-static int64_t
-bucket_debt(uint64_t word, uint64_t now)
-{
-	uint64_t d = (word - now) & TAT_MASK;
-
-	return ((int64_t)(d << (64 - TAT_BITS)) >> (64 - TAT_BITS));
-}
-
 static uint64_t
 bucket_later(uint64_t debt, uint64_t cost, const struct bucket_rate *r)
 {
@@ -54,32 +41,23 @@ bucket_later(uint64_t debt, uint64_t cost, const struct bucket_rate *r)
 	return ((debt + cost - r->limit) * TICK_US);
 }
 
-/*
- * No way left for this key: the whole class shares one bucket, a hundred
- * times as wide.  Its word is a plain tat in nanoseconds.
- */
-static enum bucket_verdict
-bucket_charge_class(struct segment *seg, const struct bucket_rate *r,
-    uint64_t cost, struct mono now, uint64_t *retry_us)
+enum bucket_verdict
+bucket_charge_word(_Atomic uint64_t *word, uint64_t add, uint64_t limit,
+    uint64_t now, uint64_t *over)
 {
-	_Atomic uint64_t *word = (_Atomic uint64_t *)(void *)(seg->base +
-	    seg->hdr->rate_over) + r->class;
-	uint64_t tat, debt, now_ns = now.us * 1000;
-	uint64_t add = cost * TICK_US * 1000 / OVER_FACTOR;
-	uint64_t limit = r->limit * TICK_US * 1000;
+	uint64_t tat, debt;
 	unsigned lost;
 
-	counter_add(COUNTER_rate_set_full, 1);
 	tat = atomic_load_explicit(word, memory_order_relaxed);
 	for (lost = 0; lost < LOSSES_MAX; lost++) {
-		debt = tat > now_ns ? tat - now_ns : 0;
+		debt = tat > now ? tat - now : 0;
 		if (debt + add > limit) {
-			*retry_us = (debt + add - limit) / 1000 + 1;
+			*over = debt + add - limit;
 			return (BUCKET_DENY);
 		}
 		HOOK();
 		if (atomic_compare_exchange_weak_explicit(word, &tat,
-		    now_ns + debt + add, memory_order_relaxed,
+		    now + debt + add, memory_order_relaxed,
 		    memory_order_relaxed))
 			return (BUCKET_ALLOW);
 	}
@@ -87,8 +65,25 @@ bucket_charge_class(struct segment *seg, const struct bucket_rate *r,
 	return (BUCKET_ALLOW);
 }
 
-/* The way of this tag, else the one with the least debt. */
-static unsigned
+/* No way left for this key: the whole class shares one bucket, a hundred
+ * times as wide. */
+static enum bucket_verdict
+bucket_charge_class(struct segment *seg, const struct bucket_rate *r,
+    uint64_t cost, struct mono now, uint64_t *retry_us)
+{
+	_Atomic uint64_t *word = (_Atomic uint64_t *)(void *)(seg->base +
+	    seg->hdr->rate_over) + r->class;
+	uint64_t over;
+
+	counter_add(COUNTER_rate_set_full, 1);
+	if (bucket_charge_word(word, cost * TICK_US * 1000 / OVER_FACTOR,
+	    r->limit * TICK_US * 1000, now.us * 1000, &over) == BUCKET_ALLOW)
+		return (BUCKET_ALLOW);
+	*retry_us = over / 1000 + 1;
+	return (BUCKET_DENY);
+}
+
+unsigned
 bucket_choose(_Atomic uint64_t *set, uint64_t tag, uint64_t now, uint64_t *word,
     int64_t *debt)
 {
@@ -117,17 +112,7 @@ bucket_choose(_Atomic uint64_t *set, uint64_t tag, uint64_t now, uint64_t *word,
 static _Atomic uint64_t *
 bucket_set(const struct segment *seg, uint64_t hash)
 {
-	return ((_Atomic uint64_t *)(void *)(seg->base +
-	    seg->hdr->rate_set) +
-	    (hash & (seg->hdr->rate_nsets - 1)) * SHM_WAYS);
-}
-
-static uint64_t
-bucket_tag(uint64_t hash)
-{
-	uint64_t tag = hash >> TAT_BITS;
-
-	return (tag == 0 ? 1 : tag);
+	return (bucket_set_at(seg, seg->hdr->rate_set, hash));
 }
 
 static enum bucket_verdict
@@ -230,25 +215,32 @@ bucket_peek(struct segment *seg, const struct bucket_rate *r,
 	return (BUCKET_DENY);
 }
 
+static void
+bucket_age_set(_Atomic uint64_t *set, uint64_t ticks)
+{
+	unsigned i;
+	uint64_t w;
+
+	for (i = 0; i < SHM_WAYS; i++) {
+		w = atomic_load_explicit(&set[i], memory_order_relaxed);
+		if (w != 0 && bucket_debt(w, ticks) <= AGED)
+			(void)atomic_compare_exchange_strong_explicit(&set[i],
+			    &w, 0, memory_order_relaxed, memory_order_relaxed);
+	}
+}
+
 void
 bucket_age(struct segment *seg, uint32_t *cursor, struct mono now,
     uint32_t nsets)
 {
-	_Atomic uint64_t *set;
-	uint64_t w, ticks = now.us / TICK_US;
-	unsigned i;
+	const struct shm_header *h = seg->hdr;
+	uint64_t ticks = now.us / TICK_US;
 
 	for (; nsets > 0; nsets--) {
-		*cursor = (*cursor + 1) & (seg->hdr->rate_nsets - 1);
-		set = (_Atomic uint64_t *)(void *)(seg->base +
-		    seg->hdr->rate_set) + (uint64_t)*cursor * SHM_WAYS;
-		for (i = 0; i < SHM_WAYS; i++) {
-			w = atomic_load_explicit(&set[i],
-			    memory_order_relaxed);
-			if (w != 0 && bucket_debt(w, ticks) <= AGED)
-				(void)atomic_compare_exchange_strong_explicit(
-				    &set[i], &w, 0, memory_order_relaxed,
-				    memory_order_relaxed);
-		}
+		*cursor = (*cursor + 1) & (h->rate_nsets - 1);
+		bucket_age_set(bucket_set_at(seg, h->rate_set, *cursor),
+		    ticks);
+		bucket_age_set(bucket_set_at(seg, h->known_set, *cursor),
+		    ticks);
 	}
 }

@@ -38,7 +38,8 @@ enum bucket_verdict bucket_check(struct segment *, const struct bucket_rate *,
 enum bucket_verdict bucket_peek(struct segment *, const struct bucket_rate *,
 	    struct slice key, uint32_t cost, struct mono now,
 	    uint64_t *retry_us);
-/* Master: empties words of the past in the nsets sets behind *cursor. */
+/* Master: empties words of the past in the nsets sets behind *cursor, those of
+ * known addresses (bucket_storm.h) too. */
 void	bucket_age(struct segment *, uint32_t *cursor, struct mono now,
 	    uint32_t nsets);
 

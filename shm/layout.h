@@ -5,6 +5,7 @@
  *	page   slot rows, 256 B each: 0 = relay, 1.. = workers
  *	       overflow rate buckets, one word per class
  *	       rate sets, 8 words of 8 bytes each; sets of shm/once.h, the same
+ *	       handshakes of the host, a line; sets of known addresses, the same
  *	       presence: node map nsid seen dirty dsum head
  *	       interest: the same
  *	       count: connections of the host, a line per slot; then a table
@@ -51,7 +52,7 @@
  *				the fence in interest_join (node or overflow;
  *				what was told so far)
  *   one word alone		any order: CAS and fetch_or act on its latest
- *	value.  Rate words, once, counters, columns.
+ *	value.  Rate words, once, storm, counters, columns.
  *   a dead process's stores	waitpid() orders them before what the master
  *	does: columns are stored relaxed.
  */
@@ -129,6 +130,8 @@ struct shm_header {
 	uint64_t	 count_host;	/* struct shm_held[nslots] */
 	uint64_t	 once_set;	/* a64[once_nsets][SHM_WAYS] */
 	uint64_t	 once_nsets;	/* a power of two */
+	uint64_t	 storm;		/* struct shm_storm */
+	uint64_t	 known_set;	/* a64[rate_nsets][SHM_WAYS] */
 };
 
 /* Connections that a slot holds; written by it, or by the master for it. */
@@ -138,6 +141,20 @@ struct shm_held {
 };
 
 static_assert(sizeof(struct shm_held) == 64, "a line each");
+
+/* Handshakes of the host; see shm/bucket_storm.h.  All of one line. */
+struct shm_storm {
+	_Atomic uint64_t tat[2];	/* ns, by lane: of those who are known,
+					 * and of the others */
+	_Atomic uint64_t turn;		/* ns: of the last who was told when
+					 * to come back */
+	_Atomic uint64_t began_us;	/* 0: none is on */
+	_Atomic uint64_t refused_us;	/* the last one */
+	_Atomic uint64_t refused;	/* since it began */
+	uint64_t	 pad[2];
+};
+
+static_assert(sizeof(struct shm_storm) == 64, "a line");
 
 static_assert(offsetof(struct shm_header, sip_k0) == 32, "layout");
 static_assert(offsetof(struct shm_header, epoch) == 64, "layout");

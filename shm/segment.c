@@ -131,6 +131,9 @@ segment_plan(struct shm_header *h, const struct segment_params *p,
 	h->rate_set = segment_take(&to, (uint64_t)h->rate_nsets * SHM_WAYS * 8);
 	h->once_nsets = segment_sets(p->once_ways);
 	h->once_set = segment_take(&to, h->once_nsets * SHM_WAYS * 8);
+	h->storm = segment_take(&to, sizeof(struct shm_storm));
+	h->known_set = segment_take(&to,
+	    (uint64_t)h->rate_nsets * SHM_WAYS * 8);
 	segment_plan_table(&h->table[TABLE_PRESENCE], p->presence_max,
 	    p->presence_key_max == 0 ? 128 : p->presence_key_max,
 	    p->status_text, &to);

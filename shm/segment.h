@@ -19,7 +19,8 @@ struct segment_params {
 	unsigned	 max_workers;	/* 1..64; slots are twice as many + 1 */
 	uint32_t	 presence_max;	/* users tracked, 1..2^26 */
 	uint32_t	 interest_max;	/* rooms and user channels, 1..2^26 */
-	uint32_t	 rate_ways;	/* rate buckets; becomes 8 * 2^k */
+	uint32_t	 rate_ways;	/* rate buckets, and as many known
+					 * addresses; becomes 8 * 2^k */
 	uint32_t	 once_ways;	/* see shm/once.h; the same, 0: 8 */
 	unsigned	 max_ns;	/* namespaces, 1..65535 */
 	/* longer keys are kept as prefix and digest; 0: 128. 64, 128 or 256 */

@@ -396,6 +396,8 @@ struct conf {
 	unsigned	 rooms_per_session;
 	unsigned	 namespaces_per_connection;
 	unsigned	 failed_connects;	/* end a connection */
+	unsigned	 limit_handshakes;	/* whole host, a second; 0: no
+						 * limit */
 	/* heartbeat, Engine.IO and Socket.IO */
 	uint64_t	 ping_interval_ms;
 	uint64_t	 ping_timeout_ms;

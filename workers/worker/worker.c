@@ -34,6 +34,7 @@
 #include "worker/engineio/polling.h"
 #include "worker/engineio/transport.h"
 #include "worker/http/coded.h"
+#include "worker/http/handshakes.h"
 #include "worker/http/refusal.h"
 #include "worker/http/request.h"
 #include "worker/leave.h"
@@ -383,6 +384,7 @@ worker_second(struct worker *w)
 	stats_heartbeat(w->h->stats, (unsigned)w->h->slot, w->wall);
 	if (!bus_port_up(w->bus))
 		worker_ask_bus(w);
+	handshakes_second(w);
 	coverage_save();
 }
 
@@ -430,6 +432,7 @@ worker_open_shm(struct worker *w)
 	w->interest = interest_open(h->segment, slot);
 	w->presence = presence_open(h->segment, slot);
 	w->count = count_open(h->segment, slot);
+	storm_rate_init(&w->storm, w->conf->limit_handshakes);
 	w->users = calloc(w->conf->nnamespaces + 1, sizeof *w->users);
 	if (w->interest == NULL || w->presence == NULL || w->count == NULL ||
 	    w->users == NULL)

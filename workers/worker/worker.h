@@ -16,6 +16,7 @@
 #include "hub/hub.h"
 #include "proto/ws.h"
 #include "role.h"
+#include "shm/bucket_storm.h"
 #include "shm/counters.h"
 #include "sys/loop.h"
 
@@ -118,6 +119,7 @@ struct worker {
 
 	struct parcels	*parcels;	/* net */
 	struct coded	*coded;		/* http */
+	struct storm_rate storm;	/* http: handshakes of the host */
 	struct polling	*polling;	/* engineio */
 
 	/* worker.c */

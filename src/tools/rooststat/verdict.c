@@ -62,6 +62,7 @@ static const struct verdict_row {
 	{ "connections_refused", "why=\"draining\"", SEVERITY_NOTE },
 	{ "connections_refused", "why=\"limit\"", SEVERITY_WARN },
 	{ "connections_refused", "why=\"memory\"", SEVERITY_BAD },
+	{ "connections_refused", "why=\"storm\"", SEVERITY_WARN },
 	{ "connections_refused", "", SEVERITY_NOTE },
 	{ "control_bad",	"", SEVERITY_BAD },
 	{ "count_full",		"", SEVERITY_BAD },

@@ -13,6 +13,7 @@
 #include "hub/queue/send.h"
 #include "hub/session/client.h"
 #include "hub/session/principal.h"
+#include "shm/bucket_storm.h"
 
 #define DAY	(UINT64_C(86400) * 1000000)
 /* A ping that is so late was due to the host's coarse timers: interval and
@@ -321,6 +322,21 @@ client_pong(struct client *c)
 		c->kind->pong(c);
 }
 
+/* It was in a namespace and ends, which it did not want and did not earn: it
+ * comes back before others may. */
+static void
+client_note_lost(const struct client *c, enum reason r)
+{
+	const struct hub *h = c->hub;
+
+	if (c->sessions != NULL && c->address != 0 && h->segment != NULL &&
+	    h->conf->limit_handshakes != 0 && (r == REASON_client_gone ||
+	    r == REASON_shutdown || r == REASON_restart ||
+	    r == REASON_ping_timeout || r == REASON_slow_consumer ||
+	    r == REASON_memory || r == REASON_reconnect))
+		storm_note(h->segment, c->address, h->now);
+}
+
 void
 client_gone(struct client **cp, enum reason reason)
 {
@@ -330,6 +346,7 @@ client_gone(struct client **cp, enum reason reason)
 	CHECK_MAGIC(c, CLIENT_MAGIC);
 	*cp = NULL;
 	counter_client(reason);
+	client_note_lost(c, reason);
 	if (c->kind->parting != NULL)
 		c->kind->parting(c, reason);
 	while ((s = c->sessions) != NULL) {

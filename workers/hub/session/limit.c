@@ -123,7 +123,31 @@ limit_charge(struct hub *h, const struct conf_rate *r, const struct payer *p)
 	return (limit_verdict(h, v, retry_us));
 }
 
+static bool
+limit_peek(struct hub *h, const struct conf_rate *r, const struct payer *p)
+{
+	enum bucket_verdict v;
+	uint64_t retry_us;
+
+	v = bucket_peek(h->segment, &h->limits->rates[r->index], p->key, 1,
+	    h->now, &retry_us);
+	return (limit_verdict(h, v, retry_us));
+}
+
 /* --- at the handshake ----------------------------------------------------- */
+
+bool
+limit_connect_asks(struct hub *h, uint64_t address)
+{
+	const struct conf_rate *r = h->conf->rate_connects;
+	struct payer p;
+
+	CHECK_MAGIC(h, HUB_MAGIC);
+	if (r == NULL || address == 0)
+		return (true);
+	limit_payer_address(&p, address);
+	return (limit_peek(h, r, &p));
+}
 
 bool
 limit_connect(struct hub *h, uint64_t address)
@@ -142,16 +166,12 @@ bool
 limit_token(struct hub *h, uint64_t address)
 {
 	const struct conf_rate *r = h->conf->rate_auth_failures;
-	enum bucket_verdict v;
-	uint64_t retry_us;
 	struct payer p;
 
 	if (r == NULL || address == 0)
 		return (true);
 	limit_payer_address(&p, address);
-	v = bucket_peek(h->segment, &h->limits->rates[r->index], p.key, 1,
-	    h->now, &retry_us);
-	return (limit_verdict(h, v, retry_us));
+	return (limit_peek(h, r, &p));
 }
 
 void

@@ -36,7 +36,10 @@ uint64_t limit_address(const uint8_t address[16]);
 
 /* --- at the handshake ---------------------------------------------------- */
 
-/* One more handshake; false: too fast, see limit_retry_ms(). */
+/* May there be one more handshake?  false: too fast, see limit_retry_ms().
+ * Charges nothing. */
+bool	limit_connect_asks(struct hub *, uint64_t address) MUST_USE;
+/* There is one more; false as above. */
 bool	limit_connect(struct hub *, uint64_t address) MUST_USE;
 /* May one more token be looked at?  Charges nothing. */
 bool	limit_token(struct hub *, uint64_t address) MUST_USE;

@@ -5,6 +5,7 @@
 
 #include "hub/client.h"
 #include "hub/session/limit.h"
+#include "worker/http/handshakes.h"
 #include "worker/http/refusal.h"
 #include "worker/http/reply.h"
 #include "worker/http/request.h"
@@ -41,16 +42,36 @@ admit_origin(const struct request *rq)
 	}
 }
 
-/* One more handshake of this address; true: too many, and it is told so. */
 static bool
 admit_too_fast(struct request *rq)
 {
-	if (limit_connect(rq->w->hub, limit_address(rq->c->address)))
-		return (false);
 	admit_refuse(rq, COUNTER_refused_rate);
 	reply_too_many(rq, "rate_limited", "too many connects of your address",
 	    limit_retry_ms(rq->w->hub));
 	return (true);
+}
+
+/*
+ * One more handshake, of this address and of the host; true: too many, and it
+ * is told so.  An address that is too fast has no part in what is the host's,
+ * and who is refused for the host's sake is not charged for it.
+ */
+static bool
+admit_too_many(struct request *rq)
+{
+	uint64_t address = limit_address(rq->c->address);
+	unsigned seconds;
+
+	if (!limit_connect_asks(rq->w->hub, address))
+		return (admit_too_fast(rq));
+	seconds = handshakes_wait(rq->c);
+	if (seconds != 0) {
+		admit_refuse(rq, COUNTER_refused_storm);
+		reply_busy(rq, "too many handshakes", seconds);
+		return (true);
+	}
+	/* another worker's may have come in between */
+	return (!limit_connect(rq->w->hub, address) && admit_too_fast(rq));
 }
 
 static bool
@@ -119,7 +140,7 @@ admit_token(struct request *rq)
 bool
 admit_asks(struct request *rq, struct client_request *cr)
 {
-	if (admit_leaving(rq) || admit_too_fast(rq))
+	if (admit_leaving(rq) || admit_too_many(rq))
 		return (false);
 	cr->address = limit_address(rq->c->address);
 	cr->token = admit_token(rq);

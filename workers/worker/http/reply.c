@@ -272,19 +272,32 @@ reply_method(struct request *rq)
 	    rq->row->allow);
 }
 
-void
-reply_too_many(struct request *rq, const char *code, const char *message,
-    uint64_t retry_ms)
+static void
+reply_not_now(struct request *rq, int status, const char *code,
+    const char *message, uint64_t seconds)
 {
 	struct buf *b = &rq->w->body;
 	char later[48];
 
 	(void)snprintf(later, sizeof later, "Retry-After: %llu\r\n",
-	    retry_ms == 0 ? REPLY_RETRY_S :
-	    (unsigned long long)((retry_ms + 999) / 1000));
+	    (unsigned long long)seconds);
 	buf_reset(b);
 	error_encode(b, code, message);
-	reply_body(rq, 429, "application/json", later);
+	reply_body(rq, status, "application/json", later);
+}
+
+void
+reply_too_many(struct request *rq, const char *code, const char *message,
+    uint64_t retry_ms)
+{
+	reply_not_now(rq, 429, code, message, retry_ms == 0 ? REPLY_RETRY_S :
+	    (retry_ms + 999) / 1000);
+}
+
+void
+reply_busy(struct request *rq, const char *message, unsigned seconds)
+{
+	reply_not_now(rq, 503, "unavailable", message, seconds);
 }
 
 void

@@ -35,6 +35,8 @@ void	reply_method(struct request *);
 /* 429, with the time from which on it is allowed (0: nobody knows). */
 void	reply_too_many(struct request *, const char *code,
 	    const char *message, uint64_t retry_ms);
+/* 503: not now, but in so many seconds. */
+void	reply_busy(struct request *, const char *message, unsigned seconds);
 /* To a request that cannot be told apart from what follows it. */
 void	reply_bad(struct conn *, int status, const char *why);
 
