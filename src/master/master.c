@@ -181,7 +181,8 @@ master_serving(struct master *m)
 
 	m->state = MASTER_SERVING;
 	n = children_count(m->children);
-	log_info("ready workers=%u relay=%u", n.workers_ready, n.relays_ready);
+	log_info("ready workers=%u relay=%u node=%016" PRIx64,
+	    n.workers_ready, n.relays_ready, m->node_id);
 	master_notify_ready(m);
 	if (m->release_fd == -1)
 		return;
@@ -444,6 +445,7 @@ master_gather(struct master *m)
 		log_err("getrandom");
 		return (EX_OSERR);
 	}
+	m->node_id = cp.node_id;
 	m->children = children_new(&cp);
 	if (m->children == NULL) {
 		log_err("children");

@@ -29,6 +29,7 @@ struct master {
 	struct stats	*stats;
 	struct loop	*loop;
 	struct children	*children;
+	uint64_t	 node_id;	/* as messages name this daemon */
 	int		 signals_fd;
 	struct loop_fd	 signals;
 	struct loop_fd	 ring;		/* the segment asks for a sweep */

@@ -344,6 +344,23 @@ test('an ACL user with just what the manual lists', async () => {
 	}
 });
 
+test('the id that the log tells is the one in Redis', async () => {
+	const own = await Redis.start();
+	const admin = await own.client();
+	try {
+		await withDaemon('namespace "/q" { auth = none presence = query }\n' +
+		    `redis { url = "unix:${own.path}" }\n`, async (one) => {
+			const [, id] = one.log.match(
+			    /ready workers=\d+ relay=1 node=([0-9a-f]{16})\n/);
+			await until(async () => (await admin.do('HKEYS',
+			    'roost:nodes')).includes(id), 'our id');
+		});
+	} finally {
+		admin.close();
+		await own.kill();
+	}
+});
+
 test('commands that are denied are named, each once', async () => {
 	const own = await Redis.start();
 	const admin = await own.client();
