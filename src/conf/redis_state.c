@@ -22,6 +22,7 @@ static const char *const redis_troubles[REDIS_STATE__MAX] = {
 	[REDIS_SWITCHED] = "Redis has another master, to be connected",
 	[REDIS_RENEWED] = "Redis is connected again, with another password",
 	[REDIS_READONLY] = "Redis is a replica, not a master",
+	[REDIS_UNSERVED] = "slots of the Redis Cluster have no node",
 };
 
 const char *

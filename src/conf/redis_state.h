@@ -24,6 +24,7 @@ enum redis_state {
 	REDIS_SWITCHED,		/* another server has its part now */
 	REDIS_RENEWED,		/* made again, for another password */
 	REDIS_READONLY,		/* a replica, where a master should be */
+	REDIS_UNSERVED,		/* slots of a Cluster have no node */
 	REDIS_STATE__MAX
 };
 

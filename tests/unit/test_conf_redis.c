@@ -99,6 +99,9 @@ section_is_checked_as_a_whole(void **state)
 	    "t:1: redis: prefix has a blank or a control character\n");
 	assert_conf_errors("redis { url = 'redis://u:p@' }",
 	    "t:1: redis: url needs a host: redis://HOST[:PORT]\n");
+	assert_conf_errors("redis { url = 'redis://h' prefix = 'a{b}' }",
+	    "t:1: redis: prefix has a brace: what is between two decides "
+	    "where a Cluster keeps a key\n");
 	/* what is wrong is said without the password */
 	assert_conf_errors("redis { url = 'redis://u:secret@h:0' }",
 	    "t:1: redis: url: the port is not 1..65535\n");

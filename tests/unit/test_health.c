@@ -37,7 +37,8 @@ degraded_says_why_and_names_are_escaped(void **state)
 	static const struct health_namespace ns = { SLICE("/a\"\\\n"), 0, 0 };
 	const struct health h = { .version = "1", .degraded = "no relay",
 		.namespaces = &ns, .nnamespaces = 1,
-		.redis_configured = true, .redis_connected = true };
+		.redis_configured = true, .redis_connected = true,
+		.redis_nodes = 3, .redis_away = 1 };
 	struct buf b;
 
 	(void)state;
@@ -46,7 +47,8 @@ degraded_says_why_and_names_are_escaped(void **state)
 	assert_buf(&b, "{\"status\":\"degraded\",\"reason\":\"no relay\","
 	    "\"namespaces\":{\"a\\\"\\\\\\u000a\":"
 	    "{\"users\":0,\"sockets\":0}},"
-	    "\"redis\":{\"connected\":true,\"configured\":true},"
+	    "\"redis\":{\"connected\":true,\"configured\":true,"
+	    "\"nodes\":3,\"away\":1},"
 	    "\"uptime\":0,\"version\":\"1\",\"workers\":[]}\n");
 	buf_fini(&b);
 }

@@ -228,10 +228,13 @@ is_down(void)
 	return (told.downs > 0);
 }
 
+static bool asks_mode;
+
 static void
 open_commands(void)
 {
 	struct commands_params p = { .conf = &conf, .loop = loop,
+		.asks_mode = asks_mode,
 		.queue_bytes = 64u << 10, .up = on_up, .down = on_down };
 
 	memset(&told, 0, sizeof told);
@@ -344,6 +347,43 @@ errors_in_the_greeting_say_why(void **state)
 	assert_true(counter_get(COUNTER_redis_errors) >= errors + 6);
 	assert_true(counter_get(COUNTER_redis_failures) >= failures + 5);
 	close_commands();
+}
+
+/* RESP2 has no maps; old servers, and what stands in front of some, no HELLO. */
+static void
+a_server_says_what_it_is(void **state)
+{
+	static const struct {
+		const char	*hello;
+		enum link_mode	 mode;
+	} rows[] = {
+		{ "*4\r\n$5\r\nproto\r\n:2\r\n$4\r\nmode\r\n"
+		    "$7\r\ncluster\r\n", LINK_MODE_CLUSTER },
+		{ "*4\r\n$4\r\nmode\r\n$10\r\nstandalone\r\n"
+		    "$7\r\nmodules\r\n*0\r\n", LINK_MODE_ALONE },
+		{ "*2\r\n$4\r\nrole\r\n$4\r\nmode\r\n",
+		    LINK_MODE_UNKNOWN },
+		{ "*1\r\n$4\r\nmode\r\n", LINK_MODE_UNKNOWN },
+		{ "+OK\r\n", LINK_MODE_UNKNOWN },
+		{ RESP2, LINK_MODE_UNKNOWN },
+	};
+	char greeting[256];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < nitems(rows); i++) {
+		(void)snprintf(greeting, sizeof greeting, "%s" GREETED,
+		    rows[i].hello);
+		server.greeting = greeting;
+		asks_mode = true;
+		open_commands();
+		asks_mode = false;
+		assert_int_equal(commands_mode(commands), LINK_MODE_UNKNOWN);
+		await(is_up);
+		assert_int_equal(commands_mode(commands), rows[i].mode);
+		assert_true(server_was_told("HELLO\r\n$1\r\n2\r\n"));
+		close_commands();
+	}
 }
 
 static unsigned answers, lost;
@@ -841,6 +881,7 @@ main(void)
 		with_server(user_and_database_are_told),
 		with_server(servers_that_are_none_are_left),
 		with_server(errors_in_the_greeting_say_why),
+		with_server(a_server_says_what_it_is),
 		with_server(commands_of_a_turn_leave_by_one_write),
 		with_server(queue_is_bounded),
 		with_server(reply_to_nothing_ends_the_link),

@@ -67,9 +67,13 @@ redis_prefix_bad(const char *prefix)
 {
 	const char *c;
 
-	for (c = prefix; *c != '\0'; c++)
+	for (c = prefix; *c != '\0'; c++) {
 		if ((unsigned char)*c <= ' ' || *c == 0x7f)
 			return ("prefix has a blank or a control character");
+		if (*c == '{' || *c == '}')
+			return ("prefix has a brace: what is between two "
+			    "decides where a Cluster keeps a key");
+	}
 	return (c - prefix > CONF_REDIS_PREFIX_MAX ?
 	    "prefix has more than 64 bytes" : NULL);
 }

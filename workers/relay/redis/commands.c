@@ -12,7 +12,9 @@
 #include "sys/log.h"
 
 #define COMMANDS_ROLE_MS	2000	/* where there are Sentinels */
-#define COMMANDS_REPLY_BYTES	(1u << 20)	/* nothing that we ask says more */
+/* Nothing that we ask says more: the slots of a Cluster in many pieces. */
+#define COMMANDS_REPLY_BYTES	(16u << 20)
+#define COMMANDS_REPLY_ELEMENTS	(1u << 19)
 
 #define COMMANDS_NAME		12	/* what is longer is cut */
 #define COMMANDS_DENIED		16	/* that a line tells of, by connection */
@@ -224,6 +226,24 @@ commands_up(const struct commands *c)
 	return (link_up(c->link));
 }
 
+enum link_mode
+commands_mode(const struct commands *c)
+{
+	return (link_mode(c->link));
+}
+
+size_t
+commands_waiting(const struct commands *c)
+{
+	return (c->n);
+}
+
+void
+commands_fail(struct commands *c, enum redis_state why, const char *words)
+{
+	link_fail(c->link, why, words);
+}
+
 void
 commands_aim(struct commands *c, const char *host, unsigned port)
 {
@@ -243,9 +263,9 @@ commands_new(const struct commands_params *p)
 {
 	struct commands *c = calloc(1, sizeof *c);
 	struct link_params link = { .conf = p->conf, .loop = p->loop,
-		.aimed = p->aimed,
+		.aimed = p->aimed, .asks_mode = p->asks_mode,
 		.name = "commands", .queue_bytes = p->queue_bytes,
-		.limits = { 8, 65536, COMMANDS_REPLY_BYTES },
+		.limits = { 8, COMMANDS_REPLY_ELEMENTS, COMMANDS_REPLY_BYTES },
 		.calls = { c, commands_on_up, commands_on_reply,
 		    commands_on_down } };
 

@@ -18,6 +18,7 @@ typedef void commands_cb(void *arg, const struct reply *);
 struct commands_params {
 	const struct conf_redis *conf;
 	bool		 aimed;		/* waits for commands_aim() */
+	bool		 asks_mode;	/* for commands_mode() */
 	struct loop	*loop;
 	size_t		 queue_bytes;
 	void		*arg;		/* of both: */
@@ -37,6 +38,13 @@ void	commands_aim(struct commands *, const char *host, unsigned port);
 bool	commands_send(struct commands *, const struct slice *argv, size_t n,
 	    commands_cb *on_reply, void *arg);
 bool	commands_up(const struct commands *);
+/* See link_mode(). */
+enum link_mode commands_mode(const struct commands *);
+/* How many have no reply yet. */
+size_t	commands_waiting(const struct commands *);
+/* The owner has found that it is of no use: all calls are made. */
+void	commands_fail(struct commands *, enum redis_state why,
+	    const char *words);
 /* About once a second: a PING when nothing else is asked, and the end of a
  * link whose reply is late. */
 void	commands_beat(struct commands *);

@@ -47,6 +47,7 @@ link_close(struct link *l)
 	l->ngreeting = l->greeted = 0;
 	l->renewing = l->renew_again = false;
 	l->resp3 = false;
+	l->mode = LINK_MODE_UNKNOWN;
 	l->said[0] = '\0';
 }
 
@@ -330,6 +331,14 @@ link_host(const struct link *l)
 }
 
 void
+link_start(struct link *l)
+{
+	CHECK_MAGIC(l, LINK_MAGIC);
+	if (l->state == LINK_WAITING && l->attempt == 0)
+		link_wait(l, 0);
+}
+
+void
 link_aim(struct link *l, const char *host, unsigned port)
 {
 	CHECK_MAGIC(l, LINK_MAGIC);
@@ -382,6 +391,12 @@ bool
 link_up(const struct link *l)
 {
 	return (l->state == LINK_UP);
+}
+
+enum link_mode
+link_mode(const struct link *l)
+{
+	return (l->mode);
 }
 
 struct mono

@@ -1,7 +1,7 @@
 /*
- * One connection to Redis, for ever: it is made, greeted (AUTH, SELECT, CLIENT
- * SETNAME, PING; HELLO where it listens), and made again when it breaks, later and later.  Nothing
- * here blocks.  What is said and what the replies mean is the affair of who
+ * One connection to Redis, for ever: it is made, greeted (AUTH, HELLO, SELECT,
+ * CLIENT SETNAME, PING), and made again when it breaks, later and later.
+ * Nothing here blocks.  What is said and what the replies mean is the affair of who
  * opened it: commands.c and subscriptions.c.
  */
 #ifndef RELAY_REDIS_LINK_H
@@ -38,12 +38,19 @@ struct link_params {
 	size_t		 queue_bytes;	/* unsent commands */
 	bool		 listens;	/* to channels: in RESP3, where the server
 					 * speaks it, and messages are replies */
+	bool		 asks_mode;	/* for link_mode() */
 	struct link_calls calls;
 };
 
 /* Starts the first attempt with the loop's next turn.  NULL: no memory. */
 struct link *link_new(const struct link_params *) MUST_USE;
 void	link_free(struct link **);		/* without a call of down() */
+/* The first attempt of one that waits for link_aim(), to its url. */
+void	link_start(struct link *);
+/* What the server says that it is; asked of who has asks_mode, while it is
+ * up. */
+enum link_mode { LINK_MODE_UNKNOWN, LINK_MODE_ALONE, LINK_MODE_CLUSTER };
+enum link_mode link_mode(const struct link *);
 bool	link_up(const struct link *);
 /*
  * From now on it goes there, instead of to the url's host: a connection to

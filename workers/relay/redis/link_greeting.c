@@ -1,6 +1,6 @@
 /*
- * The greeting of a link: AUTH, HELLO, SELECT, CLIENT SETNAME, ROLE and PING, in one
- * write, and what their replies mean; and AUTH once more while it is up.
+ * The greeting of a link: AUTH, HELLO, SELECT, CLIENT SETNAME, ROLE and PING,
+ * in one write, and what their replies mean; and AUTH once more while it is up.
  */
 #include "relay/redis/link_int.h"
 
@@ -92,11 +92,12 @@ link_say_rest(struct link *l)
 	(void)snprintf(database, sizeof database, "%u",
 	    l->p.conf->url.database);
 	(void)snprintf(name, sizeof name, "roostd-%s", l->p.name);
-	(void)snprintf(version, sizeof version, "%u", LINK_RESP);
+	(void)snprintf(version, sizeof version, "%u",
+	    l->p.listens ? LINK_RESP : 2);
 	hello[1] = slice_str(version);
 	select[1] = slice_str(database);
 	setname[2] = slice_str(name);
-	return ((!l->p.listens ||
+	return (((!l->p.listens && !l->p.asks_mode) ||
 	    link_say(l, LINK_HELLO, hello, nitems(hello))) &&
 	    (l->p.conf->url.database == 0 ||
 	    link_say(l, LINK_SELECT, select, nitems(select))) &&
@@ -148,6 +149,21 @@ link_greeted(struct link *l)
 		link_renew(l);
 }
 
+/* A map, or what RESP2 makes of it. */
+static enum link_mode
+link_read_mode(const struct reply *o)
+{
+	size_t i;
+
+	for (i = 0; o->type == REPLY_ARRAY && i + 1 < o->n; i += 2) {
+		if (!slice_eq(o->elements[i]->text, SLICE("mode")))
+			continue;
+		return (slice_eq(o->elements[i + 1]->text, SLICE("cluster")) ?
+		    LINK_MODE_CLUSTER : LINK_MODE_ALONE);
+	}
+	return (LINK_MODE_UNKNOWN);
+}
+
 /* A reply to the greeting; the last one opens the link. */
 void
 link_on_greeting(struct link *l, const struct reply *o)
@@ -161,7 +177,8 @@ link_on_greeting(struct link *l, const struct reply *o)
 		break;
 	case LINK_HELLO:
 		/* before Redis 6 there is but RESP2 */
-		l->resp3 = o->type != REPLY_ERROR;
+		l->resp3 = l->p.listens && o->type != REPLY_ERROR;
+		l->mode = link_read_mode(o);
 		if (reply_is_error(o, SLICE("NOAUTH")))
 			link_fail(l, REDIS_REFUSED, l->said);
 		break;

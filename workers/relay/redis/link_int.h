@@ -43,6 +43,7 @@ struct link {
 	bool		 renewing;	/* AUTH has no answer yet */
 	bool		 renew_again;	/* the file may be newer than that */
 	bool		 resp3;
+	enum link_mode	 mode;
 	enum link_greeting greeting[LINK_GREETINGS];
 	unsigned	 ngreeting, greeted;
 	char		 said[REPLY_WORDS]; /* an error during the greeting */

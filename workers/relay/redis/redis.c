@@ -10,9 +10,11 @@
 #include <stdlib.h>
 
 #include "conf/conf.h"
+#include "relay/redis/cluster.h"
 #include "relay/redis/sentinels.h"
 #include "relay/redis/site.h"
 #include "shm/counters.h"
+#include "sys/log.h"
 
 #define REDIS_BEAT_MS	1000
 #define REDIS_SHOWN	128	/* of a master's name */
@@ -23,7 +25,12 @@ struct redis {
 	struct redis_params p;
 	struct conf_redis conf;		/* borrows; how it is shown is ours */
 	char		 shown[REDIS_SHOWN];
+	struct hash_key	 hash_key;
+	/* The one that there is, or by which a Cluster is found; then NULL. */
 	struct site	*site;
+	bool		 known;		/* it is no Cluster */
+	bool		 asking;	/* it is asked for the slots */
+	struct cluster	*cluster;	/* NULL: none */
 	struct sentinels *sentinels;	/* NULL: none */
 	struct timer	 beat;
 	TAILQ_HEAD(, redis_watch) watches;
@@ -36,7 +43,9 @@ struct redis {
 bool
 redis_can_publish(const struct redis *r)
 {
-	return (site_can_publish(r->site));
+	if (r->cluster != NULL)
+		return (cluster_up(r->cluster));
+	return (r->known && site_can_publish(r->site));
 }
 
 static void
@@ -53,23 +62,56 @@ redis_tell(struct redis *r)
 	}
 }
 
-static void
-redis_on_change(void *arg, struct site *s)
+static enum redis_state
+redis_state(const struct redis *r, size_t *nodes, size_t *away)
 {
-	struct redis *r = arg;
-	enum redis_state state = site_state(s);
+	enum redis_state state;
+
+	if (r->cluster != NULL) {
+		cluster_count(r->cluster, nodes, away, &state);
+		return (state);
+	}
+	*nodes = 1;
+	state = site_state(r->site);
+	if (state == REDIS_CONNECTED && !r->known)
+		state = REDIS_CONNECTING;
+	*away = state != REDIS_CONNECTED;
+	return (state);
+}
+
+static void
+redis_look(struct redis *r)
+{
+	size_t nodes, away;
+	enum redis_state state = redis_state(r, &nodes, &away);
 	bool ready = state == REDIS_CONNECTED;
 
+	counter_set(COUNTER_redis_nodes, nodes);
+	counter_set(COUNTER_redis_nodes_away, away);
 	counter_set(COUNTER_redis_connected, ready);
 	counter_set(COUNTER_redis_state, state);
 	if (ready != r->ready) {
 		r->ready = ready;
 		redis_tell(r);
 	}
-	if (!ready && r->sentinels != NULL)
+}
+
+static void
+redis_on_change(void *arg, struct site *s)
+{
+	struct redis *r = arg;
+
+	redis_look(r);
+	if (!r->ready && r->sentinels != NULL)
 		sentinels_look(r->sentinels);
-	if (state == REDIS_READONLY)
+	if (site_state(s) == REDIS_READONLY)
 		r->refuted = true;	/* at the end of the turn */
+}
+
+static void
+redis_on_cluster_change(void *arg)
+{
+	redis_look(arg);
 }
 
 static void
@@ -81,6 +123,144 @@ redis_on_gap(void *arg, struct slice channel, struct mono since)
 	TAILQ_FOREACH(w, &r->watches, next)
 		if (w->gap != NULL)
 			w->gap(w->arg, channel, since);
+}
+
+/* --- one, or a Cluster ----------------------------------------------------*/
+
+static void	redis_on_slots(void *arg, const struct reply *);
+
+static struct site *
+redis_place_here(void *arg, enum subscription_kind kind, struct slice channel)
+{
+	struct redis *r = arg;
+
+	(void)kind;
+	(void)channel;
+	return (r->site);
+}
+
+static void
+redis_be_one(struct redis *r)
+{
+	if (r->cluster != NULL) {
+		cluster_leave(r->cluster, redis_place_here, r);
+		cluster_free(&r->cluster);
+		log_info("redis_cluster nodes=0");
+	}
+	r->known = true;
+	site_listen(r->site);
+	redis_look(r);
+}
+
+/* Whatever was listened to at the one goes to the nodes, as do commands; it
+ * has done its part. */
+static void
+redis_be_cluster(struct redis *r, const struct reply *o)
+{
+	struct cluster_params p = { .conf = &r->conf, .loop = r->p.loop,
+		.node_id = r->p.node_id, .queue_bytes = r->p.queue_bytes,
+		.hash_key = r->hash_key, .arg = r,
+		.change = redis_on_cluster_change, .gap = redis_on_gap };
+	const char *host = r->conf.url.host != NULL ? r->conf.url.host :
+	    "127.0.0.1";
+	struct cluster *c = r->cluster;
+
+	if (c == NULL)
+		c = cluster_new(&p);
+	if (c == NULL) {
+		counter_add(COUNTER_memory_failures, 1);
+		return;		/* the next beat asks again */
+	}
+	if (!cluster_take(c, o, host)) {
+		if (r->cluster == NULL)
+			cluster_free(&c);
+		site_lost(r->site, REDIS_UNSERVED, "CLUSTER SLOTS has no node");
+		return;
+	}
+	r->cluster = c;
+	r->known = false;
+	site_move(r->site, cluster_place, c);
+	redis_look(r);
+}
+
+static void
+redis_ask_slots(struct redis *r)
+{
+	static const struct slice argv[] = { SLICE("CLUSTER"),
+		SLICE("SLOTS") };
+
+	if (!r->asking)
+		r->asking = site_send(r->site, argv, nitems(argv),
+		    redis_on_slots, r);
+}
+
+static void
+redis_on_slots(void *arg, const struct reply *o)
+{
+	struct redis *r = arg;
+	char words[REPLY_WORDS], said[REPLY_WORDS + 32];
+
+	r->asking = false;
+	if (o == NULL)
+		return;
+	if (o->type == REPLY_ARRAY) {
+		redis_be_cluster(r, o);
+		return;
+	}
+	/* one that does not say what it is has no such command, or denies it */
+	if (site_mode(r->site) != LINK_MODE_CLUSTER) {
+		redis_be_one(r);
+		return;
+	}
+	reply_words(o, words);
+	(void)snprintf(said, sizeof said, "CLUSTER SLOTS: %s", words);
+	site_lost(r->site, reply_is_error(o, SLICE("NOPERM")) ? REDIS_DENIED :
+	    REDIS_ERRORS, said);
+}
+
+static void
+redis_on_up(void *arg, struct site *s)
+{
+	struct redis *r = arg;
+
+	r->asking = false;
+	if (r->sentinels != NULL || site_mode(s) == LINK_MODE_ALONE)
+		redis_be_one(r);
+	else
+		redis_ask_slots(r);
+}
+
+static bool
+redis_open_site(struct redis *r)
+{
+	char pulse[CONF_REDIS_PREFIX_MAX + 32];
+	struct site_params p = { .conf = &r->conf, .loop = r->p.loop,
+		.aimed = r->conf.nsentinels > 0, .quiet = true,
+		.hash_key = r->hash_key, .up = redis_on_up,
+		.queue_bytes = r->p.queue_bytes, .arg = r, .whole = true,
+		.change = redis_on_change, .gap = redis_on_gap };
+
+	(void)snprintf(pulse, sizeof pulse, "%spulse:%016" PRIx64,
+	    r->p.conf->prefix, r->p.node_id);
+	p.pulse = slice_str(pulse);
+	r->site = site_new(&p);
+	return (r->site != NULL);
+}
+
+/* Nodes that are all gone may be found anew by the first one, or that is no
+ * Cluster any more. */
+static void
+redis_seek(struct redis *r)
+{
+	if (r->cluster != NULL && r->site != NULL && cluster_up(r->cluster)) {
+		site_free(&r->site);
+		r->asking = false;
+	} else if (r->cluster != NULL && r->site == NULL &&
+	    !cluster_up(r->cluster) && !redis_open_site(r))
+		counter_add(COUNTER_memory_failures, 1);
+	else if (!r->known && r->site != NULL && !r->asking &&
+	    site_up(r->site))
+		redis_ask_slots(r);
 }
 
 /* --- where the master is --------------------------------------------------*/
@@ -141,7 +321,11 @@ redis_on_beat(struct timer *t, struct mono now)
 	    redis_on_beat);
 	if (r->sentinels != NULL)
 		sentinels_beat(r->sentinels);
-	site_beat(r->site);
+	redis_seek(r);
+	if (r->site != NULL)
+		site_beat(r->site);
+	if (r->cluster != NULL)
+		cluster_beat(r->cluster);
 }
 
 void
@@ -151,7 +335,10 @@ redis_flush(struct redis *r)
 	if (r->refuted && r->sentinels != NULL)
 		sentinels_refuted(r->sentinels);
 	r->refuted = false;
-	site_flush(r->site);
+	if (r->site != NULL)
+		site_flush(r->site);
+	if (r->cluster != NULL)
+		cluster_flush(r->cluster);
 	if (r->sentinels != NULL)
 		sentinels_flush(r->sentinels);
 }
@@ -160,7 +347,10 @@ void
 redis_renew(struct redis *r)
 {
 	CHECK_MAGIC(r, REDIS_MAGIC);
-	site_renew(r->site);
+	if (r->site != NULL)
+		site_renew(r->site);
+	if (r->cluster != NULL)
+		cluster_renew(r->cluster);
 	if (r->sentinels != NULL)
 		sentinels_renew(r->sentinels);
 }
@@ -172,98 +362,122 @@ redis_command(struct redis *r, struct slice key, const struct slice *argv,
     size_t n, commands_cb *cb, void *arg)
 {
 	CHECK_MAGIC(r, REDIS_MAGIC);
-	(void)key;
+	if (r->cluster != NULL)
+		return (cluster_command(r->cluster, key, argv, n, cb, arg));
 	return (site_send(r->site, argv, n, cb, arg));
 }
 
 static bool
-redis_say(struct redis *r, const char *verb, struct slice channel,
+redis_say(struct redis *r, enum subscription_kind kind, struct slice channel,
     struct slice payload, commands_cb *cb, void *arg)
 {
-	struct slice argv[] = { slice_str(verb), channel, payload };
+	struct slice argv[] = { SLICE("PUBLISH"), channel, payload };
 
-	return (redis_command(r, channel, argv, nitems(argv), cb, arg));
+	CHECK_MAGIC(r, REDIS_MAGIC);
+	if (r->cluster != NULL)
+		return (cluster_publish(r->cluster, kind, channel, payload, cb,
+		    arg));
+	if (!r->known) {	/* it might be a Cluster */
+		counter_add(COUNTER_redis_dropped, 1);
+		return (false);
+	}
+	if (kind == SUB_SHARDED)
+		argv[0] = SLICE("SPUBLISH");
+	return (site_send(r->site, argv, nitems(argv), cb, arg));
+}
+
+static bool
+redis_add(struct redis *r, enum subscription_kind kind, struct slice channel,
+    subscriptions_cb *cb, void *arg)
+{
+	CHECK_MAGIC(r, REDIS_MAGIC);
+	if (r->cluster != NULL)
+		return (cluster_add(r->cluster, kind, channel, cb, arg));
+	return (site_add(r->site, kind, channel, cb, arg));
+}
+
+static void
+redis_remove(struct redis *r, enum subscription_kind kind,
+    struct slice channel)
+{
+	CHECK_MAGIC(r, REDIS_MAGIC);
+	if (r->cluster != NULL)
+		cluster_remove(r->cluster, kind, channel);
+	if (r->site != NULL)
+		site_remove(r->site, kind, channel);
 }
 
 bool
 redis_publish(struct redis *r, struct slice channel, struct slice payload,
     commands_cb *cb, void *arg)
 {
-	return (redis_say(r, "PUBLISH", channel, payload, cb, arg));
+	return (redis_say(r, SUB_OURS, channel, payload, cb, arg));
 }
 
 bool
-redis_publish_classic(struct redis *r, struct slice channel, struct slice payload,
-    commands_cb *cb, void *arg)
+redis_publish_classic(struct redis *r, struct slice channel,
+    struct slice payload, commands_cb *cb, void *arg)
 {
-	return (redis_say(r, "PUBLISH", channel, payload, cb, arg));
+	return (redis_say(r, SUB_EXACT, channel, payload, cb, arg));
 }
 
 bool
 redis_spublish_raw(struct redis *r, struct slice channel, struct slice payload,
     commands_cb *cb, void *arg)
 {
-	return (redis_say(r, "SPUBLISH", channel, payload, cb, arg));
+	return (redis_say(r, SUB_SHARDED, channel, payload, cb, arg));
 }
 
 bool
 redis_subscribe(struct redis *r, struct slice channel,
     subscriptions_cb *cb, void *arg)
 {
-	CHECK_MAGIC(r, REDIS_MAGIC);
-	return (site_add(r->site, SUB_EXACT, channel, cb, arg));
+	return (redis_add(r, SUB_OURS, channel, cb, arg));
 }
 
 void
 redis_unsubscribe(struct redis *r, struct slice channel)
 {
-	CHECK_MAGIC(r, REDIS_MAGIC);
-	site_remove(r->site, SUB_EXACT, channel);
+	redis_remove(r, SUB_OURS, channel);
 }
 
 bool
 redis_subscribe_classic(struct redis *r, struct slice channel,
     subscriptions_cb *cb, void *arg)
 {
-	CHECK_MAGIC(r, REDIS_MAGIC);
-	return (site_add(r->site, SUB_EXACT, channel, cb, arg));
+	return (redis_add(r, SUB_EXACT, channel, cb, arg));
 }
 
 void
 redis_unsubscribe_classic(struct redis *r, struct slice channel)
 {
-	CHECK_MAGIC(r, REDIS_MAGIC);
-	site_remove(r->site, SUB_EXACT, channel);
+	redis_remove(r, SUB_EXACT, channel);
 }
 
 bool
 redis_psubscribe_classic(struct redis *r, struct slice channel,
     subscriptions_cb *cb, void *arg)
 {
-	CHECK_MAGIC(r, REDIS_MAGIC);
-	return (site_add(r->site, SUB_PATTERN, channel, cb, arg));
+	return (redis_add(r, SUB_PATTERN, channel, cb, arg));
 }
 
 void
 redis_punsubscribe_classic(struct redis *r, struct slice channel)
 {
-	CHECK_MAGIC(r, REDIS_MAGIC);
-	site_remove(r->site, SUB_PATTERN, channel);
+	redis_remove(r, SUB_PATTERN, channel);
 }
 
 bool
 redis_ssubscribe_raw(struct redis *r, struct slice channel,
     subscriptions_cb *cb, void *arg)
 {
-	CHECK_MAGIC(r, REDIS_MAGIC);
-	return (site_add(r->site, SUB_SHARDED, channel, cb, arg));
+	return (redis_add(r, SUB_SHARDED, channel, cb, arg));
 }
 
 void
 redis_sunsubscribe_raw(struct redis *r, struct slice channel)
 {
-	CHECK_MAGIC(r, REDIS_MAGIC);
-	site_remove(r->site, SUB_SHARDED, channel);
+	redis_remove(r, SUB_SHARDED, channel);
 }
 
 void
@@ -285,20 +499,10 @@ redis_unwatch(struct redis *r, struct redis_watch *w)
 static bool
 redis_open(struct redis *r)
 {
-	char pulse[CONF_REDIS_PREFIX_MAX + 32];
-	struct site_params p = { .conf = &r->conf, .loop = r->p.loop,
-		.aimed = r->conf.nsentinels > 0,
-		.queue_bytes = r->p.queue_bytes, .arg = r, .whole = true,
-		.change = redis_on_change, .gap = redis_on_gap };
-
-	(void)snprintf(pulse, sizeof pulse, "%spulse:%016" PRIx64,
-	    r->p.conf->prefix, r->p.node_id);
-	p.pulse = slice_str(pulse);
-	if (getrandom(&p.hash_key, sizeof p.hash_key, 0) !=
-	    (ssize_t)sizeof p.hash_key)
+	if (getrandom(&r->hash_key, sizeof r->hash_key, 0) !=
+	    (ssize_t)sizeof r->hash_key)
 		return (false);
-	r->site = site_new(&p);
-	return (r->site != NULL && redis_open_sentinels(r));
+	return (redis_open_site(r) && redis_open_sentinels(r));
 }
 
 struct redis *
@@ -317,6 +521,7 @@ redis_new(const struct redis_params *p)
 		r->conf.url.shown = r->shown;
 	}
 	TAILQ_INIT(&r->watches);
+	counter_set(COUNTER_redis_channels, 0);
 	counter_set(COUNTER_redis_connected, 0);
 	counter_set(COUNTER_redis_state, REDIS_CONNECTING);
 	if (!redis_open(r)) {
@@ -340,6 +545,7 @@ redis_free(struct redis **rp)
 	timer_stop(loop_wheel(r->p.loop), &r->beat);
 	sentinels_free(&r->sentinels);
 	site_free(&r->site);
+	cluster_free(&r->cluster);
 	r->magic = 0;
 	free(r);
 }

@@ -27,6 +27,9 @@ struct site {
 					 * 0: none */
 	char		 pulse[CONF_REDIS_PREFIX_MAX + SITE_NAME + 32];
 	bool		 mute;		/* we may not publish */
+	bool		 listens;
+	char		 host[LINK_HOST]; /* where it was aimed at; "": nowhere */
+	unsigned	 port;
 	struct mono	 deaf;		/* since then nothing comes; 0: it
 					 * does */
 	/* the trouble that is going on */
@@ -90,7 +93,27 @@ site_can_publish(const struct site *s)
 bool
 site_ready(const struct site *s)
 {
-	return (site_can_publish(s) && subscriptions_ready(s->subs));
+	return (site_can_publish(s) && (s->listens ?
+	    subscriptions_ready(s->subs) : subscriptions_count(s->subs) == 0));
+}
+
+bool
+site_up(const struct site *s)
+{
+	return (commands_up(s->commands));
+}
+
+enum link_mode
+site_mode(const struct site *s)
+{
+	return (commands_mode(s->commands));
+}
+
+bool
+site_is_idle(const struct site *s)
+{
+	return (subscriptions_count(s->subs) <= s->listens &&
+	    commands_waiting(s->commands) == 0);
 }
 
 enum redis_state
@@ -115,7 +138,11 @@ site_tell_gap(struct site *s)
 static void
 site_on_commands(void *arg)
 {
-	site_look(arg);
+	struct site *s = arg;
+
+	site_look(s);
+	if (s->p.up != NULL)
+		s->p.up(s->p.arg, s);
 }
 
 static void
@@ -172,6 +199,8 @@ site_on_late(void *arg, struct slice channel, struct mono since)
 {
 	struct site *s = arg;
 
+	if (slice_eq(channel, s->p.pulse))
+		return;
 	if (s->deaf.us == 0 || !s->p.whole)
 		s->p.gap(s->p.arg, channel, since);
 	else if (since.us < s->deaf.us)
@@ -186,6 +215,14 @@ site_on_echo(void *arg, struct slice channel, struct slice payload)
 	(void)channel;
 	(void)payload;
 	s->missed.us = 0;
+}
+
+static void
+site_on_moved(void *arg, const struct slotmap_redirect *to)
+{
+	struct site *s = arg;
+
+	s->p.moved(s->p.arg, s, to);
 }
 
 /* --- time -----------------------------------------------------------------*/
@@ -224,7 +261,8 @@ site_pulse(struct site *s, struct mono now)
 	if (s->missed.us != 0 && now.us - s->missed.us > SITE_ECHO_MS * 1000)
 		subscriptions_fail(s->subs, REDIS_SILENT,
 		    "our heartbeat does not come back");
-	if (!commands_up(s->commands) || !subscriptions_ready(s->subs) ||
+	if (!s->listens || !commands_up(s->commands) ||
+	    !subscriptions_ready(s->subs) ||
 	    now.us - s->pulsed.us < SITE_PULSE_MS * 1000)
 		return;
 	s->pulsed = now;
@@ -242,8 +280,61 @@ site_aim(struct site *s, const char *host, unsigned port, struct mono since)
 		s->deaf = since;
 	(void)snprintf(s->name, sizeof s->name, "%s://%s:%u",
 	    s->p.conf->url.tls ? "rediss" : "redis", host, port);
+	(void)snprintf(s->host, sizeof s->host, "%s", host);
+	s->port = port;
 	commands_aim(s->commands, host, port);
-	subscriptions_aim(s->subs, host, port);
+	if (s->listens)
+		subscriptions_aim(s->subs, host, port);
+}
+
+void
+site_listen(struct site *s)
+{
+	CHECK_MAGIC(s, SITE_MAGIC);
+	if (s->listens)
+		return;
+	if (!subscriptions_add(s->subs, SUB_EXACT, s->p.pulse, site_on_echo,
+	    s)) {
+		counter_add(COUNTER_memory_failures, 1);
+		return;		/* who listens then asks again */
+	}
+	s->listens = true;
+	if (s->host[0] != '\0')
+		subscriptions_aim(s->subs, s->host, s->port);
+	else if (!s->p.aimed)
+		subscriptions_start(s->subs);
+}
+
+struct site_move {
+	struct site	*from;
+	site_to		*to;
+	void		*arg;
+};
+
+static struct subscriptions *
+site_move_to(void *arg, enum subscription_kind kind, struct slice channel)
+{
+	struct site_move *m = arg;
+	struct site *to;
+
+	if (kind == SUB_EXACT && slice_eq(channel, m->from->p.pulse))
+		return (NULL);
+	to = m->to(m->arg, kind, channel);
+	if (to == NULL)
+		return (NULL);
+	site_listen(to);
+	return (to->subs);
+}
+
+void
+site_move(struct site *s, site_to *to, void *arg)
+{
+	struct site_move m = { s, to, arg };
+
+	CHECK_MAGIC(s, SITE_MAGIC);
+	subscriptions_move(s->subs, site_move_to, &m);
+	site_tell_gap(s);
+	site_look(s);
 }
 
 void
@@ -252,6 +343,14 @@ site_lost(struct site *s, enum redis_state why, const char *words)
 	CHECK_MAGIC(s, SITE_MAGIC);
 	if (s->state != REDIS_CONNECTED)
 		site_trouble(s, why, words);
+}
+
+void
+site_fail(struct site *s, enum redis_state why, const char *words)
+{
+	CHECK_MAGIC(s, SITE_MAGIC);
+	if (commands_up(s->commands))
+		commands_fail(s->commands, why, words);
 }
 
 void
@@ -311,19 +410,23 @@ site_open(struct site *s)
 {
 	struct commands_params c = { .conf = s->p.conf, .loop = s->p.loop,
 		.queue_bytes = s->p.queue_bytes, .arg = s,
-		.aimed = s->p.aimed,
+		.aimed = s->p.aimed, .asks_mode = true,
 		.up = site_on_commands, .down = site_on_commands_down };
 	struct subscriptions_params t = { .conf = s->p.conf,
 		.loop = s->p.loop, .queue_bytes = s->p.queue_bytes, .arg = s,
-		.aimed = s->p.aimed, .hash_key = s->p.hash_key,
+		.aimed = true, .hash_key = s->p.hash_key,
 		.ready = site_on_subs, .down = site_on_subs_down,
-		.denied = site_on_denied, .late = site_on_late };
+		.each = !s->p.whole, .tagged = s->p.moved != NULL,
+		.denied = site_on_denied, .late = site_on_late,
+		.moved = s->p.moved != NULL ? site_on_moved : NULL };
 
 	s->commands = commands_new(&c);
 	s->subs = subscriptions_new(&t);
-	return (s->commands != NULL && s->subs != NULL &&
-	    subscriptions_add(s->subs, SUB_EXACT, slice_str(s->pulse),
-	    site_on_echo, s));
+	if (s->commands == NULL || s->subs == NULL)
+		return (false);
+	if (!s->p.quiet)
+		site_listen(s);
+	return (s->p.quiet || s->listens);
 }
 
 struct site *

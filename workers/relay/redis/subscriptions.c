@@ -3,143 +3,74 @@
  * for by a command of its own, so that an error can be told from its place
  * among the replies.
  */
-#include "relay/redis/subscriptions.h"
-
-#include <sys/queue.h>
+#include "relay/redis/subscriptions_int.h"
 
 #include <stdlib.h>
 
-#include "base/buf.h"
+#include "conf/conf.h"
+#include "relay/redis/slotmap.h"
+#include "relay/redis/spread.h"
 #include "shm/counters.h"
 
 #define SUBSCRIPTIONS_PING_MS	2000
 #define SUBSCRIPTIONS_AGAIN_MS	5000	/* denied channels are asked again */
 #define SUBSCRIPTIONS_MESSAGE	(68u << 20)	/* more than a client may send:
 						 * who is larger ends the link */
-#define SUBSCRIPTIONS_CHANNEL	4096	/* bytes of a channel's name */
+#define SUBSCRIPTIONS_LAG_MS	1000	/* others knew of a move before us */
+#define SUBSCRIPTIONS_STALE	2	/* beats that the old place is heard */
 
-/* How each kind is asked for and given up, and what Redis then says. */
-static const struct {
+/* How each kind is asked for and given up, and what Redis then says; ours are
+ * of one of the other kinds: see sub_verbs(). */
+static const struct sub_words {
 	const char	*ask, *leave;
-	const char	*asked, *message;
+	const char	*asked, *left, *message;
 } sub_words[] = {
-	[SUB_EXACT] = { "SUBSCRIBE", "UNSUBSCRIBE", "subscribe", "message" },
+	[SUB_EXACT] = { "SUBSCRIBE", "UNSUBSCRIBE", "subscribe",
+	    "unsubscribe", "message" },
 	[SUB_PATTERN] = { "PSUBSCRIBE", "PUNSUBSCRIBE", "psubscribe",
-	    "pmessage" },
+	    "punsubscribe", "pmessage" },
 	[SUB_SHARDED] = { "SSUBSCRIBE", "SUNSUBSCRIBE", "ssubscribe",
-	    "smessage" },
+	    "sunsubscribe", "smessage" },
 };
 
-enum subscription_state { SUB_OFF, SUB_ASKED, SUB_ON, SUB_DENIED };
+/* --- names ----------------------------------------------------------------*/
 
-struct subscription {
-	struct subscription *next;	/* in its bucket */
-	TAILQ_ENTRY(subscription) asked;	/* SUB_ASKED: in order */
-	enum subscription_kind kind;
-	enum subscription_state state;
-	bool		 wanted;	/* false: to be given up when answered */
-	subscriptions_cb *cb;
-	void		*arg;
-	struct mono	 deaf;		/* not listened to since then, though
-					 * the link was up; 0: it is */
-	uint64_t	 hash;
-	size_t		 n;
-	uint8_t		 channel[];
-};
+static size_t
+sub_prefix(const struct subscriptions *t)
+{
+	return (strlen(t->p.conf->prefix));
+}
 
-struct subscriptions {
-	unsigned	 magic;
-#define SUBSCRIPTIONS_MAGIC 0x5b5c41be
-	struct subscriptions_params p;
-	struct link	*link;
-	struct subscription **buckets;	/* a power of two */
-	size_t		 cap, n;
-	size_t		 non, ndenied;
-	bool		 ready;		/* told, for this link */
-	struct mono	 pinged, again;
-	TAILQ_HEAD(, subscription) asked;
-};
+static const struct sub_words *
+sub_verbs(const struct subscriptions *t, const struct subscription *s)
+{
+	if (s->kind == SUB_OURS)
+		return (&sub_words[t->p.tagged ? SUB_SHARDED : SUB_EXACT]);
+	return (&sub_words[s->kind]);
+}
 
+/* What Redis knows it as. */
 static struct slice
-sub_channel(const struct subscription *s)
+sub_wire(struct subscriptions *t, const struct subscription *s)
 {
-	return (slice_of(s->channel, s->n));
+	if (s->kind != SUB_OURS || !t->p.tagged)
+		return (sub_channel(s));
+	return (spread_tagged(&t->wire, sub_channel(s), sub_prefix(t)));
 }
 
-/* --- the table ------------------------------------------------------------*/
-
-static struct subscription **
-subs_place(struct subscriptions *t, enum subscription_kind kind,
-    struct slice channel, uint64_t hash)
-{
-	struct subscription **at = &t->buckets[hash & (t->cap - 1)];
-
-	while (*at != NULL && ((*at)->hash != hash || (*at)->kind != kind ||
-	    !slice_eq(sub_channel(*at), channel)))
-		at = &(*at)->next;
-	return (at);
-}
-
+/* Whom Redis means; *channel becomes what it is called by us. */
 static struct subscription *
-subs_find(struct subscriptions *t, enum subscription_kind kind,
-    struct slice channel)
+subs_named(struct subscriptions *t, enum subscription_kind kind,
+    struct slice *channel)
 {
-	return (*subs_place(t, kind, channel,
-	    hash_bytes(&t->p.hash_key, channel)));
-}
+	struct subscription *s = NULL;
 
-/* As many buckets as channels: the old ones stay when there is no memory. */
-static void
-subs_grow(struct subscriptions *t)
-{
-	struct subscription **old = t->buckets, *s, *next;
-	size_t cap = t->cap, i;
-
-	if (t->n < t->cap)
-		return;
-	t->buckets = calloc(2 * cap, sizeof *t->buckets);
-	if (t->buckets == NULL) {
-		t->buckets = old;
-		return;
-	}
-	t->cap = 2 * cap;
-	for (i = 0; i < cap; i++)
-		for (s = old[i]; s != NULL; s = next) {
-			next = s->next;
-			s->next = t->buckets[s->hash & (t->cap - 1)];
-			t->buckets[s->hash & (t->cap - 1)] = s;
-		}
-	free(old);
-}
-
-/* The only place that changes a state: it counts them. */
-static void
-sub_enter(struct subscriptions *t, struct subscription *s,
-    enum subscription_state state)
-{
-	t->non -= s->state == SUB_ON;
-	t->ndenied -= s->state == SUB_DENIED;
-	if (s->state == SUB_ASKED)
-		TAILQ_REMOVE(&t->asked, s, asked);
-	s->state = state;
-	t->non += state == SUB_ON;
-	t->ndenied += state == SUB_DENIED;
-	if (state == SUB_ASKED)
-		TAILQ_INSERT_TAIL(&t->asked, s, asked);
-	counter_set(COUNTER_redis_channels, t->non);
-}
-
-static void
-sub_drop(struct subscriptions *t, struct subscription *s)
-{
-	struct subscription **at = subs_place(t, s->kind, sub_channel(s),
-	    s->hash);
-
-	MUST(*at == s);
-	*at = s->next;
-	sub_enter(t, s, SUB_OFF);
-	t->n--;
-	free(s);
+	if (kind == SUB_SHARDED && t->p.tagged && spread_plain(&t->plain,
+	    *channel, sub_prefix(t), channel))
+		kind = SUB_OURS;
+	else if (kind == SUB_EXACT && !t->p.tagged)
+		s = *subscriptions_place(t, SUB_OURS, *channel);
+	return (s != NULL ? s : *subscriptions_place(t, kind, *channel));
 }
 
 /* --- asking ---------------------------------------------------------------*/
@@ -149,32 +80,27 @@ sub_say(struct subscriptions *t, const char *verb, struct slice channel)
 {
 	struct slice argv[] = { slice_str(verb), channel };
 
+	if (t->wire.oom) {
+		counter_add(COUNTER_memory_failures, 1);
+		buf_fini(&t->wire);
+		buf_init(&t->wire);
+		return (false);
+	}
 	return (link_command(t->link, argv, nitems(argv)));
 }
 
 static void
 sub_leave(struct subscriptions *t, struct subscription *s)
 {
-	(void)sub_say(t, sub_words[s->kind].leave, sub_channel(s));
+	(void)sub_say(t, sub_verbs(t, s)->leave, sub_wire(t, s));
 }
 
-/* What is published from now on does not come. */
+/* What is published from now on, or was since ms ago, does not come. */
 static void
-sub_deafen(struct subscriptions *t, struct subscription *s)
+sub_deafen(struct subscriptions *t, struct subscription *s, uint64_t ms)
 {
-	if (s->deaf.us == 0 && link_up(t->link))
-		s->deaf = loop_now(t->p.loop);
-}
-
-static void
-sub_ask(struct subscriptions *t, struct subscription *s)
-{
-	if (sub_say(t, sub_words[s->kind].ask, sub_channel(s))) {
-		sub_enter(t, s, SUB_ASKED);
-		return;
-	}
-	sub_deafen(t, s);
-	sub_enter(t, s, SUB_OFF);	/* the next beat asks */
+	if (s->deaf.us == 0)
+		s->deaf.us = loop_now(t->p.loop).us - ms * 1000;
 }
 
 static void
@@ -183,21 +109,36 @@ sub_tell_late(struct subscriptions *t, struct subscription *s)
 	struct mono since = s->deaf;
 
 	s->deaf.us = 0;
-	if (since.us != 0 && t->p.late != NULL)
+	if (since.us != 0)
 		t->p.late(t->p.arg, sub_channel(s), since);
 }
 
-/* All that are in this state. */
 static void
-subs_ask(struct subscriptions *t, enum subscription_state state)
+sub_ask(struct subscriptions *t, struct subscription *s)
 {
-	struct subscription *s;
-	size_t i;
+	if (sub_say(t, sub_verbs(t, s)->ask, sub_wire(t, s))) {
+		subscription_enter(t, s, SUB_ASKED);
+		return;
+	}
+	if (link_up(t->link))
+		sub_deafen(t, s, 0);
+	subscription_enter(t, s, SUB_OFF);	/* the next beat asks */
+}
 
-	for (i = 0; i < t->cap; i++)
-		for (s = t->buckets[i]; s != NULL; s = s->next)
-			if (s->state == state)
-				sub_ask(t, s);
+static void
+sub_ask_off(struct subscriptions *t, struct subscription *s, void *arg)
+{
+	(void)arg;
+	if (s->state == SUB_OFF)
+		sub_ask(t, s);
+}
+
+static void
+sub_ask_denied(struct subscriptions *t, struct subscription *s, void *arg)
+{
+	(void)arg;
+	if (s->state == SUB_DENIED)
+		sub_ask(t, s);
 }
 
 static void
@@ -214,34 +155,39 @@ subscriptions_add(struct subscriptions *t, enum subscription_kind kind,
     struct slice channel, subscriptions_cb *cb, void *arg)
 {
 	struct subscription **at, *s;
-	uint64_t hash;
 
 	CHECK_MAGIC(t, SUBSCRIPTIONS_MAGIC);
 	MUST(channel.n <= SUBSCRIPTIONS_CHANNEL);
-	hash = hash_bytes(&t->p.hash_key, channel);
-	at = subs_place(t, kind, channel, hash);
-	if (*at != NULL) {	/* on its way out */
-		(*at)->wanted = true;
-		(*at)->cb = cb;
-		(*at)->arg = arg;
-		return (true);
+	at = subscriptions_place(t, kind, channel);
+	s = *at;
+	if (s == NULL)
+		s = subscriptions_insert(t, at, kind, channel);
+	else {	/* on its way out */
+		t->nstale -= s->stale > 0;
+		s->stale = 0;
+		s->wanted = true;
 	}
-	s = calloc(1, sizeof *s + channel.n);
 	if (s == NULL)
 		return (false);
-	*at = s;
-	s->kind = kind;
-	s->hash = hash;
-	s->n = channel.n;
-	if (channel.n > 0)
-		memcpy(s->channel, channel.p, channel.n);
-	s->wanted = true;
 	s->cb = cb;
 	s->arg = arg;
-	t->n++;
-	subs_grow(t);
-	sub_ask(t, s);
+	if (s->state == SUB_OFF)
+		sub_ask(t, s);
+	if (t->p.each && !link_up(t->link))
+		sub_deafen(t, s, 0);
 	return (true);
+}
+
+static void
+sub_give_up(struct subscriptions *t, struct subscription *s)
+{
+	if (s->state == SUB_ASKED) {
+		s->wanted = false;	/* its answer has to find it */
+		return;
+	}
+	if (s->state == SUB_ON)
+		sub_leave(t, s);
+	subscription_drop(t, s);
 }
 
 void
@@ -251,18 +197,73 @@ subscriptions_remove(struct subscriptions *t, enum subscription_kind kind,
 	struct subscription *s;
 
 	CHECK_MAGIC(t, SUBSCRIPTIONS_MAGIC);
-	s = subs_find(t, kind, channel);
+	s = *subscriptions_place(t, kind, channel);
 	if (s == NULL)
 		return;
-	if (s->state == SUB_ASKED) {
-		s->wanted = false;	/* its answer has to find it */
-		return;
-	}
-	if (s->state == SUB_ON)
-		sub_leave(t, s);
-	sub_drop(t, s);
+	sub_give_up(t, s);
 	if (link_up(t->link))
 		subs_settle(t);
+}
+
+/* --- what moves -----------------------------------------------------------*/
+
+struct subs_move {
+	subscriptions_to *to;
+	void		*arg;
+};
+
+/*
+ * Asked for there, and heard here for a while: some publish here who do not
+ * know yet.  What was published there before we ask nobody has kept.  Classic
+ * channels are heard in all places, and would come twice.
+ */
+static void
+sub_move(struct subscriptions *from, struct subscription *s, void *arg)
+{
+	const struct subs_move *m = arg;
+	struct subscriptions *to;
+	struct subscription *new;
+
+	if (!s->wanted || s->stale > 0)
+		return;
+	to = m->to(m->arg, s->kind, sub_channel(s));
+	if (to == NULL || to == from)
+		return;
+	if (!subscriptions_add(to, s->kind, sub_channel(s), s->cb, s->arg)) {
+		counter_add(COUNTER_memory_failures, 1);
+		return;		/* the next move finds it here */
+	}
+	new = *subscriptions_place(to, s->kind, sub_channel(s));
+	if (new->state != SUB_ON && s->deaf.us != 0)
+		new->deaf = s->deaf;
+	if (s->state == SUB_ON && new->state != SUB_ON)
+		sub_deafen(to, new, SUBSCRIPTIONS_LAG_MS);
+	if (s->state == SUB_ON && sub_verbs(from, s) ==
+	    &sub_words[SUB_SHARDED]) {
+		s->stale = 1;
+		from->nstale++;
+	} else
+		sub_give_up(from, s);
+	counter_add(COUNTER_redis_moved, 1);
+}
+
+void
+subscriptions_move(struct subscriptions *t, subscriptions_to *to, void *arg)
+{
+	struct subs_move m = { to, arg };
+
+	CHECK_MAGIC(t, SUBSCRIPTIONS_MAGIC);
+	subscriptions_each(t, sub_move, &m);
+	if (link_up(t->link))
+		subs_settle(t);
+}
+
+static void
+sub_age(struct subscriptions *t, struct subscription *s, void *arg)
+{
+	(void)arg;
+	if (s->stale > 0 && s->stale++ >= SUBSCRIPTIONS_STALE)
+		sub_give_up(t, s);
 }
 
 /* --- what comes -----------------------------------------------------------*/
@@ -272,33 +273,53 @@ static void
 subs_answered(struct subscriptions *t, struct subscription *s,
     enum subscription_state state)
 {
-	sub_enter(t, s, state);
-	if (state == SUB_DENIED)
-		sub_deafen(t, s);
+	subscription_enter(t, s, state);
+	if (state != SUB_ON)
+		sub_deafen(t, s, 0);
 	else if (s->wanted)
 		sub_tell_late(t, s);
-	if (!s->wanted) {
-		if (state == SUB_ON)
-			sub_leave(t, s);
-		sub_drop(t, s);
-	}
+	if (!s->wanted)
+		sub_give_up(t, s);
 	subs_settle(t);
+}
+
+/* Where the channels of a slot are now: the first of them that was asked for.
+ * To one that was given up nothing has to be done. */
+static void
+subs_on_moved(struct subscriptions *t, const struct slotmap_redirect *to)
+{
+	struct subscription *s;
+
+	TAILQ_FOREACH(s, &t->asked, asked)
+		if (sub_verbs(t, s) == &sub_words[SUB_SHARDED] &&
+		    spread_slot(sub_wire(t, s)) == to->slot)
+			break;
+	if (s == NULL)
+		return;
+	subs_answered(t, s, SUB_OFF);
+	t->p.moved(t->p.arg, to);
 }
 
 static void
 subs_on_error(struct subscriptions *t, const struct reply *o)
 {
 	struct subscription *s = TAILQ_FIRST(&t->asked);
+	struct slotmap_redirect to;
 	char words[REPLY_WORDS];
 
 	reply_words(o, words);
-	if (s == NULL) {
+	if (t->p.moved != NULL && slotmap_redirect(o, &to))
+		subs_on_moved(t, &to);
+	else if (slotmap_is_passing(o)) {
+		if (s != NULL)
+			subs_answered(t, s, SUB_OFF); /* the next beat asks */
+	} else if (s == NULL)
 		link_fail(t->link, REDIS_ERRORS, words);
-		return;
+	else {
+		if (s->wanted)
+			t->p.denied(t->p.arg, s->kind, sub_channel(s), words);
+		subs_answered(t, s, SUB_DENIED);
 	}
-	if (s->wanted)
-		t->p.denied(t->p.arg, s->kind, sub_channel(s), words);
-	subs_answered(t, s, SUB_DENIED);
 }
 
 /* One that answers to nothing of ours is a stranger's message, or late. */
@@ -306,23 +327,45 @@ static void
 subs_on_message(struct subscriptions *t, enum subscription_kind kind,
     const struct reply *o)
 {
-	struct subscription *s = subs_find(t, kind, o->elements[1]->text);
+	struct slice channel = o->elements[1]->text;
+	struct subscription *s = subs_named(t, kind, &channel);
 
 	counter_add(COUNTER_redis_messages, 1);
 	/* of a pattern: the pattern, the channel, the message */
+	if (o->n == 4)
+		channel = o->elements[2]->text;
 	if (s != NULL && s->wanted)
-		s->cb(s->arg, o->elements[o->n - 2]->text,
-		    o->elements[o->n - 1]->text);
+		s->cb(s->arg, channel, o->elements[o->n - 1]->text);
 }
 
 static void
 subs_on_asked(struct subscriptions *t, enum subscription_kind kind,
     const struct reply *o)
 {
-	struct subscription *s = subs_find(t, kind, o->elements[1]->text);
+	struct slice channel = o->elements[1]->text;
+	struct subscription *s = subs_named(t, kind, &channel);
 
 	if (s != NULL && s->state == SUB_ASKED)
 		subs_answered(t, s, SUB_ON);
+}
+
+/* Unasked: its slot is no longer here.  What was asked is not there. */
+static void
+subs_on_left(struct subscriptions *t, enum subscription_kind kind,
+    const struct reply *o)
+{
+	struct slice channel = o->elements[1]->text;
+	struct subscription *s = subs_named(t, kind, &channel);
+
+	if (s == NULL || s->state != SUB_ON)
+		return;
+	if (s->stale > 0) {
+		subscription_drop(t, s);
+		return;
+	}
+	sub_deafen(t, s, SUBSCRIPTIONS_LAG_MS);
+	t->ready = false;
+	sub_ask(t, s);		/* it is told where to */
 }
 
 static void
@@ -335,9 +378,12 @@ subs_on_array(struct subscriptions *t, const struct reply *o)
 		if (slice_eq(said, slice_str(sub_words[kind].message)) &&
 		    o->n == (kind == SUB_PATTERN ? 4 : 3))
 			subs_on_message(t, kind, o);
-		else if (slice_eq(said, slice_str(sub_words[kind].asked)) &&
-		    o->n == 3)
+		else if (o->n != 3)
+			continue;
+		else if (slice_eq(said, slice_str(sub_words[kind].asked)))
 			subs_on_asked(t, kind, o);
+		else if (slice_eq(said, slice_str(sub_words[kind].left)))
+			subs_on_left(t, kind, o);
 	}
 }
 
@@ -365,26 +411,29 @@ subs_on_up(void *arg)
 
 	t->ready = false;
 	t->pinged = t->again = loop_now(t->p.loop);
-	subs_ask(t, SUB_OFF);
+	subscriptions_each(t, sub_ask_off, NULL);
 	subs_settle(t);
+}
+
+static void
+sub_on_down(struct subscriptions *t, struct subscription *s, void *arg)
+{
+	(void)arg;
+	if (t->p.each && s->state == SUB_ON)
+		sub_deafen(t, s, 0);
+	if (s->wanted && s->stale == 0)
+		subscription_enter(t, s, SUB_OFF);
+	else
+		subscription_drop(t, s);
 }
 
 static void
 subs_on_down(void *arg, bool was_up, enum redis_state why, const char *words)
 {
 	struct subscriptions *t = arg;
-	struct subscription *s, *next;
-	size_t i;
 
 	t->ready = false;
-	for (i = 0; i < t->cap; i++)
-		for (s = t->buckets[i]; s != NULL; s = next) {
-			next = s->next;
-			if (s->wanted)
-				sub_enter(t, s, SUB_OFF);
-			else
-				sub_drop(t, s);
-		}
+	subscriptions_each(t, sub_on_down, NULL);
 	t->p.down(t->p.arg, was_up, why, words);
 }
 
@@ -408,12 +457,14 @@ subscriptions_beat(struct subscriptions *t)
 		(void)link_command(t->link, ping, nitems(ping));
 	}
 	if (t->non + t->ndenied < t->n)
-		subs_ask(t, SUB_OFF);
+		subscriptions_each(t, sub_ask_off, NULL);
+	if (t->nstale > 0)
+		subscriptions_each(t, sub_age, NULL);
 	if (t->ndenied > 0 &&
 	    now - t->again.us >= SUBSCRIPTIONS_AGAIN_MS * 1000) {
 		t->again.us = now;
 		t->ready = false;
-		subs_ask(t, SUB_DENIED);
+		subscriptions_each(t, sub_ask_denied, NULL);
 	}
 }
 
@@ -430,6 +481,12 @@ subscriptions_ready(const struct subscriptions *t)
 }
 
 size_t
+subscriptions_count(const struct subscriptions *t)
+{
+	return (t->n);
+}
+
+size_t
 subscriptions_denied(const struct subscriptions *t)
 {
 	return (t->ndenied);
@@ -443,15 +500,21 @@ subscriptions_fail(struct subscriptions *t, enum redis_state why,
 }
 
 void
-subscriptions_aim(struct subscriptions *t, const char *host, unsigned port)
+subscriptions_start(struct subscriptions *t)
 {
-	link_aim(t->link, host, port);
+	link_start(t->link);
 }
 
 void
 subscriptions_renew(struct subscriptions *t)
 {
 	link_renew(t->link);
+}
+
+void
+subscriptions_aim(struct subscriptions *t, const char *host, unsigned port)
+{
+	link_aim(t->link, host, port);
 }
 
 /* --- birth and death ------------------------------------------------------*/
@@ -470,10 +533,9 @@ subscriptions_new(const struct subscriptions_params *p)
 		return (NULL);
 	t->magic = SUBSCRIPTIONS_MAGIC;
 	t->p = *p;
-	TAILQ_INIT(&t->asked);
-	t->cap = 64;
-	t->buckets = calloc(t->cap, sizeof(struct subscription *));
-	if (t->buckets != NULL)
+	buf_init(&t->wire);
+	buf_init(&t->plain);
+	if (subscriptions_table_open(t))
 		t->link = link_new(&link);
 	if (t->link == NULL)
 		subscriptions_free(&t);
@@ -484,20 +546,15 @@ void
 subscriptions_free(struct subscriptions **tp)
 {
 	struct subscriptions *t = *tp;
-	struct subscription *s;
-	size_t i;
 
 	if (t == NULL)
 		return;
 	*tp = NULL;
 	CHECK_MAGIC(t, SUBSCRIPTIONS_MAGIC);
 	link_free(&t->link);
-	for (i = 0; t->buckets != NULL && i < t->cap; i++)
-		while ((s = t->buckets[i]) != NULL) {
-			t->buckets[i] = s->next;
-			free(s);
-		}
-	free(t->buckets);
+	subscriptions_table_close(t);
+	buf_fini(&t->wire);
+	buf_fini(&t->plain);
 	t->magic = 0;
 	free(t);
 }

@@ -11,9 +11,12 @@
 
 #define SUBSCRIPTIONS_SILENT_MS	6000	/* nothing heard, though asked: dead */
 
+struct slotmap_redirect;
 struct subscriptions;
 
 enum subscription_kind {
+	SUB_OURS,		/* SUB_EXACT; in a Cluster SUB_SHARDED, under a
+				 * name that tells its place: spread_tagged() */
 	SUB_EXACT,		/* SUBSCRIBE */
 	SUB_PATTERN,		/* PSUBSCRIBE: the channel is a glob */
 	SUB_SHARDED		/* SSUBSCRIBE: Redis 7; what SPUBLISH says */
@@ -25,7 +28,8 @@ typedef void subscriptions_cb(void *arg, struct slice channel,
 
 struct subscriptions_params {
 	const struct conf_redis *conf;
-	bool		 aimed;		/* waits for subscriptions_aim() */
+	bool		 aimed;		/* waits for subscriptions_aim(), or
+					 * _start() */
 	struct loop	*loop;
 	size_t		 queue_bytes;
 	struct hash_key	 hash_key;
@@ -38,10 +42,14 @@ struct subscriptions_params {
 	 * then. */
 	void		(*denied)(void *arg, enum subscription_kind,
 			    struct slice channel, const char *words);
-	/* That, or one that there was no room to ask for, is listened to now,
-	 * on a link that was up since then.  May be NULL. */
+	/* One that was not listened to since then is listened to now; not told
+	 * of those that were lost with the link, unless each is set. */
 	void		(*late)(void *arg, struct slice channel,
 			    struct mono since);
+	bool		 each;
+	bool		 tagged;	/* it is a Cluster's: SUB_OURS */
+	/* NULL but in a Cluster: the channels of a slot are elsewhere. */
+	void		(*moved)(void *arg, const struct slotmap_redirect *);
 };
 
 struct subscriptions *subscriptions_new(const struct subscriptions_params *)
@@ -53,6 +61,17 @@ void	subscriptions_renew(struct subscriptions *);
 /* See link_aim(). */
 void	subscriptions_aim(struct subscriptions *, const char *host,
 	    unsigned port);
+/* The first attempt. */
+void	subscriptions_start(struct subscriptions *);
+/*
+ * Each channel goes to where `to' says, which may be here or NULL, for here.
+ * There it is asked for; here, if it is one that comes from one place alone,
+ * it is heard a little longer.
+ */
+typedef struct subscriptions *subscriptions_to(void *arg,
+	    enum subscription_kind, struct slice channel);
+void	subscriptions_move(struct subscriptions *, subscriptions_to *,
+	    void *arg);
 /* A channel that is not there yet; connected or not.  False: no memory. */
 bool	subscriptions_add(struct subscriptions *, enum subscription_kind,
 	    struct slice channel, subscriptions_cb *, void *arg) MUST_USE;
@@ -61,6 +80,7 @@ void	subscriptions_remove(struct subscriptions *, enum subscription_kind,
 	    struct slice channel);
 /* Connected, and every channel is listened to. */
 bool	subscriptions_ready(const struct subscriptions *);
+size_t	subscriptions_count(const struct subscriptions *);
 size_t	subscriptions_denied(const struct subscriptions *);
 /* About once a second. */
 void	subscriptions_beat(struct subscriptions *);

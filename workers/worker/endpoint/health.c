@@ -69,9 +69,13 @@ health_encode(struct buf *b, const struct health *h)
 	}
 	buf_str(b, ",\"namespaces\":{");
 	health_namespaces(b, h);
-	buf_printf(b, "},\"redis\":{\"connected\":%s,\"configured\":%s},"
-	    "\"uptime\":", h->redis_connected ? "true" : "false",
+	buf_printf(b, "},\"redis\":{\"connected\":%s,\"configured\":%s",
+	    h->redis_connected ? "true" : "false",
 	    h->redis_configured ? "true" : "false");
+	if (h->redis_nodes > 1)
+		buf_printf(b, ",\"nodes\":%u,\"away\":%u",
+		    (unsigned)h->redis_nodes, (unsigned)h->redis_away);
+	buf_str(b, "},\"uptime\":");
 	buf_u64(b, h->uptime_s);
 	buf_str(b, ",\"version\":");
 	health_string(b, slice_str(h->version));

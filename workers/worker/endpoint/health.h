@@ -25,6 +25,8 @@ struct health {
 	uint64_t	 uptime_s;
 	bool		 redis_configured;
 	bool		 redis_connected;
+	uint64_t	 redis_nodes;	/* told when there are several */
+	uint64_t	 redis_away;	/* of them */
 	const struct health_namespace *namespaces;
 	size_t		 nnamespaces;
 	const struct health_worker *workers;

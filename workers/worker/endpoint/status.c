@@ -5,6 +5,7 @@
 
 #include "config.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "conf/redis_state.h"
@@ -69,17 +70,32 @@ status_workers(struct worker *w, struct health_worker *out)
 	return (n);
 }
 
+static uint64_t
+status_of_relay(struct worker *w, size_t counter)
+{
+	return (__atomic_load_n(stats_column(w->h->stats, 0) + counter,
+	    __ATOMIC_RELAXED));
+}
+
 /* What the relay says of Redis; NULL: no trouble. */
 static const char *
 status_redis(struct worker *w, struct health *h)
 {
-	uint64_t state = __atomic_load_n(stats_column(w->h->stats, 0) +
-	    COUNTER_redis_state, __ATOMIC_RELAXED);
+	static char words[128];
+	uint64_t state = status_of_relay(w, COUNTER_redis_state);
+	const char *why = redis_state_trouble((unsigned)state);
 
 	h->redis_configured = conf_redis_on(&w->conf->redis);
 	h->redis_connected = state == REDIS_CONNECTED;
-	return (h->redis_configured ? redis_state_trouble((unsigned)state) :
-	    NULL);
+	h->redis_nodes = status_of_relay(w, COUNTER_redis_nodes);
+	h->redis_away = status_of_relay(w, COUNTER_redis_nodes_away);
+	if (!h->redis_configured || why == NULL)
+		return (NULL);
+	if (h->redis_nodes <= 1 || h->redis_away == 0)
+		return (why);
+	(void)snprintf(words, sizeof words, "%u of %u: %s",
+	    (unsigned)h->redis_away, (unsigned)h->redis_nodes, why);
+	return (words);
 }
 
 bool
