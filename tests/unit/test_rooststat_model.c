@@ -186,7 +186,7 @@ ordinary(const char *labels)
 		"shutdown", "restart", "connect_timeout", "idle_timeout",
 		"close_timeout", "http_done", "unsupported_data",
 		"auth_expired", "kicked", "taken_over", "upgrade_failed",
-		"reconnect", "rights_lost" };
+		"reconnect", "rights_lost", "aged" };
 	char name[40];
 	size_t i;
 

@@ -39,6 +39,7 @@
 #include "worker/http/request.h"
 #include "worker/leave.h"
 #include "worker/net/accept.h"
+#include "worker/net/age.h"
 #include "worker/net/bus_port.h"
 #include "worker/net/conn.h"
 #include "worker/net/later.h"
@@ -488,6 +489,7 @@ worker_open_conns(struct worker *w)
 	struct buf extra;
 
 	w->later = later_new();
+	w->age_unit_us = age_unit(w->conf->max_connection_age_ms);
 	slab_init(&w->conn_slab, sizeof(struct conn), SLAB_LINE);
 	TAILQ_INIT(&w->conns);
 	buf_init(&w->text);

@@ -98,6 +98,7 @@ struct worker {
 	unsigned	 max_guests;	/* of each listener */
 	struct mono	 accept_again;	/* after a failure */
 	unsigned	 refusals;	/* refused ones still being told */
+	uint64_t	 age_unit_us;	/* of connections, see net/age.h */
 
 	/* net/conn; http: what is sent */
 	struct slab	 conn_slab;

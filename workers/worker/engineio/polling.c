@@ -6,6 +6,7 @@
  */
 #include "worker/engineio/polling.h"
 
+#include <bsd/stdlib.h>
 #include <stdlib.h>
 
 #include "hub/client.h"
@@ -17,6 +18,7 @@
 #include "worker/engineio/polling_int.h"
 #include "worker/http/cookie.h"
 #include "worker/http/reply.h"
+#include "worker/net/age.h"
 #include "worker/net/conn.h"
 #include "worker/worker.h"
 
@@ -147,7 +149,7 @@ polling_next_deadline(const struct poller *p)
 
 	if (p->client != NULL)
 		t = client_due(p->client);
-	else if (p->state == POLLER_LAST)
+	if (p->state != POLLER_UPGRADED && p->deadline.us < t.us)
 		t = p->deadline;
 	if (p->noop_at.us != 0 && p->noop_at.us < t.us)
 		t = p->noop_at;
@@ -177,6 +179,8 @@ polling_timer(struct timer *t, struct mono now)
 		poller_noop(p);
 	if (p->state == POLLER_LAST && p->deadline.us <= now.us)
 		poller_over(p);
+	else if (p->client != NULL && p->deadline.us <= now.us)
+		polling_close(p, REASON_aged);
 	else if (p->client != NULL && !p->parting &&
 	    client_due(p->client).us <= now.us)
 		client_tick(p->client);
@@ -189,6 +193,7 @@ polling_timer(struct timer *t, struct mono now)
 static struct poller *
 polling_session_new(struct polling *all)
 {
+	struct worker *w = all->w;
 	struct poller *p;
 
 	p = slab_get(&all->slab);
@@ -198,6 +203,8 @@ polling_session_new(struct polling *all)
 	}
 	p->magic = POLLER_MAGIC;
 	p->all = all;
+	p->deadline = age_due(w->age_unit_us, age_draw(w->age_unit_us, w->now,
+	    arc4random()), w->now);
 	return (p);
 }
 

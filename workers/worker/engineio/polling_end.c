@@ -137,7 +137,7 @@ static bool
 polling_returns(const struct poller *p)
 {
 	return (p->reason == REASON_shutdown || p->reason == REASON_restart ||
-	    p->reason == REASON_reconnect);
+	    p->reason == REASON_reconnect || p->reason == REASON_aged);
 }
 
 static void
@@ -146,6 +146,8 @@ polling_send_back(struct poller *p)
 	struct conn *c = p->get;
 
 	poller_let_go(p, &p->get);
+	if (p->reason == REASON_aged)	/* or it would be sent back here */
+		reply_held_last(c);
 	reply_held_bytes(c, 503, "application/json", NULL, SLICE(
 	    "{\"error\":{\"code\":\"unavailable\","
 	    "\"message\":\"come back\"}}"));

@@ -57,7 +57,8 @@ struct poller {
 	bool		 is_busy;	/* goes on in the next turn */
 	struct repeat	 repeat;
 	struct timer	 timer;		/* the nearest of: */
-	struct mono	 deadline;	/*   LAST: of the whole */
+	struct mono	 deadline;	/*   POLLING: its age is over; LAST: of
+					 *   the whole */
 	struct mono	 noop_at;	/*   0: no noop is to release get */
 	uint32_t	 address_node;	/* of its address (COUNT_POLLING); 0 */
 	char		 sid[EIO_SID_LEN + 1];

@@ -54,12 +54,14 @@ reply_goes_on(const struct request *rq)
 	    rq->rest.n > rq->body_used);
 }
 
-/* A worker that leaves, or soon will, lets go; but a session over polling needs
- * its connection still: it goes when its time comes, and to find the way to it
- * again it would have to be accepted again. */
+/* An old connection goes.  A worker that leaves, or soon will, lets go; but a
+ * session over polling needs its connection still: it goes when its time comes,
+ * and to find the way to it again it would have to be accepted again. */
 static bool
 reply_may_stay(const struct request *rq)
 {
+	if (conn_is_old(rq->c))
+		return (false);
 	return (rq->w->mode == WORKER_SERVING ||
 	    (rq->w->mode != WORKER_STOPPING && rq->row->draining));
 }
@@ -179,7 +181,7 @@ reply_held_head(struct conn *c, int status, const char *type,
 
 	MUST(c->state == CONN_HELD || c->state == CONN_ASKING);
 	c->state = CONN_HTTP;
-	if (w->mode == WORKER_STOPPING)
+	if (w->mode == WORKER_STOPPING || conn_is_old(c))
 		reply_held_last(c);
 	buf_reset(&w->text);
 	http_encode_head(&w->text, status, w->wall.ms / 1000,

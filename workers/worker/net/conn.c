@@ -8,12 +8,14 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include <bsd/stdlib.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "hub/client.h"
 #include "sys/log.h"
+#include "worker/net/age.h"
 #include "worker/net/conn_int.h"
 #include "worker/net/counted.h"
 #include "worker/net/tls.h"
@@ -88,6 +90,8 @@ conn_new(struct worker *w, int fd, struct tls_ctx *tls,
 		goto out;
 	c->port = conn_address(addr, c->address);
 	c->since_us = (uint32_t)w->now.us;
+	if (w->age_unit_us != 0)
+		c->old_at = age_draw(w->age_unit_us, w->now, arc4random());
 	c->deadline = mono_add_ms(w->now, w->conf->handshake_timeout_ms);
 	timer_start(w->wheel, &c->timer, c->deadline, conn_timer);
 	TAILQ_INSERT_HEAD(&w->conns, c, link);
@@ -272,15 +276,40 @@ conn_part(struct conn *c)
 
 /* --- timers -------------------------------------------------------------- */
 
+/* Old, it is ended: what is under way is not cut short, and a connection
+ * behind a tunnel has no age but that of its session. */
+static bool
+conn_ages(const struct conn *c)
+{
+	return (c->w->age_unit_us != 0 && !c->parting && !c->peer_closed &&
+	    (c->state == CONN_IDLE || c->state == CONN_SESSION ||
+	    c->state == CONN_WS));
+}
+
+bool
+conn_is_old(const struct conn *c)
+{
+	const struct worker *w = c->w;
+
+	return (w->age_unit_us != 0 && !c->peer_closed && age_due(
+	    w->age_unit_us, c->old_at, w->now).us <= w->now.us);
+}
+
 static struct mono
 conn_next_deadline(const struct conn *c)
 {
-	struct mono t = c->deadline;
+	const struct worker *w = c->w;
+	struct mono old, t = c->deadline;
 
 	if (c->client != NULL)
 		t = client_due(c->client);
 	if (c->outq.blocked && c->blocked_until.us < t.us)
 		t = c->blocked_until;
+	if (conn_ages(c)) {
+		old = age_due(w->age_unit_us, c->old_at, w->now);
+		if (old.us < t.us)
+			t = old;
+	}
 	return (t);
 }
 
@@ -320,6 +349,8 @@ conn_timer(struct timer *t, struct mono now)
 	if (c->outq.blocked && c->blocked_until.us <= now.us) {
 		if (!conn_is_read(c))
 			conn_abort(c, REASON_slow_consumer);
+	} else if (conn_ages(c) && conn_is_old(c)) {
+		conn_close(c, REASON_aged);
 	} else if (!c->parting && conn_next_deadline(c).us <= now.us) {
 		if (hand->due != NULL)
 			hand->due(c);

@@ -127,7 +127,10 @@ struct conn {			/* zeroed by the slab; on a cache line */
 	struct mono	 blocked_until;	/*   of what the socket does not take */
 	uint8_t		 address[16];	/* IPv6 or mapped; zero: unix socket */
 	uint16_t	 port;
-	uint16_t	 close_code;	/* peer_closed: its code */
+	union {
+		uint16_t close_code;	/* peer_closed: its code */
+		uint16_t old_at;	/* else: its end, see age.h */
+	};
 	uint16_t	 waiting;	/* KiB, counted in send_queue_bytes */
 	bool		 fin : 1;	/* the peer sends no more: read to the
 					 * end, no other event tells of it */
@@ -221,6 +224,8 @@ void	conn_close(struct conn *, enum reason);
 void	conn_abort(struct conn *, enum reason);
 /* So much is queued that its client's input waits. */
 bool	conn_is_behind(const struct worker *, const struct outq *);
+/* It has lived for as long as it may. */
+bool	conn_is_old(const struct conn *);
 /* A deadline changed: see that the timer is early enough. */
 void	conn_rearm(struct conn *);
 /* Take bytes from the queue to the socket: hub_ports.flush. */
