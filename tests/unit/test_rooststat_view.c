@@ -586,6 +586,9 @@ draw_relay(struct scene *s, unsigned state, unsigned columns, unsigned rows)
 	counter_set(COUNTER_redis_channels, 41);
 	counter_add(COUNTER_redis_messages, 123456);
 	counter_add(COUNTER_far_lost, 6);
+	counter_set(COUNTER_nodes_known, 7);
+	counter_add(COUNTER_redis_unsealed, 9);
+	counter_add(COUNTER_stream_entries, 12);
 	counter_add(COUNTER_socketio_refused_off, 2);
 	counter_add(COUNTER_socketio_refused_size, 3);
 	scene_take(s, 1, SCENE_UP_MS);
@@ -597,7 +600,7 @@ draw_relay(struct scene *s, unsigned state, unsigned columns, unsigned rows)
 static void
 the_relay_has_a_page_of_its_own(void **state)
 {
-	const char *page = draw_relay(*state, REDIS_CONNECTED, 80, 50);
+	const char *page = draw_relay(*state, REDIS_CONNECTED, 80, 60);
 
 	assert_non_null(strstr(page, "DEGRADED  far_lost 3.0/s"));
 	assert_non_null(strstr(page, "\nRedis: connected\n"));
@@ -609,6 +612,15 @@ the_relay_has_a_page_of_its_own(void **state)
 	    "               123456   61.7k"));
 	assert_non_null(strstr(page, "\nother hosts\n"));
 	assert_non_null(strstr(page, "\n  publications lost"));
+	assert_non_null(strstr(page,
+	    "\n  daemons there                    "
+	    "                    7     now\n"));
+	assert_non_null(strstr(page,
+	    "\n  seals missing or wrong           "
+	    "                    9     4.5"));
+	assert_non_null(strstr(page,
+	    "\n  messages of the stream           "
+	    "                   12     6.0"));
 	/* counters of one name, whatever their labels */
 	assert_non_null(strstr(page,
 	    "\n  messages refused                 "
@@ -631,7 +643,7 @@ each_row_of_the_relay_is_a_counter(void **state)
 			rows++;
 	assert_int_equal(rows + 5, list_count(&view,
 	    &((struct scene *)*state)->model, PAGE_RELAY));
-	assert_int_equal(rows, 34);
+	assert_int_equal(rows, 41);
 }
 
 static void
