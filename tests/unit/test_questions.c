@@ -12,6 +12,8 @@ static uint64_t there[2];	/* workers */
 static bool full;
 static uint32_t ref;		/* of the last question */
 static unsigned sent;
+static enum bus_kind kind;	/* of what is asked */
+static bool quick;		/* one answers before all have been asked */
 static char told[256];		/* the calls, in order */
 
 static struct mono
@@ -20,6 +22,8 @@ the_time(void *arg)
 	assert_ptr_equal(arg, &now);
 	return (now);
 }
+
+static void answer_to(uint32_t, unsigned, uint16_t, uint32_t, const char *);
 
 static bool
 on_send(void *arg, uint64_t slots[2], uint32_t r, struct bus_envelope *e)
@@ -31,7 +35,9 @@ on_send(void *arg, uint64_t slots[2], uint32_t r, struct bus_envelope *e)
 		return (false);
 	ref = r;
 	sent += !slotset_empty(slots);
-	assert_int_equal(e->kind, BUS_MEMBERS);
+	assert_int_equal(e->kind, kind);
+	if (quick)
+		answer_to(r, 1, 0, 4, "quick");
 	return (true);
 }
 
@@ -78,6 +84,8 @@ set_up(void **state)
 	there[1] = 1;		/* 65 */
 	full = false;
 	sent = 0;
+	kind = BUS_MEMBERS;
+	quick = false;
 	told[0] = '\0';
 	q = questions_new(&p);
 	assert_non_null(q);
@@ -99,7 +107,10 @@ ask(uint64_t low, uint64_t high, uint64_t ms)
 	struct bus_envelope e;
 	uint64_t slots[2] = { low, high };
 
-	(void)bus_members(&e, BUS_MEMBERS_SIDS);
+	if (kind == BUS_MEMBERS)
+		(void)bus_members(&e, BUS_MEMBERS_SIDS);
+	else
+		(void)bus_publish(&e);
 	questions_ask(q, &e, slots, ms, &calls, told);
 }
 
@@ -261,6 +272,54 @@ too_many_are_answered_with_nothing(void **state)
 	assert_told("of0 partly ");
 }
 
+/* fetchSockets is answered while clients leave broadcasts unanswered. */
+static void
+one_kind_leaves_room_for_the_other(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	kind = BUS_PUBLISH;
+	for (i = 0; i < QUESTIONS_MAX; i++)
+		ask(1, 0, 1000);
+	ask(1, 0, 1000);
+	assert_told("of0 partly ");
+	told[0] = '\0';
+	kind = BUS_MEMBERS;
+	ask(1, 0, 1000);
+	answer(1, 0, 0, "a");
+	assert_told("a of0 done ");
+	assert_int_equal(counter_get(COUNTER_questions_open), QUESTIONS_MAX);
+	for (i = 0; i < QUESTIONS_MAX; i++)
+		ask(1, 0, 1000);
+	kind = BUS_PUBLISH;
+	questions_gone(q, 1);
+	assert_int_equal(counter_get(COUNTER_questions_open), 0);
+	told[0] = '\0';
+	ask(1, 0, 1000);
+	answer(1, 0, 0, "b");
+	assert_told("b of0 done ");
+}
+
+static void
+an_answer_may_come_while_it_is_asked(void **state)
+{
+	(void)state;
+	quick = true;
+	ask(1, 0, 1000);
+	assert_told("quick of4 done ");
+	told[0] = '\0';
+	ask(3, 0, 1000);
+	assert_told("quick ");
+	answer(2, 0, 1, "b");
+	assert_told("quick b of5 done ");
+	/* who is not there is not waited for */
+	told[0] = '\0';
+	ask(1 | 8, 0, 1000);
+	assert_told("quick of4 done ");
+	assert_int_equal(questions_due_us(q), UINT64_MAX);
+}
+
 static void
 nonsense_is_counted(void **state)
 {
@@ -297,6 +356,8 @@ main(void)
 		T(a_short_question_is_counted_when_it_ends),
 		T(what_is_cut_there_is_told_here),
 		T(too_many_are_answered_with_nothing),
+		T(one_kind_leaves_room_for_the_other),
+		T(an_answer_may_come_while_it_is_asked),
 		T(nonsense_is_counted),
 	};
 

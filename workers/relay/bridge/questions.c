@@ -12,6 +12,8 @@
 #include "proto/bus.h"
 #include "shm/counters.h"
 
+enum question_kind { QUESTION_MEMBERS, QUESTION_PUBLICATION, QUESTION_KINDS };
+
 struct question {
 	unsigned	 magic;
 #define QUESTION_MAGIC	0x9e57107a
@@ -22,7 +24,9 @@ struct question {
 	uint64_t	 count_us;	/* counted by then; 0: it is */
 	uint64_t	 end_us;
 	uint32_t	 asked;
+	enum question_kind kind;
 	bool		 partly;
+	bool		 held;		/* it is being sent */
 	const struct question_calls *calls;
 	void		*arg;
 };
@@ -32,7 +36,7 @@ struct questions {
 #define QUESTIONS_MAGIC	0x9e5710a5
 	struct questions_params p;
 	TAILQ_HEAD(, question) open;
-	unsigned	 n;
+	unsigned	 n[QUESTION_KINDS];
 	uint32_t	 ref;		/* of the last */
 };
 
@@ -52,15 +56,23 @@ questions_new(const struct questions_params *p)
 	return (q);
 }
 
+/* n: how many more there are of it. */
+static void
+questions_add(struct questions *q, enum question_kind kind, int n)
+{
+	q->n[kind] += (unsigned)n;
+	counter_set(COUNTER_questions_open, q->n[QUESTION_MEMBERS] +
+	    q->n[QUESTION_PUBLICATION]);
+}
+
 static void
 questions_drop(struct questions *q, struct question *a)
 {
 	CHECK_MAGIC(a, QUESTION_MAGIC);
 	TAILQ_REMOVE(&q->open, a, link);
-	q->n--;
+	questions_add(q, a->kind, -1);
 	a->magic = 0;
 	free(a);
-	counter_set(COUNTER_questions_open, q->n);
 }
 
 void
@@ -109,6 +121,8 @@ questions_finish(struct questions *q, struct question *a)
 static void
 questions_settle(struct questions *q, struct question *a)
 {
+	if (a->held)
+		return;
 	if (slotset_empty(a->silent))
 		questions_count(a);
 	if (slotset_empty(a->waiting))
@@ -116,13 +130,67 @@ questions_settle(struct questions *q, struct question *a)
 }
 
 static void
-questions_not_asked(const struct question_calls *calls, void *arg, bool partly)
+questions_refuse(const struct question_calls *calls, void *arg)
 {
 	if (calls->counted != NULL)
 		calls->counted(arg, 0);
-	if (partly)
-		counter_add(COUNTER_questions_partly, 1);
-	calls->done(arg, partly);
+	counter_add(COUNTER_questions_partly, 1);
+	calls->done(arg, true);
+}
+
+static struct question *
+questions_open(struct questions *q, enum question_kind kind,
+    const uint64_t slots[2], uint64_t timeout_ms)
+{
+	uint64_t now = q->p.now(q->p.arg).us;
+	struct question *a;
+
+	a = q->n[kind] < QUESTIONS_MAX ? calloc(1, sizeof *a) : NULL;
+	if (a == NULL)
+		return (NULL);
+	if (++q->ref == 0)
+		q->ref++;
+	a->magic = QUESTION_MAGIC;
+	a->ref = q->ref;
+	a->kind = kind;
+	slotset_copy(a->waiting, slots);
+	slotset_copy(a->silent, slots);
+	a->end_us = now + timeout_ms * 1000;
+	a->count_us = now + QUESTIONS_COUNT_MS * UINT64_C(1000);
+	if (a->count_us > a->end_us)
+		a->count_us = a->end_us;
+	TAILQ_INSERT_TAIL(&q->open, a, link);
+	questions_add(q, kind, 1);
+	return (a);
+}
+
+/* Whoever is not among them is not waited for. */
+static void
+questions_keep(struct question *a, const uint64_t slots[2])
+{
+	size_t i;
+
+	for (i = 0; i < SLOTSET_WORDS; i++) {
+		a->waiting[i] &= slots[i];
+		a->silent[i] &= slots[i];
+	}
+}
+
+/* An answer may be there before all have been asked. */
+static void
+questions_send(struct questions *q, struct question *a, struct bus_envelope *e)
+{
+	uint64_t to[2] = { a->waiting[0], a->waiting[1] };
+
+	a->held = true;
+	if (!q->p.send(q->p.arg, to, a->ref, e)) {
+		a->partly = true;
+		slotset_clear(to);
+	} else if (!slotset_empty(to))
+		counter_add(COUNTER_questions, 1);
+	a->held = false;
+	questions_keep(a, to);
+	questions_settle(q, a);
 }
 
 void
@@ -130,36 +198,18 @@ questions_ask(struct questions *q, struct bus_envelope *e,
     const uint64_t slots[2], uint64_t timeout_ms,
     const struct question_calls *calls, void *arg)
 {
-	uint64_t to[2] = { slots[0], slots[1] }, now = q->p.now(q->p.arg).us;
 	struct question *a;
-	bool sent;
 
 	CHECK_MAGIC(q, QUESTIONS_MAGIC);
-	a = q->n < QUESTIONS_MAX ? calloc(1, sizeof *a) : NULL;
+	a = questions_open(q, e->kind == BUS_PUBLISH ? QUESTION_PUBLICATION :
+	    QUESTION_MEMBERS, slots, timeout_ms);
 	if (a == NULL) {
-		questions_not_asked(calls, arg, true);
+		questions_refuse(calls, arg);
 		return;
 	}
-	if (++q->ref == 0)
-		q->ref++;
-	sent = q->p.send(q->p.arg, to, q->ref, e);
-	if (!sent || slotset_empty(to)) {
-		free(a);
-		questions_not_asked(calls, arg, !sent);
-		return;
-	}
-	*a = (struct question){ .magic = QUESTION_MAGIC, .ref = q->ref,
-		.calls = calls, .arg = arg };
-	slotset_copy(a->waiting, to);
-	slotset_copy(a->silent, to);
-	a->end_us = now + timeout_ms * 1000;
-	a->count_us = now + QUESTIONS_COUNT_MS * UINT64_C(1000);
-	if (a->count_us > a->end_us)
-		a->count_us = a->end_us;
-	TAILQ_INSERT_TAIL(&q->open, a, link);
-	q->n++;
-	counter_set(COUNTER_questions_open, q->n);
-	counter_add(COUNTER_questions, 1);
+	a->calls = calls;
+	a->arg = arg;
+	questions_send(q, a, e);
 }
 
 /* --- answers --------------------------------------------------------------*/

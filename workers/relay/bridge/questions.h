@@ -18,7 +18,9 @@
 struct bus_envelope;
 struct questions;
 
-#define QUESTIONS_MAX		256	/* open at once */
+/* Open at once, of each kind: publications, whose clients take their time, do
+ * not keep others from asking who is there. */
+#define QUESTIONS_MAX		256
 /* Publications: how many clients are asked must be known by then. */
 #define QUESTIONS_COUNT_MS	1000
 
