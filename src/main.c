@@ -252,6 +252,12 @@ main_leave_directory(struct conf *conf)
 		fatal("working_directory");
 	main_absolute(&conf->pidfile, from);
 	main_absolute(&conf->stats_file, from);
+	main_absolute(&conf->redis.password_file, from);
+	main_absolute(&conf->redis.sentinel_password_file, from);
+	main_absolute(&conf->redis.secret_file, from);
+	main_absolute(&conf->redis.ca, from);
+	main_absolute(&conf->redis.certificate, from);
+	main_absolute(&conf->redis.key, from);
 	free(from);
 	if (chdir("/") == -1)
 		fatal("chdir path=/");

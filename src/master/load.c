@@ -17,6 +17,7 @@
 #include "base/certificate.h"
 #include "base/digest.h"
 #include "base/press.h"
+#include "base/secrets.h"
 #include "conf/conf.h"
 #include "proto/token.h"
 #include "sys/log.h"
@@ -268,31 +269,78 @@ load_tls(const struct load_context *c, const struct conf *conf,
 	}
 }
 
-/* --- Redis ---------------------------------------------------------------*/
+/* --- what the relay reads itself ------------------------------------------ */
 
-/* It fits, if there is anything to fit. */
-static void
-load_redis_key(const struct load_context *c, const struct conf_redis *r)
+#define LOAD_PASSWORD_MAX	1023	/* bytes, without line feeds */
+
+static const char *
+load_password_bad(struct slice text)
 {
-	struct buf certificate, key;
-	struct certificate_view v = { 0 };
+	while (text.n > 0 && (text.p[text.n - 1] == '\n' ||
+	    text.p[text.n - 1] == '\r'))
+		text.n--;
+	return (text.n == 0 ? "it is empty" : text.n > LOAD_PASSWORD_MAX ?
+	    "it has more than 1023 bytes" : NULL);
+}
 
-	buf_init(&certificate);
-	buf_init(&key);
-	if (load_named(c, 0, "redis: certificate", r->certificate,
-	    &certificate) && load_named(c, 0, "redis: key", r->key, &key))
-		certificate_look(buf_unread(&certificate), buf_unread(&key),
-		    &v);
-	if (v.why_certificate != NULL)
-		conf_error(c->errors, c->file, 0, "redis: certificate \"%s\": "
-		    "%s", r->certificate, v.why_certificate);
-	if (v.why_key != NULL)
-		conf_error(c->errors, c->file, 0, "redis: key \"%s\": %s",
-		    r->key, v.why_key);
-	if (key.data != NULL)
-		explicit_bzero(key.data, key.cap);
-	buf_fini(&certificate);
-	buf_fini(&key);
+static const char *
+load_secrets_bad(struct slice text)
+{
+	struct secrets s;
+
+	return (secrets_split(&s, text));
+}
+
+/* "": none is named. */
+static void
+load_check_file(const struct load_context *c, const char *what,
+    const char *path, const char *(*bad)(struct slice))
+{
+	const char *why;
+	struct buf text;
+
+	if (path[0] == '\0')
+		return;
+	buf_init(&text);
+	if (load_named(c, 0, what, path, &text)) {
+		why = bad(buf_unread(&text));
+		if (why != NULL)
+			conf_error(c->errors, c->file, 0, "%s \"%s\": %s",
+			    what, path, why);
+	}
+	if (text.cap > 0)
+		explicit_bzero(text.data, text.cap);
+	buf_fini(&text);
+}
+
+static void
+load_check_pair(const struct load_context *c, const struct conf_redis *r)
+{
+	struct certificate_view v;
+	struct slice certificate, key;
+	struct buf texts[2];
+
+	if (r->certificate[0] == '\0' || r->key[0] == '\0')
+		return;
+	buf_init(&texts[0]);
+	buf_init(&texts[1]);
+	certificate = load_pem(c, 0, "redis: certificate", r->certificate,
+	    &texts[0]);
+	key = load_pem(c, 0, "redis: key", r->key, &texts[1]);
+	if (certificate.n != 0 && key.n != 0) {
+		certificate_look(certificate, key, &v);
+		if (v.why_certificate != NULL)
+			conf_error(c->errors, c->file, 0,
+			    "redis: certificate \"%s\": %s", r->certificate,
+			    v.why_certificate);
+		if (v.why_key != NULL)
+			conf_error(c->errors, c->file, 0,
+			    "redis: key \"%s\": %s", r->key, v.why_key);
+	}
+	if (texts[1].cap > 0)
+		explicit_bzero(texts[1].data, texts[1].cap);
+	buf_fini(&texts[0]);
+	buf_fini(&texts[1]);
 }
 
 void
@@ -301,28 +349,20 @@ load_check_redis(const struct conf *conf, const char *file,
 {
 	const struct load_context c = { file, errors };
 	const struct conf_redis *r = &conf->redis;
-	const struct {
-		const char	*what, *path;
-	} rows[] = {
-		{ "redis: ca", r->ca },
-		{ "redis: password_file", r->password_file },
-		{ "redis: sentinel_password_file", r->sentinel_password_file },
-		{ "redis: secret_file", r->secret_file },
-	};
-	struct buf text;
-	size_t i;
+	struct buf ca;
 
-	for (i = 0; i < nitems(rows); i++) {
-		if (rows[i].path[0] == '\0')
-			continue;
-		buf_init(&text);
-		(void)load_named(&c, 0, rows[i].what, rows[i].path, &text);
-		if (text.data != NULL)
-			explicit_bzero(text.data, text.cap);
-		buf_fini(&text);
-	}
-	if (r->certificate[0] != '\0')
-		load_redis_key(&c, r);
+	load_check_file(&c, "redis: password_file", r->password_file,
+	    load_password_bad);
+	load_check_file(&c, "redis: sentinel_password_file",
+	    r->sentinel_password_file, load_password_bad);
+	load_check_file(&c, "redis: secret_file", r->secret_file,
+	    load_secrets_bad);
+	load_check_pair(&c, r);
+	if (r->ca[0] == '\0')
+		return;
+	buf_init(&ca);
+	(void)load_pem(&c, 0, "redis: ca", r->ca, &ca);
+	buf_fini(&ca);
 }
 
 /* --- the browser's client ------------------------------------------------*/

@@ -575,9 +575,63 @@ async () => {
 	assert.equal(r.code, 0);
 	assert.match(r.out, /url = "redis:\/\/u:\.\.\.@h\/1"/);
 	assert.ok(!r.out.includes('hidden'));
+	/* files that the relay reads: at a test they have to be there */
+	const name = (what) => `${dir}/${what}`;
+	const bad = async (what, text, words) => {
+		if (text !== null)
+			fs.writeFileSync(name(what), text);
+		fs.writeFileSync(file, `redis { url = "rediss://h" ${what} = "${
+			name(what)}" ${what === 'certificate' ?
+			`key = "${name('none')}"` : ''}${
+			what === 'sentinel_password_file' ?
+			'sentinels = { "s" } master = "m"' : ''} }\n`);
+		r = await run(['-t', '-c', file]);
+		assert.equal(r.code, 1, what);
+		assert.match(r.err, words);
+	};
+	for (const what of ['password_file', 'sentinel_password_file',
+		'secret_file', 'ca', 'certificate']) {
+		await bad(what, null, new RegExp(`redis: ${what} ".*": No such`));
+		await bad(what, '', new RegExp(`redis: ${what} ".*": .*empty`));
+	}
+	await bad('password_file', 'x'.repeat(1024), /more than 1023 bytes/);
+	await bad('secret_file', 'x\n', /a secret has less than 16 bytes/);
+	fs.writeFileSync(name('password_file'), 'x\n');
+	fs.writeFileSync(name('secret_file'), '0123456789abcdef\n');
+	fs.writeFileSync(file, `redis { url = "redis://h" password_file = "${
+		name('password_file')}" secret_file = "${
+		name('secret_file')}" }\n`);
+	r = await run(['-t', '-c', file]);
+	assert.equal(r.code, 0, r.err);
 	r = await run(['-n', '-c', '/dev/null'],
 	    { env: { REDIS_URL: 'redis://from-env:7' } });
 	assert.match(r.out, /url = "redis:\/\/from-env:7"/);
+});
+
+test('in the background: its files are where it was started', async () => {
+	const own = await Redis.start({ args: ['--requirepass', 'pw'] });
+	const dir = tempdir();
+	fs.writeFileSync(`${dir}/pw`, 'pw\n');
+	fs.writeFileSync(`${dir}/secret`, '0123456789abcdef\n');
+	const port = await freePort();
+	fs.writeFileSync(`${dir}/c`, `pidfile = "pid"
+listen "127.0.0.1:${port}" {}
+redis { url = "unix:${own.path}" password_file = "pw"
+    secret_file = "secret" }\n${echo}`);
+	const r = await run(['-c', 'c', '-w', '1'], { cwd: dir });
+	assert.equal(r.code, 0, r.err);
+	const pid = Number(fs.readFileSync(`${dir}/pid`, 'utf8'));
+	try {
+		const metric = async (name) => Number((await (await fetch(
+		    `http://127.0.0.1:${port}/metrics`)).text())
+		    .match(new RegExp(`^roost_${name} (\\d+)`, 'm'))[1]);
+		await until(async () => await metric('redis_connected') === 1,
+		    'Redis to be connected');
+	} finally {
+		process.kill(pid, 'SIGTERM');
+	}
+	await until(() => !fs.existsSync(`${dir}/pid`), 'its end', 15000);
+	await own.kill();
 });
 
 test('without redis: /health says so, and nothing is missing', async () => {

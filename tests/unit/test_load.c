@@ -328,9 +328,10 @@ files_for_redis(void **state)
 	size_t i;
 
 	(void)state;
+	put("big", SLICE("0123456789abcdef\n"));
 	assert_true(loads("redis { sentinels = a  master = m  "
 	    "url = 'rediss://'  ca = '@/cert'  password_file = '@/page'  "
-	    "sentinel_password_file = '@/page'  secret_file = '@/page'  "
+	    "sentinel_password_file = '@/page'  secret_file = '@/big'  "
 	    "certificate = '@/cert'  key = '@/key' }\n" END));
 	load_check_redis(conf, "t", &errors);
 	assert_int_equal(errors.count, 0);
@@ -389,6 +390,63 @@ listen_sections_have_a_bound(void **state)
 	assert_wrong("t:65: more than 64 listen sections");
 }
 
+/* For what the relay reads: not loaded, and looked at when it is asked for. */
+static bool
+checks(const char *redis)
+{
+	char text[1024];
+
+	(void)snprintf(text, sizeof text, "redis { url = \"rediss://h\" %s }\n"
+	    END, redis);
+	assert_true(loads(text));
+	load_check_redis(conf, "t", &errors);
+	return (errors.count == 0);
+}
+
+static void
+files_of_the_relay_are_checked(void **state)
+{
+	static const struct {
+		const char	*redis, *words;
+	} rows[] = {
+		{ "password_file = \"@/none\"", "t: redis: password_file" },
+		{ "password_file = \"@/empty\"", "it is empty" },
+		{ "password_file = \"@/fifo\"", "it has more than 1023" },
+		{ "secret_file = \"@/none\"", "t: redis: secret_file" },
+		{ "secret_file = \"@/empty\"", "it is empty" },
+		{ "secret_file = \"@/page\"", "has less than 16 bytes" },
+		{ "secret_file = \"@/fifo\"", "it has more than 4 secrets" },
+		{ "secret_file = \"@/big\"", "it has more than 4095 bytes" },
+		{ "ca = \"@/none\"", "t: redis: ca" },
+		{ "ca = \"@/empty\"", "empty" },
+		{ "certificate = \"@/cert\" key = \"@/none\"",
+		    "t: redis: key" },
+		{ "certificate = \"@/cert\" key = \"@/other\"",
+		    "t: redis: key" },
+		{ "certificate = \"@/page\" key = \"@/key\"",
+		    "t: redis: certificate" },
+	};
+	char large[5000];
+	size_t i;
+
+	(void)state;
+	memset(large, 'x', sizeof large);
+	put("big", slice_of(large, sizeof large));
+	for (i = 0; i < 5; i++)
+		large[(i + 1) * 300] = '\n';
+	put("fifo", slice_of(large, 1502));
+	assert_true(checks(""));
+	for (i = 0; i < nitems(rows); i++) {
+		assert_false(checks(rows[i].redis));
+		assert_int_equal(errors.count, 1);
+		assert_wrong(rows[i].words);
+	}
+	put("page", SLICE("0123456789abcdef\n\nfedcba9876543210\n"));
+	assert_true(checks("password_file = \"@/page\" "
+	    "secret_file = \"@/page\" ca = \"@/cert\" "
+	    "certificate = \"@/cert\" key = \"@/key\""));
+}
+
 int
 main(void)
 {
@@ -404,6 +462,7 @@ main(void)
 		T(files_for_redis),
 		T(a_bundle_without_its_files),
 		T(listen_sections_have_a_bound),
+		T(files_of_the_relay_are_checked),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

@@ -10,94 +10,52 @@
 #include <unistd.h>
 
 #include "base/digest.h"
+#include "base/secrets.h"
 #include "shm/counters.h"
-
-#define SEAL_FILE_MAX	4096	/* bytes */
-
-struct seal_secrets {
-	size_t		 n;
-	struct slice	 each[SEAL_SECRETS];	/* lie in text */
-	uint8_t		 text[SEAL_FILE_MAX];
-};
 
 struct seal {
 	unsigned	 magic;
 #define SEAL_MAGIC	0x5ea15ea1
 	const char	*path;
-	struct seal_secrets secrets;
+	struct secrets	 secrets;	/* in text */
+	uint8_t		 text[SECRETS_FILE_MAX + 1];
 };
 
 /* --- secrets --------------------------------------------------------------*/
 
-static const char *
-seal_load(struct seal_secrets *s, const char *path, size_t *bytes)
+/* -1 + errno */
+static ssize_t
+seal_load(const char *path, uint8_t text[SECRETS_FILE_MAX + 1])
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	ssize_t n = fd == -1 ? -1 : read(fd, s->text, sizeof s->text);
+	ssize_t n = fd == -1 ? -1 : read(fd, text, SECRETS_FILE_MAX + 1);
 	int error = errno;
 
 	if (fd != -1)
 		(void)close(fd);
-	if (n == -1)
-		return (strerror(error));
-	*bytes = (size_t)n;
-	return (n == SEAL_FILE_MAX ? "it has more than 4095 bytes" : NULL);
-}
-
-/* Takes a line off, without its end. */
-static struct slice
-seal_line(struct slice *text)
-{
-	struct slice line = *text;
-	const uint8_t *end = memchr(text->p, '\n', text->n);
-
-	if (end != NULL)
-		line.n = (size_t)(end - text->p);
-	*text = slice_from(*text, end != NULL ? line.n + 1 : line.n);
-	while (line.n > 0 && line.p[line.n - 1] == '\r')
-		line.n--;
-	return (line);
-}
-
-static const char *
-seal_split(struct seal_secrets *s, size_t bytes)
-{
-	struct slice text = slice_of(s->text, bytes), line;
-
-	while (text.n > 0) {
-		line = seal_line(&text);
-		if (line.n == 0)
-			continue;
-		if (line.n < SEAL_SECRET_MIN)
-			return ("a secret has less than 16 bytes");
-		if (s->n == SEAL_SECRETS)
-			return ("it has more than 4 secrets");
-		s->each[s->n++] = line;
-	}
-	return (s->n == 0 ? "it is empty" : NULL);
+	errno = error;
+	return (n);
 }
 
 const char *
 seal_read(struct seal *s)
 {
-	static struct seal_secrets now;
+	static uint8_t text[SECRETS_FILE_MAX + 1];
+	struct secrets now;
 	const char *why;
-	size_t bytes = 0, i;
+	ssize_t n;
 
 	CHECK_MAGIC(s, SEAL_MAGIC);
 	if (s->path[0] == '\0')
 		return (NULL);
-	now.n = 0;
-	why = seal_load(&now, s->path, &bytes);
-	if (why == NULL)
-		why = seal_split(&now, bytes);
+	n = seal_load(s->path, text);
+	why = n == -1 ? strerror(errno) :
+	    secrets_split(&now, slice_of(text, (size_t)n));
 	if (why == NULL) {
-		s->secrets = now;
-		for (i = 0; i < now.n; i++)
-			s->secrets.each[i].p = s->secrets.text +
-			    (now.each[i].p - now.text);
+		memcpy(s->text, text, (size_t)n);
+		why = secrets_split(&s->secrets, slice_of(s->text, (size_t)n));
 	}
-	explicit_bzero(&now, sizeof now);
+	explicit_bzero(text, sizeof text);
 	return (why);
 }
 

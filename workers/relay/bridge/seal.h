@@ -5,8 +5,8 @@
  * nothing, and says nothing of when: what was recorded is taken again, unless
  * it has a number (hosts.h) or an id.
  *
- * The file has a secret a line.  The first makes seals, all are accepted: so a
- * secret is replaced on one host after the other.  Pure, but for the file.
+ * Of several secrets (base/secrets.h) the first makes seals.  Pure, but for the
+ * file.
  */
 #ifndef RELAY_BRIDGE_SEAL_H
 #define RELAY_BRIDGE_SEAL_H
@@ -15,8 +15,6 @@
 
 #define SEAL_BYTES	32
 #define SEAL_HEX	(2 * SEAL_BYTES + 1)	/* in text: hex digits, blank */
-#define SEAL_SECRET_MIN	16		/* bytes of a secret */
-#define SEAL_SECRETS	4		/* in a file */
 
 struct seal;
 
