@@ -28,6 +28,9 @@ enum redis_state {
 	REDIS_STATE__MAX
 };
 
+/* Of one that is connected. */
+#define REDIS_REFUSES	"Redis refuses commands for the time being"
+
 /* "Redis cannot be reached"; NULL: no trouble. */
 const char *redis_state_trouble(unsigned state);
 

@@ -521,6 +521,7 @@ far_open(struct far **fp, const struct heritage *h, struct loop *loop,
 	*fp = NULL;
 	counter_set(COUNTER_redis_connected, 0);
 	counter_set(COUNTER_redis_state, REDIS_OFF);
+	counter_set(COUNTER_redis_refusing, 0);
 	counter_set(COUNTER_presence_stale, 0);
 	if (!conf_redis_on(&h->conf->redis))
 		return (0);

@@ -104,6 +104,8 @@ static const struct verdict_row {
 	{ "redis_masters_refuted", "", SEVERITY_WARN },
 	{ "redis_publishes_refused", "", SEVERITY_NOTE },
 	{ "redis_renewals_failed", "", SEVERITY_WARN },
+	{ "redis_refusals",	"", SEVERITY_WARN },
+	{ "redis_refusing",	"", SEVERITY_WARN },
 	{ "redis_sentinels_lost", "", SEVERITY_WARN },
 	{ "requests_bad",	"", SEVERITY_NOTE },
 	{ "rolls_cut",	"", SEVERITY_WARN },
@@ -340,6 +342,8 @@ verdict_redis(struct model *m)
 	const char *words = redis_state_trouble((unsigned)
 	    verdict_value(m, "redis_state"));
 
+	if (words == NULL && verdict_value(m, "redis_refusing") > 0)
+		words = REDIS_REFUSES;
 	if (words != NULL)
 		verdict_reason(m, VERDICT_DEGRADED, "%s", words);
 }

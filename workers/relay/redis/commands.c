@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "conf/conf.h"
+#include "relay/redis/refusal.h"
 #include "shm/counters.h"
 #include "sys/log.h"
 
@@ -140,6 +141,8 @@ commands_on_reply(void *arg, const struct reply *o)
 	call = commands_take(c);
 	if (reply_is_error(o, SLICE("NOPERM")))
 		commands_say_denied(c, call.name, o);
+	if (c->p.refused != NULL && refusal_is(o))
+		c->p.refused(c->p.arg, o);
 	if (call.on_reply != NULL)
 		call.on_reply(call.arg, o);
 	/* the master is elsewhere by now */

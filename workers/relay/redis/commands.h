@@ -25,6 +25,9 @@ struct commands_params {
 	void		(*up)(void *arg);
 	void		(*down)(void *arg, bool was_up, enum redis_state why,
 			    const char *words);
+	/* A reply, before its call, is an error that passes: see refusal.h.
+	 * NULL: nobody counts. */
+	void		(*refused)(void *arg, const struct reply *);
 };
 
 struct commands *commands_new(const struct commands_params *) MUST_USE;

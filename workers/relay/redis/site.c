@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "conf/conf.h"
+#include "relay/redis/refusal.h"
 #include "shm/counters.h"
 #include "sys/log.h"
 
@@ -32,6 +33,7 @@ struct site {
 	unsigned	 port;
 	struct mono	 deaf;		/* since then nothing comes; 0: it
 					 * does */
+	struct refusal	 refusal;
 	/* the trouble that is going on */
 	enum redis_state state;
 	bool		 told;		/* a line in the log says that it began */
@@ -158,6 +160,14 @@ site_on_commands_down(void *arg, bool was_up, enum redis_state why,
 	if (why == REDIS_READONLY && subscriptions_ready(s->subs))
 		subscriptions_fail(s->subs, why, words);
 	site_trouble(s, why, words);
+}
+
+static void
+site_on_refused(void *arg, const struct reply *o)
+{
+	struct site *s = arg;
+
+	refusal_note(&s->refusal, o, s->name, loop_now(s->p.loop));
 }
 
 static void
@@ -368,6 +378,7 @@ site_beat(struct site *s)
 	commands_beat(s->commands);
 	subscriptions_beat(s->subs);
 	site_pulse(s, loop_now(s->p.loop));
+	refusal_beat(&s->refusal, s->name, loop_now(s->p.loop));
 }
 
 void
@@ -411,7 +422,8 @@ site_open(struct site *s)
 	struct commands_params c = { .conf = s->p.conf, .loop = s->p.loop,
 		.queue_bytes = s->p.queue_bytes, .arg = s,
 		.aimed = s->p.aimed, .asks_mode = true,
-		.up = site_on_commands, .down = site_on_commands_down };
+		.up = site_on_commands, .down = site_on_commands_down,
+		.refused = site_on_refused };
 	struct subscriptions_params t = { .conf = s->p.conf,
 		.loop = s->p.loop, .queue_bytes = s->p.queue_bytes, .arg = s,
 		.aimed = true, .hash_key = s->p.hash_key,
@@ -462,6 +474,7 @@ site_free(struct site **sp)
 	CHECK_MAGIC(s, SITE_MAGIC);
 	commands_free(&s->commands);
 	subscriptions_free(&s->subs);
+	refusal_end(&s->refusal);
 	s->magic = 0;
 	free(s);
 }

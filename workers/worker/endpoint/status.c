@@ -89,6 +89,9 @@ status_redis(struct worker *w, struct health *h)
 	h->redis_connected = state == REDIS_CONNECTED;
 	h->redis_nodes = status_of_relay(w, COUNTER_redis_nodes);
 	h->redis_away = status_of_relay(w, COUNTER_redis_nodes_away);
+	if (h->redis_connected &&
+	    status_of_relay(w, COUNTER_redis_refusing) != 0)
+		why = REDIS_REFUSES;
 	if (!h->redis_configured || why == NULL)
 		return (NULL);
 	if (h->redis_nodes <= 1 || h->redis_away == 0)
