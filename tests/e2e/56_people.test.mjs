@@ -453,3 +453,62 @@ test('with a secret, others are not believed', async () => {
 		await own.kill();
 	}
 });
+
+test('changes alone: nothing is read or written a second time', async () => {
+	const list = await Promise.all([...Array(12).keys()].map((i) =>
+		connect(a, '/query', as(`busy${i}`))));
+	await is(b, 'busy11', 'online');
+	await fresh(b);
+	const loads = await b.metric('presence_loads');
+	const rewrites = await a.metric('presence_rewrites');
+	const end = Date.now() + 6000;
+	await Promise.all(list.map(async (s) => {
+		for (let i = 0; Date.now() < end; i++)
+			await ask(s, 'presence:set',
+			    { status: i % 2 ? 'busy' : 'away' });
+		await ask(s, 'presence:set', { status: 'dnd' });
+	}));
+	for (let i = 0; i < 12; i++)
+		await is(b, `busy${i}`, 'dnd');
+	assert.equal(await b.metric('presence_loads'), loads);
+	assert.equal(await a.metric('presence_rewrites'), rewrites);
+	for (const s of list)
+		s.close();
+});
+
+test('20,000 on this host: written in pieces, nobody waits', async () => {
+	const more = 'limits { rooms_per_session = 1000 }\n';
+	const d = await start(1, more), far = await start(1, more);
+	await fresh(d);
+	const list = await Promise.all([...Array(20).keys()].map((i) =>
+		connect(d, '/rooms', as(`m${i}`))));
+	for (const s of list)
+		for (let i = 0; i < 1000; i += 100)
+			await Promise.all([...Array(100).keys()].map((k) =>
+				ask(s, 'room:join', { room: `m${i + k}` })));
+	const all = async () => await far.metric('presence_mirrored') >= 20000;
+	await until(all, 'all of them on the other host', 20000);
+	const one = await connect(d, '/query', as('asks'));
+	const rewrites = await d.metric('presence_rewrites');
+	await cli.do('FLUSHALL');
+	let slowest = 0;
+	await until(async () => {
+		const t = Date.now();
+		await ask(one, 'presence:get', { users: ['m1'] });
+		slowest = Math.max(slowest, Date.now() - t);
+		const sizes = await Promise.all((await cli.do('KEYS',
+		    'roost:node:*:{roost:presence:rooms}')).map((k) =>
+			cli.do('HLEN', k)));
+		return await d.metric('presence_rewrites') > rewrites &&
+			sizes.reduce((x, y) => x + y, 0) > 20000 &&
+			await far.metric('presence_stale') === 0;
+	}, 'all to be written again', 30000);
+	console.log(`# ${slowest} ms at most`);
+	assert.ok(await all());
+	for (const s of list)
+		s.close();
+	await until(async () => await far.metric('presence_mirrored') < 20000,
+	    'them to be gone', 20000);
+	await d.stop();
+	await far.stop();
+});
