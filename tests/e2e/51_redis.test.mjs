@@ -456,7 +456,14 @@ test('TLS: authority, name and client certificate are verified', async () => {
 		    server_name = "localhost"`), (one) => connected(one));
 		/* no client certificate: refused by the server */
 		await withDaemon(conf(url, `ca = "${ca.cert}"`),
-		    (one) => why(one, 'Redis'));
+		    async (one) => {
+			await why(one, 'TLS with Redis fails');
+			await until(async () => await one.metric(
+			    'redis_failures') > 4, 'more attempts', 30000);
+			assert.equal(troubles(one), one.log.match(
+			    /why="TLS with Redis fails" said=.*certificate/g)
+			    .length, one.log);
+		});
 		/* no TLS to a port that speaks it, and the reverse */
 		await withDaemon(conf(`redis://localhost:${port}`),
 		    (one) => why(one, 'Redis'));

@@ -144,6 +144,27 @@ link_want(struct link *l, bool out)
 	return (false);
 }
 
+/* TLS 1.3 refuses a certificate of ours, or the lack of one, when we think to
+ * be done; of the alert that says so often only the end arrives. */
+static bool
+link_unheard(const struct link *l)
+{
+	return (l->tls != NULL && l->state == LINK_GREETING &&
+	    l->greeted == 0);
+}
+
+static void
+link_ended(struct link *l, const char *words)
+{
+	if (link_unheard(l))
+		link_fail(l, REDIS_INSECURE, "the connection ended behind the "
+		    "handshake: a client certificate may be wanted");
+	else if (l->state == LINK_GREETING && l->said[0] != '\0')
+		link_fail(l, REDIS_ERRORS, l->said);
+	else
+		link_fail(l, REDIS_LOST, words);
+}
+
 /* > 0, 0: not now, -1: link_fail() was called. */
 static ssize_t
 link_send(struct link *l, struct slice s)
@@ -161,7 +182,7 @@ link_send(struct link *l, struct slice s)
 	    errno == EAGAIN || errno == EINTR || errno == ENOBUFS ||
 	    errno == ENOMEM)
 		return (0);
-	link_fail(l, REDIS_LOST, l->tls != NULL ? "the connection ended" :
+	link_ended(l, l->tls != NULL ? "the connection ended" :
 	    strerror(errno));
 	return (-1);
 }
@@ -232,15 +253,6 @@ link_take(struct link *l, struct slice in)
 		return (true);
 	link_fail(l, REDIS_NONSENSE, reply_why(l->reader));
 	return (false);
-}
-
-static void
-link_ended(struct link *l, const char *words)
-{
-	bool greeting = l->state == LINK_GREETING;
-
-	link_fail(l, greeting && l->said[0] != '\0' ? REDIS_ERRORS :
-	    REDIS_LOST, greeting && l->said[0] != '\0' ? l->said : words);
 }
 
 /* One read; false: no more now, or not ever. */

@@ -218,7 +218,7 @@ static void
 link_renew_failed(const struct link *l, const char *words)
 {
 	counter_add(COUNTER_redis_renewals_failed, 1);
-	log_warnx("redis_password_not_renewed url=%s connection=%s file=%s "
+	log_warnx("redis_password_not_renewed url=%s connection=%s file=\"%s\" "
 	    "said=\"%s\"", l->p.conf->url.shown, l->p.name,
 	    l->p.conf->password_file, words);
 }
