@@ -153,8 +153,11 @@ enum {
 /* Which adapter they have: the words of redis { socketio_adapter }. */
 enum conf_adapter { CONF_ADAPTER_CLASSIC, CONF_ADAPTER_SHARDED };
 #define CONF_REDIS_SENTINELS_MAX 16
+#define CONF_REDIS_SHARDS_MAX	8
 struct conf_redis {
 	struct conf_redis_url url;
+	struct conf_redis_url *shards;	/* several, instead of url */
+	size_t		 nshards;
 	struct conf_redis_url *sentinels; /* who know the host; then that of
 					 * url does not count */
 	size_t		 nsentinels;
@@ -179,7 +182,7 @@ struct conf_redis {
 static inline bool
 conf_redis_on(const struct conf_redis *r)
 {
-	return (r->url.text != NULL || r->nsentinels > 0);
+	return (r->url.text != NULL || r->nsentinels > 0 || r->nshards > 0);
 }
 
 /* There is something to do with such servers. */

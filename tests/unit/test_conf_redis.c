@@ -102,6 +102,27 @@ section_is_checked_as_a_whole(void **state)
 	assert_conf_errors("redis { url = 'redis://h' prefix = 'a{b}' }",
 	    "t:1: redis: prefix has a brace: what is between two decides "
 	    "where a Cluster keeps a key\n");
+	assert_conf_errors("redis { url = 'redis://h' shards = {'redis://a'} }",
+	    "t:1: redis: url and shards: one of them\n");
+	assert_conf_errors("redis { shards = {'redis://a', 'redis://A:6379'} }",
+	    "t:1: redis: one of shards is there twice\n");
+	assert_conf_errors("redis { shards = {'unix:/a', 'unix:/a'} }",
+	    "t:1: redis: one of shards is there twice\n");
+	assert_conf_errors("redis { shards = {'redis://a', 'http://b'} }",
+	    "t:1: redis: shards: must start with redis://, rediss://, valkey://, "
+	    "valkeys:// or unix:\n");
+	assert_conf_errors("redis { shards = {'redis://a', 'redis://'} }",
+	    "t:1: redis: shards: needs a host: redis://HOST[:PORT]\n");
+	assert_conf_errors("redis { shards = {'redis://a'} sentinels = {'b'} "
+	    "master = m }",
+	    "t:1: redis: sentinels and shards: one of them\n");
+	assert_conf_errors("redis { shards = {'redis://1', 'redis://2', "
+	    "'redis://3', 'redis://4', 'redis://5', 'redis://6', 'redis://7', "
+	    "'redis://8', 'redis://9'} }",
+	    "t:1: redis: more than 8 shards\n");
+	assert_conf_errors("redis { shards = {'redis://a', 'redis://u:p@b'} "
+	    "password_file = /p }",
+	    "t:1: redis: a password in url, and a password_file\n");
 	/* what is wrong is said without the password */
 	assert_conf_errors("redis { url = 'redis://u:secret@h:0' }",
 	    "t:1: redis: url: the port is not 1..65535\n");
@@ -191,11 +212,9 @@ sentinels_are_checked_with_the_rest(void **state)
 	(void)state;
 	for (size_t i = 0; i < nitems(rows); i++) {
 		(void)snprintf(text, sizeof text, "redis { %s }", rows[i].text);
-		(void)snprintf(said, sizeof said, "t: redis: %s\n",
+		(void)snprintf(said, sizeof said, "t:%s redis: %s\n",
+		    strstr(text, "sentinels = ") != NULL ? "1:" : "",
 		    rows[i].said);
-		if (strstr(text, "url") != NULL)
-			(void)snprintf(said, sizeof said, "t:1: redis: %s\n",
-			    rows[i].said);
 		assert_conf_errors(text, said);
 	}
 	/* of each what is wrong with it, without the password */

@@ -214,6 +214,17 @@ gaps_drop_first(struct gaps *g)
 	free(p);
 }
 
+void
+gaps_put_off_first(struct gaps *g)
+{
+	struct gap *p = TAILQ_FIRST(&g->list);
+
+	CHECK_MAGIC(g, GAPS_MAGIC);
+	MUST(p != NULL);
+	TAILQ_REMOVE(&g->list, p, order);
+	TAILQ_INSERT_TAIL(&g->list, p, order);
+}
+
 static void
 gap_put_name(struct buf *b, const char *member, struct slice name)
 {

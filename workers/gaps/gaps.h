@@ -62,6 +62,8 @@ void	gaps_note_lost(struct gaps *, const struct bus_envelope *,
 /* What is to be told next; NULL: nothing. */
 const struct gap *gaps_first(struct gaps *);
 void	gaps_drop_first(struct gaps *);
+/* It cannot be told yet: the others first. */
+void	gaps_put_off_first(struct gaps *);
 
 /*
  * roost:gap as a publication to those concerned.  Slices point into the gap,

@@ -82,11 +82,14 @@ parse_check_cookie(struct conf_reading *parse)
 static void
 parse_check_redis(struct conf_reading *parse)
 {
-	const char *wrong = conf_redis_bad(&parse->p.conf->redis);
+	const struct conf_redis *r = &parse->p.conf->redis;
+	const char *wrong = conf_redis_bad(r);
 
 	if (wrong != NULL)
 		conf_diag(&parse->p.diags, conf_section_place(parse,
-		    CONF_SEC_REDIS, "url"), "redis: %s", wrong);
+		    CONF_SEC_REDIS, r->url.text != NULL ? "url" :
+		    r->nshards > 0 ? "shards" : r->nsentinels > 0 ?
+		    "sentinels" : "url"), "redis: %s", wrong);
 }
 
 static void

@@ -112,7 +112,10 @@ conf_substitute_environment(struct conf_tree *s,
 	    SLICE("url"));
 	size_t origins = (size_t)conf_directive_find(CONF_SEC_TOP,
 	    SLICE("allowed_origins"));
+	size_t shards = (size_t)conf_directive_find(CONF_SEC_REDIS,
+	    SLICE("shards"));
 	const struct conf_tree *jwt = conf_tree_plain(file, CONF_SEC_JWT);
+	const struct conf_tree *its = conf_tree_plain(file, CONF_SEC_REDIS);
 	const char *value = substitute_variable(src, "JWT_SECRET");
 
 	if (value != NULL && substitute_is_silent(s, jwt, secret) &&
@@ -120,8 +123,8 @@ conf_substitute_environment(struct conf_tree *s,
 	    conf_tree_count(jwt, CONF_SEC_JWT_KEY) == 0)
 		substitute(s, secret, "JWT_SECRET", value);
 	value = substitute_variable(src, "REDIS_URL");
-	if (value != NULL && substitute_is_silent(s, conf_tree_plain(file,
-	    CONF_SEC_REDIS), redis))
+	if (value != NULL && substitute_is_silent(s, its, redis) &&
+	    substitute_is_silent(s, its, shards))
 		substitute(s, redis, "REDIS_URL", value);
 	value = substitute_variable(src, "ALLOWED_ORIGIN");
 	if (value != NULL && substitute_is_silent(s, file, origins))

@@ -21,7 +21,8 @@ static_assert(LIST_IS(conf_namespace, roles, nroles) &&
     LIST_IS(conf_cors, headers, nheaders) &&
     LIST_IS(conf_cors, exposed, nexposed) &&
     LIST_IS(conf_api_key, namespaces, nnamespaces) &&
-    LIST_IS(conf_redis, sentinels, nsentinels),
+    LIST_IS(conf_redis, sentinels, nsentinels) &&
+    LIST_IS(conf_redis, shards, nshards),
     "a list is a pointer and its count");
 
 size_t

@@ -5,11 +5,23 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 #include <strings.h>
 
 #include "conf/model.h"
 
 /* The same place under the same name; other names of it nobody knows here. */
+static bool
+redis_is_same(const struct conf_redis_url *a, const struct conf_redis_url *b)
+{
+	if (a->database != b->database)
+		return (false);
+	if (a->path != NULL && b->path != NULL)
+		return (strcmp(a->path, b->path) == 0);
+	return (a->host != NULL && b->host != NULL && a->port == b->port &&
+	    strcasecmp(a->host, b->host) == 0);
+}
+
 static bool
 redis_any_twice(const struct conf_redis_url *urls, size_t n)
 {
@@ -17,10 +29,7 @@ redis_any_twice(const struct conf_redis_url *urls, size_t n)
 
 	for (i = 0; i < n; i++)
 		for (k = 0; k < i; k++)
-			if (urls[i].host != NULL && urls[k].host != NULL &&
-			    urls[i].port == urls[k].port &&
-			    urls[i].database == urls[k].database &&
-			    strcasecmp(urls[i].host, urls[k].host) == 0)
+			if (redis_is_same(&urls[i], &urls[k]))
 				return (true);
 	return (false);
 }
@@ -103,10 +112,40 @@ redis_url_bad(const struct conf_redis *r, const struct conf_redis_url *url)
 	return (NULL);
 }
 
+static const char *
+redis_shards_bad(const struct conf_redis *r)
+{
+	const char *wrong;
+	size_t i;
+
+	if (r->nshards == 0)
+		return (NULL);
+	if (r->url.text != NULL)
+		return ("url and shards: one of them");
+	if (r->nsentinels > 0)
+		return ("sentinels and shards: one of them");
+	if (r->nshards > CONF_REDIS_SHARDS_MAX)
+		return ("more than 8 shards");
+	if (redis_any_twice(r->shards, r->nshards))
+		return ("one of shards is there twice");
+	for (i = 0; i < r->nshards; i++) {
+		if (r->shards[i].text == NULL)
+			continue;	/* bad in itself, and that is said */
+		wrong = redis_url_bad(r, &r->shards[i]);
+		if (wrong != NULL)
+			return (wrong);
+	}
+	return (NULL);
+}
+
 static bool
 redis_any_tls(const struct conf_redis *r)
 {
 	size_t i;
+
+	for (i = 0; i < r->nshards; i++)
+		if (r->shards[i].tls)
+			return (true);
 
 	for (i = 0; i < r->nsentinels; i++)
 		if (r->sentinels[i].tls)
@@ -125,6 +164,8 @@ conf_redis_bad(const struct conf_redis *r)
 		wrong = redis_socketio_bad(r->socketio_prefix);
 	if (wrong == NULL)
 		wrong = redis_sentinels_bad(r);
+	if (wrong == NULL)
+		wrong = redis_shards_bad(r);
 	if (wrong != NULL)
 		return (wrong);
 	if (!conf_redis_on(r))

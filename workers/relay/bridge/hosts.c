@@ -25,6 +25,9 @@
  * their namespace. */
 #define HOSTS_KEY_MAX	128
 
+#define HOSTS_REFUSED	64	/* gaps that cannot be told, each time: where
+				 * they go one Redis of several is away */
+
 static const uint8_t hosts_mark[8] = "ROOST1\0";
 
 struct hosts {
@@ -316,13 +319,14 @@ hosts_tell_gaps(struct hosts *s)
 {
 	static struct bus_envelope e;	/* large; one at a time */
 	const struct gap *g;
+	unsigned refused = 0;
 
 	CHECK_MAGIC(s, HOSTS_MAGIC);
-	s->refused = false;
 	if (sent_pauses(s->sent))
 		return;
-	while (!s->refused && redis_can_publish(s->p.home->redis) &&
+	while (refused < HOSTS_REFUSED && redis_can_publish(s->p.home->redis) &&
 	    (g = sent_gap(s->sent)) != NULL) {
+		s->refused = false;
 		if (!gaps_publication(g, &s->words, &e))
 			return;
 		e.from = e.generation = 0;
@@ -331,8 +335,12 @@ hosts_tell_gaps(struct hosts *s)
 		s->gap_ms = g->from_ms;
 		hosts_send_all(s, &e);
 		s->gap_ms = 0;
-		if (!s->refused)
+		if (!s->refused) {
 			sent_drop_gap(s->sent);
+			continue;
+		}
+		sent_put_off_gap(s->sent);
+		refused++;
 	}
 }
 

@@ -116,6 +116,13 @@ sent_drop_gap(struct sent *s)
 	gaps_drop_first(&s->gaps);
 }
 
+void
+sent_put_off_gap(struct sent *s)
+{
+	CHECK_MAGIC(s, SENT_MAGIC);
+	gaps_put_off_first(&s->gaps);
+}
+
 bool
 sent_pauses(struct sent *s)
 {

@@ -69,5 +69,7 @@ bool	sent_pauses(struct sent *);
  * comes back if Redis does not take it. */
 const struct gap *sent_gap(struct sent *);
 void	sent_drop_gap(struct sent *);
+/* Where it goes is away: others first. */
+void	sent_put_off_gap(struct sent *);
 
 #endif

@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "conf/conf.h"
 #include "relay/redis/cluster.h"
-#include "relay/redis/route.h"
+#include "relay/redis/cluster_route.h"
 #include "relay/redis/slotmap.h"
 #include "relay/redis/spread.h"
 

@@ -12,6 +12,7 @@
 #include "conf/conf.h"
 #include "relay/redis/cluster.h"
 #include "relay/redis/sentinels.h"
+#include "relay/redis/shards.h"
 #include "relay/redis/site.h"
 #include "shm/counters.h"
 #include "sys/log.h"
@@ -26,11 +27,13 @@ struct redis {
 	struct conf_redis conf;		/* borrows; how it is shown is ours */
 	char		 shown[REDIS_SHOWN];
 	struct hash_key	 hash_key;
-	/* The one that there is, or by which a Cluster is found; then NULL. */
+	/* The one that there is, or by which a Cluster is found; then, and if
+	 * there are shards, NULL. */
 	struct site	*site;
 	bool		 known;		/* it is no Cluster */
 	bool		 asking;	/* it is asked for the slots */
 	struct cluster	*cluster;	/* NULL: none */
+	struct shards	*shards;	/* NULL: none */
 	struct sentinels *sentinels;	/* NULL: none */
 	struct timer	 beat;
 	TAILQ_HEAD(, redis_watch) watches;
@@ -45,6 +48,8 @@ redis_can_publish(const struct redis *r)
 {
 	if (r->cluster != NULL)
 		return (cluster_up(r->cluster));
+	if (r->shards != NULL)
+		return (shards_up(r->shards));
 	return (r->known && site_can_publish(r->site));
 }
 
@@ -62,11 +67,18 @@ redis_tell(struct redis *r)
 	}
 }
 
+/* which: of the shards, those that are away, as bits. */
 static enum redis_state
-redis_state(const struct redis *r, size_t *nodes, size_t *away)
+redis_state(const struct redis *r, size_t *nodes, size_t *away,
+    uint64_t *which)
 {
 	enum redis_state state;
 
+	*which = 0;
+	if (r->shards != NULL) {
+		shards_count(r->shards, nodes, away, &state, which);
+		return (state);
+	}
 	if (r->cluster != NULL) {
 		cluster_count(r->cluster, nodes, away, &state);
 		return (state);
@@ -83,11 +95,17 @@ static void
 redis_look(struct redis *r)
 {
 	size_t nodes, away;
-	enum redis_state state = redis_state(r, &nodes, &away);
-	bool ready = state == REDIS_CONNECTED;
+	uint64_t which;
+	enum redis_state state;
+	bool ready;
 
+	if (r->cluster == NULL && r->shards == NULL && r->site == NULL)
+		return;		/* not made yet */
+	state = redis_state(r, &nodes, &away, &which);
+	ready = state == REDIS_CONNECTED;
 	counter_set(COUNTER_redis_nodes, nodes);
 	counter_set(COUNTER_redis_nodes_away, away);
+	counter_set(COUNTER_redis_shards_away, which);
 	counter_set(COUNTER_redis_connected, ready);
 	counter_set(COUNTER_redis_state, state);
 	if (ready != r->ready) {
@@ -109,7 +127,7 @@ redis_on_change(void *arg, struct site *s)
 }
 
 static void
-redis_on_cluster_change(void *arg)
+redis_on_part(void *arg)
 {
 	redis_look(arg);
 }
@@ -160,7 +178,7 @@ redis_be_cluster(struct redis *r, const struct reply *o)
 	struct cluster_params p = { .conf = &r->conf, .loop = r->p.loop,
 		.node_id = r->p.node_id, .queue_bytes = r->p.queue_bytes,
 		.hash_key = r->hash_key, .arg = r,
-		.change = redis_on_cluster_change, .gap = redis_on_gap };
+		.change = redis_on_part, .gap = redis_on_gap };
 	const char *host = r->conf.url.host != NULL ? r->conf.url.host :
 	    "127.0.0.1";
 	struct cluster *c = r->cluster;
@@ -326,6 +344,8 @@ redis_on_beat(struct timer *t, struct mono now)
 		site_beat(r->site);
 	if (r->cluster != NULL)
 		cluster_beat(r->cluster);
+	if (r->shards != NULL)
+		shards_beat(r->shards);
 }
 
 void
@@ -339,6 +359,8 @@ redis_flush(struct redis *r)
 		site_flush(r->site);
 	if (r->cluster != NULL)
 		cluster_flush(r->cluster);
+	if (r->shards != NULL)
+		shards_flush(r->shards);
 	if (r->sentinels != NULL)
 		sentinels_flush(r->sentinels);
 }
@@ -351,6 +373,8 @@ redis_renew(struct redis *r)
 		site_renew(r->site);
 	if (r->cluster != NULL)
 		cluster_renew(r->cluster);
+	if (r->shards != NULL)
+		shards_renew(r->shards);
 	if (r->sentinels != NULL)
 		sentinels_renew(r->sentinels);
 }
@@ -364,6 +388,8 @@ redis_command(struct redis *r, struct slice key, const struct slice *argv,
 	CHECK_MAGIC(r, REDIS_MAGIC);
 	if (r->cluster != NULL)
 		return (cluster_command(r->cluster, key, argv, n, cb, arg));
+	if (r->shards != NULL)
+		return (shards_command(r->shards, argv, n, cb, arg));
 	return (site_send(r->site, argv, n, cb, arg));
 }
 
@@ -376,6 +402,9 @@ redis_say(struct redis *r, enum subscription_kind kind, struct slice channel,
 	CHECK_MAGIC(r, REDIS_MAGIC);
 	if (r->cluster != NULL)
 		return (cluster_publish(r->cluster, kind, channel, payload, cb,
+		    arg));
+	if (r->shards != NULL)
+		return (shards_publish(r->shards, kind, channel, payload, cb,
 		    arg));
 	if (!r->known) {	/* it might be a Cluster */
 		counter_add(COUNTER_redis_dropped, 1);
@@ -393,6 +422,8 @@ redis_add(struct redis *r, enum subscription_kind kind, struct slice channel,
 	CHECK_MAGIC(r, REDIS_MAGIC);
 	if (r->cluster != NULL)
 		return (cluster_add(r->cluster, kind, channel, cb, arg));
+	if (r->shards != NULL)
+		return (shards_add(r->shards, kind, channel, cb, arg));
 	return (site_add(r->site, kind, channel, cb, arg));
 }
 
@@ -403,6 +434,8 @@ redis_remove(struct redis *r, enum subscription_kind kind,
 	CHECK_MAGIC(r, REDIS_MAGIC);
 	if (r->cluster != NULL)
 		cluster_remove(r->cluster, kind, channel);
+	if (r->shards != NULL)
+		shards_remove(r->shards, kind, channel);
 	if (r->site != NULL)
 		site_remove(r->site, kind, channel);
 }
@@ -499,9 +532,18 @@ redis_unwatch(struct redis *r, struct redis_watch *w)
 static bool
 redis_open(struct redis *r)
 {
+	struct shards_params p = { .conf = &r->conf, .loop = r->p.loop,
+		.node_id = r->p.node_id, .queue_bytes = r->p.queue_bytes,
+		.arg = r, .change = redis_on_part, .gap = redis_on_gap };
+
 	if (getrandom(&r->hash_key, sizeof r->hash_key, 0) !=
 	    (ssize_t)sizeof r->hash_key)
 		return (false);
+	p.hash_key = r->hash_key;
+	if (r->conf.nshards > 0) {
+		r->shards = shards_new(&p);
+		return (r->shards != NULL);
+	}
 	return (redis_open_site(r) && redis_open_sentinels(r));
 }
 
@@ -546,6 +588,7 @@ redis_free(struct redis **rp)
 	sentinels_free(&r->sentinels);
 	site_free(&r->site);
 	cluster_free(&r->cluster);
+	shards_free(&r->shards);
 	r->magic = 0;
 	free(r);
 }

@@ -77,11 +77,28 @@ status_of_relay(struct worker *w, size_t counter)
 	    __ATOMIC_RELAXED));
 }
 
+/* Shards by name; the nodes of a Cluster only the log knows. */
+static void
+status_away(struct worker *w, char *words, size_t size, const char *why)
+{
+	const struct conf_redis *conf = &w->conf->redis;
+	uint64_t which = status_of_relay(w, COUNTER_redis_shards_away);
+	int n = snprintf(words, size, "%u of %u: %s",
+	    (unsigned)status_of_relay(w, COUNTER_redis_nodes_away),
+	    (unsigned)status_of_relay(w, COUNTER_redis_nodes), why);
+	size_t i;
+
+	for (i = 0; i < conf->nshards && n > 0 && (size_t)n < size; i++)
+		if ((which >> i & 1) != 0)
+			n += snprintf(words + n, size - (size_t)n, ", %s",
+			    conf->shards[i].shown);
+}
+
 /* What the relay says of Redis; NULL: no trouble. */
 static const char *
 status_redis(struct worker *w, struct health *h)
 {
-	static char words[128];
+	static char words[1024];
 	uint64_t state = status_of_relay(w, COUNTER_redis_state);
 	const char *why = redis_state_trouble((unsigned)state);
 
@@ -96,8 +113,7 @@ status_redis(struct worker *w, struct health *h)
 		return (NULL);
 	if (h->redis_nodes <= 1 || h->redis_away == 0)
 		return (why);
-	(void)snprintf(words, sizeof words, "%u of %u: %s",
-	    (unsigned)h->redis_away, (unsigned)h->redis_nodes, why);
+	status_away(w, words, sizeof words, why);
 	return (words);
 }
 

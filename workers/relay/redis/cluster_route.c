@@ -1,7 +1,7 @@
 /*
- * Commands of a Cluster, until they are answered; see route.h.
+ * Commands of a Cluster, until they are answered; see cluster_route.h.
  */
-#include "relay/redis/route.h"
+#include "relay/redis/cluster_route.h"
 
 #include <sys/queue.h>
 

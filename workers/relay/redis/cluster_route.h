@@ -7,8 +7,8 @@
  *
  * Used by cluster.c, which knows the nodes.
  */
-#ifndef RELAY_REDIS_ROUTE_H
-#define RELAY_REDIS_ROUTE_H
+#ifndef RELAY_REDIS_CLUSTER_ROUTE_H
+#define RELAY_REDIS_CLUSTER_ROUTE_H
 
 #include "relay/redis/site.h"
 #include "relay/redis/slotmap.h"

@@ -1,6 +1,6 @@
 /* Commands of a Cluster: sent again, in order, or answered.  The nodes are two
  * numbers, and what they are sent is a list. */
-#include "relay/redis/route.h"
+#include "relay/redis/cluster_route.h"
 
 #include <stdio.h>
 #include <stdlib.h>
