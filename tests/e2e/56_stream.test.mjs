@@ -10,6 +10,7 @@ import { after, before, test } from 'node:test';
 
 import { Daemon, halt, sleep, tempdir, until } from './lib/daemon.mjs';
 import { ask, connect, gotten, heard } from './lib/clients.mjs';
+import { Cluster, slotOf } from './lib/cluster.mjs';
 import { Redis } from './lib/redis.mjs';
 
 const conf = (url, more = 'stream = 1000') => `
@@ -240,6 +241,44 @@ test('a Redis that starts empty; a channel that is denied', async () => {
 	s.close();
 	await d.stop();
 	await own.kill();
+});
+
+test('in a Cluster: it is read where its slot is', async () => {
+	const cluster = await Cluster.start({ masters: 2 });
+	const [x, y] = await Promise.all([0, 1].map((n) => Daemon.start({
+		conf: conf(`redis://${cluster.nodes[n].address}`) })));
+	await connected(x, true, 40000);
+	await connected(y, true, 40000);
+	const list = [await connect(x, '/feed'), await connect(y, '/feed')];
+	const key = 'roost:publish', slot = slotOf(key);
+	const put = async (n) => (await cluster.ownerOf(slot)).cli.do('XADD',
+	    key, '*', 'body', JSON.stringify({ namespace: 'feed', event: 'n',
+		data: n }));
+	const all = (n) => Promise.all(list.map((s) =>
+		heard(s, 'n', n, 20000)));
+	for (let i = 0; i < 20; i++)
+		await put(i);
+	await all(20);
+	/* it moves, and the place of a host does not */
+	const from = await cluster.ownerOf(slot);
+	const to = cluster.masters.find((n) => n !== from);
+	await to.cli.do('CLUSTER', 'SETSLOT', slot, 'IMPORTING', from.id);
+	await from.cli.do('CLUSTER', 'SETSLOT', slot, 'MIGRATING', to.id);
+	await from.cli.do('MIGRATE', '127.0.0.1', to.port, '', 0, 5000, 'KEYS',
+	    key);
+	for (const n of [to, from])
+		await n.cli.do('CLUSTER', 'SETSLOT', slot, 'NODE', to.id);
+	for (let i = 20; i < 40; i++)
+		await put(i);
+	await all(40);
+	for (const s of list) {
+		assert.deepEqual(numbers(s), upTo(40));
+		s.close();
+	}
+	assert.equal(await x.metric('stream_gaps'), 0);
+	await x.stop();
+	await y.stop();
+	await cluster.kill();
 });
 
 /* --- seals ----------------------------------------------------------------- */
