@@ -235,6 +235,14 @@ test('a Redis that starts empty; a channel that is denied', async () => {
 	await heard(s, 'n', 4);
 	await until(() => /stream_trouble said="NOPERM/.test(d.log), 'a line');
 	assert.ok(await d.metric('stream_errors') > 0);
+	/* what was removed could not be noticed: nor is the rest read */
+	await adm.do('ACL', 'SETUSER', 'roostd', '+set', '-xinfo');
+	const errors = await d.metric('stream_errors');
+	await until(async () => await d.metric('stream_errors') > errors,
+	    'an error', 20000);
+	await put(5);
+	await adm.do('ACL', 'SETUSER', 'roostd', '+xinfo');
+	await heard(s, 'n', 5, 20000);
 	assert.equal((await (await fetch(d.url('/health'))).json())
 	    .redis.connected, false);
 	adm.close();

@@ -30,12 +30,14 @@ enum stream_body { STREAM_NO_BODY, STREAM_TOO_LARGE };	/* see the script */
  * KEYS stream; ARGV place, entries, bytes of a message, bytes of all.  Answers
  * how many entries were ever added (0: there is no stream; -1: this Redis does
  * not know, before 7), the id of the last, and {id, body} each: body is 0 where
- * there is none, 1 for too large a one.
+ * there is none, 1 for too large a one.  Who may not ask for that reads nothing:
+ * what was removed would not be noticed.
  */
 static const char stream_script[] =
     "local added,last=-1,'' "
     "local x=redis.pcall('XINFO','STREAM',KEYS[1]) "
-    "if x.err then if string.find(x.err,'no such key') then added=0 end "
+    "if x.err and string.find(x.err,'no such key') then added=0 "
+    "elseif x.err then return x "
     "else for i=1,#x,2 do "
     "if x[i]=='entries-added' then added=x[i+1] "
     "elseif x[i]=='last-generated-id' then last=x[i+1] end end end "
