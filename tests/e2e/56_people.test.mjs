@@ -409,9 +409,18 @@ test('what is thrown out of Redis, or changed there, is written again', async ()
 	const own = `roost:node:${id}:{roost:presence:query}`;
 	await cli.do('DEL', own, 'roost:presence:query');
 	await back();
-	/* a batch that was lost on its way */
-	const at = await cli.do('HGET', own, '=');
-	await cli.do('HSET', own, '=', at.slice(0, 16) + '99');
+	/* a batch that was lost on its way, or with a master */
+	const lose = async () => {
+		const at = await cli.do('HGET', own, '=');
+		await cli.do('HSET', own, '=', at.slice(0, 16) + '99');
+		return at.slice(0, 16);
+	};
+	const epoch = await lose();
+	await until(async () => !(await cli.do('HGET', own, '='))
+	    .startsWith(epoch), 'another epoch', 15000);
+	for (const d of [a, b, c])
+		await fresh(d, 15000);
+	await lose();
 	const t = await connect(a, '/query', as('theo'));
 	await is(b, 'theo', 'online', 'query', 15000);
 	await until(async () => (await row(cli, 'theo'))?.nodes.length === 1,

@@ -51,7 +51,9 @@ static const char keys_lua_write[] = KEYS_LUA
 "redis.call('PEXPIRE',m," KEYS_ALL_TTL ")\n"
 "return '0'\n";
 
+/* ARGV: the number. */
 static const char keys_lua_renew[] = KEYS_LUA
+"if string.sub(at,17)~=ARGV[3] then return '-' end\n"
 "redis.call('PEXPIRE',n," KEYS_NODE_TTL ")\n"
 "if redis.call('PEXPIRE',m," KEYS_ALL_TTL ")==1 then return '0' end\n"
 "return redis.call('HLEN',n)>1 and '-' or '0'\n";
@@ -171,11 +173,14 @@ keys_write(const struct keys *k, uint64_t number, const struct batch *b,
 }
 
 bool
-keys_renew(const struct keys *k, commands_cb *cb, void *arg)
+keys_renew(const struct keys *k, uint64_t number, commands_cb *cb, void *arg)
 {
-	struct slice argv[KEYS_HEAD];
+	struct slice argv[KEYS_HEAD + 1];
+	char now[24];
 
-	return (keys_eval(k, keys_lua_renew, argv, KEYS_HEAD, cb, arg));
+	(void)snprintf(now, sizeof now, "%" PRIu64, number);
+	argv[KEYS_HEAD] = slice_str(now);
+	return (keys_eval(k, keys_lua_renew, argv, KEYS_HEAD + 1, cb, arg));
 }
 
 bool

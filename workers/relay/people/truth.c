@@ -468,7 +468,7 @@ truth_renew(struct truth *t)
 		if (ns == NULL)
 			continue;
 		k = truth_keys(t, ns);
-		if (keys_renew(&k, truth_on_renewed, t))
+		if (keys_renew(&k, t->numbers[i], truth_on_renewed, t))
 			t->flight++;
 	}
 }
