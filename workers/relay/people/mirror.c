@@ -48,7 +48,7 @@ mirror_count(struct mirror *m)
 	struct node *n;
 	unsigned i;
 
-	for (i = 0; i < NODES_MAX; i++) {
+	for (i = 0; i < nodes_used(m->p.nodes); i++) {
 		n = nodes_at(m->p.nodes, i);
 		if (n == NULL || n->gone)
 			continue;
@@ -254,7 +254,7 @@ mirror_choose(struct mirror *m)
 	struct node *n;
 	unsigned i;
 
-	for (i = 0; i < NODES_MAX; i++) {
+	for (i = 0; i < nodes_used(m->p.nodes); i++) {
 		n = nodes_at(m->p.nodes, i);
 		if (n != NULL && n->gone) {
 			m->node = n;
@@ -265,7 +265,7 @@ mirror_choose(struct mirror *m)
 	}
 	if (!m->up || m->hold || m->due > 0)
 		return;
-	for (i = 0; i < NODES_MAX; i++) {
+	for (i = 0; i < nodes_used(m->p.nodes); i++) {
 		n = nodes_at(m->p.nodes, i);
 		if (n == NULL)
 			continue;
@@ -347,7 +347,7 @@ mirror_try_again(struct mirror *m)
 	struct node *n;
 	unsigned i;
 
-	for (i = 0; i < NODES_MAX; i++) {
+	for (i = 0; i < nodes_used(m->p.nodes); i++) {
 		n = nodes_at(m->p.nodes, i);
 		if (n != NULL && n->partial)
 			n->wanted = true;

@@ -41,8 +41,13 @@ nodes_count(struct nodes *s)
 {
 	unsigned i, n = 0;
 
-	for (i = 0; i < NODES_MAX; i++)
-		n += s->list[i].all != NULL && !s->list[i].gone;
+	s->used = 0;
+	for (i = 0; i < NODES_MAX; i++) {
+		if (s->list[i].all == NULL)
+			continue;
+		s->used = i + 1;
+		n += !s->list[i].gone;
+	}
 	counter_set(COUNTER_nodes_known, n);
 }
 
@@ -68,6 +73,12 @@ nodes_add(struct nodes *s, uint64_t id)
 	nodes_count(s);
 	log_info("node_came node=%s", name);
 	return (&s->list[i]);
+}
+
+unsigned
+nodes_used(const struct nodes *s)
+{
+	return (s->used);
 }
 
 struct node *

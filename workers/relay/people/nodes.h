@@ -79,7 +79,8 @@ void	nodes_epoch(struct nodes *, uint64_t epoch, bool ready);
  * will know. */
 void	nodes_tell(struct nodes *, struct slice ns, struct slice entries);
 
-/* The i-th place; NULL: free. */
+/* The i-th place of those that are used; NULL: free. */
+unsigned nodes_used(const struct nodes *);
 struct node *nodes_at(struct nodes *, unsigned i);
 void	nodes_forget(struct node *);
 /* All of the list have been asked for since we are connected. */

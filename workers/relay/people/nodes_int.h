@@ -34,6 +34,7 @@ struct nodes {
 	bool		 twin;		/* a line in the log says so */
 	uint64_t	 started_ms;
 	struct node	 list[NODES_MAX];
+	unsigned	 used;		/* behind the last that is not free */
 	struct nodes_unknown unknown[NODES_UNKNOWN];
 	char		 channel[CONF_REDIS_PREFIX_MAX + 16];
 	struct buf	 key, value, message;
