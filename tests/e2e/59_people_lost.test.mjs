@@ -256,9 +256,10 @@ test('by chance, hosts, relays, workers killed: each is where he is', async () =
 	const fixed = new Host();
 	fixed.d = a;		/* lives, so that somebody sees it all */
 	const all = [...hosts, fixed];
-	/* on a, whose relay is not touched: a turn that was cut is told again */
-	const ws = [await watching(a, names), await watching(b, names)];
-	for (const d of [a, b, ...hosts.map((h) => h.d)])
+	/* on two that live, and on one that lives but for its relay */
+	const ws = await Promise.all([a, b, c].map((d) => watching(d, names)));
+	c.mayDie = true;
+	for (const d of [a, b, c, ...hosts.map((h) => h.d)])
 		await fresh(d, 15000);
 	const come = async (h) => {
 		const name = names[roll(names.length)];
@@ -276,13 +277,15 @@ test('by chance, hosts, relays, workers killed: each is where he is', async () =
 		h.clients.delete(s);
 		s?.close();
 	};
+	const endRelay = (d) => {
+		const relay = d.relay();
+		if (relay)
+			process.kill(relay.pid, 'SIGKILL');
+	};
 	const ends = [
 		async (h) => { await h.kill(); await h.up(); },
-		(h) => {
-			const relay = h.d.relay();
-			if (relay)
-				process.kill(relay.pid, 'SIGKILL');
-		},
+		(h) => endRelay(h.d),
+		() => endRelay(c),
 		(h) => {
 			const list = h.workers;
 			if (list.length > 0)
@@ -310,13 +313,13 @@ test('by chance, hosts, relays, workers killed: each is where he is', async () =
 	for (const h of hosts)
 		await until(() => h.d.relay() && h.workers.length > 0,
 		    'all of it to be back');
-	for (const d of [a, b, ...hosts.map((h) => h.d)])
+	for (const d of [a, b, c, ...hosts.map((h) => h.d)])
 		await fresh(d, 40000);
 	const there = (n) => all.filter((h) => [...h.clients].some((s) =>
 		s.name === n && s.connected));
 	for (const n of names) {
 		const now = () => there(n).length > 0 ? 'online' : 'offline';
-		for (const d of [a, b, ...hosts.map((h) => h.d)])
+		for (const d of [a, b, c, ...hosts.map((h) => h.d)])
 			await until(async () => await status(d, n) === now(),
 			    `${n} to be ${now()}`, 20000);
 		await until(async () => ((await row(cli, n))?.nodes.length ?? 0)
