@@ -169,7 +169,8 @@ struct slot_row {
 	_Atomic uint64_t qs;		/* 0: waiting; else epoch it works in */
 	_Atomic uint64_t turns;		/* loop turns, by the owner */
 	_Atomic uint64_t heartbeat_us;	/* CLOCK_MONOTONIC */
-	uint64_t	 pad0[5];
+	_Atomic uint32_t doing;		/* enum slot_doing */
+	uint32_t	 pad0[9];
 	_Atomic uint32_t state;		/* enum slot_state */
 	_Atomic uint32_t pid;
 	_Atomic uint32_t generation;

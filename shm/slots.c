@@ -37,6 +37,7 @@ slot_assign(struct segment *seg, unsigned role, uint32_t generation)
 		atomic_store(&row->qs, 0);
 		atomic_store(&row->turns, 0);
 		atomic_store(&row->heartbeat_us, 0);
+		atomic_store(&row->doing, SLOT_STARTING);
 		atomic_store(&row->pid, 0);
 		atomic_store(&row->generation, generation);
 		atomic_store(&row->role, role);
@@ -85,6 +86,23 @@ slot_heartbeat(struct segment *seg, unsigned slot, uint64_t now_us)
 	atomic_store_explicit(&row->turns,
 	    atomic_load_explicit(&row->turns, memory_order_relaxed) + 1,
 	    memory_order_relaxed);
+}
+
+const char *
+slot_doing(const struct segment *seg, unsigned slot)
+{
+	static const char *const words[] = {
+		[SLOT_STARTING] = "starting", [SLOT_WAITING] = "waiting",
+		[SLOT_RESUMING] = "resuming", [SLOT_READING] = "reading",
+		[SLOT_ACCEPTING] = "accepting",
+		[SLOT_BUS_READING] = "reading the bus",
+		[SLOT_CONTROL] = "obeying", [SLOT_TIMER] = "timer",
+		[SLOT_TICK] = "tick", [SLOT_ENDING] = "ending its turn",
+		[SLOT_BUS_WRITING] = "writing to the bus",
+	};
+	uint32_t what = atomic_load(&segment_slot(seg, slot)->doing);
+
+	return (what < nitems(words) ? words[what] : "nonsense");
 }
 
 void

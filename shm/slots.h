@@ -27,6 +27,21 @@ enum slot_role {
 	SLOT_WORKER,
 };
 
+/* What its owner is doing, for who finds that it stands still. */
+enum slot_doing {
+	SLOT_STARTING,
+	SLOT_WAITING,
+	SLOT_RESUMING,	/* what was left of the turn before */
+	SLOT_READING,	/* a connection, or what else has an event */
+	SLOT_ACCEPTING,
+	SLOT_BUS_READING, /* a frame of the stream between worker and relay */
+	SLOT_CONTROL,	/* an order of the master */
+	SLOT_TIMER,
+	SLOT_TICK,	/* what is done every now and then */
+	SLOT_ENDING,	/* the turn: what it has brought is written */
+	SLOT_BUS_WRITING,
+};
+
 #define SLOT_NONE	UINT32_MAX	/* a handle of the master, no column */
 
 /*
@@ -39,6 +54,16 @@ void	slot_live(struct segment *, unsigned slot, uint32_t pid); /* master */
 void	slot_dead(struct segment *, unsigned slot);		  /* master */
 /* Master: an ASSIGNED slot whose fork failed goes back to FREE. */
 void	slot_unassign(struct segment *, unsigned slot);
+
+/* Owner: a plain store. */
+static inline void
+slot_does(struct slot_row *row, enum slot_doing what)
+{
+	atomic_store_explicit(&row->doing, (uint32_t)what,
+	    memory_order_relaxed);
+}
+/* In words. */
+const char *slot_doing(const struct segment *, unsigned slot);
 
 void	slot_heartbeat(struct segment *, unsigned slot, uint64_t now_us);
 /* Owner; async-signal-safe, no allocation; cut at 127 bytes. */

@@ -376,6 +376,7 @@ struct conf {
 	uint64_t	 stop_time_ms;	/* TERM: exit within */
 	uint64_t	 drain_delay_ms; /* QUIT: still accepting for so long */
 	uint64_t	 drain_time_ms;	/* ... then clients go spread over */
+	uint64_t	 worker_timeout_ms;	/* a child that hangs is replaced */
 	uint64_t	 max_connection_age_ms;	/* 0: for ever */
 	/* listeners */
 	struct conf_listen *listens;

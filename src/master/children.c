@@ -9,10 +9,7 @@
 
 #include "master/buses.h"
 #include "shm/counters.h"
-#include "shm/slots.h"
 #include "sys/log.h"
-
-#define CHILDREN_HUNG_MS	30000	/* without a heartbeat */
 
 struct children *
 children_new(const struct children_params *p)
@@ -158,26 +155,6 @@ children_control(struct loop_fd *f, unsigned events)
 
 /* --- every now and then --------------------------------------------------*/
 
-static void
-children_check_hung(struct seat *s, struct mono now)
-{
-	struct children *c = s->all->children;
-	uint64_t seen;
-
-	seen = slot_heartbeat_us(c->p.segment, s->slot);
-	if (seen < s->started.us)
-		seen = s->started.us;
-	if (seen < c->excused.us)
-		seen = c->excused.us;
-	if (s->killed.us != 0 || now.us < seen + CHILDREN_HUNG_MS * 1000)
-		return;
-	log_warnx("child_hangs role=%s slot=%u pid=%d silent_ms=%"
-	    PRIu64, s->role->title, s->slot, (int)s->pid,
-	    (now.us - seen) / 1000);
-	counter_add(COUNTER_children_hung, 1);
-	children_kill_one(s, now);
-}
-
 void
 children_excuse(struct children *c, struct mono now)
 {
@@ -195,7 +172,7 @@ children_tick(struct children *c, struct mono now)
 	for (i = 0; i < c->seats->n; i++) {
 		s = &c->seats->seat[i];
 		if (s->state != SEAT_EMPTY)
-			children_check_hung(s, now);
+			children_watch(s, now);
 		else if (now.us >= s->retry_at.us && (!c->stopping ||
 		    (i == 0 && children_need_relay(c))))
 			children_spawn(s, now);

@@ -58,6 +58,11 @@ children_born(struct seat *s, pid_t pid, struct mono now)
 	s->state = SEAT_STARTING;
 	s->started = now;
 	s->killed.us = 0;
+	s->traced = false;
+	s->turns = 0;
+	s->looks = 0;
+	s->suspect = false;
+	s->watched.us = 0;
 	slot_live(c->p.segment, s->slot, (uint32_t)pid);
 	if (s->role->id == SLOT_RELAY)
 		(void)snprintf(name, sizeof name, "%s", s->role->title);

@@ -37,6 +37,8 @@ void	children_back_off(struct seat *, struct mono now);
 void	children_tell_due(struct children *);
 /* Is the relay's seat to be filled though the others are leaving? */
 bool	children_need_relay(const struct children *);
+/* children_watch.c: does it still turn?  About ten times a second. */
+void	children_watch(struct seat *, struct mono now);
 void	children_kill_one(struct seat *, struct mono now);
 /* The relay carries the workers' last words: it goes when they are gone. */
 void	children_stop_step(struct children *, struct mono now);

@@ -36,7 +36,8 @@
 
 #define MASTER_TICK_MS		100
 #define MASTER_SECOND_US	1000000
-#define MASTER_GAP_US		5000000	/* we were stopped, not the children */
+#define MASTER_GAP_US		5000000	/* we were stopped, not the children: this, or half
+					 * of worker_timeout */
 #define MASTER_EXTEND_US	10000000	/* asked for each second anew */
 #define MASTER_MARGIN_MS	1000	/* between their end and the kill */
 #define MASTER_ABORT_MS		1000	/* for children when a start fails */
@@ -303,8 +304,10 @@ master_after_wait(void *arg)
 {
 	struct master *m = arg;
 	struct mono now = loop_now(m->loop);
+	uint64_t gap_us = now.us - m->last_turn.us;
 
-	if (now.us > m->last_turn.us + MASTER_GAP_US)
+	if (gap_us > MASTER_GAP_US ||
+	    gap_us > m->p->conf->worker_timeout_ms * 1000 / 2)
 		children_excuse(m->children, now);
 	m->last_turn = now;
 }

@@ -14,6 +14,23 @@
 #include "shm/sweep.h"
 #include "sys/log.h"
 
+bool
+reclaim_note(const struct segment *seg, unsigned slot, char note[128])
+{
+	size_t i;
+
+	if (!slot_panic(seg, slot, note))
+		return (false);
+	for (i = 0; note[i] != '\0'; i++) {
+		/* its writer was not well */
+		if (note[i] < ' ' || note[i] > '~')
+			note[i] = '?';
+		else if (note[i] == '"')
+			note[i] = '\'';
+	}
+	return (true);
+}
+
 void
 reclaim_child(struct segment *seg, struct sweep *sweep, struct stats *stats,
     unsigned slot, const char *title)
@@ -21,18 +38,9 @@ reclaim_child(struct segment *seg, struct sweep *sweep, struct stats *stats,
 	uint64_t nodes = counter_get(COUNTER_shm_reclaimed), closed;
 	struct mono begun = mono_now();
 	char note[128];
-	size_t i;
 
-	if (slot_panic(seg, slot, note)) {
-		for (i = 0; note[i] != '\0'; i++) {
-			/* its writer was not well */
-			if (note[i] < ' ' || note[i] > '~')
-				note[i] = '?';
-			else if (note[i] == '"')
-				note[i] = '\'';
-		}
+	if (reclaim_note(seg, slot, note))
 		log_warnx("panic role=%s slot=%u note=\"%s\"", title, slot, note);
-	}
 	slot_dead(seg, slot);
 	stats_slot_dead(stats, slot);
 	sweep_reclaim(sweep, slot);

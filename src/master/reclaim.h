@@ -5,6 +5,8 @@
 #ifndef MASTER_RECLAIM_H
 #define MASTER_RECLAIM_H
 
+#include <stdbool.h>
+
 #include "base/clock.h"
 
 struct conf;
@@ -12,6 +14,8 @@ struct segment;
 struct stats;
 struct sweep;
 
+/* The note of a panic, if there is one, fit for the log in quotes. */
+bool	reclaim_note(const struct segment *, unsigned slot, char note[128]);
 /*
  * A child that waitpid(2) has returned: log the note of its panic, if it left
  * one, repair what it held, close in the statistics what it had open, and

@@ -40,6 +40,13 @@ struct seat {
 	bool		 bus_due;	/* worker: needs a new stream */
 	bool		 bus_held;	/* it died with envelopes for the relay */
 	struct mono	 bus_made;	/* the last one */
+	/* children_watch.c */
+	uint64_t	 turns;		/* of its loop, as last seen, */
+	unsigned	 looks;		/*   and looks since that saw the same */
+	bool		 suspect;	/* half of its time is over */
+	bool		 traced;	/* as logged */
+	int64_t		 cpu_us;	/* used, when it became suspect */
+	struct mono	 watched;	/* what was before is forgiven */
 	/* EMPTY */
 	struct mono	 retry_at;
 	uint64_t	 delay_ms;	/* before the next start but one */

@@ -99,7 +99,7 @@ before(async () => {
 		listen: false });
 	two = await Daemon.start({ workers: 2, conf });
 	two.mayDie = true;
-	/* for the last test: the master waits 30 seconds */
+	/* for the last test: the master waits 10 seconds */
 	hung.d = await Daemon.start({ workers: 1, conf: 'namespace "/" { auth = none }' });
 	hung.d.mayDie = true;
 	hung.pid = hung.d.relay().pid;

@@ -112,6 +112,30 @@ states_have_names(void **state)
 }
 
 static void
+what_an_owner_does_has_words(void **state)
+{
+	struct slot_row *row;
+	unsigned what;
+
+	(void)state;
+	assert_int_equal(slot_assign(seg, SLOT_WORKER, 1), 1);
+	row = segment_slot(seg, 1);
+	assert_string_equal(slot_doing(seg, 1), "starting");
+	for (what = SLOT_STARTING; what <= SLOT_BUS_WRITING; what++) {
+		slot_does(row, (enum slot_doing)what);
+		assert_non_null(slot_doing(seg, 1));
+		assert_true(strcmp(slot_doing(seg, 1), "nonsense") != 0);
+	}
+	/* the column is its owner's, who may be unwell */
+	atomic_store(&row->doing, 4000000000u);
+	assert_string_equal(slot_doing(seg, 1), "nonsense");
+	slot_dead(seg, 1);
+	reclaim_anew(seg, 1);
+	assert_int_equal(slot_assign(seg, SLOT_WORKER, 2), 1);
+	assert_string_equal(slot_doing(seg, 1), "starting");
+}
+
+static void
 a_slot_that_does_not_come_round_is_silent(void **state)
 {
 	(void)state;
@@ -137,6 +161,7 @@ main(void)
 		T(a_failed_fork_gives_its_slot_back),
 		T(a_note_is_cut_and_outlives_its_writer),
 		T(the_epoch_shows_only_between_waits),
+		T(what_an_owner_does_has_words),
 		T(a_slot_that_does_not_come_round_is_silent),
 		T(states_have_names),
 	};

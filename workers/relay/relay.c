@@ -215,11 +215,19 @@ relay_add_peer(struct relay *r, unsigned slot, uint32_t generation, int fd)
 	counter_set(COUNTER_relay_peers, r->exchange.npeers);
 }
 
+static uint64_t
+relay_unsure_ms(const struct relay *r)
+{
+	uint64_t ms = r->h->conf->worker_timeout_ms;
+
+	return (ms > RELAY_UNSURE_MS ? ms : RELAY_UNSURE_MS);
+}
+
 /* A process died with what it had for anybody, here and elsewhere. */
 static void
 relay_gap_all(struct relay *r)
 {
-	uint64_t from_ms = r->exchange.now_ms - RELAY_UNSURE_MS;
+	uint64_t from_ms = r->exchange.now_ms - relay_unsure_ms(r);
 
 	exchange_gap_all(&r->exchange, from_ms);
 	far_gap_all(r->far, from_ms);
@@ -373,6 +381,7 @@ relay_before_wait(void *arg)
 {
 	struct relay *r = arg;
 
+	slot_does(segment_slot(r->h->segment, 0), SLOT_ENDING);
 	exchange_tell_gaps(&r->exchange);
 	relay_flush(r);
 	relay_announced(r);
@@ -381,6 +390,7 @@ relay_before_wait(void *arg)
 	r->marked = !segment_relay_sleep(r->h->segment) ||
 	    (table_held(r->tables[TABLE_PRESENCE]) > 0 &&
 	    announce_relieved(r->announce));
+	slot_does(segment_slot(r->h->segment, 0), SLOT_WAITING);
 	slots_quiesce_enter(r->h->segment, 0);
 }
 
@@ -400,8 +410,10 @@ relay_after_wait(void *arg)
 	slots_quiesce_leave(r->h->segment, 0);
 	segment_relay_woke(r->h->segment);
 	slot_heartbeat(r->h->segment, 0, loop_now(r->loop).us);
+	slot_does(segment_slot(r->h->segment, 0), SLOT_RESUMING);
 	r->exchange.now_ms = loop_wall(r->loop).ms;
 	relay_announce(r);
+	slot_does(segment_slot(r->h->segment, 0), SLOT_READING);
 }
 
 static void
@@ -442,7 +454,7 @@ relay_open(struct relay *r)
 	/* what a predecessor had taken from the workers; these tell their own
 	 * clients */
 	if (counter_get(COUNTER_relay_starts) > 0)
-		far_gap_all(r->far, r->exchange.now_ms - RELAY_UNSURE_MS);
+		far_gap_all(r->far, r->exchange.now_ms - relay_unsure_ms(r));
 	counter_add(COUNTER_relay_starts, 1);
 	ipc_init(&ready, CONTROL_READY);
 	return (ipc_send(r->control.fd, &ready) == 1 ? 0 : -1);

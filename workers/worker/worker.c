@@ -293,6 +293,7 @@ worker_control(struct loop_fd *f, unsigned events)
 	int r;
 
 	(void)events;
+	slot_does(w->row, SLOT_CONTROL);
 	while ((r = ipc_recv(f->fd, &m)) == 1) {
 		worker_control_message(w, &m);
 		if (m.fd != -1)
@@ -323,6 +324,7 @@ worker_after_wait(void *arg)
 	w->wall = loop_wall(w->loop);
 	slots_quiesce_leave(h->segment, (unsigned)h->slot);
 	slot_heartbeat(h->segment, (unsigned)h->slot, w->now.us);
+	slot_does(w->row, SLOT_RESUMING);
 	counter_add(COUNTER_loop_turns, 1);
 	hub_time(w->hub, w->now, w->wall);
 	/* connections, sessions over polling: each in front in turn */
@@ -359,14 +361,18 @@ worker_before_wait(void *arg)
 
 	/* what a client or back end is told was done is out of our hands,
 	 * should we die now */
+	slot_does(w->row, SLOT_BUS_WRITING);
 	bus_port_flush(w->bus);
+	slot_does(w->row, SLOT_ENDING);
 	worker_turn_end(w);
 	coded_turn_end(w->coded);
+	slot_does(w->row, SLOT_BUS_WRITING);
 	bus_port_flush(w->bus);
 	leave_finish(w);
 	now = mono_now();
 	hub_written(w->hub, now);
 	histogram_add(HISTOGRAM_loop_turn_us, now.us - w->now.us);
+	slot_does(w->row, SLOT_WAITING);
 	slots_quiesce_enter(w->h->segment, (unsigned)w->h->slot);
 }
 
@@ -394,6 +400,7 @@ worker_tick(struct timer *t, struct mono now)
 {
 	struct worker *w = container_of(t, struct worker, tick);
 
+	slot_does(w->row, SLOT_TICK);
 	timer_start(w->wheel, t, mono_add_ms(now, WORKER_TICK_MS),
 	    worker_tick);
 	hub_tick(w->hub);
@@ -413,6 +420,7 @@ worker_bus_frame(void *arg, struct slice frame)
 {
 	struct worker *w = arg;
 
+	slot_does(w->row, SLOT_BUS_READING);
 	hub_bus_frame(w->hub, frame);
 }
 
@@ -570,6 +578,7 @@ worker_run(const struct heritage *h)
 		fatal("worker");
 	w->magic = WORKER_MAGIC;
 	w->h = h;
+	w->row = segment_slot(h->segment, (unsigned)h->slot);
 	w->conf = h->conf;
 	w->hands = worker_hands;
 	w->routes = worker_routes;

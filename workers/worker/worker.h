@@ -28,6 +28,7 @@ struct later_queue;
 struct parcels;
 struct polling;
 struct route_row;
+struct slot_row;
 struct tls_ctx;
 struct worker;
 
@@ -68,6 +69,7 @@ struct worker {
 	struct hub	*hub;
 	struct out	*out;		/* of hub */
 	struct work	*work;		/* of hub: of this turn */
+	struct slot_row	*row;		/* shm/slots.h: what we are doing */
 	struct interest	*interest;
 	struct presence	*presence;
 	struct count	*count;

@@ -34,7 +34,7 @@ struct inject {			/* little-endian, as inject.mjs writes it */
 	int32_t		 clock_s;	/* added to the time of day */
 	int32_t		 mono_ms;	/* added to the clock of durations */
 	uint32_t	 say;		/* a worker that accepts says something */
-	uint32_t	 spare;
+	uint32_t	 spin;		/* 1: the next that accepts never comes back */
 	uint64_t	 place[PLACES];	/* caller and role; the last 8 bits: how
 					 * often it failed in this round */
 };
@@ -180,6 +180,10 @@ accept4(int s, struct sockaddr *a, socklen_t *n, int flags)
 	if (inject != NULL && inject->say && write(STDERR_FILENO, words,
 	    sizeof words - 1) == -1)
 		return (-1);
+	if (inject != NULL && inject->spin != 0 &&
+	    __atomic_fetch_sub(&inject->spin, 1, __ATOMIC_RELAXED) == 1)
+		for (;;)
+			__asm__ volatile ("" ::: "memory");
 	return (FAILS(ACCEPT) ? -1 : REAL(accept4)(s, a, n, flags));
 }
 

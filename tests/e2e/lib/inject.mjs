@@ -55,6 +55,8 @@ export class Inject {
 	pass(ms) { this.write(28, this.passed = (this.passed ?? 0) + ms); }
 	/* Workers that accept write a line and a half to stderr. */
 	say(on) { this.write(32, on ? 1 : 0); }
+	/* The next worker that accepts does so for ever. */
+	spin() { this.write(36, 1); }
 	/* How many calls failed since then. */
 	get hits() {
 		const b = Buffer.alloc(4);

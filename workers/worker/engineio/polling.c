@@ -14,6 +14,7 @@
 #include "shm/count.h"
 #include "shm/counters.h"
 #include "shm/segment.h"
+#include "shm/slots.h"
 #include "worker/engineio/open.h"
 #include "worker/engineio/polling_int.h"
 #include "worker/http/cookie.h"
@@ -174,6 +175,7 @@ polling_timer(struct timer *t, struct mono now)
 	struct poller *p = container_of(t, struct poller, timer);
 
 	poller_check(p);
+	slot_does(p->all->w->row, SLOT_TIMER);
 	counter_add(COUNTER_timers_fired, 1);
 	if (p->noop_at.us != 0 && p->noop_at.us <= now.us)
 		poller_noop(p);

@@ -18,6 +18,7 @@
 
 #include "hub/session/limit.h"
 #include "shm/count.h"
+#include "shm/slots.h"
 #include "sys/log.h"
 #include "sys/plat.h"
 #include "worker/net/bus_port.h"
@@ -358,6 +359,7 @@ accept_event(struct loop_fd *f, unsigned events)
 	unsigned i, budget;
 
 	(void)events;
+	slot_does(l->w->row, SLOT_ACCEPTING);
 	budget = l->tls != NULL ? ACCEPT_BUDGET_TLS : ACCEPT_BUDGET;
 	for (i = 0; i < budget && l->w->listening; i++)
 		if (!accept_one(l->w, l))

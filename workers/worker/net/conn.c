@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "hub/client.h"
+#include "shm/slots.h"
 #include "sys/log.h"
 #include "worker/net/age.h"
 #include "worker/net/conn_int.h"
@@ -345,6 +346,7 @@ conn_timer(struct timer *t, struct mono now)
 	const struct conn_hand *hand = &c->w->hands[c->state];
 
 	conn_check(c);
+	slot_does(c->w->row, SLOT_TIMER);
 	counter_add(COUNTER_timers_fired, 1);
 	if (c->outq.blocked && c->blocked_until.us <= now.us) {
 		if (!conn_is_read(c))

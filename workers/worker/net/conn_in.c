@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "hub/work.h"
+#include "shm/slots.h"
 #include "worker/net/conn.h"
 #include "worker/net/conn_int.h"
 #include "worker/net/tls.h"
@@ -205,6 +206,7 @@ conn_event(struct loop_fd *f, unsigned events)
 	struct conn *c = container_of(f, struct conn, io);
 
 	conn_check(c);
+	slot_does(c->w->row, SLOT_READING);
 	counter_add(COUNTER_loop_events, 1);
 	if (c->state == CONN_TLS && (events & LOOP_OUT))
 		events |= LOOP_IN;
