@@ -871,6 +871,44 @@ names_are_resolved_beside_the_loop(void **state)
 	assert_false(is_found);
 }
 
+/* More at once than there are threads. */
+static unsigned nfound;
+
+static void
+on_one_of_many(struct resolve *v, const struct resolved *r)
+{
+	(void)v;
+	assert_null(r->why);
+	assert_true(r->n >= 1);
+	nfound++;
+}
+
+static bool
+have_most_found(void)
+{
+	return (nfound == 38);
+}
+
+static void
+names_wait_for_their_turn(void **state)
+{
+	static struct resolve many[40];
+	size_t i;
+
+	(void)state;
+	nfound = 0;
+	for (i = 0; i < nitems(many); i++) {
+		resolve_init(&many[i], loop, on_one_of_many);
+		resolve_start(&many[i], "localhost", 6379);
+	}
+	/* one that is asked and one that waits are given up */
+	resolve_stop(&many[0]);
+	resolve_stop(&many[39]);
+	await(have_most_found);
+	for (i = 0; i < nitems(many); i++)
+		resolve_stop(&many[i]);
+}
+
 #define with_server(t)	cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 int
@@ -892,6 +930,7 @@ main(void)
 		with_server(password_is_told_again_among_messages),
 		cmocka_unit_test(attempts_come_later_and_later),
 		with_server(names_are_resolved_beside_the_loop),
+		with_server(names_wait_for_their_turn),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

@@ -1,9 +1,11 @@
 /*
  * Names to addresses by a thread; see resolve.h.  A thread that hangs in a
  * name server's silence is left to itself: its answer goes nowhere.  There
- * are not more than a few at a time.
+ * are not more than a few at a time; other questions wait for their turn.
  */
 #include "relay/redis/resolve.h"
+
+#include <sys/queue.h>
 
 #include <errno.h>
 #include <netdb.h>
@@ -25,6 +27,9 @@ struct resolve_job {
 };
 
 static atomic_uint resolve_threads;	/* that run now */
+/* Those for which there is no thread yet; of the one loop. */
+static TAILQ_HEAD(, resolve) resolve_queue =
+    TAILQ_HEAD_INITIALIZER(resolve_queue);
 
 /* What getaddrinfo() says in words that outlive it. */
 static void
@@ -58,12 +63,12 @@ resolve_thread(void *arg)
 	struct resolved r;
 
 	resolve_ask(job->host, job->port, 0, &r);
+	atomic_fetch_sub(&resolve_threads, 1);	/* whoever is told, may go on */
 	/* one record, which fits; who asked may be gone */
 	(void)send(job->fd, &r, sizeof r, MSG_NOSIGNAL);
 	(void)close(job->fd);
 	free(job->host);
 	free(job);
-	atomic_fetch_sub(&resolve_threads, 1);
 	return (NULL);
 }
 
@@ -103,9 +108,23 @@ resolve_init(struct resolve *v, struct loop *loop,
 	v->done = done;
 }
 
+static void
+resolve_job_free(struct resolve_job *job)
+{
+	if (job == NULL)
+		return;
+	free(job->host);
+	free(job);
+}
+
 void
 resolve_stop(struct resolve *v)
 {
+	if (v->job != NULL) {
+		TAILQ_REMOVE(&resolve_queue, v, next);
+		resolve_job_free(v->job);
+		v->job = NULL;
+	}
 	if (v->io.fd == -1)
 		return;
 	loop_del(v->loop, &v->io);
@@ -120,6 +139,8 @@ resolve_fail(struct resolve *v, const char *why)
 
 	v->done(v, &r);
 }
+
+static void	resolve_go_on(void);
 
 static void
 resolve_on_answer(struct loop_fd *f, unsigned events)
@@ -137,6 +158,7 @@ resolve_on_answer(struct loop_fd *f, unsigned events)
 		v->done(v, &r);
 	else
 		resolve_fail(v, "the answer got lost");
+	resolve_go_on();
 }
 
 static bool
@@ -156,33 +178,60 @@ resolve_open(struct resolve *v, struct resolve_job *job)
 	return (true);
 }
 
+/* NULL, or why it cannot be. */
+static const char *
+resolve_run(struct resolve *v, struct resolve_job *job)
+{
+	if (!resolve_open(v, job)) {
+		resolve_job_free(job);
+		return ("out of memory or descriptors");
+	}
+	if (resolve_thread_start(job) == 0)
+		return (NULL);
+	(void)close(job->fd);
+	resolve_job_free(job);
+	resolve_stop(v);
+	return ("no thread can be started");
+}
+
+/*
+ * As many of those that wait as may be.  A thread whose asker has gone ends
+ * unnoticed: then it is the next question that finds its place free.
+ */
+static void
+resolve_go_on(void)
+{
+	struct resolve_job *job;
+	struct resolve *v;
+	const char *why;
+
+	while ((v = TAILQ_FIRST(&resolve_queue)) != NULL &&
+	    atomic_load(&resolve_threads) < RESOLVE_THREADS) {
+		TAILQ_REMOVE(&resolve_queue, v, next);
+		job = v->job;
+		v->job = NULL;
+		why = resolve_run(v, job);
+		if (why != NULL)
+			resolve_fail(v, why);
+	}
+}
+
 static void
 resolve_name(struct resolve *v, const char *host, const char *port)
 {
-	struct resolve_job *job;
+	struct resolve_job *job = calloc(1, sizeof *job);
 
-	if (atomic_load(&resolve_threads) >= RESOLVE_THREADS) {
-		resolve_fail(v, "earlier questions are not answered");
-		return;
-	}
-	job = calloc(1, sizeof *job);
 	if (job != NULL)
 		job->host = strdup(host);
-	if (job == NULL || job->host == NULL || !resolve_open(v, job)) {
-		if (job != NULL)
-			free(job->host);
-		free(job);
-		resolve_fail(v, "out of memory or descriptors");
+	if (job == NULL || job->host == NULL) {
+		resolve_job_free(job);
+		resolve_fail(v, "out of memory");
 		return;
 	}
 	(void)snprintf(job->port, sizeof job->port, "%s", port);
-	if (resolve_thread_start(job) == 0)
-		return;
-	(void)close(job->fd);
-	free(job->host);
-	free(job);
-	resolve_stop(v);
-	resolve_fail(v, "no thread can be started");
+	v->job = job;
+	TAILQ_INSERT_TAIL(&resolve_queue, v, next);
+	resolve_go_on();
 }
 
 void
@@ -191,7 +240,7 @@ resolve_start(struct resolve *v, const char *host, unsigned port)
 	char text[RESOLVE_PORT];
 	struct resolved r;
 
-	MUST(v->io.fd == -1 && port <= 65535);
+	MUST(v->io.fd == -1 && v->job == NULL && port <= 65535);
 	(void)snprintf(text, sizeof text, "%u", port);
 	resolve_ask(host, text, AI_NUMERICHOST, &r);
 	if (r.n > 0)

@@ -6,6 +6,7 @@
 #ifndef RELAY_REDIS_RESOLVE_H
 #define RELAY_REDIS_RESOLVE_H
 
+#include <sys/queue.h>
 #include <sys/socket.h>
 
 #include <stddef.h>
@@ -26,6 +27,8 @@ struct resolved {
 struct resolve {		/* embed; zeroed, then resolve_init() */
 	struct loop	*loop;
 	struct loop_fd	 io;		/* fd -1: nothing is asked */
+	struct resolve_job *job;	/* that waits for a thread; or NULL */
+	TAILQ_ENTRY(resolve) next;	/* then */
 	void		(*done)(struct resolve *, const struct resolved *);
 };
 
