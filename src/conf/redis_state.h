@@ -30,6 +30,7 @@ enum redis_state {
 
 /* Of one that is connected. */
 #define REDIS_REFUSES	"Redis refuses commands for the time being"
+#define REDIS_SECRET_BAD	"secret_file of Redis cannot be used"
 
 /* "Redis cannot be reached"; NULL: no trouble. */
 const char *redis_state_trouble(unsigned state);

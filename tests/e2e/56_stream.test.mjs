@@ -437,10 +437,16 @@ test('HUP: a secret is replaced, on one host after the other', async () => {
 		process.kill(list[0].pid, 'SIGHUP');
 		await until(() => /secret_file_bad file=.* why="a secret has less/
 		    .test(list[0].log), 'words');
+		const reason = async () => (await (await fetch(
+		    list[0].url('/health'))).json()).reason;
+		await until(async () => await reason() ===
+		    'secret_file of Redis cannot be used', '/health to say so');
 		await talk();
 		fs.writeFileSync(files[0], secrets(next));
 		await until(() => list[0].log.split('secrets_read').length > 4,
 		    'it to be read again');
+		await until(async () => await reason() === undefined,
+		    '/health to be well');
 		await talk();
 	});
 });

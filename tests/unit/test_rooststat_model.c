@@ -479,6 +479,15 @@ without_its_redis_it_is_degraded(void **state)
 	    "Redis refuses commands for the time being");
 	scene_in(s, 0);
 	counter_set(COUNTER_redis_refusing, 0);
+	counter_set(COUNTER_secret_file_bad, 1);
+	scene_take(s, 0, SCENE_UP_MS);
+	scene_take(s, 1, SCENE_UP_MS);
+	scene_second(s);
+	assert_int_equal(s->model.verdict, VERDICT_DEGRADED);
+	assert_string_equal(s->model.reason[0],
+	    "secret_file of Redis cannot be used");
+	scene_in(s, 0);
+	counter_set(COUNTER_secret_file_bad, 0);
 	scene_take(s, 0, SCENE_UP_MS);
 	scene_take(s, 1, SCENE_UP_MS);
 	scene_second(s);

@@ -192,6 +192,7 @@ far_read_secret(struct far *f, bool say)
 		log_info("secrets_read file=\"%s\"",
 		    f->home.conf->redis.secret_file);
 	f->secret_bad = why != NULL;
+	counter_set(COUNTER_secret_file_bad, f->secret_bad);
 }
 
 /* --- seals ----------------------------------------------------------------*/
@@ -522,6 +523,7 @@ far_open(struct far **fp, const struct heritage *h, struct loop *loop,
 	counter_set(COUNTER_redis_connected, 0);
 	counter_set(COUNTER_redis_state, REDIS_OFF);
 	counter_set(COUNTER_redis_refusing, 0);
+	counter_set(COUNTER_secret_file_bad, 0);
 	counter_set(COUNTER_presence_stale, 0);
 	if (!conf_redis_on(&h->conf->redis))
 		return (0);

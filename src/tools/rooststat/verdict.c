@@ -109,6 +109,7 @@ static const struct verdict_row {
 	{ "redis_sentinels_lost", "", SEVERITY_WARN },
 	{ "requests_bad",	"", SEVERITY_NOTE },
 	{ "rolls_cut",	"", SEVERITY_WARN },
+	{ "secret_file_bad",	"", SEVERITY_WARN },
 	{ "shm_overrun",	"", SEVERITY_BAD },
 	{ "shm_unannounced",	"", SEVERITY_WARN },
 	{ "socketio_refused",	"", SEVERITY_NOTE },
@@ -344,6 +345,8 @@ verdict_redis(struct model *m)
 
 	if (words == NULL && verdict_value(m, "redis_refusing") > 0)
 		words = REDIS_REFUSES;
+	if (words == NULL && verdict_value(m, "secret_file_bad") > 0)
+		words = REDIS_SECRET_BAD;
 	if (words != NULL)
 		verdict_reason(m, VERDICT_DEGRADED, "%s", words);
 }

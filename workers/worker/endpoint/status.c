@@ -152,6 +152,9 @@ status_health(struct request *rq)
 		h.degraded = "the relay is not connected";
 	else
 		h.degraded = status_redis(w, &h);
+	if (h.degraded == NULL &&
+	    status_of_relay(w, COUNTER_secret_file_bad) != 0)
+		h.degraded = REDIS_SECRET_BAD;
 	if (h.degraded == NULL && status_presence_stale(w))
 		h.degraded = "what is known of users on other hosts may be "
 		    "out of date";
