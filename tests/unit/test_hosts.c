@@ -1,0 +1,498 @@
+/* Two hosts and a Redis between them: what is said, heard once, and what is
+ * nobody's, a recording or too late. */
+#include "relay/bridge/hosts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "proto/bus.h"
+#include "relay/bridge/home.h"
+#include "relay/bridge/seal.h"
+#include "relay/bridge/seen.h"
+#include "relay/redis/redis.h"
+#include "shm/counters.h"
+#include "shm/interest.h"
+#include "shm/once.h"
+#include "shm/segment.h"
+#include "shm/slots.h"
+#include "shm/table_relay.h"
+#include "tests/lib/conf_text.h"
+
+#define KEYS	8
+
+#define CONF	"redis { url = 'redis://h' }\n"				\
+	"namespace '/n' { auth = none }\nnamespace '/m:r' { auth = none }\n"
+static struct conf *conf;
+static char file[] = "/tmp/test_hosts.XXXXXX", none[] = "";
+static struct segment *seg;
+static struct interest *worker;		/* slot 1, of either host */
+
+struct redis {			/* one's connection */
+	unsigned	 id;
+};
+static struct side {
+	struct redis	 redis;
+	struct home	 home;
+	struct seal	*seal;
+	struct hosts	*hosts;
+	struct buf	 channels[KEYS];	/* listened to */
+	size_t		 n;
+	subscriptions_cb *cb;
+	void		*arg;
+	unsigned	 delivered, gaps, troubles;
+	struct buf	 event;		/* of the last */
+	enum home_trouble trouble;
+} sides[2];
+static struct buf recorded, where;	/* the last that was published */
+static unsigned npublished;
+static enum { TAKEN, REFUSED, LOST } fate;
+static char ordered[64];
+
+/* --- instead of Redis -----------------------------------------------------*/
+
+static void
+give(struct side *s, struct slice channel, struct slice payload)
+{
+	size_t i;
+
+	for (i = 0; i < s->n; i++)
+		if (slice_eq(buf_unread(&s->channels[i]), channel))
+			s->cb(s->arg, channel, payload);
+}
+
+bool
+redis_publish(struct redis *r, struct slice channel, struct slice payload,
+    commands_cb *cb, void *arg)
+{
+	static struct reply yes = { .type = REPLY_INTEGER },
+	    no = { .type = REPLY_ERROR };
+	struct buf copy;
+
+	assert_true(r->id < 2);
+	npublished++;
+	buf_reset(&recorded);
+	buf_slice(&recorded, payload);
+	buf_reset(&where);
+	buf_slice(&where, channel);
+	buf_init(&copy);
+	buf_slice(&copy, payload);
+	if (fate == TAKEN) {
+		give(&sides[0], channel, buf_unread(&copy));
+		give(&sides[1], channel, buf_unread(&copy));
+	}
+	buf_fini(&copy);
+	cb(arg, fate == TAKEN ? &yes : fate == REFUSED ? &no : NULL);
+	return (true);
+}
+
+bool
+redis_subscribe(struct redis *r, struct slice channel, subscriptions_cb *cb,
+    void *arg)
+{
+	struct side *s = &sides[r->id];
+
+	assert_true(s->n < KEYS);
+	buf_reset(&s->channels[s->n]);
+	buf_slice(&s->channels[s->n++], channel);
+	s->cb = cb;
+	s->arg = arg;
+	return (true);
+}
+
+void
+redis_unsubscribe(struct redis *r, struct slice channel)
+{
+	(void)r;
+	(void)channel;
+	fail();
+}
+
+bool
+redis_can_publish(const struct redis *r)
+{
+	assert_true(r->id < 2);
+	return (true);
+}
+
+/* --- instead of the rest of a relay ---------------------------------------*/
+
+static struct mono
+the_time(void *arg)
+{
+	(void)arg;
+	return ((struct mono){ 1000000 });
+}
+
+static uint64_t
+the_date(void *arg)
+{
+	(void)arg;
+	return (1000000);
+}
+
+static void
+to_workers(void *arg, const uint64_t slots[2], struct bus_envelope *e)
+{
+	struct side *s = arg;
+
+	assert_true(slots[0] == 1 && slots[1] == 0);
+	buf_reset(&s->event);
+	if (e->kind == BUS_PUBLISH)
+		buf_slice(&s->event, e->publish.event);
+	s->delivered++;
+}
+
+static void
+on_trouble(void *arg, enum home_trouble what, struct slice words)
+{
+	struct side *s = arg;
+
+	assert_true(words.n > 0);
+	s->trouble = what;
+	s->troubles++;
+}
+
+static void
+on_gap(void *arg, struct slice nsp, const struct bus_audience *to)
+{
+	struct side *s = arg;
+
+	assert_slice(nsp, "/n");
+	assert_int_equal(to->nrooms, 1);
+	s->gaps++;
+}
+
+static void
+on_refused(void *arg, struct slice nsp, struct slice name,
+    const struct reply *o)
+{
+	(void)arg;
+	(void)name;
+	assert_true(nsp.n > 0 && o != NULL);
+}
+
+static void
+on_ordered(void *arg, unsigned slot, uint32_t ref, bool partly)
+{
+	(void)arg;
+	(void)snprintf(ordered, sizeof ordered, "%u %u %s", slot,
+	    (unsigned)ref, partly ? "partly" : "all");
+}
+
+/* --- around each test -----------------------------------------------------*/
+
+static void
+open_side(unsigned i, const char *secret)
+{
+	struct side *s = &sides[i];
+	struct hosts_params p = { .home = &s->home, .arg = s,
+		.now_ms = the_date, .refused = on_refused,
+		.ordered = on_ordered, .gap = on_gap };
+	FILE *f;
+	size_t k;
+
+	memset(s, 0, sizeof *s);
+	buf_init(&s->event);
+	for (k = 0; k < KEYS; k++)
+		buf_init(&s->channels[k]);
+	s->redis.id = i;
+	s->seal = seal_new(secret == NULL ? none : file);
+	assert_non_null(s->seal);
+	if (secret != NULL) {
+		f = fopen(file, "w");
+		assert_non_null(f);
+		assert_true(fputs(secret, f) >= 0 && fclose(f) == 0);
+	}
+	assert_null(seal_read(s->seal));
+	s->home = (struct home){ .conf = conf, .segment = seg,
+		.redis = &s->redis, .node_id = 100 + i, .generation = 1,
+		.arg = s, .now = the_time, .to_workers = to_workers,
+		.trouble = on_trouble };
+	p.seal = s->seal;
+	s->hosts = hosts_new(&p);
+	assert_non_null(s->hosts);
+}
+
+static void
+close_side(struct side *s)
+{
+	size_t i;
+
+	hosts_free(&s->hosts);
+	seal_free(&s->seal);
+	for (i = 0; i < KEYS; i++)
+		buf_fini(&s->channels[i]);
+	buf_fini(&s->event);
+}
+
+static void
+with_secrets(const char *a, const char *b)
+{
+	close_side(&sides[0]);
+	close_side(&sides[1]);
+	open_side(0, a);
+	open_side(1, b);
+}
+
+static int
+set_up(void **state)
+{
+	struct segment_params p = { .max_workers = 4, .presence_max = 10,
+		.interest_max = 100, .rate_ways = 8, .max_ns = 4,
+		.once_ways = 64 };
+	int fd = mkstemp(file);
+
+	(void)state;
+	conf = conf_text(CONF);
+	if (fd == -1 || close(fd) == -1 || (seg = segment_create(&p)) == NULL)
+		return (-1);
+	atomic_store(&segment_slot(seg, 1)->state, SLOT_ASSIGNED);
+	slot_live(seg, 1, 1);
+	worker = interest_open(seg, 1);
+	buf_init(&recorded);
+	buf_init(&where);
+	fate = TAKEN;
+	npublished = 0;
+	ordered[0] = '\0';
+	open_side(0, NULL);
+	open_side(1, NULL);
+	return (worker == NULL ? -1 : 0);
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	close_side(&sides[0]);
+	close_side(&sides[1]);
+	interest_close(&worker);
+	segment_free(&seg);
+	conf_free(&conf);
+	buf_fini(&recorded);
+	buf_fini(&where);
+	(void)unlink(file);
+	memcpy(file + sizeof file - 7, "XXXXXX", 6);
+	return (0);
+}
+
+/* A worker of this host has members of it from now on. */
+static void
+member(struct side *s, uint16_t ns, const char *key)
+{
+	struct table_event e = { .ns = ns, .key = slice_str(key),
+		.whole = true, .is = ANN_L };
+
+	(void)interest_join(worker, ns, slice_str(key));
+	hosts_interest(s->hosts, &e);
+}
+
+static void
+say(struct side *s, const char *room, const char *another)
+{
+	static struct bus_envelope e;
+	struct bus_publish *p = bus_publish(&e);
+
+	e.flags = BUS_FAR;
+	p->nsp = SLICE("/n");
+	p->event = SLICE("\"news\"");
+	p->args = SLICE("1");
+	p->to.rooms[p->to.nrooms++] = slice_str(room);
+	if (another != NULL)
+		p->to.rooms[p->to.nrooms++] = slice_str(another);
+	hosts_publish(s->hosts, &e);
+}
+
+/* --- tests ----------------------------------------------------------------*/
+
+static void
+what_one_says_the_other_delivers_once(void **state)
+{
+	uint64_t copies = counter_get(COUNTER_far_copies);
+
+	(void)state;
+	member(&sides[1], 0, "rr");
+	member(&sides[1], 0, "rq");
+	member(&sides[0], 0, "rr");
+	say(&sides[0], "r", NULL);
+	assert_slice(buf_unread(&where), "roost:to:2:/n:rr");
+	assert_int_equal(sides[1].delivered, 1);
+	assert_slice(buf_unread(&sides[1].event), "\"news\"");
+	assert_int_equal(sides[0].delivered, 0);	/* its own echo */
+	say(&sides[1], "r", NULL);
+	assert_int_equal(sides[0].delivered, 1);
+	/* by two channels */
+	say(&sides[0], "r", "q");
+	assert_int_equal(npublished, 4);
+	assert_int_equal(sides[1].delivered, 2);
+	assert_int_equal(counter_get(COUNTER_far_copies), copies + 1);
+	say(&sides[0], "nobody", NULL);
+	assert_int_equal(sides[1].delivered, 2);
+	assert_int_equal(sides[0].troubles + sides[1].troubles, 0);
+}
+
+static void
+a_recording_is_not_taken_again(void **state)
+{
+	uint64_t copies = counter_get(COUNTER_far_copies);
+	struct buf first;
+	unsigned i;
+
+	(void)state;
+	with_secrets("0123456789abcdef", "0123456789abcdef");
+	member(&sides[1], 0, "rr");
+	say(&sides[0], "r", NULL);
+	assert_int_equal(sides[1].delivered, 1);
+	buf_init(&first);
+	buf_slice(&first, buf_unread(&recorded));
+	give(&sides[1], SLICE("roost:to:2:/n:rr"), buf_unread(&first));
+	assert_int_equal(sides[1].delivered, 1);
+	assert_int_equal(counter_get(COUNTER_far_copies), copies + 1);
+	/* so old that nobody knows: told, as if it had been lost */
+	for (i = 0; i < SEEN_WINDOW; i++)
+		say(&sides[0], "r", NULL);
+	give(&sides[1], SLICE("roost:to:2:/n:rr"), buf_unread(&first));
+	assert_int_equal(sides[1].delivered, 1 + SEEN_WINDOW);
+	assert_int_equal(sides[1].gaps, 1);
+	buf_fini(&first);
+}
+
+static void
+only_who_knows_the_secret_is_heard(void **state)
+{
+	uint64_t unsealed = counter_get(COUNTER_redis_unsealed);
+
+	(void)state;
+	with_secrets("0123456789abcdef", "fedcba9876543210");
+	member(&sides[1], 0, "rr");
+	say(&sides[0], "r", NULL);
+	assert_int_equal(sides[1].delivered, 0);
+	assert_int_equal(sides[1].troubles, 1);
+	assert_int_equal(sides[1].trouble, HOME_UNSEALED);
+	assert_int_equal(counter_get(COUNTER_redis_unsealed), unsealed + 1);
+	/* one that has none, and one that is asked for none */
+	with_secrets(NULL, "fedcba9876543210");
+	member(&sides[0], 0, "rr");
+	member(&sides[1], 0, "rr");
+	say(&sides[0], "r", NULL);
+	assert_int_equal(sides[1].trouble, HOME_UNSEALED);
+	say(&sides[1], "r", NULL);
+	assert_int_equal(sides[0].trouble, HOME_BAD);
+	assert_int_equal(sides[0].delivered + sides[1].delivered, 0);
+}
+
+static void
+what_comes_behind_the_next_connection_is_told(void **state)
+{
+	struct buf old;
+
+	(void)state;
+	member(&sides[1], 0, "rr");
+	fate = LOST;			/* ... in Redis, for a while */
+	say(&sides[0], "r", NULL);
+	fate = TAKEN;
+	buf_init(&old);
+	buf_slice(&old, buf_unread(&recorded));
+	say(&sides[0], "r", NULL);
+	assert_int_equal(sides[1].delivered, 1);
+	give(&sides[1], SLICE("roost:to:2:/n:rr"), buf_unread(&old));
+	assert_int_equal(sides[1].delivered, 1);
+	assert_int_equal(sides[1].gaps, 1);
+	/* and its sender tells as well */
+	hosts_tell_gaps(sides[0].hosts);
+	assert_slice(buf_unread(&sides[1].event), "\"roost:gap\"");
+	buf_fini(&old);
+}
+
+static void
+an_order_is_reported(void **state)
+{
+	static struct bus_envelope e;
+	struct bus_disconnect *d = bus_disconnect(&e);
+
+	(void)state;
+	member(&sides[1], 1, "uann");
+	d->to.users[d->to.nusers++] = SLICE("ann");
+	e.flags = BUS_FAR | BUS_WANT_COUNT;
+	e.from = 3;
+	e.ref = 77;
+	hosts_publish(sides[0].hosts, &e);	/* in all namespaces */
+	assert_int_equal(npublished, 2);
+	assert_int_equal(sides[1].delivered, 1);
+	assert_string_equal(ordered, "3 77 all");
+	fate = REFUSED;
+	d = bus_disconnect(&e);
+	d->nsp = SLICE("/m:r");
+	d->to.users[d->to.nusers++] = SLICE("ann");
+	e.flags = BUS_FAR | BUS_WANT_COUNT;
+	e.from = 4;
+	e.ref = 78;
+	hosts_publish(sides[0].hosts, &e);
+	assert_string_equal(ordered, "4 78 partly");
+	/* nobody waits */
+	ordered[0] = '\0';
+	e.flags = BUS_FAR;
+	hosts_publish(sides[0].hosts, &e);
+	assert_string_equal(ordered, "");
+}
+
+static void
+a_channel_says_whom_it_concerns(void **state)
+{
+	static const struct {
+		struct slice	 channel;
+		const char	*nsp;		/* NULL: nobody */
+		const char	*room, *user;
+	} rows[] = {
+		{ SLICE(""), "", NULL, NULL },
+		{ SLICE("roost:publish"), "", NULL, NULL },
+		{ SLICE("roost:to:2:/n:n"), "/n", NULL, NULL },
+		{ SLICE("roost:to:2:/n:rr"), "/n", "r", NULL },
+		{ SLICE("roost:to:2:/n:ra:b"), "/n", "a:b", NULL },
+		{ SLICE("roost:to:4:/m:r:rx"), "/m:r", "x", NULL },
+		{ SLICE("roost:to:2:/n:uann"), "/n", NULL, "ann" },
+		{ SLICE("roost:pulse:1"), NULL, NULL, NULL },
+		{ SLICE("roost:publish:at"), NULL, NULL, NULL },
+		{ SLICE("other:to:2:/n:n"), NULL, NULL, NULL },
+		{ SLICE("roost:to:"), NULL, NULL, NULL },
+		{ SLICE("roost:to:2:/n:"), NULL, NULL, NULL },
+		{ SLICE("roost:to:99999999999999999999:/n:n"), NULL, NULL,
+		    NULL },
+		{ SLICE("roost:to:3:/n:n"), NULL, NULL, NULL },
+	};
+	static struct bus_audience to;
+	struct slice nsp;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < nitems(rows); i++) {
+		memset(&to, 0, sizeof to);
+		assert_row(hosts_concerns(sides[0].hosts, rows[i].channel,
+		    &nsp, &to) == (rows[i].nsp != NULL), rows[i].channel);
+		if (rows[i].nsp == NULL)
+			continue;
+		assert_text(nsp, rows[i].nsp);
+		assert_int_equal(to.nrooms, rows[i].room != NULL);
+		assert_int_equal(to.nusers, rows[i].user != NULL);
+		if (rows[i].room != NULL)
+			assert_text(to.rooms[0], rows[i].room);
+		if (rows[i].user != NULL)
+			assert_text(to.users[0], rows[i].user);
+	}
+}
+
+int
+main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		T(what_one_says_the_other_delivers_once),
+		T(a_recording_is_not_taken_again),
+		T(only_who_knows_the_secret_is_heard),
+		T(what_comes_behind_the_next_connection_is_told),
+		T(an_order_is_reported),
+		T(a_channel_says_whom_it_concerns),
+	};
+
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}
