@@ -450,3 +450,42 @@ test('HUP: a secret is replaced, on one host after the other', async () => {
 		await talk();
 	});
 });
+
+test('without its file a relay says nothing, and is told nothing', async () => {
+	const files = [1, 2].map(() => `${tempdir()}/secret`);
+	const text = secrets(crypto.randomBytes(24).toString('hex'));
+	files.forEach((f) => fs.writeFileSync(f, text));
+	await sealed(files, async (adm, [c, d], [s, t]) => {
+		await ask(s, 'say', 1);
+		await heard(t, 'say');
+		fs.unlinkSync(files[0]);
+		c.mayDie = true;
+		const { pid } = c.relay();
+		process.kill(pid, 'SIGKILL');
+		await until(() => /secret_file_bad file=.* why="No such file/
+		    .test(c.log), 'words');
+		await connected(c);
+		const gaps = gotten(t, 'roost:gap').length;
+		const lost = await c.metric('far_lost');
+		await ask(s, 'say', 2);		/* here as ever */
+		await ask(t, 'say', 3);
+		await until(async () => await c.metric('redis_unsealed') > 0 &&
+		    await c.metric('far_lost') > lost, 'both to be counted');
+		/* once each, however often it is tried to tell of it */
+		const once = await c.metric('far_lost');
+		await sleep(2500);
+		assert.equal(await c.metric('far_lost'), once);
+		assert.deepEqual(numbers(t, 'say'), [1]);
+		assert.deepEqual(numbers(s, 'say'), []);
+		assert.equal(await d.metric('redis_unsealed'), 0);
+		/* it comes back by itself, and tells */
+		fs.writeFileSync(files[0], text);
+		await heard(t, 'roost:gap', gaps + 1, 15000);
+		await ask(s, 'say', 4);
+		await ask(t, 'say', 5);
+		await heard(t, 'say', 2);
+		await heard(s, 'say');
+		assert.deepEqual(numbers(t, 'say'), [1, 4]);
+		assert.deepEqual(numbers(s, 'say'), [5]);
+	});
+});

@@ -207,6 +207,7 @@ hosts_send_all(struct hosts *s, const struct bus_envelope *e)
 {
 	const struct conf_namespace *ns = s->p.home->conf->namespaces;
 	struct sent_message all = { .kind = GAP_NAMESPACE, .order = s->order,
+		.from_ms = s->gap_ms,
 		.is_volatile = (e->flags & BUS_VOLATILE) != 0,
 		.is_order = e->kind != BUS_PUBLISH };
 	const struct bus_audience *to;
@@ -318,14 +319,14 @@ void
 hosts_tell_gaps(struct hosts *s)
 {
 	static struct bus_envelope e;	/* large; one at a time */
-	const struct gap *g;
+	const struct gap *g, *first = NULL;	/* that was refused */
 	unsigned refused = 0;
 
 	CHECK_MAGIC(s, HOSTS_MAGIC);
 	if (sent_pauses(s->sent))
 		return;
 	while (refused < HOSTS_REFUSED && redis_can_publish(s->p.home->redis) &&
-	    (g = sent_gap(s->sent)) != NULL) {
+	    (g = sent_gap(s->sent)) != NULL && g != first) {
 		s->refused = false;
 		if (!gaps_publication(g, &s->words, &e))
 			return;
@@ -339,8 +340,9 @@ hosts_tell_gaps(struct hosts *s)
 			sent_drop_gap(s->sent);
 			continue;
 		}
+		if (refused++ == 0)
+			first = g;
 		sent_put_off_gap(s->sent);
-		refused++;
 	}
 }
 
