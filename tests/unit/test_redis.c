@@ -657,6 +657,80 @@ kinds_of_channels_are_told_apart(void **state)
 	subscriptions_free(&subs);
 }
 
+static unsigned lates;
+
+static void
+on_late(void *arg, struct slice channel, struct mono since)
+{
+	(void)arg;
+	assert_true(slice_eq(channel, SLICE("p:*")));
+	assert_true(since.us > 0);
+	lates++;
+}
+
+static bool
+is_asked_for_all(void)
+{
+	return (server_was_told("$10\r\nPSUBSCRIBE\r\n$3\r\np:*\r\n"));
+}
+
+static bool
+is_over(void)
+{
+	return (strstr(last, "over") != NULL);
+}
+
+/* What Redis has confirmed comes by its channel, all else by the pattern, and
+ * nothing by both. */
+static void
+pattern_over_ours_gives_what_has_no_channel(void **state)
+{
+	static char by_one[] = "one", by_all[] = "all";
+	struct subscriptions_params p = { .conf = &conf, .loop = loop,
+		.queue_bytes = 64u << 10, .ready = on_up, .down = on_down,
+		.denied = on_denied, .late = on_late };
+
+	(void)state;
+	memset(&told, 0, sizeof told);
+	lates = 0;
+	server.greeting = RESP3 GREETED;
+	subs = subscriptions_new(&p);
+	assert_non_null(subs);
+	assert_true(subscriptions_add(subs, SUB_OURS, SLICE("p:a"), on_any,
+	    by_one));
+	assert_true(subscriptions_add(subs, SUB_ALL_OURS, SLICE("p:*"), on_any,
+	    by_all));
+	await(is_asked_for_all);
+	messages = 0;
+	server_say("*3\r\n$10\r\npsubscribe\r\n$3\r\np:*\r\n:1\r\n"
+	    /* of a subscription before this one, and once more */
+	    "*3\r\n$7\r\nmessage\r\n$3\r\np:a\r\n$1\r\n1\r\n"
+	    "*4\r\n$8\r\npmessage\r\n$3\r\np:*\r\n$3\r\np:a\r\n"
+	    "$1\r\n1\r\n");
+	await(has_message);
+	assert_string_equal(last, "all p:a 1");
+	assert_int_equal(lates, 1);
+	server_say("*3\r\n$9\r\nsubscribe\r\n$3\r\np:a\r\n:1\r\n"
+	    "*3\r\n$7\r\nmessage\r\n$3\r\np:a\r\n$1\r\n2\r\n"
+	    "*4\r\n$8\r\npmessage\r\n$3\r\np:*\r\n$3\r\np:a\r\n"
+	    "$1\r\n2\r\n"
+	    "*4\r\n$8\r\npmessage\r\n$3\r\np:*\r\n$3\r\np:b\r\n"
+	    "$4\r\nover\r\n");
+	await(is_over);
+	assert_string_equal(last, "all p:b over");
+	assert_int_equal(messages, 3);
+	subscriptions_remove(subs, SUB_ALL_OURS, SLICE("p:*"));
+	server_say("*4\r\n$8\r\npmessage\r\n$3\r\np:*\r\n$3\r\np:b\r\n"
+	    "$1\r\n4\r\n"
+	    "*3\r\n$7\r\nmessage\r\n$3\r\np:a\r\n$4\r\nover\r\n");
+	last[0] = '\0';
+	await(is_over);
+	assert_string_equal(last, "one p:a over");
+	assert_int_equal(messages, 4);
+	assert_int_equal(lates, 1);
+	subscriptions_free(&subs);
+}
+
 /* --- another password -----------------------------------------------------*/
 
 static char password_file[80];
@@ -926,6 +1000,7 @@ main(void)
 		with_server(silent_server_is_given_up),
 		with_server(channels_are_subscribed_again),
 		with_server(kinds_of_channels_are_told_apart),
+		with_server(pattern_over_ours_gives_what_has_no_channel),
 		with_server(password_is_told_again_among_commands),
 		with_server(password_is_told_again_among_messages),
 		cmocka_unit_test(attempts_come_later_and_later),

@@ -23,6 +23,7 @@
 #include "relay/local/exchange.h"
 #include "relay/people/people.h"
 #include "relay/redis/redis.h"
+#include "relay/wide.h"
 #include "shm/counters.h"
 #include "shm/table_relay.h"
 #include "sys/log.h"
@@ -44,6 +45,7 @@ struct far {
 	struct seal	*seal;
 	bool		 secret_bad;	/* it is said, and tried again */
 	struct hosts	*hosts;
+	struct wide	*wide;
 	struct questions *questions;
 	struct members	*members;
 	struct socketio	*socketio;
@@ -272,7 +274,9 @@ far_on_gap(void *arg, struct slice channel, struct mono since)
 	struct slice nsp;
 
 	memset(&to, 0, sizeof to);
-	if (!hosts_concerns(f->hosts, channel, &nsp, &to) &&
+	if (wide_is(f->wide, channel))
+		nsp = slice_of(NULL, 0);
+	else if (!hosts_concerns(f->hosts, channel, &nsp, &to) &&
 	    !socketio_concerns(f->socketio, channel, &nsp, &to))
 		return;
 	if (nsp.n == 0)
@@ -306,6 +310,7 @@ far_beat(struct far *f)
 	if (f->secret_bad)
 		far_read_secret(f, false);
 	hosts_tell_gaps(f->hosts);
+	wide_beat(f->wide);
 }
 
 /* --- from the workers -----------------------------------------------------*/
@@ -459,6 +464,17 @@ far_make_member(struct far *f)
 }
 
 static bool
+far_make_wide(struct far *f)
+{
+	struct wide_params p = { .segment = f->h->segment, .redis = f->redis,
+		.hosts = f->hosts, .exchange = f->exchange,
+		.prefix = f->h->conf->redis.prefix };
+
+	f->wide = wide_new(&p);
+	return (f->wide != NULL);
+}
+
+static bool
 far_make(struct far *f, struct loop *loop)
 {
 	const struct conf *conf = f->h->conf;
@@ -495,7 +511,7 @@ far_make(struct far *f, struct loop *loop)
 		f->bridge = bridge_new(&b);
 	if (f->bridge != NULL)
 		f->hosts = hosts_new(&h);
-	if (f->hosts != NULL)
+	if (f->hosts != NULL && far_make_wide(f))
 		f->questions = questions_new(&q);
 	if (f->questions != NULL)
 		f->socketio = socketio_new(&s);
@@ -568,6 +584,7 @@ far_close(struct far **fp)
 		redis_unwatch(f->redis, &f->watch);
 	timer_stop(loop_wheel(f->loop), &f->poll);
 	people_free(&f->people);
+	wide_free(&f->wide);
 	hosts_free(&f->hosts);
 	bridge_free(&f->bridge);
 	if (f->redis != NULL)

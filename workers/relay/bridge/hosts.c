@@ -487,8 +487,8 @@ hosts_take(struct hosts *s, struct slice channel, struct slice frame,
 	}
 }
 
-static void
-hosts_on_message(void *arg, struct slice channel, struct slice payload)
+void
+hosts_hear(void *arg, struct slice channel, struct slice payload)
 {
 	struct hosts *s = arg;
 	uint64_t node;
@@ -531,7 +531,7 @@ hosts_interest(struct hosts *s, const struct table_event *e)
 	if ((e->is & ANN_L) == 0)
 		redis_unsubscribe(s->p.home->redis, channel);
 	else if (s->channel.oom || !redis_subscribe(s->p.home->redis, channel,
-	    hosts_on_message, s))
+	    hosts_hear, s))
 		counter_add(COUNTER_memory_failures, 1);
 	s->channel.oom = false;
 }

@@ -60,6 +60,8 @@ void	hosts_publish(struct hosts *, struct bus_envelope *);
 /* Of the interest table: this host has members of it, or none any more. */
 void	hosts_interest(struct hosts *, const struct table_event *);
 
+/* What others publish in a channel of theirs: a subscriptions_cb. */
+void	hosts_hear(void *hosts, struct slice channel, struct slice payload);
 /* Of whom a channel is that was not listened to for a while: no namespace: of
  * anybody; no names: of all in it.  False: no channel of publications. */
 bool	hosts_concerns(const struct hosts *, struct slice channel,

@@ -43,6 +43,16 @@ bool	redis_subscribe(struct redis *, struct slice channel,
 	    subscriptions_cb *, void *arg) MUST_USE;
 void	redis_unsubscribe(struct redis *, struct slice channel);
 
+/*
+ * All of ours that are not listened to one by one, by a pattern: the prefix and
+ * a star.  Only for a while, as it is all the traffic of all hosts.  False: no
+ * memory, or a Cluster, where no pattern reaches ours.
+ */
+bool	redis_subscribe_all(struct redis *, struct slice pattern,
+	    subscriptions_cb *, void *arg) MUST_USE;
+void	redis_unsubscribe_all(struct redis *, struct slice pattern);
+bool	redis_has_patterns(const struct redis *);
+
 /* Strangers': what back ends and other servers use by PUBLISH, SUBSCRIBE and
  * PSUBSCRIBE.  A pattern is a glob; the call gets the channel. */
 bool	redis_publish_classic(struct redis *, struct slice channel,

@@ -84,21 +84,35 @@ shards_place(const struct shards *t, enum subscription_kind kind,
 	    spread_shard(t->names, t->n, channel) : 0]);
 }
 
-bool
-shards_add(struct shards *t, enum subscription_kind kind, struct slice channel,
-    subscriptions_cb *cb, void *arg)
-{
-	CHECK_MAGIC(t, SHARDS_MAGIC);
-	return (site_add(shards_place(t, kind, channel), kind, channel, cb,
-	    arg));
-}
-
 void
 shards_remove(struct shards *t, enum subscription_kind kind,
     struct slice channel)
 {
+	size_t i;
+
 	CHECK_MAGIC(t, SHARDS_MAGIC);
-	site_remove(shards_place(t, kind, channel), kind, channel);
+	if (kind != SUB_ALL_OURS)
+		site_remove(shards_place(t, kind, channel), kind, channel);
+	for (i = 0; kind == SUB_ALL_OURS && i < t->n; i++)
+		site_remove(t->sites[i], kind, channel);
+}
+
+bool
+shards_add(struct shards *t, enum subscription_kind kind, struct slice channel,
+    subscriptions_cb *cb, void *arg)
+{
+	bool ok = true;
+	size_t i;
+
+	CHECK_MAGIC(t, SHARDS_MAGIC);
+	if (kind != SUB_ALL_OURS)
+		return (site_add(shards_place(t, kind, channel), kind, channel,
+		    cb, arg));
+	for (i = 0; i < t->n && ok; i++)
+		ok = site_add(t->sites[i], kind, channel, cb, arg);
+	if (!ok)
+		shards_remove(t, kind, channel);
+	return (ok);
 }
 
 bool

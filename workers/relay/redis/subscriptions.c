@@ -46,6 +46,8 @@ sub_verbs(const struct subscriptions *t, const struct subscription *s)
 {
 	if (s->kind == SUB_OURS)
 		return (&sub_words[t->p.tagged ? SUB_SHARDED : SUB_EXACT]);
+	if (s->kind == SUB_ALL_OURS)
+		return (&sub_words[SUB_PATTERN]);
 	return (&sub_words[s->kind]);
 }
 
@@ -70,6 +72,8 @@ subs_named(struct subscriptions *t, enum subscription_kind kind,
 		kind = SUB_OURS;
 	else if (kind == SUB_EXACT && !t->p.tagged)
 		s = *subscriptions_place(t, SUB_OURS, *channel);
+	else if (kind == SUB_PATTERN)
+		s = *subscriptions_place(t, SUB_ALL_OURS, *channel);
 	return (s != NULL ? s : *subscriptions_place(t, kind, *channel));
 }
 
@@ -109,7 +113,7 @@ sub_tell_late(struct subscriptions *t, struct subscription *s)
 	struct mono since = s->deaf;
 
 	s->deaf.us = 0;
-	if (since.us != 0)
+	if (since.us != 0 && t->p.late != NULL)
 		t->p.late(t->p.arg, sub_channel(s), since);
 }
 
@@ -173,7 +177,9 @@ subscriptions_add(struct subscriptions *t, enum subscription_kind kind,
 	s->arg = arg;
 	if (s->state == SUB_OFF)
 		sub_ask(t, s);
-	if (t->p.each && !link_up(t->link))
+	if (kind == SUB_ALL_OURS)
+		sub_deafen(t, s, SUBSCRIPTIONS_LAG_MS);
+	else if (t->p.each && !link_up(t->link))
 		sub_deafen(t, s, 0);
 	return (true);
 }
@@ -200,6 +206,8 @@ subscriptions_remove(struct subscriptions *t, enum subscription_kind kind,
 	s = *subscriptions_place(t, kind, channel);
 	if (s == NULL)
 		return;
+	if (kind == SUB_ALL_OURS)	/* for some it was never heard */
+		sub_tell_late(t, s);
 	sub_give_up(t, s);
 	if (link_up(t->link))
 		subs_settle(t);
@@ -322,6 +330,25 @@ subs_on_error(struct subscriptions *t, const struct reply *o)
 	}
 }
 
+/*
+ * With a pattern over it a message comes twice: by the channel itself, if Redis
+ * had it in its list, and by the pattern.  What Redis has confirmed is taken
+ * from the channel, all else from the pattern.
+ */
+static bool
+subs_has_other(struct subscriptions *t, const struct subscription *s,
+    struct slice channel)
+{
+	const struct subscription *one;
+
+	if (s->kind == SUB_OURS)
+		return (t->all && s->state != SUB_ON);
+	if (s->kind != SUB_ALL_OURS)
+		return (false);
+	one = *subscriptions_place(t, SUB_OURS, channel);
+	return (one != NULL && one->state == SUB_ON);
+}
+
 /* One that answers to nothing of ours is a stranger's message, or late. */
 static void
 subs_on_message(struct subscriptions *t, enum subscription_kind kind,
@@ -334,7 +361,7 @@ subs_on_message(struct subscriptions *t, enum subscription_kind kind,
 	/* of a pattern: the pattern, the channel, the message */
 	if (o->n == 4)
 		channel = o->elements[2]->text;
-	if (s != NULL && s->wanted)
+	if (s != NULL && s->wanted && !subs_has_other(t, s, channel))
 		s->cb(s->arg, channel, o->elements[o->n - 1]->text);
 }
 
@@ -374,7 +401,7 @@ subs_on_array(struct subscriptions *t, const struct reply *o)
 	struct slice said = o->elements[0]->text;
 	unsigned kind;
 
-	for (kind = 0; kind < nitems(sub_words); kind++) {
+	for (kind = SUB_EXACT; kind < nitems(sub_words); kind++) {
 		if (slice_eq(said, slice_str(sub_words[kind].message)) &&
 		    o->n == (kind == SUB_PATTERN ? 4 : 3))
 			subs_on_message(t, kind, o);

@@ -19,7 +19,10 @@ enum subscription_kind {
 				 * name that tells its place: spread_tagged() */
 	SUB_EXACT,		/* SUBSCRIBE */
 	SUB_PATTERN,		/* PSUBSCRIBE: the channel is a glob */
-	SUB_SHARDED		/* SSUBSCRIBE: Redis 7; what SPUBLISH says */
+	SUB_SHARDED,		/* SSUBSCRIBE: Redis 7; what SPUBLISH says */
+	SUB_ALL_OURS		/* a pattern over SUB_OURS: its calls are for
+				 * those that are not listened to one by one;
+				 * not in a Cluster, where there is none */
 };
 
 /* channel: the one that was published to, whatever was subscribed. */
@@ -43,7 +46,8 @@ struct subscriptions_params {
 	void		(*denied)(void *arg, enum subscription_kind,
 			    struct slice channel, const char *words);
 	/* One that was not listened to since then is listened to now; not told
-	 * of those that were lost with the link, unless each is set. */
+	 * of those that were lost with the link, unless each is set.  May be
+	 * NULL. */
 	void		(*late)(void *arg, struct slice channel,
 			    struct mono since);
 	bool		 each;

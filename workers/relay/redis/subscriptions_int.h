@@ -39,6 +39,7 @@ struct subscriptions {
 	size_t		 cap, n;
 	size_t		 non, ndenied, nstale;
 	bool		 ready;		/* told, for this link */
+	bool		 all;		/* SUB_ALL_OURS is SUB_ON */
 	struct mono	 pinged, again;
 	struct buf	 wire, plain;	/* a channel with, without its tag */
 	TAILQ_HEAD(, subscription) asked;

@@ -107,6 +107,8 @@ subscription_enter(struct subscriptions *t, struct subscription *s,
 	if (s->state == SUB_ASKED)
 		TAILQ_REMOVE(&t->asked, s, asked);
 	s->state = (uint8_t)state;
+	if (s->kind == SUB_ALL_OURS)
+		t->all = state == SUB_ON;
 	t->non += state == SUB_ON;
 	t->ndenied += state == SUB_DENIED;
 	if (state == SUB_ASKED)
