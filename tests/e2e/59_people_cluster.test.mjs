@@ -1,6 +1,6 @@
 /*
  * Who is on other hosts, through a Redis Cluster: while a slot moves, and when
- * a node is lost.
+ * a node is lost; and through several Redis.
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -8,7 +8,10 @@ import { after, before, test } from 'node:test';
 import { Daemon, sleep, until } from './lib/daemon.mjs';
 import { connect } from './lib/clients.mjs';
 import { Cluster, slotOf } from './lib/cluster.mjs';
-import { as, conf, fresh, is, said, updates, watching } from './lib/people.mjs';
+import { Redis, freePort } from './lib/redis.mjs';
+import {
+	as, conf, fresh, is, presence, said, updates, watching,
+} from './lib/people.mjs';
 
 const KEY = 'roost:presence:query';
 let cluster, daemons, a, b, c;
@@ -120,4 +123,69 @@ test('the node that has them is killed, its replica takes over', async () => {
 		await cluster.whole(60000);
 		await sleep(1000);
 	});
+});
+
+/* The other host hears it beat, where that is said; and knows that it is not
+ * all there is. */
+test('one of several Redis is away for one host: its users stay', async () => {
+	const shards = [];
+	for (let i = 0; i < 3; i++) {
+		const s = await Redis.start({ port: await freePort() });
+		s.cli = await s.client();
+		for (const user of ['one', 'two'])
+			await s.cli.do('ACL', 'SETUSER', user, 'on', '>pw',
+			    '~*', '&*', '+@all');
+		shards.push(s);
+	}
+	const list = [];
+	try {
+		for (const user of ['one', 'two'])
+			list.push(await Daemon.start({ conf: conf('', `
+    socketio_prefix = "" shards = {${shards.map((s) =>
+	`"redis://${user}:pw@127.0.0.1:${s.port}"`).join(', ')}}`)
+			    .replace('url = ""', '') }));
+		const [one, two] = list;
+		for (const d of list)
+			await fresh(d, 20000);
+		await until(async () => await two.metric('nodes_known') === 1,
+		    'the other host');
+		const s = await connect(one, '/query', as('ann'));
+		await is(two, 'ann', 'online');
+		const t = await connect(one, '/query', as('bob'));
+		await is(two, 'bob', 'online');
+		const [id] = (await Promise.all(shards.map((x) => x.cli.do('HGET',
+		    'roost:presence:query', 'ann')))).filter(Boolean)
+		    .flatMap((v) => JSON.parse(v).nodes);
+		/* neither its heartbeat nor the list is there */
+		let away;
+		for (const x of shards)
+			if (!await x.cli.do('EXISTS', `roost:node:${id}`) &&
+			    !await x.cli.do('EXISTS', 'roost:nodes'))
+				away = x;
+		await away.cli.do('ACL', 'SETUSER', 'one', 'off');
+		await away.cli.do('CLIENT', 'KILL', 'USER', 'one');
+		await until(async () => (await presence(two, 'query')).stale,
+		    'the other host to know', 20000);
+		t.close();
+		const end = Date.now() + 12000;
+		while (Date.now() < end) {
+			assert.equal((await presence(two, 'query/ann')).status,
+			    'online');
+			await sleep(200);
+		}
+		await away.cli.do('ACL', 'SETUSER', 'one', 'on');
+		for (const d of list)
+			await fresh(d, 40000);
+		await is(two, 'ann', 'online');
+		await is(two, 'bob', 'offline');
+		s.close();
+		await is(two, 'ann', 'offline');
+	} finally {
+		for (const d of list)
+			await d.stop();
+		for (const x of shards) {
+			x.cli.close();
+			await x.kill();
+		}
+	}
 });

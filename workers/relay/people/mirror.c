@@ -53,7 +53,7 @@ mirror_count(struct mirror *m)
 		if (n == NULL || n->gone)
 			continue;
 		mirror_tell_partial(m, n);
-		if (n->wanted || n->partial || !n->loaded)
+		if (n->wanted || n->partial || !n->loaded || !n->ready)
 			stale = true;
 	}
 	counter_set(COUNTER_presence_stale, stale);

@@ -386,10 +386,13 @@ void
 nodes_beat(struct nodes *s, struct mono now)
 {
 	CHECK_MAGIC(s, NODES_MAGIC);
+	/* though some of Redis be away, if there is more than one: we are still
+	 * here, and not ready */
+	if (s->since.us != 0 && now.us >= s->beaten.us +
+	    NODES_BEAT_MS * 1000 - 500000)
+		nodes_renew(s);
 	if (!s->up)
 		return;
-	if (now.us >= s->beaten.us + NODES_BEAT_MS * 1000 - 500000)
-		nodes_renew(s);
 	nodes_ask_silent(s, now);
 	nodes_forget_twin(s, now);
 	if (!s->listed || now.us >= s->listed_at.us + NODES_LIST_MS * 1000)

@@ -152,12 +152,12 @@ nodes_on_expire(void *arg, const struct reply *o)
 {
 	struct nodes *s = arg;
 
-	if (o == NULL || o->type != REPLY_INTEGER || o->integer != 0 ||
-	    !s->up)
+	if (o == NULL || o->type != REPLY_INTEGER || o->integer != 0)
 		return;
 	log_info("node_expired");
 	nodes_write(s);
-	s->p.emptied(s->p.arg);
+	if (s->up)
+		s->p.emptied(s->p.arg);
 }
 
 void
