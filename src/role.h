@@ -110,6 +110,8 @@ enum control_type {
 	CONTROL_REREAD,		/* m->relay: files that the configuration names
 				 * and that are read while it runs may have
 				 * changed */
+	CONTROL_LOG,		/* m->c: messages go to a file made anew, + fd
+				 * (-1: what is connected is opened again) */
 	CONTROL_READY,		/* c->m: serving */
 	CONTROL_DRAINED,	/* c->m: no connection left, about to exit */
 	CONTROL_BUS_LOST	/* relay->m: u32 slot, u32 generation: the

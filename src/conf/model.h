@@ -373,6 +373,7 @@ struct conf {
 	char		*user;		/* "" = stay who we are */
 	char		*pidfile;	/* "" = none */
 	char		*log_level;	/* error, warn, info, debug */
+	char		*log_file;	/* "" = stderr or syslog */
 	uint64_t	 stop_time_ms;	/* TERM: exit within */
 	uint64_t	 drain_delay_ms; /* QUIT: still accepting for so long */
 	uint64_t	 drain_time_ms;	/* ... then clients go spread over */

@@ -80,6 +80,34 @@ children_reread(struct children *c)
 	c->reread_due = relay->state != SEAT_EMPTY && !seat_tell(relay, &m);
 }
 
+static void
+children_tell_log(struct children *c)
+{
+	struct ipc_msg m;
+	struct seat *s;
+	unsigned i;
+
+	for (i = 0; i < c->seats->n; i++) {
+		s = &c->seats->seat[i];
+		if (s->state == SEAT_EMPTY || !s->log_due)
+			continue;
+		ipc_init(&m, CONTROL_LOG);
+		m.fd = c->log_file ? STDERR_FILENO : -1;
+		s->log_due = !seat_tell(s, &m);
+	}
+}
+
+void
+children_reopen_log(struct children *c, bool file)
+{
+	unsigned i;
+
+	c->log_file = file;
+	for (i = 0; i < c->seats->n; i++)
+		c->seats->seat[i].log_due = true;
+	children_tell_log(c);
+}
+
 /* --- what they say -------------------------------------------------------*/
 
 void
@@ -169,6 +197,7 @@ children_tick(struct children *c, struct mono now)
 
 	CHECK_MAGIC(c, CHILDREN_MAGIC);
 	children_tell_due(c);
+	children_tell_log(c);
 	for (i = 0; i < c->seats->n; i++) {
 		s = &c->seats->seat[i];
 		if (s->state != SEAT_EMPTY)

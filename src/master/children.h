@@ -49,6 +49,9 @@ void	children_reread(struct children *);
 /* Workers are told that they will have to leave in ms, and say so to those who
  * ask; everything else goes on. */
 void	children_leave_soon(struct children *, uint64_t ms);
+/* Messages go to a file made anew, which is our stderr (file), or what they go
+ * to is opened again: they are told. */
+void	children_reopen_log(struct children *, bool file);
 /*
  * No more replacements, but for a relay while workers drain: they need it until
  * the last client has gone.  Workers are told to stop (drain: spread over ms),

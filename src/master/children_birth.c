@@ -59,6 +59,7 @@ children_born(struct seat *s, pid_t pid, struct mono now)
 	s->started = now;
 	s->killed.us = 0;
 	s->traced = false;
+	s->log_due = false;	/* it has what we have */
 	s->turns = 0;
 	s->looks = 0;
 	s->suspect = false;

@@ -19,6 +19,7 @@ struct children {
 	enum control_stop how;		/* stopping or soon */
 	uint64_t	 stop_ms;
 	struct mono	 kill_at;
+	bool		 log_file;	/* log_due: with our stderr */
 	bool		 reread_due;	/* the relay is still to be told */
 	struct seats	*seats;		/* owned */
 };

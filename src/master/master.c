@@ -26,6 +26,7 @@
 #include "conf/conf.h"
 #include "master/children.h"
 #include "master/daemon.h"
+#include "master/folder.h"
 #include "master/listen.h"
 #include "master/reclaim.h"
 #include "shm/counters.h"
@@ -163,6 +164,23 @@ master_go_on(struct master *m)
 		master_stop(m, m->p->conf->stop_time_ms);
 }
 
+/* To the file, if there is one; false: it can't be opened. */
+static bool
+master_log(const struct master *m)
+{
+	const char *path = m->p->conf->log_file;
+	int fd;
+
+	if (path[0] == '\0')
+		return (true);
+	fd = log_file_open(path);
+	if (fd == -1)
+		return (false);
+	log_reopen(fd);
+	(void)close(fd);
+	return (true);
+}
+
 /* --- children ------------------------------------------------------------*/
 
 /* A service manager that misses this waits until it gives us up: it is said
@@ -187,9 +205,11 @@ master_serving(struct master *m)
 	master_notify_ready(m);
 	if (m->release_fd == -1)
 		return;
-	log_open(LOG_TARGET_SYSLOG);
+	if (m->p->conf->log_file[0] == '\0')
+		log_open(LOG_TARGET_SYSLOG);
 	daemon_release(m->release_fd, EX_OK);
 	m->release_fd = -1;
+	(void)master_log(m);	/* stderr went with the terminal */
 	log_info("ready workers=%u relay=%u version=%s config=\"%s\"",
 	    n.workers_ready, n.relays_ready, m->p->version, m->p->file);
 }
@@ -244,6 +264,22 @@ master_child(struct master *m)
 }
 
 static void
+master_reopen(struct master *m)
+{
+	const char *path = m->p->conf->log_file;
+
+	log_info("reopening signal=USR1");
+	if (path[0] != '\0' && !master_log(m)) {
+		log_warn("log_not_reopened file=\"%s\"", path);
+		return;
+	}
+	if (path[0] == '\0')
+		log_reopen(-1);
+	children_reopen_log(m->children, path[0] != '\0');
+	log_info("reopened");
+}
+
+static void
 master_unsupported(struct master *m, const char *name)
 {
 	(void)m;
@@ -263,6 +299,9 @@ master_signal(struct master *m, int sig)
 		break;
 	case SIGQUIT:
 		master_quit(m);
+		break;
+	case SIGUSR1:
+		master_reopen(m);
 		break;
 	case SIGHUP:
 		log_info("rereading signal=HUP");
@@ -431,7 +470,8 @@ master_gather(struct master *m)
 		.conf = m->p->conf, .load = m->p->load,
 		.relay = m->p->relay, .worker = m->p->worker,
 		.nworkers = m->p->workers,
-		.background = !m->p->foreground,
+		.background = !m->p->foreground &&
+		    m->p->conf->log_file[0] == '\0',
 		.on_change = master_on_change, .arg = m,
 	};
 
@@ -457,6 +497,19 @@ master_gather(struct master *m)
 	return (master_watch(m));
 }
 
+static void
+master_log_start(const struct master *m, uint64_t files)
+{
+	const char *place = m->p->conf->log_file;
+
+	if (place[0] == '\0')
+		place = log_place(m->p->foreground ? LOG_TARGET_STDERR :
+		    LOG_TARGET_SYSLOG);
+	log_info("starting version=%s workers=%u files=%" PRIu64
+	    " config=\"%s\" log=%s", m->p->version, m->p->workers, files,
+	    m->p->file, place);
+}
+
 static int
 master_start(struct master *m)
 {
@@ -468,10 +521,14 @@ master_start(struct master *m)
 		return (EX_OSERR);
 	}
 	plat_notify_init();
-	log_info("starting version=%s workers=%u files=%" PRIu64
-	    " config=\"%s\" log=%s", m->p->version, m->p->workers, files,
-	    m->p->file, log_place(m->p->foreground ? LOG_TARGET_STDERR :
-	    LOG_TARGET_SYSLOG));
+	master_log_start(m, files);	/* where, to who looks here */
+	folder_make(m->p->conf->log_file);
+	if (!master_log(m)) {
+		log_err("log file=\"%s\"", m->p->conf->log_file);
+		return (EX_CANTCREAT);
+	}
+	if (m->p->conf->log_file[0] != '\0')
+		master_log_start(m, files);
 	m->loop = loop_new(); /* may be the end: nothing is left behind yet */
 	code = master_open(m);
 	if (code != EX_OK)

@@ -35,6 +35,7 @@ struct seat {
 	struct says	 says;
 	struct mono	 started;
 	struct mono	 killed;	/* 0: no SIGKILL sent */
+	bool		 log_due;	/* CONTROL_LOG is still to be sent */
 	bool		 stop_due;	/* CONTROL_STOP is still to be sent */
 	/* buses.c */
 	bool		 bus_due;	/* worker: needs a new stream */

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -107,6 +108,22 @@ void
 log_close(void)
 {
 	log_out_close();
+}
+
+int
+log_file_open(const char *path)
+{
+	/* O_NONBLOCK: a pipe without a reader makes nobody wait */
+	return (open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC |
+	    O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0640));
+}
+
+void
+log_reopen(int fd)
+{
+	if (fd != -1)
+		(void)dup2(fd, STDERR_FILENO);
+	log_open(fd != -1 ? LOG_TARGET_STDERR : log_where);
 }
 
 /* The part of a line before the message; returns its length. */

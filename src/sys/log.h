@@ -26,6 +26,11 @@ void	log_init(const char *role, int slot, enum log_level); /* slot -1: none */
 enum log_target { LOG_TARGET_STDERR, LOG_TARGET_SYSLOG };
 void	log_open(enum log_target);
 void	log_close(void);
+/* A file to append to, never through a link; -1 + errno. */
+int	log_file_open(const char *path) MUST_USE;
+/* The file becomes stderr, for what libraries say as well; -1: what lines go to
+ * is opened anew.  fd stays the caller's. */
+void	log_reopen(int fd);
 /* The place in a word: "stderr", "journal", "syslog". */
 const char *log_place(enum log_target);
 /*

@@ -236,6 +236,45 @@ test('QUIT: who waits in the queue of a listener is answered', async () => {
 	d.check();
 });
 
+test('USR1: the log goes to a new file, from all processes', async () => {
+	const dir = tempdir(), log = `${dir}/logs/roostd.log`;
+	const text = (f) => { try { return fs.readFileSync(f, 'utf8'); } catch {
+		return ''; } };
+	fs.writeFileSync(`${dir}/c`, `listen "127.0.0.1:0" {}
+log_file = "${log}"
+log_level = debug
+drain_time = 0s
+${echo}`);
+	const d = spawn(roostd, ['-f', '-c', `${dir}/c`, '-w', '2'],
+	    { stdio: 'ignore' });
+	const ended = new Promise((ok) => d.on('exit', ok));
+	try {
+		await until(() => /ready workers=2/.test(text(log)), 'ready');
+		const c = { port: text(log).match(/addr=127\.0\.0\.1:(\d+)/)[1] };
+		fs.renameSync(log, `${log}.1`);
+		d.kill('SIGUSR1');
+		await until(() => / master info: reopened/.test(text(log)),
+		    'the new file');
+		/* one that can't be made: the old one stays */
+		fs.renameSync(`${dir}/logs`, `${dir}/away`);
+		d.kill('SIGUSR1');
+		await until(() => /log_not_reopened file=/.test(
+		    text(`${dir}/away/roostd.log`)), 'a word');
+		fs.renameSync(`${dir}/away`, `${dir}/logs`);
+		const n = text(`${log}.1`).length;
+		const w = await plain(c, '/ws/echo');
+		assert.ok(w);
+		d.kill('SIGQUIT');
+		assert.equal(await within(ended, 'the end'), 0);
+		for (const who of ['master', 'worker/1', 'worker/2'])
+			assert.match(text(log), new RegExp(` ${who} info: `));
+		assert.equal(text(`${log}.1`).length, n);
+		assert.equal(fs.statSync(log).mode & 0o777 & ~0o640, 0);
+	} finally {
+		d.kill('SIGKILL');
+	}
+});
+
 test('the service manager waits as long as clients have', async () => {
 	const name = `${tempdir()}/n`;
 	const n = await datagrams(name);

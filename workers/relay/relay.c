@@ -285,6 +285,12 @@ relay_obey(struct relay *r, struct ipc_msg *m)
 	case CONTROL_REREAD:
 		far_reread(r->far);
 		return (true);
+	case CONTROL_LOG:
+		if (m->fd_lost)
+			counter_add(COUNTER_files_lost, 1);
+		else
+			log_reopen(m->fd);
+		return (ipc_end(m));
 	case CONTROL_STOP:
 		/* the workers are gone by now */
 		loop_stop(r->loop);

@@ -271,6 +271,14 @@ worker_control_message(struct worker *w, struct ipc_msg *m)
 		log_debug("relay_stream generation=%u", generation);
 		worker_bus(w, m);
 		return;
+	case CONTROL_LOG:
+		if (!ipc_end(m))
+			break;
+		if (m->fd_lost)
+			counter_add(COUNTER_files_lost, 1);
+		else
+			log_reopen(m->fd);
+		return;
 	case CONTROL_STOP:
 		mode = ipc_get_u32(m);
 		ms = ipc_get_u64(m);
