@@ -53,6 +53,9 @@ struct loop_hooks {
 	void	*arg;
 };
 void	loop_hooks(struct loop *, const struct loop_hooks *);
+/* Asked now and then between events, with the hooks' arg.  true: the turn ends,
+ * and the next one goes on with the events that are left, without a wait. */
+void	loop_enough(struct loop *, bool (*enough)(void *arg));
 /*
  * Run until loop_stop().  A turn: before_wait, wait, after_wait, events, then
  * timers (so that a byte that came in time beats its deadline).  It waits at

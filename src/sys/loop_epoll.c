@@ -12,7 +12,8 @@
 
 #include "sys/log.h"
 
-#define LOOP_BATCH	1024	/* events per turn */
+#define LOOP_BATCH	1024	/* events fetched at once */
+#define LOOP_ENOUGH	16	/* handled between two looks at the turn */
 
 struct loop {
 	unsigned	 magic;
@@ -22,7 +23,9 @@ struct loop {
 	struct mono	 now;
 	struct wall	 wall;
 	struct loop_hooks hooks;
-	size_t		 nfetched;	/* events in batch, 0 outside a turn */
+	bool		(*enough)(void *arg);	/* NULL: never */
+	size_t		 nfetched;	/* events in batch; 0: all are handled */
+	size_t		 next;		/* the first one that is not */
 	struct epoll_event batch[LOOP_BATCH];
 	struct wheel	 wheel;
 };
@@ -166,6 +169,13 @@ loop_hooks(struct loop *l, const struct loop_hooks *hooks)
 	l->hooks = *hooks;
 }
 
+void
+loop_enough(struct loop *l, bool (*enough)(void *arg))
+{
+	CHECK_MAGIC(l, LOOP_MAGIC);
+	l->enough = enough;
+}
+
 /* Sleep until something happens; notes in each struct where its event is. */
 static void
 loop_wait(struct loop *l)
@@ -174,6 +184,10 @@ loop_wait(struct loop *l)
 	int n, timeout;
 	size_t i;
 
+	if (l->nfetched > 0) {	/* the turn before had enough */
+		loop_take_time(l);
+		return;
+	}
 	timeout = 0;
 	if (l->hooks.busy == NULL || !l->hooks.busy(l->hooks.arg))
 		timeout = wheel_wait_ms(&l->wheel, mono_now(), LOOP_WAIT_MS);
@@ -188,14 +202,23 @@ loop_wait(struct loop *l)
 	loop_take_time(l);
 }
 
+/* The turn has lasted, or has left to be done at its end, so much that what is
+ * left of the batch is the next one's. */
+static bool
+loop_has_enough(const struct loop *l)
+{
+	return (l->enough != NULL && l->enough(l->hooks.arg));
+}
+
 static void
 loop_dispatch(struct loop *l)
 {
 	struct loop_fd *f;
-	unsigned events;
+	unsigned events, n = 0;
 	size_t i;
 
-	for (i = 0; i < l->nfetched; i++) {
+	while (l->next < l->nfetched) {
+		i = l->next++;
 		f = l->batch[i].data.ptr;
 		if (f == NULL)
 			continue; /* removed by a callback before */
@@ -203,8 +226,10 @@ loop_dispatch(struct loop *l)
 		events = loop_from_epoll(l->batch[i].events, f->events);
 		if (events != 0)
 			f->on_event(f, events); /* may free f */
+		if (++n % LOOP_ENOUGH == 0 && loop_has_enough(l))
+			return;
 	}
-	l->nfetched = 0;
+	l->nfetched = l->next = 0;
 }
 
 void
@@ -221,7 +246,9 @@ loop_run(struct loop *l)
 		if (l->hooks.after_wait != NULL)
 			l->hooks.after_wait(l->hooks.arg);
 		loop_dispatch(l);
-		wheel_advance(&l->wheel, l->now);
+		/* not while a byte that came in time waits in the batch */
+		if (l->nfetched == 0)
+			wheel_advance(&l->wheel, l->now);
 	}
 }
 

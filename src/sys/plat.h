@@ -68,6 +68,9 @@ struct plat_use {
 	int64_t		 files_max;	/* of them, RLIMIT_NOFILE */
 };
 void	plat_process_use(pid_t, struct plat_use *);
+/* Pages of the heap that nobody uses any more go back to the system, also those
+ * between others in use: about a millisecond for some ten megabytes. */
+void	plat_give_back_memory(void);
 /* Close every descriptor above stderr that is not in keep[]; sorts keep. */
 void	plat_close_others(int *keep, size_t nkeep);
 

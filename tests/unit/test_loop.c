@@ -306,6 +306,86 @@ events_come_before_timers_of_the_same_turn(void **state)
 	watch_free(w);
 }
 
+/* --- turns that have enough ---------------------------------------------- */
+
+#define CROWD	50
+
+static bool
+ever_enough(void *arg)
+{
+	(void)arg;
+	return (true);
+}
+
+/* Sixteen of fifty are handled, or a few more: the turn ends, its hooks run, and
+ * the rest come in the next ones, each once, in order. */
+static void
+a_turn_that_has_enough_leaves_the_rest_to_the_next(void **state)
+{
+	struct watch *w[CROWD];
+	unsigned i, n, calls, had = 0;
+
+	(void)state;
+	for (i = 0; i < CROWD; i++) {
+		w[i] = watch_new(LOOP_IN | LOOP_EDGE, on_event);
+		say(w[i], "x");
+	}
+	loop_enough(loop, ever_enough);
+	for (n = 0; had < CROWD; n++) {
+		run(1);
+		for (calls = i = 0; i < CROWD; i++)
+			calls += w[i]->calls;
+		assert_in_range(calls - had, 1, 16);
+		had = calls;
+	}
+	assert_int_equal(n, 4);
+	run(2);
+	for (i = 0; i < CROWD; i++)
+		assert_int_equal(w[i]->calls, 1);
+	/* who is removed meanwhile is not called, also if it was fetched */
+	for (i = 0; i < CROWD; i++)
+		say(w[i], "x");
+	w[0]->removes = w[CROWD - 1];
+	run(5);
+	for (i = 0; i < CROWD - 1; i++)
+		assert_int_equal(w[i]->calls, 2);
+	for (i = 0; i < CROWD - 1; i++)
+		watch_free(w[i]);
+}
+
+static bool
+enough_after_a_while(void *arg)
+{
+	(void)arg;
+	(void)usleep(30000);
+	return (true);
+}
+
+/* ... also one that came in time and had to wait for its turn. */
+static void
+timers_wait_for_all_events_that_came_before(void **state)
+{
+	struct watch *w[CROWD], *late;
+	const struct loop_hooks none = { NULL, NULL, NULL, NULL };
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < CROWD; i++) {
+		w[i] = watch_new(LOOP_IN | LOOP_EDGE, on_event);
+		say(w[i], "x");
+	}
+	late = watch_new(LOOP_IN, on_late_event);
+	event_came = false;
+	say(late, "x");
+	loop_hooks(loop, &none);
+	loop_enough(loop, enough_after_a_while);
+	timer_start(loop_wheel(loop), &timer, loop_now(loop), on_timer);
+	loop_run(loop); /* ends in on_timer */
+	for (i = 0; i < CROWD; i++)
+		watch_free(w[i]);
+	watch_free(late);
+}
+
 int
 main(void)
 {
@@ -321,6 +401,8 @@ main(void)
 		T(a_callback_may_free_itself),
 		T(a_descriptor_that_cannot_be_watched_is_an_error),
 		T(events_come_before_timers_of_the_same_turn),
+		T(a_turn_that_has_enough_leaves_the_rest_to_the_next),
+		T(timers_wait_for_all_events_that_came_before),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));
