@@ -10,7 +10,7 @@
 #include "shm/counters.h"
 
 #define STORM_SECOND	UINT64_C(1000000000)
-#define STORM_AT_ONCE	(STORM_SECOND / 10)
+#define STORM_AT_ONCE	(STORM_SECOND / 4)
 #define STORM_KNOWN_TICKS (STORM_KNOWN_S * UINT64_C(1000000) / TICK_US)
 
 static struct shm_storm *
@@ -87,7 +87,8 @@ storm_place(struct shm_storm *s, const struct storm_rate *r, uint64_t now,
 
 	turn = atomic_load_explicit(&s->turn, memory_order_relaxed);
 	for (lost = 0; lost < LOSSES_MAX; lost++) {
-		next = storm_larger(turn, now) + r->each_ns;
+		next = storm_larger(turn, now) + r->each_ns +
+		    r->each_ns / 3;
 		if (next > last)
 			break;
 		if (atomic_compare_exchange_weak_explicit(&s->turn, &turn,

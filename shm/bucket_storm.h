@@ -5,8 +5,8 @@
  * side leaves the other takes, as long as half of what may come at once is
  * left.  So nobody starves, and nothing is left unused.
  *
- * Who is refused is told when to come back, each at a time of its own: as many
- * a second as the budget allows.  Words of 64 bits, each changed by one
+ * Who is refused is told when to come back, each at a time of its own: three
+ * quarters of the budget a second, as those of one second do not come evenly.  Words of 64 bits, each changed by one
  * compare-and-swap: a death leaves nothing to reclaim.  Allocation-free.
  */
 #ifndef SHM_BUCKET_STORM_H
@@ -41,7 +41,7 @@ struct storm_sum {
 	uint64_t	 ms;	/* to its last refusal */
 };
 
-/* A tenth of it may come at once.  0: no limit. */
+/* A quarter of it may come at once.  0: no limit. */
 void	storm_rate_init(struct storm_rate *, uint32_t per_second);
 /* One more handshake; false: not now. */
 bool	storm_admit(struct segment *, const struct storm_rate *,

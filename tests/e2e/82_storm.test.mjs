@@ -3,13 +3,15 @@
  * each with a time to come back, and those who were here before come first.
  */
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import http from 'node:http';
 import { test } from 'node:test';
+import tls from 'node:tls';
 
-import { Daemon, sleep, until, within } from './lib/daemon.mjs';
+import { Daemon, sanitized, sleep, until, within } from './lib/daemon.mjs';
 import { connect, io, plain } from './lib/clients.mjs';
 import { Polling, request } from './lib/polling.mjs';
-import { jwt } from './lib/conf.mjs';
+import { jwt, listenTls } from './lib/conf.mjs';
 
 const open = 'namespace "/" { auth = none event "q" { ack = echo } }\n';
 const limit = (n) => `limits { handshakes_per_second = ${n} }\n`;
@@ -100,6 +102,44 @@ test('one budget for all workers', async () => {
 	for (const at of new Set(told))
 		assert.ok(told.filter((x) => x === at).length <= 130, `${at} s`);
 	assert.ok(new Set(told).size >= Math.floor(told.length / 130));
+	await d.stop();
+});
+
+/* kB of the workers, without what they share with others */
+const memory = (d) => d.children().filter((c) => c.role === 'worker')
+    .reduce((n, c) => n + Number(fs.readFileSync(
+	`/proc/${c.pid}/smaps_rollup`, 'utf8').match(/^Pss:\s+(\d+)/m)[1]), 0);
+
+test('memory is back at its level when a crowd has gone', async () => {
+	const d = await Daemon.start({ workers: 2, conf: listenTls() });
+	const CROWD = 2000, AT_ONCE = 100;
+	const head = `GET ${POLL.replace('polling', 'websocket')
+	    } HTTP/1.1\r\nHost: x\r\n${Object.entries(upgrade)
+		.map(([k, v]) => `${k}: ${v}\r\n`).join('')}\r\n`;
+	const one = () => within(new Promise((ok, no) => {
+		const s = tls.connect({ host: '127.0.0.1', port: d.ports[1],
+			rejectUnauthorized: false }, () => s.write(head));
+		s.on('error', no);
+		s.once('data', () => ok(s));
+	}), 'an answer', 20000);
+	const levels = [memory(d)];
+	for (let k = 0; k < 2; k++) {
+		const all = [];
+		while (all.length < CROWD)
+			all.push(...await Promise.all(Array.from(
+			    { length: AT_ONCE }, one)));
+		const full = memory(d);
+		all.forEach((s) => s.destroy());
+		await until(async () => await d.metric('connections_open') <= 1,
+		    'all gone', 20000);
+		levels.push(full);
+		if (sanitized)	/* another heap */
+			continue;
+		await until(() => memory(d) - levels[0] <
+		    (full - levels[0]) / 4, `memory as before: ${levels}, ${
+		    memory(d)}`, 10000);
+	}
+	assert.ok(levels[2] < levels[1] * 1.1 + 2000, `${levels}`);
 	await d.stop();
 });
 

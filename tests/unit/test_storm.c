@@ -74,18 +74,22 @@ one_kind_alone_has_the_whole(void **state)
 			if (ms == 999)
 				first = n;
 		}
-		assert_in_range(first, 1000, 1101);
+		assert_in_range(first, 1000, 1251);
 		assert_in_range(n - first, 1990, 2010);
 	}
 }
 
 static void
-a_tenth_may_come_at_once(void **state)
+a_quarter_may_come_at_once(void **state)
 {
+	unsigned n;
+
 	(void)state;
-	/* less what the other kind may have at once of what is its own */
-	assert_in_range(admitted(STORM_STRANGER, 5000, 0), 60, 101);
-	assert_in_range(admitted(STORM_KNOWN, 5000, 0), 35, 101);
+	/* less what the other kind keeps of what is its own */
+	n = admitted(STORM_STRANGER, 5000, 0);
+	assert_in_range(n, 150, 160);
+	n += admitted(STORM_KNOWN, 5000, 0);
+	assert_in_range(n, 245, 251);
 	assert_int_equal(admitted(STORM_KNOWN, 5000, 0), 0);
 	assert_int_equal(admitted(STORM_STRANGER, 5000, 0), 0);
 }
@@ -100,9 +104,9 @@ who_is_known_goes_first_and_nobody_starves(void **state)
 		others += admitted(STORM_STRANGER, 30, ms * 1000);
 		known += admitted(STORM_KNOWN, 3, ms * 1000);
 	}
-	assert_in_range(known + others, 2000, 2101);
-	assert_in_range(known, 1450, 1600);
-	assert_in_range(others, 490, 620);
+	assert_in_range(known + others, 2000, 2251);
+	assert_in_range(known, 1450, 1700);
+	assert_in_range(others, 490, 660);
 }
 
 /* Also where a handshake costs more than what may come at once. */
@@ -134,7 +138,7 @@ what_is_left_by_one_kind_the_other_takes(void **state)
 		others += admitted(STORM_STRANGER, 30, ms * 1000);
 	}
 	assert_int_equal(known, 200);
-	assert_in_range(known + others, 2000, 2101);
+	assert_in_range(known + others, 2000, 2251);
 }
 
 static void
@@ -149,11 +153,12 @@ a_small_budget_lets_one_pass_of_each(void **state)
 		n += admitted(STORM_STRANGER, 9, i * UINT64_C(10000));
 	assert_in_range(n, 58, 61);
 	storm_rate_init(&rate, 1000000);
-	assert_in_range(admitted(STORM_KNOWN, 200000, UINT64_C(100000000)),
-	    75000, 100001);
+	assert_in_range(admitted(STORM_KNOWN, 400000, UINT64_C(100000000)),
+	    200000, 250001);
 }
 
-/* 5,000 that come at once are told to come 1,000 a second. */
+/* 3,000 that come at once are told to come 750 a second: never all of those who
+ * come in one second are let in. */
 static void
 who_is_refused_comes_back_at_the_pace_of_the_budget(void **state)
 {
@@ -162,14 +167,14 @@ who_is_refused_comes_back_at_the_pace_of_the_budget(void **state)
 	bool begins;
 
 	(void)state;
-	for (i = 0; i < 5000; i++) {
+	for (i = 0; i < 3000; i++) {
 		s = storm_refuse(seg, &rate, start, i, &begins);
 		assert_in_range(s, 1, STORM_SPREAD_S);
 		told[s]++;
 		assert_int_equal(begins, i == 0);
 	}
-	for (s = 1; s <= 5; s++)
-		assert_in_range(told[s], 999, 1001);
+	for (s = 1; s <= 4; s++)
+		assert_in_range(told[s], 749, 751);
 	/* many more than the spread has room for: any time is as good */
 	for (i = 0; i < 300000; i++)
 		told[storm_refuse(seg, &rate, start, i, &begins)]++;
@@ -294,8 +299,8 @@ racing_processes_share_one_budget(void **state)
 		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
 		assert_int_equal(status, 0);
 	}
-	/* a hundred, and who lost sixteen races in a row */
-	assert_in_range(r->in, 100, 110);
+	/* a quarter, and who lost sixteen races in a row */
+	assert_in_range(r->in, 248, 260);
 	assert_true(r->last >= 1);
 	/* begun once, and again for each end */
 	assert_true(r->first >= 1 && r->first <= r->last + 1);
@@ -309,7 +314,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(without_a_limit_all_come_in),
 		T(one_kind_alone_has_the_whole),
-		T(a_tenth_may_come_at_once),
+		T(a_quarter_may_come_at_once),
 		T(who_is_known_goes_first_and_nobody_starves),
 		T(in_a_small_budget_nobody_starves),
 		T(what_is_left_by_one_kind_the_other_takes),

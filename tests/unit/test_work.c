@@ -45,6 +45,27 @@ a_turn_has_an_end_but_nobody_starves(void **state)
 	}
 }
 
+/* A turn is crowded by who is new, whatever the others had. */
+static void
+so_many_may_come_in_a_turn(void **state)
+{
+	unsigned i, n = 0;
+	struct work w;
+
+	(void)state;
+	work_init(&w, WORK_BYTES);
+	for (i = 0; i < 1000; i++)
+		(void)packets(&w);
+	assert_false(work_crowded(&w));
+	work_turn(&w);
+	for (; !work_crowded(&w); n++)
+		work_come(&w, WORK_COMER);
+	assert_int_equal(n, WORK_COMING / WORK_COMER);
+	assert_int_equal(packets(&w), WORK_SHARE);
+	work_turn(&w);
+	assert_false(work_crowded(&w));
+}
+
 static void
 answers_and_signatures_count(void **state)
 {
@@ -90,6 +111,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_share_each),
 		cmocka_unit_test(a_turn_has_an_end_but_nobody_starves),
+		cmocka_unit_test(so_many_may_come_in_a_turn),
 		cmocka_unit_test(answers_and_signatures_count),
 		cmocka_unit_test(small_queues_make_small_shares),
 	};

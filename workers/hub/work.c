@@ -17,7 +17,7 @@ work_init(struct work *w, uint64_t bytes)
 void
 work_turn(struct work *w)
 {
-	w->spent = 0;
+	w->spent = w->coming = 0;
 	work_begin(w);
 }
 

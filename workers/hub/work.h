@@ -20,11 +20,15 @@
 #define WORK_LEAST	16u	/* ... only these */
 #define WORK_SIGNATURE	128u	/* units for a token that is looked at */
 #define WORK_BYTES	(64u << 10)	/* answers that make a share */
+#define WORK_COMER	16u	/* units for a client, or session, that is new */
+#define WORK_COMING	4096u	/* of all: a turn takes in no more */
 
 struct work {
 	uint32_t	 spent;		/* in this turn */
 	uint32_t	 end;		/* of the share of the client in hand */
 	uint32_t	 unit_bytes;	/* of answers, >= 1 */
+	uint32_t	 coming;	/* units that new ones cost in this turn;
+					 * of a share they are no part */
 };
 
 /* bytes: of answers that make a share, if that is less than WORK_BYTES. */
@@ -37,6 +41,20 @@ static inline void
 work_add(struct work *w, uint32_t units)
 {
 	w->spent += units;
+}
+
+/* Somebody is new; no part of a share. */
+static inline void
+work_come(struct work *w, uint32_t units)
+{
+	w->coming += units;
+}
+
+/* So many are new that the turn shall end, and the rest come in the next. */
+static inline bool
+work_crowded(const struct work *w)
+{
+	return (w->coming >= WORK_COMING);
 }
 
 /* So many bytes were queued for it. */

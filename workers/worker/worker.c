@@ -27,6 +27,7 @@
 #include "shm/stats.h"
 #include "sys/ipc.h"
 #include "sys/log.h"
+#include "worker/crowd.h"
 #include "worker/endpoint/api.h"
 #include "worker/endpoint/demo.h"
 #include "worker/endpoint/index.h"
@@ -400,6 +401,7 @@ worker_second(struct worker *w)
 	if (!bus_port_up(w->bus))
 		worker_ask_bus(w);
 	handshakes_second(w);
+	crowd_second(w);
 	coverage_save();
 }
 
@@ -533,6 +535,7 @@ worker_start(struct worker *w)
 	struct ipc_msg m;
 
 	loop_hooks(w->loop, &hooks);
+	loop_enough(w->loop, crowd_is_enough);
 	if (loop_add(w->loop, &w->control, w->h->control_fd, LOOP_IN,
 	    worker_control) == -1)
 		fatal("control");

@@ -87,6 +87,9 @@ struct worker {
 	struct timer	 tick;
 	bool		 other_turn;	/* each second one */
 	struct mono	 second;	/* next thing done once a second */
+	size_t		 most_crowd;	/* connections and sessions over polling,
+					 * since memory was given back */
+	size_t		 last_crowd;	/* a second ago */
 
 	/* net/accept */
 	struct listener	 listeners[ROLE_SOCKETS_MAX];
@@ -107,6 +110,7 @@ struct worker {
 	TAILQ_HEAD(, conn) conns;	/* newest first, but see leave.c */
 	size_t		 nconns;
 	struct conn	*parting;	/* to be closed as the turn ends */
+	unsigned	 npartings;	/* ... so many were, this turn */
 	struct conn	*doomed;	/* closed; freed after the turn */
 	struct later_queue *later;	/* conns: work for which no event
 					 * comes */

@@ -52,6 +52,7 @@ admit_verify(struct hub *h, uint64_t address, struct slice token,
 		f = AUTHFAIL_unknown_key;
 	else {
 		work_add(&h->work, WORK_SIGNATURE);
+		work_come(&h->work, WORK_SIGNATURE);
 		f = token_verify(h->keys, &policy, token, h->wall, &claims);
 	}
 	if (f != AUTH_OK) {

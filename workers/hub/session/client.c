@@ -252,6 +252,7 @@ client_new(struct hub *h, const struct client_kind *kind, enum wire wire,
 	if (a->route != NULL)
 		c->route = (uint16_t)(a->route - h->conf->routes + 1);
 	c->serial = (uint32_t)++h->nclients;
+	work_come(&h->work, WORK_COMER);
 	counter_add(COUNTER_clients_opened, 1);
 	return (c);
 }

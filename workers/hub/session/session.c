@@ -97,6 +97,7 @@ session_new(struct hub *h, struct client *c, struct outq *out, enum wire wire,
 	if (s == NULL)
 		return (NULL);
 	s->client = c;
+	work_come(&h->work, WORK_COMER);
 	session_begin(s);
 	return (s);
 }

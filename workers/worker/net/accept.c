@@ -360,6 +360,9 @@ accept_event(struct loop_fd *f, unsigned events)
 
 	(void)events;
 	slot_does(l->w->row, SLOT_ACCEPTING);
+	/* they wait where they cost no memory, and no timeout runs */
+	if (l->tls != NULL && conn_tls_is_busy(l->w))
+		return;
 	budget = l->tls != NULL ? ACCEPT_BUDGET_TLS : ACCEPT_BUDGET;
 	for (i = 0; i < budget && l->w->listening; i++)
 		if (!accept_one(l->w, l))

@@ -129,6 +129,7 @@ conn_close(struct conn *c, enum reason r)
 	c->reason = (uint8_t)r;
 	c->next = c->w->parting;
 	c->w->parting = c;
+	c->w->npartings++;
 }
 
 void
@@ -389,6 +390,7 @@ void
 conn_turn_start(struct worker *w)
 {
 	w->handshakes = 0;
+	w->npartings = 0;
 	later_walk(w->later, w->work, conn_go_on);
 }
 

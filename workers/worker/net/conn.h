@@ -255,6 +255,8 @@ void	conn_part_all(struct worker *);
 void	conn_write_later(struct worker *);
 /* ... and who is gone for good. */
 void	conn_free_doomed(struct worker *);
+/* As many steps of TLS handshakes were made as a turn has time for. */
+bool	conn_tls_is_busy(const struct worker *);
 
 /* "203.0.113.7:51234", for the log. */
 #define CONN_NAME_MAX	64

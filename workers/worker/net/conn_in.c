@@ -149,13 +149,19 @@ conn_wants_input(const struct conn *c)
 	    !conn_waits(c));
 }
 
+bool
+conn_tls_is_busy(const struct worker *w)
+{
+	return (w->handshakes >= CONN_TLS_STEPS);
+}
+
 static void
 conn_handshake(struct conn *c)
 {
 	struct worker *w = c->w;
 	unsigned want = LOOP_IN;
 
-	if (w->handshakes >= CONN_TLS_STEPS) {
+	if (conn_tls_is_busy(w)) {
 		conn_later(c, CONN_LATER_READ);	/* others want to live too */
 		return;
 	}
