@@ -11,6 +11,7 @@ import { Daemon, sleep, slow, until } from './lib/daemon.mjs';
 import { ask, connect, gotten, heard } from './lib/clients.mjs';
 import { Cluster, slotOf } from './lib/cluster.mjs';
 import { Flow } from './lib/flow.mjs';
+import { as, conf as withPeople, fresh, is } from './lib/people.mjs';
 import { emitter, server } from './lib/servers.mjs';
 
 const MESSAGES = 3000;
@@ -325,4 +326,50 @@ test('a user who may do what the manual lists is enough', async () => {
 		await n.cli.do('ACL', 'SETUSER', 'roostd', '+cluster|slots');
 	await connected(d);
 	await d.stop();
+});
+
+/* Keys and scripts go to where their slot is, and name no others. */
+test('presence and the stream, with the rights of the manual', async () => {
+	for (const n of cluster.live) {
+		await n.cli.do('ACL', 'SETUSER', 'people', 'on', '>secret',
+		    'resetchannels', '&roost:*', '-@all', '+ping', '+publish',
+		    '+subscribe', '+unsubscribe', '+client|setname');
+		await n.cli.do('ACL', 'SETUSER', 'people', 'resetkeys',
+		    '~roost:*', '+del', '+eval', '+exists', '+get', '+hdel',
+		    '+hget', '+hkeys', '+hlen', '+hscan', '+hset', '+pexpire',
+		    '+set');
+		await n.cli.do('ACL', 'SETUSER', 'people', '~roost:*', '+eval',
+		    '+get', '+set', '+xinfo', '+xread', '+xtrim');
+		await n.cli.do('ACL', 'SETUSER', 'people', '+ssubscribe',
+		    '+sunsubscribe', '+spublish', '+cluster|slots', '+asking');
+		await n.cli.do('ACL', 'LOG', 'RESET');
+	}
+	const two = await Promise.all(cluster.masters.slice(0, 2).map((n) =>
+		Daemon.start({ conf: withPeople(
+		    `redis://people:secret@${n.address}`,
+		    'socketio_prefix = "" stream = 100') })));
+	try {
+		for (const d of two)
+			await fresh(d, 20000);
+		const s = await connect(two[0], '/query', as('ann'));
+		const t = await connect(two[1], '/query', as('bob'));
+		await is(two[1], 'ann', 'online', 'query', 20000);
+		await is(two[0], 'bob', 'online', 'query', 20000);
+		const owner = await cluster.ownerOf(slotOf('roost:publish'));
+		await owner.cli.do('XADD', 'roost:publish', '*', 'body',
+		    JSON.stringify({ namespace: 'query', event: 'kept',
+			data: 1 }));
+		for (const c of [s, t])
+			await heard(c, 'kept', 1, 20000);
+		s.close();
+		await is(two[1], 'ann', 'offline', 'query', 20000);
+		for (const d of two)
+			assert.ok(!/NOPERM|redis_trouble/.test(d.log), d.log);
+		for (const n of cluster.live)
+			assert.deepEqual(await n.cli.do('ACL', 'LOG'), []);
+		t.close();
+	} finally {
+		for (const d of two)
+			await d.stop();
+	}
 });

@@ -8,6 +8,7 @@ import { after, before, test } from 'node:test';
 import { Daemon, sleep, until } from './lib/daemon.mjs';
 import { ask, connect, gotten, heard } from './lib/clients.mjs';
 import { Flow } from './lib/flow.mjs';
+import { as, conf as withPeople, fresh, is } from './lib/people.mjs';
 import { Redis, freePort } from './lib/redis.mjs';
 import { emitter } from './lib/servers.mjs';
 
@@ -223,4 +224,48 @@ test('one away from the start does not keep the others', async () => {
 	list.forEach((s) => s.close());
 	for (const d of two)
 		await d.stop();
+});
+
+test('a user who may do what the manual lists, at each; then less', async () => {
+	for (const s of shards) {
+		await s.cli.do('ACL', 'SETUSER', 'roostd', 'on', '>pw',
+		    'resetchannels', '&roost:*', '-@all', '+ping', '+publish',
+		    '+subscribe', '+unsubscribe', '+client|setname');
+		await s.cli.do('ACL', 'SETUSER', 'roostd', 'resetkeys',
+		    '~roost:*', '+del', '+eval', '+exists', '+get', '+hdel',
+		    '+hget', '+hkeys', '+hlen', '+hscan', '+hset', '+pexpire',
+		    '+set');
+	}
+	const urls = shards.map((s) => shown(s).replace('//', '//roostd:pw@'));
+	const two = await Promise.all([0, 1].map(() => Daemon.start({
+		conf: withPeople('x', 'socketio_prefix = ""').replace(
+		    'url = "x"', `shards = {${urls.map((u) => `"${u}"`)
+			.join(', ')}}`) })));
+	try {
+		for (const d of two)
+			await fresh(d, 20000);
+		const list = [];
+		for (let i = 0; i < 12; i++)
+			list.push(await connect(two[i % 2], '/query',
+			    as(`u${i}`)));
+		for (let i = 0; i < 12; i++)
+			await is(two[(i + 1) % 2], `u${i}`, 'online');
+		for (const d of two)
+			assert.equal((await health(d)).status, 'healthy');
+		for (const s of shards)
+			assert.deepEqual(await s.cli.do('ACL', 'LOG'), []);
+		/* what is denied at one of them is named with it */
+		await shards[2].cli.do('ACL', 'SETUSER', 'roostd',
+		    'resetchannels', '&roost:pulse:*');
+		await shards[2].cli.do('CLIENT', 'KILL', 'TYPE', 'pubsub');
+		for (const d of two)
+			await until(() => new RegExp(`redis_trouble url=\\S*${
+				shards[2].port} .*said="roost:\\S+: NOPERM`)
+				.test(d.log), `the channel in ${d.log}`,
+			20000);
+		list.forEach((s) => s.close());
+	} finally {
+		for (const d of two)
+			await d.stop();
+	}
 });
