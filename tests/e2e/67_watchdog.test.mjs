@@ -51,7 +51,7 @@ test('a worker that is stopped under load', async () => {
 	await until(() => ![undefined, old].includes(d.worker(1)?.pid),
 	    'another');
 	const took = performance.now() - t0;
-	assert.ok(took < TIMEOUT * (slow === 1 ? 1.1 : slow), `${took} ms`);
+	assert.ok(took < TIMEOUT * (slow === 1 ? 1.25 : slow), `${took} ms`);
 	assert.deepEqual([...new Set(await within(comers, 'the comers'))], [200]);
 	await gone;
 	const before = gotten(b, 'tell').length;
@@ -59,8 +59,8 @@ test('a worker that is stopped under load', async () => {
 	stop = true;
 	await Promise.all(talking);
 	assert.equal(cut, 0);
-	/* the tenth of what it took, whatever the machine */
-	assert.ok(worst < 200 * slow, `an answer took ${worst} ms`);
+	/* a quarter of the time that the other stood still */
+	assert.ok(worst < 450 * slow, `an answer took ${worst} ms`);
 	await until(() => gotten(b, 'tell').length >= sent, 'all of it');
 	assert.deepEqual(gotten(b, 'tell').map(([m]) => m.i),
 	    [...Array(sent).keys()]);
