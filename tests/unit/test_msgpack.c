@@ -384,6 +384,21 @@ depth_and_size_have_bounds(void **state)
 	assert_int_equal(msgpack_text(&t, &v), MSGPACK_OK);
 	assert_true(json_valid(buf_unread(&out)));
 	buf_reset(&out);
+	/* an attachment is an object: one deeper than it looks */
+	bytes[JSON_DEPTH_MAX - 1] = 0x91;
+	bytes[JSON_DEPTH_MAX] = 0xc4;
+	bytes[JSON_DEPTH_MAX + 1] = 0;
+	assert_true(msgpack_value(slice_of(bytes, sizeof bytes), &v) > 0);
+	assert_int_equal(msgpack_text(&t, &v), MSGPACK_NO_JSON);
+	buf_reset(&out);
+	t.nattach = 0;
+	bytes[JSON_DEPTH_MAX - 2] = 0xc4;
+	bytes[JSON_DEPTH_MAX - 1] = 0;
+	assert_true(msgpack_value(slice_of(bytes, sizeof bytes), &v) > 0);
+	assert_int_equal(msgpack_text(&t, &v), MSGPACK_OK);
+	assert_true(json_valid(buf_unread(&out)));
+	buf_reset(&out);
+	t.nattach = 0;
 	/* a key that is none */
 	assert_int_equal(to_json(hex("8190c0"), &t), MSGPACK_NO_JSON);
 	buf_reset(&out);

@@ -278,6 +278,7 @@ msgpack_text(struct msgpack_text *t, const struct msgpack_value *value)
 	enum msgpack_result res;
 	struct msgpack_value v;
 	size_t depth = 0, n;
+	unsigned had;
 
 	for (;;) {
 		for (; levels[depth].left == 0; depth--) {
@@ -287,7 +288,12 @@ msgpack_text(struct msgpack_text *t, const struct msgpack_value *value)
 		}
 		n = msgpack_head(in, &v);
 		MUST(n > 0);	/* it was checked */
+		had = t->nattach;
 		res = text_put(t, &levels[depth], &v, in.p[0]);
+		/* what stands for an attachment is an object */
+		if (res == MSGPACK_OK && t->nattach != had &&
+		    depth + 1 == nitems(levels))
+			res = MSGPACK_NO_JSON;
 		if (res == MSGPACK_OK && buf_unread(t->out).n > t->max)
 			res = MSGPACK_LARGE;
 		if (res != MSGPACK_OK)

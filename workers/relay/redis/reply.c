@@ -11,7 +11,9 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "base/buf.h"
 #include "proto/codec.h"
+#include "relay/redis/reply_int.h"
 #include "relay/redis/resp3.h"
 
 #ifdef REDIS_REPLY_DOUBLE
@@ -23,6 +25,10 @@ typedef int reply_count;
 
 #define REPLY_LINE_MAX	(64u << 10)	/* bytes of a status or an error */
 #define REPLY_BLOCK	1000		/* bytes; a small message needs no more */
+/* hiredis moves what it has not parsed yet with nearly each reply: it gets no
+ * more than this at once. */
+#define REPLY_PIECE	4096u
+#define REPLY_TAIL	16384u		/* bytes kept until the rest comes */
 
 /* A reply and all that is in it are in blocks, which go together. */
 struct reply_block {
@@ -41,6 +47,11 @@ struct reply_reader {
 	size_t		 elements;	/* likewise */
 	size_t		 bytes;
 	const char	*why;
+	struct slice	 in;		/* fed and not read yet; not ours */
+	struct buf	 tail;		/* before it: what is not whole */
+	bool		 tail_told;	/* the reply lies there */
+	struct reply	 flat, flat_text[FLAT_TEXTS];	/* the reply */
+	struct reply	*flat_elements[FLAT_TEXTS];
 };
 
 /* --- objects --------------------------------------------------------------*/
@@ -257,6 +268,7 @@ reply_reader_new(const struct reply_limits *limits)
 		return (NULL);
 	r->magic = REPLY_READER_MAGIC;
 	r->limits = *limits;
+	buf_init(&r->tail);
 	r->reader = redisReaderCreateWithFunctions(&reply_functions);
 	if (r->reader == NULL) {
 		free(r);
@@ -277,6 +289,7 @@ reply_reader_free(struct reply_reader **rp)
 	CHECK_MAGIC(r, REPLY_READER_MAGIC);
 	redisReaderFree(r->reader);
 	reply_free_blocks(r->newest);
+	buf_fini(&r->tail);
 	r->magic = 0;
 	free(r);
 }
@@ -312,23 +325,144 @@ reply_may_wait(struct reply_reader *r)
 	return (r->why == NULL);
 }
 
+/* --- what lies there whole ------------------------------------------------*/
+
+/* Nothing of a reply is in hiredis or on the way there. */
+static bool
+reply_at_rest(const struct reply_reader *r)
+{
+	return (r->resp3.state == RESP3_TYPE &&
+	    r->reader->pos == r->reader->len && r->reader->ridx == -1);
+}
+
+/* As hiredis would make it; false: let that refuse it. */
+static bool
+reply_make_flat(struct reply_reader *r, const struct flat *f)
+{
+	size_t bytes = f->n * sizeof(struct reply *);
+	unsigned i;
+
+	for (i = 0; i < f->n; i++)
+		bytes += f->text[i].n;
+	if (bytes > r->limits.bytes || f->n > r->limits.elements)
+		return (false);
+	for (i = 0; i < f->n; i++) {
+		r->flat_text[i] = (struct reply){ .type = REPLY_STRING,
+			.depth = 1, .text = f->text[i] };
+		r->flat_elements[i] = &r->flat_text[i];
+	}
+	r->flat = (struct reply){ .type = REPLY_ARRAY,
+		.elements = r->flat_elements, .n = f->n };
+	return (true);
+}
+
+enum reply_flat {
+	REPLY_IS_FLAT,		/* and in r->flat */
+	REPLY_WAITS,		/* for more bytes */
+	REPLY_IS_OTHER,		/* hiredis is to look */
+	REPLY_SHORT		/* of memory */
+};
+
+/* What began before, and how it goes on. */
+static enum reply_flat
+reply_next_tail(struct reply_reader *r)
+{
+	size_t had = r->tail.wpos, more = REPLY_TAIL + 1 - had;
+	struct flat f;
+	ssize_t n;
+
+	more = more < r->in.n ? more : r->in.n;
+	buf_append(&r->tail, r->in.p, more);
+	if (r->tail.oom)
+		return (REPLY_SHORT);
+	n = flat_take(buf_unread(&r->tail), &f);
+	if (n > 0 && reply_make_flat(r, &f)) {
+		MUST((size_t)n > had);
+		r->in = slice_from(r->in, (size_t)n - had);
+		r->tail_told = true;
+		return (REPLY_IS_FLAT);
+	}
+	r->in = slice_from(r->in, more);
+	return (n == CODEC_MORE && r->in.n == 0 &&
+	    r->tail.wpos <= REPLY_TAIL ? REPLY_WAITS : REPLY_IS_OTHER);
+}
+
+static enum reply_flat
+reply_next_flat(struct reply_reader *r)
+{
+	struct flat f;
+	ssize_t n;
+
+	if (r->tail_told) {
+		buf_reset(&r->tail);
+		r->tail_told = false;
+	}
+	if (r->in.n == 0)
+		return (REPLY_WAITS);
+	if (r->tail.wpos > 0)
+		return (reply_next_tail(r));
+	n = flat_take(r->in, &f);
+	if (n > 0 && reply_make_flat(r, &f)) {
+		r->in = slice_from(r->in, (size_t)n);
+		return (REPLY_IS_FLAT);
+	}
+	if (n != CODEC_MORE || r->in.n > REPLY_TAIL)
+		return (REPLY_IS_OTHER);
+	buf_slice(&r->tail, r->in);
+	r->in.n = 0;
+	return (r->tail.oom ? REPLY_SHORT : REPLY_WAITS);
+}
+
+/* --- what hiredis reads ---------------------------------------------------*/
+
 static bool
 reply_take(void *reader, struct slice in)
 {
 	return (redisReaderFeed(reader, (const char *)in.p, in.n) == REDIS_OK);
 }
 
+static bool
+reply_give(struct reply_reader *r, struct slice in)
+{
+	if (!reply_may_wait(r))
+		return (false);
+	if (!resp3_feed(&r->resp3, in, reply_take, r->reader)) {
+		r->why = "out of memory";
+		return (false);
+	}
+	return (true);
+}
+
+/* The next piece for hiredis; a line alone, where that is the whole reply. */
+static bool
+reply_give_piece(struct reply_reader *r)
+{
+	size_t n = r->in.n < REPLY_PIECE ? r->in.n : REPLY_PIECE;
+	const uint8_t *end = NULL;
+	struct slice piece;
+
+	if (r->tail.wpos > 0) {
+		if (!reply_give(r, buf_unread(&r->tail)))
+			return (false);
+		buf_reset(&r->tail);
+		return (true);
+	}
+	if (reply_at_rest(r) && strchr("+-:", r->in.p[0]) != NULL)
+		end = memchr(r->in.p, '\n', n);
+	if (end != NULL)
+		n = (size_t)(end + 1 - r->in.p);
+	piece = slice_of(r->in.p, n);
+	r->in = slice_from(r->in, n);
+	return (reply_give(r, piece));
+}
+
 int
 reply_feed(struct reply_reader *r, struct slice in)
 {
 	CHECK_MAGIC(r, REPLY_READER_MAGIC);
-	if (!reply_may_wait(r))
-		return (CODEC_BAD);
-	if (!resp3_feed(&r->resp3, in, reply_take, r->reader)) {
-		r->why = "out of memory";
-		return (CODEC_BAD);
-	}
-	return (0);
+	MUST(r->in.n == 0);
+	r->in = in;
+	return (reply_may_wait(r) ? 0 : CODEC_BAD);
 }
 
 int
@@ -338,10 +472,29 @@ reply_next(struct reply_reader *r, struct reply **op)
 
 	CHECK_MAGIC(r, REPLY_READER_MAGIC);
 	*op = NULL;
-	if (redisReaderGetReply(r->reader, &got) != REDIS_OK)
-		return (CODEC_BAD);
-	if (got == NULL)
-		return (CODEC_MORE);
+	for (;;) {
+		switch (reply_at_rest(r) ? reply_next_flat(r) :
+		    REPLY_IS_OTHER) {
+		case REPLY_IS_FLAT:
+			*op = &r->flat;
+			return (1);
+		case REPLY_WAITS:
+			return (CODEC_MORE);
+		case REPLY_SHORT:
+			r->why = "out of memory";
+			return (CODEC_BAD);
+		case REPLY_IS_OTHER:
+			break;
+		}
+		if (redisReaderGetReply(r->reader, &got) != REDIS_OK)
+			return (CODEC_BAD);
+		if (got != NULL)
+			break;
+		if (r->in.n == 0 && r->tail.wpos == 0)
+			return (CODEC_MORE);
+		if (!reply_give_piece(r))
+			return (CODEC_BAD);
+	}
 	r->elements = r->bytes = 0;
 	*op = got;
 	(*op)->blocks = r->newest;

@@ -43,12 +43,13 @@ void	reply_reader_free(struct reply_reader **);
 void	reply_reader_limit(struct reply_reader *, const struct reply_limits *);
 
 /*
- * Bytes as they came, at any split; copied.  To be followed by reply_next()
- * until it has no more.  CODEC_BAD: as below.
+ * Bytes as they came, at any split; they must stay until reply_next(), which is
+ * to follow, has no more.  CODEC_BAD: as below.
  */
 int	reply_feed(struct reply_reader *, struct slice in) MUST_USE;
 /*
- * The next whole reply, to be freed by reply_free(): 1; CODEC_MORE: none yet;
+ * The next whole reply, to be freed by reply_free() before the next call: 1;
+ * CODEC_MORE: none yet;
  * CODEC_BAD: nonsense, above a limit or no memory: reply_why() has words, and
  * nothing that follows makes sense.
  */

@@ -140,11 +140,6 @@ resp3_byte(struct resp3 *r, struct resp3_out *o, const uint8_t *at)
 	switch (r->state) {
 	case RESP3_TYPE:
 		return (resp3_type(r, o, at));
-	case RESP3_LINE:
-		r->cr = *at == '\r';
-		if (cr && *at == '\n')
-			r->state = RESP3_TYPE;
-		return (true);
 	case RESP3_NUMBER_OF:
 		r->cr = *at == '\r';
 		if (cr && *at == '\n') {
@@ -155,6 +150,7 @@ resp3_byte(struct resp3 *r, struct resp3_out *o, const uint8_t *at)
 			return (resp3_too_long(r, o, at));
 		r->line[r->n++] = (char)*at;
 		return (true);
+	case RESP3_LINE:
 	case RESP3_BODY:
 	case RESP3_NONSENSE:
 		break;
@@ -162,15 +158,59 @@ resp3_byte(struct resp3 *r, struct resp3_out *o, const uint8_t *at)
 	return (true);
 }
 
+/* The usual head of a text, "$12\r\n", if it is all here: behind it; or NULL,
+ * and nothing has been done. */
+static const uint8_t *
+resp3_text(struct resp3 *r, const uint8_t *p, const uint8_t *end)
+{
+	const uint8_t *digits = ++p;
+	uint64_t n = 0;
+
+	for (; p < end && ascii_digit(*p) && p - digits < RESP3_NUMBER - 2; p++)
+		n = n * 10 + (unsigned)(*p - '0');
+	if (p == digits || end - p < 2 || p[0] != '\r' || p[1] != '\n')
+		return (NULL);
+	r->type = '$';
+	r->state = RESP3_BODY;
+	r->skip = n + 2;
+	return (p + 2);
+}
+
+/* Up to the end of the line, or of what there is. */
+static const uint8_t *
+resp3_line(struct resp3 *r, const uint8_t *p, const uint8_t *end)
+{
+	bool cr = r->cr;
+
+	while (p < end) {
+		if (cr && *p == '\n') {
+			r->state = RESP3_TYPE;
+			return (p + 1);
+		}
+		cr = *p++ == '\r';
+	}
+	r->cr = cr;
+	return (p);
+}
+
 bool
 resp3_feed(struct resp3 *r, struct slice in,
     bool (*out)(void *arg, struct slice), void *arg)
 {
 	struct resp3_out o = { out, arg, in.p };
-	const uint8_t *p = in.p, *end = in.p + in.n;
+	const uint8_t *p = in.p, *end = in.p + in.n, *behind;
 	size_t n;
 
 	while (p < end && r->state != RESP3_NONSENSE) {
+		if (r->state == RESP3_LINE) {
+			p = resp3_line(r, p, end);
+			continue;
+		}
+		if (r->state == RESP3_TYPE && *p == '$' &&
+		    (behind = resp3_text(r, p, end)) != NULL) {
+			p = behind;
+			continue;
+		}
 		if (r->state != RESP3_BODY) {
 			if (!resp3_byte(r, &o, p++))
 				return (false);
