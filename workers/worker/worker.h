@@ -90,6 +90,9 @@ struct worker {
 	size_t		 most_crowd;	/* connections and sessions over polling,
 					 * since memory was given back */
 	size_t		 last_crowd;	/* a second ago */
+	unsigned	 moves;		/* connections that came or went since */
+	unsigned	 moved;		/* ... and before, a quarter of them
+					 * forgotten each second */
 
 	/* net/accept */
 	struct listener	 listeners[ROLE_SOCKETS_MAX];

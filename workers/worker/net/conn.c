@@ -97,6 +97,7 @@ conn_new(struct worker *w, int fd, struct tls_ctx *tls,
 	timer_start(w->wheel, &c->timer, c->deadline, conn_timer);
 	TAILQ_INSERT_HEAD(&w->conns, c, link);
 	w->nconns++;
+	w->moves++;
 	counter_add(COUNTER_connections_open, 1);
 	return (c);
 out:
@@ -175,6 +176,7 @@ conn_forget(struct conn *c)
 	MUST(c->body == NULL);
 	TAILQ_REMOVE(&w->conns, c, link);
 	w->nconns--;
+	w->moves++;
 	c->next = w->doomed;
 	w->doomed = c;
 }
