@@ -5,7 +5,12 @@
  */
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
+import http from 'node:http';
 import { after, before, test } from 'node:test';
+
+import { createShardedAdapter } from '@socket.io/redis-adapter';
+import { createCluster } from 'redis';
+import { Server } from 'socket.io';
 
 import { Daemon, sleep, slow, until } from './lib/daemon.mjs';
 import { ask, connect, gotten, heard } from './lib/clients.mjs';
@@ -201,7 +206,13 @@ test('what is published to where a slot was comes once', async () => {
 });
 
 /* Between one host and the other, and from each node. */
+let calls = 0;
 async function strangers(node) {
+	/* what one node says to another may come when the next has begun */
+	const id = ++calls, of = (s, event) => gotten(s, event).filter(([v]) =>
+		(v?.n ?? v) === id);
+	const come = (s, event, n = 1) => until(() => of(s, event).length >= n,
+	    `${n} × ${event}`);
 	const list = await Promise.all(daemons.map((d) => member(d, 'strange')));
 	const e = await emitter(node), node1 = await server(node, {
 		namespaces: ['/chat'] });
@@ -215,26 +226,26 @@ async function strangers(node) {
 	for (const n of cluster.masters.filter((m) => !m.dead))
 		await n.cli.do('PUBLISH', 'roost:publish', JSON.stringify({
 			namespace: 'chat', room: 'strange', event: 'back',
-			data: n.port }));
-	e.emitter.of('/chat').to('strange').emit('emitted', 1);
-	node1.io.of('/chat').to('strange').emit('node', 1);
-	list[0].emit('say', { room: 'strange', n: 1 });
+			data: id }));
+	e.emitter.of('/chat').to('strange').emit('emitted', id);
+	node1.io.of('/chat').to('strange').emit('node', id);
+	list[0].emit('say', { room: 'strange', n: id });
 	const back = cluster.masters.filter((m) => !m.dead).length;
 	for (const s of all) {
-		await heard(s, 'emitted');
-		await heard(s, 'node');
+		await come(s, 'emitted');
+		await come(s, 'node');
 		if (s !== list[0])
-			await heard(s, 'say');
+			await come(s, 'say');
 		if (s !== far)
-			await heard(s, 'back', back);
+			await come(s, 'back', back);
 	}
-	await publish(daemons[0], { room: 'strange', event: 'end', data: 1 });
+	await publish(daemons[0], { room: 'strange', event: 'end', data: id });
 	for (const s of all) {
-		await heard(s, 'end');
+		await come(s, 'end');
 		for (const [event, n] of [['emitted', 1], ['node', 1],
 			['say', s === list[0] ? 0 : 1],
 			['back', s === far ? 0 : back]])
-			assert.equal(gotten(s, event).length, n,
+			assert.equal(of(s, event).length, n,
 			    `${event} ${all.indexOf(s)} of ${
 				JSON.stringify(s.got)}`);
 	}
@@ -245,6 +256,49 @@ async function strangers(node) {
 test('strangers reach all clients by any node, once', async () => {
 	for (const n of cluster.masters)
 		await strangers(n);
+});
+
+/* Of Socket.IO, whose channels are where their own names put them. */
+test('servers with the sharded adapter, on the Cluster', async () => {
+	const opts = { rootNodes: cluster.masters.map((n) => ({
+		url: `redis://${n.address}` })) };
+	const pub = createCluster(opts), sub = createCluster(opts);
+	for (const c of [pub, sub]) {
+		c.on('error', () => {});
+		await c.connect();
+	}
+	const io = new Server();
+	io.adapter(createShardedAdapter(pub, sub));
+	io.of('/chat').on('connection', (s) => s.on('room:join',
+	    ({ room }, ack) => { s.join(room); ack({ room }); }));
+	const web = http.createServer();
+	io.attach(web);
+	await new Promise((ok) => web.listen(0, '127.0.0.1', ok));
+	const d = await Daemon.start({ conf: conf(cluster.url,
+	    'socketio_adapter = sharded') });
+	try {
+		await connected(d);
+		const far = await member({ port: web.address().port }, 'sh');
+		const s = await member(d, 'sh');
+		await until(() => {
+			io.of('/chat').to('sh').emit('probe', 1);
+			return gotten(s, 'probe').length > 0;
+		}, 'the server to be heard', 20000);
+		await until(() => {
+			s.emit('say', { room: 'sh', n: 0 });
+			return gotten(far, 'say').length > 0;
+		}, 'the daemon to be heard', 20000);
+		io.of('/chat').to('sh').emit('node', 1);
+		await heard(s, 'node');
+		assert.equal(gotten(s, 'node').length, 1);
+		s.close();
+		far.close();
+	} finally {
+		await d.stop();
+		await new Promise((ok) => io.close(ok));
+		await pub.quit();
+		await sub.quit();
+	}
 });
 
 test('a node is killed, and its replica takes over', async (t) => {
