@@ -200,6 +200,7 @@ const harms = [
 	['messages of channels that nobody asked for', (s) => flood(s, text(
 	    '*3\r\n$7\r\nmessage\r\n$5\r\nother\r\n$1\r\nx\r\n'.repeat(5000))),
 	'may stay'],
+	['a list of one text', (s) => s.write('*1\r\n$3\r\nfoo\r\n'.repeat(9))],
 	['a byte at a time', (s) => drip(s, text('+' + 'x'.repeat(100000))),
 	    'may stay'],
 	['an end at once', (s) => s.destroy()],

@@ -180,6 +180,32 @@ whatever_is_cut_where(void **state)
 	buf_fini(&cut);
 }
 
+/* Who is told of a reply may end the connection, and its reader with it. */
+static void
+a_reply_outlives_its_reader(void **state)
+{
+	static const char text[] = "*2\r\n$1\r\na\r\n$3\r\nbcd\r\n";
+	struct reply_reader *r;
+	struct reply *o;
+	size_t at;
+
+	(void)state;
+	for (at = 0; at < sizeof text - 1; at++) {
+		r = reply_reader_new(&limits);
+		if (at > 0) {
+			assert_int_equal(reply_feed(r, slice_of(text, at)), 0);
+			assert_int_equal(reply_next(r, &o), CODEC_MORE);
+		}
+		assert_int_equal(reply_feed(r, slice_str(text + at)), 0);
+		assert_int_equal(reply_next(r, &o), 1);
+		reply_reader_free(&r);
+		assert_null(r);
+		assert_int_equal(o->n, 2);
+		assert_slice(o->elements[1]->text, "bcd");
+		reply_free(&o);
+	}
+}
+
 /* A message that lies there whole has the same limits. */
 static void
 whole_messages_have_limits(void **state)
@@ -319,6 +345,7 @@ main(void)
 		cmocka_unit_test(errors_are_told_by_their_word),
 		cmocka_unit_test(message_comes_byte_by_byte),
 		cmocka_unit_test(whatever_is_cut_where),
+		cmocka_unit_test(a_reply_outlives_its_reader),
 		cmocka_unit_test(whole_messages_have_limits),
 		cmocka_unit_test(the_reader_decides_what_a_length_is),
 		cmocka_unit_test(hostile_replies_are_refused),

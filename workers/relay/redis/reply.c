@@ -50,6 +50,8 @@ struct reply_reader {
 	struct slice	 in;		/* fed and not read yet; not ours */
 	struct buf	 tail;		/* before it: what is not whole */
 	bool		 tail_told;	/* the reply lies there */
+	bool		 flat_told;	/* and has not been freed */
+	bool		 orphan;	/* to go with it */
 	struct reply	 flat, flat_text[FLAT_TEXTS];	/* the reply */
 	struct reply	*flat_elements[FLAT_TEXTS];
 };
@@ -228,12 +230,21 @@ void
 reply_free(struct reply **op)
 {
 	struct reply *o = *op;
+	struct reply_reader *r;
 
 	*op = NULL;
 	if (o == NULL)
 		return;
 	MUST(o->depth == 0);
-	reply_free_blocks(o->blocks);
+	if (o->blocks != NULL) {
+		reply_free_blocks(o->blocks);
+		return;
+	}
+	r = container_of(o, struct reply_reader, flat);
+	CHECK_MAGIC(r, REPLY_READER_MAGIC);
+	r->flat_told = false;
+	if (r->orphan)
+		reply_reader_free(&r);
 }
 
 bool
@@ -287,6 +298,9 @@ reply_reader_free(struct reply_reader **rp)
 		return;
 	*rp = NULL;
 	CHECK_MAGIC(r, REPLY_READER_MAGIC);
+	r->orphan = r->flat_told;
+	if (r->orphan)
+		return;
 	redisReaderFree(r->reader);
 	reply_free_blocks(r->newest);
 	buf_fini(&r->tail);
@@ -353,6 +367,7 @@ reply_make_flat(struct reply_reader *r, const struct flat *f)
 	}
 	r->flat = (struct reply){ .type = REPLY_ARRAY,
 		.elements = r->flat_elements, .n = f->n };
+	r->flat_told = true;
 	return (true);
 }
 

@@ -48,7 +48,8 @@ void	reply_reader_limit(struct reply_reader *, const struct reply_limits *);
  */
 int	reply_feed(struct reply_reader *, struct slice in) MUST_USE;
 /*
- * The next whole reply, to be freed by reply_free() before the next call: 1;
+ * The next whole reply, to be freed by reply_free() before the next call: 1; it
+ * stays though the reader goes meanwhile, as long as the bytes do;
  * CODEC_MORE: none yet;
  * CODEC_BAD: nonsense, above a limit or no memory: reply_why() has words, and
  * nothing that follows makes sense.
