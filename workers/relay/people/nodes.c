@@ -147,6 +147,12 @@ nodes_ask(struct nodes *s, uint64_t id, commands_cb *cb, void *arg)
 	return (nodes_command(s, argv[1], argv, nitems(argv), cb, arg));
 }
 
+static bool
+nodes_is_silent(const struct node *n, struct mono now)
+{
+	return (now.us >= n->heard.us + NODES_SILENT_MS * 1000);
+}
+
 static void
 nodes_on_exists(void *arg, const struct reply *o)
 {
@@ -158,8 +164,11 @@ nodes_on_exists(void *arg, const struct reply *o)
 	if (s == NULL || o == NULL || o->type != REPLY_INTEGER || !s->up ||
 	    n->id != asked)
 		return;
-	if (o->integer != 0)
+	if (o->integer != 0) {
+		/* it is there, and what becomes of its users we do not hear */
+		n->ready = n->ready && !nodes_is_silent(n, mono_now());
 		return;
+	}
 	if (n->heard_now || mono_now().us - s->since.us >
 	    NODES_GRACE_MS * 1000)
 		nodes_end(s, n, NODES_SILENT);
@@ -174,7 +183,7 @@ nodes_ask_silent(struct nodes *s, struct mono now)
 	for (i = 0; i < NODES_MAX; i++) {
 		n = &s->list[i];
 		if (n->all == NULL || n->gone || n->asked != 0 ||
-		    now.us < n->heard.us + NODES_SILENT_MS * 1000)
+		    !nodes_is_silent(n, now))
 			continue;
 		n->asked = n->id;
 		if (!nodes_ask(s, n->id, nodes_on_exists, n))
