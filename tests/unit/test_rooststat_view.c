@@ -643,7 +643,7 @@ each_row_of_the_relay_is_a_counter(void **state)
 			rows++;
 	assert_int_equal(rows + 5, list_count(&view,
 	    &((struct scene *)*state)->model, PAGE_RELAY));
-	assert_int_equal(rows, 41);
+	assert_int_equal(rows, 44);
 }
 
 static void
@@ -674,7 +674,7 @@ the_relays_rows_are_found_by_words_and_by_counters(void **state)
 	    &((struct scene *)*state)->model, PAGE_RELAY), 1);
 	assert_non_null(strstr(draw(*state, 80, 24), "publications lost"));
 	(void)keys_press(&view, KEYS_ESCAPE);
-	press("/SERVERS");
+	press("/of Socket.IO");
 	assert_int_equal(list_count(&view,
 	    &((struct scene *)*state)->model, PAGE_RELAY), 0);
 }
