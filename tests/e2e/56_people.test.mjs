@@ -431,6 +431,27 @@ test('what is thrown out of Redis, or changed there, is written again', async ()
 	t.close();
 });
 
+test('some of it thrown out of Redis: back ends are not told wrong', async () => {
+	const s = await connect(a, '/query', as('lea'));
+	await until(async () => (await row(cli, 'lea'))?.nodes.length === 1,
+	    'lea in Redis');
+	/* another host makes the hash of all again, and it is all there */
+	await cli.do('DEL', 'roost:presence:query');
+	const t = await connect(b, '/query', as('leo'));
+	await until(async () => (await row(cli, 'leo'))?.nodes.length === 1,
+	    'leo in Redis');
+	await until(async () => (await row(cli, 'lea'))?.nodes.length === 1,
+	    'lea again', 15000);
+	/* who leaves while his host's own hash is gone leaves that of all */
+	const [id] = (await row(cli, 'lea')).nodes;
+	await cli.do('DEL', `roost:node:${id}:{roost:presence:query}`);
+	s.close();
+	await is(a, 'lea', 'offline');
+	await until(async () => await row(cli, 'lea') === null,
+	    'lea gone from Redis', 20000);
+	t.close();
+});
+
 test('with a secret, others are not believed', async () => {
 	const own = await Redis.start(), admin = await own.client();
 	const file = path.join(tempdir(), 'secret');

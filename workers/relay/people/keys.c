@@ -51,12 +51,32 @@ static const char keys_lua_write[] = KEYS_LUA
 "redis.call('PEXPIRE',m," KEYS_ALL_TTL ")\n"
 "return '0'\n";
 
-/* ARGV: the number. */
+/* ARGV: the number, two cursors.  Some of the node's users should be in the
+ * hash of all, which may have been thrown out and made again by another node;
+ * and of those there, who is not among the node's goes. */
 static const char keys_lua_renew[] = KEYS_LUA
 "if string.sub(at,17)~=ARGV[3] then return '-' end\n"
 "redis.call('PEXPIRE',n," KEYS_NODE_TTL ")\n"
-"if redis.call('PEXPIRE',m," KEYS_ALL_TTL ")==1 then return '0' end\n"
-"return redis.call('HLEN',n)>1 and '-' or '0'\n";
+"if redis.call('PEXPIRE',m," KEYS_ALL_TTL ")==0 then\n"
+" return redis.call('HLEN',n)>1 and '-' or '0 0'\n"
+"end\n"
+"local function has(v)\n"
+" local l=v and string.match(v,'\"nodes\":%[([^%]]*)%]}$')\n"
+" return l and string.find(l,id,1,true)\n"
+"end\n"
+"local a,b=string.match(ARGV[4],'^(%d+) (%d+)$')\n"
+"local r=redis.call('HSCAN',n,a or '0','COUNT'," KEYS_SCANNED ")\n"
+"for i=1,#r[2],2 do\n"
+" local f=r[2][i]\n"
+" if string.byte(f)==117 and not has(redis.call('HGET',m,\n"
+"  string.sub(f,2))) then return '-' end\n"
+"end\n"
+"local s=redis.call('HSCAN',m,b or '0','COUNT'," KEYS_SCANNED ")\n"
+"for i=1,#s[2],2 do\n"
+" local u=s[2][i]\n"
+" if has(s[2][i+1]) and not redis.call('HGET',n,'u'..u) then all(u,'') end\n"
+"end\n"
+"return r[1]..' '..s[1]\n";
 
 /* ARGV: all fields or "1", those of other epochs; cursor, count. */
 static const char keys_lua_sweep[] = KEYS_LUA
@@ -173,14 +193,16 @@ keys_write(const struct keys *k, uint64_t number, const struct batch *b,
 }
 
 bool
-keys_renew(const struct keys *k, uint64_t number, commands_cb *cb, void *arg)
+keys_renew(const struct keys *k, uint64_t number, struct slice cursors,
+    commands_cb *cb, void *arg)
 {
-	struct slice argv[KEYS_HEAD + 1];
+	struct slice argv[KEYS_HEAD + 2];
 	char now[24];
 
 	(void)snprintf(now, sizeof now, "%" PRIu64, number);
 	argv[KEYS_HEAD] = slice_str(now);
-	return (keys_eval(k, keys_lua_renew, argv, KEYS_HEAD + 1, cb, arg));
+	argv[KEYS_HEAD + 1] = cursors;
+	return (keys_eval(k, keys_lua_renew, argv, KEYS_HEAD + 2, cb, arg));
 }
 
 bool

@@ -50,10 +50,15 @@ bool	keys_begin(const struct keys *, commands_cb *, void *arg);
 /* The batch of that number, from 1 on. */
 bool	keys_write(const struct keys *, uint64_t number, const struct batch *,
 	    commands_cb *, void *arg);
-/* Neither ends by itself for a while; number: of the last batch.  "-" also if
- * the hash of all is gone and somebody should be in it. */
-bool	keys_renew(const struct keys *, uint64_t number, commands_cb *,
-	    void *arg);
+/*
+ * Neither ends by itself for a while; number: of the last batch.  Some of both
+ * are compared: "-" also if somebody should be in the hash of all and is not;
+ * who should not be is taken out.  The reply is where to go on, next time; at
+ * first cursors is empty.
+ */
+#define KEYS_CURSORS	48u	/* of a reply, with NUL */
+bool	keys_renew(const struct keys *, uint64_t number, struct slice cursors,
+	    commands_cb *, void *arg);
 /*
  * Some of the node's fields go, and its users from the hash of all unless other
  * nodes have them: all fields, or those of other epochs (stale).  The reply is

@@ -31,6 +31,12 @@ enum truth_state {
 	TRUTH_READY,
 };
 
+/* Where the next renewal of a namespace goes on. */
+struct truth_walk {
+	struct truth	*truth;
+	char		 at[KEYS_CURSORS];
+};
+
 struct truth {
 	unsigned	 magic;
 #define TRUTH_MAGIC	0x74a7ba5e
@@ -56,6 +62,7 @@ struct truth {
 	 * this epoch */
 	struct batch	**changes;
 	uint64_t	*numbers;
+	struct truth_walk *walks;
 	bool		 changed;
 	struct batch_list flying, spare;
 	unsigned	 nspare;
@@ -449,11 +456,14 @@ truth_turn(struct truth *t)
 static void
 truth_on_renewed(void *arg, const struct reply *o)
 {
-	struct truth *t = arg;
+	struct truth_walk *w = arg;
+	struct truth *t = w->truth;
 
 	t->flight--;
-	if (t->state == TRUTH_READY)
-		(void)truth_refused(t, o);
+	if (t->state != TRUTH_READY || truth_refused(t, o))
+		return;
+	(void)snprintf(w->at, sizeof w->at, "%.*s", (int)o->text.n,
+	    (const char *)o->text.p);
 }
 
 static void
@@ -468,7 +478,9 @@ truth_renew(struct truth *t)
 		if (ns == NULL)
 			continue;
 		k = truth_keys(t, ns);
-		if (keys_renew(&k, t->numbers[i], truth_on_renewed, t))
+		t->walks[i].truth = t;
+		if (keys_renew(&k, t->numbers[i], slice_str(t->walks[i].at),
+		    truth_on_renewed, &t->walks[i]))
 			t->flight++;
 	}
 }
@@ -534,10 +546,11 @@ truth_new(const struct truth_params *p)
 	TAILQ_INIT(&t->spare);
 	t->changes = calloc(p->conf->nnamespaces + 1, sizeof(void *));
 	t->numbers = calloc(p->conf->nnamespaces + 1, sizeof(uint64_t));
+	t->walks = calloc(p->conf->nnamespaces + 1, sizeof *t->walks);
 	t->whole = batch_new();
 	t->presence = presence_open(p->segment, 0);
-	if (t->changes == NULL || t->numbers == NULL || t->whole == NULL ||
-	    t->presence == NULL)
+	if (t->changes == NULL || t->numbers == NULL || t->walks == NULL ||
+	    t->whole == NULL || t->presence == NULL)
 		truth_free(&t);
 	return (t);
 }
@@ -568,6 +581,7 @@ truth_free(struct truth **tp)
 	truth_free_list(&t->spare);
 	free(t->changes);
 	free(t->numbers);
+	free(t->walks);
 	batch_free(&t->whole);
 	if (t->presence != NULL)
 		presence_close(&t->presence);
