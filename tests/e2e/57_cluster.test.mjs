@@ -301,6 +301,30 @@ test('servers with the sharded adapter, on the Cluster', async () => {
 	}
 });
 
+test('two nodes that name each other for a slot are asked now and then',
+async () => {
+	const [d] = daemons, list = await Promise.all(daemons.map((x) =>
+		connect(x, '/chat')));
+	for (const s of list)
+		await ask(s, 'room:join', { room: 'named' });
+	const channel = await channelOf('/chat', 'named'), slot = slotOf(channel);
+	await listened(channel, 2);
+	const from = await cluster.ownerOf(slot);
+	const to = cluster.masters.find((n) => n !== from);
+	await from.cli.do('CLUSTER', 'SETSLOT', slot, 'NODE', to.id);
+	const was = await d.metric('redis_commands');
+	await sleep(2000);
+	const n = await d.metric('redis_commands') - was;
+	assert.ok(n < 200, `${n} commands`);
+	for (const m of [to, ...cluster.masters.filter((m) => m !== to)])
+		await m.cli.do('CLUSTER', 'SETSLOT', slot, 'NODE', to.id);
+	await cluster.whole();
+	await listened(channel, 2);
+	list[0].emit('say', { room: 'named', n });
+	await until(() => gotten(list[1], 'say').length === 1, 'the message');
+	list.forEach((s) => s.close());
+});
+
 test('a node is killed, and its replica takes over', async (t) => {
 	let victim;
 	const missing = await through(t, 'fails', async (channel) => {

@@ -157,6 +157,7 @@ cluster_beat(struct cluster *c)
 	size_t i;
 
 	CHECK_MAGIC(c, CLUSTER_MAGIC);
+	memset(c->moves, 0, sizeof c->moves);
 	cluster_sweep(c);
 	for (i = 0; i < c->n; i++)
 		if (c->nodes[i] != NULL)

@@ -32,6 +32,7 @@ struct cluster {
 	struct cluster_node *nodes[SLOTMAP_NODES];	/* NULL: a gap */
 	size_t		 n;		/* of the places in use */
 	uint16_t	 owner[SPREAD_SLOTS];	/* of nodes, or NOBODY */
+	uint8_t		 moves[SPREAD_SLOTS];	/* by MOVED, in this beat */
 	size_t		 unserved;	/* slots of nobody */
 	uint16_t	 home;		/* of classic channels, or NOBODY */
 	uint16_t	 partitions[SPREAD_PARTITIONS];	/* their slots */

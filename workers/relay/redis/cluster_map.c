@@ -12,6 +12,7 @@
 
 #define CLUSTER_ASK_MS	1000	/* between two questions for the map */
 #define CLUSTER_TELLER_MS 10000	/* who was said to have a slot knows best */
+#define CLUSTER_MOVES	3	/* of a slot, by MOVED, in a beat */
 
 /* --- nodes ----------------------------------------------------------------*/
 
@@ -362,7 +363,10 @@ cluster_moved(struct cluster *c, struct cluster_node *said,
 		counter_add(COUNTER_memory_failures, 1);
 		return (NULL);
 	}
-	if (!to->ask && c->owner[to->slot] != at) {
+	/* two that name each other are asked in turn, but not without end */
+	if (!to->ask && c->owner[to->slot] != at &&
+	    c->moves[to->slot] < CLUSTER_MOVES) {
+		c->moves[to->slot]++;
 		if (c->owner[to->slot] != SLOTMAP_NOBODY)
 			route_moved(c->route, to->slot);
 		c->owner[to->slot] = at;
