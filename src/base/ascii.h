@@ -57,4 +57,22 @@ ascii_take(struct slice *rest, uint8_t c)
 	return (part);
 }
 
+/* A decimal number of at most max, and nothing else. */
+static inline bool
+ascii_number(struct slice s, uint64_t max, uint64_t *value)
+{
+	uint64_t v = 0;
+	size_t i;
+
+	if (s.n == 0 || s.n > 19)	/* so many digits do not overflow */
+		return (false);
+	for (i = 0; i < s.n; i++) {
+		if (!ascii_digit(s.p[i]))
+			return (false);
+		v = v * 10 + (unsigned)(s.p[i] - '0');
+	}
+	*value = v;
+	return (v <= max);
+}
+
 #endif

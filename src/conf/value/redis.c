@@ -62,22 +62,15 @@ redis_decode(struct slice s)
 	return (out);
 }
 
-/* A decimal number of at most max, nothing else. */
 static bool
 redis_number(struct slice s, unsigned max, unsigned *value)
 {
-	unsigned v = 0;
-	size_t i;
+	uint64_t v;
 
-	if (s.n == 0 || s.n > 5)
+	if (!ascii_number(s, max, &v))
 		return (false);
-	for (i = 0; i < s.n; i++) {
-		if (!ascii_digit(s.p[i]))
-			return (false);
-		v = v * 10 + (unsigned)(s.p[i] - '0');
-	}
-	*value = v;
-	return (v <= max);
+	*value = (unsigned)v;
+	return (true);
 }
 
 /* What is before the last "@"; rest is what follows. */

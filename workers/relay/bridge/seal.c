@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/ascii.h"
 #include "base/digest.h"
 #include "base/secrets.h"
 #include "shm/counters.h"
@@ -123,15 +124,6 @@ seal_take(const struct seal *s, struct slice name, struct slice *m)
 	return (seal_is(s, name, *m, given));
 }
 
-static int
-seal_digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return (c - '0');
-	return (c >= 'a' && c <= 'f' ? c - 'a' + 10 :
-	    c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1);
-}
-
 static bool
 seal_decode(struct slice hex, uint8_t out[SEAL_BYTES])
 {
@@ -141,8 +133,8 @@ seal_decode(struct slice hex, uint8_t out[SEAL_BYTES])
 	if (hex.n < SEAL_HEX || hex.p[SEAL_HEX - 1] != ' ')
 		return (false);
 	for (i = 0; i < SEAL_BYTES; i++) {
-		high = seal_digit(hex.p[2 * i]);
-		low = seal_digit(hex.p[2 * i + 1]);
+		high = ascii_hex(hex.p[2 * i]);
+		low = ascii_hex(hex.p[2 * i + 1]);
 		if (high < 0 || low < 0)
 			return (false);
 		out[i] = (uint8_t)(high << 4 | low);

@@ -18,20 +18,6 @@
 
 /* --- the question ---------------------------------------------------------*/
 
-static bool
-sentinel_number(struct slice s, uint64_t *value)
-{
-	size_t i;
-
-	*value = 0;
-	for (i = 0; i < s.n && i < 18; i++) {
-		if (!ascii_digit(s.p[i]))
-			return (false);
-		*value = *value * 10 + (unsigned)(s.p[i] - '0');
-	}
-	return (s.n > 0 && s.n == i);
-}
-
 /* The value of this field, in a list of both; or of nothing. */
 static struct slice
 sentinel_field(const struct reply *o, struct slice name)
@@ -64,10 +50,10 @@ sentinel_read(const struct reply *o, struct sentinel_answer *a)
 	uint64_t port;
 
 	if (!sentinel_is_host(host) || host.n >= sizeof a->host ||
-	    !sentinel_number(sentinel_field(o, SLICE("port")), &port) ||
-	    port == 0 || port > 65535 ||
-	    !sentinel_number(sentinel_field(o, SLICE("config-epoch")),
-	    &a->epoch))
+	    !ascii_number(sentinel_field(o, SLICE("port")), 65535, &port) ||
+	    port == 0 ||
+	    !ascii_number(sentinel_field(o, SLICE("config-epoch")),
+	    UINT64_MAX, &a->epoch))
 		return (false);
 	(void)snprintf(a->host, sizeof a->host, "%.*s", (int)host.n,
 	    (const char *)host.p);

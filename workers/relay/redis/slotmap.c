@@ -113,34 +113,15 @@ slotmap_read(struct slotmap *m, const struct reply *o, const char *asked)
 
 /* --- errors ---------------------------------------------------------------*/
 
-/* The next word of s; empty: there is none. */
-static struct slice
-slotmap_word(struct slice *s)
-{
-	const uint8_t *blank = s->n == 0 ? NULL : memchr(s->p, ' ', s->n);
-	struct slice word = *s;
-
-	if (blank != NULL)
-		word.n = (size_t)(blank - s->p);
-	*s = slice_from(*s, word.n + (blank != NULL));
-	return (word);
-}
-
 static bool
 slotmap_number(struct slice s, unsigned max, unsigned *out)
 {
-	unsigned v = 0;
-	size_t i;
+	uint64_t v;
 
-	if (s.n == 0 || s.n > 5)
+	if (!ascii_number(s, max, &v))
 		return (false);
-	for (i = 0; i < s.n; i++) {
-		if (!ascii_digit(s.p[i]))
-			return (false);
-		v = v * 10 + (unsigned)(s.p[i] - '0');
-	}
-	*out = v;
-	return (v <= max);
+	*out = (unsigned)v;
+	return (true);
 }
 
 bool
@@ -153,10 +134,10 @@ slotmap_redirect(const struct reply *o, struct slotmap_redirect *to)
 	to->ask = reply_is_error(o, SLICE("ASK"));
 	if (!to->ask && !reply_is_error(o, SLICE("MOVED")))
 		return (false);
-	(void)slotmap_word(&rest);
-	if (!slotmap_number(slotmap_word(&rest), SPREAD_SLOTS - 1, &to->slot))
+	(void)ascii_take(&rest, ' ');
+	if (!slotmap_number(ascii_take(&rest, ' '), SPREAD_SLOTS - 1, &to->slot))
 		return (false);
-	where = slotmap_word(&rest);
+	where = ascii_take(&rest, ' ');
 	colon = where.n == 0 ? NULL : memrchr(where.p, ':', where.n);
 	if (colon == NULL)
 		return (false);
