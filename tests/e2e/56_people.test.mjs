@@ -452,6 +452,21 @@ test('some of it thrown out of Redis: back ends are not told wrong', async () =>
 	t.close();
 });
 
+test('a host ends whose own hash was thrown out: nobody stays', async () => {
+	const d = await start();
+	await fresh(d);
+	const s = await connect(d, '/query', as('zoe'));
+	await until(async () => (await row(cli, 'zoe'))?.nodes.length === 1,
+	    'zoe in Redis');
+	const [id] = (await row(cli, 'zoe')).nodes;
+	await cli.do('DEL', `roost:node:${id}:{roost:presence:query}`);
+	d.child.kill('SIGKILL');
+	s.close();
+	await is(a, 'zoe', 'offline', 'query', 15000);
+	await until(async () => await row(cli, 'zoe') === null,
+	    'zoe gone from Redis', 20000);
+});
+
 test('with a secret, others are not believed', async () => {
 	const own = await Redis.start(), admin = await own.client();
 	const file = path.join(tempdir(), 'secret');

@@ -90,6 +90,14 @@ static const char keys_lua_sweep[] = KEYS_LUA
 "end\n"
 "return r[1]\n";
 
+/* ARGV: cursor, count. */
+static const char keys_lua_strays[] = KEYS_LUA
+"local r=redis.call('HSCAN',m,ARGV[3],'COUNT',ARGV[4])\n"
+"for i=1,#r[2],2 do\n"
+" if string.find(r[2][i+1],id,1,true) then all(r[2][i],'') end\n"
+"end\n"
+"return r[1]\n";
+
 static const char keys_lua_scan[] =
 "return {redis.call('HGET',KEYS[1],'=') or '',"
 "redis.call('HSCAN',KEYS[1],ARGV[1],'COUNT','" KEYS_SCANNED "')}";
@@ -139,6 +147,8 @@ keys_eval(const struct keys *k, const char *script, struct slice *argv,
 	buf_init(&own);
 	nodes_name(name, k->node);
 	nodes_name(epoch, k->epoch);
+	if (k->epoch == 0)
+		epoch[0] = '\0';	/* the node has no hash */
 	argv[0] = SLICE("EVAL");
 	argv[1] = slice_str(script);
 	argv[2] = SLICE("2");
@@ -215,6 +225,17 @@ keys_sweep(const struct keys *k, bool stale, struct slice cursor,
 	argv[KEYS_HEAD + 1] = cursor.n == 0 ? SLICE("0") : cursor;
 	argv[KEYS_HEAD + 2] = SLICE(KEYS_SCANNED);
 	return (keys_eval(k, keys_lua_sweep, argv, KEYS_HEAD + 3, cb, arg));
+}
+
+bool
+keys_strays(const struct keys *k, struct slice cursor, commands_cb *cb,
+    void *arg)
+{
+	struct slice argv[KEYS_HEAD + 2];
+
+	argv[KEYS_HEAD] = cursor.n == 0 ? SLICE("0") : cursor;
+	argv[KEYS_HEAD + 1] = SLICE(KEYS_SCANNED);
+	return (keys_eval(k, keys_lua_strays, argv, KEYS_HEAD + 2, cb, arg));
 }
 
 bool

@@ -66,6 +66,10 @@ bool	keys_renew(const struct keys *, uint64_t number, struct slice cursors,
  */
 bool	keys_sweep(const struct keys *, bool stale, struct slice cursor,
 	    commands_cb *, void *arg);
+/* The same, of a node whose own hash is gone (epoch 0): some of the hash of all
+ * are looked at. */
+bool	keys_strays(const struct keys *, struct slice cursor, commands_cb *,
+	    void *arg);
 /* { what "=" has or "", { cursor, { field, value, ... } } } */
 bool	keys_scan(const struct keys *, struct slice cursor, commands_cb *,
 	    void *arg);

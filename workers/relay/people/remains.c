@@ -29,7 +29,8 @@ struct remains {
 	unsigned	 replies;	/* that will come */
 	/* the one at work */
 	uint64_t	 id;		/* 0: none */
-	uint64_t	 epoch;
+	bool		 listed;	/* nobody has cleared it away yet */
+	uint64_t	 epoch;		/* 0: its own hash is gone */
 	size_t		 ns;
 	char		 cursor[24];
 	struct buf	 key;
@@ -115,9 +116,11 @@ remains_on_swept(void *arg, const struct reply *o)
 static void
 remains_sweep(struct remains *r)
 {
+	struct slice cursor = slice_str(r->cursor);
 	struct keys k = remains_keys(r);
 
-	if (keys_sweep(&k, false, slice_str(r->cursor), remains_on_swept, r))
+	if (r->epoch == 0 ? keys_strays(&k, cursor, remains_on_swept, r) :
+	    keys_sweep(&k, false, cursor, remains_on_swept, r))
 		r->replies++;
 	else
 		r->id = 0;
@@ -136,9 +139,13 @@ remains_on_epoch(void *arg, const struct reply *o)
 		return;
 	}
 	if (o->type != REPLY_STRING || !keys_epoch_get(o->text, &r->epoch)) {
-		r->ns++;		/* nothing there */
-		remains_next(r);
-		return;
+		/* thrown out, or cleared away by another one */
+		r->epoch = 0;
+		if (o->type == REPLY_STRING || !r->listed) {
+			r->ns++;
+			remains_next(r);
+			return;
+		}
 	}
 	r->cursor[0] = '\0';
 	remains_sweep(r);
@@ -178,6 +185,35 @@ remains_next(struct remains *r)
 	(void)remains_send(r, argv[1], argv, nitems(argv), remains_on_epoch);
 }
 
+static void
+remains_on_listed(void *arg, const struct reply *o)
+{
+	struct remains *r = arg;
+
+	r->replies--;
+	if (r->id == 0)
+		return;
+	if (o == NULL || o->type == REPLY_ERROR) {
+		r->id = 0;
+		return;
+	}
+	r->listed = o->type == REPLY_STRING;
+	remains_next(r);
+}
+
+static void
+remains_begin(struct remains *r)
+{
+	char list[CONF_REDIS_PREFIX_MAX + 16], name[NODES_NAME];
+	struct slice argv[] = { SLICE("HGET"), SLICE(""), SLICE("") };
+
+	(void)snprintf(list, sizeof list, "%snodes", r->conf->redis.prefix);
+	nodes_name(name, r->id);
+	argv[1] = slice_str(list);
+	argv[2] = slice_str(name);
+	(void)remains_send(r, argv[1], argv, nitems(argv), remains_on_listed);
+}
+
 void
 remains_add(struct remains *r, uint64_t id)
 {
@@ -213,7 +249,7 @@ remains_beat(struct remains *r, struct mono now)
 		return;
 	r->id = r->list[i].id;
 	r->ns = 0;
-	remains_next(r);
+	remains_begin(r);
 }
 
 void
