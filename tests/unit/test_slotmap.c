@@ -169,6 +169,10 @@ what_is_no_map_changes_nothing(void **state)
 	/* a range whose node makes no sense is nobody's */
 	assert_true(reads("*1\r\n*3\r\n:0\r\n:9\r\n*2\r\n$1\r\nh\r\n:0\r\n"));
 	assert_int_equal(map.owner[7], SLOTMAP_NOBODY);
+	/* and one whose host would be a line in the log */
+	assert_true(reads("*1\r\n*3\r\n:0\r\n:9\r\n"
+	    NODE("127.0.0.\n", "1")));
+	assert_int_equal(map.owner[7], SLOTMAP_NOBODY);
 }
 
 /* --- errors ---------------------------------------------------------------*/
@@ -189,6 +193,9 @@ redirections_say_where(void **state)
 	assert_string_equal(to.host, "::1");
 	assert_true(redirects("-MOVED 0 :7000\r\n", &to));
 	assert_string_equal(to.host, "");
+	assert_true(redirects("-MOVED 0 ?:7000\r\n", &to));
+	assert_string_equal(to.host, "");
+	assert_int_equal(to.port, 7000);
 }
 
 static void
@@ -197,7 +204,7 @@ other_errors_are_no_redirections(void **state)
 	static const char *const bad[] = { "-MOVED\r\n", "-MOVED \r\n",
 		"-MOVED 1\r\n", "-MOVED 1 \r\n", "-MOVED 16384 h:1\r\n",
 		"-MOVED x h:1\r\n", "-MOVED 1 h\r\n", "-MOVED 1 h:\r\n",
-		"-MOVED 1 h:0\r\n", "-MOVED 1 h:65536\r\n",
+		"-MOVED 1 h:0\r\n", "-MOVED 1 h\"x=:1\r\n", "-MOVED 1 h:65536\r\n",
 		"-MOVED 1 h:1x\r\n", "-MOVEDX 1 h:1\r\n",
 		"-ERR MOVED 1 h:1\r\n", "+MOVED 1 h:1\r\n",
 		"-CROSSSLOT Keys in request don't hash to the same slot\r\n" };

@@ -7,6 +7,7 @@
 
 #include <sys/queue.h>
 
+#include <ctype.h>
 #include <errno.h>
 #include <netdb.h>
 #include <pthread.h>
@@ -115,6 +116,18 @@ resolve_job_free(struct resolve_job *job)
 		return;
 	free(job->host);
 	free(job);
+}
+
+bool
+resolve_is_host(struct slice s)
+{
+	size_t i;
+
+	for (i = 0; i < s.n; i++)
+		if (!isalnum(s.p[i]) && (s.p[i] == '\0' ||
+		    strchr(".-_:%", s.p[i]) == NULL))
+			return (false);
+	return (s.n > 0);
 }
 
 void

@@ -11,6 +11,7 @@
 
 #include <stddef.h>
 
+#include "base/slice.h"
 #include "sys/loop.h"
 
 #define RESOLVE_MAX	8	/* addresses of one name */
@@ -41,5 +42,8 @@ void	resolve_init(struct resolve *, struct loop *,
 void	resolve_start(struct resolve *, const char *host, unsigned port);
 /* done() will not be called any more. */
 void	resolve_stop(struct resolve *);
+/* What others call a host, as it may stand in a log and be asked for: a name or
+ * an address. */
+bool	resolve_is_host(struct slice);
 
 #endif

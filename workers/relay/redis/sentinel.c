@@ -4,10 +4,10 @@
  */
 #include "relay/redis/sentinel.h"
 
-#include <ctype.h>
 #include <stdio.h>
 
 #include "base/ascii.h"
+#include "relay/redis/resolve.h"
 #include "sys/log.h"
 
 #define SENTINEL_POLL_MS	2000
@@ -30,26 +30,13 @@ sentinel_field(const struct reply *o, struct slice name)
 	return (slice_of(NULL, 0));
 }
 
-/* As it may stand in a log and be asked for: a name or an address. */
-static bool
-sentinel_is_host(struct slice s)
-{
-	size_t i;
-
-	for (i = 0; i < s.n; i++)
-		if (!isalnum(s.p[i]) && (s.p[i] == '\0' ||
-		    strchr(".-_:%", s.p[i]) == NULL))
-			return (false);
-	return (s.n > 0);
-}
-
 static bool
 sentinel_read(const struct reply *o, struct sentinel_answer *a)
 {
 	struct slice host = sentinel_field(o, SLICE("ip"));
 	uint64_t port;
 
-	if (!sentinel_is_host(host) || host.n >= sizeof a->host ||
+	if (!resolve_is_host(host) || host.n >= sizeof a->host ||
 	    !ascii_number(sentinel_field(o, SLICE("port")), 65535, &port) ||
 	    port == 0 ||
 	    !ascii_number(sentinel_field(o, SLICE("config-epoch")),

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/ascii.h"
+#include "relay/redis/resolve.h"
 
 void
 slotmap_init(struct slotmap *m)
@@ -71,6 +72,8 @@ slotmap_read_node(struct slotmap *m, const struct reply *o, const char *asked)
 		id[0] = '\0';
 	if (host[0] == '\0' || strcmp(host, "?") == 0)
 		(void)snprintf(host, sizeof host, "%s", asked);
+	else if (!resolve_is_host(slice_str(host)))
+		return (SLOTMAP_NOBODY);
 	return (slotmap_node(m, host, (unsigned)o->elements[1]->integer, id));
 }
 
@@ -142,8 +145,12 @@ slotmap_redirect(const struct reply *o, struct slotmap_redirect *to)
 	if (colon == NULL)
 		return (false);
 	n = (size_t)(colon - where.p);
-	if (n >= sizeof to->host || !slotmap_number(slice_from(where, n + 1),
-	    65535, &to->port) || to->port == 0)
+	if (n == 1 && where.p[0] == '?')	/* as in the map */
+		n = 0;
+	if (n > 0 && !resolve_is_host(slice_of(where.p, n)))
+		return (false);
+	if (n >= sizeof to->host || !slotmap_number(slice_from(where,
+	    (size_t)(colon - where.p) + 1), 65535, &to->port) || to->port == 0)
 		return (false);
 	memcpy(to->host, where.p, n);
 	to->host[n] = '\0';
