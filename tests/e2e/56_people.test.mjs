@@ -467,6 +467,35 @@ test('a host ends whose own hash was thrown out: nobody stays', async () => {
 	    'zoe gone from Redis', 20000);
 });
 
+test('what cannot be cleared away does not keep the rest there', async () => {
+	const own = await Redis.start(), admin = await own.client();
+	const ids = ['00000000000000b1', '00000000000000b2'];
+	const key = (id) => `roost:node:${id}:{roost:presence:query}`;
+	const leave = async (id) => {
+		await admin.do('SET', key(id), 'no hash');
+		await admin.do('HSET', 'roost:nodes', id, '{}');
+	};
+	await leave(ids[0]);
+	const d = await Daemon.start({ workers: 1, conf: conf(own.url) });
+	try {
+		await fresh(d);
+		await leave(ids[1]);
+		const listed = async () => admin.do('HKEYS', 'roost:nodes');
+		await new Promise((ok) => setTimeout(ok, 12000));
+		assert.equal((await listed()).length, 3);
+		await admin.do('DEL', key(ids[0]));
+		await until(async () => !(await listed()).includes(ids[0]),
+		    'the first to be cleared away', 15000);
+		await admin.do('DEL', key(ids[1]));
+		await until(async () => (await listed()).length === 1,
+		    'the second to be cleared away', 15000);
+	} finally {
+		admin.close();
+		await d.stop();
+		await own.kill();
+	}
+});
+
 test('with a secret, others are not believed', async () => {
 	const own = await Redis.start(), admin = await own.client();
 	const file = path.join(tempdir(), 'secret');

@@ -13,6 +13,7 @@
 #include "sys/log.h"
 
 #define REMAINS_MAX	64u	/* known; others come again */
+#define REMAINS_AGAIN_MS 5000u	/* what went wrong; others before it */
 #define REMAINS_TURN_MS	2000u	/* for each who comes before us */
 
 struct remains {
@@ -248,6 +249,7 @@ remains_beat(struct remains *r, struct mono now)
 	if (i == REMAINS_MAX)
 		return;
 	r->id = r->list[i].id;
+	r->list[i].due = mono_add_ms(now, REMAINS_AGAIN_MS);
 	r->ns = 0;
 	remains_begin(r);
 }
