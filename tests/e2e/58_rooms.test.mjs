@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { after, before, test } from 'node:test';
 
-import { ask, connect } from './lib/clients.mjs';
+import { ask, connect, gotten } from './lib/clients.mjs';
 import { Daemon, halt, until } from './lib/daemon.mjs';
 import { Redis } from './lib/redis.mjs';
 
@@ -127,10 +127,10 @@ async () => {
 			namespace: '/', room: 'burst', event: 'b',
 			data: { i, text: 'x'.repeat(50) } }))));
 	process.kill(relay, 'SIGCONT');
-	await until(() => clients.every((s) => s.got.length === 64),
+	await until(() => clients.every((s) => gotten(s, 'b').length === 64),
 	    '64 messages each');
 	for (const s of clients)
-		assert.deepEqual(s.got.map(([, { i }]) => i),
+		assert.deepEqual(gotten(s, 'b').map(([{ i }]) => i),
 		    Array.from({ length: 64 }, (_, i) => i));
 	/* one of them was the answer with the number before */
 	const writes = await d.metric('write_calls') - before - 1;

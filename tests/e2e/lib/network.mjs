@@ -6,10 +6,12 @@
 import { execFileSync } from 'node:child_process';
 
 const NOBODY = '02:00:00:00:00:66';	/* a station that is not there */
-const ip = (...args) => process.getuid() === 0 ?
-	execFileSync('ip', args, { stdio: ['ignore', 'pipe', 'pipe'] }) :
-	execFileSync('sudo', ['-n', 'ip', ...args],
-	    { stdio: ['ignore', 'pipe', 'pipe'] });
+const run = (...args) => {
+	const [name, ...rest] = process.getuid() === 0 ? args :
+	    ['sudo', '-n', ...args];
+	execFileSync(name, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
+};
+const ip = (...args) => run('ip', ...args);
 
 const open = new Set();
 process.on('exit', () => {
@@ -38,7 +40,7 @@ export class Network {
 		return w;
 	}
 	/* ip(8) on the other host. */
-	inside(...args) { ip('-n', this.name, ...args); }
+	inside(...args) { run(...this.enter, 'ip', ...args); }
 	#way(i) {
 		const way = { dev: `re${process.pid}n${i}`, peer: `far${i}`,
 			here: address(i, 1), there: address(i, 2) };
@@ -76,10 +78,12 @@ export class Network {
 			() => ip('neighbour', 'del', there, 'dev', dev)])
 			try { undo(); } catch { /* there is none */ }
 	}
+	/* Not `ip netns exec`, which mounts: not where / is no mount point. */
+	get enter() { return ['nsenter', `--net=/run/netns/${this.name}`]; }
 	/* A command there: the words before it. */
 	get command() {
-		return [...process.getuid() === 0 ? [] : ['sudo', '-n'], 'ip',
-			'netns', 'exec', this.name];
+		return [...process.getuid() === 0 ? [] : ['sudo', '-n'],
+			...this.enter];
 	}
 	/* The ways go with their ends. */
 	close() {
