@@ -131,7 +131,9 @@ async function through(t, trouble, { again = false, ...options } = {}) {
 	while (again && long && said(flow) < MESSAGES)
 		await trouble(flow);
 	await Promise.all(daemons.map((d) => connected(d)));
-	await listened(3);
+	/* all that have a client left */
+	await listened(new Set(flow.clients.filter((c) => !c.ended)
+	    .map((c) => c.daemon)).size);
 	await sleep(300);
 	flow.stop();
 	await done;
