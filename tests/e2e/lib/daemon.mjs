@@ -237,8 +237,10 @@ export class Daemon {
 	/* Prometheus text as a Map "name{labels}" -> number (roost_ removed). */
 	async metrics() {
 		/* not compressed: that would be counted */
-		const r = await fetch(this.url('/metrics'),
+		const get = () => fetch(this.url('/metrics'),
 		    { headers: { 'accept-encoding': 'identity' } });
+		/* a connection that was kept may end just now */
+		const r = await get().catch(get);
 		const m = new Map();
 		for (const line of (await r.text()).split('\n')) {
 			const f = line.match(/^(?:roost_)?([^#\s]\S*) (\S+)$/);
