@@ -27,6 +27,7 @@
 #include "shm/stats.h"
 #include "sys/ipc.h"
 #include "sys/log.h"
+#include "worker/control.h"
 #include "worker/crowd.h"
 #include "worker/endpoint/api.h"
 #include "worker/endpoint/demo.h"
@@ -49,7 +50,6 @@
 #include "worker/websocket/frames.h"
 #include "worker/websocket/upgrade.h"
 
-#define WORKER_ORPHAN_MS	2000	/* the master has gone: be quick */
 
 /* --- connections --------------------------------------------------------- */
 
@@ -219,108 +219,6 @@ worker_port_random(void *host, void *p, size_t n)
 	explicit_bzero(from, n);	/* each byte once */
 }
 
-/* --- control ------------------------------------------------------------- */
-
-/* No stream to the relay: the master may have overlooked that. */
-static void
-worker_ask_bus(struct worker *w)
-{
-	struct ipc_msg m;
-
-	ipc_init(&m, CONTROL_BUS_LOST);
-	if (w->control.fd != -1 && ipc_send(w->control.fd, &m) == -1)
-		log_debug("control_put_off");
-}
-
-static void
-worker_bus(struct worker *w, struct ipc_msg *m)
-{
-	int fd = m->fd;
-
-	m->fd = -1;	/* bus_port_open() has it, or closed it */
-	if (m->fd_lost) {
-		log_warnx("relay_stream_no_descriptor open=%zu",
-		    w->nconns);
-		counter_add(COUNTER_files_lost, 1);
-		accept_yield(w);
-	} else if (bus_port_open(w->bus, fd)) {
-		hub_bus_back(w->hub);
-		return;
-	}
-	worker_ask_bus(w);
-}
-
-/* By enum control_stop. */
-static const enum worker_mode worker_modes[] = {
-	[STOP_PROMPT] = WORKER_STOPPING,
-	[STOP_DRAIN] = WORKER_DRAINING,
-	[STOP_SOON] = WORKER_LEAVING,
-};
-
-static void
-worker_control_message(struct worker *w, struct ipc_msg *m)
-{
-	uint32_t slot, generation, mode;
-	uint64_t ms;
-
-	switch (m->type) {
-	case CONTROL_BUS:
-		slot = ipc_get_u32(m);
-		generation = ipc_get_u32(m);
-		if (!ipc_end(m) || (m->fd == -1 && !m->fd_lost) || slot != 0)
-			break;
-		log_debug("relay_stream generation=%u", generation);
-		worker_bus(w, m);
-		return;
-	case CONTROL_LOG:
-		if (!ipc_end(m))
-			break;
-		if (m->fd_lost)
-			counter_add(COUNTER_files_lost, 1);
-		else
-			log_reopen(m->fd);
-		return;
-	case CONTROL_STOP:
-		mode = ipc_get_u32(m);
-		ms = ipc_get_u64(m);
-		if (!ipc_end(m) || mode >= nitems(worker_modes))
-			break;
-		leave_begin(w, worker_modes[mode], ms);
-		return;
-	default:
-		break;
-	}
-	log_warnx("control_unknown type=%u", (unsigned)m->type);
-	counter_add(COUNTER_control_bad, 1);
-}
-
-static void
-worker_control(struct loop_fd *f, unsigned events)
-{
-	struct worker *w = container_of(f, struct worker, control);
-	struct ipc_msg m;
-	int r;
-
-	(void)events;
-	slot_does(w->row, SLOT_CONTROL);
-	while ((r = ipc_recv(f->fd, &m)) == 1) {
-		worker_control_message(w, &m);
-		if (m.fd != -1)
-			(void)close(m.fd);
-	}
-	if (r == -1) {
-		log_warn("control");
-		counter_add(COUNTER_control_bad, 1);
-	}
-	if (r != -2)
-		return;	/* only the end is the end */
-	log_warnx("master_gone");
-	loop_del(w->loop, f);
-	(void)close(f->fd);
-	f->fd = -1;
-	leave_begin(w, WORKER_STOPPING, WORKER_ORPHAN_MS);
-}
-
 /* --- the turn ------------------------------------------------------------ */
 
 static void
@@ -399,7 +297,7 @@ worker_second(struct worker *w)
 {
 	stats_heartbeat(w->h->stats, (unsigned)w->h->slot, w->wall);
 	if (!bus_port_up(w->bus))
-		worker_ask_bus(w);
+		control_ask_bus(w);
 	handshakes_second(w);
 	crowd_second(w);
 	coverage_save();
@@ -536,8 +434,7 @@ worker_start(struct worker *w)
 
 	loop_hooks(w->loop, &hooks);
 	loop_enough(w->loop, crowd_is_enough);
-	if (loop_add(w->loop, &w->control, w->h->control_fd, LOOP_IN,
-	    worker_control) == -1)
+	if (!control_open(w))
 		fatal("control");
 	if (w->h->bus_fds[0] != -1 &&
 	    !bus_port_open(w->bus, w->h->bus_fds[0]))
