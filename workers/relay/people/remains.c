@@ -152,18 +152,29 @@ remains_on_epoch(void *arg, const struct reply *o)
 	remains_sweep(r);
 }
 
-static void
-remains_end(struct remains *r)
+/* A command about the row of this node in the list of all. */
+static bool
+remains_send_listed(struct remains *r, struct slice command, commands_cb *cb)
 {
 	char list[CONF_REDIS_PREFIX_MAX + 16], name[NODES_NAME];
-	struct slice argv[] = { SLICE("HDEL"), slice_str(""), SLICE("") };
+	struct slice argv[3];
 
 	(void)snprintf(list, sizeof list, "%snodes", r->conf->redis.prefix);
 	nodes_name(name, r->id);
+	argv[0] = command;
 	argv[1] = slice_str(list);
 	argv[2] = slice_str(name);
-	if (!remains_send(r, argv[1], argv, nitems(argv), NULL))
+	return (remains_send(r, argv[1], argv, nitems(argv), cb));
+}
+
+static void
+remains_end(struct remains *r)
+{
+	char name[NODES_NAME];
+
+	if (!remains_send_listed(r, SLICE("HDEL"), NULL))
 		return;
+	nodes_name(name, r->id);
 	log_info("node_cleared node=%s", name);
 	remains_forget(r, r->id);
 }
@@ -202,19 +213,6 @@ remains_on_listed(void *arg, const struct reply *o)
 	remains_next(r);
 }
 
-static void
-remains_begin(struct remains *r)
-{
-	char list[CONF_REDIS_PREFIX_MAX + 16], name[NODES_NAME];
-	struct slice argv[] = { SLICE("HGET"), SLICE(""), SLICE("") };
-
-	(void)snprintf(list, sizeof list, "%snodes", r->conf->redis.prefix);
-	nodes_name(name, r->id);
-	argv[1] = slice_str(list);
-	argv[2] = slice_str(name);
-	(void)remains_send(r, argv[1], argv, nitems(argv), remains_on_listed);
-}
-
 void
 remains_add(struct remains *r, uint64_t id)
 {
@@ -251,7 +249,7 @@ remains_beat(struct remains *r, struct mono now)
 	r->id = r->list[i].id;
 	r->list[i].due = mono_add_ms(now, REMAINS_AGAIN_MS);
 	r->ns = 0;
-	remains_begin(r);
+	(void)remains_send_listed(r, SLICE("HGET"), remains_on_listed);
 }
 
 void
