@@ -197,6 +197,18 @@ count_of(struct count *c, enum count_kind kind, struct slice key)
 	return (n == 0 ? 0 : count_of_node(c->t, n));
 }
 
+struct slice
+count_key(const struct count *c, uint32_t node)
+{
+	struct slice key;
+
+	CHECK_MAGIC(c, COUNT_MAGIC);
+	MUST(node != 0);
+	if (!table_key(c->t, table_node(c->t, node), &key))
+		return (slice_of(NULL, 0));
+	return (key);
+}
+
 /* --- the dead ------------------------------------------------------------- */
 
 void

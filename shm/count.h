@@ -64,6 +64,8 @@ uint64_t count_total(const struct segment *);
 bool	count_enter_key(struct count *, enum count_kind, struct slice key,
 	    uint32_t limit, uint32_t *node) MUST_USE;
 void	count_leave_key(struct count *, uint32_t node);	/* 0: nothing */
+/* The key of a node that this slot holds, if it is a short one. */
+struct slice count_key(const struct count *, uint32_t node);
 /* Of all slots, for tests and the curious. */
 uint32_t count_of(struct count *, enum count_kind, struct slice key);
 

@@ -30,7 +30,7 @@ static const struct counters_row rows[] = {
 #include "shm/counters.def"
 #undef COUNTER
 #undef COUNTER_OF
-#define REASON(name, code, words) \
+#define REASON(name, code, by, words) \
 	{ "connections_closed", "reason=\"" #name "\"", "connections", \
 	    "Connections closed, by reason.", COUNTERS_COUNTER, false, \
 	    CELL_REASON + (uint32_t)REASON_##name, 1 },
@@ -42,7 +42,7 @@ static const struct counters_row rows[] = {
 	    false, CELL_AUTHFAIL + (uint32_t)AUTH_FAILED_##name, 1 },
 #include "proto/authfail.def"
 #undef AUTHFAIL
-#define REASON(name, code, words) \
+#define REASON(name, code, by, words) \
 	{ "clients_closed", "reason=\"" #name "\"", "clients", \
 	    "Clients that ended, over polling too, by reason.", \
 	    COUNTERS_COUNTER, false, CELL_CLIENT + (uint32_t)REASON_##name, 1 },

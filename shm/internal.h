@@ -20,7 +20,13 @@ struct segment {
 	uint8_t		*base;		/* the mapping; private pointer */
 	uint64_t	 size;		/* bytes */
 	struct shm_header *hdr;
+	struct slots_before *before;	/* slots_before.c, the master's; NULL:
+					 * it follows none */
 };
+
+/* What a segment's successor is told of it: sections, each with a version. */
+enum shm_passed { SHM_PASSED_SECRETS = 1, SHM_PASSED_LIMITS,
+	SHM_PASSED_HEIRS, SHM_PASSED_PRESENCE, SHM_PASSED_REVOKED };
 
 struct table_more {		/* what a saturated column can't count */
 	uint32_t	 node;

@@ -3,20 +3,30 @@
  *
  *	0      header: magic, layout hash, secrets, epoch, flags, part table
  *	page   slot rows, 256 B each: 0 = relay, 1.. = workers
+ *	       heirs of each slot's workers, 256 words each; shm/slots_heirs.h
  *	       overflow rate buckets, one word per class
  *	       rate sets, 8 words of 8 bytes each; sets of shm/once.h, the same
  *	       handshakes of the host, a line; sets of known addresses, the same
  *	       presence: node map nsid seen dirty dsum head
  *	       interest: the same
+ *	       trail: how many records were begun, a line per slot
  *	       count: connections of the host, a line per slot; then a table
  *	       of users and addresses, the same
+ *	       revoked: id, when, told; shm/table_revoked.h
  *	       columns of presence, one per slot	(made when touched)
  *	       columns of interest, one per slot	(the same)
  *	       columns of count, one per slot		(the same)
+ *	       names of what is revoked			(the same)
+ *	       trail: rings of what happened to clients, one per slot; they
+ *	       stay when the slot is free		(the same)
  *
  * Each part, and each slot's column, begins on a page of the kernel that
  * runs: a dead slot's column is given back by whole pages, and nothing of a
  * living one may be on them.
+ *
+ * A program that makes it otherwise can follow one that runs (slots_before.h), as
+ * long as a row, a word of the heirs and the overflow words stay what they are;
+ * where they are may change, and all else.
  *
  * Rules.  No locks and no waiting for another process: each word has one
  * writer, or is at most 64 bits and changed by one atomic operation.  A thing
@@ -51,6 +61,10 @@
  *				(seen or ann read; who is interested) against
  *				the fence in interest_join (node or overflow;
  *				what was told so far)
+ *   heirs			release -> acquire: who finds a giver dead finds
+ *				its heir, which was written before
+ *   revoked: id, and when, told, name	published by one word; used is raised
+ *				before (both seq_cst)
  *   one word alone		any order: CAS and fetch_or act on its latest
  *	value.  Rate words, once, storm, counters, columns.
  *   a dead process's stores	waitpid() orders them before what the master
@@ -132,6 +146,23 @@ struct shm_header {
 	uint64_t	 once_nsets;	/* a power of two */
 	uint64_t	 storm;		/* struct shm_storm */
 	uint64_t	 known_set;	/* a64[rate_nsets][SHM_WAYS] */
+	uint64_t	 trail;		/* struct trail_record[][], of a slot
+					 * trail_stride apart; shm/slots_trail.h */
+	uint64_t	 trail_stride;
+	uint64_t	 trail_begun;	/* a64[nslots], a line each */
+	uint64_t	 trail_bytes;	/* SHM_TRAIL_BYTES */
+	_Atomic uint64_t clients;	/* numbers given to them so far */
+	uint64_t	 heirs;		/* a64[nslots][256]: by low byte of the
+					 * generation: the giver's generation
+					 * << 16 | heir's slot << 8 | low byte
+					 * of its generation; 0: none */
+	uint64_t	 revoked_id, revoked_when, revoked_told;
+					/* a64[revoked_nb] each */
+	uint64_t	 revoked_name;	/* a64[revoked_nb][33] */
+	uint64_t	 revoked_nb;	/* a power of two: twice what may be */
+	_Atomic uint64_t revoked_used;	/* entries; never less than there are */
+	_Atomic uint64_t revoked_looks;	/* times somebody may have written one and
+					 * told not all */
 };
 
 /* Connections that a slot holds; written by it, or by the master for it. */
@@ -141,6 +172,8 @@ struct shm_held {
 };
 
 static_assert(sizeof(struct shm_held) == 64, "a line each");
+
+#define SHM_TRAIL_BYTES	(1u << 20)	/* a ring of shm/slots_trail.h */
 
 /* Handshakes of the host; see shm/bucket_storm.h.  All of one line. */
 struct shm_storm {
@@ -175,7 +208,8 @@ struct slot_row {
 	_Atomic uint32_t pid;
 	_Atomic uint32_t generation;
 	_Atomic uint32_t role;		/* enum slot_role */
-	uint64_t	 pad1[6];
+	_Atomic uint32_t leaves;	/* 1: it will end, others serve */
+	uint32_t	 pad1[11];
 	char		 panic[128];	/* NUL-terminated; owner, then master */
 };
 

@@ -64,21 +64,28 @@ once_choose(_Atomic uint64_t *set, uint64_t tag, uint64_t now, uint64_t *word,
 	return (oldest);
 }
 
-enum once
-once_claim(struct segment *seg, struct slice name, struct mono now)
+static _Atomic uint64_t *
+once_set_of(struct segment *seg, struct slice name, uint64_t *tag)
 {
 	struct hash_key k = segment_key(seg);
-	uint64_t hash, tag, word = 0, age = 0, at = now.us / UNIT_US, time;
-	_Atomic uint64_t *set;
-	bool alive;
-	unsigned way;
+	uint64_t hash;
 
 	segment_check(seg);
 	k.k1 ^= UINT64_C(0x6f6e6365);
 	hash = hash_bytes(&k, name);
-	tag = once_tag(hash);
-	set = (_Atomic uint64_t *)(void *)(seg->base + seg->hdr->once_set) +
-	    (hash & (seg->hdr->once_nsets - 1)) * SHM_WAYS;
+	*tag = once_tag(hash);
+	return ((_Atomic uint64_t *)(void *)(seg->base + seg->hdr->once_set) +
+	    (hash & (seg->hdr->once_nsets - 1)) * SHM_WAYS);
+}
+
+enum once
+once_claim(struct segment *seg, struct slice name, struct mono now)
+{
+	uint64_t tag, word = 0, age = 0, at = now.us / UNIT_US, time;
+	_Atomic uint64_t *set = once_set_of(seg, name, &tag);
+	bool alive;
+	unsigned way;
+
 	do {
 		way = once_choose(set, tag, at, &word, &age, &alive);
 		if (alive)
@@ -94,15 +101,42 @@ once_claim(struct segment *seg, struct slice name, struct mono now)
 	return (ONCE_FIRST);
 }
 
-enum once
-once_claim_id(struct segment *seg, uint32_t ns, struct slice id,
-    struct mono now)
-{
-	uint8_t name[sizeof ns + ONCE_ID_MAX];
+#define ONCE_NAME_MAX	(sizeof(uint32_t) + ONCE_ID_MAX)
 
+static struct slice
+once_name(uint8_t name[ONCE_NAME_MAX], uint32_t ns, struct slice id)
+{
 	MUST(id.n <= ONCE_ID_MAX);
 	memcpy(name, &ns, sizeof ns);
 	if (id.n != 0)
 		memcpy(name + sizeof ns, id.p, id.n);
-	return (once_claim(seg, slice_of(name, sizeof ns + id.n), now));
+	return (slice_of(name, sizeof ns + id.n));
+}
+
+enum once
+once_claim_id(struct segment *seg, uint32_t ns, struct slice id,
+    struct mono now)
+{
+	uint8_t name[ONCE_NAME_MAX];
+
+	return (once_claim(seg, once_name(name, ns, id), now));
+}
+
+void
+once_forget_id(struct segment *seg, uint32_t ns, struct slice id)
+{
+	uint8_t name[ONCE_NAME_MAX];
+	uint64_t tag, word;
+	_Atomic uint64_t *set = once_set_of(seg, once_name(name, ns, id),
+	    &tag);
+	unsigned k;
+
+	for (k = 0; k < SHM_WAYS; k++) {
+		word = atomic_load_explicit(&set[k], memory_order_acquire);
+		HOOK();
+		if (word >> TIME_BITS == tag)
+			(void)atomic_compare_exchange_strong_explicit(&set[k],
+			    &word, 0, memory_order_acq_rel,
+			    memory_order_acquire);
+	}
 }

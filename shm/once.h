@@ -30,5 +30,7 @@ enum once once_claim(struct segment *, struct slice name, struct mono now)
 /* The same for a publication's id in a namespace. */
 enum once once_claim_id(struct segment *, uint32_t ns, struct slice id,
 	    struct mono now) MUST_USE;
+/* It came to nothing: who brings it again is the first. */
+void	once_forget_id(struct segment *, uint32_t ns, struct slice id);
 
 #endif

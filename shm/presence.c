@@ -3,24 +3,14 @@
  * the number of connections is in the columns; whether somebody is online is
  * in ann.
  */
-#include "shm/presence.h"
+#include "shm/presence_int.h"
 
 #include <stdlib.h>
-
-#include "shm/spill.h"
 
 #define LIST_CHUNK	16384u	/* nodes looked at per call */
 #define TALLY_CHUNK	4096u
 #define TEXT_WORDS	8u	/* each: tag << 56 | 7 bytes */
 #define TEXT_TRIES	4u
-
-struct presence {
-	unsigned	 magic;
-#define PRESENCE_MAGIC	0x94e5e2ce
-	struct spill	 sp;
-	struct segment	*seg;
-	uint8_t		 tag;		/* of the last text stored */
-};
 
 struct presence *
 presence_open(struct segment *seg, unsigned slot)
@@ -75,6 +65,14 @@ presence_leave(struct presence *p, uint32_t node, uint16_t ns,
 {
 	CHECK_MAGIC(p, PRESENCE_MAGIC);
 	presence_seen(p, node, wall_now());
+	spill_leave(&p->sp, node, ns, user);
+}
+
+void
+presence_leave_unseen(struct presence *p, uint32_t node, uint16_t ns,
+    struct slice user)
+{
+	CHECK_MAGIC(p, PRESENCE_MAGIC);
 	spill_leave(&p->sp, node, ns, user);
 }
 

@@ -10,7 +10,9 @@
 #include "base/slice.h"
 #include "shm/segment.h"
 
+struct buf;
 struct presence;
+struct state_in;
 
 #define PRESENCE_TEXT_MAX 56	/* bytes of status text */
 
@@ -45,6 +47,9 @@ unsigned presence_key_max(const struct presence *);
 uint32_t presence_join(struct presence *, uint16_t ns, struct slice user);
 /* One connection fewer; node as returned by join (0 too). */
 void	presence_leave(struct presence *, uint32_t node, uint16_t ns,
+	    struct slice user);
+/* The same, but it was not seen now: it goes on at another worker. */
+void	presence_leave_unseen(struct presence *, uint32_t node, uint16_t ns,
 	    struct slice user);
 /* Something came from the user now; stored if a second or more newer. */
 void	presence_seen(struct presence *, uint32_t node, struct wall now);
@@ -86,5 +91,16 @@ uint32_t presence_untracked(const struct presence *);
 uint32_t presence_count(const struct segment *, uint16_t ns);
 /* Master, once a second: users[i] for the namespaces 0..n-1, exact now. */
 void	presence_tally(const struct segment *, uint32_t *users, unsigned n);
+
+/*
+ * Master: who is online, and what the world was told of them, for a segment of
+ * another layout, in which nobody is yet; *n: how many.  There they are held by
+ * the slots that hold them here, which slots_before_take() has taken, until
+ * these are reclaimed.  presence_load: -1 + errno, EPROTO where it is told
+ * something else; *lost: those that found no room.
+ */
+void	presence_save(struct segment *, struct buf *, uint32_t *n);
+int	presence_load(struct segment *, struct state_in *, uint32_t *n,
+	    uint32_t *lost) MUST_USE;
 
 #endif

@@ -1,23 +1,30 @@
 /*
  * Making and mapping the segment.  Sizes become offsets in one function,
- * segment_plan(), used by create and attach alike, so that "the same layout"
-     is one
- * hash.
+ * segment_plan(), used by create and attach alike, so that "the same layout" is
+ * one hash.
  */
 #include "shm/segment.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "base/state.h"
 #include "shm/internal.h"
 
 #define TABLE_MAX	(1u << 26)
 #define SEALS		(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+
+/* In this process. */
+struct segment_own {
+	struct segment	 seg;		/* first */
+	struct segment_params made;	/* what it was asked for */
+};
 
 /* Where the next part goes. */
 struct place {
@@ -98,7 +105,7 @@ segment_params_ok(const struct segment_params *p)
 	    p->rate_ways >= 1 && p->rate_ways <= 1u << 28 &&
 	    p->once_ways <= 1u << 28 &&
 	    p->max_ns >= 1 && p->max_ns <= SHM_NS_MAX &&
-	    p->count_max <= TABLE_MAX &&
+	    p->count_max <= TABLE_MAX && p->revoked_max <= 1u << 24 &&
 	    (p->page == 0 || (p->page >= SHM_PAGE && p->page <= 1u << 24 &&
 	    (p->page & (p->page - 1)) == 0)) &&
 	    segment_key_max_ok(p->presence_key_max) &&
@@ -110,6 +117,18 @@ static uint32_t
 segment_sets(uint32_t ways)
 {
 	return (segment_power_of_two((ways + SHM_WAYS - 1) / SHM_WAYS));
+}
+
+static void
+segment_plan_revoked(struct shm_header *h, const struct segment_params *p,
+    struct place *to)
+{
+	uint32_t max = p->revoked_max == 0 ? 16384 : p->revoked_max;
+
+	h->revoked_nb = segment_power_of_two(2 * (max < 64 ? 64 : max));
+	h->revoked_id = segment_take(to, h->revoked_nb * 8);
+	h->revoked_when = segment_take(to, h->revoked_nb * 8);
+	h->revoked_told = segment_take(to, h->revoked_nb * 8);
 }
 
 /* Columns go last: they are not allocated, slots in use touch theirs. */
@@ -126,6 +145,7 @@ segment_plan(struct shm_header *h, const struct segment_params *p,
 	h->nslots = 2 * p->max_workers + 1;
 	h->max_ns = p->max_ns;
 	h->slots = segment_take(&to, h->nslots * sizeof(struct slot_row));
+	h->heirs = segment_take(&to, (uint64_t)h->nslots * 256 * 8);
 	h->rate_over = segment_take(&to, SHM_CLASSES_MAX * 8);
 	h->rate_nsets = segment_sets(p->rate_ways);
 	h->rate_set = segment_take(&to, (uint64_t)h->rate_nsets * SHM_WAYS * 8);
@@ -140,17 +160,37 @@ segment_plan(struct shm_header *h, const struct segment_params *p,
 	segment_plan_table(&h->table[TABLE_INTEREST], p->interest_max,
 	    p->interest_key_max == 0 ? 128 : p->interest_key_max, false,
 	    &to);
+	h->trail_begun = segment_take(&to, h->nslots * UINT64_C(64));
 	h->count_host = segment_take(&to, h->nslots * sizeof(struct shm_held));
 	segment_plan_table(&h->count, p->count_max == 0 ? 1 : p->count_max, 64,
 	    false, &to);
+	segment_plan_revoked(h, p, &to);
 	*columns = to.at;
 	for (i = 0; i < 2; i++)
 		h->table[i].col = segment_take(&to,
 		    h->nslots * h->table[i].col_stride);
 	h->count.col = segment_take(&to, h->nslots * h->count.col_stride);
+	h->revoked_name = segment_take(&to, h->revoked_nb * 33 * 8);
+	h->trail_bytes = SHM_TRAIL_BYTES;
+	h->trail_stride = segment_pages(&to, SHM_TRAIL_BYTES);
+	h->trail = segment_take(&to, h->nslots * h->trail_stride);
 	h->size = to.at;
 	h->layout_hash = hash_bytes(&k, slice_of(h, sizeof *h)) ^
 	    sizeof(struct shm_node) << 32 ^ sizeof(struct slot_row);
+}
+
+uint64_t
+segment_bytes(const struct segment_params *p, unsigned *nslots)
+{
+	struct shm_header h;
+	uint64_t columns;
+
+	*nslots = 1;
+	if (!segment_params_ok(p))
+		return (0);
+	segment_plan(&h, p, &columns);
+	*nslots = h.nslots;
+	return (h.size);
 }
 
 /* What is not zero at the start of a segment's life. */
@@ -166,6 +206,9 @@ segment_start(struct segment *seg, const struct shm_header *h)
 	seg->hdr->sip_k0 = secret[0];
 	seg->hdr->sip_k1 = secret[1];
 	seg->hdr->start_ms = wall_now().ms;
+	/* clients of a segment before may come with their numbers */
+	atomic_store(&seg->hdr->clients,
+	    (uint32_t)(seg->hdr->start_ms * 2654435761u));
 	atomic_store(&seg->hdr->epoch, 1);
 	for (i = 0; i < SHM_TABLES; i++) {
 		const struct shm_table *l = segment_table(seg, i);
@@ -206,13 +249,15 @@ segment_make_memory(struct segment *seg, const struct shm_header *h,
 }
 
 static struct segment *
-segment_new(void)
+segment_new(const struct segment_params *p)
 {
+	struct segment_own *own = calloc(1, sizeof *own);
 	struct segment *seg;
 
-	seg = calloc(1, sizeof *seg);
-	if (seg == NULL)
+	if (own == NULL)
 		return (NULL);
+	own->made = *p;
+	seg = &own->seg;
 	seg->magic = SEGMENT_MAGIC;
 	seg->fd = seg->relay_fd = seg->master_fd = -1;
 	return (seg);
@@ -231,7 +276,7 @@ segment_create(const struct segment_params *p)
 		return (NULL);
 	}
 	segment_plan(&h, p, &columns);
-	seg = segment_new();
+	seg = segment_new(p);
 	if (seg == NULL)
 		return (NULL);
 	seg->relay_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -275,7 +320,7 @@ segment_attach(int fd, int relay_fd, int master_fd,
 		errno = EPROTO;
 		return (NULL);
 	}
-	seg = segment_new();
+	seg = segment_new(p);
 	if (seg == NULL)
 		return (NULL);
 	seg->fd = fd;
@@ -286,6 +331,30 @@ segment_attach(int fd, int relay_fd, int master_fd,
 	seg->relay_fd = relay_fd;
 	seg->master_fd = master_fd;
 	return (seg);
+}
+
+const struct segment_params *
+segment_made(const struct segment *seg)
+{
+	return (&((const struct segment_own *)(const void *)seg)->made);
+}
+
+uint64_t
+segment_layout(const struct segment *seg)
+{
+	return (seg->hdr->layout_hash);
+}
+
+uint64_t
+segment_layout_for(const struct segment_params *p)
+{
+	struct shm_header h;
+	uint64_t columns;
+
+	if (!segment_params_ok(p))
+		return (0);
+	segment_plan(&h, p, &columns);
+	return (h.layout_hash);
 }
 
 static void
@@ -347,6 +416,96 @@ struct hash_key
 segment_key(const struct segment *seg)
 {
 	return ((struct hash_key){ seg->hdr->sip_k0, seg->hdr->sip_k1 });
+}
+
+/* --- to one that follows ---------------------------------------------------*/
+
+/* Words that mean the same wherever they are. */
+struct words {
+	uint8_t		*p;
+	size_t		 n;	/* bytes */
+};
+
+#define SEGMENT_LIMITS	5	/* buckets, ids, handshakes, addresses */
+
+static void
+segment_limits(const struct segment *seg, struct words w[SEGMENT_LIMITS])
+{
+	const struct shm_header *h = seg->hdr;
+
+	w[0] = (struct words){ seg->base + h->rate_over, SHM_CLASSES_MAX * 8 };
+	w[1] = (struct words){ seg->base + h->rate_set,
+		(size_t)h->rate_nsets * SHM_WAYS * 8 };
+	w[2] = (struct words){ seg->base + h->once_set,
+		(size_t)h->once_nsets * SHM_WAYS * 8 };
+	w[3] = (struct words){ seg->base + h->storm,
+		sizeof(struct shm_storm) };
+	w[4] = (struct words){ seg->base + h->known_set,
+		(size_t)h->rate_nsets * SHM_WAYS * 8 };
+}
+
+static void
+segment_save_limits(const struct segment *seg, struct buf *b)
+{
+	size_t at = state_open(b, SHM_PASSED_LIMITS, 1);
+	struct words w[SEGMENT_LIMITS];
+	unsigned i;
+
+	segment_limits(seg, w);
+	for (i = 0; i < nitems(w); i++)
+		state_put_slice(b, slice_of(w[i].p, w[i].n));
+	state_close(b, at);
+}
+
+/* What is of another size begins anew. */
+static bool
+segment_load_limits(struct segment *seg, struct state_in *in)
+{
+	struct words w[SEGMENT_LIMITS];
+	struct state_in body;
+	struct slice s;
+	uint16_t version;
+	unsigned i;
+
+	if (!state_section(in, SHM_PASSED_LIMITS, &version, &body) ||
+	    version != 1)
+		return (false);
+	segment_limits(seg, w);
+	for (i = 0; i < nitems(w); i++) {
+		s = state_get_slice(&body);
+		if (s.n == w[i].n && s.n != 0)
+			memcpy(w[i].p, s.p, s.n);
+	}
+	return (state_end(&body));
+}
+
+void
+segment_save(const struct segment *seg, struct buf *b)
+{
+	size_t at = state_open(b, SHM_PASSED_SECRETS, 1);
+
+	segment_check(seg);
+	state_put_u64(b, seg->hdr->sip_k0);
+	state_put_u64(b, seg->hdr->sip_k1);
+	state_put_u64(b, seg->hdr->start_ms);
+	state_close(b, at);
+	segment_save_limits(seg, b);
+}
+
+bool
+segment_load(struct segment *seg, struct state_in *in)
+{
+	struct state_in body;
+	uint16_t version;
+
+	segment_check(seg);
+	if (!state_section(in, SHM_PASSED_SECRETS, &version, &body) ||
+	    version != 1)
+		return (false);
+	seg->hdr->sip_k0 = state_get_u64(&body);
+	seg->hdr->sip_k1 = state_get_u64(&body);
+	seg->hdr->start_ms = state_get_u64(&body);
+	return (state_end(&body) && segment_load_limits(seg, in));
 }
 
 struct shm_header *

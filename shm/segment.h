@@ -11,9 +11,11 @@
 #include "base/clock.h"
 #include "base/hash.h"
 
+struct buf;
 struct segment;
 struct shm_header;
 struct slot_row;
+struct state_in;
 
 struct segment_params {
 	unsigned	 max_workers;	/* 1..64; slots are twice as many + 1 */
@@ -29,6 +31,8 @@ struct segment_params {
 	bool		 status_text;	/* room for 56 bytes per user */
 	uint32_t	 count_max;	/* users and addresses counted; 0: none,
 					 * see shm/count.h */
+	uint32_t	 revoked_max;	/* users and tokens that are revoked;
+					 * becomes 64 * 2^k, 0: 16384 */
 	uint32_t	 page;		/* bytes that a column is given back
 					 * in; 0: this kernel's. A power of two
 					 * >= 4096 */
@@ -39,6 +43,8 @@ struct segment_params {
  * range), ENOMEM or ENOSPC (the machine is too small), else the call's own.
  */
 struct segment *segment_create(const struct segment_params *) MUST_USE;
+/* How large it would be, and of how many slots; 0: there can be none. */
+uint64_t segment_bytes(const struct segment_params *, unsigned *nslots);
 /*
  * Master after a binary upgrade: maps a segment made by its predecessor.
  * NULL + errno: EPROTO if its layout is not the one these parameters give.
@@ -46,6 +52,16 @@ struct segment *segment_create(const struct segment_params *) MUST_USE;
  */
 struct segment *segment_attach(int fd, int relay_fd, int master_fd,
     const struct segment_params *) MUST_USE;
+/* What it was made for, and attached with: a successor's parameters. */
+const struct segment_params *segment_made(const struct segment *);
+uint64_t segment_layout(const struct segment *);	/* its hash */
+/* The hash that a segment of ours would have, 0: they are out of range. */
+uint64_t segment_layout_for(const struct segment_params *);
+/* Where the layouts are not the same, a new one goes on with the secrets of the
+ * one before, and with what was counted against limits, ere anything is in it;
+ * false: it is told something else. */
+void	segment_save(const struct segment *, struct buf *);
+bool	segment_load(struct segment *, struct state_in *) MUST_USE;
 /* Unmaps and closes in this process; the memory lives while anyone maps it. */
 void	segment_free(struct segment **);
 

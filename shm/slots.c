@@ -6,7 +6,8 @@
 
 #include <unistd.h>
 
-#include "shm/internal.h"
+#include "shm/slots_before.h"
+#include "shm/slots_int.h"
 
 static void
 slot_row_set(struct slot_row *row, enum slot_state state)
@@ -15,37 +16,53 @@ slot_row_set(struct slot_row *row, enum slot_state state)
 	    memory_order_release);
 }
 
-static enum slot_state
-slot_row_get(const struct slot_row *row)
+int
+slot_next(const struct segment *seg, unsigned role)
 {
-	return ((enum slot_state)atomic_load_explicit(&row->state,
-	    memory_order_acquire));
+	unsigned s = role == SLOT_RELAY ? 0 : 1;
+	unsigned end = role == SLOT_RELAY ? 1 : seg->hdr->nslots;
+
+	segment_check(seg);
+	for (; s < end; s++)
+		if (slot_row_get(segment_slot(seg, s)) == SLOT_FREE)
+			return ((int)s);
+	return (-1);
 }
 
 int
 slot_assign(struct segment *seg, unsigned role, uint32_t generation)
 {
-	unsigned s = role == SLOT_RELAY ? 0 : 1;
-	unsigned end = role == SLOT_RELAY ? 1 : seg->hdr->nslots;
+	int s = slot_next(seg, role);
 	struct slot_row *row;
 
-	segment_check(seg);
-	for (; s < end; s++) {
-		row = segment_slot(seg, s);
-		if (slot_row_get(row) != SLOT_FREE)
-			continue;
-		atomic_store(&row->qs, 0);
-		atomic_store(&row->turns, 0);
-		atomic_store(&row->heartbeat_us, 0);
-		atomic_store(&row->doing, SLOT_STARTING);
-		atomic_store(&row->pid, 0);
-		atomic_store(&row->generation, generation);
-		atomic_store(&row->role, role);
-		row->panic[0] = '\0';
-		slot_row_set(row, SLOT_ASSIGNED);
-		return ((int)s);
-	}
-	return (-1);
+	if (s == -1)
+		return (-1);
+	row = segment_slot(seg, (unsigned)s);
+	atomic_store(&row->qs, 0);
+	atomic_store(&row->turns, 0);
+	atomic_store(&row->heartbeat_us, 0);
+	atomic_store(&row->doing, SLOT_STARTING);
+	atomic_store(&row->pid, 0);
+	atomic_store(&row->generation, generation);
+	atomic_store(&row->role, role);
+	atomic_store(&row->leaves, 0);
+	row->panic[0] = '\0';
+	slot_row_set(row, SLOT_ASSIGNED);
+	return (s);
+}
+
+void
+slot_leave(struct segment *seg, unsigned slot)
+{
+	atomic_store(&segment_slot(seg, slot)->leaves, 1);
+	slots_before_meet(seg);
+}
+
+bool
+slot_leaves(const struct segment *seg, unsigned slot)
+{
+	return (slot < segment_nslots(seg) &&
+	    atomic_load(&segment_slot(seg, slot)->leaves) != 0);
 }
 
 void
@@ -56,6 +73,7 @@ slot_live(struct segment *seg, unsigned slot, uint32_t pid)
 	MUST(slot_row_get(row) == SLOT_ASSIGNED);
 	atomic_store(&row->pid, pid);
 	slot_row_set(row, SLOT_LIVE);
+	slots_before_meet(seg);
 }
 
 void
@@ -65,6 +83,7 @@ slot_dead(struct segment *seg, unsigned slot)
 
 	MUST(slot_row_get(row) != SLOT_FREE);
 	slot_row_set(row, SLOT_DEAD);
+	slots_before_meet(seg);
 }
 
 void
@@ -74,6 +93,7 @@ slot_unassign(struct segment *seg, unsigned slot)
 
 	MUST(slot_row_get(row) == SLOT_ASSIGNED);
 	slot_row_set(row, SLOT_FREE);
+	slots_before_meet(seg);
 }
 
 void
@@ -99,6 +119,7 @@ slot_doing(const struct segment *seg, unsigned slot)
 		[SLOT_CONTROL] = "obeying", [SLOT_TIMER] = "timer",
 		[SLOT_TICK] = "tick", [SLOT_ENDING] = "ending its turn",
 		[SLOT_BUS_WRITING] = "writing to the bus",
+		[SLOT_MOVING] = "giving connections away, or taking some",
 	};
 	uint32_t what = atomic_load(&segment_slot(seg, slot)->doing);
 

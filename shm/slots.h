@@ -40,16 +40,23 @@ enum slot_doing {
 	SLOT_TICK,	/* what is done every now and then */
 	SLOT_ENDING,	/* the turn: what it has brought is written */
 	SLOT_BUS_WRITING,
+	SLOT_MOVING,	/* it gives connections away, or takes some */
 };
 
 #define SLOT_NONE	UINT32_MAX	/* a handle of the master, no column */
 
+/* Which one slot_assign() will choose; -1 if there is none. */
+int	slot_next(const struct segment *, unsigned role) MUST_USE;
 /*
  * Master, before fork: a free slot for this role (the relay's is always 0),
  * with its note, heartbeat and turns cleared; -1 if there is none.
  */
 int	slot_assign(struct segment *, unsigned role, uint32_t generation)
 	    MUST_USE;
+/* Master: it will end, and others are there; nothing new is to be given to
+ * it.  Until it is assigned again. */
+void	slot_leave(struct segment *, unsigned slot);
+bool	slot_leaves(const struct segment *, unsigned slot);
 void	slot_live(struct segment *, unsigned slot, uint32_t pid); /* master */
 void	slot_dead(struct segment *, unsigned slot);		  /* master */
 /* Master: an ASSIGNED slot whose fork failed goes back to FREE. */

@@ -35,7 +35,7 @@ stats_row_count(bool (*row)(unsigned, struct counters_row *))
 	return (n);
 }
 
-static void
+void
 stats_plan(struct stats_header *h, const struct stats_params *p)
 {
 	unsigned rows = stats_row_count(counters_row);
@@ -67,7 +67,7 @@ stats_plan(struct stats_header *h, const struct stats_params *p)
 }
 
 /* Offset of a copy of s; 0, the empty string, when there is no room. */
-static uint32_t
+uint32_t
 stats_intern(struct stats *st, const char *s)
 {
 	size_t n = strlen(s) + 1;
@@ -143,6 +143,21 @@ stats_describe_rows(struct stats *st)
 	MUST(st->str_used < STRINGS_FIXED);
 }
 
+int
+stats_map_memory(struct stats *st, uint64_t bytes)
+{
+	void *p;
+
+	p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+	    st->memory_fd, 0);
+	if (p == MAP_FAILED)
+		return (-1);
+	st->base = p;
+	st->size = bytes;
+	st->hdr = p;
+	return (0);
+}
+
 /*
  * Memory of our own, in full now (a short machine fails here and not later)
  * and sealed: nobody outside can make it smaller.
@@ -150,27 +165,14 @@ stats_describe_rows(struct stats *st)
 static int
 stats_map(struct stats *st, uint64_t bytes)
 {
-	void *p = MAP_FAILED;
-	int error, fd;
-
-	fd = memfd_create("roostd-stats", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd == -1)
+	st->memory_fd = memfd_create("roostd-stats",
+	    MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (st->memory_fd == -1 || ftruncate(st->memory_fd, (off_t)bytes) ==
+	    -1 || fallocate(st->memory_fd, 0, 0, (off_t)bytes) == -1 ||
+	    fcntl(st->memory_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
+	    F_SEAL_SEAL) == -1)
 		return (-1);
-	if (ftruncate(fd, (off_t)bytes) == 0 &&
-	    fallocate(fd, 0, 0, (off_t)bytes) == 0 &&
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
-	    F_SEAL_SEAL) == 0)
-		p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-		    0);
-	error = errno;
-	(void)close(fd);
-	errno = error;
-	if (p == MAP_FAILED)
-		return (-1);
-	st->base = p;
-	st->size = bytes;
-	st->hdr = p;
-	return (0);
+	return (stats_map_memory(st, bytes));
 }
 
 static int
@@ -202,7 +204,7 @@ stats_handle_new(bool writer)
 		return (NULL);
 	st->magic = STATS_HANDLE;
 	st->writer = writer;
-	st->fd = -1;
+	st->fd = st->memory_fd = -1;
 	return (st);
 }
 
@@ -247,8 +249,11 @@ stats_close(struct stats **stp)
 	if (st == NULL)
 		return;
 	CHECK_MAGIC(st, STATS_HANDLE);
+	stats_before_free(&st->before);
 	if (st->base != NULL)
 		(void)munmap(st->base, st->size);
+	if (st->memory_fd != -1)
+		(void)close(st->memory_fd);
 	stats_file_close(st);
 	free(st->path);
 	st->magic = 0;
@@ -267,6 +272,20 @@ unsigned
 stats_master(const struct stats *st)
 {
 	return (st->hdr->master_col);
+}
+
+uint64_t
+stats_value(struct stats *st, unsigned slot, enum counter c)
+{
+	struct counters_row r;
+	unsigned i;
+
+	if (!stats_before_has(st, slot))
+		return (cell(st, slot, (uint32_t)c));
+	for (i = 0; counters_row(i, &r); i++)
+		if (r.cell == (uint32_t)c)
+			return (stats_before_value(st, slot, r.name));
+	return (0);
 }
 
 void
@@ -291,6 +310,8 @@ stats_slot_live(struct stats *st, unsigned slot, enum stats_role role,
 void
 stats_slot_dead(struct stats *st, unsigned slot)
 {
+	if (stats_before_has(st, slot))
+		stats_before_dead(st, slot);
 	atomic_store_explicit(&slot_at(st, slot)->state, STATS_SLOT_DEAD,
 	    memory_order_release);
 }
@@ -307,8 +328,10 @@ stats_dead_close(uint64_t *column)
 	unsigned r;
 
 	open = column[COUNTER_connections_accepted] +
-	    column[COUNTER_connections_handed_in] -
-	    column[COUNTER_connections_handed_out];
+	    column[COUNTER_connections_handed_in] +
+	    column[COUNTER_connections_moved_in] -
+	    column[COUNTER_connections_handed_out] -
+	    column[COUNTER_connections_moved_out];
 	for (r = 0; r < REASON__MAX; r++)
 		open -= column[CELL_REASON + r];
 	if ((int64_t)open <= 0)
@@ -323,7 +346,9 @@ stats_dead_close(uint64_t *column)
 static void
 stats_dead_part(uint64_t *column)
 {
-	uint64_t open = column[COUNTER_clients_opened];
+	uint64_t open = column[COUNTER_clients_opened] +
+	    column[COUNTER_clients_moved_in] -
+	    column[COUNTER_clients_moved_out];
 	unsigned r;
 
 	for (r = 0; r < REASON__MAX; r++)
@@ -374,6 +399,8 @@ stats_slot_free(struct stats *st, unsigned slot)
 	unsigned b;
 
 	MUST(st->writer && slot < st->hdr->nslots);
+	if (stats_before_has(st, slot))
+		return (stats_before_slot_free(st, slot));
 	closed = stats_dead_close(column);
 	stats_dead_part(column);
 	stats_dead_lose(column);

@@ -111,6 +111,25 @@ struct stats_params {
  */
 struct stats *stats_create(const char *path, const struct stats_params *)
 	    MUST_USE;
+/*
+ * A master that becomes another program hands these on: what it needs to go on
+ * counting, so that nothing that is counted falls.
+ */
+struct stats_kept {
+	int		 memory_fd;
+	int		 file_fd;	/* -1: there is none */
+	uint64_t	 rows;		/* which counters, in which order */
+	uint64_t	 bus_unread;	/* counted as lost with a relay so far */
+};
+void	stats_keep(const struct stats *, struct stats_kept *);
+/*
+ * Master, after that.  Takes the descriptors, also when it fails: NULL + errno,
+ * EPROTO if that is no memory of ours.  Where other counters are counted now,
+ * new memory and a new file go on from what was counted; what children of the
+ * predecessor still count is added by stats_publish(), until they are gone.
+ */
+struct stats *stats_adopt(const struct stats_kept *, const char *path,
+	    const struct stats_params *) MUST_USE;
 /* Master: the file, if there is one, shall belong to them; -1 + errno. */
 int	stats_give(struct stats *, uid_t, gid_t);
 /*
@@ -125,6 +144,8 @@ void	stats_close(struct stats **);	/* unmaps in this process */
 /* The owner's column, for counters_attach(). slot = stats_master(): master. */
 uint64_t *stats_column(struct stats *, unsigned slot);
 unsigned stats_master(const struct stats *);
+/* One counter or gauge of a slot, also of a predecessor's child in it. */
+uint64_t stats_value(struct stats *, unsigned slot, enum counter);
 /* Master: the slot's row when a child starts, dies, is reclaimed. */
 void	stats_slot_live(struct stats *, unsigned slot, enum stats_role,
 	    uint32_t pid, uint32_t generation, const char *name);

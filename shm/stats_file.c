@@ -217,6 +217,8 @@ stats_publish(struct stats *st, struct mono now)
 
 	CHECK_MAGIC(st, STATS_HANDLE);
 	MUST(st->writer);
+	if (st->before != NULL)
+		stats_before_carry(st);
 	if (st->path == NULL)
 		return (0);
 	if (now.us >= st->look.us) {

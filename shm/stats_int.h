@@ -22,6 +22,8 @@ struct stats {
 	dev_t		 dev;
 	ino_t		 ino;
 	bool		 writer;
+	int		 memory_fd;	/* writer: the memfd; -1: none */
+	struct stats_before *before;	/* stats_before.c; NULL: none */
 	/* stats_file.c, the master only */
 	int		 fd;		/* of the file; -1: none */
 	uint32_t	 ndesc;		/* that the file has */
@@ -37,6 +39,29 @@ struct stats {
 
 /* NULL without memory; stats_close() it. */
 struct stats *stats_handle_new(bool writer);
+/* Is this header what we can read?  0, or EPROTO, EAGAIN, EFBIG. */
+int	stats_verify(const struct stats *);
+/* Offset of a copy of a text; 0, the empty one, when there is no room. */
+uint32_t stats_intern(struct stats *, const char *);
+void	stats_plan(struct stats_header *, const struct stats_params *);
+/* Map st->memory_fd; -1 + errno. */
+int	stats_map_memory(struct stats *, uint64_t bytes);
+
+/*
+ * stats_before.c: memory of a predecessor that counted something else, in
+ * which its children still count.  What they count is added to the master's
+ * column, by name.
+ */
+struct stats_before *stats_before_new(struct stats *old, struct stats *);
+void	stats_before_free(struct stats_before **);	/* old, too */
+/* Bring it up to date; once all children have gone it is freed. */
+void	stats_before_carry(struct stats *);
+/* Is this slot still that of a child which counts there? */
+bool	stats_before_has(const struct stats *, unsigned slot);
+uint64_t stats_before_value(const struct stats *, unsigned slot,
+	    const char *name);
+void	stats_before_dead(struct stats *, unsigned slot);
+uint64_t stats_before_slot_free(struct stats *, unsigned slot);
 
 /* Write everything to a new file and put it at st->path; -1 + errno: what was
  * there stays. */

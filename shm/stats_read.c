@@ -21,7 +21,7 @@ stats_within(uint64_t off, uint64_t stride, uint64_t n, uint64_t size)
 	    (n == 0 || stride <= (size - off) / n));
 }
 
-static int
+int
 stats_verify(const struct stats *st)
 {
 	const struct stats_header *h = st->hdr;

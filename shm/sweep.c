@@ -12,6 +12,7 @@
 #include "shm/count.h"
 #include "shm/counters.h"
 #include "shm/table_master.h"
+#include "shm/table_revoked.h"
 
 #define RELAY_GONE_US	30000000u	/* then its mirrors are dropped */
 
@@ -23,6 +24,7 @@ struct sweep {
 	struct table_master *tables[SHM_TABLES];
 	uint64_t	 relay_dead_us;	/* since when; 0 = it lives */
 	uint32_t	 rate_cursor;	/* last set that was aged */
+	struct revoked_pass revoked;
 };
 
 struct sweep *
@@ -110,6 +112,7 @@ sweep_reclaim(struct sweep *w, unsigned slot)
 			sweep_column(w->seg, id, slot);
 	}
 	count_reclaim(w->seg, slot);
+	revoked_reclaim(w->seg, slot);
 	atomic_store_explicit(&row->qs, 0, memory_order_seq_cst);
 	atomic_store_explicit(&row->state, SLOT_FREE, memory_order_release);
 }
@@ -178,6 +181,8 @@ sweep_round(struct sweep *w, struct mono now)
 		atomic_store_explicit(&seg->hdr->need_sweep, 0,
 		    memory_order_seq_cst);
 	sweep_relay(w, now);
+	revoked_sweep(seg, &w->revoked, again ? 2 * revoked_room(seg) :
+	    revoked_room(seg) / 8 + 1, wall_now().ms / 1000);
 	bucket_age(seg, &w->rate_cursor, now, seg->hdr->rate_nsets / 640 + 1);
 	counter_set(COUNTER_shm_limbo, sweep_limbo(w));
 }

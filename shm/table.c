@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #include "shm/counters.h"
-#include "shm/table_claim.h"
+#include "shm/table_int.h"
 
 #define LOST		UINT32_MAX
 

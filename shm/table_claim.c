@@ -6,7 +6,7 @@
  * taken it looks at places all over the map as well: a fifth of the nodes is
  * spare, but it may be anywhere, for slots fill what stands before them.
  */
-#include "shm/table_claim.h"
+#include "shm/table_int.h"
 
 #include "shm/counters.h"
 #include "shm/segment.h"

@@ -67,6 +67,18 @@ table_relay_close(struct table_relay **rp)
 	free(r);
 }
 
+void
+table_leave_delay(struct table_relay *r, uint64_t leave_delay_us)
+{
+	uint32_t i;
+
+	CHECK_MAGIC(r, TABLE_RELAY_MAGIC);
+	for (i = 0; i < r->count; i++)
+		r->queue[(r->first + i) % r->cap].due_us += leave_delay_us -
+		    r->delay_us;
+	r->delay_us = leave_delay_us;
+}
+
 /* False: no memory; the caller announces at once. */
 static bool
 relay_put_off_until(struct table_relay *r, uint32_t n, uint64_t due_us)

@@ -32,6 +32,8 @@ typedef bool table_emit(void *arg, const struct table_event *);
 struct table_relay *table_relay_open(struct segment *, enum table_id,
 	    uint64_t leave_delay_us) MUST_USE;
 void	table_relay_close(struct table_relay **);
+/* From now on after so long, those that wait already as well. */
+void	table_leave_delay(struct table_relay *, uint64_t leave_delay_us);
 /* All nodes whose last announcement is not the truth: once, at start. */
 void	table_announce_all(struct table_relay *, struct mono now, table_emit *,
 	    void *arg);
@@ -96,5 +98,9 @@ uint32_t table_nodes(const struct table_relay *);	/* all, 0 included */
  */
 void	table_inherit_begin(struct table_relay *);
 void	table_inherit_end(struct table_relay *);
+/* Later: what was mirrored until now is a predecessor's; some of that no host
+ * has confirmed. */
+void	table_inherit_again(struct table_relay *);
+bool	table_inherits(const struct table_relay *);
 
 #endif

@@ -142,6 +142,34 @@ table_inherit_begin(struct table_relay *r)
 }
 
 void
+table_inherit_again(struct table_relay *r)
+{
+	const struct table *t = r->t;
+	uint32_t n;
+
+	CHECK_MAGIC(r, TABLE_RELAY_MAGIC);
+	for (n = 1; n < t->cap; n++)
+		if (table_holds(t, n))
+			/* the level is the same: nothing to reconcile */
+			atomic_store_explicit(&table_node(t, n)->remote,
+			    (uint64_t)1 << TABLE_INHERITED,
+			    memory_order_seq_cst);
+}
+
+bool
+table_inherits(const struct table_relay *r)
+{
+	uint32_t n;
+
+	CHECK_MAGIC(r, TABLE_RELAY_MAGIC);
+	for (n = 1; n < r->t->cap; n++)
+		if (table_holds(r->t, n) && relay_hosts(r->t, n) ==
+		    (uint64_t)1 << TABLE_INHERITED)
+			return (true);
+	return (false);
+}
+
+void
 table_inherit_end(struct table_relay *r)
 {
 	uint32_t at = 0;

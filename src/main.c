@@ -13,10 +13,16 @@
 
 #include "conf/conf.h"
 #include "conf/read/dump.h"
-#include "conf/read/free.h"
-#include "conf/read/parse.h"
-#include "master/load.h"
+#include "host/check.h"
+#include "master/confine/confine.h"
 #include "master/master.h"
+#include "master/read/edition.h"
+#include "master/read/plan.h"
+#include "master/trial.h"
+#include "master/upgrade/binary.h"
+#include "master/upgrade/leap.h"
+#include "master/upgrade/pass.h"
+#include "master/upgrade/record.h"
 #include "role.h"
 #include "shm/layout.h"
 #include "sys/log.h"
@@ -131,47 +137,6 @@ main_options(int argc, char **argv, struct main_options *o)
 		main_usage(EX_USAGE);
 }
 
-static const char *
-main_getenv(const char *name)
-{
-	return (getenv(name));
-}
-
-/* The configuration; NULL: see errors.  Exits when there is no such file. */
-static struct conf *
-main_conf(const struct main_options *o, struct conf_errors *errors)
-{
-	struct conf_source source;
-	struct buf text;
-	struct conf *conf;
-
-	buf_init(&text);
-	if (load_text(o->file, &text) == -1) {
-		(void)fprintf(stderr, "roostd: %s: %s%s\n", o->file,
-		    strerror(errno), errno == ENOENT ? "; -c names another "
-		    "file, examples are in " ROOST_EXAMPLES : "");
-		exit(o->test ? 1 : EX_NOINPUT);
-	}
-	memset(&source, 0, sizeof source);
-	source.file = o->file;
-	source.text = buf_unread(&text);
-	source.overrides = o->overrides;
-	source.noverrides = o->noverrides;
-	source.env = main_getenv;
-	conf = conf_parse(&source, errors);
-	buf_fini(&text);
-	return (conf);
-}
-
-static unsigned
-main_nworkers(const struct conf *conf)
-{
-	unsigned n;
-
-	n = conf->workers != 0 ? conf->workers : plat_cpus();
-	return (n > SHM_WORKERS_MAX ? SHM_WORKERS_MAX : n);
-}
-
 static void
 main_print(const struct conf *conf)
 {
@@ -188,121 +153,156 @@ main_print(const struct conf *conf)
 	buf_fini(&out);
 }
 
-/* A start has a message and an exit code of its own for that. */
-static void
-main_check_user(const struct main_options *o, const struct conf *conf,
-    struct conf_errors *errors)
-{
-	struct plat_user user;
-
-	if (conf->user[0] != '\0' && plat_user_find(conf->user, &user) == -1)
-		conf_error(errors, o->file, 0, "user \"%s\": %s", conf->user,
-		    errno == 0 ? "no such user" : strerror(errno));
-}
-
 /* Parse, check and load; exits unless all is well. */
-static struct conf *
-main_read(const struct main_options *o, struct load **load)
+static struct edition *
+main_read(const struct main_options *o, const struct edition_source *from)
 {
+	enum edition_depth depth = o->test ? EDITION_CHECK : o->print ?
+	    EDITION_CONF : EDITION_FILES;
 	struct conf_errors errors;
-	struct conf *conf;
+	struct edition *e;
 
 	conf_errors_init(&errors);
-	conf = main_conf(o, &errors);
-	*load = NULL;
-	if (conf != NULL && conf->workers > SHM_WORKERS_MAX)
-		conf_error(&errors, o->file, 0, "workers = %u: more than %d",
-		    conf->workers, SHM_WORKERS_MAX);
-	if (conf != NULL && !(o->print && !o->test))
-		*load = load_all(conf, o->file, &errors);
-	if (conf != NULL && o->test) {
-		main_check_user(o, conf, &errors);
-		load_check_redis(conf, o->file, &errors);
+	e = edition_read(from, NULL, depth, &errors);
+	if (e == NULL && from->packet.n > 0)
+		(void)fprintf(stderr, "the configuration in force is refused: "
+		    "correct it and reload, then upgrade:\n");
+	if (e == NULL && errors.count == 0) {
+		(void)fprintf(stderr, "roostd: %s: %s%s\n", o->file,
+		    strerror(errno), errno == ENOENT ? "; -c names another "
+		    "file, examples are in " ROOST_EXAMPLES : "");
+		exit(o->test ? 1 : EX_NOINPUT);
 	}
-	if (errors.count > 0 || conf == NULL) {
+	if (e == NULL) {
 		(void)fwrite(errors.text.data, 1, errors.text.wpos, stderr);
 		exit(o->test ? 1 : EX_CONFIG);
 	}
 	conf_errors_fini(&errors);
-	return (conf);
+	return (e);
 }
 
-/* Relative to where we were started, from wherever we are then. */
+/* It is right, but this host may be too small for it.  A service has what its
+ * unit says, not what whoever asks has. */
 static void
-main_absolute(char **path, const char *from)
+main_valid(const struct main_options *o, const struct edition *e)
 {
-	char *whole;
+	struct host_finding found[HOST_FINDINGS];
+	struct host_facts facts;
+	struct host_needs needs;
+	uint64_t unit;
+	size_t i, n;
 
-	if ((*path)[0] == '\0' || (*path)[0] == '/')
-		return;
-	if (asprintf(&whole, "%s/%s", from, *path) == -1)
-		fatal("memory_short");
-	free(*path);
-	*path = whole;
+	(void)fprintf(stderr, "roostd: %s is valid\n", o->file);
+	(void)plat_raise_nofile();
+	plan_needs(e->conf, edition_workers(e), &needs);
+	host_look(&facts, "", 0);
+	unit = host_unit_files("");
+	if (facts.files != HOST_UNKNOWN && facts.files < unit)
+		facts.files = unit;
+	n = host_check(&needs, &facts, true, found);
+	for (i = 0; i < n; i++)
+		if (found[i].less)
+			(void)fprintf(stderr, "roostd: this host has too "
+			    "little: %s %s, needed: %s: %s\n", found[i].what,
+			    found[i].found, found[i].needed, found[i].mend);
 }
 
-/* In the background we keep no directory busy: what is still to be opened or
- * removed is named from the root. */
-static void
-main_leave_directory(struct conf *conf)
+static int
+main_run(const struct main_options *o, const struct edition_source *from,
+    struct edition *e, const char *file, const struct pass *pass,
+    const char *named)
 {
-	char *from = getcwd(NULL, 0);
+	char *binary = pass->record == NULL ? binary_path(named) :
+	    strndup((const char *)pass->record->binary.p,
+	    pass->record->binary.n);
+	const struct master_params mp = {
+		.edition = e, .source = from, .relay = &role_relay,
+		.worker = &role_worker, .confine = &confine, .version = PACKAGE_VERSION,
+		.file = file, .binary = binary,
+		.pass = pass->record == NULL ? NULL : pass,
+		.foreground = o->foreground,
+	};
+	const char *why;
+	bool layout;
+	int code;
 
-	if (from == NULL)
-		fatal("working_directory");
-	main_absolute(&conf->pidfile, from);
-	main_absolute(&conf->stats_file, from);
-	main_absolute(&conf->redis.password_file, from);
-	main_absolute(&conf->redis.sentinel_password_file, from);
-	main_absolute(&conf->redis.secret_file, from);
-	main_absolute(&conf->redis.ca, from);
-	main_absolute(&conf->redis.certificate, from);
-	main_absolute(&conf->redis.key, from);
-	free(from);
-	if (chdir("/") == -1)
+	if (pass->way == PASS_TRIAL) {
+		why = master_try(&mp, &layout);
+		trial_answer(why, layout);
+	}
+	/* in the background we keep no directory busy */
+	if (from->directory != NULL && chdir("/") == -1)
 		fatal("chdir path=/");
+	code = master_run(&mp);
+	free(binary);
+	return (code);
+}
+
+/* Are we to go on for another program, or for a later one that did not do? */
+static void
+main_pass(struct pass *pass, char **argv)
+{
+	pass_take(pass);
+	leap_remember(argv, environ);
+	switch (pass->way) {
+	case PASS_NONE:
+	case PASS_TRIAL:
+	case PASS_BACK:
+		return;
+	case PASS_ON:
+		leap_guard(pass->record, pass->fd);
+		return;
+	case PASS_BAD:
+		break;
+	}
+	if (pass->asked == PASS_TRIAL && pass->stranger)
+		trial_answer(pass->why, false);
+	(void)fprintf(stderr, "roostd: %s: %s\n", PASS_VARIABLE, pass->why);
+	exit(EX_USAGE);
 }
 
 int
 main(int argc, char **argv)
 {
 	struct main_options o;
-	struct master_params mp;
-	struct conf *conf;
-	struct load *load;
-	char *file;
+	struct edition_source from, first;
+	struct edition *e;
+	static struct pass pass;	/* the record stays as long as we do */
+	char *directory = NULL, *file;
 	int code = EX_OK, level;
 
 	if (plat_std_files() == -1)
 		return (EX_OSERR); /* nobody to tell */
+	main_pass(&pass, argv);
 	setproctitle_init(argc, argv, environ);
 	main_options(argc, argv, &o);
 	log_open(LOG_TARGET_STDERR);
-	conf = main_read(&o, &load);
-	level = log_level_from(conf->log_level);
+	if (!o.foreground && !o.print && !o.test &&
+	    (directory = getcwd(NULL, 0)) == NULL)
+		fatal("working_directory");
+	from = (struct edition_source){ .file = o.file,
+		.directory = directory, .overrides = o.overrides,
+		.noverrides = o.noverrides };
+	first = from;
+	if (pass.record != NULL)
+		first.packet = pass.record->conf;
+	file = realpath(o.file, NULL);	/* as long as we are there */
+	e = main_read(&o, &first);
+	level = log_level_from(e->conf->log_level);
 	log_init("master", -1, level < 0 ? LOG_LEVEL_INFO :
 	    (enum log_level)level);
+	log_set_format((enum log_format)e->conf->log_format);
 	if (o.print)
-		main_print(conf);
+		main_print(e->conf);
 	else if (o.test)
-		(void)fprintf(stderr, "roostd: %s is valid\n", o.file);
+		main_valid(&o, e);
 	else {
-		memset(&mp, 0, sizeof mp);
-		mp.conf = conf;
-		mp.load = load;
-		mp.relay = &role_relay;
-		mp.worker = &role_worker;
-		mp.version = PACKAGE_VERSION;
-		file = realpath(o.file, NULL);
-		mp.file = file != NULL ? file : o.file;
-		mp.workers = main_nworkers(conf);
-		mp.foreground = o.foreground;
-		if (!o.foreground)
-			main_leave_directory(conf);
-		code = master_run(&mp);
-		free(file);
+		code = main_run(&o, &from, e, file != NULL ? file : o.file,
+		    &pass, argv[0]);
+		e = NULL;	/* the master's */
 	}
-	load_free(&load);
-	conf_free(&conf);
+	edition_free(&e);
+	free(directory);
+	free(file);
 	return (code);
 }

@@ -60,6 +60,8 @@ struct heritage {
 	int		 handover_out[ROLE_SLOTS_MAX];
 	struct heritage_listener listeners[ROLE_SOCKETS_MAX];
 	size_t		 nlisteners;
+	int		 store_fd;	/* relay: what the one before has kept of
+					 * rooms, sealed; -1: nothing */
 	const struct token_keys *keys;	/* NULL without jwt */
 	/* files read by the master before rights were dropped */
 	struct slice	 demo_page;	/* n = 0: none */
@@ -72,10 +74,29 @@ struct heritage {
 	}		*bundle;		/* conf.client_bundle */
 	size_t		 nbundle;
 	const struct heritage_tls {
-		struct slice	 certificate;	/* PEM */
-		struct slice	 key;
+		const struct heritage_certificate {
+			const char	*name;	/* whose, "host" or "*.host";
+						 * of the first "": the rest's */
+			struct slice	 certificate;	/* PEM */
+			struct slice	 key;
+			struct slice	 ocsp;		/* DER; n = 0: none */
+			int64_t		 ocsp_until_s;	/* unix time */
+		}		*certificates;
+		size_t		 ncertificates;	/* 0: no TLS there */
+		struct slice	 client_ca;	/* PEM; n = 0: none wanted */
 	}		*tls;		/* indexed like conf.listens */
-	const uint8_t	*tls_ticket_key;	/* 80 random bytes, shared */
+	struct slice	 tls_secret;	/* random; of tickets, where there are */
+	struct slice	 tls_secrets;	/* no others: as base/secrets.h */
+	/* what a role does once it has all it needs to serve, and each second;
+	 * NULL: nothing */
+	const struct heritage_confine {
+		/* from now on there are only the calls of the role's list */
+		void	(*begin)(const struct heritage *);
+		void	(*second)(void);	/* log what was denied */
+		/* what is so by that configuration: "on", "log", "off", or
+		 * "absent" in a build that has no filters */
+		const char *(*word)(const struct conf *);
+	}		*confine;
 };
 
 struct role {
@@ -114,13 +135,54 @@ enum control_type {
 				 * (-1: what is connected is opened again) */
 	CONTROL_READY,		/* c->m: serving */
 	CONTROL_DRAINED,	/* c->m: no connection left, about to exit */
-	CONTROL_BUS_LOST	/* relay->m: u32 slot, u32 generation: the
+	CONTROL_BUS_LOST,	/* relay->m: u32 slot, u32 generation: the
 				 * stream broke, spoke nonsense or could not be
 				 * taken; if that worker lives, both get a new
 				 * one.  A worker that finds its stream broken
 				 * closes it and waits for CONTROL_BUS; it asks
 				 * by this message, without fields, when none
-				 * comes. */
+				 * comes.  m->worker: what a stream that it has
+				 * shut (CONTROL_BUS_END) held is lost */
+	/* live connections go from one worker, the giver, to another, the
+	 * heir, over a stream of packets between the two; see
+	 * workers/worker/handover/ */
+	CONTROL_HEIR,		/* m->giver, + fd: its end.  u32 slot, u32
+				 * generation of the heir; u32 share, of
+				 * CONTROL_SHARE_ALL: that part of what it has
+				 * now; u32 HEIR_ flags; u64 ms: see HEIR_LEAVE.
+				 * May come for several heirs, one after
+				 * another is served */
+	CONTROL_LEGATOR,	/* m->heir, + fd: its end.  u32 slot, u32
+				 * generation of the giver */
+	CONTROL_GIVEN,		/* giver->m: u32 slot of the heir; u32 moved,
+				 * u32 failed, u32 left: this share is done, or
+				 * the heir has gone: then moved is what went
+				 * before */
+	CONTROL_LEFT_OVER,	/* m->worker, + fd: requests passed to a slot
+				 * (heritage.handover_in) that nobody is in,
+				 * to be read until there are no more */
+	CONTROL_CONF,		/* m->relay, + fd: a new configuration, as
+				 * conf/read/packet.h has it, sealed.  Sent
+				 * before a worker has it */
+	CONTROL_CONF_LOST,	/* relay->m: it could not be taken; again */
+	CONTROL_BUS_END,	/* another relay takes the place of this one,
+				 * and nothing is lost.  m->relay: u64 ms: read
+				 * each stream to its end, write all out, and
+				 * exit by then; relay->m: it will; then
+				 * m->worker: shut the stream for writing where
+				 * a frame ends, read it to its end, and keep
+				 * what there is for the next (CONTROL_BUS) */
+	CONTROL_STORE		/* relay->m, + fd: that relay's last word, for the
+				 * next one (heritage.store_fd) */
+};
+
+#define CONTROL_SHARE_ALL	65536u
+
+enum {
+	HEIR_ALL_SESSIONS = 1,	/* also sessions over polling and parked ones;
+				 * and nobody is accepted from now on */
+	HEIR_LEAVE = 2		/* afterwards the worker drains: what cannot be
+				 * moved has so many ms, then it exits */
 };
 
 #endif

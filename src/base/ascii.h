@@ -23,6 +23,16 @@ ascii_hex(uint8_t c)
 	return (c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1);
 }
 
+/* A number as 16 of them, without an end. */
+static inline void
+ascii_put_hex(char out[16], uint64_t v)
+{
+	unsigned i;
+
+	for (i = 0; i < 16; i++, v <<= 4)
+		out[i] = "0123456789abcdef"[v >> 60];
+}
+
 static inline bool
 ascii_blank(uint8_t c)
 {

@@ -1,6 +1,6 @@
 /*
- * Digests and base64, by OpenSSL's libcrypto (with base/pkey.h and
- * base/certificate.h its only home outside TLS).  Any process; no I/O.
+ * Digests and base64, by OpenSSL's libcrypto (with base/key/pkey.h and
+ * base/key/certificate.h its only home outside TLS).  Any process; no I/O.
  */
 #ifndef BASE_DIGEST_H
 #define BASE_DIGEST_H

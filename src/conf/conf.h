@@ -1,7 +1,7 @@
 /*
  * What the daemon includes of its configuration: the struct, and the questions
  * that one may ask of it in any process.  Text becomes that struct in
- * conf/read, for main.c.
+ * conf/read, for the master.
  */
 #ifndef CONF_CONF_H
 #define CONF_CONF_H

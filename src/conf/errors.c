@@ -30,7 +30,9 @@ conf_error(struct conf_errors *errors, const char *file, int line,
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	if (line > 0)
+	if (line == CONF_LINE_OPTION)
+		buf_printf(&errors->text, "-o: %s\n", text);
+	else if (line > 0)
 		buf_printf(&errors->text, "%s:%d: %s\n", file, line, text);
 	else
 		buf_printf(&errors->text, "%s: %s\n", file, text);

@@ -17,6 +17,8 @@ struct conf_errors {
 
 void	conf_errors_init(struct conf_errors *);
 void	conf_errors_fini(struct conf_errors *);
+#define CONF_LINE_OPTION (-1)	/* in place of a line: -o, not the file */
+
 /* line 0: none. */
 void	conf_error(struct conf_errors *, const char *file, int line,
 	    const char *fmt, ...) PRINTF_LIKE(4, 5);

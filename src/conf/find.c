@@ -17,6 +17,15 @@ conf_namespace_find(const struct conf *conf, struct slice name)
 	return (conf_index_find(conf->ns_index, name));
 }
 
+const struct conf_namespace *
+conf_namespace_at(const struct conf *conf, size_t index)
+{
+	if (index >= conf->ns_room)
+		index -= conf->ns_room;
+	return (index >= conf->nnamespaces || conf->namespaces[index].gone ?
+	    NULL : &conf->namespaces[index]);
+}
+
 bool
 conf_api_key_covers(const struct conf_api_key *key,
     const struct conf_namespace *ns)
@@ -27,6 +36,24 @@ conf_api_key_covers(const struct conf_api_key *key,
 		if (strcmp(key->namespaces[i], ns->name) == 0)
 			return (true);
 	return (key->nnamespaces == 0);
+}
+
+bool
+conf_api_key_sends(const struct conf_api_key *key, struct slice event)
+{
+	struct slice name;
+	size_t i;
+
+	for (i = 0; i < key->nevents; i++) {
+		name = slice_str(key->events[i]);
+		if (name.n > 0 && name.p[name.n - 1] == '*') {
+			name.n--;
+			if (slice_starts(event, name))
+				return (true);
+		} else if (slice_eq(event, name))
+			return (true);
+	}
+	return (false);
 }
 
 const struct conf_event *
@@ -50,6 +77,18 @@ conf_room_find(const struct conf_namespace *ns, struct slice room,
 		if (conf_pattern_match(&ns->rooms[i].pattern, room, values))
 			return (&ns->rooms[i]);
 	return (NULL);
+}
+
+bool
+conf_room_keeps(const struct conf_namespace *ns, struct slice room)
+{
+	struct slice values[CONF_PARAMS_MAX];
+	const struct conf_room *r;
+
+	if (!ns->keeps)
+		return (false);
+	r = conf_room_find(ns, room, values);
+	return (r != NULL && r->history != 0);
 }
 
 /* --- routes ----------------------------------------------------------- */

@@ -10,6 +10,12 @@
 /* By name with its slash; NULL when unknown. */
 const struct conf_namespace *conf_namespace_find(const struct conf *,
 	    struct slice name);
+/* By an index in shared memory, of its own or of its rooms; NULL: there is none,
+ * or it is gone. */
+const struct conf_namespace *conf_namespace_at(const struct conf *,
+	    size_t index);
+/* Its holder may publish an event of this name. */
+bool	conf_api_key_sends(const struct conf_api_key *, struct slice event);
 /* A key may be used for this namespace. */
 bool	conf_api_key_covers(const struct conf_api_key *,
 	    const struct conf_namespace *);
@@ -21,6 +27,8 @@ const struct conf_event *conf_event_find(const struct conf_namespace *,
 /* The first room rule that matches, or NULL. */
 const struct conf_room *conf_room_find(const struct conf_namespace *,
 	    struct slice room, struct slice values[CONF_PARAMS_MAX]);
+/* Has this room a history? */
+bool	conf_room_keeps(const struct conf_namespace *, struct slice room);
 
 /* A path is prefix, or continues it with a slash. */
 bool	conf_path_under(struct slice path, struct slice prefix);

@@ -18,6 +18,25 @@ struct conf_addr {
 };
 #define CONF_ADDRS_MAX	2
 
+/* A certificate for clients that ask for this name (RFC 6066, section 3). */
+struct conf_listen_host {
+	char		*name;		/* lower case, "host" or "*.host" */
+	char		*certificate;	/* PEM file paths */
+	char		*key;
+	char		*ocsp;		/* DER; "": none */
+	int		 line;
+};
+
+enum conf_proxy_protocol { CONF_PROXY_OFF, CONF_PROXY_V1, CONF_PROXY_V2,
+	CONF_PROXY_ANY };
+enum conf_client_verify { CONF_CLIENT_OFF, CONF_CLIENT_OPTIONAL,
+	CONF_CLIENT_REQUIRED };
+enum conf_client_user { CONF_CLIENT_CN, CONF_CLIENT_SUBJECT, CONF_CLIENT_DNS,
+	CONF_CLIENT_EMAIL, CONF_CLIENT_URI, CONF_CLIENT_USER__MAX };
+
+/* What is on an address: the words of listen { serve }. */
+enum { CONF_SERVE_CLIENTS = 1, CONF_SERVE_API = 2, CONF_SERVE_STATUS = 4 };
+
 struct conf_listen {
 	char		*text;		/* "0.0.0.0:8080", "unix:/run/x.sock" */
 	/* ready for bind(2), with IPV6_V6ONLY; of "*" and "localhost" there
@@ -27,8 +46,16 @@ struct conf_listen {
 	bool		 tls;
 	char		*certificate;	/* PEM file paths; set iff tls */
 	char		*key;
+	char		*ocsp;		/* DER; "": none */
+	struct conf_listen_host *tls_hosts; /* none without tls */
+	size_t		 ntls_hosts;
+	char		*client_ca;	/* PEM file; "": none */
+	enum conf_client_verify client_verify;
+	enum conf_client_user client_user; /* the user's id, without a token */
 	unsigned	 mode;		/* unix: permission bits, 0660 */
+	uint32_t	 serve;		/* CONF_SERVE_ bits; 0: all */
 	bool		 status;	/* /metrics, /health, ... are there */
+	unsigned	 proxy_protocol; /* enum conf_proxy_protocol */
 	int		 line;
 };
 
@@ -39,6 +66,13 @@ struct conf_origin {
 	char		*host;		/* lower case; may start with "*."; "" as
 					 * in "file://" */
 	char		*port;		/* decimal, "*", or "" = the scheme's */
+};
+
+/* Addresses that are alike in their first bits; IPv4 is mapped. */
+struct conf_network {
+	uint8_t		 address[16];	/* zero behind the bits */
+	uint8_t		 bits;		/* 0 to 128 */
+	bool		 local;		/* "unix:": who has no address */
 };
 
 /*
@@ -111,11 +145,13 @@ struct conf_jwt {
 	char		*cookie;	/* "" = not looked at */
 	char		*query;		/* "" = not looked at */
 	uint64_t	 leeway_ms;
+	uint64_t	 revoke_ms;	/* of a revocation without end */
 };
 
 enum {
 	CONF_API_PUBLISH = 1, CONF_API_PRESENCE = 2, CONF_API_DISCONNECT = 4,
-	CONF_API_ROOMS = 8
+	CONF_API_ROOMS = 8, CONF_API_REVOKE = 16,
+	CONF_API_HISTORY = 32
 };
 
 struct conf_api_key {
@@ -124,6 +160,10 @@ struct conf_api_key {
 	uint32_t	 allow;		/* CONF_API_ bits */
 	char		**namespaces;	/* names, with their slash; none: all */
 	size_t		 nnamespaces;
+	char		**events;	/* "order:*", "*"; none: no event */
+	size_t		 nevents;
+	struct conf_network *networks;	/* none: any */
+	size_t		 nnetworks;
 	int		 line;
 };
 
@@ -176,6 +216,7 @@ struct conf_redis {
 	char		*certificate;
 	char		*key;
 	char		*server_name;	/* "" = host */
+	uint64_t	 linger_ms;	/* of one that is not named any more */
 };
 
 /* There is one to be used. */
@@ -205,7 +246,7 @@ enum conf_per { CONF_PER_USER, CONF_PER_ADDRESS, CONF_PER_CONNECTION };
 
 #define CONF_RATES_MAX	64
 struct conf_rate {
-	unsigned	 index;		/* position in conf.rates */
+	unsigned	 index;		/* below CONF_RATES_MAX, no other's */
 	char		*name;
 	enum conf_per	 per;
 	unsigned	 allow;		/* so many, 1 or more, */
@@ -251,6 +292,8 @@ struct conf_room {
 	enum conf_join	 join;
 	char		*claim;		/* CLAIM: name of the claim */
 	unsigned	 self;		/* SELF: bit i = parameter i */
+	unsigned	 history;	/* events kept; 0: none */
+	uint64_t	 keep_ms;	/* so long; 0: for ever */
 	int		 line;
 };
 
@@ -287,6 +330,9 @@ struct conf_event {
 	enum conf_to	 to;
 	char		*field;		/* ROOM, USER: member of the first arg */
 	bool		 self;		/* the sender gets it too */
+	bool		 history;	/* kept where its room keeps any */
+	bool		 keeps;		/* ... and there are such rooms: to is
+					 * ROOM, it is not volatile */
 	bool		 is_volatile;
 	bool		 member;	/* sender must be in the room (default) */
 	bool		 meta;		/* append meta (default) */
@@ -314,6 +360,9 @@ enum conf_presence {		/* who is told who is there */
 
 struct conf_namespace {
 	uint16_t	 index;		/* position in conf.namespaces */
+	bool		 gone;		/* it was there before: nobody finds
+					 * it, and nobody else gets its index */
+	bool		 keeps;		/* some room has a history */
 	char		*name;		/* with its slash: "/", "/chat" */
 	size_t		 name_len;
 	enum conf_auth	 auth;
@@ -361,9 +410,33 @@ struct conf_route {
 	int		 line;
 };
 
+enum conf_tls_version { CONF_TLS_1_2, CONF_TLS_1_3 };
+
 /* --- the whole ---------------------------------------------------------- */
 
+/* What a line is: the words of log_format, in the order of sys/log.h. */
+enum conf_log_format { CONF_LOG_FORMAT_TEXT, CONF_LOG_FORMAT_JSON };
+
+/* What is logged of each connection: the words of log_connections. */
+enum conf_log_connections {
+	CONF_LOG_CONNECTIONS_OFF, CONF_LOG_CONNECTIONS_END,
+	CONF_LOG_CONNECTIONS_BOTH
+};
+/* What a system call is that a role has no need of. */
+enum conf_seccomp { CONF_SECCOMP_ON, CONF_SECCOMP_LOG, CONF_SECCOMP_OFF };
+/* What a process that crashes leaves of its memory. */
+enum conf_core_dumps { CONF_CORE_OFF, CONF_CORE_BARE, CONF_CORE_FULL };
+/* Where trusted proxies say who asks. */
+enum conf_proxy_header { CONF_PROXY_X_FORWARDED, CONF_PROXY_FORWARDED };
+
 enum { CONF_TRANSPORT_POLLING = 1, CONF_TRANSPORT_WEBSOCKET = 2 };
+
+static inline bool
+conf_listen_serves(const struct conf_listen *l, uint32_t what)
+{
+	return ((l->serve == 0 || (l->serve & what) != 0) &&
+	    (l->status || what != CONF_SERVE_STATUS));
+}
 
 struct conf {
 	unsigned	 magic;
@@ -374,9 +447,14 @@ struct conf {
 	char		*pidfile;	/* "" = none */
 	char		*log_level;	/* error, warn, info, debug */
 	char		*log_file;	/* "" = stderr or syslog */
+	enum conf_log_format log_format;
+	enum conf_log_connections log_connections;
+	enum conf_seccomp seccomp;
+	enum conf_core_dumps core_dumps;
 	uint64_t	 stop_time_ms;	/* TERM: exit within */
 	uint64_t	 drain_delay_ms; /* QUIT: still accepting for so long */
 	uint64_t	 drain_time_ms;	/* ... then clients go spread over */
+	uint64_t	 binary_timeout_ms;	/* USR2: the next is ready within */
 	uint64_t	 worker_timeout_ms;	/* a child that hangs is replaced */
 	uint64_t	 max_connection_age_ms;	/* 0: for ever */
 	/* listeners */
@@ -387,6 +465,16 @@ struct conf {
 	char		**hosts;	/* lower case, "host" or "*.host"; none:
 					 * any */
 	size_t		 nhosts;
+	/* of all listeners with TLS */
+	enum conf_tls_version tls_min_version;
+	char		*tls_ciphers;	/* "": OpenSSL's own choice */
+	char		*tls_curves;
+	uint64_t	 tls_ticket_ms;
+	char		*tls_ticket_file; /* "": none */
+	bool		 tls_ktls;
+	struct conf_network *proxies;	/* trusted_proxies */
+	size_t		 nproxies;
+	unsigned	 proxy_header;	/* enum conf_proxy_header */
 	/* limits */
 	uint64_t	 limit_connections;	/* whole host */
 	unsigned	 limit_per_address;	/* connections; 0: any number */
@@ -437,19 +525,23 @@ struct conf {
 	const struct conf_rate *rate_auth_failures; /* bad tokens, likewise */
 	struct conf_redis redis;
 	/* shared memory and stats */
+	uint64_t	 store_bytes, store_room_bytes;
 	unsigned	 shm_users;	/* presence entries */
 	unsigned	 shm_presence_key; /* bytes of their keys, as a word of
 					 * its range: see the function below */
 	unsigned	 shm_rooms;	/* interest entries */
-	unsigned	 shm_rates, shm_publish_ids;
+	unsigned	 shm_rates, shm_publish_ids, shm_revocations;
 	char		*stats_file;	/* "" = anonymous */
 	char		*demo_page;	/* file served as /demo/; "" = none */
 	/* meaning */
 	struct conf_namespace *namespaces;
-	size_t		 nnamespaces;
+	size_t		 nnamespaces;	/* those that are gone included */
+	unsigned	 ns_room;	/* indices are below, as long as the
+					 * daemon lives */
 	struct conf_route *routes;
 	size_t		 nroutes;
 	void		*ns_index;	/* private to index.c */
+	int		*lines;		/* private to read/line.c */
 };
 
 /* Bytes of the longest key whose presence is tracked. */
@@ -471,6 +563,14 @@ conf_presence_on(const struct conf *conf)
 	return (false);
 }
 
+/* Index in shared memory of those who are in rooms of a namespace; of those in
+ * the namespace it is its own. */
+static inline uint16_t
+conf_rooms_index(const struct conf *conf, const struct conf_namespace *ns)
+{
+	return ((uint16_t)(ns->index + conf->ns_room));
+}
+
 /* What one is made from. */
 struct conf_source {
 	const char	*file;		/* its name, for messages */
@@ -478,6 +578,8 @@ struct conf_source {
 	const char	*const *overrides; /* "limits.connections=10", from -o */
 	size_t		 noverrides;
 	const char	*(*env)(const char *name); /* getenv, or a test's */
+	const struct conf *before; /* that it follows, or NULL: namespaces keep
+				 * their index */
 };
 
 #endif

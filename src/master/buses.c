@@ -69,7 +69,7 @@ buses_make_worker(struct seat *s, struct heritage *h, struct bus_ends *ends)
 	int fds[2];
 
 	s->bus_due = false;
-	if (relay->state == SEAT_EMPTY)
+	if (relay->state == SEAT_EMPTY || relay->ending)
 		return; /* the next relay brings one */
 	if (buses_pair(fds) == -1) {
 		s->bus_due = true;
@@ -84,11 +84,9 @@ static void
 buses_make_relay(struct seat *s, struct heritage *h, struct bus_ends *ends)
 {
 	struct seat *w;
-	unsigned i;
 	int fds[2];
 
-	for (i = 0; i < seats_nworkers(s->all); i++) {
-		w = seats_worker(s->all, i);
+	SEATS_FOREACH_WORKER(w, s->all) {
 		if (w->state == SEAT_EMPTY)
 			continue;
 		if (buses_pair(fds) == -1) {
@@ -97,7 +95,7 @@ buses_make_relay(struct seat *s, struct heritage *h, struct bus_ends *ends)
 		}
 		h->bus_fds[w->slot] = fds[0];
 		h->bus_generations[w->slot] = w->generation;
-		ends->other[i] = fds[1];
+		ends->other[w - s->all->seat] = fds[1];
 	}
 }
 
@@ -128,7 +126,7 @@ buses_hand_out(struct seat *s, const struct heritage *h, struct bus_ends *ends,
 		buses_close(&own);
 		if (ends->other[i] == -1)
 			continue;
-		worker = relay ? seats_worker(s->all, i) : s;
+		worker = relay ? &s->all->seat[i] : s;
 		if (ok) {
 			buses_made(worker, now);
 			if (!buses_give(relay ? worker : seats_relay(s->all),
@@ -161,15 +159,12 @@ void
 buses_lost(struct seats *all, uint32_t slot, uint32_t generation)
 {
 	struct seat *w;
-	unsigned i;
 
-	for (i = 0; i < seats_nworkers(all); i++) {
-		w = seats_worker(all, i);
+	SEATS_FOREACH_WORKER(w, all)
 		/* the dead have a new one coming when they are replaced */
 		if (w->state != SEAT_EMPTY && w->slot == slot &&
 		    w->generation == generation)
 			w->bus_due = true;
-	}
 }
 
 void
@@ -201,14 +196,11 @@ void
 buses_repair(struct seats *all, struct mono now)
 {
 	struct seat *relay = seats_relay(all), *w;
-	unsigned i;
 
-	if (relay->state == SEAT_EMPTY)
+	if (relay->state == SEAT_EMPTY || relay->ending)
 		return;
-	for (i = 0; i < seats_nworkers(all); i++) {
-		w = seats_worker(all, i);
+	SEATS_FOREACH_WORKER(w, all)
 		if (w->state != SEAT_EMPTY && w->bus_due &&
 		    now.us >= mono_add_ms(w->bus_made, BUSES_REPAIR_MS).us)
 			buses_repair_one(w, relay, now);
-	}
 }

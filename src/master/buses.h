@@ -12,8 +12,8 @@
 #define BUSES_REPAIR_MS	1000	/* at most one new stream a second each */
 
 struct bus_ends {		/* of a child about to be forked */
-	/* ours to hand on, by worker number; -1: none.  For a worker only
-	 * [0] is used: the relay's end. */
+	/* ours to hand on, by seat; -1: none.  For a worker only [0] is used:
+	 * the relay's end. */
 	int		 other[ROLE_SLOTS_MAX];
 };
 

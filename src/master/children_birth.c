@@ -14,9 +14,11 @@
 #include "master/fork.h"
 #include "master/handovers.h"
 #include "master/listen.h"
-#include "master/load.h"
+#include "master/read/edition.h"
+#include "master/read/load.h"
 #include "shm/counters.h"
 #include "shm/slots.h"
+#include "shm/slots_heirs.h"
 #include "shm/stats.h"
 #include "sys/log.h"
 
@@ -27,24 +29,30 @@ static void
 children_heritage(struct seat *s, struct heritage *h)
 {
 	const struct children_params *p = &s->all->children->p;
+	const struct load *load = s->edition->load;
 
 	memset(h, 0, sizeof *h);
-	h->conf = p->conf;
+	h->conf = s->edition->conf;
 	h->segment = p->segment;
 	h->stats = p->stats;
 	h->slot = (int)s->slot;
 	h->generation = s->generation;
 	h->node_id = p->node_id;
 	h->started = p->started;
-	h->keys = p->load->keys;
-	h->demo_page = buf_unread(&p->load->demo_page);
-	h->bundle = p->load->bundle;
-	h->nbundle = p->load->nbundle;
-	h->tls = p->load->tls;
-	h->tls_ticket_key = p->load->ticket_key;
+	h->store_fd = -1;
+	if (s->role->id == SLOT_RELAY)
+		h->store_fd = s->all->children->store_fd;
+	h->keys = load->keys;
+	h->confine = p->confine;
+	h->demo_page = buf_unread(&load->demo_page);
+	h->bundle = load->bundle;
+	h->nbundle = load->nbundle;
+	h->tls = load->tls;
+	h->tls_secret = slice_of(load->ticket_key, sizeof load->ticket_key);
+	h->tls_secrets = buf_unread(&load->ticket_secrets);
 	handovers_column(p->handovers, s->slot, h);
 	if (s->role->id == SLOT_WORKER)
-		h->nlisteners = listen_column(p->listens, s->worker,
+		h->nlisteners = listen_column(s->listens, s->worker,
 		    h->listeners);
 }
 
@@ -58,13 +66,19 @@ children_born(struct seat *s, pid_t pid, struct mono now)
 	s->state = SEAT_STARTING;
 	s->started = now;
 	s->killed.us = 0;
+	s->heir = NULL;
+	s->gives = false;
+	s->shares = 0;
 	s->traced = false;
 	s->log_due = false;	/* it has what we have */
+	s->ending = s->end_due = false;
 	s->turns = 0;
 	s->looks = 0;
 	s->suspect = false;
 	s->watched.us = 0;
 	slot_live(c->p.segment, s->slot, (uint32_t)pid);
+	if (s->role->id == SLOT_RELAY)
+		conf_send_has(&c->conf_send);
 	if (s->role->id == SLOT_RELAY)
 		(void)snprintf(name, sizeof name, "%s", s->role->title);
 	else
@@ -83,7 +97,8 @@ static int
 children_fork(struct seat *s, struct heritage *h, struct mono now)
 {
 	struct children *c = s->all->children;
-	struct fork_params fp = { s->role, c->p.user, -1, LOG_TARGET_STDERR };
+	struct fork_params fp = { s->role, c->p.user, -1, c->p.to_file,
+		LOG_TARGET_STDERR };
 	struct bus_ends ends;
 	int error;
 	pid_t pid;
@@ -143,24 +158,41 @@ children_back_off(struct seat *s, struct mono now)
 		s->delay_ms = CHILDREN_DELAY_MAX_MS;
 }
 
+/* Who was to come is not tried again: others serve. */
+static void
+children_not_born(struct seat *s, struct mono now)
+{
+	if (s->standing == SEAT_COMING)
+		s->all->children->coming_failed = true;
+	children_back_off(s, now);
+}
+
 void
 children_spawn(struct seat *s, struct mono now)
 {
 	static struct heritage h; /* large; a child uses its own copy */
 	struct children *c = s->all->children;
+	uint32_t generation = c->generation + 1;
 	int slot;
 
-	slot = slot_assign(c->p.segment, s->role->id, c->generation + 1);
+	slot = slot_next(c->p.segment, s->role->id);
+	if (slot > 0)	/* not a name that ids of living sessions have */
+		generation = heirs_generation(c->p.segment, (unsigned)slot,
+		    generation);
+	slot = slot_assign(c->p.segment, s->role->id, generation);
 	if (slot == -1) {
 		log_warnx("no_free_slot role=%s", s->role->title);
-		children_back_off(s, now);
+		children_not_born(s, now);
 		return;
 	}
 	s->slot = (unsigned)slot;
-	s->generation = ++c->generation;
+	s->generation = c->generation = generation;
 	s->stop_due = c->soon || c->stopping;
 	children_heritage(s, &h);
 	if (children_connect(s, &h, now) == 0) {
+		/* should it die of it, the next begins without */
+		if (s->role->id == SLOT_RELAY)
+			children_relay_forget(c);
 		children_tell_due(c);
 		return;
 	}
@@ -168,5 +200,5 @@ children_spawn(struct seat *s, struct mono now)
 	slot_unassign(c->p.segment, s->slot);
 	if (c->failed == 0)
 		c->failed = EX_OSERR;
-	children_back_off(s, now);
+	children_not_born(s, now);
 }

@@ -13,7 +13,9 @@
 #include "master/reclaim.h"
 #include "shm/counters.h"
 #include "shm/slots.h"
+#include "shm/slots_before.h"
 #include "shm/stats.h"
+#include "shm/slots_trail.h"
 #include "sys/log.h"
 
 #define CHILDREN_STEADY_MS	10000	/* who lives that long was no failure */
@@ -98,7 +100,9 @@ children_stop_all(struct children *c, enum control_stop how, uint64_t ms)
 	c->how = how;
 	c->stop_ms = ms;
 	for (i = 0; i < c->seats->n; i++)
-		c->seats->seat[i].stop_due = true;
+		if (how != STOP_SOON ||
+		    c->seats->seat[i].standing != SEAT_LEAVING)
+			c->seats->seat[i].stop_due = true;
 }
 
 void
@@ -132,9 +136,15 @@ static void
 children_log_death(const struct seat *s, int status, struct mono now)
 {
 	uint64_t ran_ms = (now.us - s->started.us) / 1000;
-	bool asked = s->all->children->stopping;
+	bool asked = s->all->children->stopping ||
+	    s->standing == SEAT_LEAVING || s->ending;
+	/* it had not begun to serve: children_turn_back() */
+	bool unneeded = s->standing == SEAT_LEAVING && s->killed.us != 0 &&
+	    s->state == SEAT_STARTING && WIFSIGNALED(status) &&
+	    WTERMSIG(status) == SIGKILL;
 
-	if (asked && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+	if (unneeded ||
+	    (asked && WIFEXITED(status) && WEXITSTATUS(status) == 0))
 		log_debug("child_ended role=%s slot=%u pid=%d", s->role->title,
 		    s->slot, (int)s->pid);
 	else if (WIFSIGNALED(status))
@@ -164,6 +174,19 @@ children_was_steady(const struct seat *s, int status, struct mono now)
 	return (now.us >= mono_add_ms(s->started, least_ms).us);
 }
 
+/* It was to be replaced by nobody: its seat is free. */
+void
+children_left(struct seat *s)
+{
+	s->standing = SEAT_SPARE;
+	s->edition = NULL;
+	s->listens = NULL;
+	s->heir = NULL;
+	s->gives = false;
+	s->delay_ms = 0;
+	s->retry_at.us = 0;
+}
+
 static void
 children_replace(struct seat *s, int status, bool was_ready, struct mono now)
 {
@@ -180,6 +203,21 @@ children_replace(struct seat *s, int status, bool was_ready, struct mono now)
 		    (s->retry_at.us - now.us) / 1000);
 }
 
+/* A call that is none of its business is named by who made it, unless it came
+ * with all signals blocked, as fork(2) of newer C libraries: then the kernel
+ * makes an end by itself. */
+static void
+children_note_call(const struct seat *s, int status)
+{
+	struct segment *seg = s->all->children->p.segment;
+	char note[128];
+
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS &&
+	    !slot_panic(seg, s->slot, note))
+		slot_panic_note(seg, s->slot, "a forbidden system call, made "
+		    "with signals blocked, as by fork");
+}
+
 static void
 children_died(struct seat *s, int status, struct mono now)
 {
@@ -191,16 +229,30 @@ children_died(struct seat *s, int status, struct mono now)
 		children_control(&s->control, LOOP_IN);
 	was_ready = s->state == SEAT_READY;
 	children_log_death(s, status, now);
+	children_note_call(s, status);
+	if (s->role->id == SLOT_WORKER &&
+	    !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
+		trail_worker_died(c->p.segment, s->slot, s->generation,
+		    wall_now().ms);
 	says_close(&s->says);
 	seat_hang_up(s);
 	s->state = SEAT_EMPTY;
-	s->bus_held = stats_column(c->p.stats,
-	    s->slot)[COUNTER_bus_queue_bytes] != 0;
+	slots_before_meet(c->p.segment); /* its last note */
+	s->bus_held = stats_value(c->p.stats, s->slot,
+	    COUNTER_bus_queue_bytes) != 0;
 	reclaim_child(c->p.segment, c->p.sweep, c->p.stats, s->slot,
 	    s->role->title);
 	if (s->role->id == SLOT_WORKER)
 		buses_gone(s);
-	if (!c->stopping || (s == seats_relay(c->seats) &&
+	if (s->ending)
+		children_relay_ended(c, WIFEXITED(status) &&
+		    WEXITSTATUS(status) == 0, now);
+	else if (s->standing == SEAT_LEAVING)
+		children_left(s);
+	else if (s->standing == SEAT_COMING) {
+		c->coming_failed = true;
+		counter_add(COUNTER_children_died, 1);
+	} else if (!c->stopping || (s == seats_relay(c->seats) &&
 	    children_need_relay(c)))
 		children_replace(s, status, was_ready, now);
 	if (c->stopping)
@@ -208,21 +260,31 @@ children_died(struct seat *s, int status, struct mono now)
 	children_changed(c);
 }
 
+static struct seat *
+children_seat_of(struct children *c, pid_t pid)
+{
+	unsigned i;
+
+	for (i = 0; i < c->seats->n; i++)
+		if (c->seats->seat[i].state != SEAT_EMPTY &&
+		    c->seats->seat[i].pid == pid)
+			return (&c->seats->seat[i]);
+	return (NULL);
+}
+
 void
 children_reap(struct children *c, struct mono now)
 {
-	unsigned i;
+	struct seat *s;
 	int status;
 	pid_t pid;
 
 	CHECK_MAGIC(c, CHILDREN_MAGIC);
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		for (i = 0; i < c->seats->n; i++) {
-			if (c->seats->seat[i].state != SEAT_EMPTY &&
-			    c->seats->seat[i].pid == pid) {
-				children_died(&c->seats->seat[i], status, now);
-				break;
-			}
-		}
+		s = children_seat_of(c, pid);
+		if (s != NULL)
+			children_died(s, status, now);
+		else
+			c->p.on_other(c->p.arg, pid, status);
 	}
 }

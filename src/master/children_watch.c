@@ -8,6 +8,7 @@
 #include <inttypes.h>
 
 #include "conf/conf.h"
+#include "master/read/edition.h"
 #include "master/reclaim.h"
 #include "master/watch.h"
 #include "shm/counters.h"
@@ -20,7 +21,7 @@
 static uint64_t
 watch_limit_us(const struct children *c)
 {
-	return (c->p.conf->worker_timeout_ms * 1000 / 8 * 7);
+	return (c->now.edition->conf->worker_timeout_ms * 1000 / 8 * 7);
 }
 
 /* Since its turn began, or when it could not show any. */
@@ -79,7 +80,6 @@ static void
 watch_report(const struct seat *s, const struct watch *w)
 {
 	const struct children *c = s->all->children;
-	const uint64_t *column = stats_column(c->p.stats, s->slot);
 	int64_t cpu_us = w->cpu_us == -1 || w->cpu_then_us == -1 ? -1000 :
 	    w->cpu_us - w->cpu_then_us;
 	char note[128];
@@ -91,8 +91,8 @@ watch_report(const struct seat *s, const struct watch *w)
 	    " connections=%" PRIu64 " note=\"%s\"", s->role->title, s->slot,
 	    (int)s->pid, w->silent_us / 1000,
 	    slot_doing(c->p.segment, s->slot), w->state, cpu_us / 1000,
-	    s->turns, __atomic_load_n(column + COUNTER_connections_open,
-	    __ATOMIC_RELAXED), note);
+	    s->turns, stats_value(c->p.stats, s->slot,
+	    COUNTER_connections_open), note);
 }
 
 static void
@@ -126,6 +126,31 @@ watch_closely(struct seat *s, struct watch *w, struct mono now)
 		watch_hung(s, w, now);
 		break;
 	}
+}
+
+static bool
+watch_beats(const struct seat *s, struct mono now)
+{
+	return (s->standing != SEAT_SERVING || (s->state == SEAT_READY &&
+	    s->killed.us == 0 &&
+	    watch_silent_us(s, now) < watch_limit_us(s->all->children) / 2));
+}
+
+bool
+children_beat(const struct children *c, struct mono now, const char **role,
+    unsigned *slot)
+{
+	const struct seat *s;
+
+	CHECK_MAGIC(c, CHILDREN_MAGIC);
+	for (s = c->seats->seat; s < c->seats->seat + c->seats->n; s++) {
+		if (watch_beats(s, now))
+			continue;
+		*role = s->role->title;
+		*slot = s->role->id == SLOT_RELAY ? 0 : s->worker + 1;
+		return (false);
+	}
+	return (true);
 }
 
 void

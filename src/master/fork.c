@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/coverage.h"
+#include "conf/conf.h"
 #include "shm/counters.h"
 #include "shm/segment.h"
 #include "shm/slots.h"
@@ -37,7 +38,7 @@ fork_log_lost(void)
 static void
 fork_close_others(const struct heritage *h)
 {
-	int keep[2 * ROLE_SLOTS_MAX + ROLE_SOCKETS_MAX + 5];
+	int keep[2 * ROLE_SLOTS_MAX + ROLE_SOCKETS_MAX + 6];
 	size_t i, n = 0;
 
 	keep[n++] = h->control_fd;
@@ -45,6 +46,7 @@ fork_close_others(const struct heritage *h)
 	keep[n++] = segment_relay_fd(h->segment);
 	keep[n++] = segment_master_fd(h->segment);
 	keep[n++] = h->handover_in;
+	keep[n++] = h->store_fd;
 	for (i = 0; i < ROLE_SLOTS_MAX; i++) {
 		keep[n++] = h->bus_fds[i];
 		keep[n++] = h->handover_out[i];
@@ -55,8 +57,9 @@ fork_close_others(const struct heritage *h)
 }
 
 static void
-fork_stdio(int says_fd)
+fork_stdio(const struct fork_params *p)
 {
+	int out = p->says_fd != -1 ? p->says_fd : STDERR_FILENO;
 	int null;
 
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -64,16 +67,25 @@ fork_stdio(int says_fd)
 		fatal("open path=/dev/null");
 	if (dup2(null, STDIN_FILENO) == -1)
 		fatal("dup2");
-	if (says_fd != -1 && (dup2(says_fd, STDOUT_FILENO) == -1 ||
-	    dup2(says_fd, STDERR_FILENO) == -1))
+	if ((p->says_fd != -1 || p->to_file) &&
+	    (dup2(out, STDOUT_FILENO) == -1 ||
+	    (out != STDERR_FILENO && dup2(out, STDERR_FILENO) == -1)))
 		fatal("dup2");
 }
+
+static_assert((int)CONF_LOG_FORMAT_JSON == (int)LOG_FORMAT_JSON &&
+    (int)CONF_CORE_FULL == (int)PLAT_CORE_FULL, "one order");
 
 static void
 fork_name(const struct heritage *h, const struct role *role)
 {
+	int level = log_level_from(h->conf->log_level);
 	char name[16]; /* what the kernel keeps */
 
+	/* who comes by another configuration is before the master in it */
+	if (level >= 0)
+		log_set_level((enum log_level)level);
+	log_set_format((enum log_format)h->conf->log_format);
 	if (role->id == SLOT_RELAY) {
 		log_init(role->title, -1, log_level_now);
 		setproctitle("-roostd: %s", role->title);
@@ -93,13 +105,18 @@ static void
 fork_in_child(const struct heritage *h, const struct fork_params *p,
     pid_t master)
 {
+	log_tap_hook = NULL;
 	fork_name(h, p->role);
 	log_close(); /* before its descriptor goes */
-	fork_stdio(p->says_fd);
+	fork_stdio(p);
 	fork_close_others(h);
 	log_open(p->log_target);
+	plat_core((enum plat_core)h->conf->core_dumps);
 	if (p->user != NULL && plat_user_become(p->user) == -1)
 		fatal("user_not_become uid=%u", (unsigned)p->user->uid);
+	if (h->conf->core_dumps != CONF_CORE_OFF)
+		plat_core_allow();
+	plat_drop_capabilities();
 	if (!plat_die_with(master)) {
 		coverage_save();
 		_exit(EX_TEMPFAIL); /* nobody is left to read a message */

@@ -17,6 +17,7 @@ struct fork_params {
 	const struct role *role;
 	const struct plat_user *user;	/* to become; NULL: stay */
 	int		 says_fd;	/* stdout and stderr; -1: inherit */
+	bool		 to_file;	/* stderr is the log's file: stdout too */
 	enum log_target	 log_target;
 };
 

@@ -4,7 +4,9 @@
 #include "master/handovers.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "sys/ipc.h"
@@ -34,12 +36,11 @@ handovers_pair(struct handovers *h, unsigned slot)
 	return (0);
 }
 
-struct handovers *
-handovers_open(unsigned nslots)
+static struct handovers *
+handovers_new(unsigned nslots)
 {
 	struct handovers *h;
 	unsigned i;
-	int error;
 
 	MUST(nslots <= ROLE_SLOTS_MAX);
 	h = calloc(1, sizeof *h);
@@ -49,6 +50,18 @@ handovers_open(unsigned nslots)
 	h->nslots = nslots;
 	for (i = 0; i < ROLE_SLOTS_MAX; i++)
 		h->in[i] = h->out[i] = -1;
+	return (h);
+}
+
+struct handovers *
+handovers_open(unsigned nslots)
+{
+	struct handovers *h = handovers_new(nslots);
+	unsigned i;
+	int error;
+
+	if (h == NULL)
+		return (NULL);
 	for (i = 1; i < nslots; i++) {
 		if (handovers_pair(h, i) == 0)
 			continue;
@@ -58,6 +71,13 @@ handovers_open(unsigned nslots)
 		return (NULL);
 	}
 	return (h);
+}
+
+static void
+handovers_close_end(int fd)
+{
+	if (fd != -1)
+		(void)close(fd);
 }
 
 void
@@ -71,12 +91,58 @@ handovers_close(struct handovers **hp)
 		return;
 	*hp = NULL;
 	CHECK_MAGIC(h, HANDOVERS_MAGIC);
-	for (i = 1; i < h->nslots && h->in[i] != -1; i++) {
-		(void)close(h->in[i]);
-		(void)close(h->out[i]);
+	for (i = 1; i < h->nslots; i++) {
+		handovers_close_end(h->in[i]);
+		handovers_close_end(h->out[i]);
 	}
 	h->magic = 0;
 	free(h);
+}
+
+void
+handovers_keep(const struct handovers *h, struct handovers_kept *kept)
+{
+	CHECK_MAGIC(h, HANDOVERS_MAGIC);
+	kept->nslots = h->nslots;
+	memcpy(kept->in, h->in, sizeof kept->in);
+	memcpy(kept->out, h->out, sizeof kept->out);
+}
+
+struct handovers *
+handovers_adopt(const struct handovers_kept *kept)
+{
+	struct handovers *h = handovers_new(kept->nslots);
+	bool whole = true;
+	unsigned i;
+
+	if (h == NULL) {
+		for (i = 1; i < kept->nslots; i++) {
+			handovers_close_end(kept->in[i]);
+			handovers_close_end(kept->out[i]);
+		}
+		return (NULL);
+	}
+	for (i = 1; i < kept->nslots; i++) {
+		h->in[i] = kept->in[i];
+		h->out[i] = kept->out[i];
+		whole = whole && h->in[i] != -1 && h->out[i] != -1;
+	}
+	if (!whole) {
+		handovers_close(&h);
+		errno = EBADF;
+	}
+	return (h);
+}
+
+int
+handovers_waits(const struct handovers *h, unsigned slot)
+{
+	struct pollfd p = { .events = POLLIN };
+
+	CHECK_MAGIC(h, HANDOVERS_MAGIC);
+	MUST(slot > 0 && slot < h->nslots);
+	p.fd = h->in[slot];
+	return (poll(&p, 1, 0) == 1 && (p.revents & POLLIN) ? p.fd : -1);
 }
 
 void

@@ -1,297 +1,40 @@
 /*
- * Opens what the configuration's listen sections say; see listen.h.  Called
- * by the master before its first fork.  Accepting is the workers' business.
+ * The addresses of all listen sections, as a set; see listen.h.  What follows
+ * another set shares with it what both have.
  */
-#include "master/listen.h"
-
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
+#include "master/listen_int.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <unistd.h>
 
 #include "conf/conf.h"
 #include "sys/log.h"
-#include "sys/plat.h"
 
-#define LISTEN_BACKLOG	4096
 #define LISTEN_TRIES	16	/* for a port that is free in both kinds */
 
-/* One address. */
-struct listen_one {
-	const struct conf_listen *conf;
-	size_t		 index;		/* of conf, in conf.listens */
-	int		*fds;		/* one per worker, or one for all */
-	unsigned	 nfds;
-	struct sockaddr_storage addr;	/* as bound */
-	socklen_t	 addrlen;
-	dev_t		 dev;		/* unix: the file we made */
-	ino_t		 ino;
-};
-
-struct listen_set {
-	unsigned	 magic;
-#define LISTEN_MAGIC	0x115e4115
-	size_t		 n;
-	struct listen_one one[ROLE_SOCKETS_MAX];
+/* What one of them is opened with. */
+struct listen_way {
+	struct listen_set *set;
+	const struct listen_set *before; /* that it follows, or NULL */
+	const struct plat_user *owner;
 };
 
 static int
-listen_why(const struct conf_listen *conf, const char *what, char *why,
-    size_t cap)
+listen_why(const struct conf_listen *conf, char *why, size_t cap)
 {
 	int error = errno;
 
-	(void)snprintf(why, cap, "listen \"%s\": %s%s%s", conf->text, what,
-	    *what == '\0' ? "" : ": ", strerror(error));
+	/* no double quotes: it becomes a value of a log line */
+	(void)snprintf(why, cap, "listen '%s' (line %d): %s", conf->text,
+	    conf->line, strerror(error));
 	if (error == EADDRINUSE)
 		return (EX_UNAVAILABLE);
 	return (error == EACCES || error == EPERM ? EX_NOPERM : EX_OSERR);
-}
-
-static bool
-listen_on(int fd, int level, int option)
-{
-	int on = 1;
-
-	return (setsockopt(fd, level, option, &on, sizeof on) == 0);
-}
-
-/* A socket bound to l->addr, not listening yet; -1 + errno. */
-static int
-listen_bind_tcp(const struct listen_one *l, bool share)
-{
-	int error, fd;
-
-	fd = socket(l->addr.ss_family,
-	    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd == -1)
-		return (-1);
-	if (listen_on(fd, SOL_SOCKET, SO_REUSEADDR) &&
-	    (!share || plat_reuseport(fd) == 0) &&
-	    (l->addr.ss_family != AF_INET6 ||
-	    listen_on(fd, IPPROTO_IPV6, IPV6_V6ONLY)) &&
-	    /* inherited by what is accepted: saves a call each */
-	    listen_on(fd, IPPROTO_TCP, TCP_NODELAY) &&
-	    bind(fd, (const struct sockaddr *)&l->addr, l->addrlen) == 0)
-		return (fd);
-	error = errno;
-	(void)close(fd);
-	errno = error;
-	return (-1);
-}
-
-static in_port_t
-listen_port(const struct sockaddr_storage *ss)
-{
-	if (ss->ss_family == AF_INET6)
-		return (((const struct sockaddr_in6 *)ss)->sin6_port);
-	return (((const struct sockaddr_in *)ss)->sin_port);
-}
-
-/*
- * SO_REUSEPORT would let a second daemon of the same user join in silently:
- * a socket that does not share finds out whether the address is free.
- */
-static int
-listen_probe_tcp(const struct listen_one *l)
-{
-	int fd;
-
-	if (listen_port(&l->addr) == 0)
-		return (0);
-	fd = listen_bind_tcp(l, false);
-	if (fd == -1)
-		return (-1);
-	return (close(fd));
-}
-
-static int
-listen_open_tcp(struct listen_one *l, unsigned nworkers)
-{
-	int fd;
-
-	if (listen_probe_tcp(l) == -1)
-		return (-1);
-	while (l->nfds < nworkers) {
-		fd = listen_bind_tcp(l, true);
-		if (fd == -1)
-			return (-1);
-		l->fds[l->nfds++] = fd;
-		/* until then a dying worker can't take it along */
-		plat_accept_with_data(fd);
-		if (listen(fd, plat_backlog(LISTEN_BACKLOG)) == -1)
-			return (-1);
-		if (l->nfds > 1)
-			continue;
-		/* port 0: the others take what the first was given */
-		l->addrlen = sizeof l->addr;
-		if (getsockname(fd, (struct sockaddr *)&l->addr,
-		    &l->addrlen) == -1)
-			return (-1);
-	}
-	return (0);
-}
-
-/* A socket file that nobody listens on is left from before: remove it. */
-static int
-listen_unlink_stale(const struct listen_one *l, const char *path)
-{
-	struct stat st;
-	int error, fd;
-
-	if (lstat(path, &st) == -1)
-		return (errno == ENOENT ? 0 : -1);
-	if (!S_ISSOCK(st.st_mode)) {
-		errno = EEXIST;
-		return (-1);
-	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd == -1)
-		return (-1);
-	error = 0;
-	if (connect(fd, (const struct sockaddr *)&l->addr, l->addrlen) == -1)
-		error = errno;
-	(void)close(fd);
-	if (error == 0 || error == EAGAIN) {
-		errno = EADDRINUSE;
-		return (-1);
-	}
-	if (error != ECONNREFUSED && error != ENOENT) {
-		errno = error;
-		return (-1);
-	}
-	return (unlink(path) == -1 && errno != ENOENT ? -1 : 0);
-}
-
-/* Which file is ours, once it is there; else it must go, now. */
-static int
-listen_remember_unix(struct listen_one *l, const char *path)
-{
-	struct stat st;
-	int error;
-
-	if (lstat(path, &st) == -1) {
-		error = errno;
-		(void)unlink(path);
-		errno = error;
-		return (-1);
-	}
-	l->dev = st.st_dev;
-	l->ino = st.st_ino;
-	return (0);
-}
-
-/* A socket, and under this name alone: in a folder of another user something of
- * ours may have been put there meanwhile. */
-static int
-listen_dress_file(int fd, mode_t mode, const struct plat_user *owner)
-{
-	struct stat st;
-	char self[32];
-
-	if (fstat(fd, &st) == -1)
-		return (-1);
-	if (!S_ISSOCK(st.st_mode) || st.st_nlink > 1) {
-		errno = EPERM;
-		return (-1);
-	}
-	if (owner != NULL && fchownat(fd, "", owner->uid, owner->gid,
-	    AT_EMPTY_PATH) == -1)
-		return (-1);
-	/* an access list of the folder stands above umask(2) */
-	if ((st.st_mode & 0777) == mode)
-		return (0);
-	(void)snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
-	return (chmod(self, mode));
-}
-
-/* Whatever has its name by then: it is looked at, and dressed, as one file. */
-static int
-listen_dress_unix(const struct listen_one *l, const char *path,
-    const struct plat_user *owner)
-{
-	int fd, r, error;
-
-	fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (fd == -1)
-		return (-1);
-	r = listen_dress_file(fd, (mode_t)l->conf->mode, owner);
-	error = errno;
-	(void)close(fd);
-	errno = error;
-	return (r);
-}
-
-static int
-listen_open_unix(struct listen_one *l, const struct plat_user *owner)
-{
-	const char *path;
-	mode_t mask;
-	int fd, r;
-
-	path = ((const struct sockaddr_un *)&l->addr)->sun_path;
-	if (path[0] != '\0' && listen_unlink_stale(l, path) == -1)
-		return (-1);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd == -1)
-		return (-1);
-	l->fds[l->nfds++] = fd;
-	mask = umask(0777 & ~(mode_t)l->conf->mode);
-	r = bind(fd, (const struct sockaddr *)&l->addr, l->addrlen);
-	(void)umask(mask);
-	if (r == -1 || (path[0] != '\0' &&
-	    (listen_remember_unix(l, path) == -1 ||
-	    listen_dress_unix(l, path, owner) == -1)))
-		return (-1);
-	/* nobody connects before owner and mode are right */
-	return (listen(fd, plat_backlog(LISTEN_BACKLOG)));
-}
-
-static void
-listen_unlink_ours(const struct listen_one *l)
-{
-	const char *path;
-	struct stat st;
-
-	path = ((const struct sockaddr_un *)&l->addr)->sun_path;
-	if (l->ino != 0 && lstat(path, &st) == 0 && st.st_dev == l->dev &&
-	    st.st_ino == l->ino)
-		(void)unlink(path);
-}
-
-static void
-listen_close_one(struct listen_one *l)
-{
-	unsigned i;
-
-	if (l->addr.ss_family == AF_UNIX)
-		listen_unlink_ours(l);
-	for (i = 0; i < l->nfds; i++)
-		(void)close(l->fds[i]);
-	free(l->fds);
-	l->fds = NULL;
-	l->nfds = 0;
-}
-
-static int
-listen_open_one(struct listen_one *l, unsigned nworkers,
-    const struct plat_user *owner)
-{
-	l->fds = calloc(nworkers, sizeof *l->fds);
-	if (l->fds == NULL)
-		return (-1);
-	return (l->addr.ss_family == AF_UNIX ? listen_open_unix(l, owner) :
-	    listen_open_tcp(l, nworkers));
 }
 
 /* A kernel or an interface without IPv6, or without IPv4. */
@@ -304,77 +47,148 @@ listen_lacking(int error)
 
 /* The port that the section's first address was given. */
 static void
-listen_take_port(struct listen_one *l, const struct listen_one *first)
+listen_take_port(struct conf_addr *to, const struct listen_address *first)
 {
 	in_port_t port = listen_port(&first->addr);
 
-	if (l->addr.ss_family == AF_INET6)
-		((struct sockaddr_in6 *)&l->addr)->sin6_port = port;
+	if (to->sa.ss_family == AF_INET6)
+		((struct sockaddr_in6 *)&to->sa)->sin6_port = port;
 	else
-		((struct sockaddr_in *)&l->addr)->sin_port = port;
+		((struct sockaddr_in *)&to->sa)->sin_port = port;
 }
 
-/* The addresses of a section, to the rows behind the set's last: how many.
- * -1 + errno: none stays open. */
-static int
-listen_open_addrs(struct listen_set *set, size_t index,
-    const struct conf_listen *conf, unsigned nworkers,
-    const struct plat_user *owner)
+static bool
+listen_has(const struct listen_set *set, const struct listen_address *a)
 {
-	struct listen_one *l;
+	size_t i;
+
+	for (i = 0; i < set->n; i++)
+		if (set->one[i].address == a)
+			return (true);
+	return (false);
+}
+
+/* The sockets that there are for it already.  The kernel chose a port for a
+ * section, not for an address; of several such, for one after the other. */
+static struct listen_address *
+listen_had(const struct listen_way *way, const struct conf_listen *conf,
+    const struct conf_addr *at)
+{
+	struct listen_address *a;
+	size_t i;
+
+	for (i = 0; way->before != NULL && i < way->before->n; i++) {
+		a = way->before->one[i].address;
+		if (memcmp(&a->asked, &at->sa, sizeof at->sa) == 0 &&
+		    !listen_has(way->set, a) &&
+		    (at->sa.ss_family == AF_UNIX || listen_port(&at->sa) != 0 ||
+		    strcmp(a->text, conf->text) == 0))
+			return (a);
+	}
+	return (NULL);
+}
+
+/* We have its port, at another address that may be a part of this one. */
+static bool
+listen_has_port(const struct listen_way *way, const struct conf_addr *at)
+{
+	const struct listen_address *a;
+	size_t i;
+
+	if (at->sa.ss_family == AF_UNIX || listen_port(&at->sa) == 0)
+		return (false);
+	for (i = 0; way->before != NULL && i < way->before->n; i++) {
+		a = way->before->one[i].address;
+		if (a->addr.ss_family != AF_UNIX &&
+		    listen_port(&a->addr) == listen_port(&at->sa))
+			return (true);
+	}
+	return (false);
+}
+
+/* One of a section's addresses, to the row behind the set's last. */
+static int
+listen_add(const struct listen_way *way, size_t index,
+    const struct conf_listen *conf, const struct conf_addr *asked,
+    const struct listen_address *first)
+{
+	struct listen_one *one = &way->set->one[way->set->n];
+	struct conf_addr at = *asked;
+
+	*one = (struct listen_one){ .index = index, .tls = conf->tls };
+	one->address = listen_had(way, conf, asked);
+	if (one->address != NULL) {
+		if (listen_address_widen(one->address,
+		    way->set->nworkers) == -1)
+			return (-1);
+		one->address->refs++;
+	} else {
+		if (first != NULL)
+			listen_take_port(&at, first);
+		one->address = listen_address_open(conf, &at,
+		    way->set->nworkers, listen_has_port(way, &at), way->owner);
+		if (one->address == NULL)
+			return (-1);
+		one->address->asked = asked->sa;
+		one->added = true;
+	}
+	way->set->n++;
+	return (0);
+}
+
+/* The addresses of a section; -1 + errno: none stays. */
+static int
+listen_add_all(const struct listen_way *way, size_t index,
+    const struct conf_listen *conf)
+{
+	struct listen_set *set = way->set;
+	size_t before = set->n;
 	unsigned i;
-	int error = 0, n = 0;
+	int error = 0;
 
 	for (i = 0; i < conf->naddrs; i++) {
-		l = &set->one[set->n + (size_t)n];
-		*l = (struct listen_one){ .conf = conf, .index = index,
-			.addr = conf->addrs[i].sa,
-			.addrlen = conf->addrs[i].len };
-		if (n > 0)
-			listen_take_port(l, l - n);
-		if (listen_open_one(l, nworkers, owner) == 0) {
-			n++;
+		if (conf->naddrs > 1 && listen_given_covers(way->before,
+		    &conf->addrs[i].sa))
 			continue;
-		}
+		if (listen_add(way, index, conf, &conf->addrs[i],
+		    set->n > before ? set->one[before].address : NULL) == 0)
+			continue;
 		error = errno;
-		listen_close_one(l);
 		if (conf->naddrs > 1 && listen_lacking(error)) {
 			log_info("listen_without addr=%s family=%s why=\"%s\"",
-			    conf->text, l->addr.ss_family == AF_INET6 ?
-			    "ipv6" : "ipv4", strerror(error));
+			    conf->text, conf->addrs[i].sa.ss_family ==
+			    AF_INET6 ? "ipv6" : "ipv4", strerror(error));
 			continue;
 		}
-		while (n > 0)
-			listen_close_one(&set->one[set->n + (size_t)--n]);
+		while (set->n > before)
+			listen_address_unref(&set->one[--set->n].address);
 		break;
 	}
 	errno = error;
-	return (n == 0 ? -1 : n);
+	return (set->n == before ? -1 : 0);
 }
 
 /* With port 0, what is free for one kind may be taken for the other. */
 static int
-listen_open_section(struct listen_set *set, size_t index,
-    const struct conf_listen *conf, unsigned nworkers,
-    const struct plat_user *owner)
+listen_add_section(const struct listen_way *way, size_t index,
+    const struct conf_listen *conf)
 {
 	bool any = conf->naddrs > 1 && listen_port(&conf->addrs[0].sa) == 0;
-	int n, tries = 0;
+	int r, tries = 0;
 
 	do
-		n = listen_open_addrs(set, index, conf, nworkers, owner);
-	while (n == -1 && any && errno == EADDRINUSE &&
+		r = listen_add_all(way, index, conf);
+	while (r == -1 && any && errno == EADDRINUSE &&
 	    ++tries < LISTEN_TRIES);
-	if (n > 0)
-		set->n += (size_t)n;
-	return (n == -1 ? -1 : 0);
+	return (r);
 }
 
 int
-listen_open(const struct conf *conf, unsigned nworkers,
-    const struct plat_user *owner, struct listen_set **set_r, char *why,
-    size_t cap)
+listen_follow(const struct conf *conf, unsigned nworkers,
+    const struct plat_user *owner, struct listen_set *before,
+    struct listen_set **set_r, char *why, size_t cap)
 {
+	struct listen_way way = { .before = before, .owner = owner };
 	struct listen_set *set;
 	int code;
 	size_t i;
@@ -386,16 +200,34 @@ listen_open(const struct conf *conf, unsigned nworkers,
 		return (EX_OSERR);
 	}
 	set->magic = LISTEN_MAGIC;
+	set->nworkers = nworkers;
+	way.set = set;
 	for (i = 0; i < conf->nlistens; i++) {
-		if (listen_open_section(set, i, &conf->listens[i], nworkers,
-		    owner) == -1) {
-			code = listen_why(&conf->listens[i], "", why, cap);
+		if (listen_add_section(&way, i, &conf->listens[i]) == -1) {
+			code = listen_why(&conf->listens[i], why, cap);
 			listen_close(&set);
+			if (before != NULL)
+				listen_narrow(before);
 			return (code);
 		}
 	}
+	if (before == NULL ? listen_given_left(why, cap) :
+	    listen_given_lost(before, set, why, cap)) {
+		listen_close(&set);
+		if (before != NULL)
+			listen_narrow(before);
+		return (EX_CONFIG);
+	}
 	*set_r = set;
 	return (EX_OK);
+}
+
+int
+listen_open(const struct conf *conf, unsigned nworkers,
+    const struct plat_user *owner, struct listen_set **set_r, char *why,
+    size_t cap)
+{
+	return (listen_follow(conf, nworkers, owner, NULL, set_r, why, cap));
 }
 
 void
@@ -410,51 +242,117 @@ listen_close(struct listen_set **setp)
 	*setp = NULL;
 	CHECK_MAGIC(set, LISTEN_MAGIC);
 	for (i = 0; i < set->n; i++)
-		listen_close_one(&set->one[i]);
+		listen_address_unref(&set->one[i].address);
 	set->magic = 0;
 	free(set);
+}
+
+/* --- more workers, or fewer ------------------------------------------------*/
+
+void
+listen_steer(struct listen_set *set)
+{
+	size_t i;
+
+	CHECK_MAGIC(set, LISTEN_MAGIC);
+	for (i = 0; i < set->n; i++)
+		listen_address_steer(set->one[i].address, set->nworkers);
+}
+
+bool
+listen_idle(const struct listen_set *set)
+{
+	size_t i;
+
+	CHECK_MAGIC(set, LISTEN_MAGIC);
+	for (i = 0; i < set->n; i++)
+		if (!listen_address_idle(set->one[i].address, set->nworkers))
+			return (false);
+	return (true);
+}
+
+void
+listen_narrow(struct listen_set *set)
+{
+	size_t i;
+
+	CHECK_MAGIC(set, LISTEN_MAGIC);
+	for (i = 0; i < set->n; i++)
+		listen_address_narrow(set->one[i].address, set->nworkers);
+}
+
+void
+listen_dress(const struct listen_set *set, const struct conf *conf)
+{
+	const struct conf_listen *l;
+	size_t i;
+
+	CHECK_MAGIC(set, LISTEN_MAGIC);
+	for (i = 0; i < set->n; i++) {
+		l = &conf->listens[set->one[i].index];
+		if (listen_address_mode(set->one[i].address, l->mode) == -1)
+			log_warn("listen_mode addr=%s", l->text);
+	}
+}
+
+/* --- what there is ---------------------------------------------------------*/
+
+static bool
+listen_name(const struct listen_address *l, char *name, size_t cap)
+{
+	char host[NI_MAXHOST], port[NI_MAXSERV];
+
+	if (l->addr.ss_family == AF_UNIX)
+		(void)snprintf(name, cap, "%s", l->text);
+	else if (getnameinfo((const struct sockaddr *)&l->addr, l->addrlen,
+	    host, sizeof host, port, sizeof port, NI_NUMERICHOST |
+	    NI_NUMERICSERV) != 0)
+		return (false);
+	else
+		(void)snprintf(name, cap, l->addr.ss_family == AF_INET6 ?
+		    "[%s]:%s" : "%s:%s", host, port);
+	return (true);
 }
 
 void
 listen_log(const struct listen_set *set)
 {
-	const struct listen_one *l;
-	char host[NI_MAXHOST], port[NI_MAXSERV];
-	size_t i;
+	char name[NI_MAXHOST + NI_MAXSERV + 3];
+	const struct listen_one *one;
 
 	CHECK_MAGIC(set, LISTEN_MAGIC);
-	for (i = 0; i < set->n; i++) {
-		l = &set->one[i];
-		if (l->addr.ss_family == AF_UNIX) {
-			log_info("listening addr=%s listener=%zu tls=%s",
-			    l->conf->text, l->index + 1,
-			    l->conf->tls ? "yes" : "no");
-			continue;
-		}
-		if (getnameinfo((const struct sockaddr *)&l->addr, l->addrlen,
-		    host, sizeof host, port, sizeof port,
-		    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-			continue;
-		log_info(l->addr.ss_family == AF_INET6 ?
-		    "listening addr=[%s]:%s listener=%zu tls=%s" :
-		    "listening addr=%s:%s listener=%zu tls=%s", host, port,
-		    l->index + 1, l->conf->tls ? "yes" : "no");
-	}
+	for (one = set->one; one < set->one + set->n; one++)
+		if (one->added && listen_name(one->address, name, sizeof name))
+			log_info("listening addr=%s listener=%zu tls=%s", name,
+			    one->index + 1, one->tls ? "yes" : "no");
+}
+
+void
+listen_log_gone(const struct listen_set *set)
+{
+	char name[NI_MAXHOST + NI_MAXSERV + 3];
+	const struct listen_one *one;
+
+	CHECK_MAGIC(set, LISTEN_MAGIC);
+	for (one = set->one; one < set->one + set->n; one++)
+		if (one->address->refs == 1 &&
+		    listen_name(one->address, name, sizeof name))
+			log_info("listening_no_more addr=%s", name);
 }
 
 size_t
 listen_column(const struct listen_set *set, unsigned worker,
     struct heritage_listener out[ROLE_SOCKETS_MAX])
 {
-	const struct listen_one *l;
+	const struct listen_address *l;
 	size_t i;
 
 	CHECK_MAGIC(set, LISTEN_MAGIC);
 	for (i = 0; i < set->n; i++) {
-		l = &set->one[i];
-		MUST(l->nfds == 1 || worker < l->nfds);
-		out[i].fd = l->fds[l->nfds == 1 ? 0 : worker];
-		out[i].index = (unsigned)l->index;
+		l = set->one[i].address;
+		MUST(listen_is_one(l) || worker < l->nfds);
+		out[i].fd = l->fds[listen_is_one(l) ? 0 : worker];
+		out[i].index = (unsigned)set->one[i].index;
 	}
 	return (set->n);
 }

@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -28,7 +29,10 @@
 #include "master/daemon.h"
 #include "master/folder.h"
 #include "master/listen.h"
+#include "master/read/edition.h"
 #include "master/reclaim.h"
+#include "master/trial.h"
+#include "master/upgrade/leap.h"
 #include "shm/counters.h"
 #include "shm/segment.h"
 #include "shm/stats.h"
@@ -39,21 +43,10 @@
 #define MASTER_SECOND_US	1000000
 #define MASTER_GAP_US		5000000	/* we were stopped, not the children: this, or half
 					 * of worker_timeout */
-#define MASTER_EXTEND_US	10000000	/* asked for each second anew */
 #define MASTER_MARGIN_MS	1000	/* between their end and the kill */
 #define MASTER_ABORT_MS		1000	/* for children when a start fails */
 
 /* --- stop ----------------------------------------------------------------*/
-
-/* A service manager kills who takes longer to end than it was told, unless it
- * hears in time that it is to wait. */
-static void
-master_need_time(const struct master *m, struct mono now)
-{
-	if (now.us < m->over.us)
-		(void)plat_notify("EXTEND_TIMEOUT_USEC=%d",
-		    MASTER_EXTEND_US);
-}
 
 /* On the way to the end, which is not further than ms from here. */
 static void
@@ -61,8 +54,10 @@ master_enter(struct master *m, enum master_state state, uint64_t ms)
 {
 	struct mono now = loop_now(m->loop);
 
+	master_upgrade_forget(m);
 	m->state = state;
-	m->over = mono_add_ms(now, ms + MASTER_EXTEND_US / 1000);
+	master_turn_back(m);
+	m->over = mono_add_ms(now, master_extended_ms(ms));
 	counter_set(COUNTER_leaving, 1);
 	master_need_time(m, now);
 }
@@ -95,7 +90,7 @@ static void
 master_prompt(struct master *m)
 {
 	if (m->state != MASTER_STOPPING) {
-		master_stop(m, m->p->conf->stop_time_ms);
+		master_stop(m, m->edition->conf->stop_time_ms);
 		return;
 	}
 	log_info("killing why=\"told to stop twice\"");
@@ -106,7 +101,7 @@ master_prompt(struct master *m)
 static void
 master_drain(struct master *m)
 {
-	const struct conf *conf = m->p->conf;
+	const struct conf *conf = m->edition->conf;
 	uint64_t ms = conf->drain_time_ms;
 
 	(void)plat_notify("STOPPING=1\nSTATUS=draining");
@@ -122,7 +117,7 @@ master_drain(struct master *m)
 static void
 master_leave(struct master *m)
 {
-	const struct conf *conf = m->p->conf;
+	const struct conf *conf = m->edition->conf;
 	uint64_t ms = conf->drain_delay_ms;
 
 	(void)plat_notify("STOPPING=1\nSTATUS=leaving, still accepting");
@@ -138,7 +133,7 @@ master_quit(struct master *m)
 {
 	switch (m->state) {
 	case MASTER_SERVING:
-		if (m->p->conf->drain_delay_ms != 0) {
+		if (m->edition->conf->drain_delay_ms != 0) {
 			master_leave(m);
 			return;
 		}
@@ -161,14 +156,14 @@ master_go_on(struct master *m)
 	if (m->state == MASTER_LEAVING)
 		master_drain(m);
 	else
-		master_stop(m, m->p->conf->stop_time_ms);
+		master_stop(m, m->edition->conf->stop_time_ms);
 }
 
 /* To the file, if there is one; false: it can't be opened. */
 static bool
 master_log(const struct master *m)
 {
-	const char *path = m->p->conf->log_file;
+	const char *path = m->edition->conf->log_file;
 	int fd;
 
 	if (path[0] == '\0')
@@ -183,16 +178,6 @@ master_log(const struct master *m)
 
 /* --- children ------------------------------------------------------------*/
 
-/* A service manager that misses this waits until it gives us up: it is said
- * until it is taken. */
-static void
-master_notify_ready(struct master *m)
-{
-	m->ready_due = !plat_notify("READY=1\nMAINPID=%d\n"
-	    "STATUS=serving, %u workers", (int)getpid(),
-	    children_count(m->children).workers_ready);
-}
-
 static void
 master_serving(struct master *m)
 {
@@ -203,13 +188,16 @@ master_serving(struct master *m)
 	log_info("ready workers=%u relay=%u node=%016" PRIx64,
 	    n.workers_ready, n.relays_ready, m->node_id);
 	master_notify_ready(m);
+	master_tell(m);
 	if (m->release_fd == -1)
 		return;
-	if (m->p->conf->log_file[0] == '\0')
+	if (m->edition->conf->log_file[0] == '\0')
 		log_open(LOG_TARGET_SYSLOG);
 	daemon_release(m->release_fd, EX_OK);
 	m->release_fd = -1;
 	(void)master_log(m);	/* stderr went with the terminal */
+	if (m->edition->conf->log_file[0] != '\0')
+		return;		/* it is there already */
 	log_info("ready workers=%u relay=%u version=%s config=\"%s\"",
 	    n.workers_ready, n.relays_ready, m->p->version, m->p->file);
 }
@@ -230,9 +218,20 @@ master_settle(struct master *m)
 	} else if (m->state == MASTER_STARTING &&
 	    children_all_ready(m->children))
 		master_serving(m);
+	if (m->state == MASTER_SERVING)
+		master_turn_step(m, loop_now(m->loop));
 	n = children_count(m->children);
 	if (m->state >= MASTER_DRAINING && n.workers + n.relays == 0)
 		loop_stop(m->loop);
+}
+
+/* A child that sits nowhere: a binary was tried. */
+static void
+master_on_other(void *arg, pid_t pid, int status)
+{
+	struct master *m = arg;
+
+	(void)trial_reaped(m->trial, pid, status);
 }
 
 /* A child became ready, or is gone. */
@@ -240,14 +239,8 @@ static void
 master_on_change(void *arg)
 {
 	struct master *m = arg;
-	struct seats_count n;
 
-	if (m->state == MASTER_SERVING) {
-		n = children_count(m->children);
-		(void)plat_notify("STATUS=serving, %u of %u workers, relay %s",
-		    n.workers_ready, m->p->workers,
-		    n.relays_ready == 1 ? "up" : "down");
-	}
+	master_notify_status(m);
 	master_settle(m);
 }
 
@@ -259,31 +252,32 @@ master_child(struct master *m)
 	struct mono now = loop_now(m->loop);
 
 	children_reap(m->children, now);
-	reclaim_tally(m->segment, m->p->conf); /* fewer users, perhaps */
+	reclaim_tally(m->segment, m->edition->conf); /* fewer users, perhaps */
 	children_tick(m->children, now); /* replacements that need not wait */
 }
 
-static void
-master_reopen(struct master *m)
+static bool
+master_reopen_log(struct master *m)
 {
-	const char *path = m->p->conf->log_file;
+	const char *path = m->edition->conf->log_file;
 
 	log_info("reopening signal=USR1");
 	if (path[0] != '\0' && !master_log(m)) {
 		log_warn("log_not_reopened file=\"%s\"", path);
-		return;
+		return (false);
 	}
 	if (path[0] == '\0')
 		log_reopen(-1);
 	children_reopen_log(m->children, path[0] != '\0');
 	log_info("reopened");
+	return (true);
 }
 
 static void
-master_unsupported(struct master *m, const char *name)
+master_reopen(struct master *m)
 {
-	(void)m;
-	log_info("signal_ignored signal=%s", name);
+	(void)master_begins(m, BOARD_REOPEN);
+	master_ends(m, BOARD_REOPEN, master_reopen_log(m));
 }
 
 static void
@@ -304,11 +298,27 @@ master_signal(struct master *m, int sig)
 		master_reopen(m);
 		break;
 	case SIGHUP:
-		log_info("rereading signal=HUP");
-		children_reread(m->children);
+		log_info("reloading signal=HUP");
+		master_want_reload(m);
+		break;
+	case SIGTTIN:
+		log_info("resizing signal=TTIN");
+		master_want_workers(m, 1);
+		break;
+	case SIGTTOU:
+		log_info("resizing signal=TTOU");
+		master_want_workers(m, -1);
+		break;
+	case SIGWINCH:
+		log_info("evening signal=WINCH");
+		master_want_even(m);
+		break;
+	case SIGUSR2:
+		log_info("upgrading signal=USR2");
+		master_want_upgrade(m);
 		break;
 	default:
-		master_unsupported(m, sigabbrev_np(sig));
+		MUST(sig == 0);	/* no other is asked for */
 		break;
 	}
 }
@@ -346,7 +356,7 @@ master_after_wait(void *arg)
 	uint64_t gap_us = now.us - m->last_turn.us;
 
 	if (gap_us > MASTER_GAP_US ||
-	    gap_us > m->p->conf->worker_timeout_ms * 1000 / 2)
+	    gap_us > m->edition->conf->worker_timeout_ms * 1000 / 2)
 		children_excuse(m->children, now);
 	m->last_turn = now;
 }
@@ -354,7 +364,7 @@ master_after_wait(void *arg)
 static void
 master_publish(struct master *m, struct mono now)
 {
-	const char *path = m->p->conf->stats_file;
+	const char *path = m->edition->conf->stats_file;
 	int r;
 
 	r = stats_publish(m->stats, now);
@@ -373,10 +383,9 @@ master_second(struct master *m, struct mono now)
 {
 	m->next_second.us = now.us + MASTER_SECOND_US;
 	stats_heartbeat(m->stats, stats_master(m->stats), loop_wall(m->loop));
-	reclaim_tally(m->segment, m->p->conf);
+	reclaim_tally(m->segment, m->edition->conf);
 	coverage_save();
-	if (m->state >= MASTER_LEAVING)
-		master_need_time(m, now);
+	master_need_time(m, now);
 }
 
 static void
@@ -389,6 +398,7 @@ master_on_tick(struct timer *t, struct mono now)
 	if ((m->state == MASTER_LEAVING || m->state == MASTER_DRAINING) &&
 	    now.us >= m->until.us)
 		master_go_on(m);
+	master_former_step(m);
 	children_tick(m->children, now);
 	master_settle(m);
 	sweep_round(m->sweep, now);
@@ -397,37 +407,10 @@ master_on_tick(struct timer *t, struct mono now)
 	master_publish(m, now);
 	if (m->ready_due && m->state == MASTER_SERVING)
 		master_notify_ready(m);
-	if (plat_watchdog_us() != 0 && now.us >= m->next_watchdog.us) {
-		m->next_watchdog.us = now.us + plat_watchdog_us() / 3;
-		(void)plat_notify("WATCHDOG=1");
-	}
+	master_feed_watchdog(m, now);
 }
 
 /* --- run -----------------------------------------------------------------*/
-
-/* Of a worker, without clients: its own streams, files and sockets. */
-#define MASTER_OWN_FILES	16
-
-/* A limit that cannot be reached is worth a word, before clients find out. */
-static void
-master_check_files(const struct master *m, uint64_t files)
-{
-	const struct conf *conf = m->p->conf;
-	uint64_t each, own, sum, host = plat_host_files();
-
-	own = MASTER_OWN_FILES + segment_nslots(m->segment) +
-	    conf->nlistens + role_kept_files(files);
-	each = files > own ? files - own : 0;
-	sum = each > UINT64_MAX / m->p->workers ? UINT64_MAX :
-	    each * m->p->workers;
-	if (sum > host)
-		sum = host;
-	if (conf->limit_connections > sum)
-		log_warnx("limit_out_of_reach limits.connections=%" PRIu64
-		    " workers=%u files=%" PRIu64 " enough_for=%" PRIu64
-		    " hint=\"raise ulimit -n, or LimitNOFILE\"",
-		    conf->limit_connections, m->p->workers, files, sum);
-}
 
 /* From the first step on: one that comes during the start is obeyed as soon as
  * there is a loop, and what was made until then is removed. */
@@ -435,7 +418,7 @@ static int
 master_hold_signals(struct master *m)
 {
 	static const int sigs[] = { SIGCHLD, SIGTERM, SIGINT, SIGQUIT, SIGHUP,
-		SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU };
+		SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU, SIGWINCH };
 
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGXFSZ, SIG_IGN);	/* what can't be written fails */
@@ -463,32 +446,29 @@ master_watch(struct master *m)
 	return (EX_OK);
 }
 
-static int
+int
 master_gather(struct master *m)
 {
 	struct children_params cp = {
-		.conf = m->p->conf, .load = m->p->load,
+		.first = { .edition = m->edition, .listens = m->listens,
+			.nworkers = m->workers },
 		.relay = m->p->relay, .worker = m->p->worker,
-		.nworkers = m->p->workers,
+		.confine = m->p->confine,
 		.background = !m->p->foreground &&
-		    m->p->conf->log_file[0] == '\0',
-		.on_change = master_on_change, .arg = m,
+		    m->edition->conf->log_file[0] == '\0',
+		.to_file = m->edition->conf->log_file[0] != '\0',
+		.on_change = master_on_change, .on_other = master_on_other,
+		.arg = m,
 	};
 
 	cp.loop = m->loop;
-	cp.listens = m->listens;
 	cp.handovers = m->handovers;
 	cp.segment = m->segment;
 	cp.sweep = m->sweep;
 	cp.stats = m->stats;
 	cp.user = m->become ? &m->user : NULL;
-	cp.started = mono_now();
-	if (getrandom(&cp.node_id, sizeof cp.node_id, 0) !=
-	    (ssize_t)sizeof cp.node_id) {
-		log_err("getrandom");
-		return (EX_OSERR);
-	}
-	m->node_id = cp.node_id;
+	cp.started = m->started;
+	cp.node_id = m->node_id;
 	m->children = children_new(&cp);
 	if (m->children == NULL) {
 		log_err("children");
@@ -500,43 +480,60 @@ master_gather(struct master *m)
 static void
 master_log_start(const struct master *m, uint64_t files)
 {
-	const char *place = m->p->conf->log_file;
+	const char *place = m->edition->conf->log_file;
 
 	if (place[0] == '\0')
 		place = log_place(m->p->foreground ? LOG_TARGET_STDERR :
 		    LOG_TARGET_SYSLOG);
 	log_info("starting version=%s workers=%u files=%" PRIu64
-	    " config=\"%s\" log=%s", m->p->version, m->p->workers, files,
-	    m->p->file, place);
+	    " seccomp=%s config=\"%s\" log=%s", m->p->version, m->workers,
+	    files, master_seccomp(m), m->p->file, place);
 }
 
+/* What nobody was before. */
 static int
-master_start(struct master *m)
+master_begin(struct master *m, uint64_t files)
 {
-	uint64_t files = plat_raise_nofile();
 	int code;
 
-	if (master_hold_signals(m) == -1) {
-		log_err("signals");
-		return (EX_OSERR);
-	}
-	plat_notify_init();
 	master_log_start(m, files);	/* where, to who looks here */
-	folder_make(m->p->conf->log_file);
+	folder_make(m->edition->conf->log_file);
 	if (!master_log(m)) {
-		log_err("log file=\"%s\"", m->p->conf->log_file);
+		log_err("log file=\"%s\"", m->edition->conf->log_file);
 		return (EX_CANTCREAT);
 	}
-	if (m->p->conf->log_file[0] != '\0')
+	if (m->edition->conf->log_file[0] != '\0')
 		master_log_start(m, files);
 	m->loop = loop_new(); /* may be the end: nothing is left behind yet */
 	code = master_open(m);
 	if (code != EX_OK)
 		return (code);
 	setproctitle("-roostd: master");
-	master_check_files(m, files);
+	master_check_host(m);
 	listen_log(m->listens);
+	m->started = mono_now();
+	if (getrandom(&m->node_id, sizeof m->node_id, 0) !=
+	    (ssize_t)sizeof m->node_id) {
+		log_err("getrandom");
+		return (EX_OSERR);
+	}
 	return (master_gather(m));
+}
+
+static int
+master_start(struct master *m)
+{
+	uint64_t files = plat_raise_nofile();
+
+	plat_core((enum plat_core)m->edition->conf->core_dumps);
+	if (master_hold_signals(m) == -1) {
+		log_err("signals");
+		return (EX_OSERR);
+	}
+	plat_notify_init();
+	master_open_board(m);
+	return (m->p->pass != NULL ? master_continue(m) :
+	    master_begin(m, files));
 }
 
 int
@@ -546,17 +543,26 @@ master_run(const struct master_params *p)
 
 	memset(&m, 0, sizeof m);
 	m.p = p;
-	m.release_fd = -1;
-	if (!p->foreground) {
+	m.edition = p->edition;
+	m.workers = m.asked_workers = edition_workers(p->edition);
+	m.release_fd = m.exe_fd = -1;
+	if (listen_given_take(p->pass == NULL) == -1) {
+		edition_free(&m.edition);
+		return (EX_CONFIG);
+	}
+	if (!p->foreground && p->pass == NULL) {
 		m.release_fd = daemon_begin();
 		if (m.release_fd == -1) {
 			log_err("fork");
+			edition_free(&m.edition);
 			return (EX_OSERR);
 		}
 	}
 	m.code = master_start(&m);
 	if (m.code == EX_OK)
 		loop_run(m.loop);
+	else if (leap_guarded())
+		exit(m.code);	/* all that there is another program's */
 	log_info("ended exit=%d", m.code);
 	master_close(&m);
 	if (m.release_fd != -1) /* never served */

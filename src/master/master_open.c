@@ -5,26 +5,31 @@
 #include "master/master_int.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "conf/conf.h"
+#include "host/check.h"
 #include "master/children.h"
 #include "master/folder.h"
 #include "master/handovers.h"
 #include "master/listen.h"
 #include "master/pidfile.h"
+#include "master/read/edition.h"
+#include "master/read/plan.h"
 #include "shm/counters.h"
+#include "shm/layout.h"
 #include "shm/segment.h"
 #include "shm/stats.h"
 #include "shm/sweep.h"
 #include "sys/log.h"
 
-static int
+int
 master_open_user(struct master *m)
 {
-	const char *name = m->p->conf->user;
+	const char *name = m->edition->conf->user;
 
 	if (name[0] == '\0')
 		return (EX_OK);
@@ -43,7 +48,7 @@ master_open_user(struct master *m)
 static int
 master_open_pidfile(struct master *m)
 {
-	const char *path = m->p->conf->pidfile;
+	const char *path = m->edition->conf->pidfile;
 	pid_t other = 0;
 
 	if (path[0] == '\0')
@@ -67,44 +72,22 @@ master_open_listens(struct master *m)
 	char why[512];
 	int code;
 
-	code = listen_open(m->p->conf, m->p->workers,
+	code = listen_open(m->edition->conf, m->workers,
 	    m->become ? &m->user : NULL, &m->listens, why, sizeof why);
 	if (code != EX_OK)
 		log_errx("not_listening why=\"%s\"", why);
 	return (code);
 }
 
-/* Does any limit ask for a count of users, addresses or namespaces? */
-static bool
-master_counts_keys(const struct conf *conf)
-{
-	size_t i;
-
-	for (i = 0; i < conf->nnamespaces; i++)
-		if (conf->namespaces[i].limit_sessions != 0)
-			return (true);
-	return (conf->limit_per_user != 0 || conf->limit_per_address != 0);
-}
-
 static int
 master_open_segment(struct master *m)
 {
-	const struct conf *conf = m->p->conf;
-	const struct segment_params sp = {
-		.max_workers = m->p->workers,
-		.presence_max = conf->shm_users,
-		/* whole: users are listed by name */
-		.presence_key_max = conf_presence_key_max(conf),
-		/* each user present has a channel too */
-		.interest_max = conf->shm_rooms + conf->shm_users,
-		.rate_ways = conf->shm_rates,
-		.once_ways = conf->shm_publish_ids,
-		.count_max = master_counts_keys(conf) ? conf->shm_users : 0,
-		/* users of each namespace, and of its rooms (status.h) */
-		.max_ns = conf->nnamespaces == 0 ? 1 :
-		    2 * (unsigned)conf->nnamespaces,
-	};
+	const struct conf *conf = m->edition->conf;
+	struct segment_params sp;
 
+	plan_segment(conf, m->workers, &sp);
+	m->counts_keys = sp.count_max != 0;
+	m->room = sp.max_workers;
 	m->segment = segment_create(&sp);
 	if (m->segment != NULL)
 		m->sweep = sweep_new(m->segment);
@@ -136,20 +119,41 @@ master_give_stats(const struct master *m)
 {
 	if (m->become && stats_give(m->stats, m->user.uid, m->user.gid) == -1)
 		log_warn("stats_owner file=\"%s\"",
-		    m->p->conf->stats_file);
+		    m->edition->conf->stats_file);
+}
+
+void
+master_name_namespaces(const struct master *m, const struct conf *conf)
+{
+	size_t i;
+
+	for (i = 0; i < conf->nnamespaces; i++)
+		(void)stats_ns(m->stats, conf->namespaces[i].index,
+		    conf->namespaces[i].name);
+}
+
+void
+master_attach_stats(struct master *m)
+{
+	unsigned master = stats_master(m->stats);
+
+	master_give_stats(m);
+	counters_attach(stats_column(m->stats, master));
+	master_name_namespaces(m, m->edition->conf);
+	stats_slot_live(m->stats, master, STATS_ROLE_MASTER,
+	    (uint32_t)getpid(), 0, "master");
+	log_lost_hook = master_log_lost;
 }
 
 static int
 master_open_stats(struct master *m)
 {
-	const struct conf *conf = m->p->conf;
+	const struct conf *conf = m->edition->conf;
 	const char *path = conf->stats_file;
 	const struct stats_params sp = {
 		.nslots = segment_nslots(m->segment),
 		.version = m->p->version,
 	};
-	unsigned master;
-	size_t i;
 
 	folder_make(path);
 	m->stats = stats_create(path[0] == '\0' ? NULL : path, &sp);
@@ -157,17 +161,31 @@ master_open_stats(struct master *m)
 		log_err("stats file=\"%s\"", path);
 		return (EX_CANTCREAT);
 	}
-	master_give_stats(m);
-	for (i = 0; i < conf->nnamespaces; i++)
-		(void)stats_ns(m->stats, conf->namespaces[i].index,
-		    conf->namespaces[i].name);
-	master = stats_master(m->stats);
-	counters_attach(stats_column(m->stats, master));
-	stats_slot_live(m->stats, master, STATS_ROLE_MASTER,
-	    (uint32_t)getpid(), 0, "master");
+	master_attach_stats(m);
 	counter_set(COUNTER_generation, 1);
-	log_lost_hook = master_log_lost;
 	return (EX_OK);
+}
+
+/* What is too small for this configuration is worth a word, before clients
+ * find out. */
+void
+master_check_host(const struct master *m)
+{
+	struct host_finding found[HOST_FINDINGS];
+	struct host_facts facts;
+	struct host_needs needs;
+	size_t i, n;
+
+	plan_needs(m->edition->conf, m->workers, &needs);
+	host_look(&facts, "", 0);
+	if (facts.files == HOST_UNKNOWN)
+		facts.files = plat_nofile();
+	n = host_check(&needs, &facts, true, found);
+	for (i = 0; i < n; i++)
+		if (found[i].less)
+			log_warnx("host_short what=%s found=\"%s\" "
+			    "needed=\"%s\" mend=\"%s\"", found[i].what,
+			    found[i].found, found[i].needed, found[i].mend);
 }
 
 int
@@ -201,7 +219,12 @@ master_close(struct master *m)
 	}
 	handovers_close(&m->handovers);
 	sweep_free(&m->sweep);
+	master_former_close(m);
 	segment_free(&m->segment);
+	listen_close(&m->next_listens);
 	listen_close(&m->listens);
+	edition_free(&m->next);
+	edition_free(&m->edition);
+	master_close_board(m);
 	pidfile_drop(&m->pidfile);
 }

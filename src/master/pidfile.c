@@ -156,6 +156,36 @@ pidfile_claim(const char *path, pid_t *other)
 	return (NULL);
 }
 
+int
+pidfile_fd(const struct pidfile *f)
+{
+	CHECK_MAGIC(f, PIDFILE_MAGIC);
+	return (f->fd);
+}
+
+struct pidfile *
+pidfile_adopt(const char *path, int fd)
+{
+	size_t n = strlen(path) + 1;
+	struct pidfile *f;
+	int error;
+
+	f = malloc(sizeof *f + n);
+	/* locked already, unless that is another file */
+	if (f != NULL && fstat(fd, &f->file) == 0 &&
+	    flock(fd, LOCK_EX | LOCK_NB) == 0) {
+		f->magic = PIDFILE_MAGIC;
+		memcpy(f->path, path, n);
+		f->fd = fd;
+		return (f);
+	}
+	error = errno;
+	(void)close(fd);
+	free(f);
+	errno = error;
+	return (NULL);
+}
+
 void
 pidfile_drop(struct pidfile **fp)
 {

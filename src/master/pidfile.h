@@ -19,6 +19,13 @@ struct pidfile;
  * ordinary file of one name.
  */
 struct pidfile *pidfile_claim(const char *path, pid_t *other) MUST_USE;
+/*
+ * It goes on in a successor of the master, with its lock, which belongs to the
+ * open file: pidfile_fd() becomes that one's, and pidfile_adopt() takes it,
+ * also when it fails: NULL + errno.
+ */
+int	pidfile_fd(const struct pidfile *);
+struct pidfile *pidfile_adopt(const char *path, int fd) MUST_USE;
 /* Remove it, if it is still the one of that name. */
 void	pidfile_drop(struct pidfile **);
 

@@ -10,6 +10,7 @@
 #include "shm/presence.h"
 #include "shm/segment.h"
 #include "shm/slots.h"
+#include "shm/slots_heirs.h"
 #include "shm/stats.h"
 #include "shm/sweep.h"
 #include "sys/log.h"
@@ -42,15 +43,20 @@ reclaim_child(struct segment *seg, struct sweep *sweep, struct stats *stats,
 	if (reclaim_note(seg, slot, note))
 		log_warnx("panic role=%s slot=%u note=\"%s\"", title, slot, note);
 	slot_dead(seg, slot);
+	if (slot != 0)
+		heirs_dead(seg, slot, slot_generation(seg, slot));
 	stats_slot_dead(stats, slot);
 	sweep_reclaim(sweep, slot);
 	closed = stats_slot_free(stats, slot);
 	nodes = counter_get(COUNTER_shm_reclaimed) - nodes;
 	if (nodes + closed == 0)
 		return;		/* it left nothing behind */
+	/* those ended, and nobody else is left to tell of each */
 	log_info("reclaimed role=%s slot=%u connections=%" PRIu64 " nodes=%"
-	    PRIu64 " ms=%" PRIu64, title, slot, closed, nodes,
-	    (mono_now().us - begun.us) / 1000);
+	    PRIu64 " ms=%" PRIu64 " by=%s reason=%s", title, slot, closed,
+	    nodes, (mono_now().us - begun.us) / 1000,
+	    reason_by(REASON_worker_died),
+	    reason_row(REASON_worker_died)->name);
 }
 
 void

@@ -13,19 +13,12 @@
 static void
 says_line(struct says *s)
 {
-	size_t i;
+	char line[SAYS_LINE_MAX + 1];
 
-	/* keep it readable: blanks stay, control bytes go, and the text is
-	 * in quotes */
-	for (i = 0; i < s->n; i++) {
-		if ((unsigned char)s->line[i] < ' ' || s->line[i] == 0x7f)
-			s->line[i] = '?';
-		else if (s->line[i] == '"')
-			s->line[i] = '\'';
-	}
 	if (s->n > 0)
-		log_warnx("child_says role=%s slot=%d text=\"%.*s\"", s->title,
-		    s->slot, (int)s->n, s->line);
+		log_warnx("child_says role=%s slot=%d text=\"%s\"", s->title,
+		    s->slot, log_quoted(line, sizeof line,
+		    slice_of(s->line, s->n)));
 	s->n = 0;
 }
 
@@ -71,6 +64,20 @@ says_event(struct loop_fd *io, unsigned events)
 		says_close(s);
 }
 
+static int
+says_watch(struct says *s, struct loop *loop, int fd, const char *title,
+    int slot)
+{
+	if (loop_add(loop, &s->io, fd, LOOP_IN, says_event) == -1)
+		return (-1);
+	s->loop = loop;
+	s->open = true;
+	s->title = title;
+	s->slot = slot;
+	s->n = 0;
+	return (0);
+}
+
 int
 says_open(struct says *s, struct loop *loop, const char *title, int slot)
 {
@@ -78,19 +85,22 @@ says_open(struct says *s, struct loop *loop, const char *title, int slot)
 
 	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) == -1)
 		return (-1);
-	if (loop_add(loop, &s->io, fds[0], LOOP_IN, says_event) == -1) {
+	if (says_watch(s, loop, fds[0], title, slot) == -1) {
 		error = errno;
 		(void)close(fds[0]);
 		(void)close(fds[1]);
 		errno = error;
 		return (-1);
 	}
-	s->loop = loop;
-	s->open = true;
-	s->title = title;
-	s->slot = slot;
-	s->n = 0;
 	return (fds[1]);
+}
+
+void
+says_adopt(struct says *s, struct loop *loop, int fd, const char *title,
+    int slot)
+{
+	if (says_watch(s, loop, fd, title, slot) == -1)
+		(void)close(fd);	/* it talks to nobody */
 }
 
 void

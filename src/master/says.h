@@ -24,6 +24,9 @@ struct says {			/* embed; zeroed */
 /* The end for the child, to be closed after the fork; -1 + errno. */
 int	says_open(struct says *, struct loop *, const char *title, int slot)
 	    MUST_USE;
+/* Our end of one that another program has opened; taken. */
+void	says_adopt(struct says *, struct loop *, int fd, const char *title,
+	    int slot);
 /* Log what is left and close. Harmless when not open. */
 void	says_close(struct says *);
 

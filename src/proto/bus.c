@@ -1,6 +1,6 @@
 /*
  * What envelopes of each kind begin as; see bus.h.  Called by those who send
- * them, and by bus_wire.c before it reads one.
+ * them, and by bus_decode.c before it reads one.
  */
 #include "proto/bus_int.h"
 
@@ -19,24 +19,37 @@ bus_to_nobody(struct bus_audience *a)
 	a->nrooms = a->nusers = a->nsids = a->nexcept = 0;
 }
 
-struct bus_publish *
-bus_publish(struct bus_envelope *e)
+static struct bus_publish *
+bus_publication(struct bus_envelope *e, enum bus_kind kind)
 {
 	struct bus_publish *p = &e->publish;
 
-	bus_of_kind(e, BUS_PUBLISH);
+	bus_of_kind(e, kind);
 	p->nsp = p->event = p->args = p->meta = slice_of(NULL, 0);
-	p->offset = p->once = slice_of(NULL, 0);
+	p->offset = p->once = p->epoch = slice_of(NULL, 0);
 	p->nattach = 0;
-	p->timeout_ms = p->sent_us = 0;
+	p->kept = p->timeout_ms = p->sent_us = 0;
 	bus_to_nobody(&p->to);
 	return (p);
+}
+
+struct bus_publish *
+bus_publish(struct bus_envelope *e)
+{
+	return (bus_publication(e, BUS_PUBLISH));
+}
+
+struct bus_publish *
+bus_keep(struct bus_envelope *e)
+{
+	return (bus_publication(e, BUS_KEEP));
 }
 
 void
 bus_count(struct bus_envelope *e, uint64_t receivers)
 {
 	bus_of_kind(e, BUS_COUNT);
+	slotset_clear(e->had);
 	e->count.receivers = receivers;
 }
 
@@ -67,8 +80,17 @@ struct bus_answers *
 bus_answers(struct bus_envelope *e)
 {
 	bus_of_kind(e, BUS_ANSWERS);
+	slotset_clear(e->had);
 	e->answers = (struct bus_answers){ .asked = 0 };
 	return (&e->answers);
+}
+
+struct bus_revoke *
+bus_revoke(struct bus_envelope *e)
+{
+	bus_of_kind(e, BUS_REVOKE);
+	e->revoke = (struct bus_revoke){ .what = 0 };
+	return (&e->revoke);
 }
 
 void
@@ -154,6 +176,62 @@ bus_members(struct bus_envelope *e, enum bus_members_what what)
 	return (m);
 }
 
+struct bus_kept *
+bus_kept(struct bus_envelope *e, enum bus_store result)
+{
+	bus_of_kind(e, BUS_KEPT);
+	e->kept = (struct bus_kept){ .result = result };
+	return (&e->kept);
+}
+
+struct bus_history *
+bus_history(struct bus_envelope *e, enum bus_history_from from)
+{
+	bus_of_kind(e, BUS_HISTORY);
+	e->history = (struct bus_history){ .from = from };
+	return (&e->history);
+}
+
+struct bus_page *
+bus_page(struct bus_envelope *e, enum bus_store result)
+{
+	bus_of_kind(e, BUS_PAGE);
+	e->page = (struct bus_page){ .result = result };
+	return (&e->page);
+}
+
+void
+bus_cut(struct bus_envelope *e, unsigned giver, unsigned heir, uint64_t batch)
+{
+	bus_of_kind(e, BUS_CUT);
+	e->cut.giver = (uint16_t)giver;
+	e->cut.heir = (uint16_t)heir;
+	e->cut.batch = batch;
+}
+
+void
+bus_leave(struct bus_envelope *e)
+{
+	bus_of_kind(e, BUS_LEAVE);
+}
+
+void
+bus_mark(struct bus_envelope *e, uint64_t batch, bool refused)
+{
+	bus_of_kind(e, BUS_MARK);
+	e->mark.batch = batch;
+	e->mark.refused = refused;
+}
+
+void
+bus_had(struct bus_envelope *e, const uint64_t slots[2])
+{
+	if (slotset_empty(slots))
+		return;
+	e->flags |= BUS_SHADOW;
+	slotset_copy(e->had, slots);
+}
+
 void
 bus_empty(struct bus_envelope *e, enum bus_kind kind)
 {
@@ -203,8 +281,30 @@ bus_empty(struct bus_envelope *e, enum bus_kind kind)
 	case BUS_MEMBERS:
 		bus_members(e, BUS_MEMBERS_WHOLE)->what = 0;
 		break;
+	case BUS_KEEP:
+		(void)bus_keep(e);
+		break;
+	case BUS_KEPT:
+		bus_kept(e, BUS_STORE_OK)->result = 0;
+		break;
+	case BUS_HISTORY:
+		bus_history(e, BUS_HISTORY_TOP)->from = 0;
+		break;
+	case BUS_PAGE:
+		bus_page(e, BUS_STORE_OK)->result = 0;
+		break;
+	case BUS_CUT:
+		bus_cut(e, 0, 0, 0);
+		break;
+	case BUS_MARK:
+		bus_mark(e, 0, false);
+		break;
+	case BUS_REVOKE:
+		(void)bus_revoke(e);
+		break;
 	case BUS_RECOVER_NONE:
 	case BUS_ANSWERS_END:
+	case BUS_LEAVE:
 		break;
 	}
 	bus_of_kind(e, kind);

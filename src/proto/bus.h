@@ -41,15 +41,39 @@ enum bus_kind {
 				 * relay: whether other hosts were told */
 	BUS_ANSWERS_END,	/* nobody waits for answers to `ref` any more */
 	BUS_PUBLISH_BODY,	/* of the relay: what a back end has
-				 * published through Redis */
-	BUS_MEMBERS		/* of the relay: who is in an audience?
+				 * published through Redis; with ref instead
+				 * a question: is all before it published?
 				 * Answered with BUS_ANSWERS */
+	BUS_MEMBERS,		/* of the relay: who is in an audience?
+				 * Answered with BUS_ANSWERS */
+	/* sessions move from one worker to another: where in both streams */
+	BUS_CUT,		/* to the relay: what this worker has sent
+				 * before is before the cut */
+	BUS_MARK,		/* of the relay: what comes behind it is behind
+				 * the cut; see relay/local/cut.h */
+	BUS_LEAVE,		/* to the relay: this worker goes, and has no
+				 * clients any more; BUS_MARK is the last that
+				 * it is sent */
+	BUS_REVOKE,		/* a user, or a token, is revoked; to every
+				 * worker, and back with BUS_ANSWERS */
+	/* rooms whose history is kept: the relay's store gives each publication
+	 * its place before anybody gets it */
+	BUS_KEEP,		/* to the relay: as BUS_PUBLISH, for one room.
+				 * It comes back to all who have members,
+				 * numbered (BUS_NUMBERED); with ref: answered
+				 * with BUS_KEPT, which comes before it */
+	BUS_KEPT,		/* of the relay: what became of BUS_KEEP `ref` */
+	BUS_HISTORY,		/* to the relay: what was kept of a room?
+				 * Answered with BUS_PAGE: what is behind it in
+				 * the stream has later places than its top */
+	BUS_PAGE		/* of the relay: answer to BUS_HISTORY `ref` */
 };
 
 enum {
 	BUS_VOLATILE = 1,	/* may be dropped under pressure */
 	BUS_WANT_COUNT = 2,	/* BUS_PUBLISH: answer with BUS_COUNT;
-				 * BUS_DISCONNECT, BUS_ROOMS: BUS_ANSWERS */
+				 * BUS_DISCONNECT, BUS_ROOMS, BUS_REVOKE:
+				 * BUS_ANSWERS */
 	BUS_WATCHERS = 4,	/* users: those who watch their presence */
 	/* BUS_DISCONNECT: not the session alone; workers/hub/backend/members.h */
 	BUS_CLOSE = 8, BUS_RECONNECT = 16,
@@ -60,8 +84,14 @@ enum {
 				 * some sessions were */
 	BUS_FAR = 256,		/* for other hosts as well */
 	BUS_RELAY = 512,	/* for the relay itself, which has asked */
-	BUS_NAMED = 1024	/* BUS_PUBLISH: of no use to clients that see no
+	BUS_SHADOW = 2048,	/* the relay has given it to heirs of those whom
+				 * it is for as well: slots is who got it.  An
+				 * answer to it: had says so */
+	BUS_NAMED = 1024,	/* BUS_PUBLISH: of no use to clients that see no
 				 * names of events */
+	BUS_NUMBERED = 4096	/* BUS_PUBLISH: it was a BUS_KEEP: who sent it
+				 * has given it to nobody, its own clients
+				 * neither.  Answers to it say the same */
 };
 
 /* What BUS_MEMBERS asks for; the answers' elements are JSON: */
@@ -94,6 +124,9 @@ struct bus_publish {
 					 * once on each host; or empty */
 	struct slice	 attachments[BUS_ATTACHMENTS_MAX];
 	size_t		 nattach;
+	struct slice	 epoch;		/* of the history that it is kept in; or
+					 * empty: it is not kept */
+	uint64_t	 kept;		/* its place there, from 1 on */
 	uint64_t	 timeout_ms;	/* BUS_WANT_ANSWERS: for the clients */
 	uint64_t	 sent_us;	/* CLOCK_MONOTONIC of the host, for the
 					 * delivery histogram; 0: unknown */
@@ -126,7 +159,8 @@ struct bus_members {
 struct bus_answers {
 	uint32_t	 asked;		/* sessions; of an order: changed; of
 					 * BUS_MEMBERS: elements */
-	uint32_t	 answered;	/* of them, in this piece */
+	uint32_t	 answered;	/* of them, in this piece; of the relay
+					 * to BUS_REVOKE: other hosts that know */
 	struct slice	 elements;	/* JSON, without brackets */
 };
 
@@ -166,6 +200,69 @@ struct bus_publish_body {
 	struct slice	 body;		/* as of POST publish; not looked at */
 };
 
+/* What the store says. */
+enum bus_store {
+	BUS_STORE_OK = 1,
+	BUS_STORE_GAP,		/* ... but some of what was asked for is not
+				 * kept any more: the page begins later */
+	BUS_STORE_EPOCH,	/* there is no such epoch, or place in it: the
+				 * room has begun anew, and the page with it */
+	BUS_STORE_TOO_LARGE,	/* for the room's bound */
+	BUS_STORE_FINISHED,	/* nothing comes behind its end */
+	BUS_STORE_UNAVAILABLE	/* not now */
+};
+
+struct bus_kept {
+	uint64_t	 result;	/* enum bus_store */
+	struct slice	 epoch;		/* OK: where it is */
+	uint64_t	 kept;
+	uint64_t	 slots[2];	/* OK: who gets it, this worker too */
+};
+
+/* Which part of a history. */
+enum bus_history_from {
+	BUS_HISTORY_TOP = 1,	/* none: where it stands */
+	BUS_HISTORY_AFTER,	/* what comes behind epoch and since */
+	BUS_HISTORY_LAST,	/* the newest ones */
+	BUS_HISTORY_FIRST	/* from the oldest one on */
+};
+
+struct bus_history {
+	struct slice	 nsp, room;
+	uint64_t	 from;		/* enum bus_history_from */
+	struct slice	 epoch;		/* AFTER */
+	uint64_t	 since;
+	uint64_t	 limit;		/* of events, */
+	uint64_t	 bytes;		/* and of their frames; one comes
+					 * whatever its size */
+};
+
+struct bus_page {		/* BUS_MORE: there is more behind it */
+	uint64_t	 result;	/* enum bus_store */
+	struct slice	 epoch;		/* of now; empty: nothing was ever kept */
+	uint64_t	 top;		/* the newest place; 0: none */
+	uint64_t	 first;		/* the oldest that is kept; 0: none */
+	bool		 finished;	/* top is the last */
+	struct slice	 frames;	/* BUS_PUBLISH each, in order */
+};
+
+struct bus_cut {
+	uint16_t	 giver, heir;	/* slots; one of them says it */
+	uint64_t	 batch;		/* the same in both CUTs */
+};
+
+struct bus_mark {
+	uint64_t	 batch;
+	bool		 refused;	/* there is no cut */
+};
+
+struct bus_revoke {
+	uint64_t	 what;		/* enum revoked_kind, of shm/table_revoked.h */
+	struct slice	 name;
+	uint64_t	 moment, until;	/* unix seconds */
+	struct slice	 reason;	/* raw JSON string or empty */
+};
+
 struct bus_envelope {
 	enum bus_kind	 kind;
 	uint16_t	 flags;
@@ -173,8 +270,10 @@ struct bus_envelope {
 	uint16_t	 from;		/* slot */
 	uint16_t	 generation;
 	uint32_t	 ref;
+	uint64_t	 had[2];	/* COUNT, ANSWERS: see BUS_SHADOW; else, or
+					 * empty: nothing is said */
 	union {			/* by kind; the others say nothing more */
-		struct bus_publish publish;
+		struct bus_publish publish;	/* and BUS_KEEP */
 		struct bus_count count;
 		struct bus_disconnect disconnect;
 		struct bus_rooms rooms;
@@ -188,6 +287,12 @@ struct bus_envelope {
 		struct bus_recover_done recover_done;
 		struct bus_publish_body publish_body;
 		struct bus_members members;
+		struct bus_kept	 kept;
+		struct bus_history history;
+		struct bus_page	 page;
+		struct bus_cut	 cut;
+		struct bus_mark	 mark;
+		struct bus_revoke revoke;
 	};
 };
 
@@ -213,11 +318,35 @@ void	bus_recover_late(struct bus_envelope *, uint64_t number,
 void	bus_recover_done(struct bus_envelope *, uint64_t nlate);
 void	bus_publish_body(struct bus_envelope *, struct slice body);
 struct bus_members *bus_members(struct bus_envelope *, enum bus_members_what);
+struct bus_publish *bus_keep(struct bus_envelope *);
+struct bus_kept *bus_kept(struct bus_envelope *, enum bus_store);
+struct bus_history *bus_history(struct bus_envelope *,
+	    enum bus_history_from);
+struct bus_page *bus_page(struct bus_envelope *, enum bus_store);
+void	bus_cut(struct bus_envelope *, unsigned giver, unsigned heir,
+	    uint64_t batch);
+void	bus_leave(struct bus_envelope *);
+struct bus_revoke *bus_revoke(struct bus_envelope *);
+void	bus_mark(struct bus_envelope *, uint64_t batch, bool refused);
+
+/* An answer to a frame that these have got; nothing if that is nobody. */
+void	bus_had(struct bus_envelope *, const uint64_t slots[2]);
 
 /* The frame's size once the whole of it is there, CODEC_MORE until then,
  * CODEC_BAD when absurd (told by the first bytes). */
 ssize_t	bus_frame(struct slice in, uint64_t slots[2], uint16_t *flags)
 	    MUST_USE;
+/* Of a whole frame: it is for these, who have got it (BUS_SHADOW). */
+void	bus_frame_spread(uint8_t *frame, const uint64_t slots[2]);
+/* The frame that b holds from `at` on was encoded when nobody was to get it yet,
+ * without times: it gets the header of e, and its timeout_ms and sent_us.  False:
+ * no memory, nothing is changed. */
+bool	bus_frame_address(struct buf *, size_t at, const struct bus_envelope *)
+	    MUST_USE;
+/* Of a whole frame: its kind, perhaps unknown, who has sent it, its ref. */
+enum bus_kind bus_frame_kind(struct slice);
+unsigned bus_frame_from(struct slice);
+uint32_t bus_frame_ref(struct slice);
 /* Decode one whole frame; slices point into in.  kind may be one that this
  * version does not know.  from is a slot, or 0: the relay, which can be answered
  * as well (BUS_RELAY). */

@@ -144,7 +144,7 @@ http_valid_port(struct slice p)
  * Host and port, RFC 3986 section 3.2, without user information; a port may
  * be empty, a host alone may be, too (RFC 9112 section 3.2).
  */
-static bool
+bool
 http_valid_host(struct slice h)
 {
 	struct slice rest = h, host;

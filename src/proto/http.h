@@ -87,6 +87,12 @@ struct http_chunked {
 ssize_t	http_decode_chunked(struct http_chunked *, struct slice in,
 	    struct slice *data, bool *end) MUST_USE;
 
+/* Where it stands, for another process (base/state.h).  load: false, that is no
+ * such thing. */
+struct state_in;
+void	http_chunked_save(const struct http_chunked *, struct buf *);
+bool	http_chunked_load(struct http_chunked *, struct state_in *) MUST_USE;
+
 /* A value of the query string, percent- and plus-decoded to out (room for
  * query.n bytes).  The last one wins.  Returns its length; -1 absent; -2 bad
  * percent encoding or NUL. */
@@ -100,6 +106,9 @@ ssize_t	http_path_decode(struct slice path, uint8_t *out) MUST_USE;
 /* A cookie's value out of all Cookie fields; one that is empty is none. */
 bool	http_cookie(const struct http_request *, struct slice name,
 	    struct slice *value) MUST_USE;
+
+/* Host and port of a request, as RFC 9110 has them; "" is one. */
+bool	http_valid_host(struct slice) MUST_USE;
 
 const char *http_status_words(int status);
 /*

@@ -6,30 +6,6 @@
 
 #include "base/ascii.h"
 
-enum chunked_state {
-	CHUNK_SIZE,		/* hexadecimal digits */
-	CHUNK_EXT_START,	/* behind ";": a name is due */
-	CHUNK_EXT_NAME,
-	CHUNK_EXT_VALUE_START,	/* behind "=": a token or a quoted string */
-	CHUNK_EXT_VALUE,
-	CHUNK_EXT_QUOTED,
-	CHUNK_EXT_QUOTED_PAIR,	/* behind a backslash */
-	CHUNK_EXT_QUOTED_END,
-	CHUNK_SIZE_LF,
-	CHUNK_DATA,
-	CHUNK_DATA_CR,
-	CHUNK_DATA_LF,
-	CHUNK_TRAILER_START,	/* a trailer field or the last CRLF */
-	CHUNK_TRAILER_NAME,
-	CHUNK_TRAILER,		/* its value */
-	CHUNK_TRAILER_LF,
-	CHUNK_END_LF,
-	CHUNK_END
-};
-
-#define CHUNK_DIGITS_MAX	15	/* 60 bits: sums cannot overflow */
-#define CHUNK_OVERHEAD_MAX	8192	/* extensions and trailers together */
-
 /* A byte that means nothing to us but must be text. */
 static bool
 chunk_skip(struct http_chunked *c, uint8_t byte)

@@ -5,7 +5,7 @@
 #ifndef PROTO_JWK_H
 #define PROTO_JWK_H
 
-#include "base/pkey.h"
+#include "base/key/pkey.h"
 #include "proto/codec.h"
 
 struct jwk {

@@ -58,6 +58,7 @@ token_claims_fini(struct token_claims *c)
 		free(c->roles[i]);
 	free(c->roles);
 	free(c->user);
+	free(c->jti);
 	free(c->json);
 	memset(c, 0, sizeof *c);
 }
@@ -253,20 +254,22 @@ token_date_get(const json_t *claims, const char *name, int64_t *out)
 /* RFC 7519, 4.1.4 to 4.1.6 */
 static enum authfail
 token_times_check(const json_t *claims, uint64_t leeway_s, struct wall now,
-    int64_t *exp)
+    struct token_claims *c)
 {
 	uint64_t now_s = now.ms / 1000;
 	uint64_t early = now_s > leeway_s ? now_s - leeway_s : 0;
 	uint64_t late = leeway_s < UINT64_MAX - now_s ? now_s + leeway_s :
 	    UINT64_MAX;
-	int64_t nbf, iat;
-	int has_exp = token_date_get(claims, "exp", exp);
+	int64_t nbf;
+	int has_exp = token_date_get(claims, "exp", &c->exp);
 	int has_nbf = token_date_get(claims, "nbf", &nbf);
+	int has_iat = token_date_get(claims, "iat", &c->iat);
 
-	if (has_exp < 0 || has_nbf < 0 || token_date_get(claims, "iat",
-	    &iat) < 0)
+	if (has_exp < 0 || has_nbf < 0 || has_iat < 0)
 		return (AUTHFAIL_times);
-	if (has_exp && (*exp <= 0 || (uint64_t)*exp <= early))
+	if (!has_iat)
+		c->iat = INT64_MIN;
+	if (has_exp && (c->exp <= 0 || (uint64_t)c->exp <= early))
 		return (AUTHFAIL_expired);
 	if (has_nbf && nbf > 0 && (uint64_t)nbf > late)
 		return (AUTHFAIL_not_yet_valid);
@@ -357,6 +360,23 @@ token_user_read(const json_t *value, struct token_claims *c)
 	return (c->user == NULL ? AUTHFAIL_memory : AUTH_OK);
 }
 
+/* RFC 7519, 4.1.7 */
+static bool
+token_id_read(const json_t *value, struct token_claims *c)
+{
+	struct slice text;
+
+	if (!json_is_string(value))
+		return (true);
+	text = token_string_of(value);
+	if (text.n == 0 || text.n > USER_MAX || !token_is_printable(text) ||
+	    utf8_lossy(text))
+		return (true);
+	c->jti = token_name_copy(text, USER_MAX);
+	c->jti_len = text.n;
+	return (c->jti != NULL);
+}
+
 static bool
 token_role_add(struct token_claims *c, struct slice role)
 {
@@ -421,7 +441,7 @@ token_claims_judge(json_t *claims, const struct token_policy *policy,
     struct wall now, struct token_claims *c)
 {
 	enum authfail fail = token_times_check(claims, policy->leeway_s, now,
-	    &c->exp);
+	    c);
 
 	if (fail != AUTH_OK)
 		return (fail);
@@ -436,6 +456,8 @@ token_claims_judge(json_t *claims, const struct token_policy *policy,
 	    token_name_or(policy->user_claim, SLICE("sub"))), c);
 	if (fail != AUTH_OK)
 		return (fail);
+	if (!token_id_read(json_object_get(claims, "jti"), c))
+		return (AUTHFAIL_memory);
 	return (token_roles_read(token_claim_get(claims,
 	    token_name_or(policy->roles_claim, SLICE("roles"))), c) ? AUTH_OK :
 	    AUTHFAIL_roles);
@@ -487,6 +509,27 @@ token_verify(const struct token_keys *keys, const struct token_policy *policy,
 	fail = token_signature_check(keys, &parts);
 	if (fail == AUTH_OK)
 		fail = token_claims_check(parts.payload, policy, now, claims);
+	if (fail != AUTH_OK)
+		token_claims_fini(claims);
+	return (fail);
+}
+
+enum authfail
+token_vouched(struct slice json, struct wall now, struct token_claims *claims)
+{
+	static const struct token_policy usual = { .leeway_s = 0 };
+	enum authfail fail = AUTHFAIL_memory;
+	json_t *tree;
+
+	memset(claims, 0, sizeof *claims);
+	tree = json_loadb((const char *)json.p, json.n, 0, NULL);
+	if (tree == NULL)
+		return (AUTHFAIL_claims);
+	claims->json = strndup((const char *)json.p, json.n);
+	claims->json_len = json.n;
+	if (claims->json != NULL)
+		fail = token_claims_judge(tree, &usual, now, claims);
+	json_decref(tree);
 	if (fail != AUTH_OK)
 		token_claims_fini(claims);
 	return (fail);

@@ -75,6 +75,11 @@ struct token_claims {
 					 * as it is, null is no roles */
 	size_t		 nroles;
 	int64_t		 exp;		/* unix seconds; 0: never expires */
+	int64_t		 iat;		/* unix seconds; INT64_MIN: it does not
+					 * say */
+	char		*jti;		/* heap, its id; NULL: it has none, or
+					 * one that nobody can name */
+	size_t		 jti_len;
 	char		*json;		/* heap: the whole payload as JSON text
 					 * (for claim: join rules) */
 	size_t		 json_len;
@@ -84,6 +89,11 @@ void	token_claims_fini(struct token_claims *);
 /* Verify everything; AUTH_OK fills claims (then call token_claims_fini). */
 enum authfail token_verify(const struct token_keys *,
 	    const struct token_policy *, struct slice token, struct wall now,
+	    struct token_claims *) MUST_USE;
+
+/* The claims of an object that somebody else vouches for: "sub", "roles", "exp",
+ * without leeway. */
+enum authfail token_vouched(struct slice json, struct wall now,
 	    struct token_claims *) MUST_USE;
 
 /* Mint an HS256/384/512 token over a payload, a JSON object, appended to out:

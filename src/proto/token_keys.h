@@ -6,7 +6,7 @@
 #ifndef PROTO_TOKEN_KEYS_H
 #define PROTO_TOKEN_KEYS_H
 
-#include "base/pkey.h"
+#include "base/key/pkey.h"
 #include "proto/token.h"
 
 /* RFC 7518, 3.1 and RFC 8037, 3.1: what an algorithm's name stands for. */

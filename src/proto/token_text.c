@@ -5,7 +5,7 @@
 #include "proto/token_text.h"
 
 #include "base/digest.h"
-#include "base/pkey.h"
+#include "base/key/pkey.h"
 #include "proto/json.h"
 #include "proto/token_keys.h"
 

@@ -89,6 +89,16 @@ struct ws_event {
 ssize_t	ws_decode(struct ws *, struct ws_pool *, const struct ws_limits *,
 	    uint8_t *in, size_t n, struct ws_event *) MUST_USE;
 
+/*
+ * Where a decoder stands in the middle of a message, for another process that
+ * goes on with the bytes that follow (base/state.h).  What the caller keeps is
+ * the caller's to pass along.  ws_load: into one that is new; false: that is no
+ * such thing, or no memory, and it is as new.  Limits go on to count.
+ */
+struct state_in;
+void	ws_save(const struct ws *, struct buf *);
+bool	ws_load(struct ws *, struct ws_pool *, struct state_in *) MUST_USE;
+
 /* Header of an unmasked, final server frame: bytes written (2, 4 or 10). */
 #define WS_HEADER_MAX	10
 size_t	ws_encode_header(uint8_t out[WS_HEADER_MAX], unsigned opcode,

@@ -18,6 +18,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "sys/log_json.h"
 #include "sys/log_out.h"
 
 #define LOG_LINE_MAX	2048
@@ -25,11 +26,13 @@
 enum log_level log_level_now = LOG_LEVEL_INFO;
 
 static char log_who[32] = "master";
+static enum log_format log_shape = LOG_FORMAT_TEXT;
 static enum log_target log_where = LOG_TARGET_STDERR;
 static bool log_journal; /* stderr ends in the journal */
 static uint64_t log_lost; /* lines since the last that was taken */
 
 void (*log_lost_hook)(void);
+void (*log_tap_hook)(enum log_level, const char *, size_t);
 
 static const struct log_level_row {
 	const char	*name;
@@ -57,6 +60,12 @@ void
 log_set_level(enum log_level level)
 {
 	log_level_now = level;
+}
+
+void
+log_set_format(enum log_format format)
+{
+	log_shape = format;
 }
 
 void
@@ -126,34 +135,76 @@ log_reopen(int fd)
 	log_open(fd != -1 ? LOG_TARGET_STDERR : log_where);
 }
 
+static void
+log_time(char out[40])
+{
+	struct wall now = wall_now();
+	time_t t = (time_t)(now.ms / 1000);
+	char stamp[32];
+	struct tm tm;
+
+	if (gmtime_r(&t, &tm) == NULL ||
+	    strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &tm) == 0)
+		stamp[0] = '\0';
+	(void)snprintf(out, 40, "%s.%03uZ", stamp, (unsigned)(now.ms % 1000));
+}
+
 /* The part of a line before the message; returns its length. */
 static size_t
 log_head(char *out, size_t cap, enum log_level level)
 {
-	struct wall now;
-	struct tm tm;
-	time_t t;
-	char stamp[32];
+	const char *name = log_levels[level].name;
+	char now[40];
 	int n;
 
 	if (log_where == LOG_TARGET_SYSLOG)
-		n = snprintf(out, cap, "%s %s: ", log_who,
-		    log_levels[level].name);
+		n = snprintf(out, cap, "%s %s: ", log_who, name);
 	else if (log_journal)
 		n = snprintf(out, cap, "<%d>%s: ", log_levels[level].priority,
 		    log_who);
 	else {
-		now = wall_now();
-		t = (time_t)(now.ms / 1000);
-		if (gmtime_r(&t, &tm) == NULL ||
-		    strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &tm) ==
-		    0)
-			stamp[0] = '\0';
-		n = snprintf(out, cap, "%s.%03uZ roostd[%d] %s %s: ", stamp,
-		    (unsigned)(now.ms % 1000), (int)getpid(), log_who,
-		    log_levels[level].name);
+		log_time(now);
+		n = snprintf(out, cap, "%s roostd[%d] %s %s: ", now,
+		    (int)getpid(), log_who, name);
 	}
 	return (n < 0 ? 0 : (size_t)n);
+}
+
+/* The same as an object; journal and syslog know the time. */
+static size_t
+log_object(char *out, enum log_level level, struct slice message)
+{
+	char now[40] = "";
+	struct log_json_head h = { .time = now,
+		.level = log_levels[level].name, .process = log_who,
+		.pid = (int)getpid() };
+	size_t n = 0;
+
+	if (log_where != LOG_TARGET_SYSLOG && !log_journal)
+		log_time(now);
+	if (log_journal)
+		n = (size_t)snprintf(out, 8, "<%d>",
+		    log_levels[level].priority);
+	return (n + log_json(out + n, LOG_LINE_MAX - 1 - n, &h, message));
+}
+
+/* A whole line, with its newline; returns its length. */
+static size_t
+log_whole(char out[LOG_LINE_MAX], enum log_level level, struct slice message)
+{
+	size_t n;
+
+	if (log_shape == LOG_FORMAT_JSON)
+		n = log_object(out, level, message);
+	else {
+		n = log_head(out, LOG_LINE_MAX, level);
+		if (message.n > LOG_LINE_MAX - 1 - n)
+			message.n = LOG_LINE_MAX - 1 - n;
+		memcpy(out + n, message.p, message.n);
+		n += message.n;
+	}
+	out[n++] = '\n';
+	return (n);
 }
 
 /* Append, cut to fit; never fails. */
@@ -193,12 +244,12 @@ log_add(char *line, size_t at, const char *fmt, ...)
 static bool
 log_put_after_loss(enum log_level level, const char *line, size_t n)
 {
-	char both[LOG_LINE_MAX + 256];
+	char both[2 * LOG_LINE_MAX], words[64];
 	size_t at;
 
-	at = log_head(both, 200, LOG_LEVEL_WARN);
-	at += (size_t)snprintf(both + at, sizeof both - at,
-	    "log lines_lost=%" PRIu64 "\n", log_lost);
+	(void)snprintf(words, sizeof words, "log lines_lost=%" PRIu64,
+	    log_lost);
+	at = log_whole(both, LOG_LEVEL_WARN, slice_str(words));
 	if (log_where == LOG_TARGET_SYSLOG) {
 		if (!log_out_line(LOG_WARNING, both, at))
 			return (false);
@@ -228,17 +279,19 @@ log_vline(enum log_level level, int error, const char *fmt, va_list ap)
 static void
 log_vline(enum log_level level, int error, const char *fmt, va_list ap)
 {
-	char line[LOG_LINE_MAX];
+	char message[LOG_LINE_MAX], line[LOG_LINE_MAX];
 	size_t n;
 	int saved;
 
 	saved = errno;
-	n = log_head(line, sizeof line, level);
-	n = log_vadd(line, n, fmt, ap);
+	n = log_vadd(message, 0, fmt, ap);
 	if (error != 0)
-		n = log_add(line, n, " error=\"%s\"", strerror(error));
-	line[n++] = '\n';
-	log_put(level, line, n);
+		n = log_add(message, n, " error=\"%s\"", strerror(error));
+	if (log_tap_hook != NULL)
+		log_tap_hook(level, message, n);
+	if (level <= log_level_now)
+		log_put(level, line, log_whole(line, level,
+		    slice_of(message, n)));
 	errno = saved;
 }
 
@@ -269,22 +322,36 @@ log_warn(const char *fmt, ...)
 {
 	int error = errno;
 
-	if (log_level_now >= LOG_LEVEL_WARN)
+	if (log_level_now >= LOG_LEVEL_WARN || log_tap_hook != NULL)
 		LOG_LINE(LOG_LEVEL_WARN, error);
 }
 
 void
 log_warnx(const char *fmt, ...)
 {
-	if (log_level_now >= LOG_LEVEL_WARN)
+	if (log_level_now >= LOG_LEVEL_WARN || log_tap_hook != NULL)
 		LOG_LINE(LOG_LEVEL_WARN, 0);
 }
 
 void
 log_info(const char *fmt, ...)
 {
-	if (log_level_now >= LOG_LEVEL_INFO)
+	if (log_level_now >= LOG_LEVEL_INFO || log_tap_hook != NULL)
 		LOG_LINE(LOG_LEVEL_INFO, 0);
+}
+
+static void log_words(enum log_level, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static void
+log_words(enum log_level level, const char *fmt, ...)
+{
+	LOG_LINE(level, 0);
+}
+
+void
+log_record(const char *line)
+{
+	if (log_level_now >= LOG_LEVEL_INFO)
+		log_words(LOG_LEVEL_INFO, "%s", line);
 }
 
 void
@@ -365,5 +432,19 @@ log_safe(char *out, size_t cap, const void *p, size_t n)
 		o += 3;
 	}
 	out[o] = '\0';
+	return (out);
+}
+
+const char *
+log_quoted(char *out, size_t cap, struct slice words)
+{
+	size_t i, n = words.n < cap ? words.n : cap - 1;
+	const uint8_t *s = words.p;
+
+	MUST(cap > 0);
+	for (i = 0; i < n; i++)
+		out[i] = s[i] == '"' ? '\'' : s[i] < ' ' || s[i] == 0x7f ?
+		    '?' : (char)s[i];
+	out[n] = '\0';
 	return (out);
 }

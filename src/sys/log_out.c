@@ -14,15 +14,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
-#define LOG_YIELDS	32u
-#define LOG_NAPS	8u		/* of a millisecond */
+#define LOG_AGAIN	4u
+#define LOG_BLINKS	16u
+#define LOG_NAPS	100u		/* of a millisecond at most */
 
 static enum log_way {
 	LOG_WAY_PLAIN,		/* a file: it does not make us wait */
@@ -32,6 +32,13 @@ static enum log_way {
 	LOG_WAY_SYSLOG		/* log_fd: connected; -1: with the next line */
 } log_way = LOG_WAY_POLLED;
 static int log_fd = -1;
+static bool log_terminal;	/* that is what log_fd is */
+static bool log_losing;		/* the last line was not taken */
+
+struct log_patience {		/* with one line */
+	unsigned	 again;		/* though it was nobody's */
+	unsigned	 naps;		/* as somebody's */
+};
 
 void
 log_out_close(void)
@@ -39,6 +46,7 @@ log_out_close(void)
 	if (log_fd != -1)
 		(void)close(log_fd);
 	log_fd = -1;
+	log_terminal = log_losing = false;
 	if (log_way == LOG_WAY_OWN)
 		log_way = LOG_WAY_POLLED;
 }
@@ -59,6 +67,7 @@ log_out_stderr(void)
 		log_fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK |
 		    O_CLOEXEC | O_NOCTTY);
 		log_way = log_fd == -1 ? LOG_WAY_POLLED : LOG_WAY_OWN;
+		log_terminal = log_fd != -1 && isatty(log_fd);
 	}
 }
 
@@ -79,32 +88,47 @@ log_writable(void)
 	return (poll(&p, 1, 0) == 1);
 }
 
-/* A terminal is one writer's at a time, and tells another that it is full. It
- * is not, so a moment later it will take the line. */
+/*
+ * A terminal is one writer's at a time, and tells another that it is full, as
+ * does poll(2).  A write of nothing tells the two apart: a full one takes it.
+ * One that is somebody's gets a while; one that is nobody's and yet has not
+ * taken the line may have been somebody's once more, but not time after time.
+ * Where the last line was not taken, none of both is waited for.
+ */
 static bool
-log_moment(int fd, unsigned tries)
+log_moment(int fd, struct log_patience *p)
 {
-	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	static const struct timespec blink = { .tv_nsec = 50 * 1000 };
+	struct pollfd f = { .fd = fd, .events = POLLOUT };
 
-	if (tries >= LOG_YIELDS + LOG_NAPS || poll(&p, 1, 0) != 1)
+	if (!log_terminal)
 		return (false);
-	if (tries < LOG_YIELDS)
-		(void)sched_yield();
-	else
-		(void)poll(NULL, 0, 1);
+	if (write(fd, "", 0) == -1 && errno == EAGAIN) {
+		if (log_losing || p->naps++ == LOG_NAPS)
+			return (false);
+		(void)poll(&f, 1, 1);
+		p->again = 0;
+		return (true);
+	}
+	if (p->again++ < LOG_AGAIN)
+		return (true);
+	if (log_losing || p->again > LOG_AGAIN + LOG_BLINKS)
+		return (false);
+	(void)nanosleep(&blink, NULL);
 	return (true);
 }
 
 static bool
 log_write(int fd, const char *line, size_t n)
 {
-	unsigned tries = 0;
+	struct log_patience p = { 0 };
 	ssize_t r;
 
 	do
 		r = write(fd, line, n);
 	while (r == -1 && (errno == EINTR ||
-	    (errno == EAGAIN && log_moment(fd, tries++))));
+	    (errno == EAGAIN && log_moment(fd, &p))));
+	log_losing = r == -1;
 	/* half a line is gone with the rest; an error other than "full" is not
 	 * better for being counted */
 	return (r != -1 || (errno != EAGAIN && errno != ENOSPC &&

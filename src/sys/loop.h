@@ -28,6 +28,7 @@ struct loop_fd {		/* embed in what owns the fd; zeroed, fd = -1 */
 	unsigned	 events;	/* wanted now */
 	loop_cb		*on_event; /* NULL: not watched */
 	uint32_t	 pending;	/* private: place in the fetched batch */
+	uint32_t	 own;		/* of who embeds it; the loop lets it be */
 };
 
 struct loop *loop_new(void) MUST_USE;		/* fatal without epoll */

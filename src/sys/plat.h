@@ -25,6 +25,8 @@ unsigned plat_cpus(void);
 /* The latter alone, of version 1 or 2; 0: none.  Named are the list of our
  * groups and where groups are mounted. */
 unsigned plat_cgroup_cpus(const char *self, const char *mount);
+/* Bytes of memory that our groups may take, the same way. */
+uint64_t plat_cgroup_memory(const char *self, const char *mount);
 /* The file's first bytes as a string; false when it cannot be read. */
 bool	plat_read_file(const char *path, char *out, size_t cap) MUST_USE;
 /* The longest queue of connections listen(2) grants, at least 128. */
@@ -33,8 +35,9 @@ int	plat_backlog(int wanted);
 uint64_t plat_raise_nofile(void);
 /* The soft limit of open files; UINT64_MAX: none. */
 uint64_t plat_nofile(void);
-/* Open files of the whole host; UINT64_MAX: unknown. */
-uint64_t plat_host_files(void);
+/* So many bytes could be had now.  (Not asked of malloc(3), which keeps more for
+ * itself after each large block that it has given back.) */
+bool	plat_has_memory(size_t n);
 
 /* --- rights --------------------------------------------------------------*/
 
@@ -50,6 +53,21 @@ int	plat_user_find(const char *name, struct plat_user *) MUST_USE;
 /* Become that user for good: groups, gid, uid; checks that it holds. */
 int	plat_user_become(const struct plat_user *) MUST_USE;
 
+/* A child of a user who is not root: no capability that the master was given,
+ * and none by any program from now on. */
+void	plat_drop_capabilities(void);
+
+/*
+ * What the kernel writes of this process, should it crash, and of those that it
+ * forks from now on: nothing; registers, and which files were mapped; or all of
+ * its memory, with every secret in it.  (Registers alone are not free of
+ * secrets: they hold what was copied last.)
+ */
+enum plat_core { PLAT_CORE_OFF, PLAT_CORE_BARE, PLAT_CORE_FULL };
+void	plat_core(enum plat_core);
+/* After plat_user_become(), since which nothing would be written. */
+void	plat_core_allow(void);
+
 /* --- processes -----------------------------------------------------------*/
 
 /* Be killed when the parent ends.  False: it has ended already.  After
@@ -60,6 +78,8 @@ void	plat_process_name(const char *);
 /* The state letter of a process, as in ps(1): 'R', 'S', 'D', 'T', 'Z'...;
  * '\0': there is none, '?': the kernel does not say. */
 char	plat_process_state(pid_t);
+/* Our children, zombies among them: how many, at most max. */
+size_t	plat_process_children(pid_t *out, size_t max);
 /* What a process of this program takes; -1: the kernel does not say. */
 struct plat_use {
 	int64_t		 memory;	/* bytes resident and not shared */
@@ -90,12 +110,29 @@ void	plat_signals_child(void);
 
 /* Several sockets may listen on one address; connections spread by hash. */
 int	plat_reuseport(int fd) MUST_USE;
+/*
+ * Of those sockets that listen on one address, only the first n, in the order
+ * in which they began to, get who connects from now on, each the same part; or
+ * all of them, by hash.  Given any one of them.
+ */
+int	plat_reuseport_first(int fd, unsigned n) MUST_USE;
+int	plat_reuseport_all(int fd) MUST_USE;
+/* Connections that nobody has accepted; -1 + errno. */
+int	plat_listen_waiting(int fd) MUST_USE;
 /* Connections are to be accepted with their first bytes, or after about a
  * second; where the system cannot, at once. */
 void	plat_accept_with_data(int fd);
 /* Ask for buffers of that size in each direction; more than the system grants
  * is cut silently. */
 void	plat_socket_buffers(int fd, int bytes);
+/* What the kernel knows of a connection of TCP, be it over; false: it is none. */
+struct plat_tcp {
+	uint64_t	 in, out;	/* bytes received; sent, each once */
+	uint64_t	 unacked;	/* ... of which so many, or what waits */
+	uint32_t	 rtt_us;	/* smoothed; 0: none was measured */
+	uint32_t	 in_ms, out_ms;	/* since the last data each way */
+};
+bool	plat_tcp(int fd, struct plat_tcp *) MUST_USE;
 
 /* --- the service manager (sd_notify(3)) ----------------------------------*/
 

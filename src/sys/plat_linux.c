@@ -1,14 +1,18 @@
 /*
- * plat.h for Linux, but for plat_cpus.c.
+ * plat.h for Linux, but for plat_cgroup.c.
  */
 #include "sys/plat.h"
 
+#include <linux/capability.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 
 #include <bsd/stdlib.h>
@@ -99,16 +103,16 @@ plat_nofile(void)
 	return (rl.rlim_cur);
 }
 
-uint64_t
-plat_host_files(void)
+bool
+plat_has_memory(size_t n)
 {
-	unsigned long long n;
-	char text[32];
+	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	if (!plat_read_file("/proc/sys/fs/file-max", text, sizeof text) ||
-	    sscanf(text, "%llu", &n) != 1)
-		return (UINT64_MAX);
-	return (n);
+	if (p == MAP_FAILED)
+		return (false);
+	(void)munmap(p, n);
+	return (true);
 }
 
 /* --- rights --------------------------------------------------------------*/
@@ -147,6 +151,71 @@ plat_user_become(const struct plat_user *u)
 	return (0);
 }
 
+void
+plat_drop_capabilities(void)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3];
+
+	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	memset(none, 0, sizeof none);
+	if (geteuid() != 0)
+		(void)syscall(SYS_capset, &head, none);
+}
+
+#define PLAT_CORE_FILTER "/proc/self/coredump_filter"
+/* the first page of each program and library; the kernel's own default */
+enum { PLAT_CORE_HEADERS = 0x10, PLAT_CORE_USUAL = 0x33 };
+/* not even for a program that core_pattern names; 0 is no limit for that */
+#define PLAT_CORE_NONE	1
+
+static void
+plat_core_memory(bool memory)
+{
+	static unsigned before = PLAT_CORE_USUAL; /* whoever started us said */
+	unsigned is;
+	char text[32];
+	ssize_t n;
+	int fd;
+
+	if (plat_read_file(PLAT_CORE_FILTER, text, sizeof text) &&
+	    sscanf(text, "%x", &is) == 1 && is != PLAT_CORE_HEADERS)
+		before = is;
+	fd = open(PLAT_CORE_FILTER, O_WRONLY | O_CLOEXEC);
+	if (fd == -1)
+		return;
+	(void)snprintf(text, sizeof text, "0x%x", memory ? before :
+	    (unsigned)PLAT_CORE_HEADERS);
+	n = write(fd, text, strlen(text));
+	(void)n;	/* then the limit is what there is */
+	(void)close(fd);
+}
+
+void
+plat_core(enum plat_core what)
+{
+	static rlim_t before = RLIM_INFINITY;
+	struct rlimit rl;
+
+	plat_core_memory(what == PLAT_CORE_FULL);
+	if (getrlimit(RLIMIT_CORE, &rl) == -1)
+		return;
+	if (rl.rlim_cur != PLAT_CORE_NONE)
+		before = rl.rlim_cur;
+	rl.rlim_cur = what == PLAT_CORE_OFF ? PLAT_CORE_NONE : before;
+	if (rl.rlim_max < rl.rlim_cur)
+		rl.rlim_cur = rl.rlim_max;
+	(void)setrlimit(RLIMIT_CORE, &rl);
+}
+
+void
+plat_core_allow(void)
+{
+	(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+}
+
 /* --- processes -----------------------------------------------------------*/
 
 bool
@@ -176,6 +245,41 @@ plat_process_state(pid_t pid)
 	/* pid (name) state; the name may hold anything */
 	p = strrchr(text, ')');
 	return (p != NULL && p[1] == ' ' ? p[2] : '?');
+}
+
+/* The parent, as /proc/PID/stat has it; 0: there is no such process. */
+static pid_t
+plat_process_parent(const char *pid)
+{
+	char path[48], text[256];
+	const char *p;
+	long parent;
+
+	(void)snprintf(path, sizeof path, "/proc/%.16s/stat", pid);
+	if (!plat_read_file(path, text, sizeof text) ||
+	    (p = strrchr(text, ')')) == NULL ||
+	    sscanf(p + 1, " %*c %ld", &parent) != 1)
+		return (0);
+	return ((pid_t)parent);
+}
+
+size_t
+plat_process_children(pid_t *out, size_t max)
+{
+	DIR *d = opendir("/proc");
+	struct dirent *e;
+	const char *bad;
+	size_t n = 0;
+	pid_t pid;
+
+	while (d != NULL && n < max && (e = readdir(d)) != NULL) {
+		pid = (pid_t)strtonum(e->d_name, 1, INT_MAX, &bad);
+		if (bad == NULL && plat_process_parent(e->d_name) == getpid())
+			out[n++] = pid;
+	}
+	if (d != NULL)
+		(void)closedir(d);
+	return (n);
 }
 
 /* Of /proc/PID/NAME; false: it cannot be read, and out is "". */
@@ -373,6 +477,46 @@ plat_reuseport(int fd)
 	int on = 1;
 
 	return (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on));
+}
+
+int
+plat_reuseport_first(int fd, unsigned n)
+{
+	/* a random number each: what else a SYN has may be nothing, on the
+	 * way from this host */
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+		    (uint32_t)(SKF_AD_OFF + SKF_AD_RANDOM)),
+		BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, n),
+		BPF_STMT(BPF_RET | BPF_A, 0),
+	};
+	const struct sock_fprog program = { nitems(code), code };
+
+	MUST(n > 0);
+	return (setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program,
+	    sizeof program));
+}
+
+int
+plat_reuseport_all(int fd)
+{
+	int on = 1;
+
+	return (setsockopt(fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &on,
+	    sizeof on));
+}
+
+int
+plat_listen_waiting(int fd)
+{
+	struct tcp_info info;
+	socklen_t n = sizeof info;
+
+	memset(&info, 0, sizeof info);
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) == -1)
+		return (-1);
+	/* of a socket that listens: how many are in its queue */
+	return ((int)info.tcpi_unacked);
 }
 
 void

@@ -25,6 +25,7 @@ struct timer {			/* embed; zeroed to start; 40 bytes */
 	timer_cb	*on_fire;
 	uint64_t	 tick;	/* fires when the wheel reaches it */
 	bool		 running;
+	uint32_t	 own;	/* of who embeds it; the wheel lets it be */
 };
 
 struct wheel {

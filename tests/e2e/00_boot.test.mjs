@@ -129,8 +129,10 @@ test('-t names a file for Redis that is not there; a start does without',
 	const file = conf('listen "127.0.0.1:0" {}\n' + text);
 	const r = await run(['-t', '-c', file]);
 	assert.equal(r.code, 1);
-	assert.equal(r.err, `${file}: redis: secret_file "/no/file": ` +
-	    'No such file or directory\n');
+	const line = 1 + fs.readFileSync(file, 'utf8').split('\n')
+	    .findIndex((l) => l.startsWith('redis {'));
+	assert.equal(r.err, `${file}:${line}: redis: secret_file ` +
+	    '"/no/file": No such file or directory\n');
 	const d = await Daemon.start({ workers: 1, conf: text });
 	await d.stop();
 });

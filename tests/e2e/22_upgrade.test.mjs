@@ -253,7 +253,7 @@ test('"5" and the close of the session at the same moment', async () => {
 
 /* The worker finds both when it wakes up, in this order. */
 const cuts = [
-	['reset', 'client_gone', async (get) => {
+	['reset', 'client_reset', async (get) => {
 		const gone = new Promise((ok) => { get.sock.once('close', ok); });
 		get.reset();
 		await gone;

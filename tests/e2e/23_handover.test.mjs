@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import { after, before, test } from 'node:test';
 
-import { Daemon, halt, sanitized, sleep, until } from './lib/daemon.mjs';
+import { Daemon, halt, sanitized, sleep, slow, until } from './lib/daemon.mjs';
 import { ask, connect, connected, gotten, heard, io, once } from './lib/clients.mjs';
 import { Polling, request } from './lib/polling.mjs';
 import { Sock, Ws } from './lib/wire.mjs';
@@ -344,7 +344,7 @@ test('a stopped worker makes no other worker refuse', async () => {
 		const s = one.pop();
 		s.send(post(owned.get(2), '3'));
 		const r = await Promise.race([s.response(),
-			sleep(700).then(() => ({ status: 0 }))]);
+			sleep(700 * slow).then(() => ({ status: 0 }))]);
 		return r.status === 503;
 	}, 'an early refusal');
 	for (let i = 4; i < 6; i++)

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Daemon, sanitized, sleep, until } from './lib/daemon.mjs';
+import { Daemon, sanitized, sleep, slow, until } from './lib/daemon.mjs';
 import { connect } from './lib/clients.mjs';
 import { echo } from './lib/conf.mjs';
 
@@ -29,7 +29,7 @@ async function talk(d, run) {
 				text: x?.context?.responseText });
 	});
 	while (!run.stop && s.connected && run.asks-- > 0)
-		await s.timeout(5000).emitWithAck('ask', 1).then((a) => {
+		await s.timeout(5000 * slow).emitWithAck('ask', 1).then((a) => {
 			assert.equal(a, 1);
 			run.answers++;
 		}, () => {});

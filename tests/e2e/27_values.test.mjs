@@ -83,7 +83,7 @@ test('listen "*": one taken kind is an error that names the section', async () =
 		const r = await run(['-f', '-c', file]);
 		assert.equal(r.code, 69, r.err);
 		assert.match(r.err, new RegExp(
-		    `listen "${name.replace('*', '\\*')}:${port}": .*in use`));
+		    `listen '${name.replace('*', '\\*')}:${port}' \\(line 1\\): .*in use`));
 	}
 	taken.close();
 });

@@ -68,7 +68,7 @@ test('hosts: everything is refused to other names, and counted', async () => {
 	    'Host: app.example\r\n\r\n'), 421);
 	assert.equal(await d.metric('connections_refused', 'why="host"'),
 	    before + paths.length + 3);
-	assert.match(d.log, /refused what=host host="evil\.example" directive=hosts/);
+	await d.logged(/refused what=host address=127\.0\.0\.1:\d+ request="[0-9a-f]{32}" host="evil\.example" directive=hosts/);
 });
 
 /* A socket that is closed answers the first byte with a reset, so that the
@@ -207,7 +207,7 @@ test('keys: wrong ones count for auth_failures, as tokens do', async () => {
 			assert.equal((await api(null, ...order))[0], 401);
 		for (let i = 0; i < 5; i++)
 			assert.equal((await api('wrong', ...order))[0], 401);
-		await until(() => /refused what=key directive=api\.key/.test(e.log),
+		await until(() => /refused what=key address=127\.0\.0\.1:\d+ request="\w+" directive=api\.key/.test(e.log),
 		    'a line in the log');
 		const [status, r, headers] = await api('wrong', ...order);
 		assert.equal(status, 429);

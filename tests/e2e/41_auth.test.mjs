@@ -469,7 +469,7 @@ test('a refresh without the role or the claim takes away what they gave', async 
 	w.json({ event: 'auth:refresh', data: { token: has() }, id: 1 });
 	const c = await w.closed();
 	assert.deepEqual([c.code, c.reason],
-	    [1008, 'a later token does not admit it here']);
+	    [1008, 'not admitted here any more']);
 	assert.deepEqual(c.before.map((f) => JSON.parse(f.text)).map((m) =>
 	    m.error?.code ?? m.event), ['forbidden', 'roost:disconnect']);
 	await until(async () => await hs.metric('connections_closed',

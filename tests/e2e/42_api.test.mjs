@@ -4,7 +4,7 @@ import crypto from 'node:crypto';
 import http from 'node:http';
 import { after, before, test } from 'node:test';
 
-import { Daemon, halt, until, within } from './lib/daemon.mjs';
+import { Daemon, halt, slow, until, within } from './lib/daemon.mjs';
 import { ask, connect, gotten, heard, plain } from './lib/clients.mjs';
 import { request } from './lib/polling.mjs';
 import { Sock, Ws, raw } from './lib/wire.mjs';
@@ -398,7 +398,7 @@ test('the host counts as one, whichever worker is asked', async () => {
 	await k.stop();
 });
 
-test('of a killed worker nothing is known after two seconds', async () => {
+test('of a killed worker nothing is known, and it is not waited for', async () => {
 	const k = await Daemon.start({ workers: 2, conf });
 	const [a, b] = await sioOn(k, [1, 2], '/matters');
 	const agent = await agentOn(k, 1);
@@ -413,7 +413,7 @@ test('of a killed worker nothing is known after two seconds', async () => {
 	process.kill(pid, 'SIGKILL');
 	assert.deepEqual((await r).body, { disconnected: 1, complete: false });
 	const took = Date.now() - t0;
-	assert.ok(took >= 1900 && took < 4000, `${took} ms`);
+	assert.ok(took < 1900 * slow, `${took} ms`);
 	await until(() => (k.worker(2)?.pid ?? pid) !== pid, 'a new worker');
 	b.close();
 	const [c] = await sioOn(k, [2], '/matters');

@@ -43,7 +43,8 @@ jwt { algorithms = {"ES256"} key "ec" { file = "${dir}/ec.pem" } }\n` });
 	assert.equal((await p.post(body)).body, 'ok');
 	on = false;
 	await asking;
-	assert.ok(worst < 100 * slow, `${worst} ms`);
+	/* how many were looked at is what tells; a busy machine is slow */
+	assert.ok(worst < 250 * slow, `${worst} ms`);
 	assert.equal(await d.metric('auth_failed', 'signature'), 20);
 	assert.equal(await d.metric('connects_exhausted'), 1);
 	const got = await p.packets();

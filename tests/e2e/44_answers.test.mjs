@@ -7,7 +7,7 @@ import crypto from 'node:crypto';
 import http from 'node:http';
 import { after, before, test } from 'node:test';
 
-import { Daemon, until, within } from './lib/daemon.mjs';
+import { Daemon, slow, until, within } from './lib/daemon.mjs';
 import { connect, gotten, heard, once, plain } from './lib/clients.mjs';
 import { sioOn } from './lib/spread.mjs';
 
@@ -46,7 +46,7 @@ let room = 0;
 async function inRoom(...clients) {
 	const name = `r:${++room}`;
 	for (const c of clients)
-		await c.timeout(5000).emitWithAck('room:join', name);
+		await c.timeout(5000 * slow).emitWithAck('room:join', name);
 	return name;
 }
 
@@ -202,7 +202,7 @@ test('a back end that hangs up leaves nothing behind', async () => {
 	await until(async () => await d.metric('asks_open') === 0,
 	    'no question open');
 	cb('to nobody');
-	await s.timeout(5000).emitWithAck('roost:ping');
+	await s.timeout(5000 * slow).emitWithAck('roost:ping');
 	s.close();
 });
 
@@ -254,23 +254,26 @@ test('an id is published once, whichever workers are asked', async () => {
 	s.close();
 });
 
-test('of a killed worker nothing is waited for longer than the time', async () => {
+/* A connection to the worker in this slot: ids name theirs. */
+async function agentOf(k, slot) {
+	for (;;) {
+		const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+		const { body } = await publish({ event: 'who' }, { to: k, agent });
+		if (body.id.split('.')[1] === slot)
+			return agent;
+		agent.destroy();
+	}
+}
+
+test('of a killed worker nothing is known, and it is not waited for', async () => {
 	const k = await Daemon.start({ workers: 2, conf });
 	const [a, b] = await sioOn(k, [1, 2], '/');
 	await a.emitWithAck('room:join', 'r:k');
 	await b.emitWithAck('room:join', 'r:k');
 	a.on('q', (m, cb) => cb('a'));
 	const hit = new Promise((ok) => b.on('q', () => ok()));
-	/* asked through the worker that stays: ids name theirs */
-	let agent;
-	for (let slot; slot !== '1';) {
-		agent?.destroy();
-		agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
-		const first = await publish({ event: 'who', sid: a.id },
-		    { to: k, agent });
-		slot = first.body.id.split('.')[1];
-	}
-	const r = publish({ event: 'q', room: 'r:k', ack: true, timeout: 1500 },
+	const agent = await agentOf(k, '1');	/* the worker that stays */
+	const r = publish({ event: 'q', room: 'r:k', ack: true, timeout: 60000 },
 	    { to: k, agent });
 	await within(hit, 'asked');
 	k.mayDie = true;
@@ -279,6 +282,38 @@ test('of a killed worker nothing is waited for longer than the time', async () =
 	assert.equal(status, 200);
 	assert.equal(body.complete, false);
 	assert.deepEqual(body.answers.map((x) => x.args), [['a']]);
+	agent.destroy();
+	a.close();
+	b.close();
+	await k.stop();
+});
+
+test('what a killed worker asked is not answered to the next', async () => {
+	const k = await Daemon.start({ workers: 2, conf });
+	k.mayDie = true;
+	const [[a], [b]] = [await sioOn(k, [2], '/'), await sioOn(k, [2], '/')];
+	const asked = (s) => within(new Promise((ok) => s.once('q', (m, cb) =>
+		ok(cb))), 'asked');
+	let agent = await agentOf(k, '1'), hit = asked(a);
+	publish({ event: 'q', sid: a.id, ack: true, timeout: 20000 },
+	    { to: k, agent }).catch(() => {});
+	const old = await hit;
+	const { pid } = k.worker(1);
+	process.kill(pid, 'SIGKILL');
+	await until(() => k.worker(1) && k.worker(1).pid !== pid, 'the next');
+	agent.destroy();
+	agent = await agentOf(k, '1');
+	hit = asked(b);
+	const r = publish({ event: 'q', sid: b.id, ack: true, timeout: 20000 },
+	    { to: k, agent });
+	const now = await hit;
+	old('old');
+	await a.timeout(5000 * slow).emitWithAck('room:join', 'r:k');
+	now('new');
+	const { body } = await within(r, 'the answer');
+	assert.deepEqual([body.asked, body.answered, body.complete],
+	    [1, 1, true]);
+	assert.deepEqual(body.answers.map((x) => x.args), [['new']]);
 	agent.destroy();
 	a.close();
 	b.close();

@@ -67,9 +67,9 @@ for (const fault of ['drop', 'repeat', 'swap'])
 	});
 
 for (const [what, o] of [['cut off', {}],
-    ['cut off, and workers killed', { killEvery: 1500 }]])
+    ['cut off, and workers killed', { killEvery: 1500, kills: 2 }]])
 	test(`versions 4.0 to 4.8, all transports, ${what}`, async (t) => {
-		const f = await matrix({ ...small, ...o });
+		const f = await matrix({ ...small, recoveries: 12, ...o });
 		assert.deepEqual(f.bad, []);
 		assert.equal(f.clients, small.clients);
 		assert.ok(f.received > 1000, `${f.received} received`);

@@ -10,6 +10,7 @@ import {
 	Daemon, halt, run, sleep, slow, tempdir, until,
 } from './lib/daemon.mjs';
 import { ask, connect, gotten, heard } from './lib/clients.mjs';
+import { connected, health } from './lib/hosts.mjs';
 import { certificate, distant, freePort, Redis } from './lib/redis.mjs';
 import { echo } from './lib/conf.mjs';
 
@@ -20,9 +21,6 @@ namespace "/feed" { auth = none
     room "r:{id}" { join = open }
     event "say" { to = room:room self = true ack = delivered } }
 ${echo}`;
-const health = async (d) => (await fetch(d.url('/health'))).json();
-const connected = (d, ms) => until(async () =>
-	(await health(d)).redis.connected, 'Redis to be connected', ms);
 const why = (d, text, ms) => until(async () => {
 	const h = await health(d);
 	return h.status === 'degraded' && h.reason?.includes(text);
@@ -186,7 +184,7 @@ async () => {
 	assert.equal(await d.metric('redis_connected'), 0);
 	assert.ok(await d.metric('redis_state') > 2);
 	await redis.again();
-	await connected(d, 15000);
+	await connected(d);
 	cli = await redis.client();
 	const s = await connect(d, '/feed');
 	await publish({ namespace: 'feed', event: 'back' });
@@ -210,7 +208,7 @@ test('stopped by SIGSTOP: found within 10 s, and back by itself', async () => {
 	await serving;
 	await alive(d);
 	redis.signal('SIGCONT');
-	await connected(d, 15000);
+	await connected(d);
 	const s = await connect(d, '/feed');
 	await publish({ namespace: 'feed', event: 'awake' });
 	await heard(s, 'awake');
@@ -228,7 +226,7 @@ test('the relay killed: sessions stay, and it listens again', async () => {
 		await publish({ namespace: 'feed', event: 'still' });
 		return gotten(s, 'still').length > 0;
 	}, 'its subscription', 15000);
-	await connected(d, 15000);
+	await connected(d);
 	assert.ok(s.connected);
 	s.close();
 });
@@ -264,7 +262,7 @@ test('down at start: served at once, connected when it comes', async () => {
 		await logged(one, 'redis_trouble');
 		const late = await Redis.start({ dir });
 		try {
-			await connected(one, 15000);
+			await connected(one);
 			await logged(one, 'redis_connected');
 			assert.equal(troubles(one), 1);
 			assert.equal(mended(one), 1);
@@ -289,7 +287,7 @@ async () => {
 			assert.equal((await health(one)).redis.connected,
 			    false);
 			fs.writeFileSync(file, 'the right one\n');
-			await connected(one, 15000);
+			await connected(one);
 			assert.ok(!one.log.includes('the right one'));
 			assert.ok(!one.log.includes('the wrong one'));
 		});
@@ -332,11 +330,11 @@ test('an ACL user with just what the manual lists', async () => {
 		    async (one) => {
 			await why(one, 'denies');
 			await logged(one,
-			    'redis_trouble.*roost:publish.*NOPERM');
+			    'redis_trouble.*roost:(publish|revocations).*NOPERM');
 			await alive(one);
 			await admin.do('ACL', 'SETUSER', 'roostd',
 			    'allchannels');
-			await connected(one, 15000);
+			await connected(one);
 		});
 	} finally {
 		admin.close();
@@ -440,7 +438,7 @@ test('TLS: authority, name and client certificate are verified', async () => {
 			await own.kill();
 			await why(one, 'Redis');
 			await own.again();
-			await connected(one, 15000);
+			await connected(one);
 		});
 		await withDaemon(conf(url, `ca = "${other.cert}" ${mine}`),
 		    async (one) => {
@@ -519,7 +517,7 @@ test('thrown out for its output buffer: a gap, and back', async () => {
 			await until(async () =>
 			    await one.metric('redis_gaps') === 1, 'the gap',
 			15000);
-			await connected(one, 15000);
+			await connected(one);
 		});
 	} finally {
 		admin.close();
@@ -532,10 +530,10 @@ test('two that are not one: our heartbeat does not come back', async () => {
 	const far = await distant([own.path, other.path], 0);
 	try {
 		await withDaemon(conf(`unix:${far.path}`), async (one) => {
-			await connected(one, 15000);
+			await connected(one);
 			await logged(one, 'redis_trouble.*heartbeat', 1, 20000);
 			/* the third connection meets the first */
-			await connected(one, 15000);
+			await connected(one);
 			assert.equal(await one.metric('redis_gaps'), 1);
 		});
 	} finally {
@@ -550,7 +548,7 @@ test('rooms that come all the time: our heartbeat is not missed', async () => {
 	const far = await distant([own.path], 300);
 	try {
 		await withDaemon(conf(`unix:${far.path}`), async (one) => {
-			await connected(one, 15000);
+			await connected(one);
 			const s = await connect(one, '/feed');
 			/* there is always a channel asked for, not answered */
 			const end = Date.now() + 11000;

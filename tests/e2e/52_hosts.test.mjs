@@ -6,9 +6,9 @@ import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import { after, before, test } from 'node:test';
 
-import { Daemon, until } from './lib/daemon.mjs';
+import { until } from './lib/daemon.mjs';
 import { ask, connect, gotten, heard } from './lib/clients.mjs';
-import { Redis } from './lib/redis.mjs';
+import { connected, hosts, unhost } from './lib/hosts.mjs';
 import { jwt } from './lib/conf.mjs';
 import { user } from './lib/token.mjs';
 
@@ -28,25 +28,12 @@ namespace "/chat" { auth = optional
     event "blob" { to = room:room } }
 namespace "/chat:r" { auth = none room "{any}" { join = open } }
 `;
-const connected = (d, ms, is = true) => until(async () =>
-	(await (await fetch(d.url('/health'))).json()).redis.connected === is,
-`Redis to be connected: ${is}`, ms);
 
 let redis, a, b, cli;
 before(async () => {
-	redis = await Redis.start();
-	[a, b] = await Promise.all([2, 1].map((workers) =>
-		Daemon.start({ workers, conf: conf(redis.url) })));
-	cli = await redis.client();
-	await connected(a);
-	await connected(b);
+	({ redis, list: [a, b], cli } = await hosts(conf, [2, 1]));
 });
-after(async () => {
-	cli.close();
-	await a.stop();
-	await b.stop();
-	await redis.kill();
-});
+after(() => unhost({ redis, list: [a, b], cli }));
 
 const channel = (key, nsp = '/chat') => `roost:to:${nsp.length}:${nsp}:${key}`;
 const listeners = async (key, nsp) =>
@@ -218,8 +205,8 @@ test('orders of back ends reach every host', async () => {
 	await until(async () => await a.metric('far_orders_lost') > lost,
 	    'a lost order');
 	await cli.do('ACL', 'SETUSER', 'default', '+publish');
-	await connected(a, 15000);
-	await connected(b, 15000);
+	await connected(a);
+	await connected(b);
 });
 
 test('a user is found on every host', async () => {
@@ -363,15 +350,15 @@ test('an order says whether other hosts were told of it', async () => {
 	assert.deepEqual(await move(a), { sessions: 1, complete: false });
 	redis.signal('SIGCONT');
 	await redis.kill();
-	await connected(a, 15000, false);
+	await connected(a, false);
 	assert.deepEqual(await move(a), { sessions: 1, complete: false });
 	assert.deepEqual(await order(a, 'disconnect', { namespace: 'chat',
 		sid: s.id }), { disconnected: 1, complete: false });
 	cli.close();
 	await redis.again();
 	cli = await redis.client();
-	await connected(a, 15000);
-	await connected(b, 15000);
+	await connected(a);
+	await connected(b);
 	assert.deepEqual(await move(b), { sessions: 1, complete: true });
 	closeAll([s, t]);
 });
@@ -383,15 +370,15 @@ async () => {
 	await listened('rh', 2);
 	cli.close();
 	await redis.kill();
-	await connected(a, 5000, false);
-	await connected(b, 5000, false);
+	await connected(a, false);
+	await connected(b, false);
 	for (let i = 0; i < 10; i++)
 		await ask(list[0], 'say', { room: 'h', n: i });
 	await heard(list[1], 'say', 10);
 	await redis.again();
 	cli = await redis.client();
-	await connected(a, 15000);
-	await connected(b, 15000);
+	await connected(a);
+	await connected(b);
 	await listened('rh', 2);
 	list[0].emit('say', { room: 'h', n: 'after' });
 	await until(() => gotten(list[2], 'say').some(([x]) => x.n === 'after'),

@@ -9,7 +9,8 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { Daemon, here, until, within } from './lib/daemon.mjs';
-import { ask, connect, gotten, heard, once, WebSocket } from './lib/clients.mjs';
+import { ask, connect, heard, once, WebSocket } from './lib/clients.mjs';
+import { connected } from './lib/hosts.mjs';
 import { Redis } from './lib/redis.mjs';
 import { emitter, link, server } from './lib/servers.mjs';
 
@@ -18,9 +19,6 @@ redis { url = "${url}" ${more} }
 ${['/', '/chat', '/chat-[ab]'].map((n) => `namespace "${n}" { auth = none
     room "{any}" { join = open } }`).join('\n')}
 `;
-const connected = (d) => until(async () =>
-	(await (await fetch(d.url('/health'))).json()).redis.connected,
-'Redis to be connected');
 
 let redis, d, io, e;
 before(async () => {

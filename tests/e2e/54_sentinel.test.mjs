@@ -10,6 +10,7 @@ import { test } from 'node:test';
 import { Daemon, sleep, slow, tempdir, until } from './lib/daemon.mjs';
 import { ask, connect, heard } from './lib/clients.mjs';
 import { Flow } from './lib/flow.mjs';
+import { connected, health } from './lib/hosts.mjs';
 import { certificate } from './lib/redis.mjs';
 import { Liar, acquainted, monitored } from './lib/sentinel.mjs';
 
@@ -27,9 +28,6 @@ namespace "/flow" { auth = none
     room "{any}" { join = open }
     event "say" { to = room:room ack = accepted meta = off } }
 `;
-const health = async (d) => (await fetch(d.url('/health'))).json();
-const connected = (d, ms = 20000) => until(async () =>
-	(await health(d)).redis.connected, 'Redis to be connected', ms);
 const why = (d, text, ms = 20000) => until(async () => {
 	const h = await health(d);
 	return h.status === 'degraded' && h.reason?.includes(text);
@@ -89,7 +87,7 @@ async function through(t, m, trouble, of = () => m) {
 		flow = await Flow.open(list);
 		await listened(m.servers[0], 2);
 		const done = flow.run(RATE);
-		await sleep(300);
+		await flow.more();
 		await trouble(list);
 		await listened(m.servers[1], 2);
 		assert.equal(await ours(m.servers[1]), 4);

@@ -9,6 +9,7 @@ import { after, before, test } from 'node:test';
 
 import { Daemon, until } from './lib/daemon.mjs';
 import { ask, connect, gotten, heard } from './lib/clients.mjs';
+import { connected } from './lib/hosts.mjs';
 import { Redis } from './lib/redis.mjs';
 import { emitter, link, server } from './lib/servers.mjs';
 
@@ -26,9 +27,6 @@ namespace "/" { auth = none room "{any}" { join = open }
     event "user" { to = user:user } }
 namespace "/chat" { auth = none room "{any}" { join = open } }
 `;
-const connected = (d, is = true) => until(async () =>
-	(await (await fetch(d.url('/health'))).json()).redis.connected === is,
-'Redis to be connected', 15000);
 
 let redis, servers, daemons, all, cli;
 before(async () => {

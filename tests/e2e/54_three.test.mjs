@@ -11,6 +11,7 @@ import { after, before, test } from 'node:test';
 
 import { Daemon, sleep, slow, tempdir, until } from './lib/daemon.mjs';
 import { Flow } from './lib/flow.mjs';
+import { connected } from './lib/hosts.mjs';
 import { Redis } from './lib/redis.mjs';
 
 const long = process.env.HOSTS_LONG === '1';
@@ -27,10 +28,6 @@ namespace "/flow" { auth = none
     room "{any}" { join = open }
     event "say" { to = room:room ack = accepted meta = off } }
 `;
-const state = async (d) => (await (await fetch(d.url('/health'))).json());
-const connected = (d, is = true, ms = 40000) => until(async () =>
-	(await state(d)).redis.connected === is,
-`Redis to be connected: ${is}`, ms);
 
 /* A way to Redis on which everything can stop without an end. */
 async function way(to) {
@@ -126,7 +123,7 @@ async function through(t, trouble, { again = false, ...options } = {}) {
 	const flow = await Flow.open(daemons, { each: long ? 4 : 2 });
 	await listened(3);
 	const done = flow.run(TROUBLE_RATE);
-	await sleep(300);
+	await flow.more();
 	await trouble(flow);
 	while (again && long && said(flow) < MESSAGES)
 		await trouble(flow);
@@ -134,7 +131,7 @@ async function through(t, trouble, { again = false, ...options } = {}) {
 	/* all that have a client left */
 	await listened(new Set(flow.clients.filter((c) => !c.ended)
 	    .map((c) => c.daemon)).size);
-	await sleep(300);
+	await flow.more();
 	flow.stop();
 	await done;
 	await flow.settle();

@@ -10,6 +10,7 @@ import { describe, after, before, test } from 'node:test';
 
 import { Daemon, halt, slow, until, within } from './lib/daemon.mjs';
 import { ask, connect, gotten, heard, once } from './lib/clients.mjs';
+import { connected } from './lib/hosts.mjs';
 import { Redis } from './lib/redis.mjs';
 import { jwt } from './lib/conf.mjs';
 import { link, server } from './lib/servers.mjs';
@@ -26,9 +27,6 @@ namespace "/empty" { auth = none }
 namespace "/ours" { auth = none }
 namespace "/crowd" { auth = none room "{any}" { join = open } }
 `;
-const connected = (d) => until(async () =>
-	(await (await fetch(d.url('/health'))).json()).redis.connected,
-'Redis to be connected');
 async function publish(d, body) {
 	const r = await fetch(d.url('/api/v1/publish'), { method: 'POST',
 		headers: { Authorization: `Bearer ${KEY}`,
@@ -48,7 +46,7 @@ describe(sharded ? 'sharded' : 'classic', () => {
 		const more = sharded ? 'socketio_adapter = sharded' : '';
 		d = await Promise.all([2, 1].map((workers) => Daemon.start(
 		    { workers, conf: conf(redis.url, more) })));
-		await Promise.all(d.map(connected));
+		await Promise.all(d.map((d) => connected(d)));
 		cli = await redis.client();
 		io = [];
 		for (let i = 0; i < 2; i++)

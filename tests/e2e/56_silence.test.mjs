@@ -8,6 +8,7 @@ import { after, before, test } from 'node:test';
 
 import { Daemon, halt, sleep, slow, until } from './lib/daemon.mjs';
 import { Flow } from './lib/flow.mjs';
+import { connected, health } from './lib/hosts.mjs';
 import { Network } from './lib/network.mjs';
 import { Redis, freePort } from './lib/redis.mjs';
 
@@ -19,9 +20,6 @@ namespace "/flow" { auth = none
     room "{any}" { join = open }
     event "say" { to = room:room ack = accepted meta = off } }
 `;
-const health = async (d) => (await fetch(d.url('/health'))).json();
-const connected = (d, ms = 20000) => until(async () =>
-	(await health(d)).redis.connected, 'Redis to be connected', ms);
 const lines = (d, what) => d.log.match(new RegExp(what, 'g'))?.length ?? 0;
 
 let net, redis, cli, port;
@@ -55,7 +53,7 @@ function check(t, flow, begin) {
 }
 /* Messages after the trouble, and the end of the traffic. */
 async function onwards(flow, done) {
-	await sleep(300);
+	await flow.more();
 	const begin = Math.max(...flow.clients.map((c) => c.sent.length));
 	await until(() => flow.clients.every((c) => c.sent.length > begin + 10),
 	    'messages after it', 20000);
@@ -92,6 +90,7 @@ for (const [what, how] of [['are lost both ways', 'lost'],
 			net.mend(0);
 			await connected(d);
 			assert.equal(lines(d, 'redis_trouble '), 1);
+			await d.logged('redis_connected .* after_ms=');
 			assert.equal(lines(d, 'redis_connected .* after_ms='), 1);
 			await listened(cli, 2);
 			const begin = await onwards(flow, done);
@@ -130,7 +129,7 @@ async (t) => {
 		const text = JSON.stringify({ namespace: 'flow', room: 'all',
 			event: 'filler', data: 'x'.repeat(20000) });
 		const done = flow.run(RATE);
-		await sleep(300);
+		await flow.more();
 		const { pid } = d.relay();
 		await halt(pid);
 		const begin = Date.now();

@@ -13,6 +13,7 @@ import { after, before, test } from 'node:test';
 
 import { Daemon, deaths, sanitized, sleep, slow, tempdir, until } from './lib/daemon.mjs';
 import { ask, connect, gotten, heard } from './lib/clients.mjs';
+import { connected, health } from './lib/hosts.mjs';
 import { Redis, freePort } from './lib/redis.mjs';
 import { Liar } from './lib/sentinel.mjs';
 import { RELAY, Shortage } from './lib/shortage.mjs';
@@ -116,10 +117,6 @@ function cost(d) {
 	return { pid, rss: Number(status.match(/VmRSS:\s+(\d+)/)[1]) * 1024,
 		cpu: (utime + stime) / 100 };
 }
-const health = async (d) => (await fetch(d.url('/health'))).json();
-const connected = (d, is = true, ms = 20000) => until(async () =>
-	(await health(d)).redis.connected === is,
-`Redis to be connected: ${is}`, ms);
 
 let redis, impostor;
 before(async () => {

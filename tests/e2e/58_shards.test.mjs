@@ -5,9 +5,10 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { Daemon, sleep, until } from './lib/daemon.mjs';
+import { Daemon, until } from './lib/daemon.mjs';
 import { ask, connect, gotten, heard } from './lib/clients.mjs';
 import { Flow } from './lib/flow.mjs';
+import { connected, health } from './lib/hosts.mjs';
 import { as, conf as withPeople, fresh, is } from './lib/people.mjs';
 import { Redis, freePort } from './lib/redis.mjs';
 import { emitter } from './lib/servers.mjs';
@@ -23,10 +24,6 @@ namespace "/chat" { auth = none
     room "{any}" { join = open }
     event "say" { to = room:room } }
 `;
-const health = async (d) => (await fetch(d.url('/health'))).json();
-const connected = (d, is = true, ms = 40000) => until(async () =>
-	(await health(d)).redis.connected === is,
-`Redis to be connected: ${is}`, ms);
 
 let shards, daemons;
 const shown = (n) => `redis://127.0.0.1:${n.port}`;
@@ -144,7 +141,7 @@ test('one away: its rooms alone are degraded, and it is named', async (t) => {
 		    .every((c) => /^roost:to:5:.flow:r/.test(c)))
 			victim = s;
 	const done = [...flows.values()].map((f) => f.run(60));
-	await sleep(300);
+	await Promise.all([...flows.values()].map((f) => f.more()));
 	victim.dead = true;
 	victim.cli.close();
 	await victim.kill();
@@ -171,7 +168,7 @@ test('one away: its rooms alone are degraded, and it is named', async (t) => {
 	victim.dead = false;
 	await Promise.all(daemons.map((d) => connected(d)));
 	await shardOf(flows.get(victim).room);
-	await sleep(300);
+	await Promise.all([...flows.values()].map((f) => f.more()));
 	for (const f of flows.values())
 		f.stop();
 	await Promise.all(done);
@@ -234,7 +231,7 @@ test('a user who may do what the manual lists, at each; then less', async () => 
 		await s.cli.do('ACL', 'SETUSER', 'roostd', 'resetkeys',
 		    '~roost:*', '+del', '+eval', '+exists', '+get', '+hdel',
 		    '+hget', '+hkeys', '+hlen', '+hscan', '+hset', '+pexpire',
-		    '+set');
+		    '+set', '+zadd', '+zremrangebyscore', '+zrevrangebyscore');
 	}
 	const urls = shards.map((s) => shown(s).replace('//', '//roostd:pw@'));
 	const two = await Promise.all([0, 1].map(() => Daemon.start({

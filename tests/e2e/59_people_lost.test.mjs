@@ -6,7 +6,7 @@ import crypto from 'node:crypto';
 import { after, before, test } from 'node:test';
 
 import { Daemon, sleep, until } from './lib/daemon.mjs';
-import { ask, connect } from './lib/clients.mjs';
+import { connect } from './lib/clients.mjs';
 import {
 	as, conf, fresh, is, presence, row, said, several, status, updates,
 	watching,

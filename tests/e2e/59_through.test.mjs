@@ -10,6 +10,7 @@ import { test } from 'node:test';
 import { Cluster, slotOf } from './lib/cluster.mjs';
 import { Daemon, sleep, slow, until } from './lib/daemon.mjs';
 import { Flow } from './lib/flow.mjs';
+import { connected } from './lib/hosts.mjs';
 import { acquainted, monitored } from './lib/sentinel.mjs';
 
 const long = process.env.HOSTS_LONG === '1';
@@ -23,13 +24,10 @@ namespace "/flow" { auth = none
     room "{any}" { join = open }
     event "say" { to = room:room ack = accepted meta = off } }
 `;
-const connected = (d) => until(async () =>
-	(await (await fetch(d.url('/health'))).json()).redis.connected,
-'Redis to be connected', 40000);
 async function three(...redis) {
 	const list = await Promise.all([0, 1, 2].map((i) => Daemon.start({
 		workers: 2, conf: conf(redis[i % redis.length]) })));
-	await Promise.all(list.map(connected));
+	await Promise.all(list.map((d) => connected(d)));
 	return list;
 }
 /* Each host listens once what one client says reaches all others. */

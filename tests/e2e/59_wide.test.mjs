@@ -8,6 +8,7 @@ import { after, before, test } from 'node:test';
 import { Daemon, until } from './lib/daemon.mjs';
 import { ask, connect, gotten, heard } from './lib/clients.mjs';
 import { Cluster } from './lib/cluster.mjs';
+import { connected, health } from './lib/hosts.mjs';
 import { Redis } from './lib/redis.mjs';
 
 const FEW = 64, MANY = 200;
@@ -19,9 +20,6 @@ namespace "/chat" { auth = none
     room "{any}" { join = open }
     event "say" { to = room:room member = off } }
 `;
-const health = async (d) => (await fetch(d.url('/health'))).json();
-const connected = (d) => until(async () => (await health(d)).redis.connected,
-    'Redis to be connected', 40000);
 
 let redis, cli;
 before(async () => {
@@ -49,7 +47,7 @@ async function two(url, f, more) {
 	const list = await Promise.all([65536, FEW].map((n) =>
 		Daemon.start({ workers: 2, conf: conf(url, n, more) })));
 	try {
-		await Promise.all(list.map(connected));
+		await Promise.all(list.map((d) => connected(d)));
 		await f(...list);
 	} finally {
 		for (const d of list)
@@ -66,7 +64,7 @@ test('all rooms are heard, each once, and the pattern ends', async () => {
 		    10000);
 		assert.equal(await b.metric('redis_wide'), 1);
 		assert.equal(await a.metric('redis_wide'), 0);
-		assert.match(b.log, /redis_wide_begin/);
+		await b.logged(/redis_wide_begin/);
 		/* they came between the table and the pattern, perhaps */
 		await until(() => gaps(s).length > 0, 'the gap to be told');
 		for (let n = 0; n < 2; n++)
@@ -99,7 +97,7 @@ test('all rooms are heard, each once, and the pattern ends', async () => {
 			assert.ok(!(last.get(room) > i), `${room}: ${i}`);
 			last.set(room, i);
 		}
-		assert.match(b.log, /redis_wide_end/);
+		await b.logged(/redis_wide_end/);
 		s.close();
 		far.close();
 	});
@@ -138,7 +136,7 @@ test('a Cluster has no such pattern: counted, named and told', async () => {
 			const s = await crowd(b);
 			await until(async () => await b.metric(
 			    'redis_unheard') === 1, 'it to be counted', 10000);
-			assert.match(b.log, /redis_rooms_unheard .*no pattern/);
+			await b.logged(/redis_rooms_unheard .*no pattern/);
 			for (const room of rooms)
 				await ask(s, 'room:leave', { room });
 			await until(() => gaps(s).length > 0,

@@ -82,7 +82,8 @@ test(`a worker killed ${KILLS} times: the other's clients lose nothing`, async (
 			s.close();
 		}
 		/* at once, and after a while of traffic */
-		await sleep(k < 3 ? 0 : 300);
+		const mark = load.sent;
+		await until(() => k < 3 || load.sent >= mark + 200, 'traffic');
 	}
 	load.stop = true;
 	const sent = await load.done;
@@ -256,5 +257,25 @@ test('a stopped worker is noticed, and does not stop the others', async () => {
 	await heard(c, 'n', 100);
 	process.kill(old.pid, 'SIGCONT');
 	closeAll(a, c);
+	await d.stop();
+});
+
+test('who waits for a worker that is killed waits no longer', async () => {
+	const d = await Daemon.start({ workers: 2, conf });
+	d.mayDie = true;
+	const [a, b] = (await sioOn(d, [1, 2], '/c')).flat();
+	for (const s of [a, b])
+		await ask(s, 'room:join', { room: 'safe' });
+	await until(async () => (await ask(a, 'ask', { room: 'safe' }))
+	    .delivered === 1, 'both to be there');
+	const { pid } = d.worker(2);
+	await halt(pid);
+	const answer = ask(a, 'ask', { room: 'safe' });
+	a.emit('n', { room: 'safe' });
+	await ask(a, 'sync', 0);
+	process.kill(pid, 'SIGKILL');
+	assert.equal((await answer).delivered, 0);
+	assert.equal(await d.metric('acks_timed_out'), 0);
+	closeAll(a, b);
 	await d.stop();
 });

@@ -49,7 +49,7 @@ test('the stats file is cut, removed, replaced: it is made again', async () => {
 		assert.equal(await d.metric('stats_remade'), gone, what);
 		assert.ok(inode() !== undefined);
 	}
-	assert.match(d.log, /stats_made_again file=".*"/);
+	await d.logged(/stats_made_again file=".*"/);
 	/* where it can't be made, the daemon serves and says so once */
 	fs.unlinkSync(file);
 	fs.mkdirSync(file);
@@ -236,7 +236,7 @@ test('-t looks the user up', async () => {
 	fs.writeFileSync(file, `user = "no-such-user-here"\n${echo}`);
 	const r = await run(['-t', '-c', file]);
 	assert.equal(r.code, 1);
-	assert.match(r.err, /roost.conf: user "no-such-user-here": no such user/);
+	assert.match(r.err, /roost.conf:1: user "no-such-user-here": no such user/);
 	fs.writeFileSync(file, `user = "nobody"\n${echo}`);
 	assert.equal((await run(['-t', '-c', file])).code, 0);
 });

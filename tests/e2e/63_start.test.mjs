@@ -61,7 +61,7 @@ ${echo}` });
 		const got = await viaUnix(file, `${base}&sid=${sid}`);
 		assert.match(got.body, i === 0 ? /^40/ : new RegExp(`42\\["q",${i}\\]`));
 	}
-	await until(() => /conn_end peer=unix /.test(d.log), 'the name of a peer');
+	await until(() => /conn_gone peer=unix /.test(d.log), 'the name of a peer');
 	await d.stop();
 	assert.ok(!fs.existsSync(file), 'it goes with the daemon');
 });
@@ -75,7 +75,7 @@ test('a Unix socket: what is there already', async () => {
 	await new Promise((ok) => s.listen(file, ok));
 	let r = await run(['-f', '-c', cf, '-w', '1']);
 	assert.equal(r.code, 69, r.err);
-	assert.match(r.err, /listen "unix:.*": .*in use/);
+	assert.match(r.err, /listen 'unix:.*' \(line 1\): .*in use/);
 	assert.ok(fs.statSync(file).isSocket());
 	await new Promise((ok) => s.close(ok));
 	/* no socket at all: it is not ours to remove */
@@ -220,7 +220,7 @@ test('user: children have the rights of that user and no others', async () => {
 ${echo}`;
 	const d = await Daemon.start({ conf, dir, workers: 2 });
 	if (process.getuid() !== 0) {
-		assert.match(d.log, /user_ignored why="not started as root"/);
+		await d.logged(/user_ignored why="not started as root"/);
 		await d.stop();
 		return;
 	}
@@ -339,7 +339,7 @@ for (const kind of ['a path', 'an abstract name']) {
 		const ready = await until(() => n.all.find((m) => /READY/.test(m)),
 		    'a word');
 		assert.match(ready, new RegExp(
-		    `^'READY=1\\\\nMAINPID=${d.pid}\\\\nSTATUS=serving, 2 workers'`));
+		    `^'READY=1\\\\nMAINPID=${d.pid}\\\\nSTATUS=serving, 2 of 2 workers, relay up'`));
 		await until(() => n.all.filter((m) => m === '\'WATCHDOG=1\'')
 		    .length >= 5, 'five signs of life', 3000);
 		process.kill(d.worker(2).pid, 'SIGKILL');
@@ -418,7 +418,7 @@ test('a child that hangs is killed and replaced', async () => {
 		await until(() => (who() ?? old).pid !== old.pid, 'another');
 		assert.deepEqual(d.children().map((c) => c.pid)
 		    .filter((p) => others.includes(p)).sort(), others.sort());
-		assert.match(d.log, new RegExp(
+		await d.logged(new RegExp(
 		    `child_hangs role=${old.role} slot=${old.slot}`));
 	}
 	assert.equal(await d.metric('children_hung'), 2);
@@ -451,7 +451,7 @@ listen "[::1]:0" {}\n${echo}` });
 		s.on('error', no);
 	}), 'open');
 	w.close();
-	await until(() => /conn_end peer=::1:\d+ /.test(d.log) ||
-	    /conn_end peer=\[::1\]:\d+ /.test(d.log), 'the name of a peer');
+	await until(() => /conn_gone peer=\[::1\]:\d+ /.test(d.log),
+	    'the name of a peer');
 	await d.stop();
 });

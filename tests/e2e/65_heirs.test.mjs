@@ -3,6 +3,7 @@
  * queue of its listening sockets, and requests that others have passed to it.
  */
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -43,6 +44,13 @@ const answer = (s, text) => within(new Promise((ok, no) => {
 	s.write(text);
 }), 'an answer', 20000);
 
+/* Connections of 127.0.0.1 that nobody has accepted yet. */
+const queued = (port) => fs.readFileSync('/proc/net/tcp', 'latin1')
+    .split('\n').map((line) => line.trim().split(/[ :]+/))
+    .filter((f) => f[2] === port.toString(16).toUpperCase().padStart(4, '0') &&
+	f[5] === '0A')
+    .reduce((sum, f) => sum + parseInt(f[7], 16), 0);
+
 test('a worker is stopped, then killed: who waited for it is served', async () => {
 	const unix = path.join(tempdir(), 's');
 	const d = await Daemon.start({ workers: 1, conf: `${rules}${listenTls()}
@@ -52,16 +60,21 @@ listen "unix:${unix}" { mode = "0600" }\n` });
 		const { pid } = d.worker(1);
 		await halt(pid);
 		/* whole requests, half ones, none yet, TLS, Unix, stock ones */
+		const sockets = [];
+		const asks = (s) => {
+			sockets.push(s);
+			return answer(s, HELLO);
+		};
 		const whole = upTo(100).map(() =>
-			answer(net.connect(d.port, '127.0.0.1'), HELLO));
+			asks(net.connect(d.port, '127.0.0.1')));
 		const half = await Promise.all(upTo(20).map(() =>
 			Sock.open(d.port)));
 		half.slice(10).forEach((s) => s.send(HELLO.slice(0, 30)));
-		const secure = upTo(20).map(() => answer(tls.connect({
+		const secure = upTo(20).map(() => asks(tls.connect({
 			host: '127.0.0.1', port: d.ports[1],
-			rejectUnauthorized: false }), HELLO));
+			rejectUnauthorized: false })));
 		const local = upTo(20).map(() =>
-			answer(net.connect({ path: unix }), HELLO));
+			asks(net.connect({ path: unix })));
 		let errors = 0;
 		const stock = upTo(10).map((i) => {
 			const s = io(d.url(), { forceNew: true, transports:
@@ -69,7 +82,9 @@ listen "unix:${unix}" { mode = "0600" }\n` });
 			s.on('connect_error', () => { errors++; });
 			return s;
 		});
-		await sleep(200);	/* so that they are in the queues */
+		await until(() => sockets.every((s) => !s.connecting) &&
+		    queued(d.port) >= 100 + half.length + stock.length,
+		'all to be in the queues');
 		await killed(d, 1, pid);
 		half.forEach((s, i) => s.send(i < 10 ? HELLO : HELLO.slice(30)));
 		for (const s of half)
@@ -77,7 +92,7 @@ listen "unix:${unix}" { mode = "0600" }\n` });
 		for (const status of await Promise.all(
 		    [...whole, ...secure, ...local]))
 			assert.equal(status, 200);
-		await Promise.all(stock.map(connected));
+		await Promise.all(stock.map((d) => connected(d)));
 		assert.equal(await ask(stock[0], 'q', k), k);
 		assert.equal(errors, 0);
 		stock.forEach((s) => s.close());
@@ -139,7 +154,10 @@ test('killed under a stream of clients: nobody fails to connect', async (t) => {
 		}
 	});
 	for (let k = 0; k < KILLS; k++) {
-		await sleep(200);	/* of traffic, from kill to kill */
+		/* all of them can have been answered from kill to kill */
+		const at = seen.answered;
+		await until(() => seen.answered >= at + CLIENTS, 'traffic',
+		    20000);
 		const slot = k % 2 + 1;
 		await killed(d, slot, (await until(() => d.worker(slot),
 		    'a worker')).pid);
@@ -220,10 +238,10 @@ async function passed(d) {
 		const r = await Promise.race([s.response().catch(() => null),
 			sleep(300)]);
 		s.close();
+		if (!r)
+			continue;
 		const count = (name) => Number(r.body.match(
 		    new RegExp(`^roost_${name}_total (\\d+)`, 'm'))[1]);
-		if (r)
-			return count('eio_forwarded') +
-			    count('handovers_refused');
+		return count('eio_forwarded') + count('handovers_refused');
 	}
 }

@@ -41,17 +41,19 @@ async function publish(event, data) {
 	assert.equal(r.status, 200, await r.text());
 }
 const sessions = () => d.metric('clients_closed', 'reason="aged"');
-/* up to a tenth less or more; and the rest is the machine's */
-const early = AGE * 0.9 - 20, late = AGE * 1.1 + 500 * slow;
+/* up to a tenth less or more, from before there was a connection; and the rest
+ * is the machine's */
+const early = AGE * 0.9 - 20, late = AGE * 1.1 + 1000 * slow;
 const inTime = (t) => assert.ok(t > early && t < late, `after ${t} ms`);
 
 for (const [transport, why] of [['websocket', 'transport close'],
 	['polling', 'transport error']])
 	test(`socket.io-client, ${transport}: back as the same session`, async () => {
 		const before = await sessions();
+		const t0 = performance.now();
 		const s = await connect(d, '/r', { ...back,
 			transports: [transport] });
-		const t0 = performance.now(), { id } = s;
+		const { id } = s;
 		await publish('n', 0);
 		await until(() => gotten(s, 'n').length === 1, 'the first');
 		const [said] = await once(s, 'disconnect', 2 * AGE);
@@ -66,9 +68,9 @@ for (const [transport, why] of [['websocket', 'transport close'],
 	});
 
 test('a session that was upgraded has the age of its WebSocket', async () => {
+	const t0 = performance.now();
 	const s = await connect(d, '/r', { ...back, transports: undefined });
 	await until(() => s.io.engine.transport.name === 'websocket', 'upgrade');
-	const t0 = performance.now();
 	assert.equal((await once(s, 'disconnect', 2 * AGE))[0],
 	    'transport close');
 	inTime(performance.now() - t0);
@@ -78,8 +80,8 @@ test('a session that was upgraded has the age of its WebSocket', async () => {
 
 test('plain WebSocket: 1001 and why', async () => {
 	const before = await d.metric('connections_closed', 'reason="aged"');
-	const w = await plain(d, '/ws/echo');
 	const t0 = performance.now();
+	const w = await plain(d, '/ws/echo');
 	const [code, words] = await once(w, 'close', 2 * AGE);
 	inTime(performance.now() - t0);
 	assert.equal(code, 1001);
@@ -88,34 +90,35 @@ test('plain WebSocket: 1001 and why', async () => {
 });
 
 test('HTTP: idle it is closed, in use its next response is the last', async () => {
-	const idle = await Sock.open(d.port), busy = await Sock.open(d.port);
-	const t0 = performance.now();
 	const head = async (s) => {
 		s.send('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n');
 		return (await s.response()).headers.connection;
 	};
+	const t0 = performance.now(), idle = await Sock.open(d.port);
 	assert.equal(await head(idle), 'keep-alive');
 	const idles = idle.end(2 * AGE).then(() => inTime(performance.now() - t0));
-	/* never idle for long */
-	let said;
-	do
-		said = await head(busy);
-	while (said === 'keep-alive' && await sleep(1) === undefined);
-	assert.equal(said, 'close');
-	inTime(performance.now() - t0);
-	await busy.end();
+	/* never idle for long; if it was when its time came, one that is not */
+	for (let said, n = 1; said !== 'close'; n++) {
+		const t1 = performance.now(), busy = await Sock.open(d.port);
+		said = 'keep-alive';
+		while (said === 'keep-alive' && await sleep(1) === undefined)
+			said = await head(busy).catch((e) => {
+				assert.ok(busy.ended && n < 10, e.message);
+			});
+		inTime(performance.now() - t1);
+		await busy.end();
+	}
 	await idles;
 });
 
 test('who came together does not go together', async () => {
-	const all = await Promise.all([...Array(80)].map(
-	    () => plain(d, '/ws/echo')));
-	const t0 = performance.now();
-	const at = (await Promise.all(all.map(async (w) => {
+	const at = (await Promise.all([...Array(80)].map(async () => {
+		const t0 = performance.now();
+		const w = await plain(d, '/ws/echo');
 		await once(w, 'close', 2 * AGE);
 		return performance.now() - t0;
 	}))).sort((a, b) => a - b);
-	inTime(at[0] + 20);
+	inTime(at[0]);
 	inTime(at.at(-1));
 	/* over a fifth of the age, and not in one piece */
 	assert.ok(at[70] - at[10] > AGE / 10, `${at}`);

@@ -279,7 +279,7 @@ test('kill -9: what a worker had open is closed, its gauges are gone',
 		    'none');
 		x.close();
 	}
-	assert.match(k.log, /reclaimed role=worker slot=2 connections=\d+ nodes=\d+ ms=\d+/);
+	await k.logged(/reclaimed role=worker slot=2 connections=\d+ nodes=\d+ ms=\d+/);
 	const [a] = await sioOn(k, [2], '/c');
 	a.close();
 	await k.stop();

@@ -14,7 +14,7 @@ import { after, before, test } from 'node:test';
 import { Daemon, halt, roostd, tempdir, until } from './lib/daemon.mjs';
 import { ask, connect, connected, heard, refused }
 	from './lib/clients.mjs';
-import { listenTls, jwt } from './lib/conf.mjs';
+import { listenTls, jwt, stopTime } from './lib/conf.mjs';
 import { parseMetrics } from './lib/metrics.mjs';
 import { Polling, request } from './lib/polling.mjs';
 import { sioOn } from './lib/spread.mjs';
@@ -51,7 +51,9 @@ namespace "/m" { auth = optional presence = query
 namespace "/closed" { event "e" {} }
 route "/ws/bare" { namespace = "/m" format = bare }
 `;
-const listeners = `listen "127.0.0.1:0" {}\n${listenTls()}`;
+const listeners = `listen "127.0.0.1:0" {}\n${listenTls()}
+listen "127.0.0.1:0" { proxy_protocol = any }
+trusted_proxies = {"192.0.2.1"}\n`;
 
 const rooststat = process.env.ROOSTSTAT ??
     path.join(path.dirname(roostd), 'rooststat');
@@ -300,6 +302,7 @@ const onPlain = async (bytes, at = '/ws/m') => {
 };
 const endings = [
 	['client_gone', async () => (await Ws.must(d.port, '/ws/m')).drop()],
+	['client_reset', async () => (await Ws.must(d.port, '/ws/m')).s.reset()],
 	['http_done', () => say(http('/livez', 'Connection: close\r\n'))],
 	['http_bad', () => say('rubbish\r\n\r\n')],
 	['handshake_timeout', () => say('GET / HT')],
@@ -323,6 +326,9 @@ const endings = [
 	/* leeway is 5 s: two or three are left */
 	['auth_expired', () => Ws.must(d.port, `/ws/m?token=${user('ex',
 		{ exp: now() - 2 })}`)],
+	['proxy_failed', async () => {
+		(await Sock.open(d.ports[2])).send('x');
+	}],
 	['tls_failed', async () => {
 		const s = await Sock.open(d.ports[1]);
 		s.send('GET / HTTP/1.1\r\n\r\n');
@@ -481,7 +487,7 @@ test('a descriptor that is passed and cannot be taken', async () => {
 test('a worker that leaves: refused, told to reconnect', async () => {
 	const dir = tempdir();
 	const e = await Daemon.start({ workers: 1, dir, conf:
-	    `stop_time = 1s\ndrain_time = 2s\n${conf}` });
+	    `${stopTime}drain_time = 2s\n${conf}` });
 	const idle = await Promise.all([...Array(6).keys()].map(async () => {
 		const s = await Sock.open(e.port);
 		s.send(http('/livez'));

@@ -82,7 +82,7 @@ route "/engine" { namespace = "/" format = engine }\n` });
 	w.close();
 	await until(() => / storm_end refused=\d+ ms=\d+$/m.test(d.log),
 	    'its end', 20000);
-	assert.match(d.log, new RegExp(` storm_end refused=${refused} `));
+	await d.logged(new RegExp(` storm_end refused=${refused} `));
 	await d.stop();
 });
 

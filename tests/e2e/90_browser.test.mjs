@@ -76,8 +76,10 @@ test('both panes connect, each says its worker, and they differ', async () => {
 		const [a, b] = await Promise.all([worker(0), worker(1)]);
 		return /worker \d/.test(a) && /worker \d/.test(b) && a !== b;
 	}, 'two workers', 10000);
-	assert.match(await page.locator('#summary').textContent(),
-	    /alice is on worker \d, bob on worker \d/);
+	/* both have said so by then; the page sums it up when they are open */
+	await page.locator('#summary', {
+		hasText: /alice is on worker \d, bob on worker \d/,
+	}).waitFor({ timeout: 10000 * slow });
 	await shot('1-connected');
 });
 
@@ -118,7 +120,7 @@ test('what one writes both see, with sender and delivery', async () => {
 test('typing is shown on the other side and goes away', async () => {
 	await pane(1).locator('input').pressSequentially('hmm');
 	await pane(0).locator('.typing', { hasText: 'bob is typing' })
-	    .waitFor({ timeout: 5000 });
+	    .waitFor({ timeout: 5000 * slow });
 	await shot('3-typing');
 	assert.equal(await pane(1).locator('.typing').textContent(), '');
 	await until(async () => await pane(0).locator('.typing')

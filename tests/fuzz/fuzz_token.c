@@ -11,7 +11,7 @@
 #include "proto/token.h"
 
 #include "base/digest.h"
-#include "base/pkey.h"
+#include "base/key/pkey.h"
 #include "base/utf8.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);

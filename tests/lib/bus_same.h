@@ -34,7 +34,8 @@ bus_same_publish(const struct bus_publish *a, const struct bus_publish *b)
 	    slice_eq(a->args, b->args) && slice_eq(a->meta, b->meta) &&
 	    slice_eq(a->offset, b->offset) && slice_eq(a->once, b->once) &&
 	    bus_same_list(a->attachments, a->nattach, b->attachments,
-	    b->nattach) && a->timeout_ms == b->timeout_ms &&
+	    b->nattach) && slice_eq(a->epoch, b->epoch) &&
+	    a->kept == b->kept && a->timeout_ms == b->timeout_ms &&
 	    a->sent_us == b->sent_us && bus_same_audience(&a->to, &b->to));
 }
 
@@ -48,13 +49,30 @@ bus_same_rooms(const struct bus_rooms *a, const struct bus_rooms *b)
 }
 
 static inline bool
+bus_same_history(const struct bus_history *a, const struct bus_history *b)
+{
+	return (slice_eq(a->nsp, b->nsp) && slice_eq(a->room, b->room) &&
+	    a->from == b->from && slice_eq(a->epoch, b->epoch) &&
+	    a->since == b->since && a->limit == b->limit &&
+	    a->bytes == b->bytes);
+}
+
+static inline bool
+bus_same_had(const struct bus_envelope *a, const struct bus_envelope *b)
+{
+	return (a->had[0] == b->had[0] && a->had[1] == b->had[1]);
+}
+
+static inline bool
 bus_same_what(const struct bus_envelope *a, const struct bus_envelope *b)
 {
 	switch (a->kind) {
 	case BUS_PUBLISH:
+	case BUS_KEEP:
 		return (bus_same_publish(&a->publish, &b->publish));
 	case BUS_COUNT:
-		return (a->count.receivers == b->count.receivers);
+		return (a->count.receivers == b->count.receivers &&
+		    bus_same_had(a, b));
 	case BUS_DISCONNECT:
 		return (slice_eq(a->disconnect.nsp, b->disconnect.nsp) &&
 		    slice_eq(a->disconnect.reason, b->disconnect.reason) &&
@@ -64,7 +82,8 @@ bus_same_what(const struct bus_envelope *a, const struct bus_envelope *b)
 	case BUS_ANSWERS:
 		return (a->answers.asked == b->answers.asked &&
 		    a->answers.answered == b->answers.answered &&
-		    slice_eq(a->answers.elements, b->answers.elements));
+		    slice_eq(a->answers.elements, b->answers.elements) &&
+		    bus_same_had(a, b));
 	case BUS_RECOVER_ASK:
 		return (slice_eq(a->recover_ask.nsp, b->recover_ask.nsp) &&
 		    slice_eq(a->recover_ask.pid, b->recover_ask.pid) &&
@@ -94,8 +113,37 @@ bus_same_what(const struct bus_envelope *a, const struct bus_envelope *b)
 		return (slice_eq(a->members.nsp, b->members.nsp) &&
 		    a->members.what == b->members.what &&
 		    bus_same_audience(&a->members.to, &b->members.to));
+	case BUS_REVOKE:
+		return (a->revoke.what == b->revoke.what &&
+		    slice_eq(a->revoke.name, b->revoke.name) &&
+		    a->revoke.moment == b->revoke.moment &&
+		    a->revoke.until == b->revoke.until &&
+		    slice_eq(a->revoke.reason, b->revoke.reason));
+	case BUS_KEPT:
+		return (a->kept.result == b->kept.result &&
+		    slice_eq(a->kept.epoch, b->kept.epoch) &&
+		    a->kept.kept == b->kept.kept &&
+		    a->kept.slots[0] == b->kept.slots[0] &&
+		    a->kept.slots[1] == b->kept.slots[1]);
+	case BUS_HISTORY:
+		return (bus_same_history(&a->history, &b->history));
+	case BUS_PAGE:
+		return (a->page.result == b->page.result &&
+		    slice_eq(a->page.epoch, b->page.epoch) &&
+		    a->page.top == b->page.top &&
+		    a->page.first == b->page.first &&
+		    a->page.finished == b->page.finished &&
+		    slice_eq(a->page.frames, b->page.frames));
+	case BUS_CUT:
+		return (a->cut.giver == b->cut.giver &&
+		    a->cut.heir == b->cut.heir &&
+		    a->cut.batch == b->cut.batch);
+	case BUS_MARK:
+		return (a->mark.batch == b->mark.batch &&
+		    a->mark.refused == b->mark.refused);
 	case BUS_RECOVER_NONE:
 	case BUS_ANSWERS_END:
+	case BUS_LEAVE:
 		break;
 	}
 	return (true);

@@ -24,23 +24,32 @@ no_env(const char *name)
 	return (NULL);
 }
 
+struct conf *
+fake_conf(const char *text)
+{
+	struct conf_errors errors;
+	struct conf_source src = { .file = "test.conf",
+		.text = slice_str(text), .env = no_env };
+	struct conf *conf;
+
+	conf_errors_init(&errors);
+	conf = conf_parse(&src, &errors);
+	if (conf == NULL)
+		fprintf(stderr, "%.*s", (int)buf_unread(&errors.text).n,
+		    (const char *)buf_unread(&errors.text).p);
+	assert_non_null(conf);
+	conf_errors_fini(&errors);
+	return (conf);
+}
+
 struct fake_world *
 fake_world_of(const char *text, unsigned workers)
 {
 	struct fake_world *w = calloc(1, sizeof *w);
-	struct conf_errors errors;
-	struct conf_source src = { .file = "test.conf",
-		.text = slice_str(text), .env = no_env };
 	const char *why;
 
 	assert_non_null(w);
-	conf_errors_init(&errors);
-	w->conf = conf_parse(&src, &errors);
-	if (w->conf == NULL)
-		fprintf(stderr, "%.*s", (int)buf_unread(&errors.text).n,
-		    (const char *)buf_unread(&errors.text).p);
-	assert_non_null(w->conf);
-	conf_errors_fini(&errors);
+	w->conf = fake_conf(text);
 	w->keys = token_keys_new(1u << TOKEN_HS256);
 	assert_non_null(w->keys);
 	assert_int_equal(0, token_keys_secret(w->keys, slice_str(""),
@@ -102,11 +111,12 @@ on_bus(void *arg, const struct bus_envelope *e)
 }
 
 static void
-on_answered(void *arg, void *asker, struct slice body)
+on_answered(void *arg, void *asker, int status, struct slice body)
 {
 	struct fake_host *host = arg;
 
 	host->asker = asker;
+	host->status = status;
 	buf_slice(&host->answers, body);
 	buf_byte(&host->answers, '\n');
 }
@@ -156,6 +166,12 @@ on_random(void *arg, void *p, size_t n)
 struct fake_host *
 fake_host_new(struct fake_world *w, unsigned slot)
 {
+	return (fake_host_of(w, slot, w->conf));
+}
+
+struct fake_host *
+fake_host_of(struct fake_world *w, unsigned slot, const struct conf *conf)
+{
 	struct fake_host *f = calloc(1, sizeof *f);
 
 	assert_non_null(f);
@@ -176,7 +192,7 @@ fake_host_new(struct fake_world *w, unsigned slot)
 	assert_non_null(f->count);
 	assert_non_null(f->interest);
 	assert_non_null(f->presence);
-	f->hub = hub_new(&(struct hub_params){ .conf = w->conf,
+	f->hub = hub_new(&(struct hub_params){ .conf = conf,
 	    .keys = w->keys, .interest = f->interest,
 	    .presence = f->presence, .hash_key = segment_key(w->segment),
 	    .segment = w->segment, .count = f->count,
@@ -223,14 +239,16 @@ fake_world_free(struct fake_world **wp)
 	token_keys_free(&w->keys);
 	segment_free(&w->segment);
 	conf_free(&w->conf);
+	if (w->other != NULL)
+		conf_free(&w->other);
 	free(w);
 	*wp = NULL;
 }
 
 /* --- connections ---------------------------------------------------------- */
 
-static struct fake_conn *
-conn_new(struct fake_host *f)
+struct fake_conn *
+fake_conn_new(struct fake_host *f)
 {
 	struct fake_conn *c = &f->conns[f->nconns++];
 
@@ -244,7 +262,7 @@ conn_new(struct fake_host *f)
 struct fake_conn *
 fake_engine(struct fake_host *f, const char *token)
 {
-	struct fake_conn *c = conn_new(f);
+	struct fake_conn *c = fake_conn_new(f);
 	struct client_request q = { .token = slice_str(token),
 		.address = f->address };
 	struct admission a;
@@ -271,7 +289,7 @@ fake_plain(struct fake_host *f, const char *path, const char *token,
 	assert_non_null(q.ns);
 	if (!plain_admit(f->hub, &q, &a, refusal))
 		return (NULL);
-	c = conn_new(f);
+	c = fake_conn_new(f);
 	c->client = plain_open(f->hub, &a, &c->out);
 	admission_fini(&a);
 	assert_non_null(c->client);
@@ -283,7 +301,7 @@ fake_engine_route(struct fake_host *f, const char *path, bool b64,
     bool polling)
 {
 	struct client_request q = { .address = f->address };
-	struct fake_conn *c = conn_new(f);
+	struct fake_conn *c = fake_conn_new(f);
 	struct refusal refusal;
 	struct admission a;
 
@@ -334,6 +352,22 @@ fake_gone(struct fake_host *f, struct fake_conn *c)
 
 /* --- turns ---------------------------------------------------------------- */
 
+/* As the relay does it behind a cut. */
+static void
+follow(const struct fake_world *w, const struct fake_host *from,
+    struct slice frame, uint64_t slots[2])
+{
+	enum bus_kind kind = bus_frame_kind(frame);
+
+	if (w->giver == 0 || !slotset_has(slots, w->giver) ||
+	    slotset_has(slots, w->heir) || from->slot == w->heir ||
+	    (kind != BUS_PUBLISH && kind != BUS_DISCONNECT &&
+	    kind != BUS_ROOMS))
+		return;
+	slotset_add(slots, w->heir);
+	bus_frame_spread((uint8_t *)(uintptr_t)frame.p, slots);
+}
+
 static void
 deliver(struct fake_world *w, const struct fake_host *from,
     struct slice frame, const uint64_t slots[2])
@@ -367,6 +401,7 @@ fake_carry(struct fake_host *f)
 		n = bus_frame(in, slots, &flags);
 		assert_true(n > 0 && (size_t)n <= in.n);
 		frame = slice_of(in.p, (size_t)n);
+		follow(f->world, f, frame, slots);
 		deliver(f->world, f, frame, slots);
 		if (flags & BUS_RELAY)
 			buf_slice(&f->relay, frame);

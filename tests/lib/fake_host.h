@@ -33,6 +33,9 @@ struct fake_world {
 	struct wall	 wall;
 	struct fake_host *hosts[FAKE_HOSTS];	/* in order of making */
 	size_t		 nhosts;
+	struct conf	*other;		/* another configuration, or NULL */
+	unsigned	 giver, heir;	/* slots; 0: there was no cut.  Frames for
+					 * the one are for the other, too */
 };
 
 struct fake_host {
@@ -51,6 +54,7 @@ struct fake_host {
 	unsigned	 rnd;
 	struct buf	 relay;		/* frames for the relay, not read yet */
 	struct buf	 answers;	/* of ports.answered, a line each */
+	int		 status;	/* ... of the last one */
 	void		*asker;		/* of the last one */
 };
 
@@ -60,7 +64,13 @@ struct fake_world *fake_world_new(const char *text);
 struct fake_world *fake_world_of(const char *text, unsigned workers);
 void	fake_world_free(struct fake_world **);
 struct fake_host *fake_host_new(struct fake_world *, unsigned slot);
+/* ... with another configuration. */
+struct fake_host *fake_host_of(struct fake_world *, unsigned slot,
+	    const struct conf *);
+struct conf *fake_conf(const char *text);
 
+/* A connection without a client. */
+struct fake_conn *fake_conn_new(struct fake_host *);
 /* Connections: Engine.IO, or plain by namespace or route path. */
 struct fake_conn *fake_engine(struct fake_host *, const char *token);
 struct fake_conn *fake_plain(struct fake_host *, const char *path,

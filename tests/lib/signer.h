@@ -1,5 +1,5 @@
 /*
- * The other half of base/pkey.h, for tests: keys made on the spot, signatures
+ * The other half of base/key/pkey.h, for tests: keys made on the spot, signatures
  * in the form that JOSE uses, and the public halves in every form we load.
  * Any failure ends the test.
  */
@@ -9,7 +9,7 @@
 #include <openssl/evp.h>
 
 #include "base/buf.h"
-#include "base/pkey.h"
+#include "base/key/pkey.h"
 
 #define SIGNER_MAX	2048	/* bytes of a signature: RSA of 16384 bits */
 

@@ -5,11 +5,14 @@
  *
  *	T5:hello. B0:. i3:abc. o0:. C1000:bye. !ws_protocol.
  *
- * Each call gets memory of exactly the size it is told.
+ * It can move to another pool on the way.  Each call gets memory of exactly the size it is told.
  */
 #ifndef TESTS_LIB_WS_READER_H
 #define TESTS_LIB_WS_READER_H
 
+#include <stdlib.h>
+
+#include "base/state.h"
 #include "proto/ws.h"
 
 struct ws_reader {
@@ -99,6 +102,29 @@ ws_reader_feed(struct ws_reader *r, struct slice piece)
 	}
 	if (!r->over && buf_unread(&r->kept).n > r->kept_max)
 		r->kept_max = buf_unread(&r->kept).n;
+}
+
+/* As by another process: saved, loaded into a pool of its own, saved again. */
+static inline void
+ws_reader_move(struct ws_reader *r)
+{
+	struct state_in in;
+	struct buf b, again;
+
+	buf_init(&b);
+	buf_init(&again);
+	ws_save(&r->ws, &b);
+	MUST(!b.oom);
+	ws_fini(&r->ws, r->pool);
+	MUST(ws_pool_lent(r->pool) == 0);
+	ws_pool_free(&r->pool);
+	r->pool = ws_pool_new();
+	in = state_in(buf_unread(&b));
+	MUST(ws_load(&r->ws, r->pool, &in) && state_end(&in));
+	ws_save(&r->ws, &again);
+	MUST(slice_eq(buf_unread(&b), buf_unread(&again)));
+	buf_fini(&b);
+	buf_fini(&again);
 }
 
 /* A client's frame; first: FIN, RSV and opcode. */

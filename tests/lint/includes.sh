@@ -9,8 +9,8 @@ cd "${1:-.}"
 # a library has one home
 homes() {
 	cat <<'EOF'
-openssl/	src/base/certificate.c src/base/digest.c src/base/pkey.c workers/relay/redis/secure.c workers/worker/net/tls.c
-wslay/		src/proto/ws.c
+openssl/	src/base/key/certificate.c src/base/key/identity.c src/base/key/ocsp.c src/base/digest.c src/base/key/pkey.c workers/relay/redis/secure.c workers/worker/net/subject.c workers/worker/net/tls.c
+wslay/		src/proto/ws_slow.c
 jwt.h		src/proto/token.c
 jansson.h	src/proto/token.c src/proto/jwk.c
 zlib.h		src/base/press.c
@@ -18,7 +18,8 @@ hiredis/	workers/relay/redis/reply.c
 sys/epoll.h	src/sys/loop_epoll.c
 sys/signalfd.h	src/sys/plat_linux.c
 sys/prctl.h	src/sys/plat_linux.c
-linux/		src/sys/plat_linux.c
+seccomp.h	src/master/confine/confine.c
+linux/		src/sys/plat_linux.c src/sys/plat_tcp.c src/master/confine/calls.c
 EOF
 }
 

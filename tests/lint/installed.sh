@@ -11,11 +11,15 @@ for f in "$confdir/roost.conf" "$exampledir/roost.conf" \
     "$exampledir/demo.conf" "$exampledir/classroom.conf" \
     "$exampledir/media.conf" "$exampledir/social.conf" "$pagedir/demo.html" \
     "$unitdir/roostd.service" "$prefix/lib/tmpfiles.d/roost.conf" \
-    "$prefix/lib/sysusers.d/roost.conf"; do
+    "$prefix/lib/sysusers.d/roost.conf" \
+    "$prefix/share/bash-completion/completions/roostctl" \
+    "$prefix/libexec/roost/upgrade-running"; do
 	[ -s "$f" ] || fail "$f is missing"
 done
 grep -q "^ExecStart=$sbindir/roostd -f -c $confdir/roost.conf" \
     "$unitdir/roostd.service" || fail 'the unit starts something else'
+grep -qE '^Type=notify(-reload)?$' "$unitdir/roostd.service" ||
+    fail 'the unit has no type'
 ! grep '%[a-z]*%' "$unitdir/roostd.service" || fail 'not filled in'
 
 JWT_SECRET=0123456789abcdef0123456789abcdef
@@ -31,6 +35,7 @@ for f in "$exampledir"/*.conf; do
 done
 "$sbindir/roostd" -h | grep -q "$exampledir" || fail '-h names no examples'
 "$bindir/rooststat" -h >/dev/null
+"$sbindir/roostctl" -h >/dev/null
 
 # an administrator's configuration survives the next installation
 echo '# mine' >>"$confdir/roost.conf"

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Manual pages: mandoc finds nothing to warn about.
+# Manual pages: mandoc finds nothing to warn about, the pages that they name are
+# there, and each names roost(7), from which all others can be found.
 #
 # usage: manuals.sh [TOP]
 set -eu
@@ -17,6 +18,16 @@ fi
 bad=0
 for p in $pages; do
 	mandoc -T lint -W warning "$p" || bad=$((bad + 1))
+	for x in $(sed -nE 's/^\.(Xr|It Xr) (roost[a-z.-]*) ([0-9]).*/\2.\3/p' \
+	    "$p" | sort -u); do
+		[ -e "man/$x" ] || { echo "$p: no page $x"; bad=$((bad + 1)); }
+		# those that roost(7) does not lead to
+		grep -q "^\.It Xr ${x%.*} ${x##*.}$" man/roost.7 ||
+		    [ "$x" = roost.7 ] ||
+		    { echo "$p: roost.7 has no $x"; bad=$((bad + 1)); }
+	done
+	[ "$p" = man/roost.7 ] || grep -q '^\.Xr roost 7' "$p" ||
+	    { echo "$p: does not name roost.7"; bad=$((bad + 1)); }
 done
 echo "manuals: $(echo "$pages" | wc -l) pages, $bad wrong"
 [ "$bad" -eq 0 ]

@@ -61,6 +61,7 @@ BEGIN {
 		kind[++rows] = f[1]; row[rows] = f[2]
 		name[rows] = f[3]; label[rows] = f[4]
 		sub(/_us$/, "_seconds(_count|_sum|_bucket)", name[rows])
+		sub(/_ms$/, "_seconds(_count|_sum|_bucket)?", name[rows])
 	}
 }
 # the word, with nothing of a longer one beside it

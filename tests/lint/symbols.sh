@@ -17,7 +17,7 @@ build=${2:-build-gcc}
 objects=$(cd "$build" && find src shm workers -name '*.o' | sort |
     while read -r o; do
 	case ${o##*/} in
-	roostd-* | rooststat-*) c=${o##*/}; c=${o%/*}/${c#*-} ;;
+	roostd-* | rooststat-* | roostctl-*) c=${o##*/}; c=${o%/*}/${c#*-} ;;
 	*) c=$o ;;
 	esac
 	[ ! -f "$top/${c%.o}.c" ] || echo "$o"
@@ -41,7 +41,7 @@ function name(path,	dir, file)
 	dir = file = path
 	sub(/[^\/]*$/, "", dir)
 	sub(/^.*\//, "", file)
-	sub(/^(rooststat|roostd)-/, "", file)
+	sub(/^(rooststat|roostd|roostctl)-/, "", file)
 	return dir file
 }
 function concept(path,	s)

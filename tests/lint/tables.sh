@@ -13,19 +13,33 @@ tables=man/mdoc_tables
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
-"$tables" directives >"$tmp/directives"
-awk -v fragment="$tmp/directives" '
+# made PAGE: the page with its fragments as they should be
+made() {
+	awk -v tables="$tables" '
 	/^\.\\" end$/ { inside = 0 }
 	!inside { print }
-	/^\.\\" mdoc_tables directives$/ {
+	/^\.\\" mdoc_tables [a-z]+$/ {
 		inside = 1
-		while ((getline line < fragment) > 0)
+		rows = 0
+		command = tables " " $3
+		for (; (command | getline line) > 0; rows++)
 			print line
-	}' "$page" >"$tmp/page"
-if [ "${1-}" = -w ]; then
-	cat "$tmp/page" >"$page"
-elif ! diff -u "$page" "$tmp/page"; then
-	echo "roost.conf.5 is not what directives.def says: make tables" >&2
+		close(command)
+		if (rows == 0)
+			exit 1
+	}' "$1"
+}
+stale=
+for p in $(grep -l '^\.\\" mdoc_tables' "$srcdir"/man/*.[1-9]); do
+	made "$p" >"$tmp/page"
+	if [ "${1-}" = -w ]; then
+		cat "$tmp/page" >"$p"
+	else
+		diff -u "$p" "$tmp/page" || stale="$stale ${p##*/}"
+	fi
+done
+if [ -n "$stale" ]; then
+	echo "not what the tables of the code say:$stale; make tables" >&2
 	exit 1
 fi
 
@@ -72,4 +86,4 @@ awk -F '\t' -v names="$tmp/names" '
 			bad = 1
 		}
 		exit bad
-	}' "$tmp/page" >&2
+	}' "$page" >&2

@@ -177,7 +177,8 @@ async function counters(d) {
 
 /*
  * o:	clients, pageClients (of them), rooms, seconds, cutEvery (ms), workers,
- *	publishEvery and speak (ms), browser, killEvery (ms, 0: none), fault
+ *	publishEvery and speak (ms), browser, killEvery (ms, 0: none), fault;
+ *	it takes longer than seconds while fewer than kills and recoveries are
  * The figures; { bad }: what is wrong, in sentences.
  */
 export async function matrix(o) {
@@ -217,6 +218,9 @@ export async function matrix(o) {
 				report: true })).faults === 1, 'the fault', 30000);
 		}
 		await sleep(o.seconds * 1000);
+		await until(async () => figures.kills >= o.kills &&
+		    await d.metric('recovered') >= o.recoveries,
+		`${o.recoveries} to come back, ${o.kills} killed`, 30000);
 		o.stopping = true;
 		await killer;
 		cutter.send({ every: 0 });
@@ -244,10 +248,11 @@ export async function matrix(o) {
 
 export const small = { clients: 60, pageClients: 0, rooms: 3, seconds: 6,
 	cutEvery: 100, workers: 3, publishEvery: 300, speak: 3000,
-	browser: false, processes: 1, killEvery: 0 };
+	browser: false, processes: 1, killEvery: 0, kills: 0, recoveries: 0 };
 export const large = { clients: 1000, pageClients: 195, rooms: 20,
 	seconds: 300, cutEvery: 30, workers: 4, publishEvery: 4000,
-	speak: 80000, browser: true, processes: 3, killEvery: 0 };
+	speak: 80000, browser: true, processes: 3, killEvery: 0, kills: 0,
+	recoveries: 0 };
 
 export function print(f) {
 	const pairs = (x) => Object.entries(x).map(([k, n]) => `${k} ${n}`)

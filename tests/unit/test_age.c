@@ -54,6 +54,35 @@ it_is_the_same_whenever_it_is_asked_for(void **state)
 		assert_true(age_due(unit, end, t).us == due.us);
 }
 
+/* By another worker, whose age may be another. */
+static void
+it_is_kept_by_another_if_that_may_be(void **state)
+{
+	const uint64_t unit = age_unit(10000), longer = age_unit(100000);
+	const uint64_t shorter = age_unit(1000);
+	struct mono born = { 123456789 }, due, now, got;
+	uint16_t end;
+
+	(void)state;
+	end = age_draw(unit, born, 1234567);
+	due = age_due(unit, end, born);
+	for (now = born; now.us < due.us; now.us += 98765) {
+		assert_int_equal(age_keep(unit, due, now, 5), end);
+		got = age_due(longer, age_keep(longer, due, now, 5), now);
+		assert_true(got.us <= due.us && got.us + longer > due.us);
+		got = age_due(shorter, age_keep(shorter, due, now, 5), now);
+		assert_true(got.us <= now.us + 8800 * shorter);
+	}
+	/* over it stays, however long ago */
+	for (now = due; now.us < due.us * 100; now.us *= 2)
+		assert_true(age_due(unit, age_keep(unit, due, now, 5),
+		    now).us <= now.us);
+	/* none before; none now */
+	got.us = UINT64_MAX;
+	assert_int_equal(age_keep(unit, got, now, 5), age_draw(unit, now, 5));
+	assert_int_equal(age_keep(0, due, now, 5), 0);
+}
+
 static void
 draws_differ(void **state)
 {
@@ -77,6 +106,7 @@ main(void)
 		cmocka_unit_test(off_is_for_ever),
 		cmocka_unit_test(an_end_is_an_age_away_give_or_take_a_tenth),
 		cmocka_unit_test(it_is_the_same_whenever_it_is_asked_for),
+		cmocka_unit_test(it_is_kept_by_another_if_that_may_be),
 		cmocka_unit_test(draws_differ),
 	};
 

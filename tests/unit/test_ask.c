@@ -4,8 +4,10 @@
 #include "fake_host.h"
 #include "hub/backend/ask.h"
 #include "hub/hub_int.h"
+#include "hub/publish/gone.h"
 #include "proto/bus.h"
 #include "shm/counters.h"
+#include "shm/slots.h"
 
 #define CONF \
 	"namespace \"/n\" { auth = optional room \"{r}\" { join = open } }\n" \
@@ -297,6 +299,25 @@ a_worker_that_leaves_tells_what_it_has(void **state)
 	fake_turn(x->w);
 }
 
+/* Before anybody has looked who is there: what it had is not known. */
+static void
+a_worker_that_is_killed_is_waited_for_no_more(void **state)
+{
+	struct fixture *x = *state;
+
+	ask(x, 0, ",\"room\":\"r\",\"timeout\":60000");
+	reply(x->f, x->a, asked(x->a, Q), "[1]");
+	reply(x->f, x->b, asked(x->b, Q), "[1]");
+	slot_dead(x->w->segment, 2);
+	fake_advance(x->w, 100);
+	fake_advance(x->w, GONE_MS - 1);
+	told(x, NULL);
+	fake_advance(x->w, 1);
+	told(x, "\"asked\":2,\"answered\":2,\"complete\":false}\n");
+	fake_gone(x->g, x->c);
+	fake_turn(x->w);
+}
+
 static void
 plain_clients_answer_by_envelope_and_bare_ones_are_not_asked(void **state)
 {
@@ -575,6 +596,7 @@ main(void)
 		T(without_a_relay_only_this_worker_is_asked),
 		T(a_relay_that_dies_meanwhile_ends_the_wait_for_others),
 		T(a_worker_that_leaves_tells_what_it_has),
+		T(a_worker_that_is_killed_is_waited_for_no_more),
 		T(plain_clients_answer_by_envelope_and_bare_ones_are_not_asked),
 		T(binary_answers_are_base64),
 		T(another_client_cannot_answer_for_it),

@@ -37,6 +37,8 @@ full_envelope(void)
 	p->once = SLICE("the-id");
 	p->attachments[p->nattach++] = SLICE("\0\1");
 	p->attachments[p->nattach++] = SLICE("");
+	p->epoch = SLICE("5e0c4");
+	p->kept = 12;
 	p->sent_us = 1;
 	p->to = an_audience();
 	return (e);
@@ -50,6 +52,9 @@ one_of_kind(enum bus_kind kind)
 	struct bus_envelope e = full_envelope();
 	struct bus_recover_ask *q;
 	struct bus_disconnect *d;
+	struct bus_history *h;
+	struct bus_kept *k;
+	struct bus_page *g;
 	struct bus_members *m;
 	struct bus_answers *a;
 	struct bus_rooms *r;
@@ -122,6 +127,52 @@ one_of_kind(enum bus_kind kind)
 		m->to = an_audience();
 		e.from = 0;
 		break;
+	case BUS_KEEP:
+		e.kind = BUS_KEEP;
+		e.flags = 0;
+		e.publish.to.nrooms = 1;
+		break;
+	case BUS_KEPT:
+		k = bus_kept(&e, BUS_STORE_OK);
+		k->epoch = SLICE("5e0c4");
+		k->kept = UINT64_MAX;
+		k->slots[0] = others[0];
+		k->slots[1] = others[1];
+		e.from = 0;
+		break;
+	case BUS_HISTORY:
+		h = bus_history(&e, BUS_HISTORY_AFTER);
+		h->nsp = SLICE("/n");
+		h->room = SLICE("r");
+		h->epoch = SLICE("5e0c4");
+		h->since = 7;
+		h->limit = 8;
+		h->bytes = 9;
+		break;
+	case BUS_PAGE:
+		g = bus_page(&e, BUS_STORE_GAP);
+		g->epoch = SLICE("5e0c4");
+		g->top = 7;
+		g->first = 3;
+		g->finished = true;
+		g->frames = SLICE("frames");
+		e.from = 0;
+		break;
+	case BUS_CUT:
+		bus_cut(&e, 3, 128, UINT64_MAX);
+		break;
+	case BUS_LEAVE:
+		bus_leave(&e);
+		break;
+	case BUS_REVOKE:
+		*bus_revoke(&e) = (struct bus_revoke){ .what = 2,
+			.name = SLICE("ann"), .moment = UINT32_MAX,
+			.until = 9, .reason = SLICE("\"why\"") };
+		break;
+	case BUS_MARK:
+		bus_mark(&e, 7, true);
+		e.from = 0;
+		break;
 	}
 	return (e);
 }
@@ -138,7 +189,7 @@ what_is_encoded_is_decoded(void **state)
 
 	(void)state;
 	buf_init(&b);
-	for (kind = BUS_PUBLISH; kind <= BUS_MEMBERS; kind++) {
+	for (kind = BUS_PUBLISH; kind <= BUS_PAGE; kind++) {
 		e = one_of_kind((enum bus_kind)kind);
 		assert_int_equal(e.kind, kind);
 		assert_int_equal(e.flags, kind == BUS_PUBLISH ?
@@ -185,6 +236,38 @@ what_says_nothing_is_a_header(void **state)
 	bus_recover_passed(&e, 129);
 	assert_true(bus_encode(&b, &e));
 	assert_int_equal(bus_decode(buf_unread(&b), &got), CODEC_BAD);
+	buf_fini(&b);
+}
+
+/* Between two different workers, one of which says it. */
+static void
+a_cut_is_between_two(void **state)
+{
+	static const struct {
+		unsigned	 from, giver, heir;
+		bool		 good;
+	} rows[] = {
+		{ 1, 1, 2, true }, { 2, 1, 2, true }, { 3, 1, 2, false },
+		{ 1, 1, 1, false }, { 1, 1, 0, false }, { 1, 0, 1, false },
+		{ 1, 1, 129, false }, { 0, 1, 2, false },
+		{ 128, 1, 128, true },
+	};
+	struct bus_envelope e = full_envelope(), got;
+	struct buf b;
+	size_t i;
+
+	(void)state;
+	buf_init(&b);
+	for (i = 0; i < nitems(rows); i++) {
+		bus_cut(&e, rows[i].giver, rows[i].heir, 5);
+		e.from = (uint16_t)rows[i].from;
+		buf_reset(&b);
+		assert_true(bus_encode(&b, &e));
+		assert_int_equal(bus_frame_kind(buf_unread(&b)), BUS_CUT);
+		assert_int_equal(bus_frame_from(buf_unread(&b)), rows[i].from);
+		assert_int_equal(bus_decode(buf_unread(&b), &got),
+		    rows[i].good ? (ssize_t)b.wpos : CODEC_BAD);
+	}
 	buf_fini(&b);
 }
 
@@ -344,6 +427,10 @@ senders_are_slots(void **state)
 		{ BUS_PUBLISH_BODY, 0, 0, true },
 		{ BUS_PUBLISH_BODY, 0, 1, false },
 		{ BUS_MEMBERS, 0, 0, true }, { BUS_MEMBERS, 0, 1, false },
+		{ BUS_MARK, 0, 0, true }, { BUS_MARK, 0, 1, false },
+		{ BUS_LEAVE, 0, 0, false }, { BUS_LEAVE, 0, 1, true },
+		{ BUS_KEPT, 0, 0, true }, { BUS_KEPT, 0, 1, false },
+		{ BUS_PAGE, 0, 0, true }, { BUS_PAGE, 0, 1, false },
 	};
 	struct bus_envelope e, got;
 	struct buf b;
@@ -418,6 +505,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_encoded_is_decoded),
 		cmocka_unit_test(what_says_nothing_is_a_header),
+		cmocka_unit_test(a_cut_is_between_two),
 		cmocka_unit_test(fields_are_laid_out_as_they_were),
 		cmocka_unit_test(a_frame_waits_until_it_is_whole),
 		cmocka_unit_test(the_header_is_laid_out_as_documented),

@@ -2,8 +2,11 @@
 #include "worker/net/bus_port.h"
 
 #include <sys/socket.h>
+
+#include <poll.h>
 #include <unistd.h>
 
+#include "base/slotset.h"
 #include "proto/bus.h"
 #include "shm/counters.h"
 
@@ -24,7 +27,11 @@ on_frame(void *arg, struct slice frame)
 	struct bus_envelope e;
 
 	assert_int_equal(bus_decode(frame, &e), (ssize_t)frame.n);
-	buf_printf(&t->got, "%llu ", (unsigned long long)e.recover_late.number);
+	if (e.kind == BUS_PUBLISH_BODY)
+		buf_printf(&t->got, "b%c ", e.publish_body.body.p[0]);
+	else
+		buf_printf(&t->got, "%llu ",
+		    (unsigned long long)e.recover_late.number);
 }
 
 static void
@@ -194,6 +201,83 @@ a_new_stream_starts_at_a_frame(void **state)
 	buf_fini(&counts);
 }
 
+/* Another relay is to come: the stream is shut where a frame ends, and read to
+ * its end; what is queued is the next one's.  Nothing is lost. */
+static void
+a_stream_ends_at_a_frame_and_nothing_is_lost(void **state)
+{
+	struct world *t = *state;
+	struct buf in, counts, said;
+	struct bus_envelope e = { .kind = BUS_RECOVER_LATE, .from = 1,
+		.recover_late = { 7, SLICE("x") } };
+	unsigned i;
+	char byte;
+
+	buf_init(&in);
+	buf_init(&counts);
+	buf_init(&said);
+	connect_relay(t);
+	assert_true(put(t, 1, 100, 0) && put(t, 2, 50000, 0) &&
+	    put(t, 3, 100, 0));
+	bus_port_flush(t->b);
+	bus_port_end(t->b);
+	assert_true(bus_port_is_behind(t->b));
+	assert_true(put(t, 4, 100, 0));
+	for (i = 0; i < 100; i++) {
+		bus_port_flush(t->b);
+		relay_reads(t, &in, &counts);
+		turn(t);
+	}
+	/* the second was cut: it is whole now, and no other has begun */
+	assert_buf(&counts, "1 2 ");
+	assert_int_equal(buf_unread(&in).n, 0);
+	assert_int_equal(recv(t->relay, &byte, 1, 0), 0);
+	/* what the relay still has for us comes */
+	assert_true(bus_encode(&said, &e));
+	assert_int_equal(write(t->relay, said.data, said.wpos), said.wpos);
+	turn(t);
+	assert_buf(&t->got, "7 ");
+	assert_int_equal(write(t->relay, said.data, said.wpos), said.wpos);
+	(void)close(t->relay);
+	connect_relay(t);
+	assert_buf(&t->got, "7 ");
+	assert_int_equal(t->lost, 0);
+	for (i = 0; i < 3; i++) {
+		bus_port_flush(t->b);
+		relay_reads(t, &in, &counts);
+		turn(t);
+	}
+	assert_buf(&counts, "3 4 ");
+	buf_fini(&in);
+	buf_fini(&counts);
+	buf_fini(&said);
+}
+
+static void
+a_stream_that_ended_too_early_is_lost(void **state)
+{
+	struct world *t = *state;
+
+	connect_relay(t);
+	bus_port_end(t->b);
+	bus_port_flush(t->b);
+	(void)close(t->relay);
+	turn(t);
+	assert_false(bus_port_up(t->b));
+	assert_int_equal(t->lost, 0);
+	bus_port_end_failed(t->b);
+	assert_int_equal(t->lost, 1);
+	bus_port_end_failed(t->b);
+	assert_int_equal(t->lost, 1);
+	/* a relay that dies before it was shut is lost at once */
+	connect_relay(t);
+	bus_port_end(t->b);
+	(void)close(t->relay);
+	turn(t);
+	assert_int_equal(t->lost, 2);
+	t->relay = -1;
+}
+
 static void
 frames_come_up_whole_at_any_split(void **state)
 {
@@ -311,6 +395,107 @@ a_second_stream_waits_for_what_the_first_has_brought(void **state)
 	assert_int_equal(t->lost, 1);
 }
 
+/* What the relay writes: one of that kind, with a number. */
+static void
+relay_writes(struct world *t, enum bus_kind kind, uint64_t number)
+{
+	struct bus_envelope e;
+	struct buf b;
+
+	buf_init(&b);
+	if (kind == BUS_MARK)
+		bus_mark(&e, number, false);
+	else if (kind == BUS_PUBLISH_BODY)
+		bus_publish_body(&e, number == 1 ? SLICE("1") : SLICE("2"));
+	else
+		bus_recover_late(&e, number, SLICE(""));
+	slotset_only(e.slots, 1);
+	e.from = kind == BUS_RECOVER_LATE ? 1 : 0;
+	e.generation = 0;
+	e.ref = 0;
+	assert_true(bus_encode(&b, &e));
+	assert_int_equal(write(t->relay, b.data, b.wpos), b.wpos);
+	buf_fini(&b);
+}
+
+/* It is asked once, and what comes before the answer is taken. */
+static void
+who_leaves_waits_for_the_relay(void **state)
+{
+	struct world *t = *state;
+
+	assert_true(bus_port_leave(t->b, 1, 1));	/* there is none */
+	connect_relay(t);
+	relay_writes(t, BUS_MARK, 0);			/* not asked for */
+	turn(t);
+	assert_false(bus_port_leave(t->b, 1, 1));
+	assert_false(bus_port_leave(t->b, 1, 1));
+	assert_int_equal(buf_unread(&t->b->out).n, 0);
+	relay_writes(t, BUS_RECOVER_LATE, 5);
+	turn(t);
+	assert_false(bus_port_leave(t->b, 1, 1));
+	relay_writes(t, BUS_MARK, 0);
+	turn(t);
+	assert_true(bus_port_leave(t->b, 1, 1));
+	assert_buf(&t->got, "5 ");
+}
+
+/* Up to the mark, and not the mark of another batch; what would make this
+ * worker publish comes then, before what is behind it. */
+static void
+it_is_read_up_to_the_mark(void **state)
+{
+	struct world *t = *state;
+
+	connect_relay(t);
+	assert_true(put(t, 1, 10, 0));
+	assert_true(bus_port_events(t->b) == (POLLIN | POLLOUT));
+	bus_port_hold(t->b, 7);
+	relay_writes(t, BUS_RECOVER_LATE, 11);
+	relay_writes(t, BUS_MARK, 6);
+	relay_writes(t, BUS_PUBLISH_BODY, 1);
+	relay_writes(t, BUS_PUBLISH_BODY, 2);
+	relay_writes(t, BUS_RECOVER_LATE, 12);
+	bus_port_pump(t->b);
+	assert_int_equal(bus_port_events(t->b), POLLIN);
+	assert_int_equal(bus_port_marked(t->b), BUS_PORT_UNMARKED);
+	assert_buf(&t->got, "11 12 ");
+	relay_writes(t, BUS_MARK, 7);
+	relay_writes(t, BUS_RECOVER_LATE, 13);
+	relay_writes(t, BUS_PUBLISH_BODY, 1);
+	bus_port_pump(t->b);
+	assert_int_equal(bus_port_marked(t->b), BUS_PORT_MARKED);
+	assert_buf(&t->got, "");
+	bus_port_release(t->b);
+	assert_buf(&t->got, "b1 b2 13 b1 ");
+	/* a mark that nobody waits for */
+	relay_writes(t, BUS_MARK, 8);
+	relay_writes(t, BUS_RECOVER_LATE, 14);
+	turn(t);
+	assert_buf(&t->got, "14 ");
+	assert_int_equal(t->lost, 0);
+}
+
+/* The relay dies: what was kept aside is not lost with it. */
+static void
+what_is_kept_aside_outlives_the_relay(void **state)
+{
+	struct world *t = *state;
+
+	connect_relay(t);
+	bus_port_hold(t->b, 7);
+	relay_writes(t, BUS_PUBLISH_BODY, 1);
+	bus_port_pump(t->b);
+	(void)close(t->relay);
+	t->relay = -1;
+	bus_port_pump(t->b);
+	assert_int_equal(bus_port_fd(t->b), -1);
+	assert_int_equal(t->lost, 1);
+	assert_int_equal(bus_port_marked(t->b), BUS_PORT_UNMARKED);
+	bus_port_release(t->b);
+	assert_buf(&t->got, "b1 ");
+}
+
 int
 main(void)
 {
@@ -319,11 +504,16 @@ main(void)
 		T(envelopes_of_a_turn_go_in_one_write),
 		T(the_queue_is_bounded_and_volatile_goes_first),
 		T(a_new_stream_starts_at_a_frame),
+		T(a_stream_ends_at_a_frame_and_nothing_is_lost),
+		T(a_stream_that_ended_too_early_is_lost),
+		T(who_leaves_waits_for_the_relay),
 		T(frames_come_up_whole_at_any_split),
 		T(nonsense_ends_the_stream),
 		T(a_second_stream_takes_the_place_of_the_first),
 		T(what_a_dead_relay_said_last_is_taken),
 		T(a_second_stream_waits_for_what_the_first_has_brought),
+		T(it_is_read_up_to_the_mark),
+		T(what_is_kept_aside_outlives_the_relay),
 	};
 #undef T
 

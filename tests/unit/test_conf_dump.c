@@ -69,7 +69,8 @@ every_directive_is_in_the_dump(void **state)
 
 	(void)state;
 	buf_init(&b);
-	dump("listen 'unix:/s' {} jwt { key k { file = f } }"
+	dump("listen 'unix:/s' { tls = on certificate = c key = k"
+	    " host h { certificate = c key = k } } jwt { key k { file = f } }"
 	    "rate r { allow = 1/1s }"
 	    "api { key k { sha256 = '" HEX64 "' allow = publish } }"
 	    "namespace '/n' { room r {} event e {} }"

@@ -1,6 +1,7 @@
 /* The whole: defaults, ranges, sections, -o, the environment's variables. */
 #include "conf/value/value.h"
 
+#include "conf/read/line.h"
 #include "tests/lib/conf_text.h"
 
 #define HEX16	"0123456789abcdef"
@@ -176,7 +177,7 @@ sections_that_contradict_are_refused(void **state)
 	    "t:6: key \"a\" needs file\n"
 	    "t:6: key \"a\": is there already (line 5)\n"
 	    "t:7: key \"a\": allow = all: must be one of publish | "
-	    "presence | disconnect | rooms\n"
+	    "presence | disconnect | rooms | revoke | history\n"
 	    "t:7: key \"a\": sha256 = 12: must have 64 hexadecimal digits, "
 	    "as sha256sum prints\n"
 	    "t:8: key \"a\" needs allow\n"
@@ -270,6 +271,30 @@ a_key_for_no_namespace_is_an_error(void **state)
 }
 
 static void
+events_of_a_key_are_names_or_their_beginnings(void **state)
+{
+	struct conf *conf;
+
+	(void)state;
+	assert_conf_errors("api { key a { " KEY "\n"
+	    "events = {'a*b', '*:new', disconnect, ''} } }",
+	    "t:2: key \"a\": events = *:new: a \"*\" may only be its last "
+	    "character\n"
+	    "t:2: key \"a\": events = : is empty\n"
+	    "t:2: key \"a\": events = a*b: a \"*\" may only be its last "
+	    "character\n"
+	    "t:2: key \"a\": events = disconnect: the name is reserved by "
+	    "Socket.IO\n");
+	conf = conf_text("api { key a { " KEY " events = {'order:*', note} }\n"
+	    "key b { " KEY " } }");
+	assert_true(conf_api_key_sends(&conf->api_keys[0], SLICE("order:1")));
+	assert_true(conf_api_key_sends(&conf->api_keys[0], SLICE("note")));
+	assert_false(conf_api_key_sends(&conf->api_keys[0], SLICE("notes")));
+	assert_true(conf_api_key_sends(&conf->api_keys[1], SLICE("notes")));
+	conf_free(&conf);
+}
+
+static void
 required_auth_needs_a_key(void **state)
 {
 	struct conf *conf;
@@ -356,7 +381,7 @@ familiar_env(const char *name)
 	if (strcmp(name, "JWT_SECRET") == 0)
 		return (HEX64);
 	if (strcmp(name, "ALLOWED_ORIGIN") == 0)
-		return ("https://a, https://b");
+		return ("https://a/, https://b,file://");
 	return (NULL);
 }
 
@@ -373,7 +398,8 @@ familiar_variables_count_where_the_file_is_silent(void **state)
 	conf = conf_parse(&src, &errors);
 	assert_non_null(conf);
 	assert_string_equal(conf->jwt.secret, HEX64);
-	assert_int_equal(conf->norigins, 2);
+	assert_int_equal(conf->norigins, 3);
+	assert_string_equal(conf->origins[0].host, "a");
 	conf_free(&conf);
 	src.text = SLICE("allowed_origins = {} jwt { key a { file = f } }");
 	conf = conf_parse(&src, &errors);
@@ -482,6 +508,132 @@ the_files_that_come_along_are_valid(void **state)
 	}
 }
 
+/* As a reload reads it. */
+static struct conf *
+conf_text_after(const char *text, const struct conf *before,
+    struct conf_errors *errors)
+{
+	const struct conf_source src = { .file = "t",
+		.text = slice_str(text), .env = conf_text_env,
+		.before = before };
+
+	conf_errors_init(errors);
+	return (conf_parse(&src, errors));
+}
+
+static void
+assert_index(const struct conf *conf, const char *name, size_t index)
+{
+	const struct conf_namespace *ns = conf_namespace_find(conf,
+	    slice_str(name));
+
+	assert_non_null(ns);
+	assert_int_equal(ns->index, index);
+	assert_ptr_equal(ns, &conf->namespaces[index]);
+	assert_ptr_equal(ns, conf_namespace_at(conf, index));
+	assert_ptr_equal(ns, conf_namespace_at(conf,
+	    conf_rooms_index(conf, ns)));
+}
+
+static void
+namespaces_keep_their_index(void **state)
+{
+	struct conf *a = conf_text("namespace '/a' { auth = none }"
+	    "namespace '/b' { auth = none }"), *b, *c;
+	struct conf_errors errors;
+
+	(void)state;
+	assert_index(a, "/b", 1);
+	b = conf_text_after("namespace '/c' { auth = none }"
+	    "namespace '/b' { auth = none } route '/x' { namespace = '/b' }",
+	    a, &errors);
+	assert_text(buf_unread(&errors.text), "");
+	conf_errors_fini(&errors);
+	assert_index(b, "/b", 1);
+	assert_index(b, "/c", 2);
+	assert_int_equal(b->routes[0].ns->index, 1);
+	assert_int_equal(b->ns_room, a->ns_room);
+	assert_null(conf_namespace_find(b, slice_str("/a")));
+	assert_null(conf_namespace_at(b, 0));
+	assert_null(conf_namespace_at(b, b->ns_room));
+	assert_null(conf_namespace_at(b, 3));
+	assert_null(conf_namespace_at(b, 2 * (size_t)b->ns_room));
+	/* who comes back is who it was */
+	c = conf_text_after("namespace '/d' { auth = none }"
+	    "namespace '/a' { auth = none }", b, &errors);
+	assert_text(buf_unread(&errors.text), "");
+	conf_errors_fini(&errors);
+	assert_index(c, "/a", 0);
+	assert_index(c, "/d", 3);
+	conf_free(&a);
+	conf_free(&b);
+	conf_free(&c);
+}
+
+static void
+rates_keep_their_index(void **state)
+{
+	struct conf *a = conf_text("rate 'a' { allow = 1/1s }"
+	    "rate 'b' { allow = 1/1s }"), *b;
+	struct conf_errors errors;
+	struct buf text;
+	unsigned i;
+
+	(void)state;
+	b = conf_text_after("rate 'c' { allow = 1/1s }"
+	    "rate 'b' { allow = 1/1s } rate 'd' { allow = 1/1s }", a, &errors);
+	assert_text(buf_unread(&errors.text), "");
+	conf_errors_fini(&errors);
+	assert_int_equal(b->rates[0].index, 2);
+	assert_int_equal(b->rates[1].index, 1);
+	assert_int_equal(b->rates[2].index, 3);
+	conf_free(&b);
+	/* as many as there can be: they have one each, whatever was before */
+	buf_init(&text);
+	for (i = 0; i < CONF_RATES_MAX; i++)
+		buf_printf(&text, "rate 'r%u' { allow = 1/1s }\n", i);
+	buf_byte(&text, '\0');
+	b = conf_text_after((const char *)text.data, a, &errors);
+	assert_text(buf_unread(&errors.text), "");
+	conf_errors_fini(&errors);
+	assert_int_equal(b->rates[0].index, 2);
+	assert_int_equal(b->rates[61].index, 63);
+	assert_int_equal(b->rates[62].index, 0);
+	assert_int_equal(b->rates[63].index, 1);
+	buf_fini(&text);
+	conf_free(&a);
+	conf_free(&b);
+}
+
+static void
+there_is_room_for_so_many_namespaces(void **state)
+{
+	struct conf *a = conf_text("namespace '/a' { auth = none }"), *b;
+	struct conf_errors errors;
+	struct buf text;
+	unsigned i;
+
+	(void)state;
+	buf_init(&text);
+	for (i = 1; i < a->ns_room; i++)
+		buf_printf(&text, "namespace '/b%u' { auth = none }\n", i);
+	buf_byte(&text, '\0');
+	b = conf_text_after((const char *)text.data, a, &errors);
+	assert_text(buf_unread(&errors.text), "");
+	conf_free(&b);
+	conf_errors_fini(&errors);
+	text.wpos--;
+	buf_str(&text, "namespace '/c' { auth = none }\n");
+	buf_byte(&text, '\0');
+	b = conf_text_after((const char *)text.data, a, &errors);
+	assert_null(b);
+	assert_text(buf_unread(&errors.text), "t:65: namespace \"/c\": there "
+	    "is no room for another namespace until a new start\n");
+	conf_errors_fini(&errors);
+	buf_fini(&text);
+	conf_free(&a);
+}
+
 static void
 errors_found_later_have_the_same_form(void **state)
 {
@@ -497,6 +649,37 @@ errors_found_later_have_the_same_form(void **state)
 	conf_errors_fini(&errors);
 }
 
+/* What is found wrong later names the line that says so. */
+static void
+a_value_knows_its_line(void **state)
+{
+	static const char *const overrides[] = { "shm.rooms=70" };
+	struct conf_source src = { .file = "t", .overrides = overrides,
+		.noverrides = 1, .text = SLICE("workers = 2\n\nshm {\n"
+		    "\tusers = 64\n}\nlimits {}\n") };
+	struct conf_errors errors;
+	struct conf *conf;
+
+	(void)state;
+	conf_errors_init(&errors);
+	conf = conf_parse(&src, &errors);
+	assert_non_null(conf);
+	assert_int_equal(conf_line(conf, "workers"), 1);
+	assert_int_equal(conf_line(conf, "shm: users"), 4);
+	/* of its section, or nowhere */
+	assert_int_equal(conf_line(conf, "shm: rates"), 3);
+	assert_int_equal(conf_line(conf, "limits: per_user"), 6);
+	assert_int_equal(conf_line(conf, "pidfile"), 0);
+	assert_int_equal(conf_line(conf, "stats: file"), 0);
+	assert_int_equal(conf_line(conf, "namespace '/': auth"), 0);
+	assert_int_equal(conf_line(conf, "nonsense: x"), 0);
+	assert_int_equal(conf_line(conf, "shm: rooms"), CONF_LINE_OPTION);
+	conf_error(&errors, "t", CONF_LINE_OPTION, "x");
+	assert_slice(buf_unread(&errors.text), "-o: x\n");
+	conf_errors_fini(&errors);
+	conf_free(&conf);
+}
+
 int
 main(void)
 {
@@ -509,6 +692,7 @@ main(void)
 		cmocka_unit_test(sections_that_contradict_are_refused),
 		cmocka_unit_test(an_address_beside_all_of_its_port_is_an_error),
 		cmocka_unit_test(a_key_for_no_namespace_is_an_error),
+		cmocka_unit_test(events_of_a_key_are_names_or_their_beginnings),
 		cmocka_unit_test(required_auth_needs_a_key),
 		cmocka_unit_test(overrides_win_over_the_file),
 		cmocka_unit_test(bad_overrides_are_told_as_such),
@@ -516,7 +700,11 @@ main(void)
 		    familiar_variables_count_where_the_file_is_silent),
 		cmocka_unit_test(the_environment_sets_the_rate_of_messages),
 		cmocka_unit_test(the_files_that_come_along_are_valid),
+		cmocka_unit_test(namespaces_keep_their_index),
+		cmocka_unit_test(rates_keep_their_index),
+		cmocka_unit_test(there_is_room_for_so_many_namespaces),
 		cmocka_unit_test(errors_found_later_have_the_same_form),
+		cmocka_unit_test(a_value_knows_its_line),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

@@ -182,6 +182,12 @@ broken_text_is_reported_alone(void **state)
 		{ "listen *:80 {}", "t:1: '*' must be in quotes here\n" },
 		{ "user + 2", "t:1: '+' must be in quotes here\n" },
 		{ "user = \001", "t:1: byte 0x01 in the text\n" },
+		{ "nope = 1\nworkers = 4;", "t:2: a semicolon ends nothing here: "
+		    "leave it out, or put it into quotes\n" },
+		{ "worker_processes 4;", "t:1: a semicolon ends nothing here: "
+		    "leave it out, or put it into quotes\n" },
+		{ "hosts = {a, b};", "t:1: a semicolon ends nothing here: "
+		    "leave it out, or put it into quotes\n" },
 		{ "api {\n key 'x' {\n", "t:2: key { has no closing brace\n" },
 	};
 
@@ -197,7 +203,7 @@ bad_structure_is_told_where_it_is(void **state)
 		const char	*text, *error;
 	} rows[] = {
 		{ "nope = 1\nworkers 5", "t:2: syntax: missing equal sign "
-		    "after directive 'workers'\n" },
+		    "after directive 'workers': workers = ...\n" },
 		{ "# a\n# b\n}", "t:3: syntax: unexpected closing brace\n" },
 		{ "allowed_origins = {a b}",
 		    "t:1: syntax: unexpected token 'b'\n" },
@@ -207,19 +213,21 @@ bad_structure_is_told_where_it_is(void **state)
 		{ "workers += 2", "t:1: syntax: attempt to append to non-list "
 		    "directive 'workers'\n" },
 		{ "limits = 5", "t:1: syntax: missing opening brace for "
-		    "section 'limits'\n" },
+		    "section 'limits': limits { ... }\n" },
 		{ "route { }", "t:1: syntax: missing title for section "
-		    "'route'\n" },
+		    "'route': route \"PATH\" { ... }\n" },
 		{ "limits \"x\" {}", "t:1: syntax: missing opening brace for "
-		    "section 'limits'\n" },
+		    "section 'limits': limits { ... }\n" },
 		{ "hosts = {a,,b}", "t:1: syntax: unexpected token ','\n" },
 		{ "hosts = {a,", "t:1: syntax: premature end of file\n" },
 		/* the first is told, whatever it makes of the rest */
 		{ "listen {\n nope = 1 }\nuser = \"", "t:1: syntax: missing "
-		    "title for section 'listen'\n" },
+		    "title for section 'listen': listen \"ADDRESS\" "
+		    "{ ... }\n" },
 		/* where it begins */
 		{ "listen \"a\nb\"\n\"c\nd\" {}", "t:3: syntax: missing "
-		    "opening brace for section 'listen'\n" },
+		    "opening brace for section 'listen': listen \"ADDRESS\" "
+		    "{ ... }\n" },
 	};
 
 	(void)state;

@@ -101,10 +101,7 @@ limits_that_are_not_told(void **state)
 	assert_int_equal(plat_backlog(5), 5);
 	refuse("open", 1, 1, EACCES);
 	assert_int_equal(plat_backlog(1 << 30), 1 << 30);
-	refuse("open", 1, 1, EACCES);
-	assert_true(plat_host_files() == UINT64_MAX);
 	(void)refuse_end();
-	assert_true(plat_host_files() > 0);
 	refuse("getrlimit", 1, 1, EPERM);
 	assert_true(plat_nofile() == UINT64_MAX);
 	refuse("getrlimit", 1, 1, EPERM);

@@ -8,6 +8,7 @@
 
 #include "proto/bus.h"
 #include "relay/bridge/home.h"
+#include "relay/bridge/ledger.h"
 #include "relay/bridge/seal.h"
 #include "relay/bridge/seen.h"
 #include "relay/redis/redis.h"
@@ -33,6 +34,7 @@ struct redis {			/* one's connection */
 };
 static struct side {
 	struct redis	 redis;
+	struct ledger	 ledger;
 	struct home	 home;
 	struct seal	*seal;
 	struct hosts	*hosts;
@@ -207,8 +209,9 @@ open_side(unsigned i, const char *secret)
 	assert_null(seal_read(s->seal));
 	s->home = (struct home){ .conf = conf, .segment = seg,
 		.redis = &s->redis, .node_id = 100 + i, .generation = 1,
-		.arg = s, .now = the_time, .to_workers = to_workers,
-		.trouble = on_trouble };
+		.ledger = &s->ledger, .arg = s, .now = the_time,
+		.to_workers = to_workers, .trouble = on_trouble };
+	assert_int_equal(ledger_init(&s->ledger, s->home.generation), 0);
 	p.seal = s->seal;
 	s->hosts = hosts_new(&p);
 	assert_non_null(s->hosts);
@@ -220,6 +223,7 @@ close_side(struct side *s)
 	size_t i;
 
 	hosts_free(&s->hosts);
+	ledger_fini(&s->ledger);
 	seal_free(&s->seal);
 	for (i = 0; i < KEYS; i++)
 		buf_fini(&s->channels[i]);

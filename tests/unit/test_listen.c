@@ -127,7 +127,7 @@ each_call_fails(int error, int want)
 			listen_close(&set);
 		} else {
 			assert_int_equal(code, want);
-			assert_non_null(strstr(why, "listen \""));
+			assert_non_null(strstr(why, "listen '"));
 			assert_non_null(strstr(why, strerror(error)));
 			failed++;
 		}
@@ -187,6 +187,130 @@ workers_have_sockets_of_their_own_at_one_port(void **state)
 	    port[2] == port[3]);
 	assert_int_equal(a[0].index, 0);
 	assert_int_equal(a[1].index, 0);
+}
+
+/* --- another set of them --------------------------------------------------- */
+
+#define COMERS	90
+
+/* So many connect; how many each of the workers has got. */
+static void
+come(const struct listen_set *s, unsigned workers, unsigned got[WORKERS])
+{
+	struct sockaddr_storage at;
+	struct heritage_listener l[ROLE_SOCKETS_MAX];
+	socklen_t n = sizeof at;
+	int comer[COMERS], fd;
+	unsigned i, all = 0;
+
+	assert_int_equal(listen_column(s, 0, l), 1);
+	assert_int_equal(getsockname(l[0].fd, (struct sockaddr *)&at, &n), 0);
+	for (i = 0; i < COMERS; i++) {
+		comer[i] = socket(at.ss_family, SOCK_STREAM, 0);
+		assert_int_equal(connect(comer[i], (struct sockaddr *)&at, n),
+		    0);
+		/* none is accepted without a byte */
+		assert_int_equal(send(comer[i], "x", 1, 0), 1);
+	}
+	memset(got, 0, WORKERS * sizeof *got);
+	while (all < COMERS)
+		for (i = 0; i < workers; i++) {
+			(void)listen_column(s, i, l);
+			fd = accept(l[0].fd, NULL, NULL);
+			if (fd == -1)
+				continue;
+			(void)close(fd);
+			got[i]++;
+			all++;
+		}
+	for (i = 0; i < COMERS; i++)
+		(void)close(comer[i]);
+}
+
+static struct listen_set *
+follow(unsigned workers)
+{
+	struct listen_set *next = NULL;
+
+	assert_int_equal(listen_follow(conf, workers, NULL, set, &next, why,
+	    sizeof why), EX_OK);
+	return (next);
+}
+
+static void
+another_worker_is_connected_to_when_it_is_there(void **state)
+{
+	struct listen_set *two;
+	unsigned got[WORKERS], before;
+
+	(void)state;
+	configure("listen \"127.0.0.1:0\" {}");
+	assert_int_equal(listen_open(conf, 2, NULL, &set, why, sizeof why),
+	    EX_OK);
+	before = entries("/proc/self/fd");
+	two = set;
+	set = follow(3);
+	come(set, 3, got);
+	assert_int_equal(got[2], 0);
+	assert_true(got[0] > 0 && got[1] > 0);
+	/* it does not come after all, and nobody notices */
+	listen_close(&set);
+	listen_narrow(two);
+	assert_int_equal(entries("/proc/self/fd"), before);
+	come(two, 2, got);
+	/* it does */
+	set = two;
+	two = follow(3);
+	listen_close(&set);
+	set = two;
+	listen_steer(set);
+	come(set, 3, got);
+	assert_true(got[0] > 0 && got[1] > 0 && got[2] > 0);
+	/* and goes: it is not connected to, and then has no socket */
+	two = follow(2);
+	listen_close(&set);
+	set = two;
+	listen_steer(set);
+	come(set, 2, got);
+	assert_true(listen_idle(set));
+	listen_narrow(set);
+	assert_int_equal(entries("/proc/self/fd"), before);
+	come(set, 2, got);
+	assert_true(got[0] > 0 && got[1] > 0);
+}
+
+static void
+who_waits_at_a_socket_that_is_to_go_is_seen(void **state)
+{
+	struct heritage_listener l[ROLE_SOCKETS_MAX];
+	struct sockaddr_storage at;
+	struct listen_set *one;
+	socklen_t n = sizeof at;
+	int fd[64], got;
+	unsigned i;
+
+	(void)state;
+	configure("listen \"127.0.0.1:0\" {}");
+	assert_int_equal(listen_open(conf, 2, NULL, &set, why, sizeof why),
+	    EX_OK);
+	(void)listen_column(set, 1, l);
+	assert_int_equal(getsockname(l[0].fd, (struct sockaddr *)&at, &n), 0);
+	for (i = 0; i < nitems(fd); i++) {
+		fd[i] = socket(AF_INET, SOCK_STREAM, 0);
+		assert_int_equal(connect(fd[i], (struct sockaddr *)&at, n), 0);
+		assert_int_equal(send(fd[i], "x", 1, 0), 1);
+	}
+	one = follow(1);
+	listen_steer(one);
+	assert_false(listen_idle(one));
+	while ((got = accept(l[0].fd, NULL, NULL)) != -1)
+		(void)close(got);
+	assert_true(listen_idle(one));
+	for (i = 0; i < nitems(fd); i++)
+		(void)close(fd[i]);
+	listen_close(&set);
+	set = one;
+	listen_narrow(set);
 }
 
 /* A kernel without IPv6, or without IPv4; with neither there is no section. */
@@ -380,6 +504,8 @@ main(void)
 		T(nothing_is_left_where_a_call_fails),
 		T(no_memory),
 		T(workers_have_sockets_of_their_own_at_one_port),
+		T(another_worker_is_connected_to_when_it_is_there),
+		T(who_waits_at_a_socket_that_is_to_go_is_seen),
 		T(one_kind_of_address_may_lack),
 		T(a_port_that_is_free_for_both),
 		T(a_port_that_is_taken),

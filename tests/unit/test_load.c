@@ -2,7 +2,7 @@
  * Files that the configuration names: read whole, or refused with their name
  * and the reason; nothing stays open where a call or memory fails.
  */
-#include "master/load.h"
+#include "master/read/load.h"
 
 #include <sys/stat.h>
 
@@ -174,8 +174,9 @@ all_is_read(void **state)
 	assert_true(loads(ALL));
 	assert_slice(buf_unread(&load->demo_page), "<p>page");
 	assert_non_null(load->keys);
-	assert_true(load->tls[0].certificate.n > 0 && load->tls[0].key.n > 0);
-	assert_int_equal(load->tls[1].key.n, 0);
+	assert_true(load->tls[0].certificates[0].certificate.n > 0 &&
+	    load->tls[0].certificates[0].key.n > 0);
+	assert_int_equal(load->tls[1].ncertificates, 0);
 	assert_int_equal(load->nbundle, 2);
 	assert_string_equal(load->bundle[0].name, "socket.io.js");
 	assert_in_range(load->bundle[0].gzip.n, 1, 80);
@@ -293,7 +294,7 @@ secrets(void **state)
 	assert_false(loads("jwt { secret_encoding = base64 secret ="
 	    " \"not base64 at all, however long it may well be !!!!\" }\n"
 	    END));
-	assert_wrong("jwt: secret: not base64");
+	assert_wrong("t:1: jwt: secret: not base64");
 	/* long enough as a text, too short in bytes */
 	assert_false(loads("jwt { secret_encoding = base64 secret ="
 	    " \"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGw==\" }\n" END));
@@ -342,7 +343,7 @@ files_for_redis(void **state)
 	load_check_redis(conf, "t", &errors);
 	assert_int_equal(errors.count, nitems(names));
 	for (i = 0; i < nitems(names); i++) {
-		(void)snprintf(words, sizeof words, "t: redis: %s \"",
+		(void)snprintf(words, sizeof words, "t:1: redis: %s \"",
 		    names[i]);
 		assert_wrong(words);
 	}
@@ -351,7 +352,7 @@ files_for_redis(void **state)
 	    "certificate = '@/cert'  key = '@/other' }\n" END));
 	load_check_redis(conf, "t", &errors);
 	assert_int_equal(errors.count, 1);
-	assert_wrong("t: redis: key \"");
+	assert_wrong("t:1: redis: key \"");
 	assert_true(loads(END));
 	load_check_redis(conf, "t", &errors);
 	assert_int_equal(errors.count, 0);
@@ -363,8 +364,10 @@ a_bundle_without_its_files(void **state)
 	(void)state;
 	assert_false(loads("client_bundle = \"@\"\n" END));
 	assert_wrong("no socket.io.js in it");
+	assert_wrong("t:1: client_bundle");
 	assert_false(loads("client_bundle = \"@/none\"\n" END));
 	assert_wrong("no socket.io.js in it");
+	assert_wrong("t:1: client_bundle");
 	assert_int_equal(mkdir(at("socket.io.js.map"), 0700), 0);
 	put("socket.io.js", SLICE("x"));
 	assert_false(loads("client_bundle = \"@\"\n" END));
@@ -409,22 +412,22 @@ files_of_the_relay_are_checked(void **state)
 	static const struct {
 		const char	*redis, *words;
 	} rows[] = {
-		{ "password_file = \"@/none\"", "t: redis: password_file" },
+		{ "password_file = \"@/none\"", "t:1: redis: password_file" },
 		{ "password_file = \"@/empty\"", "it is empty" },
 		{ "password_file = \"@/fifo\"", "it has more than 1023" },
-		{ "secret_file = \"@/none\"", "t: redis: secret_file" },
+		{ "secret_file = \"@/none\"", "t:1: redis: secret_file" },
 		{ "secret_file = \"@/empty\"", "it is empty" },
 		{ "secret_file = \"@/page\"", "has less than 16 bytes" },
 		{ "secret_file = \"@/fifo\"", "it has more than 4 secrets" },
 		{ "secret_file = \"@/big\"", "it has more than 4095 bytes" },
-		{ "ca = \"@/none\"", "t: redis: ca" },
+		{ "ca = \"@/none\"", "t:1: redis: ca" },
 		{ "ca = \"@/empty\"", "empty" },
 		{ "certificate = \"@/cert\" key = \"@/none\"",
-		    "t: redis: key" },
+		    "t:1: redis: key" },
 		{ "certificate = \"@/cert\" key = \"@/other\"",
-		    "t: redis: key" },
+		    "t:1: redis: key" },
 		{ "certificate = \"@/page\" key = \"@/key\"",
-		    "t: redis: certificate" },
+		    "t:1: redis: certificate" },
 	};
 	char large[5000];
 	size_t i;

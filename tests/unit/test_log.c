@@ -103,6 +103,35 @@ levels_below_the_one_set_are_silent(void **state)
 	assert_like(written(), " debug: yes\n$");
 }
 
+static char tapped[256];
+
+static void
+on_message(enum log_level level, const char *message, size_t n)
+{
+	(void)snprintf(tapped, sizeof tapped, "%d %.*s", (int)level, (int)n,
+	    message);
+}
+
+static void
+who_listens_hears_messages_of_any_level(void **state)
+{
+	(void)state;
+	log_set_level(LOG_LEVEL_ERROR);
+	log_tap_hook = on_message;
+	log_info("event key=%d", 5);
+	assert_string_equal(written(), "");
+	assert_string_equal(tapped, "2 event key=5");
+	errno = ENOENT;
+	log_err("open");
+	assert_like(written(), " error: open error=\"No such");
+	assert_string_equal(tapped,
+	    "0 open error=\"No such file or directory\"");
+	log_tap_hook = NULL;
+	log_info("no");
+	assert_string_equal(tapped,
+	    "0 open error=\"No such file or directory\"");
+}
+
 static void
 level_names_are_known(void **state)
 {
@@ -219,6 +248,20 @@ bytes_of_a_peer_cannot_break_a_line(void **state)
 }
 
 static void
+words_of_others_stand_in_quotes(void **state)
+{
+	char words[16];
+
+	(void)state;
+	assert_string_equal(log_quoted(words, sizeof words,
+	    SLICE("a \"b\"\n\x7f\xc3\xa4")), "a 'b'??\xc3\xa4");
+	assert_string_equal(log_quoted(words, 4, SLICE("abcd")), "abc");
+	assert_string_equal(log_quoted(words, 4, SLICE("abc")), "abc");
+	assert_string_equal(log_quoted(words, 1, SLICE("a")), "");
+	assert_string_equal(log_quoted(words, 4, SLICE("")), "");
+}
+
+static void
 safe_text_is_cut_at_every_size_without_overflow(void **state)
 {
 	static const char peer[] = "abc\ndef\x01\x02ghijkl\"mnop";
@@ -251,12 +294,14 @@ main(void)
 		T(a_line_has_time_pid_role_level_and_message),
 		T(warn_adds_what_errno_says_and_keeps_it),
 		T(levels_below_the_one_set_are_silent),
+		T(who_listens_hears_messages_of_any_level),
 		T(level_names_are_known),
 		T(a_line_too_long_is_cut_and_still_one_line),
 		T(repetitions_are_held_back_and_counted),
 		T(who_does_not_read_does_not_stop_us),
 		T(a_socket_that_is_full_does_not_stop_us),
 		T(bytes_of_a_peer_cannot_break_a_line),
+		T(words_of_others_stand_in_quotes),
 		T(safe_text_is_cut_at_every_size_without_overflow),
 	};
 

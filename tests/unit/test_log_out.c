@@ -4,6 +4,7 @@
 
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +16,8 @@
 #include "tests/lib/refuse.h"
 
 #define LINE	"event key=1\n"
+#define WRITERS	4
+#define WRITER_LINES	300	/* 3.6 kB in all; 8 fit, when nobody reads */
 
 static int real_stderr, far_end = -1, syslogd = -1;
 static char place[64];
@@ -143,6 +146,123 @@ a_pipe_that_is_not_opened_again_is_looked_at(void **state)
 	log_out_stderr();
 	assert_int_equal(refuse_end(), 1);
 	assert_false(say(LINE));
+}
+
+/* --- a terminal ----------------------------------------------------------*/
+
+/* Opened once more as stderr; far_end is whoever looks at it. */
+static void
+stderr_is_a_terminal(void)
+{
+	int fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	assert_true(fd != -1);
+	assert_int_equal(grantpt(fd), 0);
+	assert_int_equal(unlockpt(fd), 0);
+	stderr_is(open(ptsname(fd), O_RDWR | O_NOCTTY | O_CLOEXEC), fd);
+	log_out_stderr();
+}
+
+/* Begins when nobody has the pipe's other end any more; how many lines were
+ * not taken. */
+static pid_t
+writer_begins(const int start[2])
+{
+	unsigned i, lost = 0;
+	pid_t pid = fork();
+	char c;
+
+	if (pid != 0)
+		return (pid);
+	(void)close(start[1]);
+	log_out_stderr();
+	if (read(start[0], &c, 1) != 0)
+		_exit(255);
+	for (i = 0; i < WRITER_LINES; i++)
+		lost += !say("x\n");
+	_exit(lost < 255 ? (int)lost : 255);
+}
+
+static void
+read_to_the_end(int fd)
+{
+	char text[8192];
+	ssize_t n;
+
+	do
+		n = read(fd, text, sizeof text);
+	while (n > 0 || (n == -1 && errno == EINTR));
+}
+
+/* Written by several at a time, and far from full. */
+static void
+a_terminal_takes_each_line_of_many_writers(void **state)
+{
+	pid_t reader, pids[WRITERS];
+	int i, status, start[2], lost = 0;
+
+	(void)state;
+	stderr_is_a_terminal();
+	reader = fork();
+	assert_true(reader != -1);
+	if (reader == 0) {
+		log_out_close();
+		(void)dup2(real_stderr, STDERR_FILENO);
+		read_to_the_end(far_end);
+		_exit(0);
+	}
+	assert_int_equal(pipe(start), 0);
+	for (i = 0; i < WRITERS; i++) {
+		pids[i] = writer_begins(start);
+		assert_true(pids[i] != -1);
+	}
+	(void)close(start[1]);
+	(void)close(start[0]);
+	for (i = 0; i < WRITERS; i++) {
+		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+		assert_true(WIFEXITED(status));
+		lost += WEXITSTATUS(status);
+	}
+	log_out_close();
+	(void)dup2(real_stderr, STDERR_FILENO);
+	assert_int_equal(waitpid(reader, &status, 0), reader);
+	assert_int_equal(lost, 0);
+}
+
+static void
+a_terminal_that_is_full_is_not_waited_for(void **state)
+{
+	unsigned n = 0, polls;
+
+	(void)state;
+	stderr_is_a_terminal();
+	assert_true(say(LINE));
+	/* no poll(2), so no wait */
+	refuse("poll", 1, REFUSE_ALWAYS, EINTR);
+	while (n < 100000 && say(LINE))
+		n++;
+	polls = refuse_end();
+	(void)dup2(real_stderr, STDERR_FILENO);	/* nobody reads of failures */
+	assert_in_range(n, 10, 99999);
+	assert_int_equal(polls, 0);
+}
+
+/* Somebody has it for long: one line is waited with, not each. */
+static void
+a_terminal_that_stays_somebodys_is_waited_for_once(void **state)
+{
+	(void)state;
+	stderr_is_a_terminal();
+	refuse("write", 1, REFUSE_ALWAYS, EAGAIN);
+	assert_false(say(LINE));
+	assert_in_range(refuse_end(), 100, 300);
+	refuse("write", 1, REFUSE_ALWAYS, EAGAIN);
+	assert_false(say(LINE));
+	assert_int_equal(refuse_end(), 2);
+	assert_true(say(LINE));
+	refuse("write", 1, 100, EAGAIN);
+	assert_true(say(LINE));
+	assert_int_equal(refuse_end(), 100);
 }
 
 static void
@@ -289,6 +409,9 @@ main(void)
 		T(a_file_takes_all),
 		T(a_pipe_is_full_or_not),
 		T(a_pipe_that_is_not_opened_again_is_looked_at),
+		T(a_terminal_takes_each_line_of_many_writers),
+		T(a_terminal_that_is_full_is_not_waited_for),
+		T(a_terminal_that_stays_somebodys_is_waited_for_once),
 		T(after_a_close_lines_go_on),
 		T(a_socket_is_full_or_gone),
 		T(a_syslog_that_comes_and_goes),

@@ -155,6 +155,30 @@ frames_come_in_pieces(void **state)
 	assert_int_equal(buf_unread(&p->in).n, 0);
 }
 
+/* Another relay is to come: this one is done when each worker has said all, and
+ * has all. */
+static void
+a_worker_that_has_said_all_still_reads(void **state)
+{
+	uint8_t bytes[4096];
+
+	(void)state;
+	add_frame(10);
+	assert_false(exchange_done(&x));
+	assert_int_equal(takes(frames.wpos - 1), PEER_OK);
+	assert_false(peer_end(p));	/* within a frame: it is broken */
+	assert_int_equal(takes(1), PEER_OK);
+	assert_int_equal(shutdown(far_end, SHUT_WR), 0);
+	assert_int_equal(feed_read(&x, p), PEER_GONE);
+	assert_true(peer_end(p));
+	assert_false(exchange_done(&x));
+	assert_true(peer_end(to));
+	assert_false(exchange_done(&x));	/* it has not all yet */
+	assert_int_equal(peer_flush(to), PEER_OK);
+	assert_true(exchange_done(&x));
+	assert_int_equal(read(to_end, bytes, sizeof bytes), frames.wpos);
+}
+
 static void
 takes_a_large_frame(void)
 {
@@ -330,6 +354,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 		T(without_a_watch_there_is_no_peer),
+		T(a_worker_that_has_said_all_still_reads),
 		T(frames_come_in_pieces),
 		T(a_large_frame_is_collected),
 		T(nonsense_is_told_from_a_part),

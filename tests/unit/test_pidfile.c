@@ -150,6 +150,31 @@ only_our_own_is_removed(void **state)
 	assert_holds(path, "another");
 }
 
+/* Another program of this process goes on with it: the lock has no gap. */
+static void
+a_successor_has_the_same_lock(void **state)
+{
+	struct pidfile *f, *next;
+	pid_t other;
+	int fd;
+
+	(void)state;
+	f = pidfile_claim(path, &other);
+	assert_non_null(f);
+	fd = dup(pidfile_fd(f));
+	assert_true(fd != -1);
+	next = pidfile_adopt(path, fd);
+	assert_non_null(next);
+	assert_null(pidfile_claim(path, &other));
+	assert_int_equal(errno, EEXIST);
+	assert_int_equal(other, getpid());
+	pidfile_drop(&next);
+	assert_int_equal(access(path, F_OK), -1);
+	pidfile_drop(&f);
+	assert_null(pidfile_adopt(path, fd));
+	assert_int_equal(errno, EBADF);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int
@@ -161,6 +186,7 @@ main(void)
 		T(what_has_another_name_is_not_written),
 		T(what_is_no_file_is_refused),
 		T(only_our_own_is_removed),
+		T(a_successor_has_the_same_lock),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

@@ -1,5 +1,5 @@
 /* Keys in each form, signatures of each kind, and what must not pass. */
-#include "base/pkey.h"
+#include "base/key/pkey.h"
 
 #include <openssl/err.h>
 #include <openssl/rsa.h>

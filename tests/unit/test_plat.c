@@ -141,6 +141,36 @@ nonsense_is_no_quota(void **state)
 	assert_true(plat_cpus() >= 1);
 }
 
+static uint64_t
+memory(void)
+{
+	char self[128];
+
+	(void)snprintf(self, sizeof self, "%s/self", dir);
+	return (plat_cgroup_memory(self, dir));
+}
+
+static void
+the_least_memory_of_the_groups_counts(void **state)
+{
+	(void)state;
+	assert_int_equal(memory(), 0);
+	put("self", "7:memory:/a/b\n5:cpu,cpuacct:/a\n");
+	put("memory/a/b/memory.limit_in_bytes", "9223372036854771712\n");
+	assert_int_equal(memory(), 0);
+	put("memory/a/memory.limit_in_bytes", "2000000\n");
+	assert_int_equal(memory(), 2000000);
+	put("self", "0::/a/b\n");
+	assert_int_equal(memory(), 0);
+	put("a/b/memory.max", "max\n");
+	put("memory.max", "5000000\n");
+	assert_int_equal(memory(), 5000000);
+	put("a/b/memory.max", "4000000\n");
+	assert_int_equal(memory(), 4000000);
+	put("a/b/memory.max", "0\n");
+	assert_int_equal(memory(), 1);
+}
+
 int
 main(void)
 {
@@ -150,6 +180,7 @@ main(void)
 		T(quotas_of_version_1_count),
 		T(a_container_sees_its_quota_at_the_root),
 		T(nonsense_is_no_quota),
+		T(the_least_memory_of_the_groups_counts),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

@@ -176,6 +176,42 @@ only_who_is_asked_is_heard(void **state)
 	assert_told("of0 done ");
 }
 
+/* An answer that says who got the question. */
+static void
+answer_had(unsigned from, uint64_t had, uint32_t asked, const char *elements)
+{
+	const uint64_t slots[2] = { had, 0 };
+	struct bus_envelope e;
+	struct buf b;
+
+	buf_init(&b);
+	bus_answers(&e)->asked = asked;
+	e.answers.elements = slice_str(elements);
+	bus_had(&e, slots);
+	slotset_clear(e.slots);
+	e.from = (uint16_t)from;
+	e.generation = 1;
+	e.ref = ref;
+	assert_true(bus_encode(&b, &e));
+	questions_answer(q, buf_unread(&b));
+	buf_fini(&b);
+}
+
+/* 1, 2 and 3 were asked; 2 is gone, 4 is its heir and 5 that of 1. */
+static void
+heirs_are_waited_for_too(void **state)
+{
+	(void)state;
+	ask(7, 0, 1000);
+	answer_had(5, 1 | 4 | 8 | 16, 1, "e");
+	answer_had(1, 1 | 4 | 8 | 16, 0, "");
+	answer_had(2, 1 | 4 | 8 | 16, 9, "x");	/* who is not asked */
+	answer_had(3, 1 | 4 | 8 | 16, 1, "c");
+	assert_told("e c ");
+	answer_had(4, 1 | 4 | 8 | 16, 2, "d");
+	assert_told("e c d of4 done ");
+}
+
 static void
 with_nobody_to_ask_it_ends_at_once(void **state)
 {
@@ -350,6 +386,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 		T(what_all_say_comes_as_it_comes_and_then_the_end),
 		T(only_who_is_asked_is_heard),
+		T(heirs_are_waited_for_too),
 		T(with_nobody_to_ask_it_ends_at_once),
 		T(a_worker_that_dies_is_not_waited_for),
 		T(a_silent_worker_is_waited_for_so_long),

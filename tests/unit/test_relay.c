@@ -5,6 +5,7 @@
  */
 #include "relay/relay.h"
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -14,6 +15,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "conf/read/packet.h"
 #include "proto/bus.h"
 #include "relay/local/peer.h"
 #include "shm/counters.h"
@@ -23,6 +25,7 @@
 #include "shm/stats.h"
 #include "sys/ipc.h"
 #include "sys/log.h"
+#include "sys/sealed.h"
 #include "tests/lib/conf_text.h"
 #include "tests/lib/refuse.h"
 
@@ -43,7 +46,7 @@ static int
 set_up(void **state)
 {
 	struct segment_params p = { .max_workers = 2, .presence_max = 64,
-		.interest_max = 64, .rate_ways = 8, .max_ns = 2 };
+		.interest_max = 64, .rate_ways = 8, .max_ns = 200 };
 	struct stats_params sp = { .version = "1" };
 	unsigned i;
 
@@ -53,6 +56,7 @@ set_up(void **state)
 	refuse(NULL, 0, 0, 0);
 	conf = conf_text("namespace \"/\" { auth = none }\n");
 	memset(&h, 0, sizeof h);
+	h.store_fd = -1;
 	h.conf = conf;
 	h.segment = segment_create(&p);
 	assert_non_null(h.segment);
@@ -248,6 +252,23 @@ assert_passes(void)
 	assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
 	n = read(worker[2], got, sizeof got);
 	assert_slices(slice_of(got, n < 0 ? 0 : (size_t)n), buf_unread(&out));
+	buf_fini(&out);
+}
+
+/* The same, larger, and nobody reads it. */
+static void
+pass_large(void)
+{
+	static const uint8_t zeros[16 << 10];
+	struct bus_envelope e = { .kind = BUS_PUBLISH, .from = 1,
+		.publish.nsp = SLICE("/"), .publish.event = SLICE("\"x\""),
+		.publish.args = slice_of(zeros, sizeof zeros),
+		.slots = { 2, 0 } };
+	struct buf out;
+
+	buf_init(&out);
+	assert_true(bus_encode(&out, &e));
+	assert_int_equal(write(worker[1], out.data, out.wpos), out.wpos);
 	buf_fini(&out);
 }
 
@@ -553,6 +574,257 @@ what_a_killed_relay_had_not_sent_is_told(void **state)
 	interest_close(&i);
 }
 
+/* --- another configuration ------------------------------------------------*/
+
+static void
+tell_conf(const char *text)
+{
+	const struct conf_source source = { .file = "t",
+		.text = slice_str(text) };
+	struct conf *other = conf_text(text);
+	struct buf b;
+	int fd;
+
+	buf_init(&b);
+	conf_pack(&b, &source, other);
+	fd = sealed_new("test", buf_unread(&b));
+	assert_true(fd != -1);
+	tell(CONTROL_CONF, NULL, 0, fd);
+	(void)close(fd);
+	buf_fini(&b);
+	conf_free(&other);
+}
+
+static void
+wait_turns(unsigned more)
+{
+	uint64_t turns = slot_turns(h.segment, 0) + more;
+	unsigned i;
+
+	for (i = 0; i < PATIENCE_MS && slot_turns(h.segment, 0) < turns; i++)
+		(void)poll(NULL, 0, 1);
+	assert_true(slot_turns(h.segment, 0) >= turns);
+}
+
+#define ONE	"namespace '/' { auth = none }\n"
+#define TOLD	"namespace '/n' { auth = none presence = namespace }\n"
+
+/* One that it does not know yet, whose users are there when it does; then it
+ * goes, and comes again. */
+static void
+namespaces_come_and_go(void **state)
+{
+	struct presence *p = presence_open(h.segment, 1);
+	struct interest *i = interest_open(h.segment, 2);
+	char name[128], key[INTEREST_KEY_MAX];
+	uint64_t sent;
+
+	(void)state;
+	memset(heard, 0, sizeof heard);
+	assert_true(p != NULL && i != NULL);
+	start_with_a_worker();
+	connect_slot(2, 8);
+	assert_passes();
+	assert_int_not_equal(interest_join(i, 1, interest_key(key,
+	    INTEREST_NAMESPACE, slice_of(NULL, 0))), 0);
+	assert_int_not_equal(presence_join(p, 1, user_name(0, name)), 0);
+	wait_turns(2);
+	tell_conf(ONE TOLD);
+	assert_int_equal(hear_users(worker[2], 1), 1);
+	assert_passes();
+	tell_conf(ONE);
+	wait_turns(1);
+	sent = counted(COUNTER_bus_envelopes_out);
+	assert_int_not_equal(presence_join(p, 1, user_name(1, name)), 0);
+	wait_turns(2);
+	assert_int_equal(counted(COUNTER_bus_envelopes_out), sent);
+	assert_passes();
+	tell_conf(ONE TOLD);
+	assert_int_equal(hear_users(worker[2], 2), 2);
+	assert_passes();
+	presence_close(&p);
+	interest_close(&i);
+}
+
+/* What waits in the queue of a worker is bounded by the new number. */
+static void
+bounds_change(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	start_with_a_worker();
+	connect_slot(2, 8);
+	assert_passes();
+	tell_conf(ONE "limits { bus_queue_bytes = 64KB }");
+	wait_turns(1);
+	for (i = 0; i < 3000 && counted(COUNTER_bus_dropped) == 0; i++) {
+		pass_large();
+		wait_turns(1);
+	}
+	assert_true(counted(COUNTER_bus_dropped) > 0);
+	assert_true(counted(COUNTER_bus_queue_bytes) <= 64 << 10);
+}
+
+static void
+a_configuration_that_got_lost_is_asked_for(void **state)
+{
+	const struct rlimit none = { 3, 1024 }, some = { 1024, 1024 };
+	struct ipc_msg m;
+
+	(void)state;
+	start_with_a_worker();
+	connect_slot(2, 8);
+	assert_passes();
+	assert_int_equal(prlimit(pid, RLIMIT_NOFILE, &none, NULL), 0);
+	tell_conf(ONE TOLD);
+	hear(&m, CONTROL_CONF_LOST);
+	assert_int_equal(prlimit(pid, RLIMIT_NOFILE, &some, NULL), 0);
+	tell_conf(ONE TOLD);
+	wait_turns(1);
+	assert_passes();
+	assert_int_equal(counted(COUNTER_files_lost), 1);
+	assert_int_equal(counted(COUNTER_control_bad), 0);
+}
+
+/* The master has found it valid: who cannot read it is not what it should be. */
+static void
+without_the_configuration_it_ends(void **state)
+{
+	int fd;
+
+	(void)state;
+	start_with_a_worker();
+	tell(CONTROL_CONF, NULL, 0, -1);
+	wait_counted(COUNTER_control_bad, 1);
+	fd = sealed_new("test", SLICE("nonsense"));
+	assert_true(fd != -1);
+	tell(CONTROL_CONF, NULL, 0, fd);
+	(void)close(fd);
+	assert_int_equal(exit_code(), EX_SOFTWARE);
+}
+
+/* --- histories ------------------------------------------------------------*/
+
+/* A worker says it, and is answered. */
+static void
+ask_relay(const struct bus_envelope *q, struct bus_envelope *a)
+{
+	struct pollfd p = { .fd = worker[1], .events = POLLIN };
+	static uint8_t got[4096];
+	struct buf out;
+	ssize_t n;
+
+	buf_init(&out);
+	assert_true(bus_encode(&out, q));
+	assert_int_equal(write(worker[1], out.data, out.wpos), out.wpos);
+	buf_fini(&out);
+	assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
+	n = read(worker[1], got, sizeof got);
+	assert_true(n > 0);
+	assert_int_equal(bus_decode(slice_of(got, (size_t)n), a), n);
+}
+
+static void
+keep_one(struct bus_envelope *a)
+{
+	struct bus_envelope q;
+	struct bus_publish *p = bus_keep(&q);
+
+	slotset_clear(q.slots);
+	q.from = q.generation = 1;
+	q.ref = 4;
+	p->nsp = SLICE("/");
+	p->event = SLICE("\"m\"");
+	p->args = SLICE("1");
+	p->to.rooms[p->to.nrooms++] = SLICE("r");
+	ask_relay(&q, a);
+	assert_int_equal(a->kind, BUS_KEPT);
+	assert_int_equal(a->kept.result, BUS_STORE_OK);
+}
+
+static void
+a_relay_leaves_its_histories_to_the_next(void **state)
+{
+	static const uint32_t ms[] = { 5000, 0 };
+	struct bus_envelope a;
+	struct ipc_msg m;
+	char epoch[64];
+	size_t n;
+
+	(void)state;
+	conf_free(&conf);
+	conf = conf_text("namespace \"/\" { auth = none\n"
+	    " room \"r\" { history = 10 }\n}\n");
+	h.conf = conf;
+	start_with_a_worker();
+	keep_one(&a);
+	keep_one(&a);
+	assert_int_equal(a.kept.kept, 2);
+	n = a.kept.epoch.n;
+	assert_true(n < sizeof epoch);
+	memcpy(epoch, a.kept.epoch.p, n);
+	tell(CONTROL_BUS_END, ms, 2, -1);
+	hear(&m, CONTROL_BUS_END);
+	assert_int_equal(shutdown(worker[1], SHUT_WR), 0);
+	hear(&m, CONTROL_STORE);
+	assert_true(ipc_end(&m));
+	assert_int_not_equal(m.fd, -1);
+	assert_int_equal(exit_code(), EX_OK);
+	hang_up(&worker[1]);
+	hang_up(&control);
+	h.store_fd = m.fd;
+	start_with_a_worker();
+	(void)close(m.fd);
+	keep_one(&a);
+	assert_int_equal(a.kept.kept, 3);
+	assert_slices(a.kept.epoch, slice_of(epoch, n));
+	/* one that is killed leaves none */
+	h.store_fd = -1;
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	(void)waitpid(pid, NULL, 0);
+	hang_up(&worker[1]);
+	hang_up(&control);
+	start_with_a_worker();
+	keep_one(&a);
+	assert_int_equal(a.kept.kept, 1);
+	assert_false(slice_eq(a.kept.epoch, slice_of(epoch, n)));
+}
+
+/* What makes no sense is no reason not to serve. */
+static void
+histories_that_are_not_understood_are_none(void **state)
+{
+	struct bus_envelope a;
+
+	(void)state;
+	conf_free(&conf);
+	conf = conf_text("namespace \"/\" { auth = none\n"
+	    " room \"r\" { history = 10 }\n}\n");
+	h.conf = conf;
+	h.store_fd = sealed_new("test", SLICE("nonsense, and much of it"));
+	assert_int_not_equal(h.store_fd, -1);
+	start_with_a_worker();
+	keep_one(&a);
+	assert_int_equal(a.kept.kept, 1);
+	(void)close(h.store_fd);
+}
+
+static void
+without_histories_none_are_left(void **state)
+{
+	static const uint32_t ms[] = { 5000, 0 };
+	struct ipc_msg m;
+
+	(void)state;
+	start_with_a_worker();
+	tell(CONTROL_BUS_END, ms, 2, -1);
+	hear(&m, CONTROL_BUS_END);
+	assert_int_equal(shutdown(worker[1], SHUT_WR), 0);
+	assert_int_equal(exit_code(), EX_OK);
+	assert_int_equal(ipc_recv(control, &m), -2);
+}
+
 int
 main(void)
 {
@@ -569,6 +841,13 @@ main(void)
 		T(messages_that_are_not_taken_are_counted),
 		T(a_start_that_fails_is_an_end),
 		T(what_a_killed_relay_had_not_sent_is_told),
+		T(namespaces_come_and_go),
+		T(bounds_change),
+		T(a_configuration_that_got_lost_is_asked_for),
+		T(without_the_configuration_it_ends),
+		T(a_relay_leaves_its_histories_to_the_next),
+		T(histories_that_are_not_understood_are_none),
+		T(without_histories_none_are_left),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

@@ -186,7 +186,7 @@ ordinary(const char *labels)
 		"shutdown", "restart", "connect_timeout", "idle_timeout",
 		"close_timeout", "http_done", "unsupported_data",
 		"auth_expired", "kicked", "taken_over", "upgrade_failed",
-		"reconnect", "rights_lost", "aged" };
+		"reconnect", "rights_lost", "aged", "revoked" };
 	char name[40];
 	size_t i;
 
@@ -509,6 +509,37 @@ a_worker_at_its_limit_is_named(void **state)
 }
 
 static void
+clients_that_are_lost_at_one_age_point_to_a_proxy(void **state)
+{
+	struct scene *s = *state;
+	unsigned i;
+
+	scene_traffic(s);
+	scene_in(s, 2);
+	for (i = 0; i < 19; i++)
+		histogram_add(HISTOGRAM_lost_age_ms, 59000 + i * 100);
+	for (i = 0; i < 18; i++)	/* of others no two are as old */
+		histogram_add(HISTOGRAM_lost_age_ms, UINT64_C(6000) << i);
+	scene_take(s, 1, SCENE_UP_MS);
+	scene_second(s);
+	assert_int_equal(s->model.nreasons, 0);
+	for (i = 0; i < 2; i++)
+		histogram_add(HISTOGRAM_lost_age_ms, 60000);
+	scene_take(s, 1, SCENE_UP_MS);
+	scene_second(s);
+	assert_int_equal(s->model.verdict, VERDICT_HEALTHY);
+	assert_int_equal(s->model.nreasons, 1);
+	assert_string_equal(s->model.reason[0], "most clients that are lost "
+	    "are 57s to 1m01s old: a timeout of a proxy?");
+	/* who comes and goes at once is none of them */
+	for (i = 0; i < 60; i++)
+		histogram_add(HISTOGRAM_lost_age_ms, 10);
+	scene_take(s, 1, SCENE_UP_MS);
+	scene_second(s);
+	assert_int_equal(s->model.nreasons, 0);
+}
+
+static void
 a_daemon_that_ended_is_down_and_nothing_else_counts(void **state)
 {
 	struct scene *s = *state;
@@ -586,6 +617,7 @@ main(void)
 		ON_SCENE(without_a_relay_it_is_degraded),
 		ON_SCENE(without_its_redis_it_is_degraded),
 		ON_SCENE(a_worker_at_its_limit_is_named),
+		ON_SCENE(clients_that_are_lost_at_one_age_point_to_a_proxy),
 		ON_SCENE(a_daemon_that_ended_is_down_and_nothing_else_counts),
 		ON_SCENE(a_silent_master_is_told_apart),
 	};

@@ -338,6 +338,25 @@ reasons_are_broken_between_words(void **state)
 	    "last heartbeat 12s ago; 2 of 2 workers serve\non\n"));
 }
 
+/* As in a reload: there are more workers than usual, and nothing is wrong. */
+static void
+two_generations_are_no_riddle(void **state)
+{
+	struct scene *s = *state;
+
+	scene_in(s, 0);
+	counter_set(COUNTER_generations, 2);
+	scene_take(s, 1, SCENE_UP_MS);
+	scene_second(s);
+	assert_non_null(strstr(draw(s, 100, 24), "\nHEALTHY  all workers and "
+	    "the relay beat; workers that leave hand over to the others\n"));
+	scene_in(s, 0);
+	counter_set(COUNTER_generations, 1);
+	scene_take(s, 1, SCENE_UP_MS);
+	scene_second(s);
+	assert_null(strstr(draw(s, 100, 24), "hand over"));
+}
+
 static void
 once_prints_names_that_grep_finds(void **state)
 {
@@ -589,6 +608,8 @@ draw_relay(struct scene *s, unsigned state, unsigned columns, unsigned rows)
 	counter_set(COUNTER_nodes_known, 7);
 	counter_add(COUNTER_redis_unsealed, 9);
 	counter_add(COUNTER_stream_entries, 12);
+	counter_add(COUNTER_store_evicted_rooms, 8);
+	counter_set(COUNTER_store_events, 4321);
 	counter_add(COUNTER_socketio_refused_off, 2);
 	counter_add(COUNTER_socketio_refused_size, 3);
 	scene_take(s, 1, SCENE_UP_MS);
@@ -632,6 +653,21 @@ the_relay_has_a_page_of_its_own(void **state)
 }
 
 static void
+the_relay_shows_what_is_kept_of_rooms(void **state)
+{
+	const char *page = draw_relay(*state, REDIS_OFF, 80, 100);
+
+	assert_non_null(strstr(page, "\nrooms with a history\n"));
+	assert_non_null(strstr(page,
+	    "\n  events kept                      "
+	    "                 4321     now\n"));
+	assert_non_null(strstr(page,
+	    "\n  rooms put out, for their bytes   "
+	    "                    8     4.0"));
+	assert_non_null(strstr(page, "store_evicted_rooms 4.0/s"));
+}
+
+static void
 each_row_of_the_relay_is_a_counter(void **state)
 {
 	const char *page = draw_relay(*state, REDIS_CONNECTED, 80, 100);
@@ -641,9 +677,9 @@ each_row_of_the_relay_is_a_counter(void **state)
 	    page = strstr(page + 1, "\n"))
 		if (strncmp(page, "\n  ", 3) == 0)
 			rows++;
-	assert_int_equal(rows + 5, list_count(&view,
+	assert_int_equal(rows + 6, list_count(&view,
 	    &((struct scene *)*state)->model, PAGE_RELAY));
-	assert_int_equal(rows, 44);
+	assert_int_equal(rows, 62);
 }
 
 static void
@@ -702,9 +738,11 @@ main(void)
 		ON_SCENE(problems_are_in_order),
 		ON_SCENE(counters_sort_by_each_column),
 		ON_SCENE(reasons_are_broken_between_words),
+		ON_SCENE(two_generations_are_no_riddle),
 		ON_SCENE(once_prints_names_that_grep_finds),
 		ON_SCENE(columns_hold_beside_the_longest_name),
 		ON_SCENE(the_relay_has_a_page_of_its_own),
+		ON_SCENE(the_relay_shows_what_is_kept_of_rooms),
 		ON_SCENE(each_row_of_the_relay_is_a_counter),
 		ON_SCENE(the_relay_without_redis),
 		ON_SCENE(the_state_of_redis_is_said_in_words),

@@ -218,6 +218,11 @@ a_successor_maps_it_if_the_layout_is_the_same(void **state)
 	assert_non_null(next);
 	assert_int_equal(slot_heartbeat_us(next, 2), 7);
 	assert_int_equal(segment_key(next).k1, segment_key(seg).k1);
+	assert_memory_equal(segment_made(next), &small, sizeof small);
+	assert_int_equal(segment_layout(next), segment_layout_for(&small));
+	assert_true(segment_layout(next) != segment_layout_for(&bigger));
+	bigger.max_workers = 0;
+	assert_int_equal(segment_layout_for(&bigger), 0);
 	segment_free(&seg);
 	slot_heartbeat(next, 2, 8);
 	segment_free(&next);

@@ -6,6 +6,7 @@
  */
 #include "check.h"
 #include "fake_host.h"
+#include "short_memory.h"
 #include "hub/audience/room.h"
 #include "hub/audience/sids.h"
 #include "hub/backend/ask.h"
@@ -30,59 +31,6 @@
 	"  event \"big\" { to = sender meta = off ack = delivered } }\n" \
 	"namespace \"/\" { auth = optional }\n" \
 	"route \"/bare\" { namespace = \"/n\" join = \"r\" format = bare }\n"
-
-/* --- memory ---------------------------------------------------------------- */
-
-static bool armed;		/* the hub runs, and not its host */
-static long left;		/* allocations until one fails */
-static bool for_good;		/* and all after it */
-static unsigned nfailed;	/* in this run */
-
-void	*__real_malloc(size_t);
-void	*__real_calloc(size_t, size_t);
-void	*__real_realloc(void *, size_t);
-void	*__real_reallocarray(void *, size_t, size_t);
-void	*__wrap_malloc(size_t);
-void	*__wrap_calloc(size_t, size_t);
-void	*__wrap_realloc(void *, size_t);
-void	*__wrap_reallocarray(void *, size_t, size_t);
-
-static bool
-fails(void)
-{
-	if (!armed || (left == 0 && !for_good && nfailed > 0))
-		return (false);
-	if (left > 0) {
-		left--;
-		return (false);
-	}
-	nfailed++;
-	return (true);
-}
-
-void *
-__wrap_malloc(size_t n)
-{
-	return (fails() ? NULL : __real_malloc(n));
-}
-
-void *
-__wrap_calloc(size_t n, size_t size)
-{
-	return (fails() ? NULL : __real_calloc(n, size));
-}
-
-void *
-__wrap_realloc(void *p, size_t n)
-{
-	return (fails() ? NULL : __real_realloc(p, n));
-}
-
-void *
-__wrap_reallocarray(void *p, size_t n, size_t size)
-{
-	return (fails() ? NULL : __real_reallocarray(p, n, size));
-}
 
 /* --- the host, which has memory -------------------------------------------- */
 
@@ -110,12 +58,12 @@ flush(void *host, struct outq *q)
 }
 
 static void
-answered(void *host, void *asker, struct slice body)
+answered(void *host, void *asker, int status, struct slice body)
 {
 	bool was = armed;
 
 	armed = false;
-	real.answered(host, asker, body);
+	real.answered(host, asker, status, body);
 	armed = was;
 }
 
@@ -479,10 +427,7 @@ run(long at, bool on, uint64_t *counted)
 	}
 	for (i = 0; i < nitems(of); i++)
 		before += counter_get(of[i]);
-	left = at;
-	for_good = on;
-	nfailed = 0;
-	armed = true;
+	arm(at, on);
 	scenario(w, ann, bob);
 	armed = false;
 	for (i = 0; i < nitems(of); i++)
@@ -549,10 +494,7 @@ told_whole(long at, const char *line, const char *want, bool owed)
 	buf_reset(&a->got);
 	before = counter_get(COUNTER_memory_failures) +
 	    counter_get(COUNTER_dropped_memory);
-	left = at;
-	for_good = false;
-	nfailed = 0;
-	armed = true;
+	arm(at, false);
 	client_text(a->client, copy, strlen(line));
 	armed = false;
 	gone = a->out.lossy || a->closed >= 0;
@@ -625,10 +567,7 @@ joins_on_the_way(long at)
 	assert_true(fake_carry(f));	/* made on g */
 	recover_forward_rooms(sid_find(f->hub, slice_str(sid)), &join, 1, NULL,
 	    0);
-	left = at;
-	for_good = false;
-	nfailed = 0;
-	armed = true;
+	arm(at, false);
 	assert_true(fake_carry(f));	/* the room */
 	armed = false;
 	counted = counter_get(COUNTER_memory_failures) - before;
@@ -672,10 +611,7 @@ is_cut_short(api *what, const char *body, const char *done, long at)
 	turn(w);
 	buf_init(&out);
 	assert_true(buf_reserve(&out, 4096));
-	left = at;
-	for_good = true;
-	nfailed = 0;
-	armed = true;
+	arm(at, true);
 	status = what(f->hub, SLICE(""), slice_str(body), f, &out, &later);
 	armed = false;
 	for_good = false;
@@ -734,10 +670,7 @@ back_with_all(long at)
 		post(f, publish_as, "", event);
 	c = come(f, ENGINE, "");
 	(void)snprintf(text, sizeof text, "40/n,{\"pid\":\"%s\"}", pid);
-	left = at;
-	for_good = false;
-	nfailed = 0;
-	armed = true;
+	arm(at, false);
 	client_text(c->client, (uint8_t *)text, strlen(text));
 	armed = false;
 	i = c->out.lossy || c->closed >= 0;
@@ -784,10 +717,7 @@ much_at_once(struct fake_conn *c, long at)
 {
 	unsigned i;
 
-	left = at;
-	for_good = false;
-	nfailed = 0;
-	armed = true;
+	arm(at, false);
 	for (i = 0; i < 12; i++) {
 		text_to(c, "42/n,[\"all\",{\"n\":3}]");
 		text_to(c, "42/n,[\"say\",{\"room\":\"r\"}]");

@@ -121,7 +121,7 @@ what_an_owner_does_has_words(void **state)
 	assert_int_equal(slot_assign(seg, SLOT_WORKER, 1), 1);
 	row = segment_slot(seg, 1);
 	assert_string_equal(slot_doing(seg, 1), "starting");
-	for (what = SLOT_STARTING; what <= SLOT_BUS_WRITING; what++) {
+	for (what = SLOT_STARTING; what <= SLOT_MOVING; what++) {
 		slot_does(row, (enum slot_doing)what);
 		assert_non_null(slot_doing(seg, 1));
 		assert_true(strcmp(slot_doing(seg, 1), "nonsense") != 0);

@@ -5,6 +5,7 @@
 #include "conf/conf.h"
 #include "proto/bus.h"
 #include "relay/bridge/home.h"
+#include "relay/bridge/ledger.h"
 #include "relay/bridge/msgpack.h"
 #include "relay/redis/redis.h"
 #include "shm/counters.h"
@@ -20,12 +21,14 @@ static struct conf_namespace spaces[] = {
 	{ .name = name_n, .name_len = 2, .index = 1 },
 };
 static struct conf conf = { .namespaces = spaces, .nnamespaces = 2,
+	.ns_room = 2,
 	.message_bytes = 1000, .redis = { .prefix = prefix,
 	    .socketio_prefix = socketio_prefix, .socketio = CONF_SOCKETIO_ALL,
 	    .socketio_adapter = CONF_ADAPTER_CLASSIC } };
 static struct segment *seg;
 static struct interest *worker;		/* slot 1 */
 static struct home home;
+static struct ledger ledger;
 static struct socketio *s;
 static struct listener {
 	subscriptions_cb *cb;
@@ -147,6 +150,7 @@ set_up(void **state)
 	live(1);
 	worker = interest_open(seg, 1);
 	home = (struct home){ .conf = &conf, .segment = seg, .arg = &home,
+		.ledger = &ledger,
 		.now = the_time, .to_workers = to_workers };
 	s = socketio_new(&sp);
 	if (s == NULL || worker == NULL)
@@ -494,9 +498,18 @@ what_we_have_said_ourselves_is_passed_by(void **state)
 	str("e");
 	end(to_r, 1);
 	give();
-	assert_int_equal(counter_get(COUNTER_socketio_own), before + 2);
+	/* by another link of this host, which has another prefix */
+	(void)snprintf(sibling, sizeof sibling, "%.*s", (int)uid.n,
+	    (const char *)uid.p);
+	memset(sibling + strlen("roost-"), '7', 8);
+	begin(sibling, 2, "/n", 1);
+	str("e");
+	end(to_r, 1);
+	give();
+	assert_int_equal(counter_get(COUNTER_socketio_own), before + 3);
 	assert_int_equal(ngot, 0);
 	/* ... and of a strange one */
+	memset(sibling + uid.n - 8, '7', 8);
 	memset(sibling + strlen("roost-"), '7', 8);
 	begin(sibling, 2, "/n", 1);
 	str("e");

@@ -17,7 +17,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "master/load.h"
+#include "master/read/edition.h"
+#include "master/read/load.h"
 #include "shm/slots.h"
 #include "sys/ipc.h"
 #include "sys/log.h"
@@ -25,11 +26,11 @@
 #include "tests/lib/refuse.h"
 
 #define CALLS_MAX	2000
-#define PATIENCE_MS	15000
+#define PATIENCE_MS	60000
 
 static char dir[64];
 static struct conf *conf;
-static struct load *load;
+static struct edition edition;
 static struct {
 	const char	*name;
 	unsigned	 nth;
@@ -101,19 +102,20 @@ set_up(void **state)
 	(void)snprintf(dir, sizeof dir, "/tmp/roost-start-XXXXXX");
 	if (mkdtemp(dir) == NULL)
 		return (-1);
-	(void)snprintf(text, sizeof text, "pidfile = \"%s/pid\"\n"
+	(void)snprintf(text, sizeof text, "pidfile = \"%s/pid\"\nworkers = 2\n"
 	    "stats { file = \"%s/stats\" }\nlisten \"unix:%s/sock\" {}\n"
 	    "listen \"*:0\" {}\nstop_time = 2s\n"
 	    "shm { users = 64 rooms = 64 rates = 64 publish_ids = 64 }\n"
 	    "namespace \"/\" { auth = none }\n", dir, dir, dir);
 	conf = conf_text(text);
 	conf_errors_init(&errors);
-	load = load_all(conf, "t", &errors);
-	assert_non_null(load);
+	edition = (struct edition){ .magic = EDITION_MAGIC, .conf = conf,
+		.load = load_all(conf, "t", &errors) };
+	buf_init(&edition.text);
+	assert_non_null(edition.load);
 	conf_errors_fini(&errors);
-	mp = (struct master_params){ .conf = conf, .load = load,
-		.relay = &role_relay, .worker = &role_idle, .version = "1",
-		.file = "t", .workers = 2, .foreground = true };
+	mp = (struct master_params){ .relay = &role_relay, .worker = &role_idle, .version = "1",
+		.file = "t", .foreground = true };
 	want.nth = 0;
 	refuse(NULL, 0, 0, 0);
 	return (0);
@@ -125,7 +127,7 @@ tear_down(void **state)
 	(void)state;
 	(void)unlink(conf->stats_file);
 	(void)unlink(conf->listens[0].text + strlen("unix:"));
-	load_free(&load);
+	load_free(&edition.load);
 	conf_free(&conf);
 	return (rmdir(dir));
 }
@@ -140,6 +142,10 @@ daemon_run(int out)
 	(void)close(out);
 	log_open(LOG_TARGET_STDERR);
 	log_init("master", -1, LOG_LEVEL_INFO);
+	/* it frees this one */
+	mp.edition = malloc(sizeof edition);
+	assert_non_null(mp.edition);
+	*mp.edition = edition;
 	refuse(want.name, want.nth, 1, want.error);
 	exit(master_run(&mp));
 }

@@ -190,8 +190,10 @@ what_a_dead_slot_had_open_is_closed_for_that_reason(void **state)
 	stats_slot_live(st, 1, STATS_ROLE_WORKER, 99, 3, "worker 1");
 	counters_attach(stats_column(st, 1));
 	counter_add(COUNTER_connections_accepted, 10);
-	counter_add(COUNTER_connections_handed_in, 2);
+	counter_add(COUNTER_connections_handed_in, 1);
+	counter_add(COUNTER_connections_moved_in, 4);
 	counter_add(COUNTER_connections_handed_out, 1);
+	counter_add(COUNTER_connections_moved_out, 3);
 	counter_reason(REASON_client_close);
 	counter_reason(REASON_client_gone);
 	/* killed between two counters: the gauge is behind */

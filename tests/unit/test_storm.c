@@ -239,7 +239,8 @@ when_there_is_no_room_the_oldest_are_forgotten(void **state)
 	assert_in_range(known, 190, 201);
 	for (i = 1, known = 0; i <= 1000; i++)
 		known += storm_lane(seg, i, at_us(5000000)) == STORM_KNOWN;
-	assert_int_equal(known, 0);
+	/* by a key that is another each time, few may have come into a set */
+	assert_in_range(known, 0, 8);
 }
 
 #define RACERS	4

@@ -8,7 +8,7 @@
 #include "check.h"
 #include "shm/interest.h"
 #include "shm/presence.h"
-#include "shm/table_claim.h"
+#include "shm/table_int.h"
 #include "shm/table_master.h"
 #include "verify.h"
 

@@ -1051,6 +1051,56 @@ expect_policy(const struct token_policy *policy, const char *payload,
 	assert_row(got == want, slice_str(payload));
 }
 
+/* When it was issued, and its id: by which it can be revoked. */
+static void
+what_a_token_is_revoked_by(void **state)
+{
+	static const struct {
+		const char	*more;
+		int64_t		 iat;
+		const char	*jti;
+	} rows[] = {
+		{ "", INT64_MIN, NULL },
+		{ ",\"iat\":1999999999", 1999999999, NULL },
+		{ ",\"iat\":1999999999.9", 1999999999, NULL },
+		{ ",\"iat\":0", 0, NULL },
+		{ ",\"iat\":-5", -5, NULL },
+		{ ",\"jti\":\"a-b:c\"", INT64_MIN, "a-b:c" },
+		{ ",\"jti\":\"\\u00e9\",\"iat\":7", 7, "\xc3\xa9" },
+		{ ",\"jti\":\"\"", INT64_MIN, NULL },
+		{ ",\"jti\":5", INT64_MIN, NULL },
+		{ ",\"jti\":null", INT64_MIN, NULL },
+		{ ",\"jti\":[\"a\"]", INT64_MIN, NULL },
+		{ ",\"jti\":\"a\\n\"", INT64_MIN, NULL },
+	};
+	char payload[400], longest[257];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < nitems(rows); i++) {
+		(void)snprintf(payload, sizeof payload, "{\"sub\":\"u\"%s}",
+		    rows[i].more);
+		expect_policy(&anything, payload, AUTH_OK);
+		assert_true(claims.iat == rows[i].iat);
+		if (rows[i].jti == NULL) {
+			assert_null(claims.jti);
+			continue;
+		}
+		assert_string_equal(claims.jti, rows[i].jti);
+		assert_int_equal(claims.jti_len, strlen(rows[i].jti));
+	}
+	memset(longest, 'x', sizeof longest);
+	longest[256] = '\0';
+	(void)snprintf(payload, sizeof payload, "{\"sub\":\"u\",\"jti\":"
+	    "\"%s\"}", longest);
+	expect_policy(&anything, payload, AUTH_OK);
+	assert_null(claims.jti);
+	(void)snprintf(payload, sizeof payload, "{\"sub\":\"u\",\"jti\":"
+	    "\"%s\"}", longest + 1);
+	expect_policy(&anything, payload, AUTH_OK);
+	assert_int_equal(claims.jti_len, 255);
+}
+
 static void
 expect_claims(const char *payload, enum authfail want)
 {
@@ -1490,6 +1540,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_a_token_is_revoked_by),
 		cmocka_unit_test(names_of_algorithms_are_exact),
 		cmocka_unit_test(failures_have_names_and_words),
 		cmocka_unit_test(every_algorithm_is_accepted),

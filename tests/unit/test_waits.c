@@ -58,6 +58,14 @@ it_is_found_by_its_name_until_it_is_removed(void **state)
 	done();
 }
 
+static const uint64_t nobody[2];
+
+static struct wait *
+heard(uint32_t ref, unsigned slot, const uint64_t had[2])
+{
+	return (waits_heard(&w, ref, slot, had, nobody));
+}
+
 static void
 only_those_who_were_asked_are_heard(void **state)
 {
@@ -69,14 +77,51 @@ only_those_who_were_asked_are_heard(void **state)
 	ref = a.ref;
 	slotset_add(a.slots, 3);
 	slotset_add(a.slots, 128);
-	assert_ptr_equal(waits_heard(&w, ref, 3), &a);
-	assert_ptr_equal(waits_heard(&w, ref, 128), &a);
-	assert_null(waits_heard(&w, ref, 2));
-	assert_null(waits_heard(&w, ref, 0));
-	assert_null(waits_heard(&w, ref, 129));
-	assert_null(waits_heard(&w, ref + 1, 3));
+	assert_ptr_equal(heard(ref, 3, nobody), &a);
+	assert_ptr_equal(heard(ref, 128, nobody), &a);
+	assert_null(heard(ref, 2, nobody));
+	assert_null(heard(ref, 0, nobody));
+	assert_null(heard(ref, 129, nobody));
+	assert_null(heard(ref + 1, 3, nobody));
 	slotset_drop(a.slots, 3);
-	assert_null(waits_heard(&w, ref, 3));
+	assert_null(heard(ref, 3, nobody));
+	done();
+}
+
+/* 3, 4 and 5 were asked; 4 was gone, and 3 has two heirs. */
+static void
+who_got_it_is_waited_for(void **state)
+{
+	uint64_t slots[2] = { 0, 0 }, had[2] = { 0, 0 };
+	struct wait a;
+	uint32_t ref;
+
+	(void)state;
+	add(&a, 10);
+	ref = a.ref;
+	slotset_add(slots, 3);
+	slotset_add(slots, 4);
+	slotset_add(slots, 5);
+	waits_for(&a, slots, nobody);
+	slotset_add(had, 3);
+	slotset_add(had, 5);
+	slotset_add(had, 7);
+	slotset_add(had, 100);
+	/* the first word may be an heir's */
+	assert_ptr_equal(heard(ref, 7, had), &a);
+	assert_true(slotset_covers(a.slots, had));
+	assert_true(slotset_covers(had, a.slots));
+	slotset_drop(a.slots, 7);
+	assert_null(heard(ref, 4, had));
+	assert_null(heard(ref, 7, had));	/* once */
+	assert_ptr_equal(heard(ref, 3, had), &a);
+	slotset_drop(a.slots, 3);
+	assert_ptr_equal(heard(ref, 100, had), &a);
+	slotset_drop(a.slots, 100);
+	assert_ptr_equal(heard(ref, 5, nobody), &a);
+	slotset_drop(a.slots, 5);
+	assert_true(slotset_empty(a.slots));
+	assert_null(heard(ref, 3, had));
 	done();
 }
 
@@ -148,13 +193,17 @@ it_is_bounded(void **state)
 }
 
 static void
-names_begin_where_they_are_told_and_are_never_0(void **state)
+names_begin_with_the_generation_and_are_never_0(void **state)
 {
 	struct waits x;
 	struct wait a = { .ref = 0 }, b = a, c = a;
 
 	(void)state;
-	waits_init(&x, 10, UINT32_MAX - 1);
+	waits_init(&x, 10, 7);
+	waits_add(&x, &a, waits_ref(&x), 5);
+	assert_int_equal(a.ref, (7 << 16) + 1);
+	waits_remove(&x, &a);
+	x.last = UINT32_MAX - 1;
 	waits_add(&x, &a, waits_ref(&x), 5);
 	waits_add(&x, &b, waits_ref(&x), 5);
 	waits_add(&x, &c, waits_ref(&x), 5);
@@ -166,6 +215,80 @@ names_begin_where_they_are_told_and_are_never_0(void **state)
 	waits_fini(&x);
 }
 
+static void
+who_has_gone_is_waited_for_no_more(void **state)
+{
+	const uint64_t gone[2] = { 1, 1 }, both[2] = { 3, 0 }, far[2] = { 0, 1 };
+	struct wait a, b, c;
+
+	(void)state;
+	add(&a, 10);
+	waits_for(&a, both, nobody);
+	add(&b, 20);
+	waits_for(&b, far, nobody);
+	add(&c, 30);		/* for nobody */
+	assert_ptr_equal(waits_gone(&w, gone), &a);
+	assert_true(a.slots[0] == 2);
+	assert_ptr_equal(waits_gone(&w, gone), &b);
+	assert_true(slotset_empty(b.slots));
+	assert_null(waits_gone(&w, gone));
+	done();
+}
+
+/* Who was asked sits where another one sat, of whom it is not yet told that he
+ * has gone. */
+static void
+who_sits_there_now_is_waited_for(void **state)
+{
+	const uint64_t gone[2] = { 1, 0 }, both[2] = { 3, 0 }, two[2] = { 2, 0 };
+	struct wait asked, joined, heir;
+
+	(void)state;
+	add(&asked, 10);
+	waits_for(&asked, both, gone);
+	add(&joined, 20);
+	waits_for(&joined, two, nobody);
+	waits_join(&joined, gone, gone);
+	add(&heir, 30);
+	waits_for(&heir, two, nobody);
+	assert_ptr_equal(waits_heard(&w, heir.ref, 2, both, gone), &heir);
+	assert_null(waits_gone(&w, gone));
+	assert_true(asked.slots[0] == 3 && joined.slots[0] == 3 &&
+	    heir.slots[0] == 3);
+	/* and goes itself */
+	assert_ptr_equal(waits_gone(&w, gone), &asked);
+	assert_ptr_equal(waits_gone(&w, gone), &joined);
+	assert_ptr_equal(waits_gone(&w, gone), &heir);
+	assert_null(waits_gone(&w, gone));
+	assert_true(asked.slots[0] == 2 && joined.slots[0] == 2 &&
+	    heir.slots[0] == 2);
+	done();
+}
+
+/* Of a question whose answers take long: who got it is said when some of those
+ * have gone already. */
+static void
+who_had_it_and_has_gone_is_missed(void **state)
+{
+	const uint64_t asked[2] = { 1, 0 }, had[2] = { 15, 0 };
+	const uint64_t second[2] = { 2, 0 }, third[2] = { 4, 0 };
+	struct wait a, b;
+
+	(void)state;
+	add(&a, 10);
+	waits_for(&a, asked, third);
+	a.notes = true;
+	add(&b, 20);
+	waits_for(&b, asked, nobody);
+	assert_null(waits_gone(&w, second));
+	assert_null(waits_gone(&w, third));	/* who was there before */
+	assert_ptr_equal(heard(a.ref, 1, had), &a);
+	assert_true(a.missed && a.slots[0] == 13);
+	assert_ptr_equal(heard(b.ref, 1, had), &b);
+	assert_true(!b.missed && b.slots[0] == 15);
+	done();
+}
+
 int
 main(void)
 {
@@ -173,10 +296,14 @@ main(void)
 #define T(f)	cmocka_unit_test_setup(f, setup)
 		T(it_is_found_by_its_name_until_it_is_removed),
 		T(only_those_who_were_asked_are_heard),
+		T(who_got_it_is_waited_for),
+		T(who_has_gone_is_waited_for_no_more),
+		T(who_sits_there_now_is_waited_for),
+		T(who_had_it_and_has_gone_is_missed),
 		T(what_is_over_first_is_first),
 		T(those_that_end_together_end_in_the_order_they_began),
 		T(it_is_bounded),
-		T(names_begin_where_they_are_told_and_are_never_0),
+		T(names_begin_with_the_generation_and_are_never_0),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

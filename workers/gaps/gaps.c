@@ -41,6 +41,13 @@ gaps_fini(struct gaps *g)
 	g->magic = 0;
 }
 
+void
+gaps_conf(struct gaps *g, const struct conf *conf)
+{
+	CHECK_MAGIC(g, GAPS_MAGIC);
+	g->conf = conf;
+}
+
 /* --- notes ----------------------------------------------------------------*/
 
 static struct gap *
@@ -159,8 +166,9 @@ gaps_note_all(struct gaps *g, uint64_t from_ms, uint64_t to_ms)
 	size_t i;
 
 	for (i = 0; i < g->conf->nnamespaces; i++)
-		gaps_note(g, slice_of(ns[i].name, ns[i].name_len), NULL,
-		    from_ms, to_ms);
+		if (!ns[i].gone)
+			gaps_note(g, slice_of(ns[i].name, ns[i].name_len),
+			    NULL, from_ms, to_ms);
 }
 
 bool

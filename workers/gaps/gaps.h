@@ -47,6 +47,8 @@ struct gaps {
 /* The set must stay where it is; conf has the namespaces. */
 void	gaps_init(struct gaps *, const struct conf *);
 void	gaps_fini(struct gaps *);
+/* Another one; what was noted in namespaces that are gone stays. */
+void	gaps_conf(struct gaps *, const struct conf *);
 
 /* Something for this audience (NULL: the whole namespace) was lost. */
 void	gaps_note(struct gaps *, struct slice nsp, const struct bus_audience *,

@@ -17,8 +17,8 @@ void	api_asks(struct hub *, const struct conf_api_key *);
 /*
  * Each appends a JSON body to out and returns the HTTP status.
  *
- * 0: others are being asked: clients for acknowledgements, or workers how many
- * sessions an order changed there.  Then *later (NULL otherwise) is the
+ * 0: others are being asked: clients for acknowledgements, workers how many
+ * sessions an order changed there, or the relay for what is kept.  Then *later (NULL otherwise) is the
  * question, ports.answered() will tell asker, with whom *later is over; an
  * asker that goes before calls ask_forget().
  */
@@ -39,12 +39,23 @@ struct api_presence {
 };
 int	api_presence(struct hub *, const struct api_presence *, struct buf *out)
 	    MUST_USE;
+/* What was kept of a room: behind a place (EPOCH:OFFSET), or the newest.  Names
+ * are decoded; ns with or without its slash. */
+struct api_history {
+	struct slice	 ns, room, since;	/* since: empty: none */
+	unsigned	 limit;		/* 1..1000 */
+};
+int	api_history(struct hub *, const struct api_history *, void *asker,
+	    struct buf *out, struct ask **later) MUST_USE;
 /* End sessions, or change their rooms.  user: of the path, decoded; empty: the
  * body says to whom. */
 int	api_disconnect(struct hub *, struct slice user, struct slice body,
 	    void *asker, struct buf *out, struct ask **later) MUST_USE;
 int	api_rooms(struct hub *, struct slice user, struct slice body,
 	    void *asker, struct buf *out, struct ask **later) MUST_USE;
+/* A user, or a token, is refused from now on, and has no sessions any more. */
+int	api_revoke(struct hub *, struct slice body, void *asker,
+	    struct buf *out, struct ask **later) MUST_USE;
 /* The asker has gone; clears. NULL is fine. */
 void	ask_forget(struct ask **);
 

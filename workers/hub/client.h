@@ -24,6 +24,8 @@ struct eio_payload;
  * subprotocol "bearer.TOKEN", in this order; the first found counts. */
 struct client_request {
 	struct slice	 token;		/* empty: none given */
+	struct slice	 vouched;	/* claims that the host vouches for, where
+					 * no token says otherwise; empty: none */
 	uint64_t	 address;	/* limit_address() of the peer */
 	const struct conf_namespace *ns;	/* NULL: Socket.IO's CONNECT
 						 * will name some */
@@ -76,6 +78,18 @@ struct client *plain_open(struct hub *, struct admission *, struct outq *out)
 struct outq *client_out(const struct client *);
 /* It speaks Engine.IO. */
 bool	client_is_engine(const struct client *);
+
+/* --- who it is, for the log ---------------------------------------------- */
+
+/* Of its token, or of the first session's that has one; empty: nobody. */
+struct slice client_user(const struct client *);
+/* The id of its first session, or of its engine. */
+struct slice client_sid(const struct client *);
+/* Of who was looked at by plain_admit(), be it in vain. */
+struct slice admission_user(const struct admission *);
+/* The name of the namespace of its i-th session, in order of joining; NULL: it
+ * has not so many. */
+const char *client_namespace(const struct client *, unsigned i);
 
 /* --- Engine.IO over HTTP polling ----------------------------------------- */
 

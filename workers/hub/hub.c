@@ -13,6 +13,7 @@
 #include "hub/backend/ask.h"
 #include "hub/hub_int.h"
 #include "hub/backend/members.h"
+#include "hub/backend/revoke.h"
 #include "hub/backend/roll.h"
 #include "hub/publish/gap.h"
 #include "hub/publish/lost.h"
@@ -23,6 +24,9 @@
 #include "hub/dialect/engine.h"
 #include "hub/service/presence.h"
 #include "hub/session/limit.h"
+#include "hub/session/note.h"
+#include "hub/session/tokens.h"
+#include "hub/store/store.h"
 #include "proto/bus.h"
 #include "shm/interest.h"
 #include "shm/presence.h"
@@ -31,7 +35,7 @@
 static const struct hub_events events = {
 	.room_entered = { presence_room_enter },
 	.room_left = { presence_room_leave },
-	.session_begun = { presence_session_begin },
+	.session_begun = { presence_session_begin, note_joined },
 	.session_ended = { ask_left, presence_session_end,
 	    limit_session_left },
 	.session_freed = { recover_session_freed },
@@ -45,10 +49,12 @@ hub_parts(struct hub *h)
 	return ((h->rooms = room_table_new()) != NULL &&
 	    (h->sids = sid_table_new(h)) != NULL &&
 	    (h->limits = limits_new(h->conf)) != NULL &&
-	    (h->pending = pending_table_new()) != NULL &&
+	    (h->pending = pending_table_new(h)) != NULL &&
+	    (h->tokens = tokens_new(h->segment)) != NULL &&
 	    (h->lost = lost_table_new(h)) != NULL &&
 	    (h->recover = recover_table_new(h)) != NULL &&
-	    (h->asks = ask_table_new()) != NULL &&
+	    (h->asks = ask_table_new(h)) != NULL &&
+	    (h->store = store_table_new(h)) != NULL &&
 	    (h->rolls = roll_table_new()) != NULL);
 }
 
@@ -73,6 +79,9 @@ hub_new(const struct hub_params *p)
 	h->ports = p->ports;
 	h->recovers = h->conf->recovery_window_ms != 0;
 	MUST(h->conf->nroutes < UINT16_MAX);	/* client.route */
+	h->beats[0] = (struct beat){ h->conf->ping_interval_ms,
+		h->conf->ping_timeout_ms };
+	h->nbeats = 1;
 	h->turn = 1;
 	/* with the batch that may be open, half of what a client may have */
 	h->volatile_bytes = h->conf->send_queue_bytes / 4;
@@ -106,11 +115,13 @@ hub_free(struct hub **hp)
 	recover_table_free(h);
 	roll_table_free(h);
 	ask_table_free(h);
+	store_table_free(h);
 	pending_table_free(h);
 	lost_table_free(h);
 	limits_free(h);
 	sid_table_free(h);
 	room_table_free(h);
+	tokens_free(h);
 	out_fini(&h->out);
 	slab_fini(&h->clients[CLIENT_PLAIN]);
 	slab_fini(&h->clients[CLIENT_ENGINE]);
@@ -134,17 +145,33 @@ hub_time(struct hub *h, struct mono now, struct wall wall)
 	work_turn(&h->work);
 }
 
+/* Those who were asked, and will not answer. */
+static void
+hub_look_who_went(struct hub *h)
+{
+	uint64_t slots[2];
+
+	if (pending_look(h, slots)) {
+		ask_gone(h, slots);
+		store_gone(h, slots);
+	}
+}
+
 void
 hub_tick(struct hub *h)
 {
 	CHECK_MAGIC(h, HUB_MAGIC);
+	hub_look_who_went(h);
 	pending_tick(h);
+	store_tick(h);
 	gap_tick(h);
 	recover_tick(h);
 	ask_tick(h);
 	if (h->now.us - h->mono_tick_us < 1000000)
 		return;
 	h->mono_tick_us = h->now.us;
+	if (tokens_look(h))
+		revoke_look(h);
 	interest_retry(h->interest, h->now);
 	presence_retry(h->presence, h->now);
 }
@@ -184,8 +211,19 @@ hub_publish(struct hub *h, const struct bus_envelope *e)
 {
 	if (e->flags & BUS_WANT_ANSWERS)
 		ask_bus_publish(h, e);
-	else
+	else if (e->publish.kept != 0)
+		store_bus_publish(h, e);
+	else if (e->from != 0 || !store_bus_gap(h, e))
 		publish_bus(h, e);
+}
+
+static void
+hub_count(struct hub *h, const struct bus_envelope *e)
+{
+	if (e->flags & BUS_NUMBERED)
+		store_bus_count(h, e);
+	else
+		pending_bus(h, e);
 }
 
 /* Who takes which. */
@@ -195,7 +233,10 @@ static void (*const kinds[])(struct hub *, const struct bus_envelope *) = {
 	[BUS_MEMBERS]		= roll_bus,
 	[BUS_DISCONNECT]	= members_bus,
 	[BUS_ROOMS]		= members_bus,
-	[BUS_COUNT]		= pending_bus,
+	[BUS_REVOKE]		= revoke_bus,
+	[BUS_COUNT]		= hub_count,
+	[BUS_KEPT]		= store_bus_kept,
+	[BUS_PAGE]		= store_bus_page,
 	[BUS_ANSWERS]		= ask_bus_answers,
 	[BUS_ANSWERS_END]	= ask_bus_end,
 	[BUS_RECOVER_ASK]	= recover_bus_ask,
@@ -226,6 +267,7 @@ hub_bus_lost(struct hub *h)
 {
 	CHECK_MAGIC(h, HUB_MAGIC);
 	pending_lost(h);
+	store_lost(h);
 	ask_lost(h);
 	roll_lost(h);
 	gap_lost(h);
@@ -236,6 +278,7 @@ hub_bus_back(struct hub *h)
 {
 	CHECK_MAGIC(h, HUB_MAGIC);
 	gap_back(h);
+	revoke_look(h);
 }
 
 bool

@@ -16,6 +16,13 @@
 #include "proto/offset.h"
 #include "shm/counters.h"
 
+/* When clients are pinged, and how long for a pong is waited.  Those that came
+ * from another worker may have been told something else than those of now. */
+#define BEATS_MAX	128u		/* client.beat */
+struct beat {
+	uint64_t	 interval_ms, timeout_ms;
+};
+
 struct hub {
 	unsigned	 magic;
 #define HUB_MAGIC	0x4b064b06
@@ -29,15 +36,19 @@ struct hub {
 	struct count	*count;
 	struct hash_key	 key;
 	uint16_t	 slot, generation;
-	/* each part's own; audience/, session/, publish/, recover/, backend/ */
+	uint16_t	 heir;		/* slot of who is given clients; 0 */
+	/* each part's own; audience/, session/, publish/, store/, recover/,
+	 * backend/ */
 	struct room_table *rooms;
 	struct sid_table *sids;
 	struct limits	*limits;
+	struct tokens	*tokens;
 	struct pending_table *pending;
 	struct lost_table *lost;
 	struct recover_table *recover;
 	struct ask_table *asks;
 	struct roll_table *rolls;
+	struct store_table *store;
 	struct hub_ports ports;
 	struct out	 out;
 	struct work	 work;		/* of this turn */
@@ -45,6 +56,8 @@ struct hub {
 	struct slab	 sessions, ships;
 	struct mono	 now;		/* of this turn */
 	struct wall	 wall;
+	struct beat	 beats[BEATS_MAX];	/* the first: of now */
+	uint32_t	 nbeats;
 	uint32_t	 turn;		/* batches of other turns are dead */
 	bool		 recovers;	/* clients may come back: what they
 					 * get has an offset */

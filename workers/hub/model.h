@@ -35,6 +35,7 @@ struct batch;
 struct client_kind;
 struct hub;
 struct outq;
+struct place;
 struct principal;
 struct recover;
 
@@ -88,7 +89,10 @@ struct room {
 	uint64_t	 hash;
 	struct hashtab_link link;	/* audience/room */
 	struct room_wire *wires[WIRE__MAX];
+	struct place	*place;		/* store/: in its history; NULL: it is
+					 * not known.  One allocation */
 	uint32_t	 members;
+	uint32_t	 holds;		/* it is there without members, too */
 	uint16_t	 ns;		/* index of the namespace */
 	uint16_t	 len;		/* of key */
 	char		 key[];		/* kind, then name */
@@ -178,7 +182,8 @@ struct client {
 	uint32_t	 serial;	/* of the hub's clients */
 	uint32_t	 strikes;	/* refusals since: */
 	when		 struck;
-	bool		 extended;	/* the pong's deadline, once */
+	uint8_t		 extended : 1;	/* the pong's deadline, once */
+	uint8_t		 beat : 7;	/* hub.beats: what it was told */
 	uint8_t		 fail;		/* enum authfail, of the handshake's
 					 * token */
 	uint16_t	 route;		/* it came by, from 1; 0: none */

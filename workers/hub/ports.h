@@ -16,6 +16,18 @@ struct bus_envelope;
 struct client;
 struct outq;
 
+enum client_note {
+	CLIENT_JOINED,		/* a namespace, be it again */
+	CLIENT_REFUSED,		/* ... with this code */
+	CLIENT_RATE_LIMITED	/* an event, or packet, of it */
+};
+
+struct client_noted {
+	enum client_note note;
+	struct slice	 ns, user, sid;	/* empty: unknown */
+	struct slice	 what;		/* REFUSED: the code, or words */
+};
+
 struct hub_ports {
 	void	*host;		/* first argument of all */
 	/*
@@ -35,16 +47,21 @@ struct hub_ports {
 	/* Take bytes from the queue to the socket (end of turn). */
 	void	(*flush)(void *host, struct outq *);
 	/*
-	 * The answers to what this asker asked (api.h) are there: a JSON
-	 * body, or empty when there was no memory for it.
+	 * The answers to what this asker asked (api.h) are there: an HTTP
+	 * status and a JSON body, or empty when there was no memory for it.
 	 */
-	void	(*answered)(void *host, void *asker, struct slice body);
-	/* A token was refused, or is missing; enum authfail.  May be NULL. */
-	void	(*refused)(void *host, enum authfail);
+	void	(*answered)(void *host, void *asker, int status,
+		    struct slice body);
+	/* A token was refused, or is missing, or what the host vouched for was;
+	 * enum authfail.  May be NULL. */
+	void	(*refused)(void *host, enum authfail, bool vouched);
 	/* What a back end has published through Redis was refused: an error's
 	 * code and message.  May be NULL. */
 	void	(*unpublished)(void *host, struct slice code,
 		    struct slice message);
+	/* What became of a client, for who asks later.  May be NULL. */
+	void	(*noted)(void *host, struct client *,
+		    const struct client_noted *);
 	/* Bytes of the kernel's random generator (may be buffered). */
 	void	(*random)(void *host, void *p, size_t n);
 };

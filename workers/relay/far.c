@@ -2,15 +2,15 @@
  * Redis, the bridge and the other hosts, made and tied to the exchange; see
  * far.h.
  */
-#include "relay/far.h"
+#include "relay/far_int.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/slotset.h"
-#include "conf/conf.h"
 #include "proto/bus.h"
 #include "relay/bridge/bridge.h"
-#include "relay/bridge/home.h"
 #include "relay/bridge/hosts.h"
 #include "relay/bridge/members.h"
 #include "relay/bridge/message.h"
@@ -22,48 +22,20 @@
 #include "relay/complain.h"
 #include "relay/local/exchange.h"
 #include "relay/people/people.h"
-#include "relay/redis/redis.h"
+#include "relay/revokes.h"
 #include "relay/wide.h"
 #include "shm/counters.h"
 #include "shm/table_relay.h"
+#include "shm/table_revoked.h"
 #include "sys/log.h"
-#include "sys/loop.h"
 
 #define FAR_UNSURE_MS	10000	/* so long a Redis may be silent before that is
 				 * noticed: by then it was lost */
 #define FAR_KEPT_MS	UINT64_C(604800000)	/* older times are none */
 
-struct far {
-	unsigned	 magic;
-#define FAR_MAGIC	0xfa41b05e
-	const struct heritage *h;
-	struct loop	*loop;
-	struct exchange	*exchange;
-	struct home	 home;
-	struct redis	*redis;
-	struct bridge	*bridge;
-	struct seal	*seal;
-	bool		 secret_bad;	/* it is said, and tried again */
-	struct hosts	*hosts;
-	struct wide	*wide;
-	struct questions *questions;
-	struct members	*members;
-	struct socketio	*socketio;
-	struct requests	*requests;
-	struct sharded	*sharded;	/* NULL: the classic adapter */
-	struct timer	 poll;		/* of the stream */
-	struct people	*people;	/* NULL: presence is off everywhere */
-	struct timer	 tick;		/* of questions */
-	struct redis_watch watch;
-	bool		 heard;		/* the other hosts, once at least */
-	uint64_t	 opened_ms;	/* unix */
-	struct buf	 frame;		/* of what came through Redis */
-};
-
 /* --- to the workers -------------------------------------------------------*/
 
-/* On the way that all frames take; e->ref is the caller's. */
-static bool
+bool
 far_inject(struct far *f, const uint64_t slots[2], struct bus_envelope *e)
 {
 	slotset_copy(e->slots, slots);
@@ -109,41 +81,6 @@ far_now(void *arg)
 	return (loop_now(f->loop));
 }
 
-/* The first worker that is there; 0: none. */
-static unsigned
-far_first(const struct far *f)
-{
-	unsigned slot;
-
-	for (slot = 1; slot < ROLE_SLOTS_MAX; slot++)
-		if (exchange_peer(f->exchange, slot) != NULL)
-			return (slot);
-	return (0);
-}
-
-static bool
-far_to_worker(void *arg, struct bus_envelope *e)
-{
-	struct far *f = arg;
-	unsigned slot = far_first(f);
-	uint64_t slots[2];
-
-	if (slot == 0)
-		return (false);
-	slotset_only(slots, slot);
-	e->ref = 0;
-	return (far_inject(f, slots, e));
-}
-
-static bool
-far_has_room(void *arg)
-{
-	struct far *f = arg;
-	unsigned slot = far_first(f);
-
-	return (slot != 0 && !exchange_crowded(f->exchange, slot));
-}
-
 /* What became of its order on the way to other hosts. */
 static void
 far_on_ordered(void *arg, unsigned slot, uint32_t ref, bool partly)
@@ -159,6 +96,39 @@ far_on_ordered(void *arg, unsigned slot, uint32_t ref, bool partly)
 	slotset_only(slots, slot);
 	if (exchange_peer(f->exchange, slot) != NULL)
 		(void)far_inject(f, slots, &e);
+}
+
+/* What is revoked: how many other hosts know. */
+static void
+far_on_revoked(void *arg, unsigned slot, uint32_t ref, uint32_t hosts,
+    bool partly)
+{
+	static struct bus_envelope e;	/* large; one at a time */
+	struct far *f = arg;
+	uint64_t slots[2];
+
+	bus_answers(&e)->answered = hosts;
+	if (partly)
+		e.flags |= BUS_TRUNCATED;
+	e.ref = ref;
+	slotset_only(slots, slot);
+	if (exchange_peer(f->exchange, slot) != NULL)
+		(void)far_inject(f, slots, &e);
+}
+
+static void
+far_to_all_workers(void *arg, struct bus_envelope *e)
+{
+	struct far *f = arg;
+	uint64_t slots[2] = { 0, 0 };
+	unsigned slot;
+
+	for (slot = 1; slot < ROLE_SLOTS_MAX; slot++)
+		if (exchange_peer(f->exchange, slot) != NULL)
+			slotset_add(slots, slot);
+	e->ref = 0;
+	if (!slotset_empty(slots) && !far_inject(f, slots, e))
+		revoked_ask_look(f->h->segment);
 }
 
 /* --- the log --------------------------------------------------------------*/
@@ -194,25 +164,8 @@ far_read_secret(struct far *f, bool say)
 		log_info("secrets_read file=\"%s\"",
 		    f->home.conf->redis.secret_file);
 	f->secret_bad = why != NULL;
-	counter_set(COUNTER_secret_file_bad, f->secret_bad);
-}
-
-/* --- seals ----------------------------------------------------------------*/
-
-static bool
-far_seal(void *arg, struct slice name, struct buf *b)
-{
-	const struct far *f = arg;
-
-	return (seal_put(f->seal, name, b));
-}
-
-static bool
-far_unseal(void *arg, struct slice name, struct slice *message)
-{
-	const struct far *f = arg;
-
-	return (seal_take(f->seal, name, message));
+	if (!f->quiet)
+		counter_set(COUNTER_secret_file_bad, f->secret_bad);
 }
 
 /* --- gaps -----------------------------------------------------------------*/
@@ -256,11 +209,24 @@ far_on_ready(void *arg)
 {
 	struct far *f = arg;
 
+	f->ready = true;
+	revokes_ready(f->revokes);
+	if (f->part == FAR_COMES)
+		return;
 	if (!f->heard)
 		exchange_gap_all(f->exchange, f->opened_ms);
 	f->heard = true;
 	bridge_ready(f->bridge);
 	hosts_tell_gaps(f->hosts);
+}
+
+static void
+far_on_lost(void *arg)
+{
+	struct far *f = arg;
+
+	f->ready = false;
+	f->place = PLACE_UNKNOWN;
 }
 
 /* Whatever others have published there since then did not reach us. */
@@ -273,11 +239,14 @@ far_on_gap(void *arg, struct slice channel, struct mono since)
 	uint64_t from_ms = f->exchange->now_ms - ago_ms - FAR_UNSURE_MS;
 	struct slice nsp;
 
+	if (f->home.comes || f->home.deaf)
+		return;
 	memset(&to, 0, sizeof to);
 	if (wide_is(f->wide, channel))
 		nsp = slice_of(NULL, 0);
 	else if (!hosts_concerns(f->hosts, channel, &nsp, &to) &&
-	    !socketio_concerns(f->socketio, channel, &nsp, &to))
+	    (f->socketio == NULL ||
+	    !socketio_concerns(f->socketio, channel, &nsp, &to)))
 		return;
 	if (nsp.n == 0)
 		exchange_gap_all(f->exchange, from_ms);
@@ -311,19 +280,30 @@ far_beat(struct far *f)
 		far_read_secret(f, false);
 	hosts_tell_gaps(f->hosts);
 	wide_beat(f->wide);
+	revokes_beat(f->revokes);
+	far_try_again(f);
 }
 
 /* --- from the workers -----------------------------------------------------*/
 
-static void
-far_on_frame(void *arg, struct slice frame)
+void
+far_publish(struct far *f, struct slice frame, bool again)
 {
 	static struct bus_envelope e;	/* large; one at a time */
-	struct far *f = arg;
 
-	if (bus_decode(frame, &e) != (ssize_t)frame.n)
+	if (f == NULL || f->part == FAR_LEAVES ||
+	    bus_decode(frame, &e) != (ssize_t)frame.n)
 		return;		/* the hub's own test is as strict */
-	if (f->home.conf->redis.socketio_send && message_is_for_servers(&e)) {
+	if (f->home.near && message_is_for_servers(&e))
+		return;
+	if (again)
+		e.flags &= (uint16_t)~BUS_WANT_COUNT;
+	if (e.kind == BUS_REVOKE) {
+		revokes_order(f->revokes, &e);
+		return;
+	}
+	if (f->socketio != NULL && f->home.conf->redis.socketio_send &&
+	    message_is_for_servers(&e)) {
 		socketio_publish(f->socketio, &e);
 		if (f->sharded != NULL)
 			sharded_publish(f->sharded, &e);
@@ -339,12 +319,11 @@ far_on_request(void *arg, const struct socketio_question *q)
 	requests_take(f->requests, q);
 }
 
-static void
-far_on_answer(void *arg, struct slice frame)
+void
+far_answer(struct far *f, struct slice frame)
 {
-	struct far *f = arg;
-
-	questions_answer(f->questions, frame);
+	if (f != NULL)
+		questions_answer(f->questions, frame);
 }
 
 void
@@ -368,8 +347,10 @@ far_on_poll(struct timer *t, struct mono now)
 {
 	struct far *f = container_of(t, struct far, poll);
 
+	if (f->part != FAR_SERVES)
+		return;
 	bridge_poll(f->bridge);
-	if (f->h->conf->redis.stream != 0)
+	if (f->home.conf->redis.stream != 0)
 		timer_start(loop_wheel(f->loop), t,
 		    mono_add_ms(now, BRIDGE_POLL_MS), far_on_poll);
 }
@@ -417,35 +398,84 @@ far_flush(struct far *f)
 	redis_flush(f->redis);
 }
 
-bool
-far_busy(const struct far *f)
-{
-	return (f != NULL && f->people != NULL && people_busy(f->people));
-}
-
-void
-far_mirror(struct far *f, struct table_relay *presence)
-{
-	if (f != NULL && f->people != NULL)
-		people_table(f->people, presence);
-	else
-		table_inherit_end(presence);
-}
-
-void
-far_presence(struct far *f, const struct table_event *e)
-{
-	if (f != NULL && f->people != NULL)
-		people_event(f->people, e);
-}
-
 /* --- birth and death ------------------------------------------------------*/
+
+static bool
+far_make_wide(struct far *f)
+{
+	struct wide_params p = { .segment = f->h->segment, .redis = f->redis,
+		.hosts = f->hosts, .exchange = f->exchange,
+		.prefix = f->section->redis.prefix };
+
+	f->wide = wide_new(&p);
+	return (f->wide != NULL);
+}
+
+static bool
+far_make_revokes(struct far *f)
+{
+	struct revokes_params p = { .segment = f->h->segment,
+		.redis = f->redis, .seal = f->seal,
+		.prefix = f->section->redis.prefix, .home = &f->home,
+		.arg = f, .to_workers = far_to_all_workers, .ordered = far_on_revoked };
+
+	f->revokes = revokes_new(&p);
+	return (f->revokes != NULL);
+}
+
+/* See far_place(): it is enough that it is heard. */
+static void
+far_on_name(void *arg, struct slice channel, struct slice payload)
+{
+	(void)arg;
+	(void)channel;
+	(void)payload;
+}
+
+static bool
+far_make(struct far *f)
+{
+	const struct conf *conf = f->home.conf;
+	struct redis_params p = { .conf = &f->section->redis,
+		.loop = f->loop, .node_id = f->h->node_id,
+		.queue_bytes = (size_t)conf->bus_queue_bytes };
+	struct hosts_params h = { .home = &f->home, .arg = f,
+		.now_ms = far_now_ms, .refused = far_on_refused,
+		.ordered = far_on_ordered,
+		.gap = far_gap };
+	struct questions_params q = { .arg = f, .now = far_now,
+		.send = far_ask };
+	struct bridge_params b = { .home = &f->home, .arg = f,
+		.to_worker = far_to_worker, .has_room = far_has_room,
+		.gap = far_gap, .gap_since = far_gap_since };
+
+	b.seal = h.seal = f->seal = seal_new(conf->redis.secret_file);
+	if (f->seal == NULL)
+		return (false);
+	far_read_secret(f, true);
+	f->redis = f->home.redis = redis_new(&p);
+	if (f->redis != NULL)
+		f->bridge = bridge_new(&b);
+	if (f->bridge != NULL)
+		f->hosts = hosts_new(&h);
+	if (f->hosts != NULL && far_make_wide(f) && far_make_revokes(f))
+		f->questions = questions_new(&q);
+	if (f->questions == NULL || !redis_subscribe(f->redis,
+	    slice_str(f->name), far_on_name, f))
+		return (false);
+	f->watch = (struct redis_watch){ .arg = f, .ready = far_on_ready,
+		.lost = far_on_lost, .gap = far_on_gap,
+		.astray = far_on_astray };
+	redis_watch(f->redis, &f->watch);
+	return (true);
+}
 
 /* Among servers of Socket.IO, after what those below need. */
 static bool
 far_make_member(struct far *f)
 {
-	const struct conf *conf = f->h->conf;
+	bool sharded = conf_socketio_on(&f->section->redis,
+	    CONF_ADAPTER_SHARDED);
 	struct members_params m = { .redis = f->redis,
 		.questions = f->questions };
 	struct requests_params r = { .home = &f->home,
@@ -453,114 +483,59 @@ far_make_member(struct far *f)
 	struct sharded_params s = { .home = &f->home,
 		.socketio = f->socketio };
 
-	f->members = r.members = s.members = members_new(&m);
-	if (f->members != NULL)
+	if (f->members == NULL)
+		f->members = members_new(&m);
+	r.members = s.members = f->members;
+	if (f->members != NULL && f->requests == NULL)
 		f->requests = requests_new(&r);
-	if (f->requests != NULL &&
-	    conf_socketio_on(&conf->redis, CONF_ADAPTER_SHARDED))
+	if (f->requests != NULL && sharded && f->sharded == NULL)
 		f->sharded = sharded_new(&s);
-	return (f->requests != NULL && (f->sharded != NULL ||
-	    !conf_socketio_on(&conf->redis, CONF_ADAPTER_SHARDED)));
+	return (f->requests != NULL && (f->sharded != NULL || !sharded));
 }
 
-static bool
-far_make_wide(struct far *f)
+bool
+far_make_rest(struct far *f)
 {
-	struct wide_params p = { .segment = f->h->segment, .redis = f->redis,
-		.hosts = f->hosts, .exchange = f->exchange,
-		.prefix = f->h->conf->redis.prefix };
-
-	f->wide = wide_new(&p);
-	return (f->wide != NULL);
-}
-
-static bool
-far_make(struct far *f, struct loop *loop)
-{
-	const struct conf *conf = f->h->conf;
-	struct redis_params p = { .conf = &conf->redis, .loop = loop,
-		.node_id = f->h->node_id,
-		.queue_bytes = (size_t)conf->bus_queue_bytes };
-	struct bridge_params b = { .home = &f->home, .arg = f,
-		.to_worker = far_to_worker, .has_room = far_has_room,
-		.gap = far_gap, .gap_since = far_gap_since };
-	struct hosts_params h = { .home = &f->home, .arg = f,
-		.now_ms = far_now_ms, .refused = far_on_refused,
-		.ordered = far_on_ordered,
-		.gap = far_gap };
-	struct questions_params q = { .arg = f, .now = far_now,
-		.send = far_ask };
 	struct socketio_params s = { .home = &f->home, .arg = f,
 		.ask = far_on_request };
-	struct people_params w = { .conf = conf, .loop = loop,
-		.segment = f->h->segment, .node_id = f->h->node_id, .arg = f,
-		.seal = far_seal, .unseal = far_unseal };
 
-	f->home = (struct home){ .conf = conf, .segment = f->h->segment,
-		.node_id = f->h->node_id, .generation = f->h->generation,
-		.arg = f, .now = far_now, .to_workers = far_to_workers,
-		.trouble = far_trouble };
-	offset_origin(&f->home.origin, f->h->node_id, 0, f->h->generation);
-	f->seal = seal_new(conf->redis.secret_file);
-	b.seal = h.seal = f->seal;
-	if (f->seal == NULL)
-		return (false);
-	far_read_secret(f, true);
-	f->redis = f->home.redis = w.redis = redis_new(&p);
-	if (f->redis != NULL)
-		f->bridge = bridge_new(&b);
-	if (f->bridge != NULL)
-		f->hosts = hosts_new(&h);
-	if (f->hosts != NULL && far_make_wide(f))
-		f->questions = questions_new(&q);
-	if (f->questions != NULL)
+	if (f->socketio == NULL)
 		f->socketio = socketio_new(&s);
-	if (f->socketio == NULL || !far_make_member(f))
+	if (f->socketio == NULL || !far_make_member(f) ||
+	    !far_make_people(f))
 		return (false);
-	if (conf_presence_on(conf)) {
-		f->people = people_new(&w);
-		if (f->people == NULL)
-			return (false);
-	}
-	f->watch = (struct redis_watch){ .arg = f, .ready = far_on_ready,
-		.gap = far_on_gap, .astray = far_on_astray };
-	redis_watch(f->redis, &f->watch);
-	far_on_poll(&f->poll, loop_now(loop));
+	if (f->ready)
+		bridge_ready(f->bridge);
+	far_on_poll(&f->poll, loop_now(f->loop));
 	return (true);
 }
 
-int
-far_open(struct far **fp, const struct heritage *h, struct loop *loop,
-    struct exchange *x)
+struct far *
+far_open(const struct far_params *p)
 {
-	struct far *f;
+	struct far *f = calloc(1, sizeof *f);
 
-	*fp = NULL;
-	counter_set(COUNTER_redis_connected, 0);
-	counter_set(COUNTER_redis_state, REDIS_OFF);
-	counter_set(COUNTER_redis_refusing, 0);
-	counter_set(COUNTER_secret_file_bad, 0);
-	counter_set(COUNTER_presence_stale, 0);
-	if (!conf_redis_on(&h->conf->redis))
-		return (0);
-	f = calloc(1, sizeof *f);
 	if (f == NULL)
-		return (-1);
+		return (NULL);
 	f->magic = FAR_MAGIC;
-	f->h = h;
-	f->exchange = x;
-	f->loop = loop;
-	f->opened_ms = x->now_ms;
+	f->h = p->h;
+	f->exchange = p->exchange;
+	f->loop = p->loop;
+	f->section = p->conf;
+	f->opened_ms = p->exchange->now_ms;
 	buf_init(&f->frame);
-	if (!far_make(f, loop)) {
+	buf_init(&f->waits);
+	f->home = (struct home){ .segment = p->h->segment, .comes = true,
+		.node_id = p->h->node_id, .generation = p->h->generation,
+		.ledger = p->ledger, .arg = f, .now = far_now,
+		.to_workers = far_to_workers, .trouble = far_trouble };
+	offset_origin(&f->home.origin, p->h->node_id, 0, p->h->generation);
+	(void)snprintf(f->name, sizeof f->name, "%spulse:%016" PRIx64
+	    ":link:%u", p->conf->redis.prefix, p->h->node_id, p->serial);
+	far_take_conf(f, p->conf);
+	if (!far_make(f))
 		far_close(&f);
-		return (-1);
-	}
-	x->far = far_on_frame;
-	x->answer = far_on_answer;
-	x->arg = f;
-	*fp = f;
-	return (0);
+	return (f);
 }
 
 void
@@ -572,8 +547,6 @@ far_close(struct far **fp)
 		return;
 	*fp = NULL;
 	CHECK_MAGIC(f, FAR_MAGIC);
-	f->exchange->far = NULL;
-	f->exchange->answer = NULL;
 	timer_stop(loop_wheel(f->loop), &f->tick);
 	sharded_free(&f->sharded);
 	requests_free(&f->requests);
@@ -584,6 +557,7 @@ far_close(struct far **fp)
 		redis_unwatch(f->redis, &f->watch);
 	timer_stop(loop_wheel(f->loop), &f->poll);
 	people_free(&f->people);
+	revokes_free(&f->revokes);
 	wide_free(&f->wide);
 	hosts_free(&f->hosts);
 	bridge_free(&f->bridge);
@@ -592,6 +566,7 @@ far_close(struct far **fp)
 	seal_free(&f->seal);
 	redis_free(&f->redis);
 	buf_fini(&f->frame);
+	buf_fini(&f->waits);
 	f->magic = 0;
 	free(f);
 }

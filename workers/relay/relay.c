@@ -3,7 +3,7 @@
  * Each turn reads all peers that have something, then writes each queue that
  * was filled by one call.
  */
-#include "relay/relay.h"
+#include "relay/relay_int.h"
 
 #include <errno.h>
 #include <string.h>
@@ -12,37 +12,15 @@
 
 #include "base/coverage.h"
 #include "conf/conf.h"
-#include "relay/far.h"
-#include "relay/local/announce.h"
-#include "relay/local/feed.h"
+#include "conf/read/free.h"
+#include "relay/conf_take.h"
+#include "relay/spaces.h"
 #include "shm/counters.h"
 #include "shm/slots.h"
 #include "shm/stats.h"
-#include "shm/table_relay.h"
-#include "sys/ipc.h"
 #include "sys/log.h"
-#include "sys/loop.h"
 
 #define RELAY_BEAT_MS	1000
-#define RELAY_UNSURE_MS	10000	/* so long a process may hang before it is
-				 * ended: what it holds is no older */
-
-struct relay {
-	const struct heritage *h;
-	struct loop	*loop;
-	struct exchange	 exchange;
-	struct loop_fd	 control;
-	struct loop_fd	 ring;		/* marks in shared memory */
-	struct table_relay *tables[2];	/* enum table_id */
-	struct announce	*announce;
-	struct far	*far;		/* NULL: there are no other hosts */
-	struct timer	 beat;
-	struct timer	 leave;		/* the next that is told late */
-	bool		 marked;	/* announcements wait: do not sleep */
-	uint32_t	 lost[ROLE_SLOTS_MAX]; /* generations whose stream is
-					 * lost and the master does not know;
-					 * 0: none */
-};
 
 /* --- announcements -------------------------------------------------------*/
 
@@ -52,7 +30,7 @@ relay_interest(void *arg, const struct table_event *e)
 {
 	struct relay *r = arg;
 
-	far_interest(r->far, e);
+	links_interest(r->links, e);
 	return (true);
 }
 
@@ -64,7 +42,7 @@ relay_presence(void *arg, const struct table_event *e)
 
 	if (!announce_presence(r->announce, e))
 		return (false);
-	far_presence(r->far, e);
+	links_presence(r->links, e);
 	return (true);
 }
 
@@ -99,13 +77,14 @@ relay_open_tables(struct relay *r)
 		return (-1);
 	for (i = 0; i < nitems(r->tables); i++) {
 		r->tables[i] = table_relay_open(r->h->segment,
-		    (enum table_id)i, r->h->conf->leave_grace_ms * 1000);
+		    (enum table_id)i, r->conf->leave_grace_ms * 1000);
 		if (r->tables[i] == NULL)
 			return (-1);
 		table_inherit_begin(r->tables[i]);
 	}
 	table_inherit_end(r->tables[TABLE_INTEREST]);
-	far_mirror(r->far, r->tables[TABLE_PRESENCE]);
+	links_tables(r->links, r->tables[TABLE_INTEREST],
+	    r->tables[TABLE_PRESENCE]);
 	table_announce_queues(r->tables[TABLE_PRESENCE]);
 	table_announce_all(r->tables[TABLE_PRESENCE], loop_now(r->loop),
 	    relay_presence, r);
@@ -126,151 +105,139 @@ relay_on_ring(struct loop_fd *f, unsigned events)
 		log_warn("ring"); /* the marks are read after each wait */
 }
 
-/* --- peers ---------------------------------------------------------------*/
-
-/* What a worker said last is delivered, though it may be dead by now. */
-static void
-relay_drop_peer(struct relay *r, struct peer *p, enum peer_result why)
-{
-	feed_finish(&r->exchange, p, why);
-	far_worker_gone(r->far, p->slot);
-	exchange_remove(&r->exchange, p);
-	peer_free(&p);
-	counter_set(COUNTER_relay_peers, r->exchange.npeers);
-}
-
-/* The stream is of no use, or never came: the master may have a new one made.
- * What can't be said now is said at the next beat. */
-static void
-relay_tell_lost(struct relay *r, unsigned slot, uint32_t generation)
-{
-	struct ipc_msg m;
-
-	ipc_init(&m, CONTROL_BUS_LOST);
-	ipc_put_u32(&m, slot);
-	ipc_put_u32(&m, generation);
-	r->lost[slot] = ipc_send(r->control.fd, &m) == 1 ? 0 : generation;
-}
-
-static void
-relay_tell_again(struct relay *r)
-{
-	unsigned i;
-
-	for (i = 1; i < ROLE_SLOTS_MAX; i++)
-		if (r->lost[i] != 0)
-			relay_tell_lost(r, i, r->lost[i]);
-}
-
-static void
-relay_lost_peer(struct relay *r, struct peer *p, enum peer_result why)
-{
-	unsigned slot = p->slot;
-	uint32_t generation = p->generation;
-
-	if (why == PEER_BAD) {
-		counter_add(COUNTER_bus_bad, 1);
-		log_warnx("bus_nonsense slot=%u", p->slot);
-	} else
-		log_debug("bus_ended slot=%u", p->slot);
-	relay_drop_peer(r, p, why);
-	relay_tell_lost(r, slot, generation);
-}
-
-static void
-relay_on_peer(struct loop_fd *f, unsigned events)
-{
-	struct peer *p = container_of(f, struct peer, io);
-	struct relay *r = p->arg;
-	enum peer_result res = PEER_OK;
-
-	if (events & LOOP_OUT)
-		res = peer_writable(p);
-	if (res == PEER_OK && (events & (LOOP_IN | LOOP_HUP)))
-		res = feed_read(&r->exchange, p);
-	if (res == PEER_GONE || res == PEER_BAD)
-		relay_lost_peer(r, p, res);
-}
-
-static void
-relay_add_peer(struct relay *r, unsigned slot, uint32_t generation, int fd)
-{
-	struct peer *p;
-
-	p = exchange_peer(&r->exchange, slot);
-	if (p != NULL) {
-		relay_drop_peer(r, p, PEER_GONE);
-		counter_add(COUNTER_bus_reconnects, 1);
-	}
-	p = peer_new(r->loop, slot, generation, fd,
-	    (size_t)r->h->conf->bus_queue_bytes, relay_on_peer);
-	r->lost[slot] = 0;
-	if (p == NULL) {
-		log_warn("bus_not_taken slot=%u", slot);
-		relay_tell_lost(r, slot, generation);
-		return;
-	}
-	p->arg = r;
-	exchange_add(&r->exchange, p);
-	counter_set(COUNTER_relay_peers, r->exchange.npeers);
-}
-
-static uint64_t
-relay_unsure_ms(const struct relay *r)
-{
-	uint64_t ms = r->h->conf->worker_timeout_ms;
-
-	return (ms > RELAY_UNSURE_MS ? ms : RELAY_UNSURE_MS);
-}
-
-/* A process died with what it had for anybody, here and elsewhere. */
-static void
-relay_gap_all(struct relay *r)
-{
-	uint64_t from_ms = r->exchange.now_ms - relay_unsure_ms(r);
-
-	exchange_gap_all(&r->exchange, from_ms);
-	far_gap_all(r->far, from_ms);
-}
-
 /* --- control -------------------------------------------------------------*/
 
-static bool
-relay_bus(struct relay *r, struct ipc_msg *m)
+/* Those that nobody needs any more. */
+static void
+relay_drop_confs(struct relay *r)
 {
-	uint32_t generation, slot;
+	size_t i;
 
-	slot = ipc_get_u32(m);
-	generation = ipc_get_u32(m);
-	if (!ipc_end(m) || slot == 0 || slot >= ROLE_SLOTS_MAX ||
-	    (m->fd == -1 && !m->fd_lost))
+	for (i = 0; i < nitems(r->taken); i++)
+		if (r->taken[i] != NULL && r->taken[i] != r->conf &&
+		    !links_use(r->links, r->taken[i]))
+			conf_free(&r->taken[i]);
+}
+
+static void
+relay_keep_conf(struct relay *r, struct conf *conf)
+{
+	size_t i;
+
+	for (i = 0; r->taken[i] != NULL; i++)
+		MUST(i + 1 < nitems(r->taken));
+	r->taken[i] = conf;
+}
+
+/* false: no memory for all of it. */
+static bool
+relay_use_conf(struct relay *r, const struct conf *conf)
+{
+	const struct spaces sp = { .arg = r,
+		.interest = r->tables[TABLE_INTEREST],
+		.presence = r->tables[TABLE_PRESENCE],
+		.on_interest = relay_interest, .on_presence = relay_presence };
+	const struct conf *before = r->conf;
+	int level = log_level_from(conf->log_level);
+	size_t i;
+
+	spaces_leave(&sp, before, conf);
+	r->conf = conf;
+	if (level >= 0)
+		log_set_level((enum log_level)level);
+	exchange_conf(&r->exchange, conf);
+	announce_conf(r->announce, conf);
+	keep_conf(r->keep, conf);
+	for (i = 0; i < nitems(r->tables); i++)
+		table_leave_delay(r->tables[i], conf->leave_grace_ms * 1000);
+	links_conf(r->links, conf);
+	spaces_come(&sp, before, conf);
+	return (links_change(r->links, conf));
+}
+
+/* It is sent again. */
+static void
+relay_lost_conf(struct relay *r)
+{
+	struct ipc_msg lost;
+
+	ipc_init(&lost, CONTROL_CONF_LOST);
+	if (ipc_send(r->control.fd, &lost) != 1)
+		fatalx(EX_TEMPFAIL, "configuration_lost");
+}
+
+static bool
+relay_take_conf(struct relay *r, struct ipc_msg *m)
+{
+	struct conf *conf;
+	bool all;
+
+	if (!ipc_end(m) || (m->fd == -1 && !m->fd_lost))
 		return (false);
-	if (m->fd_lost) {
-		log_warnx("bus_no_descriptor slot=%u", slot);
+	conf = m->fd_lost ? NULL : conf_take(m->fd);
+	if (m->fd_lost)
 		counter_add(COUNTER_files_lost, 1);
-		relay_tell_lost(r, slot, generation);
+	if (conf == NULL) {
+		relay_lost_conf(r);
 		return (true);
 	}
-	relay_add_peer(r, slot, generation, m->fd);
-	m->fd = -1;
+	relay_drop_confs(r);
+	relay_keep_conf(r, conf);
+	all = relay_use_conf(r, conf);
+	relay_drop_confs(r);
+	if (all)
+		log_info("configuration_taken");
+	else {
+		counter_add(COUNTER_memory_failures, 1);
+		relay_lost_conf(r);
+	}
 	return (true);
 }
 
-static bool
-relay_bus_gone(struct relay *r, struct ipc_msg *m)
+/* The last that is said to the master. */
+static void
+relay_leave_store(struct relay *r)
 {
-	struct peer *p;
-	uint32_t slot, held;
+	struct ipc_msg m;
 
-	slot = ipc_get_u32(m);
-	held = ipc_get_u32(m);
+	if (r->store_left)
+		return;
+	r->store_left = true;
+	ipc_init(&m, CONTROL_STORE);
+	m.fd = keep_save(r->keep);
+	if (m.fd == -1)
+		return;
+	if (ipc_send(r->control.fd, &m) != 1)
+		log_warn("histories_not_left");
+	(void)close(m.fd);
+}
+
+static void
+relay_on_end_over(struct timer *t, struct mono now)
+{
+	struct relay *r = container_of(t, struct relay, end_over);
+
+	(void)now;
+	log_warnx("end_time_over");
+	r->code = EX_TEMPFAIL;	/* something was not given to somebody */
+	relay_leave_store(r);
+	loop_stop(r->loop);
+}
+
+static bool
+relay_end(struct relay *r, struct ipc_msg *m)
+{
+	uint64_t ms = ipc_get_u64(m);
+	struct ipc_msg heard;
+
 	if (!ipc_end(m))
 		return (false);
-	p = exchange_peer(&r->exchange, slot);
-	if (p != NULL)
-		relay_drop_peer(r, p, PEER_GONE);
-	if (held != 0)
-		relay_gap_all(r);
+	ipc_init(&heard, CONTROL_BUS_END);
+	if (ipc_send(r->control.fd, &heard) != 1)
+		return (true);	/* it is said again */
+	r->ending = true;
+	timer_start(loop_wheel(r->loop), &r->end_over,
+	    mono_add_ms(loop_now(r->loop), ms), relay_on_end_over);
 	return (true);
 }
 
@@ -282,8 +249,12 @@ relay_obey(struct relay *r, struct ipc_msg *m)
 		return (relay_bus(r, m));
 	case CONTROL_BUS_GONE:
 		return (relay_bus_gone(r, m));
+	case CONTROL_CONF:
+		return (relay_take_conf(r, m));
+	case CONTROL_BUS_END:
+		return (relay_end(r, m));
 	case CONTROL_REREAD:
-		far_reread(r->far);
+		links_reread(r->links);
 		return (true);
 	case CONTROL_LOG:
 		if (m->fd_lost)
@@ -292,7 +263,8 @@ relay_obey(struct relay *r, struct ipc_msg *m)
 			log_reopen(m->fd);
 		return (ipc_end(m));
 	case CONTROL_STOP:
-		/* the workers are gone by now */
+		/* the workers are gone by now, and no relay comes */
+		r->ending = false;
 		loop_stop(r->loop);
 		return (true);
 	default:
@@ -389,9 +361,15 @@ relay_before_wait(void *arg)
 
 	slot_does(segment_slot(r->h->segment, 0), SLOT_ENDING);
 	exchange_tell_gaps(&r->exchange);
+	keep_turn(r->keep);
 	relay_flush(r);
 	relay_announced(r);
-	far_flush(r->far);
+	links_flush(r->links);
+	if (r->ending && exchange_done(&r->exchange) &&
+	    keep_is_settled(r->keep)) {
+		relay_leave_store(r);
+		loop_stop(r->loop);
+	}
 	relay_wait_for_leaves(r);
 	r->marked = !segment_relay_sleep(r->h->segment) ||
 	    (table_held(r->tables[TABLE_PRESENCE]) > 0 &&
@@ -405,7 +383,7 @@ relay_busy(void *arg)
 {
 	const struct relay *r = arg;
 
-	return (r->marked || far_busy(r->far));
+	return (r->marked || links_busy(r->links) || keep_busy(r->keep));
 }
 
 static void
@@ -418,6 +396,7 @@ relay_after_wait(void *arg)
 	slot_heartbeat(r->h->segment, 0, loop_now(r->loop).us);
 	slot_does(segment_slot(r->h->segment, 0), SLOT_RESUMING);
 	r->exchange.now_ms = loop_wall(r->loop).ms;
+	r->exchange.mono_ms = loop_now(r->loop).us / 1000;
 	relay_announce(r);
 	slot_does(segment_slot(r->h->segment, 0), SLOT_READING);
 }
@@ -429,8 +408,12 @@ relay_on_beat(struct timer *t, struct mono now)
 
 	stats_heartbeat(r->h->stats, 0, loop_wall(r->loop));
 	coverage_save();
+	if (r->h->confine != NULL)
+		r->h->confine->second();
 	relay_tell_again(r);
-	far_beat(r->far);
+	links_beat(r->links);
+	relay_drop_confs(r);
+	exchange_tick(&r->exchange);
 	relay_announce_held(r);		/* memory was short, perhaps */
 	timer_start(loop_wheel(r->loop), t,
 	    mono_add_ms(now, RELAY_BEAT_MS), relay_on_beat);
@@ -441,6 +424,9 @@ relay_on_beat(struct timer *t, struct mono now)
 static int
 relay_open(struct relay *r)
 {
+	const struct keep_params keep = { .conf = r->conf,
+		.segment = r->h->segment, .exchange = &r->exchange,
+		.wheel = loop_wheel(r->loop) };
 	struct ipc_msg ready;
 	unsigned slot;
 
@@ -454,14 +440,19 @@ relay_open(struct relay *r)
 			relay_add_peer(r, slot, r->h->bus_generations[slot],
 			    r->h->bus_fds[slot]);
 	}
-	if (far_open(&r->far, r->h, r->loop, &r->exchange) == -1 ||
-	    relay_open_tables(r) == -1)
+	r->keep = keep_new(&keep);
+	if (r->keep != NULL && r->h->store_fd != -1)
+		keep_load(r->keep, r->h->store_fd);
+	r->links = links_new(r->h, r->loop, &r->exchange);
+	if (r->keep == NULL || r->links == NULL || relay_open_tables(r) == -1)
 		return (-1);
 	/* what a predecessor had taken from the workers; these tell their own
 	 * clients */
 	if (counter_get(COUNTER_relay_starts) > 0)
-		far_gap_all(r->far, r->exchange.now_ms - relay_unsure_ms(r));
+		links_gap_all(r->links, r->exchange.now_ms - relay_unsure_ms(r));
 	counter_add(COUNTER_relay_starts, 1);
+	if (r->h->confine != NULL)
+		r->h->confine->begin(r->h);
 	ipc_init(&ready, CONTROL_READY);
 	return (ipc_send(r->control.fd, &ready) == 1 ? 0 : -1);
 }
@@ -471,13 +462,17 @@ relay_close(struct relay *r)
 {
 	struct peer *p;
 	unsigned slot;
+	size_t i;
 
 	for (slot = 1; slot < ROLE_SLOTS_MAX; slot++) {
 		p = exchange_peer(&r->exchange, slot);
 		if (p != NULL)
 			relay_drop_peer(r, p, PEER_GONE);
 	}
-	far_close(&r->far);
+	if (r->ending)
+		links_hush(r->links);	/* who is here stays */
+	links_free(&r->links);
+	keep_free(&r->keep);
 	exchange_fini(&r->exchange);
 	announce_free(&r->announce);
 	table_relay_close(&r->tables[TABLE_PRESENCE]);
@@ -485,6 +480,8 @@ relay_close(struct relay *r)
 	loop_del(r->loop, &r->control);
 	loop_del(r->loop, &r->ring);
 	loop_free(&r->loop);
+	for (i = 0; i < nitems(r->taken); i++)
+		conf_free(&r->taken[i]);
 }
 
 int
@@ -496,9 +493,11 @@ relay_run(const struct heritage *h)
 		relay_busy, r };
 
 	r->h = h;
+	r->conf = h->conf;
 	r->loop = loop_new();
 	exchange_init(&r->exchange, h->conf);
 	r->exchange.now_ms = loop_wall(r->loop).ms;
+	r->exchange.mono_ms = loop_now(r->loop).us / 1000;
 	loop_hooks(r->loop, &hooks);
 	slot_heartbeat(h->segment, 0, loop_now(r->loop).us);
 	if (relay_open(r) == -1)
@@ -507,7 +506,7 @@ relay_run(const struct heritage *h)
 	    relay_on_beat);
 	loop_run(r->loop);
 	relay_close(r);
-	return (EX_OK);
+	return (r->code);
 }
 
 const struct role role_relay = { "relay", SLOT_RELAY, relay_run };

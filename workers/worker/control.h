@@ -8,6 +8,7 @@
 #define WORKER_CONTROL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/bug.h"
 
@@ -16,5 +17,8 @@ struct worker;
 bool	control_open(struct worker *) MUST_USE;
 /* No stream to the relay: the master may have overlooked that. */
 void	control_ask_bus(struct worker *);
+/* What was to be given to another worker is, or cannot be. */
+void	control_given(struct worker *, unsigned heir, size_t moved,
+	    size_t failed, size_t left);
 
 #endif

@@ -5,16 +5,34 @@
 
 #include <bsd/stdlib.h>
 
+#include "hub/move.h"
 #include "shm/counters.h"
 #include "sys/ipc.h"
 #include "sys/log.h"
 #include "worker/engineio/polling.h"
+#include "worker/handover/handover.h"
 #include "worker/net/accept.h"
+#include "worker/net/bus_port.h"
 #include "worker/net/conn.h"
 #include "worker/net/parcel.h"
 
+#define LEAVE_ASK_MS	250u	/* for the relay to say that it knows */
 #define LEAVE_TICK_US	(WORKER_TICK_MS * 1000u)
 #define LEAVE_JITTER_US	(2 * LEAVE_TICK_US)
+
+/* The last client has gone.  Publishers that do not know it wait for our word
+ * that we have no receivers; the relay is to send us nothing more. */
+static bool
+leave_is_awaited(struct worker *w)
+{
+	if (w->mode != WORKER_DRAINING || w->now.us >= w->stop_at.us)
+		return (false);
+	if (w->left_at.us == 0)
+		w->left_at = w->now;
+	return (!bus_port_leave(w->bus, (unsigned)w->h->slot,
+	    (uint32_t)w->h->generation) &&
+	    w->now.us < mono_add_ms(w->left_at, LEAVE_ASK_MS).us);
+}
 
 void
 leave_finish(struct worker *w)
@@ -24,9 +42,13 @@ leave_finish(struct worker *w)
 	if (w->mode < WORKER_DRAINING || w->nconns > 0 || w->doomed != NULL ||
 	    polling_waiting(w->polling) > 0 || polling_busy(w->polling))
 		return;
-	/* clients wait for those it passes them on to, which may be slow */
+	/* clients wait for those it passes them on to, which may be slow; back
+	 * ends for clients who have gone to others with what they owe */
 	if (w->mode == WORKER_DRAINING && w->now.us < w->stop_at.us &&
-	    parcel_waiting(w->parcels) > 0)
+	    (parcel_waiting(w->parcels) > 0 || handover_waits(w->handover) ||
+	    hub_has_questions(w->hub)))
+		return;
+	if (leave_is_awaited(w))
 		return;
 	ipc_init(&m, CONTROL_DRAINED);
 	if (w->control.fd != -1 && ipc_send(w->control.fd, &m) == -1)
@@ -75,6 +97,7 @@ leave_begin(struct worker *w, enum worker_mode mode, uint64_t ms)
 		leave_go(w, mode, ms);
 	w->mode = mode;
 	if (mode == WORKER_STOPPING) {
+		handover_stop(w->handover);
 		hub_leave(w->hub);
 		leave_close_all(w, REASON_shutdown);
 	}
@@ -104,8 +127,9 @@ leave_may_tell(const struct conn *c, bool last)
 {
 	if (c->parting || c->state >= CONN_TUNNEL)
 		return (false);
-	/* unless a request is on its way */
-	return (last || (c->state != CONN_HTTP && c->state != CONN_ASKING));
+	/* unless a request is on its way, or another worker may take it */
+	return (last || (!(c->tls == NULL && handover_gives(c->w->handover)) &&
+	    c->state != CONN_HTTP && c->state != CONN_ASKING));
 }
 
 /* DRAINING: as many as are due.  Who was looked at goes to the end of the

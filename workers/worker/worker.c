@@ -35,6 +35,8 @@
 #include "worker/endpoint/status.h"
 #include "worker/engineio/polling.h"
 #include "worker/engineio/transport.h"
+#include "worker/handover/handover.h"
+#include "worker/http/body.h"
 #include "worker/http/coded.h"
 #include "worker/http/handshakes.h"
 #include "worker/http/refusal.h"
@@ -44,8 +46,12 @@
 #include "worker/net/age.h"
 #include "worker/net/bus_port.h"
 #include "worker/net/conn.h"
+#include "worker/net/conn_save.h"
 #include "worker/net/later.h"
+#include "worker/net/names.h"
 #include "worker/net/parcel.h"
+#include "worker/net/preamble.h"
+#include "worker/net/ticket.h"
 #include "worker/net/tunnel.h"
 #include "worker/websocket/frames.h"
 #include "worker/websocket/upgrade.h"
@@ -55,6 +61,7 @@
 
 /* See struct conn_hand; what is not said ends the connection, or is nothing. */
 static const struct conn_hand worker_hands[CONN__MAX] = {
+	[CONN_PREAMBLE] = { .ready = preamble_ready },
 	[CONN_IDLE] = { .input = request_input,
 		.parting = polling_http_parting, .gone = polling_http_gone,
 		.drained = polling_http_drained },
@@ -81,6 +88,10 @@ static const struct conn_hand worker_hands[CONN__MAX] = {
 		.drained = polling_http_drained },
 };
 
+static const struct conn_bodies worker_bodies = {
+	.save = body_save, .load = body_load, .free = body_free,
+};
+
 /* --- routes -------------------------------------------------------------- */
 
 #define GET		(1u << HTTP_GET | 1u << HTTP_HEAD)
@@ -97,15 +108,19 @@ static const struct route_row worker_routes[ROUTE__MAX] = {
 	[ROUTE_PLAIN] = { .methods = 1u << HTTP_GET,
 		.allow = "Allow: GET, OPTIONS\r\n", .serve = upgrade_plain },
 	[ROUTE_PUBLISH] = { .methods = POST, .allow = POST_ALLOW,
-		.serve = api_head, .body = api_body },
+		.serve = api_head, .body = api_body, .api = true },
 	[ROUTE_BATCH] = { .methods = POST, .allow = POST_ALLOW,
-		.serve = api_head, .body = api_body },
+		.serve = api_head, .body = api_body, .api = true },
 	[ROUTE_DISCONNECT] = { .methods = POST, .allow = POST_ALLOW,
-		.serve = api_head, .body = api_body },
+		.serve = api_head, .body = api_body, .api = true },
 	[ROUTE_ROOMS] = { .methods = POST, .allow = POST_ALLOW,
-		.serve = api_head, .body = api_body },
+		.serve = api_head, .body = api_body, .api = true },
+	[ROUTE_REVOKE] = { .methods = POST, .allow = POST_ALLOW,
+		.serve = api_head, .body = api_body, .api = true },
 	[ROUTE_PRESENCE] = { .methods = GET, .allow = GET_ALLOW,
-		.serve = api_presence_get },
+		.serve = api_presence_get, .api = true },
+	[ROUTE_HISTORY] = { .methods = GET, .allow = GET_ALLOW,
+		.serve = api_history_get, .api = true },
 	[ROUTE_ROOT] = { .methods = GET, .allow = GET_ALLOW,
 		.serve = index_serve },
 	[ROUTE_DEMO] = { .methods = GET, .allow = GET_ALLOW,
@@ -133,6 +148,15 @@ worker_host_of(const struct client *cl)
 	return (container_of(client_out(cl), struct host, outq));
 }
 
+/* What its client is, is told now: its session may go in a moment. */
+static void
+worker_close_conn(struct conn *c, const struct client *cl, enum reason r)
+{
+	conn_close(c, r);
+	if (c->parting && !c->frozen && !c->recorded)
+		conn_record_end(c, cl);
+}
+
 static void
 worker_port_close(void *host, struct client *cl, enum reason r)
 {
@@ -142,7 +166,7 @@ worker_port_close(void *host, struct client *cl, enum reason r)
 	if (h->magic == POLLER_MAGIC)
 		polling_close(worker_host_of(cl), r);
 	else
-		conn_close(worker_host_of(cl), r);
+		worker_close_conn(worker_host_of(cl), cl, r);
 }
 
 static void
@@ -181,6 +205,20 @@ worker_port_flush(void *host, struct outq *q)
 		polling_flush(q);
 	else
 		conn_flush(q);
+}
+
+/* One that has no number has not been told of: it opens in a moment, with all
+ * this. */
+static void
+worker_port_noted(void *host, struct client *cl, const struct client_noted *n)
+{
+	struct host *h = worker_host_of(cl);
+
+	(void)host;
+	if (h->magic == POLLER_MAGIC)
+		polling_note(worker_host_of(cl), n);
+	else
+		conn_record_note(worker_host_of(cl), n);
 }
 
 static void
@@ -275,6 +313,10 @@ worker_before_wait(void *arg)
 	coded_turn_end(w->coded);
 	slot_does(w->row, SLOT_BUS_WRITING);
 	bus_port_flush(w->bus);
+	if (handover_turn_end(w->handover)) {
+		worker_turn_end(w);
+		bus_port_flush(w->bus);
+	}
 	leave_finish(w);
 	now = mono_now();
 	hub_written(w->hub, now);
@@ -289,7 +331,7 @@ worker_busy(void *arg)
 	const struct worker *w = arg;
 
 	return (!later_empty(w->later) || polling_busy(w->polling) ||
-	    hub_busy(w->hub));
+	    hub_busy(w->hub) || handover_busy(w->handover));
 }
 
 static void
@@ -300,6 +342,8 @@ worker_second(struct worker *w)
 		control_ask_bus(w);
 	handshakes_second(w);
 	crowd_second(w);
+	if (w->h->confine != NULL)
+		w->h->confine->second();
 	coverage_save();
 }
 
@@ -329,6 +373,7 @@ worker_bus_frame(void *arg, struct slice frame)
 	struct worker *w = arg;
 
 	slot_does(w->row, SLOT_BUS_READING);
+	handover_hear(w->handover);
 	hub_bus_frame(w->hub, frame);
 }
 
@@ -341,6 +386,17 @@ worker_bus_lost(void *arg)
 }
 
 static void
+worker_drain(struct worker *w, uint64_t ms)
+{
+	leave_begin(w, WORKER_DRAINING, ms);
+}
+
+static const struct handover_calls worker_handover = {
+	.turn_end = worker_turn_end, .given = control_given,
+	.leave = worker_drain,
+};
+
+static void
 worker_open_shm(struct worker *w)
 {
 	const struct heritage *h = w->h;
@@ -349,6 +405,7 @@ worker_open_shm(struct worker *w)
 	w->interest = interest_open(h->segment, slot);
 	w->presence = presence_open(h->segment, slot);
 	w->count = count_open(h->segment, slot);
+	trail_open(&w->trail, h->segment, slot, h->generation);
 	storm_rate_init(&w->storm, w->conf->limit_handshakes);
 	w->users = calloc(w->conf->nnamespaces + 1, sizeof *w->users);
 	if (w->interest == NULL || w->presence == NULL || w->count == NULL ||
@@ -375,6 +432,7 @@ worker_open_hub(struct worker *w)
 			.answered = api_answered,
 			.refused = refusal_token,
 			.unpublished = refusal_publish,
+			.noted = worker_port_noted,
 			.random = worker_port_random },
 	};
 	const struct bus_port_calls up = { .arg = w, .frame = worker_bus_frame,
@@ -387,7 +445,9 @@ worker_open_hub(struct worker *w)
 	w->polling = polling_new(w);
 	w->parcels = parcels_new(w);
 	w->coded = coded_new(w);
-	if (w->polling == NULL || w->parcels == NULL || w->coded == NULL)
+	w->handover = handover_new(w, &worker_handover);
+	if (w->polling == NULL || w->parcels == NULL || w->coded == NULL ||
+	    w->handover == NULL)
 		fatal("polling");
 	w->out = hub_out(w->hub);
 	w->work = hub_work(w->hub);
@@ -412,6 +472,7 @@ worker_open_conns(struct worker *w)
 	buf_init(&w->body);
 	buf_init(&w->lines);
 	buf_init(&w->cors);
+	buf_init(&w->vouched);
 	w->rbuf = malloc(WORKER_RBUF + 1);
 	w->tlsbuf = malloc(CONN_TLS_RECORD);
 	buf_init(&extra);
@@ -444,6 +505,8 @@ worker_start(struct worker *w)
 	stats_heartbeat(w->h->stats, (unsigned)w->h->slot, w->wall);
 	slot_heartbeat(w->h->segment, (unsigned)w->h->slot, w->now.us);
 	accept_open(w);
+	if (w->h->confine != NULL)
+		w->h->confine->begin(w->h);
 	ipc_init(&m, CONTROL_READY);
 	if (ipc_send(w->control.fd, &m) != 1)
 		fatal("control"); /* the master would wait for ever */
@@ -452,8 +515,11 @@ worker_start(struct worker *w)
 static void
 worker_free(struct worker *w)
 {
+	tickets_free(&w->tickets);
+	handover_free(&w->handover);
 	parcels_free(&w->parcels);
 	coded_free(&w->coded);
+	names_free(&w->names);
 	polling_free(&w->polling);
 	hub_free(&w->hub);
 	bus_port_free(&w->bus);
@@ -467,6 +533,7 @@ worker_free(struct worker *w)
 	buf_fini(&w->body);
 	buf_fini(&w->lines);
 	buf_fini(&w->cors);
+	buf_fini(&w->vouched);
 	free(w->demo_extra);
 	free(w->users);
 	free(w->rbuf);
@@ -489,6 +556,7 @@ worker_run(const struct heritage *h)
 	w->row = segment_slot(h->segment, (unsigned)h->slot);
 	w->conf = h->conf;
 	w->hands = worker_hands;
+	w->bodies = &worker_bodies;
 	w->routes = worker_routes;
 	w->reserve_fd = -1;
 	w->control.fd = -1;

@@ -18,17 +18,21 @@
 #include "role.h"
 #include "shm/bucket_storm.h"
 #include "shm/counters.h"
+#include "shm/slots_trail.h"
 #include "sys/loop.h"
 
 struct bus_port;
 struct coded;
 struct conn;
+struct conn_bodies;
 struct conn_hand;
+struct handover;
 struct later_queue;
 struct parcels;
 struct polling;
 struct route_row;
 struct slot_row;
+struct tickets;
 struct tls_ctx;
 struct worker;
 
@@ -39,13 +43,16 @@ struct worker;
 #define WORKER_DECODED	(2 * HTTP_LINE_MAX)
 
 #define WORKER_TICK_MS	100
+#define RECORD_LATELY	256		/* see net/record.h */
 
 struct listener {
 	struct loop_fd	 io;
 	struct worker	*w;
 	struct tls_ctx	*tls;		/* NULL: plain */
 	bool		 tcp;		/* else a unix socket */
-	bool		 status;	/* health, metrics are answered */
+	unsigned	 proxy;		/* enum proxy_version */
+	bool		 clients, api;	/* these are served, */
+	bool		 status;	/* and health, metrics are answered */
 	unsigned	 guests;	/* beyond the limit, for these */
 };
 
@@ -63,6 +70,7 @@ struct worker {
 	const struct heritage *h;
 	const struct conf *conf;
 	const struct conn_hand *hands;	/* by enum conn_state; net */
+	const struct conn_bodies *bodies; /* net/conn_save */
 	const struct route_row *routes; /* by enum route; http */
 	struct loop	*loop;
 	struct wheel	*wheel;		/* of loop */
@@ -78,9 +86,12 @@ struct worker {
 	struct mono	 now;		/* of this turn */
 	struct wall	 wall;
 	enum worker_mode mode;
+	bool		 succeeded;	/* others have its listeners, and get all
+					 * that it has and that can go */
 	struct mono	 stop_at;	/* all clients are gone by then */
 	struct mono	 drain_from;	/* DRAINING: since when, */
 	size_t		 drain_all;	/*   and of how many at that time */
+	struct mono	 left_at;	/* DRAINING: the last has gone; 0: not */
 	size_t		 drain_told;	/*   so many have been told to go */
 	struct loop_fd	 control;
 	struct bus_port	*bus;		/* net */
@@ -97,6 +108,7 @@ struct worker {
 	/* net/accept */
 	struct listener	 listeners[ROLE_SOCKETS_MAX];
 	size_t		 nlisteners;
+	struct tickets	*tickets;	/* of TLS sessions */
 	bool		 listening;	/* they are watched */
 	bool		 short_of_fds;	/* told to the log */
 	int		 reserve_fd;	/* given up when nothing else is free */
@@ -118,23 +130,40 @@ struct worker {
 	struct later_queue *later;	/* conns: work for which no event
 					 * comes */
 	bool		 later_writes;	/* ... some of it this turn's */
-	unsigned	 handshakes;	/* TLS steps taken this turn */
+	uint64_t	 handshake_us;	/* of this turn, by TLS */
 	uint8_t		*rbuf;		/* WORKER_RBUF + 1 bytes */
 	uint8_t		*tlsbuf;	/* small runs made one record */
 	struct buf	 text;		/* what is encoded and sent at once */
 	struct buf	 body;		/* of a response */
 	struct buf	 lines;		/* of a response's head */
 	struct buf	 cors;		/* ... for this request's origin */
+	struct buf	 vouched;	/* claims of a client's certificate */
 	uint8_t		 decoded[WORKER_DECODED];
 
 	struct parcels	*parcels;	/* net */
 	struct coded	*coded;		/* http */
+	struct trail	 trail;		/* net/record: of clients */
+	struct names	*names;		/* net: of requests; NULL: none yet */
+	struct record_lately {
+		uint64_t	 key;	/* of a note that was written */
+		uint64_t	 again_us;	/* not before */
+	} lately[RECORD_LATELY];
 	struct storm_rate storm;	/* http: handshakes of the host */
 	struct polling	*polling;	/* engineio */
+	struct handover	*handover;
 
 	/* worker.c */
 	uint8_t		 random[512];
 	size_t		 nrandom;	/* bytes left, at the end */
+
+	/* http/trace */
+	uint64_t	 requests;	/* names that were made */
+	const char	*request_id;	/* of the request in hand; NULL: none */
+
+	/* http/from */
+	uint8_t		 only_address[16];	/* of all handshakes, */
+	unsigned	 only_handshakes;	/*   so many */
+	bool		 many_addresses; /* ... or not, or it was told */
 
 	/* demo.c, status.c */
 	char		*demo_extra;	/* response lines for the page */

@@ -38,14 +38,26 @@ free_namespace(struct conf_namespace *ns)
 }
 
 static void
+free_listen(struct conf_listen *l)
+{
+	size_t i;
+
+	for (i = 0; i < l->ntls_hosts; i++) {
+		conf_object_free(CONF_SEC_LISTEN_HOST, &l->tls_hosts[i]);
+		free(l->tls_hosts[i].name);
+	}
+	free(l->tls_hosts);
+	conf_object_free(CONF_SEC_LISTEN, l);
+	free(l->text);
+}
+
+static void
 free_titled(struct conf *conf)
 {
 	size_t i;
 
-	for (i = 0; i < conf->nlistens; i++) {
-		conf_object_free(CONF_SEC_LISTEN, &conf->listens[i]);
-		free(conf->listens[i].text);
-	}
+	for (i = 0; i < conf->nlistens; i++)
+		free_listen(&conf->listens[i]);
 	for (i = 0; i < conf->jwt.nkeys; i++) {
 		conf_object_free(CONF_SEC_JWT_KEY, &conf->jwt.keys[i]);
 		free(conf->jwt.keys[i].kid);
@@ -86,6 +98,7 @@ conf_free(struct conf **confp)
 	for (i = 0; i < CONF_NDIRECTIVES; i++)
 		if (conf_sections[conf_directives[i].section].title == NULL)
 			conf_value_free(&conf_directives[i], conf);
+	free(conf->lines);
 	conf->magic = 0;
 	free(conf);
 	*confp = NULL;

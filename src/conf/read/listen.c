@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "conf/heap.h"
+#include "conf/origin.h"
 #include "conf/value/addr.h"
 
 static_assert(offsetof(struct sockaddr_in, sin_port) ==
@@ -120,9 +121,53 @@ listen_check_tls(struct conf_reading *parse, const struct conf_tree *s,
 		conf_titled_bad(parse, s, "tls needs a certificate");
 	if (l->tls && !key)
 		conf_titled_bad(parse, s, "tls needs a key");
-	if (!l->tls && (certificate || key))
-		conf_titled_bad(parse, s,
+	if (!l->tls && (certificate || key || l->ocsp[0] != '\0'))
+		conf_titled_bad(parse, s, l->ocsp[0] != '\0' ?
+		    "ocsp needs tls = true" :
 		    "certificate and key need tls = true");
+	if (l->client_verify != CONF_CLIENT_OFF && !l->tls)
+		conf_titled_bad(parse, s, "client_verify needs tls = true");
+	if (l->client_verify != CONF_CLIENT_OFF && l->client_ca[0] == '\0')
+		conf_titled_bad(parse, s, "client_verify needs client_ca");
+	if (l->client_verify == CONF_CLIENT_OFF && l->client_ca[0] != '\0')
+		conf_titled_bad(parse, s, "client_ca needs client_verify = "
+		    "optional or required");
+}
+
+/* Those who ask for the name get its certificate. */
+static void
+listen_host(struct conf_reading *parse, const struct conf_tree *s,
+    struct conf_listen *l)
+{
+	struct conf_listen_host *h = &l->tls_hosts[l->ntls_hosts++], *o;
+	const char *wrong = conf_host_parse(s->title.text, &h->name);
+
+	if (wrong != NULL) {
+		conf_titled_bad(parse, s, wrong);
+		h->name = conf_strdup(s->title.text);
+	}
+	h->line = s->title.at.line;
+	for (o = l->tls_hosts; o < h; o++)
+		if (strcmp(o->name, h->name) == 0) {
+			conf_section_again(parse, s->section, h->name, h->line,
+			    o->line);
+			break;
+		}
+	conf_titled_fill(parse, s, h);
+}
+
+static void
+listen_read_hosts(struct conf_reading *parse, const struct conf_tree *s,
+    struct conf_listen *l)
+{
+	size_t n = conf_tree_count(s, CONF_SEC_LISTEN_HOST);
+	const struct conf_tree *h = NULL;
+
+	l->tls_hosts = conf_calloc(n + 1, sizeof *l->tls_hosts);
+	while ((h = conf_tree_next(s, CONF_SEC_LISTEN_HOST, h)) != NULL)
+		listen_host(parse, h, l);
+	if (n > 0 && !l->tls)
+		conf_titled_bad(parse, s, "host needs tls = true");
 }
 
 static void
@@ -143,7 +188,11 @@ listen_read(struct conf_reading *parse, const struct conf_tree *s)
 		listen_check_cover(parse, s, l);
 	}
 	conf_titled_fill(parse, s, l);
+	listen_read_hosts(parse, s, l);
 	listen_check_tls(parse, s, l);
+	if (l->proxy_protocol != CONF_PROXY_OFF && conf->nproxies == 0)
+		conf_titled_bad(parse, s, "proxy_protocol: nobody may send "
+		    "its header without trusted_proxies");
 }
 
 void

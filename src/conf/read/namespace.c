@@ -144,17 +144,62 @@ namespace_index_events(struct conf_reading *parse, struct conf_namespace *ns)
 	ns->event_index = index;
 }
 
+/* Another one, of this name, which is gone as long as it is not read. */
+static struct conf_namespace *
+namespace_add(struct conf *conf, const char *name)
+{
+	struct conf_namespace *ns = &conf->namespaces[conf->nnamespaces];
+
+	ns->index = (uint16_t)conf->nnamespaces++;
+	ns->gone = true;
+	ns->auth = CONF_AUTH_NONE;
+	ns->name = conf_strdup(name);
+	ns->name_len = strlen(ns->name);
+	return (ns);
+}
+
+/* Where it was before, or behind all others. */
+static struct conf_namespace *
+namespace_place(struct conf *conf, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < conf->nnamespaces; i++)
+		if (conf->namespaces[i].gone &&
+		    strcmp(conf->namespaces[i].name, name) == 0)
+			return (&conf->namespaces[i]);
+	return (conf->nnamespaces == conf->ns_room ? NULL :
+	    namespace_add(conf, name));
+}
+
+/* So that whoever keeps nothing need not ask which room it is. */
+static void
+namespace_note_keeps(struct conf_namespace *ns)
+{
+	size_t i;
+
+	for (i = 0; i < ns->nrooms; i++)
+		ns->keeps |= ns->rooms[i].history != 0;
+	for (i = 0; i < ns->nevents; i++)
+		ns->events[i].keeps = ns->keeps && ns->events[i].history &&
+		    ns->events[i].to == CONF_TO_ROOM &&
+		    !ns->events[i].is_volatile;
+}
+
 static void
 namespace_read(struct conf_reading *parse, const struct conf_tree *s)
 {
-	struct conf *conf = parse->p.conf;
-	struct conf_namespace *ns = &conf->namespaces[conf->nnamespaces];
+	struct conf_namespace *ns = namespace_place(parse->p.conf,
+	    s->title.text);
 	const char *wrong = conf_namespace_name_bad(s->title.text);
 	const struct conf_tree *sub = NULL;
 
-	ns->index = (uint16_t)conf->nnamespaces++;
-	ns->name = conf_strdup(s->title.text);
-	ns->name_len = strlen(ns->name);
+	if (ns == NULL) {
+		conf_titled_bad(parse, s, "there is no room for another "
+		    "namespace until a new start");
+		return;
+	}
+	ns->gone = false;
 	ns->line = s->title.at.line;
 	if (wrong != NULL)
 		conf_titled_bad(parse, s, wrong);
@@ -167,6 +212,7 @@ namespace_read(struct conf_reading *parse, const struct conf_tree *s)
 		namespace_room(parse, s, sub, ns);
 	while ((sub = conf_tree_next(s, CONF_SEC_EVENT, sub)) != NULL)
 		namespace_event(parse, sub, ns);
+	namespace_note_keeps(ns);
 	namespace_index_events(parse, ns);
 }
 
@@ -178,25 +224,41 @@ namespace_index_all(struct conf_reading *parse)
 	size_t i;
 
 	for (i = 0; i < conf->nnamespaces; i++)
-		conf_index_add(index, conf->namespaces[i].name,
-		    &conf->namespaces[i], conf->namespaces[i].line);
+		if (!conf->namespaces[i].gone)
+			conf_index_add(index, conf->namespaces[i].name,
+			    &conf->namespaces[i], conf->namespaces[i].line);
 	namespace_index(parse, index, CONF_SEC_NAMESPACE);
 	conf->ns_index = index;
 }
 
-#define NAMESPACES_MAX	1024
+#define NAMESPACES_MAX		1024
+#define NAMESPACES_SPARE	64	/* that later configurations may add */
+
+/* Room for them, in which those that were there before have their places. */
+static void
+namespace_prepare(struct conf *conf, const struct conf *before, size_t n)
+{
+	size_t i;
+
+	conf->ns_room = before != NULL ? before->ns_room :
+	    (unsigned)(n > NAMESPACES_MAX ? NAMESPACES_MAX : n) +
+	    NAMESPACES_SPARE;
+	conf->namespaces = conf_calloc(conf->ns_room,
+	    sizeof *conf->namespaces);
+	for (i = 0; before != NULL && i < before->nnamespaces; i++)
+		(void)namespace_add(conf, before->namespaces[i].name);
+}
 
 void
 conf_namespaces_read(struct conf_reading *parse)
 {
-	struct conf *conf = parse->p.conf;
+	size_t n = conf_tree_count(&parse->tree, CONF_SEC_NAMESPACE), i = 0;
 	const struct conf_tree *s = NULL;
 
-	conf->namespaces = conf_calloc(conf_tree_count(&parse->tree,
-	    CONF_SEC_NAMESPACE), sizeof *conf->namespaces);
+	namespace_prepare(parse->p.conf, parse->p.src->before, n);
 	while ((s = conf_tree_next(&parse->tree, CONF_SEC_NAMESPACE, s)) !=
 	    NULL) {
-		if (conf->nnamespaces == NAMESPACES_MAX) {
+		if (i++ == NAMESPACES_MAX) {
 			conf_titled_bad(parse, s, "more than 1024 namespaces");
 			break;
 		}

@@ -7,6 +7,7 @@
 #include "conf/heap.h"
 #include "conf/read/free.h"
 #include "conf/read/key.h"
+#include "conf/read/line.h"
 #include "conf/read/listen.h"
 #include "conf/read/namespace.h"
 #include "conf/read/rates.h"
@@ -50,13 +51,26 @@ parse_check_algorithms(struct conf_reading *parse)
 		jwt->algorithms = can;
 }
 
+/* Clients can say who they are, by a token or a certificate. */
+static bool
+parse_knows_clients(const struct conf *conf)
+{
+	bool knows = conf->jwt.enabled;
+	size_t i;
+
+	for (i = 0; i < conf->nlistens; i++)
+		knows |= conf->listens[i].client_verify != CONF_CLIENT_OFF;
+	return (knows);
+}
+
 static void
 parse_check_auth(struct conf_reading *parse)
 {
 	struct conf *conf = parse->p.conf;
+	bool known = parse_knows_clients(conf);
 	size_t i;
 
-	for (i = 0; i < conf->nnamespaces && !conf->jwt.enabled; i++)
+	for (i = 0; i < conf->nnamespaces && !known; i++)
 		if (conf->namespaces[i].auth == CONF_AUTH_REQUIRED)
 			conf_diag(&parse->p.diags, (struct conf_place){
 			    parse->p.src->file, conf->namespaces[i].line },
@@ -110,6 +124,7 @@ parse_all(struct conf_reading *parse)
 	parse_check_auth(parse);
 	parse_check_cookie(parse);
 	parse_check_redis(parse);
+	conf_lines_note(parse);
 }
 
 struct conf *

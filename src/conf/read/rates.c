@@ -3,6 +3,8 @@
  */
 #include "conf/read/rates.h"
 
+#include <assert.h>
+
 #include "conf/heap.h"
 #include "conf/rule/rate.h"
 
@@ -32,12 +34,51 @@ rates_read(struct conf_reading *parse, const struct conf_tree *s)
 	struct conf *conf = parse->p.conf;
 	struct conf_rate *rate = &conf->rates[conf->nrates];
 
-	rate->index = (unsigned)conf->nrates++;
+	conf->nrates++;
 	rate->name = conf_titled_name(parse, s, &rate->line);
 	conf_titled_repeats(parse, &parse->tree, s, conf->rates,
 	    sizeof *conf->rates, NULL);
 	conf_titled_fill(parse, s, rate);
 	rates_check(parse, s, rate);
+}
+
+/* The bit of the lowest that is in neither. */
+static unsigned
+rates_free_index(uint64_t taken, uint64_t avoid)
+{
+	uint64_t none = taken | avoid;
+
+	if (none == UINT64_MAX)
+		none = taken;	/* there are no more than 64 */
+	return ((unsigned)__builtin_ctzll(~none));
+}
+
+/* Buckets in shared memory are told apart by it: who was there before keeps
+ * its own, and nobody new gets one of theirs. */
+static void
+rates_number(struct conf *conf, const struct conf *before)
+{
+	const struct conf_rate *old;
+	uint64_t taken = 0, avoid = 0;
+	size_t i;
+
+	static_assert(CONF_RATES_MAX == 64, "a bit each");
+	for (i = 0; before != NULL && i < before->nrates; i++)
+		avoid |= UINT64_C(1) << before->rates[i].index;
+	for (i = 0; i < conf->nrates; i++) {
+		old = before == NULL ? NULL :
+		    conf_rate_find(before, conf->rates[i].name);
+		conf->rates[i].index = old == NULL ? CONF_RATES_MAX :
+		    old->index;
+		if (old != NULL)
+			taken |= UINT64_C(1) << old->index;
+	}
+	for (i = 0; i < conf->nrates; i++) {
+		if (conf->rates[i].index != CONF_RATES_MAX)
+			continue;
+		conf->rates[i].index = rates_free_index(taken, avoid);
+		taken |= UINT64_C(1) << conf->rates[i].index;
+	}
 }
 
 void
@@ -58,6 +99,7 @@ conf_rates_read(struct conf_reading *parse)
 	if (conf_rate_find(conf, "messages") == NULL &&
 	    conf->nrates < CONF_RATES_MAX)
 		conf_rate_environment(&parse->p);
+	rates_number(conf, parse->p.src->before);
 	conf->rate_messages = conf_rate_find(conf, "messages");
 	conf->rate_connects = conf_rate_find(conf, "connects");
 	conf->rate_auth_failures = conf_rate_find(conf, "auth_failures");

@@ -11,6 +11,7 @@
 #include "conf/rule/reference.h"
 #include "conf/value/http.h"
 #include "conf/value/list.h"
+#include "conf/value/networks.h"
 #include "conf/value/origins.h"
 #include "conf/value/quantity.h"
 #include "conf/value/redis.h"
@@ -59,6 +60,10 @@ static const struct {
 				   conf_free_origins },
 	[CONF_TYPE_HOSTS]      = { conf_set_hosts, conf_dump_strings,
 				   conf_free_strings },
+	[CONF_TYPE_NETWORKS]   = { conf_set_networks, conf_dump_networks,
+				   conf_free_networks },
+	[CONF_TYPE_EVENTNAMES] = { conf_set_eventnames, conf_dump_strings,
+				   conf_free_strings },
 	[CONF_TYPE_NSNAMES]    = { conf_set_nsnames, conf_dump_nsnames,
 				   conf_free_strings },
 	[CONF_TYPE_ALGORITHMS] = { conf_set_bits, conf_dump_bits, NULL },
@@ -85,6 +90,15 @@ static const struct {
 	/* clang-format on */
 };
 
+/* What a value does not show. */
+static void (*const hidden[CONF_TYPE__MAX])(const struct conf_directive *,
+    const void *, struct buf *) = {
+	[CONF_TYPE_SECRET]	= conf_hidden_secret,
+	[CONF_TYPE_REDISURL]	= conf_hidden_redis_url,
+	[CONF_TYPE_REDISURLS]	= conf_hidden_redis_urls,
+	[CONF_TYPE_SENTINELS]	= conf_hidden_redis_urls,
+};
+
 static bool
 type_is_text(enum conf_type type)
 {
@@ -105,6 +119,14 @@ conf_value_dump(const struct conf_directive *row, const void *object,
     struct buf *out)
 {
 	types[row->type].dump(row, object, out);
+}
+
+void
+conf_value_hidden(const struct conf_directive *row, const void *object,
+    struct buf *out)
+{
+	if (hidden[row->type] != NULL)
+		hidden[row->type](row, object, out);
 }
 
 void

@@ -18,6 +18,10 @@ void	conf_value_set(struct conf_parser *, const struct conf_value *,
 /* The value as the file would have it: "x", 10s, {"a", "b"}. */
 void	conf_value_dump(const struct conf_directive *, const void *object,
 	    struct buf *);
+/* What the dump keeps to itself, secrets; nothing, for most types.  For who
+ * compares, and shows it to nobody. */
+void	conf_value_hidden(const struct conf_directive *, const void *object,
+	    struct buf *);
 void	conf_value_free(const struct conf_directive *, void *object);
 
 /* All rows of a section at once. */

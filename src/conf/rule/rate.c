@@ -117,7 +117,6 @@ conf_rate_environment(struct conf_parser *p)
 	if (n == 0)
 		return;		/* as many as they like */
 	*rate = (struct conf_rate){
-		.index = (unsigned)p->conf->nrates,
 		.name = conf_strdup("messages"), .per = CONF_PER_USER,
 		.allow = (unsigned)n, .period_ms = 60000,
 		.burst = n < 5 ? 1 : (unsigned)n / 5,

@@ -1,12 +1,14 @@
 /*
- * Namespaces that others name, and rooms that are made of a path.
+ * Namespaces and events that others name, and rooms that are made of a path.
  */
 #include "conf/rule/reference.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/reserved.h"
 #include "conf/find.h"
+#include "conf/name.h"
 #include "conf/pattern.h"
 #include "conf/value/list.h"
 #include "conf/value/string.h"
@@ -47,6 +49,34 @@ conf_set_nsnames(struct conf_parser *p, const struct conf_value *v,
 			conf_value_bad(p, v, t, "there is no such namespace%s",
 			    t->text[0] == '/' ? "" :
 			    " (its name starts with \"/\")");
+	conf_set_strings(p, v, object);
+}
+
+/* The rules of an event are not needed to publish it, so that the names need not
+ * be those of sections. */
+static const char *
+reference_event_bad(const char *name)
+{
+	const char *star = strchr(name, '*');
+
+	if (star != NULL && star[1] != '\0')
+		return ("a \"*\" may only be its last character");
+	if (strlen(name) > CONF_EVENT_MAX)
+		return ("the name is longer than 256 bytes");
+	return (reserved_by_socketio(slice_str(name)) ?
+	    "the name is reserved by Socket.IO" : NULL);
+}
+
+void
+conf_set_eventnames(struct conf_parser *p, const struct conf_value *v,
+    void *object)
+{
+	const struct conf_token *t;
+	const char *wrong;
+
+	for (t = v->tokens; t < v->tokens + v->n; t++)
+		if ((wrong = reference_event_bad(t->text)) != NULL)
+			conf_value_bad(p, v, t, "%s", wrong);
 	conf_set_strings(p, v, object);
 }
 

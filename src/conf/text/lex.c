@@ -260,6 +260,11 @@ lex_any_word(struct conf_lex *l)
 	if (!(quoted ? lex_quoted(l) : lex_word(l)))
 		return (false);
 	MUST(!l->text.oom);
+	/* as in other programs' files; it would become part of the value */
+	if (!quoted && l->text.wpos > 0 &&
+	    l->text.data[l->text.wpos - 1] == ';')
+		return (LEX_SYNTAX(l, l->at, "a semicolon ends nothing here: "
+		    "leave it out, or put it into quotes"));
 	if (!utf8_valid(buf_unread(&l->text)) ||
 	    (l->text.wpos > 0 && memchr(l->text.data, '\0', l->text.wpos)))
 		return (LEX_SYNTAX(l, l->at, "string is not UTF-8 text"));

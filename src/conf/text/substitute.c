@@ -21,6 +21,15 @@ substitute_next_item(const char **text, struct slice *item)
 	return (true);
 }
 
+/* As a page's address is often copied: "https://a.example/". */
+static struct slice
+substitute_origin(struct slice s)
+{
+	if (s.n > 1 && s.p[s.n - 1] == '/' && s.p[s.n - 2] != '/')
+		s.n--;
+	return (s);
+}
+
 /* "a,b" for lists, the text itself for everything else. */
 static void
 substitute(struct conf_tree *s, size_t row, const char *file,
@@ -32,6 +41,8 @@ substitute(struct conf_tree *s, size_t row, const char *file,
 
 	conf_given_clear(given);
 	while (!list || substitute_next_item(&text, &item)) {
+		if (conf_directives[row].type == CONF_TYPE_ORIGINS)
+			item = substitute_origin(item);
 		conf_given_add(given, (struct conf_token){
 			.at = { file, 0 },
 			.text = conf_strndup(item.p, item.n),

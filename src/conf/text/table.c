@@ -158,6 +158,8 @@ static const struct {
 	[CONF_TYPE_COOKIEPATH]	= { "path", false },
 	[CONF_TYPE_ORIGINS]	= { "list", true },
 	[CONF_TYPE_HOSTS]	= { "list", true },
+	[CONF_TYPE_NETWORKS]	= { "list", true },
+	[CONF_TYPE_EVENTNAMES]	= { "list", true },
 	[CONF_TYPE_NSNAMES]	= { "list", true },
 	[CONF_TYPE_ALGORITHMS]	= { "list", true },
 	[CONF_TYPE_SHA256]	= { "digest", false },

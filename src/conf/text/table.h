@@ -45,6 +45,9 @@ enum conf_type {
 	CONF_TYPE_COOKIEPATH,	/* char *, the Path of a cookie */
 	CONF_TYPE_ORIGINS,	/* struct conf_origin * and a size_t */
 	CONF_TYPE_HOSTS,	/* char ** and a size_t, "host", "*.host" */
+	CONF_TYPE_NETWORKS,	/* struct conf_network * and a size_t */
+	CONF_TYPE_EVENTNAMES,	/* char ** and a size_t; each a name, or its
+				 * beginning and a * */
 	CONF_TYPE_NSNAMES,	/* char ** and a size_t; each is there; none:
 				 * "*", all */
 	CONF_TYPE_ALGORITHMS,	/* uint32_t, bits */

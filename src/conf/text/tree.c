@@ -45,14 +45,28 @@ tree_unexpected(struct conf_lex *l, enum conf_lexeme found)
 	    (const char *)text.p));
 }
 
-/* what should stand before or behind a name. */
+/* What stands behind a name is something else than found, as is shown. */
 static bool
-tree_missing(struct conf_lex *l, enum conf_lexeme found, const char *what,
-    const char *name)
+tree_no_value(struct conf_lex *l, enum conf_lexeme found, const char *name)
 {
 	if (found == CONF_LEX_BAD || found == CONF_LEX_END)
 		return (tree_unexpected(l, found));
-	return (TREE_SYNTAX(l, l->at, "syntax: missing %s '%s'", what, name));
+	return (TREE_SYNTAX(l, l->at, "syntax: missing equal sign after "
+	    "directive '%s': %s = ...", name, name));
+}
+
+static bool
+tree_no_section(struct conf_lex *l, enum conf_lexeme found, const char *what,
+    const struct conf_section_row *row)
+{
+	const char *quote = row->title == NULL ? "" : "\"";
+
+	if (found == CONF_LEX_BAD || found == CONF_LEX_END)
+		return (tree_unexpected(l, found));
+	return (TREE_SYNTAX(l, l->at, "syntax: missing %s for section '%s': "
+	    "%s %s%s%s%s{ ... }", what, row->name, row->name, quote,
+	    row->title == NULL ? "" : row->title, quote,
+	    row->title == NULL ? "" : " "));
 }
 
 static void
@@ -187,8 +201,7 @@ tree_directive(struct conf_lex *l, struct conf_tree *tree, size_t row)
 		return (tree_skip(l, found));
 	}
 	if (!appends && !tree_is_mark(l, found, '='))
-		return (tree_missing(l, found, "equal sign after directive",
-		    name));
+		return (tree_no_value(l, found, name));
 	if (appends && !list)
 		return (TREE_SYNTAX(l, l->at, "syntax: attempt to append to "
 		    "non-list directive '%s'", name));
@@ -213,14 +226,12 @@ tree_section(struct conf_lex *l, struct conf_tree *parent,
 	found = conf_lex_next(l);
 	if (row->title != NULL) {
 		if (found != CONF_LEX_WORD)
-			return (tree_missing(l, found, "title for section",
-			    row->name));
+			return (tree_no_section(l, found, "title", row));
 		tree->title = tree_token(l);
 		found = conf_lex_next(l);
 	}
 	if (!tree_is_mark(l, found, '{'))
-		return (tree_missing(l, found, "opening brace for section",
-		    row->name));
+		return (tree_no_section(l, found, "opening brace", row));
 	return (tree_body(l, tree, l->at));
 }
 

@@ -16,6 +16,7 @@
 static_assert(LIST_IS(conf_namespace, roles, nroles) &&
     LIST_IS(conf_event, roles, nroles) && LIST_IS(conf_route, roles, nroles) &&
     LIST_IS(conf, origins, norigins) && LIST_IS(conf, hosts, nhosts) &&
+    LIST_IS(conf, proxies, nproxies) &&
     LIST_IS(conf_cors, origins, norigins) &&
     LIST_IS(conf_cors, methods, nmethods) &&
     LIST_IS(conf_cors, headers, nheaders) &&

@@ -276,6 +276,15 @@ conf_dump_redis_url(const struct conf_directive *row, const void *object,
 }
 
 void
+conf_hidden_redis_url(const struct conf_directive *row, const void *object,
+    struct buf *out)
+{
+	const struct conf_redis_url *url = conf_field_in(row, object);
+
+	buf_str(out, url->text == NULL ? "" : url->text);
+}
+
+void
 conf_free_redis_url(const struct conf_directive *row, void *object)
 {
 	conf_redis_url_free(conf_field_of(row, object));

@@ -26,6 +26,9 @@ void	conf_set_redis_url(struct conf_parser *, const struct conf_value *,
 	    void *object);
 void	conf_dump_redis_url(const struct conf_directive *, const void *object,
 	    struct buf *);
+/* The whole of it, with its password. */
+void	conf_hidden_redis_url(const struct conf_directive *, const void *object,
+	    struct buf *);
 void	conf_free_redis_url(const struct conf_directive *, void *object);
 
 #endif

@@ -40,6 +40,19 @@ conf_dump_redis_urls(const struct conf_directive *row, const void *object,
 	buf_byte(out, '}');
 }
 
+void
+conf_hidden_redis_urls(const struct conf_directive *row, const void *object,
+    struct buf *out)
+{
+	const struct conf_redis_url *urls;
+	size_t n = conf_list_get(row, object, &urls), i;
+
+	for (i = 0; i < n; i++) {
+		buf_str(out, urls[i].text == NULL ? "" : urls[i].text);
+		buf_byte(out, '\n');
+	}
+}
+
 /* --- Sentinels ------------------------------------------------------------*/
 
 static const char *

@@ -15,6 +15,8 @@ void	conf_set_sentinels(struct conf_parser *, const struct conf_value *,
 	    void *object);
 void	conf_dump_redis_urls(const struct conf_directive *, const void *object,
 	    struct buf *);
+void	conf_hidden_redis_urls(const struct conf_directive *, const void *object,
+	    struct buf *);
 void	conf_free_redis_urls(const struct conf_directive *, void *object);
 
 #endif

@@ -78,6 +78,13 @@ conf_dump_secret(const struct conf_directive *row, const void *object,
 }
 
 void
+conf_hidden_secret(const struct conf_directive *row, const void *object,
+    struct buf *out)
+{
+	buf_str(out, *(char *const *)conf_field_in(row, object));
+}
+
+void
 conf_set_urlpath(struct conf_parser *p, const struct conf_value *v,
     void *object)
 {
@@ -124,7 +131,9 @@ conf_set_word(struct conf_parser *p, const struct conf_value *v, void *object)
 static_assert(SCALAR_ENUM(conf_auth) && SCALAR_ENUM(conf_ack) &&
     SCALAR_ENUM(conf_presence) && SCALAR_ENUM(conf_per) &&
     SCALAR_ENUM(conf_format) && SCALAR_ENUM(conf_same_site) &&
-    SCALAR_ENUM(conf_secure) && SCALAR_ENUM(conf_secret_encoding),
+    SCALAR_ENUM(conf_secure) && SCALAR_ENUM(conf_secret_encoding) &&
+    SCALAR_ENUM(conf_log_connections) && SCALAR_ENUM(conf_log_format) &&
+    SCALAR_ENUM(conf_seccomp) && SCALAR_ENUM(conf_core_dumps),
     "enums are set as unsigned");
 
 void

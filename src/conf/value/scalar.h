@@ -22,6 +22,8 @@ void	conf_set_secret(struct conf_parser *, const struct conf_value *,
 	    void *object);
 void	conf_dump_secret(const struct conf_directive *, const void *object,
 	    struct buf *);
+void	conf_hidden_secret(const struct conf_directive *, const void *object,
+	    struct buf *);
 void	conf_set_urlpath(struct conf_parser *, const struct conf_value *,
 	    void *object);
 

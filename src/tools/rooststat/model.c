@@ -469,6 +469,7 @@ model_totals(struct model *m, const struct span *sp)
 	m->sessions = model_value_total(sp, "sessions");
 	m->rooms = model_value_total(sp, "rooms");
 	m->send_queue = model_value_total(sp, "send_queue_bytes");
+	m->generations = model_value_total(sp, "generations");
 	m->users = 0;
 	for (i = 0; i < m->nns; i++)
 		m->users += m->ns[i].users;

@@ -118,6 +118,7 @@ struct model {
 	unsigned	 workers, workers_well;
 	double		 open, sessions, users, rooms;
 	double		 send_queue;		/* bytes */
+	double		 generations;		/* of workers: 2 in a reload */
 	enum model_verdict verdict;
 	unsigned	 nreasons;
 	char		 reason[MODEL_REASONS][96];

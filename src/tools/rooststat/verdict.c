@@ -16,6 +16,8 @@
 #define FILES_LOW	0.95		/* of the descriptors: few are left */
 #define REPLACED_MS	60000u		/* how long a new child is news */
 #define JUST_NOW_MS	3000u		/* heartbeats come each second */
+#define LOST_MS		5000u	/* who is gone sooner has come by mistake */
+#define LOST_MANY	20u	/* fewer are chance */
 #define START_MS	5000u		/* children of the daemon's start */
 
 static const struct verdict_row {
@@ -37,6 +39,7 @@ static const struct verdict_row {
 	{ "bus_lost_bytes",	"", SEVERITY_BAD },
 	{ "bus_reconnects",	"", SEVERITY_WARN },
 	{ "bus_unroutable",	"", SEVERITY_WARN },
+	{ "calls_denied",	"", SEVERITY_BAD },
 	{ "children_died",	"", SEVERITY_BAD },
 	{ "children_hung",	"", SEVERITY_BAD },
 	{ "clients_closed",	"reason=\"memory\"", SEVERITY_BAD },
@@ -44,11 +47,13 @@ static const struct verdict_row {
 	{ "clients_closed",	"reason=\"slow_consumer\"", SEVERITY_WARN },
 	{ "clients_closed",	"reason=\"worker_died\"", SEVERITY_BAD },
 	{ "connections_closed",	"reason=\"client_gone\"", SEVERITY_NOTE },
+	{ "connections_closed",	"reason=\"client_reset\"", SEVERITY_NOTE },
 	{ "connections_closed",	"reason=\"eio_parse\"", SEVERITY_NOTE },
 	{ "connections_closed",	"reason=\"handshake_timeout\"", SEVERITY_NOTE },
 	{ "connections_closed",	"reason=\"http_bad\"", SEVERITY_NOTE },
 	{ "connections_closed",	"reason=\"memory\"", SEVERITY_BAD },
 	{ "connections_closed",	"reason=\"ping_timeout\"", SEVERITY_NOTE },
+	{ "connections_closed",	"reason=\"proxy_failed\"", SEVERITY_NOTE },
 	{ "connections_closed",	"reason=\"raw_parse\"", SEVERITY_NOTE },
 	{ "connections_closed",	"reason=\"sio_parse\"", SEVERITY_NOTE },
 	{ "connections_closed",	"reason=\"slow_consumer\"", SEVERITY_WARN },
@@ -72,6 +77,7 @@ static const struct verdict_row {
 	{ "eio_unknown_sid",	"", SEVERITY_NOTE },
 	{ "events_rejected",	"", SEVERITY_NOTE },
 	{ "far_bad",		"", SEVERITY_WARN },
+	{ "proxy_failed",	"", SEVERITY_NOTE },
 	{ "redis_unsealed",	"", SEVERITY_WARN },
 	{ "stream_errors",	"", SEVERITY_WARN },
 	{ "stream_gaps",	"", SEVERITY_BAD },
@@ -79,15 +85,23 @@ static const struct verdict_row {
 	{ "far_stale",		"", SEVERITY_WARN },
 	{ "far_orders_lost",	"", SEVERITY_BAD },
 	{ "files_lost",		"", SEVERITY_BAD },
+	{ "keeps_failed",	"", SEVERITY_WARN },
+	{ "keeps_refused",	"", SEVERITY_WARN },
 	{ "log_lost",		"", SEVERITY_WARN },
 	{ "handovers_refused",	"", SEVERITY_WARN },
 	{ "heartbeats_missed",	"", SEVERITY_NOTE },
+	{ "history_asks_refused", "", SEVERITY_WARN },
+	{ "history_asks_timed_out", "", SEVERITY_WARN },
+	{ "history_joins_unheard", "", SEVERITY_WARN },
+	{ "history_unhealed",	"", SEVERITY_WARN },
 	{ "interest_full",	"", SEVERITY_BAD },
 	{ "interest_untracked",	"", SEVERITY_BAD },
 	{ "joins_refused",	"", SEVERITY_NOTE },
 	{ "member_answers_lost", "", SEVERITY_WARN },
 	{ "member_answers_partly", "", SEVERITY_WARN },
 	{ "memory_failures",	"", SEVERITY_BAD },
+	{ "moves_broken",	"", SEVERITY_WARN },
+	{ "moves_refused",	"", SEVERITY_WARN },
 	{ "ns_refusals",	"", SEVERITY_NOTE },
 	{ "presence_full",	"", SEVERITY_BAD },
 	{ "presence_too_long",	"", SEVERITY_WARN },
@@ -107,13 +121,23 @@ static const struct verdict_row {
 	{ "redis_refusals",	"", SEVERITY_WARN },
 	{ "redis_refusing",	"", SEVERITY_WARN },
 	{ "redis_sentinels_lost", "", SEVERITY_WARN },
+	{ "reloads_failed",	"", SEVERITY_WARN },
+	{ "upgrades_failed",	"", SEVERITY_WARN },
 	{ "requests_bad",	"", SEVERITY_NOTE },
+	{ "revocations_full",	"", SEVERITY_BAD },
+	{ "revocations_refused", "", SEVERITY_BAD },
 	{ "rolls_cut",	"", SEVERITY_WARN },
 	{ "secret_file_bad",	"", SEVERITY_WARN },
 	{ "shm_overrun",	"", SEVERITY_BAD },
 	{ "shm_unannounced",	"", SEVERITY_WARN },
 	{ "socketio_refused",	"", SEVERITY_NOTE },
 	{ "stats_ns_overflow",	"", SEVERITY_NOTE },
+	{ "store_epochs_lost",	"", SEVERITY_NOTE },
+	{ "store_evicted_rooms", "", SEVERITY_WARN },
+	{ "store_gaps",		"", SEVERITY_NOTE },
+	{ "store_refused",	"why=\"too_large\"", SEVERITY_NOTE },
+	{ "store_refused",	"why=\"memory\"", SEVERITY_BAD },
+	{ "store_refused",	"", SEVERITY_WARN },
 	{ "tls_failed",		"", SEVERITY_NOTE },
 };
 
@@ -401,6 +425,37 @@ verdict_of_problems(struct model *m)
 	}
 }
 
+/*
+ * Clients are lost at any age, unless something on the way counts the time:
+ * most of them in two neighbouring buckets, a quarter wide at most.
+ */
+static void
+verdict_lost(struct model *m)
+{
+	const struct stats_metric *h = stats_find(m->cur, "lost_age_ms", "");
+	char from[TEXT_NUMBER], to[TEXT_NUMBER];
+	const uint64_t *v;
+	uint64_t best = 0;
+	uint32_t i, at = 0, end;
+
+	if (h == NULL || h->type != STATS_HISTOGRAM)
+		return;
+	v = m->cur->total + h->first;
+	for (i = 0; i + 2 < h->ncells; i++)
+		if (stats_lower(h, i) >= LOST_MS && v[i] + v[i + 1] > best) {
+			best = v[i] + v[i + 1];
+			at = i;
+		}
+	if (best < LOST_MANY || best * 2 <= stats_count(h, m->cur->total))
+		return;
+	end = at + (v[at + 1] != 0 ? 2 : 1);
+	at += v[at] == 0;
+	text_age(from, stats_lower(h, at));
+	text_age(to, stats_lower(h, end));
+	verdict_reason(m, m->verdict, "most clients that are lost are %s to %s "
+	    "old: a timeout of a proxy?", from, to);
+}
+
 /* Of a daemon that is down nothing else is news. */
 void
 verdict_judge(struct model *m)
@@ -417,4 +472,5 @@ verdict_judge(struct model *m)
 	verdict_busy(m);
 	verdict_files(m);
 	verdict_of_problems(m);
+	verdict_lost(m);
 }

@@ -141,6 +141,8 @@ view_verdict_text(const struct model *m, struct buf *out)
 		buf_printf(out, "; started anew %s ago, rates begin again",
 		    age);
 	}
+	if (m->generations > 1 && m->verdict != VERDICT_DOWN)
+		buf_str(out, "; workers that leave hand over to the others");
 	buf_byte(out, '\0');
 }
 

@@ -1,8 +1,12 @@
 /* Configuration fragments that several tests share. */
 import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
 
-import { tempdir } from './daemon.mjs';
+import { slow, tempdir } from './daemon.mjs';
 import { secret } from './token.mjs';
+
+/* As short as it may be: it is for those who never end. */
+export const stopTime = `stop_time = ${Math.round(1000 * slow)}ms\n`;
 
 export const jwt = `jwt { algorithms = {"HS256"} secret = "${secret}" }\n`;
 
@@ -21,11 +25,22 @@ namespace "${name}" {
 `;
 export const echo = echoRules('/') + echoRules('/echo');
 
+const ownKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256'];
+
+/* A certificate and its key, in one file. */
+export function siteCertificate() {
+	const dir = tempdir(), file = `${dir}/site.pem`;
+	execFileSync('openssl', ['req', '-x509', ...ownKey, '-nodes', '-days', '2',
+		'-subj', '/CN=app.example.com', '-keyout', file, '-out',
+		`${dir}/cert.pem`], { stdio: 'ignore' });
+	fs.appendFileSync(file, fs.readFileSync(`${dir}/cert.pem`));
+	return file;
+}
+
 /* A listener that speaks TLS as localhost, with a certificate of its own. */
-export function listenTls(more = '') {
+export function listenTls(more = '', key = ownKey) {
 	const dir = tempdir();
-	execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt',
-	    'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj',
+	execFileSync('openssl', ['req', '-x509', ...key, '-nodes', '-days', '2', '-subj',
 	    '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1',
 	    '-keyout', `${dir}/key.pem`, '-out', `${dir}/cert.pem`],
 	{ stdio: 'ignore' });

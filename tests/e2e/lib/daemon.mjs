@@ -78,6 +78,11 @@ export async function halt(pid) {
 	}, `process ${pid} to have counted`);
 }
 
+/* A log that comes late, by so many milliseconds: what a test takes for written
+ * as soon as something else tells of it comes out. */
+const lag = Number(process.env.E2E_SLOW_LOG ?? 0);
+const late = (f) => lag === 0 ? f() : setTimeout(f, lag);
+
 const tempdirs = [];
 /* A folder that goes with this process. */
 export function tempdir() {
@@ -87,6 +92,8 @@ export function tempdir() {
 }
 
 const badWords = /AddressSanitizer|LeakSanitizer|UndefinedBehavior|runtime error:|MUST\(|panic/;
+/* a system call that its list lacks */
+const denials = /call_denied|calls_not_filtered/;
 /* what the master says of a child that it did not end */
 export const deaths = /child_(died|hangs)/;
 const running = new Set();
@@ -125,7 +132,7 @@ export function run(args, { env = {}, cwd, first = '', ms = 10000 } = {}) {
 export class Daemon {
 	/*
 	 * conf     configuration text, without listeners unless listen is false
-	 * workers  number of them (-w)
+	 * workers  number of them (-w); null: as the configuration says
 	 * args     further arguments;  env  further environment
 	 * first    shell commands before it, as "ulimit -n 200"
 	 */
@@ -139,23 +146,24 @@ export class Daemon {
 		d.file = path.join(d.dir, 'roost.conf');
 		d.log = '';
 		d.ports = [];
-		d.mayDie = false;
+		d.mayDie = d.mayDeny = false;
 		fs.writeFileSync(d.file,
 		    (listen ? 'listen "127.0.0.1:0" {}\n' : '') +
 		    (stats ? `stats { file = "${d.dir}/stats" }\n` : '') + conf);
 		d.child = spawn(...shell(first,
-		    ['-f', '-c', d.file, '-w', String(workers), ...args]),
+		    ['-f', '-c', d.file, ...(workers === null ? [] :
+			['-w', String(workers)]), ...args]),
 		    { env: { ...process.env, ...env },
 			stdio: ['ignore', 'pipe', 'pipe'] });
 		running.add(d);
 		d.exited = new Promise((ok) => {
-			d.child.on('close', (code, signal) => {
+			d.child.on('close', (code, signal) => late(() => {
 				running.delete(d);
 				d.ended = { code, signal };
 				ok(d.ended);
-			});
+			}));
 		});
-		const take = (b) => { d.log += b; };
+		const take = (b) => late(() => { d.log += b; });
 		d.child.stdout.on('data', take);
 		d.child.stderr.on('data', take);
 		try {
@@ -234,6 +242,18 @@ export class Daemon {
 	}
 	relay() { return this.children().find((c) => c.role === 'relay'); }
 
+	/*
+	 * What the log says: the n-th such line.  It comes by a pipe, and from
+	 * several processes: later, perhaps, than what else tells of the same.
+	 */
+	logged(what, n = 1, ms = 5000) {
+		const all = new RegExp(what, 'g');
+		return until(() => [...this.log.matchAll(all)][n - 1],
+		    `the log to say ${what}`, ms).catch((e) => {
+			throw new Error(`${e.message}\n--- log\n${this.log}`);
+		});
+	}
+
 	/* Prometheus text as a Map "name{labels}" -> number (roost_ removed). */
 	async metrics() {
 		/* not compressed: that would be counted */
@@ -288,6 +308,8 @@ export class Daemon {
 		const bad = this.log.split('\n').filter((l) => badWords.test(l));
 		assert.equal(bad.length, 0, `in the log:\n${bad.join('\n')}\n` +
 		    `--- whole log\n${this.log}`);
+		if (!this.mayDeny)
+			assert.doesNotMatch(this.log, denials);
 		if (!this.mayDie)
 			assert.doesNotMatch(this.log, deaths);
 		assert.deepEqual(this.ended, { code, signal: null },

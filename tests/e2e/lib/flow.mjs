@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 
 import { ask, connect } from './clients.mjs';
-import { sleep, slow } from './daemon.mjs';
+import { sleep, slow, until } from './daemon.mjs';
 
 const SLACK = 3000 * slow;	/* of a gap's times; ms */
 
@@ -89,10 +89,18 @@ export class Flow {
 			await Promise.all(open);
 		}));
 	}
+	/* Everybody who is there has said more, and that was taken. */
+	async more(n = 10, ms = 20000) {
+		const live = this.clients.filter((c) => !c.ended);
+		const begin = new Map(live.map((c) => [c, c.sent.length]));
+		await until(() => live.every((c) => c.ended ||
+		    c.sent.filter((m, i) => m.acked && i >= begin.get(c))
+			.length >= n), `${n} messages of everybody`, ms);
+	}
 	stop() { this.running = false; }
 	/* A last message of each has reached everybody who is still there. */
 	async settle(ms = 30000) {
-		const until = Date.now() + ms * slow;
+		const end = Date.now() + ms * slow;
 		const live = this.clients.filter((c) => !c.ended);
 		for (const c of live)
 			await this.say(c);
@@ -102,7 +110,7 @@ export class Flow {
 				from.sent.length - 1).map((to) => `${from.k}>${to.k}`));
 			if (open.length === 0)
 				return;
-			assert.ok(Date.now() < until, `no end at ${open}`);
+			assert.ok(Date.now() < end, `no end at ${open}`);
 			await sleep(20);
 		}
 	}

@@ -8,17 +8,26 @@ import tls from 'node:tls';
 
 import { slow, within } from './daemon.mjs';
 
+/* So many ms are left, of as many that a slow machine has more of: frames that
+ * are passed over, as pings, do not begin them anew. */
+function clock(ms) {
+	const end = Date.now() + ms * slow;
+	return () => Math.max(0, end - Date.now()) / slow;
+}
+
 /* A TCP (or TLS) connection that remembers what it received. */
 export class Sock {
-	/* halfOpen: the peer's end is not answered with ours */
-	static async open(port, { tlsOptions, halfOpen = false } = {}) {
+	/* halfOpen: the peer's end is not answered with ours;
+	 * localAddress: of ours, in 127/8 */
+	static async open(port, { tlsOptions, halfOpen = false,
+		localAddress } = {}) {
 		const s = new Sock();
 		s.data = Buffer.alloc(0);
 		s.ended = false;
 		s.wake = () => {};
 		s.sock = tlsOptions ?
 		    tls.connect({ host: '127.0.0.1', port, ...tlsOptions }) :
-		    net.connect({ host: '127.0.0.1', port,
+		    net.connect({ host: '127.0.0.1', port, localAddress,
 			allowHalfOpen: halfOpen });
 		s.sock.setNoDelay(true);
 		s.sock.on('data', (b) => {
@@ -217,9 +226,13 @@ export class Ws {
 	next(what = 'frame', ms = 5000) {
 		return this.s.wait(() => this.take(), what, ms);
 	}
-	/* The next data message (pings of Engine.IO count, they are data). */
+	/* The next data message (pings of Engine.IO count, they are data); what
+	 * asks whether we live, on a slow machine, is answered. */
 	async message(what = 'message', ms = 5000) {
-		const f = await this.next(what, ms);
+		const left = clock(ms);
+		let f;
+		while ((f = await this.next(what, left())).opcode === 'ping')
+			this.s.send(frame(OP.pong, f.payload));
 		if (f.opcode !== 'text')
 			throw new Error(`expected a text frame (${what}), got ${
 			    f.opcode} ${f.code ?? ''} ${f.text}`);
@@ -228,10 +241,11 @@ export class Ws {
 	async event(ms) { return JSON.parse(await this.message('event', ms)); }
 	/* Ask and wait for the answer to this id; other messages are kept. */
 	async ack(msg, ms = 5000) {
+		const left = clock(ms);
 		this.kept ??= [];
 		this.json(msg);
 		for (;;) {
-			const m = await this.event(ms);
+			const m = await this.event(left());
 			if (m.ack === msg.id)
 				return m;
 			this.kept.push(m);
@@ -239,11 +253,12 @@ export class Ws {
 	}
 	/* Read until the close frame (data before it is collected). */
 	async closed(ms = 5000) {
-		const before = [];
+		const left = clock(12 * ms), before = [];
 		for (;;) {
 			let f;
 			try {
-				f = await this.next('close frame', ms);
+				f = await this.next('close frame', Math.min(ms,
+				    left()));
 			} catch (e) {
 				if (this.s.ended)
 					return { code: 1006, reason: '', before };
@@ -268,9 +283,10 @@ export class Ws {
 	/* The connection serves: a ping is answered (data before is kept). */
 	async alive() {
 		const probe = crypto.randomBytes(8).toString('hex');
+		const left = clock(5000);
 		this.ping(probe);
 		for (;;) {
-			const f = await this.next('pong');
+			const f = await this.next('pong', left());
 			if (f.opcode === 'pong' && f.text === probe)
 				return;
 			if (f.opcode === 'close')

@@ -366,18 +366,35 @@ fanout_each(struct hub *h, const struct conf_namespace *ns,
 	fanout_walk_audience(&k, ns, a);
 }
 
+/* One room but for one session: an event of a client, which has come back from
+ * where it was given its place. */
+static bool
+fanout_is_but_one(struct hub *h, const struct conf_namespace *ns,
+    const struct audience *a, const struct outq **except)
+{
+	struct session *s;
+
+	if (a->nrooms != 1 || a->nusers + a->nsids != 0 || a->nexcept != 1 ||
+	    room_find(h, ns->index, ROOM_NAMED, a->except[0]) != NULL)
+		return (false);
+	s = sid_find(h, a->except[0]);
+	*except = s != NULL && s->ns == ns ? s->out : NULL;
+	return (true);
+}
+
 uint32_t
 fanout_audience(struct hub *h, const struct conf_namespace *ns,
     const struct audience *a, const struct publication *p)
 {
+	const struct outq *except = NULL;
 	struct publication with;
 	struct room *r;
 
 	p = fanout_offset(h, p, &with);
-	if (!fanout_is_one_room(a))
+	if (!fanout_is_one_room(a) && !fanout_is_but_one(h, ns, a, &except))
 		return (fanout_walk(h, ns, a, p, NULL, NULL));
 	r = fanout_the_room(h, ns->index, a);
-	return (r == NULL ? 0 : fanout_room(h, r, p, NULL));
+	return (r == NULL ? 0 : fanout_room(h, r, p, except));
 }
 
 uint32_t

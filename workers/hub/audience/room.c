@@ -83,7 +83,7 @@ room_walk_one(struct hashtab_link *l, void *arg)
 	const struct room_walk *k = arg;
 	const struct room *r = room_of(l);
 
-	if (r->ns == k->ns && room_kind(r) == ROOM_NAMED)
+	if (r->ns == k->ns && room_kind(r) == ROOM_NAMED && r->members != 0)
 		k->f(k->arg, r);
 }
 
@@ -153,6 +153,7 @@ room_free(struct hub *h, struct room *r)
 
 	hashtab_remove(&t->table, r->hash, &r->link);
 	interest_leave(h->interest, r->node, r->ns, room_key(r));
+	free(r->place);
 	if (r->key[0] == ROOM_NAMED)
 		counter_sub(COUNTER_rooms, 1);
 	for (w = 0; w < WIRE__MAX; w++) {
@@ -164,6 +165,41 @@ room_free(struct hub *h, struct room *r)
 	}
 	r->magic = 0;
 	free(r);
+}
+
+static inline void
+room_free_unused(struct hub *h, struct room *r)
+{
+	if (r->members == 0 && r->holds == 0)
+		room_free(h, r);
+}
+
+struct room *
+room_hold(struct hub *h, const struct conf_namespace *ns, struct slice name)
+{
+	char tmp[INTEREST_KEY_MAX];
+	struct slice key = room_key_of(tmp, ROOM_NAMED, name);
+	uint64_t hash = room_hash(h, ns->index, key);
+	struct room *r;
+
+	r = room_table_find(h->rooms, hash, ns->index, key);
+	if (r == NULL)
+		r = room_new(h, ns->index, hash, key);
+	if (r != NULL)
+		r->holds++;
+	return (r);
+}
+
+void
+room_release(struct hub *h, struct room **rp)
+{
+	struct room *r = *rp;
+
+	CHECK_MAGIC(r, ROOM_MAGIC);
+	MUST(r->holds > 0);
+	*rp = NULL;
+	r->holds--;
+	room_free_unused(h, r);
 }
 
 /* --- the arrays ----------------------------------------------------------- */
@@ -262,6 +298,26 @@ room_wire_replace(struct hub *h, struct room_wire *rw, uint32_t index,
 	rw->v[index].out = out;
 }
 
+uint64_t
+room_queued(const struct room *r)
+{
+	const struct room_wire *rw;
+	uint64_t most = 0, n;
+	uint32_t i;
+	unsigned w;
+
+	CHECK_MAGIC(r, ROOM_MAGIC);
+	for (w = 0; w < WIRE__MAX; w++) {
+		rw = r->wires[w];
+		for (i = 0; rw != NULL && i < rw->n; i++) {
+			n = rw->v[i].out == NULL ? 0 :
+			    outq_bytes(rw->v[i].out);
+			most = n > most ? n : most;
+		}
+	}
+	return (most);
+}
+
 /* --- sessions ------------------------------------------------------------- */
 
 struct membership *
@@ -306,8 +362,9 @@ room_enter(struct hub *h, struct room *r, struct session *s)
 	return (true);
 }
 
-bool
-room_join(struct hub *h, struct session *s, enum room_kind kind,
+/* It is not in it yet.  false: no memory. */
+static inline bool
+room_put(struct hub *h, struct session *s, enum room_kind kind,
     struct slice name)
 {
 	char tmp[INTEREST_KEY_MAX];
@@ -315,16 +372,13 @@ room_join(struct hub *h, struct session *s, enum room_kind kind,
 	uint64_t hash = room_hash(h, s->ns->index, key);
 	struct room *r;
 
-	if (room_membership(s, kind, name) != NULL)
-		return (true);
 	r = room_table_find(h->rooms, hash, s->ns->index, key);
 	if (r == NULL)
 		r = room_new(h, s->ns->index, hash, key);
 	if (r == NULL)
 		return (false);
 	if (!room_enter(h, r, s)) {
-		if (r->members == 0)
-			room_free(h, r);
+		room_free_unused(h, r);
 		return (false);
 	}
 	if (kind == ROOM_WATCH)
@@ -333,9 +387,33 @@ room_join(struct hub *h, struct session *s, enum room_kind kind,
 		s->nrooms++;
 		event_room(h->events->room_entered, s, s->memberships);
 		counter_add(COUNTER_memberships, 1);
+	}
+	return (true);
+}
+
+bool
+room_join(struct hub *h, struct session *s, enum room_kind kind,
+    struct slice name)
+{
+	if (room_membership(s, kind, name) != NULL)
+		return (true);
+	if (!room_put(h, s, kind, name))
+		return (false);
+	if (kind == ROOM_NAMED) {
 		counter_add(COUNTER_joins, 1);
 		counter_ns_add(s->ns->index, NS_joins, 1);
 	}
+	return (true);
+}
+
+bool
+room_take(struct hub *h, struct session *s, enum room_kind kind,
+    struct slice name, bool asked)
+{
+	if (room_membership(s, kind, name) != NULL ||
+	    !room_put(h, s, kind, name))
+		return (false);
+	s->memberships->asked = asked;
 	return (true);
 }
 
@@ -381,8 +459,8 @@ room_move(struct hub *h, struct session *s, struct outq *out, enum wire wire)
 	return (true);
 }
 
-void
-room_leave(struct hub *h, struct session *s, struct membership *m)
+static inline void
+room_take_out(struct hub *h, struct session *s, struct membership *m)
 {
 	struct room *r = m->room;
 
@@ -395,10 +473,24 @@ room_leave(struct hub *h, struct session *s, struct membership *m)
 		event_room(h->events->room_left, s, m);
 		s->nrooms--;
 		counter_sub(COUNTER_memberships, 1);
+	}
+	slab_put(&h->ships, m);
+	r->members--;
+	room_free_unused(h, r);
+}
+
+void
+room_leave(struct hub *h, struct session *s, struct membership *m)
+{
+	if (m->room->key[0] == ROOM_NAMED) {
 		counter_add(COUNTER_leaves, 1);
 		counter_ns_add(s->ns->index, NS_leaves, 1);
 	}
-	slab_put(&h->ships, m);
-	if (--r->members == 0)
-		room_free(h, r);
+	room_take_out(h, s, m);
+}
+
+void
+room_give(struct hub *h, struct session *s, struct membership *m)
+{
+	room_take_out(h, s, m);
 }

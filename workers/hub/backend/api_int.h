@@ -42,6 +42,21 @@ bool	api_order_list(struct api_order *, struct slice body,
 	    struct slice member, struct slice *list, size_t *n) MUST_USE;
 bool	api_order_bad(struct api_order *, const char *code, const char *why);
 
+/*
+ * api_kept.c: a publication that is for rooms that keep a history, among
+ * others.  later NULL: nobody waits for an answer; else *later hears of it.
+ * false: nothing was published.
+ */
+struct api_kept {
+	const struct conf_namespace *ns;
+	const struct audience *to;
+	const struct publication *p;
+	struct slice	 id;
+	struct slice	 claimed;	/* by the back end; empty: none */
+};
+bool	api_keep(struct hub *, const struct api_kept *, void *asker,
+	    struct ask **later) MUST_USE;
+
 /* A namespace by its name with or without the slash; NULL: there is none, or
  * who asks may not know: *code says which. */
 const struct conf_namespace *api_namespace(struct hub *, struct slice name,

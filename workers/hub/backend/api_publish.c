@@ -7,7 +7,9 @@
 #include "conf/name.h"
 #include "hub/backend/api_int.h"
 #include "hub/backend/ask.h"
+#include "hub/publish/post.h"
 #include "hub/publish/publish.h"
+#include "hub/store/keep.h"
 #include "proto/error.h"
 #include "proto/json.h"
 #include "proto/sio.h"
@@ -60,7 +62,7 @@ publish_read_args(struct order *o, struct slice body)
 }
 
 static bool
-publish_read_event(struct order *o, struct slice body)
+publish_read_event(struct order *o, const struct hub *h, struct slice body)
 {
 	uint8_t name[CONF_EVENT_MAX];
 	ssize_t n = json_text(body, SLICE("event"), name, sizeof name,
@@ -73,6 +75,10 @@ publish_read_event(struct order *o, struct slice body)
 	if (reserved_by_socketio(slice_of(name, (size_t)n)))
 		return (api_order_bad(&o->to, "bad_request",
 		    "event is a name that Socket.IO keeps for itself"));
+	if (h->api_key != NULL &&
+	    !conf_api_key_sends(h->api_key, slice_of(name, (size_t)n)))
+		return (api_order_bad(&o->to, "forbidden",
+		    "this key may not publish this event"));
 	return (true);
 }
 
@@ -229,7 +235,52 @@ publish_of(struct hub *h, const struct order *o, struct slice *id)
 	return (p);
 }
 
-/* *later: the clients are being asked; else the answer is in out. */
+/* Some of its rooms keep a history. */
+static bool
+publish_is_kept(const struct order *o)
+{
+	size_t i;
+
+	if (o->is_volatile || !o->to.ns->keeps)
+		return (false);
+	for (i = 0; i < o->to.to.nrooms; i++)
+		if (conf_room_keeps(o->to.ns, o->to.to.rooms[i]))
+			return (true);
+	return (false);
+}
+
+static bool
+publish_keep(struct hub *h, struct order *o, const struct publication *p,
+    struct slice id, void *asker, struct buf *out, struct ask **later)
+{
+	struct api_kept k = { .ns = o->to.ns, .to = &o->to.to, .p = p,
+		.id = id, .claimed = o->id };
+
+	if (o->ack)
+		return (api_order_bad(&o->to, "bad_request",
+		    "ack is not for rooms that keep a history"));
+	if (keep_is_too_large(h, p))
+		return (api_order_bad(&o->to, "too_large",
+		    keep_why(BUS_STORE_TOO_LARGE)));
+	if (publish_is_known(h, o)) {
+		counter_add(COUNTER_api_duplicates, 1);
+		publish_put_id(out, id, ",\"duplicate\":true");
+		return (true);
+	}
+	if (!api_keep(h, &k, asker, later)) {
+		if (o->id.n != 0)
+			once_forget_id(h->segment, o->to.ns->index, o->id);
+		return (api_order_bad(&o->to, "unavailable",
+		    keep_why(BUS_STORE_UNAVAILABLE)));
+	}
+	counter_add(COUNTER_api_publishes, 1);
+	if (later == NULL)
+		publish_put_id(out, id, "");
+	return (true);
+}
+
+/* *later: the clients, or the store, are being asked; else the answer is in
+ * out. */
 static bool
 publish_now(struct hub *h, struct order *o, void *asker, struct buf *out,
     struct ask **later)
@@ -240,6 +291,8 @@ publish_now(struct hub *h, struct order *o, void *asker, struct buf *out,
 
 	if (id.n == 0)
 		return (api_order_bad(&o->to, "unavailable", "out of memory"));
+	if (publish_is_kept(o))
+		return (publish_keep(h, o, &p, id, asker, out, later));
 	if (o->ack && (a = ask_new(h, asker, id, o->timeout_ms)) == NULL)
 		return (api_order_bad(&o->to, "unavailable",
 		    "too many publications wait for acknowledgements"));
@@ -273,7 +326,7 @@ publish_read(struct order *o, struct hub *h, struct slice body)
 	return (api_order_init(&o->to, body) &&
 	    api_order_known(&o->to, body, members, nitems(members)) &&
 	    api_order_namespace(&o->to, h, body) &&
-	    publish_read_event(o, body) &&
+	    publish_read_event(o, h, body) &&
 	    publish_read_args(o, body) && publish_read_flags(o, body) &&
 	    publish_read_timeout(o, body) && publish_read_id(o, body) &&
 	    publish_read_attachments(o, body) &&
@@ -345,21 +398,38 @@ api_tell_refused(struct hub *h, struct slice error)
 	    slice_of(message, m < 0 ? 0 : (size_t)m));
 }
 
+/* All that was given before is published. */
+static void
+api_say_taken(struct hub *h, uint32_t ref)
+{
+	struct bus_envelope e;
+
+	(void)bus_answers(&e);
+	(void)post_to(h, 0, ref, &e);
+}
+
 void
 api_publish_bus(struct hub *h, const struct bus_envelope *e)
 {
-	struct slice body = e->publish_body.body, v;
+	struct slice body = e->publish_body.body, v, order;
+	struct ask *later;		/* nobody asks */
 	struct buf out;
 	int status = 400;
 
+	if (e->ref != 0) {
+		api_say_taken(h, e->ref);
+		return;
+	}
 	buf_init(&out);
 	api_asks(h, NULL);
 	/* the frame is ours to write */
 	json_mend((uint8_t *)(uintptr_t)body.p, body.n);
-	if (body.n != 0 && json_value(body, &v) == (ssize_t)body.n)
-		status = publish_one(h, v, NULL, &out, NULL, true);
-	else
+	if (body.n == 0 || json_value(body, &v) != (ssize_t)body.n)
 		error_encode(&out, "bad_request", "the body is not valid JSON");
+	else if (json_get(v, SLICE("revoke"), &order))
+		status = api_revoke(h, order, NULL, &out, &later);
+	else
+		status = publish_one(h, v, NULL, &out, NULL, true);
 	api_count_bus(status);
 	if (status != 200)
 		api_tell_refused(h, buf_unread(&out));

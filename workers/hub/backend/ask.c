@@ -7,22 +7,25 @@
 #include <stdlib.h>
 
 #include "hub/backend/ask_int.h"
+#include "hub/publish/pending.h"
 #include "hub/publish/post.h"
 #include "hub/publish/publish.h"
 #include "proto/bus.h"
+#include "proto/error.h"
 
 #define SCRATCH_BYTES	(64u << 10)	/* kept from one answer to the next */
 #define GRACE_MS	500		/* for what branches send at the end */
+#define PIECE_BYTES	(64u << 10)	/* a branch hands over so much at once */
 
 /* --- questions ------------------------------------------------------------- */
 
 struct ask_table *
-ask_table_new(void)
+ask_table_new(const struct hub *h)
 {
 	struct ask_table *t = calloc(1, sizeof *t);
 
 	if (t != NULL)
-		waits_init(&t->waits, ASK_MAX, 0);
+		waits_init(&t->waits, ASK_MAX, h->generation);
 	return (t);
 }
 
@@ -81,8 +84,46 @@ ask_branch(struct hub *h, const struct bus_envelope *e)
 	if (a == NULL)
 		return (NULL);
 	a->branch = true;
+	a->prompt = e->from == 0;
 	a->slot = e->from;
 	a->ref = e->ref;
+	if (e->flags & BUS_SHADOW)
+		slotset_copy(a->had, e->slots);
+	return (a);
+}
+
+/* NULL: there is none. */
+static struct ask *
+ask_branch_of(struct hub *h, unsigned slot, uint32_t ref)
+{
+	struct waits *w = &h->asks->waits;
+	struct ask *a;
+	uint32_t i;
+
+	for (i = 0; i < w->n; i++) {
+		a = ask_of(w->heap[i]);
+		if (a->branch && a->slot == slot && a->ref == ref)
+			return (a);
+	}
+	return (NULL);
+}
+
+struct ask *
+ask_part(struct hub *h, uint16_t slot, uint32_t ref, uint64_t deadline_us)
+{
+	uint64_t left_ms = deadline_us <= h->now.us ? 0 :
+	    (deadline_us - h->now.us) / 1000;
+	struct ask *a = ask_branch_of(h, slot, ref);
+
+	if (a != NULL)
+		return (a);
+	a = ask_open(h, left_ms < ASK_TIMEOUT_MAX ? left_ms : ASK_TIMEOUT_MAX,
+	    GRACE_MS);
+	if (a == NULL)
+		return (NULL);
+	a->branch = a->published = true;
+	a->slot = slot;
+	a->ref = ref;
 	return (a);
 }
 
@@ -103,6 +144,13 @@ ask_counted(struct ask *a, uint32_t n)
 {
 	CHECK_MAGIC(a, ASK_MAGIC);
 	a->asked += n;
+}
+
+void
+ask_revoked(struct ask *a, uint64_t until_s)
+{
+	CHECK_MAGIC(a, ASK_MAGIC);
+	a->until_s = until_s;
 }
 
 void
@@ -164,6 +212,19 @@ ask_forget(struct ask **ap)
 	ask_drop(ap);
 }
 
+void
+ask_drop_unused(struct ask *a)
+{
+	if (LIST_EMPTY(&a->open) && slotset_empty(a->wait.slots))
+		ask_drop(&a);
+}
+
+bool
+ask_any(const struct hub *h)
+{
+	return (h->asks->waits.n != 0);
+}
+
 /* --- ends ------------------------------------------------------------------ */
 
 void
@@ -177,6 +238,7 @@ ask_hand_over(struct ask *a, bool last)
 		e.flags |= BUS_MORE;
 	if (a->truncated)
 		e.flags |= BUS_TRUNCATED;
+	bus_had(&e, a->had);
 	b->elements = buf_unread(&a->answers);
 	b->asked = a->asked;
 	b->answered = a->answered;
@@ -192,6 +254,16 @@ ask_hand_over(struct ask *a, bool last)
 	a->asked = a->answered = 0;
 }
 
+/* To who has asked, who has waited for it. */
+static void
+ask_tell(const struct ask *a, int status, const struct buf *b)
+{
+	struct hub *h = a->hub;
+
+	h->ports.answered(h->ports.host, a->asker, status, b->oom ?
+	    slice_of(NULL, 0) : buf_unread(b));
+}
+
 static void
 ask_finish(struct ask **ap, struct buf *now)
 {
@@ -205,15 +277,43 @@ ask_finish(struct ask **ap, struct buf *now)
 		ask_render(a, now);
 	} else {
 		buf_reset(b);
-		ask_render(a, b);
-		h->ports.answered(h->ports.host, a->asker, b->oom ?
-		    slice_of(NULL, 0) : buf_unread(b));
+		if (a->store)
+			error_encode(b, "unavailable",
+			    "what is kept cannot be asked now");
+		else
+			ask_render(a, b);
+		ask_tell(a, a->store ? 503 : 200, b);
 		if (b->cap > SCRATCH_BYTES) {
 			buf_fini(b);
 			buf_init(b);
 		}
 	}
 	ask_drop(ap);
+}
+
+/* --- the store is asked ----------------------------------------------------- */
+
+struct ask *
+ask_store(struct hub *h, void *asker)
+{
+	struct ask *a = ask_open(h, ASK_STORE_MS, 0);
+
+	if (a == NULL)
+		return (NULL);
+	a->asker = asker;
+	a->store = true;
+	return (a);
+}
+
+void
+ask_stored(struct hub *h, uint32_t ref, int status, const struct buf *body)
+{
+	struct ask *a = ask_of(waits_find(&h->asks->waits, ref));
+
+	if (a == NULL || !a->store)
+		return;		/* who has asked has gone */
+	ask_tell(a, status, body);
+	ask_drop(&a);
 }
 
 static bool
@@ -226,12 +326,18 @@ ask_is_over(const struct ask *a)
 void
 ask_put(struct ask **ap, const uint64_t slots[2], struct buf *now)
 {
+	static const uint64_t everyone[2] = { UINT64_MAX, UINT64_MAX };
 	struct ask *a = *ap;
+	uint64_t reseated[2];
 
 	CHECK_MAGIC(a, ASK_MAGIC);
 	a->published = true;
-	if (!a->branch)
-		slotset_copy(a->wait.slots, slots);
+	if (!a->branch) {
+		/* who else got it is known when there is an answer: late */
+		pending_asked(a->hub, everyone, reseated);
+		waits_for(&a->wait, slots, reseated);
+		a->wait.notes = true;
+	}
 	if (ask_is_over(a)) {
 		ask_finish(ap, now);
 		return;
@@ -248,7 +354,8 @@ ask_settle(struct ask *a)
 {
 	if (ask_is_over(a))
 		ask_finish(&a, NULL);
-	else if (a->branch && a->slot == 0 && a->answered > 0)
+	else if (a->branch && (a->answers.wpos > PIECE_BYTES ||
+	    (a->prompt && a->answered > 0)))
 		ask_hand_over(a, false);
 }
 
@@ -306,18 +413,9 @@ ask_bus_publish(struct hub *h, const struct bus_envelope *e)
 void
 ask_bus_end(struct hub *h, const struct bus_envelope *e)
 {
-	struct waits *w = &h->asks->waits;
-	struct ask *a;
-	uint32_t i;
+	struct ask *a = ask_branch_of(h, e->from, e->ref);
 
-	for (i = 0; i < w->size; i++) {
-		a = ask_of(w->by_ref[i]);
-		if (a != NULL && a->branch && a->slot == e->from &&
-		    a->ref == e->ref) {
-			ask_drop(&a);
-			return;
-		}
-	}
+	ask_forget(&a);
 }
 
 void
@@ -329,6 +427,8 @@ ask_report(struct hub *h, const struct bus_envelope *order, uint32_t n,
 	bus_answers(&e)->asked = n;
 	if (partly)
 		e.flags |= BUS_TRUNCATED;
+	if (order->flags & BUS_SHADOW)
+		bus_had(&e, order->slots);
 	(void)post_to(h, order->from, order->ref, &e);
 }
 
@@ -336,10 +436,14 @@ ask_report(struct hub *h, const struct bus_envelope *order, uint32_t n,
 static struct ask *
 ask_asked(struct hub *h, const struct bus_envelope *e)
 {
+	uint64_t reseated[2];
 	struct ask *a;
 
-	if (e->from != 0)
-		return (ask_of(waits_heard(&h->asks->waits, e->ref, e->from)));
+	if (e->from != 0) {
+		pending_asked(h, e->had, reseated);
+		return (ask_of(waits_heard(&h->asks->waits, e->ref, e->from,
+		    e->had, reseated)));
+	}
 	a = ask_of(waits_find(&h->asks->waits, e->ref));
 	return (a != NULL && a->far ? a : NULL);
 }
@@ -353,6 +457,8 @@ ask_bus_answers(struct hub *h, const struct bus_envelope *e)
 		return;		/* too late, or not ours */
 	a->asked += e->answers.asked;
 	a->answered += e->answers.answered;
+	if (a->wait.missed)
+		a->lost = true;
 	if (e->flags & BUS_TRUNCATED)
 		a->truncated = true;
 	ask_keep(a, e->answers.elements);
@@ -382,6 +488,17 @@ ask_tick(struct hub *h)
 
 	while ((a = ask_of(waits_over(&h->asks->waits, h->now.us))) != NULL)
 		ask_expire(a);
+}
+
+void
+ask_gone(struct hub *h, const uint64_t slots[2])
+{
+	struct ask *a;
+
+	while ((a = ask_of(waits_gone(&h->asks->waits, slots))) != NULL) {
+		a->lost = true;
+		ask_settle(a);
+	}
 }
 
 void

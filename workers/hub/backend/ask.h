@@ -28,6 +28,7 @@
 #define ASK_TIMEOUT_MS	5000		/* when the back end names none */
 #define ASK_TIMEOUT_MAX	60000
 #define ASK_COUNT_MS	2000		/* for workers that only count */
+#define ASK_STORE_MS	4000		/* longer than the store is asked */
 #define ASK_ID_BYTES	64		/* of the publication */
 
 struct ask;
@@ -38,7 +39,8 @@ struct client;
 struct publication;
 
 struct ask_table;
-struct ask_table *ask_table_new(void) MUST_USE;	/* NULL: no memory */
+struct ask_table *ask_table_new(const struct hub *) MUST_USE;
+					/* NULL: no memory */
 void	ask_table_free(struct hub *);
 
 /*
@@ -67,6 +69,20 @@ void	ask_report(struct hub *, const struct bus_envelope *order, uint32_t n,
 void	ask_render_count(struct buf *, const char *count, uint32_t n,
 	    bool complete);
 
+/* The order is a revocation until then: the relay adds the hosts that know. */
+void	ask_revoked(struct ask *, uint64_t until_s);
+/* {"disconnected":n,"hosts","until","complete"} */
+void	ask_render_revoked(struct buf *, uint32_t n, uint32_t hosts,
+	    uint64_t until_s, bool complete);
+
+/*
+ * A request whose answer comes from what is kept (store/).  NULL: as above.
+ * stored: this is it; whose asker has gone hears nothing.
+ */
+struct ask *ask_store(struct hub *, void *asker) MUST_USE;
+void	ask_stored(struct hub *, uint32_t ref, int status,
+	    const struct buf *body);
+
 /* There are other workers to ask, and no way to them: not complete. */
 void	ask_unheard(struct ask *);
 /* Other hosts are told as well: the relay says when they are. */
@@ -85,6 +101,19 @@ bool	ask_answer(struct session *, uint64_t id, struct slice args,
 void	ask_left(struct session *);
 
 /*
+ * ask_save.c: a client goes to another worker with the answers that it owes.
+ * load: when its sessions are there; false: bad, or no memory (unload is safe).
+ * give: it is the heir's.  unload: it is the giver's.
+ */
+struct state_in;
+void	ask_save(const struct client *, struct buf *);
+bool	ask_load(struct client *, uint16_t giver, struct state_in *) MUST_USE;
+void	ask_give(struct client *, uint16_t heir);
+void	ask_unload(struct client *);
+/* Questions are open here. */
+bool	ask_any(const struct hub *);
+
+/*
  * From the bus: a publication that asks, BUS_ANSWERS, BUS_ANSWERS_END.  The
  * relay may ask as well, for other hosts: each worker tells it at once how many
  * it has asked, and then each answer.
@@ -95,6 +124,8 @@ void	ask_bus_end(struct hub *, const struct bus_envelope *);
 /* The clock; the stream to the relay broke. */
 void	ask_tick(struct hub *);
 void	ask_lost(struct hub *);
+/* Those who were in these slots do not answer any more (gone.h). */
+void	ask_gone(struct hub *, const uint64_t slots[2]);
 /* The worker goes: all are told what is there. */
 void	ask_leave(struct hub *);
 

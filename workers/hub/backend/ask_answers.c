@@ -11,35 +11,43 @@
 #include "hub/session/client.h"
 #include "hub/session/principal.h"
 #include "proto/json.h"
-
-#define PIECE_BYTES	(64u << 10)	/* a branch hands over so much at once */
+#include "shm/table_revoked.h"
 
 /* --- who has not answered -------------------------------------------------- */
 
-void
-ask_expect(struct ask *a, struct session *s)
+bool
+ask_wait_for(struct ask *a, struct session *s, uint32_t id)
 {
 	struct ask_table *t = a->hub->asks;
 	struct asked *w = NULL;
 
 	CHECK_MAGIC(a, ASK_MAGIC);
-	a->asked++;
 	if (t->clients < ASK_CLIENTS_MAX)
 		w = malloc(sizeof *w);
-	if (w == NULL) {	/* its answer will not be known */
-		counter_add(COUNTER_ask_answers_dropped, 1);
-		a->truncated = true;
-		return;
-	}
+	if (w == NULL)
+		return (false);
 	t->clients++;
 	w->ask = a;
 	w->session = s;
+	w->id = id;
 	w->next = s->client->asked;
 	s->client->asked = w;
 	LIST_INSERT_HEAD(&a->open, w, link);
+	return (true);
 }
 
-static void
+void
+ask_expect(struct ask *a, struct session *s)
+{
+	a->asked++;
+	if (ask_wait_for(a, s, a->wait.ref))
+		return;
+	/* its answer will not be known */
+	counter_add(COUNTER_ask_answers_dropped, 1);
+	a->truncated = true;
+}
+
+void
 ask_forget_one(struct asked *w)
 {
 	struct asked **pp = &w->session->client->asked;
@@ -147,7 +155,7 @@ ask_answer(struct session *s, uint64_t id, struct slice args,
 	struct ask *a;
 
 	for (w = s->client->asked; w != NULL; w = w->next)
-		if (w->ask->wait.ref == id && w->session == s)
+		if (w->id == id && w->session == s)
 			break;
 	if (w == NULL)
 		return (false);
@@ -162,8 +170,6 @@ ask_answer(struct session *s, uint64_t id, struct slice args,
 		counter_add(COUNTER_ask_answers_dropped, 1);
 	} else
 		ask_keep(a, buf_unread(b));
-	if (a->branch && a->answers.wpos > PIECE_BYTES)
-		ask_hand_over(a, false);
 	ask_settle(a);
 	return (true);
 }
@@ -223,12 +229,39 @@ ask_render_count(struct buf *b, const char *count, uint32_t n, bool complete)
 }
 
 void
+ask_render_revoked(struct buf *b, uint32_t n, uint32_t hosts,
+    uint64_t until_s, bool complete)
+{
+	buf_str(b, "{\"disconnected\":");
+	buf_u64(b, n);
+	buf_str(b, ",\"hosts\":");
+	buf_u64(b, hosts);
+	buf_str(b, ",\"until\":");
+	buf_u64(b, until_s);
+	buf_str(b, complete ? ",\"complete\":true}" :
+	    ",\"complete\":false}");
+}
+
+/* Who has not reported may not have heard. */
+static void
+answers_render_revoked(const struct ask *a, struct buf *b)
+{
+	bool complete = answers_are_complete(a) && !a->truncated;
+
+	if (!complete)
+		revoked_ask_look(a->hub->segment);
+	ask_render_revoked(b, a->asked, 1 + a->answered, a->until_s, complete);
+}
+
+void
 ask_render(const struct ask *a, struct buf *b)
 {
 	if (!answers_are_complete(a))
 		counter_add(COUNTER_asks_incomplete, 1);
 	if (a->count == NULL)
 		answers_render(a, b);
+	else if (a->until_s != 0)
+		answers_render_revoked(a, b);
 	else
 		ask_render_count(b, a->count, a->asked,
 		    answers_are_complete(a) && !a->truncated);

@@ -17,6 +17,8 @@ struct asked {
 	LIST_ENTRY(asked) link;		/* of the same question */
 	struct ask	*ask;
 	struct session	*session;
+	uint32_t	 id;		/* it answers by: the question's ref,
+					 * here or at who has asked it */
 };
 
 struct ask {
@@ -24,7 +26,8 @@ struct ask {
 #define ASK_MAGIC	0xa5ca5ced
 	struct hub	*hub;
 	struct wait	 wait;		/* its ref is what is asked by; a
-					 * branch waits for no worker */
+					 * branch waits for workers that have
+					 * taken clients of it */
 	LIST_HEAD(, asked) open;
 	uint32_t	 asked;		/* sessions, branches' included */
 	uint32_t	 answered;
@@ -42,12 +45,19 @@ struct ask {
 	void		*asker;
 	const char	*count;		/* name of the number that is asked
 					 * for (asked is it); NULL: answers */
+	uint64_t	 until_s;	/* it is revoked until then, as answered
+					 * other hosts know; 0: no revocation */
+	bool		 store;		/* what is kept is asked for: answered
+					 * by ask_stored() alone */
 	uint8_t		 name_len;
 	char		 name[ASK_ID_BYTES];
 	bool		 branch;	/* else home.  Whose: */
-	uint16_t	 slot;		/* 0: the relay's, which is told each
-					 * answer as it comes */
+	bool		 prompt;	/* who has asked is told each answer as
+					 * it comes: the relay, in the end */
+	uint16_t	 slot;		/* 0: the relay's */
 	uint32_t	 ref;		/* its id there */
+	uint64_t	 had[2];	/* who got it, as far as it was told (see
+					 * BUS_SHADOW); empty: it was not */
 };
 
 struct ask_table {
@@ -60,10 +70,20 @@ struct ask_table {
 void	ask_settle(struct ask *);
 /* What a branch has so far goes home; last: and that is all. */
 void	ask_hand_over(struct ask *, bool last);
+/* The branch of what that worker calls ref, which is made when there is none.
+ * NULL: too many questions, or no memory. */
+struct ask *ask_part(struct hub *, uint16_t slot, uint32_t ref,
+	    uint64_t deadline_us) MUST_USE;
+/* One that nobody here is asked by ends, without a word. */
+void	ask_drop_unused(struct ask *);
 
 /* ask_answers.c */
 /* The event was queued for this session, which has a client. */
 void	ask_expect(struct ask *, struct session *);
+/* It is waited for this session, which has a client and answers by this id.
+ * false: no memory, or too many are. */
+bool	ask_wait_for(struct ask *, struct session *, uint32_t id) MUST_USE;
+void	ask_forget_one(struct asked *);
 /* What the back end is told. */
 void	ask_render(const struct ask *, struct buf *);
 /* Answers as JSON elements; left out when there is no room for them. */

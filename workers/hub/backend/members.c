@@ -35,8 +35,7 @@ members_collect(struct hub *h, const struct conf_namespace *ns,
 	done->partly = true;
 }
 
-/* The next one that is still there; NULL: no more. */
-static struct session *
+struct session *
 members_next(struct hub *h, struct slice *sids)
 {
 	struct session *s = NULL;
@@ -50,8 +49,7 @@ members_next(struct hub *h, struct slice *sids)
 
 /* --- the end -------------------------------------------------------------- */
 
-/* Without a client, or with one that is closing: it must not come back. */
-static uint32_t
+uint32_t
 members_end_absent(struct session *s)
 {
 	uint32_t n = recover_is_moving(s) ? 0 : 1;

@@ -54,4 +54,11 @@ struct members_done members_rooms(struct hub *, const struct conf_namespace *,
 /* BUS_DISCONNECT and BUS_ROOMS of other workers. */
 void	members_bus(struct hub *, const struct bus_envelope *);
 
+/* Of sids, one behind the other, that were gathered: the next session that is
+ * still there; NULL: no more. */
+struct session *members_next(struct hub *, struct slice *sids);
+/* Without a client, or with one that is closing: it must not come back.  How
+ * many it was. */
+uint32_t members_end_absent(struct session *);
+
 #endif

@@ -23,6 +23,7 @@ struct roll {
 #define ROLL_MAGIC	0x40111ca1
 	STAILQ_ENTRY(roll) link;
 	uint32_t	 ref;		/* of the relay's question */
+	uint64_t	 had[2];	/* as in an ask */
 	uint16_t	 ns;
 	enum bus_members_what what;
 	bool		 sids_done, rooms_done;
@@ -84,6 +85,12 @@ roll_table_free(struct hub *h)
 }
 
 bool
+roll_any(const struct hub *h)
+{
+	return (h->rolls->n > 0);
+}
+
+bool
 roll_is_due(const struct hub *h)
 {
 	return (h->rolls->n > 0 && !h->ports.bus_is_behind(h->ports.host));
@@ -118,6 +125,8 @@ roll_new(struct hub *h, const struct conf_namespace *ns,
 		return (NULL);
 	r->magic = ROLL_MAGIC;
 	r->ref = e->ref;
+	if (e->flags & BUS_SHADOW)
+		slotset_copy(r->had, e->slots);
 	r->ns = (uint16_t)ns->index;
 	r->what = (enum bus_members_what)e->members.what;
 	r->rooms_done = r->what != BUS_MEMBERS_ROOMS;
@@ -132,13 +141,14 @@ roll_new(struct hub *h, const struct conf_namespace *ns,
 
 /* A piece, or nothing; false: the stream does not take it. */
 static bool
-roll_say(struct hub *h, uint32_t ref, uint16_t flags, uint32_t n,
-    struct slice elements)
+roll_say(struct hub *h, uint32_t ref, const uint64_t had[2], uint16_t flags,
+    uint32_t n, struct slice elements)
 {
 	struct bus_envelope e;
 	struct bus_answers *b = bus_answers(&e);
 
 	e.flags = flags;
+	bus_had(&e, had);
 	b->asked = b->answered = n;
 	b->elements = elements;
 	return (post_to(h, 0, ref, &e));
@@ -149,6 +159,7 @@ roll_bus(struct hub *h, const struct bus_envelope *e)
 {
 	const struct conf_namespace *ns = conf_namespace_find(h->conf,
 	    e->members.nsp);
+	static const uint64_t nobody[2];
 	uint64_t what = e->members.what;
 	struct roll *r = NULL;
 
@@ -157,7 +168,8 @@ roll_bus(struct hub *h, const struct bus_envelope *e)
 	    (r = roll_new(h, ns, e)) == NULL)
 		counter_add(COUNTER_rolls_cut, 1);
 	if (r == NULL) {
-		(void)roll_say(h, e->ref, BUS_TRUNCATED, 0,
+		(void)roll_say(h, e->ref, e->flags & BUS_SHADOW ? e->slots :
+		    nobody, BUS_TRUNCATED, 0,
 		    slice_of(NULL, 0));
 		return;
 	}
@@ -315,10 +327,10 @@ roll_go_on(struct hub *h, struct roll *r)
 		return;
 	flags |= last ? 0 : BUS_MORE;
 	flags |= r->partly ? BUS_TRUNCATED : 0;
-	if (!roll_say(h, r->ref, flags, t->elements, buf_unread(&t->piece))) {
+	if (!roll_say(h, r->ref, r->had, flags, t->elements, buf_unread(&t->piece))) {
 		/* it does not even fit the queue */
 		r->partly = last = true;
-		(void)roll_say(h, r->ref, BUS_TRUNCATED, 0,
+		(void)roll_say(h, r->ref, r->had, BUS_TRUNCATED, 0,
 		    slice_of(NULL, 0));
 	}
 	if (!last)

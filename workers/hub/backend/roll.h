@@ -32,4 +32,7 @@ bool	roll_is_due(const struct hub *);
 /* The relay that asked is no more. */
 void	roll_lost(struct hub *);
 
+/* Some are being told who is here. */
+bool	roll_any(const struct hub *);
+
 #endif

@@ -182,6 +182,7 @@ engine_gone(struct client *c)
 	if (e->back.log != NULL)
 		c->out->log = NULL;
 	sentlog_unref(&e->back.log);
+	free(e->was);
 	counter_sub(COUNTER_eio_sessions, 1);
 	if (wire_is_polling((enum wire)c->wire))
 		counter_sub(COUNTER_eio_polling, 1);

@@ -45,7 +45,20 @@ struct engine {
 	uint16_t	 failed;	/* CONNECTs that were refused */
 	bool		 b64;		/* cannot take binary frames */
 	char		 sid[EIO_SID_LEN + 1];
+	struct engine_was *was;		/* its sessions are over; or NULL */
 };
+
+/* Who it was in its last session, for those who are told of its end. */
+struct engine_was {
+	uint32_t	 user_n;
+	uint32_t	 ns_n;
+	char		 text[];	/* the user's id; the namespace's name,
+					 * with its NUL */
+};
+void	engine_remember(struct engine *, const struct session *);
+bool	engine_was(const struct client *, const char **ns, struct slice *user);
+void	engine_was_save(const struct engine *, struct buf *);
+bool	engine_was_load(struct engine *, struct state_in *) MUST_USE;
 
 static_assert(offsetof(struct engine, client) == 0, "engine_sid casts");
 static_assert(offsetof(struct engine_kind, client) == 0, "a client_kind");
@@ -66,12 +79,22 @@ engine_kind_of(const struct engine *e)
 #define ENGINE_CLIENT							\
 	.slab = CLIENT_ENGINE, .text = engine_text,			\
 	.binary = engine_binary, .due = engine_due, .tick = engine_tick, \
-	.parting = engine_parting
+	.parting = engine_parting, .save = engine_save, .load = engine_load, \
+	.was = engine_was, .sid = engine_own_sid
 void	engine_text(struct client *, uint8_t *, size_t);
 void	engine_binary(struct client *, uint8_t *, size_t);
 void	engine_tick(struct client *);
 void	engine_parting(struct client *, enum reason);
 void	engine_gone(struct client *);
+struct slice engine_own_sid(const struct client *);
+void	engine_save(const struct client *, struct book *, struct buf *);
+bool	engine_load(struct client *, struct book *, struct state_in *);
+
+/* assembly.c: what came of a packet is dropped (NULL is fine); to another
+ * worker. */
+void	assembly_free(struct assembly **);
+void	assembly_save(const struct assembly *, struct buf *);
+struct assembly *assembly_load(struct state_in *) MUST_USE;
 
 /* The nearest of the engine's own deadlines (us). */
 uint64_t engine_due(const struct client *);

@@ -60,7 +60,8 @@ messages_begin(struct engine *e, struct admission *a)
 }
 
 const struct engine_kind engine_messages = {
-	.client = { ENGINE_CLIENT, .gone = engine_gone,
+	.client = { ENGINE_CLIENT, .number = CLIENT_IS_MESSAGES,
+	    .gone = engine_gone,
 	    .expire = single_expire, .kick = single_kick },
 	.begin = messages_begin, .text = messages_text,
 	.binary = messages_binary,

@@ -5,6 +5,7 @@
  */
 #include "hub/hub_int.h"
 #include "hub/dialect/inbound.h"
+#include "hub/dialect/kind.h"
 #include "hub/dialect/single.h"
 #include "hub/session/client.h"
 #include "hub/session/limit.h"
@@ -81,10 +82,19 @@ plain_pong(struct client *c)
 		client_schedule(c);
 }
 
-static const struct client_kind plain_kind = {
-	.slab = CLIENT_PLAIN, .due = client_beat_due,
+static bool
+plain_load(struct client *c, struct book *k, struct state_in *in)
+{
+	(void)k;
+	(void)in;
+	return (c->wire == WIRE_ENVELOPE || c->wire == WIRE_BARE);
+}
+
+const struct client_kind plain_kind = {
+	.slab = CLIENT_PLAIN, .number = CLIENT_IS_PLAIN, .due = client_beat_due,
 	.text = plain_text, .binary = plain_binary, .pong = plain_pong,
 	.tick = plain_tick, .expire = single_expire, .kick = single_kick,
+	.load = plain_load,
 };
 
 struct client *

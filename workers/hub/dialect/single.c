@@ -29,14 +29,14 @@ single_begin(struct client *c, struct admission *a)
 void
 single_kick(struct client *c, struct session *s, enum reason reason)
 {
+	client_close(c, reason);	/* first: who it is, is told */
 	client_unlink(c, s);
 	session_free(&s);
-	client_close(c, reason);
 }
 
 void
-single_expire(struct client *c, struct session *s)
+single_expire(struct client *c, struct session *s, enum reason reason)
 {
 	(void)s;
-	client_close(c, REASON_auth_expired);
+	client_close(c, reason);
 }

@@ -12,6 +12,6 @@
 bool	single_begin(struct client *, struct admission *) MUST_USE;
 /* It has to go, or its token is over: the connection goes with it. */
 void	single_kick(struct client *, struct session *, enum reason);
-void	single_expire(struct client *, struct session *);
+void	single_expire(struct client *, struct session *, enum reason);
 
 #endif

@@ -9,10 +9,13 @@
 #include "hub/hub_int.h"
 #include "hub/dialect/engine.h"
 #include "hub/dialect/inbound.h"
+#include "hub/queue/send.h"
 #include "hub/queue/sentlog.h"
 #include "hub/rule/rule.h"
+#include "hub/session/note.h"
 #include "hub/session/admit.h"
 #include "hub/session/limit.h"
+#include "hub/session/tokens.h"
 #include "proto/json.h"
 #include "proto/sio.h"
 
@@ -43,6 +46,8 @@ socketio_connect_error(struct client *c, const struct conf_namespace *ns,
 	struct hub *h = c->hub;
 	struct buf data;
 
+	note_refused(c, nsp, reason != NULL ? reason : code != NULL ? code :
+	    message);
 	buf_init(&data);
 	if (code != NULL)
 		buf_printf(&data, "{\"code\":\"%s\"", code);
@@ -74,10 +79,18 @@ socketio_connect_error(struct client *c, const struct conf_namespace *ns,
 
 /* A token that was good is so no more. */
 static enum authfail
-socketio_token_over(struct client *c)
+socketio_token_over(struct client *c, const struct principal *who)
 {
-	admit_token_failed(c->hub, c->address, AUTHFAIL_expired);
-	return (AUTHFAIL_expired);
+	enum authfail f;
+
+	if (principal_is_over(who, c->hub->conf->jwt.leeway_ms, c->hub->wall))
+		f = AUTHFAIL_expired;
+	else if (tokens_revoked(c->hub, who))
+		f = AUTHFAIL_revoked;
+	else
+		return (AUTH_OK);
+	admit_token_failed(c->hub, c->address, f);
+	return (f);
 }
 
 /*
@@ -120,9 +133,8 @@ socketio_admits(struct engine *e, const struct conf_namespace *ns,
 	struct client *c = &e->client;
 	const char *why, *code = "unauthorized";
 
-	if (f == AUTH_OK && principal_is_over(who, c->hub->conf->jwt.leeway_ms,
-	    c->hub->wall))
-		f = socketio_token_over(c);
+	if (f == AUTH_OK)
+		f = socketio_token_over(c, who);
 	if (f != AUTH_OK)
 		why = authfail_words(f);
 	else
@@ -246,25 +258,14 @@ socketio_connect(struct client *c, const struct sio_packet *p)
 static void
 socketio_disconnect(struct client *c, struct session *s)
 {
+	if (c->nsessions == 1)
+		engine_remember(engine_of(c), s);
 	client_unlink(c, s);
 	session_free(&s);
 	client_schedule(c);
 }
 
 /* --- attachments ---------------------------------------------------------- */
-
-static void
-socketio_assembly_free(struct engine *e)
-{
-	struct assembly *a = e->assembly;
-
-	if (a == NULL)
-		return;
-	buf_fini(&a->text);
-	buf_fini(&a->bytes);
-	free(a);
-	e->assembly = NULL;
-}
 
 /* The packet's text is here, `want` binary messages are to come. */
 static void
@@ -309,9 +310,7 @@ socketio_assembly_done(struct engine *e)
 	}
 	MUST(sio_decode(buf_unread(&a->text), &p) > 0);
 	socketio_done(e, &p, parts, a->want);
-	buf_fini(&a->text);
-	buf_fini(&a->bytes);
-	free(a);
+	assembly_free(&a);
 	if (!e->client.closing)
 		client_schedule(&e->client);
 }
@@ -434,12 +433,35 @@ socketio_kick(struct client *c, struct session *s, enum reason reason)
 	socketio_disconnect(c, s);
 }
 
+/* As session_farewell() and socketio_kick() do, without a session. */
 static void
-socketio_expire(struct client *c, struct session *s)
+socketio_no_namespace(struct client *c, struct slice nsp)
 {
-	socketio_kick(c, s, REASON_auth_expired);
+	struct slice args =
+	    SLICE("{\"reason\":\"this namespace is no more\"}");
+	struct publication p = { .nsp = nsp, .args = args, .first = args,
+		.event = SLICE("\"roost:disconnect\"") };
+	struct wire_plan plan = wire_plan((enum wire)c->wire, &p);
+	struct hub *h = c->hub;
+	uint8_t *to = out_direct(&h->out, c->out, plan.total);
+
+	if (to == NULL) {
+		send_lost(&h->out, c->out);
+		return;
+	}
+	wire_put((enum wire)c->wire, &p, &plan, to);
+	buf_reset(&h->text);
+	sio_encode_disconnect(&h->text, nsp);
+	client_send(c, &h->text);
+	counter_add(COUNTER_rights_sessions, 1);
+}
+
+static void
+socketio_expire(struct client *c, struct session *s, enum reason reason)
+{
+	socketio_kick(c, s, reason);
 	if (c->sessions == NULL && LIST_EMPTY(&engine_of(c)->back.asks))
-		client_close(c, REASON_auth_expired);
+		client_close(c, reason);
 }
 
 /* --- begin and end -------------------------------------------------------- */
@@ -464,15 +486,16 @@ socketio_begin(struct engine *e, struct admission *a)
 static void
 socketio_gone(struct client *c)
 {
-	socketio_assembly_free(engine_of(c));
+	assembly_free(&engine_of(c)->assembly);
 	engine_gone(c);
 }
 
 const struct engine_kind engine_socketio = {
-	.client = { ENGINE_CLIENT, .gone = socketio_gone,
+	.client = { ENGINE_CLIENT, .number = CLIENT_IS_SOCKETIO,
+	    .gone = socketio_gone,
 	    .expire = socketio_expire, .kick = socketio_kick,
 	    .comeback = socketio_comeback, .enter = socketio_enter,
-	    .back = socketio_back },
+	    .back = socketio_back, .no_namespace = socketio_no_namespace },
 	.begin = socketio_begin, .text = socketio_text,
 	.binary = socketio_attachment,
 	.ws = WIRE_SIO, .b64 = WIRE_SIO_B64, .polling = WIRE_POLL,

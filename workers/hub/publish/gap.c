@@ -52,12 +52,24 @@ gap_tick(struct hub *h)
 
 /* --- what did not come ----------------------------------------------------*/
 
+/* What is kept comes from the relay, this worker's own messages too. */
+static bool
+gap_keeps_any(const struct conf *conf)
+{
+	size_t i;
+
+	for (i = 0; i < conf->nnamespaces; i++)
+		if (conf->namespaces[i].keeps)
+			return (true);
+	return (false);
+}
+
 /* Others there are whose messages the relay may have had. */
 static bool
 gap_has_others(const struct hub *h)
 {
 	return (conf_redis_on(&h->conf->redis) ||
-	    segment_nslots(h->segment) > 3);
+	    segment_nslots(h->segment) > 3 || gap_keeps_any(h->conf));
 }
 
 /* When the relay last did something, if it said. */
@@ -78,21 +90,16 @@ gap_lost(struct hub *h)
 		h->lost->since_ms = gap_relay_seen_ms(h);
 }
 
-void
-gap_back(struct hub *h)
+/* To those here. */
+static void
+gap_tell_here(struct hub *h, struct gaps *all)
 {
-	struct gaps all;
 	struct bus_envelope e;
 	struct publication p;
 	struct audience a;
 	const struct gap *g;
 
-	if (h->lost->since_ms == 0)
-		return;
-	gaps_init(&all, h->conf);
-	gaps_note_all(&all, h->lost->since_ms, h->wall.ms);
-	h->lost->since_ms = 0;
-	for (; (g = gaps_first(&all)) != NULL; gaps_drop_first(&all)) {
+	for (; (g = gaps_first(all)) != NULL; gaps_drop_first(all)) {
 		if (!gaps_publication(g, &h->lost->words, &e))
 			continue;
 		p = publish_received(&e);
@@ -100,5 +107,34 @@ gap_back(struct hub *h)
 		(void)fanout_audience(h, conf_namespace_find(h->conf, g->nsp),
 		    &a, &p);
 	}
+}
+
+void
+gap_back(struct hub *h)
+{
+	struct gaps all;
+
+	if (h->lost->since_ms == 0)
+		return;
+	gaps_init(&all, h->conf);
+	gaps_note_all(&all, h->lost->since_ms, h->wall.ms);
+	h->lost->since_ms = 0;
+	gap_tell_here(h, &all);
 	gaps_fini(&all);
+}
+
+void
+gap_in_room(struct hub *h, const struct conf_namespace *ns, struct slice room,
+    uint64_t from_ms)
+{
+	static struct bus_audience to;	/* large; one at a time */
+	struct gaps one;
+
+	to.rooms[0] = room;
+	to.nrooms = 1;
+	gaps_init(&one, h->conf);
+	gaps_note(&one, slice_of(ns->name, ns->name_len), &to, from_ms,
+	    h->wall.ms);
+	gap_tell_here(h, &one);
+	gaps_fini(&one);
 }

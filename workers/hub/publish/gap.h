@@ -7,6 +7,11 @@
 #ifndef HUB_PUBLISH_GAP_H
 #define HUB_PUBLISH_GAP_H
 
+#include <stdint.h>
+
+#include "base/slice.h"
+
+struct conf_namespace;
 struct hub;
 
 /* Each tick: what can be told now. */
@@ -14,5 +19,9 @@ void	gap_tick(struct hub *);
 /* The stream broke; there is another one. */
 void	gap_lost(struct hub *);
 void	gap_back(struct hub *);
+/* Something of this room did not reach its members here, since about then
+ * (unix). */
+void	gap_in_room(struct hub *, const struct conf_namespace *,
+	    struct slice room, uint64_t from_ms);
 
 #endif

@@ -27,15 +27,16 @@ struct pending {
 
 struct pending_table {
 	struct waits	 waits;
+	struct gone	 gone;
 };
 
 struct pending_table *
-pending_table_new(void)
+pending_table_new(const struct hub *h)
 {
 	struct pending_table *t = calloc(1, sizeof *t);
 
 	if (t != NULL)
-		waits_init(&t->waits, PENDING_MAX, 0);
+		waits_init(&t->waits, PENDING_MAX, h->generation);
 	return (t);
 }
 
@@ -123,11 +124,18 @@ pending_new(struct hub *h, const struct session *s, const struct ack *ack,
 }
 
 void
+pending_asked(struct hub *h, const uint64_t slots[2], uint64_t reseated[2])
+{
+	gone_asked(&h->pending->gone, h->segment, slots, reseated);
+}
+
+void
 pending_wait(struct hub *h, uint32_t ref, const struct session *s,
     const struct ack *ack, struct slice id, uint32_t count,
     const uint64_t slots[2])
 {
 	struct pending *p = NULL;
+	uint64_t reseated[2];
 
 	if (ref != 0 && !slotset_empty(slots))
 		p = pending_new(h, s, ack, id);
@@ -137,18 +145,40 @@ pending_wait(struct hub *h, uint32_t ref, const struct session *s,
 		return;
 	}
 	p->count = count;
-	slotset_copy(p->wait.slots, slots);
+	pending_asked(h, slots, reseated);
+	waits_for(&p->wait, slots, reseated);
 	waits_add(&h->pending->waits, &p->wait, ref,
 	    h->now.us + PENDING_TIMEOUT_MS * UINT64_C(1000));
+}
+
+bool
+pending_any(const struct hub *h)
+{
+	return (h->pending->waits.n != 0);
+}
+
+bool
+pending_waits(const struct hub *h, uint32_t serial)
+{
+	const struct waits *w = &h->pending->waits;
+	uint32_t i;
+
+	for (i = 0; i < w->n; i++)
+		if (pending_of(w->heap[i])->client == serial)
+			return (true);
+	return (false);
 }
 
 /* BUS_COUNT of a worker. */
 void
 pending_bus(struct hub *h, const struct bus_envelope *e)
 {
-	struct pending *p = pending_of(waits_heard(&h->pending->waits,
-	    e->ref, e->from));
+	struct pending *p;
+	uint64_t reseated[2];
 
+	pending_asked(h, e->had, reseated);
+	p = pending_of(waits_heard(&h->pending->waits, e->ref, e->from,
+	    e->had, reseated));
 	if (p == NULL)
 		return;		/* too late, or not ours */
 	slotset_drop(p->wait.slots, e->from);
@@ -167,6 +197,20 @@ pending_tick(struct hub *h)
 		counter_add(COUNTER_acks_timed_out, 1);
 		pending_settle(h, p);
 	}
+}
+
+bool
+pending_look(struct hub *h, uint64_t slots[2])
+{
+	struct pending_table *t = h->pending;
+	struct pending *p;
+
+	if (!gone_look(&t->gone, h->segment, h->now.us, slots))
+		return (false);
+	while ((p = pending_of(waits_gone(&t->waits, slots))) != NULL)
+		if (slotset_empty(p->wait.slots))
+			pending_settle(h, p);
+	return (true);
 }
 
 void

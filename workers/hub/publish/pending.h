@@ -9,6 +9,7 @@
 #define HUB_PUBLISH_PENDING_H
 
 #include "base/slice.h"
+#include "hub/publish/gone.h"
 #include "hub/session/session.h"
 
 #define PENDING_MAX		2048
@@ -16,7 +17,8 @@
 
 struct bus_envelope;
 struct pending_table;
-struct pending_table *pending_table_new(void) MUST_USE;	/* NULL: no memory */
+struct pending_table *pending_table_new(const struct hub *) MUST_USE;
+					/* NULL: no memory */
 void	pending_table_free(struct hub *);
 
 /* A reference for a question about to be asked; 0: too many wait. */
@@ -32,8 +34,17 @@ void	pending_wait(struct hub *, uint32_t ref, const struct session *,
 /* The ack itself: {"id","ts","delivered"}. */
 void	pending_answer(struct session *, const struct ack *, struct slice id,
 	    uint64_t ts, uint64_t count);
+/* Does this client wait; does any? */
+bool	pending_waits(const struct hub *, uint32_t serial);
+bool	pending_any(const struct hub *);
 void	pending_bus(struct hub *, const struct bus_envelope *);
 void	pending_tick(struct hub *);
+/* Are those who were in these slots waited for no more?  That is done here;
+ * whoever has other questions to them does it as well, and tells whom it
+ * asks. */
+void	pending_asked(struct hub *, const uint64_t slots[2],
+	    uint64_t reseated[2]);
+bool	pending_look(struct hub *, uint64_t slots[2]) MUST_USE;
 void	pending_lost(struct hub *);	/* the relay went: answer them all */
 
 #endif

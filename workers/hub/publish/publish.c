@@ -27,11 +27,10 @@ publish_remote_bits(struct hub *h, uint16_t ns, const struct room *local,
 	slotset_drop(bits, h->slot);
 }
 
-static struct bus_publish *
-publish_fill(struct bus_envelope *e, const struct publication *p)
+void
+publish_fill(struct bus_envelope *e, struct bus_publish *b,
+    const struct publication *p)
 {
-	struct bus_publish *b = bus_publish(e);
-
 	if (p->is_volatile)
 		e->flags |= BUS_VOLATILE;
 	b->nsp = p->nsp;
@@ -45,7 +44,6 @@ publish_fill(struct bus_envelope *e, const struct publication *p)
 	if (p->nattach != 0)
 		memcpy(b->attachments, p->attachments,
 		    p->nattach * sizeof *p->attachments);
-	return (b);
 }
 
 static void
@@ -58,8 +56,7 @@ publish_add_name(struct bus_audience *to, enum room_kind kind,
 		to->users[to->nusers++] = name;
 }
 
-/* Other hosts may have some: the relay knows how to ask. */
-static bool
+bool
 publish_is_far(const struct hub *h, const struct publication *p)
 {
 	return (!p->near && conf_redis_on(&h->conf->redis));
@@ -89,7 +86,8 @@ publish_room(struct hub *h, const struct conf_namespace *ns,
 	publish_remote_bits(h, ns->index, r, kind, name, bits);
 	if (slotset_empty(bits) && !publish_is_far(h, p))
 		return (got);
-	publish_add_name(&publish_fill(&e, p)->to, kind, name);
+	publish_fill(&e, bus_publish(&e), p);
+	publish_add_name(&e.publish.to, kind, name);
 	if (publish_is_far(h, p))
 		e.flags |= BUS_FAR;
 	if (!slotset_empty(bits) && ask != NULL && ask->ref != 0) {
@@ -140,7 +138,8 @@ publish_send(struct hub *h, const struct conf_namespace *ns,
 	publish_workers(h, ns, a, bits);
 	if (slotset_empty(bits) && !publish_is_far(h, p))
 		return;
-	b = publish_fill(&e, p);
+	b = bus_publish(&e);
+	publish_fill(&e, b, p);
 	post_audience(&b->to, a);
 	if (publish_is_far(h, p))
 		e.flags |= BUS_FAR;
@@ -233,12 +232,15 @@ publish_meta(struct hub *h, struct slice from, struct slice room,
 
 /* --- in ------------------------------------------------------------------- */
 
-static void
+void
 publish_answer_count(struct hub *h, const struct bus_envelope *q, uint32_t got)
 {
 	struct bus_envelope e;
 
 	bus_count(&e, got);
+	e.flags |= q->flags & BUS_NUMBERED;
+	if (q->flags & BUS_SHADOW)
+		bus_had(&e, q->slots);
 	(void)post_to(h, q->from, q->ref, &e);
 }
 

@@ -10,6 +10,7 @@
 #include "hub/audience/room.h"
 
 struct bus_envelope;
+struct bus_publish;
 struct hub;
 
 /* What the other workers are asked as they get a publication. */
@@ -43,6 +44,12 @@ uint32_t publish_ask(struct hub *, const struct conf_namespace *,
 void	publish_workers(struct hub *, const struct conf_namespace *,
 	    const struct audience *, uint64_t bits[2]);
 
+/* What it is, into an envelope; for whom is not said. */
+void	publish_fill(struct bus_envelope *, struct bus_publish *,
+	    const struct publication *);
+/* Other hosts may have some: the relay knows how to ask. */
+bool	publish_is_far(const struct hub *, const struct publication *);
+
 /* {"id":..,"from":..,"room"?:..,"ts":..} in the hub's scratch; *id is the part
  * between its quotes: as given (needs no escapes), or, when that is empty, a
  * new one.  from and room are raw JSON. */
@@ -52,6 +59,9 @@ struct slice publish_meta(struct hub *, struct slice from, struct slice room,
 /* BUS_PUBLISH of another worker, or of the relay: but for one that asks
  * clients, which is ask.h's. */
 void	publish_bus(struct hub *, const struct bus_envelope *);
+/* So many here have got it: to who has asked. */
+void	publish_answer_count(struct hub *, const struct bus_envelope *,
+	    uint32_t got);
 /* What such an envelope holds, and for whom. */
 struct publication publish_received(const struct bus_envelope *);
 struct audience publish_receivers(const struct bus_envelope *);

@@ -10,9 +10,9 @@
 #define SIZE_MIN	64u
 
 void
-waits_init(struct waits *w, uint32_t max, uint32_t ref)
+waits_init(struct waits *w, uint32_t max, uint32_t generation)
 {
-	*w = (struct waits){ .max = max, .last = ref };
+	*w = (struct waits){ .max = max, .last = generation << 16 };
 }
 
 void
@@ -67,6 +67,13 @@ waits_ref(struct waits *w)
 	return (w->last);
 }
 
+void
+waits_pass(struct waits *w, uint32_t ref)
+{
+	if ((int32_t)(ref - w->last) > 0)
+		w->last = ref;
+}
+
 struct wait *
 waits_find(const struct waits *w, uint32_t ref)
 {
@@ -75,12 +82,85 @@ waits_find(const struct waits *w, uint32_t ref)
 	return (x == NULL || x->ref != ref ? NULL : x);
 }
 
+void
+waits_for(struct wait *x, const uint64_t slots[2], const uint64_t reseated[2])
+{
+	slotset_copy(x->slots, slots);
+	slotset_copy(x->named, slots);
+	slotset_copy(x->reseated, reseated);
+	slotset_clear(x->lost);
+}
+
+void
+waits_join(struct wait *x, const uint64_t slots[2],
+    const uint64_t reseated[2])
+{
+	slotset_join(x->slots, slots);
+	slotset_join(x->reseated, reseated);
+}
+
+/* Once: those who did not get it are waited for no more, those who did are,
+ * unless they have answered. */
+static void
+waits_had(struct wait *x, const uint64_t had[2], const uint64_t reseated[2])
+{
+	uint64_t gone, heirs;
+	size_t i;
+
+	for (i = 0; i < SLOTSET_WORDS; i++) {
+		gone = x->named[i] & ~had[i];
+		heirs = had[i] & ~x->named[i];
+		x->missed |= (heirs & x->lost[i]) != 0;
+		heirs &= ~x->lost[i];
+		x->slots[i] = (x->slots[i] & ~gone) | heirs;
+		x->reseated[i] |= heirs & reseated[i];
+	}
+	slotset_clear(x->named);
+}
+
 struct wait *
-waits_heard(const struct waits *w, uint32_t ref, unsigned slot)
+waits_heard(const struct waits *w, uint32_t ref, unsigned slot,
+    const uint64_t had[2], const uint64_t reseated[2])
 {
 	struct wait *x = waits_find(w, ref);
 
+	if (x != NULL && !slotset_empty(had) && !slotset_empty(x->named))
+		waits_had(x, had, reseated);
 	return (x == NULL || !slotset_has(x->slots, slot) ? NULL : x);
+}
+
+/* Does it wait for one of these?  Not any more. */
+static bool
+waits_lose(struct wait *x, const uint64_t slots[2])
+{
+	bool waits = false;
+	uint64_t gone;
+	size_t i;
+
+	for (i = 0; i < SLOTSET_WORDS; i++) {
+		gone = x->slots[i] & slots[i] & ~x->reseated[i];
+		waits |= gone != 0;
+		x->slots[i] &= ~gone;
+		if (x->notes)
+			x->lost[i] |= slots[i] & ~x->reseated[i];
+	}
+	return (waits);
+}
+
+struct wait *
+waits_gone(struct waits *w, const uint64_t slots[2])
+{
+	uint32_t i;
+	size_t k;
+
+	for (i = 0; i < w->n; i++)
+		if (waits_lose(w->heap[i], slots))
+			return (w->heap[i]);
+	/* who goes from there now is one that they wait for */
+	for (i = 0; i < w->n; i++)
+		for (k = 0; k < SLOTSET_WORDS; k++)
+			w->heap[i]->reseated[k] &= ~slots[k];
+	return (NULL);
 }
 
 /* --- by time -------------------------------------------------------------- */

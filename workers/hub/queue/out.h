@@ -157,6 +157,24 @@ void	outq_walk(const struct outq *, enum wire,
 void	outq_kill(struct out *, struct outq *);
 
 /*
+ * To another worker (out_save.c), between turns.  load: on one that is zeroed;
+ * its log is not attached.  *partial: so much of the first reference was sent,
+ * as the log knows (0: there was none).  false: bad, or no memory; it is dead.
+ */
+struct book;
+struct buf;
+struct state_in;
+void	outq_save(const struct out *, const struct outq *, struct book *,
+	    struct buf *);
+bool	outq_load(struct out *, struct outq *, struct book *,
+	    struct state_in *, uint32_t *partial) MUST_USE;
+/* Read, and of nobody. */
+bool	outq_skip(struct book *, struct state_in *) MUST_USE;
+/* Does it hold whole packets, apart from so many bytes in front? */
+bool	outq_is_whole(const struct outq *, enum wire, uint32_t partial,
+	    uint64_t ignore) MUST_USE;
+
+/*
  * End of the turn: call flush(arg, q) for each dirty queue (it may queue
  * more for other connections: they are flushed too), then forget batches.
  */

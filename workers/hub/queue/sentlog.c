@@ -85,6 +85,15 @@ sentlog_grow(struct sentlog *l)
 	return (true);
 }
 
+bool
+sentlog_append(struct sentlog *l, const struct out_ref *r)
+{
+	if (l->n == l->cap && !sentlog_grow(l))
+		return (false);
+	l->v[(l->head + l->n++) & (l->cap - 1)] = *r;
+	return (true);
+}
+
 /* The scratch is used again next turn: what stays needs bytes of its own. */
 static bool
 sentlog_own(const struct msg *scratch, struct out_ref *r)

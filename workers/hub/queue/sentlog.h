@@ -16,7 +16,10 @@
 #include "base/msg.h"
 #include "hub/queue/wire.h"
 
+struct book;
+struct buf;
 struct out_ref;
+struct state_in;
 
 struct sentlog {
 	unsigned	 magic;
@@ -50,6 +53,10 @@ void	sentlog_take(struct sentlog *, const struct msg *scratch,
 	    struct out_ref *);
 void	sentlog_partly(struct sentlog *, uint32_t n);
 
+/* Behind those kept, which is all it does: the caller has what it says of
+ * positions right.  false: no memory. */
+bool	sentlog_append(struct sentlog *, const struct out_ref *) MUST_USE;
+
 /* What a queue of so many bytes gets from now on is kept; those are not. */
 void	sentlog_begin(struct sentlog *, uint64_t queued);
 /* Position behind all of a queue of so many bytes. */
@@ -80,5 +87,15 @@ void	sentlog_walk(const struct sentlog *, enum wire, sent_each *,
 /* The same for whole packets that lie elsewhere, the first one at pos. */
 void	sentlog_run(struct slice run, uint64_t pos, enum wire, sent_each *,
 	    void *arg);
+
+/* Do these bytes consist of whole packets? */
+bool	sentlog_is_whole(struct slice run, enum wire) MUST_USE;
+
+/* sentlog_save.c: to another worker.  load: a new one, with these bounds;
+ * NULL: bad, or no memory. */
+void	sentlog_save(const struct sentlog *, const struct msg *scratch,
+	    struct book *, struct buf *);
+struct sentlog *sentlog_load(uint32_t max_refs, uint64_t max_bytes,
+	    enum wire, struct book *, struct state_in *) MUST_USE;
 
 #endif

@@ -46,14 +46,12 @@ recover_table_new(const struct hub *h)
 	budget_init(&t->budget, h);
 	TAILQ_INIT(&t->parked);
 	TAILQ_INIT(&t->moving);
-	/* begins with our generation: an answer to a predecessor in this slot
-	 * is not taken for one to us */
-	waits_init(&t->asks, RECOVER_ASKS_MAX, (uint32_t)h->generation << 16);
+	waits_init(&t->asks, RECOVER_ASKS_MAX, h->generation);
 	return (t);
 }
 
-static struct recover *
-recover_with_pid(struct hub *h, struct slice pid)
+struct recover *
+recover_find_any(struct hub *h, struct slice pid)
 {
 	const struct hashtab_link *l;
 
@@ -69,12 +67,12 @@ recover_with_pid(struct hub *h, struct slice pid)
 struct recover *
 recover_find(struct hub *h, struct slice pid)
 {
-	struct recover *r = recover_with_pid(h, pid);
+	struct recover *r = recover_find_any(h, pid);
 
-	return (r == NULL || r->made != NULL ? NULL : r);
+	return (r == NULL || r->made != NULL || r->frozen ? NULL : r);
 }
 
-static struct recover *
+struct recover *
 recover_add(struct session *s, struct slice pid)
 {
 	struct hub *h = s->hub;
@@ -159,15 +157,21 @@ recover_pid(const struct session *s)
 	    slice_of(s->recover->pid, RECOVER_PID_LEN));
 }
 
+/* All that nobody has a hand on. */
 static void
 recover_bury(struct hub *h)
 {
-	struct recover *r;
+	struct recover *r, *next, *keep = NULL;
 
-	while ((r = h->recover->dead) != NULL) {
-		h->recover->dead = r->next;
-		free(r);
+	for (r = h->recover->dead; r != NULL; r = next) {
+		next = r->next;
+		if (r->frozen) {
+			r->next = keep;
+			keep = r;
+		} else
+			free(r);
 	}
+	h->recover->dead = keep;
 }
 
 void
@@ -203,6 +207,8 @@ recover_table_free(struct hub *h)
 	    (r = TAILQ_FIRST(&t->parked)) != NULL)
 		recover_discard(r);
 	budget_fini(h);
+	for (r = t->dead; r != NULL; r = r->next)
+		r->frozen = false;	/* nobody has a hand on any more */
 	recover_bury(h);
 	hashtab_fini(&t->pids);
 	waits_fini(&t->asks);
@@ -212,8 +218,7 @@ recover_table_free(struct hub *h)
 
 /* --- parking -------------------------------------------------------------- */
 
-/* false: no memory, it is gone. */
-static bool
+bool
 recover_park_one(struct recover *r, struct sentlog *log, uint32_t family)
 {
 	struct session *s = r->session;
@@ -267,7 +272,7 @@ recover_make(struct hub *h, struct asking *a, const struct conf_namespace *ns,
 	struct session *s;
 	struct recover *r;
 
-	if (recover_with_pid(h, pid) != NULL)
+	if (recover_find_any(h, pid) != NULL)
 		return (NULL);
 	s = session_made(h, &nowhere, wire, ns, who, sid);
 	if (s == NULL)

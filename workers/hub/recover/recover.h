@@ -61,6 +61,33 @@ void	recover_forward_rooms(struct session *, const struct slice *join,
  */
 struct session *recover_begin_at(struct session *, uint64_t pos, uint64_t to);
 
+/*
+ * To another worker, with its client.  load: what was saved of this session
+ * (NULL: it is not here, and what was saved is read over), which is kept if its
+ * client can come back.  false: bad, or no memory.
+ */
+struct state_in;
+void	recover_save(const struct session *, struct buf *);
+bool	recover_load(struct session *, bool keep, struct state_in *) MUST_USE;
+
+/* recover_family.c: the parked sessions of one client, to another worker; each
+ * of them names all.  How many parked ones there are. */
+struct book;
+size_t	recover_parked(const struct hub *);	/* walks all of them */
+bool	recover_has_parked(const struct hub *);	/* is there any? */
+struct recover *recover_family_first(struct hub *);
+struct recover *recover_family_next(struct recover *);
+bool	recover_family_save(struct recover *, struct book *, struct buf *)
+	    MUST_USE;
+/* NULL: bad, or no memory; or none of them may wait here. */
+struct recover *recover_family_load(struct hub *, struct book *,
+	    struct state_in *, bool *none) MUST_USE;
+/* Frozen, as they are when they are loaded: they may be another's. */
+void	recover_family_freeze(struct recover *);
+void	recover_family_thaw(struct recover *);
+/* They are gone from here; they were frozen. */
+void	recover_family_give(struct recover **);
+
 /* --- clients -------------------------------------------------------------- */
 
 /* The client is gone for a reason that allows coming back: its sessions are

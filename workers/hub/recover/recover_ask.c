@@ -15,6 +15,7 @@
 #include "hub/rule/join.h"
 #include "hub/session/admit.h"
 #include "hub/session/limit.h"
+#include "hub/session/tokens.h"
 
 struct asking {			/* B: one CONNECT that waits */
 	struct wait	 wait;		/* for whoever may have it */
@@ -319,7 +320,7 @@ recover_asking_may_have(const struct hub *h, const struct asking *a)
 	const char *code;
 
 	return (!principal_is_over(a->who, h->conf->jwt.leeway_ms,
-	    h->wall) &&
+	    h->wall) && !tokens_revoked(h, a->who) &&
 	    admit_may(a->ns, NULL, 0, a->who, &code) == NULL &&
 	    join_keeps(a->made->session, a->who));
 }

@@ -32,6 +32,8 @@ struct recover {		/* of a session that can be recovered */
 	struct recover	*next;		/* of the dead */
 	TAILQ_ENTRY(recover) link;	/* parked or moving, oldest first */
 	bool		 parked;
+	bool		 frozen;	/* parked: may be another worker's */
+	struct recover	*kin;		/* ... and the next one of its family */
 	struct asking	*made;		/* whose alone it is; NULL: anybody's */
 	uint64_t	 until_us;	/* parked: then it is over */
 	struct recover_charge *charge;	/* parked: recover_budget.h */
@@ -68,6 +70,13 @@ recover_comeback(struct client *c)
 /* Who may be taken over: one that another worker has described, and that is
  * not whole before its DONE, is not found. */
 struct recover *recover_find(struct hub *, struct slice pid);
+struct recover *recover_find_any(struct hub *, struct slice pid);
+/* The session can be recovered by this pid.  NULL: no memory. */
+struct recover *recover_add(struct session *, struct slice pid);
+/* Its client is gone; with this log (NULL: none).  false: no memory, it is
+ * gone. */
+bool	recover_park_one(struct recover *, struct sentlog *,
+	    uint32_t family);
 /* A parked session with a pid, made of what another worker sent. */
 struct recover *recover_make(struct hub *, struct asking *,
 	    const struct conf_namespace *, struct principal *, enum wire,

@@ -14,6 +14,7 @@
 #include "hub/rule/check.h"
 #include "hub/session/limit.h"
 #include "hub/session/principal.h"
+#include "hub/store/keep.h"
 #include "proto/json.h"
 
 /* --- where to ------------------------------------------------------------- */
@@ -246,6 +247,43 @@ rule_acknowledge(struct passage *w, uint32_t got,
 	}
 }
 
+/* The room keeps it: who gets it, and the answer, come from there. */
+static bool
+rule_is_kept(const struct passage *w)
+{
+	return (w->rule->keeps && conf_room_keeps(w->s->ns, w->name));
+}
+
+static void
+rule_keep(struct passage *w)
+{
+	const struct slice sid = session_sid(w->s);
+	struct keep k = { .ns = w->s->ns, .room = w->name, .except = &sid,
+		.nexcept = w->rule->self ? 0 : 1, .p = &w->p };
+	bool ok;
+
+	if (keep_is_too_large(w->s->hub, &w->p)) {
+		refuse(w->s, w->in, REFUSED_TOO_LARGE, "%s",
+		    keep_why(BUS_STORE_TOO_LARGE));
+		return;
+	}
+	if (rule_ack_wants_id(w))
+		ok = keep_for(w->s, &w->in->ack, &k, w->id,
+		    w->rule->ack == CONF_ACK_DELIVERED);
+	else
+		ok = keep_send(w->s->hub, &k);
+	if (!ok) {
+		refuse(w->s, w->in, REFUSED_UNAVAILABLE, "%s",
+		    keep_why(BUS_STORE_UNAVAILABLE));
+		return;
+	}
+	counter_add(COUNTER_events_accepted, 1);
+	rule_confirm(w);
+	if (w->rule->ack == CONF_ACK_ECHO)
+		session_ack_binary(w->s, &w->in->ack, w->in->args,
+		    w->in->attachments, w->in->nattach);
+}
+
 static void
 rule_pass(struct passage *w)
 {
@@ -254,6 +292,10 @@ rule_pass(struct passage *w)
 
 	if (!rule_publication(w)) {
 		refuse(w->s, w->in, REFUSED_INTERNAL, "out of memory");
+		return;
+	}
+	if (unlikely(rule_is_kept(w))) {
+		rule_keep(w);
 		return;
 	}
 	counter_add(COUNTER_events_accepted, 1);

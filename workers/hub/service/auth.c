@@ -34,9 +34,8 @@ auth_refuses(const struct session *s, const struct principal *who)
 /* --- what it does not ----------------------------------------------------- */
 
 static void
-auth_end(struct session *s, const char *why)
+auth_tell(struct session *s, const char *why)
 {
-	struct client *c = s->client;
 	struct slice words = slice_str(why);
 	size_t n = json_escape_size(words);
 	uint8_t reason[128];
@@ -45,12 +44,20 @@ auth_end(struct session *s, const char *why)
 	(void)json_escape_to(reason, words);
 	session_farewell(s, slice_of(reason, n));
 	counter_add(COUNTER_rights_sessions, 1);
-	c->kind->kick(c, s, REASON_rights_lost);
+}
+
+static void
+auth_end(struct session *s, const char *why, enum reason reason)
+{
+	struct client *c = s->client;
+
+	auth_tell(s, why);
+	c->kind->kick(c, s, reason);
 }
 
 /* room:left {"room":NAME,"reason":WORDS} */
 static void
-auth_leave(struct session *s, struct membership *m)
+auth_leave(struct session *s, struct membership *m, const char *why)
 {
 	const struct room *r = m->room;
 	struct buf b;
@@ -58,7 +65,7 @@ auth_leave(struct session *s, struct membership *m)
 	buf_init(&b);
 	buf_str(&b, "{\"room\":");
 	json_escape(&b, slice_of(r->key + 1, r->len - 1u));
-	buf_str(&b, ",\"reason\":\"your token does not allow it\"}");
+	buf_printf(&b, ",\"reason\":\"%s\"}", why);
 	room_leave(s->hub, s, m);
 	counter_add(COUNTER_rights_rooms, 1);
 	if (s->wire != WIRE_BARE && !wire_is_engineio(s->wire))
@@ -67,14 +74,14 @@ auth_leave(struct session *s, struct membership *m)
 }
 
 static void
-auth_leave_rooms(struct session *s)
+auth_leave_rooms(struct session *s, const char *why)
 {
 	struct membership *m, *next;
 
 	for (m = s->memberships; m != NULL; m = next) {
 		next = m->next;
 		if (!join_may_stay(s, m))
-			auth_leave(s, m);
+			auth_leave(s, m, why);
 	}
 }
 
@@ -90,10 +97,31 @@ auth_readmit(struct client *c, const struct principal *who)
 			continue;
 		why = auth_refuses(s, who);
 		if (why != NULL)
-			auth_end(s, why);
+			auth_end(s, why, REASON_rights_lost);
 		else
-			auth_leave_rooms(s);
+			auth_leave_rooms(s, "your token does not allow it");
 	}
+}
+
+bool
+auth_recheck(struct client *c)
+{
+	struct session *s, *next;
+	const char *why;
+
+	for (s = c->sessions; s != NULL; s = next) {
+		next = s->next;
+		why = auth_refuses(s, s->who);
+		if (why == NULL)
+			auth_leave_rooms(s, "it is no longer allowed");
+		else if (c->kind->number == CLIENT_IS_SOCKETIO)
+			auth_end(s, why, REASON_rights_lost);
+		else {
+			auth_tell(s, why);
+			return (false);
+		}
+	}
+	return (true);
 }
 
 /* --- auth:refresh --------------------------------------------------------- */

@@ -13,4 +13,11 @@
 bool	auth_refresh(struct session *, const struct inbound *,
 	    struct slice token);
 
+/*
+ * A client that was let in under another configuration: its sessions end, or
+ * leave rooms, as after a refresh.  false: it has one session, which may not
+ * stay and has been told; the client is to be closed.
+ */
+bool	auth_recheck(struct client *) MUST_USE;
+
 #endif

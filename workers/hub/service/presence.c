@@ -17,7 +17,7 @@
 static uint16_t
 presence_rooms_ns(const struct hub *h, const struct conf_namespace *ns)
 {
-	return ((uint16_t)(ns->index + h->conf->nnamespaces));
+	return (conf_rooms_index(h->conf, ns));
 }
 
 /* --- sessions and rooms --------------------------------------------------- */
@@ -234,6 +234,46 @@ presence_session_begin(struct session *s)
 	    s->ns->presence != CONF_PRESENCE_OFF)
 		presence_no_longer_idle(s);
 	presence_enter_rooms(s);
+}
+
+void
+presence_session_take(struct session *s)
+{
+	if (s->who == NULL)
+		return;
+	s->presence_node = presence_track(s->hub, s->ns->index,
+	    principal_user(s->who));
+	presence_enter_rooms(s);
+}
+
+static void
+presence_room_give(struct session *s, struct membership *m)
+{
+	uint8_t key[STATUS_KEY_MAX];
+	size_t n;
+
+	if (m->presence == PRESENCE_UNTRACKED)
+		return;
+	n = status_room_key(key, room_name(m->room), principal_user(s->who));
+	presence_leave_unseen(s->hub->presence, m->presence,
+	    presence_rooms_ns(s->hub, s->ns), slice_of(key, n));
+	m->presence = PRESENCE_UNTRACKED;
+}
+
+void
+presence_session_give(struct session *s)
+{
+	struct membership *m;
+
+	if (s->who == NULL)
+		return;
+	for (m = s->memberships; m != NULL; m = m->next)
+		if (m->room->key[0] == ROOM_NAMED)
+			presence_room_give(s, m);
+	if (s->presence_node != PRESENCE_UNTRACKED)
+		presence_leave_unseen(s->hub->presence, s->presence_node,
+		    s->ns->index, principal_user(s->who));
+	s->presence_node = PRESENCE_UNTRACKED;
 }
 
 void

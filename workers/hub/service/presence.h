@@ -26,6 +26,11 @@ void	presence_session_end(struct session *);
 void	presence_room_enter(struct session *, struct membership *);
 void	presence_room_leave(struct session *, struct membership *);
 
+/* It comes from another worker, where it is present until it has come; it has
+ * gone to another one, and is present there: no news for anybody. */
+void	presence_session_take(struct session *);
+void	presence_session_give(struct session *);
+
 /* Something came from the session: it is not idle. */
 void	presence_active(struct session *);
 /* Nothing has for idle_after. */

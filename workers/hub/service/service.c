@@ -12,6 +12,8 @@
 #include "hub/rule/join.h"
 #include "hub/service/auth.h"
 #include "hub/service/presence.h"
+#include "hub/store/enter.h"
+#include "hub/store/page.h"
 #include "proto/json.h"
 
 /*
@@ -41,6 +43,13 @@ service_text(struct session *s, const struct inbound *in, const char *member,
 	return ((size_t)n);
 }
 
+static void
+service_unknown(struct session *s, const struct inbound *in)
+{
+	refuse(s, in, REFUSED_UNKNOWN_EVENT,
+	    "this name is the server's, and no such service is on");
+}
+
 /* --- rooms ---------------------------------------------------------------- */
 
 static void
@@ -54,6 +63,42 @@ service_ack_room(struct session *s, const struct inbound *in, struct slice raw)
 	buf_byte(&b, '}');
 	refuse_or_ack(s, in, &b);
 	buf_fini(&b);
+}
+
+/* The object that an event of such a service has. */
+static struct slice
+service_object(const struct inbound *in)
+{
+	struct slice first = { NULL, 0 };
+
+	if (in->args.n != 0)
+		MUST(json_value(in->args, &first) > 0);
+	return (first);
+}
+
+static bool
+service_since(struct session *s, const struct inbound *in, struct since *since)
+{
+	if (since_read(since, service_object(in)))
+		return (true);
+	refuse(s, in, REFUSED_BAD_REQUEST,
+	    "\"since\" must be {\"epoch\":STRING,\"offset\":NUMBER}");
+	return (false);
+}
+
+/* Into a room that keeps a history, or the client says what it has seen. */
+static bool
+service_enter(struct session *s, const struct inbound *in, struct slice room,
+    struct slice raw)
+{
+	struct enter_ask ask = { .name = room, .raw = raw, .may = join_may };
+
+	if (!service_since(s, in, &ask.since))
+		return (false);
+	if (room_membership(s, ROOM_NAMED, room) == NULL)
+		return (enter_room(s, in, &ask));
+	enter_again(s, in, &ask);
+	return (true);
 }
 
 static bool
@@ -73,6 +118,8 @@ service_join(struct session *s, const struct inbound *in)
 		refuse(s, in, r, "you may not join this room");
 		return (false);
 	}
+	if (conf_room_keeps(s->ns, room))
+		return (service_enter(s, in, room, raw));
 	if (room_membership(s, ROOM_NAMED, room) != NULL) {
 		service_ack_room(s, in, raw);
 		return (true);
@@ -114,6 +161,54 @@ service_leave(struct session *s, const struct inbound *in)
 	return (true);
 }
 
+/* 1..1000 events, 100 when it does not say. */
+static bool
+service_limit(struct session *s, const struct inbound *in, uint64_t *limit)
+{
+	struct slice object = service_object(in), v;
+	int64_t i = PAGE_LIMIT;
+
+	if (json_type(object) == JSON_OBJECT &&
+	    json_get(object, SLICE("limit"), &v) &&
+	    (json_type(v) != JSON_NUMBER || !json_int(v, &i) || i < 1 ||
+	    i > 1000)) {
+		refuse(s, in, REFUSED_BAD_REQUEST, "\"limit\" is 1..1000");
+		return (false);
+	}
+	*limit = (uint64_t)i;
+	return (true);
+}
+
+static bool
+service_history(struct session *s, const struct inbound *in)
+{
+	uint8_t name[ROOM_NAME_MAX];
+	struct slice raw, room;
+	struct since since;
+	uint64_t limit;
+
+	if (!s->ns->keeps) {
+		service_unknown(s, in);
+		return (false);
+	}
+	room = slice_of(name, service_text(s, in, "room", name, sizeof name,
+	    &raw));
+	if (room.n == 0 || !service_since(s, in, &since) ||
+	    !service_limit(s, in, &limit))
+		return (false);
+	if (room_membership(s, ROOM_NAMED, room) == NULL) {
+		refuse(s, in, REFUSED_NOT_MEMBER,
+		    "you are not in this room");
+		return (false);
+	}
+	if (!conf_room_keeps(s->ns, room)) {
+		refuse(s, in, REFUSED_INVALID,
+		    "this room keeps no history");
+		return (false);
+	}
+	return (page_get(s, in, room, raw, &since, limit));
+}
+
 /* --- others --------------------------------------------------------------- */
 
 static bool
@@ -144,6 +239,7 @@ static const struct {
 } services[] = {
 	{ SLICE("room:join"),		service_join },
 	{ SLICE("room:leave"),		service_leave },
+	{ SLICE("history:get"),		service_history },
 	{ SLICE("auth:refresh"),	service_refresh },
 	{ SLICE("roost:ping"),		service_ping },
 	{ SLICE("presence:get"),	presence_do_get },
@@ -168,7 +264,6 @@ service_event(struct session *s, const struct inbound *in, struct slice name)
 	}
 	if (!reserved_by_server(name))
 		return (false);
-	refuse(s, in, REFUSED_UNKNOWN_EVENT,
-	    "this name is the server's, and no such service is on");
+	service_unknown(s, in);
 	return (true);
 }

@@ -10,15 +10,22 @@
 #include "hub/client.h"
 #include "hub/hub_int.h"
 #include "hub/session/limit.h"
+#include "hub/session/tokens.h"
 
 /* --- tokens --------------------------------------------------------------- */
+
+static void
+admit_tell(struct hub *h, enum authfail f, bool vouched)
+{
+	counter_auth_failed(f);
+	if (h->ports.refused != NULL)
+		h->ports.refused(h->ports.host, f, vouched);
+}
 
 void
 admit_failed(struct hub *h, enum authfail f)
 {
-	counter_auth_failed(f);
-	if (h->ports.refused != NULL)
-		h->ports.refused(h->ports.host, f);
+	admit_tell(h, f, false);
 }
 
 void
@@ -26,6 +33,25 @@ admit_token_failed(struct hub *h, uint64_t address, enum authfail f)
 {
 	admit_failed(h, f);
 	limit_token_failed(h, address);
+}
+
+/* Who the claims say, unless that is revoked.  Lets go of them. */
+static enum authfail
+admit_make(struct hub *h, struct token_claims *claims, struct principal **who)
+{
+	enum authfail f = AUTH_OK;
+
+	*who = principal_new(h->conf, claims);
+	if (*who == NULL || !tokens_name(h, *who, slice_of(claims->jti,
+	    claims->jti_len))) {
+		counter_add(COUNTER_memory_failures, 1);
+		f = AUTHFAIL_memory;
+	} else if (tokens_revoked(h, *who))
+		f = AUTHFAIL_revoked;
+	if (f != AUTH_OK)
+		principal_unref(who);
+	token_claims_fini(claims);
+	return (f);
 }
 
 enum authfail
@@ -59,13 +85,34 @@ admit_verify(struct hub *h, uint64_t address, struct slice token,
 		admit_token_failed(h, address, f);
 		return (f);
 	}
-	*who = principal_new(h->conf, &claims);
-	token_claims_fini(&claims);
-	if (*who == NULL) {
-		counter_add(COUNTER_memory_failures, 1);
-		return (AUTHFAIL_memory);
-	}
+	f = admit_make(h, &claims, who);
+	if (f == AUTHFAIL_revoked)
+		admit_token_failed(h, address, f);
+	if (f != AUTH_OK)
+		return (f);
 	counter_add(COUNTER_tokens_verified, 1);
+	return (AUTH_OK);
+}
+
+/* What the host vouches for, as a certificate, has no signature for us, and a
+ * bad one is no attempt to guess. */
+static enum authfail
+admit_vouched(struct hub *h, struct slice json, struct principal **who)
+{
+	struct token_claims claims;
+	enum authfail f;
+
+	f = token_vouched(json, h->wall, &claims);
+	if (f != AUTH_OK) {
+		admit_tell(h, f, true);
+		return (f);
+	}
+	f = admit_make(h, &claims, who);
+	if (f == AUTHFAIL_revoked)
+		admit_tell(h, f, true);
+	if (f != AUTH_OK)
+		return (f);
+	counter_add(COUNTER_certificates_taken, 1);
 	return (AUTH_OK);
 }
 
@@ -104,6 +151,8 @@ engine_admit(struct hub *h, const struct client_request *q,
 	*a = (struct admission){ .address = q->address };
 	if (q->token.n != 0 && h->conf->jwt.enabled)
 		a->fail = admit_verify(h, q->address, q->token, &a->who);
+	else if (q->vouched.n != 0)
+		a->fail = admit_vouched(h, q->vouched, &a->who);
 }
 
 static bool
@@ -162,6 +211,8 @@ admit_who(struct hub *h, const struct client_request *q, struct admission *a,
 {
 	if (q->token.n != 0 && q->ns->auth != CONF_AUTH_NONE)
 		a->fail = admit_verify(h, q->address, q->token, &a->who);
+	else if (q->vouched.n != 0 && q->ns->auth != CONF_AUTH_NONE)
+		a->fail = admit_vouched(h, q->vouched, &a->who);
 	*code = a->fail == AUTHFAIL_rate_limited ? "rate_limited" :
 	    "unauthorized";
 	if (a->fail != AUTH_OK)

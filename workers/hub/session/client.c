@@ -118,7 +118,8 @@ client_expired(struct session *s)
 	if (likely(!principal_is_over(s->who, s->hub->conf->jwt.leeway_ms,
 	    s->hub->wall)))
 		return (false);
-	s->client->kind->expire(s->client, s);
+	s->client->kind->expire(s->client, s,
+	    REASON_auth_expired);
 	return (true);
 }
 
@@ -173,7 +174,7 @@ client_beat_start(struct client *c)
 {
 	c->pong = 0;
 	c->ping = when_of(c->hub->now.us +
-	    c->hub->conf->ping_interval_ms * 1000);
+	    c->hub->beats[c->beat].interval_ms * 1000);
 }
 
 uint64_t
@@ -200,7 +201,7 @@ client_beat(struct client *c, struct slice ping)
 		    !wire_is_polling((enum wire)c->wire));
 	late = now - when_us(c->ping, h->now);
 	c->ping_us = (uint32_t)now;
-	c->pong = when_of(now + h->conf->ping_timeout_ms * 1000 -
+	c->pong = when_of(now + h->beats[c->beat].timeout_ms * 1000 -
 	    (late < LATE_US ? late : LATE_US));
 	c->extended = false;
 	return (true);
@@ -213,7 +214,7 @@ client_beat_extend(struct client *c)
 		return;
 	c->extended = true;
 	c->pong = when_of(c->hub->now.us +
-	    c->hub->conf->ping_timeout_ms * 1000);
+	    c->hub->beats[c->beat].timeout_ms * 1000);
 	client_schedule(c);
 }
 
@@ -270,6 +271,54 @@ client_out(const struct client *c)
 {
 	CHECK_MAGIC(c, CLIENT_MAGIC);
 	return (c->out);
+}
+
+struct slice
+client_user(const struct client *c)
+{
+	const struct session *s;
+	struct slice user;
+	const char *ns;
+
+	CHECK_MAGIC(c, CLIENT_MAGIC);
+	if (c->who != NULL)
+		return (principal_user(c->who));
+	for (s = c->sessions; s != NULL; s = s->next)
+		if (s->who != NULL)
+			return (principal_user(s->who));
+	return (c->sessions == NULL && c->kind->was != NULL &&
+	    c->kind->was(c, &ns, &user) ? user : slice_of(NULL, 0));
+}
+
+struct slice
+client_sid(const struct client *c)
+{
+	CHECK_MAGIC(c, CLIENT_MAGIC);
+	if (c->kind->sid != NULL)
+		return (c->kind->sid(c));
+	return (c->sessions == NULL ? slice_of(NULL, 0) :
+	    session_sid(c->sessions));
+}
+
+struct slice
+admission_user(const struct admission *a)
+{
+	return (a->who == NULL ? slice_of(NULL, 0) : principal_user(a->who));
+}
+
+const char *
+client_namespace(const struct client *c, unsigned i)
+{
+	const struct session *s;
+	struct slice user;
+	const char *ns;
+
+	CHECK_MAGIC(c, CLIENT_MAGIC);
+	if (c->sessions == NULL && c->kind->was != NULL)
+		return (i == 0 && c->kind->was(c, &ns, &user) ? ns : NULL);
+	for (s = c->sessions; s != NULL && i > 0; s = s->next)
+		i--;
+	return (s == NULL ? NULL : s->ns->name);
 }
 
 void
@@ -332,6 +381,7 @@ client_note_lost(const struct client *c, enum reason r)
 
 	if (c->sessions != NULL && c->address != 0 && h->segment != NULL &&
 	    h->conf->limit_handshakes != 0 && (r == REASON_client_gone ||
+	    r == REASON_client_reset ||
 	    r == REASON_shutdown || r == REASON_restart ||
 	    r == REASON_ping_timeout || r == REASON_slow_consumer ||
 	    r == REASON_memory || r == REASON_reconnect))

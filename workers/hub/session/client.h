@@ -11,11 +11,19 @@
 #include "hub/session/session.h"
 
 enum client_slab { CLIENT_PLAIN, CLIENT_ENGINE };	/* hub.clients */
+/* As one worker tells another: never used for something else. */
+enum client_number { CLIENT_IS_PLAIN = 1, CLIENT_IS_SOCKETIO,
+	CLIENT_IS_MESSAGES };
 
+struct book;
+struct buf;
 struct comeback;
+struct principals;
+struct state_in;
 
 struct client_kind {
 	enum client_slab slab;	/* of the struct that begins with client */
+	uint8_t	number;		/* enum client_number */
 	void	(*text)(struct client *, uint8_t *, size_t);
 	void	(*binary)(struct client *, uint8_t *, size_t);
 	void	(*pong)(struct client *);
@@ -26,8 +34,9 @@ struct client_kind {
 	void	(*parting)(struct client *, enum reason);
 	/* the end (NULL: nothing to do) */
 	void	(*gone)(struct client *);
-	/* one session's token is over */
-	void	(*expire)(struct client *, struct session *);
+	/* one session's token is over, or revoked: as below, and a connection
+	 * that has no session any more is closed */
+	void	(*expire)(struct client *, struct session *, enum reason);
 	/* one session has to go: it is told, and freed; a connection that has
 	 * no other is closed for this reason */
 	void	(*kick)(struct client *, struct session *, enum reason);
@@ -38,6 +47,19 @@ struct client_kind {
 	void	(*enter)(struct client *, const struct conf_namespace *,
 		    struct principal *, struct slice auth);
 	void	(*back)(struct client *, struct session *);
+	/* it was in this namespace at another worker, and here there is none
+	 * (NULL: it has one session, and goes) */
+	void	(*no_namespace)(struct client *, struct slice name);
+	/* the id that its requests have (NULL: its session's) */
+	struct slice (*sid)(const struct client *);
+	/* who it was while it had a session (NULL: that is still known);
+	 * false: it had none */
+	bool	(*was)(const struct client *, const char **ns,
+		    struct slice *user);
+	/* to another worker: its own fields.  load: on those that are zero, when
+	 * client's are there; false: bad, or no memory, and nothing is held */
+	void	(*save)(const struct client *, struct book *, struct buf *);
+	bool	(*load)(struct client *, struct book *, struct state_in *);
 };
 
 /* A text packet or message from a scratch buffer; binary bytes. */
@@ -66,5 +88,18 @@ bool	client_beat_answered(struct client *);
 /* Asked at each use of a session's rights; true: over, and it has been ended
  * for that. */
 bool	client_expired(struct session *) MUST_USE;
+
+/*
+ * client_save.c: from one worker to another, the fields that all kinds share.
+ * make: without a session, on this queue; NULL: bad, or no memory; *gone: the
+ * route that it came by is no more.
+ */
+void	client_put(const struct client *, const struct principals *,
+	    struct buf *);
+struct client *client_make(struct hub *, const struct client_kind *,
+	    struct outq *, const struct principals *, struct state_in *,
+	    bool *gone) MUST_USE;
+/* It has no session any more, and what its kind has is gone. */
+void	client_drop(struct client **);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "hub/hub_int.h"
 #include "hub/session/client.h"
+#include "hub/session/note.h"
 #include "hub/session/principal.h"
 #include "proto/sio.h"
 #include "shm/count.h"
@@ -37,7 +38,7 @@ limits_new(const struct conf *conf)
 	for (i = 0; i < conf->nrates; i++) {
 		r = &conf->rates[i];
 		/* the configuration has been held against these bounds */
-		MUST(bucket_rate_init(&l->rates[i], r->index, r->allow,
+		MUST(bucket_rate_init(&l->rates[r->index], r->index, r->allow,
 		    r->period_ms * 1000, r->burst));
 	}
 	l->retry_ms = 1;
@@ -264,6 +265,26 @@ limit_give_back(struct count *count, struct limit_nodes *nodes)
 }
 
 void
+limit_take(struct session *s, const struct client *c)
+{
+	struct hub *h = s->hub;
+	const struct conf_namespace *ns = s->ns;
+
+	s->counted = (struct limit_nodes){ 0, 0 };
+	if (h->count == NULL)
+		return;
+	if (h->conf->limit_per_user != 0 && s->who != NULL &&
+	    limit_session_of(c, s->who) == NULL &&
+	    !count_enter_key(h->count, COUNT_USER, principal_user(s->who),
+	    COUNT_KEY_MAX, &s->counted.user))
+		s->counted.user = 0;
+	if (ns->limit_sessions != 0 && !count_enter_key(h->count,
+	    COUNT_NAMESPACE, slice_of(ns->name, ns->name_len), COUNT_KEY_MAX,
+	    &s->counted.ns))
+		s->counted.ns = 0;
+}
+
+void
 limit_session_left(struct session *s)
 {
 	struct session *heir = NULL;
@@ -319,6 +340,7 @@ limit_event(struct session *s, const struct inbound *in,
 	limit_payer(&p, r, s->client, s->who);
 	if (likely(limit_charge(s->hub, r, &p)))
 		return (true);
+	note_rate_limited(s->client, s);
 	refuse_rate(s, in, s->hub->limits->retry_ms);
 	if (limit_is_struck_out(s->client, r))
 		limit_strike_out(s);
@@ -345,6 +367,7 @@ limit_packet(struct client *c, const struct principal *who)
 	if (limit_charge(c->hub, r, &p))
 		return (true);
 	counter_add(COUNTER_rejected_rate, 1);
+	note_rate_limited(c, NULL);
 	if (limit_is_struck_out(c, r))
 		client_close(c, REASON_too_many_requests);
 	return (false);

@@ -61,6 +61,9 @@ bool	limit_session(struct hub *, const struct client *,
 	    const struct conf_namespace *, const struct principal *,
 	    struct limit_nodes *nodes, const char **why) MUST_USE;
 void	limit_give_back(struct count *, struct limit_nodes *);
+/* One that was let in at another worker, and comes to this client, whose other
+ * sessions are on its list: counted, whatever the limits are. */
+void	limit_take(struct session *, const struct client *);
 /* A session that is off its client's list: another one of the same user keeps
  * what it was counted as, or it is given back. */
 void	limit_session_left(struct session *);

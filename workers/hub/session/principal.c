@@ -77,7 +77,7 @@ principal_assemble(const struct token_claims *tc, struct slice claims)
 	if (p == NULL)
 		return (NULL);
 	*p = (struct principal){ .magic = PRINCIPAL_MAGIC, .refs = 1,
-		.exp = tc->exp, .user_len = (uint32_t)user.n,
+		.exp = tc->exp, .iat = tc->iat, .user_len = (uint32_t)user.n,
 		.json_len = (uint32_t)json, .roles_len = (uint32_t)roles,
 		.claims_len = (uint32_t)claims.n };
 	memcpy(p->bytes, user.p, user.n);
@@ -106,6 +106,21 @@ principal_new(const struct conf *conf, const struct token_claims *tc)
 	return (p);
 }
 
+bool
+principal_set_token(struct principal *p, uint64_t id)
+{
+	struct principal_token *t = calloc(1, sizeof *t);
+
+	CHECK_MAGIC(p, PRINCIPAL_MAGIC);
+	MUST(p->token == NULL);
+	if (t == NULL)
+		return (false);
+	t->id = id;
+	t->who = p;
+	p->token = t;
+	return (true);
+}
+
 struct principal *
 principal_ref(struct principal *p)
 {
@@ -125,6 +140,9 @@ principal_unref(struct principal **pp)
 	*pp = NULL;
 	if (--p->refs > 0)
 		return;
+	if (p->token != NULL && p->token->in != NULL)
+		hashtab_remove(p->token->in, p->token->id, &p->token->link);
+	free(p->token);
 	p->magic = 0;
 	free(p);
 }

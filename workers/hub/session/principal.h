@@ -7,16 +7,29 @@
 
 #include "base/bug.h"
 #include "base/clock.h"
+#include "base/hashtab.h"
 #include "base/slice.h"
 
 struct conf;
 struct token_claims;
+
+struct principal;
+
+/* Of a token that has an id. */
+struct principal_token {
+	struct hashtab_link link;	/* session/tokens */
+	struct hashtab	*in;		/* NULL: not yet */
+	struct principal *who;
+	uint64_t	 id;		/* see revoked_id() */
+};
 
 struct principal {
 	unsigned	 magic;
 #define PRINCIPAL_MAGIC	0x94147947
 	uint32_t	 refs;
 	int64_t		 exp;		/* unix seconds; 0: never */
+	int64_t		 iat;		/* unix seconds; see REVOKED_NO_IAT */
+	struct principal_token *token;	/* NULL: it has no id */
 	uint32_t	 user_len;
 	uint32_t	 json_len;	/* user as a raw JSON string */
 	uint32_t	 roles_len;	/* roles, each followed by NUL */
@@ -28,6 +41,8 @@ struct principal {
 /* NULL: no memory. */
 struct principal *principal_new(const struct conf *,
 	    const struct token_claims *) MUST_USE;
+/* false: no memory. */
+bool	principal_set_token(struct principal *, uint64_t id) MUST_USE;
 struct principal *principal_ref(struct principal *);
 void	principal_unref(struct principal **);	/* NULL is fine */
 

@@ -31,6 +31,8 @@ static const struct {
 	[REFUSED_UNAUTHORIZED]	= { "unauthorized", COUNTER_rejected_other,
 	    -1 },
 	[REFUSED_INTERNAL]	= { "internal", COUNTER_rejected_other, -1 },
+	[REFUSED_UNAVAILABLE]	= { "unavailable", COUNTER_rejected_other, -1 },
+	[REFUSED_FINISHED]	= { "finished", COUNTER_rejected_other, -1 },
 	[REFUSED_RATE]		= { "rate_limited", COUNTER_rejected_rate,
 	    NS_rate_limited },
 };

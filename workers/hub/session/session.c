@@ -14,6 +14,7 @@
 #include "hub/queue/send.h"
 #include "hub/session/client.h"
 #include "hub/session/principal.h"
+#include "hub/session/tokens.h"
 #include "proto/json.h"
 #include "proto/raw.h"
 #include "proto/sio.h"
@@ -41,6 +42,13 @@ session_leave_channels(struct session *s)
 		room_leave(s->hub, s, s->memberships);
 }
 
+static void
+session_give_channels(struct session *s)
+{
+	while (s->memberships != NULL)
+		room_give(s->hub, s, s->memberships);
+}
+
 /* In its channels, but not counted yet. */
 static struct session *
 session_make(struct hub *h, struct outq *out, enum wire wire,
@@ -56,6 +64,7 @@ session_make(struct hub *h, struct outq *out, enum wire wire,
 	s->wire = (uint8_t)wire;
 	s->ns = ns;
 	s->who = who == NULL ? NULL : principal_ref(who);
+	tokens_add(h, s->who);
 	memcpy(s->sid, sid.p, sid.n);
 	sid_add(h, s);
 	if (!session_enter_channels(s)) {
@@ -102,22 +111,30 @@ session_new(struct hub *h, struct client *c, struct outq *out, enum wire wire,
 	return (s);
 }
 
+/* It is in no room. */
+static inline void
+session_drop(struct session *s)
+{
+	struct hub *h = s->hub;
+
+	event_session(h->events->session_freed, s);
+	sid_remove(h, s);
+	principal_unref(&s->who);
+	s->magic = 0;
+	slab_put(&h->sessions, s);
+}
+
 void
 session_free(struct session **sp)
 {
 	struct session *s = *sp;
-	struct hub *h = s->hub;
 
 	CHECK_MAGIC(s, SESSION_MAGIC);
 	*sp = NULL;
 	session_leave_channels(s);
 	if (s->client != NULL)
 		session_end(s);
-	event_session(h->events->session_freed, s);
-	sid_remove(h, s);
-	principal_unref(&s->who);
-	s->magic = 0;
-	slab_put(&h->sessions, s);
+	session_drop(s);
 }
 
 /* --- recovery ------------------------------------------------------------- */
@@ -144,6 +161,31 @@ session_resume(struct session *s, struct client *c)
 	s->client = c;
 	s->warned = s->idle = false;
 	session_begin(s);
+}
+
+/* --- from one worker to another ------------------------------------------- */
+
+void
+session_take(struct session *s, struct client *c)
+{
+	s->client = c;
+	counter_add(COUNTER_sessions, 1);
+	counter_ns_add(s->ns->index, NS_sockets, 1);
+}
+
+void
+session_give(struct session **sp)
+{
+	struct session *s = *sp;
+
+	CHECK_MAGIC(s, SESSION_MAGIC);
+	*sp = NULL;
+	session_give_channels(s);
+	if (s->client != NULL) {
+		counter_sub(COUNTER_sessions, 1);
+		counter_ns_sub(s->ns->index, NS_sockets, 1);
+	}
+	session_drop(s);
 }
 
 uint64_t

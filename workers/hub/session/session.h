@@ -31,6 +31,23 @@ struct session *session_made(struct hub *, struct outq *, enum wire,
 	    struct slice sid) MUST_USE;
 void	session_resume(struct session *, struct client *);
 
+/*
+ * From another worker (session_save.c), and to one: nobody is told, and nothing
+ * counts as news.  load: parked, in the rooms that it says; those of the
+ * principals whose number it says.  NULL: bad, or no memory.  take: one that
+ * was made, or loaded, has this client.  give: it is off its client's list.
+ */
+struct book;
+struct principals;
+struct state_in;
+void	session_save(const struct session *, const struct principals *,
+	    struct buf *);
+struct session *session_load(struct hub *, struct outq *, enum wire,
+	    const struct principals *, struct state_in *,
+	    struct slice *gone) MUST_USE;
+void	session_take(struct session *, struct client *);
+void	session_give(struct session **);
+
 /* When it has been silent for idle_after (us); 0: never, or it is told. */
 uint64_t session_silent_due(const struct session *);
 

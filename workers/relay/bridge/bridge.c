@@ -74,8 +74,8 @@ bridge_on_publish(void *arg, struct slice channel, struct slice payload)
 	struct bridge *b = arg;
 
 	CHECK_MAGIC(b, BRIDGE_MAGIC);
-	(void)channel;
-	bridge_take(b, payload);
+	if (home_takes(b->p.home, channel, payload))
+		bridge_take(b, payload);
 }
 
 struct bridge *

@@ -5,6 +5,7 @@
 
 #include "conf/conf.h"
 #include "proto/bus.h"
+#include "relay/bridge/ledger.h"
 
 /* Far from those of what the relay says itself, which begin at 1. */
 #define HOME_OFFSET	(UINT64_C(1) << 62)
@@ -22,8 +23,15 @@ home_deliver(struct home *h, const uint64_t slots[2], struct bus_envelope *e)
 
 	if (e->kind == BUS_PUBLISH && h->conf->recovery_window_ms != 0)
 		e->publish.offset = offset_make(offset, &h->origin,
-		    HOME_OFFSET | ++h->offsets);
+		    HOME_OFFSET | ++h->ledger->offsets);
 	h->to_workers(h->arg, slots, e);
+}
+
+bool
+home_takes(const struct home *h, struct slice channel, struct slice payload)
+{
+	return (!h->deaf && ledger_takes(h->ledger, h->comes, channel, payload,
+	    home_now(h).us / 1000));
 }
 
 void

@@ -6,11 +6,14 @@
 #ifndef RELAY_BRIDGE_HOME_H
 #define RELAY_BRIDGE_HOME_H
 
+#include <stdbool.h>
+
 #include "base/clock.h"
 #include "proto/offset.h"
 
 struct bus_envelope;
 struct conf;
+struct ledger;
 struct redis;
 struct segment;
 
@@ -24,7 +27,14 @@ struct home {
 	uint64_t	 node_id;	/* names this host among others */
 	uint32_t	 generation;
 	struct offset_origin origin;	/* of what came from elsewhere */
-	uint64_t	 offsets;	/* given so far */
+	struct ledger	*ledger;	/* all links' */
+	bool		 comes;		/* another link serves yet: what this one
+					 * brings is compared and not taken */
+	bool		 deaf;		/* another link serves at the same place:
+					 * nothing is taken */
+	bool		 near;		/* what servers of Socket.IO are told
+					 * comes and goes by them alone, */
+	struct mono	 near_until;	/*   or came, until then */
 	void		*arg;		/* of all: */
 	struct mono	(*now)(void *arg);
 	void		(*to_workers)(void *arg, const uint64_t slots[2],
@@ -40,6 +50,10 @@ struct mono home_now(const struct home *);
  * clients can be recovered here. */
 void	home_deliver(struct home *, const uint64_t slots[2],
 	    struct bus_envelope *);
+
+/* What came is to be taken. */
+bool	home_takes(const struct home *, struct slice channel,
+	    struct slice payload);
 
 /* See trouble. */
 void	home_say(const struct home *, enum home_trouble, struct slice words);

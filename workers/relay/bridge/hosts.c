@@ -11,6 +11,8 @@
 #include "conf/conf.h"
 #include "proto/bus.h"
 #include "relay/bridge/home.h"
+#include "relay/bridge/ledger.h"
+#include "relay/bridge/message.h"
 #include "relay/bridge/seal.h"
 #include "relay/bridge/seen.h"
 #include "relay/bridge/sent.h"
@@ -21,9 +23,6 @@
 #include "shm/table_relay.h"
 
 #define HOSTS_HEADER	32
-/* Longer keys are not whole in the table: their rooms are reached through
- * their namespace. */
-#define HOSTS_KEY_MAX	128
 
 #define HOSTS_REFUSED	64	/* gaps that cannot be told, each time: where
 				 * they go one Redis of several is away */
@@ -35,9 +34,6 @@ struct hosts {
 #define HOSTS_MAGIC	0x4057a11c
 	struct hosts_params p;
 	struct interest	*interest;
-	uint64_t	 epoch;		/* ours: see seen.h */
-	uint64_t	 number;	/* of our last that has one */
-	struct seen	*seen;
 	struct sent	*sent;
 	struct buf	 channel, message, words;
 	uint64_t	 gap_ms;	/* begin of the gap that is told; 0: none */
@@ -84,57 +80,19 @@ hosts_channel(struct buf *b, struct slice prefix, struct slice nsp,
 
 /* --- out ------------------------------------------------------------------*/
 
-/* What an envelope for other hosts says to whom; NULL: it is not for them. */
-static const struct bus_audience *
-hosts_whom(const struct bus_envelope *e, struct slice *nsp)
-{
-	switch ((unsigned)e->kind) {
-	case BUS_PUBLISH:
-		*nsp = e->publish.nsp;
-		return (&e->publish.to);
-	case BUS_DISCONNECT:
-		*nsp = e->disconnect.nsp;
-		return (&e->disconnect.to);
-	case BUS_ROOMS:
-		*nsp = e->rooms.nsp;
-		return (&e->rooms.to);
-	}
-	return (NULL);
-}
-
-/* A sid's host, and that of a name without a channel, nobody knows. */
-static bool
-hosts_has_rest(const struct bus_audience *to)
-{
-	size_t i;
-
-	for (i = 0; i < to->nrooms; i++)
-		if (to->rooms[i].n >= HOSTS_KEY_MAX)
-			return (true);
-	for (i = 0; i < to->nusers; i++)
-		if (to->users[i].n >= HOSTS_KEY_MAX)
-			return (true);
-	return (to->nsids > 0 || to->nrooms + to->nusers == 0);
-}
-
-/* Does it go to more than one channel? */
-static bool
-hosts_is_for_several(const struct bus_audience *to)
-{
-	return (to->nrooms + to->nusers + to->nsids > 1);
-}
-
 static bool
 hosts_encode(struct hosts *s, const struct bus_envelope *e, bool several)
 {
+	struct ledger *l = s->p.home->ledger;
+
 	if (sent_left_some(s->sent))
-		s->epoch++;
+		l->epoch++;
 	buf_reset(&s->message);
 	buf_append(&s->message, hosts_mark, sizeof hosts_mark);
 	hosts_word_put(&s->message, s->p.home->node_id);
-	hosts_word_put(&s->message, s->epoch);
-	hosts_word_put(&s->message, several ||
-	    seal_is_asked_for(s->p.seal) ? ++s->number : 0);
+	hosts_word_put(&s->message, l->epoch);
+	hosts_word_put(&s->message, ledger_number(l, several ||
+	    seal_is_asked_for(s->p.seal)));
 	if (!s->message.oom && bus_encode(&s->message, e) &&
 	    seal_put(s->p.seal, slice_str(s->p.home->conf->redis.prefix),
 	    &s->message))
@@ -225,7 +183,9 @@ hosts_send_all(struct hosts *s, const struct bus_envelope *e)
 		hosts_send_in(s, e, to, nsp);
 	/* an order for all namespaces */
 	for (i = 0; nsp.n == 0 && i < s->p.home->conf->nnamespaces; i++)
-		hosts_send_in(s, e, to, slice_of(ns[i].name, ns[i].name_len));
+		if (!ns[i].gone)
+			hosts_send_in(s, e, to, slice_of(ns[i].name,
+			    ns[i].name_len));
 }
 
 /* false: somebody waits for the answer, and it cannot be given later. */
@@ -266,6 +226,13 @@ hosts_publish(struct hosts *s, struct bus_envelope *e)
 }
 
 /* --- gaps -----------------------------------------------------------------*/
+
+bool
+hosts_is_settled(const struct hosts *s)
+{
+	CHECK_MAGIC(s, HOSTS_MAGIC);
+	return (sent_is_settled(s->sent));
+}
 
 void
 hosts_gap_all(struct hosts *s, uint64_t from_ms)
@@ -473,6 +440,9 @@ hosts_take(struct hosts *s, struct slice channel, struct slice frame,
 		hosts_refuse(s, channel);
 		return;
 	}
+	if (message_is_for_servers(&e) && (s->p.home->near ||
+	    home_now(s->p.home).us < s->p.home->near_until.us))
+		return;
 	switch (seen) {
 	case SEEN_NEW:
 		hosts_deliver(s, &e, ns, to);
@@ -493,6 +463,8 @@ hosts_hear(void *arg, struct slice channel, struct slice payload)
 	struct hosts *s = arg;
 	uint64_t node;
 
+	if (!home_takes(s->p.home, channel, payload))
+		return;
 	if (!seal_take(s->p.seal, slice_str(s->p.home->conf->redis.prefix),
 	    &payload)) {
 		home_say(s->p.home, HOME_UNSEALED, channel);
@@ -507,8 +479,8 @@ hosts_hear(void *arg, struct slice channel, struct slice payload)
 	node = hosts_word(payload.p + 8);
 	if (node != s->p.home->node_id)
 		hosts_take(s, channel, slice_from(payload, HOSTS_HEADER),
-		    seen_look(s->seen, node, hosts_word(payload.p + 16),
-		    hosts_word(payload.p + 24)));
+		    seen_look(s->p.home->ledger->seen, node,
+		    hosts_word(payload.p + 16), hosts_word(payload.p + 24)));
 }
 
 /* --- what this host listens to --------------------------------------------*/
@@ -521,10 +493,11 @@ hosts_interest(struct hosts *s, const struct table_event *e)
 
 	CHECK_MAGIC(s, HOSTS_MAGIC);
 	if (!e->whole || e->key.n == 0 || e->key.p[0] == INTEREST_WATCH ||
-	    e->ns >= s->p.home->conf->nnamespaces || (e->was & ANN_L) ==
-	    (e->is & ANN_L))
+	    (e->was & ANN_L) == (e->is & ANN_L))
 		return;
-	ns = &s->p.home->conf->namespaces[e->ns];
+	ns = conf_namespace_at(s->p.home->conf, e->ns);
+	if (ns == NULL)
+		return;
 	channel = hosts_channel(&s->channel,
 	    slice_str(s->p.home->conf->redis.prefix),
 	    slice_of(ns->name, ns->name_len), e->key);
@@ -555,12 +528,17 @@ hosts_new(const struct hosts_params *p)
 	buf_init(&s->message);
 	buf_init(&s->words);
 	s->interest = interest_open(p->home->segment, 0);
-	s->seen = seen_new();
 	s->sent = sent_new(&out);
-	s->epoch = (uint64_t)p->home->generation << 32;
-	if (s->interest == NULL || s->seen == NULL || s->sent == NULL)
+	if (s->interest == NULL || s->sent == NULL)
 		hosts_free(&s);
 	return (s);
+}
+
+void
+hosts_conf(struct hosts *s)
+{
+	CHECK_MAGIC(s, HOSTS_MAGIC);
+	sent_conf(s->sent, s->p.home->conf);
 }
 
 void
@@ -577,7 +555,6 @@ hosts_free(struct hosts **sp)
 	buf_fini(&s->channel);
 	buf_fini(&s->message);
 	buf_fini(&s->words);
-	seen_free(&s->seen);
 	sent_free(&s->sent);
 	s->magic = 0;
 	free(s);

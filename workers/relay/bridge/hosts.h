@@ -49,6 +49,10 @@ struct hosts_params {
 /* NULL: no memory.  To be freed before redis. */
 struct hosts *hosts_new(const struct hosts_params *) MUST_USE;
 void	hosts_free(struct hosts **);
+/* home has another configuration. */
+void	hosts_conf(struct hosts *);
+/* All that was published has its answer. */
+bool	hosts_is_settled(const struct hosts *);
 /* All that was published here since then may not have reached the others. */
 void	hosts_gap_all(struct hosts *, uint64_t from_ms);
 /* Now and then: what did not reach other hosts they are told, if they can be. */

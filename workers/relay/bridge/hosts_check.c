@@ -79,3 +79,42 @@ hosts_is_fit(const struct bus_envelope *e)
 	return (e->kind == BUS_PUBLISH ? hosts_is_publication(e) :
 	    hosts_is_order(e));
 }
+
+/* --- whom it is for -------------------------------------------------------*/
+
+const struct bus_audience *
+hosts_whom(const struct bus_envelope *e, struct slice *nsp)
+{
+	switch ((unsigned)e->kind) {
+	case BUS_PUBLISH:
+		*nsp = e->publish.nsp;
+		return (&e->publish.to);
+	case BUS_DISCONNECT:
+		*nsp = e->disconnect.nsp;
+		return (&e->disconnect.to);
+	case BUS_ROOMS:
+		*nsp = e->rooms.nsp;
+		return (&e->rooms.to);
+	}
+	return (NULL);
+}
+
+bool
+hosts_has_rest(const struct bus_audience *to)
+{
+	size_t i;
+
+	for (i = 0; i < to->nrooms; i++)
+		if (to->rooms[i].n >= HOSTS_KEY_MAX)
+			return (true);
+	for (i = 0; i < to->nusers; i++)
+		if (to->users[i].n >= HOSTS_KEY_MAX)
+			return (true);
+	return (to->nsids > 0 || to->nrooms + to->nusers == 0);
+}
+
+bool
+hosts_is_for_several(const struct bus_audience *to)
+{
+	return (to->nrooms + to->nusers + to->nsids > 1);
+}

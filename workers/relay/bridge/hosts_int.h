@@ -11,4 +11,16 @@
  * understands. */
 bool	hosts_is_fit(const struct bus_envelope *);
 
+/* Longer keys are not whole in the table: their rooms are reached through
+ * their namespace. */
+#define HOSTS_KEY_MAX	128
+
+/* What an envelope for other hosts says to whom; NULL: it is not for them. */
+const struct bus_audience *hosts_whom(const struct bus_envelope *,
+	    struct slice *nsp);
+/* A sid's host, and that of a name without a channel, nobody knows. */
+bool	hosts_has_rest(const struct bus_audience *);
+/* Does it go to more than one channel? */
+bool	hosts_is_for_several(const struct bus_audience *);
+
 #endif

@@ -21,6 +21,8 @@ struct question {
 	uint32_t	 ref;
 	uint64_t	 waiting[2];	/* have not said all */
 	uint64_t	 silent[2];	/* ... nor anything yet */
+	uint64_t	 named[2];	/* were asked, and it is not known who got
+					 * it; or empty */
 	uint64_t	 count_us;	/* counted by then; 0: it is */
 	uint64_t	 end_us;
 	uint32_t	 asked;
@@ -76,17 +78,24 @@ questions_drop(struct questions *q, struct question *a)
 }
 
 void
+questions_forget(struct questions *q)
+{
+	struct question *a;
+
+	CHECK_MAGIC(q, QUESTIONS_MAGIC);
+	while ((a = TAILQ_FIRST(&q->open)) != NULL)
+		questions_drop(q, a);
+}
+
+void
 questions_free(struct questions **qp)
 {
 	struct questions *q = *qp;
-	struct question *a;
 
 	if (q == NULL)
 		return;
 	*qp = NULL;
-	CHECK_MAGIC(q, QUESTIONS_MAGIC);
-	while ((a = TAILQ_FIRST(&q->open)) != NULL)
-		questions_drop(q, a);
+	questions_forget(q);
 	q->magic = 0;
 	free(q);
 }
@@ -155,6 +164,7 @@ questions_open(struct questions *q, enum question_kind kind,
 	a->kind = kind;
 	slotset_copy(a->waiting, slots);
 	slotset_copy(a->silent, slots);
+	slotset_copy(a->named, slots);
 	a->end_us = now + timeout_ms * 1000;
 	a->count_us = now + QUESTIONS_COUNT_MS * UINT64_C(1000);
 	if (a->count_us > a->end_us)
@@ -170,10 +180,30 @@ questions_keep(struct question *a, const uint64_t slots[2])
 {
 	size_t i;
 
+	if (slotset_empty(a->named))
+		return;		/* that is known already */
 	for (i = 0; i < SLOTSET_WORDS; i++) {
 		a->waiting[i] &= slots[i];
 		a->silent[i] &= slots[i];
 	}
+}
+
+/* An answer says who got it (BUS_SHADOW): it is their answers that are waited
+ * for.  As waits_heard() in hub/publish/waits.h. */
+static void
+questions_had(struct question *a, const uint64_t had[2])
+{
+	uint64_t heirs;
+	size_t i;
+
+	if (slotset_empty(had) || slotset_empty(a->named))
+		return;
+	for (i = 0; i < SLOTSET_WORDS; i++) {
+		heirs = had[i] & ~a->named[i];
+		a->waiting[i] = (a->waiting[i] & had[i]) | heirs;
+		a->silent[i] = (a->silent[i] & had[i]) | heirs;
+	}
+	slotset_clear(a->named);
 }
 
 /* An answer may be there before all have been asked. */
@@ -238,6 +268,8 @@ questions_answer(struct questions *q, struct slice frame)
 		return;
 	}
 	a = questions_find(q, e.ref);
+	if (a != NULL)
+		questions_had(a, e.had);
 	if (a == NULL || !slotset_has(a->waiting, e.from))
 		return;		/* too late */
 	if (a->count_us != 0)

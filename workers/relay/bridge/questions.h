@@ -46,7 +46,9 @@ struct question_calls {
 
 /* NULL: no memory. */
 struct questions *questions_new(const struct questions_params *) MUST_USE;
-/* Without any call. */
+/* Without any call: of all that are open, whose askers are gone; the same, and
+ * the end. */
+void	questions_forget(struct questions *);
 void	questions_free(struct questions **);
 
 /*

@@ -273,6 +273,13 @@ sent_record(struct sent *s, const struct sent_message *m)
 }
 
 bool
+sent_is_settled(const struct sent *s)
+{
+	CHECK_MAGIC(s, SENT_MAGIC);
+	return (LIST_EMPTY(&s->waiting));
+}
+
+bool
 sent_left_some(struct sent *s)
 {
 	bool left = s->left_some;
@@ -318,6 +325,14 @@ sent_new(const struct sent_params *p)
 	slab_init(&s->records, sizeof(struct sent_record), 8);
 	gaps_init(&s->gaps, p->conf);
 	return (s);
+}
+
+void
+sent_conf(struct sent *s, const struct conf *conf)
+{
+	CHECK_MAGIC(s, SENT_MAGIC);
+	s->p.conf = conf;
+	gaps_conf(&s->gaps, conf);
 }
 
 void

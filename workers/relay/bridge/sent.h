@@ -48,9 +48,12 @@ struct sent_message {
 struct sent *sent_new(const struct sent_params *) MUST_USE; /* NULL: no memory */
 /* Before redis is freed; its calls must not come any more. */
 void	sent_free(struct sent **);
+void	sent_conf(struct sent *, const struct conf *);
 /* A connection was lost with messages that had no answer, since it was asked
  * last: what comes of them comes late. */
 bool	sent_left_some(struct sent *);
+/* All that was sent has its answer. */
+bool	sent_is_settled(const struct sent *);
 /* False: lost at once, and noted. */
 bool	sent_send(struct sent *, const struct sent_message *);
 /* One that could not even be encoded: noted, or counted. */

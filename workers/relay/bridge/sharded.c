@@ -3,14 +3,13 @@
  */
 #include "relay/bridge/sharded_int.h"
 
-#include <sys/random.h>
-
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/hash.h"
 #include "proto/json.h"
+#include "relay/bridge/ledger.h"
 #include "relay/redis/redis.h"
 #include "shm/interest.h"
 #include "shm/table_relay.h"
@@ -56,18 +55,44 @@ sharded_listen(struct sharded *s, struct sharded_namespace *n)
 	return (n->listens);
 }
 
+static void
+sharded_leave(struct sharded *s, struct sharded_namespace *n)
+{
+	struct slice channel = sharded_channel(s, sharded_nsp(n->ns),
+	    slice_of(NULL, 0));
+
+	if (!s->channel.oom)
+		redis_sunsubscribe_raw(s->p.home->redis, channel);
+	n->listens = false;
+}
+
+/* What channels there are the configuration says. */
 static bool
 sharded_listen_all(struct sharded *s)
 {
+	const struct conf *conf = s->p.home->conf;
+	struct sharded_namespace *n;
+	bool all = true, wanted;
 	size_t i;
 
-	for (i = 0; i < s->p.home->conf->nnamespaces; i++) {
-		s->ns[i].s = s;
-		s->ns[i].ns = &s->p.home->conf->namespaces[i];
-		if (!sharded_listen(s, &s->ns[i]))
-			return (false);
+	for (i = 0; i < conf->ns_room; i++) {
+		n = &s->ns[i];
+		n->s = s;
+		wanted = conf_namespace_at(conf, i) != NULL;
+		if (n->listens && !wanted)
+			sharded_leave(s, n);
+		n->ns = i < conf->nnamespaces ? &conf->namespaces[i] : NULL;
+		if (wanted && !n->listens)
+			all &= sharded_listen(s, n);
 	}
-	return (true);
+	return (all);
+}
+
+bool
+sharded_conf(struct sharded *s)
+{
+	CHECK_MAGIC(s, SHARDED_MAGIC);
+	return (sharded_listen_all(s));
 }
 
 /* Rooms whose names are not whole here are of long names, which have no
@@ -80,7 +105,7 @@ sharded_interest(struct sharded *s, const struct table_event *e)
 
 	CHECK_MAGIC(s, SHARDED_MAGIC);
 	if (!e->whole || e->key.n < 2 || e->key.p[0] != INTEREST_ROOM ||
-	    e->ns >= s->p.home->conf->nnamespaces ||
+	    conf_namespace_at(s->p.home->conf, e->ns) == NULL ||
 	    (e->was & ANN_L) == (e->is & ANN_L))
 		return;
 	n = &s->ns[e->ns];
@@ -95,18 +120,15 @@ sharded_interest(struct sharded *s, const struct table_event *e)
 
 /* --- birth and death ------------------------------------------------------*/
 
-static bool
+static void
 sharded_make_uid(struct sharded *s)
 {
 	static const struct hash_key known;	/* no secret */
-	uint64_t family, own;
+	uint64_t family;
 
-	if (getrandom(&own, sizeof own, 0) != (ssize_t)sizeof own)
-		return (false);
 	family = hash_bytes(&known, slice_str(s->p.home->conf->redis.prefix));
 	(void)snprintf(s->uid, sizeof s->uid, "%08" PRIx32 "%08" PRIx32,
-	    (uint32_t)family, (uint32_t)own);
-	return (true);
+	    (uint32_t)family, s->p.home->ledger->self);
 }
 
 struct sharded *
@@ -123,11 +145,11 @@ sharded_new(const struct sharded_params *p)
 	buf_init(&s->names);
 	buf_init(&s->frame);
 	buf_init(&s->message);
-	s->ns = calloc(p->home->conf->nnamespaces + 1,
+	s->ns = calloc(p->home->conf->ns_room,
 	    sizeof(struct sharded_namespace));
 	s->interest = interest_open(p->home->segment, 0);
-	if (s->ns == NULL || s->interest == NULL || !sharded_make_uid(s) ||
-	    !sharded_listen_all(s))
+	sharded_make_uid(s);
+	if (s->ns == NULL || s->interest == NULL || !sharded_listen_all(s))
 		sharded_free(&s);
 	return (s);
 }
@@ -137,21 +159,15 @@ void
 sharded_free(struct sharded **sp)
 {
 	struct sharded *s = *sp;
-	struct slice channel;
 	size_t i;
 
 	if (s == NULL)
 		return;
 	*sp = NULL;
 	CHECK_MAGIC(s, SHARDED_MAGIC);
-	for (i = 0; s->ns != NULL && i < s->p.home->conf->nnamespaces; i++) {
-		if (!s->ns[i].listens)
-			continue;
-		channel = sharded_channel(s, sharded_nsp(s->ns[i].ns),
-		    slice_of(NULL, 0));
-		if (!s->channel.oom)
-			redis_sunsubscribe_raw(s->p.home->redis, channel);
-	}
+	for (i = 0; s->ns != NULL && i < s->p.home->conf->ns_room; i++)
+		if (s->ns[i].listens)
+			sharded_leave(s, &s->ns[i]);
 	free(s->ns);
 	if (s->interest != NULL)
 		interest_close(&s->interest);

@@ -35,6 +35,9 @@ struct sharded_params {
 /* NULL: no memory.  To be freed before the others. */
 struct sharded *sharded_new(const struct sharded_params *) MUST_USE;
 void	sharded_free(struct sharded **);
+/* home has another configuration, the one before is there yet.  False: some
+ * namespace is not listened to, for want of memory. */
+bool	sharded_conf(struct sharded *) MUST_USE;
 /* What a worker here has published: message_is_for_servers(). */
 void	sharded_publish(struct sharded *, const struct bus_envelope *);
 /* Of the interest table: this host has members of it, or none any more. */

@@ -251,6 +251,18 @@ sharded_in_read(struct in *in, int64_t *type, char uid[IN_UID_MAX])
 	return (true);
 }
 
+/* Of a daemon of this configuration, or of this process by another link. */
+static bool
+sharded_in_is_ours(const struct in *in)
+{
+	const char *uid = in->s->uid;
+
+	return ((in->uid.n >= SHARDED_FAMILY &&
+	    memcmp(in->uid.p, uid, SHARDED_FAMILY) == 0) ||
+	    (in->uid.n == SHARDED_UID && memcmp(in->uid.p + SHARDED_FAMILY,
+	    uid + SHARDED_FAMILY, SHARDED_UID - SHARDED_FAMILY) == 0));
+}
+
 void
 sharded_on_message(void *arg, struct slice channel, struct slice payload)
 {
@@ -262,6 +274,8 @@ sharded_on_message(void *arg, struct slice channel, struct slice payload)
 	int64_t type;
 
 	(void)channel;
+	if (n->ns == NULL || n->ns->gone)
+		return;		/* on its way out */
 	if (payload.n > max) {
 		counter_add(COUNTER_socketio_refused_size, 1);
 		return;
@@ -271,8 +285,7 @@ sharded_on_message(void *arg, struct slice channel, struct slice payload)
 		counter_add(COUNTER_socketio_refused_malformed, 1);
 		return;
 	}
-	if (in.uid.n >= SHARDED_FAMILY &&
-	    memcmp(in.uid.p, s->uid, SHARDED_FAMILY) == 0)
+	if (sharded_in_is_ours(&in))
 		counter_add(COUNTER_socketio_own, 1);
 	else if (type >= SHARDED_BROADCAST && type <= SHARDED_ACK)
 		sharded_in_do(&in, (enum sharded_type)type);

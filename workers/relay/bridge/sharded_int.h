@@ -27,7 +27,7 @@ enum sharded_type {
 
 struct sharded_namespace {
 	struct sharded	*s;
-	const struct conf_namespace *ns;
+	const struct conf_namespace *ns;	/* NULL: there is none yet */
 	bool		 listens;
 };
 

@@ -3,14 +3,13 @@
  */
 #include "relay/bridge/socketio_int.h"
 
-#include <sys/random.h>
-
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/hash.h"
 #include "relay/bridge/channel.h"
+#include "relay/bridge/ledger.h"
 #include "relay/redis/redis.h"
 #include "shm/interest.h"
 
@@ -85,18 +84,38 @@ socketio_is_on(const struct socketio *s)
 	    conf_socketio_on(conf, CONF_ADAPTER_CLASSIC));
 }
 
+/* What channels there are the configuration says. */
 static bool
 socketio_listen_all(struct socketio *s)
 {
+	const struct conf *conf = s->p.home->conf;
+	struct socketio_namespace *n;
+	bool all = true, wanted;
 	size_t i;
 
-	for (i = 0; i < s->p.home->conf->nnamespaces; i++) {
-		s->ns[i].s = s;
-		s->ns[i].ns = &s->p.home->conf->namespaces[i];
-		if (socketio_is_on(s) && !socketio_listen(s, &s->ns[i]))
-			return (false);
+	for (i = 0; i < conf->ns_room; i++) {
+		n = &s->ns[i];
+		n->s = s;
+		wanted = socketio_is_on(s) &&
+		    conf_namespace_at(conf, i) != NULL;
+		if (n->listens && !wanted) {
+			socketio_leave(s, n);
+			n->listens = false;
+		}
+		n->ns = i < conf->nnamespaces ? &conf->namespaces[i] : NULL;
+		if (wanted && !n->listens) {
+			n->listens = socketio_listen(s, n);
+			all &= n->listens;
+		}
 	}
-	return (true);
+	return (all);
+}
+
+bool
+socketio_conf(struct socketio *s)
+{
+	CHECK_MAGIC(s, SOCKETIO_MAGIC);
+	return (socketio_listen_all(s));
 }
 
 bool
@@ -131,21 +150,32 @@ static bool
 socketio_make_uid(struct socketio *s)
 {
 	static const struct hash_key known;	/* no secret */
-	uint64_t family, own;
 	struct buf *head = &s->message;
+	uint64_t family;
 
-	if (getrandom(&own, sizeof own, 0) != (ssize_t)sizeof own)
-		return (false);
 	family = hash_bytes(&known, slice_str(s->p.home->conf->redis.prefix));
 	(void)snprintf(s->uid, sizeof s->uid, "roost-%08" PRIx32 "-%08" PRIx32,
-	    (uint32_t)family, (uint32_t)own);
+	    (uint32_t)family, s->p.home->ledger->self);
 	msgpack_put_array(head, SOCKETIO_PARTS);
 	msgpack_put_str(head, slice_str(s->uid));
-	if (head->oom || head->wpos > sizeof s->ours)
+	if (head->oom || head->wpos > sizeof s->head)
 		return (false);
-	s->ours_n = head->wpos - 8;	/* its own digits */
-	memcpy(s->ours, head->data, s->ours_n);
+	s->head_n = head->wpos;
+	memcpy(s->head, head->data, s->head_n);
 	return (true);
+}
+
+bool
+socketio_is_ours(const struct socketio *s, struct slice payload)
+{
+	const size_t self = s->head_n - SOCKETIO_SELF;
+	const size_t family = self - SOCKETIO_FAMILY;
+
+	if (payload.n < s->head_n || memcmp(payload.p, s->head, family) != 0)
+		return (false);
+	return (memcmp(payload.p + family, s->head + family,
+	    SOCKETIO_FAMILY) == 0 ||
+	    memcmp(payload.p + self, s->head + self, SOCKETIO_SELF) == 0);
 }
 
 struct socketio *
@@ -160,7 +190,7 @@ socketio_new(const struct socketio_params *p)
 	buf_init(&s->channel);
 	buf_init(&s->text);
 	buf_init(&s->message);
-	s->ns = calloc(p->home->conf->nnamespaces + 1,
+	s->ns = calloc(p->home->conf->ns_room,
 	    sizeof(struct socketio_namespace));
 	s->interest = interest_open(p->home->segment, 0);
 	s->joins = whom_joins_new();
@@ -180,8 +210,8 @@ socketio_free(struct socketio **sp)
 		return;
 	*sp = NULL;
 	CHECK_MAGIC(s, SOCKETIO_MAGIC);
-	for (i = 0; s->ns != NULL && i < s->p.home->conf->nnamespaces; i++)
-		if (socketio_is_on(s) && s->ns[i].s != NULL)
+	for (i = 0; s->ns != NULL && i < s->p.home->conf->ns_room; i++)
+		if (s->ns[i].listens)
 			socketio_leave(s, &s->ns[i]);
 	free(s->ns);
 	whom_joins_free(&s->joins);

@@ -6,7 +6,9 @@
  *
  * Each daemon is a server among them, with a uid of its own.  What other
  * daemons of ours have published there comes by hosts.h as well: the uids of
- * all daemons of one configuration begin alike, and are passed by.
+ * all daemons of one configuration begin alike, and are passed by.  So is what
+ * another link of this host, with another prefix, has published: the ends of
+ * their uids are alike.
  */
 #ifndef RELAY_BRIDGE_SOCKETIO_H
 #define RELAY_BRIDGE_SOCKETIO_H
@@ -49,6 +51,9 @@ struct socketio_params {
 /* NULL: no memory.  To be freed before redis. */
 struct socketio *socketio_new(const struct socketio_params *) MUST_USE;
 void	socketio_free(struct socketio **);
+/* home has another configuration, the one before is there yet.  False: some
+ * namespace is not listened to, for want of memory. */
+bool	socketio_conf(struct socketio *) MUST_USE;
 /* What a worker here has published: message_is_for_servers(). */
 void	socketio_publish(struct socketio *, const struct bus_envelope *);
 /* An order (SOCKETIO_JOIN, _LEAVE, _DISCONNECT) that another kind of adapter

@@ -232,7 +232,9 @@ socketio_on_broadcast(void *arg, struct slice channel, struct slice payload)
 	struct slice room;
 	struct whom w;
 
-	if (slice_starts(payload, slice_of(s->ours, s->ours_n))) {
+	if (n->ns == NULL || n->ns->gone)
+		return;		/* on its way out */
+	if (socketio_is_ours(s, payload)) {
 		counter_add(COUNTER_socketio_own, 1);
 		return;
 	}

@@ -12,12 +12,16 @@
 #include "relay/bridge/whom.h"
 #include "shm/counters.h"
 
+#define SOCKETIO_FAMILY	9	/* of a uid: digits, and a hyphen, that daemons
+				 * of one configuration have in common; */
+#define SOCKETIO_SELF	8	/* ... and the digits of one process */
 #define SOCKETIO_PARTS	3	/* of a broadcast: uid, packet, options */
 #define SOCKETIO_UID_MAX 32
 
 struct socketio_namespace {
 	struct socketio	*s;
-	const struct conf_namespace *ns;
+	const struct conf_namespace *ns;	/* NULL: there is none yet */
+	bool		 listens;
 };
 
 struct socketio {
@@ -28,9 +32,9 @@ struct socketio {
 	struct whom_joins *joins;
 	struct socketio_namespace *ns;	/* as in the configuration */
 	char		 uid[SOCKETIO_UID_MAX];	/* 24 characters */
-	uint8_t		 ours[2 * SOCKETIO_UID_MAX]; /* how the messages of
-						 * all our daemons begin */
-	size_t		 ours_n;
+	uint8_t		 head[2 * SOCKETIO_UID_MAX]; /* how ours begin: up to
+						 * the end of the uid */
+	size_t		 head_n;
 	struct buf	 channel, text, message;
 };
 
@@ -44,6 +48,9 @@ socketio_nsp(const struct socketio_namespace *n)
 struct whom socketio_whom(const struct socketio_namespace *,
 	    struct bus_audience *to);
 
+/* Of a daemon of this configuration, or of this process, whatever its link has
+ * for one. */
+bool	socketio_is_ours(const struct socketio *, struct slice payload);
 void	socketio_on_broadcast(void *arg, struct slice channel,
 	    struct slice payload);
 void	socketio_on_request(void *arg, struct slice channel,

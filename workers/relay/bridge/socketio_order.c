@@ -290,6 +290,8 @@ socketio_on_request(void *arg, struct slice channel, struct slice payload)
 	int64_t type;
 
 	(void)channel;
+	if (n->ns == NULL || n->ns->gone)
+		return;		/* on its way out */
 	if (payload.n > max) {
 		counter_add(COUNTER_socketio_refused_size, 1);
 		return;

@@ -75,6 +75,13 @@ announce_free(struct announce **ap)
 	free(a);
 }
 
+void
+announce_conf(struct announce *a, const struct conf *conf)
+{
+	CHECK_MAGIC(a, ANNOUNCE_MAGIC);
+	a->conf = conf;
+}
+
 /* Workers with an audience of that kind. */
 static void
 announce_who(struct announce *a, uint16_t ns, enum interest_kind kind,
@@ -283,16 +290,13 @@ bool
 announce_presence(void *arg, const struct table_event *t)
 {
 	struct announce *a = arg;
-	size_t n = a->conf->nnamespaces;
 	const struct conf_namespace *ns;
 
 	CHECK_MAGIC(a, ANNOUNCE_MAGIC);
-	if (!t->whole || t->ns >= 2 * n)
+	ns = conf_namespace_at(a->conf, t->ns);
+	if (!t->whole || ns == NULL || ns->presence == CONF_PRESENCE_OFF)
 		return (true);
-	ns = &a->conf->namespaces[t->ns % n];
-	if (ns->presence == CONF_PRESENCE_OFF)
-		return (true);
-	if (t->ns < n)
+	if (t->ns == ns->index)
 		return (announce_user(a, ns, t));
 	return (!announce_is_level(t) || announce_in_room(a, ns, t));
 }

@@ -18,6 +18,8 @@ struct table_event;
 struct announce *announce_new(const struct heritage *, struct exchange *)
 	    MUST_USE;
 void	announce_free(struct announce **);
+/* Another configuration. */
+void	announce_conf(struct announce *, const struct conf *);
 /*
  * table_emit of the presence table; arg is the struct announce.  False: one
  * of the workers that are to hear of it has too much in its queue, or no

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "conf/conf.h"
 #include "gaps/gaps.h"
 #include "proto/bus.h"
 #include "relay/local/peer.h"
@@ -18,6 +19,7 @@ exchange_init(struct exchange *x, const struct conf *conf)
 	x->conf = conf;
 	buf_init(&x->words);
 	buf_init(&x->frame);
+	buf_init(&x->spread);
 }
 
 void
@@ -27,7 +29,23 @@ exchange_fini(struct exchange *x)
 	MUST(x->npeers == 0);
 	buf_fini(&x->words);
 	buf_fini(&x->frame);
+	buf_fini(&x->spread);
 	x->magic = 0;
+}
+
+void
+exchange_conf(struct exchange *x, const struct conf *conf)
+{
+	unsigned slot;
+
+	CHECK_MAGIC(x, EXCHANGE_MAGIC);
+	x->conf = conf;
+	for (slot = 1; slot < ROLE_SLOTS_MAX; slot++) {
+		if (x->peers[slot] != NULL)
+			x->peers[slot]->limit = (size_t)conf->bus_queue_bytes;
+		if (x->gaps[slot] != NULL)
+			gaps_conf(x->gaps[slot], conf);
+	}
 }
 
 struct peer *
@@ -42,6 +60,13 @@ exchange_add(struct exchange *x, struct peer *p)
 	CHECK_MAGIC(x, EXCHANGE_MAGIC);
 	MUST(p->slot > 0 && p->slot < ROLE_SLOTS_MAX);
 	MUST(x->peers[p->slot] == NULL);
+	if (x->generations[p->slot] != p->generation) {
+		shadow_reused(&x->shadow, p->slot);
+		slotset_drop(x->left, p->slot);
+	}
+	x->generations[p->slot] = p->generation;
+	/* one that ends may be given another stream before it is known */
+	p->leaves = slotset_has(x->left, p->slot);
 	x->peers[p->slot] = p;
 	x->npeers++;
 }
@@ -69,6 +94,7 @@ exchange_remove(struct exchange *x, struct peer *p)
 	x->peers[p->slot] = NULL;
 	x->npeers--;
 	exchange_forget_gaps(x, p->slot);
+	cut_forget(&x->cuts, p->slot);
 	for (i = n = 0; i < x->ndirty; i++) {
 		if (x->dirty[i] != p)
 			x->dirty[n++] = x->dirty[i];
@@ -141,6 +167,15 @@ exchange_gap_all(struct exchange *x, uint64_t from_ms)
 
 /* --- routing --------------------------------------------------------------*/
 
+/* Whether a frame for it reaches it. */
+static bool
+exchange_takes(const struct exchange *x, unsigned slot)
+{
+	const struct peer *p = exchange_peer(x, slot);
+
+	return (p != NULL && !p->leaves);
+}
+
 static bool
 exchange_give(struct exchange *x, unsigned slot, struct slice frame,
     uint16_t flags)
@@ -148,7 +183,7 @@ exchange_give(struct exchange *x, unsigned slot, struct slice frame,
 	struct peer *p;
 
 	p = exchange_peer(x, slot);
-	if (p == NULL) {
+	if (!exchange_takes(x, slot)) {
 		counter_add(COUNTER_bus_unroutable, 1);
 		return (false);
 	}
@@ -164,17 +199,106 @@ exchange_give(struct exchange *x, unsigned slot, struct slice frame,
 	return (true);
 }
 
+/* The heirs of those whom it is for; false: there are none.  What an heir itself
+ * has sent it has delivered itself, but for what had to be kept before. */
+static bool
+exchange_heirs(struct exchange *x, struct slice frame,
+    const uint64_t slots[2], uint16_t flags, uint64_t heirs[2])
+{
+	uint64_t left[2];
+	unsigned slot, from = bus_frame_from(frame);
+
+	if (!shadow_follows(bus_frame_kind(frame)) ||
+	    !shadow_find(&x->shadow, slots, x->mono_ms, heirs))
+		return (false);
+	if (slotset_has(heirs, from) && (flags & BUS_NUMBERED) == 0)
+		slotset_drop(heirs, from);
+	slotset_copy(left, heirs);
+	while ((slot = slotset_take(left)) != 0)
+		if (!exchange_takes(x, slot))
+			slotset_drop(heirs, slot);
+	return (!slotset_empty(heirs));
+}
+
+/* The same frame, for these and those heirs, which says who gets it: an answer
+ * says that again, and so who asks waits for the right ones. */
+static struct slice
+exchange_spread(struct exchange *x, struct slice frame,
+    const uint64_t slots[2], const uint64_t heirs[2])
+{
+	uint64_t left[2] = { slots[0], slots[1] };
+	uint64_t get[2] = { heirs[0], heirs[1] };
+	unsigned slot;
+
+	while ((slot = slotset_take(left)) != 0)
+		if (exchange_takes(x, slot))
+			slotset_add(get, slot);
+	buf_reset(&x->spread);
+	buf_slice(&x->spread, frame);
+	if (x->spread.oom) {
+		buf_fini(&x->spread);
+		buf_init(&x->spread);
+		counter_add(COUNTER_memory_failures, 1);
+		return (frame);
+	}
+	bus_frame_spread(x->spread.data, get);
+	return (buf_unread(&x->spread));
+}
+
+/* A worker that has left would have said that it has nobody, and, as an heir
+ * does, who else got it: nothing is over before those have answered. */
+static void
+exchange_answer_for(struct exchange *x, unsigned slot, struct slice frame,
+    uint16_t flags)
+{
+	static struct bus_envelope e;	/* large; one at a time */
+	unsigned asker = bus_frame_from(frame);
+	uint64_t had[2];
+
+	if ((flags & (BUS_WANT_COUNT | BUS_WANT_ANSWERS)) == 0 || asker == 0)
+		return;
+	if (bus_frame_kind(frame) == BUS_PUBLISH &&
+	    (flags & BUS_WANT_ANSWERS) == 0)
+		bus_count(&e, 0);
+	else
+		(void)bus_answers(&e);
+	e.flags |= flags & BUS_NUMBERED;
+	slotset_only(e.slots, asker);
+	e.from = (uint16_t)slot;
+	e.generation = (uint16_t)x->generations[slot];
+	e.ref = bus_frame_ref(frame);
+	if (bus_frame(frame, had, &flags) > 0 && (flags & BUS_SHADOW) != 0)
+		bus_had(&e, had);
+	buf_reset(&x->frame);
+	if (bus_encode(&x->frame, &e))
+		(void)exchange_give(x, asker, buf_unread(&x->frame), 0);
+	else {
+		x->frame.oom = false;	/* it is told after its time */
+		counter_add(COUNTER_memory_failures, 1);
+	}
+}
+
 bool
 exchange_route(struct exchange *x, struct slice frame, const uint64_t slots[2],
     uint16_t flags)
 {
-	uint64_t left[2] = { slots[0], slots[1] };
+	uint64_t left[2] = { slots[0], slots[1] }, heirs[2];
 	unsigned slot;
 	bool all = true;
 
 	CHECK_MAGIC(x, EXCHANGE_MAGIC);
+	if (!slotset_empty(x->shadow.givers) &&
+	    exchange_heirs(x, frame, slots, flags, heirs)) {
+		frame = exchange_spread(x, frame, slots, heirs);
+		while ((slot = slotset_take(heirs)) != 0) {
+			counter_add(COUNTER_bus_shadowed, 1);
+			(void)exchange_give(x, slot, frame, flags);
+		}
+	}
 	while ((slot = slotset_take(left)) != 0)
-		if (!exchange_give(x, slot, frame, flags))
+		if (slotset_has(x->left, slot))
+			exchange_answer_for(x, slot, frame, flags);
+		else if (!exchange_give(x, slot, frame, flags))
 			all = false;
 	return (all);
 }
@@ -220,6 +344,117 @@ exchange_tell_gaps(struct exchange *x)
 	}
 }
 
+/* --- cuts -----------------------------------------------------------------*/
+
+/* Whether what comes behind the mark reaches that worker in order and soon:
+ * what was lost for it before must be told to its clients while it has them. */
+static bool
+exchange_can_cut(const struct exchange *x, unsigned slot)
+{
+	return (exchange_takes(x, slot) &&
+	    !slotset_has(x->gapped, slot) && !exchange_crowded(x, slot));
+}
+
+static void
+exchange_put_mark(struct exchange *x, const struct bus_cut *cut, bool refused)
+{
+	static struct bus_envelope e;	/* large; one at a time */
+
+	bus_mark(&e, cut->batch, refused);
+	slotset_only(e.slots, cut->giver);
+	slotset_add(e.slots, cut->heir);
+	e.from = e.generation = 0;
+	e.ref = 0;
+	buf_reset(&x->frame);
+	if (bus_encode(&x->frame, &e)) {
+		/* who does not get it gives up in time, and tells the other */
+		(void)exchange_route(x, buf_unread(&x->frame), e.slots, 0);
+		return;
+	}
+	x->frame.oom = false;
+	counter_add(COUNTER_memory_failures, 1);
+}
+
+/* A worker has given all its clients away and would end.  Who looked for
+ * receivers before that, or finds it as an heir of long ago, would wait for its
+ * answer: it gives those that are on their way, up to the mark, and from there
+ * on nobody is told that it got anything. */
+static void
+exchange_leave(struct exchange *x, struct slice frame)
+{
+	static struct bus_envelope e;	/* large; one at a time */
+	unsigned slot = bus_frame_from(frame);
+
+	if (!exchange_takes(x, slot))
+		return;
+	bus_mark(&e, 0, false);
+	slotset_only(e.slots, slot);
+	e.from = e.generation = 0;
+	e.ref = 0;
+	buf_reset(&x->frame);
+	if (bus_encode(&x->frame, &e))
+		(void)exchange_give(x, slot, buf_unread(&x->frame), 0);
+	else {
+		x->frame.oom = false;	/* it does not wait for ever */
+		counter_add(COUNTER_memory_failures, 1);
+	}
+	x->peers[slot]->leaves = true;
+	slotset_add(x->left, slot);
+}
+
+/* From here on the giver's audience may be the heir's. */
+static void
+exchange_cut(struct exchange *x, struct slice frame)
+{
+	static struct bus_envelope e;	/* large; one at a time */
+	const struct bus_cut *cut = &e.cut;
+	bool can;
+
+	if (bus_decode(frame, &e) != (ssize_t)frame.n) {
+		counter_add(COUNTER_bus_bad, 1);
+		return;
+	}
+	if (!cut_said(&x->cuts, cut, e.from, x->mono_ms))
+		return;
+	can = exchange_can_cut(x, cut->giver) && exchange_can_cut(x, cut->heir);
+	counter_add(can ? COUNTER_cuts : COUNTER_cuts_put_off, 1);
+	exchange_put_mark(x, cut, !can);
+	if (can)
+		shadow_cast(&x->shadow, cut->giver, cut->heir, x->mono_ms);
+}
+
+void
+exchange_tick(struct exchange *x)
+{
+	CHECK_MAGIC(x, EXCHANGE_MAGIC);
+	cut_tick(&x->cuts, x->mono_ms);
+}
+
+/* --- from the workers -----------------------------------------------------*/
+
+static void
+exchange_frame(struct exchange *x, struct slice frame, const uint64_t slots[2],
+    uint16_t flags)
+{
+	enum bus_kind kind = bus_frame_kind(frame);
+
+	if (kind == BUS_KEEP || kind == BUS_HISTORY) {
+		if (x->keep != NULL)
+			x->keep(x->keep_arg, frame);
+		return;
+	}
+	if (kind == BUS_CUT)
+		exchange_cut(x, frame);
+	else if (kind == BUS_LEAVE)
+		exchange_leave(x, frame);
+	else
+		(void)exchange_route(x, frame, slots, flags);
+	if ((flags & BUS_FAR) && x->far != NULL)
+		x->far(x->arg, frame);
+	if ((flags & BUS_RELAY) && x->answer != NULL)
+		x->answer(x->arg, frame);
+}
+
 ssize_t
 exchange_feed(struct exchange *x, struct slice in)
 {
@@ -236,15 +471,19 @@ exchange_feed(struct exchange *x, struct slice in)
 		if (n < 0)
 			return (CODEC_BAD);
 		counter_add(COUNTER_bus_envelopes_in, 1);
-		(void)exchange_route(x, slice_of(in.p + at, (size_t)n), slots,
+		exchange_frame(x, slice_of(in.p + at, (size_t)n), slots,
 		    flags);
-		if ((flags & BUS_FAR) && x->far != NULL)
-			x->far(x->arg, slice_of(in.p + at, (size_t)n));
-		if ((flags & BUS_RELAY) && x->answer != NULL)
-			x->answer(x->arg, slice_of(in.p + at, (size_t)n));
 		at += (size_t)n;
 	}
 	return ((ssize_t)at);
+}
+
+size_t
+exchange_queued(const struct exchange *x, unsigned slot)
+{
+	const struct peer *p = exchange_peer(x, slot);
+
+	return (p == NULL ? 0 : buf_unread(&p->out).n);
 }
 
 bool
@@ -252,7 +491,7 @@ exchange_crowded(const struct exchange *x, unsigned slot)
 {
 	const struct peer *p = exchange_peer(x, slot);
 
-	return (p != NULL && buf_unread(&p->out).n > p->limit / 2);
+	return (p != NULL && exchange_queued(x, slot) > p->limit / 2);
 }
 
 void
@@ -275,6 +514,22 @@ exchange_mark_reached(const struct exchange *x)
 		if (x->peers[i] != NULL &&
 		    x->peers[i]->sent < x->peers[i]->mark)
 			return (false);
+	return (true);
+}
+
+bool
+exchange_done(const struct exchange *x)
+{
+	const struct peer *p;
+	unsigned i;
+
+	CHECK_MAGIC(x, EXCHANGE_MAGIC);
+	for (i = 1; i < ROLE_SLOTS_MAX; i++) {
+		p = x->peers[i];
+		if (p != NULL && (!p->ended || buf_unread(&p->out).n > 0 ||
+		    slotset_has(x->gapped, i)))
+			return (false);
+	}
 	return (true);
 }
 

@@ -142,11 +142,22 @@ peer_lose(struct peer *p)
 static enum peer_result
 peer_wait_writable(struct peer *p, bool stuck)
 {
+	unsigned in = p->ended ? 0 : LOOP_IN;
+
 	p->stuck = stuck;
-	if (loop_mod(p->loop, &p->io,
-	    stuck ? LOOP_IN | LOOP_OUT : LOOP_IN) == -1)
+	if (loop_mod(p->loop, &p->io, stuck ? in | LOOP_OUT : in) == -1)
 		return (PEER_GONE);
 	return (PEER_OK);
+}
+
+bool
+peer_end(struct peer *p)
+{
+	CHECK_MAGIC(p, PEER_MAGIC);
+	if (p->in.rpos != p->in.wpos)
+		return (false);
+	p->ended = true;
+	return (peer_wait_writable(p, p->stuck) == PEER_OK);
 }
 
 enum peer_result

@@ -28,6 +28,8 @@ struct peer {
 	uint64_t	 mark;		/* exchange.c: of queued */
 	bool		 dirty;		/* exchange.c: in its list */
 	bool		 stuck;		/* waits to be writable */
+	bool		 ended;		/* the worker says no more here */
+	bool		 leaves;	/* exchange.c: it gets nothing more */
 	void		*arg;		/* of the owner, as are events */
 };
 
@@ -58,6 +60,9 @@ enum peer_result peer_keep(struct peer *, struct slice got, size_t taken)
 void	peer_lose(struct peer *);
 /* Write what is queued, by one call, unless it is known to be stuck. */
 enum peer_result peer_flush(struct peer *) MUST_USE;
+/* The worker has shut its side, where a frame ended; it still reads.  False: it
+ * did so elsewhere. */
+bool	peer_end(struct peer *) MUST_USE;
 /* The stream can be written again. */
 enum peer_result peer_writable(struct peer *) MUST_USE;
 

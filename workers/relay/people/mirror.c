@@ -48,6 +48,8 @@ mirror_count(struct mirror *m)
 	struct node *n;
 	unsigned i;
 
+	if (m->stopped)
+		return;
 	for (i = 0; i < nodes_used(m->p.nodes); i++) {
 		n = nodes_at(m->p.nodes, i);
 		if (n == NULL || n->gone)
@@ -275,7 +277,8 @@ mirror_choose(struct mirror *m)
 		}
 		wanting |= n->wanted || !n->loaded;
 	}
-	if (m->inherited && !wanting && nodes_listed(m->p.nodes)) {
+	if (m->inherited && !wanting && nodes_listed(m->p.nodes) &&
+	    mono_now().us >= m->kept_until.us) {
 		m->job = MIRROR_SWEEP;
 		m->at = 0;
 	}
@@ -359,6 +362,9 @@ mirror_beat(struct mirror *m, struct mono now)
 {
 	CHECK_MAGIC(m, MIRROR_MAGIC);
 	m->hold = false;
+	if (m->inherited && m->table != NULL && m->up &&
+	    now.us < m->kept_until.us && !table_inherits(m->table))
+		m->kept_until = now;
 	if (now.us > m->tried.us + MIRROR_AGAIN_MS * 1000) {
 		m->tried = now;
 		mirror_try_again(m);
@@ -366,6 +372,28 @@ mirror_beat(struct mirror *m, struct mono now)
 	if ((m->job == MIRROR_PART || m->job == MIRROR_CHECK) &&
 	    now.us > m->asked.us + MIRROR_LATE_MS * 1000)
 		mirror_give_up(m);
+	mirror_count(m);
+}
+
+void
+mirror_conf(struct mirror *m, const struct conf *conf, bool changed)
+{
+	struct node *n;
+	unsigned i;
+
+	CHECK_MAGIC(m, MIRROR_MAGIC);
+	m->p.conf = conf;
+	if (!changed)
+		return;
+	if (m->job == MIRROR_ASK || m->job == MIRROR_PART ||
+	    m->job == MIRROR_CHECK)
+		mirror_give_up(m);
+	for (i = 0; i < nodes_used(m->p.nodes); i++) {
+		n = nodes_at(m->p.nodes, i);
+		if (n != NULL && !n->gone)
+			n->wanted = true;
+	}
+	m->hold = false;
 	mirror_count(m);
 }
 
@@ -397,7 +425,17 @@ mirror_table(struct mirror *m, struct table_relay *table)
 	CHECK_MAGIC(m, MIRROR_MAGIC);
 	m->table = table;
 	m->inherited = true;
+	m->kept_until = mono_add_ms(mono_now(), m->p.keep_ms);
 	mirror_count(m);
+}
+
+void
+mirror_stop(struct mirror *m)
+{
+	CHECK_MAGIC(m, MIRROR_MAGIC);
+	mirror_give_up(m);
+	m->stopped = true;
+	m->table = NULL;
 }
 
 struct mirror *

@@ -24,12 +24,20 @@ struct mirror_params {
 	struct redis	*redis;
 	struct nodes	*nodes;
 	struct segment	*segment;
+	uint64_t	 keep_ms;	/* what a predecessor has mirrored stays
+					 * so long, though nobody says it here:
+					 * hosts come one after another */
 };
 
 struct mirror *mirror_new(const struct mirror_params *) MUST_USE;
 void	mirror_free(struct mirror **);
+/* Another one mirrors from now on. */
+void	mirror_stop(struct mirror *);
 /* The presence table, with what a predecessor has mirrored. */
 void	mirror_table(struct mirror *, struct table_relay *);
+/* Another configuration; changed: others may tell who is there, and all nodes
+ * are read again. */
+void	mirror_conf(struct mirror *, const struct conf *, bool changed);
 void	mirror_ready(struct mirror *);
 void	mirror_lost(struct mirror *);
 /* Of nodes.h. */

@@ -47,11 +47,11 @@ static void
 mirror_present(struct mirror *m, const struct conf_namespace *ns,
     struct node *from, const struct news_entry *e)
 {
-	size_t index = ns->index + (e->room ? m->p.conf->nnamespaces : 0);
+	uint16_t index = e->room ? conf_rooms_index(m->p.conf, ns) : ns->index;
 	uint32_t n = 0;
 
 	if (e->key.n <= presence_key_max(m->presence))
-		n = table_mirror_add(m->table, (uint16_t)index, e->key,
+		n = table_mirror_add(m->table, index, e->key,
 		    from->host);
 	if (n == 0) {
 		from->partial = true;
@@ -72,12 +72,12 @@ static void
 mirror_absent(struct mirror *m, const struct conf_namespace *ns,
     const struct node *from, const struct news_entry *e)
 {
-	size_t index = ns->index + (e->room ? m->p.conf->nnamespaces : 0);
+	uint16_t index = e->room ? conf_rooms_index(m->p.conf, ns) : ns->index;
 
 	if (!e->room)
 		mirror_seen(m, presence_find(m->presence, ns->index, e->key),
 		    e);
-	table_mirror_drop(m->table, (uint16_t)index, e->key, from->host,
+	table_mirror_drop(m->table, index, e->key, from->host,
 	    true);
 }
 

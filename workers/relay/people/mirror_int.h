@@ -28,7 +28,9 @@ struct mirror {
 	struct table_relay *table;
 	struct presence	*presence;
 	bool		 up;
+	bool		 stopped;
 	bool		 inherited;	/* of a predecessor's there may be some */
+	struct mono	 kept_until;	/* they stay */
 	bool		 hold;		/* no new job before the next beat */
 	unsigned	 due;		/* replies that will come */
 	/* the job */

@@ -48,7 +48,8 @@ nodes_count(struct nodes *s)
 		s->used = i + 1;
 		n += !s->list[i].gone;
 	}
-	counter_set(COUNTER_nodes_known, n);
+	if (!s->quiet)
+		counter_set(COUNTER_nodes_known, n);
 }
 
 static struct node *
@@ -343,6 +344,8 @@ nodes_on_message(void *arg, struct slice channel, struct slice payload)
 	struct news m;
 
 	(void)channel;
+	if (s->left)
+		return;		/* who goes on in our place speaks */
 	if (!s->p.unseal(s->p.arg, slice_str(s->channel), &payload))
 		return;			/* counted there */
 	if (!news_get(payload, &m) || m.node == 0)
@@ -372,6 +375,8 @@ nodes_ready(struct nodes *s)
 	unsigned i;
 
 	CHECK_MAGIC(s, NODES_MAGIC);
+	if (s->left)
+		return;
 	s->up = true;
 	s->since = mono_now();
 	s->listed = false;
@@ -432,14 +437,25 @@ nodes_new(const struct nodes_params *p)
 }
 
 void
-nodes_free(struct nodes **sp)
+nodes_quiet(struct nodes *s)
 {
-	struct nodes *s = *sp;
+	CHECK_MAGIC(s, NODES_MAGIC);
+	s->quiet = true;
+}
+
+void
+nodes_hush(struct nodes *s)
+{
+	nodes_lost(s);
+	s->since.us = 0;	/* nothing is said any more */
+	s->left = true;
+}
+
+void
+nodes_leave(struct nodes *s)
+{
 	struct slice argv[] = { SLICE("DEL"), SLICE("") };
 
-	if (s == NULL)
-		return;
-	*sp = NULL;
 	CHECK_MAGIC(s, NODES_MAGIC);
 	if (s->up) {
 		nodes_say(s, NEWS_BYE);
@@ -447,6 +463,25 @@ nodes_free(struct nodes **sp)
 		(void)nodes_command(s, argv[1], argv, nitems(argv), NULL,
 		    NULL);
 	}
+	nodes_hush(s);
+}
+
+void
+nodes_conf(struct nodes *s, const struct conf *conf)
+{
+	CHECK_MAGIC(s, NODES_MAGIC);
+	s->p.conf = conf;
+}
+
+void
+nodes_free(struct nodes **sp)
+{
+	struct nodes *s = *sp;
+
+	if (s == NULL)
+		return;
+	*sp = NULL;
+	nodes_leave(s);
 	redis_unsubscribe(s->p.redis, slice_str(s->channel));
 	buf_fini(&s->key);
 	buf_fini(&s->value);

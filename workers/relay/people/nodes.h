@@ -66,6 +66,14 @@ struct nodes_params {
 struct nodes *nodes_new(const struct nodes_params *) MUST_USE;
 /* Says good bye, if it can. */
 void	nodes_free(struct nodes **);
+/* How many there are another one says from now on. */
+void	nodes_quiet(struct nodes *);
+/* We are not here from now on: says good bye, if it can. */
+void	nodes_leave(struct nodes *);
+/* The same without a word: the next one goes on in our place. */
+void	nodes_hush(struct nodes *);
+/* Another configuration. */
+void	nodes_conf(struct nodes *, const struct conf *);
 /* Redis is there, first or again; is lost. */
 void	nodes_ready(struct nodes *);
 void	nodes_lost(struct nodes *);

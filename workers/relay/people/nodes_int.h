@@ -21,6 +21,8 @@ struct nodes {
 #define NODES_MAGIC	0x40de5a11
 	struct nodes_params p;
 	bool		 up;
+	bool		 quiet;		/* others are counted by another one */
+	bool		 left;		/* we are not here any more */
 	struct mono	 since;		/* up */
 	struct mono	 beaten, listed_at;
 	bool		 listed;	/* the list was read since then */

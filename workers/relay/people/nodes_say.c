@@ -85,7 +85,8 @@ nodes_tell(struct nodes *s, struct slice ns, struct slice entries)
 		.number = ++s->number, .ns = ns, .entries = entries };
 
 	CHECK_MAGIC(s, NODES_MAGIC);
-	(void)nodes_publish(s, &n);
+	if (!s->left)
+		(void)nodes_publish(s, &n);
 }
 
 static struct slice

@@ -27,6 +27,7 @@ struct people {
 	struct redis_watch watch;
 	struct timer	 beat;
 	bool		 busy;
+	bool		 left;
 };
 
 /* --- Redis ----------------------------------------------------------------*/
@@ -36,6 +37,8 @@ people_on_ready(void *arg)
 {
 	struct people *s = arg;
 
+	if (s->left)
+		return;
 	nodes_ready(s->nodes);
 	truth_ready(s->truth);
 	mirror_ready(s->mirror);
@@ -108,6 +111,39 @@ people_on_gone(void *arg, struct node *n, enum nodes_end how)
 	mirror_gone(s->mirror, n, how);
 }
 
+void
+people_step_back(struct people *s)
+{
+	CHECK_MAGIC(s, PEOPLE_MAGIC);
+	mirror_stop(s->mirror);
+	nodes_quiet(s->nodes);
+}
+
+void
+people_hush(struct people *s)
+{
+	CHECK_MAGIC(s, PEOPLE_MAGIC);
+	s->left = true;
+	truth_lost(s->truth);
+	nodes_hush(s->nodes);
+}
+
+void
+people_leave(struct people *s)
+{
+	CHECK_MAGIC(s, PEOPLE_MAGIC);
+	nodes_leave(s->nodes);
+	people_hush(s);
+	remains_leave(s->remains, s->p.node_id);
+	remains_beat(s->remains, loop_now(s->p.loop));
+}
+
+bool
+people_left(const struct people *s)
+{
+	return (s->left && !remains_has(s->remains, s->p.node_id));
+}
+
 static void
 people_on_remains(void *arg, uint64_t id)
 {
@@ -124,6 +160,36 @@ people_table(struct people *s, struct table_relay *table)
 	CHECK_MAGIC(s, PEOPLE_MAGIC);
 	truth_table(s->truth, table);
 	mirror_table(s->mirror, table);
+}
+
+/* Is it of other namespaces that is told who is there? */
+static bool
+people_differ(const struct conf *a, const struct conf *b)
+{
+	const struct conf_namespace *na, *nb;
+	size_t i;
+
+	for (i = 0; i < a->ns_room; i++) {
+		na = conf_namespace_at(a, i);
+		nb = conf_namespace_at(b, i);
+		if ((na != NULL && na->presence != CONF_PRESENCE_OFF) !=
+		    (nb != NULL && nb->presence != CONF_PRESENCE_OFF))
+			return (true);
+	}
+	return (false);
+}
+
+void
+people_conf(struct people *s, const struct conf *conf)
+{
+	bool changed = people_differ(s->p.conf, conf);
+
+	CHECK_MAGIC(s, PEOPLE_MAGIC);
+	s->p.conf = conf;
+	nodes_conf(s->nodes, conf);
+	truth_conf(s->truth, conf);
+	mirror_conf(s->mirror, conf, changed);
+	remains_conf(s->remains, conf);
 }
 
 void
@@ -174,7 +240,7 @@ people_make(struct people *s)
 	struct truth_params t = { .conf = s->p.conf, .redis = s->p.redis,
 		.segment = s->p.segment, .node_id = s->p.node_id };
 	struct mirror_params m = { .conf = s->p.conf, .redis = s->p.redis,
-		.segment = s->p.segment };
+		.segment = s->p.segment, .keep_ms = s->p.keep_ms };
 
 	s->nodes = t.nodes = m.nodes = nodes_new(&n);
 	if (s->nodes == NULL)

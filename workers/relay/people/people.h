@@ -27,6 +27,7 @@ struct people_params {
 	struct loop	*loop;
 	struct segment	*segment;
 	uint64_t	 node_id;
+	uint64_t	 keep_ms;	/* see mirror.h */
 	void		*arg;		/* of both: */
 	/* Append the seal of that name; take it off, false: it is wrong. */
 	bool		(*seal)(void *arg, struct slice name, struct buf *);
@@ -40,6 +41,18 @@ struct people *people_new(const struct people_params *) MUST_USE;
 void	people_free(struct people **);
 /* The presence table; before anything of it is told. */
 void	people_table(struct people *, struct table_relay *);
+/*
+ * Another one takes its place.  First it mirrors others no more, and goes on to
+ * say who is here.  Then this host leaves: it says good bye and clears away
+ * what it has in Redis, until it has left (or cannot).  Or it ends without a
+ * word, if the other one is at the same place.
+ */
+void	people_step_back(struct people *);
+void	people_leave(struct people *);
+bool	people_left(const struct people *);
+void	people_hush(struct people *);
+/* Another configuration, the one before is there yet. */
+void	people_conf(struct people *, const struct conf *);
 /* What of it the workers are being told. */
 void	people_event(struct people *, const struct table_event *);
 /* The end of a turn, before redis is flushed. */

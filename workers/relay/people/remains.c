@@ -127,6 +127,37 @@ remains_sweep(struct remains *r)
 		r->id = 0;
 }
 
+/* One that is back by now says so before it gives its hash another epoch: what
+ * was read before this is not of that one. */
+static void
+remains_on_exists(void *arg, const struct reply *o)
+{
+	struct remains *r = arg;
+
+	r->replies--;
+	if (r->id == 0)
+		return;
+	if (o == NULL || o->type != REPLY_INTEGER) {
+		r->id = 0;
+		return;
+	}
+	if (o->integer != 0) {
+		remains_forget(r, r->id);
+		return;
+	}
+	r->cursor[0] = '\0';
+	remains_sweep(r);
+}
+
+static void
+remains_ask(struct remains *r)
+{
+	struct slice argv[] = { SLICE("EXISTS"), SLICE("") };
+
+	argv[1] = nodes_key(&r->key, r->conf, r->id);
+	(void)remains_send(r, argv[1], argv, nitems(argv), remains_on_exists);
+}
+
 static void
 remains_on_epoch(void *arg, const struct reply *o)
 {
@@ -148,8 +179,7 @@ remains_on_epoch(void *arg, const struct reply *o)
 			return;
 		}
 	}
-	r->cursor[0] = '\0';
-	remains_sweep(r);
+	remains_ask(r);
 }
 
 /* A command about the row of this node in the list of all. */
@@ -233,6 +263,32 @@ remains_add(struct remains *r, uint64_t id)
 	    nodes_rank(r->nodes));
 }
 
+bool
+remains_has(const struct remains *r, uint64_t id)
+{
+	unsigned i;
+
+	CHECK_MAGIC(r, REMAINS_MAGIC);
+	for (i = 0; i < REMAINS_MAX; i++)
+		if (r->list[i].id == id)
+			return (true);
+	return (false);
+}
+
+/* Those of others they clear away themselves. */
+void
+remains_leave(struct remains *r, uint64_t id)
+{
+	unsigned i;
+
+	CHECK_MAGIC(r, REMAINS_MAGIC);
+	for (i = 0; i < REMAINS_MAX; i++)
+		r->list[i].id = 0;
+	r->id = 0;
+	remains_add(r, id);
+	r->list[REMAINS_MAX - 1].due = mono_now();
+}
+
 void
 remains_beat(struct remains *r, struct mono now)
 {
@@ -250,6 +306,14 @@ remains_beat(struct remains *r, struct mono now)
 	r->list[i].due = mono_add_ms(now, REMAINS_AGAIN_MS);
 	r->ns = 0;
 	(void)remains_send_listed(r, SLICE("HGET"), remains_on_listed);
+}
+
+void
+remains_conf(struct remains *r, const struct conf *conf)
+{
+	CHECK_MAGIC(r, REMAINS_MAGIC);
+	r->conf = conf;
+	r->id = 0;
 }
 
 void

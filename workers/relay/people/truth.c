@@ -1,16 +1,14 @@
 /*
  * This host's users in Redis; see truth.h.  Called by people.c.
  */
-#include "relay/people/truth.h"
+#include "relay/people/truth_int.h"
 
 #include <sys/random.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "conf/conf.h"
 #include "proto/status.h"
-#include "relay/people/keys.h"
 #include "relay/redis/redis.h"
 #include "shm/counters.h"
 #include "shm/presence.h"
@@ -24,66 +22,6 @@
 #define TRUTH_MOST_MS	32000u	/* up to this */
 #define TRUTH_SPARE	4u	/* batches kept for the next changes */
 
-enum truth_state {
-	TRUTH_OFF,
-	TRUTH_WRITING,		/* what the table has */
-	TRUTH_SWEEPING,		/* what only Redis has */
-	TRUTH_READY,
-};
-
-/* Where the next renewal of a namespace goes on. */
-struct truth_walk {
-	struct truth	*truth;
-	char		 at[KEYS_CURSORS];
-};
-
-struct truth {
-	unsigned	 magic;
-#define TRUTH_MAGIC	0x74a7ba5e
-	struct truth_params p;
-	const struct table_relay *table;
-	struct presence	*presence;
-	bool		 up;
-	bool		 again;		/* to be begun as soon as may be */
-	bool		 told;		/* a line says that it goes wrong */
-	enum truth_state state;
-	uint64_t	 epoch;
-	unsigned	 flight;	/* replies that will come */
-	struct mono	 renewed;
-	struct mono	 begun;
-	uint64_t	 patience_ms;	/* between one attempt and the next */
-	/* all of it, by namespace, users and then rooms */
-	size_t		 ns;
-	uint32_t	 at;
-	struct batch	*whole;
-	char		 cursor[24];
-	bool		 sweeping;	/* a reply is awaited */
-	/* by namespace: changes since the last turn, NULL: none; batches of
-	 * this epoch */
-	struct batch	**changes;
-	uint64_t	*numbers;
-	struct truth_walk *walks;
-	bool		 changed;
-	struct batch_list flying, spare;
-	unsigned	 nspare;
-};
-
-static const struct conf_namespace *
-truth_namespace(const struct truth *t, size_t ns)
-{
-	const struct conf_namespace *n =
-	    &t->p.conf->namespaces[ns % t->p.conf->nnamespaces];
-
-	return (n->presence == CONF_PRESENCE_OFF ? NULL : n);
-}
-
-static struct keys
-truth_keys(const struct truth *t, const struct conf_namespace *ns)
-{
-	return ((struct keys){ .conf = t->p.conf, .redis = t->p.redis,
-		.ns = ns, .node = t->p.node_id, .epoch = t->epoch });
-}
-
 /* --- batches --------------------------------------------------------------*/
 
 void
@@ -94,7 +32,7 @@ truth_spoiled(struct truth *t)
 	t->again = true;
 }
 
-static bool
+bool
 truth_failed(struct truth *t, const struct reply *o)
 {
 	char words[REPLY_WORDS];
@@ -179,11 +117,11 @@ truth_on_change(void *arg, const struct reply *o)
 {
 	struct batch *b = arg;
 	struct truth *t = b->truth;
-	const struct conf_namespace *ns = &t->p.conf->namespaces[b->ns];
+	const struct conf_namespace *ns = truth_namespace(t, b->ns);
 
 	t->flight--;
 	TAILQ_REMOVE(&t->flying, b, next);
-	if (!truth_refused(t, o))
+	if (!truth_refused(t, o) && ns != NULL)
 		nodes_tell(t->p.nodes, slice_of(ns->name, ns->name_len),
 		    buf_unread(&b->news));
 	truth_batch_done(t, b);
@@ -257,30 +195,28 @@ truth_change(struct truth *t, const struct conf_namespace *ns,
 void
 truth_event(struct truth *t, const struct table_event *e)
 {
-	size_t n = t->p.conf->nnamespaces;
 	const struct conf_namespace *ns;
 	struct news_entry entry;
 
 	CHECK_MAGIC(t, TRUTH_MAGIC);
-	if (t->state == TRUTH_OFF || !e->whole || e->ns >= 2 * n)
+	if (t->state == TRUTH_OFF || !e->whole)
 		return;
 	ns = truth_namespace(t, e->ns);
 	if (ns == NULL || (((e->was ^ e->is) & ANN_L) == 0 &&
-	    ((e->is & ANN_L) == 0 || e->ns >= n)))
+	    ((e->is & ANN_L) == 0 || e->ns != ns->index)))
 		return;
 	truth_fill(t, ns, e, &entry);
 	if (news_entry_good(&entry))
 		truth_change(t, ns, &entry);
 }
 
-/* They are part of what is written anew. */
-static void
+void
 truth_drop_changes(struct truth *t)
 {
 	size_t i;
 
 	t->changed = false;
-	for (i = 0; i < t->p.conf->nnamespaces; i++)
+	for (i = 0; i < t->p.conf->ns_room; i++)
 		if (t->changes[i] != NULL) {
 			truth_batch_done(t, t->changes[i]);
 			t->changes[i] = NULL;
@@ -319,8 +255,8 @@ truth_begin(struct truth *t)
 	t->renewed = t->begun;
 	counter_add(COUNTER_presence_rewrites, 1);
 	nodes_epoch(t->p.nodes, t->epoch, false);
-	for (i = 0; i < t->p.conf->nnamespaces; i++) {
-		ns = truth_namespace(t, i);
+	for (i = 0; i < t->p.conf->ns_room; i++) {
+		ns = truth_sweeps(t, i);
 		if (ns == NULL)
 			continue;
 		k = truth_keys(t, ns);
@@ -351,13 +287,12 @@ truth_collect(void *arg, const struct table_event *e)
 static bool
 truth_write_some(struct truth *t)
 {
-	size_t n = t->p.conf->nnamespaces;
 	const struct conf_namespace *ns;
 	bool all;
 
-	if (t->flight >= TRUTH_FLIGHT + n)
+	if (t->flight >= TRUTH_FLIGHT + t->p.conf->nnamespaces)
 		return (false);
-	if (t->ns == 2 * n) {
+	if (t->ns == 2 * (size_t)t->p.conf->ns_room) {
 		if (t->flight > 0)
 			return (false);
 		t->state = TRUTH_SWEEPING;
@@ -394,6 +329,7 @@ truth_on_swept(void *arg, const struct reply *o)
 	(void)snprintf(t->cursor, sizeof t->cursor, "%.*s", (int)o->text.n,
 	    (const char *)o->text.p);
 	if (strcmp(t->cursor, "0") == 0) {
+		truth_left(t, t->ns);
 		t->ns++;
 		t->cursor[0] = '\0';
 	}
@@ -407,14 +343,14 @@ truth_sweep_some(struct truth *t)
 
 	if (t->sweeping)
 		return (false);
-	if (t->ns == t->p.conf->nnamespaces) {
+	if (t->ns == t->p.conf->ns_room) {
 		t->state = TRUTH_READY;
 		t->told = false;
 		t->patience_ms = TRUTH_AGAIN_MS;
 		nodes_epoch(t->p.nodes, t->epoch, true);
 		return (false);
 	}
-	ns = truth_namespace(t, t->ns);
+	ns = truth_sweeps(t, t->ns);
 	if (ns == NULL) {
 		t->ns++;
 		return (true);
@@ -544,13 +480,14 @@ truth_new(const struct truth_params *p)
 	t->p = *p;
 	TAILQ_INIT(&t->flying);
 	TAILQ_INIT(&t->spare);
-	t->changes = calloc(p->conf->nnamespaces + 1, sizeof(void *));
-	t->numbers = calloc(p->conf->nnamespaces + 1, sizeof(uint64_t));
-	t->walks = calloc(p->conf->nnamespaces + 1, sizeof *t->walks);
+	t->changes = calloc(p->conf->ns_room, sizeof(void *));
+	t->numbers = calloc(p->conf->ns_room, sizeof(uint64_t));
+	t->walks = calloc(p->conf->ns_room, sizeof *t->walks);
+	t->leaving = calloc(p->conf->ns_room, sizeof *t->leaving);
 	t->whole = batch_new();
 	t->presence = presence_open(p->segment, 0);
 	if (t->changes == NULL || t->numbers == NULL || t->walks == NULL ||
-	    t->whole == NULL || t->presence == NULL)
+	    t->leaving == NULL || t->whole == NULL || t->presence == NULL)
 		truth_free(&t);
 	return (t);
 }
@@ -582,6 +519,7 @@ truth_free(struct truth **tp)
 	free(t->changes);
 	free(t->numbers);
 	free(t->walks);
+	truth_stay(t);
 	batch_free(&t->whole);
 	if (t->presence != NULL)
 		presence_close(&t->presence);

@@ -28,6 +28,8 @@ struct truth *truth_new(const struct truth_params *) MUST_USE;
 void	truth_free(struct truth **);
 /* The presence table; before anything of it is told. */
 void	truth_table(struct truth *, const struct table_relay *);
+/* Another configuration: others may tell who is there. */
+void	truth_conf(struct truth *, const struct conf *);
 void	truth_ready(struct truth *);
 void	truth_lost(struct truth *);
 /* What Redis has is not what was written: again, all of it. */

@@ -183,6 +183,28 @@ cluster_flush(struct cluster *c)
 }
 
 void
+cluster_mark(struct cluster *c)
+{
+	size_t i;
+
+	CHECK_MAGIC(c, CLUSTER_MAGIC);
+	for (i = 0; i < c->n; i++)
+		if (c->nodes[i] != NULL)
+			site_mark(c->nodes[i]->site);
+}
+
+bool
+cluster_drains(const struct cluster *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->n; i++)
+		if (c->nodes[i] != NULL && site_drains(c->nodes[i]->site))
+			return (true);
+	return (false);
+}
+
+void
 cluster_renew(struct cluster *c)
 {
 	size_t i;

@@ -63,6 +63,9 @@ void	cluster_count(const struct cluster *, size_t *n, size_t *away,
 /* About once a second. */
 void	cluster_beat(struct cluster *);
 void	cluster_flush(struct cluster *);
+/* See redis.h. */
+void	cluster_mark(struct cluster *);
+bool	cluster_drains(const struct cluster *);
 void	cluster_renew(struct cluster *);
 
 #endif

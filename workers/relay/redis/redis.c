@@ -77,15 +77,25 @@ redis_look(struct redis *r)
 		return;		/* not made yet */
 	state = redis_state(r, &nodes, &away, &which);
 	ready = state == REDIS_CONNECTED;
-	counter_set(COUNTER_redis_nodes, nodes);
-	counter_set(COUNTER_redis_nodes_away, away);
-	counter_set(COUNTER_redis_shards_away, which);
-	counter_set(COUNTER_redis_connected, ready);
-	counter_set(COUNTER_redis_state, state);
+	if (!r->quiet) {
+		counter_set(COUNTER_redis_nodes, nodes);
+		counter_set(COUNTER_redis_nodes_away, away);
+		counter_set(COUNTER_redis_shards_away, which);
+		counter_set(COUNTER_redis_connected, ready);
+		counter_set(COUNTER_redis_state, state);
+	}
 	if (ready != r->ready) {
 		r->ready = ready;
 		redis_tell(r);
 	}
+}
+
+void
+redis_quiet(struct redis *r, bool quiet)
+{
+	CHECK_MAGIC(r, REDIS_MAGIC);
+	r->quiet = quiet;
+	redis_look(r);
 }
 
 static void
@@ -340,6 +350,27 @@ redis_flush(struct redis *r)
 }
 
 void
+redis_mark(struct redis *r)
+{
+	CHECK_MAGIC(r, REDIS_MAGIC);
+	if (r->site != NULL)
+		site_mark(r->site);
+	if (r->cluster != NULL)
+		cluster_mark(r->cluster);
+	if (r->shards != NULL)
+		shards_mark(r->shards);
+}
+
+bool
+redis_drains(const struct redis *r)
+{
+	CHECK_MAGIC(r, REDIS_MAGIC);
+	return ((r->site != NULL && site_drains(r->site)) ||
+	    (r->cluster != NULL && cluster_drains(r->cluster)) ||
+	    (r->shards != NULL && shards_drains(r->shards)));
+}
+
+void
 redis_renew(struct redis *r)
 {
 	CHECK_MAGIC(r, REDIS_MAGIC);
@@ -360,6 +391,8 @@ redis_watch(struct redis *r, struct redis_watch *w)
 {
 	CHECK_MAGIC(r, REDIS_MAGIC);
 	TAILQ_INSERT_TAIL(&r->watches, w, next);
+	if (r->ready && w->ready != NULL)
+		w->ready(w->arg);
 }
 
 void
@@ -405,7 +438,6 @@ redis_new(const struct redis_params *p)
 		r->conf.url.shown = r->shown;
 	}
 	TAILQ_INIT(&r->watches);
-	counter_set(COUNTER_redis_channels, 0);
 	counter_set(COUNTER_redis_connected, 0);
 	counter_set(COUNTER_redis_state, REDIS_CONNECTING);
 	if (!redis_open(r)) {

@@ -23,6 +23,8 @@ struct redis_params {
 /* NULL: no memory.  Connects by itself, for ever. */
 struct redis *redis_new(const struct redis_params *) MUST_USE;
 void	redis_free(struct redis **);
+/* How it stands is told of another one in the gauges, or of this one again. */
+void	redis_quiet(struct redis *, bool quiet);
 /* All that was asked for in a turn, by one write for each connection. */
 void	redis_flush(struct redis *);
 /* password_file may have changed: read it again, and AUTH on each connection
@@ -77,6 +79,11 @@ void	redis_sunsubscribe_raw(struct redis *, struct slice channel);
 bool	redis_command(struct redis *, struct slice key,
 	    const struct slice *argv, size_t n, commands_cb *, void *arg);
 
+/* What was published before redis_mark() is called, and is listened to, has
+ * come, or will not come any more, when it does not drain. */
+void	redis_mark(struct redis *);
+bool	redis_drains(const struct redis *);
+
 /* Commands are taken, and we may publish; listening may be another matter. */
 bool	redis_can_publish(const struct redis *);
 
@@ -86,7 +93,8 @@ bool	redis_can_publish(const struct redis *);
  */
 struct redis_watch {
 	void		*arg;
-	/* Connected and listening to everything, first or again. */
+	/* Connected and listening to everything, first or again; at once if it
+	 * is so already. */
 	void		(*ready)(void *arg);
 	/* Not any more, or not yet. */
 	void		(*lost)(void *arg);

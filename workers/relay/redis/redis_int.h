@@ -32,6 +32,7 @@ struct redis {
 	struct timer	 beat;
 	TAILQ_HEAD(, redis_watch) watches;
 	bool		 ready;		/* as it was told last */
+	bool		 quiet;		/* the gauges are another one's */
 	bool		 refuted;	/* the master says that it is none */
 };
 

@@ -87,6 +87,7 @@ resolve_thread_start(struct resolve_job *job)
 		return (error);
 	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	(void)sigfillset(&all);
+	(void)sigdelset(&all, SIGSYS);	/* it could only be killed by it */
 	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
 	atomic_fetch_add(&resolve_threads, 1);
 	error = pthread_create(&thread, &attr, resolve_thread, job);

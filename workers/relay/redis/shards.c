@@ -159,6 +159,27 @@ shards_flush(struct shards *t)
 }
 
 void
+shards_mark(struct shards *t)
+{
+	size_t i;
+
+	CHECK_MAGIC(t, SHARDS_MAGIC);
+	for (i = 0; i < t->n; i++)
+		site_mark(t->sites[i]);
+}
+
+bool
+shards_drains(const struct shards *t)
+{
+	size_t i;
+
+	for (i = 0; i < t->n; i++)
+		if (site_drains(t->sites[i]))
+			return (true);
+	return (false);
+}
+
+void
 shards_renew(struct shards *t)
 {
 	size_t i;

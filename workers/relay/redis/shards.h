@@ -49,6 +49,9 @@ void	shards_count(const struct shards *, size_t *n, size_t *away,
 /* About once a second. */
 void	shards_beat(struct shards *);
 void	shards_flush(struct shards *);
+/* See redis.h. */
+void	shards_mark(struct shards *);
+bool	shards_drains(const struct shards *);
 void	shards_renew(struct shards *);
 
 #endif

@@ -27,6 +27,11 @@ struct site {
 	struct mono	 missed;	/* the first that did not come back;
 					 * 0: none */
 	char		 pulse[CONF_REDIS_PREFIX_MAX + SITE_NAME + 32];
+	enum site_mark {
+		MARK_NONE, MARK_DUE, MARK_SENT
+	}		 mark;		/* one that has to come back */
+	uint64_t	 marks;		/* were wanted */
+	char		 token[17];	/* what the last one says */
 	bool		 mute;		/* we may not publish */
 	bool		 listens;
 	char		 host[LINK_HOST]; /* where it was aimed at; "": nowhere */
@@ -189,6 +194,7 @@ site_on_subs_down(void *arg, bool was_up, enum redis_state why,
 			s->deaf = loop_now(s->p.loop);
 	}
 	s->missed.us = 0;
+	s->mark = MARK_NONE;	/* nor does what was before it */
 	site_trouble(s, why, words);
 }
 
@@ -223,8 +229,10 @@ site_on_echo(void *arg, struct slice channel, struct slice payload)
 	struct site *s = arg;
 
 	(void)channel;
-	(void)payload;
 	s->missed.us = 0;
+	/* who else is there in our name has others */
+	if (s->mark == MARK_SENT && slice_eq(payload, slice_str(s->token)))
+		s->mark = MARK_NONE;
 }
 
 static void
@@ -279,6 +287,51 @@ site_pulse(struct site *s, struct mono now)
 	if (commands_send(s->commands, argv, nitems(argv), site_on_pulsed,
 	    s) && s->missed.us == 0)
 		s->missed = now;
+}
+
+static void
+site_on_marked(void *arg, const struct reply *o)
+{
+	struct site *s = arg;
+
+	if (s->mark == MARK_SENT && o == NULL)
+		s->mark = MARK_DUE;
+	else if (s->mark == MARK_SENT && o->type == REPLY_ERROR)
+		s->mark = MARK_NONE;	/* a heartbeat tells it */
+}
+
+static void
+site_send_mark(struct site *s)
+{
+	struct slice argv[] = { SLICE("PUBLISH"), slice_str(s->pulse),
+		slice_str(s->token) };
+
+	if (s->mark == MARK_DUE && commands_up(s->commands) &&
+	    commands_send(s->commands, argv, nitems(argv), site_on_marked, s))
+		s->mark = MARK_SENT;
+}
+
+/* By the channel of our heartbeat: what comes by one connection comes in the
+ * order in which it was published. */
+void
+site_mark(struct site *s)
+{
+	struct hash_key key = s->p.hash_key;
+
+	CHECK_MAGIC(s, SITE_MAGIC);
+	if (!s->listens || s->state != REDIS_CONNECTED)
+		return;		/* it listens later than now */
+	key.k0 ^= ++s->marks;
+	(void)snprintf(s->token, sizeof s->token, "%016" PRIx64,
+	    hash_bytes(&key, slice_str(s->name)));
+	s->mark = MARK_DUE;
+	site_send_mark(s);
+}
+
+bool
+site_drains(const struct site *s)
+{
+	return (s->mark != MARK_NONE);
 }
 
 void
@@ -378,6 +431,7 @@ site_beat(struct site *s)
 	commands_beat(s->commands);
 	subscriptions_beat(s->subs);
 	site_pulse(s, loop_now(s->p.loop));
+	site_send_mark(s);
 	refusal_beat(&s->refusal, s->name, loop_now(s->p.loop));
 }
 

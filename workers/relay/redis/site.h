@@ -58,6 +58,10 @@ typedef struct site *site_to(void *arg, enum subscription_kind,
 void	site_move(struct site *, site_to *, void *arg);
 /* About once a second. */
 void	site_beat(struct site *);
+/* Of what was published there before site_mark() was called nothing is to come
+ * any more, when it does not drain. */
+void	site_mark(struct site *);
+bool	site_drains(const struct site *);
 
 /* See commands_send(), subscriptions_add(). */
 bool	site_send(struct site *, const struct slice *argv, size_t n,

@@ -5,6 +5,7 @@
 
 #include "base/digest.h"
 #include "base/utf8.h"
+#include "conf/network.h"
 #include "hub/api.h"
 #include "hub/session/limit.h"
 #include "proto/error.h"
@@ -59,7 +60,7 @@ api_refuse(struct request *rq, int status, const char *code,
 static bool
 api_admit(struct request *rq, uint32_t right, const char *words)
 {
-	uint64_t address = limit_address(rq->c->address);
+	uint64_t address = from_key(rq);
 	struct hub *h = rq->w->hub;
 	const struct conf_api_key *k;
 	struct slice key;
@@ -81,6 +82,13 @@ api_admit(struct request *rq, uint32_t right, const char *words)
 		limit_token_failed(h, address);
 		refusal_key(rq);
 		api_refuse(rq, 401, "unauthorized", "a valid key is needed");
+		return (false);
+	}
+	if (k->nnetworks > 0 && !conf_network_listed(k->networks,
+	    k->nnetworks, rq->from.address)) {
+		refusal_place(rq, k->name);
+		api_refuse(rq, 403, "forbidden",
+		    "this key may not be used from here");
 		return (false);
 	}
 	if (!(k->allow & right)) {
@@ -110,30 +118,57 @@ api_number(struct request *rq, const char *name, uint64_t max, uint64_t *v)
 	return (*v <= max);
 }
 
-/* NS or NS/USER, percent-decoded one behind the other. */
-static bool
-api_presence_names(struct request *rq, uint8_t *to, struct api_presence *q)
+/* Now, or when others have answered: clients, workers, the relay. */
+static void
+api_reply(struct request *rq, int status, struct ask *later)
 {
-	struct slice path = rq->match.ns_name, user = { NULL, 0 };
+	if (later != NULL) {
+		rq->c->ask = later;
+		reply_hold(rq, CONN_ASKING);
+		return;
+	}
+	if (status >= 400)
+		counter_add(COUNTER_api_failures, 1);
+	reply_body(rq, status, "application/json",
+	    status == 503 ? "Retry-After: 1\r\n" : NULL);
+}
+
+/* NS or NS/NAME, percent-decoded one behind the other. */
+static bool
+api_path_names(struct request *rq, uint8_t *to, struct slice *ns,
+    struct slice *name)
+{
+	struct slice path = rq->match.ns_name, rest = { NULL, 0 };
 	const uint8_t *slash = path.n == 0 ? NULL :
 	    memchr(path.p, '/', path.n);
 	ssize_t n;
 
 	if (slash != NULL) {
-		user = slice_from(path, (size_t)(slash - path.p) + 1);
+		rest = slice_from(path, (size_t)(slash - path.p) + 1);
 		path.n = (size_t)(slash - path.p);
-		if (user.n == 0)
+		if (rest.n == 0)
 			return (false);
 	}
 	n = http_path_decode(path, to);
 	if (n < 0)
 		return (false);
-	q->ns = slice_of(to, (size_t)n);
+	*ns = slice_of(to, (size_t)n);
 	to += n;
-	n = http_path_decode(user, to);
+	n = http_path_decode(rest, to);
 	if (n < 0)
 		return (false);
-	q->user = slice_of(to, (size_t)n);
+	*name = slice_of(to, (size_t)n);
+	return (true);
+}
+
+static bool
+api_presence_names(struct request *rq, uint8_t *to, struct api_presence *q)
+{
+	ssize_t n;
+
+	if (!api_path_names(rq, to, &q->ns, &q->user))
+		return (false);
+	to += q->ns.n;
 	n = http_query_get(rq->head.query, "room", to + q->user.n);
 	if (n == -2 || n == 0)
 		return (false);
@@ -173,6 +208,49 @@ api_presence_get(struct request *rq)
 	reply_body(rq, status, "application/json", NULL);
 }
 
+/* What was kept, of which the room's name may have slashes. */
+static bool
+api_history_names(struct request *rq, uint8_t *to, struct api_history *q)
+{
+	ssize_t n;
+
+	if (!api_path_names(rq, to, &q->ns, &q->room) || q->room.n == 0 ||
+	    q->room.n > ROOM_NAME_MAX)
+		return (false);
+	to += q->ns.n + q->room.n;
+	n = http_query_get(rq->head.query, "since", to);
+	if (n == -2)
+		return (false);
+	q->since = slice_of(to, n < 0 ? 0 : (size_t)n);
+	/* they come back in JSON */
+	return (utf8_name(q->ns) && utf8_name(q->room));
+}
+
+void
+api_history_get(struct request *rq)
+{
+	struct api_history q = { .since = { NULL, 0 } };
+	struct buf *b = &rq->w->body;
+	struct ask *later = NULL;
+	uint64_t limit = 100;
+	int status;
+
+	if (!api_admit(rq, CONF_API_HISTORY,
+	    "this key may not read what was kept"))
+		return;
+	if (!api_number(rq, "limit", 1000, &limit) || limit == 0 ||
+	    !api_history_names(rq, rq->w->decoded, &q)) {
+		api_refuse(rq, 400, "bad_request", "path or query is no good: "
+		    "history/NS/ROOM[?since=EPOCH:OFFSET&limit=1..1000]");
+		return;
+	}
+	q.limit = (unsigned)limit;
+	buf_reset(b);
+	api_asks(rq->w->hub, rq->key);
+	status = api_history(rq->w->hub, &q, rq->c, b, &later);
+	api_reply(rq, status, later);
+}
+
 /* Those that come with a body. */
 static const struct api_order_row {
 	uint32_t	 right;
@@ -183,6 +261,7 @@ static const struct api_order_row {
 	[ROUTE_DISCONNECT] = { CONF_API_DISCONNECT,
 	    "this key may not disconnect" },
 	[ROUTE_ROOMS]	   = { CONF_API_ROOMS, "this key may not change rooms" },
+	[ROUTE_REVOKE]	   = { CONF_API_REVOKE, "this key may not revoke" },
 };
 
 void
@@ -237,21 +316,15 @@ api_body(struct request *rq, struct slice body)
 		status = api_batch(rq->w->hub, body, b);
 	else if (rq->match.route == ROUTE_PUBLISH)
 		status = api_publish(rq->w->hub, body, rq->c, b, &later);
+	else if (rq->match.route == ROUTE_REVOKE)
+		status = api_revoke(rq->w->hub, body, rq->c, b, &later);
 	else
 		status = api_members(rq, body, b, &later);
-	if (later != NULL) {	/* clients or workers are being asked */
-		rq->c->ask = later;
-		reply_hold(rq, CONN_ASKING);
-		return;
-	}
-	if (status >= 400)
-		counter_add(COUNTER_api_failures, 1);
-	reply_body(rq, status, "application/json",
-	    status == 503 ? "Retry-After: 1\r\n" : NULL);
+	api_reply(rq, status, later);
 }
 
 void
-api_answered(void *worker, void *conn, struct slice body)
+api_answered(void *worker, void *conn, int status, struct slice body)
 {
 	struct worker *w = worker;
 	struct conn *c = conn;
@@ -261,7 +334,10 @@ api_answered(void *worker, void *conn, struct slice body)
 	if (w->mode != WORKER_SERVING)
 		reply_held_last(c);
 	if (body.n != 0) {
-		reply_held_bytes(c, 200, "application/json", NULL, body);
+		if (status >= 400)
+			counter_add(COUNTER_api_failures, 1);
+		reply_held_bytes(c, status, "application/json", status == 503 ?
+		    "Retry-After: 1\r\n" : NULL, body);
 		return;
 	}
 	counter_add(COUNTER_api_failures, 1);

@@ -14,9 +14,11 @@ struct request;
 void	api_head(struct request *);
 void	api_body(struct request *, struct slice body);
 void	api_presence_get(struct request *);
+void	api_history_get(struct request *);
 
 /* hub_ports.answered; the connection that waits for it is closing. */
-void	api_answered(void *worker, void *conn, struct slice body);
+void	api_answered(void *worker, void *conn, int status,
+	    struct slice body);
 /* A hand (conn.h): it goes itself. */
 void	api_parting(struct conn *);
 

@@ -27,7 +27,7 @@ index_text(struct buf *b, const struct request *rq)
 	index_line(b, "/ws/NAMESPACE", "plain WebSocket");
 	if (rq->w->h->demo_page.n > 0)
 		index_line(b, "/demo/", "a page to try it");
-	if (conf->napi_keys > 0)
+	if (conf->napi_keys > 0 && !rq->c->no_api)
 		index_line(b, "/api/v1/", "for back ends");
 	if (rq->c->no_status)
 		return;

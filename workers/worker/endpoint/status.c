@@ -34,20 +34,23 @@ status_count_users(struct worker *w)
 	    (unsigned)w->conf->nnamespaces);
 }
 
-static void
+static size_t
 status_namespaces(struct worker *w, struct health_namespace *out)
 {
 	const struct conf_namespace *ns;
-	size_t i;
+	size_t i, n = 0;
 
 	status_count_users(w);
 	for (i = 0; i < w->conf->nnamespaces; i++) {
 		ns = &w->conf->namespaces[i];
-		out[i].name = slice_of(ns->name, ns->name_len);
-		out[i].users = w->users[i];
-		out[i].sockets = stats_ns_total(w->h->stats, ns->index,
+		if (ns->gone)
+			continue;
+		out[n].name = slice_of(ns->name, ns->name_len);
+		out[n].users = w->users[i];
+		out[n++].sockets = stats_ns_total(w->h->stats, ns->index,
 		    NS_sockets);
 	}
+	return (n);
 }
 
 static size_t
@@ -139,9 +142,8 @@ status_health(struct request *rq)
 		reply_no_memory(rq);
 		return;
 	}
-	status_namespaces(w, ns);
 	h.namespaces = ns;
-	h.nnamespaces = w->conf->nnamespaces;
+	h.nnamespaces = status_namespaces(w, ns);
 	h.nworkers = status_workers(w, workers);
 	h.uptime_s = (w->now.us - w->h->started.us) / 1000000;
 	if (w->mode != WORKER_SERVING)

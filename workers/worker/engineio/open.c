@@ -24,10 +24,11 @@ open_refuse(struct request *rq, enum eio_error e, const char *words,
 	struct buf *b = &rq->w->body;
 
 	if (rq->head.upgrade_websocket) {
-		admit_refuse(rq, why);
+		admit_refuse(rq, why, words);
 		reply_send(rq, 400, "text/html", slice_str(words), NULL);
 		return;
 	}
+	refusal_told(rq, slice_of(NULL, 0), words);
 	if (e == EIO_FORBIDDEN)
 		counter_add(why, 1);
 	buf_reset(b);
@@ -62,15 +63,15 @@ open_admit_route(struct request *rq, struct client_request *cr,
 	}
 	if (plain_admit(rq->w->hub, cr, adm, &r))
 		return (true);
-	admission_fini(adm);
 	if (r.status == 429 || r.status == 503)
-		admit_refused(rq, &r);
+		admit_refused(rq, &r, admission_user(adm));
 	else {
 		if (r.status == 401)	/* no guessing on one connection */
 			admit_end(rq);
 		open_refuse(rq, r.status == 400 ? EIO_BAD_REQUEST :
 		    EIO_FORBIDDEN, r.message, COUNTER_refused_handshake);
 	}
+	admission_fini(adm);
 	return (false);
 }
 
@@ -86,7 +87,7 @@ open_admit(struct request *rq, struct admission *adm)
 	engine_admit(rq->w->hub, &cr, adm);
 	if (adm->fail != AUTHFAIL_rate_limited)
 		return (true);
-	admit_refuse(rq, COUNTER_refused_rate);
+	admit_refuse(rq, COUNTER_refused_rate, "rate_limited");
 	reply_too_many(rq, "rate_limited", authfail_words(adm->fail),
 	    limit_retry_ms(rq->w->hub));
 	admission_fini(adm);

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 
 #include "hub/client.h"
-#include "hub/session/limit.h"
 #include "shm/count.h"
 #include "shm/counters.h"
 #include "shm/segment.h"
@@ -18,6 +17,7 @@
 #include "worker/engineio/open.h"
 #include "worker/engineio/polling_int.h"
 #include "worker/http/cookie.h"
+#include "worker/http/refusal.h"
 #include "worker/http/reply.h"
 #include "worker/net/age.h"
 #include "worker/net/conn.h"
@@ -109,6 +109,7 @@ polling_new(struct worker *w)
 	all->w = w;
 	slab_init(&all->slab, sizeof(struct poller), sizeof(void *));
 	sids_init(&all->sids, segment_key(w->h->segment));
+	TAILQ_INIT(&all->list);
 	all->busy = later_new();
 	if (all->busy == NULL) {
 		sids_fini(&all->sids);
@@ -163,7 +164,7 @@ polling_rearm(struct poller *p)
 	struct mono t = polling_next_deadline(p);
 
 	/* a timer that is too early looks again when it fires */
-	if (t.us == UINT64_MAX ||
+	if (t.us == UINT64_MAX || p->frozen ||
 	    (p->timer.running && timer_at(&p->timer).us <= t.us))
 		return;
 	timer_start(p->all->w->wheel, &p->timer, t, polling_timer);
@@ -192,10 +193,9 @@ polling_timer(struct timer *t, struct mono now)
 
 /* --- requests ------------------------------------------------------------ */
 
-static struct poller *
-polling_session_new(struct polling *all)
+struct poller *
+poller_new(struct polling *all)
 {
-	struct worker *w = all->w;
 	struct poller *p;
 
 	p = slab_get(&all->slab);
@@ -205,9 +205,24 @@ polling_session_new(struct polling *all)
 	}
 	p->magic = POLLER_MAGIC;
 	p->all = all;
-	p->deadline = age_due(w->age_unit_us, age_draw(w->age_unit_us, w->now,
-	    arc4random()), w->now);
 	return (p);
+}
+
+void
+poller_insert(struct poller *p)
+{
+	sids_insert(&p->all->sids, p);
+	TAILQ_INSERT_HEAD(&p->all->list, p, link);
+	p->listed = true;
+}
+
+void
+poller_remove(struct poller *p)
+{
+	MUST(p->listed);
+	sids_remove(&p->all->sids, p);
+	TAILQ_REMOVE(&p->all->list, p, link);
+	p->listed = false;
 }
 
 /*
@@ -219,11 +234,12 @@ static bool
 polling_enter(struct request *rq, uint32_t *node)
 {
 	struct worker *w = rq->w;
-	uint64_t key = limit_address(rq->c->address);
+	uint64_t key = from_key(rq);
 
 	*node = 0;
 	if (polling_waiting(w->polling) >= w->conf->limit_connections) {
 		counter_add(COUNTER_refused_limit, 1);
+		refusal_told(rq, slice_of(NULL, 0), "limit");
 		reply_error(rq, 503, "unavailable", "too many sessions");
 		return (false);
 	}
@@ -232,6 +248,7 @@ polling_enter(struct request *rq, uint32_t *node)
 	    slice_of(&key, sizeof key), w->conf->limit_per_address, node))
 		return (true);
 	counter_add(COUNTER_refused_address, 1);
+	refusal_told(rq, slice_of(NULL, 0), "limit");
 	reply_too_many(rq, "limit", "too many sessions of your address", 0);
 	return (false);
 }
@@ -256,7 +273,7 @@ polling_cookie(struct poller *p, struct request *rq)
 	buf_reset(b);
 	if (rq->lines != NULL)
 		buf_str(b, rq->lines);
-	cookie_line(b, &rq->w->conf->cookie, p->sid, rq->c->secure);
+	cookie_line(b, &rq->w->conf->cookie, p->sid, rq->from.secure);
 	buf_byte(b, '\0');
 	if (!b->oom)
 		rq->lines = (const char *)b->data;
@@ -282,10 +299,11 @@ polling_open(struct request *rq, const struct engineio *e)
 		count_leave_key(w->count, node);
 		return;
 	}
-	p = polling_session_new(all);
+	p = poller_new(all);
 	if (p == NULL)
 		count_leave_key(w->count, node);
 	else {
+		p->address_key = from_key(rq);
 		p->address_node = node;
 		p->client = engine_open_polling(w->hub, &adm, e->b64,
 		    &p->outq);
@@ -299,9 +317,12 @@ polling_open(struct request *rq, const struct engineio *e)
 		return;
 	}
 	p->route = rq->match.conf;
+	p->deadline = age_due(w->age_unit_us, age_draw(w->age_unit_us, w->now,
+	    arc4random()), w->now);
 	repeat_init(&p->repeat, &all->sids.key, &e->t);
 	memcpy(p->sid, engine_sid(p->client), sizeof p->sid);
-	sids_insert(&all->sids, p);
+	poller_insert(p);
+	poller_story_begin(p, &rq->from);
 	polling_rearm(p);
 	if (polling_cookie(p, rq))
 		poller_hold(p, rq);
@@ -330,21 +351,25 @@ polling_deaf(const struct poller *p, const struct request *rq)
 	    (get && p->get != NULL));
 }
 
-void
+bool
 polling_session(struct request *rq, const struct engineio *e,
     bool origin_allowed)
 {
 	struct poller *p = sids_find(&rq->w->polling->sids, e->sid);
 
-	if (p != NULL && p->client != NULL && !p->parting &&
+	if (p == NULL)
+		return (false);
+	poller_check(p);
+	if (p->frozen) {	/* until it is known whose it is */
+		rq->later = true;
+		return (true);
+	}
+	if (p->client != NULL && !p->parting &&
 	    client_due(p->client).us <= rq->w->now.us)
 		client_tick(p->client);	/* before the timer, which is coarse */
-	if (p == NULL || p->route != rq->match.conf || polling_deaf(p, rq)) {
+	if (p->route != rq->match.conf || polling_deaf(p, rq))
 		open_error(rq, EIO_SID_UNKNOWN);
-		return;
-	}
-	poller_check(p);
-	if (!e->version || e->polling == rq->head.upgrade_websocket ||
+	else if (!e->version || e->polling == rq->head.upgrade_websocket ||
 	    (e->polling && p->state == POLLER_UPGRADED))
 		open_error(rq, EIO_BAD_REQUEST);
 	else if (!origin_allowed)
@@ -357,4 +382,5 @@ polling_session(struct request *rq, const struct engineio *e,
 		poller_post(p, rq, e);
 	else
 		reply_send(rq, 500, NULL, slice_of(NULL, 0), NULL);
+	return (true);
 }

@@ -18,6 +18,7 @@
 #include "worker/http/request.h"
 #include "worker/net/host.h"
 
+struct client_noted;
 struct conn;
 struct poller;		/* begins with struct host */
 struct polling;		/* all of one worker */
@@ -31,9 +32,10 @@ void	polling_free(struct polling **);
 
 /* The handshake: open a session, answer with the open packet. */
 void	polling_open(struct request *, const struct engineio *);
-/* A session of this worker is named: GET, POST, or a WebSocket. */
-void	polling_session(struct request *, const struct engineio *,
-	    bool origin_allowed);
+/* A session is named: GET, POST, or a WebSocket.  false: it is none of this
+ * worker's, nothing was done. */
+bool	polling_session(struct request *, const struct engineio *,
+	    bool origin_allowed) MUST_USE;
 /* A WebSocket for a session that has one: accepted, and closed at once. */
 void	polling_candidate_unwanted(struct request *);
 /* The route's body: that of a POST is complete. */
@@ -72,6 +74,8 @@ void	polling_flush(struct outq *);
 
 /* --- turns --------------------------------------------------------------- */
 
+/* Something happened to its client: hub_ports.noted. */
+void	polling_note(struct poller *, const struct client_noted *);
 void	polling_close_all(struct polling *, enum reason);
 /* What is left of POSTs, at the start of a turn; busy: there is some more. */
 void	polling_go_on(struct polling *);

@@ -9,6 +9,7 @@
 #include "worker/engineio/polling_int.h"
 #include "worker/http/reply.h"
 #include "worker/net/conn.h"
+#include "worker/net/names.h"
 #include "worker/worker.h"
 
 #define POLLER_LAST_MS	30000	/* the last word waits so long for a GET */
@@ -22,6 +23,14 @@ polling_close(struct poller *p, enum reason r)
 		return;
 	p->parting = true;
 	p->reason = (uint8_t)r;
+	poller_list(p);
+}
+
+void
+poller_list(struct poller *p)
+{
+	if (p->frozen)
+		return;
 	p->next = p->all->parting;
 	p->all->parting = p;
 }
@@ -51,7 +60,7 @@ poller_drop(struct poller *p)
 		poller_let_go(p, &p->oked);
 	if (p->state == POLLER_UPGRADED)
 		all->nupgraded--;
-	sids_remove(&all->sids, p);
+	poller_remove(p);
 	poller_bury(p);
 }
 
@@ -72,6 +81,14 @@ poller_bury(struct poller *p)
 	all->doomed = p;
 }
 
+/* A request that was under way went with its connection. */
+static enum reason
+polling_lost(const struct conn *c)
+{
+	return (c->reason == REASON_client_reset ? REASON_client_reset :
+	    REASON_client_gone);
+}
+
 void
 polling_conn_gone(struct conn *c)
 {
@@ -82,13 +99,13 @@ polling_conn_gone(struct conn *c)
 	poller_check(p);
 	if (p->get == c) {
 		poller_let_go(p, &p->get);
-		polling_close(p, REASON_client_gone);
+		polling_close(p, polling_lost(c));
 	} else if (p->post == c) {
 		poller_let_go(p, &p->post);
 		if (poller_post_waits(p))	/* what it brought is ours */
 			p->repeat.post.lost = true;
 		else
-			polling_close(p, REASON_client_gone);
+			polling_close(p, polling_lost(c));
 	} else if (p->told != c && p->oked != c) {
 		MUST(p->ws == c);
 		poller_let_go(p, &p->ws);
@@ -116,7 +133,8 @@ uint64_t
 poller_tells(const struct poller *p)
 {
 	static const bool abrupt[REASON__MAX] = {
-		[REASON_client_gone] = true, [REASON_ping_timeout] = true,
+		[REASON_client_gone] = true, [REASON_client_reset] = true,
+		[REASON_ping_timeout] = true,
 		[REASON_http_bad] = true, [REASON_eio_parse] = true,
 		[REASON_unsupported_data] = true,
 		[REASON_slow_consumer] = true, [REASON_memory] = true,
@@ -185,6 +203,7 @@ polling_part(struct poller *p)
 	if (poller_post_held(p) && p->reason != REASON_client_close)
 		poller_answer_post(p);
 	if (p->state == POLLER_POLLING) {
+		poller_story_end(p);
 		client_gone(&p->client, (enum reason)p->reason);
 		p->state = POLLER_LAST;
 		/* stock clients forget what came with a "1": a DISCONNECT
@@ -253,6 +272,7 @@ polling_free_doomed(struct polling *all)
 			keep = p;
 			continue;
 		}
+		names_drop(all->w->names, p->story.number);
 		p->magic = 0;
 		slab_put(&all->slab, p);
 	}

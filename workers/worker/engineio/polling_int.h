@@ -17,8 +17,11 @@
 #include "worker/engineio/sids.h"
 #include "worker/http/coded.h"
 #include "worker/net/later.h"
+#include "worker/net/record.h"
 
+struct buf;
 struct client;
+struct state_in;
 
 #define POLLING_NO_STORE  "Cache-Control: no-store\r\n"
 
@@ -26,6 +29,16 @@ enum poller_state {
 	POLLER_POLLING,
 	POLLER_UPGRADED,	/* all there is to say: error 3 */
 	POLLER_LAST		/* closed; its last word is queued */
+};
+
+/* What its end is told with; see net/record.h. */
+struct poller_story {
+	uint64_t	 in, out;	/* bytes of packets */
+	uint32_t	 in_at, out_at;	/* the last of them, record_time() */
+	uint32_t	 opened;	/* the same */
+	uint32_t	 number;
+	uint8_t		 address[16];	/* who opened it */
+	uint16_t	 port;
 };
 
 struct poller {
@@ -46,6 +59,7 @@ struct poller {
 	struct conn	*oked;		/* ... to a POST; see repeat.h */
 	struct conn	*ws;		/* candidate; UPGRADED: its WebSocket */
 	struct hashtab_link by_sid;	/* see sids.h */
+	TAILQ_ENTRY(poller) link;	/* all->list */
 	struct poller	*next;		/* parting or doomed */
 	char		*lines;		/* of get's response head; heap, NULL */
 	struct coded_wish wish;		/* of get's client */
@@ -60,11 +74,17 @@ struct poller {
 	struct mono	 deadline;	/*   POLLING: its age is over; LAST: of
 					 *   the whole */
 	struct mono	 noop_at;	/*   0: no noop is to release get */
-	uint32_t	 address_node;	/* of its address (COUNT_POLLING); 0 */
+	struct poller_story story;
+	uint64_t	 address_key;	/* of its address; 0: none */
+	uint32_t	 address_node;	/* ... counted (COUNT_POLLING); 0 */
 	char		 sid[EIO_SID_LEN + 1];
 	bool		 owing;		/* LAST: its last word has a response
 					 * of its own, behind what is queued */
 	bool		 over;		/* LAST: said, or nobody came for it */
+	bool		 listed;	/* in sids and list */
+	bool		 unwanted;	/* taken over, but may not be here */
+	bool		 released;	/* its GET went, so that it may move */
+	bool		 frozen;	/* may be another's: see polling_save.h */
 };
 
 static_assert(offsetof(struct poller, magic) == offsetof(struct host, magic) &&
@@ -75,9 +95,13 @@ struct polling {
 #define POLLING_MAGIC	0x9011e202
 	struct worker	*w;
 	struct sids	 sids;		/* all sessions */
+	TAILQ_HEAD(, poller) list;	/* the same; those that came last first */
 	struct slab	 slab;		/* of struct poller */
 	size_t		 nupgraded;
 	struct later_queue *busy;
+	unsigned	 releases;	/* GETs answered so that sessions may
+					 * move, */
+	struct mono	 releases_from;	/*   since then */
 	struct poller	*parting;
 	struct poller	*doomed;
 };
@@ -90,6 +114,17 @@ void	poller_answers(struct poller *, struct conn **, struct conn *);
 /* ... does it still, now that it was tried once more?  For a request that came
  * over another connection. */
 bool	poller_writes(struct conn *const *);
+
+/* polling_story.c */
+/* It was opened by this client. */
+void	poller_story_begin(struct poller *, const struct from *);
+/* So many bytes of packets came, or go out. */
+void	poller_story_in(struct poller *, size_t n);
+void	poller_story_out(struct poller *, size_t n);
+/* It ends, with its client or without. */
+void	poller_story_end(const struct poller *);
+void	poller_story_save(const struct poller_story *, struct buf *);
+void	poller_story_load(struct poller_story *, struct state_in *);
 
 /* polling_out.c */
 /* The GET waits for packets from now on. */
@@ -131,7 +166,12 @@ void	poller_ws_waits(struct poller *);
 /* polling_ws.c: a WebSocket asks to take over. */
 void	poller_candidate(struct poller *, struct request *);
 
-/* polling.c: it is no session over polling any more. */
+/* polling.c: of no session yet; NULL: no memory, counted. */
+struct poller *poller_new(struct polling *) MUST_USE;
+/* From now on it is found by its sid, until it is removed. */
+void	poller_insert(struct poller *);
+void	poller_remove(struct poller *);
+/* It is no session over polling any more. */
 void	poller_uncount(struct poller *);
 
 /* polling_end.c */
@@ -140,6 +180,8 @@ void	polling_conn_gone(struct conn *);
 /* The client of a session that is parting learns of it with its next GET; else
  * error 1 has to do.  How long that GET is waited for (ms, 0: not at all). */
 uint64_t poller_tells(const struct poller *);
+/* It is parting: at the end of this turn, unless it is frozen. */
+void	poller_list(struct poller *);
 /* Its last word has been said, or has waited long enough. */
 void	poller_over(struct poller *);
 /* Forget the session, of which nothing hangs on any more. */

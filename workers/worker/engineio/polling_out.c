@@ -3,6 +3,7 @@
  * session's queue has something, then all that is queued goes out behind one
  * response head, by reference.
  */
+#include <bsd/stdlib.h>
 #include <stdlib.h>
 
 #include "shm/counters.h"
@@ -12,6 +13,7 @@
 #include "worker/worker.h"
 
 #define POLLER_NOOP_MS	80	/* a GET is held so long during an upgrade */
+#define POLLER_LAST_GET_MS 1000	/* ... on a connection that goes, at most */
 #define POLLER_BLOCK_BYTES (64u << 10)	/* unpolled: no volatile messages */
 #define POLLER_TEXT	"text/plain; charset=UTF-8"
 
@@ -34,6 +36,7 @@ poller_answer(struct poller *p)
 	n = (size_t)outq_bytes(&p->outq);
 	MUST(n > 1);
 	p->noop_at.us = 0;
+	poller_story_out(p, n - 1);
 	repeat_keep(&p->repeat, o, &p->outq);
 	poller_let_go(p, &p->get);
 	poller_answers(p, &p->told, c);
@@ -71,7 +74,7 @@ polling_flush(struct outq *q)
 	struct poller *p = container_of(q, struct poller, outq);
 
 	poller_check(p);
-	if (p->parting)
+	if (p->parting || p->frozen)
 		return;		/* the last word comes behind it */
 	if (q->lossy)		/* something could not be queued */
 		polling_close(p, REASON_slow_consumer);
@@ -87,14 +90,19 @@ polling_flush(struct outq *q)
 bool
 poller_lines(const struct request *rq, char **lines)
 {
+	char name[TRACE_LINE_MAX];
 	struct buf b;
 
 	*lines = NULL;
-	if (rq->lines == NULL)
+	/* a name that nobody else knows is not worth the memory */
+	if (rq->lines == NULL && !rq->trace.kept)
 		return (true);
 	buf_init(&b);
 	buf_str(&b, POLLING_NO_STORE);
-	buf_str(&b, rq->lines);
+	if (rq->lines != NULL)
+		buf_str(&b, rq->lines);
+	if (rq->trace.kept)
+		buf_str(&b, trace_line(&rq->trace, name));
 	buf_byte(&b, '\0');
 	if (b.oom) {
 		buf_fini(&b);
@@ -133,8 +141,10 @@ poller_hold(struct poller *p, struct request *rq)
 	} else if (p->outq.n > 0) {
 		if (!outq_touch(w->out, &p->outq))
 			polling_close(p, REASON_memory);
-	} else if (p->probed && p->state == POLLER_POLLING) {
-		p->noop_at = mono_add_ms(w->now, POLLER_NOOP_MS);
+	} else if ((p->probed || rq->c->last) &&
+	    p->state == POLLER_POLLING) {
+		p->noop_at = mono_add_ms(w->now, p->probed ? POLLER_NOOP_MS :
+		    arc4random_uniform(POLLER_LAST_GET_MS));
 		polling_rearm(p);
 	}
 }
@@ -179,6 +189,7 @@ poller_get(struct poller *p, struct request *rq, const struct engineio *e)
 	    rq->all.n - rq->rest.n), &e->t);
 	bool again = head != 0 && head == r->get.head;
 
+	poller_story_in(p, 0);
 	if (again && p->get != NULL) {
 		polling_hold_instead(p, rq);
 	} else if (p->get != NULL) {

@@ -186,8 +186,8 @@ polling_rest_later(struct later *l)
 	struct poller *p = container_of(l, struct poller, later);
 
 	p->queued = false;
-	if (!p->is_busy)
-		return;		/* it ended meanwhile */
+	if (!p->is_busy || p->frozen)
+		return;		/* it ended meanwhile, or may not now */
 	poller_check(p);
 	p->is_busy = false;
 	polling_rest_go_on(p);

@@ -68,6 +68,7 @@ polling_upgrade(struct poller *p, struct conn *c)
 	p->noop_at.us = 0;
 	outq_unblock(p->all->w->out, &p->outq);
 	c->state = CONN_SESSION;
+	*conn_number(c) = p->story.number;	/* one client, on one more */
 	c->client = p->client;
 	p->client = NULL;
 	poller_ws_waits(p);

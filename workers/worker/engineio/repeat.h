@@ -22,6 +22,8 @@
 #include "worker/engineio/engineio.h"
 
 struct buf;
+struct hub_move;
+struct state_in;
 
 struct repeat_of {		/* the request that came last */
 	uint64_t	 head;		/* hash of its head; 0: none that could
@@ -63,5 +65,11 @@ void	repeat_keep(struct repeat *, const struct out *, const struct outq *q);
 void	repeat_forget(struct repeat *);
 /* The answer, appended. false: it was not kept. */
 bool	repeat_text(const struct repeat *, struct buf *) MUST_USE;
+
+/* repeat_save.c: all of it, for the worker that takes the session over. */
+void	repeat_save(struct hub_move *, const struct repeat *, struct buf *);
+/* false: bad, or no memory; it holds nothing. */
+bool	repeat_load(struct hub_move *, struct state_in *, struct repeat *)
+	    MUST_USE;
 
 #endif

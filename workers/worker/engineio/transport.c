@@ -1,12 +1,13 @@
 /*
  * Requests of Engine.IO; see transport.h.  What a session over polling does is
- * polling.c's, a handshake over WebSocket open.c's, the way to another worker
- * parcel.c's.
+ * polling.c's, a handshake over WebSocket open.c's, which worker has a session
+ * owner.c's, the way to it parcel.c's.
  */
 #include "worker/engineio/transport.h"
 
 #include "worker/endpoint/bundle.h"
 #include "worker/engineio/open.h"
+#include "worker/engineio/owner.h"
 #include "worker/engineio/polling.h"
 #include "worker/http/admit.h"
 #include "worker/http/cors.h"
@@ -84,13 +85,6 @@ transport_allowed(const struct request *rq)
 	    transport_origin(rq))));
 }
 
-static bool
-transport_ours(const struct heritage *h, const struct eio_owner *owner)
-{
-	return (owner->slot == (unsigned)h->slot &&
-	    owner->generation == (h->generation & 0xff));
-}
-
 /* Of a session that was opened by WebSocket: it is on its only transport.
  * Nobody keeps a list of these: one that has ended is answered so, too. */
 static void
@@ -107,19 +101,16 @@ transport_websocket(struct request *rq, const struct engineio *e, bool lives,
 		polling_candidate_unwanted(rq);
 }
 
-static bool
-transport_lives(const struct request *rq, const struct engineio *e)
-{
-	return (parcel_lives(rq->w, e->owner.slot, e->owner.generation));
-}
-
-/* To the worker that owns the session. */
+/* To the worker that may have the session. */
 static void
-transport_pass(struct request *rq, unsigned slot)
+transport_pass(struct request *rq, const struct owner_way *way)
 {
-	if (parcel_fits(rq->w, slot, rq->all.n)) {
-		rq->wait = rq->c->outq.n > 0; /* the response before it */
-		rq->passed = !rq->wait && parcel_pass(rq->c, slot, rq->all);
+	struct conn *c = rq->c;
+
+	if (parcel_fits(rq->w, way->slot, rq->all.n)) {
+		rq->wait = c->outq.n > 0; /* the response before it */
+		rq->passed = !rq->wait && parcel_pass(c, way->slot, rq->all,
+		    way->inherited);
 	}
 	if (rq->passed)
 		counter_add(COUNTER_eio_forwarded, 1);
@@ -133,19 +124,22 @@ transport_pass(struct request *rq, unsigned slot)
 static void
 transport_session(struct request *rq, const struct engineio *e, bool allowed)
 {
-	bool ours = transport_ours(rq->w->h, &e->owner);
+	const struct heritage *h = rq->w->h;
+	const struct heirs_name self = { .slot = (uint8_t)h->slot,
+		.generation = (uint8_t)h->generation };
+	struct heirs_name at, owner = { .slot = e->owner.slot,
+		.generation = e->owner.generation };
+	bool inherited = parcel_is_inherited(rq->c);
+	struct owner_way way;
 
-	if (e->owner.websocket) {
-		transport_websocket(rq, e, ours || transport_lives(rq, e),
-		    allowed);
+	if (e->owner.websocket)
+		transport_websocket(rq, e, heirs_living(h->segment, owner,
+		    &at), allowed);
+	else if (polling_session(rq, e, allowed))
 		return;
-	}
-	if (ours) {
-		polling_session(rq, e, allowed);
-		return;
-	}
-	if (transport_lives(rq, e))
-		transport_pass(rq, e->owner.slot);
+	else if (owner_ask(h->segment, self, owner, inherited, &way) &&
+	    parcel_reaches(rq->w, way.slot))
+		transport_pass(rq, &way);
 	else
 		open_error(rq, EIO_SID_UNKNOWN);
 }

@@ -10,6 +10,7 @@
 #include "worker/http/reply.h"
 #include "worker/http/request.h"
 #include "worker/net/conn.h"
+#include "worker/net/tls.h"
 #include "worker/worker.h"
 
 void
@@ -20,8 +21,9 @@ admit_end(struct request *rq)
 }
 
 void
-admit_refuse(struct request *rq, enum counter why)
+admit_refuse(struct request *rq, enum counter why, const char *code)
 {
+	refusal_told(rq, slice_of(NULL, 0), code);
 	counter_add(why, 1);
 	admit_end(rq);
 }
@@ -36,7 +38,7 @@ admit_origin(const struct request *rq)
 		return (true);	/* not a browser */
 	case 1:
 		return (conf_origin_allowed(rq->w->conf, origin,
-		    rq->head.host, rq->c->secure));
+		    rq->head.host, rq->from.secure));
 	default:
 		return (false);
 	}
@@ -45,7 +47,7 @@ admit_origin(const struct request *rq)
 static bool
 admit_too_fast(struct request *rq)
 {
-	admit_refuse(rq, COUNTER_refused_rate);
+	admit_refuse(rq, COUNTER_refused_rate, "rate_limited");
 	reply_too_many(rq, "rate_limited", "too many connects of your address",
 	    limit_retry_ms(rq->w->hub));
 	return (true);
@@ -59,14 +61,15 @@ admit_too_fast(struct request *rq)
 static bool
 admit_too_many(struct request *rq)
 {
-	uint64_t address = limit_address(rq->c->address);
+	uint64_t address = from_key(rq);
 	unsigned seconds;
 
+	from_watch(rq);
 	if (!limit_connect_asks(rq->w->hub, address))
 		return (admit_too_fast(rq));
-	seconds = handshakes_wait(rq->c);
+	seconds = handshakes_wait(rq->c, address);
 	if (seconds != 0) {
-		admit_refuse(rq, COUNTER_refused_storm);
+		admit_refuse(rq, COUNTER_refused_storm, "busy");
 		reply_busy(rq, "too many handshakes", seconds);
 		return (true);
 	}
@@ -79,7 +82,7 @@ admit_leaving(struct request *rq)
 {
 	if (rq->w->mode < WORKER_DRAINING)
 		return (false);
-	admit_refuse(rq, COUNTER_refused_draining);
+	admit_refuse(rq, COUNTER_refused_draining, "unavailable");
 	reply_error(rq, 503, "unavailable", "this server is going away");
 	return (true);
 }
@@ -137,13 +140,26 @@ admit_token(struct request *rq)
 	return (slice_of(NULL, 0));
 }
 
+/* What the certificate of its connection says; empty: there is none. */
+static struct slice
+admit_certificate(struct request *rq)
+{
+	struct buf *b = &rq->w->vouched;
+
+	buf_reset(b);
+	if (rq->c->tls == NULL || !tls_client(rq->c->tls, b) || b->oom)
+		return (slice_of(NULL, 0));
+	return (buf_unread(b));
+}
+
 bool
 admit_asks(struct request *rq, struct client_request *cr)
 {
 	if (admit_leaving(rq) || admit_too_many(rq))
 		return (false);
-	cr->address = limit_address(rq->c->address);
+	cr->address = from_key(rq);
 	cr->token = admit_token(rq);
+	cr->vouched = admit_certificate(rq);
 	return (true);
 }
 
@@ -175,10 +191,12 @@ admit_target(struct request *rq, struct client_request *cr)
 }
 
 void
-admit_refused(struct request *rq, const struct refusal *r)
+admit_refused(struct request *rq, const struct refusal *r, struct slice user)
 {
+	refusal_told(rq, user, r->code);
 	if (r->status != 429) {
-		admit_refuse(rq, COUNTER_refused_handshake);
+		counter_add(COUNTER_refused_handshake, 1);
+		admit_end(rq);
 		reply_error(rq, r->status, r->code, r->message);
 		return;
 	}

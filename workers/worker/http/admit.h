@@ -32,9 +32,10 @@ bool	admit_target(struct request *, struct client_request *cr) MUST_USE;
 /* An upgrade that is refused ends the connection: what the client sent behind
  * it was meant for a WebSocket. */
 void	admit_end(struct request *);
-/* The same, counted. */
-void	admit_refuse(struct request *, enum counter why);
-/* The hub does not take it: the answer. */
-void	admit_refused(struct request *, const struct refusal *);
+/* The same, counted, and told to the trail with this code. */
+void	admit_refuse(struct request *, enum counter why, const char *code);
+/* The hub does not take it: the answer.  user: as whom, empty: nobody. */
+void	admit_refused(struct request *, const struct refusal *,
+	    struct slice user);
 
 #endif

@@ -2,7 +2,7 @@
  * The bodies of requests: one that has come with its head is used where it was
  * read, another is collected, within the message limit.  See body.h.
  */
-#include "worker/http/body.h"
+#include "worker/http/body_int.h"
 
 #include <stdlib.h>
 
@@ -10,22 +10,6 @@
 #include "worker/http/request.h"
 #include "worker/net/conn.h"
 #include "worker/worker.h"
-
-struct http_body {
-	unsigned	 magic;
-#define HTTP_BODY_MAGIC	0xb0d1b0d1
-	enum route	 route;
-	const struct route_row *row;	/* of the route */
-	const struct conf_api_key *key;
-	char		*lines;		/* heap, or NULL */
-	struct buf	 name;		/* of the route's match */
-	bool		 chunked;
-	bool		 keep_alive;
-	int		 minor;
-	uint64_t	 left;		/* bytes; not chunked */
-	struct http_chunked pieces;
-	struct buf	 data;
-};
 
 struct slice
 body_part(const struct conn *c)
@@ -120,6 +104,15 @@ body_is_too_large(struct conn *c)
 	body_free(&b);
 }
 
+/* So much may still come.  Before, the limit may have been another. */
+static uint64_t
+body_room(const struct worker *w, const struct http_body *b)
+{
+	uint64_t limit = w->conf->message_bytes;
+
+	return (b->data.wpos < limit ? limit - b->data.wpos : 0);
+}
+
 static size_t
 body_chunks(struct conn *c, const uint8_t *p, size_t n)
 {
@@ -134,8 +127,7 @@ body_chunks(struct conn *c, const uint8_t *p, size_t n)
 		    slice_of(p + used, n - used), &data, &end);
 		/* also what its head announces, and be it beyond numbers:
 		 * the answer must not depend on where the head was cut */
-		if (data.n + b->pieces.left >
-		    c->w->conf->message_bytes - b->data.wpos) {
+		if (data.n + b->pieces.left > body_room(c->w, b)) {
 			body_is_too_large(c);
 			return (n);
 		}
@@ -171,6 +163,24 @@ body_input(struct conn *c, const uint8_t *p, size_t n)
 	return (take);
 }
 
+/* Of the response, whose request is forgotten by then; false: no memory. */
+static bool
+body_lines(const struct request *rq, char **lines)
+{
+	char name[TRACE_LINE_MAX];
+	struct buf b;
+
+	buf_init(&b);
+	if (rq->lines != NULL)
+		buf_str(&b, rq->lines);
+	buf_str(&b, trace_line(&rq->trace, name));
+	buf_byte(&b, '\0');
+	if (b.oom)
+		buf_fini(&b);
+	*lines = (char *)b.data;
+	return (*lines != NULL);
+}
+
 /* What the rest of its head must not be asked for again; NULL: no memory. */
 static struct http_body *
 body_new(const struct request *rq)
@@ -191,9 +201,7 @@ body_new(const struct request *rq)
 	buf_init(&b->data);
 	buf_init(&b->name);
 	buf_slice(&b->name, rq->match.ns_name);
-	if (rq->lines != NULL)
-		b->lines = strdup(rq->lines);
-	if (b->name.oom || (rq->lines != NULL && b->lines == NULL))
+	if (b->name.oom || !body_lines(rq, &b->lines))
 		body_free(&b);
 	return (b);
 }

@@ -5,7 +5,6 @@
 
 #include <inttypes.h>
 
-#include "hub/session/limit.h"
 #include "sys/log.h"
 #include "worker/net/conn.h"
 #include "worker/worker.h"
@@ -36,14 +35,14 @@ handshakes_refuse(const struct conn *c)
 }
 
 unsigned
-handshakes_wait(const struct conn *c)
+handshakes_wait(const struct conn *c, uint64_t address)
 {
 	struct worker *w = c->w;
 	enum storm_lane lane;
 
 	if (w->conf->limit_handshakes == 0)
 		return (0);
-	lane = storm_lane(w->h->segment, limit_address(c->address), w->now);
+	lane = storm_lane(w->h->segment, address, w->now);
 	if (!storm_admit(w->h->segment, &w->storm, lane, w->now))
 		return (handshakes_refuse(c));
 	counter_add(COUNTER_handshakes_admitted, 1);

@@ -6,14 +6,16 @@
 #ifndef WORKER_HTTP_HANDSHAKES_H
 #define WORKER_HTTP_HANDSHAKES_H
 
+#include <stdint.h>
+
 #include "base/bug.h"
 
 struct conn;
 struct worker;
 
-/* One more, over this connection.  0: let in; else it is too many, and comes
+/* One more, over this connection and from this limit_address().  0: let in; else it is too many, and comes
  * back in so many seconds. */
-unsigned handshakes_wait(const struct conn *) MUST_USE;
+unsigned handshakes_wait(const struct conn *, uint64_t address) MUST_USE;
 /* Once a second: has a storm ended? */
 void	handshakes_second(struct worker *);
 

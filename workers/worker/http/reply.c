@@ -8,6 +8,7 @@
 #include "proto/error.h"
 #include "worker/http/request.h"
 #include "worker/net/conn.h"
+#include "worker/net/counted.h"
 #include "worker/worker.h"
 
 /* More than this waiting to be sent: the next request waits too. */
@@ -39,6 +40,7 @@ reply_sent(struct conn *c, int status, bool keep)
 		return;
 	}
 	c->state = CONN_IDLE;
+	counted_idle(c);
 	c->deadline = mono_add_ms(w->now, w->conf->keepalive_timeout_ms);
 	c->stalled = outq_bytes(&c->outq) > REPLY_STALL_BYTES;
 	conn_rearm(c);
@@ -60,7 +62,7 @@ reply_goes_on(const struct request *rq)
 static bool
 reply_may_stay(const struct request *rq)
 {
-	if (conn_is_old(rq->c))
+	if (conn_is_last(rq->c))
 		return (false);
 	return (rq->w->mode == WORKER_SERVING ||
 	    (rq->w->mode != WORKER_STOPPING && rq->row->draining));
@@ -84,6 +86,19 @@ reply_lines(struct worker *w, const char *a, const char *b, const char **both)
 	return (!all->oom);
 }
 
+/* The head that stands in the worker's text gets one line more. */
+static void
+reply_name(struct worker *w, const struct trace *t)
+{
+	char line[TRACE_LINE_MAX];
+
+	if (w->text.oom || t->id[0] == '\0')
+		return;
+	w->text.wpos -= 2;	/* the empty line */
+	buf_str(&w->text, trace_line(t, line));
+	buf_str(&w->text, "\r\n");
+}
+
 void
 reply_send(struct request *rq, int status, const char *type,
     struct slice body, const char *extra)
@@ -102,6 +117,7 @@ reply_send(struct request *rq, int status, const char *type,
 	http_encode_head(&w->text, status, w->wall.ms / 1000, rq->keep_alive,
 	    type, status == 304 ? -1 : (int64_t)body.n,
 	    lines);
+	reply_name(w, &rq->trace);
 	if (rq->head.method != HTTP_HEAD)
 		buf_slice(&w->text, body);
 	if (w->text.oom) {
@@ -110,8 +126,11 @@ reply_send(struct request *rq, int status, const char *type,
 	}
 	reply_count(status);
 	conn_say(c, buf_unread(&w->text));
-	if (!rq->keep_alive)
+	if (!rq->keep_alive) {
 		c->half = reply_goes_on(rq);
+		if (rq->from.proxied)
+			from_keep(rq);	/* its end is this client's */
+	}
 	reply_sent(c, status, rq->keep_alive);
 }
 
@@ -181,7 +200,7 @@ reply_held_head(struct conn *c, int status, const char *type,
 
 	MUST(c->state == CONN_HELD || c->state == CONN_ASKING);
 	c->state = CONN_HTTP;
-	if (w->mode == WORKER_STOPPING || conn_is_old(c))
+	if (w->mode == WORKER_STOPPING || conn_is_last(c))
 		reply_held_last(c);
 	buf_reset(&w->text);
 	http_encode_head(&w->text, status, w->wall.ms / 1000,

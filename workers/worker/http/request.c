@@ -11,6 +11,7 @@
 #include "worker/http/reply.h"
 #include "worker/net/accept.h"
 #include "worker/net/conn.h"
+#include "worker/net/counted.h"
 #include "worker/worker.h"
 
 void
@@ -54,7 +55,29 @@ request_host_allowed(struct request *rq)
 	return (false);
 }
 
+/* A proxy's connection is counted for whom it works. */
+static bool
+request_counted(struct request *rq)
+{
+	if (!rq->from.proxied || counted_asks(rq->c, from_key(rq)))
+		return (true);
+	counter_add(COUNTER_refused_address, 1);
+	refusal_told(rq, slice_of(NULL, 0), "limit");
+	reply_too_many(rq, "limit", "too many connections of your address", 0);
+	return (false);
+}
+
 /* --- heads --------------------------------------------------------------- */
+
+/* What is not served on its listener is nowhere to be found. */
+static bool
+request_served(const struct request *rq, const struct route_row *row)
+{
+	const struct conn *c = rq->c;
+
+	return (!(row->status ? c->no_status : row->api ? c->no_api :
+	    c->no_clients));
+}
 
 static void
 request_serve(struct request *rq)
@@ -69,15 +92,18 @@ request_serve(struct request *rq)
 	 * that is not made: what follows it is not HTTP */
 	rq->keep_alive = rq->head.keep_alive && !rq->head.chunked &&
 	    rq->head.content_length <= 0 && !rq->head.upgrade_websocket;
-	if (row->status && rq->c->no_status)
+	if (!request_served(rq, row))
 		row = &rq->w->routes[ROUTE_NONE];
 	rq->row = row;
 	if (rq->c->guest && !row->status) {
+		from_keep(rq);
 		accept_refuse_guest(rq->c);
 		return;
 	}
 	if (rq->c->guest)
 		rq->keep_alive = false;
+	if (!request_counted(rq))
+		return;
 	if (row->methods & 1u << rq->head.method) {
 		row->serve(rq);
 		return;
@@ -129,11 +155,19 @@ request_input(struct conn *c, uint8_t *p, size_t n, size_t old)
 	}
 	rq.all = slice_of(p, n);
 	rq.rest = slice_of(p + r, n - (size_t)r);
+	from_find(&rq);
+	trace_find(&rq);
+	w->request_id = rq.trace.id;
 	request_serve(&rq);
+	w->request_id = NULL;
 	if (rq.passed)
 		return (n);
 	if (rq.wait) {
 		c->stalled = true;
+		return (0);
+	}
+	if (rq.later) {
+		conn_later(c, CONN_LATER_READ);
 		return (0);
 	}
 	/* by who answers it, once */

@@ -7,7 +7,9 @@
 #define WORKER_HTTP_REQUEST_H
 
 #include "proto/http.h"
+#include "worker/http/from.h"
 #include "worker/http/route.h"
+#include "worker/http/trace.h"
 
 struct conn;
 struct conf_api_key;
@@ -17,6 +19,10 @@ struct request {
 	struct worker	*w;
 	struct conn	*c;
 	struct http_request head;	/* points into the worker's buffer */
+	struct from	 from;		/* who asks; of a body that came later:
+					 * nobody */
+	struct trace	 trace;		/* its name; of a body that came
+					 * later it stands in lines */
 	struct route_match match;
 	const struct route_row *row;	/* of the route */
 	const struct conf_api_key *key;	/* API: whose it is */
@@ -27,6 +33,7 @@ struct request {
 	size_t		 body_used;	/* of rest */
 	bool		 passed;	/* all of it, to another worker */
 	bool		 wait;		/* not now: what is queued goes first */
+	bool		 later;		/* not now: it is asked again, each turn */
 	bool		 keep_alive;	/* the connection stays */
 };
 

@@ -23,6 +23,7 @@ static const struct {
 	{ "/api/v1/batch",		ROUTE_BATCH },
 	{ "/api/v1/disconnect",		ROUTE_DISCONNECT },
 	{ "/api/v1/rooms",		ROUTE_ROOMS },
+	{ "/api/v1/revoke",		ROUTE_REVOKE },
 	{ "/demo/",			ROUTE_DEMO },
 	{ "/demo",			ROUTE_DEMO_MOVED },
 };
@@ -120,6 +121,11 @@ route_own(struct slice path, struct route_match *m)
 		m->route = ROUTE_PRESENCE;
 		m->ns_name = route_bare(slice_from(path,
 		    sizeof "/api/v1/presence"));
+		return;
+	}
+	if (slice_starts(path, SLICE("/api/v1/history/"))) {
+		m->route = ROUTE_HISTORY;
+		m->ns_name = slice_from(path, sizeof "/api/v1/history");
 		return;
 	}
 	if (slice_starts(path, SLICE("/api/v1/users/"))) {

@@ -19,6 +19,8 @@ enum route {
 	ROUTE_LIVE, ROUTE_READY, ROUTE_BOTH,	/* livez, readyz, healthz */
 	ROUTE_METRICS,
 	ROUTE_DEMO, ROUTE_DEMO_MOVED,
+	ROUTE_REVOKE,
+	ROUTE_HISTORY,			/* /api/v1/history/... */
 	ROUTE__MAX
 };
 
@@ -38,14 +40,16 @@ struct route_row {
 	/* ... and may take so long to come; NULL: as long as a head */
 	uint64_t	(*body_ms)(const struct conf *);
 	bool		 draining;	/* its connections stay meanwhile */
-	bool		 status;	/* not on every listener */
+	/* whose it is; neither: clients' */
+	bool		 status;
+	bool		 api;
 };
 
 struct route_match {
 	enum route	 route;
 	/* ENGINE: the route, or NULL for Socket.IO.  PLAIN: the route, or
 	 * NULL and the namespace's encoded name behind "/ws" ("", "/",
-	 * "/chat"); PRESENCE: what is behind its slash;
+	 * "/chat"); PRESENCE, HISTORY: what is behind its slash;
 	 * DISCONNECT and ROOMS: USER of /api/v1/users/USER/..., or empty */
 	const struct conf_route *conf;
 	struct slice	 ns_name;

@@ -16,7 +16,11 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/key/identity.h"
+#include "base/secrets.h"
+#include "conf/network.h"
 #include "hub/session/limit.h"
+#include "proto/proxy.h"
 #include "shm/count.h"
 #include "shm/slots.h"
 #include "sys/log.h"
@@ -24,6 +28,7 @@
 #include "worker/net/bus_port.h"
 #include "worker/net/conn.h"
 #include "worker/net/counted.h"
+#include "worker/net/ticket.h"
 #include "worker/net/tls.h"
 #include "worker/worker.h"
 
@@ -125,25 +130,15 @@ accept_enter(struct worker *w, const struct sockaddr_storage *ss,
 		return (&accept_full);
 	(void)conn_address(ss, address);
 	key = limit_address(address);
+	/* a proxy is many clients: each request tells whose it is */
 	if (w->conf->limit_per_address == 0 || key == 0 ||
+	    conf_network_listed(w->conf->proxies, w->conf->nproxies,
+	    address) ||
 	    count_enter_key(w->count, COUNT_ADDRESS,
 	    slice_of(&key, sizeof key), w->conf->limit_per_address, node))
 		return (NULL);
 	count_leave(w->count);
 	return (&accept_address_full);
-}
-
-void
-accept_passed(struct conn *c)
-{
-	uint64_t key = limit_address(c->address);
-
-	/* it was let in once: nothing is refused now */
-	c->counted = count_enter(c->w->count, UINT64_MAX);
-	if (c->counted && c->w->conf->limit_per_address != 0 && key != 0 &&
-	    !count_enter_key(c->w->count, COUNT_ADDRESS,
-	    slice_of(&key, sizeof key), COUNT_KEY_MAX, &c->address_node))
-		c->address_node = 0;
 }
 
 /* A connection that we have; one that we can't have is not counted. */
@@ -157,6 +152,23 @@ accept_take(struct worker *w, int fd, struct tls_ctx *tls,
 	if (c != NULL)
 		counter_add(COUNTER_connections_accepted, 1);
 	return (c);
+}
+
+/* Whose it is comes first. */
+static void
+accept_expect(struct conn *c, const struct listener *l)
+{
+	if (l->proxy == PROXY_OFF)
+		return;
+	c->proxy = l->proxy & 3u;
+	c->state = CONN_PREAMBLE;
+}
+
+static void
+accept_told(struct conn *c)
+{
+	conn_record_refused(c, c->address, c->port, slice_of(NULL, 0),
+	    "limit");
 }
 
 /* Tell the client and close.  What it has sent already is read first, or it
@@ -188,7 +200,10 @@ accept_guest(struct worker *w, struct listener *l, int fd,
 	c = accept_take(w, fd, NULL, ss);
 	if (c == NULL)
 		return (true);
+	accept_expect(c, l);
 	c->guest = true;
+	c->no_clients = !l->clients;
+	c->no_api = !l->api;
 	c->address_node = (uint32_t)(l - w->listeners);
 	l->guests++;
 	c->deadline = mono_add_ms(w->now, ACCEPT_REFUSE_MS);
@@ -204,9 +219,42 @@ accept_refuse_guest(struct conn *c)
 
 	counter_add(why->counter, 1);
 	counter_add(why->class, 1);
+	accept_told(c);
 	c->half = true;
 	conn_say(c, slice_str(why->response));
 	conn_close(c, REASON_too_many_requests);
+}
+
+void
+accept_refuse_address(struct conn *c)
+{
+	struct worker *w = c->w;
+
+	counter_add(accept_address_full.counter, 1);
+	accept_told(c);
+	if (c->tls != NULL || w->refusals >= ACCEPT_REFUSALS) {
+		conn_abort(c, REASON_too_many_requests);
+		return;
+	}
+	c->refused = true;
+	w->refusals++;
+	c->half = true;
+	counter_add(accept_address_full.class, 1);
+	conn_say(c, slice_str(accept_address_full.response));
+	conn_close(c, REASON_too_many_requests);
+}
+
+/* Of a client that has no connection here. */
+static void
+accept_note_turned_away(struct worker *w, const struct sockaddr_storage *ss)
+{
+	const struct client_noted n = { .note = CLIENT_REFUSED,
+		.what = SLICE("limit") };
+	uint8_t address[16];
+	struct record r = { .w = w, .address = address };
+
+	r.port = conn_address(ss, address);
+	record_note(&r, TRAIL_REFUSED, &n);
 }
 
 /*
@@ -224,6 +272,7 @@ accept_refuse(struct worker *w, struct listener *l, int fd,
 	if (l->tls != NULL || w->refusals >= ACCEPT_REFUSALS ||
 	    fd >= w->fd_clients) {
 		accept_turn_away(w, fd, l->tls != NULL, why);
+		accept_note_turned_away(w, ss);
 		return;
 	}
 	counter_add(why->counter, 1);
@@ -231,6 +280,7 @@ accept_refuse(struct worker *w, struct listener *l, int fd,
 	if (c == NULL)
 		return;
 	c->refused = true;
+	accept_told(c);
 	w->refusals++;
 	c->half = true;
 	counter_add(why->class, 1);
@@ -345,7 +395,10 @@ accept_one(struct worker *w, struct listener *l)
 		counter_add(COUNTER_refused_memory, 1);
 		return (true);
 	}
+	accept_expect(c, l);
 	c->secure = l->tls != NULL;
+	c->no_clients = !l->clients;
+	c->no_api = !l->api;
 	c->no_status = !l->status;
 	c->counted = true;
 	c->address_node = node;
@@ -371,27 +424,58 @@ accept_event(struct loop_fd *f, unsigned events)
 
 /* --- all ----------------------------------------------------------------- */
 
+/* The secret of this daemon, or those of all hosts. */
+static void
+accept_tickets(struct worker *w)
+{
+	struct secrets s = { .n = 1, .each[0] = w->h->tls_secret };
+
+	if (w->h->tls_secrets.n > 0)
+		MUST(secrets_split(&s, w->h->tls_secrets) == NULL);
+	w->tickets = tickets_new(s.each, s.n, w->conf->tls_ticket_ms);
+	if (w->tickets == NULL)
+		fatal("tickets");
+}
+
+static struct tls_ctx *
+accept_tls(struct worker *w, const struct conf_listen *cl,
+    const struct heritage_tls *ht)
+{
+	const struct conf *conf = w->conf;
+	const struct identity_terms terms = { .ciphers = conf->tls_ciphers,
+		.curves = conf->tls_curves, .ktls = conf->tls_ktls,
+		.only_1_3 = conf->tls_min_version == CONF_TLS_1_3,
+		.client_ca = ht->client_ca,
+		.client_must = cl->client_verify == CONF_CLIENT_REQUIRED };
+	const struct tls_params p = { .certificates = ht->certificates,
+		.ncertificates = ht->ncertificates, .terms = &terms,
+		.client_user = cl->client_user, .tickets = w->tickets,
+		.now = &w->wall };
+	struct tls_ctx *tls;
+	const char *why;
+
+	tls = tls_ctx_new(&p, &why);
+	if (tls == NULL)
+		fatalx(EX_CONFIG, "listen address=%s tls=\"%s\"", cl->text,
+		    why);
+	return (tls);
+}
+
 static void
 accept_open_one(struct worker *w, const struct heritage_listener *hl)
 {
 	const struct conf_listen *cl = &w->conf->listens[hl->index];
-	const struct heritage_tls *ht;
 	struct listener *l = &w->listeners[w->nlisteners++];
-	const char *why;
 
 	l->w = w;
 	l->io.fd = -1;
 	l->tcp = cl->addrs[0].sa.ss_family != AF_UNIX;
-	l->status = cl->status;
-	if (cl->tls) {
-		MUST(w->h->tls != NULL);
-		ht = &w->h->tls[hl->index];
-		l->tls = tls_ctx_new(ht->certificate, ht->key,
-		    w->h->tls_ticket_key, &why);
-		if (l->tls == NULL)
-			fatalx(EX_CONFIG, "listen address=%s tls=\"%s\"",
-			    cl->text, why);
-	}
+	l->proxy = cl->proxy_protocol;
+	l->clients = conf_listen_serves(cl, CONF_SERVE_CLIENTS);
+	l->api = conf_listen_serves(cl, CONF_SERVE_API);
+	l->status = conf_listen_serves(cl, CONF_SERVE_STATUS);
+	if (cl->tls)
+		l->tls = accept_tls(w, cl, &w->h->tls[hl->index]);
 	if (loop_add(w->loop, &l->io, hl->fd, LOOP_IN, accept_event) == -1)
 		fatal("listen address=%s", cl->text);
 }
@@ -402,6 +486,7 @@ accept_open(struct worker *w)
 	size_t i;
 
 	accept_plan(w);
+	accept_tickets(w);
 	w->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	for (i = 0; i < w->h->nlisteners; i++)
 		accept_open_one(w, &w->h->listeners[i]);

@@ -21,6 +21,21 @@ age_draw(uint64_t unit_us, struct mono now, uint32_t chance)
 	    chance % (2 * AGE_JITTER + 1)));
 }
 
+uint16_t
+age_keep(uint64_t unit_us, struct mono end, struct mono now, uint32_t chance)
+{
+	uint64_t units;
+
+	if (unit_us == 0)
+		return (0);
+	units = now.us / unit_us;
+	if (end.us / unit_us > units + AGE_UNITS + AGE_JITTER)
+		return (age_draw(unit_us, now, chance));
+	if (end.us / unit_us > units)
+		units = end.us / unit_us;
+	return ((uint16_t)units);	/* over: it has not to be later */
+}
+
 struct mono
 age_due(uint64_t unit_us, uint16_t end, struct mono now)
 {

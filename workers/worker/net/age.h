@@ -15,6 +15,10 @@
 uint64_t age_unit(uint64_t ms);
 /* The end of what begins now; chance: any number. */
 uint16_t age_draw(uint64_t unit_us, struct mono now, uint32_t chance);
+/* One that was drawn as a time, by somebody whose unit may be another: kept if
+ * it could be drawn here, or could have been before; else drawn. */
+uint16_t age_keep(uint64_t unit_us, struct mono end, struct mono now,
+	    uint32_t chance);
 /* ... as a time, which may be over. */
 struct mono age_due(uint64_t unit_us, uint16_t end, struct mono now);
 

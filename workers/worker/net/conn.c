@@ -19,6 +19,7 @@
 #include "worker/net/age.h"
 #include "worker/net/conn_int.h"
 #include "worker/net/counted.h"
+#include "worker/net/names.h"
 #include "worker/net/tls.h"
 #include "worker/worker.h"
 
@@ -37,17 +38,7 @@ conn_check(const struct conn *c)
 const char *
 conn_name(const struct conn *c, char out[CONN_NAME_MAX])
 {
-	static const uint8_t none[16];
-	char ip[INET6_ADDRSTRLEN] = "";
-
-	if (memcmp(c->address, none, sizeof none) == 0)
-		return ("unix");
-	if (memcmp(c->address, none, 10) == 0 && c->address[10] == 0xff)
-		(void)inet_ntop(AF_INET, c->address + 12, ip, sizeof ip);
-	else
-		(void)inet_ntop(AF_INET6, c->address, ip, sizeof ip);
-	(void)snprintf(out, CONN_NAME_MAX, "%s:%u", ip, (unsigned)c->port);
-	return (out);
+	return (address_text(c->address, c->port, out));
 }
 
 /* --- open ---------------------------------------------------------------- */
@@ -91,6 +82,7 @@ conn_new(struct worker *w, int fd, struct tls_ctx *tls,
 		goto out;
 	c->port = conn_address(addr, c->address);
 	c->since_us = (uint32_t)w->now.us;
+	*conn_opened(c) = record_time(w);
 	if (w->age_unit_us != 0)
 		c->old_at = age_draw(w->age_unit_us, w->now, arc4random());
 	c->deadline = mono_add_ms(w->now, w->conf->handshake_timeout_ms);
@@ -120,6 +112,16 @@ conn_is_passage(struct conn *c)
 
 /* --- close --------------------------------------------------------------- */
 
+/* On the list of those who part, unless it is frozen. */
+void
+conn_list(struct conn *c)
+{
+	if (c->frozen)
+		return;
+	c->next = c->w->parting;
+	c->w->parting = c;
+}
+
 void
 conn_close(struct conn *c, enum reason r)
 {
@@ -128,8 +130,7 @@ conn_close(struct conn *c, enum reason r)
 		return;
 	c->parting = true;
 	c->reason = (uint8_t)r;
-	c->next = c->w->parting;
-	c->w->parting = c;
+	conn_list(c);
 	c->w->npartings++;
 }
 
@@ -146,8 +147,7 @@ conn_abort(struct conn *c, enum reason r)
 		if (c->reason == REASON_http_done && c->outq.n > 0)
 			c->reason = (uint8_t)r;
 		c->parting = true;
-		c->next = c->w->parting;
-		c->w->parting = c;
+		conn_list(c);
 	}
 	conn_close(c, r);
 }
@@ -159,8 +159,7 @@ conn_tail_free(struct conn *c)
 	c->tail = NULL;
 }
 
-/* Forget all that hangs on it, but not the socket. */
-static void
+void
 conn_forget(struct conn *c)
 {
 	struct worker *w = c->w;
@@ -204,7 +203,7 @@ conn_end(struct conn *c)
 	if (hand->gone != NULL)
 		hand->gone(c);
 	MUST(c->client == NULL && c->poller == NULL && c->state != CONN_DEAD);
-	log_debug("conn_end peer=%s reason=%s", conn_name(c, name),
+	log_debug("conn_gone peer=%s reason=%s", conn_name(c, name),
 	    reason_row((enum reason)c->reason)->name);
 	if (!c->passage)
 		counter_reason((enum reason)c->reason);
@@ -213,7 +212,8 @@ conn_end(struct conn *c)
 		(void)setsockopt(c->io.fd, SOL_SOCKET, SO_LINGER, &reset,
 		    sizeof reset);
 	if (c->tls != NULL && c->outq.n == 0 &&
-	    c->reason != REASON_tls_failed && c->reason != REASON_client_gone)
+	    c->reason != REASON_tls_failed && c->reason != REASON_client_gone &&
+	    c->reason != REASON_client_reset)
 		tls_shutdown(c->tls);
 	tls_free(&c->tls);
 	(void)close(c->io.fd);
@@ -271,6 +271,8 @@ conn_part(struct conn *c)
 {
 	const struct conn_hand *hand = &c->w->hands[c->state];
 
+	if (!c->recorded && c->state != CONN_DEAD)
+		conn_record_end(c, c->client);
 	if (hand->parting != NULL)
 		hand->parting(c);
 	else if (c->state != CONN_DEAD)
@@ -297,6 +299,13 @@ conn_is_old(const struct conn *c)
 
 	return (w->age_unit_us != 0 && !c->peer_closed && age_due(
 	    w->age_unit_us, c->old_at, w->now).us <= w->now.us);
+}
+
+bool
+conn_is_last(const struct conn *c)
+{
+	return (c->last || (c->secure && c->w->succeeded) ||
+	    c->vouched || conn_is_old(c));
 }
 
 static struct mono
@@ -326,7 +335,7 @@ conn_rearm(struct conn *c)
 	/* a timer that is too early looks again when it fires */
 	if (c->timer.running && timer_at(&c->timer).us <= t.us)
 		return;
-	if (t.us != UINT64_MAX && c->state != CONN_DEAD)
+	if (t.us != UINT64_MAX && c->state != CONN_DEAD && !c->frozen)
 		timer_start(c->w->wheel, &c->timer, t, conn_timer);
 }
 
@@ -334,9 +343,11 @@ conn_rearm(struct conn *c)
 static void
 conn_late(struct conn *c)
 {
-	if (c->state == CONN_TLS)
+	if (c->state <= CONN_TLS) {
+		if (c->state == CONN_TLS)
+			conn_tls_lost(COUNTER_tls_failed_late);
 		conn_abort(c, REASON_handshake_timeout);
-	else if (c->state == CONN_IDLE)
+	} else if (c->state == CONN_IDLE)
 		conn_abort(c, REASON_idle_timeout);
 	else	/* a close that is not answered keeps its reason */
 		conn_abort(c, (enum reason)c->reason);
@@ -354,6 +365,8 @@ conn_timer(struct timer *t, struct mono now)
 	if (c->outq.blocked && c->blocked_until.us <= now.us) {
 		if (!conn_is_read(c))
 			conn_abort(c, REASON_slow_consumer);
+		else
+			conn_record_slow(c);
 	} else if (conn_ages(c) && conn_is_old(c)) {
 		conn_close(c, REASON_aged);
 	} else if (!c->parting && conn_next_deadline(c).us <= now.us) {
@@ -384,14 +397,15 @@ conn_go_on(struct later *l)
 	struct conn *c = container_of(l, struct conn, later_link);
 
 	c->later = 0;
-	if (c->state != CONN_DEAD)	/* freed at the end of this turn */
+	/* dead, it is freed at the end of this turn */
+	if (c->state != CONN_DEAD && !c->frozen)
 		conn_resume(c);
 }
 
 void
 conn_turn_start(struct worker *w)
 {
-	w->handshakes = 0;
+	w->handshake_us = 0;
 	w->npartings = 0;
 	later_walk(w->later, w->work, conn_go_on);
 }
@@ -412,7 +426,8 @@ conn_write_one(struct later *l)
 {
 	struct conn *c = container_of(l, struct conn, later_link);
 
-	if ((c->later & CONN_LATER_WRITE) && c->state != CONN_DEAD && !c->abort)
+	if ((c->later & CONN_LATER_WRITE) && c->state != CONN_DEAD &&
+	    !c->abort && !c->frozen)
 		conn_out(c);
 	c->later &= CONN_LATER_READ;
 	if (c->later != 0)
@@ -442,6 +457,7 @@ conn_free_doomed(struct worker *w)
 			keep = c;
 			continue;
 		}
+		names_drop(w->names, *conn_number(c));
 		c->magic = 0;
 		slab_put(&w->conn_slab, c);
 	}

@@ -7,6 +7,8 @@
  *	flush	the hub's queue to the socket, once a turn
  *	close	one way out, with a reason, at the end of the turn
  *
+ *	PREAMBLE ──► TLS or HTTP
+ *
  *	TLS ──► HTTP ──► CANDIDATE ──► SESSION ──► CLOSING ──┐
  *	  │      │ └───► WS ───────────────────────►─┘       │
  *	  └──────┴─────► LINGER ◄────────────────────────────┴──► DEAD
@@ -19,13 +21,16 @@
 
 #include <assert.h>
 
+#include "base/address.h"
 #include "base/reason.h"
+#include "conf/network.h"
 #include "hub/queue/out.h"
 #include "hub/work.h"
 #include "proto/ws.h"
 #include "sys/loop.h"
 #include "worker/net/host.h"
 #include "worker/net/later.h"
+#include "worker/net/record.h"
 #include "worker/worker.h"
 
 struct ask;
@@ -39,6 +44,7 @@ struct tls_ctx;
 struct worker;
 
 enum conn_state {
+	CONN_PREAMBLE,	/* a header of the PROXY protocol comes */
 	CONN_TLS,	/* handshake */
 	CONN_IDLE,	/* HTTP: between two requests */
 	CONN_HTTP,	/* a request comes, or its response is to come */
@@ -61,6 +67,9 @@ enum conn_state {
  * in worker.c.  NULL: nothing.
  */
 struct conn_hand {
+	/* There is something to read, which is left to it.  NULL: it is read,
+	 * for: */
+	void	(*ready)(struct conn *);
 	/* Use of p[n] (n > 0), the first `old` bytes of which were seen
 	 * before; returns bytes used, 0: more are needed, or not now.  NULL:
 	 * nobody reads it. */
@@ -103,6 +112,7 @@ struct conn {			/* zeroed by the slab; on a cache line */
 	bool		 shut : 1;	/* ... done */
 	bool		 stalled : 1;	/* not read: what is queued goes first */
 	bool		 refused : 1;	/* over the limit: told and closed */
+	bool		 frozen : 1;	/* may be another's: see conn_save.h */
 	/* what a delivery touches ends with this line */
 	struct outq	 outq;
 	struct loop_fd	 io;
@@ -125,8 +135,10 @@ struct conn {			/* zeroed by the slab; on a cache line */
 	struct timer	 timer;		/* the nearest of: */
 	struct mono	 deadline;	/*   of the state */
 	struct mono	 blocked_until;	/*   of what the socket does not take */
-	uint8_t		 address[16];	/* IPv6 or mapped; zero: unix socket */
-	uint16_t	 port;
+	uint8_t		 address[16];	/* IPv6 or mapped; zero: unix socket.
+					 * HTTP: the peer's; then the
+					 * client's, who may be behind it */
+	uint16_t	 port;		/* likewise; 0: not known */
 	union {
 		uint16_t close_code;	/* peer_closed: its code */
 		uint16_t old_at;	/* else: its end, see age.h */
@@ -143,6 +155,17 @@ struct conn {			/* zeroed by the slab; on a cache line */
 	bool		 no_status : 1;	/* its listener has no health, metrics */
 	bool		 guest : 1;	/* over the limit: may ask for a status
 					 * page, then it is closed */
+	bool		 last : 1;	/* a passage whose TLS goes soon: it ends
+					 * with its next response */
+	bool		 recorded : 1;	/* its end is told */
+	unsigned	 proxy : 2;	/* PREAMBLE: what header is taken */
+	bool		 vouched : 1;	/* a passage whose TLS has a client's
+					 * certificate: who it is, is known only
+					 * there, so it ends likewise */
+	bool		 no_clients : 1; /* its listener has none, */
+	bool		 no_api : 1;	/* nor the HTTP API */
+	bool		 far_tls : 1;	/* its client speaks TLS with the proxy, as
+					 * that one's header says */
 	uint32_t	 address_node;	/* of its address, while counted; of a
 					 * guest: its listener */
 	union {
@@ -160,6 +183,20 @@ static_assert(offsetof(struct conn, io.fd) < 64, "one line a delivery");
 static_assert(sizeof(struct conn) <= 256, "with the hub's client, an idle "
     "plain connection has 512 bytes");
 
+/* When it was accepted, as record_time(); the number of its client, 0: it has
+ * none yet.  They stand where timer and descriptor leave room. */
+static inline uint32_t *
+conn_opened(struct conn *c)
+{
+	return (&c->timer.own);
+}
+
+static inline uint32_t *
+conn_number(struct conn *c)
+{
+	return (&c->io.own);
+}
+
 static inline bool
 conn_is_http(const struct conn *c)
 {
@@ -170,6 +207,24 @@ static inline bool
 conn_is_ws(const struct conn *c)
 {
 	return (c->state >= CONN_CANDIDATE && c->state <= CONN_WS);
+}
+
+/* Its client speaks TLS, with us or with the proxy. */
+static inline bool
+conn_is_secure(const struct conn *c)
+{
+	return (c->secure || c->far_tls);
+}
+
+/* Its peer is a trusted proxy, which brings the requests of others.  A WebSocket
+ * is its client's own. */
+static inline bool
+conn_is_proxied(const struct conn *c)
+{
+	const struct conf *conf = c->w->conf;
+
+	return (conf->nproxies > 0 && c->state < CONN_CANDIDATE &&
+	    conf_network_listed(conf->proxies, conf->nproxies, c->address));
 }
 
 /* What it sent stays where it is until somebody says otherwise, */
@@ -216,8 +271,8 @@ uint16_t conn_address(const struct sockaddr_storage *, uint8_t address[16]);
 void	conn_say(struct conn *, struct slice);
 /*
  * The connection shall end: at the end of this turn, after what is queued and
- * a Close frame, if the reason has a code.  The first reason counts.  Safe
- * from anywhere, the hub's ports included.
+ * a Close frame, if the reason has a code; when it is frozen, as soon as it is
+ * not.  The first reason counts.  Safe from anywhere, the hub's ports included.
  */
 void	conn_close(struct conn *, enum reason);
 /* The same without another word: the socket is dead or does not take any. */
@@ -226,6 +281,9 @@ void	conn_abort(struct conn *, enum reason);
 bool	conn_is_behind(const struct worker *, const struct outq *);
 /* It has lived for as long as it may. */
 bool	conn_is_old(const struct conn *);
+/* So, or as its TLS cannot go to those who come after this worker, its next
+ * response is the last: its client finds them over another connection. */
+bool	conn_is_last(const struct conn *);
 /* A deadline changed: see that the timer is early enough. */
 void	conn_rearm(struct conn *);
 /* Take bytes from the queue to the socket: hub_ports.flush. */
@@ -259,7 +317,21 @@ void	conn_free_doomed(struct worker *);
 bool	conn_tls_is_busy(const struct worker *);
 
 /* "203.0.113.7:51234", for the log. */
-#define CONN_NAME_MAX	64
+#define CONN_NAME_MAX	ADDRESS_TEXT_MAX
 const char *conn_name(const struct conn *, char out[CONN_NAME_MAX]);
+
+/* conn_record.c: it has a client now, which its fields need not tell yet; it
+ * parts, client: NULL, it has none. */
+void	conn_record_open(struct conn *, const struct client *);
+void	conn_record_end(struct conn *, const struct client *);
+/* Something happened to its client; or who has this address was refused, with
+ * this code, and perhaps as this user. */
+void	conn_record_note(struct conn *, const struct client_noted *);
+void	conn_record_refused(struct conn *, const uint8_t address[16],
+	    uint16_t port, struct slice user, const char *code);
+/* So much is queued that it is not read any more; it went to another worker,
+ * beside which its own one goes on. */
+void	conn_record_slow(struct conn *);
+void	conn_record_moved(struct conn *);
 
 #endif

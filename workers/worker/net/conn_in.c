@@ -14,21 +14,14 @@
 #include "worker/net/tls.h"
 #include "worker/worker.h"
 
-#define CONN_TLS_STEPS	16	/* handshake steps a turn: 250 us each */
 #define CONN_TLS_READS	8	/* reads of one connection a turn */
 
-/* Keep what could not be used yet. */
-static void
-conn_keep(struct conn *c, const uint8_t *p, size_t n)
+bool
+conn_tail_keep(struct conn *c, const uint8_t *p, size_t n)
 {
 	struct conn_tail *t;
 	size_t cap;
 
-	/* a WebSocket that is closed by us is still looked through */
-	if (n == 0 || (c->parting && !conn_is_ws(c))) {
-		conn_tail_free(c);
-		return;
-	}
 	MUST(n <= WORKER_RBUF);
 	if (c->tail == NULL || c->tail->cap < n) {
 		conn_tail_free(c);
@@ -37,14 +30,25 @@ conn_keep(struct conn *c, const uint8_t *p, size_t n)
 		t = malloc(cap);
 		if (t == NULL) {
 			counter_add(COUNTER_memory_failures, 1);
-			conn_close(c, REASON_memory);
-			return;
+			return (false);
 		}
 		t->cap = (uint32_t)(cap - sizeof *t);
 		c->tail = t;
 	}
 	memcpy(c->tail->data, p, n);
 	c->tail->n = (uint32_t)n;
+	return (true);
+}
+
+/* Keep what could not be used yet. */
+static void
+conn_keep(struct conn *c, const uint8_t *p, size_t n)
+{
+	/* a WebSocket that is closed by us is still looked through */
+	if (n == 0 || (c->parting && !conn_is_ws(c)))
+		conn_tail_free(c);
+	else if (!conn_tail_keep(c, p, n))
+		conn_close(c, REASON_memory);
 }
 
 /* n bytes stand in the worker's buffer, the first `old` of them seen before. */
@@ -79,7 +83,7 @@ conn_unkeep(struct conn *c)
 	return (c->tail->n);
 }
 
-enum { CONN_EOF = -1, CONN_ERROR = -2 };
+enum { CONN_EOF = -1, CONN_ERROR = -2, CONN_RESET = -3 };
 
 /* > 0 bytes; 0 nothing now; or one of the above. */
 static ssize_t
@@ -89,15 +93,19 @@ conn_read(struct conn *c, uint8_t *p, size_t room)
 
 	counter_add(COUNTER_read_calls, 1);
 	if (c->tls != NULL) {
+		errno = 0;
 		n = tls_read(c->tls, p, room);
 		if (n == TLS_WANT_READ || n == TLS_WANT_WRITE)
 			return (0);
+		if (n == TLS_GONE && (errno == ECONNRESET ||
+		    errno == ETIMEDOUT))
+			return (CONN_RESET);
 		return (n > 0 ? n : n == TLS_GONE ? CONN_EOF : CONN_ERROR);
 	}
 	n = recv(c->io.fd, p, room, MSG_DONTWAIT);
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return (0);
-	return (n > 0 ? n : n == 0 ? CONN_EOF : CONN_ERROR);
+	return (n > 0 ? n : n == 0 ? CONN_EOF : CONN_RESET);
 }
 
 /* Nothing more will come.  Half a connection may still take an answer. */
@@ -105,7 +113,7 @@ static void
 conn_gone(struct conn *c, ssize_t how)
 {
 	enum reason r = c->state == CONN_IDLE ? REASON_http_done :
-	    REASON_client_gone;
+	    how == CONN_RESET ? REASON_client_reset : REASON_client_gone;
 
 	if (how == CONN_EOF && c->state < CONN_CLOSING) {
 		conn_close(c, r);
@@ -145,49 +153,8 @@ conn_fill(struct conn *c)
 static bool
 conn_wants_input(const struct conn *c)
 {
-	return (c->state != CONN_DEAD && c->state != CONN_TLS &&
+	return (c->state != CONN_DEAD && c->state > CONN_TLS &&
 	    !conn_waits(c));
-}
-
-bool
-conn_tls_is_busy(const struct worker *w)
-{
-	return (w->handshakes >= CONN_TLS_STEPS);
-}
-
-static void
-conn_handshake(struct conn *c)
-{
-	struct worker *w = c->w;
-	unsigned want = LOOP_IN;
-
-	if (conn_tls_is_busy(w)) {
-		conn_later(c, CONN_LATER_READ);	/* others want to live too */
-		return;
-	}
-	w->handshakes++;
-	switch (tls_handshake(c->tls)) {
-	case 1:
-		counter_add(COUNTER_tls_handshakes, 1);
-		if (tls_resumed(c->tls))
-			counter_add(COUNTER_tls_resumed, 1);
-		c->state = CONN_HTTP;
-		break;
-	case TLS_WANT_WRITE:
-		want = LOOP_IN | LOOP_OUT;
-		break;
-	case TLS_WANT_READ:
-		break;
-	case TLS_GONE:
-		conn_abort(c, REASON_client_gone);
-		return;
-	default:
-		counter_add(COUNTER_tls_failed, 1);
-		conn_abort(c, REASON_tls_failed);
-		return;
-	}
-	if (loop_mod(w->loop, &c->io, want | CONN_TRIGGER) == -1)
-		conn_abort(c, REASON_memory);
 }
 
 static void
@@ -197,12 +164,14 @@ conn_readable(struct conn *c)
 
 	if (c->parting)
 		return;
-	if (c->state == CONN_TLS)
+	if (c->state == CONN_PREAMBLE)
+		c->w->hands[c->state].ready(c);
+	if (c->state == CONN_TLS && !c->parting)
 		conn_handshake(c);
 	for (i = 0; conn_wants_input(c) && i < CONN_TLS_READS; i++)
 		if (!conn_fill(c))
 			return;
-	if (!conn_held_up(c) && c->state != CONN_DEAD && c->state != CONN_TLS)
+	if (!conn_held_up(c) && c->state != CONN_DEAD && c->state > CONN_TLS)
 		conn_later(c, CONN_LATER_READ);	/* the next turn */
 }
 
@@ -244,7 +213,7 @@ conn_resume(struct conn *c)
 	size_t n;
 
 	work_begin(c->w->work);
-	if (c->tail != NULL && c->state != CONN_TLS &&
+	if (c->tail != NULL && c->state > CONN_TLS &&
 	    c->state != CONN_DEAD && !conn_waits(c)) {
 		n = conn_unkeep(c);
 		conn_pump(c, n, 0);

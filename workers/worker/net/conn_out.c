@@ -216,7 +216,7 @@ conn_out(struct conn *c)
 		n = conn_write(c, &want);
 		counter_add(COUNTER_write_calls, 1);
 		if (n < 0) {
-			conn_abort(c, REASON_client_gone);
+			conn_abort(c, REASON_client_reset);
 			return;
 		}
 		if (n > 0) {
@@ -244,7 +244,7 @@ conn_push(struct conn *c)
 {
 	CHECK_MAGIC(c, CONN_MAGIC);
 	MUST(conn_is_http(c) || c->state == CONN_LINGER);
-	if (!c->abort && c->outq.n > 0)
+	if (!c->abort && !c->frozen && c->outq.n > 0)
 		conn_out(c);
 }
 
@@ -254,7 +254,8 @@ conn_flush(struct outq *q)
 	struct conn *c = container_of(q, struct conn, outq);
 
 	CHECK_MAGIC(c, CONN_MAGIC);
-	if (unlikely(c->state == CONN_DEAD || c->abort || c->state == CONN_TLS))
+	if (unlikely(c->state == CONN_DEAD || c->abort || c->frozen ||
+	    c->state == CONN_TLS))
 		return;
 	if (unlikely(q->lossy)) {	/* something could not be queued */
 		conn_abort(c, REASON_slow_consumer);
@@ -264,6 +265,8 @@ conn_flush(struct outq *q)
 		conn_waiting(c, outq_bytes(q));
 		if (conn_too_far_behind(c))
 			conn_abort(c, REASON_slow_consumer);
+		else if (conn_is_behind(c->w, q))
+			conn_record_slow(c);
 		return;		/* the socket will tell */
 	}
 	conn_out(c);

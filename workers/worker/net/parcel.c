@@ -2,7 +2,7 @@
  * Connections passed from worker to worker; see parcel.h.  A message is a
  * head, the bytes read so far, and the socket (SCM_RIGHTS).  The receiver
  * may be another process than the one meant, if that has died: it looks up
- * what they ask for and does not find it.
+ * what they ask for, and if it has it not, who does.
  */
 #include "worker/net/parcel.h"
 
@@ -14,10 +14,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "hub/session/limit.h"
 #include "shm/slots.h"
 #include "sys/log.h"
 #include "worker/net/accept.h"
 #include "worker/net/conn.h"
+#include "worker/net/counted.h"
+#include "worker/net/tls.h"
 #include "worker/net/tunnel.h"
 #include "worker/worker.h"
 
@@ -38,6 +41,12 @@ struct parcel_head {
 	uint16_t	 flags;
 #define PARCEL_SECURE	1		/* a tunnel: TLS, and counted, elsewhere */
 #define PARCEL_NO_STATUS 2		/* as in struct conn */
+#define PARCEL_INHERITED 4		/* from one who had it before */
+#define PARCEL_LAST	8		/* as in struct conn */
+#define PARCEL_NO_CLIENTS 32
+#define PARCEL_NO_API	64
+#define PARCEL_VOUCHED	16		/* its TLS has a client's certificate */
+#define PARCEL_FAR_TLS	128
 	uint16_t	 port;
 	uint8_t		 address[16];
 	uint32_t	 n;		/* bytes that follow */
@@ -66,6 +75,7 @@ struct parcels {
 	struct worker	*w;
 	struct loop_fd	 in;
 	unsigned	 nwaiting;	/* to all slots */
+	struct conn	*inherited;	/* what is being taken, if it is so */
 	struct mono	 ticked;	/* last */
 	struct mono	 excused;	/* silence counts from here */
 	struct parcel_way ways[ROLE_SLOTS_MAX];
@@ -203,17 +213,10 @@ parcel_wait(struct parcel_way *way, const struct parcel_head *head,
 }
 
 bool
-parcel_lives(const struct worker *w, unsigned slot, unsigned generation)
+parcel_reaches(const struct worker *w, unsigned slot)
 {
-	const struct segment *sg = w->h->segment;
-	enum slot_state state;
-
-	if (slot == 0 || slot >= segment_nslots(sg) ||
-	    w->parcels->ways[slot].io.fd == -1)
-		return (false);
-	state = slot_state(sg, slot);
-	return ((state == SLOT_LIVE || state == SLOT_ASSIGNED) &&
-	    (slot_generation(sg, slot) & 0xff) == generation);
+	return (slot < nitems(w->parcels->ways) &&
+	    w->parcels->ways[slot].io.fd != -1);
 }
 
 /* What waits for one is no burden to the others. */
@@ -231,17 +234,25 @@ parcel_fits(const struct worker *w, unsigned slot, size_t n)
 }
 
 bool
-parcel_pass(struct conn *c, unsigned slot, struct slice bytes)
+parcel_pass(struct conn *c, unsigned slot, struct slice bytes, bool inherited)
 {
 	struct parcel_way *way = &c->w->parcels->ways[slot];
 	struct parcel_head head = { .magic = PARCEL_HEAD,
 		.flags = (uint16_t)((c->secure ? PARCEL_SECURE : 0) |
-		(c->no_status ? PARCEL_NO_STATUS : 0)), .port = c->port,
+		(c->no_status ? PARCEL_NO_STATUS : 0) |
+		(c->no_clients ? PARCEL_NO_CLIENTS : 0) |
+		(c->no_api ? PARCEL_NO_API : 0) |
+		(c->far_tls ? PARCEL_FAR_TLS : 0) |
+		(inherited ? PARCEL_INHERITED : 0) |
+		(c->tls != NULL && tls_has_client(c->tls) ?
+		PARCEL_VOUCHED : 0) |
+		(c->secure && conn_is_last(c) ? PARCEL_LAST : 0)), .port = c->port,
 		.n = (uint32_t)bytes.n, .since_us = c->since_us };
 	int fd, r = 0;
 
 	CHECK_MAGIC(way->all, PARCELS_MAGIC);
 	memcpy(head.address, c->address, sizeof head.address);
+	counted_idle(c);	/* whose it is, the other finds out */
 	fd = c->tls != NULL ? tunnel_open(c) : conn_release(c);
 	if (fd == -1)
 		return (false);
@@ -286,18 +297,40 @@ parcel_take(struct worker *w, const struct parcel_head *head, int fd)
 	memcpy(c->address, head->address, sizeof c->address);
 	c->port = head->port;
 	c->since_us = head->since_us;
+	*conn_opened(c) -= ((uint32_t)w->now.us - head->since_us) /
+	    RECORD_UNIT_US;
 	c->secure = (head->flags & PARCEL_SECURE) != 0;
 	c->no_status = (head->flags & PARCEL_NO_STATUS) != 0;
-	if (c->secure)
+	c->no_clients = (head->flags & PARCEL_NO_CLIENTS) != 0;
+	c->no_api = (head->flags & PARCEL_NO_API) != 0;
+	c->far_tls = (head->flags & PARCEL_FAR_TLS) != 0;
+	c->last = (head->flags & PARCEL_LAST) != 0;
+	if (c->secure) {
 		conn_is_passage(c);
-	else
-		accept_passed(c);
+		c->vouched = (head->flags & PARCEL_VOUCHED) != 0;
+	} else
+		counted_passed(c, conn_is_proxied(c) ? 0 :
+		    limit_address(c->address));
+	if (head->flags & PARCEL_INHERITED)
+		w->parcels->inherited = c;
 	conn_given(c, head->n);
+	w->parcels->inherited = NULL;	/* another request is another's */
+}
+
+bool
+parcel_is_inherited(struct conn *c)
+{
+	struct parcels *all = c->w->parcels;
+	bool is = all->inherited == c;
+
+	if (is)
+		all->inherited = NULL;
+	return (is);
 }
 
 /* 1 took one; 0 nothing now. */
 static int
-parcel_recv(struct parcels *all)
+parcel_recv(struct parcels *all, int sock)
 {
 	struct worker *w = all->w;
 	union {
@@ -315,7 +348,7 @@ parcel_recv(struct parcels *all)
 	ssize_t n;
 	int fd;
 
-	n = recvmsg(all->in.fd, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	n = recvmsg(sock, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n == -1 && errno != EAGAIN && errno != EINTR &&
 	    log_rate(&rate, w->now, &held))
 		log_warn("parcel held=%llu", (unsigned long long)held);
@@ -342,7 +375,19 @@ parcel_readable(struct loop_fd *f, unsigned events)
 
 	(void)events;
 	for (i = 0; i < PARCEL_BUDGET; i++)
-		if (parcel_recv(all) == 0)
+		if (parcel_recv(all, f->fd) == 0)
+			break;
+}
+
+/* What is more than a turn's share the master gives once more. */
+void
+parcel_left_over(struct parcels *all, int fd)
+{
+	unsigned i;
+
+	CHECK_MAGIC(all, PARCELS_MAGIC);
+	for (i = 0; i < PARCEL_BUDGET; i++)
+		if (parcel_recv(all, fd) == 0)
 			break;
 }
 

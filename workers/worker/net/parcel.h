@@ -17,16 +17,20 @@ struct worker;
 struct parcels *parcels_new(struct worker *) MUST_USE;	/* NULL: no memory */
 void	parcels_free(struct parcels **);
 
-/* The process that had this slot then is there: another one than this.
- * generation: its low byte. */
-bool	parcel_lives(const struct worker *, unsigned slot, unsigned generation)
-	    MUST_USE;
+/* There is a way to this slot, which is another one than this worker's. */
+bool	parcel_reaches(const struct worker *, unsigned slot) MUST_USE;
 /* false, and counted: too many wait for it already, or it has not been heard
  * of for two seconds. */
 bool	parcel_fits(const struct worker *, unsigned slot, size_t n) MUST_USE;
-/* Pass it, with these bytes; nothing may be queued on it.  false: it can't be
- * done, nothing has changed. */
-bool	parcel_pass(struct conn *, unsigned slot, struct slice bytes) MUST_USE;
+/* Pass it, with these bytes; nothing may be queued on it.  inherited: to one
+ * who has taken over what this worker had.  false: it can't be done, nothing
+ * has changed. */
+bool	parcel_pass(struct conn *, unsigned slot, struct slice bytes,
+	    bool inherited) MUST_USE;
+/* What it asks for just now came so to this worker; told once. */
+bool	parcel_is_inherited(struct conn *);
+/* What others passed to a worker that has gone is read here, to the end. */
+void	parcel_left_over(struct parcels *, int fd);
 /* About ten times a second: try again what could not be sent. */
 void	parcel_tick(struct parcels *);
 /* Connections that wait for other workers. */

@@ -1,15 +1,13 @@
 /*
  * TLS over OpenSSL.  Buffers are released while a connection is idle; session
- * tickets are sealed with a key that the master made, so that every worker of
- * the daemon opens what any of them sealed; nothing is cached here.
+ * tickets are sealed with keys that every worker has (ticket.h), so that any
+ * opens what any of them sealed; nothing is cached here.
  */
 #include "worker/net/tls.h"
 
-#include <openssl/bio.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 
@@ -17,11 +15,36 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/key/identity.h"
+#include "role.h"
+#include "worker/net/subject.h"
+#include "worker/net/ticket.h"
+
+#define TLS_NAME_MAX	253	/* bytes of a host's name */
+
+/*
+ * What a listener shows.  It belongs to the context of those who ask for no
+ * name that there is, and goes with it: when the last connection has gone.
+ */
 struct tls_ctx {
 	unsigned	 magic;
 #define TLS_CTX_MAGIC	0x715c7701
-	SSL_CTX		*ssl;
-	const uint8_t	*ticket_key;	/* borrowed; TLS_TICKET_KEY bytes */
+	SSL_CTX		*ssl;		/* borrowed; it has us */
+	struct tls_host {
+		char		*name;
+		SSL_CTX		*ssl;
+	}		*hosts;		/* the others, in the order of names */
+	size_t		 nhosts;
+	struct tls_staple {
+		struct tls_staple *next;
+		const struct tls_ctx *ctx;
+		int64_t		 until_s;
+		size_t		 n;
+		uint8_t		 der[];
+	}		*staples;	/* of all of them */
+	enum conf_client_user client_user;
+	struct tickets	*tickets;	/* the worker's */
+	const struct wall *now;
 };
 
 /* struct tls is OpenSSL's own object: one allocation less per connection. */
@@ -35,25 +58,27 @@ tls_ssl(struct tls *t)
 
 /*
  * Seal or open a ticket (RFC 5077, section 4): AES-256-CBC and HMAC-SHA256.
- * 1 ok; 0 a key that is not ours: full handshake; -1 trouble.
+ * 1 ok; 2 ok, and the client gets another one; 0 a key that is not ours, or
+ * too old: full handshake; -1 trouble.
  */
 static int
 tls_ticket(SSL *ssl, unsigned char name[16], unsigned char *iv,
     EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int seal)
 {
-	const struct tls_ctx *t;
+	const struct tls_ctx *t = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+	const struct ticket_key *key, *now = tickets_seal(t->tickets, *t->now);
 	OSSL_PARAM params[3];
 	uint8_t hmac_key[32];
 
-	t = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
-	CHECK_MAGIC(t, TLS_CTX_MAGIC);
+	key = seal ? now : tickets_open(t->tickets, *t->now, name);
+	if (key == NULL)
+		return (0);
 	if (seal) {
 		if (RAND_bytes(iv, EVP_MAX_IV_LENGTH) != 1)
 			return (-1);
-		memcpy(name, t->ticket_key, 16);
-	} else if (memcmp(name, t->ticket_key, 16) != 0)
-		return (0);
-	memcpy(hmac_key, t->ticket_key + 16, sizeof hmac_key);
+		memcpy(name, key->name, 16);
+	}
+	memcpy(hmac_key, key->hmac, sizeof hmac_key);
 	params[0] = OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY,
 	    hmac_key, sizeof hmac_key);
 	params[1] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
@@ -61,62 +86,34 @@ tls_ticket(SSL *ssl, unsigned char name[16], unsigned char *iv,
 	params[2] = OSSL_PARAM_construct_end();
 	if (EVP_MAC_CTX_set_params(mac, params) != 1 ||
 	    EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL,
-		t->ticket_key + 48, iv, seal) != 1)
+		key->aes, iv, seal) != 1)
 		return (-1);
-	return (1);
+	return (key == now ? 1 : 2);
 }
 
-static bool
-tls_ctx_certificate(SSL_CTX *ssl, struct slice pem)
+/*
+ * A ticket was opened, or was not.  One of a client's certificate is good for as
+ * long as that: who comes later has a full handshake, and is asked for another.
+ */
+static SSL_TICKET_RETURN
+tls_on_session(SSL *ssl, SSL_SESSION *session, const unsigned char *name,
+    size_t n, SSL_TICKET_STATUS status, void *arg)
 {
-	X509 *x;
-	BIO *bio;
-	bool ok;
+	const struct tls_ctx *t = arg;
+	time_t now = (time_t)(t->now->ms / 1000);
+	const X509 *client;
 
-	bio = BIO_new_mem_buf(pem.p, (int)pem.n);
-	if (bio == NULL)
-		return (false);
-	x = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL);
-	ok = x != NULL && SSL_CTX_use_certificate(ssl, x) == 1;
-	X509_free(x);
-	while (ok && (x = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL)
-		if (SSL_CTX_add0_chain_cert(ssl, x) != 1) {
-			X509_free(x);
-			ok = false;
-		}
-	BIO_free(bio);
-	ERR_clear_error();	/* "no start line" ends the chain */
-	return (ok);
-}
-
-/* Nobody is there to be asked for a password. */
-static int
-tls_no_password(char *to, int size, int writing, void *arg)
-{
-	(void)to;
-	(void)size;
-	(void)writing;
-	(void)arg;
-	return (-1);
-}
-
-static bool
-tls_ctx_key(SSL_CTX *ssl, struct slice pem)
-{
-	EVP_PKEY *key;
-	BIO *bio;
-	bool ok;
-
-	bio = BIO_new_mem_buf(pem.p, (int)pem.n);
-	if (bio == NULL)
-		return (false);
-	key = PEM_read_bio_PrivateKey(bio, NULL, tls_no_password, NULL);
-	ok = key != NULL && SSL_CTX_use_PrivateKey(ssl, key) == 1 &&
-	    SSL_CTX_check_private_key(ssl) == 1;
-	EVP_PKEY_free(key);
-	BIO_free(bio);
-	ERR_clear_error();
-	return (ok);
+	(void)ssl;
+	(void)name;
+	(void)n;
+	if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW)
+		return (SSL_TICKET_RETURN_IGNORE_RENEW);
+	client = SSL_SESSION_get0_peer(session);
+	if (client != NULL &&
+	    X509_cmp_time(X509_get0_notAfter(client), &now) != 1)
+		return (SSL_TICKET_RETURN_IGNORE_RENEW);
+	return (status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE :
+	    SSL_TICKET_RETURN_USE_RENEW);
 }
 
 /* HTTP/1.1 is all that we speak (RFC 7301). */
@@ -136,54 +133,236 @@ tls_alpn(SSL *ssl, const unsigned char **out, unsigned char *outlen,
 	return (SSL_TLSEXT_ERR_OK);
 }
 
-static const char *
-tls_ctx_setup(struct tls_ctx *t, struct slice certificate, struct slice key)
+/* What the authority says of the certificate, for who asks (RFC 6066, section
+ * 8), as long as it counts. */
+static int
+tls_on_status(SSL *ssl, void *arg)
 {
-	static const unsigned char id[] = "roostd";
+	const struct tls_staple *s = arg;
+	unsigned char *copy;
 
-	if (SSL_CTX_set_min_proto_version(t->ssl, TLS1_2_VERSION) != 1)
-		return ("TLS 1.2 is not available");
-	(void)SSL_CTX_set_options(t->ssl, SSL_OP_NO_COMPRESSION |
+	if (s->until_s <= (int64_t)(s->ctx->now->ms / 1000))
+		return (SSL_TLSEXT_ERR_NOACK);
+	copy = OPENSSL_memdup(s->der, s->n);
+	if (copy == NULL ||
+	    SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)s->n) != 1) {
+		OPENSSL_free(copy);
+		return (SSL_TLSEXT_ERR_NOACK);
+	}
+	return (SSL_TLSEXT_ERR_OK);
+}
+
+static bool
+tls_ctx_staple(struct tls_ctx *t, SSL_CTX *ssl,
+    const struct heritage_certificate *c)
+{
+	struct tls_staple *s;
+
+	if (c->ocsp.n == 0)
+		return (true);
+	s = malloc(sizeof *s + c->ocsp.n);
+	if (s == NULL)
+		return (false);
+	*s = (struct tls_staple){ .next = t->staples, .ctx = t,
+		.until_s = c->ocsp_until_s, .n = c->ocsp.n };
+	memcpy(s->der, c->ocsp.p, c->ocsp.n);
+	t->staples = s;
+	(void)SSL_CTX_set_tlsext_status_cb(ssl, tls_on_status);
+	(void)SSL_CTX_set_tlsext_status_arg(ssl, s);
+	return (true);
+}
+
+static void
+tls_ctx_dress(struct tls_ctx *t, SSL_CTX *ssl)
+{
+	(void)SSL_CTX_set_options(ssl, SSL_OP_NO_COMPRESSION |
 	    SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
 	    SSL_OP_PRIORITIZE_CHACHA);
-	(void)SSL_CTX_set_mode(t->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE |
+	(void)SSL_CTX_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE |
 	    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
-	(void)SSL_CTX_set_session_cache_mode(t->ssl, SSL_SESS_CACHE_OFF);
-	(void)SSL_CTX_set_session_id_context(t->ssl, id, sizeof id - 1);
-	SSL_CTX_set_alpn_select_cb(t->ssl, tls_alpn, NULL);
-	(void)SSL_CTX_set_app_data(t->ssl, t);
-	if (t->ticket_key == NULL) {
-		(void)SSL_CTX_set_options(t->ssl, SSL_OP_NO_TICKET);
-		(void)SSL_CTX_set_num_tickets(t->ssl, 0);
-	} else {
-		(void)SSL_CTX_set_num_tickets(t->ssl, 1);
-		(void)SSL_CTX_set_tlsext_ticket_key_evp_cb(t->ssl, tls_ticket);
+	(void)SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_alpn_select_cb(ssl, tls_alpn, NULL);
+	/* it is there for as long as a connection that asks for it */
+	(void)SSL_CTX_set_app_data(ssl, t);
+	(void)SSL_CTX_set_timeout(ssl,
+	    (long)(tickets_period_ms(t->tickets) / 1000));
+	(void)SSL_CTX_set_num_tickets(ssl, 1);
+	(void)SSL_CTX_set_tlsext_ticket_key_evp_cb(ssl, tls_ticket);
+	(void)SSL_CTX_set_session_ticket_cb(ssl, NULL, tls_on_session, t);
+}
+
+/* --- names --------------------------------------------------------------- */
+
+static int
+tls_host_order(const void *a, const void *b)
+{
+	const struct tls_host *x = a, *y = b;
+
+	return (strcmp(x->name, y->name));
+}
+
+static SSL_CTX *
+tls_host_find(const struct tls_ctx *t, char *name)
+{
+	const struct tls_host key = { .name = name }, *found;
+
+	found = bsearch(&key, t->hosts, t->nhosts, sizeof key, tls_host_order);
+	return (found == NULL ? NULL : found->ssl);
+}
+
+/* As names are compared: lower case, without the root's dot.  false: it is
+ * none. */
+static bool
+tls_host_name(const char *asked, char name[TLS_NAME_MAX + 1])
+{
+	size_t i, n = strlen(asked);
+
+	if (n > 0 && asked[n - 1] == '.')
+		n--;
+	if (n == 0 || n > TLS_NAME_MAX)
+		return (false);
+	for (i = 0; i < n; i++)
+		name[i] = (char)(asked[i] | (asked[i] >= 'A' &&
+		    asked[i] <= 'Z' ? 0x20 : 0));
+	name[n] = '\0';
+	return (true);
+}
+
+/*
+ * The name that the client asks for (RFC 6066, section 3): just that, or the
+ * wild card in place of its first label, or else what all get.
+ */
+static int
+tls_on_name(SSL *ssl, int *alert, void *arg)
+{
+	const char *asked = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	char name[TLS_NAME_MAX + 1], *dot;
+	const struct tls_ctx *t = arg;
+	SSL_CTX *found;
+
+	(void)alert;
+	if (asked == NULL || !tls_host_name(asked, name))
+		return (SSL_TLSEXT_ERR_NOACK);
+	found = tls_host_find(t, name);
+	dot = strchr(name, '.');
+	if (found == NULL && dot != NULL && dot > name) {
+		dot[-1] = '*';
+		found = tls_host_find(t, dot - 1);
 	}
-	if (certificate.n > INT_MAX || key.n > INT_MAX)
-		return ("PEM text too long");
-	if (!tls_ctx_certificate(t->ssl, certificate))
-		return ("no usable certificate in the PEM text");
-	if (!tls_ctx_key(t->ssl, key))
-		return ("no private key that fits the certificate");
+	if (found == NULL)
+		return (SSL_TLSEXT_ERR_NOACK);
+	return (SSL_set_SSL_CTX(ssl, found) == NULL ?
+	    SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_OK);
+}
+
+/* --- all of a listener --------------------------------------------------- */
+
+static void
+tls_ctx_gone(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl,
+    void *argp)
+{
+	struct tls_ctx *t = ptr;
+	struct tls_staple *s;
+	size_t i;
+
+	(void)parent;
+	(void)ad;
+	(void)idx;
+	(void)argl;
+	(void)argp;
+	if (t == NULL)
+		return;
+	CHECK_MAGIC(t, TLS_CTX_MAGIC);
+	for (i = 0; i < t->nhosts; i++) {
+		free(t->hosts[i].name);
+		SSL_CTX_free(t->hosts[i].ssl);
+	}
+	while ((s = t->staples) != NULL) {
+		t->staples = s->next;
+		free(s);
+	}
+	free(t->hosts);
+	t->magic = 0;
+	free(t);
+}
+
+static int
+tls_ctx_index(void)
+{
+	static int idx = -1;
+
+	if (idx == -1)
+		idx = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL,
+		    tls_ctx_gone);
+	return (idx);
+}
+
+/* NULL, or what is wrong. */
+static const char *
+tls_ctx_host(struct tls_ctx *t, const struct heritage_certificate *c,
+    const struct tls_params *p)
+{
+	struct tls_host *h = &t->hosts[t->nhosts];
+	const char *why;
+
+	h->name = strdup(c->name);
+	if (h->name == NULL)
+		return ("out of memory");
+	h->ssl = identity_new(c->certificate, c->key, p->terms, &why);
+	if (h->ssl == NULL) {
+		free(h->name);
+		return (why);
+	}
+	tls_ctx_dress(t, h->ssl);
+	t->nhosts++;
+	return (tls_ctx_staple(t, h->ssl, c) ? NULL : "out of memory");
+}
+
+/* It belongs to its first context from here on. */
+static struct tls_ctx *
+tls_ctx_first(const struct tls_params *p, const char **why)
+{
+	struct tls_ctx *t = calloc(1, sizeof *t);
+
+	*why = "out of memory";
+	if (t == NULL)
+		return (NULL);
+	t->magic = TLS_CTX_MAGIC;
+	t->client_user = p->client_user;
+	t->tickets = p->tickets;
+	t->now = p->now;
+	t->hosts = calloc(p->ncertificates, sizeof *t->hosts);
+	if (t->hosts != NULL && tls_ctx_index() != -1)
+		t->ssl = identity_new(p->certificates[0].certificate,
+		    p->certificates[0].key, p->terms, why);
+	if (t->ssl != NULL &&
+	    SSL_CTX_set_ex_data(t->ssl, tls_ctx_index(), t) == 1)
+		return (t);
+	identity_free(&t->ssl);
+	free(t->hosts);
+	free(t);
 	return (NULL);
 }
 
 struct tls_ctx *
-tls_ctx_new(struct slice certificate, struct slice key,
-    const uint8_t *ticket_key, const char **why)
+tls_ctx_new(const struct tls_params *p, const char **why)
 {
 	struct tls_ctx *t;
+	size_t i;
 
-	*why = "out of memory";
-	t = calloc(1, sizeof *t);
+	MUST(p->ncertificates > 0);
+	t = tls_ctx_first(p, why);
 	if (t == NULL)
 		return (NULL);
-	t->magic = TLS_CTX_MAGIC;
-	t->ticket_key = ticket_key;
-	t->ssl = SSL_CTX_new(TLS_server_method());
-	if (t->ssl != NULL)
-		*why = tls_ctx_setup(t, certificate, key);
-	ERR_clear_error();
+	*why = tls_ctx_staple(t, t->ssl, &p->certificates[0]) ? NULL :
+	    "out of memory";
+	tls_ctx_dress(t, t->ssl);
+	(void)SSL_CTX_set_tlsext_servername_callback(t->ssl, tls_on_name);
+	(void)SSL_CTX_set_tlsext_servername_arg(t->ssl, t);
+	for (i = 1; i < p->ncertificates && *why == NULL; i++)
+		*why = tls_ctx_host(t, &p->certificates[i], p);
+	if (t->nhosts > 0)
+		qsort(t->hosts, t->nhosts, sizeof *t->hosts, tls_host_order);
 	if (*why != NULL)
 		tls_ctx_free(&t);
 	return (t);
@@ -199,9 +378,7 @@ tls_ctx_free(struct tls_ctx **tp)
 		return;
 	*tp = NULL;
 	CHECK_MAGIC(t, TLS_CTX_MAGIC);
-	SSL_CTX_free(t->ssl);
-	t->magic = 0;
-	free(t);
+	SSL_CTX_free(t->ssl);	/* and with it, or later, the rest */
 }
 
 /* --- connections --------------------------------------------------------- */
@@ -235,6 +412,78 @@ tls_free(struct tls **tp)
 	ERR_clear_error();
 }
 
+/*
+ * What the first error of TLS says; the first is nearest to the cause.  What
+ * stands before it is of the parts below, as a signature that does not fit.
+ */
+static enum tls_failure
+tls_failure_of_queue(void)
+{
+	unsigned long e;
+	int reason;
+
+	do
+		e = ERR_get_error();
+	while (e != 0 && ERR_GET_LIB(e) != ERR_LIB_SSL);
+	if (e == 0)
+		return (TLS_FAILURE_OTHER);
+	reason = ERR_GET_REASON(e);
+	if (reason >= SSL_AD_REASON_OFFSET)
+		return (TLS_FAILURE_ALERT);
+	switch (reason) {
+	case SSL_R_HTTP_REQUEST:
+	case SSL_R_HTTPS_PROXY_REQUEST:
+		return (TLS_FAILURE_HTTP);
+	case SSL_R_UNSUPPORTED_PROTOCOL:
+	case SSL_R_VERSION_TOO_LOW:
+	case SSL_R_INAPPROPRIATE_FALLBACK:
+		return (TLS_FAILURE_VERSION);
+	case SSL_R_NO_SHARED_CIPHER:
+	case SSL_R_NO_SUITABLE_KEY_SHARE:
+	case SSL_R_NO_SUITABLE_GROUPS:
+	case SSL_R_NO_SHARED_GROUPS:
+	case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM:
+	case SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS:
+		return (TLS_FAILURE_CIPHER);
+	case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
+	case SSL_R_CERTIFICATE_VERIFY_FAILED:
+		return (TLS_FAILURE_CLIENT);
+	case SSL_R_UNEXPECTED_EOF_WHILE_READING:
+		return (TLS_FAILURE_GONE);
+	case SSL_R_WRONG_VERSION_NUMBER:
+	case SSL_R_UNKNOWN_PROTOCOL:
+	case SSL_R_BAD_RECORD_TYPE:
+	case SSL_R_UNEXPECTED_MESSAGE:
+	case SSL_R_UNEXPECTED_RECORD:
+	case SSL_R_PACKET_LENGTH_TOO_LONG:
+	case SSL_R_RECORD_LENGTH_MISMATCH:
+	case SSL_R_LENGTH_MISMATCH:
+	case SSL_R_LENGTH_TOO_SHORT:
+	case SSL_R_BAD_EXTENSION:
+		return (TLS_FAILURE_GARBAGE);
+	default:
+		return (TLS_FAILURE_OTHER);
+	}
+}
+
+enum tls_failure
+tls_failure(const struct tls *t)
+{
+	uintptr_t kept = (uintptr_t)SSL_get_app_data((const SSL *)(const void *)
+	    t);
+
+	return ((enum tls_failure)kept);
+}
+
+const char *
+tls_client_wrong(const struct tls *t)
+{
+	long r = SSL_get_verify_result((const SSL *)(const void *)t);
+
+	return (r == X509_V_OK ? "there is none" :
+	    X509_verify_cert_error_string(r));
+}
+
 /* What a result <= 0 means; the error queue is left empty. */
 static int
 tls_trouble(SSL *ssl, int result, int sysfail)
@@ -242,6 +491,9 @@ tls_trouble(SSL *ssl, int result, int sysfail)
 	int err;
 
 	err = SSL_get_error(ssl, result);
+	if (err == SSL_ERROR_SSL)
+		(void)SSL_set_app_data(ssl,
+		    (void *)(uintptr_t)tls_failure_of_queue());
 	ERR_clear_error();
 	switch (err) {
 	case SSL_ERROR_WANT_READ:
@@ -265,13 +517,37 @@ tls_handshake(struct tls *t)
 	r = SSL_do_handshake(tls_ssl(t));
 	if (r == 1)
 		return (1);
-	return (tls_trouble(tls_ssl(t), r, TLS_GONE));
+	r = tls_trouble(tls_ssl(t), r, TLS_GONE);
+	return (r == TLS_FAILED && tls_failure(t) == TLS_FAILURE_GONE ?
+	    TLS_GONE : r);
 }
 
 bool
 tls_resumed(const struct tls *t)
 {
 	return (SSL_session_reused((const SSL *)(const void *)t) == 1);
+}
+
+bool
+tls_has_client(const struct tls *t)
+{
+	const SSL *ssl = (const SSL *)(const void *)t;
+
+	return (SSL_get0_peer_certificate(ssl) != NULL &&
+	    SSL_get_verify_result(ssl) == X509_V_OK);
+}
+
+bool
+tls_client(const struct tls *t, struct buf *b)
+{
+	const SSL *ssl = (const SSL *)(const void *)t;
+	const struct tls_ctx *ctx;
+
+	if (!tls_has_client(t))
+		return (false);
+	ctx = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+	subject_claims(SSL_get0_peer_certificate(ssl), ctx->client_user, b);
+	return (true);
 }
 
 ssize_t

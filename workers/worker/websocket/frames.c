@@ -25,10 +25,12 @@ frames_open(struct conn *c, struct client *client)
 	c->client = client;
 	histogram_add(HISTOGRAM_handshake_us,
 	    (uint32_t)c->w->now.us - c->since_us);
-	if (client == NULL)
+	if (client == NULL) {
 		conn_close(c, REASON_memory);
-	else
-		conn_rearm(c);
+		return;
+	}
+	conn_record_open(c, client);
+	conn_rearm(c);
 }
 
 void
@@ -106,6 +108,7 @@ frames_step(struct conn *c, uint8_t *p, size_t n, frames_message_cb *message)
 	if (conn_is_behind(w, &c->outq)) {
 		counter_add(COUNTER_input_paused, 1);
 		c->stalled = true;
+		conn_record_slow(c);
 	}
 	return (r);
 }

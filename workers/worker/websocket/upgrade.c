@@ -41,13 +41,16 @@ void
 upgrade_accept(struct request *rq, const struct ws_offer *offer, bool plain)
 {
 	struct buf *b = &rq->w->text;
+	char name[TRACE_LINE_MAX];
 
 	buf_reset(b);
-	ws_encode_accept(b, offer, upgrade_protocol(rq, plain), NULL);
+	ws_encode_accept(b, offer, upgrade_protocol(rq, plain),
+	    trace_line(&rq->trace, name));
 	if (b->oom) {
 		conn_abort(rq->c, REASON_memory);
 		return;
 	}
+	from_keep(rq);
 	counter_add(COUNTER_http_1xx, 1);
 	conn_say(rq->c, buf_unread(b));
 }
@@ -55,7 +58,7 @@ upgrade_accept(struct request *rq, const struct ws_offer *offer, bool plain)
 static void
 upgrade_bad_handshake(struct request *rq, const struct ws_offer *offer)
 {
-	admit_refuse(rq, COUNTER_refused_handshake);
+	admit_refuse(rq, COUNTER_refused_handshake, "bad_handshake");
 	buf_reset(&rq->w->body);
 	buf_str(&rq->w->body, offer->why);
 	reply_body(rq, offer->status, "text/plain; charset=utf-8",
@@ -82,14 +85,14 @@ upgrade_plain(struct request *rq)
 	struct client *client;
 
 	if (!admit_target(rq, &cr)) {
-		admit_refuse(rq, COUNTER_refused_handshake);
+		admit_refuse(rq, COUNTER_refused_handshake, "not_found");
 		reply_error(rq, 404, "not_found", "no such namespace");
 		return;
 	}
 	if (!upgrade_offer(rq, &offer))
 		return;
 	if (!admit_origin(rq)) {
-		admit_refuse(rq, COUNTER_refused_origin);
+		admit_refuse(rq, COUNTER_refused_origin, "origin");
 		refusal_origin(rq);
 		reply_error(rq, 403, "origin", "origin not allowed");
 		return;
@@ -97,8 +100,8 @@ upgrade_plain(struct request *rq)
 	if (!admit_asks(rq, &cr))
 		return;
 	if (!plain_admit(rq->w->hub, &cr, &adm, &refusal)) {
+		admit_refused(rq, &refusal, admission_user(&adm));
 		admission_fini(&adm);
-		admit_refused(rq, &refusal);
 		return;
 	}
 	upgrade_accept(rq, &offer, true);

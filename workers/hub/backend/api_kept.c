@@ -1,0 +1,250 @@
+/*
+ * Publications of back ends into rooms that keep a history: one for each such
+ * room, and one for whoever else it is for; the answer says where it was kept.
+ * Called by api_publish.c.
+ */
+#include "hub/backend/api_int.h"
+
+#include <stdlib.h>
+
+#include "hub/backend/ask.h"
+#include "hub/publish/publish.h"
+#include "hub/store/keep.h"
+#include "hub/store/place.h"
+#include "proto/error.h"
+#include "proto/json.h"
+#include "shm/once.h"
+
+struct kept_item {		/* one room */
+	struct kept_order *order;
+	enum bus_store	 result;
+	uint64_t	 kept;
+	uint16_t	 name_len;
+	uint8_t		 epoch_len;
+	char		 epoch[EPOCH_MAX];
+	char		 name[ROOM_NAME_MAX];
+};
+
+struct kept_order {
+	uint32_t	 ref;		/* of the ask */
+	uint32_t	 open;		/* rooms that have not answered, and one
+					 * while they are asked */
+	uint32_t	 n;
+	uint16_t	 ns;
+	bool		 claimed;
+	uint8_t		 id_len;
+	char		 id[ASK_ID_BYTES];
+	struct kept_item v[];
+};
+
+/* --- the answer ------------------------------------------------------------- */
+
+static const char *
+kept_code(enum bus_store result)
+{
+	return (result == BUS_STORE_TOO_LARGE ? "too_large" :
+	    result == BUS_STORE_FINISHED ? "finished" : "unavailable");
+}
+
+static int
+kept_status(enum bus_store result)
+{
+	return (result == BUS_STORE_TOO_LARGE ? 413 :
+	    result == BUS_STORE_FINISHED ? 409 : 503);
+}
+
+static void
+kept_put_place(struct buf *b, const struct kept_item *i)
+{
+	if (i->kept == 0)
+		return;		/* the relay has heard that it is not kept */
+	buf_printf(b, ",\"epoch\":\"%.*s\",\"offset\":%llu", i->epoch_len,
+	    i->epoch, (unsigned long long)i->kept);
+}
+
+/* One of several: {"room","epoch","offset"} or {"room","error"}. */
+static void
+kept_put_item(struct buf *b, const struct kept_item *i)
+{
+	buf_str(b, "{\"room\":");
+	json_escape(b, slice_of(i->name, i->name_len));
+	if (i->result == BUS_STORE_OK)
+		kept_put_place(b, i);
+	else
+		buf_printf(b, ",\"error\":{\"code\":\"%s\",\"message\":"
+		    "\"%s\"}", kept_code(i->result), keep_why(i->result));
+	buf_byte(b, '}');
+}
+
+static int
+kept_render(const struct kept_order *o, struct buf *b)
+{
+	uint32_t i, ok = 0;
+
+	for (i = 0; i < o->n; i++)
+		ok += o->v[i].result == BUS_STORE_OK;
+	if (ok == 0) {
+		error_encode(b, kept_code(o->v[0].result),
+		    keep_why(o->v[0].result));
+		return (kept_status(o->v[0].result));
+	}
+	buf_printf(b, "{\"id\":\"%.*s\"", o->id_len, o->id);
+	if (o->n == 1) {
+		kept_put_place(b, &o->v[0]);
+	} else {
+		buf_str(b, ",\"kept\":[");
+		for (i = 0; i < o->n; i++) {
+			if (i != 0)
+				buf_byte(b, ',');
+			kept_put_item(b, &o->v[i]);
+		}
+		buf_byte(b, ']');
+	}
+	buf_byte(b, '}');
+	return (200);
+}
+
+/* All have answered. */
+static void
+kept_done(struct hub *h, struct kept_order *o)
+{
+	struct buf b;
+	int status;
+
+	if (--o->open != 0)
+		return;
+	buf_init(&b);
+	status = kept_render(o, &b);
+	/* it is not there, as far as is known: it may be brought again */
+	if (status != 200 && o->claimed)
+		once_forget_id(h->segment, o->ns, slice_of(o->id, o->id_len));
+	ask_stored(h, o->ref, status, &b);
+	buf_fini(&b);
+	free(o);
+}
+
+static void
+kept_told(struct hub *h, void *arg, const struct keep_told *t)
+{
+	struct kept_item *i = arg;
+
+	i->result = t->result;
+	i->kept = t->kept;
+	i->epoch_len = (uint8_t)t->epoch.n;
+	if (t->epoch.n != 0)
+		memcpy(i->epoch, t->epoch.p, t->epoch.n);
+	kept_done(h, i->order);
+}
+
+/* --- publishing ------------------------------------------------------------- */
+
+static struct keep
+kept_one(const struct api_kept *k, struct slice room)
+{
+	return ((struct keep){ .ns = k->ns, .room = room,
+	    .except = k->to->except, .nexcept = k->to->nexcept, .p = k->p });
+}
+
+/* Whoever else it is for. */
+static void
+kept_publish_rest(struct hub *h, const struct api_kept *k,
+    const struct slice *rooms, size_t nrooms)
+{
+	struct audience rest = *k->to;
+
+	rest.rooms = rooms;
+	rest.nrooms = nrooms;
+	if (nrooms + rest.nusers + rest.nsids != 0)
+		(void)publish_audience(h, k->ns, &rest, k->p);
+}
+
+static bool
+kept_send_all(struct hub *h, const struct api_kept *k, const struct slice *v,
+    size_t n)
+{
+	struct keep one;
+	size_t i, sent = 0;
+
+	for (i = 0; i < n; i++) {
+		one = kept_one(k, v[i]);
+		sent += keep_send(h, &one);
+	}
+	return (sent == n);
+}
+
+static struct kept_order *
+kept_order_new(const struct api_kept *k, struct ask *a, size_t n)
+{
+	struct kept_order *o = calloc(1, sizeof *o + n * sizeof o->v[0]);
+
+	if (o == NULL)
+		return (NULL);
+	o->ref = ask_ref(a);
+	o->ns = k->ns->index;
+	o->claimed = k->claimed.n != 0;
+	o->id_len = (uint8_t)k->id.n;
+	memcpy(o->id, k->id.p, k->id.n);
+	o->open = 1;
+	return (o);
+}
+
+/* false: none was sent. */
+static bool
+kept_ask_all(struct hub *h, const struct api_kept *k, struct kept_order *o,
+    const struct slice *v, size_t n)
+{
+	struct kept_item *item;
+	struct keep one;
+	uint32_t sent = 0;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		item = &o->v[o->n++];
+		item->order = o;
+		item->name_len = (uint16_t)v[i].n;
+		memcpy(item->name, v[i].p, v[i].n);
+		item->result = BUS_STORE_UNAVAILABLE;
+		one = kept_one(k, v[i]);
+		o->open++;
+		if (keep_ask(h, &one, kept_told, item))
+			sent++;
+		else
+			o->open--;
+	}
+	return (sent != 0);
+}
+
+bool
+api_keep(struct hub *h, const struct api_kept *k, void *asker,
+    struct ask **later)
+{
+	struct slice kept[BUS_LIST_MAX], others[BUS_LIST_MAX];
+	struct kept_order *o = NULL;
+	struct ask *a = NULL;
+	size_t i, nkept = 0, nothers = 0;
+	bool ok;
+
+	for (i = 0; i < k->to->nrooms; i++)
+		if (conf_room_keeps(k->ns, k->to->rooms[i]))
+			kept[nkept++] = k->to->rooms[i];
+		else
+			others[nothers++] = k->to->rooms[i];
+	if (later != NULL && ((a = ask_store(h, asker)) == NULL ||
+	    (o = kept_order_new(k, a, nkept)) == NULL)) {
+		ask_forget(&a);
+		return (false);
+	}
+	ok = o == NULL ? kept_send_all(h, k, kept, nkept) :
+	    kept_ask_all(h, k, o, kept, nkept);
+	if (!ok) {
+		free(o);
+		ask_forget(&a);
+		return (false);
+	}
+	kept_publish_rest(h, k, others, nothers);
+	if (o != NULL) {
+		*later = a;
+		kept_done(h, o);
+	}
+	return (true);
+}

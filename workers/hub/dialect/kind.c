@@ -1,0 +1,20 @@
+/*
+ * Kinds by number; see kind.h.
+ */
+#include "hub/dialect/kind.h"
+
+#include "hub/dialect/engine.h"
+
+const struct client_kind *
+kind_numbered(uint8_t number)
+{
+	switch ((enum client_number)number) {
+	case CLIENT_IS_PLAIN:
+		return (&plain_kind);
+	case CLIENT_IS_SOCKETIO:
+		return (&engine_socketio.client);
+	case CLIENT_IS_MESSAGES:
+		return (&engine_messages.client);
+	}
+	return (NULL);
+}

@@ -1,0 +1,34 @@
+/*
+ * Tokens that have an id (jti), and what is revoked: whether somebody's token
+ * counts, and whose here came with one.  Called with each token that is good,
+ * and with whoever comes in, or over from elsewhere, by one that was.
+ */
+#ifndef HUB_SESSION_TOKENS_H
+#define HUB_SESSION_TOKENS_H
+
+#include "base/buf.h"
+#include "base/slice.h"
+
+struct hub;
+struct principal;
+struct segment;
+struct tokens;
+
+/* NULL: no memory.  To be freed when nobody is there any more. */
+struct tokens *tokens_new(const struct segment *) MUST_USE;
+void	tokens_free(struct hub *);
+
+/* It has this id, of which the hub keeps a keyed hash; false: no memory. */
+bool	tokens_name(struct hub *, struct principal *, struct slice jti)
+	    MUST_USE;
+/* It is here; harmless when that is known. */
+void	tokens_add(struct hub *, struct principal *);
+/* Is it, or its user, revoked?  NULL: nobody is not.  A load as a rule. */
+bool	tokens_revoked(const struct hub *, const struct principal *) MUST_USE;
+/* Something may be revoked of which nobody has told us: once for each time. */
+bool	tokens_look(struct hub *) MUST_USE;
+/* The users who are here with this one (shm/table_revoked.h), each once: length, a
+ * byte, and name. */
+void	tokens_users(const struct hub *, uint64_t id, struct buf *);
+
+#endif

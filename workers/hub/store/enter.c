@@ -1,0 +1,374 @@
+/*
+ * Joins that wait for what was kept; see enter.h.  Called by service.c.
+ */
+#include "hub/store/enter.h"
+
+#include <stdlib.h>
+
+#include "hub/audience/fanout.h"
+#include "hub/audience/room.h"
+#include "hub/audience/sids.h"
+#include "hub/publish/publish.h"
+#include "hub/session/client.h"
+#include "hub/store/heal.h"
+#include "hub/store/history.h"
+#include "hub/store/store_int.h"
+#include "hub/store/waiter.h"
+
+#define ENTER_MAX_MS	60000	/* for all pages, whatever the client reads */
+
+struct enter {
+	struct history_ask ask;
+	struct waiter	 waiter;
+	TAILQ_ENTRY(enter) slow;
+	const struct conf_namespace *ns;
+	struct room	*room;		/* held */
+	enum refused	 (*may)(const struct session *, struct slice);
+	struct since	 since;		/* told up to there */
+	bool		 asked;		/* the client has named a place */
+	bool		 missed;	/* something is not there any more */
+	bool		 is_slow;
+	uint64_t	 until_us;
+	size_t		 raw_len;
+	uint8_t		*raw;		/* the room as it was written, behind: */
+	uint8_t		 bytes[];	/* the ack's */
+};
+
+/* --- the answer ------------------------------------------------------------ */
+
+/* Where it stands, if that is known. */
+static void
+enter_ack(struct session *s, const struct inbound *in, struct slice raw,
+    const struct room *r, bool recovered)
+{
+	struct buf b;
+
+	buf_init(&b);
+	buf_str(&b, "{\"room\":");
+	buf_slice(&b, raw);
+	if (place_known(s->hub, r) && !r->place->healing) {
+		buf_str(&b, ",\"epoch\":\"");
+		buf_slice(&b, place_epoch(r->place));
+		buf_str(&b, "\",\"offset\":");
+		buf_u64(&b, r->place->last);
+	}
+	buf_str(&b, recovered ? ",\"recovered\":true}" :
+	    ",\"recovered\":false}");
+	refuse_or_ack(s, in, &b);
+	buf_fini(&b);
+}
+
+static bool
+enter_is_there(const struct hub *h, const struct room *r,
+    const struct since *since)
+{
+	return (place_known(h, r) && !r->place->healing &&
+	    (!since->given || (since->offset == r->place->last &&
+	    slice_eq(since_epoch(since), place_epoch(r->place)))));
+}
+
+static bool
+enter_has_room(const struct session *s, const struct inbound *in,
+    unsigned waiting)
+{
+	if (s->nrooms + waiting < s->hub->conf->rooms_per_session)
+		return (true);
+	counter_add(COUNTER_joins_refused, 1);
+	refuse((struct session *)(uintptr_t)s, in, REFUSED_LIMIT,
+	    "in %u rooms already", s->nrooms + waiting);
+	return (false);
+}
+
+/* It becomes a member. */
+static bool
+enter_now(struct session *s, const struct inbound *in, struct room *r,
+    struct slice raw, bool recovered)
+{
+	if (!room_join(s->hub, s, ROOM_NAMED, room_name(r))) {
+		refuse_memory(s, in);
+		return (false);
+	}
+	room_membership(s, ROOM_NAMED, room_name(r))->asked = true;
+	enter_ack(s, in, raw, r, recovered);
+	return (true);
+}
+
+void
+enter_again(struct session *s, const struct inbound *in,
+    const struct enter_ask *a)
+{
+	const struct room *r = room_find(s->hub, s->ns->index, ROOM_NAMED,
+	    a->name);
+
+	enter_ack(s, in, a->raw, r, a->since.given &&
+	    enter_is_there(s->hub, r, &a->since));
+}
+
+/* --- those that wait ------------------------------------------------------- */
+
+static struct enter *
+enter_of(const struct waiter *w)
+{
+	return (container_of((struct waiter *)(uintptr_t)w, struct enter,
+	    waiter));
+}
+
+static void
+enter_free(struct hub *h, struct enter *e)
+{
+	if (e->is_slow)
+		TAILQ_REMOVE(&h->store->slow, e, slow);
+	waiter_end(h, &e->waiter);
+	room_release(h, &e->room);
+	free(e);
+}
+
+/* The session goes into the room, or what it was told is all. */
+static void
+enter_finish(struct hub *h, struct enter *e, struct session *s)
+{
+	struct inbound in = { .ack = e->waiter.ack };
+	struct slice raw = slice_of(e->raw, e->raw_len);
+	enum refused why;
+
+	if (e->asked)
+		counter_add(e->missed ? COUNTER_history_replays_partial :
+		    COUNTER_history_replays, 1);
+	if (room_membership(s, ROOM_NAMED, room_name(e->room)) != NULL) {
+		/* a back end was faster: what came since came to it */
+		enter_ack(s, &in, raw, e->room, false);
+	} else if ((why = e->may(s, room_name(e->room))) != REFUSED_NONE) {
+		counter_add(COUNTER_joins_refused, 1);
+		refuse(s, &in, why, "you may not join this room");
+	} else if (enter_has_room(s, &in, 0))
+		(void)enter_now(s, &in, e->room, raw, e->asked && !e->missed);
+	enter_free(h, e);
+}
+
+/* There is no answer, or none in time. */
+static void
+enter_unheard(struct hub *h, struct enter *e, struct session *s)
+{
+	e->missed = true;
+	counter_add(COUNTER_history_joins_unheard, 1);
+	enter_finish(h, e, s);
+}
+
+static bool
+enter_ask_on(struct hub *h, struct enter *e)
+{
+	struct history_part part = {
+		.from = e->since.given ? BUS_HISTORY_AFTER : BUS_HISTORY_TOP,
+		.epoch = since_epoch(&e->since), .since = e->since.offset,
+		.limit = STORE_PAGE_EVENTS };
+
+	return (history_ask(h, &e->ask, e->ns, room_name(e->room), &part));
+}
+
+/* --- pages ----------------------------------------------------------------- */
+
+/* Its sender did not want it to come here. */
+static bool
+enter_is_excepted(const struct session *s, const struct audience *a)
+{
+	size_t i;
+
+	for (i = 0; i < a->nexcept; i++)
+		if (slice_eq(a->except[i], session_sid(s)) ||
+		    room_membership(s, ROOM_NAMED, a->except[i]) != NULL)
+			return (true);
+	return (false);
+}
+
+static void
+enter_replay(struct enter *e, struct session *s,
+    const struct bus_envelope *page)
+{
+	static struct bus_envelope one;	/* large; one at a time */
+	struct slice frames = page->page.frames;
+	struct publication p;
+	struct audience a;
+
+	e->missed |= history_has_gap(page) || (e->since.given &&
+	    e->since.epoch_len == 0 && page->page.first > 1);
+	while (history_next(&frames, &one)) {
+		p = publish_received(&one);
+		a = publish_receivers(&one);
+		if (!enter_is_excepted(s, &a) &&
+		    !fanout_session(s->hub, s, &p))
+			e->missed = true;
+		since_set(&e->since, one.publish.epoch, one.publish.kept);
+	}
+}
+
+/* All that its members have got is before this page?  If not, they are told
+ * first. */
+static bool
+enter_is_level(struct hub *h, const struct enter *e,
+    const struct bus_envelope *page)
+{
+	struct room *r = e->room;
+	const struct place *p = r->place;
+	bool same;
+
+	if (heal_is_on(h, r))
+		return (false);
+	if (!place_known(h, r))
+		return (true);
+	same = slice_eq(place_epoch(p), page->page.epoch);
+	if (same ? p->last >= page->page.top : page->page.top == 0)
+		return (true);
+	heal_begin(h, e->ns, r, page->page.epoch);
+	return (!heal_is_on(h, r));
+}
+
+static void
+enter_wait_slow(struct hub *h, struct enter *e)
+{
+	e->is_slow = true;
+	TAILQ_INSERT_TAIL(&h->store->slow, e, slow);
+}
+
+static bool
+enter_is_slow(const struct session *s)
+{
+	return (outq_bytes(s->out) > s->hub->conf->send_queue_bytes / 4);
+}
+
+static void
+enter_page(struct hub *h, struct history_ask *a, const struct bus_envelope *page)
+{
+	struct enter *e = container_of(a, struct enter, ask);
+	struct session *s = waiter_session(h, &e->waiter);
+	bool more;
+
+	if (s == NULL) {
+		enter_free(h, e);
+		return;
+	}
+	if (page == NULL || h->now.us > e->until_us) {
+		enter_unheard(h, e, s);
+		return;
+	}
+	if (room_membership(s, ROOM_NAMED, room_name(e->room)) != NULL) {
+		enter_finish(h, e, s);
+		return;
+	}
+	more = (page->flags & BUS_MORE) != 0;
+	if (!more && !enter_is_level(h, e, page)) {
+		/* its answer is behind that to what the others miss */
+		if (!enter_ask_on(h, e))
+			enter_unheard(h, e, s);
+		return;
+	}
+	enter_replay(e, s, page);
+	if (!more) {
+		(void)place_set(h, e->room, page->page.epoch, page->page.top);
+		enter_finish(h, e, s);
+	} else if (enter_is_slow(s))
+		enter_wait_slow(h, e);
+	else if (!enter_ask_on(h, e))
+		enter_unheard(h, e, s);
+}
+
+/* Those whose clients have read what they were told. */
+void
+enter_tick(struct hub *h)
+{
+	struct enter *e, *next;
+	struct session *s;
+
+	for (e = TAILQ_FIRST(&h->store->slow); e != NULL; e = next) {
+		next = TAILQ_NEXT(e, slow);
+		s = waiter_session(h, &e->waiter);
+		if (s == NULL) {
+			enter_free(h, e);
+			continue;
+		}
+		if (h->now.us <= e->until_us && enter_is_slow(s))
+			continue;
+		TAILQ_REMOVE(&h->store->slow, e, slow);
+		e->is_slow = false;
+		if (h->now.us > e->until_us || !enter_ask_on(h, e))
+			enter_unheard(h, e, s);
+	}
+}
+
+/* --- asking ---------------------------------------------------------------- */
+
+/* Joins of this session that wait; *same: one of them is for this room. */
+static unsigned
+enter_waiting(const struct session *s, struct slice name, bool *same)
+{
+	const struct waiter *w = NULL;
+	const struct enter *e;
+	unsigned n = 0;
+
+	*same = false;
+	while ((w = waiter_of(s->hub, s->client->serial, w)) != NULL) {
+		if (w->kind != WAITER_ENTER || !slice_eq(session_sid(s),
+		    slice_of(w->sid, sizeof w->sid)))
+			continue;
+		e = enter_of(w);
+		*same |= slice_eq(room_name(e->room), name);
+		n++;
+	}
+	return (n);
+}
+
+static struct enter *
+enter_new(struct session *s, const struct inbound *in,
+    const struct enter_ask *a, struct room *r)
+{
+	struct enter *e = calloc(1, sizeof *e + in->ack.raw.n + a->raw.n);
+
+	if (e == NULL)
+		return (NULL);
+	e->ask.page = enter_page;
+	e->ns = s->ns;
+	e->room = r;
+	e->may = a->may;
+	e->since = a->since;
+	e->asked = a->since.given;
+	e->until_us = s->hub->now.us + ENTER_MAX_MS * UINT64_C(1000);
+	e->raw = e->bytes + in->ack.raw.n;
+	e->raw_len = a->raw.n;
+	memcpy(e->raw, a->raw.p, a->raw.n);
+	waiter_begin(&e->waiter, WAITER_ENTER, s, &in->ack, e->bytes);
+	return (e);
+}
+
+bool
+enter_room(struct session *s, const struct inbound *in,
+    const struct enter_ask *a)
+{
+	struct hub *h = s->hub;
+	struct enter *e;
+	struct room *r;
+	unsigned waiting;
+	bool same, ok;
+
+	waiting = enter_waiting(s, a->name, &same);
+	if (same) {
+		refuse(s, in, REFUSED_LIMIT,
+		    "you are about to join this room");
+		return (false);
+	}
+	if (!enter_has_room(s, in, waiting))
+		return (false);
+	r = room_hold(h, s->ns, a->name);
+	if (r != NULL && enter_is_there(h, r, &a->since)) {
+		ok = enter_now(s, in, r, a->raw, a->since.given);
+		room_release(h, &r);
+		return (ok);
+	}
+	if (r == NULL || (e = enter_new(s, in, a, r)) == NULL) {
+		if (r != NULL)
+			room_release(h, &r);
+		refuse_memory(s, in);
+		return (false);
+	}
+	if (!enter_ask_on(h, e))
+		enter_unheard(h, e, s);
+	return (true);
+}

@@ -1,0 +1,76 @@
+/*
+ * Publications that have their place: to the members, in order, each once.
+ * Called by hub.c with what comes from the relay; see store.h.
+ */
+#include "hub/store/store_int.h"
+
+#include "base/slotset.h"
+#include "hub/audience/room.h"
+#include "hub/publish/publish.h"
+#include "hub/store/heal.h"
+#include "hub/store/place.h"
+#include "proto/bus.h"
+
+/* It goes to nobody here: now, or at all. */
+static void
+numbered_drop(struct hub *h, const struct bus_envelope *e)
+{
+	if (e->flags & BUS_WANT_COUNT)
+		publish_answer_count(h, e, 0);
+}
+
+void
+store_bus_publish(struct hub *h, const struct bus_envelope *e)
+{
+	const struct bus_publish *b = &e->publish;
+	const struct conf_namespace *ns = conf_namespace_find(h->conf, b->nsp);
+	struct room *r = NULL;
+
+	if (ns != NULL && b->to.nrooms == 1)
+		r = room_find(h, ns->index, ROOM_NAMED, b->to.rooms[0]);
+	if (r == NULL) {
+		numbered_drop(h, e);
+		return;
+	}
+	if (heal_is_on(h, r)) {		/* it comes with what is missing */
+		numbered_drop(h, e);
+		return;
+	}
+	switch (place_look(h, r, b->epoch, b->kept)) {
+	case PLACE_NEXT:
+		publish_bus(h, e);
+		(void)place_set(h, r, b->epoch, b->kept);
+		return;
+	case PLACE_BEFORE:
+		counter_add(COUNTER_history_repeated, 1);
+		numbered_drop(h, e);
+		return;
+	case PLACE_BEHIND:
+		numbered_drop(h, e);
+		heal_begin(h, ns, r, b->epoch);
+		return;
+	}
+}
+
+/* --- gaps ------------------------------------------------------------------ */
+
+/* It concerns one room (gaps/gaps.h), whose place here is known. */
+bool
+store_bus_gap(struct hub *h, const struct bus_envelope *e)
+{
+	const struct bus_audience *to = &e->publish.to;
+	const struct conf_namespace *ns;
+	struct room *r;
+
+	if (to->nrooms != 1 || to->nusers + to->nsids != 0 ||
+	    !slice_eq(e->publish.event, SLICE("\"roost:gap\"")))
+		return (false);
+	ns = conf_namespace_find(h->conf, e->publish.nsp);
+	if (ns == NULL || !conf_room_keeps(ns, to->rooms[0]))
+		return (false);
+	r = room_find(h, ns->index, ROOM_NAMED, to->rooms[0]);
+	if (r == NULL || !place_known(h, r))
+		return (false);
+	heal_begin(h, ns, r, place_epoch(r->place));
+	return (true);
+}

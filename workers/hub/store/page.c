@@ -1,0 +1,154 @@
+/*
+ * Pages as JSON; see page.h.  Called by service.c, and by what back ends ask.
+ */
+#include "hub/store/page.h"
+
+#include <stdlib.h>
+
+#include "base/digest.h"
+#include "hub/store/store_int.h"
+#include "hub/store/waiter.h"
+#include "proto/json.h"
+
+/* --- JSON ------------------------------------------------------------------ */
+
+static void
+page_put_attachments(struct buf *b, const struct bus_publish *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->nattach; i++) {
+		buf_str(b, i == 0 ? ",\"attachments\":[\"" : ",\"");
+		if (!buf_reserve(b, p->attachments[i].n / 3 * 4 + 8))
+			return;
+		b->wpos += digest_base64_encode(p->attachments[i],
+		    b->data + b->wpos);
+		buf_byte(b, '"');
+	}
+	if (p->nattach != 0)
+		buf_byte(b, ']');
+}
+
+static void
+page_put_event(struct buf *b, const struct bus_publish *p, bool plain)
+{
+	struct slice first;
+
+	buf_str(b, "{\"offset\":");
+	buf_u64(b, p->kept);
+	buf_str(b, ",\"event\":");
+	buf_slice(b, p->event);
+	if (!plain) {
+		buf_str(b, ",\"args\":[");
+		buf_slice(b, p->args);
+		buf_byte(b, ']');
+	} else if (p->args.n != 0 && json_value(p->args, &first) > 0) {
+		buf_str(b, ",\"data\":");
+		buf_slice(b, first);
+	}
+	if (p->meta.n != 0) {
+		buf_str(b, ",\"meta\":");
+		buf_slice(b, p->meta);
+	}
+	page_put_attachments(b, p);
+	buf_byte(b, '}');
+}
+
+void
+page_put(struct buf *b, struct slice raw, const struct since *asked,
+    const struct bus_envelope *page, bool plain)
+{
+	static struct bus_envelope e;	/* large; one at a time */
+	struct slice frames = page->page.frames;
+	bool gap = history_has_gap(page), any = false;
+
+	if (asked->given && asked->epoch_len == 0)
+		gap |= page->page.first > 1;
+	buf_str(b, "{\"room\":");
+	buf_slice(b, raw);
+	buf_str(b, ",\"epoch\":\"");
+	buf_slice(b, page->page.epoch);
+	buf_str(b, "\",\"offset\":");
+	buf_u64(b, page->page.top);
+	buf_str(b, ",\"events\":[");
+	while (history_next(&frames, &e)) {
+		if (any)
+			buf_byte(b, ',');
+		any = true;
+		page_put_event(b, &e.publish, plain);
+	}
+	buf_str(b, page->flags & BUS_MORE ? "],\"more\":true" :
+	    "],\"more\":false");
+	buf_str(b, gap ? ",\"gap\":true}" : ",\"gap\":false}");
+}
+
+struct history_part
+page_part(const struct since *s, uint64_t limit)
+{
+	return ((struct history_part){ .from = s->given ? BUS_HISTORY_AFTER :
+	    BUS_HISTORY_LAST, .epoch = since_epoch(s), .since = s->offset,
+	    .limit = limit });
+}
+
+/* --- history:get ----------------------------------------------------------- */
+
+struct page_reader {
+	struct history_ask ask;
+	struct waiter	 waiter;
+	struct since	 since;
+	size_t		 raw_len;
+	uint8_t		*raw;		/* the room as it was written, behind: */
+	uint8_t		 bytes[];	/* the ack's */
+};
+
+static void
+page_free(struct hub *h, struct page_reader *r)
+{
+	waiter_end(h, &r->waiter);
+	free(r);
+}
+
+static void
+page_answer(struct hub *h, struct history_ask *a, const struct bus_envelope *e)
+{
+	struct page_reader *r = container_of(a, struct page_reader, ask);
+	struct session *s = waiter_session(h, &r->waiter);
+	struct inbound in = { .ack = r->waiter.ack };
+	struct buf b;
+
+	if (s != NULL && e == NULL)
+		refuse(s, &in, REFUSED_UNAVAILABLE,
+		    "what was kept cannot be read now");
+	else if (s != NULL) {
+		buf_init(&b);
+		page_put(&b, slice_of(r->raw, r->raw_len), &r->since, e,
+		    !wire_is_socketio(s->wire));
+		refuse_or_ack(s, &in, &b);
+		buf_fini(&b);
+	}
+	page_free(h, r);
+}
+
+bool
+page_get(struct session *s, const struct inbound *in, struct slice name,
+    struct slice raw, const struct since *since, uint64_t limit)
+{
+	struct history_part part = page_part(since, limit);
+	struct page_reader *r = calloc(1, sizeof *r + in->ack.raw.n + raw.n);
+
+	if (r == NULL) {
+		refuse_memory(s, in);
+		return (false);
+	}
+	r->ask.page = page_answer;
+	r->since = *since;
+	r->raw = r->bytes + in->ack.raw.n;
+	r->raw_len = raw.n;
+	memcpy(r->raw, raw.p, raw.n);
+	waiter_begin(&r->waiter, WAITER_READ, s, &in->ack, r->bytes);
+	if (history_ask(s->hub, &r->ask, s->ns, name, &part))
+		return (true);
+	page_free(s->hub, r);
+	refuse(s, in, REFUSED_UNAVAILABLE, "what was kept cannot be read now");
+	return (false);
+}

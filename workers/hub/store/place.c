@@ -1,0 +1,55 @@
+/*
+ * Places of rooms; see place.h.  Called by the other files here.
+ */
+#include "hub/store/place.h"
+
+#include <stdlib.h>
+
+#include "hub/store/store_int.h"
+
+bool
+place_known(const struct hub *h, const struct room *r)
+{
+	return (r->place != NULL && r->place->era == h->store->era);
+}
+
+bool
+place_set(struct hub *h, struct room *r, struct slice epoch, uint64_t last)
+{
+	struct place *p = r->place;
+
+	if (epoch.n > EPOCH_MAX)
+		return (false);
+	if (p == NULL && (p = r->place = calloc(1, sizeof *p)) == NULL) {
+		counter_add(COUNTER_memory_failures, 1);
+		return (false);
+	}
+	p->era = h->store->era;
+	if (epoch.n != 0)
+		memcpy(p->epoch, epoch.p, epoch.n);
+	p->epoch_len = (uint8_t)epoch.n;
+	p->last = last;
+	return (true);
+}
+
+void
+place_lose(struct room *r)
+{
+	if (r->place != NULL)
+		r->place->era = 0;
+}
+
+enum place_is
+place_look(const struct hub *h, const struct room *r, struct slice epoch,
+    uint64_t kept)
+{
+	const struct place *p = r->place;
+
+	if (!place_known(h, r))
+		return (PLACE_NEXT);
+	if (!slice_eq(place_epoch(p), epoch))
+		return (kept <= 1 ? PLACE_NEXT : PLACE_BEHIND);
+	if (kept <= p->last)
+		return (PLACE_BEFORE);
+	return (kept == p->last + 1 ? PLACE_NEXT : PLACE_BEHIND);
+}

@@ -1,0 +1,44 @@
+/*
+ * Where a room of this worker stands in its history: all up to there has been
+ * given to its members, and nothing behind it.
+ */
+#ifndef HUB_STORE_PLACE_H
+#define HUB_STORE_PLACE_H
+
+#include "hub/model.h"
+
+#define EPOCH_MAX	32	/* bytes of an epoch's name */
+
+struct place {
+	uint32_t	 era;		/* of the stream to the relay; another
+					 * one: it is not known any more */
+	bool		 healing;	/* what is missing was asked for */
+	uint8_t		 epoch_len;
+	char		 epoch[EPOCH_MAX];
+	uint64_t	 last;
+};
+
+static inline struct slice
+place_epoch(const struct place *p)
+{
+	return (slice_of(p->epoch, p->epoch_len));
+}
+
+/* It is known; be there a hole behind it. */
+bool	place_known(const struct hub *, const struct room *);
+/* What comes next has come there, or it is found out where it stands.  false: no
+ * memory. */
+bool	place_set(struct hub *, struct room *, struct slice epoch,
+	    uint64_t last);
+/* It is not known from now on. */
+void	place_lose(struct room *);
+
+enum place_is {
+	PLACE_NEXT,		/* the next one, or where it stands is unknown */
+	PLACE_BEFORE,		/* it was given before */
+	PLACE_BEHIND		/* some are missing before it */
+};
+enum place_is place_look(const struct hub *, const struct room *,
+	    struct slice epoch, uint64_t kept);
+
+#endif

@@ -1,0 +1,555 @@
+/*
+ * Between workers and the store; see keep.h.
+ */
+#include "relay/store/keep.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/slotset.h"
+#include "conf/conf.h"
+#include "proto/bus.h"
+#include "relay/local/exchange.h"
+#include "relay/store/memory.h"
+#include "relay/store/waiting.h"
+#include "shm/counters.h"
+#include "shm/interest.h"
+#include "sys/log.h"
+#include "sys/sealed.h"
+
+/* Of one page, whatever is asked for. */
+#define KEEP_PAGE_EVENTS	1000u
+#define KEEP_PAGE_BYTES		(256u << 10)
+/* A page is given to who has no more than that to read, so that what is published
+ * meanwhile is not far behind; and not more pages are read in one turn. */
+#define KEEP_AHEAD_BYTES	(256u << 10)
+#define KEEP_TURN_PAGES		64u
+#define KEEP_TURN_BYTES		(1u << 20)
+#define KEEP_SAVED_MAX		(UINT64_C(4) << 30)
+
+struct keep {
+	unsigned	 magic;
+#define KEEP_MAGIC	0x6ee96ee9
+	const struct conf *conf;
+	struct exchange	*x;
+	struct interest	*interest;
+	struct store	*store;
+	struct buf	 frame;		/* scratch: answers */
+	struct waiting	 waiting;
+	unsigned	 pages;		/* read in this turn */
+	uint64_t	 page_bytes;
+};
+
+/* --- to the workers -------------------------------------------------------*/
+
+/* Who has asked may be gone by now.  False: it has no room for it. */
+static bool
+keep_answer(struct keep *k, const struct store_asker *to,
+    struct bus_envelope *e)
+{
+	if (to->ref == 0 || exchange_peer(k->x, to->slot) == NULL)
+		return (true);
+	slotset_only(e->slots, to->slot);
+	e->from = e->generation = 0;
+	e->ref = to->ref;
+	buf_reset(&k->frame);
+	if (bus_encode(&k->frame, e))
+		return (exchange_route(k->x, buf_unread(&k->frame), e->slots,
+		    0));
+	k->frame.oom = false;
+	counter_add(COUNTER_memory_failures, 1);
+	return (false);
+}
+
+static void
+keep_say(struct keep *k, const struct store_asker *to, enum bus_store result,
+    struct slice epoch, uint64_t kept, const uint64_t slots[2])
+{
+	static struct bus_envelope e;	/* large; one at a time */
+	struct bus_kept *a = bus_kept(&e, result);
+
+	a->epoch = epoch;
+	a->kept = kept;
+	slotset_copy(a->slots, slots);
+	(void)keep_answer(k, to, &e);	/* it does not wait for ever */
+}
+
+static void
+keep_refuse(struct keep *k, const struct store_asker *to,
+    enum bus_store result)
+{
+	static const uint64_t nobody[2];
+
+	keep_say(k, to, result, slice_of(NULL, 0), 0, nobody);
+}
+
+/* Workers with members of the room. */
+static void
+keep_who(struct keep *k, const struct conf_namespace *ns, struct slice room,
+    uint64_t slots[2])
+{
+	char key[INTEREST_KEY_MAX];
+
+	slotset_clear(slots);
+	interest_who(k->interest, ns->index,
+	    interest_key(key, INTEREST_ROOM, room), slots);
+}
+
+/* b holds a frame for nobody. */
+static void
+keep_route(struct keep *k, const struct store_asker *from, struct buf *b,
+    const uint64_t slots[2])
+{
+	static struct bus_envelope e;	/* large; one at a time */
+	struct bus_publish *p = bus_publish(&e);
+
+	e.flags = BUS_NUMBERED | (from->flags & (BUS_NAMED | BUS_WANT_COUNT |
+	    BUS_WANT_ANSWERS));
+	slotset_copy(e.slots, slots);
+	e.from = from->slot;
+	e.generation = from->generation;
+	e.ref = from->ref;
+	p->timeout_ms = from->timeout_ms;
+	p->sent_us = from->sent_us;
+	if (bus_frame_address(b, 0, &e))
+		(void)exchange_route(k->x, buf_unread(b), slots, e.flags);
+	else {
+		b->oom = false;
+		counter_add(COUNTER_memory_failures, 1);
+	}
+}
+
+/* --- keeping --------------------------------------------------------------*/
+
+static void
+keep_count_refused(enum bus_store result)
+{
+	switch (result) {
+	case BUS_STORE_TOO_LARGE:
+		counter_add(COUNTER_store_refused_too_large, 1);
+		break;
+	case BUS_STORE_UNAVAILABLE:
+		counter_add(COUNTER_store_refused_memory, 1);
+		counter_add(COUNTER_memory_failures, 1);
+		break;
+	case BUS_STORE_OK:
+	case BUS_STORE_GAP:
+	case BUS_STORE_EPOCH:
+	case BUS_STORE_FINISHED:
+		break;
+	}
+}
+
+static void
+keep_on_kept(void *arg, const struct store_kept *kept)
+{
+	struct keep *k = arg;
+	const struct conf_namespace *ns;
+	uint64_t slots[2];
+
+	if (kept->result != BUS_STORE_OK) {
+		keep_count_refused(kept->result);
+		keep_refuse(k, &kept->asker, kept->result);
+		return;
+	}
+	counter_add(COUNTER_store_appends, 1);
+	ns = conf_namespace_find(k->conf, kept->key.nsp);
+	if (ns != NULL)
+		keep_who(k, ns, kept->key.room, slots);
+	else
+		slotset_clear(slots);
+	keep_say(k, &kept->asker, BUS_STORE_OK, kept->epoch, kept->kept,
+	    slots);
+	if (!slotset_empty(slots))
+		keep_route(k, &kept->asker, kept->frame, slots);
+}
+
+/* A worker that has an older configuration, or a newer one, takes the room for
+ * one with a history, or there are other hosts: it is a publication as any
+ * other. */
+static void
+keep_pass(struct keep *k, const struct store_asker *from,
+    const struct conf_namespace *ns, struct bus_envelope *e)
+{
+	uint64_t slots[2];
+
+	keep_who(k, ns, e->publish.to.rooms[0], slots);
+	keep_say(k, from, BUS_STORE_OK, slice_of(NULL, 0), 0, slots);
+	e->kind = BUS_PUBLISH;
+	e->publish.timeout_ms = e->publish.sent_us = 0;
+	e->publish.epoch = slice_of(NULL, 0);
+	e->publish.kept = 0;
+	buf_reset(&k->frame);
+	if (!bus_encode(&k->frame, e)) {
+		k->frame.oom = false;
+		counter_add(COUNTER_memory_failures, 1);
+		return;
+	}
+	keep_route(k, from, &k->frame, slots);
+	if ((from->flags & BUS_FAR) && k->x->far != NULL)
+		k->x->far(k->x->arg, buf_unread(&k->frame));
+}
+
+static bool
+keep_bounds(const struct keep *k, const struct conf_namespace *ns,
+    struct slice room, struct store_bounds *b)
+{
+	struct slice values[CONF_PARAMS_MAX];
+	const struct conf_room *c;
+
+	/* what other hosts publish is kept nowhere: nobody could say what is
+	 * missing */
+	if (conf_redis_on(&k->conf->redis))
+		return (false);
+	c = conf_room_find(ns, room, values);
+	if (c == NULL || c->history == 0)
+		return (false);
+	b->events = c->history;
+	b->bytes = k->conf->store_room_bytes;
+	b->keep_ms = c->keep_ms;
+	return (true);
+}
+
+static bool
+keep_judge(void *arg, const struct store_key *key, struct store_bounds *b)
+{
+	const struct keep *k = arg;
+	const struct conf_namespace *ns = conf_namespace_find(k->conf,
+	    key->nsp);
+
+	return (ns != NULL && keep_bounds(k, ns, key->room, b));
+}
+
+static struct store_asker
+keep_asker(const struct bus_envelope *e)
+{
+	return ((struct store_asker){ .slot = e->from,
+		.generation = e->generation, .flags = e->flags,
+		.ref = e->ref });
+}
+
+static void
+keep_take(struct keep *k, struct bus_envelope *e)
+{
+	struct bus_publish *p = &e->publish;
+	struct store_append a = { .asker = keep_asker(e),
+		.key = { p->nsp, p->to.rooms[0] }, .e = e,
+		.done = keep_on_kept, .arg = k };
+	const struct conf_namespace *ns = conf_namespace_find(k->conf, p->nsp);
+
+	a.asker.timeout_ms = p->timeout_ms;
+	a.asker.sent_us = p->sent_us;
+	if (ns == NULL || a.key.room.n > INTEREST_NAME_MAX) {
+		counter_add(COUNTER_store_refused_unknown, 1);
+		keep_refuse(k, &a.asker, BUS_STORE_UNAVAILABLE);
+		return;
+	}
+	if (keep_bounds(k, ns, a.key.room, &a.bounds))
+		k->store->does->append(k->store->engine, &a);
+	else
+		keep_pass(k, &a.asker, ns, e);
+}
+
+/* --- reading --------------------------------------------------------------*/
+
+static void
+keep_send_page(struct keep *k, const struct store_page *page)
+{
+	static struct bus_envelope e;	/* large; one at a time */
+
+	*bus_page(&e, BUS_STORE_OK) = page->page;
+	if (page->more)
+		e.flags |= BUS_MORE;
+	if (keep_answer(k, &page->asker, &e))
+		return;
+	/* an event that is larger than its queue */
+	*bus_page(&e, BUS_STORE_UNAVAILABLE) = (struct bus_page){
+		.result = BUS_STORE_UNAVAILABLE };
+	(void)keep_answer(k, &page->asker, &e);
+}
+
+static void
+keep_refuse_page(struct keep *k, const struct store_asker *to)
+{
+	struct store_page none = { .asker = *to };
+
+	none.page.result = BUS_STORE_UNAVAILABLE;
+	keep_send_page(k, &none);
+}
+
+static void
+keep_on_page(void *arg, const struct store_page *page)
+{
+	struct keep *k = arg;
+
+	counter_add(COUNTER_store_reads, 1);
+	k->pages++;
+	k->page_bytes += page->page.frames.n;
+	if (page->page.result == BUS_STORE_GAP)
+		counter_add(COUNTER_store_gaps, 1);
+	if (page->page.result == BUS_STORE_EPOCH)
+		counter_add(COUNTER_store_epochs_lost, 1);
+	keep_send_page(k, page);
+}
+
+static uint64_t
+keep_at_most(uint64_t asked, uint64_t most)
+{
+	return (asked == 0 || asked > most ? most : asked);
+}
+
+/* A page that a worker has room for, whatever its bound. */
+static uint64_t
+keep_page_bytes(const struct keep *k)
+{
+	return (keep_at_most(k->conf->bus_queue_bytes / 4, KEEP_PAGE_BYTES));
+}
+
+static void
+keep_look(struct keep *k, const struct bus_envelope *e)
+{
+	const struct bus_history *h = &e->history;
+	struct store_read q = { .asker = keep_asker(e),
+		.key = { h->nsp, h->room },
+		.from = (enum bus_history_from)h->from, .epoch = h->epoch,
+		.since = h->since,
+		.limit = keep_at_most(h->limit, KEEP_PAGE_EVENTS),
+		.bytes = keep_at_most(h->bytes, keep_page_bytes(k)),
+		.done = keep_on_page, .arg = k };
+	const struct conf_namespace *ns = conf_namespace_find(k->conf, h->nsp);
+
+	if (ns != NULL && q.key.room.n <= INTEREST_NAME_MAX &&
+	    keep_bounds(k, ns, q.key.room, &q.bounds))
+		k->store->does->read(k->store->engine, &q);
+	else
+		keep_refuse_page(k, &q.asker);
+}
+
+static bool
+keep_has_room(const struct keep *k, unsigned slot)
+{
+	return (exchange_queued(k->x, slot) <= KEEP_AHEAD_BYTES &&
+	    !exchange_crowded(k->x, slot));
+}
+
+static bool
+keep_may_read(const struct keep *k)
+{
+	return (k->pages < KEEP_TURN_PAGES &&
+	    k->page_bytes < KEEP_TURN_BYTES);
+}
+
+/* Now, or in its turn; what is asked later is answered later. */
+static void
+keep_ask(struct keep *k, const struct bus_envelope *e, struct slice frame)
+{
+	struct store_asker asker = keep_asker(e);
+
+	if (!waiting_has(&k->waiting, e->from) && keep_may_read(k) &&
+	    keep_has_room(k, e->from)) {
+		keep_look(k, e);
+		return;
+	}
+	if (waiting_add(&k->waiting, e->from, frame))
+		return;
+	counter_add(COUNTER_store_refused_crowded, 1);
+	keep_refuse_page(k, &asker);
+}
+
+static void
+keep_on_frame(void *arg, struct slice frame)
+{
+	static struct bus_envelope e;	/* large; one at a time */
+	struct keep *k = arg;
+
+	if (bus_decode(frame, &e) != (ssize_t)frame.n) {
+		counter_add(COUNTER_bus_bad, 1);
+		return;
+	}
+	if (e.kind == BUS_KEEP)
+		keep_take(k, &e);
+	else
+		keep_ask(k, &e, frame);
+}
+
+/* Workers that have a question and room for its answer. */
+static bool
+keep_ready(const struct keep *k, uint64_t ready[2])
+{
+	uint64_t left[2];
+	unsigned slot;
+
+	slotset_clear(ready);
+	slotset_copy(left, k->waiting.slots);
+	while ((slot = slotset_take(left)) != 0)
+		if (keep_has_room(k, slot))
+			slotset_add(ready, slot);
+	return (!slotset_empty(ready));
+}
+
+static void
+keep_answer_waiting(struct keep *k)
+{
+	static struct bus_envelope e;	/* large; one at a time */
+	struct slice frame;
+	uint64_t ready[2];
+	unsigned slot;
+
+	while (keep_may_read(k) && keep_ready(k, ready)) {
+		slot = waiting_next(&k->waiting, ready);
+		frame = waiting_first(&k->waiting, slot);
+		/* it was found good when it came */
+		if (bus_decode(frame, &e) == (ssize_t)frame.n)
+			keep_look(k, &e);
+		waiting_drop_first(&k->waiting, slot);
+	}
+	k->pages = 0;
+	k->page_bytes = 0;
+}
+
+/* --- the rest -------------------------------------------------------------*/
+
+static uint64_t
+keep_now_ms(void *arg)
+{
+	const struct keep *k = arg;
+
+	return (k->x->mono_ms);
+}
+
+static bool
+keep_is_asked_for(const struct conf *conf)
+{
+	const struct conf_namespace *ns;
+	size_t i, j;
+
+	for (i = 0; i < conf->nnamespaces; i++) {
+		ns = &conf->namespaces[i];
+		for (j = 0; !ns->gone && j < ns->nrooms; j++)
+			if (ns->rooms[j].history != 0)
+				return (true);
+	}
+	return (false);
+}
+
+/* Nobody is to wonder. */
+static void
+keep_say_off(const struct conf *conf)
+{
+	if (conf_redis_on(&conf->redis) && keep_is_asked_for(conf))
+		log_warnx("histories_not_kept why=\"there is a redis"
+		    " section\"");
+}
+
+void
+keep_conf(struct keep *k, const struct conf *conf)
+{
+	CHECK_MAGIC(k, KEEP_MAGIC);
+	k->conf = conf;
+	keep_say_off(conf);
+	k->store->does->conf(k->store->engine, conf->store_bytes);
+}
+
+void
+keep_worker_gone(struct keep *k, unsigned slot)
+{
+	CHECK_MAGIC(k, KEEP_MAGIC);
+	waiting_forget(&k->waiting, slot);
+}
+
+void
+keep_turn(struct keep *k)
+{
+	CHECK_MAGIC(k, KEEP_MAGIC);
+	keep_answer_waiting(k);
+	k->store->does->turn(k->store->engine);
+}
+
+bool
+keep_is_settled(const struct keep *k)
+{
+	CHECK_MAGIC(k, KEEP_MAGIC);
+	return (slotset_empty(k->waiting.slots));
+}
+
+bool
+keep_busy(const struct keep *k)
+{
+	uint64_t ready[2];
+
+	return (keep_ready(k, ready) || k->store->does->busy(k->store->engine));
+}
+
+int
+keep_save(struct keep *k)
+{
+	bool bad;
+	int fd;
+
+	CHECK_MAGIC(k, KEEP_MAGIC);
+	fd = k->store->does->save(k->store->engine, &bad);
+	if (bad)
+		log_warn("histories_not_saved");
+	return (fd);
+}
+
+void
+keep_load(struct keep *k, int fd)
+{
+	struct slice saved;
+
+	CHECK_MAGIC(k, KEEP_MAGIC);
+	if (sealed_map(fd, KEEP_SAVED_MAX, &saved) == -1)
+		log_warn("histories_not_read");
+	else {
+		if (!k->store->does->load(k->store->engine, saved))
+			log_warnx("histories_not_read why=\"they are not"
+			    " understood\"");
+		sealed_unmap(saved);
+	}
+	(void)close(fd);
+}
+
+struct keep *
+keep_new(const struct keep_params *p)
+{
+	struct keep *k = calloc(1, sizeof *k);
+	struct memory_params m = { .wheel = p->wheel, .now_ms = keep_now_ms,
+		.bytes = p->conf->store_bytes, .judge = keep_judge, .arg = k };
+
+	if (k == NULL)
+		return (NULL);
+	k->magic = KEEP_MAGIC;
+	k->conf = p->conf;
+	k->x = p->exchange;
+	buf_init(&k->frame);
+	waiting_init(&k->waiting);
+	k->interest = interest_open(p->segment, 0);
+	k->store = memory_new(&m);
+	keep_say_off(p->conf);
+	k->x->keep = keep_on_frame;
+	k->x->keep_arg = k;
+	if (k->interest == NULL || k->store == NULL)
+		keep_free(&k);
+	return (k);
+}
+
+void
+keep_free(struct keep **kp)
+{
+	struct keep *k = *kp;
+
+	if (k == NULL)
+		return;
+	*kp = NULL;
+	CHECK_MAGIC(k, KEEP_MAGIC);
+	k->x->keep = NULL;
+	if (k->interest != NULL)
+		interest_close(&k->interest);
+	if (k->store != NULL)
+		k->store->does->free(k->store->engine);
+	waiting_fini(&k->waiting);
+	buf_fini(&k->frame);
+	k->magic = 0;
+	free(k);
+}

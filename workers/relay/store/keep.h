@@ -1,0 +1,49 @@
+/*
+ * Rooms with a history, as the workers know them: what they publish there
+ * (BUS_KEEP) is kept, gets its place, and goes to all workers with members, that
+ * of the publisher too, in the order of the places; what they ask for
+ * (BUS_HISTORY) is read.  The bounds are those of the configuration.  Called by
+ * relay.c and, for those two kinds of frames, by the exchange.
+ */
+#ifndef STORE_KEEP_H
+#define STORE_KEEP_H
+
+#include <stdbool.h>
+
+#include "base/bug.h"
+
+struct conf;
+struct exchange;
+struct keep;
+struct segment;
+struct wheel;
+
+struct keep_params {
+	const struct conf *conf;
+	struct segment	*segment;	/* where interest in rooms stands */
+	struct exchange	*exchange;
+	struct wheel	*wheel;
+};
+
+/* NULL + errno. */
+struct keep *keep_new(const struct keep_params *) MUST_USE;
+void	keep_free(struct keep **);
+/* Another configuration. */
+void	keep_conf(struct keep *, const struct conf *);
+/* The stream of this worker, or itself, is gone. */
+void	keep_worker_gone(struct keep *, unsigned slot);
+/* The end of a turn, before what is queued is written; busy: the next is not to
+ * wait. */
+void	keep_turn(struct keep *);
+bool	keep_busy(const struct keep *);
+/* All questions are answered. */
+bool	keep_is_settled(const struct keep *);
+/*
+ * What is kept goes on in another relay: as a file of sys/sealed.h, which it
+ * takes before it is asked anything.  -1: there is nothing, or (logged) it could
+ * not be written: then, as when it makes no sense (logged), rooms begin anew.
+ */
+int	keep_save(struct keep *);
+void	keep_load(struct keep *, int fd);	/* closes */
+
+#endif

@@ -1,0 +1,346 @@
+/*
+ * What the engine is asked, and the bounds of all rooms; see memory.h.
+ */
+#include "relay/store/memory_int.h"
+
+#include <sys/random.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "relay/store/number.h"
+#include "shm/counters.h"
+
+#define MEMORY_STEP	64u	/* events dropped, rooms put out, by one append */
+#define MEMORY_TURN	1024u	/* ... by the end of a turn */
+#define MEMORY_LOOKS	64u	/* rooms judged by it */
+
+/* --- bounds of all --------------------------------------------------------*/
+
+/* Room for so much more: others go, while there are any. */
+static void
+memory_put_out(struct memory *m, const struct memory_room *keep, uint64_t more,
+    unsigned *budget)
+{
+	struct memory_room *r;
+
+	while (m->bytes + more > m->p.bytes && *budget > 0) {
+		r = TAILQ_FIRST(&m->empty);
+		if (r != NULL && r == keep)
+			r = TAILQ_NEXT(r, used);
+		if (r == NULL)
+			r = TAILQ_FIRST(&m->full);
+		if (r != NULL && r == keep)
+			r = TAILQ_NEXT(r, used);
+		if (r == NULL)
+			return;
+		--*budget;
+		counter_add(COUNTER_store_evicted_rooms, r->n != 0);
+		memory_end(r);
+	}
+}
+
+/* --- what is asked --------------------------------------------------------*/
+
+static enum bus_store
+memory_keep(struct memory *m, const struct store_append *a,
+    struct store_kept *kept)
+{
+	struct store_bounds bounds = a->bounds;
+	struct memory_room *r = memory_find(m, &a->key);
+	unsigned budget = MEMORY_STEP;
+	uint64_t cost;
+
+	memory_narrow(m, &a->key, &bounds);
+	if (r == NULL)
+		r = memory_begin(m, &a->key, &bounds);
+	if (r == NULL)
+		return (BUS_STORE_UNAVAILABLE);
+	memory_bound(r, &bounds);
+	kept->epoch = memory_epoch(r);
+	kept->kept = r->top + 1;
+	kept->frame = &m->frame;
+	if (!number_frame(a, kept->epoch, kept->kept, &m->meta, &m->frame))
+		return (BUS_STORE_UNAVAILABLE);
+	cost = m->frame.wpos + memory_event_cost();
+	if (m->frame.wpos > STORE_FRAME_MAX || cost > bounds.bytes)
+		return (BUS_STORE_TOO_LARGE);
+	memory_trim(r, 1, cost, &budget);
+	memory_put_out(m, r, cost, &budget);
+	return (memory_push(r, buf_unread(&m->frame), memory_now(m)) ? BUS_STORE_OK :
+	    BUS_STORE_UNAVAILABLE);
+}
+
+static void
+memory_append(void *engine, const struct store_append *a)
+{
+	struct memory *m = engine;
+	struct store_kept kept = { .asker = a->asker, .key = a->key };
+
+	CHECK_MAGIC(m, MEMORY_MAGIC);
+	kept.result = memory_keep(m, a, &kept);
+	/* what was put out makes room for more than this one */
+	if (!TAILQ_EMPTY(&m->gone))
+		(void)memory_sweep(m, MEMORY_STEP);
+	a->done(a->arg, &kept);
+}
+
+/* Who joins a room is told in which epoch it begins, unless something would have
+ * to go for that.  NULL: it does not begin. */
+static struct memory_room *
+memory_foresee(struct memory *m, const struct store_read *q)
+{
+	struct store_bounds bounds = q->bounds;
+	uint64_t cost = memory_room_cost() + q->key.nsp.n + q->key.room.n;
+	unsigned budget = MEMORY_STEP;
+
+	while (m->bytes + cost > m->p.bytes && !TAILQ_EMPTY(&m->empty) &&
+	    budget-- > 0)
+		memory_end(TAILQ_FIRST(&m->empty));
+	if (m->bytes + cost > m->p.bytes)
+		return (NULL);
+	memory_narrow(m, &q->key, &bounds);
+	return (memory_begin(m, &q->key, &bounds));
+}
+
+static struct memory_room *
+memory_asked(struct memory *m, const struct store_read *q)
+{
+	struct memory_room *r = memory_find(m, &q->key);
+
+	if (r != NULL)
+		memory_touch(r);
+	else if (q->from == BUS_HISTORY_TOP || q->from == BUS_HISTORY_AFTER)
+		r = memory_foresee(m, q);
+	if (!TAILQ_EMPTY(&m->gone))
+		(void)memory_sweep(m, MEMORY_STEP);
+	return (r);
+}
+
+/* The newest that fit: of these the oldest. */
+static uint32_t
+memory_last(const struct memory_room *r, const struct store_read *q,
+    uint32_t first)
+{
+	uint64_t bytes = 0;
+	uint32_t i = r->n;
+
+	while (i > first && r->n - i < q->limit) {
+		bytes += memory_at(r, i - 1)->n;
+		if (bytes > q->bytes && i < r->n)
+			break;
+		i--;
+	}
+	return (i);
+}
+
+/* From the i-th event on; true: there are more than may go. */
+static bool
+memory_copy(struct memory *m, const struct memory_room *r,
+    const struct store_read *q, uint32_t i)
+{
+	const struct memory_event *e;
+	uint64_t n;
+
+	for (n = 0; i < r->n; i++, n++) {
+		e = memory_at(r, i);
+		if (n == q->limit || (n > 0 &&
+		    m->page.wpos + e->n > q->bytes))
+			return (true);
+		buf_append(&m->page, e->frame, e->n);
+		counter_add(COUNTER_store_read_events, 1);
+	}
+	return (false);
+}
+
+/* Where the answer begins; n: there is nothing in it. */
+static uint32_t
+memory_start(const struct memory_room *r, const struct store_read *q,
+    uint32_t first, uint64_t *result)
+{
+	uint64_t place = r->top - r->n + 1 + first;
+
+	switch (q->from) {
+	case BUS_HISTORY_TOP:
+		return (r->n);
+	case BUS_HISTORY_LAST:
+		return (memory_last(r, q, first));
+	case BUS_HISTORY_FIRST:
+		return (first);
+	case BUS_HISTORY_AFTER:
+		break;
+	}
+	if (!slice_eq(q->epoch, memory_epoch(r)) || q->since > r->top) {
+		*result = BUS_STORE_EPOCH;
+		return (r->n);
+	}
+	if (q->since + 1 < place) {
+		*result = BUS_STORE_GAP;
+		return (first);
+	}
+	return (first + (uint32_t)(q->since + 1 - place));
+}
+
+static void
+memory_look(struct memory *m, const struct store_read *q,
+    struct store_page *out)
+{
+	struct memory_room *r = memory_asked(m, q);
+	struct bus_page *p = &out->page;
+	uint32_t first, start;
+
+	buf_reset(&m->page);
+	p->result = BUS_STORE_OK;
+	if (r == NULL) {
+		if (q->from == BUS_HISTORY_AFTER)
+			p->result = BUS_STORE_EPOCH;
+		return;
+	}
+	first = memory_beyond(r);
+	p->epoch = memory_epoch(r);
+	p->top = r->top;
+	p->first = first < r->n ? r->top - r->n + 1 + first : 0;
+	start = memory_start(r, q, first, &p->result);
+	out->more = memory_copy(m, r, q, start);
+	p->frames = buf_unread(&m->page);
+}
+
+static void
+memory_read(void *engine, const struct store_read *q)
+{
+	struct memory *m = engine;
+	struct store_page out = { .asker = q->asker };
+
+	CHECK_MAGIC(m, MEMORY_MAGIC);
+	memory_look(m, q, &out);
+	if (m->page.oom) {
+		counter_add(COUNTER_memory_failures, 1);
+		m->page.oom = false;
+		out.page = (struct bus_page){
+			.result = BUS_STORE_UNAVAILABLE };
+		out.more = false;
+	}
+	q->done(q->arg, &out);
+}
+
+/* --- by and by ------------------------------------------------------------*/
+
+static void
+memory_conf(void *engine, uint64_t bytes)
+{
+	struct memory *m = engine;
+
+	CHECK_MAGIC(m, MEMORY_MAGIC);
+	m->p.bytes = bytes;
+	m->look = TAILQ_FIRST(&m->all);
+}
+
+/* A room under another configuration. */
+static void
+memory_judge(struct memory *m, struct memory_room *r, unsigned *budget)
+{
+	struct store_key k = { memory_nsp(r), memory_name(r) };
+	struct store_bounds bounds = r->bounds;
+
+	if (!m->p.judge(m->p.arg, &k, &bounds)) {
+		memory_end(r);
+		return;
+	}
+	memory_narrow(m, &k, &bounds);
+	memory_bound(r, &bounds);
+	memory_trim(r, 0, 0, budget);
+}
+
+static void
+memory_turn(void *engine)
+{
+	struct memory *m = engine;
+	unsigned budget = MEMORY_TURN, looks = MEMORY_LOOKS;
+	struct memory_room *r;
+
+	CHECK_MAGIC(m, MEMORY_MAGIC);
+	while ((r = m->look) != NULL && looks-- > 0) {
+		m->look = TAILQ_NEXT(r, all);
+		memory_judge(m, r, &budget);
+	}
+	while ((r = TAILQ_FIRST(&m->due)) != NULL && budget > 0)
+		memory_trim(r, 0, 0, &budget);
+	memory_put_out(m, NULL, 0, &budget);
+	if (!TAILQ_EMPTY(&m->gone))
+		(void)memory_sweep(m, budget);
+}
+
+static bool
+memory_busy(const void *engine)
+{
+	const struct memory *m = engine;
+
+	return (m->look != NULL || !TAILQ_EMPTY(&m->due) ||
+	    !TAILQ_EMPTY(&m->gone) || m->bytes > m->p.bytes);
+}
+
+/* --- birth and death ------------------------------------------------------*/
+
+static uint64_t
+memory_hash_of(const void *arg, const struct hashtab_link *l)
+{
+	const struct memory_room *r = (const void *)((const uint8_t *)l -
+	    offsetof(struct memory_room, link));
+
+	(void)arg;
+	return (r->hash);
+}
+
+static void
+memory_free(void *engine)
+{
+	struct memory *m = engine;
+
+	CHECK_MAGIC(m, MEMORY_MAGIC);
+	while (!TAILQ_EMPTY(&m->all))
+		memory_end(TAILQ_FIRST(&m->all));
+	while (!TAILQ_EMPTY(&m->gone))
+		(void)memory_sweep(m, MEMORY_TURN);
+	hashtab_fini(&m->table);
+	buf_fini(&m->meta);
+	buf_fini(&m->frame);
+	buf_fini(&m->page);
+	m->magic = 0;
+	free(m);
+}
+
+static const struct store_engine memory_engine = {
+	memory_append, memory_read, memory_conf, memory_turn, memory_busy,
+	memory_save, memory_load, memory_free
+};
+
+struct store *
+memory_new(const struct memory_params *p)
+{
+	struct memory *m = calloc(1, sizeof *m);
+	uint64_t origin;
+
+	if (m == NULL)
+		return (NULL);
+	if (getrandom(&m->key, sizeof m->key, 0) != (ssize_t)sizeof m->key ||
+	    getrandom(&origin, sizeof origin, 0) != (ssize_t)sizeof origin) {
+		free(m);
+		return (NULL);
+	}
+	m->magic = MEMORY_MAGIC;
+	m->p = *p;
+	m->store = (struct store){ &memory_engine, m };
+	(void)snprintf(m->origin, sizeof m->origin, "%012llx",
+	    (unsigned long long)(origin & 0xffffffffffff));
+	hashtab_init(&m->table, memory_hash_of, NULL);
+	TAILQ_INIT(&m->empty);
+	TAILQ_INIT(&m->full);
+	TAILQ_INIT(&m->all);
+	TAILQ_INIT(&m->due);
+	TAILQ_INIT(&m->gone);
+	buf_init(&m->meta);
+	buf_init(&m->frame);
+	buf_init(&m->page);
+	memory_show(m);
+	return (&m->store);
+}

@@ -1,0 +1,48 @@
+/*
+ * Numbered frames; see number.h.
+ */
+#include "relay/store/number.h"
+
+#include "base/slotset.h"
+
+/* {...} and two members more. */
+static void
+number_meta(struct buf *b, struct slice meta, struct slice epoch,
+    uint64_t kept)
+{
+	buf_slice(b, slice_of(meta.p, meta.n - 1));
+	if (meta.n > 2)
+		buf_byte(b, ',');
+	buf_str(b, "\"epoch\":\"");
+	buf_slice(b, epoch);
+	buf_str(b, "\",\"offset\":");
+	buf_u64(b, kept);
+	buf_byte(b, '}');
+}
+
+bool
+number_frame(const struct store_append *a, struct slice epoch, uint64_t kept,
+    struct buf *meta, struct buf *out)
+{
+	struct bus_envelope *e = a->e;
+	struct bus_publish *p = &e->publish;
+	bool good;
+
+	p->epoch = epoch;
+	p->kept = kept;
+	p->timeout_ms = p->sent_us = 0;
+	buf_reset(meta);
+	if (p->meta.n >= 2 && p->meta.p[p->meta.n - 1] == '}') {
+		number_meta(meta, p->meta, epoch, kept);
+		p->meta = buf_unread(meta);
+	}
+	e->kind = BUS_PUBLISH;
+	e->flags = BUS_NUMBERED | (a->asker.flags & BUS_NAMED);
+	slotset_clear(e->slots);
+	e->from = e->generation = 0;
+	e->ref = 0;
+	buf_reset(out);
+	good = !meta->oom && bus_encode(out, e);
+	meta->oom = out->oom = false;
+	return (good);
+}

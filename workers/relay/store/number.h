@@ -1,0 +1,18 @@
+/*
+ * A publication that has its place: the frame that is kept, and given to all.
+ * Called by engines.
+ */
+#ifndef STORE_NUMBER_H
+#define STORE_NUMBER_H
+
+#include "relay/store/store.h"
+
+/*
+ * The publication as a frame, BUS_PUBLISH for nobody, in out, which is emptied.
+ * What is told of it (meta), if there is any, says epoch and place as well; meta:
+ * scratch.  False: no memory, or too large.
+ */
+bool	number_frame(const struct store_append *, struct slice epoch,
+	    uint64_t kept, struct buf *meta, struct buf *out) MUST_USE;
+
+#endif
