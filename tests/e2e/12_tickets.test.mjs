@@ -69,7 +69,7 @@ for (const version of versions)
 		assert.ok(all.every((s) => s.reused));
 		const now = workers(d).map(sockets);
 		assert.ok(now.every((x, i) => x > was[i]), `${was} ${now}`);
-		assert.equal(await d.metric('tls_resumed') - n, 32);
+		await d.counts('tls_resumed', n + 32);
 		for (const s of all)
 			s.close();
 	});

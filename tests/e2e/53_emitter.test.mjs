@@ -234,8 +234,7 @@ test('names that no room here can have are left out', async () => {
 	e.to('ok').emit('ok');
 	await settled([s]);
 	assert.deepEqual(names(s), ['ok']);
-	assert.equal(await d.metric('socketio_refused', 'code="name"'),
-	    before + 2);
+	await d.counts('socketio_refused', before + 2, 'code="name"');
 	s.close();
 });
 
@@ -404,8 +403,8 @@ test('what is not allowed is not done, and counted', async () => {
 	e.disconnectSockets();
 	await until(async () => await some.metric('socketio_refused',
 	    'code="off"') === 1, 'a refusal');
-	assert.equal(await some.metric('socketio_received', 'kind="join"'), 1);
-	assert.equal(await none.metric('socketio_received', 'kind="join"'), 0);
+	await some.counts('socketio_received', 1, 'kind="join"');
+	await none.counts('socketio_received', 0, 'kind="join"');
 	for (const s of list) {
 		await ask(s, 'roost:ping');
 		assert.deepEqual(s.got, []);

@@ -65,7 +65,7 @@ async () => {
 		fs.writeFileSync(file, 'two\n');
 		await reload(d);
 		await logged(d, 'redis_password_renewed', 2);
-		assert.equal(await d.metric('redis_renewals'), 2);
+		await d.counts('redis_renewals', 2);
 		/* one that is refused: told, and nothing else happens */
 		fs.writeFileSync(file, 'three\n');
 		await reload(d);	/* meanwhile another would tell it twice */
@@ -73,14 +73,14 @@ async () => {
 		fs.unlinkSync(file);
 		await reload(d);
 		await logged(d, 'redis_password_not_renewed.*No such file', 2);
-		assert.equal(await d.metric('redis_renewals_failed'), 4);
+		await d.counts('redis_renewals_failed', 4);
 		stop = true;
 		await stream;
 		await heard(s, 'n', n);
 		assert.deepEqual(gotten(s, 'n').map(([v]) => v),
 		    [...Array(n).keys()]);
 		assert.equal(await ours(admin), before);
-		assert.equal(await d.metric('redis_gaps'), 0);
+		await d.counts('redis_gaps', 0);
 		assert.equal(d.log.match(/redis_trouble/g), null);
 		assert.ok(!/said=.*(one|two|three)\b/.test(d.log));
 		/* what is made anew needs the right one, and finds it */
@@ -105,7 +105,7 @@ test('HUP without a password, or without Redis, does nothing', async () => {
 		await heard(s, 'on');
 		s.close();
 		assert.equal(await ours(admin), before);
-		assert.equal(await d.metric('redis_renewals'), 0);
+		await d.counts('redis_renewals', 0);
 	});
 	const alone = await Daemon.start({ conf: echo });
 	process.kill(alone.pid, 'SIGHUP');

@@ -279,7 +279,7 @@ describe(sharded ? 'sharded' : 'classic', () => {
 		assert.match(text, /{"requestId":"i3","sockets":\[\]}/);
 		assert.match(text, /{"requestId":"i4","rooms":\[\]}/);
 		assert.doesNotMatch(text, /yyy/);
-		assert.equal(await d[0].metric('requests_bad'), bad + 2);
+		await d[0].counts('requests_bad', bad + 2);
 		sub.close();
 	});
 
@@ -305,22 +305,24 @@ describe(sharded ? 'sharded' : 'classic', () => {
 		await heard(s, 'y');
 		for (const kind of ['broadcast', 'join', 'leave', 'disconnect',
 			'event'])
-			assert.ok(await d[0].metric('socketio_received',
-			    kind) > 0, kind);
-		assert.ok(await d[0].metric('socketio_received', 'broadcast') > 0);
-		assert.ok(await d[0].metric('socketio_received', 'leave') > 0);
-		assert.ok(await d[0].metric('socketio_received', 'disconnect') > 0);
-		assert.ok(await d[0].metric('socketio_received', 'event') > 0);
+			await d[0].counts('socketio_received',
+			    (n) => n > 0, kind);
+		await d[0].counts('socketio_received',
+		    (n) => n > 0, 'broadcast');
+		await d[0].counts('socketio_received', (n) => n > 0, 'leave');
+		await d[0].counts('socketio_received',
+		    (n) => n > 0, 'disconnect');
+		await d[0].counts('socketio_received', (n) => n > 0, 'event');
 		if (!sharded)
-			assert.ok(await d[0].metric('socketio_received',
-			    'question') > 0);
-		assert.ok(await d[0].metric('requests') > 0);
-		assert.ok(await d[0].metric('member_answers') > 0);
-		assert.ok(await d[0].metric('socketio_sent') > 0);
+			await d[0].counts('socketio_received',
+			    (n) => n > 0, 'question');
+		await d[0].counts('requests', (n) => n > 0);
+		await d[0].counts('member_answers', (n) => n > 0);
+		await d[0].counts('socketio_sent', (n) => n > 0);
 		/* the other daemon has published, too */
-		assert.ok(await d[0].metric('socketio_own') > 0);
+		await d[0].counts('socketio_own', (n) => n > 0);
 		if (!sharded)
-			assert.ok(await d[0].metric('socketio_elsewhere') > 0);
+			await d[0].counts('socketio_elsewhere', (n) => n > 0);
 		s.close();
 	});
 
@@ -332,7 +334,7 @@ describe(sharded ? 'sharded' : 'classic', () => {
 			'\xa3nsp\xa1/\x80', 'latin1'));
 		await heard(s, 'x');
 		assert.deepEqual(gotten(s, 'x'), [[null]]);
-		assert.equal(await d[0].metric('socketio_strange'), 1);
+		await d[0].counts('socketio_strange', 1);
 		s.close();
 		await c.quit();
 	});
@@ -363,8 +365,7 @@ describe(sharded ? 'sharded' : 'classic', () => {
 		const refused = sharded ? 3 : 2;
 		await until(async () => await o.metric('socketio_refused',
 		    'code="off"') === refused, 'refusals');
-		assert.equal(await o.metric('socketio_received',
-		    'kind="event"'), 0);
+		await o.counts('socketio_received', 0, 'kind="event"');
 		closeAll(list);
 		await o.stop();
 		await members(4);
@@ -387,8 +388,7 @@ describe(sharded ? 'sharded' : 'classic', () => {
 		for (const s of list.slice(1))
 			assert.ok(found.includes(s.id));
 		assert.ok(found.length < 24 && found.length > 3);
-		assert.equal(await d[0].metric('member_answers_partly'),
-		    partly + 1);
+		await d[0].counts('member_answers_partly', partly + 1);
 		assert.equal(ids(await io[0].io.fetchSockets()).length, 24);
 		closeAll([...list, ...more]);
 	});

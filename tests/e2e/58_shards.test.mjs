@@ -152,7 +152,7 @@ test('one away: its rooms alone are degraded, and it is named', async (t) => {
 		assert.match(h.reason, new RegExp(`^1 of 3: .*, ${
 			shown(victim)}$`));
 		assert.equal(h.redis.away, 1);
-		assert.ok(await d.metric('redis_shards_away') > 0);
+		await d.counts('redis_shards_away', (n) => n > 0);
 		await until(() => d.log.includes(`redis_trouble url=${
 			shown(victim)}`), 'a line in the log');
 	}

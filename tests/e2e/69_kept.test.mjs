@@ -135,9 +135,9 @@ namespace "/p" { auth = optional presence = namespace
 	    { users: ['u0'] });
 	assert.equal(u0.status, 'online');
 	assert.equal(u0.connections ?? 1, 1);
-	assert.equal(await d.metric('ns_sockets', 'ns="/p"'), 9);
-	assert.equal(await d.metric('joins'), joined);
-	assert.equal(await d.metric('ns_admitted', 'ns="/p"'), came);
+	await d.counts('ns_sockets', 9, 'ns="/p"');
+	await d.counts('joins', joined);
+	await d.counts('ns_admitted', came, 'ns="/p"');
 	users.forEach((u) => u.close());
 	watcher.close();
 	await d.stop();

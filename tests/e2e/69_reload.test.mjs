@@ -50,7 +50,7 @@ const quick = `drain_time = ${Math.min(slow, 4)}s\n${stopTime}`;
 
 test('a configuration that is another one takes effect', async () => {
 	const d = await Daemon.start({ workers: 2, conf: `${quick}${echo}` });
-	assert.equal(await d.metric('generation'), 1);
+	await d.counts('generation', 1);
 	assert.equal((await refused(await connect(d, '/more',
 	    { wait: false }))).message, 'Invalid namespace');
 	rewrite(d, (t) => `${t}
@@ -65,10 +65,10 @@ heartbeat { interval = 7s }`);
 	assert.equal(await ask(s, 'ask', 5), 5);
 	assert.equal(s.io.engine.pingInterval ?? s.io.engine._pingInterval, 7000);
 	s.close();
-	assert.equal(await d.metric('reloads'), 1);
-	assert.equal(await d.metric('reloads_failed'), 0);
-	assert.equal(await d.metric('generation'), 2);
-	assert.equal(await d.metric('generations'), 1);
+	await d.counts('reloads', 1);
+	await d.counts('reloads_failed', 0);
+	await d.counts('generation', 2);
+	await d.counts('generations', 1);
 	await until(async () => await d.metric('last_reload_seconds') > 0.001,
 	    'how long it took');
 	await d.stop();
@@ -112,7 +112,7 @@ test('namespaces may go, and come in another order', async () => {
 	const [b, c] = [await connect(d, '/b'), await connect(d, '/c')];
 	await until(async () => (await users()).b?.sockets === 1, 'one in /b');
 	assert.deepEqual(Object.keys(await users()).sort(), ['b', 'c']);
-	assert.equal(await d.metric('ns_admitted', 'ns="/b"'), 2);
+	await d.counts('ns_admitted', 2, 'ns="/b"');
 	b.close();
 	c.close();
 	await d.stop();
@@ -162,7 +162,7 @@ route "/ws${n}" { namespace = "${n}" }\n`;
 	    undefined, true);
 	assert.equal((await w.ask('ask', 5)).data, 5);
 	assert.equal(cut, 0);
-	assert.ok(await d.metric('connections_moved_in') >= 4);
+	await d.counts('connections_moved_in', (n) => n >= 4);
 	for (const c of [a, b, polls, w])
 		c.close();
 	await d.stop();
@@ -198,7 +198,7 @@ namespace "/" { auth = none room "{r}" { join = open }
 	over = true;
 	await Promise.all(telling);
 	/* of those who have gone by, too: what they counted stays */
-	assert.equal(await d.metric('acks_timed_out'), 0);
+	await d.counts('acks_timed_out', 0);
 	assert.deepEqual(wrong, []);
 	assert.ok(slowest < 1500 * slow, `${slowest} ms`);
 	for (const s of all)
@@ -232,7 +232,7 @@ test('new workers that are killed are replaced, and inherit', async () => {
 		await until(() => ask(s, 'ask', 1).then((v) => v === 1,
 		    () => false), 'an answer');
 	await until(() => pids(d).length === 2, 'two workers');
-	assert.equal(await d.metric('generations'), 1);
+	await d.counts('generations', 1);
 	/* the configuration for the relay is kept */
 	assert.ok(fds(d.pid) <= before + 1, `${fds(d.pid)}, ${before}`);
 	for (const s of all)
@@ -268,9 +268,9 @@ pidfile = "${d.dir}/pid"\nlimits { per_user = 3 }\nlog_level = debug`);
 	assert.match(log, new RegExp(`config_refused ${at(3)
 	    } what="per_address, per_user, `));
 	assert.doesNotMatch(log, / debug: /);
-	assert.equal(await d.metric('reloads_failed'), 4);
-	assert.equal(await d.metric('reloads'), 0);
-	assert.equal(await d.metric('generation'), 1);
+	await d.counts('reloads_failed', 4);
+	await d.counts('reloads', 0);
+	await d.counts('generation', 1);
 	assert.equal(await ask(s, 'ask', 1), 1);
 	assert.equal(s.connected, true);
 	s.close();
@@ -440,7 +440,7 @@ test('workers that do not start are turned back', async () => {
 	process.kill(killed, 'SIGKILL');
 	await until(() => times(d, ' turned ') === 3, 'the end', 15000);
 	s.close();
-	assert.equal(await d.metric('generations'), 1);
+	await d.counts('generations', 1);
 	await d.stop();
 	inject.close();
 });
@@ -458,7 +458,7 @@ test('one of the new workers hangs: it is not waited for for long',
 	process.kill(one, 'SIGSTOP');
 	await until(() => times(d, ' turned ') === 1, 'an end of it', 30000);
 	await until(() => pids(d).length === 2, 'two');
-	assert.equal(await d.metric('generations'), 1);
+	await d.counts('generations', 1);
 	const s = await connect(d, '/');
 	assert.equal(await ask(s, 'ask', 1), 1);
 	s.close();
@@ -485,7 +485,7 @@ test('many signals at once', async () => {
 	/* the last of them may be on its way */
 	await until(() => fds(d.pid) === before, 'no descriptor more');
 	assert.ok(times(d, ' reloaded ') > 10);
-	assert.equal(await d.metric('generations'), 1);
+	await d.counts('generations', 1);
 	/* pages; a sanitizer keeps what was freed */
 	assert.ok(sanitized || rss() - first < 300, `${first} became ${rss()}`);
 	await d.stop();

@@ -54,14 +54,13 @@ test('a rebuilt binary takes its place', async () => {
 	const t = await connect(d, '/');
 	assert.equal(await ask(t, 'ask', 2), 2);
 	/* what was counted goes on */
-	assert.ok(await d.metric('connections_accepted') > was.accepted);
-	assert.equal(await d.metric('ns_events_in', 'ns="/"'),
-	    was.events + 1);
-	assert.equal(await d.metric('children_started'), was.started + 3);
-	assert.equal(await d.metric('upgrades'), 1);
-	assert.equal(await d.metric('upgrades_failed'), 0);
-	assert.equal(await d.metric('generation'), 2);
-	assert.equal(await d.metric('generations'), 1);
+	await d.counts('connections_accepted', (n) => n > was.accepted);
+	await d.counts('ns_events_in', was.events + 1, 'ns="/"');
+	await d.counts('children_started', was.started + 3);
+	await d.counts('upgrades', 1);
+	await d.counts('upgrades_failed', 0);
+	await d.counts('generation', 2);
+	await d.counts('generations', 1);
 	const stats = fs.readFileSync(`${d.dir}/stats`);
 	assert.ok(stats.includes(next), 'the file says who writes it');
 	s.close();
@@ -134,8 +133,8 @@ test('what is no binary that could take over is refused', async () => {
 	fs.unlinkSync(d.bin);
 	const r = await fails(d);
 	assert.match(r.log, /No such file/);
-	assert.equal(await d.metric('upgrades_failed'), cases.length + 1);
-	assert.equal(await d.metric('upgrades'), 0);
+	await d.counts('upgrades_failed', cases.length + 1);
+	await d.counts('upgrades', 0);
 	await until(() => fds(d.pid) === n, 'descriptors to be closed');
 	/* and one that can is taken after all */
 	putRebuilt(d);
@@ -191,8 +190,8 @@ for (const [how, why] of [
 		    ` upgrade_rolled_back version=${version} why="${why}"`));
 		assert.equal(d.pid, pid);
 		await unchanged(d, s, r);
-		assert.equal(await d.metric('upgrades'), 0);
-		assert.equal(await d.metric('upgrades_failed'), 1);
+		await d.counts('upgrades', 0);
+		await d.counts('upgrades_failed', 1);
 		/* nothing is left of it, and it is not tried again */
 		const n = fds(pid);
 		const again = await fails(d, 20000);
@@ -202,7 +201,7 @@ for (const [how, why] of [
 		/* the one before reloads, and gives its place to a better one */
 		putRebuilt(d);
 		await upgrade(d);
-		assert.equal(await d.metric('upgrades'), 1);
+		await d.counts('upgrades', 1);
 		s.close();
 		await d.stop();
 	});
@@ -230,7 +229,7 @@ test('five in a row leave nothing behind', async () => {
 			assert.ok(fds(c.pid) <= 60, `${c.title}: ${fds(c.pid)}`);
 	}
 	assert.ok(memory() < m + 2048, `${memory()} KiB, ${m} at first`);
-	assert.equal(await d.metric('upgrades'), 5);
+	await d.counts('upgrades', 5);
 	assert.equal(d.children().length, 3);
 	await d.stop();
 });
@@ -250,10 +249,10 @@ test('nothing is lost, doubled or reordered between workers', async () => {
 	    'more, by those who came last');
 	await cease();
 	assert.deepEqual(ended, []);
-	assert.equal(await d.metric('upgrades'), 2);
-	assert.equal(await d.metric('bus_lost_bytes'), 0);
-	assert.equal(await d.metric('bus_dropped'), 0);
-	assert.equal(await d.metric('gaps_told'), 0);
+	await d.counts('upgrades', 2);
+	await d.counts('bus_lost_bytes', 0);
+	await d.counts('bus_dropped', 0);
+	await d.counts('gaps_told', 0);
 	a.close();
 	b.close();
 	await d.stop();

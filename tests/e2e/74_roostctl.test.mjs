@@ -132,7 +132,7 @@ test('a reload is over when it ends', async () => {
 	let out = await tell(d, 'reload');
 	assert.match(out, /^added namespace '\/more'\n/);
 	(await connect(d, '/more')).close();
-	assert.equal(await d.metric('reloads'), 1);
+	await d.counts('reloads', 1);
 	/* two at a time: each has an outcome */
 	rewrite(d, (t) => `${t}heartbeat { interval = 7s }\n`);
 	await Promise.all([tell(d, 'reload'), tell(d, 'reload')]);
@@ -206,7 +206,7 @@ heartbeat { interval = 7s }\n`);
 	assert.match(r.err, /No such file/);
 	fs.writeFileSync(d.file, good);
 	assert.equal(await tell(d, 'reload'), '');
-	assert.equal(await d.metric('reloads_failed'), 5);
+	await d.counts('reloads_failed', 5);
 	await d.stop();
 });
 

@@ -282,6 +282,22 @@ export class Daemon {
 		}
 		return found ? sum : undefined;
 	}
+	/* The metric comes to what is wanted: a number, or a condition.  Other
+	 * processes count what they have done after others may have seen it. */
+	async counts(name, wanted, labels = '') {
+		const end = Date.now() + 5000 * slow;
+		const right = typeof wanted === 'function' ? wanted :
+		    (n) => n === wanted;
+		for (;;) {
+			const n = await this.metric(name, labels);
+			if (right(n))
+				return n;
+			if (Date.now() > end)
+				assert.fail(`${name} ${labels} is ${n}, not ${
+				    wanted}`);
+			await sleep(20);
+		}
+	}
 
 	/* Once, however often it is asked for. */
 	stop(opts) {
