@@ -375,6 +375,33 @@ a_hole_is_asked_for_once_and_healed_in_order(void **state)
 	assert_int_equal(asked(x), 0);
 }
 
+/* It may be the very next one; the rest of the answer has it. */
+static void
+an_event_between_two_pages_of_what_is_missing(void **state)
+{
+	struct fixture *x = *state;
+
+	enter(x, 2);
+	comes(x, "e1", 6);
+	assert_int_equal(asked(x), BUS_HISTORY);
+	page(x, BUS_STORE_OK, 3, 4, 6, true);
+	fake_hears(x->a, "42/n,[\"m\",3]");
+	fake_hears(x->a, "42/n,[\"m\",4]");
+	comes(x, "e1", 5);
+	comes(x, "e1", 7);
+	fake_hears(x->a, "");
+	assert_int_equal(asked(x), BUS_HISTORY);
+	assert_int_equal(x->asked.history.since, 4);
+	page(x, BUS_STORE_OK, 5, 7, 7, false);
+	fake_hears(x->a, "42/n,[\"m\",5]");
+	fake_hears(x->a, "42/n,[\"m\",6]");
+	fake_hears(x->a, "42/n,[\"m\",7]");
+	comes(x, "e1", 8);
+	fake_hears(x->a, "42/n,[\"m\",8]");
+	fake_hears(x->a, "");
+	assert_int_equal(asked(x), 0);
+}
+
 /* A join finds out that the others miss something: they are told first. */
 static void
 a_join_finds_a_hole(void **state)
@@ -613,6 +640,7 @@ main(void)
 		    teardown),
 		TEST(joins_that_wait_count_as_rooms),
 		TEST(a_hole_is_asked_for_once_and_healed_in_order),
+		TEST(an_event_between_two_pages_of_what_is_missing),
 		TEST(a_join_finds_a_hole),
 		TEST(what_cannot_be_healed_is_told),
 		TEST(a_gap_of_the_relay_is_healed),
