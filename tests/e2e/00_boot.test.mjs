@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { Daemon, run, slow, tempdir, until } from './lib/daemon.mjs';
 
 import { Ws, socketio } from './lib/wire.mjs';
-import { echo } from './lib/conf.mjs';
+import { echo, stopTime } from './lib/conf.mjs';
 
 function conf(text) {
 	const file = path.join(tempdir(), 'roost.conf');
@@ -201,7 +201,7 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT']) {
 test('a client that does not answer Close delays the exit by stop_time only',
 async () => {
 	const d = await Daemon.start({
-		conf: 'stop_time = 1s\nlimits { close_timeout = 1m }\n' + echo });
+		conf: `${stopTime}limits { close_timeout = 1m }\n${echo}` });
 	const a = await socketio(d.port);
 	await d.stop({ ms: 6000 });
 	assert.ok(d.took < 4000 * slow, `took ${d.took} ms`);

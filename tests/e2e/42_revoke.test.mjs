@@ -45,7 +45,9 @@ const revoke = async (body, o) => {
 	return r;
 };
 /* Issued a moment ago, which is before anything that follows. */
-const old = (sub, more = {}) => user(sub, { iat: now() - 10, ...more });
+/* issued before all that this file revokes */
+const began = now();
+const old = (sub, more = {}) => user(sub, { iat: began - 10, ...more });
 const gone = async (s) => {
 	if (s.connected)
 		await once(s, 'disconnect');
@@ -226,7 +228,8 @@ test('a session that waits for its client does not come back', async () => {
 });
 
 test('a moment of the issuer: earlier, or to come', async () => {
-	const s = await connect(d, '/b', { auth: { token: old('ida') } });
+	const s = await connect(d, '/b', { auth: {
+		token: user('ida', { iat: now() - 10 }) } });
 	assert.equal((await revoke({ user: 'ida', for: 60, iat: now() - 30 }))
 	    .disconnected, 0);
 	assert.equal((await tries('/b', user('ida', { iat: now() - 40 }), true))

@@ -38,7 +38,9 @@ async function revoke(d, body) {
 	assert.equal(r.status, 200, JSON.stringify(got));
 	return got;
 }
-const old = (sub, more = {}) => user(sub, { iat: now() - 10, ...more });
+/* issued before all that this file revokes */
+const began = now();
+const old = (sub, more = {}) => user(sub, { iat: began - 10, ...more });
 const enter = (d, token) => connect(d, '/a', { auth: { token } });
 const gone = async (s) => {
 	if (s.connected)

@@ -41,7 +41,9 @@ const post = async (body, at = d) => {
 	assert.equal(r.status, 200);
 	return r.json();
 };
-const old = (sub, more = {}) => user(sub, { iat: now() - 10, ...more });
+/* issued before all that this file revokes */
+const began = now();
+const old = (sub, more = {}) => user(sub, { iat: began - 10, ...more });
 const gone = async (s) => {
 	if (s.connected)
 		await once(s, 'disconnect', 15000);

@@ -20,7 +20,7 @@
 #define FIND_ANY	"roostd: "	/* or one of its children */
 #define FIND_COMMAND	"roostd"	/* as it is called before that */
 #define FIND_MAX	64		/* daemons; more are not told apart */
-#define FIND_BECOMES_MS	1000		/* one that becomes another program is
+#define FIND_BECOMES_MS	3000		/* one that becomes another program is
 					 * what it was again within */
 #define FIND_LOOK_US	10000
 
@@ -159,8 +159,9 @@ find_lives(const struct daemon *d)
 	    state[2] != 'X');
 }
 
-int
-find_board(struct daemon *d, struct board_copy *c)
+/* EAGAIN: it is there, and says nothing of the daemon yet. */
+static int
+find_look(struct daemon *d, struct board_copy *c)
 {
 	int fd = find_open_board(d->pid);
 
@@ -169,7 +170,26 @@ find_board(struct daemon *d, struct board_copy *c)
 	if (d->board_fd != -1)
 		(void)close(d->board_fd);
 	d->board_fd = fd;
-	return (board_read(fd, c));
+	if (board_read(fd, c) == -1)
+		return (-1);
+	if (c->facts_n != 0)
+		return (0);
+	errno = EAGAIN;
+	return (-1);
+}
+
+int
+find_board(struct daemon *d, struct board_copy *c)
+{
+	struct mono end = mono_add_ms(mono_now(), FIND_BECOMES_MS);
+
+	while (find_look(d, c) == -1) {
+		if ((errno != ENOENT && errno != EAGAIN) ||
+		    mono_now().us >= end.us || !find_is_master(d->pid))
+			return (-1);
+		(void)usleep(FIND_LOOK_US);
+	}
+	return (0);
 }
 
 void
@@ -191,7 +211,7 @@ find_is_config(pid_t pid, const char *config)
 	struct slice is;
 	bool same;
 
-	same = find_board(&d, &c) == 0 && board_fact(&c, "config", &is) &&
+	same = find_look(&d, &c) == 0 && board_fact(&c, "config", &is) &&
 	    slice_eq(is, slice_str(config));
 	find_close(&d);
 	return (same);

@@ -27,7 +27,8 @@ struct daemon {
 int	find_daemon(struct daemon *, const char *pid, const char *config)
 	    MUST_USE;
 void	find_close(struct daemon *);
-/* What it tells now; after it has become another program, of that. */
+/* What it tells now; after it has become another program, of that.  One that
+ * begins is given a moment to say it. */
 int	find_board(struct daemon *, struct board_copy *) MUST_USE;
 /* It runs. */
 bool	find_lives(const struct daemon *);
