@@ -6,6 +6,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
+import tls from 'node:tls';
 
 import { tempdir, top, until, within } from './daemon.mjs';
 import { freePort } from './redis.mjs';
@@ -125,8 +126,13 @@ export const caddy = (d) => caddyAt(d, (port) =>
 export async function caddyTls(d) {
 	const p = await caddyAt(d, (port) => `https://app.example.com:${port
 	} {\n    bind 127.0.0.1\n    tls internal`, 'disable_redirects');
-	await until(() => /certificate obtained/.test(p.log),
-	    'a certificate of Caddy', 20000);
+	/* it says that it has one before it shows it */
+	await until(() => new Promise((ok) => {
+		const s = tls.connect({ port: p.port, host: '127.0.0.1',
+			servername: 'app.example.com', rejectUnauthorized: false },
+		() => { s.destroy(); ok(true); });
+		s.on('error', () => ok(false));
+	}), 'a certificate of Caddy', 20000);
 	return p;
 }
 
