@@ -51,6 +51,8 @@ find tests/unit tests/shm tests/e2e -maxdepth 1 -name '*.c' -o \
 BEGIN {
 	# a name and the value of its label, in one string or in two
 	BETWEEN = "[^a-z0-9_ ]*[, \t]*[^a-z0-9_ ]*(ns=[^,]*,)?([a-z]+=)?[\"]?"
+	# counts(name, what it shall be, label)
+	VALUE = "[\"'\''], [^\"'\''`;]*, [\"'\''](ns=[^,]*,)?([a-z]+=)?[\"]?"
 	n = split(exempt, lines, "\n")
 	for (i = 1; i <= n; i++) {
 		split(lines[i], f, "\t")
@@ -87,12 +89,12 @@ function of_js(s,    i, zero) {
 				tables[FNAME, name[i]] = 1
 	if (s !~ /assert[.(]|until\(|counts\(|moved\(/)
 		return
-	zero = s ~ /[=l][=(][^>]*, 0[,)]|=== 0/ && s !~ /> 0/
+	zero = s ~ /([=l][=(]|counts\()[^>]*, 0[,)]|=== 0/ && s !~ /> 0|>= [1-9]/
 	for (i = 1; i <= rows; i++) {
 		if (seen[i] || zero && kind[i] != "GAUGE" || !has(s, name[i]))
 			continue
-		if (label[i] == "-" || s ~ ("(" name[i] ")" BETWEEN label[i] \
-		    "[^a-z0-9_]"))
+		if (label[i] == "-" || s ~ ("(" name[i] ")(" BETWEEN "|" \
+		    VALUE ")" label[i] "[^a-z0-9_]"))
 			seen[i] = 1
 	}
 }
