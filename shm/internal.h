@@ -26,7 +26,8 @@ struct segment {
 
 /* What a segment's successor is told of it: sections, each with a version. */
 enum shm_passed { SHM_PASSED_SECRETS = 1, SHM_PASSED_LIMITS,
-	SHM_PASSED_HEIRS, SHM_PASSED_PRESENCE, SHM_PASSED_REVOKED };
+	SHM_PASSED_HEIRS, SHM_PASSED_PRESENCE, SHM_PASSED_REVOKED,
+	SHM_PASSED_REVOKED_PLACE };
 
 struct table_more {		/* what a saturated column can't count */
 	uint32_t	 node;

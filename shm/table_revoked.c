@@ -9,23 +9,15 @@
  */
 #include "shm/table_revoked.h"
 
-#include <errno.h>
 #include <string.h>
 
-#include "base/state.h"
 #include "shm/counters.h"
-#include "shm/internal.h"
+#include "shm/table_revoked_int.h"
 
 #define WINDOW		128u	/* entries that may hold one */
 #define CLAIMS		256u	/* ids below: slot + 1 is writing it */
-#define NAME_WORDS	33u	/* kind << 8 | length, then the name */
 
-struct revoked_table {
-	_Atomic uint64_t *id, *when, *told, *name;
-	uint32_t	 mask;
-};
-
-static struct revoked_table
+struct revoked_table
 revoked_table(const struct segment *seg)
 {
 	const struct shm_header *h = seg->hdr;
@@ -168,7 +160,7 @@ revoked_raise_known(const struct revoked_table *t, uint64_t id,
 static void
 revoked_write_name(_Atomic uint64_t *to, const struct revocation *r)
 {
-	uint64_t words[NAME_WORDS] = { (uint64_t)r->kind << 8 | r->name.n };
+	uint64_t words[REVOKED_NAME_WORDS] = { (uint64_t)r->kind << 8 | r->name.n };
 	unsigned i;
 
 	MUST(r->name.n != 0 && r->name.n <= REVOKED_NAME_MAX);
@@ -195,7 +187,7 @@ revoked_write(struct segment *seg, const struct revoked_table *t, uint64_t id,
 	if (i == n)
 		return (false);
 	HOOK();
-	revoked_write_name(t->name + (size_t)at * NAME_WORDS, r);
+	revoked_write_name(t->name + (size_t)at * REVOKED_NAME_WORDS, r);
 	HOOK();
 	atomic_store_explicit(&t->told[at], 0, memory_order_relaxed);
 	atomic_store_explicit(&t->when[at], (uint64_t)r->until << 32 |
@@ -232,13 +224,12 @@ revoked_put(struct segment *seg, unsigned slot, struct revocation *r,
 
 /* --- one after the other --------------------------------------------------- */
 
-/* false: it is none, or not one any more. */
-static bool
+bool
 revoked_read(const struct revoked_table *t, uint32_t at, uint64_t now_s,
     struct revoked_entry *e)
 {
-	uint64_t words[NAME_WORDS], id, when, told;
-	const _Atomic uint64_t *name = t->name + (size_t)at * NAME_WORDS;
+	uint64_t words[REVOKED_NAME_WORDS], id, when, told;
+	const _Atomic uint64_t *name = t->name + (size_t)at * REVOKED_NAME_WORDS;
 	size_t n, i;
 
 	id = atomic_load_explicit(&t->id[at], memory_order_acquire);
@@ -397,59 +388,4 @@ revoked_sweep(struct segment *seg, struct revoked_pass *p, uint32_t n,
 		if (p->at++ == t.mask)
 			revoked_pass_end(seg, p);
 	}
-}
-
-/* --- to a segment that follows --------------------------------------------- */
-
-void
-revoked_save(const struct segment *seg, uint64_t now_s, struct buf *b)
-{
-	size_t at = state_open(b, SHM_PASSED_REVOKED, 1);
-	struct revoked_entry e;
-	uint32_t i = 0;
-
-	while (revoked_next(seg, &i, now_s, &e)) {
-		state_put_u8(b, (uint8_t)e.r.kind);
-		state_put_slice(b, e.r.name);
-		state_put_u32(b, e.r.moment);
-		state_put_u32(b, e.r.until);
-	}
-	state_put_u8(b, 0);
-	state_close(b, at);
-}
-
-static bool
-revoked_load_one(uint8_t kind, struct state_in *in, struct revocation *r)
-{
-	*r = (struct revocation){ .kind = (enum revoked_kind)kind,
-		.name = state_get_slice(in) };
-	r->moment = state_get_u32(in);
-	r->until = state_get_u32(in);
-	return (!in->bad && kind <= REVOKED_TOKEN && r->name.n != 0 &&
-	    r->name.n <= REVOKED_NAME_MAX && r->until != 0);
-}
-
-int
-revoked_load(struct segment *seg, uint64_t now_s, struct state_in *in,
-    uint32_t *lost)
-{
-	struct state_in body;
-	struct revocation r;
-	uint16_t version;
-	uint8_t kind;
-
-	*lost = 0;
-	errno = EPROTO;
-	/* the one before may be of a version that knew none */
-	if (in->p == in->end)
-		return (0);
-	if (!state_section(in, SHM_PASSED_REVOKED, &version, &body) ||
-	    version != 1)
-		return (-1);
-	while ((kind = state_get_u8(&body)) != 0) {
-		if (!revoked_load_one(kind, &body, &r))
-			return (-1);
-		*lost += revoked_put(seg, 0, &r, now_s) == REVOKED_FULL;
-	}
-	return (state_end(&body) ? 0 : -1);
 }

@@ -87,4 +87,17 @@ void	revoked_save(const struct segment *, uint64_t now_s, struct buf *);
 int	revoked_load(struct segment *, uint64_t now_s, struct state_in *,
 	    uint32_t *lost) MUST_USE;
 
+/*
+ * Workers go on in the former segment, where they are ordered more.  open: behind
+ * load, by the same state; fd is of that segment and is not kept.  *: NULL, which
+ * all take, if it is of a version that does not say where; -1 + errno.
+ * meet: what was ordered there since is in force here; how much that was.
+ */
+struct revoked_before;
+int	revoked_before_open(int fd, struct state_in *,
+	    struct revoked_before **) MUST_USE;
+uint32_t revoked_before_meet(struct segment *, const struct revoked_before *,
+	    uint64_t now_s);
+void	revoked_before_close(struct revoked_before **);
+
 #endif

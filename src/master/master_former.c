@@ -35,6 +35,7 @@ struct former {
 	struct segment_params made;
 	struct slots_rows rows;
 	int		 segment_fd, relay_fd, master_fd;
+	struct revoked_before *revoked;	/* what its workers are ordered */
 };
 
 /* --- there ------------------------------------------------------------------*/
@@ -74,7 +75,21 @@ former_close(int *fd)
 }
 
 static int
-former_load(struct master *m, int fd)
+former_load_revoked(struct master *m, struct state_in *in, int segment_fd,
+    uint32_t *lost)
+{
+	uint64_t now_s = wall_now().ms / 1000;
+
+	if (revoked_load(m->segment, now_s, in, lost) == -1 ||
+	    revoked_before_open(segment_fd, in, &m->former->revoked) == -1)
+		return (-1);
+	/* before anybody is let in by ours */
+	revoked_before_meet(m->segment, m->former->revoked, now_s);
+	return (0);
+}
+
+static int
+former_load(struct master *m, int fd, int segment_fd)
 {
 	struct state_in in;
 	uint32_t users = 0, lost = 0, unrevoked = 0;
@@ -91,8 +106,7 @@ former_load(struct master *m, int fd)
 	if (segment_load(m->segment, &in) && heirs_load(m->segment, &in))
 		r = presence_load(m->segment, &in, &users, &lost);
 	if (r == 0)
-		r = revoked_load(m->segment, wall_now().ms / 1000, &in,
-		    &unrevoked);
+		r = former_load_revoked(m, &in, segment_fd, &unrevoked);
 	buf_fini(&b);
 	if (r == 0)
 		log_info("shared_memory_follows users=%" PRIu32 " lost=%"
@@ -115,7 +129,7 @@ former_follow(struct master *m, const struct record *r)
 	for (i = 0; i < r->nchildren; i++)
 		if (r->children[i].slot < segment_nslots(m->segment))
 			slots_before_take(m->segment, r->children[i].slot);
-	return (former_load(m, r->passed_fd));
+	return (former_load(m, r->passed_fd, r->segment_fd));
 }
 
 int
@@ -161,6 +175,7 @@ master_former_close(struct master *m)
 		return;
 	if (m->segment != NULL)
 		slots_before_close(m->segment);
+	revoked_before_close(&f->revoked);
 	former_close(&f->segment_fd);
 	former_close(&f->relay_fd);
 	former_close(&f->master_fd);
@@ -173,6 +188,8 @@ master_former_step(struct master *m)
 	if (m->former == NULL)
 		return;
 	slots_before_meet(m->segment);
+	revoked_before_meet(m->segment, m->former->revoked,
+	    wall_now().ms / 1000);
 	if (m->upgrading || m->back_why != NULL ||
 	    slots_before_any(m->segment))
 		return;

@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test';
 
 import { ask, connect, once, refused } from './lib/clients.mjs';
 import { jwt } from './lib/conf.mjs';
-import { Daemon, until } from './lib/daemon.mjs';
+import { Daemon, sleep, until } from './lib/daemon.mjs';
 import { sioOn } from './lib/spread.mjs';
 import { Strike } from './lib/strike.mjs';
 import { now, user } from './lib/token.mjs';
@@ -145,3 +145,32 @@ for (const [what, put, relaid] of [['the same', putRebuilt, false],
 		    'the gauge', 20000);
 		await e.stop();
 	});
+
+test('ordered while an upgrade to another layout is on', async () => {
+	const e = await Upgradable.start({ workers: 2, conf });
+	const all = [], taken = [];
+	for (let i = 0; i < 20; i++) {
+		const token = old(`o${i}`, { jti: `o${i}` });
+		all.push({ i, token, s: await connect(e, '/a', { auth: { token } }) });
+	}
+	putRelaid(e);
+	let ended = false;
+	/* from before it until after it */
+	const orders = (async () => {
+		for (let i = 0; !ended || i < 20; i++, await sleep(10))
+			taken.push(await post({ [i % 2 ? 'user' : 'jti']: `o${i}`,
+				for: 600 }, e).then(() => i));
+	})();
+	await upgrade(e);
+	ended = true;
+	await orders;
+	await Promise.all(all.map(({ s }) => gone(s)));
+	for (const i of taken) {
+		const s = await connect(e, '/a', { wait: false, auth: { token:
+		    old(`o${i}`, { jti: `o${i}` }) } });
+		assert.equal((await refused(s)).data?.reason, 'revoked',
+		    `o${i} of ${taken.length}`);
+		s.close();
+	}
+	await e.stop();
+});

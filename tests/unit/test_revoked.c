@@ -515,7 +515,7 @@ a_segment_that_follows_has_them_all(void **state)
 	/* of a version that knew none */
 	in = state_in(slice_of(NULL, 0));
 	assert_int_equal(0, revoked_load(seg, NOW, &in, &lost));
-	in = state_in(slice_of(b.data, b.wpos - 1));
+	in = state_in(slice_of(b.data, 20));
 	assert_int_equal(-1, revoked_load(seg, NOW, &in, &lost));
 	/* into one that is too small, with what it has */
 	segment_free(&seg);
@@ -526,6 +526,98 @@ a_segment_that_follows_has_them_all(void **state)
 	assert_int_equal(0, revoked_load(seg, NOW + 5, &in, &lost));
 	assert_int_equal(1, lost);
 	buf_fini(&b);
+}
+
+/* The other one, as its master has it: what was saved of it, and its file. */
+static struct revoked_before *
+follow(struct segment *other, const struct buf *b, size_t n)
+{
+	struct state_in in = state_in(slice_of(b->data, n));
+	struct revoked_before *before;
+	uint32_t lost;
+
+	assert_int_equal(0, revoked_load(seg, NOW, &in, &lost));
+	assert_int_equal(0, revoked_before_open(segment_fd(other), &in,
+	    &before));
+	return (before);
+}
+
+static void
+what_is_ordered_there_later_is_in_force_here(void **state)
+{
+	struct segment *other = seg, *ours = make(256);
+	struct revoked_before *before;
+	struct buf b;
+	uint64_t looks;
+
+	(void)state;
+	assert_int_equal(put_user("a", NOW, NOW + 10), REVOKED_NEW);
+	buf_init(&b);
+	revoked_save(other, NOW, &b);
+	assert_int_equal(put_user("b", NOW, NOW + 10), REVOKED_NEW);
+	assert_int_equal(put_user("a", NOW + 1, NOW + 10), REVOKED_NEW);
+	seg = ours;
+	before = follow(other, &b, b.wpos);
+	assert_non_null(before);
+	assert_true(user_is("a", NOW, NOW));
+	assert_false(user_is("b", NOW, NOW));
+	looks = revoked_looks(seg);
+	assert_int_equal(2, revoked_before_meet(seg, before, NOW));
+	assert_true(user_is("a", NOW + 1, NOW));
+	assert_true(user_is("b", NOW, NOW));
+	assert_int_equal(looks + 1, revoked_looks(seg));
+	/* once */
+	assert_int_equal(0, revoked_before_meet(seg, before, NOW));
+	assert_int_equal(looks + 1, revoked_looks(seg));
+	/* what is over there is not taken */
+	seg = other;
+	assert_int_equal(put_user("c", NOW, NOW + 1), REVOKED_NEW);
+	seg = ours;
+	assert_int_equal(0, revoked_before_meet(seg, before, NOW + 2));
+	revoked_before_close(&before);
+	buf_fini(&b);
+	segment_free(&other);
+}
+
+static void
+a_former_table_that_is_none_is_not_followed(void **state)
+{
+	struct segment *other = make(256), *ours = seg;
+	struct revoked_before *before;
+	struct state_in in, body;
+	uint16_t version;
+	uint32_t lost;
+	struct buf b;
+	size_t i, at;
+
+	(void)state;
+	seg = other;
+	buf_init(&b);
+	revoked_save(seg, NOW, &b);
+	seg = ours;
+	/* of a version that does not say where it is */
+	in = state_in(buf_unread(&b));
+	assert_int_equal(0, revoked_load(seg, NOW, &in, &lost));
+	at = b.wpos - (size_t)(in.end - in.p);
+	assert_null(follow(other, &b, at));
+	assert_int_equal(0, revoked_before_meet(seg, NULL, NOW));
+	/* the four words, each of them no place */
+	assert_true(state_section(&in, 6, &version, &body));
+	assert_int_equal(32, body.end - body.p);
+	for (i = 0; i < 4; i++) {
+		in = state_in(buf_unread(&b));
+		assert_int_equal(0, revoked_load(seg, NOW, &in, &lost));
+		b.data[b.wpos - 32 + 8 * i + 6] ^= 0xff;
+		assert_int_equal(-1, revoked_before_open(segment_fd(other),
+		    &in, &before));
+		assert_null(before);
+		b.data[b.wpos - 32 + 8 * i + 6] ^= 0xff;
+	}
+	/* of a version to come, which has another one */
+	b.data[at + 2] = 2;
+	assert_null(follow(other, &b, b.wpos));
+	buf_fini(&b);
+	segment_free(&other);
 }
 
 int
@@ -546,6 +638,8 @@ main(void)
 		T(processes_write_at_once),
 		T(a_dead_slot_is_reclaimed_with_the_rest),
 		T(a_segment_that_follows_has_them_all),
+		T(what_is_ordered_there_later_is_in_force_here),
+		T(a_former_table_that_is_none_is_not_followed),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));
