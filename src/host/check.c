@@ -20,8 +20,6 @@
 /* of a worker, without clients; of master and relay */
 #define CHECK_WORKER	(UINT64_C(8) << 20)
 #define CHECK_OTHERS	(UINT64_C(16) << 20)
-/* what waits to be read, or to be acknowledged: a page of each */
-#define CHECK_PAGE	UINT64_C(4096)
 #define CHECK_HOST_FILES 1024	/* of other programs, at least */
 
 struct check {
@@ -183,15 +181,15 @@ check_ports(struct check *c)
 static bool
 check_tcp_memory(struct check *c)
 {
-	uint64_t needed = c->connections * CHECK_PAGE, pages;
+	/* what waits to be read, or to be acknowledged: a page of each */
+	uint64_t pages = c->connections;
 
 	if (!c->n->tcp)
 		return (false);
-	pages = needed / CHECK_PAGE;
-	if (check_sizes(c, "tcp_memory", c->f->tcp_bytes, needed))
+	if (check_sizes(c, "tcp_memory", c->f->tcp_bytes, pages * c->f->page))
 		check_mend(c, "sysctl -w net.ipv4.tcp_mem='%" PRIu64 " %" PRIu64
-		    " %" PRIu64 "' (pages of 4 KB)", pages / 2, pages * 3 / 4,
-		    pages);
+		    " %" PRIu64 "' (pages of %" PRIu64 " KB)", pages / 2,
+		    pages * 3 / 4, pages, c->f->page >> 10);
 	return (true);
 }
 
@@ -238,7 +236,7 @@ check_memory(struct check *c)
 		return (true);
 	check_mend(c, "limits { connections = %" PRIu64 " }, or %s",
 	    has > beside ? (has - beside) / check_each(c->n) : 1,
-	    c->f->grouped ? "a higher MemoryMax of its control group" :
+	    c->f->grouped ? "a higher MemoryMax or MemoryHigh of its control group" :
 	    "more memory");
 	return (true);
 }

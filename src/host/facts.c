@@ -166,10 +166,13 @@ facts_look_network(struct host_facts *f, const struct facts_from *from)
 	if (low != HOST_UNKNOWN && high != HOST_UNKNOWN && high >= low)
 		f->ports = high - low + 1;
 	pages = facts_number(from, "proc/sys/net/ipv4/tcp_mem", 2);
-	if (pages != HOST_UNKNOWN)
-		f->tcp_bytes = pages * (uint64_t)sysconf(_SC_PAGESIZE);
+	f->page = (uint64_t)sysconf(_SC_PAGESIZE);
+	if (pages < HOST_UNKNOWN / f->page)
+		f->tcp_bytes = pages * f->page;
 	(void)snprintf(path, sizeof path, "%smax", tracked);
 	f->tracked_most = facts_number(from, path, 0);
+	if (f->tracked_most == 0)	/* as the kernel takes it */
+		f->tracked_most = HOST_UNKNOWN;
 	(void)snprintf(path, sizeof path, "%scount", tracked);
 	f->tracked = facts_number(from, path, 0);
 }
@@ -205,7 +208,7 @@ host_look(struct host_facts *f, const char *root, pid_t pid)
 static uint64_t
 facts_unit_file(const char *path)
 {
-	static const char name[] = "\nLimitNOFILE=";
+	static const char name[] = "\nLimitNOFILE";
 	char text[8192] = "\n";
 	const char *p = text;
 	uint64_t v = 0;
@@ -214,6 +217,11 @@ facts_unit_file(const char *path)
 		return (0);
 	while ((p = strstr(p, name)) != NULL) {
 		p += sizeof name - 1;
+		p += strspn(p, " \t");
+		if (*p != '=')
+			continue;
+		p++;
+		p += strspn(p, " \t");
 		v = strncmp(p, "infinity", 8) == 0 ? HOST_UNKNOWN :
 		    strtoull(p, NULL, 10);
 	}
@@ -245,7 +253,7 @@ host_unit_files(const char *root)
 {
 	static const char *const places[] = { "usr/lib/systemd/system",
 		"lib/systemd/system", "usr/local/lib/systemd/system",
-		"etc/systemd/system" };
+		"run/systemd/system", "etc/systemd/system" };
 	char path[PATH_MAX];
 	uint64_t v = 0, one;
 	size_t i;

@@ -25,6 +25,7 @@ struct host_facts {
 	uint64_t	 backlog;	/* net.core.somaxconn */
 	uint64_t	 ports;		/* that connections may come from */
 	uint64_t	 tcp_bytes;	/* net.ipv4.tcp_mem, the most */
+	uint64_t	 page;		/* bytes, of which those are */
 	uint64_t	 tracked_most;	/* connections that conntrack knows */
 	uint64_t	 tracked;	/* 0: it looks at none */
 	bool		 strict;	/* vm.overcommit_memory = 2 */

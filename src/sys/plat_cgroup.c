@@ -80,10 +80,14 @@ cgroup_bytes(const char *dir, const char *name)
 	return (v == 0 ? 1 : v);
 }
 
+/* Above "high" it is slowed down until it stands. */
 static uint64_t
 cgroup_memory_v2(const char *dir)
 {
-	return (cgroup_bytes(dir, "memory.max"));
+	uint64_t most = cgroup_bytes(dir, "memory.max");
+	uint64_t high = cgroup_bytes(dir, "memory.high");
+
+	return (most == 0 || (high != 0 && high < most) ? high : most);
 }
 
 static uint64_t

@@ -171,6 +171,23 @@ each_that_is_too_small(void **state)
 	put("proc/sys/net/netfilter/nf_conntrack_max", "262144\n");
 }
 
+/* What the kernel takes as no limit, or as one that no host reaches. */
+static void
+numbers_that_are_no_limit(void **state)
+{
+	size_t i;
+
+	(void)state;
+	put("proc/sys/net/netfilter/nf_conntrack_max", "0\n");
+	put("proc/sys/net/ipv4/tcp_mem", "1\t2\t4503599627370496\n");
+	put("sys/fs/cgroup/system.slice/roostd.service/memory.high", "max\n");
+	look(false);
+	for (i = 0; i < nfound; i++)
+		assert_false(found[i].less);
+	assert_null(line("conntrack"));
+	assert_string_equal(line("tcp_memory")->found, "unlimited");
+}
+
 static void
 memory_and_processors(void **state)
 {
@@ -182,7 +199,12 @@ memory_and_processors(void **state)
 	    "CommitLimit:     8000000 kB\nCommitted_AS:    7900000 kB\n");
 	put("sys/fs/cgroup/system.slice/memory.max", "536870912\n");
 	only("memory", "512 MB", "619 MB", "limits { connections = 78129 }, "
-	    "or a higher MemoryMax of its control group");
+	    "or a higher MemoryMax or MemoryHigh of its control group");
+	put("sys/fs/cgroup/system.slice/memory.max", "max\n");
+	put("sys/fs/cgroup/system.slice/memory.high", "536870912\n");
+	only("memory", "512 MB", "619 MB", "limits { connections = 78129 }, "
+	    "or a higher MemoryMax or MemoryHigh of its control group");
+	put("sys/fs/cgroup/system.slice/memory.high", "max\n");
 	put("sys/fs/cgroup/system.slice/memory.max", "1073741824\n");
 	look(false);
 	assert_false(line("memory")->less);
@@ -283,6 +305,10 @@ the_unit_and_its_dropins(void **state)
 	assert_int_equal(host_unit_files(dir), 0);
 	put("lib/systemd/system/roostd.service", "[Service]\nLimitNOFILE=5\n");
 	assert_int_equal(host_unit_files(dir), 5);
+	put("run/systemd/system/roostd.service.d/a.conf",
+	    "LimitNOFILE = 4\nLimitNOFILESoft=9\n");
+	assert_int_equal(host_unit_files(dir), 4);
+	put("run/systemd/system/roostd.service.d/a.conf", "[Service]\n");
 	put("etc/systemd/system/roostd.service", "[Unit]\n[Service]\n"
 	    "LimitNOFILE=6\nLimitNOFILE=7:9\n");
 	assert_int_equal(host_unit_files(dir), 7);
@@ -320,6 +346,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 		T(a_host_that_is_large_enough),
 		T(each_that_is_too_small),
+		T(numbers_that_are_no_limit),
 		T(memory_and_processors),
 		T(what_does_not_matter),
 		T(what_can_be_reached),
