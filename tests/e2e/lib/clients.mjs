@@ -3,6 +3,7 @@ import { io } from 'socket.io-client';
 import WebSocket from 'ws';
 
 import { slow, until, within } from './daemon.mjs';
+import { CLIENT, started } from './remains.mjs';
 
 export { io, WebSocket };
 
@@ -12,6 +13,7 @@ export async function connect(d, nsp = '/', { wait = true, ...opts } = {}) {
 		transports: ['websocket'], forceNew: true, reconnection: false,
 		...opts,
 	});
+	started(CLIENT, () => s.close());
 	s.got = [];
 	s.onAny((...a) => s.got.push(a));
 	if (wait)
@@ -46,6 +48,7 @@ export const heard = (s, event, n = 1, ms = 5000) =>
 /* A plain client on `ws`: messages collected as parsed JSON in .got. */
 export async function plain(d, path, { protocols = [], ...opts } = {}) {
 	const w = new WebSocket(`ws://127.0.0.1:${d.port}${path}`, protocols, opts);
+	started(CLIENT, () => w.terminate());
 	w.got = [];
 	w.on('message', (b) => w.got.push(JSON.parse(b.toString())));
 	w.ids = 0;

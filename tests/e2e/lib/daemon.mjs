@@ -12,6 +12,8 @@ import path from 'node:path';
 import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
+import { DAEMON, logging, started } from './remains.mjs';
+
 export const here = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 export const top = path.dirname(path.dirname(here));
 export const roostd = process.env.ROOSTD ?? path.join(top, 'build', 'roostd');
@@ -21,7 +23,8 @@ export const sanitized = process.env.E2E_SANITIZED === '1';
 
 export const sleep = (ms) => new Promise((r) => setTimeout(r, ms));
 
-/* Wait until f() is truthy; the value, or an error that says what was awaited. */
+/* Wait until f() is truthy; the value, or an error that says what was awaited:
+ * what, or what() by then. */
 export async function until(f, what, ms = 5000) {
 	const end = Date.now() + ms * slow;
 	for (;;) {
@@ -29,7 +32,8 @@ export async function until(f, what, ms = 5000) {
 		if (v)
 			return v;
 		if (Date.now() > end)
-			throw new Error(`gave up waiting for ${what}`);
+			throw new Error(`gave up waiting for ${
+			    typeof what === 'function' ? what() : what}`);
 		await sleep(10);
 	}
 }
@@ -156,6 +160,8 @@ export class Daemon {
 		    { env: { ...process.env, ...env },
 			stdio: ['ignore', 'pipe', 'pipe'] });
 		running.add(d);
+		started(DAEMON, () => d.leave());
+		logging(d);
 		d.exited = new Promise((ok) => {
 			d.child.on('close', (code, signal) => late(() => {
 				running.delete(d);
@@ -190,6 +196,10 @@ export class Daemon {
 	}
 
 	get pid() { return this.child.pid; }
+	get name() {
+		return `roostd ${this.pid}${this.port ? `, port ${this.port}` : ''}`;
+	}
+	get over() { return this.ended !== undefined; }
 	url(p = '/') { return `http://127.0.0.1:${this.port}${p}`; }
 	ws(p = '/') { return `ws://127.0.0.1:${this.port}${p}`; }
 
@@ -297,6 +307,20 @@ export class Daemon {
 				    wanted}`);
 			await sleep(20);
 		}
+	}
+
+	/* After a test that has failed: politely, so that it leaves nothing with
+	 * others; whatever the test has stopped goes on. */
+	async leave(ms = 5000) {
+		if (this.ended)
+			return;
+		for (const pid of [this.pid, ...this.children().map((c) => c.pid)])
+			try { process.kill(pid, 'SIGCONT'); } catch { /* gone */ }
+		this.child.kill('SIGTERM');
+		await within(this.exited, 'its end', ms).catch(() => {
+			this.child.kill('SIGKILL');
+			return within(this.exited, 'its end', ms);
+		});
 	}
 
 	/* Once, however often it is asked for. */

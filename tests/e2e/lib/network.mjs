@@ -5,6 +5,8 @@
  */
 import { execFileSync } from 'node:child_process';
 
+import { SERVER, started } from './remains.mjs';
+
 const NOBODY = '02:00:00:00:00:66';	/* a station that is not there */
 const run = (...args) => {
 	const [name, ...rest] = process.getuid() === 0 ? args :
@@ -33,6 +35,7 @@ export class Network {
 		w.ways = [];
 		ip('netns', 'add', w.name);
 		open.add(w);
+		started(SERVER, () => open.has(w) && w.close());
 		w.inside('link', 'set', 'lo', 'up');
 		for (let i = 0; i < n; i++)
 			w.#way(i);

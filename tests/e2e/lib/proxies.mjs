@@ -10,6 +10,7 @@ import tls from 'node:tls';
 
 import { tempdir, top, until, within } from './daemon.mjs';
 import { freePort } from './redis.mjs';
+import { SERVER, started } from './remains.mjs';
 
 const page = fs.readFileSync(path.join(top, 'man', 'roost-proxies.7'), 'utf8');
 const running = new Set();
@@ -41,6 +42,7 @@ export class Proxy {
 			env: { ...process.env, ...env },
 			stdio: ['ignore', 'pipe', 'pipe'] });
 		running.add(p);
+		started(SERVER, () => running.has(p) && p.stop());
 		p.child.on('error', (e) => { p.log += String(e); });
 		for (const s of [p.child.stdout, p.child.stderr])
 			s.on('data', (b) => { p.log += b; });

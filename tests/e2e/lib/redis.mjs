@@ -8,6 +8,7 @@ import net from 'node:net';
 import path from 'node:path';
 
 import { tempdir, until, within } from './daemon.mjs';
+import { SERVER, started } from './remains.mjs';
 
 const running = new Set();
 process.on('exit', () => {
@@ -72,6 +73,7 @@ export class Redis {
 		this.child = spawn(name, args,
 		    { stdio: ['ignore', 'pipe', 'pipe'] });
 		running.add(this);
+		started(SERVER, () => this.kill());
 		const child = this.child;
 		this.exited = new Promise((ok) => child.on('close', () => {
 			running.delete(this);

@@ -7,6 +7,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 
 import { tempdir, until, within } from './daemon.mjs';
+import { SERVER, started } from './remains.mjs';
 import { Client, Redis, freePort } from './redis.mjs';
 
 const running = new Set();
@@ -33,6 +34,7 @@ class Sentinel {
 		    { stdio: ['ignore', 'pipe', 'pipe'] });
 		this.child = child;
 		running.add(child);
+		started(SERVER, () => this.kill());
 		this.exited = new Promise((ok) => child.on('close', () => {
 			running.delete(child);
 			ok();
