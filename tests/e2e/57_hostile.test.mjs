@@ -13,6 +13,7 @@ import { after, before, test } from 'node:test';
 
 import { Daemon, deaths, sanitized, sleep, slow, tempdir, until } from './lib/daemon.mjs';
 import { ask, connect, gotten, heard } from './lib/clients.mjs';
+import { held } from './lib/held.mjs';
 import { connected, health } from './lib/hosts.mjs';
 import { Redis, freePort } from './lib/redis.mjs';
 import { Liar } from './lib/sentinel.mjs';
@@ -250,8 +251,7 @@ redis { url = "unix:${between.path}" password_file = "${file}" }
 ${namespace}` });
 	try {
 		await connected(one);
-		const fds = () => fs.readdirSync(
-		    `/proc/${one.relay().pid}/fd`).length;
+		const fds = () => held(one.relay().pid);
 		const n = fds();
 		/* a file that is right, wrong, empty, not there */
 		for (let i = 0; i < 60; i++) {
@@ -273,7 +273,8 @@ ${namespace}` });
 		await until(async () => await one.metric('redis_renewals') > 0,
 		    'the password told');
 		await connected(one);
-		assert.ok(fds() <= n + 1, `${fds()} descriptors, ${n} before`);
+		await until(() => fds() <= n + 1,
+		    () => `no more descriptors: ${fds()}, ${n} before`);
 		const s = await connect(one, '/feed');
 		const c = await own.client();
 		await c.do('AUTH', 'right');
@@ -407,7 +408,8 @@ ${namespace}` });
 			    20000);
 			assert.equal((await health(one)).redis.connected, false);
 		}
-		assert.match((await health(one)).reason, /no Sentinel/);
+		await until(async () => /no Sentinel/
+		    .test((await health(one)).reason), 'the reason');
 		liar.says = { ...liar.says, host: '127.0.0.1' };
 		await connected(one);
 		assert.doesNotMatch(one.log, /forged|\x1b|x="y"/);

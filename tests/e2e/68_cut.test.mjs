@@ -10,6 +10,7 @@ import { after, before, test } from 'node:test';
 
 import { ask, connect } from './lib/clients.mjs';
 import { Daemon, slow, sleep, until } from './lib/daemon.mjs';
+import { held } from './lib/held.mjs';
 import { Crowd, rules, STOP, Strike } from './lib/strike.mjs';
 
 const CLIENTS = 40, KEY = 'k'.repeat(32);
@@ -18,9 +19,8 @@ const digest = (s) => createHash('sha256').update(s).digest('hex');
 /* --- the daemon ------------------------------------------------------------ */
 
 const workers = (d) => d.children().filter((c) => c.role === 'worker');
-const links = (pid) => fs.readdirSync(`/proc/${pid}/fd`).length;
-const files = (d) => ({ master: links(d.pid), relay: links(d.relay().pid),
-	workers: workers(d).map((w) => links(w.pid)).sort() });
+const files = (d) => ({ master: held(d.pid), relay: held(d.relay().pid),
+	workers: workers(d).map((w) => held(w.pid)) });
 const times = (d, words) => d.log.split(words).length - 1;
 
 /* As many as there are to be, and none of those before. */
@@ -35,7 +35,7 @@ async function reload(d) {
 
 const conf = `worker_timeout = 60s
 drain_time = 30s
-stop_time = ${2 * slow}s
+stop_time = ${5 * slow}s
 ${rules}`;
 
 const strike = new Strike();
@@ -47,7 +47,8 @@ before(async () => {
 });
 after(async () => { await d.stop(); });
 
-/* A reload in which a process is struck; then there are two workers again. */
+/* A reload in which a process is struck; then there are two workers again.
+ * Where in the log it began. */
 async function round(crowd, step, how = {}) {
 	const old = workers(d).map((w) => w.pid), n = d.log.length;
 	strike.arm(step, how);
@@ -58,7 +59,7 @@ async function round(crowd, step, how = {}) {
 	strike.disarm();
 	if (how.signal === undefined)
 		await until(() => /child_died/.test(d.log.slice(n)), 'a death');
-	return d.log.slice(n);
+	return n;
 }
 
 /* --- tests ------------------------------------------------------------------ */
@@ -95,10 +96,11 @@ const heir = ['got-PREPARE', 'before-GO', 'after-GO', 'got-STATE',
 test('the giver is killed at each step', async (t) => {
 	const crowd = await Crowd.make(t, d, CLIENTS);
 	for (const step of giver) {
-		const log = await round(crowd, step);
+		const n = await round(crowd, step);
 		assert.ok(crowd.ended < CLIENTS, `${step}: some are left`);
 		if (step === 'got-LOADED' || step === 'before-COMMIT')
-			assert.match(log, /handover_inherited/, step);
+			await until(() => /handover_inherited/.test(d.log
+			    .slice(n)), `${step}: the heir to inherit`);
 		await crowd.settled(step);
 		assert.deepEqual(crowd.wrong, [], step);
 		assert.equal(crowd.gaps, 0, step);
@@ -205,9 +207,9 @@ test('who is asked while it moves has answered when its heir says so', async (t)
 	await ask(c, 'room:join', { room: 'q' });
 	let answer;
 	c.on('please', (x, ...more) => { answer = more.at(-1); });
-	const began = Date.now();
-	const asked = post({ event: 'please', ack: true, timeout: 20000 },
-	    60000);
+	/* without the answer this is over late, and not complete */
+	const asked = post({ event: 'please', ack: true, timeout: 60000 },
+	    90000);
 	await until(() => answer, 'the question');
 	const old = workers(e).map((w) => w.pid);
 	/* one that has nobody may have gone */
@@ -229,7 +231,6 @@ test('who is asked while it moves has answered when its heir says so', async (t)
 	const told = await (await asked).json();
 	assert.deepEqual([told.asked, told.answered, told.complete],
 	    [1, 1, true]);
-	assert.ok(Date.now() - began < 18000, `${Date.now() - began} ms`);
 	await turned(e, old);
 	strike.disarm();
 });

@@ -9,6 +9,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { Daemon, sleep, tempdir, until } from './lib/daemon.mjs';
+import { held } from './lib/held.mjs';
 import { Crowd, rules, Strike } from './lib/strike.mjs';
 import { put, putRebuilt, putRelaid, times, Upgradable } from
     './lib/upgrade.mjs';
@@ -22,9 +23,8 @@ ${rules}`;
 
 const strike = new Strike();
 const workers = (d) => d.children().filter((c) => c.role === 'worker');
-const links = (pid) => fs.readdirSync(`/proc/${pid}/fd`).length;
-const files = (d) => ({ master: links(d.pid), relay: links(d.relay().pid),
-	workers: Math.max(...workers(d).map((w) => links(w.pid))) });
+const files = (d) => ({ master: held(d.pid), relay: held(d.relay().pid),
+	workers: Math.max(...workers(d).map((w) => held(w.pid))) });
 const begin = (o = {}) => Upgradable.start({ workers: 2, conf,
 	env: strike.env, ...o });
 
@@ -248,8 +248,14 @@ test('the master is killed while a binary is tried', async (t) => {
 	const crowd = await Crowd.make(t, e, 10);
 	put(e, '#!/bin/sh\nexec sleep 1000\n');
 	process.kill(e.pid, 'SIGUSR2');
-	await until(() => strike.processes.some((p) => /sleep/.test(
-	    fs.readFileSync(`/proc/${p}/cmdline`, 'latin1'))), 'the trial');
+	await until(() => strike.processes.some((p) => {
+		try {
+			return /sleep/.test(fs.readFileSync(
+			    `/proc/${p}/cmdline`, 'latin1'));
+		} catch {
+			return false;	/* it has just ended */
+		}
+	}), 'the trial');
 	process.kill(e.pid, 'SIGKILL');
 	await over(e, crowd, 'trial', before);
 });

@@ -9,6 +9,7 @@ import { test } from 'node:test';
 import { ask, connect, gotten, io, once } from './lib/clients.mjs';
 import { echo, jwt, listenTls, stopTime } from './lib/conf.mjs';
 import { Daemon, sleep, slow, until, within } from './lib/daemon.mjs';
+import { held, links } from './lib/held.mjs';
 import { as, conf as people, said } from './lib/people.mjs';
 import { Polling, request } from './lib/polling.mjs';
 import { Redis } from './lib/redis.mjs';
@@ -20,14 +21,6 @@ import { apart, crossfire, fails, next, putFailing, putRelaid, relaid, say,
 const timeout = `${stopTime}binary_timeout = ${Math.min(2 * slow, 5)}s\n`;
 const quick = `drain_time = ${Math.min(slow, 4)}s\n${timeout}`;
 const exe = (pid) => fs.readlinkSync(`/proc/${pid}/exe`);
-const links = (pid) => fs.readdirSync(`/proc/${pid}/fd`).map((fd) => {
-	try {
-		return fs.readlinkSync(`/proc/${pid}/fd/${fd}`);
-	} catch {
-		return '';	/* that by which we look */
-	}
-}).filter(Boolean);
-const fds = (pid) => links(pid).length;
 const workers = (d) => d.children().filter((c) => c.role === 'worker');
 /* The segments that anybody has, mapped or open, by inode. */
 function segments(d) {
@@ -129,32 +122,39 @@ namespace "/r" { auth = required presence = rooms
 	await until(async () => (await ask(w, 'presence:get',
 	    { users: names })).users.every((u) => u.status === 'busy'),
 	'all to be busy');
-	await sleep(300);
 	const heard = () => [w, ...all].map((s) => [
 		...gotten(s, 'presence:update'), ...gotten(s, 'presence:join'),
 		...gotten(s, 'presence:leave')].length);
-	const n = heard();
+	/* in the room each hears of itself and of those who came later */
+	const n = [0, ...names.flatMap((_, i) => [0, names.length - i])];
+	await until(() => heard().every((k, i) => k === n[i]),
+	    () => `all that is told of them: ${heard()}`);
 	let asked = 0, on = true;
 	const wrong = [];
 	/* 1: a worker of the program before does not see those who have gone
 	 * over already */
 	const stage = () => times(d, ' upgraded ') + times(d, ' turned ');
+	/* the log comes by another way, a moment later perhaps */
+	const stays = async (at) => {
+		await sleep(200 * slow);
+		return at === stage();
+	};
 	const look = (async () => {
 		while (on) {
 			const at = stage();
 			const { users } = await ask(w, 'presence:get',
 			    { users: names });
 			asked++;
-			for (const u of users)
-				if (at !== 1 && at === stage() &&
-				    (u.status !== 'busy' || u.connections < 1))
-					wrong.push(u);
+			const bad = users.filter((u) => u.status !== 'busy' ||
+			    u.connections < 1);
+			if (at !== 1 && bad.length > 0 && await stays(at))
+				wrong.push(...bad);
 			await sleep(10);
 		}
 	})();
 	putRelaid(d);
 	await upgrade(d);
-	await sleep(500);
+	await sleep(500);	/* in which somebody might be told */
 	on = false;
 	await look;
 	assert.ok(asked > 20, `asked ${asked} times`);
@@ -362,9 +362,10 @@ for (const [how, why] of [
 		assert.deepEqual(segments(d), first);
 		await sleep(300);
 		await cease();
-		const n = fds(d.pid);
+		const n = held(d.pid);
 		await fails(d, 20000);
-		assert.ok(fds(d.pid) <= n, `${fds(d.pid)} of ${n} descriptors`);
+		await until(() => held(d.pid) <= n,
+		    () => `no more: ${held(d.pid)} of ${n} descriptors`);
 		assert.deepEqual(segments(d), first);
 		/* slots that the other had taken are free again */
 		putRelaid(d);
@@ -389,11 +390,11 @@ test('four in a row leave nothing behind', async () => {
 		await upgrade(d);
 		await one(d);
 		await sleep(300);
-		n ??= fds(d.pid);
-		await until(() => fds(d.pid) === n,
+		n ??= held(d.pid);
+		await until(() => held(d.pid) === n,
 		    () => `${n} descriptors: ${links(d.pid)}`);
 		for (const c of d.children())
-			assert.ok(fds(c.pid) <= 60, `${c.title}: ${fds(c.pid)}`);
+			assert.ok(held(c.pid) <= 60, `${c.title}: ${held(c.pid)}`);
 	}
 	assert.equal(times(d, ' upgrade_layout '), 4);
 	assert.equal(d.children().length, 3);

@@ -13,6 +13,7 @@ import { ask, connect, heard, once, plain, refused } from './lib/clients.mjs';
 import { echo, listenTls, stopTime } from './lib/conf.mjs';
 import { Daemon, halt, run, sanitized, sleep, slow, tempdir, until, within }
 	from './lib/daemon.mjs';
+import { held } from './lib/held.mjs';
 import { CALL, ERROR, Inject, ROLE } from './lib/inject.mjs';
 import { datagrams } from './lib/notify.mjs';
 import { STOP, Strike } from './lib/strike.mjs';
@@ -22,7 +23,6 @@ const pids = (d) => d.children().filter((c) => c.role === 'worker')
 const times = (d, words) => d.log.split(words).length - 1;
 const rewrite = (d, f) => fs.writeFileSync(d.file,
     f(fs.readFileSync(d.file, 'utf8')));
-const fds = (pid) => fs.readdirSync(`/proc/${pid}/fd`).length;
 const hup = (d) => process.kill(d.pid, 'SIGHUP');
 
 /* A reload that takes effect, from signal to the end of those before. */
@@ -211,7 +211,7 @@ test('new workers that are killed are replaced, and inherit', async () => {
 	d.mayDie = true;
 	const all = await Promise.all([...Array(60)].map(() => connect(d, '/',
 	    { reconnection: true, reconnectionDelay: 50, reconnectionDelayMax: 100 })));
-	const before = fds(d.pid);
+	const before = held(d.pid);
 	for (let i = 0; i < 3; i++) {
 		/* who was killed has been replaced: one that comes is new */
 		await until(() => pids(d).length === 2, 'two workers');
@@ -234,7 +234,8 @@ test('new workers that are killed are replaced, and inherit', async () => {
 	await until(() => pids(d).length === 2, 'two workers');
 	await d.counts('generations', 1);
 	/* the configuration for the relay is kept */
-	assert.ok(fds(d.pid) <= before + 1, `${fds(d.pid)}, ${before}`);
+	await until(() => held(d.pid) <= before + 1,
+	    () => `no more: ${held(d.pid)}, ${before}`);
 	for (const s of all)
 		s.close();
 	await d.stop();
@@ -293,12 +294,12 @@ test('addresses come, stay and go', async () => {
 	const good = fs.readFileSync(d.file, 'utf8');
 	rewrite(d, (t) => `${t}listen "unix:${sock}" {}
 listen "127.0.0.1:${port}" {}\n`);
-	const before = fds(d.pid);
+	const before = held(d.pid);
 	let log = await failing(d);
 	assert.match(log, new RegExp(`not_listening why="listen '127\\.0\\.0\\.1:${
 	    port}' \\(line \\d+\\): [^"]*in use"`));
 	assert.equal(fs.existsSync(sock), false);
-	assert.equal(fds(d.pid), before);
+	await until(() => held(d.pid) === before, 'all to be closed');
 	await new Promise((ok) => taken.close(ok));
 	await reload(d);
 	assert.equal(await at(port), 200);
@@ -317,7 +318,7 @@ listen "0.0.0.0:${port}" {}\n`);
 	await assert.rejects(at(port));
 	assert.equal(await at(d.ports[0]), 200);
 	/* and what the relay was told */
-	assert.equal(fds(d.pid), before + 1);
+	await until(() => held(d.pid) === before + 1, 'all to be closed');
 	await d.stop();
 });
 
@@ -421,7 +422,7 @@ test('workers that do not start are turned back', async () => {
 	const d = await Daemon.start({ workers: 2, conf: `${quick}${echo}`,
 		env: inject.env });
 	await reload(d);
-	const s = await connect(d, '/'), before = fds(d.pid);
+	const s = await connect(d, '/'), before = held(d.pid);
 	/* the first of two has been forked by then, or not even that */
 	inject.arm(CALL.fork, ERROR.EAGAIN, { roles: ROLE.master });
 	let log = await failing(d);
@@ -429,7 +430,7 @@ test('workers that do not start are turned back', async () => {
 	assert.match(log, /turned_back why="one of them ended/);
 	assert.equal(inject.hits, 1);
 	await until(() => times(d, ' turned ') === 2, 'their end', 15000);
-	assert.equal(fds(d.pid), before);
+	await until(() => held(d.pid) === before, 'all to be closed');
 	/* it is killed as it starts */
 	inject.disarm();
 	d.mayDie = true;
@@ -468,7 +469,7 @@ test('one of the new workers hangs: it is not waited for for long',
 test('many signals at once', async () => {
 	const d = await Daemon.start({ workers: 2, conf: `${quick}${echo}` });
 	await reload(d);
-	const before = fds(d.pid);
+	const before = held(d.pid);
 	const rss = () => Number(fs.readFileSync(`/proc/${d.pid}/statm`, 'latin1')
 	    .split(' ')[1]);
 	const first = rss();
@@ -483,7 +484,7 @@ test('many signals at once', async () => {
 	await until(() => pids(d).length === 2, 'two workers');
 	assert.ok(most <= 4, `${most} workers at once`);
 	/* the last of them may be on its way */
-	await until(() => fds(d.pid) === before, 'no descriptor more');
+	await until(() => held(d.pid) === before, 'no descriptor more');
 	assert.ok(times(d, ' reloaded ') > 10);
 	await d.counts('generations', 1);
 	/* pages; a sanitizer keeps what was freed */

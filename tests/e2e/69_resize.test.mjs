@@ -10,9 +10,9 @@ import { test } from 'node:test';
 import { ask, connect, gotten, plain } from './lib/clients.mjs';
 import { echo, stopTime } from './lib/conf.mjs';
 import { Daemon, sleep, until } from './lib/daemon.mjs';
+import { held } from './lib/held.mjs';
 
 const times = (d, words) => d.log.split(words).length - 1;
-const fds = (pid) => fs.readdirSync(`/proc/${pid}/fd`).length;
 const quick = `drain_time = 2s\n${stopTime}`;
 const conf = `${quick}${echo}
 route "/ws/echo" { namespace = "/echo" }\n`;
@@ -86,7 +86,7 @@ const even = (list) => Math.max(...list) - Math.min(...list) <=
 
 test('one more, and one less', async () => {
 	const d = await Daemon.start({ workers: 2, conf });
-	const c = await Crowd.come(d, 20), before = fds(d.pid);
+	const c = await Crowd.come(d, 20), before = held(d.pid);
 	await turned(d, signal(d, 'TTIN'));
 	let list = await shares(d);
 	assert.equal(list.length, 3);
@@ -104,7 +104,7 @@ test('one more, and one less', async () => {
 	list = await shares(d);
 	assert.equal(list.length, 2);
 	await c.end();
-	assert.equal(fds(d.pid), before);
+	await until(() => held(d.pid) === before, 'all to be closed');
 	await d.stop();
 });
 

@@ -12,13 +12,13 @@ import { test } from 'node:test';
 import { ask, connect, heard, plain } from './lib/clients.mjs';
 import { echo, stopTime } from './lib/conf.mjs';
 import { roostd, run, slow, tempdir, until, within } from './lib/daemon.mjs';
+import { held, links } from './lib/held.mjs';
 import { datagrams } from './lib/notify.mjs';
 import { another, apart, crossfire, fails, next, put, putFailing, putRebuilt, say,
 	times, upgrade, Upgradable, usr2, version } from './lib/upgrade.mjs';
 
 const quick = `drain_time = 1s\n${stopTime}binary_timeout = ${
 	Math.min(2 * slow, 5)}s\n`;
-const fds = (pid) => fs.readdirSync(`/proc/${pid}/fd`).length;
 const exe = (pid) => fs.readlinkSync(`/proc/${pid}/exe`);
 const workers = (d) => d.children().filter((c) => c.role === 'worker')
     .map((c) => c.pid);
@@ -110,7 +110,7 @@ listen "unix:${at}" {}\n${quick}${echo}` });
 
 test('what is no binary that could take over is refused', async () => {
 	const d = await Upgradable.start({ workers: 2, conf: `${quick}${echo}` });
-	const s = await connect(d, '/'), n = fds(d.pid);
+	const s = await connect(d, '/'), n = held(d.pid);
 	const cases = [
 		['these are no instructions\n', 0o755, /Exec format/],
 		['#!/bin/sh\nexit 0\n', 0o755, /is no roostd/],
@@ -135,7 +135,7 @@ test('what is no binary that could take over is refused', async () => {
 	assert.match(r.log, /No such file/);
 	await d.counts('upgrades_failed', cases.length + 1);
 	await d.counts('upgrades', 0);
-	await until(() => fds(d.pid) === n, 'descriptors to be closed');
+	await until(() => held(d.pid) === n, 'descriptors to be closed');
 	/* and one that can is taken after all */
 	putRebuilt(d);
 	await upgrade(d);
@@ -193,10 +193,11 @@ for (const [how, why] of [
 		await d.counts('upgrades', 0);
 		await d.counts('upgrades_failed', 1);
 		/* nothing is left of it, and it is not tried again */
-		const n = fds(pid);
+		const n = held(pid);
 		const again = await fails(d, 20000);
 		assert.deepEqual(again.after, r.before);
-		assert.ok(fds(pid) <= n, `${fds(pid)} of ${n} descriptors`);
+		await until(() => held(pid) <= n,
+		    () => `no more: ${held(pid)} of ${n} descriptors`);
 		assert.equal(times(d, ' upgrade_rolled_back '), 2);
 		/* the one before reloads, and gives its place to a better one */
 		putRebuilt(d);
@@ -222,11 +223,12 @@ test('five in a row leave nothing behind', async () => {
 	for (let i = 0; i < 5; i++) {
 		await upgrade(d);
 		await atRest(d);
-		n ??= fds(d.pid);
+		n ??= held(d.pid);
 		m ??= memory();
-		assert.equal(fds(d.pid), n, `descriptors after ${i + 1}`);
+		await until(() => held(d.pid) === n,
+		    () => `${n} descriptors: ${links(d.pid)}`);
 		for (const c of d.children())
-			assert.ok(fds(c.pid) <= 60, `${c.title}: ${fds(c.pid)}`);
+			assert.ok(held(c.pid) <= 60, `${c.title}: ${held(c.pid)}`);
 	}
 	assert.ok(memory() < m + 2048, `${memory()} KiB, ${m} at first`);
 	await d.counts('upgrades', 5);

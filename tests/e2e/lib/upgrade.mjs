@@ -123,6 +123,8 @@ export async function fails(d, ms = 15000) {
 		after: d.children().map((c) => c.pid) };
 }
 
+const AHEAD = 1000;	/* events on their way from one to the other */
+
 /* Numbered events from each to the other, as fast as they are taken. */
 export async function crossfire(d, a, b) {
 	for (const s of [a, b]) {
@@ -140,10 +142,10 @@ export async function crossfire(d, a, b) {
 	let on = true;
 	const fire = (async () => {
 		while (on) {
-			for (let i = 0; i < 20; i++) {
-				a.emit('say', [a.id, a.sent++]);
-				b.emit('say', [b.id, b.sent++]);
-			}
+			for (const [s, to] of [[a, b], [b, a]])
+				for (let i = 0; i < 20 &&
+				    s.sent - to.seen < AHEAD; i++)
+					s.emit('say', [s.id, s.sent++]);
 			await sleep(2);
 		}
 	})();
@@ -151,8 +153,7 @@ export async function crossfire(d, a, b) {
 		on = false;
 		await fire;
 		await until(() => a.seen === b.sent && b.seen === a.sent,
-		    () => `all: ${a.seen}/${b.sent} ${b.seen}/${a.sent}`)
-		    .catch(() => { /* told below */ });
+		    'all', 20000).catch(() => { /* told below */ });
 		assert.deepEqual([a.wrong.slice(0, 3), b.wrong.slice(0, 3)],
 		    [[], []]);
 		assert.deepEqual([a.seen, b.seen], [b.sent, a.sent]);
