@@ -194,7 +194,7 @@ async () => {
 	assert.equal(troubles(d), began + 1);
 	assert.equal(mended(d), ended + 1);
 	await d.counts('redis_gaps', gaps + 1);
-	assert.equal((await health(d)).status, 'healthy');
+	await until(async () => (await health(d)).status === 'healthy', 'health');
 });
 
 test('stopped by SIGSTOP: found within 10 s, and back by itself', async () => {

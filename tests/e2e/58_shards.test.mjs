@@ -190,7 +190,8 @@ test('one away: its rooms alone are degraded, and it is named', async (t) => {
 		f.close();
 	}
 	for (const d of daemons)
-		assert.equal((await health(d)).status, 'healthy');
+		await until(async () => (await health(d)).status === 'healthy',
+		    'health');
 });
 
 test('one away from the start does not keep the others', async () => {

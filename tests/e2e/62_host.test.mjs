@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
-import net from 'node:net';
 import path from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 
 import { Daemon, roostd, run, tempdir, until, within } from './lib/daemon.mjs';
 import { Inject } from './lib/inject.mjs';
+import { freePort } from './lib/redis.mjs';
 import { Ws } from './lib/wire.mjs';
 import { echo } from './lib/conf.mjs';
 
@@ -40,9 +40,8 @@ test('the stats file is cut, removed, replaced: it is made again', async () => {
 		/* all count on, and are counted */
 		const { id, ...ack } = await w.ack({ event: 'ask', data: 1, id: 1 });
 		assert.ok(ack);
-		const n = await d.metric('messages_in');
-		await until(async () => await filed(d, 'messages_in_total') === n,
-		    `${what}: the file is there`);
+		await until(async () => await filed(d, 'messages_in_total') ===
+		    await d.metric('messages_in'), `${what}: the file is there`);
 		/* counted when it is there, a moment later */
 		await until(async () => await d.metric('stats_remade') >= gone,
 		    `${what}: counted`);
@@ -62,14 +61,6 @@ test('the stats file is cut, removed, replaced: it is made again', async () => {
 	w.drop();
 	await d.stop();
 });
-
-async function freePort() {
-	const s = net.createServer();
-	await new Promise((ok) => s.listen(0, '127.0.0.1', ok));
-	const { port } = s.address();
-	await new Promise((ok) => s.close(ok));
-	return port;
-}
 
 for (const closed of ['<&-', '>&-', '2>&-', '<&- >&-', '<&- 2>&-',
 	'<&- >&- 2>&-']) {

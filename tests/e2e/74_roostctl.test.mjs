@@ -258,15 +258,22 @@ on:*) sleep 0.3 ;;
 esac
 exec ${d.bin}.spare "$@"
 `);
-	let ended = false;
-	const first = tell(d, 'upgrade').finally(() => { ended = true; });
-	for (let n = 0; !ended || n < 10; n++)
-		await tell(d, 'status');
-	await first;
+	const found = async () => {
+		let ended = false;
+		const first = tell(d, 'upgrade').finally(() => { ended = true; });
+		for (let n = 0; !ended || n < 10; n++)
+			assert.match(await tell(d, 'status'),
+			    /^workers +1 of 1\b/m);
+		await first;
+	};
+	await found();
 	put(d, fs.readFileSync(`${d.bin}.spare`));
 	/* and two at once are two */
 	await Promise.all([0, 150, 300].map((ms) => sleep(ms)
 	    .then(() => tell(d, 'upgrade'))));
+	/* it is there, and has not told yet what it is */
+	putFailing(d, 'start-rests', `${d.bin}.spare`);
+	await found();
 	await d.stop();
 });
 

@@ -1,7 +1,8 @@
 /*
  * Put before a roostd that is to be the master by ROOSTD_UPGRADE=on: makes it
- * fail as FAIL says: at its start or soon after, or in its workers.  When the former binary
- * is back, with the same environment, it does nothing.
+ * fail as FAIL says: at its start or soon after, or in its workers; or rest for
+ * a moment.  When the former binary is back, with the same environment, it does
+ * nothing.
  */
 #define _GNU_SOURCE
 #include <sys/epoll.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 static const char *how = "";
+static char copy[32];
 static pid_t master;
 
 __attribute__((constructor)) static void
@@ -27,7 +29,9 @@ look(void)
 	}
 	if (way == NULL || strncmp(way, "on:", 3) != 0 || fail == NULL)
 		return;
-	how = strdup(fail);	/* setproctitle(3) writes there */
+	/* not where it is: setproctitle(3) writes there */
+	(void)strncpy(copy, fail, sizeof copy - 1);
+	how = copy;
 	master = getpid();
 }
 
@@ -45,6 +49,11 @@ maybe(const char *what, int worker)
 		abort();
 	if (strcmp(how, "ends") == 0)
 		exit(3);
+	if (strcmp(how, "rests") == 0) {
+		how = "";
+		(void)usleep(700000);
+		return;
+	}
 	for (;;)
 		pause();
 }
