@@ -222,14 +222,14 @@ test('so is one that is open when an older worker has gone', async () => {
 test('clients are pinged as they were told', async () => {
 	const rest = 'namespace "/" { auth = none }';
 	const d = await Daemon.start({ workers: 2, conf: `${quick}
-heartbeat { interval = 400ms timeout = 400ms }
+heartbeat { interval = 400ms timeout = 1m }
 ${rest}` });
 	const s = await connect(d);
 	let pings = 0;
 	s.io.on('ping', () => pings++);
 	await until(() => pings > 1, 'pings');
-	await reload(d, (t) => t.replace('400ms timeout = 400ms',
-	    '30s timeout = 30s'));
+	await reload(d, (t) => t.replace('400ms timeout = 1m',
+	    '30s timeout = 1m'));
 	const at = pings;
 	await until(() => pings > at + 4, 'pings, as before');
 	assert.equal(s.connected, true);

