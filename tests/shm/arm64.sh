@@ -25,7 +25,7 @@ make() {
 	    -I"$src/tests/shm/plain" -I"$src/src" -I"$src/workers" -I"$src" \
 	    -I"$src/tests/lib" -I"$src/tests/shm" -pthread -o "$out" "$@" \
 	    "$src"/tests/shm/verify.c "$src"/shm/*.c "$src"/src/base/bug.c \
-	    "$src"/src/base/hash.c "$src"/src/base/buf.c \
+	    "$src"/src/base/hash.c "$src"/src/base/buf.c "$src"/src/base/state.c \
 	    "$src"/src/base/reason.c || exit 2
 }
 # run PAGE PROGRAM ARGUMENTS...
@@ -47,7 +47,7 @@ echo '#include "shm/hook.h"
 void shm_hook(void) { }' >"$dir/nohook.c"
 unit='segment slots interest presence bucket once counters table table_full
 count contention damage table_relay sweep spill
-heir evict'
+heir evict revoked'
 for t in $unit; do
 	if grep -qE '^shm_hook|"world.h"' "$src/tests/unit/test_$t.c"; then
 		make "$t" "$src/tests/unit/test_$t.c"

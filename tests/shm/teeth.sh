@@ -18,7 +18,7 @@ for rule in COLUMN_FIRST NO_GRACE NO_WALK NO_UNDO NO_MARK NO_PEND \
 	    -o "$dir/stress" "$src"/tests/shm/$stress.c \
 	    "$src"/tests/shm/verify.c "$src"/shm/*.c \
 	    "$src"/src/base/bug.c "$src"/src/base/hash.c \
-	    "$src"/src/base/buf.c "$src"/src/base/reason.c \
+	    "$src"/src/base/buf.c "$src"/src/base/state.c "$src"/src/base/reason.c \
 	    ${BSD_LIBS:--lbsd} || exit 2
 	if "$dir/stress" --seconds "$seconds" >"$dir/out" 2>&1; then
 		echo "BREAK_$rule: not noticed"

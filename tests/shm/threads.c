@@ -16,6 +16,7 @@
 #include "shm/presence.h"
 #include "shm/sweep.h"
 #include "shm/table_relay.h"
+#include "shm/table_revoked.h"
 #include "verify.h"
 
 #define WORKERS	3u
@@ -33,6 +34,36 @@ roll(uint64_t *rng, uint32_t n)
 	*rng ^= *rng >> 7;
 	*rng ^= *rng << 17;
 	return ((uint32_t)(*rng >> 20) % n);
+}
+
+/* Some are over at once, and swept away while others begin anew. */
+static void
+turn_revoked(unsigned slot, uint64_t *rng)
+{
+	uint64_t now_s = wall_now().ms / 1000;
+	struct revoked_entry e;
+	uint32_t at = roll(rng, 64);
+	struct revocation r;
+	char text[80];
+	uint64_t id;
+
+	snprintf(text, sizeof text, "%0*u", 1 + (int)roll(rng, 60),
+	    roll(rng, 40));
+	r = (struct revocation){ .kind = roll(rng, 2) == 0 ? REVOKED_USER :
+		REVOKED_TOKEN, .name = slice_str(text) };
+	id = revoked_id(seg, r.kind, r.name);
+	if (roll(rng, 2) == 0) {
+		r.moment = r.kind == REVOKED_USER ? (uint32_t)now_s : 0;
+		r.until = (uint32_t)now_s + roll(rng, 3);
+		if (revoked_put(seg, slot, &r, now_s) != REVOKED_FULL &&
+		    !revoked_is(seg, id, 0, now_s))
+			abort();
+	} else if (revoked_is(seg, id, (int64_t)now_s + 1000000, now_s))
+		abort();
+	if (roll(rng, 20) == 0 && revoked_next(seg, &at, now_s, &e) &&
+	    (e.r.name.n == 0 || e.r.name.n > 60 || e.r.name.p[0] < '0' ||
+	    e.r.name.p[0] > '9'))
+		abort();
 }
 
 static void
@@ -87,6 +118,7 @@ worker(void *arg)
 		slots_quiesce_leave(seg, slot);
 		for (i = roll(&rng, 8); i > 0; i--)
 			turn(p, in, held, &rng, &rate);
+		turn_revoked(slot, &rng);
 		slots_quiesce_enter(seg, slot);
 		(void)sched_yield();
 	}
@@ -109,7 +141,9 @@ static void *
 relay(void *arg)
 {
 	struct table_relay *t[2];
+	struct revoked_entry e;
 	uint64_t heard = 0, rng = 99;
+	uint32_t at = 0;
 	char text[16];
 	unsigned i;
 
@@ -125,6 +159,10 @@ relay(void *arg)
 		(void)table_mirror(t[0], 1, slice_str(text), roll(&rng, 2));
 		for (i = 0; i < 2; i++)
 			(void)table_announce(t[i], mono_now(), hear, &heard);
+		if (revoked_next(seg, &at, wall_now().ms / 1000, &e))
+			revoked_tell(seg, &e.r);
+		else if ((at = 0, roll(&rng, 10)) == 0)
+			revoked_untell(seg);
 		slots_quiesce_enter(seg, 0);
 		if (segment_relay_sleep(seg))
 			segment_relay_woke(seg);
@@ -153,7 +191,7 @@ main(int argc, char **argv)
 {
 	struct segment_params p = { .max_workers = 64, .presence_max = 40,
 		.interest_max = 40, .rate_ways = 64, .max_ns = 2,
-		.status_text = true };
+		.status_text = true, .revoked_max = 64 };
 	pthread_t thread[WORKERS + 1];
 	unsigned i, w;
 
