@@ -1,6 +1,7 @@
 #!/bin/sh
 # Manual pages: mandoc finds nothing to warn about, the pages that they name are
-# there, and each names roost(7), from which all others can be found.
+# there, and each names roost(7), from which all others can be found.  What is
+# quoted is one thing.
 #
 # usage: manuals.sh [TOP]
 set -eu
@@ -26,6 +27,10 @@ for p in $pages; do
 		    [ "$x" = roost.7 ] ||
 		    { echo "$p: roost.7 has no $x"; bad=$((bad + 1)); }
 	done
+	# a quote goes to the end of its line: .Po and .Pc around several
+	! grep -nE '^\.([A-Z][a-z] )?Ql .* (No|Va|Ic|Cm|Xr|Pa|Li|Ql|Fl|Ar|Dv|Ev) ' \
+	    "$p" | grep -v ' Ns ' ||
+	    { echo "$p: more than one is quoted"; bad=$((bad + 1)); }
 	[ "$p" = man/roost.7 ] || grep -q '^\.Xr roost 7' "$p" ||
 	    { echo "$p: does not name roost.7"; bad=$((bad + 1)); }
 done
