@@ -251,6 +251,14 @@ const ctl = (args, bearer = 'all') => new Promise((ok) => {
 		ok({ code: e?.code ?? 0, out, err }));
 });
 
+test('a token issued in milliseconds is of no moment', async () => {
+	const token = user('ivo', { iat: Date.now() });
+	const s = await connect(d, '/b', { auth: { token } });
+	assert.equal((await revoke({ user: 'ivo', for: 60 })).disconnected, 1);
+	await gone(s);
+	await tries('/b', token, true);
+});
+
 test('roostctl revoke, and why', async () => {
 	const token = old('jan');
 	const s = await connect(d, '/b', { auth: { token } });

@@ -11,6 +11,7 @@
 #include "hub/hub_int.h"
 #include "hub/session/limit.h"
 #include "hub/session/tokens.h"
+#include "shm/table_revoked.h"
 
 /* --- tokens --------------------------------------------------------------- */
 
@@ -35,12 +36,17 @@ admit_token_failed(struct hub *h, uint64_t address, enum authfail f)
 	limit_token_failed(h, address);
 }
 
+/* No time of issue, as one in milliseconds: nothing would be before it. */
+#define IAT_AHEAD_S	86400
+
 /* Who the claims say, unless that is revoked.  Lets go of them. */
 static enum authfail
 admit_make(struct hub *h, struct token_claims *claims, struct principal **who)
 {
 	enum authfail f = AUTH_OK;
 
+	if (claims->iat > (int64_t)(h->wall.ms / 1000) + IAT_AHEAD_S)
+		claims->iat = REVOKED_NO_IAT;
 	*who = principal_new(h->conf, claims);
 	if (*who == NULL || !tokens_name(h, *who, slice_of(claims->jti,
 	    claims->jti_len))) {
