@@ -172,6 +172,8 @@ bus_members(struct bus_envelope *e, enum bus_members_what what)
 	bus_of_kind(e, BUS_MEMBERS);
 	m->nsp = slice_of(NULL, 0);
 	m->what = what;
+	m->after = slice_of(NULL, 0);
+	m->limit = 0;
 	bus_to_nobody(&m->to);
 	return (m);
 }

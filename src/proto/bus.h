@@ -44,8 +44,8 @@ enum bus_kind {
 				 * published through Redis; with ref instead
 				 * a question: is all before it published?
 				 * Answered with BUS_ANSWERS */
-	BUS_MEMBERS,		/* of the relay: who is in an audience?
-				 * Answered with BUS_ANSWERS */
+	BUS_MEMBERS,		/* who is in an audience?  Answered with
+				 * BUS_ANSWERS */
 	/* sessions move from one worker to another: where in both streams */
 	BUS_CUT,		/* to the relay: what this worker has sent
 				 * before is before the cut */
@@ -98,9 +98,18 @@ enum {
 enum bus_members_what {
 	BUS_MEMBERS_WHOLE = 1,	/* {"id","handshake","rooms","data"} each */
 	BUS_MEMBERS_SIDS,	/* "sid" each */
-	BUS_MEMBERS_ROOMS	/* "name" of each room of the namespace, the
+	BUS_MEMBERS_ROOMS,	/* "name" of each room of the namespace, the
 				 * sids among them; the audience is empty */
+	/* pages: those whose name comes behind `after`, at most `limit`, in the
+	 * order of their bytes; hub/backend/census.h */
+	BUS_MEMBERS_PAGE_ROOMS,	/* {"room","sessions"} each; as above, without
+				 * the sids */
+	BUS_MEMBERS_PAGE_ROOM,	/* {"sid","user","host"} each, of one room */
+	BUS_MEMBERS_PAGE_USER	/* {"sid","namespace","host","rooms"} each, of
+				 * one user; no namespace: of all */
 };
+#define BUS_PAGE_MAX	1001	/* elements: one more than a page shows, to know
+				 * of the next */
 
 /*
  * For whom it is: the union of rooms, users and sids; all empty: the whole
@@ -153,6 +162,8 @@ struct bus_rooms {
 struct bus_members {
 	struct slice	 nsp;
 	uint64_t	 what;		/* enum bus_members_what */
+	struct slice	 after;		/* pages */
+	uint64_t	 limit;
 	struct bus_audience to;
 };
 

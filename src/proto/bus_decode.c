@@ -235,6 +235,10 @@ bus_take_members(struct bus_members *m, enum tag tag, struct slice s)
 		return (bus_take_slice(&m->nsp, s));
 	case TAG_COUNT:
 		return (bus_take_number(&m->what, s));
+	case TAG_OFFSET:
+		return (bus_take_slice(&m->after, s));
+	case TAG_LIMIT:
+		return (bus_take_number(&m->limit, s));
 	}
 	return (bus_take_audience(&m->to, tag, s));
 }
@@ -394,14 +398,14 @@ bus_take(struct bus_envelope *e, enum tag tag, struct slice s)
 static bool
 bus_may_come_from(enum bus_kind kind, uint16_t from)
 {
-	bool of_relay = kind == BUS_PUBLISH_BODY || kind == BUS_MEMBERS ||
-	    kind == BUS_MARK || kind == BUS_KEPT || kind == BUS_PAGE;
+	bool of_relay = kind == BUS_PUBLISH_BODY || kind == BUS_MARK ||
+	    kind == BUS_KEPT || kind == BUS_PAGE;
 
 	if (from == 0)
 		return (of_relay || kind == BUS_PUBLISH ||
 		    kind == BUS_DISCONNECT || kind == BUS_ROOMS ||
-		    kind == BUS_ANSWERS || kind == BUS_ANSWERS_END ||
-		    kind == BUS_REVOKE);
+		    kind == BUS_MEMBERS || kind == BUS_ANSWERS ||
+		    kind == BUS_ANSWERS_END || kind == BUS_REVOKE);
 	return (slotset_fits(from) && !of_relay);
 }
 

@@ -135,6 +135,8 @@ bus_put_members(struct bus_writer *w, const struct bus_members *m)
 {
 	bus_put_slice(w, TAG_NSP, m->nsp);
 	bus_put_number(w, TAG_COUNT, m->what);
+	bus_put_slice(w, TAG_OFFSET, m->after);
+	bus_put_number(w, TAG_LIMIT, m->limit);
 	bus_put_audience(w, &m->to);
 }
 

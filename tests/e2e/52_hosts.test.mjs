@@ -168,10 +168,9 @@ test('orders of back ends reach every host', async () => {
 		await u(b, 'eve'), await u(b, 'bob')];
 	await listened('ueve', 2);
 	await listened('ubob', 1);
-	/* rooms: what is answered is of this host */
 	assert.deepEqual(await order(a, 'users/eve/rooms',
 	    { namespace: 'chat', join: ['vip'], leave: ['none'] }),
-	    { sessions: 1, complete: true });
+	    { sessions: 3, complete: true });
 	await listened('rvip', 2);
 	await api(a, { event: 'to-vip', room: 'vip', data: 1 });
 	for (const s of [here, there, twice])
@@ -183,12 +182,12 @@ test('orders of back ends reach every host', async () => {
 	/* the end, in one namespace and in all */
 	const ended = (s) => until(() => !s.connected, 'an end');
 	assert.equal((await order(a, 'disconnect', { namespace: 'chat',
-		sid: bob.id, reason: 'by order' })).disconnected, 0);
+		sid: bob.id, reason: 'by order' })).disconnected, 1);
 	await ended(bob);
 	assert.deepEqual(gotten(bob, 'roost:disconnect').map(([x]) => x),
 	    [{ reason: 'by order' }]);
 	assert.equal((await order(a, 'users/eve/disconnect',
-	    { close: true })).disconnected, 1);
+	    { close: true })).disconnected, 3);
 	for (const s of [here, there, twice])
 		await ended(s);
 	/* once each: who is back stays */
@@ -343,7 +342,7 @@ test('an order says whether other hosts were told of it', async () => {
 	const move = (d) => order(d, 'rooms', { namespace: 'chat', all: true,
 		join: ['hall'] });
 	const s = await member(a), t = await member(b);
-	assert.deepEqual(await move(a), { sessions: 1, complete: true });
+	assert.deepEqual(await move(a), { sessions: 2, complete: true });
 	await listened('rhall', 2);
 	/* it says nothing; it is not there */
 	redis.signal('SIGSTOP');

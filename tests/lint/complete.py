@@ -201,10 +201,13 @@ def code_paths():
     out = set(re.findall(r'\{ "(/[^"]*)",\s+ROUTE_', text)) - {'/demo'}
     for m in re.finditer(r'SLICE\("(/api/v1/[^"]*)/"\)', text):
         if m.group(1) == '/api/v1/users':
+            out.add('/api/v1/users/USER')
             for order in re.findall(r'\{ SLICE\("(/\w+)"\)', text):
                 out.add('/api/v1/users/USER' + order)
         elif m.group(1) == '/api/v1/history':
             out.add(m.group(1) + '/NS/ROOM')
+        elif m.group(1) == '/api/v1/rooms':
+            out |= {m.group(1) + '/NS', m.group(1) + '/NS/ROOM'}
         else:
             out |= {m.group(1) + '/NS', m.group(1) + '/NS/USER'}
     for m in re.finditer(r'conf_path_under\(path, SLICE\("([^"]*)"\)', text):

@@ -426,7 +426,7 @@ senders_are_slots(void **state)
 		{ BUS_ANSWERS_END, 0, 0, true },
 		{ BUS_PUBLISH_BODY, 0, 0, true },
 		{ BUS_PUBLISH_BODY, 0, 1, false },
-		{ BUS_MEMBERS, 0, 0, true }, { BUS_MEMBERS, 0, 1, false },
+		{ BUS_MEMBERS, 0, 0, true }, { BUS_MEMBERS, 0, 1, true },
 		{ BUS_MARK, 0, 0, true }, { BUS_MARK, 0, 1, false },
 		{ BUS_LEAVE, 0, 0, false }, { BUS_LEAVE, 0, 1, true },
 		{ BUS_KEPT, 0, 0, true }, { BUS_KEPT, 0, 1, false },

@@ -7,7 +7,10 @@
 #include <unistd.h>
 
 #include "proto/bus.h"
+#include "base/slotset.h"
 #include "relay/bridge/home.h"
+#include "relay/bridge/hosts_inquiries.h"
+#include "relay/bridge/questions.h"
 #include "relay/bridge/ledger.h"
 #include "relay/bridge/seal.h"
 #include "relay/bridge/seen.h"
@@ -37,11 +40,14 @@ static struct side {
 	struct ledger	 ledger;
 	struct home	 home;
 	struct seal	*seal;
+	struct questions *questions;
+	struct inquiries *inquiries;
 	struct hosts	*hosts;
+	enum bus_kind	 asked;		/* the workers, last */
 	struct buf	 channels[KEYS];	/* listened to */
 	size_t		 n;
-	subscriptions_cb *cb;
-	void		*arg;
+	subscriptions_cb *cbs[KEYS];
+	void		*args[KEYS];
 	unsigned	 delivered, gaps, troubles;
 	struct buf	 event;		/* of the last */
 	enum home_trouble trouble;
@@ -49,7 +55,9 @@ static struct side {
 static struct buf recorded, where;	/* the last that was published */
 static unsigned npublished;
 static enum { TAKEN, REFUSED, LOST } fate;
-static char ordered[64];
+static char answered[256];
+static bool silent;		/* the workers */
+static struct mono now;
 
 /* --- instead of Redis -----------------------------------------------------*/
 
@@ -60,7 +68,21 @@ give(struct side *s, struct slice channel, struct slice payload)
 
 	for (i = 0; i < s->n; i++)
 		if (slice_eq(buf_unread(&s->channels[i]), channel))
-			s->cb(s->arg, channel, payload);
+			s->cbs[i](s->args[i], channel, payload);
+}
+
+/* How many listen. */
+static int64_t
+hearers(struct slice channel)
+{
+	int64_t n = 0;
+	size_t i, k;
+
+	for (i = 0; i < 2; i++)
+		for (k = 0; k < sides[i].n; k++)
+			n += slice_eq(buf_unread(&sides[i].channels[k]),
+			    channel);
+	return (n);
 }
 
 bool
@@ -84,7 +106,9 @@ redis_publish(struct redis *r, struct slice channel, struct slice payload,
 		give(&sides[1], channel, buf_unread(&copy));
 	}
 	buf_fini(&copy);
-	cb(arg, fate == TAKEN ? &yes : fate == REFUSED ? &no : NULL);
+	yes.integer = hearers(channel);
+	if (cb != NULL)
+		cb(arg, fate == TAKEN ? &yes : fate == REFUSED ? &no : NULL);
 	return (true);
 }
 
@@ -96,9 +120,9 @@ redis_subscribe(struct redis *r, struct slice channel, subscriptions_cb *cb,
 
 	assert_true(s->n < KEYS);
 	buf_reset(&s->channels[s->n]);
-	buf_slice(&s->channels[s->n++], channel);
-	s->cb = cb;
-	s->arg = arg;
+	buf_slice(&s->channels[s->n], channel);
+	s->cbs[s->n] = cb;
+	s->args[s->n++] = arg;
 	return (true);
 }
 
@@ -109,6 +133,7 @@ redis_unsubscribe(struct redis *r, struct slice channel)
 	(void)channel;
 	fail();
 }
+
 
 bool
 redis_can_publish(const struct redis *r)
@@ -123,7 +148,7 @@ static struct mono
 the_time(void *arg)
 {
 	(void)arg;
-	return ((struct mono){ 1000000 });
+	return (now);
 }
 
 static uint64_t
@@ -174,12 +199,47 @@ on_refused(void *arg, struct slice nsp, struct slice name,
 	assert_true(nsp.n > 0 && o != NULL);
 }
 
+/* Of an inquiry, to the worker that has asked. */
 static void
-on_ordered(void *arg, unsigned slot, uint32_t ref, bool partly)
+on_answer(void *arg, unsigned slot, uint32_t ref, struct bus_envelope *e)
 {
+	size_t at = strlen(answered);
+
 	(void)arg;
-	(void)snprintf(ordered, sizeof ordered, "%u %u %s", slot,
-	    (unsigned)ref, partly ? "partly" : "all");
+	assert_int_equal(e->kind, BUS_ANSWERS);
+	(void)snprintf(answered + at, sizeof answered - at, "%u:%u:%u/%u:%.*s%s%s ",
+	    slot, (unsigned)ref, (unsigned)e->answers.answered,
+	    (unsigned)e->answers.asked, (int)e->answers.elements.n,
+	    (const char *)e->answers.elements.p,
+	    e->flags & BUS_MORE ? "+" : "",
+	    e->flags & BUS_TRUNCATED ? "!" : "");
+}
+
+/* Workers are asked: they answer at once, or (silent) never. */
+static bool
+on_ask(void *arg, uint64_t slots[2], uint32_t ref, struct bus_envelope *e)
+{
+	static struct bus_envelope a;
+	struct side *s = arg;
+	struct buf b;
+
+	assert_true(slots[0] == 1 && slots[1] == 0);
+	s->delivered++;
+	s->asked = e->kind;
+	if (silent)
+		return (true);
+	buf_init(&b);
+	bus_answers(&a)->asked = 2;
+	a.answers.answered = 1;
+	a.answers.elements = SLICE("{\"sid\":1}");
+	a.flags = BUS_RELAY;
+	slotset_clear(a.slots);
+	a.from = 1;
+	a.ref = ref;
+	assert_true(bus_encode(&b, &a));
+	questions_answer(s->questions, buf_unread(&b));
+	buf_fini(&b);
+	return (true);
 }
 
 /* --- around each test -----------------------------------------------------*/
@@ -190,7 +250,11 @@ open_side(unsigned i, const char *secret)
 	struct side *s = &sides[i];
 	struct hosts_params p = { .home = &s->home, .arg = s,
 		.now_ms = the_date, .refused = on_refused,
-		.ordered = on_ordered, .gap = on_gap };
+		.gap = on_gap };
+	struct questions_params q = { .arg = s, .now = the_time,
+		.send = on_ask };
+	struct inquiries_params inq = { .home = &s->home, .arg = s,
+		.answer = on_answer };
 	FILE *f;
 	size_t k;
 
@@ -212,7 +276,11 @@ open_side(unsigned i, const char *secret)
 		.ledger = &s->ledger, .arg = s, .now = the_time,
 		.to_workers = to_workers, .trouble = on_trouble };
 	assert_int_equal(ledger_init(&s->ledger, s->home.generation), 0);
-	p.seal = s->seal;
+	p.seal = inq.seal = s->seal;
+	s->questions = inq.questions = questions_new(&q);
+	assert_non_null(s->questions);
+	s->inquiries = p.inquiries = inquiries_new(&inq);
+	assert_non_null(s->inquiries);
 	s->hosts = hosts_new(&p);
 	assert_non_null(s->hosts);
 }
@@ -223,6 +291,8 @@ close_side(struct side *s)
 	size_t i;
 
 	hosts_free(&s->hosts);
+	inquiries_free(&s->inquiries);
+	questions_free(&s->questions);
 	ledger_fini(&s->ledger);
 	seal_free(&s->seal);
 	for (i = 0; i < KEYS; i++)
@@ -258,7 +328,9 @@ set_up(void **state)
 	buf_init(&where);
 	fate = TAKEN;
 	npublished = 0;
-	ordered[0] = '\0';
+	answered[0] = '\0';
+	silent = false;
+	now.us = 1000000;
 	open_side(0, NULL);
 	open_side(1, NULL);
 	return (worker == NULL ? -1 : 0);
@@ -409,35 +481,110 @@ what_comes_behind_the_next_connection_is_told(void **state)
 }
 
 static void
-an_order_is_reported(void **state)
+order(struct side *s, const char *nsp, unsigned slot, uint32_t ref)
 {
 	static struct bus_envelope e;
 	struct bus_disconnect *d = bus_disconnect(&e);
 
+	d->nsp = slice_str(nsp);
+	d->to.users[d->to.nusers++] = SLICE("ann");
+	e.flags = BUS_FAR | BUS_WANT_COUNT;
+	e.from = (uint16_t)slot;
+	e.ref = ref;
+	answered[0] = '\0';
+	hosts_publish(s->hosts, &e);
+}
+
+static void
+an_order_is_counted_on_all_hosts(void **state)
+{
+	uint64_t asks = counter_get(COUNTER_far_asks),
+	    heard = counter_get(COUNTER_far_asks_heard);
+
 	(void)state;
 	member(&sides[1], 1, "uann");
-	d->to.users[d->to.nusers++] = SLICE("ann");
-	e.flags = BUS_FAR | BUS_WANT_COUNT;
-	e.from = 3;
-	e.ref = 77;
-	hosts_publish(sides[0].hosts, &e);	/* in all namespaces */
-	assert_int_equal(npublished, 2);
+	order(&sides[0], "", 3, 77);		/* in all namespaces */
+	assert_int_equal(counter_get(COUNTER_far_asks), asks + 1);
+	assert_int_equal(counter_get(COUNTER_far_asks_heard), heard + 1);
 	assert_int_equal(sides[1].delivered, 1);
-	assert_string_equal(ordered, "3 77 all");
-	fate = REFUSED;
-	d = bus_disconnect(&e);
-	d->nsp = SLICE("/m:r");
-	d->to.users[d->to.nusers++] = SLICE("ann");
-	e.flags = BUS_FAR | BUS_WANT_COUNT;
-	e.from = 4;
-	e.ref = 78;
-	hosts_publish(sides[0].hosts, &e);
-	assert_string_equal(ordered, "4 78 partly");
-	/* nobody waits */
-	ordered[0] = '\0';
-	e.flags = BUS_FAR;
-	hosts_publish(sides[0].hosts, &e);
-	assert_string_equal(ordered, "");
+	assert_int_equal(sides[1].asked, BUS_DISCONNECT);
+	assert_string_equal(answered, "3:77:0/0:{\"sid\":1}+ 3:77:1/2:+ "
+	    "3:77:0/0: ");
+	/* nobody is meant anywhere */
+	order(&sides[1], "/n", 2, 5);
+	assert_int_equal(sides[0].delivered, 0);
+	assert_string_equal(answered, "2:5:0/0: ");
+	assert_int_equal(counter_get(COUNTER_far_asks_open), 0);
+}
+
+static void
+what_redis_does_not_take_is_not_waited_for(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	member(&sides[1], 1, "uann");
+	for (i = 0; i < 2; i++) {
+		fate = i == 0 ? REFUSED : LOST;
+		order(&sides[0], "/m:r", 4, 78);
+		assert_string_equal(answered, "4:78:0/0:! ");
+	}
+	assert_int_equal(sides[1].delivered, 0);
+	assert_int_equal(counter_get(COUNTER_far_asks_open), 0);
+}
+
+static void
+who_does_not_answer_in_time_is_missing(void **state)
+{
+	(void)state;
+	member(&sides[1], 1, "uann");
+	silent = true;
+	order(&sides[0], "/m:r", 4, 78);
+	assert_string_equal(answered, "");
+	/* the host says what its workers have not */
+	now.us = 1000000 + INQUIRIES_THERE_MS * 1000;
+	questions_tick(sides[1].questions);
+	assert_string_equal(answered, "4:78:0/0:! ");
+	/* or says nothing itself */
+	order(&sides[0], "/m:r", 4, 79);
+	questions_forget(sides[1].questions);
+	inquiries_forget(sides[1].inquiries);
+	now.us += INQUIRIES_MS * 1000 - 1;
+	inquiries_tick(sides[0].inquiries);
+	assert_string_equal(answered, "");
+	assert_true(inquiries_due_us(sides[0].inquiries) == now.us + 1);
+	now.us++;
+	inquiries_tick(sides[0].inquiries);
+	assert_string_equal(answered, "4:79:0/0:! ");
+}
+
+static void
+inquiries_are_bounded_and_the_order_goes_out(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	member(&sides[1], 1, "uann");
+	silent = true;
+	for (i = 0; i < INQUIRIES_MAX; i++) {
+		order(&sides[0], "/m:r", 1, i + 1);
+		/* too many for the other host, which says so */
+		if (answered[0] != '\0')
+			break;
+	}
+	questions_forget(sides[1].questions);
+	inquiries_forget(sides[1].inquiries);
+	assert_int_equal(i, QUESTIONS_MAX);
+	for (; counter_get(COUNTER_far_asks_open) < INQUIRIES_MAX; i++) {
+		order(&sides[0], "/m:r", 1, i + 1);
+		questions_forget(sides[1].questions);
+		inquiries_forget(sides[1].inquiries);
+	}
+	i = sides[1].delivered;
+	order(&sides[0], "/m:r", 9, 9);
+	assert_string_equal(answered, "9:9:0/0:! ");
+	assert_int_equal(sides[1].delivered, i + 1);
+	assert_slice(buf_unread(&where), "roost:to:4:/m:r:uann");
 }
 
 static void
@@ -450,6 +597,7 @@ a_channel_says_whom_it_concerns(void **state)
 	} rows[] = {
 		{ SLICE(""), "", NULL, NULL },
 		{ SLICE("roost:publish"), "", NULL, NULL },
+		{ SLICE("roost:asks"), "", NULL, NULL },
 		{ SLICE("roost:to:2:/n:n"), "/n", NULL, NULL },
 		{ SLICE("roost:to:2:/n:rr"), "/n", "r", NULL },
 		{ SLICE("roost:to:2:/n:ra:b"), "/n", "a:b", NULL },
@@ -494,7 +642,10 @@ main(void)
 		T(a_recording_is_not_taken_again),
 		T(only_who_knows_the_secret_is_heard),
 		T(what_comes_behind_the_next_connection_is_told),
-		T(an_order_is_reported),
+		T(an_order_is_counted_on_all_hosts),
+		T(what_redis_does_not_take_is_not_waited_for),
+		T(who_does_not_answer_in_time_is_missing),
+		T(inquiries_are_bounded_and_the_order_goes_out),
 		T(a_channel_says_whom_it_concerns),
 	};
 

@@ -15,6 +15,7 @@ static unsigned sent;
 static enum bus_kind kind;	/* of what is asked */
 static bool quick;		/* one answers before all have been asked */
 static char told[256];		/* the calls, in order */
+static struct question_end ended;	/* by the last of them */
 
 static struct mono
 the_time(void *arg)
@@ -65,9 +66,10 @@ on_counted(void *arg, uint32_t n)
 }
 
 static void
-on_done(void *arg, bool partly)
+on_done(void *arg, const struct question_end *end)
 {
-	tell(arg, partly ? "partly" : "done", partly ? 6 : 4);
+	ended = *end;
+	tell(arg, end->partly ? "partly" : "done", end->partly ? 6 : 4);
 }
 
 static const struct question_calls calls = { on_answers, on_counted, on_done };

@@ -44,7 +44,7 @@ enum answer { YES, NO, NEVER };
 static void
 answer(enum answer what)
 {
-	static struct reply yes = { .type = REPLY_INTEGER },
+	static struct reply yes = { .type = REPLY_INTEGER, .integer = 3 },
 	    no = { .type = REPLY_ERROR, .text = { NULL, 0 } };
 	struct out o = out[0];
 
@@ -74,11 +74,12 @@ on_refused(void *arg, struct slice nsp, struct slice name,
 }
 
 static void
-on_ordered(void *arg, unsigned slot, uint32_t ref, bool partly)
+on_inquired(void *arg, uint32_t number, uint64_t hearers, bool partly)
 {
 	assert_ptr_equal(arg, said);
 	(void)snprintf(said + strlen(said), sizeof said - strlen(said),
-	    "order:%u:%u:%s ", slot, (unsigned)ref, partly ? "partly" : "all");
+	    "asked:%u:%u:%s ", (unsigned)number, (unsigned)hearers,
+	    partly ? "partly" : "all");
 }
 
 static const enum counter watched[] = { COUNTER_far_lost, COUNTER_gaps_noted,
@@ -89,7 +90,7 @@ set_up(void **state)
 {
 	struct sent_params p = { .conf = &conf, .arg = said,
 		.now_ms = the_time, .refused = on_refused,
-		.ordered = on_ordered };
+		.inquired = on_inquired };
 	size_t i;
 
 	(void)state;
@@ -322,30 +323,23 @@ one_refused_of_several_pauses_all(void **state)
 }
 
 static void
-an_order_is_reported_when_all_of_it_is_known(void **state)
+who_hears_an_inquiry_is_reported(void **state)
 {
 	struct sent_message m = message();
 
 	(void)state;
 	m.is_order = true;
-	m.order = sent_order(s, 3, 77);
-	assert_non_null(m.order);
+	m.inquiry = 77;
 	assert_true(sent_send(s, &m));
-	assert_true(sent_send(s, &m));
-	answer(YES);
-	sent_order_end(m.order);
 	assert_string_equal(said, "");
 	answer(YES);
-	assert_string_equal(said, "order:3:77:all ");
-	/* nothing was to be sent */
-	sent_order_end(m.order = sent_order(s, 4, 78));
-	assert_string_equal(said, "order:3:77:all order:4:78:all ");
+	assert_string_equal(said, "asked:77:3:all ");
 	assert_counted(0, 0, 0, 0);
 	assert_null(sent_gap(s));
 }
 
 static void
-an_order_that_is_not_taken_is_partly_done(void **state)
+an_inquiry_that_is_not_taken_is_partly_known(void **state)
 {
 	static const enum answer answers[] = { NO, NEVER };
 	struct sent_message m = message();
@@ -355,30 +349,21 @@ an_order_that_is_not_taken_is_partly_done(void **state)
 	m.is_order = true;
 	for (i = 0; i < nitems(answers); i++) {
 		said[0] = '\0';
-		m.order = sent_order(s, 1, i);
+		m.inquiry = 5 + i;
 		assert_true(sent_send(s, &m));
-		assert_true(sent_send(s, &m));
-		sent_order_end(m.order);
 		answer(answers[i]);
-		answer(YES);
-		assert_non_null(strstr(said, ":partly "));
+		assert_non_null(strstr(said, ":0:partly "));
 	}
 	said[0] = '\0';
-	m.order = sent_order(s, 2, 9);
-	assert_true(sent_send(s, &m));
 	down = true;
 	assert_false(sent_send(s, &m));
-	sent_order_end(m.order);
-	answer(YES);
-	assert_string_equal(said, "order:2:9:partly ");
+	assert_string_equal(said, "asked:6:0:partly ");
 	/* nobody is told of a gap */
 	assert_null(sent_gap(s));
 	assert_counted(0, 0, 0, 3);
 	/* one that waits at the end is nobody's */
 	down = false;
-	m.order = sent_order(s, 2, 10);
 	assert_true(sent_send(s, &m));
-	sent_order_end(m.order);
 }
 
 static void
@@ -400,8 +385,8 @@ main(void)
 		T(volatile_events_are_not_missed),
 		T(a_gap_that_is_refused_is_kept_and_pauses),
 		T(one_refused_of_several_pauses_all),
-		T(an_order_is_reported_when_all_of_it_is_known),
-		T(an_order_that_is_not_taken_is_partly_done),
+		T(who_hears_an_inquiry_is_reported),
+		T(an_inquiry_that_is_not_taken_is_partly_known),
 		T(what_a_process_took_along_is_told_to_all),
 	};
 

@@ -47,6 +47,23 @@ struct api_history {
 };
 int	api_history(struct hub *, const struct api_history *, void *asker,
 	    struct buf *out, struct ask **later) MUST_USE;
+/*
+ * Who is there, on all workers and hosts: a page of those whose names come behind
+ * cursor.  Names are decoded; ns with or without its slash.
+ */
+enum api_survey_what {
+	API_SURVEY_ROOMS,	/* of a namespace, and how many are in each */
+	API_SURVEY_ROOM,	/* sessions in the room `name` */
+	API_SURVEY_USER		/* sessions of the user `name`; no ns: in all
+				 * namespaces that the key is for */
+};
+struct api_survey {
+	enum api_survey_what what;
+	struct slice	 ns, name, cursor;
+	unsigned	 limit;		/* 1..1000 */
+};
+int	api_survey(struct hub *, const struct api_survey *, void *asker,
+	    struct buf *out, struct ask **later) MUST_USE;
 /* End sessions, or change their rooms.  user: of the path, decoded; empty: the
  * body says to whom. */
 int	api_disconnect(struct hub *, struct slice user, struct slice body,
@@ -56,6 +73,9 @@ int	api_rooms(struct hub *, struct slice user, struct slice body,
 /* A user, or a token, is refused from now on, and has no sessions any more. */
 int	api_revoke(struct hub *, struct slice body, void *asker,
 	    struct buf *out, struct ask **later) MUST_USE;
+/* It was a HEAD, that is only told how long the answer is. */
+void	ask_by_head(struct ask *);
+bool	ask_is_by_head(const struct ask *);
 /* The asker has gone; clears. NULL is fine. */
 void	ask_forget(struct ask **);
 

@@ -11,6 +11,7 @@
 
 #include "hub/api.h"
 #include "hub/backend/ask.h"
+#include "hub/backend/census.h"
 #include "hub/hub_int.h"
 #include "hub/backend/members.h"
 #include "hub/backend/revoke.h"
@@ -55,7 +56,8 @@ hub_parts(struct hub *h)
 	    (h->recover = recover_table_new(h)) != NULL &&
 	    (h->asks = ask_table_new(h)) != NULL &&
 	    (h->store = store_table_new(h)) != NULL &&
-	    (h->rolls = roll_table_new()) != NULL);
+	    (h->rolls = roll_table_new()) != NULL &&
+	    (h->censuses = census_table_new()) != NULL);
 }
 
 struct hub *
@@ -74,6 +76,7 @@ hub_new(const struct hub_params *p)
 	h->segment = p->segment;
 	h->count = p->count;
 	h->key = p->hash_key;
+	h->node_id = p->node_id;
 	h->slot = p->slot;
 	h->generation = p->generation;
 	h->ports = p->ports;
@@ -114,6 +117,7 @@ hub_free(struct hub **hp)
 	*hp = NULL;
 	recover_table_free(h);
 	roll_table_free(h);
+	census_table_free(h);
 	ask_table_free(h);
 	store_table_free(h);
 	pending_table_free(h);
@@ -193,6 +197,7 @@ hub_turn_end(struct hub *h)
 	CHECK_MAGIC(h, HUB_MAGIC);
 	h->turn++;
 	roll_turn(h);
+	census_turn(h);
 	out_turn_end(&h->out, hub_flush, h);
 	recover_turn_end(h);
 }
@@ -218,6 +223,15 @@ hub_publish(struct hub *h, const struct bus_envelope *e)
 }
 
 static void
+hub_members(struct hub *h, const struct bus_envelope *e)
+{
+	if (e->members.what >= BUS_MEMBERS_PAGE_ROOMS)
+		census_bus(h, e);
+	else if (e->from == 0)
+		roll_bus(h, e);
+}
+
+static void
 hub_count(struct hub *h, const struct bus_envelope *e)
 {
 	if (e->flags & BUS_NUMBERED)
@@ -230,7 +244,7 @@ hub_count(struct hub *h, const struct bus_envelope *e)
 static void (*const kinds[])(struct hub *, const struct bus_envelope *) = {
 	[BUS_PUBLISH]		= hub_publish,
 	[BUS_PUBLISH_BODY]	= api_publish_bus,
-	[BUS_MEMBERS]		= roll_bus,
+	[BUS_MEMBERS]		= hub_members,
 	[BUS_DISCONNECT]	= members_bus,
 	[BUS_ROOMS]		= members_bus,
 	[BUS_REVOKE]		= revoke_bus,
@@ -270,6 +284,7 @@ hub_bus_lost(struct hub *h)
 	store_lost(h);
 	ask_lost(h);
 	roll_lost(h);
+	census_lost(h);
 	gap_lost(h);
 }
 
@@ -285,7 +300,7 @@ bool
 hub_busy(const struct hub *h)
 {
 	CHECK_MAGIC(h, HUB_MAGIC);
-	return (roll_is_due(h));
+	return (roll_is_due(h) || census_is_due(h));
 }
 
 void

@@ -35,6 +35,7 @@ struct hub {
 	struct segment	*segment;
 	struct count	*count;
 	struct hash_key	 key;
+	uint64_t	 node_id;	/* names this host among others */
 	uint16_t	 slot, generation;
 	uint16_t	 heir;		/* slot of who is given clients; 0 */
 	/* each part's own; audience/, session/, publish/, store/, recover/,
@@ -48,6 +49,7 @@ struct hub {
 	struct recover_table *recover;
 	struct ask_table *asks;
 	struct roll_table *rolls;
+	struct census_table *censuses;
 	struct store_table *store;
 	struct hub_ports ports;
 	struct out	 out;

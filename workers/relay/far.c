@@ -12,6 +12,7 @@
 #include "proto/bus.h"
 #include "relay/bridge/bridge.h"
 #include "relay/bridge/hosts.h"
+#include "relay/bridge/hosts_inquiries.h"
 #include "relay/bridge/members.h"
 #include "relay/bridge/message.h"
 #include "relay/bridge/questions.h"
@@ -81,21 +82,17 @@ far_now(void *arg)
 	return (loop_now(f->loop));
 }
 
-/* What became of its order on the way to other hosts. */
+/* What other hosts say to that worker's question. */
 static void
-far_on_ordered(void *arg, unsigned slot, uint32_t ref, bool partly)
+far_on_answer(void *arg, unsigned slot, uint32_t ref, struct bus_envelope *e)
 {
-	static struct bus_envelope e;	/* large; one at a time */
 	struct far *f = arg;
 	uint64_t slots[2];
 
-	(void)bus_answers(&e);
-	if (partly)
-		e.flags |= BUS_TRUNCATED;
-	e.ref = ref;
+	e->ref = ref;
 	slotset_only(slots, slot);
 	if (exchange_peer(f->exchange, slot) != NULL)
-		(void)far_inject(f, slots, &e);
+		(void)far_inject(f, slots, e);
 }
 
 /* What is revoked: how many other hosts know. */
@@ -296,8 +293,11 @@ far_publish(struct far *f, struct slice frame, bool again)
 		return;		/* the hub's own test is as strict */
 	if (f->home.near && message_is_for_servers(&e))
 		return;
-	if (again)
-		e.flags &= (uint16_t)~BUS_WANT_COUNT;
+	if (again) {		/* the other link asks */
+		if (e.kind == BUS_MEMBERS)
+			return;
+		e.flags &= (uint16_t)~(BUS_WANT_COUNT | BUS_WANT_ANSWERS);
+	}
 	if (e.kind == BUS_REVOKE) {
 		revokes_order(f->revokes, &e);
 		return;
@@ -340,6 +340,7 @@ far_on_tick(struct timer *t, struct mono now)
 
 	(void)now;
 	questions_tick(f->questions);
+	inquiries_tick(f->inquiries);
 }
 
 static void
@@ -359,8 +360,11 @@ far_on_poll(struct timer *t, struct mono now)
 static void
 far_wait(struct far *f)
 {
-	uint64_t due = questions_due_us(f->questions);
+	uint64_t due = questions_due_us(f->questions),
+	    far = inquiries_due_us(f->inquiries);
 
+	if (far < due)
+		due = far;
 	if (due == UINT64_MAX)
 		timer_stop(loop_wheel(f->loop), &f->tick);
 	else
@@ -441,15 +445,16 @@ far_make(struct far *f)
 		.queue_bytes = (size_t)conf->bus_queue_bytes };
 	struct hosts_params h = { .home = &f->home, .arg = f,
 		.now_ms = far_now_ms, .refused = far_on_refused,
-		.ordered = far_on_ordered,
 		.gap = far_gap };
+	struct inquiries_params i = { .home = &f->home, .arg = f,
+		.answer = far_on_answer };
 	struct questions_params q = { .arg = f, .now = far_now,
 		.send = far_ask };
 	struct bridge_params b = { .home = &f->home, .arg = f,
 		.to_worker = far_to_worker, .has_room = far_has_room,
 		.gap = far_gap, .gap_since = far_gap_since };
 
-	b.seal = h.seal = f->seal = seal_new(conf->redis.secret_file);
+	b.seal = h.seal = i.seal = f->seal = seal_new(conf->redis.secret_file);
 	if (f->seal == NULL)
 		return (false);
 	far_read_secret(f, true);
@@ -457,10 +462,13 @@ far_make(struct far *f)
 	if (f->redis != NULL)
 		f->bridge = bridge_new(&b);
 	if (f->bridge != NULL)
+		f->questions = i.questions = questions_new(&q);
+	if (f->questions != NULL)
+		f->inquiries = h.inquiries = inquiries_new(&i);
+	if (f->inquiries != NULL)
 		f->hosts = hosts_new(&h);
-	if (f->hosts != NULL && far_make_wide(f) && far_make_revokes(f))
-		f->questions = questions_new(&q);
-	if (f->questions == NULL || !redis_subscribe(f->redis,
+	if (f->hosts == NULL || !far_make_wide(f) || !far_make_revokes(f) ||
+	    !redis_subscribe(f->redis,
 	    slice_str(f->name), far_on_name, f))
 		return (false);
 	f->watch = (struct redis_watch){ .arg = f, .ready = far_on_ready,
@@ -552,7 +560,6 @@ far_close(struct far **fp)
 	requests_free(&f->requests);
 	socketio_free(&f->socketio);
 	members_free(&f->members);
-	questions_free(&f->questions);
 	if (f->watch.arg != NULL)
 		redis_unwatch(f->redis, &f->watch);
 	timer_stop(loop_wheel(f->loop), &f->poll);
@@ -560,6 +567,8 @@ far_close(struct far **fp)
 	revokes_free(&f->revokes);
 	wide_free(&f->wide);
 	hosts_free(&f->hosts);
+	inquiries_free(&f->inquiries);
+	questions_free(&f->questions);
 	bridge_free(&f->bridge);
 	if (f->redis != NULL)
 		redis_flush(f->redis);	/* good bye */

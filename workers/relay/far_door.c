@@ -75,11 +75,11 @@ door_on_answers(void *arg, struct slice elements)
 
 /* It has, or it is gone, or hangs. */
 static void
-door_on_done(void *arg, bool partly)
+door_on_done(void *arg, const struct question_end *end)
 {
 	struct far *f = arg;
 
-	(void)partly;
+	(void)end;
 	f->asked = false;
 	f->door = door_choose(f);
 	door_open(f);
@@ -89,7 +89,7 @@ void
 far_door_open(struct far *f)
 {
 	if (f->asked)
-		door_on_done(f, true);
+		door_on_done(f, NULL);
 }
 
 static void

@@ -43,6 +43,7 @@ struct far {
 	struct wide	*wide;
 	struct revokes	*revokes;
 	struct questions *questions;
+	struct inquiries *inquiries;
 	struct members	*members;
 	struct socketio	*socketio;
 	struct requests	*requests;

@@ -6,6 +6,7 @@
 
 #include "relay/bridge/bridge.h"
 #include "relay/bridge/hosts.h"
+#include "relay/bridge/hosts_inquiries.h"
 #include "relay/bridge/members.h"
 #include "relay/bridge/questions.h"
 #include "relay/bridge/requests.h"
@@ -106,6 +107,7 @@ far_step_back(struct far *f, enum far_place place)
 	requests_free(&f->requests);
 	socketio_free(&f->socketio);
 	questions_forget(f->questions);
+	inquiries_forget(f->inquiries);
 	members_free(&f->members);
 	far_door_open(f);
 	if (f->people != NULL)

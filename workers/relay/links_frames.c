@@ -13,6 +13,17 @@
 #include "relay/local/exchange.h"
 #include "shm/counters.h"
 
+/* It asks other hosts, or orders them and counts: see inquiries_is_one(). */
+static bool
+links_asks(struct slice frame, uint16_t flags)
+{
+	enum bus_kind kind = bus_frame_kind(frame);
+
+	return (kind == BUS_MEMBERS || (kind == BUS_PUBLISH ?
+	    (flags & BUS_WANT_ANSWERS) != 0 :
+	    (flags & BUS_WANT_COUNT) != 0));
+}
+
 /* Without a link there is nobody else to be ordered: a worker that does not
  * know that yet is not to wait. */
 static void
@@ -24,8 +35,7 @@ links_answer(struct links *l, struct slice frame)
 	uint16_t flags;
 
 	if (bus_frame(frame, slots, &flags) <= 0 ||
-	    (flags & BUS_WANT_COUNT) == 0 ||
-	    bus_frame_kind(frame) == BUS_PUBLISH)
+	    !links_asks(frame, flags))
 		return;
 	(void)bus_answers(&e);
 	slotset_only(slots, asker);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "hub/backend/ask_int.h"
+#include "hub/backend/survey.h"
 #include "hub/publish/pending.h"
 #include "hub/publish/post.h"
 #include "hub/publish/publish.h"
@@ -29,13 +30,13 @@ ask_table_new(const struct hub *h)
 	return (t);
 }
 
-static struct ask *
+struct ask *
 ask_of(struct wait *w)
 {
 	return (w == NULL ? NULL : container_of(w, struct ask, wait));
 }
 
-static struct ask *
+struct ask *
 ask_open(struct hub *h, uint64_t timeout_ms, uint64_t grace_ms)
 {
 	struct waits *w = &h->asks->waits;
@@ -140,6 +141,20 @@ ask_count(struct hub *h, void *asker, const char *count)
 }
 
 void
+ask_by_head(struct ask *a)
+{
+	CHECK_MAGIC(a, ASK_MAGIC);
+	a->by_head = true;
+}
+
+bool
+ask_is_by_head(const struct ask *a)
+{
+	CHECK_MAGIC(a, ASK_MAGIC);
+	return (a->by_head);
+}
+
+void
 ask_counted(struct ask *a, uint32_t n)
 {
 	CHECK_MAGIC(a, ASK_MAGIC);
@@ -174,7 +189,7 @@ ask_ref(const struct ask *a)
 	return (a->wait.ref);
 }
 
-static void
+void
 ask_drop(struct ask **ap)
 {
 	struct ask *a = *ap;
@@ -186,6 +201,7 @@ ask_drop(struct ask **ap)
 	waits_remove(&t->waits, &a->wait);
 	t->bytes -= a->answers.wpos;
 	counter_sub(COUNTER_asks_open, 1);
+	survey_free(&a->survey);
 	buf_fini(&a->answers);
 	a->magic = 0;
 	free(a);
@@ -197,7 +213,7 @@ ask_call_off(const struct ask *a)
 {
 	struct bus_envelope e;
 
-	if (a->count != NULL || slotset_empty(a->wait.slots))
+	if (a->count != NULL || a->survey != NULL || slotset_empty(a->wait.slots))
 		return;
 	bus_answers_end(&e);
 	(void)post_send(a->hub, a->wait.slots, a->wait.ref, &e);
@@ -254,8 +270,7 @@ ask_hand_over(struct ask *a, bool last)
 	a->asked = a->answered = 0;
 }
 
-/* To who has asked, who has waited for it. */
-static void
+void
 ask_tell(const struct ask *a, int status, const struct buf *b)
 {
 	struct hub *h = a->hub;
@@ -291,35 +306,12 @@ ask_finish(struct ask **ap, struct buf *now)
 	ask_drop(ap);
 }
 
-/* --- the store is asked ----------------------------------------------------- */
-
-struct ask *
-ask_store(struct hub *h, void *asker)
-{
-	struct ask *a = ask_open(h, ASK_STORE_MS, 0);
-
-	if (a == NULL)
-		return (NULL);
-	a->asker = asker;
-	a->store = true;
-	return (a);
-}
-
-void
-ask_stored(struct hub *h, uint32_t ref, int status, const struct buf *body)
-{
-	struct ask *a = ask_of(waits_find(&h->asks->waits, ref));
-
-	if (a == NULL || !a->store)
-		return;		/* who has asked has gone */
-	ask_tell(a, status, body);
-	ask_drop(&a);
-}
+/* --- ends: when ------------------------------------------------------------- */
 
 static bool
 ask_is_over(const struct ask *a)
 {
-	return (a->published && LIST_EMPTY(&a->open) && !a->far &&
+	return (a->published && LIST_EMPTY(&a->open) && !a->far && !a->here &&
 	    slotset_empty(a->wait.slots));
 }
 
@@ -380,6 +372,7 @@ ask_publish(struct ask **ap, const struct conf_namespace *ns,
 	(void)publish_ask(a->hub, ns, to, p, &q, ask_sent, a);
 	if (q.unheard)
 		a->lost = true;
+	a->far = q.far;
 	ask_put(ap, q.bits, now);
 }
 
@@ -459,12 +452,17 @@ ask_bus_answers(struct hub *h, const struct bus_envelope *e)
 	a->answered += e->answers.answered;
 	if (a->wait.missed)
 		a->lost = true;
-	if (e->flags & BUS_TRUNCATED)
+	/* of the relay's last: some host is missing */
+	if ((e->flags & BUS_TRUNCATED) != 0 && e->from == 0)
+		a->lost = true;
+	else if (e->flags & BUS_TRUNCATED)
 		a->truncated = true;
 	ask_keep(a, e->answers.elements);
-	if (e->from == 0)
+	if (e->flags & BUS_MORE)
+		;
+	else if (e->from == 0)
 		a->far = false;
-	else if (!(e->flags & BUS_MORE))
+	else
 		slotset_drop(a->wait.slots, e->from);
 	ask_settle(a);
 }

@@ -37,6 +37,7 @@ struct bus_envelope;
 struct buf;
 struct client;
 struct publication;
+struct survey;
 
 struct ask_table;
 struct ask_table *ask_table_new(const struct hub *) MUST_USE;
@@ -83,9 +84,19 @@ struct ask *ask_store(struct hub *, void *asker) MUST_USE;
 void	ask_stored(struct hub *, uint32_t ref, int status,
 	    const struct buf *body);
 
+/*
+ * A page of who is there (survey.h, which the question owns from then on): it
+ * waits for this worker's own part as well.  NULL: as above.
+ * ask_here: that, or some of it (BUS_MORE, BUS_TRUNCATED).
+ */
+struct ask *ask_survey(struct hub *, void *asker, struct survey *) MUST_USE;
+void	ask_here(struct hub *, uint32_t ref, uint16_t flags,
+	    struct slice elements);
+
 /* There are other workers to ask, and no way to them: not complete. */
 void	ask_unheard(struct ask *);
-/* Other hosts are told as well: the relay says when they are. */
+/* Other hosts are asked as well: the relay says what they answer, and when that
+ * is all. */
 void	ask_far(struct ask *);
 /*
  * It has been published, and sent to the workers in bits.  A home that needs

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/digest.h"
+#include "hub/backend/survey.h"
 #include "hub/session/client.h"
 #include "hub/session/principal.h"
 #include "proto/json.h"
@@ -195,7 +196,7 @@ ask_left(struct session *s)
 static bool
 answers_are_complete(const struct ask *a)
 {
-	return (!a->lost && !a->far && slotset_empty(a->wait.slots));
+	return (!a->lost && !a->far && !a->here && slotset_empty(a->wait.slots));
 }
 
 /* {"id","answers":[...],"asked","answered","complete"[,"truncated"]} */
@@ -258,7 +259,10 @@ ask_render(const struct ask *a, struct buf *b)
 {
 	if (!answers_are_complete(a))
 		counter_add(COUNTER_asks_incomplete, 1);
-	if (a->count == NULL)
+	if (a->survey != NULL)
+		survey_render(a->survey, buf_unread(&a->answers),
+		    answers_are_complete(a) && !a->truncated, b);
+	else if (a->count == NULL)
 		answers_render(a, b);
 	else if (a->until_s != 0)
 		answers_render_revoked(a, b);

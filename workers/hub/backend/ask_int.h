@@ -34,8 +34,9 @@ struct ask {
 	bool		 published;
 	bool		 truncated;	/* answers were left out */
 	bool		 lost;		/* what branches did is not known */
-	bool		 far;		/* the relay has not said whether other
-					 * hosts were told */
+	bool		 far;		/* the relay has not said that other
+					 * hosts have answered */
+	bool		 here;		/* nor has this worker: a survey */
 	struct buf	 answers;	/* JSON elements */
 	size_t		 bytes;		/* of all answers so far */
 	uint64_t	 timeout_ms;
@@ -43,10 +44,12 @@ struct ask {
 	uint64_t	 end_us;	/* ... and branches until then */
 	/* home */
 	void		*asker;
+	bool		 by_head;
 	const char	*count;		/* name of the number that is asked
 					 * for (asked is it); NULL: answers */
 	uint64_t	 until_s;	/* it is revoked until then, as answered
 					 * other hosts know; 0: no revocation */
+	struct survey	*survey;	/* who is there is asked for, or NULL */
 	bool		 store;		/* what is kept is asked for: answered
 					 * by ask_stored() alone */
 	uint8_t		 name_len;
@@ -66,7 +69,16 @@ struct ask_table {
 	size_t		 bytes;		/* of answers held */
 };
 
-/* ask.c: the end, when nobody is waited for any more. */
+/* ask.c: NULL: of none. */
+struct ask *ask_of(struct wait *);
+/* A question is open for so long, and branches have grace more.  NULL: too many
+ * are, or no memory. */
+struct ask *ask_open(struct hub *, uint64_t timeout_ms, uint64_t grace_ms)
+	    MUST_USE;
+void	ask_drop(struct ask **);
+/* To who has asked, who has waited for it. */
+void	ask_tell(const struct ask *, int status, const struct buf *);
+/* The end, when nobody is waited for any more. */
 void	ask_settle(struct ask *);
 /* What a branch has so far goes home; last: and that is all. */
 void	ask_hand_over(struct ask *, bool last);

@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 #include "hub/backend/ask.h"
 #include "hub/backend/revoke.h"
+#include "hub/backend/census.h"
 #include "hub/backend/roll.h"
 #include "hub/dialect/kind.h"
 #include "hub/publish/pending.h"
@@ -48,7 +49,7 @@ client_may_move(const struct client *c)
 	CHECK_MAGIC(c, CLIENT_MAGIC);
 	return (!c->closing && !q->dead && !q->lossy && q->open == NULL &&
 	    (back == NULL || recover_asked(back) == 0) &&
-	    !client_waits(c) && !roll_any(c->hub));
+	    !client_waits(c) && !roll_any(c->hub) && !census_any(c->hub));
 }
 
 static bool

@@ -149,10 +149,12 @@ publish_send(struct hub *h, const struct conf_namespace *ns,
 		b->timeout_ms = ask->timeout_ms;
 	}
 	if (!post_send(h, bits, ref, &e)) {
-		if (ask != NULL && !slotset_empty(bits))
+		if (ask != NULL)
 			ask->unheard = true;
-	} else if (ask != NULL)
+	} else if (ask != NULL) {
 		slotset_copy(ask->bits, bits);
+		ask->far = (e.flags & BUS_FAR) != 0;
+	}
 }
 
 uint32_t

@@ -20,6 +20,7 @@ struct publish_question {
 					 * many have got it */
 	bool		 unheard;	/* out: some should answer, and there is
 					 * no way to them */
+	bool		 far;		/* out: other hosts are asked as well */
 	uint64_t	 bits[2];	/* out: workers asked */
 };
 

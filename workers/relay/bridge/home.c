@@ -17,13 +17,17 @@ home_now(const struct home *h)
 }
 
 void
+home_offset(struct home *h, struct bus_envelope *e)
+{
+	if (e->kind == BUS_PUBLISH && h->conf->recovery_window_ms != 0)
+		e->publish.offset = offset_make(h->offset, &h->origin,
+		    HOME_OFFSET | ++h->ledger->offsets);
+}
+
+void
 home_deliver(struct home *h, const uint64_t slots[2], struct bus_envelope *e)
 {
-	uint8_t offset[OFFSET_MAX];
-
-	if (e->kind == BUS_PUBLISH && h->conf->recovery_window_ms != 0)
-		e->publish.offset = offset_make(offset, &h->origin,
-		    HOME_OFFSET | ++h->ledger->offsets);
+	home_offset(h, e);
 	h->to_workers(h->arg, slots, e);
 }
 

@@ -27,6 +27,7 @@ struct home {
 	uint64_t	 node_id;	/* names this host among others */
 	uint32_t	 generation;
 	struct offset_origin origin;	/* of what came from elsewhere */
+	uint8_t		 offset[OFFSET_MAX];	/* of the last */
 	struct ledger	*ledger;	/* all links' */
 	bool		 comes;		/* another link serves yet: what this one
 					 * brings is compared and not taken */
@@ -46,8 +47,10 @@ struct home {
 };
 
 struct mono home_now(const struct home *);
-/* To these workers.  A publication gets an offset of this host, by which its
- * clients can be recovered here. */
+/* A publication gets an offset of this host, by which its clients can be
+ * recovered here; it stands in home until the next. */
+void	home_offset(struct home *, struct bus_envelope *);
+/* To these workers, with that. */
 void	home_deliver(struct home *, const uint64_t slots[2],
 	    struct bus_envelope *);
 

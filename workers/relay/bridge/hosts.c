@@ -11,6 +11,7 @@
 #include "conf/conf.h"
 #include "proto/bus.h"
 #include "relay/bridge/home.h"
+#include "relay/bridge/hosts_inquiries.h"
 #include "relay/bridge/ledger.h"
 #include "relay/bridge/message.h"
 #include "relay/bridge/seal.h"
@@ -36,8 +37,8 @@ struct hosts {
 	struct interest	*interest;
 	struct sent	*sent;
 	struct buf	 channel, message, words;
+	struct buf	 asks;		/* the channel of inquiries */
 	uint64_t	 gap_ms;	/* begin of the gap that is told; 0: none */
-	struct sent_order *order;	/* that is sent now; NULL: none */
 	bool		 refused;	/* it was not taken */
 };
 
@@ -80,6 +81,31 @@ hosts_channel(struct buf *b, struct slice prefix, struct slice nsp,
 
 /* --- out ------------------------------------------------------------------*/
 
+static uint64_t
+hosts_now_ms(void *arg)
+{
+	const struct hosts *s = arg;
+
+	return (s->p.now_ms(s->p.arg));
+}
+
+static void
+hosts_on_refused(void *arg, struct slice nsp, struct slice name,
+    const struct reply *o)
+{
+	const struct hosts *s = arg;
+
+	s->p.refused(s->p.arg, nsp, name, o);
+}
+
+static void
+hosts_on_inquired(void *arg, uint32_t number, uint64_t hearers, bool partly)
+{
+	struct hosts *s = arg;
+
+	inquiries_heard(s->p.inquiries, number, hearers, partly);
+}
+
 static bool
 hosts_encode(struct hosts *s, const struct bus_envelope *e, bool several)
 {
@@ -110,8 +136,7 @@ hosts_send(struct hosts *s, const struct bus_envelope *e, struct slice nsp,
 	const struct bus_audience *to = &e->publish.to;
 	struct sent_message m = { .nsp = nsp, .name = name,
 		.is_volatile = (e->flags & BUS_VOLATILE) != 0,
-		.is_order = e->kind != BUS_PUBLISH, .from_ms = s->gap_ms,
-		.order = s->order };
+		.is_order = e->kind != BUS_PUBLISH, .from_ms = s->gap_ms };
 	char key[INTEREST_KEY_MAX];
 
 	m.kind = kind == INTEREST_ROOM ? GAP_ROOM :
@@ -164,7 +189,7 @@ static void
 hosts_send_all(struct hosts *s, const struct bus_envelope *e)
 {
 	const struct conf_namespace *ns = s->p.home->conf->namespaces;
-	struct sent_message all = { .kind = GAP_NAMESPACE, .order = s->order,
+	struct sent_message all = { .kind = GAP_NAMESPACE,
 		.from_ms = s->gap_ms,
 		.is_volatile = (e->flags & BUS_VOLATILE) != 0,
 		.is_order = e->kind != BUS_PUBLISH };
@@ -188,41 +213,78 @@ hosts_send_all(struct hosts *s, const struct bus_envelope *e)
 			    ns[i].name_len));
 }
 
-/* false: somebody waits for the answer, and it cannot be given later. */
-static bool
-hosts_order(struct hosts *s, const struct bus_envelope *e)
+/* What an inquiry leaves behind, if it is lost: whom it was for, as far as one
+ * gap can say that. */
+static void
+hosts_missed(const struct bus_envelope *e, struct sent_message *m)
 {
-	s->order = NULL;
-	if (e->kind == BUS_PUBLISH || (e->flags & BUS_WANT_COUNT) == 0)
-		return (true);
-	s->order = sent_order(s->sent, e->from, e->ref);
-	return (s->order != NULL);
+	const struct bus_audience *to = hosts_whom(e, &m->nsp);
+
+	m->kind = GAP_NAMESPACE;
+	if (hosts_is_for_several(to))
+		return;
+	if (to->nrooms == 1) {
+		m->kind = GAP_ROOM;
+		m->name = to->rooms[0];
+	} else if (to->nusers == 1) {
+		m->kind = GAP_USER;
+		m->name = to->users[0];
+	} else if (to->nsids == 1) {
+		m->kind = GAP_SID;
+		m->name = to->sids[0];
+	}
+}
+
+static void
+hosts_inquire(struct hosts *s, const struct bus_envelope *e)
+{
+	struct sent_message m = { .inquiry = e->ref,
+		.channel = buf_unread(&s->asks),
+		.is_volatile = (e->flags & BUS_VOLATILE) != 0,
+		.is_order = e->kind != BUS_PUBLISH };
+
+	hosts_missed(e, &m);
+	if (!hosts_encode(s, e, false)) {
+		sent_lost(s->sent, &m);
+		return;
+	}
+	m.payload = buf_unread(&s->message);
+	(void)sent_send(s->sent, &m);
+}
+
+/* What it says goes to others. */
+static void
+hosts_bare(struct bus_envelope *e, uint32_t number)
+{
+	e->flags &= BUS_VOLATILE | BUS_NAMED | BUS_CLOSE | BUS_RECONNECT |
+	    (number == 0 ? 0 : BUS_WANT_COUNT | BUS_WANT_ANSWERS);
+	e->from = 0;
+	e->ref = number;
+	slotset_clear(e->slots);
+	if (e->kind == BUS_PUBLISH) {
+		e->publish.sent_us = 0;
+		if (number == 0)
+			e->publish.timeout_ms = 0;
+		e->publish.offset = slice_of(NULL, 0);
+	}
 }
 
 void
 hosts_publish(struct hosts *s, struct bus_envelope *e)
 {
+	uint32_t number = 0;
 	struct slice nsp;
 
 	CHECK_MAGIC(s, HOSTS_MAGIC);
 	if (hosts_whom(e, &nsp) == NULL)
 		return;
-	if (!hosts_order(s, e)) {
-		counter_add(COUNTER_memory_failures, 1);
-		s->p.ordered(s->p.arg, e->from, e->ref, true);
-	}
-	e->flags &= BUS_VOLATILE | BUS_NAMED | BUS_CLOSE | BUS_RECONNECT;
-	e->from = 0;
-	e->ref = 0;
-	slotset_clear(e->slots);
-	if (e->kind == BUS_PUBLISH) {
-		e->publish.sent_us = e->publish.timeout_ms = 0;
-		e->publish.offset = slice_of(NULL, 0);
-	}
-	hosts_send_all(s, e);
-	if (s->order != NULL)
-		sent_order_end(s->order);
-	s->order = NULL;
+	if (inquiries_is_one(e))
+		number = inquiries_open(s->p.inquiries, e);
+	hosts_bare(e, number);
+	if (number != 0)
+		hosts_inquire(s, e);
+	else if (e->kind != BUS_MEMBERS)
+		hosts_send_all(s, e);
 }
 
 /* --- gaps -----------------------------------------------------------------*/
@@ -270,7 +332,8 @@ hosts_concerns(const struct hosts *s, struct slice channel, struct slice *nsp,
 	if (!slice_starts(channel, prefix))
 		return (false);
 	channel = slice_from(channel, prefix.n);
-	if (slice_eq(channel, SLICE("publish")))
+	if (slice_eq(channel, SLICE("publish")) ||
+	    slice_eq(channel, SLICE("asks")))
 		return (true);
 	if (!slice_starts(channel, SLICE("to:")) ||
 	    !hosts_parse(slice_from(channel, 3), nsp, &key))
@@ -327,7 +390,7 @@ hosts_check(const struct hosts *s, const struct bus_envelope *e,
 	if (to == NULL || !hosts_is_fit(e))
 		return (NULL);
 	*ns = nsp.n == 0 ? NULL : conf_namespace_find(s->p.home->conf, nsp);
-	return (*ns == NULL && (nsp.n != 0 || e->kind != BUS_DISCONNECT) ?
+	return (*ns == NULL && (nsp.n != 0 || !hosts_may_be_for_all(e)) ?
 	    NULL : to);
 }
 
@@ -389,19 +452,33 @@ hosts_is_known(const struct hosts *s, const struct bus_envelope *e,
 	    home_now(s->p.home)) == ONCE_AGAIN);
 }
 
+/* Whoever asks waits for an answer of each that hears it. */
 static void
-hosts_deliver(struct hosts *s, struct bus_envelope *e,
+hosts_say_nothing(struct hosts *s, uint64_t node, uint32_t number, bool partly)
+{
+	if (number != 0)
+		inquiries_nothing(s->p.inquiries, node, number, partly);
+}
+
+static void
+hosts_deliver(struct hosts *s, uint64_t node, struct bus_envelope *e,
     const struct conf_namespace *ns, const struct bus_audience *to)
 {
 	uint64_t slots[2];
 
 	if (hosts_is_known(s, e, ns)) {
 		counter_add(COUNTER_far_copies, 1);
+		hosts_say_nothing(s, node, e->ref, false);
 		return;
 	}
-	counter_add(COUNTER_far_received, 1);
+	if (e->kind != BUS_MEMBERS)
+		counter_add(COUNTER_far_received, 1);
 	hosts_all_receivers(s, ns, to, slots);
-	if (!slotset_empty(slots))
+	if (slotset_empty(slots))
+		hosts_say_nothing(s, node, e->ref, false);
+	else if (e->ref != 0)
+		inquiries_take(s->p.inquiries, node, e, slots);
+	else
 		home_deliver(s->p.home, slots, e);
 }
 
@@ -427,7 +504,7 @@ hosts_refuse(const struct hosts *s, struct slice channel)
 
 static void
 hosts_take(struct hosts *s, struct slice channel, struct slice frame,
-    enum seen_result seen)
+    uint64_t node, enum seen_result seen)
 {
 	static struct bus_envelope e;	/* large; one at a time */
 	const struct conf_namespace *ns = NULL;
@@ -441,30 +518,50 @@ hosts_take(struct hosts *s, struct slice channel, struct slice frame,
 		return;
 	}
 	if (message_is_for_servers(&e) && (s->p.home->near ||
-	    home_now(s->p.home).us < s->p.home->near_until.us))
+	    home_now(s->p.home).us < s->p.home->near_until.us)) {
+		hosts_say_nothing(s, node, e.ref, true);
 		return;
+	}
 	switch (seen) {
 	case SEEN_NEW:
-		hosts_deliver(s, &e, ns, to);
+		hosts_deliver(s, node, &e, ns, to);
 		break;
 	case SEEN_STALE:
 	case SEEN_LATE:
 		hosts_pass_by(s, &e, to);
+		hosts_say_nothing(s, node, e.ref, true);
 		break;
 	case SEEN_AGAIN:
 		counter_add(COUNTER_far_copies, 1);
+		hosts_say_nothing(s, node, e.ref, false);
 		break;
 	}
+}
+
+/* Another link of this host takes it, or has. */
+static void
+hosts_leave(struct hosts *s, struct slice payload)
+{
+	uint32_t number;
+
+	if (payload.n < HOSTS_HEADER + BUS_HEADER ||
+	    memcmp(payload.p, hosts_mark, sizeof hosts_mark) != 0)
+		return;
+	number = bus_frame_ref(slice_from(payload, HOSTS_HEADER));
+	hosts_say_nothing(s, hosts_word(payload.p + 8), number, false);
 }
 
 void
 hosts_hear(void *arg, struct slice channel, struct slice payload)
 {
 	struct hosts *s = arg;
+	struct slice frame;
 	uint64_t node;
 
-	if (!home_takes(s->p.home, channel, payload))
+	if (!home_takes(s->p.home, channel, payload)) {
+		hosts_leave(s, payload);
 		return;
+	}
 	if (!seal_take(s->p.seal, slice_str(s->p.home->conf->redis.prefix),
 	    &payload)) {
 		home_say(s->p.home, HOME_UNSEALED, channel);
@@ -475,12 +572,15 @@ hosts_hear(void *arg, struct slice channel, struct slice payload)
 		hosts_refuse(s, channel);
 		return;
 	}
+	frame = slice_from(payload, HOSTS_HEADER);
 	/* the echo of what this host has served; also of a relay that died */
 	node = hosts_word(payload.p + 8);
 	if (node != s->p.home->node_id)
-		hosts_take(s, channel, slice_from(payload, HOSTS_HEADER),
+		hosts_take(s, channel, frame, node,
 		    seen_look(s->p.home->ledger->seen, node,
 		    hosts_word(payload.p + 16), hosts_word(payload.p + 24)));
+	else if (frame.n >= BUS_HEADER && bus_frame_ref(frame) != 0)
+		inquiries_echo(s->p.inquiries, bus_frame_ref(frame));
 }
 
 /* --- what this host listens to --------------------------------------------*/
@@ -516,9 +616,8 @@ hosts_new(const struct hosts_params *p)
 {
 	struct hosts *s = calloc(1, sizeof *s);
 	struct sent_params out = { .conf = p->home->conf,
-		.redis = p->home->redis,
-		.arg = p->arg, .now_ms = p->now_ms, .refused = p->refused,
-		.ordered = p->ordered };
+		.redis = p->home->redis, .now_ms = hosts_now_ms,
+		.refused = hosts_on_refused, .inquired = hosts_on_inquired };
 
 	if (s == NULL)
 		return (NULL);
@@ -527,9 +626,15 @@ hosts_new(const struct hosts_params *p)
 	buf_init(&s->channel);
 	buf_init(&s->message);
 	buf_init(&s->words);
+	buf_init(&s->asks);
+	buf_str(&s->asks, p->home->conf->redis.prefix);
+	buf_str(&s->asks, "asks");
+	out.arg = s;
 	s->interest = interest_open(p->home->segment, 0);
 	s->sent = sent_new(&out);
-	if (s->interest == NULL || s->sent == NULL)
+	if (s->interest == NULL || s->sent == NULL || s->asks.oom ||
+	    !redis_subscribe(p->home->redis, buf_unread(&s->asks), hosts_hear,
+	    s))
 		hosts_free(&s);
 	return (s);
 }
@@ -555,6 +660,7 @@ hosts_free(struct hosts **sp)
 	buf_fini(&s->channel);
 	buf_fini(&s->message);
 	buf_fini(&s->words);
+	buf_fini(&s->asks);
 	sent_free(&s->sent);
 	s->magic = 0;
 	free(s);

@@ -13,7 +13,8 @@
  * what comes a second time is a copy; epoch: see seen.h.  What a node says
  * itself it ignores.  With a secret each is sealed (seal.h), and each has a
  * number, so that none is taken twice.  Orders of back ends (disconnect, rooms)
- * go the same way.
+ * go the same way; or, as do publications whose receivers are asked, by the one
+ * channel PREFIX "asks" to which every host listens (hosts_inquiries.h).
  */
 #ifndef RELAY_BRIDGE_HOSTS_H
 #define RELAY_BRIDGE_HOSTS_H
@@ -27,6 +28,7 @@ struct bus_audience;
 struct bus_envelope;
 struct home;
 struct hosts;
+struct inquiries;
 struct reply;
 struct seal;
 struct table_event;
@@ -34,13 +36,12 @@ struct table_event;
 struct hosts_params {
 	struct home	*home;
 	const struct seal *seal;
-	void		*arg;		/* of both: */
+	struct inquiries *inquiries;
+	void		*arg;		/* of all: */
 	uint64_t	 (*now_ms)(void *arg);	/* unix */
 	/* See sent.h. */
 	void		 (*refused)(void *arg, struct slice nsp,
 			    struct slice name, const struct reply *);
-	void		 (*ordered)(void *arg, unsigned slot, uint32_t ref,
-			    bool partly);
 	/* From now on back something for them was not taken. */
 	void		 (*gap)(void *arg, struct slice nsp,
 			    const struct bus_audience *);
@@ -57,9 +58,9 @@ bool	hosts_is_settled(const struct hosts *);
 void	hosts_gap_all(struct hosts *, uint64_t from_ms);
 /* Now and then: what did not reach other hosts they are told, if they can be. */
 void	hosts_tell_gaps(struct hosts *);
-/* What a worker here has published, or ordered, and said BUS_FAR; what only
- * this host understands is taken out of it.  To an order that says
- * BUS_WANT_COUNT `ordered` is the answer. */
+/* What a worker here has published, ordered or asked, and said BUS_FAR; what
+ * only this host understands is taken out of it.  An inquiry is answered
+ * (hosts_inquiries.h). */
 void	hosts_publish(struct hosts *, struct bus_envelope *);
 /* Of the interest table: this host has members of it, or none any more. */
 void	hosts_interest(struct hosts *, const struct table_event *);

@@ -7,8 +7,11 @@
 #include "base/utf8.h"
 #include "proto/bus.h"
 #include "proto/json.h"
+#include "relay/bridge/hosts_inquiries.h"
 #include "shm/interest.h"
 #include "shm/once.h"
+
+#define HOSTS_TIMEOUT_MAX	60000u	/* ms, for clients to answer */
 
 static bool
 hosts_is_json(struct slice s, enum json_type type)
@@ -44,7 +47,8 @@ hosts_is_publication(const struct bus_envelope *e)
 {
 	const struct bus_publish *p = &e->publish;
 
-	return ((e->flags & ~(BUS_VOLATILE | BUS_NAMED)) == 0 &&
+	return ((e->flags & ~(BUS_VOLATILE | BUS_NAMED |
+	    BUS_WANT_ANSWERS)) == 0 && p->timeout_ms <= HOSTS_TIMEOUT_MAX &&
 	    hosts_is_json(p->event, JSON_STRING) &&
 	    hosts_are_values(p->args) && p->offset.n == 0 &&
 	    p->once.n <= ONCE_ID_MAX &&
@@ -64,20 +68,38 @@ hosts_are_names(const struct slice *names, size_t n)
 static bool
 hosts_is_order(const struct bus_envelope *e)
 {
+	uint16_t flags = e->flags & (uint16_t)~BUS_WANT_COUNT;
+
 	if (e->kind == BUS_ROOMS)
-		return (e->flags == 0 &&
+		return (flags == 0 &&
 		    hosts_are_names(e->rooms.join, e->rooms.njoin) &&
 		    hosts_are_names(e->rooms.leave, e->rooms.nleave));
-	return ((e->flags == 0 || e->flags == BUS_CLOSE ||
-	    e->flags == BUS_RECONNECT) && (e->disconnect.reason.n == 0 ||
+	return ((flags == 0 || flags == BUS_CLOSE ||
+	    flags == BUS_RECONNECT) && (e->disconnect.reason.n == 0 ||
 	    hosts_is_json(e->disconnect.reason, JSON_STRING)));
+}
+
+static bool
+hosts_is_page(const struct bus_envelope *e)
+{
+	const struct bus_members *m = &e->members;
+
+	return (e->flags == 0 && m->what >= BUS_MEMBERS_PAGE_ROOMS &&
+	    m->what <= BUS_MEMBERS_PAGE_USER && m->limit >= 1 &&
+	    m->limit <= BUS_PAGE_MAX && m->after.n <= INTEREST_NAME_MAX &&
+	    utf8_valid(m->after) &&
+	    m->to.nrooms == (m->what == BUS_MEMBERS_PAGE_ROOM) &&
+	    m->to.nusers == (m->what == BUS_MEMBERS_PAGE_USER) &&
+	    m->to.nsids + m->to.nexcept == 0);
 }
 
 bool
 hosts_is_fit(const struct bus_envelope *e)
 {
+	if (inquiries_is_one(e) != (e->ref != 0))
+		return (false);
 	return (e->kind == BUS_PUBLISH ? hosts_is_publication(e) :
-	    hosts_is_order(e));
+	    e->kind == BUS_MEMBERS ? hosts_is_page(e) : hosts_is_order(e));
 }
 
 /* --- whom it is for -------------------------------------------------------*/
@@ -95,8 +117,18 @@ hosts_whom(const struct bus_envelope *e, struct slice *nsp)
 	case BUS_ROOMS:
 		*nsp = e->rooms.nsp;
 		return (&e->rooms.to);
+	case BUS_MEMBERS:
+		*nsp = e->members.nsp;
+		return (&e->members.to);
 	}
 	return (NULL);
+}
+
+bool
+hosts_may_be_for_all(const struct bus_envelope *e)
+{
+	return (e->kind == BUS_DISCONNECT || (e->kind == BUS_MEMBERS &&
+	    e->members.what == BUS_MEMBERS_PAGE_USER));
 }
 
 bool

@@ -18,6 +18,8 @@ bool	hosts_is_fit(const struct bus_envelope *);
 /* What an envelope for other hosts says to whom; NULL: it is not for them. */
 const struct bus_audience *hosts_whom(const struct bus_envelope *,
 	    struct slice *nsp);
+/* Without a namespace it is for all of them. */
+bool	hosts_may_be_for_all(const struct bus_envelope *);
 /* A sid's host, and that of a name without a channel, nobody knows. */
 bool	hosts_has_rest(const struct bus_audience *);
 /* Does it go to more than one channel? */

@@ -192,12 +192,12 @@ member_on_elements(void *arg, struct slice elements)
 }
 
 static void
-member_on_list(void *arg, bool partly)
+member_on_list(void *arg, const struct question_end *end)
 {
 	struct member *a = arg;
 
 	CHECK_MAGIC(a, MEMBER_MAGIC);
-	if (partly || a->partly)
+	if (end->partly || a->partly)
 		counter_add(COUNTER_member_answers_partly, 1);
 	buf_slice(&a->list, member_part(a, PART_TAIL));
 	members_publish(a->members, a->sharded, member_part(a, PART_CHANNEL),
@@ -314,11 +314,11 @@ member_on_counted(void *arg, uint32_t n)
 }
 
 static void
-member_on_asked(void *arg, bool partly)
+member_on_asked(void *arg, const struct question_end *end)
 {
 	struct member *a = arg;
 
-	if (partly)
+	if (end->partly)
 		counter_add(COUNTER_member_answers_partly, 1);
 	member_free(a);
 }

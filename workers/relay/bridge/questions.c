@@ -25,9 +25,9 @@ struct question {
 					 * it; or empty */
 	uint64_t	 count_us;	/* counted by then; 0: it is */
 	uint64_t	 end_us;
-	uint32_t	 asked;
+	uint32_t	 counted;	/* asked, by count_us */
 	enum question_kind kind;
-	bool		 partly;
+	struct question_end end;
 	bool		 held;		/* it is being sent */
 	const struct question_calls *calls;
 	void		*arg;
@@ -109,7 +109,7 @@ questions_count(struct question *a)
 		return;
 	a->count_us = 0;
 	if (a->calls->counted != NULL)
-		a->calls->counted(a->arg, a->asked);
+		a->calls->counted(a->arg, a->counted);
 }
 
 static void
@@ -117,13 +117,13 @@ questions_finish(struct questions *q, struct question *a)
 {
 	const struct question_calls *calls = a->calls;
 	void *arg = a->arg;
-	bool partly = a->partly;
+	struct question_end end = a->end;
 
 	questions_count(a);
 	questions_drop(q, a);
-	if (partly)
+	if (end.partly)
 		counter_add(COUNTER_questions_partly, 1);
-	calls->done(arg, partly);
+	calls->done(arg, &end);
 }
 
 /* Somebody is waited for no more. */
@@ -141,10 +141,12 @@ questions_settle(struct questions *q, struct question *a)
 static void
 questions_refuse(const struct question_calls *calls, void *arg)
 {
+	static const struct question_end nothing = { .partly = true };
+
 	if (calls->counted != NULL)
 		calls->counted(arg, 0);
 	counter_add(COUNTER_questions_partly, 1);
-	calls->done(arg, true);
+	calls->done(arg, &nothing);
 }
 
 static struct question *
@@ -214,7 +216,7 @@ questions_send(struct questions *q, struct question *a, struct bus_envelope *e)
 
 	a->held = true;
 	if (!q->p.send(q->p.arg, to, a->ref, e)) {
-		a->partly = true;
+		a->end.partly = true;
 		slotset_clear(to);
 	} else if (!slotset_empty(to))
 		counter_add(COUNTER_questions, 1);
@@ -273,9 +275,11 @@ questions_answer(struct questions *q, struct slice frame)
 	if (a == NULL || !slotset_has(a->waiting, e.from))
 		return;		/* too late */
 	if (a->count_us != 0)
-		a->asked += e.answers.asked;
+		a->counted += e.answers.asked;
+	a->end.asked += e.answers.asked;
+	a->end.answered += e.answers.answered;
 	if (e.flags & BUS_TRUNCATED)
-		a->partly = true;
+		a->end.partly = true;
 	if (e.answers.elements.n != 0)
 		a->calls->answers(a->arg, e.answers.elements);
 	slotset_drop(a->silent, e.from);
@@ -294,7 +298,7 @@ questions_gone(struct questions *q, unsigned slot)
 		next = TAILQ_NEXT(a, link);
 		if (!slotset_has(a->waiting, slot))
 			continue;
-		a->partly = true;
+		a->end.partly = true;
 		slotset_drop(a->silent, slot);
 		slotset_drop(a->waiting, slot);
 		questions_settle(q, a);
@@ -313,7 +317,7 @@ questions_tick(struct questions *q)
 	for (a = TAILQ_FIRST(&q->open); a != NULL; a = next) {
 		next = TAILQ_NEXT(a, link);
 		if (a->end_us <= now) {
-			a->partly = true;
+			a->end.partly = true;
 			questions_finish(q, a);
 		} else if (a->count_us != 0 && a->count_us <= now)
 			questions_count(a);

@@ -33,6 +33,11 @@ struct questions_params {
 			    struct bus_envelope *);
 };
 
+struct question_end {
+	bool		 partly;	/* some part is missing */
+	uint32_t	 asked, answered;	/* as in bus_answers, of all */
+};
+
 /* Of one question; arg is the asker's. */
 struct question_calls {
 	/* Elements as in bus_answers, as they come. */
@@ -40,8 +45,8 @@ struct question_calls {
 	/* BUS_PUBLISH: so many clients are asked; once, after which there may
 	 * still be answers, as there may be before.  May be NULL. */
 	void	(*counted)(void *arg, uint32_t n);
-	/* The last call.  partly: some part is missing. */
-	void	(*done)(void *arg, bool partly);
+	/* The last call. */
+	void	(*done)(void *arg, const struct question_end *);
 };
 
 /* NULL: no memory. */

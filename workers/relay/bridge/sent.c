@@ -28,20 +28,11 @@ struct sent {
 					 * one: sent_pauses() */
 };
 
-struct sent_order {
-	struct sent	*sent;
-	unsigned	 slot;
-	uint32_t	 ref;
-	unsigned	 open;		/* messages without an answer, and 1
-					 * until its end */
-	bool		 partly;
-};
-
 struct sent_record {
 	struct sent	*sent;
 	LIST_ENTRY(sent_record) next;
 	uint64_t	 at_ms;
-	struct sent_order *order;
+	uint32_t	 inquiry;
 	uint8_t		 kind;		/* enum gap_kind */
 	bool		 is_order, is_volatile, is_gap;
 	uint16_t	 nsp_len, name_len;
@@ -86,8 +77,8 @@ void
 sent_lost(struct sent *s, const struct sent_message *m)
 {
 	CHECK_MAGIC(s, SENT_MAGIC);
-	if (m->order != NULL)
-		m->order->partly = true;
+	if (m->inquiry != 0)
+		s->p.inquired(s->p.arg, m->inquiry, 0, true);
 	if (m->is_order)
 		counter_add(COUNTER_far_orders_lost, 1);
 	else if (!m->is_volatile && m->from_ms == 0)
@@ -149,34 +140,6 @@ sent_gap_answered(struct sent *s, const struct reply *o)
 	s->refused = false;
 }
 
-/* --- orders ---------------------------------------------------------------*/
-
-struct sent_order *
-sent_order(struct sent *s, unsigned slot, uint32_t ref)
-{
-	struct sent_order *o = calloc(1, sizeof *o);
-
-	CHECK_MAGIC(s, SENT_MAGIC);
-	if (o == NULL)
-		return (NULL);
-	o->sent = s;
-	o->slot = slot;
-	o->ref = ref;
-	o->open = 1;
-	return (o);
-}
-
-void
-sent_order_end(struct sent_order *o)
-{
-	struct sent *s = o->sent;
-
-	if (--o->open > 0)
-		return;
-	s->p.ordered(s->p.arg, o->slot, o->ref, o->partly);
-	free(o);
-}
-
 /* --- sending --------------------------------------------------------------*/
 
 /* Nobody is told of what nobody will know. */
@@ -184,22 +147,19 @@ static void
 sent_forget(struct sent *s, struct sent_record *r)
 {
 	s->ngaps -= r->is_gap;
-	if (r->order != NULL && --r->order->open == 0)
-		free(r->order);
 	LIST_REMOVE(r, next);
 	slab_put(&s->records, r);
 }
 
 static void
-sent_settle(struct sent_record *r, bool failed)
+sent_settle(struct sent *s, struct sent_record *r, const struct reply *o)
 {
-	struct sent_order *o = r->order;
+	bool taken = o != NULL && o->type == REPLY_INTEGER;
 
-	r->order = NULL;
-	if (o == NULL)
-		return;
-	o->partly |= failed;
-	sent_order_end(o);
+	if (r->inquiry != 0)
+		s->p.inquired(s->p.arg, r->inquiry, taken && o->integer > 0 ?
+		    (uint64_t)o->integer : 0, !taken);
+	r->inquiry = 0;
 }
 
 /* Volatile events are not missed. */
@@ -231,7 +191,7 @@ sent_on_reply(void *arg, const struct reply *o)
 		s->left_some = true;
 	if (o == NULL || o->type == REPLY_ERROR)
 		sent_failed(s, r, o);
-	sent_settle(r, o == NULL || o->type == REPLY_ERROR);
+	sent_settle(s, r, o);
 	if (r->is_gap) {
 		r->is_gap = false;
 		sent_gap_answered(s, o);
@@ -253,9 +213,7 @@ sent_record(struct sent *s, const struct sent_message *m)
 	LIST_INSERT_HEAD(&s->waiting, r, next);
 	r->at_ms = m->from_ms != 0 ? m->from_ms : s->p.now_ms(s->p.arg);
 	r->is_order = m->is_order;
-	r->order = m->order;
-	if (r->order != NULL)
-		r->order->open++;
+	r->inquiry = m->inquiry;
 	r->is_volatile = m->is_volatile;
 	r->is_gap = m->from_ms != 0;
 	s->ngaps += r->is_gap;

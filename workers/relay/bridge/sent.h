@@ -15,7 +15,6 @@ struct conf;
 struct redis;
 struct reply;
 struct sent;
-struct sent_order;
 
 /* Names are kept as far as there are channels for them. */
 #define SENT_NAME_MAX	128
@@ -28,9 +27,10 @@ struct sent_params {
 	/* Redis has refused something for them; no name: for all of them. */
 	void		 (*refused)(void *arg, struct slice nsp,
 			    struct slice name, const struct reply *);
-	/* Redis has all of this order, or (partly) not. */
-	void		 (*ordered)(void *arg, unsigned slot, uint32_t ref,
-			    bool partly);
+	/* Redis has all of this inquiry, and so many hear it; or (partly)
+	 * not. */
+	void		 (*inquired)(void *arg, uint32_t number,
+			    uint64_t hearers, bool partly);
 };
 
 /* What one channel is given, and whom it is for: what a gap says of it. */
@@ -42,7 +42,7 @@ struct sent_message {
 					 * none */
 	bool		 is_volatile;	/* not missed */
 	bool		 is_order;	/* counted, if lost; nobody is told */
-	struct sent_order *order;	/* who waits for it; NULL: nobody */
+	uint32_t	 inquiry;	/* its number; 0: it is none */
 };
 
 struct sent *sent_new(const struct sent_params *) MUST_USE; /* NULL: no memory */
@@ -58,12 +58,6 @@ bool	sent_is_settled(const struct sent *);
 bool	sent_send(struct sent *, const struct sent_message *);
 /* One that could not even be encoded: noted, or counted. */
 void	sent_lost(struct sent *, const struct sent_message *);
-/* An order of that worker, to be given with each of its messages, and ended
- * behind the last: then, or when Redis has answered to all of them, it is
- * reported.  NULL: no memory. */
-struct sent_order *sent_order(struct sent *, unsigned slot, uint32_t ref)
-	    MUST_USE;
-void	sent_order_end(struct sent_order *);
 /* All namespaces have a gap since then: what a process had, it took along. */
 void	sent_gap_all(struct sent *, uint64_t from_ms);
 /* About once a second, before gaps are told: not now, Redis has refused it. */

@@ -5,6 +5,7 @@
 
 #include "config.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -129,19 +130,17 @@ status_presence_stale(const struct worker *w)
 	    COUNTER_presence_stale, __ATOMIC_RELAXED) != 0));
 }
 
-void
-status_health(struct request *rq)
+/* false: no memory. */
+static bool
+status_put_health(struct worker *w, struct buf *b)
 {
 	struct health_worker workers[ROLE_SLOTS_MAX];
-	struct worker *w = rq->w;
 	struct health_namespace *ns;
 	struct health h = { .workers = workers, .version = PACKAGE_VERSION };
 
 	ns = calloc(w->conf->nnamespaces + 1, sizeof *ns);
-	if (ns == NULL) {
-		reply_no_memory(rq);
-		return;
-	}
+	if (ns == NULL)
+		return (false);
 	h.namespaces = ns;
 	h.nnamespaces = status_namespaces(w, ns);
 	h.nworkers = status_workers(w, workers);
@@ -160,10 +159,38 @@ status_health(struct request *rq)
 	if (h.degraded == NULL && status_presence_stale(w))
 		h.degraded = "what is known of users on other hosts may be "
 		    "out of date";
-	buf_reset(&w->body);
-	health_encode(&w->body, &h);
+	health_encode(b, &h);
 	free(ns);
-	reply_body(rq, 200, "application/json", NO_STORE);
+	return (true);
+}
+
+void
+status_health(struct request *rq)
+{
+	struct worker *w = rq->w;
+
+	buf_reset(&w->body);
+	if (!status_put_health(w, &w->body))
+		reply_no_memory(rq);
+	else
+		reply_body(rq, 200, "application/json", NO_STORE);
+}
+
+bool
+status_stats(struct worker *w, struct buf *b)
+{
+	struct stats_snapshot sn;
+
+	buf_printf(b, "{\"host\":\"%016" PRIx64 "\",\"health\":",
+	    w->h->node_id);
+	if (!status_put_health(w, b) ||
+	    !stats_snapshot(w->h->stats, false, &sn))
+		return (false);
+	buf_str(b, ",\"stats\":");
+	render_json(&sn, b);
+	buf_byte(b, '}');
+	stats_snapshot_free(&sn);
+	return (!b->oom);
 }
 
 /*

@@ -7,6 +7,9 @@
 
 #include <stdbool.h>
 
+#include "base/bug.h"
+
+struct buf;
 struct request;
 struct worker;
 
@@ -14,6 +17,8 @@ struct worker;
 void	status_health(struct request *);
 void	status_probe(struct request *);		/* livez, readyz, healthz */
 void	status_metrics(struct request *);
+/* Of this host, as JSON: {"host","health","stats"}.  false: not now. */
+bool	status_stats(struct worker *, struct buf *) MUST_USE;
 /* Who is on other hosts is what was known some time ago. */
 bool	status_presence_stale(const struct worker *);
 

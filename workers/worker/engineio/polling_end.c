@@ -168,7 +168,7 @@ polling_send_back(struct poller *p)
 		reply_held_last(c);
 	reply_held_bytes(c, 503, "application/json", NULL, SLICE(
 	    "{\"error\":{\"code\":\"unavailable\","
-	    "\"message\":\"come back\"}}"));
+	    "\"message\":\"come back\"}}"), false);
 }
 
 /* The last packet of the session. */

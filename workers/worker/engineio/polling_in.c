@@ -159,7 +159,7 @@ poller_answer_post(struct poller *p)
 		reply_held_last(c);
 	reply_held_bytes(c, bad ? 400 : 200, bad ? NULL : POLLER_HTML,
 	    p->post_lines != NULL ? p->post_lines : POLLING_NO_STORE,
-	    bad ? slice_of(NULL, 0) : SLICE("ok"));
+	    bad ? slice_of(NULL, 0) : SLICE("ok"), false);
 	free(p->post_lines);
 	p->post_lines = NULL;
 }

@@ -261,11 +261,11 @@ reply_held_queue(struct conn *c, int status, const char *type,
 
 void
 reply_held_bytes(struct conn *c, int status, const char *type,
-    const char *lines, struct slice body)
+    const char *lines, struct slice body, bool to_head)
 {
 	if (reply_held_head(c, status, type, lines, body.n))
-		reply_held_end(c, status, out_bytes(c->w->out, &c->outq,
-		    body));
+		reply_held_end(c, status, to_head ||
+		    out_bytes(c->w->out, &c->outq, body));
 }
 
 void

@@ -50,9 +50,10 @@ void	reply_held_last(struct conn *);
 /* Now: n bytes of that queue are the body, in a coding if that may be. */
 void	reply_held_queue(struct conn *, int status, const char *type,
 	    const char *lines, struct coded_wish, struct outq *, size_t n);
-/* Now: these bytes are the body. */
+/* Now: these bytes are the body, of which the answer to a HEAD says no more than
+ * their number. */
 void	reply_held_bytes(struct conn *, int status, const char *type,
-	    const char *lines, struct slice body);
+	    const char *lines, struct slice body, bool to_head);
 
 /* One more response of this status, which others have written. */
 void	reply_count(int status);

@@ -22,8 +22,9 @@ static const struct {
 	{ "/api/v1/publish",		ROUTE_PUBLISH },
 	{ "/api/v1/batch",		ROUTE_BATCH },
 	{ "/api/v1/disconnect",		ROUTE_DISCONNECT },
-	{ "/api/v1/rooms",		ROUTE_ROOMS },
+	{ "/api/v1/rooms",		ROUTE_ROOMS_ORDER },
 	{ "/api/v1/revoke",		ROUTE_REVOKE },
+	{ "/api/v1/stats",		ROUTE_STATS },
 	{ "/demo/",			ROUTE_DEMO },
 	{ "/demo",			ROUTE_DEMO_MOVED },
 };
@@ -75,7 +76,7 @@ route_values(const struct conf_route *route, struct slice path, uint8_t *out,
 	    conf_route_match(route, decoded, values));
 }
 
-/* /api/v1/users/USER/ORDER: as /api/v1/ORDER, to one user. */
+/* /api/v1/users/USER; and .../ORDER: as /api/v1/ORDER, to one user. */
 static void
 route_user(struct slice path, struct route_match *m)
 {
@@ -84,16 +85,21 @@ route_user(struct slice path, struct route_match *m)
 		enum route	 route;
 	} orders[] = {
 		{ SLICE("/disconnect"),	ROUTE_DISCONNECT },
-		{ SLICE("/rooms"),	ROUTE_ROOMS },
+		{ SLICE("/rooms"),	ROUTE_ROOMS_ORDER },
 	};
 	struct slice rest = slice_from(path, sizeof "/api/v1/users");
 	const uint8_t *slash = rest.n == 0 ? NULL :
 	    memchr(rest.p, '/', rest.n);
 	size_t i, n;
 
-	if (slash == NULL || slash == rest.p)
+	if (rest.n == 0 || slash == rest.p)
 		return;
-	n = (size_t)(slash - rest.p);
+	n = slash == NULL ? rest.n : (size_t)(slash - rest.p);
+	if (n == rest.n) {
+		m->route = ROUTE_USER;
+		m->ns_name = rest;
+		return;
+	}
 	for (i = 0; i < nitems(orders); i++) {
 		if (!slice_eq(slice_from(rest, n), orders[i].order))
 			continue;
@@ -126,6 +132,12 @@ route_own(struct slice path, struct route_match *m)
 	if (slice_starts(path, SLICE("/api/v1/history/"))) {
 		m->route = ROUTE_HISTORY;
 		m->ns_name = slice_from(path, sizeof "/api/v1/history");
+		return;
+	}
+	if (slice_starts(path, SLICE("/api/v1/rooms/")) &&
+	    path.n > sizeof "/api/v1/rooms") {
+		m->route = ROUTE_ROOMS;
+		m->ns_name = slice_from(path, sizeof "/api/v1/rooms");
 		return;
 	}
 	if (slice_starts(path, SLICE("/api/v1/users/"))) {

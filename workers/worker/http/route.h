@@ -14,13 +14,14 @@ enum route {
 	ROUTE_PLAIN,		/* /ws/NAMESPACE, or a configured route */
 	ROUTE_PUBLISH, ROUTE_BATCH,	/* /api/v1/... */
 	ROUTE_PRESENCE,
-	ROUTE_DISCONNECT, ROUTE_ROOMS,
+	ROUTE_DISCONNECT, ROUTE_ROOMS_ORDER,
 	ROUTE_HEALTH,
 	ROUTE_LIVE, ROUTE_READY, ROUTE_BOTH,	/* livez, readyz, healthz */
 	ROUTE_METRICS,
 	ROUTE_DEMO, ROUTE_DEMO_MOVED,
 	ROUTE_REVOKE,
-	ROUTE_HISTORY,			/* /api/v1/history/... */
+	ROUTE_HISTORY, ROUTE_ROOMS, ROUTE_USER,	/* /api/v1/history/... */
+	ROUTE_STATS,
 	ROUTE__MAX
 };
 
@@ -49,8 +50,9 @@ struct route_match {
 	enum route	 route;
 	/* ENGINE: the route, or NULL for Socket.IO.  PLAIN: the route, or
 	 * NULL and the namespace's encoded name behind "/ws" ("", "/",
-	 * "/chat"); PRESENCE, HISTORY: what is behind its slash;
-	 * DISCONNECT and ROOMS: USER of /api/v1/users/USER/..., or empty */
+	 * "/chat"); PRESENCE, HISTORY, ROOMS: what is behind its slash;
+	 * USER, DISCONNECT and ROOMS_ORDER: USER of /api/v1/users/USER/..., or
+	 * empty */
 	const struct conf_route *conf;
 	struct slice	 ns_name;
 };

@@ -1,0 +1,25 @@
+/*
+ * Between api.c, which lets back ends in, and api_get.c, what they read.
+ */
+#ifndef WORKER_ENDPOINT_API_INT_H
+#define WORKER_ENDPOINT_API_INT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bug.h"
+#include "worker/endpoint/api.h"
+
+struct ask;
+
+/* A key that allows this; false: answered, with these words if it does not. */
+bool	api_admit(struct request *, uint32_t right, const char *words)
+	    MUST_USE;
+/* An error of the API. */
+void	api_refuse(struct request *, int status, const char *code,
+	    const char *message);
+/* What stands in the worker's `body`, now, or (later) when others have
+ * answered: clients, workers, hosts, the relay. */
+void	api_reply(struct request *, int status, struct ask *later);
+
+#endif
