@@ -217,6 +217,68 @@ def code_paths():
     return out
 
 
+# What browsers and clients use is no business of back ends.
+CLIENTS = {'ROUTE_NONE', 'ROUTE_ROOT', 'ROUTE_ENGINE', 'ROUTE_PLAIN',
+           'ROUTE_DEMO', 'ROUTE_DEMO_MOVED'}
+PARTS = {'NS': '{namespace}', 'ROOM': '{room}', 'USER': '{user}'}
+
+
+def code_operations():
+    """Methods and paths of worker.c's table, but for those of clients."""
+    rows = dict(re.findall(r'\[(ROUTE_\w+)\] = \{ \.methods = ([^,]*),',
+                           read('workers/worker/worker.c')))
+    text = read('workers/worker/http/route.c')
+    at = [(p, r) for p, r in re.findall(r'\{ "(/[^"]*)",\s+(ROUTE_\w+)', text)]
+    at += [('/api/v1/users/USER' + p, r) for p, r in
+           re.findall(r'\{ SLICE\("(/\w+)"\),\s+(ROUTE_\w+)', text)]
+    below = {'ROUTE_PRESENCE': ['presence/NS', 'presence/NS/USER'],
+             'ROUTE_HISTORY': ['history/NS/ROOM'],
+             'ROUTE_ROOMS': ['rooms/NS', 'rooms/NS/ROOM'],
+             'ROUTE_USER': ['users/USER']}
+    at += [('/api/v1/' + p, r) for r in rows for p in below.get(r, [])]
+    routed = {r for _, r in at}
+    for route in sorted(set(rows) - routed - CLIENTS):
+        say(f'complete.py: which paths has {route}?')
+    out = set()
+    for path, route in at:
+        if route in CLIENTS:
+            continue
+        path = '/'.join(PARTS.get(p, p) for p in path.split('/'))
+        for method in re.findall(r'\b(GET|POST)\b', rows.get(route, '')):
+            out.add(f'{method} {path}')
+    return out
+
+
+OPENAPI = 'packaging/openapi/roostd.yaml'
+
+
+def openapi_operations(page, kind):
+    out, path = set(), None
+    for line in read(OPENAPI).split('\n'):
+        m = re.match(r'  (/\S*):$', line)
+        path = m.group(1) if m else path
+        m = re.match(r'    (get|post|put|delete|patch):$', line)
+        if m and path:
+            out.add(f'{m.group(1).upper()} {path}')
+        if line == 'components:':
+            path = None
+    return out
+
+
+def openapi_codes(page, kind):
+    text = read(OPENAPI)
+    return set(re.findall(r'\w+', re.search(
+        r'\n    Error:.*?enum: \[(.*?)\]', text, re.S).group(1)))
+
+
+# These are told at the handshake of a WebSocket.
+CLIENT_CODES = {'origin'}
+
+
+def code_openapi_codes():
+    return code_http() - CLIENT_CODES
+
+
 REFUSES = {'error_encode': 1, 'reply_error': 2, 'reply_too_many': 1,
            'reply_not_now': 2, 'api_order_bad': 1, 'api_refuse': 2,
            'body_refuse': 2}
@@ -236,6 +298,9 @@ def code_http():
                                   ''.join(literals(text))))
         for m in re.finditer(r'\*code\s*=\s*([^;]*);', text):
             out |= set(literals(m.group(1)))
+        if '/backend/' in path:     # kept_code()
+            for m in re.finditer(r'\w+_code\([^)]*\)\n\{(.*?)\n\}', text, re.S):
+                out |= set(literals(m.group(1)))
         if path.endswith('session/admit.c'):
             for _, args in calls(path, 'admit_refuse'):
                 out |= set(literals(args[2]))
@@ -420,6 +485,8 @@ KINDS = [
     ('refusal of a namespace', 'roost-protocol.7', code_connects, page_names),
     ('refusal of HTTP', 'roost-protocol.7', code_http, page_names),
     ('refusal of Engine.IO', 'roost-protocol.7', code_engine, page_names),
+    ('operation', 'roostd.yaml', code_operations, openapi_operations),
+    ('code of an error', 'roostd.yaml', code_openapi_codes, openapi_codes),
 ]
 
 

@@ -10,6 +10,9 @@ build=$(cd "${2:-.}" && pwd)
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 cp -R "$top/src" "$top/shm" "$top/workers" "$top/man" "$copy"
+mkdir "$copy/packaging"
+cp -R "$top/packaging/openapi" "$copy/packaging"
+api=packaging/openapi/roostd.yaml
 
 check() {
 	python3 "$top/tests/lint/complete.py" "$copy" >"$copy/out" 2>&1
@@ -99,6 +102,25 @@ sed 's/^.Li child_died Pq warn/& , info/; s/\(child_died Pq\) warn/\1 info/' \
     "$top/man/roost-log.7" >"$copy/man/roost-log.7"
 fails 'there is no such event of the log: child_died info'
 cp "$top/man/roost-log.7" "$copy/man/roost-log.7"
+
+# edits SED WORDS: of the OpenAPI file
+edits() {
+	sed "$1" "$top/$api" >"$copy/$api"
+	fails "$2"
+	cp "$top/$api" "$copy/$api"
+}
+edits 's|^  /api/v1/stats:|  /api/v1/lint:|' 'no operation: GET /api/v1/stats'
+edits 's|^  /api/v1/stats:|  /api/v1/lint:|' \
+    'there is no such operation: GET /api/v1/lint'
+edits 's/misdirected, limit, /limit, /' 'no code of an error: misdirected'
+sed 's|{ "/api/v1/stats",|{ "/api/v1/lint",|' \
+    "$top/workers/worker/http/route.c" >"$copy/workers/worker/http/route.c"
+fails 'no operation: GET /api/v1/lint'
+sed 's|\[ROUTE_STATS\] = {|[ROUTE_LINT] = {|' \
+    "$top/workers/worker/worker.c" >"$copy/workers/worker/worker.c"
+fails 'which paths has ROUTE_LINT'
+cp "$top/workers/worker/worker.c" "$copy/workers/worker"
+cp "$top/workers/worker/http/route.c" "$copy/workers/worker/http"
 
 invents roost-log.7 'event of the log' '.It Li lint_gone Pq info' 'lint_gone info'
 invents roostd.8 signal '.It Dv STOP' STOP

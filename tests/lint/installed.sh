@@ -10,6 +10,7 @@ fail() {
 for f in "$confdir/roost.conf" "$exampledir/roost.conf" \
     "$exampledir/demo.conf" "$exampledir/classroom.conf" \
     "$exampledir/media.conf" "$exampledir/social.conf" "$pagedir/demo.html" \
+    "$openapidir/roostd.yaml" \
     "$unitdir/roostd.service" "$prefix/lib/tmpfiles.d/roost.conf" \
     "$prefix/lib/sysusers.d/roost.conf" \
     "$prefix/share/bash-completion/completions/roostctl" \
