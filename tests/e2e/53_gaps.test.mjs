@@ -247,7 +247,8 @@ test('a channel that may not be published to: told once, later', async () => {
 	const own = await Redis.start(), adm = await own.client();
 	/* all but rooms */
 	const some = ['resetchannels', '&roost:pulse:*', '&roost:publish',
-		'&roost:to:*:n', '&roost:revocations', '&socket.io-re*', '&socket.io#/chat#*',
+		'&roost:to:*:n', '&roost:revocations', '&roost:asks',
+		'&roost:answers:*', '&socket.io-re*', '&socket.io#/chat#*',
 		'&socket.io#/other#*'];
 	await adm.do('ACL', 'SETUSER', 'roostd', 'on', '>pw', '+@all', '~*',
 	    'allchannels');

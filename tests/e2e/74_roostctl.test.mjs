@@ -92,6 +92,9 @@ test('wrong arguments are refused', async () => {
 	}
 	for (const args of [['publish', '/'], ['presence'], ['disconnect'],
 	    ['history'], ['history', '/'], ['history', '-x', '/', 'r'],
+	    ['rooms'], ['rooms', '-x', '/'], ['user'], ['user', 'a', 'b'],
+	    ['join', '/', 'r'], ['join', '-U', 'u', '/'],
+	    ['leave', '-a', '-U', 'u', '/', 'r'],
 	    ['disconnect', '-n', '/'], ['disconnect', '-r', 'x', '-U', 'u']]) {
 		const r = await ctl(['-u', '127.0.0.1:1', ...args],
 		    { env: { ROOST_API_KEY: 'k' } });
@@ -367,7 +370,7 @@ namespace "/chat" { auth = none presence = query
 jwt { secret = "0123456789abcdef0123456789abcdef" user_claim = "sub" }
 namespace "/in" { auth = required presence = query roles = {"staff"} }
 api { key "k" { sha256 = "${sha256}" allow = {"publish", "presence",
-    "disconnect", "history"} } }
+    "disconnect", "history", "rooms"} } }
 `;
 const key = 'a key';
 
@@ -424,6 +427,32 @@ test('a token that it makes is good, and its user is found', () =>
 	    { env: { JWT_SECRET: 'x' } });
 	assert.equal(bad.code, 65);
 	assert.equal((await ctl(['token', 'u'])).code, 66);
+}));
+
+test('rooms, who is in them, and who is to be', () =>
+    withApi({}, async (d, call) => {
+	const s = await connect(d, '/chat');
+	const out = async (...args) => {
+		const r = await call(...args);
+		assert.equal(r.code, 0, r.err);
+		return JSON.parse(r.out);
+	};
+	assert.deepEqual(await out('join', '-s', s.id, '/chat', 'a/b', 'c?'),
+	    { sessions: 1, complete: true });
+	assert.deepEqual(await out('rooms', '-l', '1', 'chat'), { rooms:
+	    [{ room: 'a/b', sessions: 1 }], next: 'a/b', complete: true });
+	assert.deepEqual((await out('rooms', '-c', 'a/b', '/chat')).rooms,
+	    [{ room: 'c?', sessions: 1 }]);
+	const r = await out('rooms', 'chat', 'a/b');
+	assert.deepEqual(r.sessions.map((x) => [x.sid, x.user]), [[s.id, null]]);
+	assert.deepEqual(await out('user', 'zoë/1'), { user: 'zoë/1', hosts: [],
+		sessions: [], complete: true });
+	assert.deepEqual(await out('leave', '-r', 'a/b', 'chat', 'a/b', 'c?'),
+	    { sessions: 1, complete: true });
+	assert.deepEqual((await out('rooms', 'chat')).rooms, []);
+	assert.equal((await call('rooms', 'nope')).code, 65);
+	assert.equal((await call('rooms', '-l', '0', 'chat')).code, 65);
+	s.close();
 }));
 
 test('what is kept of a room', () => withApi({}, async (d, call) => {

@@ -791,6 +791,86 @@ bad_orders_are_refused_and_change_nothing(void **state)
 	assert_true(hears(x->c));
 }
 
+/* --- who is there ---------------------------------------------------------- */
+
+static int
+ask_rooms(struct hub *h, struct slice cursor, struct slice limit, void *asker,
+    struct buf *out, struct ask **later)
+{
+	struct api_survey q = { .what = API_SURVEY_ROOMS, .ns = SLICE("n"),
+		.cursor = cursor, .limit = limit.n == 1 ? 1 : 100 };
+
+	return (api_survey(h, &q, asker, out, later));
+}
+
+static int
+ask_user(struct hub *h, struct slice user, struct slice unused, void *asker,
+    struct buf *out, struct ask **later)
+{
+	struct api_survey q = { .what = API_SURVEY_USER, .name = user,
+		.limit = 100 };
+
+	(void)unused;
+	return (api_survey(h, &q, asker, out, later));
+}
+
+static void
+wait_turns(struct fixture *x)
+{
+	unsigned i;
+
+	for (i = 0; i < 100 && (i < 3 || hub_busy(x->f->hub) ||
+	    hub_busy(x->g->hub)); i++)
+		fake_turn(x->w);
+}
+
+static void
+rooms_of_all_workers_are_put_together(void **state)
+{
+	struct fixture *x = *state;
+
+	put(x, ask_rooms, "", "");
+	wait_turns(x);
+	told(x, "{\"rooms\":[{\"room\":\"r1\",\"sessions\":2},"
+	    "{\"room\":\"r2\",\"sessions\":1}],\"complete\":true}");
+	put(x, ask_rooms, "", "1");
+	wait_turns(x);
+	told(x, "{\"rooms\":[{\"room\":\"r1\",\"sessions\":2}],"
+	    "\"next\":\"r1\",\"complete\":true}");
+	put(x, ask_rooms, "r1", "1");
+	wait_turns(x);
+	told(x, "{\"rooms\":[{\"room\":\"r2\",\"sessions\":1}],"
+	    "\"complete\":true}");
+	put(x, ask_user, "nobody", "");
+	wait_turns(x);
+	told(x, "{\"user\":\"nobody\",\"hosts\":[],\"sessions\":[],"
+	    "\"complete\":true}");
+}
+
+static void
+who_is_missing_makes_it_incomplete(void **state)
+{
+	static const char incomplete[] = "{\"rooms\":[{\"room\":\"r1\","
+	    "\"sessions\":1},{\"room\":\"r2\",\"sessions\":1}],"
+	    "\"complete\":false}";
+	struct fixture *x = *state;
+
+	/* the other worker says nothing */
+	put(x, ask_rooms, "", "");
+	buf_reset(&x->f->bus);	/* it died with what it was sent */
+	wait_turns(x);
+	told(x, NULL);
+	fake_advance(x->w, 1900);
+	told(x, NULL);
+	fake_advance(x->w, 100);
+	told(x, incomplete);
+	/* there is no relay */
+	x->f->bus_down = true;
+	put(x, ask_rooms, "", "");
+	wait_turns(x);
+	told(x, incomplete);
+}
+
 int
 main(void)
 {
@@ -822,6 +902,8 @@ main(void)
 		T(the_answer_waits_until_other_hosts_were_told),
 		T(whether_other_hosts_were_told_nobody_can_say),
 		T(bad_orders_are_refused_and_change_nothing),
+		T(rooms_of_all_workers_are_put_together),
+		T(who_is_missing_makes_it_incomplete),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

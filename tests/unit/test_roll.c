@@ -4,9 +4,11 @@
 #include "check.h"
 #include "fake_host.h"
 #include "hub/audience/sids.h"
+#include "hub/backend/census.h"
 #include "hub/backend/roll.h"
 #include "hub/hub_int.h"
 #include "proto/bus.h"
+#include "proto/json.h"
 #include "shm/counters.h"
 
 #define CONF \
@@ -389,6 +391,146 @@ who_is_parked_is_not_here(void **state)
 	assert_told(x, want);
 }
 
+/* --- pages ----------------------------------------------------------------- */
+
+static struct bus_members *
+page(struct fixture *x, enum bus_members_what what, const char *after,
+    unsigned limit)
+{
+	struct bus_members *m = question(x, what, "/n");
+
+	m->after = slice_str(after);
+	m->limit = limit;
+	if (what == BUS_MEMBERS_PAGE_ROOM)
+		m->to.rooms[m->to.nrooms++] = SLICE("r \"1\"");
+	if (what == BUS_MEMBERS_PAGE_USER) {
+		m->nsp = slice_of(NULL, 0);
+		m->to.users[m->to.nusers++] = SLICE("ann");
+	}
+	ask(x);
+	return (m);
+}
+
+static void
+rooms_come_in_pages_in_the_order_of_their_names(void **state)
+{
+	struct fixture *x = *state;
+
+	fake_say(x->f, x->a, "42/n,[\"room:join\",\"r\"]");
+	fake_say(x->f, x->a, "42/n,[\"room:join\",\"a\"]");
+	(void)page(x, BUS_MEMBERS_PAGE_ROOMS, "", 2);
+	assert_told(x, "{\"room\":\"a\",\"sessions\":1},"
+	    "{\"room\":\"r\",\"sessions\":1}");
+	assert_int_equal(x->asked, 2);
+	assert_int_equal(x->flags, 0);
+	(void)page(x, BUS_MEMBERS_PAGE_ROOMS, "r", 2);
+	assert_told(x, "{\"room\":\"r \\\"1\\\"\",\"sessions\":2}");
+	(void)page(x, BUS_MEMBERS_PAGE_ROOMS, "s", 2);
+	assert_told(x, "");
+	assert_int_equal(x->pieces, 1);
+}
+
+static void
+each_of_many_rooms_is_on_one_page(void **state)
+{
+	struct fixture *x = *state;
+	char after[256] = "", name[256];
+	struct slice rest, v, raw;
+	unsigned n = 0, pages = 0;
+	ssize_t len;
+
+	many_rooms(x, 40);
+	do {
+		(void)page(x, BUS_MEMBERS_PAGE_ROOMS, after, 100);
+		assert_int_equal(x->flags, 0);
+		for (rest = buf_unread(&x->told); rest.n > 0; n++) {
+			len = json_value(rest, &v);
+			assert_true(len > 0 && json_get(v, SLICE("room"), &raw));
+			rest = slice_from(rest, (size_t)len);
+			if (rest.n > 0)
+				rest = slice_from(rest, 1);
+			len = json_unescape(raw, (uint8_t *)name);
+			assert_in_range(len, 1, sizeof name - 1);
+			name[len] = '\0';
+			assert_true(strcmp(name, after) > 0);
+			memcpy(after, name, sizeof after);
+		}
+		pages++;
+	} while (x->asked == 100);
+	assert_int_equal(n, 40 * 20 + 1);
+	assert_int_equal(pages, 9);
+	/* more than a piece holds */
+	(void)page(x, BUS_MEMBERS_PAGE_ROOMS, "", BUS_PAGE_MAX);
+	assert_int_equal(x->asked, 40 * 20 + 1);
+	assert_true(x->pieces > 1);
+}
+
+static void
+sessions_of_a_room_and_of_a_user(void **state)
+{
+	struct fixture *x = *state;
+	bool a = strcmp(x->sid[0], x->sid[1]) < 0;
+	char want[512], host[32];
+
+	(void)snprintf(host, sizeof host, "%016llx",
+	    (unsigned long long)x->f->hub->node_id);
+	(void)page(x, BUS_MEMBERS_PAGE_ROOM, "", 1);
+	(void)snprintf(want, sizeof want, "{\"sid\":\"%s\",\"user\":%s,"
+	    "\"host\":\"%s\"}", x->sid[!a], a ? "\"ann\"" : "null", host);
+	assert_told(x, want);
+	(void)page(x, BUS_MEMBERS_PAGE_ROOM, x->sid[!a], 9);
+	(void)snprintf(want, sizeof want, "{\"sid\":\"%s\",\"user\":%s,"
+	    "\"host\":\"%s\"}", x->sid[a], a ? "null" : "\"ann\"", host);
+	assert_told(x, want);
+	(void)page(x, BUS_MEMBERS_PAGE_USER, "", 9);
+	(void)snprintf(want, sizeof want, "{\"sid\":\"%s\","
+	    "\"namespace\":\"/n\",\"host\":\"%s\","
+	    "\"rooms\":[\"r \\\"1\\\"\"]}", x->sid[0], host);
+	assert_told(x, want);
+}
+
+static void
+who_may_come_back_is_away(void **state)
+{
+	struct fixture *x = *state;
+	static const char away[] = ",\"away\":true}";
+
+	fake_gone(x->f, x->a);
+	(void)page(x, BUS_MEMBERS_PAGE_USER, "", 9);
+	assert_int_equal(x->asked, 1);
+	assert_non_null(memmem(x->told.data, x->told.wpos, away,
+	    sizeof away - 1));
+}
+
+static void
+pages_that_cannot_be_are_answered_with_nothing(void **state)
+{
+	struct fixture *x = *state;
+	uint64_t cut = counter_get(COUNTER_rolls_cut);
+	unsigned i;
+
+	(void)page(x, BUS_MEMBERS_PAGE_ROOMS, "", 0);
+	assert_int_equal(x->flags, BUS_TRUNCATED);
+	(void)page(x, BUS_MEMBERS_PAGE_ROOMS, "", BUS_PAGE_MAX + 1);
+	assert_int_equal(x->flags, BUS_TRUNCATED);
+	assert_int_equal(counter_get(COUNTER_rolls_cut), cut + 2);
+	question(x, BUS_MEMBERS_PAGE_ROOMS, "/n")->limit = 1;
+	x->f->bus_sent = 0;
+	for (i = 0; i < CENSUS_MAX; i++)
+		send_question(x);
+	assert_int_equal(x->f->bus_sent, 0);
+	send_question(x);
+	assert_int_equal(x->f->bus_sent, 1);
+	(void)fake_carry(x->f);
+	read_answers(x);
+	assert_int_equal(x->flags, BUS_TRUNCATED);
+	/* nobody moves to another worker meanwhile */
+	assert_true(census_any(x->f->hub));
+	hub_bus_lost(x->f->hub);
+	assert_false(census_any(x->f->hub));
+	assert_false(hub_busy(x->f->hub));
+}
+
 /* --- events that ask ------------------------------------------------------ */
 
 static void
@@ -521,6 +663,12 @@ main(void)
 		T(what_is_too_much_is_cut_and_that_is_said),
 		cmocka_unit_test_setup_teardown(who_is_parked_is_not_here,
 		    setup_recovery, teardown),
+		T(rooms_come_in_pages_in_the_order_of_their_names),
+		T(each_of_many_rooms_is_on_one_page),
+		T(sessions_of_a_room_and_of_a_user),
+		cmocka_unit_test_setup_teardown(who_may_come_back_is_away,
+		    setup_recovery, teardown),
+		T(pages_that_cannot_be_are_answered_with_nothing),
 		T(the_relay_is_told_how_many_are_asked_and_then_each_answer),
 		T(who_never_answers_is_not_told_and_the_end_comes),
 		T(nobody_to_be_asked_is_told_at_once),

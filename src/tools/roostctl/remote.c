@@ -1,7 +1,7 @@
 /*
  * Arguments to JSON, and the answer to an exit code; see remote.h.
  */
-#include "tools/roostctl/remote.h"
+#include "tools/roostctl/remote_int.h"
 
 #include <bsd/stdlib.h>
 #include <getopt.h>
@@ -54,9 +54,9 @@ remote_complain(int status, struct slice answer)
 		    "%d\n", status);
 }
 
-static int
-remote_ask(const struct remote_options *o, const char *method, const struct buf *path,
-    struct slice body)
+int
+remote_ask(const struct remote_options *o, const char *method,
+    const struct buf *path, struct slice body)
 {
 	struct http_request q = { .address = o->address, .host = o->host,
 		.method = method, .path = (const char *)path->data,
@@ -84,7 +84,7 @@ remote_ask(const struct remote_options *o, const char *method, const struct buf 
 	return (code);
 }
 
-static int
+int
 remote_usage(const char *words)
 {
 	(void)fprintf(stderr, "usage: roostctl [-k file] [-u address] %s\n",
@@ -94,7 +94,7 @@ remote_usage(const char *words)
 
 /* --- bodies ---------------------------------------------------------------*/
 
-static void
+void
 remote_member(struct buf *b, const char *name, struct slice raw)
 {
 	if (raw.n == 0)
@@ -104,7 +104,7 @@ remote_member(struct buf *b, const char *name, struct slice raw)
 	buf_slice(b, raw);
 }
 
-static void
+void
 remote_text(struct buf *b, const char *name, const char *text)
 {
 	struct buf raw;
@@ -118,15 +118,7 @@ remote_text(struct buf *b, const char *name, const char *text)
 	buf_fini(&raw);
 }
 
-/* For whom: the letters are those of all commands. */
-struct remote_whom {
-	const char	*room, *user, *sid;
-	bool		 all;		/* -a */
-	bool		 is_volatile;	/* -v */
-	const char	*ns;		/* -n */
-};
-
-static bool
+bool
 remote_whom(struct remote_whom *w, int argc, char **argv, const char *letters)
 {
 	int c;
@@ -160,7 +152,7 @@ remote_whom(struct remote_whom *w, int argc, char **argv, const char *letters)
 	return (true);
 }
 
-static void
+void
 remote_put_whom(struct buf *b, const struct remote_whom *w)
 {
 	remote_text(b, "room", w->room);
@@ -187,8 +179,7 @@ remote_data(struct buf *b, const char *arg)
 	return (!ferror(stdin));
 }
 
-/* In a path. */
-static void
+void
 remote_encode(struct buf *b, const char *text)
 {
 	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -202,7 +193,7 @@ remote_encode(struct buf *b, const char *text)
 	}
 }
 
-static const char *
+const char *
 remote_namespace(const char *ns)
 {
 	return (ns[0] == '/' ? ns + 1 : ns);

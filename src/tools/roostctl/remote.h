@@ -1,6 +1,6 @@
 /*
- * Commands that the HTTP API carries out: publish, presence,
- * history, disconnect, revoke.
+ * Commands that the HTTP API carries out: publish, presence, rooms, user,
+ * history, join and leave (change), disconnect, revoke.
  */
 #ifndef ROOSTCTL_REMOTE_H
 #define ROOSTCTL_REMOTE_H
@@ -18,6 +18,12 @@ struct remote_options {
 int	remote_publish(const struct remote_options *, int argc, char **argv)
 	    MUST_USE;
 int	remote_presence(const struct remote_options *, int argc, char **argv)
+	    MUST_USE;
+int	remote_rooms(const struct remote_options *, int argc, char **argv)
+	    MUST_USE;
+int	remote_user(const struct remote_options *, int argc, char **argv)
+	    MUST_USE;
+int	remote_change(const struct remote_options *, int argc, char **argv)
 	    MUST_USE;
 int	remote_revoke(const struct remote_options *, int argc, char **argv)
 	    MUST_USE;

@@ -338,6 +338,24 @@ roostctl_presence(const struct options *o, int argc, char **argv)
 }
 
 static int
+roostctl_rooms(const struct options *o, int argc, char **argv)
+{
+	return (roostctl_api(o, argc, argv, remote_rooms));
+}
+
+static int
+roostctl_user(const struct options *o, int argc, char **argv)
+{
+	return (roostctl_api(o, argc, argv, remote_user));
+}
+
+static int
+roostctl_change(const struct options *o, int argc, char **argv)
+{
+	return (roostctl_api(o, argc, argv, remote_change));
+}
+
+static int
 roostctl_history(const struct options *o, int argc, char **argv)
 {
 	return (roostctl_api(o, argc, argv, remote_history));
@@ -485,8 +503,16 @@ static const struct command roostctl_commands[] = {
 	    "send an event to clients", roostctl_publish },
 	{ "presence", "[-r room] namespace [user]", "who is there",
 	    roostctl_presence },
+	{ "rooms", "[-c cursor] [-l limit] namespace [room]",
+	    "which rooms there are, or who is in one", roostctl_rooms },
+	{ "user", "[-c cursor] [-l limit] user",
+	    "sessions, rooms and hosts of a user", roostctl_user },
 	{ "history", "[-l limit] [-s epoch:offset] namespace room",
 	    "what is kept of a room", roostctl_history },
+	{ "join", "[-a] [-r room] [-U user] [-s sid] namespace room ...",
+	    "have clients join rooms", roostctl_change },
+	{ "leave", "[-a] [-r room] [-U user] [-s sid] namespace room ...",
+	    "have clients leave rooms", roostctl_change },
 	{ "disconnect", "[-n namespace] [-a] [-r room] [-U user] [-s sid] "
 	    "[reason]", "end sessions of clients", roostctl_disconnect },
 	{ "revoke", "[--for time | --until seconds] user:ID | jti:ID [reason]",
