@@ -206,6 +206,9 @@ struct conf_redis {
 	char		*password_file;	/* "" = none */
 	char		*secret_file;	/* "" = none */
 	unsigned	 stream;	/* entries kept; 0: not read */
+	unsigned	 events;	/* entries kept of a stream that back ends
+					 * read */
+	uint64_t	 events_buffer;	/* for these, while they are not taken */
 	char		*prefix;	/* of channels: "roost:" */
 	char		*socketio_prefix; /* of theirs; "": we have nothing to
 					 * do with them */
@@ -299,7 +302,7 @@ struct conf_room {
 
 enum conf_to {
 	CONF_TO_NOWHERE, CONF_TO_ROOM, CONF_TO_USER, CONF_TO_NAMESPACE,
-	CONF_TO_SENDER
+	CONF_TO_SENDER, CONF_TO_BACKEND
 };
 
 enum conf_ack { CONF_ACK_NONE, CONF_ACK_ACCEPTED, CONF_ACK_DELIVERED,
@@ -330,6 +333,7 @@ struct conf_event {
 	enum conf_to	 to;
 	char		*field;		/* ROOM, USER: member of the first arg */
 	bool		 self;		/* the sender gets it too */
+	bool		 forward;	/* back ends get it too */
 	bool		 history;	/* kept where its room keeps any */
 	bool		 keeps;		/* ... and there are such rooms: to is
 					 * ROOM, it is not volatile */
@@ -383,6 +387,15 @@ struct conf_namespace {
 };
 
 /*
+ * Back ends get it, from the stream of its namespace.
+ */
+static inline bool
+conf_event_forwards(const struct conf_event *r)
+{
+	return (r->forward || r->to == CONF_TO_BACKEND);
+}
+
+/*
  * Arguments that an event of this rule may have; 0: any number.  What the
  * server writes stands behind so many, where no client can write: without a
  * number of its own a rule that sends meta takes one.
@@ -390,7 +403,8 @@ struct conf_namespace {
 static inline unsigned
 conf_event_args(const struct conf_event *r)
 {
-	bool sends = r->to != CONF_TO_NOWHERE || r->confirm_json != NULL;
+	bool sends = (r->to != CONF_TO_NOWHERE && r->to != CONF_TO_BACKEND) ||
+	    r->confirm_json != NULL;
 
 	return (r->args != 0 ? r->args : r->meta && sends ? 1 : 0);
 }

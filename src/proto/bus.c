@@ -45,6 +45,24 @@ bus_keep(struct bus_envelope *e)
 	return (bus_publication(e, BUS_KEEP));
 }
 
+struct bus_publish *
+bus_forward(struct bus_envelope *e)
+{
+	return (bus_publication(e, BUS_FORWARD));
+}
+
+struct bus_publish *
+bus_queue(struct bus_envelope *e)
+{
+	return (bus_publication(e, BUS_QUEUE));
+}
+
+struct bus_publish *
+bus_inbox(struct bus_envelope *e)
+{
+	return (bus_publication(e, BUS_INBOX));
+}
+
 void
 bus_count(struct bus_envelope *e, uint64_t receivers)
 {
@@ -202,6 +220,14 @@ bus_page(struct bus_envelope *e, enum bus_store result)
 	return (&e->page);
 }
 
+struct bus_page *
+bus_streamed(struct bus_envelope *e, enum bus_store result)
+{
+	(void)bus_page(e, result);
+	bus_of_kind(e, BUS_STREAMED);
+	return (&e->page);
+}
+
 void
 bus_cut(struct bus_envelope *e, unsigned giver, unsigned heir, uint64_t batch)
 {
@@ -294,6 +320,14 @@ bus_empty(struct bus_envelope *e, enum bus_kind kind)
 		break;
 	case BUS_PAGE:
 		bus_page(e, BUS_STORE_OK)->result = 0;
+		break;
+	case BUS_FORWARD:
+	case BUS_QUEUE:
+	case BUS_INBOX:
+		(void)bus_publication(e, kind);
+		break;
+	case BUS_STREAMED:
+		bus_streamed(e, BUS_STORE_OK)->result = 0;
 		break;
 	case BUS_CUT:
 		bus_cut(e, 0, 0, 0);

@@ -66,7 +66,18 @@ enum bus_kind {
 	BUS_HISTORY,		/* to the relay: what was kept of a room?
 				 * Answered with BUS_PAGE: what is behind it in
 				 * the stream has later places than its top */
-	BUS_PAGE		/* of the relay: answer to BUS_HISTORY `ref` */
+	BUS_PAGE,		/* of the relay: answer to BUS_HISTORY `ref` */
+	/* what back ends read in Redis, and what waits there for users who are
+	 * nowhere; see workers/relay/stream/stream.h */
+	BUS_FORWARD,		/* to the relay: an event, as BUS_PUBLISH; whom
+				 * it is for is who has sent it: a user, a sid,
+				 * and the room that it was for */
+	BUS_QUEUE,		/* to the relay: a publication to one user, who
+				 * is not here */
+	BUS_INBOX,		/* to the relay: what waits for one user of nsp?
+				 * Of the relay: something does */
+	BUS_STREAMED		/* of the relay: what became of one of these
+				 * three, `ref`; as BUS_PAGE: what has waited */
 };
 
 enum {
@@ -284,7 +295,8 @@ struct bus_envelope {
 	uint64_t	 had[2];	/* COUNT, ANSWERS: see BUS_SHADOW; else, or
 					 * empty: nothing is said */
 	union {			/* by kind; the others say nothing more */
-		struct bus_publish publish;	/* and BUS_KEEP */
+		struct bus_publish publish;	/* and BUS_KEEP, BUS_FORWARD,
+						 * BUS_QUEUE, BUS_INBOX */
 		struct bus_count count;
 		struct bus_disconnect disconnect;
 		struct bus_rooms rooms;
@@ -300,7 +312,7 @@ struct bus_envelope {
 		struct bus_members members;
 		struct bus_kept	 kept;
 		struct bus_history history;
-		struct bus_page	 page;
+		struct bus_page	 page;	/* and BUS_STREAMED */
 		struct bus_cut	 cut;
 		struct bus_mark	 mark;
 		struct bus_revoke revoke;
@@ -330,6 +342,10 @@ void	bus_recover_done(struct bus_envelope *, uint64_t nlate);
 void	bus_publish_body(struct bus_envelope *, struct slice body);
 struct bus_members *bus_members(struct bus_envelope *, enum bus_members_what);
 struct bus_publish *bus_keep(struct bus_envelope *);
+struct bus_publish *bus_forward(struct bus_envelope *);
+struct bus_publish *bus_queue(struct bus_envelope *);
+struct bus_publish *bus_inbox(struct bus_envelope *);
+struct bus_page *bus_streamed(struct bus_envelope *, enum bus_store);
 struct bus_kept *bus_kept(struct bus_envelope *, enum bus_store);
 struct bus_history *bus_history(struct bus_envelope *,
 	    enum bus_history_from);

@@ -341,6 +341,9 @@ bus_take(struct bus_envelope *e, enum tag tag, struct slice s)
 	switch (e->kind) {
 	case BUS_PUBLISH:
 	case BUS_KEEP:
+	case BUS_FORWARD:
+	case BUS_QUEUE:
+	case BUS_INBOX:
 		return (bus_take_publish(&e->publish, tag, s));
 	case BUS_COUNT:
 		return (bus_take_count(e, tag, s));
@@ -378,6 +381,7 @@ bus_take(struct bus_envelope *e, enum tag tag, struct slice s)
 	case BUS_HISTORY:
 		return (bus_take_history(&e->history, tag, s));
 	case BUS_PAGE:
+	case BUS_STREAMED:
 		return (bus_take_page(&e->page, tag, s));
 	case BUS_CUT:
 		return (bus_take_cut(&e->cut, tag, s));
@@ -399,13 +403,14 @@ static bool
 bus_may_come_from(enum bus_kind kind, uint16_t from)
 {
 	bool of_relay = kind == BUS_PUBLISH_BODY || kind == BUS_MARK ||
-	    kind == BUS_KEPT || kind == BUS_PAGE;
+	    kind == BUS_KEPT || kind == BUS_PAGE || kind == BUS_STREAMED;
 
 	if (from == 0)
 		return (of_relay || kind == BUS_PUBLISH ||
 		    kind == BUS_DISCONNECT || kind == BUS_ROOMS ||
 		    kind == BUS_MEMBERS || kind == BUS_ANSWERS ||
-		    kind == BUS_ANSWERS_END || kind == BUS_REVOKE);
+		    kind == BUS_ANSWERS_END || kind == BUS_REVOKE ||
+		    kind == BUS_INBOX);
 	return (slotset_fits(from) && !of_relay);
 }
 
@@ -418,6 +423,8 @@ bus_is_whole(const struct bus_envelope *e)
 	    (e->kind != BUS_RECOVER_PASSED ||
 	    slotset_fits(e->recover_passed.asker)) &&
 	    (e->kind != BUS_KEEP || e->publish.to.nrooms == 1) &&
+	    ((e->kind != BUS_QUEUE && e->kind != BUS_INBOX) ||
+	    e->publish.to.nusers == 1) &&
 	    (e->kind != BUS_HISTORY || (e->history.room.n != 0 &&
 	    e->history.from >= BUS_HISTORY_TOP &&
 	    e->history.from <= BUS_HISTORY_FIRST)) &&

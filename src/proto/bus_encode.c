@@ -173,6 +173,9 @@ bus_put(struct bus_writer *w, const struct bus_envelope *e)
 	switch (e->kind) {
 	case BUS_PUBLISH:
 	case BUS_KEEP:
+	case BUS_FORWARD:
+	case BUS_QUEUE:
+	case BUS_INBOX:
 		bus_put_publish(w, &e->publish);
 		break;
 	case BUS_COUNT:
@@ -227,6 +230,7 @@ bus_put(struct bus_writer *w, const struct bus_envelope *e)
 		bus_put_history(w, &e->history);
 		break;
 	case BUS_PAGE:
+	case BUS_STREAMED:
 		bus_put_page(w, &e->page);
 		break;
 	case BUS_CUT:

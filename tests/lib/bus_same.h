@@ -69,6 +69,9 @@ bus_same_what(const struct bus_envelope *a, const struct bus_envelope *b)
 	switch (a->kind) {
 	case BUS_PUBLISH:
 	case BUS_KEEP:
+	case BUS_FORWARD:
+	case BUS_QUEUE:
+	case BUS_INBOX:
 		return (bus_same_publish(&a->publish, &b->publish));
 	case BUS_COUNT:
 		return (a->count.receivers == b->count.receivers &&
@@ -128,6 +131,7 @@ bus_same_what(const struct bus_envelope *a, const struct bus_envelope *b)
 	case BUS_HISTORY:
 		return (bus_same_history(&a->history, &b->history));
 	case BUS_PAGE:
+	case BUS_STREAMED:
 		return (a->page.result == b->page.result &&
 		    slice_eq(a->page.epoch, b->page.epoch) &&
 		    a->page.top == b->page.top &&

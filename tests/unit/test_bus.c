@@ -158,6 +158,20 @@ one_of_kind(enum bus_kind kind)
 		g->frames = SLICE("frames");
 		e.from = 0;
 		break;
+	case BUS_FORWARD:
+		e.kind = BUS_FORWARD;
+		e.flags = 0;
+		break;
+	case BUS_QUEUE:
+	case BUS_INBOX:
+		e.kind = kind;
+		e.flags = 0;
+		e.publish.to.nusers = 1;
+		break;
+	case BUS_STREAMED:
+		bus_streamed(&e, BUS_STORE_OK)->frames = SLICE("frames");
+		e.from = 0;
+		break;
 	case BUS_CUT:
 		bus_cut(&e, 3, 128, UINT64_MAX);
 		break;
@@ -189,7 +203,7 @@ what_is_encoded_is_decoded(void **state)
 
 	(void)state;
 	buf_init(&b);
-	for (kind = BUS_PUBLISH; kind <= BUS_PAGE; kind++) {
+	for (kind = BUS_PUBLISH; kind <= BUS_STREAMED; kind++) {
 		e = one_of_kind((enum bus_kind)kind);
 		assert_int_equal(e.kind, kind);
 		assert_int_equal(e.flags, kind == BUS_PUBLISH ?
@@ -431,6 +445,8 @@ senders_are_slots(void **state)
 		{ BUS_LEAVE, 0, 0, false }, { BUS_LEAVE, 0, 1, true },
 		{ BUS_KEPT, 0, 0, true }, { BUS_KEPT, 0, 1, false },
 		{ BUS_PAGE, 0, 0, true }, { BUS_PAGE, 0, 1, false },
+		{ BUS_FORWARD, 0, 0, false }, { BUS_FORWARD, 0, 1, true },
+		{ BUS_STREAMED, 0, 0, true }, { BUS_STREAMED, 0, 1, false },
 	};
 	struct bus_envelope e, got;
 	struct buf b;

@@ -179,12 +179,17 @@ rules_that_make_no_sense_are_refused(void **state)
 	    "room \"a{y}\": is there already (line 2)");
 	assert_refused("event m { to = room }", "event \"m\": to = room: needs "
 	    "the member of the first argument that names it: room:FIELD");
-	assert_refused("event m { to = backend }", "event \"m\": to = backend:"
+	assert_refused("event m { to = back }", "event \"m\": to = back:"
 	    " must be one of room:FIELD | user:FIELD | namespace | sender | "
-	    "nowhere");
+	    "backend | nowhere");
+	assert_refused("event m { to = backend }", "event \"m\": to = backend "
+	    "needs a redis section: back ends read it there");
+	assert_refused("event m { to = namespace forward = true }",
+	    "event \"m\": forward = true needs a redis section: back ends "
+	    "read it there");
 	assert_refused("event m { to = sender:x }", "event \"m\": to = "
 	    "sender:x: must be one of room:FIELD | user:FIELD | namespace | "
-	    "sender | nowhere");
+	    "sender | backend | nowhere");
 	assert_refused("event m {} event m {}",
 	    "event \"m\": is there already (line 2)");
 	assert_refused("event 'm*' {}", "event \"m*\": \"*\" stands alone: "

@@ -28,6 +28,7 @@
 #include "hub/session/note.h"
 #include "hub/session/tokens.h"
 #include "hub/store/store.h"
+#include "hub/stream/stream.h"
 #include "proto/bus.h"
 #include "shm/interest.h"
 #include "shm/presence.h"
@@ -56,6 +57,7 @@ hub_parts(struct hub *h)
 	    (h->recover = recover_table_new(h)) != NULL &&
 	    (h->asks = ask_table_new(h)) != NULL &&
 	    (h->store = store_table_new(h)) != NULL &&
+	    (h->stream = streams_table_new(h)) != NULL &&
 	    (h->rolls = roll_table_new()) != NULL &&
 	    (h->censuses = census_table_new()) != NULL);
 }
@@ -119,6 +121,7 @@ hub_free(struct hub **hp)
 	roll_table_free(h);
 	census_table_free(h);
 	ask_table_free(h);
+	streams_table_free(h);
 	store_table_free(h);
 	pending_table_free(h);
 	lost_table_free(h);
@@ -168,6 +171,7 @@ hub_tick(struct hub *h)
 	hub_look_who_went(h);
 	pending_tick(h);
 	store_tick(h);
+	streams_tick(h);
 	gap_tick(h);
 	recover_tick(h);
 	ask_tick(h);
@@ -251,6 +255,7 @@ static void (*const kinds[])(struct hub *, const struct bus_envelope *) = {
 	[BUS_COUNT]		= hub_count,
 	[BUS_KEPT]		= store_bus_kept,
 	[BUS_PAGE]		= store_bus_page,
+	[BUS_STREAMED]		= streams_bus,
 	[BUS_ANSWERS]		= ask_bus_answers,
 	[BUS_ANSWERS_END]	= ask_bus_end,
 	[BUS_RECOVER_ASK]	= recover_bus_ask,
@@ -282,6 +287,7 @@ hub_bus_lost(struct hub *h)
 	CHECK_MAGIC(h, HUB_MAGIC);
 	pending_lost(h);
 	store_lost(h);
+	streams_lost(h);
 	ask_lost(h);
 	roll_lost(h);
 	census_lost(h);

@@ -38,8 +38,8 @@ struct hub {
 	uint64_t	 node_id;	/* names this host among others */
 	uint16_t	 slot, generation;
 	uint16_t	 heir;		/* slot of who is given clients; 0 */
-	/* each part's own; audience/, session/, publish/, store/, recover/,
-	 * backend/ */
+	/* each part's own; audience/, session/, publish/, store/, stream/,
+	 * recover/, backend/ */
 	struct room_table *rooms;
 	struct sid_table *sids;
 	struct limits	*limits;
@@ -51,6 +51,7 @@ struct hub {
 	struct roll_table *rolls;
 	struct census_table *censuses;
 	struct store_table *store;
+	struct streams_table *stream;
 	struct hub_ports ports;
 	struct out	 out;
 	struct work	 work;		/* of this turn */

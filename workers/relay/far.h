@@ -18,6 +18,7 @@ struct exchange;
 struct far;
 struct heritage;
 struct ledger;
+struct redis;
 struct loop;
 struct table_event;
 struct table_relay;
@@ -39,6 +40,7 @@ struct far *far_open(const struct far_params *) MUST_USE;
 void	far_close(struct far **);
 /* The configuration whose section redis it has. */
 const struct conf *far_section(const struct far *);
+struct redis *far_redis(const struct far *);
 /* Connected, and listening to everything. */
 bool	far_is_ready(const struct far *);
 

@@ -24,6 +24,12 @@ far_section(const struct far *f)
 	return (f == NULL ? NULL : f->section);
 }
 
+struct redis *
+far_redis(const struct far *f)
+{
+	return (f == NULL ? NULL : f->redis);
+}
+
 bool
 far_is_ready(const struct far *f)
 {

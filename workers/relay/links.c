@@ -91,6 +91,7 @@ links_step_back(struct links *l, enum far_place place, uint64_t linger_ms)
 	links_end_last(l);
 	l->last = l->now;
 	l->now = NULL;
+	l->era++;
 	far_step_back(l->last, place);
 	ledger_compare_rest(&l->ledger);
 	l->ledger.twofold = true;
@@ -137,6 +138,7 @@ links_begin(struct links *l, enum far_place place)
 		    0);
 	l->now = l->next;
 	l->next = NULL;
+	l->era++;
 	if (l->interest != NULL) {
 		table_tell_all(l->interest, links_on_held_late, l->now);
 		if (follows)
@@ -387,6 +389,16 @@ links_reread(struct links *l)
 	far_reread(l->last);
 }
 
+struct redis *
+links_redis(const struct links *l, const struct conf **section,
+    uint64_t *serial, bool *alone)
+{
+	*section = far_section(l->now);
+	*serial = l->era;
+	*alone = l->last == NULL;
+	return (far_redis(l->now));
+}
+
 void
 links_worker_gone(struct links *l, unsigned slot)
 {
@@ -456,6 +468,7 @@ links_new(const struct heritage *h, struct loop *loop, struct exchange *x)
 	l->loop = loop;
 	l->exchange = x;
 	l->conf = h->conf;
+	l->era = 1;
 	buf_init(&l->frame);
 	buf_init(&l->held);
 	links_gauges_off();

@@ -24,6 +24,7 @@ struct conf;
 struct exchange;
 struct heritage;
 struct links;
+struct redis;
 struct loop;
 struct table_event;
 struct table_relay;
@@ -50,6 +51,10 @@ bool	links_change(struct links *, const struct conf *);
 bool	links_use(const struct links *, const struct conf *);
 /* Files that the configuration names may have changed. */
 void	links_reread(struct links *);
+/* The Redis of the link that serves, and the configuration whose section that is;
+ * NULL: none.  serial: of that link; alone: others that served are closed. */
+struct redis *links_redis(const struct links *, const struct conf **section,
+	    uint64_t *serial, bool *alone);
 /* This worker is no more. */
 void	links_worker_gone(struct links *, unsigned slot);
 /* About once a second. */

@@ -20,6 +20,7 @@ struct links {
 	struct exchange	*exchange;
 	struct ledger	 ledger;
 	unsigned	 serial;	/* of the last link */
+	uint64_t	 era;		/* which one serves has changed so often */
 	const struct conf *conf;	/* in force */
 	struct table_relay *interest, *presence;	/* NULL: not yet */
 	/* each may be NULL: */

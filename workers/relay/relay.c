@@ -148,6 +148,7 @@ relay_use_conf(struct relay *r, const struct conf *conf)
 	exchange_conf(&r->exchange, conf);
 	announce_conf(r->announce, conf);
 	keep_conf(r->keep, conf);
+	stream_conf(r->stream, conf);
 	for (i = 0; i < nitems(r->tables); i++)
 		table_leave_delay(r->tables[i], conf->leave_grace_ms * 1000);
 	links_conf(r->links, conf);
@@ -355,6 +356,16 @@ relay_wait_for_leaves(struct relay *r)
 }
 
 static void
+relay_stream(struct relay *r)
+{
+	struct stream_link link;
+
+	link.redis = links_redis(r->links, &link.section, &link.serial,
+	    &link.alone);
+	stream_turn(r->stream, &link);
+}
+
+static void
 relay_before_wait(void *arg)
 {
 	struct relay *r = arg;
@@ -364,9 +375,10 @@ relay_before_wait(void *arg)
 	keep_turn(r->keep);
 	relay_flush(r);
 	relay_announced(r);
+	relay_stream(r);
 	links_flush(r->links);
 	if (r->ending && exchange_done(&r->exchange) &&
-	    keep_is_settled(r->keep)) {
+	    keep_is_settled(r->keep) && stream_is_settled(r->stream)) {
 		relay_leave_store(r);
 		loop_stop(r->loop);
 	}
@@ -427,6 +439,8 @@ relay_open(struct relay *r)
 	const struct keep_params keep = { .conf = r->conf,
 		.segment = r->h->segment, .exchange = &r->exchange,
 		.wheel = loop_wheel(r->loop) };
+	const struct stream_params stream = { .conf = r->conf,
+		.exchange = &r->exchange, .node_id = r->h->node_id };
 	struct ipc_msg ready;
 	unsigned slot;
 
@@ -443,8 +457,9 @@ relay_open(struct relay *r)
 	r->keep = keep_new(&keep);
 	if (r->keep != NULL && r->h->store_fd != -1)
 		keep_load(r->keep, r->h->store_fd);
+	r->stream = stream_new(&stream);
 	r->links = links_new(r->h, r->loop, &r->exchange);
-	if (r->keep == NULL || r->links == NULL || relay_open_tables(r) == -1)
+	if (r->keep == NULL || r->stream == NULL || r->links == NULL || relay_open_tables(r) == -1)
 		return (-1);
 	/* what a predecessor had taken from the workers; these tell their own
 	 * clients */
@@ -472,6 +487,7 @@ relay_close(struct relay *r)
 	if (r->ending)
 		links_hush(r->links);	/* who is here stays */
 	links_free(&r->links);
+	stream_free(&r->stream);
 	keep_free(&r->keep);
 	exchange_fini(&r->exchange);
 	announce_free(&r->announce);

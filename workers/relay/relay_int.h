@@ -10,6 +10,7 @@
 #include "relay/local/feed.h"
 #include "relay/relay.h"
 #include "relay/store/keep.h"
+#include "relay/stream/stream.h"
 #include "shm/table_relay.h"
 #include "sys/ipc.h"
 #include "sys/loop.h"
@@ -28,6 +29,7 @@ struct relay {
 	struct table_relay *tables[2];	/* enum table_id */
 	struct announce	*announce;
 	struct keep	*keep;		/* rooms with a history */
+	struct stream	*stream;	/* what back ends read */
 	struct links	*links;		/* to other hosts */
 	struct timer	 beat;
 	struct timer	 leave;		/* the next that is told late */

@@ -48,6 +48,15 @@ namespace_check_event(struct conf_reading *parse, const struct conf_tree *s,
 		conf_titled_bad(parse, s, "error needs to = nowhere");
 	if (event->self && event->to == CONF_TO_NOWHERE)
 		conf_titled_bad(parse, s, "self needs a receiver: to = ...");
+	if (event->to == CONF_TO_BACKEND && (event->self || event->forward))
+		conf_titled_bad(parse, s, "to = backend takes neither self nor "
+		    "forward: it is for back ends alone");
+	if (conf_event_forwards(event) &&
+	    !conf_redis_on(&parse->p.conf->redis))
+		conf_titled_bad(parse, s, event->forward ? "forward = true "
+		    "needs a redis section: back ends read it there" :
+		    "to = backend needs a redis section: back ends read it "
+		    "there");
 	if (event->confirm_json != NULL && event->error[0] != '\0')
 		conf_titled_bad(parse, s, "confirm and error contradict");
 }
@@ -60,7 +69,7 @@ static void
 namespace_check_connect(struct conf_reading *parse, const struct conf_tree *s,
     const struct conf_event *event)
 {
-	const bool given[] = { event->nroles > 0, event->self,
+	const bool given[] = { event->nroles > 0, event->self, event->forward,
 		event->is_volatile, !event->member,
 		event->confirm_json != NULL, event->ack != CONF_ACK_NONE,
 		event->args != 0, event->max_bytes != 0, event->rate != NULL,

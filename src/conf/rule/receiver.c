@@ -1,5 +1,6 @@
 /*
- * Who receives an event: room:FIELD, user:FIELD, namespace, sender, nowhere.
+ * Who receives an event: room:FIELD, user:FIELD, namespace, sender,
+ * backend, nowhere.
  */
 #include "conf/rule/receiver.h"
 
@@ -19,6 +20,7 @@ static const struct {
 	{ "user", CONF_TO_USER, true },
 	{ "namespace", CONF_TO_NAMESPACE, false },
 	{ "sender", CONF_TO_SENDER, false },
+	{ "backend", CONF_TO_BACKEND, false },
 	{ "nowhere", CONF_TO_NOWHERE, false },
 };
 

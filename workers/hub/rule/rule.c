@@ -15,6 +15,7 @@
 #include "hub/session/limit.h"
 #include "hub/session/principal.h"
 #include "hub/store/keep.h"
+#include "hub/stream/forward.h"
 #include "proto/json.h"
 
 /* --- where to ------------------------------------------------------------- */
@@ -161,7 +162,8 @@ rule_publication(struct passage *w)
 
 	if (s->who != NULL)
 		from = principal_user_json(s->who);
-	if (w->rule->meta || rule_ack_wants_id(w)) {
+	if (w->rule->meta || rule_ack_wants_id(w) ||
+	    conf_event_forwards(w->rule)) {
 		meta = publish_meta(s->hub, from, w->rule->to == CONF_TO_ROOM ?
 		    w->raw : slice_of(NULL, 0), &w->id);
 		if (meta.n == 0)
@@ -192,6 +194,7 @@ rule_send(struct passage *w, struct publish_question *ask)
 
 	switch (w->rule->to) {
 	case CONF_TO_NOWHERE:
+	case CONF_TO_BACKEND:
 		return (0);
 	case CONF_TO_SENDER:
 		if (!fanout_session(s->hub, s, &w->p))
@@ -284,15 +287,53 @@ rule_keep(struct passage *w)
 		    w->in->attachments, w->in->nattach);
 }
 
+static struct forward
+rule_forwarded(const struct passage *w)
+{
+	return ((struct forward){ .room = w->rule->to == CONF_TO_ROOM ?
+	    w->name : slice_of(NULL, 0), .id = w->id, .event = w->p.event,
+	    .args = w->in->args, .attachments = w->in->attachments,
+	    .nattach = w->in->nattach });
+}
+
+/* For back ends alone: the answer says that they can read it. */
+static void
+rule_to_backend(struct passage *w)
+{
+	struct forward f = rule_forwarded(w);
+
+	if (!(rule_ack_wants_id(w) ? forward_for(w->s, &w->in->ack, &f) :
+	    forward_send(w->s, &f))) {
+		refuse(w->s, w->in, REFUSED_UNAVAILABLE, "%s",
+		    forward_why(BUS_STORE_UNAVAILABLE));
+		return;
+	}
+	counter_add(COUNTER_events_accepted, 1);
+	rule_confirm(w);
+	if (w->rule->ack == CONF_ACK_ECHO)
+		session_ack_binary(w->s, &w->in->ack, w->in->args,
+		    w->in->attachments, w->in->nattach);
+}
+
 static void
 rule_pass(struct passage *w)
 {
 	struct publish_question ask = { .ref = 0 };
+	struct forward f;
 	uint32_t got;
 
 	if (!rule_publication(w)) {
 		refuse(w->s, w->in, REFUSED_INTERNAL, "out of memory");
 		return;
+	}
+	if (w->rule->to == CONF_TO_BACKEND) {
+		rule_to_backend(w);
+		return;
+	}
+	if (w->rule->forward) {
+		/* what was lost on its way its numbers say */
+		f = rule_forwarded(w);
+		(void)forward_send(w->s, &f);
 	}
 	if (unlikely(rule_is_kept(w))) {
 		rule_keep(w);

@@ -443,6 +443,11 @@ exchange_frame(struct exchange *x, struct slice frame, const uint64_t slots[2],
 			x->keep(x->keep_arg, frame);
 		return;
 	}
+	if (kind == BUS_FORWARD || kind == BUS_QUEUE || kind == BUS_INBOX) {
+		if (x->stream != NULL)
+			x->stream(x->stream_arg, frame);
+		return;
+	}
 	if (kind == BUS_CUT)
 		exchange_cut(x, frame);
 	else if (kind == BUS_LEAVE)

@@ -50,6 +50,9 @@ struct exchange {
 	/* Each BUS_KEEP and BUS_HISTORY; NULL: nothing is kept. */
 	void		(*keep)(void *keep_arg, struct slice frame);
 	void		*keep_arg;
+	/* Each BUS_FORWARD, BUS_QUEUE and BUS_INBOX. */
+	void		(*stream)(void *stream_arg, struct slice frame);
+	void		*stream_arg;
 };
 
 void	exchange_init(struct exchange *, const struct conf *);

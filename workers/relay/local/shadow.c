@@ -64,6 +64,10 @@ shadow_follows(enum bus_kind kind)
 	case BUS_KEPT:
 	case BUS_HISTORY:
 	case BUS_PAGE:
+	case BUS_FORWARD:
+	case BUS_QUEUE:
+	case BUS_INBOX:
+	case BUS_STREAMED:
 		break;
 	}
 	return (false);

@@ -1,0 +1,246 @@
+/*
+ * What back ends read in Redis with a consumer group: events that rules send
+ * there, numbered, so that whoever reads them sees what is missing.
+ */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { Daemon, until } from './lib/daemon.mjs';
+import { ask, codeOf, connect, gotten, heard, once } from './lib/clients.mjs';
+import { connected } from './lib/hosts.mjs';
+import { Redis } from './lib/redis.mjs';
+import { Group, checkNumbers } from './lib/streams.mjs';
+import { jwt } from './lib/conf.mjs';
+import { user } from './lib/token.mjs';
+
+const conf = (url, more = '') => `
+redis { url = "${url}" ${more} }
+${jwt}
+namespace "/app" { auth = optional
+    room "r:{id}" { join = open }
+    event "say" { to = room:room  self = true  forward = true  ack = accepted }
+    event "order" { to = backend  ack = accepted  as = "placed" }
+    event "tell" { to = backend  args = 3 }
+    event "quiet" { to = room:room  self = true }
+}
+`;
+const as = (name) => ({ auth: { token: user(name) } });
+
+let redis, d, cli;
+before(async () => {
+	redis = await Redis.start();
+	d = await Daemon.start({ workers: 2, conf: conf(redis.url) });
+	cli = await redis.client();
+	await connected(d);
+});
+after(async () => {
+	cli.close();
+	await d.stop();
+	await redis.kill();
+});
+
+test('a rule forwards to the stream what it sends to a room', async () => {
+	const g = await Group.open(cli, 'roost:events:app', 'one');
+	const ann = await connect(d, '/app', as('ann'));
+	await ask(ann, 'room:join', { room: 'r:1' });
+	const { id } = await ask(ann, 'say', { room: 'r:1', text: 'é"\u2028' });
+	await heard(ann, 'say');
+	await g.until((l) => l.some((e) => e.event === 'say'));
+	const e = g.list.find((x) => x.event === 'say');
+	assert.equal(e.type, 'event');
+	assert.equal(e.id, id);
+	assert.equal(e.user, 'ann');
+	assert.equal(e.sid, ann.id);
+	assert.equal(e.room, 'r:1');
+	assert.deepEqual(JSON.parse(e.data), [{ room: 'r:1', text: 'é"\u2028' }]);
+	assert.ok(Math.abs(Number(e.ts) - Date.now()) < 60000);
+	checkNumbers(g.list);
+	ann.emit('quiet', { room: 'r:1' });
+	await heard(ann, 'quiet');
+	await ask(ann, 'say', { room: 'r:1', text: 'last' });
+	await g.until((l) => l.filter((x) => x.event === 'say').length === 2);
+	assert.ok(!g.list.some((x) => x.event === 'quiet'));
+	ann.close();
+});
+
+test('what goes to back ends alone is acknowledged when they can read it',
+    async () => {
+	const g = await Group.open(cli, 'roost:events:app', 'two');
+	const bob = await connect(d, '/app');
+	const ack = await ask(bob, 'order', { n: 1 }, 'more', [2]);
+	const all = await cli.do('XREVRANGE', 'roost:events:app', '+', '-',
+	    'COUNT', '1');
+	assert.ok(all[0][1].includes(ack.id));
+	await g.until((l) => l.some((e) => e.id === ack.id));
+	const e = g.list.find((x) => x.id === ack.id);
+	assert.equal(e.event, 'placed');
+	assert.equal(e.user, undefined);
+	assert.equal(e.room, undefined);
+	assert.deepEqual(JSON.parse(e.data), [{ n: 1 }, 'more', [2]]);
+	bob.emit('tell', Buffer.from('bytes'), 1);
+	await g.until((l) => l.some((x) => x.event === 'tell'));
+	const t = g.list.find((x) => x.event === 'tell');
+	assert.equal(t.attachment0, 'bytes');
+	assert.equal(JSON.parse(t.data)[0]._placeholder, true);
+	bob.close();
+});
+
+const words = (list) => list.filter((e) => e.event === 'say')
+	.map((e) => JSON.parse(e.data)[0].i);
+const range = (a, b) => Array.from({ length: b - a }, (_, i) => a + i);
+
+/* A Redis and a daemon of its own: both are hurt. */
+async function own(t, more = '', workers = 1, rest = '') {
+	const r = await Redis.start();
+	const own = await Daemon.start({ workers, conf: conf(r.url, more) + rest });
+	const c = await r.client();
+	t.after(async () => {
+		c.close();
+		await own.stop();
+		await r.kill();
+	});
+	await connected(own);
+	return [r, own, c];
+}
+
+test('while Redis is away events wait, within bounds, and senders that wait '
+    + 'are told', async (t) => {
+	const [r, o, c] = await own(t, 'events_buffer = 100KB');
+	const ann = await connect(o, '/app', as('ann'));
+	await ask(ann, 'room:join', { room: 'r:1' });
+	await ask(ann, 'order', {});
+	c.close();
+	await r.kill();
+	await connected(o, false);
+	assert.equal(codeOf(await ask(ann, 'order', {})), 'unavailable');
+	for (let i = 0; i < 200; i++)
+		await ask(ann, 'say', { room: 'r:1', i });
+	assert.equal(await o.metric('backend_dropped'), 0);
+	assert.ok(await o.metric('backend_waiting') >= 200);
+	assert.ok(await o.metric('backend_waiting_bytes') > 200 * 50);
+	/* 60 of 4 KB are too many */
+	const text = 'x'.repeat(4000);
+	for (let i = 200; i < 260; i++)
+		await ask(ann, 'say', { room: 'r:1', i, text });
+	const dropped = await o.metric('backend_dropped');
+	assert.ok(dropped >= 30 && dropped < 60, `${dropped} are dropped`);
+	assert.ok(await o.metric('backend_dropped') >= 30);
+	await o.logged('events_dropped why="Redis is away"');
+	await r.again();
+	await connected(o);
+	await until(async () => !codeOf(await ask(ann, 'order', {})),
+	    'an order to be taken');
+	const again = await r.client();
+	t.after(() => again.close());
+	const g = await Group.open(again, 'roost:events:app', 'g');
+	await g.until((l) => l.some((e) => e.event === 'placed'));
+	assert.deepEqual(words(g.list), range(0, 260 - dropped));
+	assert.equal(checkNumbers(g.list, true), dropped);
+	assert.ok(await o.metric('backend_refused') > 0);
+	assert.ok(await o.metric('forwards_failed') > 0);
+	assert.equal(await o.metric('backend_waiting'), 0);
+	ann.close();
+});
+
+test('what Redis refuses is told to who waits, and told again for the others',
+    async (t) => {
+	const [, o, c] = await own(t);
+	const g = await Group.open(c, 'roost:events:app', 'g');
+	const ann = await connect(o, '/app', as('ann'));
+	await ask(ann, 'room:join', { room: 'r:1' });
+	await ask(ann, 'order', {});
+	await c.do('CONFIG', 'SET', 'maxmemory', '1');
+	assert.equal(codeOf(await ask(ann, 'order', {})), 'unavailable');
+	for (let i = 0; i < 20; i++)
+		await ask(ann, 'say', { room: 'r:1', i });
+	await o.logged('events_refused stream="roost:events:app" said="OOM');
+	assert.ok(await o.metric('backend_errors') > 0);
+	await c.do('CONFIG', 'SET', 'maxmemory', '0');
+	await g.until((l) => words(l).length === 20);
+	assert.deepEqual(words(g.list), range(0, 20));
+	await o.logged('events_taken stream="roost:events:app"');
+	assert.equal(codeOf(await ask(ann, 'order', {})), undefined);
+	ann.close();
+});
+
+test('the stream is bounded', async (t) => {
+	const [, o, c] = await own(t, 'events = 100');
+	const ann = await connect(o, '/app', as('ann'));
+	for (let i = 0; i < 1000; i++)
+		ann.emit('order', { i });
+	await o.counts('forwards', (n) => n >= 1000);
+	await o.counts('backend_events', (n) => n >= 1001);
+	assert.ok(await c.do('XLEN', 'roost:events:app') < 400);
+	ann.close();
+});
+
+test('relays and workers are killed: what is missing the numbers say, nothing '
+    + 'is there twice', async (t) => {
+	const [, o, c] = await own(t, '', 2);
+	o.mayDie = true;
+	const g = await Group.open(c, 'roost:events:app', 'g');
+	let i = 0, ended = false;
+	const acked = new Set();
+	const talk = async (name) => {
+		const s = await connect(o, '/app', { ...as(name),
+			reconnection: true, reconnectionDelay: 10,
+			reconnectionDelayMax: 50 });
+		while (!ended) {
+			const n = i++;
+			try {
+				const a = await s.timeout(4000)
+				    .emitWithAck('order', { i: n });
+				if (a.id)
+					acked.add(a.id);
+			} catch { /* it is connected again */ }
+		}
+		s.close();
+	};
+	const talkers = ['ann', 'bob', 'cid'].map(talk);
+	for (const who of ['relay', 1, 'relay', 2, 'relay']) {
+		const n = acked.size;
+		await until(() => acked.size > n + 50, 'orders', 20000);
+		const { pid } = who === 'relay' ? o.relay() : o.worker(who);
+		process.kill(pid, 'SIGKILL');
+		await until(() => (who === 'relay' ? o.relay() : o.worker(who))
+			?.pid !== pid, `another ${who}`, 20000);
+	}
+	const n = acked.size;
+	await until(() => acked.size > n + 50, 'orders', 20000);
+	ended = true;
+	await Promise.all(talkers);
+	await g.until((l) => {
+		const ids = new Set(l.map((e) => e.id));
+		return [...acked].every((id) => ids.has(id));
+	}, 10000);
+	checkNumbers(g.list, true);
+	const ids = g.list.filter((e) => e.type === 'event').map((e) => e.id);
+	assert.equal(new Set(ids).size, ids.length, 'one is there twice');
+	const begins = g.list.filter((e) => e.type === 'begin');
+	assert.equal(begins.length, 4);
+	assert.ok(begins.every((e) => e.seq === '1'));
+	assert.ok(begins.every((e, k) => k === 0 ||
+	    e.epoch > begins[k - 1].epoch));
+});
+
+test('a worker that dies with events is told of in the stream', async (t) => {
+	const [, o, c] = await own(t, '', 1,
+	    'limits { bus_queue_bytes = 100KB }');
+	o.mayDie = true;
+	const g = await Group.open(c, 'roost:events:app', 'g');
+	const ann = await connect(o, '/app', as('ann'));
+	await ask(ann, 'order', {});
+	process.kill(o.relay().pid, 'SIGSTOP');
+	const { pid } = o.worker(1), text = 'x'.repeat(10000);
+	for (let i = 0; i < 200; i++)
+		ann.emit('tell', { i, text });
+	await o.counts('forwards_refused', (n) => n > 0);
+	await o.counts('bus_queue_bytes', (n) => n > 0);
+	process.kill(pid, 'SIGKILL');
+	await until(() => o.worker(1)?.pid !== pid, 'another worker');
+	process.kill(o.relay().pid, 'SIGCONT');
+	await g.until((l) => l.some((e) => e.type === 'lost'));
+	checkNumbers(g.list);
+	assert.ok(g.list.filter((e) => e.event === 'tell').length < 200);
+	ann.close();
+});

@@ -1,0 +1,60 @@
+/* A back end that reads a stream with a consumer group, and what it checks. */
+import assert from 'node:assert/strict';
+
+import { until } from './daemon.mjs';
+
+export class Group {
+	list = [];	/* entries as objects, in order; _id: of Redis */
+	/* From the beginning of the stream on. */
+	static async open(cli, key, name) {
+		const g = new Group();
+		Object.assign(g, { cli, key, name });
+		await cli.do('XGROUP', 'CREATE', key, name, '0', 'MKSTREAM');
+		return g;
+	}
+	/* What there is now; acknowledged as it is read. */
+	async read() {
+		for (;;) {
+			const r = await this.cli.do('XREADGROUP', 'GROUP',
+			    this.name, 'c', 'COUNT', '500', 'STREAMS', this.key,
+			    '>');
+			const entries = r?.[0]?.[1] ?? [];
+			if (entries.length === 0)
+				return;
+			for (const [_id, f] of entries) {
+				const e = { _id };
+				for (let i = 0; i < f.length; i += 2)
+					e[f[i]] = f[i + 1];
+				this.list.push(e);
+			}
+			await this.cli.do('XACK', this.key, this.name,
+			    ...entries.map(([id]) => id));
+		}
+	}
+	until(is, ms) {
+		return until(async () => {
+			await this.read();
+			return is(this.list);
+		}, `entries of ${this.key}`, ms);
+	}
+}
+
+/*
+ * Of each epoch of each source the numbers follow each other by one, from the
+ * first that is there.  Returns how many are missing, which must be allowed.
+ */
+export function checkNumbers(list, allowed = false) {
+	const last = new Map();
+	let missing = 0;
+	for (const e of list) {
+		const of = `${e.source} ${e.epoch}`, n = Number(e.seq);
+		if (last.has(of)) {
+			assert.ok(n > last.get(of), `${of}: ${n} again`);
+			missing += n - last.get(of) - 1;
+		}
+		last.set(of, n);
+	}
+	if (!allowed)
+		assert.equal(missing, 0, 'entries are missing');
+	return missing;
+}

@@ -1,0 +1,123 @@
+/*
+ * Entries of streams; see entry.h.  Called by stream.c and lane.c.
+ */
+#include "relay/stream/entry.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/bug.h"
+#include "proto/bus.h"
+#include "proto/json.h"
+
+/* --- made -------------------------------------------------------------------*/
+
+static void
+entry_put_size(struct buf *b, size_t n)
+{
+	uint32_t size = (uint32_t)n;
+
+	buf_append(b, &size, sizeof size);
+}
+
+static void
+entry_put_part(struct entry_parts *p, struct slice s)
+{
+	MUST(p->n++ < ENTRY_PARTS_MAX);
+	entry_put_size(&p->bytes, s.n);
+	buf_slice(&p->bytes, s);
+}
+
+void
+entry_put(struct entry_parts *p, const char *name, struct slice value)
+{
+	entry_put_part(p, slice_str(name));
+	entry_put_part(p, value);
+}
+
+void
+entry_begin(struct entry_parts *p, struct slice type, uint64_t ts_ms)
+{
+	char text[24];
+
+	buf_reset(&p->bytes);
+	p->n = 0;
+	(void)snprintf(text, sizeof text, "%" PRIu64, ts_ms);
+	entry_put(p, "type", type);
+	entry_put(p, "ts", slice_str(text));
+}
+
+/* Plain, as the client has it. */
+static void
+entry_put_text(struct entry_parts *p, const char *name, struct slice raw)
+{
+	size_t n = json_plain_size(raw, 0);
+
+	entry_put_part(p, slice_str(name));
+	MUST(p->n++ < ENTRY_PARTS_MAX);
+	entry_put_size(&p->bytes, n);
+	if (buf_reserve(&p->bytes, n))
+		p->bytes.wpos = (size_t)(json_plain_to(p->bytes.data +
+		    p->bytes.wpos, raw, 0) - p->bytes.data);
+}
+
+/* All arguments, as one array. */
+static void
+entry_put_args(struct entry_parts *p, struct slice args)
+{
+	entry_put_part(p, SLICE("data"));
+	MUST(p->n++ < ENTRY_PARTS_MAX);
+	entry_put_size(&p->bytes, args.n + 2);
+	buf_byte(&p->bytes, '[');
+	buf_slice(&p->bytes, args);
+	buf_byte(&p->bytes, ']');
+}
+
+void
+entry_put_event(struct entry_parts *p, const struct bus_publish *e)
+{
+	char name[24];
+	size_t i;
+
+	entry_put(p, "id", e->once);
+	if (e->to.nusers != 0)
+		entry_put(p, "user", e->to.users[0]);
+	if (e->to.nsids != 0)
+		entry_put(p, "sid", e->to.sids[0]);
+	if (e->to.nrooms != 0)
+		entry_put(p, "room", e->to.rooms[0]);
+	entry_put_text(p, "event", e->event);
+	entry_put_args(p, e->args);
+	for (i = 0; i < e->nattach; i++) {
+		(void)snprintf(name, sizeof name, "attachment%zu", i);
+		entry_put(p, name, e->attachments[i]);
+	}
+}
+
+struct entry *
+entry_new(struct entry_parts *p)
+{
+	struct slice all = buf_unread(&p->bytes);
+	struct entry *e = p->bytes.oom ? NULL : malloc(sizeof *e + all.n);
+
+	p->bytes.oom = false;
+	if (e == NULL)
+		return (NULL);
+	*e = (struct entry){ .nparts = p->n, .n = all.n };
+	memcpy(e->bytes, all.p, all.n);
+	return (e);
+}
+
+/* --- read -------------------------------------------------------------------*/
+
+struct slice
+entry_part(const struct entry *e, size_t *at)
+{
+	uint32_t n;
+	size_t begin = *at + sizeof n;
+
+	memcpy(&n, e->bytes + *at, sizeof n);
+	*at = begin + n;
+	return (slice_of(e->bytes + begin, n));
+}

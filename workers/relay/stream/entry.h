@@ -1,0 +1,47 @@
+/*
+ * One entry of a stream, until Redis has it: names and values of its fields,
+ * and who waits for it.  Memory only.
+ */
+#ifndef RELAY_STREAM_ENTRY_H
+#define RELAY_STREAM_ENTRY_H
+
+#include <sys/queue.h>
+
+#include "base/buf.h"
+
+struct bus_publish;
+
+#define ENTRY_PARTS_MAX	48u	/* names and values */
+
+/* A worker that is to be told; ref 0: nobody. */
+struct asker {
+	uint16_t	 slot, generation;
+	uint32_t	 ref;
+};
+
+struct entry {
+	STAILQ_ENTRY(entry) next;
+	uint64_t	 number;	/* lane.c */
+	struct asker	 asker;
+	unsigned	 nparts;
+	size_t		 n;		/* of bytes */
+	uint8_t		 bytes[];	/* of each part u32 size, then it */
+};
+
+/* What it is made from, in scratch memory; then made. */
+struct entry_parts {
+	struct buf	 bytes;
+	unsigned	 n;
+};
+
+void	entry_begin(struct entry_parts *, struct slice type, uint64_t ts_ms);
+void	entry_put(struct entry_parts *, const char *name, struct slice value);
+/* What a worker says of an event. */
+void	entry_put_event(struct entry_parts *, const struct bus_publish *);
+/* NULL: no memory. */
+struct entry *entry_new(struct entry_parts *) MUST_USE;
+
+/* The parts in turn: at begins with 0. */
+struct slice entry_part(const struct entry *, size_t *at);
+
+#endif
