@@ -247,3 +247,17 @@ test('a worker that dies with events is told of in the stream', async (t) => {
 	assert.ok(g.list.filter((e) => e.event === 'tell').length < i);
 	ann.close();
 });
+
+test('what is too large for the way to Redis is refused', async (t) => {
+	const [, o, c] = await own(t, '', 1,
+	    'limits { bus_queue_bytes = 300KB message_bytes = 1MB }');
+	const g = await Group.open(c, 'roost:events:app', 'g');
+	const ann = await connect(o, '/app', as('ann'));
+	const large = 'x'.repeat(295000);
+	assert.equal(codeOf(await ask(ann, 'order', large)), 'too_large');
+	assert.equal(codeOf(await ask(ann, 'order', large.slice(30000))),
+	    undefined);
+	await g.until((l) => l.some((e) => e.event === 'placed'));
+	checkNumbers(g.list);
+	ann.close();
+});

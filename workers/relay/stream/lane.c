@@ -12,7 +12,7 @@
 #include "shm/counters.h"
 
 #define LANE_BATCH	128u		/* entries of one script */
-#define LANE_BATCH_BYTES (512u << 10)	/* ... one more than fit */
+#define LANE_BATCH_BYTES (512u << 10)	/* ... or one that is larger */
 #define LANE_AGAIN_MS	1000u		/* what was refused */
 #define LANE_HEAD	8u		/* arguments before the entries */
 
@@ -222,14 +222,15 @@ lane_put_entry(const struct entry *e, struct buf *b, struct slice *argv)
 
 /* How many go at once. */
 static unsigned
-lane_share(const struct lane *l)
+lane_share(const struct lane *l, uint64_t room)
 {
+	uint64_t most = room / 4 < LANE_BATCH_BYTES ? room / 4 :
+	    LANE_BATCH_BYTES, bytes = 0;
 	const struct entry *e;
-	size_t bytes = 0;
 	unsigned n = 0;
 
 	STAILQ_FOREACH(e, &l->queue, next) {
-		if (n == LANE_BATCH || bytes > LANE_BATCH_BYTES)
+		if (n == LANE_BATCH || (n > 0 && bytes + e->n > most))
 			break;
 		bytes += e->n;
 		n++;
@@ -278,12 +279,29 @@ lane_names(struct lane *l, const char *prefix)
 	return (false);
 }
 
+/* There was room for it when it came, but there is another configuration. */
+static void
+lane_drop_large(struct lane *l, uint64_t room)
+{
+	const struct entry *e;
+
+	while ((e = STAILQ_FIRST(&l->queue)) != NULL &&
+	    e->n + LANE_AROUND > room) {
+		counter_add(COUNTER_backend_dropped, 1);
+		if (e->asker.ref != 0)
+			l->calls->done(l->calls->arg, &e->asker, false);
+		lane_drop_first(l);
+	}
+}
+
 void
 lane_turn(struct lane *l, const struct lane_way *w)
 {
 	unsigned share;
 	struct buf b;
 
+	if (l->flight == NULL)
+		lane_drop_large(l, w->room);
 	if (l->flight != NULL || l->n == 0 || w->now_ms < l->again_ms ||
 	    !lane_names(l, w->prefix))
 		return;
@@ -295,7 +313,7 @@ lane_turn(struct lane *l, const struct lane_way *w)
 	l->flight->lane = l;
 	if (l->told)
 		l->again_ms = w->now_ms + LANE_AGAIN_MS;
-	share = lane_share(l);
+	share = lane_share(l, w->room);
 	buf_init(&b);
 	if (lane_send(l, w, share, &b))
 		l->flying = share;

@@ -51,8 +51,12 @@ struct lane_way {
 	const char	*prefix;
 	char		 source[LANE_SOURCE], epoch[LANE_SOURCE];
 	unsigned	 most;		/* entries kept, or so */
+	uint64_t	 room;		/* bytes that Redis is given at once */
 	uint64_t	 now_ms;	/* monotonic */
 };
+
+/* Of the room, for what stands around an entry. */
+#define LANE_AROUND	8192u
 
 /* name: copied.  false: no memory. */
 bool	lane_init(struct lane *, const char *name, const struct lane_calls *)

@@ -182,12 +182,20 @@ stream_has_room(const struct stream *s, size_t n)
 	    (s->up ? STREAM_AHEAD : 0));
 }
 
+/* Redis could never be given it. */
+static bool
+stream_is_too_large(const struct stream *s, size_t n)
+{
+	return (n + LANE_AROUND > s->conf->bus_queue_bytes);
+}
+
 static void
 stream_say_full(struct stream *s)
 {
 	if (!s->full)
 		log_warnx("events_dropped why=\"%s\"", s->up ?
-		    "Redis takes them too slowly" : "Redis is away");
+		    "Redis takes them too slowly, or they are too large" :
+		    "Redis is away");
 	s->full = true;
 }
 
@@ -228,10 +236,10 @@ stream_take(struct stream *s, const struct bus_envelope *b)
 	}
 	entry_begin(&s->parts, SLICE("event"), p->sent_us);
 	entry_put_event(&s->parts, p);
-	if (!stream_has_room(s, s->parts.bytes.wpos)) {
-		stream_refuse(s, l, &asker, s->up &&
-		    s->parts.bytes.wpos > s->conf->redis.events_buffer +
-		    STREAM_AHEAD ? BUS_STORE_TOO_LARGE :
+	if (stream_is_too_large(s, s->parts.bytes.wpos) ||
+	    !stream_has_room(s, s->parts.bytes.wpos)) {
+		stream_refuse(s, l, &asker, stream_is_too_large(s,
+		    s->parts.bytes.wpos) ? BUS_STORE_TOO_LARGE :
 		    BUS_STORE_UNAVAILABLE);
 		return;
 	}
@@ -287,6 +295,7 @@ stream_turn(struct stream *s, const struct stream_link *link)
 	if (s->up) {
 		s->way.prefix = link->section->redis.prefix;
 		s->way.most = link->section->redis.events;
+		s->way.room = link->section->bus_queue_bytes;
 	}
 	s->way.now_ms = s->x->mono_ms;
 	for (i = 0; s->up && i < s->nlanes; i++)
