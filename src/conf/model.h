@@ -362,6 +362,14 @@ enum conf_presence {		/* who is told who is there */
 	CONF_PRESENCE_NAMESPACE	/* besides: everybody in the namespace */
 };
 
+/* Of what back ends are told: the words of namespace { events }. */
+enum {
+	CONF_TELL_CONNECTED = 1, CONF_TELL_DISCONNECTED = 2,
+	CONF_TELL_JOINED = 4, CONF_TELL_LEFT = 8,
+	CONF_TELL_OCCUPIED = 16, CONF_TELL_VACATED = 32,
+	CONF_TELL_ROOMS = 60		/* one of these is about rooms */
+};
+
 struct conf_namespace {
 	uint16_t	 index;		/* position in conf.namespaces */
 	bool		 gone;		/* it was there before: nobody finds
@@ -373,6 +381,7 @@ struct conf_namespace {
 	unsigned	 limit_sessions; /* on the host; 0: no limit */
 	enum conf_presence presence;
 	uint64_t	 idle_after_ms;	/* silent for so long: away; 0: never */
+	uint32_t	 tells;		/* CONF_TELL_ bits */
 	char		**roles;
 	size_t		 nroles;
 	struct conf_room *rooms;
@@ -573,6 +582,26 @@ conf_presence_on(const struct conf *conf)
 
 	for (i = 0; i < conf->nnamespaces; i++)
 		if (conf->namespaces[i].presence != CONF_PRESENCE_OFF)
+			return (true);
+	return (false);
+}
+
+/* It is kept who is in rooms of the namespace. */
+static inline bool
+conf_keeps_rooms(const struct conf_namespace *ns)
+{
+	return (ns->presence >= CONF_PRESENCE_ROOMS ||
+	    (ns->tells & CONF_TELL_ROOMS) != 0);
+}
+
+/* Back ends are told of some namespace who comes and goes. */
+static inline bool
+conf_tells(const struct conf *conf)
+{
+	size_t i;
+
+	for (i = 0; i < conf->nnamespaces; i++)
+		if (conf->namespaces[i].tells != 0)
 			return (true);
 	return (false);
 }

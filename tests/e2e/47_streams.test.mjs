@@ -5,11 +5,11 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { Daemon, until } from './lib/daemon.mjs';
+import { Daemon, sleep, until } from './lib/daemon.mjs';
 import { ask, codeOf, connect, gotten, heard, once } from './lib/clients.mjs';
 import { connected } from './lib/hosts.mjs';
 import { Redis } from './lib/redis.mjs';
-import { Group, checkNumbers } from './lib/streams.mjs';
+import { Group, checkNumbers, follow } from './lib/streams.mjs';
 import { jwt } from './lib/conf.mjs';
 import { user } from './lib/token.mjs';
 
@@ -23,6 +23,12 @@ namespace "/app" { auth = optional
     event "tell" { to = backend  args = 3 }
     event "quiet" { to = room:room  self = true }
 }
+presence { leave_grace = 300ms }
+namespace "/who" { auth = optional
+    events = {connected, disconnected, joined, left, occupied, vacated}
+    room "r:{id}" { join = open }
+}
+namespace "/some" { auth = optional  presence = query  events = {connected} }
 `;
 const as = (name) => ({ auth: { token: user(name) } });
 
@@ -239,10 +245,11 @@ test('a worker that dies with events is told of in the stream', async (t) => {
 		return await o.metric('forwards_refused') > 0 &&
 		    await o.metric('bus_queue_bytes') > 0;
 	}, 'the way to the relay to be full', 10000);
+	assert.ok(await o.metric('forwards_refused') > 0);
 	process.kill(pid, 'SIGKILL');
 	await until(() => o.worker(1)?.pid !== pid, 'another worker');
 	process.kill(o.relay().pid, 'SIGCONT');
-	await g.until((l) => l.some((e) => e.type === 'lost'));
+	await g.until((l) => l.some((e) => e.type === 'lost'), 20000);
 	checkNumbers(g.list);
 	assert.ok(g.list.filter((e) => e.event === 'tell').length < i);
 	ann.close();
@@ -260,4 +267,157 @@ test('what is too large for the way to Redis is refused', async (t) => {
 	await g.until((l) => l.some((e) => e.event === 'placed'));
 	checkNumbers(g.list);
 	ann.close();
+});
+
+/* --- who comes and goes ----------------------------------------------------- */
+
+/* So many daemons on a Redis of their own. */
+async function several(t, n, workers = 1) {
+	const r = await Redis.start();
+	const list = await Promise.all(Array.from({ length: n }, () =>
+		Daemon.start({ workers, conf: conf(r.url) })));
+	const c = await r.client();
+	t.after(async () => {
+		c.close();
+		for (const o of list)
+			await o.stop();
+		await r.kill();
+	});
+	for (const o of list)
+		await until(async () => await o.metric('nodes_known') ===
+			list.length - 1, 'the other nodes', 20000);
+	return [list, c, await Group.open(c, 'roost:events:who', 'g')];
+}
+const types = (list, about) => list.filter((e) => e.user === about ||
+    e.room === about).map((e) => e.type).join(' ');
+
+test('users come and go in the whole cluster, and are told of once', async (t) => {
+	const [[a, b], c, g] = await several(t, 2);
+	const some = await Group.open(c, 'roost:events:some', 'g');
+	const one = await connect(a, '/who', as('ann'));
+	await g.until((l) => types(l, 'ann') === 'connected');
+	const two = await connect(b, '/who', as('ann'));
+	const bob = await connect(b, '/who', as('bob'));
+	await ask(one, 'room:join', { room: 'r:1' });
+	await g.until((l) => types(l, 'r:1') === 'occupied joined');
+	await ask(two, 'room:join', { room: 'r:1' });
+	await ask(bob, 'room:join', { room: 'r:1' });
+	await g.until((l) => types(l, 'r:1') === 'occupied joined joined');
+	one.close();
+	const cid = await connect(a, '/who', as('cid'));
+	await ask(cid, 'room:join', { room: 'r:2' });
+	await g.until((l) => types(l, 'r:2') === 'occupied joined');
+	cid.close();
+	await g.until((l) => types(l, 'cid').endsWith('disconnected') ||
+	    types(l, 'cid').includes('disconnected left'));
+	/* by now the first of ann's would have been told, too */
+	assert.equal(types(g.list, 'ann'), 'connected joined');
+	two.close();
+	bob.close();
+	await g.until((l) => types(l, 'r:1').endsWith('vacated') &&
+	    types(l, 'ann').includes('disconnected') &&
+	    types(l, 'bob').includes('disconnected') &&
+	    types(l, 'r:2').endsWith('vacated'));
+	const { users, rooms } = follow(g.list);
+	assert.deepEqual([users.size, rooms.size], [0, 0]);
+	checkNumbers(g.list);
+	const e = g.list.find((x) => x.type === 'joined' && x.user === 'ann');
+	assert.equal(e.room, 'r:1');
+	assert.match(e.host, /^[0-9a-f]{16}$/);
+	assert.ok(g.list.filter((x) => x.why).every((x) => x.why === 'left'));
+	const dan = await connect(a, '/some', as('dan'));
+	await some.until((l) => types(l, 'dan') === 'connected');
+	dan.close();
+	const eve = await connect(a, '/some', as('eve'));
+	await some.until((l) => types(l, 'eve') === 'connected');
+	assert.ok(!some.list.some((x) => x.type === 'disconnected'));
+	eve.close();
+});
+
+test('who comes back within the grace is no news', async (t) => {
+	const [[a], , g] = await several(t, 1);
+	const ann = await connect(a, '/who', as('ann'));
+	await g.until((l) => types(l, 'ann') === 'connected');
+	ann.close();
+	const again = await connect(a, '/who', as('ann'));
+	const bob = await connect(a, '/who', as('bob'));
+	bob.close();
+	await g.until((l) => types(l, 'bob') === 'connected disconnected');
+	assert.equal(types(g.list, 'ann'), 'connected');
+	again.close();
+});
+
+test('users of a host that dies are told of by one of the others', async (t) => {
+	const [[a, b, dead], , g] = await several(t, 3);
+	const kept = await connect(a, '/who', as('ann'));
+	const list = [];
+	for (let i = 0; i < 20; i++)
+		list.push(await connect(dead, '/who', as(`u${i}`)));
+	list.push(await connect(dead, '/who', as('ann')));
+	await ask(list[0], 'room:join', { room: 'r:1' });
+	await g.until((l) => follow(l).users.size === 21 &&
+	    follow(l).rooms.size === 1);
+	for (const pid of [dead.pid, ...dead.children().map((x) => x.pid)])
+		process.kill(pid, 'SIGKILL');
+	dead.check = () => {};
+	await g.until((l) => follow(l).users.size === 1 &&
+	    follow(l).rooms.size === 0, 30000);
+	const gone = g.list.filter((e) => e.type === 'disconnected');
+	assert.equal(gone.length, 20);
+	assert.ok(gone.every((e) => e.why === 'lost'));
+	assert.equal(new Set(gone.map((e) => e.host)).size, 1);
+	checkNumbers(g.list);
+	kept.close();
+	await b.stop();
+});
+
+test('through kills of relays and workers, and what Redis forgets, a back end '
+    + 'knows who is there', async (t) => {
+	const [list, c, g] = await several(t, 2, 2);
+	for (const o of list)
+		o.mayDie = true;
+	let ended = false;
+	const opts = { reconnection: true, reconnectionDelay: 10,
+		reconnectionDelayMax: 50 };
+	const stay = await connect(list[0], '/who', { ...as('stay'), ...opts });
+	const come = async (name) => {
+		for (let i = 0; !ended; i++) {
+			const s = await connect(list[i % 2], '/who',
+			    { ...as(name), ...opts, wait: false });
+			await s.timeout(1000).emitWithAck('room:join',
+			    { room: `r:${i % 3}` }).catch(() => {});
+			s.close();
+			/* away, for less or for more than the grace */
+			await sleep(Math.random() * 900);
+		}
+	};
+	const all = Array.from({ length: 8 }, (_, i) => come(`u${i}`));
+	for (const who of ['relay', 1, 'relay', 2, 'relay'])
+		for (const o of list) {
+			const of = () => who === 'relay' ? o.relay() :
+				o.worker(who);
+			const n = g.list.length;
+			await g.until((l) => l.length > n + 30, 20000);
+			const { pid } = of();
+			process.kill(pid, 'SIGKILL');
+			await until(() => (of()?.pid ?? pid) !== pid,
+			    `another ${who}`, 20000);
+		}
+	ended = true;
+	await Promise.all(all);
+	await g.until((l) => {
+		const { users, rooms } = follow(l);
+		return users.size === 1 && users.has('stay') &&
+			rooms.size === 0;
+	}, 30000);
+	checkNumbers(g.list);
+	assert.equal(g.list.filter((e) => e.source === 'users' &&
+	    e.type === 'begin').length, 1);
+	/* another epoch says it all again */
+	await c.do('DEL', 'roost:now:{roost:events:who}');
+	await g.until((l) => l.filter((e) => e.source === 'users' &&
+	    e.type === 'begin').length === 2 && follow(l).users.size === 1,
+	30000);
+	checkNumbers(g.list);
+	stay.close();
 });

@@ -162,6 +162,9 @@ static void
 rules_that_make_no_sense_are_refused(void **state)
 {
 	(void)state;
+	assert_conf_errors("namespace '/n' { auth = none events = {joined} }",
+	    "t:1: namespace \"/n\": events needs a redis section: back ends "
+	    "read them there\n");
 	assert_refused("room '*' {}", "room \"*\": there are no wild cards: "
 	    "use a {parameter}");
 	assert_refused("room '' {}", "room \"\": the name is empty");

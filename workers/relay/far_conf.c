@@ -38,7 +38,8 @@ far_make_people(struct far *f)
 		.node_id = f->h->node_id, .keep_ms = f->keep_ms, .arg = f,
 		.seal = far_seal, .unseal = far_unseal };
 
-	if (f->people == NULL && conf_presence_on(f->home.conf)) {
+	if (f->people == NULL && (conf_presence_on(f->home.conf) ||
+	    conf_tells(f->home.conf))) {
 		f->people = people_new(&w);
 		if (f->people == NULL)
 			return (false);

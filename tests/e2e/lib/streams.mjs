@@ -16,7 +16,7 @@ export class Group {
 	async read() {
 		for (;;) {
 			const r = await this.cli.do('XREADGROUP', 'GROUP',
-			    this.name, 'c', 'COUNT', '500', 'STREAMS', this.key,
+			    this.name, 'c', 'COUNT', '100', 'STREAMS', this.key,
 			    '>');
 			const entries = r?.[0]?.[1] ?? [];
 			if (entries.length === 0)
@@ -57,4 +57,47 @@ export function checkNumbers(list, allowed = false) {
 	if (!allowed)
 		assert.equal(missing, 0, 'entries are missing');
 	return missing;
+}
+
+/*
+ * What a back end makes of who comes and goes: users that are connected, and in
+ * which rooms.  Each change must be one: nobody comes twice.
+ */
+export function follow(list) {
+	const users = new Set(), rooms = new Map();
+	for (const e of list.filter((x) => x.source === 'users')) {
+		const what = `${e.seq} ${e.type} ${e.user ?? ''} ${e.room ?? ''}`;
+		const room = rooms.get(e.room) ?? new Set();
+		switch (e.type) {
+		case 'begin':
+			users.clear();
+			rooms.clear();
+			break;
+		case 'connected':
+			assert.ok(!users.has(e.user), what);
+			users.add(e.user);
+			break;
+		case 'disconnected':
+			assert.ok(users.delete(e.user), what);
+			break;
+		case 'occupied':
+			assert.ok(!rooms.has(e.room), what);
+			rooms.set(e.room, room);
+			break;
+		case 'joined':
+			assert.ok(rooms.has(e.room) && !room.has(e.user), what);
+			room.add(e.user);
+			break;
+		case 'left':
+			assert.ok(room.delete(e.user), what);
+			break;
+		case 'vacated':
+			assert.equal(room.size, 0, what);
+			assert.ok(rooms.delete(e.room), what);
+			break;
+		default:
+			assert.fail(what);
+		}
+	}
+	return { users, rooms };
 }

@@ -22,12 +22,6 @@ presence_rooms_ns(const struct hub *h, const struct conf_namespace *ns)
 
 /* --- sessions and rooms --------------------------------------------------- */
 
-static bool
-presence_keeps_rooms(const struct conf_namespace *ns)
-{
-	return (ns->presence >= CONF_PRESENCE_ROOMS);
-}
-
 /* A name that is not kept whole could not be listed: it is not tracked. */
 static uint32_t
 presence_track(struct hub *h, uint16_t ns, struct slice key)
@@ -46,7 +40,7 @@ presence_room_enter(struct session *s, struct membership *m)
 
 	m->presence = PRESENCE_UNTRACKED;
 	/* a parked session is not present; it will enter when it is back */
-	if (s->who == NULL || s->client == NULL || !presence_keeps_rooms(s->ns))
+	if (s->who == NULL || s->client == NULL || !conf_keeps_rooms(s->ns))
 		return;
 	n = status_room_key(key, room_name(m->room),
 	    principal_user(s->who));
@@ -323,7 +317,7 @@ presence_put_list(struct hub *h, const struct conf_namespace *ns,
 	struct status_entry e;
 	unsigned i, n, got = 0;
 
-	if (room.n != 0 && !presence_keeps_rooms(ns))
+	if (room.n != 0 && ns->presence < CONF_PRESENCE_ROOMS)
 		return (false);
 	buf_str(b, "{\"users\":[");
 	do {

@@ -10,8 +10,21 @@
  *				"=" to its epoch and how many batches of that
  *				were written
  *
- * NS is without its slash.  Both keys of a namespace are in one slot of a
- * cluster.  A batch is written only if the one before it was: one that is
+ * Where back ends are told of changes (namespace { events }), the same once more,
+ * beside the stream in which they are told: the script that changes who is there
+ * in the cluster adds what that means, so that neither is without the other.
+ *
+ *	PREFIXevents:NS		the stream
+ *	PREFIXnow:{PREFIXevents:NS}
+ *				hash, of all hosts: "u" and a user, "r", room,
+ *				NUL and a user, to IDs with a comma behind each;
+ *				"n" and a room to how many users are in it; "="
+ *				to an epoch and the number of the last entry
+ *	PREFIXnode:ID:{PREFIXevents:NS}
+ *				as above
+ *
+ * NS is without its slash.  All keys of a namespace that a script uses are in one
+ * slot of a cluster.  A batch is written only if the one before it was: one that is
  * lost, or comes late, is noticed.
  */
 #ifndef RELAY_PEOPLE_KEYS_H
@@ -31,6 +44,8 @@ struct keys {
 	struct redis	*redis;
 	const struct conf_namespace *ns;
 	uint64_t	 node, epoch;
+	bool		 tells;		/* those beside the stream */
+	bool		 lost;		/* who goes has not left by itself */
 };
 
 /* What replaces the contents of b. */

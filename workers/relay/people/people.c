@@ -22,6 +22,7 @@ struct people {
 	struct people_params p;
 	struct nodes	*nodes;
 	struct truth	*truth;
+	struct truth	*teller;	/* the same for back ends */
 	struct mirror	*mirror;
 	struct remains	*remains;
 	struct redis_watch watch;
@@ -41,6 +42,7 @@ people_on_ready(void *arg)
 		return;
 	nodes_ready(s->nodes);
 	truth_ready(s->truth);
+	truth_ready(s->teller);
 	mirror_ready(s->mirror);
 	remains_ready(s->remains);
 }
@@ -52,6 +54,7 @@ people_on_lost(void *arg)
 
 	nodes_lost(s->nodes);
 	truth_lost(s->truth);
+	truth_lost(s->teller);
 	mirror_lost(s->mirror);
 	remains_lost(s->remains);
 }
@@ -92,6 +95,7 @@ people_on_emptied(void *arg)
 	struct people *s = arg;
 
 	truth_spoiled(s->truth);
+	truth_spoiled(s->teller);
 }
 
 static void
@@ -125,6 +129,7 @@ people_hush(struct people *s)
 	CHECK_MAGIC(s, PEOPLE_MAGIC);
 	s->left = true;
 	truth_lost(s->truth);
+	truth_lost(s->teller);
 	nodes_hush(s->nodes);
 }
 
@@ -159,6 +164,7 @@ people_table(struct people *s, struct table_relay *table)
 {
 	CHECK_MAGIC(s, PEOPLE_MAGIC);
 	truth_table(s->truth, table);
+	truth_table(s->teller, table);
 	mirror_table(s->mirror, table);
 }
 
@@ -188,6 +194,7 @@ people_conf(struct people *s, const struct conf *conf)
 	s->p.conf = conf;
 	nodes_conf(s->nodes, conf);
 	truth_conf(s->truth, conf);
+	truth_conf(s->teller, conf);
 	mirror_conf(s->mirror, conf, changed);
 	remains_conf(s->remains, conf);
 }
@@ -197,6 +204,7 @@ people_event(struct people *s, const struct table_event *e)
 {
 	CHECK_MAGIC(s, PEOPLE_MAGIC);
 	truth_event(s->truth, e);
+	truth_event(s->teller, e);
 }
 
 void
@@ -204,6 +212,8 @@ people_turn(struct people *s)
 {
 	CHECK_MAGIC(s, PEOPLE_MAGIC);
 	s->busy = truth_turn(s->truth);
+	if (truth_turn(s->teller))
+		s->busy = true;
 	if (mirror_turn(s->mirror))
 		s->busy = true;
 }
@@ -223,6 +233,7 @@ people_on_beat(struct timer *t, struct mono now)
 	    PEOPLE_BEAT_MS), people_on_beat);
 	nodes_beat(s->nodes, now);
 	truth_beat(s->truth, now);
+	truth_beat(s->teller, now);
 	mirror_beat(s->mirror, now);
 	remains_beat(s->remains, now);
 }
@@ -246,9 +257,11 @@ people_make(struct people *s)
 	if (s->nodes == NULL)
 		return (false);
 	s->truth = truth_new(&t);
+	t.tells = true;
+	s->teller = truth_new(&t);
 	s->mirror = mirror_new(&m);
 	s->remains = remains_new(s->p.conf, s->p.redis, s->nodes);
-	return (s->truth != NULL && s->mirror != NULL && s->remains != NULL);
+	return (s->truth != NULL && s->teller != NULL && s->mirror != NULL && s->remains != NULL);
 }
 
 struct people *
@@ -286,6 +299,7 @@ people_free(struct people **sp)
 		redis_unwatch(s->p.redis, &s->watch);
 	remains_free(&s->remains);
 	mirror_free(&s->mirror);
+	truth_free(&s->teller);
 	truth_free(&s->truth);
 	nodes_free(&s->nodes);
 	s->magic = 0;

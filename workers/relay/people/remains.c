@@ -33,6 +33,8 @@ struct remains {
 	bool		 listed;	/* nobody has cleared it away yet */
 	uint64_t	 epoch;		/* 0: its own hash is gone */
 	size_t		 ns;
+	bool		 tells;		/* what is beside its stream, which comes
+					 * after the rest */
 	char		 cursor[24];
 	struct buf	 key;
 };
@@ -44,7 +46,7 @@ remains_keys(const struct remains *r)
 {
 	return ((struct keys){ .conf = r->conf, .redis = r->redis,
 		.ns = &r->conf->namespaces[r->ns], .node = r->id,
-		.epoch = r->epoch });
+		.epoch = r->epoch, .tells = r->tells, .lost = true });
 }
 
 static void
@@ -74,6 +76,24 @@ remains_send(struct remains *r, struct slice key, const struct slice *argv,
 	return (true);
 }
 
+/* Next are those beside the stream, then the next namespace. */
+static void
+remains_pass(struct remains *r)
+{
+	if (r->tells)
+		r->ns++;
+	r->tells = !r->tells;
+}
+
+static bool
+remains_may_be(const struct remains *r)
+{
+	const struct conf_namespace *ns = &r->conf->namespaces[r->ns];
+
+	return (r->tells ? ns->tells != 0 :
+	    ns->presence != CONF_PRESENCE_OFF);
+}
+
 /* All of the namespace is gone. */
 static void
 remains_end_namespace(struct remains *r)
@@ -84,7 +104,7 @@ remains_end_namespace(struct remains *r)
 	argv[1] = keys_of_node(&r->key, &k);
 	if (!remains_send(r, argv[1], argv, nitems(argv), NULL))
 		return;
-	r->ns++;
+	remains_pass(r);
 	remains_next(r);
 }
 
@@ -174,7 +194,7 @@ remains_on_epoch(void *arg, const struct reply *o)
 		/* thrown out, or cleared away by another one */
 		r->epoch = 0;
 		if (o->type == REPLY_STRING || !r->listed) {
-			r->ns++;
+			remains_pass(r);
 			remains_next(r);
 			return;
 		}
@@ -215,9 +235,8 @@ remains_next(struct remains *r)
 	struct slice argv[] = { SLICE("HGET"), SLICE(""), SLICE("=") };
 	struct keys k;
 
-	while (r->ns < r->conf->nnamespaces &&
-	    r->conf->namespaces[r->ns].presence == CONF_PRESENCE_OFF)
-		r->ns++;
+	while (r->ns < r->conf->nnamespaces && !remains_may_be(r))
+		remains_pass(r);
 	if (r->ns == r->conf->nnamespaces) {
 		remains_end(r);
 		return;
@@ -305,6 +324,7 @@ remains_beat(struct remains *r, struct mono now)
 	r->id = r->list[i].id;
 	r->list[i].due = mono_add_ms(now, REMAINS_AGAIN_MS);
 	r->ns = 0;
+	r->tells = false;
 	(void)remains_send_listed(r, SLICE("HGET"), remains_on_listed);
 }
 

@@ -121,7 +121,7 @@ truth_on_change(void *arg, const struct reply *o)
 
 	t->flight--;
 	TAILQ_REMOVE(&t->flying, b, next);
-	if (!truth_refused(t, o) && ns != NULL)
+	if (!truth_refused(t, o) && ns != NULL && !t->p.tells)
 		nodes_tell(t->p.nodes, slice_of(ns->name, ns->name_len),
 		    buf_unread(&b->news));
 	truth_batch_done(t, b);
@@ -203,7 +203,7 @@ truth_event(struct truth *t, const struct table_event *e)
 		return;
 	ns = truth_namespace(t, e->ns);
 	if (ns == NULL || (((e->was ^ e->is) & ANN_L) == 0 &&
-	    ((e->is & ANN_L) == 0 || e->ns != ns->index)))
+	    (t->p.tells || (e->is & ANN_L) == 0 || e->ns != ns->index)))
 		return;
 	truth_fill(t, ns, e, &entry);
 	if (news_entry_good(&entry))
@@ -254,7 +254,8 @@ truth_begin(struct truth *t)
 	t->begun = mono_now();
 	t->renewed = t->begun;
 	counter_add(COUNTER_presence_rewrites, 1);
-	nodes_epoch(t->p.nodes, t->epoch, false);
+	if (!t->p.tells)
+		nodes_epoch(t->p.nodes, t->epoch, false);
 	for (i = 0; i < t->p.conf->ns_room; i++) {
 		ns = truth_sweeps(t, i);
 		if (ns == NULL)
@@ -347,7 +348,8 @@ truth_sweep_some(struct truth *t)
 		t->state = TRUTH_READY;
 		t->told = false;
 		t->patience_ms = TRUTH_AGAIN_MS;
-		nodes_epoch(t->p.nodes, t->epoch, true);
+		if (!t->p.tells)
+			nodes_epoch(t->p.nodes, t->epoch, true);
 		return (false);
 	}
 	ns = truth_sweeps(t, t->ns);

@@ -22,6 +22,8 @@ struct truth_params {
 	struct nodes	*nodes;
 	struct segment	*segment;
 	uint64_t	 node_id;
+	bool		 tells;		/* back ends, of changes, and not the other
+					 * nodes: see keys.h */
 };
 
 struct truth *truth_new(const struct truth_params *) MUST_USE;

@@ -91,7 +91,7 @@ truth_conf(struct truth *t, const struct conf *conf)
 	for (i = 0; i < conf->ns_room; i++) {
 		was = truth_namespace(t, i);
 		is = conf_namespace_at(conf, i);
-		if (is != NULL && is->presence == CONF_PRESENCE_OFF)
+		if (!truth_keeps(t, is))
 			is = NULL;
 		if (was != NULL && is == NULL)
 			truth_leaves(t, was);

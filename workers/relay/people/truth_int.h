@@ -58,13 +58,21 @@ struct truth {
 	struct conf_namespace **leaving;
 };
 
+/* Its users are kept. */
+static inline bool
+truth_keeps(const struct truth *t, const struct conf_namespace *ns)
+{
+	return (ns != NULL && (t->p.tells ? ns->tells != 0 :
+	    ns->presence != CONF_PRESENCE_OFF));
+}
+
 /* NULL: nobody is told who is there. */
 static inline const struct conf_namespace *
 truth_namespace(const struct truth *t, size_t ns)
 {
 	const struct conf_namespace *n = conf_namespace_at(t->p.conf, ns);
 
-	return (n == NULL || n->presence == CONF_PRESENCE_OFF ? NULL : n);
+	return (truth_keeps(t, n) ? n : NULL);
 }
 
 /* What Redis has of it is compared: it is told, or it was. */
@@ -79,7 +87,8 @@ static inline struct keys
 truth_keys(const struct truth *t, const struct conf_namespace *ns)
 {
 	return ((struct keys){ .conf = t->p.conf, .redis = t->p.redis,
-		.ns = ns, .node = t->p.node_id, .epoch = t->epoch });
+		.ns = ns, .node = t->p.node_id, .epoch = t->epoch,
+		.tells = t->p.tells });
 }
 
 /* They are part of what is written anew. */
