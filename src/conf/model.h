@@ -369,12 +369,18 @@ enum {
 	CONF_TELL_OCCUPIED = 16, CONF_TELL_VACATED = 32,
 	CONF_TELL_ROOMS = 60		/* one of these is about rooms */
 };
+/* Where sessions are that may be recovered. */
+enum conf_recovery { CONF_RECOVERY_MEMORY, CONF_RECOVERY_STORE };
 
 struct conf_namespace {
 	uint16_t	 index;		/* position in conf.namespaces */
 	bool		 gone;		/* it was there before: nobody finds
 					 * it, and nobody else gets its index */
 	bool		 keeps;		/* some room has a history */
+	bool		 journals;	/* its sessions are recovered from the
+					 * store: all that they may get has a
+					 * place in a journal there */
+	enum conf_recovery recovery;
 	char		*name;		/* with its slash: "/", "/chat" */
 	size_t		 name_len;
 	enum conf_auth	 auth;
@@ -524,6 +530,9 @@ struct conf {
 	unsigned	 recovery_packets;	/* kept for one session */
 	uint64_t	 recovery_bytes;
 	uint64_t	 recovery_user_bytes, recovery_worker_bytes;
+	/* in the store; of a journal: each namespace's */
+	unsigned	 recovery_sessions, recovery_journal_events;
+	uint64_t	 recovery_sessions_bytes, recovery_journal_bytes;
 	uint64_t	 upgrade_timeout_ms;	/* from 101 to the packet "5" */
 	char		*socketio_path;	/* "/socket.io", no slash at its end */
 	uint32_t	 socketio_transports;	/* CONF_TRANSPORT_ bits; 0: all */

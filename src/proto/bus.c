@@ -63,6 +63,12 @@ bus_inbox(struct bus_envelope *e)
 	return (bus_publication(e, BUS_INBOX));
 }
 
+struct bus_publish *
+bus_journal(struct bus_envelope *e)
+{
+	return (bus_publication(e, BUS_JOURNAL));
+}
+
 void
 bus_count(struct bus_envelope *e, uint64_t receivers)
 {
@@ -228,6 +234,14 @@ bus_streamed(struct bus_envelope *e, enum bus_store result)
 	return (&e->page);
 }
 
+struct bus_session *
+bus_session(struct bus_envelope *e, enum bus_kind kind, enum bus_session_is is)
+{
+	bus_of_kind(e, kind);
+	e->session = (struct bus_session){ .is = is };
+	return (&e->session);
+}
+
 void
 bus_cut(struct bus_envelope *e, unsigned giver, unsigned heir, uint64_t batch)
 {
@@ -312,6 +326,9 @@ bus_empty(struct bus_envelope *e, enum bus_kind kind)
 	case BUS_KEEP:
 		(void)bus_keep(e);
 		break;
+	case BUS_JOURNAL:
+		(void)bus_journal(e);
+		break;
 	case BUS_KEPT:
 		bus_kept(e, BUS_STORE_OK)->result = 0;
 		break;
@@ -337,6 +354,12 @@ bus_empty(struct bus_envelope *e, enum bus_kind kind)
 		break;
 	case BUS_REVOKE:
 		(void)bus_revoke(e);
+		break;
+	case BUS_SESSION:
+	case BUS_SESSION_TAKE:
+	case BUS_SESSION_TAKEN:
+	case BUS_SESSION_OVER:
+		bus_session(e, kind, BUS_SESSION_BEGUN)->is = 0;
 		break;
 	case BUS_RECOVER_NONE:
 	case BUS_ANSWERS_END:

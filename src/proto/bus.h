@@ -76,8 +76,19 @@ enum bus_kind {
 				 * is not here */
 	BUS_INBOX,		/* to the relay: what waits for one user of nsp?
 				 * Of the relay: something does */
-	BUS_STREAMED		/* of the relay: what became of one of these
+	BUS_STREAMED,		/* of the relay: what became of one of these
 				 * three, `ref`; as BUS_PAGE: what has waited */
+	/* namespaces whose sessions are recovered from the store: what they may
+	 * get has a place in a journal, and what they are is kept; see
+	 * workers/relay/store/keep_sessions.h */
+	BUS_JOURNAL,		/* to the relay: as BUS_PUBLISH.  It comes back to
+				 * all who have some of its audience, numbered, its
+				 * place in its offset; with ref as BUS_KEEP */
+	BUS_SESSION,		/* to the relay: what has become of a session */
+	BUS_SESSION_TAKE,	/* to the relay: its client is here */
+	BUS_SESSION_TAKEN,	/* of the relay: answer to it */
+	BUS_SESSION_OVER	/* of the relay: its client is elsewhere.
+				 * Answered with BUS_SESSION: it is away */
 };
 
 enum {
@@ -102,7 +113,7 @@ enum {
 				 * names of events */
 	BUS_NUMBERED = 4096	/* BUS_PUBLISH: it was a BUS_KEEP: who sent it
 				 * has given it to nobody, its own clients
-				 * neither.  Answers to it say the same */
+				 * neither; or a BUS_JOURNAL.  Answers to it say the same */
 };
 
 /* What BUS_MEMBERS asks for; the answers' elements are JSON: */
@@ -268,6 +279,41 @@ struct bus_page {		/* BUS_MORE: there is more behind it */
 	struct slice	 frames;	/* BUS_PUBLISH each, in order */
 };
 
+enum bus_session_is {
+	BUS_SESSION_BEGUN = 1,	/* sid, user, offset; since: how */
+	BUS_SESSION_ROOMS,	/* records */
+	BUS_SESSION_AWAY,	/* without its client, who may come back */
+	BUS_SESSION_ENDED,
+	BUS_SESSION_HERE,	/* with its client, to who says so; since: the
+				 * slot of who had it */
+	BUS_SESSION_PROVEN,	/* no one's: clients of this namespace that are
+				 * here have all up to offset */
+	/* BUS_SESSION_TAKEN: */
+	BUS_SESSION_YOURS,	/* sid, offset, since, records */
+	BUS_SESSION_NOBODYS	/* or another user's: a new one is to begin */
+};
+
+/* How it has begun. */
+enum bus_session_begun {
+	BUS_SESSION_NEW,
+	BUS_SESSION_KNOWN,	/* if it is not known any more */
+	BUS_SESSION_LOST	/* what is known of it is wrong */
+};
+
+struct bus_session {
+	uint64_t	 is;		/* enum bus_session_is */
+	struct slice	 nsp, pid, sid;
+	bool		 has_user;	/* false: anonymous */
+	struct slice	 user;
+	struct slice	 offset;	/* raw JSON string: all in the journal up
+					 * to there has come to the worker; or
+					 * empty: none has yet.  YOURS: of the
+					 * journal's newest */
+	uint64_t	 since;		/* YOURS: it has nothing before; BEGUN,
+					 * HERE: see there */
+	struct slice	 records;	/* workers/relay/store/keep_sessions.h */
+};
+
 struct bus_cut {
 	uint16_t	 giver, heir;	/* slots; one of them says it */
 	uint64_t	 batch;		/* the same in both CUTs */
@@ -296,7 +342,8 @@ struct bus_envelope {
 					 * empty: nothing is said */
 	union {			/* by kind; the others say nothing more */
 		struct bus_publish publish;	/* and BUS_KEEP, BUS_FORWARD,
-						 * BUS_QUEUE, BUS_INBOX */
+						 * BUS_QUEUE, BUS_INBOX,
+						 * BUS_JOURNAL */
 		struct bus_count count;
 		struct bus_disconnect disconnect;
 		struct bus_rooms rooms;
@@ -313,6 +360,7 @@ struct bus_envelope {
 		struct bus_kept	 kept;
 		struct bus_history history;
 		struct bus_page	 page;	/* and BUS_STREAMED */
+		struct bus_session session;	/* of four kinds */
 		struct bus_cut	 cut;
 		struct bus_mark	 mark;
 		struct bus_revoke revoke;
@@ -346,7 +394,11 @@ struct bus_publish *bus_forward(struct bus_envelope *);
 struct bus_publish *bus_queue(struct bus_envelope *);
 struct bus_publish *bus_inbox(struct bus_envelope *);
 struct bus_page *bus_streamed(struct bus_envelope *, enum bus_store);
+struct bus_publish *bus_journal(struct bus_envelope *);
 struct bus_kept *bus_kept(struct bus_envelope *, enum bus_store);
+/* kind: SESSION ...; is: 0 where it says nothing. */
+struct bus_session *bus_session(struct bus_envelope *, enum bus_kind,
+	    enum bus_session_is);
 struct bus_history *bus_history(struct bus_envelope *,
 	    enum bus_history_from);
 struct bus_page *bus_page(struct bus_envelope *, enum bus_store);

@@ -279,6 +279,31 @@ bus_take_recover_ask(struct bus_recover_ask *q, enum tag tag, struct slice s)
 }
 
 static bool
+bus_take_session(struct bus_session *q, enum tag tag, struct slice s)
+{
+	switch ((unsigned)tag) {
+	case TAG_COUNT:
+		return (bus_take_number(&q->is, s));
+	case TAG_NSP:
+		return (bus_take_slice(&q->nsp, s));
+	case TAG_PID:
+		return (bus_take_slice(&q->pid, s));
+	case TAG_SID:
+		return (bus_take_slice(&q->sid, s));
+	case TAG_USER:
+		q->has_user = true;
+		return (bus_take_slice(&q->user, s));
+	case TAG_OFFSET:
+		return (bus_take_slice(&q->offset, s));
+	case TAG_SINCE:
+		return (bus_take_number(&q->since, s));
+	case TAG_ARGS:
+		return (bus_take_slice(&q->records, s));
+	}
+	return (true);
+}
+
+static bool
 bus_take_recover_joined(struct bus_recover_joined *j, enum tag tag,
     struct slice s)
 {
@@ -344,6 +369,7 @@ bus_take(struct bus_envelope *e, enum tag tag, struct slice s)
 	case BUS_FORWARD:
 	case BUS_QUEUE:
 	case BUS_INBOX:
+	case BUS_JOURNAL:
 		return (bus_take_publish(&e->publish, tag, s));
 	case BUS_COUNT:
 		return (bus_take_count(e, tag, s));
@@ -389,6 +415,11 @@ bus_take(struct bus_envelope *e, enum tag tag, struct slice s)
 		return (bus_take_mark(&e->mark, tag, s));
 	case BUS_REVOKE:
 		return (bus_take_revoke(&e->revoke, tag, s));
+	case BUS_SESSION:
+	case BUS_SESSION_TAKE:
+	case BUS_SESSION_TAKEN:
+	case BUS_SESSION_OVER:
+		return (bus_take_session(&e->session, tag, s));
 	case BUS_RECOVER_NONE:
 	case BUS_ANSWERS_END:
 	case BUS_LEAVE:
@@ -403,7 +434,8 @@ static bool
 bus_may_come_from(enum bus_kind kind, uint16_t from)
 {
 	bool of_relay = kind == BUS_PUBLISH_BODY || kind == BUS_MARK ||
-	    kind == BUS_KEPT || kind == BUS_PAGE || kind == BUS_STREAMED;
+	    kind == BUS_KEPT || kind == BUS_PAGE || kind == BUS_STREAMED ||
+	    kind == BUS_SESSION_TAKEN || kind == BUS_SESSION_OVER;
 
 	if (from == 0)
 		return (of_relay || kind == BUS_PUBLISH ||

@@ -161,6 +161,20 @@ bus_put_recover_ask(struct bus_writer *w, const struct bus_recover_ask *q)
 }
 
 static void
+bus_put_session(struct bus_writer *w, const struct bus_session *s)
+{
+	bus_put_number(w, TAG_COUNT, s->is);
+	bus_put_slice(w, TAG_NSP, s->nsp);
+	bus_put_slice(w, TAG_PID, s->pid);
+	bus_put_slice(w, TAG_SID, s->sid);
+	if (s->has_user)
+		bus_put_member(w, TAG_USER, s->user);
+	bus_put_slice(w, TAG_OFFSET, s->offset);
+	bus_put_number(w, TAG_SINCE, s->since);
+	bus_put_slice(w, TAG_ARGS, s->records);
+}
+
+static void
 bus_put_had(struct bus_writer *w, const uint64_t had[2])
 {
 	bus_put_number(w, TAG_JOIN, had[0]);
@@ -176,6 +190,7 @@ bus_put(struct bus_writer *w, const struct bus_envelope *e)
 	case BUS_FORWARD:
 	case BUS_QUEUE:
 	case BUS_INBOX:
+	case BUS_JOURNAL:
 		bus_put_publish(w, &e->publish);
 		break;
 	case BUS_COUNT:
@@ -244,6 +259,12 @@ bus_put(struct bus_writer *w, const struct bus_envelope *e)
 		break;
 	case BUS_REVOKE:
 		bus_put_revoke(w, &e->revoke);
+		break;
+	case BUS_SESSION:
+	case BUS_SESSION_TAKE:
+	case BUS_SESSION_TAKEN:
+	case BUS_SESSION_OVER:
+		bus_put_session(w, &e->session);
 		break;
 	case BUS_RECOVER_NONE:
 	case BUS_ANSWERS_END:

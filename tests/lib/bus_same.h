@@ -72,6 +72,7 @@ bus_same_what(const struct bus_envelope *a, const struct bus_envelope *b)
 	case BUS_FORWARD:
 	case BUS_QUEUE:
 	case BUS_INBOX:
+	case BUS_JOURNAL:
 		return (bus_same_publish(&a->publish, &b->publish));
 	case BUS_COUNT:
 		return (a->count.receivers == b->count.receivers &&
@@ -122,6 +123,19 @@ bus_same_what(const struct bus_envelope *a, const struct bus_envelope *b)
 		    a->revoke.moment == b->revoke.moment &&
 		    a->revoke.until == b->revoke.until &&
 		    slice_eq(a->revoke.reason, b->revoke.reason));
+	case BUS_SESSION:
+	case BUS_SESSION_TAKE:
+	case BUS_SESSION_TAKEN:
+	case BUS_SESSION_OVER:
+		return (a->session.is == b->session.is &&
+		    slice_eq(a->session.nsp, b->session.nsp) &&
+		    slice_eq(a->session.pid, b->session.pid) &&
+		    slice_eq(a->session.sid, b->session.sid) &&
+		    a->session.has_user == b->session.has_user &&
+		    slice_eq(a->session.user, b->session.user) &&
+		    slice_eq(a->session.offset, b->session.offset) &&
+		    a->session.since == b->session.since &&
+		    slice_eq(a->session.records, b->session.records));
 	case BUS_KEPT:
 		return (a->kept.result == b->kept.result &&
 		    slice_eq(a->kept.epoch, b->kept.epoch) &&

@@ -132,6 +132,23 @@ one_of_kind(enum bus_kind kind)
 		e.flags = 0;
 		e.publish.to.nrooms = 1;
 		break;
+	case BUS_JOURNAL:
+		e.kind = BUS_JOURNAL;
+		e.flags = 0;
+		break;
+	case BUS_SESSION:
+	case BUS_SESSION_TAKE:
+	case BUS_SESSION_TAKEN:
+	case BUS_SESSION_OVER:
+		*bus_session(&e, kind, BUS_SESSION_BEGUN) =
+		    (struct bus_session){ .is = 3, .nsp = SLICE("/n"),
+			.pid = SLICE("KZGaJiYwfs_kqvmBAABJ"),
+			.sid = SLICE("sid"), .has_user = true,
+			.user = SLICE(""), .offset = SLICE("\"e:7\""),
+			.since = UINT64_MAX, .records = SLICE("records") };
+		if (kind >= BUS_SESSION_TAKEN)
+			e.from = 0;
+		break;
 	case BUS_KEPT:
 		k = bus_kept(&e, BUS_STORE_OK);
 		k->epoch = SLICE("5e0c4");
@@ -203,7 +220,7 @@ what_is_encoded_is_decoded(void **state)
 
 	(void)state;
 	buf_init(&b);
-	for (kind = BUS_PUBLISH; kind <= BUS_STREAMED; kind++) {
+	for (kind = BUS_PUBLISH; kind <= BUS_SESSION_OVER; kind++) {
 		e = one_of_kind((enum bus_kind)kind);
 		assert_int_equal(e.kind, kind);
 		assert_int_equal(e.flags, kind == BUS_PUBLISH ?
@@ -447,6 +464,13 @@ senders_are_slots(void **state)
 		{ BUS_PAGE, 0, 0, true }, { BUS_PAGE, 0, 1, false },
 		{ BUS_FORWARD, 0, 0, false }, { BUS_FORWARD, 0, 1, true },
 		{ BUS_STREAMED, 0, 0, true }, { BUS_STREAMED, 0, 1, false },
+		{ BUS_JOURNAL, 0, 0, false }, { BUS_JOURNAL, 0, 1, true },
+		{ BUS_SESSION, 0, 0, false }, { BUS_SESSION, 0, 1, true },
+		{ BUS_SESSION_TAKE, 0, 0, false },
+		{ BUS_SESSION_TAKEN, 0, 0, true },
+		{ BUS_SESSION_TAKEN, 0, 1, false },
+		{ BUS_SESSION_OVER, 0, 0, true },
+		{ BUS_SESSION_OVER, 0, 1, false },
 	};
 	struct bus_envelope e, got;
 	struct buf b;

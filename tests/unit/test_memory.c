@@ -597,7 +597,7 @@ save(void)
 {
 	struct slice s;
 	bool bad;
-	int fd = store->does->save(store->engine, &bad);
+	int fd = store->does->save(store->engine, slice_of(NULL, 0), &bad);
 
 	assert_false(bad);
 	if (fd == -1)

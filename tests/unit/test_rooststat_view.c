@@ -679,7 +679,7 @@ each_row_of_the_relay_is_a_counter(void **state)
 			rows++;
 	assert_int_equal(rows + 7, list_count(&view,
 	    &((struct scene *)*state)->model, PAGE_RELAY));
-	assert_int_equal(rows, 68);
+	assert_int_equal(rows, 77);
 }
 
 static void

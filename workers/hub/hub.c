@@ -35,8 +35,8 @@
 
 /* Each with who hears of it, in this order. */
 static const struct hub_events events = {
-	.room_entered = { presence_room_enter },
-	.room_left = { presence_room_leave },
+	.room_entered = { presence_room_enter, recover_room_entered },
+	.room_left = { presence_room_leave, recover_room_left },
 	.session_begun = { presence_session_begin, note_joined },
 	.session_ended = { ask_left, presence_session_end,
 	    limit_session_left },
@@ -48,7 +48,9 @@ static const struct hub_events events = {
 static bool
 hub_parts(struct hub *h)
 {
-	return ((h->rooms = room_table_new()) != NULL &&
+	return ((h->marks = calloc(h->conf->nnamespaces + 1,
+	    sizeof *h->marks)) != NULL &&
+	    (h->rooms = room_table_new()) != NULL &&
 	    (h->sids = sid_table_new(h)) != NULL &&
 	    (h->limits = limits_new(h->conf)) != NULL &&
 	    (h->pending = pending_table_new(h)) != NULL &&
@@ -129,6 +131,7 @@ hub_free(struct hub **hp)
 	sid_table_free(h);
 	room_table_free(h);
 	tokens_free(h);
+	free(h->marks);
 	out_fini(&h->out);
 	slab_fini(&h->clients[CLIENT_PLAIN]);
 	slab_fini(&h->clients[CLIENT_ENGINE]);
@@ -218,6 +221,8 @@ hub_written(struct hub *h, struct mono now)
 static void
 hub_publish(struct hub *h, const struct bus_envelope *e)
 {
+	if (e->flags & BUS_NUMBERED)
+		store_bus_mark(h, e);
 	if (e->flags & BUS_WANT_ANSWERS)
 		ask_bus_publish(h, e);
 	else if (e->publish.kept != 0)
@@ -266,6 +271,8 @@ static void (*const kinds[])(struct hub *, const struct bus_envelope *) = {
 	[BUS_RECOVER_PASSED]	= recover_bus_passed,
 	[BUS_RECOVER_LATE]	= recover_bus_late,
 	[BUS_RECOVER_DONE]	= recover_bus_done,
+	[BUS_SESSION_TAKEN]	= recover_bus_taken,
+	[BUS_SESSION_OVER]	= recover_bus_over,
 };
 
 void
@@ -299,6 +306,7 @@ hub_bus_back(struct hub *h)
 {
 	CHECK_MAGIC(h, HUB_MAGIC);
 	gap_back(h);
+	recover_lose(h);
 	revoke_look(h);
 }
 

@@ -28,6 +28,7 @@
 #include "conf/conf.h"
 #include "hub/queue/when.h"
 #include "hub/queue/wire.h"
+#include "proto/offset.h"
 #include "shm/interest.h"
 
 struct asked;
@@ -46,6 +47,16 @@ struct recover;
 struct audience {
 	const struct slice *rooms, *users, *sids, *except;
 	size_t		 nrooms, nusers, nsids, nexcept;
+};
+
+/*
+ * How much of a namespace's journal (recovery = store) has come to this worker:
+ * the offset of the newest, a raw JSON string; n is 0: nothing has.  All that is
+ * for somebody here and comes before it is in his queue.
+ */
+struct journal_mark {
+	uint8_t		 n;
+	char		 text[OFFSET_MAX - 1];
 };
 
 /* --- rooms ---------------------------------------------------------------- */

@@ -183,10 +183,13 @@ namespace_place(struct conf *conf, const char *name)
 
 /* So that whoever keeps nothing need not ask which room it is. */
 static void
-namespace_note_keeps(struct conf_namespace *ns)
+namespace_note_keeps(const struct conf *conf, struct conf_namespace *ns)
 {
 	size_t i;
 
+	/* what other hosts publish has no place in the journal of this one */
+	ns->journals = ns->recovery == CONF_RECOVERY_STORE &&
+	    conf->recovery_window_ms != 0 && !conf_redis_on(&conf->redis);
 	for (i = 0; i < ns->nrooms; i++)
 		ns->keeps |= ns->rooms[i].history != 0;
 	for (i = 0; i < ns->nevents; i++)
@@ -224,7 +227,7 @@ namespace_read(struct conf_reading *parse, const struct conf_tree *s)
 		namespace_room(parse, s, sub, ns);
 	while ((sub = conf_tree_next(s, CONF_SEC_EVENT, sub)) != NULL)
 		namespace_event(parse, sub, ns);
-	namespace_note_keeps(ns);
+	namespace_note_keeps(parse->p.conf, ns);
 	namespace_index_events(parse, ns);
 }
 

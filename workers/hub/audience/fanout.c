@@ -15,13 +15,32 @@
 /* --- offsets -------------------------------------------------------------- */
 
 const struct publication *
-fanout_offset(struct hub *h, const struct publication *p,
-    struct publication *with)
+fanout_offset(struct hub *h, const struct conf_namespace *ns,
+    const struct publication *p, struct publication *with)
 {
-	if (!h->recovers || p->offset.n != 0 || p->asks)
+	if (!h->recovers || p->offset.n != 0 || p->asks || ns->journals)
 		return (p);
 	*with = *p;
 	with->offset = offset_make(h->offset, &h->origin, ++h->seq);
+	return (with);
+}
+
+/*
+ * What has no place in a journal is not told again, but a client takes the last
+ * string of any event for an offset: it says where the journal stands.
+ */
+static const struct publication *
+fanout_place(struct hub *h, const struct conf_namespace *ns,
+    const struct publication *p, struct publication *with)
+{
+	const struct journal_mark *m = &h->marks[ns->index];
+
+	if (!ns->journals)
+		return (fanout_offset(h, ns, p, with));
+	if (p->offset.n != 0 || p->asks)
+		return (p);
+	*with = *p;
+	with->offset = m->n == 0 ? SLICE("\":0\"") : slice_of(m->text, m->n);
 	return (with);
 }
 
@@ -151,7 +170,7 @@ fanout_room(struct hub *h, struct room *r, const struct publication *p,
 	unsigned w;
 
 	CHECK_MAGIC(r, ROOM_MAGIC);
-	p = fanout_offset(h, p, &with);
+	p = fanout_place(h, &h->conf->namespaces[r->ns], p, &with);
 	for (w = 0; w < WIRE__MAX; w++)
 		if (r->wires[w] != NULL && r->wires[w]->n != 0 &&
 		    likely(!p->named || wire_has_names((enum wire)w)))
@@ -174,7 +193,7 @@ fanout_session(struct hub *h, struct session *s, const struct publication *p)
 		counter_add(COUNTER_dropped_volatile, 1);
 		return (false);
 	}
-	p = fanout_offset(h, p, &with);
+	p = fanout_place(h, s->ns, p, &with);
 	plan = wire_plan(s->wire, p);
 	to = out_direct(&h->out, s->out, plan.total);
 	if (to == NULL) {
@@ -390,7 +409,7 @@ fanout_audience(struct hub *h, const struct conf_namespace *ns,
 	struct publication with;
 	struct room *r;
 
-	p = fanout_offset(h, p, &with);
+	p = fanout_place(h, ns, p, &with);
 	if (!fanout_is_one_room(a) && !fanout_is_but_one(h, ns, a, &except))
 		return (fanout_walk(h, ns, a, p, NULL, NULL));
 	r = fanout_the_room(h, ns->index, a);

@@ -16,11 +16,13 @@ uint32_t fanout_room(struct hub *, struct room *, const struct publication *,
 	    const struct outq *except);
 /*
  * With recovery on, what a Socket.IO client may have to be told again has an
- * offset.  Returns p, or, when it has none and needs one, a copy in *with
- * (whose offset stands in the hub's scratch until the next one is made).
+ * offset, the same one on all workers.  Returns p, or, when it has none and needs
+ * one, a copy in *with (whose offset stands in the hub's scratch until the next
+ * one is made).  Where there is a journal the store gives them.
  */
 const struct publication *fanout_offset(struct hub *,
-	    const struct publication *p, struct publication *with);
+	    const struct conf_namespace *, const struct publication *p,
+	    struct publication *with);
 /* One session. false: not queued. */
 bool	fanout_session(struct hub *, struct session *,
 	    const struct publication *);

@@ -138,35 +138,43 @@ kept_told(struct hub *h, void *arg, const struct keep_told *t)
 
 /* --- publishing ------------------------------------------------------------- */
 
-static struct keep
-kept_one(const struct api_kept *k, struct slice room)
+static struct audience
+kept_one(const struct api_kept *k, const struct slice *room)
 {
-	return ((struct keep){ .ns = k->ns, .room = room,
-	    .except = k->to->except, .nexcept = k->to->nexcept, .p = k->p });
+	return ((struct audience){ .rooms = room, .nrooms = 1,
+	    .except = k->to->except, .nexcept = k->to->nexcept });
 }
 
-/* Whoever else it is for. */
-static void
+/* Whoever else it is for.  false: it could not be sent. */
+static bool
 kept_publish_rest(struct hub *h, const struct api_kept *k,
     const struct slice *rooms, size_t nrooms)
 {
 	struct audience rest = *k->to;
+	struct keep one = { .ns = k->ns, .to = &rest, .p = k->p };
 
 	rest.rooms = rooms;
 	rest.nrooms = nrooms;
-	if (nrooms + rest.nusers + rest.nsids != 0)
-		(void)publish_audience(h, k->ns, &rest, k->p);
+	/* without any it would be for all of the namespace */
+	if (nrooms + rest.nusers + rest.nsids == 0 &&
+	    k->to->nrooms + k->to->nusers + k->to->nsids != 0)
+		return (true);
+	if (k->ns->journals)
+		return (keep_send(h, &one));
+	(void)publish_audience(h, k->ns, &rest, k->p);
+	return (true);
 }
 
 static bool
 kept_send_all(struct hub *h, const struct api_kept *k, const struct slice *v,
     size_t n)
 {
-	struct keep one;
+	struct audience to;
+	struct keep one = { .ns = k->ns, .to = &to, .p = k->p };
 	size_t i, sent = 0;
 
 	for (i = 0; i < n; i++) {
-		one = kept_one(k, v[i]);
+		to = kept_one(k, &v[i]);
 		sent += keep_send(h, &one);
 	}
 	return (sent == n);
@@ -194,7 +202,8 @@ kept_ask_all(struct hub *h, const struct api_kept *k, struct kept_order *o,
     const struct slice *v, size_t n)
 {
 	struct kept_item *item;
-	struct keep one;
+	struct audience to;
+	struct keep one = { .ns = k->ns, .to = &to, .p = k->p };
 	uint32_t sent = 0;
 	size_t i;
 
@@ -204,7 +213,7 @@ kept_ask_all(struct hub *h, const struct api_kept *k, struct kept_order *o,
 		item->name_len = (uint16_t)v[i].n;
 		memcpy(item->name, v[i].p, v[i].n);
 		item->result = BUS_STORE_UNAVAILABLE;
-		one = kept_one(k, v[i]);
+		to = kept_one(k, &v[i]);
 		o->open++;
 		if (keep_ask(h, &one, kept_told, item))
 			sent++;
@@ -229,6 +238,8 @@ api_keep(struct hub *h, const struct api_kept *k, void *asker,
 			kept[nkept++] = k->to->rooms[i];
 		else
 			others[nothers++] = k->to->rooms[i];
+	if (nkept == 0)		/* of a namespace that has a journal */
+		return (kept_publish_rest(h, k, others, nothers));
 	if (later != NULL && ((a = ask_store(h, asker)) == NULL ||
 	    (o = kept_order_new(k, a, nkept)) == NULL)) {
 		ask_forget(&a);
@@ -241,7 +252,7 @@ api_keep(struct hub *h, const struct api_kept *k, void *asker,
 		ask_forget(&a);
 		return (false);
 	}
-	kept_publish_rest(h, k, others, nothers);
+	(void)kept_publish_rest(h, k, others, nothers);
 	if (o != NULL) {
 		*later = a;
 		kept_done(h, o);

@@ -237,16 +237,24 @@ publish_of(struct hub *h, const struct order *o, struct slice *id)
 
 /* Some of its rooms keep a history. */
 static bool
-publish_is_kept(const struct order *o)
+publish_has_kept_room(const struct order *o)
 {
 	size_t i;
 
-	if (o->is_volatile || !o->to.ns->keeps)
+	if (!o->to.ns->keeps)
 		return (false);
 	for (i = 0; i < o->to.to.nrooms; i++)
 		if (conf_room_keeps(o->to.ns, o->to.to.rooms[i]))
 			return (true);
 	return (false);
+}
+
+/* The store has it first.  What asks clients for answers is told nobody again. */
+static bool
+publish_is_kept(const struct order *o)
+{
+	return (!o->is_volatile && (publish_has_kept_room(o) ||
+	    (o->to.ns->journals && !o->ack)));
 }
 
 static bool
@@ -259,7 +267,7 @@ publish_keep(struct hub *h, struct order *o, const struct publication *p,
 	if (o->ack)
 		return (api_order_bad(&o->to, "bad_request",
 		    "ack is not for rooms that keep a history"));
-	if (keep_is_too_large(h, p))
+	if (keep_is_too_large(h, o->to.ns, p, publish_has_kept_room(o)))
 		return (api_order_bad(&o->to, "too_large",
 		    keep_why(BUS_STORE_TOO_LARGE)));
 	if (publish_is_known(h, o)) {
@@ -274,7 +282,7 @@ publish_keep(struct hub *h, struct order *o, const struct publication *p,
 		    keep_why(BUS_STORE_UNAVAILABLE)));
 	}
 	counter_add(COUNTER_api_publishes, 1);
-	if (later == NULL)
+	if (later == NULL || *later == NULL)
 		publish_put_id(out, id, "");
 	return (true);
 }

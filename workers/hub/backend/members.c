@@ -235,6 +235,20 @@ members_workers(struct hub *h, const struct conf_namespace *ns,
 	}
 }
 
+/* The relay has sessions that are away. */
+static bool
+members_may_be_away(const struct hub *h, const struct conf_namespace *ns)
+{
+	size_t i;
+
+	if (ns != NULL)
+		return (ns->journals);
+	for (i = 0; i < h->conf->nnamespaces; i++)
+		if (h->conf->namespaces[i].journals)
+			return (true);
+	return (false);
+}
+
 static void
 members_tell_others(struct hub *h, const struct conf_namespace *ns,
     const struct audience *a, const struct ask *ask, struct bus_envelope *e,
@@ -247,7 +261,7 @@ members_tell_others(struct hub *h, const struct conf_namespace *ns,
 	done->far = conf_redis_on(&h->conf->redis);
 	if (done->far)
 		e->flags |= BUS_FAR;
-	else if (slotset_empty(slots))
+	else if (slotset_empty(slots) && !members_may_be_away(h, ns))
 		return;
 	if (ask != NULL) {
 		e->flags |= BUS_WANT_COUNT;

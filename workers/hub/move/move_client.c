@@ -95,6 +95,7 @@ client_save(struct hub_move *m, struct client *c, struct buf *b)
 	CHECK_MAGIC(m, HUB_MOVE_MAGIC);
 	CHECK_MAGIC(c, CLIENT_MAGIC);
 	m->hub->heir = m->peer;
+	recover_say(m->hub);
 	principals_init(&all);
 	ok = move_gather(&all, c);
 	if (ok)
@@ -136,6 +137,7 @@ client_moved(struct client **cp)
 	CHECK_MAGIC(*cp, CLIENT_MAGIC);
 	MUST((*cp)->hub->heir != 0);
 	ask_give(*cp, (*cp)->hub->heir);
+	recover_given(*cp);
 	move_let_go(cp);
 }
 

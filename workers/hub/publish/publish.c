@@ -78,7 +78,7 @@ publish_room(struct hub *h, const struct conf_namespace *ns,
 	counter_add(COUNTER_publications, 1);
 	if (name.n > ROOM_NAME_MAX)
 		return (0);
-	p = fanout_offset(h, p, &with);
+	p = fanout_offset(h, ns, p, &with);
 	if (r != NULL)
 		got = fanout_room(h, r, p, except == NULL ? NULL : except->out);
 	if (got > 0)
@@ -165,7 +165,7 @@ publish_audience(struct hub *h, const struct conf_namespace *ns,
 	uint32_t got;
 
 	counter_add(COUNTER_publications, 1);
-	p = fanout_offset(h, p, &with);
+	p = fanout_offset(h, ns, p, &with);
 	got = fanout_audience(h, ns, a, p);
 	if (got > 0)
 		latency_queued(&h->latency, h->now);

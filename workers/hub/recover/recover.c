@@ -84,6 +84,7 @@ recover_add(struct session *s, struct slice pid)
 	r->session = s;
 	r->wire = s->wire;
 	s->recover = r;
+	buf_init(&r->changes);
 	hashtab_insert(&h->recover->pids, recover_hash(h, r->pid), &r->by_pid);
 	return (r);
 }
@@ -97,9 +98,11 @@ recover_give(struct session *s)
 	s->hub->ports.random(s->hub->ports.host, rnd, sizeof rnd);
 	(void)digest_base64url_encode(slice_of(rnd, sizeof rnd), pid);
 	r = recover_add(s, slice_of(pid, sizeof pid));
-	if (r != NULL)
-		r->start = outq_pos(s->out);
-	return (r != NULL);
+	if (r == NULL)
+		return (false);
+	r->start = outq_pos(s->out);
+	tell_begun(r, false);
+	return (true);
 }
 
 struct session *
@@ -141,11 +144,13 @@ recover_session_freed(struct session *s)
 
 	if (r == NULL)
 		return;
+	tell_ended(r);
 	recover_ask_forget(h, r);
 	recover_unpark(h, r, r->to != 0);
 	hashtab_remove(&h->recover->pids, recover_hash(h, r->pid), &r->by_pid);
 	s->recover = NULL;
 	r->session = NULL;
+	buf_fini(&r->changes);
 	r->next = h->recover->dead;
 	h->recover->dead = r;
 }
@@ -180,10 +185,17 @@ recover_turn_end(struct hub *h)
 	const struct recover_table *t = h->recover;
 
 	if (likely(t->budget.changed == NULL && t->budget.look == NULL &&
-	    t->dead == NULL))
+	    t->dead == NULL && t->changed == NULL))
 		return;
+	tell_turn_end(h);
 	budget_turn_end(h);
 	recover_bury(h);
+}
+
+void
+recover_say(struct hub *h)
+{
+	tell_turn_end(h);
 }
 
 void
@@ -212,6 +224,7 @@ recover_table_free(struct hub *h)
 	recover_bury(h);
 	hashtab_fini(&t->pids);
 	waits_fini(&t->asks);
+	free(t->proven);
 	free(t);
 	h->recover = NULL;
 }
@@ -257,6 +270,11 @@ recover_park(struct client *c)
 		if (s->recover == NULL)
 			continue;
 		client_unlink(c, s);
+		if (s->ns->journals) {	/* the store has it */
+			tell_away(s->recover);
+			session_free(&s);
+			continue;
+		}
 		session_park(s);
 		(void)recover_park_one(s->recover, back->log, c->serial);
 	}
@@ -310,6 +328,7 @@ recover_tick(struct hub *h)
 
 	recover_move_tick(h);
 	recover_ask_tick(h);
+	tell_tick(h);
 	while ((r = TAILQ_FIRST(&h->recover->parked)) != NULL &&
 	    r->until_us <= h->now.us)
 		recover_discard(r);
@@ -439,7 +458,10 @@ recover_connect(struct client *c, const struct conf_namespace *ns,
 		if (who != NULL)
 			user = principal_user(who);
 		r = recover_find(c->hub, pid);
-		if (r == NULL)
+		if (ns->journals)
+			result = recover_store_ask(c, ns, pid, offset, who,
+			    auth);
+		else if (r == NULL)
 			result = recover_ask(c, ns, pid, offset, who, auth);
 		else if (r->session->ns == ns &&
 		    recover_is_of(r->session, who == NULL ? NULL : &user))

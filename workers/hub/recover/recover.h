@@ -12,6 +12,10 @@
  *	                     all that was routed to A alone is then through;
  *	                     A says DONE, B resumes.
  *
+ * Where there is a journal (recovery = store) nothing is parked: the store has the
+ * session, and all that it may get, in an order; a worker to which its client
+ * comes takes it from there (recover_store.c).
+ *
  * Nothing is lost, doubled or reordered per sender, or the client is given a
  * new session and so told that it was not recovered.
  */
@@ -122,6 +126,19 @@ void	recover_bus_barrier(struct hub *, const struct bus_envelope *);
 void	recover_bus_passed(struct hub *, const struct bus_envelope *);
 void	recover_bus_late(struct hub *, const struct bus_envelope *);
 void	recover_bus_done(struct hub *, const struct bus_envelope *);
+void	recover_bus_taken(struct hub *, const struct bus_envelope *);
+void	recover_bus_over(struct hub *, const struct bus_envelope *);
+/* The store was away, and may be another one. */
+void	recover_lose(struct hub *);
+/* What is about to be told of sessions is told; those of this client are another
+ * worker's from now on. */
+void	recover_say(struct hub *);
+void	recover_given(const struct client *);
+/* A session has entered a room, is about to leave it. */
+void	recover_room_entered(struct session *, struct membership *);
+void	recover_room_left(struct session *, struct membership *);
+/* It watches a user's presence, or no more. */
+void	recover_watches(struct session *, struct slice user, bool);
 /* The clock; a parked queue that has something new. */
 void	recover_tick(struct hub *);
 void	recover_queued(struct hub *, struct outq *);

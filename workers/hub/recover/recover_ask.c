@@ -17,19 +17,6 @@
 #include "hub/session/limit.h"
 #include "hub/session/tokens.h"
 
-struct asking {			/* B: one CONNECT that waits */
-	struct wait	 wait;		/* for whoever may have it */
-	struct client	*client;
-	LIST_ENTRY(asking) client_link;
-	const struct conf_namespace *ns;
-	struct principal *who;
-	struct recover	*made;		/* STATE came */
-	uint64_t	 nlate;		/* LATE came so often */
-	struct buf	 state, late;	/* records */
-	struct buf	 auth;		/* of CONNECT, for a new session */
-	char		 pid[RECOVER_PID_LEN];
-};
-
 /* --- B: asking ------------------------------------------------------------ */
 
 static struct asking *
@@ -38,10 +25,54 @@ recover_asking_of(struct wait *w)
 	return (w == NULL ? NULL : container_of(w, struct asking, wait));
 }
 
-static struct asking *
+struct asking *
 recover_asking_find(struct hub *h, uint32_t ref)
 {
 	return (recover_asking_of(waits_find(&h->recover->asks, ref)));
+}
+
+struct asking *
+recover_asking_new(struct client *c, const struct conf_namespace *ns,
+    struct slice pid, struct principal *who, struct slice auth)
+{
+	struct asking *a = calloc(1, sizeof *a);
+
+	if (a == NULL)
+		return (NULL);
+	buf_init(&a->auth);
+	if (ns->on_connect != NULL)	/* who else would read it? */
+		buf_slice(&a->auth, auth);
+	if (a->auth.oom) {
+		counter_add(COUNTER_memory_failures, 1);
+		free(a);
+		return (NULL);
+	}
+	a->client = c;
+	a->ns = ns;
+	a->who = who == NULL ? NULL : principal_ref(who);
+	memcpy(a->pid, pid.p, sizeof a->pid);
+	buf_init(&a->state);
+	buf_init(&a->late);
+	return (a);
+}
+
+void
+recover_asking_add(struct hub *h, struct asking *a, uint32_t ref)
+{
+	LIST_INSERT_HEAD(&recover_comeback(a->client)->asks, a, client_link);
+	waits_add(&h->recover->asks, &a->wait, ref,
+	    h->now.us + RECOVER_ASK_MS * UINT64_C(1000));
+}
+
+void
+recover_asking_drop(struct asking *a)
+{
+	principal_unref(&a->who);
+	buf_fini(&a->state);
+	buf_fini(&a->late);
+	buf_fini(&a->auth);
+	free(a->rooms);
+	free(a);
 }
 
 enum recover_result
@@ -49,7 +80,6 @@ recover_ask(struct client *c, const struct conf_namespace *ns,
     struct slice pid, struct slice offset, struct principal *who,
     struct slice auth)
 {
-	struct comeback *back = recover_comeback(c);
 	struct hub *h = c->hub;
 	struct bus_envelope e;
 	struct bus_recover_ask *q = bus_recover_ask(&e);
@@ -59,17 +89,9 @@ recover_ask(struct client *c, const struct conf_namespace *ns,
 	if (offset.n > RECOVER_OFFSET_MAX ||
 	    (ref = waits_ref(&h->recover->asks)) == 0)
 		return (RECOVER_NOT);
-	a = calloc(1, sizeof *a);
+	a = recover_asking_new(c, ns, pid, who, auth);
 	if (a == NULL)
 		return (RECOVER_NOT);
-	buf_init(&a->auth);
-	if (ns->on_connect != NULL)	/* who else would read it? */
-		buf_slice(&a->auth, auth);
-	if (a->auth.oom) {
-		counter_add(COUNTER_memory_failures, 1);
-		free(a);
-		return (RECOVER_NOT);
-	}
 	post_others(h, a->wait.slots);
 	q->nsp = slice_of(ns->name, ns->name_len);
 	q->pid = pid;
@@ -79,32 +101,21 @@ recover_ask(struct client *c, const struct conf_namespace *ns,
 		q->user = principal_user(who);
 	if (slotset_empty(a->wait.slots) ||
 	    !post_send(h, a->wait.slots, ref, &e)) {
-		buf_fini(&a->auth);
-		free(a);
+		recover_asking_drop(a);
 		return (RECOVER_NOT);
 	}
-	a->client = c;
-	a->ns = ns;
-	a->who = who == NULL ? NULL : principal_ref(who);
-	memcpy(a->pid, pid.p, sizeof a->pid);
-	buf_init(&a->state);
-	buf_init(&a->late);
-	LIST_INSERT_HEAD(&back->asks, a, client_link);
-	waits_add(&h->recover->asks, &a->wait, ref,
-	    h->now.us + RECOVER_ASK_MS * UINT64_C(1000));
+	recover_asking_add(h, a, ref);
 	return (RECOVER_ASKING);
 }
 
-static void
+void
 recover_asking_free(struct hub *h, struct asking *a)
 {
+	if (a->paging)
+		history_forget(h, &a->page);
 	waits_remove(&h->recover->asks, &a->wait);
 	LIST_REMOVE(a, client_link);
-	principal_unref(&a->who);
-	buf_fini(&a->state);
-	buf_fini(&a->late);
-	buf_fini(&a->auth);
-	free(a);
+	recover_asking_drop(a);
 }
 
 bool
@@ -148,6 +159,8 @@ recover_cancel(struct client *c)
 	struct asking *a;
 
 	while (back != NULL && (a = LIST_FIRST(&back->asks)) != NULL) {
+		if (a->made != NULL)	/* its client may come back again */
+			tell_away(a->made);
 		recover_asking_drop_made(a);
 		recover_asking_free(c->hub, a);
 	}
@@ -180,7 +193,7 @@ recover_ask_forget(struct hub *h, const struct recover *r)
 }
 
 /* Nobody has it, or the move failed: a new session. */
-static void
+void
 recover_asking_give_up(struct hub *h, struct asking *a)
 {
 	struct client *c = a->client;
@@ -206,7 +219,7 @@ recover_bus_none(struct hub *h, const struct bus_envelope *q)
 {
 	struct asking *a = recover_asking_find(h, q->ref);
 
-	if (a == NULL || a->made != NULL)
+	if (a == NULL || a->made != NULL || a->stored)
 		return;
 	slotset_drop(a->wait.slots, q->from);
 	if (slotset_empty(a->wait.slots))
@@ -214,7 +227,7 @@ recover_bus_none(struct hub *h, const struct bus_envelope *q)
 }
 
 /* One record, if it is about a room. */
-static bool
+bool
 recover_asking_enter(struct hub *h, struct session *s, char type,
     struct slice name)
 {
@@ -261,7 +274,7 @@ recover_bus_state(struct hub *h, const struct bus_envelope *q)
 	struct bus_envelope e;
 	uint64_t bits[2];
 
-	if (a == NULL || a->made != NULL)
+	if (a == NULL || a->made != NULL || a->stored)
 		return;		/* A forwards for a while, then forgets */
 	buf_slice(&a->state, q->recover_state.records);
 	if (a->state.oom || !recover_asking_make(h, a)) {
@@ -304,7 +317,7 @@ recover_bus_late(struct hub *h, const struct bus_envelope *q)
 {
 	struct asking *a = recover_asking_find(h, q->ref);
 
-	if (a == NULL || a->made == NULL)
+	if (a == NULL || a->made == NULL || a->stored)
 		return;
 	a->nlate++;
 	recover_asking_late_rooms(h, a->made->session, q->recover_late.records);
@@ -314,7 +327,7 @@ recover_bus_late(struct hub *h, const struct bus_envelope *q)
 }
 
 /* As who it is now: there may have been a refresh since it asked. */
-static bool
+bool
 recover_asking_may_have(const struct hub *h, const struct asking *a)
 {
 	const char *code;
@@ -336,7 +349,7 @@ recover_bus_done(struct hub *h, const struct bus_envelope *q)
 	struct limit_nodes nodes;
 	const char *why;
 
-	if (a == NULL || a->made == NULL)
+	if (a == NULL || a->made == NULL || a->stored)
 		return;
 	c = a->client;
 	r = a->made;
@@ -387,6 +400,8 @@ recover_ask_fini(struct hub *h)
 
 	while ((a = recover_asking_of(
 	    waits_first(&h->recover->asks))) != NULL) {
+		if (a->made != NULL)
+			tell_away(a->made);
 		recover_asking_drop_made(a);
 		recover_asking_free(h, a);
 	}

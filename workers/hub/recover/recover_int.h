@@ -1,8 +1,8 @@
 /*
  * The inside of recovery, between its files: recover.c (who is parked, and
  * comes back here), recover_missed.c (what was missed), recover_ask.c and
- * recover_move.c (from one worker to another), recover_budget.c (what it may
- * take).
+ * recover_move.c (from one worker to another), recover_store.c and recover_tell.c
+ * (from the store, and to it), recover_budget.c (what it may take).
  */
 #ifndef HUB_RECOVER_RECOVER_INT_H
 #define HUB_RECOVER_RECOVER_INT_H
@@ -16,6 +16,8 @@
 #include "hub/publish/waits.h"
 #include "hub/queue/sentlog.h"
 #include "hub/session/client.h"
+#include "hub/store/history.h"
+#include "hub/store/since.h"
 #include "proto/bus.h"
 
 #define RECOVER_ASK_MS	1000	/* for an answer of the other workers */
@@ -47,13 +49,48 @@ struct recover {		/* of a session that can be recovered */
 	bool		 joined;	/* want is known */
 	uint64_t	 want[2], passed[2];
 	uint64_t	 nlate;		/* envelopes forwarded */
+	/* recover_tell.c */
+	struct recover	*told_next;	/* of those that have changed in this
+					 * turn */
+	struct buf	 changes;	/* what the store is still to be told */
+	bool		 changed;
+	bool		 stored;	/* the store has it, and must be told */
 	char		 pid[RECOVER_PID_LEN + 1];
+};
+
+struct was_in;
+
+struct asking {			/* B: one CONNECT that waits */
+	struct wait	 wait;		/* for whoever may have it */
+	struct client	*client;
+	LIST_ENTRY(asking) client_link;
+	const struct conf_namespace *ns;
+	struct principal *who;
+	struct recover	*made;		/* STATE came */
+	uint64_t	 nlate;		/* LATE came so often */
+	struct buf	 state, late;	/* records; stored: late: frames */
+	struct buf	 auth;		/* of CONNECT, for a new session */
+	/* of the store: recover_store.c */
+	bool		 stored;
+	bool		 paging;	/* page is asked */
+	struct history_ask page;	/* of the journal */
+	struct since	 since;		/* what is in late is up to there */
+	struct was_in	*rooms;		/* it was in, by name; */
+	size_t		 nrooms, nmissed;
+	char		 pid[RECOVER_PID_LEN];
 };
 
 struct recover_table {		/* of a worker */
 	struct hashtab	 pids;
 	TAILQ_HEAD(recover_list, recover) parked, moving;
 	struct recover	*dead;		/* their queues were in this turn */
+	/* recover_tell.c */
+	struct recover	*changed;
+	bool		 again;		/* the store may have lost those that it
+					 * has: they are told of, from here: */
+	size_t		 again_at;
+	uint64_t	 proven_us;	/* the marks were taken then */
+	struct journal_mark *proven;	/* by namespace; NULL: none was */
 	struct waits	 asks;		/* other workers, for a session */
 	struct recover_budget budget;
 };
@@ -115,6 +152,21 @@ void	recover_replay(struct client *, const struct buf *,
 enum recover_result recover_ask(struct client *,
 	    const struct conf_namespace *, struct slice pid,
 	    struct slice offset, struct principal *, struct slice auth);
+struct asking *recover_asking_new(struct client *,
+	    const struct conf_namespace *, struct slice pid,
+	    struct principal *, struct slice auth) MUST_USE;
+/* It waits, by that ref; it does not yet, and goes. */
+void	recover_asking_add(struct hub *, struct asking *, uint32_t ref);
+void	recover_asking_drop(struct asking *);
+struct asking *recover_asking_find(struct hub *, uint32_t ref);
+/* Its client has what it asked for; or is given a new session. */
+void	recover_asking_free(struct hub *, struct asking *);
+void	recover_asking_give_up(struct hub *, struct asking *);
+/* One record of what it is in; false: bad, or no memory. */
+bool	recover_asking_enter(struct hub *, struct session *, char type,
+	    struct slice name);
+/* As who it is now? */
+bool	recover_asking_may_have(const struct hub *, const struct asking *);
 /* LATE: what was queued while it moves.  What cannot be told ends the move, and
  * the session. */
 void	recover_forward(struct recover *);
@@ -123,5 +175,31 @@ void	recover_ask_forget(struct hub *, const struct recover *);
 void	recover_ask_tick(struct hub *);
 void	recover_ask_fini(struct hub *);
 void	recover_move_tick(struct hub *);
+
+/* --- recover_store.c ------------------------------------------------------ */
+
+enum recover_result recover_store_ask(struct client *,
+	    const struct conf_namespace *, struct slice pid,
+	    struct slice offset, struct principal *, struct slice auth);
+
+/* --- recover_tell.c ------------------------------------------------------- */
+
+/* Of a session of a namespace that has a journal: the store hears that it has
+ * begun, again if it had and may be forgotten; that its client is gone and may
+ * come back; that it is over.  Of others nothing is told. */
+void	tell_begun(struct recover *, bool again);
+void	tell_away(struct recover *);
+void	tell_ended(struct recover *);
+/* It was another worker's, in that slot, to which the journal had come so far. */
+void	tell_here(struct recover *, unsigned giver, struct slice mark);
+/* Where the journal stands here; empty: it is not known. */
+struct slice tell_mark(const struct session *);
+/* Some of those that the store may have forgotten; and now and then, up to where
+ * all that are here are known to have got what is in the journal. */
+void	tell_tick(struct hub *);
+/* Of one that is not known here. */
+void	tell_away_of(struct hub *, struct slice nsp, struct slice pid);
+/* The turn ends: rooms. */
+void	tell_turn_end(struct hub *);
 
 #endif

@@ -250,22 +250,69 @@ rule_acknowledge(struct passage *w, uint32_t got,
 	}
 }
 
-/* The room keeps it: who gets it, and the answer, come from there. */
+/* The room keeps it, or the journal does: who gets it, and the answer, come from
+ * there. */
 static bool
 rule_is_kept(const struct passage *w)
 {
+	if (w->s->ns->journals)
+		return (!w->p.is_volatile && w->rule->to != CONF_TO_NOWHERE);
 	return (w->rule->keeps && conf_room_keeps(w->s->ns, w->name));
+}
+
+/* For whom the rule is; sid: the sender. */
+static struct audience
+rule_audience(const struct passage *w, const struct slice *sid)
+{
+	struct audience a = { .except = sid,
+		.nexcept = w->rule->self ? 0 : 1 };
+
+	switch (w->rule->to) {
+	case CONF_TO_ROOM:
+		a.rooms = &w->name;
+		a.nrooms = 1;
+		break;
+	case CONF_TO_USER:
+		a.users = &w->name;
+		a.nusers = 1;
+		break;
+	case CONF_TO_SENDER:
+		a = (struct audience){ .sids = sid, .nsids = 1 };
+		break;
+	case CONF_TO_NAMESPACE:
+	case CONF_TO_NOWHERE:
+		break;
+	}
+	return (a);
+}
+
+/* What else the sender is told. */
+static void
+rule_keep_confirm(struct passage *w, const struct slice *sid)
+{
+	struct publication p = w->p;
+	struct audience a = { .sids = sid, .nsids = 1 };
+	struct keep k = { .ns = w->s->ns, .to = &a, .p = &p };
+
+	if (w->rule->confirm_json == NULL)
+		return;
+	p.event = slice_str(w->rule->confirm_json);
+	if (!w->s->ns->journals)
+		rule_confirm(w);
+	else if (!keep_send(w->s->hub, &k))
+		counter_add(COUNTER_memory_failures, 1);
 }
 
 static void
 rule_keep(struct passage *w)
 {
 	const struct slice sid = session_sid(w->s);
-	struct keep k = { .ns = w->s->ns, .room = w->name, .except = &sid,
-		.nexcept = w->rule->self ? 0 : 1, .p = &w->p };
+	struct audience a = rule_audience(w, &sid);
+	struct keep k = { .ns = w->s->ns, .to = &a, .p = &w->p };
 	bool ok;
 
-	if (keep_is_too_large(w->s->hub, &w->p)) {
+	if (keep_is_too_large(w->s->hub, w->s->ns, &w->p, w->rule->keeps &&
+	    conf_room_keeps(w->s->ns, w->name))) {
 		refuse(w->s, w->in, REFUSED_TOO_LARGE, "%s",
 		    keep_why(BUS_STORE_TOO_LARGE));
 		return;
@@ -281,7 +328,7 @@ rule_keep(struct passage *w)
 		return;
 	}
 	counter_add(COUNTER_events_accepted, 1);
-	rule_confirm(w);
+	rule_keep_confirm(w, &sid);
 	if (w->rule->ack == CONF_ACK_ECHO)
 		session_ack_binary(w->s, &w->in->ack, w->in->args,
 		    w->in->attachments, w->in->nattach);

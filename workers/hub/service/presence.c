@@ -6,6 +6,7 @@
 
 #include "hub/hub_int.h"
 #include "hub/publish/publish.h"
+#include "hub/recover/recover.h"
 #include "hub/session/client.h"
 #include "hub/session/principal.h"
 #include "proto/bus.h"
@@ -447,6 +448,7 @@ presence_add_watch(struct session *s, const struct inbound *in,
 			refuse_memory(s, in);
 			return (false);
 		}
+		recover_watches(s, user, true);
 	}
 	return (presence_add_watched(s, user, b));
 }
@@ -459,8 +461,10 @@ presence_drop_watch(struct session *s, const struct inbound *in,
 
 	(void)in;
 	(void)b;
-	if (m != NULL)
+	if (m != NULL) {
+		recover_watches(s, user, false);
 		room_leave(s->hub, s, m);
+	}
 	return (true);
 }
 

@@ -99,7 +99,7 @@ history_next(struct slice *frames, struct bus_envelope *e)
 	while (frames->n != 0 && (n = bus_frame(*frames, slots, &flags)) > 0 &&
 	    (size_t)n <= frames->n) {
 		if (bus_decode(slice_of(frames->p, (size_t)n), e) == n &&
-		    e->kind == BUS_PUBLISH && e->publish.kept != 0) {
+		    e->kind == BUS_PUBLISH && (e->flags & BUS_NUMBERED)) {
 			*frames = slice_from(*frames, (size_t)n);
 			return (true);
 		}

@@ -39,23 +39,27 @@ keep_of(struct wait *w)
 /* --- out ------------------------------------------------------------------- */
 
 bool
-keep_is_too_large(const struct hub *h, const struct publication *p)
+keep_is_too_large(const struct hub *h, const struct conf_namespace *ns,
+    const struct publication *p, bool room)
 {
-	return (args_bytes(p->args, p->attachments, p->nattach) +
-	    p->event.n + p->meta.n > h->conf->store_room_bytes);
+	size_t n = args_bytes(p->args, p->attachments, p->nattach) +
+	    p->event.n + p->meta.n;
+
+	return ((room && n > h->conf->store_room_bytes) ||
+	    (ns->journals && n > h->conf->recovery_journal_bytes));
 }
 
 static bool
 keep_post(struct hub *h, const struct keep *k, uint32_t ref, bool counted)
 {
 	struct publication with;
-	const struct publication *p = fanout_offset(h, k->p, &with);
+	const struct publication *p = fanout_offset(h, k->ns, k->p, &with);
 	struct bus_envelope e;
-	struct bus_publish *b = bus_keep(&e);
+	struct bus_publish *b = k->ns->journals ? bus_journal(&e) :
+	    bus_keep(&e);
 
 	publish_fill(&e, b, p);
-	b->to.rooms[b->to.nrooms++] = k->room;
-	b->to.nexcept = post_list(b->to.except, k->except, k->nexcept);
+	post_audience(&b->to, k->to);
 	if (counted)
 		e.flags |= BUS_WANT_COUNT;
 	if (publish_is_far(h, p))

@@ -1,7 +1,8 @@
 /*
- * Publications into rooms that keep a history: they go to the relay, which
- * gives them their place, and come back as everybody gets them.  Nobody gets
- * one before, its sender's neighbours neither.
+ * Publications into rooms that keep a history, and all those of a namespace that
+ * has a journal: they go to the relay, which gives them their place, and come
+ * back as everybody gets them.  Nobody gets one before, its sender's neighbours
+ * neither.
  */
 #ifndef HUB_STORE_KEEP_H
 #define HUB_STORE_KEEP_H
@@ -9,13 +10,12 @@
 #include "hub/session/refuse.h"
 #include "proto/bus.h"
 
+struct audience;
 struct publication;
 
 struct keep {
 	const struct conf_namespace *ns;
-	struct slice	 room;
-	const struct slice *except;	/* sids and rooms that do not get it */
-	size_t		 nexcept;
+	const struct audience *to;	/* without a journal: one room */
 	const struct publication *p;
 };
 
@@ -26,8 +26,10 @@ struct keep_told {
 	uint64_t	 kept;
 };
 
-/* It is larger than what is kept of one room. */
-bool	keep_is_too_large(const struct hub *, const struct publication *);
+/* It is larger than what is kept of one room, if it is for such a one, or of a
+ * journal. */
+bool	keep_is_too_large(const struct hub *, const struct conf_namespace *,
+	    const struct publication *, bool room);
 /* Nobody is told.  false: it could not be sent. */
 bool	keep_send(struct hub *, const struct keep *) MUST_USE;
 /* told() hears once, later.  false: as above, or too many wait. */
@@ -38,6 +40,10 @@ bool	keep_ask(struct hub *, const struct keep *,
  * or the error.  id: of the publication. */
 bool	keep_for(struct session *, const struct ack *, const struct keep *,
 	    struct slice id, bool counted) MUST_USE;
+
+/* All of the journal up to there has come here. */
+void	journal_mark(struct hub *, const struct conf_namespace *,
+	    struct slice offset);
 
 /* In words that clients and back ends see. */
 const char *keep_why(enum bus_store);

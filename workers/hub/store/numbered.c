@@ -8,6 +8,7 @@
 #include "hub/audience/room.h"
 #include "hub/publish/publish.h"
 #include "hub/store/heal.h"
+#include "hub/store/keep.h"
 #include "hub/store/place.h"
 #include "proto/bus.h"
 
@@ -50,6 +51,32 @@ store_bus_publish(struct hub *h, const struct bus_envelope *e)
 		heal_begin(h, ns, r, b->epoch);
 		return;
 	}
+}
+
+/* --- journals -------------------------------------------------------------- */
+
+void
+journal_mark(struct hub *h, const struct conf_namespace *ns,
+    struct slice offset)
+{
+	struct journal_mark *m = &h->marks[ns->index];
+
+	if (offset.n == 0 || offset.n > sizeof m->text)
+		return;
+	memcpy(m->text, offset.p, offset.n);
+	m->n = (uint8_t)offset.n;
+}
+
+void
+store_bus_mark(struct hub *h, const struct bus_envelope *e)
+{
+	const struct conf_namespace *ns;
+
+	if (e->publish.offset.n == 0)
+		return;
+	ns = conf_namespace_find(h->conf, e->publish.nsp);
+	if (ns != NULL && ns->journals)
+		journal_mark(h, ns, e->publish.offset);
 }
 
 /* --- gaps ------------------------------------------------------------------ */

@@ -33,6 +33,8 @@ void	store_table_free(struct hub *);	/* nobody waits for an answer */
 
 /* From the bus. */
 void	store_bus_publish(struct hub *, const struct bus_envelope *);
+/* A publication of the store: its journal has come up to there. */
+void	store_bus_mark(struct hub *, const struct bus_envelope *);
 void	store_bus_count(struct hub *, const struct bus_envelope *);
 void	store_bus_kept(struct hub *, const struct bus_envelope *);
 void	store_bus_page(struct hub *, const struct bus_envelope *);

@@ -171,7 +171,8 @@ announce_tell(struct announce *a, struct bus_envelope *e,
 	p->nsp = slice_of(ns->name, ns->name_len);
 	p->event = SLICE("\"presence:update\"");
 	p->args = buf_unread(&a->args);
-	if (a->conf->recovery_window_ms != 0)
+	/* where there is a journal the worker says where that stands */
+	if (a->conf->recovery_window_ms != 0 && !ns->journals)
 		p->offset = offset_make(offset, &a->origin, ++a->seq);
 	buf_reset(&a->frame);
 	if (a->args.oom || !bus_encode(&a->frame, e)) {

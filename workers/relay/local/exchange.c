@@ -432,13 +432,21 @@ exchange_tick(struct exchange *x)
 
 /* --- from the workers -----------------------------------------------------*/
 
+static bool
+exchange_is_for_store(enum bus_kind kind)
+{
+	return (kind == BUS_KEEP || kind == BUS_HISTORY ||
+	    kind == BUS_JOURNAL || kind == BUS_SESSION ||
+	    kind == BUS_SESSION_TAKE);
+}
+
 static void
 exchange_frame(struct exchange *x, struct slice frame, const uint64_t slots[2],
     uint16_t flags)
 {
 	enum bus_kind kind = bus_frame_kind(frame);
 
-	if (kind == BUS_KEEP || kind == BUS_HISTORY) {
+	if (exchange_is_for_store(kind)) {
 		if (x->keep != NULL)
 			x->keep(x->keep_arg, frame);
 		return;
@@ -454,6 +462,9 @@ exchange_frame(struct exchange *x, struct slice frame, const uint64_t slots[2],
 		exchange_leave(x, frame);
 	else
 		(void)exchange_route(x, frame, slots, flags);
+	/* sessions that are away obey, too */
+	if ((kind == BUS_DISCONNECT || kind == BUS_ROOMS) && x->keep != NULL)
+		x->keep(x->keep_arg, frame);
 	if ((flags & BUS_FAR) && x->far != NULL)
 		x->far(x->arg, frame);
 	if ((flags & BUS_RELAY) && x->answer != NULL)

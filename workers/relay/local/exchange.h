@@ -47,7 +47,8 @@ struct exchange {
 	 * nobody. */
 	void		(*answer)(void *arg, struct slice frame);
 	void		*arg;
-	/* Each BUS_KEEP and BUS_HISTORY; NULL: nothing is kept. */
+	/* Each BUS_KEEP, HISTORY, JOURNAL, SESSION and SESSION_TAKE, and a look
+	 * at each DISCONNECT and ROOMS; NULL: nothing is kept. */
 	void		(*keep)(void *keep_arg, struct slice frame);
 	void		*keep_arg;
 	/* Each BUS_FORWARD, BUS_QUEUE and BUS_INBOX. */

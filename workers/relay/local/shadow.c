@@ -68,6 +68,11 @@ shadow_follows(enum bus_kind kind)
 	case BUS_QUEUE:
 	case BUS_INBOX:
 	case BUS_STREAMED:
+	case BUS_JOURNAL:
+	case BUS_SESSION:
+	case BUS_SESSION_TAKE:
+	case BUS_SESSION_TAKEN:
+	case BUS_SESSION_OVER:	/* who has it by now, too, or its heir */
 		break;
 	}
 	return (false);

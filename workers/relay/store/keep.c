@@ -1,19 +1,16 @@
 /*
  * Between workers and the store; see keep.h.
  */
-#include "relay/store/keep.h"
+#include "relay/store/keep_int.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/slotset.h"
-#include "conf/conf.h"
-#include "proto/bus.h"
-#include "relay/local/exchange.h"
+#include "relay/store/keep_journal.h"
 #include "relay/store/memory.h"
-#include "relay/store/waiting.h"
+#include "relay/store/keep_sessions.h"
 #include "shm/counters.h"
-#include "shm/interest.h"
 #include "sys/log.h"
 #include "sys/sealed.h"
 
@@ -27,23 +24,10 @@
 #define KEEP_TURN_BYTES		(1u << 20)
 #define KEEP_SAVED_MAX		(UINT64_C(4) << 30)
 
-struct keep {
-	unsigned	 magic;
-#define KEEP_MAGIC	0x6ee96ee9
-	const struct conf *conf;
-	struct exchange	*x;
-	struct interest	*interest;
-	struct store	*store;
-	struct buf	 frame;		/* scratch: answers */
-	struct waiting	 waiting;
-	unsigned	 pages;		/* read in this turn */
-	uint64_t	 page_bytes;
-};
-
 /* --- to the workers -------------------------------------------------------*/
 
 /* Who has asked may be gone by now.  False: it has no room for it. */
-static bool
+bool
 keep_answer(struct keep *k, const struct store_asker *to,
     struct bus_envelope *e)
 {
@@ -61,7 +45,7 @@ keep_answer(struct keep *k, const struct store_asker *to,
 	return (false);
 }
 
-static void
+void
 keep_say(struct keep *k, const struct store_asker *to, enum bus_store result,
     struct slice epoch, uint64_t kept, const uint64_t slots[2])
 {
@@ -74,7 +58,7 @@ keep_say(struct keep *k, const struct store_asker *to, enum bus_store result,
 	(void)keep_answer(k, to, &e);	/* it does not wait for ever */
 }
 
-static void
+void
 keep_refuse(struct keep *k, const struct store_asker *to,
     enum bus_store result)
 {
@@ -96,7 +80,7 @@ keep_who(struct keep *k, const struct conf_namespace *ns, struct slice room,
 }
 
 /* b holds a frame for nobody. */
-static void
+void
 keep_route(struct keep *k, const struct store_asker *from, struct buf *b,
     const uint64_t slots[2])
 {
@@ -121,7 +105,7 @@ keep_route(struct keep *k, const struct store_asker *from, struct buf *b,
 
 /* --- keeping --------------------------------------------------------------*/
 
-static void
+void
 keep_count_refused(enum bus_store result)
 {
 	switch (result) {
@@ -190,13 +174,15 @@ keep_pass(struct keep *k, const struct store_asker *from,
 		k->x->far(k->x->arg, buf_unread(&k->frame));
 }
 
-static bool
+bool
 keep_bounds(const struct keep *k, const struct conf_namespace *ns,
     struct slice room, struct store_bounds *b)
 {
 	struct slice values[CONF_PARAMS_MAX];
 	const struct conf_room *c;
 
+	if (slice_eq(room, JOURNAL_ROOM))
+		return (journal_bounds(k->conf, ns, b));
 	/* what other hosts publish is kept nowhere: nobody could say what is
 	 * missing */
 	if (conf_redis_on(&k->conf->redis))
@@ -366,10 +352,27 @@ keep_on_frame(void *arg, struct slice frame)
 		counter_add(COUNTER_bus_bad, 1);
 		return;
 	}
-	if (e.kind == BUS_KEEP)
+	switch ((unsigned)e.kind) {
+	case BUS_KEEP:
 		keep_take(k, &e);
-	else
+		break;
+	case BUS_HISTORY:
 		keep_ask(k, &e, frame);
+		break;
+	case BUS_JOURNAL:
+		journal_take(k, &e);
+		break;
+	case BUS_SESSION:
+		sessions_told(k, &e);
+		break;
+	case BUS_SESSION_TAKE:
+		sessions_take(k, &e);
+		break;
+	case BUS_DISCONNECT:
+	case BUS_ROOMS:
+		sessions_order(k, &e);
+		break;
+	}
 }
 
 /* Workers that have a question and room for its answer. */
@@ -448,6 +451,7 @@ keep_conf(struct keep *k, const struct conf *conf)
 	k->conf = conf;
 	keep_say_off(conf);
 	k->store->does->conf(k->store->engine, conf->store_bytes);
+	sessions_conf(k);
 }
 
 void
@@ -455,6 +459,8 @@ keep_worker_gone(struct keep *k, unsigned slot)
 {
 	CHECK_MAGIC(k, KEEP_MAGIC);
 	waiting_forget(&k->waiting, slot);
+	sessions_worker_gone(k, slot);
+	journal_worker_gone(k, slot);
 }
 
 void
@@ -462,6 +468,7 @@ keep_turn(struct keep *k)
 {
 	CHECK_MAGIC(k, KEEP_MAGIC);
 	keep_answer_waiting(k);
+	sessions_turn(k);
 	k->store->does->turn(k->store->engine);
 }
 
@@ -483,11 +490,16 @@ keep_busy(const struct keep *k)
 int
 keep_save(struct keep *k)
 {
+	struct buf sessions;
 	bool bad;
 	int fd;
 
 	CHECK_MAGIC(k, KEEP_MAGIC);
-	fd = k->store->does->save(k->store->engine, &bad);
+	buf_init(&sessions);
+	sessions_save(k, &sessions);
+	fd = k->store->does->save(k->store->engine, buf_unread(&sessions),
+	    &bad);
+	buf_fini(&sessions);
 	if (bad)
 		log_warn("histories_not_saved");
 	return (fd);
@@ -496,13 +508,16 @@ keep_save(struct keep *k)
 void
 keep_load(struct keep *k, int fd)
 {
-	struct slice saved;
+	struct slice saved, rest;
+	bool good;
 
 	CHECK_MAGIC(k, KEEP_MAGIC);
 	if (sealed_map(fd, KEEP_SAVED_MAX, &saved) == -1)
 		log_warn("histories_not_read");
 	else {
-		if (!k->store->does->load(k->store->engine, saved))
+		good = sessions_load(k, saved, &rest);
+		good = k->store->does->load(k->store->engine, rest) && good;
+		if (!good)
 			log_warnx("histories_not_read why=\"they are not"
 			    " understood\"");
 		sealed_unmap(saved);
@@ -523,13 +538,15 @@ keep_new(const struct keep_params *p)
 	k->conf = p->conf;
 	k->x = p->exchange;
 	buf_init(&k->frame);
+	buf_init(&k->entry);
 	waiting_init(&k->waiting);
 	k->interest = interest_open(p->segment, 0);
 	k->store = memory_new(&m);
 	keep_say_off(p->conf);
 	k->x->keep = keep_on_frame;
 	k->x->keep_arg = k;
-	if (k->interest == NULL || k->store == NULL)
+	k->sessions = sessions_new();
+	if (k->interest == NULL || k->store == NULL || k->sessions == NULL)
 		keep_free(&k);
 	return (k);
 }
@@ -548,8 +565,11 @@ keep_free(struct keep **kp)
 		interest_close(&k->interest);
 	if (k->store != NULL)
 		k->store->does->free(k->store->engine);
+	sessions_free(&k->sessions);
+	journals_free(k);
 	waiting_fini(&k->waiting);
 	buf_fini(&k->frame);
+	buf_fini(&k->entry);
 	k->magic = 0;
 	free(k);
 }

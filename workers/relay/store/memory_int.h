@@ -138,7 +138,7 @@ uint32_t memory_beyond(const struct memory_room *);
 #define SAVE_VERSION	1
 enum save_tag { SAVE_HEAD = 0x5701, SAVE_ROOM, SAVE_EVENT, SAVE_TOP, SAVE_END };
 
-int	memory_save(void *engine, bool *bad);
+int	memory_save(void *engine, struct slice begin, bool *bad);
 bool	memory_load(void *engine, struct slice saved);
 
 #endif

@@ -106,14 +106,14 @@ save_all(struct save *s, const struct memory *m)
 }
 
 int
-memory_save(void *engine, bool *bad)
+memory_save(void *engine, struct slice begin, bool *bad)
 {
 	const struct memory *m = engine;
 	struct save s = { .fd = -1 };
 
 	CHECK_MAGIC(m, MEMORY_MAGIC);
 	*bad = false;
-	if (TAILQ_EMPTY(&m->all))
+	if (TAILQ_EMPTY(&m->all) && begin.n == 0)
 		return (-1);
 	s.fd = sealed_begin("roostd-store");
 	if (s.fd == -1) {
@@ -121,7 +121,7 @@ memory_save(void *engine, bool *bad)
 		return (-1);
 	}
 	buf_init(&s.b);
-	if (!save_all(&s, m)) {
+	if (sealed_add(s.fd, begin) == -1 || !save_all(&s, m)) {
 		(void)close(s.fd);
 		s.fd = -1;
 	} else if (sealed_end(s.fd) == -1)

@@ -3,7 +3,12 @@
  */
 #include "relay/store/number.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "base/slotset.h"
+
+#define NUMBER_OFFSET_MAX (STORE_EPOCH_MAX + 24)
 
 /* {...} and two members more. */
 static void
@@ -20,19 +25,35 @@ number_meta(struct buf *b, struct slice meta, struct slice epoch,
 	buf_byte(b, '}');
 }
 
+/* "EPOCH:PLACE" */
+static struct slice
+number_offset(char out[NUMBER_OFFSET_MAX], struct slice epoch, uint64_t kept)
+{
+	int n = snprintf(out, NUMBER_OFFSET_MAX, "\"%.*s:%" PRIu64 "\"",
+	    (int)epoch.n, (const char *)epoch.p, kept);
+
+	MUST(n > 0 && n < NUMBER_OFFSET_MAX);
+	return (slice_of(out, (size_t)n));
+}
+
 bool
 number_frame(const struct store_append *a, struct slice epoch, uint64_t kept,
     struct buf *meta, struct buf *out)
 {
 	struct bus_envelope *e = a->e;
 	struct bus_publish *p = &e->publish;
+	char offset[NUMBER_OFFSET_MAX];
 	bool good;
 
-	p->epoch = epoch;
-	p->kept = kept;
+	if (a->journal)
+		p->offset = number_offset(offset, epoch, kept);
+	else {
+		p->epoch = epoch;
+		p->kept = kept;
+	}
 	p->timeout_ms = p->sent_us = 0;
 	buf_reset(meta);
-	if (p->meta.n >= 2 && p->meta.p[p->meta.n - 1] == '}') {
+	if (!a->journal && p->meta.n >= 2 && p->meta.p[p->meta.n - 1] == '}') {
 		number_meta(meta, p->meta, epoch, kept);
 		p->meta = buf_unread(meta);
 	}
@@ -43,6 +64,8 @@ number_frame(const struct store_append *a, struct slice epoch, uint64_t kept,
 	e->ref = 0;
 	buf_reset(out);
 	good = !meta->oom && bus_encode(out, e);
+	if (a->journal)
+		p->offset = slice_of(NULL, 0);
 	meta->oom = out->oom = false;
 	return (good);
 }

@@ -10,7 +10,7 @@
 /*
  * The publication as a frame, BUS_PUBLISH for nobody, in out, which is emptied.
  * What is told of it (meta), if there is any, says epoch and place as well; meta:
- * scratch.  False: no memory, or too large.
+ * scratch.  In a journal its offset says it instead.  False: no memory, or too large.
  */
 bool	number_frame(const struct store_append *, struct slice epoch,
 	    uint64_t kept, struct buf *meta, struct buf *out) MUST_USE;

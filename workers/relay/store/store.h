@@ -53,7 +53,11 @@ struct store_append {
 	struct store_asker asker;
 	struct store_key key;
 	struct store_bounds bounds;
-	struct bus_envelope *e;		/* BUS_KEEP; borrowed, and written to */
+	struct bus_envelope *e;		/* BUS_KEEP, BUS_JOURNAL; borrowed, and
+					 * written to */
+	bool		 journal;	/* the room is one (keep_journal.h): its place
+					 * goes into the frame's offset, and what
+					 * says of another one stays */
 	void		(*done)(void *arg, const struct store_kept *);
 	void		*arg;
 };
@@ -96,9 +100,9 @@ struct store_engine {
 	/* There is more of it: the next turn is not to wait. */
 	bool		(*busy)(const void *engine);
 	/* All that the relay that takes this one's place goes on with: a file as
-	 * sys/sealed.h has them.  -1: there is nothing, or, with *bad, it
-	 * cannot be written. */
-	int		(*save)(void *engine, bool *bad);
+	 * sys/sealed.h has them, which begins with what is given.  -1: there is
+	 * nothing, that neither, or, with *bad, it cannot be written. */
+	int		(*save)(void *engine, struct slice begin, bool *bad);
 	/* Before anything is asked: what another one has saved.  false: not all
 	 * of it makes sense, and that is not there. */
 	bool		(*load)(void *engine, struct slice saved);

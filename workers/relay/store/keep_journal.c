@@ -1,0 +1,336 @@
+/*
+ * Journals; see keep_journal.h.
+ */
+#include "relay/store/keep_journal.h"
+
+#include <stdlib.h>
+
+#include "base/slotset.h"
+#include "shm/counters.h"
+
+#define JOURNAL_MOMENT_MS 5000u	/* what workers add to that */
+
+/* --- the journals ---------------------------------------------------------*/
+
+bool
+journal_bounds(const struct conf *conf, const struct conf_namespace *ns,
+    struct store_bounds *b)
+{
+	if (!ns->journals)
+		return (false);
+	b->events = conf->recovery_journal_events;
+	b->bytes = conf->recovery_journal_bytes;
+	/* who is away longer is over; and that a client has got something is
+	 * known after the third time in which workers can tell so */
+	b->keep_ms = conf->recovery_window_ms + 4 * (JOURNAL_MOMENT_MS +
+	    conf->ping_interval_ms + 2 * conf->ping_timeout_ms);
+	return (true);
+}
+
+static struct store_key
+journal_key(const struct conf_namespace *ns)
+{
+	return ((struct store_key){ slice_of(ns->name, ns->name_len),
+	    JOURNAL_ROOM });
+}
+
+static void
+journal_set_epoch(struct journal *j, struct slice epoch)
+{
+	memset(j, 0, sizeof *j);
+	if (epoch.n == 0 || epoch.n > sizeof j->epoch)
+		return;
+	memcpy(j->epoch, epoch.p, epoch.n);
+	j->epoch_n = (uint8_t)epoch.n;
+}
+
+static void
+journal_on_top(void *arg, const struct store_page *page)
+{
+	struct journal *j = arg;
+
+	if (page->page.result != BUS_STORE_OK || j->epoch_n != 0)
+		return;
+	journal_set_epoch(j, page->page.epoch);
+	j->top = page->page.top;
+}
+
+/* Where it stands: a store that another relay has left may have it. */
+static void
+journal_ask(struct keep *k, const struct conf_namespace *ns, struct journal *j)
+{
+	struct store_read q = { .key = journal_key(ns),
+		.from = BUS_HISTORY_TOP, .limit = 1, .done = journal_on_top,
+		.arg = j };
+
+	if (journal_bounds(k->conf, ns, &q.bounds))
+		k->store->does->read(k->store->engine, &q);
+}
+
+struct journal *
+journal_find(struct keep *k, const struct conf_namespace *ns)
+{
+	struct journal **v, *j;
+
+	if (!ns->journals)
+		return (NULL);
+	if (ns->index >= k->njournals) {
+		v = reallocarray(k->journals, ns->index + 1u, sizeof *v);
+		if (v == NULL)
+			return (NULL);
+		memset(v + k->njournals, 0, (ns->index + 1u - k->njournals) *
+		    sizeof *v);
+		k->journals = v;
+		k->njournals = ns->index + 1u;
+	}
+	j = k->journals[ns->index];
+	if (j == NULL)
+		j = k->journals[ns->index] = calloc(1, sizeof *j);
+	if (j != NULL && j->epoch_n == 0)
+		journal_ask(k, ns, j);
+	return (j);
+}
+
+static void
+journal_forget(struct journal *j, unsigned slot)
+{
+	j->first[slot] = j->last[slot] = j->proven[slot] = 0;
+	j->nproven[slot] = 0;
+}
+
+void
+journal_worker_gone(struct keep *k, unsigned slot)
+{
+	size_t i;
+
+	for (i = 0; i < k->njournals; i++)
+		if (k->journals[i] != NULL)
+			journal_forget(k->journals[i], slot);
+}
+
+void
+journals_free(struct keep *k)
+{
+	size_t i;
+
+	for (i = 0; i < k->njournals; i++)
+		free(k->journals[i]);
+	free(k->journals);
+	k->journals = NULL;
+	k->njournals = 0;
+}
+
+/* --- places ---------------------------------------------------------------*/
+
+bool
+journal_place(const struct journal *j, struct slice offset, uint64_t *place)
+{
+	uint64_t v = 0;
+	size_t i;
+
+	/* "EPOCH:N" */
+	if (j->epoch_n == 0 || offset.n < j->epoch_n + 4u ||
+	    offset.n > j->epoch_n + 22u || offset.p[0] != '"' ||
+	    offset.p[offset.n - 1] != '"' ||
+	    memcmp(offset.p + 1, j->epoch, j->epoch_n) != 0 ||
+	    offset.p[1 + j->epoch_n] != ':')
+		return (false);
+	for (i = j->epoch_n + 2u; i < offset.n - 1; i++) {
+		if (offset.p[i] < '0' || offset.p[i] > '9')
+			return (false);
+		v = v * 10 + (offset.p[i] - '0');
+	}
+	*place = v;
+	return (true);
+}
+
+uint64_t
+journal_stamp(const struct journal *j, unsigned slot, struct slice offset)
+{
+	uint64_t read = 0;
+
+	if (!journal_place(j, offset, &read))
+		read = 0;
+	if (j->last[slot] <= read)
+		return (j->top);
+	return (read + 1 < j->first[slot] ? j->first[slot] - 1 : read);
+}
+
+/* --- what is published ----------------------------------------------------*/
+
+static void
+journal_who_of(struct keep *k, uint16_t ns, enum interest_kind kind,
+    struct slice name, uint64_t all[2])
+{
+	char key[INTEREST_KEY_MAX];
+	uint64_t bits[2];
+
+	if (name.n > INTEREST_NAME_MAX)
+		return;
+	slotset_clear(bits);
+	interest_who(k->interest, ns, interest_key(key, kind, name), bits);
+	slotset_join(all, bits);
+}
+
+/* Workers that have some of the audience. */
+static void
+journal_who(struct keep *k, const struct conf_namespace *ns,
+    const struct bus_audience *to, uint64_t all[2])
+{
+	size_t i;
+
+	slotset_clear(all);
+	for (i = 0; i < to->nrooms; i++)
+		journal_who_of(k, ns->index, INTEREST_ROOM, to->rooms[i], all);
+	for (i = 0; i < to->nusers; i++)
+		journal_who_of(k, ns->index, INTEREST_USER, to->users[i], all);
+	if (to->nsids != 0 || to->nrooms + to->nusers == 0)
+		journal_who_of(k, ns->index, INTEREST_NAMESPACE,
+		    slice_of(NULL, 0), all);
+}
+
+/* It has this place, and is on its way to these. */
+static void
+journal_note(struct journal *j, struct slice epoch, uint64_t place,
+    const uint64_t slots[2])
+{
+	uint64_t left[2];
+	unsigned slot;
+
+	if (!slice_eq(journal_epoch(j), epoch))
+		journal_set_epoch(j, epoch);
+	j->top = place;
+	slotset_copy(left, slots);
+	while ((slot = slotset_take(left)) != 0) {
+		if (j->first[slot] == 0)
+			j->first[slot] = place;
+		j->last[slot] = place;
+	}
+}
+
+/* One publication on its way, until it has all of its places. */
+struct journal_entry {
+	struct keep	*k;
+	const struct conf_namespace *ns;
+	struct bus_envelope *e;
+	struct slice	 epoch;		/* of the room that keeps it; or empty */
+	uint64_t	 kept;
+};
+
+static void
+journal_on_kept(void *arg, const struct store_kept *kept)
+{
+	const struct journal_entry *in = arg;
+	struct keep *k = in->k;
+	struct journal *j = journal_find(k, in->ns);
+	uint64_t slots[2];
+
+	if (kept->result != BUS_STORE_OK || j == NULL) {
+		keep_count_refused(j == NULL ? BUS_STORE_UNAVAILABLE :
+		    kept->result);
+		keep_refuse(k, &kept->asker, j == NULL ?
+		    BUS_STORE_UNAVAILABLE : kept->result);
+		return;
+	}
+	counter_add(COUNTER_journal_appends, 1);
+	journal_who(k, in->ns, &in->e->publish.to, slots);
+	journal_note(j, kept->epoch, kept->kept, slots);
+	keep_say(k, &kept->asker, BUS_STORE_OK, in->epoch, in->kept, slots);
+	if (!slotset_empty(slots))
+		keep_route(k, &kept->asker, kept->frame, slots);
+}
+
+static void
+journal_append(struct journal_entry *in, const struct store_asker *asker)
+{
+	struct store_append a = { .asker = *asker, .key = journal_key(in->ns),
+		.e = in->e, .journal = true, .done = journal_on_kept,
+		.arg = in };
+
+	MUST(journal_bounds(in->k->conf, in->ns, &a.bounds));
+	in->k->store->does->append(in->k->store->engine, &a);
+}
+
+/* Its room has it; the journal's frame says so. */
+static void
+journal_on_room(void *arg, const struct store_kept *kept)
+{
+	static struct bus_envelope e;	/* large; one at a time */
+	struct journal_entry in = *(const struct journal_entry *)arg;
+	struct keep *k = in.k;
+	struct slice frame;
+
+	if (kept->result != BUS_STORE_OK) {
+		keep_count_refused(kept->result);
+		keep_refuse(k, &kept->asker, kept->result);
+		return;
+	}
+	counter_add(COUNTER_store_appends, 1);
+	buf_reset(&k->entry);
+	buf_slice(&k->entry, buf_unread(kept->frame));
+	frame = buf_unread(&k->entry);
+	if (k->entry.oom || bus_decode(frame, &e) != (ssize_t)frame.n) {
+		k->entry.oom = false;
+		counter_add(COUNTER_memory_failures, 1);
+		keep_refuse(k, &kept->asker, BUS_STORE_UNAVAILABLE);
+		return;
+	}
+	in.e = &e;
+	in.epoch = e.publish.epoch;
+	in.kept = e.publish.kept;
+	journal_append(&in, &kept->asker);
+}
+
+/* The worker's configuration has a journal, and ours has none. */
+static void
+journal_pass(struct keep *k, const struct store_asker *asker,
+    const struct conf_namespace *ns, struct bus_envelope *e)
+{
+	uint64_t slots[2];
+
+	journal_who(k, ns, &e->publish.to, slots);
+	keep_say(k, asker, BUS_STORE_OK, slice_of(NULL, 0), 0, slots);
+	e->kind = BUS_PUBLISH;
+	e->publish.timeout_ms = e->publish.sent_us = 0;
+	buf_reset(&k->frame);
+	if (!bus_encode(&k->frame, e)) {
+		k->frame.oom = false;
+		counter_add(COUNTER_memory_failures, 1);
+		return;
+	}
+	keep_route(k, asker, &k->frame, slots);
+}
+
+void
+journal_take(struct keep *k, struct bus_envelope *e)
+{
+	struct bus_publish *p = &e->publish;
+	struct journal_entry in = { .k = k, .e = e,
+		.ns = conf_namespace_find(k->conf, p->nsp) };
+	struct store_append room = { .asker = { .slot = e->from,
+		.generation = e->generation, .flags = e->flags,
+		.ref = e->ref, .timeout_ms = p->timeout_ms,
+		.sent_us = p->sent_us }, .e = e, .done = journal_on_room,
+		.arg = &in };
+
+	if (in.ns == NULL) {
+		counter_add(COUNTER_store_refused_unknown, 1);
+		keep_refuse(k, &room.asker, BUS_STORE_UNAVAILABLE);
+		return;
+	}
+	if (!in.ns->journals) {
+		journal_pass(k, &room.asker, in.ns, e);
+		return;
+	}
+	p->offset = p->epoch = slice_of(NULL, 0);
+	p->kept = 0;
+	if (p->to.nrooms == 1 && p->to.rooms[0].n <= INTEREST_NAME_MAX) {
+		room.key = (struct store_key){ p->nsp, p->to.rooms[0] };
+		if (p->to.nusers + p->to.nsids == 0 && keep_bounds(k, in.ns,
+		    room.key.room, &room.bounds)) {
+			k->store->does->append(k->store->engine, &room);
+			return;
+		}
+	}
+	journal_append(&in, &room.asker);
+}

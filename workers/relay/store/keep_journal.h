@@ -1,0 +1,59 @@
+/*
+ * Journals: all that sessions of a namespace may get, in one order, where these
+ * sessions are recovered from the store (recovery = store).  One is kept as a
+ * room of a name that no room has.  What is published there (BUS_JOURNAL) gets
+ * its place, which its receivers see as its offset, and goes to all workers that
+ * have some of its audience; where it is for a room that keeps a history it has
+ * its place there, too.  Called by keep.c and
+ * keep_sessions.c.
+ */
+#ifndef STORE_KEEP_JOURNAL_H
+#define STORE_KEEP_JOURNAL_H
+
+#include "relay/store/keep_int.h"
+
+#define JOURNAL_ROOM	SLICE("\001journal")
+
+struct journal {		/* as far as it is known here */
+	uint64_t	 top;		/* the newest place */
+	/* by slot, places of what was given to that worker: the first, the last;
+	 * 0: nothing was */
+	uint64_t	 first[ROLE_SLOTS_MAX], last[ROLE_SLOTS_MAX];
+	uint64_t	 proven[ROLE_SLOTS_MAX];	/* that worker's clients have all
+						 * up to there, so often told */
+	uint32_t	 nproven[ROLE_SLOTS_MAX];
+	uint8_t		 epoch_n;	/* 0: it is not known */
+	char		 epoch[STORE_EPOCH_MAX];
+};
+
+static inline struct slice
+journal_epoch(const struct journal *j)
+{
+	return (slice_of(j->epoch, j->epoch_n));
+}
+
+/* What is kept of it; false: there is none. */
+bool	journal_bounds(const struct conf *, const struct conf_namespace *,
+	    struct store_bounds *);
+/* BUS_JOURNAL. */
+void	journal_take(struct keep *, struct bus_envelope *);
+/* The namespace's; NULL: it has none, or no memory. */
+struct journal *journal_find(struct keep *, const struct conf_namespace *);
+
+/* An offset as text, quotes included; false: it is no place of this journal, as
+ * far as its epoch goes. */
+bool	journal_place(const struct journal *, struct slice offset,
+	    uint64_t *place) MUST_USE;
+/*
+ * The place from which on a worker's session that has just come to be among the
+ * receivers of something gets it; offset: all up to there had come to the
+ * worker by then.  Not later than it is, and not earlier than what is on its
+ * way to the worker.
+ */
+uint64_t journal_stamp(const struct journal *, unsigned slot,
+	    struct slice offset);
+
+void	journal_worker_gone(struct keep *, unsigned slot);
+void	journals_free(struct keep *);
+
+#endif

@@ -1,0 +1,107 @@
+/*
+ * The inside of keep_sessions.h, between keep_sessions.c (which there are, and who has
+ * them) and keep_session.c (one, and what it is in).
+ */
+#ifndef STORE_KEEP_SESSION_H
+#define STORE_KEEP_SESSION_H
+
+#include <sys/queue.h>
+
+#include "base/hash.h"
+#include "base/hashtab.h"
+#include "relay/store/keep_journal.h"
+#include "relay/store/keep_sessions.h"
+
+#define STORED_PID	20
+#define STORED_SID	20
+#define STORED_OFFSET	64	/* of a client: ours are shorter */
+#define STORED_LEFT_MAX	32u	/* times in rooms that are remembered when they
+				 * are over */
+
+struct stored_room {
+	STAILQ_ENTRY(stored_room) next;
+	uint64_t	 from;		/* it was in it behind this place, */
+	uint64_t	 to;		/* up to this one; 0: it is in it */
+	uint16_t	 n;
+	uint8_t		 kind;		/* enum session_record; not LEFT */
+	char		 name[];
+};
+
+struct stored {
+	struct hashtab_link link;
+	TAILQ_ENTRY(stored) list;	/* sessions.away or .here */
+	STAILQ_HEAD(, stored_room) rooms;	/* those left longest ago come
+						 * first of those left */
+	uint64_t	 until_ms;	/* monotonic; away: then it is over */
+	uint64_t	 base;		/* it got nothing before */
+	uint64_t	 floor;		/* who has seen less is not told all */
+	uint64_t	 proven;	/* away: its client has all up to there */
+	uint32_t	 nleft;		/* rooms with an end */
+	uint32_t	 came;		/* journal.nproven of its worker then */
+	uint16_t	 slot;		/* the worker that has it; 0: away */
+	uint16_t	 last;		/* ... that had it */
+	uint16_t	 before;	/* ... that has given it to that one */
+	uint8_t		 epoch_n;	/* of the journal, in which places are */
+	bool		 has_user;
+	uint8_t		 taker_offset_n;
+	uint16_t	 nsp_n, user_n;
+	struct store_asker taker;	/* has asked for it; slot 0: nobody */
+	char		 taker_offset[STORED_OFFSET];
+	char		 epoch[STORE_EPOCH_MAX];
+	char		 pid[STORED_PID], sid[STORED_SID];
+	char		 text[];	/* nsp, user */
+};
+
+TAILQ_HEAD(stored_list, stored);
+
+struct sessions {
+	struct hash_key	 key;
+	struct hashtab	 table;		/* by pid */
+	struct stored_list away;	/* the longest first */
+	struct stored_list here[ROLE_SLOTS_MAX];	/* by worker */
+	size_t		 naway;
+	uint64_t	 bytes;
+};
+
+static inline struct slice
+stored_nsp(const struct stored *s)
+{
+	return (slice_of(s->text, s->nsp_n));
+}
+
+static inline struct slice
+stored_user(const struct stored *s)
+{
+	return (slice_of(s->text + s->nsp_n, s->user_n));
+}
+
+static inline struct slice
+stored_epoch(const struct stored *s)
+{
+	return (slice_of(s->epoch, s->epoch_n));
+}
+
+/* --- keep_session.c ------------------------------------------------------*/
+
+/* As it is told of; in no list.  NULL: no memory, or names too long. */
+struct stored *stored_new(const struct bus_session *) MUST_USE;
+/* What it takes, without its rooms; and what a room does. */
+uint64_t stored_cost(const struct stored *);
+uint64_t stored_will_cost(const struct bus_session *);
+uint64_t stored_room_cost(struct slice name);
+/* It is in no room. */
+void	stored_clear(struct sessions *, struct stored *);
+void	stored_set_epoch(struct stored *, struct slice);
+/* The journal begins anew, and it is in its rooms from there on. */
+void	stored_rebase(struct sessions *, struct stored *, struct slice epoch);
+/* It is in it, or no more, behind this place.  false: bad, or no memory. */
+bool	stored_change(struct sessions *, struct stored *, uint8_t kind,
+	    struct slice name, uint64_t place) MUST_USE;
+/* Is it in this audience? */
+bool	stored_is_in(const struct stored *, const struct bus_audience *);
+/* Records of BUS_SESSION_TAKEN; and what they say, for one that is in no room.
+ * false: bad, or no memory. */
+void	stored_put(const struct stored *, struct buf *);
+bool	stored_get(struct sessions *, struct stored *, struct slice) MUST_USE;
+
+#endif
