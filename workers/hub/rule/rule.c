@@ -256,7 +256,8 @@ static bool
 rule_is_kept(const struct passage *w)
 {
 	if (w->s->ns->journals)
-		return (!w->p.is_volatile && w->rule->to != CONF_TO_NOWHERE);
+		return (!w->p.is_volatile && w->rule->to != CONF_TO_NOWHERE &&
+		    w->rule->to != CONF_TO_BACKEND);
 	return (w->rule->keeps && conf_room_keeps(w->s->ns, w->name));
 }
 
@@ -281,6 +282,7 @@ rule_audience(const struct passage *w, const struct slice *sid)
 		break;
 	case CONF_TO_NAMESPACE:
 	case CONF_TO_NOWHERE:
+	case CONF_TO_BACKEND:
 		break;
 	}
 	return (a);
