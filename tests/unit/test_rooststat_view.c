@@ -677,7 +677,7 @@ each_row_of_the_relay_is_a_counter(void **state)
 	    page = strstr(page + 1, "\n"))
 		if (strncmp(page, "\n  ", 3) == 0)
 			rows++;
-	assert_int_equal(rows + 7, list_count(&view,
+	assert_int_equal(rows + 8, list_count(&view,
 	    &((struct scene *)*state)->model, PAGE_RELAY));
 	assert_int_equal(rows, 77);
 }
