@@ -514,7 +514,9 @@ test('without systemd: runit, and an upgrade in place', async () => {
 	}
 });
 
-test('AppArmor, where there is one, has refused it nothing', () => {
+test('neither its own filter nor AppArmor has refused it anything', () => {
+	assert.match(log(), / starting .* seccomp=on /);
+	assert.doesNotMatch(log(), / call_denied |forbidden system call|calls_not_filtered/);
 	if (confined(one) !== null)
 		assert.doesNotMatch(good('dmesg'),
 		    /apparmor="DENIED".*profile="roostd"/);
