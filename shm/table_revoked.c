@@ -268,6 +268,29 @@ revoked_next(const struct segment *seg, uint32_t *at, uint64_t now_s,
 	return (false);
 }
 
+uint32_t
+revoked_places(const struct segment *seg)
+{
+	return ((uint32_t)seg->hdr->revoked_nb);
+}
+
+bool
+revoked_next_in(const struct segment *seg, uint32_t *at, uint32_t *places,
+    uint64_t now_s, struct revoked_entry *e)
+{
+	struct revoked_table t = revoked_table(seg);
+
+	if (!revoked_any(seg))
+		*places = 0;
+	while (*places > 0) {
+		*places -= 1;
+		*at = (*at + 1) & t.mask;
+		if (revoked_read(&t, *at, now_s, e))
+			return (true);
+	}
+	return (false);
+}
+
 void
 revoked_tell(struct segment *seg, const struct revocation *r)
 {

@@ -58,6 +58,12 @@ struct revoked_entry {
 /* The next one from *at on, which is 0 at first; false: no more. */
 bool	revoked_next(const struct segment *, uint32_t *at, uint64_t now_s,
 	    struct revoked_entry *) MUST_USE;
+/* The same in so many *places of the table, for who does it by and by: in a
+ * circle, *places become those that are left.  false: none in these. */
+bool	revoked_next_in(const struct segment *, uint32_t *at,
+	    uint32_t *places, uint64_t now_s, struct revoked_entry *) MUST_USE;
+/* Of a circle. */
+uint32_t revoked_places(const struct segment *);
 /* Relay: other hosts have it as it is here; nothing is known of any. */
 void	revoked_tell(struct segment *, const struct revocation *);
 void	revoked_untell(struct segment *);
@@ -96,7 +102,7 @@ int	revoked_load(struct segment *, uint64_t now_s, struct state_in *,
 struct revoked_before;
 int	revoked_before_open(int fd, struct state_in *,
 	    struct revoked_before **) MUST_USE;
-uint32_t revoked_before_meet(struct segment *, const struct revoked_before *,
+uint32_t revoked_before_meet(struct segment *, struct revoked_before *,
 	    uint64_t now_s);
 void	revoked_before_close(struct revoked_before **);
 

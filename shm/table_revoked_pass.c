@@ -19,6 +19,8 @@ struct revoked_before {
 	uint8_t		*base;		/* of that segment */
 	uint64_t	 bytes;
 	struct revoked_table table;
+	uint64_t	*had;		/* when of each, that we have; nobody
+					 * frees any there */
 };
 
 /* --- there -----------------------------------------------------------------*/
@@ -155,7 +157,8 @@ revoked_before_open(int fd, struct state_in *in, struct revoked_before **bp)
 	b = calloc(1, sizeof *b);
 	if (b == NULL)
 		return (-1);
-	if (!revoked_there_map(b, fd) || !revoked_there_place(b, &body)) {
+	if (!revoked_there_map(b, fd) || !revoked_there_place(b, &body) ||
+	    (b->had = calloc(b->table.mask + 1u, sizeof *b->had)) == NULL) {
 		revoked_before_close(&b);
 		return (-1);
 	}
@@ -174,33 +177,42 @@ revoked_before_close(struct revoked_before **bp)
 		return;
 	if (b->base != NULL)
 		(void)munmap(b->base, b->bytes);
+	free(b->had);
 	free(b);
 	errno = error;
 }
 
+/* What stands there is in force here; false: there is no room. */
+static bool
+revoked_there_take(struct segment *seg, struct revoked_before *b, uint32_t at,
+    uint64_t now_s, uint32_t *n)
+{
+	uint64_t when = atomic_load_explicit(&b->table.when[at],
+	    memory_order_acquire);
+	struct revoked_entry e;
+	enum revoked_put put;
+
+	/* one that is just being written comes with the next look */
+	if (b->had[at] == when || !revoked_read(&b->table, at, now_s, &e))
+		return (true);
+	put = revoked_put(seg, 0, &e.r, now_s);
+	*n += put == REVOKED_NEW;
+	if (put != REVOKED_FULL)
+		b->had[at] = when;
+	return (put != REVOKED_FULL);
+}
+
 uint32_t
-revoked_before_meet(struct segment *seg, const struct revoked_before *b,
+revoked_before_meet(struct segment *seg, struct revoked_before *b,
     uint64_t now_s)
 {
-	struct revoked_entry e;
 	uint32_t at, n = 0;
 
 	if (b == NULL)
 		return (0);
-	for (at = 0; at <= b->table.mask; at++) {
-		if (!revoked_read(&b->table, at, now_s, &e))
-			continue;
-		switch (revoked_put(seg, 0, &e.r, now_s)) {
-		case REVOKED_NEW:
-			n++;
+	for (at = 0; at <= b->table.mask; at++)
+		if (!revoked_there_take(seg, b, at, now_s, &n))
 			break;
-		case REVOKED_KNOWN:
-			break;
-		case REVOKED_FULL:
-			at = b->table.mask;	/* the others neither */
-			break;
-		}
-	}
 	/* who came in here meanwhile was held against less */
 	if (n != 0)
 		revoked_ask_look(seg);

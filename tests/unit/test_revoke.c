@@ -160,6 +160,20 @@ a_token_is_found_by_its_id_alone(void **state)
 	revokes(x, "{\"jti\":\"none\"}", "{\"disconnected\":0,");
 }
 
+/* Turns, until nobody has anything to look at. */
+static unsigned
+looked(struct fixture *x)
+{
+	unsigned n = 0;
+
+	for (; hub_busy(x->f->hub) || hub_busy(x->g->hub); n++) {
+		assert_true(n < 10000);
+		fake_turn(x->w);
+	}
+	fake_turn(x->w);
+	return (n);
+}
+
 /* Nobody is told, but the table says it. */
 static void
 without_the_bus_it_takes_a_moment(void **state)
@@ -176,6 +190,7 @@ without_the_bus_it_takes_a_moment(void **state)
 	is_out(a);
 	is_in(x->g, b);
 	fake_advance(x->w, 2000);
+	(void)looked(x);
 	is_out(b);
 }
 
@@ -196,6 +211,7 @@ who_does_not_report_may_not_have_heard(void **state)
 	assert_non_null(strstr((const char *)x->f->answers.data,
 	    "\"complete\":false"));
 	fake_advance(x->w, 2000);
+	(void)looked(x);
 	is_out(b);
 }
 
@@ -213,9 +229,42 @@ with_the_bus_back_all_is_looked_for(void **state)
 	is_in(x->g, b);
 	is_in(x->g, c);
 	hub_bus_back(x->g->hub);
-	fake_turn(x->w);
+	(void)looked(x);
 	is_out(b);
 	is_out(c);
+}
+
+/* Others are served meanwhile, and who asks again waits no longer. */
+static void
+many_are_looked_for_a_few_at_a_time(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *all[40];
+	char name[16], claims[80];
+	unsigned i, n, out;
+
+	for (i = 0; i < nitems(all); i++) {
+		(void)snprintf(claims, sizeof claims, OLD("user-%u", ""),
+		    i * 100);
+		all[i] = fake_enter(x->g, "/n", fake_token(claims));
+	}
+	for (i = 0; i < nitems(all) * 100; i++) {
+		(void)snprintf(name, sizeof name, "user-%u", i);
+		written(x, REVOKED_USER, name);
+	}
+	hub_bus_back(x->g->hub);
+	fake_turn(x->w);
+	for (i = out = 0; i < nitems(all); i++)
+		out += all[i]->closed == REASON_revoked;
+	assert_true(out < 10 && hub_busy(x->g->hub));
+	for (n = 0; n < 20; n++)
+		fake_turn(x->w);
+	hub_bus_back(x->g->hub);
+	n = looked(x);
+	assert_true(n > 40 && n < 200);
+	for (i = 0; i < nitems(all); i++)
+		is_out(all[i]);
+	assert_int_equal(0, looked(x));
 }
 
 static void
@@ -230,6 +279,7 @@ who_died_may_have_told_nobody(void **state)
 	is_in(x->f, a);
 	revoked_reclaim(x->w->segment, 4);
 	fake_advance(x->w, 2000);
+	(void)looked(x);
 	is_out(a);
 }
 
@@ -440,6 +490,7 @@ main(void)
 		T(without_the_bus_it_takes_a_moment),
 		T(who_does_not_report_may_not_have_heard),
 		T(with_the_bus_back_all_is_looked_for),
+		T(many_are_looked_for_a_few_at_a_time),
 		T(who_died_may_have_told_nobody),
 		T(what_comes_from_elsewhere_is_checked),
 		T(who_comes_over_is_looked_at),

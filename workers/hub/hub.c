@@ -181,8 +181,7 @@ hub_tick(struct hub *h)
 	if (h->now.us - h->mono_tick_us < 1000000)
 		return;
 	h->mono_tick_us = h->now.us;
-	if (tokens_look(h))
-		revoke_look(h);
+	tokens_look_if_asked(h);
 	interest_retry(h->interest, h->now);
 	presence_retry(h->presence, h->now);
 }
@@ -205,6 +204,7 @@ hub_turn_end(struct hub *h)
 	h->turn++;
 	roll_turn(h);
 	census_turn(h);
+	revoke_turn(h);
 	out_turn_end(&h->out, hub_flush, h);
 	recover_turn_end(h);
 }
@@ -307,14 +307,14 @@ hub_bus_back(struct hub *h)
 	CHECK_MAGIC(h, HUB_MAGIC);
 	gap_back(h);
 	recover_lose(h);
-	revoke_look(h);
+	tokens_look(h);
 }
 
 bool
 hub_busy(const struct hub *h)
 {
 	CHECK_MAGIC(h, HUB_MAGIC);
-	return (roll_is_due(h) || census_is_due(h));
+	return (roll_is_due(h) || census_is_due(h) || tokens_looks(h));
 }
 
 void

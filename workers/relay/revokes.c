@@ -26,6 +26,7 @@
 #define REVOKES_PAGE	500u	/* members that are asked for at once */
 #define REVOKES_OPEN	4096u	/* on their way */
 #define REVOKES_BEAT	256u	/* told again, at most, in a beat */
+#define REVOKES_PLACES	65536u	/* of the table that a beat looks at */
 #define REVOKES_READ	60u	/* beats from one reading to the next: Redis may
 				 * have lost what it had */
 #define REVOKES_PAUSE	30u	/* beats, when Redis does not take them */
@@ -285,7 +286,7 @@ revokes_read(struct revokes *s)
 	/* what Redis has, it says */
 	revoked_untell(s->p.segment);
 	s->from_s = revokes_now_s();
-	s->read = s->at = 0;
+	s->read = 0;
 	revokes_read_on(s);
 }
 
@@ -429,19 +430,20 @@ revokes_sweep(struct revokes *s)
 static void
 revokes_tell(struct revokes *s)
 {
+	uint32_t places = revoked_places(s->p.segment);
 	struct revoked_entry e;
 	unsigned n = 0;
 
-	while (n < REVOKES_BEAT && revoked_next(s->p.segment, &s->at,
-	    revokes_now_s(), &e))
+	if (places > REVOKES_PLACES)
+		places = REVOKES_PLACES;
+	while (n < REVOKES_BEAT && revoked_next_in(s->p.segment, &s->at,
+	    &places, revokes_now_s(), &e))
 		if (!e.told) {
 			if (!revokes_send(s, &e.r, slice_of(NULL, 0), 0,
 			    0))
 				return;
 			n++;
 		}
-	if (n < REVOKES_BEAT)
-		s->at = 0;
 }
 
 void

@@ -15,6 +15,10 @@
 
 /* Said where the back end says nothing. */
 #define REASON	SLICE("\"token revoked\"")
+/* A look, in each turn: places of the table, of which one that is in use costs
+ * as much as so many that are free, and more where there are many namespaces. */
+#define LOOK_PLACES	4096u
+#define LOOK_COST	64u
 
 struct revoke_look {
 	const struct revocation *r;
@@ -198,16 +202,16 @@ revoke_bus(struct hub *h, const struct bus_envelope *e)
 }
 
 void
-revoke_look(struct hub *h)
+revoke_turn(struct hub *h)
 {
 	struct members_done done = { .here = 0 };
+	uint32_t places = LOOK_PLACES;
 	struct revoked_entry entry;
-	uint32_t at = 0;
 
-	if (h->segment == NULL)
-		return;
-	while (revoked_next(h->segment, &at, h->wall.ms / 1000, &entry))
+	while (tokens_look_next(h, &places, &entry)) {
 		revoke_end(h, &entry.r, slice_of(NULL, 0), &done);
+		places = places > LOOK_COST ? places - LOOK_COST : 0;
+	}
 }
 
 bool

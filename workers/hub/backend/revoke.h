@@ -21,8 +21,9 @@ bool	revoke(struct hub *, struct revocation *r, struct slice reason,
 	    const struct ask *, struct members_done *) MUST_USE;
 /* BUS_REVOKE. */
 void	revoke_bus(struct hub *, const struct bus_envelope *);
-/* There was no way to be told: all that is revoked is looked for. */
-void	revoke_look(struct hub *);
+/* The next piece of what is looked for, since there was no way to be told of it
+ * (tokens_look()). */
+void	revoke_turn(struct hub *);
 /* It comes from another worker, where that was not known: sessions of revoked
  * tokens end.  false: and with them the client. */
 bool	revoke_recheck(struct client *) MUST_USE;

@@ -12,7 +12,9 @@
 
 struct tokens {
 	struct hashtab	 by_id;
-	uint64_t	 looks;		/* that are done */
+	uint64_t	 looks;		/* that were asked for */
+	uint32_t	 at, left;	/* places of the table: the look that
+					 * goes on, and how far */
 };
 
 /* The link is its first. */
@@ -89,18 +91,45 @@ tokens_revoked(const struct hub *h, const struct principal *p)
 	    revoked_is(h->segment, p->token->id, 0, now_s)));
 }
 
-bool
+/* One that goes on goes round once more: its end is never put off. */
+void
 tokens_look(struct hub *h)
+{
+	if (h->segment != NULL && revoked_any(h->segment))
+		h->tokens->left = revoked_places(h->segment);
+}
+
+void
+tokens_look_if_asked(struct hub *h)
 {
 	uint64_t looks;
 
 	if (h->segment == NULL)
-		return (false);
+		return;
 	looks = revoked_looks(h->segment);
 	if (likely(looks == h->tokens->looks))
-		return (false);
+		return;
 	h->tokens->looks = looks;
-	return (revoked_any(h->segment));
+	tokens_look(h);
+}
+
+bool
+tokens_looks(const struct hub *h)
+{
+	return (h->tokens->left != 0);
+}
+
+bool
+tokens_look_next(struct hub *h, uint32_t *places, struct revoked_entry *e)
+{
+	struct tokens *t = h->tokens;
+	uint32_t n = *places < t->left ? *places : t->left, left = n;
+	bool found = n != 0 && revoked_next_in(h->segment, &t->at, &left,
+	    h->wall.ms / 1000, e);
+
+	t->left -= n - left;
+	*places -= n - left;
+	return (found);
 }
 
 static bool

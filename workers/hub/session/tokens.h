@@ -25,8 +25,18 @@ bool	tokens_name(struct hub *, struct principal *, struct slice jti)
 void	tokens_add(struct hub *, struct principal *);
 /* Is it, or its user, revoked?  NULL: nobody is not.  A load as a rule. */
 bool	tokens_revoked(const struct hub *, const struct principal *) MUST_USE;
-/* Something may be revoked of which nobody has told us: once for each time. */
-bool	tokens_look(struct hub *) MUST_USE;
+/* Something may be revoked of which nobody has told us, or may have: all is to
+ * be looked at once more, a piece at a time. */
+void	tokens_look(struct hub *);
+/* The same, if shared memory says so. */
+void	tokens_look_if_asked(struct hub *);
+/* There is something to look at. */
+bool	tokens_looks(const struct hub *) MUST_USE;
+/* The next that is revoked, in so many places of the table, which become those
+ * that are left; false: none in these. */
+struct revoked_entry;
+bool	tokens_look_next(struct hub *, uint32_t *places,
+	    struct revoked_entry *) MUST_USE;
 /* The users who are here with this one (shm/table_revoked.h), each once: length, a
  * byte, and name. */
 void	tokens_users(const struct hub *, uint64_t id, struct buf *);
