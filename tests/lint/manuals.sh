@@ -28,7 +28,7 @@ for p in $pages; do
 		    { echo "$p: roost.7 has no $x"; bad=$((bad + 1)); }
 	done
 	# a quote goes to the end of its line: .Po and .Pc around several
-	! grep -nE '^\.([A-Z][a-z] )?Ql .* (No|Va|Ic|Cm|Xr|Pa|Li|Ql|Fl|Ar|Dv|Ev) ' \
+	! grep -nE '^\.([A-Z][a-z] )?(Sq|Dq|Ql) .* (No|Va|Ic|Cm|Xr|Pa|Li|Ql|Fl|Ar|Dv|Ev|:|;|,) ' \
 	    "$p" | grep -v ' Ns ' ||
 	    { echo "$p: more than one is quoted"; bad=$((bad + 1)); }
 	[ "$p" = man/roost.7 ] || grep -q '^\.Xr roost 7' "$p" ||
