@@ -95,8 +95,20 @@ async function settle(members) {
 		const r = last.get(m.room);
 		return m.since?.epoch !== r.epoch || m.since.offset !== r.offset;
 	});
-	return until(() => behind().length === 0, () => '', 20000)
-	    .then(() => [], () => behind().map((m) => `${m.id} stays at ${
+	/* who hears nothing new for a while hears no more */
+	const places = () => members.map((m) => m.since?.offset).join();
+	let was = '', since = Date.now();
+	return until(() => {
+		if (places() !== was) {
+			was = places();
+			since = Date.now();
+		}
+		return behind().length === 0 ||
+		    Date.now() - since > 3000 * slow;
+	}, '', 20000).then(() => {
+		if (behind().length > 0)
+			throw new Error('they stay');
+	}).then(() => [], () => behind().map((m) => `${m.id} stays at ${
 		m.since?.epoch}:${m.since?.offset}, and not at ${
 		JSON.stringify(last.get(m.room))}`));
 }

@@ -145,6 +145,8 @@ export class Crowd {
 				return;
 			if (f.opcode === 'ping')
 				m.ws.send(frame(OP.pong, f.payload));
+			if (f.opcode === 'close')
+				m.ws.send(frame(OP.close, f.payload));
 			if (f.opcode !== 'text')
 				continue;
 			const e = JSON.parse(f.text);
