@@ -4,7 +4,7 @@ import crypto from 'node:crypto';
 import fs from 'node:fs';
 import { after, before, test } from 'node:test';
 
-import { Daemon, run, sleep, tempdir, until } from './lib/daemon.mjs';
+import { Daemon, run, sleep, slow, tempdir, until } from './lib/daemon.mjs';
 import { ask, codeOf, connect, once, plain, refused }
 	from './lib/clients.mjs';
 import { Sock, Ws, engine } from './lib/wire.mjs';
@@ -369,7 +369,7 @@ test('ES256 with r = s = 0 is refused', async () => {
 const short = (sec, more = {}) => mint({ ...good, exp: now() + sec, ...more });
 
 test('expiry: auth:expiring, then only that namespace is left', async () => {
-	const a = await connect(hs, '/chat', { auth: { token: short(4) } });
+	const a = await connect(hs, '/chat', { auth: { token: short(2 + slow) } });
 	const b = a.io.socket('/other', { auth: { token: mint(good) } });
 	await once(b, 'connect');
 	const [{ in: left }] = await once(a, 'auth:expiring');
@@ -381,36 +381,40 @@ test('expiry: auth:expiring, then only that namespace is left', async () => {
 });
 
 test('expiry: a plain client is closed with 1008', async () => {
-	const w = await Ws.must(hs.port, `/ws/chat?token=${short(3)}`);
+	const w = await Ws.must(hs.port, `/ws/chat?token=${short(2 + slow)}`);
 	const c = await w.closed(8000);
 	assert.equal(c.code, 1008);
 	assert.ok(c.before.some((f) => /auth:expiring/.test(f.text)));
 });
 
 test('refresh: extends; of another user or forged: refused, nothing changes', async () => {
-	const s = await connect(hs, '/chat', { auth: { token: short(3) } });
+	const first = now() + 2 * slow;
+	const s = await connect(hs, '/chat', { auth: {
+		token: mint({ ...good, exp: first }) } });
 	for (const token of [short(100, { sub: 'ben' }), 'bad', short(-5)])
 		assert.equal(codeOf(await ask(s, 'auth:refresh', { token })),
 		    'unauthorized');
 	const exp = now() + 100;
-	assert.deepEqual(await ask(s, 'auth:refresh', { token: short(100) }), { exp });
-	await sleep(3500);	/* the first token has ended */
+	assert.deepEqual(await ask(s, 'auth:refresh', { token: mint(
+	    { ...good, exp }) }), { exp });
+	/* the first token has ended */
+	await sleep(first * 1000 - Date.now() + 500);
 	assert.ok(s.connected);
 	assert.equal(await ask(s, 'echo', 1), 1);
 	s.close();
-	const w = await plain(hs, `/ws/chat?token=${short(3)}`);
+	const w = await plain(hs, `/ws/chat?token=${short(3 * slow)}`);
 	assert.equal((await w.ask('auth:refresh', { token: short(60) })).data.exp > 0, true);
 	w.close();
 	await hs.counts('tokens_refreshed', (n) => n >= 2);
 });
 
 test('an expired handshake token opens nothing more, in one burst either', async () => {
-	const exp = now() + 2;
+	const exp = now() + 2 * slow;
 	const w = await engine(hs.port, { headers: {
 		Authorization: `Bearer ${mint({ ...good, exp })}` } });
 	w.text('40/open,');
 	assert.match(await w.message(), /^40\/open,/);
-	await sleep(exp * 1000 - Date.now() + 100);
+	await sleep(exp * 1000 - Date.now() + 100);	/* it is over */
 	w.text('40/chat,');
 	w.text('40/other,');
 	w.text('42/open,1["echo",7]');
@@ -422,7 +426,7 @@ test('an expired handshake token opens nothing more, in one burst either', async
 });
 
 test('a refresh is the identity of what is connected after it', async () => {
-	const exp = now() + 3;
+	const exp = now() + 2 * slow;
 	const w = await engine(hs.port, { headers: {
 		Authorization: `Bearer ${mint({ ...good, exp })}` } });
 	w.text('40/chat,');
@@ -434,7 +438,7 @@ test('a refresh is the identity of what is connected after it', async () => {
 			break;
 		assert.match(t, /auth:expiring/);
 	}
-	await sleep(exp * 1000 - Date.now() + 100);
+	await sleep(exp * 1000 - Date.now() + 100);	/* it is over */
 	w.text('40/other,');
 	assert.match(await w.message(), /^40\/other,/);
 	await w.bye();

@@ -133,7 +133,7 @@ test('who leaves while the relay is asked is forgotten', async () => {
 		const gone = fetch(d.url(`/api/v1/history/k/${room}`), {
 			signal: r.signal,
 			headers: { Authorization: `Bearer ${KEY}` } });
-		await sleep(50);
+		await sleep(50);	/* in which it is asked, as a rule */
 		r.abort();
 		await assert.rejects(gone);
 	});
@@ -311,7 +311,7 @@ async function underTurns(turn) {
 			const r = await ask(a, 'self', { room, i: said + 1 });
 			if (r.offset !== undefined)
 				said = r.offset;
-			await sleep(1);
+			await sleep(1);		/* a pace */
 		}
 	})();
 	const visitor = async () => {
@@ -331,7 +331,7 @@ async function underTurns(turn) {
 	const all = [speaker, ...range(1, 6).map(() => visitor())];
 	try {
 		await turn();
-		await sleep(200);
+		await sleep(200);	/* of traffic behind the last */
 	} finally {
 		stop = true;
 		await Promise.all(all);
@@ -356,7 +356,7 @@ test('more and fewer workers under joins', () =>
 		for (const [signal, want] of [['SIGTTIN', 3], ['SIGTTOU', 2]]) {
 			process.kill(d.pid, signal);
 			await until(() => n() === want, `${want} workers`, 20000);
-			await sleep(300);
+			await sleep(300);	/* of traffic */
 		}
 	}));
 

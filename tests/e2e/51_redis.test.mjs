@@ -141,11 +141,11 @@ test('what is refused is counted, by its code', async () => {
 	const line = (why) => until(() => d.log.includes(why), why);
 	await line('redis_publish_refused code=bad_request ' +
 	    'why="the body is not valid JSON" unsaid=0');
-	await sleep(1100);
+	await sleep(1100);	/* another second */
 	await publish({ namespace: 'no-such', event: 'e' });
 	await line('redis_publish_refused code=not_found ' +
 	    `why="no such namespace" unsaid=${bad.length}`);
-	await sleep(1100);
+	await sleep(1100);	/* another second */
 	await publish({ namespace: 'feed', event: 'e', 'a"b c': 1 });
 	await line('why="a member is not known: ');
 	assert.ok(d.log.match(/redis_publish_refused code/g).length < 9);
@@ -485,7 +485,7 @@ test('no worker is there to take it: counted', async () => {
 			for (let i = 0; i < 50; i++) {
 				await admin.do('PUBLISH', 'roost:publish',
 				    '{"namespace":"feed","event":"e"}');
-				await sleep(10);
+				await sleep(10);	/* a pace */
 			}
 			process.kill(one.pid, 'SIGCONT');
 			await until(() => (one.worker(1)?.pid ?? pid) !== pid,
@@ -555,7 +555,7 @@ test('rooms that come all the time: our heartbeat is not missed', async () => {
 			for (let i = 0; Date.now() < end; i++) {
 				await ask(s, 'room:join', { room: `r:${i}` });
 				await ask(s, 'room:leave', { room: `r:${i}` });
-				await sleep(50);
+				await sleep(50);	/* a pace */
 			}
 			await sleep(3000);	/* beats that find it quiet */
 			await one.counts('redis_gaps', 0);

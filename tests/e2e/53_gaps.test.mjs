@@ -272,7 +272,7 @@ test('a channel that may not be published to: told once, later', async () => {
 	const [noted, told] = [await x.metric('gaps_noted'),
 		await x.metric('gaps_told')];
 	const errors = await x.metric('redis_errors');
-	await sleep(5000);
+	await sleep(5000);	/* in which more might be counted */
 	await x.counts('far_lost', 1);
 	await x.counts('gaps_noted', noted);
 	await x.counts('gaps_told', told);

@@ -46,7 +46,7 @@ async function once(server, ...command) {
 		} catch (e) {
 			if (i === 9 || !/connection ended/.test(e.message))
 				throw e;
-			await sleep(50);
+			await sleep(50);	/* it comes back */
 		} finally {
 			c.close();
 		}

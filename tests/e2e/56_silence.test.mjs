@@ -76,7 +76,7 @@ for (const [what, how] of [['are lost both ways', 'lost'],
 			flow = await Flow.open(list);
 			await listened(cli, 2);
 			const done = flow.run(RATE);
-			await sleep(500);
+			await sleep(500);	/* of traffic */
 			const [d] = list, cut = Date.now();
 			net.cut(0, how);
 			await until(async () =>
@@ -135,7 +135,7 @@ async (t) => {
 		const begin = Date.now();
 		while (Date.now() < begin + 5000) {
 			await admin.do('PUBLISH', 'roost:publish', text);
-			await sleep(10);
+			await sleep(10);	/* a pace */
 		}
 		assert.equal((await admin.do('CLIENT', 'LIST')).match(
 		    /name=roostd-subscriber/g).length, 1);

@@ -62,7 +62,7 @@ test('kept while a relay is away: nothing missing, nothing twice', async () => {
 		const { pid } = b.relay();
 		const adding = Promise.all(upTo(40, 40 * round)
 		    .map((i) => add({ event: 'n', data: i })));
-		await sleep(20 * round);
+		await sleep(20 * round);	/* some moment of it */
 		process.kill(pid, 'SIGKILL');
 		await adding;
 		await until(() => (b.relay()?.pid ?? pid) !== pid, 'a relay');
@@ -117,7 +117,7 @@ test('removed before it was read: counted, and told', async () => {
 	await heard(s, 'roost:gap', 1, 20000);
 	await heard(s, 'n', 2);
 	assert.deepEqual(numbers(s), [8, 9]);
-	await sleep(500);
+	await sleep(500);	/* in which it might be told again */
 	await a.counts('stream_gaps', gaps + 1);
 	assert.equal(gotten(s, 'roost:gap').length, 1);
 	s.close();
@@ -462,7 +462,7 @@ test('without its file a relay says nothing, and is told nothing', async () => {
 		    await c.metric('far_lost') > lost, 'both to be counted');
 		/* once each, however often it is tried to tell of it */
 		const once = await c.metric('far_lost');
-		await sleep(2500);
+		await sleep(2500);	/* of attempts */
 		await c.counts('far_lost', once);
 		assert.deepEqual(numbers(t, 'say'), [1]);
 		assert.deepEqual(numbers(s, 'say'), []);

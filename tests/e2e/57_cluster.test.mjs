@@ -158,7 +158,7 @@ test('a slot moves from node to node under traffic', async (t) => {
 			    (cluster.masters.indexOf(from) + 1) % 3];
 			await cluster.migrate(slot, to);
 			await listened(channel, 2);
-			await sleep(400);
+			await sleep(400);	/* of traffic */
 		}
 	});
 	assert.ok(await sum('redis_moved') >= moved + 12);
@@ -315,7 +315,7 @@ async () => {
 	const to = cluster.masters.find((n) => n !== from);
 	await from.cli.do('CLUSTER', 'SETSLOT', slot, 'NODE', to.id);
 	const was = await d.metric('redis_commands');
-	await sleep(2000);
+	await sleep(2000);	/* the time in which they are counted */
 	const n = await d.metric('redis_commands') - was;
 	assert.ok(n < 200, `${n} commands`);
 	for (const m of [to, ...cluster.masters.filter((m) => m !== to)])

@@ -50,7 +50,7 @@ async function churn(prefix, then) {
 			list.shift().close();
 		else
 			list.push(await connect(i % 2 ? a : b, '/query', as(n)));
-		await sleep(20);
+		await sleep(20);	/* a pace */
 	}
 	await end;
 	for (const d of daemons)
@@ -93,7 +93,7 @@ test('the slot moves, keys and all, while users come and go', async () => {
 	await churn('m', async () => {
 		const slot = slotOf(KEY), from = await cluster.ownerOf(slot);
 		const to = cluster.masters.find((n) => n !== from);
-		await sleep(300);
+		await sleep(300);	/* they come and go */
 		await to.cli.do('CLUSTER', 'SETSLOT', slot, 'IMPORTING',
 		    from.id);
 		await from.cli.do('CLUSTER', 'SETSLOT', slot, 'MIGRATING',
@@ -105,23 +105,23 @@ test('the slot moves, keys and all, while users come and go', async () => {
 				break;
 			await from.cli.do('MIGRATE', '127.0.0.1', to.port,
 			    key, 0, 5000);
-			await sleep(100);
+			await sleep(100);	/* they come and go */
 		}
 		for (const n of [to, from, ...cluster.masters.filter((m) =>
 			m !== to && m !== from)])
 			await n.cli.do('CLUSTER', 'SETSLOT', slot, 'NODE',
 			    to.id);
 		await cluster.whole();
-		await sleep(500);
+		await sleep(500);	/* they come and go */
 	});
 });
 
 test('the node that has them is killed, its replica takes over', async () => {
 	await churn('k', async () => {
-		await sleep(300);
+		await sleep(300);	/* they come and go */
 		await cluster.end(await cluster.ownerOf(slotOf(KEY)));
 		await cluster.whole(60000);
-		await sleep(1000);
+		await sleep(1000);	/* they come and go */
 	});
 });
 
@@ -171,7 +171,7 @@ test('one of several Redis is away for one host: its users stay', async () => {
 		while (Date.now() < end) {
 			assert.equal((await presence(two, 'query/ann')).status,
 			    'online');
-			await sleep(200);
+			await sleep(200);	/* looked at again and again */
 		}
 		await away.cli.do('ACL', 'SETUSER', 'one', 'on');
 		for (const d of list)

@@ -301,7 +301,7 @@ test('by chance, hosts, relays, workers killed: each is where he is', async () =
 		for (let i = 0; i < 30; i++) {
 			const h = all[roll(all.length)];
 			await (roll(5) < 3 ? come(h) : go(h));
-			await sleep(roll(30));
+			await sleep(roll(30));	/* some moment */
 		}
 		/* in the middle of what they do */
 		const churn = Promise.all([...Array(8)].map(() =>

@@ -74,7 +74,7 @@ test(`${MESSAGES} through a Cluster whose slot moves`, async (t) => {
 		await cluster.migrate(slot, cluster.masters[
 		    (cluster.masters.indexOf(from) + 1) % 3]);
 		moves++;
-		await sleep(1000);
+		await sleep(1000);	/* of traffic, from move to move */
 	}
 	await done;
 	await flow.settle();

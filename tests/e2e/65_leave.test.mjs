@@ -207,7 +207,7 @@ test('QUIT: the relay is there until the last client has gone', async () => {
 	/* what goes from worker to worker gets through again */
 	await until(async () => {
 		a.emit('tell', { room: 'x', n: 1 });
-		await sleep(20);
+		await sleep(20);	/* in which it comes, or is said again */
 		return gotten(b, 'tell').length > 0;
 	}, 'a word from the other worker');
 	await d.stop();

@@ -102,7 +102,7 @@ test('HTTP: idle it is closed, in use its next response is the last', async () =
 	for (let said, n = 1; said !== 'close'; n++) {
 		const t1 = performance.now(), busy = await Sock.open(d.port);
 		said = 'keep-alive';
-		while (said === 'keep-alive' && await sleep(1) === undefined)
+		while (said === 'keep-alive' && await sleep(1) === undefined) /* a pace */
 			said = await head(busy).catch((e) => {
 				assert.ok(busy.ended && n < 10, e.message);
 			});

@@ -36,7 +36,7 @@ test('a worker that is stopped under load', async () => {
 			worst = Math.max(worst, performance.now() - t0);
 			if (s === a)
 				s.emit('tell', { room: 'x', i: sent++ });
-			await sleep(5);
+			await sleep(5);		/* a pace */
 		}
 	};
 	const talking = [talk(a), talk(b)];
@@ -135,7 +135,7 @@ test('a worker that a debugger holds is left alone', async () => {
 	const t = await tracer(old);
 	await until(() => d.log.includes(`child_traced role=worker slot=1 pid=${
 	    old}`), 'the word', 10000);
-	await sleep(TIMEOUT * 1.5);
+	await sleep(TIMEOUT * 1.5);	/* longer than others may be silent */
 	t.end();
 	/* and goes on */
 	const [s] = await sioOn(d, [1], '/');
@@ -153,9 +153,9 @@ test('time that passed for the master as well counts for nobody', async () => {
 	const before = d.children().map((c) => c.pid);
 	for (let i = 0; i < 6; i++) {
 		inject.pass(TIMEOUT * 0.6);	/* each of its own is a gap */
-		await sleep(20);
+		await sleep(20);	/* in which it looks */
 	}
-	await sleep(300);
+	await sleep(300);	/* in which one might be killed */
 	assert.deepEqual(d.children().map((c) => c.pid), before);
 	await d.counts('children_hung', 0);
 	await d.stop();
@@ -170,7 +170,7 @@ test('a busy host: the master hardly runs either', async () => {
 	/* none of its own gaps is long, but they are longer than the time */
 	for (let i = 0; i < 3 && ran < 300; i++) {
 		each('SIGSTOP', [d.pid, ...children]);
-		await sleep(TIMEOUT * 0.4);
+		await sleep(TIMEOUT * 0.4);	/* nobody runs */
 		/* it is first, and finds nobody alive */
 		process.kill(d.pid, 'SIGCONT');
 		const t0 = performance.now();
@@ -178,7 +178,7 @@ test('a busy host: the master hardly runs either', async () => {
 		ran += performance.now() - t0;
 	}
 	each('SIGCONT', children);
-	await sleep(300);
+	await sleep(300);	/* in which one might be killed */
 	assert.deepEqual(d.children().map((c) => c.pid), children);
 	assert.ok(!d.log.includes('child_hangs'), d.log);
 	await d.stop();

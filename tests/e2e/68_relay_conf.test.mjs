@@ -85,7 +85,7 @@ test('a leave is told by the new grace, also one that waits', async () => {
 	t.close();
 	await until(async () => await d.metric('ns_users', 'ns="/chat"') === 1 ||
 	    await d.metric('sessions') === 1, 'bob to be gone');
-	await sleep(300);
+	await sleep(300);	/* in which somebody might be told */
 	assert.equal(gotten(s, 'presence:update').length, n);
 	await reload(d, 'leave_grace = 10m', 'leave_grace = 0s');
 	await until(() => gotten(s, 'presence:update').length > n,
@@ -155,7 +155,7 @@ test('messages flow while the configuration changes: none is lost', async () => 
 		while (on) {
 			await cli.do('PUBLISH', 'roost:publish', body(sent++));
 			if (sent % 20 === 0)
-				await sleep(1);
+				await sleep(1);		/* a pace */
 		}
 	})();
 	await cli.do('PUBLISH', 'roost:publish', body(-1, 3000));

@@ -195,7 +195,7 @@ test('whose time is over meanwhile', async () => {
 	const began = Date.now();
 	while (Date.now() - began < 2000) {
 		await reload(d);
-		await sleep(100);
+		await sleep(100);	/* a pace */
 	}
 	/* no reload is a new begin */
 	assert.equal((await half.response({ ms: 10000 })).status, 408);

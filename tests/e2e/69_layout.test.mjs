@@ -88,7 +88,7 @@ test('nothing is lost, doubled or reordered, to it and back', async () => {
 	fs.copyFileSync(d.spare, `${d.bin}.new`);
 	fs.renameSync(`${d.bin}.new`, d.bin);
 	await upgrade(d);
-	await sleep(300);
+	await sleep(300);	/* of traffic behind the last */
 	await cease();
 	assert.deepEqual(ended, []);
 	assert.equal(times(d, ' upgrade_layout '), 2);
@@ -218,7 +218,7 @@ test('another host sees nobody leave, and hears', async () => {
 	const [x, y] = [await connect(d, '/say'), await connect(far, '/say')];
 	putRelaid(d);
 	await upgrade(d);
-	await sleep(1000);
+	await sleep(1000);	/* in which one might be said to have left */
 	await until(() => {	/* a relay has to find its Redis first */
 		x.emit('say', [1]);
 		y.emit('say', [2]);
@@ -259,12 +259,12 @@ test('sessions over polling are found, of former generations too',
 	const busy = all.map(async (s) => {
 		for (let i = 0; on; i++) {
 			assert.equal(await ask(s, 'ask', i), i);
-			await sleep(20);
+			await sleep(20);	/* a pace */
 		}
 	});
 	putRelaid(d);
 	await upgrade(d);
-	await sleep(300);
+	await sleep(300);	/* of traffic behind it */
 	on = false;
 	await Promise.all(busy);
 	assert.deepEqual(ended, []);
@@ -360,7 +360,7 @@ for (const [how, why] of [
 		    ` upgrade_rolled_back version=${version} why="${why}"`));
 		assert.deepEqual(r.after, r.before);
 		assert.deepEqual(segments(d), first);
-		await sleep(300);
+		await sleep(300);	/* of traffic behind it */
 		await cease();
 		const n = held(d.pid);
 		await fails(d, 20000);
@@ -389,7 +389,7 @@ test('four in a row leave nothing behind', async () => {
 		fs.renameSync(`${d.bin}.new`, d.bin);
 		await upgrade(d);
 		await one(d);
-		await sleep(300);
+		await d.counts('generations', 1);
 		n ??= held(d.pid);
 		await until(() => held(d.pid) === n,
 		    () => `${n} descriptors: ${links(d.pid)}`);
@@ -452,7 +452,7 @@ for (const who of ['relay', 'worker'])
 		    'both workers');
 		const [a, b] = await apart(d);
 		const cease = await crossfire(d, a, b);
-		await sleep(200);
+		await sleep(200);	/* of traffic */
 		await cease();
 		assert.deepEqual(segments(d), first);
 		a.close();

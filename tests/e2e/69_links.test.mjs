@@ -92,7 +92,7 @@ function talk(list) {
 		for (; on; i++) {
 			s.emit('say', { room: 'r', from, i });
 			if (i % 5 === 4)
-				await sleep(2 * slow);
+				await sleep(2 * slow);	/* a pace */
 		}
 		return i;
 	});
@@ -344,7 +344,7 @@ test('back by a slow link, or after none: nothing comes twice', async () => {
 	await reload(a, 'presence {', `${at(one)}presence {`);
 	await changed(a, 3);
 	await more();
-	await sleep(2000);
+	await sleep(2000);	/* what is on its way, by now */
 	const [bob] = await stop();
 	await until(() => numbers(s, 'bob').at(-1) === bob - 1, 'the last', 20000);
 	orderly(s, 'bob', bob);
@@ -381,7 +381,7 @@ test('a section that comes, and goes', async () => {
 	const last = numbers(t, 'ann').length;
 	const ack = await ask(s, 'tell', { room: 'r' });
 	assert.equal(ack.error, undefined);
-	await sleep(100);
+	await sleep(100);	/* in which they might hear */
 	assert.equal(numbers(t, 'ann').length, last);
 	const [ann] = await stop();
 	await until(() => numbers(here, 'ann').at(-1) === ann - 1, 'all here');

@@ -476,7 +476,7 @@ test('many signals at once', async () => {
 	let most = 0;
 	for (let i = 0; i < 50; i++) {
 		hup(d);
-		await sleep(200);
+		await sleep(200);	/* in the midst of the one before */
 		most = Math.max(most, pids(d).length);
 	}
 	await until(() => times(d, ' turned ') === times(d, ' reloaded '),

@@ -55,7 +55,7 @@ class Crowd {
 					this.answers++;
 				}));
 			await Promise.all(all);
-			await sleep(2);
+			await sleep(2);		/* a pace */
 		}
 	}
 	async end() {

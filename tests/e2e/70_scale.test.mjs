@@ -56,6 +56,7 @@ for (const kind of ['socketio', 'plain']) {
 			await until(() => sum('got') === CLIENTS * (i + 1),
 			    `broadcast ${i} at everybody (${sum('got')})`, 10000);
 			t.diagnostic(`broadcast ${i}: ${Date.now() - t0} ms`);
+			/* two a second */
 			await sleep(Math.max(0, 500 - (Date.now() - t0)));
 		}
 		assert.equal(sum('bad') + sum('lost'), 0);

@@ -19,13 +19,13 @@ test('three reloads under three hundred clients', { timeout: 300000 },
     async (t) => {
 	const d = await Daemon.start({ workers: 2, conf: rules(2500) });
 	const fleet = await Fleet.start(d);
-	await sleep(500);
+	await sleep(500);	/* all have come to rest */
 	await fleet.run();
-	await sleep(1500);
+	await sleep(1500);	/* of traffic, to compare with */
 	const base = await fleet.mark('base');
 	for (let i = 0; i < 3; i++) {
 		await reload(d);
-		await sleep(500);
+		await sleep(500);	/* of traffic, from one to the next */
 	}
 	const after = await fleet.mark('reloads');
 	for (const line of words(after, base).split('\n'))
@@ -88,7 +88,7 @@ test('a handshake of TLS goes on at a worker that gives', async () => {
 	    'its first bytes to be there');
 	const reloaded = reload(d);
 	await until(() => / reloaded /.test(d.log), 'the old one to give');
-	await sleep(200);
+	await sleep(200);	/* longer than it would take to give it */
 	open();
 	await done;
 	await reloaded;

@@ -162,7 +162,7 @@ rate "connects" { per = address allow = 1/1h burst = 2 }\n` });
 	let got = 0, status;
 	while ((status = await of('127.0.0.2')) !== 429) {
 		got += status === 200;
-		await sleep(20);
+		await sleep(20);	/* a pace */
 	}
 	assert.equal(got, 2);
 	await d.counts('connections_refused', (n) => n > 2, 'storm');
@@ -204,7 +204,7 @@ test('addresses that lost a client come first, nobody starves', async () => {
 	    upgrade);
 	await until(async () => await d.metric('eio_sessions') === 0 &&
 	    await d.metric('clients_closed', 'client_gone') >= 1, 'their end');
-	await sleep(300);
+	await sleep(300);	/* in which more might be let in */
 	const before = await d.metric('handshakes_known');
 	const got = { '127.0.0.2': 0, '127.0.0.3': 0, '127.0.0.4': 0 };
 	const end = Date.now() + 3000;
