@@ -126,6 +126,20 @@ redis_subscribe(struct redis *r, struct slice channel, subscriptions_cb *cb,
 	return (true);
 }
 
+bool
+redis_publish_for_all(struct redis *r, struct slice channel,
+    struct slice payload, commands_cb *cb, void *arg)
+{
+	return (redis_publish(r, channel, payload, cb, arg));
+}
+
+bool
+redis_subscribe_for_all(struct redis *r, struct slice channel,
+    subscriptions_cb *cb, void *arg)
+{
+	return (redis_subscribe(r, channel, cb, arg));
+}
+
 void
 redis_unsubscribe(struct redis *r, struct slice channel)
 {

@@ -38,6 +38,13 @@ redis_publish(struct redis *r, struct slice channel, struct slice payload,
 	return (true);
 }
 
+bool
+redis_publish_for_all(struct redis *r, struct slice channel,
+    struct slice payload, commands_cb *cb, void *arg)
+{
+	return (redis_publish(r, channel, payload, cb, arg));
+}
+
 enum answer { YES, NO, NEVER };
 
 /* To the oldest. */

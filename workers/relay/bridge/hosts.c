@@ -633,8 +633,8 @@ hosts_new(const struct hosts_params *p)
 	s->interest = interest_open(p->home->segment, 0);
 	s->sent = sent_new(&out);
 	if (s->interest == NULL || s->sent == NULL || s->asks.oom ||
-	    !redis_subscribe(p->home->redis, buf_unread(&s->asks), hosts_hear,
-	    s))
+	    !redis_subscribe_for_all(p->home->redis, buf_unread(&s->asks),
+	    hosts_hear, s))
 		hosts_free(&s);
 	return (s);
 }

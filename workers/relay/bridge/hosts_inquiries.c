@@ -290,7 +290,7 @@ inquiries_answer(struct inquiries *q, uint64_t node, uint32_t number,
 		buf_byte(b, (uint8_t)(self >> 8 * i));
 	if (!b->oom && !q->channel.oom && bus_encode(b, e) &&
 	    seal_put(q->p.seal, buf_unread(&q->channel), b))
-		(void)redis_publish(q->p.home->redis,
+		(void)redis_publish_for_all(q->p.home->redis,
 		    buf_unread(&q->channel), buf_unread(b), NULL, NULL);
 	else
 		counter_add(COUNTER_memory_failures, 1);
@@ -420,7 +420,7 @@ inquiries_new(const struct inquiries_params *p)
 	    (ssize_t)sizeof q->number)
 		q->number = (uint32_t)home_now(p->home).us;
 	inquiries_channel(q, &q->own, p->home->node_id);
-	if (q->own.oom || !redis_subscribe(p->home->redis,
+	if (q->own.oom || !redis_subscribe_for_all(p->home->redis,
 	    buf_unread(&q->own), inquiries_hear, q))
 		inquiries_free(&q);
 	return (q);

@@ -254,8 +254,9 @@ sent_send(struct sent *s, const struct sent_message *m)
 
 	CHECK_MAGIC(s, SENT_MAGIC);
 	r = sent_record(s, m);
-	if (r != NULL && redis_publish(s->p.redis, m->channel, m->payload,
-	    sent_on_reply, r)) {
+	if (r != NULL && (m->inquiry != 0 ? redis_publish_for_all :
+	    redis_publish)(s->p.redis, m->channel, m->payload, sent_on_reply,
+	    r)) {
 		counter_add(COUNTER_far_sent, 1);
 		return (true);
 	}

@@ -44,6 +44,12 @@ bool	redis_publish(struct redis *, struct slice channel,
 bool	redis_subscribe(struct redis *, struct slice channel,
 	    subscriptions_cb *, void *arg) MUST_USE;
 void	redis_unsubscribe(struct redis *, struct slice channel);
+/* The same for those that every daemon listens to: of several shards they are at
+ * the first, where strangers' are, so that no other one concerns all of them. */
+bool	redis_publish_for_all(struct redis *, struct slice channel,
+	    struct slice payload, commands_cb *, void *arg);
+bool	redis_subscribe_for_all(struct redis *, struct slice channel,
+	    subscriptions_cb *, void *arg) MUST_USE;
 
 /*
  * All of ours that are not listened to one by one, by a pattern: the prefix and

@@ -71,6 +71,27 @@ redis_publish(struct redis *r, struct slice channel, struct slice payload,
 	return (redis_say(r, SUB_OURS, channel, payload, cb, arg));
 }
 
+/* Of channels that every daemon listens to. */
+static enum subscription_kind
+redis_for_all(const struct redis *r)
+{
+	return (r->shards != NULL ? SUB_EXACT : SUB_OURS);
+}
+
+bool
+redis_publish_for_all(struct redis *r, struct slice channel,
+    struct slice payload, commands_cb *cb, void *arg)
+{
+	return (redis_say(r, redis_for_all(r), channel, payload, cb, arg));
+}
+
+bool
+redis_subscribe_for_all(struct redis *r, struct slice channel,
+    subscriptions_cb *cb, void *arg)
+{
+	return (redis_add(r, redis_for_all(r), channel, cb, arg));
+}
+
 bool
 redis_publish_classic(struct redis *r, struct slice channel,
     struct slice payload, commands_cb *cb, void *arg)
