@@ -257,3 +257,117 @@ async () => {
 	assert.equal(await answer('/ws/forum/1', user('x')), 101);
 	await d.stop();
 });
+
+/* --- learning.conf --------------------------------------------------------*/
+
+const learner = (d, nsp, name, courses = []) => connect(d, nsp,
+    as(name, { courses }));
+const join = async (s, room, since) => {
+	const r = await ask(s, 'room:join', { room, since });
+	assert.equal(codeOf(r), undefined, JSON.stringify(r));
+	return r;
+};
+const say = (s, room, content) => ask(s, 'message', { room, content });
+
+test('learning: a course is chatted in, and what was missed comes in order',
+async () => {
+	const d = await example('learning.conf', { REDIS_URL: '' });
+	const [ann, bob, eve] = await Promise.all([learner(d, '/chat', 'ann',
+	    ['7']), learner(d, '/chat', 'bob', ['7']), learner(d, '/chat', 'eve',
+	    ['8'])]);
+	const room = 'course:7';
+	assert.equal(codeOf(await ask(eve, 'room:join', { room })), 'forbidden');
+	for (const s of [ann, bob])
+		await join(s, room);
+	assert.equal((await say(ann, room, 'one')).delivered, 2);
+	const [[, meta]] = await heard(bob, 'message');
+	assert.deepEqual([meta.from, meta.offset], ['ann', 1]);
+	assert.equal(codeOf(await ask(ann, 'message', { room })), 'invalid');
+	bob.emit('typing', { room });
+	await heard(ann, 'typing');
+	bob.emit('read', { room, offset: 1 });
+	const [[read]] = await heard(ann, 'read');
+	assert.equal(read.offset, 1);
+
+	/* bob is away for three of them */
+	bob.close();
+	for (const text of ['two', 'three', 'four'])
+		await say(ann, room, text);
+	const back = await learner(d, '/chat', 'bob', ['7']);
+	const where = await join(back, room, { epoch: meta.epoch, offset: 2 });
+	assert.deepEqual([where.recovered, where.offset], [true, 5]);
+	assert.deepEqual(gotten(back, 'message').map(([m]) => m.content),
+	    ['two', 'three', 'four']);
+	await say(ann, room, 'five');
+	await heard(back, 'message', 4);
+	assert.deepEqual(gotten(back, 'message').map(([, m]) => m.offset),
+	    [3, 4, 5, 6]);
+	/* one that was never there is told that it has to begin anew */
+	const late = await learner(d, '/chat', 'cyd', ['7']);
+	assert.equal((await join(late, room, { epoch: 'x', offset: 9 }))
+	    .recovered, false);
+	const page = await ask(late, 'history:get', { room, limit: 2 });
+	assert.deepEqual([page.events.map((e) => e.args[0].content), page.more],
+	    [['four', 'five'], false]);
+	/* as the back end reads it */
+	const r = await fetch(d.url(`/api/v1/history/chat/${
+	    encodeURIComponent(room)}?limit=1000`),
+	{ headers: { Authorization: `Bearer ${KEY}` } });
+	assert.deepEqual((await r.json()).events.map((e) => e.event),
+	    ['message', 'read', 'message', 'message', 'message', 'message']);
+
+	/* between two */
+	const dm = 'dm:ann:bob';
+	await join(ann, dm);
+	await join(back, dm);
+	assert.equal(codeOf(await ask(eve, 'room:join', { room: dm })),
+	    'forbidden');
+	await say(back, dm, 'hi');
+	await heard(ann, 'message', 6);
+	[ann, eve, back, late].forEach((s) => s.close());
+	await d.stop();
+});
+
+test('learning: progress of a job, notifications, annotations', async () => {
+	const d = await example('learning.conf', { REDIS_URL: '' });
+	/* who comes later gets the latest value, and each one after it */
+	for (const done of [10, 20])
+		await api(d, 'publish', { namespace: '/analytics',
+			room: 'job:1', event: 'progress', data: { done } });
+	const s = await learner(d, '/analytics', 'ann');
+	await join(s, 'job:1');
+	const { events: [last] } = await ask(s, 'history:get',
+	    { room: 'job:1', limit: 1 });
+	assert.deepEqual(last.args, [{ done: 20 }]);
+	await api(d, 'publish', { namespace: '/analytics', room: 'job:1',
+		event: 'progress', data: { done: 30 } });
+	const [[now, meta]] = await heard(s, 'progress');
+	assert.deepEqual([now.done, meta.offset], [30, last.offset + 1]);
+
+	const n = await learner(d, '/notifications', 'ann');
+	await api(d, 'publish', { namespace: '/notifications', user: 'ann',
+		event: 'notification:new', data: { category: 'grades' } });
+	await heard(n, 'notification:new');
+
+	/* the back end lets them in; all come to the same order */
+	const pens = await Promise.all(['ann', 'bob'].map((name) =>
+	    learner(d, '/collaboration', name)));
+	assert.equal(codeOf(await ask(pens[0], 'room:join', { room: 'doc:1' })),
+	    'forbidden');
+	for (const name of ['ann', 'bob'])
+		assert.deepEqual(await api(d, `users/${name}/rooms`,
+		    { namespace: '/collaboration', join: 'doc:1' }),
+		{ sessions: 1, complete: true });
+	await Promise.all(Array.from({ length: 20 }, (_, i) => ask(pens[i % 2],
+	    'annotation', { room: 'doc:1', id: `a${i}`, action: 'create' })));
+	const seen = await Promise.all(pens.map(async (p) =>
+	    (await heard(p, 'annotation', 20)).map(([a, m]) =>
+		[m.offset, a.id])));
+	assert.deepEqual(seen[0], seen[1]);
+	assert.deepEqual(seen[0].map(([o]) => o),
+	    Array.from({ length: 20 }, (_, i) => i + 1));
+	pens[0].emit('cursor', { room: 'doc:1', at: 5 });
+	await heard(pens[1], 'cursor');
+	[s, n, ...pens].forEach((x) => x.close());
+	await d.stop();
+});
