@@ -134,6 +134,7 @@ const alike = {
 		{ namespace: 'chat', ...room, event: 'e', id: 'again' },
 		{ namespace: 'chat', ...room, event: 'e', id: 'again' },
 		{ namespace: 'chat', room: 'kept:1', event: 'e' },
+		{ namespace: 'chat', room: 'kept:1', event: 'e', ack: true },
 		{ namespace: 'chat', rooms: ['kept:1', 'kept:2'], event: 'e' },
 		{ namespace: 'chat', user: ['ann'], event: 'e', args: [1, 'two'],
 		    except: [], volatile: true, meta: false },

@@ -297,7 +297,6 @@ test('POST publish into kept rooms: places, members, pages', async () => {
 	await heard(a, 'self', 6);
 	assert.deepEqual(gotten(a, 'self').filter(([, m]) => m.offset)
 	    .map(([x]) => x.i), [1, 2, 3, 5, 6]);
-	assert.equal((await post({ room, ack: true })).status, 400);
 	const large = await post({ room, data: 'x'.repeat(150000), id: 'x2' });
 	assert.deepEqual([large.status, large.body.error.code], [413, 'too_large']);
 	const v = await post({ room, volatile: true, data: { i: 9 } });
@@ -312,4 +311,82 @@ test('POST publish into kept rooms: places, members, pages', async () => {
 	await join(c, room, { epoch, offset: 6 });
 	assert.deepEqual(gotten(c, 'self')[0][0], Buffer.from([1, 2, 3]));
 	closeAll(a, b, c);
+});
+
+/* --- back ends that ask ---------------------------------------------------- */
+
+test('ack: the event has its place, and its clients of both workers answer', async () => {
+	const [a, b] = await both(), room = fresh();
+	for (const s of [a, b]) {
+		await join(s, room);
+		s.on('sum', (data, meta, done) => done(data + meta.offset));
+	}
+	for (let i = 1; i <= 3; i++) {
+		const r = await api('publish', { namespace: 'k', room,
+			event: 'sum', data: 10 * i, ack: true });
+		assert.equal(r.status, 200, JSON.stringify(r.body));
+		assert.deepEqual([r.body.asked, r.body.answered, r.body.complete,
+			r.body.offset, typeof r.body.epoch],
+		[2, 2, true, i, 'string']);
+		assert.deepEqual(r.body.answers.map((x) => x.args),
+		    [[11 * i], [11 * i]]);
+		assert.deepEqual(new Set(r.body.answers.map((x) => x.sid)),
+		    new Set([a.id, b.id]));
+	}
+	/* it was kept like any other */
+	const page = await api(`history/k/${room}`, undefined, { method: 'GET' });
+	assert.deepEqual(page.body.events.map((e) => e.args),
+	    [[10], [20], [30]]);
+	for (const s of [a, b])
+		assert.deepEqual(gotten(s, 'sum').map(([x]) => x), [10, 20, 30]);
+	closeAll(a, b);
+});
+
+test('ack: nobody is there, somebody is silent, once for an id', async () => {
+	const room = fresh();
+	const put = (body) => api('publish', { namespace: 'k', room, event: 'e',
+		ack: true, ...body });
+	let r = (await put({})).body;
+	assert.deepEqual([r.asked, r.answered, r.complete, r.offset],
+	    [0, 0, true, 1]);
+	const [a, b] = await both();
+	for (const s of [a, b])
+		await join(s, room);
+	a.on('e', (...args) => args.at(-1)('yes'));
+	r = (await put({ timeout: 200, id: 'kept-once' })).body;
+	assert.deepEqual([r.asked, r.answered, r.complete, r.offset],
+	    [2, 1, false, 2]);
+	assert.deepEqual(r.answers.map((x) => x.args), [['yes']]);
+	assert.deepEqual((await put({ id: 'kept-once' })).body,
+	    { id: 'kept-once', duplicate: true });
+	assert.equal(gotten(b, 'e').length, 1);
+	/* each has answers of its own: one such room, and nobody else */
+	for (const more of [{ rooms: [fresh()] }, { user: 'ann' }]) {
+		r = await put(more);
+		assert.deepEqual([r.status, r.body.error.code],
+		    [400, 'bad_request']);
+	}
+	r = await put({ data: 'x'.repeat(129 * 1024) });
+	assert.deepEqual([r.status, r.body.error.code], [413, 'too_large']);
+	await d.counts('asks_open', 0);
+	closeAll(a, b);
+});
+
+test('ack: the relay killed meanwhile: unavailable, or not complete', async () => {
+	const k = await Daemon.start({ workers: 1, conf });
+	const { pid } = k.relay();
+	k.mayDie = true;
+	process.kill(pid, 'SIGSTOP');
+	const r = fetch(k.url('/api/v1/publish'), { method: 'POST',
+		headers: { Authorization: `Bearer ${KEY}`,
+			'Content-Type': 'application/json' },
+		body: JSON.stringify({ namespace: 'k', room: 'k:gone', event: 'e',
+			ack: true, id: 'again' }) });
+	await k.counts('asks_open', 1);
+	process.kill(pid, 'SIGKILL');
+	const answer = await r;
+	assert.equal(answer.status, 503);
+	assert.equal((await answer.json()).error.code, 'unavailable');
+	await k.counts('asks_open', 0);
+	await k.stop();
 });

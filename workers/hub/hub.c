@@ -223,9 +223,12 @@ hub_publish(struct hub *h, const struct bus_envelope *e)
 {
 	if (e->flags & BUS_NUMBERED)
 		store_bus_mark(h, e);
-	if (e->flags & BUS_WANT_ANSWERS)
-		ask_bus_publish(h, e);
-	else if (e->publish.kept != 0)
+	if (e->flags & BUS_WANT_ANSWERS) {
+		if (e->publish.kept == 0 || store_bus_asks(h, e))
+			ask_bus_publish(h, e);
+		else
+			ask_report(h, e, 0, false);
+	} else if (e->publish.kept != 0)
 		store_bus_publish(h, e);
 	else if (e->from != 0 || !store_bus_gap(h, e))
 		publish_bus(h, e);

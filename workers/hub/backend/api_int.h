@@ -56,6 +56,9 @@ struct api_kept {
 };
 bool	api_keep(struct hub *, const struct api_kept *, void *asker,
 	    struct ask **later) MUST_USE;
+/* One that asks, into one such room, and for nobody else.  false: as above. */
+bool	api_keep_ask(struct hub *, const struct api_kept *, struct ask *,
+	    uint64_t timeout_ms) MUST_USE;
 
 /* A namespace by its name with or without the slash; NULL: there is none, or
  * who asks may not know: *code says which. */

@@ -223,6 +223,58 @@ kept_ask_all(struct hub *h, const struct api_kept *k, struct kept_order *o,
 	return (sent != 0);
 }
 
+/* --- with a question -------------------------------------------------------- */
+
+struct kept_question {
+	uint32_t	 ref;		/* of the ask */
+	uint16_t	 ns;
+	uint8_t		 claimed_len;
+	char		 claimed[ASK_ID_BYTES];
+};
+
+static void
+kept_question_told(struct hub *h, void *arg, const struct keep_told *t)
+{
+	struct kept_question *q = arg;
+	struct buf b;
+
+	if (t->result == BUS_STORE_OK) {
+		ask_kept(h, q->ref, t, conf_redis_on(&h->conf->redis));
+		free(q);
+		return;
+	}
+	buf_init(&b);
+	error_encode(&b, kept_code(t->result), keep_why(t->result));
+	if (q->claimed_len != 0)
+		once_forget_id(h->segment, q->ns, slice_of(q->claimed,
+		    q->claimed_len));
+	ask_unkept(h, q->ref, kept_status(t->result), &b);
+	buf_fini(&b);
+	free(q);
+}
+
+bool
+api_keep_ask(struct hub *h, const struct api_kept *k, struct ask *a,
+    uint64_t timeout_ms)
+{
+	struct kept_question *q = calloc(1, sizeof *q);
+	struct keep one = kept_one(k, k->to->rooms[0]);
+
+	if (q == NULL)
+		return (false);
+	one.timeout_ms = (uint32_t)timeout_ms;
+	q->ref = ask_ref(a);
+	q->ns = k->ns->index;
+	q->claimed_len = (uint8_t)k->claimed.n;
+	if (k->claimed.n != 0)
+		memcpy(q->claimed, k->claimed.p, k->claimed.n);
+	ask_waits_for_place(a);
+	if (keep_ask(h, &one, kept_question_told, q))
+		return (true);
+	free(q);
+	return (false);
+}
+
 bool
 api_keep(struct hub *h, const struct api_kept *k, void *asker,
     struct ask **later)

@@ -257,16 +257,46 @@ publish_is_kept(const struct order *o)
 	    (o->to.ns->journals && !o->ack)));
 }
 
+/* Its clients are asked: of one room, since each has answers of its own. */
+static bool
+publish_keep_asking(struct hub *h, struct order *o, const struct api_kept *k,
+    void *asker, struct ask **later)
+{
+	struct ask *a = ask_new(h, asker, k->id, o->timeout_ms);
+
+	if (a == NULL)
+		return (api_order_bad(&o->to, "unavailable",
+		    "too many publications wait for acknowledgements"));
+	if (!api_keep_ask(h, k, a, o->timeout_ms)) {
+		ask_forget(&a);
+		return (false);
+	}
+	*later = a;
+	return (true);
+}
+
+static bool
+publish_keep_one(struct hub *h, struct order *o, const struct api_kept *k,
+    void *asker, struct ask **later)
+{
+	return (o->ack ? publish_keep_asking(h, o, k, asker, later) :
+	    api_keep(h, k, asker, later));
+}
+
 static bool
 publish_keep(struct hub *h, struct order *o, const struct publication *p,
     struct slice id, void *asker, struct buf *out, struct ask **later)
 {
-	struct api_kept k = { .ns = o->to.ns, .to = &o->to.to, .p = p,
+	const struct audience *to = &o->to.to;
+	struct api_kept k = { .ns = o->to.ns, .to = to, .p = p,
 		.id = id, .claimed = o->id };
 
-	if (o->ack)
-		return (api_order_bad(&o->to, "bad_request",
-		    "ack is not for rooms that keep a history"));
+	if (o->ack && (to->nrooms != 1 || to->nusers + to->nsids != 0))
+		return (api_order_bad(&o->to, "bad_request", "with ack a room "
+		    "that keeps a history is alone"));
+	if (o->ack && o->to.ns->journals)
+		return (api_order_bad(&o->to, "bad_request", "ack is not for "
+		    "rooms that keep a history where recovery = store"));
 	if (keep_is_too_large(h, o->to.ns, p, publish_has_kept_room(o)))
 		return (api_order_bad(&o->to, "too_large",
 		    keep_why(BUS_STORE_TOO_LARGE)));
@@ -275,9 +305,11 @@ publish_keep(struct hub *h, struct order *o, const struct publication *p,
 		publish_put_id(out, id, ",\"duplicate\":true");
 		return (true);
 	}
-	if (!api_keep(h, &k, asker, later)) {
+	if (!publish_keep_one(h, o, &k, asker, later)) {
 		if (o->id.n != 0)
 			once_forget_id(h->segment, o->to.ns->index, o->id);
+		if (o->to.code != NULL)
+			return (false);
 		return (api_order_bad(&o->to, "unavailable",
 		    keep_why(BUS_STORE_UNAVAILABLE)));
 	}

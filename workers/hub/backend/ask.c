@@ -85,6 +85,7 @@ ask_branch(struct hub *h, const struct bus_envelope *e)
 	if (a == NULL)
 		return (NULL);
 	a->branch = true;
+	a->numbered = (e->flags & BUS_NUMBERED) != 0;
 	a->prompt = e->from == 0;
 	a->slot = e->from;
 	a->ref = e->ref;
@@ -254,6 +255,8 @@ ask_hand_over(struct ask *a, bool last)
 		e.flags |= BUS_MORE;
 	if (a->truncated)
 		e.flags |= BUS_TRUNCATED;
+	if (a->numbered)
+		e.flags |= BUS_NUMBERED;
 	bus_had(&e, a->had);
 	b->elements = buf_unread(&a->answers);
 	b->asked = a->asked;
@@ -418,6 +421,7 @@ ask_report(struct hub *h, const struct bus_envelope *order, uint32_t n,
 	struct bus_envelope e;
 
 	bus_answers(&e)->asked = n;
+	e.flags |= order->flags & BUS_NUMBERED;
 	if (partly)
 		e.flags |= BUS_TRUNCATED;
 	if (order->flags & BUS_SHADOW)
@@ -429,12 +433,14 @@ ask_report(struct hub *h, const struct bus_envelope *order, uint32_t n,
 static struct ask *
 ask_asked(struct hub *h, const struct bus_envelope *e)
 {
+	uint32_t ref = e->flags & BUS_NUMBERED ? ask_by_place(h, e->ref) :
+	    e->ref;
 	uint64_t reseated[2];
 	struct ask *a;
 
 	if (e->from != 0) {
 		pending_asked(h, e->had, reseated);
-		return (ask_of(waits_heard(&h->asks->waits, e->ref, e->from,
+		return (ask_of(waits_heard(&h->asks->waits, ref, e->from,
 		    e->had, reseated)));
 	}
 	a = ask_of(waits_find(&h->asks->waits, e->ref));

@@ -93,6 +93,17 @@ struct ask *ask_survey(struct hub *, void *asker, struct survey *) MUST_USE;
 void	ask_here(struct hub *, uint32_t ref, uint16_t flags,
 	    struct slice elements);
 
+/*
+ * A question by a publication into a room that keeps a history: the store has it
+ * first.  kept: it has its place, and these workers answer by that ref;
+ * unkept: the back end is told so instead.
+ */
+struct keep_told;
+void	ask_waits_for_place(struct ask *);
+void	ask_kept(struct hub *, uint32_t ref, const struct keep_told *, bool far);
+void	ask_unkept(struct hub *, uint32_t ref, int status,
+	    const struct buf *body);
+
 /* There are other workers to ask, and no way to them: not complete. */
 void	ask_unheard(struct ask *);
 /* Other hosts are asked as well: the relay says what they answer, and when that

@@ -199,7 +199,8 @@ answers_are_complete(const struct ask *a)
 	return (!a->lost && !a->far && !a->here && slotset_empty(a->wait.slots));
 }
 
-/* {"id","answers":[...],"asked","answered","complete"[,"truncated"]} */
+/* {"id","answers":[...],"asked","answered","complete"[,"truncated"]
+ * [,"epoch","offset"]} */
 static void
 answers_render(const struct ask *a, struct buf *b)
 {
@@ -215,6 +216,9 @@ answers_render(const struct ask *a, struct buf *b)
 	    ",\"complete\":true" : ",\"complete\":false");
 	if (a->truncated)
 		buf_str(b, ",\"truncated\":true");
+	if (a->kept != 0)
+		buf_printf(b, ",\"epoch\":\"%.*s\",\"offset\":%llu",
+		    a->epoch_len, a->epoch, (unsigned long long)a->kept);
 	buf_byte(b, '}');
 }
 

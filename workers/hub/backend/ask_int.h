@@ -10,6 +10,7 @@
 #include "hub/backend/ask.h"
 #include "hub/hub_int.h"
 #include "hub/publish/waits.h"
+#include "hub/store/place.h"
 
 /* A client that has not answered: one for each question and session. */
 struct asked {
@@ -45,6 +46,11 @@ struct ask {
 	/* home */
 	void		*asker;
 	bool		 by_head;
+	/* its publication is kept: */
+	uint32_t	 kept_ref;	/* receivers answer by it; 0: by ours */
+	uint64_t	 kept;		/* its place; 0: it has none */
+	uint8_t		 epoch_len;
+	char		 epoch[EPOCH_MAX];
 	const char	*count;		/* name of the number that is asked
 					 * for (asked is it); NULL: answers */
 	uint64_t	 until_s;	/* it is revoked until then, as answered
@@ -55,6 +61,7 @@ struct ask {
 	uint8_t		 name_len;
 	char		 name[ASK_ID_BYTES];
 	bool		 branch;	/* else home.  Whose: */
+	bool		 numbered;	/* it is kept: answers say so */
 	bool		 prompt;	/* who has asked is told each answer as
 					 * it comes: the relay, in the end */
 	uint16_t	 slot;		/* 0: the relay's */
@@ -80,6 +87,8 @@ void	ask_drop(struct ask **);
 void	ask_tell(const struct ask *, int status, const struct buf *);
 /* The end, when nobody is waited for any more. */
 void	ask_settle(struct ask *);
+/* ask_lookup.c: of one whose receivers answer by this; 0: of none. */
+uint32_t ask_by_place(struct hub *, uint32_t kept_ref);
 /* What a branch has so far goes home; last: and that is all. */
 void	ask_hand_over(struct ask *, bool last);
 /* The branch of what that worker calls ref, which is made when there is none.

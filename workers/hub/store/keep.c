@@ -62,6 +62,10 @@ keep_post(struct hub *h, const struct keep *k, uint32_t ref, bool counted)
 	post_audience(&b->to, k->to);
 	if (counted)
 		e.flags |= BUS_WANT_COUNT;
+	if (k->timeout_ms != 0) {
+		e.flags |= BUS_WANT_ANSWERS;
+		b->timeout_ms = k->timeout_ms;
+	}
 	if (publish_is_far(h, p))
 		e.flags |= BUS_FAR;
 	if (!post_to(h, 0, ref, &e)) {
@@ -188,7 +192,7 @@ static void
 keep_settle(struct hub *h, struct keeping *k, enum bus_store result)
 {
 	struct keep_told t = { result, slice_of(k->epoch, k->epoch_len),
-		k->kept };
+		k->kept, k->wait.ref, k->wait.slots };
 	struct inbound in = { .ack = k->waiter.ack };
 	struct session *s;
 
@@ -224,12 +228,10 @@ store_bus_kept(struct hub *h, const struct bus_envelope *e)
 	k->epoch_len = (uint8_t)b->epoch.n;
 	if (b->epoch.n != 0)
 		memcpy(k->epoch, b->epoch.p, b->epoch.n);
-	if (!k->counted || slotset_empty(b->slots)) {
-		keep_settle(h, k, BUS_STORE_OK);
-		return;
-	}
 	pending_asked(h, b->slots, reseated);
 	waits_for(&k->wait, b->slots, reseated);
+	if (!k->counted || slotset_empty(b->slots))
+		keep_settle(h, k, BUS_STORE_OK);
 }
 
 /* How many members of a worker have got it; this one among them. */

@@ -17,6 +17,8 @@ struct keep {
 	const struct conf_namespace *ns;
 	const struct audience *to;	/* without a journal: one room */
 	const struct publication *p;
+	uint32_t	 timeout_ms;	/* its receivers are asked, for so long;
+					 * 0: they are not */
 };
 
 /* What became of it. */
@@ -24,6 +26,8 @@ struct keep_told {
 	enum bus_store	 result;	/* OK: */
 	struct slice	 epoch;
 	uint64_t	 kept;
+	uint32_t	 ref;		/* by which its receivers answer */
+	const uint64_t	*slots;		/* ... at these workers */
 };
 
 /* It is larger than what is kept of one room, if it is for such a one, or of a

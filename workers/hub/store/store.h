@@ -35,6 +35,9 @@ void	store_table_free(struct hub *);	/* nobody waits for an answer */
 void	store_bus_publish(struct hub *, const struct bus_envelope *);
 /* A publication of the store: its journal has come up to there. */
 void	store_bus_mark(struct hub *, const struct bus_envelope *);
+/* The same for one that asks its receivers: is it the next for its room here?
+ * Then it goes to the members now, and is answered. */
+bool	store_bus_asks(struct hub *, const struct bus_envelope *) MUST_USE;
 void	store_bus_count(struct hub *, const struct bus_envelope *);
 void	store_bus_kept(struct hub *, const struct bus_envelope *);
 void	store_bus_page(struct hub *, const struct bus_envelope *);
