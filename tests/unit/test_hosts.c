@@ -532,6 +532,78 @@ an_order_is_counted_on_all_hosts(void **state)
 }
 
 static void
+a_host_without_that_namespace_has_nothing_to_say(void **state)
+{
+	static struct bus_envelope e;
+	uint64_t bad = counter_get(COUNTER_far_bad);
+	struct bus_members *m = bus_members(&e, BUS_MEMBERS_PAGE_ROOMS);
+
+	(void)state;
+	member(&sides[1], 1, "n");
+	order(&sides[0], "/elsewhere", 3, 7);
+	assert_string_equal(answered, "3:7:0/0: ");
+	assert_int_equal(counter_get(COUNTER_far_bad), bad);
+	/* what cannot be asked is nobody's */
+	m->nsp = SLICE("/m:r");
+	m->limit = BUS_PAGE_MAX + 1;
+	e.flags = BUS_FAR;
+	answered[0] = '\0';
+	hosts_publish(sides[0].hosts, &e);
+	assert_string_equal(answered, "");
+	assert_int_equal(counter_get(COUNTER_far_bad), bad + 1);
+	assert_int_equal(sides[1].troubles, 1);
+	assert_int_equal(sides[1].delivered, 0);
+}
+
+/* A frame of some kind, as another host says it. */
+static void
+hear(struct side *s, const char *channel, const struct bus_envelope *e)
+{
+	uint8_t head[32] = "ROOST1\0";
+	struct buf b;
+
+	head[8] = 200;		/* node */
+	head[16] = 1;		/* epoch */
+	buf_init(&b);
+	buf_append(&b, head, sizeof head);
+	assert_true(bus_encode(&b, e));
+	give(s, slice_str(channel), buf_unread(&b));
+	buf_fini(&b);
+}
+
+static void
+other_kinds_of_frames_are_nobodys(void **state)
+{
+	static struct bus_envelope e;
+	uint64_t bad = counter_get(COUNTER_far_bad);
+	uint32_t ref;
+
+	(void)state;
+	member(&sides[1], 1, "n");
+	for (ref = 0; ref < 2; ref++) {
+		bus_count(&e, 7);
+		slotset_clear(e.slots);
+		e.from = 0;
+		e.ref = ref;
+		hear(&sides[1], "roost:asks", &e);
+		bus_answers(&e)->elements = SLICE("[");
+		slotset_clear(e.slots);
+		e.from = 0;
+		e.ref = ref;
+		hear(&sides[1], "roost:asks", &e);
+		/* a question that wants no answer, and the other way round */
+		bus_rooms(&e)->nsp = SLICE("/m:r");
+		slotset_clear(e.slots);
+		e.from = 0;
+		e.flags = ref == 0 ? BUS_WANT_COUNT : 0;
+		e.ref = ref;
+		hear(&sides[1], "roost:asks", &e);
+	}
+	assert_int_equal(counter_get(COUNTER_far_bad), bad + 6);
+	assert_int_equal(sides[1].delivered, 0);
+}
+
+static void
 what_redis_does_not_take_is_not_waited_for(void **state)
 {
 	unsigned i;
@@ -657,6 +729,8 @@ main(void)
 		T(only_who_knows_the_secret_is_heard),
 		T(what_comes_behind_the_next_connection_is_told),
 		T(an_order_is_counted_on_all_hosts),
+		T(a_host_without_that_namespace_has_nothing_to_say),
+		T(other_kinds_of_frames_are_nobodys),
 		T(what_redis_does_not_take_is_not_waited_for),
 		T(who_does_not_answer_in_time_is_missing),
 		T(inquiries_are_bounded_and_the_order_goes_out),

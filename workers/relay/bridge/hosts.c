@@ -387,8 +387,6 @@ hosts_check(const struct hosts *s, const struct bus_envelope *e,
 	struct slice nsp;
 
 	to = hosts_whom(e, &nsp);
-	if (to == NULL || !hosts_is_fit(e))
-		return (NULL);
 	*ns = nsp.n == 0 ? NULL : conf_namespace_find(s->p.home->conf, nsp);
 	return (*ns == NULL && (nsp.n != 0 || !hosts_may_be_for_all(e)) ?
 	    NULL : to);
@@ -508,11 +506,20 @@ hosts_take(struct hosts *s, struct slice channel, struct slice frame,
 {
 	static struct bus_envelope e;	/* large; one at a time */
 	const struct conf_namespace *ns = NULL;
-	const struct bus_audience *to = NULL;
+	const struct bus_audience *to;
 	ssize_t n = bus_decode(frame, &e);
+	struct slice nsp;
 
-	if (n > 0 && n == (ssize_t)frame.n && e.from == 0)
-		to = hosts_check(s, &e, &ns);
+	if (n <= 0 || n != (ssize_t)frame.n || e.from != 0 ||
+	    hosts_whom(&e, &nsp) == NULL || !hosts_is_fit(&e)) {
+		hosts_refuse(s, channel);
+		return;
+	}
+	to = hosts_check(s, &e, &ns);
+	if (to == NULL && e.ref != 0) {	/* all hosts are asked */
+		hosts_say_nothing(s, node, e.ref, false);
+		return;
+	}
 	if (to == NULL) {
 		hosts_refuse(s, channel);
 		return;
