@@ -221,15 +221,18 @@ hub_written(struct hub *h, struct mono now)
 static void
 hub_publish(struct hub *h, const struct bus_envelope *e)
 {
+	bool kept = e->publish.kept != 0, now;
+
 	if (e->flags & BUS_NUMBERED)
 		store_bus_mark(h, e);
+	now = !kept || store_bus_publish(h, e);
 	if (e->flags & BUS_WANT_ANSWERS) {
-		if (e->publish.kept == 0 || store_bus_asks(h, e))
+		if (now)
 			ask_bus_publish(h, e);
 		else
 			ask_report(h, e, 0, false);
-	} else if (e->publish.kept != 0)
-		store_bus_publish(h, e);
+	} else if (kept)
+		;		/* by its place */
 	else if (e->from != 0 || !store_bus_gap(h, e))
 		publish_bus(h, e);
 }

@@ -20,9 +20,8 @@ numbered_drop(struct hub *h, const struct bus_envelope *e)
 		publish_answer_count(h, e, 0);
 }
 
-/* Its room, where it is the next; NULL: it goes to nobody now. */
-static struct room *
-numbered_next(struct hub *h, const struct bus_envelope *e)
+bool
+store_bus_publish(struct hub *h, const struct bus_envelope *e)
 {
 	const struct bus_publish *b = &e->publish;
 	const struct conf_namespace *ns = conf_namespace_find(h->conf, b->nsp);
@@ -30,43 +29,30 @@ numbered_next(struct hub *h, const struct bus_envelope *e)
 
 	if (ns != NULL && b->to.nrooms == 1)
 		r = room_find(h, ns->index, ROOM_NAMED, b->to.rooms[0]);
-	if (r == NULL || heal_is_on(h, r))
-		return (NULL);		/* it comes with what is missing */
-	switch (place_look(h, r, b->epoch, b->kept)) {
-	case PLACE_NEXT:
-		return (r);
-	case PLACE_BEFORE:
-		counter_add(COUNTER_history_repeated, 1);
-		break;
-	case PLACE_BEHIND:
-		heal_begin(h, ns, r, b->epoch);
-		break;
-	}
-	return (NULL);
-}
-
-void
-store_bus_publish(struct hub *h, const struct bus_envelope *e)
-{
-	struct room *r = numbered_next(h, e);
-
 	if (r == NULL) {
 		numbered_drop(h, e);
-		return;
-	}
-	publish_bus(h, e);
-	(void)place_set(h, r, e->publish.epoch, e->publish.kept);
-}
-
-bool
-store_bus_asks(struct hub *h, const struct bus_envelope *e)
-{
-	struct room *r = numbered_next(h, e);
-
-	if (r == NULL)
 		return (false);
-	(void)place_set(h, r, e->publish.epoch, e->publish.kept);
-	return (true);
+	}
+	if (heal_is_on(h, r)) {		/* it comes with what is missing */
+		numbered_drop(h, e);
+		return (false);
+	}
+	switch (place_look(h, r, b->epoch, b->kept)) {
+	case PLACE_NEXT:
+		if ((e->flags & BUS_WANT_ANSWERS) == 0)
+			publish_bus(h, e);
+		(void)place_set(h, r, b->epoch, b->kept);
+		return (true);
+	case PLACE_BEFORE:
+		counter_add(COUNTER_history_repeated, 1);
+		numbered_drop(h, e);
+		return (false);
+	case PLACE_BEHIND:
+		numbered_drop(h, e);
+		heal_begin(h, ns, r, b->epoch);
+		return (false);
+	}
+	return (false);
 }
 
 /* --- journals -------------------------------------------------------------- */

@@ -32,12 +32,11 @@ struct store_table *store_table_new(const struct hub *) MUST_USE;
 void	store_table_free(struct hub *);	/* nobody waits for an answer */
 
 /* From the bus. */
-void	store_bus_publish(struct hub *, const struct bus_envelope *);
+/* false: it was not the next, and goes to nobody now.  One that asks its receivers
+ * (BUS_WANT_ANSWERS) is left to the caller to give to them, and to answer. */
+bool	store_bus_publish(struct hub *, const struct bus_envelope *);
 /* A publication of the store: its journal has come up to there. */
 void	store_bus_mark(struct hub *, const struct bus_envelope *);
-/* The same for one that asks its receivers: is it the next for its room here?
- * Then it goes to the members now, and is answered. */
-bool	store_bus_asks(struct hub *, const struct bus_envelope *) MUST_USE;
 void	store_bus_count(struct hub *, const struct bus_envelope *);
 void	store_bus_kept(struct hub *, const struct bus_envelope *);
 void	store_bus_page(struct hub *, const struct bus_envelope *);

@@ -16,18 +16,22 @@ home_now(const struct home *h)
 	return (h->now(h->arg));
 }
 
-void
-home_offset(struct home *h, struct bus_envelope *e)
+struct slice
+home_offset(struct home *h, uint8_t out[OFFSET_MAX])
 {
-	if (e->kind == BUS_PUBLISH && h->conf->recovery_window_ms != 0)
-		e->publish.offset = offset_make(h->offset, &h->origin,
-		    HOME_OFFSET | ++h->ledger->offsets);
+	if (h->conf->recovery_window_ms == 0)
+		return (slice_of(NULL, 0));
+	return (offset_make(out, &h->origin,
+	    HOME_OFFSET | ++h->ledger->offsets));
 }
 
 void
 home_deliver(struct home *h, const uint64_t slots[2], struct bus_envelope *e)
 {
-	home_offset(h, e);
+	uint8_t offset[OFFSET_MAX];
+
+	if (e->kind == BUS_PUBLISH)
+		e->publish.offset = home_offset(h, offset);
 	h->to_workers(h->arg, slots, e);
 }
 

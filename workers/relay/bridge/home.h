@@ -27,7 +27,6 @@ struct home {
 	uint64_t	 node_id;	/* names this host among others */
 	uint32_t	 generation;
 	struct offset_origin origin;	/* of what came from elsewhere */
-	uint8_t		 offset[OFFSET_MAX];	/* of the last */
 	struct ledger	*ledger;	/* all links' */
 	bool		 comes;		/* another link serves yet: what this one
 					 * brings is compared and not taken */
@@ -47,12 +46,13 @@ struct home {
 };
 
 struct mono home_now(const struct home *);
-/* A publication gets an offset of this host, by which its clients can be
- * recovered here; it stands in home until the next. */
-void	home_offset(struct home *, struct bus_envelope *);
-/* To these workers, with that. */
+/* To these workers.  A publication gets an offset of this host, by which its
+ * clients can be recovered here. */
 void	home_deliver(struct home *, const uint64_t slots[2],
 	    struct bus_envelope *);
+
+/* Such an offset, in out; empty: no client is recovered. */
+struct slice home_offset(struct home *, uint8_t out[OFFSET_MAX]);
 
 /* What came is to be taken. */
 bool	home_takes(const struct home *, struct slice channel,

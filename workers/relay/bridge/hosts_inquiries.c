@@ -347,11 +347,12 @@ inquiries_take(struct inquiries *q, uint64_t node, struct bus_envelope *e,
 {
 	struct inquired *d = calloc(1, sizeof *d);
 	uint64_t ms = INQUIRIES_THERE_MS;
+	uint8_t offset[OFFSET_MAX];
 
 	CHECK_MAGIC(q, INQUIRIES_MAGIC);
 	counter_add(COUNTER_far_asks_heard, 1);
 	if (e->kind == BUS_PUBLISH) {
-		home_offset(q->p.home, e);
+		e->publish.offset = home_offset(q->p.home, offset);
 		ms = e->publish.timeout_ms + INQUIRIES_GRACE_MS;
 	}
 	if (d == NULL) {
