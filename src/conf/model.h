@@ -324,6 +324,10 @@ struct conf_check {
 					 * arrays (elements), value of numbers */
 };
 
+/* What becomes of an event to a user who is nowhere: the words of event {
+ * offline }. */
+enum { CONF_OFFLINE_DROP = 1, CONF_OFFLINE_QUEUE = 2, CONF_OFFLINE_PUSH = 4 };
+
 struct conf_event {
 	char		*name;		/* "*": whatever has no rule of its own */
 	size_t		 name_len;
@@ -334,6 +338,7 @@ struct conf_event {
 	char		*field;		/* ROOM, USER: member of the first arg */
 	bool		 self;		/* the sender gets it too */
 	bool		 forward;	/* back ends get it too */
+	uint32_t	 offline;	/* CONF_OFFLINE_ bits */
 	bool		 history;	/* kept where its room keeps any */
 	bool		 keeps;		/* ... and there are such rooms: to is
 					 * ROOM, it is not volatile */
@@ -388,6 +393,10 @@ struct conf_namespace {
 	enum conf_presence presence;
 	uint64_t	 idle_after_ms;	/* silent for so long: away; 0: never */
 	uint32_t	 tells;		/* CONF_TELL_ bits */
+	bool		 queues;	/* some event waits for users who are away, */
+	unsigned	 offline_events; /* as many of one user, */
+	uint64_t	 offline_bytes;
+	uint64_t	 offline_keep_ms; /* and for so long */
 	char		**roles;
 	size_t		 nroles;
 	struct conf_room *rooms;

@@ -26,6 +26,14 @@
 #define BUS_ATTACHMENTS_MAX 10	/* as in one Socket.IO packet */
 #define BUS_LIST_MAX	64		/* rooms, sids ... in one envelope */
 
+/* What is done with a BUS_QUEUE: publish.kept. */
+enum {
+	INBOX_QUEUE = 1,
+	INBOX_PUSH = 2,		/* back ends are told, in PREFIXoffline */
+	INBOX_FRONT = 4		/* it has been taken, and comes back */
+};
+#define INBOX_PAGE	256u	/* events of one answer to BUS_INBOX */
+
 enum bus_kind {
 	BUS_PUBLISH = 1,	/* deliver to an audience */
 	BUS_COUNT,		/* answer: how many got publication `ref` */

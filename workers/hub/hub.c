@@ -28,6 +28,7 @@
 #include "hub/session/note.h"
 #include "hub/session/tokens.h"
 #include "hub/store/store.h"
+#include "hub/stream/inbox.h"
 #include "hub/stream/stream.h"
 #include "proto/bus.h"
 #include "shm/interest.h"
@@ -37,7 +38,8 @@
 static const struct hub_events events = {
 	.room_entered = { presence_room_enter, recover_room_entered },
 	.room_left = { presence_room_leave, recover_room_left },
-	.session_begun = { presence_session_begin, note_joined },
+	.session_begun = { presence_session_begin, note_joined,
+	    inbox_session_begin },
 	.session_ended = { ask_left, presence_session_end,
 	    limit_session_left },
 	.session_freed = { recover_session_freed },
@@ -266,6 +268,7 @@ static void (*const kinds[])(struct hub *, const struct bus_envelope *) = {
 	[BUS_COUNT]		= hub_count,
 	[BUS_KEPT]		= store_bus_kept,
 	[BUS_PAGE]		= store_bus_page,
+	[BUS_INBOX]		= inbox_bus,
 	[BUS_STREAMED]		= streams_bus,
 	[BUS_ANSWERS]		= ask_bus_answers,
 	[BUS_ANSWERS_END]	= ask_bus_end,
@@ -288,9 +291,10 @@ hub_bus_frame(struct hub *h, struct slice frame)
 
 	CHECK_MAGIC(h, HUB_MAGIC);
 	if (bus_decode(frame, &e) == (ssize_t)frame.n &&
-	    (unsigned)e.kind < nitems(kinds) && kinds[e.kind] != NULL)
-		kinds[e.kind](h, &e);
-	else
+	    (unsigned)e.kind < nitems(kinds) && kinds[e.kind] != NULL) {
+		if (!inbox_holds(h, &e, frame))
+			kinds[e.kind](h, &e);
+	} else
 		counter_add(COUNTER_bus_bad, 1);
 }
 

@@ -440,7 +440,8 @@ relay_open(struct relay *r)
 		.segment = r->h->segment, .exchange = &r->exchange,
 		.wheel = loop_wheel(r->loop) };
 	const struct stream_params stream = { .conf = r->conf,
-		.exchange = &r->exchange, .node_id = r->h->node_id };
+		.exchange = &r->exchange, .segment = r->h->segment,
+		.node_id = r->h->node_id };
 	struct ipc_msg ready;
 	unsigned slot;
 

@@ -70,6 +70,7 @@ namespace_check_connect(struct conf_reading *parse, const struct conf_tree *s,
     const struct conf_event *event)
 {
 	const bool given[] = { event->nroles > 0, event->self, event->forward,
+		event->offline != CONF_OFFLINE_DROP,
 		event->is_volatile, !event->member,
 		event->confirm_json != NULL, event->ack != CONF_ACK_NONE,
 		event->args != 0, event->max_bytes != 0, event->rate != NULL,
@@ -88,6 +89,29 @@ namespace_check_connect(struct conf_reading *parse, const struct conf_tree *s,
 			    "to, as and meta, and nothing else");
 			break;
 		}
+}
+
+/* What a user who is away is spared, or waits for. */
+static void
+namespace_check_offline(struct conf_reading *parse, const struct conf_tree *s,
+    const struct conf_event *event, const struct conf_namespace *ns)
+{
+	uint32_t what = event->offline & ~(uint32_t)CONF_OFFLINE_DROP;
+
+	if (what == 0)
+		return;
+	if (what != event->offline)
+		conf_titled_bad(parse, s, "offline = drop stands alone");
+	if (event->to != CONF_TO_USER || event->is_volatile)
+		conf_titled_bad(parse, s, "offline is for what goes to = "
+		    "user:FIELD and is not volatile");
+	if (!conf_redis_on(&parse->p.conf->redis))
+		conf_titled_bad(parse, s, "offline = queue, or push, needs a "
+		    "redis section: it waits there");
+	if ((what & CONF_OFFLINE_PUSH) != 0 &&
+	    ns->presence == CONF_PRESENCE_OFF)
+		conf_titled_bad(parse, s, "offline = push needs presence in the "
+		    "namespace: else nobody knows who is on another host");
 }
 
 static void
@@ -115,6 +139,7 @@ namespace_event(struct conf_reading *parse, const struct conf_tree *s,
 		return;
 	}
 	namespace_check_event(parse, s, event);
+	namespace_check_offline(parse, s, event, ns);
 	if (strcmp(event->name, "*") == 0)
 		ns->fallback = event;
 	else if (event->as_json == NULL)
@@ -192,6 +217,9 @@ namespace_note_keeps(const struct conf *conf, struct conf_namespace *ns)
 	    conf->recovery_window_ms != 0 && !conf_redis_on(&conf->redis);
 	for (i = 0; i < ns->nrooms; i++)
 		ns->keeps |= ns->rooms[i].history != 0;
+	for (i = 0; i < ns->nevents; i++)
+		ns->queues |= (ns->events[i].offline &
+		    CONF_OFFLINE_QUEUE) != 0;
 	for (i = 0; i < ns->nevents; i++)
 		ns->events[i].keeps = ns->keeps && ns->events[i].history &&
 		    ns->events[i].to == CONF_TO_ROOM &&

@@ -16,6 +16,7 @@
 #include "hub/session/principal.h"
 #include "hub/store/keep.h"
 #include "hub/stream/forward.h"
+#include "hub/stream/inbox.h"
 #include "proto/json.h"
 
 /* --- where to ------------------------------------------------------------- */
@@ -163,7 +164,8 @@ rule_publication(struct passage *w)
 	if (s->who != NULL)
 		from = principal_user_json(s->who);
 	if (w->rule->meta || rule_ack_wants_id(w) ||
-	    conf_event_forwards(w->rule)) {
+	    conf_event_forwards(w->rule) ||
+	    w->rule->offline != CONF_OFFLINE_DROP) {
 		meta = publish_meta(s->hub, from, w->rule->to == CONF_TO_ROOM ?
 		    w->raw : slice_of(NULL, 0), &w->id);
 		if (meta.n == 0)
@@ -364,6 +366,47 @@ rule_to_backend(struct passage *w)
 		    w->in->attachments, w->in->nattach);
 }
 
+/* The user is on no host, or at most on another one, which gets it from where
+ * it waits: false: it did not get as far. */
+static bool
+rule_queue(struct passage *w, bool push)
+{
+	unsigned what = INBOX_QUEUE | (push ? INBOX_PUSH : 0);
+
+	if (rule_ack_wants_id(w))
+		return (inbox_send_for(w->s, &w->in->ack, w->name, &w->p,
+		    w->id, what));
+	return (inbox_send(w->s->hub, w->s->ns, w->name, &w->p, w->id, what));
+}
+
+/* True: it waits for the user, or the sender was told that it cannot. */
+static bool
+rule_offline(struct passage *w)
+{
+	struct session *s = w->s;
+	bool elsewhere, push;
+
+	if (inbox_is_here(s->hub, s->ns, w->name, &elsewhere))
+		return (false);
+	push = (w->rule->offline & CONF_OFFLINE_PUSH) != 0 && !elsewhere;
+	if ((w->rule->offline & CONF_OFFLINE_QUEUE) == 0) {
+		if (push)
+			(void)inbox_send(s->hub, s->ns, w->name, &w->p, w->id,
+			    INBOX_PUSH);
+		return (false);
+	}
+	if (!rule_queue(w, push)) {
+		refuse(s, w->in, REFUSED_UNAVAILABLE, "%s", inbox_why());
+		return (true);
+	}
+	counter_add(COUNTER_events_accepted, 1);
+	rule_confirm(w);
+	if (w->rule->ack == CONF_ACK_ECHO)
+		session_ack_binary(s, &w->in->ack, w->in->args,
+		    w->in->attachments, w->in->nattach);
+	return (true);
+}
+
 static void
 rule_pass(struct passage *w)
 {
@@ -384,6 +427,9 @@ rule_pass(struct passage *w)
 		f = rule_forwarded(w);
 		(void)forward_send(w->s, &f);
 	}
+	if (unlikely(w->rule->offline != CONF_OFFLINE_DROP) &&
+	    rule_offline(w))
+		return;
 	if (unlikely(rule_is_kept(w))) {
 		rule_keep(w);
 		return;

@@ -13,7 +13,7 @@
 #include "hub/stream/stream_int.h"
 
 struct forwarded {
-	struct streams_wait wait;
+	struct question wait;
 	struct waiter	 waiter;
 	uint64_t	 ts;
 	uint8_t		 id_len;
@@ -89,7 +89,7 @@ forward_tell(struct session *s, const struct forwarded *f,
 }
 
 static void
-forward_over(struct hub *h, struct streams_wait *w,
+forward_over(struct hub *h, struct question *w,
     const struct bus_envelope *e)
 {
 	struct forwarded *f = container_of(w, struct forwarded, wait);
@@ -121,7 +121,7 @@ forward_for(struct session *s, const struct ack *ack, const struct forward *p)
 	f->id_len = (uint8_t)p->id.n;
 	memcpy(f->id, p->id.p, p->id.n);
 	forward_fill(s, p, &e);
-	if (!streams_ask(s->hub, &e, &f->wait)) {
+	if (!question_ask(s->hub, &e, &f->wait)) {
 		counter_add(COUNTER_forwards_refused, 1);
 		free(f);
 		return (false);

@@ -4,6 +4,8 @@
 #ifndef HUB_STREAM_STREAM_INT_H
 #define HUB_STREAM_STREAM_INT_H
 
+#include <sys/queue.h>
+
 #include "hub/hub_int.h"
 #include "hub/publish/waits.h"
 #include "hub/stream/stream.h"
@@ -12,20 +14,33 @@
 #define STREAM_TIMEOUT_MS	2000	/* for the relay's answer */
 #define STREAM_WAITS_MAX	16384	/* questions without an answer */
 
-/* One of them: what becomes of it is its kind's. */
-struct streams_wait {
+/* What becomes of it is its kind's. */
+struct question {
 	struct wait	 wait;
 	/* It is over, and frees itself; e: the answer, or NULL: there is none. */
-	void		(*over)(struct hub *, struct streams_wait *,
+	void		(*over)(struct hub *, struct question *,
 			    const struct bus_envelope *e);
 };
 
+struct inbox_take;
+
 struct streams_table {
 	struct waits	 waits;
+	struct hashtab	 takes;		/* inbox.c: sessions that begin */
+	TAILQ_HEAD(, inbox_take) slow;	/* ... whose clients read slowly */
 };
 
-/* Sends e to the relay, and waits.  false: it was not sent. */
-bool	streams_ask(struct hub *, struct bus_envelope *, struct streams_wait *)
+/* inbox.c: of what a table is made; the clock; the stream broke. */
+uint64_t inbox_hash_of(const void *hub, const struct hashtab_link *);
+void	inbox_tick(struct hub *);
+void	inbox_lost(struct hub *);
+
+/* question.c: sends e to the relay, and waits.  false: it was not sent. */
+bool	question_ask(struct hub *, struct bus_envelope *, struct question *)
 	    MUST_USE;
+/* BUS_STREAMED; the clock; the stream broke. */
+void	question_answered(struct hub *, const struct bus_envelope *);
+void	question_tick(struct hub *);
+void	question_lost(struct hub *);
 
 #endif

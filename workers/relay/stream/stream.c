@@ -15,6 +15,7 @@
 #include "conf/conf.h"
 #include "proto/bus.h"
 #include "relay/local/exchange.h"
+#include "relay/stream/inbox.h"
 #include "relay/stream/lane.h"
 #include "shm/counters.h"
 #include "sys/log.h"
@@ -29,10 +30,11 @@ struct stream {
 	struct exchange	*x;
 	struct lane_calls calls;
 	struct lane_way	 way;
+	struct inbox	*inbox;
 	uint64_t	 serial;	/* of the Redis in way */
 	bool		 up;
 	struct lane	*lanes;		/* by namespace; name NULL: none yet */
-	unsigned	 nlanes;
+	unsigned	 nlanes;	/* ... and the last: of those away */
 	struct lane_flight *astray;	/* their answers may come yet */
 	struct entry_parts parts;	/* scratch */
 	struct buf	 frame;		/* scratch */
@@ -41,25 +43,37 @@ struct stream {
 
 /* --- to the workers ---------------------------------------------------------*/
 
-static void
-stream_answer(struct stream *s, const struct asker *to, enum bus_store result)
+/* False: there is nobody, or no room. */
+static bool
+stream_answer_page(void *arg, const struct asker *to, unsigned result,
+    struct slice frames, bool more)
 {
 	static struct bus_envelope e;	/* large; one at a time */
+	struct stream *s = arg;
 
-	if (to->ref == 0 || exchange_peer(s->x, to->slot) == NULL)
-		return;
-	(void)bus_streamed(&e, result);
+	if (to->ref == 0 || exchange_peer(s->x, to->slot) == NULL ||
+	    (uint16_t)s->x->generations[to->slot] != to->generation)
+		return (false);
+	bus_streamed(&e, (enum bus_store)result)->frames = frames;
+	if (more)
+		e.flags |= BUS_MORE;
 	slotset_only(e.slots, to->slot);
 	e.from = 0;
 	e.generation = 0;
 	e.ref = to->ref;
 	buf_reset(&s->frame);
-	if (bus_encode(&s->frame, &e)) {
-		(void)exchange_route(s->x, buf_unread(&s->frame), e.slots, 0);
-		return;
-	}
+	if (bus_encode(&s->frame, &e))
+		return (exchange_route(s->x, buf_unread(&s->frame), e.slots,
+		    0));
 	s->frame.oom = false;	/* it does not wait for ever */
 	counter_add(COUNTER_memory_failures, 1);
+	return (false);
+}
+
+static void
+stream_answer(struct stream *s, const struct asker *to, enum bus_store result)
+{
+	(void)stream_answer_page(s, to, result, slice_of(NULL, 0), false);
 }
 
 static void
@@ -253,6 +267,47 @@ stream_take(struct stream *s, const struct bus_envelope *b)
 	lane_add(l, e);
 }
 
+/* The last lane's. */
+static struct lane *
+stream_lane_away(struct stream *s)
+{
+	struct lane *l = &s->lanes[s->nlanes - 1];
+
+	if (l->name != NULL)
+		return (l);
+	if (!lane_init(l, "offline", &s->calls)) {
+		counter_add(COUNTER_memory_failures, 1);
+		return (NULL);
+	}
+	stream_mark(s, l, SLICE("begin"));
+	return (l);
+}
+
+/* A user is away, and has a telephone, perhaps. */
+static void
+stream_push(struct stream *s, const struct bus_envelope *b)
+{
+	static const struct asker nobody = { .ref = 0 };
+	const struct bus_publish *p = &b->publish;
+	struct lane *l = stream_lane_away(s);
+	struct entry *e;
+
+	if (l == NULL)
+		return;
+	entry_begin(&s->parts, SLICE("push"), p->sent_us);
+	entry_put(&s->parts, "namespace", slice_from(p->nsp, 1));
+	entry_put_event(&s->parts, p);
+	if (p->meta.n != 0)
+		entry_put(&s->parts, "meta", p->meta);
+	e = !stream_is_too_large(s, s->parts.bytes.wpos) &&
+	    stream_has_room(s, s->parts.bytes.wpos) ? entry_new(&s->parts) :
+	    NULL;
+	if (e == NULL)
+		stream_refuse(s, l, &nobody, BUS_STORE_UNAVAILABLE);
+	else
+		lane_add(l, e);
+}
+
 static void
 stream_on_frame(void *arg, struct slice frame)
 {
@@ -265,6 +320,14 @@ stream_on_frame(void *arg, struct slice frame)
 	}
 	if (e.kind == BUS_FORWARD)
 		stream_take(s, &e);
+	else if (e.kind == BUS_INBOX)
+		inboxes_take(s->inbox, &e);
+	else {
+		if ((e.publish.kept & INBOX_PUSH) != 0)
+			stream_push(s, &e);
+		if ((e.publish.kept & INBOX_QUEUE) != 0)
+			inboxes_queue(s->inbox, &e);
+	}
 }
 
 /* --- Redis ------------------------------------------------------------------*/
@@ -287,6 +350,9 @@ stream_turn(struct stream *s, const struct stream_link *link)
 	unsigned i;
 
 	CHECK_MAGIC(s, STREAM_MAGIC);
+	inboxes_redis(s->inbox, link->redis, link->section == NULL ? "" :
+	    link->section->redis.prefix, link->serial != s->serial,
+	    link->alone);
 	if (link->serial != s->serial)
 		stream_change(s, link);
 	if (link->alone)
@@ -325,6 +391,7 @@ stream_conf(struct stream *s, const struct conf *conf)
 {
 	CHECK_MAGIC(s, STREAM_MAGIC);
 	s->conf = conf;
+	inboxes_conf(s->inbox, conf);
 	stream_begin(s);
 }
 
@@ -345,6 +412,7 @@ struct stream *
 stream_new(const struct stream_params *p)
 {
 	struct stream *s = calloc(1, sizeof *s);
+	struct inboxes_params i;
 
 	if (s == NULL)
 		return (NULL);
@@ -358,11 +426,15 @@ stream_new(const struct stream_params *p)
 	stream_epoch(s);
 	buf_init(&s->parts.bytes);
 	buf_init(&s->frame);
-	s->nlanes = p->conf->ns_room;
+	s->nlanes = p->conf->ns_room + 1;
 	s->lanes = calloc(s->nlanes, sizeof *s->lanes);
 	s->x->stream = stream_on_frame;
 	s->x->stream_arg = s;
-	if (s->lanes == NULL)
+	i = (struct inboxes_params){ .conf = p->conf, .exchange = p->exchange,
+		.segment = p->segment, .arg = s,
+		.answer = stream_answer_page };
+	s->inbox = inboxes_new(&i);
+	if (s->lanes == NULL || s->inbox == NULL)
 		stream_free(&s);
 	else
 		stream_begin(s);
@@ -390,6 +462,7 @@ stream_free(struct stream **sp)
 			lane_fini(&s->lanes[i]);
 	free(s->lanes);
 	lane_flights_free(&s->astray);
+	inboxes_free(&s->inbox);
 	buf_fini(&s->parts.bytes);
 	buf_fini(&s->frame);
 	s->magic = 0;

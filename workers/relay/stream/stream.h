@@ -21,11 +21,13 @@
 struct conf;
 struct exchange;
 struct redis;
+struct segment;
 struct stream;
 
 struct stream_params {
 	const struct conf *conf;
 	struct exchange	*exchange;
+	struct segment	*segment;
 	uint64_t	 node_id;
 };
 

@@ -1,0 +1,526 @@
+/*
+ * Events for users who are away, in Redis; see inbox.h.  Called by stream.c.
+ */
+#include "relay/stream/inbox.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/slotset.h"
+#include "conf/conf.h"
+#include "proto/bus.h"
+#include "relay/local/exchange.h"
+#include "shm/counters.h"
+#include "shm/interest.h"
+
+/* A reply may have 1 MiB. */
+#define INBOX_EVENT_MAX	(512u << 10)
+#define INBOX_PAGE_BYTES "262144"
+#define INBOX_PAGE_TEXT	"256"		/* INBOX_PAGE */
+#define INBOX_ASKED_MAX	16384u		/* questions on their way */
+
+/* KEYS: the inbox.  ARGV: frame, most events, most bytes, ms, "1": in front.
+ * Answers how many older ones had to go. */
+static const char inbox_script_add[] =
+"local k=KEYS[1]\n"
+"local v=redis.call('HMGET',k,'h','t','b')\n"
+"local h,t,b=tonumber(v[1]) or 1,tonumber(v[2]) or 0,tonumber(v[3]) or 0\n"
+"local now=redis.call('TIME')\n"
+"local e=now[1]..string.format('%03d',math.floor(now[2]/1000))..' '..ARGV[1]\n"
+"local at\n"
+"if ARGV[5]=='1' then h=h-1 at=h else t=t+1 at=t end\n"
+"redis.call('HSET',k,at,e)\n"
+"b=b+#e\n"
+"local gone=0\n"
+"while h<t and (t-h+1>tonumber(ARGV[2]) or b>tonumber(ARGV[3])) do\n"
+" b=b-#(redis.call('HGET',k,h) or '')\n"
+" redis.call('HDEL',k,h)\n"
+" h=h+1\n"
+" gone=gone+1\n"
+"end\n"
+"redis.call('HSET',k,'h',h,'t',t,'b',b)\n"
+"redis.call('PEXPIRE',k,ARGV[4])\n"
+"return gone\n";
+
+/* ARGV: most events, bytes, ms.  Answers how many were too old, how many are
+ * left, and the frames. */
+static const char inbox_script_take[] =
+"local k=KEYS[1]\n"
+"local v=redis.call('HMGET',k,'h','t','b')\n"
+"if not v[1] then return {0,0} end\n"
+"local h,t,b=tonumber(v[1]),tonumber(v[2]),tonumber(v[3])\n"
+"local now=redis.call('TIME')\n"
+"local since=now[1]*1000+math.floor(now[2]/1000)-tonumber(ARGV[3])\n"
+"local out,n,old={0,0},0,0\n"
+"while h<=t and #out-2<tonumber(ARGV[1]) do\n"
+" local e=redis.call('HGET',k,h) or ''\n"
+" if #out>2 and n+#e>tonumber(ARGV[2]) then break end\n"
+" redis.call('HDEL',k,h)\n"
+" h=h+1\n"
+" b=b-#e\n"
+" local at,f=string.match(e,'^(%d+) (.*)$')\n"
+" if at and tonumber(at)>=since then\n"
+"  out[#out+1]=f\n"
+"  n=n+#e\n"
+" else old=old+1 end\n"
+"end\n"
+"if h>t then redis.call('DEL',k)\n"
+"else redis.call('HSET',k,'h',h,'b',b) end\n"
+"out[1]=old\n"
+"out[2]=t-h+1\n"
+"return out\n";
+
+struct inbox_asked {
+	struct inbox	*inbox;		/* NULL: it went astray */
+	struct inbox_asked *next, **prev;	/* of those on their way, or
+						 * astray */
+	struct asker	 asker;
+	bool		 takes;
+	size_t		 nsp_len, user_len;
+	uint8_t		 bytes[];	/* namespace, NUL, user */
+};
+
+struct inbox {
+	unsigned	 magic;
+#define INBOX_MAGIC	0x14b0c514
+	struct inboxes_params p;
+	struct interest	*interest;
+	struct redis	*redis;		/* NULL: none */
+	struct inbox_asked *asked, *astray;
+	unsigned	 n;		/* asked */
+	bool		 listens;
+	struct buf	 channel;	/* that it listens to */
+	struct buf	 key, frame, page;	/* scratch */
+};
+
+/* --- what is on its way -------------------------------------------------------*/
+
+static void
+inbox_link(struct inbox_asked **list, struct inbox_asked *a)
+{
+	a->next = *list;
+	a->prev = list;
+	if (a->next != NULL)
+		a->next->prev = &a->next;
+	*list = a;
+}
+
+static void
+inbox_unlink(struct inbox_asked *a)
+{
+	*a->prev = a->next;
+	if (a->next != NULL)
+		a->next->prev = a->prev;
+}
+
+static void
+inbox_free_all(struct inbox_asked **list)
+{
+	struct inbox_asked *a;
+
+	while ((a = *list) != NULL) {
+		inbox_unlink(a);
+		free(a);
+	}
+}
+
+/* NULL: no memory, or too many. */
+static struct inbox_asked *
+inbox_asked_new(struct inbox *b, const struct bus_envelope *e, bool takes)
+{
+	struct slice nsp = e->publish.nsp, user = e->publish.to.users[0];
+	struct inbox_asked *a = b->n >= INBOX_ASKED_MAX ? NULL :
+	    calloc(1, sizeof *a + nsp.n + 1 + user.n);
+
+	if (a == NULL)
+		return (NULL);
+	a->inbox = b;
+	a->asker = (struct asker){ e->from, e->generation, e->ref };
+	a->takes = takes;
+	a->nsp_len = nsp.n;
+	a->user_len = user.n;
+	memcpy(a->bytes, nsp.p, nsp.n);
+	memcpy(a->bytes + nsp.n + 1, user.p, user.n);
+	inbox_link(&b->asked, a);
+	b->n++;
+	return (a);
+}
+
+/* Its inbox, or NULL. */
+static struct inbox *
+inbox_answered(struct inbox_asked *a)
+{
+	struct inbox *b = a->inbox;
+
+	inbox_unlink(a);
+	if (b != NULL)
+		b->n--;
+	return (b);
+}
+
+static struct slice
+inbox_asked_user(const struct inbox_asked *a)
+{
+	return (slice_of(a->bytes + a->nsp_len + 1, a->user_len));
+}
+
+/* --- names --------------------------------------------------------------------*/
+
+/* false: no memory. */
+static bool
+inbox_key(struct inbox *b, struct slice nsp, struct slice user)
+{
+	buf_reset(&b->key);
+	buf_slice(&b->key, buf_unread(&b->channel));
+	buf_byte(&b->key, ':');
+	buf_slice(&b->key, slice_from(nsp, 1));
+	buf_byte(&b->key, ':');
+	buf_slice(&b->key, user);
+	if (!b->key.oom)
+		return (true);
+	b->key.oom = false;
+	counter_add(COUNTER_memory_failures, 1);
+	return (false);
+}
+
+/* --- adding -------------------------------------------------------------------*/
+
+static void
+inbox_refuse(struct inbox *b, const struct asker *to, enum bus_store result)
+{
+	counter_add(COUNTER_inbox_refused, 1);
+	(void)b->p.answer(b->p.arg, to, result, slice_of(NULL, 0), false);
+}
+
+/* Whoever has the user by now is to look. */
+static void
+inbox_tell_all(struct inbox *b, const struct inbox_asked *a)
+{
+	(void)redis_publish(b->redis, buf_unread(&b->channel),
+	    slice_of(a->bytes, a->nsp_len + 1 + a->user_len), NULL, NULL);
+}
+
+static void
+inbox_on_added(void *arg, const struct reply *o)
+{
+	struct inbox_asked *a = arg;
+	struct inbox *b = inbox_answered(a);
+
+	if (b == NULL)
+		;		/* who has asked has waited long enough */
+	else if (o == NULL || o->type != REPLY_INTEGER)
+		inbox_refuse(b, &a->asker, BUS_STORE_UNAVAILABLE);
+	else {
+		counter_add(COUNTER_inbox_queued, 1);
+		counter_add(COUNTER_inbox_displaced, (uint64_t)o->integer);
+		(void)b->p.answer(b->p.arg, &a->asker, BUS_STORE_OK,
+		    slice_of(NULL, 0), false);
+		inbox_tell_all(b, a);
+	}
+	free(a);
+}
+
+static bool
+inbox_send_add(struct inbox *b, const struct conf_namespace *ns,
+    struct inbox_asked *a, struct slice frame, bool front)
+{
+	char most[16], bytes[24], ms[24];
+	struct slice argv[] = { SLICE("EVAL"), slice_str(inbox_script_add),
+		SLICE("1"), SLICE(""), frame, SLICE(""), SLICE(""), SLICE(""),
+		front ? SLICE("1") : SLICE("0") };
+
+	if (!inbox_key(b, slice_of(a->bytes, a->nsp_len),
+	    inbox_asked_user(a)))
+		return (false);
+	(void)snprintf(most, sizeof most, "%u", ns->offline_events);
+	(void)snprintf(bytes, sizeof bytes, "%" PRIu64, ns->offline_bytes);
+	(void)snprintf(ms, sizeof ms, "%" PRIu64, ns->offline_keep_ms);
+	argv[3] = buf_unread(&b->key);
+	argv[5] = slice_str(most);
+	argv[6] = slice_str(bytes);
+	argv[7] = slice_str(ms);
+	return (redis_command(b->redis, argv[3], argv, nitems(argv),
+	    inbox_on_added, a));
+}
+
+/* As a worker is to have it later. */
+static bool
+inbox_encode(struct inbox *b, struct bus_envelope *e)
+{
+	e->kind = BUS_PUBLISH;
+	e->flags = 0;
+	slotset_clear(e->slots);
+	e->from = e->generation = 0;
+	e->ref = 0;
+	e->publish.kept = e->publish.sent_us = 0;
+	buf_reset(&b->frame);
+	if (bus_encode(&b->frame, e))
+		return (true);
+	b->frame.oom = false;
+	counter_add(COUNTER_memory_failures, 1);
+	return (false);
+}
+
+void
+inboxes_queue(struct inbox *b, struct bus_envelope *e)
+{
+	const struct conf_namespace *ns = conf_namespace_find(b->p.conf,
+	    e->publish.nsp);
+	struct asker asker = { e->from, e->generation, e->ref };
+	bool front = (e->publish.kept & INBOX_FRONT) != 0;
+	struct inbox_asked *a;
+
+	CHECK_MAGIC(b, INBOX_MAGIC);
+	if (ns == NULL || b->redis == NULL || !redis_can_publish(b->redis) ||
+	    (a = inbox_asked_new(b, e, false)) == NULL) {
+		inbox_refuse(b, &asker, BUS_STORE_UNAVAILABLE);
+		return;
+	}
+	if (inbox_encode(b, e) && b->frame.wpos <= INBOX_EVENT_MAX &&
+	    b->frame.wpos <= ns->offline_bytes &&
+	    inbox_send_add(b, ns, a, buf_unread(&b->frame), front))
+		return;
+	inbox_refuse(b, &asker, b->frame.wpos > INBOX_EVENT_MAX ||
+	    b->frame.wpos > ns->offline_bytes ? BUS_STORE_TOO_LARGE :
+	    BUS_STORE_UNAVAILABLE);
+	(void)inbox_answered(a);
+	free(a);
+}
+
+/* --- taking -------------------------------------------------------------------*/
+
+/* It was taken, and nobody is there: it waits again. */
+static void
+inbox_put_back(struct inbox *b, const struct reply *o)
+{
+	static struct bus_envelope e;	/* large; one at a time */
+	struct slice frame;
+	size_t i;
+
+	for (i = o->n; i > 2; i--) {
+		frame = o->elements[i - 1]->text;
+		if (bus_decode(frame, &e) != (ssize_t)frame.n ||
+		    e.publish.to.nusers != 1)
+			continue;
+		e.from = 0;
+		e.ref = 0;
+		e.publish.kept = INBOX_QUEUE | INBOX_FRONT;
+		counter_add(COUNTER_inbox_returned, 1);
+		inboxes_queue(b, &e);
+	}
+}
+
+static bool
+inbox_is_page(const struct reply *o)
+{
+	size_t i;
+
+	if (o == NULL || o->type != REPLY_ARRAY || o->n < 2 ||
+	    o->elements[0]->type != REPLY_INTEGER ||
+	    o->elements[1]->type != REPLY_INTEGER)
+		return (false);
+	for (i = 2; i < o->n; i++)
+		if (o->elements[i]->type != REPLY_STRING)
+			return (false);
+	return (true);
+}
+
+static void
+inbox_on_taken(void *arg, const struct reply *o)
+{
+	struct inbox_asked *a = arg;
+	struct inbox *b = inbox_answered(a);
+	size_t i;
+
+	if (b == NULL)
+		;
+	else if (!inbox_is_page(o))
+		(void)b->p.answer(b->p.arg, &a->asker, BUS_STORE_UNAVAILABLE,
+		    slice_of(NULL, 0), false);
+	else {
+		counter_add(COUNTER_inbox_expired,
+		    (uint64_t)o->elements[0]->integer);
+		buf_reset(&b->page);
+		for (i = 2; i < o->n; i++)
+			buf_slice(&b->page, o->elements[i]->text);
+		if (b->page.oom)
+			counter_add(COUNTER_memory_failures, 1);
+		if (b->page.oom || !b->p.answer(b->p.arg, &a->asker,
+		    BUS_STORE_OK, buf_unread(&b->page),
+		    o->elements[1]->integer > 0))
+			inbox_put_back(b, o);
+		b->page.oom = false;
+	}
+	free(a);
+}
+
+void
+inboxes_take(struct inbox *b, const struct bus_envelope *e)
+{
+	const struct conf_namespace *ns = conf_namespace_find(b->p.conf,
+	    e->publish.nsp);
+	struct asker asker = { e->from, e->generation, e->ref };
+	struct slice argv[] = { SLICE("EVAL"), slice_str(inbox_script_take),
+		SLICE("1"), SLICE(""), SLICE(INBOX_PAGE_TEXT),
+		SLICE(INBOX_PAGE_BYTES), SLICE("") };
+	struct inbox_asked *a = NULL;
+	char ms[24];
+
+	CHECK_MAGIC(b, INBOX_MAGIC);
+	if (ns != NULL && b->redis != NULL && redis_can_publish(b->redis) &&
+	    inbox_key(b, e->publish.nsp, e->publish.to.users[0]))
+		a = inbox_asked_new(b, e, true);
+	if (a != NULL) {
+		(void)snprintf(ms, sizeof ms, "%" PRIu64, ns->offline_keep_ms);
+		argv[3] = buf_unread(&b->key);
+		argv[6] = slice_str(ms);
+		if (redis_command(b->redis, argv[3], argv, nitems(argv),
+		    inbox_on_taken, a))
+			return;
+		(void)inbox_answered(a);
+		free(a);
+	}
+	(void)b->p.answer(b->p.arg, &asker, BUS_STORE_UNAVAILABLE,
+	    slice_of(NULL, 0), false);
+}
+
+/* --- what is added elsewhere ----------------------------------------------------*/
+
+static void
+inbox_on_message(void *arg, struct slice channel, struct slice payload)
+{
+	static struct bus_envelope e;	/* large; one at a time */
+	const struct conf_namespace *ns;
+	char key[INTEREST_KEY_MAX];
+	struct inbox *b = arg;
+	struct slice user;
+	const uint8_t *nul;
+
+	(void)channel;
+	nul = payload.n == 0 ? NULL : memchr(payload.p, 0, payload.n);
+	if (nul == NULL) {
+		counter_add(COUNTER_far_bad, 1);
+		return;
+	}
+	ns = conf_namespace_find(b->p.conf, slice_of(payload.p,
+	    (size_t)(nul - payload.p)));
+	user = slice_from(payload, (size_t)(nul - payload.p) + 1);
+	if (ns == NULL || user.n == 0 || user.n > INTEREST_NAME_MAX)
+		return;
+	slotset_clear(e.slots);
+	interest_who(b->interest, ns->index, interest_key(key, INTEREST_USER,
+	    user), e.slots);
+	if (slotset_empty(e.slots))
+		return;
+	bus_inbox(&e)->nsp = slice_of(ns->name, ns->name_len);
+	e.publish.to.users[e.publish.to.nusers++] = user;
+	e.from = e.generation = 0;
+	e.ref = 0;
+	buf_reset(&b->frame);
+	if (bus_encode(&b->frame, &e))
+		(void)exchange_route(b->p.exchange, buf_unread(&b->frame),
+		    e.slots, 0);
+	b->frame.oom = false;
+}
+
+static bool
+inbox_is_wanted(const struct inbox *b)
+{
+	size_t i;
+
+	for (i = 0; i < b->p.conf->nnamespaces; i++)
+		if (!b->p.conf->namespaces[i].gone &&
+		    b->p.conf->namespaces[i].queues)
+			return (true);
+	return (false);
+}
+
+/* The Redis of before is there yet. */
+static void
+inbox_leave(struct inbox *b)
+{
+	struct inbox_asked *a;
+
+	if (b->listens)
+		redis_unsubscribe(b->redis, buf_unread(&b->channel));
+	b->listens = false;
+	while ((a = b->asked) != NULL) {
+		(void)inbox_answered(a);
+		a->inbox = NULL;
+		inbox_link(&b->astray, a);
+	}
+}
+
+void
+inboxes_redis(struct inbox *b, struct redis *redis, const char *prefix,
+    bool changed, bool alone)
+{
+	CHECK_MAGIC(b, INBOX_MAGIC);
+	if (changed)
+		inbox_leave(b);
+	if (alone)
+		inbox_free_all(&b->astray);
+	b->redis = redis;
+	if (redis == NULL || b->listens)
+		return;
+	buf_reset(&b->channel);
+	buf_printf(&b->channel, "%sinbox", prefix);
+	if (!b->channel.oom && !inbox_is_wanted(b))
+		return;
+	b->listens = !b->channel.oom && redis_subscribe(redis,
+	    buf_unread(&b->channel), inbox_on_message, b);
+	if (!b->listens)
+		counter_add(COUNTER_memory_failures, 1);
+	b->channel.oom = false;
+}
+
+/* --- birth and death --------------------------------------------------------*/
+
+void
+inboxes_conf(struct inbox *b, const struct conf *conf)
+{
+	CHECK_MAGIC(b, INBOX_MAGIC);
+	b->p.conf = conf;
+}
+
+struct inbox *
+inboxes_new(const struct inboxes_params *p)
+{
+	struct inbox *b = calloc(1, sizeof *b);
+
+	if (b == NULL)
+		return (NULL);
+	b->magic = INBOX_MAGIC;
+	b->p = *p;
+	buf_init(&b->channel);
+	buf_init(&b->key);
+	buf_init(&b->frame);
+	buf_init(&b->page);
+	b->interest = interest_open(p->segment, 0);
+	if (b->interest == NULL)
+		inboxes_free(&b);
+	return (b);
+}
+
+void
+inboxes_free(struct inbox **bp)
+{
+	struct inbox *b = *bp;
+
+	if (b == NULL)
+		return;
+	*bp = NULL;
+	CHECK_MAGIC(b, INBOX_MAGIC);
+	if (b->interest != NULL)
+		interest_close(&b->interest);
+	inbox_free_all(&b->asked);
+	inbox_free_all(&b->astray);
+	buf_fini(&b->channel);
+	buf_fini(&b->key);
+	buf_fini(&b->frame);
+	buf_fini(&b->page);
+	b->magic = 0;
+	free(b);
+}
