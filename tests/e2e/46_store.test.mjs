@@ -27,6 +27,7 @@ namespace "/r" { auth = optional presence = query recovery = store
     event "dm"   { to = user:to meta = off }
     event "me"   { to = sender meta = off }
     event "sync" { ack = echo } }
+namespace "/m" { auth = none }
 ` });
 	d.mayDie = true;
 });
@@ -79,6 +80,46 @@ test('a client whose worker was killed goes on as the same session', async () =>
 	assert.deepEqual(numbers(s), upTo(22));
 	s.close();
 	p.close();
+});
+
+test('over polling, and beside a namespace whose sessions are in memory', async () => {
+	const [p] = await sioOn(d, [1], '/r');
+	const s = await connect(d, '/r', { transports: ['polling'] });
+	const [t] = await sioOn(d, [2], '/r', back);
+	const m = t.io.socket('/m');
+	m.connect();
+	await connected(m);
+	for (const c of [p, s, t])
+		await ask(c, 'room:join', { room: 'p' });
+	p.emit('n', { room: 'p', i: 0 });
+	await heard(s, 'n');
+	await heard(t, 'n');
+	const ids = [s.id, t.id, m.id];
+	const { worker } = await ask(s, 'roost:ping');
+	const again = new Promise((ok) => m.once('connect', ok));
+	await killWorker(2);
+	if (worker !== 2 && worker !== 1)
+		await killWorker(worker);
+	/* one whose session is on the worker that stays cannot be cut */
+	if (worker === 1)
+		s.io.engine.close();
+	await until(() => !s.connected, 'cut');
+	p.emit('n', { room: 'p', i: 1 });
+	s.connect();
+	await connected(s);
+	await until(() => t.connected, 'back');
+	await again;
+	assert.equal(s.recovered, true);
+	assert.equal(t.recovered, true);
+	assert.equal(m.recovered, false);
+	assert.deepEqual([s.id, t.id], ids.slice(0, 2));
+	assert.notEqual(m.id, ids[2]);
+	await until(() => numbers(s).length >= 2 && numbers(t).length >= 2,
+	    'what they missed');
+	assert.deepEqual(numbers(s), [0, 1]);
+	assert.deepEqual(numbers(t), [0, 1]);
+	for (const c of [p, s, t, m])
+		c.close();
 });
 
 test('cut off, it comes back to whichever worker', async () => {

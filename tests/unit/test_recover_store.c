@@ -430,6 +430,29 @@ another_relay_is_told_again(void **state)
 	tells(x, BUS_SESSION_ROOMS);
 }
 
+/* What was there so long ago that each client has answered a ping since. */
+static void
+what_all_have_got_is_told_now_and_then(void **state)
+{
+	struct fixture *x = *state;
+	unsigned i;
+
+	fake_advance(x->w, 1000);
+	comes(x, 7, "nobody's");
+	for (i = 0; i < 3; i++) {
+		fake_advance(x->w, 80000);
+		if (asked(x) != 0)
+			break;
+		comes(x, 8 + i, "nobody's");
+	}
+	assert_true(i == 1 || i == 2);
+	assert_int_equal(x->asked.kind, BUS_SESSION);
+	assert_int_equal(x->asked.session.is, BUS_SESSION_PROVEN);
+	assert_true(slice_eq(x->asked.session.nsp, SLICE("/n")));
+	assert_true(slice_eq(x->asked.session.offset, SLICE("\"e1:7\"")));
+	assert_int_equal(asked(x), 0);
+}
+
 int
 main(void)
 {
@@ -447,6 +470,7 @@ main(void)
 		T(who_is_elsewhere_is_closed_here),
 		T(who_is_elsewhere_is_not_waited_for),
 		T(another_relay_is_told_again),
+		T(what_all_have_got_is_told_now_and_then),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));
