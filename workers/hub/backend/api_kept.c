@@ -258,7 +258,8 @@ api_keep_ask(struct hub *h, const struct api_kept *k, struct ask *a,
     uint64_t timeout_ms)
 {
 	struct kept_question *q = calloc(1, sizeof *q);
-	struct keep one = kept_one(k, k->to->rooms[0]);
+	struct audience to = kept_one(k, &k->to->rooms[0]);
+	struct keep one = { .ns = k->ns, .to = &to, .p = k->p };
 
 	if (q == NULL)
 		return (false);
