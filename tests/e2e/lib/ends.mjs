@@ -57,12 +57,15 @@ async function flood(d, w) {
 	w.s.sock.pause();
 	const dead = () => w.s.sock.destroyed;
 	const before = await d.metric('clients_closed', 'slow_consumer');
+	/* Megabytes, until the kernel takes no more; and then less at a time
+	 * than half of what may wait, beyond which it is slow. */
+	const some = () => Promise.all([1, 2, 3].map(() => api(d, 'publish',
+	    { room: 'flood', event: 'n', data: 'x'.repeat(10000) })));
 	await until(async () => {
-		await api(d, 'publish', { room: 'flood', event: 'n',
-			data: 'x'.repeat(10000) });
+		await some();
 		return dead() || await d.metric('clients_closed',
 		    'slow_consumer') > before;
-	}, 'slow consumer', 20000);
+	}, 'slow consumer', 60000);
 }
 
 /*
@@ -86,6 +89,7 @@ export const ends = [
 		act: () => {},
 		want: { by: 'us', reason: 'ping_timeout', code: '1001' } },
 	{ name: 'slow', act: flood,
+		conf: with_('heartbeat { interval = 5m timeout = 5m }'),
 		want: { by: 'us', reason: 'slow_consumer', code: '1006' } },
 	{ name: 'large', act: (d, w) => w.text(JSON.stringify({ event: 'n',
 		data: { room: 'flood', text: 'x'.repeat(30000) } })),
