@@ -77,7 +77,7 @@ entry_put_args(struct entry_parts *p, struct slice args)
 void
 entry_put_event(struct entry_parts *p, const struct bus_publish *e)
 {
-	char name[24];
+	char name[40];
 	size_t i;
 
 	entry_put(p, "id", e->once);
