@@ -228,7 +228,9 @@ test('without Redis the sender is told', async (t) => {
 	assert.equal(codeOf(await ask(ann, 'msg', { to: 'kim' })),
 	    'unavailable');
 	const kim = await connect(d, '/dm', as('kim'));
-	await ask(ann, 'msg', { to: 'kim', i: 1 });
+	/* once it is known that nobody can say what waits */
+	await until(async () => !codeOf(await ask(ann, 'msg',
+	    { to: 'kim', i: 1 })), 'kim to get it');
 	await heard(kim, 'msg');
 	assert.deepEqual(numbers(kim), [1]);
 	await d.counts('inbox_unheard', (x) => x > 0);

@@ -242,6 +242,10 @@ test('a worker that dies with events is told of in the stream', async (t) => {
 	await until(async () => {
 		for (let k = 0; k < 50; k++, i++)
 			ann.emit('tell', { i, text });
+		/* in a turn that has ended: what it could write is written */
+		await until(async () => await o.metric('forwards') +
+			await o.metric('forwards_refused') >= i + 1,
+		'all events to be on their way');
 		return await o.metric('forwards_refused') > 0 &&
 		    await o.metric('bus_queue_bytes') > 0;
 	}, 'the way to the relay to be full', 10000);
