@@ -425,3 +425,25 @@ test('through kills of relays and workers, and what Redis forgets, a back end '
 	checkNumbers(g.list);
 	stay.close();
 });
+
+test('links to Redis that are cut lose nothing, and nothing is there twice',
+    async (t) => {
+	const [, o, c] = await own(t);
+	const g = await Group.open(c, 'roost:events:app', 'g');
+	const ann = await connect(o, '/app', as('ann'));
+	await ask(ann, 'room:join', { room: 'r:1' });
+	let i = 0;
+	for (let cut = 0; cut < 10; cut++) {
+		await connected(o);
+		const { length } = g.list;
+		for (let k = 0; k < 200; k++)
+			ann.emit('say', { room: 'r:1', i: i++ });
+		/* some of them are there, others on their way */
+		await g.until((l) => l.length > length);
+		await c.do('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+	}
+	await g.until((l) => words(l).length >= i, 20000);
+	assert.deepEqual(words(g.list), range(0, i));
+	checkNumbers(g.list);
+	ann.close();
+});
