@@ -330,7 +330,7 @@ test('an ACL user with just what the manual lists', async () => {
 		    async (one) => {
 			await why(one, 'denies');
 			await logged(one,
-			    'redis_trouble.*roost:(publish|revocations).*NOPERM');
+			    'redis_trouble.*roost:(publish|revocations|asks|answers:).*NOPERM');
 			await alive(one);
 			await admin.do('ACL', 'SETUSER', 'roostd',
 			    'allchannels');
