@@ -462,6 +462,9 @@ enum conf_log_connections {
 };
 /* What a system call is that a role has no need of. */
 enum conf_seccomp { CONF_SECCOMP_ON, CONF_SECCOMP_LOG, CONF_SECCOMP_OFF };
+/* Where histories are kept; what becomes of events while that is away. */
+enum conf_store { CONF_STORE_AUTO, CONF_STORE_MEMORY, CONF_STORE_REDIS };
+enum conf_outage { CONF_OUTAGE_BUFFER, CONF_OUTAGE_REFUSE };
 /* What a process that crashes leaves of its memory. */
 enum conf_core_dumps { CONF_CORE_OFF, CONF_CORE_BARE, CONF_CORE_FULL };
 /* Where trusted proxies say who asks. */
@@ -566,7 +569,11 @@ struct conf {
 	const struct conf_rate *rate_auth_failures; /* bad tokens, likewise */
 	struct conf_redis redis;
 	/* shared memory and stats */
+	enum conf_store	 store_engine;
+	enum conf_outage store_on_outage;
 	uint64_t	 store_bytes, store_room_bytes;
+	unsigned	 store_outage_events;
+	uint64_t	 store_outage_bytes;
 	unsigned	 shm_users;	/* presence entries */
 	unsigned	 shm_presence_key; /* bytes of their keys, as a word of
 					 * its range: see the function below */

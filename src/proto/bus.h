@@ -121,7 +121,9 @@ enum {
 				 * names of events */
 	BUS_NUMBERED = 4096	/* BUS_PUBLISH: it was a BUS_KEEP: who sent it
 				 * has given it to nobody, its own clients
-				 * neither; or a BUS_JOURNAL.  Answers to it say the same */
+				 * neither; or a BUS_JOURNAL.  Answers to it say
+				 * the same.  Without an event: of the relay: the
+				 * room stands there */
 };
 
 /* What BUS_MEMBERS asks for; the answers' elements are JSON: */

@@ -775,7 +775,7 @@ on_far(void *arg, struct slice frame)
 
 /* Nobody keeps what those publish: nothing is promised. */
 static void
-with_other_hosts_nothing_is_kept(void **state)
+with_other_hosts_memory_keeps_nothing(void **state)
 {
 	struct bus_envelope e;
 
@@ -789,7 +789,8 @@ with_other_hosts_nothing_is_kept(void **state)
 	assert_int_equal(far_frames.wpos, 0);
 	reload("namespace \"/n\" { auth = none\n"
 	    " room \"kept:{a}\" { history = 3 }\n}\n"
-	    "redis { url = \"redis://127.0.0.1\" }\n");
+	    "redis { url = \"redis://127.0.0.1\" }\n"
+	    "store { engine = memory }\n");
 	assert_counted(store_rooms, 0);
 	(void)event(&e, 1, "kept:1", "2");
 	e.flags |= BUS_FAR;
@@ -831,7 +832,7 @@ main(void)
 		KEEP_TEST(a_line_of_questions_is_bounded),
 		KEEP_TEST(other_bounds_apply_to_what_is_there),
 		KEEP_TEST(a_namespace_that_goes_loses_what_it_kept),
-		KEEP_TEST(with_other_hosts_nothing_is_kept),
+		KEEP_TEST(with_other_hosts_memory_keeps_nothing),
 		KEEP_TEST(a_room_that_keeps_nothing_any_more_begins_anew),
 	};
 

@@ -223,7 +223,7 @@ hub_written(struct hub *h, struct mono now)
 static void
 hub_publish(struct hub *h, const struct bus_envelope *e)
 {
-	bool kept = e->publish.kept != 0, now;
+	bool kept = e->publish.kept != 0 || e->publish.event.n == 0, now;
 
 	if (e->flags & BUS_NUMBERED)
 		store_bus_mark(h, e);

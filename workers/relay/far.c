@@ -24,6 +24,7 @@
 #include "relay/local/exchange.h"
 #include "relay/people/people.h"
 #include "relay/revokes.h"
+#include "relay/store/keep.h"
 #include "relay/wide.h"
 #include "shm/counters.h"
 #include "shm/table_relay.h"
@@ -200,6 +201,14 @@ far_gap_since(void *arg, uint64_t from_ms)
 	exchange_gap_all(f->exchange, from_ms);
 }
 
+/* Of rooms that are kept: it is looked for. */
+static void
+far_missed(struct far *f, struct slice nsp, struct slice room)
+{
+	if (f->part == FAR_SERVES)
+		keep_missed(f->keep, nsp, room);
+}
+
 /* Until now clients that came early have heard nothing of other hosts. */
 static void
 far_on_ready(void *arg)
@@ -207,6 +216,7 @@ far_on_ready(void *arg)
 	struct far *f = arg;
 
 	f->ready = true;
+	far_missed(f, slice_of(NULL, 0), slice_of(NULL, 0));
 	revokes_ready(f->revokes);
 	if (f->part == FAR_COMES)
 		return;
@@ -223,6 +233,7 @@ far_on_lost(void *arg)
 	struct far *f = arg;
 
 	f->ready = false;
+	far_missed(f, slice_of(NULL, 0), slice_of(NULL, 0));
 	f->place = PLACE_UNKNOWN;
 }
 
@@ -245,6 +256,7 @@ far_on_gap(void *arg, struct slice channel, struct mono since)
 	    (f->socketio == NULL ||
 	    !socketio_concerns(f->socketio, channel, &nsp, &to)))
 		return;
+	far_missed(f, nsp, to.nrooms == 1 ? to.rooms[0] : slice_of(NULL, 0));
 	if (nsp.n == 0)
 		exchange_gap_all(f->exchange, from_ms);
 	else
@@ -258,6 +270,7 @@ far_on_astray(void *arg, struct mono since)
 	struct far *f = arg;
 	uint64_t ago_ms = (loop_now(f->loop).us - since.us) / 1000;
 
+	far_missed(f, slice_of(NULL, 0), slice_of(NULL, 0));
 	hosts_gap_all(f->hosts, f->exchange->now_ms - ago_ms - FAR_UNSURE_MS);
 }
 
@@ -281,18 +294,31 @@ far_beat(struct far *f)
 	far_try_again(f);
 }
 
+/* --- what is kept ----------------------------------------------------------*/
+
+static bool
+far_on_kept(void *arg, struct slice payload)
+{
+	struct far *f = arg;
+
+	return (f->part != FAR_SERVES || keep_hear(f->keep, payload));
+}
+
 /* --- from the workers -----------------------------------------------------*/
 
 void
 far_publish(struct far *f, struct slice frame, bool again)
 {
 	static struct bus_envelope e;	/* large; one at a time */
+	bool kept;
 
 	if (f == NULL || f->part == FAR_LEAVES ||
 	    bus_decode(frame, &e) != (ssize_t)frame.n)
 		return;		/* the hub's own test is as strict */
 	if (f->home.near && message_is_for_servers(&e))
 		return;
+	/* what is kept the other hosts have from the store */
+	kept = (e.flags & BUS_NUMBERED) != 0;
 	if (again) {		/* the other link asks */
 		if (e.kind == BUS_MEMBERS)
 			return;
@@ -308,7 +334,8 @@ far_publish(struct far *f, struct slice frame, bool again)
 		if (f->sharded != NULL)
 			sharded_publish(f->sharded, &e);
 	}
-	hosts_publish(f->hosts, &e);
+	if (!kept)
+		hosts_publish(f->hosts, &e);
 }
 
 static void
@@ -445,6 +472,7 @@ far_make(struct far *f)
 		.queue_bytes = (size_t)conf->bus_queue_bytes };
 	struct hosts_params h = { .home = &f->home, .arg = f,
 		.now_ms = far_now_ms, .refused = far_on_refused,
+		.kept = far_on_kept,
 		.gap = far_gap };
 	struct inquiries_params i = { .home = &f->home, .arg = f,
 		.answer = far_on_answer };
@@ -528,6 +556,7 @@ far_open(const struct far_params *p)
 	f->magic = FAR_MAGIC;
 	f->h = p->h;
 	f->exchange = p->exchange;
+	f->keep = p->keep;
 	f->loop = p->loop;
 	f->section = p->conf;
 	f->opened_ms = p->exchange->now_ms;
@@ -573,6 +602,8 @@ far_close(struct far **fp)
 	if (f->redis != NULL)
 		redis_flush(f->redis);	/* good bye */
 	seal_free(&f->seal);
+	if (f->redis != NULL)
+		keep_forget(f->keep, f->redis);
 	redis_free(&f->redis);
 	buf_fini(&f->frame);
 	buf_fini(&f->waits);

@@ -17,6 +17,7 @@ struct conf;
 struct exchange;
 struct far;
 struct heritage;
+struct keep;
 struct ledger;
 struct redis;
 struct loop;
@@ -27,6 +28,7 @@ struct far_params {
 	const struct heritage *h;
 	struct loop	*loop;
 	struct exchange	*exchange;
+	struct keep	*keep;
 	struct ledger	*ledger;	/* of all of them */
 	unsigned	 serial;	/* no two have the same */
 	/* Its section redis is borrowed as long as far lives; the rest until
@@ -63,6 +65,8 @@ bool	far_is_named_like(const struct far *, const struct far *other);
  * memory now; to be called again.
  */
 bool	far_charge(struct far *, bool replaces, uint64_t keep_ms) MUST_USE;
+/* Rooms are kept there from now on. */
+void	far_keep(struct far *);
 /* What it has to know of the interest table then, of all that is held. */
 void	far_interest_late(struct far *, const struct table_event *);
 /*

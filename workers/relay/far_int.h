@@ -20,6 +20,7 @@ struct far {
 	const struct heritage *h;
 	struct loop	*loop;
 	struct exchange	*exchange;
+	struct keep	*keep;
 	enum far_part {
 		FAR_COMES, FAR_SERVES, FAR_GOES, FAR_LEAVES
 	}		 part;

@@ -12,6 +12,7 @@
 #include "conf/redis_state.h"
 #include "relay/far.h"
 #include "relay/local/exchange.h"
+#include "relay/store/keep.h"
 #include "shm/counters.h"
 #include "shm/table_relay.h"
 #include "sys/log.h"
@@ -139,6 +140,7 @@ links_begin(struct links *l, enum far_place place)
 	l->now = l->next;
 	l->next = NULL;
 	l->era++;
+	far_keep(l->now);
 	if (l->interest != NULL) {
 		table_tell_all(l->interest, links_on_held_late, l->now);
 		if (follows)
@@ -268,6 +270,7 @@ links_turn_off(struct links *l)
 	if (l->now == NULL)
 		return;
 	log_info("redis_off before=%s", links_name(l->now));
+	keep_serve(l->keep, NULL);
 	far_quiet(l->now, true);
 	links_step_back(l, PLACE_OTHER, 0);
 	/* the next one may come to the same place before it has left */
@@ -287,7 +290,7 @@ static bool
 links_make_next(struct links *l, const struct conf *conf)
 {
 	struct far_params p = { .h = l->h, .loop = l->loop,
-		.exchange = l->exchange, .ledger = &l->ledger,
+		.exchange = l->exchange, .keep = l->keep, .ledger = &l->ledger,
 		.serial = ++l->serial, .conf = conf };
 
 	l->next = far_open(&p);
@@ -455,11 +458,12 @@ links_busy(const struct links *l)
 /* --- birth and death ------------------------------------------------------*/
 
 struct links *
-links_new(const struct heritage *h, struct loop *loop, struct exchange *x)
+links_new(const struct heritage *h, struct loop *loop, struct exchange *x,
+    struct keep *keep)
 {
 	struct links *l = calloc(1, sizeof *l);
 	struct far_params p = { .h = h, .loop = loop, .exchange = x,
-		.conf = h->conf };
+		.keep = keep, .conf = h->conf };
 
 	if (l == NULL)
 		return (NULL);
@@ -467,6 +471,7 @@ links_new(const struct heritage *h, struct loop *loop, struct exchange *x)
 	l->h = h;
 	l->loop = loop;
 	l->exchange = x;
+	l->keep = keep;
 	l->conf = h->conf;
 	l->era = 1;
 	buf_init(&l->frame);
@@ -486,6 +491,8 @@ links_new(const struct heritage *h, struct loop *loop, struct exchange *x)
 		l->now = far_open(&p);
 		if (l->now == NULL || !far_charge(l->now, false, 0))
 			links_free(&l);
+		else
+			far_keep(l->now);
 	}
 	if (l != NULL)
 		links_count(l);

@@ -23,6 +23,7 @@
 struct conf;
 struct exchange;
 struct heritage;
+struct keep;
 struct links;
 struct redis;
 struct loop;
@@ -31,7 +32,7 @@ struct table_relay;
 
 /* The first link, of the heritage's configuration.  NULL: no memory. */
 struct links *links_new(const struct heritage *, struct loop *,
-	    struct exchange *) MUST_USE;
+	    struct exchange *, struct keep *) MUST_USE;
 /* Another relay comes after us, to where the newest one is. */
 void	links_hush(struct links *);
 /* Before the peers of the exchange are gone, or after: it asks nobody. */

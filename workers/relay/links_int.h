@@ -18,6 +18,7 @@ struct links {
 	const struct heritage *h;
 	struct loop	*loop;
 	struct exchange	*exchange;
+	struct keep	*keep;
 	struct ledger	 ledger;
 	unsigned	 serial;	/* of the last link */
 	uint64_t	 era;		/* which one serves has changed so often */

@@ -31,6 +31,7 @@ relay_interest(void *arg, const struct table_event *e)
 	struct relay *r = arg;
 
 	links_interest(r->links, e);
+	keep_interest(r->keep, e);
 	return (true);
 }
 
@@ -459,8 +460,10 @@ relay_open(struct relay *r)
 	if (r->keep != NULL && r->h->store_fd != -1)
 		keep_load(r->keep, r->h->store_fd);
 	r->stream = stream_new(&stream);
-	r->links = links_new(r->h, r->loop, &r->exchange);
-	if (r->keep == NULL || r->stream == NULL || r->links == NULL || relay_open_tables(r) == -1)
+	if (r->keep != NULL)
+		r->links = links_new(r->h, r->loop, &r->exchange, r->keep);
+	if (r->stream == NULL || r->links == NULL ||
+	    relay_open_tables(r) == -1)
 		return (-1);
 	/* what a predecessor had taken from the workers; these tell their own
 	 * clients */

@@ -107,6 +107,18 @@ parse_check_redis(struct conf_reading *parse)
 }
 
 static void
+parse_check_store(struct conf_reading *parse)
+{
+	const struct conf *conf = parse->p.conf;
+
+	if (conf->store_engine == CONF_STORE_REDIS &&
+	    !conf_redis_on(&conf->redis))
+		conf_diag(&parse->p.diags, conf_section_place(parse,
+		    CONF_SEC_STORE, "engine"),
+		    "store: engine = redis needs a section redis");
+}
+
+static void
 parse_all(struct conf_reading *parse)
 {
 	conf_substitute_overrides(&parse->substitutes, parse->p.src,
@@ -124,6 +136,7 @@ parse_all(struct conf_reading *parse)
 	parse_check_auth(parse);
 	parse_check_cookie(parse);
 	parse_check_redis(parse);
+	parse_check_store(parse);
 	conf_lines_note(parse);
 }
 

@@ -213,7 +213,7 @@ enter_is_level(struct hub *h, const struct enter *e,
 
 	if (heal_is_on(h, r))
 		return (false);
-	if (!place_known(h, r))
+	if (!place_had(r))
 		return (true);
 	same = slice_eq(place_epoch(p), page->page.epoch);
 	if (same ? p->last >= page->page.top : page->page.top == 0)

@@ -20,6 +20,24 @@ numbered_drop(struct hub *h, const struct bus_envelope *e)
 		publish_answer_count(h, e, 0);
 }
 
+/* No event: the relay says where the room stands.  What its members have may
+ * end before that. */
+static void
+numbered_stands(struct hub *h, const struct conf_namespace *ns, struct room *r,
+    const struct bus_publish *b)
+{
+	const struct place *p = r->place;
+
+	if (!place_had(r))
+		return;
+	if (slice_eq(place_epoch(p), b->epoch) && p->last >= b->kept)
+		(void)place_set(h, r, b->epoch, p->last);
+	else if (b->kept == 0)
+		(void)place_set(h, r, b->epoch, 0);
+	else
+		heal_begin(h, ns, r, b->epoch);
+}
+
 bool
 store_bus_publish(struct hub *h, const struct bus_envelope *e)
 {
@@ -37,7 +55,11 @@ store_bus_publish(struct hub *h, const struct bus_envelope *e)
 		numbered_drop(h, e);
 		return (false);
 	}
-	switch (place_look(h, r, b->epoch, b->kept)) {
+	if (b->event.n == 0) {
+		numbered_stands(h, ns, r, b);
+		return (false);
+	}
+	switch (place_look(r, b->epoch, b->kept)) {
 	case PLACE_NEXT:
 		if ((e->flags & BUS_WANT_ANSWERS) == 0)
 			publish_bus(h, e);
@@ -98,7 +120,7 @@ store_bus_gap(struct hub *h, const struct bus_envelope *e)
 	if (ns == NULL || !conf_room_keeps(ns, to->rooms[0]))
 		return (false);
 	r = room_find(h, ns->index, ROOM_NAMED, to->rooms[0]);
-	if (r == NULL || !place_known(h, r))
+	if (r == NULL || !place_had(r))
 		return (false);
 	heal_begin(h, ns, r, place_epoch(r->place));
 	return (true);

@@ -32,6 +32,12 @@ place_set(struct hub *h, struct room *r, struct slice epoch, uint64_t last)
 	return (true);
 }
 
+bool
+place_had(const struct room *r)
+{
+	return (r->place != NULL && r->place->era != 0);
+}
+
 void
 place_lose(struct room *r)
 {
@@ -40,12 +46,11 @@ place_lose(struct room *r)
 }
 
 enum place_is
-place_look(const struct hub *h, const struct room *r, struct slice epoch,
-    uint64_t kept)
+place_look(const struct room *r, struct slice epoch, uint64_t kept)
 {
 	const struct place *p = r->place;
 
-	if (!place_known(h, r))
+	if (!place_had(r))
 		return (PLACE_NEXT);
 	if (!slice_eq(place_epoch(p), epoch))
 		return (kept <= 1 ? PLACE_NEXT : PLACE_BEHIND);

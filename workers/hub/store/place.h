@@ -11,7 +11,8 @@
 
 struct place {
 	uint32_t	 era;		/* of the stream to the relay; another
-					 * one: it is not known any more */
+					 * one: what came since then may not
+					 * have come here */
 	bool		 healing;	/* what is missing was asked for */
 	uint8_t		 epoch_len;
 	char		 epoch[EPOCH_MAX];
@@ -26,11 +27,14 @@ place_epoch(const struct place *p)
 
 /* It is known; be there a hole behind it. */
 bool	place_known(const struct hub *, const struct room *);
+/* It is, or was when the stream to the relay was another one: what its members
+ * have is known. */
+bool	place_had(const struct room *);
 /* What comes next has come there, or it is found out where it stands.  false: no
  * memory. */
 bool	place_set(struct hub *, struct room *, struct slice epoch,
 	    uint64_t last);
-/* It is not known from now on. */
+/* What its members have is not known from now on. */
 void	place_lose(struct room *);
 
 enum place_is {
@@ -38,7 +42,7 @@ enum place_is {
 	PLACE_BEFORE,		/* it was given before */
 	PLACE_BEHIND		/* some are missing before it */
 };
-enum place_is place_look(const struct hub *, const struct room *,
-	    struct slice epoch, uint64_t kept);
+enum place_is place_look(const struct room *, struct slice epoch,
+	    uint64_t kept);
 
 #endif

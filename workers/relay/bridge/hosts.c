@@ -565,6 +565,12 @@ hosts_hear(void *arg, struct slice channel, struct slice payload)
 	struct slice frame;
 	uint64_t node;
 
+	if (slice_starts(payload, SLICE(HOSTS_KEPT))) {
+		if (!s->p.home->comes && !s->p.home->deaf &&
+		    !s->p.kept(s->p.arg, payload))
+			hosts_refuse(s, channel);
+		return;
+	}
 	if (!home_takes(s->p.home, channel, payload)) {
 		hosts_leave(s, payload);
 		return;

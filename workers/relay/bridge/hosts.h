@@ -42,6 +42,9 @@ struct hosts_params {
 	/* See sent.h. */
 	void		 (*refused)(void *arg, struct slice nsp,
 			    struct slice name, const struct reply *);
+	/* What the store of another host has kept, and tells in a channel of a
+	 * room.  false: it makes no sense. */
+	bool		 (*kept)(void *arg, struct slice payload);
 	/* From now on back something for them was not taken. */
 	void		 (*gap)(void *arg, struct slice nsp,
 			    const struct bus_audience *);
@@ -65,12 +68,18 @@ void	hosts_publish(struct hosts *, struct bus_envelope *);
 /* Of the interest table: this host has members of it, or none any more. */
 void	hosts_interest(struct hosts *, const struct table_event *);
 
+/* What begins so is of the store. */
+#define HOSTS_KEPT	"ROOSTK1 "
 /* What others publish in a channel of theirs: a subscriptions_cb. */
 void	hosts_hear(void *hosts, struct slice channel, struct slice payload);
 /* Of whom a channel is that was not listened to for a while: no namespace: of
  * anybody; no names: of all in it.  False: no channel of publications. */
 bool	hosts_concerns(const struct hosts *, struct slice channel,
 	    struct slice *nsp, struct bus_audience *) MUST_USE;
+/* A longer name is reached through its namespace. */
+bool	hosts_has_channel(struct slice name);
+/* An entry of the store is one that workers can be given. */
+bool	hosts_fits(const struct bus_envelope *);
 /* The channel of a key in a namespace; it replaces what is in b. */
 struct slice hosts_channel(struct buf *b, struct slice prefix,
 	    struct slice nsp, struct slice key);

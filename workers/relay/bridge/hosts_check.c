@@ -102,6 +102,14 @@ hosts_is_fit(const struct bus_envelope *e)
 	    e->kind == BUS_MEMBERS ? hosts_is_page(e) : hosts_is_order(e));
 }
 
+bool
+hosts_fits(const struct bus_envelope *e)
+{
+	return (e->kind == BUS_PUBLISH && hosts_is_publication(e) &&
+	    hosts_are_names(e->publish.to.rooms, e->publish.to.nrooms) &&
+	    hosts_are_names(e->publish.to.except, e->publish.to.nexcept));
+}
+
 /* --- whom it is for -------------------------------------------------------*/
 
 const struct bus_audience *
@@ -129,6 +137,12 @@ hosts_may_be_for_all(const struct bus_envelope *e)
 {
 	return (e->kind == BUS_DISCONNECT || (e->kind == BUS_MEMBERS &&
 	    e->members.what == BUS_MEMBERS_PAGE_USER));
+}
+
+bool
+hosts_has_channel(struct slice name)
+{
+	return (name.n < HOSTS_KEY_MAX);
 }
 
 bool

@@ -72,6 +72,15 @@ cluster_command(struct cluster *c, struct slice key, const struct slice *argv,
 }
 
 bool
+cluster_command_at(struct cluster *c, struct slice channel,
+    const struct slice *argv, size_t n, commands_cb *cb, void *arg)
+{
+	CHECK_MAGIC(c, CLUSTER_MAGIC);
+	return (route_send(c->route, cluster_slot(c, SUB_OURS, channel), argv,
+	    n, cb, arg));
+}
+
+bool
 cluster_publish(struct cluster *c, enum subscription_kind kind,
     struct slice channel, struct slice payload, commands_cb *cb, void *arg)
 {

@@ -50,6 +50,9 @@ void	cluster_remove(struct cluster *, enum subscription_kind,
  * strangers, of strangers by SPUBLISH. */
 bool	cluster_command(struct cluster *, struct slice key,
 	    const struct slice *argv, size_t n, commands_cb *, void *arg);
+/* Where this channel of ours is. */
+bool	cluster_command_at(struct cluster *, struct slice channel,
+	    const struct slice *argv, size_t n, commands_cb *, void *arg);
 bool	cluster_publish(struct cluster *, enum subscription_kind,
 	    struct slice channel, struct slice payload, commands_cb *,
 	    void *arg);

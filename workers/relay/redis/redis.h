@@ -8,6 +8,7 @@
 
 #include <sys/queue.h>
 
+#include "base/buf.h"
 #include "relay/redis/commands.h"
 #include "relay/redis/subscriptions.h"
 
@@ -84,6 +85,20 @@ void	redis_sunsubscribe_raw(struct redis *, struct slice channel);
  * that is; empty: none, any Redis will do. */
 bool	redis_command(struct redis *, struct slice key,
 	    const struct slice *argv, size_t n, commands_cb *, void *arg);
+
+/*
+ * To where this channel of ours is: what is done there may publish to it.  The
+ * names of its KEYS, and the channel's own, are those that redis_name_at() makes
+ * of them.  It is listened to there: what is published from now on comes.
+ */
+bool	redis_command_at(struct redis *, struct slice channel,
+	    const struct slice *argv, size_t n, commands_cb *, void *arg);
+/* Replaces what is in b. */
+struct slice redis_name_at(struct redis *, struct buf *b,
+	    struct slice channel, struct slice name);
+/* The command that publishes to ours. */
+struct slice redis_verb(const struct redis *);
+bool	redis_hears(struct redis *, struct slice channel);
 
 /* What was published before redis_mark() is called, and is listened to, has
  * come, or will not come any more, when it does not drain. */

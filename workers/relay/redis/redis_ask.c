@@ -3,6 +3,7 @@
  */
 #include "relay/redis/redis_int.h"
 
+#include "relay/redis/spread.h"
 #include "shm/counters.h"
 
 bool
@@ -16,6 +17,59 @@ redis_command(struct redis *r, struct slice key, const struct slice *argv,
 		return (shards_command(r->shards, argv, n, cb, arg));
 	return (site_send(r->site, argv, n, cb, arg));
 }
+
+/* --- where a channel of ours is -------------------------------------------*/
+
+bool
+redis_command_at(struct redis *r, struct slice channel,
+    const struct slice *argv, size_t n, commands_cb *cb, void *arg)
+{
+	CHECK_MAGIC(r, REDIS_MAGIC);
+	if (r->cluster != NULL)
+		return (cluster_command_at(r->cluster, channel, argv, n, cb,
+		    arg));
+	if (r->shards != NULL)
+		return (site_send(shards_site(r->shards, channel), argv, n,
+		    cb, arg));
+	if (r->known)
+		return (site_send(r->site, argv, n, cb, arg));
+	counter_add(COUNTER_redis_dropped, 1);	/* it might be a Cluster */
+	return (false);
+}
+
+struct slice
+redis_name_at(struct redis *r, struct buf *b, struct slice channel,
+    struct slice name)
+{
+	CHECK_MAGIC(r, REDIS_MAGIC);
+	if (r->cluster != NULL)
+		return (spread_tagged_as(b, channel, name,
+		    strlen(r->conf.prefix)));
+	buf_reset(b);
+	buf_slice(b, name);
+	return (buf_unread(b));
+}
+
+struct slice
+redis_verb(const struct redis *r)
+{
+	return (r->cluster != NULL ? SLICE("SPUBLISH") : SLICE("PUBLISH"));
+}
+
+bool
+redis_hears(struct redis *r, struct slice channel)
+{
+	const struct site *s = r->site;
+
+	CHECK_MAGIC(r, REDIS_MAGIC);
+	if (r->cluster != NULL)
+		s = cluster_place(r->cluster, SUB_OURS, channel);
+	else if (r->shards != NULL)
+		s = shards_site(r->shards, channel);
+	return (s != NULL && site_hears(s, SUB_OURS, channel));
+}
+
+/* --- the rest -------------------------------------------------------------*/
 
 static bool
 redis_say(struct redis *r, enum subscription_kind kind, struct slice channel,

@@ -84,6 +84,13 @@ shards_place(const struct shards *t, enum subscription_kind kind,
 	    spread_shard(t->names, t->n, channel) : 0]);
 }
 
+struct site *
+shards_site(const struct shards *t, struct slice channel)
+{
+	CHECK_MAGIC(t, SHARDS_MAGIC);
+	return (shards_place(t, SUB_OURS, channel));
+}
+
 void
 shards_remove(struct shards *t, enum subscription_kind kind,
     struct slice channel)

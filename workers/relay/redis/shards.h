@@ -34,6 +34,8 @@ bool	shards_add(struct shards *, enum subscription_kind,
 void	shards_remove(struct shards *, enum subscription_kind,
 	    struct slice channel);
 /* See redis.h. */
+/* Where this channel of ours is. */
+struct site *shards_site(const struct shards *, struct slice channel);
 bool	shards_command(struct shards *, const struct slice *argv, size_t n,
 	    commands_cb *, void *arg);
 bool	shards_publish(struct shards *, enum subscription_kind,

@@ -105,6 +105,13 @@ site_ready(const struct site *s)
 }
 
 bool
+site_hears(const struct site *s, enum subscription_kind kind,
+    struct slice channel)
+{
+	return (s->listens && subscriptions_hears(s->subs, kind, channel));
+}
+
+bool
 site_up(const struct site *s)
 {
 	return (commands_up(s->commands));

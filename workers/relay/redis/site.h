@@ -71,6 +71,10 @@ bool	site_add(struct site *, enum subscription_kind, struct slice channel,
 void	site_remove(struct site *, enum subscription_kind,
 	    struct slice channel);
 
+/* See subscriptions_hears(). */
+bool	site_hears(const struct site *, enum subscription_kind,
+	    struct slice channel);
+
 /* Commands may be sent ... */
 bool	site_up(const struct site *);
 /* What it says that it is. */

@@ -93,15 +93,22 @@ spread_partition_slot(unsigned partition)
 }
 
 struct slice
-spread_tagged(struct buf *b, struct slice channel, size_t prefix)
+spread_tagged_as(struct buf *b, struct slice channel, struct slice key,
+    size_t prefix)
 {
 	buf_reset(b);
-	buf_append(b, channel.p, prefix);
+	buf_append(b, key.p, prefix);
 	buf_byte(b, '{');
 	buf_u64(b, spread_number(spread_partition(channel, prefix)));
 	buf_byte(b, '}');
-	buf_slice(b, slice_from(channel, prefix));
+	buf_slice(b, slice_from(key, prefix));
 	return (buf_unread(b));
+}
+
+struct slice
+spread_tagged(struct buf *b, struct slice channel, size_t prefix)
+{
+	return (spread_tagged_as(b, channel, channel, prefix));
 }
 
 bool

@@ -27,6 +27,9 @@ unsigned spread_partition(struct slice channel, size_t prefix);
 unsigned spread_partition_slot(unsigned partition);
 /* Replaces what is in b. */
 struct slice spread_tagged(struct buf *b, struct slice channel, size_t prefix);
+/* The same for a key that is to be where that channel is. */
+struct slice spread_tagged_as(struct buf *b, struct slice channel,
+	    struct slice key, size_t prefix);
 /* False: it has no tag.  Else what it is called elsewhere, in b. */
 bool	spread_plain(struct buf *b, struct slice tagged, size_t prefix,
 	    struct slice *plain);

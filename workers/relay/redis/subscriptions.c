@@ -502,6 +502,20 @@ subscriptions_flush(struct subscriptions *t)
 }
 
 bool
+subscriptions_hears(struct subscriptions *t, enum subscription_kind kind,
+    struct slice channel)
+{
+	const struct subscription *s;
+
+	CHECK_MAGIC(t, SUBSCRIPTIONS_MAGIC);
+	if (!link_up(t->link))
+		return (false);
+	s = *subscriptions_place(t, kind, channel);
+	return ((s != NULL && s->state == SUB_ON && s->stale == 0) ||
+	    (kind == SUB_OURS && t->all));
+}
+
+bool
 subscriptions_ready(const struct subscriptions *t)
 {
 	return (link_up(t->link) && t->non == t->n);

@@ -82,6 +82,10 @@ bool	subscriptions_add(struct subscriptions *, enum subscription_kind,
 /* Harmless for one that is not there. */
 void	subscriptions_remove(struct subscriptions *, enum subscription_kind,
 	    struct slice channel);
+/* Redis has confirmed that it is listened to, by itself or by a pattern over
+ * it: what is published from now on comes. */
+bool	subscriptions_hears(struct subscriptions *, enum subscription_kind,
+	    struct slice channel);
 /* Connected, and every channel is listened to. */
 bool	subscriptions_ready(const struct subscriptions *);
 size_t	subscriptions_count(const struct subscriptions *);

@@ -7,8 +7,9 @@
 #include <unistd.h>
 
 #include "base/slotset.h"
+#include "conf/conf.h"
+#include "proto/bus.h"
 #include "relay/store/keep_journal.h"
-#include "relay/store/memory.h"
 #include "relay/store/keep_sessions.h"
 #include "shm/counters.h"
 #include "sys/log.h"
@@ -67,21 +68,22 @@ keep_refuse(struct keep *k, const struct store_asker *to,
 	keep_say(k, to, result, slice_of(NULL, 0), 0, nobody);
 }
 
-/* Workers with members of the room. */
-static void
-keep_who(struct keep *k, const struct conf_namespace *ns, struct slice room,
+void
+keep_who(struct keep *k, struct slice nsp, struct slice room,
     uint64_t slots[2])
 {
+	const struct conf_namespace *ns = conf_namespace_find(k->conf, nsp);
 	char key[INTEREST_KEY_MAX];
 
 	slotset_clear(slots);
-	interest_who(k->interest, ns->index,
+	if (ns != NULL && room.n <= INTEREST_NAME_MAX)
+		interest_who(k->interest, ns->index,
 	    interest_key(key, INTEREST_ROOM, room), slots);
 }
 
 /* b holds a frame for nobody. */
-void
-keep_route(struct keep *k, const struct store_asker *from, struct buf *b,
+static void
+keep_give(struct keep *k, const struct store_asker *from, struct buf *b,
     const uint64_t slots[2])
 {
 	static struct bus_envelope e;	/* large; one at a time */
@@ -103,16 +105,33 @@ keep_route(struct keep *k, const struct store_asker *from, struct buf *b,
 	}
 }
 
+/* Where there are other hosts, these have it from Redis; servers of Socket.IO
+ * are told. */
+void
+keep_route(struct keep *k, const struct store_asker *from, struct buf *b,
+    const uint64_t slots[2])
+{
+	bool far = k->remote != NULL && (from->flags & BUS_FAR) != 0 &&
+	    k->x->far != NULL;
+
+	if (far || !slotset_empty(slots))
+		keep_give(k, from, b, slots);
+	if (far)
+		k->x->far(k->x->arg, buf_unread(b));
+}
+
 /* --- keeping --------------------------------------------------------------*/
 
 void
-keep_count_refused(enum bus_store result)
+keep_count_refused(const struct keep *k, enum bus_store result)
 {
 	switch (result) {
 	case BUS_STORE_TOO_LARGE:
 		counter_add(COUNTER_store_refused_too_large, 1);
 		break;
 	case BUS_STORE_UNAVAILABLE:
+		if (k->remote != NULL)
+			break;		/* it has counted why */
 		counter_add(COUNTER_store_refused_memory, 1);
 		counter_add(COUNTER_memory_failures, 1);
 		break;
@@ -128,23 +147,21 @@ static void
 keep_on_kept(void *arg, const struct store_kept *kept)
 {
 	struct keep *k = arg;
-	const struct conf_namespace *ns;
 	uint64_t slots[2];
 
 	if (kept->result != BUS_STORE_OK) {
-		keep_count_refused(kept->result);
+		keep_count_refused(k, kept->result);
 		keep_refuse(k, &kept->asker, kept->result);
 		return;
 	}
-	counter_add(COUNTER_store_appends, 1);
-	ns = conf_namespace_find(k->conf, kept->key.nsp);
-	if (ns != NULL)
-		keep_who(k, ns, kept->key.room, slots);
-	else
-		slotset_clear(slots);
+	slotset_clear(slots);
+	if (kept->frame != NULL || kept->later) {
+		counter_add(COUNTER_store_appends, 1);
+		keep_who(k, kept->key.nsp, kept->key.room, slots);
+	}
 	keep_say(k, &kept->asker, BUS_STORE_OK, kept->epoch, kept->kept,
 	    slots);
-	if (!slotset_empty(slots))
+	if (kept->frame != NULL)
 		keep_route(k, &kept->asker, kept->frame, slots);
 }
 
@@ -153,11 +170,11 @@ keep_on_kept(void *arg, const struct store_kept *kept)
  * other. */
 static void
 keep_pass(struct keep *k, const struct store_asker *from,
-    const struct conf_namespace *ns, struct bus_envelope *e)
+    struct bus_envelope *e)
 {
 	uint64_t slots[2];
 
-	keep_who(k, ns, e->publish.to.rooms[0], slots);
+	keep_who(k, e->publish.nsp, e->publish.to.rooms[0], slots);
 	keep_say(k, from, BUS_STORE_OK, slice_of(NULL, 0), 0, slots);
 	e->kind = BUS_PUBLISH;
 	e->publish.timeout_ms = e->publish.sent_us = 0;
@@ -169,7 +186,7 @@ keep_pass(struct keep *k, const struct store_asker *from,
 		counter_add(COUNTER_memory_failures, 1);
 		return;
 	}
-	keep_route(k, from, &k->frame, slots);
+	keep_give(k, from, &k->frame, slots);
 	if ((from->flags & BUS_FAR) && k->x->far != NULL)
 		k->x->far(k->x->arg, buf_unread(&k->frame));
 }
@@ -183,9 +200,9 @@ keep_bounds(const struct keep *k, const struct conf_namespace *ns,
 
 	if (slice_eq(room, JOURNAL_ROOM))
 		return (journal_bounds(k->conf, ns, b));
-	/* what other hosts publish is kept nowhere: nobody could say what is
-	 * missing */
-	if (conf_redis_on(&k->conf->redis))
+	/* what other hosts publish would be kept nowhere: nobody could say what
+	 * is missing */
+	if (keep_is_off(k->conf))
 		return (false);
 	c = conf_room_find(ns, room, values);
 	if (c == NULL || c->history == 0)
@@ -196,7 +213,7 @@ keep_bounds(const struct keep *k, const struct conf_namespace *ns,
 	return (true);
 }
 
-static bool
+bool
 keep_judge(void *arg, const struct store_key *key, struct store_bounds *b)
 {
 	const struct keep *k = arg;
@@ -233,7 +250,7 @@ keep_take(struct keep *k, struct bus_envelope *e)
 	if (keep_bounds(k, ns, a.key.room, &a.bounds))
 		k->store->does->append(k->store->engine, &a);
 	else
-		keep_pass(k, &a.asker, ns, e);
+		keep_pass(k, &a.asker, e);
 }
 
 /* --- reading --------------------------------------------------------------*/
@@ -325,6 +342,12 @@ keep_may_read(const struct keep *k)
 	    k->page_bytes < KEEP_TURN_BYTES);
 }
 
+bool
+keep_takes(const struct keep *k, unsigned slot)
+{
+	return (keep_may_read(k) && keep_has_room(k, slot));
+}
+
 /* Now, or in its turn; what is asked later is answered later. */
 static void
 keep_ask(struct keep *k, const struct bus_envelope *e, struct slice frame)
@@ -406,13 +429,11 @@ keep_answer_waiting(struct keep *k)
 			keep_look(k, &e);
 		waiting_drop_first(&k->waiting, slot);
 	}
-	k->pages = 0;
-	k->page_bytes = 0;
 }
 
 /* --- the rest -------------------------------------------------------------*/
 
-static uint64_t
+uint64_t
 keep_now_ms(void *arg)
 {
 	const struct keep *k = arg;
@@ -439,9 +460,9 @@ keep_is_asked_for(const struct conf *conf)
 static void
 keep_say_off(const struct conf *conf)
 {
-	if (conf_redis_on(&conf->redis) && keep_is_asked_for(conf))
+	if (keep_is_off(conf) && keep_is_asked_for(conf))
 		log_warnx("histories_not_kept why=\"there is a redis"
-		    " section\"");
+		    " section, and store engine is memory\"");
 }
 
 void
@@ -450,6 +471,8 @@ keep_conf(struct keep *k, const struct conf *conf)
 	CHECK_MAGIC(k, KEEP_MAGIC);
 	k->conf = conf;
 	keep_say_off(conf);
+	if (!keep_choose(k))
+		counter_add(COUNTER_memory_failures, 1);
 	k->store->does->conf(k->store->engine, conf->store_bytes);
 	sessions_conf(k);
 }
@@ -461,6 +484,8 @@ keep_worker_gone(struct keep *k, unsigned slot)
 	waiting_forget(&k->waiting, slot);
 	sessions_worker_gone(k, slot);
 	journal_worker_gone(k, slot);
+	if (k->remote != NULL)
+		remote_worker_gone(k->remote, slot);
 }
 
 void
@@ -470,13 +495,16 @@ keep_turn(struct keep *k)
 	keep_answer_waiting(k);
 	sessions_turn(k);
 	k->store->does->turn(k->store->engine);
+	k->pages = 0;
+	k->page_bytes = 0;
 }
 
 bool
 keep_is_settled(const struct keep *k)
 {
 	CHECK_MAGIC(k, KEEP_MAGIC);
-	return (slotset_empty(k->waiting.slots));
+	return (slotset_empty(k->waiting.slots) &&
+	    (k->remote == NULL || remote_is_settled(k->remote)));
 }
 
 bool
@@ -529,8 +557,6 @@ struct keep *
 keep_new(const struct keep_params *p)
 {
 	struct keep *k = calloc(1, sizeof *k);
-	struct memory_params m = { .wheel = p->wheel, .now_ms = keep_now_ms,
-		.bytes = p->conf->store_bytes, .judge = keep_judge, .arg = k };
 
 	if (k == NULL)
 		return (NULL);
@@ -541,12 +567,12 @@ keep_new(const struct keep_params *p)
 	buf_init(&k->entry);
 	waiting_init(&k->waiting);
 	k->interest = interest_open(p->segment, 0);
-	k->store = memory_new(&m);
+	k->wheel = p->wheel;
 	keep_say_off(p->conf);
 	k->x->keep = keep_on_frame;
 	k->x->keep_arg = k;
 	k->sessions = sessions_new();
-	if (k->interest == NULL || k->store == NULL || k->sessions == NULL)
+	if (k->interest == NULL || k->sessions == NULL || !keep_choose(k))
 		keep_free(&k);
 	return (k);
 }

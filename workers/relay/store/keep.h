@@ -11,11 +11,15 @@
 #include <stdbool.h>
 
 #include "base/bug.h"
+#include "base/slice.h"
 
 struct conf;
 struct exchange;
 struct keep;
+struct redis;
+struct remote_link;
 struct segment;
+struct table_event;
 struct wheel;
 
 struct keep_params {
@@ -38,6 +42,17 @@ void	keep_turn(struct keep *);
 bool	keep_busy(const struct keep *);
 /* All questions are answered. */
 bool	keep_is_settled(const struct keep *);
+/*
+ * Where there is a Redis, and rooms are kept there: another link to it serves
+ * (NULL: none); one is about to be freed, and makes no calls; something may not
+ * have been heard, in this room or (no namespace) in any; what came on a channel
+ * of rooms (false: it makes no sense); of the interest table.
+ */
+void	keep_serve(struct keep *, const struct remote_link *);
+void	keep_forget(struct keep *, const struct redis *);
+void	keep_missed(struct keep *, struct slice nsp, struct slice room);
+bool	keep_hear(struct keep *, struct slice payload) MUST_USE;
+void	keep_interest(struct keep *, const struct table_event *);
 /*
  * What is kept goes on in another relay: as a file of sys/sealed.h, which it
  * takes before it is asked anything.  -1: there is nothing, or (logged) it could

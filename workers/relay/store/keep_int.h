@@ -1,13 +1,17 @@
 /*
- * The inside of keep.h, between keep.c (rooms), keep_journal.c (journals)
- * and keep_sessions.c (sessions that can be recovered from these).
+/*
+ * The inside of keep.h, between keep.c (rooms), keep_journal.c (journals),
+ * keep_sessions.c (sessions that can be recovered from these) and keep_far.c
+ * (other hosts, by the engine that keeps in Redis).
  */
 #ifndef STORE_KEEP_INT_H
 #define STORE_KEEP_INT_H
 
+#include "base/buf.h"
 #include "conf/conf.h"
 #include "relay/local/exchange.h"
 #include "relay/store/keep.h"
+#include "relay/store/remote.h"
 #include "relay/store/store.h"
 #include "relay/store/waiting.h"
 #include "shm/interest.h"
@@ -21,7 +25,10 @@ struct keep {
 	const struct conf *conf;
 	struct exchange	*x;
 	struct interest	*interest;
+	struct wheel	*wheel;
 	struct store	*store;
+	struct remote	*remote;	/* whose that is; NULL: memory.h's */
+	struct remote_link link;	/* that serves; redis is NULL: none */
 	struct buf	 frame;		/* scratch: answers */
 	struct waiting	 waiting;
 	unsigned	 pages;		/* read in this turn */
@@ -40,12 +47,29 @@ bool	keep_answer(struct keep *, const struct store_asker *,
 void	keep_say(struct keep *, const struct store_asker *, enum bus_store,
 	    struct slice epoch, uint64_t kept, const uint64_t slots[2]);
 void	keep_refuse(struct keep *, const struct store_asker *, enum bus_store);
-/* b holds a frame for nobody: to these, as what that one has published. */
-void	keep_route(struct keep *, const struct store_asker *, struct buf *b,
+/* Workers with members of the room. */
+void	keep_who(struct keep *, struct slice nsp, struct slice room,
+	    uint64_t slots[2]);
+/* It goes to these workers, who may be none, as what `from' has published, and
+ * where else that wanted it to.  b holds a frame for nobody. */
+void	keep_route(struct keep *, const struct store_asker *from, struct buf *b,
 	    const uint64_t slots[2]);
+/* A page may be read for this worker now. */
+bool	keep_takes(const struct keep *, unsigned slot);
+bool	keep_judge(void *keep, const struct store_key *,
+	    struct store_bounds *);
+uint64_t keep_now_ms(void *keep);
 /* What the room may keep; false: nothing. */
 bool	keep_bounds(const struct keep *, const struct conf_namespace *,
 	    struct slice room, struct store_bounds *);
-void	keep_count_refused(enum bus_store);
+void	keep_count_refused(const struct keep *, enum bus_store);
+
+/* --- keep_far.c -----------------------------------------------------------*/
+
+/* The engine of this configuration, if there is another one yet.  false: no
+ * memory. */
+bool	keep_choose(struct keep *) MUST_USE;
+/* Nothing is kept, though it is asked for. */
+bool	keep_is_off(const struct conf *);
 
 #endif

@@ -226,7 +226,7 @@ journal_on_kept(void *arg, const struct store_kept *kept)
 	uint64_t slots[2];
 
 	if (kept->result != BUS_STORE_OK || j == NULL) {
-		keep_count_refused(j == NULL ? BUS_STORE_UNAVAILABLE :
+		keep_count_refused(k, j == NULL ? BUS_STORE_UNAVAILABLE :
 		    kept->result);
 		keep_refuse(k, &kept->asker, j == NULL ?
 		    BUS_STORE_UNAVAILABLE : kept->result);
@@ -261,7 +261,7 @@ journal_on_room(void *arg, const struct store_kept *kept)
 	struct slice frame;
 
 	if (kept->result != BUS_STORE_OK) {
-		keep_count_refused(kept->result);
+		keep_count_refused(k, kept->result);
 		keep_refuse(k, &kept->asker, kept->result);
 		return;
 	}

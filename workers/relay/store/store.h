@@ -2,7 +2,8 @@
  * What is kept of rooms: their last publications, each with a place (1, 2, 3
  * ...) in the room's epoch.  A place is given once; a room that begins anew,
  * because the store has dropped it or has lost its memory, has another epoch.
- * keep.h asks; what keeps is an engine behind a table of functions: memory.h.
+ * keep.h asks; what keeps is an engine behind a table of functions: memory.h,
+ * remote.h.
  * An engine may answer later, in the order in which it was asked about a room.
  */
 #ifndef RELAY_STORE_H
@@ -46,7 +47,9 @@ struct store_kept {
 	struct slice	 epoch;
 	uint64_t	 kept;
 	struct buf	*frame;		/* as it is kept: BUS_PUBLISH, numbered,
-					 * for nobody; may be written to */
+					 * for nobody; may be written to.  NULL:
+					 * nobody gets it now, */
+	bool		 later;		/* but it comes behind */
 };
 
 struct store_append {

@@ -1,0 +1,296 @@
+/*
+ * Scripts on their way to Redis, and back; see remote_int.h.  One that Redis does
+ * not have yet goes along once as a whole.  A link that is gone makes no calls:
+ * what was asked by it is forgotten here.
+ */
+#include "relay/store/remote_int.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/digest.h"
+#include "relay/redis/redis.h"
+#include "shm/counters.h"
+
+#define ASK_ARGS	(16 + 5 + 2 * REMOTE_BATCH)
+#define ASK_NUMBERS	8
+
+/* --- names ----------------------------------------------------------------*/
+
+/* The channel, as it is called everywhere. */
+static struct slice
+ask_channel(struct remote_room *r)
+{
+	struct remote *m = r->m;
+	struct store_key k = remote_key(r);
+
+	return (m->link.channel(m->link.arg, &m->channel, &k));
+}
+
+bool
+remote_up(const struct remote *m)
+{
+	return (m->link.redis != NULL && redis_can_publish(m->link.redis));
+}
+
+bool
+remote_hears(struct remote_room *r)
+{
+	struct slice channel;
+
+	if (!remote_up(r->m))
+		return (false);
+	channel = ask_channel(r);
+	return (channel.n != 0 && redis_hears(r->m->link.redis, channel));
+}
+
+/* PREFIX WHAT MORE ":" NS ":" ROOM, where the channel is. */
+static struct slice
+ask_key(struct remote_room *r, struct buf *b, const char *what,
+    struct slice more)
+{
+	struct remote *m = r->m;
+	struct slice channel;
+
+	buf_reset(&m->offer);
+	buf_str(&m->offer, m->link.prefix);
+	buf_str(&m->offer, what);
+	buf_byte(&m->offer, ':');
+	if (more.n != 0) {
+		buf_slice(&m->offer, more);
+		buf_byte(&m->offer, ':');
+	}
+	buf_slice(&m->offer, slice_from(remote_nsp(r), 1));
+	buf_byte(&m->offer, ':');
+	buf_slice(&m->offer, remote_name(r));
+	channel = buf_unread(&m->channel);
+	return (redis_name_at(m->link.redis, b, channel,
+	    buf_unread(&m->offer)));
+}
+
+/* --- asks -----------------------------------------------------------------*/
+
+struct remote_ask *
+remote_ask_new(struct remote_room *r, enum remote_script script)
+{
+	struct remote_ask *a = calloc(1, sizeof *a);
+
+	if (a == NULL) {
+		counter_add(COUNTER_memory_failures, 1);
+		return (NULL);
+	}
+	a->m = r->m;
+	a->room = r;
+	a->redis = r->m->link.redis;
+	a->script = script;
+	TAILQ_INSERT_TAIL(&r->m->asks, a, next);
+	r->m->nasks++;
+	return (a);
+}
+
+void
+remote_ask_free(struct remote_ask *a)
+{
+	TAILQ_REMOVE(&a->m->asks, a, next);
+	a->m->nasks--;
+	free(a);
+}
+
+void
+remote_ask_orphan(struct remote *m)
+{
+	struct remote_ask *a;
+
+	TAILQ_FOREACH(a, &m->asks, next)
+		a->room = NULL;
+}
+
+static void
+ask_on_reply(void *arg, const struct reply *o)
+{
+	struct remote_ask *a = arg;
+	struct remote *m = a->m;
+
+	CHECK_MAGIC(m, REMOTE_MAGIC);
+	if (o == NULL)
+		m->links++;	/* who answers next may be another one */
+	if (a->room == NULL)
+		remote_ask_free(a);
+	else if (a->script == REMOTE_APPEND)
+		remote_out_answer(a, o);
+	else
+		remote_read_answer(a, o);
+}
+
+/* --- commands -------------------------------------------------------------*/
+
+struct ask_command {
+	struct slice	 v[ASK_ARGS];
+	size_t		 n;
+	char		 numbers[ASK_NUMBERS][24];
+	unsigned	 nnumbers;
+	char		 epoch[STORE_EPOCH_MAX];
+};
+
+static void
+ask_put(struct ask_command *c, struct slice s)
+{
+	MUST(c->n < ASK_ARGS);
+	c->v[c->n++] = s;
+}
+
+static void
+ask_put_number(struct ask_command *c, uint64_t v)
+{
+	char *to = c->numbers[c->nnumbers++];
+
+	MUST(c->nnumbers <= ASK_NUMBERS);
+	(void)snprintf(to, sizeof c->numbers[0], "%" PRIu64, v);
+	ask_put(c, slice_str(to));
+}
+
+static void
+ask_put_bool(struct ask_command *c, bool v)
+{
+	ask_put(c, v ? SLICE("y") : SLICE("n"));
+}
+
+/* One that nobody had before. */
+static void
+ask_put_epoch(struct remote *m, struct ask_command *c)
+{
+	(void)snprintf(c->epoch, sizeof c->epoch, "%sh%" PRIx64, m->origin,
+	    ++m->begun);
+	ask_put(c, slice_str(c->epoch));
+}
+
+static void
+ask_begin(struct remote_ask *a, struct ask_command *c, size_t nkeys)
+{
+	const struct remote *m = a->m;
+
+	c->n = 0;
+	c->nnumbers = 0;
+	ask_put(c, a->whole ? SLICE("EVAL") : SLICE("EVALSHA"));
+	ask_put(c, a->whole ? remote_script_text(a->script) :
+	    slice_of(m->scripts.sha[a->script], REMOTE_SHA));
+	ask_put_number(c, nkeys);
+}
+
+static bool
+ask_oom(struct remote *m)
+{
+	bool oom = m->channel.oom || m->offer.oom;
+	size_t i;
+
+	for (i = 0; i < nitems(m->keys); i++) {
+		oom |= m->keys[i].oom;
+		m->keys[i].oom = false;
+	}
+	m->channel.oom = m->offer.oom = false;
+	if (oom)
+		counter_add(COUNTER_memory_failures, 1);
+	return (oom);
+}
+
+static bool
+ask_send(struct remote_ask *a, const struct ask_command *c)
+{
+	struct remote *m = a->m;
+
+	if (ask_oom(m) || !redis_command_at(m->link.redis,
+	    buf_unread(&m->channel), c->v, c->n, ask_on_reply, a)) {
+		remote_ask_free(a);
+		return (false);
+	}
+	return (true);
+}
+
+/* --- append ---------------------------------------------------------------*/
+
+/* Of what every host brings: what is the same in all. */
+static struct slice
+ask_near(const struct remote_append *p, char hex[40])
+{
+	(void)snprintf(hex, 40, "%.*s", p->id_n, (const char *)p->text);
+	return (slice_str(hex));
+}
+
+bool
+remote_ask_append(struct remote_ask *a)
+{
+	static struct ask_command c;	/* large; one at a time */
+	struct remote_room *r = a->room;
+	struct remote *m = r->m;
+	const struct remote_append *p = STAILQ_FIRST(&r->out);
+	char token[64], node[17], hex[40], name[40];
+	uint32_t i;
+
+	if (!remote_up(m) || ask_channel(r).n == 0) {
+		remote_ask_free(a);
+		return (false);
+	}
+	(void)snprintf(node, sizeof node, "%016" PRIx64, m->link.node_id);
+	(void)snprintf(token, sizeof token, "%s.%s.%" PRIu64, node, m->origin,
+	    r->seq);
+	(void)snprintf(name, sizeof name, "%s.%s", node, m->origin);
+	ask_begin(a, &c, p->near ? 5 : 4);
+	ask_put(&c, ask_key(r, &m->keys[0], "history-state",
+	    slice_of(NULL, 0)));
+	ask_put(&c, ask_key(r, &m->keys[1], "history", slice_of(NULL, 0)));
+	ask_put(&c, ask_key(r, &m->keys[2], "history-sent", slice_str(node)));
+	ask_put(&c, ask_key(r, &m->keys[3], "history-ids",
+	    slice_of(NULL, 0)));
+	if (p->near)
+		ask_put(&c, ask_key(r, &m->keys[4], "history-near",
+		    ask_near(p, hex)));
+	ask_put_epoch(m, &c);
+	ask_put(&c, redis_verb(m->link.redis));
+	ask_put(&c, redis_name_at(m->link.redis, &m->entry,
+	    buf_unread(&m->channel), buf_unread(&m->channel)));
+	ask_put(&c, slice_str(token));
+	ask_put_bool(&c, r->again);
+	ask_put_bool(&c, r->checked != m->links);
+	ask_put(&c, r->known ? remote_epoch(r) : slice_of(NULL, 0));
+	ask_put_number(&c, r->known ? r->top : 0);
+	ask_put_number(&c, r->bounds.events);
+	ask_put_number(&c, r->bounds.bytes);
+	ask_put_number(&c, r->bounds.keep_ms);
+	ask_put(&c, slice_str(name));
+	for (i = 0; i < r->nsent; i++, p = STAILQ_NEXT(p, next)) {
+		ask_put(&c, slice_of(p->text, p->near ? 0 : p->id_n));
+		ask_put(&c, slice_of(p->text + p->id_n, p->n));
+	}
+	return (ask_send(a, &c));
+}
+
+/* --- read -----------------------------------------------------------------*/
+
+bool
+remote_ask_read(struct remote_ask *a, const struct store_read *q)
+{
+	static struct ask_command c;	/* large; one at a time */
+	struct remote_room *r = a->room;
+	struct remote *m = r->m;
+
+	if (!remote_up(m) || ask_channel(r).n == 0) {
+		remote_ask_free(a);
+		return (false);
+	}
+	ask_begin(a, &c, 2);
+	ask_put(&c, ask_key(r, &m->keys[0], "history-state",
+	    slice_of(NULL, 0)));
+	ask_put(&c, ask_key(r, &m->keys[1], "history", slice_of(NULL, 0)));
+	ask_put_epoch(m, &c);
+	ask_put_number(&c, q->from);
+	ask_put(&c, q->epoch);
+	ask_put_number(&c, q->since);
+	ask_put_number(&c, q->limit);
+	ask_put_number(&c, q->bytes);
+	ask_put_number(&c, r->bounds.events);
+	ask_put_number(&c, r->bounds.keep_ms);
+	ask_put_bool(&c, a->verify && r->known);
+	ask_put_bool(&c, r->checked != m->links);
+	return (ask_send(a, &c));
+}

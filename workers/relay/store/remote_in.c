@@ -1,0 +1,465 @@
+/*
+ * What comes of rooms with members here, in the order of its places: by the
+ * channel, by answers to what was appended here, and, where something is
+ * missing, by reading it.  See remote.h.
+ */
+#include "relay/store/remote_int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "relay/store/number.h"
+#include "relay/redis/reply.h"
+#include "shm/counters.h"
+
+/* --- entries --------------------------------------------------------------*/
+
+static bool
+in_is_fit(const struct remote *m, const struct bus_envelope *e)
+{
+	const struct bus_publish *p = &e->publish;
+
+	return (e->kind == BUS_PUBLISH && (e->flags & ~BUS_NAMED) == 0 &&
+	    e->from == 0 && p->to.nrooms == 1 && p->to.nusers == 0 &&
+	    p->to.nsids == 0 && p->nsp.n > 0 && p->nsp.p[0] == '/' &&
+	    p->once.n == 0 && p->epoch.n == 0 &&
+	    m->link.fit(m->link.arg, e));
+}
+
+bool
+remote_number(struct remote *m, const struct remote_room *r,
+    struct slice entry, struct slice epoch, uint64_t place, bool strange,
+    struct store_key *key)
+{
+	static struct bus_envelope e;	/* large; one at a time */
+	struct store_append a = { .e = &e };
+	uint8_t offset[OFFSET_MAX];
+	struct slice frame;
+	bool good;
+
+	good = remote_entry(entry, &frame) &&
+	    m->link.unseal(m->link.arg, &frame) &&
+	    bus_decode(frame, &e) == (ssize_t)frame.n &&
+	    (!strange || in_is_fit(m, &e)) && e.publish.to.nrooms == 1;
+	if (good && r != NULL)
+		good = slice_eq(e.publish.to.rooms[0], remote_name(r)) &&
+		    slice_eq(e.publish.nsp, remote_nsp(r));
+	if (!good) {
+		counter_add(COUNTER_store_bad, 1);
+		return (false);
+	}
+	if (key != NULL)
+		*key = (struct store_key){ e.publish.nsp,
+			e.publish.to.rooms[0] };
+	a.asker.flags = e.flags;
+	e.publish.offset = m->link.offset(m->link.arg, offset);
+	if (number_frame(&a, epoch, place, &m->meta, &m->frame))
+		return (true);
+	counter_add(COUNTER_memory_failures, 1);
+	return (false);
+}
+
+/* --- what came too early --------------------------------------------------*/
+
+static void
+in_drop_early(struct remote_room *r, struct remote_early *e)
+{
+	TAILQ_REMOVE(&r->early, e, next);
+	r->early_bytes -= e->n;
+	free(e);
+	if (TAILQ_EMPTY(&r->early))
+		r->hole_ms = 0;
+}
+
+static void
+in_no_early(struct remote_room *r)
+{
+	while (!TAILQ_EMPTY(&r->early))
+		in_drop_early(r, TAILQ_FIRST(&r->early));
+}
+
+/* In its place; a second one of the same is dropped. */
+static void
+in_put_early(struct remote_room *r, uint64_t place,
+    const struct store_asker *ours)
+{
+	struct slice frame = buf_unread(&r->m->frame);
+	struct remote_early *e, *before;
+
+	if (r->early_bytes + frame.n > REMOTE_AHEAD_BYTES) {
+		r->missed = true;
+		return;
+	}
+	TAILQ_FOREACH_REVERSE(before, &r->early, remote_earlies, next)
+		if (before->place <= place)
+			break;
+	if (before != NULL && before->place == place)
+		return;
+	e = malloc(sizeof *e + frame.n);
+	if (e == NULL) {
+		counter_add(COUNTER_memory_failures, 1);
+		r->missed = true;
+		return;
+	}
+	e->place = place;
+	e->ours = ours != NULL;
+	if (ours != NULL)
+		e->asker = *ours;
+	e->n = (uint32_t)frame.n;
+	memcpy(e->frame, frame.p, frame.n);
+	if (before == NULL)
+		TAILQ_INSERT_HEAD(&r->early, e, next);
+	else
+		TAILQ_INSERT_AFTER(&r->early, before, e, next);
+	r->early_bytes += e->n;
+	if (r->hole_ms == 0)
+		r->hole_ms = remote_now(r->m);
+	remote_work(r);
+}
+
+/* --- to the workers -------------------------------------------------------*/
+
+static bool
+in_is_next(const struct remote_room *r, struct slice epoch, uint64_t place)
+{
+	return (r->known && slice_eq(epoch, remote_epoch(r)) &&
+	    place == r->top + 1);
+}
+
+/* What is in m->frame. */
+static void
+in_place(struct remote_room *r, const struct store_asker *from)
+{
+	struct remote *m = r->m;
+	struct store_key k = remote_key(r);
+
+	m->p.place(m->p.arg, &k, from, &m->frame);
+}
+
+/* It is at hand, but was read there: no worker has been given it, for all that is
+ * known. */
+static bool
+in_is_new(const struct remote_room *r, uint64_t place)
+{
+	return (place <= r->fresh_top);
+}
+
+static void
+in_give_early(struct remote_room *r, const struct remote_early *e)
+{
+	struct remote *m = r->m;
+
+	buf_reset(&m->frame);
+	buf_append(&m->frame, e->frame, e->n);
+	if (!m->frame.oom)
+		in_place(r, e->ours ? &e->asker : NULL);
+	m->frame.oom = false;
+}
+
+void
+remote_in_drain(struct remote_room *r)
+{
+	struct remote_early *e;
+
+	while ((e = TAILQ_FIRST(&r->early)) != NULL && r->known &&
+	    e->place <= r->top + 1) {
+		if (e->place == r->top + 1) {
+			remote_push(r, slice_of(e->frame, e->n), 0);
+			in_give_early(r, e);
+		} else if (in_is_new(r, e->place))
+			in_give_early(r, e);
+		in_drop_early(r, e);
+	}
+}
+
+/* The room is in another epoch: it is looked at where it stands. */
+static void
+in_change(struct remote_room *r)
+{
+	in_no_early(r);
+	r->missed = true;
+	if (r->state == REMOTE_LIVE)
+		r->state = REMOTE_DEAF;
+	remote_work(r);
+}
+
+/* What is in m->frame: true: it is to be given to the workers now. */
+static bool
+in_accept(struct remote_room *r, struct slice epoch, uint64_t place,
+    const struct store_asker *ours)
+{
+	bool same = r->known && slice_eq(epoch, remote_epoch(r));
+
+	if (in_is_next(r, epoch, place)) {
+		remote_push(r, buf_unread(&r->m->frame), 0);
+		return (true);
+	}
+	if (same && place <= r->top)
+		return (in_is_new(r, place));
+	if (r->known && !same && place == 1) {
+		in_no_early(r);
+		remote_stand(r, epoch, 0);
+		remote_push(r, buf_unread(&r->m->frame), 0);
+		return (true);
+	}
+	if (r->known && !same) {
+		in_change(r);
+		return (true);
+	}
+	in_put_early(r, place, ours);
+	return (false);
+}
+
+bool
+remote_in_ours(struct remote_room *r, uint64_t place,
+    const struct store_asker *asker, struct slice epoch)
+{
+	/* whoever is here has just come: the workers have places of their own */
+	if (r->state == REMOTE_IDLE)
+		return (true);
+	return (in_accept(r, epoch, place, asker));
+}
+
+/* --- the channel ----------------------------------------------------------*/
+
+static bool
+in_is_ours(const struct remote *m, struct slice token)
+{
+	char own[64];
+
+	(void)snprintf(own, sizeof own, "%016llx.%s.",
+	    (unsigned long long)m->link.node_id, m->origin);
+	return (slice_starts(token, slice_str(own)));
+}
+
+static void
+in_hear(struct remote *m, const struct store_key *k, struct slice epoch,
+    uint64_t place)
+{
+	struct remote_room *r = remote_find(m, k);
+	struct store_bounds bounds;
+
+	if (r == NULL || r->state == REMOTE_IDLE) {
+		if (!m->p.any(m->p.arg, k))
+			return;
+		/* by this host's configuration, nothing is kept of it */
+		if (!m->p.judge(m->p.arg, k, &bounds)) {
+			m->p.place(m->p.arg, k, NULL, &m->frame);
+			return;
+		}
+		remote_interest(m, k, true);
+		r = remote_find(m, k);
+		if (r == NULL)
+			return;
+	}
+	if (in_accept(r, epoch, place, NULL))
+		in_place(r, NULL);
+	remote_in_drain(r);
+}
+
+bool
+remote_hear(struct remote *m, struct slice payload)
+{
+	struct remote_batch b;
+	struct store_key k;
+	struct slice entry;
+	bool bad;
+
+	CHECK_MAGIC(m, REMOTE_MAGIC);
+	if (!remote_batch(payload, &b))
+		return (false);
+	if (in_is_ours(m, b.token))
+		return (true);
+	while (remote_batch_next(&b, &entry, &bad)) {
+		if (!remote_number(m, NULL, entry, b.epoch, b.place, true, &k))
+			return (false);
+		counter_add(COUNTER_store_heard, 1);
+		in_hear(m, &k, b.epoch, b.place++);
+	}
+	return (!bad);
+}
+
+/* --- looking where it stands ----------------------------------------------*/
+
+static void
+in_ask(struct remote_room *r)
+{
+	struct store_read q = { .from = r->known ? BUS_HISTORY_AFTER :
+	    BUS_HISTORY_LAST, .epoch = remote_epoch(r), .since = r->top,
+		.limit = REMOTE_PAGE, .bytes = REMOTE_PAGE_BYTES };
+	struct remote_ask *a = remote_ask_new(r, REMOTE_READ);
+
+	if (a == NULL)
+		return;
+	if (!r->known)
+		q.epoch = slice_of(NULL, 0);
+	a->verify = true;
+	r->missed = false;
+	r->look_ms = remote_now(r->m);
+	if (remote_ask_read(a, &q)) {
+		r->state = REMOTE_ASKED;
+		counter_add(COUNTER_store_looks, 1);
+	}
+}
+
+/* Who stands somewhere, and may have missed what came since, is to look. */
+static void
+in_tell(struct remote_room *r)
+{
+	struct store_key k = remote_key(r);
+
+	if (r->told && !r->told_odd && r->told_top == r->top &&
+	    slice_eq(slice_of(r->told_epoch, r->told_epoch_n),
+	    remote_epoch(r)))
+		return;
+	r->m->p.stands(r->m->p.arg, &k, remote_epoch(r), r->top);
+}
+
+/* Entries that follow top: into what is at hand, and to the workers. */
+static void
+in_entries(struct remote_room *r, const struct remote_page *p, bool give)
+{
+	struct remote *m = r->m;
+	uint64_t age_ms;
+	struct slice entry;
+	size_t i;
+
+	for (i = 0; i < p->n; i++) {
+		entry = remote_page_entry(p, i, &age_ms);
+		if (p->start + i <= r->top)
+			continue;	/* it has come meanwhile */
+		if (!remote_number(m, r, entry, p->epoch, p->start + i, true,
+		    NULL)) {
+			/* what is none is nothing */
+			remote_empty(r);
+			r->top = p->start + i;
+			continue;
+		}
+		remote_push(r, buf_unread(&m->frame), age_ms);
+		if (give) {
+			in_place(r, NULL);
+			counter_add(COUNTER_store_fetched, 1);
+		}
+	}
+}
+
+static void
+in_live(struct remote_room *r)
+{
+	r->told = r->told_odd = r->fresh = false;
+	r->look_ms = remote_now(r->m);
+	r->state = remote_hears(r) ? REMOTE_LIVE : REMOTE_DEAF;
+	remote_in_drain(r);
+	if (r->missed)
+		in_ask(r);
+	else
+		remote_read_ready(r);
+}
+
+void
+remote_in_page(struct remote_room *r, const struct remote_page *p)
+{
+	bool was = r->known, same = was && slice_eq(p->epoch, remote_epoch(r));
+
+	if (r->state != REMOTE_ASKED)
+		return;		/* nobody is here any more, or it is deaf */
+	if (was && !same) {
+		in_no_early(r);
+		remote_stand(r, p->epoch, p->base);
+		counter_add(COUNTER_store_anew, 1);
+	} else if (!was || p->result != BUS_STORE_OK)
+		remote_stand(r, p->epoch, p->n > 0 ? p->start - 1 : p->top);
+	r->first = p->first != 0 ? p->first : p->top + 1;
+	r->base = p->base;
+	r->told_odd |= was && (!same || p->result != BUS_STORE_OK);
+	r->fresh |= !was;
+	if (same || !was)
+		in_entries(r, p, same && p->result == BUS_STORE_OK);
+	if (r->top < p->top) {
+		in_ask(r);
+		return;
+	}
+	if (r->fresh)
+		r->fresh_top = r->top;
+	if (r->fresh || r->told_odd)
+		in_tell(r);
+	in_live(r);
+	remote_work(r);
+}
+
+void
+remote_in_deaf(struct remote_room *r)
+{
+	in_no_early(r);
+	if (r->state != REMOTE_IDLE) {
+		r->state = REMOTE_DEAF;
+		remote_work(r);
+	}
+}
+
+bool
+remote_in_look(struct remote_room *r)
+{
+	uint64_t now_ms = remote_now(r->m);
+
+	if (r->state == REMOTE_IDLE)
+		return (false);
+	if (r->state == REMOTE_LIVE && (r->missed || (r->hole_ms != 0 &&
+	    now_ms - r->hole_ms > REMOTE_HOLE_MS)))
+		r->state = REMOTE_DEAF;
+	if (r->state == REMOTE_DEAF && remote_up(r->m) &&
+	    (remote_hears(r) || now_ms - r->look_ms > REMOTE_DEAF_MS))
+		in_ask(r);
+	return (r->state != REMOTE_LIVE || !TAILQ_EMPTY(&r->early));
+}
+
+void
+remote_interest(struct remote *m, const struct store_key *k, bool any)
+{
+	struct store_bounds bounds;
+	struct remote_room *r = remote_find(m, k);
+
+	CHECK_MAGIC(m, REMOTE_MAGIC);
+	if (!any) {
+		if (r == NULL)
+			return;
+		in_no_early(r);
+		remote_empty(r);
+		r->state = REMOTE_IDLE;
+		r->known = r->told = r->told_odd = false;
+		return;
+	}
+	if (!m->p.judge(m->p.arg, k, &bounds))
+		return;
+	r = remote_get(m, k, &bounds);
+	if (r == NULL) {
+		counter_add(COUNTER_memory_failures, 1);
+		return;
+	}
+	if (r->state != REMOTE_IDLE)
+		return;
+	remote_empty(r);
+	r->known = false;
+	r->state = REMOTE_DEAF;
+	r->look_ms = remote_now(m);
+	if (remote_hears(r))
+		in_ask(r);
+	remote_work(r);
+}
+
+void
+remote_missed(struct remote *m, const struct store_key *k)
+{
+	struct remote_room *r;
+
+	CHECK_MAGIC(m, REMOTE_MAGIC);
+	m->links++;
+	if (k != NULL) {
+		r = remote_find(m, k);
+		if (r != NULL)
+			remote_in_deaf(r);
+		return;
+	}
+	TAILQ_FOREACH(r, &m->used, used)
+		remote_in_deaf(r);
+}

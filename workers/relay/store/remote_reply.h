@@ -1,0 +1,49 @@
+/*
+ * What Redis says of rooms: answers of the scripts, and batches on channels; see
+ * remote_script.h.  Anything may be in them.  Memory only.
+ */
+#ifndef STORE_REMOTE_REPLY_H
+#define STORE_REMOTE_REPLY_H
+
+#include "base/bug.h"
+#include "base/slice.h"
+
+struct reply;
+
+/* What became of a batch. */
+struct remote_placed {
+	struct slice	 token, epoch;
+	struct slice	 rest;		/* places, of which */
+};
+/* false: it is no such answer. */
+bool	remote_placed(struct slice text, struct remote_placed *) MUST_USE;
+/* The next one, which was there before if *was.  false: no more. */
+bool	remote_placed_next(struct remote_placed *, uint64_t *place, bool *was)
+	    MUST_USE;
+
+struct remote_page {
+	struct slice	 epoch;
+	uint64_t	 top, first, base, result;
+	bool		 more;
+	uint64_t	 start;		/* place of the first entry */
+	const struct reply *o;
+	size_t		 n;		/* entries */
+};
+bool	remote_page(const struct reply *, struct remote_page *) MUST_USE;
+/* i is below n. */
+struct slice remote_page_entry(const struct remote_page *, size_t i,
+	    uint64_t *age_ms);
+
+struct remote_batch {
+	struct slice	 token, epoch;
+	uint64_t	 place;		/* of the first */
+	struct slice	 rest;		/* entries */
+};
+bool	remote_batch(struct slice payload, struct remote_batch *) MUST_USE;
+/* The next entry, as it is kept.  false: no more; *bad: what is left is none. */
+bool	remote_batch_next(struct remote_batch *, struct slice *entry,
+	    bool *bad) MUST_USE;
+/* What is in an entry, without its length.  false: it is none. */
+bool	remote_entry(struct slice entry, struct slice *inside) MUST_USE;
+
+#endif
