@@ -11,6 +11,7 @@ import { Daemon, sleep, slow, until } from './lib/daemon.mjs';
 import { ask, codeOf, connect, gotten, heard } from './lib/clients.mjs';
 import { stopTime } from './lib/conf.mjs';
 import { connected, hosts, unhost } from './lib/hosts.mjs';
+import { cutsOfHosts } from '../history/hosts.mjs';
 
 const KEY = 'backend-key-of-the-test';
 const sha = crypto.createHash('sha256').update(KEY).digest('hex');
@@ -548,4 +549,24 @@ test('a room that keeps nothing any more loses what waits', async () => {
 	await d.logged(/histories_lost events=1/);
 	x.close();
 	await d.stop();
+});
+
+/* --- by chance ------------------------------------------------------------- */
+
+test('three hosts, clients cut by chance: each event once, in order, or a gap',
+    async () => {
+	const r = await cutsOfHosts({ seconds: 10, clients: 60, still: 3000,
+		kinds: ['connections', 'workers', 'relays', 'redis', 'failover'] });
+	assert.deepEqual(r.wrong, [], JSON.stringify(r.counts));
+	assert.ok(r.counts.kept > 0 && r.counts.joins > 60,
+	    JSON.stringify(r.counts));
+});
+
+test('... and what is done wrong there is noticed', async () => {
+	for (const broken of ['lose', 'double', 'swap', 'deaf']) {
+		const r = await cutsOfHosts({ seconds: 3, clients: 40, broken,
+			kinds: ['connections', 'relays'] });
+		assert.notEqual(r.wrong.length, 0,
+		    `${broken}: ${JSON.stringify(r.counts)}`);
+	}
 });

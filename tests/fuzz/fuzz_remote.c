@@ -1,0 +1,57 @@
+/* Any bytes as what Redis says of a room: a batch on its channel, what became of
+ * one, an entry. */
+#include "relay/store/remote_reply.h"
+
+#include "relay/store/store.h"
+
+int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
+
+static void
+fuzz_batch(struct slice in)
+{
+	struct remote_batch b;
+	struct slice entry, inside;
+	size_t left;
+	bool bad;
+
+	if (!remote_batch(in, &b))
+		return;
+	MUST(b.place > 0 && b.epoch.n > 0 && b.epoch.n < STORE_EPOCH_MAX);
+	left = b.rest.n;
+	while (remote_batch_next(&b, &entry, &bad)) {
+		MUST(!bad && entry.n > 4 && entry.n <= left);
+		MUST(remote_entry(entry, &inside) && inside.n == entry.n - 4);
+		left -= entry.n;
+	}
+	MUST(bad == (left > 0));
+}
+
+static void
+fuzz_placed(struct slice in)
+{
+	struct remote_placed p;
+	uint64_t place;
+	bool was;
+	size_t n = 0;
+
+	if (!remote_placed(in, &p))
+		return;
+	MUST(p.token.n > 0 && p.epoch.n > 0);
+	while (remote_placed_next(&p, &place, &was)) {
+		MUST(place > 0);
+		n++;
+	}
+	MUST(n <= in.n);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	struct slice in = slice_of(data, n), inside;
+
+	fuzz_batch(in);
+	fuzz_placed(in);
+	if (remote_entry(in, &inside))
+		MUST(inside.n == n - 4);
+	return (0);
+}

@@ -1,0 +1,846 @@
+/*
+ * The engine that keeps in Redis, against a Redis that answers when the test
+ * wants: what is given to the workers and in which order, what goes to Redis and
+ * how often, what waits, and what is refused.
+ */
+#include "relay/store/remote.h"
+
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "base/slotset.h"
+#include "relay/redis/redis.h"
+#include "relay/store/remote_reply.h"
+#include "relay/store/remote_script.h"
+#include "shm/counters.h"
+#include "sys/sealed.h"
+#include "sys/timer.h"
+#include "tests/lib/check.h"
+
+#define ASKS	64
+
+static struct wheel wheel;
+static uint64_t now_ms;
+static struct remote *m;
+static struct store *store;
+static struct store_bounds bounds = { 1000, 1u << 20, 0 };
+static bool up, hears, here, keeps;
+
+/* --- a Redis ---------------------------------------------------------------*/
+
+static struct {
+	char		 argv[80][512];
+	size_t		 argv_n[80];
+	size_t		 n;
+	commands_cb	*cb;
+	void		*arg;
+} asked[ASKS];
+static unsigned nasked, nanswered;
+
+bool
+redis_can_publish(const struct redis *r)
+{
+	(void)r;
+	return (up);
+}
+
+bool
+redis_hears(struct redis *r, struct slice channel)
+{
+	(void)r;
+	(void)channel;
+	return (hears);
+}
+
+struct slice
+redis_verb(const struct redis *r)
+{
+	(void)r;
+	return (SLICE("PUBLISH"));
+}
+
+struct slice
+redis_name_at(struct redis *r, struct buf *b, struct slice channel,
+    struct slice name)
+{
+	(void)r;
+	(void)channel;
+	buf_reset(b);
+	buf_slice(b, name);
+	return (buf_unread(b));
+}
+
+bool
+redis_command_at(struct redis *r, struct slice channel,
+    const struct slice *argv, size_t n, commands_cb *cb, void *arg)
+{
+	size_t i;
+
+	(void)r;
+	assert_slice(channel, "to:/n:room");
+	if (!up)
+		return (false);
+	assert_true(nasked < ASKS && n <= 80);
+	for (i = 0; i < n; i++) {
+		asked[nasked].argv_n[i] = argv[i].n;
+		memcpy(asked[nasked].argv[i], argv[i].p, argv[i].n < 512 ?
+		    argv[i].n : 511);
+	}
+	asked[nasked].n = n;
+	asked[nasked].cb = cb;
+	asked[nasked++].arg = arg;
+	return (true);
+}
+
+static struct slice
+arg_of(unsigned ask, size_t i)
+{
+	assert_true(i < asked[ask].n);
+	return (slice_of(asked[ask].argv[i], asked[ask].argv_n[i]));
+}
+
+static void
+answer(const struct reply *o)
+{
+	unsigned i = nanswered++;
+
+	assert_true(i < nasked);
+	asked[i].cb(asked[i].arg, o);
+}
+
+/* To the next, an append: "TOKEN EPOCH places". */
+static void
+answer_places(const char *epoch, const char *places)
+{
+	struct reply o = { .type = REPLY_STRING };
+	struct slice token = arg_of(nanswered, 3 + 4 + 3);
+	char text[512];
+
+	(void)snprintf(text, sizeof text, "%.*s %s %s", (int)token.n,
+	    (const char *)token.p, epoch, places);
+	o.text = slice_str(text);
+	answer(&o);
+}
+
+static void
+answer_error(const char *words)
+{
+	struct reply o = { .type = REPLY_ERROR, .text = slice_str(words) };
+
+	answer(&o);
+}
+
+/* An entry as hosts make them. */
+static struct slice
+entry(struct buf *b, const char *args)
+{
+	struct bus_envelope e;
+	struct bus_publish *p = bus_publish(&e);
+	size_t n;
+	unsigned i;
+
+	slotset_clear(e.slots);
+	e.from = e.generation = 0;
+	e.ref = 0;
+	p->nsp = SLICE("/n");
+	p->event = SLICE("\"m\"");
+	p->args = slice_str(args);
+	p->meta = SLICE("{\"id\":\"i\"}");
+	p->to.rooms[p->to.nrooms++] = SLICE("room");
+	buf_reset(b);
+	buf_append(b, "\0\0\0", 4);
+	assert_true(bus_encode(b, &e));
+	n = b->wpos - 4;
+	for (i = 0; i < 4; i++)
+		b->data[i] = (uint8_t)(n >> 8 * i);
+	return (buf_unread(b));
+}
+
+/* To the next, a read: a page of n entries from start on. */
+static void
+answer_page(const char *epoch, uint64_t top, enum bus_store result,
+    uint64_t start, size_t n)
+{
+	static struct reply parts[7 + 2 * 16];
+	static struct reply *v[nitems(parts)];
+	static struct buf entries[16];
+	struct reply o = { .type = REPLY_ARRAY, .elements = v, .n = 7 + 2 * n };
+	char args[32];
+	size_t i;
+
+	memset(parts, 0, sizeof parts);
+	for (i = 0; i < nitems(parts); i++) {
+		v[i] = &parts[i];
+		parts[i].type = REPLY_INTEGER;
+	}
+	parts[0].type = REPLY_STRING;
+	parts[0].text = slice_str(epoch);
+	parts[1].integer = (int64_t)top;
+	parts[2].integer = top > 0;
+	parts[4].integer = result;
+	parts[6].integer = (int64_t)start;
+	for (i = 0; i < n; i++) {
+		(void)snprintf(args, sizeof args, "%u", (unsigned)(start + i));
+		buf_init(&entries[i]);
+		parts[7 + 2 * i + 1].type = REPLY_STRING;
+		parts[7 + 2 * i + 1].text = entry(&entries[i], args);
+	}
+	answer(&o);
+	for (i = 0; i < n; i++)
+		buf_fini(&entries[i]);
+}
+
+/* What another host has kept. */
+static bool
+hear(const char *epoch, uint64_t place, const char *args)
+{
+	struct buf b, e;
+	bool good;
+
+	buf_init(&b);
+	buf_init(&e);
+	buf_printf(&b, "%sother.1.1 %s %" PRIu64 "\n", REMOTE_MARK, epoch,
+	    place);
+	buf_slice(&b, entry(&e, args));
+	good = remote_hear(m, buf_unread(&b));
+	buf_fini(&b);
+	buf_fini(&e);
+	return (good);
+}
+
+/* --- the relay --------------------------------------------------------------*/
+
+static char said[4096];		/* what the workers were given, and told */
+
+static void
+note(const char *format, ...)
+{
+	size_t n = strlen(said);
+	va_list ap;
+
+	va_start(ap, format);
+	(void)vsnprintf(said + n, sizeof said - n, format, ap);
+	va_end(ap);
+}
+
+#define assert_said(words) do {						\
+	assert_string_equal(said, words);				\
+	said[0] = '\0';							\
+} while (0)
+
+static void
+note_frame(const struct buf *frame)
+{
+	static struct bus_envelope e;
+
+	assert_int_equal(bus_decode(buf_unread(frame), &e), frame->wpos);
+	assert_int_equal(e.flags & BUS_NUMBERED, BUS_NUMBERED);
+	note("%.*s=%.*s:%u ", (int)e.publish.args.n,
+	    (const char *)e.publish.args.p, (int)e.publish.epoch.n,
+	    (const char *)e.publish.epoch.p, (unsigned)e.publish.kept);
+}
+
+static void
+on_place(void *arg, const struct store_key *k, const struct store_asker *from,
+    struct buf *frame)
+{
+	(void)arg;
+	assert_slice(k->room, "room");
+	note(from == NULL ? "heard " : "late ");
+	note_frame(frame);
+}
+
+static void
+on_stands(void *arg, const struct store_key *k, struct slice epoch,
+    uint64_t top)
+{
+	(void)arg;
+	(void)k;
+	note("stands %.*s:%u ", (int)epoch.n, (const char *)epoch.p,
+	    (unsigned)top);
+}
+
+static void
+on_kept(void *arg, const struct store_kept *k)
+{
+	(void)arg;
+	if (k->result != BUS_STORE_OK)
+		note("no:%d ", (int)k->result);
+	else if (k->kept == 0)
+		note("waits ");
+	else if (k->frame != NULL)
+		note_frame(k->frame);
+	else
+		note("%s:%u ", k->later ? "later" : "was",
+		    (unsigned)k->kept);
+}
+
+static void
+on_page(void *arg, const struct store_page *p)
+{
+	struct slice rest = p->page.frames;
+	uint64_t slots[2];
+	uint16_t flags;
+	unsigned n = 0;
+	ssize_t size;
+
+	(void)arg;
+	for (; rest.n > 0; n++) {
+		size = bus_frame(rest, slots, &flags);
+		assert_true(size > 0);
+		rest = slice_from(rest, (size_t)size);
+	}
+	note("page%d %.*s:%u+%u ", (int)p->page.result, (int)p->page.epoch.n,
+	    p->page.epoch.n == 0 ? "" : (const char *)p->page.epoch.p,
+	    (unsigned)p->page.top, n);
+}
+
+static bool
+judge(void *arg, const struct store_key *k, struct store_bounds *b)
+{
+	(void)arg;
+	(void)k;
+	*b = bounds;
+	return (keeps);
+}
+
+static bool
+any(void *arg, const struct store_key *k)
+{
+	(void)arg;
+	(void)k;
+	return (here);
+}
+
+static bool
+takes(void *arg, unsigned slot)
+{
+	(void)arg;
+	(void)slot;
+	return (true);
+}
+
+static uint64_t
+clock_ms(void *arg)
+{
+	(void)arg;
+	return (now_ms);
+}
+
+static struct slice
+channel(void *arg, struct buf *b, const struct store_key *k)
+{
+	(void)arg;
+	buf_reset(b);
+	buf_str(b, "to:");
+	buf_slice(b, k->nsp);
+	buf_byte(b, ':');
+	buf_slice(b, k->room);
+	return (buf_unread(b));
+}
+
+static bool
+seal(void *arg, struct buf *b)
+{
+	(void)arg;
+	(void)b;
+	return (true);
+}
+
+static bool
+unseal(void *arg, struct slice *s)
+{
+	(void)arg;
+	(void)s;
+	return (true);
+}
+
+static struct slice
+offset(void *arg, uint8_t out[OFFSET_MAX])
+{
+	(void)arg;
+	(void)out;
+	return (slice_of(NULL, 0));
+}
+
+static bool
+fit(void *arg, const struct bus_envelope *e)
+{
+	(void)arg;
+	(void)e;
+	return (true);
+}
+
+static const struct store_key key = { { (const uint8_t *)"/n", 2 },
+	{ (const uint8_t *)"room", 4 } };
+
+static struct remote_link
+link_of(void)
+{
+	return ((struct remote_link){ .redis = (struct redis *)(void *)&wheel,
+		.prefix = "p:", .node_id = 0xabc, .channel = channel,
+		.seal = seal, .unseal = unseal, .offset = offset, .fit = fit });
+}
+
+static void
+open_remote(void)
+{
+	struct remote_params p = { .wheel = &wheel, .now_ms = clock_ms,
+		.bounds = { 1u << 20, 1u << 20, 10, false }, .judge = judge,
+		.place = on_place, .stands = on_stands, .any = any,
+		.takes = takes };
+	struct remote_link link = link_of();
+
+	m = remote_new(&p);
+	assert_non_null(m);
+	store = remote_store(m);
+	remote_serve(m, &link);
+}
+
+static int
+set_up(void **state)
+{
+	(void)state;
+	now_ms = 64000;
+	up = hears = here = keeps = true;
+	nasked = nanswered = 0;
+	said[0] = '\0';
+	wheel_init(&wheel, (struct mono){ now_ms * 1000 });
+	open_remote();
+	return (0);
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	store->does->free(store->engine);
+	assert_int_equal(wheel.count, 0);
+	return (0);
+}
+
+static void
+pass_ms(uint64_t ms)
+{
+	for (; ms > 0; ms -= ms < 10 ? ms : 10) {
+		now_ms += 10;
+		wheel_advance(&wheel, (struct mono){ now_ms * 1000 });
+	}
+}
+
+static void
+append_id(const char *args, const char *id, uint16_t flags)
+{
+	struct bus_envelope e;
+	struct bus_publish *p = bus_keep(&e);
+	struct store_append a = { .key = key, .bounds = bounds, .e = &e,
+		.done = on_kept };
+
+	a.asker.slot = 1;
+	a.asker.ref = 1;
+	a.asker.flags = flags;
+	p->nsp = key.nsp;
+	p->event = SLICE("\"m\"");
+	p->args = slice_str(args);
+	p->once = slice_str(id);
+	p->to.rooms[p->to.nrooms++] = key.room;
+	store->does->append(store->engine, &a);
+}
+
+static void
+append(const char *args)
+{
+	append_id(args, "", BUS_FAR);
+}
+
+static void
+read_after(const char *epoch, uint64_t since)
+{
+	struct store_read q = { .key = key, .bounds = bounds,
+		.from = BUS_HISTORY_AFTER, .epoch = slice_str(epoch),
+		.since = since, .limit = 100, .bytes = 1u << 20,
+		.done = on_page };
+
+	q.asker.slot = 1;
+	store->does->read(store->engine, &q);
+}
+
+/* Members are here, and it stands there. */
+static void
+be_live(const char *epoch, uint64_t top)
+{
+	remote_interest(m, &key, true);
+	answer_page(epoch, top, BUS_STORE_OK, top > 0 ? 1 : 0, top);
+	said[0] = '\0';
+}
+
+/* --- appends ----------------------------------------------------------------*/
+
+static void
+what_is_appended_has_its_place_by_the_answer(void **state)
+{
+	(void)state;
+	be_live("e", 2);
+	append("a");
+	assert_said("");
+	answer_places("e", "3");
+	assert_said("a=e:3 ");
+	/* by the channel it comes again */
+	assert_true(hear("e", 3, "a"));
+	assert_said("");
+	assert_slice(arg_of(1, 0), "EVALSHA");
+	assert_slice(arg_of(1, 3), "p:history-state:n:room");
+	assert_slice(arg_of(1, 4), "p:history:n:room");
+	assert_slice(arg_of(1, 13), "e");
+	assert_slice(arg_of(1, 14), "2");
+}
+
+static void
+one_batch_at_a_time_in_order(void **state)
+{
+	(void)state;
+	be_live("e", 0);
+	append("a");
+	append("b");
+	append("c");
+	assert_int_equal(nasked, 2);
+	answer_places("e", "1");
+	assert_int_equal(nasked, 3);
+	answer_places("e", "2 3");
+	assert_said("a=e:1 b=e:2 c=e:3 ");
+}
+
+static void
+what_was_there_is_given_to_nobody(void **state)
+{
+	(void)state;
+	be_live("e", 5);
+	append_id("a", "id", BUS_FAR);
+	answer_places("e", "-4");
+	assert_said("was:4 ");
+}
+
+static void
+what_every_host_brings_goes_alone_and_by_its_name(void **state)
+{
+	(void)state;
+	be_live("e", 0);
+	append("x");
+	append_id("a", "", 0);
+	append_id("b", "", 0);
+	answer_places("e", "1");
+	assert_slice(arg_of(2, 2), "5");
+	assert_slice(slice_of(arg_of(2, 7).p, 15), "p:history-near:");
+	answer_error("ERR of no matter");
+	assert_said("x=e:1 no:6 no:6 ");
+}
+
+static void
+a_script_that_is_not_there_goes_along(void **state)
+{
+	(void)state;
+	be_live("e", 0);
+	append("a");
+	answer_error("NOSCRIPT No matching script");
+	assert_slice(arg_of(2, 0), "EVAL");
+	assert_true(slice_eq(arg_of(1, 10), arg_of(2, 10)));
+	answer_places("e", "1");
+	assert_said("a=e:1 ");
+}
+
+static void
+a_lost_answer_is_asked_for_again(void **state)
+{
+	(void)state;
+	be_live("e", 0);
+	append("a");
+	append("b");
+	assert_slice(arg_of(1, 11), "n");
+	up = false;
+	answer(NULL);
+	assert_said("waits waits ");
+	pass_ms(200);
+	up = true;
+	pass_ms(100);
+	assert_slice(arg_of(2, 11), "y");
+	assert_true(slice_eq(arg_of(1, 10), arg_of(2, 10)));
+	answer_places("e", "1");
+	assert_said("late a=e:1 ");
+	answer_places("e", "2");
+	assert_said("late b=e:2 ");
+}
+
+static void
+an_error_refuses_and_who_waits_waits_on(void **state)
+{
+	(void)state;
+	be_live("e", 0);
+	append("a");
+	answer_error("OOM command not allowed");
+	assert_said("no:6 ");
+	append("b");
+	assert_said("no:6 ");	/* not so soon */
+	up = false;
+	pass_ms(600);
+	append("c");
+	assert_said("waits ");
+	up = true;
+	pass_ms(100);
+	answer_error("OOM command not allowed");
+	assert_said("");
+	append("d");
+	assert_said("no:6 ");
+	pass_ms(600);
+	answer_places("e", "1");
+	assert_said("late c=e:1 ");
+}
+
+static void
+what_waits_is_bounded(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	be_live("e", 0);
+	up = false;
+	for (i = 0; i < 11; i++)
+		append("a");
+	assert_said("waits waits waits waits waits waits waits waits waits "
+	    "waits no:6 ");
+}
+
+static void
+nothing_waits_where_it_is_refused(void **state)
+{
+	struct remote_bounds b = { 1u << 20, 1u << 20, 10, true };
+
+	(void)state;
+	remote_bound(m, &b);
+	be_live("e", 0);
+	append("a");
+	up = false;
+	answer(NULL);
+	append("b");
+	assert_said("no:6 ");
+	pass_ms(2000);
+	assert_said("no:6 ");
+	up = true;
+	pass_ms(200);
+	assert_int_equal(nasked, 2);
+}
+
+static void
+a_slow_answer_is_not_waited_for(void **state)
+{
+	(void)state;
+	be_live("e", 0);
+	append("a");
+	pass_ms(1700);
+	assert_said("waits ");
+	answer_places("e", "1");
+	assert_said("late a=e:1 ");
+}
+
+static void
+what_waits_goes_to_the_next_one(void **state)
+{
+	struct slice saved;
+	bool bad;
+	int fd;
+
+	(void)state;
+	be_live("e", 0);
+	append("a");
+	up = false;
+	answer(NULL);
+	append("b");
+	fd = store->does->save(store->engine, &bad);
+	assert_true(fd != -1 && !bad);
+	store->does->free(store->engine);
+	open_remote();
+	assert_int_equal(sealed_map(fd, 1u << 20, &saved), 0);
+	assert_true(store->does->load(store->engine, saved));
+	sealed_unmap(saved);
+	(void)close(fd);
+	said[0] = '\0';
+	up = true;
+	pass_ms(100);
+	assert_slice(arg_of(2, 11), "y");
+	assert_true(slice_eq(arg_of(1, 10), arg_of(2, 10)));
+	answer_places("e", "1");
+	answer_places("e", "2");
+	assert_said("late a=e:1 late b=e:2 ");
+}
+
+/* --- what comes -------------------------------------------------------------*/
+
+static void
+others_are_heard_in_order_and_a_hole_is_read(void **state)
+{
+	(void)state;
+	be_live("e", 2);
+	assert_true(hear("e", 3, "a"));
+	assert_true(hear("e", 3, "a"));
+	assert_true(hear("e", 5, "c"));
+	assert_said("heard a=e:3 ");
+	assert_true(hear("e", 4, "b"));
+	assert_said("heard b=e:4 heard c=e:5 ");
+	assert_true(hear("e", 8, "f"));
+	pass_ms(300);
+	answer_page("e", 8, BUS_STORE_OK, 6, 3);
+	assert_said("heard 6=e:6 heard 7=e:7 heard 8=e:8 ");
+}
+
+static void
+ours_waits_for_those_before_it(void **state)
+{
+	(void)state;
+	be_live("e", 0);
+	append("a");
+	answer_places("e", "2");
+	assert_said("later:2 ");
+	assert_true(hear("e", 1, "other"));
+	assert_said("heard other=e:1 late a=e:2 ");
+}
+
+static void
+another_epoch_is_looked_for(void **state)
+{
+	(void)state;
+	be_live("e", 5);
+	/* from its first on */
+	assert_true(hear("f", 1, "a"));
+	assert_said("heard a=f:1 ");
+	/* in the middle of one */
+	assert_true(hear("g", 7, "b"));
+	assert_said("heard b=g:7 ");
+	pass_ms(100);
+	answer_page("g", 7, BUS_STORE_EPOCH, 0, 0);
+	answer_page("g", 7, BUS_STORE_OK, 1, 7);
+	assert_non_null(strstr(said, "stands g:7"));
+	said[0] = '\0';
+	assert_true(hear("g", 8, "c"));
+	assert_said("heard c=g:8 ");
+}
+
+static void
+what_is_no_batch_is_not_heard(void **state)
+{
+	(void)state;
+	be_live("e", 0);
+	assert_false(remote_hear(m, SLICE(REMOTE_MARK)));
+	assert_false(remote_hear(m, SLICE(REMOTE_MARK "t e 1\nabc")));
+	assert_false(remote_hear(m, SLICE(REMOTE_MARK "t E 1\nabcdef")));
+	assert_false(remote_hear(m, SLICE(REMOTE_MARK "t e 0\nabcdef")));
+	assert_said("");
+}
+
+static void
+a_room_without_members_is_not_followed(void **state)
+{
+	(void)state;
+	here = false;
+	assert_true(hear("e", 3, "a"));
+	assert_said("");
+	assert_int_equal(nasked, 0);
+	here = true;
+	assert_true(hear("e", 4, "b"));
+	answer_page("e", 4, BUS_STORE_OK, 1, 4);
+	/* who stood somewhere looks; who did not has it as it came */
+	assert_said("stands e:4 heard b=e:4 ");
+}
+
+/* --- questions --------------------------------------------------------------*/
+
+static void
+what_is_at_hand_is_not_asked_for(void **state)
+{
+	(void)state;
+	be_live("e", 5);
+	read_after("e", 3);
+	read_after("e", 0);
+	read_after("old", 3);
+	read_after("e", 9);
+	assert_said("page1 e:5+2 page1 e:5+5 page3 e:5+0 page3 e:5+0 ");
+	assert_int_equal(nasked, 1);
+}
+
+static void
+the_same_question_is_asked_once(void **state)
+{
+	(void)state;
+	here = false;
+	read_after("e", 3);
+	read_after("e", 3);
+	read_after("e", 3);
+	assert_int_equal(nasked, 1);
+	answer_page("e", 5, BUS_STORE_OK, 4, 2);
+	assert_said("page1 e:5+2 ");
+	pass_ms(100);
+	answer_page("e", 5, BUS_STORE_OK, 1, 5);	/* the newest, for all */
+	assert_said("page1 e:5+2 page1 e:5+2 ");
+	assert_int_equal(nasked, 2);
+}
+
+static void
+while_redis_is_away_there_is_what_is_at_hand(void **state)
+{
+	(void)state;
+	be_live("e", 5);
+	remote_missed(m, NULL);
+	up = false;
+	read_after("e", 4);
+	assert_said("page1 e:5+1 ");
+	remote_interest(m, &key, false);
+	read_after("e", 4);
+	assert_said("page6 :0+0 ");
+}
+
+static void
+a_link_that_goes_makes_no_calls(void **state)
+{
+	struct remote_link link = link_of();
+
+	(void)state;
+	be_live("e", 0);
+	append("a");
+	remote_forget(m, link.redis);
+	append("b");
+	assert_said("no:6 ");		/* there is none */
+	remote_serve(m, &link);
+	pass_ms(100);
+	/* the look, and the same batch */
+	assert_true(nasked >= 3);
+	assert_true(slice_eq(arg_of(1, 10), arg_of(2, 10)) ||
+	    slice_eq(arg_of(1, 10), arg_of(3, 10)));
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+#define REMOTE_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+		REMOTE_TEST(what_is_appended_has_its_place_by_the_answer),
+		REMOTE_TEST(one_batch_at_a_time_in_order),
+		REMOTE_TEST(what_was_there_is_given_to_nobody),
+		REMOTE_TEST(what_every_host_brings_goes_alone_and_by_its_name),
+		REMOTE_TEST(a_script_that_is_not_there_goes_along),
+		REMOTE_TEST(a_lost_answer_is_asked_for_again),
+		REMOTE_TEST(an_error_refuses_and_who_waits_waits_on),
+		REMOTE_TEST(what_waits_is_bounded),
+		REMOTE_TEST(nothing_waits_where_it_is_refused),
+		REMOTE_TEST(a_slow_answer_is_not_waited_for),
+		REMOTE_TEST(what_waits_goes_to_the_next_one),
+		REMOTE_TEST(others_are_heard_in_order_and_a_hole_is_read),
+		REMOTE_TEST(ours_waits_for_those_before_it),
+		REMOTE_TEST(another_epoch_is_looked_for),
+		REMOTE_TEST(what_is_no_batch_is_not_heard),
+		REMOTE_TEST(a_room_without_members_is_not_followed),
+		REMOTE_TEST(what_is_at_hand_is_not_asked_for),
+		REMOTE_TEST(the_same_question_is_asked_once),
+		REMOTE_TEST(while_redis_is_away_there_is_what_is_at_hand),
+		REMOTE_TEST(a_link_that_goes_makes_no_calls),
+	};
+
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}
