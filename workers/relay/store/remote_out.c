@@ -314,7 +314,9 @@ out_take(struct remote *m, const struct store_append *a)
 {
 	char hex[33];
 	struct slice id = a->e->publish.once;
-	bool near = (a->asker.flags & BUS_FAR) == 0 && id.n == 0;
+	/* the relay's own is nobody else's */
+	bool near = (a->asker.flags & BUS_FAR) == 0 && id.n == 0 &&
+	    a->asker.slot != 0;
 	struct remote_append *p;
 	struct remote_room *r;
 

@@ -236,6 +236,13 @@ read_fetch(struct remote_room *r)
 		counter_add(COUNTER_store_reads_redis, 1);
 }
 
+/* The relay itself has room. */
+static bool
+read_takes(const struct remote *m, unsigned slot)
+{
+	return (slot == 0 || m->p.takes(m->p.arg, slot));
+}
+
 static bool
 read_is_same(const struct store_read *a, const struct store_read *b)
 {
@@ -286,7 +293,7 @@ read_give(struct remote_room *r, const struct remote_page *p, uint64_t until)
 	for (; until > 0 && !STAILQ_EMPTY(&r->reads); until--) {
 		d = read_take(r);
 		if (!read_is_same(&d->q, &first.q) ||
-		    !m->p.takes(m->p.arg, d->q.asker.slot)) {
+		    !read_takes(m, d->q.asker.slot)) {
 			STAILQ_INSERT_TAIL(&left, d, next);
 			continue;
 		}
@@ -323,7 +330,7 @@ read_prime(struct remote_room *r, const struct remote_page *p, uint64_t until)
 		}
 	for (; until > 0 && !STAILQ_EMPTY(&r->reads); until--) {
 		d = read_take(r);
-		if (m->p.takes(m->p.arg, d->q.asker.slot) &&
+		if (read_takes(m, d->q.asker.slot) &&
 		    read_at_hand(r, &d->q))
 			read_free(d);
 		else
@@ -469,14 +476,23 @@ void
 remote_read_ready(struct remote_room *r)
 {
 	struct remote *m = r->m;
+	struct remote_reads left = STAILQ_HEAD_INITIALIZER(left);
 	struct remote_read *d;
 
 	while (!STAILQ_EMPTY(&r->reads)) {
 		d = read_take(r);
+		if (d->q.asker.slot == 0) {	/* the relay's own */
+			if (read_knows(r) && read_at_hand(r, &d->q))
+				read_free(d);
+			else
+				STAILQ_INSERT_TAIL(&left, d, next);
+			continue;
+		}
 		STAILQ_INSERT_TAIL(&m->ready[d->q.asker.slot], d, next);
 		slotset_add(m->ready_slots, d->q.asker.slot);
 		r->nready++;
 	}
+	STAILQ_CONCAT(&r->reads, &left);
 }
 
 static void
