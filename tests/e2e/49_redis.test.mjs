@@ -11,6 +11,7 @@ import { Daemon, sleep, slow, until } from './lib/daemon.mjs';
 import { ask, codeOf, connect, gotten, heard } from './lib/clients.mjs';
 import { stopTime } from './lib/conf.mjs';
 import { connected, hosts, unhost } from './lib/hosts.mjs';
+import { Redis } from './lib/redis.mjs';
 import { cutsOfHosts } from '../history/hosts.mjs';
 
 const KEY = 'backend-key-of-the-test';
@@ -549,6 +550,50 @@ test('a room that keeps nothing any more loses what waits', async () => {
 	await d.logged(/histories_lost events=1/);
 	x.close();
 	await d.stop();
+});
+
+test('another Redis by a reload: rooms are kept there, and none before',
+    async () => {
+	const other = await Redis.start();
+	const d = await Daemon.start({ workers: 2, conf: space(redis.url,
+	    { redis: 'linger = 0s' }) });
+	try {
+		await connected(d);
+		const room = fresh(), [x] = await members(room, d);
+		const [{ epoch }] = await sayAll(x, room, 1, 3);
+		await heard(x, 'say', 3);
+		const reload = async (f) => {
+			const n = d.log.split(' turned ').length;
+			fs.writeFileSync(d.file, f(fs.readFileSync(d.file, 'utf8')));
+			process.kill(d.pid, 'SIGHUP');
+			await until(() => d.log.split(' turned ').length > n,
+			    'the reload', 20000);
+		};
+		await reload((c) => c.replace(redis.url, other.url));
+		await d.logged('redis_changed');
+		const r = await until(async () => {
+			const ack = await say(x, room, 4);
+			return ack.epoch && ack.epoch !== epoch && ack;
+		}, 'a place there', 20000);
+		await until(() => offsets(x).at(-1) >= r.offset &&
+		    epochs(x).includes(r.epoch), 'the new one');
+		const c = await other.client();
+		assert.equal(await c.do('EXISTS', `roost:history:k:${room}`), 1);
+		/* without a section: in the relay's memory */
+		await reload((t) => t.replace(/^redis \{.*\}$/m, ''));
+		await until(async () => {
+			const ack = await say(x, room, 5);
+			return ack.epoch && ack.epoch !== r.epoch;
+		}, 'a place in memory', 20000);
+		const n = await c.do('XLEN', `roost:history:k:${room}`);
+		await sayAll(x, room, 6, 6);
+		assert.equal(await c.do('XLEN', `roost:history:k:${room}`), n);
+		c.close();
+		x.close();
+	} finally {
+		await d.stop();
+		await other.kill();
+	}
 });
 
 /* --- by chance ------------------------------------------------------------- */
