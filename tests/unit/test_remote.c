@@ -654,7 +654,7 @@ what_waits_goes_to_the_next_one(void **state)
 	up = false;
 	answer(NULL);
 	append("b");
-	fd = store->does->save(store->engine, &bad);
+	fd = store->does->save(store->engine, slice_of(NULL, 0), &bad);
 	assert_true(fd != -1 && !bad);
 	store->does->free(store->engine);
 	open_remote();

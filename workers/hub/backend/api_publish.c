@@ -297,6 +297,9 @@ publish_keep(struct hub *h, struct order *o, const struct publication *p,
 	if (o->ack && o->to.ns->journals)
 		return (api_order_bad(&o->to, "bad_request", "ack is not for "
 		    "rooms that keep a history where recovery = store"));
+	if (o->ack && conf_redis_on(&h->conf->redis))
+		return (api_order_bad(&o->to, "bad_request", "ack is not for "
+		    "rooms that keep a history in Redis"));
 	if (keep_is_too_large(h, o->to.ns, p, publish_has_kept_room(o)))
 		return (api_order_bad(&o->to, "too_large",
 		    keep_why(BUS_STORE_TOO_LARGE)));

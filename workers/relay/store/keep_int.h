@@ -1,5 +1,4 @@
 /*
-/*
  * The inside of keep.h, between keep.c (rooms), keep_journal.c (journals),
  * keep_sessions.c (sessions that can be recovered from these) and keep_far.c
  * (other hosts, by the engine that keeps in Redis).
