@@ -127,9 +127,22 @@ log_file_open(const char *path)
 	    O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0640));
 }
 
+/* Standard output is that file, too, as of children: it would be kept open. */
+static bool
+log_has_stdout(void)
+{
+	struct stat out, err;
+
+	return (fstat(STDOUT_FILENO, &out) == 0 &&
+	    fstat(STDERR_FILENO, &err) == 0 && S_ISREG(err.st_mode) &&
+	    out.st_dev == err.st_dev && out.st_ino == err.st_ino);
+}
+
 void
 log_reopen(int fd)
 {
+	if (fd != -1 && log_has_stdout())
+		(void)dup2(fd, STDOUT_FILENO);
 	if (fd != -1)
 		(void)dup2(fd, STDERR_FILENO);
 	log_open(fd != -1 ? LOG_TARGET_STDERR : log_where);

@@ -11,6 +11,7 @@ import { test } from 'node:test';
 import { Daemon, halt, roostd, sleep, slow, tempdir, until, within }
 	from './lib/daemon.mjs';
 import { ask, connect, gotten, once, plain } from './lib/clients.mjs';
+import { links } from './lib/held.mjs';
 import { datagrams } from './lib/notify.mjs';
 import { Polling } from './lib/polling.mjs';
 import { sioOn } from './lib/spread.mjs';
@@ -253,8 +254,11 @@ ${echo}`);
 		const c = { port: text(log).match(/addr=127\.0\.0\.1:(\d+)/)[1] };
 		fs.renameSync(log, `${log}.1`);
 		d.kill('SIGUSR1');
-		await until(() => / master info: reopened/.test(text(log)),
-		    'the new file');
+		const kids = fs.readFileSync(`/proc/${d.pid}/task/${d.pid}/children`,
+		    'utf8').trim().split(' ');
+		await until(() => / master info: reopened/.test(text(log)) &&
+		    kids.every((pid) => !links(pid).includes(`${log}.1`)),
+		'the new file');
 		/* one that can't be made: the old one stays */
 		fs.renameSync(`${dir}/logs`, `${dir}/away`);
 		d.kill('SIGUSR1');
