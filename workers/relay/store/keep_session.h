@@ -1,6 +1,8 @@
 /*
- * The inside of keep_sessions.h, between keep_sessions.c (which there are, and who has
- * them) and keep_session.c (one, and what it is in).
+ * The inside of keep_sessions.h, between keep_sessions.c (which there are, and
+ * who has them), keep_sessions_told.c (what is told of them),
+ * keep_sessions_save.c (for another relay) and keep_session.c (one, and what it
+ * is in).
  */
 #ifndef STORE_KEEP_SESSION_H
 #define STORE_KEEP_SESSION_H
@@ -79,6 +81,37 @@ static inline struct slice
 stored_epoch(const struct stored *s)
 {
 	return (slice_of(s->epoch, s->epoch_n));
+}
+
+/* --- keep_sessions.c ------------------------------------------------------*/
+
+/* NULL: there is none. */
+struct stored *sessions_find(const struct sessions *,
+	    const struct bus_session *);
+/* A new one, at this worker; slot 0: away.  It fits.  NULL: no memory. */
+struct stored *sessions_add(struct keep *, const struct journal *,
+	    const struct bus_session *, unsigned slot) MUST_USE;
+void	sessions_drop(struct sessions *, struct stored *);
+/* So many more, with so many bytes: who is away longest goes.  false: there is no
+ * room for them. */
+bool	sessions_fit(struct keep *, size_t n, uint64_t bytes);
+/* The journal of its namespace; NULL: that has none any more. */
+struct journal *sessions_journal(struct keep *, const struct stored *);
+/* This worker has it; none has; it is over. */
+void	sessions_set_here(struct keep *, struct stored *, unsigned slot);
+void	sessions_set_away(struct keep *, struct stored *);
+void	sessions_end(struct keep *, struct stored *);
+/* That worker is to let go of it. */
+void	sessions_say_over(struct keep *, const struct stored *,
+	    unsigned slot);
+/* Sets the gauges. */
+void	sessions_show(const struct sessions *);
+
+/* The worker that has it, or had it last. */
+static inline unsigned
+sessions_had(const struct stored *s)
+{
+	return (s->slot != 0 ? s->slot : s->last);
 }
 
 /* --- keep_session.c ------------------------------------------------------*/

@@ -54,7 +54,7 @@ sessions_new(void)
 	return (t);
 }
 
-static struct stored *
+struct stored *
 sessions_find(const struct sessions *t, const struct bus_session *b)
 {
 	struct hashtab_link *l;
@@ -72,7 +72,7 @@ sessions_find(const struct sessions *t, const struct bus_session *b)
 	return (NULL);
 }
 
-static void
+void
 sessions_show(const struct sessions *t)
 {
 	counter_set(COUNTER_sessions_stored, t->table.count);
@@ -91,7 +91,7 @@ sessions_unlink(struct sessions *t, struct stored *s)
 	}
 }
 
-static void
+void
 sessions_drop(struct sessions *t, struct stored *s)
 {
 	sessions_unlink(t, s);
@@ -121,7 +121,7 @@ sessions_free(struct sessions **tp)
 }
 
 /* Room for so many more: who is away longest goes.  false: there is none. */
-static bool
+bool
 sessions_fit(struct keep *k, size_t n, uint64_t bytes)
 {
 	struct sessions *t = k->sessions;
@@ -137,13 +137,38 @@ sessions_fit(struct keep *k, size_t n, uint64_t bytes)
 }
 
 /* NULL: the namespace has none any more. */
-static struct journal *
+struct journal *
 sessions_journal(struct keep *k, const struct stored *s)
 {
 	const struct conf_namespace *ns = conf_namespace_find(k->conf,
 	    stored_nsp(s));
 
 	return (ns == NULL ? NULL : journal_find(k, ns));
+}
+
+struct stored *
+sessions_add(struct keep *k, const struct journal *j,
+    const struct bus_session *b, unsigned slot)
+{
+	struct sessions *t = k->sessions;
+	struct stored *s = stored_new(b);
+
+	if (s == NULL)
+		return (NULL);
+	memcpy(s->pid, b->pid.p, STORED_PID);
+	memcpy(s->sid, b->sid.p, STORED_SID);
+	s->slot = s->last = (uint16_t)slot;
+	s->came = j == NULL ? 0 : j->nproven[slot];
+	if (slot != 0)
+		TAILQ_INSERT_TAIL(&t->here[slot], s, list);
+	else {
+		s->until_ms = k->x->mono_ms + k->conf->recovery_window_ms;
+		TAILQ_INSERT_TAIL(&t->away, s, list);
+		t->naway++;
+	}
+	hashtab_insert(&t->table, sessions_hash(t, s->pid), &s->link);
+	t->bytes += stored_cost(s);
+	return (s);
 }
 
 /* --- who has it -----------------------------------------------------------*/
@@ -184,7 +209,7 @@ sessions_refuse(struct keep *k, const struct store_asker *to)
 }
 
 /* It ends at that worker, which says that it is away. */
-static void
+void
 sessions_say_over(struct keep *k, const struct stored *s, unsigned slot)
 {
 	static struct bus_envelope e;	/* large; one at a time */
@@ -207,7 +232,7 @@ sessions_say_over(struct keep *k, const struct stored *s, unsigned slot)
 	}
 }
 
-static void
+void
 sessions_set_here(struct keep *k, struct stored *s, unsigned slot)
 {
 	struct sessions *t = k->sessions;
@@ -281,7 +306,7 @@ sessions_note_proven(struct keep *k, struct stored *s)
 		s->proven = j->proven[s->slot];
 }
 
-static void
+void
 sessions_set_away(struct keep *k, struct stored *s)
 {
 	struct sessions *t = k->sessions;
@@ -314,42 +339,8 @@ sessions_worker_gone(struct keep *k, unsigned slot)
 		sessions_set_away(k, s);
 }
 
-/* --- what workers tell ----------------------------------------------------*/
-
-static struct stored *
-sessions_add(struct keep *k, const struct journal *j,
-    const struct bus_session *b, unsigned slot)
-{
-	struct sessions *t = k->sessions;
-	struct stored *s = stored_new(b);
-
-	if (s == NULL)
-		return (NULL);
-	memcpy(s->pid, b->pid.p, STORED_PID);
-	memcpy(s->sid, b->sid.p, STORED_SID);
-	s->slot = s->last = (uint16_t)slot;
-	s->came = j == NULL ? 0 : j->nproven[slot];
-	if (slot != 0)
-		TAILQ_INSERT_TAIL(&t->here[slot], s, list);
-	else {
-		s->until_ms = k->x->mono_ms + k->conf->recovery_window_ms;
-		TAILQ_INSERT_TAIL(&t->away, s, list);
-		t->naway++;
-	}
-	hashtab_insert(&t->table, sessions_hash(t, s->pid), &s->link);
-	t->bytes += stored_cost(s);
-	return (s);
-}
-
-/* The worker that has it, or had it last. */
-static unsigned
-sessions_had(const struct stored *s)
-{
-	return (s->slot != 0 ? s->slot : s->last);
-}
-
 /* Its client has left, or must not come back. */
-static void
+void
 sessions_end(struct keep *k, struct stored *s)
 {
 	struct store_asker taker = s->taker;
@@ -357,130 +348,6 @@ sessions_end(struct keep *k, struct stored *s)
 	sessions_drop(k->sessions, s);
 	if (taker.slot != 0)
 		sessions_refuse(k, &taker);
-}
-
-static void
-sessions_begin(struct keep *k, struct stored *before,
-    const struct bus_envelope *e)
-{
-	const struct bus_session *b = &e->session;
-	const struct conf_namespace *ns = conf_namespace_find(k->conf, b->nsp);
-	struct journal *j = ns == NULL ? NULL : journal_find(k, ns);
-	struct stored *s;
-
-	if (before != NULL && b->since == BUS_SESSION_KNOWN) {
-		if (sessions_had(before) == e->from)
-			sessions_set_here(k, before, e->from);
-		else
-			sessions_say_over(k, before, e->from);
-		return;
-	}
-	if (before != NULL)
-		sessions_end(k, before);
-	if (j == NULL || b->pid.n != STORED_PID || b->sid.n != STORED_SID)
-		return;
-	if (!sessions_fit(k, 1, stored_will_cost(b)) ||
-	    (s = sessions_add(k, j, b, e->from)) == NULL) {
-		counter_add(COUNTER_sessions_refused, 1);
-		return;
-	}
-	stored_set_epoch(s, journal_epoch(j));
-	s->base = journal_stamp(j, e->from, b->offset);
-	/* what was before is not known */
-	if (b->since != BUS_SESSION_NEW)
-		s->floor = s->base == 0 ? 1 : s->base;
-	sessions_show(k->sessions);
-}
-
-/* It is in rooms, or no more. */
-static void
-sessions_rooms(struct keep *k, struct stored *s, const struct bus_envelope *e)
-{
-	struct state_in in = state_in(e->session.records);
-	struct journal *j = sessions_journal(k, s);
-	struct slice offset, name;
-	uint8_t kind;
-	bool ok = j != NULL;
-
-	if (ok && !slice_eq(stored_epoch(s), journal_epoch(j)))
-		stored_rebase(k->sessions, s, journal_epoch(j));
-	while (ok && in.p != in.end) {
-		kind = state_get_u8(&in);
-		offset = state_get_slice(&in);
-		name = state_get_slice(&in);
-		ok = !in.bad && name.n <= INTEREST_NAME_MAX &&
-		    sessions_fit(k, 0, stored_room_cost(name)) &&
-		    stored_change(k->sessions, s, kind, name,
-		    journal_stamp(j, e->from, offset));
-	}
-	if (!ok) {		/* it would come back as another */
-		counter_add(COUNTER_sessions_refused, 1);
-		sessions_drop(k->sessions, s);
-	}
-	sessions_show(k->sessions);
-}
-
-/* It came there by a hand-over, from the worker in slot since. */
-static void
-sessions_here(struct keep *k, struct stored *s, const struct bus_envelope *e)
-{
-	if (e->session.since == sessions_had(s)) {
-		s->before = (uint16_t)e->session.since;
-		sessions_set_here(k, s, e->from);
-		return;
-	}
-	/* its client has come back elsewhere meanwhile */
-	sessions_say_over(k, s, e->from);
-}
-
-/* The worker's clients have all up to there. */
-static void
-sessions_proven(struct keep *k, const struct bus_envelope *e)
-{
-	const struct conf_namespace *ns = conf_namespace_find(k->conf,
-	    e->session.nsp);
-	struct journal *j = ns == NULL ? NULL : journal_find(k, ns);
-	uint64_t place;
-
-	if (j != NULL && journal_place(j, e->session.offset, &place) &&
-	    place <= j->top) {
-		j->proven[e->from] = place;
-		j->nproven[e->from]++;
-	}
-}
-
-void
-sessions_told(struct keep *k, const struct bus_envelope *e)
-{
-	const struct bus_session *b = &e->session;
-	struct stored *s = sessions_find(k->sessions, b);
-	bool its = s != NULL && s->slot == e->from;
-
-	switch ((unsigned)b->is) {
-	case BUS_SESSION_BEGUN:
-		sessions_begin(k, s, e);
-		break;
-	case BUS_SESSION_ROOMS:
-		/* of who has given it away, too: that has come behind */
-		if (its || (s != NULL && s->before == e->from))
-			sessions_rooms(k, s, e);
-		break;
-	case BUS_SESSION_AWAY:
-		if (its)
-			sessions_set_away(k, s);
-		break;
-	case BUS_SESSION_ENDED:
-		if (its)
-			sessions_end(k, s);
-		break;
-	case BUS_SESSION_HERE:
-		if (s != NULL)
-			sessions_here(k, s, e);
-		break;
-	case BUS_SESSION_PROVEN:
-		sessions_proven(k, e);
-		break;
-	}
 }
 
 /* --- its client is elsewhere ----------------------------------------------*/
@@ -516,168 +383,12 @@ sessions_take(struct keep *k, const struct bus_envelope *e)
 	sessions_say_over(k, s, s->slot);
 }
 
-/* --- orders of back ends --------------------------------------------------*/
-
-static void
-sessions_change(struct keep *k, struct stored *s, const struct bus_rooms *b)
-{
-	const struct journal *j = sessions_journal(k, s);
-	bool ok = j != NULL && slice_eq(stored_epoch(s), journal_epoch(j));
-	size_t i;
-
-	for (i = 0; ok && i < b->njoin; i++)
-		ok = b->join[i].n <= INTEREST_NAME_MAX &&
-		    stored_change(k->sessions, s, SESSION_ROOM, b->join[i],
-		    j->top);
-	for (i = 0; ok && i < b->nleave; i++)
-		ok = stored_change(k->sessions, s, SESSION_LEFT, b->leave[i],
-		    j->top);
-	if (!ok)		/* it would come back as another */
-		sessions_end(k, s);
-}
-
-/* Its own worker tells those that are not away.  BUS_RECONNECT is for these
- * alone. */
-void
-sessions_order(struct keep *k, const struct bus_envelope *e)
-{
-	bool ends = e->kind == BUS_DISCONNECT;
-	const struct bus_audience *to = ends ? &e->disconnect.to :
-	    &e->rooms.to;
-	struct slice nsp = ends ? e->disconnect.nsp : e->rooms.nsp;
-	struct stored *s, *next;
-
-	if (e->flags & BUS_RECONNECT)
-		return;
-	for (s = TAILQ_FIRST(&k->sessions->away); s != NULL; s = next) {
-		next = TAILQ_NEXT(s, list);
-		if ((nsp.n != 0 && !slice_eq(nsp, stored_nsp(s))) ||
-		    !stored_is_in(s, to))
-			continue;
-		if (ends)
-			sessions_end(k, s);
-		else
-			sessions_change(k, s, &e->rooms);
-	}
-	sessions_show(k->sessions);
-}
-
-/* --- another relay --------------------------------------------------------*/
-
-#define SESSIONS_TAG	0x5780
-#define SESSIONS_VERSION 1
-
-static void
-sessions_save_one(const struct stored *s, struct buf *records, struct buf *b)
-{
-	buf_reset(records);
-	stored_put(s, records);
-	state_put_bytes(b, s->pid, STORED_PID);
-	state_put_bytes(b, s->sid, STORED_SID);
-	state_put_slice(b, stored_nsp(s));
-	state_put_bool(b, s->has_user);
-	state_put_slice(b, stored_user(s));
-	state_put_slice(b, stored_epoch(s));
-	state_put_u64(b, s->base);
-	state_put_u64(b, s->floor);
-	state_put_u64(b, s->proven);
-	state_put_u16(b, (uint16_t)sessions_had(s));
-	state_put_slice(b, buf_unread(records));
-	b->oom |= records->oom;
-}
-
-void
-sessions_save(const struct keep *k, struct buf *b)
-{
-	const struct sessions *t = k->sessions;
-	const struct stored *s;
-	struct buf records;
-	unsigned slot;
-	size_t at;
-
-	if (t->table.count == 0)
-		return;
-	buf_init(&records);
-	at = state_open(b, SESSIONS_TAG, SESSIONS_VERSION);
-	TAILQ_FOREACH(s, &t->away, list)
-		sessions_save_one(s, &records, b);
-	for (slot = 1; slot < ROLE_SLOTS_MAX; slot++)
-		TAILQ_FOREACH(s, &t->here[slot], list)
-			sessions_save_one(s, &records, b);
-	state_close(b, at);
-	if (b->oom) {		/* none, then: they come back as others */
-		counter_add(COUNTER_memory_failures, 1);
-		buf_reset(b);
-		b->oom = false;
-	}
-	buf_fini(&records);
-}
-
-/* false: it makes no sense. */
-static bool
-sessions_load_one(struct keep *k, struct state_in *in)
-{
-	char pid[STORED_PID], sid[STORED_SID];
-	struct bus_session b = { .pid = slice_of(pid, sizeof pid),
-		.sid = slice_of(sid, sizeof sid) };
-	struct slice epoch, records;
-	uint64_t base, floor, proven;
-	struct stored *s;
-	uint16_t slot;
-
-	state_get_bytes(in, pid, sizeof pid);
-	state_get_bytes(in, sid, sizeof sid);
-	b.nsp = state_get_slice(in);
-	b.has_user = state_get_bool(in);
-	b.user = state_get_slice(in);
-	epoch = state_get_slice(in);
-	base = state_get_u64(in);
-	floor = state_get_u64(in);
-	proven = state_get_u64(in);
-	slot = state_get_u16(in);
-	records = state_get_slice(in);
-	if (in->bad || slot >= ROLE_SLOTS_MAX || epoch.n > STORE_EPOCH_MAX ||
-	    sessions_find(k->sessions, &b) != NULL)
-		return (false);
-	if (!sessions_fit(k, 1, stored_will_cost(&b) + records.n * 2) ||
-	    (s = sessions_add(k, NULL, &b, 0)) == NULL)
-		return (true);		/* no room, no memory: another one */
-	stored_set_epoch(s, epoch);
-	s->base = base;
-	s->floor = floor;
-	s->proven = proven;
-	s->last = slot;
-	if (stored_get(k->sessions, s, records))
-		return (true);
-	sessions_drop(k->sessions, s);
-	return (false);
-}
-
-bool
-sessions_load(struct keep *k, struct slice saved, struct slice *rest)
-{
-	struct state_in in = state_in(saved), look = in, body;
-	uint16_t version;
-	bool good;
-
-	*rest = saved;
-	if (saved.n < 2 || state_get_u16(&look) != SESSIONS_TAG)
-		return (true);
-	good = state_section(&in, SESSIONS_TAG, &version, &body);
-	*rest = slice_of(in.p, (size_t)(in.end - in.p));
-	good = good && version == SESSIONS_VERSION;
-	while (good && body.p != body.end)
-		good = sessions_load_one(k, &body);
-	sessions_show(k->sessions);
-	return (good);
-}
-
 /* --- by and by ------------------------------------------------------------*/
 
 void
 sessions_conf(struct keep *k)
 {
-	(void)sessions_fit(k, 0, 0);
+	(void)sessions_fit(k, 0, 0);	/* as many as go */
 }
 
 void

@@ -1,0 +1,115 @@
+/*
+ * Sessions for the relay that takes this one's place; see keep_sessions.h.
+ */
+#include "relay/store/keep_session.h"
+
+#include "base/state.h"
+#include "shm/counters.h"
+
+#define SESSIONS_TAG	0x5780
+#define SESSIONS_VERSION 1
+
+static void
+sessions_save_one(const struct stored *s, struct buf *records, struct buf *b)
+{
+	buf_reset(records);
+	stored_put(s, records);
+	state_put_bytes(b, s->pid, STORED_PID);
+	state_put_bytes(b, s->sid, STORED_SID);
+	state_put_slice(b, stored_nsp(s));
+	state_put_bool(b, s->has_user);
+	state_put_slice(b, stored_user(s));
+	state_put_slice(b, stored_epoch(s));
+	state_put_u64(b, s->base);
+	state_put_u64(b, s->floor);
+	state_put_u64(b, s->proven);
+	state_put_u16(b, (uint16_t)sessions_had(s));
+	state_put_slice(b, buf_unread(records));
+	b->oom |= records->oom;
+}
+
+void
+sessions_save(const struct keep *k, struct buf *b)
+{
+	const struct sessions *t = k->sessions;
+	const struct stored *s;
+	struct buf records;
+	unsigned slot;
+	size_t at;
+
+	if (t->table.count == 0)
+		return;
+	buf_init(&records);
+	at = state_open(b, SESSIONS_TAG, SESSIONS_VERSION);
+	TAILQ_FOREACH(s, &t->away, list)
+		sessions_save_one(s, &records, b);
+	for (slot = 1; slot < ROLE_SLOTS_MAX; slot++)
+		TAILQ_FOREACH(s, &t->here[slot], list)
+			sessions_save_one(s, &records, b);
+	state_close(b, at);
+	if (b->oom) {		/* none, then: they come back as others */
+		counter_add(COUNTER_memory_failures, 1);
+		buf_reset(b);
+		b->oom = false;
+	}
+	buf_fini(&records);
+}
+
+/* false: it makes no sense. */
+static bool
+sessions_load_one(struct keep *k, struct state_in *in)
+{
+	char pid[STORED_PID], sid[STORED_SID];
+	struct bus_session b = { .pid = slice_of(pid, sizeof pid),
+		.sid = slice_of(sid, sizeof sid) };
+	struct slice epoch, records;
+	uint64_t base, floor, proven;
+	struct stored *s;
+	uint16_t slot;
+
+	state_get_bytes(in, pid, sizeof pid);
+	state_get_bytes(in, sid, sizeof sid);
+	b.nsp = state_get_slice(in);
+	b.has_user = state_get_bool(in);
+	b.user = state_get_slice(in);
+	epoch = state_get_slice(in);
+	base = state_get_u64(in);
+	floor = state_get_u64(in);
+	proven = state_get_u64(in);
+	slot = state_get_u16(in);
+	records = state_get_slice(in);
+	if (in->bad || slot >= ROLE_SLOTS_MAX || epoch.n > STORE_EPOCH_MAX ||
+	    sessions_find(k->sessions, &b) != NULL)
+		return (false);
+	if (!sessions_fit(k, 1, stored_will_cost(&b) + records.n * 2) ||
+	    (s = sessions_add(k, NULL, &b, 0)) == NULL)
+		return (true);		/* no room, no memory: another one */
+	stored_set_epoch(s, epoch);
+	s->base = base;
+	s->floor = floor;
+	s->proven = proven;
+	s->last = slot;
+	if (stored_get(k->sessions, s, records))
+		return (true);
+	sessions_drop(k->sessions, s);
+	return (false);
+}
+
+bool
+sessions_load(struct keep *k, struct slice saved, struct slice *rest)
+{
+	struct state_in in = state_in(saved), look = in, body;
+	uint16_t version;
+	bool good;
+
+	*rest = saved;
+	if (saved.n < 2 || state_get_u16(&look) != SESSIONS_TAG)
+		return (true);
+	good = state_section(&in, SESSIONS_TAG, &version, &body);
+	*rest = slice_of(in.p, (size_t)(in.end - in.p));
+	good = good && version == SESSIONS_VERSION;
+	while (good && body.p != body.end)
+		good = sessions_load_one(k, &body);
+	sessions_show(k->sessions);
+	return (good);
+}
