@@ -237,3 +237,30 @@ test('without Redis the sender is told', async (t) => {
 	ann.close();
 	kim.close();
 });
+
+test('what is sent while a user comes is not left behind', async () => {
+	const ann = await connect(a, '/dm', as('ann'));
+	const cid = await connect(b, '/dm', as('cid'));
+	let i = 0;
+	for (let round = 0; round < 20; round++) {
+		const from = i, sent = [];
+		for (let k = 0; k < 10; k++)
+			sent.push(ask(ann, 'msg', { to: 'max', i: i++ }));
+		const coming = connect(round % 2 ? a : b, '/dm', as('max'));
+		for (let k = 0; k < 10; k++)
+			sent.push(ask(k % 2 ? ann : cid, 'msg',
+			    { to: 'max', i: i++ }));
+		for (const ack of await Promise.all(sent))
+			assert.equal(codeOf(ack), undefined);
+		const max = await coming;
+		await heard(max, 'msg', 20);
+		assert.deepEqual(numbers(max).sort((x, y) => x - y),
+		    range(from, i));
+		max.close();
+		/* the next ones wait */
+		for (const d of [a, b])
+			await d.counts('ns_sockets', 1, 'ns="/dm"');
+	}
+	ann.close();
+	cid.close();
+});

@@ -3,11 +3,14 @@
  */
 #include "relay/stream/inbox.h"
 
+#include <sys/random.h>
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/slotset.h"
 #include "conf/conf.h"
 #include "proto/bus.h"
@@ -19,6 +22,9 @@
 #define INBOX_EVENT_MAX	(512u << 10)
 #define INBOX_PAGE_BYTES "262144"
 #define INBOX_PAGE_TEXT	"256"		/* INBOX_PAGE */
+#define INBOX_LEASE_MS	"2000"
+#define INBOX_HEAD	4u		/* numbers before the frames */
+#define INBOX_TOKEN	40u
 #define INBOX_ASKED_MAX	16384u		/* questions on their way */
 
 /* KEYS: the inbox.  ARGV: frame, most events, most bytes, ms, "1": in front.
@@ -44,40 +50,66 @@ static const char inbox_script_add[] =
 "redis.call('PEXPIRE',k,ARGV[4])\n"
 "return gone\n";
 
-/* ARGV: most events, bytes, ms.  Answers how many were too old, how many are
- * left, and the frames. */
+/* ARGV: most events, bytes, ms, token.  Answers how many were too old, how many
+ * are behind the last, the numbers of the first and the last, and the frames.
+ * They stay until they are done with, and meanwhile nobody else gets any. */
 static const char inbox_script_take[] =
 "local k=KEYS[1]\n"
-"local v=redis.call('HMGET',k,'h','t','b')\n"
-"if not v[1] then return {0,0} end\n"
+"local v=redis.call('HMGET',k,'h','t','b','l','u')\n"
+"if not v[1] then return {0,0,0,0} end\n"
 "local h,t,b=tonumber(v[1]),tonumber(v[2]),tonumber(v[3])\n"
 "local now=redis.call('TIME')\n"
-"local since=now[1]*1000+math.floor(now[2]/1000)-tonumber(ARGV[3])\n"
-"local out,n,old={0,0},0,0\n"
-"while h<=t and #out-2<tonumber(ARGV[1]) do\n"
-" local e=redis.call('HGET',k,h) or ''\n"
-" if #out>2 and n+#e>tonumber(ARGV[2]) then break end\n"
+"now=now[1]*1000+math.floor(now[2]/1000)\n"
+"if v[4] and tonumber(v[5])>now then return {0,0,0,0} end\n"
+"local old=0\n"
+"while h<=t do\n"
+" local e=redis.call('HGET',k,h)\n"
+" local at=e and tonumber(string.match(e,'^(%d+) ')) or 0\n"
+" if at>=now-tonumber(ARGV[3]) then break end\n"
+" if e then b=b-#e old=old+1 end\n"
 " redis.call('HDEL',k,h)\n"
 " h=h+1\n"
-" b=b-#e\n"
-" local at,f=string.match(e,'^(%d+) (.*)$')\n"
-" if at and tonumber(at)>=since then\n"
-"  out[#out+1]=f\n"
-"  n=n+#e\n"
-" else old=old+1 end\n"
 "end\n"
-"if h>t then redis.call('DEL',k)\n"
-"else redis.call('HSET',k,'h',h,'b',b) end\n"
-"out[1]=old\n"
-"out[2]=t-h+1\n"
+"if h>t then redis.call('DEL',k) return {old,0,0,0} end\n"
+"local out,n,i={old,0,h,0},0,h\n"
+"while i<=t and #out-4<tonumber(ARGV[1]) do\n"
+" local e=redis.call('HGET',k,i)\n"
+" if e then\n"
+"  if n>0 and n+#e>tonumber(ARGV[2]) then break end\n"
+"  out[#out+1]=string.match(e,'^%d+ (.*)$') or ''\n"
+"  n=n+#e\n"
+" end\n"
+" i=i+1\n"
+"end\n"
+"redis.call('HSET',k,'h',h,'b',b,'l',ARGV[4],'u',now+" INBOX_LEASE_MS ")\n"
+"out[2]=t-i+1\n"
+"out[4]=i-1\n"
 "return out\n";
+
+/* ARGV: token, numbers of the first and the last that are given, and go; the
+ * first above the last: none.  Answers how many are left. */
+static const char inbox_script_done[] =
+"local k=KEYS[1]\n"
+"local v=redis.call('HMGET',k,'h','t','b','l')\n"
+"if v[4]~=ARGV[1] then return 0 end\n"
+"local h,t,b=tonumber(v[1]),tonumber(v[2]),tonumber(v[3])\n"
+"for i=tonumber(ARGV[2]),tonumber(ARGV[3]) do\n"
+" local e=redis.call('HGET',k,i)\n"
+" if e then b=b-#e redis.call('HDEL',k,i) end\n"
+"end\n"
+"while h<=t and redis.call('HEXISTS',k,h)==0 do h=h+1 end\n"
+"if h>t then redis.call('DEL',k) return 0 end\n"
+"redis.call('HDEL',k,'l','u')\n"
+"redis.call('HSET',k,'h',h,'b',b)\n"
+"return t-h+1\n";
 
 struct inbox_asked {
 	struct inbox	*inbox;		/* NULL: it went astray */
 	struct inbox_asked *next, **prev;	/* of those on their way, or
 						 * astray */
 	struct asker	 asker;
-	bool		 takes;
+	char		 token[INBOX_TOKEN];	/* of who takes */
+	bool		 goes_on;	/* who takes asks for the rest */
 	size_t		 nsp_len, user_len;
 	uint8_t		 bytes[];	/* namespace, NUL, user */
 };
@@ -90,6 +122,7 @@ struct inbox {
 	struct redis	*redis;		/* NULL: none */
 	struct inbox_asked *asked, *astray;
 	unsigned	 n;		/* asked */
+	uint64_t	 id, serial;	/* of tokens: no two are the same */
 	bool		 listens;
 	struct buf	 channel;	/* that it listens to */
 	struct buf	 key, frame, page;	/* scratch */
@@ -128,7 +161,7 @@ inbox_free_all(struct inbox_asked **list)
 
 /* NULL: no memory, or too many. */
 static struct inbox_asked *
-inbox_asked_new(struct inbox *b, const struct bus_envelope *e, bool takes)
+inbox_asked_new(struct inbox *b, const struct bus_envelope *e)
 {
 	struct slice nsp = e->publish.nsp, user = e->publish.to.users[0];
 	struct inbox_asked *a = b->n >= INBOX_ASKED_MAX ? NULL :
@@ -138,7 +171,8 @@ inbox_asked_new(struct inbox *b, const struct bus_envelope *e, bool takes)
 		return (NULL);
 	a->inbox = b;
 	a->asker = (struct asker){ e->from, e->generation, e->ref };
-	a->takes = takes;
+	(void)snprintf(a->token, sizeof a->token, "%016" PRIx64 ".%" PRIu64,
+	    b->id, ++b->serial);
 	a->nsp_len = nsp.n;
 	a->user_len = user.n;
 	memcpy(a->bytes, nsp.p, nsp.n);
@@ -274,7 +308,7 @@ inboxes_queue(struct inbox *b, struct bus_envelope *e)
 
 	CHECK_MAGIC(b, INBOX_MAGIC);
 	if (ns == NULL || b->redis == NULL || !redis_can_publish(b->redis) ||
-	    (a = inbox_asked_new(b, e, false)) == NULL) {
+	    (a = inbox_asked_new(b, e)) == NULL) {
 		inbox_refuse(b, &asker, BUS_STORE_UNAVAILABLE);
 		return;
 	}
@@ -291,25 +325,47 @@ inboxes_queue(struct inbox *b, struct bus_envelope *e)
 
 /* --- taking -------------------------------------------------------------------*/
 
-/* It was taken, and nobody is there: it waits again. */
+/* What has come while nobody else got any is to be looked for. */
 static void
-inbox_put_back(struct inbox *b, const struct reply *o)
+inbox_on_done(void *arg, const struct reply *o)
 {
-	static struct bus_envelope e;	/* large; one at a time */
-	struct slice frame;
-	size_t i;
+	struct inbox_asked *a = arg;
+	struct inbox *b = inbox_answered(a);
 
-	for (i = o->n; i > 2; i--) {
-		frame = o->elements[i - 1]->text;
-		if (bus_decode(frame, &e) != (ssize_t)frame.n ||
-		    e.publish.to.nusers != 1)
-			continue;
-		e.from = 0;
-		e.ref = 0;
-		e.publish.kept = INBOX_QUEUE | INBOX_FRONT;
-		counter_add(COUNTER_inbox_returned, 1);
-		inboxes_queue(b, &e);
+	if (b != NULL && o != NULL && o->type == REPLY_INTEGER &&
+	    o->integer > 0 && !a->goes_on)
+		inbox_tell_all(b, a);
+	free(a);
+}
+
+/* What is given goes, or (given is false) others may have it.  Takes a. */
+static void
+inbox_done(struct inbox *b, struct inbox_asked *a, const struct reply *page,
+    bool given)
+{
+	char first[24], last[24];
+	struct slice argv[] = { SLICE("EVAL"), slice_str(inbox_script_done),
+		SLICE("1"), SLICE(""), slice_str(a->token), SLICE(""),
+		SLICE("") };
+	int64_t from = page->elements[2]->integer;
+
+	(void)snprintf(first, sizeof first, "%" PRId64, from);
+	(void)snprintf(last, sizeof last, "%" PRId64, given ?
+	    page->elements[3]->integer : from - 1);
+	argv[5] = slice_str(first);
+	argv[6] = slice_str(last);
+	a->goes_on = given && page->elements[1]->integer > 0;
+	inbox_link(&b->asked, a);
+	b->n++;
+	if (inbox_key(b, slice_of(a->bytes, a->nsp_len),
+	    inbox_asked_user(a))) {
+		argv[3] = buf_unread(&b->key);
+		if (redis_command(b->redis, argv[3], argv, nitems(argv),
+		    inbox_on_done, a))
+			return;
 	}
+	(void)inbox_answered(a);
+	free(a);
 }
 
 static bool
@@ -317,14 +373,35 @@ inbox_is_page(const struct reply *o)
 {
 	size_t i;
 
-	if (o == NULL || o->type != REPLY_ARRAY || o->n < 2 ||
-	    o->elements[0]->type != REPLY_INTEGER ||
-	    o->elements[1]->type != REPLY_INTEGER)
+	if (o == NULL || o->type != REPLY_ARRAY || o->n < INBOX_HEAD)
 		return (false);
-	for (i = 2; i < o->n; i++)
-		if (o->elements[i]->type != REPLY_STRING)
+	for (i = 0; i < o->n; i++)
+		if (o->elements[i]->type != (i < INBOX_HEAD ? REPLY_INTEGER :
+		    REPLY_STRING))
 			return (false);
 	return (true);
+}
+
+/* Takes a. */
+static void
+inbox_give(struct inbox *b, struct inbox_asked *a, const struct reply *o)
+{
+	bool given;
+	size_t i;
+
+	counter_add(COUNTER_inbox_expired, (uint64_t)o->elements[0]->integer);
+	buf_reset(&b->page);
+	for (i = INBOX_HEAD; i < o->n; i++)
+		buf_slice(&b->page, o->elements[i]->text);
+	if (b->page.oom)
+		counter_add(COUNTER_memory_failures, 1);
+	given = !b->page.oom && b->p.answer(b->p.arg, &a->asker, BUS_STORE_OK,
+	    buf_unread(&b->page), o->elements[1]->integer > 0);
+	b->page.oom = false;
+	if (o->n > INBOX_HEAD)
+		inbox_done(b, a, o, given);
+	else
+		free(a);
 }
 
 static void
@@ -332,27 +409,14 @@ inbox_on_taken(void *arg, const struct reply *o)
 {
 	struct inbox_asked *a = arg;
 	struct inbox *b = inbox_answered(a);
-	size_t i;
 
-	if (b == NULL)
-		;
-	else if (!inbox_is_page(o))
+	if (b != NULL && inbox_is_page(o)) {
+		inbox_give(b, a, o);
+		return;
+	}
+	if (b != NULL)
 		(void)b->p.answer(b->p.arg, &a->asker, BUS_STORE_UNAVAILABLE,
 		    slice_of(NULL, 0), false);
-	else {
-		counter_add(COUNTER_inbox_expired,
-		    (uint64_t)o->elements[0]->integer);
-		buf_reset(&b->page);
-		for (i = 2; i < o->n; i++)
-			buf_slice(&b->page, o->elements[i]->text);
-		if (b->page.oom)
-			counter_add(COUNTER_memory_failures, 1);
-		if (b->page.oom || !b->p.answer(b->p.arg, &a->asker,
-		    BUS_STORE_OK, buf_unread(&b->page),
-		    o->elements[1]->integer > 0))
-			inbox_put_back(b, o);
-		b->page.oom = false;
-	}
 	free(a);
 }
 
@@ -364,18 +428,19 @@ inboxes_take(struct inbox *b, const struct bus_envelope *e)
 	struct asker asker = { e->from, e->generation, e->ref };
 	struct slice argv[] = { SLICE("EVAL"), slice_str(inbox_script_take),
 		SLICE("1"), SLICE(""), SLICE(INBOX_PAGE_TEXT),
-		SLICE(INBOX_PAGE_BYTES), SLICE("") };
+		SLICE(INBOX_PAGE_BYTES), SLICE(""), SLICE("") };
 	struct inbox_asked *a = NULL;
 	char ms[24];
 
 	CHECK_MAGIC(b, INBOX_MAGIC);
 	if (ns != NULL && b->redis != NULL && redis_can_publish(b->redis) &&
 	    inbox_key(b, e->publish.nsp, e->publish.to.users[0]))
-		a = inbox_asked_new(b, e, true);
+		a = inbox_asked_new(b, e);
 	if (a != NULL) {
 		(void)snprintf(ms, sizeof ms, "%" PRIu64, ns->offline_keep_ms);
 		argv[3] = buf_unread(&b->key);
 		argv[6] = slice_str(ms);
+		argv[7] = slice_str(a->token);
 		if (redis_command(b->redis, argv[3], argv, nitems(argv),
 		    inbox_on_taken, a))
 			return;
@@ -498,6 +563,8 @@ inboxes_new(const struct inboxes_params *p)
 	buf_init(&b->key);
 	buf_init(&b->frame);
 	buf_init(&b->page);
+	if (getrandom(&b->id, sizeof b->id, 0) != (ssize_t)sizeof b->id)
+		b->id = mono_now().us;
 	b->interest = interest_open(p->segment, 0);
 	if (b->interest == NULL)
 		inboxes_free(&b);

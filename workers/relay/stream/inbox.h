@@ -6,11 +6,14 @@
  *	PREFIXinbox:NS:USER	hash: "h" and "t", the first and the last of
  *				what waits; "b", bytes of it; each number to
  *				when it was added (unix ms), a blank and a frame
- *				(BUS_PUBLISH)
+ *				(BUS_PUBLISH); "l" and "u", by whom some of it
+ *				is taken, and until when (unix ms) nobody else
+ *				gets any
  *	PREFIXinbox		channel: NS with its slash, NUL, USER
  *
- * NS in the key is without its slash.  What is taken is in one answer and in no
- * other.
+ * NS in the key is without its slash.  What is taken goes when it was given to
+ * the worker.  If that cannot be said, since the link is lost or the process dies
+ * in between, it is taken once more, with the same ids.
  */
 #ifndef RELAY_STREAM_INBOX_H
 #define RELAY_STREAM_INBOX_H
