@@ -83,8 +83,9 @@ redis_command_at(struct redis *r, struct slice channel,
 	assert_true(nasked < ASKS && n <= 80);
 	for (i = 0; i < n; i++) {
 		asked[nasked].argv_n[i] = argv[i].n;
-		memcpy(asked[nasked].argv[i], argv[i].p, argv[i].n < 512 ?
-		    argv[i].n : 511);
+		if (argv[i].n > 0)
+			memcpy(asked[nasked].argv[i], argv[i].p,
+			    argv[i].n < 512 ? argv[i].n : 511);
 	}
 	asked[nasked].n = n;
 	asked[nasked].cb = cb;
