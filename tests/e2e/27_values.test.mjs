@@ -22,11 +22,17 @@ import { user } from './lib/token.mjs';
 async function daemon(opts, f) {
 	const d = await Daemon.start(opts);
 	try {
-		await f(d);
+		return await f(d);
 	} finally {
 		await d.stop();
 	}
 }
+/* Does nobody listen there? */
+const free = (host, port) => new Promise((ok) => {
+	const s = net.createServer();
+	s.once('error', () => ok(false));
+	s.listen({ host, port, ipv6Only: true }, () => s.close(() => ok(true)));
+});
 /* Does a request to host:port get an answer of ours? */
 const answers = async (host, port) => {
 	try {
@@ -50,7 +56,12 @@ for (const [address, v4, v6] of [
 ]) {
 	test(`listen "${address}:0" answers where it says`, async () => {
 		const conf = `listen "${address}:0" {}\n${echo}`;
-		await daemon({ conf, listen: false, workers: 2 }, async (d) => {
+		const one = (n) => daemon({ conf, listen: false, workers: 2 },
+		async (d) => {
+			/* its port in the other family may be somebody's */
+			if (n > 1 && !(v4 && v6) &&
+			    !await free(v4 ? '::1' : '127.0.0.1', d.port))
+				return true;
 			/* several connections: each worker has its sockets */
 			for (let i = 0; i < 8; i++) {
 				assert.equal(await answers('127.0.0.1', d.port), v4);
@@ -58,7 +69,10 @@ for (const [address, v4, v6] of [
 			}
 			const lines = d.log.match(/listening addr=\S+/g);
 			assert.equal(lines.length, v4 && v6 ? 2 : 1, d.log);
+			return false;
 		});
+		for (let n = 5; await one(n); n--)
+			;
 	});
 }
 

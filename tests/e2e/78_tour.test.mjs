@@ -165,8 +165,10 @@ const unit = { KB: 1e3, MB: 1e6 };
 test('roost(7): the parts of shared memory, and their sizes', async () => {
 	const d = await Daemon.start({ workers: 2, conf: echo });
 	const { size, slots } = parts(d.pid);
-	const rows = items('part of the memory').map((i) =>
-		i.split(' Ta '));
+	const begin = page.indexOf('.\\" every part of the memory\n');
+	const rows = [...page.slice(begin, page.indexOf('.El\n', begin))
+	    .matchAll(/^\.It (\w+)\n([\d.]+ [KM]B(?: a place)?)/gm)]
+	    .map(([, name, words]) => [name, words]);
 	assert.deepEqual(rows.map(([name]) => name).sort(),
 	    Object.keys(size).sort());
 	for (const [name, words] of rows) {

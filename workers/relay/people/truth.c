@@ -253,9 +253,10 @@ truth_begin(struct truth *t)
 	t->at = 0;
 	t->begun = mono_now();
 	t->renewed = t->begun;
-	counter_add(COUNTER_presence_rewrites, 1);
-	if (!t->p.tells)
+	if (!t->p.tells) {
+		counter_add(COUNTER_presence_rewrites, 1);
 		nodes_epoch(t->p.nodes, t->epoch, false);
+	}
 	for (i = 0; i < t->p.conf->ns_room; i++) {
 		ns = truth_sweeps(t, i);
 		if (ns == NULL)
