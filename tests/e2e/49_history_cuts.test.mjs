@@ -7,7 +7,7 @@ import crypto from 'node:crypto';
 import fs from 'node:fs';
 import { after, before, test } from 'node:test';
 
-import { Daemon, sleep, until } from './lib/daemon.mjs';
+import { Daemon, sanitized, sleep, until } from './lib/daemon.mjs';
 import { ask, codeOf, connect, connected, gotten, heard, once, plain }
 	from './lib/clients.mjs';
 import { stopTime } from './lib/conf.mjs';
@@ -377,7 +377,9 @@ test('200 clients, cut by chance: each event once, in order, or a gap is told',
 });
 
 test('... and what is done wrong there is noticed', async () => {
-	for (const broken of ['lose', 'double', 'swap', 'deaf']) {
+	/* it is the tool that is tried: once for all builds */
+	for (const broken of sanitized ? ['double'] : ['lose', 'double', 'swap',
+		'deaf']) {
 		const r = await cuts({ seconds: 4, clients: 60, broken,
 			kinds: ['connections', 'relay'] });
 		assert.notEqual(r.wrong.length, 0,

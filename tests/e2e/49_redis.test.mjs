@@ -7,7 +7,7 @@ import crypto from 'node:crypto';
 import fs from 'node:fs';
 import { after, before, test } from 'node:test';
 
-import { Daemon, sleep, slow, until } from './lib/daemon.mjs';
+import { Daemon, sanitized, sleep, slow, until } from './lib/daemon.mjs';
 import { ask, codeOf, connect, gotten, heard } from './lib/clients.mjs';
 import { stopTime } from './lib/conf.mjs';
 import { connected, hosts, unhost } from './lib/hosts.mjs';
@@ -609,7 +609,9 @@ test('three hosts, clients cut by chance: each event once, in order, or a gap',
 });
 
 test('... and what is done wrong there is noticed', async () => {
-	for (const broken of ['lose', 'double', 'swap', 'deaf']) {
+	/* it is the tool that is tried: once for all builds */
+	for (const broken of sanitized ? ['double'] : ['lose', 'double', 'swap',
+		'deaf']) {
 		const r = await cutsOfHosts({ seconds: 3, clients: 40, broken,
 			kinds: ['connections', 'relays'] });
 		assert.notEqual(r.wrong.length, 0,

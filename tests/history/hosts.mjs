@@ -137,8 +137,9 @@ class Cutter {
 	}
 }
 
-/* Everybody is back, and hears the last event of its room. */
-async function settle(hosts, members) {
+/* Everybody is back, and hears the last event of its room.  Who hears nothing new
+ * for so long hears no more. */
+async function settle(hosts, members, quiet) {
 	const missing = () => members.filter((m) => !m.alive || !m.joined);
 	for (const d of hosts.list)
 		await connected(d, true, 60000);
@@ -159,8 +160,18 @@ async function settle(hosts, members) {
 		const r = last.get(m.room);
 		return m.since?.epoch !== r.epoch || m.since.offset < r.offset;
 	});
-	return until(() => behind().length === 0, '', 20000)
-	    .then(() => [], () => behind().map((m) => `${m.id} stays at ${
+	const places = () => members.map((m) => m.since?.offset).join();
+	let was = '', since = Date.now();
+	return until(() => {
+		if (places() !== was) {
+			was = places();
+			since = Date.now();
+		}
+		return behind().length === 0 || Date.now() - since > quiet * slow;
+	}, '', 20000).then(() => {
+		if (behind().length > 0)
+			throw new Error('they stay');
+	}).then(() => [], () => behind().map((m) => `${m.id} stays at ${
 		m.since?.epoch}:${m.since?.offset}, and not at ${
 		JSON.stringify(last.get(m.room))}`));
 }
@@ -186,7 +197,8 @@ export async function cutsOfHosts({ seconds = 600, clients = 200, broken,
 		}, 10 * slow);
 		await cutter.run(seconds * 1000);
 		clearInterval(timer);
-		for (const words of await settle(hosts, members))
+		for (const words of await settle(hosts, members,
+		    broken ? 2000 : 8000))
 			ledger.say(words);
 		const { wrong, events, gaps, replayed, recovered, joins, refused,
 			kept } = ledger;
