@@ -173,7 +173,8 @@ list_relay_group(const struct model *m, const struct relay_row *row,
 		buf_str(&l->name, words);
 	} else {
 		buf_printf(&l->name, "%s: %s", row->label,
-		    state.value == REDIS_OFF ? "not configured" : "connected");
+		    (unsigned)state.value == REDIS_OFF ? "not configured" :
+		    "connected");
 	}
 }
 
