@@ -41,6 +41,9 @@ struct command {
 	const char	*arguments;	/* for the usage */
 	const char	*what;
 	int		(*run)(const struct options *, int argc, char **argv);
+	/* or what it asks the HTTP API for */
+	int		(*ask)(const struct remote_options *, int argc,
+			    char **argv);
 };
 
 static bool
@@ -308,7 +311,7 @@ roostctl_address(const struct options *o, struct remote_options *a,
 
 static int
 roostctl_api(const struct options *o, int argc, char **argv,
-    int (*run)(const struct remote_options *, int, char **))
+    int (*ask)(const struct remote_options *, int, char **))
 {
 	struct remote_options a = { .address = o->address, .host = "localhost",
 		.seconds = o->seconds != 0 ? o->seconds : ROOSTCTL_ANSWER_S };
@@ -322,55 +325,7 @@ roostctl_api(const struct options *o, int argc, char **argv,
 	if (a.address == NULL && !roostctl_address(o, &a, address, host,
 	    &code))
 		return (code);
-	return (run(&a, argc, argv));
-}
-
-static int
-roostctl_publish(const struct options *o, int argc, char **argv)
-{
-	return (roostctl_api(o, argc, argv, remote_publish));
-}
-
-static int
-roostctl_presence(const struct options *o, int argc, char **argv)
-{
-	return (roostctl_api(o, argc, argv, remote_presence));
-}
-
-static int
-roostctl_rooms(const struct options *o, int argc, char **argv)
-{
-	return (roostctl_api(o, argc, argv, remote_rooms));
-}
-
-static int
-roostctl_user(const struct options *o, int argc, char **argv)
-{
-	return (roostctl_api(o, argc, argv, remote_user));
-}
-
-static int
-roostctl_change(const struct options *o, int argc, char **argv)
-{
-	return (roostctl_api(o, argc, argv, remote_change));
-}
-
-static int
-roostctl_history(const struct options *o, int argc, char **argv)
-{
-	return (roostctl_api(o, argc, argv, remote_history));
-}
-
-static int
-roostctl_disconnect(const struct options *o, int argc, char **argv)
-{
-	return (roostctl_api(o, argc, argv, remote_disconnect));
-}
-
-static int
-roostctl_revoke(const struct options *o, int argc, char **argv)
-{
-	return (roostctl_api(o, argc, argv, remote_revoke));
+	return (ask(&a, argc, argv));
 }
 
 /* --- without a daemon -----------------------------------------------------*/
@@ -485,43 +440,45 @@ roostctl_told(int code)
 }
 
 static const struct command roostctl_commands[] = {
-	{ "status", "", "how it is, in a few lines", roostctl_status },
-	{ "reload", "", "read the configuration again", roostctl_reload },
+	{ "status", "", "how it is, in a few lines", .run = roostctl_status },
+	{ "reload", "", "read the configuration again",
+	    .run = roostctl_reload },
 	{ "stop", "[-d]", "end it; -d: let clients go over drain_time",
-	    roostctl_stop },
+	    .run = roostctl_stop },
 	{ "upgrade", "", "become the program that is installed now",
-	    roostctl_upgrade },
-	{ "workers", "number", "have so many workers", roostctl_workers },
+	    .run = roostctl_upgrade },
+	{ "workers", "number", "have so many workers",
+	    .run = roostctl_workers },
 	{ "rebalance", "", "spread connections over the workers",
-	    roostctl_rebalance },
-	{ "reopen", "", "open the log file again", roostctl_reopen },
+	    .run = roostctl_rebalance },
+	{ "reopen", "", "open the log file again", .run = roostctl_reopen },
 	{ "check", "[-j] [-r root]", "what in this host is too small for it",
-	    roostctl_check },
+	    .run = roostctl_check },
 	{ "why", "user:ID | sid:ID | address:IP[:PORT]",
-	    "what happened to a client lately", roostctl_why },
+	    "what happened to a client lately", .run = roostctl_why },
 	{ "publish", "[-v] [-r room] [-U user] [-s sid] namespace event [data]",
-	    "send an event to clients", roostctl_publish },
+	    "send an event to clients", .ask = remote_publish },
 	{ "presence", "[-r room] namespace [user]", "who is there",
-	    roostctl_presence },
+	    .ask = remote_presence },
 	{ "rooms", "[-c cursor] [-l limit] namespace [room]",
-	    "which rooms there are, or who is in one", roostctl_rooms },
+	    "which rooms there are, or who is in one", .ask = remote_rooms },
 	{ "user", "[-c cursor] [-l limit] user",
-	    "sessions, rooms and hosts of a user", roostctl_user },
+	    "sessions, rooms and hosts of a user", .ask = remote_user },
 	{ "history", "[-l limit] [-s epoch:offset] namespace room",
-	    "what is kept of a room", roostctl_history },
+	    "what is kept of a room", .ask = remote_history },
 	{ "join", "[-a] [-r room] [-U user] [-s sid] namespace room ...",
-	    "have clients join rooms", roostctl_change },
+	    "have clients join rooms", .ask = remote_change },
 	{ "leave", "[-a] [-r room] [-U user] [-s sid] namespace room ...",
-	    "have clients leave rooms", roostctl_change },
+	    "have clients leave rooms", .ask = remote_change },
 	{ "disconnect", "[-n namespace] [-a] [-r room] [-U user] [-s sid] "
-	    "[reason]", "end sessions of clients", roostctl_disconnect },
+	    "[reason]", "end sessions of clients", .ask = remote_disconnect },
 	{ "revoke", "[--for time | --until seconds] user:ID | jti:ID [reason]",
 	    "end all sessions of a user or a token, and refuse it",
-	    roostctl_revoke },
+	    .ask = remote_revoke },
 	{ "token", "[-e seconds] [-r role] ... [-s file] user [claims]",
-	    "make a token for development", roostctl_token },
+	    "make a token for development", .run = roostctl_token },
 	{ "hash-key", "[-g]", "the sha256 of an API key; -g: of a new one",
-	    roostctl_hash_key },
+	    .run = roostctl_hash_key },
 };
 
 static void roostctl_usage(int code) NORETURN;
@@ -586,6 +543,7 @@ int
 main(int argc, char **argv)
 {
 	struct options o;
+	const struct command *c;
 	const char *name;
 	size_t i;
 
@@ -598,10 +556,13 @@ main(int argc, char **argv)
 	if (argc == 0)
 		roostctl_usage(EX_USAGE);
 	name = argv[0];
-	for (i = 0; i < nitems(roostctl_commands); i++)
-		if (strcmp(name, roostctl_commands[i].name) == 0)
-			return (roostctl_told(roostctl_commands[i].run(&o,
-			    argc, argv)));
+	for (i = 0; i < nitems(roostctl_commands); i++) {
+		c = &roostctl_commands[i];
+		if (strcmp(name, c->name) == 0)
+			return (roostctl_told(c->ask == NULL ?
+			    c->run(&o, argc, argv) :
+			    roostctl_api(&o, argc, argv, c->ask)));
+	}
 	(void)fprintf(stderr, "roostctl: no command \"%s\"\n", name);
 	roostctl_usage(EX_USAGE);
 }
