@@ -233,9 +233,7 @@ hub_publish(struct hub *h, const struct bus_envelope *e)
 			ask_bus_publish(h, e);
 		else
 			ask_report(h, e, 0, false);
-	} else if (kept)
-		;		/* by its place */
-	else if (e->from != 0 || !store_bus_gap(h, e))
+	} else if (!kept && (e->from != 0 || !store_bus_gap(h, e)))
 		publish_bus(h, e);
 }
 
