@@ -8,7 +8,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 
-import { here, tempdir } from './lib/daemon.mjs';
+import { here, tempdir, until } from './lib/daemon.mjs';
 
 /* A file of tests, run to its end: what is told of it. */
 function told(text) {
@@ -61,4 +61,14 @@ test('a third', async () => { await d.stop(); });\n`);
 	assert.match(out, /^ok 1 - one$/m);
 	assert.match(out, /^not ok 2 - another$/m);
 	assert.match(out, /^ok 3 - a third$/m, out);
+});
+
+test('what cannot be looked at yet is waited for; an assertion is not', async () => {
+	let n = 0;
+	assert.equal(await until(() => (++n < 3 ? undefined.pid : n), 'it'), 3);
+	await assert.rejects(until(() => undefined.pid, 'it', 20),
+	    /waiting for it: Cannot read/);
+	n = 0;
+	await assert.rejects(until(() => assert.equal(++n, 2), 'it'), /1 !== 2/);
+	assert.equal(n, 1);
 });

@@ -300,7 +300,7 @@ test('what a killed worker asked is not answered to the next', async () => {
 	const old = await hit;
 	const { pid } = k.worker(1);
 	process.kill(pid, 'SIGKILL');
-	await until(() => k.worker(1) && k.worker(1).pid !== pid, 'the next');
+	await k.next(pid, 1);
 	agent.destroy();
 	agent = await agentOf(k, '1');
 	hit = asked(b);

@@ -301,7 +301,7 @@ test('a relay that is killed: the rooms go on', async () => {
 	a.mayDie = true;
 	const old = a.relay().pid;
 	process.kill(old, 'SIGKILL');
-	await until(() => a.relay() && a.relay().pid !== old, 'another relay');
+	await a.next(old);
 	await sayAll(y, room, 6, 10);
 	await until(async () => (await say(x, room, 11)).epoch === epoch,
 	    'a place from the new one');

@@ -154,7 +154,7 @@ test('the relay is killed: mirrors stay, who left meanwhile goes', async () => {
 	await until(() => said(w2, 'there') === 'online', 'there online');
 	const again = d.relay().pid;
 	process.kill(again, 'SIGKILL');
-	await until(() => (d.relay()?.pid ?? again) !== again, 'a third relay');
+	await d.next(again);
 	await fresh(d, 20000);
 	await fresh(a, 20000);
 	assert.equal(said(w2, 'there'), 'online');

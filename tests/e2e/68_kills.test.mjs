@@ -132,7 +132,7 @@ test('the relay is killed in the middle of its replacement', async (t) => {
 				whom: whose ? relay : 0 });
 			assert.equal(crowd.ended, 0, step);
 			await until(() => times(d, ' relay_renewed ') > n &&
-				d.relay() !== undefined && d.relay().pid !== relay,
+				(d.relay()?.pid ?? relay) !== relay,
 			'the next relay', 20000);
 			await anew(crowd, step);
 		}
@@ -153,7 +153,8 @@ test('a worker is killed in the middle of another relay', async (t) => {
 			strike.disarm();
 			await until(() => times(d, ' turned ') > n &&
 				d.children().length === 3 &&
-				d.relay().pid !== relay, 'the upgrade', 30000);
+				(d.relay()?.pid ?? relay) !== relay,
+			'the upgrade', 30000);
 			assert.ok(crowd.ended <= had,
 			    `${step}: ${crowd.ended} of ${had}`);
 			assert.deepEqual(crowd.wrong, [], step);

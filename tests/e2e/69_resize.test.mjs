@@ -196,7 +196,7 @@ test('after a crash all have the same again', async () => {
 	const lost = on.filter((v) => v.worker === 2).length;
 	const dead = d.worker(2).pid;
 	process.kill(dead, 'SIGKILL');
-	await until(() => d.worker(2) && d.worker(2).pid !== dead, 'another');
+	await d.next(dead, 2);
 	await until(() => cut === lost && all.every((s) => s.connected), 'all');
 	cut = 0;
 	await turned(d, signal(d, 'WINCH'));

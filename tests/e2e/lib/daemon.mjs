@@ -4,7 +4,7 @@
  * sanitizer reports and, unless the test kills children itself, on the
  * absence of deaths and panics in the log.
  */
-import assert from 'node:assert/strict';
+import assert, { AssertionError } from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -24,17 +24,25 @@ export const sanitized = process.env.E2E_SANITIZED === '1';
 export const sleep = (ms) => new Promise((r) => setTimeout(r, ms));
 
 /* Wait until f() is truthy; the value, or an error that says what was awaited:
- * what, or what() by then. */
+ * what, or what() by then.  What cannot be looked at, because a process has just
+ * ended or does not answer yet, is not so yet; an assertion in f ends it. */
 export async function until(f, what, ms = 5000) {
 	const end = Date.now() + ms * slow;
-	for (;;) {
-		const v = await f();
-		if (v)
-			return v;
+	for (let cause; ; await sleep(10)) {
+		try {
+			const v = await f();
+			if (v)
+				return v;
+			cause = undefined;
+		} catch (e) {
+			if (e instanceof AssertionError)
+				throw e;
+			cause = e;
+		}
 		if (Date.now() > end)
 			throw new Error(`gave up waiting for ${
-			    typeof what === 'function' ? what() : what}`);
-		await sleep(10);
+			    typeof what === 'function' ? what() : what}${
+			    cause ? `: ${cause.message}` : ''}`, { cause });
 	}
 }
 
@@ -251,6 +259,12 @@ export class Daemon {
 		    .find((c) => c.role === 'worker' && c.slot === slot);
 	}
 	relay() { return this.children().find((c) => c.role === 'relay'); }
+	/* Until another one than pid is the relay, or the worker of that slot. */
+	next(pid, slot, ms = 10000) {
+		const one = () => slot ? this.worker(slot) : this.relay();
+		return until(() => (one()?.pid ?? pid) !== pid,
+		    `another ${slot ? `worker ${slot}` : 'relay'} than ${pid}`, ms);
+	}
 
 	/*
 	 * What the log says: the n-th such line.  It comes by a pipe, and from
