@@ -30,8 +30,8 @@ test('each request over a connection of its own', async () => {
 		assert.deepEqual(await p.packets(), [`42["q",${i}]`]);
 	}
 	await d.counts('eio_forwarded', (n) => n > 50);
-	assert.equal(await d.metric('connections_handed_in'),
-	    await d.metric('connections_handed_out'));
+	await until(async () => await d.metric('connections_handed_in') ===
+	    await d.metric('connections_handed_out'), 'both to be counted');
 });
 
 test('a request that is passed on is one request', async () => {

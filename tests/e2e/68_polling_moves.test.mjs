@@ -138,8 +138,8 @@ test('a GET that waits is answered by the heir, with no noop', async () => {
 		assert.deepEqual(await waits[i], [`42["q",${i}]`]);
 	}
 	await d.counts('connections_moved_in', (n) => n >= all.length);
-	assert.equal(await d.metric('connections_moved_in'),
-	    await d.metric('connections_moved_out'));
+	await until(async () => await d.metric('connections_moved_in') ===
+	    await d.metric('connections_moved_out'), 'both to be counted');
 	await d.counts('eio_polling', all.length);
 	await d.counts('eio_sessions', all.length);
 	await d.stop();
