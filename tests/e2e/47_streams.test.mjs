@@ -345,6 +345,8 @@ test('who comes back within the grace is no news', async (t) => {
 	ann.close();
 	const again = await connect(a, '/who', as('ann'));
 	const bob = await connect(a, '/who', as('bob'));
+	/* who has gone before it is told was never there */
+	await g.until((l) => types(l, 'bob') === 'connected');
 	bob.close();
 	await g.until((l) => types(l, 'bob') === 'connected disconnected');
 	assert.equal(types(g.list, 'ann'), 'connected');
