@@ -450,15 +450,19 @@ test('no descriptor is free', async () => {
 	const open = fs.readdirSync(`/proc/${pid}/fd`).length;
 	const first = await Ws.must(e.port, '/ws/');
 	execFileSync('prlimit', ['--pid', String(pid), `--nofile=${open + 4}:`]);
-	const list = [];
+	const list = [], before = read(e).get('connections_accepted');
 	await moved(e, { 'accept_failed': 1,
 		'connections_refused{why=memory}': 1 }, async () => {
 		for (let i = 0; i < 12; i++)
 			list.push(await Sock.open(e.port));
 	});
 	await first.alive();
+	/* all are answered, and nobody else comes */
+	await until(() => read(e).get('connections_accepted') +
+	    read(e).get('connections_refused{why=memory}') >= before + 12,
+	'all to be answered');
 	list.forEach((s) => s.close());
-	await until(() => /accept_recovered/.test(e.log), 'descriptors');
+	await e.logged('accept_recovered');
 	first.drop();
 	await e.stop();
 });

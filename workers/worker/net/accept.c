@@ -526,6 +526,22 @@ accept_close(struct worker *w)
 	w->reserve_fd = -1;
 }
 
+/* Are there descriptors for clients again, though none comes? */
+static void
+accept_look(struct worker *w)
+{
+	int fd;
+
+	if (!w->short_of_fds || w->reserve_fd == -1)
+		return;
+	fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (fd == -1)
+		return;
+	(void)close(fd);
+	if (fd < w->fd_clients)
+		accept_recovered(w);
+}
+
 void
 accept_tick(struct worker *w)
 {
@@ -533,6 +549,7 @@ accept_tick(struct worker *w)
 		return;
 	if (w->reserve_fd == -1 && bus_port_up(w->bus))
 		w->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	accept_look(w);
 	if (!w->listening && w->accept_again.us <= w->now.us)
 		accept_watch(w, true);
 }
