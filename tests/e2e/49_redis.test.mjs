@@ -228,6 +228,11 @@ test('bounds: events, bytes, age', async () => {
 	assert.equal((await api(b, `history/k/${brief}`)).body.events.length, 3);
 	await until(async () => (await api(b, `history/k/${brief}`)).body
 	    .events.length === 0, 'all to be too old');
+	assert.equal((await api(b, `history/k/${brief}?since=:0`)).body.gap,
+	    true);
+	const before = await connect(b, '/k');
+	assert.deepEqual(await join(before, brief, { offset: 0 }).then((r) =>
+		[r.recovered, r.offset]), [false, 3]);
 	const { offset, epoch } = await say(x, brief, 4);
 	assert.equal(offset, 4);
 	const later = await join(s, brief, { epoch, offset: 1 });
@@ -235,7 +240,7 @@ test('bounds: events, bytes, age', async () => {
 	assert.ok(await cli.do('PTTL', `roost:history:k:${brief}`) > 3000000);
 	assert.ok(await cli.do('PTTL', `roost:history-state:k:${brief}`) >
 	    3000000);
-	closeAll(x, s);
+	closeAll(x, s, before);
 });
 
 test('a Redis that is flushed, or throws keys out: another epoch', async () => {

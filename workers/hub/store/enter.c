@@ -190,7 +190,7 @@ enter_replay(struct enter *e, struct session *s,
 	struct audience a;
 
 	e->missed |= history_has_gap(page) || (e->since.given &&
-	    e->since.epoch_len == 0 && page->page.first > 1);
+	    e->since.epoch_len == 0 && history_lacks_first(page));
 	while (history_next(&frames, &one)) {
 		p = publish_received(&one);
 		a = publish_receivers(&one);

@@ -114,3 +114,9 @@ history_has_gap(const struct bus_envelope *page)
 {
 	return (page->page.result != BUS_STORE_OK);
 }
+
+bool
+history_lacks_first(const struct bus_envelope *page)
+{
+	return (page->page.top > 0 && page->page.first != 1);
+}

@@ -36,5 +36,7 @@ void	history_forget(struct hub *, struct history_ask *);
 bool	history_next(struct slice *frames, struct bus_envelope *) MUST_USE;
 /* The answer says that not all that was asked for is there any more. */
 bool	history_has_gap(const struct bus_envelope *page);
+/* Not all that ever happened in the room's epoch is. */
+bool	history_lacks_first(const struct bus_envelope *page);
 
 #endif

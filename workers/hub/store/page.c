@@ -63,7 +63,7 @@ page_put(struct buf *b, struct slice raw, const struct since *asked,
 	bool gap = history_has_gap(page), any = false;
 
 	if (asked->given && asked->epoch_len == 0)
-		gap |= page->page.first > 1;
+		gap |= history_lacks_first(page);
 	buf_str(b, "{\"room\":");
 	buf_slice(b, raw);
 	buf_str(b, ",\"epoch\":\"");
