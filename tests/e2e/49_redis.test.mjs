@@ -516,8 +516,9 @@ test('what waits is bounded, and goes to the next relay', async () => {
 
 test('what makes no sense in Redis is counted, and nobody hears it', async () => {
 	const room = fresh(), [x, y] = await members(room, a, b);
-	await sayAll(x, room, 1, 2);
-	await heard(y, 'say', 2);
+	const [{ epoch }] = await sayAll(x, room, 1, 2);
+	for (const s of [x, y])
+		await heard(s, 'say', 2);
 	const channel = `roost:to:2:/k:r${room}`;
 	const bad = await a.metric('store_bad');
 	const entry = Buffer.alloc(44);
@@ -539,6 +540,16 @@ test('what makes no sense in Redis is counted, and nobody hears it', async () =>
 		await until(() => numbers(s).at(-1) === 4, 'the last');
 	assert.deepEqual(numbers(x), range(1, 4));
 	closeAll(x, y);
+	/* who would need it is told that it is not all, by a host that has had
+	 * nothing of it at hand */
+	const d = await Daemon.start({ workers: 1, conf: space(redis.url) });
+	await connected(d);
+	const z = await connect(d, '/k');
+	assert.deepEqual(await join(z, room, { epoch, offset: 1 }),
+	    { room, epoch, offset: 4, recovered: false });
+	assert.deepEqual(numbers(z), [3, 4]);
+	z.close();
+	await d.stop();
 });
 
 test('a room that keeps nothing any more loses what waits', async () => {

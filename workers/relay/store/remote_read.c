@@ -251,23 +251,27 @@ read_is_same(const struct store_read *a, const struct store_read *b)
 	    slice_eq(a->epoch, b->epoch));
 }
 
+/* What was kept there and cannot be read is as if it were not there any more. */
 static bool
 read_fill(struct remote_room *r, const struct remote_page *p,
     struct store_page *out)
 {
 	struct remote *m = r->m;
-	uint64_t age_ms;
+	uint64_t age_ms, result = p->result;
 	size_t i;
 
 	buf_reset(&m->page);
 	for (i = 0; i < p->n; i++) {
 		if (!remote_number(m, r, remote_page_entry(p, i, &age_ms),
-		    p->epoch, p->start + i, true, NULL))
+		    p->epoch, p->start + i, true, NULL)) {
+			if (result == BUS_STORE_OK)
+				result = BUS_STORE_GAP;
 			continue;
+		}
 		buf_slice(&m->page, buf_unread(&m->frame));
 	}
 	counter_add(COUNTER_store_read_events, p->n);
-	out->page = (struct bus_page){ .result = p->result, .epoch = p->epoch,
+	out->page = (struct bus_page){ .result = result, .epoch = p->epoch,
 		.top = p->top, .first = p->first,
 		.frames = buf_unread(&m->page) };
 	out->more = p->more;
