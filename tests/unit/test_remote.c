@@ -179,6 +179,7 @@ answer_page(const char *epoch, uint64_t top, enum bus_store result,
 	parts[1].integer = (int64_t)top;
 	parts[2].integer = top > 0;
 	parts[4].integer = result;
+	parts[5].integer = n > 0 && start + n - 1 < top;
 	parts[6].integer = (int64_t)start;
 	for (i = 0; i < n; i++) {
 		(void)snprintf(args, sizeof args, "%u", (unsigned)(start + i));
@@ -725,6 +726,26 @@ another_epoch_is_looked_for(void **state)
 }
 
 static void
+a_look_that_cannot_be_sent_is_sent_later(void **state)
+{
+	(void)state;
+	be_live("e", 2);
+	remote_missed(m, NULL);
+	pass_ms(100);
+	assert_int_equal(nasked, 2);
+	up = false;		/* its queue is full */
+	answer_page("e", 6, BUS_STORE_OK, 3, 2);
+	assert_said("heard 3=e:3 heard 4=e:4 ");
+	up = true;
+	pass_ms(100);
+	assert_int_equal(nasked, 3);
+	answer_page("e", 6, BUS_STORE_OK, 5, 2);
+	assert_said("heard 5=e:5 heard 6=e:6 ");
+	assert_true(hear("e", 7, "a"));
+	assert_said("heard a=e:7 ");
+}
+
+static void
 what_is_no_batch_is_not_heard(void **state)
 {
 	(void)state;
@@ -835,6 +856,7 @@ main(void)
 		REMOTE_TEST(others_are_heard_in_order_and_a_hole_is_read),
 		REMOTE_TEST(ours_waits_for_those_before_it),
 		REMOTE_TEST(another_epoch_is_looked_for),
+		REMOTE_TEST(a_look_that_cannot_be_sent_is_sent_later),
 		REMOTE_TEST(what_is_no_batch_is_not_heard),
 		REMOTE_TEST(a_room_without_members_is_not_followed),
 		REMOTE_TEST(what_is_at_hand_is_not_asked_for),

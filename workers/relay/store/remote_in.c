@@ -289,14 +289,17 @@ in_ask(struct remote_room *r)
 		.limit = REMOTE_PAGE, .bytes = REMOTE_PAGE_BYTES };
 	struct remote_ask *a = remote_ask_new(r, REMOTE_READ);
 
+	/* if it cannot be asked now, it is with a later tick */
+	r->state = REMOTE_DEAF;
+	remote_work(r);
 	if (a == NULL)
 		return;
 	if (!r->known)
 		q.epoch = slice_of(NULL, 0);
 	a->verify = true;
-	r->missed = false;
 	r->look_ms = remote_now(r->m);
 	if (remote_ask_read(a, &q)) {
+		r->missed = false;
 		r->state = REMOTE_ASKED;
 		counter_add(COUNTER_store_looks, 1);
 	}
