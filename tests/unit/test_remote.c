@@ -292,9 +292,10 @@ on_page(void *arg, const struct store_page *p)
 		assert_true(size > 0);
 		rest = slice_from(rest, (size_t)size);
 	}
-	note("page%d %.*s:%u+%u ", (int)p->page.result, (int)p->page.epoch.n,
+	note("page%d %.*s:%u+%u%s ", (int)p->page.result,
+	    (int)p->page.epoch.n,
 	    p->page.epoch.n == 0 ? "" : (const char *)p->page.epoch.p,
-	    (unsigned)p->page.top, n);
+	    (unsigned)p->page.top, n, p->more ? "..." : "");
 }
 
 static bool
@@ -804,6 +805,32 @@ the_same_question_is_asked_once(void **state)
 	assert_int_equal(nasked, 2);
 }
 
+/* Subscriptions are faster than questions. */
+static void
+a_page_is_not_behind_what_was_heard(void **state)
+{
+	(void)state;
+	remote_interest(m, &key, true);
+	answer_page("e", 5, BUS_STORE_OK, 4, 2);
+	said[0] = '\0';
+	read_after("e", 0);		/* 1..3 are not at hand */
+	assert_int_equal(nasked, 2);
+	assert_true(hear("e", 6, "f"));
+	assert_said("heard f=e:6 ");
+	answer_page("e", 5, BUS_STORE_OK, 1, 5);
+	assert_said("page1 e:5+5... ");
+	read_after("e", 5);
+	assert_said("page1 e:6+1 ");
+	/* nothing of it is there any more: as it stands, or not at all */
+	read_after("e", 0);
+	assert_true(hear("e", 7, "g"));
+	answer_page("e", 6, BUS_STORE_GAP, 0, 0);
+	assert_said("heard g=e:7 ");
+	pass_ms(100);
+	answer_page("e", 7, BUS_STORE_GAP, 7, 1);
+	assert_said("page2 e:7+1 ");
+}
+
 static void
 while_redis_is_away_there_is_what_is_at_hand(void **state)
 {
@@ -861,6 +888,7 @@ main(void)
 		REMOTE_TEST(a_room_without_members_is_not_followed),
 		REMOTE_TEST(what_is_at_hand_is_not_asked_for),
 		REMOTE_TEST(the_same_question_is_asked_once),
+		REMOTE_TEST(a_page_is_not_behind_what_was_heard),
 		REMOTE_TEST(while_redis_is_away_there_is_what_is_at_hand),
 		REMOTE_TEST(a_link_that_goes_makes_no_calls),
 	};

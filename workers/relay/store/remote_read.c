@@ -278,6 +278,15 @@ read_fill(struct remote_room *r, const struct remote_page *p,
 	return (!m->page.oom);
 }
 
+/* What followed it while it was on its way has been given to the workers
+ * already: they must not take it for where the room stands. */
+static bool
+read_is_behind(struct remote_room *r, const struct remote_page *p)
+{
+	return (!p->more && read_knows(r) &&
+	    slice_eq(p->epoch, remote_epoch(r)) && p->top < r->top);
+}
+
 /* For the first that waits, and those that ask the same; who cannot be given it
  * now asks again. */
 static void
@@ -286,6 +295,7 @@ read_give(struct remote_room *r, const struct remote_page *p, uint64_t until)
 	struct remote *m = r->m;
 	struct remote_read *d = STAILQ_FIRST(&r->reads);
 	struct remote_reads left = STAILQ_HEAD_INITIALIZER(left);
+	bool behind = read_is_behind(r, p);
 	struct store_page out;
 	struct remote_read first;
 
@@ -294,9 +304,11 @@ read_give(struct remote_room *r, const struct remote_page *p, uint64_t until)
 	first = *d;
 	first.q.epoch = slice_of(first.epoch, d->q.epoch.n);
 	(void)read_fill(r, p, &out);
+	/* the newest are what they were; else the rest is to be asked for */
+	out.more |= behind && first.q.from != BUS_HISTORY_LAST;
 	for (; until > 0 && !STAILQ_EMPTY(&r->reads); until--) {
 		d = read_take(r);
-		if (!read_is_same(&d->q, &first.q) ||
+		if (!read_is_same(&d->q, &first.q) || (behind && p->n == 0) ||
 		    !read_takes(m, d->q.asker.slot)) {
 			STAILQ_INSERT_TAIL(&left, d, next);
 			continue;
