@@ -291,6 +291,9 @@ test('POST publish into kept rooms: places, members, pages', async () => {
 		event: 'self', room, data: { i: 4 + i } })))).body.results.length, 2);
 	/* b is in both rooms, a in n as well: who is in two gets it twice */
 	await heard(b, 'self', 7);
+	/* which room a place is of says meta, in each of several rooms */
+	for (const [, m] of gotten(b, 'self'))
+		assert.equal(m.room, m.epoch === epoch ? room : other);
 	assert.deepEqual(gotten(b, 'self').filter(([, m]) => m.epoch === epoch)
 	    .map(([x, m]) => [x.i, m.offset]),
 	[[1, 1], [2, 2], [3, 3], [4, 4], [5, 5], [6, 6]]);
@@ -340,6 +343,26 @@ test('ack: the event has its place, and its clients of both workers answer', asy
 	for (const s of [a, b])
 		assert.deepEqual(gotten(s, 'sum').map(([x]) => x), [10, 20, 30]);
 	closeAll(a, b);
+});
+
+test('ack: clients that may come back are asked as well', async () => {
+	const r = await Daemon.start({ workers: 2,
+		conf: `recovery { window = 1m }\n${conf}` });
+	const two = await sioOn(r, [1, 2], '/k');
+	for (const s of two) {
+		await join(s, 'k:1');
+		s.on('sum', (...a) => a.at(-1)(a[0]));
+	}
+	const answer = await fetch(r.url('/api/v1/publish'), { method: 'POST',
+		headers: { Authorization: `Bearer ${KEY}`,
+			'Content-Type': 'application/json' },
+		body: JSON.stringify({ namespace: 'k', room: 'k:1', event: 'sum',
+			data: 7, ack: true }) });
+	const { answers, complete, offset } = await answer.json();
+	assert.deepEqual([answers.map((x) => x.args), complete, offset],
+	    [[[7], [7]], true, 1]);
+	closeAll(...two);
+	await r.stop();
 });
 
 test('ack: nobody is there, somebody is silent, once for an id', async () => {

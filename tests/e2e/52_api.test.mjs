@@ -15,6 +15,7 @@ import { user } from './lib/token.mjs';
 
 const sha = (k) => crypto.createHash('sha256').update(k).digest('hex');
 const conf = (url) => jwt + `
+recovery { window = 1m }
 redis { url = "${url}" }
 api { key "k" { sha256 = "${sha('key')}" allow = {"publish", "disconnect",
           "rooms", "presence", "stats", "history"} }

@@ -271,7 +271,7 @@ const say = (s, room, content) => ask(s, 'message', { room, content });
 
 test('learning: a course is chatted in, and what was missed comes in order',
 async () => {
-	const d = await example('learning.conf', { REDIS_URL: '' });
+	const d = await example('learning.conf');
 	const [ann, bob, eve] = await Promise.all([learner(d, '/chat', 'ann',
 	    ['7']), learner(d, '/chat', 'bob', ['7']), learner(d, '/chat', 'eve',
 	    ['8'])]);
@@ -329,7 +329,7 @@ async () => {
 });
 
 test('learning: progress of a job, notifications, annotations', async () => {
-	const d = await example('learning.conf', { REDIS_URL: '' });
+	const d = await example('learning.conf');
 	/* who comes later gets the latest value, and each one after it */
 	for (const done of [10, 20])
 		await api(d, 'publish', { namespace: '/analytics',

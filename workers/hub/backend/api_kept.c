@@ -145,13 +145,28 @@ kept_one(const struct api_kept *k, const struct slice *room)
 	    .except = k->to->except, .nexcept = k->to->nexcept });
 }
 
+/* What is for this room, or for whoever else: meta tells which room.  false: no
+ * memory. */
+static bool
+kept_for(struct hub *h, const struct api_kept *k, struct slice room,
+    struct publication *p)
+{
+	struct slice id = k->id;
+
+	*p = *k->p;
+	if (p->meta.n != 0)
+		p->meta = publish_meta_api(h, room, &id);
+	return (id.n != 0);
+}
+
 /* Whoever else it is for.  false: it could not be sent. */
 static bool
 kept_publish_rest(struct hub *h, const struct api_kept *k,
     const struct slice *rooms, size_t nrooms)
 {
 	struct audience rest = *k->to;
-	struct keep one = { .ns = k->ns, .to = &rest, .p = k->p };
+	struct publication p;
+	struct keep one = { .ns = k->ns, .to = &rest, .p = &p };
 
 	rest.rooms = rooms;
 	rest.nrooms = nrooms;
@@ -159,9 +174,12 @@ kept_publish_rest(struct hub *h, const struct api_kept *k,
 	if (nrooms + rest.nusers + rest.nsids == 0 &&
 	    k->to->nrooms + k->to->nusers + k->to->nsids != 0)
 		return (true);
+	if (!kept_for(h, k, nrooms == 1 && rest.nusers + rest.nsids == 0 ?
+	    rooms[0] : slice_of(NULL, 0), &p))
+		return (false);
 	if (k->ns->journals)
 		return (keep_send(h, &one));
-	(void)publish_audience(h, k->ns, &rest, k->p);
+	(void)publish_audience(h, k->ns, &rest, &p);
 	return (true);
 }
 
@@ -170,12 +188,13 @@ kept_send_all(struct hub *h, const struct api_kept *k, const struct slice *v,
     size_t n)
 {
 	struct audience to;
-	struct keep one = { .ns = k->ns, .to = &to, .p = k->p };
+	struct publication p;
+	struct keep one = { .ns = k->ns, .to = &to, .p = &p };
 	size_t i, sent = 0;
 
 	for (i = 0; i < n; i++) {
 		to = kept_one(k, &v[i]);
-		sent += keep_send(h, &one);
+		sent += kept_for(h, k, v[i], &p) && keep_send(h, &one);
 	}
 	return (sent == n);
 }
@@ -203,7 +222,8 @@ kept_ask_all(struct hub *h, const struct api_kept *k, struct kept_order *o,
 {
 	struct kept_item *item;
 	struct audience to;
-	struct keep one = { .ns = k->ns, .to = &to, .p = k->p };
+	struct publication p;
+	struct keep one = { .ns = k->ns, .to = &to, .p = &p };
 	uint32_t sent = 0;
 	size_t i;
 
@@ -215,7 +235,8 @@ kept_ask_all(struct hub *h, const struct api_kept *k, struct kept_order *o,
 		item->result = BUS_STORE_UNAVAILABLE;
 		to = kept_one(k, &v[i]);
 		o->open++;
-		if (keep_ask(h, &one, kept_told, item))
+		if (kept_for(h, k, v[i], &p) &&
+		    keep_ask(h, &one, kept_told, item))
 			sent++;
 		else
 			o->open--;

@@ -226,10 +226,12 @@ publish_of(struct hub *h, const struct order *o, struct slice *id)
 		.attachments = o->attachments, .nattach = o->nattach,
 		.sent_us = h->now.us,
 	};
+	const struct audience *to = &o->to.to;
 	struct slice meta;
 
 	*id = o->id;
-	meta = publish_meta(h, slice_of(NULL, 0), slice_of(NULL, 0), id);
+	meta = publish_meta_api(h, to->nrooms == 1 &&
+	    to->nusers + to->nsids == 0 ? to->rooms[0] : slice_of(NULL, 0), id);
 	if (o->meta)
 		p.meta = meta;
 	return (p);
@@ -288,8 +290,14 @@ publish_keep(struct hub *h, struct order *o, const struct publication *p,
     struct slice id, void *asker, struct buf *out, struct ask **later)
 {
 	const struct audience *to = &o->to.to;
+	uint8_t name[ASK_ID_BYTES];
 	struct api_kept k = { .ns = o->to.ns, .to = to, .p = p,
 		.id = id, .claimed = o->id };
+
+	/* the one that stands in the meta goes with it */
+	MUST(id.n <= sizeof name);
+	memcpy(name, id.p, id.n);
+	k.id = slice_of(name, id.n);
 
 	if (o->ack && (to->nrooms != 1 || to->nusers + to->nsids != 0))
 		return (api_order_bad(&o->to, "bad_request", "with ack a room "
@@ -305,7 +313,7 @@ publish_keep(struct hub *h, struct order *o, const struct publication *p,
 		    keep_why(BUS_STORE_TOO_LARGE)));
 	if (publish_is_known(h, o)) {
 		counter_add(COUNTER_api_duplicates, 1);
-		publish_put_id(out, id, ",\"duplicate\":true");
+		publish_put_id(out, k.id, ",\"duplicate\":true");
 		return (true);
 	}
 	if (!publish_keep_one(h, o, &k, asker, later)) {
@@ -318,7 +326,7 @@ publish_keep(struct hub *h, struct order *o, const struct publication *p,
 	}
 	counter_add(COUNTER_api_publishes, 1);
 	if (later == NULL || *later == NULL)
-		publish_put_id(out, id, "");
+		publish_put_id(out, k.id, "");
 	return (true);
 }
 

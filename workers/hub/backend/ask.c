@@ -399,6 +399,8 @@ ask_bus_publish(struct hub *h, const struct bus_envelope *e)
 	}
 	p.asks = true;
 	p.ask_id = a->wait.ref;
+	/* of a kept room's event: who is asked does not come back to it */
+	p.offset = slice_of(NULL, 0);
 	(void)fanout_ask(h, ns, &to, &p, ask_sent, a);
 	ask_put(&a, nobody, NULL);
 }

@@ -9,6 +9,7 @@
 #include "hub/hub_int.h"
 #include "hub/publish/post.h"
 #include "proto/bus.h"
+#include "proto/json.h"
 #include "shm/interest.h"
 
 /* --- who else has members ------------------------------------------------- */
@@ -230,6 +231,22 @@ publish_meta(struct hub *h, struct slice from, struct slice room,
 	*to++ = '}';
 	b->wpos = (size_t)(to - b->data);
 	return (buf_unread(b));
+}
+
+struct slice
+publish_meta_api(struct hub *h, struct slice room, struct slice *id)
+{
+	struct slice none = slice_of(NULL, 0);
+
+	buf_reset(&h->text);
+	if (room.n == 0)
+		return (publish_meta(h, none, none, id));
+	json_escape(&h->text, room);
+	if (h->text.oom) {
+		*id = none;
+		return (none);
+	}
+	return (publish_meta(h, none, buf_unread(&h->text), id));
 }
 
 /* --- in ------------------------------------------------------------------- */

@@ -56,6 +56,9 @@ bool	publish_is_far(const struct hub *, const struct publication *);
  * new one.  from and room are raw JSON. */
 struct slice publish_meta(struct hub *, struct slice from, struct slice room,
 	    struct slice *id);
+/* Of what nobody has sent; room is a name, or empty. */
+struct slice publish_meta_api(struct hub *, struct slice room,
+	    struct slice *id);
 
 /* BUS_PUBLISH of another worker, or of the relay: but for one that asks
  * clients, which is ask.h's. */
