@@ -282,7 +282,8 @@ test('100,000 events, page by page, while others speak', async () => {
 			on = false;
 			await talk;
 			assert.deepEqual(offsets(z), range(1, many));
-			assert.ok(said > 20, `${said}`);
+			/* who speaks does not wait for all pages */
+			assert.ok(said > 2, `${said}`);
 			for (const c of [x, y, s, z])
 				c.close();
 		});
