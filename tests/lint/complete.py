@@ -12,6 +12,7 @@ printed by man/mdoc_tables, and directives, are compared by tables.sh.
 
 usage: complete.py [TOP]	or, to see what is found: complete.py TOP KIND
 """
+import functools
 import os
 import re
 import sys
@@ -29,6 +30,7 @@ def say(text):
 STRING = r'"((?:[^"\\]|\\.)*)"'
 
 
+@functools.cache
 def read(path):
     with open(os.path.join(top, path)) as f:
         text = f.read()
@@ -38,7 +40,12 @@ def read(path):
                   lambda m: m.group(1) or ' ', text, flags=re.S)
 
 
+@functools.cache
 def sources(*folders):
+    return list(found(folders))
+
+
+def found(folders):
     for folder in folders:
         if folder.endswith('.c'):
             yield folder

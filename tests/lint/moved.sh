@@ -62,6 +62,10 @@ BEGIN {
 		split(line, f, " ")
 		kind[++rows] = f[1]; row[rows] = f[2]
 		name[rows] = f[3]; label[rows] = f[4]
+		# what is in every string that has the name
+		part[rows] = f[3]
+		sub(/^.*[|]clients/, "", part[rows])
+		sub(/_[um]s$/, "", part[rows])
 		sub(/_us$/, "_seconds(_count|_sum|_bucket)", name[rows])
 		sub(/_ms$/, "_seconds(_count|_sum|_bucket)?", name[rows])
 	}
@@ -74,6 +78,8 @@ function of_c(s,    i, w) {
 	if (s !~ /assert_|expect_/)
 		return
 	for (i = 1; i <= rows; i++) {
+		if (seen[i] || !index(s, row[i]) && !index(s, name[i]))
+			continue
 		if (label[i] == "-" && index(s, "\"" name[i] "\""))
 			seen[i] = 1
 		w = "(COUNTER|HISTOGRAM|NS|CELL_CLIENT [+] REASON)_" row[i]
@@ -85,13 +91,15 @@ function of_c(s,    i, w) {
 function of_js(s,    i, zero) {
 	if (s ~ /="?\$\{/)
 		for (i = 1; i <= rows; i++)
-			if (label[i] != "-" && has(s, name[i]))
+			if (label[i] != "-" && index(s, part[i]) &&
+			    has(s, name[i]))
 				tables[FNAME, name[i]] = 1
 	if (s !~ /assert[.(]|until\(|counts\(|moved\(/)
 		return
 	zero = s ~ /([=l][=(]|counts\()[^>]*, 0[,)]|=== 0/ && s !~ /> 0|>= [1-9]/
 	for (i = 1; i <= rows; i++) {
-		if (seen[i] || zero && kind[i] != "GAUGE" || !has(s, name[i]))
+		if (seen[i] || zero && kind[i] != "GAUGE" ||
+		    !index(s, part[i]) || !has(s, name[i]))
 			continue
 		if (label[i] == "-" || s ~ ("(" name[i] ")(" BETWEEN "|" \
 		    VALUE ")" label[i] "[^a-z0-9_]"))
