@@ -446,10 +446,10 @@ what_cannot_be_healed_is_told(void **state)
 	comes(x, "e1", 20);		/* not all is there any more */
 	assert_int_equal(asked(x), BUS_HISTORY);
 	page(x, BUS_STORE_GAP, 15, 20, 20, false);
+	fake_starts(x->a, "42/n,[\"roost:gap\",{\"room\":\"k:1\"");
 	fake_hears(x->a, "42/n,[\"m\",15]");
 	for (int i = 16; i <= 20; i++)
 		fake_starts(x->a, "42/n,[\"m\",");
-	fake_starts(x->a, "42/n,[\"roost:gap\",{\"room\":\"k:1\"");
 	comes(x, "e1", 30);		/* it goes */
 	assert_int_equal(asked(x), BUS_HISTORY);
 	hub_bus_lost(x->f->hub);

@@ -49,7 +49,15 @@ heal_concerns(const struct client *c)
 	return (false);
 }
 
-/* It is whole; or its members are told that it is not. */
+/* Its members are told that something is missing before they get what is behind
+ * that: who asks for it by itself still knows from where. */
+static void
+heal_lose(struct hub *h, struct heal *l)
+{
+	l->lost = true;
+	gap_in_room(h, l->ns, room_name(l->room), l->since_ms);
+}
+
 static void
 heal_end(struct hub *h, struct heal *l)
 {
@@ -57,8 +65,6 @@ heal_end(struct hub *h, struct heal *l)
 	h->store->healing--;
 	counter_add(l->lost ? COUNTER_history_unhealed :
 	    COUNTER_history_healed, 1);
-	if (l->lost)
-		gap_in_room(h, l->ns, room_name(l->room), l->since_ms);
 	if (l->is_slow)
 		TAILQ_REMOVE(&h->store->heals, l, slow);
 	room_release(h, &l->room);
@@ -68,8 +74,8 @@ heal_end(struct hub *h, struct heal *l)
 static void
 heal_fail(struct hub *h, struct heal *l)
 {
-	l->lost = true;
 	place_lose(l->room);
+	heal_lose(h, l);
 	heal_end(h, l);
 }
 
@@ -129,7 +135,8 @@ heal_page(struct hub *h, struct history_ask *a, const struct bus_envelope *e)
 		heal_fail(h, l);
 		return;
 	}
-	l->lost |= history_has_gap(e);
+	if (history_has_gap(e))
+		heal_lose(h, l);
 	heal_give(h, l, e);
 	if (e->flags & BUS_MORE) {
 		heal_go_on(h, l);
