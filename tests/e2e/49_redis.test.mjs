@@ -364,6 +364,39 @@ test('a room without members, read page by page on a host that has nothing of it
 	x.close();
 });
 
+test('who comes back far behind a busy room of which little is at hand',
+    async () => {
+	const d = await Daemon.start({ workers: 1,
+		conf: space(redis.url, { store: 'bytes = 64KB' }) });
+	await connected(d);
+	const room = fresh(), [x, y] = await members(room, a, d);
+	const text = 'x'.repeat(1500);
+	const [{ epoch }] = await sayAll(x, room, 1, 100, { text });
+	await heard(y, 'say', 100);
+	let on = true, i = 100;
+	const talk = (async () => {
+		for (; on; await sleep(5))
+			await sayAll(x, room, ++i, ++i, { text });
+	})();
+	const came = [];
+	for (let since = 0; since < 25; since++) {
+		const s = await connect(d, '/k');
+		const r = await join(s, room, { epoch, offset: since });
+		assert.equal(r.recovered, true);
+		came.push([s, since]);
+	}
+	on = false;
+	await talk;
+	const { offset: top } = await say(x, room, 0);
+	for (const [s, since] of [[y, 0], ...came]) {
+		await until(() => offsets(s).at(-1) === top, 'the last', 15000);
+		assert.deepEqual(offsets(s), range(since + 1, top));
+	}
+	assert.ok(await d.metric('store_reads_redis') > 0);
+	closeAll(x, y, ...came.map(([s]) => s));
+	await d.stop();
+});
+
 /* --- outages --------------------------------------------------------------- */
 
 /* Redis does not answer, and does not know that it does not. */

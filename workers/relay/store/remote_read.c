@@ -278,37 +278,46 @@ read_fill(struct remote_room *r, const struct remote_page *p,
 	return (!m->page.oom);
 }
 
-/* What followed it while it was on its way has been given to the workers
- * already: they must not take it for where the room stands. */
+/* Workers have been given all up to top, and nothing behind it; a page may have
+ * been read before that, or after.  It is to end there, or say that there is more.
+ * false: it has nothing to say. */
 static bool
-read_is_behind(struct remote_room *r, const struct remote_page *p)
+read_level(struct remote_room *r, struct remote_page *p,
+    enum bus_history_from from)
 {
-	return (!p->more && read_knows(r) &&
-	    slice_eq(p->epoch, remote_epoch(r)) && p->top < r->top);
+	if (from == BUS_HISTORY_LAST || !read_knows(r) ||
+	    !slice_eq(p->epoch, remote_epoch(r)))
+		return (true);
+	if (p->n == 0 && p->top < r->top)
+		return (false);
+	while (p->n > 0 && p->start + p->n - 1 > r->top)
+		p->n--;
+	p->more = p->n > 0 && p->start + p->n - 1 < r->top;
+	p->top = r->top;
+	if (p->first > p->top)
+		p->first = 0;
+	return (true);
 }
 
 /* For the first that waits, and those that ask the same; who cannot be given it
  * now asks again. */
 static void
-read_give(struct remote_room *r, const struct remote_page *p, uint64_t until)
+read_give(struct remote_room *r, struct remote_page *p, uint64_t until)
 {
 	struct remote *m = r->m;
 	struct remote_read *d = STAILQ_FIRST(&r->reads);
 	struct remote_reads left = STAILQ_HEAD_INITIALIZER(left);
-	bool behind = read_is_behind(r, p);
 	struct store_page out;
 	struct remote_read first;
 
-	if (d == NULL)
+	if (d == NULL || !read_level(r, p, d->q.from))
 		return;
 	first = *d;
 	first.q.epoch = slice_of(first.epoch, d->q.epoch.n);
 	(void)read_fill(r, p, &out);
-	/* the newest are what they were; else the rest is to be asked for */
-	out.more |= behind && first.q.from != BUS_HISTORY_LAST;
 	for (; until > 0 && !STAILQ_EMPTY(&r->reads); until--) {
 		d = read_take(r);
-		if (!read_is_same(&d->q, &first.q) || (behind && p->n == 0) ||
+		if (!read_is_same(&d->q, &first.q) ||
 		    !read_takes(m, d->q.asker.slot)) {
 			STAILQ_INSERT_TAIL(&left, d, next);
 			continue;
