@@ -805,6 +805,28 @@ the_same_question_is_asked_once(void **state)
 	assert_int_equal(nasked, 2);
 }
 
+/* The bound of all: the oldest go, one by one. */
+static void
+what_is_at_hand_is_bounded(void **state)
+{
+	struct remote_bounds few = { 700, 1u << 20, 10, false };
+	char args[16];
+	unsigned i;
+
+	(void)state;
+	be_live("e", 0);
+	remote_bound(m, &few);
+	for (i = 1; i <= 40; i++) {
+		(void)snprintf(args, sizeof args, "%u", i);
+		assert_true(hear("e", i, args));
+		assert_true(counter_get(COUNTER_store_bytes) <= 700);
+		if (i > 2)
+			read_after("e", i - 2);
+	}
+	assert_non_null(strstr(said, "page1 e:40+2 "));
+	assert_int_equal(nasked, 1);
+}
+
 /* Subscriptions are faster than questions, or slower. */
 static void
 a_page_ends_where_the_workers_are(void **state)
@@ -892,6 +914,7 @@ main(void)
 		REMOTE_TEST(a_room_without_members_is_not_followed),
 		REMOTE_TEST(what_is_at_hand_is_not_asked_for),
 		REMOTE_TEST(the_same_question_is_asked_once),
+		REMOTE_TEST(what_is_at_hand_is_bounded),
 		REMOTE_TEST(a_page_ends_where_the_workers_are),
 		REMOTE_TEST(while_redis_is_away_there_is_what_is_at_hand),
 		REMOTE_TEST(a_link_that_goes_makes_no_calls),

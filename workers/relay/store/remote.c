@@ -197,6 +197,7 @@ remote_new(const struct remote_params *p)
 	remote_scripts_init(&m->scripts);
 	hashtab_init(&m->table, remote_hash_of, NULL);
 	TAILQ_INIT(&m->used);
+	TAILQ_INIT(&m->full);
 	TAILQ_INIT(&m->all);
 	TAILQ_INIT(&m->work);
 	TAILQ_INIT(&m->asks);

@@ -84,6 +84,7 @@ struct remote_room {
 	struct hashtab_link link;
 	uint64_t	 hash;
 	TAILQ_ENTRY(remote_room) used;	/* in remote.used, the latest last */
+	TAILQ_ENTRY(remote_room) full;	/* likewise in remote.full, if n > 0 */
 	TAILQ_ENTRY(remote_room) all;	/* in the order of their begin */
 	TAILQ_ENTRY(remote_room) work;	/* in remote.work */
 	struct remote	*m;
@@ -155,7 +156,7 @@ struct remote {
 	struct remote_scripts scripts;
 	struct hash_key	 key;
 	struct hashtab	 table;
-	struct remote_rooms used, all, work;
+	struct remote_rooms used, full, all, work;
 	struct remote_room *look;	/* judge this next; NULL: all are */
 	bool		 saved;		/* what waits goes on elsewhere */
 	uint64_t	 lost;		/* events; not said yet */

@@ -49,7 +49,8 @@ room_drop_first(struct remote_room *r)
 
 	free(e);
 	r->at = (r->at + 1) & (r->cap - 1);
-	r->n--;
+	if (--r->n == 0)
+		TAILQ_REMOVE(&r->m->full, r, full);
 	r->bytes -= bytes;
 	r->m->bytes -= bytes;
 	r->m->events--;
@@ -79,20 +80,29 @@ remote_stand(struct remote_room *r, struct slice epoch, uint64_t top)
 	r->known = true;
 }
 
-/* Of all rooms: what is at hand of those used least lately goes first. */
 static void
-room_make_place(struct remote_room *r, uint64_t bytes)
+room_touch(struct remote_room *r)
 {
 	struct remote *m = r->m;
+
+	TAILQ_REMOVE(&m->used, r, used);
+	TAILQ_INSERT_TAIL(&m->used, r, used);
+	if (r->n == 0)
+		return;
+	TAILQ_REMOVE(&m->full, r, full);
+	TAILQ_INSERT_TAIL(&m->full, r, full);
+}
+
+/* Of all rooms: what is at hand of those used least lately goes first. */
+static void
+room_make_place(struct remote *m, uint64_t bytes)
+{
 	struct remote_room *old;
 
-	TAILQ_FOREACH(old, &m->used, used) {
-		if (m->bytes + bytes <= m->p.bounds.bytes)
-			return;
-		while (old != r && old->n > 0 &&
-		    m->bytes + bytes > m->p.bounds.bytes)
-			room_drop_first(old);
-	}
+	while (bytes <= m->p.bounds.bytes &&
+	    m->bytes + bytes > m->p.bounds.bytes &&
+	    (old = TAILQ_FIRST(&m->full)) != NULL)
+		room_drop_first(old);
 }
 
 void
@@ -104,12 +114,11 @@ remote_push(struct remote_room *r, struct slice frame, uint64_t age_ms)
 	struct remote_event *e = NULL;
 
 	r->top++;
-	TAILQ_REMOVE(&m->used, r, used);
-	TAILQ_INSERT_TAIL(&m->used, r, used);
+	room_touch(r);
 	while (r->n > 0 && (r->n >= r->bounds.events ||
 	    r->bytes + bytes > r->bounds.bytes))
 		room_drop_first(r);
-	room_make_place(r, bytes);
+	room_make_place(m, bytes);
 	if (m->bytes + bytes <= m->p.bounds.bytes && (r->n < r->cap ||
 	    room_resize(r, r->cap == 0 ? ROOM_RING : r->cap * 2)))
 		e = malloc(sizeof *e + frame.n);
@@ -120,6 +129,8 @@ remote_push(struct remote_room *r, struct slice frame, uint64_t age_ms)
 	e->at_ms = age_ms > now_ms ? 0 : now_ms - age_ms;
 	e->n = (uint32_t)frame.n;
 	memcpy(e->frame, frame.p, frame.n);
+	if (r->n == 0)
+		TAILQ_INSERT_TAIL(&m->full, r, full);
 	r->v[(r->at + r->n++) & (r->cap - 1)] = e;
 	r->bytes += bytes;
 	m->bytes += bytes;
@@ -199,8 +210,7 @@ remote_get(struct remote *m, const struct store_key *k,
 
 	if (r != NULL) {
 		r->bounds = *bounds;
-		TAILQ_REMOVE(&m->used, r, used);
-		TAILQ_INSERT_TAIL(&m->used, r, used);
+		room_touch(r);
 		return (r);
 	}
 	room_forget_some(m);
