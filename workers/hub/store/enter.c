@@ -123,6 +123,14 @@ enter_free(struct hub *h, struct enter *e)
 	free(e);
 }
 
+static void
+enter_count(const struct enter *e, bool all)
+{
+	if (e->asked)
+		counter_add(all ? COUNTER_history_replays :
+		    COUNTER_history_replays_partial, 1);
+}
+
 /* The session goes into the room, or what it was told is all. */
 static void
 enter_finish(struct hub *h, struct enter *e, struct session *s)
@@ -131,17 +139,17 @@ enter_finish(struct hub *h, struct enter *e, struct session *s)
 	struct slice raw = slice_of(e->raw, e->raw_len);
 	enum refused why;
 
-	if (e->asked)
-		counter_add(e->missed ? COUNTER_history_replays_partial :
-		    COUNTER_history_replays, 1);
 	if (room_membership(s, ROOM_NAMED, room_name(e->room)) != NULL) {
 		/* a back end was faster: what came since came to it */
+		enter_count(e, false);
 		enter_ack(s, &in, raw, e->room, false);
 	} else if ((why = e->may(s, room_name(e->room))) != REFUSED_NONE) {
 		counter_add(COUNTER_joins_refused, 1);
 		refuse(s, &in, why, "you may not join this room");
-	} else if (enter_has_room(s, &in, 0))
+	} else if (enter_has_room(s, &in, 0)) {
+		enter_count(e, !e->missed);
 		(void)enter_now(s, &in, e->room, raw, e->asked && !e->missed);
+	}
 	enter_free(h, e);
 }
 
@@ -250,7 +258,9 @@ enter_page(struct hub *h, struct history_ask *a, const struct bus_envelope *page
 		enter_unheard(h, e, s);
 		return;
 	}
-	if (room_membership(s, ROOM_NAMED, room_name(e->room)) != NULL) {
+	/* a back end was faster; or it may not be told this any more */
+	if (room_membership(s, ROOM_NAMED, room_name(e->room)) != NULL ||
+	    e->may(s, room_name(e->room)) != REFUSED_NONE) {
 		enter_finish(h, e, s);
 		return;
 	}

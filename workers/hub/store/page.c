@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/digest.h"
+#include "hub/audience/room.h"
 #include "hub/store/store_int.h"
 #include "hub/store/waiter.h"
 #include "proto/json.h"
@@ -96,8 +97,9 @@ struct page_reader {
 	struct history_ask ask;
 	struct waiter	 waiter;
 	struct since	 since;
-	size_t		 raw_len;
-	uint8_t		*raw;		/* the room as it was written, behind: */
+	size_t		 name_len, raw_len;
+	uint8_t		*name;		/* the room, behind: */
+	uint8_t		*raw;		/* as it was written, behind: */
 	uint8_t		 bytes[];	/* the ack's */
 };
 
@@ -109,23 +111,38 @@ page_free(struct hub *h, struct page_reader *r)
 }
 
 static void
+page_say(struct session *s, const struct page_reader *r,
+    const struct bus_envelope *e)
+{
+	struct inbound in = { .ack = r->waiter.ack };
+	struct buf b;
+
+	if (e == NULL) {
+		refuse(s, &in, REFUSED_UNAVAILABLE,
+		    "what was kept cannot be read now");
+		return;
+	}
+	/* it may have had to leave while the page was read */
+	if (room_membership(s, ROOM_NAMED,
+	    slice_of(r->name, r->name_len)) == NULL) {
+		refuse(s, &in, REFUSED_NOT_MEMBER, "you are not in this room");
+		return;
+	}
+	buf_init(&b);
+	page_put(&b, slice_of(r->raw, r->raw_len), &r->since, e,
+	    !wire_is_socketio(s->wire));
+	refuse_or_ack(s, &in, &b);
+	buf_fini(&b);
+}
+
+static void
 page_answer(struct hub *h, struct history_ask *a, const struct bus_envelope *e)
 {
 	struct page_reader *r = container_of(a, struct page_reader, ask);
 	struct session *s = waiter_session(h, &r->waiter);
-	struct inbound in = { .ack = r->waiter.ack };
-	struct buf b;
 
-	if (s != NULL && e == NULL)
-		refuse(s, &in, REFUSED_UNAVAILABLE,
-		    "what was kept cannot be read now");
-	else if (s != NULL) {
-		buf_init(&b);
-		page_put(&b, slice_of(r->raw, r->raw_len), &r->since, e,
-		    !wire_is_socketio(s->wire));
-		refuse_or_ack(s, &in, &b);
-		buf_fini(&b);
-	}
+	if (s != NULL)
+		page_say(s, r, e);
 	page_free(h, r);
 }
 
@@ -134,7 +151,8 @@ page_get(struct session *s, const struct inbound *in, struct slice name,
     struct slice raw, const struct since *since, uint64_t limit)
 {
 	struct history_part part = page_part(since, limit);
-	struct page_reader *r = calloc(1, sizeof *r + in->ack.raw.n + raw.n);
+	struct page_reader *r = calloc(1, sizeof *r + in->ack.raw.n + raw.n +
+	    name.n);
 
 	if (r == NULL) {
 		refuse_memory(s, in);
@@ -145,6 +163,9 @@ page_get(struct session *s, const struct inbound *in, struct slice name,
 	r->raw = r->bytes + in->ack.raw.n;
 	r->raw_len = raw.n;
 	memcpy(r->raw, raw.p, raw.n);
+	r->name = r->raw + raw.n;
+	r->name_len = name.n;
+	memcpy(r->name, name.p, name.n);
 	waiter_begin(&r->waiter, WAITER_READ, s, &in->ack, r->bytes);
 	if (history_ask(s->hub, &r->ask, s->ns, name, &part))
 		return (true);
