@@ -1,9 +1,10 @@
 /*
  * Rooms that keep a history, with a relay that is written out here: who joins,
- * who asks, and what is healed.
+ * who asks, what is healed, and who goes to another worker meanwhile.
  */
 #include "base/slotset.h"
 #include "hub/hub_int.h"
+#include "moving.h"
 #include "pair.h"
 #include "proto/bus.h"
 #include "shm/counters.h"
@@ -311,6 +312,88 @@ a_hole_is_healed_for_all_members(void **state)
 	asks_nothing(x, x->f);
 }
 
+/* --- from one worker to another ------------------------------------------- */
+
+/* Those who come have what is missing there. */
+static void
+nobody_comes_into_a_room_that_is_healed(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *a = member(x, x->f), *b = member(x, x->g);
+	enum reason why;
+	struct moving m;
+
+	comes(x, x->f, "r", 4);
+	comes(x, x->f, "r", 5);
+	comes(x, x->f, "r", 6);
+	hears(a, 4, 6);
+	has_a_hole(x, x->g);
+	moving_open(&m, x->f, x->g);
+	moving_save(&m, a);
+	assert_null(moving_load(&m, &why));
+	hub_move_failed(m.out);
+	page(x, x->g, 4, 6, 1, false);
+	hears(b, 4, 6);
+	a = moving(&m, a);
+	moving_close(&m);
+	comes(x, x->g, "r", 7);
+	hears(a, 7, 7);
+	hears(b, 7, 7);
+}
+
+/* ... and those who go have not what was missing here. */
+static void
+nobody_leaves_a_room_that_is_healed(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *a = member(x, x->f);
+
+	has_a_hole(x, x->f);
+	assert_false(client_may_move(a->client));
+	page(x, x->f, 4, 6, 1, false);
+	hears(a, 4, 6);
+	assert_true(client_may_move(a->client));
+}
+
+/* The same of those who wait for their client. */
+static void
+nor_do_those_who_are_parked(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *a = member(x, x->f), *b = member(x, x->g);
+	struct recover *r, *there;
+	struct state_in in;
+	struct moving m;
+	bool none;
+
+	fake_gone(x->f, a);
+	fake_turn(x->w);
+	r = parked_first(x->f->hub);
+	assert_non_null(r);
+	has_a_hole(x, x->f);
+	assert_null(parked_first(x->f->hub));
+	page(x, x->f, 4, 6, 1, false);
+	assert_ptr_equal(parked_first(x->f->hub), r);
+	has_a_hole(x, x->g);
+	moving_open(&m, x->f, x->g);
+	assert_true(parked_save(m.out, r, &m.state));
+	in = state_in(buf_unread(&m.state));
+	assert_null(parked_load(m.in, &in, &none));
+	assert_false(none);
+	parked_thaw(r);
+	hub_move_failed(m.out);
+	page(x, x->g, 4, 6, 1, false);
+	hears(b, 4, 6);
+	buf_reset(&m.state);
+	assert_true(parked_save(m.out, r, &m.state));
+	in = state_in(buf_unread(&m.state));
+	there = parked_load(m.in, &in, &none);
+	assert_non_null(there);
+	parked_moved(&r);
+	parked_activate(there);
+	moving_close(&m);
+}
+
 int
 main(void)
 {
@@ -321,6 +404,9 @@ main(void)
 		KEPT_TEST(who_has_left_is_given_no_page),
 		KEPT_TEST(who_may_not_join_any_more_is_told_nothing),
 		KEPT_TEST(a_hole_is_healed_for_all_members),
+		KEPT_TEST(nobody_comes_into_a_room_that_is_healed),
+		KEPT_TEST(nobody_leaves_a_room_that_is_healed),
+		KEPT_TEST(nor_do_those_who_are_parked),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

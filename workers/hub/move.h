@@ -57,8 +57,8 @@ bool	client_save(struct hub_move *, struct client *, struct buf *)
 	    MUST_USE;
 /*
  * On out, which is the host's, zeroed, and then holds what was not sent yet.
- * NULL: bad, or no memory; out is as it was, but for its memory, which must
- * stay until the turn ends.  *why is not REASON__MAX: it was loaded, but may
+ * NULL: bad, no memory, or a room of it is being healed here (store/heal.h); out
+ * is as it was, but for its memory, which must stay until the turn ends.  *why is not REASON__MAX: it was loaded, but may
  * not stay here: it is closed for this reason, without being fed, after
  * COMMIT.  Sessions and rooms that it may not keep are left already, and what
  * it is told of that is queued.
@@ -104,7 +104,8 @@ struct recover *parked_next(struct recover *);
 bool	parked_save(struct hub_move *, struct recover *, struct buf *)
 	    MUST_USE;
 void	parked_thaw(struct recover *);	/* giver: they stay */
-/* Frozen.  NULL: bad, or no memory; or none of them may wait here (*none). */
+/* Frozen.  NULL: bad, no memory, or a room of them is being healed here; or none
+ * of them may wait here (*none). */
 struct recover *parked_load(struct hub_move *, struct state_in *, bool *none)
 	    MUST_USE;
 void	parked_activate(struct recover *);	/* heir, after COMMIT */

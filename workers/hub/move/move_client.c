@@ -265,7 +265,8 @@ move_load_client(struct hub_move *m, struct outq *out,
 	}
 	if (gone)
 		*why = REASON_rights_lost;
-	if (!move_load_parts(m, c, all, in, why))
+	/* what is missing in a room would be given to it, too, which has it */
+	if (!move_load_parts(m, c, all, in, why) || store_heals_any(c))
 		client_unload(&c);
 	return (c);
 }

@@ -12,6 +12,7 @@
 #include "hub/queue/book.h"
 #include "hub/session/principal_save.h"
 #include "hub/session/tokens.h"
+#include "hub/store/store.h"
 
 #define FAMILY_TAG	0x4d46		/* "FM" */
 #define FAMILY_VERSION	1
@@ -49,10 +50,37 @@ recover_are_family(const struct recover *r, const struct recover *s)
 }
 
 static struct recover *
+recover_family_end(struct recover *r)
+{
+	struct recover *s = r;
+
+	while (recover_are_family(r, s))
+		s = TAILQ_NEXT(s, link);
+	return (s);
+}
+
+/* What is missing in a room comes to them here alone. */
+static bool
+recover_family_heals(struct recover *r)
+{
+	struct recover *s;
+
+	for (s = r; recover_are_family(r, s); s = TAILQ_NEXT(s, link))
+		if (store_heals(s->session))
+			return (true);
+	return (false);
+}
+
+static struct recover *
 recover_family_from(struct recover *r)
 {
-	while (r != NULL && (r->made != NULL || r->frozen))
-		r = TAILQ_NEXT(r, link);
+	while (r != NULL)
+		if (r->made != NULL || r->frozen)
+			r = TAILQ_NEXT(r, link);
+		else if (recover_family_heals(r))
+			r = recover_family_end(r);
+		else
+			break;
 	return (r);
 }
 
@@ -65,11 +93,7 @@ recover_family_first(struct hub *h)
 struct recover *
 recover_family_next(struct recover *r)
 {
-	struct recover *s = r;
-
-	while (recover_are_family(r, s))
-		s = TAILQ_NEXT(s, link);
-	return (recover_family_from(s));
+	return (recover_family_from(recover_family_end(r)));
 }
 
 /* Nobody finds them, and they are held together, though some may end. */
@@ -267,6 +291,7 @@ recover_family_load(struct hub *h, struct book *k, struct state_in *in,
 	struct recover_family f = { .hub = h, .book = k,
 		.number = (uint32_t)++h->nclients };
 	struct state_in body;
+	struct recover *r;
 	uint16_t version;
 	bool ok;
 
@@ -275,6 +300,9 @@ recover_family_load(struct hub *h, struct book *k, struct state_in *in,
 	    version == FAMILY_VERSION && book_open_in(k, &body) &&
 	    recover_load_family(&f, &body);
 	recover_family_freeze(f.first);
+	/* nor is it given to them, who have it */
+	for (r = f.first; ok && r != NULL; r = r->kin)
+		ok = !store_heals(r->session);
 	if (!ok)
 		recover_family_give(&f.first);
 	principals_fini(&f.all);

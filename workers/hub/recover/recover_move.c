@@ -9,6 +9,7 @@
 #include "hub/recover/recover_int.h"
 
 #include "hub/publish/post.h"
+#include "hub/store/store.h"
 
 /* --- answering --------------------------------------------------------- */
 
@@ -164,10 +165,12 @@ move_finish(struct hub *h, struct recover *r)
 	recover_discard(r);
 }
 
+/* ... what is missing in its rooms, too. */
 static bool
 move_has_all(const struct recover *r, const uint64_t passed[2])
 {
-	return (r->joined && slotset_covers(passed, r->want));
+	return (r->joined && slotset_covers(passed, r->want) &&
+	    !store_heals(r->session));
 }
 
 static void
@@ -232,8 +235,12 @@ move_end(struct hub *h, struct recover *r)
 void
 recover_move_tick(struct hub *h)
 {
-	struct recover *r;
+	struct recover *r, *next;
 
+	for (r = TAILQ_FIRST(&h->recover->moving); r != NULL; r = next) {
+		next = TAILQ_NEXT(r, link);
+		move_look(h, r);
+	}
 	while ((r = TAILQ_FIRST(&h->recover->moving)) != NULL &&
 	    r->until_us <= h->now.us)
 		move_end(h, r);

@@ -34,18 +34,15 @@ heal_is_on(const struct hub *h, const struct room *r)
 }
 
 bool
-heal_concerns(const struct client *c)
+heal_concerns(const struct session *s)
 {
-	const struct session *s;
 	const struct membership *m;
 
-	if (c->hub->store->healing == 0)
+	if (s->hub->store->healing == 0 || !s->ns->keeps)
 		return (false);
-	for (s = c->sessions; s != NULL; s = s->next)
-		for (m = s->memberships; s->ns->keeps && m != NULL;
-		    m = m->next)
-			if (heal_is_on(c->hub, m->room))
-				return (true);
+	for (m = s->memberships; m != NULL; m = m->next)
+		if (heal_is_on(s->hub, m->room))
+			return (true);
 	return (false);
 }
 

@@ -12,7 +12,7 @@
 void	heal_begin(struct hub *, const struct conf_namespace *, struct room *,
 	    struct slice epoch);
 bool	heal_is_on(const struct hub *, const struct room *);
-/* Is this client in a room that is being healed? */
-bool	heal_concerns(const struct client *);
+/* Is this session in a room that is being healed? */
+bool	heal_concerns(const struct session *);
 
 #endif

@@ -71,7 +71,24 @@ store_lost(struct hub *h)
 bool
 store_waits(const struct client *c)
 {
-	return (waiter_any(c->hub, c->serial) || heal_concerns(c));
+	return (waiter_any(c->hub, c->serial) || store_heals_any(c));
+}
+
+bool
+store_heals(const struct session *s)
+{
+	return (heal_concerns(s));
+}
+
+bool
+store_heals_any(const struct client *c)
+{
+	const struct session *s;
+
+	for (s = c->sessions; s != NULL; s = s->next)
+		if (heal_concerns(s))
+			return (true);
+	return (false);
 }
 
 bool

@@ -25,6 +25,7 @@
 struct bus_envelope;
 struct client;
 struct hub;
+struct session;
 
 struct store_table;
 struct store_table *store_table_new(const struct hub *) MUST_USE;
@@ -54,5 +55,9 @@ void	store_lost(struct hub *);
  * anybody wait? */
 bool	store_waits(const struct client *);
 bool	store_any(const struct hub *);
+/* Is a room of this session being healed?  Its place here is not the one that
+ * it has at another worker: it does not come, nor go.  ... of one of them. */
+bool	store_heals(const struct session *);
+bool	store_heals_any(const struct client *);
 
 #endif

@@ -109,6 +109,8 @@ estate_any(void *arg)
 	if (e->all && (parked_first(e->w->hub) != NULL || estate_find_poller(e,
 	    polling_first(e->w->polling), POLLER_CONNS_MAX) != NULL))
 		return (GIVE_SOME);
+	/* some are not whole yet */
+	e->soon |= e->all && hub_has_parked(e->w->hub);
 	return (e->soon ? GIVE_SOON : GIVE_NONE);
 }
 
