@@ -97,7 +97,8 @@ set_up(void **state)
 	conf = conf_text("namespace \"/n\" { auth = none recovery = store\n"
 	    " room \"kept:{a}\" { history = 3 }\n room \"plain\" { }\n}\n"
 	    "namespace \"/m\" { auth = none }\n"
-	    "recovery { window = 10s sessions = 3 journal_events = 4 }\n");
+	    "recovery { window = 10s sessions = 3 sessions_bytes = 64KB\n"
+	    " journal_events = 4 }\n");
 	buf_init(&said);
 	loop = loop_new();
 	wheel_init(&wheel, (struct mono){ 0 });
@@ -506,6 +507,67 @@ what_is_proven_need_not_be_told(void **state)
 	assert_int_equal(e.session.since, 3);
 }
 
+/* What it was given away with comes behind that, and makes nothing go but
+ * others. */
+static void
+who_is_told_of_is_not_put_out_for_it(void **state)
+{
+	struct bus_envelope e;
+	struct bus_rooms *r;
+	char room[256];
+	unsigned i;
+
+	(void)state;
+	memset(room, 'r', sizeof room - 1);
+	room[sizeof room - 1] = '\0';
+	tell(1, 'a', BUS_SESSION_BEGUN);
+	tell_more(2, 'a', BUS_SESSION_HERE, 1, "", SLICE(""));
+	tell(2, 'a', BUS_SESSION_AWAY);
+	for (i = 0; i < 300; i++) {
+		(void)snprintf(room, 4, "%03u", i);
+		room[3] = 'r';
+		tell_room(1, 'a', SESSION_ROOM, room, "");
+	}
+	assert_gauge(sessions_stored, 0);
+	assert_counted(sessions_refused, 1);
+	assert_counted(sessions_evicted, 0);
+	/* nor do orders make it take more */
+	tell(1, 'b', BUS_SESSION_BEGUN);
+	tell(1, 'b', BUS_SESSION_AWAY);
+	for (i = 0; i < 300; i++) {
+		(void)snprintf(room, 4, "%03u", i);
+		room[3] = 'r';
+		r = bus_rooms(&e);
+		r->nsp = SLICE("/n");
+		r->join[r->njoin++] = slice_str(room);
+		e.ref = 0;
+		say(&e, 2);
+		assert_true(counter_get(COUNTER_sessions_bytes) <= 65536);
+	}
+	assert_gauge(sessions_stored, 0);
+}
+
+/* It is not with a worker that was not told that it has it. */
+static void
+who_cannot_be_given_stays_away(void **state)
+{
+	struct bus_envelope e;
+
+	(void)state;
+	tell(1, 'a', BUS_SESSION_BEGUN);
+	tell(1, 'a', BUS_SESSION_AWAY);
+	join(1, INTEREST_ROOM, "plain");
+	while (!exchange_crowded(&x, 1))
+		(void)publish(2, 0, "plain");
+	while (peer_queue(peers[1], SLICE("0123456789abcdef0123456789abcdef"
+	    "0123456789abcdef0123456789abcdef"), false))
+		;
+	take(1, 'a', "ann", "");
+	assert_gauge(sessions_away, 1);
+	take(3, 'a', "ann", "");
+	assert_true(taken(3, &e));
+}
+
 static void
 there_are_not_more_than_may_be(void **state)
 {
@@ -631,6 +693,8 @@ main(void)
 		T(what_is_on_its_way_is_not_before),
 		T(who_has_missed_what_is_not_known_is_told_so),
 		T(what_is_proven_need_not_be_told),
+		T(who_is_told_of_is_not_put_out_for_it),
+		T(who_cannot_be_given_stays_away),
 		T(there_are_not_more_than_may_be),
 		T(it_goes_where_its_client_was_given),
 		T(orders_reach_those_that_are_away),

@@ -92,9 +92,10 @@ struct stored *sessions_find(const struct sessions *,
 struct stored *sessions_add(struct keep *, const struct journal *,
 	    const struct bus_session *, unsigned slot) MUST_USE;
 void	sessions_drop(struct sessions *, struct stored *);
-/* So many more, with so many bytes: who is away longest goes.  false: there is no
- * room for them. */
-bool	sessions_fit(struct keep *, size_t n, uint64_t bytes);
+/* So many more, with so many bytes: who is away longest goes, but not the one
+ * that is named (NULL: none).  false: there is no room for them. */
+bool	sessions_fit(struct keep *, const struct stored *stays, size_t n,
+	    uint64_t bytes);
 /* The journal of its namespace; NULL: that has none any more. */
 struct journal *sessions_journal(struct keep *, const struct stored *);
 /* This worker has it; none has; it is over. */

@@ -120,18 +120,22 @@ sessions_free(struct sessions **tp)
 	free(t);
 }
 
-/* Room for so many more: who is away longest goes.  false: there is none. */
 bool
-sessions_fit(struct keep *k, size_t n, uint64_t bytes)
+sessions_fit(struct keep *k, const struct stored *stays, size_t n,
+    uint64_t bytes)
 {
 	struct sessions *t = k->sessions;
+	struct stored *s;
 
 	while (t->table.count + n > k->conf->recovery_sessions ||
 	    t->bytes + bytes > k->conf->recovery_sessions_bytes) {
-		if (TAILQ_EMPTY(&t->away))
+		s = TAILQ_FIRST(&t->away);
+		if (s != NULL && s == stays)
+			s = TAILQ_NEXT(s, list);
+		if (s == NULL)
 			return (false);
 		counter_add(COUNTER_sessions_evicted, 1);
-		sessions_drop(t, TAILQ_FIRST(&t->away));
+		sessions_drop(t, s);
 	}
 	return (true);
 }
@@ -173,7 +177,8 @@ sessions_add(struct keep *k, const struct journal *j,
 
 /* --- who has it -----------------------------------------------------------*/
 
-static void
+/* false: it does not reach who has asked. */
+static bool
 sessions_say(struct keep *k, const struct store_asker *to,
     const struct stored *s, enum bus_session_is is, uint64_t since,
     const struct journal *j)
@@ -182,6 +187,7 @@ sessions_say(struct keep *k, const struct store_asker *to,
 	struct bus_session *b = bus_session(&e, BUS_SESSION_TAKEN, is);
 	char offset[STORE_EPOCH_MAX + 24];
 	struct buf records;
+	bool good;
 	int n;
 
 	buf_init(&records);
@@ -196,16 +202,18 @@ sessions_say(struct keep *k, const struct store_asker *to,
 		b->since = since;
 		b->records = buf_unread(&records);
 	}
+	good = !records.oom;
 	if (records.oom)
 		*b = (struct bus_session){ .is = BUS_SESSION_NOBODYS };
-	(void)keep_answer(k, to, &e);
+	good = keep_answer(k, to, &e) && good;
 	buf_fini(&records);
+	return (good);
 }
 
 static void
 sessions_refuse(struct keep *k, const struct store_asker *to)
 {
-	sessions_say(k, to, NULL, BUS_SESSION_NOBODYS, 0, NULL);
+	(void)sessions_say(k, to, NULL, BUS_SESSION_NOBODYS, 0, NULL);
 }
 
 /* It ends at that worker, which says that it is away. */
@@ -286,10 +294,11 @@ sessions_give(struct keep *k, struct stored *s, const struct store_asker *to,
 		sessions_refuse(k, to);
 		return;
 	}
+	if (!sessions_say(k, to, s, BUS_SESSION_YOURS, since, j))
+		return;		/* its client may ask once more */
 	counter_add(COUNTER_sessions_taken, 1);
 	s->base = since;
 	sessions_set_here(k, s, to->slot);
-	sessions_say(k, to, s, BUS_SESSION_YOURS, since, j);
 }
 
 /* What its client has got, as far as its worker knew. */
@@ -388,7 +397,7 @@ sessions_take(struct keep *k, const struct bus_envelope *e)
 void
 sessions_conf(struct keep *k)
 {
-	(void)sessions_fit(k, 0, 0);	/* as many as go */
+	(void)sessions_fit(k, NULL, 0, 0);	/* as many as go */
 }
 
 void

@@ -81,7 +81,7 @@ sessions_load_one(struct keep *k, struct state_in *in)
 	if (in->bad || slot >= ROLE_SLOTS_MAX || epoch.n > STORE_EPOCH_MAX ||
 	    sessions_find(k->sessions, &b) != NULL)
 		return (false);
-	if (!sessions_fit(k, 1, stored_will_cost(&b) + records.n * 2) ||
+	if (!sessions_fit(k, NULL, 1, stored_will_cost(&b) + records.n * 2) ||
 	    (s = sessions_add(k, NULL, &b, 0)) == NULL)
 		return (true);		/* no room, no memory: another one */
 	stored_set_epoch(s, epoch);

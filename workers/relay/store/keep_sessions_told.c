@@ -31,7 +31,7 @@ sessions_begin(struct keep *k, struct stored *before,
 		sessions_end(k, before);
 	if (j == NULL || b->pid.n != STORED_PID || b->sid.n != STORED_SID)
 		return;
-	if (!sessions_fit(k, 1, stored_will_cost(b)) ||
+	if (!sessions_fit(k, NULL, 1, stored_will_cost(b)) ||
 	    (s = sessions_add(k, j, b, e->from)) == NULL) {
 		counter_add(COUNTER_sessions_refused, 1);
 		return;
@@ -61,7 +61,7 @@ sessions_rooms(struct keep *k, struct stored *s, const struct bus_envelope *e)
 		offset = state_get_slice(&in);
 		name = state_get_slice(&in);
 		ok = !in.bad && name.n <= INTEREST_NAME_MAX &&
-		    sessions_fit(k, 0, stored_room_cost(name)) &&
+		    sessions_fit(k, s, 0, stored_room_cost(name)) &&
 		    stored_change(k->sessions, s, kind, name,
 		    journal_stamp(j, e->from, offset));
 	}
@@ -144,8 +144,11 @@ sessions_change(struct keep *k, struct stored *s, const struct bus_rooms *b)
 	bool ok = j != NULL && slice_eq(stored_epoch(s), journal_epoch(j));
 	size_t i;
 
+	/* nobody else goes for it: who is next would be gone */
 	for (i = 0; ok && i < b->njoin; i++)
 		ok = b->join[i].n <= INTEREST_NAME_MAX &&
+		    k->sessions->bytes + stored_room_cost(b->join[i]) <=
+		    k->conf->recovery_sessions_bytes &&
 		    stored_change(k->sessions, s, SESSION_ROOM, b->join[i],
 		    j->top);
 	for (i = 0; ok && i < b->nleave; i++)
