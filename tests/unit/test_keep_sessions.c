@@ -507,6 +507,65 @@ what_is_proven_need_not_be_told(void **state)
 	assert_int_equal(e.session.since, 3);
 }
 
+/* More than the queue of worker 1 takes. */
+static void
+overflow(void)
+{
+	static char text[60 << 10];
+	uint64_t lost = counter_get(COUNTER_bus_dropped);
+	struct bus_envelope e;
+	struct bus_publish *p;
+
+	memset(text, '1', sizeof text);
+	while (counter_get(COUNTER_bus_dropped) == lost) {
+		p = bus_journal(&e);
+		p->nsp = SLICE("/n");
+		p->event = SLICE("\"e\"");
+		p->args = slice_of(text, sizeof text);
+		p->to.rooms[p->to.nrooms++] = SLICE("plain");
+		e.ref = 0;
+		say(&e, 2);
+	}
+	while (buf_unread(&peers[1]->out).n > 0) {
+		assert_int_equal(peer_writable(peers[1]), PEER_OK);
+		while (read(far_end[1], text, sizeof text) > 0)
+			;
+	}
+}
+
+/* Its worker has not got something, and has said so later, or never. */
+static void
+who_is_beyond_what_was_lost_was_told_or_is_another(void **state)
+{
+	struct bus_envelope e;
+	char before[64], behind[64];
+
+	(void)state;
+	join(1, INTEREST_ROOM, "plain");
+	tell(1, 'a', BUS_SESSION_BEGUN);
+	tell(1, 'b', BUS_SESSION_BEGUN);
+	tell(1, 'c', BUS_SESSION_BEGUN);
+	(void)snprintf(before, sizeof before, "%s", publish(2, 1, "plain"));
+	overflow();
+	(void)snprintf(behind, sizeof behind, "%s", publish(2, 1, "plain"));
+	/* it is told what it has missed */
+	tell(1, 'a', BUS_SESSION_AWAY);
+	take(2, 'a', "ann", before);
+	assert_true(taken(2, &e));
+	/* nobody could tell it that it has */
+	tell(1, 'b', BUS_SESSION_AWAY);
+	take(2, 'b', "ann", behind);
+	assert_false(taken(2, &e));
+	/* this one was told, before it got the last */
+	exchange_tell_gaps(&x);
+	assert_true(given(1, BUS_PUBLISH, &e));
+	assert_slice(e.publish.event, "\"roost:gap\"");
+	(void)snprintf(behind, sizeof behind, "%s", publish(2, 1, "plain"));
+	tell(1, 'c', BUS_SESSION_AWAY);
+	take(2, 'c', "ann", behind);
+	assert_true(taken(2, &e));
+}
+
 /* What it was given away with comes behind that, and makes nothing go but
  * others. */
 static void
@@ -693,6 +752,7 @@ main(void)
 		T(what_is_on_its_way_is_not_before),
 		T(who_has_missed_what_is_not_known_is_told_so),
 		T(what_is_proven_need_not_be_told),
+		T(who_is_beyond_what_was_lost_was_told_or_is_another),
 		T(who_is_told_of_is_not_put_out_for_it),
 		T(who_cannot_be_given_stays_away),
 		T(there_are_not_more_than_may_be),

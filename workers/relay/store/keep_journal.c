@@ -96,6 +96,8 @@ journal_forget(struct journal *j, unsigned slot)
 {
 	j->first[slot] = j->last[slot] = j->proven[slot] = 0;
 	j->nproven[slot] = 0;
+	j->lost[slot] = j->told[slot] = 0;
+	slotset_drop(j->untold, slot);
 }
 
 void
@@ -154,6 +156,59 @@ journal_stamp(const struct journal *j, unsigned slot, struct slice offset)
 	if (j->last[slot] <= read)
 		return (j->top);
 	return (read + 1 < j->first[slot] ? j->first[slot] - 1 : read);
+}
+
+/* --- holes ----------------------------------------------------------------*/
+
+/* Workers that have been given all that there was to tell them have been told up
+ * to here.  One that is gone never will be. */
+static void
+journal_look_told(const struct keep *k, struct journal *j)
+{
+	uint64_t left[2];
+	unsigned slot;
+
+	slotset_copy(left, j->untold);
+	while ((slot = slotset_take(left)) != 0) {
+		if (exchange_peer(k->x, slot) == NULL ||
+		    slotset_has(k->x->gapped, slot))
+			continue;
+		slotset_drop(j->untold, slot);
+		j->told[slot] = j->top;
+	}
+}
+
+/* What has this place was given to them, or was not. */
+static void
+journal_look_lost(const struct keep *k, struct journal *j, uint64_t place,
+    const uint64_t slots[2])
+{
+	uint64_t left[2] = { slots[0] & k->x->gapped[0],
+		slots[1] & k->x->gapped[1] };
+	unsigned slot;
+
+	while ((slot = slotset_take(left)) != 0) {
+		if (j->lost[slot] == 0)
+			j->lost[slot] = place;
+		slotset_add(j->untold, slot);
+	}
+}
+
+struct journal_hole
+journal_hole(const struct keep *k, struct journal *j, unsigned slot)
+{
+	journal_look_told(k, j);
+	return ((struct journal_hole){ j->lost[slot],
+		slotset_has(j->untold, slot) ? UINT64_MAX : j->told[slot] });
+}
+
+void
+journal_prove(struct journal *j, unsigned slot, uint64_t place)
+{
+	j->proven[slot] = place;
+	j->nproven[slot]++;
+	if (!slotset_has(j->untold, slot) && place > j->told[slot])
+		j->lost[slot] = 0;
 }
 
 /* --- what is published ----------------------------------------------------*/
@@ -233,11 +288,13 @@ journal_on_kept(void *arg, const struct store_kept *kept)
 		return;
 	}
 	counter_add(COUNTER_journal_appends, 1);
+	journal_look_told(k, j);
 	journal_who(k, in->ns, &in->e->publish.to, slots);
 	journal_note(j, kept->epoch, kept->kept, slots);
 	keep_say(k, &kept->asker, BUS_STORE_OK, in->epoch, in->kept, slots);
 	if (!slotset_empty(slots))
 		keep_route(k, &kept->asker, kept->frame, slots);
+	journal_look_lost(k, j, kept->kept, slots);
 }
 
 static void

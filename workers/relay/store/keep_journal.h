@@ -10,6 +10,7 @@
 #ifndef STORE_KEEP_JOURNAL_H
 #define STORE_KEEP_JOURNAL_H
 
+#include "base/slotset.h"
 #include "relay/store/keep_int.h"
 
 #define JOURNAL_ROOM	SLICE("\001journal")
@@ -22,6 +23,11 @@ struct journal {		/* as far as it is known here */
 	uint64_t	 proven[ROLE_SLOTS_MAX];	/* that worker's clients have all
 						 * up to there, so often told */
 	uint32_t	 nproven[ROLE_SLOTS_MAX];
+	/* by slot: from the first of these on something was perhaps lost on its
+	 * way to that worker, 0: nothing; and whose client has something behind
+	 * the other one has been told so, unless it is untold yet */
+	uint64_t	 lost[ROLE_SLOTS_MAX], told[ROLE_SLOTS_MAX];
+	uint64_t	 untold[SLOTSET_WORDS];
 	uint8_t		 epoch_n;	/* 0: it is not known */
 	char		 epoch[STORE_EPOCH_MAX];
 };
@@ -52,6 +58,16 @@ bool	journal_place(const struct journal *, struct slice offset,
  */
 uint64_t journal_stamp(const struct journal *, unsigned slot,
 	    struct slice offset);
+
+/* Who has seen the first of these, and not the second, may have missed something
+ * without having been told; lost is 0: nobody. */
+struct journal_hole {
+	uint64_t	 lost, told;
+};
+struct journal_hole journal_hole(const struct keep *, struct journal *,
+	    unsigned slot);
+/* That worker's clients have all up to there, and have been told what was lost. */
+void	journal_prove(struct journal *, unsigned slot, uint64_t place);
 
 void	journal_worker_gone(struct keep *, unsigned slot);
 void	journals_free(struct keep *);

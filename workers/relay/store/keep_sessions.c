@@ -271,6 +271,10 @@ sessions_since(struct keep *k, const struct journal *j, struct stored *s,
 		seen = s->proven;
 		known = true;
 	}
+	/* it may not know that it has missed something */
+	if (known && s->hole.lost != 0 && seen >= s->hole.lost &&
+	    seen <= s->hole.told)
+		return (false);
 	/* another epoch's, or none: it has seen nothing of this session yet */
 	if (known ? seen < s->floor || seen > j->top : s->floor != 0)
 		return (false);
@@ -298,6 +302,7 @@ sessions_give(struct keep *k, struct stored *s, const struct store_asker *to,
 		return;		/* its client may ask once more */
 	counter_add(COUNTER_sessions_taken, 1);
 	s->base = since;
+	s->hole = (struct journal_hole){ 0 };
 	sessions_set_here(k, s, to->slot);
 }
 
@@ -316,6 +321,23 @@ sessions_note_proven(struct keep *k, struct stored *s)
 }
 
 void
+sessions_note_hole(struct keep *k, struct stored *s)
+{
+	struct journal *j = s->slot == 0 ? NULL : sessions_journal(k, s);
+	struct journal_hole h;
+
+	if (j == NULL || !slice_eq(stored_epoch(s), journal_epoch(j)))
+		return;
+	h = journal_hole(k, j, s->slot);
+	if (h.lost == 0)
+		return;
+	if (s->hole.lost == 0 || h.lost < s->hole.lost)
+		s->hole.lost = h.lost;
+	if (h.told > s->hole.told)
+		s->hole.told = h.told;
+}
+
+void
 sessions_set_away(struct keep *k, struct stored *s)
 {
 	struct sessions *t = k->sessions;
@@ -325,6 +347,7 @@ sessions_set_away(struct keep *k, struct stored *s)
 
 	if (s->slot != 0) {
 		sessions_note_proven(k, s);
+		sessions_note_hole(k, s);
 		sessions_unlink(t, s);
 		s->slot = 0;
 		TAILQ_INSERT_TAIL(&t->away, s, list);
