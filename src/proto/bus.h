@@ -29,8 +29,14 @@
 /* What is done with a BUS_QUEUE: publish.kept. */
 enum {
 	INBOX_QUEUE = 1,
-	INBOX_PUSH = 2,		/* back ends are told, in PREFIXoffline */
-	INBOX_FRONT = 4		/* it has been taken, and comes back */
+	INBOX_PUSH = 2		/* back ends are told, in PREFIXoffline */
+};
+/* What a BUS_INBOX to the relay says: publish.kept. */
+enum {
+	INBOX_TAKE,		/* what waits? */
+	INBOX_TAKEN,		/* answer `ref` is written to clients */
+	INBOX_BACK,		/* nobody was there: it waits as before */
+	INBOX_LEFT		/* more waits, and who took has left */
 };
 #define INBOX_PAGE	256u	/* events of one answer to BUS_INBOX */
 
@@ -83,7 +89,8 @@ enum bus_kind {
 	BUS_QUEUE,		/* to the relay: a publication to one user, who
 				 * is not here */
 	BUS_INBOX,		/* to the relay: what waits for one user of nsp?
-				 * Of the relay: something does */
+				 * And: what has become of the answer.  Of the
+				 * relay: something does */
 	BUS_STREAMED,		/* of the relay: what became of one of these
 				 * three, `ref`; as BUS_PAGE: what has waited */
 	/* namespaces whose sessions are recovered from the store: what they may

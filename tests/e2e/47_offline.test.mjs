@@ -62,7 +62,7 @@ test('what is sent to a user who is away comes with the next connection, once '
 	assert.deepEqual(numbers(bob), range(0, 20));
 	const [, meta] = gotten(bob, 'msg')[0];
 	assert.equal(meta.from, 'ann');
-	assert.equal(await cli.do('EXISTS', 'roost:inbox:dm:bob'), 0);
+	assert.equal(await cli.do('EXISTS', 'roost:inbox:dm#bob'), 0);
 	/* live: on this host, and on the other one */
 	await ask(ann, 'msg', { to: 'bob', i: 20 });
 	await heard(bob, 'msg', 21);
@@ -135,7 +135,7 @@ test('bounds hold: the oldest go, what is too large is refused', async (t) => {
 	await until(async () => (await ask(ann, 'msg', { to: 'gil', i: 1 }))
 		.queued, 'gil to be away');
 	await ask(ann, 'msg', { to: 'gil', i: 2 });
-	const key = 'x:inbox:dm:gil', first = await cli.do('HGET', key, 'h');
+	const key = 'x:inbox:dm#gil', first = await cli.do('HGET', key, 'h');
 	const e = await cli.do('HGET', key, first);
 	await cli.do('HSET', key, first, e.replace(/^\d+/, '1000000000000'));
 	const gil = await connect(d, '/dm', as('gil'));

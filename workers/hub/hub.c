@@ -216,6 +216,7 @@ hub_written(struct hub *h, struct mono now)
 {
 	CHECK_MAGIC(h, HUB_MAGIC);
 	latency_written(&h->latency, now);
+	streams_written(h);
 }
 
 /* --- the bus -------------------------------------------------------------- */
@@ -322,7 +323,8 @@ bool
 hub_busy(const struct hub *h)
 {
 	CHECK_MAGIC(h, HUB_MAGIC);
-	return (roll_is_due(h) || census_is_due(h) || tokens_looks(h));
+	return (roll_is_due(h) || census_is_due(h) || tokens_looks(h) ||
+	    streams_busy(h));
 }
 
 void

@@ -18,6 +18,7 @@ relay_drop_peer(struct relay *r, struct peer *p, enum peer_result why)
 	exchange_remove(&r->exchange, p);
 	links_worker_gone(r->links, p->slot);
 	keep_worker_gone(r->keep, p->slot);
+	stream_worker_gone(r->stream, p->slot);
 	peer_free(&p);
 	counter_set(COUNTER_relay_peers, r->exchange.npeers);
 }

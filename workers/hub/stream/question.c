@@ -31,14 +31,18 @@ question_over(struct hub *h, struct question *q, const struct bus_envelope *e)
 	q->over(h, q, e);
 }
 
-void
+bool
 question_answered(struct hub *h, const struct bus_envelope *e)
 {
 	struct question *q = question_of(waits_find(&h->stream->waits,
 	    e->ref));
+	bool late;
 
-	if (q != NULL)		/* else too late, or not ours */
-		question_over(h, q, e);
+	if (q == NULL)
+		return (false);		/* or it is not ours */
+	late = h->now.us >= q->wait.until_us;
+	question_over(h, q, late ? NULL : e);
+	return (!late);
 }
 
 void

@@ -14,7 +14,9 @@ streams_table_new(const struct hub *h)
 		return (NULL);
 	waits_init(&t->waits, STREAM_WAITS_MAX, h->generation);
 	hashtab_init(&t->takes, inbox_hash_of, h);
+	TAILQ_INIT(&t->given);
 	TAILQ_INIT(&t->slow);
+	TAILQ_INIT(&t->later);
 	return (t);
 }
 
@@ -25,7 +27,8 @@ streams_table_free(struct hub *h)
 
 	if (t == NULL)
 		return;
-	streams_lost(h);
+	question_lost(h);
+	inbox_free(h);
 	waits_fini(&t->waits);
 	hashtab_fini(&t->takes);
 	free(t);
@@ -35,7 +38,8 @@ streams_table_free(struct hub *h)
 void
 streams_bus(struct hub *h, const struct bus_envelope *e)
 {
-	question_answered(h, e);
+	if (!question_answered(h, e))
+		inbox_unwanted(h, e);
 }
 
 void
@@ -49,5 +53,16 @@ void
 streams_lost(struct hub *h)
 {
 	question_lost(h);
-	inbox_lost(h);
+}
+
+void
+streams_written(struct hub *h)
+{
+	inbox_written(h);
+}
+
+bool
+streams_busy(const struct hub *h)
+{
+	return (h->stream->said);
 }

@@ -27,5 +27,9 @@ void	streams_bus(struct hub *, const struct bus_envelope *);
 /* The clock; the stream to the relay broke. */
 void	streams_tick(struct hub *);
 void	streams_lost(struct hub *);
+/* What clients had in their queues is written, as far as it goes. */
+void	streams_written(struct hub *);
+/* Something for the relay was said after that. */
+bool	streams_busy(const struct hub *);
 
 #endif

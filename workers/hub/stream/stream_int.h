@@ -23,23 +23,32 @@ struct question {
 };
 
 struct inbox_take;
+TAILQ_HEAD(inbox_takes, inbox_take);
 
 struct streams_table {
 	struct waits	 waits;
-	struct hashtab	 takes;		/* inbox.c: sessions that begin */
-	TAILQ_HEAD(, inbox_take) slow;	/* ... whose clients read slowly */
+	/* inbox_take.c */
+	struct hashtab	 takes;		/* by user; those that ask are in no
+					 * list */
+	struct inbox_takes given;	/* the relay is to be told */
+	struct inbox_takes slow;	/* their clients are to read first */
+	struct inbox_takes later;	/* there was no answer */
+	bool		 said;		/* the relay was told in this turn */
 };
 
-/* inbox.c: of what a table is made; the clock; the stream broke. */
+/* inbox_take.c: of what a table is made; its end; the clock. */
 uint64_t inbox_hash_of(const void *hub, const struct hashtab_link *);
+void	inbox_free(struct hub *);
 void	inbox_tick(struct hub *);
-void	inbox_lost(struct hub *);
+/* ... queues were written; an answer that nobody waits for any more. */
+void	inbox_written(struct hub *);
+void	inbox_unwanted(struct hub *, const struct bus_envelope *);
 
 /* question.c: sends e to the relay, and waits.  false: it was not sent. */
 bool	question_ask(struct hub *, struct bus_envelope *, struct question *)
 	    MUST_USE;
-/* BUS_STREAMED; the clock; the stream broke. */
-void	question_answered(struct hub *, const struct bus_envelope *);
+/* BUS_STREAMED: false: too late.  The clock; the stream broke. */
+bool	question_answered(struct hub *, const struct bus_envelope *) MUST_USE;
 void	question_tick(struct hub *);
 void	question_lost(struct hub *);
 

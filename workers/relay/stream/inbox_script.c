@@ -4,19 +4,20 @@
  */
 #include "relay/stream/inbox_script.h"
 
-#define INBOX_LEASE_MS	"2000"
+#define SCRIPT_TEXT(n)	SCRIPT_QUOTED(n)
+#define SCRIPT_QUOTED(n) #n
+#define SCRIPT_LEASE	SCRIPT_TEXT(INBOX_LEASE_MS)
 
-/* KEYS: the inbox.  ARGV: frame, most events, most bytes, ms, "1": in front.
- * Answers how many older ones had to go. */
+/* KEYS: the inbox.  ARGV: frame, most events, most bytes, ms.  Answers how many
+ * older ones had to go. */
 const char inbox_script_add[] =
 "local k=KEYS[1]\n"
 "local v=redis.call('HMGET',k,'h','t','b')\n"
 "local h,t,b=tonumber(v[1]) or 1,tonumber(v[2]) or 0,tonumber(v[3]) or 0\n"
 "local now=redis.call('TIME')\n"
 "local e=now[1]..string.format('%03d',math.floor(now[2]/1000))..' '..ARGV[1]\n"
-"local at\n"
-"if ARGV[5]=='1' then h=h-1 at=h else t=t+1 at=t end\n"
-"redis.call('HSET',k,at,e)\n"
+"t=t+1\n"
+"redis.call('HSET',k,t,e)\n"
 "b=b+#e\n"
 "local gone=0\n"
 "while h<t and (t-h+1>tonumber(ARGV[2]) or b>tonumber(ARGV[3])) do\n"
@@ -31,7 +32,9 @@ const char inbox_script_add[] =
 
 /* ARGV: most events, bytes, ms, token.  Answers how many were too old, how many
  * are behind the last, the numbers of the first and the last, and the frames.
- * They stay until they are done with, and meanwhile nobody else gets any. */
+ * They stay until they are done with, and meanwhile nobody else gets any: for
+ * them less than nothing is behind, by the ms that it lasts.  One life of a node keeps nothing from
+ * the next one, nor does a clock that was set back. */
 const char inbox_script_take[] =
 "local k=KEYS[1]\n"
 "local v=redis.call('HMGET',k,'h','t','b','l','u')\n"
@@ -39,7 +42,12 @@ const char inbox_script_take[] =
 "local h,t,b=tonumber(v[1]),tonumber(v[2]),tonumber(v[3])\n"
 "local now=redis.call('TIME')\n"
 "now=now[1]*1000+math.floor(now[2]/1000)\n"
-"if v[4] and tonumber(v[5])>now then return {0,0,0,0} end\n"
+"local u,l=tonumber(v[5]) or 0,v[4] or ''\n"
+"if u>now and u<=now+" SCRIPT_LEASE " and\n"
+" (string.sub(l,1,17)~=string.sub(ARGV[4],1,17) or\n"
+" string.sub(l,18,34)==string.sub(ARGV[4],18,34)) then\n"
+" return {0,now-u,0,0}\n"
+"end\n"
 "local old=0\n"
 "while h<=t do\n"
 " local e=redis.call('HGET',k,h)\n"
@@ -60,7 +68,7 @@ const char inbox_script_take[] =
 " end\n"
 " i=i+1\n"
 "end\n"
-"redis.call('HSET',k,'h',h,'b',b,'l',ARGV[4],'u',now+" INBOX_LEASE_MS ")\n"
+"redis.call('HSET',k,'h',h,'b',b,'l',ARGV[4],'u',now+" SCRIPT_LEASE ")\n"
 "out[2]=t-i+1\n"
 "out[4]=i-1\n"
 "return out\n";

@@ -187,6 +187,13 @@ stream_lost(struct stream *s)
 			stream_mark(s, &s->lanes[i], SLICE("lost"));
 }
 
+void
+stream_worker_gone(struct stream *s, unsigned slot)
+{
+	CHECK_MAGIC(s, STREAM_MAGIC);
+	inboxes_worker_gone(s->inbox, slot);
+}
+
 /* --- from the workers -------------------------------------------------------*/
 
 static bool
@@ -381,7 +388,7 @@ stream_is_settled(const struct stream *s)
 	for (i = 0; s->up && i < s->nlanes; i++)
 		if (s->lanes[i].n != 0)
 			return (false);
-	return (true);
+	return (inboxes_is_settled(s->inbox));
 }
 
 /* --- birth and death --------------------------------------------------------*/
@@ -431,7 +438,7 @@ stream_new(const struct stream_params *p)
 	s->x->stream = stream_on_frame;
 	s->x->stream_arg = s;
 	i = (struct inboxes_params){ .conf = p->conf, .exchange = p->exchange,
-		.segment = p->segment, .arg = s,
+		.segment = p->segment, .node_id = p->node_id, .arg = s,
 		.answer = stream_answer_page };
 	s->inbox = inboxes_new(&i);
 	if (s->lanes == NULL || s->inbox == NULL)

@@ -47,6 +47,8 @@ void	stream_free(struct stream **);
 void	stream_conf(struct stream *, const struct conf *);
 /* Somebody died with events that it had not given to us yet. */
 void	stream_lost(struct stream *);
+/* The stream of this slot's worker has ended. */
+void	stream_worker_gone(struct stream *, unsigned slot);
 /* The end of a turn, before Redis is flushed. */
 void	stream_turn(struct stream *, const struct stream_link *);
 /* Redis has all of it, or is away. */
