@@ -644,6 +644,62 @@ who_does_not_answer_in_time_is_missing(void **state)
 	assert_string_equal(answered, "4:79:0/0:! ");
 }
 
+/* A part of an answer of some host, to that inquiry of the first side. */
+static void
+hear_answer(uint32_t number, const char *elements, uint16_t flags)
+{
+	struct bus_envelope e;
+	struct buf b;
+	unsigned i;
+
+	bus_answers(&e)->elements = slice_str(elements);
+	e.flags = flags;
+	slotset_clear(e.slots);
+	e.from = e.generation = 0;
+	e.ref = number;
+	buf_init(&b);
+	buf_append(&b, "ROOSTA1", 8);
+	for (i = 0; i < 8; i++)
+		buf_byte(&b, 9);
+	assert_true(bus_encode(&b, &e));
+	give(&sides[0], SLICE("roost:answers:0000000000000064"),
+	    buf_unread(&b));
+	buf_fini(&b);
+}
+
+static void
+answers_that_make_no_sense_are_none(void **state)
+{
+	static const char *const bad[] = { "1", "{},", ",{}", "{}{}", "[]",
+		"{\"a\":1", "{}],\"complete\":true,\"x\":[{}", "{} x",
+		"\xff", "{\"\xff\":1}" };
+	uint64_t n = counter_get(COUNTER_far_bad);
+	struct bus_envelope e;
+	uint32_t number;
+	size_t i;
+
+	(void)state;
+	bus_rooms(&e)->nsp = SLICE("/m:r");
+	slotset_clear(e.slots);
+	e.flags = BUS_WANT_COUNT;
+	e.from = 4;
+	e.ref = 78;
+	number = inquiries_open(sides[0].inquiries, &e);
+	inquiries_heard(sides[0].inquiries, number, 2, false);
+	for (i = 0; i < nitems(bad); i++)
+		hear_answer(number, bad[i], 0);
+	hear_answer(number, "{}", BUS_WANT_COUNT);
+	assert_int_equal(counter_get(COUNTER_far_bad), n + nitems(bad) + 1);
+	assert_string_equal(answered, "");
+	hear_answer(number, "{\"a\":[1]},{}", BUS_MORE);
+	hear_answer(number, "", 0);
+	hear_answer(number + 1, "", 0);
+	hear_answer(number, "", 0);
+	assert_non_null(strstr(answered, "{\"a\":[1]},{}"));
+	assert_int_equal(counter_get(COUNTER_far_asks_open), 0);
+	assert_int_equal(counter_get(COUNTER_far_bad), n + nitems(bad) + 1);
+}
+
 static void
 inquiries_are_bounded_and_the_order_goes_out(void **state)
 {
@@ -733,6 +789,7 @@ main(void)
 		T(other_kinds_of_frames_are_nobodys),
 		T(what_redis_does_not_take_is_not_waited_for),
 		T(who_does_not_answer_in_time_is_missing),
+		T(answers_that_make_no_sense_are_none),
 		T(inquiries_are_bounded_and_the_order_goes_out),
 		T(a_channel_says_whom_it_concerns),
 	};

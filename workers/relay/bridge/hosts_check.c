@@ -21,16 +21,16 @@ hosts_is_json(struct slice s, enum json_type type)
 	return (json_value(s, &v) == (ssize_t)s.n && json_type(v) == type);
 }
 
-/* Elements without brackets. */
+/* Elements without brackets; objects: and nothing else. */
 static bool
-hosts_are_values(struct slice s)
+hosts_are_values(struct slice s, bool objects)
 {
 	struct slice v;
 	ssize_t n;
 
 	while (s.n > 0) {
 		n = json_value(s, &v);
-		if (n <= 0)
+		if (n <= 0 || (objects && json_type(v) != JSON_OBJECT))
 			return (false);
 		s = slice_from(s, (size_t)n);
 		if (s.n == 0)
@@ -50,7 +50,7 @@ hosts_is_publication(const struct bus_envelope *e)
 	return ((e->flags & ~(BUS_VOLATILE | BUS_NAMED |
 	    BUS_WANT_ANSWERS)) == 0 && p->timeout_ms <= HOSTS_TIMEOUT_MAX &&
 	    hosts_is_json(p->event, JSON_STRING) &&
-	    hosts_are_values(p->args) && p->offset.n == 0 &&
+	    hosts_are_values(p->args, false) && p->offset.n == 0 &&
 	    p->once.n <= ONCE_ID_MAX &&
 	    (p->meta.n == 0 || hosts_is_json(p->meta, JSON_OBJECT)));
 }
@@ -100,6 +100,14 @@ hosts_is_fit(const struct bus_envelope *e)
 		return (false);
 	return (e->kind == BUS_PUBLISH ? hosts_is_publication(e) :
 	    e->kind == BUS_MEMBERS ? hosts_is_page(e) : hosts_is_order(e));
+}
+
+bool
+hosts_is_answer(const struct bus_envelope *e)
+{
+	return (e->kind == BUS_ANSWERS && e->from == 0 &&
+	    (e->flags & ~(BUS_MORE | BUS_TRUNCATED)) == 0 &&
+	    hosts_are_values(e->answers.elements, true));
 }
 
 bool

@@ -16,6 +16,7 @@
 #include "conf/conf.h"
 #include "proto/bus.h"
 #include "relay/bridge/home.h"
+#include "relay/bridge/hosts_int.h"
 #include "relay/bridge/ledger.h"
 #include "relay/bridge/questions.h"
 #include "relay/bridge/seal.h"
@@ -259,8 +260,7 @@ inquiries_hear(void *arg, struct slice channel, struct slice payload)
 	}
 	payload = slice_from(payload, INQUIRIES_HEADER);
 	if (bus_decode(payload, &e) != (ssize_t)payload.n ||
-	    e.kind != BUS_ANSWERS || e.from != 0 ||
-	    (e.flags & ~(BUS_MORE | BUS_TRUNCATED)) != 0) {
+	    !hosts_is_answer(&e)) {
 		inquiries_bad(q, channel);
 		return;
 	}

@@ -10,6 +10,8 @@
  * has to be, names that are some, and nothing that only its host
  * understands. */
 bool	hosts_is_fit(const struct bus_envelope *);
+/* A part of what another host answers. */
+bool	hosts_is_answer(const struct bus_envelope *) MUST_USE;
 
 /* Longer keys are not whole in the table: their rooms are reached through
  * their namespace. */
