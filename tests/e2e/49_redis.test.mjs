@@ -585,6 +585,63 @@ test('what makes no sense in Redis is counted, and nobody hears it', async () =>
 	await d.stop();
 });
 
+test('engine = memory: nothing is kept, and all hosts hear it', async () => {
+	const conf = space(redis.url, { store: 'engine = memory' });
+	const [d, e] = await Promise.all([2, 1].map((n) =>
+		Daemon.start({ workers: n, conf })));
+	await Promise.all([connected(d), connected(e)]);
+	const room = fresh(), [x, y] = await members(room, d, e);
+	const acks = await sayAll(x, room, 1, 5);
+	assert.ok(acks.every((r) => r.id && r.offset === undefined));
+	assert.equal((await publish(e, room, 6)).status, 200);
+	for (const s of [x, y]) {
+		await heard(s, 'say', 6);
+		assert.deepEqual(numbers(s).sort(), range(1, 6));
+	}
+	await d.logged(/histories_not_kept/);
+	closeAll(x, y);
+	await Promise.all([d.stop(), e.stop()]);
+});
+
+test('history by a reload: some hosts have it, others not yet', async () => {
+	const list = await Promise.all([2, 1].map((n) =>
+		Daemon.start({ workers: n, conf: space(redis.url) })));
+	await Promise.all(list.map((d) => connected(d)));
+	const room = fresh(), [x, y] = await members(room, ...list);
+	let on = true, i = 0, j = 0;
+	const talk = (s, name) => (async () => {
+		for (; on; await sleep(2))
+			assert.equal(codeOf(await say(s, room, name())),
+			    undefined);
+	})();
+	const both = [talk(x, () => ++i), talk(y, () => 10000 + ++j)];
+	for (const s of [x, y])
+		await heard(s, 'say', 40);
+	for (const history of ['', ' history = 7', '', ' history = 5000'])
+		for (const d of list) {
+			fs.writeFileSync(d.file, fs.readFileSync(d.file, 'utf8')
+			    .replace(/(room "k:{id}" { join = open).*}/,
+				`$1${history} }`));
+			const reloads = d.log.match(/reloaded/g)?.length ?? 0;
+			process.kill(d.pid, 'SIGHUP');
+			await until(() => d.log.match(/reloaded/g)?.length >
+			    reloads, 'the reload');
+			const n = i;
+			await until(() => i > n + 20, 'some more');
+		}
+	on = false;
+	await Promise.all(both);
+	const all = [...range(1, i), ...range(10001, 10000 + j)];
+	for (const s of [x, y]) {
+		await until(() => numbers(s).includes(i) &&
+		    numbers(s).includes(10000 + j), 'the last', 15000);
+		if (gotten(s, 'roost:gap').length === 0)
+			assert.deepEqual(numbers(s).sort((p, q) => p - q), all);
+	}
+	closeAll(x, y);
+	await Promise.all(list.map((d) => d.stop()));
+});
+
 test('a room that keeps nothing any more loses what waits', async () => {
 	const conf = space(redis.url);
 	const d = await Daemon.start({ workers: 1, conf });

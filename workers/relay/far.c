@@ -317,8 +317,10 @@ far_publish(struct far *f, struct slice frame, bool again)
 		return;		/* the hub's own test is as strict */
 	if (f->home.near && message_is_for_servers(&e))
 		return;
-	/* what is kept the other hosts have from the store */
-	kept = (e.flags & BUS_NUMBERED) != 0;
+	/* what is kept the other hosts have from the store; what was only on its
+	 * way through it (a configuration of before or after) they have not */
+	kept = e.kind == BUS_PUBLISH && e.publish.kept != 0;
+	e.flags &= (uint16_t)~BUS_NUMBERED;
 	if (again) {		/* the other link asks */
 		if (e.kind == BUS_MEMBERS)
 			return;
