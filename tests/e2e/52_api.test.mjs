@@ -274,6 +274,31 @@ test('a host that hangs is not waited for longer than 2 seconds', async () => {
 	await calm();
 });
 
+test('a host that is killed is missing until the others know that it is gone',
+    async (t) => {
+	const own = await hosts((url) => conf(url).replaceAll('auth = optional',
+	    'auth = optional presence = query'), [1, 1]);
+	const [a, b] = own.list;
+	t.after(() => unhost({ ...own, list: [a] }));
+	for (const d of own.list)
+		await d.counts('nodes_known', 1);
+	const s = await connect(b, '/chat');
+	await post(b, 'rooms', { namespace: '/chat', sid: s.id, join: 'gone' });
+	assert.deepEqual((await get(a, 'rooms/chat')),
+	    { rooms: [{ room: 'gone', sessions: 1 }], complete: true });
+	b.check = () => {};
+	for (const pid of [b.pid, ...b.children().map((x) => x.pid)])
+		process.kill(pid, 'SIGKILL');
+	await until(async () => (await own.cli.do('PUBSUB', 'NUMSUB',
+	    'roost:asks'))[1] === 1, 'its link to end');
+	assert.equal((await get(a, 'rooms/chat')).complete, false);
+	await until(async () => await a.metric('nodes_known') === 0,
+	    'it to be forgotten', 30000);
+	assert.deepEqual(await get(a, 'rooms/chat'),
+	    { rooms: [], complete: true });
+	s.close();
+});
+
 test('without Redis nobody waits, and the answer is not complete', async () => {
 	await Promise.all(list.map((d) => connected(d)));
 	const s = await member(list[0], 'here', { name: 'fay' });

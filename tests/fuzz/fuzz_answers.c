@@ -79,6 +79,13 @@ fake_trouble(void *arg, enum home_trouble what, struct slice words)
 	MUST(what == HOME_BAD && words.n > 0);
 }
 
+static unsigned
+fake_others(void *arg)
+{
+	(void)arg;
+	return (0);
+}
+
 static void
 fake_answer(void *arg, unsigned slot, uint32_t ref, struct bus_envelope *e)
 {
@@ -182,7 +189,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		.ledger = &ledger, .now = fake_now, .trouble = fake_trouble };
 	const struct questions_params qp = { .now = fake_now,
 		.send = fake_send };
-	struct inquiries_params p = { .home = &home, .answer = fake_answer };
+	struct inquiries_params p = { .home = &home, .others = fake_others,
+		.answer = fake_answer };
 	struct slice in = slice_of(data, n);
 	struct inquiries *q;
 	uint32_t number[OPEN + 1];

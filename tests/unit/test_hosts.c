@@ -58,6 +58,7 @@ static enum { TAKEN, REFUSED, LOST } fate;
 static char answered[256];
 static bool silent;		/* the workers */
 static struct mono now;
+static unsigned nothers;	/* hosts that are known */
 
 /* --- instead of Redis -----------------------------------------------------*/
 
@@ -213,6 +214,13 @@ on_refused(void *arg, struct slice nsp, struct slice name,
 	assert_true(nsp.n > 0 && o != NULL);
 }
 
+static unsigned
+the_others(void *arg)
+{
+	(void)arg;
+	return (nothers);
+}
+
 /* Of an inquiry, to the worker that has asked. */
 static void
 on_answer(void *arg, unsigned slot, uint32_t ref, struct bus_envelope *e)
@@ -268,7 +276,7 @@ open_side(unsigned i, const char *secret)
 	struct questions_params q = { .arg = s, .now = the_time,
 		.send = on_ask };
 	struct inquiries_params inq = { .home = &s->home, .arg = s,
-		.answer = on_answer };
+		.others = the_others, .answer = on_answer };
 	FILE *f;
 	size_t k;
 
@@ -668,6 +676,22 @@ hear_answer(uint32_t number, const char *elements, uint16_t flags)
 }
 
 static void
+who_is_there_and_does_not_hear_it_is_missing(void **state)
+{
+	(void)state;
+	member(&sides[1], 1, "uann");
+	nothers = 1;
+	order(&sides[0], "/m:r", 4, 78);
+	assert_null(strchr(answered, '!'));
+	answered[0] = '\0';
+	nothers = 2;
+	order(&sides[0], "/m:r", 4, 79);
+	assert_non_null(strstr(answered, "4:79:0/0:! "));
+	assert_int_equal(counter_get(COUNTER_far_asks_open), 0);
+	nothers = 0;
+}
+
+static void
 answers_that_make_no_sense_are_none(void **state)
 {
 	static const char *const bad[] = { "1", "{},", ",{}", "{}{}", "[]",
@@ -789,6 +813,7 @@ main(void)
 		T(other_kinds_of_frames_are_nobodys),
 		T(what_redis_does_not_take_is_not_waited_for),
 		T(who_does_not_answer_in_time_is_missing),
+		T(who_is_there_and_does_not_hear_it_is_missing),
 		T(answers_that_make_no_sense_are_none),
 		T(inquiries_are_bounded_and_the_order_goes_out),
 		T(a_channel_says_whom_it_concerns),

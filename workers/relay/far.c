@@ -83,6 +83,14 @@ far_now(void *arg)
 	return (loop_now(f->loop));
 }
 
+static unsigned
+far_others(void *arg)
+{
+	const struct far *f = arg;
+
+	return (f->people == NULL ? 0 : people_others(f->people));
+}
+
 /* What other hosts say to that worker's question. */
 static void
 far_on_answer(void *arg, unsigned slot, uint32_t ref, struct bus_envelope *e)
@@ -477,7 +485,7 @@ far_make(struct far *f)
 		.kept = far_on_kept,
 		.gap = far_gap };
 	struct inquiries_params i = { .home = &f->home, .arg = f,
-		.answer = far_on_answer };
+		.others = far_others, .answer = far_on_answer };
 	struct questions_params q = { .arg = f, .now = far_now,
 		.send = far_ask };
 	struct bridge_params b = { .home = &f->home, .arg = f,

@@ -192,7 +192,8 @@ inquiries_heard(struct inquiries *q, uint32_t number, uint64_t hearers,
 		return;
 	i->known = true;
 	i->hearers = hearers;
-	i->partly |= partly;
+	/* somebody's relay has just begun, say, or its link is lost */
+	i->partly |= partly || hearers < 1 + (uint64_t)q->p.others(q->p.arg);
 	inquiries_settle(q, i);
 }
 

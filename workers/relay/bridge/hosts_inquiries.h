@@ -13,7 +13,8 @@
  * answers are waited for, until its time is over: who has not answered by then
  * is missing, and that is told.  So each link that hears one answers it, be it
  * with nothing, and a host that does not know of inquiries makes all of them
- * incomplete.  With a secret each answer is sealed.  Bounded in number.
+ * incomplete.  So do hosts that are there, but do not hear it: fewer listen than
+ * are known.  With a secret each answer is sealed.  Bounded in number.
  */
 #ifndef RELAY_BRIDGE_HOSTS_INQUIRIES_H
 #define RELAY_BRIDGE_HOSTS_INQUIRIES_H
@@ -43,6 +44,8 @@ struct inquiries_params {
 	const struct seal *seal;
 	struct questions *questions;
 	void		*arg;
+	/* How many other hosts are there, as far as is known. */
+	unsigned	 (*others)(void *arg);
 	/* BUS_ANSWERS to that worker's question; BUS_MORE: not the last. */
 	void		(*answer)(void *arg, unsigned slot, uint32_t ref,
 			    struct bus_envelope *);

@@ -48,8 +48,15 @@ nodes_count(struct nodes *s)
 		s->used = i + 1;
 		n += !s->list[i].gone;
 	}
+	s->known = n;
 	if (!s->quiet)
 		counter_set(COUNTER_nodes_known, n);
+}
+
+unsigned
+nodes_known(const struct nodes *s)
+{
+	return (s->known);
 }
 
 static struct node *

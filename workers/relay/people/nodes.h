@@ -88,6 +88,8 @@ void	nodes_epoch(struct nodes *, uint64_t epoch, bool ready);
 void	nodes_tell(struct nodes *, struct slice ns, struct slice entries);
 
 /* The i-th place of those that are used; NULL: free. */
+/* How many others are there, as far as is known. */
+unsigned nodes_known(const struct nodes *);
 unsigned nodes_used(const struct nodes *);
 struct node *nodes_at(struct nodes *, unsigned i);
 void	nodes_forget(struct node *);

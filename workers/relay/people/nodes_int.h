@@ -37,6 +37,7 @@ struct nodes {
 	uint64_t	 started_ms;
 	struct node	 list[NODES_MAX];
 	unsigned	 used;		/* behind the last that is not free */
+	unsigned	 known;		/* that are there */
 	struct nodes_unknown unknown[NODES_UNKNOWN];
 	char		 channel[CONF_REDIS_PREFIX_MAX + 16];
 	struct buf	 key, value, message;

@@ -207,6 +207,13 @@ people_event(struct people *s, const struct table_event *e)
 	truth_event(s->teller, e);
 }
 
+unsigned
+people_others(const struct people *s)
+{
+	CHECK_MAGIC(s, PEOPLE_MAGIC);
+	return (nodes_known(s->nodes));
+}
+
 void
 people_turn(struct people *s)
 {

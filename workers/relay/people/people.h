@@ -55,6 +55,8 @@ void	people_hush(struct people *);
 void	people_conf(struct people *, const struct conf *);
 /* What of it the workers are being told. */
 void	people_event(struct people *, const struct table_event *);
+/* How many other hosts are there, as far as is known. */
+unsigned people_others(const struct people *);
 /* The end of a turn, before redis is flushed. */
 void	people_turn(struct people *);
 /* The next turn is not to wait. */
