@@ -126,6 +126,8 @@ enum {
 				 * answer to it: had says so */
 	BUS_NAMED = 1024,	/* BUS_PUBLISH: of no use to clients that see no
 				 * names of events */
+	BUS_FINISH = 8192,	/* BUS_KEEP, BUS_JOURNAL and what becomes of them:
+				 * nothing comes behind it in its room */
 	BUS_NUMBERED = 4096	/* BUS_PUBLISH: it was a BUS_KEEP: who sent it
 				 * has given it to nobody, its own clients
 				 * neither; or a BUS_JOURNAL.  Answers to it say

@@ -136,6 +136,7 @@ const alike = {
 		{ namespace: 'chat', room: 'kept:1', event: 'e' },
 		{ namespace: 'chat', room: 'kept:1', event: 'e', ack: true },
 		{ namespace: 'chat', rooms: ['kept:1', 'kept:2'], event: 'e' },
+		{ namespace: 'chat', room: 'kept:over', event: 'e', finish: true },
 		{ namespace: 'chat', user: ['ann'], event: 'e', args: [1, 'two'],
 		    except: [], volatile: true, meta: false },
 	].map((body) => ({ body })),
@@ -152,6 +153,7 @@ const alike = {
 	getUser: [{}, { path: { user: 'no\u00fc/body' } }],
 	getHistory: [{ path: { room: 'kept:1' }, query: { limit: 1 } },
 		{ path: { room: 'kept:1' }, query: { since: 'x:1' } },
+		{ path: { room: 'kept:over' }, query: { since: ':0' } },
 		{ path: { room: 'kept:never' } }],
 };
 const long = 'x'.repeat(257);
@@ -166,6 +168,7 @@ const wrong = {
 		{ id: 'a b' }, { id: 'a"' }, { id: 'x'.repeat(65) }, { ack: 1 },
 		{ timeout: 5 }, { ack: true, timeout: 0 },
 		{ ack: true, timeout: 60001 }, { volatile: null }, { meta: 'x' },
+		{ finish: 1 },
 	].map((b) => ({ namespace: 'chat', event: 'e', ...b })),
 	batch: [{}, { publish: 1 }, { publish: [], more: 1 }, 'x', 5],
 	disconnect: [...audience, ...target, { ...room, namespace: undefined },
@@ -250,6 +253,11 @@ const how = {
 	    'publish' : 'stats' }),
 	404: (o) => call(o, elsewhere(o)),
 	408: (o) => head(quick, o, 'Content-Length: 10\r\n'),
+	409: async (o) => {
+		const body = { namespace: 'chat', room: 'kept:ends', event: 'e' };
+		await call(o, { body: { ...body, finish: true } });
+		return call(o, { body });
+	},
 	413: (o) => head(d, o, 'Content-Length: 99999999\r\n'),
 	415: (o) => call(o, { ...good[o.id], type: 'text/plain' }),
 	429: async (o) => {

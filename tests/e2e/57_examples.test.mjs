@@ -343,6 +343,19 @@ test('learning: progress of a job, notifications, annotations', async () => {
 		event: 'progress', data: { done: 30 } });
 	const [[now, meta]] = await heard(s, 'progress');
 	assert.deepEqual([now.done, meta.offset], [30, last.offset + 1]);
+	/* the job is done; an answer of a model is read again from its start */
+	await api(d, 'publish', { namespace: '/analytics', room: 'job:1',
+		event: 'progress', data: { done: 100 }, finish: true });
+	assert.equal((await heard(s, 'progress', 2))[1][1].finished, true);
+	for (const text of ['It', ' is', ' so.'])
+		await api(d, 'publish', { namespace: '/analytics',
+			room: 'answer:1', event: 'token', data: { text },
+			finish: text.endsWith('.') });
+	const again = await ask(s, 'room:join', { room: 'answer:1',
+		since: { offset: 0 } });
+	assert.deepEqual([again.recovered, again.finished], [true, true]);
+	assert.equal(gotten(s, 'token').map(([t]) => t.text).join(''),
+	    'It is so.');
 
 	const n = await learner(d, '/notifications', 'ann');
 	await api(d, 'publish', { namespace: '/notifications', user: 'ann',

@@ -470,6 +470,12 @@ test('what is kept of a room', () => withApi({}, async (d, call) => {
 	assert.equal((await call('history', '-s', 'x', 'chat', 'kept:a')).code,
 	    65);
 	assert.equal((await call('history', 'chat', 'not')).code, 65);
+	const end = await call('publish', '-f', '-r', 'kept:a b?', 'chat', 'm');
+	assert.equal(JSON.parse(end.out).offset, 4);
+	const late = await call('publish', '-r', 'kept:a b?', 'chat', 'm');
+	assert.equal(late.code, 65);
+	assert.match(late.err, /has been finished/);
+	assert.equal((await call('publish', '-f', 'chat', 'm')).code, 65);
 }));
 
 test('keys are in a file, or in the environment, or refused', () =>

@@ -120,7 +120,8 @@ room_cost(void)
 
 /* With n bytes of arguments, of which the first ones say what it is. */
 static struct answer
-append_to(struct store *s, unsigned room, unsigned what, size_t n)
+append_as(struct store *s, unsigned room, unsigned what, size_t n,
+    uint16_t flags)
 {
 	static char args[1 << 20];
 	struct bus_envelope e;
@@ -131,6 +132,7 @@ append_to(struct store *s, unsigned room, unsigned what, size_t n)
 	char name[16];
 
 	assert_true(n >= 8 && n < sizeof args);
+	a.asker.flags = flags;
 	memset(args, 'x', n);
 	snprintf(args, 9, "%08u", what);
 	args[8] = 'x';
@@ -142,6 +144,12 @@ append_to(struct store *s, unsigned room, unsigned what, size_t n)
 	s->does->append(s->engine, &a);
 	assert_int_equal(got.n, 1);
 	return (got);
+}
+
+static struct answer
+append_to(struct store *s, unsigned room, unsigned what, size_t n)
+{
+	return (append_as(s, room, what, n, 0));
 }
 
 static struct answer
@@ -191,7 +199,9 @@ on_page(void *arg, const struct store_page *page)
 		assert_true(n > 0);
 		rest = slice_from(rest, (size_t)n);
 		assert_int_equal(e.kind, BUS_PUBLISH);
-		assert_int_equal(e.flags, BUS_NUMBERED);
+		assert_int_equal(e.flags & (uint16_t)~BUS_FINISH, BUS_NUMBERED);
+		assert_int_equal((e.flags & BUS_FINISH) != 0,
+		    page->page.finished && e.publish.kept == page->page.top);
 		assert_text(e.publish.epoch, g->epoch);
 		assert_true(g->n < nitems(g->places));
 		g->places[g->n] = e.publish.kept;
@@ -666,6 +676,109 @@ the_next_store_goes_on(void **state)
 	assert_int_equal(append(1, 7, 8).kept, 7);
 }
 
+/* --- rooms that end -------------------------------------------------------*/
+
+static void
+is_finished(unsigned room, const char *epoch, uint64_t top)
+{
+	ask(room, BUS_HISTORY_AFTER, epoch, 0, 100, ALL);
+	assert_int_equal(got.page.page.result, BUS_STORE_OK);
+	assert_true(got.page.page.finished);
+	assert_int_equal(got.page.page.top, top);
+	assert_int_equal(got.n, top);
+}
+
+static void
+a_finished_room_takes_no_more_until_it_is_gone(void **state)
+{
+	struct answer a;
+
+	(void)state;
+	bounds.keep_ms = 5000;
+	(void)append(1, 1, 8);
+	(void)append(1, 2, 8);
+	ask(1, BUS_HISTORY_TOP, "", 0, 1, ALL);
+	assert_false(got.page.page.finished);
+	now_ms += 1000;
+	a = append_as(store, 1, 3, 8, BUS_FINISH);
+	assert_int_equal(a.result, BUS_STORE_OK);
+	assert_int_equal(a.kept, 3);
+	is_finished(1, a.epoch, 3);
+	assert_int_equal(append(1, 4, 8).result, BUS_STORE_FINISHED);
+	assert_int_equal(append_as(store, 1, 4, 8, BUS_FINISH).result,
+	    BUS_STORE_FINISHED);
+	is_finished(1, a.epoch, 3);
+	/* as does the next relay's */
+	assert_true(replace(ALL));
+	is_finished(1, a.epoch, 3);
+	assert_int_equal(append(1, 4, 8).result, BUS_STORE_FINISHED);
+	/* of others nothing is said */
+	assert_int_equal(append(2, 1, 8).result, BUS_STORE_OK);
+	ask(2, BUS_HISTORY_FIRST, "", 0, 9, ALL);
+	assert_false(got.page.page.finished);
+	/* the older ones go first; with the last one the room */
+	wait_ms(4001);
+	ask(1, BUS_HISTORY_FIRST, "", 0, 9, ALL);
+	assert_int_equal(got.n, 1);
+	assert_true(got.page.page.finished);
+	assert_int_equal(append(1, 4, 8).result, BUS_STORE_FINISHED);
+	wait_ms(1001 + TIMER_TICK_MS);
+	ask(1, BUS_HISTORY_TOP, "", 0, 1, ALL);
+	assert_string_not_equal(got.epoch, a.epoch);
+	assert_false(got.page.page.finished);
+	assert_int_equal(append(1, 5, 8).kept, 1);
+	assert_int_equal(kept_of(1), 1);
+}
+
+/* Whoever is faster than the clock. */
+static void
+who_comes_when_all_is_too_old_begins_anew(void **state)
+{
+	struct answer a, b;
+
+	(void)state;
+	bounds.keep_ms = 5000;
+	a = append_as(store, 1, 1, 8, BUS_FINISH);
+	(void)append_as(store, 2, 1, 8, BUS_FINISH);
+	now_ms += 5001;
+	b = append(1, 2, 8);
+	assert_int_equal(b.result, BUS_STORE_OK);
+	assert_int_equal(b.kept, 1);
+	assert_string_not_equal(a.epoch, b.epoch);
+	ask(2, BUS_HISTORY_TOP, "", 0, 1, ALL);
+	assert_false(got.page.page.finished);
+	assert_int_equal(got.page.page.top, 0);
+	turns();
+	assert_counted(store_events, 1);
+}
+
+/* The namespace's own: what ends is one of its rooms. */
+static void
+a_journal_has_no_end(void **state)
+{
+	struct bus_envelope e;
+	struct bus_publish *p;
+	struct answer a = { 0 };
+	struct store_append q = { .bounds = bounds, .e = &e, .journal = true,
+		.done = on_kept, .arg = &a };
+	char name[16];
+	unsigned i;
+
+	(void)state;
+	for (i = 1; i <= 2; i++) {
+		p = bus_journal(&e);
+		q.asker.flags = BUS_FINISH;
+		q.key = key_of(1, name);
+		p->nsp = q.key.nsp;
+		p->event = SLICE("\"m\"");
+		p->args = SLICE("1");
+		p->to.rooms[p->to.nrooms++] = q.key.room;
+		store->does->append(store->engine, &q);
+		assert_int_equal(a.result, BUS_STORE_OK);
+		assert_int_equal(a.kept, i);
+	}
+}
+
 static void
 the_next_store_has_its_own_bounds(void **state)
 {
@@ -1110,6 +1223,9 @@ main(void)
 		MEMORY_TEST(pages_are_bounded),
 		MEMORY_TEST(a_question_about_history_begins_no_room),
 		MEMORY_TEST(the_next_store_goes_on),
+		MEMORY_TEST(a_finished_room_takes_no_more_until_it_is_gone),
+		MEMORY_TEST(who_comes_when_all_is_too_old_begins_anew),
+		MEMORY_TEST(a_journal_has_no_end),
 		MEMORY_TEST(the_next_store_has_its_own_bounds),
 		MEMORY_TEST(a_large_store_is_saved_in_pieces),
 		MEMORY_TEST(what_is_not_whole_is_not_taken),

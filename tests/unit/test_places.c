@@ -240,6 +240,49 @@ where_it_stands_is_known_by_those_who_are_there(void **state)
 	assert_int_equal(asked(x), 0);
 }
 
+/* Whoever joins behind the last event is told that it is one, without a word to
+ * the relay; until the room has begun anew. */
+static void
+the_end_of_a_room_is_told(void **state)
+{
+#define END(ack, recovered) "43/n," ack "[{\"room\":\"k:1\",\"epoch\":\"e1\"," \
+	    "\"offset\":8,\"finished\":true,\"recovered\":" recovered "}]"
+	struct fixture *x = *state;
+	struct fake_conn *b = fake_enter(x->f, "/n", NULL);
+	struct bus_envelope e;
+	char text[24];
+
+	enter(x, 7);
+	event(&e, "e1", 8, text);
+	e.flags |= BUS_FINISH;
+	says(x, &e);
+	fake_hears(x->a, "42/n,[\"m\",8]");
+	fake_say(x->f, b, JOIN("1", ""));
+	fake_hears(b, END("1", "false"));
+	fake_say(x->f, b, JOIN("2", SINCE("8")));
+	fake_hears(b, END("2", "true"));
+	/* as the relay says again where it stands */
+	bus_publish(&e)->kept = 8;
+	e.flags = BUS_NUMBERED;
+	e.from = e.generation = 0;
+	e.ref = 0;
+	slotset_only(e.slots, 1);
+	e.publish.nsp = SLICE("/n");
+	e.publish.epoch = SLICE("e1");
+	e.publish.to.rooms[e.publish.to.nrooms++] = SLICE("k:1");
+	says(x, &e);
+	fake_say(x->f, b, JOIN("3", ""));
+	fake_hears(b, END("3", "false"));
+	assert_int_equal(asked(x), 0);
+	comes(x, "e2", 1);
+	fake_hears(x->a, "42/n,[\"m\",1]");
+	fake_hears(b, "42/n,[\"m\",1]");
+	fake_say(x->f, b, JOIN("4", ""));
+	fake_hears(b, "43/n,4[{\"room\":\"k:1\",\"epoch\":\"e2\",\"offset\":1,"
+	    "\"recovered\":false}]");
+#undef END
+}
+
 static void
 joins_without_an_answer(void **state)
 {
@@ -633,6 +676,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_join_waits_for_what_was_missed),
 		TEST(where_it_stands_is_known_by_those_who_are_there),
+		TEST(the_end_of_a_room_is_told),
 		TEST(joins_without_an_answer),
 		TEST(who_is_gone_holds_no_room),
 		cmocka_unit_test_setup_teardown(

@@ -133,7 +133,7 @@ answer_error(const char *words)
 
 /* An entry as hosts make them. */
 static struct slice
-entry(struct buf *b, const char *args)
+entry(struct buf *b, const char *args, uint16_t flags)
 {
 	struct bus_envelope e;
 	struct bus_publish *p = bus_publish(&e);
@@ -141,6 +141,7 @@ entry(struct buf *b, const char *args)
 	unsigned i;
 
 	slotset_clear(e.slots);
+	e.flags = flags;
 	e.from = e.generation = 0;
 	e.ref = 0;
 	p->nsp = SLICE("/n");
@@ -158,14 +159,17 @@ entry(struct buf *b, const char *args)
 }
 
 /* To the next, a read: a page of n entries from start on. */
+#define PAGE_HEAD	8
+
 static void
-answer_page(const char *epoch, uint64_t top, enum bus_store result,
-    uint64_t start, size_t n)
+answer_page_as(const char *epoch, uint64_t top, enum bus_store result,
+    uint64_t start, size_t n, bool finished)
 {
-	static struct reply parts[7 + 2 * 16];
+	static struct reply parts[PAGE_HEAD + 2 * 16];
 	static struct reply *v[nitems(parts)];
 	static struct buf entries[16];
-	struct reply o = { .type = REPLY_ARRAY, .elements = v, .n = 7 + 2 * n };
+	struct reply o = { .type = REPLY_ARRAY, .elements = v,
+		.n = PAGE_HEAD + 2 * n };
 	char args[32];
 	size_t i;
 
@@ -181,20 +185,29 @@ answer_page(const char *epoch, uint64_t top, enum bus_store result,
 	parts[4].integer = result;
 	parts[5].integer = n > 0 && start + n - 1 < top;
 	parts[6].integer = (int64_t)start;
+	parts[7].integer = finished;
 	for (i = 0; i < n; i++) {
 		(void)snprintf(args, sizeof args, "%u", (unsigned)(start + i));
 		buf_init(&entries[i]);
-		parts[7 + 2 * i + 1].type = REPLY_STRING;
-		parts[7 + 2 * i + 1].text = entry(&entries[i], args);
+		parts[PAGE_HEAD + 2 * i + 1].type = REPLY_STRING;
+		parts[PAGE_HEAD + 2 * i + 1].text = entry(&entries[i], args,
+		    finished && start + i == top ? BUS_FINISH : 0);
 	}
 	answer(&o);
 	for (i = 0; i < n; i++)
 		buf_fini(&entries[i]);
 }
 
+static void
+answer_page(const char *epoch, uint64_t top, enum bus_store result,
+    uint64_t start, size_t n)
+{
+	answer_page_as(epoch, top, result, start, n, false);
+}
+
 /* What another host has kept. */
 static bool
-hear(const char *epoch, uint64_t place, const char *args)
+hear_as(const char *epoch, uint64_t place, const char *args, uint16_t flags)
 {
 	struct buf b, e;
 	bool good;
@@ -203,11 +216,17 @@ hear(const char *epoch, uint64_t place, const char *args)
 	buf_init(&e);
 	buf_printf(&b, "%sother.1.1 %s %" PRIu64 "\n", REMOTE_MARK, epoch,
 	    place);
-	buf_slice(&b, entry(&e, args));
+	buf_slice(&b, entry(&e, args, flags));
 	good = remote_hear(m, buf_unread(&b));
 	buf_fini(&b);
 	buf_fini(&e);
 	return (good);
+}
+
+static bool
+hear(const char *epoch, uint64_t place, const char *args)
+{
+	return (hear_as(epoch, place, args, 0));
 }
 
 /* --- the relay --------------------------------------------------------------*/
@@ -237,9 +256,10 @@ note_frame(const struct buf *frame)
 
 	assert_int_equal(bus_decode(buf_unread(frame), &e), frame->wpos);
 	assert_int_equal(e.flags & BUS_NUMBERED, BUS_NUMBERED);
-	note("%.*s=%.*s:%u ", (int)e.publish.args.n,
+	note("%.*s=%.*s:%u%s ", (int)e.publish.args.n,
 	    (const char *)e.publish.args.p, (int)e.publish.epoch.n,
-	    (const char *)e.publish.epoch.p, (unsigned)e.publish.kept);
+	    (const char *)e.publish.epoch.p, (unsigned)e.publish.kept,
+	    e.flags & BUS_FINISH ? "." : "");
 }
 
 static void
@@ -295,7 +315,8 @@ on_page(void *arg, const struct store_page *p)
 	note("page%d %.*s:%u+%u%s ", (int)p->page.result,
 	    (int)p->page.epoch.n,
 	    p->page.epoch.n == 0 ? "" : (const char *)p->page.epoch.p,
-	    (unsigned)p->page.top, n, p->more ? "..." : "");
+	    (unsigned)p->page.top, n, p->more ? "..." :
+	    p->page.finished ? "." : "");
 }
 
 static bool
@@ -538,6 +559,70 @@ what_every_host_brings_goes_alone_and_by_its_name(void **state)
 	assert_said("x=e:1 no:6 no:6 ");
 }
 
+/* One that finishes the room is the last of its batch, and says so. */
+static void
+behind_the_end_of_a_room_nothing_is_kept(void **state)
+{
+	uint64_t refused = counter_get(COUNTER_store_refused_finished);
+	uint64_t lost = counter_get(COUNTER_store_lost);
+
+	(void)state;
+	be_live("e", 0);
+	append("a");
+	append("b");
+	append_id("c", "", BUS_FAR | BUS_FINISH);
+	append("d");
+	assert_slice(arg_of(1, 19), "n");
+	answer_places("e", "1");
+	assert_slice(arg_of(2, 19), "y");
+	assert_int_equal(asked[2].n, 20 + 2 * 2);
+	read_after("e", 1);
+	answer_places("e", "2 3");
+	assert_slice(arg_of(3, 19), "n");
+	answer_places("e", "0");
+	assert_said("a=e:1 page1 e:1+0 b=e:2 c=e:3. no:5 ");
+	read_after("e", 1);
+	assert_said("page1 e:3+2. ");
+	assert_true(hear("e", 3, "c"));
+	/* one that was told that it waits is lost */
+	up = false;
+	append("f");
+	assert_said("waits ");
+	up = true;
+	pass_ms(100);
+	answer_places("e", "0");
+	assert_said("");
+	assert_int_equal(counter_get(COUNTER_store_refused_finished) - refused,
+	    1);	/* keep.c counts those that are told */
+	assert_int_equal(counter_get(COUNTER_store_lost) - lost, 1);
+}
+
+static void
+the_end_of_a_room_comes_from_others(void **state)
+{
+	(void)state;
+	be_live("e", 2);
+	assert_true(hear_as("e", 3, "c", BUS_FINISH));
+	read_after("e", 2);
+	assert_said("heard c=e:3. page1 e:3+1. ");
+	/* a new one begins: nothing is said of it */
+	assert_true(hear("f", 1, "a"));
+	read_after("f", 0);
+	assert_said("heard a=f:1 page1 f:1+1 ");
+	/* or is read */
+	remote_interest(m, &key, false);
+	remote_interest(m, &key, true);
+	answer_page_as("g", 4, BUS_STORE_OK, 1, 4, true);
+	said[0] = '\0';
+	read_after("g", 4);
+	read_after("g", 2);
+	assert_said("page1 g:4+0. page1 g:4+2. ");
+	remote_interest(m, &key, false);
+	read_after("g", 2);
+	answer_page_as("g", 4, BUS_STORE_OK, 3, 2, true);
+	assert_said("page1 g:4+2. ");
+}
+
 static void
 a_script_that_is_not_there_goes_along(void **state)
 {
@@ -656,7 +741,8 @@ what_waits_goes_to_the_next_one(void **state)
 	append("a");
 	up = false;
 	answer(NULL);
-	append("b");
+	append_id("b", "", BUS_FAR | BUS_FINISH);
+	append("c");
 	fd = store->does->save(store->engine, slice_of(NULL, 0), &bad);
 	assert_true(fd != -1 && !bad);
 	store->does->free(store->engine);
@@ -671,8 +757,11 @@ what_waits_goes_to_the_next_one(void **state)
 	assert_slice(arg_of(2, 11), "y");
 	assert_true(slice_eq(arg_of(1, 10), arg_of(2, 10)));
 	answer_places("e", "1");
+	assert_slice(arg_of(3, 19), "y");
+	assert_int_equal(asked[3].n, 20 + 2 * 1);
 	answer_places("e", "2");
-	assert_said("late a=e:1 late b=e:2 ");
+	answer_places("e", "3");
+	assert_said("late a=e:1 late b=e:2. late c=e:3 ");
 }
 
 /* --- what comes -------------------------------------------------------------*/
@@ -899,6 +988,8 @@ main(void)
 		REMOTE_TEST(one_batch_at_a_time_in_order),
 		REMOTE_TEST(what_was_there_is_given_to_nobody),
 		REMOTE_TEST(what_every_host_brings_goes_alone_and_by_its_name),
+		REMOTE_TEST(behind_the_end_of_a_room_nothing_is_kept),
+		REMOTE_TEST(the_end_of_a_room_comes_from_others),
 		REMOTE_TEST(a_script_that_is_not_there_goes_along),
 		REMOTE_TEST(a_lost_answer_is_asked_for_again),
 		REMOTE_TEST(an_error_refuses_and_who_waits_waits_on),

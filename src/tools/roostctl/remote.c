@@ -130,6 +130,9 @@ remote_whom(struct remote_whom *w, int argc, char **argv, const char *letters)
 		case 'a':
 			w->all = true;
 			break;
+		case 'f':
+			w->finish = true;
+			break;
 		case 'n':
 			w->ns = optarg;
 			break;
@@ -209,9 +212,9 @@ remote_publish(const struct remote_options *o, int argc, char **argv)
 	struct remote_whom w;
 	int code = EX_DATAERR;
 
-	if (!remote_whom(&w, argc, argv, "+r:s:U:v") || argc - optind < 2 ||
+	if (!remote_whom(&w, argc, argv, "+fr:s:U:v") || argc - optind < 2 ||
 	    argc - optind > 3)
-		return (remote_usage("publish [-v] [-r room] [-U user] [-s sid] "
+		return (remote_usage("publish [-fv] [-r room] [-U user] [-s sid] "
 		    "namespace event [data]"));
 	buf_init(&body);
 	buf_init(&data);
@@ -229,6 +232,8 @@ remote_publish(const struct remote_options *o, int argc, char **argv)
 		remote_put_whom(&body, &w);
 		if (w.is_volatile)
 			remote_member(&body, "volatile", SLICE("true"));
+		if (w.finish)
+			remote_member(&body, "finish", SLICE("true"));
 		buf_byte(&body, '}');
 		buf_append(&path, "/api/v1/publish", 16);
 		code = body.oom || path.oom ? EX_OSERR :

@@ -13,6 +13,7 @@ struct remote_whom {
 	const char	*room, *user, *sid;
 	bool		 all;		/* -a */
 	bool		 is_volatile;	/* -v */
+	bool		 finish;	/* -f */
 	const char	*ns;		/* -n */
 };
 /* Options of the command; false: unknown ones. */

@@ -456,7 +456,7 @@ static const struct command roostctl_commands[] = {
 	    .run = roostctl_check },
 	{ "why", "user:ID | sid:ID | address:IP[:PORT]",
 	    "what happened to a client lately", .run = roostctl_why },
-	{ "publish", "[-v] [-r room] [-U user] [-s sid] namespace event [data]",
+	{ "publish", "[-fv] [-r room] [-U user] [-s sid] namespace event [data]",
 	    "send an event to clients", .ask = remote_publish },
 	{ "presence", "[-r room] namespace [user]", "who is there",
 	    .ask = remote_presence },

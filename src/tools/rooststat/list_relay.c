@@ -85,6 +85,7 @@ static const struct relay_row {
 	{ RELAY_PLAIN, "events kept",			"store_events" },
 	{ RELAY_PLAIN, "bytes that they take",		"store_bytes" },
 	{ RELAY_PLAIN, "events taken",			"store_appends" },
+	{ RELAY_PLAIN, "rooms finished",		"store_finished" },
 	{ RELAY_PLAIN, "displaced by newer ones",	"store_displaced" },
 	{ RELAY_PLAIN, "too old",			"store_expired" },
 	{ RELAY_WARN,  "rooms put out, for their bytes", "store_evicted_rooms" },

@@ -151,6 +151,7 @@ static const struct verdict_row {
 	{ "store_lost",		"", SEVERITY_BAD },
 	{ "store_reads_failed",	"", SEVERITY_WARN },
 	{ "store_refused",	"why=\"too_large\"", SEVERITY_NOTE },
+	{ "store_refused",	"why=\"finished\"", SEVERITY_NOTE },
 	{ "store_refused",	"why=\"memory\"", SEVERITY_BAD },
 	{ "store_refused",	"", SEVERITY_WARN },
 	{ "tls_failed",		"", SEVERITY_NOTE },

@@ -24,7 +24,7 @@ struct order {
 	struct slice	 event;		/* raw */
 	struct slice	 args;
 	struct slice	 first;
-	bool		 is_volatile, ack, meta;
+	bool		 is_volatile, ack, meta, finish;
 	bool		 near;		/* other hosts have it themselves */
 	uint64_t	 timeout_ms;
 	struct slice	 id;		/* empty: none given */
@@ -95,7 +95,7 @@ publish_read_flag(struct order *o, struct slice body, struct slice name,
 	*flag = json_type(v) == JSON_TRUE;
 	return (*flag || json_type(v) == JSON_FALSE ||
 	    api_order_bad(&o->to, "bad_request",
-	    "volatile, ack and meta are true or false"));
+	    "volatile, ack, meta and finish are true or false"));
 }
 
 static bool
@@ -104,7 +104,24 @@ publish_read_flags(struct order *o, struct slice body)
 	return (publish_read_flag(o, body, SLICE("volatile"), false,
 	    &o->is_volatile) &&
 	    publish_read_flag(o, body, SLICE("ack"), false, &o->ack) &&
-	    publish_read_flag(o, body, SLICE("meta"), true, &o->meta));
+	    publish_read_flag(o, body, SLICE("meta"), true, &o->meta) &&
+	    publish_read_flag(o, body, SLICE("finish"), false, &o->finish));
+}
+
+/* The last of its rooms: each of them is one that can end. */
+static bool
+publish_may_finish(struct order *o)
+{
+	const struct audience *to = &o->to.to;
+	bool good = to->nrooms != 0 && to->nusers + to->nsids == 0 &&
+	    !o->is_volatile;
+	size_t i;
+
+	for (i = 0; good && i < to->nrooms; i++)
+		good = conf_room_keeps(o->to.ns, to->rooms[i]);
+	return (good || api_order_bad(&o->to, "bad_request",
+	    "finish is for rooms that keep a history, and for nobody beside "
+	    "them; what is volatile is not kept"));
 }
 
 static bool
@@ -222,7 +239,8 @@ publish_of(struct hub *h, const struct order *o, struct slice *id)
 	struct publication p = {
 		.nsp = slice_of(o->to.ns->name, o->to.ns->name_len),
 		.event = o->event, .args = o->args, .first = o->first,
-		.is_volatile = o->is_volatile, .near = o->near, .once = o->id,
+		.is_volatile = o->is_volatile, .near = o->near,
+		.finish = o->finish, .once = o->id,
 		.attachments = o->attachments, .nattach = o->nattach,
 		.sent_us = h->now.us,
 	};
@@ -369,6 +387,7 @@ static const struct slice members[] = {
 	SLICE("attachments"), SLICE("room"), SLICE("rooms"), SLICE("user"),
 	SLICE("users"), SLICE("sid"), SLICE("except"), SLICE("volatile"),
 	SLICE("meta"), SLICE("id"), SLICE("ack"), SLICE("timeout"),
+	SLICE("finish"),
 };
 
 static bool
@@ -381,7 +400,8 @@ publish_read(struct order *o, struct hub *h, struct slice body)
 	    publish_read_args(o, body) && publish_read_flags(o, body) &&
 	    publish_read_timeout(o, body) && publish_read_id(o, body) &&
 	    publish_read_attachments(o, body) &&
-	    api_order_audience(&o->to, body));
+	    api_order_audience(&o->to, body) &&
+	    (!o->finish || publish_may_finish(o)));
 }
 
 /* One object of a body that is known to be valid JSON; later: NULL where no

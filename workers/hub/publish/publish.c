@@ -34,6 +34,8 @@ publish_fill(struct bus_envelope *e, struct bus_publish *b,
 {
 	if (p->is_volatile)
 		e->flags |= BUS_VOLATILE;
+	if (p->finish)
+		e->flags |= BUS_FINISH;
 	b->nsp = p->nsp;
 	b->event = p->event;
 	b->args = p->args;
@@ -243,6 +245,8 @@ publish_meta_api(struct hub *h, struct slice room, struct slice *id)
 		return (publish_meta(h, none, none, id));
 	json_escape(&h->text, room);
 	if (h->text.oom) {
+		h->text.oom = false;
+		counter_add(COUNTER_memory_failures, 1);
 		*id = none;
 		return (none);
 	}

@@ -76,6 +76,7 @@ struct publication {
 	unsigned	 nattach;
 	bool		 is_volatile;	/* not for those who are behind */
 	bool		 near;		/* not for other hosts */
+	bool		 finish;	/* the last of its room, which is kept */
 	bool		 named;		/* not for those who see no names of
 					 * events */
 	bool		 asks;		/* receivers acknowledge it */

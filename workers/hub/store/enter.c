@@ -51,6 +51,8 @@ enter_ack(struct session *s, const struct inbound *in, struct slice raw,
 		buf_slice(&b, place_epoch(r->place));
 		buf_str(&b, "\",\"offset\":");
 		buf_u64(&b, r->place->last);
+		if (r->place->finished)
+			buf_str(&b, ",\"finished\":true");
 	}
 	buf_str(&b, recovered ? ",\"recovered\":true}" :
 	    ",\"recovered\":false}");
@@ -273,7 +275,8 @@ enter_page(struct hub *h, struct history_ask *a, const struct bus_envelope *page
 	}
 	enter_replay(e, s, page);
 	if (!more) {
-		(void)place_set(h, e->room, page->page.epoch, page->page.top);
+		if (place_set(h, e->room, page->page.epoch, page->page.top))
+			place_finish(e->room, page->page.finished);
 		enter_finish(h, e, s);
 	} else if (enter_is_slow(s))
 		enter_wait_slow(h, e);

@@ -140,6 +140,7 @@ heal_page(struct hub *h, struct history_ask *a, const struct bus_envelope *e)
 		return;
 	}
 	(void)place_set(h, l->room, e->page.epoch, e->page.top);
+	place_finish(l->room, e->page.finished);
 	heal_end(h, l);
 }
 

@@ -63,7 +63,8 @@ store_bus_publish(struct hub *h, const struct bus_envelope *e)
 	case PLACE_NEXT:
 		if ((e->flags & BUS_WANT_ANSWERS) == 0)
 			publish_bus(h, e);
-		(void)place_set(h, r, b->epoch, b->kept);
+		if (place_set(h, r, b->epoch, b->kept))
+			place_finish(r, (e->flags & BUS_FINISH) != 0);
 		return (true);
 	case PLACE_BEFORE:
 		counter_add(COUNTER_history_repeated, 1);

@@ -78,8 +78,11 @@ page_put(struct buf *b, struct slice raw, const struct since *asked,
 		any = true;
 		page_put_event(b, &e.publish, plain);
 	}
-	buf_str(b, page->flags & BUS_MORE ? "],\"more\":true" :
-	    "],\"more\":false");
+	buf_byte(b, ']');
+	if (page->page.finished)
+		buf_str(b, ",\"finished\":true");
+	buf_str(b, page->flags & BUS_MORE ? ",\"more\":true" :
+	    ",\"more\":false");
 	buf_str(b, gap ? ",\"gap\":true}" : ",\"gap\":false}");
 }
 

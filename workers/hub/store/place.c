@@ -25,11 +25,20 @@ place_set(struct hub *h, struct room *r, struct slice epoch, uint64_t last)
 		return (false);
 	}
 	p->era = h->store->era;
+	p->finished = p->finished && p->last == last &&
+	    slice_eq(place_epoch(p), epoch);
 	if (epoch.n != 0)
 		memcpy(p->epoch, epoch.p, epoch.n);
 	p->epoch_len = (uint8_t)epoch.n;
 	p->last = last;
 	return (true);
+}
+
+void
+place_finish(struct room *r, bool finished)
+{
+	if (r->place != NULL)
+		r->place->finished = finished;
 }
 
 bool

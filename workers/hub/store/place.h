@@ -14,6 +14,7 @@ struct place {
 					 * one: what came since then may not
 					 * have come here */
 	bool		 healing;	/* what is missing was asked for */
+	bool		 finished;	/* nothing comes behind last */
 	uint8_t		 epoch_len;
 	char		 epoch[EPOCH_MAX];
 	uint64_t	 last;
@@ -34,6 +35,8 @@ bool	place_had(const struct room *);
  * memory. */
 bool	place_set(struct hub *, struct room *, struct slice epoch,
 	    uint64_t last);
+/* Where it stands nothing comes any more; or something may. */
+void	place_finish(struct room *, bool finished);
 /* What its members have is not known from now on. */
 void	place_lose(struct room *);
 

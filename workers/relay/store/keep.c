@@ -88,8 +88,13 @@ keep_give(struct keep *k, const struct store_asker *from, struct buf *b,
 {
 	static struct bus_envelope e;	/* large; one at a time */
 	struct bus_publish *p = bus_publish(&e);
+	uint16_t flags;
+	uint64_t none[2];
 
-	e.flags = BUS_NUMBERED | (from->flags & (BUS_NAMED | BUS_WANT_COUNT |
+	if (bus_frame(buf_unread(b), none, &flags) <= 0)
+		flags = 0;
+	e.flags = BUS_NUMBERED | (flags & (BUS_NAMED | BUS_FINISH)) |
+	    (from->flags & (BUS_NAMED | BUS_FINISH | BUS_WANT_COUNT |
 	    BUS_WANT_ANSWERS));
 	slotset_copy(e.slots, slots);
 	e.from = from->slot;
@@ -129,6 +134,9 @@ keep_count_refused(const struct keep *k, enum bus_store result)
 	case BUS_STORE_TOO_LARGE:
 		counter_add(COUNTER_store_refused_too_large, 1);
 		break;
+	case BUS_STORE_FINISHED:
+		counter_add(COUNTER_store_refused_finished, 1);
+		break;
 	case BUS_STORE_UNAVAILABLE:
 		if (k->remote != NULL)
 			break;		/* it has counted why */
@@ -138,7 +146,6 @@ keep_count_refused(const struct keep *k, enum bus_store result)
 	case BUS_STORE_OK:
 	case BUS_STORE_GAP:
 	case BUS_STORE_EPOCH:
-	case BUS_STORE_FINISHED:
 		break;
 	}
 }
@@ -157,6 +164,8 @@ keep_on_kept(void *arg, const struct store_kept *kept)
 	slotset_clear(slots);
 	if (kept->frame != NULL || kept->later) {
 		counter_add(COUNTER_store_appends, 1);
+		counter_add(COUNTER_store_finished,
+		    (kept->asker.flags & BUS_FINISH) != 0);
 		keep_who(k, kept->key.nsp, kept->key.room, slots);
 	}
 	keep_say(k, &kept->asker, BUS_STORE_OK, kept->epoch, kept->kept,
@@ -177,6 +186,7 @@ keep_pass(struct keep *k, const struct store_asker *from,
 	keep_who(k, e->publish.nsp, e->publish.to.rooms[0], slots);
 	keep_say(k, from, BUS_STORE_OK, slice_of(NULL, 0), 0, slots);
 	e->kind = BUS_PUBLISH;
+	e->flags &= (uint16_t)~BUS_FINISH;
 	e->publish.timeout_ms = e->publish.sent_us = 0;
 	e->publish.epoch = slice_of(NULL, 0);
 	e->publish.kept = 0;

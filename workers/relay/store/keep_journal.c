@@ -323,6 +323,8 @@ journal_on_room(void *arg, const struct store_kept *kept)
 		return;
 	}
 	counter_add(COUNTER_store_appends, 1);
+	counter_add(COUNTER_store_finished,
+	    (kept->asker.flags & BUS_FINISH) != 0);
 	buf_reset(&k->entry);
 	buf_slice(&k->entry, buf_unread(kept->frame));
 	frame = buf_unread(&k->entry);
@@ -348,6 +350,7 @@ journal_pass(struct keep *k, const struct store_asker *asker,
 	journal_who(k, ns, &e->publish.to, slots);
 	keep_say(k, asker, BUS_STORE_OK, slice_of(NULL, 0), 0, slots);
 	e->kind = BUS_PUBLISH;
+	e->flags &= (uint16_t)~BUS_FINISH;
 	e->publish.timeout_ms = e->publish.sent_us = 0;
 	buf_reset(&k->frame);
 	if (!bus_encode(&k->frame, e)) {

@@ -42,6 +42,20 @@ memory_put_out(struct memory *m, const struct memory_room *keep, uint64_t more,
 
 /* --- what is asked --------------------------------------------------------*/
 
+/* It is finished, and some of it is still there.  One of which nothing is begins
+ * anew: *r is NULL then. */
+static bool
+memory_is_over(struct memory_room **r)
+{
+	if (*r == NULL || !(*r)->finished)
+		return (false);
+	if (memory_beyond(*r) < (*r)->n)
+		return (true);
+	memory_end(*r);
+	*r = NULL;
+	return (false);
+}
+
 static enum bus_store
 memory_keep(struct memory *m, const struct store_append *a,
     struct store_kept *kept)
@@ -52,11 +66,14 @@ memory_keep(struct memory *m, const struct store_append *a,
 	uint64_t cost;
 
 	memory_narrow(m, &a->key, &bounds);
+	if (r != NULL)
+		memory_bound(r, &bounds);
+	if (memory_is_over(&r))
+		return (BUS_STORE_FINISHED);
 	if (r == NULL)
 		r = memory_begin(m, &a->key, &bounds);
 	if (r == NULL)
 		return (BUS_STORE_UNAVAILABLE);
-	memory_bound(r, &bounds);
 	kept->epoch = memory_epoch(r);
 	kept->kept = r->top + 1;
 	kept->frame = &m->frame;
@@ -108,6 +125,7 @@ memory_asked(struct memory *m, const struct store_read *q)
 {
 	struct memory_room *r = memory_find(m, &q->key);
 
+	(void)memory_is_over(&r);
 	if (r != NULL)
 		memory_touch(r);
 	else if (q->from == BUS_HISTORY_TOP || q->from == BUS_HISTORY_AFTER)
@@ -199,6 +217,7 @@ memory_look(struct memory *m, const struct store_read *q,
 	first = memory_beyond(r);
 	p->epoch = memory_epoch(r);
 	p->top = r->top;
+	p->finished = r->finished;
 	p->first = first < r->n ? r->top - r->n + 1 + first : 0;
 	start = memory_start(r, q, first, &p->result);
 	out->more = memory_copy(m, r, q, start);

@@ -34,6 +34,7 @@ struct memory_room {
 	uint32_t	 at;		/* of the oldest, in it */
 	uint32_t	 n;		/* events */
 	bool		 is_due;
+	bool		 finished;	/* the newest is the last */
 	uint8_t		 epoch_n;
 	uint16_t	 nsp_n, name_n;
 	uint64_t	 top;		/* place of the newest, ever */
@@ -105,7 +106,7 @@ unsigned memory_sweep(struct memory *, unsigned budget);
 void	memory_touch(struct memory_room *);
 
 /* As the newest, whose place is top + 1 then; of that time, which is not before
- * that of the one before.  false: no memory. */
+ * that of the one before; in a room that is not finished.  false: no memory. */
 bool	memory_push(struct memory_room *, struct slice frame, uint64_t at_ms)
 	    MUST_USE;
 uint64_t memory_now(const struct memory *);
@@ -116,7 +117,8 @@ void	memory_narrow(const struct memory *, const struct store_key *,
 void	memory_bound(struct memory_room *, const struct store_bounds *);
 /*
  * Drop what is beyond the room's bounds, when so much more is to come: not more
- * than budget, of which that is taken.  What is left to drop is due.
+ * than budget, of which that is taken.  What is left to drop is due.  A finished
+ * room in which nothing is left ends.
  */
 void	memory_trim(struct memory_room *, uint64_t events, uint64_t bytes,
 	    unsigned *budget);

@@ -71,7 +71,7 @@ load_is_frame(struct slice s)
 	return (s.n <= STORE_FRAME_MAX &&
 	    bus_frame(s, slots, &flags) == (ssize_t)s.n &&
 	    bus_frame_kind(s) == BUS_PUBLISH && flags ==
-	    (BUS_NUMBERED | (flags & BUS_NAMED)));
+	    (BUS_NUMBERED | (flags & (BUS_NAMED | BUS_FINISH))));
 }
 
 /* false: it makes no sense.  *full: no memory. */
@@ -81,7 +81,7 @@ load_event(struct memory_room *r, struct state_in *in, bool *full)
 	uint64_t at_ms = state_get_u64(in);
 	struct slice frame = state_get_slice(in);
 
-	if (!state_end(in) || !load_is_frame(frame) ||
+	if (!state_end(in) || !load_is_frame(frame) || r->finished ||
 	    r->top == UINT64_MAX || at_ms > memory_now(r->m) ||
 	    (r->n > 0 && at_ms < memory_at(r, r->n - 1)->at_ms))
 		return (false);

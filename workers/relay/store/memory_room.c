@@ -153,7 +153,11 @@ memory_push(struct memory_room *r, struct slice frame, uint64_t at_ms)
 {
 	struct memory *m = r->m;
 	struct memory_event *e;
+	uint64_t slots[2];
+	uint16_t flags;
 
+	MUST(!r->finished && bus_frame(frame, slots, &flags) ==
+	    (ssize_t)frame.n);
 	if (r->n == r->cap &&
 	    !memory_resize(r, r->cap == 0 ? MEMORY_RING : r->cap * 2))
 		return (false);
@@ -165,6 +169,7 @@ memory_push(struct memory_room *r, struct slice frame, uint64_t at_ms)
 	memcpy(e->frame, frame.p, frame.n);
 	r->v[(r->at + r->n++) & (r->cap - 1)] = e;
 	r->top++;
+	r->finished = (flags & BUS_FINISH) != 0;
 	r->bytes += frame.n + MEMORY_EVENT_COST;
 	m->bytes += frame.n + MEMORY_EVENT_COST;
 	m->events++;
@@ -211,6 +216,10 @@ memory_trim(struct memory_room *r, uint64_t events, uint64_t bytes,
 	if (r->n == 0 && before != 0) {
 		TAILQ_REMOVE(&m->full, r, used);
 		TAILQ_INSERT_TAIL(&m->empty, r, used);
+	}
+	if (r->n == 0 && r->finished) {
+		memory_end(r);
+		return;
 	}
 	memory_wait(r);
 	memory_show(m);

@@ -10,10 +10,10 @@
 
 #define NUMBER_OFFSET_MAX (STORE_EPOCH_MAX + 24)
 
-/* {...} and two members more. */
+/* {...} and two members more, or, of the last one, three. */
 static void
 number_meta(struct buf *b, struct slice meta, struct slice epoch,
-    uint64_t kept)
+    uint64_t kept, bool last)
 {
 	buf_slice(b, slice_of(meta.p, meta.n - 1));
 	if (meta.n > 2)
@@ -22,7 +22,7 @@ number_meta(struct buf *b, struct slice meta, struct slice epoch,
 	buf_slice(b, epoch);
 	buf_str(b, "\",\"offset\":");
 	buf_u64(b, kept);
-	buf_byte(b, '}');
+	buf_str(b, last ? ",\"finished\":true}" : "}");
 }
 
 /* "EPOCH:PLACE" */
@@ -43,6 +43,8 @@ number_frame(const struct store_append *a, struct slice epoch, uint64_t kept,
 	struct bus_envelope *e = a->e;
 	struct bus_publish *p = &e->publish;
 	char offset[NUMBER_OFFSET_MAX];
+	/* the room ends, and not its namespace's journal */
+	uint16_t last = a->journal ? 0 : a->asker.flags & BUS_FINISH;
 	bool good;
 
 	if (a->journal)
@@ -54,11 +56,11 @@ number_frame(const struct store_append *a, struct slice epoch, uint64_t kept,
 	p->timeout_ms = p->sent_us = 0;
 	buf_reset(meta);
 	if (!a->journal && p->meta.n >= 2 && p->meta.p[p->meta.n - 1] == '}') {
-		number_meta(meta, p->meta, epoch, kept);
+		number_meta(meta, p->meta, epoch, kept, last != 0);
 		p->meta = buf_unread(meta);
 	}
 	e->kind = BUS_PUBLISH;
-	e->flags = BUS_NUMBERED | (a->asker.flags & BUS_NAMED);
+	e->flags = BUS_NUMBERED | (a->asker.flags & BUS_NAMED) | last;
 	slotset_clear(e->slots);
 	e->from = e->generation = 0;
 	e->ref = 0;

@@ -223,7 +223,7 @@ remote_ask_append(struct remote_ask *a)
 	static struct ask_command c;	/* large; one at a time */
 	struct remote_room *r = a->room;
 	struct remote *m = r->m;
-	const struct remote_append *p = STAILQ_FIRST(&r->out);
+	const struct remote_append *p = STAILQ_FIRST(&r->out), *last = p;
 	char token[64], node[17], hex[40], name[40];
 	uint32_t i;
 
@@ -258,6 +258,9 @@ remote_ask_append(struct remote_ask *a)
 	ask_put_number(&c, r->bounds.bytes);
 	ask_put_number(&c, r->bounds.keep_ms);
 	ask_put(&c, slice_str(name));
+	for (i = 1; i < r->nsent; i++)
+		last = STAILQ_NEXT(last, next);
+	ask_put_bool(&c, (last->asker.flags & BUS_FINISH) != 0);
 	for (i = 0; i < r->nsent; i++, p = STAILQ_NEXT(p, next)) {
 		ask_put(&c, slice_of(p->text, p->near ? 0 : p->id_n));
 		ask_put(&c, slice_of(p->text + p->id_n, p->n));

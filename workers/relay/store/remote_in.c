@@ -15,15 +15,20 @@
 /* --- entries --------------------------------------------------------------*/
 
 static bool
-in_is_fit(const struct remote *m, const struct bus_envelope *e)
+in_is_fit(const struct remote *m, struct bus_envelope *e)
 {
 	const struct bus_publish *p = &e->publish;
+	uint16_t last = e->flags & BUS_FINISH;
+	bool good;
 
-	return (e->kind == BUS_PUBLISH && (e->flags & ~BUS_NAMED) == 0 &&
+	e->flags &= (uint16_t)~BUS_FINISH;	/* no other publication has it */
+	good = e->kind == BUS_PUBLISH && (e->flags & ~BUS_NAMED) == 0 &&
 	    e->from == 0 && p->to.nrooms == 1 && p->to.nusers == 0 &&
 	    p->to.nsids == 0 && p->nsp.n > 0 && p->nsp.p[0] == '/' &&
 	    p->once.n == 0 && p->epoch.n == 0 &&
-	    m->link.fit(m->link.arg, e));
+	    m->link.fit(m->link.arg, e);
+	e->flags |= last;
+	return (good);
 }
 
 bool
@@ -382,6 +387,8 @@ remote_in_page(struct remote_room *r, const struct remote_page *p)
 		in_ask(r);
 		return;
 	}
+	if (r->top == p->top)
+		r->finished = p->finished;
 	if (r->fresh)
 		r->fresh_top = r->top;
 	if (r->fresh || r->told_odd)

@@ -99,6 +99,7 @@ struct remote_room {
 	char		 epoch[STORE_EPOCH_MAX];
 	uint64_t	 top, first;	/* first: at least that old are gone */
 	uint64_t	 base;		/* the epoch began behind it */
+	bool		 finished;	/* nothing comes behind top */
 	struct remote_event **v;	/* a ring */
 	uint32_t	 cap, at, n;
 	uint64_t	 bytes;

@@ -79,7 +79,7 @@ remote_load_append(struct remote *m, struct remote_room *r, struct state_in *in)
 	if (!state_end(in) || id.n > UINT8_MAX || entry.n > STORE_FRAME_MAX ||
 	    (near && id.n != 32) || !remote_entry(entry, &inside))
 		return (false);
-	asker.flags &= BUS_NAMED | BUS_FAR;
+	asker.flags &= BUS_NAMED | BUS_FAR | BUS_FINISH;
 	p = r == NULL ? NULL : remote_out_add(r, &asker, id, entry);
 	if (p == NULL) {
 		m->lost++;

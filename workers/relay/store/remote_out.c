@@ -137,7 +137,7 @@ out_tell_all_wait(struct remote_room *r)
 
 /* --- to Redis -------------------------------------------------------------*/
 
-/* How many of the first go together. */
+/* How many of the first go together: one that finishes the room is the last. */
 static uint32_t
 out_batch(const struct remote_room *r)
 {
@@ -151,7 +151,7 @@ out_batch(const struct remote_room *r)
 		    bytes > REMOTE_BATCH_BYTES))
 			break;
 		n++;
-		if (p->near)
+		if (p->near || (p->asker.flags & BUS_FINISH))
 			break;
 	}
 	return (n);
@@ -255,7 +255,7 @@ out_encode(struct remote *m, const struct store_append *a)
 	bool good;
 
 	e->kind = BUS_PUBLISH;
-	e->flags = a->asker.flags & BUS_NAMED;
+	e->flags = a->asker.flags & (BUS_NAMED | BUS_FINISH);
 	slotset_clear(e->slots);
 	e->from = e->generation = 0;
 	e->ref = 0;
@@ -391,6 +391,8 @@ out_place(struct remote_room *r, struct remote_append *p, struct slice epoch,
 		return;
 	}
 	counter_add(COUNTER_store_appends, p->told);
+	counter_add(COUNTER_store_finished, p->told &&
+	    (asker.flags & BUS_FINISH) != 0);
 	if (!remote_number(m, r, slice_of(p->text + p->id_n, p->n), epoch,
 	    place, false, NULL)) {
 		counter_add(COUNTER_memory_failures, 1);
@@ -443,6 +445,21 @@ remote_out_note(struct remote *m)
 	m->waits_ms = 0;
 }
 
+/* The first is behind the end of the room. */
+static void
+out_over_first(struct remote_room *r)
+{
+	struct store_kept no = { .result = BUS_STORE_FINISHED };
+
+	if (STAILQ_FIRST(&r->out)->told) {
+		counter_add(COUNTER_store_refused_finished, 1);
+		out_lose_first(r);
+		return;
+	}
+	out_tell(r, STAILQ_FIRST(&r->out), &no);
+	out_free_first(r);
+}
+
 static void
 out_placed(struct remote_room *r, struct remote_placed *placed)
 {
@@ -455,6 +472,10 @@ out_placed(struct remote_room *r, struct remote_placed *placed)
 	for (; r->nsent > 0; r->nsent--) {
 		if (!remote_placed_next(placed, &place, &was)) {
 			out_lose_first(r);
+			continue;
+		}
+		if (place == 0) {
+			out_over_first(r);
 			continue;
 		}
 		out_place(r, STAILQ_FIRST(&r->out), placed->epoch, place, was);

@@ -152,6 +152,7 @@ read_at_hand(struct remote_room *r, const struct store_read *q)
 	out.page.epoch = remote_epoch(r);
 	out.page.top = r->top;
 	out.page.first = first <= r->top ? first : 0;
+	out.page.finished = r->finished && first <= r->top;
 	out.page.frames = buf_unread(&m->page);
 	read_say(r, q, &out);
 	return (true);
@@ -273,6 +274,7 @@ read_fill(struct remote_room *r, const struct remote_page *p,
 	counter_add(COUNTER_store_read_events, p->n);
 	out->page = (struct bus_page){ .result = result, .epoch = p->epoch,
 		.top = p->top, .first = p->first,
+		.finished = p->finished,
 		.frames = buf_unread(&m->page) };
 	out->more = p->more;
 	return (!m->page.oom);
@@ -353,6 +355,7 @@ read_prime(struct remote_room *r, const struct remote_page *p, uint64_t until)
 			remote_empty(r);
 			r->top = p->start + i;
 		}
+	r->finished = p->finished;
 	for (; until > 0 && !STAILQ_EMPTY(&r->reads); until--) {
 		d = read_take(r);
 		if (read_takes(m, d->q.asker.slot) &&

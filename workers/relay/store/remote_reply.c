@@ -8,7 +8,7 @@
 #include "relay/store/remote_script.h"
 #include "relay/store/store.h"
 
-#define PAGE_HEAD	7u	/* elements before the entries */
+#define PAGE_HEAD	8u	/* elements before the entries */
 #define PLACE_DIGITS	15u	/* more do not fit into a number of Lua's */
 
 /* Up to the next `end', which goes as well; the last one may have none. */
@@ -71,7 +71,8 @@ remote_placed_next(struct remote_placed *p, uint64_t *place, bool *was)
 	if (!reply_word(&p->rest, ' ', true, &word))
 		return (false);
 	*was = word.p[0] == '-';
-	return (reply_number(slice_from(word, *was), place) && *place > 0);
+	return (reply_number(slice_from(word, *was), place) &&
+	    (*place > 0 || !*was));
 }
 
 /* Redis has numbers as integers, and what a script got from a hash as text. */
@@ -87,7 +88,7 @@ reply_element(const struct reply *o, uint64_t *v)
 bool
 remote_page(const struct reply *o, struct remote_page *p)
 {
-	uint64_t more, age;
+	uint64_t more, finished, age;
 	size_t i;
 
 	if (o->type != REPLY_ARRAY || o->n < PAGE_HEAD ||
@@ -103,9 +104,11 @@ remote_page(const struct reply *o, struct remote_page *p)
 	    !reply_element(o->elements[3], &p->base) ||
 	    !reply_element(o->elements[4], &p->result) ||
 	    !reply_element(o->elements[5], &more) ||
-	    !reply_element(o->elements[6], &p->start))
+	    !reply_element(o->elements[6], &p->start) ||
+	    !reply_element(o->elements[7], &finished))
 		return (false);
 	p->more = more == 1;
+	p->finished = finished == 1;
 	for (i = 0; i < p->n; i++)
 		if (!reply_element(o->elements[PAGE_HEAD + 2 * i], &age) ||
 		    o->elements[PAGE_HEAD + 2 * i + 1]->type != REPLY_STRING)

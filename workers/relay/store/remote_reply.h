@@ -17,7 +17,8 @@ struct remote_placed {
 };
 /* false: it is no such answer. */
 bool	remote_placed(struct slice text, struct remote_placed *) MUST_USE;
-/* The next one, which was there before if *was.  false: no more. */
+/* The next one, which was there before if *was; place 0: the room is finished.
+ * false: no more. */
 bool	remote_placed_next(struct remote_placed *, uint64_t *place, bool *was)
 	    MUST_USE;
 
@@ -25,6 +26,7 @@ struct remote_page {
 	struct slice	 epoch;
 	uint64_t	 top, first, base, result;
 	bool		 more;
+	bool		 finished;	/* nothing comes behind top */
 	uint64_t	 start;		/* place of the first entry */
 	const struct reply *o;
 	size_t		 n;		/* entries */

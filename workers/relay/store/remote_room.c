@@ -77,6 +77,7 @@ remote_stand(struct remote_room *r, struct slice epoch, uint64_t top)
 	r->epoch_n = (uint8_t)epoch.n;
 	r->top = top;
 	r->first = r->base = r->fresh_top = 0;
+	r->finished = false;
 	r->known = true;
 }
 
@@ -112,9 +113,13 @@ remote_push(struct remote_room *r, struct slice frame, uint64_t age_ms)
 	uint64_t bytes = frame.n + ROOM_EVENT_COST;
 	uint64_t now_ms = remote_now(m);
 	struct remote_event *e = NULL;
+	uint64_t slots[2];
+	uint16_t flags;
 
 	r->top++;
 	room_touch(r);
+	r->finished = bus_frame(frame, slots, &flags) > 0 &&
+	    (flags & BUS_FINISH) != 0;
 	while (r->n > 0 && (r->n >= r->bounds.events ||
 	    r->bytes + bytes > r->bounds.bytes))
 		room_drop_first(r);

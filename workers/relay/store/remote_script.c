@@ -4,14 +4,15 @@
  *	state	a hash: e epoch, n place of the newest, f of the oldest, b bytes
  *		of them, o and l when the oldest and the newest came (unix ms),
  *		x when all of it expires, 0: never, r the server's replication
- *		id, g the epoch began behind this place
+ *		id, g the epoch began behind this place, z 1: nothing comes
+ *		behind the newest
  *	stream	an entry each: PLACE-0, t when it came, d the entry
  *	sent	of one host: its last batch and what became of it, an hour long
  *	ids	a sorted set: ids that back ends gave, by their places
  *	near	of what every host brings, once from each: how often each has
  *
  * State and stream say the same or, if Redis has lost one of them, the room begins
- * anew.  (Nothing is deleted but then: behind a first write Redis does not ask
+ * anew; as one does that is finished, when all of it is too old.  (Nothing is deleted but then: behind a first write Redis does not ask
  * whether there is memory.)  A server with another replication id may have lost the end of what was
  * kept: then there is another epoch, in which all that is there goes on.
  */
@@ -24,11 +25,11 @@
 "local s, x = KEYS[1], KEYS[2]\n"					\
 "local t = redis.call('TIME')\n"					\
 "local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"			\
-"local h = redis.call('HMGET', s, 'e', 'n', 'f', 'b', 'o', 'l', 'x', 'r', 'g')\n" \
+"local h = redis.call('HMGET', s, 'e', 'n', 'f', 'b', 'o', 'l', 'x', 'r', 'g', 'z')\n" \
 "local e, r = h[1], h[8]\n"						\
 "local n, f, b = tonumber(h[2] or 0), tonumber(h[3] or 1), tonumber(h[4] or 0)\n" \
 "local o, l = tonumber(h[5] or 0), tonumber(h[6] or 0)\n"		\
-"local xp, g = tonumber(h[7] or 0), tonumber(h[9] or 0)\n"		\
+"local xp, g, z = tonumber(h[7] or 0), tonumber(h[9] or 0), tonumber(h[10] or 0) == 1\n" \
 "local function server()\n"						\
 "  local i = redis.pcall('INFO', 'replication')\n"			\
 "  return type(i) == 'string' and string.match(i, 'master_replid:(%x+)') or ''\n" \
@@ -38,17 +39,19 @@
  * KEYS state stream sent ids [near]; ARGV 1 an epoch to begin, 2 the verb and 3
  * the channel to publish, 4 token, 5 y: it may have been done, 6 y: the server may be
  * another one, 7 and 8 epoch and place that were heard, 9 events, 10 bytes, 11
- * ms that are kept, 12 the host; then for each its id, or nothing, and the entry.
- * Answers "TOKEN EPOCH PLACE ..."; -PLACE: it was there.
+ * ms that are kept, 12 the host, 13 y: nothing comes behind the last of them; then
+ * for each its id, or nothing, and the entry.  Answers "TOKEN EPOCH PLACE ...";
+ * -PLACE: it was there; 0: the room is finished.
  */
 static const char script_append[] =
 "local was = ARGV[5] == 'y' and redis.call('GET', KEYS[3])\n"
 "if was and string.sub(was, 1, #ARGV[4] + 1) == ARGV[4] .. ' ' then return was end\n"
 SCRIPT_HEAD
 "local len = redis.call('XLEN', x)\n"
-"if not e or len ~= n - f + 1 then\n"
+"local keep = tonumber(ARGV[11])\n"
+"if not e or len ~= n - f + 1 or z and keep > 0 and l < now - keep then\n"
 "  if e or len > 0 then redis.call('DEL', s, x, KEYS[4]) end\n"
-"  e, n, f, b, o, l, xp, g, r = ARGV[1], 0, 1, 0, 0, 0, 0, 0, false\n"
+"  e, n, f, b, o, l, xp, g, r, z = ARGV[1], 0, 1, 0, 0, 0, 0, 0, false, false\n"
 "elseif ARGV[7] == e and tonumber(ARGV[8]) > n then\n"
 "  e, g = ARGV[1], n\n"
 "end\n"
@@ -58,7 +61,7 @@ SCRIPT_HEAD
 "  r = i\n"
 "end\n"
 "local first, out, ans = n + 1, {}, {ARGV[4], e}\n"
-"for i = 13, #ARGV, 2 do\n"
+"for i = 14, #ARGV, 2 do\n"
 "  local id, d, dup = ARGV[i], ARGV[i + 1], false\n"
 "  if id ~= '' then dup = redis.call('ZSCORE', KEYS[4], id) end\n"
 "  local c\n"
@@ -69,11 +72,14 @@ SCRIPT_HEAD
 "  end\n"
 "  if dup then\n"
 "    ans[#ans + 1] = '-' .. dup\n"
+"  elseif z then\n"
+"    ans[#ans + 1] = 0\n"
 "  else\n"
 "    n = n + 1\n"
 "    redis.call('XADD', x, n .. '-0', 't', now, 'd', d)\n"
 "    b, l = b + #d + 64, now\n"
 "    if n == f then o = now end\n"
+"    z = ARGV[13] == 'y' and i + 1 == #ARGV\n"
 "    out[#out + 1] = d\n"
 "    ans[#ans + 1] = n\n"
 "    if c then redis.call('HSET', KEYS[5], 'at' .. c, n) end\n"
@@ -84,7 +90,7 @@ SCRIPT_HEAD
 "    end\n"
 "  end\n"
 "end\n"
-"local ev, by, keep = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])\n"
+"local ev, by = tonumber(ARGV[9]), tonumber(ARGV[10])\n"
 "local function over() return f <= n and (n - f + 1 > ev or b > by or (keep > 0 and o < now - keep)) end\n"
 "if over() and (n - f + 1 >= ev + math.min(16, ev) or b > by or (keep > 0 and o < now - keep)) then\n"
 "  for _ = 1, 8 do\n"
@@ -104,6 +110,7 @@ SCRIPT_HEAD
 "  xp = now + keep + 3600000\n"
 "end\n"
 "redis.call('HSET', s, 'e', e, 'n', n, 'f', f, 'b', b, 'o', o, 'l', l, 'x', xp, 'r', r, 'g', g)\n"
+"if z then redis.call('HSET', s, 'z', 1) end\n"
 "if xp ~= tonumber(h[7] or 0) and xp ~= 0 then\n"
 "  redis.call('PEXPIREAT', s, xp)\n"
 "  redis.call('PEXPIREAT', x, xp)\n"
@@ -121,16 +128,16 @@ SCRIPT_HEAD
  * fit, 7 events and 8 ms that are kept, 9 y: it is what was heard, 10 y: the server may
  * be another one.  Answers {epoch, newest place, oldest place or 0, behind which
  * the epoch began, result (enum bus_store), 1: there is more, place of the
- * first, then for each its age in ms and the entry}.
+ * first, 1: it is finished, then for each its age in ms and the entry}.
  */
 static const char script_read[] =
 SCRIPT_HEAD
 "local ev, keep = tonumber(ARGV[7]), tonumber(ARGV[8])\n"
 "local since, from = tonumber(ARGV[4]), tonumber(ARGV[2])\n"
 "local len = redis.call('XLEN', x)\n"
-"if not e or len ~= n - f + 1 then\n"
+"if not e or len ~= n - f + 1 or z and keep > 0 and l < now - keep then\n"
 "  if e or len > 0 then redis.pcall('DEL', s, x) end\n"
-"  e, n, f, b, o, l, g = ARGV[1], 0, 1, 0, 0, 0, 0\n"
+"  e, n, f, b, o, l, g, z = ARGV[1], 0, 1, 0, 0, 0, 0, false\n"
 "  local i = redis.pcall('HSET', s, 'e', e, 'n', 0, 'f', 1, 'b', 0, 'x', now + 3600000, 'r', server())\n"
 "  if type(i) == 'table' then return i end\n"
 "  redis.pcall('PEXPIREAT', s, now + 3600000)\n"
@@ -152,7 +159,7 @@ SCRIPT_HEAD
 "    if i <= 32 then break end\n"
 "  end\n"
 "end\n"
-"local ans = {e, n, lo <= n and lo or 0, g, 1, 0, 0}\n"
+"local ans = {e, n, lo <= n and lo or 0, g, 1, 0, 0, z and 1 or 0}\n"
 "local limit, bytes = tonumber(ARGV[5]), tonumber(ARGV[6])\n"
 "if from == 1 or lo > n then\n"
 "  if from == 2 and (ARGV[3] ~= e or since > n) then ans[5] = 3\n"
