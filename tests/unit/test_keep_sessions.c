@@ -507,17 +507,18 @@ what_is_proven_need_not_be_told(void **state)
 	assert_int_equal(e.session.since, 3);
 }
 
-/* More than the queue of worker 1 takes. */
-static void
+/* More than the queue of worker 1 takes, the last of which is lost: so many. */
+static unsigned
 overflow(void)
 {
 	static char text[60 << 10];
 	uint64_t lost = counter_get(COUNTER_bus_dropped);
 	struct bus_envelope e;
 	struct bus_publish *p;
+	unsigned n = 0;
 
 	memset(text, '1', sizeof text);
-	while (counter_get(COUNTER_bus_dropped) == lost) {
+	for (; counter_get(COUNTER_bus_dropped) == lost; n++) {
 		p = bus_journal(&e);
 		p->nsp = SLICE("/n");
 		p->event = SLICE("\"e\"");
@@ -531,6 +532,27 @@ overflow(void)
 		while (read(far_end[1], text, sizeof text) > 0)
 			;
 	}
+	return (n);
+}
+
+/* Who comes behind it was not to get it. */
+static void
+what_was_lost_is_not_on_its_way(void **state)
+{
+	struct bus_envelope e;
+	char mark[64];
+	unsigned n;
+
+	(void)state;
+	join(1, INTEREST_ROOM, "plain");
+	(void)snprintf(mark, sizeof mark, "%s", publish(2, 1, "plain"));
+	n = overflow();		/* 2, 3, ... */
+	(void)snprintf(strchr(mark, ':'), 16, ":%u\"", n);
+	tell_more(1, 'a', BUS_SESSION_BEGUN, BUS_SESSION_NEW, mark, SLICE(""));
+	tell(1, 'a', BUS_SESSION_AWAY);
+	take(2, 'a', "ann", "");
+	assert_true(taken(2, &e));
+	assert_int_equal(e.session.since, n + 1);
 }
 
 /* Its worker has not got something, and has said so later, or never. */
@@ -546,7 +568,7 @@ who_is_beyond_what_was_lost_was_told_or_is_another(void **state)
 	tell(1, 'b', BUS_SESSION_BEGUN);
 	tell(1, 'c', BUS_SESSION_BEGUN);
 	(void)snprintf(before, sizeof before, "%s", publish(2, 1, "plain"));
-	overflow();
+	(void)overflow();
 	(void)snprintf(behind, sizeof behind, "%s", publish(2, 1, "plain"));
 	/* it is told what it has missed */
 	tell(1, 'a', BUS_SESSION_AWAY);
@@ -752,6 +774,7 @@ main(void)
 		T(what_is_on_its_way_is_not_before),
 		T(who_has_missed_what_is_not_known_is_told_so),
 		T(what_is_proven_need_not_be_told),
+		T(what_was_lost_is_not_on_its_way),
 		T(who_is_beyond_what_was_lost_was_told_or_is_another),
 		T(who_is_told_of_is_not_put_out_for_it),
 		T(who_cannot_be_given_stays_away),

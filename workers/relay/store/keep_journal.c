@@ -91,25 +91,6 @@ journal_find(struct keep *k, const struct conf_namespace *ns)
 	return (j);
 }
 
-static void
-journal_forget(struct journal *j, unsigned slot)
-{
-	j->first[slot] = j->last[slot] = j->proven[slot] = 0;
-	j->nproven[slot] = 0;
-	j->lost[slot] = j->told[slot] = 0;
-	slotset_drop(j->untold, slot);
-}
-
-void
-journal_worker_gone(struct keep *k, unsigned slot)
-{
-	size_t i;
-
-	for (i = 0; i < k->njournals; i++)
-		if (k->journals[i] != NULL)
-			journal_forget(k->journals[i], slot);
-}
-
 void
 journals_free(struct keep *k)
 {
@@ -160,8 +141,24 @@ journal_stamp(const struct journal *j, unsigned slot, struct slice offset)
 
 /* --- holes ----------------------------------------------------------------*/
 
-/* Workers that have been given all that there was to tell them have been told up
- * to here.  One that is gone never will be. */
+/* Its clients have been told, or there is nobody any more who could. */
+static void
+journal_close_hole(struct journal *j, unsigned slot)
+{
+	struct journal_hole *h = j->holes;
+
+	if (j->nholes == JOURNAL_HOLES) {
+		/* of two workers: of any */
+		h[1].slot = h[0].slot == h[1].slot ? h[1].slot : 0;
+		h[1].lost = h[0].lost;
+		memmove(h, h + 1, --j->nholes * sizeof *h);
+	}
+	h[j->nholes++] = (struct journal_hole){ j->lost[slot], j->top, slot };
+	j->lost[slot] = 0;
+	slotset_drop(j->untold, slot);
+}
+
+/* Workers that have been given all that there was to tell them. */
 static void
 journal_look_told(const struct keep *k, struct journal *j)
 {
@@ -169,46 +166,45 @@ journal_look_told(const struct keep *k, struct journal *j)
 	unsigned slot;
 
 	slotset_copy(left, j->untold);
-	while ((slot = slotset_take(left)) != 0) {
-		if (exchange_peer(k->x, slot) == NULL ||
-		    slotset_has(k->x->gapped, slot))
-			continue;
-		slotset_drop(j->untold, slot);
-		j->told[slot] = j->top;
-	}
+	while ((slot = slotset_take(left)) != 0)
+		if (exchange_peer(k->x, slot) != NULL &&
+		    !slotset_has(k->x->gapped, slot))
+			journal_close_hole(j, slot);
 }
 
-/* What has this place was given to them, or was not. */
-static void
-journal_look_lost(const struct keep *k, struct journal *j, uint64_t place,
-    const uint64_t slots[2])
+bool
+journal_knows(const struct keep *k, struct journal *j, unsigned slot,
+    uint64_t seen)
 {
-	uint64_t left[2] = { slots[0] & k->x->gapped[0],
-		slots[1] & k->x->gapped[1] };
-	unsigned slot;
+	const struct journal_hole *h;
 
-	while ((slot = slotset_take(left)) != 0) {
-		if (j->lost[slot] == 0)
-			j->lost[slot] = place;
-		slotset_add(j->untold, slot);
-	}
-}
-
-struct journal_hole
-journal_hole(const struct keep *k, struct journal *j, unsigned slot)
-{
 	journal_look_told(k, j);
-	return ((struct journal_hole){ j->lost[slot],
-		slotset_has(j->untold, slot) ? UINT64_MAX : j->told[slot] });
+	if (slotset_has(j->untold, slot) && seen >= j->lost[slot])
+		return (false);
+	for (h = j->holes; h < j->holes + j->nholes; h++)
+		if ((h->slot == slot || h->slot == 0) && seen >= h->lost &&
+		    seen <= h->told)
+			return (false);
+	return (true);
+}
+
+static void
+journal_forget(struct journal *j, unsigned slot)
+{
+	j->first[slot] = j->last[slot] = j->proven[slot] = 0;
+	j->nproven[slot] = 0;
+	if (slotset_has(j->untold, slot))
+		journal_close_hole(j, slot);
 }
 
 void
-journal_prove(struct journal *j, unsigned slot, uint64_t place)
+journal_worker_gone(struct keep *k, unsigned slot)
 {
-	j->proven[slot] = place;
-	j->nproven[slot]++;
-	if (!slotset_has(j->untold, slot) && place > j->told[slot])
-		j->lost[slot] = 0;
+	size_t i;
+
+	for (i = 0; i < k->njournals; i++)
+		if (k->journals[i] != NULL)
+			journal_forget(k->journals[i], slot);
 }
 
 /* --- what is published ----------------------------------------------------*/
@@ -244,22 +240,47 @@ journal_who(struct keep *k, const struct conf_namespace *ns,
 		    slice_of(NULL, 0), all);
 }
 
-/* It has this place, and is on its way to these. */
+/* It has this place. */
 static void
-journal_note(struct journal *j, struct slice epoch, uint64_t place,
-    const uint64_t slots[2])
+journal_note(const struct keep *k, struct journal *j, struct slice epoch,
+    uint64_t place)
 {
-	uint64_t left[2];
-	unsigned slot;
-
+	journal_look_told(k, j);
 	if (!slice_eq(journal_epoch(j), epoch))
 		journal_set_epoch(j, epoch);
 	j->top = place;
-	slotset_copy(left, slots);
+}
+
+static void
+journal_queued(const struct keep *k, const uint64_t slots[2], size_t *v)
+{
+	uint64_t left[2] = { slots[0], slots[1] };
+	unsigned slot;
+
+	while ((slot = slotset_take(left)) != 0)
+		v[slot] = exchange_queued(k->x, slot);
+}
+
+/* It is on its way to these, or, where no more is queued than before, lost. */
+static void
+journal_note_sent(const struct keep *k, struct journal *j,
+    const uint64_t slots[2], const size_t *before)
+{
+	uint64_t left[2] = { slots[0], slots[1] };
+	unsigned slot;
+
 	while ((slot = slotset_take(left)) != 0) {
+		if (exchange_peer(k->x, slot) == NULL)
+			continue;
+		if (exchange_queued(k->x, slot) == before[slot]) {
+			if (!slotset_has(j->untold, slot))
+				j->lost[slot] = j->top;
+			slotset_add(j->untold, slot);
+			continue;
+		}
 		if (j->first[slot] == 0)
-			j->first[slot] = place;
-		j->last[slot] = place;
+			j->first[slot] = j->top;
+		j->last[slot] = j->top;
 	}
 }
 
@@ -278,6 +299,7 @@ journal_on_kept(void *arg, const struct store_kept *kept)
 	const struct journal_entry *in = arg;
 	struct keep *k = in->k;
 	struct journal *j = journal_find(k, in->ns);
+	size_t before[ROLE_SLOTS_MAX];	/* in their queues */
 	uint64_t slots[2];
 
 	if (kept->result != BUS_STORE_OK || j == NULL) {
@@ -288,13 +310,13 @@ journal_on_kept(void *arg, const struct store_kept *kept)
 		return;
 	}
 	counter_add(COUNTER_journal_appends, 1);
-	journal_look_told(k, j);
 	journal_who(k, in->ns, &in->e->publish.to, slots);
-	journal_note(j, kept->epoch, kept->kept, slots);
+	journal_note(k, j, kept->epoch, kept->kept);
 	keep_say(k, &kept->asker, BUS_STORE_OK, in->epoch, in->kept, slots);
+	journal_queued(k, slots, before);
 	if (!slotset_empty(slots))
 		keep_route(k, &kept->asker, kept->frame, slots);
-	journal_look_lost(k, j, kept->kept, slots);
+	journal_note_sent(k, j, slots, before);
 }
 
 static void

@@ -15,6 +15,15 @@
 
 #define JOURNAL_ROOM	SLICE("\001journal")
 
+#define JOURNAL_HOLES	32u	/* the two oldest become one */
+
+/* Clients of that worker that have something from `lost' on, and nothing behind
+ * `told', may have missed something without having been told. */
+struct journal_hole {
+	uint64_t	 lost, told;
+	unsigned	 slot;
+};
+
 struct journal {		/* as far as it is known here */
 	uint64_t	 top;		/* the newest place */
 	/* by slot, places of what was given to that worker: the first, the last;
@@ -23,11 +32,12 @@ struct journal {		/* as far as it is known here */
 	uint64_t	 proven[ROLE_SLOTS_MAX];	/* that worker's clients have all
 						 * up to there, so often told */
 	uint32_t	 nproven[ROLE_SLOTS_MAX];
-	/* by slot: from the first of these on something was perhaps lost on its
-	 * way to that worker, 0: nothing; and whose client has something behind
-	 * the other one has been told so, unless it is untold yet */
-	uint64_t	 lost[ROLE_SLOTS_MAX], told[ROLE_SLOTS_MAX];
+	/* by slot: what was lost first on its way to that worker, whose
+	 * clients were not told so yet; 0: nothing */
+	uint64_t	 lost[ROLE_SLOTS_MAX];
 	uint64_t	 untold[SLOTSET_WORDS];
+	struct journal_hole holes[JOURNAL_HOLES];	/* told, the oldest first */
+	unsigned	 nholes;
 	uint8_t		 epoch_n;	/* 0: it is not known */
 	char		 epoch[STORE_EPOCH_MAX];
 };
@@ -59,15 +69,10 @@ bool	journal_place(const struct journal *, struct slice offset,
 uint64_t journal_stamp(const struct journal *, unsigned slot,
 	    struct slice offset);
 
-/* Who has seen the first of these, and not the second, may have missed something
- * without having been told; lost is 0: nobody. */
-struct journal_hole {
-	uint64_t	 lost, told;
-};
-struct journal_hole journal_hole(const struct keep *, struct journal *,
-	    unsigned slot);
-/* That worker's clients have all up to there, and have been told what was lost. */
-void	journal_prove(struct journal *, unsigned slot, uint64_t place);
+/* Who was at that worker and has all up to there knows if it has missed
+ * something before. */
+bool	journal_knows(const struct keep *, struct journal *, unsigned slot,
+	    uint64_t seen);
 
 void	journal_worker_gone(struct keep *, unsigned slot);
 void	journals_free(struct keep *);

@@ -88,7 +88,6 @@ stored_rebase(struct sessions *t, struct stored *s, struct slice epoch)
 
 	stored_set_epoch(s, epoch);
 	s->base = s->proven = 0;
-	s->hole = (struct journal_hole){ 0 };
 	s->floor = 1;
 	for (r = STAILQ_FIRST(&s->rooms); r != NULL; r = next) {
 		next = STAILQ_NEXT(r, next);

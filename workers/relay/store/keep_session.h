@@ -38,7 +38,6 @@ struct stored {
 	uint64_t	 base;		/* it got nothing before */
 	uint64_t	 floor;		/* who has seen less is not told all */
 	uint64_t	 proven;	/* away: its client has all up to there */
-	struct journal_hole hole;	/* of workers that had it */
 	uint32_t	 nleft;		/* rooms with an end */
 	uint32_t	 came;		/* journal.nproven of its worker then */
 	uint16_t	 slot;		/* the worker that has it; 0: away */
@@ -103,8 +102,6 @@ struct journal *sessions_journal(struct keep *, const struct stored *);
 void	sessions_set_here(struct keep *, struct stored *, unsigned slot);
 void	sessions_set_away(struct keep *, struct stored *);
 void	sessions_end(struct keep *, struct stored *);
-/* Before it is not at its worker any more: what that may have missed. */
-void	sessions_note_hole(struct keep *, struct stored *);
 /* That worker is to let go of it. */
 void	sessions_say_over(struct keep *, const struct stored *,
 	    unsigned slot);

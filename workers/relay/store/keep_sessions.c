@@ -256,7 +256,7 @@ sessions_set_here(struct keep *k, struct stored *s, unsigned slot)
 /* What its client has not seen begins behind *since.  false: something that it
  * should have got is not known any more. */
 static bool
-sessions_since(struct keep *k, const struct journal *j, struct stored *s,
+sessions_since(struct keep *k, struct journal *j, struct stored *s,
     struct slice offset, uint64_t *since)
 {
 	uint64_t seen = 0;
@@ -272,8 +272,8 @@ sessions_since(struct keep *k, const struct journal *j, struct stored *s,
 		known = true;
 	}
 	/* it may not know that it has missed something */
-	if (known && s->hole.lost != 0 && seen >= s->hole.lost &&
-	    seen <= s->hole.told)
+	if (known && (!journal_knows(k, j, s->last, seen) ||
+	    !journal_knows(k, j, s->before, seen)))
 		return (false);
 	/* another epoch's, or none: it has seen nothing of this session yet */
 	if (known ? seen < s->floor || seen > j->top : s->floor != 0)
@@ -287,7 +287,7 @@ static void
 sessions_give(struct keep *k, struct stored *s, const struct store_asker *to,
     struct slice offset)
 {
-	const struct journal *j = sessions_journal(k, s);
+	struct journal *j = sessions_journal(k, s);
 	uint64_t since;
 
 	if (exchange_peer(k->x, to->slot) == NULL)
@@ -302,7 +302,6 @@ sessions_give(struct keep *k, struct stored *s, const struct store_asker *to,
 		return;		/* its client may ask once more */
 	counter_add(COUNTER_sessions_taken, 1);
 	s->base = since;
-	s->hole = (struct journal_hole){ 0 };
 	sessions_set_here(k, s, to->slot);
 }
 
@@ -321,23 +320,6 @@ sessions_note_proven(struct keep *k, struct stored *s)
 }
 
 void
-sessions_note_hole(struct keep *k, struct stored *s)
-{
-	struct journal *j = s->slot == 0 ? NULL : sessions_journal(k, s);
-	struct journal_hole h;
-
-	if (j == NULL || !slice_eq(stored_epoch(s), journal_epoch(j)))
-		return;
-	h = journal_hole(k, j, s->slot);
-	if (h.lost == 0)
-		return;
-	if (s->hole.lost == 0 || h.lost < s->hole.lost)
-		s->hole.lost = h.lost;
-	if (h.told > s->hole.told)
-		s->hole.told = h.told;
-}
-
-void
 sessions_set_away(struct keep *k, struct stored *s)
 {
 	struct sessions *t = k->sessions;
@@ -347,7 +329,6 @@ sessions_set_away(struct keep *k, struct stored *s)
 
 	if (s->slot != 0) {
 		sessions_note_proven(k, s);
-		sessions_note_hole(k, s);
 		sessions_unlink(t, s);
 		s->slot = 0;
 		TAILQ_INSERT_TAIL(&t->away, s, list);

@@ -77,7 +77,6 @@ static void
 sessions_here(struct keep *k, struct stored *s, const struct bus_envelope *e)
 {
 	if (e->session.since == sessions_had(s)) {
-		sessions_note_hole(k, s);
 		s->before = (uint16_t)e->session.since;
 		sessions_set_here(k, s, e->from);
 		return;
@@ -96,8 +95,10 @@ sessions_proven(struct keep *k, const struct bus_envelope *e)
 	uint64_t place;
 
 	if (j != NULL && journal_place(j, e->session.offset, &place) &&
-	    place <= j->top)
-		journal_prove(j, e->from, place);
+	    place <= j->top) {
+		j->proven[e->from] = place;
+		j->nproven[e->from]++;
+	}
 }
 
 void
