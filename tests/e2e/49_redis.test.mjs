@@ -28,9 +28,13 @@ namespace "/k" { auth = none
     room "few:{id}" { join = open history = 5 }
     room "brief:{id}" { join = open history = 1000 keep = 1s }
     room "plain:{id}" { join = open }
+    room "s:{id}" { join = open history = 100 }
     ${room}
     event "say" { to = room:room self = true ack = accepted member = off }
     event "tell" { to = room:room ack = delivered } }
+namespace "/k:s" { auth = none
+    room "{id}" { join = open history = 100 }
+    event "say" { to = room:room self = true ack = accepted } }
 route "/ws/k" { namespace = "/k" }
 `;
 let redis, cli, a, b, all, rooms = 0;
@@ -211,6 +215,21 @@ test('what every host hears is kept once', async () => {
 	}
 	assert.deepEqual(numbers(x), numbers(y));
 	closeAll(x, y);
+});
+
+test('a namespace with a colon is not another one', async () => {
+	const id = fresh('s').slice(2), other = await connect(b, '/k:s');
+	assert.equal((await join(other, id)).offset, 0);
+	const [p, q] = [await publish(a, `s:${id}`, 1),
+		await say(other, id, 2)];
+	assert.equal(p.status, 200);
+	assert.equal(q.offset, 1);
+	assert.equal((await publish(b, `s:${id}`, 3)).body.offset, 2);
+	assert.equal((await say(other, id, 4)).offset, 2);
+	await heard(other, 'say', 2);
+	assert.deepEqual(numbers(other), [2, 4]);
+	assert.equal(await cli.do('EXISTS', `roost:history:k%3as:${id}`), 1);
+	other.close();
 });
 
 test('bounds: events, bytes, age', async () => {

@@ -4,7 +4,8 @@
  * have the same events at the same places.  A room is a stream and a few keys
  * beside it, where the room's channel is:
  *
- *	PREFIX "history:" NS ":" ROOM		the stream; NS without its slash
+ *	PREFIX "history:" NS ":" ROOM		the stream; NS without its slash,
+ *						":" as "%3a", "%" as "%25"
  *	PREFIX "history-state:" NS ":" ROOM	(in a Cluster: PREFIX {TAG} ...)
  *	PREFIX "history-sent:" NODE ":" NS ":" ROOM
  *	PREFIX "history-ids:" NS ":" ROOM

@@ -45,6 +45,21 @@ remote_hears(struct remote_room *r)
 	return (channel.n != 0 && redis_hears(r->m->link.redis, channel));
 }
 
+/* Where it ends is to be seen: "/a:b" and "c" are not "/a" and "b:c". */
+static void
+ask_put_nsp(struct buf *b, struct slice nsp)
+{
+	size_t i;
+
+	for (i = 1; i < nsp.n; i++)
+		if (nsp.p[i] == ':')
+			buf_str(b, "%3a");
+		else if (nsp.p[i] == '%')
+			buf_str(b, "%25");
+		else
+			buf_byte(b, nsp.p[i]);
+}
+
 /* PREFIX WHAT MORE ":" NS ":" ROOM, where the channel is. */
 static struct slice
 ask_key(struct remote_room *r, struct buf *b, const char *what,
@@ -61,7 +76,7 @@ ask_key(struct remote_room *r, struct buf *b, const char *what,
 		buf_slice(&m->offer, more);
 		buf_byte(&m->offer, ':');
 	}
-	buf_slice(&m->offer, slice_from(remote_nsp(r), 1));
+	ask_put_nsp(&m->offer, remote_nsp(r));
 	buf_byte(&m->offer, ':');
 	buf_slice(&m->offer, remote_name(r));
 	channel = buf_unread(&m->channel);
