@@ -979,6 +979,41 @@ a_link_that_goes_makes_no_calls(void **state)
 	    slice_eq(arg_of(1, 10), arg_of(3, 10)));
 }
 
+/* A reload: nothing of it is kept any more. */
+static void
+judge_anew(void)
+{
+	store->does->conf(store->engine, 1u << 20);
+	while (store->does->busy(store->engine))
+		store->does->turn(store->engine);
+}
+
+static void
+who_waits_is_answered_before_a_room_goes(void **state)
+{
+	(void)state;
+	be_live("e", 2);
+	append("a");
+	append("b");
+	keeps = false;
+	judge_anew();
+	assert_said("");
+	answer_places("e", "3");
+	assert_said("a=e:3 ");
+	pass_ms(50);
+	answer_places("e", "4");
+	assert_said("b=e:4 ");
+	pass_ms(50);
+	assert_int_equal(counter_get(COUNTER_store_rooms), 0);
+	append("c");		/* Redis goes meanwhile */
+	assert_said("");
+	judge_anew();
+	up = false;
+	pass_ms(50);
+	assert_said("no:6 ");
+	assert_int_equal(counter_get(COUNTER_store_rooms), 0);
+}
+
 int
 main(void)
 {
@@ -1009,6 +1044,7 @@ main(void)
 		REMOTE_TEST(a_page_ends_where_the_workers_are),
 		REMOTE_TEST(while_redis_is_away_there_is_what_is_at_hand),
 		REMOTE_TEST(a_link_that_goes_makes_no_calls),
+		REMOTE_TEST(who_waits_is_answered_before_a_room_goes),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

@@ -91,14 +91,21 @@ remote_conf(void *engine, uint64_t bytes)
 	m->look = TAILQ_FIRST(&m->all);
 }
 
-static void
+void
 remote_judge(struct remote *m, struct remote_room *r)
 {
 	struct store_key k = remote_key(r);
 	struct store_bounds bounds = r->bounds;
 
-	if (!m->p.judge(m->p.arg, &k, &bounds)) {
-		remote_end(r);
+	if (r->leaving)
+		remote_work(r);		/* or it ends */
+	r->leaving = !m->p.judge(m->p.arg, &k, &bounds);
+	if (r->leaving) {
+		/* who waits for Redis is answered first, if it answers */
+		if (STAILQ_EMPTY(&r->out) || !remote_up(m))
+			remote_end(r);
+		else
+			remote_work(r);
 		return;
 	}
 	r->bounds = bounds;

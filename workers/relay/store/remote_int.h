@@ -89,6 +89,7 @@ struct remote_room {
 	TAILQ_ENTRY(remote_room) work;	/* in remote.work */
 	struct remote	*m;
 	bool		 works;		/* in remote.work */
+	bool		 leaving;	/* nothing of it is kept any more */
 	enum remote_state state;
 	struct store_bounds bounds;
 	/* where it stands: known: `epoch' and `top', and the n events before
@@ -217,6 +218,8 @@ struct remote_room *remote_get(struct remote *, const struct store_key *,
 /* It goes if nothing needs it. */
 void	remote_drop(struct remote_room *);
 void	remote_end(struct remote_room *);
+/* By the configuration: its bounds; or it ends, when who waits is answered. */
+void	remote_judge(struct remote *, struct remote_room *);
 /* It has something to do: it is looked at with the next tick. */
 void	remote_work(struct remote_room *);
 /* It stands there, and nothing of it is at hand. */

@@ -289,6 +289,11 @@ room_on_tick(struct timer *t, struct mono now)
 	(void)now;
 	while (n-- > 0 && (r = TAILQ_FIRST(&m->work)) != NULL) {
 		TAILQ_REMOVE(&m->work, r, work);
+		if (r->leaving && (STAILQ_EMPTY(&r->out) || !remote_up(m))) {
+			r->works = false;
+			remote_judge(m, r);
+			continue;
+		}
 		more = remote_out_look(r);
 		more |= remote_in_look(r);
 		more |= remote_read_look(r);
