@@ -260,6 +260,19 @@ listen_steer(struct listen_set *set)
 }
 
 bool
+listen_without(struct listen_set *set, uint64_t workers)
+{
+	bool good = true;
+	size_t i;
+
+	CHECK_MAGIC(set, LISTEN_MAGIC);
+	for (i = 0; i < set->n; i++)
+		if (listen_address_without(set->one[i].address, workers) == -1)
+			good = false;
+	return (good);
+}
+
+bool
 listen_idle(const struct listen_set *set)
 {
 	size_t i;

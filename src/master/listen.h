@@ -2,7 +2,7 @@
  * The listening sockets, made and held by the master: those of an address live
  * as long as the configuration has it, so that connections queued at a worker
  * that dies are served by its replacement; a TCP connection is queued until its
- * first bytes come.
+ * first bytes come.  Where that takes long, who connects then is led to others.
  * TCP: one SO_REUSEPORT socket per worker and address.  A section with an
  * address of each kind does with one of them where the host lacks the other;
  * with port 0 both get the same.  unix: one socket that all workers share.
@@ -49,6 +49,10 @@ int	listen_follow(const struct conf *, unsigned nworkers,
 void	listen_close(struct listen_set **);
 /* From now on all of its workers are connected to, and no others: */
 void	listen_steer(struct listen_set *);
+/*   but for those workers (the first is bit 0), who are not there, unless none
+ *   is: what is in the queues of their sockets stays for their replacements.
+ *   False: of some address not yet, ask again. */
+bool	listen_without(struct listen_set *, uint64_t workers) MUST_USE;
 /*   nobody waits at a socket of theirs any more; */
 bool	listen_idle(const struct listen_set *) MUST_USE;
 /*   their sockets are closed. */

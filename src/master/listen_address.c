@@ -298,15 +298,44 @@ listen_address_unref(struct listen_address **lp)
 		listen_address_close(l);
 }
 
+/* --- who is led where ------------------------------------------------------*/
+
+static uint64_t
+listen_first(unsigned n)
+{
+	return (n < 64 ? (UINT64_C(1) << n) - 1 : UINT64_MAX);
+}
+
+/* To the first n, of so many that there are or will be, and of these to none of
+ * those without; -1 + errno: as before. */
+static int
+listen_lead(struct listen_address *l, unsigned n, unsigned of, uint64_t without)
+{
+	uint64_t those = without & listen_first(n);
+	bool all;
+
+	if (those == listen_first(n))
+		those = 0;	/* they wait for the first that comes back */
+	all = n >= of && those == 0;
+	if (!all && plat_reuseport_some(l->fds[0], n, those) == -1)
+		return (-1);
+	if (all && l->led && plat_reuseport_all(l->fds[0]) == -1)
+		return (-1);
+	l->steered = n < of ? n : 0;
+	l->without = without;
+	l->led = !all;
+	l->found = false;
+	return (0);
+}
+
 int
 listen_address_widen(struct listen_address *l, unsigned nworkers)
 {
 	if (listen_is_one(l) || l->nfds >= nworkers)
 		return (0);
-	if (l->steered == 0)
-		l->steered = l->nfds;
-	if (plat_reuseport_first(l->fds[0], l->steered) == -1)
-		l->steered = 0;	/* they wait in its queue for their worker */
+	/* where that fails, they wait in its queue for their worker */
+	(void)listen_lead(l, l->steered != 0 ? l->steered : l->nfds, nworkers,
+	    l->without);
 	return (listen_open_tcp(l, nworkers));
 }
 
@@ -318,20 +347,27 @@ listen_address_narrow(struct listen_address *l, unsigned nworkers)
 	/* only the last: others would get another place among them */
 	while (l->nfds > nworkers)
 		(void)close(l->fds[--l->nfds]);
-	if (l->steered >= l->nfds)
+	if (l->led && (l->steered == 0 || l->steered >= l->nfds))
 		listen_address_steer(l, l->nfds);
 }
 
 void
 listen_address_steer(struct listen_address *l, unsigned nworkers)
 {
-	if (listen_is_one(l))
-		return;
-	if (nworkers < l->nfds) {
-		if (plat_reuseport_first(l->fds[0], nworkers) == 0)
-			l->steered = nworkers;
-	} else if (l->steered != 0 && plat_reuseport_all(l->fds[0]) == 0)
-		l->steered = 0;
+	unsigned n = nworkers < l->nfds ? nworkers : l->nfds;
+
+	if (!listen_is_one(l))
+		(void)listen_lead(l, n, l->nfds, l->without);
+}
+
+int
+listen_address_without(struct listen_address *l, uint64_t workers)
+{
+	unsigned n = l->steered != 0 ? l->steered : l->nfds;
+
+	if (listen_is_one(l) || (l->without == workers && !l->found))
+		return (0);
+	return (listen_lead(l, n, l->nfds, workers));
 }
 
 bool

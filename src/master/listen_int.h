@@ -6,12 +6,15 @@
 #ifndef MASTER_LISTEN_INT_H
 #define MASTER_LISTEN_INT_H
 
+#include <assert.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
 #include "master/listen.h"
 
 #define LISTEN_WORKERS_MAX	(SLOTSET_MAX / 2)
+
+static_assert(LISTEN_WORKERS_MAX <= 64, "a bit for each");
 
 struct conf_addr;
 struct conf_listen;
@@ -33,6 +36,10 @@ struct listen_address {
 	unsigned	 nfds;
 	unsigned	 steered;	/* connections go to so many of them
 					 * alone; 0: to all */
+	uint64_t	 without;	/* and of these to no worker's whose bit
+					 * is set, unless it is all of them */
+	bool		 led;		/* by a program that the kernel has */
+	bool		 found;		/*   since before us: by which? */
 	dev_t		 dev;		/* unix: the file we made */
 	ino_t		 ino;
 };
@@ -65,6 +72,10 @@ int	listen_address_widen(struct listen_address *, unsigned nworkers)
 void	listen_address_narrow(struct listen_address *, unsigned nworkers);
 /* Who connects comes to the first so many; to any where there are no more. */
 void	listen_address_steer(struct listen_address *, unsigned nworkers);
+/* Of these to none of those workers, unless it is all of them; -1 + errno: as
+ * before. */
+int	listen_address_without(struct listen_address *, uint64_t workers)
+	    MUST_USE;
 /* Nobody waits at a socket behind those of so many workers. */
 bool	listen_address_idle(const struct listen_address *, unsigned nworkers)
 	    MUST_USE;

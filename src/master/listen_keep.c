@@ -10,6 +10,14 @@
 
 #include "master/upgrade/record.h"
 
+/* A program before this one knew no others than the first so many: where it is
+ * all of them but those who are not there, it is to undo that in time. */
+static uint32_t
+listen_keep_steered(const struct listen_address *a)
+{
+	return (a->led && a->steered == 0 ? a->nfds : a->steered);
+}
+
 static void
 listen_keep_one(const struct listen_one *one, struct record_listen *r)
 {
@@ -18,7 +26,8 @@ listen_keep_one(const struct listen_one *one, struct record_listen *r)
 
 	*r = (struct record_listen){ .text = slice_str(a->text),
 		.index = (uint32_t)one->index, .mode = a->mode,
-		.tls = one->tls, .given = a->given, .steered = a->steered, .asked = a->asked,
+		.tls = one->tls, .given = a->given,
+		.steered = listen_keep_steered(a), .asked = a->asked,
 		.addr = a->addr, .addrlen = a->addrlen, .dev = a->dev,
 		.ino = a->ino, .nfds = a->nfds };
 	for (i = 0; i < a->nfds; i++)
@@ -54,7 +63,8 @@ listen_adopt_address(const struct record_listen *r)
 	a->refs = 1;
 	a->mode = r->mode;
 	a->given = r->given;
-	a->steered = r->steered;
+	a->led = a->found = r->steered != 0;
+	a->steered = r->steered < r->nfds ? r->steered : 0;
 	a->asked = r->asked;
 	a->addr = r->addr;
 	a->addrlen = r->addrlen;

@@ -112,10 +112,12 @@ void	plat_signals_child(void);
 int	plat_reuseport(int fd) MUST_USE;
 /*
  * Of those sockets that listen on one address, only the first n, in the order
- * in which they began to, get who connects from now on, each the same part; or
- * all of them, by hash.  Given any one of them.
+ * in which they began to, get who connects from now on, each the same part, and
+ * of these none whose bit is in without (the first is bit 0), which is not all
+ * of them; or all of them, by hash.  Given any one of them.
  */
-int	plat_reuseport_first(int fd, unsigned n) MUST_USE;
+#define PLAT_REUSEPORT_MAX	64	/* of the first n */
+int	plat_reuseport_some(int fd, unsigned n, uint64_t without) MUST_USE;
 int	plat_reuseport_all(int fd) MUST_USE;
 /* Connections that nobody has accepted; -1 + errno. */
 int	plat_listen_waiting(int fd) MUST_USE;

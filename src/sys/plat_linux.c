@@ -479,20 +479,44 @@ plat_reuseport(int fd)
 	return (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on));
 }
 
-int
-plat_reuseport_first(int fd, unsigned n)
+/* Which of them the k-th is, in the accumulator: as many more as lack up to it,
+ * counted upwards.  The code's length. */
+static unsigned short
+plat_reuseport_skip(struct sock_filter *code, unsigned n, uint64_t without)
 {
+	unsigned short len = 0;
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		if ((without >> i & 1) == 0)
+			continue;
+		code[len++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE |
+		    BPF_K, i, 0, 1);
+		code[len++] = (struct sock_filter)BPF_STMT(BPF_ALU | BPF_ADD |
+		    BPF_K, 1);
+	}
+	return (len);
+}
+
+int
+plat_reuseport_some(int fd, unsigned n, uint64_t without)
+{
+	struct sock_filter code[2 + 2 * PLAT_REUSEPORT_MAX + 1];
+	struct sock_fprog program = { 0, code };
+	unsigned i, left = 0;
+
+	MUST(n <= PLAT_REUSEPORT_MAX);
+	for (i = 0; i < n; i++)
+		left += (without >> i & 1) == 0;
+	MUST(left > 0);
 	/* a random number each: what else a SYN has may be nothing, on the
 	 * way from this host */
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-		    (uint32_t)(SKF_AD_OFF + SKF_AD_RANDOM)),
-		BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, n),
-		BPF_STMT(BPF_RET | BPF_A, 0),
-	};
-	const struct sock_fprog program = { nitems(code), code };
-
-	MUST(n > 0);
+	code[0] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+	    (uint32_t)(SKF_AD_OFF + SKF_AD_RANDOM));
+	code[1] = (struct sock_filter)BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, left);
+	program.len = (unsigned short)(2 +
+	    plat_reuseport_skip(code + 2, n, without));
+	code[program.len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_A, 0);
 	return (setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program,
 	    sizeof program));
 }

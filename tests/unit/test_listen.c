@@ -16,6 +16,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "master/upgrade/record.h"
 #include "sys/log.h"
 #include "sys/plat.h"
 #include "tests/lib/conf_text.h"
@@ -227,6 +228,13 @@ come(const struct listen_set *s, unsigned workers, unsigned got[WORKERS])
 		(void)close(comer[i]);
 }
 
+static int
+own(int fd, void *arg)
+{
+	(void)arg;
+	return (fcntl(fd, F_DUPFD_CLOEXEC, 3));
+}
+
 static struct listen_set *
 follow(unsigned workers)
 {
@@ -277,6 +285,190 @@ another_worker_is_connected_to_when_it_is_there(void **state)
 	assert_int_equal(entries("/proc/self/fd"), before);
 	come(set, 2, got);
 	assert_true(got[0] > 0 && got[1] > 0);
+}
+
+/* --- workers who are not there --------------------------------------------- */
+
+#define W(i)	(UINT64_C(1) << (i))
+
+static void
+open_two(void)
+{
+	configure("listen \"127.0.0.1:0\" {}");
+	assert_int_equal(listen_open(conf, 2, NULL, &set, why, sizeof why),
+	    EX_OK);
+}
+
+static void
+newcomers_are_led_to_those_who_are_there(void **state)
+{
+	unsigned got[WORKERS];
+	uint64_t gone;
+	unsigned i;
+
+	(void)state;
+	configure("listen \"127.0.0.1:0\" {}");
+	assert_int_equal(open_all(), EX_OK);
+	/* 7, 15: none is, and somebody will be */
+	for (gone = 15; gone-- > 0;) {
+		assert_true(listen_without(set, gone));
+		come(set, WORKERS, got);
+		for (i = 0; i < WORKERS; i++)
+			assert_true((got[i] > 0) ==
+			    ((gone & 7) == 7 || (gone & W(i)) == 0));
+	}
+}
+
+/* It is not there while another one comes, and another one goes. */
+static void
+and_while_there_will_be_more_or_fewer(void **state)
+{
+	struct listen_set *next;
+	unsigned got[WORKERS];
+
+	(void)state;
+	open_two();
+	assert_true(listen_without(set, W(0)));
+	next = follow(3);
+	come(next, 3, got);
+	assert_true(got[0] == 0 && got[1] == COMERS && got[2] == 0);
+	/* it does not come after all */
+	listen_close(&next);
+	listen_narrow(set);
+	come(set, 2, got);
+	assert_true(got[0] == 0 && got[1] == COMERS);
+	/* it does; who was not there is back meanwhile, and gone again */
+	next = follow(3);
+	assert_true(listen_without(set, 0));
+	come(next, 3, got);
+	assert_true(got[0] > 0 && got[1] > 0 && got[2] == 0);
+	assert_true(listen_without(set, W(0)));
+	listen_close(&set);
+	set = next;
+	listen_steer(set);
+	come(set, 3, got);
+	assert_true(got[0] == 0 && got[1] > 0 && got[2] > 0);
+	/* and goes */
+	next = follow(2);
+	listen_close(&set);
+	set = next;
+	listen_steer(set);
+	come(set, 3, got);
+	assert_true(got[0] == 0 && got[1] == COMERS && got[2] == 0);
+	listen_narrow(set);
+	come(set, 2, got);
+	assert_true(got[0] == 0 && got[1] == COMERS);
+	assert_true(listen_without(set, 0));
+	come(set, 2, got);
+	assert_true(got[0] > 0 && got[1] > 0);
+}
+
+static void
+who_is_in_the_queue_stays_there(void **state)
+{
+	struct heritage_listener l[ROLE_SOCKETS_MAX];
+	struct sockaddr_storage at;
+	socklen_t n = sizeof at;
+	unsigned got[WORKERS];
+	int fd;
+
+	(void)state;
+	open_two();
+	(void)listen_column(set, 0, l);
+	assert_int_equal(getsockname(l[0].fd, (struct sockaddr *)&at, &n), 0);
+	assert_true(listen_without(set, W(1)));	/* so that it comes here */
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&at, n), 0);
+	assert_int_equal(send(fd, "x", 1, 0), 1);
+	assert_true(listen_without(set, W(0)));
+	come(set, 2, got);
+	assert_int_equal(got[0], 1);
+	assert_int_equal(got[1], COMERS - 1);	/* it counts all it finds */
+	(void)close(fd);
+}
+
+/* What is known there of who is not here, is not known. */
+static void
+another_program_leads_them_anew(void **state)
+{
+	static struct record r;
+	struct listen_set *before;
+	unsigned got[WORKERS];
+	uint64_t gone;
+
+	(void)state;
+	for (gone = 0; gone < 4; gone++) {
+		open_two();
+		assert_true(listen_without(set, W(0)));
+		listen_keep(set, &r);
+		/* one that knows nothing of it undoes it, once it has turned */
+		assert_int_equal(r.listens[0].steered, r.listens[0].nfds);
+		r.nworkers = 2;
+		record_change_fds(&r, own, NULL);
+		before = set;
+		set = listen_adopt(&r);
+		assert_non_null(set);
+		assert_true(listen_without(set, gone));
+		come(set, 2, got);
+		assert_true((got[0] > 0) == ((gone & W(0)) == 0 || gone == 3));
+		assert_true((got[1] > 0) == ((gone & W(1)) == 0 || gone == 3));
+		listen_close(&before);
+		listen_close(&set);
+	}
+	/* or it comes to more of them */
+	open_two();
+	assert_true(listen_without(set, W(0)));
+	listen_keep(set, &r);
+	r.nworkers = 2;
+	record_change_fds(&r, own, NULL);
+	before = set;
+	set = listen_adopt(&r);	/* its texts are the other one's */
+	assert_non_null(set);
+	listen_close(&before);
+	before = set;
+	set = follow(3);
+	listen_steer(set);
+	come(set, 3, got);
+	assert_true(got[0] > 0 && got[1] > 0 && got[2] > 0);
+	listen_close(&before);
+}
+
+static void
+where_they_cannot_be_led_it_is_tried_again(void **state)
+{
+	unsigned got[WORKERS];
+
+	(void)state;
+	open_two();
+	refuse("setsockopt", 1, 1, ENOMEM);
+	assert_false(listen_without(set, W(0)));
+	assert_int_equal(refuse_end(), 1);
+	come(set, 2, got);
+	assert_true(got[0] > 0 && got[1] > 0);
+	assert_true(listen_without(set, W(0)));
+	refuse("setsockopt", 1, 1, ENOMEM);
+	assert_true(listen_without(set, W(0)));	/* nothing is to be done */
+	assert_int_equal(refuse_end(), 0);
+	refuse("setsockopt", 1, 1, ENOMEM);
+	assert_false(listen_without(set, 0));
+	assert_int_equal(refuse_end(), 1);
+	come(set, 2, got);
+	assert_int_equal(got[0], 0);
+	assert_true(listen_without(set, 0));
+	come(set, 2, got);
+	assert_true(got[0] > 0 && got[1] > 0);
+}
+
+/* All workers share them. */
+static void
+unix_sockets_lead_nobody(void **state)
+{
+	(void)state;
+	configure_unix();
+	assert_int_equal(open_all(), EX_OK);
+	refuse("setsockopt", 1, REFUSE_ALWAYS, ENOMEM);
+	assert_true(listen_without(set, W(0)));
+	assert_int_equal(refuse_end(), 0);
 }
 
 static void
@@ -505,6 +697,12 @@ main(void)
 		T(no_memory),
 		T(workers_have_sockets_of_their_own_at_one_port),
 		T(another_worker_is_connected_to_when_it_is_there),
+		T(newcomers_are_led_to_those_who_are_there),
+		T(and_while_there_will_be_more_or_fewer),
+		T(who_is_in_the_queue_stays_there),
+		T(another_program_leads_them_anew),
+		T(where_they_cannot_be_led_it_is_tried_again),
+		T(unix_sockets_lead_nobody),
 		T(who_waits_at_a_socket_that_is_to_go_is_seen),
 		T(one_kind_of_address_may_lack),
 		T(a_port_that_is_free_for_both),

@@ -4,8 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -171,6 +174,99 @@ the_least_memory_of_the_groups_counts(void **state)
 	assert_int_equal(memory(), 1);
 }
 
+/* --- who is led where ------------------------------------------------------*/
+
+#define SOCKETS	PLAT_REUSEPORT_MAX
+
+static int listens[SOCKETS];
+static struct sockaddr_in at;
+
+static void
+listen_at_all(void)
+{
+	socklen_t n = sizeof at;
+	unsigned i;
+
+	memset(&at, 0, sizeof at);
+	at.sin_family = AF_INET;
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	for (i = 0; i < SOCKETS; i++) {
+		listens[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		assert_int_equal(plat_reuseport(listens[i]), 0);
+		assert_int_equal(bind(listens[i], (struct sockaddr *)&at, n),
+		    0);
+		assert_int_equal(listen(listens[i], 16), 0);
+		assert_int_equal(getsockname(listens[i],
+		    (struct sockaddr *)&at, &n), 0);
+	}
+}
+
+/* One more connects: the socket that has it. */
+static unsigned
+led_to(void)
+{
+	struct pollfd p[SOCKETS];
+	unsigned i;
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
+	for (i = 0; i < SOCKETS; i++)
+		p[i] = (struct pollfd){ .fd = listens[i], .events = POLLIN };
+	assert_int_equal(poll(p, SOCKETS, 10000), 1);
+	(void)close(fd);
+	for (i = 0; p[i].revents == 0; i++)
+		continue;
+	fd = accept(listens[i], NULL, NULL);
+	assert_true(fd != -1);
+	(void)close(fd);
+	return (i);
+}
+
+/* Each of them gets somebody, and nobody else does. */
+static void
+leads_to(uint64_t those)
+{
+	uint64_t left = those;
+	unsigned i, tries;
+
+	for (tries = 0; left != 0; tries++) {
+		assert_in_range(tries, 0, 100 * SOCKETS);
+		i = led_to();
+		assert_true((those >> i & 1) != 0);
+		left &= ~(UINT64_C(1) << i);
+	}
+}
+
+static void
+who_connects_comes_to_some_of_the_sockets(void **state)
+{
+	const uint64_t all = UINT64_MAX, odd = 0xaaaaaaaaaaaaaaaa;
+	const uint64_t without[] = { 0, 1, all << 1, all >> 1, odd, ~odd,
+		UINT64_C(1) << 63, UINT64_C(0x00ffff00ff00f0a5) };
+	uint64_t few;
+	size_t i;
+
+	(void)state;
+	listen_at_all();
+	leads_to(all);
+	for (few = 0; few < 31; few++) {
+		assert_int_equal(plat_reuseport_some(listens[3], 5, few), 0);
+		leads_to(31 & ~few);
+	}
+	for (i = 0; i < nitems(without); i++) {
+		assert_int_equal(plat_reuseport_some(listens[0], SOCKETS,
+		    without[i]), 0);
+		leads_to(~without[i]);
+	}
+	/* who is not among the first is not looked at */
+	assert_int_equal(plat_reuseport_some(listens[0], 2, ~UINT64_C(2)), 0);
+	leads_to(2);
+	assert_int_equal(plat_reuseport_all(listens[63]), 0);
+	leads_to(all);
+	for (i = 0; i < SOCKETS; i++)
+		(void)close(listens[i]);
+}
+
 int
 main(void)
 {
@@ -181,6 +277,7 @@ main(void)
 		T(a_container_sees_its_quota_at_the_root),
 		T(nonsense_is_no_quota),
 		T(the_least_memory_of_the_groups_counts),
+		T(who_connects_comes_to_some_of_the_sockets),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));
