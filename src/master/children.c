@@ -181,6 +181,7 @@ children_heard(struct seat *s, struct ipc_msg *m)
 		/* who is to be no more has not begun to serve */
 		if (s->state == SEAT_STARTING && s->killed.us == 0) {
 			s->state = SEAT_READY;
+			s->gone.us = 0;
 			log_debug("child_ready role=%s slot=%u pid=%d",
 			    s->role->title, s->slot, (int)s->pid);
 			children_changed(c);

@@ -128,6 +128,22 @@ void	children_even(struct children *, struct mono now);
 /* Somebody does. */
 bool	children_evens(const struct children *);
 
+/* --- where nobody accepts: children_away.c --------------------------------- */
+
+/*
+ * Workers that newcomers are to be spared: they have died and are not replaced
+ * for more than an instant, or stand still.  Asked whenever a child changed, and
+ * at each tick.
+ */
+struct children_away {
+	uint64_t	 workers;	/* those; the first is bit 0 */
+	unsigned	 n;		/* how many these are, */
+	unsigned	 stuck;		/*   of them, not dead, */
+	unsigned	 of;		/*   of how many */
+};
+void	children_away(struct children *, struct mono now,
+	    struct children_away *);
+
 struct seats_count children_count(const struct children *);
 bool	children_all_ready(const struct children *);
 /* Exit code of the first that ended unasked, 0: none did. */

@@ -214,6 +214,17 @@ adopt_generation(const struct children *c, uint32_t known)
 	return (most);
 }
 
+/* Where nobody sat, it may have been for long. */
+static void
+adopt_gone(struct children *c)
+{
+	struct seat *s;
+
+	SEATS_FOREACH_WORKER(s, c->seats)
+		if (s->standing == SEAT_SERVING && s->state != SEAT_READY)
+			s->gone = c->p.started;
+}
+
 void
 children_adopt(struct children *c, const struct record *r)
 {
@@ -226,6 +237,7 @@ children_adopt(struct children *c, const struct record *r)
 	for (i = 0; i < r->nchildren; i++)
 		n += adopt_child(c, &r->children[i]);
 	ended = adopt_end_strangers(c);
+	adopt_gone(c);
 	adopt_free_slots(c);
 	log_info("adopted children=%u ended=%u", n, ended);
 	counter_set(COUNTER_generation, c->issue);

@@ -76,6 +76,7 @@ children_born(struct seat *s, pid_t pid, struct mono now)
 	s->looks = 0;
 	s->suspect = false;
 	s->watched.us = 0;
+	s->stuck = false;
 	slot_live(c->p.segment, s->slot, (uint32_t)pid);
 	if (s->role->id == SLOT_RELAY)
 		conf_send_has(&c->conf_send);

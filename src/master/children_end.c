@@ -185,6 +185,8 @@ children_left(struct seat *s)
 	s->gives = false;
 	s->delay_ms = 0;
 	s->retry_at.us = 0;
+	s->gone.us = 0;
+	s->away = false;
 }
 
 static void
@@ -195,6 +197,8 @@ children_replace(struct seat *s, int status, bool was_ready, struct mono now)
 	counter_add(COUNTER_children_died, 1);
 	if (c->failed == 0 && !was_ready)
 		c->failed = children_exit_code(status);
+	if (s->gone.us == 0)
+		s->gone = now;
 	if (children_was_steady(s, status, now))
 		s->delay_ms = 0;
 	children_back_off(s, now);

@@ -109,7 +109,7 @@ watch_closely(struct seat *s, struct watch *w, struct mono now)
 {
 	if (!s->suspect)
 		s->cpu_us = watch_cpu_us(s);
-	s->suspect = true;
+	s->suspect = s->stuck = true;
 	w->cpu_then_us = s->cpu_us;
 	w->state = plat_process_state(s->pid);
 	w->cpu_us = w->silent_us < w->limit_us ? -1 : watch_cpu_us(s);
@@ -162,7 +162,7 @@ children_watch(struct seat *s, struct mono now)
 
 	if (turns != s->turns) {
 		watch_forgive(s, (struct mono){ 0 });
-		s->traced = false;
+		s->traced = s->stuck = false;
 	}
 	s->turns = turns;
 	w.looks = ++s->looks;

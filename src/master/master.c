@@ -220,6 +220,7 @@ master_settle(struct master *m)
 		master_serving(m);
 	if (m->state == MASTER_SERVING)
 		master_turn_step(m, loop_now(m->loop));
+	master_lead(m, loop_now(m->loop));
 	n = children_count(m->children);
 	if (m->state >= MASTER_DRAINING && n.workers + n.relays == 0)
 		loop_stop(m->loop);

@@ -47,6 +47,9 @@ struct master {
 	bool		 reload_due;	/* when TURN_NONE is reached */
 	bool		 even_due;	/* after it */
 	int		 resize_due;	/* workers more or less, then */
+	uint64_t	 away;		/* newcomers are led past these workers,
+					 * as logged; */
+	bool		 unled;		/*   or could not be */
 	/* master_upgrade.c */
 	bool		 upgrade_due;	/* when TURN_NONE is reached */
 	struct trial	*trial;		/* of another binary; NULL: none */
@@ -120,6 +123,8 @@ bool	master_turn_begin(struct master *, unsigned workers, bool renew)
 	    MUST_USE;
 /* Asked whenever a child changed, and at each tick. */
 void	master_turn_step(struct master *, struct mono now);
+/* Newcomers are led to workers who accept: asked after that. */
+void	master_lead(struct master *, struct mono now);
 /* Who was to come will not; those who leave go on leaving. */
 void	master_turn_back(struct master *);
 /* The relay, which stays, has another configuration from now on; false: no

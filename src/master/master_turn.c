@@ -397,3 +397,39 @@ master_turn_step(struct master *m, struct mono now)
 	if (turn_is_free(m))
 		turn_next(m);
 }
+
+/* --- past workers who are not there -----------------------------------------*/
+
+static void
+turn_log_led(const struct children_away *away)
+{
+	unsigned n = away->of - away->n;
+
+	if (away->n > 0)
+		log_warnx("newcomers_led workers=%u of=%u gone=%u stuck=%u", n,
+		    away->of, away->n - away->stuck, away->stuck);
+	else
+		log_info("newcomers_led workers=%u of=%u", n, away->of);
+}
+
+/* Whoever is in a queue stays there: it is about those who come from now on. */
+void
+master_lead(struct master *m, struct mono now)
+{
+	struct children_away away;
+
+	if (m->listens == NULL)
+		return;		/* nobody is to come any more */
+	children_away(m->children, now, &away);
+	counter_set(COUNTER_workers_away, away.n);
+	if (!listen_without(m->listens, away.workers)) {
+		if (!m->unled)
+			log_warn("newcomers_not_led");
+		m->unled = true;
+		return;
+	}
+	if (away.workers != m->away)
+		turn_log_led(&away);
+	m->away = away.workers;
+	m->unled = false;
+}

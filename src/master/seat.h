@@ -83,6 +83,10 @@ struct seat {
 	bool		 traced;	/* as logged */
 	int64_t		 cpu_us;	/* used, when it became suspect */
 	struct mono	 watched;	/* what was before is forgiven */
+	bool		 stuck;		/* it was suspect, and has not turned */
+	/* children_away.c, also EMPTY */
+	struct mono	 gone;		/* who served ended then; 0: it serves */
+	bool		 away;		/* newcomers are led to others */
 	/* EMPTY */
 	struct mono	 retry_at;
 	uint64_t	 delay_ms;	/* before the next start but one */

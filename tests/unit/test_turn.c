@@ -33,7 +33,8 @@ static int daemon_out;
 static char said[1 << 20];
 static size_t nsaid;
 
-/* A worker that has no clients, and nothing to give. */
+/* A worker that has no clients, and nothing to give; the third child fails when
+ * it is to write to another log. */
 static int
 idle(const struct heritage *h)
 {
@@ -49,6 +50,8 @@ idle(const struct heritage *h)
 		if (r == -2 || (r == 1 && (m.type == CONTROL_STOP ||
 		    m.type == CONTROL_HEIR)))
 			return (EX_OK);
+		if (r == 1 && m.type == CONTROL_LOG && h->generation == 3)
+			return (EX_SOFTWARE);
 		if (r == 1 && m.fd != -1)
 			(void)close(m.fd);
 		if (r == 0)
@@ -417,6 +420,61 @@ workers_that_say_nothing_are_turned_back(void **state)
 	stop();
 }
 
+/* It has no delay yet. */
+static void
+a_worker_whose_next_is_not_ready_is_led_past(void **state)
+{
+	size_t from;
+
+	(void)state;
+	mp.worker = &role_silent;
+	start("ready workers=2");
+	assert_null(strstr(said, " newcomers_led "));
+	assert_int_equal(kill(daemon_pid, SIGUSR1), 0);
+	from = await(0, " child_died role=worker");
+	from = await(from, " newcomers_led workers=1 of=2 gone=1 stuck=0");
+	/* those who come by a reload are not ready either: it stays so */
+	turn(SIGHUP, " turned_back ");
+	assert_null(strstr(said + from, " newcomers_led "));
+	stop();
+}
+
+static void
+a_worker_whose_next_cannot_be_started_is_led_past(void **state)
+{
+	size_t from;
+
+	(void)state;
+	start("ready workers=2");
+	refuse("fork", 1, 4, EAGAIN);
+	assert_int_equal(kill(daemon_pid, SIGUSR1), 0);
+	from = await(0, " child_not_started role=worker");
+	from = await(from, " newcomers_led workers=1 of=2 gone=1 stuck=0");
+	from = await(from, " newcomers_led workers=2 of=2\n");
+	assert_int_equal(refuse_end(), 4);
+	stop();
+}
+
+/* The kernel does not take it at once. */
+static void
+newcomers_are_led_when_it_is_possible(void **state)
+{
+	size_t from;
+
+	(void)state;
+	mp.worker = &role_silent;
+	start("ready workers=2");
+	refuse("setsockopt", 1, REFUSE_ALWAYS, ENOMEM);
+	assert_int_equal(kill(daemon_pid, SIGUSR1), 0);
+	from = await(0, " newcomers_not_led");
+	assert_null(strstr(said, " newcomers_led "));
+	assert_in_range(refuse_end(), 1, REFUSE_ALWAYS);
+	from = await(from, " newcomers_led workers=1 of=2");
+	assert_null(strstr(strstr(said, " newcomers_not_led") + 1,
+	    " newcomers_not_led"));
+	stop();
+}
+
 static void
 told_while_it_starts(void **state)
 {
@@ -459,6 +517,9 @@ main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+		T(a_worker_whose_next_is_not_ready_is_led_past),
+		T(a_worker_whose_next_cannot_be_started_is_led_past),
+		T(newcomers_are_led_when_it_is_possible),
 		T(told_while_it_starts),
 		T(told_often),
 		T(workers_that_end_are_turned_back),
