@@ -449,6 +449,8 @@ uint32_t bus_frame_ref(struct slice);
  * version does not know.  from is a slot, or 0: the relay, which can be answered
  * as well (BUS_RELAY). */
 ssize_t	bus_decode(struct slice in, struct bus_envelope *) MUST_USE;
+/* The same, of what is one frame: nothing is missing, or behind it. */
+bool	bus_whole(struct slice in, struct bus_envelope *) MUST_USE;
 /* Append one frame. false: too large (nothing appended). */
 bool	bus_encode(struct buf *, const struct bus_envelope *) MUST_USE;
 

@@ -496,3 +496,10 @@ bus_decode(struct slice in, struct bus_envelope *e)
 	}
 	return (bus_is_whole(e) ? size : CODEC_BAD);
 }
+
+bool
+bus_whole(struct slice in, struct bus_envelope *e)
+{
+	/* of nothing there is more to come: that is no envelope, either */
+	return (in.n > 0 && bus_decode(in, e) == (ssize_t)in.n);
+}

@@ -362,6 +362,7 @@ a_frame_waits_until_it_is_whole(void **state)
 
 		assert_int_equal(bus_frame(slice_of(p, n), slots, &flags), 0);
 		assert_int_equal(bus_decode(slice_of(p, n), &got), CODEC_MORE);
+		assert_false(bus_whole(slice_of(p, n), &got));
 		free(p);
 	}
 	for (; n <= b.wpos; n++)

@@ -289,7 +289,7 @@ hub_bus_frame(struct hub *h, struct slice frame)
 	struct bus_envelope e;
 
 	CHECK_MAGIC(h, HUB_MAGIC);
-	if (bus_decode(frame, &e) == (ssize_t)frame.n &&
+	if (bus_whole(frame, &e) &&
 	    (unsigned)e.kind < nitems(kinds) && kinds[e.kind] != NULL) {
 		if (!inbox_holds(h, &e, frame))
 			kinds[e.kind](h, &e);

@@ -321,7 +321,7 @@ far_publish(struct far *f, struct slice frame, bool again)
 	bool kept;
 
 	if (f == NULL || f->part == FAR_LEAVES ||
-	    bus_decode(frame, &e) != (ssize_t)frame.n)
+	    !bus_whole(frame, &e))
 		return;		/* the hub's own test is as strict */
 	if (f->home.near && message_is_for_servers(&e))
 		return;

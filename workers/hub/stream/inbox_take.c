@@ -209,7 +209,7 @@ take_for_all(struct inbox_take *t)
 	buf_init(&t->held);
 	while (in.p != in.end && !in.bad) {
 		frame = state_get_slice(&in);
-		if (!in.bad && bus_decode(frame, &e) == (ssize_t)frame.n)
+		if (!in.bad && bus_whole(frame, &e))
 			publish_bus(h, &e);
 	}
 	buf_fini(&held);

@@ -260,7 +260,7 @@ inquiries_hear(void *arg, struct slice channel, struct slice payload)
 		return;
 	}
 	payload = slice_from(payload, INQUIRIES_HEADER);
-	if (bus_decode(payload, &e) != (ssize_t)payload.n ||
+	if (!bus_whole(payload, &e) ||
 	    !hosts_is_answer(&e)) {
 		inquiries_bad(q, channel);
 		return;

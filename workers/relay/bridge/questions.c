@@ -264,7 +264,7 @@ questions_answer(struct questions *q, struct slice frame)
 	struct question *a;
 
 	CHECK_MAGIC(q, QUESTIONS_MAGIC);
-	if (bus_decode(frame, &e) != (ssize_t)frame.n ||
+	if (!bus_whole(frame, &e) ||
 	    e.kind != BUS_ANSWERS) {
 		counter_add(COUNTER_bus_bad, 1);
 		return;

@@ -130,7 +130,7 @@ exchange_lost(struct exchange *x, unsigned slot, struct slice frame)
 	static struct bus_envelope e;	/* large; one at a time */
 	struct gaps *g;
 
-	if (bus_decode(frame, &e) != (ssize_t)frame.n ||
+	if (!bus_whole(frame, &e) ||
 	    !gaps_are_told_of(&e))
 		return;
 	g = exchange_gaps_of(x, slot);
@@ -410,7 +410,7 @@ exchange_cut(struct exchange *x, struct slice frame)
 	const struct bus_cut *cut = &e.cut;
 	bool can;
 
-	if (bus_decode(frame, &e) != (ssize_t)frame.n) {
+	if (!bus_whole(frame, &e)) {
 		counter_add(COUNTER_bus_bad, 1);
 		return;
 	}

@@ -381,7 +381,7 @@ keep_on_frame(void *arg, struct slice frame)
 	static struct bus_envelope e;	/* large; one at a time */
 	struct keep *k = arg;
 
-	if (bus_decode(frame, &e) != (ssize_t)frame.n) {
+	if (!bus_whole(frame, &e)) {
 		counter_add(COUNTER_bus_bad, 1);
 		return;
 	}
@@ -435,7 +435,7 @@ keep_answer_waiting(struct keep *k)
 		slot = waiting_next(&k->waiting, ready);
 		frame = waiting_first(&k->waiting, slot);
 		/* it was found good when it came */
-		if (bus_decode(frame, &e) == (ssize_t)frame.n)
+		if (bus_whole(frame, &e))
 			keep_look(k, &e);
 		waiting_drop_first(&k->waiting, slot);
 	}

@@ -350,7 +350,7 @@ journal_on_room(void *arg, const struct store_kept *kept)
 	buf_reset(&k->entry);
 	buf_slice(&k->entry, buf_unread(kept->frame));
 	frame = buf_unread(&k->entry);
-	if (k->entry.oom || bus_decode(frame, &e) != (ssize_t)frame.n) {
+	if (k->entry.oom || !bus_whole(frame, &e)) {
 		k->entry.oom = false;
 		counter_add(COUNTER_memory_failures, 1);
 		keep_refuse(k, &kept->asker, BUS_STORE_UNAVAILABLE);

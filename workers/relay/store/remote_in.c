@@ -44,7 +44,7 @@ remote_number(struct remote *m, const struct remote_room *r,
 
 	good = remote_entry(entry, &frame) &&
 	    m->link.unseal(m->link.arg, &frame) &&
-	    bus_decode(frame, &e) == (ssize_t)frame.n &&
+	    bus_whole(frame, &e) &&
 	    (!strange || in_is_fit(m, &e)) && e.publish.to.nrooms == 1;
 	if (good && r != NULL)
 		good = slice_eq(e.publish.to.rooms[0], remote_name(r)) &&

@@ -321,7 +321,7 @@ stream_on_frame(void *arg, struct slice frame)
 	static struct bus_envelope e;	/* large; one at a time */
 	struct stream *s = arg;
 
-	if (bus_decode(frame, &e) != (ssize_t)frame.n) {
+	if (!bus_whole(frame, &e)) {
 		counter_add(COUNTER_bus_bad, 1);
 		return;
 	}

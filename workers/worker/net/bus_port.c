@@ -275,7 +275,7 @@ bus_port_mark(struct bus_port *b, struct slice frame)
 {
 	static struct bus_envelope e;	/* large; one at a time */
 
-	if (bus_decode(frame, &e) != (ssize_t)frame.n)
+	if (!bus_whole(frame, &e))
 		counter_add(COUNTER_bus_bad, 1);
 	else if (b->held && b->mark == BUS_PORT_UNMARKED &&
 	    e.mark.batch == b->batch)
