@@ -3,6 +3,7 @@
  * there, numbered, so that whoever reads them sees what is missing.
  */
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import { after, before, test } from 'node:test';
 
 import { Daemon, sleep, until } from './lib/daemon.mjs';
@@ -336,6 +337,32 @@ test('users come and go in the whole cluster, and are told of once', async (t) =
 	await some.until((l) => types(l, 'eve') === 'connected');
 	assert.ok(!some.list.some((x) => x.type === 'disconnected'));
 	eve.close();
+});
+
+test('what a reload tells no more is told as gone, and comes again', async (t) => {
+	const [[a], , g] = await several(t, 1);
+	const on = fs.readFileSync(a.file, 'utf8');
+	const reload = async (text) => {
+		const n = a.log.split(' reloaded ').length;
+		fs.writeFileSync(a.file, text);
+		process.kill(a.pid, 'SIGHUP');
+		await until(() => a.log.split(' reloaded ').length > n,
+		    'the reload');
+	};
+	const ann = await connect(a, '/who', { ...as('ann'),
+		reconnection: true, reconnectionDelay: 10 });
+	await ask(ann, 'room:join', { room: 'r:1' });
+	await g.until((l) => follow(l).rooms.get('r:1')?.size === 1);
+	await reload(on.replace(/events = {connected, disconnected[^}]*}/, ''));
+	await g.until((l) => follow(l).users.size === 0 &&
+	    follow(l).rooms.size === 0);
+	assert.equal(types(g.list, 'r:1'), 'occupied joined left vacated');
+	await reload(on);
+	await g.until((l) => follow(l).users.has('ann') &&
+	    follow(l).rooms.get('r:1')?.size === 1);
+	assert.equal(g.list.filter((e) => e.type === 'begin').length, 1);
+	checkNumbers(g.list);
+	ann.close();
 });
 
 test('who comes back within the grace is no news', async (t) => {

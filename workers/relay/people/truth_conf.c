@@ -47,6 +47,7 @@ truth_leaves(struct truth *t, const struct conf_namespace *ns)
 	}
 	copy->name_len = ns->name_len;
 	copy->index = ns->index;
+	copy->tells = ns->tells;	/* who was told of is gone */
 	t->leaving[ns->index] = copy;
 }
 
