@@ -3,6 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import crypto from 'node:crypto';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
@@ -476,6 +477,25 @@ test('what is kept of a room', () => withApi({}, async (d, call) => {
 	assert.equal(late.code, 65);
 	assert.match(late.err, /has been finished/);
 	assert.equal((await call('publish', '-f', 'chat', 'm')).code, 65);
+}));
+
+test('the namespace "/" has rooms and presence, and no room has no name', () =>
+    withApi({ conf: `${api(crypto.createHash('sha256').update(key)
+	.digest('hex'))}namespace "/" { auth = none  presence = query
+	    room "{any}" { join = open } }` }, async (d, call) => {
+	const s = await connect(d, '/');
+	assert.equal((await call('join', '-s', s.id, '/', 'lobby')).code, 0);
+	let r = await call('rooms', '/');
+	assert.equal(r.code, 0, r.err);
+	assert.deepEqual(JSON.parse(r.out).rooms, [{ room: 'lobby',
+		sessions: 1 }]);
+	r = await call('rooms', '/', 'lobby');
+	assert.equal(JSON.parse(r.out).sessions[0].sid, s.id);
+	r = await call('presence', '/', 'nobody');
+	assert.equal(JSON.parse(r.out).status, 'offline');
+	for (const command of ['rooms', 'presence'])
+		assert.equal((await call(command, '/chat', '')).code, 64);
+	s.close();
 }));
 
 test('keys are in a file, or in the environment, or refused', () =>

@@ -199,7 +199,14 @@ remote_encode(struct buf *b, const char *text)
 const char *
 remote_namespace(const char *ns)
 {
-	return (ns[0] == '/' ? ns + 1 : ns);
+	/* of "/" nothing would be left */
+	return (ns[0] == '/' && ns[1] != '\0' ? ns + 1 : ns);
+}
+
+bool
+remote_is_named(int argc, char **argv)
+{
+	return (argc - optind < 2 || argv[optind + 1][0] != '\0');
 }
 
 /* --- commands -------------------------------------------------------------*/
@@ -253,7 +260,8 @@ remote_presence(const struct remote_options *o, int argc, char **argv)
 	int code;
 
 	if (!remote_whom(&w, argc, argv, "+r:") || argc - optind < 1 ||
-	    argc - optind > 2 || (w.room != NULL && argc - optind == 2))
+	    argc - optind > 2 || (w.room != NULL && argc - optind == 2) ||
+	    !remote_is_named(argc, argv))
 		return (remote_usage("presence [-r room] namespace [user]"));
 	buf_init(&path);
 	buf_str(&path, "/api/v1/presence/");

@@ -27,6 +27,9 @@ void	remote_text(struct buf *, const char *name, const char *text);
 /* In a path. */
 void	remote_encode(struct buf *, const char *text);
 const char *remote_namespace(const char *ns);
+/* The second argument, if there is one, says something: of nothing the API would
+ * think that it was not asked for. */
+bool	remote_is_named(int argc, char **argv);
 
 /* What to exit with; path ends with a NUL. */
 int	remote_ask(const struct remote_options *, const char *method,

@@ -47,7 +47,7 @@ remote_rooms(const struct remote_options *o, int argc, char **argv)
 	buf_init(&path);
 	buf_init(&query);
 	if (!rooms_options(&query, argc, argv) || argc - optind < 1 ||
-	    argc - optind > 2) {
+	    argc - optind > 2 || !remote_is_named(argc, argv)) {
 		code = remote_usage("rooms [-c cursor] [-l limit] namespace "
 		    "[room]");
 	} else {
