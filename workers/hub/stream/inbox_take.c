@@ -9,8 +9,8 @@
  *	 │        └────► slow: there is more, but it is not read
  *	 └─────────────► later: nobody has answered
  *
- * A page is done with, and the relay told so, when its clients have read what
- * they got, or after a while.
+ * A page is done with, and the relay told so, when it is written; for a session
+ * that has just begun, when its client has read what it got, or after a while.
  */
 #include "hub/stream/inbox.h"
 
@@ -33,6 +33,8 @@
 #define INBOX_AGAIN_MS	500u		/* or up to twice that; then longer, */
 #define INBOX_MOST_MS	30000u		/* up to this */
 #define INBOX_ASKS	256u		/* of those that wait, in a tick */
+#define INBOX_ROUNDS	8u		/* what comes meanwhile comes behind it so
+					 * often; then it comes as to anybody */
 
 struct inbox_take {
 	struct question wait;
@@ -43,6 +45,7 @@ struct inbox_take {
 	struct hashtab_link by_user;
 	TAILQ_ENTRY(inbox_take) link;
 	struct inbox_takes *list;	/* NULL: an answer is to come */
+	unsigned	 rounds;	/* that nothing was behind */
 	uint32_t	 ref;		/* of what was given */
 	uint64_t	 due_us;	/* later: not before; given: after it the
 					 * relay is told */
@@ -311,6 +314,9 @@ take_go_on(struct inbox_take *t)
 		take_end(t);
 		return;
 	}
+	t->rounds += !t->more;
+	if (t->for_session && t->rounds >= INBOX_ROUNDS)
+		take_for_all(t);
 	l = take_receivers(t);
 	if (!l.here && t->for_session) {
 		take_for_all(t);
@@ -435,7 +441,8 @@ take_is_read(struct inbox_take *t, uint64_t *what)
 	struct take_look l = take_receivers(t);
 
 	*what = l.here ? INBOX_TAKEN : INBOX_BACK;
-	return (!l.here || l.unread == 0 || t->hub->now.us >= t->due_us);
+	return (!l.here || !t->for_session || l.unread == 0 ||
+	    t->hub->now.us >= t->due_us);
 }
 
 void
