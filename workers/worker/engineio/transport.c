@@ -9,81 +9,12 @@
 #include "worker/engineio/open.h"
 #include "worker/engineio/owner.h"
 #include "worker/engineio/polling.h"
-#include "worker/http/admit.h"
-#include "worker/http/cors.h"
+#include "worker/http/origin.h"
 #include "worker/http/reply.h"
 #include "worker/http/request.h"
 #include "worker/net/conn.h"
 #include "worker/net/parcel.h"
 #include "worker/worker.h"
-
-/* The request's one Origin; empty: none, or several. */
-static struct slice
-transport_origin(const struct request *rq)
-{
-	struct slice origin;
-
-	if (http_field(&rq->head, "Origin", &origin) != 1)
-		return (slice_of(NULL, 0));
-	return (origin);
-}
-
-/* What headers a preflight asks for: as they came, or as one list in b. */
-static struct slice
-transport_headers(const struct request *rq, struct buf *b)
-{
-	static const char name[] = "Access-Control-Request-Headers";
-	struct http_list l = http_list(&rq->head, name);
-	struct slice one;
-
-	if (http_field(&rq->head, name, &one) < 2)
-		return (one);
-	while (http_list_next(&l, &one)) {
-		buf_str(b, b->wpos > 0 ? "," : "");
-		buf_slice(b, one);
-	}
-	return (buf_unread(b));
-}
-
-/* Lines for each response to this request. true: it was a preflight, or there
- * was no memory for them. */
-static bool
-transport_cors(struct request *rq)
-{
-	const struct conf_cors *cors = &rq->w->conf->cors;
-	bool preflight = rq->head.method == HTTP_OPTIONS;
-	struct buf *b = &rq->w->cors, *list = &rq->w->body;
-	struct slice headers = { NULL, 0 };
-
-	if (cors->norigins == 0)
-		return (false);
-	buf_reset(list);
-	if (preflight)
-		headers = transport_headers(rq, list);
-	buf_reset(b);
-	cors_lines(b, cors, transport_origin(rq), preflight ? &headers : NULL);
-	buf_byte(b, '\0');
-	if (b->oom || list->oom) {
-		counter_add(COUNTER_memory_failures, 1);
-		reply_no_memory(rq);
-		return (true);
-	}
-	rq->lines = (const char *)b->data;
-	if (preflight)
-		reply_send(rq, 204, NULL, slice_of(NULL, 0), NULL);
-	return (preflight);
-}
-
-/* WebSockets know no CORS: only allowed_origins opens them. */
-static bool
-transport_allowed(const struct request *rq)
-{
-	const struct conf_cors *cors = &rq->w->conf->cors;
-
-	return (admit_origin(rq) || (!rq->head.upgrade_websocket &&
-	    cors->norigins > 0 && conf_cors_listed(cors,
-	    transport_origin(rq))));
-}
 
 /* Of a session that was opened by WebSocket: it is on its only transport.
  * Nobody keeps a list of these: one that has ended is answered so, too. */
@@ -152,13 +83,13 @@ transport_serve(struct request *rq)
 	struct engineio e;
 	int r;
 
-	if (transport_cors(rq) || (rq->match.conf == NULL && bundle_serve(rq)))
+	if (origin_lines(rq) || (rq->match.conf == NULL && bundle_serve(rq)))
 		return;
 	door = (struct engineio_door){
 		.polling = conf_transport_allowed(conf, CONF_TRANSPORT_POLLING),
 		.websocket = conf_transport_allowed(conf,
 		    CONF_TRANSPORT_WEBSOCKET),
-		.origin = transport_allowed(rq),
+		.origin = origin_allowed(rq),
 	};
 	r = engineio_check(&rq->head, &door, rq->w->decoded, &e);
 	switch (r) {
