@@ -389,6 +389,7 @@ struct conf_namespace {
 	char		*name;		/* with its slash: "/", "/chat" */
 	size_t		 name_len;
 	enum conf_auth	 auth;
+	bool		 sse;		/* event streams are served */
 	unsigned	 limit_sessions; /* on the host; 0: no limit */
 	enum conf_presence presence;
 	uint64_t	 idle_after_ms;	/* silent for so long: away; 0: never */

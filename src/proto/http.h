@@ -101,6 +101,10 @@ ssize_t	http_query_get(struct slice query, const char *name, uint8_t *out)
 /* The same, but the last one that is not empty. */
 ssize_t	http_query_filled(struct slice query, const char *name, uint8_t *out)
 	    MUST_USE;
+/* The next value of that name, in their order; *query: what is behind it.
+ * Returns as http_query_get() does, -1: there is none any more. */
+ssize_t	http_query_next(struct slice *query, const char *name, uint8_t *out)
+	    MUST_USE;
 /* Percent-decode a path or one segment; -1 on bad encoding or NUL. */
 ssize_t	http_path_decode(struct slice path, uint8_t *out) MUST_USE;
 /* A cookie's value out of all Cookie fields; one that is empty is none. */

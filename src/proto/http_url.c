@@ -90,3 +90,20 @@ http_query_filled(struct slice query, const char *name, uint8_t *out)
 {
 	return (url_query_last(query, name, true, out));
 }
+
+ssize_t
+http_query_next(struct slice *query, const char *name, uint8_t *out)
+{
+	struct slice pair, key;
+	ssize_t n;
+
+	while (query->n > 0) {
+		pair = ascii_take(query, '&');
+		key = ascii_take(&pair, '=');
+		if (!url_query_key_eq(key, name))
+			continue;
+		n = url_decode_percent(pair, out, true);
+		return (n < 0 ? -2 : n);
+	}
+	return (-1);
+}

@@ -219,6 +219,7 @@ static const struct conn_hand hands[CONN__MAX] = {
 	[CONN_CANDIDATE] = { .parting = part },
 	[CONN_WAITING] = { .parting = part },
 	[CONN_SESSION] = { .parting = part },
+	[CONN_STREAM] = { .parting = part },
 	[CONN_CLOSING] = { .input = take_lines },
 };
 
@@ -396,11 +397,10 @@ world_conn(enum conn_state state, int *peer)
 	memcpy(c->address, world_address, sizeof c->address);
 	c->port = 4711;
 	c->state = (uint8_t)state;
-	if (conn_is_ws(c)) {
+	if (conn_is_ws(c))
 		counter_add(COUNTER_ws_open, 1);
-		if (state != CONN_CANDIDATE)
-			c->client = client_new(w->out, &c->outq);
-	}
+	if (conn_is_client(c) && state != CONN_CANDIDATE)
+		c->client = client_new(w->out, &c->outq);
 	*peer = fds[1];
 	return (c);
 }

@@ -225,7 +225,7 @@ def code_paths():
 
 
 # What browsers and clients use is no business of back ends.
-CLIENTS = {'ROUTE_NONE', 'ROUTE_ROOT', 'ROUTE_ENGINE', 'ROUTE_PLAIN',
+CLIENTS = {'ROUTE_NONE', 'ROUTE_ROOT', 'ROUTE_ENGINE', 'ROUTE_PLAIN', 'ROUTE_SSE',
            'ROUTE_DEMO', 'ROUTE_DEMO_MOVED'}
 PARTS = {'NS': '{namespace}', 'ROOM': '{room}', 'USER': '{user}'}
 
@@ -348,6 +348,8 @@ def code_told():
     out = set()
     for path in sources('workers/hub', 'workers/gaps'):
         out |= set(re.findall(r'"\\"([a-z]+:[a-z]+)\\""', read(path)))
+    for path in sources('workers/worker/sse'):
+        out |= set(re.findall(r'"event: ([a-z]+:[a-z]+)\\n', read(path)))
     return out
 
 

@@ -377,6 +377,27 @@ query_values_are_decoded_and_the_last_one_wins(void **state)
 }
 
 static void
+query_values_of_a_name_come_in_their_order(void **state)
+{
+	struct slice q = SLICE("room=a%2Cb&x=1&r%6fom=c+d&&room&room=%0&room=e");
+	static const char *const want[] = { "a,b", "c d", "", NULL, "e" };
+	uint8_t out[64];
+	size_t i;
+	ssize_t n;
+
+	(void)state;
+	for (i = 0; i < nitems(want); i++) {
+		n = http_query_next(&q, "room", out);
+		if (want[i] == NULL)
+			assert_int_equal(n, -2);
+		else
+			assert_slices(slice_of(out, (size_t)n),
+			    slice_str(want[i]));
+	}
+	assert_int_equal(http_query_next(&q, "room", out), -1);
+}
+
+static void
 paths_are_decoded_without_plus(void **state)
 {
 	uint8_t out[32];
@@ -721,6 +742,7 @@ main(void)
 		cmocka_unit_test(sizes_are_limited),
 		cmocka_unit_test(
 		    query_values_are_decoded_and_the_last_one_wins),
+		cmocka_unit_test(query_values_of_a_name_come_in_their_order),
 		cmocka_unit_test(paths_are_decoded_without_plus),
 		cmocka_unit_test(cookies_are_found_in_all_their_fields),
 		cmocka_unit_test(empty_credentials_are_absent_and_hide_none),

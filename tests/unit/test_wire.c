@@ -1,5 +1,6 @@
 /* One publication in each form. */
 #include "hub/queue/wire.h"
+#include "hub/queue/wire_sse.h"
 
 #include <stdlib.h>
 
@@ -134,6 +135,39 @@ what_only_looks_like_a_placeholder_is_text(void **state)
 	IS(WIRE_EIO_POLL, &p, "4{\"_placeholder\":true,\"num\":0}\x1e");
 }
 
+/* Server-Sent Events: three lines, whatever stands in a name or between values. */
+static void
+an_event_of_a_stream_is_one_line_of_data(void **state)
+{
+	const struct slice parts[] = { SLICE("xy"), { NULL, 0 } };
+	struct publication p = publication("[1],2");
+	uint8_t id[32];
+
+	(void)state;
+	p.meta = SLICE("{}");
+	p.asks = true;
+	p.ask_id = 7;
+	IS(WIRE_SSE, &p, "event: e\ndata: {\"event\":\"e\",\"data\":[1],"
+	    "\"args\":[[1],2],\"meta\":{}}\n\n");
+	p = publication("{\r\n\"a\":\n\"b\\nc\"\r}");
+	IS(WIRE_SSE, &p, "event: e\ndata: {\"event\":\"e\",\"data\":"
+	    "{  \"a\": \"b\\nc\" }}\n\n");
+	p = publication("");
+	p.event = SLICE("\"a\\nid: 1\\r\\u000a \\u0000\"");
+	IS(WIRE_SSE, &p, "event: a\xef\xbf\xbd" "id: 1 \xef\xbf\xbd \0\n"
+	    "data: {\"event\":\"a\\nid: 1\\r\\u000a \\u0000\","
+	    "\"data\":null}\n\n");
+	p = publication("{\"_placeholder\":true,\"num\":0}");
+	p.attachments = parts;
+	p.nattach = 2;
+	IS(WIRE_SSE, &p, "event: e\ndata: {\"event\":\"e\",\"data\":"
+	    "{\"_placeholder\":true,\"num\":0},"
+	    "\"attachments\":[\"eHk=\",\"\"]}\n\n");
+	assert_int_equal(wire_sse_id_size(SLICE("a:1,")), 9);
+	assert_ptr_equal(wire_sse_id_put(id, SLICE("a:1,")), id + 9);
+	assert_memory_equal(id, "id: a:1,\n", 9);
+}
+
 int
 main(void)
 {
@@ -145,6 +179,7 @@ main(void)
 		cmocka_unit_test(a_separator_does_not_get_into_a_payload),
 		cmocka_unit_test(a_placeholder_is_its_attachment),
 		cmocka_unit_test(what_only_looks_like_a_placeholder_is_text),
+		cmocka_unit_test(an_event_of_a_stream_is_one_line_of_data),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

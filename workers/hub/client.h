@@ -1,8 +1,9 @@
 /*
- * A client: what is on the other end of a connection once HTTP is over.
- * Three kinds: an Engine.IO engine with Socket.IO sessions on it (engine.c,
+ * A client: what is on the other end of a connection once HTTP is over, or of a
+ * response that does not end.  Four kinds: an Engine.IO engine with Socket.IO sessions on it (engine.c,
  * socketio.c), one with a single session and nothing on it (engine.c,
- * messages.c), and a plain WebSocket with one session (plain.c).  The
+ * messages.c), a plain WebSocket with one session (plain.c), and an event stream
+ * with one that only hears (sse.c).  The
  * host makes one after the handshake, feeds it messages, tells it the time
  * when it is due, and takes it away when the connection is gone.
  */
@@ -74,6 +75,27 @@ struct client *engine_open(struct hub *, struct admission *, bool b64,
 	    struct outq *out) MUST_USE;		/* b64: no binary */
 struct client *plain_open(struct hub *, struct admission *, struct outq *out)
 	    MUST_USE;
+
+/* --- event streams --------------------------------------------------------- */
+
+#define SSE_ROOMS_MAX	32	/* of one stream */
+
+/* What a stream's request names, decoded; borrowed. */
+struct sse_ask {
+	struct slice	 rooms[SSE_ROOMS_MAX];
+	unsigned	 nrooms;
+	struct slice	 last;		/* the id of the last event that its
+					 * client has seen; empty: none */
+	bool		 strict;	/* one that cannot be read is refused,
+					 * else it is a gap */
+};
+/* As plain_admit() and plain_open(), with every room: what may not be joined is
+ * refused. */
+bool	sse_admit(struct hub *, const struct client_request *,
+	    const struct sse_ask *, struct admission *, struct refusal *)
+	    MUST_USE;
+struct client *sse_open(struct hub *, struct admission *,
+	    const struct sse_ask *, struct outq *out) MUST_USE;
 
 struct outq *client_out(const struct client *);
 /* It speaks Engine.IO. */

@@ -8,9 +8,12 @@
 
 #include <stddef.h>
 
+#include "base/slice.h"
+
 struct hub;
 struct membership;
 struct principal;
+struct publication;
 struct session;
 
 #define EVENT_HEARERS	4	/* of one event, at most */
@@ -34,6 +37,11 @@ struct hub_events {
 	/* One more connection of this user is counted. */
 	void	(*user_came[EVENT_HEARERS])(struct hub *,
 		    const struct principal *);
+	/* An event stream is about to be given what a room keeps: the id by
+	 * which it will ask for what comes behind it, until the next call;
+	 * empty: it keeps the one before. */
+	struct slice (*stream_id)(struct session *,
+		    const struct publication *);
 };
 
 static inline void

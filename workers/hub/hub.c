@@ -23,6 +23,7 @@
 #include "hub/recover/recover.h"
 #include "hub/audience/sids.h"
 #include "hub/dialect/engine.h"
+#include "hub/dialect/sse.h"
 #include "hub/service/presence.h"
 #include "hub/session/limit.h"
 #include "hub/session/note.h"
@@ -45,6 +46,7 @@ static const struct hub_events events = {
 	.session_freed = { recover_session_freed },
 	.session_silent = { presence_session_silent },
 	.user_came = { recover_user_came },
+	.stream_id = sse_stream_id,
 };
 
 static bool
@@ -101,6 +103,7 @@ hub_new(const struct hub_params *p)
 	out_init(&h->out);
 	slab_init(&h->clients[CLIENT_PLAIN], sizeof(struct client), 8);
 	slab_init(&h->clients[CLIENT_ENGINE], sizeof(struct engine), 8);
+	slab_init(&h->clients[CLIENT_SSE], sizeof(struct sse), 8);
 	slab_init(&h->sessions, sizeof(struct session), 8);
 	slab_init(&h->ships, sizeof(struct membership), 8);
 	buf_init(&h->meta);
@@ -137,6 +140,7 @@ hub_free(struct hub **hp)
 	out_fini(&h->out);
 	slab_fini(&h->clients[CLIENT_PLAIN]);
 	slab_fini(&h->clients[CLIENT_ENGINE]);
+	slab_fini(&h->clients[CLIENT_SSE]);
 	slab_fini(&h->sessions);
 	slab_fini(&h->ships);
 	buf_fini(&h->meta);

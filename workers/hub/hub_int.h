@@ -56,7 +56,7 @@ struct hub {
 	struct hub_ports ports;
 	struct out	 out;
 	struct work	 work;		/* of this turn */
-	struct slab	 clients[2];	/* enum client_slab */
+	struct slab	 clients[3];	/* enum client_slab */
 	struct slab	 sessions, ships;
 	struct mono	 now;		/* of this turn */
 	struct wall	 wall;

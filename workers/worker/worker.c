@@ -53,6 +53,7 @@
 #include "worker/net/preamble.h"
 #include "worker/net/ticket.h"
 #include "worker/net/tunnel.h"
+#include "worker/sse/sse.h"
 #include "worker/websocket/frames.h"
 #include "worker/websocket/upgrade.h"
 
@@ -81,6 +82,8 @@ static const struct conn_hand worker_hands[CONN__MAX] = {
 		.parting = polling_ws_parting },
 	[CONN_WS] = { .input = frames_input, .due = frames_due,
 		.parting = frames_parting },
+	[CONN_STREAM] = { .input = sse_input, .due = sse_due,
+		.parting = sse_parting },
 	[CONN_TUNNEL] = { .input = tunnel_input, .parting = tunnel_parting,
 		.drained = tunnel_drained },
 	[CONN_CLOSING] = { .input = frames_closing_input },
@@ -107,6 +110,8 @@ static const struct route_row worker_routes[ROUTE__MAX] = {
 		.body_ms = polling_body_ms, .draining = true },
 	[ROUTE_PLAIN] = { .methods = 1u << HTTP_GET,
 		.allow = "Allow: GET, OPTIONS\r\n", .serve = upgrade_plain },
+	[ROUTE_SSE] = { .methods = GET | 1u << HTTP_OPTIONS,
+		.allow = GET_ALLOW, .serve = sse_serve },
 	[ROUTE_PUBLISH] = { .methods = POST, .allow = POST_ALLOW,
 		.serve = api_head, .body = api_body, .api = true },
 	[ROUTE_BATCH] = { .methods = POST, .allow = POST_ALLOW,

@@ -294,7 +294,7 @@ why_event(const struct trail_record *r)
 	switch ((enum trail_event)r->event) {
 	case TRAIL_OPENED:
 		(void)printf("opened, %s", r->flags & TRAIL_POLLING ?
-		    "polling" : "websocket");
+		    "polling" : r->flags & TRAIL_SSE ? "sse" : "websocket");
 		break;
 	case TRAIL_JOINED:
 		(void)printf("joined");

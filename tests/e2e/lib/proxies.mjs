@@ -21,15 +21,18 @@ process.on('exit', () => running.forEach((p) => {
 	} catch { /* gone, or never there */ }
 }));
 
-/* An example, with these in the place of its addresses. */
-export function example(name, places = []) {
-	const [, text] = page.match(new RegExp(
-	    `begin ${name}\\n\\.Bd .*\\n([^]*?)\\n\\.Ed\\n\\.\\\\" end ${name}\\n`));
+function placed(text, places, name) {
 	return places.reduce((t, [from, to]) => {
 		if (!t.includes(from))
 			throw new Error(`${name}: no ${from}`);
 		return t.replace(from, to);
 	}, text);
+}
+/* An example, with these in the place of its addresses. */
+export function example(name, places = []) {
+	const [, text] = page.match(new RegExp(
+	    `begin ${name}\\n\\.Bd .*\\n([^]*?)\\n\\.Ed\\n\\.\\\\" end ${name}\\n`));
+	return placed(text, places, name);
 }
 
 export class Proxy {
@@ -67,7 +70,8 @@ export class Proxy {
 	}
 }
 
-export async function nginx(d) {
+/* text: in the place of the example */
+export async function nginx(d, own) {
 	const dir = tempdir(), port = await freePort();
 	const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((n) =>
 		`${n}_temp_path ${dir}/${n};`).join('\n');
@@ -76,8 +80,9 @@ ${process.getuid() === 0 ? 'user root;' : ''} worker_processes 2;
 worker_rlimit_nofile 16000;
 events { worker_connections 12000; }
 http { access_log off; ${temp}
-${example('nginx', [['listen 80;', `listen 127.0.0.1:${port} backlog=4096;`],
-		['127.0.0.1:8080', `127.0.0.1:${d.port}`]])}
+${placed(own ?? example('nginx'),
+	    [['listen 80;', `listen 127.0.0.1:${port} backlog=4096;`],
+		['127.0.0.1:8080', `127.0.0.1:${d.port}`]], 'nginx')}
 }\n`;
 	const args = ['-p', dir, '-e', 'stderr', '-c', `${dir}/nginx.conf`];
 	const p = await Proxy.start('nginx', args, `${dir}/nginx.conf`, text);

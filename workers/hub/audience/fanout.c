@@ -11,6 +11,8 @@
 #include "hub/audience/room.h"
 #include "hub/audience/sids.h"
 #include "hub/queue/args.h"
+#include "hub/queue/send.h"
+#include "hub/queue/wire_sse.h"
 
 /* --- offsets -------------------------------------------------------------- */
 
@@ -59,6 +61,78 @@ static bool
 fanout_is_behind(const struct hub *h, const struct outq *q)
 {
 	return (q->blocked || outq_bytes(q) > h->volatile_bytes);
+}
+
+/* --- event streams --------------------------------------------------------- */
+
+/* The id before what a room keeps: each stream has its own, which tells of all
+ * its rooms. */
+static void
+fanout_id(struct hub *h, struct session *s, const struct publication *p)
+{
+	struct slice id;
+	uint8_t *to;
+
+	if (likely(s->wire != WIRE_SSE || p->epoch.n == 0))
+		return;
+	id = h->events->stream_id(s, p);
+	if (id.n == 0)
+		return;
+	to = out_direct(&h->out, s->out, wire_sse_id_size(id));
+	if (to != NULL)
+		(void)wire_sse_id_put(to, id);
+	else
+		send_lost(&h->out, s->out);
+}
+
+/* What is behind its id and cannot be queued would give the id to another. */
+static bool
+fanout_push(struct hub *h, struct session *s, const struct publication *p,
+    struct msg *m)
+{
+	if (m != NULL) {
+		fanout_id(h, s, p);
+		if (out_push(&h->out, s->out, m, 0, m->len))
+			return (true);
+		if (s->wire == WIRE_SSE && p->epoch.n != 0)
+			send_lost(&h->out, s->out);
+	}
+	if (!s->out->dead)
+		counter_add(COUNTER_dropped_memory, 1);
+	return (false);
+}
+
+static struct msg *
+fanout_encode(enum wire w, const struct publication *p)
+{
+	struct wire_plan plan = wire_plan(w, p);
+	struct msg *m = msg_new(plan.total);
+
+	if (m == NULL)
+		return (NULL);
+	m->len = (uint32_t)plan.total;
+	wire_put(w, p, &plan, m->data);
+	counter_add(COUNTER_encodings, 1);
+	return (m);
+}
+
+/* A room's streams, of what it keeps: encoded once, a reference each. */
+static uint32_t
+fanout_streams(struct hub *h, struct room_wire *rw,
+    const struct publication *p, const struct outq *except)
+{
+	struct msg *m = fanout_encode(WIRE_SSE, p);
+	uint32_t i, got = 0;
+
+	work_add(&h->work, rw->n / 16);
+	for (i = 0; i < rw->n; i++) {
+		if (rw->v[i].out == NULL || rw->v[i].out == except)
+			continue;
+		got += fanout_push(h, rw->v[i].ship->session, p, m);
+	}
+	if (m != NULL)
+		msg_unref(&m);
+	return (got);
 }
 
 /* --- one room: the common case -------------------------------------------- */
@@ -172,8 +246,12 @@ fanout_room(struct hub *h, struct room *r, const struct publication *p,
 	CHECK_MAGIC(r, ROOM_MAGIC);
 	p = fanout_place(h, &h->conf->namespaces[r->ns], p, &with);
 	for (w = 0; w < WIRE__MAX; w++)
-		if (r->wires[w] != NULL && r->wires[w]->n != 0 &&
-		    likely(!p->named || wire_has_names((enum wire)w)))
+		if (r->wires[w] == NULL || r->wires[w]->n == 0 ||
+		    unlikely(p->named && !wire_has_names((enum wire)w)))
+			continue;
+		else if (unlikely(w == WIRE_SSE && p->epoch.n != 0))
+			got += fanout_streams(h, r->wires[w], p, except);
+		else
 			got += fanout_wire(h, r->wires[w], (enum wire)w, p,
 			    (struct outq *)(uintptr_t)except);
 	fanout_count(r, got, fanout_bytes(p));
@@ -195,9 +273,12 @@ fanout_session(struct hub *h, struct session *s, const struct publication *p)
 	}
 	p = fanout_place(h, s->ns, p, &with);
 	plan = wire_plan(s->wire, p);
+	fanout_id(h, s, p);
 	to = out_direct(&h->out, s->out, plan.total);
 	if (to == NULL) {
 		counter_add(COUNTER_dropped_memory, !s->out->dead);
+		if (s->wire == WIRE_SSE)
+			send_lost(&h->out, s->out);
 		return (false);
 	}
 	wire_put(s->wire, p, &plan, to);
@@ -229,25 +310,14 @@ struct walk {
 static struct msg *
 fanout_walk_frame(struct walk *k, enum wire w)
 {
-	struct wire_plan plan;
-
-	if (k->frames[w] != NULL)
-		return (k->frames[w]);
-	plan = wire_plan(w, k->p);
-	k->frames[w] = msg_new(plan.total);
 	if (k->frames[w] == NULL)
-		return (NULL);
-	k->frames[w]->len = (uint32_t)plan.total;
-	wire_put(w, k->p, &plan, k->frames[w]->data);
-	counter_add(COUNTER_encodings, 1);
+		k->frames[w] = fanout_encode(w, k->p);
 	return (k->frames[w]);
 }
 
 static void
 fanout_walk_session(struct walk *k, struct session *s)
 {
-	struct msg *m;
-
 	if (s->stamp == k->stamp)
 		return;
 	s->stamp = k->stamp;
@@ -263,14 +333,12 @@ fanout_walk_session(struct walk *k, struct session *s)
 		counter_add(COUNTER_dropped_volatile, 1);
 		return;
 	}
-	m = fanout_walk_frame(k, s->wire);
-	if (m != NULL && out_push(&k->h->out, s->out, m, 0, m->len)) {
-		k->got++;
-		fanout_count_frames(s->wire, k->p, 1);
-		if (k->sent != NULL && wire_answers(s->wire))
-			k->sent(k->arg, s);
-	} else if (!s->out->dead)
-		counter_add(COUNTER_dropped_memory, 1);
+	if (!fanout_push(k->h, s, k->p, fanout_walk_frame(k, s->wire)))
+		return;
+	k->got++;
+	fanout_count_frames(s->wire, k->p, 1);
+	if (k->sent != NULL && wire_answers(s->wire))
+		k->sent(k->arg, s);
 }
 
 static void

@@ -15,6 +15,8 @@ kind_numbered(uint8_t number)
 		return (&engine_socketio.client);
 	case CLIENT_IS_MESSAGES:
 		return (&engine_messages.client);
+	case CLIENT_IS_SSE:
+		return (&sse_kind);
 	}
 	return (NULL);
 }

@@ -294,6 +294,8 @@ publish_received(const struct bus_envelope *e)
 
 	return ((struct publication){ .nsp = b->nsp, .event = b->event,
 	    .args = b->args, .meta = b->meta, .offset = b->offset,
+	    .room = b->to.nrooms == 1 ? b->to.rooms[0] : slice_of(NULL, 0),
+	    .epoch = b->epoch, .kept = b->kept,
 	    .is_volatile = (e->flags & BUS_VOLATILE) != 0,
 	    .named = (e->flags & BUS_NAMED) != 0,
 	    .sent_us = b->sent_us, .attachments = b->attachments,

@@ -19,7 +19,7 @@ send_lost(struct out *o, struct outq *q)
 static void
 send_count(enum wire w)
 {
-	counter_add(COUNTER_ws_frames_out, !wire_is_polling(w));
+	counter_add(COUNTER_ws_frames_out, wire_is_framed(w));
 }
 
 void

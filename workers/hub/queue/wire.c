@@ -5,6 +5,7 @@
 #include "hub/queue/wire.h"
 
 #include "base/digest.h"
+#include "hub/queue/wire_sse.h"
 #include "proto/eio.h"
 #include "proto/json.h"
 #include "proto/raw.h"
@@ -16,15 +17,16 @@
 size_t
 wire_text_size(enum wire w, size_t n)
 {
-	return (wire_is_polling(w) ? n + 1 : ws_header_size(n) + n);
+	return (wire_is_framed(w) ? ws_header_size(n) + n :
+	    n + wire_is_polling(w));
 }
 
 /* Framing in front; where the text goes. */
 static uint8_t *
 wire_text_begin(enum wire w, size_t n, uint8_t *out)
 {
-	return (wire_is_polling(w) ? out :
-	    out + ws_encode_header(out, WS_OP_TEXT, n));
+	return (wire_is_framed(w) ? out + ws_encode_header(out, WS_OP_TEXT, n) :
+	    out);
 }
 
 static uint8_t *
@@ -123,11 +125,23 @@ wire_raw(const struct publication *p)
 	    .id = p->ask_id });
 }
 
+/* Nobody can answer it. */
+static struct sse_event
+wire_stream(const struct publication *p)
+{
+	struct sse_event ev = { .raw = wire_raw(p),
+		.attachments = p->attachments, .nattach = p->nattach };
+
+	ev.raw.has_id = false;
+	return (ev);
+}
+
 static size_t
 wire_event_size(enum wire w, const struct publication *p)
 {
 	struct sio_event sio;
 	struct raw_event raw;
+	struct sse_event sse;
 
 	switch (w) {
 	case WIRE_SIO:
@@ -140,13 +154,16 @@ wire_event_size(enum wire w, const struct publication *p)
 		return (raw_event_size(&raw));
 	case WIRE_BARE:
 		return (wire_bare(p).n);
+	case WIRE_SSE:
+		sse = wire_stream(p);
+		return (wire_sse_event_size(&sse));
 	case WIRE_EIO:
 	case WIRE_EIO_B64:
 	case WIRE_EIO_POLL:
 	case WIRE__MAX:
 		break;
 	}
-	MUST(w < WIRE_EIO);
+	MUST(w == WIRE_SSE);
 	return (0);
 }
 
@@ -155,6 +172,7 @@ wire_event_put(enum wire w, const struct publication *p, uint8_t *out)
 {
 	struct sio_event sio;
 	struct raw_event raw;
+	struct sse_event sse;
 	struct slice bare;
 
 	switch (w) {
@@ -170,13 +188,16 @@ wire_event_put(enum wire w, const struct publication *p, uint8_t *out)
 		bare = wire_bare(p);
 		memcpy(out, bare.p, bare.n);
 		return (out + bare.n);
+	case WIRE_SSE:
+		sse = wire_stream(p);
+		return (wire_sse_event_put(out, &sse));
 	case WIRE_EIO:
 	case WIRE_EIO_B64:
 	case WIRE_EIO_POLL:
 	case WIRE__MAX:
 		break;
 	}
-	MUST(w < WIRE_EIO);
+	MUST(w == WIRE_SSE);
 	return (NULL);
 }
 
@@ -280,7 +301,7 @@ wire_plan(enum wire w, const struct publication *p)
 		return (wire_message_plan(w, p));
 	plan.text = wire_event_size(w, p);
 	plan.total = wire_text_size(w, plan.text);
-	for (i = 0; i < p->nattach; i++)
+	for (i = 0; i < p->nattach && w != WIRE_SSE; i++)
 		plan.total += wire_binary_size(w, p->attachments[i].n);
 	return (plan);
 }
@@ -301,7 +322,7 @@ wire_put(enum wire w, const struct publication *p,
 	out = wire_event_put(w, p, text);
 	MUST(out == text + plan->text);
 	out = wire_text_end(w, out);
-	for (i = 0; i < p->nattach; i++)
+	for (i = 0; i < p->nattach && w != WIRE_SSE; i++)
 		out = wire_attachment_put(w, p->attachments[i], out);
 	MUST(out == start + plan->total);
 }
@@ -309,7 +330,7 @@ wire_put(enum wire w, const struct publication *p,
 unsigned
 wire_frames(enum wire w, const struct publication *p)
 {
-	if (wire_is_polling(w))
+	if (!wire_is_framed(w))
 		return (0);
 	return (wire_is_engineio(w) ? 1 : 1 + p->nattach);
 }

@@ -21,6 +21,7 @@ enum wire {
 			 * attachment */
 	WIRE_EIO_B64,	/* the same for who cannot take binary */
 	WIRE_EIO_POLL,	/* the same over HTTP polling */
+	WIRE_SSE,	/* Server-Sent Events, {"event","data","meta"} */
 	WIRE__MAX
 };
 
@@ -29,6 +30,13 @@ static inline bool
 wire_is_polling(enum wire w)
 {
 	return (w == WIRE_POLL || w == WIRE_EIO_POLL);
+}
+
+/* Frames of WebSocket. */
+static inline bool
+wire_is_framed(enum wire w)
+{
+	return (!wire_is_polling(w) && w != WIRE_SSE);
 }
 
 /* Namespaces, event names, acknowledgements. */
@@ -49,7 +57,7 @@ wire_is_engineio(enum wire w)
 static inline bool
 wire_has_names(enum wire w)
 {
-	return (wire_is_socketio(w) || w == WIRE_ENVELOPE);
+	return (wire_is_socketio(w) || w == WIRE_ENVELOPE || w == WIRE_SSE);
 }
 
 /* Can such a client acknowledge an event? */
@@ -69,6 +77,9 @@ struct publication {
 	struct slice	 offset;	/* raw JSON string: its place in what a
 					 * Socket.IO client has seen, when that
 					 * can be recovered; or empty */
+	struct slice	 room;		/* the one room that keeps it, */
+	struct slice	 epoch;		/* ... and its place there; empty: none */
+	uint64_t	 kept;
 	struct slice	 once;		/* id of a back end: other hosts deliver
 					 * it once; or empty */
 	const struct slice *attachments; /* binary, as the placeholders in

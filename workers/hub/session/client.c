@@ -198,7 +198,7 @@ client_beat(struct client *c, struct slice ping)
 		return (false);
 	if (out_bytes(&c->hub->out, c->out, ping))
 		counter_add(COUNTER_ws_frames_out,
-		    !wire_is_polling((enum wire)c->wire));
+		    wire_is_framed((enum wire)c->wire));
 	late = now - when_us(c->ping, h->now);
 	c->ping_us = (uint32_t)now;
 	c->pong = when_of(now + h->beats[c->beat].timeout_ms * 1000 -

@@ -10,10 +10,11 @@
 #include "hub/client.h"
 #include "hub/session/session.h"
 
-enum client_slab { CLIENT_PLAIN, CLIENT_ENGINE };	/* hub.clients */
+enum client_slab { CLIENT_PLAIN, CLIENT_ENGINE,
+	CLIENT_SSE };	/* hub.clients */
 /* As one worker tells another: never used for something else. */
 enum client_number { CLIENT_IS_PLAIN = 1, CLIENT_IS_SOCKETIO,
-	CLIENT_IS_MESSAGES };
+	CLIENT_IS_MESSAGES, CLIENT_IS_SSE };
 
 struct book;
 struct buf;

@@ -294,7 +294,9 @@ session_error_retry(struct session *s, const struct ack *ack,
 		session_ack_buf(s, ack, &obj);
 	} else {
 		session_error_object(&obj, code, message, event, retry_ms);
-		session_emit_buf(s, SLICE("\"error\""), &obj);
+		/* an event source has errors of its own by that name */
+		session_emit_buf(s, s->wire == WIRE_SSE ?
+		    SLICE("\"roost:error\"") : SLICE("\"error\""), &obj);
 	}
 	buf_fini(&obj);
 }

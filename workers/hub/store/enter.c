@@ -27,6 +27,7 @@ struct enter {
 	struct since	 since;		/* told up to there */
 	bool		 asked;		/* the client has named a place */
 	bool		 missed;	/* something is not there any more */
+	bool		 told;		/* ... as its stream has heard */
 	bool		 is_slow;
 	uint64_t	 until_us;
 	size_t		 raw_len;
@@ -36,17 +37,39 @@ struct enter {
 
 /* --- the answer ------------------------------------------------------------ */
 
+/* To a stream, with the place as its id. */
+static void
+enter_stream(struct session *s, const struct buf *b, const struct room *r,
+    bool known)
+{
+	struct publication p = { .event = SLICE("\"roost:joined\""),
+		.nsp = slice_of(s->ns->name, s->ns->name_len),
+		.args = buf_unread(b), .first = buf_unread(b) };
+
+	if (b->oom) {
+		counter_add(COUNTER_dropped_memory, 1);
+		return;
+	}
+	if (known) {
+		p.room = room_name(r);
+		p.epoch = place_epoch(r->place);
+		p.kept = r->place->last;
+	}
+	(void)fanout_session(s->hub, s, &p);
+}
+
 /* Where it stands, if that is known. */
 static void
 enter_ack(struct session *s, const struct inbound *in, struct slice raw,
     const struct room *r, bool recovered)
 {
+	bool known = place_known(s->hub, r) && !r->place->healing;
 	struct buf b;
 
 	buf_init(&b);
 	buf_str(&b, "{\"room\":");
 	buf_slice(&b, raw);
-	if (place_known(s->hub, r) && !r->place->healing) {
+	if (known) {
 		buf_str(&b, ",\"epoch\":\"");
 		buf_slice(&b, place_epoch(r->place));
 		buf_str(&b, "\",\"offset\":");
@@ -56,7 +79,34 @@ enter_ack(struct session *s, const struct inbound *in, struct slice raw,
 	}
 	buf_str(&b, recovered ? ",\"recovered\":true}" :
 	    ",\"recovered\":false}");
-	refuse_or_ack(s, in, &b);
+	if (s->wire == WIRE_SSE)
+		enter_stream(s, &b, r, known);
+	else
+		refuse_or_ack(s, in, &b);
+	buf_fini(&b);
+}
+
+/* What was between the place that it has named and what comes next is not there
+ * any more: a stream hears of it at once, for the ids that follow say nothing. */
+static void
+enter_tell_gap(struct session *s, struct enter *e, const struct since *from)
+{
+	struct buf b;
+
+	if (!e->missed || !e->asked || e->told || s->wire != WIRE_SSE)
+		return;
+	e->told = true;
+	buf_init(&b);
+	buf_str(&b, "{\"room\":");
+	buf_slice(&b, slice_of(e->raw, e->raw_len));
+	if (from->given) {
+		buf_str(&b, ",\"epoch\":\"");
+		buf_slice(&b, since_epoch(from));
+		buf_str(&b, "\",\"offset\":");
+		buf_u64(&b, from->offset);
+	}
+	buf_byte(&b, '}');
+	session_emit_buf(s, SLICE("\"roost:gap\""), &b);
 	buf_fini(&b);
 }
 
@@ -144,12 +194,14 @@ enter_finish(struct hub *h, struct enter *e, struct session *s)
 	if (room_membership(s, ROOM_NAMED, room_name(e->room)) != NULL) {
 		/* a back end was faster: what came since came to it */
 		enter_count(e, false);
+		enter_tell_gap(s, e, &e->since);
 		enter_ack(s, &in, raw, e->room, false);
 	} else if ((why = e->may(s, room_name(e->room))) != REFUSED_NONE) {
 		counter_add(COUNTER_joins_refused, 1);
 		refuse(s, &in, why, "you may not join this room");
 	} else if (enter_has_room(s, &in, 0)) {
 		enter_count(e, !e->missed);
+		enter_tell_gap(s, e, &e->since);
 		(void)enter_now(s, &in, e->room, raw, e->asked && !e->missed);
 	}
 	enter_free(h, e);
@@ -201,6 +253,7 @@ enter_replay(struct enter *e, struct session *s,
 
 	e->missed |= history_has_gap(page) || (e->since.given &&
 	    e->since.epoch_len == 0 && history_lacks_first(page));
+	enter_tell_gap(s, e, &e->since);
 	while (history_next(&frames, &one)) {
 		p = publish_received(&one);
 		a = publish_receivers(&one);
@@ -342,7 +395,8 @@ enter_new(struct session *s, const struct inbound *in,
 	e->room = r;
 	e->may = a->may;
 	e->since = a->since;
-	e->asked = a->since.given;
+	e->asked = a->since.given || a->lost;
+	e->missed = a->lost;
 	e->until_us = s->hub->now.us + ENTER_MAX_MS * UINT64_C(1000);
 	e->raw = e->bytes + in->ack.raw.n;
 	e->raw_len = a->raw.n;
@@ -370,7 +424,7 @@ enter_room(struct session *s, const struct inbound *in,
 	if (!enter_has_room(s, in, waiting))
 		return (false);
 	r = room_hold(h, s->ns, a->name);
-	if (r != NULL && enter_is_there(h, r, &a->since)) {
+	if (r != NULL && !a->lost && enter_is_there(h, r, &a->since)) {
 		ok = enter_now(s, in, r, a->raw, a->since.given);
 		room_release(h, &r);
 		return (ok);

@@ -9,6 +9,9 @@
  * What is before the last page in the stream is in it, what is behind is for
  * members: nothing is lost, and nothing comes twice.  When there is no answer
  * the client joins all the same, and is told that it was not recovered.
+ *
+ * An event stream, which asks for nothing by an ack, hears the same by events:
+ * roost:joined with an id, and roost:gap before what is behind the gap.
  */
 #ifndef HUB_STORE_ENTER_H
 #define HUB_STORE_ENTER_H
@@ -24,6 +27,8 @@
 struct enter_ask {
 	struct slice	 name, raw;
 	struct since	 since;
+	bool		 lost;		/* it has seen something, but nobody
+					 * knows what */
 	enum refused	 (*may)(const struct session *, struct slice room);
 };
 bool	enter_room(struct session *, const struct inbound *,

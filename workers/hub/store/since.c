@@ -32,6 +32,13 @@ since_is_epoch(struct slice s)
 }
 
 bool
+since_is_good(const struct since *s)
+{
+	return (since_is_epoch(since_epoch(s)) &&
+	    (s->epoch_len != 0 || s->offset == 0));
+}
+
+bool
 since_read(struct since *s, struct slice object)
 {
 	struct slice since, epoch, offset;

@@ -20,6 +20,9 @@ since_epoch(const struct since *s)
 	return (slice_of(s->epoch, s->epoch_len));
 }
 
+/* Its epoch may stand in JSON and in URLs, and there is none only before its
+ * first event. */
+bool	since_is_good(const struct since *) MUST_USE;
 void	since_set(struct since *, struct slice epoch, uint64_t offset);
 /* The member since of an object: {"epoch":"...","offset":N}, or null.  false:
  * it is something else. */

@@ -135,6 +135,33 @@ reply_send(struct request *rq, int status, const char *type,
 }
 
 void
+reply_stream(struct request *rq, const char *type, const char *extra)
+{
+	struct worker *w = rq->w;
+	const char *lines;
+
+	buf_reset(&w->text);
+	if (!reply_lines(w, extra, rq->lines, &lines)) {
+		conn_abort(rq->c, REASON_memory);
+		return;
+	}
+	http_encode_head(&w->text, 200, w->wall.ms / 1000, false, type, -1,
+	    lines);
+	reply_name(w, &rq->trace);
+	if (w->text.oom) {
+		conn_abort(rq->c, REASON_memory);
+		return;
+	}
+	reply_count(200);
+	from_keep(rq);
+	conn_say(rq->c, buf_unread(&w->text));
+	if (rq->head.method == HTTP_HEAD) {
+		rq->c->half = reply_goes_on(rq);
+		reply_sent(rq->c, 200, false);
+	}
+}
+
+void
 reply_no_memory(struct request *rq)
 {
 	reply_send(rq, 503, "application/json", SLICE("{\"error\":{"

@@ -40,6 +40,12 @@ void	reply_busy(struct request *, const char *message, unsigned seconds);
 /* To a request that cannot be told apart from what follows it. */
 void	reply_bad(struct conn *, int status, const char *why);
 
+/* --- without an end ------------------------------------------------------ */
+
+/* 200, and what is queued from now on is the body, to the connection's end, which
+ * is its end; HEAD: that is all. */
+void	reply_stream(struct request *, const char *type, const char *extra);
+
 /* --- later --------------------------------------------------------------- */
 
 /* It is answered later; what follows it on the connection waits.  For whom:

@@ -22,6 +22,7 @@ enum route {
 	ROUTE_REVOKE,
 	ROUTE_HISTORY, ROUTE_ROOMS, ROUTE_USER,	/* /api/v1/history/... */
 	ROUTE_STATS,
+	ROUTE_SSE,		/* /sse/NAMESPACE */
 	ROUTE__MAX
 };
 
@@ -50,7 +51,7 @@ struct route_match {
 	enum route	 route;
 	/* ENGINE: the route, or NULL for Socket.IO.  PLAIN: the route, or
 	 * NULL and the namespace's encoded name behind "/ws" ("", "/",
-	 * "/chat"); PRESENCE, HISTORY, ROOMS: what is behind its slash;
+	 * "/chat"); SSE: that behind "/sse"; PRESENCE, HISTORY, ROOMS: what is behind its slash;
 	 * USER, DISCONNECT and ROOMS_ORDER: USER of /api/v1/users/USER/..., or
 	 * empty */
 	const struct conf_route *conf;

@@ -289,7 +289,7 @@ conn_ages(const struct conn *c)
 {
 	return (c->w->age_unit_us != 0 && !c->parting && !c->peer_closed &&
 	    (c->state == CONN_IDLE || c->state == CONN_SESSION ||
-	    c->state == CONN_WS));
+	    c->state == CONN_WS || c->state == CONN_STREAM));
 }
 
 bool

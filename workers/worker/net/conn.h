@@ -11,6 +11,7 @@
  *
  *	TLS ──► HTTP ──► CANDIDATE ──► SESSION ──► CLOSING ──┐
  *	  │      │ └───► WS ───────────────────────►─┘       │
+ *	  │      └─────► STREAM ──────────────────►──┐       │
  *	  └──────┴─────► LINGER ◄────────────────────────────┴──► DEAD
  */
 #ifndef WORKER_NET_CONN_H
@@ -55,6 +56,8 @@ enum conn_state {
 			 * all done: it is not read */
 	CONN_SESSION,	/* ... and is the session's only connection */
 	CONN_WS,	/* frames; a client of the hub */
+	CONN_STREAM,	/* a response without an end; a client of the hub that
+			 * only hears */
 	CONN_TUNNEL,	/* TLS whose plain bytes are another worker's */
 	CONN_CLOSING,	/* our Close is out; only the peer's is waited for */
 	CONN_LINGER,	/* the last bytes go out; what comes is discarded */
@@ -117,7 +120,7 @@ struct conn {			/* zeroed by the slab; on a cache line */
 	struct outq	 outq;
 	struct loop_fd	 io;
 	struct tls	*tls;		/* NULL: plain */
-	struct client	*client;	/* WS, SESSION, WAITING */
+	struct client	*client;	/* WS, STREAM, SESSION, WAITING */
 	struct ws	 ws;
 	struct conn_tail *tail;
 	struct http_body *body;		/* HTTP: a request's body is coming */
@@ -207,6 +210,13 @@ static inline bool
 conn_is_ws(const struct conn *c)
 {
 	return (c->state >= CONN_CANDIDATE && c->state <= CONN_WS);
+}
+
+/* It is a client's from now to its end. */
+static inline bool
+conn_is_client(const struct conn *c)
+{
+	return (conn_is_ws(c) || c->state == CONN_STREAM);
 }
 
 /* Its client speaks TLS, with us or with the proxy. */

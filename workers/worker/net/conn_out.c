@@ -92,7 +92,7 @@ conn_write(struct conn *c, size_t *want)
 static bool
 conn_too_far_behind(const struct conn *c)
 {
-	return (conn_is_ws(c) &&
+	return (conn_is_client(c) &&
 	    outq_behind(&c->outq) > c->w->conf->send_queue_bytes);
 }
 

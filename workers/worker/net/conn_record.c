@@ -15,7 +15,8 @@ static enum record_kind
 conn_record_kind(const struct conn *c)
 {
 	return (c->state == CONN_TLS ? RECORD_TLS : conn_is_ws(c) ?
-	    RECORD_WEBSOCKET : RECORD_HTTP);
+	    RECORD_WEBSOCKET : c->state == CONN_STREAM ? RECORD_SSE :
+	    RECORD_HTTP);
 }
 
 /* RFC 6455, 7.1.5 and 7.4.1. */
@@ -51,7 +52,6 @@ conn_record_open(struct conn *c, const struct client *client)
 		return;
 	*conn_number(c) = record_number(c->w);
 	r = conn_record_of(c, client);
-	r.kind = RECORD_WEBSOCKET;
 	record_open(&r);
 }
 

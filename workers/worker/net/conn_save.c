@@ -21,7 +21,30 @@
 
 STATE_FIELDS(conn, 256);
 STATE_FIELDS(conn_tail, 8);
-static_assert(CONN__MAX == 14, "a new state: a new version");
+static_assert(CONN__MAX == 15, "a new state: a new number");
+
+/*
+ * States as they are written: numbers that were there before keep their meaning,
+ * and who does not know a new one refuses the connections that have it.
+ */
+#define CONN_SAVED_STREAM	14
+
+static uint8_t
+conn_save_number(unsigned state)
+{
+	return ((uint8_t)(state == CONN_STREAM ? CONN_SAVED_STREAM :
+	    state > CONN_STREAM ? state - 1 : state));
+}
+
+/* CONN__MAX: there is no such state. */
+static unsigned
+conn_load_number(unsigned number)
+{
+	if (number == CONN_SAVED_STREAM)
+		return (CONN_STREAM);
+	number += number >= CONN_STREAM;
+	return (number < CONN_DEAD ? number : CONN__MAX);
+}
 
 /*
  * A bit that was not there has its field's old meaning where it is not set, and
@@ -45,7 +68,7 @@ static bool
 conn_save_has_client(unsigned state)
 {
 	return (state == CONN_WAITING || state == CONN_SESSION ||
-	    state == CONN_WS);
+	    state == CONN_WS || state == CONN_STREAM);
 }
 
 /* ... those that are nothing without their session over polling; */
@@ -168,7 +191,7 @@ conn_save_fields(const struct conn *c, struct buf *b)
 {
 	const struct worker *w = c->w;
 
-	state_put_u8(b, c->state);
+	state_put_u8(b, conn_save_number(c->state));
 	state_put_u8(b, c->reason);
 	state_put_u16(b, (uint16_t)conn_save_flags(c));
 	state_put_u8(b, c->after);
@@ -250,7 +273,7 @@ conn_load_fields(struct conn *c, struct state_in *in, unsigned *flags,
     uint64_t *key)
 {
 	struct worker *w = c->w;
-	unsigned state = state_get_u8(in), after;
+	unsigned state = conn_load_number(state_get_u8(in)), after;
 	struct mono old;
 	uint16_t code;
 	bool ok;

@@ -22,6 +22,7 @@
 static const char *const record_kinds[] = {
 	[RECORD_TLS] = "tls", [RECORD_HTTP] = "http",
 	[RECORD_WEBSOCKET] = "websocket", [RECORD_POLLING] = "polling",
+	[RECORD_SSE] = "sse",
 };
 
 uint32_t
@@ -126,7 +127,8 @@ record_trail(const struct record *r, enum trail_event event)
 
 	t->client = r->number;
 	t->port = r->port;
-	t->flags = r->kind == RECORD_POLLING ? TRAIL_POLLING : 0;
+	t->flags = r->kind == RECORD_POLLING ? TRAIL_POLLING :
+	    r->kind == RECORD_SSE ? TRAIL_SSE : 0;
 	t->queued = r->queued > UINT32_MAX ? UINT32_MAX : (uint32_t)r->queued;
 	memcpy(t->address, r->address, sizeof t->address);
 	return (t);
@@ -271,7 +273,7 @@ record_log_end(const struct record *r)
 static void
 record_lost(const struct record *r)
 {
-	if (r->kind == RECORD_WEBSOCKET && (r->reason == REASON_client_gone ||
+	if ((r->kind == RECORD_WEBSOCKET || r->kind == RECORD_SSE) && (r->reason == REASON_client_gone ||
 	    r->reason == REASON_client_reset))
 		histogram_add(HISTOGRAM_lost_age_ms, (uint64_t)
 		    (record_time(r->w) - r->opened) * RECORD_UNIT_US / 1000);

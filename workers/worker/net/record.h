@@ -20,7 +20,8 @@ struct worker;
 				 * bits */
 
 enum record_kind {
-	RECORD_TLS, RECORD_HTTP, RECORD_WEBSOCKET, RECORD_POLLING
+	RECORD_TLS, RECORD_HTTP, RECORD_WEBSOCKET, RECORD_POLLING,
+	RECORD_SSE
 };
 
 /* Bytes each way, and how long ago the last of them. */

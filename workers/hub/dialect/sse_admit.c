@@ -1,0 +1,87 @@
+/*
+ * May there be such an event stream?  All is found out before it is opened: what
+ * is refused has a status of its own, and a browser does not come back.  Called
+ * by the host through client.h.
+ */
+#include "base/utf8.h"
+#include "hub/dialect/sse.h"
+#include "hub/hub_int.h"
+#include "hub/rule/join.h"
+
+static bool
+sse_refuse(struct refusal *r, int status, const char *code,
+    const char *message)
+{
+	*r = (struct refusal){ .status = status, .code = code,
+		.message = message };
+	return (false);
+}
+
+static bool
+sse_is_twice(const struct sse_ask *ask, unsigned i)
+{
+	unsigned j;
+
+	for (j = 0; j < i; j++)
+		if (slice_eq(ask->rooms[i], ask->rooms[j]))
+			return (true);
+	return (false);
+}
+
+static bool
+sse_asks_well(const struct hub *h, const struct sse_ask *ask,
+    struct refusal *r)
+{
+	struct since seen[SSE_ROOMS_MAX];
+	unsigned i;
+
+	if (ask->nrooms > h->conf->rooms_per_session)
+		return (sse_refuse(r, 400, "bad_request", "too many rooms"));
+	for (i = 0; i < ask->nrooms; i++) {
+		if (ask->rooms[i].n == 0 || ask->rooms[i].n > ROOM_NAME_MAX ||
+		    !utf8_name(ask->rooms[i]))
+			return (sse_refuse(r, 400, "bad_request",
+			    "that is no room's name"));
+		if (sse_is_twice(ask, i))
+			return (sse_refuse(r, 400, "bad_request",
+			    "a room is named twice"));
+	}
+	if (ask->strict && ask->last.n != 0 &&
+	    !cursor_parse(seen, ask->nrooms, ask->last))
+		return (sse_refuse(r, 400, "bad_request",
+		    "last_event_id is no id of these rooms"));
+	return (true);
+}
+
+/* As if it were one. */
+static bool
+sse_may_join(const struct admission *a, const struct sse_ask *ask,
+    struct refusal *r)
+{
+	const struct session as = { .magic = SESSION_MAGIC, .ns = a->ns,
+		.who = a->who };
+	unsigned i;
+
+	for (i = 0; i < ask->nrooms; i++)
+		if (join_may(&as, ask->rooms[i]) != REFUSED_NONE) {
+			counter_add(COUNTER_joins_refused, 1);
+			return (sse_refuse(r, 403, "forbidden",
+			    "you may not join this room"));
+		}
+	return (true);
+}
+
+bool
+sse_admit(struct hub *h, const struct client_request *q,
+    const struct sse_ask *ask, struct admission *a, struct refusal *r)
+{
+	*a = (struct admission){ .ns = q->ns };
+	if (!sse_asks_well(h, ask, r) || !plain_admit(h, q, a, r))
+		return (false);
+	if (sse_may_join(a, ask, r))
+		return (true);
+	counter_add(COUNTER_ns_refusals, 1);
+	counter_ns_add(q->ns->index, NS_refusals, 1);
+	admission_fini(a);
+	return (false);
+}
