@@ -248,6 +248,29 @@ test('limits of users and addresses are those of others', async () => {
 	await d.stop();
 });
 
+test('an event source that cannot be served now is told to come back', async () => {
+	const d = await Daemon.start({ workers: 1, conf: `${space}
+rate "connects" { per = address allow = 1/2s burst = 1 }` });
+	const open = (headers) => Stream.open(d.url('/sse/k?room=k:1'),
+	    { headers });
+	const first = await open();
+	await first.heard('roost:joined');
+	const refused = await open();
+	assert.equal(refused.status, 429);
+	assert.ok(Number(refused.response.headers.get('retry-after')) >= 1);
+	const told = await open({ Accept: 'text/event-stream' });
+	assert.equal(told.status, 200);
+	await told.end();
+	assert.ok(told.retry >= 1000, String(told.retry));
+	assert.equal(told.got[0].event, 'roost:error');
+	assert.equal(told.got[0].json.data.code, 'rate_limited');
+	const s = source(d.url('/sse/k?room=k:1'));
+	await until(() => s.joins.length === 1, 'the join', 20000);
+	s.close();
+	first.close();
+	await d.stop();
+});
+
 const has_nginx = (() => {
 	try {
 		execFileSync('nginx', ['-v'], { stdio: 'ignore' });

@@ -3,6 +3,7 @@
  */
 #include "worker/http/reply.h"
 
+#include <bsd/stdlib.h>
 #include <stdio.h>
 
 #include "proto/error.h"
@@ -295,11 +296,38 @@ reply_held_bytes(struct conn *c, int status, const char *type,
 		    out_bytes(c->w->out, &c->outq, body));
 }
 
+/* Not now: an event source hears that as an event of a stream that ends at once,
+ * with the time after which it tries again. */
+static bool
+reply_again(struct request *rq, const char *code, const char *message,
+    uint64_t seconds)
+{
+	struct buf *b = &rq->w->body;
+
+	if (!rq->again)
+		return (false);
+	buf_reset(b);
+	buf_str(b, "retry: ");
+	buf_u64(b, seconds * 1000 + arc4random_uniform(1000));
+	buf_str(b, "\nevent: roost:error\ndata: {\"event\":\"roost:error\","
+	    "\"data\":{\"code\":\"");
+	buf_str(b, code);
+	buf_str(b, "\",\"message\":\"");
+	buf_str(b, message);
+	buf_str(b, "\"}}\n\n");
+	reply_body(rq, 200, "text/event-stream",
+	    "Cache-Control: no-cache, no-transform\r\n");
+	return (true);
+}
+
 void
 reply_error(struct request *rq, int status, const char *code,
     const char *message)
 {
 	struct buf *b = &rq->w->body;
+
+	if (status == 503 && reply_again(rq, code, message, REPLY_RETRY_S))
+		return;
 
 	buf_reset(b);
 	error_encode(b, code, message);
@@ -327,6 +355,8 @@ reply_not_now(struct request *rq, int status, const char *code,
 	struct buf *b = &rq->w->body;
 	char later[48];
 
+	if (reply_again(rq, code, message, seconds))
+		return;
 	(void)snprintf(later, sizeof later, "Retry-After: %llu\r\n",
 	    (unsigned long long)seconds);
 	buf_reset(b);
@@ -338,6 +368,8 @@ void
 reply_too_many(struct request *rq, const char *code, const char *message,
     uint64_t retry_ms)
 {
+	if (retry_ms == 0)
+		rq->again = false;	/* that may be for ever */
 	reply_not_now(rq, 429, code, message, retry_ms == 0 ? REPLY_RETRY_S :
 	    (retry_ms + 999) / 1000);
 }

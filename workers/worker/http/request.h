@@ -35,6 +35,9 @@ struct request {
 	bool		 wait;		/* not now: what is queued goes first */
 	bool		 later;		/* not now: it is asked again, each turn */
 	bool		 keep_alive;	/* the connection stays */
+	bool		 again;		/* an event source asks: it comes back if
+					 * it is told so, and never after a
+					 * status of an error */
 };
 
 /* Hands (conn.h) of HTTP: */
