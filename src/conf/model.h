@@ -390,6 +390,9 @@ struct conf_namespace {
 	size_t		 name_len;
 	enum conf_auth	 auth;
 	bool		 sse;		/* event streams are served */
+	bool		 poll;		/* ... and long polls, of this room where
+					 * none is named; "": none */
+	char		*poll_room;
 	unsigned	 limit_sessions; /* on the host; 0: no limit */
 	enum conf_presence presence;
 	uint64_t	 idle_after_ms;	/* silent for so long: away; 0: never */

@@ -97,6 +97,39 @@ bool	sse_admit(struct hub *, const struct client_request *,
 struct client *sse_open(struct hub *, struct admission *,
 	    const struct sse_ask *, struct outq *out) MUST_USE;
 
+/* --- long polls ------------------------------------------------------------ */
+
+struct longpoll;
+
+/* What a poll's request names, decoded; borrowed. */
+struct longpoll_ask {
+	struct slice	 room;
+	struct slice	 since;		/* EPOCH:OFFSET, 0: all that is kept, or
+					 * empty: the newest */
+	struct slice	 seen;		/* the place that its client has all up
+					 * to, or empty: it need not hear that
+					 * again */
+	uint64_t	 wait_ms;	/* for something new */
+	unsigned	 limit;		/* of events */
+};
+struct longpoll_answer {
+	int		 status;	/* 200; 304; 401, 503: an error */
+	struct slice	 body;		/* JSON, or empty */
+	struct slice	 place;		/* behind it; or empty */
+};
+/* As plain_admit(); the room is one that is kept and that may be joined. */
+bool	longpoll_admit(struct hub *, const struct client_request *,
+	    const struct longpoll_ask *, struct admission *, struct refusal *)
+	    MUST_USE;
+/* ports.polled() will tell asker once, later, and it is over then; an asker that
+ * goes before forgets it.  NULL: no memory, or the store cannot be asked. */
+struct longpoll *longpoll_open(struct hub *, struct admission *,
+	    const struct longpoll_ask *, void *asker) MUST_USE;
+/* Clears; NULL is fine. */
+void	longpoll_forget(struct longpoll **);
+/* The worker goes: all that wait are answered. */
+void	longpoll_leave(struct hub *);
+
 struct outq *client_out(const struct client *);
 /* It speaks Engine.IO. */
 bool	client_is_engine(const struct client *);

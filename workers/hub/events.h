@@ -10,10 +10,12 @@
 
 #include "base/slice.h"
 
+struct bus_publish;
 struct hub;
 struct membership;
 struct principal;
 struct publication;
+struct room;
 struct session;
 
 #define EVENT_HEARERS	4	/* of one event, at most */
@@ -37,6 +39,10 @@ struct hub_events {
 	/* One more connection of this user is counted. */
 	void	(*user_came[EVENT_HEARERS])(struct hub *,
 		    const struct principal *);
+	/* The members of a room have got this one, which it keeps; NULL: some
+	 * that were missing. */
+	void	(*kept)(struct hub *, struct room *,
+		    const struct bus_publish *);
 	/* An event stream is about to be given what a room keeps: the id by
 	 * which it will ask for what comes behind it, until the next call;
 	 * empty: it keeps the one before. */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "hub/api.h"
+#include "hub/client.h"
 #include "hub/backend/ask.h"
 #include "hub/backend/census.h"
 #include "hub/hub_int.h"
@@ -23,6 +24,7 @@
 #include "hub/recover/recover.h"
 #include "hub/audience/sids.h"
 #include "hub/dialect/engine.h"
+#include "hub/dialect/longpoll.h"
 #include "hub/dialect/sse.h"
 #include "hub/service/presence.h"
 #include "hub/session/limit.h"
@@ -46,6 +48,7 @@ static const struct hub_events events = {
 	.session_freed = { recover_session_freed },
 	.session_silent = { presence_session_silent },
 	.user_came = { recover_user_came },
+	.kept = longpoll_kept,
 	.stream_id = sse_stream_id,
 };
 
@@ -64,6 +67,7 @@ hub_parts(struct hub *h)
 	    (h->asks = ask_table_new(h)) != NULL &&
 	    (h->store = store_table_new(h)) != NULL &&
 	    (h->stream = streams_table_new(h)) != NULL &&
+	    (h->longpolls = longpoll_table_new(h)) != NULL &&
 	    (h->rolls = roll_table_new()) != NULL &&
 	    (h->censuses = census_table_new()) != NULL);
 }
@@ -124,6 +128,7 @@ hub_free(struct hub **hp)
 
 	CHECK_MAGIC(h, HUB_MAGIC);
 	*hp = NULL;
+	longpoll_table_free(h);
 	recover_table_free(h);
 	roll_table_free(h);
 	census_table_free(h);
@@ -181,6 +186,7 @@ hub_tick(struct hub *h)
 	pending_tick(h);
 	store_tick(h);
 	streams_tick(h);
+	longpoll_tick(h);
 	gap_tick(h);
 	recover_tick(h);
 	ask_tick(h);
@@ -336,6 +342,7 @@ hub_leave(struct hub *h)
 {
 	CHECK_MAGIC(h, HUB_MAGIC);
 	ask_leave(h);
+	longpoll_leave(h);
 }
 
 struct out *

@@ -52,6 +52,7 @@ struct hub {
 	struct census_table *censuses;
 	struct store_table *store;
 	struct streams_table *stream;
+	struct longpoll_table *longpolls;	/* dialect/ */
 	struct journal_mark *marks;	/* by namespace */
 	struct hub_ports ports;
 	struct out	 out;

@@ -28,6 +28,8 @@ struct client_noted {
 	struct slice	 what;		/* REFUSED: the code, or words */
 };
 
+struct longpoll_answer;
+
 struct hub_ports {
 	void	*host;		/* first argument of all */
 	/*
@@ -52,6 +54,9 @@ struct hub_ports {
 	 */
 	void	(*answered)(void *host, void *asker, int status,
 		    struct slice body);
+	/* A long poll (client.h) of this asker is answered, and over. */
+	void	(*polled)(void *host, void *asker,
+		    const struct longpoll_answer *);
 	/* A token was refused, or is missing, or what the host vouched for was;
 	 * enum authfail.  May be NULL. */
 	void	(*refused)(void *host, enum authfail, bool vouched);

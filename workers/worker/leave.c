@@ -5,6 +5,7 @@
 
 #include <bsd/stdlib.h>
 
+#include "hub/client.h"
 #include "hub/move.h"
 #include "shm/counters.h"
 #include "sys/ipc.h"
@@ -65,6 +66,7 @@ leave_close_all(struct worker *w, enum reason r)
 	TAILQ_FOREACH(c, &w->conns, link)
 		/* those are answered, or closed, by their session */
 		if (c->state != CONN_HELD && c->state != CONN_ASKING &&
+		    c->state != CONN_POLL &&
 		    c->state != CONN_TUNNEL)
 			conn_close(c, r);
 }
@@ -76,6 +78,7 @@ leave_go(struct worker *w, enum worker_mode mode, uint64_t ms)
 {
 	if (w->mode < WORKER_DRAINING && mode == WORKER_DRAINING)
 		accept_rest(w);
+	longpoll_leave(w->hub);	/* they ask others next */
 	log_info(mode == WORKER_DRAINING ? "drain connections=%zu ms=%llu" :
 	    "stop connections=%zu ms=%llu", w->nconns, (unsigned long long)ms);
 	if (w->mode < WORKER_DRAINING)
@@ -129,7 +132,8 @@ leave_may_tell(const struct conn *c, bool last)
 		return (false);
 	/* unless a request is on its way, or another worker may take it */
 	return (last || (!(c->tls == NULL && handover_gives(c->w->handover)) &&
-	    c->state != CONN_HTTP && c->state != CONN_ASKING));
+	    c->state != CONN_HTTP && c->state != CONN_ASKING &&
+	    c->state != CONN_POLL));
 }
 
 /* DRAINING: as many as are due.  Who was looked at goes to the end of the

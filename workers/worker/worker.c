@@ -42,6 +42,7 @@
 #include "worker/http/refusal.h"
 #include "worker/http/request.h"
 #include "worker/leave.h"
+#include "worker/longpoll/longpoll.h"
 #include "worker/net/accept.h"
 #include "worker/net/age.h"
 #include "worker/net/bus_port.h"
@@ -73,6 +74,8 @@ static const struct conn_hand worker_hands[CONN__MAX] = {
 		.parting = polling_http_parting, .gone = polling_http_gone },
 	[CONN_ASKING] = { .input = request_held_input, .due = request_due,
 		.parting = api_parting },
+	[CONN_POLL] = { .input = request_held_input, .due = request_due,
+		.parting = longpoll_parting },
 	[CONN_CANDIDATE] = { .input = polling_candidate_input,
 		.due = polling_candidate_due, .parting = polling_ws_parting },
 	[CONN_WAITING] = { .input = frames_input, .due = frames_due,
@@ -112,6 +115,8 @@ static const struct route_row worker_routes[ROUTE__MAX] = {
 		.allow = "Allow: GET, OPTIONS\r\n", .serve = upgrade_plain },
 	[ROUTE_SSE] = { .methods = GET | 1u << HTTP_OPTIONS,
 		.allow = GET_ALLOW, .serve = sse_serve },
+	[ROUTE_POLL] = { .methods = GET | 1u << HTTP_OPTIONS,
+		.allow = GET_ALLOW, .serve = longpoll_serve },
 	[ROUTE_PUBLISH] = { .methods = POST, .allow = POST_ALLOW,
 		.serve = api_head, .body = api_body, .api = true },
 	[ROUTE_BATCH] = { .methods = POST, .allow = POST_ALLOW,
@@ -441,6 +446,7 @@ worker_open_hub(struct worker *w)
 			.bus_is_behind = worker_port_bus_is_behind,
 			.flush = worker_port_flush,
 			.answered = api_answered,
+			.polled = longpoll_answered,
 			.refused = refusal_token,
 			.unpublished = refusal_publish,
 			.noted = worker_port_noted,

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "conf/find.h"
 #include "conf/heap.h"
 #include "conf/index.h"
 #include "conf/name.h"
@@ -227,6 +228,16 @@ namespace_note_keeps(const struct conf *conf, struct conf_namespace *ns)
 }
 
 static void
+namespace_check_poll(struct conf_reading *parse, const struct conf_tree *s,
+    const struct conf_namespace *ns)
+{
+	if (ns->poll_room[0] != '\0' &&
+	    !conf_room_keeps(ns, slice_str(ns->poll_room)))
+		conf_titled_bad(parse, s, "poll_room is no room that keeps a "
+		    "history");
+}
+
+static void
 namespace_read(struct conf_reading *parse, const struct conf_tree *s)
 {
 	struct conf_namespace *ns = namespace_place(parse->p.conf,
@@ -256,6 +267,7 @@ namespace_read(struct conf_reading *parse, const struct conf_tree *s)
 	while ((sub = conf_tree_next(s, CONF_SEC_EVENT, sub)) != NULL)
 		namespace_event(parse, sub, ns);
 	namespace_note_keeps(parse->p.conf, ns);
+	namespace_check_poll(parse, s, ns);
 	namespace_index_events(parse, ns);
 }
 

@@ -64,6 +64,7 @@ heal_end(struct hub *h, struct heal *l)
 	    COUNTER_history_healed, 1);
 	if (l->is_slow)
 		TAILQ_REMOVE(&h->store->heals, l, slow);
+	h->events->kept(h, l->room, NULL);
 	room_release(h, &l->room);
 	free(l);
 }

@@ -65,6 +65,7 @@ store_bus_publish(struct hub *h, const struct bus_envelope *e)
 			publish_bus(h, e);
 		if (place_set(h, r, b->epoch, b->kept))
 			place_finish(r, (e->flags & BUS_FINISH) != 0);
+		h->events->kept(h, r, b);
 		return (true);
 	case PLACE_BEFORE:
 		counter_add(COUNTER_history_repeated, 1);

@@ -55,6 +55,28 @@ page_put_event(struct buf *b, const struct bus_publish *p, bool plain)
 	buf_byte(b, '}');
 }
 
+static void
+page_begin(struct buf *b, struct slice raw, struct slice epoch, uint64_t offset)
+{
+	buf_str(b, "{\"room\":");
+	buf_slice(b, raw);
+	buf_str(b, ",\"epoch\":\"");
+	buf_slice(b, epoch);
+	buf_str(b, "\",\"offset\":");
+	buf_u64(b, offset);
+	buf_str(b, ",\"events\":[");
+}
+
+void
+page_put_one(struct buf *b, struct slice raw, struct slice epoch,
+    uint64_t offset, const struct bus_publish *p)
+{
+	page_begin(b, raw, epoch, offset);
+	if (p != NULL)
+		page_put_event(b, p, true);
+	buf_str(b, "],\"more\":false,\"gap\":false}");
+}
+
 void
 page_put(struct buf *b, struct slice raw, const struct since *asked,
     const struct bus_envelope *page, bool plain)
@@ -65,13 +87,7 @@ page_put(struct buf *b, struct slice raw, const struct since *asked,
 
 	if (asked->given && asked->epoch_len == 0)
 		gap |= history_lacks_first(page);
-	buf_str(b, "{\"room\":");
-	buf_slice(b, raw);
-	buf_str(b, ",\"epoch\":\"");
-	buf_slice(b, page->page.epoch);
-	buf_str(b, "\",\"offset\":");
-	buf_u64(b, page->page.top);
-	buf_str(b, ",\"events\":[");
+	page_begin(b, raw, page->page.epoch, page->page.top);
 	while (history_next(&frames, &e)) {
 		if (any)
 			buf_byte(b, ',');

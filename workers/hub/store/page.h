@@ -17,6 +17,10 @@
 #define PAGE_LIMIT	100	/* events, when nobody says */
 
 /* raw: the room's name as JSON. */
+/* The same as a page of one event, or of none (NULL), that ends at this place. */
+struct bus_publish;
+void	page_put_one(struct buf *, struct slice raw, struct slice epoch,
+	    uint64_t offset, const struct bus_publish *);
 void	page_put(struct buf *, struct slice raw, const struct since *asked,
 	    const struct bus_envelope *page, bool plain);
 /* Which part: behind a place, or the newest. */

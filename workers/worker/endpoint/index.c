@@ -25,6 +25,8 @@ index_text(struct buf *b, const struct request *rq)
 	buf_str(b, "This is roostd, a realtime gateway.\n\n");
 	index_line(b, conf->socketio_path, "Socket.IO");
 	index_line(b, "/ws/NAMESPACE", "plain WebSocket");
+	index_line(b, "/sse/NAMESPACE", "event streams");
+	index_line(b, "/poll/NAMESPACE", "long polls");
 	if (rq->w->h->demo_page.n > 0)
 		index_line(b, "/demo/", "a page to try it");
 	if (conf->napi_keys > 0 && !rq->c->no_api)

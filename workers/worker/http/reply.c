@@ -205,7 +205,8 @@ reply_hold(struct request *rq, enum conn_state state)
 {
 	struct conn *c = rq->c;
 
-	MUST(state == CONN_HELD || state == CONN_ASKING);
+	MUST(state == CONN_HELD || state == CONN_ASKING ||
+	    state == CONN_POLL);
 	c->state = (uint8_t)state;
 	c->after = rq->keep_alive ? CONN_STAYS : reply_goes_on(rq) ?
 	    CONN_LINGERS : CONN_ENDS;
@@ -226,14 +227,15 @@ reply_held_head(struct conn *c, int status, const char *type,
 {
 	struct worker *w = c->w;
 
-	MUST(c->state == CONN_HELD || c->state == CONN_ASKING);
+	MUST(c->state == CONN_HELD || c->state == CONN_ASKING ||
+	    c->state == CONN_POLL);
 	c->state = CONN_HTTP;
 	if (w->mode == WORKER_STOPPING || conn_is_last(c))
 		reply_held_last(c);
 	buf_reset(&w->text);
 	http_encode_head(&w->text, status, w->wall.ms / 1000,
 	    c->after == CONN_STAYS, type,
-	    (int64_t)n, lines);
+	    status == 304 ? -1 : (int64_t)n, lines);
 	reply_count(status);
 	if (!w->text.oom &&
 	    out_bytes(w->out, &c->outq, buf_unread(&w->text)))

@@ -49,7 +49,7 @@ void	reply_stream(struct request *, const char *type, const char *extra);
 /* --- later --------------------------------------------------------------- */
 
 /* It is answered later; what follows it on the connection waits.  For whom:
- * CONN_HELD, CONN_ASKING. */
+ * CONN_HELD, CONN_ASKING, CONN_POLL. */
 void	reply_hold(struct request *, enum conn_state);
 /* The connection ends with this response. */
 void	reply_held_last(struct conn *);

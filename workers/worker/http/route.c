@@ -173,6 +173,11 @@ route_find(const struct conf *conf, struct slice path, struct route_match *m)
 		m->ns_name = slice_from(path, 4);
 		return;
 	}
+	if (conf_path_under(path, SLICE("/poll"))) {
+		m->route = ROUTE_POLL;
+		m->ns_name = slice_from(path, 5);
+		return;
+	}
 	route_own(path, m);
 	if (m->route == ROUTE_NONE)
 		route_own(route_bare(path), m);

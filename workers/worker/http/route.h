@@ -22,7 +22,7 @@ enum route {
 	ROUTE_REVOKE,
 	ROUTE_HISTORY, ROUTE_ROOMS, ROUTE_USER,	/* /api/v1/history/... */
 	ROUTE_STATS,
-	ROUTE_SSE,		/* /sse/NAMESPACE */
+	ROUTE_SSE, ROUTE_POLL,	/* /sse/NAMESPACE, /poll/NAMESPACE */
 	ROUTE__MAX
 };
 
@@ -51,7 +51,8 @@ struct route_match {
 	enum route	 route;
 	/* ENGINE: the route, or NULL for Socket.IO.  PLAIN: the route, or
 	 * NULL and the namespace's encoded name behind "/ws" ("", "/",
-	 * "/chat"); SSE: that behind "/sse"; PRESENCE, HISTORY, ROOMS: what is behind its slash;
+	 * "/chat"); SSE, POLL: that behind "/sse", "/poll";
+	 * PRESENCE, HISTORY, ROOMS: what is behind its slash;
 	 * USER, DISCONNECT and ROOMS_ORDER: USER of /api/v1/users/USER/..., or
 	 * empty */
 	const struct conf_route *conf;

@@ -37,6 +37,7 @@
 struct ask;
 struct client;
 struct conn;
+struct conn_poll;
 struct http_body;
 struct poller;
 struct tunnel;
@@ -51,6 +52,7 @@ enum conn_state {
 	CONN_HTTP,	/* a request comes, or its response is to come */
 	CONN_HELD,	/* ... comes later, from its session over polling */
 	CONN_ASKING,	/* ... and is the answers of clients, or workers */
+	CONN_POLL,	/* ... and is what a room will keep */
 	CONN_CANDIDATE,	/* frames; asks to take over a session over polling */
 	CONN_WAITING,	/* ... has done so, but a POST that came before is not
 			 * all done: it is not read */
@@ -130,6 +132,7 @@ struct conn {			/* zeroed by the slab; on a cache line */
 					  * it; CANDIDATE to SESSION */
 		struct tunnel	*tunnel; /* TUNNEL */
 		struct ask	*ask;	/* ASKING */
+		struct conn_poll *polled; /* POLL */
 	};
 	struct worker	*w;
 	TAILQ_ENTRY(conn) link;		/* of the worker's connections */
@@ -203,7 +206,7 @@ conn_number(struct conn *c)
 static inline bool
 conn_is_http(const struct conn *c)
 {
-	return (c->state >= CONN_IDLE && c->state <= CONN_ASKING);
+	return (c->state >= CONN_IDLE && c->state <= CONN_POLL);
 }
 
 static inline bool

@@ -21,29 +21,30 @@
 
 STATE_FIELDS(conn, 256);
 STATE_FIELDS(conn_tail, 8);
-static_assert(CONN__MAX == 15, "a new state: a new number");
+static_assert(CONN__MAX == 16, "a new state: a new number");
 
 /*
  * States as they are written: numbers that were there before keep their meaning,
  * and who does not know a new one refuses the connections that have it.
  */
-#define CONN_SAVED_STREAM	14
-
-static uint8_t
-conn_save_number(unsigned state)
-{
-	return ((uint8_t)(state == CONN_STREAM ? CONN_SAVED_STREAM :
-	    state > CONN_STREAM ? state - 1 : state));
-}
+static const uint8_t conn_numbers[CONN__MAX] = {
+	[CONN_PREAMBLE] = 0, [CONN_TLS] = 1, [CONN_IDLE] = 2, [CONN_HTTP] = 3,
+	[CONN_HELD] = 4, [CONN_ASKING] = 5, [CONN_CANDIDATE] = 6,
+	[CONN_WAITING] = 7, [CONN_SESSION] = 8, [CONN_WS] = 9,
+	[CONN_TUNNEL] = 10, [CONN_CLOSING] = 11, [CONN_LINGER] = 12,
+	[CONN_DEAD] = 13, [CONN_STREAM] = 14, [CONN_POLL] = 15,
+};
 
 /* CONN__MAX: there is no such state. */
 static unsigned
 conn_load_number(unsigned number)
 {
-	if (number == CONN_SAVED_STREAM)
-		return (CONN_STREAM);
-	number += number >= CONN_STREAM;
-	return (number < CONN_DEAD ? number : CONN__MAX);
+	unsigned state;
+
+	for (state = 0; state < CONN__MAX; state++)
+		if (conn_numbers[state] == number)
+			break;
+	return (state);
 }
 
 /*
@@ -83,7 +84,7 @@ conn_save_is_bound(unsigned state)
 static bool
 conn_save_is_state(unsigned state)
 {
-	return (state > CONN_TLS && state != CONN_ASKING &&
+	return (state > CONN_TLS && state != CONN_ASKING && state != CONN_POLL &&
 	    state != CONN_TUNNEL && state < CONN_DEAD);
 }
 
@@ -191,7 +192,7 @@ conn_save_fields(const struct conn *c, struct buf *b)
 {
 	const struct worker *w = c->w;
 
-	state_put_u8(b, conn_save_number(c->state));
+	state_put_u8(b, conn_numbers[c->state]);
 	state_put_u8(b, c->reason);
 	state_put_u16(b, (uint16_t)conn_save_flags(c));
 	state_put_u8(b, c->after);
