@@ -16,6 +16,7 @@ import { Daemon, slow, until } from './lib/daemon.mjs';
 import { nginx } from './lib/proxies.mjs';
 import { CLIENT, SERVER, started } from './lib/remains.mjs';
 import { Stream } from './lib/sse.mjs';
+import { putRebuilt, upgrade, Upgradable } from './lib/upgrade.mjs';
 
 const quick = `log_connections = end
 drain_time = ${Math.min(slow, 4)}s\n`;
@@ -309,3 +310,24 @@ for (const [name, start] of [['as its manual page says', (d) => nginx(d)],
 		await p.stop();
 		await d.stop();
 	});
+
+test('a stream goes on behind an upgrade', async () => {
+	const d = await Upgradable.start({ workers: 2, conf: quick + space });
+	const s = await Stream.open(d.url('/sse/k?room=k:1'));
+	await s.heard('roost:joined');
+	let sender = await connect(d, '/k');
+	await say(sender, 'k:1', 1, 3);
+	sender.close();
+	putRebuilt(d);
+	await upgrade(d);
+	sender = await connect(d, '/k');
+	await say(sender, 'k:1', 4, 6);
+	await s.heard('say', 6);
+	assert.deepEqual(numbers(s), range(1, 6));
+	assert.equal(s.ended, false);
+	assert.equal(s.of('roost:gap').length, 0);
+	await d.counts('sse_open', 1);
+	sender.close();
+	s.close();
+	await d.stop();
+});
