@@ -19,7 +19,7 @@ sys/epoll.h	src/sys/loop_epoll.c
 sys/signalfd.h	src/sys/plat_linux.c
 sys/prctl.h	src/sys/plat_linux.c
 seccomp.h	src/master/confine/confine.c
-linux/		src/sys/plat_linux.c src/sys/plat_tcp.c src/master/confine/calls.c
+linux/		src/sys/plat_linux.c src/sys/plat_socket.c src/sys/plat_tcp.c src/master/confine/calls.c
 EOF
 }
 
