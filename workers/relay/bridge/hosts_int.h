@@ -1,10 +1,31 @@
 /*
- * Between hosts.c, which takes what other daemons say, and hosts_check.c.
+ * Between hosts.c, which takes what other daemons say, hosts_out.c, which tells
+ * them, and hosts_check.c.
  */
 #ifndef RELAY_BRIDGE_HOSTS_INT_H
 #define RELAY_BRIDGE_HOSTS_INT_H
 
+#include "base/buf.h"
 #include "relay/bridge/hosts.h"
+
+struct interest;
+struct sent;
+
+/* What a message begins with. */
+#define HOSTS_MARK	8u
+extern const uint8_t hosts_mark[HOSTS_MARK];
+
+struct hosts {
+	unsigned	 magic;
+#define HOSTS_MAGIC	0x4057a11c
+	struct hosts_params p;
+	struct interest	*interest;
+	struct sent	*sent;
+	struct buf	 channel, message, words;
+	struct buf	 asks;		/* the channel of inquiries */
+	uint64_t	 gap_ms;	/* begin of the gap that is told; 0: none */
+	bool		 refused;	/* it was not taken */
+};
 
 /* A publication or an order that a worker can be given: whole JSON where it
  * has to be, names that are some, and nothing that only its host
