@@ -254,6 +254,7 @@ test('bounds: events, bytes, age', async () => {
 		[r.recovered, r.offset]), [false, 3]);
 	const { offset, epoch } = await say(x, brief, 4);
 	assert.equal(offset, 4);
+	await heard(before, 'say');	/* the other host has it */
 	const later = await join(s, brief, { epoch, offset: 1 });
 	assert.deepEqual([later.recovered, later.offset], [false, 4]);
 	assert.ok(await cli.do('PTTL', `roost:history:k:${brief}`) > 3000000);

@@ -196,7 +196,7 @@ keep_settle(struct hub *h, struct keeping *k, enum bus_store result)
 	struct inbound in = { .ack = k->waiter.ack };
 	struct session *s;
 
-	if (result != BUS_STORE_OK)
+	if (result != BUS_STORE_OK && result != BUS_STORE_FINISHED)
 		counter_add(COUNTER_keeps_failed, 1);
 	if (k->told != NULL)
 		k->told(h, k->arg, &t);

@@ -120,6 +120,7 @@ struct remote_room {
 	/* appends: the first nsent are with Redis, or may be */
 	struct remote_appends out;
 	uint64_t	 out_bytes;
+	bool		 ends;		/* with the last of them */
 	uint32_t	 nsent;
 	bool		 sending;	/* its answer is to come */
 	bool		 again;		/* it may have been done */
@@ -237,6 +238,8 @@ remote_at(const struct remote_room *r, uint32_t i)
 void	remote_age(struct remote_room *);
 /* The oldest that is kept, as far as is known here; top + 1: none. */
 uint64_t remote_first(const struct remote_room *);
+/* It has ended, or will when what waits is kept, as far as is known here. */
+bool	remote_is_over(struct remote_room *);
 void	remote_show(const struct remote *);
 
 /* --- remote_ask.c ---------------------------------------------------------*/

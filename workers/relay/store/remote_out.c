@@ -238,6 +238,7 @@ remote_out_add(struct remote_room *r, const struct store_asker *asker,
 		memcpy(p->text, id.p, id.n);
 	memcpy(p->text + id.n, entry.p, entry.n);
 	STAILQ_INSERT_TAIL(&r->out, p, next);
+	r->ends = (asker->flags & BUS_FINISH) != 0;
 	r->out_bytes += p->n;
 	r->m->out_bytes += p->n;
 	r->m->out_events++;
@@ -344,6 +345,8 @@ out_take(struct remote *m, const struct store_append *a)
 		counter_add(COUNTER_store_refused_redis, 1);
 		return (BUS_STORE_UNAVAILABLE);
 	}
+	if (!remote_up(m) && remote_is_over(r))
+		return (BUS_STORE_FINISHED);
 	p = remote_out_add(r, &a->asker, id, buf_unread(&m->entry));
 	if (p == NULL) {
 		counter_add(COUNTER_store_refused_memory, 1);

@@ -296,6 +296,7 @@ read_level(struct remote_room *r, struct remote_page *p,
 		p->n--;
 	p->more = p->n > 0 && p->start + p->n - 1 < r->top;
 	p->top = r->top;
+	p->finished = r->finished;
 	if (p->first > p->top)
 		p->first = 0;
 	return (true);

@@ -168,6 +168,15 @@ remote_first(const struct remote_room *r)
 	return (first);
 }
 
+bool
+remote_is_over(struct remote_room *r)
+{
+	if (r->ends && !STAILQ_EMPTY(&r->out))
+		return (true);
+	remote_age(r);
+	return (r->known && r->finished && remote_first(r) <= r->top);
+}
+
 /* --- rooms ----------------------------------------------------------------*/
 
 static uint64_t
