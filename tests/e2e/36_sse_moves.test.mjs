@@ -13,6 +13,7 @@ import { EventSource } from 'eventsource';
 import { ask, connect } from './lib/clients.mjs';
 import { listenTls } from './lib/conf.mjs';
 import { Daemon, slow, until } from './lib/daemon.mjs';
+import { hosts, unhost } from './lib/hosts.mjs';
 import { nginx } from './lib/proxies.mjs';
 import { CLIENT, SERVER, started } from './lib/remains.mjs';
 import { Stream } from './lib/sse.mjs';
@@ -330,4 +331,38 @@ test('a stream goes on behind an upgrade', async () => {
 	sender.close();
 	s.close();
 	await d.stop();
+});
+
+test('streams and polls go on at another host', async () => {
+	const all = await hosts((url) => `redis { url = "${url}" }\n${space}`,
+	    [1, 1]);
+	const { list: [a, b] } = all;
+	const sender = await connect(a, '/k');
+	let s = await Stream.open(a.url('/sse/k?room=k:1&room=k:2'));
+	await s.heard('roost:joined', 2);
+	await say(sender, 'k:1', 1, 3);
+	await say(sender, 'k:2', 11, 12);
+	await s.heard('say', 5);
+	const { lastId } = s;
+	s.close();
+	const at = lastId.split(',')[0];
+	const poll = (d, wait) => fetch(d.url(
+	    `/poll/k?room=k:1&since=${at}&wait=${wait}`)).then((r) => r.json());
+	const waits = poll(b, 60);
+	await until(async () => await b.metric('longpolls_waiting') === 1,
+	    'the poll to wait');
+	await say(sender, 'k:1', 4, 5);
+	await say(sender, 'k:2', 13, 13);
+	assert.equal((await waits).events[0].data.i, 4);
+	assert.deepEqual((await poll(a, 0)).events.map((e) => e.data.i), [4, 5]);
+	s = await Stream.open(b.url('/sse/k?room=k:1&room=k:2'), { lastId });
+	await s.heard('roost:joined', 2);
+	await say(sender, 'k:1', 6, 6);
+	await s.heard('say', 4);
+	assert.deepEqual(numbers(s).filter((i) => i < 10), [4, 5, 6]);
+	assert.deepEqual(numbers(s).filter((i) => i > 10), [13]);
+	assert.equal(s.of('roost:gap').length, 0);
+	s.close();
+	sender.close();
+	await unhost(all);
 });
