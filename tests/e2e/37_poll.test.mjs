@@ -162,6 +162,22 @@ test('a gap is told', async () => {
 	assert.equal(other.body.next, `${epoch}:9`);
 });
 
+test('behind the end of a room nobody waits', async () => {
+	const room = fresh(), { next } = (await poll('matters', { room })).body;
+	const waiting = poll('matters', { room, since: next, wait: 60 });
+	await until(async () => await d.metric('longpolls_waiting') === 1,
+	    'it to wait');
+	const r = await fetch(d.url('/api/v1/publish'), { method: 'POST',
+		headers: api, body: JSON.stringify({ namespace: 'matters', room,
+			event: 'say', data: { i: 1 }, finish: true }) });
+	assert.equal(r.status, 200, await r.text());
+	const last = await within(waiting, 'the last one');
+	assert.deepEqual([numbers(last), last.body.finished], [[1], true]);
+	const after = await within(poll('matters', { room, wait: 60,
+		since: last.body.next }), 'an answer');
+	assert.deepEqual([numbers(after), after.body.finished], [[], true]);
+});
+
 test('what may not be is refused', async () => {
 	const of = async (...a) => {
 		const r = await poll(...a);

@@ -285,7 +285,7 @@ longpoll_over(struct longpoll *p)
 
 	buf_reset(b);
 	page_put_one(b, longpoll_raw(p), since_epoch(&p->since),
-	    p->since.offset, NULL);
+	    p->since.offset, NULL, false);
 	longpoll_put_next(b, &p->since);
 	longpoll_answer(p, b, &p->since);
 }
@@ -328,7 +328,8 @@ longpoll_page(struct hub *h, struct history_ask *a,
 	news = longpoll_has_seen(p, &place) ? false : any || !p->since.given ||
 	    history_has_gap(page) || (p->since.epoch_len == 0 &&
 	    history_lacks_first(page));
-	if (!news && h->now.us < p->until_us) {
+	/* behind the end of a room nothing comes */
+	if (!news && !page->page.finished && h->now.us < p->until_us) {
 		p->since = place;
 		if (longpoll_wait(p))
 			return;
@@ -384,7 +385,8 @@ longpoll_kept(struct hub *h, struct room *r, const struct bus_publish *e)
 		}
 		if (!encoded) {
 			buf_reset(b);
-			page_put_one(b, longpoll_raw(p), e->epoch, e->kept, e);
+			page_put_one(b, longpoll_raw(p), e->epoch, e->kept, e,
+			    r->place != NULL && r->place->finished);
 			longpoll_put_next(b, &place);
 			encoded = true;
 		}

@@ -69,12 +69,13 @@ page_begin(struct buf *b, struct slice raw, struct slice epoch, uint64_t offset)
 
 void
 page_put_one(struct buf *b, struct slice raw, struct slice epoch,
-    uint64_t offset, const struct bus_publish *p)
+    uint64_t offset, const struct bus_publish *p, bool finished)
 {
 	page_begin(b, raw, epoch, offset);
 	if (p != NULL)
 		page_put_event(b, p, true);
-	buf_str(b, "],\"more\":false,\"gap\":false}");
+	buf_str(b, finished ? "],\"finished\":true" : "]");
+	buf_str(b, ",\"more\":false,\"gap\":false}");
 }
 
 void

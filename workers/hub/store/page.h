@@ -17,10 +17,11 @@
 #define PAGE_LIMIT	100	/* events, when nobody says */
 
 /* raw: the room's name as JSON. */
-/* The same as a page of one event, or of none (NULL), that ends at this place. */
+/* The same as a page of one event, or of none (NULL), that ends at this place,
+ * which may be the room's last. */
 struct bus_publish;
 void	page_put_one(struct buf *, struct slice raw, struct slice epoch,
-	    uint64_t offset, const struct bus_publish *);
+	    uint64_t offset, const struct bus_publish *, bool finished);
 void	page_put(struct buf *, struct slice raw, const struct since *asked,
 	    const struct bus_envelope *page, bool plain);
 /* Which part: behind a place, or the newest. */
