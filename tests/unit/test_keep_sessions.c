@@ -392,6 +392,31 @@ a_killed_worker_lets_go(void **state)
 	assert_true(taken(2, &e));
 }
 
+/* What was published while nobody was in that slot is not for who comes there. */
+static void
+nothing_is_on_its_way_to_the_dead(void **state)
+{
+	struct bus_envelope e;
+	struct state_in in;
+
+	(void)state;
+	join(1, INTEREST_ROOM, "plain");
+	disconnect_slot(1);
+	keep_worker_gone(k, 1);
+	(void)publish(2, 0, "plain");
+	(void)publish(2, 0, "plain");
+	connect_slot(1);
+	tell(1, 'a', BUS_SESSION_BEGUN);
+	tell_room(1, 'a', SESSION_ROOM, "plain", "");
+	tell(1, 'a', BUS_SESSION_AWAY);
+	take(2, 'a', "ann", "");
+	assert_true(taken(2, &e));
+	assert_int_equal(e.session.since, 2);
+	in = state_in(e.session.records);
+	assert_int_equal(state_get_u8(&in), SESSION_ROOM);
+	assert_int_equal(state_get_u64(&in), 2);
+}
+
 /* Rooms are told with the places between which it was in them. */
 static void
 rooms_are_told_with_their_places(void **state)
@@ -770,6 +795,7 @@ main(void)
 		T(who_comes_back_gets_it_once),
 		T(nobody_else_gets_it),
 		T(a_killed_worker_lets_go),
+		T(nothing_is_on_its_way_to_the_dead),
 		T(rooms_are_told_with_their_places),
 		T(what_is_on_its_way_is_not_before),
 		T(who_has_missed_what_is_not_known_is_told_so),

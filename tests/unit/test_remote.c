@@ -217,7 +217,7 @@ hear_as(const char *epoch, uint64_t place, const char *args, uint16_t flags)
 	buf_printf(&b, "%sother.1.1 %s %" PRIu64 "\n", REMOTE_MARK, epoch,
 	    place);
 	buf_slice(&b, entry(&e, args, flags));
-	good = remote_hear(m, buf_unread(&b));
+	good = remote_hear(m, buf_unread(&b), NULL);
 	buf_fini(&b);
 	buf_fini(&e);
 	return (good);
@@ -380,9 +380,10 @@ unseal(void *arg, struct slice *s)
 }
 
 static struct slice
-offset(void *arg, uint8_t out[OFFSET_MAX])
+offset(void *arg, struct slice nsp, uint8_t out[OFFSET_MAX])
 {
 	(void)arg;
+	(void)nsp;
 	(void)out;
 	return (slice_of(NULL, 0));
 }
@@ -857,10 +858,10 @@ what_is_no_batch_is_not_heard(void **state)
 {
 	(void)state;
 	be_live("e", 0);
-	assert_false(remote_hear(m, SLICE(REMOTE_MARK)));
-	assert_false(remote_hear(m, SLICE(REMOTE_MARK "t e 1\nabc")));
-	assert_false(remote_hear(m, SLICE(REMOTE_MARK "t E 1\nabcdef")));
-	assert_false(remote_hear(m, SLICE(REMOTE_MARK "t e 0\nabcdef")));
+	assert_false(remote_hear(m, SLICE(REMOTE_MARK), NULL));
+	assert_false(remote_hear(m, SLICE(REMOTE_MARK "t e 1\nabc"), NULL));
+	assert_false(remote_hear(m, SLICE(REMOTE_MARK "t E 1\nabcdef"), NULL));
+	assert_false(remote_hear(m, SLICE(REMOTE_MARK "t e 0\nabcdef"), NULL));
 	assert_said("");
 }
 

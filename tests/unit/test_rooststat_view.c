@@ -679,7 +679,7 @@ each_row_of_the_relay_is_a_counter(void **state)
 			rows++;
 	assert_int_equal(rows + 9, list_count(&view,
 	    &((struct scene *)*state)->model, PAGE_RELAY));
-	assert_int_equal(rows, 87);
+	assert_int_equal(rows, 90);
 }
 
 static void

@@ -25,6 +25,7 @@
 #include "relay/people/people.h"
 #include "relay/revokes.h"
 #include "relay/store/keep.h"
+#include "relay/store/store.h"
 #include "relay/wide.h"
 #include "shm/counters.h"
 #include "shm/table_relay.h"
@@ -257,6 +258,10 @@ far_on_gap(void *arg, struct slice channel, struct mono since)
 
 	if (f->home.comes || f->home.deaf)
 		return;
+	if (far_is_journal(f, channel, &nsp)) {
+		far_missed(f, nsp, JOURNAL_ROOM);
+		return;
+	}
 	memset(&to, 0, sizeof to);
 	if (wide_is(f->wide, channel))
 		nsp = slice_of(NULL, 0);
@@ -314,6 +319,18 @@ far_on_kept(void *arg, struct slice payload)
 
 /* --- from the workers -----------------------------------------------------*/
 
+/* Its offset is its place there. */
+static bool
+far_is_in_journal(const struct far *f, const struct bus_envelope *e)
+{
+	const struct conf_namespace *ns;
+
+	if ((e->flags & BUS_NUMBERED) == 0 || e->publish.offset.n == 0)
+		return (false);
+	ns = conf_namespace_find(f->home.conf, e->publish.nsp);
+	return (ns != NULL && ns->journals);
+}
+
 void
 far_publish(struct far *f, struct slice frame, bool again)
 {
@@ -327,7 +344,8 @@ far_publish(struct far *f, struct slice frame, bool again)
 		return;
 	/* what is kept the other hosts have from the store; what was only on its
 	 * way through it (a configuration of before or after) they have not */
-	kept = e.kind == BUS_PUBLISH && e.publish.kept != 0;
+	kept = e.kind == BUS_PUBLISH && (e.publish.kept != 0 ||
+	    far_is_in_journal(f, &e));
 	e.flags &= (uint16_t)~BUS_NUMBERED;
 	if (again) {		/* the other link asks */
 		if (e.kind == BUS_MEMBERS)
@@ -507,7 +525,7 @@ far_make(struct far *f)
 		f->hosts = hosts_new(&h);
 	if (f->hosts == NULL || !far_make_wide(f) || !far_make_revokes(f) ||
 	    !redis_subscribe(f->redis,
-	    slice_str(f->name), far_on_name, f))
+	    slice_str(f->name), far_on_name, f) || !far_make_journals(f))
 		return (false);
 	f->watch = (struct redis_watch){ .arg = f, .ready = far_on_ready,
 		.lost = far_on_lost, .gap = far_on_gap,
@@ -572,6 +590,7 @@ far_open(const struct far_params *p)
 	f->opened_ms = p->exchange->now_ms;
 	buf_init(&f->frame);
 	buf_init(&f->waits);
+	buf_init(&f->journal);
 	f->home = (struct home){ .segment = p->h->segment, .comes = true,
 		.node_id = p->h->node_id, .generation = p->h->generation,
 		.ledger = p->ledger, .arg = f, .now = far_now,
@@ -617,6 +636,8 @@ far_close(struct far **fp)
 	redis_free(&f->redis);
 	buf_fini(&f->frame);
 	buf_fini(&f->waits);
+	buf_fini(&f->journal);
+	free(f->journals);
 	f->magic = 0;
 	free(f);
 }

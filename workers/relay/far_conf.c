@@ -82,7 +82,8 @@ far_take(struct far *f)
 
 	if (f->sharded != NULL && !sharded_conf(f->sharded))
 		due = true;
-	if (f->part == FAR_SERVES && !far_make_people(f))
+	if (!far_make_journals(f) ||
+	    (f->part == FAR_SERVES && !far_make_people(f)))
 		due = true;
 	f->conf_due = due;
 	if (f->conf_due)

@@ -54,6 +54,8 @@ struct far {
 	struct table_relay *presence;	/* NULL: not yet */
 	struct timer	 tick;		/* of questions */
 	struct redis_watch watch;
+	bool		*journals;	/* by namespace: it is listened to */
+	struct buf	 journal;	/* scratch: its channel */
 	bool		 heard;		/* the other hosts, once at least */
 	bool		 conf_due;	/* not all of it could be taken */
 	uint64_t	 opened_ms;	/* unix */
@@ -78,6 +80,14 @@ void	far_take_conf(struct far *, const struct conf *);
 bool	far_make_rest(struct far *);
 /* far_door.c: who is asked will not answer. */
 void	far_door_open(struct far *);
+
+/* far_keep.c: journals of namespaces are listened to.  false: no memory. */
+bool	far_make_journals(struct far *);
+/* The channel of a journal, in b; is this one, and of which namespace? */
+struct slice far_journal_channel(const struct far *, struct buf *,
+	    struct slice nsp);
+bool	far_is_journal(const struct far *, struct slice channel,
+	    struct slice *nsp);
 
 /* If somebody is to be told who is there: false: no memory. */
 bool	far_make_people(struct far *);

@@ -17,9 +17,14 @@ home_now(const struct home *h)
 }
 
 struct slice
-home_offset(struct home *h, uint8_t out[OFFSET_MAX])
+home_offset(struct home *h, struct slice nsp, uint8_t out[OFFSET_MAX])
 {
+	const struct conf_namespace *ns;
+
 	if (h->conf->recovery_window_ms == 0)
+		return (slice_of(NULL, 0));
+	ns = conf_namespace_find(h->conf, nsp);
+	if (ns != NULL && ns->journals)
 		return (slice_of(NULL, 0));
 	return (offset_make(out, &h->origin,
 	    HOME_OFFSET | ++h->ledger->offsets));
@@ -31,7 +36,7 @@ home_deliver(struct home *h, const uint64_t slots[2], struct bus_envelope *e)
 	uint8_t offset[OFFSET_MAX];
 
 	if (e->kind == BUS_PUBLISH)
-		e->publish.offset = home_offset(h, offset);
+		e->publish.offset = home_offset(h, e->publish.nsp, offset);
 	h->to_workers(h->arg, slots, e);
 }
 

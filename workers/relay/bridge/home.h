@@ -51,8 +51,10 @@ struct mono home_now(const struct home *);
 void	home_deliver(struct home *, const uint64_t slots[2],
 	    struct bus_envelope *);
 
-/* Such an offset, in out; empty: no client is recovered. */
-struct slice home_offset(struct home *, uint8_t out[OFFSET_MAX]);
+/* Such an offset, in out; empty: no client is recovered, or those of this
+ * namespace are by its journal: their workers say where that stands. */
+struct slice home_offset(struct home *, struct slice nsp,
+	    uint8_t out[OFFSET_MAX]);
 
 /* What came is to be taken. */
 bool	home_takes(const struct home *, struct slice channel,

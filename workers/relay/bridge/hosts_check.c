@@ -115,6 +115,8 @@ hosts_fits(const struct bus_envelope *e)
 {
 	return (e->kind == BUS_PUBLISH && hosts_is_publication(e) &&
 	    hosts_are_names(e->publish.to.rooms, e->publish.to.nrooms) &&
+	    hosts_are_names(e->publish.to.users, e->publish.to.nusers) &&
+	    hosts_are_names(e->publish.to.sids, e->publish.to.nsids) &&
 	    hosts_are_names(e->publish.to.except, e->publish.to.nexcept));
 }
 

@@ -353,7 +353,8 @@ inquiries_take(struct inquiries *q, uint64_t node, struct bus_envelope *e,
 	CHECK_MAGIC(q, INQUIRIES_MAGIC);
 	counter_add(COUNTER_far_asks_heard, 1);
 	if (e->kind == BUS_PUBLISH) {
-		e->publish.offset = home_offset(q->p.home, offset);
+		e->publish.offset = home_offset(q->p.home, e->publish.nsp,
+		    offset);
 		ms = e->publish.timeout_ms + INQUIRIES_GRACE_MS;
 	}
 	if (d == NULL) {

@@ -11,6 +11,7 @@
 #include "proto/bus.h"
 #include "relay/store/keep_journal.h"
 #include "relay/store/keep_sessions.h"
+#include "relay/store/keep_sessions_far.h"
 #include "shm/counters.h"
 #include "sys/log.h"
 #include "sys/sealed.h"
@@ -470,6 +471,16 @@ keep_is_asked_for(const struct conf *conf)
 static void
 keep_say_off(const struct conf *conf)
 {
+	const struct conf_namespace *ns;
+	size_t i;
+
+	for (i = 0; i < conf->nnamespaces; i++) {
+		ns = &conf->namespaces[i];
+		if (!ns->gone && ns->recovery == CONF_RECOVERY_STORE &&
+		    conf->recovery_window_ms != 0 && !ns->journals)
+			log_warnx("sessions_not_stored namespace=\"%s\"",
+			    ns->name);
+	}
 	if (keep_is_off(conf) && keep_is_asked_for(conf))
 		log_warnx("histories_not_kept why=\"there is a redis"
 		    " section, and store engine is memory\"");
@@ -484,6 +495,7 @@ keep_conf(struct keep *k, const struct conf *conf)
 	if (!keep_choose(k))
 		counter_add(COUNTER_memory_failures, 1);
 	k->store->does->conf(k->store->engine, conf->store_bytes);
+	keep_far_journals(k);
 	sessions_conf(k);
 }
 
@@ -514,7 +526,8 @@ keep_is_settled(const struct keep *k)
 {
 	CHECK_MAGIC(k, KEEP_MAGIC);
 	return (slotset_empty(k->waiting.slots) &&
-	    (k->remote == NULL || remote_is_settled(k->remote)));
+	    (k->remote == NULL || (remote_is_settled(k->remote) &&
+	    sessions_far_is_settled(k))));
 }
 
 bool
@@ -581,7 +594,7 @@ keep_new(const struct keep_params *p)
 	keep_say_off(p->conf);
 	k->x->keep = keep_on_frame;
 	k->x->keep_arg = k;
-	k->sessions = sessions_new();
+	k->sessions = sessions_new(k);
 	if (k->interest == NULL || k->sessions == NULL || !keep_choose(k))
 		keep_free(&k);
 	return (k);

@@ -52,6 +52,9 @@ void	keep_serve(struct keep *, const struct remote_link *);
 void	keep_forget(struct keep *, const struct redis *);
 void	keep_missed(struct keep *, struct slice nsp, struct slice room);
 bool	keep_hear(struct keep *, struct slice payload) MUST_USE;
+/* The same, on that of the journal of a namespace. */
+bool	keep_hear_journal(struct keep *, struct slice nsp, struct slice payload)
+	    MUST_USE;
 void	keep_interest(struct keep *, const struct table_event *);
 /*
  * What is kept goes on in another relay: as a file of sys/sealed.h, which it

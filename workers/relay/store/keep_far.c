@@ -6,6 +6,8 @@
 
 #include "base/slotset.h"
 #include "conf/conf.h"
+#include "relay/store/keep_journal.h"
+#include "relay/store/keep_sessions_far.h"
 #include "relay/store/memory.h"
 #include "shm/counters.h"
 #include "shm/interest.h"
@@ -21,6 +23,11 @@ keep_far_place(void *arg, const struct store_key *key,
 	struct keep *k = arg;
 	uint64_t slots[2];
 
+	if (slice_eq(key->room, JOURNAL_ROOM)) {
+		journal_place_far(k, key->nsp, from == NULL ? &nobody : from,
+		    frame);
+		return;
+	}
 	keep_who(k, key->nsp, key->room, slots);
 	keep_route(k, from == NULL ? &nobody : from, frame, slots);
 }
@@ -34,6 +41,10 @@ keep_far_stands(void *arg, const struct store_key *key, struct slice epoch,
 	struct bus_publish *p = bus_publish(&e);
 	uint64_t slots[2];
 
+	if (slice_eq(key->room, JOURNAL_ROOM)) {
+		journal_stands_far(k, key->nsp, epoch, top);
+		return;
+	}
 	keep_who(k, key->nsp, key->room, slots);
 	if (slotset_empty(slots))
 		return;
@@ -60,6 +71,9 @@ keep_far_any(void *arg, const struct store_key *key)
 {
 	uint64_t slots[2];
 
+	/* who comes to this host may have been on another one */
+	if (slice_eq(key->room, JOURNAL_ROOM))
+		return (true);
 	keep_who(arg, key->nsp, key->room, slots);
 	return (!slotset_empty(slots));
 }
@@ -135,9 +149,28 @@ keep_choose(struct keep *k)
 	}
 	if (!(far ? keep_far_make(k) : keep_far_not(k)))
 		return (false);
-	if (before != NULL)
+	if (before != NULL) {
 		before->does->free(before->engine);
+		journals_free(k);
+	}
 	return (true);
+}
+
+/* Journals are heard whoever is here. */
+void
+keep_far_journals(struct keep *k)
+{
+	const struct conf_namespace *ns;
+	struct store_key key = { .room = JOURNAL_ROOM };
+	size_t i;
+
+	for (i = 0; k->remote != NULL && i < k->conf->nnamespaces; i++) {
+		ns = &k->conf->namespaces[i];
+		if (ns->gone || !ns->journals)
+			continue;
+		key.nsp = slice_of(ns->name, ns->name_len);
+		remote_interest(k->remote, &key, true);
+	}
 }
 
 /* --- from the link --------------------------------------------------------*/
@@ -149,6 +182,10 @@ keep_serve(struct keep *k, const struct remote_link *link)
 	k->link = link == NULL ? (struct remote_link){ 0 } : *link;
 	if (k->remote != NULL)
 		remote_serve(k->remote, link);
+	if (link != NULL) {
+		keep_far_journals(k);
+		sessions_far_missed(k);
+	}
 }
 
 void
@@ -157,6 +194,7 @@ keep_forget(struct keep *k, const struct redis *redis)
 	CHECK_MAGIC(k, KEEP_MAGIC);
 	if (k->link.redis == redis)
 		keep_serve(k, NULL);
+	sessions_far_forget(k, redis);
 	if (k->remote != NULL)
 		remote_forget(k->remote, redis);
 }
@@ -167,6 +205,8 @@ keep_missed(struct keep *k, struct slice nsp, struct slice room)
 	struct store_key key = { nsp, room };
 
 	CHECK_MAGIC(k, KEEP_MAGIC);
+	if (nsp.n == 0)
+		sessions_far_missed(k);
 	if (k->remote != NULL)
 		remote_missed(k->remote, nsp.n == 0 || room.n == 0 ? NULL :
 		    &key);
@@ -176,7 +216,18 @@ bool
 keep_hear(struct keep *k, struct slice payload)
 {
 	CHECK_MAGIC(k, KEEP_MAGIC);
-	return (k->remote == NULL || remote_hear(k->remote, payload));
+	return (k->remote == NULL || remote_hear(k->remote, payload, NULL));
+}
+
+bool
+keep_hear_journal(struct keep *k, struct slice nsp, struct slice payload)
+{
+	struct store_key key = { nsp, JOURNAL_ROOM };
+
+	CHECK_MAGIC(k, KEEP_MAGIC);
+	if (slice_starts(payload, SLICE(SESSIONS_MARK)))
+		return (sessions_far_hear(k, nsp, payload));
+	return (k->remote == NULL || remote_hear(k->remote, payload, &key));
 }
 
 void

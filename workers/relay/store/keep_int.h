@@ -68,6 +68,8 @@ void	keep_count_refused(const struct keep *, enum bus_store);
 /* The engine of this configuration, if there is another one yet.  false: no
  * memory. */
 bool	keep_choose(struct keep *) MUST_USE;
+/* Another configuration, or link: the journals are to be heard. */
+void	keep_far_journals(struct keep *);
 /* Nothing is kept, though it is asked for. */
 bool	keep_is_off(const struct conf *);
 

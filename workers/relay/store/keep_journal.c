@@ -86,7 +86,8 @@ journal_find(struct keep *k, const struct conf_namespace *ns)
 	j = k->journals[ns->index];
 	if (j == NULL)
 		j = k->journals[ns->index] = calloc(1, sizeof *j);
-	if (j != NULL && j->epoch_n == 0)
+	/* of one in Redis it is told */
+	if (j != NULL && j->epoch_n == 0 && k->remote == NULL)
 		journal_ask(k, ns, j);
 	return (j);
 }
@@ -105,26 +106,37 @@ journals_free(struct keep *k)
 
 /* --- places ---------------------------------------------------------------*/
 
-bool
-journal_place(const struct journal *j, struct slice offset, uint64_t *place)
+/* "EPOCH:N" with its quotes */
+static bool
+journal_split(struct slice offset, struct slice *epoch, uint64_t *place)
 {
 	uint64_t v = 0;
-	size_t i;
+	size_t i, n;
 
-	/* "EPOCH:N" */
-	if (j->epoch_n == 0 || offset.n < j->epoch_n + 4u ||
-	    offset.n > j->epoch_n + 22u || offset.p[0] != '"' ||
-	    offset.p[offset.n - 1] != '"' ||
-	    memcmp(offset.p + 1, j->epoch, j->epoch_n) != 0 ||
-	    offset.p[1 + j->epoch_n] != ':')
+	if (offset.n < 4 || offset.p[0] != '"' ||
+	    offset.p[offset.n - 1] != '"')
 		return (false);
-	for (i = j->epoch_n + 2u; i < offset.n - 1; i++) {
+	for (n = offset.n - 2; n > 1 && offset.p[n] != ':'; n--)
+		;
+	if (n < 2 || offset.n - 2 - n > 20 || offset.n - 2 == n)
+		return (false);
+	for (i = n + 1; i < offset.n - 1; i++) {
 		if (offset.p[i] < '0' || offset.p[i] > '9')
 			return (false);
 		v = v * 10 + (offset.p[i] - '0');
 	}
+	*epoch = slice_of(offset.p + 1, n - 1);
 	*place = v;
 	return (true);
+}
+
+bool
+journal_place(const struct journal *j, struct slice offset, uint64_t *place)
+{
+	struct slice epoch;
+
+	return (j->epoch_n != 0 && journal_split(offset, &epoch, place) &&
+	    slice_eq(epoch, journal_epoch(j)));
 }
 
 uint64_t
@@ -188,6 +200,29 @@ journal_knows(const struct keep *k, struct journal *j, unsigned slot,
 	return (true);
 }
 
+struct journal_hole
+journal_hole(const struct keep *k, struct journal *j, unsigned slot)
+{
+	struct journal_hole all = { .slot = slot };
+	const struct journal_hole *h;
+
+	journal_look_told(k, j);
+	for (h = j->holes; h < j->holes + j->nholes; h++) {
+		if (h->slot != slot && h->slot != 0)
+			continue;
+		if (all.lost == 0 || h->lost < all.lost)
+			all.lost = h->lost;
+		if (h->told > all.told)
+			all.told = h->told;
+	}
+	if (slotset_has(j->untold, slot)) {
+		if (all.lost == 0 || j->lost[slot] < all.lost)
+			all.lost = j->lost[slot];
+		all.told = UINT64_MAX;
+	}
+	return (all);
+}
+
 static void
 journal_forget(struct journal *j, unsigned slot)
 {
@@ -248,7 +283,9 @@ journal_note(const struct keep *k, struct journal *j, struct slice epoch,
 	journal_look_told(k, j);
 	if (!slice_eq(journal_epoch(j), epoch))
 		journal_set_epoch(j, epoch);
-	j->top = place;
+	/* of one in Redis some that come first may be known already */
+	if (j->top < place)
+		j->top = place;
 }
 
 static void
@@ -319,6 +356,93 @@ journal_on_kept(void *arg, const struct store_kept *kept)
 	journal_note_sent(k, j, slots, before);
 }
 
+/* --- in Redis -------------------------------------------------------------*/
+
+/* One that has its place, and goes to who has some of its audience here. */
+struct journal_given {
+	struct journal	*j;		/* NULL: it goes nowhere */
+	uint64_t	 slots[2];
+};
+
+static struct journal_given
+journal_take_far(struct keep *k, struct slice nsp, const struct buf *frame)
+{
+	static struct bus_envelope e;	/* large; one at a time */
+	const struct conf_namespace *ns = conf_namespace_find(k->conf, nsp);
+	struct journal *j = ns == NULL ? NULL : journal_find(k, ns);
+	struct journal_given g = { .j = NULL };
+	struct slice epoch;
+	uint64_t place;
+
+	if (j == NULL || !bus_whole(buf_unread(frame), &e) ||
+	    !journal_split(e.publish.offset, &epoch, &place))
+		return (g);
+	g.j = j;
+	journal_who(k, ns, &e.publish.to, g.slots);
+	journal_note(k, j, epoch, place);
+	return (g);
+}
+
+static void
+journal_give_far(struct keep *k, const struct journal_given *g,
+    const struct store_asker *from, struct buf *frame)
+{
+	size_t before[ROLE_SLOTS_MAX];
+
+	if (g->j == NULL)
+		return;
+	journal_queued(k, g->slots, before);
+	keep_route(k, from, frame, g->slots);
+	journal_note_sent(k, g->j, g->slots, before);
+}
+
+void
+journal_place_far(struct keep *k, struct slice nsp,
+    const struct store_asker *from, struct buf *frame)
+{
+	struct journal_given g = journal_take_far(k, nsp, frame);
+
+	journal_give_far(k, &g, from, frame);
+}
+
+void
+journal_stands_far(struct keep *k, struct slice nsp, struct slice epoch,
+    uint64_t top)
+{
+	const struct conf_namespace *ns = conf_namespace_find(k->conf, nsp);
+	struct journal *j = ns == NULL ? NULL : journal_find(k, ns);
+
+	if (j == NULL)
+		return;
+	if (!slice_eq(journal_epoch(j), epoch))
+		journal_set_epoch(j, epoch);
+	if (j->top < top)
+		j->top = top;
+}
+
+/* It has its place; or it is accepted, and gets it later. */
+static void
+journal_on_far(void *arg, const struct store_kept *kept)
+{
+	struct keep *k = arg;
+	struct journal_given g = { .j = NULL };
+
+	if (kept->result != BUS_STORE_OK) {
+		keep_count_refused(k, kept->result);
+		keep_refuse(k, &kept->asker, kept->result);
+		return;
+	}
+	if (kept->frame != NULL || kept->later)
+		counter_add(COUNTER_journal_appends, 1);
+	if (kept->frame != NULL)
+		g = journal_take_far(k, kept->key.nsp, kept->frame);
+	keep_say(k, &kept->asker, BUS_STORE_OK, slice_of(NULL, 0), 0, g.slots);
+	if (kept->frame != NULL)
+		journal_give_far(k, &g, &kept->asker, kept->frame);
+}
+
+/* --- appending ------------------------------------------------------------*/
+
 static void
 journal_append(struct journal_entry *in, const struct store_asker *asker)
 {
@@ -326,6 +450,10 @@ journal_append(struct journal_entry *in, const struct store_asker *asker)
 		.e = in->e, .journal = true, .done = journal_on_kept,
 		.arg = in };
 
+	if (in->k->remote != NULL) {	/* it answers later */
+		a.done = journal_on_far;
+		a.arg = in->k;
+	}
 	MUST(journal_bounds(in->k->conf, in->ns, &a.bounds));
 	in->k->store->does->append(in->k->store->engine, &a);
 }

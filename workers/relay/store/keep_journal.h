@@ -13,8 +13,6 @@
 #include "base/slotset.h"
 #include "relay/store/keep_int.h"
 
-#define JOURNAL_ROOM	SLICE("\001journal")
-
 #define JOURNAL_HOLES	32u	/* the two oldest become one */
 
 /* Clients of that worker that have something from `lost' on, and nothing behind
@@ -53,6 +51,12 @@ bool	journal_bounds(const struct conf *, const struct conf_namespace *,
 	    struct store_bounds *);
 /* BUS_JOURNAL. */
 void	journal_take(struct keep *, struct bus_envelope *);
+/* What has its place in Redis, for whoever is here; and where it stands there:
+ * what is missing before that will not come. */
+void	journal_place_far(struct keep *, struct slice nsp,
+	    const struct store_asker *from, struct buf *frame);
+void	journal_stands_far(struct keep *, struct slice nsp, struct slice epoch,
+	    uint64_t top);
 /* The namespace's; NULL: it has none, or no memory. */
 struct journal *journal_find(struct keep *, const struct conf_namespace *);
 
@@ -73,6 +77,10 @@ uint64_t journal_stamp(const struct journal *, unsigned slot,
  * something before. */
 bool	journal_knows(const struct keep *, struct journal *, unsigned slot,
 	    uint64_t seen);
+
+/* All of its holes as one; lost is 0: it has none. */
+struct journal_hole journal_hole(const struct keep *, struct journal *,
+	    unsigned slot);
 
 void	journal_worker_gone(struct keep *, unsigned slot);
 void	journals_free(struct keep *);

@@ -48,6 +48,17 @@ stored_room_cost(struct slice name)
 	return (sizeof(struct stored_room) + name.n + 2 * sizeof(void *));
 }
 
+uint64_t
+stored_bytes(const struct stored *s)
+{
+	const struct stored_room *r;
+	uint64_t n = stored_cost(s);
+
+	STAILQ_FOREACH(r, &s->rooms, next)
+		n += stored_room_cost(slice_of(r->name, r->n));
+	return (n);
+}
+
 void
 stored_set_epoch(struct stored *s, struct slice epoch)
 {
@@ -82,19 +93,22 @@ stored_clear(struct sessions *t, struct stored *s)
 }
 
 void
-stored_rebase(struct sessions *t, struct stored *s, struct slice epoch)
+stored_rebase(struct sessions *t, struct stored *s, struct slice epoch,
+    uint64_t place)
 {
 	struct stored_room *r, *next;
 
 	stored_set_epoch(s, epoch);
-	s->base = s->proven = 0;
-	s->floor = 1;
+	s->base = place;
+	s->proven = 0;
+	s->hole = (struct journal_hole){ .lost = 0 };
+	s->floor = place == 0 ? 1 : place;
 	for (r = STAILQ_FIRST(&s->rooms); r != NULL; r = next) {
 		next = STAILQ_NEXT(r, next);
 		if (r->to != 0)
 			session_forget(t, s, r);
 		else
-			r->from = 0;
+			r->from = place;
 	}
 }
 

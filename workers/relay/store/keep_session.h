@@ -11,6 +11,7 @@
 
 #include "base/hash.h"
 #include "base/hashtab.h"
+#include "base/state.h"
 #include "relay/store/keep_journal.h"
 #include "relay/store/keep_sessions.h"
 
@@ -29,15 +30,26 @@ struct stored_room {
 	char		 name[];
 };
 
+/* In Redis (keep_sessions_far.h): not at all; not as it is; as it is, and to be
+ * said again; as it is. */
+enum stored_written { STORED_NOT, STORED_DUE, STORED_LEASED, STORED_WRITTEN };
+
 struct stored {
 	struct hashtab_link link;
 	TAILQ_ENTRY(stored) list;	/* sessions.away or .here */
 	STAILQ_HEAD(, stored_room) rooms;	/* those left longest ago come
 						 * first of those left */
+	TAILQ_ENTRY(stored) far;	/* DUE, LEASED: sessions_far.due, .lease */
+	enum stored_written written;
+	bool		 touch;		/* DUE: it is as it was written */
+	bool		 wanted;	/* another host waits until it is away */
+	uint64_t	 written_ms;
 	uint64_t	 until_ms;	/* monotonic; away: then it is over */
 	uint64_t	 base;		/* it got nothing before */
 	uint64_t	 floor;		/* who has seen less is not told all */
 	uint64_t	 proven;	/* away: its client has all up to there */
+	struct journal_hole hole;	/* of another host's worker; lost is 0:
+					 * none */
 	uint32_t	 nleft;		/* rooms with an end */
 	uint32_t	 came;		/* journal.nproven of its worker then */
 	uint16_t	 slot;		/* the worker that has it; 0: away */
@@ -63,6 +75,7 @@ struct sessions {
 	struct stored_list here[ROLE_SLOTS_MAX];	/* by worker */
 	size_t		 naway;
 	uint64_t	 bytes;
+	struct sessions_far *far;
 };
 
 static inline struct slice
@@ -98,6 +111,9 @@ bool	sessions_fit(struct keep *, const struct stored *stays, size_t n,
 	    uint64_t bytes);
 /* The journal of its namespace; NULL: that has none any more. */
 struct journal *sessions_journal(struct keep *, const struct stored *);
+/* It is told of in this epoch of the journal from now on. */
+void	sessions_rebase(struct keep *, const struct journal *,
+	    struct stored *);
 /* This worker has it; none has; it is over. */
 void	sessions_set_here(struct keep *, struct stored *, unsigned slot);
 void	sessions_set_away(struct keep *, struct stored *);
@@ -105,6 +121,12 @@ void	sessions_end(struct keep *, struct stored *);
 /* That worker is to let go of it. */
 void	sessions_say_over(struct keep *, const struct stored *,
 	    unsigned slot);
+/* What its client has got, as far as its worker knows. */
+void	sessions_note_proven(struct keep *, struct stored *);
+/* A worker asks for one: it is given it, now or later, or refused. */
+void	sessions_take_here(struct keep *, const struct store_asker *,
+	    const struct bus_session *);
+void	sessions_refuse(struct keep *, const struct store_asker *);
 /* Sets the gauges. */
 void	sessions_show(const struct sessions *);
 
@@ -115,6 +137,23 @@ sessions_had(const struct stored *s)
 	return (s->slot != 0 ? s->slot : s->last);
 }
 
+/* --- keep_sessions_told.c -------------------------------------------------*/
+
+/* Those of this namespace that are away do what a back end has ordered; empty:
+ * of all. */
+void	sessions_obey(struct keep *, struct slice nsp,
+	    const struct bus_envelope *);
+
+/* --- keep_sessions_save.c -------------------------------------------------*/
+
+#define SESSIONS_VERSION 2	/* 1: without holes */
+/* One, at the end of b; records: scratch.  And away, from that: true, and it is
+ * not there: there is no room. */
+void	sessions_put_one(const struct stored *, struct buf *records,
+	    struct buf *b);
+bool	sessions_get_one(struct keep *, struct state_in *, unsigned version)
+	    MUST_USE;
+
 /* --- keep_session.c ------------------------------------------------------*/
 
 /* As it is told of; in no list.  NULL: no memory, or names too long. */
@@ -123,11 +162,15 @@ struct stored *stored_new(const struct bus_session *) MUST_USE;
 uint64_t stored_cost(const struct stored *);
 uint64_t stored_will_cost(const struct bus_session *);
 uint64_t stored_room_cost(struct slice name);
+/* About as long it is when it is written. */
+uint64_t stored_bytes(const struct stored *);
 /* It is in no room. */
 void	stored_clear(struct sessions *, struct stored *);
 void	stored_set_epoch(struct stored *, struct slice);
-/* The journal begins anew, and it is in its rooms from there on. */
-void	stored_rebase(struct sessions *, struct stored *, struct slice epoch);
+/* Of another epoch, or the first that is known, it is in its rooms from this
+ * place on, and nothing is known of what was before. */
+void	stored_rebase(struct sessions *, struct stored *, struct slice epoch,
+	    uint64_t place);
 /* It is in it, or no more, behind this place.  false: bad, or no memory. */
 bool	stored_change(struct sessions *, struct stored *, uint8_t kind,
 	    struct slice name, uint64_t place) MUST_USE;

@@ -10,6 +10,7 @@
 
 #include "base/slotset.h"
 #include "base/state.h"
+#include "relay/store/keep_sessions_far.h"
 #include "shm/counters.h"
 
 #define SESSIONS_PROVEN	3u	/* times that it must have been told */
@@ -37,13 +38,18 @@ sessions_hash_of(const void *arg, const struct hashtab_link *l)
 }
 
 struct sessions *
-sessions_new(void)
+sessions_new(struct keep *k)
 {
 	struct sessions *t = calloc(1, sizeof *t);
 	unsigned slot;
 
 	if (t == NULL || getrandom(&t->key, sizeof t->key, 0) !=
 	    (ssize_t)sizeof t->key) {
+		free(t);
+		return (NULL);
+	}
+	t->far = sessions_far_new(k);
+	if (t->far == NULL) {
 		free(t);
 		return (NULL);
 	}
@@ -94,6 +100,7 @@ sessions_unlink(struct sessions *t, struct stored *s)
 void
 sessions_drop(struct sessions *t, struct stored *s)
 {
+	sessions_far_dropped(t->far, s);
 	sessions_unlink(t, s);
 	hashtab_remove(&t->table, sessions_hash(t, s->pid), &s->link);
 	stored_clear(t, s);
@@ -110,14 +117,15 @@ sessions_free(struct sessions **tp)
 
 	if (t == NULL)
 		return;
-	*tp = NULL;
 	while (!TAILQ_EMPTY(&t->away))
 		sessions_drop(t, TAILQ_FIRST(&t->away));
 	for (slot = 0; slot < ROLE_SLOTS_MAX; slot++)
 		while (!TAILQ_EMPTY(&t->here[slot]))
 			sessions_drop(t, TAILQ_FIRST(&t->here[slot]));
+	sessions_far_free(&t->far);
 	hashtab_fini(&t->table);
 	free(t);
+	*tp = NULL;
 }
 
 bool
@@ -148,6 +156,16 @@ sessions_journal(struct keep *k, const struct stored *s)
 	    stored_nsp(s));
 
 	return (ns == NULL ? NULL : journal_find(k, ns));
+}
+
+/* An epoch begins with its first place; but one in Redis was there before this
+ * relay knew it, and what happened meanwhile is not known. */
+void
+sessions_rebase(struct keep *k, const struct journal *j, struct stored *s)
+{
+	if (j->epoch_n != 0 && !slice_eq(stored_epoch(s), journal_epoch(j)))
+		stored_rebase(k->sessions, s, journal_epoch(j),
+		    s->epoch_n == 0 && k->remote != NULL ? j->top : 0);
 }
 
 struct stored *
@@ -210,7 +228,7 @@ sessions_say(struct keep *k, const struct store_asker *to,
 	return (good);
 }
 
-static void
+void
 sessions_refuse(struct keep *k, const struct store_asker *to)
 {
 	(void)sessions_say(k, to, NULL, BUS_SESSION_NOBODYS, 0, NULL);
@@ -249,7 +267,9 @@ sessions_set_here(struct keep *k, struct stored *s, unsigned slot)
 	sessions_unlink(t, s);
 	s->slot = s->last = (uint16_t)slot;
 	s->came = j == NULL ? 0 : j->nproven[slot];
+	s->wanted = false;
 	TAILQ_INSERT_TAIL(&t->here[slot], s, list);
+	sessions_far_due(k, s);
 	sessions_show(t);
 }
 
@@ -265,8 +285,7 @@ sessions_since(struct keep *k, struct journal *j, struct stored *s,
 	if (j->epoch_n == 0 || (!slice_eq(stored_epoch(s), journal_epoch(j)) &&
 	    !known))
 		return (false);
-	if (!slice_eq(stored_epoch(s), journal_epoch(j)))
-		stored_rebase(k->sessions, s, journal_epoch(j));
+	sessions_rebase(k, j, s);
 	if (seen < s->proven && seen <= j->top) {
 		seen = s->proven;
 		known = true;
@@ -275,8 +294,14 @@ sessions_since(struct keep *k, struct journal *j, struct stored *s,
 	if (known && (!journal_knows(k, j, s->last, seen) ||
 	    !journal_knows(k, j, s->before, seen)))
 		return (false);
-	/* another epoch's, or none: it has seen nothing of this session yet */
-	if (known ? seen < s->floor || seen > j->top : s->floor != 0)
+	if (known && s->hole.lost != 0 && seen >= s->hole.lost &&
+	    seen <= s->hole.told)
+		return (false);
+	/* another epoch's, or none: it has seen nothing of this session yet; and
+	 * what it has seen on another host may not have come here yet: that is
+	 * found out when it is read */
+	if (known ? seen < s->floor || (seen > j->top && k->remote == NULL) :
+	    s->floor != 0)
 		return (false);
 	*since = seen > s->base ? seen : s->base;
 	return (true);
@@ -294,6 +319,7 @@ sessions_give(struct keep *k, struct stored *s, const struct store_asker *to,
 		return;		/* it has gone, too */
 	if (j == NULL || !sessions_since(k, j, s, offset, &since)) {
 		counter_add(COUNTER_sessions_lost, 1);
+		sessions_far_ended(k, s);
 		sessions_drop(k->sessions, s);
 		sessions_refuse(k, to);
 		return;
@@ -302,11 +328,11 @@ sessions_give(struct keep *k, struct stored *s, const struct store_asker *to,
 		return;		/* its client may ask once more */
 	counter_add(COUNTER_sessions_taken, 1);
 	s->base = since;
+	s->hole = (struct journal_hole){ .lost = 0 };
 	sessions_set_here(k, s, to->slot);
 }
 
-/* What its client has got, as far as its worker knew. */
-static void
+void
 sessions_note_proven(struct keep *k, struct stored *s)
 {
 	const struct journal *j = sessions_journal(k, s);
@@ -334,6 +360,7 @@ sessions_set_away(struct keep *k, struct stored *s)
 		TAILQ_INSERT_TAIL(&t->away, s, list);
 		t->naway++;
 		s->until_ms = k->x->mono_ms + k->conf->recovery_window_ms;
+		sessions_far_due(k, s);
 		sessions_show(t);
 	}
 	if (taker.slot == 0)
@@ -358,6 +385,7 @@ sessions_end(struct keep *k, struct stored *s)
 {
 	struct store_asker taker = s->taker;
 
+	sessions_far_ended(k, s);
 	sessions_drop(k->sessions, s);
 	if (taker.slot != 0)
 		sessions_refuse(k, &taker);
@@ -375,25 +403,34 @@ sessions_is_of(const struct stored *s, const struct bus_session *b)
 void
 sessions_take(struct keep *k, const struct bus_envelope *e)
 {
-	const struct bus_session *b = &e->session;
 	struct store_asker asker = { .slot = e->from,
 		.generation = e->generation, .ref = e->ref };
+
+	if (!sessions_far_take(k, e))
+		sessions_take_here(k, &asker, &e->session);
+}
+
+void
+sessions_take_here(struct keep *k, const struct store_asker *asker,
+    const struct bus_session *b)
+{
 	struct stored *s = sessions_find(k->sessions, b);
 
 	if (s == NULL || !sessions_is_of(s, b) || s->taker.slot != 0 ||
 	    b->offset.n > sizeof s->taker_offset) {
-		sessions_refuse(k, &asker);
+		sessions_refuse(k, asker);
 		return;
 	}
 	if (s->slot == 0) {
-		sessions_give(k, s, &asker, b->offset);
+		sessions_give(k, s, asker, b->offset);
 		return;
 	}
-	s->taker = asker;
+	s->taker = *asker;
 	s->taker_offset_n = (uint8_t)b->offset.n;
 	if (b->offset.n != 0)
 		memcpy(s->taker_offset, b->offset.p, b->offset.n);
-	sessions_say_over(k, s, s->slot);
+	if (!s->wanted)		/* else it was told */
+		sessions_say_over(k, s, s->slot);
 }
 
 /* --- by and by ------------------------------------------------------------*/
@@ -410,6 +447,7 @@ sessions_turn(struct keep *k)
 	struct stored *s;
 	unsigned n;
 
+	sessions_far_turn(k);
 	for (n = 0; n < SESSIONS_TURN; n++) {
 		s = TAILQ_FIRST(&k->sessions->away);
 		if (s == NULL || s->until_ms > k->x->mono_ms)

@@ -28,7 +28,7 @@ enum session_record {
 	SESSION_UNWATCH = 'u'
 };
 
-struct sessions *sessions_new(void) MUST_USE;	/* NULL: no memory */
+struct sessions *sessions_new(struct keep *) MUST_USE;	/* NULL: no memory */
 void	sessions_free(struct sessions **);
 /* BUS_SESSION, BUS_SESSION_TAKE. */
 void	sessions_told(struct keep *, const struct bus_envelope *);

@@ -4,13 +4,13 @@
 #include "relay/store/keep_session.h"
 
 #include "base/state.h"
+#include "relay/store/keep_sessions_far.h"
 #include "shm/counters.h"
 
 #define SESSIONS_TAG	0x5780
-#define SESSIONS_VERSION 1
 
-static void
-sessions_save_one(const struct stored *s, struct buf *records, struct buf *b)
+void
+sessions_put_one(const struct stored *s, struct buf *records, struct buf *b)
 {
 	buf_reset(records);
 	stored_put(s, records);
@@ -23,6 +23,8 @@ sessions_save_one(const struct stored *s, struct buf *records, struct buf *b)
 	state_put_u64(b, s->base);
 	state_put_u64(b, s->floor);
 	state_put_u64(b, s->proven);
+	state_put_u64(b, s->hole.lost);
+	state_put_u64(b, s->hole.told);
 	state_put_u16(b, (uint16_t)sessions_had(s));
 	state_put_slice(b, buf_unread(records));
 	b->oom |= records->oom;
@@ -42,10 +44,10 @@ sessions_save(const struct keep *k, struct buf *b)
 	buf_init(&records);
 	at = state_open(b, SESSIONS_TAG, SESSIONS_VERSION);
 	TAILQ_FOREACH(s, &t->away, list)
-		sessions_save_one(s, &records, b);
+		sessions_put_one(s, &records, b);
 	for (slot = 1; slot < ROLE_SLOTS_MAX; slot++)
 		TAILQ_FOREACH(s, &t->here[slot], list)
-			sessions_save_one(s, &records, b);
+			sessions_put_one(s, &records, b);
 	state_close(b, at);
 	if (b->oom) {		/* none, then: they come back as others */
 		counter_add(COUNTER_memory_failures, 1);
@@ -55,15 +57,15 @@ sessions_save(const struct keep *k, struct buf *b)
 	buf_fini(&records);
 }
 
-/* false: it makes no sense. */
-static bool
-sessions_load_one(struct keep *k, struct state_in *in)
+bool
+sessions_get_one(struct keep *k, struct state_in *in, unsigned version)
 {
 	char pid[STORED_PID], sid[STORED_SID];
 	struct bus_session b = { .pid = slice_of(pid, sizeof pid),
 		.sid = slice_of(sid, sizeof sid) };
 	struct slice epoch, records;
 	uint64_t base, floor, proven;
+	struct journal_hole hole = { .lost = 0 };
 	struct stored *s;
 	uint16_t slot;
 
@@ -76,6 +78,10 @@ sessions_load_one(struct keep *k, struct state_in *in)
 	base = state_get_u64(in);
 	floor = state_get_u64(in);
 	proven = state_get_u64(in);
+	if (version > 1) {
+		hole.lost = state_get_u64(in);
+		hole.told = state_get_u64(in);
+	}
 	slot = state_get_u16(in);
 	records = state_get_slice(in);
 	if (in->bad || slot >= ROLE_SLOTS_MAX || epoch.n > STORE_EPOCH_MAX ||
@@ -88,9 +94,12 @@ sessions_load_one(struct keep *k, struct state_in *in)
 	s->base = base;
 	s->floor = floor;
 	s->proven = proven;
+	s->hole = hole;
 	s->last = slot;
-	if (stored_get(k->sessions, s, records))
+	if (stored_get(k->sessions, s, records)) {
+		sessions_far_due(k, s);
 		return (true);
+	}
 	sessions_drop(k->sessions, s);
 	return (false);
 }
@@ -107,9 +116,9 @@ sessions_load(struct keep *k, struct slice saved, struct slice *rest)
 		return (true);
 	good = state_section(&in, SESSIONS_TAG, &version, &body);
 	*rest = slice_of(in.p, (size_t)(in.end - in.p));
-	good = good && version == SESSIONS_VERSION;
+	good = good && version >= 1 && version <= SESSIONS_VERSION;
 	while (good && body.p != body.end)
-		good = sessions_load_one(k, &body);
+		good = sessions_get_one(k, &body, version);
 	sessions_show(k->sessions);
 	return (good);
 }

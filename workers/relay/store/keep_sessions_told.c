@@ -5,6 +5,7 @@
 #include "relay/store/keep_session.h"
 
 #include "base/state.h"
+#include "relay/store/keep_sessions_far.h"
 #include "shm/counters.h"
 
 /* --- workers --------------------------------------------------------------*/
@@ -41,6 +42,7 @@ sessions_begin(struct keep *k, struct stored *before,
 	/* what was before is not known */
 	if (b->since != BUS_SESSION_NEW)
 		s->floor = s->base == 0 ? 1 : s->base;
+	sessions_far_due(k, s);
 	sessions_show(k->sessions);
 }
 
@@ -54,8 +56,8 @@ sessions_rooms(struct keep *k, struct stored *s, const struct bus_envelope *e)
 	uint8_t kind;
 	bool ok = j != NULL;
 
-	if (ok && !slice_eq(stored_epoch(s), journal_epoch(j)))
-		stored_rebase(k->sessions, s, journal_epoch(j));
+	if (ok)
+		sessions_rebase(k, j, s);
 	while (ok && in.p != in.end) {
 		kind = state_get_u8(&in);
 		offset = state_get_slice(&in);
@@ -67,8 +69,10 @@ sessions_rooms(struct keep *k, struct stored *s, const struct bus_envelope *e)
 	}
 	if (!ok) {		/* it would come back as another */
 		counter_add(COUNTER_sessions_refused, 1);
+		sessions_far_ended(k, s);
 		sessions_drop(k->sessions, s);
-	}
+	} else
+		sessions_far_due(k, s);
 	sessions_show(k->sessions);
 }
 
@@ -156,21 +160,18 @@ sessions_change(struct keep *k, struct stored *s, const struct bus_rooms *b)
 		    j->top);
 	if (!ok)		/* it would come back as another */
 		sessions_end(k, s);
+	else
+		sessions_far_due(k, s);
 }
 
-/* Its own worker tells those that are not away.  BUS_RECONNECT is for these
- * alone. */
 void
-sessions_order(struct keep *k, const struct bus_envelope *e)
+sessions_obey(struct keep *k, struct slice nsp, const struct bus_envelope *e)
 {
 	bool ends = e->kind == BUS_DISCONNECT;
 	const struct bus_audience *to = ends ? &e->disconnect.to :
 	    &e->rooms.to;
-	struct slice nsp = ends ? e->disconnect.nsp : e->rooms.nsp;
 	struct stored *s, *next;
 
-	if (e->flags & BUS_RECONNECT)
-		return;
 	for (s = TAILQ_FIRST(&k->sessions->away); s != NULL; s = next) {
 		next = TAILQ_NEXT(s, list);
 		if ((nsp.n != 0 && !slice_eq(nsp, stored_nsp(s))) ||
@@ -182,4 +183,26 @@ sessions_order(struct keep *k, const struct bus_envelope *e)
 			sessions_change(k, s, &e->rooms);
 	}
 	sessions_show(k->sessions);
+}
+
+/* Its own worker tells those that are not away.  BUS_RECONNECT is for these
+ * alone. */
+void
+sessions_order(struct keep *k, const struct bus_envelope *e)
+{
+	struct slice nsp = e->kind == BUS_DISCONNECT ? e->disconnect.nsp :
+	    e->rooms.nsp, name;
+	const struct conf_namespace *ns;
+	size_t i;
+
+	if (e->flags & BUS_RECONNECT)
+		return;
+	sessions_obey(k, nsp, e);
+	for (i = 0; k->remote != NULL && i < k->conf->nnamespaces; i++) {
+		ns = &k->conf->namespaces[i];
+		name = slice_of(ns->name, ns->name_len);
+		if (!ns->gone && ns->journals &&
+		    (nsp.n == 0 || slice_eq(nsp, name)))
+			sessions_far_order(k, name, e);
+	}
 }

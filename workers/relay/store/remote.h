@@ -40,9 +40,10 @@ struct remote_link {
 	/* An entry is sealed, if entries are; false: it cannot be. */
 	bool		 (*seal)(void *arg, struct buf *);
 	bool		 (*unseal)(void *arg, struct slice *);
-	/* Where it is for this host's clients that come back, in out; or
-	 * empty. */
-	struct slice	 (*offset)(void *arg, uint8_t out[OFFSET_MAX]);
+	/* Where it is for this host's clients of that namespace that come back,
+	 * in out; or empty. */
+	struct slice	 (*offset)(void *arg, struct slice nsp,
+			    uint8_t out[OFFSET_MAX]);
 	/* What others say is whole. */
 	bool		 (*fit)(void *arg, const struct bus_envelope *);
 };
@@ -83,9 +84,10 @@ void	remote_serve(struct remote *, const struct remote_link *);
 void	remote_forget(struct remote *, const struct redis *);
 /* Something may not have been heard: in this room, or (NULL) in any. */
 void	remote_missed(struct remote *, const struct store_key *);
-/* What came on a channel of rooms, and begins with REMOTE_MARK.  false: it makes
- * no sense. */
-bool	remote_hear(struct remote *, struct slice payload) MUST_USE;
+/* What came on a channel of rooms, or (not NULL) of this journal, and begins with
+ * REMOTE_MARK.  false: it makes no sense. */
+bool	remote_hear(struct remote *, struct slice payload,
+	    const struct store_key *journal) MUST_USE;
 /* This room has members here from now on, or none. */
 void	remote_interest(struct remote *, const struct store_key *, bool any);
 /* Nothing that was asked of Redis waits for its answer. */

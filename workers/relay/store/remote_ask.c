@@ -60,7 +60,8 @@ ask_put_nsp(struct buf *b, struct slice nsp)
 			buf_byte(b, nsp.p[i]);
 }
 
-/* PREFIX WHAT MORE ":" NS ":" ROOM, where the channel is. */
+/* PREFIX "history" WHAT MORE ":" NS ":" ROOM, where the channel is; of a journal
+ * PREFIX "journal" WHAT MORE ":" NS. */
 static struct slice
 ask_key(struct remote_room *r, struct buf *b, const char *what,
     struct slice more)
@@ -70,6 +71,7 @@ ask_key(struct remote_room *r, struct buf *b, const char *what,
 
 	buf_reset(&m->offer);
 	buf_str(&m->offer, m->link.prefix);
+	buf_str(&m->offer, r->journal ? "journal" : "history");
 	buf_str(&m->offer, what);
 	buf_byte(&m->offer, ':');
 	if (more.n != 0) {
@@ -77,8 +79,10 @@ ask_key(struct remote_room *r, struct buf *b, const char *what,
 		buf_byte(&m->offer, ':');
 	}
 	ask_put_nsp(&m->offer, remote_nsp(r));
-	buf_byte(&m->offer, ':');
-	buf_slice(&m->offer, remote_name(r));
+	if (!r->journal) {
+		buf_byte(&m->offer, ':');
+		buf_slice(&m->offer, remote_name(r));
+	}
 	channel = buf_unread(&m->channel);
 	return (redis_name_at(m->link.redis, b, channel,
 	    buf_unread(&m->offer)));
@@ -251,14 +255,14 @@ remote_ask_append(struct remote_ask *a)
 	    r->seq);
 	(void)snprintf(name, sizeof name, "%s.%s", node, m->origin);
 	ask_begin(a, &c, p->near ? 5 : 4);
-	ask_put(&c, ask_key(r, &m->keys[0], "history-state",
+	ask_put(&c, ask_key(r, &m->keys[0], "-state",
 	    slice_of(NULL, 0)));
-	ask_put(&c, ask_key(r, &m->keys[1], "history", slice_of(NULL, 0)));
-	ask_put(&c, ask_key(r, &m->keys[2], "history-sent", slice_str(node)));
-	ask_put(&c, ask_key(r, &m->keys[3], "history-ids",
+	ask_put(&c, ask_key(r, &m->keys[1], "", slice_of(NULL, 0)));
+	ask_put(&c, ask_key(r, &m->keys[2], "-sent", slice_str(node)));
+	ask_put(&c, ask_key(r, &m->keys[3], "-ids",
 	    slice_of(NULL, 0)));
 	if (p->near)
-		ask_put(&c, ask_key(r, &m->keys[4], "history-near",
+		ask_put(&c, ask_key(r, &m->keys[4], "-near",
 		    ask_near(p, hex)));
 	ask_put_epoch(m, &c);
 	ask_put(&c, redis_verb(m->link.redis));
@@ -297,9 +301,9 @@ remote_ask_read(struct remote_ask *a, const struct store_read *q)
 		return (false);
 	}
 	ask_begin(a, &c, 2);
-	ask_put(&c, ask_key(r, &m->keys[0], "history-state",
+	ask_put(&c, ask_key(r, &m->keys[0], "-state",
 	    slice_of(NULL, 0)));
-	ask_put(&c, ask_key(r, &m->keys[1], "history", slice_of(NULL, 0)));
+	ask_put(&c, ask_key(r, &m->keys[1], "", slice_of(NULL, 0)));
 	ask_put_epoch(m, &c);
 	ask_put_number(&c, q->from);
 	ask_put(&c, q->epoch);

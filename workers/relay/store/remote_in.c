@@ -23,12 +23,23 @@ in_is_fit(const struct remote *m, struct bus_envelope *e)
 
 	e->flags &= (uint16_t)~BUS_FINISH;	/* no other publication has it */
 	good = e->kind == BUS_PUBLISH && (e->flags & ~BUS_NAMED) == 0 &&
-	    e->from == 0 && p->to.nrooms == 1 && p->to.nusers == 0 &&
-	    p->to.nsids == 0 && p->nsp.n > 0 && p->nsp.p[0] == '/' &&
+	    e->from == 0 && p->nsp.n > 0 && p->nsp.p[0] == '/' &&
 	    p->once.n == 0 && p->epoch.n == 0 &&
 	    m->link.fit(m->link.arg, e);
 	e->flags |= last;
 	return (good);
+}
+
+/* What is for that one; a journal has all that is for its namespace. */
+static bool
+in_is_of(const struct remote_room *r, const struct bus_publish *p)
+{
+	if (r != NULL && !slice_eq(p->nsp, remote_nsp(r)))
+		return (false);
+	if (r != NULL && r->journal)
+		return (true);
+	return (p->to.nrooms == 1 && p->to.nusers + p->to.nsids == 0 &&
+	    (r == NULL || slice_eq(p->to.rooms[0], remote_name(r))));
 }
 
 bool
@@ -37,7 +48,8 @@ remote_number(struct remote *m, const struct remote_room *r,
     struct store_key *key)
 {
 	static struct bus_envelope e;	/* large; one at a time */
-	struct store_append a = { .e = &e };
+	struct store_append a = { .e = &e,
+		.journal = r != NULL && r->journal };
 	uint8_t offset[OFFSET_MAX];
 	struct slice frame;
 	bool good;
@@ -45,19 +57,18 @@ remote_number(struct remote *m, const struct remote_room *r,
 	good = remote_entry(entry, &frame) &&
 	    m->link.unseal(m->link.arg, &frame) &&
 	    bus_whole(frame, &e) &&
-	    (!strange || in_is_fit(m, &e)) && e.publish.to.nrooms == 1;
-	if (good && r != NULL)
-		good = slice_eq(e.publish.to.rooms[0], remote_name(r)) &&
-		    slice_eq(e.publish.nsp, remote_nsp(r));
+	    (!strange || in_is_fit(m, &e)) && in_is_of(r, &e.publish);
 	if (!good) {
 		counter_add(COUNTER_store_bad, 1);
 		return (false);
 	}
-	if (key != NULL)
+	if (key != NULL && !a.journal)
 		*key = (struct store_key){ e.publish.nsp,
 			e.publish.to.rooms[0] };
 	a.asker.flags = e.flags;
-	e.publish.offset = m->link.offset(m->link.arg, offset);
+	if (!a.journal)		/* there it is the place */
+		e.publish.offset = m->link.offset(m->link.arg,
+		    e.publish.nsp, offset);
 	if (number_frame(&a, epoch, place, &m->meta, &m->frame))
 		return (true);
 	counter_add(COUNTER_memory_failures, 1);
@@ -263,8 +274,11 @@ in_hear(struct remote *m, const struct store_key *k, struct slice epoch,
 }
 
 bool
-remote_hear(struct remote *m, struct slice payload)
+remote_hear(struct remote *m, struct slice payload,
+    const struct store_key *journal)
 {
+	const struct remote_room *r = journal == NULL ? NULL :
+	    remote_find(m, journal);
 	struct remote_batch b;
 	struct store_key k;
 	struct slice entry;
@@ -273,11 +287,13 @@ remote_hear(struct remote *m, struct slice payload)
 	CHECK_MAGIC(m, REMOTE_MAGIC);
 	if (!remote_batch(payload, &b))
 		return (false);
-	if (in_is_ours(m, b.token))
+	if (in_is_ours(m, b.token) || (journal != NULL && r == NULL))
 		return (true);
 	while (remote_batch_next(&b, &entry, &bad)) {
-		if (!remote_number(m, NULL, entry, b.epoch, b.place, true, &k))
+		if (!remote_number(m, r, entry, b.epoch, b.place, true, &k))
 			return (false);
+		if (journal != NULL)
+			k = *journal;
 		counter_add(COUNTER_store_heard, 1);
 		in_hear(m, &k, b.epoch, b.place++);
 	}
@@ -316,7 +332,7 @@ in_tell(struct remote_room *r)
 {
 	struct store_key k = remote_key(r);
 
-	if (r->told && !r->told_odd && r->told_top == r->top &&
+	if (!r->journal && r->told && !r->told_odd && r->told_top == r->top &&
 	    slice_eq(slice_of(r->told_epoch, r->told_epoch_n),
 	    remote_epoch(r)))
 		return;
@@ -391,9 +407,19 @@ remote_in_page(struct remote_room *r, const struct remote_page *p)
 		r->finished = p->finished;
 	if (r->fresh)
 		r->fresh_top = r->top;
-	if (r->fresh || r->told_odd)
+	if (r->fresh || r->told_odd || r->journal)
 		in_tell(r);
 	in_live(r);
+	remote_work(r);
+}
+
+void
+remote_in_behind(struct remote_room *r)
+{
+	if (r->state != REMOTE_LIVE)
+		return;
+	r->state = REMOTE_DEAF;
+	in_ask(r);
 	remote_work(r);
 }
 

@@ -90,6 +90,7 @@ struct remote_room {
 	struct remote	*m;
 	bool		 works;		/* in remote.work */
 	bool		 leaving;	/* nothing of it is kept any more */
+	bool		 journal;	/* JOURNAL_ROOM */
 	enum remote_state state;
 	struct store_bounds bounds;
 	/* where it stands: known: `epoch' and `top', and the n events before
@@ -282,6 +283,8 @@ bool	remote_in_ours(struct remote_room *, uint64_t place,
 void	remote_in_drain(struct remote_room *);
 bool	remote_in_look(struct remote_room *);
 void	remote_in_page(struct remote_room *, const struct remote_page *);
+/* Somebody has seen more of it: it is looked at. */
+void	remote_in_behind(struct remote_room *);
 /* It may not be heard from now on; its answer will not come. */
 void	remote_in_deaf(struct remote_room *);
 /* An entry as a numbered frame, in m->frame; strange: of another host, and of

@@ -278,9 +278,22 @@ out_encode(struct remote *m, const struct store_append *a)
 	return (good);
 }
 
-/* What every host brings is known by what it says, without its meta. */
+static void
+out_near_names(struct buf *b, uint8_t kind, const struct slice *v, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		buf_byte(b, kind);
+		buf_slice(b, v[i]);
+	}
+}
+
+/* What every host brings is known by what it says, and to whom, without its
+ * meta. */
 static struct slice
-out_near_id(struct remote *m, const struct bus_publish *p, char hex[33])
+out_near_id(struct remote *m, const struct bus_publish *p, bool journal,
+    char hex[33])
 {
 	uint8_t sum[20];
 	size_t i;
@@ -293,9 +306,11 @@ out_near_id(struct remote *m, const struct bus_publish *p, char hex[33])
 		buf_byte(&m->page, 0);
 		buf_slice(&m->page, p->attachments[i]);
 	}
-	for (i = 0; i < p->to.nexcept; i++) {
-		buf_byte(&m->page, 1);
-		buf_slice(&m->page, p->to.except[i]);
+	out_near_names(&m->page, 1, p->to.except, p->to.nexcept);
+	if (journal) {
+		out_near_names(&m->page, 2, p->to.rooms, p->to.nrooms);
+		out_near_names(&m->page, 3, p->to.users, p->to.nusers);
+		out_near_names(&m->page, 4, p->to.sids, p->to.nsids);
 	}
 	digest_sha1(buf_unread(&m->page), sum);
 	for (i = 0; i < 16; i++)
@@ -324,7 +339,7 @@ out_take(struct remote *m, const struct store_append *a)
 	if (id.n > UINT8_MAX || m->link.redis == NULL)
 		return (BUS_STORE_UNAVAILABLE);
 	if (near)
-		id = out_near_id(m, &a->e->publish, hex);
+		id = out_near_id(m, &a->e->publish, a->journal, hex);
 	if (!out_encode(m, a))
 		return (BUS_STORE_UNAVAILABLE);
 	if (m->entry.wpos > STORE_FRAME_MAX ||

@@ -277,6 +277,8 @@ read_fill(struct remote_room *r, const struct remote_page *p,
 		.finished = p->finished,
 		.frames = buf_unread(&m->page) };
 	out->more = p->more;
+	/* the last one ends where what the workers were given ends */
+	out->more |= r->journal && !read_knows(r);
 	return (!m->page.oom);
 }
 
@@ -460,6 +462,14 @@ read_may_fetch(struct remote_room *r)
 	    r->state == REMOTE_LIVE || !remote_hears(r)));
 }
 
+/* Its client comes from a host that has heard more. */
+static bool
+read_is_ahead(const struct remote_room *r, const struct store_read *q)
+{
+	return (r->journal && r->known && q->from == BUS_HISTORY_AFTER &&
+	    q->since > r->top && slice_eq(q->epoch, remote_epoch(r)));
+}
+
 void
 remote_read(void *engine, const struct store_read *q)
 {
@@ -468,9 +478,12 @@ remote_read(void *engine, const struct store_read *q)
 
 	CHECK_MAGIC(m, REMOTE_MAGIC);
 	r = remote_get(m, &q->key, &q->bounds);
+	if (r != NULL && read_is_ahead(r, q))
+		remote_in_behind(r);
 	if (r != NULL && read_knows(r) && read_at_hand(r, q))
 		return;
 	if (r == NULL || m->link.redis == NULL || !remote_up(m) ||
+	    (r->journal && !remote_hears(r)) ||
 	    !read_wait(r, q)) {
 		counter_add(COUNTER_store_reads_failed, 1);
 		read_refuse(q);

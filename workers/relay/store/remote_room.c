@@ -236,6 +236,7 @@ remote_get(struct remote *m, const struct store_key *k,
 	r->bounds = *bounds;
 	r->nsp_n = (uint16_t)k->nsp.n;
 	r->name_n = (uint16_t)k->room.n;
+	r->journal = slice_eq(k->room, JOURNAL_ROOM);
 	memcpy(r->text, k->nsp.p, k->nsp.n);
 	memcpy(r->text + k->nsp.n, k->room.p, k->room.n);
 	TAILQ_INIT(&r->early);

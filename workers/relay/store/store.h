@@ -21,6 +21,10 @@ struct store_key {
 	struct slice	 room;
 };
 
+/* The room as which a namespace's journal is kept (keep_journal.h); no other one
+ * has such a name. */
+#define JOURNAL_ROOM	SLICE("\001journal")
+
 /* What may be kept of a room. */
 struct store_bounds {
 	uint64_t	 events;	/* 1 or more */
