@@ -631,6 +631,19 @@ who_has_seen_more_is_waited_with(void **state)
 	assert_int_equal(e.page.result, BUS_STORE_EPOCH);
 }
 
+/* A colon of the namespace is not the one behind it. */
+static void
+keys_say_where_the_namespace_ends(void **state)
+{
+	struct buf b;
+
+	(void)state;
+	buf_init(&b);
+	remote_put_nsp(&b, SLICE("/a:b%"));
+	assert_slice(buf_unread(&b), "a%3ab%25");
+	buf_fini(&b);
+}
+
 /* --- writing ---------------------------------------------------------------*/
 
 static void
@@ -963,6 +976,7 @@ main(void)
 		T(what_is_published_has_its_place_in_redis),
 		T(what_is_missing_comes_first),
 		T(who_has_seen_more_is_waited_with),
+		T(keys_say_where_the_namespace_ends),
 		T(what_changes_is_written_as_the_turn_ends),
 		T(who_has_left_is_written_too),
 		T(what_redis_refuses_is_written_later),

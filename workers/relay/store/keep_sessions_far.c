@@ -9,6 +9,7 @@
 
 #include "relay/redis/redis.h"
 #include "relay/redis/reply.h"
+#include "relay/store/remote.h"
 #include "shm/counters.h"
 
 #define FAR_ARGS	(3 + FAR_BATCH + 3 + 5 * FAR_BATCH)
@@ -42,7 +43,7 @@ far_key(struct keep *k, struct buf *b, struct slice nsp,
 	buf_reset(&f->name);
 	buf_str(&f->name, k->link.prefix);
 	buf_str(&f->name, "session:");
-	buf_slice(&f->name, slice_from(nsp, 1));
+	remote_put_nsp(&f->name, nsp);
 	buf_byte(&f->name, ':');
 	buf_append(&f->name, pid, STORED_PID);
 	return (redis_name_at(k->link.redis, b, buf_unread(&f->channel),

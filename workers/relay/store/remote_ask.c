@@ -45,9 +45,8 @@ remote_hears(struct remote_room *r)
 	return (channel.n != 0 && redis_hears(r->m->link.redis, channel));
 }
 
-/* Where it ends is to be seen: "/a:b" and "c" are not "/a" and "b:c". */
-static void
-ask_put_nsp(struct buf *b, struct slice nsp)
+void
+remote_put_nsp(struct buf *b, struct slice nsp)
 {
 	size_t i;
 
@@ -78,7 +77,7 @@ ask_key(struct remote_room *r, struct buf *b, const char *what,
 		buf_slice(&m->offer, more);
 		buf_byte(&m->offer, ':');
 	}
-	ask_put_nsp(&m->offer, remote_nsp(r));
+	remote_put_nsp(&m->offer, remote_nsp(r));
 	if (!r->journal) {
 		buf_byte(&m->offer, ':');
 		buf_slice(&m->offer, remote_name(r));
