@@ -631,6 +631,106 @@ who_has_seen_more_is_waited_with(void **state)
 	assert_int_equal(e.page.result, BUS_STORE_EPOCH);
 }
 
+/* --- holes -----------------------------------------------------------------*/
+
+/* It comes back as the other host's that it was. */
+static bool
+comes_from_elsewhere(struct slice data, const char *seen)
+{
+	struct bus_envelope e;
+
+	assert_true(hear("ROOSTS1 t" OTHER PID "!"));
+	take(2, "ann", seen);
+	while (slice_eq(arg_of(nanswered, 5), SLICE("PUBLISH")))
+		answer_text(REPLY_STRING, "y");
+	answer_take("got", data);
+	assert_true(given(2, BUS_SESSION_TAKEN, &e));
+	return (e.session.is == BUS_SESSION_YOURS);
+}
+
+static bool
+is_told_of_a_gap(unsigned slot)
+{
+	struct bus_envelope e;
+
+	exchange_tell_gaps(&x);
+	return (given(slot, BUS_PUBLISH, &e) &&
+	    slice_eq(e.publish.event, SLICE("\"roost:gap\"")));
+}
+
+static const char *
+at(unsigned place)
+{
+	static char text[32];
+
+	(void)snprintf(text, sizeof text, "\"e:%u\"", place);
+	return (text);
+}
+
+/* From this place on, as many as the queue of worker 1 takes and one that it does
+ * not: the place of that. */
+static unsigned
+overflow(unsigned place)
+{
+	uint64_t dropped = counter_get(COUNTER_bus_dropped);
+
+	while (counter_get(COUNTER_bus_dropped) == dropped)
+		assert_true(hear_event(place++, "/n"));
+	return (place - 1);
+}
+
+/* It has read all that there was. */
+static void
+drain(unsigned slot)
+{
+	static uint8_t bytes[1 << 16];
+
+	do {
+		peers[slot]->stuck = false;	/* as the loop says */
+		assert_int_equal(peer_flush(peers[slot]), PEER_OK);
+	} while (read(far_end[slot], bytes, sizeof bytes) > 0 ||
+	    exchange_queued(&x, slot) > 0);
+	peers[slot]->stuck = false;
+}
+
+/* Its record in Redis, as its worker has let go of it. */
+static struct slice
+let_go(void)
+{
+	static uint8_t bytes[512];
+	struct slice data;
+
+	tell(1, BUS_SESSION_AWAY);
+	turn(1);
+	data = arg_of(nasked - 1, 4 + 3 + 3);
+	assert_true(data.n <= sizeof bytes);
+	memcpy(bytes, data.p, data.n);
+	return (slice_of(bytes, data.n));
+}
+
+/* What its queue does not take, of another host's as of its own; and the session
+ * takes that along, but no more than that. */
+static void
+what_a_worker_was_not_given_is_known_elsewhere(void **state)
+{
+	struct slice data;
+	unsigned first, last;
+
+	(void)state;
+	(void)written();
+	join("plain");
+	first = overflow(6);
+	drain(1);
+	assert_true(is_told_of_a_gap(1));
+	last = overflow(first + 1);
+	data = let_go();
+	assert_true(comes_from_elsewhere(data, at(first - 1)));
+	assert_false(comes_from_elsewhere(data, at(first)));
+	assert_true(comes_from_elsewhere(data, at(first + 1)));
+	assert_true(comes_from_elsewhere(data, at(last - 1)));
+	assert_false(comes_from_elsewhere(data, at(last)));
+}
+
 /* A colon of the namespace is not the one behind it. */
 static void
 keys_say_where_the_namespace_ends(void **state)
@@ -976,6 +1076,7 @@ main(void)
 		T(what_is_published_has_its_place_in_redis),
 		T(what_is_missing_comes_first),
 		T(who_has_seen_more_is_waited_with),
+		T(what_a_worker_was_not_given_is_known_elsewhere),
 		T(keys_say_where_the_namespace_ends),
 		T(what_changes_is_written_as_the_turn_ends),
 		T(who_has_left_is_written_too),

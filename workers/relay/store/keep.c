@@ -113,17 +113,34 @@ keep_give(struct keep *k, const struct store_asker *from, struct buf *b,
 
 /* Where there are other hosts, these have it from Redis; servers of Socket.IO
  * are told. */
+static bool
+keep_goes_far(const struct keep *k, const struct store_asker *from)
+{
+	return (k->remote != NULL && (from->flags & BUS_FAR) != 0 &&
+	    k->x->far != NULL);
+}
+
+void
+keep_route_here(struct keep *k, const struct store_asker *from,
+    struct buf *b, const uint64_t slots[2])
+{
+	if (keep_goes_far(k, from) || !slotset_empty(slots))
+		keep_give(k, from, b, slots);
+}
+
+void
+keep_route_far(struct keep *k, const struct store_asker *from, struct buf *b)
+{
+	if (keep_goes_far(k, from))
+		k->x->far(k->x->arg, buf_unread(b));
+}
+
 void
 keep_route(struct keep *k, const struct store_asker *from, struct buf *b,
     const uint64_t slots[2])
 {
-	bool far = k->remote != NULL && (from->flags & BUS_FAR) != 0 &&
-	    k->x->far != NULL;
-
-	if (far || !slotset_empty(slots))
-		keep_give(k, from, b, slots);
-	if (far)
-		k->x->far(k->x->arg, buf_unread(b));
+	keep_route_here(k, from, b, slots);
+	keep_route_far(k, from, b);
 }
 
 /* --- keeping --------------------------------------------------------------*/

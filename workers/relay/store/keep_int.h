@@ -53,6 +53,11 @@ void	keep_who(struct keep *, struct slice nsp, struct slice room,
  * where else that wanted it to.  b holds a frame for nobody. */
 void	keep_route(struct keep *, const struct store_asker *from, struct buf *b,
 	    const uint64_t slots[2]);
+/* The same in two steps, in this order. */
+void	keep_route_here(struct keep *, const struct store_asker *from,
+	    struct buf *b, const uint64_t slots[2]);
+void	keep_route_far(struct keep *, const struct store_asker *from,
+	    struct buf *b);
 /* A page may be read for this worker now. */
 bool	keep_takes(const struct keep *, unsigned slot);
 bool	keep_judge(void *keep, const struct store_key *,

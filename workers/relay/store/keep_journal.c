@@ -67,6 +67,13 @@ journal_ask(struct keep *k, const struct conf_namespace *ns, struct journal *j)
 		k->store->does->read(k->store->engine, &q);
 }
 
+const struct journal *
+journal_known(const struct keep *k, const struct conf_namespace *ns)
+{
+	return (ns->journals && ns->index < k->njournals ?
+	    k->journals[ns->index] : NULL);
+}
+
 struct journal *
 journal_find(struct keep *k, const struct conf_namespace *ns)
 {
@@ -170,7 +177,15 @@ journal_close_hole(struct journal *j, unsigned slot)
 	slotset_drop(j->untold, slot);
 }
 
-/* Workers that have been given all that there was to tell them. */
+/* It has been given all that there was to tell it. */
+static bool
+journal_is_told(const struct keep *k, unsigned slot)
+{
+	return (exchange_peer(k->x, slot) != NULL &&
+	    !slotset_has(k->x->gapped, slot));
+}
+
+/* Workers that are told of it. */
 static void
 journal_look_told(const struct keep *k, struct journal *j)
 {
@@ -179,8 +194,7 @@ journal_look_told(const struct keep *k, struct journal *j)
 
 	slotset_copy(left, j->untold);
 	while ((slot = slotset_take(left)) != 0)
-		if (exchange_peer(k->x, slot) != NULL &&
-		    !slotset_has(k->x->gapped, slot))
+		if (journal_is_told(k, slot))
 			journal_close_hole(j, slot);
 }
 
@@ -200,27 +214,20 @@ journal_knows(const struct keep *k, struct journal *j, unsigned slot,
 	return (true);
 }
 
-struct journal_hole
-journal_hole(const struct keep *k, struct journal *j, unsigned slot)
+size_t
+journal_holes(const struct keep *k, const struct journal *j, unsigned slot,
+    struct journal_hole v[JOURNAL_HOLES + 1])
 {
-	struct journal_hole all = { .slot = slot };
 	const struct journal_hole *h;
+	size_t n = 0;
 
-	journal_look_told(k, j);
-	for (h = j->holes; h < j->holes + j->nholes; h++) {
-		if (h->slot != slot && h->slot != 0)
-			continue;
-		if (all.lost == 0 || h->lost < all.lost)
-			all.lost = h->lost;
-		if (h->told > all.told)
-			all.told = h->told;
-	}
-	if (slotset_has(j->untold, slot)) {
-		if (all.lost == 0 || j->lost[slot] < all.lost)
-			all.lost = j->lost[slot];
-		all.told = UINT64_MAX;
-	}
-	return (all);
+	for (h = j->holes; h < j->holes + j->nholes; h++)
+		if (h->slot == slot || h->slot == 0)
+			v[n++] = *h;
+	if (slotset_has(j->untold, slot))
+		v[n++] = (struct journal_hole){ j->lost[slot],
+			journal_is_told(k, slot) ? j->top : UINT64_MAX, slot };
+	return (n);
 }
 
 static void
@@ -298,9 +305,11 @@ journal_queued(const struct keep *k, const uint64_t slots[2], size_t *v)
 		v[slot] = exchange_queued(k->x, slot);
 }
 
-/* It is on its way to these, or, where no more is queued than before, lost. */
+/* What has this place is on its way to these, or, where no more is queued than
+ * before, lost; but not to one that has died and is not cleared away yet: who
+ * comes in its place has all that there is. */
 static void
-journal_note_sent(const struct keep *k, struct journal *j,
+journal_note_sent(const struct keep *k, struct journal *j, uint64_t place,
     const uint64_t slots[2], const size_t *before)
 {
 	uint64_t left[2] = { slots[0], slots[1] };
@@ -310,14 +319,16 @@ journal_note_sent(const struct keep *k, struct journal *j,
 		if (exchange_peer(k->x, slot) == NULL)
 			continue;
 		if (exchange_queued(k->x, slot) == before[slot]) {
-			if (!slotset_has(j->untold, slot))
-				j->lost[slot] = j->top;
+			if (!slotset_has(j->untold, slot) ||
+			    place < j->lost[slot])
+				j->lost[slot] = place;
 			slotset_add(j->untold, slot);
 			continue;
 		}
 		if (j->first[slot] == 0)
-			j->first[slot] = j->top;
-		j->last[slot] = j->top;
+			j->first[slot] = place;
+		if (j->last[slot] < place)
+			j->last[slot] = place;
 	}
 }
 
@@ -353,7 +364,7 @@ journal_on_kept(void *arg, const struct store_kept *kept)
 	journal_queued(k, slots, before);
 	if (!slotset_empty(slots))
 		keep_route(k, &kept->asker, kept->frame, slots);
-	journal_note_sent(k, j, slots, before);
+	journal_note_sent(k, j, kept->kept, slots, before);
 }
 
 /* --- in Redis -------------------------------------------------------------*/
@@ -361,7 +372,7 @@ journal_on_kept(void *arg, const struct store_kept *kept)
 /* One that has its place, and goes to who has some of its audience here. */
 struct journal_given {
 	struct journal	*j;		/* NULL: it goes nowhere */
-	uint64_t	 slots[2];
+	uint64_t	 place, slots[2];
 };
 
 static struct journal_given
@@ -370,16 +381,15 @@ journal_take_far(struct keep *k, struct slice nsp, const struct buf *frame)
 	static struct bus_envelope e;	/* large; one at a time */
 	const struct conf_namespace *ns = conf_namespace_find(k->conf, nsp);
 	struct journal *j = ns == NULL ? NULL : journal_find(k, ns);
+	struct slice bytes = buf_unread(frame), epoch;
 	struct journal_given g = { .j = NULL };
-	struct slice epoch;
-	uint64_t place;
 
-	if (j == NULL || !bus_whole(buf_unread(frame), &e) ||
-	    !journal_split(e.publish.offset, &epoch, &place))
+	if (j == NULL || !bus_whole(bytes, &e) ||
+	    !journal_split(e.publish.offset, &epoch, &g.place))
 		return (g);
 	g.j = j;
 	journal_who(k, ns, &e.publish.to, g.slots);
-	journal_note(k, j, epoch, place);
+	journal_note(k, j, epoch, g.place);
 	return (g);
 }
 
@@ -387,13 +397,14 @@ static void
 journal_give_far(struct keep *k, const struct journal_given *g,
     const struct store_asker *from, struct buf *frame)
 {
-	size_t before[ROLE_SLOTS_MAX];
+	size_t before[ROLE_SLOTS_MAX];	/* in their queues */
 
 	if (g->j == NULL)
 		return;
 	journal_queued(k, g->slots, before);
-	keep_route(k, from, frame, g->slots);
-	journal_note_sent(k, g->j, g->slots, before);
+	keep_route_here(k, from, frame, g->slots);
+	journal_note_sent(k, g->j, g->place, g->slots, before);
+	keep_route_far(k, from, frame);
 }
 
 void
@@ -451,6 +462,7 @@ journal_append(struct journal_entry *in, const struct store_asker *asker)
 		.arg = in };
 
 	if (in->k->remote != NULL) {	/* it answers later */
+		a.asker.flags &= (uint16_t)~BUS_FINISH;	/* a room's */
 		a.done = journal_on_far;
 		a.arg = in->k;
 	}

@@ -59,6 +59,9 @@ void	journal_stands_far(struct keep *, struct slice nsp, struct slice epoch,
 	    uint64_t top);
 /* The namespace's; NULL: it has none, or no memory. */
 struct journal *journal_find(struct keep *, const struct conf_namespace *);
+/* The same, if anybody has asked for it before. */
+const struct journal *journal_known(const struct keep *,
+	    const struct conf_namespace *);
 
 /* An offset as text, quotes included; false: it is no place of this journal, as
  * far as its epoch goes. */
@@ -78,9 +81,10 @@ uint64_t journal_stamp(const struct journal *, unsigned slot,
 bool	journal_knows(const struct keep *, struct journal *, unsigned slot,
 	    uint64_t seen);
 
-/* All of its holes as one; lost is 0: it has none. */
-struct journal_hole journal_hole(const struct keep *, struct journal *,
-	    unsigned slot);
+/* What its clients may have missed so, the oldest first; what they are not told of
+ * yet has told UINT64_MAX.  How many. */
+size_t	journal_holes(const struct keep *, const struct journal *,
+	    unsigned slot, struct journal_hole v[JOURNAL_HOLES + 1]);
 
 void	journal_worker_gone(struct keep *, unsigned slot);
 void	journals_free(struct keep *);

@@ -101,7 +101,7 @@ stored_rebase(struct sessions *t, struct stored *s, struct slice epoch,
 	stored_set_epoch(s, epoch);
 	s->base = place;
 	s->proven = 0;
-	s->hole = (struct journal_hole){ .lost = 0 };
+	s->nholes = 0;
 	s->floor = place == 0 ? 1 : place;
 	for (r = STAILQ_FIRST(&s->rooms); r != NULL; r = next) {
 		next = STAILQ_NEXT(r, next);

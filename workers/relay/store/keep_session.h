@@ -30,6 +30,13 @@ struct stored_room {
 	char		 name[];
 };
 
+/* As journal_hole, of the workers that had one session. */
+struct stored_hole {
+	uint64_t	 lost, told;
+};
+
+#define STORED_HOLES	4u	/* the two oldest become one */
+
 /* In Redis (keep_sessions_far.h): not at all; not as it is; as it is, and to be
  * said again; as it is. */
 enum stored_written { STORED_NOT, STORED_DUE, STORED_LEASED, STORED_WRITTEN };
@@ -48,8 +55,9 @@ struct stored {
 	uint64_t	 base;		/* it got nothing before */
 	uint64_t	 floor;		/* who has seen less is not told all */
 	uint64_t	 proven;	/* away: its client has all up to there */
-	struct journal_hole hole;	/* of another host's worker; lost is 0:
-					 * none */
+	/* of another relay's workers, from which it came */
+	struct stored_hole holes[STORED_HOLES];
+	unsigned	 nholes;
 	uint32_t	 nleft;		/* rooms with an end */
 	uint32_t	 came;		/* journal.nproven of its worker then */
 	uint16_t	 slot;		/* the worker that has it; 0: away */
@@ -147,10 +155,14 @@ void	sessions_obey(struct keep *, struct slice nsp,
 /* --- keep_sessions_save.c -------------------------------------------------*/
 
 #define SESSIONS_VERSION 2	/* 1: without holes */
+/* What its client may have missed without having been told, and not known from
+ * what it has got since: how many. */
+unsigned sessions_holes(const struct keep *, const struct stored *,
+	    struct stored_hole v[STORED_HOLES]);
 /* One, at the end of b; records: scratch.  And away, from that: true, and it is
  * not there: there is no room. */
-void	sessions_put_one(const struct stored *, struct buf *records,
-	    struct buf *b);
+void	sessions_put_one(const struct keep *, const struct stored *,
+	    struct buf *records, struct buf *b);
 bool	sessions_get_one(struct keep *, struct state_in *, unsigned version)
 	    MUST_USE;
 

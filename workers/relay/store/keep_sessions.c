@@ -273,6 +273,22 @@ sessions_set_here(struct keep *k, struct stored *s, unsigned slot)
 	sessions_show(t);
 }
 
+/* --- giving ---------------------------------------------------------------*/
+
+/* Who has all up to there knows if it has missed something before. */
+static bool
+sessions_knows(const struct keep *k, struct journal *j, const struct stored *s,
+    uint64_t seen)
+{
+	unsigned i;
+
+	for (i = 0; i < s->nholes; i++)
+		if (seen >= s->holes[i].lost && seen <= s->holes[i].told)
+			return (false);
+	return (journal_knows(k, j, s->last, seen) &&
+	    journal_knows(k, j, s->before, seen));
+}
+
 /* What its client has not seen begins behind *since.  false: something that it
  * should have got is not known any more. */
 static bool
@@ -291,11 +307,7 @@ sessions_since(struct keep *k, struct journal *j, struct stored *s,
 		known = true;
 	}
 	/* it may not know that it has missed something */
-	if (known && (!journal_knows(k, j, s->last, seen) ||
-	    !journal_knows(k, j, s->before, seen)))
-		return (false);
-	if (known && s->hole.lost != 0 && seen >= s->hole.lost &&
-	    seen <= s->hole.told)
+	if (known && !sessions_knows(k, j, s, seen))
 		return (false);
 	/* another epoch's, or none: it has seen nothing of this session yet; and
 	 * what it has seen on another host may not have come here yet: that is
@@ -328,7 +340,7 @@ sessions_give(struct keep *k, struct stored *s, const struct store_asker *to,
 		return;		/* its client may ask once more */
 	counter_add(COUNTER_sessions_taken, 1);
 	s->base = since;
-	s->hole = (struct journal_hole){ .lost = 0 };
+	s->nholes = 0;
 	sessions_set_here(k, s, to->slot);
 }
 

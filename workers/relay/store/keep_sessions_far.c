@@ -234,22 +234,13 @@ far_left_ms(const struct keep *k, const struct stored *s)
 	return (s->until_ms > k->x->mono_ms ? s->until_ms - k->x->mono_ms : 1);
 }
 
-/* What may be missing at its worker is so as of now. */
 static void
-far_put_record(struct keep *k, struct stored *s)
+far_put_record(struct keep *k, const struct stored *s)
 {
 	struct sessions_far *f = k->sessions->far;
-	struct journal_hole hole = s->hole, h;
-	struct journal *j = sessions_journal(k, s);
 
-	h = j == NULL ? hole : journal_hole(k, j, sessions_had(s));
-	if (h.lost != 0 && (hole.lost == 0 || h.lost < hole.lost))
-		s->hole.lost = h.lost;
-	if (h.lost != 0 && h.told > hole.told)
-		s->hole.told = h.told;
 	state_put_u8(&f->record, SESSIONS_VERSION);
-	sessions_put_one(s, &f->other, &f->record);
-	s->hole = hole;
+	sessions_put_one(k, s, &f->other, &f->record);
 }
 
 /* What one is, at the end of what is said. */
@@ -503,11 +494,11 @@ far_oldest(const struct sessions_far *f)
 }
 
 static bool
-far_has_hole(struct keep *k, const struct stored *s)
+far_has_hole(const struct keep *k, const struct stored *s)
 {
-	struct journal *j = sessions_journal(k, s);
+	struct stored_hole v[STORED_HOLES];
 
-	return (j != NULL && journal_hole(k, j, s->slot).lost != 0);
+	return (sessions_holes(k, s, v) != 0);
 }
 
 static void

@@ -9,9 +9,55 @@
 
 #define SESSIONS_TAG	0x5780
 
-void
-sessions_put_one(const struct stored *s, struct buf *records, struct buf *b)
+static void
+sessions_add_hole(const struct stored *s, struct stored_hole v[STORED_HOLES],
+    unsigned *n, uint64_t lost, uint64_t told)
 {
+	/* its client has more, or was not there yet */
+	if (told < s->proven || told < s->base)
+		return;
+	if (*n == STORED_HOLES) {
+		if (v[0].lost < v[1].lost)
+			v[1].lost = v[0].lost;
+		if (v[0].told > v[1].told)
+			v[1].told = v[0].told;
+		memmove(v, v + 1, --*n * sizeof *v);
+	}
+	v[(*n)++] = (struct stored_hole){ lost, told };
+}
+
+unsigned
+sessions_holes(const struct keep *k, const struct stored *s,
+    struct stored_hole v[STORED_HOLES])
+{
+	const struct conf_namespace *ns = conf_namespace_find(k->conf,
+	    stored_nsp(s));
+	const struct journal *j = ns == NULL ? NULL : journal_known(k, ns);
+	const unsigned had[] = { s->before, sessions_had(s) };
+	struct journal_hole h[JOURNAL_HOLES + 1];
+	unsigned n = 0;
+	size_t i, w, nh;
+
+	for (i = 0; i < s->nholes; i++)
+		sessions_add_hole(s, v, &n, s->holes[i].lost,
+		    s->holes[i].told);
+	if (j == NULL || !slice_eq(stored_epoch(s), journal_epoch(j)))
+		return (n);
+	for (w = had[0] == had[1] ? 1 : 0; w < nitems(had); w++) {
+		nh = journal_holes(k, j, had[w], h);
+		for (i = 0; i < nh; i++)
+			sessions_add_hole(s, v, &n, h[i].lost, h[i].told);
+	}
+	return (n);
+}
+
+void
+sessions_put_one(const struct keep *k, const struct stored *s,
+    struct buf *records, struct buf *b)
+{
+	struct stored_hole v[STORED_HOLES];
+	unsigned i, n = sessions_holes(k, s, v);
+
 	buf_reset(records);
 	stored_put(s, records);
 	state_put_bytes(b, s->pid, STORED_PID);
@@ -23,8 +69,11 @@ sessions_put_one(const struct stored *s, struct buf *records, struct buf *b)
 	state_put_u64(b, s->base);
 	state_put_u64(b, s->floor);
 	state_put_u64(b, s->proven);
-	state_put_u64(b, s->hole.lost);
-	state_put_u64(b, s->hole.told);
+	state_put_u8(b, (uint8_t)n);
+	for (i = 0; i < n; i++) {
+		state_put_u64(b, v[i].lost);
+		state_put_u64(b, v[i].told);
+	}
 	state_put_u16(b, (uint16_t)sessions_had(s));
 	state_put_slice(b, buf_unread(records));
 	b->oom |= records->oom;
@@ -44,10 +93,10 @@ sessions_save(const struct keep *k, struct buf *b)
 	buf_init(&records);
 	at = state_open(b, SESSIONS_TAG, SESSIONS_VERSION);
 	TAILQ_FOREACH(s, &t->away, list)
-		sessions_put_one(s, &records, b);
+		sessions_put_one(k, s, &records, b);
 	for (slot = 1; slot < ROLE_SLOTS_MAX; slot++)
 		TAILQ_FOREACH(s, &t->here[slot], list)
-			sessions_put_one(s, &records, b);
+			sessions_put_one(k, s, &records, b);
 	state_close(b, at);
 	if (b->oom) {		/* none, then: they come back as others */
 		counter_add(COUNTER_memory_failures, 1);
@@ -65,7 +114,8 @@ sessions_get_one(struct keep *k, struct state_in *in, unsigned version)
 		.sid = slice_of(sid, sizeof sid) };
 	struct slice epoch, records;
 	uint64_t base, floor, proven;
-	struct journal_hole hole = { .lost = 0 };
+	struct stored_hole holes[STORED_HOLES] = { { 0, 0 } };
+	unsigned i, nholes = 0;
 	struct stored *s;
 	uint16_t slot;
 
@@ -78,13 +128,16 @@ sessions_get_one(struct keep *k, struct state_in *in, unsigned version)
 	base = state_get_u64(in);
 	floor = state_get_u64(in);
 	proven = state_get_u64(in);
-	if (version > 1) {
-		hole.lost = state_get_u64(in);
-		hole.told = state_get_u64(in);
+	if (version > 1)
+		nholes = state_get_u8(in);
+	for (i = 0; i < nholes && i < STORED_HOLES; i++) {
+		holes[i].lost = state_get_u64(in);
+		holes[i].told = state_get_u64(in);
 	}
 	slot = state_get_u16(in);
 	records = state_get_slice(in);
-	if (in->bad || slot >= ROLE_SLOTS_MAX || epoch.n > STORE_EPOCH_MAX ||
+	if (in->bad || nholes > STORED_HOLES || slot >= ROLE_SLOTS_MAX ||
+	    epoch.n > STORE_EPOCH_MAX ||
 	    sessions_find(k->sessions, &b) != NULL)
 		return (false);
 	if (!sessions_fit(k, NULL, 1, stored_will_cost(&b) + records.n * 2) ||
@@ -94,7 +147,8 @@ sessions_get_one(struct keep *k, struct state_in *in, unsigned version)
 	s->base = base;
 	s->floor = floor;
 	s->proven = proven;
-	s->hole = hole;
+	memcpy(s->holes, holes, sizeof s->holes);
+	s->nholes = nholes;
 	s->last = slot;
 	if (stored_get(k->sessions, s, records)) {
 		sessions_far_due(k, s);
