@@ -161,7 +161,8 @@ answer_take(const char *what, struct slice data)
 
 /* Where the journal stands; entry: the newest, or nothing. */
 static void
-answer_journal(const char *epoch, int64_t top, struct slice entry)
+answer_journal_as(const char *epoch, int64_t top, struct slice entry,
+    enum bus_store result)
 {
 	static struct reply parts[10];
 	static struct reply *v[10];
@@ -178,12 +179,18 @@ answer_journal(const char *epoch, int64_t top, struct slice entry)
 	parts[0].text = slice_str(epoch);
 	parts[1].integer = top;
 	parts[2].integer = entry.n == 0 ? 0 : top;
-	parts[4].integer = BUS_STORE_OK;
+	parts[4].integer = result;
 	parts[6].integer = entry.n == 0 ? 0 : top;
 	parts[9].type = REPLY_STRING;
 	parts[9].text = entry;
 	assert_slice(arg_of(nanswered, 3), "p:journal-state:n");
 	answer(&o);
+}
+
+static void
+answer_journal(const char *epoch, int64_t top, struct slice entry)
+{
+	answer_journal_as(epoch, top, entry, BUS_STORE_OK);
 }
 
 /* --- the link --------------------------------------------------------------*/
@@ -731,6 +738,35 @@ what_a_worker_was_not_given_is_known_elsewhere(void **state)
 	assert_false(comes_from_elsewhere(data, at(last)));
 }
 
+/* Those who are here are told; who has something from behind it, but not that it
+ * was told, comes back as another. */
+static void
+what_has_gone_before_it_came_is_told_of(void **state)
+{
+	struct bus_envelope e;
+	struct slice data;
+	struct buf b;
+
+	(void)state;
+	(void)written();
+	join("plain");
+	assert_true(hear_event(6, "/n"));
+	buf_init(&b);
+	put_entry(&b, "/n");
+	ask_page(2, 8);
+	assert_false(is_told_of_a_gap(2));
+	answer_journal_as("e", 20, buf_unread(&b), BUS_STORE_GAP);
+	buf_fini(&b);
+	assert_true(is_told_of_a_gap(1));
+	assert_true(hear_event(21, "/n"));
+	assert_true(given(1, BUS_PUBLISH, &e));
+	assert_true(slice_eq(e.publish.offset, SLICE("\"e:21\"")));
+	data = let_go();
+	assert_false(comes_from_elsewhere(data, "\"e:20\""));
+	assert_true(comes_from_elsewhere(data, "\"e:21\""));
+	assert_true(comes_from_elsewhere(data, "\"e:6\""));
+}
+
 /* A colon of the namespace is not the one behind it. */
 static void
 keys_say_where_the_namespace_ends(void **state)
@@ -1077,6 +1113,7 @@ main(void)
 		T(what_is_missing_comes_first),
 		T(who_has_seen_more_is_waited_with),
 		T(what_a_worker_was_not_given_is_known_elsewhere),
+		T(what_has_gone_before_it_came_is_told_of),
 		T(keys_say_where_the_namespace_ends),
 		T(what_changes_is_written_as_the_turn_ends),
 		T(who_has_left_is_written_too),

@@ -293,6 +293,7 @@ journal_note(const struct keep *k, struct journal *j, struct slice epoch,
 	/* of one in Redis some that come first may be known already */
 	if (j->top < place)
 		j->top = place;
+	j->top_ms = k->x->now_ms;
 }
 
 static void
@@ -416,6 +417,25 @@ journal_place_far(struct keep *k, struct slice nsp,
 	journal_give_far(k, &g, from, frame);
 }
 
+/* Nobody here will get what follows top: it had gone from Redis before it was
+ * heard. */
+static void
+journal_skip(struct keep *k, struct journal *j, struct slice nsp)
+{
+	static const struct bus_audience all;	/* of the namespace */
+	unsigned slot;
+
+	journal_look_told(k, j);
+	for (slot = 1; slot < ROLE_SLOTS_MAX; slot++) {
+		if (exchange_peer(k->x, slot) == NULL)
+			continue;
+		if (!slotset_has(j->untold, slot))
+			j->lost[slot] = j->top + 1;
+		slotset_add(j->untold, slot);
+	}
+	exchange_gap(k->x, nsp, &all, j->top_ms);
+}
+
 void
 journal_stands_far(struct keep *k, struct slice nsp, struct slice epoch,
     uint64_t top)
@@ -427,8 +447,11 @@ journal_stands_far(struct keep *k, struct slice nsp, struct slice epoch,
 		return;
 	if (!slice_eq(journal_epoch(j), epoch))
 		journal_set_epoch(j, epoch);
+	else if (j->top < top)
+		journal_skip(k, j, nsp);
 	if (j->top < top)
 		j->top = top;
+	j->top_ms = k->x->now_ms;
 }
 
 /* It has its place; or it is accepted, and gets it later. */

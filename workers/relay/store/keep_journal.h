@@ -23,7 +23,8 @@ struct journal_hole {
 };
 
 struct journal {		/* as far as it is known here */
-	uint64_t	 top;		/* the newest place */
+	uint64_t	 top;		/* the newest place, */
+	uint64_t	 top_ms;	/* known since then, unix */
 	/* by slot, places of what was given to that worker: the first, the last;
 	 * 0: nothing was */
 	uint64_t	 first[ROLE_SLOTS_MAX], last[ROLE_SLOTS_MAX];
@@ -52,7 +53,7 @@ bool	journal_bounds(const struct conf *, const struct conf_namespace *,
 /* BUS_JOURNAL. */
 void	journal_take(struct keep *, struct bus_envelope *);
 /* What has its place in Redis, for whoever is here; and where it stands there:
- * what is missing before that will not come. */
+ * what is missing before that will not come, and is told of by roost:gap. */
 void	journal_place_far(struct keep *, struct slice nsp,
 	    const struct store_asker *from, struct buf *frame);
 void	journal_stands_far(struct keep *, struct slice nsp, struct slice epoch,
