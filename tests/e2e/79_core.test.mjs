@@ -185,8 +185,9 @@ test('core_dumps = full, after a reload: the same look finds them', async (t) =>
 	fs.writeFileSync(x.d.file, fs.readFileSync(x.d.file, 'utf8')
 	    .replace('core_dumps = off', 'core_dumps = full'));
 	x.d.child.kill('SIGHUP');
+	/* its TLS client goes at some time of drain_time */
 	await until(() => x.d.worker(1)?.pid !== before && x.d.children()
-	    .every((c) => c.pid !== before), 'another worker');
+	    .every((c) => c.pid !== before), 'another worker', 40000);
 	await until(() => /reloaded /.test(x.d.log), 'reloaded');
 	const pid = x.d.children().find((c) => c.role === 'worker').pid;
 	assert.equal(filter(pid), 0x33);
