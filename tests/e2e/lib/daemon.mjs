@@ -35,7 +35,8 @@ export async function until(f, what, ms = 5000) {
 				return v;
 			cause = undefined;
 		} catch (e) {
-			if (e instanceof AssertionError)
+			if (e instanceof AssertionError ||
+			    e instanceof ReferenceError)
 				throw e;
 			cause = e;
 		}
