@@ -272,6 +272,8 @@ struct conf_piece {
 	size_t		 len;
 };
 #define CONF_PARAMS_MAX	8
+#define CONF_JOINS_MAX	8	/* rooms of every session */
+#define CONF_JOIN_MAX	128	/* bytes of one, as it is written */
 struct conf_pattern {
 	char		*text;
 	struct conf_piece *pieces;
@@ -393,6 +395,9 @@ struct conf_namespace {
 	bool		 poll;		/* ... and long polls, of this room where
 					 * none is named; "": none */
 	char		*poll_room;
+	struct conf_pattern *joins;	/* rooms that its sessions are put in;
+					 * {user} is all that stands in them */
+	size_t		 njoins;
 	unsigned	 limit_sessions; /* on the host; 0: no limit */
 	enum conf_presence presence;
 	uint64_t	 idle_after_ms;	/* silent for so long: away; 0: never */

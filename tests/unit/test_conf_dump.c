@@ -47,7 +47,8 @@ the_dump_parses_to_the_same(void **state)
 	    "rate 'a\"b' { per = connection allow = 1001/1m30s burst = 7"
 	    " strikes = 2 } limits { per_address = 3 per_user = 60k }"
 	    "presence { leave_grace = 1ms } namespace '/n' { auth = none"
-	    " presence = query idle_after = 1d event e { rate = 'a\"b' } }");
+	    " presence = query join = {a, 'b:c'} idle_after = 1d"
+	    " event e { rate = 'a\"b' } }");
 	assert_round_trip("jwt { secret = \"${SECRET}\" }"
 	    "namespace '/n' { roles = {'a b', c}"
 	    " room 'x{a}:{b}' { join = 'self:b' } room '${y}' { join ="

@@ -325,6 +325,32 @@ routes_lead_to_a_namespace_and_fill_in_a_room(void **state)
 }
 
 static void
+rooms_of_every_session_are_named(void **state)
+{
+	struct conf *conf = conf_text("jwt { secret = '0123456789abcdef"
+	    "0123456789abcdef' } namespace '/n' {"
+	    " auth = optional join = {all, 'own:{user}'} }");
+	const struct conf_namespace *ns = &conf->namespaces[0];
+
+	(void)state;
+	assert_int_equal(ns->njoins, 2);
+	assert_int_equal(ns->joins[0].nparams, 0);
+	assert_int_equal(ns->joins[1].nparams, 1);
+	conf_free(&conf);
+	assert_conf_errors("limits { rooms_per_session = 1 }\n"
+	    "namespace '/a' { auth = none join = {a, b} }\n"
+	    "namespace '/b' { auth = none join = {'{x}'} }\n"
+	    "namespace '/c' { auth = none join = {'{user}'} }\n"
+	    "namespace '/d' { auth = none join = {a, a} }\n",
+	    "t:2: namespace \"/a\": join names more rooms than limits { "
+	    "rooms_per_session } lets a client be in\n"
+	    "t:3: namespace \"/b\": join = {x}: only {user} can stand in it\n"
+	    "t:4: namespace \"/c\": nobody is a {user} for join with "
+	    "auth = none\n"
+	    "t:5: namespace \"/d\": join = a: is there twice\n");
+}
+
+static void
 rates_are_counted_by_whom_they_say(void **state)
 {
 	struct conf *conf = conf_text("rate connects { allow = 30/10s }"
@@ -404,6 +430,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(join_rules_are_understood),
+		cmocka_unit_test(rooms_of_every_session_are_named),
 		cmocka_unit_test(event_rules_are_understood),
 		cmocka_unit_test(checks_have_type_and_range),
 		cmocka_unit_test(the_rule_for_connect_is_kept_apart),

@@ -27,6 +27,8 @@ struct client_request {
 	struct slice	 token;		/* empty: none given */
 	struct slice	 vouched;	/* claims that the host vouches for, where
 					 * no token says otherwise; empty: none */
+	struct slice	 since;		/* places in the namespace's rooms that its
+					 * client has seen, or empty: plain only */
 	uint64_t	 address;	/* limit_address() of the peer */
 	const struct conf_namespace *ns;	/* NULL: Socket.IO's CONNECT
 						 * will name some */
@@ -43,7 +45,8 @@ struct admission {
 	const struct conf_route *route;
 	char		*room;		/* heap; to join at once, or NULL */
 	size_t		 room_len;
-	uint64_t	 address;	/* as asked with */
+	struct slice	 since;		/* as asked with; borrowed */
+	uint64_t	 address;	/* likewise */
 	struct count	*count;		/* where it is counted */
 	uint32_t	 user_node, ns_node;	/* as in limit.h; 0: not */
 };

@@ -240,6 +240,23 @@ namespace_check_poll(struct conf_reading *parse, const struct conf_tree *s,
 }
 
 static void
+namespace_check_joins(struct conf_reading *parse, const struct conf_tree *s,
+    const struct conf_namespace *ns)
+{
+	size_t i;
+
+	if (ns->njoins > parse->p.conf->rooms_per_session)
+		conf_titled_bad(parse, s, "join names more rooms than limits { "
+		    "rooms_per_session } lets a client be in");
+	for (i = 0; i < ns->njoins; i++)
+		if (ns->joins[i].nparams != 0 && ns->auth == CONF_AUTH_NONE) {
+			conf_titled_bad(parse, s, "nobody is a {user} for join "
+			    "with auth = none");
+			break;
+		}
+}
+
+static void
 namespace_read(struct conf_reading *parse, const struct conf_tree *s)
 {
 	struct conf_namespace *ns = namespace_place(parse->p.conf,
@@ -270,6 +287,7 @@ namespace_read(struct conf_reading *parse, const struct conf_tree *s)
 		namespace_event(parse, sub, ns);
 	namespace_note_keeps(parse->p.conf, ns);
 	namespace_check_poll(parse, s, ns);
+	namespace_check_joins(parse, s, ns);
 	namespace_index_events(parse, ns);
 }
 

@@ -6,6 +6,7 @@
 #include "conf/rule/check.h"
 #include "conf/rule/eventname.h"
 #include "conf/rule/join.h"
+#include "conf/rule/joins.h"
 #include "conf/rule/rate.h"
 #include "conf/rule/receiver.h"
 #include "conf/rule/reference.h"
@@ -71,6 +72,8 @@ static const struct {
 	[CONF_TYPE_ALLOW]      = { conf_set_bits, conf_dump_bits, NULL },
 	[CONF_TYPE_EVENTNAME]  = { conf_set_eventname, conf_dump_eventname,
 				   conf_free_string },
+	[CONF_TYPE_JOINS]      = { conf_set_joins, conf_dump_joins,
+				   conf_free_joins },
 	[CONF_TYPE_JOIN]       = { conf_set_join, conf_dump_join,
 				   conf_free_join },
 	[CONF_TYPE_TO]         = { conf_set_to, conf_dump_to, conf_free_to },

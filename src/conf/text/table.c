@@ -164,6 +164,7 @@ static const struct {
 	[CONF_TYPE_ALGORITHMS]	= { "list", true },
 	[CONF_TYPE_SHA256]	= { "digest", false },
 	[CONF_TYPE_ALLOW]	= { "list", true },
+	[CONF_TYPE_JOINS]	= { "list", true },
 	[CONF_TYPE_JOIN]	= { "join rule", false },
 	[CONF_TYPE_TO]		= { "receiver", false },
 	[CONF_TYPE_CHECKS]	= { "list", true },

@@ -53,6 +53,7 @@ enum conf_type {
 	CONF_TYPE_ALGORITHMS,	/* uint32_t, bits */
 	CONF_TYPE_SHA256,	/* uint8_t[32] */
 	CONF_TYPE_ALLOW,	/* uint32_t, bits */
+	CONF_TYPE_JOINS,	/* struct conf_pattern * and a size_t */
 	CONF_TYPE_JOIN,		/* three fields of struct conf_room */
 	CONF_TYPE_TO,		/* two fields of struct conf_event */
 	CONF_TYPE_CHECKS,	/* struct conf_check * and a size_t */

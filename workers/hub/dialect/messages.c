@@ -10,6 +10,7 @@
 #include "hub/dialect/engine.h"
 #include "hub/dialect/inbound.h"
 #include "hub/dialect/single.h"
+#include "hub/rule/appoint.h"
 #include "proto/json.h"
 
 /* Larger ones are not kept for the next message. */
@@ -56,7 +57,10 @@ messages_binary(struct engine *e, struct slice data)
 static bool
 messages_begin(struct engine *e, struct admission *a)
 {
-	return (single_begin(&e->client, a));
+	if (!single_begin(&e->client, a))
+		return (false);
+	appoint(e->client.sessions, slice_of(NULL, 0));
+	return (true);
 }
 
 const struct engine_kind engine_messages = {

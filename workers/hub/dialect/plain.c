@@ -7,6 +7,7 @@
 #include "hub/dialect/inbound.h"
 #include "hub/dialect/kind.h"
 #include "hub/dialect/single.h"
+#include "hub/rule/appoint.h"
 #include "hub/session/client.h"
 #include "hub/session/limit.h"
 #include "proto/json.h"
@@ -110,6 +111,7 @@ plain_open(struct hub *h, struct admission *a, struct outq *out)
 		client_gone(&c, REASON_memory);
 		return (NULL);
 	}
+	appoint(c->sessions, a->since);
 	client_beat_start(c);
 	client_schedule(c);
 	return (c);

@@ -11,6 +11,7 @@
 #include "hub/dialect/inbound.h"
 #include "hub/queue/send.h"
 #include "hub/queue/sentlog.h"
+#include "hub/rule/appoint.h"
 #include "hub/rule/rule.h"
 #include "hub/session/note.h"
 #include "hub/session/admit.h"
@@ -194,6 +195,7 @@ socketio_new(struct engine *e, const struct conf_namespace *ns,
 	if (e->back.log != NULL && !recover_give(s))
 		counter_add(COUNTER_memory_failures, 1);
 	socketio_back(c, s);
+	appoint_auth(s, auth);
 	rule_connect(s, auth);
 	client_schedule(c);
 }

@@ -4,9 +4,44 @@
  */
 #include "hub/rule/join.h"
 
+#include <string.h>
+
 #include "hub/model.h"
 #include "hub/session/principal.h"
 #include "proto/json.h"
+
+struct slice
+join_name(const struct session *s, const struct conf_pattern *every,
+    uint8_t name[ROOM_NAME_MAX])
+{
+	struct slice part;
+	size_t i, n = 0;
+
+	for (i = 0; i < every->npieces; i++) {
+		part = slice_of(every->pieces[i].text, every->pieces[i].len);
+		if (every->pieces[i].param)
+			part = s->who == NULL ? slice_of(NULL, 0) :
+			    principal_user(s->who);
+		if (part.n == 0 || part.n > ROOM_NAME_MAX - n)
+			return (slice_of(NULL, 0));
+		memcpy(name + n, part.p, part.n);
+		n += part.n;
+	}
+	return (slice_of(name, n));
+}
+
+/* One that its namespace puts every session in, and so this one. */
+static bool
+join_is_everybodys(const struct session *s, struct slice room)
+{
+	uint8_t name[ROOM_NAME_MAX];
+	size_t i;
+
+	for (i = 0; i < s->ns->njoins; i++)
+		if (slice_eq(join_name(s, &s->ns->joins[i], name), room))
+			return (true);
+	return (false);
+}
 
 /* The claim is this string, or an array that has it. */
 static bool
@@ -53,6 +88,8 @@ join_may(const struct session *s, struct slice room)
 
 	if (room.n == 0 || room.n > ROOM_NAME_MAX)
 		return (REFUSED_INVALID);
+	if (unlikely(s->ns->njoins != 0) && join_is_everybodys(s, room))
+		return (REFUSED_NONE);
 	r = conf_room_find(s->ns, room, values);
 	if (r == NULL)
 		return (REFUSED_FORBIDDEN);

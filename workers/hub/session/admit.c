@@ -261,7 +261,7 @@ plain_admit(struct hub *h, const struct client_request *q,
     struct admission *a, struct refusal *r)
 {
 	*a = (struct admission){ .ns = q->ns, .route = q->route,
-		.address = q->address, .count = h->count };
+		.since = q->since, .address = q->address, .count = h->count };
 	if (admit_session(h, q, a, r))
 		return (true);
 	counter_add(COUNTER_ns_refusals, 1);

@@ -27,7 +27,8 @@ struct enter {
 	struct since	 since;		/* told up to there */
 	bool		 asked;		/* the client has named a place */
 	bool		 missed;	/* something is not there any more */
-	bool		 told;		/* ... as its stream has heard */
+	bool		 told;		/* ... as it has heard */
+	bool		 appointed;	/* it has not asked for the room itself */
 	bool		 is_slow;
 	uint64_t	 until_us;
 	size_t		 raw_len;
@@ -37,9 +38,18 @@ struct enter {
 
 /* --- the answer ------------------------------------------------------------ */
 
+/* Who did not ask by an event of its own hears of it by one, which has no name
+ * where nothing has. */
+static bool
+enter_hears(const struct session *s, bool appointed)
+{
+	return (s->wire == WIRE_SSE || (appointed && s->wire != WIRE_BARE &&
+	    !wire_is_engineio(s->wire)));
+}
+
 /* To a stream, with the place as its id. */
 static void
-enter_stream(struct session *s, const struct buf *b, const struct room *r,
+enter_joined(struct session *s, const struct buf *b, const struct room *r,
     bool known)
 {
 	struct publication p = { .event = SLICE("\"roost:joined\""),
@@ -61,7 +71,7 @@ enter_stream(struct session *s, const struct buf *b, const struct room *r,
 /* Where it stands, if that is known. */
 static void
 enter_ack(struct session *s, const struct inbound *in, struct slice raw,
-    const struct room *r, bool recovered)
+    const struct room *r, bool recovered, bool appointed)
 {
 	bool known = place_known(s->hub, r) && !r->place->healing;
 	struct buf b;
@@ -79,8 +89,8 @@ enter_ack(struct session *s, const struct inbound *in, struct slice raw,
 	}
 	buf_str(&b, recovered ? ",\"recovered\":true}" :
 	    ",\"recovered\":false}");
-	if (s->wire == WIRE_SSE)
-		enter_stream(s, &b, r, known);
+	if (enter_hears(s, appointed))
+		enter_joined(s, &b, r, known);
 	else
 		refuse_or_ack(s, in, &b);
 	buf_fini(&b);
@@ -93,7 +103,8 @@ enter_tell_gap(struct session *s, struct enter *e, const struct since *from)
 {
 	struct buf b;
 
-	if (!e->missed || !e->asked || e->told || s->wire != WIRE_SSE)
+	if (!e->missed || !e->asked || e->told ||
+	    !enter_hears(s, e->appointed))
 		return;
 	e->told = true;
 	buf_init(&b);
@@ -134,14 +145,14 @@ enter_has_room(const struct session *s, const struct inbound *in,
 /* It becomes a member. */
 static bool
 enter_now(struct session *s, const struct inbound *in, struct room *r,
-    struct slice raw, bool recovered)
+    struct slice raw, bool recovered, bool appointed)
 {
 	if (!room_join(s->hub, s, ROOM_NAMED, room_name(r))) {
 		refuse_memory(s, in);
 		return (false);
 	}
-	room_membership(s, ROOM_NAMED, room_name(r))->asked = true;
-	enter_ack(s, in, raw, r, recovered);
+	room_membership(s, ROOM_NAMED, room_name(r))->asked = !appointed;
+	enter_ack(s, in, raw, r, recovered, appointed);
 	return (true);
 }
 
@@ -153,7 +164,7 @@ enter_again(struct session *s, const struct inbound *in,
 	    a->name);
 
 	enter_ack(s, in, a->raw, r, a->since.given &&
-	    enter_is_there(s->hub, r, &a->since));
+	    enter_is_there(s->hub, r, &a->since), false);
 }
 
 /* --- those that wait ------------------------------------------------------- */
@@ -195,14 +206,15 @@ enter_finish(struct hub *h, struct enter *e, struct session *s)
 		/* a back end was faster: what came since came to it */
 		enter_count(e, false);
 		enter_tell_gap(s, e, &e->since);
-		enter_ack(s, &in, raw, e->room, false);
+		enter_ack(s, &in, raw, e->room, false, e->appointed);
 	} else if ((why = e->may(s, room_name(e->room))) != REFUSED_NONE) {
 		counter_add(COUNTER_joins_refused, 1);
 		refuse(s, &in, why, "you may not join this room");
 	} else if (enter_has_room(s, &in, 0)) {
 		enter_count(e, !e->missed);
 		enter_tell_gap(s, e, &e->since);
-		(void)enter_now(s, &in, e->room, raw, e->asked && !e->missed);
+		(void)enter_now(s, &in, e->room, raw, e->asked && !e->missed,
+		    e->appointed);
 	}
 	enter_free(h, e);
 }
@@ -394,6 +406,7 @@ enter_new(struct session *s, const struct inbound *in,
 	e->ns = s->ns;
 	e->room = r;
 	e->may = a->may;
+	e->appointed = a->appointed;
 	e->since = a->since;
 	e->asked = a->since.given || a->lost;
 	e->missed = a->lost;
@@ -425,7 +438,7 @@ enter_room(struct session *s, const struct inbound *in,
 		return (false);
 	r = room_hold(h, s->ns, a->name);
 	if (r != NULL && !a->lost && enter_is_there(h, r, &a->since)) {
-		ok = enter_now(s, in, r, a->raw, a->since.given);
+		ok = enter_now(s, in, r, a->raw, a->since.given, a->appointed);
 		room_release(h, &r);
 		return (ok);
 	}

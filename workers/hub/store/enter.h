@@ -11,7 +11,8 @@
  * the client joins all the same, and is told that it was not recovered.
  *
  * An event stream, which asks for nothing by an ack, hears the same by events:
- * roost:joined with an id, and roost:gap before what is behind the gap.
+ * roost:joined with an id, and roost:gap before what is behind the gap.  So does
+ * a session that was put in the room.
  */
 #ifndef HUB_STORE_ENTER_H
 #define HUB_STORE_ENTER_H
@@ -29,6 +30,8 @@ struct enter_ask {
 	struct since	 since;
 	bool		 lost;		/* it has seen something, but nobody
 					 * knows what */
+	bool		 appointed;	/* it is put in the room: no right is the
+					 * token's, and no ack waits */
 	enum refused	 (*may)(const struct session *, struct slice room);
 };
 bool	enter_room(struct session *, const struct inbound *,
