@@ -9,7 +9,8 @@ fail() {
 
 for f in "$confdir/roost.conf" "$exampledir/roost.conf" \
     "$exampledir/demo.conf" "$exampledir/classroom.conf" \
-    "$exampledir/learning.conf" "$exampledir/media.conf" \
+    "$exampledir/learning.conf" "$exampledir/matters.conf" \
+    "$exampledir/media.conf" \
     "$exampledir/social.conf" "$pagedir/demo.html" \
     "$openapidir/roostd.yaml" \
     "$unitdir/roostd.service" "$prefix/lib/tmpfiles.d/roost.conf" \

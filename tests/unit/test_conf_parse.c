@@ -482,7 +482,8 @@ the_files_that_come_along_are_valid(void **state)
 {
 	static const char *const files[] = { "roost.conf",
 		"examples/demo.conf", "examples/classroom.conf",
-		"examples/learning.conf", "examples/media.conf",
+		"examples/learning.conf", "examples/matters.conf",
+		"examples/media.conf",
 		"examples/social.conf" };
 	static char text[32768];
 	const char *top = getenv("srcdir");
