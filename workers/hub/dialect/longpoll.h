@@ -23,4 +23,8 @@ void	longpoll_kept(struct hub *, struct room *,
 /* The clock; the worker goes: all that wait are answered. */
 void	longpoll_tick(struct hub *);
 
+/* longpoll_admit.c: a place as a poll names it; "0" is before the first event,
+ * in whatever epoch, and none is not given.  false: it is something else. */
+bool	longpoll_since(struct since *, struct slice text);
+
 #endif
