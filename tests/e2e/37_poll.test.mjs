@@ -137,7 +137,7 @@ test('who only looks is told when there is nothing new', async () => {
 	await until(async () => await d.metric('longpolls_waiting') === 1,
 	    'it to wait');
 	await publish(room, 3, 3);
-	assert.deepEqual(numbers(await waited), [3]);
+	assert.deepEqual(numbers(await waited), [1, 2, 3]);
 	const late = await poll('matters', { room, wait: 1, since: `${
 	    first.body.epoch}:3` }, { headers: {
 		'If-None-Match': `"${first.body.epoch}:3"` } });
@@ -146,6 +146,33 @@ test('who only looks is told when there is nothing new', async () => {
 	assert.equal(head.status, 200);
 	assert.ok(Number(head.headers.get('content-length')) > 0);
 	assert.equal(head.text, '');
+});
+
+test('what a tag stands for is left out once, and nothing else', async () => {
+	const room = fresh();
+	await publish(room, 1, 2);
+	const { next } = (await poll('matters', { room, since: 0, limit: 1 })).body;
+	/* a page that is loaded anew asks as before, and its browser adds the
+	 * tag of what was answered then: 2 has not been heard of by now */
+	const query = { room, since: next, wait: 60 };
+	const first = await poll('matters', query);
+	assert.deepEqual(numbers(first), [2]);
+	const tag = { 'If-None-Match': first.headers.get('etag') };
+	const again = range(1, 3).map(() => poll('matters', query,
+	    { headers: tag }));
+	await d.counts('longpolls_waiting', 3);
+	const asks = await d.metric('history_asks');
+	await publish(room, 3, 3);
+	for (const a of await within(Promise.all(again), 'answers'))
+		assert.deepEqual(numbers(a), [2, 3]);
+	assert.ok(await d.metric('history_asks') - asks <= 3,
+	    'those of one worker read it together');
+	/* a page behind which there is more does not change */
+	const full = { room, since: 0, limit: 2, wait: 60 };
+	const etag = (await poll('matters', full)).headers.get('etag');
+	const same = await within(poll('matters', full,
+	    { headers: { 'If-None-Match': etag } }), 'an answer');
+	assert.equal(same.status, 304);
 });
 
 test('a gap is told', async () => {

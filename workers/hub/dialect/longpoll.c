@@ -8,7 +8,9 @@
  *	events come here)		   └── not the next one ◄─┘
  *
  * Those that wait for a room stand at the place behind which its next event
- * comes, which is the answer to all of them, encoded once.
+ * comes, which is the answer to all of them, encoded once.  Those that an event
+ * makes read again, because they want more than what is behind that place, or it
+ * is not the next one, read together where they want the same.
  */
 #include "hub/dialect/longpoll.h"
 
@@ -36,13 +38,22 @@ struct longpoll_room {
 	TAILQ_HEAD(, longpoll) polls;
 };
 
+/* A page that was asked for, for polls that want the same; one at least. */
+struct longpoll_reading {
+	struct history_ask ask;
+	TAILQ_HEAD(, longpoll) polls;
+};
+
+/* It reads, or it waits. */
 struct longpoll {
 	unsigned	 magic;
 #define LONGPOLL_MAGIC	0x10a6b011
+	bool		 again;		/* it waits: at seen, but it is to have
+					 * what is behind since */
 	struct hub	*hub;
-	struct history_ask ask;		/* it is asked, unless it waits: */
-	struct longpoll_room *at;	/* NULL: it does not */
-	TAILQ_ENTRY(longpoll) link;
+	struct longpoll_reading *reading;
+	struct longpoll_room *at;
+	TAILQ_ENTRY(longpoll) link;	/* of either */
 	struct wait	 wait;
 	uint64_t	 until_us;
 	const struct conf_namespace *ns;
@@ -50,13 +61,14 @@ struct longpoll {
 	struct principal *who;
 	void		*asker;
 	unsigned	 limit;
-	struct since	 since;		/* it waits: the place where it is */
+	struct since	 since;		/* it wants what is behind it */
 	struct since	 seen;		/* what its client has */
 };
 
 struct longpoll_table {
 	struct hashtab	 rooms;
 	struct waits	 waits;		/* by time */
+	bool		 leaving;	/* nobody waits any more */
 	struct buf	 body;		/* scratch of an answer */
 	struct buf	 raw;		/* ... the room's name in it */
 };
@@ -150,8 +162,24 @@ longpoll_stop(struct longpoll *p)
 }
 
 static void
+longpoll_unread(struct longpoll *p)
+{
+	struct longpoll_reading *r = p->reading;
+
+	if (r == NULL)
+		return;
+	p->reading = NULL;
+	TAILQ_REMOVE(&r->polls, p, link);
+	if (!TAILQ_EMPTY(&r->polls))
+		return;
+	history_forget(p->hub, &r->ask);
+	free(r);
+}
+
+static void
 longpoll_free(struct longpoll *p)
 {
+	longpoll_unread(p);
 	longpoll_stop(p);
 	room_release(p->hub, &p->room);
 	principal_unref(&p->who);
@@ -168,8 +196,6 @@ longpoll_forget(struct longpoll **pp)
 		return;
 	CHECK_MAGIC(p, LONGPOLL_MAGIC);
 	*pp = NULL;
-	if (p->at == NULL)
-		history_forget(p->hub, &p->ask);
 	longpoll_free(p);
 }
 
@@ -225,10 +251,10 @@ longpoll_unheard(struct longpoll *p)
 }
 
 static bool
-longpoll_has_seen(const struct longpoll *p, const struct since *place)
+longpoll_is_at(const struct since *s, const struct since *place)
 {
-	return (p->seen.given && p->seen.offset == place->offset &&
-	    slice_eq(since_epoch(&p->seen), since_epoch(place)));
+	return (s->given && s->offset == place->offset &&
+	    slice_eq(since_epoch(s), since_epoch(place)));
 }
 
 /* The body, which is complete but for the place behind it. */
@@ -245,7 +271,7 @@ longpoll_answer(struct longpoll *p, const struct buf *body,
 		longpoll_fail(p, 401, "unauthorized", "the token is over");
 	else if (body->oom)
 		longpoll_fail(p, 503, "internal", "out of memory");
-	else if (longpoll_has_seen(p, place))
+	else if (longpoll_is_at(&p->seen, place))
 		longpoll_tell(p, 304, slice_of(NULL, 0), at);
 	else
 		longpoll_tell(p, 200, buf_unread(body), at);
@@ -279,13 +305,14 @@ longpoll_raw(const struct longpoll *p)
 static void
 longpoll_over(struct longpoll *p)
 {
+	const struct since place = p->again ? p->seen : p->since;
 	struct buf *b = &p->hub->longpolls->body;
 
 	buf_reset(b);
-	page_put_one(b, longpoll_raw(p), since_epoch(&p->since),
-	    p->since.offset, NULL, false);
-	longpoll_put_next(b, &p->since);
-	longpoll_answer(p, b, &p->since);
+	page_put_one(b, longpoll_raw(p), since_epoch(&place), place.offset,
+	    NULL, false);
+	longpoll_put_next(b, &place);
+	longpoll_answer(p, b, &place);
 }
 
 /* --- pages ----------------------------------------------------------------- */
@@ -308,46 +335,111 @@ longpoll_place(const struct bus_envelope *page, bool *any)
 	return (place);
 }
 
+/* Is it to be answered?  One that names no place wants what is there; but none
+ * wants to hear again what it has.  Behind the end of a room nothing comes. */
+static bool
+longpoll_has_news(const struct longpoll *p, const struct bus_envelope *page,
+    const struct since *place, bool any)
+{
+	const struct hub *h = p->hub;
+
+	if (page->page.finished || h->now.us >= p->until_us ||
+	    h->longpolls->leaving)
+		return (true);
+	if (longpoll_is_at(&p->seen, place))
+		return ((page->flags & BUS_MORE) != 0);
+	return (any || !p->since.given || history_has_gap(page) ||
+	    (p->since.epoch_len == 0 && history_lacks_first(page)));
+}
+
+/* false: no memory. */
+static bool
+longpoll_stays(struct longpoll *p, const struct since *place)
+{
+	p->again = longpoll_is_at(&p->seen, place) &&
+	    !longpoll_is_at(&p->since, place);
+	if (!p->again)
+		p->since = *place;
+	return (longpoll_wait(p));
+}
+
+/* The same for all of them. */
+static void
+longpoll_put_page(struct longpoll *p, const struct bus_envelope *page,
+    const struct since *place)
+{
+	struct buf *b = &p->hub->longpolls->body;
+
+	buf_reset(b);
+	page_put(b, longpoll_raw(p), &p->since, page, true);
+	longpoll_put_next(b, place);
+}
+
 static void
 longpoll_page(struct hub *h, struct history_ask *a,
     const struct bus_envelope *page)
 {
-	struct longpoll *p = container_of(a, struct longpoll, ask);
-	struct buf *b = &h->longpolls->body;
-	struct since place;
-	bool any, news;
+	struct longpoll_reading *r = container_of(a, struct longpoll_reading,
+	    ask);
+	struct since place = { .given = false };
+	bool any = false, encoded = false;
+	struct longpoll *p;
 
-	if (page == NULL) {
-		longpoll_unheard(p);
-		return;
+	if (page != NULL)
+		place = longpoll_place(page, &any);
+	while ((p = TAILQ_FIRST(&r->polls)) != NULL) {
+		TAILQ_REMOVE(&r->polls, p, link);
+		p->reading = NULL;
+		work_add(&h->work, 1);
+		if (page == NULL) {
+			longpoll_unheard(p);
+			continue;
+		}
+		if (!longpoll_has_news(p, page, &place, any) &&
+		    longpoll_stays(p, &place))
+			continue;
+		if (!encoded)
+			longpoll_put_page(p, page, &place);
+		encoded = true;
+		longpoll_answer(p, &h->longpolls->body, &place);
 	}
-	place = longpoll_place(page, &any);
-	/* one that names no place wants what is there, unless it has it */
-	news = longpoll_has_seen(p, &place) ? false : any || !p->since.given ||
-	    history_has_gap(page) || (p->since.epoch_len == 0 &&
-	    history_lacks_first(page));
-	/* behind the end of a room nothing comes */
-	if (!news && !page->page.finished && h->now.us < p->until_us) {
-		p->since = place;
-		if (longpoll_wait(p))
-			return;
-	}
-	buf_reset(b);
-	page_put(b, longpoll_raw(p), &p->since, page, true);
-	longpoll_put_next(b, &place);
-	longpoll_answer(p, b, &place);
+	free(r);
 }
 
-/* false: it is answered. */
+/* false: the store cannot be asked. */
 static bool
 longpoll_read(struct longpoll *p)
 {
 	struct history_part part = page_part(&p->since, p->limit);
+	struct longpoll_reading *r = calloc(1, sizeof *r);
 
-	if (history_ask(p->hub, &p->ask, p->ns, room_name(p->room), &part))
-		return (true);
-	longpoll_unheard(p);
-	return (false);
+	if (r == NULL)
+		return (false);
+	r->ask.page = longpoll_page;
+	if (!history_ask(p->hub, &r->ask, p->ns, room_name(p->room), &part)) {
+		free(r);
+		return (false);
+	}
+	TAILQ_INIT(&r->polls);
+	TAILQ_INSERT_TAIL(&r->polls, p, link);
+	p->reading = r;
+	return (true);
+}
+
+/* What was asked for now, after the same event, is as good for it. */
+static bool
+longpoll_read_with(struct longpoll *p, struct longpoll_reading *r)
+{
+	const struct longpoll *other = r == NULL ? NULL :
+	    TAILQ_FIRST(&r->polls);
+
+	if (other == NULL || other->limit != p->limit ||
+	    (p->since.given ? !longpoll_is_at(&other->since, &p->since) :
+	    other->since.given))
+		return (false);
+	TAILQ_INSERT_TAIL(&r->polls, p, link);
+	p->reading = r;
+	return (true);
 }
 
 /* --- what wakes them ------------------------------------------------------- */
@@ -359,10 +451,21 @@ longpoll_is_next(const struct longpoll *p, const struct bus_publish *b)
 	    slice_eq(since_epoch(&p->since), b->epoch));
 }
 
+/* Returns the reading that the next one may share. */
+static struct longpoll_reading *
+longpoll_reread(struct longpoll *p, struct longpoll_reading *others)
+{
+	if (longpoll_read_with(p, others) || longpoll_read(p))
+		return (p->reading);
+	longpoll_unheard(p);
+	return (others);
+}
+
 void
 longpoll_kept(struct hub *h, struct room *r, const struct bus_publish *e)
 {
 	struct buf *b = &h->longpolls->body;
+	struct longpoll_reading *reading = NULL;
 	struct longpoll_room *at;
 	struct longpoll *p;
 	struct since place = { .given = false };
@@ -377,8 +480,8 @@ longpoll_kept(struct hub *h, struct room *r, const struct bus_publish *e)
 		p = TAILQ_FIRST(&at->polls);
 		longpoll_stop(p);
 		work_add(&h->work, 1);
-		if (e == NULL || !longpoll_is_next(p, e)) {
-			(void)longpoll_read(p);
+		if (e == NULL || p->again || !longpoll_is_next(p, e)) {
+			reading = longpoll_reread(p, reading);
 			continue;
 		}
 		if (!encoded) {
@@ -414,6 +517,7 @@ longpoll_leave(struct hub *h)
 {
 	struct longpoll *p;
 
+	h->longpolls->leaving = true;	/* who reads does not begin to wait */
 	while ((p = longpoll_of(waits_first(&h->longpolls->waits))) != NULL)
 		longpoll_over(p);
 }
@@ -434,7 +538,6 @@ longpoll_open(struct hub *h, struct admission *a,
 	}
 	p->magic = LONGPOLL_MAGIC;
 	p->hub = h;
-	p->ask.page = longpoll_page;
 	p->ns = a->ns;
 	p->who = a->who == NULL ? NULL : principal_ref(a->who);
 	p->asker = asker;
@@ -443,10 +546,7 @@ longpoll_open(struct hub *h, struct admission *a,
 	(void)longpoll_since(&p->since, ask->since);
 	if (!cursor_parse(&p->seen, 1, ask->seen))
 		p->seen.given = false;
-	if (history_ask(h, &p->ask, p->ns, ask->room, &(struct history_part){
-	    .from = p->since.given ? BUS_HISTORY_AFTER : BUS_HISTORY_LAST,
-	    .epoch = since_epoch(&p->since), .since = p->since.offset,
-	    .limit = p->limit }))
+	if (longpoll_read(p))
 		return (p);
 	counter_add(COUNTER_longpolls_unheard, 1);
 	longpoll_free(p);
