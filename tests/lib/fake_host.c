@@ -287,8 +287,10 @@ fake_plain(struct fake_host *f, const char *path, const char *token,
 	q.ns = q.route != NULL ? q.route->ns :
 	    conf_namespace_find(f->world->conf, slice_str(path));
 	assert_non_null(q.ns);
-	if (!plain_admit(f->hub, &q, &a, refusal))
+	if (!plain_admit(f->hub, &q, &a, refusal)) {
+		admission_fini(&a);
 		return (NULL);
+	}
 	c = fake_conn_new(f);
 	c->client = plain_open(f->hub, &a, &c->out);
 	admission_fini(&a);

@@ -161,8 +161,7 @@ come(struct fake_host *f, enum kind kind, const char *token)
 		    kind == ENGINE_POLLING, &c->out);
 	else if (ok)
 		c->client = engine_open(f->hub, &a, false, &c->out);
-	if (ok)
-		admission_fini(&a);
+	admission_fini(&a);
 	if (c->client == NULL)
 		outq_kill(hub_out(f->hub), &c->out);
 	turn(f->world);

@@ -64,7 +64,7 @@ struct refusal {
 void	engine_admit(struct hub *, const struct client_request *,
 	    struct admission *);
 /* Plain WebSocket, and routes of Engine.IO: true, or false with refusal
- * filled in. */
+ * filled in.  Either way the admission is to be ended: it says who was there. */
 bool	plain_admit(struct hub *, const struct client_request *,
 	    struct admission *, struct refusal *) MUST_USE;
 

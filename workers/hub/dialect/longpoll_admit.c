@@ -54,14 +54,13 @@ longpoll_admit(struct hub *h, const struct client_request *q,
 	if (!plain_admit(h, q, a, r))
 		return (false);
 	as.who = a->who;
-	if (!longpoll_asks_well(q->ns, ask, r)) {
-		admission_fini(a);
+	if (!longpoll_asks_well(q->ns, ask, r))
 		return (false);
-	}
 	if (join_may(&as, ask->room) == REFUSED_NONE)
 		return (true);
 	counter_add(COUNTER_joins_refused, 1);
-	admission_fini(a);
+	counter_add(COUNTER_ns_refusals, 1);
+	counter_ns_add(q->ns->index, NS_refusals, 1);
 	return (longpoll_refuse(r, 403, "forbidden",
 	    "you may not join this room"));
 }

@@ -82,6 +82,5 @@ sse_admit(struct hub *h, const struct client_request *q,
 		return (true);
 	counter_add(COUNTER_ns_refusals, 1);
 	counter_ns_add(q->ns->index, NS_refusals, 1);
-	admission_fini(a);
 	return (false);
 }

@@ -112,6 +112,9 @@ auth_recheck(struct client *c)
 	for (s = c->sessions; s != NULL; s = next) {
 		next = s->next;
 		why = auth_refuses(s, s->who);
+		if (why == NULL && c->kind->number == CLIENT_IS_SSE &&
+		    !s->ns->sse)
+			why = "there are no event streams any more";
 		if (why == NULL)
 			auth_leave_rooms(s, "it is no longer allowed");
 		else if (c->kind->number == CLIENT_IS_SOCKETIO)

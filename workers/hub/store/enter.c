@@ -203,7 +203,9 @@ enter_finish(struct hub *h, struct enter *e, struct session *s)
 	enum refused why;
 
 	if (room_membership(s, ROOM_NAMED, room_name(e->room)) != NULL) {
-		/* a back end was faster: what came since came to it */
+		/* a back end was faster: what came since came to it, but
+		 * not what was before */
+		e->missed = true;
 		enter_count(e, false);
 		enter_tell_gap(s, e, &e->since);
 		enter_ack(s, &in, raw, e->room, false, e->appointed);
