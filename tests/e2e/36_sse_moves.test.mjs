@@ -10,7 +10,7 @@ import { test } from 'node:test';
 
 import { EventSource } from 'eventsource';
 
-import { ask, connect } from './lib/clients.mjs';
+import { ask, connect, plain } from './lib/clients.mjs';
 import { listenTls } from './lib/conf.mjs';
 import { Daemon, slow, until } from './lib/daemon.mjs';
 import { hosts, unhost } from './lib/hosts.mjs';
@@ -246,7 +246,38 @@ test('limits of users and addresses are those of others', async () => {
 	const r = await fetch(d.url('/sse/two'));
 	assert.equal(r.status, 429);
 	assert.equal((await r.json()).error.code, 'limit');
+	/* one that comes back may find room, and never would after a 429 */
+	const told = await Stream.open(d.url('/sse/two'),
+	    { headers: { Accept: 'text/event-stream' } });
+	assert.equal(told.status, 200);
+	await told.end();
+	assert.equal(told.got[0].json.data.code, 'limit');
+	assert.ok(told.retry >= 1000);
 	two.forEach((s) => s.close());
+	await d.stop();
+});
+
+test('a server that is full tells an event source to come back', async () => {
+	const d = await Daemon.start({ workers: 1, conf: `${space}
+limits { connections = 4 }
+cors { origins = {"http://cors.example"} }` });
+	const ws = [];
+	for (let i = 0; i < 4; i++)
+		ws.push(await plain(d, '/ws/k'));
+	const told = await Stream.open(d.url('/sse/k?room=k:1'), { headers: {
+		Accept: 'text/event-stream', Origin: 'http://cors.example' } });
+	assert.equal(told.status, 200);
+	assert.equal(told.response.headers.get('access-control-allow-origin'),
+	    'http://cors.example');
+	await told.end();
+	assert.equal(told.got[0].json.data.code, 'unavailable');
+	assert.ok(told.retry >= 1000);
+	const s = source(d.url('/sse/k?room=k:1'));
+	await until(() => s.opens === 1, 'it to be told');
+	ws.forEach((w) => w.terminate());
+	await until(() => s.joins.length === 1, 'the join', 20000);
+	assert.ok(await d.metric('connections_refused', 'limit') >= 2);
+	s.close();
 	await d.stop();
 });
 

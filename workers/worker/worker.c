@@ -114,7 +114,7 @@ static const struct route_row worker_routes[ROUTE__MAX] = {
 	[ROUTE_PLAIN] = { .methods = 1u << HTTP_GET,
 		.allow = "Allow: GET, OPTIONS\r\n", .serve = upgrade_plain },
 	[ROUTE_SSE] = { .methods = GET | 1u << HTTP_OPTIONS,
-		.allow = GET_ALLOW, .serve = sse_serve },
+		.allow = GET_ALLOW, .serve = sse_serve, .streams = true },
 	[ROUTE_POLL] = { .methods = GET | 1u << HTTP_OPTIONS,
 		.allow = GET_ALLOW, .serve = longpoll_serve },
 	[ROUTE_PUBLISH] = { .methods = POST, .allow = POST_ALLOW,

@@ -370,8 +370,6 @@ void
 reply_too_many(struct request *rq, const char *code, const char *message,
     uint64_t retry_ms)
 {
-	if (retry_ms == 0)
-		rq->again = false;	/* that may be for ever */
 	reply_not_now(rq, 429, code, message, retry_ms == 0 ? REPLY_RETRY_S :
 	    (retry_ms + 999) / 1000);
 }

@@ -7,12 +7,15 @@
 
 #include "hub/work.h"
 #include "worker/http/body.h"
+#include "worker/http/origin.h"
 #include "worker/http/refusal.h"
 #include "worker/http/reply.h"
 #include "worker/net/accept.h"
 #include "worker/net/conn.h"
 #include "worker/net/counted.h"
 #include "worker/worker.h"
+
+#define REQUEST_FULL_S	5u	/* until an event source asks a full one again */
 
 void
 request_not_found(struct request *rq)
@@ -79,6 +82,28 @@ request_served(const struct request *rq, const struct route_row *row)
 	    c->no_clients));
 }
 
+/* false: it is answered. */
+static bool
+request_is_again(struct request *rq)
+{
+	rq->again = rq->row->streams &&
+	    http_field_has(&rq->head, "Accept", "text/event-stream");
+	return (!rq->again || !origin_lines(rq));
+}
+
+static void
+request_refuse_guest(struct request *rq)
+{
+	from_keep(rq);
+	if (!rq->again) {
+		accept_refuse_guest(rq->c);
+		return;
+	}
+	accept_note_guest(rq->c);
+	rq->keep_alive = false;
+	reply_busy(rq, "too many connections", REQUEST_FULL_S);
+}
+
 static void
 request_serve(struct request *rq)
 {
@@ -95,9 +120,10 @@ request_serve(struct request *rq)
 	if (!request_served(rq, row))
 		row = &rq->w->routes[ROUTE_NONE];
 	rq->row = row;
+	if (!request_is_again(rq))
+		return;
 	if (rq->c->guest && !row->status) {
-		from_keep(rq);
-		accept_refuse_guest(rq->c);
+		request_refuse_guest(rq);
 		return;
 	}
 	if (rq->c->guest)

@@ -42,6 +42,7 @@ struct route_row {
 	/* ... and may take so long to come; NULL: as long as a head */
 	uint64_t	(*body_ms)(const struct conf *);
 	bool		 draining;	/* its connections stay meanwhile */
+	bool		 streams;	/* event sources ask for it */
 	/* whose it is; neither: clients' */
 	bool		 status;
 	bool		 api;

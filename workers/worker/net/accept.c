@@ -211,15 +211,27 @@ accept_guest(struct worker *w, struct listener *l, int fd,
 	return (true);
 }
 
+static const struct accept_refusal *
+accept_why_guest(const struct conn *c)
+{
+	return (c->io.fd >= c->w->fd_clients ? &accept_short_of_files :
+	    &accept_full);
+}
+
+void
+accept_note_guest(struct conn *c)
+{
+	counter_add(accept_why_guest(c)->counter, 1);
+	accept_told(c);
+}
+
 void
 accept_refuse_guest(struct conn *c)
 {
-	const struct accept_refusal *why = c->io.fd >= c->w->fd_clients ?
-	    &accept_short_of_files : &accept_full;
+	const struct accept_refusal *why = accept_why_guest(c);
 
-	counter_add(why->counter, 1);
+	accept_note_guest(c);
 	counter_add(why->class, 1);
-	accept_told(c);
 	c->half = true;
 	conn_say(c, slice_str(why->response));
 	conn_close(c, REASON_too_many_requests);

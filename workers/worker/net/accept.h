@@ -29,6 +29,8 @@ void	accept_yield(struct worker *);
 /* A guest asks for something else than a status page, or for nothing: the
  * answer. */
 void	accept_refuse_guest(struct conn *);
+/* ... is the caller's. */
+void	accept_note_guest(struct conn *);
 
 /* Its address, which is known by now, has too many: the answer. */
 void	accept_refuse_address(struct conn *);

@@ -142,7 +142,6 @@ sse_serve(struct request *rq)
 
 	if (origin_lines(rq))
 		return;
-	rq->again = http_field_has(&rq->head, "Accept", "text/event-stream");
 	if (rq->head.method == HTTP_OPTIONS) {
 		reply_send(rq, 204, NULL, slice_of(NULL, 0), rq->row->allow);
 		return;
