@@ -51,7 +51,8 @@ sse_rooms(struct sse_words *words, struct slice query)
 	return (true);
 }
 
-/* The header is newer than the query, which an event source keeps as it was. */
+/* The header is newer than the query, which an event source keeps as it was.  A
+ * page never hears why its event source was refused: for that it is a gap. */
 static bool
 sse_last(struct sse_words *words, const struct request *rq)
 {
@@ -64,7 +65,7 @@ sse_last(struct sse_words *words, const struct request *rq)
 	n = http_query_filled(rq->head.query, "last_event_id",
 	    words->bytes + words->n);
 	a->last = slice_of(words->bytes + words->n, n < 0 ? 0 : (size_t)n);
-	a->strict = n > 0;
+	a->strict = n > 0 && !rq->again;
 	return (n != -2);
 }
 
