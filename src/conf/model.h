@@ -399,6 +399,7 @@ struct conf_namespace {
 					 * {user} is all that stands in them */
 	size_t		 njoins;
 	unsigned	 limit_sessions; /* on the host; 0: no limit */
+	unsigned	 rollout;	/* percent of users who need not poll */
 	enum conf_presence presence;
 	uint64_t	 idle_after_ms;	/* silent for so long: away; 0: never */
 	uint32_t	 tells;		/* CONF_TELL_ bits */

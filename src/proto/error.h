@@ -10,5 +10,8 @@
 /* {"error":{"code","message"}}, appended.  code: stable; message: for
  * people. */
 void	error_encode(struct buf *, const char *code, const char *message);
+/* The same, with more members, each with a comma before it, in between. */
+void	error_begin(struct buf *, const char *code, const char *message);
+void	error_end(struct buf *);
 
 #endif

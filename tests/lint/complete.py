@@ -278,8 +278,8 @@ def openapi_codes(page, kind):
         r'\n    Error:.*?enum: \[(.*?)\]', text, re.S).group(1)))
 
 
-# These are told at the handshake of a WebSocket.
-CLIENT_CODES = {'origin'}
+# These are told at the handshake of a WebSocket or an event stream.
+CLIENT_CODES = {'origin', 'rollout'}
 
 
 def code_openapi_codes():
@@ -323,7 +323,7 @@ def code_connects():
     """Codes of a Socket.IO client's connect_error."""
     path = 'workers/hub/dialect/socketio.c'
     text = read(path)
-    out = set(re.findall(r'rate_limited\[\] = "(\w+)"', text))
+    out = set(re.findall(r'(?:rate_limited|rollout)\[\] = "(\w+)"', text))
     for _, args in calls(path, 'socketio_connect_error'):
         out |= set(literals(args[4]))
     out |= set(re.findall(r'\bcode = "(\w+)"', text))

@@ -14,7 +14,8 @@ healthy_has_the_shape_that_dashboards_know(void **state)
 	};
 	const struct health h = { .version = "1.2.3", .uptime_s = 86400,
 		.namespaces = ns, .nnamespaces = 2, .workers = workers,
-		.nworkers = 2 };
+		.nworkers = 2, .websocket = 9, .polling = 4, .sse = 2,
+		.longpoll = 1, .eio_opened = 3, .eio_fallback = 1 };
 	struct buf b;
 
 	(void)state;
@@ -24,6 +25,8 @@ healthy_has_the_shape_that_dashboards_know(void **state)
 	    "\"sessions\":{\"users\":5,\"sockets\":6},"
 	    "\"/\":{\"users\":1,\"sockets\":2}},"
 	    "\"redis\":{\"connected\":false,\"configured\":false},"
+	    "\"transports\":{\"websocket\":9,\"polling\":4,\"sse\":2,"
+	    "\"longpoll\":1,\"fallback_rate\":0.3333},"
 	    "\"uptime\":86400,\"version\":\"1.2.3\",\"workers\":["
 	    "{\"slot\":1,\"pid\":100,\"generation\":2,\"connections\":7},"
 	    "{\"slot\":3,\"pid\":101,\"generation\":2,\"connections\":1}"
@@ -49,6 +52,8 @@ degraded_says_why_and_names_are_escaped(void **state)
 	    "{\"users\":0,\"sockets\":0}},"
 	    "\"redis\":{\"connected\":true,\"configured\":true,"
 	    "\"nodes\":3,\"away\":1},"
+	    "\"transports\":{\"websocket\":0,\"polling\":0,\"sse\":0,"
+	    "\"longpoll\":0,\"fallback_rate\":0.0000},"
 	    "\"uptime\":0,\"version\":\"1\",\"workers\":[]}\n");
 	buf_fini(&b);
 }

@@ -35,6 +35,7 @@ struct client_request {
 	const struct conf_route *route;		/* by route, else NULL */
 	struct slice	 values[CONF_PARAMS_MAX]; /* the route's parameters,
 						   * percent-decoded */
+	bool		 polls;		/* so no rollout keeps it out */
 };
 
 /* Outcome of the checks, between request and 101. */
@@ -57,7 +58,10 @@ struct refusal {
 	const char	*code;		/* stable: "unauthorized" ... */
 	const char	*message;	/* for people */
 	uint64_t	 retry_ms;	/* 429, 503: not before; 0: who knows */
+	const struct conf_namespace *poll; /* it may be polled instead; NULL */
 };
+/* Where that is, appended as a JSON string: "/poll/NS". */
+void	refusal_poll_path(struct buf *, const struct conf_namespace *);
 
 /* Engine.IO: a bad token is no refusal yet (CONNECT may bring another), but
  * AUTHFAIL_rate_limited is one. */
@@ -164,6 +168,8 @@ const char *engine_sid(const struct client *);
  * may be done now (work.h).  true: those were all, or the client is closing;
  * else what is left of *it is for later. */
 bool	engine_payload(struct client *, struct eio_payload *it) MUST_USE;
+/* false: its namespaces have a rollout that leaves it on polling, counted. */
+bool	engine_may_upgrade(const struct client *) MUST_USE;
 /*
  * The packet "5" came on a WebSocket: from now on out is that
  * connection's; what the polling queue holds is moved there.  Then the

@@ -78,6 +78,7 @@ static const struct verdict_row {
 	{ "deliveries_dropped",	"why=\"volatile\"", SEVERITY_NOTE },
 	{ "deliveries_dropped",	"", SEVERITY_WARN },
 	{ "eio_unknown_sid",	"", SEVERITY_NOTE },
+	{ "eio_upgrades_failed", "", SEVERITY_NOTE },
 	{ "events_rejected",	"", SEVERITY_NOTE },
 	{ "far_bad",		"", SEVERITY_WARN },
 	{ "proxy_failed",	"", SEVERITY_NOTE },

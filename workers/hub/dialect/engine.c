@@ -12,6 +12,7 @@
 #include "hub/dialect/engine.h"
 #include "hub/queue/send.h"
 #include "hub/queue/sentlog.h"
+#include "hub/session/rollout.h"
 #include "proto/ws.h"
 
 /* --- heartbeat ------------------------------------------------------------ */
@@ -169,6 +170,8 @@ engine_parting(struct client *c, enum reason r)
 {
 	struct engine *e = engine_of(c);
 
+	if (wire_is_polling((enum wire)c->wire))
+		counter_add(COUNTER_eio_polling_ended, 1);
 	recover_cancel(c);
 	if (e->back.log != NULL && engine_may_come_back(r))
 		recover_park(c);
@@ -228,6 +231,8 @@ engine_new(struct hub *h, const struct engine_kind *kind, struct admission *a,
 	counter_add(COUNTER_eio_sessions, 1);
 	if (wire_is_polling(wire))
 		counter_add(COUNTER_eio_polling, 1);
+	counter_add(wire_is_polling(wire) ? COUNTER_opened_eio_polling :
+	    COUNTER_opened_eio_websocket, 1);
 	if (!kind->begin(e, a)) {
 		client_gone(&c, REASON_memory);
 		return (NULL);
@@ -296,6 +301,23 @@ engine_requeue(struct engine *e, struct outq *old, uint64_t pos)
 		outq_sent(o, old, packet.n + 1);
 	}
 	(void)engine_begin_here(e, s, pos);
+}
+
+/* Whom a rollout leaves on polling is there in full: it is no event that he is
+ * not on WebSocket, only that he asked. */
+bool
+engine_may_upgrade(const struct client *c)
+{
+	const struct session *s;
+
+	CHECK_MAGIC(c, CLIENT_MAGIC);
+	for (s = c->sessions; s != NULL; s = s->next)
+		if (s->ns->rollout < 100 && rollout_place(s->ns, s->who,
+		    c->address) >= s->ns->rollout) {
+			counter_add(COUNTER_eio_rollout_held, 1);
+			return (false);
+		}
+	return (true);
 }
 
 bool

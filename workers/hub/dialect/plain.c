@@ -112,6 +112,7 @@ plain_open(struct hub *h, struct admission *a, struct outq *out)
 		return (NULL);
 	}
 	appoint(c->sessions, a->since);
+	counter_add(COUNTER_opened_websocket, 1);
 	client_beat_start(c);
 	client_schedule(c);
 	return (c);

@@ -16,6 +16,7 @@
 #include "hub/session/note.h"
 #include "hub/session/admit.h"
 #include "hub/session/limit.h"
+#include "hub/session/rollout.h"
 #include "hub/session/tokens.h"
 #include "proto/json.h"
 #include "proto/sio.h"
@@ -38,6 +39,7 @@ socketio_session(const struct client *c, struct slice nsp)
 }
 
 static const char rate_limited[] = "rate_limited";
+static const char rollout[] = "rollout";
 
 static void
 socketio_connect_error(struct client *c, const struct conf_namespace *ns,
@@ -57,6 +59,10 @@ socketio_connect_error(struct client *c, const struct conf_namespace *ns,
 	if (code == rate_limited)
 		buf_printf(&data, ",\"retry_after_ms\":%llu",
 		    (unsigned long long)limit_retry_ms(h));
+	if (code == rollout && ns->poll) {
+		buf_str(&data, ",\"poll\":");
+		refusal_poll_path(&data, ns);
+	}
 	if (code != NULL)
 		buf_byte(&data, '}');
 	buf_reset(&h->text);
@@ -140,6 +146,12 @@ socketio_admits(struct engine *e, const struct conf_namespace *ns,
 		why = authfail_words(f);
 	else
 		why = admit_may(ns, NULL, 0, who, &code);
+	if (why == NULL && !rollout_admits(ns, who, c->address) &&
+	    !wire_is_polling((enum wire)c->wire)) {
+		socketio_connect_error(c, ns, slice_of(ns->name, ns->name_len),
+		    ROLLOUT_WORDS, rollout, NULL);
+		return (false);
+	}
 	if (why == NULL)
 		return (true);
 	if (f == AUTHFAIL_rate_limited)

@@ -10,6 +10,7 @@
 #include "hub/client.h"
 #include "hub/hub_int.h"
 #include "hub/session/limit.h"
+#include "hub/session/rollout.h"
 #include "hub/session/tokens.h"
 #include "shm/table_revoked.h"
 
@@ -246,6 +247,11 @@ admit_session(struct hub *h, const struct client_request *q,
 			admit_failed(h, AUTHFAIL_missing);
 		return (admit_refuse(r, strcmp(code, "forbidden") == 0 ? 403 :
 		    401, code, why));
+	}
+	if (!q->polls && !rollout_admits(q->ns, a->who, q->address)) {
+		(void)admit_refuse(r, 403, "rollout", ROLLOUT_WORDS);
+		r->poll = q->ns->poll ? q->ns : NULL;
+		return (false);
 	}
 	if (!admit_room(q, a, r))
 		return (false);

@@ -58,6 +58,23 @@ health_workers(struct buf *b, const struct health *h)
 	}
 }
 
+/* The rate is of all sessions that were opened, so one that is still on polling
+ * and may upgrade yet does not raise it. */
+static void
+health_transports(struct buf *b, const struct health *h)
+{
+	buf_str(b, "},\"transports\":{\"websocket\":");
+	buf_u64(b, h->websocket);
+	buf_str(b, ",\"polling\":");
+	buf_u64(b, h->polling);
+	buf_str(b, ",\"sse\":");
+	buf_u64(b, h->sse);
+	buf_str(b, ",\"longpoll\":");
+	buf_u64(b, h->longpoll);
+	buf_printf(b, ",\"fallback_rate\":%.4f", h->eio_opened == 0 ? 0.0 :
+	    (double)h->eio_fallback / (double)h->eio_opened);
+}
+
 void
 health_encode(struct buf *b, const struct health *h)
 {
@@ -75,6 +92,7 @@ health_encode(struct buf *b, const struct health *h)
 	if (h->redis_nodes > 1)
 		buf_printf(b, ",\"nodes\":%u,\"away\":%u",
 		    (unsigned)h->redis_nodes, (unsigned)h->redis_away);
+	health_transports(b, h);
 	buf_str(b, "},\"uptime\":");
 	buf_u64(b, h->uptime_s);
 	buf_str(b, ",\"version\":");

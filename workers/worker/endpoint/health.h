@@ -31,6 +31,13 @@ struct health {
 	size_t		 nnamespaces;
 	const struct health_worker *workers;
 	size_t		 nworkers;
+	uint64_t	 websocket;	/* clients by what they are on, now: plain
+					 * WebSocket and Engine.IO over it */
+	uint64_t	 polling;	/* Engine.IO over polling */
+	uint64_t	 sse;
+	uint64_t	 longpoll;	/* requests that wait */
+	uint64_t	 eio_opened;	/* sessions of Engine.IO, ever, */
+	uint64_t	 eio_fallback;	/* ... that ended on polling */
 };
 
 /*

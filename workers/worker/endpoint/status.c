@@ -130,6 +130,23 @@ status_presence_stale(const struct worker *w)
 	    COUNTER_presence_stale, __ATOMIC_RELAXED) != 0));
 }
 
+static uint64_t
+status_total(struct worker *w, enum counter c)
+{
+	return (stats_total(w->h->stats, c));
+}
+
+static void
+status_transports(struct worker *w, struct health *h)
+{
+	h->websocket = status_total(w, COUNTER_ws_open);
+	h->polling = status_total(w, COUNTER_eio_polling);
+	h->sse = status_total(w, COUNTER_sse_open);
+	h->longpoll = status_total(w, COUNTER_longpolls_waiting);
+	h->eio_opened = status_total(w, COUNTER_eio_opened);
+	h->eio_fallback = status_total(w, COUNTER_eio_polling_ended);
+}
+
 /* false: no memory. */
 static bool
 status_put_health(struct worker *w, struct buf *b)
@@ -144,6 +161,7 @@ status_put_health(struct worker *w, struct buf *b)
 	h.namespaces = ns;
 	h.nnamespaces = status_namespaces(w, ns);
 	h.nworkers = status_workers(w, workers);
+	status_transports(w, &h);
 	h.uptime_s = (w->now.us - w->h->started.us) / 1000000;
 	if (w->mode != WORKER_SERVING)
 		h.degraded = "draining";

@@ -61,9 +61,11 @@ open_admit_route(struct request *rq, struct client_request *cr,
 		open_error(rq, EIO_BAD_REQUEST);
 		return (false);
 	}
+	cr->polls = !rq->head.upgrade_websocket;
 	if (plain_admit(rq->w->hub, cr, adm, &r))
 		return (true);
-	if (r.status == 429 || r.status == 503)
+	if (r.status == 429 || r.status == 503 ||
+	    strcmp(r.code, "rollout") == 0)
 		admit_refused(rq, &r, admission_user(adm));
 	else {
 		if (r.status == 401)	/* no guessing on one connection */

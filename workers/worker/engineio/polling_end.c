@@ -112,6 +112,8 @@ polling_conn_gone(struct conn *c)
 		p->probed = false;
 		if (p->state == POLLER_UPGRADED)
 			poller_drop(p);
+		else
+			counter_add(COUNTER_eio_upgrades_failed, 1);
 	}
 }
 
@@ -196,6 +198,7 @@ polling_part(struct poller *p)
 	log_debug("session_end reason=%s",
 	    reason_row((enum reason)p->reason)->name);
 	if (p->ws != NULL) {
+		counter_add(COUNTER_eio_upgrades_failed, 1);
 		conn_close(p->ws, REASON_upgrade_failed);
 		poller_let_go(p, &p->ws);
 	}

@@ -26,6 +26,7 @@ polling_candidate_accept(struct request *rq)
 void
 polling_candidate_unwanted(struct request *rq)
 {
+	counter_add(COUNTER_eio_upgrades_failed, 1);
 	if (polling_candidate_accept(rq))
 		conn_close(rq->c, REASON_upgrade_failed);
 }
@@ -34,7 +35,7 @@ void
 poller_candidate(struct poller *p, struct request *rq)
 {
 	if (p->state != POLLER_POLLING || p->ws != NULL ||
-	    !rq->w->conf->allow_upgrades) {
+	    !rq->w->conf->allow_upgrades || !engine_may_upgrade(p->client)) {
 		polling_candidate_unwanted(rq);
 	} else if (polling_candidate_accept(rq)) {
 		p->ws = rq->c;
@@ -85,6 +86,8 @@ polling_candidate_text(struct conn *c, struct slice s)
 
 	poller_check(p);
 	if (p->parting)
+		conn_close(c, REASON_upgrade_failed);
+	else if (!engine_may_upgrade(p->client))	/* by now */
 		conn_close(c, REASON_upgrade_failed);
 	else if (!p->probed && eio_is_probe(s))
 		polling_probe(p, c);

@@ -5,6 +5,7 @@
 
 #include "hub/client.h"
 #include "hub/session/limit.h"
+#include "proto/error.h"
 #include "worker/http/handshakes.h"
 #include "worker/http/refusal.h"
 #include "worker/http/reply.h"
@@ -190,6 +191,20 @@ admit_target(struct request *rq, struct client_request *cr)
 	return (route_values(cr->route, rq->head.path, p, cr->values));
 }
 
+/* A page may have asked by fetch(): the words are as those of other errors. */
+static void
+admit_to_poll(struct request *rq, const struct refusal *r)
+{
+	struct buf *b = &rq->w->body;
+
+	buf_reset(b);
+	error_begin(b, r->code, r->message);
+	buf_str(b, ",\"poll\":");
+	refusal_poll_path(b, r->poll);
+	error_end(b);
+	reply_body(rq, r->status, "application/json", NULL);
+}
+
 void
 admit_refused(struct request *rq, const struct refusal *r, struct slice user)
 {
@@ -197,7 +212,10 @@ admit_refused(struct request *rq, const struct refusal *r, struct slice user)
 	if (r->status != 429) {
 		counter_add(COUNTER_refused_handshake, 1);
 		admit_end(rq);
-		reply_error(rq, r->status, r->code, r->message);
+		if (r->poll != NULL)
+			admit_to_poll(rq, r);
+		else
+			reply_error(rq, r->status, r->code, r->message);
 		return;
 	}
 	admit_end(rq);
