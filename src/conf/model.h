@@ -345,6 +345,8 @@ struct conf_event {
 	bool		 keeps;		/* ... and there are such rooms: to is
 					 * ROOM, it is not volatile */
 	bool		 is_volatile;
+	char		*conflate;	/* volatile: member of the first argument
+					 * whose value is the key; "" */
 	bool		 member;	/* sender must be in the room (default) */
 	bool		 meta;		/* append meta (default) */
 	unsigned	 args;		/* at most; 0: see conf_event_args() */

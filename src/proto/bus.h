@@ -177,6 +177,8 @@ struct bus_publish {
 	struct slice	 epoch;		/* of the history that it is kept in; or
 					 * empty: it is not kept */
 	uint64_t	 kept;		/* its place there, from 1 on */
+	struct slice	 conflate;	/* BUS_VOLATILE: key by which a newer one
+					 * takes its place, or empty */
 	uint64_t	 timeout_ms;	/* BUS_WANT_ANSWERS: for the clients */
 	uint64_t	 sent_us;	/* CLOCK_MONOTONIC of the host, for the
 					 * delivery histogram; 0: unknown */

@@ -33,6 +33,7 @@ bus_same_publish(const struct bus_publish *a, const struct bus_publish *b)
 	return (slice_eq(a->nsp, b->nsp) && slice_eq(a->event, b->event) &&
 	    slice_eq(a->args, b->args) && slice_eq(a->meta, b->meta) &&
 	    slice_eq(a->offset, b->offset) && slice_eq(a->once, b->once) &&
+	    slice_eq(a->conflate, b->conflate) &&
 	    bus_same_list(a->attachments, a->nattach, b->attachments,
 	    b->nattach) && slice_eq(a->epoch, b->epoch) &&
 	    a->kept == b->kept && a->timeout_ms == b->timeout_ms &&

@@ -58,6 +58,9 @@ namespace_check_event(struct conf_reading *parse, const struct conf_tree *s,
 		    "needs a redis section: back ends read it there" :
 		    "to = backend needs a redis section: back ends read it "
 		    "there");
+	if (event->conflate[0] != '\0' && !event->is_volatile)
+		conf_titled_bad(parse, s, "conflate needs volatile = true: "
+		    "what it replaces is not told");
 	if (event->confirm_json != NULL && event->error[0] != '\0')
 		conf_titled_bad(parse, s, "confirm and error contradict");
 }
@@ -72,7 +75,8 @@ namespace_check_connect(struct conf_reading *parse, const struct conf_tree *s,
 {
 	const bool given[] = { event->nroles > 0, event->self, event->forward,
 		event->offline != CONF_OFFLINE_DROP,
-		event->is_volatile, !event->member,
+		event->is_volatile, event->conflate[0] != '\0',
+		!event->member,
 		event->confirm_json != NULL, event->ack != CONF_ACK_NONE,
 		event->args != 0, event->max_bytes != 0, event->rate != NULL,
 		event->nchecks > 0, event->error[0] != '\0' };

@@ -75,6 +75,7 @@ static const struct verdict_row {
 	{ "control_bad",	"", SEVERITY_BAD },
 	{ "count_full",		"", SEVERITY_BAD },
 	{ "deliveries_dropped",	"why=\"memory\"", SEVERITY_BAD },
+	{ "deliveries_dropped",	"why=\"keys\"", SEVERITY_NOTE },
 	{ "deliveries_dropped",	"why=\"volatile\"", SEVERITY_NOTE },
 	{ "deliveries_dropped",	"", SEVERITY_WARN },
 	{ "eio_unknown_sid",	"", SEVERITY_NOTE },

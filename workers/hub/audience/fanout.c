@@ -55,12 +55,91 @@ fanout_count_frames(enum wire w, const struct publication *p, uint32_t got)
 
 /*
  * Not for volatile events: the socket does not take what is there, or so much
- * was queued in this turn that it might not, and more would end the client.
+ * was queued in this turn that it might not, and more would end the client.  What
+ * takes the place of others does not pass by one that waits for that.
  */
 static bool
-fanout_is_behind(const struct hub *h, const struct outq *q)
+fanout_is_behind(const struct hub *h, const struct outq *q,
+    const struct publication *p)
 {
-	return (q->blocked || outq_bytes(q) > h->volatile_bytes);
+	return (q->blocked || outq_bytes(q) > h->volatile_bytes ||
+	    unlikely(q->late && p->conflate.n != 0));
+}
+
+/* --- the newest, for those who are behind ---------------------------------- */
+
+/* One more part of what makes two publications news of one thing. */
+static uint64_t
+fanout_id_add(const struct hub *h, uint64_t id, uint64_t kind, struct slice s)
+{
+	struct hash_key key = { h->key.k0 ^ id, h->key.k1 + kind };
+
+	return (hash_bytes(&key, s));
+}
+
+/* Without the receivers; 0: it takes no other's place. */
+static uint64_t
+fanout_id_of(const struct hub *h, const struct publication *p)
+{
+	uint64_t id;
+
+	if (likely(p->conflate.n == 0))
+		return (0);
+	id = fanout_id_add(h, 0, 0, p->nsp);
+	id = fanout_id_add(h, id, 1, p->event);
+	return (fanout_id_add(h, id, 2, p->conflate) | 1);
+}
+
+static uint64_t
+fanout_id_names(const struct hub *h, uint64_t id, enum room_kind kind,
+    const struct slice *names, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		id = fanout_id_add(h, id, 3 + (uint64_t)kind, names[i]);
+	return (id);
+}
+
+/* One room or many: the same room has the same id on either way. */
+static uint64_t
+fanout_id_audience(const struct hub *h, const struct publication *p,
+    const struct audience *a)
+{
+	uint64_t id = fanout_id_of(h, p);
+
+	if (likely(id == 0))
+		return (0);
+	id = fanout_id_names(h, id, ROOM_NAMED, a->rooms, a->nrooms);
+	id = fanout_id_names(h, id, ROOM_USER, a->users, a->nusers);
+	return (fanout_id_add(h, id, 2, slice_of(NULL, 0)) | 1);
+}
+
+static uint64_t
+fanout_id_room(const struct hub *h, const struct publication *p,
+    const struct room *r)
+{
+	struct slice name = room_name(r);
+	struct audience a = { .rooms = &name, .users = &name,
+		.nrooms = room_kind(r) == ROOM_NAMED,
+		.nusers = room_kind(r) == ROOM_USER };
+
+	return (fanout_id_audience(h, p, &a));
+}
+
+/*
+ * A receiver is behind, or waits for what it missed while it was: it gets this
+ * later, or what is newer.  m: in its form; NULL: no memory, or it is not to be
+ * kept.  true: it waits now.
+ */
+static bool
+fanout_late(struct hub *h, struct outq *q, uint64_t id, struct msg *m)
+{
+	if (m != NULL && !q->parked && outq_conflate(&h->out, q, id, m,
+	    h->volatile_bytes) != OUTQ_CONFLATED_NOT)
+		return (true);
+	counter_add(COUNTER_dropped_volatile, 1);
+	return (false);
 }
 
 /* --- event streams --------------------------------------------------------- */
@@ -137,11 +216,29 @@ fanout_streams(struct hub *h, struct room_wire *rw,
 
 /* --- one room: the common case -------------------------------------------- */
 
+/* One publication to the members of one wire form. */
+struct fanout_one {
+	const struct publication *p;
+	enum wire	 w;
+	uint64_t	 id;		/* fanout_id_of(); 0: none */
+	struct msg	*late;		/* made for the first who is behind */
+	uint32_t	 nlate;		/* of those */
+};
+
+static void
+fanout_one_late(struct hub *h, struct fanout_one *one, struct outq *q)
+{
+	if (one->id != 0 && one->late == NULL && !q->parked)
+		one->late = fanout_encode(one->w, one->p);
+	one->nlate += fanout_late(h, q, one->id, one->late);
+}
+
 /* Attach all members but those who shall not get this one message. */
 static uint32_t
 fanout_attach(struct hub *h, struct batch *b, struct room_wire *rw,
-    const struct publication *p, const struct outq *except, bool *left_out)
+    struct fanout_one *one, const struct outq *except, bool *left_out)
 {
+	const struct publication *p = one->p;
 	struct outq *q;
 	uint32_t i, n = 0;
 
@@ -153,8 +250,8 @@ fanout_attach(struct hub *h, struct batch *b, struct room_wire *rw,
 			*left_out = true;
 			continue;
 		}
-		if (unlikely(p->is_volatile && fanout_is_behind(h, q))) {
-			counter_add(COUNTER_dropped_volatile, 1);
+		if (unlikely(p->is_volatile && fanout_is_behind(h, q, p))) {
+			fanout_one_late(h, one, q);
 			continue;
 		}
 		if (likely(batch_attach(&h->out, b, q)))
@@ -168,7 +265,7 @@ fanout_attach(struct hub *h, struct batch *b, struct room_wire *rw,
 /* The first message of the room in this turn. */
 static uint8_t *
 fanout_first(struct hub *h, struct room_wire *rw, size_t size,
-    const struct publication *p, struct outq *except, uint32_t *got)
+    struct fanout_one *one, struct outq *except, uint32_t *got)
 {
 	struct batch *b = batch_open(&h->out);
 	bool seen, left_out = false;
@@ -178,7 +275,7 @@ fanout_first(struct hub *h, struct room_wire *rw, size_t size,
 	if (b == NULL)
 		return (NULL);
 	work_add(&h->work, rw->n / 64);
-	*got = fanout_attach(h, b, rw, p, except, &left_out);
+	*got = fanout_attach(h, b, rw, one, except, &left_out);
 	to = batch_append(&h->out, b, size, NULL, &seen);
 	if (left_out)
 		batch_wait(b, except);
@@ -191,19 +288,20 @@ fanout_first(struct hub *h, struct room_wire *rw, size_t size,
 }
 
 static uint32_t
-fanout_wire(struct hub *h, struct room_wire *rw, enum wire w,
-    const struct publication *p, struct outq *except)
+fanout_wire(struct hub *h, struct room_wire *rw, struct fanout_one *one,
+    struct outq *except)
 {
-	struct wire_plan plan = wire_plan(w, p);
+	const struct publication *p = one->p;
+	struct wire_plan plan = wire_plan(one->w, p);
 	bool seen = false;
 	uint32_t got;
 	uint8_t *to;
 
 	if (rw->batch == NULL || rw->turn != h->turn ||
 	    batch_size(rw->batch) > BATCH_MAX ||
-	    (p->is_volatile && (h->out.nblocked > 0 ||
+	    (p->is_volatile && (h->out.nblocked + h->out.nlate > 0 ||
 	    batch_size(rw->batch) > h->volatile_bytes))) {
-		to = fanout_first(h, rw, plan.total, p, except, &got);
+		to = fanout_first(h, rw, plan.total, one, except, &got);
 	} else {
 		if (except != NULL)
 			batch_except(rw->batch, except);
@@ -215,9 +313,10 @@ fanout_wire(struct hub *h, struct room_wire *rw, enum wire w,
 		counter_add(COUNTER_dropped_memory, rw->n - rw->holes);
 		return (0);
 	}
-	wire_put(w, p, &plan, to);
+	wire_put(one->w, p, &plan, to);
 	counter_add(COUNTER_encodings, 1);
-	fanout_count_frames(w, p, got);
+	got += one->nlate;
+	fanout_count_frames(one->w, p, got);
 	return (got);
 }
 
@@ -240,25 +339,58 @@ fanout_room(struct hub *h, struct room *r, const struct publication *p,
     const struct outq *except)
 {
 	struct publication with;
+	struct fanout_one one;
+	uint64_t id;
 	uint32_t got = 0;
 	unsigned w;
 
 	CHECK_MAGIC(r, ROOM_MAGIC);
 	p = fanout_place(h, &h->conf->namespaces[r->ns], p, &with);
+	id = fanout_id_room(h, p, r);
 	for (w = 0; w < WIRE__MAX; w++)
 		if (r->wires[w] == NULL || r->wires[w]->n == 0 ||
 		    unlikely(p->named && !wire_has_names((enum wire)w)))
 			continue;
 		else if (unlikely(w == WIRE_SSE && p->epoch.n != 0))
 			got += fanout_streams(h, r->wires[w], p, except);
-		else
-			got += fanout_wire(h, r->wires[w], (enum wire)w, p,
+		else {
+			one = (struct fanout_one){ .p = p, .w = (enum wire)w,
+				.id = id };
+			got += fanout_wire(h, r->wires[w], &one,
 			    (struct outq *)(uintptr_t)except);
+			if (unlikely(one.late != NULL))
+				msg_unref(&one.late);
+		}
 	fanout_count(r, got, fanout_bytes(p));
 	return (got);
 }
 
 /* --- one session ---------------------------------------------------------- */
+
+static void
+fanout_count_session(const struct session *s, const struct publication *p)
+{
+	fanout_count_frames(s->wire, p, 1);
+	counter_add(COUNTER_deliveries, 1);
+	counter_ns_add(s->ns->index, NS_events_out, 1);
+	counter_ns_add(s->ns->index, NS_bytes_out, fanout_bytes(p));
+}
+
+static bool
+fanout_session_late(struct hub *h, struct session *s,
+    const struct publication *p)
+{
+	uint64_t id = fanout_id_of(h, p);
+	struct msg *m = id == 0 || s->out->parked ? NULL :
+	    fanout_encode(s->wire, p);
+	bool waits = fanout_late(h, s->out, id, m);
+
+	if (m != NULL)
+		msg_unref(&m);
+	if (waits)
+		fanout_count_session(s, p);
+	return (waits);
+}
 
 bool
 fanout_session(struct hub *h, struct session *s, const struct publication *p)
@@ -267,10 +399,8 @@ fanout_session(struct hub *h, struct session *s, const struct publication *p)
 	struct wire_plan plan;
 	uint8_t *to;
 
-	if (p->is_volatile && fanout_is_behind(h, s->out)) {
-		counter_add(COUNTER_dropped_volatile, 1);
-		return (false);
-	}
+	if (p->is_volatile && fanout_is_behind(h, s->out, p))
+		return (fanout_session_late(h, s, p));
 	p = fanout_place(h, s->ns, p, &with);
 	plan = wire_plan(s->wire, p);
 	fanout_id(h, s, p);
@@ -283,10 +413,7 @@ fanout_session(struct hub *h, struct session *s, const struct publication *p)
 	}
 	wire_put(s->wire, p, &plan, to);
 	counter_add(COUNTER_encodings, 1);
-	fanout_count_frames(s->wire, p, 1);
-	counter_add(COUNTER_deliveries, 1);
-	counter_ns_add(s->ns->index, NS_events_out, 1);
-	counter_ns_add(s->ns->index, NS_bytes_out, fanout_bytes(p));
+	fanout_count_session(s, p);
 	return (true);
 }
 
@@ -299,6 +426,7 @@ struct walk {
 	const struct publication *p;
 	uint32_t	 stamp;
 	uint32_t	 got;
+	uint64_t	 id;		/* fanout_id_of(); 0: none */
 	struct msg	*frames[WIRE__MAX];
 	/* instead of p: who they are */
 	void		(*each)(void *arg, struct session *);
@@ -329,11 +457,11 @@ fanout_walk_session(struct walk *k, struct session *s)
 		return;		/* parked: nobody there to answer */
 	if (k->p->named && !wire_has_names(s->wire))
 		return;
-	if (k->p->is_volatile && fanout_is_behind(k->h, s->out)) {
-		counter_add(COUNTER_dropped_volatile, 1);
-		return;
-	}
-	if (!fanout_push(k->h, s, k->p, fanout_walk_frame(k, s->wire)))
+	if (k->p->is_volatile && fanout_is_behind(k->h, s->out, k->p)) {
+		if (!fanout_late(k->h, s->out, k->id, k->id == 0 ||
+		    s->out->parked ? NULL : fanout_walk_frame(k, s->wire)))
+			return;
+	} else if (!fanout_push(k->h, s, k->p, fanout_walk_frame(k, s->wire)))
 		return;
 	k->got++;
 	fanout_count_frames(s->wire, k->p, 1);
@@ -430,6 +558,7 @@ fanout_walk(struct hub *h, const struct conf_namespace *ns,
 
 	fanout_walk_except(&k, ns, a);
 	k.p = p;
+	k.id = p->asks ? 0 : fanout_id_audience(h, p, a);
 	fanout_walk_audience(&k, ns, a);
 	for (w = 0; w < WIRE__MAX; w++)
 		if (k.frames[w] != NULL)

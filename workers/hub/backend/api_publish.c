@@ -24,6 +24,7 @@ struct order {
 	struct slice	 event;		/* raw */
 	struct slice	 args;
 	struct slice	 first;
+	struct slice	 conflate;	/* raw; empty: none */
 	bool		 is_volatile, ack, meta, finish;
 	bool		 near;		/* other hosts have it themselves */
 	uint64_t	 timeout_ms;
@@ -106,6 +107,20 @@ publish_read_flags(struct order *o, struct slice body)
 	    publish_read_flag(o, body, SLICE("ack"), false, &o->ack) &&
 	    publish_read_flag(o, body, SLICE("meta"), true, &o->meta) &&
 	    publish_read_flag(o, body, SLICE("finish"), false, &o->finish));
+}
+
+/* As a rule has it from a member: raw, so that both may speak of one thing. */
+static bool
+publish_read_conflate(struct order *o, struct slice body)
+{
+	if (!json_get(body, SLICE("conflate"), &o->conflate))
+		return (true);
+	if (json_type(o->conflate) != JSON_STRING || o->conflate.n < 3 ||
+	    o->conflate.n > CONFLATE_KEY_MAX)
+		return (api_order_bad(&o->to, "bad_request",
+		    "conflate is a string of 1..128 bytes"));
+	return (o->is_volatile || api_order_bad(&o->to, "bad_request",
+	    "conflate is for what is volatile"));
 }
 
 /* The last of its rooms: each of them is one that can end. */
@@ -240,7 +255,7 @@ publish_of(struct hub *h, const struct order *o, struct slice *id)
 		.nsp = slice_of(o->to.ns->name, o->to.ns->name_len),
 		.event = o->event, .args = o->args, .first = o->first,
 		.is_volatile = o->is_volatile, .near = o->near,
-		.finish = o->finish, .once = o->id,
+		.finish = o->finish, .once = o->id, .conflate = o->conflate,
 		.attachments = o->attachments, .nattach = o->nattach,
 		.sent_us = h->now.us,
 	};
@@ -387,7 +402,7 @@ static const struct slice members[] = {
 	SLICE("attachments"), SLICE("room"), SLICE("rooms"), SLICE("user"),
 	SLICE("users"), SLICE("sid"), SLICE("except"), SLICE("volatile"),
 	SLICE("meta"), SLICE("id"), SLICE("ack"), SLICE("timeout"),
-	SLICE("finish"),
+	SLICE("finish"), SLICE("conflate"),
 };
 
 static bool
@@ -398,6 +413,7 @@ publish_read(struct order *o, struct hub *h, struct slice body)
 	    api_order_namespace(&o->to, h, body) &&
 	    publish_read_event(o, h, body) &&
 	    publish_read_args(o, body) && publish_read_flags(o, body) &&
+	    publish_read_conflate(o, body) &&
 	    publish_read_timeout(o, body) && publish_read_id(o, body) &&
 	    publish_read_attachments(o, body) &&
 	    api_order_audience(&o->to, body) &&

@@ -330,6 +330,7 @@ engine_upgrade(struct client *c, struct outq *out)
 
 	CHECK_MAGIC(c, CLIENT_MAGIC);
 	MUST(wire_is_polling((enum wire)c->wire) && !c->closing);
+	outq_late_flush(&c->hub->out, old);
 	c->wire = (uint8_t)(e->b64 ? engine_kind_of(e)->b64 :
 	    engine_kind_of(e)->ws);
 	if (e->back.log != NULL) {

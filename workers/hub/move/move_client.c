@@ -94,6 +94,7 @@ client_save(struct hub_move *m, struct client *c, struct buf *b)
 
 	CHECK_MAGIC(m, HUB_MOVE_MAGIC);
 	CHECK_MAGIC(c, CLIENT_MAGIC);
+	outq_late_flush(&m->hub->out, c->out);
 	m->hub->heir = m->peer;
 	recover_say(m->hub);
 	principals_init(&all);

@@ -42,6 +42,7 @@ publish_fill(struct bus_envelope *e, struct bus_publish *b,
 	b->meta = p->meta;
 	b->offset = p->offset;
 	b->once = p->once;
+	b->conflate = p->conflate;
 	b->sent_us = p->sent_us;
 	b->nattach = p->nattach;
 	if (p->nattach != 0)
@@ -295,7 +296,7 @@ publish_received(const struct bus_envelope *e)
 	return ((struct publication){ .nsp = b->nsp, .event = b->event,
 	    .args = b->args, .meta = b->meta, .offset = b->offset,
 	    .room = b->to.nrooms == 1 ? b->to.rooms[0] : slice_of(NULL, 0),
-	    .epoch = b->epoch, .kept = b->kept,
+	    .epoch = b->epoch, .kept = b->kept, .conflate = b->conflate,
 	    .is_volatile = (e->flags & BUS_VOLATILE) != 0,
 	    .named = (e->flags & BUS_NAMED) != 0,
 	    .sent_us = b->sent_us, .attachments = b->attachments,

@@ -15,6 +15,7 @@ out_init(struct out *o)
 {
 	memset(o, 0, sizeof *o);
 	o->magic = OUT_MAGIC;
+	out_late_init(o);
 }
 
 void
@@ -34,6 +35,7 @@ out_fini(struct out *o)
 		o->free_rings = r->next;
 		free(r);
 	}
+	out_late_fini(o);
 	if (o->scratch != NULL)
 		msg_unref(&o->scratch);
 	free(o->dirty);

@@ -13,10 +13,18 @@
  * or it is the excepted sender, its reference is closed and it becomes
  * detached; the batch's next message attaches it again.  Order per receiver
  * is therefore the order of the calls.
+ *
+ * Beside the queue of a slow receiver may wait events that tell how something
+ * stands, as where a pointer is: of each thing the newest, which takes the place
+ * of an older one.  They go behind the queue when the socket has taken that.
+ *
+ *	 queue:  [ partly sent | ... ]      the socket is full
+ *	beside:  a, b, c                    each one message, the newest
  */
 #ifndef HUB_QUEUE_OUT_H
 #define HUB_QUEUE_OUT_H
 
+#include "base/hashtab.h"
 #include "base/msg.h"
 #include "hub/queue/wire.h"
 
@@ -30,6 +38,7 @@ struct out_ref {
 
 struct batch;
 
+struct late;
 struct out_ring;
 struct sent_packet;
 struct sentlog;
@@ -48,6 +57,7 @@ struct outq {			/* embed in the connection; zeroed to start */
 					 * owner ends it */
 	bool		 parked : 1;	/* not flushed: what is queued waits for
 					 * a client that may come back */
+	bool		 late : 1;	/* something waits beside it */
 };
 
 /* All queues of one worker. */
@@ -62,6 +72,10 @@ struct out {
 	struct out_ring	*free_rings;	/* of RING_MIN entries */
 	unsigned	 nfree_rings;
 	uint32_t	 nblocked;	/* queues with blocked set */
+	uint32_t	 nlate;		/* ... with late set, in: */
+	struct hashtab	 late;		/* out_conflate.c */
+	struct late	*free_late;
+	unsigned	 nfree_late;
 };
 
 void	out_init(struct out *);
@@ -99,6 +113,27 @@ uint8_t	*batch_append(struct out *, struct batch *, size_t n,
 /* Bytes so far; a caller opens a new batch instead of growing for ever. */
 uint32_t batch_size(const struct batch *);
 #define BATCH_MAX	(256u << 10)
+
+/* --- the newest, for those who are slow ------------------------------------ */
+
+#define OUT_LATE_KEYS	256u	/* beside one queue; then the oldest goes */
+
+enum outq_conflated {
+	OUTQ_CONFLATED_NOT,	/* no memory, or dead */
+	OUTQ_CONFLATED_NEW,
+	OUTQ_CONFLATED_INSTEAD	/* of one that nobody needs any more */
+};
+/*
+ * This msg, of which a reference is taken, waits beside q as the newest by this
+ * id: a hash of all that makes it the same thing.  Where more than max_bytes or
+ * OUT_LATE_KEYS wait the oldest go, which is counted (dropped_keys), as are
+ * those replaced (events_conflated).
+ */
+enum outq_conflated outq_conflate(struct out *, struct outq *, uint64_t id,
+	    struct msg *, uint64_t max_bytes) MUST_USE;
+/* What waits beside q is queued, in the order in which the things came: at the
+ * end of a turn by itself when the socket is not full. */
+void	outq_late_flush(struct out *, struct outq *);
 
 /* --- the owner of the socket --------------------------------------------- */
 

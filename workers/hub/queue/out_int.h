@@ -55,6 +55,11 @@ close_tail(struct outq *q)
 		q->bytes += r->end - r->off;
 }
 
+/* out_conflate.c: nothing waits beside it any more; both ends of the table. */
+void	outq_late_forget(struct out *, struct outq *);
+void	out_late_init(struct out *);
+void	out_late_fini(struct out *);
+
 /* Gives back q->more, which holds nothing any more. */
 void	out_ring_free(struct out *, struct outq *);
 

@@ -152,6 +152,8 @@ outq_unblock(struct out *o, struct outq *q)
 		MUST(o->nblocked > 0);
 		o->nblocked--;
 	}
+	if (unlikely(q->late) && !outq_touch(o, q))
+		outq_late_flush(o, q);	/* it goes with what comes next */
 }
 
 uint64_t
@@ -217,6 +219,7 @@ void
 outq_kill(struct out *o, struct outq *q)
 {
 	q->log = NULL;		/* what it has is its owner's */
+	outq_late_forget(o, q);
 	if (q->open != NULL)
 		close_tail(q);
 	while (q->n > 0)
@@ -283,6 +286,8 @@ out_turn_end(struct out *o, void (*flush)(void *, struct outq *), void *arg)
 	CHECK_MAGIC(o, OUT_MAGIC);
 	for (i = 0; i < o->ndirty; i++) {
 		q = o->dirty[i];
+		if (unlikely(q->late) && !q->blocked)
+			outq_late_flush(o, q);
 		q->dirty = false;
 		if (q->dead)
 			continue;

@@ -67,6 +67,8 @@ wire_answers(enum wire w)
 	return (wire_is_socketio(w) || w == WIRE_ENVELOPE);
 }
 
+#define CONFLATE_KEY_MAX 130u	/* bytes of raw JSON */
+
 struct publication {
 	struct slice	 nsp;		/* with its slash */
 	struct slice	 event;		/* raw JSON string */
@@ -85,6 +87,9 @@ struct publication {
 	const struct slice *attachments; /* binary, as the placeholders in
 					 * args count them */
 	unsigned	 nattach;
+	struct slice	 conflate;	/* volatile: of those with the same key in
+					 * the same room, one who is behind gets
+					 * the newest; or empty */
 	bool		 is_volatile;	/* not for those who are behind */
 	bool		 near;		/* not for other hosts */
 	bool		 finish;	/* the last of its room, which is kept */

@@ -104,8 +104,8 @@ rule_may_pass(struct passage *w)
 	}
 	if (!rule_takes_args(w))
 		return (false);
-	if ((r->nchecks != 0 || r->field != NULL) && w->first.n == 0 &&
-	    w->in->args.n != 0)
+	if ((r->nchecks != 0 || r->field != NULL || r->conflate[0] != '\0') &&
+	    w->first.n == 0 && w->in->args.n != 0)
 		MUST(json_value(w->in->args, &w->first) > 0);
 	c = check_failed(r, w->first);
 	if (c != NULL) {
@@ -154,6 +154,19 @@ rule_add_meta(struct passage *w, struct slice meta)
 	return (true);
 }
 
+/* Its key, if the sender gave one that is no larger than it may be. */
+static struct slice
+rule_conflate(const struct passage *w)
+{
+	struct slice key;
+
+	if (w->rule->conflate[0] == '\0' || json_type(w->first) != JSON_OBJECT ||
+	    !json_get(w->first, slice_str(w->rule->conflate), &key) ||
+	    key.n > CONFLATE_KEY_MAX)
+		return (slice_of(NULL, 0));
+	return (key);
+}
+
 /* false: no memory.  What is not vouched for as its rule says goes nowhere. */
 static bool
 rule_publication(struct passage *w)
@@ -179,6 +192,7 @@ rule_publication(struct passage *w)
 		.attachments = w->in->attachments,
 		.nattach = w->in->nattach,
 		.is_volatile = w->rule->is_volatile,
+		.conflate = rule_conflate(w),
 		.sent_us = s->hub->now.us,
 	};
 	return (!w->rule->meta || rule_add_meta(w, meta));
@@ -221,6 +235,7 @@ rule_confirm(struct passage *w)
 		return;
 	p.event = slice_str(w->rule->confirm_json);
 	p.is_volatile = false;
+	p.conflate = slice_of(NULL, 0);
 	(void)fanout_session(w->s->hub, w->s, &p);
 }
 
