@@ -10,6 +10,7 @@ import { after, before, test } from 'node:test';
 
 import { ask, codeOf, connect, gotten, heard, plain } from './lib/clients.mjs';
 import { Daemon, run, tempdir, until } from './lib/daemon.mjs';
+import { Stream } from './lib/sse.mjs';
 import { secret, user } from './lib/token.mjs';
 
 const KEY = 'backend-key-of-the-test';
@@ -131,6 +132,36 @@ test('what is not there any more is told, before what is', async () => {
 	await until(() => envelopes(w, 'roost:joined').length === 1, 'it is in');
 	assert.equal(envelopes(w, 'roost:gap').length, 1);
 	w.terminate();
+});
+
+test('an event stream that names no room is of these', async () => {
+	const s = await Stream.open(d.url(`/sse/matters?token=${user('eve')}`));
+	await s.heard('roost:joined', 3);
+	assert.deepEqual(s.of('roost:joined').map((e) => e.json.data.room).sort(),
+	    ['all', 'hall', 'own:eve']);
+	await publish('/matters', { room: 'all' }, 1);
+	await publish('/matters', { room: 'own:eve' }, 2);
+	await s.heard('e', 2);
+	s.close();
+	await publish('/matters', { room: 'own:eve' }, 3);
+	await publish('/matters', { room: 'all' }, 4);
+	const back = await Stream.open(d.url(`/sse/matters?token=${user('eve')}`),
+	    { lastId: s.lastId });
+	await back.heard('e', 2);
+	assert.deepEqual(back.of('e').map((e) => e.json.data.i).sort(), [3, 4]);
+	back.close();
+	/* nobody has no room of their own */
+	const nobody = await Stream.open(d.url('/sse/matters'));
+	await nobody.heard('roost:joined', 2);
+	nobody.close();
+	/* what it names is all that it is in */
+	const one = await Stream.open(d.url('/sse/matters?room=hall'));
+	await one.heard('roost:joined', 1);
+	await publish('/matters', { room: 'all' }, 5);
+	await publish('/matters', { room: 'hall' }, 6);
+	await one.heard('e');
+	assert.deepEqual(one.of('e').map((e) => e.json.data.i), [6]);
+	one.close();
 });
 
 test('where events have no names nothing but events comes', async () => {

@@ -97,10 +97,10 @@ struct sse_ask {
 					 * else it is a gap */
 };
 /* As plain_admit() and plain_open(), with every room: what may not be joined is
- * refused. */
+ * refused.  Where none is named, and the namespace has rooms of everybody, these
+ * are filled in, until the next is admitted. */
 bool	sse_admit(struct hub *, const struct client_request *,
-	    const struct sse_ask *, struct admission *, struct refusal *)
-	    MUST_USE;
+	    struct sse_ask *, struct admission *, struct refusal *) MUST_USE;
 struct client *sse_open(struct hub *, struct admission *,
 	    const struct sse_ask *, struct outq *out) MUST_USE;
 

@@ -3,6 +3,9 @@
  * is refused has a status of its own, and a browser does not come back.  Called
  * by the host through client.h.
  */
+#include <assert.h>
+#include <string.h>
+
 #include "base/utf8.h"
 #include "hub/dialect/sse.h"
 #include "hub/hub_int.h"
@@ -71,14 +74,31 @@ sse_may_join(const struct admission *a, const struct sse_ask *ask,
 	return (true);
 }
 
-bool
-sse_admit(struct hub *h, const struct client_request *q,
-    const struct sse_ask *ask, struct admission *a, struct refusal *r)
+/* Who names no room hears those of everybody. */
+static void
+sse_everybodys(const struct admission *a, struct sse_ask *ask)
 {
+	const struct session as = { .magic = SESSION_MAGIC, .ns = a->ns,
+		.who = a->who };
+	static struct join_names all;	/* until it is opened */
+
+	static_assert(CONF_JOINS_MAX <= SSE_ROOMS_MAX, "a stream has room");
+	ask->nrooms = join_everybodys(&as, &all);
+	memcpy(ask->rooms, all.names, ask->nrooms * sizeof *ask->rooms);
+}
+
+bool
+sse_admit(struct hub *h, const struct client_request *q, struct sse_ask *ask,
+    struct admission *a, struct refusal *r)
+{
+	bool all = ask->nrooms == 0 && q->ns->njoins != 0;
+
 	*a = (struct admission){ .ns = q->ns };
-	if (!sse_asks_well(h, ask, r) || !plain_admit(h, q, a, r))
+	if ((!all && !sse_asks_well(h, ask, r)) || !plain_admit(h, q, a, r))
 		return (false);
-	if (sse_may_join(a, ask, r))
+	if (all)
+		sse_everybodys(a, ask);
+	if ((!all || sse_asks_well(h, ask, r)) && sse_may_join(a, ask, r))
 		return (true);
 	counter_add(COUNTER_ns_refusals, 1);
 	counter_ns_add(q->ns->index, NS_refusals, 1);

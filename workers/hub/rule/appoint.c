@@ -33,39 +33,33 @@ appoint_enter(struct session *s, struct slice name, const struct since *seen,
 	return (ok);
 }
 
-/* Into all of them, from these places on. */
+/* Into all of them, of which ok says whether these places are theirs. */
 static void
-appoint_from(struct session *s, const struct since *places, bool lost)
+appoint_all(struct session *s, const struct join_names *all, unsigned n,
+    struct since *places, bool ok)
 {
-	const struct conf_namespace *ns = s->ns;
-	uint8_t bytes[ROOM_NAME_MAX];
-	struct slice name;
-	size_t i;
+	unsigned i;
 
-	for (i = 0; i < ns->njoins; i++) {
-		if (s->who == NULL && ns->joins[i].nparams != 0)
-			continue;
-		name = join_name(s, &ns->joins[i], bytes);
-		if (name.n == 0)
-			counter_add(COUNTER_joins_refused, 1);
-		else if (!appoint_enter(s, name, &places[i], lost))
+	if (!ok)
+		memset(places, 0, n * sizeof *places);
+	for (i = 0; i < n; i++)
+		if (!appoint_enter(s, all->names[i], &places[i], !ok))
 			counter_add(COUNTER_memory_failures, 1);
-	}
 }
 
 void
 appoint(struct session *s, struct slice seen)
 {
 	struct since places[CONF_JOINS_MAX];
-	bool ok;
+	struct join_names all;
+	unsigned n;
 
 	if (likely(s->ns->njoins == 0))
 		return;
+	n = join_everybodys(s, &all);
 	memset(places, 0, sizeof places);
-	ok = seen.n == 0 || cursor_parse(places, s->ns->njoins, seen);
-	if (!ok)
-		memset(places, 0, sizeof places);
-	appoint_from(s, places, !ok);
+	appoint_all(s, &all, n, places, seen.n == 0 ||
+	    cursor_parse(places, n, seen));
 }
 
 void
@@ -73,27 +67,23 @@ appoint_auth(struct session *s, struct slice auth)
 {
 	uint8_t text[CURSOR_MAX];
 	struct since places[CONF_JOINS_MAX];
+	struct join_names all;
 	struct slice raw = { NULL, 0 };
-	ssize_t n = 0;
-	bool ok;
+	ssize_t len = 0;
+	unsigned n;
 
 	if (likely(s->ns->njoins == 0))
 		return;
 	if (auth.n != 0)
-		n = json_text(auth, SLICE("since"), text, sizeof text, &raw);
-	if (raw.n == 0) {
-		appoint(s, raw);
-		return;
-	}
-	if (json_type(raw) == JSON_STRING) {
-		appoint(s, n < 0 ? SLICE("?") : slice_of(text, (size_t)n));
+		len = json_text(auth, SLICE("since"), text, sizeof text, &raw);
+	if (raw.n == 0 || json_type(raw) == JSON_STRING) {
+		appoint(s, raw.n == 0 ? raw : len < 0 ? SLICE("?") :
+		    slice_of(text, (size_t)len));
 		return;
 	}
 	/* of a single one as room:join has it, too */
+	n = join_everybodys(s, &all);
 	memset(places, 0, sizeof places);
-	ok = json_type(raw) == JSON_NULL || (s->ns->njoins == 1 &&
-	    since_read(places, auth));
-	if (!ok)
-		memset(places, 0, sizeof places);
-	appoint_from(s, places, !ok);
+	appoint_all(s, &all, n, places, json_type(raw) == JSON_NULL ||
+	    (n == 1 && since_read(places, auth)));
 }

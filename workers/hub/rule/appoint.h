@@ -10,8 +10,8 @@
 #include "hub/model.h"
 
 /*
- * A session that is new has begun.  seen: places in these rooms, as cursor.h has
- * them; empty: the client says nothing of that.  What cannot be read is a place
+ * A session that is new has begun.  seen: places in those of them that it is in, as
+ * cursor.h has them; empty: the client says nothing of that.  What cannot be read is a place
  * that is lost.
  */
 void	appoint(struct session *, struct slice seen);

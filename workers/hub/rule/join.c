@@ -9,8 +9,11 @@
 #include "hub/model.h"
 #include "hub/session/principal.h"
 #include "proto/json.h"
+#include "shm/counters.h"
 
-struct slice
+/* Its name for this session; empty: its user's id is too long for it, or there
+ * is no user. */
+static struct slice
 join_name(const struct session *s, const struct conf_pattern *every,
     uint8_t name[ROOM_NAME_MAX])
 {
@@ -28,6 +31,23 @@ join_name(const struct session *s, const struct conf_pattern *every,
 		n += part.n;
 	}
 	return (slice_of(name, n));
+}
+
+unsigned
+join_everybodys(const struct session *s, struct join_names *all)
+{
+	struct slice name;
+	unsigned n = 0;
+	size_t i;
+
+	for (i = 0; i < s->ns->njoins; i++) {
+		name = join_name(s, &s->ns->joins[i], all->bytes[n]);
+		if (name.n != 0)
+			all->names[n++] = name;
+		else if (s->who != NULL)
+			counter_add(COUNTER_joins_refused, 1);
+	}
+	return (n);
 }
 
 /* One that its namespace puts every session in, and so this one. */

@@ -6,19 +6,19 @@
 #ifndef HUB_RULE_JOIN_H
 #define HUB_RULE_JOIN_H
 
+#include "hub/model.h"
 #include "hub/session/refuse.h"
 
-struct conf_pattern;
 struct membership;
 
-/*
- * The name that one of the rooms of every session of a namespace has for this
- * one, in name or in conf; empty: none, its user's id is too long for it or
- * there is no user.
- */
-struct slice join_name(const struct session *, const struct conf_pattern *every,
-	    uint8_t name[ROOM_NAME_MAX]);
-
+/* Rooms that a namespace puts every session in, as this one has them. */
+struct join_names {
+	struct slice	 names[CONF_JOINS_MAX];
+	uint8_t		 bytes[CONF_JOINS_MAX][ROOM_NAME_MAX];
+};
+/* In their order, without those that need a user where there is none; one that
+ * would be too long is counted as refused.  Returns how many. */
+unsigned join_everybodys(const struct session *, struct join_names *);
 /* May this session join the room?  REFUSED_NONE: yes. */
 enum refused join_may(const struct session *, struct slice room);
 /* Has it the right to be in a room that it is in? */
