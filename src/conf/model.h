@@ -330,6 +330,17 @@ struct conf_check {
  * offline }. */
 enum { CONF_OFFLINE_DROP = 1, CONF_OFFLINE_QUEUE = 2, CONF_OFFLINE_PUSH = 4 };
 
+/* Where what the server writes into an event comes from. */
+enum conf_from { CONF_FROM_JSON, CONF_FROM_CLAIM, CONF_FROM_USER,
+	CONF_FROM_SID };
+/* "author: claim:name" */
+struct conf_member {
+	char		*name;		/* of the member */
+	char		*key;		/* the same as a raw JSON string */
+	enum conf_from	 from;
+	char		*text;		/* JSON: the value; CLAIM: its name */
+};
+
 struct conf_event {
 	char		*name;		/* "*": whatever has no rule of its own */
 	size_t		 name_len;
@@ -359,6 +370,15 @@ struct conf_event {
 					 * 0: no own limit */
 	struct conf_check *checks;
 	size_t		 nchecks;
+	char		**data;		/* JSON: the arguments, whatever the
+					 * sender's are; none: those */
+	size_t		 ndata;
+	char		*data_args;	/* the same in one, without brackets */
+	struct conf_member *members;	/* of the first argument, written by the
+					 * server */
+	size_t		 nmembers;
+	bool		 writes;	/* there are data or members */
+	bool		 writes_field;	/* field is one of the members */
 	const struct conf_rate *rate;	/* of its own, or NULL */
 	char		*error;		/* nowhere: what the sender is told, or "" */
 	int		 line;
@@ -434,7 +454,8 @@ conf_event_forwards(const struct conf_event *r)
 /*
  * Arguments that an event of this rule may have; 0: any number.  What the
  * server writes stands behind so many, where no client can write: without a
- * number of its own a rule that sends meta takes one.
+ * number of its own a rule that sends meta takes one; one that sends arguments
+ * of the server's own takes any, and sends none of them on.
  */
 static inline unsigned
 conf_event_args(const struct conf_event *r)
@@ -442,7 +463,8 @@ conf_event_args(const struct conf_event *r)
 	bool sends = (r->to != CONF_TO_NOWHERE && r->to != CONF_TO_BACKEND) ||
 	    r->confirm_json != NULL;
 
-	return (r->args != 0 ? r->args : r->meta && sends ? 1 : 0);
+	return (r->args != 0 ? r->args : r->ndata != 0 ? 0 :
+	    r->meta && sends ? 1 : 0);
 }
 
 enum conf_format { CONF_FORMAT_ENVELOPE, CONF_FORMAT_BARE,
@@ -598,6 +620,9 @@ struct conf {
 	size_t		 nnamespaces;	/* those that are gone included */
 	unsigned	 ns_room;	/* indices are below, as long as the
 					 * daemon lives */
+	const char	**claims;	/* that rules ask for, each once; the
+					 * names are theirs */
+	size_t		 nclaims;
 	struct conf_route *routes;
 	size_t		 nroutes;
 	void		*ns_index;	/* private to index.c */

@@ -179,12 +179,20 @@ raw_event_put(uint8_t *out, const struct raw_event *ev)
 }
 
 void
-raw_encode_ack(struct buf *b, struct slice id, struct slice data)
+raw_encode_ack(struct buf *b, struct slice id, struct slice args,
+    struct slice first)
 {
+	struct raw_event many = { .args = args, .first = first };
+
 	buf_str(b, "{\"ack\":");
 	buf_slice(b, id);
 	buf_str(b, ",\"data\":");
-	buf_slice(b, raw_or_null(data));
+	buf_slice(b, raw_or_null(first));
+	if (raw_many(&many)) {
+		buf_slice(b, ARGS);
+		buf_slice(b, args);
+		buf_byte(b, ']');
+	}
 	buf_byte(b, '}');
 }
 

@@ -5,9 +5,9 @@
  *	in   {"event":NAME,"data":ANY,"id"?:INT|STRING}
  *	     {"ack":INT,"data":ANY}
  *	out  {"event":NAME,"data":ANY,"args"?:[...],"meta"?:{...},"id"?:INT}
- *	     {"ack":ID,"data":ANY} or {"ack":ID,"error":{"code","message"}}
+ *	     {"ack":ID,"data":ANY,"args"?:[...]} or {"ack":ID,"error":{"code","message"}}
  *
- * "args" is there only when the event has more than one argument (data is the
+ * "args" is there only when the event or answer has more than one argument (data is the
  * first).  In the bare format only data itself travels.  Pure.
  */
 #ifndef PROTO_RAW_H
@@ -40,8 +40,9 @@ struct raw_event {
 size_t	raw_event_size(const struct raw_event *);
 uint8_t *raw_event_put(uint8_t *out, const struct raw_event *);	/* end */
 
-/* data: raw JSON, empty = null */
-void	raw_encode_ack(struct buf *, struct slice id, struct slice data);
+/* args: elements, no brackets, or empty, which is null; first: of them */
+void	raw_encode_ack(struct buf *, struct slice id, struct slice args,
+	    struct slice first);
 /* retry_ms 0: the member retry_after_ms is left out */
 void	raw_encode_ack_error(struct buf *, struct slice id, const char *code,
 	    struct slice message, uint64_t retry_ms);

@@ -42,7 +42,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	send_on(&m);
 	if (m.id.n > 0) {
 		buf_init(&b);
-		raw_encode_ack(&b, m.id, m.data);
+		raw_encode_ack(&b, m.id, m.data, m.data);
 		MUST(json_valid(buf_unread(&b)));
 		buf_reset(&b);
 		raw_encode_ack_error(&b, m.id, "code", SLICE("a\"b"),

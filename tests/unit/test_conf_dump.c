@@ -54,6 +54,8 @@ the_dump_parses_to_the_same(void **state)
 	    " room 'x{a}:{b}' { join = 'self:b' } room '${y}' { join ="
 	    " 'claim:a b' } event 'a\"$' { to = 'room:a\"b' as = '\xc3\xa9\\\\'"
 	    " check = {'x\"?: number -1.5..1e100', 'y: string ..3'} }"
+	    " event 'w' { data = {'{\"$\": 1}', null} set = {'a\"b: user',"
+	    " 'c: claim:x.y', 'd: sid', 'e: text:f\"g', 'h: [1, {}]'} }"
 	    " event '*' { error = no } }"
 	    "route '/a/{b}' { namespace = '/n' join = 'x{b}{b}' roles = r }"
 	    );

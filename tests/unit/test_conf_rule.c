@@ -1,6 +1,8 @@
 /* Namespaces: who may join, what an event does, what is checked. */
 #include "conf/conf.h"
 
+#include <bsd/string.h>
+
 #include "conf/name.h"
 #include "tests/lib/conf_text.h"
 
@@ -102,7 +104,7 @@ checks_have_type_and_range(void **state)
 static void
 assert_refused(const char *rule, const char *message)
 {
-	char text[512], want[512];
+	char text[1024], want[512];
 
 	snprintf(text, sizeof text, "namespace '/n' { auth = none\n%s\n}",
 	    rule);
@@ -150,7 +152,7 @@ the_rule_for_connect_sends_to_nobody_else(void **state)
 		snprintf(rule, sizeof rule,
 		    "event connect { to = sender as = auth %s }", more[i]);
 		assert_refused(rule, "event \"connect\": nobody sends it: it "
-		    "takes to, as and meta, and nothing else");
+		    "takes to, as, meta, data and set, and nothing else");
 	}
 	assert_refused("event connect {} event connect {}",
 	    "event \"connect\": is there already (line 2)");
@@ -270,6 +272,72 @@ checks_that_make_no_sense_are_refused(void **state)
 	}
 	assert_refused("event m { check = {'a: any', 'a?: any'} }",
 	    "event \"m\": check = a?: any: the field is checked twice");
+}
+
+static void
+what_the_server_writes_is_understood(void **state)
+{
+	struct conf *conf = conf_text(NS("room 'r:{x}' { join = claim:rooms }"
+	    "event m { data = {'{\"a\": [1]}', 2, '\"x\"'} set = {'by: user',"
+	    "'a b :sid', 'n: claim:user.name', 'k: {\"q\":1}', 't: text:a\"b',"
+	    "'r: claim:rooms'} }"
+	    "event n { to = room:k set = 'k: text:lobby' }"));
+	const struct conf_event *e = conf->namespaces[0].events;
+	const struct conf_member *m = e->members;
+
+	(void)state;
+	assert_int_equal(e->ndata, 3);
+	assert_string_equal(e->data_args, "{\"a\": [1]},2,\"x\"");
+	assert_int_equal(conf_event_args(e), 0);
+	assert_int_equal(e->nmembers, 6);
+	assert_int_equal(m[0].from, CONF_FROM_USER);
+	assert_string_equal(m[1].key, "\"a b\"");
+	assert_int_equal(m[1].from, CONF_FROM_SID);
+	assert_int_equal(m[2].from, CONF_FROM_CLAIM);
+	assert_string_equal(m[2].text, "user.name");
+	assert_int_equal(m[3].from, CONF_FROM_JSON);
+	assert_string_equal(m[3].text, "{\"q\":1}");
+	assert_string_equal(m[4].text, "\"a\\\"b\"");
+	assert_true(e->writes && !e->writes_field);
+	assert_true(e[1].writes && e[1].writes_field);
+	assert_int_equal(conf->nclaims, 2);
+	conf_free(&conf);
+}
+
+static void
+what_the_server_cannot_write_is_refused(void **state)
+{
+	char many[512] = "event m { data = {1", list[512] =
+	    "event m { set = {'a: 1'", one[16];
+	int i;
+
+	(void)state;
+	assert_refused("event m { data = x }", "event \"m\": data = x: is no "
+	    "JSON (a string has quotes of its own: \"\\\"text\\\"\")");
+	assert_refused("event m { data = {'{}', '1,2'} }", "event \"m\": data "
+	    "= 1,2: is no JSON (a string has quotes of its own: "
+	    "\"\\\"text\\\"\")");
+	assert_refused("event m { data = 1 set = 'a: user' }", "event \"m\": "
+	    "set writes members, and the first of data is no object");
+	assert_refused("event m { set = a }", "event \"m\": set = a: must be "
+	    "\"MEMBER: SOURCE\"");
+	assert_refused("event m { set = ': user' }", "event \"m\": set = : "
+	    "user: the member has no name");
+	assert_refused("event m { set = {'a: users'} }", "event \"m\": set = "
+	    "a: users: the source must be one of claim:NAME, user, sid, "
+	    "text:WORDS or JSON");
+	assert_refused("event m { set = {'a: user', 'a: sid'} }", "event \"m\":"
+	    " set = a: sid: the member is written twice");
+	for (i = 0; i < 16; i++)
+		(void)strlcat(many, ", 1", sizeof many);
+	(void)strlcat(many, "} }", sizeof many);
+	assert_refused(many, "event \"m\": data = 1: more than 16 arguments");
+	for (i = 0; i < 32; i++) {
+		(void)snprintf(one, sizeof one, ", 'm%d: 1'", i);
+		(void)strlcat(list, one, sizeof list);
+	}
+	(void)strlcat(list, "} }", sizeof list);
+	assert_refused(list, "event \"m\": set = a: 1: more than 32 members");
 }
 
 static void
@@ -438,6 +506,8 @@ main(void)
 		cmocka_unit_test(rules_that_make_no_sense_are_refused),
 		cmocka_unit_test(reserved_names_are_refused),
 		cmocka_unit_test(checks_that_make_no_sense_are_refused),
+		cmocka_unit_test(what_the_server_writes_is_understood),
+		cmocka_unit_test(what_the_server_cannot_write_is_refused),
 		cmocka_unit_test(namespaces_have_sane_names),
 		cmocka_unit_test(
 		    routes_lead_to_a_namespace_and_fill_in_a_room),

@@ -1,3 +1,4 @@
+#include "hub/model.h"
 #include "pair.h"
 #include "shm/counters.h"
 
@@ -23,6 +24,13 @@
 	"  event \"null\" { to = sender meta = off check = {" \
 	"    \"a?: number|null 1..\", \"b?: any\", \"c?: string\"} }\n" \
 	"  event \"boss\" { to = sender roles = {\"boss\"} }\n" \
+	"  event \"signed\" { to = room:room args = 2 ack = echo set = {" \
+	"    \"author: claim:name.first\", \"by: user\", \"sid: sid\"," \
+	"    \"role: text:st\\\"ff\", \"n: [1]\"} }\n" \
+	"  event \"course\" { to = room:room member = off self = on" \
+	"    meta = off set = {\"room: text:open:1\"} }\n" \
+	"  event \"fixed\" { to = sender ack = echo meta = off" \
+	"    data = {\"{\\\"a\\\": 1}\", \"2\"} set = {\"by: user\"} }\n" \
 	"  event \"*\" { to = nowhere error = \"no such thing\" } }\n"
 
 struct fixture {
@@ -399,6 +407,79 @@ volatile_bursts_of_one_turn_end_nobody(void **state)
 	fake_turn(x->w);
 }
 
+/* Whatever a client says of these members, receivers see the server's. */
+static void
+members_that_a_rule_writes_cannot_be_forged(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *a = fake_enter(x->f, "/c", fake_token("{\"sub\":"
+	    "\"ann\",\"name\":{\"first\":\"A\"}}")), *b = sio(x->g, "bob"),
+	    *c = sio(x->f, "cy");
+	char sid[64], want[256];
+
+	(void)snprintf(sid, sizeof sid, "%.20s",
+	    a->client->sessions->sid);
+	fake_say(x->f, a, "42/c,[\"room:join\",\"open:1\"]");
+	fake_say(x->g, b, "42/c,[\"room:join\",\"open:1\"]");
+	fake_say(x->f, c, "42/c,[\"room:join\",\"open:1\"]");
+	fake_say(x->f, a, "42/c,[\"signed\",{\"by\":\"eve\",\"room\":"
+	    "\"open:1\" , \"t\":[2],\"\\u0062y\":{},\"sid\":1, \"z\":0 } , 5]");
+	(void)snprintf(want, sizeof want, "42/c,[\"signed\",{\"author\":\"A\","
+	    "\"by\":\"ann\",\"sid\":\"%s\",\"role\":\"st\\\"ff\",\"n\":[1],"
+	    "\"room\":\"open:1\" , \"t\":[2],\"z\":0} , 5,{\"id\":", sid);
+	hears_between(b, want, "\"from\":\"ann\",\"room\":\"open:1\"");
+	hears_between(c, want, "\"from\":\"ann\"");
+	/* without the claim, and with nothing of its own */
+	fake_say(x->f, c, "42/c,7[\"signed\",{\"room\":\"open:1\"}]");
+	(void)snprintf(sid, sizeof sid, "%.20s",
+	    c->client->sessions->sid);
+	(void)snprintf(want, sizeof want, "43/c,7[{\"author\":null,"
+	    "\"by\":\"cy\",\"sid\":\"%s\",\"role\":\"st\\\"ff\",\"n\":[1],"
+	    "\"room\":\"open:1\"}]", sid);
+	fake_hears(c, want);
+}
+
+static void
+members_need_an_object_to_be_written_to(void **state)
+{
+	static const char *const args[] = { "", ",5", ",\"x\"", ",[{}]",
+		",null" };
+	struct fixture *x = *state;
+	struct fake_conn *a = sio(x->f, "ann");
+	uint8_t bytes[] = "abc";
+	char text[64];
+	size_t i;
+
+	for (i = 0; i < nitems(args); i++) {
+		(void)snprintf(text, sizeof text, "42/c,1[\"course\"%s]",
+		    args[i]);
+		fake_say(x->f, a, text);
+		fake_hears(a, "43/c,1[{\"error\":{\"code\":\"invalid\","
+		    "\"message\":\"the first argument must be an object\"}}]");
+	}
+	/* an attachment would take its place */
+	fake_text(x->f, a, "451-/c,1[\"course\",{\"_placeholder\":true,"
+	    "\"num\":0}]");
+	client_binary(a->client, bytes, sizeof bytes);
+	fake_turn(x->w);
+	fake_hears(a, "43/c,1[{\"error\":{\"code\":\"invalid\","
+	    "\"message\":\"the first argument must be an object\"}}]");
+}
+
+static void
+a_rule_may_choose_the_room_and_the_arguments(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *a = sio(x->f, "ann"), *b = sio(x->f, "bob");
+
+	fake_say(x->f, b, "42/c,[\"room:join\",\"open:1\"]");
+	fake_say(x->f, a, "42/c,[\"course\",{\"room\":\"open:2\",\"t\":1}]");
+	fake_hears(b, "42/c,[\"course\",{\"room\":\"open:1\",\"t\":1}]");
+	fake_say(x->f, a, "42/c,3[\"fixed\",\"mine\",8,9]");
+	fake_hears(a, "42/c,[\"fixed\",{\"by\":\"ann\",\"a\": 1},2]");
+	fake_hears(a, "43/c,3[{\"by\":\"ann\",\"a\": 1},2]");
+}
+
 int
 main(void)
 {
@@ -412,6 +493,9 @@ main(void)
 		T(who_is_not_a_member_may_not_send),
 		T(refusals_have_stable_codes),
 		T(a_user_is_reached_on_every_connection),
+		T(members_that_a_rule_writes_cannot_be_forged),
+		T(members_need_an_object_to_be_written_to),
+		T(a_rule_may_choose_the_room_and_the_arguments),
 		T(volatile_passes_by_who_is_behind),
 		T(volatile_bursts_of_one_turn_end_nobody),
 		T(a_route_joins_its_room_and_speaks_bare),

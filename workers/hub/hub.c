@@ -115,6 +115,7 @@ hub_new(const struct hub_params *p)
 	buf_init(&h->message);
 	buf_init(&h->answer);
 	buf_init(&h->args);
+	buf_init(&h->written);
 	offset_origin(&h->origin, p->node_id, p->slot, p->generation);
 	if (!hub_parts(h))
 		hub_free(&h);
@@ -153,6 +154,7 @@ hub_free(struct hub **hp)
 	buf_fini(&h->message);
 	buf_fini(&h->answer);
 	buf_fini(&h->args);
+	buf_fini(&h->written);
 	h->magic = 0;
 	free(h);
 }

@@ -77,6 +77,7 @@ struct hub {
 	struct buf	 message;	/* scratch, see messages.c */
 	struct buf	 answer;	/* scratch of ask.c */
 	struct buf	 args;		/* scratch for filled up arguments */
+	struct buf	 written;	/* ... and for what rules write */
 	uint8_t		 offset[OFFSET_MAX];	/* scratch, see fanout.c */
 	struct offset_origin origin;	/* of our ids and offsets */
 };

@@ -82,6 +82,7 @@ free_titled(struct conf *conf)
 	free(conf->routes);
 	free(conf->rates);
 	free(conf->namespaces);
+	free(conf->claims);
 	conf_index_free(&conf->ns_index);
 }
 

@@ -10,6 +10,7 @@
 #include "conf/index.h"
 #include "conf/name.h"
 #include "conf/pattern.h"
+#include "conf/rule/written.h"
 #include "conf/value/string.h"
 
 static bool
@@ -91,9 +92,21 @@ namespace_check_connect(struct conf_reading *parse, const struct conf_tree *s,
 	for (i = 0; i < nitems(given); i++)
 		if (given[i]) {
 			conf_titled_bad(parse, s, "nobody sends it: it takes "
-			    "to, as and meta, and nothing else");
+			    "to, as, meta, data and set, and nothing else");
 			break;
 		}
+}
+
+/* What the server writes into it. */
+static void
+namespace_check_written(struct conf_reading *parse, const struct conf_tree *s,
+    struct conf_event *event)
+{
+	if (conf_data_takes_none(event))
+		conf_titled_bad(parse, s, "set writes members, and the first "
+		    "of data is no object");
+	event->writes = event->ndata != 0 || event->nmembers != 0;
+	event->writes_field = conf_writes_field(event);
 }
 
 /* What a user who is away is spared, or waits for. */
@@ -135,6 +148,7 @@ namespace_event(struct conf_reading *parse, const struct conf_tree *s,
 	if (wrong != NULL)
 		conf_titled_bad(parse, s, wrong);
 	conf_titled_fill(parse, s, event);
+	namespace_check_written(parse, s, event);
 	if (connect) {
 		namespace_check_connect(parse, s, event);
 		if (ns->on_connect != NULL)
@@ -310,6 +324,53 @@ namespace_index_all(struct conf_reading *parse)
 	conf->ns_index = index;
 }
 
+/* --- claims --------------------------------------------------------------- */
+
+static void
+namespace_asks_claim(struct conf *conf, const char *name, size_t *cap)
+{
+	size_t i;
+
+	for (i = 0; i < conf->nclaims; i++)
+		if (strcmp(conf->claims[i], name) == 0)
+			return;
+	conf->claims = conf_grow(conf->claims, conf->nclaims, cap,
+	    sizeof *conf->claims);
+	conf->claims[conf->nclaims++] = name;
+}
+
+static void
+namespace_event_asks(struct conf *conf, const struct conf_event *event,
+    size_t *cap)
+{
+	size_t i;
+
+	for (i = 0; i < event->nmembers; i++)
+		if (event->members[i].from == CONF_FROM_CLAIM)
+			namespace_asks_claim(conf, event->members[i].text,
+			    cap);
+}
+
+/* What is to be kept of tokens. */
+static void
+namespace_note_claims(struct conf *conf)
+{
+	const struct conf_namespace *ns;
+	size_t cap = 0, i;
+
+	for (ns = conf->namespaces; ns < conf->namespaces + conf->nnamespaces;
+	    ns++) {
+		for (i = 0; i < ns->nrooms; i++)
+			if (ns->rooms[i].join == CONF_JOIN_CLAIM)
+				namespace_asks_claim(conf, ns->rooms[i].claim,
+				    &cap);
+		for (i = 0; i < ns->nevents; i++)
+			namespace_event_asks(conf, &ns->events[i], &cap);
+	}
+}
+
+/* --- the whole ------------------------------------------------------------ */
+
 #define NAMESPACES_MAX		1024
 #define NAMESPACES_SPARE	64	/* that later configurations may add */
 
@@ -344,4 +405,5 @@ conf_namespaces_read(struct conf_reading *parse)
 		namespace_read(parse, s);
 	}
 	namespace_index_all(parse);
+	namespace_note_claims(parse->p.conf);
 }

@@ -10,6 +10,7 @@
 #include "conf/rule/rate.h"
 #include "conf/rule/receiver.h"
 #include "conf/rule/reference.h"
+#include "conf/rule/written.h"
 #include "conf/value/http.h"
 #include "conf/value/list.h"
 #include "conf/value/networks.h"
@@ -77,6 +78,10 @@ static const struct {
 	[CONF_TYPE_JOIN]       = { conf_set_join, conf_dump_join,
 				   conf_free_join },
 	[CONF_TYPE_TO]         = { conf_set_to, conf_dump_to, conf_free_to },
+	[CONF_TYPE_DATA]       = { conf_set_data, conf_dump_strings,
+				   conf_free_data },
+	[CONF_TYPE_MEMBERS]    = { conf_set_members, conf_dump_members,
+				   conf_free_members },
 	[CONF_TYPE_CHECKS]     = { conf_set_checks, conf_dump_checks,
 				   conf_free_checks },
 	[CONF_TYPE_NSREF]      = { conf_set_nsref, conf_dump_nsref, NULL },

@@ -167,6 +167,8 @@ static const struct {
 	[CONF_TYPE_JOINS]	= { "list", true },
 	[CONF_TYPE_JOIN]	= { "join rule", false },
 	[CONF_TYPE_TO]		= { "receiver", false },
+	[CONF_TYPE_DATA]	= { "list", true },
+	[CONF_TYPE_MEMBERS]	= { "list", true },
 	[CONF_TYPE_CHECKS]	= { "list", true },
 	[CONF_TYPE_NSREF]	= { "namespace", false },
 	[CONF_TYPE_RATE]	= { "count/duration", false },

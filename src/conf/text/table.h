@@ -56,6 +56,9 @@ enum conf_type {
 	CONF_TYPE_JOINS,	/* struct conf_pattern * and a size_t */
 	CONF_TYPE_JOIN,		/* three fields of struct conf_room */
 	CONF_TYPE_TO,		/* two fields of struct conf_event */
+	CONF_TYPE_DATA,		/* char ** and a size_t; each JSON; and
+					 * data_args of struct conf_event */
+	CONF_TYPE_MEMBERS,	/* struct conf_member * and a size_t */
 	CONF_TYPE_CHECKS,	/* struct conf_check * and a size_t */
 	CONF_TYPE_NSREF,	/* const struct conf_namespace * */
 	CONF_TYPE_RATE,		/* three fields of struct conf_rate */

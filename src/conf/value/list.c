@@ -15,6 +15,7 @@
 	(offsetof(struct st, nx) - offsetof(struct st, x) == sizeof(void *))
 static_assert(LIST_IS(conf_namespace, roles, nroles) &&
     LIST_IS(conf_event, roles, nroles) && LIST_IS(conf_route, roles, nroles) &&
+    LIST_IS(conf_event, data, ndata) &&
     LIST_IS(conf, origins, norigins) && LIST_IS(conf, hosts, nhosts) &&
     LIST_IS(conf, proxies, nproxies) &&
     LIST_IS(conf_cors, origins, norigins) &&

@@ -12,6 +12,7 @@
 #include "hub/publish/publish.h"
 #include "hub/queue/args.h"
 #include "hub/rule/check.h"
+#include "hub/rule/written.h"
 #include "hub/session/limit.h"
 #include "hub/session/principal.h"
 #include "hub/store/keep.h"
@@ -27,7 +28,8 @@ struct passage {
 	const struct inbound *in;
 	const struct conf_event *rule;
 	unsigned	 nargs;		/* counted where they have a limit */
-	struct slice	 first;		/* empty until needed */
+	struct written	 out;		/* what goes on; first: empty until
+					 * needed */
 	struct slice	 raw;		/* the target's name as raw JSON */
 	struct slice	 name;		/* unescaped */
 	uint8_t		 name_bytes[ROOM_NAME_MAX];
@@ -41,7 +43,7 @@ rule_find_target(struct passage *w)
 {
 	ssize_t n;
 
-	n = json_text(w->first, slice_str(w->rule->field), w->name_bytes,
+	n = json_text(w->out.first, slice_str(w->rule->field), w->name_bytes,
 	    sizeof w->name_bytes, &w->raw);
 	if (json_type(w->raw) != JSON_STRING) {
 		refuse(w->s, w->in, REFUSED_INVALID,
@@ -69,13 +71,47 @@ rule_takes_args(struct passage *w)
 	if (max == 0)
 		return (true);
 	w->nargs = args_count(w->in->args, max, &first);
-	if (w->first.n == 0)
-		w->first = first;
+	if (w->out.first.n == 0)
+		w->out.first = first;
 	if (w->nargs <= max)
 		return (true);
 	refuse(w->s, w->in, REFUSED_INVALID, "more than %u argument%s",
 	    max, max == 1 ? "" : "s");
 	return (false);
+}
+
+/* Whoever it names. */
+static bool
+rule_may_reach(struct passage *w)
+{
+	const struct conf_event *r = w->rule;
+
+	if (r->to != CONF_TO_ROOM && r->to != CONF_TO_USER)
+		return (true);
+	if (!rule_find_target(w))
+		return (false);
+	if (r->to == CONF_TO_ROOM && r->member &&
+	    room_membership(w->s, ROOM_NAMED, w->name) == NULL) {
+		refuse(w->s, w->in, REFUSED_NOT_MEMBER,
+		    "you are not in this room");
+		return (false);
+	}
+	return (true);
+}
+
+/* The sender names who gets it, unless the rule writes that as well. */
+static bool
+rule_writes(struct passage *w)
+{
+	const struct conf_event *r = w->rule;
+
+	if (!r->writes_field && !rule_may_reach(w))
+		return (false);
+	if (!written_args(w->s, w->in, r, &w->out))
+		return (false);
+	if (r->ndata != 0)
+		w->nargs = (unsigned)r->ndata;
+	return (!r->writes_field || rule_may_reach(w));
 }
 
 static bool
@@ -105,25 +141,17 @@ rule_may_pass(struct passage *w)
 	if (!rule_takes_args(w))
 		return (false);
 	if ((r->nchecks != 0 || r->field != NULL || r->conflate[0] != '\0') &&
-	    w->first.n == 0 && w->in->args.n != 0)
-		MUST(json_value(w->in->args, &w->first) > 0);
-	c = check_failed(r, w->first);
+	    w->out.first.n == 0 && w->in->args.n != 0)
+		MUST(json_value(w->in->args, &w->out.first) > 0);
+	c = check_failed(r, w->out.first);
 	if (c != NULL) {
 		refuse(w->s, w->in, REFUSED_INVALID,
 		    "\"%s\" is missing, or not what it must be", c->field);
 		return (false);
 	}
-	if (r->to != CONF_TO_ROOM && r->to != CONF_TO_USER)
-		return (true);
-	if (!rule_find_target(w))
-		return (false);
-	if (r->to == CONF_TO_ROOM && r->member &&
-	    room_membership(w->s, ROOM_NAMED, w->name) == NULL) {
-		refuse(w->s, w->in, REFUSED_NOT_MEMBER,
-		    "you are not in this room");
-		return (false);
-	}
-	return (true);
+	if (unlikely(r->writes))
+		return (rule_writes(w));
+	return (rule_may_reach(w));
 }
 
 /* --- sending -------------------------------------------------------------- */
@@ -160,8 +188,8 @@ rule_conflate(const struct passage *w)
 {
 	struct slice key;
 
-	if (w->rule->conflate[0] == '\0' || json_type(w->first) != JSON_OBJECT ||
-	    !json_get(w->first, slice_str(w->rule->conflate), &key) ||
+	if (w->rule->conflate[0] == '\0' || json_type(w->out.first) != JSON_OBJECT ||
+	    !json_get(w->out.first, slice_str(w->rule->conflate), &key) ||
 	    key.n > CONFLATE_KEY_MAX)
 		return (slice_of(NULL, 0));
 	return (key);
@@ -188,9 +216,9 @@ rule_publication(struct passage *w)
 		.nsp = slice_of(s->ns->name, s->ns->name_len),
 		.event = w->rule->as_json == NULL ? w->in->event :
 		    slice_str(w->rule->as_json),
-		.args = w->in->args, .first = w->first,
+		.args = w->out.args, .first = w->out.first,
 		.attachments = w->in->attachments,
-		.nattach = w->in->nattach,
+		.nattach = w->out.nattach,
 		.is_volatile = w->rule->is_volatile,
 		.conflate = rule_conflate(w),
 		.sent_us = s->hub->now.us,
@@ -261,8 +289,8 @@ rule_acknowledge(struct passage *w, uint32_t got,
 		    ask->bits);
 		break;
 	case CONF_ACK_ECHO:
-		session_ack_binary(s, &w->in->ack, w->in->args,
-		    w->in->attachments, w->in->nattach);
+		session_ack_binary(s, &w->in->ack, w->out.args,
+		    w->in->attachments, w->out.nattach);
 		break;
 	}
 }
@@ -349,8 +377,8 @@ rule_keep(struct passage *w)
 	counter_add(COUNTER_events_accepted, 1);
 	rule_keep_confirm(w, &sid);
 	if (w->rule->ack == CONF_ACK_ECHO)
-		session_ack_binary(w->s, &w->in->ack, w->in->args,
-		    w->in->attachments, w->in->nattach);
+		session_ack_binary(w->s, &w->in->ack, w->out.args,
+		    w->in->attachments, w->out.nattach);
 }
 
 static struct forward
@@ -358,8 +386,8 @@ rule_forwarded(const struct passage *w)
 {
 	return ((struct forward){ .room = w->rule->to == CONF_TO_ROOM ?
 	    w->name : slice_of(NULL, 0), .id = w->id, .event = w->p.event,
-	    .args = w->in->args, .attachments = w->in->attachments,
-	    .nattach = w->in->nattach });
+	    .args = w->out.args, .attachments = w->in->attachments,
+	    .nattach = w->out.nattach });
 }
 
 /* For back ends alone: the answer says that they can read it. */
@@ -377,8 +405,8 @@ rule_to_backend(struct passage *w)
 	counter_add(COUNTER_events_accepted, 1);
 	rule_confirm(w);
 	if (w->rule->ack == CONF_ACK_ECHO)
-		session_ack_binary(w->s, &w->in->ack, w->in->args,
-		    w->in->attachments, w->in->nattach);
+		session_ack_binary(w->s, &w->in->ack, w->out.args,
+		    w->in->attachments, w->out.nattach);
 }
 
 /* The user is on no host, or at most on another one, which gets it from where
@@ -417,8 +445,8 @@ rule_offline(struct passage *w)
 	counter_add(COUNTER_events_accepted, 1);
 	rule_confirm(w);
 	if (w->rule->ack == CONF_ACK_ECHO)
-		session_ack_binary(s, &w->in->ack, w->in->args,
-		    w->in->attachments, w->in->nattach);
+		session_ack_binary(s, &w->in->ack, w->out.args,
+		    w->in->attachments, w->out.nattach);
 	return (true);
 }
 
@@ -472,7 +500,7 @@ rule_event(struct session *s, const struct inbound *in, struct slice name)
 	w.s = s;
 	w.in = in;
 	w.nargs = 0;
-	w.first = in->first;
+	w.out = (struct written){ in->args, in->first, in->nattach };
 	w.raw = w.name = w.id = slice_of(NULL, 0);
 	if (rule_may_pass(&w))
 		rule_pass(&w);
@@ -484,10 +512,10 @@ rule_connect(struct session *s, struct slice auth)
 	struct inbound in = { .event = SLICE("\"connect\""),
 		.args = auth.n != 0 ? auth : SLICE("{}") };
 	struct passage w = { .s = s, .in = &in, .rule = s->ns->on_connect,
-		.nargs = 1 };
+		.nargs = 1, .out.args = in.args };
 
 	if (w.rule == NULL || w.rule->to != CONF_TO_SENDER)
 		return;
-	if (rule_publication(&w))
+	if ((!w.rule->writes || rule_writes(&w)) && rule_publication(&w))
 		(void)fanout_session(s->hub, s, &w.p);
 }

@@ -10,26 +10,6 @@
 #include "proto/json.h"
 #include "proto/token.h"
 
-/* Does an earlier room rule ask for the same claim? */
-static bool
-principal_asked_before(const struct conf *conf, size_t n, size_t r)
-{
-	const char *name = conf->namespaces[n].rooms[r].claim;
-	size_t i, j;
-
-	for (i = 0; i <= n; i++) {
-		for (j = 0; j < conf->namespaces[i].nrooms; j++) {
-			if (i == n && j == r)
-				return (false);
-			if (conf->namespaces[i].rooms[j].claim != NULL &&
-			    strcmp(conf->namespaces[i].rooms[j].claim,
-			    name) == 0)
-				return (true);
-		}
-	}
-	return (false);
-}
-
 static void
 principal_keep_claim(struct buf *b, const char *name, struct slice json)
 {
@@ -44,20 +24,15 @@ principal_keep_claim(struct buf *b, const char *name, struct slice json)
 	buf_slice(b, value);
 }
 
-/* The claims that some room of the configuration asks for, as an object. */
+/* The claims that rules of the configuration ask for, as an object. */
 static void
 principal_keep_claims(struct buf *b, const struct conf *conf, struct slice json)
 {
-	size_t n, r;
+	size_t i;
 
 	buf_byte(b, '{');
-	for (n = 0; n < conf->nnamespaces; n++)
-		for (r = 0; r < conf->namespaces[n].nrooms; r++)
-			if (conf->namespaces[n].rooms[r].join ==
-			    CONF_JOIN_CLAIM &&
-			    !principal_asked_before(conf, n, r))
-				principal_keep_claim(b,
-				    conf->namespaces[n].rooms[r].claim, json);
+	for (i = 0; i < conf->nclaims; i++)
+		principal_keep_claim(b, conf->claims[i], json);
 	buf_byte(b, '}');
 	if (b->wpos == 2)
 		buf_reset(b);	/* nothing asked, nothing kept */

@@ -205,9 +205,9 @@ session_send(struct session *s, const struct buf *b)
 	send_text(&s->hub->out, s->out, s->wire, b);
 }
 
-void
-session_ack_binary(struct session *s, const struct ack *ack,
-    struct slice args, const struct slice *attachments, unsigned n)
+static void
+session_ack_with(struct session *s, const struct ack *ack, struct slice args,
+    struct slice first, const struct slice *attachments, unsigned n)
 {
 	struct buf *b = &s->hub->text;
 	unsigned i;
@@ -218,7 +218,7 @@ session_ack_binary(struct session *s, const struct ack *ack,
 	if (ack->kind == ACK_SIO)
 		sio_encode_ack(b, slice_str(s->ns->name), ack->id, args, n);
 	else
-		raw_encode_ack(b, ack->raw, args);
+		raw_encode_ack(b, ack->raw, args, first);
 	session_send(s, b);
 	for (i = 0; i < n; i++)
 		send_binary(&s->hub->out, s->out, s->wire, attachments[i]);
@@ -226,9 +226,20 @@ session_ack_binary(struct session *s, const struct ack *ack,
 }
 
 void
+session_ack_binary(struct session *s, const struct ack *ack,
+    struct slice args, const struct slice *attachments, unsigned n)
+{
+	struct slice first = args;
+
+	if (ack->kind == ACK_RAW && args.n != 0)
+		MUST(json_value(args, &first) > 0);
+	session_ack_with(s, ack, args, first, attachments, n);
+}
+
+void
 session_ack(struct session *s, const struct ack *ack, struct slice args)
 {
-	session_ack_binary(s, ack, args, NULL, 0);
+	session_ack_with(s, ack, args, args, NULL, 0);
 }
 
 void
