@@ -1,0 +1,31 @@
+/*
+ * Between the files of rules: what an event may do (rule.c), and how it is sent
+ * on (rule_send.c).
+ */
+#ifndef HUB_RULE_RULE_INT_H
+#define HUB_RULE_RULE_INT_H
+
+#include "hub/hub_int.h"
+#include "hub/rule/written.h"
+
+/* A rule's way through one event. */
+struct passage {
+	struct session	*s;
+	const struct inbound *in;
+	const struct conf_event *rule;
+	unsigned	 nargs;		/* counted where they have a limit */
+	struct written	 out;		/* what goes on; first: empty until
+					 * needed */
+	struct slice	 raw;		/* the target's name as raw JSON */
+	struct slice	 name;		/* unescaped */
+	uint8_t		 name_bytes[ROOM_NAME_MAX];
+	struct publication p;
+	struct slice	 id;		/* of the publication */
+};
+
+/* rule_send.c: what goes out, in w.p; false: no memory. */
+bool	rule_publication(struct passage *) MUST_USE;
+/* To whom the rule says, and the sender is answered. */
+void	rule_pass(struct passage *);
+
+#endif
