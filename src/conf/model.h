@@ -304,7 +304,8 @@ struct conf_room {
 
 enum conf_to {
 	CONF_TO_NOWHERE, CONF_TO_ROOM, CONF_TO_USER, CONF_TO_NAMESPACE,
-	CONF_TO_SENDER, CONF_TO_BACKEND
+	CONF_TO_SENDER, CONF_TO_BACKEND,
+	CONF_TO_JOINED		/* the rooms that the sender is in */
 };
 
 enum conf_ack { CONF_ACK_NONE, CONF_ACK_ACCEPTED, CONF_ACK_DELIVERED,
@@ -354,13 +355,16 @@ struct conf_event {
 	uint32_t	 offline;	/* CONF_OFFLINE_ bits */
 	bool		 history;	/* kept where its room keeps any */
 	bool		 keeps;		/* ... and there are such rooms: to is
-					 * ROOM, it is not volatile */
+					 * ROOM or JOINED, it is not volatile */
 	bool		 is_volatile;
 	char		*conflate;	/* volatile: member of the first argument
 					 * whose value is the key; "" */
 	bool		 member;	/* sender must be in the room (default) */
 	bool		 meta;		/* append meta (default) */
-	unsigned	 args;		/* at most; 0: see conf_event_args() */
+	bool		 meta_sid;	/* ... with the sender's session */
+	unsigned	 args;		/* at most; 0: see takes */
+	unsigned	 takes;		/* the same, or what goes without saying;
+					 * 0: any number */
 	char		*as_json;	/* outgoing name as raw JSON; = name_json
 					 * when the rule has no `as`; NULL for
 					 * "*": the sender's own name */
@@ -381,6 +385,8 @@ struct conf_event {
 	bool		 writes_field;	/* field is one of the members */
 	const struct conf_rate *rate;	/* of its own, or NULL */
 	char		*error;		/* nowhere: what the sender is told, or "" */
+	struct conf_event *then;	/* what it causes besides, in order */
+	size_t		 nthen;
 	int		 line;
 };
 
@@ -460,11 +466,7 @@ conf_event_forwards(const struct conf_event *r)
 static inline unsigned
 conf_event_args(const struct conf_event *r)
 {
-	bool sends = (r->to != CONF_TO_NOWHERE && r->to != CONF_TO_BACKEND) ||
-	    r->confirm_json != NULL;
-
-	return (r->args != 0 ? r->args : r->ndata != 0 ? 0 :
-	    r->meta && sends ? 1 : 0);
+	return (r->takes);
 }
 
 enum conf_format { CONF_FORMAT_ENVELOPE, CONF_FORMAT_BARE,

@@ -24,8 +24,24 @@ namespace "/w" {
     event "mine" { to = room:room member = off meta = off ack = accepted
         set = {"room: claim:room"} }
     event "date" { data = {'{"unit": "s"}', 7} ack = echo }
+    event "near" { to = joined ack = delivered meta_sid = true }
+    event "order" { to = room:room member = off ack = accepted meta = off
+        then "thanks" { to = sender data = {'"you"', 2} meta = off }
+        then "cook" { to = user:cook meta = off set = {"by: user", "sid: sid"} }
+        then "again" { as = "thanks" to = joined data = '{}'
+            set = {"who: user"} meta = off } }
     event "both" { to = sender data = {'"one"', 'null', '[2]'} as = "got" }
 }
+namespace "/track" {
+    auth = none
+    room "track:{id}" { join = server history = 10 }
+    event "connect" { to = joined as = "came" meta = off data = '{}'
+        set = "id: sid"
+        then "hello" { to = sender data = '"hello"' meta = off } }
+    event "message" { to = joined }
+}
+route "/ws/track/{id}" { namespace = "/track" join = "track:{id}" }
+route "/bare/{id}" { namespace = "/track" join = "track:{id}" format = bare }
 ` });
 });
 after(() => d.stop());
@@ -128,4 +144,75 @@ test('constants, as answers and as events', async () => {
 	assert.match(got[3].id, /\./);
 	s.close();
 	w.terminate();
+});
+
+test('to = joined: all who share a room, each once', async () => {
+	const [a, b, c, e] = await Promise.all([1, 2, 3, 4].map(() => connect(d, '/w')));
+	const p = await connect(d, '/w', { transports: ['polling'] });
+	assert.equal(codeOf(await ask(a, 'near', 1)), 'not_member');
+	for (const [s, ...rooms] of [[a, 'x1', 'x2', 'x3'], [b, 'x1', 'x2'],
+	    [c, 'x3', 'x4'], [p, 'x2', 'x1'], [e, 'x4']])
+		for (const room of rooms)
+			await ask(s, 'room:join', `open:${room}`);
+	assert.equal((await ask(a, 'near', { n: 1 })).delivered, 3);
+	for (const s of [b, c, p]) {
+		const [[data, meta]] = await heard(s, 'near');
+		assert.deepEqual(data, { n: 1 });
+		assert.equal(meta.sid, a.id);
+		assert.equal(meta.from, null);
+		assert.equal(meta.room, undefined);
+	}
+	/* who has no name is answered by the session */
+	assert.equal((await ask(b, 'near', { n: 2 })).delivered, 2);
+	await heard(p, 'near', 2);
+	for (const s of [b, c, p])
+		assert.ok(s.got.filter((g) => g[0] === 'near').length <= 2);
+	assert.equal(e.got.filter((g) => g[0] === 'near').length, 0);
+	for (const s of [a, b, c, e, p])
+		s.close();
+});
+
+test('one event causes several, in order, or none', async () => {
+	const a = await connect(d, '/w', { auth: { token: token('ann') } });
+	const k = await connect(d, '/w', { auth: { token: token('kim') } });
+	const b = await connect(d, '/w');
+	for (const s of [a, b])
+		await ask(s, 'room:join', 'open:table');
+	await ask(b, 'room:join', 'open:more');
+	const what = { room: 'open:table', cook: 'kim', dish: 7 };
+	assert.ok((await ask(a, 'order', what)).id);
+	assert.deepEqual(await heard(a, 'thanks'), [['you', 2]]);
+	assert.deepEqual((await heard(k, 'cook'))[0],
+	    [{ ...what, by: 'ann', sid: a.id }]);
+	await heard(b, 'thanks');
+	assert.deepEqual(b.got.filter((g) => g[0] !== 'welcome'),
+	    [['order', what], ['thanks', { who: 'ann' }]]);
+	assert.equal(codeOf(await ask(a, 'order', { room: 'open:table' })), 'invalid');
+	assert.equal(codeOf(await ask(k, 'order', what)), 'not_member');
+	assert.deepEqual(await ask(a, 'date'), { unit: 's' });
+	assert.equal(b.got.filter((g) => g[0] === 'order').length, 1);
+	assert.equal(k.got.filter((g) => g[0] === 'cook').length, 1);
+	for (const s of [a, b, k])
+		s.close();
+});
+
+test('a route says which room, and who is there hears who comes', async () => {
+	const a = await plain(d, '/ws/track/7'), b = await plain(d, '/ws/track/7');
+	const other = await plain(d, '/ws/track/8'), bare = await plain(d, '/bare/7');
+	const of = (w, event) => w.got.filter((m) => m.event === event);
+	await until(() => of(a, 'came').length === 2 && of(b, 'came').length === 1,
+	    'came');
+	assert.match(of(a, 'came')[0].data.id, /^[\w-]{20}$/);
+	assert.deepEqual(other.got.map((m) => m.event), ['hello']);
+	assert.deepEqual(bare.got, ['hello']);
+	bare.send(JSON.stringify({ text: 'hi' }));
+	for (const w of [a, b]) {
+		const m = await until(() => of(w, 'message')[0], 'message');
+		assert.deepEqual(m.data, { text: 'hi' });
+		assert.equal(m.meta.room, 'track:7');
+		assert.equal(m.meta.offset, 4);	/* three came before */
+	}
+	assert.equal(of(other, 'message').length, 0);
+	for (const w of [a, b, other, bare])
+		w.terminate();
 });

@@ -56,6 +56,8 @@ the_dump_parses_to_the_same(void **state)
 	    " check = {'x\"?: number -1.5..1e100', 'y: string ..3'} }"
 	    " event 'w' { data = {'{\"$\": 1}', null} set = {'a\"b: user',"
 	    " 'c: claim:x.y', 'd: sid', 'e: text:f\"g', 'h: [1, {}]'} }"
+	    " event 'v' { to = joined meta_sid = on then a { to = sender data ="
+	    " 1 } then 'b\"' { to = room:x as = a set = 'x: user' } }"
 	    " event '*' { error = no } }"
 	    "route '/a/{b}' { namespace = '/n' join = 'x{b}{b}' roles = r }"
 	    );

@@ -140,19 +140,20 @@ the_rule_for_connect_sends_to_nobody_else(void **state)
 
 	(void)state;
 	assert_refused("event connect { to = namespace as = auth }",
-	    "event \"connect\": only to = sender: an auth object, with tokens "
-	    "in it, is for nobody else");
+	    "event \"connect\": without data only to = sender: an auth object, "
+	    "with tokens in it, is for nobody else");
 	assert_refused("event connect { to = room:r as = auth }",
-	    "event \"connect\": only to = sender: an auth object, with tokens "
-	    "in it, is for nobody else");
+	    "event \"connect\": without data only to = sender: an auth object, "
+	    "with tokens in it, is for nobody else");
 	assert_refused("event connect { to = sender }",
-	    "event \"connect\": to = sender needs as: clients may not be sent "
+	    "event \"connect\": it needs as: clients may not be sent "
 	    "an event of this name");
 	for (i = 0; i < nitems(more); i++) {
 		snprintf(rule, sizeof rule,
 		    "event connect { to = sender as = auth %s }", more[i]);
 		assert_refused(rule, "event \"connect\": nobody sends it: it "
-		    "takes to, as, meta, data and set, and nothing else");
+		    "takes to, as, meta, meta_sid, data, set and then, and "
+		    "nothing else");
 	}
 	assert_refused("event connect {} event connect {}",
 	    "event \"connect\": is there already (line 2)");
@@ -185,16 +186,16 @@ rules_that_make_no_sense_are_refused(void **state)
 	assert_refused("event m { to = room }", "event \"m\": to = room: needs "
 	    "the member of the first argument that names it: room:FIELD");
 	assert_refused("event m { to = back }", "event \"m\": to = back:"
-	    " must be one of room:FIELD | user:FIELD | namespace | sender | "
-	    "backend | nowhere");
+	    " must be one of room:FIELD | user:FIELD | joined | namespace | "
+	    "sender | backend | nowhere");
 	assert_refused("event m { to = backend }", "event \"m\": to = backend "
 	    "needs a redis section: back ends read it there");
 	assert_refused("event m { to = namespace forward = true }",
 	    "event \"m\": forward = true needs a redis section: back ends "
 	    "read it there");
 	assert_refused("event m { to = sender:x }", "event \"m\": to = "
-	    "sender:x: must be one of room:FIELD | user:FIELD | namespace | "
-	    "sender | backend | nowhere");
+	    "sender:x: must be one of room:FIELD | user:FIELD | joined | "
+	    "namespace | sender | backend | nowhere");
 	assert_refused("event m {} event m {}",
 	    "event \"m\": is there already (line 2)");
 	assert_refused("event 'm*' {}", "event \"m*\": \"*\" stands alone: "
@@ -338,6 +339,67 @@ what_the_server_cannot_write_is_refused(void **state)
 	}
 	(void)strlcat(list, "} }", sizeof list);
 	assert_refused(list, "event \"m\": set = a: 1: more than 32 members");
+}
+
+static void
+what_an_event_causes_besides_is_understood(void **state)
+{
+	struct conf *conf = conf_text(NS("event m { to = joined "
+	    "then a { to = sender data = 1 } then b { to = user:u "
+	    "  as = a meta = off set = 'k: claim:c' } }"
+	    "event n { then a { to = namespace } }"
+	    "event o { then a { to = namespace meta = off } }"
+	    "event p { args = 3 then a { to = namespace data = 1 }"
+	    "  then b { to = namespace } }"));
+	const struct conf_event *e = conf->namespaces[0].events;
+
+	(void)state;
+	assert_int_equal(e->to, CONF_TO_JOINED);
+	assert_int_equal(e->nthen, 2);
+	assert_string_equal(e->then[0].as_json, "\"a\"");
+	assert_string_equal(e->then[1].as_json, "\"a\"");
+	assert_string_equal(e->then[1].field, "u");
+	assert_int_equal(e->then[1].offline, CONF_OFFLINE_DROP);
+	assert_int_equal(conf->nclaims, 1);
+	/* where meta is, no client can write */
+	assert_int_equal(conf_event_args(e), 1);
+	assert_int_equal(conf_event_args(&e->then[0]), 0);
+	assert_int_equal(conf_event_args(&e->then[1]), 1);
+	assert_int_equal(conf_event_args(&e[1]), 1);
+	assert_int_equal(conf_event_args(&e[2]), 0);
+	assert_int_equal(conf_event_args(&e[3]), 3);
+	assert_int_equal(conf_event_args(&e[3].then[0]), 0);
+	assert_int_equal(conf_event_args(&e[3].then[1]), 3);
+	conf_free(&conf);
+}
+
+static void
+what_an_event_cannot_cause_is_refused(void **state)
+{
+	(void)state;
+	assert_refused("event m { then a {} }", "then \"a\" needs to");
+	assert_refused("event m { then a { to = sender } then a { to = sender "
+	    "} }", "then \"a\": is there already (line 2)");
+	assert_refused("event m { then '*' { to = sender } }", "then \"*\": "
+	    "\"*\" is not a name");
+	assert_refused("event m { then connect { to = sender } }",
+	    "then \"connect\": the name is reserved by Socket.IO");
+	assert_refused("event m { then a { to = backend } }", "then \"a\": to "
+	    "= backend needs a redis section: back ends read it there");
+	assert_refused("event m { error = no then a { to = sender } }",
+	    "event \"m\": then and error contradict");
+	assert_refused("event m { then a { to = sender meta = off meta_sid = on"
+	    " } }", "then \"a\": meta_sid needs meta");
+	assert_refused("event connect { then a { to = namespace } }",
+	    "then \"a\": without data only to = sender: an auth object, "
+	    "with tokens in it, is for nobody else");
+	assert_refused("event m { then a { to = sender ack = echo } }",
+	    "unknown directive ack in then, it belongs in event");
+	assert_refused("event m { then 1 { to = sender } then 2 { to = sender }"
+	    "then 3 { to = sender } then 4 { to = sender } then 5 { to = sender"
+	    "} then 6 { to = sender } then 7 { to = sender } then 8 { to = "
+	    "sender } then 9 { to = sender } }", "then \"9\": an event causes 8 "
+	    "more at most");
 }
 
 static void
@@ -508,6 +570,8 @@ main(void)
 		cmocka_unit_test(checks_that_make_no_sense_are_refused),
 		cmocka_unit_test(what_the_server_writes_is_understood),
 		cmocka_unit_test(what_the_server_cannot_write_is_refused),
+		cmocka_unit_test(what_an_event_causes_besides_is_understood),
+		cmocka_unit_test(what_an_event_cannot_cause_is_refused),
 		cmocka_unit_test(namespaces_have_sane_names),
 		cmocka_unit_test(
 		    routes_lead_to_a_namespace_and_fill_in_a_room),

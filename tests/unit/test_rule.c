@@ -31,6 +31,13 @@
 	"    meta = off set = {\"room: text:open:1\"} }\n" \
 	"  event \"fixed\" { to = sender ack = echo meta = off" \
 	"    data = {\"{\\\"a\\\": 1}\", \"2\"} set = {\"by: user\"} }\n" \
+	"  event \"near\" { to = joined ack = delivered meta_sid = true }\n" \
+	"  event \"lone\" { to = joined member = off ack = delivered }\n" \
+	"  event \"order\" { to = room:room ack = accepted confirm = \"got\"" \
+	"    then \"thanks\" { to = sender data = \"\\\"you\\\"\" meta = off }" \
+	"    then \"cook\" { to = user:cook meta = off" \
+	"      set = {\"by: user\"} }" \
+	"    then \"more\" { as = \"thanks\" to = sender data = 2 } }\n" \
 	"  event \"*\" { to = nowhere error = \"no such thing\" } }\n"
 
 struct fixture {
@@ -480,6 +487,84 @@ a_rule_may_choose_the_room_and_the_arguments(void **state)
 	fake_hears(a, "43/c,3[{\"by\":\"ann\",\"a\": 1},2]");
 }
 
+static void
+those_in_the_same_rooms_hear_it_once(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *a = sio(x->f, ""), *b = sio(x->f, "bob"),
+	    *c = sio(x->g, "cy"), *d = sio(x->g, "dan");
+	const char *got;
+	char sid[40];
+	int i;
+
+	fake_say(x->f, a, "42/c,1[\"near\",5]");
+	fake_hears(a, "43/c,1[{\"error\":{\"code\":\"not_member\",\"message\":"
+	    "\"you are in no room\"}}]");
+	fake_say(x->f, a, "42/c,2[\"lone\",5]");
+	hears_between(a, "43/c,2[{\"id\":", "\"delivered\":0}]");
+	fake_hears(d, "");
+	for (i = 1; i <= 2; i++) {
+		(void)snprintf(sid, sizeof sid,
+		    "42/c,[\"room:join\",\"open:%d\"]", i);
+		fake_say(x->f, a, sid);
+		fake_say(x->f, b, sid);
+		fake_say(x->g, c, sid);
+		if (i != 1)
+			break;
+		/* one room: it is named */
+		fake_say(x->f, a, "42/c,3[\"near\",5]");
+		hears_between(b, "42/c,[\"near\",5,{\"id\":",
+		    "\"room\":\"open:1\"");
+		(void)fake_next(c);
+		(void)fake_next(a);
+	}
+	fake_text(x->f, a, "42/c,4[\"near\",6]");
+	hub_turn_end(x->f->hub);
+	fake_hears(a, "");		/* the other worker was asked */
+	fake_turn(x->w);
+	(void)snprintf(sid, sizeof sid, "\"sid\":\"%.20s\"",
+	    a->client->sessions->sid);
+	got = fake_next(b);
+	assert_ptr_equal(got, strstr(got, "42/c,[\"near\",6,{\"id\":"));
+	assert_non_null(strstr(got, sid));
+	assert_null(strstr(got, "\"room\""));
+	fake_hears(b, "");
+	hears_between(c, "42/c,[\"near\",6,{\"id\":", "\"from\":null,\"sid\":");
+	fake_hears(c, "");
+	hears_between(a, "43/c,4[{\"id\":", "\"delivered\":2}]");
+	fake_hears(a, "");
+	fake_hears(d, "");
+}
+
+static void
+one_event_causes_several_in_order(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *a = sio(x->f, "ann"), *b = sio(x->f, "bob"),
+	    *c = sio(x->g, "cy");
+	uint64_t before;
+
+	fake_say(x->f, a, "42/c,[\"room:join\",\"open:1\"]");
+	fake_say(x->f, b, "42/c,[\"room:join\",\"open:1\"]");
+	before = counter_get(COUNTER_events_accepted);
+	fake_say(x->f, a, "42/c,1[\"order\",{\"room\":\"open:1\","
+	    "\"cook\":\"cy\",\"by\":0}]");
+	hears_between(b, "42/c,[\"order\",{\"room\":\"open:1\",\"cook\":"
+	    "\"cy\",\"by\":0},{\"id\":", "\"from\":\"ann\"");
+	hears_between(a, "42/c,[\"got\",{\"room\"", "");
+	hears_between(a, "43/c,1[{\"id\":", "\"ts\"");
+	fake_hears(a, "42/c,[\"thanks\",\"you\"]");
+	hears_between(a, "42/c,[\"thanks\",2,{\"id\":", "\"from\":\"ann\"");
+	fake_hears(c, "42/c,[\"cook\",{\"by\":\"ann\",\"room\":\"open:1\","
+	    "\"cook\":\"cy\"}]");
+	assert_int_equal(1, counter_get(COUNTER_events_accepted) - before);
+	/* one that cannot be: none is */
+	fake_say(x->f, a, "42/c,2[\"order\",{\"room\":\"open:1\"}]");
+	fake_hears(a, "43/c,2[{\"error\":{\"code\":\"invalid\",\"message\":"
+	    "\"\\\"cook\\\" must be a string that names the user\"}}]");
+	fake_hears(b, "");
+}
+
 int
 main(void)
 {
@@ -496,6 +581,8 @@ main(void)
 		T(members_that_a_rule_writes_cannot_be_forged),
 		T(members_need_an_object_to_be_written_to),
 		T(a_rule_may_choose_the_room_and_the_arguments),
+		T(those_in_the_same_rooms_hear_it_once),
+		T(one_event_causes_several_in_order),
 		T(volatile_passes_by_who_is_behind),
 		T(volatile_bursts_of_one_turn_end_nobody),
 		T(a_route_joins_its_room_and_speaks_bare),

@@ -150,7 +150,8 @@ diff_on_open(void *arg, enum conf_section section, const char *title)
 	if (l != NULL)
 		l->reload = diff_reloads(section);
 	buf_str(&s->prefix, ": ");
-	if (section == CONF_SEC_ROOM || section == CONF_SEC_ROUTE)
+	if (section == CONF_SEC_ROOM || section == CONF_SEC_ROUTE ||
+	    section == CONF_SEC_THEN)
 		diff_position(s, &b);
 	s->oom |= b.oom || s->prefix.oom;
 	buf_fini(&b);

@@ -10,11 +10,16 @@
 #include "conf/read/type.h"
 
 static void
-free_event(struct conf_event *event)
+free_event(struct conf_event *event, enum conf_section section)
 {
+	size_t i;
+
 	if (event->as_json == event->name_json)
 		event->as_json = NULL;
-	conf_object_free(CONF_SEC_EVENT, event);
+	for (i = 0; i < event->nthen; i++)
+		free_event(&event->then[i], CONF_SEC_THEN);
+	free(event->then);
+	conf_object_free(section, event);
 	free(event->name);
 	free(event->name_json);
 }
@@ -29,7 +34,7 @@ free_namespace(struct conf_namespace *ns)
 		conf_pattern_fini(&ns->rooms[i].pattern);
 	}
 	for (i = 0; i < ns->nevents; i++)
-		free_event(&ns->events[i]);
+		free_event(&ns->events[i], CONF_SEC_EVENT);
 	free(ns->rooms);
 	free(ns->events);
 	conf_index_free(&ns->event_index);

@@ -10,8 +10,7 @@
 #include "conf/index.h"
 #include "conf/name.h"
 #include "conf/pattern.h"
-#include "conf/rule/written.h"
-#include "conf/value/string.h"
+#include "conf/read/event.h"
 
 static bool
 namespace_room_same(const void *va, const void *vb)
@@ -39,130 +38,6 @@ namespace_room(struct conf_reading *parse, const struct conf_tree *in,
 		conf_titled_repeats(parse, in, s, ns->rooms,
 		    sizeof *ns->rooms, namespace_room_same);
 	conf_titled_fill(parse, s, room);
-}
-
-/* What the directives of a rule mean together. */
-static void
-namespace_check_event(struct conf_reading *parse, const struct conf_tree *s,
-    const struct conf_event *event)
-{
-	if (event->error[0] != '\0' && event->to != CONF_TO_NOWHERE)
-		conf_titled_bad(parse, s, "error needs to = nowhere");
-	if (event->self && event->to == CONF_TO_NOWHERE)
-		conf_titled_bad(parse, s, "self needs a receiver: to = ...");
-	if (event->to == CONF_TO_BACKEND && (event->self || event->forward))
-		conf_titled_bad(parse, s, "to = backend takes neither self nor "
-		    "forward: it is for back ends alone");
-	if (conf_event_forwards(event) &&
-	    !conf_redis_on(&parse->p.conf->redis))
-		conf_titled_bad(parse, s, event->forward ? "forward = true "
-		    "needs a redis section: back ends read it there" :
-		    "to = backend needs a redis section: back ends read it "
-		    "there");
-	if (event->conflate[0] != '\0' && !event->is_volatile)
-		conf_titled_bad(parse, s, "conflate needs volatile = true: "
-		    "what it replaces is not told");
-	if (event->confirm_json != NULL && event->error[0] != '\0')
-		conf_titled_bad(parse, s, "confirm and error contradict");
-}
-
-/*
- * The rule for the moment of joining.  What it sends on is the auth object of
- * a CONNECT, which may hold a token: to nobody but the one who sent it.
- */
-static void
-namespace_check_connect(struct conf_reading *parse, const struct conf_tree *s,
-    const struct conf_event *event)
-{
-	const bool given[] = { event->nroles > 0, event->self, event->forward,
-		event->offline != CONF_OFFLINE_DROP,
-		event->is_volatile, event->conflate[0] != '\0',
-		!event->member,
-		event->confirm_json != NULL, event->ack != CONF_ACK_NONE,
-		event->args != 0, event->max_bytes != 0, event->rate != NULL,
-		event->nchecks > 0, event->error[0] != '\0' };
-	size_t i;
-
-	if (event->to != CONF_TO_SENDER && event->to != CONF_TO_NOWHERE)
-		conf_titled_bad(parse, s, "only to = sender: "
-		    "an auth object, with tokens in it, is for nobody else");
-	else if (event->to == CONF_TO_SENDER && event->as_json == NULL)
-		conf_titled_bad(parse, s, "to = sender needs as: "
-		    "clients may not be sent an event of this name");
-	for (i = 0; i < nitems(given); i++)
-		if (given[i]) {
-			conf_titled_bad(parse, s, "nobody sends it: it takes "
-			    "to, as, meta, data and set, and nothing else");
-			break;
-		}
-}
-
-/* What the server writes into it. */
-static void
-namespace_check_written(struct conf_reading *parse, const struct conf_tree *s,
-    struct conf_event *event)
-{
-	if (conf_data_takes_none(event))
-		conf_titled_bad(parse, s, "set writes members, and the first "
-		    "of data is no object");
-	event->writes = event->ndata != 0 || event->nmembers != 0;
-	event->writes_field = conf_writes_field(event);
-}
-
-/* What a user who is away is spared, or waits for. */
-static void
-namespace_check_offline(struct conf_reading *parse, const struct conf_tree *s,
-    const struct conf_event *event, const struct conf_namespace *ns)
-{
-	uint32_t what = event->offline & ~(uint32_t)CONF_OFFLINE_DROP;
-
-	if (what == 0)
-		return;
-	if (what != event->offline)
-		conf_titled_bad(parse, s, "offline = drop stands alone");
-	if (event->to != CONF_TO_USER || event->is_volatile)
-		conf_titled_bad(parse, s, "offline is for what goes to = "
-		    "user:FIELD and is not volatile");
-	if (!conf_redis_on(&parse->p.conf->redis))
-		conf_titled_bad(parse, s, "offline = queue, or push, needs a "
-		    "redis section: it waits there");
-	if ((what & CONF_OFFLINE_PUSH) != 0 &&
-	    ns->presence == CONF_PRESENCE_OFF)
-		conf_titled_bad(parse, s, "offline = push needs presence in the "
-		    "namespace: else nobody knows who is on another host");
-}
-
-static void
-namespace_event(struct conf_reading *parse, const struct conf_tree *s,
-    struct conf_namespace *ns)
-{
-	struct conf_event *event = &ns->events[ns->nevents++];
-	bool connect = strcmp(s->title.text, "connect") == 0;
-	const char *wrong = connect ? NULL :
-	    conf_event_name_bad(s->title.text);
-
-	event->name = conf_strdup(s->title.text);
-	event->name_len = strlen(event->name);
-	event->name_json = conf_json_string(event->name);
-	event->line = s->title.at.line;
-	if (wrong != NULL)
-		conf_titled_bad(parse, s, wrong);
-	conf_titled_fill(parse, s, event);
-	namespace_check_written(parse, s, event);
-	if (connect) {
-		namespace_check_connect(parse, s, event);
-		if (ns->on_connect != NULL)
-			conf_section_again(parse, CONF_SEC_EVENT, event->name,
-			    event->line, ns->on_connect->line);
-		ns->on_connect = event;
-		return;
-	}
-	namespace_check_event(parse, s, event);
-	namespace_check_offline(parse, s, event, ns);
-	if (strcmp(event->name, "*") == 0)
-		ns->fallback = event;
-	else if (event->as_json == NULL)
-		event->as_json = event->name_json;
 }
 
 /* Sort; names that are there twice are neighbours then. */
@@ -225,6 +100,18 @@ namespace_place(struct conf *conf, const char *name)
 	    namespace_add(conf, name));
 }
 
+static void
+namespace_event_keeps(const struct conf_namespace *ns,
+    struct conf_event *event)
+{
+	size_t i;
+
+	event->keeps = ns->keeps && event->history && !event->is_volatile &&
+	    (event->to == CONF_TO_ROOM || event->to == CONF_TO_JOINED);
+	for (i = 0; i < event->nthen; i++)
+		namespace_event_keeps(ns, &event->then[i]);
+}
+
 /* So that whoever keeps nothing need not ask which room it is. */
 static void
 namespace_note_keeps(const struct conf *conf, struct conf_namespace *ns)
@@ -242,9 +129,7 @@ namespace_note_keeps(const struct conf *conf, struct conf_namespace *ns)
 		ns->queues |= (ns->events[i].offline &
 		    CONF_OFFLINE_QUEUE) != 0;
 	for (i = 0; i < ns->nevents; i++)
-		ns->events[i].keeps = ns->keeps && ns->events[i].history &&
-		    ns->events[i].to == CONF_TO_ROOM &&
-		    !ns->events[i].is_volatile;
+		namespace_event_keeps(ns, &ns->events[i]);
 }
 
 static void
@@ -302,7 +187,7 @@ namespace_read(struct conf_reading *parse, const struct conf_tree *s)
 	while ((sub = conf_tree_next(s, CONF_SEC_ROOM, sub)) != NULL)
 		namespace_room(parse, s, sub, ns);
 	while ((sub = conf_tree_next(s, CONF_SEC_EVENT, sub)) != NULL)
-		namespace_event(parse, sub, ns);
+		conf_event_read(parse, sub, ns);
 	namespace_note_keeps(parse->p.conf, ns);
 	namespace_check_poll(parse, s, ns);
 	namespace_check_joins(parse, s, ns);
@@ -349,6 +234,8 @@ namespace_event_asks(struct conf *conf, const struct conf_event *event,
 		if (event->members[i].from == CONF_FROM_CLAIM)
 			namespace_asks_claim(conf, event->members[i].text,
 			    cap);
+	for (i = 0; i < event->nthen; i++)
+		namespace_event_asks(conf, &event->then[i], cap);
 }
 
 /* What is to be kept of tokens. */

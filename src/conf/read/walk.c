@@ -64,6 +64,19 @@ walk_api(const struct conf *conf, const struct conf_visitor *v)
 }
 
 static void
+walk_event(const struct conf_event *event, const struct conf_visitor *v)
+{
+	size_t i;
+
+	v->open(v->arg, CONF_SEC_EVENT, event->name);
+	walk_rows(CONF_SEC_EVENT, event, v);
+	for (i = 0; i < event->nthen; i++)
+		walk_section(CONF_SEC_THEN, event->then[i].name,
+		    &event->then[i], v);
+	v->close(v->arg);
+}
+
+static void
 walk_namespace(const struct conf_namespace *ns, const struct conf_visitor *v)
 {
 	size_t i;
@@ -74,8 +87,7 @@ walk_namespace(const struct conf_namespace *ns, const struct conf_visitor *v)
 		walk_section(CONF_SEC_ROOM, ns->rooms[i].pattern.text,
 		    &ns->rooms[i], v);
 	for (i = 0; i < ns->nevents; i++)
-		walk_section(CONF_SEC_EVENT, ns->events[i].name,
-		    &ns->events[i], v);
+		walk_event(&ns->events[i], v);
 	v->close(v->arg);
 }
 

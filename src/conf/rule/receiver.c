@@ -1,5 +1,5 @@
 /*
- * Who receives an event: room:FIELD, user:FIELD, namespace, sender,
+ * Who receives an event: room:FIELD, user:FIELD, joined, namespace, sender,
  * backend, nowhere.
  */
 #include "conf/rule/receiver.h"
@@ -18,6 +18,7 @@ static const struct {
 } receivers[] = {
 	{ "room", CONF_TO_ROOM, true },
 	{ "user", CONF_TO_USER, true },
+	{ "joined", CONF_TO_JOINED, false },
 	{ "namespace", CONF_TO_NAMESPACE, false },
 	{ "sender", CONF_TO_SENDER, false },
 	{ "backend", CONF_TO_BACKEND, false },

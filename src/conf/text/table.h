@@ -88,7 +88,8 @@ struct conf_directive {
 	const char	*doc;		/* one sentence */
 };
 
-#define CONF_SECTION_DEPTH	3	/* namespace "/x" { event "y" { */
+#define CONF_SECTION_DEPTH	3	/* namespace "/x" { event "y" {
+					 * then "z" { */
 
 extern const struct conf_section_row conf_sections[CONF_SEC__MAX];
 extern const struct conf_directive conf_directives[CONF_NDIRECTIVES];

@@ -179,7 +179,7 @@ kept_publish_rest(struct hub *h, const struct api_kept *k,
 		return (false);
 	if (k->ns->journals)
 		return (keep_send(h, &one));
-	(void)publish_audience(h, k->ns, &rest, &p);
+	(void)publish_audience(h, k->ns, &rest, &p, NULL);
 	return (true);
 }
 

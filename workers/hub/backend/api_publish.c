@@ -388,7 +388,8 @@ publish_now(struct hub *h, struct order *o, void *asker, struct buf *out,
 	}
 	counter_add(COUNTER_api_publishes, 1);
 	if (a == NULL) {
-		(void)publish_audience(h, o->to.ns, &o->to.to, &p);
+		(void)publish_audience(h, o->to.ns, &o->to.to, &p,
+		    NULL);
 		publish_put_id(out, id, "");
 		return (true);
 	}

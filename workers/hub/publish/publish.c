@@ -147,10 +147,13 @@ publish_send(struct hub *h, const struct conf_namespace *ns,
 	post_audience(&b->to, a);
 	if (publish_is_far(h, p))
 		e.flags |= BUS_FAR;
-	if (ask != NULL) {
+	if (ask != NULL && ask->timeout_ms != 0) {
 		e.flags |= BUS_WANT_ANSWERS;
 		ref = ask->ref;
 		b->timeout_ms = ask->timeout_ms;
+	} else if (ask != NULL && ask->ref != 0 && !slotset_empty(bits)) {
+		e.flags |= BUS_WANT_COUNT;
+		ref = ask->ref;
 	}
 	if (!post_send(h, bits, ref, &e)) {
 		if (ask != NULL)
@@ -163,7 +166,8 @@ publish_send(struct hub *h, const struct conf_namespace *ns,
 
 uint32_t
 publish_audience(struct hub *h, const struct conf_namespace *ns,
-    const struct audience *a, const struct publication *p)
+    const struct audience *a, const struct publication *p,
+    struct publish_question *ask)
 {
 	struct publication with;
 	uint32_t got;
@@ -173,7 +177,7 @@ publish_audience(struct hub *h, const struct conf_namespace *ns,
 	got = fanout_audience(h, ns, a, p);
 	if (got > 0)
 		latency_queued(&h->latency, h->now);
-	publish_send(h, ns, a, p, NULL);
+	publish_send(h, ns, a, p, ask);
 	return (got);
 }
 
@@ -203,8 +207,8 @@ publish_put(uint8_t *to, struct slice s)
 
 /* Written by hand: it is part of each message. */
 struct slice
-publish_meta(struct hub *h, struct slice from, struct slice room,
-    struct slice *id)
+publish_meta(struct hub *h, struct slice from, struct slice sid,
+    struct slice room, struct slice *id)
 {
 	struct buf *b = &h->meta;
 	struct slice given = *id;
@@ -212,7 +216,7 @@ publish_meta(struct hub *h, struct slice from, struct slice room,
 
 	*id = slice_of(NULL, 0);
 	buf_reset(b);
-	if (!buf_reserve(b, 128 + OFFSET_MAX + given.n + from.n +
+	if (!buf_reserve(b, 128 + OFFSET_MAX + given.n + from.n + sid.n +
 	    room.n)) {
 		counter_add(COUNTER_memory_failures, 1);
 		return (*id);
@@ -225,6 +229,11 @@ publish_meta(struct hub *h, struct slice from, struct slice room,
 	*id = slice_of(at, (size_t)(to - at));
 	to = publish_put(to, SLICE("\",\"from\":"));
 	to = publish_put(to, from.n == 0 ? SLICE("null") : from);
+	if (sid.n != 0) {
+		to = publish_put(to, SLICE(",\"sid\":\""));
+		to = publish_put(to, sid);
+		*to++ = '"';
+	}
 	if (room.n != 0) {
 		to = publish_put(to, SLICE(",\"room\":"));
 		to = publish_put(to, room);
@@ -243,7 +252,7 @@ publish_meta_api(struct hub *h, struct slice room, struct slice *id)
 
 	buf_reset(&h->text);
 	if (room.n == 0)
-		return (publish_meta(h, none, none, id));
+		return (publish_meta(h, none, none, none, id));
 	json_escape(&h->text, room);
 	if (h->text.oom) {
 		h->text.oom = false;
@@ -251,7 +260,7 @@ publish_meta_api(struct hub *h, struct slice room, struct slice *id)
 		*id = none;
 		return (none);
 	}
-	return (publish_meta(h, none, buf_unread(&h->text), id));
+	return (publish_meta(h, none, none, buf_unread(&h->text), id));
 }
 
 /* --- in ------------------------------------------------------------------- */

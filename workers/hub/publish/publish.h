@@ -31,9 +31,10 @@ struct publish_question {
 uint32_t publish_room(struct hub *, const struct conf_namespace *,
 	    enum room_kind, struct slice name, const struct publication *,
 	    const struct session *except, struct publish_question *);
-/* To any audience, on behalf of a back end. */
+/* To any audience; ask: who else was asked how many have got it, or NULL. */
 uint32_t publish_audience(struct hub *, const struct conf_namespace *,
-	    const struct audience *, const struct publication *);
+	    const struct audience *, const struct publication *,
+	    struct publish_question *ask);
 /* The same as a question to clients: sent() is told of each here that got it
  * and can answer. */
 uint32_t publish_ask(struct hub *, const struct conf_namespace *,
@@ -51,11 +52,11 @@ void	publish_fill(struct bus_envelope *, struct bus_publish *,
 /* Other hosts may have some: the relay knows how to ask. */
 bool	publish_is_far(const struct hub *, const struct publication *);
 
-/* {"id":..,"from":..,"room"?:..,"ts":..} in the hub's scratch; *id is the part
- * between its quotes: as given (needs no escapes), or, when that is empty, a
- * new one.  from and room are raw JSON. */
-struct slice publish_meta(struct hub *, struct slice from, struct slice room,
-	    struct slice *id);
+/* {"id":..,"from":..,"sid"?:..,"room"?:..,"ts":..} in the hub's scratch; *id is
+ * the part between its quotes: as given (needs no escapes), or, when that is
+ * empty, a new one.  from and room are raw JSON; sid is one, or empty. */
+struct slice publish_meta(struct hub *, struct slice from, struct slice sid,
+	    struct slice room, struct slice *id);
 /* Of what nobody has sent; room is a name, or empty. */
 struct slice publish_meta_api(struct hub *, struct slice room,
 	    struct slice *id);

@@ -21,6 +21,7 @@ rule_find_target(struct passage *w)
 {
 	ssize_t n;
 
+	rule_look_first(w);
 	n = json_text(w->out.first, slice_str(w->rule->field), w->name_bytes,
 	    sizeof w->name_bytes, &w->raw);
 	if (json_type(w->raw) != JSON_STRING) {
@@ -37,6 +38,38 @@ rule_find_target(struct passage *w)
 	}
 	w->name = slice_of(w->name_bytes, (size_t)n);
 	return (true);
+}
+
+/* All rooms that the sender is in. */
+static bool
+rule_find_joined(struct passage *w)
+{
+	struct buf *b = &w->s->hub->text;
+	const struct membership *m;
+
+	if (w->s->nrooms > nitems(w->rooms)) {
+		refuse(w->s, w->in, REFUSED_LIMIT,
+		    "you are in more than %zu rooms", nitems(w->rooms));
+		return (false);
+	}
+	for (m = w->s->memberships; m != NULL; m = m->next)
+		if (room_kind(m->room) == ROOM_NAMED)
+			w->rooms[w->nrooms++] = room_name(m->room);
+	if (w->nrooms == 0 && w->rule->member) {
+		refuse(w->s, w->in, REFUSED_NOT_MEMBER, "you are in no room");
+		return (false);
+	}
+	if (w->nrooms != 1)
+		return (true);
+	w->name = w->rooms[0];
+	buf_reset(b);
+	json_escape(b, w->name);
+	w->raw = buf_unread(b);
+	if (!b->oom)
+		return (true);
+	b->oom = false;
+	refuse_memory(w->s, w->in);
+	return (false);
 }
 
 /* No more arguments than the rule says: what follows them is the server's. */
@@ -64,6 +97,8 @@ rule_may_reach(struct passage *w)
 {
 	const struct conf_event *r = w->rule;
 
+	if (unlikely(r->to == CONF_TO_JOINED))
+		return (rule_find_joined(w));
 	if (r->to != CONF_TO_ROOM && r->to != CONF_TO_USER)
 		return (true);
 	if (!rule_find_target(w))
@@ -79,10 +114,12 @@ rule_may_reach(struct passage *w)
 
 /* The sender names who gets it, unless the rule writes that as well. */
 static bool
-rule_writes(struct passage *w)
+rule_reaches(struct passage *w)
 {
 	const struct conf_event *r = w->rule;
 
+	if (likely(!r->writes))
+		return (rule_may_reach(w));
 	if (!r->writes_field && !rule_may_reach(w))
 		return (false);
 	if (!written_args(w->s, w->in, r, &w->out))
@@ -118,39 +155,109 @@ rule_may_pass(struct passage *w)
 	}
 	if (!rule_takes_args(w))
 		return (false);
-	if ((r->nchecks != 0 || r->field != NULL || r->conflate[0] != '\0') &&
-	    w->out.first.n == 0 && w->in->args.n != 0)
-		MUST(json_value(w->in->args, &w->out.first) > 0);
+	if (r->nchecks == 0)
+		return (true);
+	rule_look_first(w);
 	c = check_failed(r, w->out.first);
 	if (c != NULL) {
 		refuse(w->s, w->in, REFUSED_INVALID,
 		    "\"%s\" is missing, or not what it must be", c->field);
 		return (false);
 	}
-	if (unlikely(r->writes))
-		return (rule_writes(w));
-	return (rule_may_reach(w));
+	return (true);
 }
 
 /* --- the whole ------------------------------------------------------------ */
 
+static void
+rule_begin(struct passage *w, struct session *s, const struct inbound *in,
+    const struct conf_event *rule)
+{
+	w->s = s;
+	w->in = in;
+	w->rule = rule;
+	w->nargs = 0;
+	w->nrooms = 0;
+	w->besides = false;
+	w->out = (struct written){ in->args, in->first, in->nattach };
+	w->raw = w->name = w->id = slice_of(NULL, 0);
+}
+
+/* What the event causes besides would go out as well; else none of it does, and
+ * the sender was told. */
+static bool
+rule_thens_may(struct session *s, const struct inbound *in,
+    const struct conf_event *rule)
+{
+	struct passage w;
+	size_t i;
+
+	for (i = 0; i < rule->nthen; i++) {
+		rule_begin(&w, s, in, &rule->then[i]);
+		if (!rule_reaches(&w))
+			return (false);
+	}
+	return (true);
+}
+
+/* To who has just come, before anything else that it gets. */
+static void
+rule_greet(struct passage *w)
+{
+	if (rule_publication(w))
+		(void)fanout_session(w->s->hub, w->s, &w->p);
+}
+
+/* A session that begins is in no room yet but that of its route. */
+static bool
+rule_greets_nobody(const struct session *s, const struct conf_event *rule)
+{
+	return (rule->to == CONF_TO_NOWHERE ||
+	    (rule->to == CONF_TO_JOINED && s->nrooms == 0));
+}
+
+/* Nobody waits for an answer to these. */
+static void
+rule_thens(struct session *s, const struct inbound *in,
+    const struct conf_event *rule, bool greets)
+{
+	struct inbound quiet = *in;
+	struct passage w;
+	size_t i;
+
+	quiet.ack = (struct ack){ .kind = ACK_NONE };
+	for (i = 0; i < rule->nthen; i++) {
+		if (greets && rule_greets_nobody(s, &rule->then[i]))
+			continue;
+		rule_begin(&w, s, &quiet, &rule->then[i]);
+		w.besides = true;
+		if (!rule_takes_args(&w) || !rule_reaches(&w))
+			continue;
+		if (greets && w.rule->to == CONF_TO_SENDER)
+			rule_greet(&w);
+		else
+			rule_pass(&w);
+	}
+}
+
 void
 rule_event(struct session *s, const struct inbound *in, struct slice name)
 {
+	const struct conf_event *rule = name.n == 0 ? NULL :
+	    conf_event_find(s->ns, name);
 	struct passage w;
 
-	w.rule = name.n == 0 ? NULL : conf_event_find(s->ns, name);
-	if (w.rule == NULL) {
+	if (rule == NULL) {
 		refuse(s, in, REFUSED_UNKNOWN_EVENT, "unknown event");
 		return;
 	}
-	w.s = s;
-	w.in = in;
-	w.nargs = 0;
-	w.out = (struct written){ in->args, in->first, in->nattach };
-	w.raw = w.name = w.id = slice_of(NULL, 0);
-	if (rule_may_pass(&w))
-		rule_pass(&w);
+	rule_begin(&w, s, in, rule);
+	if (!rule_may_pass(&w) || (unlikely(rule->nthen != 0) &&
+	    !rule_thens_may(s, in, rule)) || !rule_reaches(&w))
+		return;
+	rule_pass(&w);
+	if (unlikely(rule->nthen != 0))
+		rule_thens(s, in, rule, false);
 }
 
 void
@@ -158,11 +265,18 @@ rule_connect(struct session *s, struct slice auth)
 {
 	struct inbound in = { .event = SLICE("\"connect\""),
 		.args = auth.n != 0 ? auth : SLICE("{}") };
-	struct passage w = { .s = s, .in = &in, .rule = s->ns->on_connect,
-		.nargs = 1, .out.args = in.args };
+	const struct conf_event *rule = s->ns->on_connect;
+	struct passage w;
 
-	if (w.rule == NULL || w.rule->to != CONF_TO_SENDER)
+	if (rule == NULL)
 		return;
-	if ((!w.rule->writes || rule_writes(&w)) && rule_publication(&w))
-		(void)fanout_session(s->hub, s, &w.p);
+	rule_begin(&w, s, &in, rule);
+	w.nargs = 1;
+	if (!rule_greets_nobody(s, rule) && rule_reaches(&w)) {
+		if (rule->to == CONF_TO_SENDER)
+			rule_greet(&w);
+		else
+			rule_pass(&w);
+	}
+	rule_thens(s, &in, rule, true);
 }

@@ -15,6 +15,14 @@
 #include "hub/stream/inbox.h"
 #include "proto/json.h"
 
+/* Once for what a client sends, whatever it causes. */
+static void
+rule_accepted(const struct passage *w)
+{
+	if (!w->besides)
+		counter_add(COUNTER_events_accepted, 1);
+}
+
 /* An ack that names the publication. */
 static bool
 rule_ack_wants_id(const struct passage *w)
@@ -43,12 +51,16 @@ rule_add_meta(struct passage *w, struct slice meta)
 
 /* Its key, if the sender gave one that is no larger than it may be. */
 static struct slice
-rule_conflate(const struct passage *w)
+rule_conflate(struct passage *w)
 {
+	const char *member = w->rule->conflate;
 	struct slice key;
 
-	if (w->rule->conflate[0] == '\0' || json_type(w->out.first) != JSON_OBJECT ||
-	    !json_get(w->out.first, slice_str(w->rule->conflate), &key) ||
+	if (member == NULL || member[0] == '\0')
+		return (slice_of(NULL, 0));
+	rule_look_first(w);
+	if (json_type(w->out.first) != JSON_OBJECT ||
+	    !json_get(w->out.first, slice_str(member), &key) ||
 	    key.n > CONFLATE_KEY_MAX)
 		return (slice_of(NULL, 0));
 	return (key);
@@ -66,8 +78,9 @@ rule_publication(struct passage *w)
 	if (w->rule->meta || rule_ack_wants_id(w) ||
 	    conf_event_forwards(w->rule) ||
 	    w->rule->offline != CONF_OFFLINE_DROP) {
-		meta = publish_meta(s->hub, from, w->rule->to == CONF_TO_ROOM ?
-		    w->raw : slice_of(NULL, 0), &w->id);
+		meta = publish_meta(s->hub, from, w->rule->meta_sid ?
+		    session_sid(s) : slice_of(NULL, 0), w->rule->to ==
+		    CONF_TO_USER ? slice_of(NULL, 0) : w->raw, &w->id);
 		if (meta.n == 0)
 			return (false);
 	}
@@ -85,6 +98,48 @@ rule_publication(struct passage *w)
 	return (!w->rule->meta || rule_add_meta(w, meta));
 }
 
+/* For whom the rule is; sid: the sender. */
+static struct audience
+rule_audience(const struct passage *w, const struct slice *sid)
+{
+	struct audience a = { .except = sid,
+		.nexcept = w->rule->self ? 0 : 1 };
+
+	switch (w->rule->to) {
+	case CONF_TO_ROOM:
+		a.rooms = &w->name;
+		a.nrooms = 1;
+		break;
+	case CONF_TO_USER:
+		a.users = &w->name;
+		a.nusers = 1;
+		break;
+	case CONF_TO_JOINED:
+		a.rooms = w->rooms;
+		a.nrooms = w->nrooms;
+		break;
+	case CONF_TO_SENDER:
+		a = (struct audience){ .sids = sid, .nsids = 1 };
+		break;
+	case CONF_TO_NAMESPACE:
+	case CONF_TO_NOWHERE:
+	case CONF_TO_BACKEND:
+		break;
+	}
+	return (a);
+}
+
+/* An audience that names nobody would be everybody. */
+static uint32_t
+rule_send_joined(struct passage *w, struct publish_question *ask)
+{
+	const struct slice sid = session_sid(w->s);
+	struct audience a = rule_audience(w, &sid);
+
+	return (w->nrooms == 0 ? 0 :
+	    publish_audience(w->s->hub, w->s->ns, &a, &w->p, ask));
+}
+
 /* Receivers on this worker; ask says who else was asked. */
 static uint32_t
 rule_send(struct passage *w, struct publish_question *ask)
@@ -92,6 +147,7 @@ rule_send(struct passage *w, struct publish_question *ask)
 	static const enum room_kind kinds[] = {
 		[CONF_TO_ROOM] = ROOM_NAMED, [CONF_TO_USER] = ROOM_USER,
 		[CONF_TO_NAMESPACE] = ROOM_NAMESPACE,
+		[CONF_TO_JOINED] = ROOM_NAMED,
 	};
 	struct session *s = w->s;
 
@@ -104,6 +160,10 @@ rule_send(struct passage *w, struct publish_question *ask)
 			return (0);
 		latency_queued(&s->hub->latency, s->hub->now);
 		return (1);
+	case CONF_TO_JOINED:
+		if (w->nrooms != 1)
+			return (rule_send_joined(w, ask));
+		/* FALLTHROUGH */
 	case CONF_TO_ROOM:
 	case CONF_TO_USER:
 	case CONF_TO_NAMESPACE:
@@ -159,37 +219,12 @@ rule_acknowledge(struct passage *w, uint32_t got,
 static bool
 rule_is_kept(const struct passage *w)
 {
+	if (w->rule->to == CONF_TO_JOINED && w->nrooms == 0)
+		return (false);
 	if (w->s->ns->journals)
 		return (!w->p.is_volatile && w->rule->to != CONF_TO_NOWHERE &&
 		    w->rule->to != CONF_TO_BACKEND);
 	return (w->rule->keeps && conf_room_keeps(w->s->ns, w->name));
-}
-
-/* For whom the rule is; sid: the sender. */
-static struct audience
-rule_audience(const struct passage *w, const struct slice *sid)
-{
-	struct audience a = { .except = sid,
-		.nexcept = w->rule->self ? 0 : 1 };
-
-	switch (w->rule->to) {
-	case CONF_TO_ROOM:
-		a.rooms = &w->name;
-		a.nrooms = 1;
-		break;
-	case CONF_TO_USER:
-		a.users = &w->name;
-		a.nusers = 1;
-		break;
-	case CONF_TO_SENDER:
-		a = (struct audience){ .sids = sid, .nsids = 1 };
-		break;
-	case CONF_TO_NAMESPACE:
-	case CONF_TO_NOWHERE:
-	case CONF_TO_BACKEND:
-		break;
-	}
-	return (a);
 }
 
 /* What else the sender is told. */
@@ -233,7 +268,7 @@ rule_keep(struct passage *w)
 		    keep_why(BUS_STORE_UNAVAILABLE));
 		return;
 	}
-	counter_add(COUNTER_events_accepted, 1);
+	rule_accepted(w);
 	rule_keep_confirm(w, &sid);
 	if (w->rule->ack == CONF_ACK_ECHO)
 		session_ack_binary(w->s, &w->in->ack, w->out.args,
@@ -243,8 +278,8 @@ rule_keep(struct passage *w)
 static struct forward
 rule_forwarded(const struct passage *w)
 {
-	return ((struct forward){ .room = w->rule->to == CONF_TO_ROOM ?
-	    w->name : slice_of(NULL, 0), .id = w->id, .event = w->p.event,
+	return ((struct forward){ .room = w->rule->to == CONF_TO_USER ?
+	    slice_of(NULL, 0) : w->name, .id = w->id, .event = w->p.event,
 	    .args = w->out.args, .attachments = w->in->attachments,
 	    .nattach = w->out.nattach });
 }
@@ -261,7 +296,7 @@ rule_to_backend(struct passage *w)
 		    forward_why(BUS_STORE_UNAVAILABLE));
 		return;
 	}
-	counter_add(COUNTER_events_accepted, 1);
+	rule_accepted(w);
 	rule_confirm(w);
 	if (w->rule->ack == CONF_ACK_ECHO)
 		session_ack_binary(w->s, &w->in->ack, w->out.args,
@@ -301,7 +336,7 @@ rule_offline(struct passage *w)
 		refuse(s, w->in, REFUSED_UNAVAILABLE, "%s", inbox_why());
 		return (true);
 	}
-	counter_add(COUNTER_events_accepted, 1);
+	rule_accepted(w);
 	rule_confirm(w);
 	if (w->rule->ack == CONF_ACK_ECHO)
 		session_ack_binary(s, &w->in->ack, w->out.args,
@@ -336,7 +371,7 @@ rule_pass(struct passage *w)
 		rule_keep(w);
 		return;
 	}
-	counter_add(COUNTER_events_accepted, 1);
+	rule_accepted(w);
 	if (w->rule->ack == CONF_ACK_DELIVERED &&
 	    w->in->ack.kind != ACK_NONE)
 		ask.ref = pending_ref(w->s->hub);

@@ -129,7 +129,7 @@ presence_tell_lot(struct session *s, struct audience *a,
 {
 	if (a->nrooms == 0)
 		return;
-	(void)publish_audience(s->hub, s->ns, a, p);
+	(void)publish_audience(s->hub, s->ns, a, p, NULL);
 	work_add(&s->hub->work, ROOMS_WORK);
 	a->nrooms = 0;
 }
