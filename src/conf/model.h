@@ -333,13 +333,14 @@ enum { CONF_OFFLINE_DROP = 1, CONF_OFFLINE_QUEUE = 2, CONF_OFFLINE_PUSH = 4 };
 
 /* Where what the server writes into an event comes from. */
 enum conf_from { CONF_FROM_JSON, CONF_FROM_CLAIM, CONF_FROM_USER,
-	CONF_FROM_SID };
+	CONF_FROM_SID, CONF_FROM_QUERY, CONF_FROM_HEADER, CONF_FROM_ADDRESS };
 /* "author: claim:name" */
 struct conf_member {
 	char		*name;		/* of the member */
 	char		*key;		/* the same as a raw JSON string */
 	enum conf_from	 from;
-	char		*text;		/* JSON: the value; CLAIM: its name */
+	char		*text;		/* JSON: the value; CLAIM, QUERY, HEADER:
+					 * a name */
 };
 
 struct conf_event {
@@ -431,6 +432,11 @@ struct conf_namespace {
 	enum conf_presence presence;
 	uint64_t	 idle_after_ms;	/* silent for so long: away; 0: never */
 	uint32_t	 tells;		/* CONF_TELL_ bits */
+	char		**keep_query;	/* parameters of the handshake that rules
+					 * and back ends may see */
+	size_t		 nkeep_query;
+	char		**keep_headers;	/* the same, in lower case */
+	size_t		 nkeep_headers;
 	bool		 queues;	/* some event waits for users who are away, */
 	unsigned	 offline_events; /* as many of one user, */
 	uint64_t	 offline_bytes;
@@ -514,6 +520,12 @@ conf_listen_serves(const struct conf_listen *l, uint32_t what)
 	return ((l->serve == 0 || (l->serve & what) != 0) &&
 	    (l->status || what != CONF_SERVE_STATUS));
 }
+
+/* Each once; they belong to who asks for them. */
+struct conf_names {
+	const char	**v;
+	size_t		 n;
+};
 
 struct conf {
 	unsigned	 magic;
@@ -622,9 +634,12 @@ struct conf {
 	size_t		 nnamespaces;	/* those that are gone included */
 	unsigned	 ns_room;	/* indices are below, as long as the
 					 * daemon lives */
-	const char	**claims;	/* that rules ask for, each once; the
-					 * names are theirs */
-	size_t		 nclaims;
+	/* that rules ask for */
+	struct conf_names claims;	/* of tokens, */
+	struct conf_names query;	/* ... and of handshakes */
+	struct conf_names headers;
+	bool		 keeps_address;
+	bool		 keeps_handshakes;	/* any of these */
 	struct conf_route *routes;
 	size_t		 nroutes;
 	void		*ns_index;	/* private to index.c */

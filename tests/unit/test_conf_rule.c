@@ -301,7 +301,7 @@ what_the_server_writes_is_understood(void **state)
 	assert_string_equal(m[4].text, "\"a\\\"b\"");
 	assert_true(e->writes && !e->writes_field);
 	assert_true(e[1].writes && e[1].writes_field);
-	assert_int_equal(conf->nclaims, 2);
+	assert_int_equal(conf->claims.n, 2);
 	conf_free(&conf);
 }
 
@@ -325,8 +325,8 @@ what_the_server_cannot_write_is_refused(void **state)
 	assert_refused("event m { set = ': user' }", "event \"m\": set = : "
 	    "user: the member has no name");
 	assert_refused("event m { set = {'a: users'} }", "event \"m\": set = "
-	    "a: users: the source must be one of claim:NAME, user, sid, "
-	    "text:WORDS or JSON");
+	    "a: users: the source must be one of claim:NAME, query:NAME, "
+	    "header:NAME, user, sid, address, text:WORDS or JSON");
 	assert_refused("event m { set = {'a: user', 'a: sid'} }", "event \"m\":"
 	    " set = a: sid: the member is written twice");
 	for (i = 0; i < 16; i++)
@@ -339,6 +339,42 @@ what_the_server_cannot_write_is_refused(void **state)
 	}
 	(void)strlcat(list, "} }", sizeof list);
 	assert_refused(list, "event \"m\": set = a: 1: more than 32 members");
+}
+
+static void
+what_is_kept_of_handshakes_is_what_rules_may_see(void **state)
+{
+	struct conf *conf = conf_text("namespace '/a' { auth = none keep_query "
+	    "= {a, b} keep_headers = {X-A} event m { set = {'a: query:a', "
+	    "'h: header:x-A'} } } namespace '/b' { auth = none "
+	    "keep_query = {b, c} event m { then n { to = sender set = "
+	    "'i: address' } } }");
+	const struct conf_event *e = conf->namespaces[0].events;
+
+	(void)state;
+	assert_int_equal(conf->query.n, 3);
+	assert_int_equal(conf->headers.n, 1);
+	assert_string_equal(conf->headers.v[0], "x-a");
+	assert_string_equal(e->members[1].text, "x-a");
+	assert_true(conf->keeps_address && conf->keeps_handshakes);
+	conf_free(&conf);
+	conf = conf_text(NS(""));
+	assert_false(conf->keeps_handshakes);
+	conf_free(&conf);
+	assert_refused("event m { set = 'a: query:a' }", "event \"m\": set has "
+	    "query:NAME, which is not in keep_query of the namespace");
+	assert_refused("event m { then n { to = sender set = 'a: header:a' } }",
+	    "then \"n\": set has header:NAME, which is not in keep_headers of "
+	    "the namespace");
+	assert_refused("keep_headers = {a, Cookie}", "namespace \"/n\": "
+	    "keep_headers = Cookie: holds secrets that are for nobody else");
+	assert_refused("keep_headers = 'a b'", "namespace \"/n\": keep_headers "
+	    "= a b: has a character that names in HTTP do not have");
+	assert_conf_errors("jwt { query = token secret = '"
+	    "0123456789abcdef0123456789abcdef' }\n"
+	    "namespace '/n' { keep_query = token }",
+	    "t:2: namespace \"/n\": keep_query has the parameter that tokens "
+	    "come in (jwt: query)\n");
 }
 
 static void
@@ -360,7 +396,7 @@ what_an_event_causes_besides_is_understood(void **state)
 	assert_string_equal(e->then[1].as_json, "\"a\"");
 	assert_string_equal(e->then[1].field, "u");
 	assert_int_equal(e->then[1].offline, CONF_OFFLINE_DROP);
-	assert_int_equal(conf->nclaims, 1);
+	assert_int_equal(conf->claims.n, 1);
 	/* where meta is, no client can write */
 	assert_int_equal(conf_event_args(e), 1);
 	assert_int_equal(conf_event_args(&e->then[0]), 0);
@@ -570,6 +606,7 @@ main(void)
 		cmocka_unit_test(checks_that_make_no_sense_are_refused),
 		cmocka_unit_test(what_the_server_writes_is_understood),
 		cmocka_unit_test(what_the_server_cannot_write_is_refused),
+		cmocka_unit_test(what_is_kept_of_handshakes_is_what_rules_may_see),
 		cmocka_unit_test(what_an_event_causes_besides_is_understood),
 		cmocka_unit_test(what_an_event_cannot_cause_is_refused),
 		cmocka_unit_test(namespaces_have_sane_names),

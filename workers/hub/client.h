@@ -17,8 +17,11 @@
 
 struct client;
 struct eio_payload;
+struct handshake;
 
 /* --- handshake ----------------------------------------------------------- */
+
+#define HANDSHAKE_MAX	4096	/* bytes that are kept of one */
 
 /* What the request said about who is there.  The host looks for a token in
  * Authorization, the configured cookie and query parameter, and in the
@@ -29,6 +32,8 @@ struct client_request {
 					 * no token says otherwise; empty: none */
 	struct slice	 since;		/* places in the namespace's rooms that its
 					 * client has seen, or empty: plain only */
+	struct slice	 handshake;	/* what is kept of it: see
+					 * session/handshake.h; or empty */
 	uint64_t	 address;	/* limit_address() of the peer */
 	const struct conf_namespace *ns;	/* NULL: Socket.IO's CONNECT
 						 * will name some */
@@ -48,6 +53,7 @@ struct admission {
 	size_t		 room_len;
 	struct slice	 since;		/* as asked with; borrowed */
 	uint64_t	 address;	/* likewise */
+	struct handshake *handshake;	/* or NULL */
 	struct count	*count;		/* where it is counted */
 	uint32_t	 user_node, ns_node;	/* as in limit.h; 0: not */
 };

@@ -27,6 +27,7 @@
 #include "hub/dialect/longpoll.h"
 #include "hub/dialect/sse.h"
 #include "hub/service/presence.h"
+#include "hub/session/handshake.h"
 #include "hub/session/limit.h"
 #include "hub/session/note.h"
 #include "hub/session/tokens.h"
@@ -62,6 +63,7 @@ hub_parts(struct hub *h)
 	    (h->limits = limits_new(h->conf)) != NULL &&
 	    (h->pending = pending_table_new(h)) != NULL &&
 	    (h->tokens = tokens_new(h->segment)) != NULL &&
+	    (h->handshakes = handshakes_new()) != NULL &&
 	    (h->lost = lost_table_new(h)) != NULL &&
 	    (h->recover = recover_table_new(h)) != NULL &&
 	    (h->asks = ask_table_new(h)) != NULL &&
@@ -142,6 +144,7 @@ hub_free(struct hub **hp)
 	sid_table_free(h);
 	room_table_free(h);
 	tokens_free(h);
+	handshakes_free(h);
 	free(h->marks);
 	out_fini(&h->out);
 	slab_fini(&h->clients[CLIENT_PLAIN]);

@@ -44,6 +44,7 @@ struct hub {
 	struct sid_table *sids;
 	struct limits	*limits;
 	struct tokens	*tokens;
+	struct handshakes *handshakes;
 	struct pending_table *pending;
 	struct lost_table *lost;
 	struct recover_table *recover;

@@ -172,7 +172,9 @@ session_sid(const struct session *s)
 struct client {
 	unsigned	 magic;
 #define CLIENT_MAGIC	0xc11e47c1
-	bool		 closing;	/* we asked the host to close */
+	bool		 closing : 1;	/* we asked the host to close */
+	bool		 kept : 1;	/* some of its handshake is kept: see
+					 * session/handshake */
 	uint8_t		 wire;		/* enum wire */
 	uint16_t	 nsessions;	/* namespaces_per_connection at most */
 	const struct client_kind *kind;

@@ -490,6 +490,7 @@ worker_open_conns(struct worker *w)
 	buf_init(&w->lines);
 	buf_init(&w->cors);
 	buf_init(&w->vouched);
+	buf_init(&w->kept);
 	w->rbuf = malloc(WORKER_RBUF + 1);
 	w->tlsbuf = malloc(CONN_TLS_RECORD);
 	buf_init(&extra);
@@ -551,6 +552,7 @@ worker_free(struct worker *w)
 	buf_fini(&w->lines);
 	buf_fini(&w->cors);
 	buf_fini(&w->vouched);
+	buf_fini(&w->kept);
 	free(w->demo_extra);
 	free(w->users);
 	free(w->rbuf);

@@ -138,6 +138,7 @@ struct worker {
 	struct buf	 lines;		/* of a response's head */
 	struct buf	 cors;		/* ... for this request's origin */
 	struct buf	 vouched;	/* claims of a client's certificate */
+	struct buf	 kept;		/* of a handshake */
 	uint8_t		 decoded[WORKER_DECODED];
 
 	struct parcels	*parcels;	/* net */

@@ -13,8 +13,12 @@
 /* What the server writes into it. */
 static void
 event_check_written(struct conf_reading *parse, const struct conf_tree *s,
-    struct conf_event *event)
+    struct conf_event *event, const struct conf_namespace *ns)
 {
+	const char *wrong = conf_not_kept(event, ns);
+
+	if (wrong != NULL)
+		conf_titled_bad(parse, s, wrong);
 	if (conf_data_takes_none(event))
 		conf_titled_bad(parse, s, "set writes members, and the first "
 		    "of data is no object");
@@ -138,7 +142,8 @@ event_name(struct conf_event *event, const struct conf_tree *s)
 
 static void
 event_then(struct conf_reading *parse, const struct conf_tree *in,
-    const struct conf_tree *s, struct conf_event *event)
+    const struct conf_tree *s, struct conf_event *event,
+    const struct conf_namespace *ns)
 {
 	struct conf_event *then = &event->then[event->nthen++];
 	const char *wrong = NULL;
@@ -156,12 +161,12 @@ event_then(struct conf_reading *parse, const struct conf_tree *in,
 	conf_titled_repeats(parse, in, s, event->then, sizeof *event->then,
 	    NULL);
 	event_check_to(parse, s, then);
-	event_check_written(parse, s, then);
+	event_check_written(parse, s, then, ns);
 }
 
 static void
 event_thens(struct conf_reading *parse, const struct conf_tree *s,
-    struct conf_event *event)
+    struct conf_event *event, const struct conf_namespace *ns)
 {
 	const struct conf_tree *sub = NULL;
 	size_t n = conf_tree_count(s, CONF_SEC_THEN);
@@ -171,7 +176,7 @@ event_thens(struct conf_reading *parse, const struct conf_tree *s,
 	event->then = conf_calloc(n, sizeof *event->then);
 	while ((sub = conf_tree_next(s, CONF_SEC_THEN, sub)) != NULL)
 		if (event->nthen < THEN_MAX)
-			event_then(parse, s, sub, event);
+			event_then(parse, s, sub, event, ns);
 		else
 			conf_titled_bad(parse, sub, "an event causes 8 more "
 			    "at most");
@@ -232,8 +237,8 @@ conf_event_read(struct conf_reading *parse, const struct conf_tree *s,
 	if (wrong != NULL)
 		conf_titled_bad(parse, s, wrong);
 	conf_titled_fill(parse, s, event);
-	event_check_written(parse, s, event);
-	event_thens(parse, s, event);
+	event_check_written(parse, s, event, ns);
+	event_thens(parse, s, event, ns);
 	event_note_args(event);
 	if (connect) {
 		event_connect(parse, s, ns, event);

@@ -87,7 +87,9 @@ free_titled(struct conf *conf)
 	free(conf->routes);
 	free(conf->rates);
 	free(conf->namespaces);
-	free(conf->claims);
+	free(conf->claims.v);
+	free(conf->query.v);
+	free(conf->headers.v);
 	conf_index_free(&conf->ns_index);
 }
 

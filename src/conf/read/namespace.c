@@ -10,6 +10,7 @@
 #include "conf/index.h"
 #include "conf/name.h"
 #include "conf/pattern.h"
+#include "conf/read/asked.h"
 #include "conf/read/event.h"
 
 static bool
@@ -142,6 +143,19 @@ namespace_check_poll(struct conf_reading *parse, const struct conf_tree *s,
 		    "history");
 }
 
+/* What could hold a token is for nobody to see. */
+static void
+namespace_check_query(struct conf_reading *parse, const struct conf_tree *s,
+    const struct conf_namespace *ns)
+{
+	size_t i;
+
+	for (i = 0; i < ns->nkeep_query; i++)
+		if (strcmp(ns->keep_query[i], parse->p.conf->jwt.query) == 0)
+			conf_titled_bad(parse, s, "keep_query has the "
+			    "parameter that tokens come in (jwt: query)");
+}
+
 static void
 namespace_check_joins(struct conf_reading *parse, const struct conf_tree *s,
     const struct conf_namespace *ns)
@@ -177,6 +191,7 @@ namespace_read(struct conf_reading *parse, const struct conf_tree *s)
 	if (wrong != NULL)
 		conf_titled_bad(parse, s, wrong);
 	conf_titled_fill(parse, s, ns);
+	namespace_check_query(parse, s, ns);
 	if (ns->tells != 0 && !conf_redis_on(&parse->p.conf->redis))
 		conf_titled_bad(parse, s, "events needs a redis section: back "
 		    "ends read them there");
@@ -208,55 +223,6 @@ namespace_index_all(struct conf_reading *parse)
 	namespace_index(parse, index, CONF_SEC_NAMESPACE);
 	conf->ns_index = index;
 }
-
-/* --- claims --------------------------------------------------------------- */
-
-static void
-namespace_asks_claim(struct conf *conf, const char *name, size_t *cap)
-{
-	size_t i;
-
-	for (i = 0; i < conf->nclaims; i++)
-		if (strcmp(conf->claims[i], name) == 0)
-			return;
-	conf->claims = conf_grow(conf->claims, conf->nclaims, cap,
-	    sizeof *conf->claims);
-	conf->claims[conf->nclaims++] = name;
-}
-
-static void
-namespace_event_asks(struct conf *conf, const struct conf_event *event,
-    size_t *cap)
-{
-	size_t i;
-
-	for (i = 0; i < event->nmembers; i++)
-		if (event->members[i].from == CONF_FROM_CLAIM)
-			namespace_asks_claim(conf, event->members[i].text,
-			    cap);
-	for (i = 0; i < event->nthen; i++)
-		namespace_event_asks(conf, &event->then[i], cap);
-}
-
-/* What is to be kept of tokens. */
-static void
-namespace_note_claims(struct conf *conf)
-{
-	const struct conf_namespace *ns;
-	size_t cap = 0, i;
-
-	for (ns = conf->namespaces; ns < conf->namespaces + conf->nnamespaces;
-	    ns++) {
-		for (i = 0; i < ns->nrooms; i++)
-			if (ns->rooms[i].join == CONF_JOIN_CLAIM)
-				namespace_asks_claim(conf, ns->rooms[i].claim,
-				    &cap);
-		for (i = 0; i < ns->nevents; i++)
-			namespace_event_asks(conf, &ns->events[i], &cap);
-	}
-}
-
-/* --- the whole ------------------------------------------------------------ */
 
 #define NAMESPACES_MAX		1024
 #define NAMESPACES_SPARE	64	/* that later configurations may add */
@@ -292,5 +258,5 @@ conf_namespaces_read(struct conf_reading *parse)
 		namespace_read(parse, s);
 	}
 	namespace_index_all(parse);
-	namespace_note_claims(parse->p.conf);
+	conf_asked_note(parse->p.conf);
 }

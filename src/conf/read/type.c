@@ -54,6 +54,8 @@ static const struct {
 				   conf_free_strings },
 	[CONF_TYPE_TOKENS]     = { conf_set_tokens, conf_dump_strings,
 				   conf_free_strings },
+	[CONF_TYPE_HEADERS]    = { conf_set_headers, conf_dump_strings,
+				   conf_free_strings },
 	[CONF_TYPE_TOKEN]      = { conf_set_token, conf_dump_string,
 				   conf_free_string },
 	[CONF_TYPE_COOKIEPATH] = { conf_set_cookie_path, conf_dump_string,

@@ -4,6 +4,7 @@
  */
 #include "conf/rule/written.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,6 +95,7 @@ static const struct {
 } plain_sources[] = {
 	{ "user", CONF_FROM_USER },
 	{ "sid", CONF_FROM_SID },
+	{ "address", CONF_FROM_ADDRESS },
 };
 
 /* ... and those that do: "claim:NAME". */
@@ -102,9 +104,20 @@ static const struct {
 	enum conf_from	 from;
 } named_sources[] = {
 	{ "claim", CONF_FROM_CLAIM },
+	{ "query", CONF_FROM_QUERY },
+	{ "header", CONF_FROM_HEADER },
 };
 
-#define SOURCES	"claim:NAME, user, sid, text:WORDS or JSON"
+#define SOURCES \
+	"claim:NAME, query:NAME, header:NAME, user, sid, address, " \
+	"text:WORDS or JSON"
+
+static void
+member_lower(char *name)
+{
+	for (; *name != '\0'; name++)
+		*name = (char)tolower((unsigned char)*name);
+}
 
 static const char *
 member_source(const char *text, struct conf_member *m)
@@ -122,6 +135,8 @@ member_source(const char *text, struct conf_member *m)
 		    NULL) {
 			m->from = named_sources[i].from;
 			m->text = conf_strdup(rest);
+			if (m->from == CONF_FROM_HEADER)
+				member_lower(m->text);
 			return (NULL);
 		}
 	m->from = CONF_FROM_JSON;
@@ -272,4 +287,32 @@ conf_writes_field(const struct conf_event *event)
 		if (strcmp(event->members[i].name, event->field) == 0)
 			return (true);
 	return (false);
+}
+
+static bool
+member_is_kept(char *const *kept, size_t n, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (strcmp(kept[i], name) == 0)
+			return (true);
+	return (false);
+}
+
+const char *
+conf_not_kept(const struct conf_event *event, const struct conf_namespace *ns)
+{
+	const struct conf_member *m;
+
+	for (m = event->members; m < event->members + event->nmembers; m++)
+		if (m->from == CONF_FROM_QUERY && !member_is_kept(
+		    ns->keep_query, ns->nkeep_query, m->text))
+			return ("set has query:NAME, which is not in "
+			    "keep_query of the namespace");
+		else if (m->from == CONF_FROM_HEADER && !member_is_kept(
+		    ns->keep_headers, ns->nkeep_headers, m->text))
+			return ("set has header:NAME, which is not in "
+			    "keep_headers of the namespace");
+	return (NULL);
 }

@@ -21,6 +21,9 @@ void	conf_free_members(const struct conf_directive *, void *event);
 /* Constant arguments, of which the first takes no members although some are
  * written: it is no object. */
 bool	conf_data_takes_none(const struct conf_event *) MUST_USE;
+/* What is written of a handshake is not kept: in words; NULL: it is. */
+const char *conf_not_kept(const struct conf_event *,
+	    const struct conf_namespace *) MUST_USE;
 /* The rule writes the member that names its receiver. */
 bool	conf_writes_field(const struct conf_event *) MUST_USE;
 

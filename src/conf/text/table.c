@@ -154,6 +154,7 @@ static const struct {
 	[CONF_TYPE_EVENTNAME]	= { "event name", false },
 	[CONF_TYPE_STRINGS]	= { "list", true },
 	[CONF_TYPE_TOKENS]	= { "list", true },
+	[CONF_TYPE_HEADERS]	= { "list", true },
 	[CONF_TYPE_TOKEN]	= { "name", false },
 	[CONF_TYPE_COOKIEPATH]	= { "path", false },
 	[CONF_TYPE_ORIGINS]	= { "list", true },

@@ -41,6 +41,7 @@ enum conf_type {
 	CONF_TYPE_EVENTNAME,	/* char *, raw JSON string or NULL */
 	CONF_TYPE_STRINGS,	/* char ** and the size_t behind it */
 	CONF_TYPE_TOKENS,	/* the same; each an HTTP token */
+	CONF_TYPE_HEADERS,	/* the same, in lower case, none of them secret */
 	CONF_TYPE_TOKEN,	/* char *, an HTTP token or empty */
 	CONF_TYPE_COOKIEPATH,	/* char *, the Path of a cookie */
 	CONF_TYPE_ORIGINS,	/* struct conf_origin * and a size_t */

@@ -4,7 +4,9 @@
 #include "conf/value/list.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "conf/heap.h"
 #include "conf/value/http.h"
@@ -16,6 +18,8 @@
 static_assert(LIST_IS(conf_namespace, roles, nroles) &&
     LIST_IS(conf_event, roles, nroles) && LIST_IS(conf_route, roles, nroles) &&
     LIST_IS(conf_event, data, ndata) &&
+    LIST_IS(conf_namespace, keep_query, nkeep_query) &&
+    LIST_IS(conf_namespace, keep_headers, nkeep_headers) &&
     LIST_IS(conf, origins, norigins) && LIST_IS(conf, hosts, nhosts) &&
     LIST_IS(conf, proxies, nproxies) &&
     LIST_IS(conf_cors, origins, norigins) &&
@@ -94,6 +98,40 @@ conf_set_tokens(struct conf_parser *p, const struct conf_value *v, void *object)
 			return;
 		}
 	conf_set_strings(p, v, object);
+}
+
+/* What lets one in, and nobody else should see. */
+static bool
+list_is_secret(const char *name)
+{
+	static const char *const secret[] = { "authorization", "cookie",
+		"proxy-authorization", "sec-websocket-protocol" };
+	size_t i;
+
+	for (i = 0; i < nitems(secret); i++)
+		if (strcasecmp(name, secret[i]) == 0)
+			return (true);
+	return (false);
+}
+
+void
+conf_set_headers(struct conf_parser *p, const struct conf_value *v,
+    void *object)
+{
+	char **s, *c;
+	size_t n, i;
+
+	for (i = 0; i < v->n; i++)
+		if (list_is_secret(v->tokens[i].text)) {
+			conf_value_bad(p, v, &v->tokens[i], "holds secrets "
+			    "that are for nobody else");
+			return;
+		}
+	conf_set_tokens(p, v, object);
+	n = conf_list_get(v->row, object, &s);
+	for (i = 0; i < n; i++)
+		for (c = s[i]; *c != '\0'; c++)
+			*c = (char)tolower((unsigned char)*c);
 }
 
 void

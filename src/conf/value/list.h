@@ -22,6 +22,8 @@ void	conf_dump_strings(const struct conf_directive *, const void *object,
 	    struct buf *);
 void	conf_free_strings(const struct conf_directive *, void *object);
 /* The same of tokens (RFC 9110, 5.6.2). */
+void	conf_set_headers(struct conf_parser *, const struct conf_value *,
+	    void *object);
 void	conf_set_tokens(struct conf_parser *, const struct conf_value *,
 	    void *object);
 

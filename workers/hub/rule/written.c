@@ -4,6 +4,7 @@
 #include "hub/rule/written.h"
 
 #include "hub/hub_int.h"
+#include "hub/session/handshake.h"
 #include "hub/session/principal.h"
 #include "proto/json.h"
 
@@ -17,6 +18,21 @@ written_value(struct buf *b, const struct session *s,
 	struct slice value = SLICE("null");
 
 	switch (m->from) {
+	case CONF_FROM_QUERY:
+		if (!handshake_value(s, SLICE("query"), slice_str(m->text),
+		    &value))
+			value = SLICE("null");
+		break;
+	case CONF_FROM_HEADER:
+		if (!handshake_value(s, SLICE("headers"), slice_str(m->text),
+		    &value))
+			value = SLICE("null");
+		break;
+	case CONF_FROM_ADDRESS:
+		if (!handshake_value(s, slice_of(NULL, 0), SLICE("address"),
+		    &value))
+			value = SLICE("null");
+		break;
 	case CONF_FROM_JSON:
 		value = slice_str(m->text);
 		break;

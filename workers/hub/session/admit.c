@@ -9,6 +9,7 @@
 #include "base/utf8.h"
 #include "hub/client.h"
 #include "hub/hub_int.h"
+#include "hub/session/handshake.h"
 #include "hub/session/limit.h"
 #include "hub/session/rollout.h"
 #include "hub/session/tokens.h"
@@ -145,6 +146,7 @@ admission_fini(struct admission *a)
 	struct limit_nodes nodes = { a->user_node, a->ns_node };
 
 	principal_unref(&a->who);
+	handshake_free(&a->handshake);
 	free(a->room);
 	a->room = NULL;
 	limit_give_back(a->count, &nodes);
@@ -156,6 +158,8 @@ engine_admit(struct hub *h, const struct client_request *q,
     struct admission *a)
 {
 	*a = (struct admission){ .address = q->address };
+	if (unlikely(q->handshake.n != 0))
+		a->handshake = handshake_new(q->handshake);
 	if (q->token.n != 0 && h->conf->jwt.enabled)
 		a->fail = admit_verify(h, q->address, q->token, &a->who);
 	else if (q->vouched.n != 0)
@@ -259,6 +263,8 @@ admit_session(struct hub *h, const struct client_request *q,
 		return (admit_refuse(r, 429, "limit", why));
 	a->user_node = nodes.user;
 	a->ns_node = nodes.ns;
+	if (unlikely(q->handshake.n != 0))
+		a->handshake = handshake_new(q->handshake);
 	return (true);
 }
 

@@ -12,6 +12,7 @@
 #include "hub/hub_int.h"
 #include "hub/queue/send.h"
 #include "hub/session/client.h"
+#include "hub/session/handshake.h"
 #include "hub/session/principal.h"
 #include "shm/bucket_storm.h"
 
@@ -253,6 +254,7 @@ client_new(struct hub *h, const struct client_kind *kind, enum wire wire,
 	if (a->route != NULL)
 		c->route = (uint16_t)(a->route - h->conf->routes + 1);
 	c->serial = (uint32_t)++h->nclients;
+	handshake_give(c, &a->handshake);
 	work_come(&h->work, WORK_COMER);
 	counter_add(COUNTER_clients_opened, 1);
 	return (c);
@@ -408,6 +410,7 @@ client_gone(struct client **cp, enum reason reason)
 	}
 	if (c->kind->gone != NULL)
 		c->kind->gone(c);
+	handshake_drop(c);
 	principal_unref(&c->who);
 	c->magic = 0;
 	slab_put(&c->hub->clients[c->kind->slab], c);

@@ -6,14 +6,16 @@
 
 #include "hub/hub_int.h"
 #include "hub/session/client.h"
+#include "hub/session/handshake.h"
 #include "hub/session/principal_save.h"
+#include "proto/json.h"
 
 /* Each field is saved here, or made by client_make(), client_link() and
  * client_schedule(); asked is empty. */
 STATE_FIELDS(client, 96);
 
 #define CLIENT_TAG	0x4c43		/* "CL" */
-#define CLIENT_VERSION	1
+#define CLIENT_VERSION	2	/* 1: nothing is kept of its handshake */
 
 /* --- save ----------------------------------------------------------------- */
 
@@ -28,7 +30,7 @@ void
 client_put(const struct client *c, const struct principals *all,
     struct buf *b)
 {
-	size_t at = state_open(b, CLIENT_TAG, CLIENT_VERSION);
+	size_t at = state_open(b, CLIENT_TAG, c->kept ? CLIENT_VERSION : 1);
 	const struct beat *beat = &c->hub->beats[c->beat];
 
 	state_put_u8(b, c->wire);
@@ -44,6 +46,8 @@ client_put(const struct client *c, const struct principals *all,
 	state_put_u32(b, c->struck);
 	state_put_u8(b, c->fail);
 	state_put_slice(b, client_route(c));
+	if (c->kept)
+		state_put_slice(b, handshake_of_client(c));
 	state_close(b, at);
 }
 
@@ -96,9 +100,25 @@ client_load_beat(struct client *c, struct state_in *in)
 	return (true);
 }
 
+/* Without memory it has none. */
+static void
+client_load_handshake(struct client *c, struct state_in *in)
+{
+	struct slice json = state_get_slice(in);
+	struct handshake *k;
+
+	if (json.n == 0 || json.n > HANDSHAKE_MAX || !json_valid(json) ||
+	    json_type(json) != JSON_OBJECT)
+		state_bad(in);
+	if (in->bad)
+		return;
+	k = handshake_new(json);
+	handshake_give(c, &k);
+}
+
 static bool
 client_load_fields(struct client *c, const struct principals *all,
-    struct state_in *in, bool *gone)
+    struct state_in *in, uint16_t version, bool *gone)
 {
 	struct principal *who;
 	struct slice route;
@@ -118,6 +138,8 @@ client_load_fields(struct client *c, const struct principals *all,
 	c->struck = state_get_u32(in);
 	c->fail = state_get_u8(in);
 	route = state_get_slice(in);
+	if (version > 1)
+		client_load_handshake(c, in);
 	if (!state_end(in) || c->fail >= AUTHFAIL__MAX || c->ping == 0)
 		return (false);
 	if (route.n != 0)
@@ -135,7 +157,7 @@ client_make(struct hub *h, const struct client_kind *kind, struct outq *out,
 	uint16_t version;
 
 	if (!state_section(in, CLIENT_TAG, &version, &body) ||
-	    version != CLIENT_VERSION)
+	    version == 0 || version > CLIENT_VERSION)
 		return (NULL);
 	c = slab_get(&h->clients[kind->slab]);
 	if (c == NULL)
@@ -145,7 +167,7 @@ client_make(struct hub *h, const struct client_kind *kind, struct outq *out,
 	c->hub = h;
 	c->out = out;
 	c->serial = (uint32_t)++h->nclients;
-	if (!client_load_fields(c, all, &body, gone))
+	if (!client_load_fields(c, all, &body, version, gone))
 		client_drop(&c);
 	return (c);
 }
@@ -158,6 +180,7 @@ client_drop(struct client **cp)
 	CHECK_MAGIC(c, CLIENT_MAGIC);
 	MUST(c->sessions == NULL && c->asked == NULL);
 	*cp = NULL;
+	handshake_drop(c);
 	principal_unref(&c->who);
 	c->magic = 0;
 	slab_put(&c->hub->clients[c->kind->slab], c);

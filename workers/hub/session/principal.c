@@ -31,8 +31,8 @@ principal_keep_claims(struct buf *b, const struct conf *conf, struct slice json)
 	size_t i;
 
 	buf_byte(b, '{');
-	for (i = 0; i < conf->nclaims; i++)
-		principal_keep_claim(b, conf->claims[i], json);
+	for (i = 0; i < conf->claims.n; i++)
+		principal_keep_claim(b, conf->claims.v[i], json);
 	buf_byte(b, '}');
 	if (b->wpos == 2)
 		buf_reset(b);	/* nothing asked, nothing kept */

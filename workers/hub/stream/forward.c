@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "hub/publish/post.h"
+#include "hub/session/handshake.h"
 #include "hub/session/principal.h"
 #include "hub/session/refuse.h"
 #include "hub/store/waiter.h"
@@ -21,6 +22,20 @@ struct forwarded {
 	uint8_t		 bytes[];
 };
 
+/* Without memory back ends see nothing of the handshake. */
+static struct slice
+forward_handshake(const struct session *s)
+{
+	struct buf *b = &s->hub->text;
+
+	handshake_put(s, b);
+	if (!b->oom)
+		return (buf_unread(b));
+	b->oom = false;
+	counter_add(COUNTER_memory_failures, 1);
+	return (slice_of(NULL, 0));
+}
+
 static void
 forward_fill(const struct session *s, const struct forward *f,
     struct bus_envelope *e)
@@ -31,6 +46,7 @@ forward_fill(const struct session *s, const struct forward *f,
 	b->event = f->event;
 	b->args = f->args;
 	b->once = f->id;
+	b->meta = forward_handshake(s);
 	b->sent_us = s->hub->wall.ms;
 	b->nattach = f->nattach;
 	if (f->nattach != 0)

@@ -7,6 +7,7 @@
 #include "hub/session/limit.h"
 #include "proto/error.h"
 #include "worker/http/handshakes.h"
+#include "worker/http/kept.h"
 #include "worker/http/refusal.h"
 #include "worker/http/reply.h"
 #include "worker/http/request.h"
@@ -161,6 +162,7 @@ admit_asks(struct request *rq, struct client_request *cr)
 	cr->address = from_key(rq);
 	cr->token = admit_token(rq);
 	cr->vouched = admit_certificate(rq);
+	cr->handshake = kept_of(rq);
 	return (true);
 }
 
