@@ -12,6 +12,9 @@
 
 /* --- listeners ---------------------------------------------------------- */
 
+struct buf;
+struct conf_schema;
+
 struct conf_addr {
 	struct sockaddr_storage sa;
 	socklen_t	 len;
@@ -311,22 +314,6 @@ enum conf_to {
 enum conf_ack { CONF_ACK_NONE, CONF_ACK_ACCEPTED, CONF_ACK_DELIVERED,
 	CONF_ACK_ECHO };
 
-enum conf_check_type {
-	CONF_CHECK_ANY, CONF_CHECK_STRING, CONF_CHECK_NUMBER,
-	CONF_CHECK_INTEGER, CONF_CHECK_BOOLEAN, CONF_CHECK_OBJECT,
-	CONF_CHECK_ARRAY
-};
-/* "content: string 1..4000", "page?: integer 0.." */
-struct conf_check {
-	char		*field;		/* member of the first argument */
-	bool		 optional;	/* "field?": it may be missing */
-	bool		 null;		/* "TYPE|null": it may be null */
-	enum conf_check_type type;
-	bool		 has_min, has_max;
-	double		 min, max;	/* length of strings (code points) and
-					 * arrays (elements), value of numbers */
-};
-
 /* What becomes of an event to a user who is nowhere: the words of event {
  * offline }. */
 enum { CONF_OFFLINE_DROP = 1, CONF_OFFLINE_QUEUE = 2, CONF_OFFLINE_PUSH = 4 };
@@ -373,8 +360,11 @@ struct conf_event {
 	enum conf_ack	 ack;
 	uint64_t	 max_bytes;	/* of all arguments and attachments;
 					 * 0: no own limit */
-	struct conf_check *checks;
+	char		**checks;	/* as they are written */
 	size_t		 nchecks;
+	struct conf_schema *checked;	/* what they mean; NULL: nothing */
+	char		*schema_file;	/* "": none */
+	struct conf_schema *schema;	/* what it says, or NULL */
 	char		**data;		/* JSON: the arguments, whatever the
 					 * sender's are; none: those */
 	size_t		 ndata;
@@ -427,6 +417,7 @@ struct conf_namespace {
 	struct conf_pattern *joins;	/* rooms that its sessions are put in;
 					 * {user} is all that stands in them */
 	size_t		 njoins;
+	bool		 check_publishes; /* of back ends, as rules check */
 	unsigned	 limit_sessions; /* on the host; 0: no limit */
 	unsigned	 rollout;	/* percent of users who need not poll */
 	enum conf_presence presence;
@@ -520,6 +511,13 @@ conf_listen_serves(const struct conf_listen *l, uint32_t what)
 	return ((l->serve == 0 || (l->serve & what) != 0) &&
 	    (l->status || what != CONF_SERVE_STATUS));
 }
+
+/* What the configuration has read of files that it names. */
+struct conf_file {
+	char		*path;		/* as it is written there */
+	char		*text;
+	size_t		 n;
+};
 
 /* Each once; they belong to who asks for them. */
 struct conf_names {
@@ -644,6 +642,8 @@ struct conf {
 	size_t		 nroutes;
 	void		*ns_index;	/* private to index.c */
 	int		*lines;		/* private to read/line.c */
+	struct conf_file *files;
+	size_t		 nfiles;
 };
 
 /* Bytes of the longest key whose presence is tracked. */
@@ -700,6 +700,11 @@ struct conf_source {
 	const char	*const *overrides; /* "limits.connections=10", from -o */
 	size_t		 noverrides;
 	const char	*(*env)(const char *name); /* getenv, or a test's */
+	/* reads a file that it names; false: *why says why not.  NULL: none can
+	 * be read */
+	bool		(*read)(const void *arg, const char *path, struct buf *,
+			    const char **why);
+	const void	*read_arg;
 	const struct conf *before; /* that it follows, or NULL: namespaces keep
 				 * their index */
 };

@@ -4,6 +4,7 @@
 #include <bsd/string.h>
 
 #include "conf/name.h"
+#include "conf/schema/schema.h"
 #include "tests/lib/conf_text.h"
 
 #define NS(rules)	"namespace '/n' { auth = none\n" rules "\n}"
@@ -77,26 +78,29 @@ checks_have_type_and_range(void **state)
 	    "'b?: integer 0..', 'c :number  ..-1.5e3', 'd:any', 'e: array 2..2'"
 	    ", 'f: object', 'g: boolean', 'h?: string|null 1..9'} }"));
 	const struct conf_event *e = conf->namespaces[0].events;
-	const struct conf_check *c = e->checks;
+	const struct conf_schema_member *m = e->checked->members;
 
 	(void)state;
 	assert_int_equal(e->nchecks, 8);
-	assert_string_equal(c[0].field, "a");
-	assert_int_equal(c[0].type, CONF_CHECK_STRING);
-	assert_true(!c[0].optional && c[0].has_min && c[0].has_max);
-	assert_true(c[0].min == 1 && c[0].max == 40);
-	assert_string_equal(c[1].field, "b");
-	assert_true(c[1].optional && c[1].has_min && !c[1].has_max);
-	assert_int_equal(c[1].type, CONF_CHECK_INTEGER);
-	assert_string_equal(c[2].field, "c");
-	assert_true(!c[2].has_min && c[2].has_max && c[2].max == -1500);
-	assert_int_equal(c[3].type, CONF_CHECK_ANY);
-	assert_int_equal(c[4].type, CONF_CHECK_ARRAY);
-	assert_int_equal(c[5].type, CONF_CHECK_OBJECT);
-	assert_int_equal(c[6].type, CONF_CHECK_BOOLEAN);
-	assert_false(c[6].null);
-	assert_int_equal(c[7].type, CONF_CHECK_STRING);
-	assert_true(c[7].null && c[7].optional && c[7].has_max);
+	assert_string_equal(m[0].name, "a");
+	assert_int_equal(m[0].schema->types, CONF_IS_STRING);
+	assert_true(m[0].required);
+	assert_int_equal(m[0].schema->min_chars, 1);
+	assert_int_equal(m[0].schema->max_chars, 40);
+	assert_string_equal(m[1].name, "b");
+	assert_false(m[1].required);
+	assert_true(m[1].schema->has_min && !m[1].schema->has_max);
+	assert_int_equal(m[1].schema->types, CONF_IS_INTEGER);
+	assert_string_equal(m[2].name, "c");
+	assert_true(!m[2].schema->has_min && m[2].schema->has_max &&
+	    m[2].schema->max == -1500);
+	assert_int_equal(m[3].schema->types, CONF_IS_ANY);
+	assert_int_equal(m[4].schema->types, CONF_IS_ARRAY);
+	assert_int_equal(m[4].schema->max_items, 2);
+	assert_int_equal(m[5].schema->types, CONF_IS_OBJECT);
+	assert_int_equal(m[6].schema->types, CONF_IS_BOOLEAN);
+	assert_int_equal(m[7].schema->types, CONF_IS_STRING | CONF_IS_NULL);
+	assert_false(m[7].required);
 	conf_free(&conf);
 }
 
@@ -255,7 +259,12 @@ checks_that_make_no_sense_are_refused(void **state)
 		"a: any 1..2", "a: boolean 1..", "a: number 1..inf",
 		"a: number +1..", "a: string 1..2 3",
 		"a: null", "a: |null", "a: string|nul", "a: string|null|null",
-		"a: null|string" };
+		"a: null|string", "a..b: any", ".a: any", "a.: any",
+		"a[: any", "a[]b: any", "[]: any", "a: one of", "a: one of |",
+		"a: string ..1.5", "a: string -1..", "a: string 1..2 3..4",
+		"a: string format x", "a: string pattern", "a: string pattern (",
+		"a: integer format date", "a: string closed", "closed 1",
+		"a.b.c.d.e.f.g.h: any" };
 	char text[128];
 	struct conf_source src = { .file = "t", .env = conf_text_env };
 	struct conf_errors errors;

@@ -86,7 +86,8 @@ event_check_connect(struct conf_reading *parse, const struct conf_tree *s,
 		!event->member,
 		event->confirm_json != NULL, event->ack != CONF_ACK_NONE,
 		event->args != 0, event->max_bytes != 0, event->rate != NULL,
-		event->nchecks > 0, event->error[0] != '\0' };
+		event->nchecks > 0, event->schema_file[0] != '\0',
+		event->error[0] != '\0' };
 	size_t i;
 
 	event_check_greeting(parse, s, event);

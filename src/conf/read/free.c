@@ -87,6 +87,11 @@ free_titled(struct conf *conf)
 	free(conf->routes);
 	free(conf->rates);
 	free(conf->namespaces);
+	for (i = 0; i < conf->nfiles; i++) {
+		free(conf->files[i].path);
+		free(conf->files[i].text);
+	}
+	free(conf->files);
 	free(conf->claims.v);
 	free(conf->query.v);
 	free(conf->headers.v);

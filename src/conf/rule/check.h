@@ -1,6 +1,6 @@
 /*
- * Requirements for the members of an event's first argument.  Setters are in
- * the table of read/type.c.
+ * Requirements for an event's first argument: lines of check, and files of JSON
+ * Schema.  Setters are in the table of read/type.c.
  */
 #ifndef CONF_RULE_CHECK_H
 #define CONF_RULE_CHECK_H
@@ -10,8 +10,9 @@
 
 void	conf_set_checks(struct conf_parser *, const struct conf_value *,
 	    void *event);
-void	conf_dump_checks(const struct conf_directive *, const void *event,
-	    struct buf *);
 void	conf_free_checks(const struct conf_directive *, void *event);
+void	conf_set_schema(struct conf_parser *, const struct conf_value *,
+	    void *event);
+void	conf_free_schema(const struct conf_directive *, void *event);
 
 #endif

@@ -171,6 +171,7 @@ static const struct {
 	[CONF_TYPE_DATA]	= { "list", true },
 	[CONF_TYPE_MEMBERS]	= { "list", true },
 	[CONF_TYPE_CHECKS]	= { "list", true },
+	[CONF_TYPE_SCHEMA]	= { "file", false },
 	[CONF_TYPE_NSREF]	= { "namespace", false },
 	[CONF_TYPE_RATE]	= { "count/duration", false },
 	[CONF_TYPE_RATEREF]	= { "rate", false },

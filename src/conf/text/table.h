@@ -60,7 +60,9 @@ enum conf_type {
 	CONF_TYPE_DATA,		/* char ** and a size_t; each JSON; and
 					 * data_args of struct conf_event */
 	CONF_TYPE_MEMBERS,	/* struct conf_member * and a size_t */
-	CONF_TYPE_CHECKS,	/* struct conf_check * and a size_t */
+	CONF_TYPE_CHECKS,	/* char ** and a size_t; and checked of struct
+				 * conf_event */
+	CONF_TYPE_SCHEMA,	/* char *, a file; and schema of the same */
 	CONF_TYPE_NSREF,	/* const struct conf_namespace * */
 	CONF_TYPE_RATE,		/* three fields of struct conf_rate */
 	CONF_TYPE_RATEREF,	/* const struct conf_rate *, or NULL */

@@ -18,6 +18,7 @@
 static_assert(LIST_IS(conf_namespace, roles, nroles) &&
     LIST_IS(conf_event, roles, nroles) && LIST_IS(conf_route, roles, nroles) &&
     LIST_IS(conf_event, data, ndata) &&
+    LIST_IS(conf_event, checks, nchecks) &&
     LIST_IS(conf_namespace, keep_query, nkeep_query) &&
     LIST_IS(conf_namespace, keep_headers, nkeep_headers) &&
     LIST_IS(conf, origins, norigins) && LIST_IS(conf, hosts, nhosts) &&

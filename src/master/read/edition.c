@@ -31,12 +31,27 @@ edition_env(const char *name)
 	return (getenv(name));
 }
 
+static bool edition_fits(size_t text);
+
+/* A file that the configuration names, and that is a part of it. */
+static bool
+edition_part(const void *arg, const char *path, struct buf *out,
+    const char **why)
+{
+	(void)arg;
+	if (load_text(path, out) == 0 && edition_fits(out->wpos))
+		return (true);
+	*why = strerror(errno == 0 ? ENOMEM : errno);
+	return (false);
+}
+
 struct conf_source
 edition_origin(const struct edition *e, const struct edition_source *from)
 {
 	return ((struct conf_source){ .file = from->file,
 		.text = buf_unread(&e->text), .overrides = from->overrides,
-		.noverrides = from->noverrides, .env = edition_env });
+		.noverrides = from->noverrides, .env = edition_env,
+		.read = edition_part });
 }
 
 /* What makes a configuration of a text has no way out when memory is short, and

@@ -2,6 +2,8 @@
  * Publishing for back ends; see api.h.  Called by the worker with the body of
  * a request whose key was checked.
  */
+#include <stdio.h>
+
 #include "base/digest.h"
 #include "base/reserved.h"
 #include "conf/name.h"
@@ -9,6 +11,7 @@
 #include "hub/backend/ask.h"
 #include "hub/publish/post.h"
 #include "hub/publish/publish.h"
+#include "hub/rule/check.h"
 #include "hub/store/keep.h"
 #include "proto/error.h"
 #include "proto/json.h"
@@ -81,6 +84,28 @@ publish_read_event(struct order *o, const struct hub *h, struct slice body)
 		return (api_order_bad(&o->to, "forbidden",
 		    "this key may not publish this event"));
 	return (true);
+}
+
+/* As if a client had sent it; the words are the answer's. */
+static bool
+publish_checks(struct order *o)
+{
+	static char words[sizeof(((struct conf_fault *)0)->path) + 128];
+	const struct conf_namespace *ns = o->to.ns;
+	const struct conf_event *r;
+	uint8_t name[CONF_EVENT_MAX];
+	struct conf_fault f;
+	ssize_t n;
+
+	if (!ns->check_publishes)
+		return (true);
+	n = json_name(o->event, name, sizeof name);
+	r = n <= 0 ? NULL : conf_event_find(ns, slice_of(name, (size_t)n));
+	if (r == NULL || check_holds(r, o->args, &o->first, &f))
+		return (true);
+	(void)snprintf(words, sizeof words, "%s%s%s", f.path + f.at,
+	    f.path[f.at] == '\0' ? "the first argument " : ": ", f.why);
+	return (api_order_bad(&o->to, "invalid", words));
 }
 
 /* true or false; def when absent. */
@@ -413,8 +438,8 @@ publish_read(struct order *o, struct hub *h, struct slice body)
 	    api_order_known(&o->to, body, members, nitems(members)) &&
 	    api_order_namespace(&o->to, h, body) &&
 	    publish_read_event(o, h, body) &&
-	    publish_read_args(o, body) && publish_read_flags(o, body) &&
-	    publish_read_conflate(o, body) &&
+	    publish_read_args(o, body) && publish_checks(o) &&
+	    publish_read_flags(o, body) && publish_read_conflate(o, body) &&
 	    publish_read_timeout(o, body) && publish_read_id(o, body) &&
 	    publish_read_attachments(o, body) &&
 	    api_order_audience(&o->to, body) &&

@@ -133,7 +133,7 @@ static bool
 rule_may_pass(struct passage *w)
 {
 	const struct conf_event *r = w->rule;
-	const struct conf_check *c;
+	struct conf_fault f;
 
 	if (!principal_has_role(w->s->who, r->roles, r->nroles)) {
 		refuse(w->s, w->in, REFUSED_FORBIDDEN,
@@ -155,16 +155,11 @@ rule_may_pass(struct passage *w)
 	}
 	if (!rule_takes_args(w))
 		return (false);
-	if (r->nchecks == 0)
+	if (likely(check_holds(r, w->out.args, &w->out.first, &f)))
 		return (true);
-	rule_look_first(w);
-	c = check_failed(r, w->out.first);
-	if (c != NULL) {
-		refuse(w->s, w->in, REFUSED_INVALID,
-		    "\"%s\" is missing, or not what it must be", c->field);
-		return (false);
-	}
-	return (true);
+	refuse(w->s, w->in, REFUSED_INVALID, "%s%s%s", f.path + f.at,
+	    f.path[f.at] == '\0' ? "the first argument " : ": ", f.why);
+	return (false);
 }
 
 /* --- the whole ------------------------------------------------------------ */
