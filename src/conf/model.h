@@ -58,6 +58,7 @@ struct conf_listen {
 	unsigned	 mode;		/* unix: permission bits, 0660 */
 	uint32_t	 serve;		/* CONF_SERVE_ bits; 0: all */
 	bool		 status;	/* /metrics, /health, ... are there */
+	bool		 deflate;	/* WebSockets may be compressed */
 	unsigned	 proxy_protocol; /* enum conf_proxy_protocol */
 	int		 line;
 };
@@ -410,6 +411,7 @@ struct conf_namespace {
 	char		*name;		/* with its slash: "/", "/chat" */
 	size_t		 name_len;
 	enum conf_auth	 auth;
+	bool		 deflate;	/* WebSocket messages may be compressed */
 	bool		 sse;		/* event streams are served */
 	bool		 poll;		/* ... and long polls, of this room where
 					 * none is named; "": none */
@@ -597,6 +599,10 @@ struct conf {
 	bool		 allow_upgrades;
 	bool		 http_compression;	/* of responses, */
 	uint64_t	 http_compression_threshold; /* from so many bytes */
+	/* of WebSocket messages */
+	bool		 deflate;
+	uint64_t	 deflate_threshold;	/* sent, from so many bytes */
+	unsigned	 deflate_level;
 	struct conf_cookie cookie;
 	struct conf_cors cors;
 	char		*client_bundle;	/* directory; "" = none */

@@ -29,7 +29,7 @@ ws_frame_length(const uint8_t *in, struct ws_frame *f)
  * there, and none of it later in another way.
  */
 static inline int
-ws_frame_decode(const uint8_t *in, size_t n, struct ws_frame *f)
+ws_frame_decode(const uint8_t *in, size_t n, bool deflate, struct ws_frame *f)
 {
 	unsigned len;
 
@@ -37,8 +37,14 @@ ws_frame_decode(const uint8_t *in, size_t n, struct ws_frame *f)
 		return (CODEC_MORE);
 	f->fin = in[0] & 0x80;
 	f->opcode = in[0] & 0x0f;
-	if (in[0] & 0x70)		/* RSV: no extension negotiated */
-		return (CODEC_BAD);
+	f->packed = false;
+	if (unlikely(in[0] & 0x70)) {	/* RSV: of extensions */
+		/* RFC 7692, 6: RSV1 on the first frame of a message */
+		if (!deflate || (in[0] & 0x70) != 0x40 ||
+		    (f->opcode != WS_OP_TEXT && f->opcode != WS_OP_BINARY))
+			return (CODEC_BAD);
+		f->packed = true;
+	}
 	if ((f->opcode & 7) > 2)	/* 3-7, 11-15 are reserved */
 		return (CODEC_BAD);
 	if (n < 2)
@@ -151,6 +157,8 @@ ws_take_whole(const struct ws_frame *f, uint8_t *in, struct ws_event *ev)
 	ev->data = in + f->header;
 	ev->n = (size_t)f->length;
 	all = ws_unmask(ev->data, ev->n, ev->data - 4);
+	if (unlikely(f->packed))
+		return (consumed);
 	if (ev->type == WS_TEXT) {
 		if (unlikely(all & ALL_HIGH) &&
 		    !utf8_valid(slice_of(ev->data, ev->n)))
@@ -173,7 +181,7 @@ ws_partial_is_bad(const struct ws_frame *f, const uint8_t *in, size_t n)
 {
 	uint8_t plain[WS_TAIL_MAX];
 
-	if (f->opcode != WS_OP_TEXT || n <= f->header)
+	if (f->opcode != WS_OP_TEXT || f->packed || n <= f->header)
 		return (false);
 	n -= f->header;
 	MUST(n <= sizeof plain);
@@ -189,10 +197,12 @@ ws_decode_frame(struct ws *ws, struct ws_pool *pool,
 {
 	uint64_t before = ws->slow == NULL ? 0 : ws->slow->announced;
 	struct ws_frame f;
-	bool fresh;
+	bool fresh, packed;
+	uint64_t most;
+	ssize_t used;
 	int got;
 
-	got = ws_frame_decode(in, n, &f);
+	got = ws_frame_decode(in, n, lim->deflate, &f);
 	if (unlikely(got <= 0))
 		return (got == CODEC_BAD ? ws_bad(ev, REASON_ws_protocol) :
 		    CODEC_MORE);
@@ -201,13 +211,17 @@ ws_decode_frame(struct ws *ws, struct ws_pool *pool,
 			return (CODEC_MORE);
 		return (ws_take_whole(&f, in, ev));
 	}
-	if (f.length > lim->message_bytes ||
-	    before > lim->message_bytes - f.length)
+	packed = ws->slow == NULL ? f.packed : ws->slow->packed;
+	most = ws_limit(lim, packed);
+	if (f.length > most || before > most - f.length)
 		return (ws_bad(ev, REASON_ws_too_big));
 	fresh = f.fin && f.opcode != WS_OP_CONTINUATION && ws->slow == NULL;
 	if (likely(fresh)) {
-		if (likely(f.length <= n - f.header))
-			return (ws_take_whole(&f, in, ev));
+		if (likely(f.length <= n - f.header)) {
+			used = ws_take_whole(&f, in, ev);
+			return (likely(!f.packed) ? used : ws_inflate(pool,
+			    lim, slice_of(ev->data, ev->n), used, ev));
+		}
 		if (f.length + f.header <= WS_TAIL_MAX)
 			return (ws_partial_is_bad(&f, in, n) ?
 			    ws_bad(ev, REASON_ws_utf8) : CODEC_MORE);
@@ -222,14 +236,17 @@ ws_decode(struct ws *ws, struct ws_pool *pool, const struct ws_limits *lim,
 	CHECK_MAGIC(pool, WS_POOL_MAGIC);
 	if (unlikely(pool->last != NULL))
 		ws_pool_recycle(pool);
+	if (unlikely(pool->plain.cap != 0))
+		ws_inflate_recycle(pool);
 	ev->type = WS_NONE;
 	ev->data = NULL;
 	ev->n = 0;
+	ev->packed = 0;
 	ev->code = 0;
 	if (unlikely(n == 0))
 		return (CODEC_MORE);
 	if (unlikely(ws->slow != NULL && ws->slow->frame_left > 0))
-		return (ws_slow_feed(ws, pool, in, n, ev));
+		return (ws_slow_feed(ws, pool, lim, in, n, ev));
 	return (ws_decode_frame(ws, pool, lim, in, n, ev));
 }
 

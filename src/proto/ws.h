@@ -9,17 +9,35 @@
 #ifndef PROTO_WS_H
 #define PROTO_WS_H
 
+#include "base/deflate.h"
 #include "base/reason.h"
 #include "proto/codec.h"
 #include "proto/http.h"
 
 /* --- opening handshake (section 4.2) ------------------------------------ */
 
+/*
+ * permessage-deflate (RFC 7692), as the first offer has it that can be
+ * accepted: messages of ours fit this window.  NONE: there is no such offer.
+ */
+struct ws_deflate {
+	enum deflate_window window;
+	bool		 tell;		/* it asked how large that is */
+};
+
 struct ws_offer {
 	uint8_t		 accept[28];	/* Sec-WebSocket-Accept */
+	struct ws_deflate deflate;	/* cleared by the caller: declined */
 	int		 status;	/* CODEC_BAD: 400, 405, 426 */
 	const char	*why;
 };
+
+/* Sec-WebSocket-Extensions.  An offer that is not as RFC 7692 has it is
+ * declined; false: the field is not as RFC 6455 has it. */
+bool	ws_deflate_offered(const struct http_request *, struct ws_deflate *)
+	    MUST_USE;
+/* The line that accepts it. */
+void	ws_deflate_encode(struct buf *, const struct ws_deflate *);
 
 /* Check an upgrade request; 0, or CODEC_BAD with status and why. */
 int	ws_check_request(const struct http_request *, struct ws_offer *)
@@ -47,6 +65,7 @@ enum {
 struct ws_limits {
 	uint32_t	 message_bytes;	/* whole message; larger: ws_too_big */
 	uint32_t	 fragments;	/* frames of one message; ws_flood */
+	bool		 deflate;	/* messages may be compressed */
 };
 
 struct ws_pool;			/* one per worker */
@@ -71,6 +90,9 @@ struct ws_event {
 					 * caller has one behind in. CLOSE: what
 					 * follows the code */
 	size_t		 n;
+	size_t		 packed;	/* bytes that came for it, compressed; 0:
+					 * it was not.  Set, too, where it is
+					 * bad, or too big, inflated */
 	uint16_t	 code;		/* WS_CLOSE */
 	enum reason	 reason;	/* CODEC_BAD: row of reason.def */
 };

@@ -6,12 +6,14 @@
 #define PROTO_WS_INT_H
 
 #include "base/buf.h"
+#include "base/deflate.h"
 #include "proto/ws.h"
 
 struct wslay_event_context;
 
 struct ws_frame {
 	bool		 fin;
+	bool		 packed;	/* RSV1: of a compressed message */
 	uint8_t		 opcode;
 	unsigned	 header;	/* bytes, mask key included */
 	uint64_t	 length;	/* payload bytes */
@@ -30,7 +32,8 @@ struct ws_slow {
 	uint8_t		 opcode;	/* of this frame: wslay judges it when
 					 * it has read more than the header */
 	bool		 fin;		/* it ends the message */
-	bool		 text;		/* by the opcode of the first */
+	bool		 text;		/* by the opcode of the first, */
+	bool		 packed;	/* and its RSV1 */
 	uint32_t	 frames;	/* of this message so far */
 	uint64_t	 announced;	/* payload bytes of those frames */
 	struct buf	 message;
@@ -45,7 +48,9 @@ struct ws_pool {
 	struct ws_slow	*idle;		/* POOL_MAX at most */
 	unsigned	 nidle;
 	unsigned	 nlent;
-	struct ws_slow	*last;		/* holds the message given out last */
+	struct ws_slow	*last;		/* holds the message given out last, */
+	struct buf	 plain;		/* or this, what it is inflated */
+	struct inflater	*inflater;	/* NULL: not needed yet */
 };
 
 static inline ssize_t
@@ -56,13 +61,32 @@ ws_bad(struct ws_event *ev, enum reason reason)
 	return (CODEC_BAD);
 }
 
+/*
+ * ws_inflate.c: a whole message that came compressed, into the event, whose
+ * type is known.  `used`, or CODEC_BAD.
+ */
+ssize_t	ws_inflate(struct ws_pool *, const struct ws_limits *, struct slice,
+	    ssize_t used, struct ws_event *);
+/* Of the inflater's memory what is much. */
+void	ws_inflate_recycle(struct ws_pool *);
+void	ws_inflate_fini(struct ws_pool *);
+
+/* Bytes that a message may have on its way.  One that is compressed may be
+ * larger so, by a little. */
+static inline uint64_t
+ws_limit(const struct ws_limits *lim, bool packed)
+{
+	uint64_t n = lim->message_bytes;
+
+	return (packed ? n + n / 8 + 64 : n);
+}
+
 /* ws_slow.c: a data frame that is not whole, or not alone, begins at in. */
 ssize_t	ws_slow_decode(struct ws *, struct ws_pool *, const struct ws_limits *,
-	    const struct ws_frame *, const uint8_t *in, size_t n,
-	    struct ws_event *);
+	    const struct ws_frame *, uint8_t *in, size_t n, struct ws_event *);
 /* ... or goes on. */
-ssize_t	ws_slow_feed(struct ws *, struct ws_pool *, const uint8_t *in,
-	    size_t n, struct ws_event *);
+ssize_t	ws_slow_feed(struct ws *, struct ws_pool *, const struct ws_limits *,
+	    const uint8_t *in, size_t n, struct ws_event *);
 /* The message given out last is no longer needed. */
 void	ws_pool_recycle(struct ws_pool *);
 

@@ -69,6 +69,8 @@ ws_check_request(const struct http_request *r, struct ws_offer *o)
 		return (ws_refuse(o, 426, "WebSocket version 13 required"));
 	if (!ws_valid_key(r, &key))
 		return (ws_refuse(o, 400, "bad Sec-WebSocket-Key"));
+	if (!ws_deflate_offered(r, &o->deflate))
+		return (ws_refuse(o, 400, "bad Sec-WebSocket-Extensions"));
 	ws_make_accept(key, o->accept);
 	return (0);
 }
@@ -87,6 +89,8 @@ ws_encode_accept(struct buf *b, const struct ws_offer *o,
 		buf_slice(b, protocol);
 		buf_str(b, "\r\n");
 	}
+	if (o->deflate.window != DEFLATE_NONE)
+		ws_deflate_encode(b, &o->deflate);
 	if (extra != NULL)
 		buf_str(b, extra);
 	buf_str(b, "\r\n");

@@ -27,6 +27,13 @@ ws_save_header(struct buf *b, bool fin, unsigned opcode, uint64_t n,
 	buf_append(b, key, 4);
 }
 
+/* RSV1, beside an opcode.  Who does not know it refuses the bytes. */
+static unsigned
+ws_save_packed(const struct ws_slow *s)
+{
+	return (s->packed ? 0x40 : 0);
+}
+
 /* The frame that is on its way, as it came. */
 static void
 ws_save_partial(struct buf *b, const struct ws_slow *s)
@@ -35,7 +42,8 @@ ws_save_partial(struct buf *b, const struct ws_slow *s)
 	const uint8_t *p;
 
 	MUST(s->frame_left <= s->length && n <= s->message.wpos);
-	ws_save_header(b, s->fin, s->opcode, s->length, s->key);
+	ws_save_header(b, s->fin, s->opcode | (s->frames == 1 ?
+	    ws_save_packed(s) : 0), s->length, s->key);
 	if (n == 0 || !buf_reserve(b, n))
 		return;
 	p = s->message.data + (s->message.wpos - n);
@@ -55,8 +63,8 @@ ws_save_slow(struct buf *b, const struct ws_slow *s)
 		before -= s->length;
 	MUST(before <= s->message.wpos);
 	if (s->frames > (partial ? 1u : 0u)) {
-		ws_save_header(b, false, s->text ? WS_OP_TEXT : WS_OP_BINARY,
-		    before, zero);
+		ws_save_header(b, false, (s->text ? WS_OP_TEXT :
+		    WS_OP_BINARY) | ws_save_packed(s), before, zero);
 		buf_append(b, s->message.data, (size_t)before);
 	}
 	if (partial)
@@ -79,7 +87,7 @@ static bool
 ws_load_frames(struct ws *ws, struct ws_pool *pool, uint8_t *p, size_t n)
 {
 	/* they were judged as they came, and count for what comes */
-	static const struct ws_limits none = { UINT32_MAX, UINT32_MAX };
+	static const struct ws_limits none = { UINT32_MAX, UINT32_MAX, true };
 	struct ws_event ev;
 	ssize_t used;
 

@@ -4,7 +4,8 @@
  * nothing back and is at a frame boundary whenever we are.  wslay keeps the
  * order of fragments and checks their UTF-8; our sums keep the limits, because
  * its own counts single frames only; our buffer grows with the bytes that came,
- * not with those that were announced.
+ * not with those that were announced.  A compressed message is binary for
+ * wslay: what it says is looked at when it is whole, and inflated.
  */
 #include "proto/ws_int.h"
 
@@ -107,6 +108,7 @@ ws_slow_reset(struct ws_slow *s)
 	s->frames = 0;
 	s->announced = 0;
 	s->frame_left = 0;
+	s->packed = false;
 }
 
 struct ws_pool *
@@ -114,8 +116,10 @@ ws_pool_new(void)
 {
 	struct ws_pool *pool = calloc(1, sizeof *pool);
 
-	if (pool != NULL)
-		pool->magic = WS_POOL_MAGIC;
+	if (pool == NULL)
+		return (NULL);
+	pool->magic = WS_POOL_MAGIC;
+	buf_init(&pool->plain);
 	return (pool);
 }
 
@@ -133,6 +137,7 @@ ws_pool_free(struct ws_pool **pp)
 		pool->idle = s->next;
 		ws_slow_free(&s);
 	}
+	ws_inflate_fini(pool);
 	pool->magic = 0;
 	free(pool);
 }
@@ -232,16 +237,18 @@ ws_slow_begin(struct ws_slow *s, const struct ws_limits *lim,
 	memcpy(s->key, in + f->header - sizeof s->key, sizeof s->key);
 	s->opcode = f->opcode;
 	s->fin = f->fin;
-	if (s->frames == 1)
+	if (s->frames == 1) {
 		s->text = f->opcode == WS_OP_TEXT;
+		s->packed = f->packed;
+	}
 	s->frame_left = f->header + f->length;
 	return (0);
 }
 
 /* The message is whole; one byte of room behind it as ws.h promises. */
 static ssize_t
-ws_slow_end(struct ws *ws, struct ws_pool *pool, struct ws_event *ev,
-    size_t fed)
+ws_slow_end(struct ws *ws, struct ws_pool *pool, const struct ws_limits *lim,
+    struct ws_event *ev, size_t fed)
 {
 	struct ws_slow *s = ws->slow;
 
@@ -251,13 +258,16 @@ ws_slow_end(struct ws *ws, struct ws_pool *pool, struct ws_event *ev,
 	ev->data = s->message.data;
 	ev->n = s->message.wpos;
 	ws_pool_take_back(pool, ws);
+	if (s->packed)
+		return (ws_inflate(pool, lim, slice_of(ev->data, ev->n),
+		    (ssize_t)fed, ev));
 	return ((ssize_t)fed);
 }
 
 /* What belongs to this frame. */
 ssize_t
-ws_slow_feed(struct ws *ws, struct ws_pool *pool, const uint8_t *in, size_t n,
-    struct ws_event *ev)
+ws_slow_feed(struct ws *ws, struct ws_pool *pool, const struct ws_limits *lim,
+    const uint8_t *in, size_t n, struct ws_event *ev)
 {
 	struct ws_slow *s = ws->slow;
 
@@ -275,12 +285,12 @@ ws_slow_feed(struct ws *ws, struct ws_pool *pool, const uint8_t *in, size_t n,
 	s->frame_left -= n;
 	if (s->frame_left > 0 || !s->fin)
 		return ((ssize_t)n);
-	return (ws_slow_end(ws, pool, ev, n));
+	return (ws_slow_end(ws, pool, lim, ev, n));
 }
 
 ssize_t
 ws_slow_decode(struct ws *ws, struct ws_pool *pool, const struct ws_limits *lim,
-    const struct ws_frame *f, const uint8_t *in, size_t n, struct ws_event *ev)
+    const struct ws_frame *f, uint8_t *in, size_t n, struct ws_event *ev)
 {
 	if (ws->slow == NULL) {
 		ws->slow = ws_pool_lend(pool);
@@ -289,5 +299,7 @@ ws_slow_decode(struct ws *ws, struct ws_pool *pool, const struct ws_limits *lim,
 	}
 	if (ws_slow_begin(ws->slow, lim, f, in, ev) < 0)
 		return (CODEC_BAD);
-	return (ws_slow_feed(ws, pool, in, n, ev));
+	if (f->packed)
+		in[0] = (uint8_t)((in[0] & 0x80) | WS_OP_BINARY);
+	return (ws_slow_feed(ws, pool, lim, in, n, ev));
 }

@@ -10,6 +10,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import tls from 'node:tls';
 import { after, before, test } from 'node:test';
+import zlib from 'node:zlib';
 
 import { Daemon, halt, roostd, tempdir, until } from './lib/daemon.mjs';
 import { ask, connect, connected, heard, refused }
@@ -149,7 +150,7 @@ test('compressed responses: bytes before and after', async () => {
 });
 
 test('calls, bytes, frames, events, turns', async () => {
-	const c = await connect(d, '/m');
+	const c = await connect(d, '/m', { perMessageDeflate: false });
 	await moved(d, { 'ws_frames_out': 5, 'ws_frames_in': 5, 'bytes_out': 5000,
 		'bytes_in': 5000, 'read_calls': 5, 'write_calls': 5,
 		'loop_turns': 5, 'loop_events': 5, 'acks_out': 5,
@@ -162,6 +163,30 @@ test('calls, bytes, frames, events, turns', async () => {
 	/* its pings are answered */
 	await moved(d, { 'rtt_seconds_count': 2, 'timers_fired': 2 }, () => {});
 	c.close();
+});
+
+test('messages that are compressed, both ways', async () => {
+	const text = 'x'.repeat(1000);
+	const c = await connect(d, '/m', { perMessageDeflate: { threshold: 0 } });
+	await moved(d, { 'ws_deflated': 2, 'ws_deflated_in_bytes': 2000,
+		'ws_deflated_out_bytes': 20, 'ws_inflated': 2,
+		'ws_inflated_in_bytes': 20, 'ws_inflated_out_bytes': 2000 },
+	async () => {
+		await ask(c, 'q', text);
+		await ask(c, 'q', text);
+	});
+	await moved(d, { 'ws_not_deflated': 1 },
+	    () => ask(c, 'q', crypto.randomBytes(1000)));
+	c.close();
+	await moved(d, { 'ws_deflate_handshakes': 1, 'ws_inflate_too_big': 1 },
+	    async () => {
+		const w = await Ws.must(d.port, '/ws/m', { headers:
+		    { 'Sec-WebSocket-Extensions': 'permessage-deflate' } });
+		w.send(frame(OP.text, zlib.deflateRawSync(Buffer.alloc(4 << 20)),
+		    { rsv: 4 }));
+		assert.equal((await w.closed()).code, 1009);
+		w.drop();
+	});
 });
 
 test('how long it takes to come in, and to be told', async () => {

@@ -536,7 +536,8 @@ polling_collects_packets_and_upgrades(void **state)
 	x->c->closed = -1;
 	x->c->out.dead = false;
 	buf_reset(&x->c->got);
-	assert_true(engine_upgrade(p.client, &x->c->out));
+	assert_true(engine_upgrade(p.client, &x->c->out,
+	    DEFLATE_NONE));
 	x->c->client = p.client;
 	outq_unblock(hub_out(x->f->hub), &p.out);
 	say(x, "42[\"hi\",3]");

@@ -157,7 +157,8 @@ what_polling_had_not_taken_is_reframed(void **state)
 	client_gone(&own, REASON_client_gone);
 	ws->client = c->client;
 	c->client = NULL;
-	assert_true(engine_upgrade(ws->client, &ws->out));
+	assert_true(engine_upgrade(ws->client, &ws->out,
+	    DEFLATE_NONE));
 	fake_text(x->f, ws, "4on");
 	GOT(x, ws, "\x81\x05" "4text" "\x82\x02\x01\x02" "\x81\x03" "4on");
 }

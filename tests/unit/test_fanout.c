@@ -321,7 +321,8 @@ who_moves_within_a_turn_gets_each_once_and_in_order(void **state)
 	fake_turn(x->w);
 	has_polled(&p, M(1));
 	say(x->f, a, "m", 2);
-	assert_true(engine_upgrade(p.client, &ws->out));
+	assert_true(engine_upgrade(p.client, &ws->out,
+	    DEFLATE_NONE));
 	ws->client = p.client;
 	say(x->f, a, "m", 3);
 	say(x->f, ws, "m", 4);

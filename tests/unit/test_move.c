@@ -352,7 +352,8 @@ a_polling_session_upgrades_there(void **state)
 	client_binary(a->client, (uint8_t *)(uintptr_t)"\x01\x02", 2);
 	a = goes_on(x, a);
 	w = fake_conn_new(x->g);
-	assert_true(engine_upgrade(a->client, &w->out));
+	assert_true(engine_upgrade(a->client, &w->out,
+	    DEFLATE_NONE));
 	w->client = a->client;
 	a->client = NULL;
 	fake_turn(x->w);

@@ -244,7 +244,8 @@ a_session_begins_where_it_is_after_an_upgrade(void **state)
 	fake_text(x->f, &p, "40/n,");
 	fake_turn(x->w);
 
-	assert_true(engine_upgrade(p.client, &ws.out));
+	assert_true(engine_upgrade(p.client, &ws.out,
+	    DEFLATE_NONE));
 	ws.client = p.client;
 	fake_text(x->f, &ws, "42/n,[\"room:join\",{\"room\":\"r\"}]");
 	fake_turn(x->w);

@@ -818,7 +818,7 @@ upgraded_whole(long at, bool before, unsigned *lost)
 		nfailed = 0;
 		armed = true;
 	}
-	moved = engine_upgrade(p->client, &ws->out);
+	moved = engine_upgrade(p->client, &ws->out, DEFLATE_NONE);
 	armed = false;
 	ws->client = p->client;
 	p->client = NULL;

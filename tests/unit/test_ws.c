@@ -530,7 +530,7 @@ static void
 many_connections_share_the_pool(void **state)
 {
 	enum { N = 80, ROUNDS = 3 };
-	struct ws_limits lim = { LIMIT, FRAMES };
+	struct ws_limits lim = { LIMIT, FRAMES, false };
 	struct ws_pool *pool = ws_pool_new();
 	struct ws conns[N] = { { NULL } };
 	struct ws_event ev;

@@ -52,6 +52,8 @@ struct admission {
 	char		*room;		/* heap; to join at once, or NULL */
 	size_t		 room_len;
 	struct slice	 since;		/* as asked with; borrowed */
+	enum deflate_window window;	/* set by the host: its WebSocket may be
+					 * sent compressed messages */
 	uint64_t	 address;	/* likewise */
 	struct handshake *handshake;	/* or NULL */
 	struct count	*count;		/* where it is counted */
@@ -177,12 +179,13 @@ bool	engine_payload(struct client *, struct eio_payload *it) MUST_USE;
 /* false: its namespaces have a rollout that leaves it on polling, counted. */
 bool	engine_may_upgrade(const struct client *) MUST_USE;
 /*
- * The packet "5" came on a WebSocket: from now on out is that
- * connection's; what the polling queue holds is moved there.  Then the
+ * The packet "5" came on a WebSocket, which has agreed on this window: from now
+ * on out is that connection's; what the polling queue holds is moved there.  Then the
  * client is fed by client_text() and client_binary().  false: no memory,
  * close it.  The old queue is empty; its memory stays until the turn ends.
  */
-bool	engine_upgrade(struct client *, struct outq *out) MUST_USE;
+bool	engine_upgrade(struct client *, struct outq *out,
+	    enum deflate_window) MUST_USE;
 
 /* --- life ---------------------------------------------------------------- */
 

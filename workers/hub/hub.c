@@ -21,6 +21,7 @@
 #include "hub/publish/lost.h"
 #include "hub/publish/pending.h"
 #include "hub/publish/publish.h"
+#include "hub/queue/pack.h"
 #include "hub/recover/recover.h"
 #include "hub/audience/sids.h"
 #include "hub/dialect/engine.h"
@@ -107,6 +108,8 @@ hub_new(const struct hub_params *p)
 	/* a share's answers leave a client far from its limit */
 	work_init(&h->work, h->conf->send_queue_bytes / 4);
 	out_init(&h->out);
+	h->out.pack = pack_new(&(struct pack_conf){ h->conf->deflate,
+	    h->conf->deflate_level, h->conf->deflate_threshold });
 	slab_init(&h->clients[CLIENT_PLAIN], sizeof(struct client), 8);
 	slab_init(&h->clients[CLIENT_ENGINE], sizeof(struct engine), 8);
 	slab_init(&h->clients[CLIENT_SSE], sizeof(struct sse), 8);
@@ -119,7 +122,7 @@ hub_new(const struct hub_params *p)
 	buf_init(&h->args);
 	buf_init(&h->written);
 	offset_origin(&h->origin, p->node_id, p->slot, p->generation);
-	if (!hub_parts(h))
+	if (h->out.pack == NULL || !hub_parts(h))
 		hub_free(&h);
 	return (h);
 }
@@ -146,6 +149,7 @@ hub_free(struct hub **hp)
 	tokens_free(h);
 	handshakes_free(h);
 	free(h->marks);
+	pack_free(&h->out.pack);
 	out_fini(&h->out);
 	slab_fini(&h->clients[CLIENT_PLAIN]);
 	slab_fini(&h->clients[CLIENT_ENGINE]);

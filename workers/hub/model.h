@@ -86,12 +86,16 @@ struct member {
 struct room_wire {
 	struct member	*v;		/* &one, or heap */
 	uint32_t	 n;		/* entries used, holes included */
-	uint32_t	 cap;
+	uint32_t	 cap : 26;
+	uint32_t	 wire : 6;	/* enum wire */
 	uint32_t	 holes;
 	uint32_t	 turn;		/* of batch */
 	struct batch	*batch;		/* open in that turn */
+	struct room_wire *next;		/* of another form */
 	struct member	 one;
 };
+static_assert((unsigned)WIRE__MAX <= 1u << WIRE_WINDOW_SHIFT &&
+    (unsigned)DEFLATE__MAX << WIRE_WINDOW_SHIFT <= 1u << 6, "room_wire.wire");
 
 struct room {
 	unsigned	 magic;
@@ -99,7 +103,7 @@ struct room {
 	uint32_t	 node;		/* in the interest directory */
 	uint64_t	 hash;
 	struct hashtab_link link;	/* audience/room */
-	struct room_wire *wires[WIRE__MAX];
+	struct room_wire *wires;	/* of each form that a member has had */
 	struct place	*place;		/* store/: in its history; NULL: it is
 					 * not known.  One allocation */
 	uint32_t	 members;
@@ -162,6 +166,13 @@ struct session {
 	when		 seen;		/* its last event */
 	char		 sid[SESSION_SID_LEN];	/* no NUL behind it */
 };
+
+/* How a session in that namespace has what its client has in this form. */
+static inline enum wire
+session_wire(const struct conf_namespace *ns, enum wire w)
+{
+	return (ns->deflate ? w : wire_form(w));
+}
 
 static inline struct slice
 session_sid(const struct session *s)

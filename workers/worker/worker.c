@@ -469,8 +469,10 @@ worker_open_hub(struct worker *w)
 	w->out = hub_out(w->hub);
 	w->work = hub_work(w->hub);
 	hub_time(w->hub, w->now, w->wall);
-	w->ws_limits.message_bytes = (uint32_t)w->conf->message_bytes;
-	w->ws_limits.fragments = w->conf->fragments;
+	w->ws_limits[0].message_bytes = (uint32_t)w->conf->message_bytes;
+	w->ws_limits[0].fragments = w->conf->fragments;
+	w->ws_limits[1] = w->ws_limits[0];
+	w->ws_limits[1].deflate = true;
 	w->bus = bus_port_new(w->loop, w->conf->bus_queue_bytes, &up);
 	if (w->bus == NULL)
 		fatal("relay_stream");

@@ -53,6 +53,7 @@ struct listener {
 	unsigned	 proxy;		/* enum proxy_version */
 	bool		 clients, api;	/* these are served, */
 	bool		 status;	/* and health, metrics are answered */
+	bool		 deflate;	/* WebSockets may be compressed */
 	unsigned	 guests;	/* beyond the limit, for these */
 };
 
@@ -82,7 +83,7 @@ struct worker {
 	struct presence	*presence;
 	struct count	*count;
 	struct ws_pool	*ws_pool;
-	struct ws_limits ws_limits;
+	struct ws_limits ws_limits[2];	/* plain; permessage-deflate */
 	struct mono	 now;		/* of this turn */
 	struct wall	 wall;
 	enum worker_mode mode;

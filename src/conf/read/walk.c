@@ -97,7 +97,8 @@ conf_walk(const struct conf *conf, const struct conf_visitor *v)
 	static const enum conf_section plain[] = { CONF_SEC_TLS,
 		CONF_SEC_LIMITS,
 		CONF_SEC_HEARTBEAT, CONF_SEC_RECOVERY, CONF_SEC_SOCKETIO,
-		CONF_SEC_CORS, CONF_SEC_REDIS, CONF_SEC_STORE, CONF_SEC_SHM,
+		CONF_SEC_WEBSOCKET, CONF_SEC_CORS, CONF_SEC_REDIS,
+		CONF_SEC_STORE, CONF_SEC_SHM,
 		CONF_SEC_STATS, CONF_SEC_PRESENCE };
 	size_t i;
 

@@ -64,6 +64,7 @@ static const struct verdict_row {
 	{ "connections_closed",	"reason=\"tls_failed\"", SEVERITY_NOTE },
 	{ "connections_closed",	"reason=\"worker_died\"", SEVERITY_BAD },
 	{ "connections_closed",	"reason=\"ws_flood\"", SEVERITY_NOTE },
+	{ "connections_closed",	"reason=\"ws_inflate\"", SEVERITY_NOTE },
 	{ "connections_closed",	"reason=\"ws_protocol\"", SEVERITY_NOTE },
 	{ "connections_closed",	"reason=\"ws_too_big\"", SEVERITY_NOTE },
 	{ "connections_closed",	"reason=\"ws_utf8\"", SEVERITY_NOTE },

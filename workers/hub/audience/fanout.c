@@ -11,6 +11,7 @@
 #include "hub/audience/room.h"
 #include "hub/audience/sids.h"
 #include "hub/queue/args.h"
+#include "hub/queue/pack.h"
 #include "hub/queue/send.h"
 #include "hub/queue/wire_sse.h"
 
@@ -182,15 +183,15 @@ fanout_push(struct hub *h, struct session *s, const struct publication *p,
 }
 
 static struct msg *
-fanout_encode(enum wire w, const struct publication *p)
+fanout_encode(struct hub *h, enum wire w, const struct publication *p)
 {
-	struct wire_plan plan = wire_plan(w, p);
+	struct wire_plan plan = pack_plan(h->out.pack, w, p);
 	struct msg *m = msg_new(plan.total);
 
 	if (m == NULL)
 		return (NULL);
 	m->len = (uint32_t)plan.total;
-	wire_put(w, p, &plan, m->data);
+	pack_put(w, p, &plan, m->data);
 	counter_add(COUNTER_encodings, 1);
 	return (m);
 }
@@ -200,7 +201,7 @@ static uint32_t
 fanout_streams(struct hub *h, struct room_wire *rw,
     const struct publication *p, const struct outq *except)
 {
-	struct msg *m = fanout_encode(WIRE_SSE, p);
+	struct msg *m = fanout_encode(h, WIRE_SSE, p);
 	uint32_t i, got = 0;
 
 	work_add(&h->work, rw->n / 16);
@@ -228,8 +229,9 @@ struct fanout_one {
 static void
 fanout_one_late(struct hub *h, struct fanout_one *one, struct outq *q)
 {
+	/* as it is: what is compressed for the others stands in pack */
 	if (one->id != 0 && one->late == NULL && !q->parked)
-		one->late = fanout_encode(one->w, one->p);
+		one->late = fanout_encode(h, wire_form(one->w), one->p);
 	one->nlate += fanout_late(h, q, one->id, one->late);
 }
 
@@ -292,7 +294,7 @@ fanout_wire(struct hub *h, struct room_wire *rw, struct fanout_one *one,
     struct outq *except)
 {
 	const struct publication *p = one->p;
-	struct wire_plan plan = wire_plan(one->w, p);
+	struct wire_plan plan = pack_plan(h->out.pack, one->w, p);
 	bool seen = false;
 	uint32_t got;
 	uint8_t *to;
@@ -313,7 +315,7 @@ fanout_wire(struct hub *h, struct room_wire *rw, struct fanout_one *one,
 		counter_add(COUNTER_dropped_memory, rw->n - rw->holes);
 		return (0);
 	}
-	wire_put(one->w, p, &plan, to);
+	pack_put(one->w, p, &plan, to);
 	counter_add(COUNTER_encodings, 1);
 	got += one->nlate;
 	fanout_count_frames(one->w, p, got);
@@ -340,27 +342,28 @@ fanout_room(struct hub *h, struct room *r, const struct publication *p,
 {
 	struct publication with;
 	struct fanout_one one;
+	struct room_wire *rw;
 	uint64_t id;
 	uint32_t got = 0;
-	unsigned w;
+	enum wire w;
 
 	CHECK_MAGIC(r, ROOM_MAGIC);
 	p = fanout_place(h, &h->conf->namespaces[r->ns], p, &with);
 	id = fanout_id_room(h, p, r);
-	for (w = 0; w < WIRE__MAX; w++)
-		if (r->wires[w] == NULL || r->wires[w]->n == 0 ||
-		    unlikely(p->named && !wire_has_names((enum wire)w)))
+	for (rw = r->wires; rw != NULL; rw = rw->next) {
+		w = (enum wire)rw->wire;
+		if (rw->n == 0 || unlikely(p->named && !wire_has_names(w)))
 			continue;
-		else if (unlikely(w == WIRE_SSE && p->epoch.n != 0))
-			got += fanout_streams(h, r->wires[w], p, except);
-		else {
-			one = (struct fanout_one){ .p = p, .w = (enum wire)w,
-				.id = id };
-			got += fanout_wire(h, r->wires[w], &one,
-			    (struct outq *)(uintptr_t)except);
-			if (unlikely(one.late != NULL))
-				msg_unref(&one.late);
+		if (unlikely(w == WIRE_SSE && p->epoch.n != 0)) {
+			got += fanout_streams(h, rw, p, except);
+			continue;
 		}
+		one = (struct fanout_one){ .p = p, .w = w, .id = id };
+		got += fanout_wire(h, rw, &one,
+		    (struct outq *)(uintptr_t)except);
+		if (unlikely(one.late != NULL))
+			msg_unref(&one.late);
+	}
 	fanout_count(r, got, fanout_bytes(p));
 	return (got);
 }
@@ -382,7 +385,7 @@ fanout_session_late(struct hub *h, struct session *s,
 {
 	uint64_t id = fanout_id_of(h, p);
 	struct msg *m = id == 0 || s->out->parked ? NULL :
-	    fanout_encode(s->wire, p);
+	    fanout_encode(h, (enum wire)s->wire, p);
 	bool waits = fanout_late(h, s->out, id, m);
 
 	if (m != NULL)
@@ -402,7 +405,7 @@ fanout_session(struct hub *h, struct session *s, const struct publication *p)
 	if (p->is_volatile && fanout_is_behind(h, s->out, p))
 		return (fanout_session_late(h, s, p));
 	p = fanout_place(h, s->ns, p, &with);
-	plan = wire_plan(s->wire, p);
+	plan = pack_plan(h->out.pack, s->wire, p);
 	fanout_id(h, s, p);
 	to = out_direct(&h->out, s->out, plan.total);
 	if (to == NULL) {
@@ -411,7 +414,7 @@ fanout_session(struct hub *h, struct session *s, const struct publication *p)
 			send_lost(&h->out, s->out);
 		return (false);
 	}
-	wire_put(s->wire, p, &plan, to);
+	pack_put(s->wire, p, &plan, to);
 	counter_add(COUNTER_encodings, 1);
 	fanout_count_session(s, p);
 	return (true);
@@ -427,7 +430,7 @@ struct walk {
 	uint32_t	 stamp;
 	uint32_t	 got;
 	uint64_t	 id;		/* fanout_id_of(); 0: none */
-	struct msg	*frames[WIRE__MAX];
+	struct msg	*frames[DEFLATE__MAX * WIRE__MAX];
 	/* instead of p: who they are */
 	void		(*each)(void *arg, struct session *);
 	/* p asks: who has got it, of those who can answer */
@@ -438,9 +441,12 @@ struct walk {
 static struct msg *
 fanout_walk_frame(struct walk *k, enum wire w)
 {
-	if (k->frames[w] == NULL)
-		k->frames[w] = fanout_encode(w, k->p);
-	return (k->frames[w]);
+	struct msg **frame = &k->frames[wire_window(w) * (unsigned)WIRE__MAX +
+	    wire_form(w)];
+
+	if (*frame == NULL)
+		*frame = fanout_encode(k->h, w, k->p);
+	return (*frame);
 }
 
 static void
@@ -472,16 +478,13 @@ fanout_walk_session(struct walk *k, struct session *s)
 static void
 fanout_walk_room(struct walk *k, const struct room *r)
 {
-	const struct room_wire *rw;
-	unsigned w;
+	const struct room_wire *rw = r == NULL ? NULL : r->wires;
 	uint32_t i;
 
-	for (w = 0; r != NULL && w < WIRE__MAX; w++) {
-		rw = r->wires[w];
-		for (i = 0; rw != NULL && i < rw->n; i++)
+	for (; rw != NULL; rw = rw->next)
+		for (i = 0; i < rw->n; i++)
 			if (rw->v[i].out != NULL)
 				fanout_walk_session(k, rw->v[i].ship->session);
-	}
 }
 
 static void
@@ -554,15 +557,15 @@ fanout_walk(struct hub *h, const struct conf_namespace *ns,
 {
 	struct walk k = { .h = h, .stamp = ++h->stamp, .sent = sent,
 		.arg = arg };
-	unsigned w;
+	unsigned i;
 
 	fanout_walk_except(&k, ns, a);
 	k.p = p;
 	k.id = p->asks ? 0 : fanout_id_audience(h, p, a);
 	fanout_walk_audience(&k, ns, a);
-	for (w = 0; w < WIRE__MAX; w++)
-		if (k.frames[w] != NULL)
-			msg_unref(&k.frames[w]);
+	for (i = 0; i < nitems(k.frames); i++)
+		if (k.frames[i] != NULL)
+			msg_unref(&k.frames[i]);
 	counter_add(COUNTER_deliveries, k.got);
 	counter_ns_add(ns->index, NS_events_out, k.got);
 	counter_ns_add(ns->index, NS_bytes_out, k.got * fanout_bytes(p));

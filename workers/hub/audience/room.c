@@ -149,19 +149,18 @@ static void
 room_free(struct hub *h, struct room *r)
 {
 	struct room_table *t = h->rooms;
-	unsigned w;
+	struct room_wire *rw;
 
 	hashtab_remove(&t->table, r->hash, &r->link);
 	interest_leave(h->interest, r->node, r->ns, room_key(r));
 	free(r->place);
 	if (r->key[0] == ROOM_NAMED)
 		counter_sub(COUNTER_rooms, 1);
-	for (w = 0; w < WIRE__MAX; w++) {
-		if (r->wires[w] == NULL)
-			continue;
-		if (r->wires[w]->v != &r->wires[w]->one)
-			free(r->wires[w]->v);
-		free(r->wires[w]);
+	while ((rw = r->wires) != NULL) {
+		r->wires = rw->next;
+		if (rw->v != &rw->one)
+			free(rw->v);
+		free(rw);
 	}
 	r->magic = 0;
 	free(r);
@@ -204,35 +203,49 @@ room_release(struct hub *h, struct room **rp)
 
 /* --- the arrays ----------------------------------------------------------- */
 
+/* There is one. */
+static struct room_wire *
+room_wire_find(const struct room *r, enum wire w)
+{
+	struct room_wire *rw = r->wires;
+
+	while (rw->wire != (unsigned)w)
+		rw = rw->next;
+	return (rw);
+}
+
 static struct room_wire *
 room_wire_of(struct room *r, enum wire w)
 {
-	struct room_wire *rw = r->wires[w];
+	struct room_wire *rw, **at = &r->wires;
 
-	if (rw == NULL) {
-		rw = calloc(1, sizeof *rw);
-		if (rw == NULL)
-			return (NULL);
-		rw->v = &rw->one;
-		rw->cap = 1;
-		r->wires[w] = rw;
-	}
+	for (; (rw = *at) != NULL; at = &rw->next)
+		if (rw->wire == (unsigned)w)
+			return (rw);
+	rw = calloc(1, sizeof *rw);
+	if (rw == NULL)
+		return (NULL);
+	rw->v = &rw->one;
+	rw->cap = 1;
+	rw->wire = (unsigned)w & 63;
+	*at = rw;
 	return (rw);
 }
 
 static bool
 room_wire_grow(struct room_wire *rw)
 {
-	uint32_t cap = rw->cap < 4 ? 4 : rw->cap * 2;
+	uint32_t cap = rw->cap < 4 ? 4 : rw->cap * 2u;
 	struct member *v;
 
 	v = reallocarray(rw->v == &rw->one ? NULL : rw->v, cap, sizeof *v);
 	if (v == NULL)
 		return (false);
+	MUST(cap < 1u << 26);
 	if (rw->v == &rw->one)
 		v[0] = rw->one;
 	rw->v = v;
-	rw->cap = cap;
+	rw->cap = cap & ((1u << 26) - 1);
 	return (true);
 }
 
@@ -304,17 +317,14 @@ room_queued(const struct room *r)
 	const struct room_wire *rw;
 	uint64_t most = 0, n;
 	uint32_t i;
-	unsigned w;
 
 	CHECK_MAGIC(r, ROOM_MAGIC);
-	for (w = 0; w < WIRE__MAX; w++) {
-		rw = r->wires[w];
-		for (i = 0; rw != NULL && i < rw->n; i++) {
+	for (rw = r->wires; rw != NULL; rw = rw->next)
+		for (i = 0; i < rw->n; i++) {
 			n = rw->v[i].out == NULL ? 0 :
 			    outq_bytes(rw->v[i].out);
 			most = n > most ? n : most;
 		}
-	}
 	return (most);
 }
 
@@ -436,11 +446,12 @@ room_move(struct hub *h, struct session *s, struct outq *out, enum wire wire)
 	struct membership *m;
 	uint32_t index;
 
+	wire = session_wire(s->ns, wire);
 	/* first all that can fail */
 	if (wire == s->wire) {
 		for (m = s->memberships; m != NULL; m = m->next)
-			room_wire_replace(h, m->room->wires[wire], m->index,
-			    out);
+			room_wire_replace(h, room_wire_find(m->room, wire),
+			    m->index, out);
 		s->out = out;
 		return (true);
 	}
@@ -451,8 +462,8 @@ room_move(struct hub *h, struct session *s, struct outq *out, enum wire wire)
 	}
 	for (m = s->memberships; m != NULL; m = m->next) {
 		index = m->index;
-		MUST(room_wire_add(h, m->room->wires[wire], m, out));
-		room_wire_remove(h, m->room->wires[s->wire], index);
+		MUST(room_wire_add(h, room_wire_find(m->room, wire), m, out));
+		room_wire_remove(h, room_wire_find(m->room, s->wire), index);
 	}
 	s->out = out;
 	s->wire = (uint8_t)wire;
@@ -466,7 +477,7 @@ room_take_out(struct hub *h, struct session *s, struct membership *m)
 
 	CHECK_MAGIC(r, ROOM_MAGIC);
 	ships_unlink(&h->rooms->many, s, m);
-	room_wire_remove(h, r->wires[s->wire], m->index);
+	room_wire_remove(h, room_wire_find(r, s->wire), m->index);
 	if (r->key[0] == ROOM_WATCH)
 		s->nwatches--;
 	if (r->key[0] == ROOM_NAMED) {

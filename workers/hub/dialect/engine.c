@@ -321,7 +321,7 @@ engine_may_upgrade(const struct client *c)
 }
 
 bool
-engine_upgrade(struct client *c, struct outq *out)
+engine_upgrade(struct client *c, struct outq *out, enum deflate_window window)
 {
 	struct engine *e = engine_of(c);
 	struct outq *old = c->out;
@@ -331,8 +331,8 @@ engine_upgrade(struct client *c, struct outq *out)
 	CHECK_MAGIC(c, CLIENT_MAGIC);
 	MUST(wire_is_polling((enum wire)c->wire) && !c->closing);
 	outq_late_flush(&c->hub->out, old);
-	c->wire = (uint8_t)(e->b64 ? engine_kind_of(e)->b64 :
-	    engine_kind_of(e)->ws);
+	c->wire = (uint8_t)wire_packed(e->b64 ? engine_kind_of(e)->b64 :
+	    engine_kind_of(e)->ws, window);
 	if (e->back.log != NULL) {
 		/* before it sent "5" the client had its last GET answered */
 		pos = outq_pos(old) - outq_bytes(old);

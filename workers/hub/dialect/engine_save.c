@@ -66,7 +66,7 @@ static bool
 engine_has_wire(const struct engine *e)
 {
 	const struct engine_kind *k = engine_kind_of(e);
-	enum wire w = (enum wire)e->client.wire;
+	enum wire w = wire_form(e->client.wire);
 
 	return (w == k->polling || w == (e->b64 ? k->b64 : k->ws));
 }

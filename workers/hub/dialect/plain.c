@@ -36,7 +36,7 @@ plain_text(struct client *c, uint8_t *data, size_t n)
 	struct raw_message m;
 
 	json_mend(data, n);
-	if (s->wire == WIRE_BARE) {
+	if (wire_form(s->wire) == WIRE_BARE) {
 		plain_bare(c, slice_of(data, n));
 		return;
 	}
@@ -86,9 +86,11 @@ plain_pong(struct client *c)
 static bool
 plain_load(struct client *c, struct book *k, struct state_in *in)
 {
+	enum wire form = wire_form(c->wire);
+
 	(void)k;
 	(void)in;
-	return (c->wire == WIRE_ENVELOPE || c->wire == WIRE_BARE);
+	return (form == WIRE_ENVELOPE || form == WIRE_BARE);
 }
 
 const struct client_kind plain_kind = {

@@ -9,6 +9,7 @@
 #include "hub/hub_int.h"
 #include "hub/dialect/engine.h"
 #include "hub/dialect/inbound.h"
+#include "hub/queue/pack.h"
 #include "hub/queue/send.h"
 #include "hub/queue/sentlog.h"
 #include "hub/rule/appoint.h"
@@ -455,7 +456,8 @@ socketio_no_namespace(struct client *c, struct slice nsp)
 	    SLICE("{\"reason\":\"this namespace is no more\"}");
 	struct publication p = { .nsp = nsp, .args = args, .first = args,
 		.event = SLICE("\"roost:disconnect\"") };
-	struct wire_plan plan = wire_plan((enum wire)c->wire, &p);
+	struct wire_plan plan = pack_plan(c->hub->out.pack,
+	    (enum wire)c->wire, &p);
 	struct hub *h = c->hub;
 	uint8_t *to = out_direct(&h->out, c->out, plan.total);
 
@@ -463,7 +465,7 @@ socketio_no_namespace(struct client *c, struct slice nsp)
 		send_lost(&h->out, c->out);
 		return;
 	}
-	wire_put((enum wire)c->wire, &p, &plan, to);
+	pack_put((enum wire)c->wire, &p, &plan, to);
 	buf_reset(&h->text);
 	sio_encode_disconnect(&h->text, nsp);
 	client_send(c, &h->text);

@@ -40,6 +40,7 @@ struct batch;
 
 struct late;
 struct out_ring;
+struct pack;
 struct sent_packet;
 struct sentlog;
 
@@ -76,6 +77,8 @@ struct out {
 	struct hashtab	 late;		/* out_conflate.c */
 	struct late	*free_late;
 	unsigned	 nfree_late;
+	struct pack	*pack;		/* what it compresses with; NULL:
+					 * nothing.  Not owned */
 };
 
 void	out_init(struct out *);
@@ -185,7 +188,7 @@ uint64_t outq_pos(const struct outq *);
 /* What is queued counts as sent in the queue's log, which lets go of it. */
 void	outq_log_rest(struct out *, struct outq *);
 /* Its packets, as sentlog.h has them; positions begin with 0. */
-void	outq_walk(const struct outq *, enum wire,
+void	outq_walk(const struct outq *, enum wire, struct pack *,
 	    void (*each)(void *arg, const struct sent_packet *), void *arg);
 /* Drop all that is queued; with dead set nothing is queued any more.  The
  * memory of q must stay valid until out_turn_end(). */

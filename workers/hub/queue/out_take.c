@@ -7,6 +7,7 @@
 
 #include <sys/uio.h>
 
+#include "hub/queue/pack.h"
 #include "hub/queue/sentlog.h"
 
 static struct slice
@@ -186,7 +187,7 @@ outq_pos(const struct outq *q)
 }
 
 void
-outq_walk(const struct outq *q, enum wire w,
+outq_walk(const struct outq *q, enum wire w, struct pack *pack,
     void (*each)(void *, const struct sent_packet *), void *arg)
 {
 	struct slice run;
@@ -194,7 +195,7 @@ outq_walk(const struct outq *q, enum wire w,
 	uint32_t i;
 
 	for (i = 0; outq_run(q, i, &run); i++) {
-		sentlog_run(run, pos, w, each, arg);
+		sentlog_run(run, pos, w, pack, each, arg);
 		pos += run.n;
 	}
 }
@@ -299,4 +300,6 @@ out_turn_end(struct out *o, void (*flush)(void *, struct outq *), void *arg)
 	}
 	o->ndirty = 0;
 	out_forget_batches(o);
+	if (o->pack != NULL)
+		pack_turn(o->pack);
 }

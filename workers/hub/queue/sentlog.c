@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "hub/queue/out.h"
+#include "hub/queue/pack.h"
 #include "proto/eio.h"
 #include "proto/ws.h"
 
@@ -238,23 +239,25 @@ sentlog_polled(struct slice in, struct sent_packet *p)
 }
 
 void
-sentlog_run(struct slice run, uint64_t pos, enum wire w, sent_each *each,
-    void *arg)
+sentlog_run(struct slice run, uint64_t pos, enum wire w, struct pack *pack,
+    sent_each *each, void *arg)
 {
 	struct sent_packet p;
 	size_t n;
 
 	while (run.n > 0) {
-		p.base64 = false;
+		p.base64 = p.lost = false;
 		p.pos = pos;
 		n = w == WIRE_POLL ? sentlog_polled(run, &p) :
 		    sentlog_frame(run, &p);
 		MUST(n <= run.n);
+		if (wire_is_framed(w) && pack_is_packed(run))
+			p.lost = !pack_open(pack, p.data, &p.data);
 		run = slice_from(run, n);
 		pos += n;
-		if (p.data.n == 0 && !p.binary)
+		if (p.data.n == 0 && !p.binary && !p.lost)
 			continue;
-		if (!p.binary && p.data.p[0] == EIO_BINARY) {
+		if (!p.binary && p.data.n > 0 && p.data.p[0] == EIO_BINARY) {
 			p.binary = p.base64 = true;
 			p.data = slice_from(p.data, 1);
 		}
@@ -263,7 +266,8 @@ sentlog_run(struct slice run, uint64_t pos, enum wire w, sent_each *each,
 }
 
 void
-sentlog_walk(const struct sentlog *l, enum wire w, sent_each *each, void *arg)
+sentlog_walk(const struct sentlog *l, enum wire w, struct pack *pack,
+    sent_each *each, void *arg)
 {
 	const struct out_ref *r;
 	uint64_t pos;
@@ -274,7 +278,7 @@ sentlog_walk(const struct sentlog *l, enum wire w, sent_each *each, void *arg)
 	for (i = 0; i < l->n; i++) {
 		r = &l->v[(l->head + i) & (l->cap - 1)];
 		sentlog_run(slice_of(r->m->data + r->off, r->end - r->off),
-		    pos, w, each, arg);
+		    pos, w, pack, each, arg);
 		pos += r->end - r->off;
 	}
 }

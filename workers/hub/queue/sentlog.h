@@ -19,6 +19,7 @@
 struct book;
 struct buf;
 struct out_ref;
+struct pack;
 struct state_in;
 
 struct sentlog {
@@ -74,19 +75,23 @@ bool	sentlog_complete(const struct sentlog *);
 /*
  * Packets, whatever the wire form: text, or binary (perhaps as base64).
  * each() is called for the kept ones in order; data is valid during the call.
+ * Those that were sent compressed are inflated (pack, which may be NULL where
+ * nothing is compressed).
  */
 struct sent_packet {
 	bool		 binary;
 	bool		 base64;	/* binary, and data is base64 of it */
+	bool		 lost;		/* it cannot be inflated: no memory, or
+					 * it is no such thing; no data */
 	struct slice	 data;
 	uint64_t	 pos;		/* of its first byte */
 };
 typedef void sent_each(void *arg, const struct sent_packet *);
-void	sentlog_walk(const struct sentlog *, enum wire, sent_each *,
-	    void *arg);
+void	sentlog_walk(const struct sentlog *, enum wire, struct pack *,
+	    sent_each *, void *arg);
 /* The same for whole packets that lie elsewhere, the first one at pos. */
-void	sentlog_run(struct slice run, uint64_t pos, enum wire, sent_each *,
-	    void *arg);
+void	sentlog_run(struct slice run, uint64_t pos, enum wire, struct pack *,
+	    sent_each *, void *arg);
 
 /* Do these bytes consist of whole packets? */
 bool	sentlog_is_whole(struct slice run, enum wire) MUST_USE;

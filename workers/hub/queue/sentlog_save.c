@@ -8,6 +8,7 @@
 
 #include "base/digest.h"
 #include "hub/queue/book.h"
+#include "hub/queue/pack.h"
 #include "proto/eio.h"
 #include "proto/ws.h"
 
@@ -64,7 +65,8 @@ sentlog_framed_size(struct slice in)
 	}
 	if (n > in.n - head)
 		return (0);
-	if (n > 0 && (in.p[0] & 15) == WS_OP_TEXT && in.p[head] == EIO_BINARY &&
+	/* what is in a compressed one is looked at when it is inflated */
+	if (n > 0 && !pack_is_packed(in) && (in.p[0] & 15) == WS_OP_TEXT && in.p[head] == EIO_BINARY &&
 	    !sentlog_is_base64(slice_of(in.p + head + 1, n - 1)))
 		return (0);
 	return (head + n);

@@ -48,13 +48,6 @@ wire_text_put(enum wire w, struct slice text, uint8_t *out)
 
 /* --- attachments ---------------------------------------------------------- */
 
-static bool
-wire_is_base64(enum wire w)
-{
-	return (wire_is_polling(w) || w == WIRE_SIO_B64 ||
-	    w == WIRE_EIO_B64);
-}
-
 static size_t
 wire_base64_size(size_t n)
 {
@@ -268,7 +261,7 @@ static struct wire_plan
 wire_message_plan(enum wire w, const struct publication *p)
 {
 	struct message m = wire_message(p);
-	struct wire_plan plan = { 0, wire_binary_size(w, m.data.n) };
+	struct wire_plan plan = { .total = wire_binary_size(w, m.data.n) };
 
 	if (m.kind != MESSAGE_BINARY) {
 		plan.text = wire_message_size(w, &m);
@@ -294,9 +287,10 @@ wire_message_whole(enum wire w, const struct publication *p, size_t text,
 struct wire_plan
 wire_plan(enum wire w, const struct publication *p)
 {
-	struct wire_plan plan;
+	struct wire_plan plan = { .text = 0 };
 	unsigned i;
 
+	w = wire_form(w);
 	if (wire_is_engineio(w))
 		return (wire_message_plan(w, p));
 	plan.text = wire_event_size(w, p);
@@ -313,6 +307,7 @@ wire_put(enum wire w, const struct publication *p,
 	uint8_t *start = out, *text;
 	unsigned i;
 
+	w = wire_form(w);
 	if (wire_is_engineio(w)) {
 		out = wire_message_whole(w, p, plan->text, out);
 		MUST(out == start + plan->total);

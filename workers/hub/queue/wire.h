@@ -6,6 +6,7 @@
 #define HUB_QUEUE_WIRE_H
 
 #include "base/bug.h"
+#include "base/deflate.h"
 #include "base/slice.h"
 
 enum wire {
@@ -25,10 +26,30 @@ enum wire {
 	WIRE__MAX
 };
 
+/*
+ * Beside the form it may say that messages may be compressed, for this window.
+ * A value with a window is as good a wire form as one without: an audience
+ * keeps who has it together, and what goes there is made once (pack.h).
+ */
+#define WIRE_WINDOW_SHIFT	4
+
+static inline enum wire
+wire_form(enum wire w)
+{
+	return ((enum wire)((unsigned)w & ((1u << WIRE_WINDOW_SHIFT) - 1)));
+}
+
+static inline enum deflate_window
+wire_window(enum wire w)
+{
+	return ((enum deflate_window)((unsigned)w >> WIRE_WINDOW_SHIFT));
+}
+
 /* No frames: packets that wait for a GET. */
 static inline bool
 wire_is_polling(enum wire w)
 {
+	/* which are never compressed */
 	return (w == WIRE_POLL || w == WIRE_EIO_POLL);
 }
 
@@ -43,6 +64,7 @@ wire_is_framed(enum wire w)
 static inline bool
 wire_is_socketio(enum wire w)
 {
+	w = wire_form(w);
 	return (w == WIRE_SIO || w == WIRE_SIO_B64 || w == WIRE_POLL);
 }
 
@@ -50,6 +72,7 @@ wire_is_socketio(enum wire w)
 static inline bool
 wire_is_engineio(enum wire w)
 {
+	w = wire_form(w);
 	return (w == WIRE_EIO || w == WIRE_EIO_B64 || w == WIRE_EIO_POLL);
 }
 
@@ -57,14 +80,36 @@ wire_is_engineio(enum wire w)
 static inline bool
 wire_has_names(enum wire w)
 {
-	return (wire_is_socketio(w) || w == WIRE_ENVELOPE || w == WIRE_SSE);
+	return (wire_is_socketio(w) || wire_form(w) == WIRE_ENVELOPE ||
+	    w == WIRE_SSE);
 }
 
 /* Can such a client acknowledge an event? */
 static inline bool
 wire_answers(enum wire w)
 {
-	return (wire_is_socketio(w) || w == WIRE_ENVELOPE);
+	return (wire_is_socketio(w) || wire_form(w) == WIRE_ENVELOPE);
+}
+
+/* A form, or a framed one and a window: what another process may say. */
+static inline bool
+wire_is_one(unsigned w)
+{
+	enum wire wire = (enum wire)w;
+
+	return (wire_form(wire) < WIRE__MAX &&
+	    wire_window(wire) < DEFLATE__MAX && (wire_form(wire) == wire ||
+	    wire_is_framed(wire_form(wire))));
+}
+
+/* The form as it is for those that may get it compressed; not of polling and
+ * event streams, which have no frames. */
+static inline enum wire
+wire_packed(enum wire form, enum deflate_window window)
+{
+	MUST(form < WIRE__MAX);
+	return ((enum wire)((unsigned)form | (wire_is_framed(form) ?
+	    (unsigned)window << WIRE_WINDOW_SHIFT : 0)));
 }
 
 #define CONFLATE_KEY_MAX 130u	/* bytes of raw JSON */
@@ -103,7 +148,9 @@ struct publication {
 struct wire_plan {
 	size_t		 text;		/* the event's packet or message */
 	size_t		 total;		/* with framing and attachments */
+	const uint8_t	*packed;	/* pack.h: all of it; NULL: to be put */
 };
+/* Without a window: pack.h has those that have one. */
 struct wire_plan wire_plan(enum wire, const struct publication *);
 /* Writes plan.total bytes. */
 void	wire_put(enum wire, const struct publication *,
@@ -111,6 +158,14 @@ void	wire_put(enum wire, const struct publication *,
 
 /* So many frames. */
 unsigned wire_frames(enum wire, const struct publication *);
+
+/* Binary stands in texts, as base64. */
+static inline bool
+wire_is_base64(enum wire w)
+{
+	w = wire_form(w);
+	return (wire_is_polling(w) || w == WIRE_SIO_B64 || w == WIRE_EIO_B64);
+}
 
 /* Any text for one client in its form: how large, and written. */
 size_t	wire_text_size(enum wire, size_t n);

@@ -21,6 +21,7 @@ struct missed {
 	struct buf	*to;		/* records; NULL: only looking */
 	unsigned	 binary;	/* attachments of the last event to come */
 	bool		 take;		/* ... which is recorded */
+	bool		 lost;		/* what was sent cannot be told */
 };
 
 static void
@@ -42,6 +43,15 @@ missed_text(struct missed *m, struct slice text)
 		recover_record(m->to, 't', text);
 }
 
+/* An event that is not known is between the others. */
+static void
+missed_lost(struct missed *m)
+{
+	m->lost = true;
+	if (m->to != NULL)
+		m->to->oom = true;
+}
+
 static void
 missed_packet(void *arg, const struct sent_packet *p)
 {
@@ -50,6 +60,10 @@ missed_packet(void *arg, const struct sent_packet *p)
 
 	if (p->pos < m->r->start)
 		return;
+	if (p->lost) {
+		missed_lost(m);
+		return;
+	}
 	if (!p->binary) {
 		missed_text(m, p->data);
 		return;
@@ -65,7 +79,10 @@ missed_packet(void *arg, const struct sent_packet *p)
 		/* decoded where the record will stand */
 		n = digest_base64_decode(p->data, m->to->data + m->to->wpos +
 		    5);
-		MUST(n >= 0);
+		if (n < 0) {
+			missed_lost(m);
+			return;
+		}
 		recover_record(m->to, 'b', slice_of(m->to->data +
 		    m->to->wpos + 5, (size_t)n));
 	}
@@ -105,10 +122,13 @@ bool
 recover_knows(const struct recover *r, struct slice offset, uint32_t *skip)
 {
 	struct missed m = { .r = r, .offset = offset };
+	struct pack *pack = r->session->hub->out.pack;
 
 	if (r->log != NULL)
-		sentlog_walk(r->log, r->wire, missed_packet, &m);
+		sentlog_walk(r->log, r->wire, pack, missed_packet, &m);
 	*skip = m.found;
+	if (m.lost)
+		return (false);
 	if (m.found != 0)
 		return (true);
 	/* all before the log is known to have arrived, and the offset's event
@@ -126,12 +146,12 @@ recover_drain(struct recover *r, uint32_t skip, struct buf *to)
 
 	budget_taken(r);
 	if (r->log != NULL)
-		sentlog_walk(r->log, r->wire, missed_packet, &m);
+		sentlog_walk(r->log, r->wire, h->out.pack, missed_packet, &m);
 	sentlog_unref(&r->log);
 	m.skip = 0;
 	r->start = 0;
 	outq_settle(&r->out);
-	outq_walk(&r->out, r->wire, missed_packet, &m);
+	outq_walk(&r->out, r->wire, h->out.pack, missed_packet, &m);
 	outq_sent(&h->out, &r->out, outq_bytes(&r->out));
 }
 

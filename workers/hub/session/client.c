@@ -245,7 +245,7 @@ client_new(struct hub *h, const struct client_kind *kind, enum wire wire,
 	c->magic = CLIENT_MAGIC;
 	c->kind = kind;
 	c->hub = h;
-	c->wire = (uint8_t)wire;
+	c->wire = (uint8_t)wire_packed(wire, a->window);
 	c->out = out;
 	c->who = a->who;
 	a->who = NULL;

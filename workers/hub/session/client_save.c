@@ -124,7 +124,7 @@ client_load_fields(struct client *c, const struct principals *all,
 	struct slice route;
 
 	c->wire = state_get_u8(in);
-	if (!principals_get(all, in, &who) || c->wire >= WIRE__MAX)
+	if (!principals_get(all, in, &who) || !wire_is_one(c->wire))
 		return (false);
 	c->who = who == NULL ? NULL : principal_ref(who);
 	c->address = state_get_u64(in);

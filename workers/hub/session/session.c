@@ -61,7 +61,7 @@ session_make(struct hub *h, struct outq *out, enum wire wire,
 	s->magic = SESSION_MAGIC;
 	s->hub = h;
 	s->out = out;
-	s->wire = (uint8_t)wire;
+	s->wire = (uint8_t)session_wire(ns, wire);
 	s->ns = ns;
 	s->who = who == NULL ? NULL : principal_ref(who);
 	tokens_add(h, s->who);
@@ -334,7 +334,7 @@ session_farewell(struct session *s, struct slice reason)
 {
 	struct buf b;
 
-	if (reason.n == 0 || s->wire == WIRE_BARE || wire_is_engineio(s->wire))
+	if (reason.n == 0 || wire_form(s->wire) == WIRE_BARE || wire_is_engineio(s->wire))
 		return;
 	buf_init(&b);
 	buf_str(&b, "{\"reason\":");

@@ -107,7 +107,7 @@ open_websocket(struct request *rq, bool b64)
 		return;
 	if (!open_admit(rq, &adm))
 		return;
-	upgrade_accept(rq, &offer, false);
+	adm.window = upgrade_accept(rq, &offer, false, adm.ns);
 	client = engine_open(rq->w->hub, &adm, b64, &rq->c->outq);
 	admission_fini(&adm);
 	frames_open(rq->c, client);

@@ -18,7 +18,8 @@ polling_candidate_accept(struct request *rq)
 
 	if (!upgrade_offer(rq, &offer))
 		return (false);
-	upgrade_accept(rq, &offer, false);
+	(void)upgrade_accept(rq, &offer, false, rq->match.conf == NULL ? NULL :
+	    rq->match.conf->ns);
 	frames_candidate(rq->c, rq->w->conf->upgrade_timeout_ms);
 	return (true);
 }
@@ -73,7 +74,8 @@ polling_upgrade(struct poller *p, struct conn *c)
 	c->client = p->client;
 	p->client = NULL;
 	poller_ws_waits(p);
-	if (!engine_upgrade(c->client, &c->outq))
+	if (!engine_upgrade(c->client, &c->outq,
+	    (enum deflate_window)c->deflate))
 		conn_close(c, REASON_memory);
 	poller_resume(p);
 	conn_rearm(c);

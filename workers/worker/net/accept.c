@@ -412,6 +412,7 @@ accept_one(struct worker *w, struct listener *l)
 	c->no_clients = !l->clients;
 	c->no_api = !l->api;
 	c->no_status = !l->status;
+	c->deflate = l->deflate ? DEFLATE_NONE : CONN_NO_DEFLATE;
 	c->counted = true;
 	c->address_node = node;
 	return (true);
@@ -484,6 +485,7 @@ accept_open_one(struct worker *w, const struct heritage_listener *hl)
 	l->tcp = cl->addrs[0].sa.ss_family != AF_UNIX;
 	l->proxy = cl->proxy_protocol;
 	l->clients = conf_listen_serves(cl, CONF_SERVE_CLIENTS);
+	l->deflate = cl->deflate;
 	l->api = conf_listen_serves(cl, CONF_SERVE_API);
 	l->status = conf_listen_serves(cl, CONF_SERVE_STATUS);
 	if (cl->tls)

@@ -386,7 +386,7 @@ conn_later(struct conn *c, unsigned bits)
 {
 	if (c->later == 0)
 		later_add(c->w->later, &c->later_link);
-	c->later |= (uint8_t)bits;
+	c->later |= bits & 3;
 	if (bits & CONN_LATER_WRITE)
 		c->w->later_writes = true;
 }

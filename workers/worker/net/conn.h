@@ -109,7 +109,10 @@ struct conn {			/* zeroed by the slab; on a cache line */
 #define CONN_MAGIC	0xc044c044
 	uint8_t		 state;		/* enum conn_state */
 	uint8_t		 reason;	/* enum reason, once parting is set */
-	uint8_t		 later;		/* CONN_LATER_ bits: on the list */
+	unsigned	 later : 2;	/* CONN_LATER_ bits: on the list */
+	unsigned	 deflate : 2;	/* frames: enum deflate_window that was
+					 * agreed on; before: NONE, or
+					 * CONN_NO_DEFLATE */
 	bool		 parting : 1;	/* closes at the end of this turn */
 	bool		 abort : 1;	/* ... without another word */
 	bool		 peer_closed : 1; /* its Close has been read */
@@ -255,6 +258,10 @@ conn_waits(const struct conn *c)
 }
 
 enum { CONN_LATER_READ = 1, CONN_LATER_WRITE = 2 };
+
+/* Its listener has no permessage-deflate. */
+#define CONN_NO_DEFLATE	3u
+static_assert((unsigned)DEFLATE__MAX <= CONN_NO_DEFLATE, "conn.deflate");
 
 /*
  * How the kernel tells of readiness: 0 level-triggered, or edge-triggered with

@@ -59,7 +59,8 @@ enum {
 	CONN_SAVED_IN = 256, CONN_SAVED_OUT = 512,	/* waited for */
 	CONN_SAVED_RECORDED = 1024, CONN_SAVED_NO_CLIENTS = 2048,
 	CONN_SAVED_NO_API = 4096, CONN_SAVED_FAR_TLS = 8192,
-	CONN_SAVED_ALL = 16383
+	CONN_SAVED_DEFLATE = 16384,	/* two bits: conn.deflate */
+	CONN_SAVED_ALL = 65535
 };
 
 /* --- which --------------------------------------------------------------- */
@@ -181,6 +182,7 @@ conn_save_flags(const struct conn *c)
 	    (c->no_clients ? CONN_SAVED_NO_CLIENTS : 0u) |
 	    (c->no_api ? CONN_SAVED_NO_API : 0u) |
 	    (c->far_tls ? CONN_SAVED_FAR_TLS : 0u) |
+	    c->deflate * CONN_SAVED_DEFLATE |
 	    (c->recorded ? CONN_SAVED_RECORDED : 0u) |
 	    (c->io.events & LOOP_IN ? CONN_SAVED_IN : 0u) |
 	    (c->io.events & LOOP_OUT ? CONN_SAVED_OUT : 0u) |
@@ -256,6 +258,7 @@ conn_load_flags(struct conn *c, unsigned flags)
 	c->no_api = (flags & CONN_SAVED_NO_API) != 0;
 	c->far_tls = (flags & CONN_SAVED_FAR_TLS) != 0;
 	c->recorded = (flags & CONN_SAVED_RECORDED) != 0;
+	c->deflate = flags / CONN_SAVED_DEFLATE & 3;
 	c->io.events = CONN_TRIGGER |
 	    (flags & CONN_SAVED_IN ? LOOP_IN : 0u) |
 	    (flags & CONN_SAVED_OUT ? LOOP_OUT : 0u);
@@ -295,7 +298,9 @@ conn_load_fields(struct conn *c, struct state_in *in, unsigned *flags,
 	ok = conn_load_tail(c, state_get_slice(in));
 	if (!ok || in->bad || !conn_save_is_state(state) ||
 	    *flags > CONN_SAVED_ALL || c->reason >= REASON__MAX ||
-	    after > CONN_ENDS ||
+	    after > CONN_ENDS || (conn_is_ws(&(struct conn){ .state =
+	    (uint8_t)state }) && *flags / CONN_SAVED_DEFLATE ==
+	    CONN_NO_DEFLATE) ||
 	    ((*flags & CONN_SAVED_BODY) && state != CONN_HTTP))
 		return (false);
 	conn_load_flags(c, *flags);

@@ -47,6 +47,7 @@ struct parcel_head {
 #define PARCEL_NO_API	64
 #define PARCEL_VOUCHED	16		/* its TLS has a client's certificate */
 #define PARCEL_FAR_TLS	128
+#define PARCEL_NO_DEFLATE 256	/* its listener has none */
 	uint16_t	 port;
 	uint8_t		 address[16];
 	uint32_t	 n;		/* bytes that follow */
@@ -243,6 +244,7 @@ parcel_pass(struct conn *c, unsigned slot, struct slice bytes, bool inherited)
 		(c->no_clients ? PARCEL_NO_CLIENTS : 0) |
 		(c->no_api ? PARCEL_NO_API : 0) |
 		(c->far_tls ? PARCEL_FAR_TLS : 0) |
+		(c->deflate == CONN_NO_DEFLATE ? PARCEL_NO_DEFLATE : 0) |
 		(inherited ? PARCEL_INHERITED : 0) |
 		(c->tls != NULL && tls_has_client(c->tls) ?
 		PARCEL_VOUCHED : 0) |
@@ -304,6 +306,8 @@ parcel_take(struct worker *w, const struct parcel_head *head, int fd)
 	c->no_clients = (head->flags & PARCEL_NO_CLIENTS) != 0;
 	c->no_api = (head->flags & PARCEL_NO_API) != 0;
 	c->far_tls = (head->flags & PARCEL_FAR_TLS) != 0;
+	c->deflate = head->flags & PARCEL_NO_DEFLATE ? CONN_NO_DEFLATE :
+	    DEFLATE_NONE;
 	c->last = (head->flags & PARCEL_LAST) != 0;
 	if (c->secure) {
 		conn_is_passage(c);

@@ -8,6 +8,8 @@
 #include "worker/net/conn.h"
 #include "worker/worker.h"
 
+#define FRAMES_INFLATED	512u	/* bytes in a unit of work */
+
 /* --- open ---------------------------------------------------------------- */
 
 static void
@@ -83,6 +85,29 @@ frames_event(struct conn *c, struct ws_event *ev, frames_message_cb *message)
 	}
 }
 
+static inline const struct ws_limits *
+frames_limits(const struct conn *c)
+{
+	return (&c->w->ws_limits[c->deflate != DEFLATE_NONE]);
+}
+
+/* A message came compressed: it is counted, and is work. */
+static void
+frames_inflated(struct worker *w, const struct ws_event *ev, bool good)
+{
+	size_t n = good ? ev->n : w->conf->message_bytes;
+
+	work_add(w->work, (uint32_t)((n + ev->packed) / FRAMES_INFLATED));
+	if (!good) {
+		counter_add(COUNTER_ws_inflate_too_big,
+		    ev->reason == REASON_ws_too_big);
+		return;
+	}
+	counter_add(COUNTER_ws_inflated, 1);
+	counter_add(COUNTER_ws_inflated_in_bytes, ev->packed);
+	counter_add(COUNTER_ws_inflated_out_bytes, ev->n);
+}
+
 /* One step of decoding and what follows from it, for a share of the turn. */
 static inline ssize_t
 frames_step(struct conn *c, uint8_t *p, size_t n, frames_message_cb *message)
@@ -92,9 +117,11 @@ frames_step(struct conn *c, uint8_t *p, size_t n, frames_message_cb *message)
 	struct ws_event ev;
 	ssize_t r;
 
-	r = ws_decode(&c->ws, w->ws_pool, &w->ws_limits, p, n, &ev);
+	r = ws_decode(&c->ws, w->ws_pool, frames_limits(c), p, n, &ev);
 	if (r == CODEC_MORE)
 		return (0);
+	if (unlikely(ev.packed != 0))
+		frames_inflated(w, &ev, r != CODEC_BAD);
 	if (r == CODEC_BAD) {
 		conn_close(c, ev.reason);
 		return (0);
@@ -172,7 +199,7 @@ frames_closing_input(struct conn *c, uint8_t *p, size_t n, size_t old)
 
 	(void)old;
 	while (used < n) {
-		r = ws_decode(&c->ws, w->ws_pool, &w->ws_limits, p + used,
+		r = ws_decode(&c->ws, w->ws_pool, frames_limits(c), p + used,
 		    n - used, &ev);
 		if (r == CODEC_MORE)
 			return (used);
@@ -224,6 +251,7 @@ frames_lost_track(enum reason r)
 {
 	return (r == REASON_ws_protocol || r == REASON_ws_utf8 ||
 	    r == REASON_ws_too_big || r == REASON_ws_flood ||
+	    r == REASON_ws_inflate ||
 	    r == REASON_memory);
 }
 

@@ -37,22 +37,39 @@ upgrade_protocol(const struct request *rq, bool plain)
 	return (n == 1 ? bearer : slice_of(NULL, 0));
 }
 
-void
-upgrade_accept(struct request *rq, const struct ws_offer *offer, bool plain)
+/* What is not allowed here is declined. */
+static void
+upgrade_deflate(struct request *rq, struct ws_offer *offer,
+    const struct conf_namespace *ns)
+{
+	struct conn *c = rq->c;
+
+	if (!rq->w->conf->deflate || c->deflate == CONN_NO_DEFLATE ||
+	    (ns != NULL && !ns->deflate))
+		offer->deflate.window = DEFLATE_NONE;
+	c->deflate = (unsigned)offer->deflate.window & 3;
+	counter_add(COUNTER_ws_deflate_handshakes, c->deflate != DEFLATE_NONE);
+}
+
+enum deflate_window
+upgrade_accept(struct request *rq, struct ws_offer *offer, bool plain,
+    const struct conf_namespace *ns)
 {
 	struct buf *b = &rq->w->text;
 	char name[TRACE_LINE_MAX];
 
+	upgrade_deflate(rq, offer, ns);
 	buf_reset(b);
 	ws_encode_accept(b, offer, upgrade_protocol(rq, plain),
 	    trace_line(&rq->trace, name));
 	if (b->oom) {
 		conn_abort(rq->c, REASON_memory);
-		return;
+		return (DEFLATE_NONE);
 	}
 	from_keep(rq);
 	counter_add(COUNTER_http_1xx, 1);
 	conn_say(rq->c, buf_unread(b));
+	return (offer->deflate.window);
 }
 
 static void
@@ -119,7 +136,7 @@ upgrade_plain(struct request *rq)
 		admission_fini(&adm);
 		return;
 	}
-	upgrade_accept(rq, &offer, true);
+	adm.window = upgrade_accept(rq, &offer, true, adm.ns);
 	client = plain_open(rq->w->hub, &adm, &rq->c->outq);
 	admission_fini(&adm);
 	frames_open(rq->c, client);

@@ -7,14 +7,21 @@
 #include <stdbool.h>
 
 #include "base/bug.h"
+#include "base/deflate.h"
 
+struct conf_namespace;
 struct request;
 struct ws_offer;
 
 /* It is a WebSocket handshake; false: no, and answered. */
 bool	upgrade_offer(struct request *, struct ws_offer *) MUST_USE;
-/* The 101.  plain: to a client of ours, whose subprotocol it is. */
-void	upgrade_accept(struct request *, const struct ws_offer *, bool plain);
+/*
+ * The 101.  plain: to a client of ours, whose subprotocol it is.  ns: that its
+ * session is in, NULL: it says so later.  Returns for what window messages to it
+ * may be compressed.
+ */
+enum deflate_window upgrade_accept(struct request *, struct ws_offer *,
+	    bool plain, const struct conf_namespace *ns);
 /* A route's serve: plain WebSocket. */
 void	upgrade_plain(struct request *);
 
