@@ -254,3 +254,171 @@ test('the largest message there may be comes through, at any level', async () =>
 		await back(w, data, packed(pack(envelope(data), { level })));
 	w.drop();
 });
+
+/* --- many receivers ------------------------------------------------------- */
+
+test('a broadcast is compressed once for each window', async () => {
+	const offers = [...Array(6).fill(OFFER), ...Array(4).fill(
+	    `${OFFER}; server_max_window_bits=9`), ...Array(3).fill('foo')];
+	const all = await Promise.all(offers.map((o) => open(o)));
+	for (const w of all)
+		await w.ack({ event: 'room:join', data: { room: 'many' }, id: 1 });
+	const from = await open('foo');
+	await from.ack({ event: 'room:join', data: { room: 'many' }, id: 1 });
+	const names = ['ws_deflated', 'encodings'];
+	const read = () => Promise.all(names.map((n) => d.metric(n)));
+	const was = await read();
+	for (let i = 0; i < 3; i++)
+		await from.ack({ event: 'tell', data: { room: 'many', i,
+			text: words(1500) }, id: i + 2 });
+	const is = await read();
+	assert.deepEqual(is.map((n, i) => n - was[i]), [3 * 2, 3 * 3]);
+	for (const [k, w] of all.entries())
+		for (let i = 0; i < 3; i++) {
+			const f = await w.next('tell');
+			assert.equal(f.rsv, k < 10 ? 4 : 0);
+			const text = f.rsv ? unpack(f.payload, k < 6 ? 12 : 9) : f.text;
+			assert.equal(JSON.parse(text).data.i, i);
+			assert.equal(JSON.parse(text).data.text, words(1500));
+		}
+	[...all, from].forEach((w) => w.drop());
+});
+
+/* --- clients -------------------------------------------------------------- */
+
+test('ws, with its parameters', async () => {
+	for (const perMessageDeflate of [{ threshold: 0 },
+		{ threshold: 0, serverMaxWindowBits: 10, clientMaxWindowBits: 9 },
+		{ serverNoContextTakeover: true, clientNoContextTakeover: true,
+			threshold: 0 }, { clientMaxWindowBits: true, threshold: 0 }]) {
+		const w = await plain(d, '/ws/echo', { perMessageDeflate });
+		assert.match(w.extensions, /^permessage-deflate/);
+		for (let i = 0; i < 20; i++)
+			assert.deepEqual((await w.ask('q', words(i * 97))).data,
+			    words(i * 97));
+		w.terminate();
+	}
+	const w = await plain(d, '/ws/echo', { perMessageDeflate: false });
+	assert.equal(w.extensions, '');
+	w.terminate();
+});
+
+test('socket.io-client: texts and attachments, from the start and after an upgrade', async () => {
+	for (const transports of [['websocket'], ['polling', 'websocket']]) {
+		const s = await connect(d, '/', { transports,
+			perMessageDeflate: { threshold: 100 } });
+		await until(() => s.io.engine.transport.name === 'websocket', 'upgrade');
+		assert.match(s.io.engine.transport.ws.extensions, /^permessage-deflate/);
+		const was = await d.metric('ws_deflated');
+		assert.equal(await ask(s, 'q', words(3000)), words(3000));
+		const bytes = [Buffer.alloc(2000, 'ab'), Buffer.from(noise(1000))];
+		const got = await ask(s, 'q', { t: words(600), a: bytes[0], b: bytes[1] });
+		assert.deepEqual(got, { t: words(600), a: bytes[0], b: bytes[1] });
+		assert.ok(await d.metric('ws_deflated') >= was + 4);
+		s.close();
+	}
+});
+
+test('Socket.IO in a namespace without it: what is sent there is plain', async () => {
+	const w = await socketio(d.port, { nsp: '/off', headers:
+	    { 'Sec-WebSocket-Extensions': OFFER } });
+	assert.equal(accepted(w), BOTH);
+	w.text(`42/off,["q","${words(2000)}"]`);
+	assert.equal((await w.next()).rsv, 0);
+	w.text('40');
+	await w.message();
+	w.text(`42["q","${words(2000)}"]`);
+	assert.equal((await w.next()).rsv, 4);
+	w.drop();
+});
+
+test('who was cut off is told what it missed, as it has it now', async () => {
+	const want = [1, 2, 3, 4].map((i) => ({ room: 'back', i, t: words(700 + i) }));
+	for (const again of [{}, { perMessageDeflate: false },
+		{ transports: ['polling'] }]) {
+		const from = await connect(d, '/'), got = [];
+		const s = await connect(d, '/', { reconnection: false });
+		await ask(s, 'room:join', { room: 'back' });
+		await ask(from, 'room:join', { room: 'back' });
+		s.on('tell', (m) => got.push(m));
+		await ask(from, 'tell', want[0]);
+		await until(() => got.length === 1, 'the first');
+		/* two that it is sent and does not read, and two that wait */
+		const ws = s.io.engine.transport.ws;
+		ws._socket.pause();
+		await ask(from, 'tell', want[1]);
+		await ask(from, 'tell', want[2]);
+		ws._socket.destroy();
+		await until(() => !s.connected, 'the end');
+		await ask(from, 'tell', want[3]);
+		Object.assign(s.io.opts, again);
+		s.connect();
+		await connected(s);
+		assert.equal(s.recovered, true);
+		await until(() => got.length >= 4, 'what it missed');
+		assert.deepEqual(got, want);
+		s.close();
+		from.close();
+	}
+});
+
+const python = `
+import asyncio, sys, websockets
+from websockets.extensions import permessage_deflate as pd
+async def one(n, **k):
+    async with websockets.connect(sys.argv[1], max_size=None, **k) as w:
+        assert [e.name for e in w.extensions] == (['permessage-deflate'] if n else []), w.extensions
+        for size in (1, 100, 1000, 5000, 20000):
+            text = ('words and words %d ' % size) * (size // 16 + 1)
+            await w.send('{"event":"q","data":"%s"}' % text)
+            assert text in await w.recv(), size
+        await w.send(['{"event":"q","da', 'ta":"', 'in pieces"}'])
+        assert 'in pieces' in await w.recv()
+async def main():
+    await one(1)
+    await one(0, compression=None)
+    for s in (None, 15, 12, 9):
+        await one(1, compression=None, extensions=[pd.ClientPerMessageDeflateFactory(
+            server_max_window_bits=s, client_max_window_bits=s or True, compress_settings={'memLevel': 5})])
+    print('good')
+asyncio.run(main())
+`;
+test('websockets of Python, with its parameters', async () => {
+	const out = await within(new Promise((ok) => execFile('/usr/bin/python3',
+	    ['-c', python, d.ws('/ws/echo')], (e, a, b) => ok(a + b))), 'python', 20000);
+	assert.equal(out, 'good\n');
+});
+
+/* --- another worker ------------------------------------------------------- */
+
+test('a reload: what was agreed on, and a message that is half read, go over', async () => {
+	const all = await Promise.all([OFFER, `${OFFER}; server_max_window_bits=9`]
+	    .map((o) => open(o)));
+	const e = await engine(d.port, { headers: { 'Sec-WebSocket-Extensions': OFFER } });
+	e.text('40');
+	await e.message();
+	const data = words(3000), z = pack(envelope(data));
+	for (const w of all) {
+		w.send(packed(z.subarray(0, 9), { fin: false }));
+		w.send(frame(OP.cont, z.subarray(9, 30), { fin: false }));
+		await w.alive();
+		w.rest = frame(OP.cont, z.subarray(30));
+		w.send(w.rest.subarray(0, 20));
+	}
+	const old = d.worker(1).pid;
+	process.kill(d.pid, 'SIGHUP');
+	await until(() => d.children().filter((c) => c.role === 'worker')
+	    .every((c) => c.pid !== old), 'another worker', 20000);
+	for (const [i, w] of all.entries()) {
+		w.send(w.rest.subarray(20));
+		const f = await w.next('echo');
+		assert.equal(f.rsv, 4, `${f.opcode} ${f.text}`);
+		assert.equal(JSON.parse(unpack(f.payload, i ? 9 : 12)).data, data);
+		w.drop();
+	}
+	e.send(packed(pack(`42["q","${data}"]`)));
+	const f = await e.next('echo');
+	assert.equal(f.rsv, 4);
+	assert.ok(unpack(f.payload).startsWith(`42["q","${data}"`));
+	e.drop();
+});
