@@ -54,7 +54,7 @@ struct admission {
 	struct slice	 since;		/* as asked with; borrowed */
 	enum deflate_window window;	/* set by the host: its WebSocket may be
 					 * sent compressed messages */
-	uint64_t	 address;	/* likewise */
+	uint64_t	 address;	/* as asked with */
 	struct handshake *handshake;	/* or NULL */
 	struct count	*count;		/* where it is counted */
 	uint32_t	 user_node, ns_node;	/* as in limit.h; 0: not */
