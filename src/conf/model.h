@@ -469,7 +469,7 @@ conf_event_args(const struct conf_event *r)
 }
 
 enum conf_format { CONF_FORMAT_ENVELOPE, CONF_FORMAT_BARE,
-	CONF_FORMAT_ENGINE };
+	CONF_FORMAT_ENGINE, CONF_FORMAT_RAW };
 
 struct conf_route {
 	struct conf_pattern path;	/* "/ws/comments/{track_id}" */

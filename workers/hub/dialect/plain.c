@@ -1,11 +1,12 @@
 /*
  * A plain WebSocket client: one connection, one session, messages as raw.h
- * has them (envelope) or the first argument alone (bare).  Called by the
- * host through client.h.
+ * has them (envelope), the first argument alone (bare), or whatever they are
+ * (raw, opaque.h).  Called by the host through client.h.
  */
 #include "hub/hub_int.h"
 #include "hub/dialect/inbound.h"
 #include "hub/dialect/kind.h"
+#include "hub/dialect/opaque.h"
 #include "hub/dialect/single.h"
 #include "hub/rule/appoint.h"
 #include "hub/session/client.h"
@@ -35,6 +36,10 @@ plain_text(struct client *c, uint8_t *data, size_t n)
 	struct inbound in = { .ack.kind = ACK_NONE };
 	struct raw_message m;
 
+	if (wire_form(s->wire) == WIRE_RAW) {
+		opaque_text(c, slice_of(data, n));
+		return;
+	}
 	json_mend(data, n);
 	if (wire_form(s->wire) == WIRE_BARE) {
 		plain_bare(c, slice_of(data, n));
@@ -62,9 +67,10 @@ plain_text(struct client *c, uint8_t *data, size_t n)
 static void
 plain_binary(struct client *c, uint8_t *data, size_t n)
 {
-	(void)data;
-	(void)n;
-	client_close(c, REASON_unsupported_data);
+	if (wire_form(c->wire) == WIRE_ENVELOPE)
+		client_close(c, REASON_unsupported_data);
+	else
+		opaque_binary(c, slice_of(data, n));
 }
 
 static void
@@ -90,7 +96,7 @@ plain_load(struct client *c, struct book *k, struct state_in *in)
 
 	(void)k;
 	(void)in;
-	return (form == WIRE_ENVELOPE || form == WIRE_BARE);
+	return (form == WIRE_ENVELOPE || form == WIRE_BARE || form == WIRE_RAW);
 }
 
 const struct client_kind plain_kind = {
@@ -100,12 +106,19 @@ const struct client_kind plain_kind = {
 	.load = plain_load,
 };
 
+static enum wire
+plain_wire(const struct conf_route *r)
+{
+	if (r == NULL || r->format == CONF_FORMAT_ENVELOPE)
+		return (WIRE_ENVELOPE);
+	return (r->format == CONF_FORMAT_RAW ? WIRE_RAW : WIRE_BARE);
+}
+
 struct client *
 plain_open(struct hub *h, struct admission *a, struct outq *out)
 {
-	enum wire wire = a->route != NULL &&
-	    a->route->format == CONF_FORMAT_BARE ? WIRE_BARE : WIRE_ENVELOPE;
-	struct client *c = client_new(h, &plain_kind, wire, out, a);
+	struct client *c = client_new(h, &plain_kind, plain_wire(a->route),
+	    out, a);
 
 	if (c == NULL)
 		return (NULL);

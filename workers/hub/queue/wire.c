@@ -153,6 +153,7 @@ wire_event_size(enum wire w, const struct publication *p)
 	case WIRE_EIO:
 	case WIRE_EIO_B64:
 	case WIRE_EIO_POLL:
+	case WIRE_RAW:
 	case WIRE__MAX:
 		break;
 	}
@@ -187,6 +188,7 @@ wire_event_put(enum wire w, const struct publication *p, uint8_t *out)
 	case WIRE_EIO:
 	case WIRE_EIO_B64:
 	case WIRE_EIO_POLL:
+	case WIRE_RAW:
 	case WIRE__MAX:
 		break;
 	}
@@ -194,9 +196,9 @@ wire_event_put(enum wire w, const struct publication *p, uint8_t *out)
 	return (NULL);
 }
 
-/* --- Engine.IO messages --------------------------------------------------- */
+/* --- messages without a form ----------------------------------------------- */
 
-/* What an Engine.IO client gets of a publication: one message. */
+/* What its client gets of a publication: one message. */
 struct message {
 	struct slice	 data;
 	enum { MESSAGE_JSON, MESSAGE_STRING, MESSAGE_BINARY } kind;
@@ -237,26 +239,34 @@ wire_message_without(enum wire w)
 	return (wire_is_polling(w) ? EIO_SEPARATOR : 0);
 }
 
+/* Engine.IO's packets have a type in front. */
+static size_t
+wire_message_head(enum wire w)
+{
+	return (wire_is_engineio(w) ? 1 : 0);
+}
+
 /* With the packet's type; not for binary. */
 static size_t
 wire_message_size(enum wire w, const struct message *m)
 {
-	return (1 + (m->kind == MESSAGE_STRING ?
+	return (wire_message_head(w) + (m->kind == MESSAGE_STRING ?
 	    json_plain_size(m->data, wire_message_without(w)) : m->data.n));
 }
 
 static uint8_t *
 wire_message_put(enum wire w, const struct message *m, uint8_t *out)
 {
-	*out++ = EIO_MESSAGE;
+	if (wire_message_head(w) != 0)
+		*out++ = EIO_MESSAGE;
 	if (m->kind == MESSAGE_STRING)
 		return (json_plain_to(out, m->data, wire_message_without(w)));
 	memcpy(out, m->data.p, m->data.n);
 	return (out + m->data.n);
 }
 
-/* An Engine.IO message as a whole, framing included; text: its packet's size,
- * 0 when it is binary. */
+/* A message as a whole, framing included; text: its packet's size, 0 when it is
+ * binary. */
 static struct wire_plan
 wire_message_plan(enum wire w, const struct publication *p)
 {
@@ -291,7 +301,7 @@ wire_plan(enum wire w, const struct publication *p)
 	unsigned i;
 
 	w = wire_form(w);
-	if (wire_is_engineio(w))
+	if (wire_is_opaque(w))
 		return (wire_message_plan(w, p));
 	plan.text = wire_event_size(w, p);
 	plan.total = wire_text_size(w, plan.text);
@@ -308,7 +318,7 @@ wire_put(enum wire w, const struct publication *p,
 	unsigned i;
 
 	w = wire_form(w);
-	if (wire_is_engineio(w)) {
+	if (wire_is_opaque(w)) {
 		out = wire_message_whole(w, p, plan->text, out);
 		MUST(out == start + plan->total);
 		return;
@@ -327,5 +337,5 @@ wire_frames(enum wire w, const struct publication *p)
 {
 	if (!wire_is_framed(w))
 		return (0);
-	return (wire_is_engineio(w) ? 1 : 1 + p->nattach);
+	return (wire_is_opaque(w) ? 1 : 1 + p->nattach);
 }

@@ -23,6 +23,8 @@ enum wire {
 	WIRE_EIO_B64,	/* the same for who cannot take binary */
 	WIRE_EIO_POLL,	/* the same over HTTP polling */
 	WIRE_SSE,	/* Server-Sent Events, {"event","data","meta"} */
+	WIRE_RAW,	/* plain WebSocket: the same as WIRE_EIO, without
+			 * Engine.IO */
 	WIRE__MAX
 };
 
@@ -68,12 +70,18 @@ wire_is_socketio(enum wire w)
 	return (w == WIRE_SIO || w == WIRE_SIO_B64 || w == WIRE_POLL);
 }
 
-/* Messages of strangers, without a name. */
 static inline bool
 wire_is_engineio(enum wire w)
 {
 	w = wire_form(w);
 	return (w == WIRE_EIO || w == WIRE_EIO_B64 || w == WIRE_EIO_POLL);
+}
+
+/* Messages of strangers, without a name: one for an event, text or binary. */
+static inline bool
+wire_is_opaque(enum wire w)
+{
+	return (wire_is_engineio(w) || wire_form(w) == WIRE_RAW);
 }
 
 /* Does such a client see the name of an event? */

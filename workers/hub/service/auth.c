@@ -68,7 +68,7 @@ auth_leave(struct session *s, struct membership *m, const char *why)
 	buf_printf(&b, ",\"reason\":\"%s\"}", why);
 	room_leave(s->hub, s, m);
 	counter_add(COUNTER_rights_rooms, 1);
-	if (wire_form(s->wire) != WIRE_BARE && !wire_is_engineio(s->wire))
+	if (wire_has_names(s->wire))
 		session_emit_buf(s, SLICE("\"room:left\""), &b);
 	buf_fini(&b);
 }

@@ -334,7 +334,7 @@ session_farewell(struct session *s, struct slice reason)
 {
 	struct buf b;
 
-	if (reason.n == 0 || wire_form(s->wire) == WIRE_BARE || wire_is_engineio(s->wire))
+	if (reason.n == 0 || !wire_has_names(s->wire))
 		return;
 	buf_init(&b);
 	buf_str(&b, "{\"reason\":");
