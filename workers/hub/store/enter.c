@@ -43,8 +43,7 @@ struct enter {
 static bool
 enter_hears(const struct session *s, bool appointed)
 {
-	return (s->wire == WIRE_SSE || (appointed && s->wire != WIRE_BARE &&
-	    !wire_is_engineio(s->wire)));
+	return (s->wire == WIRE_SSE || (appointed && wire_has_names(s->wire)));
 }
 
 /* To a stream, with the place as its id. */
