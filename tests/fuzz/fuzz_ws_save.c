@@ -38,7 +38,7 @@ make_frames(struct slice in, struct buf *b)
 			n = (n - 0xef) * 600;
 		if (n > in.n - 2)
 			n = in.n - 2;
-		ws_put_frame(b, in.p[0] & 0x8f, slice_of(in.p + 2, n));
+		ws_put_frame(b, in.p[0] & 0xcf, slice_of(in.p + 2, n));
 		in = slice_from(in, 2 + n);
 	}
 }
@@ -53,6 +53,7 @@ streams(struct slice in, size_t step)
 	make_frames(in, &made);
 	ws_reader_init(&a, LIMIT, FRAMES);
 	ws_reader_init(&b, LIMIT, FRAMES);
+	a.lim.deflate = b.lim.deflate = true;
 	go_on(&a, buf_unread(&made), step, false);
 	go_on(&b, buf_unread(&made), step, true);
 	MUST(slice_eq(buf_unread(&a.events), buf_unread(&b.events)));
@@ -69,6 +70,7 @@ loads(struct slice saved, struct slice rest)
 
 	ws_reader_init(&a, LIMIT, FRAMES);
 	ws_reader_init(&b, LIMIT, FRAMES);
+	a.lim.deflate = b.lim.deflate = true;
 	if (ws_load(&a.ws, a.pool, &in)) {
 		in = state_in(saved);
 		MUST(ws_load(&b.ws, b.pool, &in));

@@ -74,7 +74,7 @@ ws_reader_step(struct ws_reader *r)
 	memcpy(p, in.p, in.n);
 	n = ws_decode(&r->ws, r->pool, &r->lim, p, in.n, &ev);
 	if (n > 0) {
-		MUST((size_t)n <= in.n);
+		MUST((size_t)n <= in.n && (r->lim.deflate || ev.packed == 0));
 		ws_reader_note(r, &ev);
 	} else if (n == CODEC_BAD) {
 		r->over = true;

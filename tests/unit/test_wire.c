@@ -42,6 +42,7 @@ each_form_has_its_words(void **state)
 	IS(WIRE_EIO, &p, "\x81\x04" "4[1]");
 	IS(WIRE_EIO_B64, &p, "\x81\x04" "4[1]");
 	IS(WIRE_EIO_POLL, &p, "4[1]\x1e");
+	IS(WIRE_RAW, &p, "\x81\x03[1]");
 }
 
 static void
@@ -53,7 +54,9 @@ an_engine_message_is_the_text_of_a_string(void **state)
 	(void)state;
 	IS(WIRE_EIO, &p, "\x81\x0a" "4a\n\"\xc3\xa4\xf0\x9f\x98\x80");
 	IS(WIRE_EIO_POLL, &p, "4a\n\"\xc3\xa4\xf0\x9f\x98\x80\x1e");
+	IS(WIRE_RAW, &p, "\x81\x09" "a\n\"\xc3\xa4\xf0\x9f\x98\x80");
 	p = publication("\"\"");
+	IS(WIRE_RAW, &p, "\x81\0");
 	IS(WIRE_EIO, &p, "\x81\x01" "4");
 	IS(WIRE_EIO_POLL, &p, "4\x1e");
 	p = publication("");
@@ -103,6 +106,8 @@ a_placeholder_is_its_attachment(void **state)
 	assert_int_equal(0, wire_frames(WIRE_POLL, &p));
 	p.args = SLICE("{\"num\":2,\"_placeholder\":true}");
 	IS(WIRE_EIO, &p, "\x82\0");
+	IS(WIRE_RAW, &p, "\x82\0");
+	assert_int_equal(1, wire_frames(WIRE_RAW, &p));
 	IS(WIRE_EIO_POLL, &p, "b\x1e");
 }
 

@@ -225,6 +225,75 @@ fragments_are_joined_with_control_frames_between(void **state)
 	buf_fini(&b);
 }
 
+/* RFC 7692: any split gives the same, and what is none is said so. */
+static void
+compressed_messages_are_inflated_when_they_are_whole(void **state)
+{
+#define HELLO	"\xf2\x48\xcd\xc9\xc9\x07\0"
+#define PACKED	0x40
+	static const struct {
+		uint8_t first[2];	/* the second: 0, alone */
+		struct slice payload[2];
+		const char *events;
+	} rows[] = {
+		{ { FIN | PACKED | WS_OP_TEXT }, { SLICE(HELLO) },
+		    "T5:Hello. " },
+		{ { FIN | PACKED | WS_OP_BINARY }, { SLICE("") }, "B0:. " },
+		{ { PACKED | WS_OP_TEXT, FIN | WS_OP_CONTINUATION },
+		    { SLICE("\xf2\x48"), SLICE("\xcd\xc9\xc9\x07\0") },
+		    "T5:Hello. " },
+		{ { PACKED | WS_OP_TEXT, FIN | PACKED | WS_OP_CONTINUATION },
+		    { SLICE("\xf2\x48"), SLICE("\xcd\xc9\xc9\x07\0") },
+		    "!ws_protocol. " },
+		{ { WS_OP_TEXT, FIN | PACKED | WS_OP_TEXT },
+		    { SLICE("a"), SLICE(HELLO) }, "!ws_protocol. " },
+		{ { FIN | PACKED | WS_OP_PING }, { SLICE("") },
+		    "!ws_protocol. " },
+		{ { FIN | 0x60 | WS_OP_TEXT }, { SLICE(HELLO) },
+		    "!ws_protocol. " },
+		{ { FIN | PACKED | WS_OP_TEXT }, { SLICE("\xff\xff") },
+		    "!ws_inflate. " },
+		/* "\xff" and "\xff" as a stored block */
+		{ { FIN | PACKED | WS_OP_TEXT },
+		    { SLICE("\0\1\0\xfe\xff\xff\0") }, "!ws_utf8. " },
+		{ { FIN | PACKED | WS_OP_BINARY },
+		    { SLICE("\0\1\0\xfe\xff\xff\0") }, "B1:\xff. " },
+	};
+	struct ws_reader r;
+	struct buf b;
+	size_t i, at;
+
+	(void)state;
+	buf_init(&b);
+	for (i = 0; i < nitems(rows); i++) {
+		buf_reset(&b);
+		ws_put_frame(&b, rows[i].first[0], rows[i].payload[0]);
+		if (rows[i].first[1] != 0)
+			ws_put_frame(&b, rows[i].first[1], rows[i].payload[1]);
+		for (at = 0; at < b.wpos; at++) {
+			ws_reader_init(&r, 1000, 10);
+			r.lim.deflate = true;
+			ws_reader_feed(&r, slice_of(b.data, at));
+			ws_reader_feed(&r, slice_of(b.data + at, b.wpos - at));
+			assert_text(buf_unread(&r.events), rows[i].events);
+			ws_reader_fini(&r);
+		}
+		ws_reader_init(&r, 4, 10);	/* four bytes at most */
+		r.lim.deflate = true;
+		ws_reader_feed(&r, buf_unread(&b));
+		if (strcmp(rows[i].events, "T5:Hello. ") == 0)
+			assert_text(buf_unread(&r.events), "!ws_too_big. ");
+		ws_reader_fini(&r);
+		if (!(rows[i].first[0] & PACKED))
+			continue;
+		ws_reader_init(&r, 1000, 10);	/* nothing was agreed on */
+		ws_reader_feed(&r, buf_unread(&b));
+		assert_text(buf_unread(&r.events), "!ws_protocol. ");
+		ws_reader_fini(&r);
+	}
+	buf_fini(&b);
+}
+
 /* However much of its memory the message fills. */
 static void
 a_joined_message_has_a_byte_of_room_behind_it(void **state)
@@ -642,6 +711,8 @@ main(void)
 		cmocka_unit_test(every_size_is_unmasked),
 		cmocka_unit_test(
 		    fragments_are_joined_with_control_frames_between),
+		cmocka_unit_test(
+		    compressed_messages_are_inflated_when_they_are_whole),
 		cmocka_unit_test(a_joined_message_has_a_byte_of_room_behind_it),
 		cmocka_unit_test(wrong_order_of_fragments_is_an_error),
 		cmocka_unit_test(malformed_headers_are_errors),

@@ -55,6 +55,24 @@ stream_long(struct buf *b)
 	put_long(b, FIN | WS_OP_BINARY, 5000);
 }
 
+/* Compressed: whole, in fragments, and in one that is too short for its rest. */
+static void
+stream_packed(struct buf *b)
+{
+	static const uint8_t hello[] = { 0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07,
+		0x00 };
+	struct slice z = slice_of(hello, sizeof hello);
+
+	ws_put_frame(b, FIN | 0x40 | WS_OP_TEXT, z);
+	ws_put_frame(b, 0x40 | WS_OP_BINARY, slice_of(hello, 1));
+	ws_put_frame(b, FIN | WS_OP_PING, SLICE("mid"));
+	ws_put_frame(b, WS_OP_CONTINUATION, slice_of(hello + 1, 2));
+	ws_put_frame(b, FIN | WS_OP_CONTINUATION, slice_from(z, 3));
+	ws_put_frame(b, FIN | WS_OP_TEXT, SLICE("plain"));
+	ws_put_frame(b, 0x40 | WS_OP_TEXT, z);
+	ws_put_frame(b, FIN | WS_OP_CONTINUATION, SLICE("\xff\xff"));
+}
+
 static void
 stream_flood(struct buf *b)
 {
@@ -108,8 +126,8 @@ stream_second_part(struct buf *b)
 	ws_put_frame(b, FIN | WS_OP_CONTINUATION, SLICE("b"));
 }
 
-static void (*const streams[])(struct buf *) = { stream_small, stream_long,
-	stream_flood, stream_too_big, stream_bad_text, stream_cut_text,
+static void (*const streams[])(struct buf *) = { stream_small, stream_long, stream_packed,
+	stream_packed, stream_flood, stream_too_big, stream_bad_text, stream_cut_text,
 	stream_wrong_order, stream_wrong_kind, stream_second_part };
 
 /* --- going on ------------------------------------------------------------ */
@@ -119,6 +137,7 @@ static void
 read_moved(struct ws_reader *r, struct slice in, size_t at, size_t each)
 {
 	ws_reader_init(r, LIMIT, FRAMES);
+	r->lim.deflate = true;
 	while (in.n > 0 && !r->over) {
 		if (at > in.n)
 			at = in.n;
@@ -146,6 +165,7 @@ a_stream_goes_on_wherever_it_is_cut(void **state)
 		streams[i](&b);
 		in = buf_unread(&b);
 		ws_reader_init(&whole, LIMIT, FRAMES);
+		whole.lim.deflate = true;
 		ws_reader_feed(&whole, in);
 		assert_int_not_equal(whole.events.wpos, 0);
 		for (at = 0; at <= in.n; at++) {
