@@ -3,7 +3,7 @@
  * kind of WebSocket, what is compressed and what is not, and what is too much.
  */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { after, before, test } from 'node:test';
 import zlib from 'node:zlib';
 
@@ -25,6 +25,8 @@ websocket { deflate_threshold = ${LEAST}B }
 recovery { window = 1m }
 namespace "/off" { auth = none deflate = false
     event "q" { to = sender meta = off ack = echo } }
+namespace "/raw" { auth = none event "message" { to = sender meta = off } }
+route "/lws" { namespace = "/raw" format = raw }
 listen "127.0.0.1:0" { deflate = false }
 ` });
 });
@@ -387,6 +389,28 @@ test('websockets of Python, with its parameters', async () => {
 	const out = await within(new Promise((ok) => execFile('/usr/bin/python3',
 	    ['-c', python, d.ws('/ws/echo')], (e, a, b) => ok(a + b))), 'python', 20000);
 	assert.equal(out, 'good\n');
+});
+
+test('the test client of libwebsockets', async () => {
+	const was = await d.metric('ws_inflated');
+	const c = spawn('libwebsockets-test-client', [d.ws('/lws'), '-d', '15'],
+	    { stdio: ['ignore', 'pipe', 'pipe'] });
+	let said = '';
+	for (const s of [c.stdout, c.stderr])
+		s.on('data', (b) => { said += b; });
+	const ended = new Promise((ok) => c.on('close', ok));
+	c.on('error', (e) => { said += e; });
+	try {
+		await until(() => /instantiating client ext permessage-deflate/.test(said) &&
+		    /CLIENT_ESTABLISHED/.test(said), 'its handshake', 10000);
+		await d.counts('ws_inflated', (n) => n >= was + 2);
+		assert.doesNotMatch(said, /CLIENT_CONNECTION_ERROR|CLIENT_CLOSED|zlib error/);
+	} catch (e) {
+		assert.fail(`${e.message}\n${said.slice(-2000)}`);
+	} finally {
+		c.kill();
+		await ended;
+	}
 });
 
 /* --- another worker ------------------------------------------------------- */

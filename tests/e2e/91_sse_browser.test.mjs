@@ -1,7 +1,7 @@
 /*
  * EventSource of Debian's Chromium: eight tabs, of which each misses nothing
  * while workers end.  A browser has six connections to a host over HTTP/1.1, so
- * they use two names of it.
+ * they use two names of it.  And its WebSocket, compressed.
  */
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
@@ -27,7 +27,10 @@ namespace "/chat" { auth = required
     room "board" { join = open history = 100 } }
 namespace "/k" { auth = none
     room "k:{id}" { join = open history = 1000 }
-    event "say" { to = room:room self = true ack = accepted member = off } }`;
+    event "say" { to = room:room self = true ack = accepted member = off } }
+namespace "/raw" { auth = none
+    event "message" { to = sender meta = off } }
+route "/raw" { namespace = "/raw" format = raw }`;
 let d, context;
 
 before(async () => {
@@ -201,5 +204,36 @@ test('a page that asks as it did before misses nothing', async () => {
 	await d.counts('longpolls_waiting', 1);
 	await publish('own:carol', 12);
 	assert.deepEqual((await again).events.map((e) => e.data), [11, 12]);
+	await page.close();
+});
+
+test('its WebSocket agrees on permessage-deflate, and texts and bytes come back', async () => {
+	const page = await context.newPage();
+	await page.goto(`http://127.0.0.1:${d.port}/`);
+	const was = await Promise.all(['ws_inflated', 'ws_deflated'].map((n) => d.metric(n)));
+	const got = await page.evaluate(() => new Promise((ok, no) => {
+		const ws = new WebSocket(`ws://${location.host}/raw`);
+		const sent = ['', 'x', 'é😀'.repeat(5000), 'words and words '.repeat(10000),
+			new Uint8Array(100000).fill(7), new Uint8Array([0, 255])];
+		const wrong = [];
+		let n = 0;
+		ws.binaryType = 'arraybuffer';
+		ws.onopen = () => sent.forEach((m) => ws.send(m));
+		ws.onmessage = ({ data }) => {
+			const m = sent[n++];
+			const same = typeof m === 'string' ? m === data :
+			    m.length === data.byteLength &&
+			    new Uint8Array(data).every((b, i) => b === m[i]);
+			if (!same)
+				wrong.push(n);
+			if (n === sent.length)
+				ok({ wrong, extensions: ws.extensions });
+		};
+		ws.onclose = (e) => no(new Error(`closed: ${e.code}`));
+	}));
+	assert.deepEqual(got.wrong, []);
+	assert.match(got.extensions, /^permessage-deflate/);
+	await d.counts('ws_inflated', (n) => n >= was[0] + 3);
+	await d.counts('ws_deflated', (n) => n >= was[1] + 3);
 	await page.close();
 });
