@@ -8,9 +8,10 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "base/press_int.h"
+
 #define PRESS_WINDOW	15	/* bits: 32 KiB, the most */
 #define PRESS_MEMORY	8	/* zlib's memLevel: its default */
-#define PRESS_PIECE	(1u << 30) /* zlib counts in uInt */
 
 struct press {
 	unsigned	 magic;

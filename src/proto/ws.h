@@ -9,7 +9,7 @@
 #ifndef PROTO_WS_H
 #define PROTO_WS_H
 
-#include "base/deflate.h"
+#include "base/press_message.h"
 #include "base/reason.h"
 #include "proto/codec.h"
 #include "proto/http.h"

@@ -6,7 +6,7 @@
 #define PROTO_WS_INT_H
 
 #include "base/buf.h"
-#include "base/deflate.h"
+#include "base/press_message.h"
 #include "proto/ws.h"
 
 struct wslay_event_context;

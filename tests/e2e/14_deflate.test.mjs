@@ -246,8 +246,9 @@ for (const [name, bytes, code] of [
 	});
 }
 
-test('bombs are counted', async () => {
-	assert.ok(await d.metric('ws_inflate_too_big') >= 2);
+test('bombs are counted, and what is no DEFLATE', async () => {
+	await d.counts('ws_inflate_too_big', (n) => n >= 3);
+	await d.counts('connections_closed', (n) => n >= 4, 'reason="ws_inflate"');
 });
 
 test('the largest message there may be comes through, at any level', async () => {

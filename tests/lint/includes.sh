@@ -13,7 +13,7 @@ openssl/	src/base/key/certificate.c src/base/key/identity.c src/base/key/ocsp.c 
 wslay/		src/proto/ws_slow.c
 jwt.h		src/proto/token.c
 jansson.h	src/proto/token.c src/proto/jwk.c
-zlib.h		src/base/press.c
+zlib.h		src/base/press.c src/base/press_message.c
 hiredis/	workers/relay/redis/reply.c
 sys/epoll.h	src/sys/loop_epoll.c
 sys/signalfd.h	src/sys/plat_linux.c

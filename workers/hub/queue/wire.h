@@ -6,7 +6,7 @@
 #define HUB_QUEUE_WIRE_H
 
 #include "base/bug.h"
-#include "base/deflate.h"
+#include "base/press_message.h"
 #include "base/slice.h"
 
 enum wire {

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 #include "base/bug.h"
-#include "base/deflate.h"
+#include "base/press_message.h"
 
 struct conf_namespace;
 struct request;

@@ -1,5 +1,5 @@
 /* Messages compressed and back; what is none; bounds. */
-#include "base/deflate.h"
+#include "base/press_message.h"
 
 #include "base/ascii.h"
 

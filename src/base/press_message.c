@@ -1,13 +1,14 @@
 /*
- * zlib's raw DEFLATE, a message at a time; see deflate.h.
+ * zlib's raw DEFLATE, a message at a time; see press_message.h.
  */
-#include "base/deflate.h"
+#include "base/press_message.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
-#define DEFLATE_PIECE	(1u << 30)	/* zlib counts in uInt */
+#include "base/press_int.h"
+
 #define INFLATE_STEP	(16u << 10)	/* bytes of room at first */
 #define INFLATE_STREAMS	1024u		/* in one message: each is work */
 
@@ -74,7 +75,7 @@ deflater_free(struct deflater **dp)
 
 /* NULL: no memory. */
 static z_stream *
-deflater_stream(struct deflater *d, enum deflate_window w)
+message_stream(struct deflater *d, enum deflate_window w)
 {
 	z_stream *z = &d->streams[w].z;
 
@@ -98,9 +99,9 @@ deflate_message(struct deflater *d, enum deflate_window w, struct slice in,
 	size_t n;
 
 	CHECK_MAGIC(d, DEFLATER_MAGIC);
-	if (in.n > DEFLATE_PIECE || cap > DEFLATE_PIECE)
+	if (in.n > PRESS_PIECE || cap > PRESS_PIECE)
 		return (DEFLATE_FULL);
-	z = deflater_stream(d, w);
+	z = message_stream(d, w);
 	if (z == NULL)
 		return (DEFLATE_MEMORY);
 	z->next_in = (uint8_t *)(uintptr_t)in.p;
@@ -159,7 +160,7 @@ inflater_free(struct inflater **fp)
  * than max, which tells that it is too much.
  */
 static bool
-inflate_room(struct buf *out, size_t max)
+message_room(struct buf *out, size_t max)
 {
 	size_t n = out->wpos < INFLATE_STEP ? INFLATE_STEP : out->wpos;
 
@@ -170,7 +171,7 @@ inflate_room(struct buf *out, size_t max)
 
 /* All that this input gives; *end: a stream ended behind its last byte. */
 static enum inflated
-inflate_run(struct inflater *f, struct slice in, size_t max, struct buf *out,
+message_run(struct inflater *f, struct slice in, size_t max, struct buf *out,
     unsigned *streams, bool *end)
 {
 	z_stream *z = &f->z;
@@ -183,7 +184,7 @@ inflate_run(struct inflater *f, struct slice in, size_t max, struct buf *out,
 	for (;;) {
 		if (out->wpos > max)
 			return (INFLATE_TOO_BIG);
-		if (!inflate_room(out, max))
+		if (!message_room(out, max))
 			return (INFLATE_MEMORY);
 		room = out->cap - out->wpos;
 		if (room > max - out->wpos + 1)
@@ -221,17 +222,17 @@ inflate_message(struct inflater *f, struct slice in, size_t max,
 	bool end;
 
 	CHECK_MAGIC(f, INFLATER_MAGIC);
-	MUST(max < DEFLATE_PIECE);
+	MUST(max < PRESS_PIECE);
 	buf_reset(out);
-	if (in.n > DEFLATE_PIECE)
+	if (in.n > PRESS_PIECE)
 		return (INFLATE_TOO_BIG);
 	if (in.n == 0)		/* some do not spend a byte on nothing */
 		return (INFLATED);
 	MUST(inflateReset(&f->z) == Z_OK);
-	r = inflate_run(f, in, max, out, &streams, &end);
+	r = message_run(f, in, max, out, &streams, &end);
 	if (r != INFLATED || end)
 		return (r);
-	r = inflate_run(f, slice_of(deflate_tail, sizeof deflate_tail), max,
+	r = message_run(f, slice_of(deflate_tail, sizeof deflate_tail), max,
 	    out, &streams, &end);
 	/* it stands between two blocks, at the begin of a byte: bit 7 and the
 	 * low ones of data_type */

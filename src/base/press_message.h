@@ -3,8 +3,8 @@
  * refers to one before it, so one struct serves any number of connections,
  * and what it costs is allocated once.  Any process; no I/O.
  */
-#ifndef BASE_DEFLATE_H
-#define BASE_DEFLATE_H
+#ifndef BASE_PRESS_MESSAGE_H
+#define BASE_PRESS_MESSAGE_H
 
 #include <sys/types.h>
 

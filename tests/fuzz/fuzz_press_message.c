@@ -3,7 +3,7 @@
  * and compressed again reads back.  The first byte says how large it may be;
  * the rest as it is, compressed, reads back too.
  */
-#include "base/deflate.h"
+#include "base/press_message.h"
 
 #include <stdlib.h>
 
