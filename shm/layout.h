@@ -83,6 +83,8 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "little-endian");
 static_assert(sizeof(void *) == 8, "64-bit");
 
 #define SHM_MAGIC	0x31485354534f4f52	/* "ROOSTSH1" */
+#define SHM_EDITION	2	/* of what words mean where no size says so; in
+				 * the layout's hash */
 #define SHM_PAGE	4096	/* at least: 16 and 64 KiB on some arm64 */
 #define SHM_WORKERS_MAX	64
 #define SHM_SLOTS_MAX	(2 * SHM_WORKERS_MAX + 1)
@@ -231,7 +233,8 @@ struct shm_node {
 					 * a relay before it */
 	_Atomic uint64_t status;	/* set_at_s << 32 | code << 24 |
 					 * set_at_ms << 8 | tag */
-	_Atomic uint64_t last_seen_ms;	/* unix */
+	_Atomic uint64_t last;		/* why << 56 | seen_ms, unix; why: that
+					 * its last end did, shm/why.h */
 	_Atomic uint32_t next;		/* node, 0 = end of chain */
 	uint16_t	 ns;
 	uint16_t	 klen;		/* of the whole key, see key_max */
@@ -242,6 +245,10 @@ static_assert(offsetof(struct shm_node, bits) == 16, "layout");
 static_assert(offsetof(struct shm_node, next) == 56, "layout");
 static_assert(offsetof(struct shm_node, key) == 64, "layout");
 static_assert(sizeof(struct shm_node) == 128, "layout");
+
+#define LAST_WHY(w)	((uint8_t)((w) >> 56))
+#define LAST_SEEN(w)	((w) & LAST_SEEN_MAX)
+#define LAST_SEEN_MAX	((UINT64_C(1) << 56) - 1)
 
 #define ANN_L		0x01u	/* a worker of this host holds it */
 #define ANN_R		0x02u	/* another host does */

@@ -59,12 +59,27 @@ presence_join(struct presence *p, uint16_t ns, struct slice user)
 	return (spill_join(&p->sp, ns, user));
 }
 
-void
-presence_leave(struct presence *p, uint32_t node, uint16_t ns,
-    struct slice user)
+uint8_t
+presence_ended(const struct presence *p, uint32_t node)
 {
 	CHECK_MAGIC(p, PRESENCE_MAGIC);
+	MUST(node > 0 && node < p->sp.t->cap);
+	return (LAST_WHY(atomic_load_explicit(
+	    &table_node(p->sp.t, node)->last, memory_order_relaxed)));
+}
+
+void
+presence_leave(struct presence *p, uint32_t node, uint16_t ns,
+    struct slice user, uint8_t why)
+{
+	uint32_t n = node;
+
+	CHECK_MAGIC(p, PRESENCE_MAGIC);
 	presence_seen(p, node, wall_now());
+	if (n == 0)		/* kept privately, or it was */
+		n = table_find(p->sp.t, ns, user);
+	if (n != 0 && n < p->sp.t->cap && table_holds(p->sp.t, n))
+		table_ended(p->sp.t, n, why);
 	spill_leave(&p->sp, node, ns, user);
 }
 
@@ -338,13 +353,14 @@ static void
 presence_info_of(const struct table *t, uint32_t n, struct presence_info *info)
 {
 	const struct shm_node *node = table_node(t, n);
-	uint64_t a, seen, status;
+	uint64_t a, seen, status, last;
 
 	a = atomic_load_explicit(&node->ann, memory_order_seq_cst);
 	/* who has come to watch and reads this before the relay changes it is
 	 * told of the change: see table_relay.c */
 	seen = atomic_load_explicit(&t->seen[n], memory_order_seq_cst);
 	status = atomic_load_explicit(&node->status, memory_order_acquire);
+	last = atomic_load_explicit(&node->last, memory_order_relaxed);
 	*info = (struct presence_info){ .tracked = true,
 		.online = (a & ANN_LEVEL) != 0, .local = (a & ANN_L) != 0,
 		.told = (seen & ANN_LEVEL) != 0,
@@ -353,8 +369,7 @@ presence_info_of(const struct table *t, uint32_t n, struct presence_info *info)
 		.status = presence_word_code(status),
 		.set_at_s = status >> 32,
 		.set_ms = status == 0 ? 0 : presence_word_ms(status),
-		.last_seen_ms = atomic_load_explicit(&node->last_seen_ms,
-		    memory_order_relaxed) };
+		.last_seen_ms = LAST_SEEN(last), .why = LAST_WHY(last) };
 	if (t->text && status != 0 &&
 	    (!presence_text_load(t, n, (uint8_t)status, info->text) ||
 	    atomic_load_explicit(&node->status, memory_order_acquire) !=

@@ -27,6 +27,8 @@ struct presence_info {
 	uint64_t	 set_at_s;	/* unix; of the status */
 	uint64_t	 set_ms;	/* the same in ms; 0: never */
 	uint64_t	 last_seen_ms;	/* unix; 0 = unknown */
+	uint8_t		 why;		/* shm/why.h: the last connection of this
+					 * host that has ended did */
 	uint64_t	 version;	/* of the last change, monotonic us */
 	char		 text[PRESENCE_TEXT_MAX + 1]; /* "" if none */
 };
@@ -45,9 +47,10 @@ void	presence_close(struct presence **);
 unsigned presence_key_max(const struct presence *);
 /* One more connection of user; the node, or 0: kept privately. */
 uint32_t presence_join(struct presence *, uint16_t ns, struct slice user);
-/* One connection fewer; node as returned by join (0 too). */
+/* One connection fewer, why (shm/why.h; 0: that tells nothing); node as returned
+ * by join (0 too). */
 void	presence_leave(struct presence *, uint32_t node, uint16_t ns,
-	    struct slice user);
+	    struct slice user, uint8_t why);
 /* The same, but it was not seen now: it goes on at another worker. */
 void	presence_leave_unseen(struct presence *, uint32_t node, uint16_t ns,
 	    struct slice user);
@@ -63,6 +66,8 @@ void	presence_set_status(struct presence *, uint32_t node, uint16_t ns,
 /* The node of a user, 0: none; to be used in this turn. */
 uint32_t presence_find(const struct presence *, uint16_t ns,
 	    struct slice user);
+/* The same of a node, at once: what info.why would be. */
+uint8_t	presence_ended(const struct presence *, uint32_t node);
 /* The relay, of a user that it mirrors: as another host has it, which counts
  * for those who are not here, too. */
 void	presence_seen_there(struct presence *, uint32_t node, struct wall at);

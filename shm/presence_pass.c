@@ -11,13 +11,14 @@
 #include "base/state.h"
 #include "shm/slots_before.h"
 
+#define PASS_VERSION	2	/* 1: nobody says why a user has gone */
 #define PASS_NOBODY	0	/* in place of a slot: no more of them */
 #define PASS_REMOTE	(UINT64_C(1) << 63)	/* hosts: see layout.h */
 
 struct pass_user {
 	uint16_t	 ns;
 	struct slice	 key;
-	uint64_t	 status, seen_ms;
+	uint64_t	 status, last;
 	uint8_t		 told;		/* ANN_L, ANN_R, as the relay has */
 	bool		 remote;
 };
@@ -27,6 +28,7 @@ struct pass {
 	struct segment	*seg;
 	struct table	*all;
 	struct table	*as[SHM_SLOTS_MAX];
+	uint16_t	 version;	/* of what is read */
 };
 
 /* --- there -------------------------------------------------------------------*/
@@ -39,7 +41,7 @@ pass_get_user(const struct table *t, uint32_t n, struct pass_user *u)
 
 	*u = (struct pass_user){ .ns = node->ns,
 		.status = atomic_load(&node->status),
-		.seen_ms = atomic_load(&node->last_seen_ms),
+		.last = atomic_load(&node->last),
 		.told = (uint8_t)(atomic_load(&t->seen[n]) & ANN_LEVEL),
 		.remote = atomic_load(&node->remote) != 0 };
 	/* of a longer one there is no more than its beginning */
@@ -74,7 +76,8 @@ pass_put_user(const struct table *t, uint32_t n, const struct pass_user *u,
 	state_put_u16(b, u->ns);
 	state_put_slice(b, u->key);
 	state_put_u64(b, u->status);
-	state_put_u64(b, u->seen_ms);
+	state_put_u64(b, LAST_SEEN(u->last));
+	state_put_u8(b, LAST_WHY(u->last));
 	state_put_u8(b, u->told);
 	state_put_bool(b, u->remote);
 	pass_put_slots(t, n, b);
@@ -84,7 +87,7 @@ void
 presence_save(struct segment *seg, struct buf *b, uint32_t *count)
 {
 	struct table *t = table_open(seg, TABLE_PRESENCE, SLOT_NONE);
-	size_t at = state_open(b, SHM_PASSED_PRESENCE, 1);
+	size_t at = state_open(b, SHM_PASSED_PRESENCE, PASS_VERSION);
 	struct pass_user u;
 	uint32_t n;
 
@@ -147,18 +150,25 @@ pass_finish(const struct table *t, uint32_t n, const struct pass_user *u)
 	uint64_t ann = atomic_load(&node->ann);
 
 	atomic_store(&node->status, u->status);
-	atomic_store(&node->last_seen_ms, u->seen_ms);
+	atomic_store(&node->last, u->last);
 	/* what differs from it is announced */
 	atomic_store(&t->seen[n], (ann & ~(uint64_t)ANN_LEVEL) | u->told);
 }
 
 static void
-pass_read_user(struct pass_user *u, struct state_in *in)
+pass_read_user(struct pass_user *u, struct state_in *in, uint16_t version)
 {
+	uint64_t why = 0;
+
 	*u = (struct pass_user){ .ns = state_get_u16(in),
 		.key = state_get_slice(in) };
 	u->status = state_get_u64(in);
-	u->seen_ms = state_get_u64(in);
+	u->last = state_get_u64(in);
+	if (version > 1)
+		why = state_get_u8(in);
+	if (u->last > LAST_SEEN_MAX)
+		state_bad(in);
+	u->last |= why << 56;
 	u->told = state_get_u8(in) & ANN_LEVEL;
 	u->remote = state_get_bool(in);
 	if (u->key.n > UINT16_MAX)
@@ -174,7 +184,7 @@ pass_load_user(struct pass *p, struct state_in *in)
 	uint16_t connections;
 	unsigned slot;
 
-	pass_read_user(&u, in);
+	pass_read_user(&u, in, p->version);
 	while ((slot = state_get_below(in, p->seg->hdr->nslots)) !=
 	    PASS_NOBODY) {
 		connections = state_get_u16(in);
@@ -209,12 +219,11 @@ presence_load(struct segment *seg, struct state_in *in, uint32_t *n,
 {
 	struct pass p = { .seg = seg };
 	struct state_in body;
-	uint16_t version;
 	unsigned slot;
 
 	*n = *lost = 0;
-	if (!state_section(in, SHM_PASSED_PRESENCE, &version, &body) ||
-	    version != 1) {
+	if (!state_section(in, SHM_PASSED_PRESENCE, &p.version, &body) ||
+	    p.version == 0 || p.version > PASS_VERSION) {
 		errno = EPROTO;
 		return (-1);
 	}

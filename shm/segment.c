@@ -176,7 +176,8 @@ segment_plan(struct shm_header *h, const struct segment_params *p,
 	h->trail = segment_take(&to, h->nslots * h->trail_stride);
 	h->size = to.at;
 	h->layout_hash = hash_bytes(&k, slice_of(h, sizeof *h)) ^
-	    sizeof(struct shm_node) << 32 ^ sizeof(struct slot_row);
+	    sizeof(struct shm_node) << 32 ^ sizeof(struct slot_row) ^
+	    (uint64_t)SHM_EDITION << 16;
 }
 
 uint64_t

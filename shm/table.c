@@ -255,12 +255,36 @@ table_reconcile(struct table *t, uint32_t n)
 void
 table_seen(struct table *t, uint32_t n, uint64_t ms)
 {
-	struct shm_node *node = table_node(t, n);
+	_Atomic uint64_t *last = &table_node(t, n)->last;
+	uint64_t was = atomic_load_explicit(last, memory_order_relaxed);
 
-	if (atomic_load_explicit(&node->last_seen_ms, memory_order_relaxed) +
-	    1000 <= ms)
-		atomic_store_explicit(&node->last_seen_ms, ms,
-		    memory_order_relaxed);
+	if (ms > LAST_SEEN_MAX)
+		ms = LAST_SEEN_MAX;
+	/* why somebody else's ended may be written meanwhile, and stays */
+	while (LAST_SEEN(was) + 1000 <= ms &&
+	    !atomic_compare_exchange_weak_explicit(last, &was,
+	    (was & ~LAST_SEEN_MAX) | ms, memory_order_relaxed,
+	    memory_order_relaxed))
+		continue;
+}
+
+/*
+ * Before the bit goes, which orders it: who finds by ann that nobody holds the
+ * node finds why the last one does not.  Each end says so, and no join: until
+ * the next one ends, the word is of the last.
+ */
+void
+table_ended(struct table *t, uint32_t n, uint8_t why)
+{
+	_Atomic uint64_t *last = &table_node(t, n)->last;
+	uint64_t was = atomic_load_explicit(last, memory_order_relaxed);
+
+	while (LAST_WHY(was) != why &&
+	    !atomic_compare_exchange_weak_explicit(last, &was,
+	    (uint64_t)why << 56 | LAST_SEEN(was), memory_order_relaxed,
+	    memory_order_relaxed))
+		continue;
+	HOOK();
 }
 
 /*
@@ -290,7 +314,7 @@ table_fill(struct table *t, uint32_t n, const struct form *f, uint64_t hosts)
 	HOOK();
 	atomic_store_explicit(&node->remote, hosts, memory_order_relaxed);
 	atomic_store_explicit(&node->status, 0, memory_order_relaxed);
-	atomic_store_explicit(&node->last_seen_ms, 0, memory_order_relaxed);
+	atomic_store_explicit(&node->last, 0, memory_order_relaxed);
 	table_seen_joining(t, n);
 	node->hash = f->hash;
 	node->ns = f->ns;

@@ -85,6 +85,8 @@ bool	table_reconcile(struct table *, uint32_t n);
 void	table_mark(struct table *, uint32_t n);
 /* Presence: seen at ms (unix), stored if that is a second or more newer. */
 void	table_seen(struct table *, uint32_t n, uint64_t ms);
+/* Presence: why it is held once less, or will be: shm/why.h. */
+void	table_ended(struct table *, uint32_t n, uint8_t why);
 /* L and R as the bits have it now. */
 unsigned table_level(const struct table *, uint32_t n);
 

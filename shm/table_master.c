@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "shm/counters.h"
+#include "shm/why.h"
 
 #define LINGER_PRESENCE_US	60000000u
 #define LINGER_INTEREST_US	10000000u
@@ -338,14 +339,33 @@ table_reclaim_claims(struct table *t, unsigned slot)
 	}
 }
 
+/* Why a user is gone whose worker has ended and did not say so. */
+static uint8_t
+table_reclaim_why(const struct table *t, unsigned slot)
+{
+	return (why_of(slot_leaves(t->seg, slot) ? REASON_restart :
+	    REASON_worker_died));
+}
+
+/* Its bit, and if it still was there, why it is not: whoever died behind L1 has
+ * said that, and others may have come and gone since. */
+static void
+table_reclaim_bit(struct table *t, unsigned slot, uint32_t n)
+{
+	_Atomic uint64_t *bits = &table_node(t, n)->bits[(slot - 1) / 64];
+	uint64_t bit = (uint64_t)1 << ((slot - 1) % 64);
+
+	if (t->id == TABLE_PRESENCE &&
+	    (atomic_load_explicit(bits, memory_order_seq_cst) & bit) != 0)
+		table_ended(t, n, table_reclaim_why(t, slot));
+	atomic_fetch_and_explicit(bits, ~bit, memory_order_seq_cst);
+}
+
 /* C3: what the slot may have held. */
 static void
 table_reclaim_column(struct table *t, unsigned slot)
 {
 	_Atomic uint16_t *col = table_col(t, slot);
-	unsigned word = slot > 0 ? (slot - 1) / 64 : 0;
-	uint64_t bit = slot > 0 ? (uint64_t)1 << ((slot - 1) % 64) : 0;
-	struct shm_node *node;
 	uint32_t n;
 
 	for (n = 0; n < t->cap; n++) {
@@ -356,12 +376,10 @@ table_reclaim_column(struct table *t, unsigned slot)
 		if (n == 0 ||
 		    atomic_load_explicit(&col[n], memory_order_acquire) == 0)
 			continue;
-		node = table_node(t, n);
 		if (slot > 0)
-			atomic_fetch_and_explicit(&node->bits[word], ~bit,
-			    memory_order_seq_cst);
+			table_reclaim_bit(t, slot, n);
 		else
-			atomic_exchange_explicit(&node->remote, 0,
+			atomic_exchange_explicit(&table_node(t, n)->remote, 0,
 			    memory_order_seq_cst);
 		HOOK();
 		(void)table_reconcile(t, n);

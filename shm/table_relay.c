@@ -276,8 +276,8 @@ table_tell_all(const struct table_relay *r, table_emit *emit, void *arg)
 }
 
 bool
-table_tell_some(const struct table_relay *r, uint16_t ns, uint32_t *at,
-    uint32_t nodes, table_emit *emit, void *arg)
+table_tell_some(const struct table_relay *r, uint16_t ns, bool gone,
+    uint32_t *at, uint32_t nodes, table_emit *emit, void *arg)
 {
 	const struct table *t = r->t;
 	struct table_event e = { .was = 0 };
@@ -294,7 +294,7 @@ table_tell_some(const struct table_relay *r, uint16_t ns, uint32_t *at,
 			continue;
 		seen = atomic_load_explicit(&t->seen[n], memory_order_relaxed);
 		node = table_node(t, n);
-		if ((seen & ANN_L) == 0 || node->ns != ns)
+		if ((!gone && (seen & ANN_L) == 0) || node->ns != ns)
 			continue;
 		e.node = n;
 		e.ns = ns;

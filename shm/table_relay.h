@@ -59,12 +59,12 @@ uint32_t table_held(const struct table_relay *);
 /* When the next delayed leave is due, UINT64_MAX: none waits. */
 uint64_t table_announce_due(const struct table_relay *);
 /*
- * What is held here, of one namespace, as it was told last: from node *at on
- * (0: the first), looking at so many; true: that was all.  Stops behind the
- * one for which emit has said false.
+ * What is held here, of one namespace, as it was told last, and (gone) what was
+ * and is not evicted yet: from node *at on (0: the first), looking at so many;
+ * true: that was all.  Stops behind the one for which emit has said false.
  */
-bool	table_tell_some(const struct table_relay *, uint16_t ns, uint32_t *at,
-	    uint32_t nodes, table_emit *, void *arg);
+bool	table_tell_some(const struct table_relay *, uint16_t ns, bool gone,
+	    uint32_t *at, uint32_t nodes, table_emit *, void *arg);
 /*
  * The hosts that hold key, a bit each; 0: none.  Returns the node, 0 when
  * nothing is mirrored.

@@ -1,6 +1,7 @@
 /*
  * Why a connection ended or was refused: one row of reason.def each, used in
- * the log, in the WebSocket Close frame, and as the label of a counter.
+ * the log, in the WebSocket Close frame, as the label of a counter, and for
+ * back ends that are told who comes and goes.
  */
 #ifndef BASE_REASON_H
 #define BASE_REASON_H

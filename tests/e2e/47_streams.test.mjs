@@ -358,6 +358,8 @@ test('what a reload tells no more is told as gone, and comes again', async (t) =
 	await g.until((l) => follow(l).users.size === 0 &&
 	    follow(l).rooms.size === 0);
 	assert.equal(types(g.list, 'r:1'), 'occupied joined left vacated');
+	/* they are there all the same */
+	assert.ok(g.list.every((e) => !('reason' in e)));
 	await reload(on);
 	await g.until((l) => follow(l).users.has('ann') &&
 	    follow(l).rooms.get('r:1')?.size === 1);
@@ -398,7 +400,8 @@ test('users of a host that dies are told of by one of the others', async (t) => 
 	    follow(l).rooms.size === 0, 30000);
 	const gone = g.list.filter((e) => e.type === 'disconnected');
 	assert.equal(gone.length, 20);
-	assert.ok(gone.every((e) => e.why === 'lost'));
+	assert.ok(gone.every((e) => e.why === 'lost' &&
+	    e.reason === 'host_lost'));
 	assert.equal(new Set(gone.map((e) => e.host)).size, 1);
 	checkNumbers(g.list);
 	kept.close();

@@ -130,7 +130,7 @@ worker_op(struct presence *p, unsigned me)
 		atomic_store(&v->held[u], held - 1);
 		if (held == 1)
 			atomic_store(&v->node[u], 0);
-		presence_leave(p, n, 1, TEXT(u));
+		presence_leave(p, n, 1, TEXT(u), (uint8_t)(1 + u % 8));
 	}
 	atomic_fetch_add_explicit(&shared->ops, 1, memory_order_relaxed);
 }
@@ -176,6 +176,8 @@ worker_main(unsigned me, unsigned slot)
 
 /* --- the relay ------------------------------------------------------------ */
 
+static struct table *told_of;	/* the relay's */
+
 /*
  * The outside world: drops what is not newer, and must see L alternate.  Now
  * and then it has no room.
@@ -207,6 +209,10 @@ outside(void *arg, const struct table_event *e)
 	}
 	if (!e->status && !e->repeat && ((was ^ e->is) & ANN_LEVEL) == 0)
 		wrong("told twice", 0, u);
+	/* a worker, or the master in its place, has said why */
+	if ((was & ~(uint64_t)e->is & ANN_L) != 0 &&
+	    LAST_WHY(atomic_load(&table_node(told_of, e->node)->last)) == 0)
+		wrong("gone, and nobody says why", 0, u);
 	/* one store: the world has heard it or not */
 	if (!e->status || e->repeat)
 		atomic_store(&shared->told[u], e->version << 8 | e->is);
@@ -228,7 +234,8 @@ relay_main(void)
 	struct table_relay *t = table_relay_open(seg, TABLE_PRESENCE, 0);
 	int drain;
 
-	if (t == NULL)
+	told_of = table_open(seg, TABLE_PRESENCE, SLOT_NONE);
+	if (t == NULL || told_of == NULL)
 		_exit(2);
 	slots_quiesce_leave(seg, 0);
 	table_announce_queues(t);

@@ -85,7 +85,8 @@ turn(struct presence *p, struct interest *in, uint32_t held[2][USERS],
 		presence_set_status(p, held[0][u] - 1, 1, key, 1, key,
 		    wall_now());
 	} else {
-		presence_leave(p, held[0][u] - 1, 1, key);
+		presence_leave(p, held[0][u] - 1, 1, key,
+		    (uint8_t)(1 + u % 30));
 		interest_leave(in, held[1][u] - 1, 1, key);
 		held[0][u] = held[1][u] = 0;
 	}

@@ -142,7 +142,7 @@ everybody_leaves(unsigned slot, uint16_t ns)
 
 	for (u = 0; u < USERS; u++)
 		presence_leave(presence[slot], node[u], ns,
-		    name_of(u, name));
+		    name_of(u, name), 0);
 }
 
 /* A turn of the relay: some are announced, then it writes. */
@@ -352,7 +352,7 @@ who_goes_to_another_host_is_no_news(void **state)
 	turn();
 	assert_int_equal(table_mirror_add(relay, 0, name_of(3, name), 0), n);
 	turn();
-	presence_leave(presence[2], n, 0, name_of(3, name));
+	presence_leave(presence[2], n, 0, name_of(3, name), 0);
 	turn();
 	assert_int_equal(table_mirror_add(relay, 0, name_of(3, name), 1), n);
 	table_mirror_drop(relay, 0, name_of(3, name), 0, true);

@@ -6,6 +6,7 @@
 
 #include "proto/status.h"
 #include "relay/people/field.h"
+#include "shm/why.h"
 #include "tests/lib/check.h"
 
 static const struct news_entry entries[] = {
@@ -14,6 +15,13 @@ static const struct news_entry entries[] = {
 	{ .seen_ms = 5, .key = { (const uint8_t *)"b\xc3\xb6""b", 4 } },
 	{ .room = true, .present = true,
 	    .key = { (const uint8_t *)"room\0ann", 8 } },
+	{ .why = REASON_kicked + 1, .key = { (const uint8_t *)"cid", 3 } },
+	{ .room = true, .why = REASON_client_reset + 1,
+	    .key = { (const uint8_t *)"room\0cid", 8 } },
+	{ .why = 255, .key = { (const uint8_t *)"dan", 3 } },
+	/* whoever is there has not gone */
+	{ .room = true, .present = true, .why = REASON_kicked + 1,
+	    .key = { (const uint8_t *)"room\0dan", 8 } },
 };
 
 static struct batch *
@@ -45,6 +53,11 @@ what_is_written_is_what_is_read(void **state)
 	assert_int_equal(argv[4].n, 0);		/* who is gone has no value */
 	assert_int_equal(argv[5].n, 0);
 	assert_int_equal(argv[8].n, 0);		/* and a room is nobody */
+	assert_int_equal(argv[10].n, 0);
+	assert_slice(argv[11], "kicked");
+	assert_slice(argv[14], "client_reset");
+	assert_int_equal(argv[17].n, 0);
+	assert_int_equal(argv[20].n, 0);
 	for (i = 0; i < nitems(entries); i++) {
 		if (!entries[i].present)
 			continue;

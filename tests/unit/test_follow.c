@@ -16,6 +16,7 @@
 #include "shm/slots_heirs.h"
 #include "shm/sweep.h"
 #include "shm/table_relay.h"
+#include "shm/why.h"
 #include "verify.h"
 
 static const struct segment_params made = { .max_workers = 3,
@@ -237,7 +238,8 @@ who_is_online_is_so_in_both(void **state)
 	n = presence_join(two, 1, SLICE("gone"));
 	assert_true(table_mirror(r, 1, SLICE("far"), 1) != 0);
 	assert_int_equal(announce(r), 4);
-	presence_leave(two, n, 1, SLICE("gone")); /* nobody was told */
+	/* nobody was told */
+	presence_leave(two, n, 1, SLICE("gone"), why_of(REASON_kicked));
 	(void)presence_join(two, 2, SLICE("new")); /* this neither */
 	table_relay_close(&r);
 	presence_close(&one);
@@ -258,6 +260,8 @@ who_is_online_is_so_in_both(void **state)
 	assert_true(info.online && !info.local);
 	assert_true(presence_get(ours, 1, SLICE("gone"), &info));
 	assert_true(!info.online && info.told);
+	assert_int_equal(info.why, why_of(REASON_kicked));
+	assert_true(info.last_seen_ms + 60000 > wall_now().ms);
 	assert_true(presence_get(ours, 2, SLICE("new"), &info));
 	assert_true(info.online && !info.told);
 	/* the relay of this one tells what that one has not told, no more */
@@ -269,6 +273,7 @@ who_is_online_is_so_in_both(void **state)
 	assert_int_not_equal(n, 0);
 	slot_dead(seg, 1);
 	sweep_reclaim(sweep, 1);
+	slot_leave(seg, 2);
 	slot_dead(seg, 2);
 	sweep_reclaim(sweep, 2);
 	assert_true(presence_get(ours, 1, SLICE("ann"), &info));
@@ -277,6 +282,7 @@ who_is_online_is_so_in_both(void **state)
 	/* and those whom nobody took have left */
 	assert_true(presence_get(ours, 2, SLICE("bob"), &info));
 	assert_false(info.online);
+	assert_int_equal(info.why, why_of(REASON_restart));
 	assert_int_equal(announce(r), 2);
 	table_relay_close(&r);
 	presence_close(&ours);

@@ -3,7 +3,9 @@
 #include "shm/counters.h"
 #include "shm/presence.h"
 #include "shm/slots.h"
+#include "shm/sweep.h"
 #include "shm/table_relay.h"
+#include "shm/why.h"
 #include "verify.h"
 
 static struct segment *seg;
@@ -75,9 +77,9 @@ connections_are_summed_over_workers(void **state)
 	assert_int_equal(i.connections, 3);
 	assert_true(i.last_seen_ms > noon.ms);
 	assert_false(presence_get(far, 2, SLICE("ann"), &i));
-	presence_leave(one, n, 1, SLICE("ann"));
-	presence_leave(one, n, 1, SLICE("ann"));
-	presence_leave(far, n, 1, SLICE("ann"));
+	presence_leave(one, n, 1, SLICE("ann"), 0);
+	presence_leave(one, n, 1, SLICE("ann"), 0);
+	presence_leave(far, n, 1, SLICE("ann"), 0);
 	assert_true(presence_get(one, 1, SLICE("ann"), &i));
 	assert_false(i.online);
 	assert_int_equal(i.connections, 0);
@@ -152,6 +154,85 @@ last_seen_moves_by_seconds(void **state)
 	assert_int_equal(i.last_seen_ms, base + 1000);
 }
 
+static uint8_t
+why(const char *user)
+{
+	struct presence_info i;
+
+	assert_true(presence_get(far, 1, slice_str(user), &i));
+	assert_true(i.last_seen_ms < UINT64_C(1) << 50);
+	return (i.why);
+}
+
+static void
+the_last_end_says_why(void **state)
+{
+	struct sweep *sweep = sweep_new(seg);
+	uint32_t n, m;
+
+	(void)state;
+	assert_non_null(sweep);
+	n = presence_join(one, 1, SLICE("ann"));
+	assert_int_equal(why("ann"), 0);
+	assert_int_equal(presence_join(one, 1, SLICE("ann")), n);
+	assert_int_equal(presence_join(far, 1, SLICE("ann")), n);
+	presence_leave(one, n, 1, SLICE("ann"), why_of(REASON_kicked));
+	assert_int_equal(why("ann"), why_of(REASON_kicked));
+	presence_leave(far, n, 1, SLICE("ann"), why_of(REASON_client_gone));
+	/* being seen does not change it, nor does who comes */
+	presence_seen(one, n, (struct wall){ wall_now().ms + 5000 });
+	assert_int_equal(presence_join(far, 1, SLICE("ann")), n);
+	assert_int_equal(why("ann"), why_of(REASON_client_gone));
+	/* nor does who goes on at another worker */
+	presence_leave_unseen(far, n, 1, SLICE("ann"));
+	presence_leave(one, n, 1, SLICE("ann"), why_of(REASON_ping_timeout));
+	assert_int_equal(why("ann"), why_of(REASON_ping_timeout));
+	assert_int_equal(presence_ended(far, n), why("ann"));
+	assert_string_equal(why_name(why("ann")), "ping_timeout");
+	/* who left without a word, of what it was held by */
+	assert_int_equal(presence_join(one, 1, SLICE("ann")), n);
+	m = presence_join(far, 1, SLICE("bob"));
+	assert_int_equal(presence_join(one, 1, SLICE("bob")), m);
+	slot_dead(seg, 1);
+	sweep_reclaim(sweep, 1);
+	assert_int_equal(why("ann"), why_of(REASON_worker_died));
+	presence_leave(far, m, 1, SLICE("bob"), why_of(REASON_revoked));
+	assert_int_equal(why("bob"), why_of(REASON_revoked));
+	/* that it says nothing is said, too; and no number is no name */
+	assert_int_equal(presence_join(far, 1, SLICE("ann")), n);
+	presence_leave(far, n, 1, SLICE("ann"), 0);
+	assert_int_equal(why("ann"), 0);
+	assert_null(why_name(0));
+	assert_null(why_name(REASON__MAX + 1));
+	assert_int_equal(verify_table(seg, TABLE_PRESENCE), 0);
+	sweep_free(&sweep);
+}
+
+/* Another host may say anything; the byte above is not its. */
+static void
+a_time_that_cannot_be_is_cut(void **state)
+{
+	struct presence *relay;
+	struct table_relay *r;
+	struct presence_info i;
+	uint32_t n;
+
+	(void)state;
+	live(0);
+	r = table_relay_open(seg, TABLE_PRESENCE, 0);
+	relay = presence_open(seg, 0);
+	assert_true(r != NULL && relay != NULL);
+	n = presence_join(one, 1, SLICE("ann"));
+	assert_int_equal(table_mirror_add(r, 1, SLICE("ann"), 0), n);
+	presence_leave(one, n, 1, SLICE("ann"), why_of(REASON_kicked));
+	presence_seen_there(relay, n, (struct wall){ UINT64_MAX - 2000 });
+	assert_true(presence_get(far, 1, SLICE("ann"), &i));
+	assert_int_equal(i.why, why_of(REASON_kicked));
+	assert_true(i.last_seen_ms == (UINT64_C(1) << 56) - 1);
+	table_relay_close(&r);
+	presence_close(&relay);
+}
+
 #define MANY 30000u
 
 static void
@@ -202,7 +283,7 @@ users_are_counted_per_namespace(void **state)
 	assert_int_equal(users[0], 0);
 	assert_int_equal(users[1], 2);
 	assert_int_equal(users[3], 1);
-	presence_leave(one, n, 1, SLICE("ann"));
+	presence_leave(one, n, 1, SLICE("ann"), 0);
 	assert_int_equal(presence_count(seg, 1), 2);
 	slot_dead(seg, 128);
 	reclaim_anew(seg, 128);
@@ -237,7 +318,7 @@ twice_as_many_users_as_nodes_are_served(void **state)
 	}
 	for (i = 0; i < nitems(nodes); i++) {
 		snprintf(user, sizeof user, "u%u", i);
-		presence_leave(one, nodes[i], 1, slice_str(user));
+		presence_leave(one, nodes[i], 1, slice_str(user), 0);
 	}
 	assert_int_equal(presence_untracked(one), 0);
 	assert_int_equal(counter_get(COUNTER_presence_untracked), 0);
@@ -285,7 +366,7 @@ the_last_status_counts_across_hosts(void **state)
 	presence_seen_there(relay, n, (struct wall){ UINT64_C(1) << 50 });
 	assert_true(presence_get(here, 1, SLICE("ann"), &i));
 	assert_true(i.last_seen_ms < UINT64_C(1) << 50);
-	presence_leave(here, n, 1, SLICE("ann"));
+	presence_leave(here, n, 1, SLICE("ann"), 0);
 	presence_seen_there(relay, n, (struct wall){ UINT64_C(1) << 50 });
 	assert_true(presence_get(here, 1, SLICE("ann"), &i));
 	assert_true(i.last_seen_ms == UINT64_C(1) << 50);
@@ -304,6 +385,8 @@ main(void)
 		T(a_status_with_text_is_seen_by_others),
 		T(a_long_text_is_cut_between_characters),
 		T(last_seen_moves_by_seconds),
+		T(the_last_end_says_why),
+		T(a_time_that_cannot_be_is_cut),
 		T(a_list_names_everybody_once),
 		T(users_are_counted_per_namespace),
 		cmocka_unit_test_setup_teardown(

@@ -6,7 +6,9 @@
 #include "hub/hub_int.h"
 #include "hub/service/presence.h"
 #include "hub/session/client.h"
+#include "proto/status.h"
 #include "shm/presence.h"
+#include "shm/why.h"
 
 #define CONF \
 	"jwt { secret = \"" FAKE_SECRET "\" algorithms = {\"HS256\"} }\n" \
@@ -560,6 +562,72 @@ silence_begins_with_the_last_word_of_any_connection(void **state)
 	is(x, "away");
 }
 
+/* --- why somebody is gone --------------------------------------------------- */
+
+/* user, or user in a room of /r: how the last one ended. */
+static const char *
+why(struct fixture *x, const char *user, const char *room)
+{
+	const struct hub *h = x->g->hub;
+	const struct conf_namespace *ns =
+	    conf_namespace_find(h->conf, SLICE("/r"));
+	uint8_t key[STATUS_KEY_MAX];
+	struct presence_info info;
+	const char *name;
+	size_t n;
+
+	if (room == NULL) {
+		assert_true(presence_get(x->g->presence, ns->index,
+		    slice_str(user), &info));
+	} else {
+		n = status_room_key(key, slice_str(room), slice_str(user));
+		assert_true(presence_get(x->g->presence,
+		    conf_rooms_index(h->conf, ns), slice_of(key, n), &info));
+	}
+	name = why_name(info.why);
+	return (name == NULL ? "" : name);
+}
+
+static void
+who_is_gone_says_why_in_each_room(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *two;
+	struct client *c;
+
+	fake_say(x->f, x->ann, "42/r,[\"room:join\",{\"room\":\"a\"}]");
+	fake_say(x->f, x->ann, "42/r,[\"room:join\",{\"room\":\"b\"}]");
+	fake_say(x->f, x->ann, "42/r,[\"room:leave\",{\"room\":\"a\"}]");
+	assert_string_equal(why(x, "ann", "a"), "");
+	assert_string_equal(why(x, "ann", NULL), "");
+	fake_say(x->f, x->ann, "41/r,");
+	assert_string_equal(why(x, "ann", "a"), "");
+	assert_string_equal(why(x, "ann", "b"), "client_close");
+	assert_string_equal(why(x, "ann", NULL), "client_close");
+	/* of several connections the last one, as each ends */
+	x->ann = come(x->f, "/r", "{\"sub\":\"ann\"}");
+	two = come(x->g, "/r", "{\"sub\":\"ann\"}");
+	fake_say(x->g, two, "42/r,[\"room:join\",{\"room\":\"b\"}]");
+	client_close(two->client, REASON_slow_consumer);
+	fake_gone(x->g, two);
+	assert_string_equal(why(x, "ann", NULL), "slow_consumer");
+	assert_string_equal(why(x, "ann", "b"), "slow_consumer");
+	c = x->ann->client;
+	c->kind->kick(c, c->sessions, REASON_kicked);
+	assert_string_equal(why(x, "ann", NULL), "kicked");
+	/* its connection ends later, and says nothing of him */
+	fake_gone(x->f, x->ann);
+	assert_string_equal(why(x, "ann", NULL), "kicked");
+	/* who was told to leave a room is not gone */
+	x->ann = come(x->f, "/r", "{\"sub\":\"ann\"}");
+	fake_say(x->f, x->ann, "42/r,[\"room:join\",{\"room\":\"b\"}]");
+	fake_say(x->f, x->ann, "42/r,[\"room:leave\",{\"room\":\"b\"}]");
+	assert_string_equal(why(x, "ann", "b"), "");
+	fake_gone(x->f, x->ann);
+	assert_string_equal(why(x, "ann", NULL), "client_gone");
+	assert_string_equal(why(x, "ann", "b"), "");
+}
+
 int
 main(void)
 {
@@ -583,6 +651,7 @@ main(void)
 		T(long_lists_are_whole),
 		T(another_connection_of_the_user_counts),
 		T(silence_begins_with_the_last_word_of_any_connection),
+		T(who_is_gone_says_why_in_each_room),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

@@ -3,6 +3,7 @@
  * broken off between any two of its shared accesses.  What the relay does is
  * in test_table_relay.c.
  */
+#include "shm/why.h"
 #include "world.h"
 
 static void
@@ -308,6 +309,7 @@ op_join_idle(struct world *w)
 static void
 op_leave(struct world *w)
 {
+	table_ended(w->a, old_node, why_of(REASON_kicked));
 	table_leave(w->a, old_node);
 }
 
@@ -346,21 +348,41 @@ assert_reclaimed(struct world *w)
 	assert_int_equal(ann(w, n) & ANN_LEVEL, ANN_L);
 }
 
+/* Why the user of slot 1 is gone, once it is reclaimed: as it said, if it got so
+ * far that nothing of it was there any more. */
+static uint8_t
+why_gone(const struct world *w, bool leaves)
+{
+	const struct shm_node *node = table_node(w->a, old_node);
+
+	if ((atomic_load(&node->bits[0]) & 1) == 0)
+		return (why_of(REASON_kicked));
+	return (why_of(leaves ? REASON_restart : REASON_worker_died));
+}
+
 static void
 every_step_of_an_operation_may_be_a_workers_last(void **state)
 {
 	struct world w;
 	unsigned i, k;
-	bool again;
+	bool again, leaves;
+	uint8_t why;
 
 	(void)state;
 	for (i = 0; i < nitems(operations); i++)
 		for (k = 1, again = true; again; k++) {
 			crash_world(&w);
+			leaves = k % 2 == 0;
+			if (leaves)
+				slot_leave(w.seg, 1);
 			again = run_killed(&w, operations[i].run, k);
 			slot_dead(w.seg, 1);
+			why = why_gone(&w, leaves);
 			sweep_reclaim(w.sweep, 1);
 			assert_reclaimed(&w);
+			if (operations[i].run == op_leave)
+				assert_int_equal(why, LAST_WHY(atomic_load(
+				    &table_node(w.a, old_node)->last)));
 			assert_true(k < 200);
 			world_fini(&w);
 		}

@@ -22,7 +22,7 @@ last_seen_is_there_before_it_is_told(void **state)
 	assert_true(one && two);
 	for (i = 0; i < 2; i++) {	/* a new node, then one that stayed */
 		if (n != 0)
-			atomic_store(&table_node(w.a, n)->last_seen_ms, 1000);
+			atomic_store(&table_node(w.a, n)->last, 1000);
 		looked = 0;
 		leaving = false;
 		looker = two;
@@ -30,11 +30,11 @@ last_seen_is_there_before_it_is_told(void **state)
 		looker = NULL;
 		assert_int_not_equal(n, 0);
 		assert_int_not_equal(looked, 0);
-		atomic_store(&table_node(w.a, n)->last_seen_ms, 1000);
+		atomic_store(&table_node(w.a, n)->last, 1000);
 		looked = 0;
 		leaving = true;
 		looker = two;
-		presence_leave(one, n, 1, SLICE("ann"));
+		presence_leave(one, n, 1, SLICE("ann"), 0);
 		looker = NULL;
 		assert_int_not_equal(looked, 0);
 	}
@@ -392,6 +392,17 @@ collect_one(void *arg, const struct table_event *e)
 	return (false);
 }
 
+static bool
+count_one(void *arg, const struct table_event *e)
+{
+	unsigned *found = arg;
+
+	assert_int_equal(e->ns, 1);
+	assert_true(e->whole);
+	(*found)++;
+	return (false);
+}
+
 /* Whom the workers were told of, not who is there by now. */
 static void
 what_was_told_can_be_listed_piece_by_piece(void **state)
@@ -409,9 +420,16 @@ what_was_told_can_be_listed_piece_by_piece(void **state)
 	(void)announce(&w, 1);
 	assert_int_not_equal(table_join(w.a, 1, SLICE("not told yet")), 0);
 	table_leave(w.a, n);		/* nor that */
-	while (!table_tell_some(w.relay, 1, &at, 1000, collect_one, &found))
+	while (!table_tell_some(w.relay, 1, false, &at, 1000, collect_one,
+	    &found))
 		assert_true(found <= 2);
 	assert_int_equal(found, 2);
+	/* with those that are not here, or were not told of */
+	found = at = 0;
+	while (!table_tell_some(w.relay, 1, true, &at, 1000, count_one,
+	    &found))
+		assert_true(found <= 4);
+	assert_int_equal(found, 4);
 	world_fini(&w);
 }
 

@@ -67,6 +67,8 @@ struct hub {
 	uint32_t	 turn;		/* batches of other turns are dead */
 	bool		 recovers;	/* clients may come back: what they
 					 * get has an offset */
+	uint8_t		 ending;	/* why the session that ends just now does,
+					 * shm/why.h; 0: none */
 	struct latency	 latency;	/* of what this turn has queued */
 	uint64_t	 mono_tick_us;	/* interest_retry last ran */
 	uint64_t	 nclients;	/* made so far */

@@ -11,7 +11,8 @@ spaces_tell(const struct table_relay *t, unsigned ns, table_emit *emit,
 {
 	uint32_t at = 0;
 
-	while (!table_tell_some(t, (uint16_t)ns, &at, UINT32_MAX, emit, arg))
+	while (!table_tell_some(t, (uint16_t)ns, false, &at, UINT32_MAX, emit,
+	    arg))
 		continue;
 }
 

@@ -50,13 +50,13 @@ members_next(struct hub *h, struct slice *sids)
 /* --- the end -------------------------------------------------------------- */
 
 uint32_t
-members_end_absent(struct session *s)
+members_end_absent(struct session *s, enum reason why)
 {
 	uint32_t n = recover_is_moving(s) ? 0 : 1;
 
 	if (s->client != NULL)
 		client_unlink(s->client, s);
-	session_free(&s);
+	session_over(&s, why);
 	return (n);
 }
 
@@ -78,7 +78,8 @@ members_end_one(struct session *s, enum ending how, struct slice reason)
 	uint32_t n;
 
 	if (c == NULL || c->closing)
-		return (how == ENDING_RECONNECT ? 0 : members_end_absent(s));
+		return (how == ENDING_RECONNECT ? 0 :
+		    members_end_absent(s, REASON_kicked));
 	n = how == ENDING_SESSION ? 1 : c->nsessions;
 	switch (how) {
 	case ENDING_SESSION:

@@ -7,6 +7,7 @@
 #ifndef HUB_BACKEND_MEMBERS_H
 #define HUB_BACKEND_MEMBERS_H
 
+#include "base/reason.h"
 #include "hub/audience/fanout.h"
 
 struct ask;
@@ -59,6 +60,6 @@ void	members_bus(struct hub *, const struct bus_envelope *);
 struct session *members_next(struct hub *, struct slice *sids);
 /* Without a client, or with one that is closing: it must not come back.  How
  * many it was. */
-uint32_t members_end_absent(struct session *);
+uint32_t members_end_absent(struct session *, enum reason);
 
 #endif

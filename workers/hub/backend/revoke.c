@@ -54,7 +54,7 @@ revoke_end_one(struct session *s, struct slice reason)
 	struct client *c = s->client;
 
 	if (c == NULL || c->closing)
-		return (members_end_absent(s));
+		return (members_end_absent(s, REASON_revoked));
 	session_farewell(s, reason.n == 0 ? REASON : reason);
 	c->kind->expire(c, s, REASON_revoked);
 	if (!c->closing)

@@ -174,7 +174,7 @@ engine_parting(struct client *c, enum reason r)
 		counter_add(COUNTER_eio_polling_ended, 1);
 	recover_cancel(c);
 	if (e->back.log != NULL && engine_may_come_back(r))
-		recover_park(c);
+		recover_park(c, r);
 }
 
 void

@@ -31,7 +31,7 @@ single_kick(struct client *c, struct session *s, enum reason reason)
 {
 	client_close(c, reason);	/* first: who it is, is told */
 	client_unlink(c, s);
-	session_free(&s);
+	session_over(&s, reason);
 }
 
 void

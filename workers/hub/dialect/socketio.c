@@ -271,12 +271,12 @@ socketio_connect(struct client *c, const struct sio_packet *p)
 }
 
 static void
-socketio_disconnect(struct client *c, struct session *s)
+socketio_disconnect(struct client *c, struct session *s, enum reason reason)
 {
 	if (c->nsessions == 1)
 		engine_remember(engine_of(c), s);
 	client_unlink(c, s);
-	session_free(&s);
+	session_over(&s, reason);
 	client_schedule(c);
 }
 
@@ -391,7 +391,7 @@ socketio_done(struct engine *e, const struct sio_packet *p,
 	case SIO_DISCONNECT:
 		/* who wants to leave may, at the price of a message */
 		(void)limit_packet(c, s->who);
-		socketio_disconnect(c, s);
+		socketio_disconnect(c, s, REASON_client_close);
 		break;
 	case SIO_EVENT:
 	case SIO_BINARY_EVENT:
@@ -440,12 +440,11 @@ socketio_kick(struct client *c, struct session *s, enum reason reason)
 {
 	struct hub *h = c->hub;
 
-	(void)reason;
 	buf_reset(&h->text);
 	sio_encode_disconnect(&h->text, slice_of(s->ns->name,
 	    s->ns->name_len));
 	client_send(c, &h->text);
-	socketio_disconnect(c, s);
+	socketio_disconnect(c, s, reason);
 }
 
 /* As session_farewell() and socketio_kick() do, without a session. */

@@ -255,7 +255,7 @@ recover_park_one(struct recover *r, struct sentlog *log, uint32_t family)
 }
 
 void
-recover_park(struct client *c)
+recover_park(struct client *c, enum reason reason)
 {
 	struct comeback *back = recover_comeback(c);
 	struct session *s, *next;
@@ -272,10 +272,10 @@ recover_park(struct client *c)
 		client_unlink(c, s);
 		if (s->ns->journals) {	/* the store has it */
 			tell_away(s->recover);
-			session_free(&s);
+			session_over(&s, reason);
 			continue;
 		}
-		session_park(s);
+		session_park(s, reason);
 		(void)recover_park_one(s->recover, back->log, c->serial);
 	}
 }
@@ -352,7 +352,7 @@ recover_ready(struct recover *r, struct slice offset, uint32_t *skip)
 	if (r->to != 0)
 		return (false);
 	if (!r->parked) {	/* half open, or a thief was quicker */
-		recover_park(old);
+		recover_park(old, REASON_taken_over);
 		client_close(old, REASON_taken_over);
 		if (!r->parked)
 			return (false);		/* no memory */

@@ -96,7 +96,7 @@ void	recover_family_give(struct recover **);
 
 /* The client is gone for a reason that allows coming back: its sessions are
  * parked (those without a pid stay). */
-void	recover_park(struct client *);
+void	recover_park(struct client *, enum reason);
 /*
  * CONNECT with this auth object.  RECOVERED: done, the reply is out;
  * ASKING: the reply comes later; NOT: make a new session.

@@ -354,7 +354,7 @@ recover_bus_over(struct hub *h, const struct bus_envelope *e)
 		tell_away(r);
 		recover_asking_give_up(h, r->made);
 	} else if ((c = r->session->client) != NULL) {
-		recover_park(c);
+		recover_park(c, REASON_taken_over);
 		client_close(c, REASON_taken_over);
 	}
 }

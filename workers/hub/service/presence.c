@@ -60,7 +60,8 @@ presence_room_leave(struct session *s, struct membership *m)
 	n = status_room_key(key, room_name(m->room),
 	    principal_user(s->who));
 	presence_leave(s->hub->presence, m->presence,
-	    presence_rooms_ns(s->hub, s->ns), slice_of(key, n));
+	    presence_rooms_ns(s->hub, s->ns), slice_of(key, n),
+	    s->hub->ending);
 }
 
 /* A parked session is in its rooms, but not present. */
@@ -83,7 +84,7 @@ presence_session_end(struct session *s)
 	presence_leave_rooms(s);
 	if (s->who != NULL && s->presence_node != PRESENCE_UNTRACKED)
 		presence_leave(s->hub->presence, s->presence_node,
-		    s->ns->index, principal_user(s->who));
+		    s->ns->index, principal_user(s->who), s->hub->ending);
 }
 
 /* --- status --------------------------------------------------------------- */

@@ -406,7 +406,7 @@ client_gone(struct client **cp, enum reason reason)
 		if (reason == REASON_ping_timeout)
 			counter_ns_add(s->ns->index, NS_error_timeout, 1);
 		client_unlink(c, s);
-		session_free(&s);
+		session_over(&s, reason);
 	}
 	if (c->kind->gone != NULL)
 		c->kind->gone(c);

@@ -18,6 +18,7 @@
 #include "proto/json.h"
 #include "proto/raw.h"
 #include "proto/sio.h"
+#include "shm/why.h"
 
 /* --- life ----------------------------------------------------------------- */
 
@@ -125,15 +126,30 @@ session_drop(struct session *s)
 }
 
 void
+session_over(struct session **sp, enum reason reason)
+{
+	struct session *s = *sp;
+	struct hub *h = s->hub;
+
+	CHECK_MAGIC(s, SESSION_MAGIC);
+	*sp = NULL;
+	h->ending = why_of(reason);
+	session_leave_channels(s);
+	if (s->client != NULL)
+		session_end(s);
+	h->ending = 0;
+	session_drop(s);
+}
+
+void
 session_free(struct session **sp)
 {
 	struct session *s = *sp;
 
 	CHECK_MAGIC(s, SESSION_MAGIC);
+	MUST(s->client == NULL);
 	*sp = NULL;
 	session_leave_channels(s);
-	if (s->client != NULL)
-		session_end(s);
 	session_drop(s);
 }
 
@@ -149,9 +165,11 @@ session_made(struct hub *h, struct outq *out, enum wire wire,
 }
 
 void
-session_park(struct session *s)
+session_park(struct session *s, enum reason reason)
 {
+	s->hub->ending = why_of(reason);
 	session_end(s);
+	s->hub->ending = 0;
 	s->client = NULL;
 }
 

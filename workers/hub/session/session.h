@@ -5,6 +5,7 @@
 #ifndef HUB_SESSION_SESSION_H
 #define HUB_SESSION_SESSION_H
 
+#include "base/reason.h"
 #include "hub/model.h"
 
 struct buf;
@@ -17,15 +18,17 @@ struct hub;
 struct session *session_new(struct hub *, struct client *, struct outq *,
 	    enum wire, const struct conf_namespace *, struct principal *who)
 	    MUST_USE;
-/* Leave all rooms, free. */
+/* Leave all rooms, free: one that is parked, or never was anybody's. */
 void	session_free(struct session **);
+/* The same of one that may have a client: why it ends. */
+void	session_over(struct session **, enum reason);
 
 /*
  * Recovery.  Parked: without a client, in all its rooms, not counted and not
  * present; out is then a queue of its own.  made: parked from the start, with
  * a sid from elsewhere (20 characters).  resume: back on a client.
  */
-void	session_park(struct session *);
+void	session_park(struct session *, enum reason);
 struct session *session_made(struct hub *, struct outq *, enum wire,
 	    const struct conf_namespace *, struct principal *,
 	    struct slice sid) MUST_USE;

@@ -9,6 +9,7 @@
 #include "proto/json.h"
 #include "proto/status.h"
 #include "relay/people/field.h"
+#include "shm/why.h"
 
 struct batch *
 batch_new(void)
@@ -79,6 +80,8 @@ batch_add(struct batch *b, uint64_t epoch, const struct news_entry *e)
 		buf_printf(&b->bytes, ",\"status\":\"%s\",\"last_seen\":%"
 		    PRIu64, status_name(true, e->code), e->seen_ms);
 	}
+	if (!e->present && why_name(e->why) != NULL)
+		buf_str(&b->bytes, why_name(e->why));
 	part[2] = batch_part(b, at);
 }
 

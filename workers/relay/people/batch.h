@@ -11,7 +11,9 @@
 #include "relay/people/news.h"
 
 #define BATCH_MAX	128u	/* entries */
-#define BATCH_ARGS	3u	/* of each: field, value, object */
+#define BATCH_ARGS	3u	/* of each: field, value, object; of who is gone
+				 * there is no value, and why in place of the
+				 * object, or nothing */
 
 struct truth;
 

@@ -40,14 +40,17 @@
 "end\n"
 
 /* ARGV: the number before, the number, and for each change field, value
- * (empty: gone), and for a user that is there the object without its end. */
+ * (empty: gone), and for a user that is there the object without its end, for who
+ * is gone why, or nothing. */
 static const char keys_lua_write[] = KEYS_LUA
 "if string.sub(at,17)~=ARGV[3] then return '-' end\n"
 "redis.call('HSET',n,'=',e..ARGV[4])\n"
 "for i=5,#ARGV,3 do\n"
 " local f,v=ARGV[i],ARGV[i+1]\n"
 " if v=='' then redis.call('HDEL',n,f) else redis.call('HSET',n,f,v) end\n"
-" if string.byte(f)==117 then all(string.sub(f,2),ARGV[i+2]) end\n"
+" if string.byte(f)==117 then\n"
+"  all(string.sub(f,2),v=='' and '' or ARGV[i+2])\n"
+" end\n"
 "end\n"
 "redis.call('PEXPIRE',m," KEYS_ALL_TTL ")\n"
 "return '0'\n";
@@ -106,10 +109,12 @@ static const char keys_lua_scan[] =
 /* --- scripts that tell ----------------------------------------------------*/
 
 /* KEYS: of all, of the node, the stream.  ARGV: as above, and last: what is told
- * (CONF_TELL_), how many entries are kept, why who goes is gone. */
+ * (CONF_TELL_), how many entries are kept, whether who goes has left, and why where
+ * no change says it. */
 #define KEYS_TELL_LUA \
 "local a,n,s,id,e=KEYS[1],KEYS[2],KEYS[3],ARGV[1],ARGV[2]\n" \
-"local mask,most,why=tonumber(ARGV[#ARGV-2]),ARGV[#ARGV-1],ARGV[#ARGV]\n" \
+"local mask,most=tonumber(ARGV[#ARGV-3]),ARGV[#ARGV-2]\n" \
+"local how,reason=ARGV[#ARGV-1],ARGV[#ARGV]\n" \
 "local at=redis.call('HGET',n,'=') or ''\n" \
 "if string.sub(at,1,16)~=e then return '-' end\n" \
 "local t=redis.call('TIME')\n" \
@@ -136,21 +141,24 @@ static const char keys_lua_scan[] =
 " end\n" \
 " say(4,'joined','user',user,'room',room)\n" \
 "end\n" \
-"local function went(f,room,user)\n" \
+"local function went(f,room,user,r)\n" \
+" if r=='' then r=reason end\n" \
+" local w={'why',how}\n" \
+" if r~='' then w[3],w[4]='reason',r end\n" \
 " if not room then\n" \
-"  say(2,'disconnected','user',user,'why',why) return\n" \
+"  say(2,'disconnected','user',user,unpack(w)) return\n" \
 " end\n" \
-" say(8,'left','user',user,'room',room,'why',why)\n" \
+" say(8,'left','user',user,'room',room,unpack(w))\n" \
 " if redis.call('HINCRBY',a,'n'..room,-1)<=0 then\n" \
 "  redis.call('HDEL',a,'n'..room)\n" \
-"  say(32,'vacated','room',room,'why',why)\n" \
+"  say(32,'vacated','room',room,unpack(w))\n" \
 " end\n" \
 "end\n" \
 "local function has(f)\n" \
 " local l=redis.call('HGET',a,f) or ''\n" \
 " return string.find(l,id..',',1,true)~=nil,l\n" \
 "end\n" \
-"local function change(f,on)\n" \
+"local function change(f,on,r)\n" \
 " local is,l=has(f)\n" \
 " if is==on then return end\n" \
 " local room,user=string.match(f,'^r(.-)%z(.*)$')\n" \
@@ -163,17 +171,17 @@ static const char keys_lua_scan[] =
 " l=string.gsub(l,id..',','')\n" \
 " if l~='' then redis.call('HSET',a,f,l) return end\n" \
 " redis.call('HDEL',a,f)\n" \
-" went(f,room,user)\n" \
+" went(f,room,user,r)\n" \
 "end\n" \
 "redis.call('PEXPIRE',a," KEYS_NOW_TTL ")\n"
 
 static const char keys_tell_write[] = KEYS_TELL_LUA
 "if string.sub(at,17)~=ARGV[3] then return '-' end\n"
 "redis.call('HSET',n,'=',e..ARGV[4])\n"
-"for i=5,#ARGV-3,3 do\n"
+"for i=5,#ARGV-4,3 do\n"
 " local f,v=ARGV[i],ARGV[i+1]\n"
 " if v=='' then redis.call('HDEL',n,f) else redis.call('HSET',n,f,v) end\n"
-" change(f,v~='')\n"
+" change(f,v~='',ARGV[i+2])\n"
 "end\n"
 "return '0'\n";
 
@@ -190,7 +198,7 @@ static const char keys_tell_renew[] = KEYS_TELL_LUA
 "for i=1,#w[2],2 do\n"
 " local f=w[2][i]\n"
 " if string.find(f,'^[ur]') and redis.call('HEXISTS',n,f)==0 then\n"
-"  change(f,false)\n"
+"  change(f,false,'')\n"
 " end\n"
 "end\n"
 "return r[1]..' '..w[1]\n";
@@ -201,7 +209,7 @@ static const char keys_tell_sweep[] = KEYS_TELL_LUA
 " local f,v=r[2][i],r[2][i+1]\n"
 " if f~='=' and (ARGV[3]=='' or string.sub(v,1,16)~=e) then\n"
 "  redis.call('HDEL',n,f)\n"
-"  change(f,false)\n"
+"  change(f,false,'')\n"
 " end\n"
 "end\n"
 "return r[1]\n";
@@ -209,7 +217,7 @@ static const char keys_tell_sweep[] = KEYS_TELL_LUA
 static const char keys_tell_strays[] = KEYS_TELL_LUA
 "local r=redis.call('HSCAN',a,ARGV[3],'COUNT',ARGV[4])\n"
 "for i=1,#r[2],2 do\n"
-" if string.find(r[2][i],'^[ur]') then change(r[2][i],false) end\n"
+" if string.find(r[2][i],'^[ur]') then change(r[2][i],false,'') end\n"
 "end\n"
 "return r[1]\n";
 
@@ -256,7 +264,7 @@ keys_epoch_get(struct slice value, uint64_t *epoch)
 /* EVAL of one of two scripts, the one that tells, over their keys.  argv has room
  * for the head before its n arguments, and for the tail behind them. */
 #define KEYS_HEAD	8u
-#define KEYS_TAIL	3u
+#define KEYS_TAIL	4u
 #define KEYS_ARGS(n)	(KEYS_HEAD + (n) + KEYS_TAIL)
 
 struct keys_script {
@@ -308,6 +316,7 @@ keys_arguments(const struct keys *k, const struct keys_names *m,
 		*at++ = slice_str(m->mask);
 		*at++ = slice_str(m->most);
 		*at++ = k->lost ? SLICE("lost") : SLICE("left");
+		*at++ = slice_str(k->why == NULL ? "" : k->why);
 	}
 	return ((size_t)(at - head));
 }

@@ -46,6 +46,8 @@ struct keys {
 	uint64_t	 node, epoch;
 	bool		 tells;		/* those beside the stream */
 	bool		 lost;		/* who goes has not left by itself */
+	const char	*why;		/* of who goes where no batch says it;
+					 * NULL: nobody does */
 };
 
 /* What replaces the contents of b. */

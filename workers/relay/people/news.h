@@ -39,6 +39,8 @@ struct news_entry {
 	uint8_t		 code;		/* enum status */
 	uint64_t	 set_ms;	/* of the status; 0: never set */
 	uint64_t	 seen_ms;
+	uint8_t		 why;		/* who is not present is gone, shm/why.h;
+					 * in no message */
 	struct slice	 key;
 };
 

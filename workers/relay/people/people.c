@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "base/reason.h"
 #include "conf/conf.h"
 #include "relay/people/mirror.h"
 #include "relay/people/nodes.h"
@@ -15,6 +16,8 @@
 #include "sys/loop.h"
 
 #define PEOPLE_BEAT_MS	1000
+/* Beside those of reason.def: so no connection of this host ends. */
+#define PEOPLE_HOST_LOST "host_lost"
 
 struct people {
 	unsigned	 magic;
@@ -111,7 +114,8 @@ people_on_gone(void *arg, struct node *n, enum nodes_end how)
 {
 	struct people *s = arg;
 
-	remains_add(s->remains, n->id);
+	remains_add(s->remains, n->id, how == NODES_SAID_BYE ?
+	    reason_row(REASON_shutdown)->name : PEOPLE_HOST_LOST);
 	mirror_gone(s->mirror, n, how);
 }
 
@@ -154,7 +158,7 @@ people_on_remains(void *arg, uint64_t id)
 {
 	struct people *s = arg;
 
-	remains_add(s->remains, id);
+	remains_add(s->remains, id, PEOPLE_HOST_LOST);
 }
 
 /* --- the relay ------------------------------------------------------------*/

@@ -26,10 +26,12 @@ struct remains {
 	struct {
 		uint64_t	 id;	/* 0: free */
 		struct mono	 due;
+		const char	*why;	/* of its users; NULL: nobody says */
 	}		 list[REMAINS_MAX];
 	unsigned	 replies;	/* that will come */
 	/* the one at work */
 	uint64_t	 id;		/* 0: none */
+	const char	*why;
 	bool		 listed;	/* nobody has cleared it away yet */
 	uint64_t	 epoch;		/* 0: its own hash is gone */
 	size_t		 ns;
@@ -46,7 +48,8 @@ remains_keys(const struct remains *r)
 {
 	return ((struct keys){ .conf = r->conf, .redis = r->redis,
 		.ns = &r->conf->namespaces[r->ns], .node = r->id,
-		.epoch = r->epoch, .tells = r->tells, .lost = true });
+		.epoch = r->epoch, .tells = r->tells, .lost = true,
+		.why = r->why });
 }
 
 static void
@@ -263,7 +266,7 @@ remains_on_listed(void *arg, const struct reply *o)
 }
 
 void
-remains_add(struct remains *r, uint64_t id)
+remains_add(struct remains *r, uint64_t id, const char *why)
 {
 	struct mono now = mono_now();
 	unsigned i, at = REMAINS_MAX;
@@ -278,6 +281,7 @@ remains_add(struct remains *r, uint64_t id)
 	if (at == REMAINS_MAX)
 		return;
 	r->list[at].id = id;
+	r->list[at].why = why;
 	r->list[at].due = mono_add_ms(now, (uint64_t)REMAINS_TURN_MS *
 	    nodes_rank(r->nodes));
 }
@@ -304,7 +308,7 @@ remains_leave(struct remains *r, uint64_t id)
 	for (i = 0; i < REMAINS_MAX; i++)
 		r->list[i].id = 0;
 	r->id = 0;
-	remains_add(r, id);
+	remains_add(r, id, NULL);	/* they are here still */
 	r->list[REMAINS_MAX - 1].due = mono_now();
 }
 
@@ -322,6 +326,7 @@ remains_beat(struct remains *r, struct mono now)
 	if (i == REMAINS_MAX)
 		return;
 	r->id = r->list[i].id;
+	r->why = r->list[i].why;
 	r->list[i].due = mono_add_ms(now, REMAINS_AGAIN_MS);
 	r->ns = 0;
 	r->tells = false;

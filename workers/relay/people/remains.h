@@ -21,7 +21,8 @@ void	remains_conf(struct remains *, const struct conf *);
 void	remains_leave(struct remains *, uint64_t id);
 /* It is not cleared away yet. */
 bool	remains_has(const struct remains *, uint64_t id);
-void	remains_add(struct remains *, uint64_t id);
+/* why: of its users, a constant; NULL: nobody says. */
+void	remains_add(struct remains *, uint64_t id, const char *why);
 void	remains_ready(struct remains *);
 void	remains_lost(struct remains *);
 void	remains_beat(struct remains *, struct mono now);

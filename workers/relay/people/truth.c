@@ -166,6 +166,8 @@ truth_fill(struct truth *t, const struct conf_namespace *ns,
 		.present = (e->is & ANN_L) != 0, .key = e->key };
 	if (out->room && !status_room_split(e->key, &room, &user))
 		return;		/* the key is nobody's: not good */
+	if (!out->present)
+		out->why = presence_ended(t->presence, e->node);
 	if (out->room || !presence_get(t->presence, ns->index, user, &info))
 		return;
 	out->code = info.status < STATUS__MAX ? info.status : STATUS_NONE;
@@ -280,7 +282,9 @@ truth_collect(void *arg, const struct table_event *e)
 	if (!e->whole)
 		return (true);
 	truth_fill(t, truth_namespace(t, e->ns), e, &entry);
-	if (news_entry_good(&entry))
+	/* who was here a while ago may be there in Redis, which was away when
+	 * he left: then that is told, and why, before all others go */
+	if (news_entry_good(&entry) && (entry.present || entry.why != 0))
 		batch_add(t->whole, t->epoch, &entry);
 	return (t->whole->n < BATCH_MAX);
 }
@@ -307,8 +311,8 @@ truth_write_some(struct truth *t)
 		t->ns++;
 		return (true);
 	}
-	all = table_tell_some(t->table, (uint16_t)t->ns, &t->at, TRUTH_NODES,
-	    truth_collect, t);
+	all = table_tell_some(t->table, (uint16_t)t->ns, t->p.tells, &t->at,
+	    TRUTH_NODES, truth_collect, t);
 	if (t->whole->n > 0)
 		(void)truth_write(t, ns, t->whole, truth_on_written, t);
 	batch_empty(t->whole);
