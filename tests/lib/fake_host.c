@@ -99,6 +99,14 @@ on_is_behind(void *arg)
 }
 
 static bool
+on_redis_is_away(void *arg)
+{
+	const struct fake_host *host = arg;
+
+	return (host->redis_away);
+}
+
+static bool
 on_bus(void *arg, const struct bus_envelope *e)
 {
 	struct fake_host *host = arg;
@@ -200,6 +208,7 @@ fake_host_of(struct fake_world *w, unsigned slot, const struct conf *conf)
 	    .node_id = 0xabcdef0123456789,
 	    .ports = { .host = f, .close = on_close, .rearm = on_rearm,
 	    .bus_send = on_bus, .bus_is_behind = on_is_behind, .flush = on_flush,
+	    .redis_is_away = on_redis_is_away,
 	    .answered = on_answered, .random = on_random } });
 	assert_non_null(f->hub);
 	hub_time(f->hub, w->now, w->wall);

@@ -51,6 +51,7 @@ struct fake_host {
 	struct buf	 bus;		/* frames for the other hosts */
 	unsigned	 bus_sent;
 	bool		 bus_down, bus_behind;
+	bool		 redis_away;	/* the relay knows */
 	unsigned	 rnd;
 	struct buf	 relay;		/* frames for the relay, not read yet */
 	struct buf	 answers;	/* of ports.answered, a line each */

@@ -46,6 +46,9 @@ struct hub_ports {
 	/* What was handed over before is not all with the relay: what can wait
 	 * shall do so. */
 	bool	(*bus_is_behind)(void *host);
+	/* It is known that Redis is away: what waits there need not be asked for
+	 * now.  May be NULL. */
+	bool	(*redis_is_away)(void *host);
 	/* Take bytes from the queue to the socket (end of turn). */
 	void	(*flush)(void *host, struct outq *);
 	/*

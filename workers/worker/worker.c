@@ -213,6 +213,12 @@ worker_port_bus_is_behind(void *host)
 	return (bus_port_is_behind(w->bus));
 }
 
+static bool
+worker_port_redis_is_away(void *host)
+{
+	return (status_redis_is_away(host));
+}
+
 static void
 worker_port_flush(void *host, struct outq *q)
 {
@@ -444,6 +450,7 @@ worker_open_hub(struct worker *w)
 			.rearm = worker_port_rearm,
 			.bus_send = worker_port_bus_send,
 			.bus_is_behind = worker_port_bus_is_behind,
+			.redis_is_away = worker_port_redis_is_away,
 			.flush = worker_port_flush,
 			.answered = api_answered,
 			.polled = longpoll_answered,

@@ -298,7 +298,13 @@ take_ask(struct inbox_take *t)
 	b->nsp = slice_of(t->ns->name, t->ns->name_len);
 	b->to.users[b->to.nusers++] = take_user(t);
 	t->again = t->more = false;
-	if (question_ask(t->hub, &e, &t->wait))
+	/* nobody would answer: until that had been said, whoever is sent
+	 * something here would seem to be away, and it would be refused */
+	if (t->hub->ports.redis_is_away != NULL &&
+	    t->hub->ports.redis_is_away(t->hub->ports.host)) {
+		counter_add(COUNTER_inbox_unheard, 1);
+		take_later(t);
+	} else if (question_ask(t->hub, &e, &t->wait))
 		take_enter(t, NULL);
 	else
 		take_later(t);

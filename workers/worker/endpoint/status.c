@@ -81,6 +81,16 @@ status_of_relay(struct worker *w, size_t counter)
 	    __ATOMIC_RELAXED));
 }
 
+bool
+status_redis_is_away(struct worker *w)
+{
+	uint64_t state = status_of_relay(w, COUNTER_redis_state);
+
+	return (state > REDIS_CONNECTING && state < REDIS_STATE__MAX &&
+	    status_of_relay(w, COUNTER_redis_nodes_away) >=
+	    status_of_relay(w, COUNTER_redis_nodes));
+}
+
 /* Shards by name; the nodes of a Cluster only the log knows. */
 static void
 status_away(struct worker *w, char *words, size_t size, const char *why)

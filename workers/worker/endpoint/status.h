@@ -21,5 +21,8 @@ void	status_metrics(struct request *);
 bool	status_stats(struct worker *, struct buf *) MUST_USE;
 /* Who is on other hosts is what was known some time ago. */
 bool	status_presence_stale(const struct worker *);
+/* The relay knows of no Redis that answers; not while it tries for the first
+ * time, nor where others of several nodes are there. */
+bool	status_redis_is_away(struct worker *);
 
 #endif
