@@ -252,6 +252,82 @@ test('another prefix, by a slow link: nothing comes twice', async () => {
 	far.close();
 });
 
+/* What has gone by the old link alone, or came by the new one too early, is behind
+ * in the old one yet when the new one brings what follows. */
+test('another server, from a slow link: nothing overtakes', async () => {
+	await cli1.do('FLUSHALL');
+	await cli2.do('FLUSHALL');
+	const far = await distant([one.path], 900);
+	const [a, b] = [await start(at(one), 1),
+		await start(at({ url: `unix:${far.path}` }), 1)];
+	const s = await member(a, 'ann'), t = await member(b, 'bob');
+	await until(() => said(s, 'bob').includes('online'), 'bob', 20000);
+	await listened(cli1, 2);
+	const stop = talk([[s, 'ann'], [t, 'bob']]);
+	await until(() => numbers(t, 'ann').length > 50, 'the beginning', 10000);
+	/* the one who speaks is there first: it says all by both */
+	await reload(a, `url = "${one.url}"`, `url = "${two.url}"`);
+	await changed(a);
+	await reload(b, `url = "unix:${far.path}"`, `url = "${two.url}"`);
+	await changed(b);
+	const n = numbers(t, 'ann').length, m = numbers(s, 'bob').length;
+	await until(() => numbers(t, 'ann').length > n + 300 &&
+	    numbers(s, 'bob').length > m + 300, 'more', 20000);
+	const [ann, bob] = await stop();
+	await until(() => numbers(s, 'bob').at(-1) === bob - 1 &&
+	    numbers(t, 'ann').at(-1) === ann - 1, 'the last', 20000);
+	assert.deepEqual(numbers(t, 'ann'), all(ann));
+	assert.deepEqual(numbers(s, 'bob'), all(bob));
+	await b.counts('far_waited', (k) => k > 10);
+	assert.equal(await b.metric('far_unwaited'), 0);
+	assert.equal(await b.metric('far_stale'), 0);
+	for (const x of [s, t]) {
+		assert.equal(x.ends, 0);
+		x.close();
+	}
+	await a.stop();
+	await b.stop();
+	far.close();
+});
+
+/* As much waits for that as a queue may have: then it is told as a gap. */
+test('another server, from a slow link: what is too much is a gap', async () => {
+	await cli1.do('FLUSHALL');
+	await cli2.do('FLUSHALL');
+	const far = await distant([one.path], 900);
+	const [a, b] = [await start(at(one), 1), await start(
+	    `limits { bus_queue_bytes = 100KB }\n` +
+	    at({ url: `unix:${far.path}` }), 1)];
+	const s = await member(a, 'ann'), t = await member(b, 'bob');
+	await until(() => said(s, 'bob').includes('online'), 'bob', 20000);
+	await listened(cli1, 2);
+	await reload(a, `url = "${one.url}"`, `url = "${two.url}"`);
+	await changed(a);
+	let on = true, ann = 0;
+	const flow = (async () => {
+		while (on) {
+			for (let k = 0; k < 10; k++)
+				s.emit('say', { room: 'r', from: 'ann', i: ann++,
+					text: 'x'.repeat(3000) });
+			await sleep(20);
+		}
+	})();
+	await reload(b, `url = "unix:${far.path}"`, `url = "${two.url}"`);
+	await changed(b);
+	await b.counts('far_unwaited', (k) => k > 0);
+	on = false;
+	await flow;
+	s.emit('say', { room: 'r', from: 'ann', i: ann++ });
+	await until(() => numbers(t, 'ann').at(-1) === ann - 1, 'the last',
+	    20000);
+	orderly(t, 'ann', ann);
+	s.close();
+	t.close();
+	await a.stop();
+	await b.stop();
+	far.close();
+});
+
 /* What the old link says to servers of Socket.IO is on its way yet when the new
  * one, which has another name among them, begins to listen. */
 test('another prefix, from a slow link: nothing comes back', async () => {

@@ -801,6 +801,150 @@ a_channel_says_whom_it_concerns(void **state)
 	}
 }
 
+/* --- two links ------------------------------------------------------------*/
+
+#define RELAY	(UINT64_C(1) << 32)	/* of node 200: its epochs */
+
+/* By the new link, which serves, or by the old one: an event of its number. */
+static void
+comes(struct side *s, bool new, uint64_t epoch, uint64_t number)
+{
+	static struct bus_envelope e;
+	struct bus_publish *p = bus_publish(&e);
+	uint8_t head[32] = "ROOST1\0";
+	char name[16];
+	struct buf b;
+	unsigned i;
+
+	(void)snprintf(name, sizeof name, "\"%u\"", (unsigned)number);
+	head[8] = 200;
+	for (i = 0; i < 8; i++) {
+		head[16 + i] = (uint8_t)(epoch >> 8 * i);
+		head[24 + i] = (uint8_t)(number >> 8 * i);
+	}
+	p->nsp = SLICE("/n");
+	p->event = slice_str(name);
+	p->args = SLICE("1");
+	p->to.rooms[p->to.nrooms++] = SLICE("r");
+	slotset_clear(e.slots);
+	e.from = e.flags = 0;
+	e.ref = 0;
+	s->home.meets = new;
+	buf_init(&b);
+	buf_append(&b, head, sizeof head);
+	assert_true(bus_encode(&b, &e));
+	give(s, SLICE("roost:to:2:/n:rr"), buf_unread(&b));
+	buf_fini(&b);
+	s->home.meets = true;
+}
+
+static void
+is(const struct side *s, unsigned delivered, const char *last)
+{
+	assert_int_equal(s->delivered, delivered);
+	assert_true(slice_eq(buf_unread(&s->event), slice_str(last)));
+}
+
+static void
+what_a_new_link_brings_waits_for_the_old_one(void **state)
+{
+	uint64_t waited = counter_get(COUNTER_far_waited);
+	uint64_t stale = counter_get(COUNTER_far_stale);
+	struct side *s = &sides[1];
+	unsigned i;
+
+	(void)state;
+	member(s, 0, "rr");
+	/* while it comes nothing of it is taken */
+	comes(s, false, RELAY, 10);
+	s->home.comes = true;
+	comes(s, true, RELAY, 11);
+	comes(s, true, RELAY, 12);
+	s->home.comes = false;
+	is(s, 1, "\"10\"");
+	assert_false(seen_is_level(s->ledger.seen));
+	/* it serves: what it brings is behind that */
+	s->ledger.holds = true;
+	comes(s, true, RELAY, 13);
+	comes(s, true, RELAY, 14);
+	is(s, 1, "\"10\"");
+	assert_int_equal(counter_get(COUNTER_far_waited), waited + 2);
+	for (i = 11; i <= 13; i++)
+		comes(s, false, RELAY, i);
+	is(s, 4, "\"13\"");
+	assert_true(seen_is_level(s->ledger.seen));
+	s->ledger.holds = false;
+	hosts_release(s->hosts, true);
+	is(s, 5, "\"14\"");
+	/* who comes to that link itself says there what is behind the rest of
+	 * what he has said by the old one */
+	comes(s, true, RELAY | 1, 16);
+	assert_true(s->ledger.holds && s->ledger.marks);
+	comes(s, true, RELAY | 1, 17);
+	is(s, 5, "\"14\"");
+	comes(s, false, RELAY, 15);
+	is(s, 6, "\"15\"");
+	s->ledger.holds = false;
+	hosts_release(s->hosts, true);
+	is(s, 8, "\"17\"");
+	assert_false(s->ledger.holds);
+	assert_int_equal(counter_get(COUNTER_far_stale), stale);
+}
+
+/* Not for ever: what comes then is told as a gap, and never out of order. */
+static void
+what_is_not_waited_for_any_more_is_stale(void **state)
+{
+	uint64_t stale = counter_get(COUNTER_far_stale);
+	struct side *s = &sides[1];
+
+	(void)state;
+	member(s, 0, "rr");
+	comes(s, false, RELAY, 10);
+	s->home.comes = true;
+	comes(s, true, RELAY, 11);
+	s->home.comes = false;
+	s->ledger.holds = true;
+	comes(s, true, RELAY, 12);
+	s->ledger.holds = false;
+	seen_cut(s->ledger.seen);
+	hosts_release(s->hosts, false);
+	is(s, 2, "\"12\"");
+	comes(s, false, RELAY, 11);
+	is(s, 2, "\"12\"");
+	assert_int_equal(s->gaps, 1);
+	assert_int_equal(counter_get(COUNTER_far_stale), stale + 1);
+	comes(s, false, RELAY, 12);
+	comes(s, true, RELAY, 13);
+	is(s, 3, "\"13\"");
+	assert_int_equal(s->gaps, 1);
+}
+
+static void
+so_much_waits_and_no_more(void **state)
+{
+	uint64_t waited = counter_get(COUNTER_far_waited);
+	uint64_t n, stale = counter_get(COUNTER_far_stale);
+	struct side *s = &sides[1];
+
+	(void)state;
+	member(s, 0, "rr");
+	comes(s, false, RELAY, 1);
+	s->ledger.holds = true;
+	for (n = 2; !s->ledger.full; n++)
+		comes(s, true, RELAY, n);
+	waited = counter_get(COUNTER_far_waited) - waited;
+	assert_int_equal(waited, n - 2);
+	assert_in_range(waited, conf->bus_queue_bytes / 200,
+	    conf->bus_queue_bytes / 50);
+	/* all of it had come by the old one as well, long ago */
+	comes(s, false, RELAY, n);
+	s->ledger.holds = s->ledger.full = false;
+	hosts_release(s->hosts, true);
+	assert_int_equal(s->delivered, 2 + SEEN_WINDOW - 1);
+	assert_int_equal(counter_get(COUNTER_far_stale), stale);
+}
+
 int
 main(void)
 {
@@ -819,6 +963,9 @@ main(void)
 		T(answers_that_make_no_sense_are_none),
 		T(inquiries_are_bounded_and_the_order_goes_out),
 		T(a_channel_says_whom_it_concerns),
+		T(what_a_new_link_brings_waits_for_the_old_one),
+		T(what_is_not_waited_for_any_more_is_stale),
+		T(so_much_waits_and_no_more),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

@@ -91,6 +91,66 @@ what_is_of_an_epoch_that_is_over_is_stale(void **state)
 	assert_int_equal(seen_look(s, 6, one | 1, 0), SEEN_NEW);
 }
 
+/* By a link that comes 12 was heard, by the other one what is up to 10. */
+static void
+what_a_link_that_comes_has_brought_is_awaited(void **state)
+{
+	const uint64_t one = UINT64_C(1) << 32, two = UINT64_C(2) << 32;
+
+	(void)state;
+	assert_true(seen_is_level(s));
+	assert_false(seen_is_ahead(s, 5, one));	/* nobody knows it */
+	assert_int_equal(seen_look(s, 5, one, 10), SEEN_NEW);
+	assert_false(seen_is_ahead(s, 5, one));
+	assert_true(seen_is_ahead(s, 5, one | 1));
+	assert_true(seen_is_ahead(s, 5, two));
+	seen_pass(s, 5, one, 11);
+	seen_pass(s, 5, one, 12);
+	seen_pass(s, 5, one, 0);
+	assert_false(seen_is_level(s));
+	assert_int_equal(seen_look(s, 5, one, 11), SEEN_NEW);
+	assert_false(seen_is_level(s));
+	assert_int_equal(seen_look(s, 5, one | 1, 12), SEEN_NEW);
+	assert_true(seen_is_level(s));
+	/* who was not heard by the other one is not waited for */
+	seen_pass(s, 6, one, 3);
+	assert_true(seen_is_level(s));
+	/* another relay of it */
+	seen_pass(s, 5, two, 1);
+	assert_false(seen_is_level(s));
+	assert_int_equal(seen_look(s, 5, two, 2), SEEN_NEW);
+	assert_true(seen_is_level(s));
+	/* one that was before it says nothing any more */
+	seen_pass(s, 5, one, 900);
+	assert_true(seen_is_level(s));
+	seen_pass(s, 5, two, 900);
+	assert_false(seen_is_level(s));
+	seen_forget(s);
+	assert_true(seen_is_level(s));
+}
+
+static void
+what_comes_behind_a_cut_is_stale(void **state)
+{
+	const uint64_t one = UINT64_C(1) << 32, two = UINT64_C(2) << 32;
+
+	(void)state;
+	assert_int_equal(seen_look(s, 5, one, 10), SEEN_NEW);
+	seen_pass(s, 5, one, 12);
+	seen_pass(s, 6, one, 3);
+	seen_cut(s);
+	assert_true(seen_is_level(s));
+	assert_int_equal(seen_look(s, 5, one, 13), SEEN_NEW);
+	assert_int_equal(seen_look(s, 5, one, 11), SEEN_STALE);
+	assert_int_equal(seen_look(s, 5, one, 10), SEEN_AGAIN);
+	assert_int_equal(seen_look(s, 5, one, 13), SEEN_AGAIN);
+	assert_int_equal(seen_look(s, 5, one, 0), SEEN_NEW);
+	assert_int_equal(seen_look(s, 6, one, 4), SEEN_NEW);
+	assert_int_equal(seen_look(s, 6, one, 3), SEEN_STALE);
+	/* another relay's numbers begin anew */
+	assert_int_equal(seen_look(s, 5, two, 11), SEEN_NEW);
+}
+
 int
 main(void)
 {
@@ -100,6 +160,8 @@ main(void)
 		TEST(the_window_moves_with_the_largest),
 		TEST(what_is_of_an_epoch_that_is_over_is_stale),
 		TEST(who_was_silent_longest_is_forgotten),
+		TEST(what_a_link_that_comes_has_brought_is_awaited),
+		TEST(what_comes_behind_a_cut_is_stale),
 	};
 #undef TEST
 

@@ -93,6 +93,12 @@ void	far_quiet(struct far *, bool quiet);
  */
 void	far_mark(struct far *);
 bool	far_drains(struct far *);
+/* Of far_mark() alone: what was published there may come yet. */
+bool	far_brings(const struct far *);
+/* It serves, and another one is heard as well, or not any more; what it has
+ * brought meanwhile is taken (hosts.h). */
+void	far_meet(struct far *, bool both);
+void	far_release(struct far *, bool whole);
 /* All that was published has its answer. */
 bool	far_is_settled(const struct far *);
 /* A frame of a worker that says BUS_FAR; again: another one was given it just

@@ -88,6 +88,26 @@ far_drains(struct far *f)
 }
 
 bool
+far_brings(const struct far *f)
+{
+	return (f != NULL && redis_drains(f->redis));
+}
+
+void
+far_meet(struct far *f, bool both)
+{
+	if (f != NULL)
+		f->home.meets = both;
+}
+
+void
+far_release(struct far *f, bool whole)
+{
+	if (f != NULL)
+		hosts_release(f->hosts, whole);
+}
+
+bool
 far_is_settled(const struct far *f)
 {
 	return (f == NULL || hosts_is_settled(f->hosts));
@@ -119,6 +139,7 @@ far_step_back(struct far *f, enum far_place place)
 	if (f->people != NULL)
 		people_step_back(f->people);
 	f->home.near = place == PLACE_NEAR;
+	f->home.meets = false;
 	if (place != PLACE_SAME)
 		return;
 	f->part = FAR_LEAVES;

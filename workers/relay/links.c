@@ -10,6 +10,7 @@
 #include "conf/conf.h"
 #include "conf/read/diff.h"
 #include "conf/redis_state.h"
+#include "relay/bridge/seen.h"
 #include "relay/far.h"
 #include "relay/local/exchange.h"
 #include "relay/store/keep.h"
@@ -65,6 +66,8 @@ links_end_last(struct links *l)
 	log_info("redis_left url=%s", links_name(l->last));
 	if (l->holds)
 		links_release(l);
+	links_part(l);
+	links_meet(l, false);
 	far_close(&l->last);
 	l->ledger.twofold = l->leaves = false;
 	if (l->conf->redis.nsentinels == 0)
@@ -154,6 +157,8 @@ links_begin(struct links *l, enum far_place place)
 	 * order */
 	l->ledger.epoch++;
 	l->drains = place == PLACE_NEAR || ledger_compares(&l->ledger);
+	/* near: by the old one the same comes from servers of Socket.IO */
+	links_meet(l, place == PLACE_OTHER);
 	links_tell_gap(l);
 	counter_add(COUNTER_redis_changes, 1);
 	log_info("redis_changed url=%s before=%s same_place=%s after_ms=%"
@@ -297,6 +302,7 @@ links_make_next(struct links *l, const struct conf *conf)
 	if (l->next == NULL)
 		return (false);
 	l->met.us = 0;
+	seen_forget(l->ledger.seen);
 	far_quiet(l->now, true);
 	l->asked_ms = l->exchange->now_ms;
 	if (l->interest != NULL)
@@ -441,6 +447,7 @@ links_flush(struct links *l)
 {
 	links_settle(l);
 	links_look(l);
+	links_wait(l);
 	if (l->holds && (far_is_settled(l->last) || loop_now(l->loop).us >=
 	    mono_add_ms(l->began, LINKS_HOLD_MS).us))
 		links_release(l);

@@ -9,7 +9,9 @@
  * The one there is serves until the new one listens to everything, however long
  * that takes.  Then it goes on beside the new one for redis { linger }, as the
  * other hosts get their configuration one after another: what is published here
- * goes both ways and what comes is taken from both, once each (ledger.h).  Where
+ * goes both ways and what comes is taken from both, once each (ledger.h) and in the
+ * order of each host: what the new one brings waits for what the old one has yet to
+ * bring (links_wait.c).  Where
  * both are at the same place (another password) one suffices.
  */
 #ifndef RELAY_LINKS_H

@@ -40,7 +40,15 @@ struct links {
 	bool		 holds;
 	struct buf	 held;		/* frames */
 	struct buf	 frame;
+	struct mono	 waits;		/* since then: see links_wait.c */
 };
+
+/* links_wait.c: the new one serves, and the old one is heard yet (both), or has
+ * nothing to bring; it is not heard any more, or not waited for; the end of a
+ * turn. */
+void	links_meet(struct links *, bool both);
+void	links_part(struct links *);
+void	links_wait(struct links *);
 
 /* links_frames.c, for the exchange: what a worker publishes, and what it answers
  * to a question of the relay's. */

@@ -89,6 +89,7 @@ static const struct verdict_row {
 	{ "stream_gaps",	"", SEVERITY_BAD },
 	{ "far_lost",		"", SEVERITY_BAD },
 	{ "far_stale",		"", SEVERITY_WARN },
+	{ "far_unwaited",	"", SEVERITY_WARN },
 	{ "far_orders_lost",	"", SEVERITY_BAD },
 	{ "files_lost",		"", SEVERITY_BAD },
 	{ "forwards_failed",	"", SEVERITY_WARN },

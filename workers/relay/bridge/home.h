@@ -32,6 +32,8 @@ struct home {
 					 * brings is compared and not taken */
 	bool		 deaf;		/* another link serves at the same place:
 					 * nothing is taken */
+	bool		 meets;		/* it serves, and another one is heard yet:
+					 * see ledger.holds */
 	bool		 near;		/* what servers of Socket.IO are told
 					 * comes and goes by them alone, */
 	struct mono	 near_until;	/*   or came, until then */

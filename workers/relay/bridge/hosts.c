@@ -191,6 +191,8 @@ hosts_take(struct hosts *s, struct slice channel, struct slice frame,
 		hosts_say_nothing(s, node, e.ref, true);
 		return;
 	}
+	if (seen == SEEN_LATE && s->whole)
+		seen = SEEN_AGAIN;
 	switch (seen) {
 	case SEEN_NEW:
 		hosts_deliver(s, node, &e, ns, to);
@@ -220,12 +222,46 @@ hosts_leave(struct hosts *s, struct slice payload)
 	hosts_say_nothing(s, hosts_word(payload.p + 8), number, false);
 }
 
+bool
+hosts_head(struct slice payload, struct hosts_head *h)
+{
+	if (payload.n < HOSTS_HEADER ||
+	    memcmp(payload.p, hosts_mark, sizeof hosts_mark) != 0)
+		return (false);
+	*h = (struct hosts_head){ hosts_word(payload.p + 8),
+		hosts_word(payload.p + 16), hosts_word(payload.p + 24),
+		slice_from(payload, HOSTS_HEADER) };
+	return (true);
+}
+
+void
+hosts_see(struct hosts *s, struct slice channel, struct slice payload)
+{
+	struct hosts_head h;
+	enum seen_result seen;
+
+	if (!hosts_head(payload, &h)) {
+		hosts_refuse(s, channel);
+	} else if (h.node == s->p.home->node_id) {
+		/* the echo of what this host has served; also of a relay that
+		 * died */
+		if (h.frame.n >= BUS_HEADER && bus_frame_ref(h.frame) != 0)
+			inquiries_echo(s->p.inquiries, bus_frame_ref(h.frame));
+	} else if (hosts_waits(s, &h)) {
+		/* or it would be out of order */
+		if (!hosts_hold(s, channel, payload))
+			hosts_take(s, channel, h.frame, h.node, SEEN_STALE);
+	} else {
+		seen = seen_look(s->p.home->ledger->seen, h.node, h.epoch,
+		    h.number);
+		hosts_take(s, channel, h.frame, h.node, seen);
+	}
+}
+
 void
 hosts_hear(void *arg, struct slice channel, struct slice payload)
 {
 	struct hosts *s = arg;
-	struct slice frame;
-	uint64_t node;
 
 	if (slice_starts(payload, SLICE(HOSTS_KEPT))) {
 		if (!s->p.home->comes && !s->p.home->deaf &&
@@ -234,6 +270,7 @@ hosts_hear(void *arg, struct slice channel, struct slice payload)
 		return;
 	}
 	if (!home_takes(s->p.home, channel, payload)) {
+		hosts_note(s, payload);
 		hosts_leave(s, payload);
 		return;
 	}
@@ -242,20 +279,7 @@ hosts_hear(void *arg, struct slice channel, struct slice payload)
 		home_say(s->p.home, HOME_UNSEALED, channel);
 		return;
 	}
-	if (payload.n < HOSTS_HEADER ||
-	    memcmp(payload.p, hosts_mark, sizeof hosts_mark) != 0) {
-		hosts_refuse(s, channel);
-		return;
-	}
-	frame = slice_from(payload, HOSTS_HEADER);
-	/* the echo of what this host has served; also of a relay that died */
-	node = hosts_word(payload.p + 8);
-	if (node != s->p.home->node_id)
-		hosts_take(s, channel, frame, node,
-		    seen_look(s->p.home->ledger->seen, node,
-		    hosts_word(payload.p + 16), hosts_word(payload.p + 24)));
-	else if (frame.n >= BUS_HEADER && bus_frame_ref(frame) != 0)
-		inquiries_echo(s->p.inquiries, bus_frame_ref(frame));
+	hosts_see(s, channel, payload);
 }
 
 /* --- what this host listens to --------------------------------------------*/
@@ -327,6 +351,7 @@ hosts_new(const struct hosts_params *p)
 	buf_init(&s->message);
 	buf_init(&s->words);
 	buf_init(&s->asks);
+	buf_init(&s->held);
 	buf_str(&s->asks, p->home->conf->redis.prefix);
 	buf_str(&s->asks, "asks");
 	out.arg = s;
@@ -361,6 +386,7 @@ hosts_free(struct hosts **sp)
 	buf_fini(&s->message);
 	buf_fini(&s->words);
 	buf_fini(&s->asks);
+	buf_fini(&s->held);
 	sent_free(&s->sent);
 	s->magic = 0;
 	free(s);

@@ -72,6 +72,8 @@ void	hosts_interest(struct hosts *, const struct table_event *);
 #define HOSTS_KEPT	"ROOSTK1 "
 /* What others publish in a channel of theirs: a subscriptions_cb. */
 void	hosts_hear(void *hosts, struct slice channel, struct slice payload);
+/* What has waited (ledger.h) is taken; whole: what was before it has come. */
+void	hosts_release(struct hosts *, bool whole);
 /* Of whom a channel is that was not listened to for a while: no namespace: of
  * anybody; no names: of all in it.  False: no channel of publications. */
 bool	hosts_concerns(const struct hosts *, struct slice channel,

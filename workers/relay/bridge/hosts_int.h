@@ -25,7 +25,26 @@ struct hosts {
 	struct buf	 asks;		/* the channel of inquiries */
 	uint64_t	 gap_ms;	/* begin of the gap that is told; 0: none */
 	bool		 refused;	/* it was not taken */
+	struct buf	 held;		/* hosts_wait.c: channel, message */
+	bool		 releases;	/* it is over */
+	bool		 whole;		/* ... as what was before them has come */
 };
+
+/* What a message begins with, then a frame.  false: it is none of ours. */
+struct hosts_head {
+	uint64_t	 node, epoch, number;
+	struct slice	 frame;
+};
+bool	hosts_head(struct slice payload, struct hosts_head *) MUST_USE;
+/* A message whose seal is off. */
+void	hosts_see(struct hosts *, struct slice channel, struct slice payload);
+
+/* hosts_wait.c: one that is not taken, as another link serves yet. */
+void	hosts_note(struct hosts *, struct slice payload);
+/* It is to wait.  hold: false: there is no memory for that. */
+bool	hosts_waits(struct hosts *, const struct hosts_head *);
+bool	hosts_hold(struct hosts *, struct slice channel, struct slice payload)
+	    MUST_USE;
 
 /* A publication or an order that a worker can be given: whole JSON where it
  * has to be, names that are some, and nothing that only its host

@@ -37,6 +37,11 @@ struct ledger {
 					 * may have brought before */
 	bool		 serves;	/* the one that came: what the old one has
 					 * brought, it need not */
+	bool		 holds;		/* what the one that serves brings waits
+					 * for what the one that goes has yet to
+					 * bring */
+	bool		 marks;		/* it does from now on */
+	bool		 full;		/* it is too much to wait */
 	bool		 again;		/* what is published now is what was
 					 * published last, by the other link */
 };

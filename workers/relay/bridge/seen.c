@@ -11,6 +11,10 @@ struct seen_node {
 	uint64_t	 epoch;		/* the latest */
 	uint64_t	 top;		/* the largest number of its relay */
 	uint64_t	 used;		/* counts looks: who was silent longest */
+	uint64_t	 relay;		/* of which passed and cut are; its upper
+					 * half of the epoch */
+	uint64_t	 passed;	/* the largest that was; 0: none */
+	uint64_t	 cut;		/* no older one is new */
 	uint64_t	 bits[SEEN_WINDOW / 64];	/* by number % window */
 };
 
@@ -121,5 +125,74 @@ seen_look(struct seen *s, uint64_t node, uint64_t epoch, uint64_t number)
 		seen_advance(r, number);
 	else if (r->top - number >= SEEN_WINDOW)
 		return (SEEN_LATE);
-	return (seen_mark(r, number) ? SEEN_AGAIN : SEEN_NEW);
+	if (seen_mark(r, number))
+		return (SEEN_AGAIN);
+	return (number <= r->cut && r->relay == epoch >> 32 ? SEEN_STALE :
+	    SEEN_NEW);
+}
+
+/* --- two links ------------------------------------------------------------*/
+
+void
+seen_pass(struct seen *s, uint64_t node, uint64_t epoch, uint64_t number)
+{
+	struct seen_node *r = seen_node(s, node);
+
+	CHECK_MAGIC(s, SEEN_MAGIC);
+	r->used = ++s->looks;
+	if (epoch >> 32 > r->relay) {
+		r->relay = epoch >> 32;
+		r->passed = r->cut = 0;
+	}
+	if (epoch >> 32 == r->relay && number > r->passed)
+		r->passed = number;
+}
+
+bool
+seen_is_level(const struct seen *s)
+{
+	const struct seen_node *r;
+	size_t i;
+
+	CHECK_MAGIC(s, SEEN_MAGIC);
+	for (i = 0; i < s->n; i++) {
+		r = &s->nodes[i];
+		if (r->passed != 0 && r->epoch != 0 &&
+		    (r->epoch >> 32 < r->relay ||
+		    (r->epoch >> 32 == r->relay && r->top < r->passed)))
+			return (false);
+	}
+	return (true);
+}
+
+void
+seen_cut(struct seen *s)
+{
+	size_t i;
+
+	CHECK_MAGIC(s, SEEN_MAGIC);
+	for (i = 0; i < s->n; i++) {
+		if (s->nodes[i].passed > s->nodes[i].cut)
+			s->nodes[i].cut = s->nodes[i].passed;
+		s->nodes[i].passed = 0;
+	}
+}
+
+void
+seen_forget(struct seen *s)
+{
+	size_t i;
+
+	CHECK_MAGIC(s, SEEN_MAGIC);
+	for (i = 0; i < s->n; i++)
+		s->nodes[i].passed = 0;
+}
+
+bool
+seen_is_ahead(struct seen *s, uint64_t node, uint64_t epoch)
+{
+	const struct seen_node *r = seen_node(s, node);
+
+	CHECK_MAGIC(s, SEEN_MAGIC);
+	return (r->epoch != 0 && r->epoch < epoch);
 }

@@ -26,7 +26,7 @@ struct seen;
 enum seen_result {
 	SEEN_NEW, SEEN_AGAIN,
 	SEEN_LATE,	/* so far behind that nobody knows */
-	SEEN_STALE	/* of an epoch that is over */
+	SEEN_STALE	/* of an epoch that is over, or of before a cut */
 };
 
 struct seen *seen_new(void) MUST_USE;	/* NULL: no memory */
@@ -35,5 +35,17 @@ void	seen_free(struct seen **);
  * from now on.  epoch: the relay in its upper half. */
 enum seen_result seen_look(struct seen *, uint64_t node, uint64_t epoch,
 	    uint64_t number) MUST_USE;
+/*
+ * While another link comes, this one has come by it, and was not taken: it comes
+ * by the one that serves as well, with all that the node has said before.  level:
+ * it has, of all nodes that were heard; cut: what has not by now is stale.
+ */
+void	seen_pass(struct seen *, uint64_t node, uint64_t epoch,
+	    uint64_t number);
+bool	seen_is_level(const struct seen *);
+void	seen_cut(struct seen *);
+void	seen_forget(struct seen *);	/* none has come so */
+/* The node was heard, and an older epoch is its last. */
+bool	seen_is_ahead(struct seen *, uint64_t node, uint64_t epoch);
 
 #endif
