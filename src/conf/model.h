@@ -264,6 +264,28 @@ struct conf_rate {
 	int		 line;		/* 0: of the environment */
 };
 
+/* --- hooks -------------------------------------------------------------- */
+
+/* A back end that speaks HTTP. */
+struct conf_hook {
+	char		*name;
+	char		*url;		/* as it was given */
+	bool		 tls;
+	char		*host;		/* a name or an address, no brackets */
+	unsigned	 port;
+	char		*secret;
+	uint64_t	 timeout_ms;
+	uint64_t	 retry_ms;
+	unsigned	 batch;		/* of one request: entries, */
+	uint64_t	 batch_bytes;	/* and bytes */
+	uint64_t	 batch_delay_ms;
+	unsigned	 queue;		/* that wait: entries, */
+	uint64_t	 queue_bytes;	/* and bytes */
+	bool		 allow_private;
+	char		*ca;		/* PEM file; "": the system's */
+	int		 line;
+};
+
 /* --- namespaces --------------------------------------------------------- */
 
 enum conf_auth { CONF_AUTH_REQUIRED, CONF_AUTH_OPTIONAL, CONF_AUTH_NONE };
@@ -430,6 +452,7 @@ struct conf_namespace {
 	size_t		 nkeep_query;
 	char		**keep_headers;	/* the same, in lower case */
 	size_t		 nkeep_headers;
+	const struct conf_hook *hook;	/* NULL: back ends read in Redis */
 	bool		 queues;	/* some event waits for users who are away, */
 	unsigned	 offline_events; /* as many of one user, */
 	uint64_t	 offline_bytes;
@@ -619,6 +642,8 @@ struct conf {
 	const struct conf_rate *rate_messages;	/* every event of a client */
 	const struct conf_rate *rate_connects;	/* handshakes, by address */
 	const struct conf_rate *rate_auth_failures; /* bad tokens, likewise */
+	struct conf_hook *hooks;
+	size_t		 nhooks;
 	struct conf_redis redis;
 	/* shared memory and stats */
 	enum conf_store	 store_engine;

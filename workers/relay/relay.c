@@ -150,6 +150,7 @@ relay_use_conf(struct relay *r, const struct conf *conf)
 	announce_conf(r->announce, conf);
 	keep_conf(r->keep, conf);
 	stream_conf(r->stream, conf);
+	hooks_conf(r->hooks, conf);
 	for (i = 0; i < nitems(r->tables); i++)
 		table_leave_delay(r->tables[i], conf->leave_grace_ms * 1000);
 	links_conf(r->links, conf);
@@ -377,9 +378,11 @@ relay_before_wait(void *arg)
 	relay_flush(r);
 	relay_announced(r);
 	relay_stream(r);
+	hooks_turn(r->hooks);
 	links_flush(r->links);
 	if (r->ending && exchange_done(&r->exchange) &&
-	    keep_is_settled(r->keep) && stream_is_settled(r->stream)) {
+	    keep_is_settled(r->keep) && stream_is_settled(r->stream) &&
+	    hooks_is_settled(r->hooks)) {
 		relay_leave_store(r);
 		loop_stop(r->loop);
 	}
@@ -396,7 +399,8 @@ relay_busy(void *arg)
 {
 	const struct relay *r = arg;
 
-	return (r->marked || links_busy(r->links) || keep_busy(r->keep));
+	return (r->marked || links_busy(r->links) || keep_busy(r->keep) ||
+	    hooks_busy(r->hooks));
 }
 
 static void
@@ -434,6 +438,16 @@ relay_on_beat(struct timer *t, struct mono now)
 
 /* --- birth and death -----------------------------------------------------*/
 
+static struct hooks *
+relay_open_hooks(struct relay *r)
+{
+	const struct hooks_params hooks = { .conf = r->conf,
+		.exchange = &r->exchange, .loop = r->loop,
+		.stream = r->stream };
+
+	return (hooks_new(&hooks));
+}
+
 static int
 relay_open(struct relay *r)
 {
@@ -460,9 +474,11 @@ relay_open(struct relay *r)
 	if (r->keep != NULL && r->h->store_fd != -1)
 		keep_load(r->keep, r->h->store_fd);
 	r->stream = stream_new(&stream);
+	if (r->stream != NULL)
+		r->hooks = relay_open_hooks(r);
 	if (r->keep != NULL)
 		r->links = links_new(r->h, r->loop, &r->exchange, r->keep);
-	if (r->stream == NULL || r->links == NULL ||
+	if (r->hooks == NULL || r->links == NULL ||
 	    relay_open_tables(r) == -1)
 		return (-1);
 	/* what a predecessor had taken from the workers; these tell their own
@@ -491,6 +507,7 @@ relay_close(struct relay *r)
 	if (r->ending)
 		links_hush(r->links);	/* who is here stays */
 	links_free(&r->links);
+	hooks_free(&r->hooks);
 	stream_free(&r->stream);
 	keep_free(&r->keep);
 	exchange_fini(&r->exchange);

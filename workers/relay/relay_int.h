@@ -5,6 +5,7 @@
 #ifndef RELAY_RELAY_INT_H
 #define RELAY_RELAY_INT_H
 
+#include "relay/hooks/hooks.h"
 #include "relay/links.h"
 #include "relay/local/announce.h"
 #include "relay/local/feed.h"
@@ -30,6 +31,7 @@ struct relay {
 	struct announce	*announce;
 	struct keep	*keep;		/* rooms with a history */
 	struct stream	*stream;	/* what back ends read */
+	struct hooks	*hooks;		/* ... or are told, over HTTP */
 	struct links	*links;		/* to other hosts */
 	struct timer	 beat;
 	struct timer	 leave;		/* the next that is told late */

@@ -118,6 +118,7 @@ relay_gap_all(struct relay *r)
 	exchange_gap_all(&r->exchange, from_ms);
 	links_gap_all(r->links, from_ms);
 	stream_lost(r->stream);
+	hooks_lost(r->hooks);
 }
 
 bool

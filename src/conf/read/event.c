@@ -31,29 +31,30 @@ event_check_written(struct conf_reading *parse, const struct conf_tree *s,
 /* Who gets it, of a rule or of what follows from one. */
 static void
 event_check_to(struct conf_reading *parse, const struct conf_tree *s,
-    const struct conf_event *event)
+    const struct conf_event *event, const struct conf_namespace *ns)
 {
 	if (event->self && event->to == CONF_TO_NOWHERE)
 		conf_titled_bad(parse, s, "self needs a receiver: to = ...");
 	if (event->to == CONF_TO_BACKEND && (event->self || event->forward))
 		conf_titled_bad(parse, s, "to = backend takes neither self nor "
 		    "forward: it is for back ends alone");
-	if (conf_event_forwards(event) &&
+	if (conf_event_forwards(event) && ns->hook == NULL &&
 	    !conf_redis_on(&parse->p.conf->redis))
 		conf_titled_bad(parse, s, event->forward ? "forward = true "
-		    "needs a redis section: back ends read it there" :
-		    "to = backend needs a redis section: back ends read it "
-		    "there");
+		    "needs a hook in the namespace, or a redis section: back "
+		    "ends get it there" :
+		    "to = backend needs a hook in the namespace, or a redis "
+		    "section: back ends get it there");
 }
 
 /* What the directives of a rule mean together. */
 static void
 event_check_event(struct conf_reading *parse, const struct conf_tree *s,
-    const struct conf_event *event)
+    const struct conf_event *event, const struct conf_namespace *ns)
 {
 	if (event->error[0] != '\0' && event->to != CONF_TO_NOWHERE)
 		conf_titled_bad(parse, s, "error needs to = nowhere");
-	event_check_to(parse, s, event);
+	event_check_to(parse, s, event, ns);
 	if (event->conflate[0] != '\0' && !event->is_volatile)
 		conf_titled_bad(parse, s, "conflate needs volatile = true: "
 		    "what it replaces is not told");
@@ -78,7 +79,7 @@ event_check_greeting(struct conf_reading *parse,
 /* The rule for the moment of joining. */
 static void
 event_check_connect(struct conf_reading *parse, const struct conf_tree *s,
-    const struct conf_event *event)
+    const struct conf_event *event, const struct conf_namespace *ns)
 {
 	const bool given[] = { event->nroles > 0, event->self, event->forward,
 		event->offline != CONF_OFFLINE_DROP,
@@ -91,7 +92,7 @@ event_check_connect(struct conf_reading *parse, const struct conf_tree *s,
 	size_t i;
 
 	event_check_greeting(parse, s, event);
-	event_check_to(parse, s, event);
+	event_check_to(parse, s, event, ns);
 	if (event->to != CONF_TO_NOWHERE && event->to != CONF_TO_BACKEND &&
 	    event->as_json == NULL)
 		conf_titled_bad(parse, s, "it needs as: "
@@ -161,7 +162,7 @@ event_then(struct conf_reading *parse, const struct conf_tree *in,
 		conf_titled_bad(parse, s, wrong);
 	conf_titled_repeats(parse, in, s, event->then, sizeof *event->then,
 	    NULL);
-	event_check_to(parse, s, then);
+	event_check_to(parse, s, then, ns);
 	event_check_written(parse, s, then, ns);
 }
 
@@ -214,7 +215,7 @@ event_connect(struct conf_reading *parse, const struct conf_tree *s,
 	const struct conf_tree *sub = NULL;
 	size_t i;
 
-	event_check_connect(parse, s, event);
+	event_check_connect(parse, s, event, ns);
 	for (i = 0; i < event->nthen; i++) {
 		sub = conf_tree_next(s, CONF_SEC_THEN, sub);
 		event_check_greeting(parse, sub, &event->then[i]);
@@ -245,7 +246,7 @@ conf_event_read(struct conf_reading *parse, const struct conf_tree *s,
 		event_connect(parse, s, ns, event);
 		return;
 	}
-	event_check_event(parse, s, event);
+	event_check_event(parse, s, event, ns);
 	event_check_offline(parse, s, event, ns);
 	if (strcmp(event->name, "*") == 0)
 		ns->fallback = event;

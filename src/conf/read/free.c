@@ -79,6 +79,10 @@ free_titled(struct conf *conf)
 		conf_object_free(CONF_SEC_RATE, &conf->rates[i]);
 		free(conf->rates[i].name);
 	}
+	for (i = 0; i < conf->nhooks; i++) {
+		conf_object_free(CONF_SEC_HOOK, &conf->hooks[i]);
+		free(conf->hooks[i].name);
+	}
 	for (i = 0; i < conf->nnamespaces; i++)
 		free_namespace(&conf->namespaces[i]);
 	free(conf->listens);
@@ -86,6 +90,7 @@ free_titled(struct conf *conf)
 	free(conf->api_keys);
 	free(conf->routes);
 	free(conf->rates);
+	free(conf->hooks);
 	free(conf->namespaces);
 	for (i = 0; i < conf->nfiles; i++) {
 		free(conf->files[i].path);

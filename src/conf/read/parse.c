@@ -6,6 +6,7 @@
 
 #include "conf/heap.h"
 #include "conf/read/free.h"
+#include "conf/read/hooks.h"
 #include "conf/read/key.h"
 #include "conf/read/line.h"
 #include "conf/read/listen.h"
@@ -129,6 +130,7 @@ parse_all(struct conf_reading *parse)
 	conf_listens_read(parse);
 	conf_jwt_keys_read(parse);
 	conf_rates_read(parse);
+	conf_hooks_read(parse);
 	conf_namespaces_read(parse);
 	conf_api_keys_read(parse);
 	conf_routes_read(parse);

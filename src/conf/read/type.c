@@ -5,6 +5,7 @@
 
 #include "conf/rule/check.h"
 #include "conf/rule/eventname.h"
+#include "conf/rule/hook.h"
 #include "conf/rule/join.h"
 #include "conf/rule/joins.h"
 #include "conf/rule/rate.h"
@@ -91,6 +92,9 @@ static const struct {
 	[CONF_TYPE_NSREF]      = { conf_set_nsref, conf_dump_nsref, NULL },
 	[CONF_TYPE_RATE]       = { conf_set_rate, conf_dump_rate, NULL },
 	[CONF_TYPE_RATEREF]    = { conf_set_rateref, conf_dump_rateref, NULL },
+	[CONF_TYPE_HOOKURL]    = { conf_set_hook_url, conf_dump_string,
+				   conf_free_hook_url },
+	[CONF_TYPE_HOOKREF]    = { conf_set_hookref, conf_dump_hookref, NULL },
 	[CONF_TYPE_TEMPLATE]   = { conf_set_template, conf_dump_template,
 				   conf_free_template },
 	[CONF_TYPE_REDISURL]   = { conf_set_redis_url, conf_dump_redis_url,

@@ -113,6 +113,9 @@ conf_walk(const struct conf *conf, const struct conf_visitor *v)
 	for (i = 0; i < conf->nrates; i++)
 		walk_section(CONF_SEC_RATE, conf->rates[i].name,
 		    &conf->rates[i], v);
+	for (i = 0; i < conf->nhooks; i++)
+		walk_section(CONF_SEC_HOOK, conf->hooks[i].name,
+		    &conf->hooks[i], v);
 	for (i = 0; i < conf->nnamespaces; i++)
 		if (!conf->namespaces[i].gone)
 			walk_namespace(&conf->namespaces[i], v);

@@ -175,6 +175,8 @@ static const struct {
 	[CONF_TYPE_NSREF]	= { "namespace", false },
 	[CONF_TYPE_RATE]	= { "count/duration", false },
 	[CONF_TYPE_RATEREF]	= { "rate", false },
+	[CONF_TYPE_HOOKURL]	= { "url", false },
+	[CONF_TYPE_HOOKREF]	= { "hook", false },
 	[CONF_TYPE_TEMPLATE]	= { "room template", false },
 	[CONF_TYPE_REDISURL]	= { "URL", false },
 	[CONF_TYPE_REDISURLS]	= { "list", true },

@@ -66,6 +66,8 @@ enum conf_type {
 	CONF_TYPE_NSREF,	/* const struct conf_namespace * */
 	CONF_TYPE_RATE,		/* three fields of struct conf_rate */
 	CONF_TYPE_RATEREF,	/* const struct conf_rate *, or NULL */
+	CONF_TYPE_HOOKURL,	/* four fields of struct conf_hook */
+	CONF_TYPE_HOOKREF,	/* const struct conf_hook *, or NULL */
 	CONF_TYPE_TEMPLATE,	/* struct conf_piece * and a size_t */
 	CONF_TYPE_REDISURL,	/* struct conf_redis_url */
 	CONF_TYPE_REDISURLS,	/* struct conf_redis_url * and a size_t */

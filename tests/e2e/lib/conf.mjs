@@ -28,14 +28,17 @@ export const echo = echoRules('/') + echoRules('/echo');
 const ownKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256'];
 
 /* A certificate and its key, in one file. */
-export function siteCertificate() {
-	const dir = tempdir(), file = `${dir}/site.pem`;
+export function ownCertificate(dir, more = ['-subj', '/CN=localhost',
+	'-addext', 'subjectAltName=DNS:localhost']) {
+	const file = `${dir}/site.pem`;
 	execFileSync('openssl', ['req', '-x509', ...ownKey, '-nodes', '-days', '2',
-		'-subj', '/CN=app.example.com', '-keyout', file, '-out',
-		`${dir}/cert.pem`], { stdio: 'ignore' });
+		...more, '-keyout', file, '-out', `${dir}/cert.pem`],
+	{ stdio: 'ignore' });
 	fs.appendFileSync(file, fs.readFileSync(`${dir}/cert.pem`));
 	return file;
 }
+export const siteCertificate = () => ownCertificate(tempdir(),
+    ['-subj', '/CN=app.example.com']);
 
 /* A listener that speaks TLS as localhost, with a certificate of its own. */
 export function listenTls(more = '', key = ownKey) {

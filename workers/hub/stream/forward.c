@@ -137,7 +137,8 @@ forward_for(struct session *s, const struct ack *ack, const struct forward *p)
 	f->id_len = (uint8_t)p->id.n;
 	memcpy(f->id, p->id.p, p->id.n);
 	forward_fill(s, p, &e);
-	if (!question_ask(s->hub, &e, &f->wait)) {
+	if (!question_ask_for(s->hub, &e, &f->wait, s->ns->hook == NULL ?
+	    STREAM_TIMEOUT_MS : s->ns->hook->timeout_ms)) {
 		counter_add(COUNTER_forwards_refused, 1);
 		free(f);
 		return (false);

@@ -15,12 +15,19 @@ question_of(struct wait *w)
 bool
 question_ask(struct hub *h, struct bus_envelope *e, struct question *q)
 {
+	return (question_ask_for(h, e, q, STREAM_TIMEOUT_MS));
+}
+
+bool
+question_ask_for(struct hub *h, struct bus_envelope *e, struct question *q,
+    uint64_t ms)
+{
 	uint32_t ref = waits_ref(&h->stream->waits);
 
 	if (ref == 0 || !post_to(h, 0, ref, e))
 		return (false);
 	waits_add(&h->stream->waits, &q->wait, ref,
-	    h->now.us + STREAM_TIMEOUT_MS * UINT64_C(1000));
+	    h->now.us + ms * 1000);
 	return (true);
 }
 

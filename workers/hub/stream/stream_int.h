@@ -47,6 +47,9 @@ void	inbox_unwanted(struct hub *, const struct bus_envelope *);
 /* question.c: sends e to the relay, and waits.  false: it was not sent. */
 bool	question_ask(struct hub *, struct bus_envelope *, struct question *)
 	    MUST_USE;
+/* The same, for an answer that may take so long. */
+bool	question_ask_for(struct hub *, struct bus_envelope *,
+	    struct question *, uint64_t ms) MUST_USE;
 /* BUS_STREAMED: false: too late.  The clock; the stream broke. */
 bool	question_answered(struct hub *, const struct bus_envelope *) MUST_USE;
 void	question_tick(struct hub *);

@@ -21,7 +21,8 @@ struct asker {
 
 struct entry {
 	STAILQ_ENTRY(entry) next;
-	uint64_t	 number;	/* lane.c */
+	uint64_t	 number;	/* of who has its queue */
+	uint64_t	 since_ms;	/* monotonic, of relay/hooks: it came */
 	struct asker	 asker;
 	unsigned	 nparts;
 	size_t		 n;		/* of bytes */

@@ -39,6 +39,8 @@ struct stream {
 	struct entry_parts parts;	/* scratch */
 	struct buf	 frame;		/* scratch */
 	bool		 full;		/* a line says so */
+	bool		 (*hook)(void *, const struct bus_envelope *);
+	void		*hook_arg;
 };
 
 /* --- to the workers ---------------------------------------------------------*/
@@ -70,16 +72,33 @@ stream_answer_page(void *arg, const struct asker *to, unsigned result,
 	return (false);
 }
 
-static void
-stream_answer(struct stream *s, const struct asker *to, enum bus_store result)
+void
+stream_tell(struct stream *s, const struct asker *to, enum bus_store result)
 {
 	(void)stream_answer_page(s, to, result, slice_of(NULL, 0), false);
+}
+
+void
+stream_hooks(struct stream *s,
+    bool (*take)(void *arg, const struct bus_envelope *), void *arg)
+{
+	CHECK_MAGIC(s, STREAM_MAGIC);
+	s->hook = take;
+	s->hook_arg = arg;
+}
+
+void
+stream_source(const struct stream *s, const char **source, const char **epoch)
+{
+	CHECK_MAGIC(s, STREAM_MAGIC);
+	*source = s->way.source;
+	*epoch = s->way.epoch;
 }
 
 static void
 stream_on_done(void *arg, const struct asker *to, bool taken)
 {
-	stream_answer(arg, to, taken ? BUS_STORE_OK : BUS_STORE_UNAVAILABLE);
+	stream_tell(arg, to, taken ? BUS_STORE_OK : BUS_STORE_UNAVAILABLE);
 }
 
 static void
@@ -159,7 +178,7 @@ stream_forwards(const struct conf_namespace *ns)
 {
 	size_t i;
 
-	for (i = 0; !ns->gone && i < ns->nevents; i++)
+	for (i = 0; !ns->gone && ns->hook == NULL && i < ns->nevents; i++)
 		if (conf_event_forwards(&ns->events[i]))
 			return (true);
 	return (false);
@@ -233,7 +252,7 @@ stream_refuse(struct stream *s, struct lane *l, const struct asker *to,
 {
 	if (to->ref != 0) {
 		counter_add(COUNTER_backend_refused, 1);
-		stream_answer(s, to, result);
+		stream_tell(s, to, result);
 		return;
 	}
 	counter_add(COUNTER_backend_dropped, 1);
@@ -325,8 +344,10 @@ stream_on_frame(void *arg, struct slice frame)
 		counter_add(COUNTER_bus_bad, 1);
 		return;
 	}
-	if (e.kind == BUS_FORWARD)
-		stream_take(s, &e);
+	if (e.kind == BUS_FORWARD) {
+		if (s->hook == NULL || !s->hook(s->hook_arg, &e))
+			stream_take(s, &e);
+	}
 	else if (e.kind == BUS_INBOX)
 		inboxes_take(s->inbox, &e);
 	else {

@@ -18,6 +18,9 @@
 
 #include "base/bug.h"
 
+#include "proto/bus.h"
+#include "relay/stream/entry.h"
+
 struct conf;
 struct exchange;
 struct redis;
@@ -49,6 +52,15 @@ void	stream_conf(struct stream *, const struct conf *);
 void	stream_lost(struct stream *);
 /* The stream of this slot's worker has ended. */
 void	stream_worker_gone(struct stream *, unsigned slot);
+/* Each BUS_FORWARD is shown to take, which has taken it (true) or wants none
+ * of it; NULL: nobody is there. */
+void	stream_hooks(struct stream *,
+	    bool (*take)(void *arg, const struct bus_envelope *), void *arg);
+/* What became of an event, to the worker that waits for it. */
+void	stream_tell(struct stream *, const struct asker *, enum bus_store);
+/* As entries have them, from the relay's start to its end. */
+void	stream_source(const struct stream *, const char **source,
+	    const char **epoch);
 /* The end of a turn, before Redis is flushed. */
 void	stream_turn(struct stream *, const struct stream_link *);
 /* Redis has all of it, or is away. */

@@ -1,0 +1,46 @@
+/*
+ * Back ends that are told over HTTP: this folder's roof.  A namespace that
+ * names a hook has a queue here, and its entries, which are those of the stream
+ * in Redis (relay/stream/stream.h), go there instead: POSTed in batches,
+ * signed, in order, again until they are taken.
+ *
+ *	stream ─► hooks ─► courier (one a namespace) ─► post ─► target ─► libcurl
+ *	                   queue  body                  (one a hook)
+ *
+ * Numbers and epochs are as there: what could not be kept, or was given up, has
+ * a number that nobody gets.
+ */
+#ifndef RELAY_HOOKS_HOOKS_H
+#define RELAY_HOOKS_HOOKS_H
+
+#include <stdbool.h>
+
+#include "base/bug.h"
+
+struct conf;
+struct exchange;
+struct hooks;
+struct loop;
+struct stream;
+
+struct hooks_params {
+	const struct conf *conf;
+	struct exchange	*exchange;
+	struct loop	*loop;
+	struct stream	*stream;	/* gives events, takes answers */
+};
+
+struct hooks *hooks_new(const struct hooks_params *) MUST_USE;
+					/* NULL: no memory */
+void	hooks_free(struct hooks **);
+void	hooks_conf(struct hooks *, const struct conf *);
+/* Somebody died with events that it had not given to us yet. */
+void	hooks_lost(struct hooks *);
+/* The end of a turn. */
+void	hooks_turn(struct hooks *);
+/* There is more to do at once. */
+bool	hooks_busy(const struct hooks *);
+/* Back ends have all of it, or do not take it now. */
+bool	hooks_is_settled(const struct hooks *);
+
+#endif
