@@ -10,7 +10,7 @@ import { Backend, SECRET, verify } from './lib/backend.mjs';
 import { Daemon, run, tempdir, until } from './lib/daemon.mjs';
 import { ask, connect, heard } from './lib/clients.mjs';
 import { jwt, ownCertificate } from './lib/conf.mjs';
-import { checkNumbers } from './lib/streams.mjs';
+import { checkNumbers, follow } from './lib/streams.mjs';
 import { user } from './lib/token.mjs';
 
 const hook = (url, more = '') => `
@@ -276,6 +276,98 @@ test('TLS is verified: by the authority that is given, and the name',
 	    `ca = "${file}"`) + rules });
 	await back.until((l) => l.length === 1);
 	await o.stop();
+});
+
+const told = `hook = "back"
+    events = {connected, disconnected, joined, left, occupied, vacated}`;
+const who = `
+presence { leave_grace = 100ms }
+namespace "/who" { auth = optional  ${told}
+    room "r:{id}" { join = open }
+}
+namespace "/some" { auth = optional  hook = "back"  events = {connected} }
+`;
+/* What a back end makes of it, since the relay that tells now has begun. */
+const there = (back, nsp) => {
+	const l = back.entries.filter((e) => e.namespace === nsp), { epoch } =
+	    l.at(-1) ?? {};
+	const { users, rooms } = follow(l.filter((e) => e.epoch === epoch)
+	    .map((e) => ({ ...e, source: 'users' })));
+	return JSON.stringify([[...users].sort(), [...rooms].map(([r, u]) =>
+		[r, [...u].sort()]).sort()]);
+};
+const is = (back, users, rooms = []) => until(() => there(back, '/who') ===
+    JSON.stringify([users, rooms]), () => `${JSON.stringify([users, rooms])
+}, it is ${there(back, '/who')}`, 10000);
+
+test('without Redis a hook is told who comes and goes, whatever is killed',
+    async (t) => {
+	const back = await Backend.start();
+	t.after(() => back.close());
+	const o = await Daemon.start({ workers: 2,
+		conf: hook(back.url) + rules + who });
+	t.after(() => o.stop());
+	o.mayDie = true;
+	const ann = await connect(o, '/who', as('ann'));
+	const two = await connect(o, '/who', as('ann'));
+	const bob = await connect(o, '/who', as('bob'));
+	await connect(o, '/who');		/* nobody */
+	await is(back, ['ann', 'bob']);
+	await ask(ann, 'room:join', { room: 'r:1' });
+	await ask(bob, 'room:join', { room: 'r:1' });
+	await is(back, ['ann', 'bob'], [['r:1', ['ann', 'bob']]]);
+	ann.close();			/* two is there still */
+	await is(back, ['ann', 'bob'], [['r:1', ['bob']]]);
+	await ask(bob, 'room:leave', { room: 'r:1' });
+	await is(back, ['ann', 'bob']);
+	checkNumbers(back.entries.filter((e) => e.namespace === '/who'));
+	/* the next relay begins with who is there, and goes on */
+	const { pid } = o.relay();
+	process.kill(pid, 'SIGKILL');
+	two.close();
+	await o.next(pid);
+	await is(back, ['bob']);
+	await ask(bob, 'room:join', { room: 'r:2' });
+	await is(back, ['bob'], [['r:2', ['bob']]]);
+	const gone = back.entries.filter((e) => e.type === 'left');
+	assert.ok(gone.every((e) => e.why === 'left'));
+	const cat = await connect(o, '/some', as('cat'));
+	cat.close();
+	await back.until((l) => l.some((e) => e.namespace === '/some' &&
+	    e.type === 'connected' && e.user === 'cat'));
+	/* a reload that takes the hook away, and one that brings it back */
+	const text = fs.readFileSync(o.file, 'utf8');
+	const reload = async (conf, n) => {
+		fs.writeFileSync(o.file, conf);
+		process.kill(o.pid, 'SIGHUP');
+		await o.logged('relay.*configuration_taken', n);
+	};
+	await reload(text.replace(told, ''), 1);
+	const dan = await connect(o, '/who', as('dan'));
+	await reload(text, 2);
+	await is(back, ['bob', 'dan'], [['r:2', ['bob']]]);
+	dan.close();
+	bob.close();
+});
+
+test('more who are there than a queue holds are told of as it has room',
+    async (t) => {
+	const back = await Backend.start();
+	t.after(() => back.close());
+	const conf = (h) => hook(back.url, 'queue = 20  batch = 5') + rules +
+	    (h ? who : who.replace(told, ''));
+	const o = await Daemon.start({ conf: conf(false) });
+	t.after(() => o.stop());
+	const names = Array.from({ length: 100 }, (_, i) => `u${1000 + i}`);
+	const all = await Promise.all(names.map((n) => connect(o, '/who',
+	    as(n))));
+	fs.writeFileSync(o.file, fs.readFileSync(o.file, 'utf8')
+	    .replace(conf(false), conf(true)));
+	process.kill(o.pid, 'SIGHUP');
+	await is(back, names);
+	checkNumbers(back.entries.filter((e) => e.namespace === '/who'));
+	for (const c of all)
+		c.close();
 });
 
 test('a relay that is killed shows: another epoch, numbered from 1',

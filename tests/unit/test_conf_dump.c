@@ -61,6 +61,9 @@ the_dump_parses_to_the_same(void **state)
 	    " event '*' { error = no } }"
 	    "route '/a/{b}' { namespace = '/n' join = 'x{b}{b}' roles = r }"
 	    );
+	assert_round_trip("hook h { url = 'https://[::1]:8/a?b' timeout = 1s"
+	    " secret = \"${SECRET}\" ca = '/x' allow_private = on }"
+	    "namespace '/n' { auth = none hook = h event e { to = backend } }");
 	assert_round_trip("cors { origins = {'http://a', '*'} methods = PUT"
 	    " headers = {X-A, 'x~'} exposed = a credentials = on max_age = 1h }"
 	    " client_bundle = '/x y' socketio { upgrade_timeout = 1s }");
@@ -78,6 +81,7 @@ every_directive_is_in_the_dump(void **state)
 	    " host h { certificate = c key = k } } jwt { key k { file = f } }"
 	    "rate r { allow = 1/1s }"
 	    "api { key k { sha256 = '" HEX64 "' allow = publish } }"
+	    "hook h { url = 'https://a/' secret = '" HEX64 "' }"
 	    "namespace '/n' { room r {} event e {} }"
 	    "route '/r' { namespace = '/n' }", &b);
 	for (size_t i = 0; i < CONF_NDIRECTIVES; i++) {

@@ -44,6 +44,7 @@ relay_presence(void *arg, const struct table_event *e)
 	if (!announce_presence(r->announce, e))
 		return (false);
 	links_presence(r->links, e);
+	hooks_presence(r->hooks, e);
 	return (true);
 }
 
@@ -378,7 +379,7 @@ relay_before_wait(void *arg)
 	relay_flush(r);
 	relay_announced(r);
 	relay_stream(r);
-	hooks_turn(r->hooks);
+	hooks_turn(r->hooks, r->tables[TABLE_PRESENCE]);
 	links_flush(r->links);
 	if (r->ending && exchange_done(&r->exchange) &&
 	    keep_is_settled(r->keep) && stream_is_settled(r->stream) &&

@@ -192,9 +192,10 @@ namespace_read(struct conf_reading *parse, const struct conf_tree *s)
 		conf_titled_bad(parse, s, wrong);
 	conf_titled_fill(parse, s, ns);
 	namespace_check_query(parse, s, ns);
-	if (ns->tells != 0 && !conf_redis_on(&parse->p.conf->redis))
-		conf_titled_bad(parse, s, "events needs a redis section: back "
-		    "ends read them there");
+	if (ns->tells != 0 && ns->hook == NULL &&
+	    !conf_redis_on(&parse->p.conf->redis))
+		conf_titled_bad(parse, s, "events needs a hook, or a redis "
+		    "section: back ends get them there");
 	ns->rooms = conf_calloc(conf_tree_count(s, CONF_SEC_ROOM),
 	    sizeof *ns->rooms);
 	ns->events = conf_calloc(conf_tree_count(s, CONF_SEC_EVENT),

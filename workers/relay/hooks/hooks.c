@@ -10,6 +10,7 @@
 #include "conf/conf.h"
 #include "proto/bus.h"
 #include "relay/hooks/courier.h"
+#include "relay/hooks/guests.h"
 #include "relay/local/exchange.h"
 #include "relay/stream/stream.h"
 #include "shm/counters.h"
@@ -28,6 +29,8 @@ struct hooks {
 	unsigned	 ncouriers;
 	struct target	**targets;	/* by hook of conf; NULL: no memory yet */
 	size_t		 ntargets;
+	struct guests	 guests;
+	bool		 more;		/* ... who are there are to be told */
 	struct timer	 due;		/* the next courier is */
 	struct entry_parts parts;	/* scratch */
 	bool		 full;		/* a line says so */
@@ -120,6 +123,51 @@ hooks_take(struct hooks *k, const struct conf_namespace *ns,
 	}
 	e->asker = asker;
 	courier_add(c, e, k->x->mono_ms);
+}
+
+/* Of people: nobody waits. */
+static void
+hooks_on_tell(void *arg, const struct conf_namespace *ns,
+    struct entry_parts *parts)
+{
+	struct hook_bounds most = { ns->hook->queue, ns->hook->queue_bytes };
+	const struct asker nobody = { .ref = 0 };
+	struct hooks *k = arg;
+	struct courier *c = hooks_courier(k, ns);
+	struct entry *e = c == NULL || !hook_queue_has_room(&c->queue, &most,
+	    parts->bytes.wpos) ? NULL : entry_new(parts);
+
+	if (e == NULL)
+		hooks_refuse(k, c, &nobody);
+	else
+		courier_add(c, e, k->x->mono_ms);
+}
+
+static void
+hooks_on_begin(void *arg, const struct conf_namespace *ns)
+{
+	struct hooks *k = arg;
+	struct courier *c = hooks_courier(k, ns);
+
+	if (c != NULL && c->queue.number > 1)	/* its epoch is older */
+		hooks_mark(k, c, SLICE("begin"));
+}
+
+static bool
+hooks_is_crowded(void *arg, const struct conf_namespace *ns)
+{
+	const struct hooks *k = arg;
+	const struct hook_queue *q = &k->couriers[ns->index].queue;
+
+	return (q->n > ns->hook->queue / 2 ||
+	    q->bytes > ns->hook->queue_bytes / 2);
+}
+
+void
+hooks_presence(struct hooks *k, const struct table_event *e)
+{
+	CHECK_MAGIC(k, HOOKS_MAGIC);
+	guests_event(&k->guests, e);
 }
 
 static bool
@@ -234,13 +282,14 @@ hooks_wait(struct hooks *k)
 }
 
 void
-hooks_turn(struct hooks *k)
+hooks_turn(struct hooks *k, const struct table_relay *users)
 {
 	size_t i;
 
 	CHECK_MAGIC(k, HOOKS_MAGIC);
 	if (k->conf->nhooks == 0)
 		return;
+	k->more = guests_turn(&k->guests, users, k->x->now_ms);
 	hooks_send(k);
 	for (i = 0; i < k->ntargets; i++)
 		if (k->targets[i] != NULL)
@@ -252,7 +301,7 @@ hooks_turn(struct hooks *k)
 bool
 hooks_busy(const struct hooks *k)
 {
-	bool busy = false;
+	bool busy = k->more;
 	size_t i;
 
 	for (i = 0; i < k->ntargets; i++)
@@ -344,6 +393,7 @@ hooks_conf(struct hooks *k, const struct conf *conf)
 	hooks_targets(k, conf);
 	k->conf = conf;
 	hooks_begin(k);
+	guests_conf(&k->guests, conf);
 	hooks_count(k);
 }
 
@@ -353,6 +403,8 @@ struct hooks *
 hooks_new(const struct hooks_params *p)
 {
 	struct hooks *k = calloc(1, sizeof *k);
+	const struct guests_calls guests = { .arg = k, .tell = hooks_on_tell,
+		.begin = hooks_on_begin, .crowded = hooks_is_crowded };
 
 	if (k == NULL)
 		return (NULL);
@@ -365,7 +417,8 @@ hooks_new(const struct hooks_params *p)
 	buf_init(&k->parts.bytes);
 	k->ncouriers = p->conf->ns_room;
 	k->couriers = calloc(k->ncouriers, sizeof *k->couriers);
-	if (k->couriers == NULL) {
+	if (!guests_init(&k->guests, p->conf, &guests) ||
+	    k->couriers == NULL) {
 		hooks_free(&k);
 		return (NULL);
 	}
@@ -397,6 +450,7 @@ hooks_free(struct hooks **kp)
 	for (t = 0; t < k->ntargets; t++)
 		target_free(&k->targets[t]);
 	timer_stop(loop_wheel(k->loop), &k->due);
+	guests_fini(&k->guests);
 	free(k->targets);
 	free(k->couriers);
 	buf_fini(&k->parts.bytes);

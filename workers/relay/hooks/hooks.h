@@ -22,6 +22,8 @@ struct exchange;
 struct hooks;
 struct loop;
 struct stream;
+struct table_event;
+struct table_relay;
 
 struct hooks_params {
 	const struct conf *conf;
@@ -36,8 +38,10 @@ void	hooks_free(struct hooks **);
 void	hooks_conf(struct hooks *, const struct conf *);
 /* Somebody died with events that it had not given to us yet. */
 void	hooks_lost(struct hooks *);
-/* The end of a turn. */
-void	hooks_turn(struct hooks *);
+/* The table of users tells of one. */
+void	hooks_presence(struct hooks *, const struct table_event *);
+/* The end of a turn.  users: that table. */
+void	hooks_turn(struct hooks *, const struct table_relay *users);
 /* There is more to do at once. */
 bool	hooks_busy(const struct hooks *);
 /* Back ends have all of it, or do not take it now. */
