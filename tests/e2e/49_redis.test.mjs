@@ -719,6 +719,17 @@ test('another Redis by a reload: rooms are kept there, and none before',
 		const n = await c.do('XLEN', `roost:history:k:${room}`);
 		await sayAll(x, room, 6, 6);
 		assert.equal(await c.do('XLEN', `roost:history:k:${room}`), n);
+		/* and there again: what they have of it is not told again */
+		await until(() => numbers(x).at(-1) === 6, 'the last');
+		const before = numbers(x);
+		await reload((t) => `${t}redis { url = "${other.url}" }\n`);
+		const z = await until(async () => {
+			const ack = await say(x, room, 7);
+			return ack.epoch === r.epoch && ack;
+		}, 'a place there', 20000);
+		await until(() => numbers(x).at(-1) === 7 &&
+		    offsets(x).at(-1) === z.offset, 'it');
+		assert.deepEqual(numbers(x).filter((i) => i < 7), before);
 		c.close();
 		x.close();
 	} finally {
