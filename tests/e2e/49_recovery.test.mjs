@@ -584,11 +584,10 @@ test('its relay was killed: who has had all since is recovered', async () => {
 		c.close();
 });
 
-test('a room with a history: sessions are in their workers, and the log says so',
+test('the store is not in Redis: sessions are in their workers, and the log says so',
     async () => {
-	const d = await Daemon.start({ workers: 1, conf: space(redis.url, { more: `
-namespace "/h" { auth = none recovery = store
-    room "{r}" { join = open history = 10 } }` }) });
-	await d.logged('sessions_not_stored namespace="/h"');
+	const d = await Daemon.start({ workers: 1, conf: space(redis.url, {
+	    more: 'store { engine = memory }' }) });
+	await d.logged('sessions_not_stored namespace="/r"');
 	await d.stop();
 });

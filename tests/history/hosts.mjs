@@ -36,17 +36,18 @@ route "/ws/cut" { namespace = "/cut" }
 `;
 
 /* Some that there are always three of. */
-class Hosts {
-	static async start(m) {
+export class Hosts {
+	static async start(m, made = conf) {
 		const h = new Hosts();
-		h.m = m;
+		Object.assign(h, { m, made });
 		h.logs = '';
 		h.list = await Promise.all([...Array(HOSTS)].map(() => h.one()));
 		await Promise.all(h.list.map((d) => connected(d)));
 		return h;
 	}
 	async one() {
-		const d = await Daemon.start({ workers: 2, conf: conf(this.m) });
+		const d = await Daemon.start({ workers: 2,
+			conf: this.made(this.m) });
 		d.mayDie = true;
 		return d;
 	}
@@ -68,7 +69,7 @@ class Hosts {
 	}
 }
 
-class Cutter {
+export class Cutter {
 	constructor(hosts, members, kinds, still) {
 		Object.assign(this, { hosts, members, kinds, still, count: {} });
 	}

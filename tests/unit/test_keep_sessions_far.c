@@ -50,7 +50,7 @@ static struct redis *const redis = (struct redis *)&up;
 /* --- a Redis ---------------------------------------------------------------*/
 
 static struct {
-	struct buf	 argv[80];
+	struct buf	 argv[160];
 	size_t		 n;
 	commands_cb	*cb;
 	void		*arg;
@@ -160,6 +160,8 @@ answer_take(const char *what, struct slice data)
 }
 
 /* Where the journal stands; entry: the newest, or nothing. */
+static int64_t base;		/* behind which its epoch began */
+
 static void
 answer_journal_as(const char *epoch, int64_t top, struct slice entry,
     enum bus_store result)
@@ -179,6 +181,7 @@ answer_journal_as(const char *epoch, int64_t top, struct slice entry,
 	parts[0].text = slice_str(epoch);
 	parts[1].integer = top;
 	parts[2].integer = entry.n == 0 ? 0 : top;
+	parts[3].integer = base;
 	parts[4].integer = result;
 	parts[6].integer = entry.n == 0 ? 0 : top;
 	parts[9].type = REPLY_STRING;
@@ -283,16 +286,13 @@ begin(void)
 }
 
 static int
-set_up(void **state)
+set_up_with(const char *text)
 {
 	struct segment_params sp = { .max_workers = 2, .presence_max = 64,
 		.interest_max = 64, .rate_ways = 8, .max_ns = 4 };
 	unsigned i;
 
-	(void)state;
-	conf = conf_text("redis { url = \"unix:/nowhere\" }\n"
-	    "namespace \"/n\" { auth = none recovery = store\n"
-	    " room \"plain\" { }\n}\nrecovery { window = 10s }\n");
+	conf = conf_text(text);
 	assert_true(conf->namespaces[0].journals);
 	buf_init(&said);
 	loop = loop_new();
@@ -317,6 +317,24 @@ set_up(void **state)
 	serve();
 	answer_journal("e", 5, SLICE(""));
 	return (0);
+}
+
+#define CONF(rooms) "redis { url = \"unix:/nowhere\" }\n"		\
+	"namespace \"/n\" { auth = none recovery = store\n"		\
+	" room \"plain\" { }\n" rooms "}\nrecovery { window = 10s }\n"
+
+static int
+set_up(void **state)
+{
+	(void)state;
+	return (set_up_with(CONF("")));
+}
+
+static int
+set_up_kept(void **state)
+{
+	(void)state;
+	return (set_up_with(CONF(" room \"kept\" { history = 10 }\n")));
 }
 
 static void
@@ -497,19 +515,27 @@ put_entry(struct buf *b, const char *nsp)
 
 /* What another host has published at this place. */
 static bool
-hear_event(unsigned place, const char *nsp)
+hear_event_of(const char *epoch, unsigned place, const char *nsp)
 {
 	struct buf b;
 	bool good;
 
 	buf_init(&b);
-	buf_str(&b, REMOTE_MARK "token e ");
+	buf_str(&b, REMOTE_MARK "token ");
+	buf_str(&b, epoch);
+	buf_byte(&b, ' ');
 	buf_u64(&b, place);
 	buf_byte(&b, '\n');
 	put_entry(&b, nsp);
 	good = keep_hear_journal(k, SLICE("/n"), buf_unread(&b));
 	buf_fini(&b);
 	return (good);
+}
+
+static bool
+hear_event(unsigned place, const char *nsp)
+{
+	return (hear_event_of("e", place, nsp));
 }
 
 static void
@@ -636,6 +662,154 @@ who_has_seen_more_is_waited_with(void **state)
 	turn(1);
 	assert_true(given(2, BUS_PAGE, &e));
 	assert_int_equal(e.page.result, BUS_STORE_EPOCH);
+}
+
+/* --- rooms that keep a history ----------------------------------------------*/
+
+static void
+fill_kept(struct bus_envelope *e, struct bus_publish *p)
+{
+	p->nsp = SLICE("/n");
+	p->event = SLICE("\"e\"");
+	p->args = SLICE("1");
+	p->to.rooms[p->to.nrooms++] = SLICE("kept");
+	e->ref = 8;
+}
+
+/* Another host's: at that place of the journal, and at that of the room. */
+static bool
+hear_kept(unsigned place, unsigned kept)
+{
+	struct bus_envelope e;
+	struct buf b, frame;
+	bool good;
+	int i;
+
+	buf_init(&b);
+	buf_init(&frame);
+	fill_kept(&e, bus_publish(&e));
+	e.slots[0] = e.slots[1] = 0;
+	e.from = e.generation = 0;
+	e.ref = 0;
+	assert_true(bus_encode(&frame, &e));
+	buf_byte(&frame, '!');
+	buf_str(&b, REMOTE_MARK "token e ");
+	buf_u64(&b, place);
+	buf_byte(&b, '\n');
+	for (i = 0; i < 4; i++)
+		buf_byte(&b, (uint8_t)(((uint32_t)frame.wpos | REMOTE_TWICE) >>
+		    8 * i));
+	buf_str(&b, "h ");
+	buf_u64(&b, kept);
+	buf_byte(&b, '\n');
+	buf_slice(&b, buf_unread(&frame));
+	good = keep_hear_journal(k, SLICE("/n"), buf_unread(&b));
+	buf_fini(&b);
+	buf_fini(&frame);
+	return (good);
+}
+
+static bool
+is_at(const struct bus_envelope *e, const char *offset, uint64_t kept)
+{
+	return (slice_eq(e->publish.offset, slice_str(offset)) &&
+	    slice_eq(e->publish.epoch, SLICE("h")) &&
+	    e->publish.kept == kept && (e->flags & BUS_NUMBERED) != 0);
+}
+
+/* A script gives both places, and all get it as the journal's. */
+static void
+what_a_room_keeps_has_two_places(void **state)
+{
+	struct bus_envelope e;
+
+	(void)state;
+	join("kept");
+	fill_kept(&e, bus_journal(&e));
+	e.flags |= BUS_FAR;
+	say(&e, 2);
+	assert_slice(arg_of(1, 2), "6");
+	assert_slice(arg_of(1, 3), "p:journal-state:n");
+	assert_slice(arg_of(1, 7), "p:history-state:n:kept");
+	assert_slice(arg_of(1, 8), "p:history:n:kept");
+	answer_place("6,h,1");
+	assert_true(given(1, BUS_PUBLISH, &e));
+	assert_true(is_at(&e, "\"e:6\"", 1));
+	assert_true(given(2, BUS_KEPT, &e));
+	assert_slice(e.kept.epoch, "h");
+	assert_int_equal(e.kept.kept, 1);
+	assert_counted(journal_appends, 1);
+	assert_counted(store_appends, 1);
+	assert_true(hear_kept(7, 2));
+	assert_true(given(1, BUS_PUBLISH, &e));
+	assert_true(is_at(&e, "\"e:7\"", 2));
+	/* what is none has no place */
+	assert_false(hear_kept(8, 0));
+}
+
+/* The room stands there, as Redis says, and the journal there. */
+static void
+answer_room(int64_t top, const char *journal)
+{
+	static struct reply parts[9];
+	static struct reply *v[9];
+	struct reply o = { .type = REPLY_ARRAY, .elements = v, .n = 9 };
+	size_t i;
+
+	memset(parts, 0, sizeof parts);
+	for (i = 0; i < nitems(parts); i++) {
+		v[i] = &parts[i];
+		parts[i].type = REPLY_INTEGER;
+	}
+	parts[0].type = parts[8].type = REPLY_STRING;
+	parts[0].text = SLICE("h");
+	parts[1].integer = top;
+	parts[4].integer = BUS_STORE_OK;
+	parts[8].text = slice_str(journal);
+	assert_slice(arg_of(nanswered, 3), "p:history-state:n:kept");
+	assert_slice(arg_of(nanswered, 5), "p:journal-state:n");
+	answer(&o);
+}
+
+/* Who is about to be in it is told where it stands when all that is before that was
+ * given to the workers. */
+static void
+a_page_of_a_room_waits_for_the_journal(void **state)
+{
+	struct bus_envelope e;
+	struct bus_history *h = bus_history(&e, BUS_HISTORY_TOP);
+
+	(void)state;
+	join("kept");
+	h->nsp = SLICE("/n");
+	h->room = SLICE("kept");
+	e.ref = 9;
+	say(&e, 1);
+	answer_room(2, "e:7");
+	turn(1);
+	assert_false(given(1, BUS_PAGE, &e));
+	assert_true(hear_kept(6, 1));
+	turn(60);
+	wheel_advance(&wheel, (struct mono){ x.mono_ms * 1000 });
+	turn(1);
+	assert_false(given(1, BUS_PAGE, &e));
+	assert_true(hear_kept(7, 2));
+	turn(60);
+	wheel_advance(&wheel, (struct mono){ x.mono_ms * 1000 });
+	turn(1);
+	assert_true(given(1, BUS_PAGE, &e));
+	assert_int_equal(e.page.result, BUS_STORE_OK);
+	assert_int_equal(e.page.top, 2);
+	/* it follows the journal from there */
+	assert_true(hear_kept(8, 3));
+	h = bus_history(&e, BUS_HISTORY_TOP);
+	h->nsp = SLICE("/n");
+	h->room = SLICE("kept");
+	e.ref = 9;
+	say(&e, 1);
+	turn(1);
+	assert_true(given(1, BUS_PAGE, &e));
+	assert_int_equal(e.page.top, 3);
 }
 
 /* --- holes -----------------------------------------------------------------*/
@@ -765,6 +939,94 @@ what_has_gone_before_it_came_is_told_of(void **state)
 	assert_false(comes_from_elsewhere(data, "\"e:20\""));
 	assert_true(comes_from_elsewhere(data, "\"e:21\""));
 	assert_true(comes_from_elsewhere(data, "\"e:6\""));
+}
+
+/* An epoch that began in the midst is read from there; what was heard of it first is
+ * given then, and not before as well. */
+static void
+what_is_first_heard_of_an_epoch_comes_once(void **state)
+{
+	struct bus_envelope e;
+	struct buf b;
+	unsigned n = 0;
+
+	(void)state;
+	join("plain");
+	assert_true(hear_event(6, "/n"));
+	assert_true(given(1, BUS_PUBLISH, &e));
+	assert_true(hear_event_of("f", 7, "/n"));
+	n += given(1, BUS_PUBLISH, &e);
+	turn(100);
+	wheel_advance(&wheel, (struct mono){ x.mono_ms * 1000 });
+	buf_init(&b);
+	put_entry(&b, "/n");
+	base = 6;
+	answer_journal("f", 7, buf_unread(&b));
+	answer_journal("f", 7, buf_unread(&b));	/* from where it began */
+	n += given(1, BUS_PUBLISH, &e);
+	assert_true(slice_eq(e.publish.offset, SLICE("\"f:7\"")));
+	assert_int_equal(n, 1);
+	base = 0;
+	buf_fini(&b);
+}
+
+/* Nobody can say what there was behind what was heard of it. */
+static void
+the_end_of_an_epoch_that_was_not_heard_is_told_of(void **state)
+{
+	struct bus_envelope e;
+
+	(void)state;
+	join("plain");
+	assert_true(hear_event(6, "/n"));
+	assert_true(given(1, BUS_PUBLISH, &e));
+	assert_false(is_told_of_a_gap(1));
+	keep_missed(k, slice_of(NULL, 0), slice_of(NULL, 0));
+	turn(100);
+	wheel_advance(&wheel, (struct mono){ x.mono_ms * 1000 });
+	base = 8;
+	answer_journal("f", 8, SLICE(""));
+	base = 0;
+	assert_true(is_told_of_a_gap(1));
+}
+
+/* A host that is lost has told before what one of its workers was not given. */
+static void
+what_a_worker_was_not_given_is_written_at_once(void **state)
+{
+	struct slice data;
+	unsigned lost;
+
+	(void)state;
+	(void)written();
+	join("plain");
+	lost = overflow(6);
+	turn(1);
+	assert_int_equal(nasked, 3);
+	data = arg_of(2, 4 + 3 + 3);
+	assert_slice(arg_of(2, 7), "h");
+	assert_non_null(memmem(data.p, data.n, &(uint64_t){ lost }, 2));
+	assert_false(comes_from_elsewhere(data, at(lost)));
+}
+
+/* What a room has kept of a hole it tells later: from which offset on nobody knows. */
+static void
+who_may_have_been_told_later_is_another_one(void **state)
+{
+	struct slice data;
+	unsigned first;
+
+	(void)state;
+	(void)written();
+	join("plain");
+	first = overflow(6);
+	drain(1);
+	assert_true(is_told_of_a_gap(1));
+	assert_true(hear_event(first + 1, "/n"));
+	data = let_go();
+	assert_false(comes_from_elsewhere(data, at(first - 1)));
+	assert_false(comes_from_elsewhere(data, at(first)));
+	assert_true(comes_from_elsewhere(data, at(first + 1)));
 }
 
 /* A colon of the namespace is not the one behind it. */
@@ -1109,11 +1371,18 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define K(name) cmocka_unit_test_setup_teardown(name, set_up_kept, tear_down)
 		T(what_is_published_has_its_place_in_redis),
 		T(what_is_missing_comes_first),
 		T(who_has_seen_more_is_waited_with),
 		T(what_a_worker_was_not_given_is_known_elsewhere),
 		T(what_has_gone_before_it_came_is_told_of),
+		K(what_a_room_keeps_has_two_places),
+		K(a_page_of_a_room_waits_for_the_journal),
+		K(who_may_have_been_told_later_is_another_one),
+		T(what_is_first_heard_of_an_epoch_comes_once),
+		T(the_end_of_an_epoch_that_was_not_heard_is_told_of),
+		T(what_a_worker_was_not_given_is_written_at_once),
 		T(keys_say_where_the_namespace_ends),
 		T(what_changes_is_written_as_the_turn_ends),
 		T(who_has_left_is_written_too),

@@ -29,8 +29,8 @@ static bool up, hears, here, keeps;
 /* --- a Redis ---------------------------------------------------------------*/
 
 static struct {
-	char		 argv[80][512];
-	size_t		 argv_n[80];
+	char		 argv[160][512];
+	size_t		 argv_n[160];
 	size_t		 n;
 	commands_cb	*cb;
 	void		*arg;
@@ -576,7 +576,7 @@ behind_the_end_of_a_room_nothing_is_kept(void **state)
 	assert_slice(arg_of(1, 19), "n");
 	answer_places("e", "1");
 	assert_slice(arg_of(2, 19), "y");
-	assert_int_equal(asked[2].n, 20 + 2 * 2);
+	assert_int_equal(asked[2].n, 21 + 3 * 2);
 	read_after("e", 1);
 	answer_places("e", "2 3");
 	assert_slice(arg_of(3, 19), "n");
@@ -777,7 +777,7 @@ what_waits_goes_to_the_next_one(void **state)
 	assert_true(slice_eq(arg_of(1, 10), arg_of(2, 10)));
 	answer_places("e", "1");
 	assert_slice(arg_of(3, 19), "y");
-	assert_int_equal(asked[3].n, 20 + 2 * 2);
+	assert_int_equal(asked[3].n, 21 + 3 * 2);
 	answer_places("e", "2 3");
 	assert_said("late a=e:1 late b=e:2 late c=e:3. ");
 }

@@ -121,11 +121,10 @@ namespace_note_keeps(const struct conf *conf, struct conf_namespace *ns)
 
 	for (i = 0; i < ns->nrooms; i++)
 		ns->keeps |= ns->rooms[i].history != 0;
-	/* what other hosts publish has no place in a journal of this one; and in
-	 * Redis a publication is in one journal, or in one room */
+	/* what other hosts publish has no place in a journal of this one */
 	ns->journals = ns->recovery == CONF_RECOVERY_STORE &&
 	    conf->recovery_window_ms != 0 && (!conf_redis_on(&conf->redis) ||
-	    (conf->store_engine != CONF_STORE_MEMORY && !ns->keeps));
+	    conf->store_engine != CONF_STORE_MEMORY);
 	for (i = 0; i < ns->nevents; i++)
 		ns->queues |= (ns->events[i].offline &
 		    CONF_OFFLINE_QUEUE) != 0;

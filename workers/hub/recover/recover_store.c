@@ -17,11 +17,14 @@
 
 #include "base/state.h"
 #include "hub/audience/fanout.h"
+#include "hub/audience/room.h"
 #include "hub/publish/post.h"
 #include "hub/publish/publish.h"
 #include "hub/session/limit.h"
 #include "hub/session/principal.h"
 #include "hub/store/keep.h"
+#include "hub/store/place.h"
+#include "hub/store/store.h"
 
 #define JOURNAL_ROOM	SLICE("\001journal")
 
@@ -224,6 +227,30 @@ store_forget_queued(struct asking *a)
 	a->made->out.lossy = false;
 }
 
+/* A hole of this worker in one of its rooms is filled for all that are in it then:
+ * what the journal has told this one would come to it once more. */
+static bool
+store_comes_again(struct hub *h, const struct asking *a)
+{
+	static struct bus_envelope e;	/* large; one at a time */
+	struct slice rest = buf_unread(&a->late);
+	const struct bus_publish *b = &e.publish;
+	const struct room *r;
+
+	if (!a->ns->keeps)
+		return (false);
+	if (store_heals(a->made->session))
+		return (true);
+	while (history_next(&rest, &e)) {
+		r = b->kept == 0 ? NULL : room_find(h, a->ns->index, ROOM_NAMED,
+		    b->to.rooms[0]);
+		if (r != NULL && place_had(r) &&
+		    place_look(r, b->epoch, b->kept) != PLACE_BEFORE)
+			return (true);
+	}
+	return (false);
+}
+
 static void
 store_finish(struct hub *h, struct asking *a)
 {
@@ -233,7 +260,7 @@ store_finish(struct hub *h, struct asking *a)
 	struct limit_nodes nodes;
 	const char *why;
 
-	if (!recover_asking_may_have(h, a) ||
+	if (!recover_asking_may_have(h, a) || store_comes_again(h, a) ||
 	    !limit_session(h, c, a->ns, a->who, &nodes, &why)) {
 		recover_asking_give_up(h, a);
 		return;

@@ -275,7 +275,9 @@ keep_take(struct keep *k, struct bus_envelope *e)
 		keep_refuse(k, &a.asker, BUS_STORE_UNAVAILABLE);
 		return;
 	}
-	if (keep_bounds(k, ns, a.key.room, &a.bounds))
+	if (ns->journals && k->remote != NULL)
+		journal_take(k, e);	/* the worker does not know of it yet */
+	else if (keep_bounds(k, ns, a.key.room, &a.bounds))
 		k->store->does->append(k->store->engine, &a);
 	else
 		keep_pass(k, &a.asker, e);

@@ -79,6 +79,15 @@ keep_far_any(void *arg, const struct store_key *key)
 }
 
 static bool
+keep_far_is_journal(void *arg, struct slice nsp)
+{
+	const struct keep *k = arg;
+	const struct conf_namespace *ns = conf_namespace_find(k->conf, nsp);
+
+	return (ns != NULL && ns->journals);
+}
+
+static bool
 keep_far_takes(void *arg, unsigned slot)
 {
 	return (keep_takes(arg, slot));
@@ -108,7 +117,7 @@ keep_far_make(struct keep *k)
 	struct remote_params p = { .wheel = k->wheel, .now_ms = keep_now_ms,
 		.bounds = keep_far_bounds(k->conf), .arg = k, .judge = keep_judge,
 		.place = keep_far_place, .stands = keep_far_stands, .any = keep_far_any,
-		.takes = keep_far_takes };
+		.journals = keep_far_is_journal, .takes = keep_far_takes };
 	struct remote *m = remote_new(&p);
 
 	if (m == NULL)

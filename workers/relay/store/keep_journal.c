@@ -146,6 +146,16 @@ journal_place(const struct journal *j, struct slice offset, uint64_t *place)
 	    slice_eq(epoch, journal_epoch(j)));
 }
 
+bool
+journal_is_other(const struct journal *j, struct slice offset)
+{
+	struct slice epoch;
+	uint64_t place;
+
+	return (journal_split(offset, &epoch, &place) &&
+	    !slice_eq(epoch, journal_epoch(j)));
+}
+
 uint64_t
 journal_stamp(const struct journal *j, unsigned slot, struct slice offset)
 {
@@ -200,16 +210,17 @@ journal_look_told(const struct keep *k, struct journal *j)
 
 bool
 journal_knows(const struct keep *k, struct journal *j, unsigned slot,
-    uint64_t seen)
+    uint64_t seen, bool keeps)
 {
 	const struct journal_hole *h;
 
 	journal_look_told(k, j);
-	if (slotset_has(j->untold, slot) && seen >= j->lost[slot])
+	if (slotset_has(j->untold, slot) && journal_hides(j->lost[slot],
+	    UINT64_MAX, seen, keeps))
 		return (false);
 	for (h = j->holes; h < j->holes + j->nholes; h++)
-		if ((h->slot == slot || h->slot == 0) && seen >= h->lost &&
-		    seen <= h->told)
+		if ((h->slot == slot || h->slot == 0) &&
+		    journal_hides(h->lost, h->told, seen, keeps))
 			return (false);
 	return (true);
 }
@@ -247,6 +258,18 @@ journal_worker_gone(struct keep *k, unsigned slot)
 	for (i = 0; i < k->njournals; i++)
 		if (k->journals[i] != NULL)
 			journal_forget(k->journals[i], slot);
+}
+
+/* From this place on, unless something before was. */
+static void
+journal_open_hole(struct journal *j, unsigned slot, uint64_t place)
+{
+	if (!slotset_has(j->untold, slot)) {
+		j->lost[slot] = place;
+		slotset_add(j->unwritten, slot);
+	} else if (place < j->lost[slot])
+		j->lost[slot] = place;
+	slotset_add(j->untold, slot);
 }
 
 /* --- what is published ----------------------------------------------------*/
@@ -320,10 +343,7 @@ journal_note_sent(const struct keep *k, struct journal *j, uint64_t place,
 		if (exchange_peer(k->x, slot) == NULL)
 			continue;
 		if (exchange_queued(k->x, slot) == before[slot]) {
-			if (!slotset_has(j->untold, slot) ||
-			    place < j->lost[slot])
-				j->lost[slot] = place;
-			slotset_add(j->untold, slot);
+			journal_open_hole(j, slot, place);
 			continue;
 		}
 		if (j->first[slot] == 0)
@@ -340,6 +360,8 @@ struct journal_entry {
 	struct bus_envelope *e;
 	struct slice	 epoch;		/* of the room that keeps it; or empty */
 	uint64_t	 kept;
+	struct slice	 room;		/* remote.h: which that is */
+	struct store_bounds bounds;
 };
 
 static void
@@ -427,11 +449,8 @@ journal_skip(struct keep *k, struct journal *j, struct slice nsp)
 
 	journal_look_told(k, j);
 	for (slot = 1; slot < ROLE_SLOTS_MAX; slot++) {
-		if (exchange_peer(k->x, slot) == NULL)
-			continue;
-		if (!slotset_has(j->untold, slot))
-			j->lost[slot] = j->top + 1;
-		slotset_add(j->untold, slot);
+		if (exchange_peer(k->x, slot) != NULL)
+			journal_open_hole(j, slot, j->top + 1);
 	}
 	exchange_gap(k->x, nsp, &all, j->top_ms);
 }
@@ -470,7 +489,12 @@ journal_on_far(void *arg, const struct store_kept *kept)
 		counter_add(COUNTER_journal_appends, 1);
 	if (kept->frame != NULL)
 		g = journal_take_far(k, kept->key.nsp, kept->frame);
-	keep_say(k, &kept->asker, BUS_STORE_OK, slice_of(NULL, 0), 0, g.slots);
+	counter_add(COUNTER_store_appends, kept->room_kept != 0 &&
+	    (kept->frame != NULL || kept->later));
+	counter_add(COUNTER_store_finished, kept->room_kept != 0 &&
+	    (kept->asker.flags & BUS_FINISH) != 0);
+	keep_say(k, &kept->asker, BUS_STORE_OK, kept->room_epoch,
+	    kept->room_kept, g.slots);
 	if (kept->frame != NULL)
 		journal_give_far(k, &g, &kept->asker, kept->frame);
 }
@@ -485,7 +509,10 @@ journal_append(struct journal_entry *in, const struct store_asker *asker)
 		.arg = in };
 
 	if (in->k->remote != NULL) {	/* it answers later */
-		a.asker.flags &= (uint16_t)~BUS_FINISH;	/* a room's */
+		a.room = in->room;
+		a.room_bounds = in->bounds;
+		if (a.room.n == 0)
+			a.asker.flags &= (uint16_t)~BUS_FINISH;
 		a.done = journal_on_far;
 		a.arg = in->k;
 	}
@@ -573,8 +600,13 @@ journal_take(struct keep *k, struct bus_envelope *e)
 		room.key = (struct store_key){ p->nsp, p->to.rooms[0] };
 		if (p->to.nusers + p->to.nsids == 0 && keep_bounds(k, in.ns,
 		    room.key.room, &room.bounds)) {
-			k->store->does->append(k->store->engine, &room);
-			return;
+			if (k->remote == NULL) {
+				k->store->does->append(k->store->engine,
+				    &room);
+				return;
+			}
+			in.room = room.key.room;
+			in.bounds = room.bounds;
 		}
 	}
 	journal_append(&in, &room.asker);

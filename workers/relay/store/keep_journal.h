@@ -4,8 +4,18 @@
  * room of a name that no room has.  What is published there (BUS_JOURNAL) gets
  * its place, which its receivers see as its offset, and goes to all workers that
  * have some of its audience; where it is for a room that keeps a history it has
- * its place there, too.  Called by keep.c and
- * keep_sessions.c.
+ * its place there, too.
+ *
+ * A client names one offset, that of what it has seen last, so all that it may get,
+ * kept by a room or not, has to be in one order, which is the same for all; that is
+ * the journal's.  Both places are given at once: in memory by one call behind the
+ * other, in Redis by one script (remote.h).  So of one room they are in the same
+ * order, and what is told again, of whatever kind, comes from the journal alone:
+ * once, and in its order.  What follows in a room from a place there (room:join,
+ * a worker that has a hole) comes from the room's history, with no place in the
+ * journal: its offset says where the journal stands.
+ *
+ * Called by keep.c and keep_sessions.c.
  */
 #ifndef STORE_KEEP_JOURNAL_H
 #define STORE_KEEP_JOURNAL_H
@@ -35,6 +45,8 @@ struct journal {		/* as far as it is known here */
 	 * clients were not told so yet; 0: nothing */
 	uint64_t	 lost[ROLE_SLOTS_MAX];
 	uint64_t	 untold[SLOTSET_WORDS];
+	uint64_t	 unwritten[SLOTSET_WORDS];	/* their sessions do not say
+							 * so in Redis yet */
 	struct journal_hole holes[JOURNAL_HOLES];	/* told, the oldest first */
 	unsigned	 nholes;
 	uint8_t		 epoch_n;	/* 0: it is not known */
@@ -68,6 +80,8 @@ const struct journal *journal_known(const struct keep *,
  * far as its epoch goes. */
 bool	journal_place(const struct journal *, struct slice offset,
 	    uint64_t *place) MUST_USE;
+/* It is a place, but not of this journal. */
+bool	journal_is_other(const struct journal *, struct slice offset);
 /*
  * The place from which on a worker's session that has just come to be among the
  * receivers of something gets it; offset: all up to there had come to the
@@ -77,10 +91,19 @@ bool	journal_place(const struct journal *, struct slice offset,
 uint64_t journal_stamp(const struct journal *, unsigned slot,
 	    struct slice offset);
 
+/* Who has all up to there does not know yet that it has missed something of what
+ * is between these; keeps: or may have had some of that later, from what a room has
+ * kept, and its offset does not say so. */
+static inline bool
+journal_hides(uint64_t lost, uint64_t told, uint64_t seen, bool keeps)
+{
+	return (seen <= told && (seen >= lost || keeps));
+}
+
 /* Who was at that worker and has all up to there knows if it has missed
- * something before. */
+ * something before, and what it has got of that. */
 bool	journal_knows(const struct keep *, struct journal *, unsigned slot,
-	    uint64_t seen);
+	    uint64_t seen, bool keeps);
 
 /* What its clients may have missed so, the oldest first; what they are not told of
  * yet has told UINT64_MAX.  How many. */

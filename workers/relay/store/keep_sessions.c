@@ -280,13 +280,17 @@ static bool
 sessions_knows(const struct keep *k, struct journal *j, const struct stored *s,
     uint64_t seen)
 {
+	const struct conf_namespace *ns = conf_namespace_find(k->conf,
+	    stored_nsp(s));
+	bool keeps = ns != NULL && ns->keeps;
 	unsigned i;
 
 	for (i = 0; i < s->nholes; i++)
-		if (seen >= s->holes[i].lost && seen <= s->holes[i].told)
+		if (journal_hides(s->holes[i].lost, s->holes[i].told, seen,
+		    keeps))
 			return (false);
-	return (journal_knows(k, j, s->last, seen) &&
-	    journal_knows(k, j, s->before, seen));
+	return (journal_knows(k, j, s->last, seen, keeps) &&
+	    journal_knows(k, j, s->before, seen, keeps));
 }
 
 /* What its client has not seen begins behind *since.  false: something that it
@@ -300,6 +304,10 @@ sessions_since(struct keep *k, struct journal *j, struct stored *s,
 
 	if (j->epoch_n == 0 || (!slice_eq(stored_epoch(s), journal_epoch(j)) &&
 	    !known))
+		return (false);
+	/* of an epoch that another host knows: that may be the later one, when this
+	 * host's Redis is not the master any more */
+	if (k->remote != NULL && journal_is_other(j, offset))
 		return (false);
 	sessions_rebase(k, j, s);
 	if (seen < s->proven && seen <= j->top) {

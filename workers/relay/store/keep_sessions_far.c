@@ -519,6 +519,24 @@ far_renew(struct keep *k)
 	}
 }
 
+/* What their worker was not given is known when their host is lost, too. */
+static void
+far_write_holes(struct keep *k)
+{
+	struct journal *j;
+	struct stored *s;
+	unsigned slot;
+	size_t i;
+
+	for (i = 0; i < k->njournals; i++) {
+		j = k->journals[i];
+		while (j != NULL && (slot = slotset_take(j->unwritten)) != 0)
+			TAILQ_FOREACH(s, &k->sessions->here[slot], list)
+				if (sessions_journal(k, s) == j)
+					sessions_far_due(k, s);
+	}
+}
+
 static void
 far_on_due(struct timer *t, struct mono now)
 {
@@ -549,6 +567,7 @@ sessions_far_turn(struct keep *k)
 	if (k->remote == NULL)
 		return;
 	far_takes_turn(k);
+	far_write_holes(k);
 	far_renew(k);
 	while (far_is_up(k) && f->nbatches < FAR_BATCHES &&
 	    k->x->mono_ms >= f->pause_ms && far_write_some(k))

@@ -63,6 +63,7 @@ memory_keep(struct memory *m, const struct store_append *a,
 	struct store_bounds bounds = a->bounds;
 	struct memory_room *r = memory_find(m, &a->key);
 	unsigned budget = MEMORY_STEP;
+	struct number_place at;
 	uint64_t cost;
 
 	memory_narrow(m, &a->key, &bounds);
@@ -77,7 +78,8 @@ memory_keep(struct memory *m, const struct store_append *a,
 	kept->epoch = memory_epoch(r);
 	kept->kept = r->top + 1;
 	kept->frame = &m->frame;
-	if (!number_frame(a, kept->epoch, kept->kept, &m->meta, &m->frame))
+	at = (struct number_place){ kept->epoch, kept->kept };
+	if (!number_frame(a, &at, NULL, &m->meta, &m->frame))
 		return (BUS_STORE_UNAVAILABLE);
 	cost = m->frame.wpos + memory_event_cost();
 	if (m->frame.wpos > STORE_FRAME_MAX || cost > bounds.bytes)

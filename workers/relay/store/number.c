@@ -37,26 +37,30 @@ number_offset(char out[NUMBER_OFFSET_MAX], struct slice epoch, uint64_t kept)
 }
 
 bool
-number_frame(const struct store_append *a, struct slice epoch, uint64_t kept,
-    struct buf *meta, struct buf *out)
+number_frame(const struct store_append *a, const struct number_place *at,
+    const struct number_place *room, struct buf *meta, struct buf *out)
 {
 	struct bus_envelope *e = a->e;
 	struct bus_publish *p = &e->publish;
 	char offset[NUMBER_OFFSET_MAX];
 	/* the room ends, and not its namespace's journal */
-	uint16_t last = a->journal ? 0 : a->asker.flags & BUS_FINISH;
+	uint16_t last;
 	bool good;
 
 	if (a->journal)
-		p->offset = number_offset(offset, epoch, kept);
-	else {
-		p->epoch = epoch;
-		p->kept = kept;
+		p->offset = number_offset(offset, at->epoch, at->kept);
+	else
+		room = at;
+	last = room == NULL ? 0 : a->asker.flags & BUS_FINISH;
+	if (room != NULL) {
+		p->epoch = room->epoch;
+		p->kept = room->kept;
 	}
 	p->timeout_ms = p->sent_us = 0;
 	buf_reset(meta);
-	if (!a->journal && p->meta.n >= 2 && p->meta.p[p->meta.n - 1] == '}') {
-		number_meta(meta, p->meta, epoch, kept, last != 0);
+	if (room != NULL && p->meta.n >= 2 &&
+	    p->meta.p[p->meta.n - 1] == '}') {
+		number_meta(meta, p->meta, room->epoch, room->kept, last != 0);
 		p->meta = buf_unread(meta);
 	}
 	e->kind = BUS_PUBLISH;

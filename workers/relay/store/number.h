@@ -10,9 +10,15 @@
 /*
  * The publication as a frame, BUS_PUBLISH for nobody, in out, which is emptied.
  * What is told of it (meta), if there is any, says epoch and place as well; meta:
- * scratch.  In a journal its offset says it instead.  False: no memory, or too large.
+ * scratch.  In a journal its offset says it instead, and room (NULL: none) is where
+ * the room has it that keeps it as well.  False: no memory, or too large.
  */
-bool	number_frame(const struct store_append *, struct slice epoch,
-	    uint64_t kept, struct buf *meta, struct buf *out) MUST_USE;
+struct number_place {
+	struct slice	 epoch;
+	uint64_t	 kept;
+};
+bool	number_frame(const struct store_append *, const struct number_place *,
+	    const struct number_place *room, struct buf *meta, struct buf *out)
+	    MUST_USE;
 
 #endif

@@ -109,6 +109,7 @@ remote_judge(struct remote *m, struct remote_room *r)
 		return;
 	}
 	r->bounds = bounds;
+	remote_pair(r);
 	if (r->state == REMOTE_IDLE && m->p.any(m->p.arg, &k))
 		remote_interest(m, &k, true);
 }
@@ -167,6 +168,7 @@ remote_free(void *engine)
 	buf_fini(&m->entry);
 	buf_fini(&m->meta);
 	buf_fini(&m->frame);
+	buf_fini(&m->twin);
 	buf_fini(&m->page);
 	buf_fini(&m->channel);
 	buf_fini(&m->offer);
@@ -213,6 +215,7 @@ remote_new(const struct remote_params *p)
 	buf_init(&m->entry);
 	buf_init(&m->meta);
 	buf_init(&m->frame);
+	buf_init(&m->twin);
 	buf_init(&m->page);
 	buf_init(&m->channel);
 	buf_init(&m->offer);

@@ -17,6 +17,12 @@
  * events are at hand: most questions are answered without Redis.
  *
  * While Redis is away appends wait, in order, or are refused.
+ *
+ * Of a namespace with a journal all appends are of the journal, in one line; what a
+ * room keeps as well has both places from one script, so its keys are where those of
+ * the journal are.  Workers are given it as the journal's, in that order, and what
+ * is at hand of the room follows: it ends where they are.  So a room is LIVE when the
+ * journal is, and has come to where it stood when the room was read.
  */
 #ifndef STORE_REMOTE_H
 #define STORE_REMOTE_H
@@ -69,6 +75,8 @@ struct remote_params {
 			    struct slice epoch, uint64_t top);
 	/* Somebody here is in this room. */
 	bool		 (*any)(void *arg, const struct store_key *);
+	/* There is a journal of this namespace. */
+	bool		 (*journals)(void *arg, struct slice nsp);
 	/* A page may be given to this worker now. */
 	bool		 (*takes)(void *arg, unsigned slot);
 };

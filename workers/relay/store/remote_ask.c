@@ -13,17 +13,19 @@
 #include "relay/redis/redis.h"
 #include "shm/counters.h"
 
-#define ASK_ARGS	(16 + 5 + 2 * REMOTE_BATCH)
-#define ASK_NUMBERS	8
+#define ASK_ROOM_ARGS	7	/* of one that keeps some as well: two keys */
+#define ASK_ARGS	(3 + 5 + 14 + ASK_ROOM_ARGS * REMOTE_BATCH_ROOMS + \
+			    3 * REMOTE_BATCH)
+#define ASK_NUMBERS	(8 + 4 * REMOTE_BATCH_ROOMS + REMOTE_BATCH)
 
 /* --- names ----------------------------------------------------------------*/
 
-/* The channel, as it is called everywhere. */
+/* The channel on which it is heard, as it is called everywhere. */
 static struct slice
 ask_channel(struct remote_room *r)
 {
 	struct remote *m = r->m;
-	struct store_key k = remote_key(r);
+	struct store_key k = r->twin ? remote_journal_key(r) : remote_key(r);
 
 	return (m->link.channel(m->link.arg, &m->channel, &k));
 }
@@ -62,29 +64,38 @@ remote_put_nsp(struct buf *b, struct slice nsp)
 /* PREFIX "history" WHAT MORE ":" NS ":" ROOM, where the channel is; of a journal
  * PREFIX "journal" WHAT MORE ":" NS. */
 static struct slice
-ask_key(struct remote_room *r, struct buf *b, const char *what,
-    struct slice more)
+ask_key_of(struct remote *m, struct buf *b, const struct store_key *k,
+    const char *what, struct slice more)
 {
-	struct remote *m = r->m;
+	bool journal = slice_eq(k->room, JOURNAL_ROOM);
 	struct slice channel;
 
 	buf_reset(&m->offer);
 	buf_str(&m->offer, m->link.prefix);
-	buf_str(&m->offer, r->journal ? "journal" : "history");
+	buf_str(&m->offer, journal ? "journal" : "history");
 	buf_str(&m->offer, what);
 	buf_byte(&m->offer, ':');
 	if (more.n != 0) {
 		buf_slice(&m->offer, more);
 		buf_byte(&m->offer, ':');
 	}
-	remote_put_nsp(&m->offer, remote_nsp(r));
-	if (!r->journal) {
+	remote_put_nsp(&m->offer, k->nsp);
+	if (!journal) {
 		buf_byte(&m->offer, ':');
-		buf_slice(&m->offer, remote_name(r));
+		buf_slice(&m->offer, k->room);
 	}
 	channel = buf_unread(&m->channel);
 	return (redis_name_at(m->link.redis, b, channel,
 	    buf_unread(&m->offer)));
+}
+
+static struct slice
+ask_key(struct remote_room *r, struct buf *b, const char *what,
+    struct slice more)
+{
+	struct store_key k = remote_key(r);
+
+	return (ask_key_of(r->m, b, &k, what, more));
 }
 
 /* --- asks -----------------------------------------------------------------*/
@@ -200,7 +211,7 @@ static bool
 ask_oom(struct remote *m)
 {
 	bool oom = m->channel.oom || m->offer.oom;
-	size_t i;
+	size_t i;	/* those of no use in it are empty */
 
 	for (i = 0; i < nitems(m->keys); i++) {
 		oom |= m->keys[i].oom;
@@ -235,10 +246,92 @@ ask_near(const struct remote_append *p, char hex[40])
 	return (slice_str(hex));
 }
 
+/* The rooms that keep some of a batch as well. */
+struct ask_rooms {
+	const struct remote_append *v[REMOTE_BATCH_ROOMS];	/* the last of each */
+	size_t		 n;
+	uint8_t		 of[REMOTE_BATCH];	/* which, from 1 on; 0: none */
+};
+
+static uint8_t
+ask_room(struct ask_rooms *v, const struct remote_append *p)
+{
+	size_t i;
+
+	if (p->room_n == 0)
+		return (0);
+	for (i = 0; i < v->n; i++)
+		if (slice_eq(remote_append_room(v->v[i]),
+		    remote_append_room(p)))
+			break;
+	if (i == v->n)
+		v->n++;
+	v->v[i] = p;
+	return ((uint8_t)(i + 1));
+}
+
+static void
+ask_find_rooms(const struct remote_room *r, struct ask_rooms *v)
+{
+	const struct remote_append *p = STAILQ_FIRST(&r->out);
+	uint32_t i;
+
+	_Static_assert(REMOTE_BATCH_ROOMS >= REMOTE_BATCH, "each its own");
+	v->n = 0;
+	for (i = 0; i < r->nsent; i++, p = STAILQ_NEXT(p, next))
+		v->of[i] = ask_room(v, p);
+}
+
+static void
+ask_put_room_keys(struct remote_room *r, struct ask_command *c,
+    const struct ask_rooms *v)
+{
+	struct remote *m = r->m;
+	struct store_key k = { .nsp = remote_nsp(r) };
+	size_t i;
+
+	for (i = 0; i < v->n; i++) {
+		k.room = remote_append_room(v->v[i]);
+		ask_put(c, ask_key_of(m, &m->keys[5 + 2 * i], &k, "-state",
+		    slice_of(NULL, 0)));
+		ask_put(c, ask_key_of(m, &m->keys[6 + 2 * i], &k, "",
+		    slice_of(NULL, 0)));
+	}
+}
+
+/* What was heard of it, and its bounds. */
+static void
+ask_put_bounds(struct ask_command *c, const struct remote_room *r,
+    const struct store_bounds *b)
+{
+	bool known = r != NULL && r->known;
+
+	ask_put(c, known ? remote_epoch(r) : slice_of(NULL, 0));
+	ask_put_number(c, known ? r->top : 0);
+	ask_put_number(c, b->events);
+	ask_put_number(c, b->bytes);
+	ask_put_number(c, b->keep_ms);
+}
+
+static void
+ask_put_rooms(const struct remote_room *r, struct ask_command *c,
+    const struct ask_rooms *v)
+{
+	struct store_key k = { .nsp = remote_nsp(r) };
+	size_t i;
+
+	ask_put_number(c, v->n);
+	for (i = 0; i < v->n; i++) {
+		k.room = remote_append_room(v->v[i]);
+		ask_put_bounds(c, remote_find(r->m, &k), &v->v[i]->bounds);
+	}
+}
+
 bool
 remote_ask_append(struct remote_ask *a)
 {
 	static struct ask_command c;	/* large; one at a time */
+	static struct ask_rooms rooms;
 	struct remote_room *r = a->room;
 	struct remote *m = r->m;
 	const struct remote_append *p = STAILQ_FIRST(&r->out), *last = p;
@@ -253,13 +346,15 @@ remote_ask_append(struct remote_ask *a)
 	(void)snprintf(token, sizeof token, "%s.%s.%" PRIu64, node, m->origin,
 	    r->seq);
 	(void)snprintf(name, sizeof name, "%s.%s", node, m->origin);
-	ask_begin(a, &c, p->near ? 5 : 4);
+	ask_find_rooms(r, &rooms);
+	ask_begin(a, &c, (p->near ? 5 : 4) + 2 * rooms.n);
 	ask_put(&c, ask_key(r, &m->keys[0], "-state",
 	    slice_of(NULL, 0)));
 	ask_put(&c, ask_key(r, &m->keys[1], "", slice_of(NULL, 0)));
 	ask_put(&c, ask_key(r, &m->keys[2], "-sent", slice_str(node)));
 	ask_put(&c, ask_key(r, &m->keys[3], "-ids",
 	    slice_of(NULL, 0)));
+	ask_put_room_keys(r, &c, &rooms);
 	if (p->near)
 		ask_put(&c, ask_key(r, &m->keys[4], "-near",
 		    ask_near(p, hex)));
@@ -270,18 +365,17 @@ remote_ask_append(struct remote_ask *a)
 	ask_put(&c, slice_str(token));
 	ask_put_bool(&c, r->again);
 	ask_put_bool(&c, r->checked != m->links);
-	ask_put(&c, r->known ? remote_epoch(r) : slice_of(NULL, 0));
-	ask_put_number(&c, r->known ? r->top : 0);
-	ask_put_number(&c, r->bounds.events);
-	ask_put_number(&c, r->bounds.bytes);
-	ask_put_number(&c, r->bounds.keep_ms);
+	ask_put_bounds(&c, r, &r->bounds);
 	ask_put(&c, slice_str(name));
 	for (i = 1; i < r->nsent; i++)
 		last = STAILQ_NEXT(last, next);
 	ask_put_bool(&c, (last->asker.flags & BUS_FINISH) != 0);
+	ask_put_rooms(r, &c, &rooms);
 	for (i = 0; i < r->nsent; i++, p = STAILQ_NEXT(p, next)) {
-		ask_put(&c, slice_of(p->text, p->near ? 0 : p->id_n));
-		ask_put(&c, slice_of(p->text + p->id_n, p->n));
+		ask_put(&c, p->near ? slice_of(NULL, 0) :
+		    remote_append_id(p));
+		ask_put(&c, remote_append_entry(p));
+		ask_put_number(&c, rooms.of[i]);
 	}
 	return (ask_send(a, &c));
 }
@@ -293,16 +387,20 @@ remote_ask_read(struct remote_ask *a, const struct store_read *q)
 {
 	static struct ask_command c;	/* large; one at a time */
 	struct remote_room *r = a->room;
+	struct store_key journal = remote_journal_key(r);
 	struct remote *m = r->m;
 
 	if (!remote_up(m) || ask_channel(r).n == 0) {
 		remote_ask_free(a);
 		return (false);
 	}
-	ask_begin(a, &c, 2);
+	ask_begin(a, &c, r->twin ? 3 : 2);
 	ask_put(&c, ask_key(r, &m->keys[0], "-state",
 	    slice_of(NULL, 0)));
 	ask_put(&c, ask_key(r, &m->keys[1], "", slice_of(NULL, 0)));
+	if (r->twin)
+		ask_put(&c, ask_key_of(m, &m->keys[2], &journal, "-state",
+		    slice_of(NULL, 0)));
 	ask_put_epoch(m, &c);
 	ask_put_number(&c, q->from);
 	ask_put(&c, q->epoch);

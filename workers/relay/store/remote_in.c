@@ -12,69 +12,6 @@
 #include "relay/redis/reply.h"
 #include "shm/counters.h"
 
-/* --- entries --------------------------------------------------------------*/
-
-static bool
-in_is_fit(const struct remote *m, struct bus_envelope *e)
-{
-	const struct bus_publish *p = &e->publish;
-	uint16_t last = e->flags & BUS_FINISH;
-	bool good;
-
-	e->flags &= (uint16_t)~BUS_FINISH;	/* no other publication has it */
-	good = e->kind == BUS_PUBLISH && (e->flags & ~BUS_NAMED) == 0 &&
-	    e->from == 0 && p->nsp.n > 0 && p->nsp.p[0] == '/' &&
-	    p->once.n == 0 && p->epoch.n == 0 &&
-	    m->link.fit(m->link.arg, e);
-	e->flags |= last;
-	return (good);
-}
-
-/* What is for that one; a journal has all that is for its namespace. */
-static bool
-in_is_of(const struct remote_room *r, const struct bus_publish *p)
-{
-	if (r != NULL && !slice_eq(p->nsp, remote_nsp(r)))
-		return (false);
-	if (r != NULL && r->journal)
-		return (true);
-	return (p->to.nrooms == 1 && p->to.nusers + p->to.nsids == 0 &&
-	    (r == NULL || slice_eq(p->to.rooms[0], remote_name(r))));
-}
-
-bool
-remote_number(struct remote *m, const struct remote_room *r,
-    struct slice entry, struct slice epoch, uint64_t place, bool strange,
-    struct store_key *key)
-{
-	static struct bus_envelope e;	/* large; one at a time */
-	struct store_append a = { .e = &e,
-		.journal = r != NULL && r->journal };
-	uint8_t offset[OFFSET_MAX];
-	struct slice frame;
-	bool good;
-
-	good = remote_entry(entry, &frame) &&
-	    m->link.unseal(m->link.arg, &frame) &&
-	    bus_whole(frame, &e) &&
-	    (!strange || in_is_fit(m, &e)) && in_is_of(r, &e.publish);
-	if (!good) {
-		counter_add(COUNTER_store_bad, 1);
-		return (false);
-	}
-	if (key != NULL && !a.journal)
-		*key = (struct store_key){ e.publish.nsp,
-			e.publish.to.rooms[0] };
-	a.asker.flags = e.flags;
-	if (!a.journal)		/* there it is the place */
-		e.publish.offset = m->link.offset(m->link.arg,
-		    e.publish.nsp, offset);
-	if (number_frame(&a, epoch, place, &m->meta, &m->frame))
-		return (true);
-	counter_add(COUNTER_memory_failures, 1);
-	return (false);
-}
-
 /* --- what came too early --------------------------------------------------*/
 
 static void
@@ -96,10 +33,9 @@ in_no_early(struct remote_room *r)
 
 /* In its place; a second one of the same is dropped. */
 static void
-in_put_early(struct remote_room *r, uint64_t place,
-    const struct store_asker *ours)
+in_put_early(struct remote_room *r, struct slice frame, uint64_t place,
+    const struct store_asker *ours, bool given)
 {
-	struct slice frame = buf_unread(&r->m->frame);
 	struct remote_early *e, *before;
 
 	if (r->early_bytes + frame.n > REMOTE_AHEAD_BYTES) {
@@ -119,6 +55,8 @@ in_put_early(struct remote_room *r, uint64_t place,
 	}
 	e->place = place;
 	e->ours = ours != NULL;
+	e->given = given;
+	e->twice = r->journal && r->m->twice;
 	if (ours != NULL)
 		e->asker = *ours;
 	e->n = (uint32_t)frame.n;
@@ -165,10 +103,15 @@ in_give_early(struct remote_room *r, const struct remote_early *e)
 {
 	struct remote *m = r->m;
 
+	if (e->given)
+		return;
 	buf_reset(&m->frame);
 	buf_append(&m->frame, e->frame, e->n);
-	if (!m->frame.oom)
+	m->twice = e->twice;
+	if (!m->frame.oom) {
+		remote_follow(r);
 		in_place(r, e->ours ? &e->asker : NULL);
+	}
 	m->frame.oom = false;
 }
 
@@ -194,20 +137,21 @@ in_change(struct remote_room *r)
 {
 	in_no_early(r);
 	r->missed = true;
-	if (r->state == REMOTE_LIVE)
+	if (r->state == REMOTE_LIVE) {
 		r->state = REMOTE_DEAF;
+		r->ended = true;
+	}
 	remote_work(r);
 }
 
-/* What is in m->frame: true: it is to be given to the workers now. */
-static bool
-in_accept(struct remote_room *r, struct slice epoch, uint64_t place,
-    const struct store_asker *ours)
+bool
+remote_in_accept(struct remote_room *r, struct slice frame, struct slice epoch, uint64_t place,
+    const struct store_asker *ours, bool given)
 {
 	bool same = r->known && slice_eq(epoch, remote_epoch(r));
 
 	if (in_is_next(r, epoch, place)) {
-		remote_push(r, buf_unread(&r->m->frame), 0);
+		remote_push(r, frame, 0);
 		return (true);
 	}
 	if (same && place <= r->top)
@@ -215,14 +159,16 @@ in_accept(struct remote_room *r, struct slice epoch, uint64_t place,
 	if (r->known && !same && place == 1) {
 		in_no_early(r);
 		remote_stand(r, epoch, 0);
-		remote_push(r, buf_unread(&r->m->frame), 0);
+		remote_push(r, frame, 0);
 		return (true);
 	}
 	if (r->known && !same) {
 		in_change(r);
-		return (true);
+		/* a worker knows by its place what it has of a room, but not of a
+		 * journal: that is read, from where its epoch begins */
+		return (!r->journal);
 	}
-	in_put_early(r, place, ours);
+	in_put_early(r, frame, place, ours, given);
 	return (false);
 }
 
@@ -233,7 +179,10 @@ remote_in_ours(struct remote_room *r, uint64_t place,
 	/* whoever is here has just come: the workers have places of their own */
 	if (r->state == REMOTE_IDLE)
 		return (true);
-	return (in_accept(r, epoch, place, asker));
+	if (!remote_in_accept(r, buf_unread(&r->m->frame), epoch, place, asker, false))
+		return (false);
+	remote_follow(r);
+	return (true);
 }
 
 /* --- the channel ----------------------------------------------------------*/
@@ -268,8 +217,10 @@ in_hear(struct remote *m, const struct store_key *k, struct slice epoch,
 		if (r == NULL)
 			return;
 	}
-	if (in_accept(r, epoch, place, NULL))
+	if (remote_in_accept(r, buf_unread(&m->frame), epoch, place, NULL, false)) {
+		remote_follow(r);
 		in_place(r, NULL);
+	}
 	remote_in_drain(r);
 }
 
@@ -290,7 +241,8 @@ remote_hear(struct remote *m, struct slice payload,
 	if (in_is_ours(m, b.token) || (journal != NULL && r == NULL))
 		return (true);
 	while (remote_batch_next(&b, &entry, &bad)) {
-		if (!remote_number(m, r, entry, b.epoch, b.place, true, &k))
+		if (!remote_number(m, r, entry, b.epoch, b.place, true, NULL,
+		    &k))
 			return (false);
 		if (journal != NULL)
 			k = *journal;
@@ -312,6 +264,7 @@ in_ask(struct remote_room *r)
 
 	/* if it cannot be asked now, it is with a later tick */
 	r->state = REMOTE_DEAF;
+	r->levels = false;
 	remote_work(r);
 	if (a == NULL)
 		return;
@@ -353,14 +306,18 @@ in_entries(struct remote_room *r, const struct remote_page *p, bool give)
 		if (p->start + i <= r->top)
 			continue;	/* it has come meanwhile */
 		if (!remote_number(m, r, entry, p->epoch, p->start + i, true,
-		    NULL)) {
+		    NULL, NULL)) {
 			/* what is none is nothing */
 			remote_empty(r);
 			r->top = p->start + i;
 			continue;
 		}
 		remote_push(r, buf_unread(&m->frame), age_ms);
-		if (give) {
+		if (give && r->twin)
+			r->told_odd = true;	/* by the journal, or not at
+						 * all */
+		else if (give) {
+			remote_follow(r);
 			in_place(r, NULL);
 			counter_add(COUNTER_store_fetched, 1);
 		}
@@ -370,7 +327,7 @@ in_entries(struct remote_room *r, const struct remote_page *p, bool give)
 static void
 in_live(struct remote_room *r)
 {
-	r->told = r->told_odd = r->fresh = false;
+	r->told = r->told_odd = r->fresh = r->ended = false;
 	r->look_ms = remote_now(r->m);
 	r->state = remote_hears(r) ? REMOTE_LIVE : REMOTE_DEAF;
 	remote_in_drain(r);
@@ -378,6 +335,27 @@ in_live(struct remote_room *r)
 		in_ask(r);
 	else
 		remote_read_ready(r);
+}
+
+/* A journal is in another epoch, and what there was of the one before, behind top,
+ * cannot be had: nobody here has it. */
+static void
+in_cut(struct remote_room *r, const struct remote_page *p)
+{
+	struct store_key k = remote_key(r);
+
+	if (r->journal && (!r->ended || p->base > r->top))
+		r->m->p.stands(r->m->p.arg, &k, remote_epoch(r),
+		    p->base > r->top ? p->base : r->top + 1);
+}
+
+static void
+in_settle(struct remote_room *r)
+{
+	r->levels = false;
+	if (r->fresh || r->told_odd || r->journal)
+		in_tell(r);
+	in_live(r);
 }
 
 void
@@ -389,10 +367,13 @@ remote_in_page(struct remote_room *r, const struct remote_page *p)
 		return;		/* nobody is here any more, or it is deaf */
 	if (was && !same) {
 		in_no_early(r);
+		in_cut(r, p);
 		remote_stand(r, p->epoch, p->base);
 		counter_add(COUNTER_store_anew, 1);
 	} else if (!was || p->result != BUS_STORE_OK)
 		remote_stand(r, p->epoch, p->n > 0 ? p->start - 1 : p->top);
+	if (r->journal && was && (!same || p->result != BUS_STORE_OK))
+		remote_miss_twins(r);	/* they were told of it by this */
 	r->first = p->first != 0 ? p->first : p->top + 1;
 	r->base = p->base;
 	r->told_odd |= was && (!same || p->result != BUS_STORE_OK);
@@ -405,11 +386,12 @@ remote_in_page(struct remote_room *r, const struct remote_page *p)
 	}
 	if (r->top == p->top)
 		r->finished = p->finished;
-	if (r->fresh)
+	if (r->fresh && !r->twin)
 		r->fresh_top = r->top;
-	if (r->fresh || r->told_odd || r->journal)
-		in_tell(r);
-	in_live(r);
+	if (r->twin)
+		remote_note_level(r, p);
+	if (!r->twin || remote_is_level(r))
+		in_settle(r);
 	remote_work(r);
 }
 
@@ -427,6 +409,7 @@ void
 remote_in_deaf(struct remote_room *r)
 {
 	in_no_early(r);
+	r->levels = r->ended = false;
 	if (r->state != REMOTE_IDLE) {
 		r->state = REMOTE_DEAF;
 		remote_work(r);
@@ -440,6 +423,10 @@ remote_in_look(struct remote_room *r)
 
 	if (r->state == REMOTE_IDLE)
 		return (false);
+	if (r->levels && remote_is_level(r))
+		in_settle(r);
+	else if (r->levels && remote_is_odd(r))
+		in_ask(r);
 	if (r->state == REMOTE_LIVE && (r->missed || (r->hole_ms != 0 &&
 	    now_ms - r->hole_ms > REMOTE_HOLE_MS)))
 		r->state = REMOTE_DEAF;
@@ -462,7 +449,7 @@ remote_interest(struct remote *m, const struct store_key *k, bool any)
 		in_no_early(r);
 		remote_empty(r);
 		r->state = REMOTE_IDLE;
-		r->known = r->told = r->told_odd = false;
+		r->known = r->told = r->told_odd = r->levels = false;
 		return;
 	}
 	if (!m->p.judge(m->p.arg, k, &bounds))

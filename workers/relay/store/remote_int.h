@@ -1,7 +1,8 @@
 /*
  * The inside of remote.h: remote.c (what is asked of it; links), remote_room.c
  * (rooms, and what is at hand of them), remote_out.c (appends), remote_in.c (what
- * comes, in its order), remote_read.c (questions), remote_ask.c (commands),
+ * comes, in its order), remote_twin.c (by a journal), remote_number.c (as frames),
+ * remote_read.c (questions), remote_ask.c (commands),
  * remote_save.c, remote_load.c.
  */
 #ifndef STORE_REMOTE_INT_H
@@ -19,6 +20,7 @@
 
 #define REMOTE_BATCH	32u		/* appends in one script */
 #define REMOTE_BATCH_BYTES (256u << 10)
+#define REMOTE_BATCH_ROOMS 32u		/* that keep some of them as well */
 #define REMOTE_PAGE	1000u		/* events asked for at once */
 #define REMOTE_PAGE_BYTES (256u << 10)
 #define REMOTE_AHEAD_BYTES (256u << 10)	/* of a room, that came too early */
@@ -40,10 +42,30 @@ struct remote_append {
 					 * done() is over */
 	bool		 near;		/* every host brings it */
 	uint8_t		 id_n;
+	uint16_t	 room_n;	/* 0: no room keeps it as well */
 	uint32_t	 n;		/* of the entry */
-	uint8_t		 text[];	/* id, entry */
+	struct store_bounds bounds;	/* of that room */
+	uint8_t		 text[];	/* id, entry, room */
 };
 STAILQ_HEAD(remote_appends, remote_append);
+
+static inline struct slice
+remote_append_id(const struct remote_append *p)
+{
+	return (slice_of(p->text, p->id_n));
+}
+
+static inline struct slice
+remote_append_entry(const struct remote_append *p)
+{
+	return (slice_of(p->text + p->id_n, p->n));
+}
+
+static inline struct slice
+remote_append_room(const struct remote_append *p)
+{
+	return (slice_of(p->text + p->id_n + p->n, p->room_n));
+}
 
 struct remote_read {
 	STAILQ_ENTRY(remote_read) next;
@@ -67,6 +89,8 @@ struct remote_early {
 	TAILQ_ENTRY(remote_early) next;
 	uint64_t	 place;
 	bool		 ours;
+	bool		 given;		/* to the workers, by the journal */
+	bool		 twice;		/* of a journal: a room keeps it as well */
 	struct store_asker asker;	/* ours */
 	uint32_t	 n;
 	uint8_t		 frame[];	/* numbered */
@@ -91,6 +115,15 @@ struct remote_room {
 	bool		 works;		/* in remote.work */
 	bool		 leaving;	/* nothing of it is kept any more */
 	bool		 journal;	/* JOURNAL_ROOM */
+	bool		 ended;		/* all of its epoch was heard, until there
+					 * was another one */
+	bool		 twin;		/* the namespace has one, by which it is
+					 * heard */
+	/* ASKED: it waits until the journal is there */
+	bool		 levels;
+	uint8_t		 level_epoch_n;
+	char		 level_epoch[STORE_EPOCH_MAX];
+	uint64_t	 level;
 	enum remote_state state;
 	struct store_bounds bounds;
 	/* where it stands: known: `epoch' and `top', and the n events before
@@ -123,6 +156,7 @@ struct remote_room {
 	uint64_t	 out_bytes;
 	bool		 ends;		/* with the last of them */
 	uint32_t	 nsent;
+	uint32_t	 nlast;		/* that end another room */
 	bool		 sending;	/* its answer is to come */
 	bool		 again;		/* it may have been done */
 	bool		 refusing;	/* the last answer was an error */
@@ -176,8 +210,10 @@ struct remote {
 	TAILQ_HEAD(, remote_ask) asks;
 	uint64_t	 nasks;
 	uint64_t	 begun;		/* epochs that were offered */
+	bool		 twice;		/* what is in frame a room keeps as well */
 	char		 origin[STORE_EPOCH_MAX / 2];	/* of this process */
-	struct buf	 entry, meta, frame, page, channel, keys[5], offer;
+	struct buf	 entry, meta, frame, twin, page, channel, offer;
+	struct buf	 keys[5 + 2 * REMOTE_BATCH_ROOMS];
 };
 
 static inline struct slice
@@ -202,6 +238,12 @@ static inline struct slice
 remote_epoch(const struct remote_room *r)
 {
 	return (slice_of(r->epoch, r->epoch_n));
+}
+
+static inline struct store_key
+remote_journal_key(const struct remote_room *r)
+{
+	return ((struct store_key){ remote_nsp(r), JOURNAL_ROOM });
 }
 
 static inline uint64_t
@@ -271,7 +313,8 @@ void	remote_out_note(struct remote *);
 void	remote_out_drop(struct remote_room *);
 /* For who loads: as it was saved, at the end of the line.  NULL: no memory. */
 struct remote_append *remote_out_add(struct remote_room *,
-	    const struct store_asker *, struct slice id, struct slice entry);
+	    const struct store_asker *, struct slice id, struct slice entry,
+	    struct slice room, const struct store_bounds *);
 
 /* --- remote_in.c ----------------------------------------------------------*/
 
@@ -287,11 +330,38 @@ void	remote_in_page(struct remote_room *, const struct remote_page *);
 void	remote_in_behind(struct remote_room *);
 /* It may not be heard from now on; its answer will not come. */
 void	remote_in_deaf(struct remote_room *);
+/* A frame of it that has this place.  true: it is to be given to the workers now,
+ * unless that is done (given). */
+bool	remote_in_accept(struct remote_room *, struct slice frame,
+	    struct slice epoch, uint64_t place, const struct store_asker *ours,
+	    bool given);
+
+/* --- remote_number.c ------------------------------------------------------*/
+
 /* An entry as a numbered frame, in m->frame; strange: of another host, and of
- * this room, or (r is NULL) of the one that it says.  false: it makes no sense. */
+ * this room, or (r is NULL) of the one that it says; twin: where the other room has
+ * it, if the entry does not say so itself.  false: it makes no sense. */
 bool	remote_number(struct remote *, const struct remote_room *,
 	    struct slice entry, struct slice epoch, uint64_t place, bool strange,
-	    struct store_key *);
+	    const struct remote_twin *twin, struct store_key *);
+
+/* --- remote_twin.c --------------------------------------------------------*/
+
+/* By the configuration: whether it is heard by a journal. */
+void	remote_pair(struct remote_room *);
+/* As remote_is_over(), of a room of which what waits is in its journal's line. */
+bool	remote_is_twin_over(struct remote_room *journal, struct slice room);
+/* What is in m->frame is given to the workers now, as the journal has it: what is
+ * at hand of the room that keeps it as well follows. */
+void	remote_follow(struct remote_room *journal);
+/* A page of it was read when the journal stood there. */
+void	remote_note_level(struct remote_room *, const struct remote_page *);
+/* The journal is there, or behind; it is in another epoch, which was not there yet,
+ * or is over. */
+bool	remote_is_level(const struct remote_room *);
+bool	remote_is_odd(const struct remote_room *);
+/* The rooms of this journal may have missed something. */
+void	remote_miss_twins(struct remote_room *journal);
 
 /* --- remote_read.c --------------------------------------------------------*/
 
@@ -312,12 +382,13 @@ void	remote_read_ready(struct remote_room *);
  *
  *	REMOTE_SAVE_HEAD	origin, how many names were given
  *	REMOTE_SAVE_ROOM	namespace, room, batch, how many are in it, or 0
- *	  REMOTE_SAVE_APPEND	flags, near, id, entry
+ *	  REMOTE_SAVE_APPEND	flags, near, id, entry, room that keeps it as
+ *				well (version 1: without)
  *	  ...
  *	...
  *	REMOTE_SAVE_END
  */
-#define REMOTE_SAVE_VERSION	1
+#define REMOTE_SAVE_VERSION	2
 enum remote_save_tag {
 	REMOTE_SAVE_HEAD = 0x5711, REMOTE_SAVE_ROOM, REMOTE_SAVE_APPEND,
 	REMOTE_SAVE_END

@@ -8,14 +8,14 @@
 #include "shm/interest.h"
 
 static bool
-remote_load_next(struct state_in *in, enum remote_save_tag *tag, struct state_in *body)
+remote_load_next(struct state_in *in, enum remote_save_tag *tag,
+    uint16_t *version, struct state_in *body)
 {
 	struct state_in look = *in;
-	uint16_t version;
 
 	*tag = (enum remote_save_tag)state_get_u16(&look);
-	return (state_section(in, (uint16_t)*tag, &version, body) &&
-	    version == REMOTE_SAVE_VERSION);
+	return (state_section(in, (uint16_t)*tag, version, body) &&
+	    *version >= 1 && *version <= REMOTE_SAVE_VERSION);
 }
 
 static bool
@@ -68,19 +68,34 @@ remote_load_room(struct remote *m, struct state_in *in, bool *bad)
 }
 
 static bool
-remote_load_append(struct remote *m, struct remote_room *r, struct state_in *in)
+remote_load_append(struct remote *m, struct remote_room *r, uint16_t version,
+    struct state_in *in)
 {
 	struct store_asker asker = { .flags = state_get_u16(in) };
 	bool near = state_get_bool(in);
 	struct slice id = state_get_slice(in);
 	struct slice entry = state_get_slice(in), inside;
+	struct store_key k = { .room = { NULL, 0 } };
+	struct store_bounds bounds = { .events = 0 };
 	struct remote_append *p;
+	struct remote_twin twin;
 
+	if (version > 1)
+		k.room = state_get_slice(in);
 	if (!state_end(in) || id.n > UINT8_MAX || entry.n > STORE_FRAME_MAX ||
-	    (near && id.n != 32) || !remote_entry(entry, &inside))
+	    (near && id.n != 32) || !remote_entry(entry, &inside, &twin) ||
+	    twin.epoch.n != 0 || k.room.n > INTEREST_NAME_MAX)
 		return (false);
 	asker.flags &= BUS_NAMED | BUS_FAR | BUS_FINISH;
-	p = r == NULL ? NULL : remote_out_add(r, &asker, id, entry);
+	if (k.room.n != 0 && r != NULL) {
+		k.nsp = remote_nsp(r);
+		if (!r->journal || slice_eq(k.room, JOURNAL_ROOM))
+			return (false);
+		if (!m->p.judge(m->p.arg, &k, &bounds))
+			k.room.n = 0;	/* it keeps nothing any more */
+	}
+	p = r == NULL ? NULL : remote_out_add(r, &asker, id, entry, k.room,
+	    &bounds);
 	if (p == NULL) {
 		m->lost++;
 		return (true);
@@ -115,14 +130,16 @@ remote_load(void *engine, struct slice saved)
 	struct state_in in = state_in(saved), body;
 	struct remote_room *r = NULL;
 	enum remote_save_tag tag;
+	uint16_t version;
 	bool good, bad = false;
 
 	CHECK_MAGIC(m, REMOTE_MAGIC);
-	good = remote_load_next(&in, &tag, &body) && tag == REMOTE_SAVE_HEAD &&
+	good = remote_load_next(&in, &tag, &version, &body) && tag == REMOTE_SAVE_HEAD &&
 	    remote_load_head(m, &body);
-	while (good && (good = remote_load_next(&in, &tag, &body))) {
+	while (good && (good = remote_load_next(&in, &tag, &version,
+	    &body))) {
 		if (tag == REMOTE_SAVE_APPEND)
-			good = remote_load_append(m, r, &body);
+			good = remote_load_append(m, r, version, &body);
 		else
 			remote_load_settle(r);
 		if (tag == REMOTE_SAVE_ROOM) {

@@ -70,12 +70,19 @@ out_tell_waits(struct remote_room *r, struct remote_append *p)
 
 /* --- the line -------------------------------------------------------------*/
 
+static bool
+out_ends_room(const struct remote_append *p)
+{
+	return (p->room_n != 0 && (p->asker.flags & BUS_FINISH) != 0);
+}
+
 static void
 out_free_first(struct remote_room *r)
 {
 	struct remote_append *p = STAILQ_FIRST(&r->out);
 
 	STAILQ_REMOVE_HEAD(&r->out, next);
+	r->nlast -= out_ends_room(p);
 	r->out_bytes -= p->n;
 	r->m->out_bytes -= p->n;
 	r->m->out_events--;
@@ -146,7 +153,7 @@ out_batch(const struct remote_room *r)
 	uint32_t n = 0;
 
 	STAILQ_FOREACH(p, &r->out, next) {
-		bytes += p->n;
+		bytes += p->room_n != 0 ? 2 * p->n : p->n;
 		if (n > 0 && (p->near || n == REMOTE_BATCH ||
 		    bytes > REMOTE_BATCH_BYTES))
 			break;
@@ -224,9 +231,11 @@ remote_out_look(struct remote_room *r)
 
 struct remote_append *
 remote_out_add(struct remote_room *r, const struct store_asker *asker,
-    struct slice id, struct slice entry)
+    struct slice id, struct slice entry, struct slice room,
+    const struct store_bounds *bounds)
 {
-	struct remote_append *p = calloc(1, sizeof *p + id.n + entry.n);
+	struct remote_append *p = calloc(1, sizeof *p + id.n + entry.n +
+	    room.n);
 
 	if (p == NULL)
 		return (NULL);
@@ -237,8 +246,14 @@ remote_out_add(struct remote_room *r, const struct store_asker *asker,
 	if (id.n != 0)
 		memcpy(p->text, id.p, id.n);
 	memcpy(p->text + id.n, entry.p, entry.n);
+	if (room.n != 0) {
+		memcpy(p->text + id.n + entry.n, room.p, room.n);
+		p->room_n = (uint16_t)room.n;
+		p->bounds = *bounds;
+	}
 	STAILQ_INSERT_TAIL(&r->out, p, next);
-	r->ends = (asker->flags & BUS_FINISH) != 0;
+	r->ends = !r->journal && (asker->flags & BUS_FINISH) != 0;
+	r->nlast += out_ends_room(p);
 	r->out_bytes += p->n;
 	r->m->out_bytes += p->n;
 	r->m->out_events++;
@@ -343,7 +358,9 @@ out_take(struct remote *m, const struct store_append *a)
 	if (!out_encode(m, a))
 		return (BUS_STORE_UNAVAILABLE);
 	if (m->entry.wpos > STORE_FRAME_MAX ||
-	    m->entry.wpos + REMOTE_ENTRY_COST > a->bounds.bytes)
+	    m->entry.wpos + REMOTE_ENTRY_COST > a->bounds.bytes ||
+	    (a->room.n != 0 && m->entry.wpos + REMOTE_ENTRY_COST >
+	    a->room_bounds.bytes))
 		return (BUS_STORE_TOO_LARGE);
 	if (!out_has_room(m, m->entry.wpos)) {
 		counter_add(COUNTER_store_refused_waiting, 1);
@@ -360,9 +377,11 @@ out_take(struct remote *m, const struct store_append *a)
 		counter_add(COUNTER_store_refused_redis, 1);
 		return (BUS_STORE_UNAVAILABLE);
 	}
-	if (!remote_up(m) && remote_is_over(r))
+	if (!remote_up(m) && (a->room.n != 0 ?
+	    remote_is_twin_over(r, a->room) : remote_is_over(r)))
 		return (BUS_STORE_FINISHED);
-	p = remote_out_add(r, &a->asker, id, buf_unread(&m->entry));
+	p = remote_out_add(r, &a->asker, id, buf_unread(&m->entry), a->room,
+	    &a->room_bounds);
 	if (p == NULL) {
 		counter_add(COUNTER_store_refused_memory, 1);
 		return (BUS_STORE_UNAVAILABLE);
@@ -394,11 +413,12 @@ remote_append(void *engine, const struct store_append *a)
 
 static void
 out_place(struct remote_room *r, struct remote_append *p, struct slice epoch,
-    uint64_t place, bool was)
+    uint64_t place, const struct remote_twin *twin, bool was)
 {
 	struct remote *m = r->m;
 	struct store_kept kept = { .result = BUS_STORE_OK, .epoch = epoch,
-		.kept = place };
+		.kept = place, .room_epoch = twin->epoch,
+		.room_kept = twin->place };
 	struct store_asker asker = p->asker;
 	struct store_key key = remote_key(r);
 	bool now;
@@ -411,8 +431,8 @@ out_place(struct remote_room *r, struct remote_append *p, struct slice epoch,
 	counter_add(COUNTER_store_appends, p->told);
 	counter_add(COUNTER_store_finished, p->told &&
 	    (asker.flags & BUS_FINISH) != 0);
-	if (!remote_number(m, r, slice_of(p->text + p->id_n, p->n), epoch,
-	    place, false, NULL)) {
+	if (!remote_number(m, r, remote_append_entry(p), epoch, place, false,
+	    twin, NULL)) {
 		counter_add(COUNTER_memory_failures, 1);
 		out_tell(r, p, &kept);
 		return;
@@ -481,6 +501,7 @@ out_over_first(struct remote_room *r)
 static void
 out_placed(struct remote_room *r, struct remote_placed *placed)
 {
+	struct remote_twin twin;
 	uint64_t place;
 	bool was;
 
@@ -488,7 +509,7 @@ out_placed(struct remote_room *r, struct remote_placed *placed)
 	r->refusing = false;
 	out_note_taken(r->m);
 	for (; r->nsent > 0; r->nsent--) {
-		if (!remote_placed_next(placed, &place, &was)) {
+		if (!remote_placed_next(placed, &place, &twin, &was)) {
 			out_lose_first(r);
 			continue;
 		}
@@ -496,7 +517,8 @@ out_placed(struct remote_room *r, struct remote_placed *placed)
 			out_over_first(r);
 			continue;
 		}
-		out_place(r, STAILQ_FIRST(&r->out), placed->epoch, place, was);
+		out_place(r, STAILQ_FIRST(&r->out), placed->epoch, place, &twin,
+		    was);
 		out_free_first(r);
 	}
 }

@@ -264,7 +264,7 @@ read_fill(struct remote_room *r, const struct remote_page *p,
 	buf_reset(&m->page);
 	for (i = 0; i < p->n; i++) {
 		if (!remote_number(m, r, remote_page_entry(p, i, &age_ms),
-		    p->epoch, p->start + i, true, NULL)) {
+		    p->epoch, p->start + i, true, NULL, NULL)) {
 			if (result == BUS_STORE_OK)
 				result = BUS_STORE_GAP;
 			continue;
@@ -352,7 +352,7 @@ read_prime(struct remote_room *r, const struct remote_page *p, uint64_t until)
 	r->base = p->base;
 	for (i = 0; i < p->n; i++)
 		if (remote_number(m, r, remote_page_entry(p, i, &age_ms),
-		    p->epoch, p->start + i, true, NULL))
+		    p->epoch, p->start + i, true, NULL, NULL))
 			remote_push(r, buf_unread(&m->frame), age_ms);
 		else {
 			remote_empty(r);
@@ -480,6 +480,10 @@ remote_read(void *engine, const struct store_read *q)
 	r = remote_get(m, &q->key, &q->bounds);
 	if (r != NULL && read_is_ahead(r, q))
 		remote_in_behind(r);
+	/* who is about to be in it is told by the journal what follows */
+	if (r != NULL && r->twin && r->state == REMOTE_IDLE &&
+	    m->p.any(m->p.arg, &q->key))
+		remote_interest(m, &q->key, true);
 	if (r != NULL && read_knows(r) && read_at_hand(r, q))
 		return;
 	if (r == NULL || m->link.redis == NULL || !remote_up(m) ||

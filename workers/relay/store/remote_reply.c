@@ -9,6 +9,7 @@
 #include "relay/store/store.h"
 
 #define PAGE_HEAD	8u	/* elements before the entries */
+#define TWIN_MAX	(STORE_EPOCH_MAX + PLACE_DIGITS + 2)
 #define PLACE_DIGITS	15u	/* more do not fit into a number of Lua's */
 
 /* Up to the next `end', which goes as well; the last one may have none. */
@@ -64,15 +65,24 @@ remote_placed(struct slice text, struct remote_placed *p)
 }
 
 bool
-remote_placed_next(struct remote_placed *p, uint64_t *place, bool *was)
+remote_placed_next(struct remote_placed *p, uint64_t *place,
+    struct remote_twin *twin, bool *was)
 {
-	struct slice word;
+	struct slice word, number;
 
+	memset(twin, 0, sizeof *twin);
 	if (!reply_word(&p->rest, ' ', true, &word))
 		return (false);
 	*was = word.p[0] == '-';
-	return (reply_number(slice_from(word, *was), place) &&
-	    (*place > 0 || !*was));
+	word = slice_from(word, *was);
+	if (!reply_word(&word, ',', true, &number) ||
+	    !reply_number(number, place) || (*place == 0 && *was))
+		return (false);
+	if (word.n == 0)
+		return (true);
+	return (*place > 0 && reply_word(&word, ',', false, &twin->epoch) &&
+	    reply_is_epoch(twin->epoch) && reply_number(word, &twin->place) &&
+	    twin->place > 0);
 }
 
 /* Redis has numbers as integers, and what a script got from a hash as text. */
@@ -85,6 +95,20 @@ reply_element(const struct reply *o, uint64_t *v)
 	return (o->type == REPLY_INTEGER && o->integer >= 0);
 }
 
+/* "EPOCH:PLACE", or ":0" */
+static bool
+reply_journal(const struct reply *o, struct remote_twin *j)
+{
+	struct slice text = o->text;
+
+	if (o->type != REPLY_STRING)
+		return (false);
+	if (slice_eq(text, SLICE(":0")))
+		return (true);
+	return (reply_word(&text, ':', false, &j->epoch) &&
+	    reply_is_epoch(j->epoch) && reply_number(text, &j->place));
+}
+
 bool
 remote_page(const struct reply *o, struct remote_page *p)
 {
@@ -92,12 +116,16 @@ remote_page(const struct reply *o, struct remote_page *p)
 	size_t i;
 
 	if (o->type != REPLY_ARRAY || o->n < PAGE_HEAD ||
-	    (o->n - PAGE_HEAD) % 2 != 0 ||
 	    o->elements[0]->type != REPLY_STRING)
 		return (false);
 	p->o = o;
 	p->epoch = o->elements[0]->text;
-	p->n = (o->n - PAGE_HEAD) / 2;
+	p->head = PAGE_HEAD + (o->n - PAGE_HEAD) % 2;
+	p->n = (o->n - p->head) / 2;
+	memset(&p->journal, 0, sizeof p->journal);
+	if (p->head > PAGE_HEAD &&
+	    !reply_journal(o->elements[PAGE_HEAD], &p->journal))
+		return (false);
 	if (!reply_is_epoch(p->epoch) ||
 	    !reply_element(o->elements[1], &p->top) ||
 	    !reply_element(o->elements[2], &p->first) ||
@@ -110,8 +138,8 @@ remote_page(const struct reply *o, struct remote_page *p)
 	p->more = more == 1;
 	p->finished = finished == 1;
 	for (i = 0; i < p->n; i++)
-		if (!reply_element(o->elements[PAGE_HEAD + 2 * i], &age) ||
-		    o->elements[PAGE_HEAD + 2 * i + 1]->type != REPLY_STRING)
+		if (!reply_element(o->elements[p->head + 2 * i], &age) ||
+		    o->elements[p->head + 2 * i + 1]->type != REPLY_STRING)
 			return (false);
 	return (p->result >= BUS_STORE_OK && p->result <= BUS_STORE_EPOCH &&
 	    p->first <= p->top && (p->n == 0 || (p->start > 0 &&
@@ -122,9 +150,9 @@ remote_page(const struct reply *o, struct remote_page *p)
 struct slice
 remote_page_entry(const struct remote_page *p, size_t i, uint64_t *age_ms)
 {
-	MUST(i < p->n && reply_element(p->o->elements[PAGE_HEAD + 2 * i],
+	MUST(i < p->n && reply_element(p->o->elements[p->head + 2 * i],
 	    age_ms));
-	return (p->o->elements[PAGE_HEAD + 2 * i + 1]->text);
+	return (p->o->elements[p->head + 2 * i + 1]->text);
 }
 
 bool
@@ -148,29 +176,60 @@ reply_entry_length(struct slice s)
 	    (uint32_t)s.p[2] << 16 | (uint32_t)s.p[3] << 24);
 }
 
+/* What comes first in s; the place, and its bytes there, if it has one.  0: there is
+ * none. */
+static uint32_t
+reply_entry(struct slice s, struct remote_twin *twin, size_t *at)
+{
+	struct slice rest, number;
+	uint32_t n = s.n < 4 ? 0 : reply_entry_length(s);
+
+	memset(twin, 0, sizeof *twin);
+	*at = 4;
+	if ((n & REMOTE_TWICE) != 0) {
+		n &= ~REMOTE_TWICE;
+		rest = slice_from(s, 4);
+		if (rest.n > TWIN_MAX)
+			rest.n = TWIN_MAX;
+		if (!reply_word(&rest, ' ', false, &twin->epoch) ||
+		    !reply_is_epoch(twin->epoch) ||
+		    !reply_word(&rest, '\n', false, &number) ||
+		    !reply_number(number, &twin->place) || twin->place == 0)
+			return (0);
+		*at += twin->epoch.n + number.n + 2;
+	}
+	return (n <= s.n - *at ? n : 0);
+}
+
 bool
 remote_batch_next(struct remote_batch *b, struct slice *entry, bool *bad)
 {
+	struct remote_twin twin;
+	size_t at;
 	uint32_t n;
 
 	*bad = false;
 	if (b->rest.n == 0)
 		return (false);
-	n = b->rest.n < 4 ? 0 : reply_entry_length(b->rest);
-	if (n == 0 || n > b->rest.n - 4) {
+	n = reply_entry(b->rest, &twin, &at);
+	if (n == 0) {
 		*bad = true;
 		return (false);
 	}
-	*entry = slice_of(b->rest.p, n + 4);
-	b->rest = slice_from(b->rest, n + 4);
+	*entry = slice_of(b->rest.p, n + at);
+	b->rest = slice_from(b->rest, n + at);
 	return (true);
 }
 
 bool
-remote_entry(struct slice entry, struct slice *inside)
+remote_entry(struct slice entry, struct slice *inside,
+    struct remote_twin *twin)
 {
-	if (entry.n < 4 || reply_entry_length(entry) != entry.n - 4)
+	size_t at;
+	uint32_t n = reply_entry(entry, twin, &at);
+
+	if (n == 0 || n + at != entry.n)
 		return (false);
-	*inside = slice_from(entry, 4);
+	*inside = slice_from(entry, at);
 	return (true);
 }

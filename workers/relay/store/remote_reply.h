@@ -10,6 +10,12 @@
 
 struct reply;
 
+/* Where the other room has one that two keep; epoch is empty: no other does. */
+struct remote_twin {
+	struct slice	 epoch;
+	uint64_t	 place;
+};
+
 /* What became of a batch. */
 struct remote_placed {
 	struct slice	 token, epoch;
@@ -19,8 +25,8 @@ struct remote_placed {
 bool	remote_placed(struct slice text, struct remote_placed *) MUST_USE;
 /* The next one, which was there before if *was; place 0: the room is finished.
  * false: no more. */
-bool	remote_placed_next(struct remote_placed *, uint64_t *place, bool *was)
-	    MUST_USE;
+bool	remote_placed_next(struct remote_placed *, uint64_t *place,
+	    struct remote_twin *, bool *was) MUST_USE;
 
 struct remote_page {
 	struct slice	 epoch;
@@ -30,6 +36,10 @@ struct remote_page {
 	uint64_t	 start;		/* place of the first entry */
 	const struct reply *o;
 	size_t		 n;		/* entries */
+	/* of a room beside a journal: the journal stood there; its epoch is
+	 * empty: there is nothing in it */
+	size_t		 head;
+	struct remote_twin journal;
 };
 bool	remote_page(const struct reply *, struct remote_page *) MUST_USE;
 /* i is below n. */
@@ -45,7 +55,8 @@ bool	remote_batch(struct slice payload, struct remote_batch *) MUST_USE;
 /* The next entry, as it is kept.  false: no more; *bad: what is left is none. */
 bool	remote_batch_next(struct remote_batch *, struct slice *entry,
 	    bool *bad) MUST_USE;
-/* What is in an entry, without its length.  false: it is none. */
-bool	remote_entry(struct slice entry, struct slice *inside) MUST_USE;
+/* What is in an entry, without its length and place.  false: it is none. */
+bool	remote_entry(struct slice entry, struct slice *inside,
+	    struct remote_twin *) MUST_USE;
 
 #endif

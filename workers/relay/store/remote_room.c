@@ -118,7 +118,7 @@ remote_push(struct remote_room *r, struct slice frame, uint64_t age_ms)
 
 	r->top++;
 	room_touch(r);
-	r->finished = bus_frame(frame, slots, &flags) > 0 &&
+	r->finished = !r->journal && bus_frame(frame, slots, &flags) > 0 &&
 	    (flags & BUS_FINISH) != 0;
 	while (r->n > 0 && (r->n >= r->bounds.events ||
 	    r->bytes + bytes > r->bounds.bytes))
@@ -224,6 +224,7 @@ remote_get(struct remote *m, const struct store_key *k,
 
 	if (r != NULL) {
 		r->bounds = *bounds;
+		remote_pair(r);
 		room_touch(r);
 		return (r);
 	}
@@ -246,6 +247,7 @@ remote_get(struct remote *m, const struct store_key *k,
 	TAILQ_INSERT_TAIL(&m->used, r, used);
 	TAILQ_INSERT_TAIL(&m->all, r, all);
 	m->nrooms++;
+	remote_pair(r);
 	remote_show(m);
 	return (r);
 }
@@ -305,6 +307,7 @@ room_on_tick(struct timer *t, struct mono now)
 			continue;
 		}
 		more = remote_out_look(r);
+		remote_pair(r);
 		more |= remote_in_look(r);
 		more |= remote_read_look(r);
 		r->works = more;

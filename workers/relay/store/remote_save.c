@@ -35,8 +35,9 @@ remote_save_room(struct buf *b, const struct remote_room *r)
 		at = state_open(b, REMOTE_SAVE_APPEND, REMOTE_SAVE_VERSION);
 		state_put_u16(b, p->asker.flags);
 		state_put_bool(b, p->near);
-		state_put_slice(b, slice_of(p->text, p->id_n));
-		state_put_slice(b, slice_of(p->text + p->id_n, p->n));
+		state_put_slice(b, remote_append_id(p));
+		state_put_slice(b, remote_append_entry(p));
+		state_put_slice(b, remote_append_room(p));
 		state_close(b, at);
 	}
 }

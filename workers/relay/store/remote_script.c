@@ -20,118 +20,153 @@
 
 #include "base/digest.h"
 
-/* What both begin with: e, n ...; how the room stands with this server. */
+/* What both begin with. */
 #define SCRIPT_HEAD							\
-"local s, x = KEYS[1], KEYS[2]\n"					\
 "local t = redis.call('TIME')\n"					\
 "local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"			\
-"local h = redis.call('HMGET', s, 'e', 'n', 'f', 'b', 'o', 'l', 'x', 'r', 'g', 'z')\n" \
-"local e, r = h[1], h[8]\n"						\
-"local n, f, b = tonumber(h[2] or 0), tonumber(h[3] or 1), tonumber(h[4] or 0)\n" \
-"local o, l = tonumber(h[5] or 0), tonumber(h[6] or 0)\n"		\
-"local xp, g, z = tonumber(h[7] or 0), tonumber(h[9] or 0), tonumber(h[10] or 0) == 1\n" \
 "local function server()\n"						\
 "  local i = redis.pcall('INFO', 'replication')\n"			\
 "  return type(i) == 'string' and string.match(i, 'master_replid:(%x+)') or ''\n" \
 "end\n"
 
 /*
- * KEYS state stream sent ids [near]; ARGV 1 an epoch to begin, 2 the verb and 3
- * the channel to publish, 4 token, 5 y: it may have been done, 6 y: the server may be
- * another one, 7 and 8 epoch and place that were heard, 9 events, 10 bytes, 11
- * ms that are kept, 12 the host, 13 y: nothing comes behind the last of them; then
- * for each its id, or nothing, and the entry.  Answers "TOKEN EPOCH PLACE ...";
- * -PLACE: it was there; 0: the room is finished.
+ * KEYS state stream sent ids, state and stream of other rooms ... [near]; ARGV 1
+ * an epoch to begin, 2 the verb and 3 the channel to publish, 4 token, 5 y: it may
+ * have been done, 6 y: the server may be another one, 7 and 8 epoch and place that
+ * were heard, 9 events, 10 bytes, 11 ms that are kept, 12 the host, 13 y: nothing
+ * comes behind the last of them, 14 how many other rooms; then what 7 to 11 are for
+ * each of these; then for each that is kept its id, or nothing, the entry, and which
+ * of the other rooms keeps it as well, or 0.  Answers "TOKEN EPOCH PLACE ...", of
+ * one that another room keeps PLACE,EPOCH,PLACE, there behind; -PLACE: it was there;
+ * 0: the room is finished.  What is published, and kept in the first, says of such
+ * an entry where it is in the other.
  */
 static const char script_append[] =
 "local was = ARGV[5] == 'y' and redis.call('GET', KEYS[3])\n"
 "if was and string.sub(was, 1, #ARGV[4] + 1) == ARGV[4] .. ' ' then return was end\n"
 SCRIPT_HEAD
-"local len = redis.call('XLEN', x)\n"
-"local keep = tonumber(ARGV[11])\n"
-"if not e or len ~= n - f + 1 or z and keep > 0 and l < now - keep then\n"
-"  if e or len > 0 then redis.call('DEL', s, x, KEYS[4]) end\n"
-"  e, n, f, b, o, l, xp, g, r, z = ARGV[1], 0, 1, 0, 0, 0, 0, 0, false, false\n"
-"elseif ARGV[7] == e and tonumber(ARGV[8]) > n then\n"
-"  e, g = ARGV[1], n\n"
+"local function open(k, a)\n"
+"  local h = redis.call('HMGET', KEYS[k], 'e', 'n', 'f', 'b', 'o', 'l', 'x', 'r', 'g', 'z')\n"
+"  local w = {s = KEYS[k], x = KEYS[k + 1], e = h[1], r = h[8],\n"
+"    n = tonumber(h[2] or 0), f = tonumber(h[3] or 1), b = tonumber(h[4] or 0),\n"
+"    o = tonumber(h[5] or 0), l = tonumber(h[6] or 0), xp = tonumber(h[7] or 0),\n"
+"    g = tonumber(h[9] or 0), z = tonumber(h[10] or 0) == 1, was = tonumber(h[7] or 0),\n"
+"    ev = tonumber(ARGV[a + 2]), by = tonumber(ARGV[a + 3]), keep = tonumber(ARGV[a + 4])}\n"
+"  local len = redis.call('XLEN', w.x)\n"
+"  if not w.e or len ~= w.n - w.f + 1 or w.z and w.keep > 0 and w.l < now - w.keep then\n"
+"    if w.e or len > 0 then redis.call('DEL', w.s, w.x, k == 1 and KEYS[4] or w.s) end\n"
+"    w.e, w.n, w.f, w.b, w.o, w.l = ARGV[1], 0, 1, 0, 0, 0\n"
+"    w.xp, w.g, w.r, w.z = 0, 0, false, false\n"
+"  elseif ARGV[a] == w.e and tonumber(ARGV[a + 1]) > w.n then\n"
+"    w.e, w.g = ARGV[1], w.n\n"
+"  end\n"
+"  return w\n"
 "end\n"
-"if ARGV[6] == 'y' or not r then\n"
-"  local i = server()\n"
-"  if r and r ~= i then e, g = ARGV[1], n end\n"
-"  r = i\n"
+"local function seat(w, i)\n"
+"  if w.r and w.r ~= i then w.e, w.g = ARGV[1], w.n end\n"
+"  w.r = i\n"
 "end\n"
-"local first, out, ans = n + 1, {}, {ARGV[4], e}\n"
-"for i = 14, #ARGV, 2 do\n"
-"  local id, d, dup = ARGV[i], ARGV[i + 1], false\n"
+"local function push(w, d)\n"
+"  w.n = w.n + 1\n"
+"  redis.call('XADD', w.x, w.n .. '-0', 't', now, 'd', d)\n"
+"  w.b, w.l = w.b + #d + 64, now\n"
+"  if w.n == w.f then w.o = now end\n"
+"end\n"
+"local function close(w)\n"
+"  local function old() return w.b > w.by or (w.keep > 0 and w.o < now - w.keep) end\n"
+"  local function over() return w.f <= w.n and (w.n - w.f + 1 > w.ev or old()) end\n"
+"  if over() and (w.n - w.f + 1 >= w.ev + math.min(16, w.ev) or old()) then\n"
+"    for _ = 1, 8 do\n"
+"      local v = redis.call('XRANGE', w.x, '-', '+', 'COUNT', 17)\n"
+"      local i = 1\n"
+"      while v[i + 1] and over() do\n"
+"        w.b, w.f, w.o, i = w.b - #v[i][2][4] - 64, w.f + 1, tonumber(v[i + 1][2][2]), i + 1\n"
+"      end\n"
+"      if i > 1 then redis.call('XTRIM', w.x, 'MAXLEN', w.n - w.f + 1) end\n"
+"      if i < 17 then break end\n"
+"    end\n"
+"  end\n"
+"  if w.keep == 0 then\n"
+"    if w.xp ~= 0 then redis.call('PERSIST', w.s) redis.call('PERSIST', w.x) end\n"
+"    w.xp = 0\n"
+"  elseif w.xp < now + w.keep + 1800000 then\n"
+"    w.xp = now + w.keep + 3600000\n"
+"  end\n"
+"  redis.call('HSET', w.s, 'e', w.e, 'n', w.n, 'f', w.f, 'b', w.b, 'o', w.o, 'l', w.l, 'x', w.xp, 'r', w.r, 'g', w.g)\n"
+"  if w.z then redis.call('HSET', w.s, 'z', 1) end\n"
+"  if w.xp ~= w.was and w.xp ~= 0 then\n"
+"    redis.call('PEXPIREAT', w.s, w.xp)\n"
+"    redis.call('PEXPIREAT', w.x, w.xp)\n"
+"  end\n"
+"end\n"
+"local m, rooms, near = open(1, 7), {}, KEYS[5 + 2 * ARGV[14]]\n"
+"local id = m.r\n"
+"if ARGV[6] == 'y' or not m.r then id = server() end\n"
+"for i = 1, tonumber(ARGV[14]) do\n"
+"  rooms[i] = open(3 + 2 * i, 10 + 5 * i)\n"
+"  if rooms[i].r and rooms[i].r ~= id then id = server() end\n"
+"end\n"
+"seat(m, id)\n"
+"for i = 1, #rooms do seat(rooms[i], id) end\n"
+"local first, out, ans = m.n + 1, {}, {ARGV[4], m.e}\n"
+"for i = 15 + 5 * ARGV[14], #ARGV, 3 do\n"
+"  local id, d, w, dup = ARGV[i], ARGV[i + 1], rooms[tonumber(ARGV[i + 2])], false\n"
 "  if id ~= '' then dup = redis.call('ZSCORE', KEYS[4], id) end\n"
 "  local c\n"
-"  if KEYS[5] then\n"
-"    c = redis.call('HINCRBY', KEYS[5], ARGV[12], 1)\n"
-"    dup = redis.call('HGET', KEYS[5], 'at' .. c)\n"
-"    redis.call('PEXPIRE', KEYS[5], 60000)\n"
+"  if near then\n"
+"    c = redis.call('HINCRBY', near, ARGV[12], 1)\n"
+"    dup = redis.call('HGET', near, 'at' .. c)\n"
+"    redis.call('PEXPIRE', near, 60000)\n"
 "  end\n"
 "  if dup then\n"
-"    ans[#ans + 1] = '-' .. dup\n"
-"  elseif z then\n"
+"    local v = w and redis.call('XRANGE', m.x, dup .. '-0', dup .. '-0', 'COUNT', 1) or {}\n"
+"    local e, n = string.match(v[1] and v[1][2][4] or '', '^...[\\128-\\255](%w+) (%d+)\\n')\n"
+"    ans[#ans + 1] = '-' .. dup .. (e and ',' .. e .. ',' .. n or '')\n"
+"  elseif (w or m).z then\n"
 "    ans[#ans + 1] = 0\n"
 "  else\n"
-"    n = n + 1\n"
-"    redis.call('XADD', x, n .. '-0', 't', now, 'd', d)\n"
-"    b, l = b + #d + 64, now\n"
-"    if n == f then o = now end\n"
-"    z = ARGV[13] == 'y' and i + 1 == #ARGV\n"
+"    if w then\n"
+"      push(w, d)\n"
+"      d = string.sub(d, 1, 3) .. string.char(string.byte(d, 4) + 128) .. w.e .. ' ' .. w.n .. '\\n' .. string.sub(d, 5)\n"
+"    end\n"
+"    push(m, d)\n"
+"    if ARGV[13] == 'y' and i + 2 == #ARGV then (w or m).z = true end\n"
 "    out[#out + 1] = d\n"
-"    ans[#ans + 1] = n\n"
-"    if c then redis.call('HSET', KEYS[5], 'at' .. c, n) end\n"
+"    ans[#ans + 1] = m.n .. (w and ',' .. w.e .. ',' .. w.n or '')\n"
+"    if c then redis.call('HSET', near, 'at' .. c, m.n) end\n"
 "    if id ~= '' then\n"
-"      redis.call('ZADD', KEYS[4], n, id)\n"
+"      redis.call('ZADD', KEYS[4], m.n, id)\n"
 "      redis.call('ZREMRANGEBYRANK', KEYS[4], 0, -4097)\n"
 "      redis.call('PEXPIRE', KEYS[4], 300000)\n"
 "    end\n"
 "  end\n"
 "end\n"
-"local ev, by = tonumber(ARGV[9]), tonumber(ARGV[10])\n"
-"local function over() return f <= n and (n - f + 1 > ev or b > by or (keep > 0 and o < now - keep)) end\n"
-"if over() and (n - f + 1 >= ev + math.min(16, ev) or b > by or (keep > 0 and o < now - keep)) then\n"
-"  for _ = 1, 8 do\n"
-"    local v = redis.call('XRANGE', x, '-', '+', 'COUNT', 17)\n"
-"    local i = 1\n"
-"    while v[i + 1] and over() do\n"
-"      b, f, o, i = b - #v[i][2][4] - 64, f + 1, tonumber(v[i + 1][2][2]), i + 1\n"
-"    end\n"
-"    if i > 1 then redis.call('XTRIM', x, 'MAXLEN', n - f + 1) end\n"
-"    if i < 17 then break end\n"
-"  end\n"
-"end\n"
-"if keep == 0 then\n"
-"  if xp ~= 0 then redis.call('PERSIST', s) redis.call('PERSIST', x) end\n"
-"  xp = 0\n"
-"elseif xp < now + keep + 1800000 then\n"
-"  xp = now + keep + 3600000\n"
-"end\n"
-"redis.call('HSET', s, 'e', e, 'n', n, 'f', f, 'b', b, 'o', o, 'l', l, 'x', xp, 'r', r, 'g', g)\n"
-"if z then redis.call('HSET', s, 'z', 1) end\n"
-"if xp ~= tonumber(h[7] or 0) and xp ~= 0 then\n"
-"  redis.call('PEXPIREAT', s, xp)\n"
-"  redis.call('PEXPIREAT', x, xp)\n"
-"end\n"
+"close(m)\n"
+"for i = 1, #rooms do close(rooms[i]) end\n"
 "local res = table.concat(ans, ' ')\n"
 "redis.call('SET', KEYS[3], res, 'PX', 3600000)\n"
 "if #out > 0 then\n"
-"  redis.call(ARGV[2], ARGV[3], 'ROOSTK1 ' .. ARGV[4] .. ' ' .. e .. ' ' .. first .. '\\n' .. table.concat(out))\n"
+"  redis.call(ARGV[2], ARGV[3], 'ROOSTK1 ' .. ARGV[4] .. ' ' .. m.e .. ' ' .. first .. '\\n' .. table.concat(out))\n"
 "end\n"
 "return res\n";
 
 /*
- * KEYS state stream; ARGV 1 an epoch to begin, 2 from which part (enum
+ * KEYS state stream [state of the journal]; ARGV 1 an epoch to begin, 2 from which part (enum
  * bus_history_from), 3 epoch and 4 place behind which, 5 events and 6 bytes that
  * fit, 7 events and 8 ms that are kept, 9 y: it is what was heard, 10 y: the server may
  * be another one.  Answers {epoch, newest place, oldest place or 0, behind which
  * the epoch began, result (enum bus_store), 1: there is more, place of the
- * first, 1: it is finished, then for each its age in ms and the entry}.
+ * first, 1: it is finished [, where the journal stands, "EPOCH:PLACE"], then for
+ * each its age in ms and the entry}.
  */
 static const char script_read[] =
 SCRIPT_HEAD
+"local s, x = KEYS[1], KEYS[2]\n"
+"local h = redis.call('HMGET', s, 'e', 'n', 'f', 'b', 'o', 'l', 'x', 'r', 'g', 'z')\n"
+"local e, r = h[1], h[8]\n"
+"local n, f, b = tonumber(h[2] or 0), tonumber(h[3] or 1), tonumber(h[4] or 0)\n"
+"local o, l = tonumber(h[5] or 0), tonumber(h[6] or 0)\n"
+"local g, z = tonumber(h[9] or 0), tonumber(h[10] or 0) == 1\n"
 "local ev, keep = tonumber(ARGV[7]), tonumber(ARGV[8])\n"
 "local since, from = tonumber(ARGV[4]), tonumber(ARGV[2])\n"
 "local len = redis.call('XLEN', x)\n"
@@ -160,6 +195,10 @@ SCRIPT_HEAD
 "  end\n"
 "end\n"
 "local ans = {e, n, lo <= n and lo or 0, g, 1, 0, 0, z and 1 or 0}\n"
+"if KEYS[3] then\n"
+"  local j = redis.call('HMGET', KEYS[3], 'e', 'n')\n"
+"  ans[9] = (j[1] or '') .. ':' .. (j[2] or 0)\n"
+"end\n"
 "local limit, bytes = tonumber(ARGV[5]), tonumber(ARGV[6])\n"
 "if from == 1 or lo > n then\n"
 "  if from == 2 and (ARGV[3] ~= e or since > n) then ans[5] = 3\n"

@@ -27,7 +27,10 @@ struct slice remote_script_text(enum remote_script);
  *
  *	"ROOSTK1 " TOKEN " " EPOCH " " PLACE "\n" ENTRY ...
  *
- * PLACE of the first; each entry begins with its length, u32 little-endian. */
+ * PLACE of the first; each entry begins with its length, u32 little-endian.  Of one
+ * that another room keeps as well the highest bit of that is set, and "EPOCH PLACE\n"
+ * there, not in the length, is next. */
+#define REMOTE_TWICE	(UINT32_C(1) << 31)
 #define REMOTE_MARK	"ROOSTK1 "
 
 #endif

@@ -50,6 +50,9 @@ struct store_kept {
 	/* OK: */
 	struct slice	 epoch;
 	uint64_t	 kept;
+	/* of a journal's that a room keeps as well: where; or empty */
+	struct slice	 room_epoch;
+	uint64_t	 room_kept;
 	struct buf	*frame;		/* as it is kept: BUS_PUBLISH, numbered,
 					 * for nobody; may be written to.  NULL:
 					 * nobody gets it now, */
@@ -65,6 +68,10 @@ struct store_append {
 	bool		 journal;	/* the room is one (keep_journal.h): its place
 					 * goes into the frame's offset, and what
 					 * says of another one stays */
+	/* remote.h, of a journal: this room of the namespace keeps it as well,
+	 * within these bounds; or empty */
+	struct slice	 room;
+	struct store_bounds room_bounds;
 	void		(*done)(void *arg, const struct store_kept *);
 	void		*arg;
 };
