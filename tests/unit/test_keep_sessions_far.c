@@ -1029,6 +1029,33 @@ who_may_have_been_told_later_is_another_one(void **state)
 	assert_true(comes_from_elsewhere(data, at(first + 1)));
 }
 
+/* Nothing was published in the journal's new epoch: it is looked at. */
+static void
+a_page_of_a_room_waits_for_no_epoch(void **state)
+{
+	struct bus_envelope e;
+	struct bus_history *h = bus_history(&e, BUS_HISTORY_TOP);
+
+	(void)state;
+	join("kept");
+	h->nsp = SLICE("/n");
+	h->room = SLICE("kept");
+	e.ref = 9;
+	say(&e, 1);
+	answer_room(2, "f:0");
+	turn(60);
+	wheel_advance(&wheel, (struct mono){ x.mono_ms * 1000 });
+	answer_journal("f", 0, SLICE(""));
+	answer_room(2, "f:0");		/* of before that */
+	turn(60);
+	wheel_advance(&wheel, (struct mono){ x.mono_ms * 1000 });
+	answer_room(2, "f:0");
+	turn(1);
+	assert_true(given(1, BUS_PAGE, &e));
+	assert_int_equal(e.page.top, 2);
+	assert_false(is_told_of_a_gap(1));
+}
+
 /* A colon of the namespace is not the one behind it. */
 static void
 keys_say_where_the_namespace_ends(void **state)
@@ -1379,6 +1406,7 @@ main(void)
 		T(what_has_gone_before_it_came_is_told_of),
 		K(what_a_room_keeps_has_two_places),
 		K(a_page_of_a_room_waits_for_the_journal),
+		K(a_page_of_a_room_waits_for_no_epoch),
 		K(who_may_have_been_told_later_is_another_one),
 		T(what_is_first_heard_of_an_epoch_comes_once),
 		T(the_end_of_an_epoch_that_was_not_heard_is_told_of),

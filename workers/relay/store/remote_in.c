@@ -401,6 +401,7 @@ remote_in_behind(struct remote_room *r)
 	if (r->state != REMOTE_LIVE)
 		return;
 	r->state = REMOTE_DEAF;
+	r->ended = true;
 	in_ask(r);
 	remote_work(r);
 }
@@ -425,7 +426,7 @@ remote_in_look(struct remote_room *r)
 		return (false);
 	if (r->levels && remote_is_level(r))
 		in_settle(r);
-	else if (r->levels && remote_is_odd(r))
+	else if (r->levels && remote_look_odd(r))
 		in_ask(r);
 	if (r->state == REMOTE_LIVE && (r->missed || (r->hole_ms != 0 &&
 	    now_ms - r->hole_ms > REMOTE_HOLE_MS)))

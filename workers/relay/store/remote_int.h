@@ -356,10 +356,11 @@ bool	remote_is_twin_over(struct remote_room *journal, struct slice room);
 void	remote_follow(struct remote_room *journal);
 /* A page of it was read when the journal stood there. */
 void	remote_note_level(struct remote_room *, const struct remote_page *);
-/* The journal is there, or behind; it is in another epoch, which was not there yet,
- * or is over. */
+/* The journal is there, or behind. */
 bool	remote_is_level(const struct remote_room *);
-bool	remote_is_odd(const struct remote_room *);
+/* It is heard in another epoch, which was not there yet, or is over: true, and it is
+ * looked at. */
+bool	remote_look_odd(const struct remote_room *);
 /* The rooms of this journal may have missed something. */
 void	remote_miss_twins(struct remote_room *journal);
 

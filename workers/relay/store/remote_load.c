@@ -94,6 +94,8 @@ remote_load_append(struct remote *m, struct remote_room *r, uint16_t version,
 		if (!m->p.judge(m->p.arg, &k, &bounds))
 			k.room.n = 0;	/* it keeps nothing any more */
 	}
+	if (k.room.n == 0 && r != NULL && r->journal)
+		asker.flags &= (uint16_t)~BUS_FINISH;	/* it goes on */
 	p = r == NULL ? NULL : remote_out_add(r, &asker, id, entry, k.room,
 	    &bounds);
 	if (p == NULL) {

@@ -87,14 +87,17 @@ remote_is_level(const struct remote_room *r)
 }
 
 bool
-remote_is_odd(const struct remote_room *r)
+remote_look_odd(const struct remote_room *r)
 {
 	struct store_key k = remote_journal_key(r);
-	const struct remote_room *j = remote_find(r->m, &k);
+	struct remote_room *j = remote_find(r->m, &k);
 
-	return (j != NULL && j->state == REMOTE_LIVE && r->level_epoch_n != 0 &&
-	    !slice_eq(remote_epoch(j), slice_of(r->level_epoch,
-	    r->level_epoch_n)));
+	if (j == NULL || j->state != REMOTE_LIVE || r->level_epoch_n == 0 ||
+	    slice_eq(remote_epoch(j), slice_of(r->level_epoch,
+	    r->level_epoch_n)))
+		return (false);
+	remote_in_behind(j);
+	return (true);
 }
 
 void
