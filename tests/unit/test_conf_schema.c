@@ -1,6 +1,7 @@
 /* What JSON must be: patterns, formats, schemas, lines of check. */
 #include "conf/schema/schema.h"
 
+#include <bsd/string.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -260,10 +261,10 @@ what_a_schema_cannot_say_is_an_error_with_its_line(void **state)
 		assert_int_equal(rows[i].line, line);
 	}
 	for (i = 0; i < 17; i++)
-		strcat(deep, "{\"items\":");
-	strcat(deep, "{}");
+		(void)strlcat(deep, "{\"items\":", sizeof deep);
+	(void)strlcat(deep, "{}", sizeof deep);
 	for (i = 0; i < 17; i++)
-		strcat(deep, "}");
+		(void)strlcat(deep, "}", sizeof deep);
 	assert_null(conf_schema_read(slice_str(deep), &wrong, &line));
 	assert_string_equal("more than 16 schemas in each other", wrong);
 }

@@ -42,7 +42,7 @@ check_number(struct slice s, double *value)
 }
 
 static bool
-check_count(double d, size_t *n)
+check_whole(double d, size_t *n)
 {
 	if (d < 0 || d > 9e15 || d != (double)(uint64_t)d)
 		return (false);
@@ -51,10 +51,10 @@ check_count(double d, size_t *n)
 }
 
 static const char *
-check_counts(const struct conf_schema *s, size_t *min, size_t *max)
+check_lengths(const struct conf_schema *s, size_t *min, size_t *max)
 {
-	return ((s->has_min && !check_count(s->min, min)) ||
-	    (s->has_max && !check_count(s->max, max)) ?
+	return ((s->has_min && !check_whole(s->min, min)) ||
+	    (s->has_max && !check_whole(s->max, max)) ?
 	    "lengths are whole numbers" : NULL);
 }
 
@@ -69,10 +69,10 @@ check_range_means(struct conf_schema *s)
 	case CONF_IS_INTEGER:
 		return (NULL);
 	case CONF_IS_STRING:
-		wrong = check_counts(s, &s->min_chars, &s->max_chars);
+		wrong = check_lengths(s, &s->min_chars, &s->max_chars);
 		break;
 	case CONF_IS_ARRAY:
-		wrong = check_counts(s, &s->min_items, &s->max_items);
+		wrong = check_lengths(s, &s->min_items, &s->max_items);
 		break;
 	default:
 		return ("only string, number, integer and array have a range");
@@ -327,7 +327,7 @@ check_find(struct conf_schema *root, struct slice path, bool must,
 
 /* "PATH[?]: WHAT", or "closed" */
 static const char *
-check_line(const char *text, struct conf_schema *root)
+check_read_line(const char *text, struct conf_schema *root)
 {
 	struct slice rest = slice_str(text), path;
 	const uint8_t *colon = rest.n == 0 ? NULL : memchr(rest.p, ':', rest.n);
@@ -392,7 +392,7 @@ conf_set_checks(struct conf_parser *p, const struct conf_value *v,
 	event->checked = conf_schema_new();
 	event->checked->said = true;
 	for (i = 0; i < v->n; i++) {
-		wrong = check_line(v->tokens[i].text, event->checked);
+		wrong = check_read_line(v->tokens[i].text, event->checked);
 		if (wrong != NULL)
 			conf_value_bad(p, v, &v->tokens[i], "%s", wrong);
 	}
@@ -415,7 +415,7 @@ conf_free_schema(const struct conf_directive *row, void *object)
 
 /* The file's text, read once for all that name it; NULL: reported. */
 static const struct conf_file *
-schema_file(struct conf_parser *p, const struct conf_value *v,
+check_schema_file(struct conf_parser *p, const struct conf_value *v,
     const char *path)
 {
 	struct conf *conf = p->conf;
@@ -455,7 +455,7 @@ conf_set_schema(struct conf_parser *p, const struct conf_value *v,
 
 	conf_free_schema(v->row, object);
 	event->schema_file = conf_strdup(path);
-	if (path[0] == '\0' || (f = schema_file(p, v, path)) == NULL)
+	if (path[0] == '\0' || (f = check_schema_file(p, v, path)) == NULL)
 		return;
 	event->schema = conf_schema_read(slice_of(f->text, f->n), &wrong,
 	    &line);

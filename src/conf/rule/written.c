@@ -31,7 +31,7 @@ conf_free_data(const struct conf_directive *row, void *object)
 
 /* As they stand in an event, without brackets. */
 static char *
-data_args(char *const *data, size_t n)
+written_args_of(char *const *data, size_t n)
 {
 	struct buf b;
 	char *args;
@@ -71,7 +71,7 @@ conf_set_data(struct conf_parser *p, const struct conf_value *v, void *object)
 	conf_free_data(v->row, object);
 	conf_set_strings(p, v, object);
 	if (event->ndata != 0)
-		event->data_args = data_args(event->data, event->ndata);
+		event->data_args = written_args_of(event->data, event->ndata);
 }
 
 bool
@@ -113,14 +113,14 @@ static const struct {
 	"text:WORDS or JSON"
 
 static void
-member_lower(char *name)
+written_member_lower(char *name)
 {
 	for (; *name != '\0'; name++)
 		*name = (char)tolower((unsigned char)*name);
 }
 
 static const char *
-member_source(const char *text, struct conf_member *m)
+written_member_source(const char *text, struct conf_member *m)
 {
 	const char *rest;
 	size_t i;
@@ -136,7 +136,7 @@ member_source(const char *text, struct conf_member *m)
 			m->from = named_sources[i].from;
 			m->text = conf_strdup(rest);
 			if (m->from == CONF_FROM_HEADER)
-				member_lower(m->text);
+				written_member_lower(m->text);
 			return (NULL);
 		}
 	m->from = CONF_FROM_JSON;
@@ -151,7 +151,7 @@ member_source(const char *text, struct conf_member *m)
 
 /* "MEMBER: SOURCE" */
 static const char *
-member_parse(const char *text, struct conf_member *m)
+written_member_parse(const char *text, struct conf_member *m)
 {
 	struct slice whole = slice_str(text), name, rest;
 	const uint8_t *colon = whole.n == 0 ? NULL :
@@ -167,7 +167,7 @@ member_parse(const char *text, struct conf_member *m)
 	if (name.n == 0)
 		return ("the member has no name");
 	source = conf_strndup(rest.p, rest.n);
-	wrong = member_source(source, m);
+	wrong = written_member_source(source, m);
 	free(source);
 	if (wrong != NULL)
 		return (wrong);
@@ -177,7 +177,7 @@ member_parse(const char *text, struct conf_member *m)
 }
 
 static void
-member_fini(struct conf_member *m)
+written_member_fini(struct conf_member *m)
 {
 	free(m->name);
 	free(m->key);
@@ -192,14 +192,14 @@ conf_free_members(const struct conf_directive *row, void *object)
 
 	(void)row;
 	for (i = 0; i < event->nmembers; i++)
-		member_fini(&event->members[i]);
+		written_member_fini(&event->members[i]);
 	free(event->members);
 	event->members = NULL;
 	event->nmembers = 0;
 }
 
 static bool
-member_repeats(const struct conf_event *event, const struct conf_member *m)
+written_member_repeats(const struct conf_event *event, const struct conf_member *m)
 {
 	size_t i;
 
@@ -227,10 +227,10 @@ conf_set_members(struct conf_parser *p, const struct conf_value *v,
 	if (v->n > 0)
 		event->members = conf_calloc(v->n, sizeof *event->members);
 	for (i = 0; i < v->n; i++) {
-		wrong = member_parse(v->tokens[i].text, &m);
-		if (wrong == NULL && member_repeats(event, &m)) {
+		wrong = written_member_parse(v->tokens[i].text, &m);
+		if (wrong == NULL && written_member_repeats(event, &m)) {
 			wrong = "the member is written twice";
-			member_fini(&m);
+			written_member_fini(&m);
 		}
 		if (wrong != NULL)
 			conf_value_bad(p, v, &v->tokens[i], "%s", wrong);
@@ -240,7 +240,7 @@ conf_set_members(struct conf_parser *p, const struct conf_value *v,
 }
 
 static void
-member_print(const struct conf_member *m, struct buf *out)
+written_member_print(const struct conf_member *m, struct buf *out)
 {
 	size_t i;
 
@@ -268,7 +268,7 @@ conf_dump_members(const struct conf_directive *row, const void *object,
 	buf_byte(out, '{');
 	for (i = 0; i < event->nmembers; i++) {
 		buf_reset(&text);
-		member_print(&event->members[i], &text);
+		written_member_print(&event->members[i], &text);
 		buf_byte(&text, '\0');
 		MUST(!text.oom);
 		buf_str(out, i == 0 ? "" : ", ");
@@ -290,7 +290,7 @@ conf_writes_field(const struct conf_event *event)
 }
 
 static bool
-member_is_kept(char *const *kept, size_t n, const char *name)
+written_member_is_kept(char *const *kept, size_t n, const char *name)
 {
 	size_t i;
 
@@ -306,11 +306,11 @@ conf_not_kept(const struct conf_event *event, const struct conf_namespace *ns)
 	const struct conf_member *m;
 
 	for (m = event->members; m < event->members + event->nmembers; m++)
-		if (m->from == CONF_FROM_QUERY && !member_is_kept(
+		if (m->from == CONF_FROM_QUERY && !written_member_is_kept(
 		    ns->keep_query, ns->nkeep_query, m->text))
 			return ("set has query:NAME, which is not in "
 			    "keep_query of the namespace");
-		else if (m->from == CONF_FROM_HEADER && !member_is_kept(
+		else if (m->from == CONF_FROM_HEADER && !written_member_is_kept(
 		    ns->keep_headers, ns->nkeep_headers, m->text))
 			return ("set has header:NAME, which is not in "
 			    "keep_headers of the namespace");

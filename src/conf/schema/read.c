@@ -19,11 +19,11 @@ struct reader {
 	unsigned	 depth;
 };
 
-static bool reader_bad(struct reader *, struct slice at, const char *fmt, ...)
+static bool read_schema_bad(struct reader *, struct slice at, const char *fmt, ...)
 	    PRINTF_LIKE(3, 4);
 
 static bool
-reader_bad(struct reader *x, struct slice at, const char *fmt, ...)
+read_schema_bad(struct reader *x, struct slice at, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -36,12 +36,12 @@ reader_bad(struct reader *x, struct slice at, const char *fmt, ...)
 	return (false);
 }
 
-static bool reader_schema(struct reader *, struct conf_schema *, struct slice);
+static bool read_schema_whole(struct reader *, struct conf_schema *, struct slice);
 
 /* --- words ---------------------------------------------------------------- */
 
 static bool
-reader_type_word(struct reader *x, struct conf_schema *s, struct slice v)
+read_schema_type_word(struct reader *x, struct conf_schema *s, struct slice v)
 {
 	static const char *const names[] = { "null", "boolean", "integer",
 		"number", "string", "array", "object" };
@@ -53,66 +53,66 @@ reader_type_word(struct reader *x, struct conf_schema *s, struct slice v)
 			s->types |= 1U << i;
 			return (true);
 		}
-	return (reader_bad(x, v, "type: %.*s is no type",
+	return (read_schema_bad(x, v, "type: %.*s is no type",
 	    (int)(v.n > 40 ? 40 : v.n), (const char *)v.p));
 }
 
 static bool
-reader_type(struct reader *x, struct conf_schema *s, struct slice v)
+read_schema_type(struct reader *x, struct conf_schema *s, struct slice v)
 {
 	struct slice key, element;
 	struct json_iter it;
 
 	s->types = 0;
 	if (json_type(v) != JSON_ARRAY)
-		return (reader_type_word(x, s, v));
+		return (read_schema_type_word(x, s, v));
 	MUST(json_enter(v, &it));
 	while (json_next(&it, &key, &element))
-		if (!reader_type_word(x, s, element))
+		if (!read_schema_type_word(x, s, element))
 			return (false);
-	return (s->types != 0 || reader_bad(x, v, "type: there is none"));
+	return (s->types != 0 || read_schema_bad(x, v, "type: there is none"));
 }
 
 static bool
-reader_value(struct reader *x, struct conf_schema *s, struct slice v)
+read_schema_value(struct reader *x, struct conf_schema *s, struct slice v)
 {
 	if (json_type(v) == JSON_OBJECT || json_type(v) == JSON_ARRAY)
-		return (reader_bad(x, v, "enum and const take no objects and "
+		return (read_schema_bad(x, v, "enum and const take no objects and "
 		    "arrays here"));
 	if (s->nvalues == CONF_SCHEMA_VALUES)
-		return (reader_bad(x, v, "more than 256 values"));
+		return (read_schema_bad(x, v, "more than 256 values"));
 	conf_schema_add_value(s, v);
 	return (true);
 }
 
 static bool
-reader_enum(struct reader *x, struct conf_schema *s, struct slice v)
+read_schema_enum(struct reader *x, struct conf_schema *s, struct slice v)
 {
 	struct slice key, element;
 	struct json_iter it;
 
 	if (json_type(v) != JSON_ARRAY || !json_enter(v, &it))
-		return (reader_bad(x, v, "enum must be an array"));
+		return (read_schema_bad(x, v, "enum must be an array"));
 	while (json_next(&it, &key, &element))
-		if (!reader_value(x, s, element))
+		if (!read_schema_value(x, s, element))
 			return (false);
-	return (s->nvalues != 0 || reader_bad(x, v, "enum has no value"));
+	return (s->nvalues != 0 || read_schema_bad(x, v, "enum has no value"));
 }
 
 static bool
-reader_double(struct reader *x, struct slice v, const char *word, double *d)
+read_schema_double(struct reader *x, struct slice v, const char *word, double *d)
 {
 	return ((json_type(v) == JSON_NUMBER && json_double(v, d)) ||
-	    reader_bad(x, v, "%s must be a number", word));
+	    read_schema_bad(x, v, "%s must be a number", word));
 }
 
 static bool
-reader_size(struct reader *x, struct slice v, const char *word, size_t *n)
+read_schema_size(struct reader *x, struct slice v, const char *word, size_t *n)
 {
 	int64_t i;
 
 	if (json_type(v) != JSON_NUMBER || !json_int(v, &i) || i < 0)
-		return (reader_bad(x, v, "%s must be a whole number, 0 or more",
+		return (read_schema_bad(x, v, "%s must be a whole number, 0 or more",
 		    word));
 	*n = (size_t)i;
 	return (true);
@@ -120,11 +120,11 @@ reader_size(struct reader *x, struct slice v, const char *word, size_t *n)
 
 /* The nearer one of minimum and exclusiveMinimum counts. */
 static bool
-reader_min(struct reader *x, struct conf_schema *s, struct slice v, bool open)
+read_schema_min(struct reader *x, struct conf_schema *s, struct slice v, bool open)
 {
 	double d;
 
-	if (!reader_double(x, v, open ? "exclusiveMinimum" : "minimum", &d))
+	if (!read_schema_double(x, v, open ? "exclusiveMinimum" : "minimum", &d))
 		return (false);
 	if (!s->has_min || d > s->min || (d == s->min && open)) {
 		s->min = d;
@@ -135,11 +135,11 @@ reader_min(struct reader *x, struct conf_schema *s, struct slice v, bool open)
 }
 
 static bool
-reader_max(struct reader *x, struct conf_schema *s, struct slice v, bool open)
+read_schema_max(struct reader *x, struct conf_schema *s, struct slice v, bool open)
 {
 	double d;
 
-	if (!reader_double(x, v, open ? "exclusiveMaximum" : "maximum", &d))
+	if (!read_schema_double(x, v, open ? "exclusiveMaximum" : "maximum", &d))
 		return (false);
 	if (!s->has_max || d < s->max || (d == s->max && open)) {
 		s->max = d;
@@ -150,12 +150,12 @@ reader_max(struct reader *x, struct conf_schema *s, struct slice v, bool open)
 }
 
 static bool
-reader_multiple(struct reader *x, struct conf_schema *s, struct slice v)
+read_schema_multiple(struct reader *x, struct conf_schema *s, struct slice v)
 {
 	int64_t i;
 
 	if (json_type(v) != JSON_NUMBER || !json_int(v, &i) || i < 1)
-		return (reader_bad(x, v, "multipleOf must be a whole number "
+		return (read_schema_bad(x, v, "multipleOf must be a whole number "
 		    "here, 1 or more"));
 	s->multiple = i;
 	return (true);
@@ -163,13 +163,13 @@ reader_multiple(struct reader *x, struct conf_schema *s, struct slice v)
 
 /* A string without its quotes, on the heap; NULL: it is none. */
 static char *
-reader_string(struct reader *x, struct slice v, const char *word)
+read_schema_string(struct reader *x, struct slice v, const char *word)
 {
 	char *text, *end;
 
 	if (json_type(v) != JSON_STRING || json_plain_size(v, 0) >
 	    CONF_REGEX_BYTES) {
-		(void)reader_bad(x, v, "%s must be a string", word);
+		(void)read_schema_bad(x, v, "%s must be a string", word);
 		return (NULL);
 	}
 	text = conf_calloc(json_plain_size(v, 0) + 1, 1);
@@ -177,24 +177,24 @@ reader_string(struct reader *x, struct slice v, const char *word)
 	if (memchr(text, 0, (size_t)(end - text)) == NULL)
 		return (text);
 	free(text);
-	(void)reader_bad(x, v, "%s has a zero byte", word);
+	(void)read_schema_bad(x, v, "%s has a zero byte", word);
 	return (NULL);
 }
 
 static bool
-reader_pattern(struct reader *x, struct conf_schema *s, struct slice v)
+read_schema_pattern(struct reader *x, struct conf_schema *s, struct slice v)
 {
 	const char *wrong;
 
-	s->pattern_text = reader_string(x, v, "pattern");
+	s->pattern_text = read_schema_string(x, v, "pattern");
 	if (s->pattern_text == NULL)
 		return (false);
 	s->pattern = conf_regex_new(s->pattern_text, &wrong);
-	return (s->pattern != NULL || reader_bad(x, v, "%s", wrong));
+	return (s->pattern != NULL || read_schema_bad(x, v, "%s", wrong));
 }
 
 static bool
-reader_format(struct reader *x, struct conf_schema *s, struct slice v)
+read_schema_format(struct reader *x, struct conf_schema *s, struct slice v)
 {
 	static const char *const names[] = { "date-time", "date", "time",
 		"email", "uuid", "uri", "ipv4", "ipv6" };
@@ -206,22 +206,22 @@ reader_format(struct reader *x, struct conf_schema *s, struct slice v)
 			s->format = (enum conf_format_of)i;
 			return (true);
 		}
-	return (reader_bad(x, v, "format must be one of " CONF_FORMATS));
+	return (read_schema_bad(x, v, "format must be one of " CONF_FORMATS));
 }
 
 /* --- schemas in it -------------------------------------------------------- */
 
 static bool
-reader_items(struct reader *x, struct conf_schema *s, struct slice v)
+read_schema_items(struct reader *x, struct conf_schema *s, struct slice v)
 {
 	s->items = conf_schema_new();
-	return (reader_schema(x, s->items, v));
+	return (read_schema_whole(x, s->items, v));
 }
 
 static struct conf_schema_member *
-reader_member(struct reader *x, struct conf_schema *s, struct slice raw)
+read_schema_member(struct reader *x, struct conf_schema *s, struct slice raw)
 {
-	char *name = reader_string(x, raw, "a property's name");
+	char *name = read_schema_string(x, raw, "a property's name");
 	struct conf_schema_member *m;
 
 	if (name == NULL)
@@ -229,45 +229,45 @@ reader_member(struct reader *x, struct conf_schema *s, struct slice raw)
 	m = conf_schema_member(s, slice_str(name));
 	free(name);
 	if (m == NULL)
-		(void)reader_bad(x, raw, "more than 64 properties of an "
+		(void)read_schema_bad(x, raw, "more than 64 properties of an "
 		    "object");
 	return (m);
 }
 
 static bool
-reader_properties(struct reader *x, struct conf_schema *s, struct slice v)
+read_schema_properties(struct reader *x, struct conf_schema *s, struct slice v)
 {
 	struct conf_schema_member *m;
 	struct slice key, value;
 	struct json_iter it;
 
 	if (json_type(v) != JSON_OBJECT || !json_enter(v, &it))
-		return (reader_bad(x, v, "properties must be an object"));
+		return (read_schema_bad(x, v, "properties must be an object"));
 	while (json_next(&it, &key, &value)) {
-		m = reader_member(x, s, key);
+		m = read_schema_member(x, s, key);
 		if (m == NULL)
 			return (false);
 		if (m->declared)
-			return (reader_bad(x, key, "the property is there "
+			return (read_schema_bad(x, key, "the property is there "
 			    "already"));
 		m->declared = true;
-		if (!reader_schema(x, m->schema, value))
+		if (!read_schema_whole(x, m->schema, value))
 			return (false);
 	}
 	return (true);
 }
 
 static bool
-reader_required(struct reader *x, struct conf_schema *s, struct slice v)
+read_schema_required(struct reader *x, struct conf_schema *s, struct slice v)
 {
 	struct conf_schema_member *m;
 	struct slice key, element;
 	struct json_iter it;
 
 	if (json_type(v) != JSON_ARRAY || !json_enter(v, &it))
-		return (reader_bad(x, v, "required must be an array"));
+		return (read_schema_bad(x, v, "required must be an array"));
 	while (json_next(&it, &key, &element)) {
-		m = reader_member(x, s, element);
+		m = read_schema_member(x, s, element);
 		if (m == NULL)
 			return (false);
 		m->required = true;
@@ -276,31 +276,31 @@ reader_required(struct reader *x, struct conf_schema *s, struct slice v)
 }
 
 static bool
-reader_closed(struct reader *x, struct conf_schema *s, struct slice v)
+read_schema_closed(struct reader *x, struct conf_schema *s, struct slice v)
 {
 	s->closed = json_type(v) == JSON_FALSE;
 	return (s->closed || json_type(v) == JSON_TRUE ||
-	    reader_bad(x, v, "additionalProperties must be true or false "
+	    read_schema_bad(x, v, "additionalProperties must be true or false "
 	    "here"));
 }
 
 static bool
-reader_any(struct reader *x, struct conf_schema *s, struct slice v)
+read_schema_any(struct reader *x, struct conf_schema *s, struct slice v)
 {
 	struct slice key, element;
 	struct json_iter it;
 
 	if (json_type(v) != JSON_ARRAY || !json_enter(v, &it))
-		return (reader_bad(x, v, "anyOf must be an array"));
+		return (read_schema_bad(x, v, "anyOf must be an array"));
 	s->any = conf_calloc(CONF_SCHEMA_ANY, sizeof(struct conf_schema *));
 	while (json_next(&it, &key, &element)) {
 		if (s->nany == CONF_SCHEMA_ANY)
-			return (reader_bad(x, v, "more than 16 in anyOf"));
+			return (read_schema_bad(x, v, "more than 16 in anyOf"));
 		s->any[s->nany] = conf_schema_new();
-		if (!reader_schema(x, s->any[s->nany++], element))
+		if (!read_schema_whole(x, s->any[s->nany++], element))
 			return (false);
 	}
-	return (s->nany != 0 || reader_bad(x, v, "anyOf has no schema"));
+	return (s->nany != 0 || read_schema_bad(x, v, "anyOf has no schema"));
 }
 
 /* --- a schema ------------------------------------------------------------- */
@@ -332,46 +332,46 @@ static const struct {
 };
 
 static bool
-reader_word(struct reader *x, struct conf_schema *s, enum word word,
+read_schema_word(struct reader *x, struct conf_schema *s, enum word word,
     struct slice v)
 {
 	switch (word) {
 	case WORD_TYPE:
-		return (reader_type(x, s, v));
+		return (read_schema_type(x, s, v));
 	case WORD_ENUM:
-		return (reader_enum(x, s, v));
+		return (read_schema_enum(x, s, v));
 	case WORD_CONST:
-		return (reader_value(x, s, v));
+		return (read_schema_value(x, s, v));
 	case WORD_MINIMUM:
 	case WORD_ABOVE:
-		return (reader_min(x, s, v, word == WORD_ABOVE));
+		return (read_schema_min(x, s, v, word == WORD_ABOVE));
 	case WORD_MAXIMUM:
 	case WORD_BELOW:
-		return (reader_max(x, s, v, word == WORD_BELOW));
+		return (read_schema_max(x, s, v, word == WORD_BELOW));
 	case WORD_MULTIPLE:
-		return (reader_multiple(x, s, v));
+		return (read_schema_multiple(x, s, v));
 	case WORD_MIN_LENGTH:
-		return (reader_size(x, v, "minLength", &s->min_chars));
+		return (read_schema_size(x, v, "minLength", &s->min_chars));
 	case WORD_MAX_LENGTH:
-		return (reader_size(x, v, "maxLength", &s->max_chars));
+		return (read_schema_size(x, v, "maxLength", &s->max_chars));
 	case WORD_PATTERN:
-		return (reader_pattern(x, s, v));
+		return (read_schema_pattern(x, s, v));
 	case WORD_FORMAT:
-		return (reader_format(x, s, v));
+		return (read_schema_format(x, s, v));
 	case WORD_ITEMS:
-		return (reader_items(x, s, v));
+		return (read_schema_items(x, s, v));
 	case WORD_MIN_ITEMS:
-		return (reader_size(x, v, "minItems", &s->min_items));
+		return (read_schema_size(x, v, "minItems", &s->min_items));
 	case WORD_MAX_ITEMS:
-		return (reader_size(x, v, "maxItems", &s->max_items));
+		return (read_schema_size(x, v, "maxItems", &s->max_items));
 	case WORD_PROPERTIES:
-		return (reader_properties(x, s, v));
+		return (read_schema_properties(x, s, v));
 	case WORD_REQUIRED:
-		return (reader_required(x, s, v));
+		return (read_schema_required(x, s, v));
 	case WORD_ADDITIONAL:
-		return (reader_closed(x, s, v));
+		return (read_schema_closed(x, s, v));
 	case WORD_ANY:
-		return (reader_any(x, s, v));
+		return (read_schema_any(x, s, v));
 	case WORD_NOTE:
 		break;
 	}
@@ -380,7 +380,7 @@ reader_word(struct reader *x, struct conf_schema *s, enum word word,
 
 /* Which of the words it is; once said is said. */
 static bool
-reader_known(struct reader *x, struct conf_schema *s, struct slice key,
+read_schema_known(struct reader *x, struct conf_schema *s, struct slice key,
     struct slice v, uint32_t *said)
 {
 	size_t i;
@@ -389,17 +389,17 @@ reader_known(struct reader *x, struct conf_schema *s, struct slice key,
 		if (!json_string_eq(key, slice_str(known[i].name)))
 			continue;
 		if ((*said >> i & 1) != 0)
-			return (reader_bad(x, key, "%s is there already",
+			return (read_schema_bad(x, key, "%s is there already",
 			    known[i].name));
 		*said |= 1U << i;
-		return (reader_word(x, s, known[i].word, v));
+		return (read_schema_word(x, s, known[i].word, v));
 	}
-	return (reader_bad(x, key, "%.*s is not supported",
+	return (read_schema_bad(x, key, "%.*s is not supported",
 	    (int)(key.n > 60 ? 60 : key.n), (const char *)key.p));
 }
 
 static bool
-reader_schema(struct reader *x, struct conf_schema *s, struct slice v)
+read_schema_whole(struct reader *x, struct conf_schema *s, struct slice v)
 {
 	struct slice key, value;
 	struct json_iter it;
@@ -408,18 +408,18 @@ reader_schema(struct reader *x, struct conf_schema *s, struct slice v)
 	if (json_type(v) == JSON_TRUE)
 		return (true);
 	if (json_type(v) != JSON_OBJECT || !json_enter(v, &it))
-		return (reader_bad(x, v, "a schema must be an object, or "
+		return (read_schema_bad(x, v, "a schema must be an object, or "
 		    "true"));
 	if (x->depth == CONF_SCHEMA_DEPTH)
-		return (reader_bad(x, v, "more than 16 schemas in each "
+		return (read_schema_bad(x, v, "more than 16 schemas in each "
 		    "other"));
 	x->depth++;
 	while (json_next(&it, &key, &value))
-		if (!reader_known(x, s, key, value, &said))
+		if (!read_schema_known(x, s, key, value, &said))
 			return (false);
 	x->depth--;
 	/* both would have to hold */
-	return ((said & 6) != 6 || reader_bad(x, v,
+	return ((said & 6) != 6 || read_schema_bad(x, v,
 	    "enum and const are not supported together"));
 }
 
@@ -433,9 +433,9 @@ conf_schema_read(struct slice text, const char **wrong, int *line)
 
 	x = (struct reader){ .at = NULL };
 	if (json_value(text, &v) != (ssize_t)text.n || text.n == 0)
-		(void)reader_bad(&x, text, "is no JSON");
+		(void)read_schema_bad(&x, text, "is no JSON");
 	else
-		(void)reader_schema(&x, s, v);
+		(void)read_schema_whole(&x, s, v);
 	if (x.wrong[0] == '\0')
 		return (s);
 	*wrong = x.wrong;

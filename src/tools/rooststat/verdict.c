@@ -94,6 +94,7 @@ static const struct verdict_row {
 	{ "files_lost",		"", SEVERITY_BAD },
 	{ "forwards_failed",	"", SEVERITY_WARN },
 	{ "forwards_refused",	"", SEVERITY_WARN },
+	{ "handshake_values_dropped", "", SEVERITY_NOTE },
 	{ "hook_dead",		"", SEVERITY_BAD },
 	{ "hook_dropped",	"", SEVERITY_BAD },
 	{ "hook_failures",	"", SEVERITY_WARN },

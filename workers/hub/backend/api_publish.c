@@ -90,7 +90,7 @@ publish_read_event(struct order *o, const struct hub *h, struct slice body)
 static bool
 publish_checks(struct order *o)
 {
-	static char words[sizeof(((struct conf_fault *)0)->path) + 128];
+	static char words[512];
 	const struct conf_namespace *ns = o->to.ns;
 	const struct conf_event *r;
 	uint8_t name[CONF_EVENT_MAX];
