@@ -522,6 +522,8 @@ enum conf_log_connections {
 enum conf_seccomp { CONF_SECCOMP_ON, CONF_SECCOMP_LOG, CONF_SECCOMP_OFF };
 /* Where histories are kept; what becomes of events while that is away. */
 enum conf_store { CONF_STORE_AUTO, CONF_STORE_MEMORY, CONF_STORE_REDIS };
+/* Who reads slowly what a kept room gets. */
+enum conf_slow { CONF_SLOW_CURSOR, CONF_SLOW_CLOSE };
 enum conf_outage { CONF_OUTAGE_BUFFER, CONF_OUTAGE_REFUSE };
 /* What a process that crashes leaves of its memory. */
 enum conf_core_dumps { CONF_CORE_OFF, CONF_CORE_BARE, CONF_CORE_FULL };
@@ -597,6 +599,7 @@ struct conf {
 	uint64_t	 handshake_timeout_ms;
 	uint64_t	 keepalive_timeout_ms;	/* idle HTTP connection */
 	uint64_t	 slow_consumer_timeout_ms;
+	enum conf_slow	 slow_kept;
 	uint64_t	 close_timeout_ms;	/* our Close not answered */
 	unsigned	 fragments;		/* frames of one message */
 	unsigned	 rooms_per_session;

@@ -1,11 +1,12 @@
 /*
  * Rooms that keep a history, and 200 clients that are cut by chance: their
- * connections, the workers, the relay, reloads, more and fewer workers.  Each
+ * connections, the workers, the relay, reloads, more and fewer workers.  Some
+ * stop to read for a while, so long that they read on in the store.  Each
  * client ends with every event of its room once and in the same order as all
  * others, or was told of a gap.
  *
  * usage: node tests/history/cuts.mjs [--seconds N] [--clients N]
- *            [--kinds connections,workers,relay,reloads,numbers]
+ *            [--kinds connections,workers,relay,reloads,numbers,slow]
  *            [--break lose|double|swap|deaf]
  * Ten minutes by default, or HISTORY_CUTS_SECONDS; ROOSTD names the daemon.
  * With --break the clients do wrong to what they hear, which must be noticed.
@@ -22,6 +23,7 @@ const conf = `
 worker_timeout = 60s
 drain_time = 10s
 ${stopTime}
+limits { send_queue_bytes = 64KB slow_consumer_timeout = 60s }
 store { bytes = 256MB room_bytes = 64MB }
 namespace "/cut" { auth = none
     room "k:{r}" { join = open history = 100000 }
@@ -51,6 +53,9 @@ class Cutter {
 			for (let i = 0; i < 10; i++)
 				any(this.members).cut();
 			return sleep(100);
+		case 'slow':
+			this.slow();
+			return sleep(50);
 		case 'workers':
 			if (this.workers().length > 1)
 				this.kill(any(this.workers()));
@@ -67,6 +72,19 @@ class Cutter {
 			    'SIGTTOU' : 'SIGTTIN');
 			return sleep(700 * slow);
 		}
+	}
+	/* It does not read while much is said in its room. */
+	slow() {
+		const m = any(this.members);
+		if (!m.alive || !m.joined || m.ws.s.sock.isPaused())
+			return;
+		const { sock } = m.ws.s;
+		const others = this.members.filter((o) => o.room === m.room &&
+		    o !== m);
+		sock.pause();
+		for (let i = 0; i < 40 && others.length > 0; i++)
+			any(others).speak('x'.repeat(20000));
+		setTimeout(() => sock.resume(), 1500 + Math.random() * 1500);
 	}
 	async run(ms) {
 		const end = Date.now() + ms;
@@ -116,7 +134,7 @@ async function settle(members) {
 /* What was wrong, and what happened. */
 export async function cuts({ seconds = 600, clients = 200, broken,
 	kinds = ['connections', 'connections', 'workers', 'relay', 'reloads',
-		'numbers'] } = {}) {
+		'numbers', 'slow', 'slow'] } = {}) {
 	const d = await Daemon.start({ workers: WORKERS, conf });
 	d.mayDie = true;
 	const ledger = new Ledger();
@@ -135,9 +153,10 @@ export async function cuts({ seconds = 600, clients = 200, broken,
 		clearInterval(timer);
 		for (const words of await settle(members))
 			ledger.say(words);
+		const cursors = await d.metric('cursors_done');
 		const { wrong, events, gaps, replayed, recovered, joins, refused,
 			kept } = ledger;
-		return { wrong, counts: { events, kept, refused, joins, recovered,
+		return { wrong, counts: { events, cursors, kept, refused, joins, recovered,
 			replayed, gaps, ...cutter.count } };
 	} finally {
 		clearInterval(timer);

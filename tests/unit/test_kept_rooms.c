@@ -394,6 +394,160 @@ nor_do_those_who_are_parked(void **state)
 	moving_close(&m);
 }
 
+/* --- who reads slowly ----------------------------------------------------- */
+
+/* It has got 4 and not read it, and is not given 5. */
+static struct fake_conn *
+slow(struct fixture *x)
+{
+	struct fake_conn *a = member(x, x->f);
+
+	x->f->hub->kept_bytes = 16;
+	a->window = 0;
+	comes(x, x->f, "r", 4);
+	comes(x, x->f, "r", 5);
+	x->f->hub->kept_bytes = 65536;	/* once is enough */
+	return (a);
+}
+
+static void
+who_reads_slowly_reads_on_in_the_store(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *b = member(x, x->f), *a = slow(x);
+	uint64_t done = counter_get(COUNTER_cursors_done);
+
+	comes(x, x->f, "r", 6);
+	hears(b, 4, 6);
+	assert_int_equal(x->f->hub->nlags, 1);
+	assert_int_equal(counter_get(COUNTER_cursors_open), 1);
+	fake_advance(x->w, 200);
+	asks(x, x->f, BUS_HISTORY_AFTER, 4);
+	comes(x, x->f, "r", 7);		/* before the answer, and in it */
+	page(x, x->f, 5, 5, 1, true);
+	asks(x, x->f, BUS_HISTORY_AFTER, 5);
+	page(x, x->f, 6, 7, 1, false);
+	assert_int_equal(x->f->hub->nlags, 0);
+	a->window = SIZE_MAX;
+	comes(x, x->f, "r", 8);
+	hears(a, 4, 8);
+	hears(b, 7, 8);
+	asks_nothing(x, x->f);
+	assert_int_equal(counter_get(COUNTER_cursors_done), done + 1);
+}
+
+/* In the stream the answer is behind what the others miss. */
+static void
+it_does_not_pass_by_a_room_that_is_healed(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *b = member(x, x->f), *a = slow(x);
+	struct bus_envelope heal, own;
+
+	fake_advance(x->w, 200);
+	asks(x, x->f, BUS_HISTORY_AFTER, 4);
+	own = x->asked;
+	comes(x, x->f, "r", 8);		/* 6 and 7 are missing */
+	asks(x, x->f, BUS_HISTORY_AFTER, 5);
+	heal = x->asked;
+	x->asked.ref = own.ref;
+	page(x, x->f, 5, 8, 1, false);
+	assert_int_equal(x->f->hub->nlags, 1);
+	x->asked.ref = heal.ref;
+	page(x, x->f, 6, 9, 1, false);
+	hears(b, 4, 9);
+	fake_advance(x->w, 600);
+	asks(x, x->f, BUS_HISTORY_AFTER, 8);
+	page(x, x->f, 9, 9, 1, false);
+	a->window = SIZE_MAX;
+	comes(x, x->f, "r", 10);
+	hears(a, 4, 10);
+	hears(b, 10, 10);
+}
+
+static void
+who_is_not_answered_asks_again(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *a = slow(x);
+
+	fake_advance(x->w, 200);
+	asks(x, x->f, BUS_HISTORY_AFTER, 4);
+	fake_advance(x->w, 2500);
+	asks_nothing(x, x->f);
+	fake_advance(x->w, 600);
+	asks(x, x->f, BUS_HISTORY_AFTER, 4);
+	leaves(x, x->f, "r");
+	assert_int_equal(x->f->hub->nlags, 0);
+	page(x, x->f, 5, 5, 1, false);
+	a->window = SIZE_MAX;
+	fake_say(x->f, a, "42/n,1[\"history:get\",{\"room\":\"r\"}]");
+	fake_starts(a, "42/n,[\"m\",4");
+	fake_starts(a, "43/n,1[{\"error\":{\"code\":\"not_member\"");
+	fake_hears(a, "");
+}
+
+/* There are too many of them: as if rooms kept nothing. */
+static void
+one_of_too_many_is_queued_for(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *a = member(x, x->f);
+	uint64_t refused = counter_get(COUNTER_cursors_refused);
+
+	x->f->hub->kept_bytes = 16;
+	a->window = 0;
+	comes(x, x->f, "r", 4);
+	x->f->hub->nlags = UINT32_MAX / 2;
+	comes(x, x->f, "r", 5);
+	comes(x, x->f, "r", 6);
+	x->f->hub->nlags = 0;
+	assert_int_equal(counter_get(COUNTER_cursors_refused), refused + 2);
+	a->window = SIZE_MAX;
+	x->f->hub->kept_bytes = 4096;
+	comes(x, x->f, "r", 7);
+	hears(a, 4, 7);
+}
+
+static void
+its_place_goes_with_it_to_another_worker(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *b = member(x, x->g), *a = slow(x);
+	struct moving m;
+
+	comes(x, x->g, "r", 4);
+	comes(x, x->g, "r", 5);
+	moving_open(&m, x->f, x->g);
+	a = moving(&m, a);
+	moving_close(&m);
+	assert_int_equal(x->f->hub->nlags, 0);
+	assert_int_equal(x->g->hub->nlags, 1);
+	comes(x, x->g, "r", 6);
+	hears(b, 4, 6);
+	fake_advance(x->w, 200);
+	asks(x, x->g, BUS_HISTORY_AFTER, 4);
+	page(x, x->g, 5, 6, 1, false);
+	a->window = SIZE_MAX;
+	comes(x, x->g, "r", 7);
+	hears(a, 4, 7);
+	hears(b, 7, 7);
+}
+
+/* What it has not read on to would be missing when it came back. */
+static void
+nor_is_it_kept_for_its_client(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *a = slow(x);
+
+	fake_gone(x->f, a);
+	fake_turn(x->w);
+	assert_null(parked_first(x->f->hub));
+	assert_int_equal(x->f->hub->nlags, 0);
+	assert_int_equal(counter_get(COUNTER_cursors_open), 0);
+}
+
 int
 main(void)
 {
@@ -407,6 +561,12 @@ main(void)
 		KEPT_TEST(nobody_comes_into_a_room_that_is_healed),
 		KEPT_TEST(nobody_leaves_a_room_that_is_healed),
 		KEPT_TEST(nor_do_those_who_are_parked),
+		KEPT_TEST(who_reads_slowly_reads_on_in_the_store),
+		KEPT_TEST(it_does_not_pass_by_a_room_that_is_healed),
+		KEPT_TEST(who_is_not_answered_asks_again),
+		KEPT_TEST(one_of_too_many_is_queued_for),
+		KEPT_TEST(its_place_goes_with_it_to_another_worker),
+		KEPT_TEST(nor_is_it_kept_for_its_client),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

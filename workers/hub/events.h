@@ -39,6 +39,9 @@ struct hub_events {
 	/* One more connection of this user is counted. */
 	void	(*user_came[EVENT_HEARERS])(struct hub *,
 		    const struct principal *);
+	/* Too much is queued for this member to be given what its room keeps;
+	 * true: so it is not, from this one on. */
+	bool	(*lags)(struct membership *, const struct publication *);
 	/* The members of a room have got this one, which it keeps; NULL: some
 	 * that were missing. */
 	void	(*kept)(struct hub *, struct room *,

@@ -32,6 +32,7 @@
 #include "hub/session/limit.h"
 #include "hub/session/note.h"
 #include "hub/session/tokens.h"
+#include "hub/store/lag.h"
 #include "hub/store/store.h"
 #include "hub/stream/inbox.h"
 #include "hub/stream/stream.h"
@@ -42,7 +43,9 @@
 /* Each with who hears of it, in this order. */
 static const struct hub_events events = {
 	.room_entered = { presence_room_enter, recover_room_entered },
-	.room_left = { presence_room_leave, recover_room_left },
+	.room_left = { presence_room_leave, recover_room_left,
+	    lag_room_left },
+	.lags = lag_begin,
 	.session_begun = { presence_session_begin, note_joined,
 	    inbox_session_begin },
 	.session_ended = { ask_left, presence_session_end,
@@ -105,6 +108,8 @@ hub_new(const struct hub_params *p)
 	h->volatile_bytes = h->conf->send_queue_bytes / 4;
 	if (h->volatile_bytes > BATCH_MAX)
 		h->volatile_bytes = BATCH_MAX;
+	h->kept_bytes = h->conf->slow_kept == CONF_SLOW_CURSOR ?
+	    h->conf->send_queue_bytes / 2 : UINT64_MAX / 2;
 	/* a share's answers leave a client far from its limit */
 	work_init(&h->work, h->conf->send_queue_bytes / 4);
 	out_init(&h->out);

@@ -73,6 +73,9 @@ struct hub {
 	uint64_t	 mono_tick_us;	/* interest_retry last ran */
 	uint64_t	 nclients;	/* made so far */
 	uint64_t	 volatile_bytes; /* queued: no more volatile events */
+	uint64_t	 kept_bytes;	/* queued: what rooms keep is read from the
+					 * store */
+	uint32_t	 nlags;		/* memberships of which that is so */
 	uint64_t	 seq;		/* publications made here */
 	uint32_t	 stamp;		/* see fanout.c */
 	struct buf	 meta;		/* scratch for one publication's meta */

@@ -66,13 +66,16 @@ enum room_kind {
 	ROOM_USER = INTEREST_USER,
 	ROOM_WATCH = INTEREST_WATCH	/* those who watch a user's presence */
 };
+#define ROOM_INDEX_MAX	((1u << 30) - 1)	/* membership.index */
 #define ROOM_NAME_MAX	INTEREST_NAME_MAX	/* bytes of a room's name */
 
 struct membership {		/* one session in one room */
 	struct room	*room;
 	struct session	*session;
 	struct membership *next;	/* of the same session */
-	uint32_t	 index : 31;	/* in the array of its wire */
+	uint32_t	 index : 30;	/* in the array of its wire */
+	uint32_t	 lags : 1;	/* store/lag: what its room keeps comes to it
+					 * from the store */
 	uint32_t	 asked : 1;	/* by the client, which may lose the right;
 					 * no back end or route put it there */
 	uint32_t	 presence;	/* service/presence */

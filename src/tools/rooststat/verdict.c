@@ -76,6 +76,8 @@ static const struct verdict_row {
 	{ "control_bad",	"", SEVERITY_BAD },
 	{ "count_full",		"", SEVERITY_BAD },
 	{ "deliveries_dropped",	"why=\"memory\"", SEVERITY_BAD },
+	{ "cursor_gaps",	"", SEVERITY_WARN },
+	{ "cursors_refused",	"", SEVERITY_WARN },
 	{ "deliveries_dropped",	"why=\"keys\"", SEVERITY_NOTE },
 	{ "deliveries_dropped",	"why=\"volatile\"", SEVERITY_NOTE },
 	{ "deliveries_dropped",	"", SEVERITY_WARN },

@@ -14,8 +14,9 @@ export class Ledger {
 		this.events = this.gaps = this.replayed = this.recovered =
 		    this.joins = this.refused = this.kept = 0;
 	}
-	/* One place has one event, whoever tells of it. */
-	note(room, epoch, offset, text, who) {
+	/* One place has one event, whoever tells of it; what fills it is nothing. */
+	note(room, epoch, offset, full, who) {
+		const text = full.replace(/x+$/, '');
 		const place = `${room} ${epoch}:${offset}`;
 		const was = this.places.get(place);
 		if (was !== undefined && was !== text)
@@ -113,10 +114,10 @@ export class Member {
 		this.ledger.gaps++;
 		this.told = true;
 	}
-	speak() {
+	speak(more = '') {
 		if (!this.alive || !this.joined)
 			return;
-		const text = `${this.id}.${++this.said}`;
+		const text = `${this.id}.${++this.said}${more}`;
 		this.ask('n', { room: this.room, text }, (r) => {
 			if (r.offset === undefined)
 				this.ledger.refused++;

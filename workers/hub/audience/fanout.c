@@ -143,6 +143,28 @@ fanout_late(struct hub *h, struct outq *q, uint64_t id, struct msg *m)
 	return (false);
 }
 
+/* --- who is left to read on in the store ----------------------------------- */
+
+/* Its socket is full; or so much comes in one turn that this would end it if it
+ * were. */
+static bool
+fanout_is_full(const struct hub *h, const struct outq *q)
+{
+	return (!q->parked && outq_bytes(q) > (q->blocked ? h->kept_bytes :
+	    h->kept_bytes + h->kept_bytes / 4));
+}
+
+/* What a room keeps, and a member that has too much to read already. */
+static bool
+fanout_lags(const struct hub *h, const struct member *v,
+    const struct publication *p)
+{
+	if (likely(p->epoch.n == 0))
+		return (false);
+	return (v->ship->lags || (fanout_is_full(h, v->out) &&
+	    h->events->lags(v->ship, p)));
+}
+
 /* --- event streams --------------------------------------------------------- */
 
 /* The id before what a room keeps: each stream has its own, which tells of all
@@ -206,7 +228,8 @@ fanout_streams(struct hub *h, struct room_wire *rw,
 
 	work_add(&h->work, rw->n / 16);
 	for (i = 0; i < rw->n; i++) {
-		if (rw->v[i].out == NULL || rw->v[i].out == except)
+		if (rw->v[i].out == NULL || rw->v[i].out == except ||
+		    unlikely(fanout_lags(h, &rw->v[i], p)))
 			continue;
 		got += fanout_push(h, rw->v[i].ship->session, p, m);
 	}
@@ -256,6 +279,8 @@ fanout_attach(struct hub *h, struct batch *b, struct room_wire *rw,
 			fanout_one_late(h, one, q);
 			continue;
 		}
+		if (unlikely(fanout_lags(h, &rw->v[i], p)))
+			continue;
 		if (likely(batch_attach(&h->out, b, q)))
 			n++;
 		else if (!q->dead)
@@ -302,7 +327,9 @@ fanout_wire(struct hub *h, struct room_wire *rw, struct fanout_one *one,
 	if (rw->batch == NULL || rw->turn != h->turn ||
 	    batch_size(rw->batch) > BATCH_MAX ||
 	    (p->is_volatile && (h->out.nblocked + h->out.nlate > 0 ||
-	    batch_size(rw->batch) > h->volatile_bytes))) {
+	    batch_size(rw->batch) > h->volatile_bytes)) ||
+	    (p->epoch.n != 0 && (h->out.nblocked + h->nlags > 0 ||
+	    batch_size(rw->batch) > h->kept_bytes / 4))) {
 		to = fanout_first(h, rw, plan.total, one, except, &got);
 	} else {
 		if (except != NULL)
@@ -475,6 +502,14 @@ fanout_walk_session(struct walk *k, struct session *s)
 		k->sent(k->arg, s);
 }
 
+/* Of those who are to get it. */
+static bool
+fanout_walk_lags(const struct walk *k, const struct member *v)
+{
+	return (k->p != NULL && v->ship->session->stamp != k->stamp &&
+	    unlikely(fanout_lags(k->h, v, k->p)));
+}
+
 static void
 fanout_walk_room(struct walk *k, const struct room *r)
 {
@@ -483,7 +518,8 @@ fanout_walk_room(struct walk *k, const struct room *r)
 
 	for (; rw != NULL; rw = rw->next)
 		for (i = 0; i < rw->n; i++)
-			if (rw->v[i].out != NULL)
+			if (rw->v[i].out != NULL &&
+			    !fanout_walk_lags(k, &rw->v[i]))
 				fanout_walk_session(k, rw->v[i].ship->session);
 }
 

@@ -259,7 +259,7 @@ room_wire_compact(struct room_wire *rw)
 		if (rw->v[i].out == NULL)
 			continue;
 		rw->v[n] = rw->v[i];
-		rw->v[n].ship->index = n & INT32_MAX;
+		rw->v[n].ship->index = n & ROOM_INDEX_MAX;
 		n++;
 	}
 	rw->n = n;
@@ -274,7 +274,7 @@ room_wire_add(struct hub *h, struct room_wire *rw, struct membership *ship,
 		room_wire_compact(rw);
 	if (rw->n == rw->cap && !room_wire_grow(rw))
 		return (false);
-	ship->index = rw->n & INT32_MAX;
+	ship->index = rw->n & ROOM_INDEX_MAX;
 	rw->v[rw->n++] = (struct member){ out, ship };
 	if (rw->batch != NULL && rw->turn == h->turn)
 		batch_wait(rw->batch, out);

@@ -18,6 +18,7 @@
 #include "hub/service/presence.h"
 #include "hub/session/limit.h"
 #include "hub/session/principal_save.h"
+#include "hub/store/lag.h"
 #include "hub/store/store.h"
 
 #define MOVE_TAG	0x564d		/* "MV" */
@@ -83,6 +84,7 @@ move_save_all(struct hub_move *m, const struct client *c,
 		recover_save(s, b);
 	}
 	ask_save(c, b);
+	lag_save(c, b);
 	state_close(b, at);
 }
 
@@ -124,6 +126,7 @@ move_let_go(struct client **cp)
 	struct out *o = &c->hub->out;
 	struct outq *q = c->out;
 
+	lag_drop(c);
 	while (c->sessions != NULL)
 		move_let_go_session(c, c->sessions);
 	if (c->kind->gone != NULL)
@@ -246,7 +249,7 @@ move_load_parts(struct hub_move *m, struct client *c,
 {
 	return (move_load_queue(c, m->book, in) &&
 	    move_load_sessions(c, all, in, why) &&
-	    ask_load(c, m->peer, in) && state_end(in));
+	    ask_load(c, m->peer, in) && lag_load(c, in) && state_end(in));
 }
 
 static struct client *

@@ -138,3 +138,20 @@ gap_in_room(struct hub *h, const struct conf_namespace *ns, struct slice room,
 	gap_tell_here(h, &one);
 	gaps_fini(&one);
 }
+
+void
+gap_to_session(struct hub *h, struct session *s, struct slice room,
+    uint64_t from_ms)
+{
+	static struct bus_envelope e;	/* large; one at a time */
+	struct gap g = { .kind = GAP_ROOM, .name = room, .from_ms = from_ms,
+		.to_ms = h->wall.ms, .nsp = slice_of(s->ns->name,
+		    s->ns->name_len) };
+	struct publication p;
+
+	if (!wire_has_names((enum wire)s->wire) ||
+	    !gaps_publication(&g, &h->lost->words, &e))
+		return;
+	p = publish_received(&e);
+	(void)fanout_session(h, s, &p);
+}

@@ -13,6 +13,7 @@
 
 struct conf_namespace;
 struct hub;
+struct session;
 
 /* Each tick: what can be told now. */
 void	gap_tick(struct hub *);
@@ -23,5 +24,8 @@ void	gap_back(struct hub *);
  * (unix). */
 void	gap_in_room(struct hub *, const struct conf_namespace *,
 	    struct slice room, uint64_t from_ms);
+/* ... or one of them. */
+void	gap_to_session(struct hub *, struct session *, struct slice room,
+	    uint64_t from_ms);
 
 #endif

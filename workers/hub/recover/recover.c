@@ -12,6 +12,7 @@
 #include "hub/rule/join.h"
 #include "hub/session/limit.h"
 #include "hub/session/principal.h"
+#include "hub/store/lag.h"
 #include "proto/json.h"
 
 /* --- by pid --------------------------------------------------------------- */
@@ -267,8 +268,8 @@ recover_park(struct client *c, enum reason reason)
 		outq_log_rest(&c->hub->out, c->out);
 	for (s = c->sessions; s != NULL; s = next) {
 		next = s->next;
-		if (s->recover == NULL)
-			continue;
+		if (s->recover == NULL || lag_any(s))
+			continue;	/* it would come back with a hole */
 		client_unlink(c, s);
 		if (s->ns->journals) {	/* the store has it */
 			tell_away(s->recover);

@@ -243,8 +243,8 @@ enter_ask_on(struct hub *h, struct enter *e)
 /* --- pages ----------------------------------------------------------------- */
 
 /* Its sender did not want it to come here. */
-static bool
-enter_is_excepted(const struct session *s, const struct audience *a)
+bool
+enter_excepts(const struct session *s, const struct audience *a)
 {
 	size_t i;
 
@@ -270,32 +270,11 @@ enter_replay(struct enter *e, struct session *s,
 	while (history_next(&frames, &one)) {
 		p = publish_received(&one);
 		a = publish_receivers(&one);
-		if (!enter_is_excepted(s, &a) &&
+		if (!enter_excepts(s, &a) &&
 		    !fanout_session(s->hub, s, &p))
 			e->missed = true;
 		since_set(&e->since, one.publish.epoch, one.publish.kept);
 	}
-}
-
-/* All that its members have got is before this page?  If not, they are told
- * first. */
-static bool
-enter_is_level(struct hub *h, const struct enter *e,
-    const struct bus_envelope *page)
-{
-	struct room *r = e->room;
-	const struct place *p = r->place;
-	bool same;
-
-	if (heal_is_on(h, r))
-		return (false);
-	if (!place_had(r))
-		return (true);
-	same = slice_eq(place_epoch(p), page->page.epoch);
-	if (same ? p->last >= page->page.top : page->page.top == 0)
-		return (true);
-	heal_begin(h, e->ns, r, page->page.epoch);
-	return (!heal_is_on(h, r));
 }
 
 static void
@@ -333,7 +312,7 @@ enter_page(struct hub *h, struct history_ask *a, const struct bus_envelope *page
 		return;
 	}
 	more = (page->flags & BUS_MORE) != 0;
-	if (!more && !enter_is_level(h, e, page)) {
+	if (!more && !heal_is_level(h, e->ns, e->room, page)) {
 		/* its answer is behind that to what the others miss */
 		if (!enter_ask_on(h, e))
 			enter_unheard(h, e, s);

@@ -198,3 +198,21 @@ heal_begin(struct hub *h, const struct conf_namespace *ns, struct room *r,
 	if (!heal_ask(h, l))
 		heal_fail(h, l);
 }
+
+bool
+heal_is_level(struct hub *h, const struct conf_namespace *ns, struct room *r,
+    const struct bus_envelope *page)
+{
+	const struct place *p = r->place;
+	bool same;
+
+	if (heal_is_on(h, r))
+		return (false);
+	if (!place_had(r))
+		return (true);
+	same = slice_eq(place_epoch(p), page->page.epoch);
+	if (same ? p->last >= page->page.top : page->page.top == 0)
+		return (true);
+	heal_begin(h, ns, r, page->page.epoch);
+	return (!heal_is_on(h, r));
+}

@@ -32,7 +32,8 @@ history_ask(struct hub *h, struct history_ask *a,
 	q->epoch = part->epoch;
 	q->since = part->since;
 	q->limit = part->limit;
-	q->bytes = STORE_PAGE_BYTES;
+	q->bytes = part->bytes == 0 || part->bytes > STORE_PAGE_BYTES ?
+	    STORE_PAGE_BYTES : part->bytes;
 	/* before any: all that happened in it is there */
 	if (part->from == BUS_HISTORY_AFTER && part->epoch.n == 0)
 		q->from = BUS_HISTORY_FIRST;

@@ -23,6 +23,7 @@ struct history_part {		/* which part of it */
 	struct slice	 epoch;		/* AFTER: this place */
 	uint64_t	 since;
 	uint64_t	 limit;		/* of events; at most a page */
+	uint64_t	 bytes;		/* ... of them; 0: a page */
 };
 
 /* false: too many are open, or there is no relay; page() is not called. */

@@ -21,6 +21,7 @@ store_table_new(const struct hub *h)
 	waiter_table_init(&t->waiters);
 	TAILQ_INIT(&t->slow);
 	TAILQ_INIT(&t->heals);
+	lag_table_init(t);
 	t->era = 1;
 	return (t);
 }
@@ -40,6 +41,7 @@ store_table_free(struct hub *h)
 	waits_fini(&t->keeps);
 	waits_fini(&t->asks);
 	hashtab_fini(&t->waiters);
+	lag_table_fini(t);
 	free(t);
 	h->store = NULL;
 }
@@ -51,6 +53,7 @@ store_tick(struct hub *h)
 	history_tick(h);
 	enter_tick(h);
 	heal_tick(h);
+	lag_tick(h);
 }
 
 void

@@ -18,6 +18,7 @@
 
 struct enter;
 struct heal;
+struct lag;
 
 struct store_table {
 	struct waits	 keeps;		/* keep.c */
@@ -25,6 +26,9 @@ struct store_table {
 	struct hashtab	 waiters;	/* waiter.c: clients that wait */
 	TAILQ_HEAD(, enter) slow;	/* enter.c: whose client reads slowly */
 	TAILQ_HEAD(, heal) heals;	/* heal.c: whose members do */
+	TAILQ_HEAD(, lag) lags;		/* lag.c: who reads on; in turn */
+	struct hashtab	 laggards;	/* ... by membership */
+	unsigned	 lag_asks;	/* pages that they wait for */
 	uint32_t	 era;		/* of the stream to the relay */
 	uint32_t	 healing;	/* rooms */
 };
@@ -37,6 +41,9 @@ void	history_tick(struct hub *);
 void	history_lost(struct hub *);
 void	enter_tick(struct hub *);
 void	heal_tick(struct hub *);
+void	lag_tick(struct hub *);
+void	lag_table_init(struct store_table *);
+void	lag_table_fini(struct store_table *);
 void	heal_lost(struct hub *);
 
 #endif
