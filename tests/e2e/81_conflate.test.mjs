@@ -10,7 +10,7 @@ import { after, before, test } from 'node:test';
 import { Daemon, slow, until } from './lib/daemon.mjs';
 import { ask, connect, gotten } from './lib/clients.mjs';
 import { stopTime } from './lib/conf.mjs';
-import { Stream } from './lib/sse.mjs';
+import { hosts, unhost } from './lib/hosts.mjs';
 import { Sock, Ws, socketio } from './lib/wire.mjs';
 
 const KEY = 'a-key-of-the-test';
@@ -43,11 +43,11 @@ const fresh = () => `r${++nrooms}`;
 const join = async (s, room) => ask(s, 'room:join', { room });
 
 /* Fills what the kernel takes for a client that does not read. */
-async function stuffed(room, who = d) {
+async function stuffed(room, who = d, from = p) {
 	const before = await who.metric('write_blocked');
 	await until(async () => {
-		p.emit('say', { room, fill: 'x'.repeat(100000) });
-		await ask(p, 'sync', 0);
+		from.emit('say', { room, fill: 'x'.repeat(100000) });
+		await ask(from, 'sync', 0);
 		return await who.metric('write_blocked') > before;
 	}, 'a socket that is full', 15000);
 }
@@ -249,6 +249,41 @@ test('one who does not read costs the others nothing', async () => {
 		4: beside.i });
 	w.drop();
 	others.forEach((s) => s.close());
+});
+
+test('the key reaches other workers and hosts', async () => {
+	const { redis, list: [a, b], cli } = await hosts((url) =>
+		`${conf}redis { url = "${url}" }\n`, [1, 2]);
+	const from = await connect(a, '/c'), room = fresh();
+	await join(from, room);
+	/* both workers of the other host have members, one of them slow */
+	const w = await speakers['plain WebSocket'](room, b);
+	const beside = await Promise.all([...Array(6).keys()].map(async () => {
+		const s = await connect(b, '/c');
+		await join(s, room);
+		return s;
+	}));
+	await until(async () => {
+		from.emit('say', { room, hello: true });
+		await ask(from, 'sync', 0);
+		return beside.every((s) => gotten(s, 'say').length > 0);
+	}, 'the way', 10000);
+	w.sock.pause();
+	await stuffed(room, b, from);
+	for (let i = 1; i <= 20; i++)
+		from.emit('at', { room, who: 'ann', i });
+	await until(() => beside.every((s) => gotten(s, 'at').length === 20),
+	    'the others');
+	await b.counts('conflating', 1);
+	await b.counts('events_conflated', 19);
+	w.sock.resume();
+	let e;
+	while ((e = await w.hear()).event === 'say')
+		;
+	assert.deepEqual(e.data, { room, who: 'ann', i: 20 });
+	w.drop();
+	[from, ...beside].forEach((s) => s.close());
+	await unhost({ redis, list: [a, b], cli });
 });
 
 test('what waits crosses a reload', async () => {

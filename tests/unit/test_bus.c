@@ -35,6 +35,7 @@ full_envelope(void)
 	p->meta = SLICE("{\"id\":1}");
 	p->offset = SLICE("\"o\"");
 	p->once = SLICE("the-id");
+	p->conflate = SLICE("\"ann\"");
 	p->attachments[p->nattach++] = SLICE("\0\1");
 	p->attachments[p->nattach++] = SLICE("");
 	p->epoch = SLICE("5e0c4");
