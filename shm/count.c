@@ -197,6 +197,23 @@ count_of(struct count *c, enum count_kind kind, struct slice key)
 	return (n == 0 ? 0 : count_of_node(c->t, n));
 }
 
+void
+count_who(const struct count *c, enum count_kind kind, struct slice key,
+    uint64_t bits[2])
+{
+	const struct shm_node *node;
+	uint32_t n;
+
+	CHECK_MAGIC(c, COUNT_MAGIC);
+	bits[0] = bits[1] = 0;
+	n = table_find(c->t, (uint16_t)kind, key);
+	if (n == 0)
+		return;
+	node = table_node(c->t, n);
+	bits[0] = atomic_load_explicit(&node->bits[0], memory_order_acquire);
+	bits[1] = atomic_load_explicit(&node->bits[1], memory_order_acquire);
+}
+
 struct slice
 count_key(const struct count *c, uint32_t node)
 {

@@ -43,6 +43,7 @@ enum count_kind {
 	COUNT_NAMESPACE,
 	COUNT_POLLING,		/* sessions over polling, by address */
 	COUNT_PARKED,		/* clients of a user that may come back */
+	COUNT_SOCKJS,		/* a session of SockJS over HTTP: by whom */
 };
 
 /* One per process, after fork, by the owner of a worker's slot. */
@@ -64,6 +65,11 @@ uint64_t count_total(const struct segment *);
 bool	count_enter_key(struct count *, enum count_kind, struct slice key,
 	    uint32_t limit, uint32_t *node) MUST_USE;
 void	count_leave_key(struct count *, uint32_t node);	/* 0: nothing */
+/* Who counts some of key: worker slot s is bit (s - 1) % 64 of
+ * bits[(s - 1) / 64].  A count of which there is one at the most says who has
+ * it. */
+void	count_who(const struct count *, enum count_kind, struct slice key,
+	    uint64_t bits[2]);
 /* The key of a node that this slot holds, if it is a short one. */
 struct slice count_key(const struct count *, uint32_t node);
 /* Of all slots, for tests and the curious. */

@@ -46,7 +46,8 @@ enum trail_event {
 	TRAIL__MAX
 };
 
-enum { TRAIL_HAS_TRAFFIC = 1, TRAIL_POLLING = 2, TRAIL_SSE = 4 };
+enum { TRAIL_HAS_TRAFFIC = 1, TRAIL_POLLING = 2, TRAIL_SSE = 4,
+	TRAIL_SOCKJS = 8 };
 
 /* As it stands in memory; strings are cut, n is what is kept. */
 struct trail_record {

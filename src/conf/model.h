@@ -435,6 +435,7 @@ struct conf_namespace {
 	enum conf_auth	 auth;
 	bool		 deflate;	/* WebSocket messages may be compressed */
 	bool		 sse;		/* event streams are served */
+	bool		 sockjs;	/* ... SockJS, at /ws */
 	bool		 poll;		/* ... and long polls, of this room where
 					 * none is named; "": none */
 	char		*poll_room;
@@ -503,7 +504,16 @@ struct conf_route {
 	char		**roles;	/* on top of the namespace's */
 	size_t		 nroles;
 	enum conf_format format;
+	bool		 sockjs;	/* ... is served, too */
 	int		 line;
+};
+
+struct conf_sockjs {
+	bool		 websocket;	/* it may be used */
+	bool		 cookie;	/* JSESSIONID is set */
+	uint64_t	 disconnect_delay_ms;
+	uint64_t	 response_bytes;
+	char		*client_url;	/* of its script; "": no page with it */
 };
 
 enum conf_tls_version { CONF_TLS_1_2, CONF_TLS_1_3 };
@@ -620,6 +630,8 @@ struct conf {
 	unsigned	 recovery_sessions, recovery_journal_events;
 	uint64_t	 recovery_sessions_bytes, recovery_journal_bytes;
 	uint64_t	 upgrade_timeout_ms;	/* from 101 to the packet "5" */
+	struct conf_sockjs sockjs;
+	bool		 serves_sockjs;	/* some namespace or route does */
 	char		*socketio_path;	/* "/socket.io", no slash at its end */
 	uint32_t	 socketio_transports;	/* CONF_TRANSPORT_ bits; 0: all */
 	bool		 allow_upgrades;

@@ -129,6 +129,12 @@ reload_line_of_keys(const struct conf *conf)
 	for (i = 0; i < conf->nnamespaces; i++)
 		if (conf->namespaces[i].limit_sessions != 0)
 			return (conf->namespaces[i].line);
+	for (i = 0; i < conf->nnamespaces; i++)
+		if (conf->namespaces[i].sockjs)
+			return (conf->namespaces[i].line);
+	for (i = 0; i < conf->nroutes; i++)
+		if (conf->routes[i].sockjs)
+			return (conf->routes[i].line);
 	return (0);
 }
 
@@ -141,7 +147,7 @@ reload_look_further(const struct master *m, unsigned workers,
 
 	if (plan_counts_keys(look->conf) && !m->counts_keys)
 		reload_refuse(look, reload_line_of_keys(look->conf),
-		    "per_address, per_user, sessions",
+		    "per_address, per_user, sessions, sockjs",
 		    "the first of them takes effect with a new start only");
 	if (workers <= m->room)
 		return;

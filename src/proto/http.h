@@ -123,6 +123,8 @@ const char *http_status_words(int status);
  */
 void	http_encode_head(struct buf *, int status, uint64_t unix_s,
 	    bool keep_alive, const char *type, int64_t n, const char *extra);
+/* A header line with a date. */
+void	http_encode_date(struct buf *, const char *name, uint64_t unix_s);
 /* Head and body. */
 void	http_encode_response(struct buf *, int status, uint64_t unix_s,
 	    bool keep_alive, const char *type, struct slice body,

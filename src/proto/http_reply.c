@@ -67,8 +67,8 @@ reply_civil_date(uint64_t days, unsigned *year, unsigned *month, unsigned *day)
 }
 
 /* IMF-fixdate, RFC 9110 section 5.6.7; no locale, no time zone. */
-static void
-reply_encode_date(struct buf *b, uint64_t unix_s)
+void
+http_encode_date(struct buf *b, const char *name, uint64_t unix_s)
 {
 	static const char wdays[] = "ThuFriSatSunMonTueWed";
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
@@ -76,8 +76,8 @@ reply_encode_date(struct buf *b, uint64_t unix_s)
 	unsigned s = (unsigned)(unix_s % 86400), year, month, day;
 
 	reply_civil_date(days, &year, &month, &day);
-	buf_printf(b, "Date: %.3s, %02u %.3s %04u %02u:%02u:%02u GMT\r\n",
-	    wdays + days % 7 * 3, day, months + month * 3, year,
+	buf_printf(b, "%s: %.3s, %02u %.3s %04u %02u:%02u:%02u GMT\r\n",
+	    name, wdays + days % 7 * 3, day, months + month * 3, year,
 	    s / 3600, s / 60 % 60, s % 60);
 }
 
@@ -90,7 +90,7 @@ http_encode_head(struct buf *b, int status, uint64_t unix_s, bool keep_alive,
 	buf_byte(b, ' ');
 	buf_str(b, http_status_words(status));
 	buf_str(b, "\r\n");
-	reply_encode_date(b, unix_s);
+	http_encode_date(b, "Date", unix_s);
 	buf_str(b, keep_alive ? "Connection: keep-alive\r\n" :
 	    "Connection: close\r\n");
 	if (n >= 0) {

@@ -148,6 +148,21 @@ raw_event_size(const struct raw_event *ev)
 	return (n);
 }
 
+size_t
+raw_event_sum(const struct raw_event *ev, size_t (*of)(struct slice))
+{
+	size_t n = of(EVENT) + of(ev->event) + of(DATA) +
+	    of(raw_or_null(ev->first));
+
+	if (raw_many(ev))
+		n += of(ARGS) + of(ev->args) + of(SLICE("]"));
+	if (ev->meta.n > 0)
+		n += of(META) + of(ev->meta);
+	if (ev->has_id)
+		n += of(ID);
+	return (n + of(SLICE("}")));
+}
+
 static inline uint8_t *
 raw_put(uint8_t *out, struct slice s)
 {

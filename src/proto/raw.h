@@ -39,6 +39,9 @@ struct raw_event {
 };
 size_t	raw_event_size(const struct raw_event *);
 uint8_t *raw_event_put(uint8_t *out, const struct raw_event *);	/* end */
+/* The sum of what `of` says of its parts, one behind the other all of its text
+ * but for the digits of the id. */
+size_t	raw_event_sum(const struct raw_event *, size_t (*of)(struct slice));
 
 /* args: elements, no brackets, or empty, which is null; first: of them */
 void	raw_encode_ack(struct buf *, struct slice id, struct slice args,

@@ -1,9 +1,9 @@
 /*
  * A client: what is on the other end of a connection once HTTP is over, or of a
- * response that does not end.  Four kinds: an Engine.IO engine with Socket.IO sessions on it (engine.c,
+ * response that does not end.  Five kinds: an Engine.IO engine with Socket.IO sessions on it (engine.c,
  * socketio.c), one with a single session and nothing on it (engine.c,
- * messages.c), a plain WebSocket with one session (plain.c), and an event stream
- * with one that only hears (sse.c).  The
+ * messages.c), a plain WebSocket with one session (plain.c), the same behind SockJS
+ * (sockjs.c), and an event stream with one that only hears (sse.c).  The
  * host makes one after the handshake, feeds it messages, tells it the time
  * when it is due, and takes it away when the connection is gone.
  */
@@ -145,6 +145,25 @@ void	longpoll_forget(struct longpoll **);
 /* The worker goes: all that wait are answered. */
 void	longpoll_leave(struct hub *);
 
+/* --- SockJS ---------------------------------------------------------------- */
+
+struct sockjs_messages;
+
+/* As plain_open(): over WebSocket. */
+struct client *sockjs_open(struct hub *, struct admission *, struct outq *out)
+	    MUST_USE;
+/*
+ * Over HTTP, without a connection: out is the queue of whatever stands for it,
+ * and holds strings, each with a comma behind it, of which the host makes
+ * frames.  The host has its deadlines.
+ */
+struct client *sockjs_open_polling(struct hub *, struct admission *,
+	    struct outq *out) MUST_USE;
+/* Messages out of a body, one at least, and as many as may be done now (work.h).
+ * true: those were all, or the client is closing; else what is left of *m is for
+ * later. */
+bool	sockjs_take(struct client *, struct sockjs_messages *m) MUST_USE;
+
 struct outq *client_out(const struct client *);
 /* It speaks Engine.IO. */
 bool	client_is_engine(const struct client *);
@@ -199,6 +218,9 @@ void	client_pong(struct client *);
 struct mono client_due(const struct client *);
 void	client_tick(struct client *);
 
+/* It is going to be closed with this code: what its transport has to say of that
+ * itself, behind what is queued, before any Close frame. */
+void	client_farewell(struct client *, enum reason);
 /* The connection has ended (or ends now): leave everything, free. Clears the
  * pointer.  reason is counted by the host, and told to the log. */
 void	client_gone(struct client **, enum reason);

@@ -6,6 +6,7 @@
 #include "hub/work.h"
 #include "sys/plat.h"
 #include "worker/engineio/polling.h"
+#include "worker/sockjs/sockjs.h"
 #include "worker/worker.h"
 
 #define CROWD_PARTINGS	128	/* connections that end in a turn */
@@ -31,7 +32,8 @@ crowd_is_enough(void *arg)
 void
 crowd_second(struct worker *w)
 {
-	size_t n = w->nconns + polling_waiting(w->polling);
+	size_t n = w->nconns + polling_waiting(w->polling) +
+	    sockjs_waiting(w->sockjs);
 	bool quiet = n >= w->last_crowd, left;
 
 	w->last_crowd = n;

@@ -16,6 +16,7 @@
 #include "worker/net/bus_port.h"
 #include "worker/net/conn.h"
 #include "worker/net/parcel.h"
+#include "worker/sockjs/sockjs.h"
 
 #define LEAVE_ASK_MS	250u	/* for the relay to say that it knows */
 #define LEAVE_TICK_US	(WORKER_TICK_MS * 1000u)
@@ -41,7 +42,8 @@ leave_finish(struct worker *w)
 	struct ipc_msg m;
 
 	if (w->mode < WORKER_DRAINING || w->nconns > 0 || w->doomed != NULL ||
-	    polling_waiting(w->polling) > 0 || polling_busy(w->polling))
+	    polling_waiting(w->polling) > 0 || polling_busy(w->polling) ||
+	    sockjs_waiting(w->sockjs) > 0 || sockjs_busy(w->sockjs))
 		return;
 	/* clients wait for those it passes them on to, which may be slow; back
 	 * ends for clients who have gone to others with what they owe */
@@ -63,10 +65,12 @@ leave_close_all(struct worker *w, enum reason r)
 	struct conn *c;
 
 	polling_close_all(w->polling, r);
+	sockjs_close_all(w->sockjs, r);
 	TAILQ_FOREACH(c, &w->conns, link)
 		/* those are answered, or closed, by their session */
 		if (c->state != CONN_HELD && c->state != CONN_ASKING &&
-		    c->state != CONN_POLL &&
+		    c->state != CONN_POLL && c->state != CONN_AWAITS &&
+		    c->state != CONN_CHUNKED &&
 		    c->state != CONN_TUNNEL)
 			conn_close(c, r);
 }
@@ -155,6 +159,8 @@ leave_drain_some(struct worker *w)
 			continue;
 		if (c->state == CONN_HELD)
 			polling_conn_close(c, REASON_restart);
+		else if (c->state == CONN_AWAITS || c->state == CONN_CHUNKED)
+			sockjs_conn_close(c, REASON_restart);
 		else
 			conn_close(c, REASON_restart);
 		w->drain_told++;

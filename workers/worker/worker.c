@@ -54,6 +54,7 @@
 #include "worker/net/preamble.h"
 #include "worker/net/ticket.h"
 #include "worker/net/tunnel.h"
+#include "worker/sockjs/sockjs.h"
 #include "worker/sse/sse.h"
 #include "worker/websocket/frames.h"
 #include "worker/websocket/upgrade.h"
@@ -87,6 +88,11 @@ static const struct conn_hand worker_hands[CONN__MAX] = {
 		.parting = frames_parting },
 	[CONN_STREAM] = { .input = sse_input, .due = sse_due,
 		.parting = sse_parting },
+	[CONN_AWAITS] = { .input = request_held_input, .due = request_due,
+		.parting = sockjs_conn_parting },
+	[CONN_CHUNKED] = { .input = request_held_input,
+		.parting = sockjs_conn_parting,
+		.drained = sockjs_conn_drained },
 	[CONN_TUNNEL] = { .input = tunnel_input, .parting = tunnel_parting,
 		.drained = tunnel_drained },
 	[CONN_CLOSING] = { .input = frames_closing_input },
@@ -117,6 +123,9 @@ static const struct route_row worker_routes[ROUTE__MAX] = {
 		.allow = GET_ALLOW, .serve = sse_serve, .streams = true },
 	[ROUTE_POLL] = { .methods = GET | 1u << HTTP_OPTIONS,
 		.allow = GET_ALLOW, .serve = longpoll_serve },
+	[ROUTE_SOCKJS] = { .methods = ANY, .allow = "Allow: GET, OPTIONS\r\n",
+		.serve = sockjs_serve, .body = sockjs_body,
+		.body_ms = polling_body_ms, .draining = true },
 	[ROUTE_PUBLISH] = { .methods = POST, .allow = POST_ALLOW,
 		.serve = api_head, .body = api_body, .api = true },
 	[ROUTE_BATCH] = { .methods = POST, .allow = POST_ALLOW,
@@ -181,6 +190,8 @@ worker_port_close(void *host, struct client *cl, enum reason r)
 	(void)host;
 	if (h->magic == POLLER_MAGIC)
 		polling_close(worker_host_of(cl), r);
+	else if (h->magic == SOCKJS_MAGIC)
+		sockjs_close(worker_host_of(cl), r);
 	else
 		worker_close_conn(worker_host_of(cl), cl, r);
 }
@@ -193,6 +204,8 @@ worker_port_rearm(void *host, struct client *cl)
 	(void)host;
 	if (h->magic == POLLER_MAGIC)
 		polling_rearm(worker_host_of(cl));
+	else if (h->magic == SOCKJS_MAGIC)
+		sockjs_rearm(worker_host_of(cl));
 	else
 		conn_rearm(worker_host_of(cl));
 }
@@ -222,9 +235,13 @@ worker_port_redis_is_away(void *host)
 static void
 worker_port_flush(void *host, struct outq *q)
 {
+	const unsigned magic = container_of(q, struct host, outq)->magic;
+
 	(void)host;
-	if (container_of(q, struct host, outq)->magic == POLLER_MAGIC)
+	if (magic == POLLER_MAGIC)
 		polling_flush(q);
+	else if (magic == SOCKJS_MAGIC)
+		sockjs_flush(q);
 	else
 		conn_flush(q);
 }
@@ -239,6 +256,8 @@ worker_port_noted(void *host, struct client *cl, const struct client_noted *n)
 	(void)host;
 	if (h->magic == POLLER_MAGIC)
 		polling_note(worker_host_of(cl), n);
+	else if (h->magic == SOCKJS_MAGIC)
+		sockjs_note(worker_host_of(cl), n);
 	else
 		conn_record_note(worker_host_of(cl), n);
 }
@@ -281,6 +300,14 @@ worker_port_random(void *host, void *p, size_t n)
 
 /* --- the turn ------------------------------------------------------------ */
 
+/* Those that have no connection of their own. */
+static void
+worker_sessions_go_on(struct worker *w)
+{
+	polling_go_on(w->polling);
+	sockjs_go_on(w->sockjs);
+}
+
 static void
 worker_after_wait(void *arg)
 {
@@ -297,10 +324,10 @@ worker_after_wait(void *arg)
 	/* connections, sessions over polling: each in front in turn */
 	w->other_turn = !w->other_turn;
 	if (w->other_turn)
-		polling_go_on(w->polling);
+		worker_sessions_go_on(w);
 	conn_turn_start(w);
 	if (!w->other_turn)
-		polling_go_on(w->polling);
+		worker_sessions_go_on(w);
 }
 
 static void
@@ -314,10 +341,12 @@ worker_turn_end(struct worker *w)
 		hub_turn_end(w->hub);
 		/* no batch is open any more */
 		again = polling_turn_end(w->polling);
+		again |= sockjs_turn_end(w->sockjs);
 		conn_write_later(w);
 	} while (w->parting != NULL || again);
 	conn_free_doomed(w);
 	polling_free_doomed(w->polling);
+	sockjs_free_doomed(w->sockjs);
 }
 
 static void
@@ -353,6 +382,7 @@ worker_busy(void *arg)
 	const struct worker *w = arg;
 
 	return (!later_empty(w->later) || polling_busy(w->polling) ||
+	    sockjs_busy(w->sockjs) ||
 	    hub_busy(w->hub) || handover_busy(w->handover));
 }
 
@@ -467,10 +497,11 @@ worker_open_hub(struct worker *w)
 	if (w->hub == NULL || w->ws_pool == NULL)
 		fatal("hub");
 	w->polling = polling_new(w);
+	w->sockjs = sockjs_all_new(w);
 	w->parcels = parcels_new(w);
 	w->coded = coded_new(w);
 	w->handover = handover_new(w, &worker_handover);
-	if (w->polling == NULL || w->parcels == NULL || w->coded == NULL ||
+	if (w->polling == NULL || w->sockjs == NULL || w->parcels == NULL || w->coded == NULL ||
 	    w->handover == NULL)
 		fatal("polling");
 	w->out = hub_out(w->hub);
@@ -548,6 +579,7 @@ worker_free(struct worker *w)
 	coded_free(&w->coded);
 	names_free(&w->names);
 	polling_free(&w->polling);
+	sockjs_all_free(&w->sockjs);
 	hub_free(&w->hub);
 	bus_port_free(&w->bus);
 	ws_pool_free(&w->ws_pool);

@@ -32,6 +32,7 @@ struct parcels;
 struct polling;
 struct route_row;
 struct slot_row;
+struct sockjs_all;
 struct tickets;
 struct tls_ctx;
 struct worker;
@@ -152,6 +153,7 @@ struct worker {
 	} lately[RECORD_LATELY];
 	struct storm_rate storm;	/* http: handshakes of the host */
 	struct polling	*polling;	/* engineio */
+	struct sockjs_all *sockjs;	/* sockjs */
 	struct handover	*handover;
 
 	/* worker.c */

@@ -94,6 +94,38 @@ parse_check_cookie(struct conf_reading *parse)
 		    "none needs cookie_secure");
 }
 
+/* It becomes a part of a page of ours. */
+static bool
+parse_is_script(const char *url)
+{
+	const char *c;
+
+	for (c = url; *c != '\0'; c++)
+		if ((unsigned char)*c <= ' ' || *c == 0x7f ||
+		    strchr("\"'<>&\\`", *c) != NULL)
+			return (false);
+	return (url[0] == '\0' || url[0] == '/' ||
+	    strncmp(url, "http://", 7) == 0 ||
+	    strncmp(url, "https://", 8) == 0);
+}
+
+static void
+parse_check_sockjs(struct conf_reading *parse)
+{
+	struct conf *conf = parse->p.conf;
+	size_t i;
+
+	for (i = 0; i < conf->nnamespaces; i++)
+		conf->serves_sockjs |= conf->namespaces[i].sockjs;
+	for (i = 0; i < conf->nroutes; i++)
+		conf->serves_sockjs |= conf->routes[i].sockjs;
+	if (!parse_is_script(conf->sockjs.client_url))
+		conf_diag(&parse->p.diags, conf_section_place(parse,
+		    CONF_SEC_SOCKJS, "client_url"), "sockjs: client_url is "
+		    "no http:// or https:// URL, or path, without quotes, "
+		    "blanks, \"&\" and \"<\"");
+}
+
 static void
 parse_check_redis(struct conf_reading *parse)
 {
@@ -137,6 +169,7 @@ parse_all(struct conf_reading *parse)
 	parse_check_algorithms(parse);
 	parse_check_auth(parse);
 	parse_check_cookie(parse);
+	parse_check_sockjs(parse);
 	parse_check_redis(parse);
 	parse_check_store(parse);
 	conf_lines_note(parse);

@@ -55,6 +55,11 @@ route_read(struct conf_reading *parse, const struct conf_tree *s)
 	    s->title.text[strlen(s->title.text) - 1] == '/')
 		conf_titled_bad(parse, s, "without the slash at its end: "
 		    "with format = engine it is served with and without");
+	if (wrong == NULL && route->sockjs &&
+	    route->format != CONF_FORMAT_ENVELOPE &&
+	    route->format != CONF_FORMAT_BARE)
+		conf_titled_bad(parse, s, "sockjs goes with the formats "
+		    "envelope and bare");
 }
 
 void

@@ -23,7 +23,9 @@ plan_counts_keys(const struct conf *conf)
 	for (i = 0; i < conf->nnamespaces; i++)
 		if (conf->namespaces[i].limit_sessions != 0)
 			return (true);
-	return (conf->limit_per_user != 0 || conf->limit_per_address != 0);
+	/* whose a session of SockJS is, is counted (shm/count.h) */
+	return (conf->limit_per_user != 0 || conf->limit_per_address != 0 ||
+	    conf->serves_sockjs);
 }
 
 unsigned

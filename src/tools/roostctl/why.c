@@ -294,7 +294,8 @@ why_event(const struct trail_record *r)
 	switch ((enum trail_event)r->event) {
 	case TRAIL_OPENED:
 		(void)printf("opened, %s", r->flags & TRAIL_POLLING ?
-		    "polling" : r->flags & TRAIL_SSE ? "sse" : "websocket");
+		    "polling" : r->flags & TRAIL_SSE ? "sse" :
+		    r->flags & TRAIL_SOCKJS ? "sockjs" : "websocket");
 		break;
 	case TRAIL_JOINED:
 		(void)printf("joined");

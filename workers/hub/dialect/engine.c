@@ -53,7 +53,8 @@ engine_tick(struct client *c)
 		client_close(c, REASON_sio_parse);
 	else {
 		wire_text_put(w, slice_of(&packet, 1), ping);
-		if (client_beat(c, slice_of(ping, wire_text_size(w, 1))) &&
+		if (client_beat(c, slice_of(ping, wire_text_size(w,
+		    slice_of(&packet, 1)))) &&
 		    e->back.log != NULL)
 			sentlog_ping(e->back.log, outq_bytes(c->out));
 	}

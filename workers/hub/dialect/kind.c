@@ -17,6 +17,10 @@ kind_numbered(uint8_t number)
 		return (&engine_messages.client);
 	case CLIENT_IS_SSE:
 		return (&sse_kind);
+	case CLIENT_IS_SOCKJS:
+		return (&sockjs_kind);
+	case CLIENT_IS_SOCKJS_POLLING:
+		return (&sockjs_polling_kind);
 	}
 	return (NULL);
 }

@@ -7,6 +7,7 @@
 #include "hub/dialect/inbound.h"
 #include "hub/dialect/kind.h"
 #include "hub/dialect/opaque.h"
+#include "hub/dialect/plain.h"
 #include "hub/dialect/single.h"
 #include "hub/rule/appoint.h"
 #include "hub/session/client.h"
@@ -29,8 +30,8 @@ plain_bare(struct client *c, struct slice data)
 	inbound_event(c->sessions, &in);
 }
 
-static void
-plain_text(struct client *c, uint8_t *data, size_t n)
+void
+plain_message(struct client *c, uint8_t *data, size_t n)
 {
 	struct session *s = c->sessions;
 	struct inbound in = { .ack.kind = ACK_NONE };
@@ -41,7 +42,7 @@ plain_text(struct client *c, uint8_t *data, size_t n)
 		return;
 	}
 	json_mend(data, n);
-	if (wire_form(s->wire) == WIRE_BARE) {
+	if (wire_is_bare(s->wire)) {
 		plain_bare(c, slice_of(data, n));
 		return;
 	}
@@ -101,7 +102,7 @@ plain_load(struct client *c, struct book *k, struct state_in *in)
 
 const struct client_kind plain_kind = {
 	.slab = CLIENT_PLAIN, .number = CLIENT_IS_PLAIN, .due = client_beat_due,
-	.text = plain_text, .binary = plain_binary, .pong = plain_pong,
+	.text = plain_message, .binary = plain_binary, .pong = plain_pong,
 	.tick = plain_tick, .expire = single_expire, .kick = single_kick,
 	.load = plain_load,
 };

@@ -50,7 +50,7 @@ send_text(struct out *o, struct outq *q, enum wire w, const struct buf *b)
 	if (unlikely(!b->oom && send_packed(o, q, w, WS_OP_TEXT, s)))
 		return;
 	if (likely(!b->oom))
-		to = out_direct(o, q, wire_text_size(w, s.n));
+		to = out_direct(o, q, wire_text_size(w, s));
 	if (unlikely(to == NULL)) {
 		send_lost(o, q);
 		return;

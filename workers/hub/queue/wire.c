@@ -5,20 +5,30 @@
 #include "hub/queue/wire.h"
 
 #include "base/digest.h"
+#include "hub/queue/wire_sockjs.h"
 #include "hub/queue/wire_sse.h"
 #include "proto/eio.h"
 #include "proto/json.h"
 #include "proto/raw.h"
 #include "proto/sio.h"
+#include "proto/sockjs.h"
 #include "proto/ws.h"
 
 /* --- text ----------------------------------------------------------------- */
 
-size_t
-wire_text_size(enum wire w, size_t n)
+/* n bytes with framing around them. */
+static size_t
+wire_framed_size(enum wire w, size_t n)
 {
 	return (wire_is_framed(w) ? ws_header_size(n) + n :
 	    n + wire_is_polling(w));
+}
+
+size_t
+wire_text_size(enum wire w, struct slice text)
+{
+	return (wire_is_sockjs(w) ? wire_sockjs_size(w, text.n +
+	    sockjs_escape_more(text)) : wire_framed_size(w, text.n));
 }
 
 /* Framing in front; where the text goes. */
@@ -40,6 +50,10 @@ wire_text_end(enum wire w, uint8_t *out)
 void
 wire_text_put(enum wire w, struct slice text, uint8_t *out)
 {
+	if (wire_is_sockjs(w)) {
+		(void)wire_sockjs_text_put(w, text, out);
+		return;
+	}
 	out = wire_text_begin(w, text.n, out);
 	if (text.n != 0)
 		memcpy(out, text.p, text.n);
@@ -58,7 +72,7 @@ size_t
 wire_binary_size(enum wire w, size_t n)
 {
 	if (wire_is_base64(w))
-		return (wire_text_size(w, wire_base64_size(n)));
+		return (wire_framed_size(w, wire_base64_size(n)));
 	return (ws_header_size(n) + n);
 }
 
@@ -118,12 +132,18 @@ wire_raw(const struct publication *p)
 	    .id = p->ask_id });
 }
 
+static struct sse_event
+wire_data(const struct publication *p)
+{
+	return ((struct sse_event){ .raw = wire_raw(p),
+	    .attachments = p->attachments, .nattach = p->nattach });
+}
+
 /* Nobody can answer it. */
 static struct sse_event
 wire_stream(const struct publication *p)
 {
-	struct sse_event ev = { .raw = wire_raw(p),
-		.attachments = p->attachments, .nattach = p->nattach };
+	struct sse_event ev = wire_data(p);
 
 	ev.raw.has_id = false;
 	return (ev);
@@ -154,6 +174,10 @@ wire_event_size(enum wire w, const struct publication *p)
 	case WIRE_EIO_B64:
 	case WIRE_EIO_POLL:
 	case WIRE_RAW:
+	case WIRE_SOCKJS:
+	case WIRE_SOCKJS_BARE:
+	case WIRE_SOCKJS_POLL:
+	case WIRE_SOCKJS_POLL_BARE:
 	case WIRE__MAX:
 		break;
 	}
@@ -189,6 +213,10 @@ wire_event_put(enum wire w, const struct publication *p, uint8_t *out)
 	case WIRE_EIO_B64:
 	case WIRE_EIO_POLL:
 	case WIRE_RAW:
+	case WIRE_SOCKJS:
+	case WIRE_SOCKJS_BARE:
+	case WIRE_SOCKJS_POLL:
+	case WIRE_SOCKJS_POLL_BARE:
 	case WIRE__MAX:
 		break;
 	}
@@ -275,7 +303,7 @@ wire_message_plan(enum wire w, const struct publication *p)
 
 	if (m.kind != MESSAGE_BINARY) {
 		plan.text = wire_message_size(w, &m);
-		plan.total = wire_text_size(w, plan.text);
+		plan.total = wire_framed_size(w, plan.text);
 	}
 	return (plan);
 }
@@ -292,6 +320,40 @@ wire_message_whole(enum wire w, const struct publication *p, size_t text,
 	return (wire_text_end(w, out));
 }
 
+/* --- SockJS ---------------------------------------------------------------- */
+
+/* One message: an envelope with its attachments, or data alone, whose
+ * attachments it cannot have. */
+static struct wire_plan
+wire_sockjs_plan(enum wire w, const struct publication *p)
+{
+	struct wire_plan plan = { .text = 0 };
+	struct sse_event ev;
+	struct slice bare;
+
+	if (wire_is_bare(w)) {
+		bare = wire_bare(p);
+		plan.text = bare.n + sockjs_escape_more(bare);
+	} else {
+		ev = wire_data(p);
+		plan.text = wire_sockjs_event_size(&ev);
+	}
+	plan.total = wire_sockjs_size(w, plan.text);
+	return (plan);
+}
+
+static uint8_t *
+wire_sockjs_whole(enum wire w, const struct publication *p, size_t text,
+    uint8_t *out)
+{
+	struct sse_event ev;
+
+	if (wire_is_bare(w))
+		return (wire_sockjs_text_put(w, wire_bare(p), out));
+	ev = wire_data(p);
+	return (wire_sockjs_event_put(w, &ev, text, out));
+}
+
 /* --- all ------------------------------------------------------------------ */
 
 struct wire_plan
@@ -303,8 +365,10 @@ wire_plan(enum wire w, const struct publication *p)
 	w = wire_form(w);
 	if (wire_is_opaque(w))
 		return (wire_message_plan(w, p));
+	if (wire_is_sockjs(w))
+		return (wire_sockjs_plan(w, p));
 	plan.text = wire_event_size(w, p);
-	plan.total = wire_text_size(w, plan.text);
+	plan.total = wire_framed_size(w, plan.text);
 	for (i = 0; i < p->nattach && w != WIRE_SSE; i++)
 		plan.total += wire_binary_size(w, p->attachments[i].n);
 	return (plan);
@@ -323,6 +387,11 @@ wire_put(enum wire w, const struct publication *p,
 		MUST(out == start + plan->total);
 		return;
 	}
+	if (wire_is_sockjs(w)) {
+		out = wire_sockjs_whole(w, p, plan->text, out);
+		MUST(out == start + plan->total);
+		return;
+	}
 	text = wire_text_begin(w, plan->text, out);
 	out = wire_event_put(w, p, text);
 	MUST(out == text + plan->text);
@@ -337,5 +406,5 @@ wire_frames(enum wire w, const struct publication *p)
 {
 	if (!wire_is_framed(w))
 		return (0);
-	return (wire_is_opaque(w) ? 1 : 1 + p->nattach);
+	return (wire_is_opaque(w) || wire_is_sockjs(w) ? 1 : 1 + p->nattach);
 }

@@ -25,6 +25,11 @@ enum wire {
 	WIRE_SSE,	/* Server-Sent Events, {"event","data","meta"} */
 	WIRE_RAW,	/* plain WebSocket: the same as WIRE_EIO, without
 			 * Engine.IO */
+	WIRE_SOCKJS,	/* SockJS over WebSocket: a["..."], of an envelope */
+	WIRE_SOCKJS_BARE, /* ... of data alone */
+	WIRE_SOCKJS_POLL, /* SockJS over HTTP: "...", with the comma behind it,
+			 * of an envelope; a[ ] is put around many of them */
+	WIRE_SOCKJS_POLL_BARE, /* ... of data alone */
 	WIRE__MAX
 };
 
@@ -55,11 +60,45 @@ wire_is_polling(enum wire w)
 	return (w == WIRE_POLL || w == WIRE_EIO_POLL);
 }
 
+/* Messages of SockJS, which are strings; */
+static inline bool
+wire_is_sockjs(enum wire w)
+{
+	w = wire_form(w);
+	return (w >= WIRE_SOCKJS && w <= WIRE_SOCKJS_POLL_BARE);
+}
+
+/* ... that wait for a request. */
+static inline bool
+wire_is_sockjs_polling(enum wire w)
+{
+	return (w == WIRE_SOCKJS_POLL || w == WIRE_SOCKJS_POLL_BARE);
+}
+
 /* Frames of WebSocket. */
 static inline bool
 wire_is_framed(enum wire w)
 {
-	return (!wire_is_polling(w) && w != WIRE_SSE);
+	return (!wire_is_polling(w) && w != WIRE_SSE &&
+	    !wire_is_sockjs_polling(w));
+}
+
+/* {"event","data","meta"}, to who sends the same; */
+static inline bool
+wire_is_envelope(enum wire w)
+{
+	w = wire_form(w);
+	return (w == WIRE_ENVELOPE || w == WIRE_SOCKJS ||
+	    w == WIRE_SOCKJS_POLL);
+}
+
+/* ... data alone. */
+static inline bool
+wire_is_bare(enum wire w)
+{
+	w = wire_form(w);
+	return (w == WIRE_BARE || w == WIRE_SOCKJS_BARE ||
+	    w == WIRE_SOCKJS_POLL_BARE);
 }
 
 /* Namespaces, event names, acknowledgements. */
@@ -88,15 +127,14 @@ wire_is_opaque(enum wire w)
 static inline bool
 wire_has_names(enum wire w)
 {
-	return (wire_is_socketio(w) || wire_form(w) == WIRE_ENVELOPE ||
-	    w == WIRE_SSE);
+	return (wire_is_socketio(w) || wire_is_envelope(w) || w == WIRE_SSE);
 }
 
 /* Can such a client acknowledge an event? */
 static inline bool
 wire_answers(enum wire w)
 {
-	return (wire_is_socketio(w) || wire_form(w) == WIRE_ENVELOPE);
+	return (wire_is_socketio(w) || wire_is_envelope(w));
 }
 
 /* A form, or a framed one and a window: what another process may say. */
@@ -176,7 +214,7 @@ wire_is_base64(enum wire w)
 }
 
 /* Any text for one client in its form: how large, and written. */
-size_t	wire_text_size(enum wire, size_t n);
+size_t	wire_text_size(enum wire, struct slice text);
 void	wire_text_put(enum wire, struct slice text, uint8_t *out);
 /* The same for a binary message. */
 size_t	wire_binary_size(enum wire, size_t n);

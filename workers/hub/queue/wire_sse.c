@@ -60,13 +60,31 @@ sse_attachments_put(uint8_t *out, const struct sse_event *ev)
 	return (sse_put(out, SLICE("]}")));
 }
 
+size_t
+wire_sse_data_quotes(const struct sse_event *ev)
+{
+	return (ev->nattach == 0 ? 0 : 2 + 2 * ev->nattach);
+}
+
+size_t
+wire_sse_data_size(const struct sse_event *ev)
+{
+	return (raw_event_size(&ev->raw) + sse_attachments_size(ev));
+}
+
+uint8_t *
+wire_sse_data_put(uint8_t *out, const struct sse_event *ev)
+{
+	return (sse_attachments_put(raw_event_put(out, &ev->raw), ev));
+}
+
 /* --- events ---------------------------------------------------------------- */
 
 size_t
 wire_sse_event_size(const struct sse_event *ev)
 {
 	return (EVENT.n + json_plain_size(ev->raw.event, '\n') + 1 + DATA.n +
-	    raw_event_size(&ev->raw) + sse_attachments_size(ev) + 2);
+	    wire_sse_data_size(ev) + 2);
 }
 
 uint8_t *

@@ -11,10 +11,16 @@
 #define WIRE_SSE_COMMENT	":\n\n"		/* ends nothing, and is nobody's event */
 
 struct sse_event {
-	struct raw_event raw;		/* never to be acknowledged */
+	struct raw_event raw;		/* of a stream: never to be acknowledged */
 	const struct slice *attachments; /* binary: a member of the envelope */
 	size_t		 nattach;
 };
+/* The envelope alone, with its attachments; and of these the bytes, all of them
+ * of base64 but for so many quotes. */
+size_t	wire_sse_data_size(const struct sse_event *);
+uint8_t *wire_sse_data_put(uint8_t *out, const struct sse_event *);	/* end */
+size_t	wire_sse_data_quotes(const struct sse_event *);
+
 size_t	wire_sse_event_size(const struct sse_event *);
 uint8_t *wire_sse_event_put(uint8_t *out, const struct sse_event *);	/* end */
 

@@ -391,6 +391,16 @@ client_note_lost(const struct client *c, enum reason r)
 }
 
 void
+client_farewell(struct client *c, enum reason reason)
+{
+	const struct reason_row *row = reason_row(reason);
+
+	CHECK_MAGIC(c, CLIENT_MAGIC);
+	if (c->kind->farewell != NULL && row->code != 0)
+		c->kind->farewell(c, row->code, row->words);
+}
+
+void
 client_gone(struct client **cp, enum reason reason)
 {
 	struct client *c = *cp;

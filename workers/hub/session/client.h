@@ -14,7 +14,8 @@ enum client_slab { CLIENT_PLAIN, CLIENT_ENGINE,
 	CLIENT_SSE };	/* hub.clients */
 /* As one worker tells another: never used for something else. */
 enum client_number { CLIENT_IS_PLAIN = 1, CLIENT_IS_SOCKETIO,
-	CLIENT_IS_MESSAGES, CLIENT_IS_SSE };
+	CLIENT_IS_MESSAGES, CLIENT_IS_SSE, CLIENT_IS_SOCKJS,
+	CLIENT_IS_SOCKJS_POLLING };
 
 struct book;
 struct buf;
@@ -31,6 +32,9 @@ struct client_kind {
 	/* the nearest of its own deadlines (us, 0: none), and: it has come */
 	uint64_t (*due)(const struct client *);
 	void	(*tick)(struct client *);
+	/* the last words, behind all that is queued (NULL: it has none of its
+	 * own) */
+	void	(*farewell)(struct client *, unsigned code, const char *words);
 	/* about to go: sessions may be kept (NULL: never) */
 	void	(*parting)(struct client *, enum reason);
 	/* the end (NULL: nothing to do) */

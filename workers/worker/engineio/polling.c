@@ -16,8 +16,8 @@
 #include "shm/slots.h"
 #include "worker/engineio/open.h"
 #include "worker/engineio/polling_int.h"
+#include "worker/http/admit.h"
 #include "worker/http/cookie.h"
-#include "worker/http/refusal.h"
 #include "worker/http/reply.h"
 #include "worker/net/age.h"
 #include "worker/net/conn.h"
@@ -225,34 +225,6 @@ poller_remove(struct poller *p)
 	p->listed = false;
 }
 
-/*
- * A session costs those who open it no connection, only us memory, so there
- * are as many as connections: of an address in the whole host, of all in each
- * worker.  One that is upgraded is its connection.  false: no more, answered.
- */
-static bool
-polling_enter(struct request *rq, uint32_t *node)
-{
-	struct worker *w = rq->w;
-	uint64_t key = from_key(rq);
-
-	*node = 0;
-	if (polling_waiting(w->polling) >= w->conf->limit_connections) {
-		counter_add(COUNTER_refused_limit, 1);
-		refusal_told(rq, slice_of(NULL, 0), "limit");
-		reply_error(rq, 503, "unavailable", "too many sessions");
-		return (false);
-	}
-	if (w->conf->limit_per_address == 0 || key == 0 ||
-	    count_enter_key(w->count, COUNT_POLLING,
-	    slice_of(&key, sizeof key), w->conf->limit_per_address, node))
-		return (true);
-	counter_add(COUNTER_refused_address, 1);
-	refusal_told(rq, slice_of(NULL, 0), "limit");
-	reply_too_many(rq, "limit", "too many sessions of your address", 0);
-	return (false);
-}
-
 void
 poller_uncount(struct poller *p)
 {
@@ -293,7 +265,7 @@ polling_open(struct request *rq, const struct engineio *e)
 	if (w->mode != WORKER_SERVING)
 		rq->keep_alive = false;
 	/* before a token is looked at */
-	if (!polling_enter(rq, &node))
+	if (!admit_session(rq, polling_waiting(all), &node))
 		return;
 	if (!open_admit(rq, &adm)) {
 		count_leave_key(w->count, node);

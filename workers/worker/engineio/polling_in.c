@@ -126,7 +126,7 @@ polling_body(struct request *rq, struct slice body)
 	poller_check(p);
 	MUST(p->post == rq->c);
 	poller_let_go(p, &p->post);
-	poller_story_in(p, body.n);
+	story_in(&p->story, p->all->w, body.n);
 	if (!p->parting && !polling_post_idle(p, body)) {
 		repeat_body(&p->repeat, body, true);
 		poller_take(p, body);

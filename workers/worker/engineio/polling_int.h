@@ -17,7 +17,7 @@
 #include "worker/engineio/sids.h"
 #include "worker/http/coded.h"
 #include "worker/net/later.h"
-#include "worker/net/record.h"
+#include "worker/net/story.h"
 
 struct buf;
 struct client;
@@ -29,16 +29,6 @@ enum poller_state {
 	POLLER_POLLING,
 	POLLER_UPGRADED,	/* all there is to say: error 3 */
 	POLLER_LAST		/* closed; its last word is queued */
-};
-
-/* What its end is told with; see net/record.h. */
-struct poller_story {
-	uint64_t	 in, out;	/* bytes of packets */
-	uint32_t	 in_at, out_at;	/* the last of them, record_time() */
-	uint32_t	 opened;	/* the same */
-	uint32_t	 number;
-	uint8_t		 address[16];	/* who opened it */
-	uint16_t	 port;
 };
 
 struct poller {
@@ -74,7 +64,7 @@ struct poller {
 	struct mono	 deadline;	/*   POLLING: its age is over; LAST: of
 					 *   the whole */
 	struct mono	 noop_at;	/*   0: no noop is to release get */
-	struct poller_story story;
+	struct story	 story;
 	uint64_t	 address_key;	/* of its address; 0: none */
 	uint32_t	 address_node;	/* ... counted (COUNT_POLLING); 0 */
 	char		 sid[EIO_SID_LEN + 1];
@@ -118,13 +108,8 @@ bool	poller_writes(struct conn *const *);
 /* polling_story.c */
 /* It was opened by this client. */
 void	poller_story_begin(struct poller *, const struct from *);
-/* So many bytes of packets came, or go out. */
-void	poller_story_in(struct poller *, size_t n);
-void	poller_story_out(struct poller *, size_t n);
 /* It ends, with its client or without. */
 void	poller_story_end(const struct poller *);
-void	poller_story_save(const struct poller_story *, struct buf *);
-void	poller_story_load(struct poller_story *, struct state_in *);
 
 /* polling_out.c */
 /* The GET waits for packets from now on. */

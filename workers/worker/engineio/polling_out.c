@@ -36,7 +36,7 @@ poller_answer(struct poller *p)
 	n = (size_t)outq_bytes(&p->outq);
 	MUST(n > 1);
 	p->noop_at.us = 0;
-	poller_story_out(p, n - 1);
+	story_out(&p->story, p->all->w, n - 1);
 	repeat_keep(&p->repeat, o, &p->outq);
 	poller_let_go(p, &p->get);
 	poller_answers(p, &p->told, c);
@@ -189,7 +189,7 @@ poller_get(struct poller *p, struct request *rq, const struct engineio *e)
 	    rq->all.n - rq->rest.n), &e->t);
 	bool again = head != 0 && head == r->get.head;
 
-	poller_story_in(p, 0);
+	story_in(&p->story, p->all->w, 0);
 	if (again && p->get != NULL) {
 		polling_hold_instead(p, rq);
 	} else if (p->get != NULL) {

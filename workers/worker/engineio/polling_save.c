@@ -17,12 +17,12 @@
 #include "worker/net/conn.h"
 #include "worker/net/conn_save.h"
 #include "worker/net/names.h"
+#include "worker/net/text_save.h"
 #include "worker/worker.h"
 
 #define POLLER_TAG	0x506f
 #define POLLER_VERSION	3
 #define POLLER_UNNAMED	2	/* ... and before that, without names */
-#define POLLER_LINES_MAX (64u << 10)
 #define POLLER_RELEASES	16u	/* ... in a time of: */
 #define POLLER_RELEASE_US 100000u
 
@@ -148,15 +148,6 @@ poller_nconns(const struct poller *p)
 	return (n);
 }
 
-/* A string on the heap, or NULL. */
-static void
-polling_put_text(struct buf *b, const char *s)
-{
-	state_put_bool(b, s != NULL);
-	if (s != NULL)
-		state_put_slice(b, slice_str(s));
-}
-
 static void
 polling_put_rest(struct buf *b, const struct poller *p)
 {
@@ -177,15 +168,15 @@ polling_put(struct buf *b, const struct poller *p)
 	state_put_bool(b, p->probed);
 	state_put_bool(b, p->owing);
 	state_put_bytes(b, p->sid, EIO_SID_LEN);
-	polling_put_text(b, p->route == NULL ? NULL : p->route->path.text);
+	text_save(b, p->route == NULL ? NULL : p->route->path.text);
 	state_put_u64(b, p->deadline.us);
 	state_put_u64(b, p->noop_at.us);
 	state_put_u64(b, p->address_key);
-	poller_story_save(&p->story, b);
-	polling_put_text(b, p->lines);
+	story_save(&p->story, b);
+	text_save(b, p->lines);
 	state_put_u32(b, p->wish.coding);
 	state_put_bool(b, p->wish.must);
-	polling_put_text(b, p->post_lines);
+	text_save(b, p->post_lines);
 	polling_put_rest(b, p);
 }
 
@@ -298,25 +289,6 @@ poller_moved(struct poller *p)
 
 /* --- heir ---------------------------------------------------------------- */
 
-/* false: bad, or no memory. */
-static bool
-polling_get_text(struct state_in *in, char **text)
-{
-	struct slice s;
-
-	*text = NULL;
-	if (!state_get_bool(in))
-		return (!in->bad);
-	s = state_get_slice(in);
-	if (in->bad || s.n > POLLER_LINES_MAX ||
-	    (s.n > 0 && memchr(s.p, '\0', s.n) != NULL))
-		return (false);
-	*text = strndup((const char *)s.p, s.n);
-	if (*text == NULL)
-		counter_add(COUNTER_memory_failures, 1);
-	return (*text != NULL);
-}
-
 static bool
 polling_get_rest(struct state_in *in, struct poller *p)
 {
@@ -348,7 +320,7 @@ polling_get_route(struct state_in *in, struct poller *p)
 	char *path;
 	size_t i;
 
-	if (!polling_get_text(in, &path))
+	if (!text_load(in, &path))
 		return (false);
 	if (path == NULL)
 		return (true);
@@ -379,11 +351,11 @@ polling_get(struct state_in *in, struct poller *p)
 	p->deadline.us = state_get_u64(in);
 	p->noop_at.us = state_get_u64(in);
 	p->address_key = state_get_u64(in);
-	poller_story_load(&p->story, in);
-	good = polling_get_text(in, &p->lines);
+	story_load(&p->story, in);
+	good = text_load(in, &p->lines);
 	p->wish.coding = (uint8_t)state_get_below(in, CODING__MAX);
 	p->wish.must = state_get_bool(in);
-	return (good && polling_get_text(in, &p->post_lines) &&
+	return (good && text_load(in, &p->post_lines) &&
 	    polling_get_rest(in, p) && !in->bad);
 }
 

@@ -10,6 +10,7 @@
 #include "worker/engineio/owner.h"
 #include "worker/engineio/polling.h"
 #include "worker/http/origin.h"
+#include "worker/http/pass.h"
 #include "worker/http/reply.h"
 #include "worker/http/request.h"
 #include "worker/net/conn.h"
@@ -32,26 +33,6 @@ transport_websocket(struct request *rq, const struct engineio *e, bool lives,
 		polling_candidate_unwanted(rq);
 }
 
-/* To the worker that may have the session. */
-static void
-transport_pass(struct request *rq, const struct owner_way *way)
-{
-	struct conn *c = rq->c;
-
-	if (parcel_fits(rq->w, way->slot, rq->all.n)) {
-		rq->wait = c->outq.n > 0; /* the response before it */
-		rq->passed = !rq->wait && parcel_pass(c, way->slot, rq->all,
-		    way->inherited);
-	}
-	if (rq->passed)
-		counter_add(COUNTER_eio_forwarded, 1);
-	if (rq->passed || rq->wait)
-		return;
-	rq->keep_alive = false;
-	reply_error(rq, 503, "unavailable",
-	    "the session's worker does not answer");
-}
-
 static void
 transport_session(struct request *rq, const struct engineio *e, bool allowed)
 {
@@ -70,7 +51,8 @@ transport_session(struct request *rq, const struct engineio *e, bool allowed)
 		return;
 	else if (owner_ask(h->segment, self, owner, inherited, &way) &&
 	    parcel_reaches(rq->w, way.slot))
-		transport_pass(rq, &way);
+		pass_request(rq, way.slot, way.inherited,
+		    COUNTER_eio_forwarded);
 	else
 		open_error(rq, EIO_SID_UNKNOWN);
 }

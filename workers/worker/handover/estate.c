@@ -12,11 +12,14 @@
 #include "worker/handover/take.h"
 #include "worker/net/conn.h"
 #include "worker/net/conn_save.h"
+#include "worker/sockjs/sockjs.h"
+#include "worker/sockjs/sockjs_save.h"
 #include "worker/worker.h"
 
 #define ESTATE_LOOKS	4096u	/* at connections, in a turn */
 
-enum estate_kind { ESTATE_CONN = 1, ESTATE_POLLER = 2, ESTATE_PARKED = 3 };
+enum estate_kind { ESTATE_CONN = 1, ESTATE_POLLER = 2, ESTATE_PARKED = 3,
+	ESTATE_SOCKJS = 4 };
 
 bool
 estate_init(struct estate *e, struct worker *w, bool giving, unsigned peer)
@@ -36,14 +39,14 @@ size_t
 estate_waiting(const struct estate *e)
 {
 	return (e->all ? polling_waiting(e->w->polling) +
-	    hub_parked(e->w->hub) : 0);
+	    sockjs_waiting(e->w->sockjs) + hub_parked(e->w->hub) : 0);
 }
 
 bool
 estate_has_waiting(const struct estate *e)
 {
 	return (e->all && (polling_waiting(e->w->polling) > 0 ||
-	    hub_has_parked(e->w->hub)));
+	    sockjs_waiting(e->w->sockjs) > 0 || hub_has_parked(e->w->hub)));
 }
 
 size_t
@@ -92,6 +95,18 @@ estate_find_poller(struct estate *e, struct poller *p, unsigned nfds)
 	return (NULL);
 }
 
+static struct sockjs *
+estate_find_sockjs(struct estate *e, struct sockjs *s, unsigned nfds)
+{
+	for (; s != NULL; s = sockjs_save_next(s)) {
+		if (sockjs_nconns(s) <= nfds &&
+		    (sockjs_may_move(s) || sockjs_may_release(s)))
+			return (s);
+		e->soon |= sockjs_waits(s);
+	}
+	return (NULL);
+}
+
 static enum give_any
 estate_any(void *arg)
 {
@@ -107,7 +122,9 @@ estate_any(void *arg)
 		return (GIVE_LOOKING);
 	e->looked = 0;
 	if (e->all && (parked_first(e->w->hub) != NULL || estate_find_poller(e,
-	    polling_first(e->w->polling), POLLER_CONNS_MAX) != NULL))
+	    polling_first(e->w->polling), POLLER_CONNS_MAX) != NULL ||
+	    estate_find_sockjs(e, sockjs_save_first(e->w->sockjs),
+	    SOCKJS_CONNS_MAX) != NULL))
 		return (GIVE_SOME);
 	/* some are not whole yet */
 	e->soon |= e->all && hub_has_parked(e->w->hub);
@@ -121,6 +138,7 @@ estate_begin(void *arg)
 
 	e->looked = 0;
 	e->poller = NULL;
+	e->sockjs = NULL;
 	e->parked = NULL;
 }
 
@@ -153,6 +171,24 @@ estate_next_poller(struct estate *e, unsigned nfds, struct give_item *item)
 }
 
 static bool
+estate_next_sockjs(struct estate *e, unsigned nfds, struct give_item *item)
+{
+	struct sockjs *s = e->sockjs == NULL ?
+	    sockjs_save_first(e->w->sockjs) : sockjs_save_next(e->sockjs);
+
+	while ((s = estate_find_sockjs(e, s, nfds)) != NULL &&
+	    !sockjs_may_move(s) && !sockjs_release(s))
+		s = sockjs_save_next(s);
+	if (s == NULL)
+		return (false);
+	e->sockjs = s;
+	item->what = s;
+	item->kind = ESTATE_SOCKJS;
+	item->nfds = (uint8_t)sockjs_nconns(s);
+	return (true);
+}
+
+static bool
 estate_next_parked(struct estate *e, struct give_item *item)
 {
 	struct recover *r = e->parked == NULL ? parked_first(e->w->hub) :
@@ -174,6 +210,7 @@ estate_next(void *arg, unsigned nfds, struct give_item *item)
 
 	return (estate_next_conn(e, nfds, item) ||
 	    (e->all && (estate_next_poller(e, nfds, item) ||
+	    estate_next_sockjs(e, nfds, item) ||
 	    estate_next_parked(e, item))));
 }
 
@@ -204,6 +241,11 @@ estate_save(void *arg, const struct give_item *item, struct buf *b, int *fds)
 			return (false);
 		poller_freeze(item->what);
 		return (true);
+	case ESTATE_SOCKJS:
+		if (!sockjs_save(item->what, e->move, b, fds))
+			return (false);
+		sockjs_freeze(item->what);
+		return (true);
 	case ESTATE_PARKED:
 		return (parked_save(e->move, item->what, b));
 	}
@@ -220,6 +262,9 @@ estate_thaw(void *arg, const struct give_item *item)
 		break;
 	case ESTATE_POLLER:
 		poller_thaw(item->what);
+		break;
+	case ESTATE_SOCKJS:
+		sockjs_thaw(item->what);
 		break;
 	case ESTATE_PARKED:
 		parked_thaw(item->what);
@@ -244,6 +289,10 @@ estate_moved(void *arg, const struct give_item *item)
 	case ESTATE_POLLER:
 		counter_add(COUNTER_clients_moved_out, 1);
 		poller_moved(item->what);
+		break;
+	case ESTATE_SOCKJS:
+		counter_add(COUNTER_clients_moved_out, 1);
+		sockjs_moved(item->what);
 		break;
 	case ESTATE_PARKED:
 		parked_moved(&r);
@@ -315,6 +364,18 @@ estate_load_poller(struct estate *e, struct state_in *in, const int *fds,
 	return (NULL);
 }
 
+static struct sockjs *
+estate_load_sockjs(struct estate *e, struct state_in *in, const int *fds,
+    unsigned n)
+{
+	struct sockjs *s = sockjs_load(e->w->sockjs, e->move, in, fds, n);
+
+	if (s == NULL || state_end(in))
+		return (s);
+	sockjs_unload(s);
+	return (NULL);
+}
+
 /* Those of which none may wait here are taken, too: they are at their end. */
 static void *
 estate_load_parked(struct estate *e, struct state_in *in)
@@ -340,6 +401,8 @@ estate_load(void *arg, unsigned kind, struct state_in *in, const int *fds,
 		return (estate_load_conn(e, in, fds[0]));
 	if (kind == ESTATE_POLLER && n <= POLLER_CONNS_MAX)
 		return (estate_load_poller(e, in, fds, n));
+	if (kind == ESTATE_SOCKJS && n <= SOCKJS_CONNS_MAX)
+		return (estate_load_sockjs(e, in, fds, n));
 	if (kind == ESTATE_PARKED && n == 0)
 		return (estate_load_parked(e, in));
 	estate_close(fds, n);
@@ -370,6 +433,10 @@ estate_activate(void *arg, const struct take_item *item, bool inherited)
 		estate_count(item->nfds, 1, inherited);
 		poller_activate(item->what);
 		break;
+	case ESTATE_SOCKJS:
+		estate_count(item->nfds, 1, inherited);
+		sockjs_activate(item->what);
+		break;
 	case ESTATE_PARKED:
 		if (item->what != arg)
 			parked_activate(item->what);
@@ -388,6 +455,9 @@ estate_unload(void *arg, const struct take_item *item)
 		break;
 	case ESTATE_POLLER:
 		poller_unload(item->what);
+		break;
+	case ESTATE_SOCKJS:
+		sockjs_unload(item->what);
 		break;
 	case ESTATE_PARKED:
 		if (item->what != arg)

@@ -1,10 +1,10 @@
 /*
  * What a worker has that can be given to another: connections with their
- * clients, sessions over polling with all of their connections, and sessions
+ * clients, sessions over polling or SockJS with their connections, and sessions
  * that wait for their client to come back.  A row of functions for give.c, and
  * one for take.c; what belongs to a connection is saved and loaded by net
- * (conn_save.h), what to a session over polling by engineio (polling_save.h),
- * what to a client by the hub (hub/move.h).  Called by handover.c.
+ * (conn_save.h), what to a session by engineio (polling_save.h) or sockjs
+ * (sockjs_save.h), what to a client by the hub (hub/move.h).  Called by handover.c.
  */
 #ifndef WORKER_HANDOVER_ESTATE_H
 #define WORKER_HANDOVER_ESTATE_H
@@ -19,6 +19,7 @@ struct take_calls;
 struct hub_move;
 struct poller;
 struct recover;
+struct sockjs;
 struct worker;
 
 /* Of one giver, or heir; the arg of the calls. */
@@ -30,6 +31,7 @@ struct estate {
 	size_t		 looked;	/* connections, since one could go */
 	bool		 soon;		/* one of those waits for other workers */
 	struct poller	*poller;	/* the last one of this batch */
+	struct sockjs	*sockjs;	/* likewise */
 	struct recover	*parked;	/* likewise */
 	void		(*settle)(void *arg);	/* give_calls.settle */
 	bool		(*ready)(void *arg);	/* take_calls.ready */

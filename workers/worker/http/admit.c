@@ -6,6 +6,7 @@
 #include "hub/client.h"
 #include "hub/session/limit.h"
 #include "proto/error.h"
+#include "shm/count.h"
 #include "worker/http/handshakes.h"
 #include "worker/http/kept.h"
 #include "worker/http/refusal.h"
@@ -89,6 +90,29 @@ admit_leaving(struct request *rq)
 	return (true);
 }
 
+bool
+admit_session(struct request *rq, size_t n, uint32_t *node)
+{
+	struct worker *w = rq->w;
+	uint64_t key = from_key(rq);
+
+	*node = 0;
+	if (n >= w->conf->limit_connections) {
+		counter_add(COUNTER_refused_limit, 1);
+		refusal_told(rq, slice_of(NULL, 0), "limit");
+		reply_error(rq, 503, "unavailable", "too many sessions");
+		return (false);
+	}
+	if (w->conf->limit_per_address == 0 || key == 0 ||
+	    count_enter_key(w->count, COUNT_POLLING,
+	    slice_of(&key, sizeof key), w->conf->limit_per_address, node))
+		return (true);
+	counter_add(COUNTER_refused_address, 1);
+	refusal_told(rq, slice_of(NULL, 0), "limit");
+	reply_too_many(rq, "limit", "too many sessions of your address", 0);
+	return (false);
+}
+
 /* --- tokens ------------------------------------------------------------ */
 
 static bool
@@ -126,8 +150,8 @@ admit_token_protocol(const struct request *rq, struct slice *token)
 	return (false);
 }
 
-/* The first one found counts, where an empty one is none; empty: none. */
-static struct slice
+/* An empty one is none. */
+struct slice
 admit_token(struct request *rq)
 {
 	const char *cookie = rq->w->conf->jwt.cookie;

@@ -25,6 +25,16 @@ bool	admit_origin(const struct request *) MUST_USE;
 /* May one more ask at all?  Then cr has its address and token, the latter in
  * front in the worker's `decoded`.  false: no, and answered. */
 bool	admit_asks(struct request *, struct client_request *cr) MUST_USE;
+/*
+ * May there be one more session without a connection?  It costs those who open
+ * it nothing, only us memory, so there are as many as connections: of an address
+ * in the whole host (*node is what to give back), of all in each worker, which
+ * has n.  false: no more, answered.
+ */
+bool	admit_session(struct request *, size_t n, uint32_t *node) MUST_USE;
+/* The token that it brings, where one is looked for first; empty: none.  In the
+ * worker's `decoded`, or in the head. */
+struct slice admit_token(struct request *);
 /* Namespace, route and parameters out of the path, behind the token; false:
  * there is no such endpoint. */
 bool	admit_target(struct request *, struct client_request *cr) MUST_USE;

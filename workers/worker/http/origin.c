@@ -5,6 +5,7 @@
 
 #include "worker/http/admit.h"
 #include "worker/http/cors.h"
+#include "worker/http/refusal.h"
 #include "worker/http/reply.h"
 #include "worker/http/request.h"
 #include "worker/worker.h"
@@ -72,4 +73,15 @@ origin_allowed(const struct request *rq)
 	return (admit_origin(rq) || (!rq->head.upgrade_websocket &&
 	    cors->norigins > 0 && conf_cors_listed(cors,
 	    origin_one(rq))));
+}
+
+bool
+origin_asks(struct request *rq)
+{
+	if (origin_allowed(rq))
+		return (true);
+	admit_refuse(rq, COUNTER_refused_origin, "origin");
+	refusal_origin(rq);
+	reply_error(rq, 403, "origin", "origin not allowed");
+	return (false);
 }

@@ -1,7 +1,6 @@
 /*
  * Pages of other origins that use HTTP: the lines that let them read what is
- * answered, and whether they may ask at all.  For transports over HTTP; plain
- * WebSocket has admit_origin() alone.
+ * answered, and whether they may ask at all.
  */
 #ifndef WORKER_HTTP_ORIGIN_H
 #define WORKER_HTTP_ORIGIN_H
@@ -18,5 +17,7 @@ bool	origin_lines(struct request *) MUST_USE;
 /* The page may ask: WebSockets know no CORS, only allowed_origins opens them;
  * whatever else is asked for, cors.origins does, too. */
 bool	origin_allowed(const struct request *) MUST_USE;
+/* The same; false: it is refused, in the words of the API. */
+bool	origin_asks(struct request *) MUST_USE;
 
 #endif

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "proto/error.h"
-#include "worker/http/request.h"
+#include "worker/http/reply_int.h"
 #include "worker/net/conn.h"
 #include "worker/net/counted.h"
 #include "worker/worker.h"
@@ -29,8 +29,7 @@ reply_count(int status)
 	counter_add(class[status / 100 - 1], 1);
 }
 
-/* The response is queued: what becomes of the connection. */
-static void
+void
 reply_sent(struct conn *c, int status, bool keep)
 {
 	struct worker *w = c->w;
@@ -49,7 +48,7 @@ reply_sent(struct conn *c, int status, bool keep)
 
 /* More of it may be on its way, or its next one: bytes that nobody reads would
  * reset the response away. */
-static bool
+bool
 reply_goes_on(const struct request *rq)
 {
 	return (rq->head.keep_alive || rq->head.chunked ||
@@ -60,7 +59,7 @@ reply_goes_on(const struct request *rq)
 /* An old connection goes.  A worker that leaves, or soon will, lets go; but a
  * session over polling needs its connection still: it goes when its time comes,
  * and to find the way to it again it would have to be accepted again. */
-static bool
+bool
 reply_may_stay(const struct request *rq)
 {
 	if (conn_is_last(rq->c))
@@ -69,9 +68,7 @@ reply_may_stay(const struct request *rq)
 	    (rq->w->mode != WORKER_STOPPING && rq->row->draining));
 }
 
-/* *both: one string of both, that lives until the next response; false: no
- * memory. */
-static bool
+bool
 reply_lines(struct worker *w, const char *a, const char *b, const char **both)
 {
 	struct buf *all = &w->lines;
@@ -87,8 +84,7 @@ reply_lines(struct worker *w, const char *a, const char *b, const char **both)
 	return (!all->oom);
 }
 
-/* The head that stands in the worker's text gets one line more. */
-static void
+void
 reply_name(struct worker *w, const struct trace *t)
 {
 	char line[TRACE_LINE_MAX];
@@ -205,8 +201,7 @@ reply_hold(struct request *rq, enum conn_state state)
 {
 	struct conn *c = rq->c;
 
-	MUST(state == CONN_HELD || state == CONN_ASKING ||
-	    state == CONN_POLL);
+	MUST(state >= CONN_HELD && state <= CONN_AWAITS);
 	c->state = (uint8_t)state;
 	c->after = rq->keep_alive ? CONN_STAYS : reply_goes_on(rq) ?
 	    CONN_LINGERS : CONN_ENDS;
@@ -227,8 +222,7 @@ reply_held_head(struct conn *c, int status, const char *type,
 {
 	struct worker *w = c->w;
 
-	MUST(c->state == CONN_HELD || c->state == CONN_ASKING ||
-	    c->state == CONN_POLL);
+	MUST(c->state >= CONN_HELD && c->state <= CONN_AWAITS);
 	c->state = CONN_HTTP;
 	if (w->mode == WORKER_STOPPING || conn_is_last(c))
 		reply_held_last(c);
@@ -287,6 +281,18 @@ reply_held_queue(struct conn *c, int status, const char *type,
 		reply_held_end(c, status, coded ?
 		    reply_say_coded(c, body, n, s) :
 		    outq_move(w->out, body, &c->outq, n));
+}
+
+void
+reply_held_within(struct conn *c, const char *type, const char *lines,
+    struct slice before, struct outq *body, size_t n, struct slice behind)
+{
+	struct out *o = c->w->out;
+
+	if (reply_held_head(c, 200, type, lines, before.n + n + behind.n))
+		reply_held_end(c, 200, out_bytes(o, &c->outq, before) &&
+		    outq_move(o, body, &c->outq, n) &&
+		    out_bytes(o, &c->outq, behind));
 }
 
 void

@@ -49,13 +49,16 @@ void	reply_stream(struct request *, const char *type, const char *extra);
 /* --- later --------------------------------------------------------------- */
 
 /* It is answered later; what follows it on the connection waits.  For whom:
- * CONN_HELD, CONN_ASKING, CONN_POLL. */
+ * CONN_HELD, CONN_ASKING, CONN_POLL, CONN_AWAITS. */
 void	reply_hold(struct request *, enum conn_state);
 /* The connection ends with this response. */
 void	reply_held_last(struct conn *);
 /* Now: n bytes of that queue are the body, in a coding if that may be. */
 void	reply_held_queue(struct conn *, int status, const char *type,
 	    const char *lines, struct coded_wish, struct outq *, size_t n);
+/* Now, with 200: n bytes of that queue, with something around them. */
+void	reply_held_within(struct conn *, const char *type, const char *lines,
+	    struct slice before, struct outq *, size_t n, struct slice behind);
 /* Now: these bytes are the body, of which the answer to a HEAD says no more than
  * their number. */
 void	reply_held_bytes(struct conn *, int status, const char *type,

@@ -149,6 +149,96 @@ route_own(struct slice path, struct route_match *m)
 			m->route = route_paths[i].route;
 }
 
+/* --- SockJS ---------------------------------------------------------------- */
+
+/* Its clients ask for paths below the endpoint's own: /info, and of sessions
+ * /SERVER/SESSION/TRANSPORT. */
+
+/* The namespace that /ws has there, if it has SockJS. */
+static bool
+route_sockjs_namespace(const struct conf *conf, struct slice path)
+{
+	static uint8_t plain[ROUTE_PATH_MAX];	/* too large for the stack */
+	const struct conf_namespace *ns;
+	struct slice name;
+	ssize_t n;
+
+	if (!conf_path_under(path, SLICE("/ws")) || path.n > ROUTE_PATH_MAX)
+		return (false);
+	n = http_path_decode(slice_from(path, 3), plain);
+	if (n < 0)
+		return (false);
+	name = n == 0 ? SLICE("/") : slice_of(plain, (size_t)n);
+	ns = conf_namespace_find(conf, name);
+	return (ns != NULL && ns->sockjs);
+}
+
+/* It is such an endpoint. */
+static bool
+route_sockjs_base(const struct conf *conf, struct slice base,
+    struct route_match *m)
+{
+	const struct conf_route *route = route_configured(conf, base);
+
+	if (route != NULL ? !route->sockjs :
+	    !route_sockjs_namespace(conf, base))
+		return (false);
+	m->route = ROUTE_SOCKJS;
+	m->conf = route;
+	m->base = base;
+	if (route == NULL)
+		m->ns_name = slice_from(base, 3);
+	return (true);
+}
+
+/* path without its last part; neither that nor the one before may be empty. */
+static bool
+route_shorter(struct slice *path)
+{
+	size_t n = path->n;
+
+	while (n > 0 && path->p[n - 1] != '/')
+		n--;
+	if (n <= 1 || n == path->n || path->p[n - 2] == '/')
+		return (false);
+	path->n = n - 1;
+	return (true);
+}
+
+/* "/path//" */
+static bool
+route_ends_twice(struct slice path)
+{
+	return (path.n > 1 && path.p[path.n - 1] == '/' &&
+	    path.p[path.n - 2] == '/');
+}
+
+/* The longest one counts; one with a slash behind it is the same. */
+static bool
+route_sockjs(const struct conf *conf, struct slice path, struct route_match *m)
+{
+	struct slice base = path;
+	unsigned parts;
+
+	if (m->conf != NULL)		/* that path and no other is meant */
+		return (m->conf->sockjs && !route_ends_twice(path) &&
+		    route_sockjs_base(conf, path, m));
+	if (base.n > 1 && base.p[base.n - 1] == '/') {
+		base.n--;
+		return (base.p[base.n - 1] != '/' &&
+		    route_sockjs_base(conf, base, m));
+	}
+	for (parts = 0; parts <= 3; parts++) {
+		if (parts > 0 && !route_shorter(&base))
+			return (false);
+		if (parts != 2 && route_sockjs_base(conf, base, m)) {
+			m->below = slice_from(path, base.n);
+			return (true);
+		}
+	}
+	return (false);
+}
+
 void
 route_find(const struct conf *conf, struct slice path, struct route_match *m)
 {
@@ -158,6 +248,8 @@ route_find(const struct conf *conf, struct slice path, struct route_match *m)
 		return;
 	}
 	m->conf = route_configured(conf, path);
+	if (conf->serves_sockjs && route_sockjs(conf, path, m))
+		return;
 	if (m->conf != NULL) {
 		m->route = m->conf->format == CONF_FORMAT_ENGINE ?
 		    ROUTE_ENGINE : ROUTE_PLAIN;

@@ -23,6 +23,7 @@ enum route {
 	ROUTE_HISTORY, ROUTE_ROOMS, ROUTE_USER,	/* /api/v1/history/... */
 	ROUTE_STATS,
 	ROUTE_SSE, ROUTE_POLL,	/* /sse/NAMESPACE, /poll/NAMESPACE */
+	ROUTE_SOCKJS,		/* as PLAIN, or below one of those */
 	ROUTE__MAX
 };
 
@@ -58,6 +59,9 @@ struct route_match {
 	 * empty */
 	const struct conf_route *conf;
 	struct slice	 ns_name;
+	/* SOCKJS: as PLAIN, of the path `base`; behind that is `below`: "", "/X"
+	 * or "/X/Y/Z", none of which is empty. */
+	struct slice	 base, below;
 };
 
 #define ROUTE_PATH_MAX	8192	/* bytes of a path: a request line's */

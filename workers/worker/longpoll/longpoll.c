@@ -8,7 +8,6 @@
 #include "hub/client.h"
 #include "worker/http/admit.h"
 #include "worker/http/origin.h"
-#include "worker/http/refusal.h"
 #include "worker/http/reply.h"
 #include "worker/http/request.h"
 #include "worker/net/conn.h"
@@ -172,13 +171,7 @@ longpoll_serve(struct request *rq)
 	}
 	if (!longpoll_target(rq, &cr, &words))
 		return;
-	if (!origin_allowed(rq)) {
-		admit_refuse(rq, COUNTER_refused_origin, "origin");
-		refusal_origin(rq);
-		reply_error(rq, 403, "origin", "origin not allowed");
-		return;
-	}
-	if (!admit_asks(rq, &cr))
+	if (!origin_asks(rq) || !admit_asks(rq, &cr))
 		return;
 	rq->keep_alive = keep_alive;
 	if (longpoll_admit(rq->w->hub, &cr, &words.ask, &adm, &refusal))

@@ -40,6 +40,7 @@ struct conn;
 struct conn_poll;
 struct http_body;
 struct poller;
+struct sockjs;
 struct tunnel;
 struct tls;
 struct tls_ctx;
@@ -53,6 +54,7 @@ enum conn_state {
 	CONN_HELD,	/* ... comes later, from its session over polling */
 	CONN_ASKING,	/* ... and is the answers of clients, or workers */
 	CONN_POLL,	/* ... and is what a room will keep */
+	CONN_AWAITS,	/* ... comes later, from its session over SockJS */
 	CONN_CANDIDATE,	/* frames; asks to take over a session over polling */
 	CONN_WAITING,	/* ... has done so, but a POST that came before is not
 			 * all done: it is not read */
@@ -60,6 +62,8 @@ enum conn_state {
 	CONN_WS,	/* frames; a client of the hub */
 	CONN_STREAM,	/* a response without an end; a client of the hub that
 			 * only hears */
+	CONN_CHUNKED,	/* a response whose end is not known: what its session
+			 * over SockJS receives */
 	CONN_TUNNEL,	/* TLS whose plain bytes are another worker's */
 	CONN_CLOSING,	/* our Close is out; only the peer's is waited for */
 	CONN_LINGER,	/* the last bytes go out; what comes is discarded */
@@ -94,7 +98,8 @@ struct conn_hand {
 enum conn_after {
 	CONN_STAYS,	/* the next request */
 	CONN_LINGERS,	/* the end; more may be on its way, and is read */
-	CONN_ENDS	/* the end at once */
+	CONN_ENDS,	/* the end at once */
+	CONN_UNFRAMED	/* CHUNKED: the end says that the body has ended */
 };
 
 /* Bytes that could not be used yet; heap, NULL while there are none. */
@@ -136,6 +141,7 @@ struct conn {			/* zeroed by the slab; on a cache line */
 		struct tunnel	*tunnel; /* TUNNEL */
 		struct ask	*ask;	/* ASKING */
 		struct conn_poll *polled; /* POLL */
+		struct sockjs	*sockjs; /* AWAITS, CHUNKED */
 	};
 	struct worker	*w;
 	TAILQ_ENTRY(conn) link;		/* of the worker's connections */
@@ -156,7 +162,8 @@ struct conn {			/* zeroed by the slab; on a cache line */
 	bool		 fin : 1;	/* the peer sends no more: read to the
 					 * end, no other event tells of it */
 	bool		 counted : 1;	/* in shm/count.h, see accept.c */
-	unsigned	 after : 2;	/* HELD, ASKING: enum conn_after */
+	unsigned	 after : 2;	/* HELD to AWAITS, CHUNKED: enum
+					 * conn_after */
 	bool		 secure : 1;	/* over TLS, which may be another
 					 * worker's */
 	bool		 passage : 1;	/* the far end of a tunnel: the connection
@@ -209,7 +216,7 @@ conn_number(struct conn *c)
 static inline bool
 conn_is_http(const struct conn *c)
 {
-	return (c->state >= CONN_IDLE && c->state <= CONN_POLL);
+	return (c->state >= CONN_IDLE && c->state <= CONN_AWAITS);
 }
 
 static inline bool
@@ -310,6 +317,9 @@ void	conn_rearm(struct conn *);
 void	conn_flush(struct outq *);
 /* The same without waiting for the turn's end; HTTP only. */
 void	conn_push(struct conn *);
+/* Bytes that were read once are read again, before those that were kept, in the
+ * next turn.  false: too many, or no memory. */
+bool	conn_read_again(struct conn *, struct slice) MUST_USE;
 /* Do this part again without waiting for an event. */
 void	conn_later(struct conn *, unsigned bits);
 

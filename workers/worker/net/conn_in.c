@@ -40,6 +40,30 @@ conn_tail_keep(struct conn *c, const uint8_t *p, size_t n)
 	return (true);
 }
 
+bool
+conn_read_again(struct conn *c, struct slice s)
+{
+	size_t kept = c->tail == NULL ? 0 : c->tail->n;
+	uint8_t *both;
+	bool ok;
+
+	if (s.n + kept > WORKER_RBUF)
+		return (false);
+	both = malloc(s.n + kept + 1);
+	if (both == NULL) {
+		counter_add(COUNTER_memory_failures, 1);
+		return (false);
+	}
+	memcpy(both, s.p, s.n);
+	if (kept > 0)
+		memcpy(both + s.n, c->tail->data, kept);
+	ok = conn_tail_keep(c, both, s.n + kept);
+	free(both);
+	if (ok)
+		conn_later(c, CONN_LATER_READ);
+	return (ok);
+}
+
 /* Keep what could not be used yet. */
 static void
 conn_keep(struct conn *c, const uint8_t *p, size_t n)

@@ -70,7 +70,8 @@ static bool
 conn_has_no_story(const struct conn *c)
 {
 	return (c->state == CONN_IDLE || c->state == CONN_HELD ||
-	    c->state == CONN_POLL ||
+	    c->state == CONN_POLL || c->state == CONN_AWAITS ||
+	    c->state == CONN_CHUNKED ||
 	    c->state == CONN_TUNNEL ||
 	    c->reason == REASON_http_done || c->reason == REASON_idle_timeout ||
 	    (conn_is_http(c) && c->state != CONN_ASKING &&

@@ -21,7 +21,7 @@
 
 STATE_FIELDS(conn, 256);
 STATE_FIELDS(conn_tail, 8);
-static_assert(CONN__MAX == 16, "a new state: a new number");
+static_assert(CONN__MAX == 18, "a new state: a new number");
 
 /*
  * States as they are written: numbers that were there before keep their meaning,
@@ -33,6 +33,7 @@ static const uint8_t conn_numbers[CONN__MAX] = {
 	[CONN_WAITING] = 7, [CONN_SESSION] = 8, [CONN_WS] = 9,
 	[CONN_TUNNEL] = 10, [CONN_CLOSING] = 11, [CONN_LINGER] = 12,
 	[CONN_DEAD] = 13, [CONN_STREAM] = 14, [CONN_POLL] = 15,
+	[CONN_AWAITS] = 16, [CONN_CHUNKED] = 17,
 };
 
 /* CONN__MAX: there is no such state. */
@@ -73,12 +74,13 @@ conn_save_has_client(unsigned state)
 	    state == CONN_WS || state == CONN_STREAM);
 }
 
-/* ... those that are nothing without their session over polling; */
+/* ... those that are nothing without their session over HTTP; */
 static bool
 conn_save_is_bound(unsigned state)
 {
 	return (state == CONN_HELD || state == CONN_WAITING ||
-	    state == CONN_SESSION);
+	    state == CONN_SESSION || state == CONN_AWAITS ||
+	    state == CONN_CHUNKED);
 }
 
 /* ... and all. */
@@ -298,7 +300,7 @@ conn_load_fields(struct conn *c, struct state_in *in, unsigned *flags,
 	ok = conn_load_tail(c, state_get_slice(in));
 	if (!ok || in->bad || !conn_save_is_state(state) ||
 	    *flags > CONN_SAVED_ALL || c->reason >= REASON__MAX ||
-	    after > CONN_ENDS || (conn_is_ws(&(struct conn){ .state =
+	    after > CONN_UNFRAMED || (conn_is_ws(&(struct conn){ .state =
 	    (uint8_t)state }) && *flags / CONN_SAVED_DEFLATE ==
 	    CONN_NO_DEFLATE) ||
 	    ((*flags & CONN_SAVED_BODY) && state != CONN_HTTP))

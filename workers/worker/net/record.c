@@ -22,7 +22,7 @@
 static const char *const record_kinds[] = {
 	[RECORD_TLS] = "tls", [RECORD_HTTP] = "http",
 	[RECORD_WEBSOCKET] = "websocket", [RECORD_POLLING] = "polling",
-	[RECORD_SSE] = "sse",
+	[RECORD_SSE] = "sse", [RECORD_SOCKJS] = "sockjs",
 };
 
 uint32_t
@@ -128,7 +128,8 @@ record_trail(const struct record *r, enum trail_event event)
 	t->client = r->number;
 	t->port = r->port;
 	t->flags = r->kind == RECORD_POLLING ? TRAIL_POLLING :
-	    r->kind == RECORD_SSE ? TRAIL_SSE : 0;
+	    r->kind == RECORD_SSE ? TRAIL_SSE :
+	    r->kind == RECORD_SOCKJS ? TRAIL_SOCKJS : 0;
 	t->queued = r->queued > UINT32_MAX ? UINT32_MAX : (uint32_t)r->queued;
 	memcpy(t->address, r->address, sizeof t->address);
 	return (t);

@@ -21,7 +21,7 @@ struct worker;
 
 enum record_kind {
 	RECORD_TLS, RECORD_HTTP, RECORD_WEBSOCKET, RECORD_POLLING,
-	RECORD_SSE
+	RECORD_SSE, RECORD_SOCKJS
 };
 
 /* Bytes each way, and how long ago the last of them. */

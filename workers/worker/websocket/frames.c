@@ -231,6 +231,8 @@ frames_say_close(struct conn *c)
 
 	if (c->abort || (row->code == 0 && !c->peer_closed))
 		return (false);
+	if (!c->peer_closed && c->client != NULL)
+		client_farewell(c->client, (enum reason)c->reason);
 	buf_reset(&w->text);
 	/* RFC 6455, 5.5.1: an endpoint typically echoes the status code */
 	if (!c->peer_closed)

@@ -7,7 +7,7 @@
 #include "hub/client.h"
 #include "proto/ws.h"
 #include "worker/http/admit.h"
-#include "worker/http/refusal.h"
+#include "worker/http/origin.h"
 #include "worker/http/reply.h"
 #include "worker/http/request.h"
 #include "worker/net/conn.h"
@@ -107,7 +107,8 @@ upgrade_since(const struct request *rq)
 }
 
 void
-upgrade_plain(struct request *rq)
+upgrade_client(struct request *rq, struct client *(*open)(struct hub *,
+    struct admission *, struct outq *))
 {
 	struct client_request cr = { .ns = NULL };
 	struct admission adm = { .who = NULL };
@@ -122,13 +123,7 @@ upgrade_plain(struct request *rq)
 	}
 	if (!upgrade_offer(rq, &offer))
 		return;
-	if (!admit_origin(rq)) {
-		admit_refuse(rq, COUNTER_refused_origin, "origin");
-		refusal_origin(rq);
-		reply_error(rq, 403, "origin", "origin not allowed");
-		return;
-	}
-	if (!admit_asks(rq, &cr))
+	if (!origin_asks(rq) || !admit_asks(rq, &cr))
 		return;
 	cr.since = upgrade_since(rq);
 	if (!plain_admit(rq->w->hub, &cr, &adm, &refusal)) {
@@ -137,7 +132,13 @@ upgrade_plain(struct request *rq)
 		return;
 	}
 	adm.window = upgrade_accept(rq, &offer, true, adm.ns);
-	client = plain_open(rq->w->hub, &adm, &rq->c->outq);
+	client = open(rq->w->hub, &adm, &rq->c->outq);
 	admission_fini(&adm);
 	frames_open(rq->c, client);
+}
+
+void
+upgrade_plain(struct request *rq)
+{
+	upgrade_client(rq, plain_open);
 }

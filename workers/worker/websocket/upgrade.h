@@ -22,6 +22,14 @@ bool	upgrade_offer(struct request *, struct ws_offer *) MUST_USE;
  */
 enum deflate_window upgrade_accept(struct request *, struct ws_offer *,
 	    bool plain, const struct conf_namespace *ns);
+struct admission;
+struct client;
+struct hub;
+struct outq;
+
+/* A client of that kind, which has no more than its messages of a plain one. */
+void	upgrade_client(struct request *, struct client *(*open)(struct hub *,
+	    struct admission *, struct outq *));
 /* A route's serve: plain WebSocket. */
 void	upgrade_plain(struct request *);
 

@@ -1,0 +1,441 @@
+/*
+ * A session of SockJS as bytes, and from them; see sockjs_save.h.
+ */
+#include "worker/sockjs/sockjs_save.h"
+
+#include <bsd/stdlib.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "hub/client.h"
+#include "hub/move.h"
+#include "shm/count.h"
+#include "shm/counters.h"
+#include "worker/http/reply.h"
+#include "worker/net/age.h"
+#include "worker/net/conn.h"
+#include "worker/net/conn_save.h"
+#include "worker/net/names.h"
+#include "worker/net/text_save.h"
+#include "worker/sockjs/sockjs_int.h"
+#include "worker/worker.h"
+
+#define SOCKJS_TAG	0x534a		/* "SJ" */
+#define SOCKJS_VERSION	1
+
+/* Saved: all but places in lists, pointers of this process, `unwanted`, `alone`
+ * and `frozen`. */
+STATE_FIELDS(sockjs, 352);
+
+/* Its connections, by number: what is written before each. */
+enum { SAVE_RECV, SAVE_POST };
+
+static struct conn **
+save_conn(struct sockjs *s, unsigned i)
+{
+	return (i == SAVE_RECV ? &s->recv : &s->post);
+}
+
+static struct conn *
+save_conn_of(const struct sockjs *s, unsigned i)
+{
+	return (*save_conn((struct sockjs *)(uintptr_t)s, i));
+}
+
+struct sockjs *
+sockjs_save_first(const struct sockjs_all *all)
+{
+	CHECK_MAGIC(all, SOCKJS_ALL_MAGIC);
+	return (TAILQ_FIRST(&all->list));
+}
+
+struct sockjs *
+sockjs_save_next(const struct sockjs *s)
+{
+	CHECK_MAGIC(s, SOCKJS_MAGIC);
+	return (TAILQ_NEXT(s, link));
+}
+
+/* --- giver --------------------------------------------------------------- */
+
+/* ... or, but for this connection, it might. */
+static bool
+save_may_move(const struct sockjs *s, const struct conn *except)
+{
+	const struct conn *c;
+	unsigned i;
+
+	sockjs_check(s);
+	if (s->frozen || s->parting || s->outq.lossy || s->outq.dirty ||
+	    (s->client != NULL && !client_may_move(s->client)))
+		return (false);
+	for (i = 0; i < SOCKJS_CONNS_MAX; i++) {
+		c = save_conn_of(s, i);
+		if (c != NULL && c != except && !conn_may_move(c))
+			return (false);
+	}
+	return (true);
+}
+
+bool
+sockjs_may_move(const struct sockjs *s)
+{
+	return (save_may_move(s, NULL));
+}
+
+bool
+sockjs_waits(const struct sockjs *s)
+{
+	sockjs_check(s);
+	return (s->client != NULL && client_waits(s->client));
+}
+
+bool
+sockjs_may_release(const struct sockjs *s)
+{
+	return (s->state == SOCKJS_OPEN && s->recv != NULL &&
+	    s->recv->secure && !s->recv->parting && s->outq.n == 0 &&
+	    save_may_move(s, s->recv));
+}
+
+bool
+sockjs_release(struct sockjs *s)
+{
+	if (!sockjs_may_release(s))
+		return (false);
+	if (s->transport == SOCKJS_XHR) {
+		reply_held_last(s->recv);
+		sockjs_say(s, SLICE("h"));
+	} else
+		sockjs_let_go(s);
+	return (sockjs_may_move(s));
+}
+
+unsigned
+sockjs_nconns(const struct sockjs *s)
+{
+	sockjs_check(s);
+	return ((s->recv != NULL ? 1u : 0) + (s->post != NULL ? 1u : 0));
+}
+
+static void
+save_put(struct buf *b, const struct sockjs *s)
+{
+	state_put_u32(b, s->state);
+	state_put_u32(b, s->reason);
+	state_put_u32(b, s->transport);
+	state_put_bytes(b, s->key, SOCKJS_KEY);
+	state_put_u64(b, s->sent);
+	state_put_u64(b, s->old_at.us);
+	state_put_u64(b, s->gone_at.us);
+	state_put_u64(b, s->beat_at.us);
+	state_put_u64(b, s->address_key);
+	story_save(&s->story, b);
+	text_save(b, s->lines);
+	text_save(b, s->post_lines);
+	state_put_bool(b, s->rest_bytes != NULL);
+	if (s->rest_bytes != NULL) {
+		state_put_slice(b, s->rest.rest.rest);
+		state_put_bool(b, s->is_busy);
+	}
+}
+
+bool
+sockjs_save(struct sockjs *s, struct hub_move *hm, struct buf *b, int fds[])
+{
+	size_t at = state_open(b, SOCKJS_TAG, SOCKJS_VERSION);
+	unsigned i, n = 0;
+	struct conn *c;
+
+	sockjs_check(s);
+	save_put(b, s);
+	if (s->client != NULL ? !client_save(hm, s->client, b) :
+	    !hub_move_queue_save(hm, &s->outq, b))
+		return (false);
+	for (i = 0; i < SOCKJS_CONNS_MAX; i++) {
+		c = save_conn_of(s, i);
+		state_put_bool(b, c != NULL);
+		if (c == NULL)
+			continue;
+		if (!conn_save(c, hm, b))
+			return (false);
+		fds[n++] = c->io.fd;
+	}
+	names_save(s->all->w->names, s->story.number, b);
+	state_close(b, at);
+	return (!b->oom);
+}
+
+void
+sockjs_freeze(struct sockjs *s)
+{
+	unsigned i;
+
+	sockjs_check(s);
+	MUST(!s->frozen && !s->parting);
+	s->frozen = true;
+	timer_stop(s->all->w->wheel, &s->timer);
+	for (i = 0; i < SOCKJS_CONNS_MAX; i++)
+		if (save_conn_of(s, i) != NULL)
+			conn_freeze(save_conn_of(s, i));
+}
+
+/* What was to be done meanwhile, and waited. */
+static void
+save_wake(struct sockjs *s)
+{
+	s->frozen = false;
+	if (s->is_busy && !s->queued) {
+		s->is_busy = false;
+		sockjs_resume(s);
+	}
+	if (s->parting)
+		sockjs_list(s);
+	else if (s->outq.lossy || (s->outq.n > 0 &&
+	    !outq_touch(s->all->w->out, &s->outq)))
+		sockjs_close(s, REASON_memory);
+	sockjs_rearm(s);
+}
+
+void
+sockjs_thaw(struct sockjs *s)
+{
+	unsigned i;
+
+	sockjs_check(s);
+	MUST(s->frozen);
+	for (i = 0; i < SOCKJS_CONNS_MAX; i++)
+		if (save_conn_of(s, i) != NULL)
+			conn_thaw(save_conn_of(s, i));
+	save_wake(s);
+}
+
+/* Nothing is said or counted as an end. */
+static void
+save_forget(struct sockjs *s, void (*conn_f)(struct conn *),
+    void (*client_f)(struct client **))
+{
+	struct conn *c, **cp;
+	unsigned i;
+
+	for (i = 0; i < SOCKJS_CONNS_MAX; i++) {
+		cp = save_conn(s, i);
+		c = *cp;
+		if (c == NULL)
+			continue;
+		c->sockjs = NULL;
+		*cp = NULL;
+		conn_f(c);
+	}
+	if (s->client != NULL)
+		client_f(&s->client);
+	if (s->listed)
+		sockjs_remove(s);
+	sockjs_bury(s);
+}
+
+void
+sockjs_moved(struct sockjs *s)
+{
+	sockjs_check(s);
+	save_forget(s, conn_moved, client_moved);
+}
+
+/* --- heir ---------------------------------------------------------------- */
+
+static bool
+save_get_rest(struct state_in *in, struct sockjs *s)
+{
+	struct slice rest;
+
+	if (!state_get_bool(in))
+		return (!in->bad);
+	rest = state_get_slice(in);
+	s->is_busy = state_get_bool(in);
+	/* as it was checked when it came: [ stands before it no more */
+	if (in->bad || rest.n == 0 || slice_end(rest)[-1] == ']')
+		return (false);
+	s->rest_bytes = malloc(rest.n);
+	if (s->rest_bytes == NULL) {
+		counter_add(COUNTER_memory_failures, 1);
+		return (false);
+	}
+	memcpy(s->rest_bytes, rest.p, rest.n);
+	s->rest = (struct sockjs_messages){
+		.rest.rest = slice_of(s->rest_bytes, rest.n) };
+	return (true);
+}
+
+static bool
+save_get(struct state_in *in, struct sockjs *s)
+{
+	s->state = (uint8_t)state_get_below(in, SOCKJS_CLOSED + 1);
+	s->reason = (uint8_t)state_get_below(in, REASON__MAX);
+	s->transport = (uint8_t)state_get_below(in, SOCKJS_HTMLFILE + 1);
+	state_get_bytes(in, s->key, SOCKJS_KEY);
+	if (in->bad || sockjs_find(s->all, s->key) != NULL)
+		return (false);
+	s->sent = state_get_u64(in);
+	s->old_at.us = state_get_u64(in);
+	s->gone_at.us = state_get_u64(in);
+	s->beat_at.us = state_get_u64(in);
+	s->address_key = state_get_u64(in);
+	story_load(&s->story, in);
+	return (text_load(in, &s->lines) && text_load(in, &s->post_lines) &&
+	    save_get_rest(in, s) && !in->bad);
+}
+
+static bool
+save_conn_fits(const struct sockjs *s, unsigned i, const struct conn *c)
+{
+	if (i == SAVE_POST)
+		return (c->state == CONN_AWAITS && s->rest_bytes != NULL);
+	return (s->client != NULL && c->state == (s->transport == SOCKJS_XHR ?
+	    CONN_AWAITS : CONN_CHUNKED));
+}
+
+static bool
+save_get_conns(struct state_in *in, struct hub_move *hm, struct sockjs *s,
+    int fds[], unsigned n)
+{
+	unsigned i, used = 0;
+	struct conn *c;
+
+	for (i = 0; i < SOCKJS_CONNS_MAX; i++) {
+		if (!state_get_bool(in))
+			continue;
+		if (in->bad || used == n)
+			return (false);
+		c = conn_load(s->all->w, hm, in, fds[used]);
+		fds[used++] = -1;
+		if (c == NULL)
+			return (false);
+		if (!save_conn_fits(s, i, c)) {
+			conn_unload(c);
+			return (false);
+		}
+		*save_conn(s, i) = c;
+		c->sockjs = s;
+	}
+	return (!in->bad && used == n);
+}
+
+/* Strings, each with its comma. */
+static bool
+save_is_whole(const struct sockjs *s)
+{
+	struct slice run;
+	uint32_t i;
+
+	for (i = 0; outq_run(&s->outq, i, &run); i++)
+		if (run.n < 3 || run.p[0] != '"' ||
+		    slice_end(run)[-1] != ',' || slice_end(run)[-2] != '"')
+			return (false);
+	return (true);
+}
+
+static bool
+save_get_client(struct state_in *in, struct hub_move *hm, struct sockjs *s)
+{
+	enum reason why;
+
+	if (s->state == SOCKJS_CLOSED)
+		return (hub_move_queue_load(hm, in, &s->outq) &&
+		    save_is_whole(s));
+	s->client = client_load(hm, in, &s->outq, &why);
+	if (s->client == NULL)
+		return (false);
+	if (why != REASON__MAX) {
+		s->unwanted = true;
+		s->reason = (uint8_t)why;
+	}
+	return (!client_is_engine(s->client) && save_is_whole(s));
+}
+
+/* What depends on this worker, and that it is here; false: that nobody would
+ * find it. */
+static bool
+save_settle(struct sockjs *s)
+{
+	struct worker *w = s->all->w;
+
+	if (s->state == SOCKJS_OPEN && (w->age_unit_us == 0 ||
+	    s->old_at.us == UINT64_MAX))
+		s->old_at = age_due(w->age_unit_us, age_draw(w->age_unit_us,
+		    w->now, arc4random()), w->now);
+	if (s->address_key != 0 && w->conf->limit_per_address != 0 &&
+	    !count_enter_key(w->count, COUNT_POLLING,
+	    slice_of(&s->address_key, sizeof s->address_key), COUNT_KEY_MAX,
+	    &s->address_node))
+		s->address_node = 0;
+	return (count_enter_key(w->count, COUNT_SOCKJS, slice_of(s->key,
+	    SOCKJS_KEY), COUNT_KEY_MAX, &s->key_node) && s->key_node != 0);
+}
+
+/* fds: those that are a connection now are -1 there. */
+static struct sockjs *
+save_load(struct sockjs_all *all, struct hub_move *hm, struct state_in *from,
+    int fds[], unsigned n)
+{
+	struct state_in in;
+	struct sockjs *s;
+	uint16_t version;
+
+	if (!state_section(from, SOCKJS_TAG, &version, &in) ||
+	    version != SOCKJS_VERSION)
+		return (NULL);
+	s = sockjs_session_new(all);
+	if (s == NULL)
+		return (NULL);
+	s->frozen = true;
+	if (save_get(&in, s) && save_get_client(&in, hm, s) &&
+	    save_get_conns(&in, hm, s, fds, n) &&
+	    names_load(&all->w->names, s->story.number, &in) &&
+	    state_end(&in) && save_settle(s))
+		return (s);
+	sockjs_unload(s);
+	return (NULL);
+}
+
+struct sockjs *
+sockjs_load(struct sockjs_all *all, struct hub_move *hm, struct state_in *in,
+    const int fds[], unsigned n)
+{
+	int left[SOCKJS_CONNS_MAX];
+	struct sockjs *s;
+	unsigned i;
+
+	CHECK_MAGIC(all, SOCKJS_ALL_MAGIC);
+	MUST(n <= SOCKJS_CONNS_MAX);
+	for (i = 0; i < n; i++)
+		left[i] = fds[i];
+	s = save_load(all, hm, in, left, n);
+	for (i = 0; i < n; i++)
+		if (left[i] != -1)
+			(void)close(left[i]);
+	if (s != NULL)
+		sockjs_insert(s);
+	return (s);
+}
+
+void
+sockjs_activate(struct sockjs *s)
+{
+	unsigned i;
+
+	sockjs_check(s);
+	MUST(s->frozen);
+	for (i = 0; i < SOCKJS_CONNS_MAX; i++)
+		if (save_conn_of(s, i) != NULL)
+			conn_activate(save_conn_of(s, i));
+	if (s->client != NULL && s->unwanted && !s->parting)
+		sockjs_close(s, (enum reason)s->reason);
+	save_wake(s);
+}
+
+void
+sockjs_unload(struct sockjs *s)
+{
+	CHECK_MAGIC(s, SOCKJS_MAGIC);
+	save_forget(s, conn_unload, client_unload);
+}
