@@ -11,6 +11,7 @@
 #include "hub/dialect/plain.h"
 #include "hub/dialect/single.h"
 #include "hub/hub_int.h"
+#include "hub/rule/appoint.h"
 #include "proto/ws.h"
 
 /* Larger ones are not kept for the next message. */
@@ -209,8 +210,11 @@ sockjs_new(struct hub *h, const struct client_kind *kind, enum wire wire,
 	counter_add(COUNTER_sockjs_open, 1);
 	/* before the first message, which the session may get at once */
 	if ((kind == &sockjs_kind && !sockjs_say(c, SLICE("o"))) ||
-	    !single_begin(c, a))
+	    !single_begin(c, a)) {
 		client_gone(&c, REASON_memory);
+		return (NULL);
+	}
+	appoint(c->sessions, a->since);
 	return (c);
 }
 

@@ -190,6 +190,19 @@ admit_asks(struct request *rq, struct client_request *cr)
 	return (true);
 }
 
+/* What cannot be decoded is no place, of which it will hear. */
+struct slice
+admit_since(const struct request *rq)
+{
+	static uint8_t since[HTTP_LINE_MAX];
+	ssize_t n;
+
+	n = http_query_filled(rq->head.query, "since", since);
+	if (n == -2)
+		return (SLICE("?"));
+	return (slice_of(since, n < 0 ? 0 : (size_t)n));
+}
+
 /* --- endpoints ----------------------------------------------------------- */
 
 bool

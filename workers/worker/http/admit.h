@@ -35,6 +35,9 @@ bool	admit_session(struct request *, size_t n, uint32_t *node) MUST_USE;
 /* The token that it brings, where one is looked for first; empty: none.  In the
  * worker's `decoded`, or in the head. */
 struct slice admit_token(struct request *);
+/* What its client has seen of the namespace's rooms (?since=); empty: it says
+ * nothing.  Valid until the next request. */
+struct slice admit_since(const struct request *);
 /* Namespace, route and parameters out of the path, behind the token; false:
  * there is no such endpoint. */
 bool	admit_target(struct request *, struct client_request *cr) MUST_USE;

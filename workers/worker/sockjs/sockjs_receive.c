@@ -200,6 +200,7 @@ receive_admit(struct request *rq, const uint8_t key[SOCKJS_KEY],
 	    !admit_asks(rq, &cr))
 		return (false);
 	rq->keep_alive = keep_alive;
+	cr.since = admit_since(rq);
 	if (plain_admit(rq->w->hub, &cr, &new->adm, &refusal))
 		return (true);
 	admit_refused(rq, &refusal, admission_user(&new->adm));

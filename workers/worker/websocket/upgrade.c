@@ -92,20 +92,6 @@ upgrade_offer(struct request *rq, struct ws_offer *offer)
 	return (false);
 }
 
-/* What its client has seen of the namespace's rooms.  What cannot be decoded is
- * no place, of which it will hear. */
-static struct slice
-upgrade_since(const struct request *rq)
-{
-	static uint8_t since[HTTP_LINE_MAX];
-	ssize_t n;
-
-	n = http_query_filled(rq->head.query, "since", since);
-	if (n == -2)
-		return (SLICE("?"));
-	return (slice_of(since, n < 0 ? 0 : (size_t)n));
-}
-
 void
 upgrade_client(struct request *rq, struct client *(*open)(struct hub *,
     struct admission *, struct outq *))
@@ -125,7 +111,7 @@ upgrade_client(struct request *rq, struct client *(*open)(struct hub *,
 		return;
 	if (!origin_asks(rq) || !admit_asks(rq, &cr))
 		return;
-	cr.since = upgrade_since(rq);
+	cr.since = admit_since(rq);
 	if (!plain_admit(rq->w->hub, &cr, &adm, &refusal)) {
 		admit_refused(rq, &refusal, admission_user(&adm));
 		admission_fini(&adm);
