@@ -615,11 +615,13 @@ test('a great many messages are done turn by turn, in order', async () => {
 });
 
 test('what was counted', async () => {
-	const m = await d.metrics();
 	for (const t of ['xhr', 'xhr_streaming', 'eventsource', 'htmlfile',
 		'websocket'])
-		assert.ok(m.get(`sockjs_opened_total{transport="${t}"}`) > 0, t);
+		assert.ok(await d.metric('sockjs_opened', `transport="${t}"`) > 0, t);
 	assert.ok(await d.metric('sockjs_forwarded') > 0,
 	    'other workers were asked');
+	assert.ok(await d.metric('sockjs_sends') > 0);
+	assert.ok(await d.metric('sockjs_unknown') > 0);
+	assert.ok(await d.metric('sockjs_second') > 0);
 	await d.counts('sockjs_open', 0);
 });

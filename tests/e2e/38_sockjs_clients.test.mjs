@@ -240,6 +240,7 @@ test('heartbeats', async () => {
 	    Client.open(d.url('/ws/matters'), [t])));
 	for (const c of all)
 		await until(() => c.beats >= 3, `heartbeats on ${c.open}`);
+	assert.ok(await d.metric('sockjs_heartbeats') >= 12);
 	await Promise.all(all.map((c) => c.close()));
 	await d.stop();
 });

@@ -225,7 +225,7 @@ def code_paths():
 
 
 # What browsers and clients use is no business of back ends.
-CLIENTS = {'ROUTE_NONE', 'ROUTE_ROOT', 'ROUTE_ENGINE', 'ROUTE_PLAIN', 'ROUTE_SSE', 'ROUTE_POLL',
+CLIENTS = {'ROUTE_NONE', 'ROUTE_ROOT', 'ROUTE_ENGINE', 'ROUTE_PLAIN', 'ROUTE_SSE', 'ROUTE_POLL', 'ROUTE_SOCKJS',
            'ROUTE_DEMO', 'ROUTE_DEMO_MOVED'}
 PARTS = {'NS': '{namespace}', 'ROOM': '{room}', 'USER': '{user}'}
 

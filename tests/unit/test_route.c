@@ -234,6 +234,59 @@ a_parameter_stands_for_none_of_our_own(void **state)
 	conf_free(&conf);
 }
 
+static void
+sockjs_is_below_its_endpoint(void **state)
+{
+	static const struct {
+		const char	*path;
+		enum route	 route;
+		const char	*base, *below;
+	} rows[] = {
+		{ "/ws/a", ROUTE_SOCKJS, "/ws/a", "" },
+		{ "/ws/a/", ROUTE_SOCKJS, "/ws/a", "" },
+		{ "/ws/a/info", ROUTE_SOCKJS, "/ws/a", "/info" },
+		{ "/ws/%61/info", ROUTE_SOCKJS, "/ws/%61", "/info" },
+		{ "/ws/a/0/x/xhr", ROUTE_SOCKJS, "/ws/a", "/0/x/xhr" },
+		{ "/ws/a/b", ROUTE_PLAIN, NULL, NULL },
+		{ "/ws/a/b/info", ROUTE_PLAIN, NULL, NULL },
+		{ "/ws/a/c", ROUTE_SOCKJS, "/ws/a", "/c" },
+		{ "/ws/a/x/xhr", ROUTE_PLAIN, NULL, NULL },
+		{ "/ws/a//", ROUTE_PLAIN, NULL, NULL },
+		{ "/ws/a//x/xhr", ROUTE_PLAIN, NULL, NULL },
+		{ "/ws/a/0//xhr", ROUTE_PLAIN, NULL, NULL },
+		{ "/ws/a/0/0/x/xhr", ROUTE_PLAIN, NULL, NULL },
+		{ "/ws/off/info", ROUTE_PLAIN, NULL, NULL },
+		{ "/r/1/info", ROUTE_SOCKJS, "/r/1", "/info" },
+		{ "/r/1/0/x/xhr", ROUTE_SOCKJS, "/r/1", "/0/x/xhr" },
+		{ "/r/1", ROUTE_SOCKJS, "/r/1", "" },
+		{ "/r/info", ROUTE_SOCKJS, "/r/info", "" },
+		{ "/r/1/own", ROUTE_PLAIN, NULL, NULL },
+		{ "/p/info", ROUTE_NONE, NULL, NULL },
+		{ "/info", ROUTE_NONE, NULL, NULL },
+	};
+	struct conf *conf = conf_of(
+	    "namespace \"/a\" { auth = none sockjs = true }\n"
+	    "namespace \"/a/b\" { auth = none }\n"
+	    "namespace \"/off\" { auth = none }\n"
+	    "route \"/r/{id}\" { namespace = \"/off\" sockjs = true }\n"
+	    "route \"/r/{id}/own\" { namespace = \"/off\" }\n"
+	    "route \"/p\" { namespace = \"/a\" }\n");
+	struct route_match m;
+	size_t i;
+
+	(void)state;
+	assert_non_null(conf);
+	for (i = 0; i < nitems(rows); i++) {
+		route_find(conf, slice_str(rows[i].path), &m);
+		assert_row(m.route == rows[i].route, slice_str(rows[i].path));
+		if (rows[i].base != NULL)
+			assert_row(slice_eq(m.base, slice_str(rows[i].base)) &&
+			    slice_eq(m.below, slice_str(rows[i].below)),
+			    slice_str(rows[i].path));
+	}
+	conf_free(&conf);
+}
+
 int
 main(void)
 {
@@ -243,6 +296,7 @@ main(void)
 		cmocka_unit_test(configured_routes_win),
 		cmocka_unit_test(parameters_are_matched_decoded),
 		cmocka_unit_test(a_parameter_stands_for_none_of_our_own),
+		cmocka_unit_test(sockjs_is_below_its_endpoint),
 	};
 
 	return (cmocka_run_group_tests(tests, setup, teardown));

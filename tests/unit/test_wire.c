@@ -173,6 +173,32 @@ an_event_of_a_stream_is_one_line_of_data(void **state)
 	assert_memory_equal(id, "id: a:1,\n", 9);
 }
 
+static void
+a_message_of_sockjs_is_a_string(void **state)
+{
+	const struct slice parts[] = { SLICE("xy"), { NULL, 0 } };
+	struct publication p = publication("\"a\xe2\x80\xa8\",2");
+
+	(void)state;
+	IS(WIRE_SOCKJS_BARE, &p, "\x81\x10" "a[\"\\\"a\\u2028\\\"\"]");
+	IS(WIRE_SOCKJS_POLL_BARE, &p, "\"\\\"a\\u2028\\\"\",");
+	p.meta = SLICE("{}");
+	p.asks = true;
+	p.ask_id = 7;
+	IS(WIRE_SOCKJS_POLL, &p, "\"{\\\"event\\\":\\\"e\\\",\\\"data\\\":"
+	    "\\\"a\\u2028\\\",\\\"args\\\":[\\\"a\\u2028\\\",2],\\\"meta\\\":{},"
+	    "\\\"id\\\":7}\",");
+	p = publication("1");
+	p.attachments = parts;
+	p.nattach = 2;
+	IS(WIRE_SOCKJS, &p, "\x81\x41" "a[\"{\\\"event\\\":\\\"e\\\",\\\"data\\\":1,"
+	    "\\\"attachments\\\":[\\\"eHk=\\\",\\\"\\\"]}\"]");
+	assert_int_equal(wire_frames(WIRE_SOCKJS, &p), 1);
+	assert_int_equal(wire_frames(WIRE_SOCKJS_POLL, &p), 0);
+	p = publication("");
+	IS(WIRE_SOCKJS_POLL_BARE, &p, "\"null\",");
+}
+
 int
 main(void)
 {
@@ -185,6 +211,7 @@ main(void)
 		cmocka_unit_test(a_placeholder_is_its_attachment),
 		cmocka_unit_test(what_only_looks_like_a_placeholder_is_text),
 		cmocka_unit_test(an_event_of_a_stream_is_one_line_of_data),
+		cmocka_unit_test(a_message_of_sockjs_is_a_string),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

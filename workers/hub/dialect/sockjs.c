@@ -1,10 +1,10 @@
 /*
- * SockJS (proto/sockjs.h): a plain client whose messages are strings in arrays.
+ * SockJS (proto/json_sockjs.h): a plain client whose messages are strings in arrays.
  * One over WebSocket has a connection, and is pinged; one over HTTP has a queue
  * that whoever stands for it empties now and then, and no heartbeat here.
  * Called by the host through client.h.
  */
-#include "proto/sockjs.h"
+#include "proto/json_sockjs.h"
 
 #include "base/state.h"
 #include "hub/dialect/kind.h"

@@ -11,7 +11,7 @@
 #include "proto/json.h"
 #include "proto/raw.h"
 #include "proto/sio.h"
-#include "proto/sockjs.h"
+#include "proto/json_sockjs.h"
 #include "proto/ws.h"
 
 /* --- text ----------------------------------------------------------------- */

@@ -3,7 +3,7 @@
  */
 #include "hub/queue/wire_sockjs.h"
 
-#include "proto/sockjs.h"
+#include "proto/json_sockjs.h"
 #include "proto/ws.h"
 
 #define OPEN	SLICE("a[\"")

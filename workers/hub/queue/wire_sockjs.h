@@ -1,5 +1,5 @@
 /*
- * Messages of SockJS (proto/sockjs.h): over WebSocket a frame each, a["..."];
+ * Messages of SockJS (proto/json_sockjs.h): over WebSocket a frame each, a["..."];
  * over HTTP a string each, with a comma behind it, of which whoever answers a
  * request makes one frame.  A text that is written as a string is put at the end
  * of the string's room first, and escaped from there.  Pure.

@@ -154,35 +154,35 @@ route_own(struct slice path, struct route_match *m)
 /* Its clients ask for paths below the endpoint's own: /info, and of sessions
  * /SERVER/SESSION/TRANSPORT. */
 
-/* The namespace that /ws has there, if it has SockJS. */
-static bool
-route_sockjs_namespace(const struct conf *conf, struct slice path)
+/* The namespace that /ws has there, or NULL. */
+static const struct conf_namespace *
+route_namespace(const struct conf *conf, struct slice path)
 {
 	static uint8_t plain[ROUTE_PATH_MAX];	/* too large for the stack */
-	const struct conf_namespace *ns;
 	struct slice name;
 	ssize_t n;
 
 	if (!conf_path_under(path, SLICE("/ws")) || path.n > ROUTE_PATH_MAX)
-		return (false);
+		return (NULL);
 	n = http_path_decode(slice_from(path, 3), plain);
 	if (n < 0)
-		return (false);
+		return (NULL);
 	name = n == 0 ? SLICE("/") : slice_of(plain, (size_t)n);
-	ns = conf_namespace_find(conf, name);
-	return (ns != NULL && ns->sockjs);
+	return (conf_namespace_find(conf, name));
 }
 
-/* It is such an endpoint. */
+/* It is an endpoint; *is: with SockJS, and that is what m says then. */
 static bool
 route_sockjs_base(const struct conf *conf, struct slice base,
-    struct route_match *m)
+    struct route_match *m, bool *is)
 {
 	const struct conf_route *route = route_configured(conf, base);
+	const struct conf_namespace *ns = route != NULL ? NULL :
+	    route_namespace(conf, base);
 
-	if (route != NULL ? !route->sockjs :
-	    !route_sockjs_namespace(conf, base))
-		return (false);
+	*is = route != NULL ? route->sockjs : ns != NULL && ns->sockjs;
+	if (!*is)
+		return (route != NULL || ns != NULL);
 	m->route = ROUTE_SOCKJS;
 	m->conf = route;
 	m->base = base;
@@ -213,27 +213,29 @@ route_ends_twice(struct slice path)
 	    path.p[path.n - 2] == '/');
 }
 
-/* The longest one counts; one with a slash behind it is the same. */
+/* The longest one counts, also if it is without; one with a slash behind it is the
+ * same. */
 static bool
 route_sockjs(const struct conf *conf, struct slice path, struct route_match *m)
 {
 	struct slice base = path;
+	bool is = false;
 	unsigned parts;
 
+	if (route_ends_twice(path))
+		return (false);
 	if (m->conf != NULL)		/* that path and no other is meant */
-		return (m->conf->sockjs && !route_ends_twice(path) &&
-		    route_sockjs_base(conf, path, m));
+		return (route_sockjs_base(conf, path, m, &is) && is);
 	if (base.n > 1 && base.p[base.n - 1] == '/') {
 		base.n--;
-		return (base.p[base.n - 1] != '/' &&
-		    route_sockjs_base(conf, base, m));
+		return (route_sockjs_base(conf, base, m, &is) && is);
 	}
 	for (parts = 0; parts <= 3; parts++) {
 		if (parts > 0 && !route_shorter(&base))
 			return (false);
-		if (parts != 2 && route_sockjs_base(conf, base, m)) {
+		if (parts != 2 && route_sockjs_base(conf, base, m, &is)) {
 			m->below = slice_from(path, base.n);
-			return (true);
+			return (is);
 		}
 	}
 	return (false);

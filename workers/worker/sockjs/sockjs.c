@@ -33,7 +33,7 @@ struct sockjs_place {
 /* --- what each does -------------------------------------------------------- */
 
 static void
-serve_info(struct request *rq, const uint8_t key[SOCKJS_KEY])
+sockjs_serve_info(struct request *rq, const uint8_t key[SOCKJS_KEY])
 {
 	(void)key;
 	if (origin_asks(rq))
@@ -41,7 +41,7 @@ serve_info(struct request *rq, const uint8_t key[SOCKJS_KEY])
 }
 
 static void
-serve_iframe(struct request *rq, const uint8_t key[SOCKJS_KEY])
+sockjs_serve_iframe(struct request *rq, const uint8_t key[SOCKJS_KEY])
 {
 	(void)key;
 	if (rq->w->conf->sockjs.client_url[0] == '\0')
@@ -52,7 +52,7 @@ serve_iframe(struct request *rq, const uint8_t key[SOCKJS_KEY])
 }
 
 static bool
-serve_may_upgrade(struct request *rq)
+sockjs_serve_may_upgrade(struct request *rq)
 {
 	if (!rq->w->conf->sockjs.websocket) {
 		reply_error(rq, 404, "not_found", "WebSocket is off here");
@@ -65,41 +65,41 @@ serve_may_upgrade(struct request *rq)
 }
 
 static void
-serve_raw(struct request *rq, const uint8_t key[SOCKJS_KEY])
+sockjs_serve_raw(struct request *rq, const uint8_t key[SOCKJS_KEY])
 {
 	(void)key;
-	if (serve_may_upgrade(rq))
+	if (sockjs_serve_may_upgrade(rq))
 		upgrade_plain(rq);
 }
 
 static void
-serve_websocket(struct request *rq, const uint8_t key[SOCKJS_KEY])
+sockjs_serve_websocket(struct request *rq, const uint8_t key[SOCKJS_KEY])
 {
 	(void)key;
-	if (serve_may_upgrade(rq))
+	if (sockjs_serve_may_upgrade(rq))
 		upgrade_client(rq, sockjs_open);
 }
 
 static void
-serve_xhr(struct request *rq, const uint8_t key[SOCKJS_KEY])
+sockjs_serve_xhr(struct request *rq, const uint8_t key[SOCKJS_KEY])
 {
 	sockjs_receive(rq, SOCKJS_XHR, key, slice_of(NULL, 0));
 }
 
 static void
-serve_streaming(struct request *rq, const uint8_t key[SOCKJS_KEY])
+sockjs_serve_streaming(struct request *rq, const uint8_t key[SOCKJS_KEY])
 {
 	sockjs_receive(rq, SOCKJS_STREAMING, key, slice_of(NULL, 0));
 }
 
 static void
-serve_eventsource(struct request *rq, const uint8_t key[SOCKJS_KEY])
+sockjs_serve_eventsource(struct request *rq, const uint8_t key[SOCKJS_KEY])
 {
 	sockjs_receive(rq, SOCKJS_EVENTSOURCE, key, slice_of(NULL, 0));
 }
 
 static void
-serve_htmlfile(struct request *rq, const uint8_t key[SOCKJS_KEY])
+sockjs_serve_htmlfile(struct request *rq, const uint8_t key[SOCKJS_KEY])
 {
 	uint8_t name[SOCKJS_CALLBACK_MAX], *text = rq->w->decoded;
 	ssize_t n = http_query_get(rq->head.query, "c", text);
@@ -120,24 +120,25 @@ serve_htmlfile(struct request *rq, const uint8_t key[SOCKJS_KEY])
 
 /* No jsonp: scripts of other origins would be let in. */
 static const struct sockjs_place sockjs_places[] = {
-	{ "info",	   .serve = serve_info },
-	{ "iframe.html",   .cached = true, .serve = serve_iframe },
-	{ "websocket",	   .serve = serve_raw },
-	{ "websocket",	   .session = true, .serve = serve_websocket },
-	{ "xhr",	   .session = true, .post = true, .serve = serve_xhr },
+	{ "info",	   .serve = sockjs_serve_info },
+	{ "iframe.html",   .cached = true, .serve = sockjs_serve_iframe },
+	{ "websocket",	   .serve = sockjs_serve_raw },
+	{ "websocket",	   .session = true, .serve = sockjs_serve_websocket },
+	{ "xhr",	   .session = true, .post = true,
+		.serve = sockjs_serve_xhr },
 	{ "xhr_streaming", .session = true, .post = true,
-		.serve = serve_streaming },
+		.serve = sockjs_serve_streaming },
 	{ "xhr_send",	   .session = true, .post = true,
 		.serve = sockjs_send },
-	{ "eventsource",   .session = true, .serve = serve_eventsource },
-	{ "htmlfile",	   .session = true, .serve = serve_htmlfile },
+	{ "eventsource",   .session = true, .serve = sockjs_serve_eventsource },
+	{ "htmlfile",	   .session = true, .serve = sockjs_serve_htmlfile },
 };
 
 /* --- paths ----------------------------------------------------------------- */
 
 /* iframe.html, and the same for a version of the client: iframe-1.6.1.html. */
 static bool
-place_is_iframe(struct slice name)
+sockjs_place_is_iframe(struct slice name)
 {
 	size_t n = sizeof ".html" - 1;
 
@@ -147,7 +148,7 @@ place_is_iframe(struct slice name)
 
 /* The part at the front of *rest, which is behind it then. */
 static struct slice
-place_part(struct slice *rest)
+sockjs_place_part(struct slice *rest)
 {
 	struct slice s = slice_from(*rest, 1);
 	const uint8_t *slash = s.n == 0 ? NULL : memchr(s.p, '/', s.n);
@@ -160,18 +161,18 @@ place_part(struct slice *rest)
 
 /* NULL: there is nothing.  *id: of the session, or empty. */
 static const struct sockjs_place *
-place_find(struct slice below, struct slice *id)
+sockjs_place_find(struct slice below, struct slice *id)
 {
-	struct slice name = place_part(&below), server = name;
+	struct slice name = sockjs_place_part(&below), server = name;
 	size_t i;
 
 	*id = slice_of(NULL, 0);
 	if (below.n > 0) {
-		*id = place_part(&below);
-		name = place_part(&below);
+		*id = sockjs_place_part(&below);
+		name = sockjs_place_part(&below);
 		if (!sockjs_name_is_good(server) || !sockjs_name_is_good(*id))
 			return (NULL);
-	} else if (place_is_iframe(name))
+	} else if (sockjs_place_is_iframe(name))
 		name = SLICE("iframe.html");
 	for (i = 0; i < nitems(sockjs_places); i++)
 		if (sockjs_places[i].session == (id->n > 0) &&
@@ -184,7 +185,7 @@ place_find(struct slice below, struct slice *id)
 
 /* A page that may connect may read what it is answered. */
 static void
-lines_cors(struct request *rq, struct buf *b)
+sockjs_lines_cors(struct request *rq, struct buf *b)
 {
 	const struct conf_cors *cors = &rq->w->conf->cors;
 	struct slice origin;
@@ -203,7 +204,7 @@ lines_cors(struct request *rq, struct buf *b)
 
 /* The client's own value, if it has one. */
 static void
-lines_cookie(struct request *rq, struct buf *b)
+sockjs_lines_cookie(struct request *rq, struct buf *b)
 {
 	struct slice value;
 
@@ -224,10 +225,10 @@ sockjs_put_lines(struct request *rq, const struct sockjs_place *at)
 	struct buf *b = &rq->w->cors;
 
 	buf_reset(b);
-	lines_cors(rq, b);
+	sockjs_lines_cors(rq, b);
 	if (at != NULL && at->session && rq->w->conf->sockjs.cookie &&
 	    rq->head.method != HTTP_OPTIONS)
-		lines_cookie(rq, b);
+		sockjs_lines_cookie(rq, b);
 	if (at != NULL && !at->cached && rq->head.method != HTTP_OPTIONS)
 		buf_str(b, NOT_CACHED);
 	buf_byte(b, '\0');
@@ -288,7 +289,7 @@ sockjs_serve(struct request *rq)
 		sockjs_serve_base(rq);
 		return;
 	}
-	at = place_find(rq->match.below, &id);
+	at = sockjs_place_find(rq->match.below, &id);
 	if (!sockjs_put_lines(rq, at))
 		return;
 	if (at == NULL)

@@ -136,7 +136,7 @@ in_keep(struct sockjs *s, struct request *rq, const struct sockjs_messages *m)
 }
 
 static void
-in_take(struct sockjs *s, struct request *rq, struct slice body)
+in_messages(struct sockjs *s, struct request *rq, struct slice body)
 {
 	struct sockjs_messages m;
 
@@ -187,7 +187,7 @@ sockjs_body(struct request *rq, struct slice body)
 	} else if (s == NULL || s->parting || s->client == NULL) {
 		in_unknown(rq, 0);
 	} else
-		in_take(s, rq, body);
+		in_messages(s, rq, body);
 }
 
 /* Its body is wanted where its session is. */

@@ -10,7 +10,7 @@
 
 #include "base/hashtab.h"
 #include "base/slab.h"
-#include "proto/sockjs.h"
+#include "proto/json_sockjs.h"
 #include "sys/loop.h"
 #include "worker/net/later.h"
 #include "worker/net/story.h"

@@ -71,7 +71,7 @@ out_failed(struct sockjs *s, const struct conn *c)
 }
 
 static struct conn *
-out_detach(struct sockjs *s)
+out_let_conn(struct sockjs *s)
 {
 	struct conn *c = s->recv;
 
@@ -83,7 +83,7 @@ out_detach(struct sockjs *s)
 void
 sockjs_let_go(struct sockjs *s)
 {
-	chunked_end(out_detach(s));
+	chunked_end(out_let_conn(s));
 	sockjs_alone(s);
 }
 
@@ -98,7 +98,7 @@ sockjs_say(struct sockjs *s, struct slice frame)
 	if (b.oom) {
 		conn_abort(c, REASON_memory);
 	} else if (s->transport == SOCKJS_XHR) {
-		(void)out_detach(s);
+		(void)out_let_conn(s);
 		reply_held_bytes(c, 200, sockjs_texts[SOCKJS_XHR].type,
 		    s->lines, buf_unread(&b), false);
 		sockjs_alone(s);
@@ -112,7 +112,7 @@ static void
 out_poll(struct sockjs *s, size_t n)
 {
 	const struct sockjs_text *t = &sockjs_texts[SOCKJS_XHR];
-	struct conn *c = out_detach(s);
+	struct conn *c = out_let_conn(s);
 
 	reply_held_within(c, t->type, s->lines, t->messages, &s->outq, n - 1,
 	    t->messages_end);

@@ -3,7 +3,7 @@
  */
 #include "worker/sockjs/sockjs_text.h"
 
-#include "proto/sockjs.h"
+#include "proto/json_sockjs.h"
 
 #define SCRIPT	"application/javascript; charset=UTF-8"
 

@@ -4,8 +4,8 @@
  * heartbeat, a["...","..."] messages, c[code,"reason"] closed.  A message is
  * whatever text those who talk over it have agreed on.  Pure.
  */
-#ifndef PROTO_SOCKJS_H
-#define PROTO_SOCKJS_H
+#ifndef PROTO_JSON_SOCKJS_H
+#define PROTO_JSON_SOCKJS_H
 
 #include "proto/codec.h"
 #include "proto/json.h"

@@ -1,7 +1,7 @@
 /*
- * SockJS's text; see sockjs.h.
+ * SockJS's text; see json_sockjs.h.
  */
-#include "proto/sockjs.h"
+#include "proto/json_sockjs.h"
 
 /* --- in -------------------------------------------------------------------- */
 
