@@ -8,6 +8,8 @@
 #include "tests/lib/conn_world.h"
 #include "worker/engineio/polling.h"
 #include "worker/engineio/polling_save.h"
+#include "worker/sockjs/sockjs.h"
+#include "worker/sockjs/sockjs_save.h"
 #include "worker/handover/give.h"
 #include "worker/handover/take.h"
 
@@ -169,6 +171,124 @@ poller_unload(struct poller *p)
 	p->is = "unloaded";
 }
 
+/* --- sessions of SockJS: one ---------------------------------------------- */
+
+struct sockjs {
+	unsigned	 nconns;
+	bool		 busy, over_tls, frozen, waits;
+	const char	*is;
+};
+
+static struct sockjs socks[1], loaded_sockjs;
+static unsigned nsocks;
+
+size_t
+sockjs_waiting(const struct sockjs_all *all)
+{
+	(void)all;
+	return (nsocks);
+}
+
+struct sockjs *
+sockjs_save_first(const struct sockjs_all *all)
+{
+	(void)all;
+	return (nsocks > 0 ? socks : NULL);
+}
+
+struct sockjs *
+sockjs_save_next(const struct sockjs *s)
+{
+	assert_ptr_equal(s, socks);
+	return (NULL);
+}
+
+bool
+sockjs_may_move(const struct sockjs *s)
+{
+	return (!s->busy && !s->over_tls);
+}
+
+bool
+sockjs_waits(const struct sockjs *s)
+{
+	return (s->waits);
+}
+
+bool
+sockjs_may_release(const struct sockjs *s)
+{
+	return (!s->busy && s->over_tls);
+}
+
+bool
+sockjs_release(struct sockjs *s)
+{
+	assert_true(sockjs_may_release(s));
+	s->over_tls = false;
+	return (true);
+}
+
+unsigned
+sockjs_nconns(const struct sockjs *s)
+{
+	return (s->nconns);
+}
+
+bool
+sockjs_save(struct sockjs *s, struct hub_move *m, struct buf *b, int fds[])
+{
+	unsigned i;
+
+	(void)m;
+	for (i = 0; i < s->nconns; i++)
+		fds[i] = peers[i];
+	state_put_u8(b, 9);
+	return (true);
+}
+
+void
+sockjs_freeze(struct sockjs *s)
+{
+	s->frozen = true;
+}
+
+void
+sockjs_thaw(struct sockjs *s)
+{
+	s->is = "thawed";
+}
+
+void
+sockjs_moved(struct sockjs *s)
+{
+	assert_true(s->frozen);
+	s->is = "moved";
+}
+
+struct sockjs *
+sockjs_load(struct sockjs_all *all, struct hub_move *m, struct state_in *in,
+    const int fds[], unsigned n)
+{
+	(void)all;
+	(void)m;
+	while (n > 0)
+		(void)close(fds[--n]);
+	return (state_get_u8(in) == 9 ? &loaded_sockjs : NULL);
+}
+
+void
+sockjs_activate(struct sockjs *s)
+{
+	s->is = "active";
+}
+
+void
+sockjs_unload(struct sockjs *s)
+{
+	s->is = "unloaded";
+}
+
 size_t
 hub_parked(const struct hub *h)
 {
@@ -259,7 +379,7 @@ setup(void **state)
 	give.begin(give.arg);
 	memset(pollers, 0, sizeof pollers);
 	memset(parked, 0, sizeof parked);
-	npollers = nparked = 0;
+	npollers = nparked = nsocks = 0;
 	none_may_wait = false;
 	for (i = 0; i < COUNTER__MAX; i++)
 		counted[i] = counter_get((enum counter)i);
@@ -522,6 +642,49 @@ what_has_no_connection_of_its_own_goes_too(void **state)
 	take.unload(take.arg, &got);
 }
 
+static void
+so_does_a_session_of_sockjs(void **state)
+{
+	struct give_item item;
+	struct take_item got;
+	struct buf b;
+
+	(void)state;
+	world_end_all(world.w[0]);
+	nsocks = 1;
+	socks[0] = (struct sockjs){ .nconns = 2, .busy = true };
+	assert_false(estate_has_waiting(&from));
+	from.all = true;
+	assert_true(estate_has_waiting(&from));
+	assert_int_equal(estate_waiting(&from), 1);
+	assert_int_equal(give.any(give.arg), GIVE_NONE);
+	socks[0].waits = true;
+	assert_int_equal(give.any(give.arg), GIVE_SOON);
+	socks[0] = (struct sockjs){ .nconns = 2, .over_tls = true };
+	assert_int_equal(give.any(give.arg), GIVE_SOME);
+	give.begin(give.arg);
+	assert_false(give.next(give.arg, 1, &item));	/* too few files */
+	give.begin(give.arg);
+	assert_true(give.next(give.arg, 4, &item));
+	assert_false(socks[0].over_tls);
+	assert_int_equal(item.nfds, 2);
+	buf_init(&b);
+	got = carry(&item, &b, false);
+	buf_fini(&b);
+	assert_ptr_equal(got.what, &loaded_sockjs);
+	take.unload(take.arg, &got);
+	assert_string_equal(loaded_sockjs.is, "unloaded");
+	give.thaw(give.arg, &item);
+	assert_string_equal(socks[0].is, "thawed");
+	take.activate(take.arg, &got, false);
+	assert_string_equal(loaded_sockjs.is, "active");
+	give.moved(give.arg, &item);
+	assert_string_equal(socks[0].is, "moved");
+	assert_counted(connections_moved_out, 2);
+	assert_counted(clients_moved_in, 1);
+	assert_false(give.next(give.arg, 4, &item));
+}
+
 /* A GET over TLS is answered early, when its session is to go and not before:
  * its client asks again. */
 static void
@@ -560,6 +723,7 @@ main(void)
 		T(who_waits_for_other_workers_may_go_soon),
 		T(what_is_not_loaded_is_where_it_was),
 		T(what_has_no_connection_of_its_own_goes_too),
+		T(so_does_a_session_of_sockjs),
 		T(who_may_go_once_it_is_answered_is),
 	};
 
