@@ -14,6 +14,7 @@ import SockJS from 'sockjs-client';
 import { ask as askSocket, connect } from './lib/clients.mjs';
 import { Daemon, slow, until } from './lib/daemon.mjs';
 import { CLIENT, SERVER, started } from './lib/remains.mjs';
+import { putRebuilt, upgrade, Upgradable } from './lib/upgrade.mjs';
 
 const sha = (k) => crypto.createHash('sha256').update(k).digest('hex');
 const KEY = 'backend-key-of-the-test';
@@ -171,8 +172,8 @@ test('it falls back as far as proxies make it', async () => {
 	await d.stop();
 });
 
-test('reloads in the middle: nobody notices', async () => {
-	const d = await Daemon.start({ workers: 2, conf });
+test('reloads and an upgrade in the middle: nobody notices', async () => {
+	const d = await Upgradable.start({ workers: 2, conf });
 	const all = await Promise.all(range(0, 7).map((n) =>
 	    Client.open(d.url('/ws/matters'), [TRANSPORTS[n % 4]])));
 	await Promise.all(all.map((c) => c.ask('room:join', { room: 'm:1' })));
@@ -185,7 +186,8 @@ test('reloads in the middle: nobody notices', async () => {
 	})();
 	await reload(d);
 	await until(() => n >= 100, 'messages', 20000);
-	await reload(d);
+	putRebuilt(d);
+	await upgrade(d);
 	stop = true;
 	await sender;
 	for (const c of all) {
