@@ -112,7 +112,7 @@ test('each transport: both ways, in order, acknowledged', async () => {
 		await back.close();
 	}));
 	assert.ok(await d.metric('sockjs_forwarded') > 0);
-	assert.ok(await d.metric('sockjs_full') > 0);
+	assert.ok(await d.metric('sockjs_renewed') > 0);
 	w.close();
 	await d.counts('sockjs_open', 0);
 	await d.logged('conn_end kind=sockjs ');

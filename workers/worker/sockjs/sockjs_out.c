@@ -159,7 +159,7 @@ out_stream(struct sockjs *s, size_t n)
 	    s->all->w->conf->ping_interval_ms);
 	if (c->abort || s->sent < s->all->w->conf->sockjs.response_bytes)
 		return;
-	counter_add(COUNTER_sockjs_full, 1);
+	counter_add(COUNTER_sockjs_renewed, 1);
 	sockjs_let_go(s);
 }
 
