@@ -12,8 +12,10 @@ import { test } from 'node:test';
 import SockJS from 'sockjs-client';
 
 import { ask as askSocket, connect } from './lib/clients.mjs';
+import { listenTls } from './lib/conf.mjs';
 import { Daemon, slow, until } from './lib/daemon.mjs';
 import { CLIENT, SERVER, started } from './lib/remains.mjs';
+import { post, send, session } from './lib/sockjs.mjs';
 import { putRebuilt, upgrade, Upgradable } from './lib/upgrade.mjs';
 
 const sha = (k) => crypto.createHash('sha256').update(k).digest('hex');
@@ -198,6 +200,47 @@ test('reloads and an upgrade in the middle: nobody notices', async () => {
 	assert.ok(await d.metric('clients_moved_in') > 0);
 	await Promise.all(all.map((c) => c.close()));
 	await d.counts('sockjs_open', 0);
+	await d.stop();
+});
+
+test('over TLS a session goes on at the worker that comes after', async () => {
+	const d = await Daemon.start({ workers: 2, listen: false,
+		conf: `listen "127.0.0.1:0" {}\n${listenTls()}${conf}` });
+	const base = `https://127.0.0.1:${d.ports[1]}/ws/matters`;
+	for (const t of ['xhr', 'xhr_streaming']) {
+		const url = base + session(), frames = [];
+		let stop = false;
+		const receiving = (async () => {
+			while (!stop)
+				frames.push(...(await post(`${url}/${t}`)).text.split('\n')
+				    .filter((f) => f !== '' && !f.startsWith('hh')));
+		})();
+		const say = (i) => send(url, [JSON.stringify({ event: 'say',
+			data: { room: 'm:1', i } })]);
+		await until(async () => (await send(url, [JSON.stringify({
+			event: 'room:join', data: { room: 'm:1' } })])).status === 204,
+		'a session');
+		assert.equal((await say(1)).status, 204);
+		await reload(d);
+		assert.equal((await say(2)).status, 204);
+		assert.equal((await say(3)).status, 204);
+		stop = true;
+		/* one that waits ends with the next message, or as it is full */
+		await until(async () => {
+			await send(url, [JSON.stringify({ event: 'say', data: {
+				room: 'm:1', i: 4, text: 'x'.repeat(4096) } })]);
+			return Promise.race([receiving.then(() => true),
+				new Promise((ok) => setTimeout(ok, 200))]);
+		}, 'the end');
+		assert.equal(frames[0], 'o');
+		const said = frames.filter((f) => f.startsWith('a'))
+		    .flatMap((f) => JSON.parse(f.slice(1))).map((m) => JSON.parse(m))
+		    .filter((m) => m.event === 'say').map((m) => m.data.i);
+		assert.deepEqual(said.slice(0, 3), [1, 2, 3]);
+		assert.ok(!frames.some((f, i) => i > 0 && /^[oc]/.test(f)),
+		    JSON.stringify(frames.map((f) => f.slice(0, 50))));
+	}
+	assert.ok(await d.metric('clients_moved_in') > 0);
 	await d.stop();
 });
 
