@@ -266,6 +266,9 @@ struct conf_rate {
 
 /* --- hooks -------------------------------------------------------------- */
 
+/* What becomes of an event whose question has no answer. */
+enum conf_failure { CONF_FAILURE_REFUSE, CONF_FAILURE_ALLOW };
+
 /* A back end that speaks HTTP. */
 struct conf_hook {
 	char		*name;
@@ -281,6 +284,8 @@ struct conf_hook {
 	uint64_t	 batch_delay_ms;
 	unsigned	 queue;		/* that wait: entries, */
 	uint64_t	 queue_bytes;	/* and bytes */
+	unsigned	 questions;	/* that wait for an answer */
+	enum conf_failure on_failure;
 	bool		 allow_private;
 	char		*ca;		/* PEM file; "": the system's */
 	int		 line;
@@ -335,7 +340,7 @@ enum conf_to {
 };
 
 enum conf_ack { CONF_ACK_NONE, CONF_ACK_ACCEPTED, CONF_ACK_DELIVERED,
-	CONF_ACK_ECHO };
+	CONF_ACK_ECHO, CONF_ACK_BACKEND };
 
 /* What becomes of an event to a user who is nowhere: the words of event {
  * offline }. */
@@ -362,6 +367,7 @@ struct conf_event {
 	enum conf_to	 to;
 	char		*field;		/* ROOM, USER: member of the first arg */
 	bool		 self;		/* the sender gets it too */
+	bool		 asks;		/* the hook, which may refuse it */
 	bool		 forward;	/* back ends get it too */
 	uint32_t	 offline;	/* CONF_OFFLINE_ bits */
 	bool		 history;	/* kept where its room keeps any */
@@ -454,6 +460,7 @@ struct conf_namespace {
 	char		**keep_headers;	/* the same, in lower case */
 	size_t		 nkeep_headers;
 	const struct conf_hook *hook;	/* NULL: back ends read in Redis */
+	bool		 asks;		/* ... and some event asks it */
 	bool		 queues;	/* some event waits for users who are away, */
 	unsigned	 offline_events; /* as many of one user, */
 	uint64_t	 offline_bytes;

@@ -31,6 +31,9 @@ enum {
 	INBOX_QUEUE = 1,
 	INBOX_PUSH = 2		/* back ends are told, in PREFIXoffline */
 };
+/* What a BUS_FORWARD is besides: publish.kept.  A question to the hook of its
+ * namespace; BUS_STREAMED has the answer: frames is its body. */
+enum { FORWARD_ASKS = 1 };
 /* What a BUS_INBOX to the relay says: publish.kept. */
 enum {
 	INBOX_TAKE,		/* what waits? */

@@ -170,8 +170,8 @@ rules_that_make_no_sense_are_refused(void **state)
 {
 	(void)state;
 	assert_conf_errors("namespace '/n' { auth = none events = {joined} }",
-	    "t:1: namespace \"/n\": events needs a redis section: back ends "
-	    "read them there\n");
+	    "t:1: namespace \"/n\": events needs a hook, or a redis "
+	    "section: back ends get them there\n");
 	assert_refused("room '*' {}", "room \"*\": there are no wild cards: "
 	    "use a {parameter}");
 	assert_refused("room '' {}", "room \"\": the name is empty");
@@ -193,10 +193,15 @@ rules_that_make_no_sense_are_refused(void **state)
 	    " must be one of room:FIELD | user:FIELD | joined | namespace | "
 	    "sender | backend | nowhere");
 	assert_refused("event m { to = backend }", "event \"m\": to = backend "
-	    "needs a redis section: back ends read it there");
+	    "needs a hook in the namespace, or a redis section: back ends get "
+	    "it there");
 	assert_refused("event m { to = namespace forward = true }",
-	    "event \"m\": forward = true needs a redis section: back ends "
-	    "read it there");
+	    "event \"m\": forward = true needs a hook in the namespace, or a "
+	    "redis section: back ends get it there");
+	assert_refused("event m { ask = true }", "event \"m\": ask needs a hook "
+	    "in the namespace");
+	assert_refused("event m { ack = backend }", "event \"m\": ack = backend "
+	    "needs ask: the answer has it");
 	assert_refused("event m { to = sender:x }", "event \"m\": to = "
 	    "sender:x: must be one of room:FIELD | user:FIELD | joined | "
 	    "namespace | sender | backend | nowhere");

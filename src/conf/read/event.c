@@ -58,6 +58,11 @@ event_check_event(struct conf_reading *parse, const struct conf_tree *s,
 	if (event->conflate[0] != '\0' && !event->is_volatile)
 		conf_titled_bad(parse, s, "conflate needs volatile = true: "
 		    "what it replaces is not told");
+	if (event->asks && ns->hook == NULL)
+		conf_titled_bad(parse, s, "ask needs a hook in the namespace");
+	if (event->ack == CONF_ACK_BACKEND && !event->asks)
+		conf_titled_bad(parse, s, "ack = backend needs ask: the answer "
+		    "has it");
 	if (event->confirm_json != NULL && event->error[0] != '\0')
 		conf_titled_bad(parse, s, "confirm and error contradict");
 	if (event->nthen != 0 && event->error[0] != '\0')
@@ -82,7 +87,7 @@ event_check_connect(struct conf_reading *parse, const struct conf_tree *s,
     const struct conf_event *event, const struct conf_namespace *ns)
 {
 	const bool given[] = { event->nroles > 0, event->self, event->forward,
-		event->offline != CONF_OFFLINE_DROP,
+		event->asks, event->offline != CONF_OFFLINE_DROP,
 		event->is_volatile, event->conflate[0] != '\0',
 		!event->member,
 		event->confirm_json != NULL, event->ack != CONF_ACK_NONE,

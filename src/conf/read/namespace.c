@@ -130,6 +130,8 @@ namespace_note_keeps(const struct conf *conf, struct conf_namespace *ns)
 		    CONF_OFFLINE_QUEUE) != 0;
 	for (i = 0; i < ns->nevents; i++)
 		namespace_event_keeps(ns, &ns->events[i]);
+	for (i = 0; i < ns->nevents; i++)
+		ns->asks |= ns->events[i].asks;
 }
 
 static void

@@ -110,6 +110,8 @@ static const struct verdict_row {
 	{ "keeps_failed",	"", SEVERITY_WARN },
 	{ "keeps_refused",	"", SEVERITY_WARN },
 	{ "log_lost",		"", SEVERITY_WARN },
+	{ "verdicts_failed",	"", SEVERITY_WARN },
+	{ "verdicts_overrun",	"", SEVERITY_WARN },
 	{ "handovers_refused",	"", SEVERITY_WARN },
 	{ "heartbeats_missed",	"", SEVERITY_NOTE },
 	{ "history_asks_refused", "", SEVERITY_WARN },

@@ -14,6 +14,7 @@
 #include "hub/service/service.h"
 #include "hub/session/client.h"
 #include "hub/session/limit.h"
+#include "hub/stream/consult.h"
 #include "proto/json.h"
 
 /*
@@ -36,6 +37,21 @@ inbound_name(struct slice raw, uint8_t tmp[CONF_EVENT_MAX])
 	return (slice_of(tmp, n < 0 ? 0 : (size_t)n));
 }
 
+static void
+inbound_pass(struct session *s, const struct inbound *in, struct slice name)
+{
+	if (!service_event(s, in, name))
+		rule_event(s, in, name);
+}
+
+/* It has waited for one before it. */
+static void
+inbound_again(struct session *s, const struct inbound *in, struct slice name)
+{
+	if (!client_expired(s))
+		inbound_pass(s, in, name);
+}
+
 void
 inbound_event(struct session *s, const struct inbound *in)
 {
@@ -50,8 +66,10 @@ inbound_event(struct session *s, const struct inbound *in)
 	if (!limit_message(s, in))
 		return;
 	presence_active(s);
-	if (!service_event(s, in, name))
-		rule_event(s, in, name);
+	if (unlikely(s->ns->asks) &&
+	    consult_holds(s, in, name, inbound_again))
+		return;
+	inbound_pass(s, in, name);
 }
 
 void

@@ -11,6 +11,7 @@
 #include "hub/rule/rule_int.h"
 #include "hub/session/limit.h"
 #include "hub/session/principal.h"
+#include "hub/stream/consult.h"
 #include "proto/json.h"
 
 /* --- where to ------------------------------------------------------------- */
@@ -140,7 +141,7 @@ rule_may_pass(struct passage *w)
 		    "your role may not send this event");
 		return (false);
 	}
-	if (r->rate != NULL && !limit_event(w->s, w->in, r->rate))
+	if (r->rate != NULL && !w->asked && !limit_event(w->s, w->in, r->rate))
 		return (false);
 	if (r->max_bytes != 0 && inbound_bytes(w->in) > r->max_bytes) {
 		refuse(w->s, w->in, REFUSED_TOO_LARGE,
@@ -176,7 +177,8 @@ rule_begin(struct passage *w, struct session *s, const struct inbound *in,
 	w->nrooms = 0;
 	w->besides = false;
 	w->out = (struct written){ in->args, in->first, in->nattach };
-	w->raw = w->name = w->id = slice_of(NULL, 0);
+	w->raw = w->name = w->id = w->answer = slice_of(NULL, 0);
+	w->asked = false;
 }
 
 /* What the event causes besides would go out as well; else none of it does, and
@@ -236,8 +238,39 @@ rule_thens(struct session *s, const struct inbound *in,
 	}
 }
 
-void
-rule_event(struct session *s, const struct inbound *in, struct slice name)
+static void	rule_run(struct session *, const struct inbound *,
+		    struct slice name, bool asked, struct slice answer);
+
+static void
+rule_go(struct session *s, const struct inbound *in, struct slice name,
+    struct slice answer)
+{
+	rule_run(s, in, name, true, answer);
+}
+
+/* It passes when the hook says so: then it comes back.  True: at once. */
+static bool
+rule_ask(struct passage *w, struct slice name)
+{
+	const struct forward f = { .room = w->rule->to == CONF_TO_ROOM ?
+		w->name : slice_of(NULL, 0), .event = w->in->event,
+		.args = w->in->args, .attachments = w->in->attachments,
+		.nattach = w->in->nattach };
+
+	if (consult_ask(w->s, w->in, name, &f, rule_go))
+		return (false);
+	counter_add(COUNTER_verdicts_failed, 1);
+	if (w->s->ns->hook->on_failure == CONF_FAILURE_ALLOW)
+		return (true);
+	refuse(w->s, w->in, REFUSED_UNAVAILABLE,
+	    "the back end cannot be asked");
+	return (false);
+}
+
+/* With the rule as it is now: it may have waited. */
+static void
+rule_run(struct session *s, const struct inbound *in, struct slice name,
+    bool asked, struct slice answer)
 {
 	const struct conf_event *rule = name.n == 0 ? NULL :
 	    conf_event_find(s->ns, name);
@@ -248,12 +281,22 @@ rule_event(struct session *s, const struct inbound *in, struct slice name)
 		return;
 	}
 	rule_begin(&w, s, in, rule);
+	w.asked = asked;
+	w.answer = answer;
 	if (!rule_may_pass(&w) || (unlikely(rule->nthen != 0) &&
 	    !rule_thens_may(s, in, rule)) || !rule_reaches(&w))
+		return;
+	if (unlikely(rule->asks) && !asked && !rule_ask(&w, name))
 		return;
 	rule_pass(&w);
 	if (unlikely(rule->nthen != 0))
 		rule_thens(s, in, rule, false);
+}
+
+void
+rule_event(struct session *s, const struct inbound *in, struct slice name)
+{
+	rule_run(s, in, name, false, slice_of(NULL, 0));
 }
 
 void

@@ -26,6 +26,8 @@ struct passage {
 	uint8_t		 name_bytes[ROOM_NAME_MAX];
 	struct publication p;
 	struct slice	 id;		/* of the publication */
+	bool		 asked;		/* the hook lets it pass, */
+	struct slice	 answer;	/* ... and has this for the sender */
 	bool		 besides;	/* what follows from another, which is
 					 * counted and answered */
 };

@@ -186,6 +186,17 @@ rule_confirm(struct passage *w)
 	(void)fanout_session(w->s->hub, w->s, &p);
 }
 
+/* What needs to know nothing of what becomes of it. */
+static void
+rule_ack_now(struct passage *w)
+{
+	if (w->rule->ack == CONF_ACK_ECHO)
+		session_ack_binary(w->s, &w->in->ack, w->out.args,
+		    w->in->attachments, w->out.nattach);
+	else if (w->rule->ack == CONF_ACK_BACKEND)
+		session_ack(w->s, &w->in->ack, w->answer);
+}
+
 static void
 rule_acknowledge(struct passage *w, uint32_t got,
     const struct publish_question *ask)
@@ -208,8 +219,8 @@ rule_acknowledge(struct passage *w, uint32_t got,
 		    ask->bits);
 		break;
 	case CONF_ACK_ECHO:
-		session_ack_binary(s, &w->in->ack, w->out.args,
-		    w->in->attachments, w->out.nattach);
+	case CONF_ACK_BACKEND:
+		rule_ack_now(w);
 		break;
 	}
 }
@@ -270,9 +281,7 @@ rule_keep(struct passage *w)
 	}
 	rule_accepted(w);
 	rule_keep_confirm(w, &sid);
-	if (w->rule->ack == CONF_ACK_ECHO)
-		session_ack_binary(w->s, &w->in->ack, w->out.args,
-		    w->in->attachments, w->out.nattach);
+	rule_ack_now(w);
 }
 
 static struct forward
@@ -298,9 +307,7 @@ rule_to_backend(struct passage *w)
 	}
 	rule_accepted(w);
 	rule_confirm(w);
-	if (w->rule->ack == CONF_ACK_ECHO)
-		session_ack_binary(w->s, &w->in->ack, w->out.args,
-		    w->in->attachments, w->out.nattach);
+	rule_ack_now(w);
 }
 
 /* The user is on no host, or at most on another one, which gets it from where
@@ -338,9 +345,7 @@ rule_offline(struct passage *w)
 	}
 	rule_accepted(w);
 	rule_confirm(w);
-	if (w->rule->ack == CONF_ACK_ECHO)
-		session_ack_binary(s, &w->in->ack, w->out.args,
-		    w->in->attachments, w->out.nattach);
+	rule_ack_now(w);
 	return (true);
 }
 

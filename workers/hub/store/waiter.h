@@ -9,7 +9,8 @@
 #include "base/hashtab.h"
 #include "hub/session/session.h"
 
-enum waiter_kind { WAITER_KEEP, WAITER_ENTER, WAITER_READ, WAITER_STREAM };
+enum waiter_kind { WAITER_KEEP, WAITER_ENTER, WAITER_READ, WAITER_STREAM,
+	WAITER_CONSULT };
 
 struct waiter {			/* embed */
 	enum waiter_kind kind;	/* whose it is */

@@ -36,7 +36,7 @@ forward_handshake(const struct session *s)
 	return (slice_of(NULL, 0));
 }
 
-static void
+void
 forward_fill(const struct session *s, const struct forward *f,
     struct bus_envelope *e)
 {

@@ -18,6 +18,10 @@ struct forward {
 	unsigned	 nattach;
 };
 
+struct bus_envelope;
+/* A BUS_FORWARD that says so. */
+void	forward_fill(const struct session *, const struct forward *,
+	    struct bus_envelope *);
 /* An event of this session.  false: it did not get as far as the relay. */
 bool	forward_send(struct session *, const struct forward *);
 /* The same; the session is told when the stream has it, or that it has not. */

@@ -46,26 +46,41 @@ body_put_field(struct buf *b, struct slice name, struct slice value)
 		json_escape(b, value);
 }
 
-/* They are the last of an entry's fields. */
+/* Behind a first member.  Attachments are the last of an entry's fields. */
 static void
-body_put_entry(struct buf *b, const struct entry *e)
+body_put_fields(struct buf *b, const struct entry *e)
 {
 	struct slice name, value;
 	unsigned i, nattach = 0;
 	size_t at = 0;
 
-	buf_printf(b, "{\"seq\":%" PRIu64, e->number);
 	for (i = 0; i + 1 < e->nparts; i += 2) {
 		name = entry_part(e, &at);
 		value = entry_part(e, &at);
 		if (body_form(name) != BODY_BYTES) {
-			body_put_field(b, name, value);
+			if (value.n > 0)	/* a question has no id */
+				body_put_field(b, name, value);
 			continue;
 		}
 		buf_str(b, nattach++ == 0 ? ",\"attachments\":[" : ",");
 		body_put_base64(b, value);
 	}
 	buf_str(b, nattach > 0 ? "]}" : "}");
+}
+
+static void
+body_put_entry(struct buf *b, const struct entry *e)
+{
+	buf_printf(b, "{\"seq\":%" PRIu64, e->number);
+	body_put_fields(b, e);
+}
+
+void
+body_put_question(struct buf *b, struct slice nsp, const struct entry *e)
+{
+	buf_str(b, "{\"namespace\":");
+	json_escape(b, nsp);
+	body_put_fields(b, e);
 }
 
 void

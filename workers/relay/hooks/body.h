@@ -19,6 +19,11 @@ struct body_source {
 void	body_put(struct buf *b, const struct body_source *,
 	    const struct entry *e, unsigned n);
 
+/* The same of a question about one event: its members, without seq, beside
+ * namespace. */
+void	body_put_question(struct buf *b, struct slice nsp,
+	    const struct entry *e);
+
 /* "t=SECONDS,v1=HEX": the HMAC-SHA256 of "SECONDS.BODY". */
 #define BODY_SIGNATURE	100u
 void	body_sign(char out[BODY_SIGNATURE], struct slice secret,

@@ -11,6 +11,7 @@
 #include "proto/bus.h"
 #include "relay/hooks/courier.h"
 #include "relay/hooks/guests.h"
+#include "relay/hooks/verdicts.h"
 #include "relay/local/exchange.h"
 #include "relay/stream/stream.h"
 #include "shm/counters.h"
@@ -30,6 +31,7 @@ struct hooks {
 	struct target	**targets;	/* by hook of conf; NULL: no memory yet */
 	size_t		 ntargets;
 	struct guests	 guests;
+	struct verdicts	 verdicts;
 	bool		 more;		/* ... who are there are to be told */
 	struct timer	 due;		/* the next courier is */
 	struct entry_parts parts;	/* scratch */
@@ -170,6 +172,38 @@ hooks_presence(struct hooks *k, const struct table_event *e)
 	guests_event(&k->guests, e);
 }
 
+static struct target *
+hooks_target(struct hooks *k, const struct conf_hook *hook)
+{
+	struct target **t = &k->targets[hook - k->conf->hooks];
+
+	if (*t == NULL)
+		*t = target_new(k->loop, hook);
+	if (*t == NULL)
+		counter_add(COUNTER_memory_failures, 1);
+	return (*t);
+}
+
+static void
+hooks_on_verdict(void *arg, const struct asker *to, bool ok, struct slice body)
+{
+	struct hooks *k = arg;
+
+	stream_tell_more(k->stream, to, ok ? BUS_STORE_OK :
+	    BUS_STORE_UNAVAILABLE, body);
+}
+
+static void
+hooks_ask(struct hooks *k, const struct conf_namespace *ns,
+    const struct bus_envelope *b)
+{
+	const struct asker to = { b->from, b->generation, b->ref };
+	struct target *t = hooks_target(k, ns->hook);
+
+	if (t == NULL || !verdicts_ask(&k->verdicts, ns, t, b, k->x->now_ms))
+		stream_tell(k->stream, &to, BUS_STORE_UNAVAILABLE);
+}
+
 static bool
 hooks_on_event(void *arg, const struct bus_envelope *b)
 {
@@ -179,7 +213,10 @@ hooks_on_event(void *arg, const struct bus_envelope *b)
 
 	if (ns == NULL || ns->hook == NULL)
 		return (false);
-	hooks_take(k, ns, b);
+	if (b->publish.kept == FORWARD_ASKS)
+		hooks_ask(k, ns, b);
+	else
+		hooks_take(k, ns, b);
 	return (true);
 }
 
@@ -205,18 +242,6 @@ hooks_of(const struct hooks *k, unsigned i)
 
 	return (ns == NULL || ns->gone || k->couriers[i].nsp == NULL ? NULL :
 	    ns->hook);
-}
-
-static struct target *
-hooks_target(struct hooks *k, const struct conf_hook *hook)
-{
-	struct target **t = &k->targets[hook - k->conf->hooks];
-
-	if (*t == NULL)
-		*t = target_new(k->loop, hook);
-	if (*t == NULL)
-		counter_add(COUNTER_memory_failures, 1);
-	return (*t);
 }
 
 static void
@@ -363,6 +388,8 @@ hooks_leave(struct hooks *k, struct target **t)
 {
 	unsigned i;
 
+	if (*t != NULL)
+		verdicts_leave(&k->verdicts, *t);
 	for (i = 0; *t != NULL && i < k->ncouriers; i++)
 		if (k->couriers[i].nsp != NULL &&
 		    k->couriers[i].post.target == *t)
@@ -417,7 +444,10 @@ hooks_new(const struct hooks_params *p)
 	buf_init(&k->parts.bytes);
 	k->ncouriers = p->conf->ns_room;
 	k->couriers = calloc(k->ncouriers, sizeof *k->couriers);
+	k->verdicts.arg = k;
+	k->verdicts.answer = hooks_on_verdict;
 	if (!guests_init(&k->guests, p->conf, &guests) ||
+	    !verdicts_init(&k->verdicts, k->ncouriers) ||
 	    k->couriers == NULL) {
 		hooks_free(&k);
 		return (NULL);
@@ -447,6 +477,7 @@ hooks_free(struct hooks **kp)
 		}
 	if (n > 0)
 		log_warnx("hook_entries_not_left number=%" PRIu64, n);
+	verdicts_fini(&k->verdicts);
 	for (t = 0; t < k->ntargets; t++)
 		target_free(&k->targets[t]);
 	timer_stop(loop_wheel(k->loop), &k->due);

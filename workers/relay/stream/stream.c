@@ -73,6 +73,13 @@ stream_answer_page(void *arg, const struct asker *to, unsigned result,
 }
 
 void
+stream_tell_more(struct stream *s, const struct asker *to,
+    enum bus_store result, struct slice more)
+{
+	(void)stream_answer_page(s, to, result, more, false);
+}
+
+void
 stream_tell(struct stream *s, const struct asker *to, enum bus_store result)
 {
 	(void)stream_answer_page(s, to, result, slice_of(NULL, 0), false);
@@ -334,6 +341,20 @@ stream_push(struct stream *s, const struct bus_envelope *b)
 		lane_add(l, e);
 }
 
+/* To the hook, or into Redis, where nobody can be asked. */
+static void
+stream_forward(struct stream *s, const struct bus_envelope *e)
+{
+	const struct asker to = { e->from, e->generation, e->ref };
+
+	if (s->hook != NULL && s->hook(s->hook_arg, e))
+		return;
+	if (e->publish.kept == FORWARD_ASKS)
+		stream_tell(s, &to, BUS_STORE_UNAVAILABLE);
+	else
+		stream_take(s, e);
+}
+
 static void
 stream_on_frame(void *arg, struct slice frame)
 {
@@ -344,10 +365,8 @@ stream_on_frame(void *arg, struct slice frame)
 		counter_add(COUNTER_bus_bad, 1);
 		return;
 	}
-	if (e.kind == BUS_FORWARD) {
-		if (s->hook == NULL || !s->hook(s->hook_arg, &e))
-			stream_take(s, &e);
-	}
+	if (e.kind == BUS_FORWARD)
+		stream_forward(s, &e);
 	else if (e.kind == BUS_INBOX)
 		inboxes_take(s->inbox, &e);
 	else {

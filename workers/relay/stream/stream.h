@@ -58,6 +58,9 @@ void	stream_hooks(struct stream *,
 	    bool (*take)(void *arg, const struct bus_envelope *), void *arg);
 /* What became of an event, to the worker that waits for it. */
 void	stream_tell(struct stream *, const struct asker *, enum bus_store);
+/* The same, with bytes that it understands. */
+void	stream_tell_more(struct stream *, const struct asker *, enum bus_store,
+	    struct slice);
 /* As entries have them, from the relay's start to its end. */
 void	stream_source(const struct stream *, const char **source,
 	    const char **epoch);
