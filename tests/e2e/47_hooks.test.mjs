@@ -10,12 +10,14 @@ import { Backend, SECRET, verify } from './lib/backend.mjs';
 import { Daemon, run, tempdir, until } from './lib/daemon.mjs';
 import { ask, connect, heard } from './lib/clients.mjs';
 import { jwt, ownCertificate } from './lib/conf.mjs';
+import { connected } from './lib/hosts.mjs';
+import { Redis } from './lib/redis.mjs';
 import { checkNumbers, follow } from './lib/streams.mjs';
 import { user } from './lib/token.mjs';
 
-const hook = (url, more = '') => `
+const hook = (url, more = '', timeout = '10s') => `
 hook "back" { url = "${url}"  secret = "${SECRET}"  allow_private = true
-    timeout = 1s  ${more} }
+    timeout = ${timeout}  ${more} }
 `;
 const rules = `
 ${jwt}
@@ -44,10 +46,10 @@ const numbers = (list) => said(list, 'tell').map((e) => e.data[0].i);
 const range = (a, n) => Array.from({ length: n - a }, (_, i) => a + i);
 
 /* A daemon and a back end of its own: both are hurt. */
-async function own(t, more = '', workers = 1) {
+async function own(t, more = '', workers = 1, timeout = undefined) {
 	const back = await Backend.start();
 	const o = await Daemon.start({ workers,
-		conf: hook(back.url, more) + rules });
+		conf: hook(back.url, more, timeout) + rules });
 	t.after(async () => {
 		await o.stop();
 		await back.close();
@@ -151,7 +153,7 @@ test('a back end that is away gets all when it is back, and who waits is told '
 
 test('errors are tried again, floods and redirects are not followed',
     async (t) => {
-	const [back, o] = await own(t);
+	const [back, o] = await own(t, '', 1, '1s');
 	const ann = await connect(o, '/app');
 	let n = 0;
 	const other = await Backend.start();
@@ -366,6 +368,38 @@ test('more who are there than a queue holds are told of as it has room',
 	process.kill(o.pid, 'SIGHUP');
 	await is(back, names);
 	checkNumbers(back.entries.filter((e) => e.namespace === '/who'));
+	for (const c of all)
+		c.close();
+});
+
+test('with Redis each host sends what its clients have sent, once',
+    async (t) => {
+	const back = await Backend.start(), redis = await Redis.start();
+	t.after(() => redis.kill());
+	t.after(() => back.close());
+	const hosts = await Promise.all([1, 2, 3].map(() => Daemon.start({
+		conf: `redis { url = "${redis.url}" }${hook(back.url)}${rules}`,
+	})));
+	t.after(() => Promise.all(hosts.map((o) => o.stop())));
+	await Promise.all(hosts.map((o) => connected(o)));
+	const all = await Promise.all(hosts.map((o, i) => connect(o, '/app',
+	    as(`u${i}`))));
+	for (const c of all)
+		await ask(c, 'room:join', { room: 'r:1' });
+	const ids = [];
+	for (let i = 0; i < 20; i++)
+		ids.push(...(await Promise.all(all.map((c) => ask(c, 'say',
+		    { room: 'r:1', i })))).map((a) => a.id));
+	await back.until((l) => said(l, 'say').length >= ids.length);
+	for (const c of all)
+		await heard(c, 'say', ids.length);
+	assert.deepEqual(said(back.entries, 'say').map((e) => e.id).sort(),
+	    ids.sort());
+	assert.equal(new Set(back.entries.map((e) => e.source)).size, 3);
+	checkNumbers(back.entries);
+	const cli = await redis.client();
+	assert.equal(await cli.do('EXISTS', 'roost:events:app'), 0);
+	cli.close();
 	for (const c of all)
 		c.close();
 });
