@@ -221,7 +221,9 @@ test('what is refused for good is given up: one by one, or at once by 410',
 	assert.equal(r.error.code, 'unavailable');
 	assert.equal(back.requests.length, asked + 1);
 	assert.equal(await o.metric('hook_dead'), 2);
+	/* who asks next is not told that it is away still */
 	back.answer = 200;
+	assert.ok((await ask(ann, 'order', {})).id);
 	ann.close();
 });
 

@@ -10,7 +10,9 @@ import { Backend, SECRET } from './lib/backend.mjs';
 import { Daemon, slow, until } from './lib/daemon.mjs';
 import { ask, connect, heard } from './lib/clients.mjs';
 import { jwt } from './lib/conf.mjs';
+import { checkNumbers } from './lib/streams.mjs';
 import { user } from './lib/token.mjs';
+import { Upgradable, putRebuilt, upgrade } from './lib/upgrade.mjs';
 
 const conf = (url, more = 'timeout = 10s') => `
 hook "back" { url = "${url}"  secret = "${SECRET}"  allow_private = true
@@ -33,8 +35,9 @@ const json = (r, o) => {
 const isQuestion = (q) => q.headers['x-roost-question'] === 'event';
 /* Entries are taken; questions are f's. */
 const judge = (f) => (q, r) => (isQuestion(q) ? f(q.json, r) : 200);
-const sums = judge((j, r) => json(r, { allow: true,
-	ack: [j.data.reduce((a, b) => a + b, 0), { user: j.user }] }));
+const sums = judge((j, r) => json(r, { allow: true, ack: [
+	j.event === 'sum' || j.event === 'few' ?
+	    j.data.reduce((a, b) => a + b, 0) : 0, { user: j.user }] }));
 
 let b, d;
 before(async () => {
@@ -244,4 +247,47 @@ test('on_failure = allow, bounded questions, a relay that is killed, a reload',
 	    'the next worker');
 	for (const c of [ann, bob, cat])
 		c.close();
+});
+
+test('an upgrade in the middle: what was acknowledged is there, and who asks is '
+    + 'answered', async (t) => {
+	const back = await Backend.start();
+	t.after(() => back.close());
+	const o = await Upgradable.start({ workers: 2, conf: conf(back.url) });
+	t.after(() => o.stop());
+	back.answer = sums;
+	const ann = await connect(o, '/app', as('ann'));
+	const bob = await connect(o, '/app', as('bob'));
+	let over = false;
+	const ids = [], sent = [], refused = [];
+	const told = (async () => {
+		for (let i = 0; !over || i < 20; i++) {
+			const r = await ask(ann, 'order', { i });
+			(r.error ? refused : ids).push(r.id ?? r.error.code);
+		}
+	})();
+	const asked = (async () => {
+		for (let i = 0; !over || i < 20; i++) {
+			const r = await ask(bob, 'sum', i, 1);
+			if (r.error)
+				refused.push(r.error.code);
+			else
+				sent.push(r - i);
+		}
+	})();
+	await until(() => ids.length > 5 && sent.length > 5, 'both to begin');
+	putRebuilt(o);
+	await upgrade(o);
+	over = true;
+	await Promise.all([told, asked]);
+	assert.ok(sent.every((n) => n === 1), 'another one\'s answer');
+	assert.ok(refused.every((c) => c === 'unavailable'), String(refused));
+	const got = back.entries.filter((e) => e.type === 'event')
+	    .map((e) => e.id);
+	assert.ok(ids.every((id) => got.includes(id)), 'one is not there');
+	assert.equal(new Set(got).size, got.length, 'one is there twice');
+	checkNumbers(back.entries, true);
+	assert.equal(new Set(back.entries.map((e) => e.epoch)).size, 2);
+	ann.close();
+	bob.close();
 });

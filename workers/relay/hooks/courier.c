@@ -52,7 +52,8 @@ courier_add(struct courier *c, struct entry *e, uint64_t now_ms)
 bool
 courier_is_well(const struct courier *c)
 {
-	return (c->failures == 0);
+	/* the next one shows it, where nothing waits to be sent again */
+	return (c->failures == 0 || c->queue.n == 0);
 }
 
 /* --- what becomes of entries ------------------------------------------------*/

@@ -64,7 +64,7 @@ void	courier_drop(struct courier *);
 /* When it has something to send, monotonic; UINT64_MAX: not before an answer,
  * or something new. */
 uint64_t courier_due(const struct courier *, const struct conf_hook *);
-/* The back end takes what it gets. */
+/* The back end takes what it gets, as far as is known. */
 bool	courier_is_well(const struct courier *);
 
 #endif
