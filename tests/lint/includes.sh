@@ -15,6 +15,7 @@ jwt.h		src/proto/token.c
 jansson.h	src/proto/token.c src/proto/jwk.c
 zlib.h		src/base/press.c src/base/press_message.c
 hiredis/	workers/relay/redis/reply.c
+curl/		workers/relay/hooks/target_int.h
 sys/epoll.h	src/sys/loop_epoll.c
 sys/signalfd.h	src/sys/plat_linux.c
 sys/prctl.h	src/sys/plat_linux.c
