@@ -1,8 +1,8 @@
 /*
  * What a hook answers: what is found lies within it, and is JSON.
  */
+#include "hub/stream/verdict.h"
 #include "proto/json.h"
-#include "proto/verdict.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

@@ -1,5 +1,5 @@
 /* What a hook answers when it is asked. */
-#include "proto/verdict.h"
+#include "hub/stream/verdict.h"
 
 #include "tests/lib/check.h"
 

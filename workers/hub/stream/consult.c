@@ -8,8 +8,8 @@
 
 #include "hub/store/waiter.h"
 #include "hub/stream/stream_int.h"
+#include "hub/stream/verdict.h"
 #include "proto/json.h"
-#include "proto/verdict.h"
 
 #define CONSULT_WORDS	200u	/* bytes of a hook's message */
 
@@ -40,7 +40,7 @@ struct consult {
 /* --- events that wait -------------------------------------------------------*/
 
 static struct slice
-held_copy(struct held *x, struct slice s)
+consult_copy(struct held *x, struct slice s)
 {
 	uint8_t *to = x->bytes + x->n;
 
@@ -52,7 +52,7 @@ held_copy(struct held *x, struct slice s)
 
 /* NULL: no memory. */
 static struct held *
-held_new(const struct inbound *in, struct slice name)
+consult_keep(const struct inbound *in, struct slice name)
 {
 	struct held *x = malloc(sizeof *x + in->event.n + inbound_bytes(in) +
 	    in->ack.raw.n + name.n);
@@ -65,14 +65,14 @@ held_new(const struct inbound *in, struct slice name)
 	MUST(in->nattach <= BUS_ATTACHMENTS_MAX);
 	x->n = 0;
 	x->in = *in;
-	x->in.event = held_copy(x, in->event);
-	x->in.args = held_copy(x, in->args);
-	x->in.ack.raw = held_copy(x, in->ack.raw);
+	x->in.event = consult_copy(x, in->event);
+	x->in.args = consult_copy(x, in->args);
+	x->in.ack.raw = consult_copy(x, in->ack.raw);
 	x->in.first = slice_of(NULL, 0);
 	for (i = 0; i < in->nattach; i++)
-		x->attachments[i] = held_copy(x, in->attachments[i]);
+		x->attachments[i] = consult_copy(x, in->attachments[i]);
 	x->in.attachments = x->attachments;
-	x->name = held_copy(x, name);
+	x->name = consult_copy(x, name);
 	return (x);
 }
 
@@ -104,7 +104,7 @@ consult_holds(struct session *s, const struct inbound *in, struct slice name,
 		    "answer of the back end");
 		return (true);
 	}
-	x = held_new(in, name);
+	x = consult_keep(in, name);
 	if (x == NULL) {
 		refuse(s, in, REFUSED_INTERNAL, "out of memory");
 		return (true);
@@ -211,7 +211,7 @@ consult_ask(struct session *s, const struct inbound *in, struct slice name,
 	struct bus_envelope e;
 
 	if (c != NULL)
-		c->event = held_new(in, name);
+		c->event = consult_keep(in, name);
 	if (c == NULL || c->event == NULL) {
 		free(c);
 		return (false);

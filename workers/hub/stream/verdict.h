@@ -6,8 +6,8 @@
  *
  * No text at all allows.  Other members are not looked at.  Pure.
  */
-#ifndef PROTO_VERDICT_H
-#define PROTO_VERDICT_H
+#ifndef HUB_STREAM_VERDICT_H
+#define HUB_STREAM_VERDICT_H
 
 #include "base/bug.h"
 #include "base/slice.h"

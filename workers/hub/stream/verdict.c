@@ -1,7 +1,7 @@
 /*
- * Answers of hooks; see verdict.h.  Called by hub/stream/ask.c.
+ * Answers of hooks; see verdict.h.  Called by consult.c.
  */
-#include "proto/verdict.h"
+#include "hub/stream/verdict.h"
 
 #include "proto/json.h"
 
