@@ -112,6 +112,7 @@ static const struct verdict_row {
 	{ "log_lost",		"", SEVERITY_WARN },
 	{ "verdicts_failed",	"", SEVERITY_WARN },
 	{ "verdicts_overrun",	"", SEVERITY_WARN },
+	{ "verdicts_refused",	"", SEVERITY_NOTE },
 	{ "handovers_refused",	"", SEVERITY_WARN },
 	{ "heartbeats_missed",	"", SEVERITY_NOTE },
 	{ "history_asks_refused", "", SEVERITY_WARN },
