@@ -15,7 +15,8 @@ enum body_form { BODY_TEXT, BODY_RAW, BODY_BYTES };
 static enum body_form
 body_form(struct slice name)
 {
-	static const char *const raw[] = { "ts", "data", "meta" };
+	static const char *const raw[] = { "ts", "data", "meta",
+		"handshake" };
 	size_t i;
 
 	for (i = 0; i < nitems(raw); i++)
