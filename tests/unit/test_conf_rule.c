@@ -435,7 +435,8 @@ what_an_event_cannot_cause_is_refused(void **state)
 	assert_refused("event m { then connect { to = sender } }",
 	    "then \"connect\": the name is reserved by Socket.IO");
 	assert_refused("event m { then a { to = backend } }", "then \"a\": to "
-	    "= backend needs a redis section: back ends read it there");
+	    "= backend needs a hook in the namespace, or a redis section: back "
+	    "ends get it there");
 	assert_refused("event m { error = no then a { to = sender } }",
 	    "event \"m\": then and error contradict");
 	assert_refused("event m { then a { to = sender meta = off meta_sid = on"
