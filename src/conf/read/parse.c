@@ -6,7 +6,6 @@
 
 #include "conf/heap.h"
 #include "conf/read/free.h"
-#include "conf/read/hooks.h"
 #include "conf/read/key.h"
 #include "conf/read/line.h"
 #include "conf/read/listen.h"
