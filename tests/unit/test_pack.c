@@ -62,7 +62,7 @@ wire_values_say_form_and_window(void **state)
 	assert_true(wire_is_opaque(RAW_9) && !wire_has_names(RAW_9));
 	for (w = 0; w < 256; w++)
 		ones += wire_is_one(w);
-	assert_int_equal(ones, WIRE__MAX + 2 * (WIRE__MAX - 3));
+	assert_int_equal(ones, WIRE__MAX + 2 * (WIRE__MAX - 5));
 }
 
 struct seen {
