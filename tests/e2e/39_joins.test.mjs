@@ -24,6 +24,9 @@ namespace "/matters" { auth = optional poll_room = "all"
     room "all" { join = server history = 1000 }
     room "own:{id}" { join = server history = 10 }
     event "say" { to = room:room self = true ack = accepted } }
+namespace "/hello" { auth = none join = {"hall"}
+    room "hall" { join = server }
+    event "connect" { to = joined as = "came" data = {"1"} } }
 namespace "/one" { auth = none join = {"all"}
     room "all" { join = server history = 5 } }
 route "/bare" { namespace = "/one" format = bare }
@@ -162,6 +165,14 @@ test('an event stream that names no room is of these', async () => {
 	await one.heard('e');
 	assert.deepEqual(one.of('e').map((e) => e.json.data.i), [6]);
 	one.close();
+});
+
+test('the rule for connect finds everybody there, whoever comes', async () => {
+	const s = await connect(d, '/hello');
+	const w = await plain(d, '/ws/hello');
+	await heard(s, 'came');
+	w.terminate();
+	s.close();
 });
 
 test('where events have no names nothing but events comes', async () => {

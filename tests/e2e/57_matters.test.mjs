@@ -10,21 +10,24 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { after, before, test } from 'node:test';
 
+import SockJS from 'sockjs-client';
+
 import { codeOf, ask, connect, gotten, heard, plain, refused }
 	from './lib/clients.mjs';
 import { Daemon, slow, top, until } from './lib/daemon.mjs';
 import { Scraper } from './lib/metrics.mjs';
+import { CLIENT, started } from './lib/remains.mjs';
 import { Stream } from './lib/sse.mjs';
 import { secret, user } from './lib/token.mjs';
 
 const KEY = 'the-key-of-a-back-end';
-const start = ({ port = 0, workers = 2 } = {}) => Daemon.start({ listen: false,
+const start = ({ port = 0, workers = 2, env = {} } = {}) => Daemon.start({ listen: false,
 	stats: false, workers, conf: fs.readFileSync(path.join(top, 'packaging',
 	    'examples', 'matters.conf'), 'utf8')
 	    .replace(/127\.0\.0\.1:8080/g, `127.0.0.1:${port}`)
 	    .replace(/127\.0\.0\.1:9090/g, '127.0.0.1:0'),
 	env: { JWT_SECRET: secret, REDIS_URL: '', ROOST_API_SHA256:
-	    crypto.createHash('sha256').update(KEY).digest('hex') } });
+	    crypto.createHash('sha256').update(KEY).digest('hex'), ...env } });
 let d;
 before(async () => { d = await start(); });
 after(() => d.stop());
@@ -133,6 +136,61 @@ async () => {
 	    .map((m) => m.data.v), [2]);
 	on.terminate();
 	[laptop, other, bell].forEach((s) => s.close());
+});
+
+test('C3: SockJS hears the same, by each of its transports', async () => {
+	for (const transport of ['websocket', 'xhr-streaming', 'xhr-polling']) {
+		const s = new SockJS(d.url(`/ws/matters?token=${user('ann')}`),
+		    null, { transports: transport });
+		const got = [];
+		s.onmessage = ({ data }) => got.push(JSON.parse(data));
+		started(CLIENT, () => s.close());
+		await until(() => got.some((m) => m.event === 'roost:joined'),
+		    `it is in by ${transport}`);
+		await matter();
+		await until(() => got.some((m) => m.event === 'matter_updated' &&
+		    m.data.matterId === n), `a matter by ${transport}`);
+		s.close();
+	}
+});
+
+test('C5: of 100 users as many have WebSocket as the rollout says; the others ' +
+    'poll, and are counted', async () => {
+	const few = await start({ env: { MATTERS_ROLLOUT: '30' } });
+	const names = [...Array(100).keys()].map((i) => `user${i}`);
+	const admitted = [], told = [];
+	for (const name of names) {
+		const s = await connect(few, '/matters', { wait: false,
+			...auth(name) });
+		await new Promise((ok) => {
+			s.once('connect', () => { admitted.push(name); ok(); });
+			s.once('connect_error', (e) => {
+				told.push(e.data);
+				ok();
+			});
+		});
+		s.close();
+	}
+	assert.ok(admitted.length > 10 && admitted.length < 50,
+	    `${admitted.length} of 100`);
+	for (const data of told)
+		assert.deepEqual([data.code, data.poll],
+		    ['rollout', '/poll/matters']);
+	/* who may has not changed */
+	for (const name of admitted.slice(0, 3))
+		(await connect(few, '/matters', auth(name))).close();
+	/* the others lose nothing */
+	const left = names.find((name) => !admitted.includes(name));
+	const r = await fetch(few.url('/poll/matters'), { headers: {
+		Authorization: `Bearer ${user(left)}` } });
+	assert.equal(r.status, 200);
+	const text = await (await fetch(
+	    `http://127.0.0.1:${few.ports[1]}/metrics`)).text();
+	const value = (group) => Number(text.match(new RegExp(
+	    `roost_ns_rollout_total\\{ns="/matters",group="${group}"\\} (\\d+)`))[1]);
+	assert.equal(value('in') , admitted.length + 3);
+	assert.equal(value('out'), told.length);
+	await few.stop();
 });
 
 test('C4: polling, Socket.IO, plain WebSocket, events: 1,000 matters, each ' +

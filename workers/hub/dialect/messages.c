@@ -8,7 +8,6 @@
 #include "hub/dialect/engine.h"
 #include "hub/dialect/opaque.h"
 #include "hub/dialect/single.h"
-#include "hub/rule/appoint.h"
 
 static void
 messages_text(struct engine *e, struct slice text)
@@ -31,10 +30,7 @@ messages_binary(struct engine *e, struct slice data)
 static bool
 messages_begin(struct engine *e, struct admission *a)
 {
-	if (!single_begin(&e->client, a))
-		return (false);
-	appoint(e->client.sessions, slice_of(NULL, 0));
-	return (true);
+	return (single_begin(&e->client, a));
 }
 
 const struct engine_kind engine_messages = {

@@ -9,7 +9,6 @@
 #include "hub/dialect/opaque.h"
 #include "hub/dialect/plain.h"
 #include "hub/dialect/single.h"
-#include "hub/rule/appoint.h"
 #include "hub/session/client.h"
 #include "hub/session/limit.h"
 #include "proto/json.h"
@@ -127,7 +126,6 @@ plain_open(struct hub *h, struct admission *a, struct outq *out)
 		client_gone(&c, REASON_memory);
 		return (NULL);
 	}
-	appoint(c->sessions, a->since);
 	counter_add(COUNTER_opened_websocket, 1);
 	client_beat_start(c);
 	client_schedule(c);

@@ -5,6 +5,7 @@
 
 #include "hub/hub_int.h"
 #include "hub/audience/room.h"
+#include "hub/rule/appoint.h"
 #include "hub/rule/rule.h"
 
 bool
@@ -22,6 +23,9 @@ single_begin(struct client *c, struct admission *a)
 	if (a->room != NULL && !room_join(h, s, ROOM_NAMED,
 	    slice_of(a->room, a->room_len)))
 		return (false);
+	/* a stream names its own */
+	if (c->wire != WIRE_SSE)
+		appoint(s, a->since);
 	rule_connect(s, slice_of(NULL, 0));
 	return (true);
 }

@@ -11,7 +11,6 @@
 #include "hub/dialect/plain.h"
 #include "hub/dialect/single.h"
 #include "hub/hub_int.h"
-#include "hub/rule/appoint.h"
 #include "proto/ws.h"
 
 /* Larger ones are not kept for the next message. */
@@ -214,7 +213,6 @@ sockjs_new(struct hub *h, const struct client_kind *kind, enum wire wire,
 		client_gone(&c, REASON_memory);
 		return (NULL);
 	}
-	appoint(c->sessions, a->since);
 	return (c);
 }
 
