@@ -323,7 +323,7 @@ static void
 what_the_server_cannot_write_is_refused(void **state)
 {
 	char many[512] = "event m { data = {1", list[512] =
-	    "event m { set = {'a: 1'", one[16];
+	    "event m { set = {'a: 1'", one[24];
 	int i;
 
 	(void)state;
