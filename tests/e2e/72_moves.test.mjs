@@ -289,8 +289,11 @@ test('a session that comes back', async () => {
 	await moved(d, { 'recovered': 1, 'ns_recovered{ns=/m}': 1,
 		'ns_reconnections{ns=/m}': 1,
 		'connections_closed{reason=client_gone}': 1 }, async () => {
+		const parked = await d.metric('recovery_parked');
 		c.io.engine.transport.ws._socket.destroy();
 		await until(() => !c.connected, 'cut');
+		/* its worker has seen it go */
+		await d.counts('recovery_parked', (n) => n > parked);
 		c.connect();
 		await connected(c);
 		assert.equal(c.recovered, true);
