@@ -115,7 +115,7 @@ test('each fact is counted once: a plain client', async () => {
 	await counts(async () => { w = await plain(d, '/ws/c'); }, {
 		'connections_accepted': 1, 'connections_open': 1,
 		'http_responses{class=1xx}': 1, 'handshakes_admitted': 1,
-		'ws_handshakes': 1, 'ws_open': 1, 'clients_opened': 1,
+		'ws_handshakes': 1, 'ws_deflate_handshakes': 1, 'ws_open': 1, 'clients_opened': 1,
 		'transports_opened{transport=websocket}': 1,
 		'ns_connects': 1, 'sessions': 1,
 		'ns_sockets{ns=/c}': 1, 'ns_admitted{ns=/c}': 1,
