@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "hub/hub_int.h"
+#include "hub/audience/late.h"
 #include "hub/audience/room.h"
 #include "hub/audience/sids.h"
 #include "hub/queue/args.h"
@@ -52,117 +53,6 @@ static void
 fanout_count_frames(enum wire w, const struct publication *p, uint32_t got)
 {
 	counter_add(COUNTER_ws_frames_out, (uint64_t)got * wire_frames(w, p));
-}
-
-/*
- * Not for volatile events: the socket does not take what is there, or so much
- * was queued in this turn that it might not, and more would end the client.  What
- * takes the place of others does not pass by one that waits for that.
- */
-static bool
-fanout_is_behind(const struct hub *h, const struct outq *q,
-    const struct publication *p)
-{
-	return (q->blocked || outq_bytes(q) > h->volatile_bytes ||
-	    unlikely(q->late && p->conflate.n != 0));
-}
-
-/* --- the newest, for those who are behind ---------------------------------- */
-
-/* One more part of what makes two publications news of one thing. */
-static uint64_t
-fanout_id_add(const struct hub *h, uint64_t id, uint64_t kind, struct slice s)
-{
-	struct hash_key key = { h->key.k0 ^ id, h->key.k1 + kind };
-
-	return (hash_bytes(&key, s));
-}
-
-/* Without the receivers; 0: it takes no other's place. */
-static uint64_t
-fanout_id_of(const struct hub *h, const struct publication *p)
-{
-	uint64_t id;
-
-	if (likely(p->conflate.n == 0))
-		return (0);
-	id = fanout_id_add(h, 0, 0, p->nsp);
-	id = fanout_id_add(h, id, 1, p->event);
-	return (fanout_id_add(h, id, 2, p->conflate) | 1);
-}
-
-static uint64_t
-fanout_id_names(const struct hub *h, uint64_t id, enum room_kind kind,
-    const struct slice *names, size_t n)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		id = fanout_id_add(h, id, 3 + (uint64_t)kind, names[i]);
-	return (id);
-}
-
-/* One room or many: the same room has the same id on either way. */
-static uint64_t
-fanout_id_audience(const struct hub *h, const struct publication *p,
-    const struct audience *a)
-{
-	uint64_t id = fanout_id_of(h, p);
-
-	if (likely(id == 0))
-		return (0);
-	id = fanout_id_names(h, id, ROOM_NAMED, a->rooms, a->nrooms);
-	id = fanout_id_names(h, id, ROOM_USER, a->users, a->nusers);
-	return (fanout_id_add(h, id, 2, slice_of(NULL, 0)) | 1);
-}
-
-static uint64_t
-fanout_id_room(const struct hub *h, const struct publication *p,
-    const struct room *r)
-{
-	struct slice name = room_name(r);
-	struct audience a = { .rooms = &name, .users = &name,
-		.nrooms = room_kind(r) == ROOM_NAMED,
-		.nusers = room_kind(r) == ROOM_USER };
-
-	return (fanout_id_audience(h, p, &a));
-}
-
-/*
- * A receiver is behind, or waits for what it missed while it was: it gets this
- * later, or what is newer.  m: in its form; NULL: no memory, or it is not to be
- * kept.  true: it waits now.
- */
-static bool
-fanout_late(struct hub *h, struct outq *q, uint64_t id, struct msg *m)
-{
-	if (m != NULL && !q->parked && outq_conflate(&h->out, q, id, m,
-	    h->volatile_bytes) != OUTQ_CONFLATED_NOT)
-		return (true);
-	counter_add(COUNTER_dropped_volatile, 1);
-	return (false);
-}
-
-/* --- who is left to read on in the store ----------------------------------- */
-
-/* Its socket is full; or so much comes in one turn that this would end it if it
- * were. */
-static bool
-fanout_is_full(const struct hub *h, const struct outq *q)
-{
-	return (!q->parked && outq_bytes(q) > (q->blocked ? h->kept_bytes :
-	    h->kept_bytes + h->kept_bytes / 4));
-}
-
-/* What a room keeps, and a member that has too much to read already. */
-static bool
-fanout_lags(const struct hub *h, const struct member *v,
-    const struct publication *p)
-{
-	if (likely(p->epoch.n == 0))
-		return (false);
-	return (v->ship->lags || (fanout_is_full(h, v->out) &&
-	    h->events->lags(v->ship, p)));
 }
 
 /* --- event streams --------------------------------------------------------- */
@@ -229,7 +119,7 @@ fanout_streams(struct hub *h, struct room_wire *rw,
 	work_add(&h->work, rw->n / 16);
 	for (i = 0; i < rw->n; i++) {
 		if (rw->v[i].out == NULL || rw->v[i].out == except ||
-		    unlikely(fanout_lags(h, &rw->v[i], p)))
+		    unlikely(late_lags(h, &rw->v[i], p)))
 			continue;
 		got += fanout_push(h, rw->v[i].ship->session, p, m);
 	}
@@ -244,7 +134,7 @@ fanout_streams(struct hub *h, struct room_wire *rw,
 struct fanout_one {
 	const struct publication *p;
 	enum wire	 w;
-	uint64_t	 id;		/* fanout_id_of(); 0: none */
+	uint64_t	 id;		/* late_id(); 0: none */
 	struct msg	*late;		/* made for the first who is behind */
 	uint32_t	 nlate;		/* of those */
 };
@@ -255,7 +145,7 @@ fanout_one_late(struct hub *h, struct fanout_one *one, struct outq *q)
 	/* as it is: what is compressed for the others stands in pack */
 	if (one->id != 0 && one->late == NULL && !q->parked)
 		one->late = fanout_encode(h, wire_form(one->w), one->p);
-	one->nlate += fanout_late(h, q, one->id, one->late);
+	one->nlate += late_wait(h, q, one->id, one->late);
 }
 
 /* Attach all members but those who shall not get this one message. */
@@ -275,11 +165,11 @@ fanout_attach(struct hub *h, struct batch *b, struct room_wire *rw,
 			*left_out = true;
 			continue;
 		}
-		if (unlikely(p->is_volatile && fanout_is_behind(h, q, p))) {
+		if (unlikely(p->is_volatile && late_is(h, q, p))) {
 			fanout_one_late(h, one, q);
 			continue;
 		}
-		if (unlikely(fanout_lags(h, &rw->v[i], p)))
+		if (unlikely(late_lags(h, &rw->v[i], p)))
 			continue;
 		if (likely(batch_attach(&h->out, b, q)))
 			n++;
@@ -376,7 +266,7 @@ fanout_room(struct hub *h, struct room *r, const struct publication *p,
 
 	CHECK_MAGIC(r, ROOM_MAGIC);
 	p = fanout_place(h, &h->conf->namespaces[r->ns], p, &with);
-	id = fanout_id_room(h, p, r);
+	id = late_id_room(h, p, r);
 	for (rw = r->wires; rw != NULL; rw = rw->next) {
 		w = (enum wire)rw->wire;
 		if (rw->n == 0 || unlikely(p->named && !wire_has_names(w)))
@@ -410,10 +300,10 @@ static bool
 fanout_session_late(struct hub *h, struct session *s,
     const struct publication *p)
 {
-	uint64_t id = fanout_id_of(h, p);
+	uint64_t id = late_id(h, p);
 	struct msg *m = id == 0 || s->out->parked ? NULL :
 	    fanout_encode(h, (enum wire)s->wire, p);
-	bool waits = fanout_late(h, s->out, id, m);
+	bool waits = late_wait(h, s->out, id, m);
 
 	if (m != NULL)
 		msg_unref(&m);
@@ -429,7 +319,7 @@ fanout_session(struct hub *h, struct session *s, const struct publication *p)
 	struct wire_plan plan;
 	uint8_t *to;
 
-	if (p->is_volatile && fanout_is_behind(h, s->out, p))
+	if (p->is_volatile && late_is(h, s->out, p))
 		return (fanout_session_late(h, s, p));
 	p = fanout_place(h, s->ns, p, &with);
 	plan = pack_plan(h->out.pack, s->wire, p);
@@ -456,7 +346,7 @@ struct walk {
 	const struct publication *p;
 	uint32_t	 stamp;
 	uint32_t	 got;
-	uint64_t	 id;		/* fanout_id_of(); 0: none */
+	uint64_t	 id;		/* late_id(); 0: none */
 	struct msg	*frames[DEFLATE__MAX * WIRE__MAX];
 	/* instead of p: who they are */
 	void		(*each)(void *arg, struct session *);
@@ -490,8 +380,8 @@ fanout_walk_session(struct walk *k, struct session *s)
 		return;		/* parked: nobody there to answer */
 	if (k->p->named && !wire_has_names(s->wire))
 		return;
-	if (k->p->is_volatile && fanout_is_behind(k->h, s->out, k->p)) {
-		if (!fanout_late(k->h, s->out, k->id, k->id == 0 ||
+	if (k->p->is_volatile && late_is(k->h, s->out, k->p)) {
+		if (!late_wait(k->h, s->out, k->id, k->id == 0 ||
 		    s->out->parked ? NULL : fanout_walk_frame(k, s->wire)))
 			return;
 	} else if (!fanout_push(k->h, s, k->p, fanout_walk_frame(k, s->wire)))
@@ -507,7 +397,7 @@ static bool
 fanout_walk_lags(const struct walk *k, const struct member *v)
 {
 	return (k->p != NULL && v->ship->session->stamp != k->stamp &&
-	    unlikely(fanout_lags(k->h, v, k->p)));
+	    unlikely(late_lags(k->h, v, k->p)));
 }
 
 static void
@@ -597,7 +487,7 @@ fanout_walk(struct hub *h, const struct conf_namespace *ns,
 
 	fanout_walk_except(&k, ns, a);
 	k.p = p;
-	k.id = p->asks ? 0 : fanout_id_audience(h, p, a);
+	k.id = p->asks ? 0 : late_id_audience(h, p, a);
 	fanout_walk_audience(&k, ns, a);
 	for (i = 0; i < nitems(k.frames); i++)
 		if (k.frames[i] != NULL)
