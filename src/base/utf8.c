@@ -103,6 +103,19 @@ utf8_mend(struct buf *out, struct slice s)
 }
 
 size_t
+utf8_cut(struct slice s)
+{
+	size_t i = s.n, want;
+
+	while (i > 0 && s.n - i < 3 && (s.p[i - 1] & 0xc0) == 0x80)
+		i--;
+	if (i == 0 || s.p[i - 1] < 0xc0)
+		return (s.n);
+	want = s.p[i - 1] >= 0xf0 ? 4 : s.p[i - 1] >= 0xe0 ? 3 : 2;
+	return (s.n - (i - 1) < want ? i - 1 : s.n);
+}
+
+size_t
 utf8_put(uint8_t out[4], uint32_t cp)
 {
 	if (cp < 0x80) {

@@ -19,6 +19,8 @@ bool	 utf8_lossy(struct slice);
 /* What a name may be made of: valid, no control characters of ASCII, no
  * U+FFFD. */
 bool	 utf8_name(struct slice);
+/* How much of it is left without the character at its end that is cut. */
+size_t	 utf8_cut(struct slice);
 /* Appended; where it is not valid with U+FFFD, as browsers and Node decode. */
 void	 utf8_mend(struct buf *, struct slice);
 /* Code point as 1-4 bytes; returns how many. cp <= 0x10ffff, no surrogate. */

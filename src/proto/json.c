@@ -331,6 +331,16 @@ json_skip_value(const uint8_t *p, const uint8_t *end)
 	}
 }
 
+struct slice
+json_trim(struct slice s)
+{
+	while (s.n > 0 && classes[s.p[0]] == C_SPACE)
+		s = slice_from(s, 1);
+	while (s.n > 0 && classes[s.p[s.n - 1]] == C_SPACE)
+		s.n--;
+	return (s);
+}
+
 bool
 json_enter(struct slice value, struct json_iter *it)
 {

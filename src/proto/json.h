@@ -40,6 +40,9 @@ void	json_mend(uint8_t *p, size_t n);
 
 enum json_type json_type(struct slice value);
 
+/* Without the white space around it. */
+struct slice json_trim(struct slice);
+
 /* Walk the elements of an array or the members of an object. */
 struct json_iter {
 	struct slice	 rest;

@@ -116,17 +116,6 @@ sio_is_space(uint8_t c)
 	return (c == ' ' || c == '\t' || c == '\r' || c == '\n');
 }
 
-/* Without outer white space. */
-static struct slice
-sio_trim(struct slice s)
-{
-	while (s.n > 0 && sio_is_space(s.p[0]))
-		s = slice_from(s, 1);
-	while (s.n > 0 && sio_is_space(s.p[s.n - 1]))
-		s.n--;
-	return (s);
-}
-
 static const char *
 sio_check_event(struct sio_packet *pkt)
 {
@@ -144,9 +133,9 @@ sio_check_event(struct sio_packet *pkt)
 	} else if (json_type(pkt->event) != JSON_NUMBER) {
 		return ("event name is no string or number");
 	}
-	pkt->args = sio_trim(it.rest);
+	pkt->args = json_trim(it.rest);
 	if (pkt->args.n > 0)		/* the comma */
-		pkt->args = sio_trim(slice_from(pkt->args, 1));
+		pkt->args = json_trim(slice_from(pkt->args, 1));
 	return (NULL);
 }
 
@@ -158,7 +147,7 @@ sio_check_ack(struct sio_packet *pkt)
 	if (json_type(pkt->data) != JSON_ARRAY ||
 	    !json_enter(pkt->data, &it))
 		return ("ack is not an array");
-	pkt->args = sio_trim(it.rest);
+	pkt->args = json_trim(it.rest);
 	return (NULL);
 }
 

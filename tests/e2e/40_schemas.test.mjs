@@ -118,6 +118,10 @@ let d;
 before(async () => {
 	schemas.forEach((s, i) => fs.writeFileSync(file(i), JSON.stringify(s)));
 	fs.writeFileSync(own, JSON.stringify(good, null, '\t'));
+	fs.writeFileSync(file('long'), JSON.stringify({ properties: {
+		one: { const: 'é'.repeat(40) },
+		all: { items: { pattern: '(a?){500}b$' } } },
+	additionalProperties: false }));
 	d = await Daemon.start({ workers: 1, conf: `
 drain_time = 0s
 api { key "backend" { sha256 = "${sha}" allow = {"publish"} } }
@@ -125,6 +129,7 @@ namespace "/s" { auth = none  check_publishes = true
     ${schemas.map((s, i) => `event "e${i}" { ack = echo  args = 1
         schema = "${file(i)}" }`).join('\n    ')}
     event "own" { ack = echo  schema = "${own}" }
+    event "long" { ack = echo  schema = "${file('long')}" }
     event "lines" { ack = echo  check = {"text: string 1..5 pattern ^[a-z ]+$",
         "address?: object closed", "address.city: string", "tags[]?: string ..3",
         "kind: one of a|b|3", "at?: string format date-time", closed} }
@@ -186,6 +191,24 @@ test('the message names the member', async () => {
 		assert.equal(wrong(await ask(s, 'lines', v)), want, JSON.stringify(v));
 	s.close();
 	w.terminate();
+});
+
+test('words are whole, however long what they speak of is', async () => {
+	const w = await plain(d, '/ws/s');
+	assert.match(wrong(await w.ask('long', { one: 1 })),
+	    /^invalid \/one: must be "é{29}$/);
+	assert.equal(wrong(await w.ask('long', { ['é'.repeat(126)]: 1 })),
+	    `invalid /${'é'.repeat(126)}: is not known here`);
+	w.terminate();
+});
+
+test('a value that takes too long to check is refused', async () => {
+	const s = await connect(d, '/s');
+	const text = 'a'.repeat(4000) + 'b';
+	assert.deepEqual(await ask(s, 'long', { all: [text] }), { all: [text] });
+	assert.match(wrong(await ask(s, 'long', { all: Array(200).fill(text) })),
+	    /^invalid \/all\/\d+: takes too long to check$/);
+	s.close();
 });
 
 test('what back ends publish is checked where the namespace says so', async () => {

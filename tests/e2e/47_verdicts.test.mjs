@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test';
 
 import { Backend, SECRET } from './lib/backend.mjs';
 import { Daemon, slow, until } from './lib/daemon.mjs';
-import { ask, connect, heard } from './lib/clients.mjs';
+import { ask, connect, heard, plain } from './lib/clients.mjs';
 import { jwt } from './lib/conf.mjs';
 import { checkNumbers } from './lib/streams.mjs';
 import { user } from './lib/token.mjs';
@@ -66,6 +66,12 @@ test('the hook is asked, and its answer is the acknowledgement', async () => {
 	assert.equal(q.json.id, undefined);
 	await d.counts('verdicts', 1);
 	ann.close();
+	const w = await plain(d, '/ws/app');
+	assert.deepEqual(await w.ask('sum', 4),
+	    { ack: 1, data: 4, args: [4, {}] });
+	b.answer = judge((j, r) => { r.writeHead(200).end('{"allow":true,"ack":[\n]}'); });
+	assert.deepEqual(await w.ask('sum', 4), { ack: 2, data: null });
+	w.terminate();
 });
 
 test('what it allows passes, what it refuses does not', async () => {

@@ -36,9 +36,10 @@ pattern(const char *text, struct slice in)
 {
 	const char *wrong = NULL;
 	struct conf_regex *r = conf_regex_new(text, &wrong);
+	uint64_t work = 0;
 
 	MUST((r == NULL) == (wrong != NULL));
-	if (r != NULL && conf_regex_match(r, in))
+	if (r != NULL && conf_regex_match(r, in, &work))
 		MUST(in.n <= CONF_REGEX_BYTES);
 	conf_regex_free(&r);
 }

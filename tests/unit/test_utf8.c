@@ -178,6 +178,27 @@ what_is_cut_or_wrong_becomes_a_sign(void **state)
 	buf_fini(&b);
 }
 
+static void
+a_character_that_is_cut_is_left_out(void **state)
+{
+	static const struct slice rows[][2] = {
+		{ SLICE(""), SLICE("") }, { SLICE("ab"), SLICE("ab") },
+		{ SLICE("a\xc3"), SLICE("a") }, { SLICE("\xc3"), SLICE("") },
+		{ SLICE("a\xc3\xa9"), SLICE("a\xc3\xa9") },
+		{ SLICE("\xe2\x82"), SLICE("") },
+		{ SLICE("\xe2\x82\xac"), SLICE("\xe2\x82\xac") },
+		{ SLICE("\xf0\x9f\x98"), SLICE("") },
+		{ SLICE("a\xf0\x9f"), SLICE("a") },
+		{ SLICE("\xf0\x9f\x98\x80"), SLICE("\xf0\x9f\x98\x80") },
+		{ SLICE("\xc3\xa9\xf0"), SLICE("\xc3\xa9") },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < nitems(rows); i++)
+		assert_int_equal(utf8_cut(rows[i][0]), rows[i][1].n);
+}
+
 int
 main(void)
 {
@@ -189,6 +210,7 @@ main(void)
 		cmocka_unit_test(a_bad_byte_is_found_wherever_it_stands),
 		cmocka_unit_test(a_name_has_no_control_characters),
 		cmocka_unit_test(what_is_cut_or_wrong_becomes_a_sign),
+		cmocka_unit_test(a_character_that_is_cut_is_left_out),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

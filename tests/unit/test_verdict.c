@@ -25,6 +25,11 @@ it_has_an_acknowledgement_and_words(void **state)
 	check_slices(v.ack, SLICE("1,{}"), __FILE__, __LINE__);
 	assert_true(verdict_decode(SLICE("{\"allow\":true,\"ack\":[]}"), &v));
 	assert_int_equal(v.ack.n, 0);
+	assert_true(verdict_decode(SLICE("{\"allow\":true,\"ack\":[ \n]}"), &v));
+	assert_int_equal(v.ack.n, 0);
+	assert_true(verdict_decode(SLICE("{\"allow\":true,\"ack\":[\n1 , 2\t]}"),
+	    &v));
+	check_slices(v.ack, SLICE("1 , 2"), __FILE__, __LINE__);
 	assert_true(verdict_decode(SLICE("{\"allow\":false,"
 	    "\"message\":\"no\"}"), &v));
 	check_slices(v.message, SLICE("\"no\""), __FILE__, __LINE__);

@@ -601,7 +601,7 @@ regex_has(const struct conf_regex *r, const struct regex_step *s, uint32_t c)
 }
 
 bool
-conf_regex_match(const struct conf_regex *r, struct slice text)
+conf_regex_match(const struct conf_regex *r, struct slice text, uint64_t *work)
 {
 	static struct regex_run u;	/* 16 KiB; one at a time */
 	struct regex_places *now = &u.now, *then = &u.then, *swap;
@@ -623,6 +623,7 @@ conf_regex_match(const struct conf_regex *r, struct slice text)
 		u.begin = false;
 		u.end = text.n == 0;
 		then->n = 0;
+		*work += now->n + 1;
 		for (i = 0; i < now->n; i++)
 			if (regex_has(r, &r->steps[now->v[i]], c))
 				regex_add(&u, then, now->v[i] + 1u);

@@ -23,7 +23,9 @@ struct conf_regex;
 struct conf_regex *conf_regex_new(const char *text, const char **wrong)
 	    MUST_USE;
 void	conf_regex_free(struct conf_regex **);	/* NULL is fine */
-/* Some of the text (UTF-8) matches.  false also: longer than that. */
-bool	conf_regex_match(const struct conf_regex *, struct slice) MUST_USE;
+/* Some of the text (UTF-8) matches.  false also: longer than that.  *work grows
+ * by the places in the pattern that were looked at, for each character. */
+bool	conf_regex_match(const struct conf_regex *, struct slice, uint64_t *work)
+	    MUST_USE;
 
 #endif

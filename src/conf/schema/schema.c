@@ -8,9 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "conf/heap.h"
 #include "conf/schema/regex.h"
 #include "proto/json.h"
+
+#define SCHEMA_SHOWN	60u	/* bytes of a value, in words */
 
 /* --- life ----------------------------------------------------------------- */
 
@@ -110,6 +113,14 @@ schema_in(struct conf_fault *f, struct slice name)
 
 /* --- values --------------------------------------------------------------- */
 
+/* A turn ends some time, whatever the value is. */
+static bool
+schema_may_go_on(struct conf_fault *f)
+{
+	return (f->work <= CONF_SCHEMA_WORK || schema_fault(f,
+	    "takes too long to check"));
+}
+
 static unsigned
 schema_type_of(struct slice v)
 {
@@ -176,13 +187,20 @@ static bool
 schema_is_value(const struct conf_schema *s, struct slice v,
     struct conf_fault *f)
 {
+	struct slice one;
 	size_t i;
 
+	f->work += s->nvalues * (1 + v.n / 16);
 	for (i = 0; i < s->nvalues; i++)
 		if (schema_same(v, slice_str(s->values[i])))
 			return (true);
-	if (s->nvalues == 1)
-		return (schema_fault(f, "must be %.60s", s->values[0]));
+	if (s->nvalues == 1) {
+		one = slice_str(s->values[0]);
+		one.n = utf8_cut(slice_of(one.p, one.n < SCHEMA_SHOWN ?
+		    one.n : SCHEMA_SHOWN));
+		return (schema_fault(f, "must be %.*s", (int)one.n,
+		    (const char *)one.p));
+	}
 	return (s->nvalues == 0 || schema_fault(f,
 	    "is none of the %zu values that it may be", s->nvalues));
 }
@@ -224,7 +242,8 @@ schema_text(const struct conf_schema *s, struct slice v, struct conf_fault *f)
 	if (json_plain_size(v, 0) > sizeof text)
 		return (schema_fault(f, "longer than 4096 bytes"));
 	plain = slice_of(text, (size_t)(json_plain_to(text, v, 0) - text));
-	if (s->pattern != NULL && !conf_regex_match(s->pattern, plain))
+	if (s->pattern != NULL && !conf_regex_match(s->pattern, plain,
+	    &f->work))
 		return (schema_fault(f, "does not match its pattern"));
 	return (conf_format_holds(s->format, plain) || schema_fault(f,
 	    "is no %s", (const char *[]){ "date-time", "date", "time", "email",
@@ -303,6 +322,7 @@ schema_object(const struct conf_schema *s, struct slice v,
 		return (true);
 	MUST(json_enter(v, &it));
 	while (json_next(&it, &key, &value)) {
+		f->work += s->nmembers;
 		i = schema_place(s, key);
 		name = slice_of(key.p + 1, key.n - 2);
 		if (s->closed && (i == s->nmembers ||
@@ -335,8 +355,8 @@ schema_any(const struct conf_schema *s, struct slice v, struct conf_fault *f)
 			return (true);
 	}
 	f->at = at;
-	return (s->nany == 0 || schema_fault(f,
-	    "is none of the %zu kinds that it may be", s->nany));
+	return (s->nany == 0 || (schema_may_go_on(f) && schema_fault(f,
+	    "is none of the %zu kinds that it may be", s->nany)));
 }
 
 /* As deep as schemas are in each other. */
@@ -345,7 +365,9 @@ schema_at(const struct conf_schema *s, struct slice v, struct conf_fault *f)
 {
 	unsigned is = schema_type_of(v);
 
-	if (!schema_is_type(s, is, f) || !schema_is_value(s, v, f))
+	f->work += 1 + v.n / 64;
+	if (!schema_may_go_on(f) || !schema_is_type(s, is, f) ||
+	    !schema_is_value(s, v, f))
 		return (false);
 	if ((is & CONF_IS_NUMBER) != 0 && !schema_number(s, v, f))
 		return (false);
@@ -364,6 +386,7 @@ conf_schema_holds(const struct conf_schema *s, struct slice value,
 {
 	f->at = sizeof f->path - 1;
 	f->path[f->at] = '\0';
+	f->work = 0;
 	if (value.n == 0)
 		return (schema_fault(f, "is missing"));
 	return (schema_at(s, value, f));

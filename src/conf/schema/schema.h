@@ -16,6 +16,8 @@ struct conf_regex;
 #define CONF_SCHEMA_MEMBERS	64	/* of one object */
 #define CONF_SCHEMA_VALUES	256	/* of one enum */
 #define CONF_SCHEMA_ANY		16	/* of one anyOf */
+/* What a question may cost: places in patterns looked at, values compared. */
+#define CONF_SCHEMA_WORK	(UINT64_C(1) << 23)
 
 enum {
 	CONF_IS_NULL = 1, CONF_IS_BOOLEAN = 2, CONF_IS_INTEGER = 4,
@@ -69,9 +71,11 @@ struct conf_fault {
 	char		 path[256];	/* "/tags/3", cut at its beginning */
 	size_t		 at;		/* it begins there */
 	char		 why[96];
+	uint64_t	 work;		/* done until then */
 };
 
-/* value: valid JSON, or empty: none is there. */
+/* value: valid JSON, or empty: none is there.  What would cost more than
+ * CONF_SCHEMA_WORK is at fault. */
 bool	conf_schema_holds(const struct conf_schema *, struct slice value,
 	    struct conf_fault *) MUST_USE;
 

@@ -36,17 +36,6 @@ struct order {
 	unsigned	 nattach;
 };
 
-/* The elements between the brackets of an array. */
-static struct slice
-publish_inner(struct slice array)
-{
-	struct slice in = slice_of(array.p + 1, array.n - 2);
-
-	while (in.n != 0 && strchr(" \t\r\n", in.p[0]) != NULL)
-		in = slice_from(in, 1);
-	return (in);
-}
-
 static bool
 publish_read_args(struct order *o, struct slice body)
 {
@@ -60,7 +49,7 @@ publish_read_args(struct order *o, struct slice body)
 	if (has_args && json_type(args) != JSON_ARRAY)
 		return (api_order_bad(&o->to, "bad_request",
 		    "args must be an array"));
-	o->args = has_args ? publish_inner(args) : data;
+	o->args = has_args ? json_trim(slice_of(args.p + 1, args.n - 2)) : data;
 	o->first = has_args ? slice_of(NULL, 0) : data;
 	return (true);
 }

@@ -194,7 +194,7 @@ rule_ack_now(struct passage *w)
 		session_ack_binary(w->s, &w->in->ack, w->out.args,
 		    w->in->attachments, w->out.nattach);
 	else if (w->rule->ack == CONF_ACK_BACKEND)
-		session_ack(w->s, &w->in->ack, w->answer);
+		session_ack_binary(w->s, &w->in->ack, w->answer, NULL, 0);
 }
 
 static void

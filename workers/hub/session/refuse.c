@@ -7,7 +7,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/utf8.h"
 #include "hub/hub_int.h"
+
+#define REFUSE_WORDS	512u	/* a path and what is wrong there */
 
 static const struct {
 	const char	*code;
@@ -66,15 +69,17 @@ void
 refuse(struct session *s, const struct inbound *in, enum refused r,
     const char *fmt, ...)
 {
-	char text[256];
+	char text[REFUSE_WORDS];
+	struct slice words;
 	va_list ap;
 
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
+	words = slice_str(text);
+	words.n = utf8_cut(words);
 	refuse_count(s, r);
-	session_error(s, &in->ack, refusals[r].code, slice_str(text),
-	    in->event);
+	session_error(s, &in->ack, refusals[r].code, words, in->event);
 }
 
 void

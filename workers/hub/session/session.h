@@ -64,13 +64,13 @@ struct ack {
 
 /* A packet or message that is ready, in the client's protocol. */
 void	session_send(struct session *, const struct buf *);
-/* args: JSON elements without brackets.  Nothing happens without an ack. */
+/* args: one JSON element, or none.  Nothing happens without an ack. */
 void	session_ack(struct session *, const struct ack *, struct slice args);
 /* The same with what b holds.  It holds not all: no memory, and its client,
  * who is owed an answer, goes (queue/send.h). */
 void	session_ack_buf(struct session *, const struct ack *,
 	    const struct buf *);
-/* The same with binary attachments for the placeholders in args. */
+/* The same with elements, and binary attachments for their placeholders. */
 void	session_ack_binary(struct session *, const struct ack *,
 	    struct slice args, const struct slice *attachments, unsigned n);
 /* The error as the ack, or, when none was asked for, as event "error". */

@@ -29,7 +29,7 @@ verdict_decode(struct slice text, struct verdict *v)
 	if (json_get(object, SLICE("ack"), &part)) {
 		if (json_type(part) != JSON_ARRAY)
 			return (false);
-		v->ack = slice_of(part.p + 1, part.n - 2);
+		v->ack = json_trim(slice_of(part.p + 1, part.n - 2));
 	}
 	return (true);
 }
