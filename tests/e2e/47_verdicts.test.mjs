@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test';
 
 import { Backend, SECRET } from './lib/backend.mjs';
 import { Daemon, slow, until } from './lib/daemon.mjs';
-import { ask, connect, heard, plain } from './lib/clients.mjs';
+import { ask, connect, gotten, heard, plain } from './lib/clients.mjs';
 import { jwt } from './lib/conf.mjs';
 import { checkNumbers } from './lib/streams.mjs';
 import { user } from './lib/token.mjs';
@@ -253,6 +253,35 @@ test('on_failure = allow, bounded questions, a relay that is killed, a reload',
 	    'the next worker');
 	for (const c of [ann, bob, cat])
 		c.close();
+});
+
+test('who cannot be asked about passes as it is', async (t) => {
+	const back = await Backend.start();
+	t.after(() => back.close());
+	const o = await Daemon.start({ workers: 1, conf: `
+limits { bus_queue_bytes = 64KB }
+hook "back" { url = "${back.url}"  secret = "${SECRET}"  allow_private = true
+    on_failure = allow }
+namespace "/app" { auth = none  hook = "back"  keep_query = {a, b, c}
+    room "r:{id}" { join = open }
+    event "near" { to = joined  self = true  ask = true  ack = accepted }
+}
+` });
+	t.after(() => o.stop());
+	const [a, b, c] = ['a', 'b', 'c'].map((x) => x.repeat(1000));
+	const all = await Promise.all(Array.from({ length: 8 }, () =>
+		connect(o, '/app', { query: { a, b, c } })));
+	await Promise.all(all.map((s, i) => ask(s, 'room:join', `r:${i}`)));
+	/* the queue to the relay is full when several come in one turn */
+	await until(async () => {
+		await Promise.all(all.map((s) => ask(s, 'near', 'x'.repeat(70000))));
+		return await o.metric('verdicts_failed') > 2;
+	}, 'one that cannot be asked about');
+	all.forEach((s, i) => {
+		for (const [, meta] of gotten(s, 'near'))
+			assert.equal(meta.room, `r:${i}`);
+		s.close();
+	});
 });
 
 test('an upgrade in the middle: what was acknowledged is there, and who asks is '

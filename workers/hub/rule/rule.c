@@ -248,8 +248,8 @@ rule_go(struct session *s, const struct inbound *in, struct slice name,
 	rule_run(s, in, name, true, answer);
 }
 
-/* It passes when the hook says so: then it comes back.  True: at once. */
-static bool
+/* It passes when the hook says so: then it comes back. */
+static void
 rule_ask(struct passage *w, struct slice name)
 {
 	const struct forward f = { .room = w->rule->to == CONF_TO_ROOM ?
@@ -258,13 +258,14 @@ rule_ask(struct passage *w, struct slice name)
 		.nattach = w->in->nattach };
 
 	if (consult_ask(w->s, w->in, name, &f, rule_go))
-		return (false);
+		return;
 	counter_add(COUNTER_verdicts_failed, 1);
+	/* anew: scratch memory that the passage is in may be the question's */
 	if (w->s->ns->hook->on_failure == CONF_FAILURE_ALLOW)
-		return (true);
-	refuse(w->s, w->in, REFUSED_UNAVAILABLE,
-	    "the back end cannot be asked");
-	return (false);
+		rule_go(w->s, w->in, name, slice_of(NULL, 0));
+	else
+		refuse(w->s, w->in, REFUSED_UNAVAILABLE,
+		    "the back end cannot be asked");
 }
 
 /* With the rule as it is now: it may have waited. */
@@ -286,8 +287,10 @@ rule_run(struct session *s, const struct inbound *in, struct slice name,
 	if (!rule_may_pass(&w) || (unlikely(rule->nthen != 0) &&
 	    !rule_thens_may(s, in, rule)) || !rule_reaches(&w))
 		return;
-	if (unlikely(rule->asks) && !asked && !rule_ask(&w, name))
+	if (unlikely(rule->asks) && !asked) {
+		rule_ask(&w, name);
 		return;
+	}
 	rule_pass(&w);
 	if (unlikely(rule->nthen != 0))
 		rule_thens(s, in, rule, false);
