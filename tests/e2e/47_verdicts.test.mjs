@@ -284,6 +284,26 @@ namespace "/app" { auth = none  hook = "back"  keep_query = {a, b, c}
 	});
 });
 
+test('a later token does not wait behind an event', async (t) => {
+	const back = await Backend.start();
+	t.after(() => back.close());
+	const o = await Daemon.start({ workers: 1, conf: conf(back.url)
+	    .replace(jwt, jwt.replace('{ ', '{ leeway = 0s ')) });
+	t.after(() => o.stop());
+	const held = [];
+	back.answer = judge((j, r) => { held.push(r); });
+	const exp = Math.floor(Date.now() / 1000) + 2;
+	const ann = await connect(o, '/app', { auth: { token: user('ann', { exp }) } });
+	const sum = ask(ann, 'sum', 1);
+	await until(() => held.length === 1, 'a question');
+	assert.equal((await ask(ann, 'auth:refresh', { token: user('ann') })).error,
+	    undefined);
+	await until(() => Date.now() > (exp + 1) * 1000, 'its first token to be over');
+	json(held[0], { allow: true, ack: [7] });
+	assert.equal(await sum, 7);
+	ann.close();
+});
+
 test('an upgrade in the middle: what was acknowledged is there, and who asks is '
     + 'answered', async (t) => {
 	const back = await Backend.start();

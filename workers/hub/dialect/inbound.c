@@ -52,6 +52,13 @@ inbound_again(struct session *s, const struct inbound *in, struct slice name)
 		inbound_pass(s, in, name);
 }
 
+/* Meanwhile the token that a later one replaces may be over. */
+static bool
+inbound_may_overtake(struct slice name)
+{
+	return (slice_eq(name, SLICE("auth:refresh")));
+}
+
 void
 inbound_event(struct session *s, const struct inbound *in)
 {
@@ -66,7 +73,7 @@ inbound_event(struct session *s, const struct inbound *in)
 	if (!limit_message(s, in))
 		return;
 	presence_active(s);
-	if (unlikely(s->ns->asks) &&
+	if (unlikely(s->ns->asks) && !inbound_may_overtake(name) &&
 	    consult_holds(s, in, name, inbound_again))
 		return;
 	inbound_pass(s, in, name);
