@@ -252,15 +252,17 @@ save_get_rest(struct state_in *in, struct sockjs *s)
 		return (!in->bad);
 	rest = state_get_slice(in);
 	s->is_busy = state_get_bool(in);
-	/* as it was checked when it came: [ stands before it no more */
-	if (in->bad || rest.n == 0 || slice_end(rest)[-1] == ']')
+	/* as it was checked when it came: [ stands before it no more; nothing,
+	 * if all is done and that is to be seen yet */
+	if (in->bad || (rest.n > 0 && slice_end(rest)[-1] == ']'))
 		return (false);
-	s->rest_bytes = malloc(rest.n);
+	s->rest_bytes = malloc(rest.n + 1);
 	if (s->rest_bytes == NULL) {
 		counter_add(COUNTER_memory_failures, 1);
 		return (false);
 	}
-	memcpy(s->rest_bytes, rest.p, rest.n);
+	if (rest.n > 0)
+		memcpy(s->rest_bytes, rest.p, rest.n);
 	s->rest = (struct sockjs_messages){
 		.rest.rest = slice_of(s->rest_bytes, rest.n) };
 	return (true);

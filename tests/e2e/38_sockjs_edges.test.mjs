@@ -1,0 +1,74 @@
+/*
+ * SockJS at its edges: messages that wait to be done as workers come and go,
+ * requests that are given up, readers that stand still.
+ */
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { after, before, test } from 'node:test';
+
+import { Daemon, until } from './lib/daemon.mjs';
+import { begin, post, send, session } from './lib/sockjs.mjs';
+
+const conf = `
+limits { send_queue_bytes = 64KiB message_bytes = 256KiB }
+namespace "/" { auth = none sockjs = true event "message" { to = sender meta = off } }
+route "/echo" { namespace = "/" format = bare sockjs = true }
+`;
+let d;
+before(async () => { d = await Daemon.start({ workers: 2, conf }); });
+after(() => d.stop());
+
+const open = async () => {
+	const url = d.url('/echo') + session();
+	assert.equal((await post(`${url}/xhr`)).text, 'o\n');
+	return url;
+};
+async function reload() {
+	const times = () => d.log.split(' turned ').length - 1, n = times();
+	fs.appendFileSync(d.file, '\n# another\n');
+	process.kill(d.pid, 'SIGHUP');
+	await until(() => times() > n, 'the reload', 20000);
+}
+const large = (n) => JSON.stringify('x'.repeat(n));
+
+/* What is queued keeps the request from its answer; nothing is left of its
+ * body, or a last one, which has been read anyway. */
+for (const [name, body] of [
+	['one', (m) => JSON.stringify(m)],
+	['the last of an array', (m) => JSON.stringify([m])],
+	['the last but for a space', (m) => `[${JSON.stringify(m)} ]`],
+	['the last but one', (m) => JSON.stringify([m, '1'])],
+]) {
+	test(`a body that is done but for its answer goes over: ${name}`, async () => {
+		const url = await open(), m = large(50000);
+		const paused = await d.metric('input_paused');
+		const sent = send(url, body(m));
+		await d.counts('input_paused', (n) => n > paused);
+		await reload();
+		assert.equal((await post(`${url}/xhr`)).text,
+		    `a[${JSON.stringify(m)}]\n`);
+		assert.equal((await sent).status, 204);
+		await d.counts('sockjs_open', (n) => n > 0);
+	});
+}
+
+/* Under ASan: what was to be said with the answer is not kept. */
+test('requests that are given up as their messages wait', async () => {
+	const url = await open(), m = large(50000);
+	for (let i = 0; i < 3; i++) {
+		const paused = await d.metric('input_paused');
+		const gone = new AbortController();
+		const sent = fetch(`${url}/xhr_send`, { method: 'POST',
+			body: JSON.stringify([m, '1']), signal: gone.signal });
+		await d.counts('input_paused', (n) => n > paused);
+		gone.abort();
+		await assert.rejects(sent);
+		let got = '';
+		await until(async () => {
+			const t = (await post(`${url}/xhr`)).text;
+			if (t.startsWith('a'))
+				got += t;
+			return got.includes('"1"');
+		}, 'both');
+	}
+});
