@@ -75,6 +75,8 @@ sockjs_conn_parting(struct conn *c)
 		} else {
 			MUST(s->post == c);
 			s->post = NULL;	/* what it brought is done */
+			free(s->post_lines);
+			s->post_lines = NULL;
 		}
 	} else if (c->state == CONN_AWAITS)
 		sockjs_again_gone(c->w->sockjs, c);
