@@ -66,6 +66,8 @@ struct ws_limits {
 	uint32_t	 message_bytes;	/* whole message; larger: ws_too_big */
 	uint32_t	 fragments;	/* frames of one message; ws_flood */
 	bool		 deflate;	/* messages may be compressed */
+	bool		 dropped;	/* nobody looks at them: what came
+					 * compressed is told without data */
 };
 
 struct ws_pool;			/* one per worker */

@@ -21,6 +21,10 @@ ws_inflate(struct ws_pool *pool, const struct ws_limits *lim,
 	enum inflated r;
 
 	ev->packed = packed.n == 0 ? 1 : packed.n;
+	if (lim->dropped) {
+		ev->n = 0;
+		return (used);
+	}
 	if (pool->inflater == NULL)
 		pool->inflater = inflater_new();
 	if (pool->inflater == NULL)

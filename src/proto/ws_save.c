@@ -87,7 +87,7 @@ static bool
 ws_load_frames(struct ws *ws, struct ws_pool *pool, uint8_t *p, size_t n)
 {
 	/* they were judged as they came, and count for what comes */
-	static const struct ws_limits none = { UINT32_MAX, UINT32_MAX, true };
+	static const struct ws_limits none = { UINT32_MAX, UINT32_MAX, true, false };
 	struct ws_event ev;
 	ssize_t used;
 

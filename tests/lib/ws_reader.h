@@ -31,7 +31,7 @@ ws_reader_init(struct ws_reader *r, uint32_t bytes, uint32_t fragments)
 	memset(r, 0, sizeof *r);
 	r->pool = ws_pool_new();
 	MUST(r->pool != NULL);
-	r->lim = (struct ws_limits){ bytes, fragments, false };
+	r->lim = (struct ws_limits){ bytes, fragments, false, false };
 	buf_init(&r->kept);
 	buf_init(&r->events);
 }

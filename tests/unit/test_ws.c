@@ -294,6 +294,31 @@ compressed_messages_are_inflated_when_they_are_whole(void **state)
 	buf_fini(&b);
 }
 
+/* A bomb costs nothing, and is told apart from what follows it. */
+static void
+compressed_messages_that_are_dropped_are_not_inflated(void **state)
+{
+	struct ws_reader r;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b);
+	ws_put_frame(&b, FIN | PACKED | WS_OP_BINARY, SLICE("no DEFLATE"));
+	ws_put_frame(&b, PACKED | WS_OP_TEXT, SLICE("\xff"));
+	ws_put_frame(&b, FIN | WS_OP_PING, SLICE("mid"));
+	ws_put_frame(&b, FIN | WS_OP_CONTINUATION, SLICE("\xff"));
+	ws_put_frame(&b, FIN | PACKED | WS_OP_TEXT, SLICE(HELLO));
+	ws_put_frame(&b, FIN | WS_OP_TEXT, SLICE("plain"));
+	ws_put_frame(&b, FIN | WS_OP_CLOSE, SLICE("\x03\xe8"));
+	ws_reader_init(&r, 100, 10);
+	r.lim.deflate = r.lim.dropped = true;
+	ws_reader_feed(&r, buf_unread(&b));
+	assert_text(buf_unread(&r.events),
+	    "B0:. i3:mid. T0:. T0:. T5:plain. C1000:. ");
+	ws_reader_fini(&r);
+	buf_fini(&b);
+}
+
 /* However much of its memory the message fills. */
 static void
 a_joined_message_has_a_byte_of_room_behind_it(void **state)
@@ -599,7 +624,7 @@ static void
 many_connections_share_the_pool(void **state)
 {
 	enum { N = 80, ROUNDS = 3 };
-	struct ws_limits lim = { LIMIT, FRAMES, false };
+	struct ws_limits lim = { LIMIT, FRAMES, false, false };
 	struct ws_pool *pool = ws_pool_new();
 	struct ws conns[N] = { { NULL } };
 	struct ws_event ev;
@@ -713,6 +738,8 @@ main(void)
 		    fragments_are_joined_with_control_frames_between),
 		cmocka_unit_test(
 		    compressed_messages_are_inflated_when_they_are_whole),
+		cmocka_unit_test(
+		    compressed_messages_that_are_dropped_are_not_inflated),
 		cmocka_unit_test(a_joined_message_has_a_byte_of_room_behind_it),
 		cmocka_unit_test(wrong_order_of_fragments_is_an_error),
 		cmocka_unit_test(malformed_headers_are_errors),

@@ -188,19 +188,22 @@ frames_due(struct conn *c)
 
 /* --- the closing handshake ----------------------------------------------- */
 
-/* Our Close is out: look for the peer's, drop everything else. */
+/* Our Close is out: look for the peer's, drop everything else, and do not even
+ * inflate it: no share of a turn bounds that here. */
 size_t
 frames_closing_input(struct conn *c, uint8_t *p, size_t n, size_t old)
 {
+	struct ws_limits lim = *frames_limits(c);
 	struct worker *w = c->w;
 	struct ws_event ev;
 	size_t used = 0;
 	ssize_t r;
 
 	(void)old;
+	lim.dropped = true;
 	while (used < n) {
-		r = ws_decode(&c->ws, w->ws_pool, frames_limits(c), p + used,
-		    n - used, &ev);
+		r = ws_decode(&c->ws, w->ws_pool, &lim, p + used, n - used,
+		    &ev);
 		if (r == CODEC_MORE)
 			return (used);
 		if (r == CODEC_BAD || ev.type == WS_CLOSE) {
