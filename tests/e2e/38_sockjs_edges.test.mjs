@@ -7,7 +7,8 @@ import fs from 'node:fs';
 import { after, before, test } from 'node:test';
 
 import { Daemon, until } from './lib/daemon.mjs';
-import { begin, post, send, session } from './lib/sockjs.mjs';
+import { post, send, session } from './lib/sockjs.mjs';
+import { Ws } from './lib/wire.mjs';
 
 const conf = `
 limits { send_queue_bytes = 64KiB message_bytes = 256KiB }
@@ -72,3 +73,20 @@ test('requests that are given up as their messages wait', async () => {
 		}, 'both');
 	}
 });
+
+/* As browsers are: they offer it always. */
+for (const path of ['/echo', '/ws']) {
+	test(`who has compressed messages over WebSocket goes over: ${path}`, async () => {
+		const w = await Ws.must(d.port, `${path}${session()}/websocket`, {
+			headers: { 'Sec-WebSocket-Extensions': 'permessage-deflate' } });
+		assert.match(w.response.headers['sec-websocket-extensions'],
+		    /^permessage-deflate/);
+		assert.equal((await w.next()).text, 'o');
+		await reload();
+		const m = path === '/echo' ? '1' :
+		    JSON.stringify({ event: 'message', data: 1 });
+		w.json([m]);
+		assert.equal((await w.next()).text, `a[${JSON.stringify(m)}]`);
+		w.drop();
+	});
+}

@@ -149,9 +149,11 @@ sockjs_gone(struct client *c)
 static bool
 sockjs_load(struct client *c, struct book *k, struct state_in *in)
 {
+	enum wire form = wire_form((enum wire)c->wire);
+
 	(void)k;
 	(void)in;
-	if (c->wire != WIRE_SOCKJS && c->wire != WIRE_SOCKJS_BARE)
+	if (form != WIRE_SOCKJS && form != WIRE_SOCKJS_BARE)
 		return (false);
 	counter_add(COUNTER_sockjs_open, 1);
 	return (true);
