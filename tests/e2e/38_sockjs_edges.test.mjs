@@ -6,9 +6,10 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { after, before, test } from 'node:test';
 
+import { ask, connect } from './lib/clients.mjs';
 import { Daemon, until } from './lib/daemon.mjs';
 import { post, send, session } from './lib/sockjs.mjs';
-import { Ws } from './lib/wire.mjs';
+import { Sock, Ws } from './lib/wire.mjs';
 
 const conf = `
 limits { send_queue_bytes = 64KiB message_bytes = 256KiB }
@@ -90,3 +91,45 @@ for (const path of ['/echo', '/ws']) {
 		w.drop();
 	});
 }
+
+test('whose socket is full gets the newest of what may be left out', async () => {
+	const e = await Daemon.start({ conf: `
+limits { message_bytes = 200KB send_queue_bytes = 4MB slow_consumer_timeout = 1m }
+sockjs { response_bytes = 16MB }
+namespace "/c" { auth = none
+    room "{any}" { join = open }
+    event "at" { to = room:room meta = off volatile = true conflate = who }
+    event "say" { to = room:room meta = off }
+    event "sync" { ack = echo } }
+route "/r/{id}" { namespace = "/c" join = "{id}" format = bare sockjs = true }
+` });
+	const p = await connect(e, '/c');
+	for (const [n, t] of ['xhr_streaming', 'eventsource', 'htmlfile?c=x'].entries()) {
+		const room = `r${n}`, s = await Sock.open(e.port);
+		s.send(`${n ? 'GET' : 'POST'} /r/${room}${session()}/${t} HTTP/1.1\r\nHost: a\r\n\r\n`);
+		await e.counts('sockjs_open', n + 1);
+		await ask(p, 'room:join', { room });
+		s.sock.pause();
+		const blocked = await e.metric('write_blocked');
+		await until(async () => {
+			p.emit('say', { room, fill: 'x'.repeat(190000) });
+			await ask(p, 'sync', 0);
+			return await e.metric('write_blocked') > blocked;
+		}, 'a socket that is full', 15000);
+		p.emit('say', { room, fill: 'y' });
+		await ask(p, 'sync', 0);
+		for (let i = 0; i < 100; i++)
+			p.emit('at', { room, who: i % 5, i });
+		await ask(p, 'sync', 0);
+		p.emit('say', { room, last: 1 });
+		s.sock.resume();
+		const got = await s.wait(() => {
+			const all = [...s.data.toString().matchAll(/"[^"i]*i\\+":(\d+)/g)];
+			return /last/.test(s.data) && all.some((m) => m[1] === '99') ?
+			    all.map((m) => Number(m[1])) : undefined;
+		}, 'the newest', 10000);
+		assert.deepEqual(got, [95, 96, 97, 98, 99], t);
+	}
+	p.close();
+	await e.stop();
+});

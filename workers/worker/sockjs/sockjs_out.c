@@ -180,7 +180,7 @@ sockjs_deliver(struct sockjs *s)
 	sockjs_resume(s);
 }
 
-/* Nobody takes it: how much may wait? */
+/* Nobody takes it: how much may wait?  Whose socket is full is slow at once. */
 static void
 out_waits(struct sockjs *s)
 {
@@ -191,7 +191,7 @@ out_waits(struct sockjs *s)
 	/* a single event may be larger */
 	if (behind > limit)
 		sockjs_close(s, REASON_slow_consumer);
-	else if (n > OUT_BLOCK_BYTES)
+	else if (n > OUT_BLOCK_BYTES || (n > 0 && s->recv != NULL))
 		outq_block(w->out, &s->outq);
 }
 
