@@ -473,6 +473,7 @@ generous_env(const char *name)
 	return (strcmp(name, "ALLOWED_ORIGIN") == 0 ? "https://a.example" :
 	    strcmp(name, "REDIS_URL") == 0 ? "redis://h" :
 	    strstr(name, "RATE_LIMIT") != NULL ? "200" :
+	    strstr(name, "ROLLOUT") != NULL ? "30" :
 	    strstr(name, "SHA256") != NULL || strstr(name, "SECRET") != NULL ?
 	    HEX64 : "/file");
 }
