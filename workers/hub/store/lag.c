@@ -30,6 +30,7 @@
 struct lag {
 	struct history_ask ask;
 	TAILQ_ENTRY(lag) link;		/* store.lags: who is looked at next */
+	TAILQ_ENTRY(lag) under_way;	/* store.lag_asks, while asking */
 	struct hashtab_link by_ship;	/* store.laggards */
 	struct membership *ship;
 	struct since	 since;		/* it was given all up to there */
@@ -68,6 +69,7 @@ void
 lag_table_init(struct store_table *t)
 {
 	TAILQ_INIT(&t->lags);
+	TAILQ_INIT(&t->lag_asks);
 	hashtab_init(&t->laggards, lag_hash_of, NULL);
 }
 
@@ -119,12 +121,21 @@ lag_new(struct membership *m, struct slice epoch, uint64_t offset,
 	return (l);
 }
 
+/* Its page has come, or nobody waits for it. */
+static void
+lag_asked(struct hub *h, struct lag *l)
+{
+	l->asking = false;
+	TAILQ_REMOVE(&h->store->lag_asks, l, under_way);
+	h->store->nlag_asks--;
+}
+
 static void
 lag_free(struct hub *h, struct lag *l)
 {
 	if (l->asking) {
 		history_forget(h, &l->ask);
-		h->store->lag_asks--;
+		lag_asked(h, l);
 	}
 	l->ship->lags = false;
 	h->nlags--;
@@ -169,6 +180,22 @@ lag_any(const struct session *s)
 
 /* --- pages -------------------------------------------------------------------- */
 
+/* A page on its way will be queued, too: of all rooms of a client there is one at
+ * a time. */
+static bool
+lag_may_ask(const struct hub *h, const struct lag *l)
+{
+	const struct client *c = l->ship->session->client;
+	const struct lag *a;
+
+	if (h->store->nlag_asks >= LAG_ASKS)
+		return (false);
+	TAILQ_FOREACH(a, &h->store->lag_asks, under_way)
+		if (a->ship->session->client == c)
+			return (false);
+	return (true);
+}
+
 /* No more than it reads in one go. */
 static uint64_t
 lag_low(const struct hub *h)
@@ -187,7 +214,8 @@ lag_ask(struct hub *h, struct lag *l)
 	if (!history_ask(h, &l->ask, s->ns, room_name(l->ship->room), &part))
 		return (false);
 	l->asking = true;
-	h->store->lag_asks++;
+	TAILQ_INSERT_TAIL(&h->store->lag_asks, l, under_way);
+	h->store->nlag_asks++;
 	return (true);
 }
 
@@ -267,7 +295,7 @@ lag_end(struct hub *h, struct lag *l, const struct bus_envelope *page)
 static void
 lag_go_on(struct hub *h, struct lag *l)
 {
-	if (h->store->lag_asks < LAG_ASKS &&
+	if (lag_may_ask(h, l) &&
 	    outq_bytes(l->ship->session->out) <= 2 * lag_low(h) &&
 	    !lag_ask(h, l))
 		lag_unheard(h, l);
@@ -279,8 +307,7 @@ lag_page(struct hub *h, struct history_ask *a, const struct bus_envelope *page)
 	struct lag *l = container_of(a, struct lag, ask);
 	const struct session *s = l->ship->session;
 
-	l->asking = false;
-	h->store->lag_asks--;
+	lag_asked(h, l);
 	if (page == NULL) {
 		lag_unheard(h, l);
 		return;
@@ -312,13 +339,14 @@ lag_tick(struct hub *h)
 	unsigned n = h->nlags < LAG_LOOKS ? h->nlags : LAG_LOOKS;
 	struct lag *l;
 
-	for (; n > 0 && t->lag_asks < LAG_ASKS; n--) {
+	for (; n > 0 && t->nlag_asks < LAG_ASKS; n--) {
 		l = TAILQ_FIRST(&t->lags);
 		TAILQ_REMOVE(&t->lags, l, link);
 		TAILQ_INSERT_TAIL(&t->lags, l, link);
 		if (l->asking || h->now.us < l->wait_us ||
 		    l->ship->session->client->closing ||
-		    outq_bytes(l->ship->session->out) > lag_low(h))
+		    outq_bytes(l->ship->session->out) > lag_low(h) ||
+		    !lag_may_ask(h, l))
 			continue;
 		if (!lag_ask(h, l))
 			lag_unheard(h, l);

@@ -28,7 +28,8 @@ struct store_table {
 	TAILQ_HEAD(, heal) heals;	/* heal.c: whose members do */
 	TAILQ_HEAD(, lag) lags;		/* lag.c: who reads on; in turn */
 	struct hashtab	 laggards;	/* ... by membership */
-	unsigned	 lag_asks;	/* pages that they wait for */
+	TAILQ_HEAD(, lag) lag_asks;	/* ... those whose pages are on their way, */
+	unsigned	 nlag_asks;	/* so many */
 	uint32_t	 era;		/* of the stream to the relay */
 	uint32_t	 healing;	/* rooms */
 };
