@@ -174,6 +174,26 @@ test('over polling as well', async () => {
 	await ask(p, 'room:leave', { room });
 });
 
+/* n of each room, in order.  Until the next poll it is queued. */
+async function polled(q, rooms, n) {
+	const got = new Map(rooms.map((room) => [room, []]));
+	await until(async () => {
+		for (const t of await q.packets()) {
+			if (t === '2')
+				await q.send('3');
+			else if (t.startsWith('42/k,["n"')) {
+				const [, { room, i }] = JSON.parse(t.slice(5));
+				got.get(room).push(i);
+			}
+		}
+		await sleep(60);
+		return [...got.values()].every((v) => v.length >= n);
+	}, () => `all of them, not ${[...got.values()].map((v) => v.length)}`,
+	30000);
+	for (const v of got.values())
+		assert.deepEqual(v, [...Array(n).keys()]);
+}
+
 test('of many rooms at once: no more is read than a queue holds', async () => {
 	const rooms = [...Array(16)].map(() => fresh());
 	const q = await (await Polling.open(d.port)).connect('/k');
@@ -185,27 +205,27 @@ test('of many rooms at once: no more is read than a queue holds', async () => {
 	for (const room of rooms)
 		await say(p, room, 0, 8);
 	await d.counts('cursors_open', (v) => v >= rooms.length - 2);
-	const got = new Map(rooms.map((room) => [room, []]));
-	await until(async () => {
-		for (const t of await q.packets()) {
-			if (t === '2')
-				await q.send('3');
-			else if (t.startsWith('42/k,["n"')) {
-				const [, { room, i }] = JSON.parse(t.slice(5));
-				got.get(room).push(i);
-			}
-		}
-		/* until the next poll it is queued */
-		await sleep(60);
-		return [...got.values()].every((v) => v.length >= 8);
-	}, () => `all of them, not ${[...got.values()].map((v) => v.length)}`,
-	30000);
-	for (const v of got.values())
-		assert.deepEqual(v, [...Array(8).keys()]);
+	await polled(q, rooms, 8);
 	await d.counts('cursors_open', 0);
 	await d.counts('clients_closed', closed, 'slow_consumer');
 	for (const room of rooms)
 		await ask(p, 'room:leave', { room });
+});
+
+test('nor of those that somebody comes back into', async () => {
+	const rooms = [...Array(6)].map(() => fresh());
+	const closed = await d.metric('clients_closed', 'slow_consumer');
+	for (const room of rooms) {
+		await join(p, room);
+		await say(p, room, 0, 15);	/* more than a queue holds */
+		await ask(p, 'room:leave', { room });
+	}
+	const q = await (await Polling.open(d.port)).connect('/k');
+	for (const room of rooms)
+		await q.send(`42/k,${JSON.stringify(['room:join',
+			{ room, since: { offset: 0 } }])}`);
+	await polled(q, rooms, 15);
+	await d.counts('clients_closed', closed, 'slow_consumer');
 });
 
 test('what it has sent itself is not told it, and nobody is told twice',

@@ -29,6 +29,7 @@ struct enter {
 	bool		 missed;	/* something is not there any more */
 	bool		 told;		/* ... as it has heard */
 	bool		 appointed;	/* it has not asked for the room itself */
+	bool		 behind;	/* another one of the client goes first */
 	bool		 is_slow;
 	uint64_t	 until_us;
 	size_t		 raw_len;
@@ -176,13 +177,70 @@ enter_of(const struct waiter *w)
 }
 
 static void
-enter_free(struct hub *h, struct enter *e)
+enter_drop(struct hub *h, struct enter *e)
 {
 	if (e->is_slow)
 		TAILQ_REMOVE(&h->store->slow, e, slow);
 	waiter_end(h, &e->waiter);
 	room_release(h, &e->room);
 	free(e);
+}
+
+static void
+enter_wait_slow(struct hub *h, struct enter *e)
+{
+	e->is_slow = true;
+	TAILQ_INSERT_TAIL(&h->store->slow, e, slow);
+}
+
+/* Those that are given what was kept; this client's, in turn or not.  NULL: none. */
+static struct enter *
+enter_given(const struct hub *h, uint32_t serial, bool behind)
+{
+	const struct waiter *w = NULL;
+	struct enter *e;
+
+	while ((w = waiter_of(h, serial, w)) != NULL)
+		if (w->kind == WAITER_ENTER && (e = enter_of(w))->behind ==
+		    behind && e->since.given)
+			return (e);
+	return (NULL);
+}
+
+static bool enter_ask_on(struct hub *, struct enter *);
+static bool enter_is_slow(const struct session *);
+
+/* All that one client is about to join would be more than may be queued for it: so
+ * the next one begins when another has come to its end. */
+static void
+enter_next(struct hub *h, uint32_t serial)
+{
+	const struct session *s;
+	struct enter *e;
+
+	if (enter_given(h, serial, false) != NULL)
+		return;
+	while ((e = enter_given(h, serial, true)) != NULL) {
+		e->behind = false;
+		s = waiter_session(h, &e->waiter);
+		if (s == NULL) {
+			enter_drop(h, e);
+			continue;
+		}
+		if (h->now.us > e->until_us || enter_is_slow(s) ||
+		    !enter_ask_on(h, e))
+			enter_wait_slow(h, e);	/* the tick goes on */
+		return;
+	}
+}
+
+static void
+enter_free(struct hub *h, struct enter *e)
+{
+	uint32_t serial = e->waiter.serial;
+
+	enter_drop(h, e);
+	enter_next(h, serial);
 }
 
 static void
@@ -235,7 +293,8 @@ enter_ask_on(struct hub *h, struct enter *e)
 	struct history_part part = {
 		.from = e->since.given ? BUS_HISTORY_AFTER : BUS_HISTORY_TOP,
 		.epoch = since_epoch(&e->since), .since = e->since.offset,
-		.limit = STORE_PAGE_EVENTS };
+		.limit = STORE_PAGE_EVENTS,
+		.bytes = h->conf->send_queue_bytes / 4 };
 
 	return (history_ask(h, &e->ask, e->ns, room_name(e->room), &part));
 }
@@ -275,13 +334,6 @@ enter_replay(struct enter *e, struct session *s,
 			e->missed = true;
 		since_set(&e->since, one.publish.epoch, one.publish.kept);
 	}
-}
-
-static void
-enter_wait_slow(struct hub *h, struct enter *e)
-{
-	e->is_slow = true;
-	TAILQ_INSERT_TAIL(&h->store->slow, e, slow);
 }
 
 static bool
@@ -394,6 +446,8 @@ enter_new(struct session *s, const struct inbound *in,
 	e->raw = e->bytes + in->ack.raw.n;
 	e->raw_len = a->raw.n;
 	memcpy(e->raw, a->raw.p, a->raw.n);
+	e->behind = e->since.given &&
+	    enter_given(s->hub, s->client->serial, false) != NULL;
 	waiter_begin(&e->waiter, WAITER_ENTER, s, &in->ack, e->bytes);
 	return (e);
 }
@@ -428,7 +482,11 @@ enter_room(struct session *s, const struct inbound *in,
 		refuse_memory(s, in);
 		return (false);
 	}
-	if (!enter_ask_on(h, e))
+	if (e->behind)
+		;
+	else if (e->since.given && enter_is_slow(s))
+		enter_wait_slow(h, e);
+	else if (!enter_ask_on(h, e))
 		enter_unheard(h, e, s);
 	return (true);
 }
