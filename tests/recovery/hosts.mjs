@@ -48,8 +48,9 @@ function split(offset) {
 	return [offset.slice(0, at), Number(offset.slice(at + 1))];
 }
 
-/* What was said, and the place that most were told for it: what is told later than
- * in its turn says where the journal stood then. */
+/* What was said, and its place.  What is told later than in its turn says where the
+ * journal stood then, to most of a room if they are on the host that filled a hole:
+ * so a place that can be no other's is that one's, and what is left is vague. */
 class Book {
 	constructor() {
 		Object.assign(this, { texts: new Map(), kept: new Map(), wrong: [],
@@ -66,25 +67,48 @@ class Book {
 		t.told.set(offset, (t.told.get(offset) ?? 0) + 1);
 		if (meta?.offset === undefined)
 			return;
+		t.kept = true;
 		const key = `${room} ${meta.epoch}:${meta.offset}`;
 		const text2 = this.kept.get(key) ?? text;
 		if (text2 !== text)
 			this.say(`${key} is ${text} for ${who}, and was ${text2}`);
 		this.kept.set(key, text);
 	}
+	/* Who has which place: first those of which only one was told. */
+	places() {
+		const sure = new Map();
+		let left = [...this.texts.values()];
+		for (let n = -1; n !== left.length;) {
+			n = left.length;
+			const more = left.map((t) => ({ t, may: [...t.told].filter(
+			    ([o]) => !sure.has(o)) }));
+			left = [];
+			for (const { t, may } of more) {
+				if (may.length === 1 && !sure.has(may[0][0]))
+					sure.set(t.offset = may[0][0], t);
+				else
+					left.push(t);
+			}
+		}
+		for (const t of left) {
+			t.vague = true;
+			[t.offset] = [...t.told].reduce((x, y) => y[1] > x[1] ? y : x);
+			const other = sure.get(t.offset);
+			if (other !== undefined && other.kept)
+				other.vague = true;
+		}
+	}
 	/* All that happened in a room in an epoch of the journal, in its order. */
 	order() {
 		const all = new Map();
-		for (const t of this.texts.values()) {
-			const [offset] = [...t.told].reduce((x, y) =>
-				y[1] > x[1] ? y : x);
-			[t.epoch, t.place] = split(offset);
-		}
-		for (const [text, { room, epoch, place }] of this.texts) {
+		this.places();
+		for (const t of this.texts.values())
+			[t.epoch, t.place] = split(t.offset);
+		for (const [text, { room, epoch, place, vague }] of this.texts) {
 			const key = `${room} ${epoch}`;
 			if (!all.has(key))
 				all.set(key, []);
-			all.get(key).push({ text, place });
+			all.get(key).push({ text, place, vague });
 		}
 		for (const l of all.values())
 			l.sort((x, y) => x.place - y.place);
@@ -100,19 +124,25 @@ class Book {
 			const t = this.texts.get(text);
 			if (gap && offset !== `${t.epoch}:${t.place}`)
 				continue;
+			if (t.vague)
+				continue;
 			if (last?.epoch === t.epoch && t.place < last.place)
 				this.say(`${life.who}: ${text} at ${t.place} comes behind ${last.text} at ${last.place} of ${t.epoch}`);
 			last = { text, ...t };
 		}
 		for (const text of stretch) {
 			const t = this.texts.get(text);
+			if (t.vague)
+				continue;
 			const key = `${t.room} ${t.epoch}`;
 			first.set(key, Math.min(first.get(key) ?? t.place, t.place));
 		}
 		/* of an epoch that it has seen to its end, all there is */
 		const end = new Map();
 		for (const text of stretch) {
-			const { epoch, place } = this.texts.get(text);
+			const { epoch, place, vague } = this.texts.get(text);
+			if (vague)
+				continue;
 			for (const e of end.keys())
 				if (e !== epoch)
 					end.set(e, Infinity);
@@ -121,8 +151,9 @@ class Book {
 		}
 		for (const [key, from] of first) {
 			const to = end.get(key.slice(key.indexOf(' ') + 1));
-			for (const { text, place } of order.get(key))
-				if (place >= from && place <= to && !has.has(text))
+			for (const { text, place, vague } of order.get(key))
+				if (place >= from && place <= to && !has.has(text) &&
+				    !(vague && (place === from || place === to)))
 					this.say(`${life.who}: ${text} at ${key}:${place
 					    } is missing, it has ${from} to ${to}`);
 		}
