@@ -53,7 +53,8 @@ async function spent(pids, times, f) {
 /* --- clients -----------------------------------------------------------------*/
 
 async function client(d) {
-	const w = new WebSocket(`ws://127.0.0.1:${d.port}/ws/bench`);
+	const w = new WebSocket(`ws://127.0.0.1:${d.port}/ws/bench`,
+	    { perMessageDeflate: false });
 	await within(once(w, 'open'), 'connection');
 	w.answers = new Map();
 	w.on('message', (m) => {
