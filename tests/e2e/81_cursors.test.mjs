@@ -324,6 +324,28 @@ test('who leaves the room, or goes, reads on no more', async () => {
 	await ask(p, 'room:leave', { room });
 });
 
+test('who joins once more meanwhile is told where it stands', async () => {
+	const room = fresh(), w = await speakers['plain WebSocket'](room);
+	await join(p, room);
+	w.sock.pause();
+	const n = await behind(p, room, 0);
+	w.json({ event: 'room:join', data: { room }, id: 7 });
+	w.sock.resume();
+	let got = 0, at;
+	while (got < n || at === undefined) {
+		const m = JSON.parse((await w.message('event', 20000)));
+		if (m.ack === 7)
+			at = { got, ...m.data };
+		else if (m.event === 'n')
+			assert.equal(m.data.i, got++);
+	}
+	/* what is before that place has come */
+	assert.ok(at.offset === undefined || at.offset <= at.got,
+	    JSON.stringify(at));
+	w.drop();
+	await ask(p, 'room:leave', { room });
+});
+
 test('it goes on behind a reload', async () => {
 	const room = fresh(), w = await speakers['Socket.IO'](room);
 	await join(p, room);

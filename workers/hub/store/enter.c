@@ -12,6 +12,7 @@
 #include "hub/session/client.h"
 #include "hub/store/heal.h"
 #include "hub/store/history.h"
+#include "hub/store/lag.h"
 #include "hub/store/store_int.h"
 #include "hub/store/waiter.h"
 
@@ -50,7 +51,7 @@ enter_hears(const struct session *s, bool appointed)
 /* To a stream, with the place as its id. */
 static void
 enter_joined(struct session *s, const struct buf *b, const struct room *r,
-    bool known)
+    const struct since *at)
 {
 	struct publication p = { .event = SLICE("\"roost:joined\""),
 		.nsp = slice_of(s->ns->name, s->ns->name_len),
@@ -60,12 +61,27 @@ enter_joined(struct session *s, const struct buf *b, const struct room *r,
 		counter_add(COUNTER_dropped_memory, 1);
 		return;
 	}
-	if (known) {
+	if (at->given) {
 		p.room = room_name(r);
-		p.epoch = place_epoch(r->place);
-		p.kept = r->place->last;
+		p.epoch = since_epoch(at);
+		p.kept = at->offset;
 	}
 	(void)fanout_session(s->hub, s, &p);
+}
+
+/* Up to where the session has what the room keeps.  false: that is not known. */
+static bool
+enter_at(const struct session *s, const struct room *r, struct since *at)
+{
+	const struct membership *m = room_membership(s, ROOM_NAMED,
+	    room_name(r));
+
+	*at = (struct since){ .given = false };
+	if (m != NULL && m->lags)
+		*at = *lag_place(m);
+	else if (place_known(s->hub, r) && !r->place->healing)
+		since_set(at, place_epoch(r->place), r->place->last);
+	return (at->given);
 }
 
 /* Where it stands, if that is known. */
@@ -73,7 +89,8 @@ static void
 enter_ack(struct session *s, const struct inbound *in, struct slice raw,
     const struct room *r, bool recovered, bool appointed)
 {
-	bool known = place_known(s->hub, r) && !r->place->healing;
+	struct since at;
+	bool known = enter_at(s, r, &at);
 	struct buf b;
 
 	buf_init(&b);
@@ -81,16 +98,16 @@ enter_ack(struct session *s, const struct inbound *in, struct slice raw,
 	buf_slice(&b, raw);
 	if (known) {
 		buf_str(&b, ",\"epoch\":\"");
-		buf_slice(&b, place_epoch(r->place));
+		buf_slice(&b, since_epoch(&at));
 		buf_str(&b, "\",\"offset\":");
-		buf_u64(&b, r->place->last);
-		if (r->place->finished)
+		buf_u64(&b, at.offset);
+		if (r->place != NULL && r->place->finished)
 			buf_str(&b, ",\"finished\":true");
 	}
 	buf_str(&b, recovered ? ",\"recovered\":true}" :
 	    ",\"recovered\":false}");
 	if (enter_hears(s, appointed))
-		enter_joined(s, &b, r, known);
+		enter_joined(s, &b, r, &at);
 	else
 		refuse_or_ack(s, in, &b);
 	buf_fini(&b);
@@ -162,9 +179,11 @@ enter_again(struct session *s, const struct inbound *in,
 {
 	const struct room *r = room_find(s->hub, s->ns->index, ROOM_NAMED,
 	    a->name);
+	struct since at;
 
-	enter_ack(s, in, a->raw, r, a->since.given &&
-	    enter_is_there(s->hub, r, &a->since), false);
+	enter_ack(s, in, a->raw, r, a->since.given && enter_at(s, r, &at) &&
+	    a->since.offset == at.offset && slice_eq(since_epoch(&a->since),
+	    since_epoch(&at)), false);
 }
 
 /* --- those that wait ------------------------------------------------------- */

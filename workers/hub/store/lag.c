@@ -166,6 +166,12 @@ lag_room_left(struct session *s, struct membership *m)
 		lag_free(s->hub, lag_of(s->hub, m));
 }
 
+const struct since *
+lag_place(const struct membership *m)
+{
+	return (&lag_of(m->session->hub, m)->since);
+}
+
 bool
 lag_any(const struct session *s)
 {

@@ -19,6 +19,7 @@
 #include "hub/queue/wire.h"
 
 struct buf;
+struct since;
 struct state_in;
 
 /* hub_events.lags: this member is not given that publication, nor those behind
@@ -26,6 +27,8 @@ struct state_in;
 bool	lag_begin(struct membership *, const struct publication *);
 /* hub_events.room_left. */
 void	lag_room_left(struct session *, struct membership *);
+/* Of one with lags set: it was given all up to there. */
+const struct since *lag_place(const struct membership *);
 /* It would come back with a hole: it lacks what it has not read on to. */
 bool	lag_any(const struct session *);
 
