@@ -346,6 +346,42 @@ test('who joins once more meanwhile is told where it stands', async () => {
 	await ask(p, 'room:leave', { room });
 });
 
+test('a room that was thrown out meanwhile is a gap, and then all there is',
+    async () => {
+	const e = await Daemon.start({ workers: 1, conf: conf.replace(
+	    /store .*/, 'store { room_bytes = 16MB bytes = 16MB }') });
+	const q = await connect(e, '/k');
+	await join(q, 'r');
+	const w = await speakers['plain WebSocket']('r', e);
+	w.sock.pause();
+	let n = 0;
+	await until(async () => {
+		n = await say(q, 'r', n, 50);
+		return await e.metric('cursors_open') === 1 &&
+		    !await sleep(400) && await e.metric('cursors_open') === 1;
+	}, 'a cursor', 20000);
+	n = await say(q, 'r', n, 50);
+	await join(q, 'other');
+	await say(q, 'other', 0, 800);
+	const end = await say(q, 'r', n, 10);
+	w.sock.resume();
+	const got = [];
+	let gaps = 0;
+	while (got.at(-1) !== end - 1) {
+		const m = await w.hear();
+		if (m.event === 'roost:gap')
+			gaps++;
+		else
+			got.push(m.data.i);
+	}
+	assert.equal(gaps, 1);
+	assert.deepEqual(got.slice(-10), [...Array(10).keys()].map((i) => n + i));
+	await e.counts('cursors_open', 0);
+	w.drop();
+	q.close();
+	await e.stop();
+});
+
 test('it goes on behind a reload', async () => {
 	const room = fresh(), w = await speakers['Socket.IO'](room);
 	await join(p, room);

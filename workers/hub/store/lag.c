@@ -326,6 +326,12 @@ lag_page(struct hub *h, struct history_ask *a, const struct bus_envelope *page)
 	lag_give(l, page);
 	if (s->client->closing)
 		return;
+	if (page->page.result == BUS_STORE_EPOCH && page->page.top > 0) {
+		/* of this one it has nothing */
+		since_set(&l->since, page->page.epoch, 0);
+		lag_go_on(h, l);
+		return;
+	}
 	if (page->flags & BUS_MORE) {
 		lag_go_on(h, l);
 		return;
