@@ -970,6 +970,27 @@ what_is_first_heard_of_an_epoch_comes_once(void **state)
 	buf_fini(&b);
 }
 
+/* What comes late of one that is over leaves the journal where it is. */
+static void
+an_epoch_that_is_over_begins_nothing(void **state)
+{
+	struct bus_envelope e;
+
+	(void)state;
+	join("plain");
+	assert_true(hear_event(6, "/n"));
+	assert_true(given(1, BUS_PUBLISH, &e));
+	assert_true(hear_event_of("d", 1, "/n"));
+	assert_false(given(1, BUS_PUBLISH, &e));
+	turn(100);
+	wheel_advance(&wheel, (struct mono){ x.mono_ms * 1000 });
+	answer_journal("e", 6, SLICE(""));
+	assert_true(hear_event(7, "/n"));
+	assert_true(given(1, BUS_PUBLISH, &e));
+	assert_true(slice_eq(e.publish.offset, SLICE("\"e:7\"")));
+	assert_false(is_told_of_a_gap(1));
+}
+
 /* Nobody can say what there was behind what was heard of it. */
 static void
 the_end_of_an_epoch_that_was_not_heard_is_told_of(void **state)
@@ -1409,6 +1430,7 @@ main(void)
 		K(a_page_of_a_room_waits_for_no_epoch),
 		K(who_may_have_been_told_later_is_another_one),
 		T(what_is_first_heard_of_an_epoch_comes_once),
+		T(an_epoch_that_is_over_begins_nothing),
 		T(the_end_of_an_epoch_that_was_not_heard_is_told_of),
 		T(what_a_worker_was_not_given_is_written_at_once),
 		T(keys_say_where_the_namespace_ends),

@@ -156,7 +156,9 @@ remote_in_accept(struct remote_room *r, struct slice frame, struct slice epoch, 
 	}
 	if (same && place <= r->top)
 		return (in_is_new(r, place));
-	if (r->known && !same && place == 1) {
+	/* of a journal it may be one that is over: what follows is not known, and
+	 * who then finds the other again would be told all of it once more */
+	if (r->known && !same && place == 1 && !r->journal) {
 		in_no_early(r);
 		remote_stand(r, epoch, 0);
 		remote_push(r, frame, 0);
