@@ -991,6 +991,39 @@ an_epoch_that_is_over_begins_nothing(void **state)
 	assert_false(is_told_of_a_gap(1));
 }
 
+static void
+look_again(const char *epoch, int64_t top, struct slice entry)
+{
+	keep_missed(k, slice_of(NULL, 0), slice_of(NULL, 0));
+	turn(100);
+	wheel_advance(&wheel, (struct mono){ x.mono_ms * 1000 });
+	answer_journal(epoch, top, entry);
+}
+
+/* A server that was the master has it still. */
+static void
+an_epoch_that_is_back_is_not_told_again(void **state)
+{
+	struct bus_envelope e;
+	struct buf b;
+
+	(void)state;
+	join("plain");
+	assert_true(hear_event(6, "/n"));
+	assert_true(given(1, BUS_PUBLISH, &e));
+	buf_init(&b);
+	put_entry(&b, "/n");
+	look_again("f", 1, buf_unread(&b));
+	answer_journal("f", 1, buf_unread(&b));	/* from where it began */
+	assert_true(given(1, BUS_PUBLISH, &e));
+	look_again("e", 6, buf_unread(&b));
+	(void)given(1, BUS_PUBLISH, &e);
+	assert_true(hear_event(7, "/n"));
+	assert_true(given(1, BUS_PUBLISH, &e));
+	assert_true(slice_eq(e.publish.offset, SLICE("\"e:7\"")));
+	buf_fini(&b);
+}
+
 /* Nobody can say what there was behind what was heard of it. */
 static void
 the_end_of_an_epoch_that_was_not_heard_is_told_of(void **state)
@@ -1431,6 +1464,7 @@ main(void)
 		K(who_may_have_been_told_later_is_another_one),
 		T(what_is_first_heard_of_an_epoch_comes_once),
 		T(an_epoch_that_is_over_begins_nothing),
+		T(an_epoch_that_is_back_is_not_told_again),
 		T(the_end_of_an_epoch_that_was_not_heard_is_told_of),
 		T(what_a_worker_was_not_given_is_written_at_once),
 		T(keys_say_where_the_namespace_ends),

@@ -184,9 +184,9 @@ heal_begin(struct hub *h, const struct conf_namespace *ns, struct room *r,
 		gap_in_room(h, ns, room_name(r), h->wall.ms);
 		return;
 	}
-	/* of another epoch they have nothing */
+	/* of another epoch they have nothing, unless they were in it before */
 	if (!slice_eq(place_epoch(r->place), epoch))
-		(void)place_set(h, r, epoch, 0);
+		(void)place_set(h, r, epoch, place_left(r, epoch));
 	l->ask.page = heal_page;
 	l->ns = ns;
 	l->since_ms = h->wall.ms;

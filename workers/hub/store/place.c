@@ -13,6 +13,25 @@ place_known(const struct hub *h, const struct room *r)
 	return (r->place != NULL && r->place->era == h->store->era);
 }
 
+static void
+place_leave(struct place *p, struct slice epoch)
+{
+	if (p->epoch_len == 0 || slice_eq(place_epoch(p), epoch))
+		return;
+	memcpy(p->left_epoch, p->epoch, p->epoch_len);
+	p->left_len = p->epoch_len;
+	p->left_last = p->last;
+}
+
+uint64_t
+place_left(const struct room *r, struct slice epoch)
+{
+	const struct place *p = r->place;
+
+	return (p != NULL && p->left_len != 0 && slice_eq(epoch,
+	    slice_of(p->left_epoch, p->left_len)) ? p->left_last : 0);
+}
+
 bool
 place_set(struct hub *h, struct room *r, struct slice epoch, uint64_t last)
 {
@@ -24,6 +43,7 @@ place_set(struct hub *h, struct room *r, struct slice epoch, uint64_t last)
 		counter_add(COUNTER_memory_failures, 1);
 		return (false);
 	}
+	place_leave(p, epoch);
 	p->era = h->store->era;
 	p->finished = p->finished && p->last == last &&
 	    slice_eq(place_epoch(p), epoch);

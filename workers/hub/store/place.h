@@ -18,6 +18,11 @@ struct place {
 	uint8_t		 epoch_len;
 	char		 epoch[EPOCH_MAX];
 	uint64_t	 last;
+	/* the epoch before, which may be back: a server that is the master no more
+	 * has it; and what the members had of it */
+	uint8_t		 left_len;
+	char		 left_epoch[EPOCH_MAX];
+	uint64_t	 left_last;
 };
 
 static inline struct slice
@@ -47,5 +52,8 @@ enum place_is {
 };
 enum place_is place_look(const struct room *, struct slice epoch,
 	    uint64_t kept);
+
+/* What its members had of the epoch in which it was before; 0: it was in another. */
+uint64_t place_left(const struct room *, struct slice epoch);
 
 #endif

@@ -351,6 +351,24 @@ in_cut(struct remote_room *r, const struct remote_page *p)
 		    p->base > r->top ? p->base : r->top + 1);
 }
 
+/* Behind which place of an epoch that it is in now nothing was given here. */
+static uint64_t
+in_begin(struct remote_room *r, const struct remote_page *p)
+{
+	uint64_t from = p->base, top = r->top;
+
+	if (!r->journal)
+		return (from);
+	if (r->left_epoch_n != 0 && slice_eq(p->epoch,
+	    slice_of(r->left_epoch, r->left_epoch_n)) &&
+	    from < r->left_top && r->left_top <= p->top)
+		from = r->left_top;
+	r->left_epoch_n = r->epoch_n;
+	memcpy(r->left_epoch, r->epoch, sizeof r->left_epoch);
+	r->left_top = top;
+	return (from);
+}
+
 static void
 in_settle(struct remote_room *r)
 {
@@ -370,7 +388,7 @@ remote_in_page(struct remote_room *r, const struct remote_page *p)
 	if (was && !same) {
 		in_no_early(r);
 		in_cut(r, p);
-		remote_stand(r, p->epoch, p->base);
+		remote_stand(r, p->epoch, in_begin(r, p));
 		counter_add(COUNTER_store_anew, 1);
 	} else if (!was || p->result != BUS_STORE_OK)
 		remote_stand(r, p->epoch, p->n > 0 ? p->start - 1 : p->top);

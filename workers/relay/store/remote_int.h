@@ -134,6 +134,11 @@ struct remote_room {
 	char		 epoch[STORE_EPOCH_MAX];
 	uint64_t	 top, first;	/* first: at least that old are gone */
 	uint64_t	 base;		/* the epoch began behind it */
+	/* a journal's epoch before: a server that is the master no more may have
+	 * it, and all up to there was given */
+	uint8_t		 left_epoch_n;
+	char		 left_epoch[STORE_EPOCH_MAX];
+	uint64_t	 left_top;
 	bool		 finished;	/* nothing comes behind top */
 	struct remote_event **v;	/* a ring */
 	uint32_t	 cap, at, n;
