@@ -539,6 +539,8 @@ another_epoch_begins_at_its_first(void **state)
 	enter(x, 5);
 	comes(x, "e2", 1);
 	fake_hears(x->a, "42/n,[\"m\",1]");
+	comes(x, "e3", 1);
+	fake_hears(x->a, "42/n,[\"m\",1]");
 	comes(x, "e1", 3);		/* and its first ones are missing */
 	assert_int_equal(asked(x), BUS_HISTORY);
 	assert_int_equal(x->asked.history.since, 0);
@@ -547,6 +549,24 @@ another_epoch_begins_at_its_first(void **state)
 	fake_hears(x->a, "42/n,[\"m\",1]");
 	fake_hears(x->a, "42/n,[\"m\",2]");
 	fake_hears(x->a, "42/n,[\"m\",3]");
+	fake_hears(x->a, "");
+}
+
+static void
+an_epoch_that_is_back_goes_on(void **state)
+{
+	struct fixture *x = *state;
+
+	enter(x, 5);
+	comes(x, "e2", 1);
+	fake_hears(x->a, "42/n,[\"m\",1]");
+	comes(x, "e1", 7);
+	assert_int_equal(asked(x), BUS_HISTORY);
+	assert_int_equal(x->asked.history.since, 5);
+	assert_true(slice_eq(x->asked.history.epoch, SLICE("e1")));
+	page(x, BUS_STORE_OK, 6, 7, 7, false);
+	fake_hears(x->a, "42/n,[\"m\",6]");
+	fake_hears(x->a, "42/n,[\"m\",7]");
 	fake_hears(x->a, "");
 }
 
@@ -689,6 +709,7 @@ main(void)
 		TEST(what_cannot_be_healed_is_told),
 		TEST(a_gap_of_the_relay_is_healed),
 		TEST(another_epoch_begins_at_its_first),
+		TEST(an_epoch_that_is_back_goes_on),
 		TEST(an_ack_waits_for_its_place),
 		TEST(who_got_it_is_counted),
 		TEST(what_is_not_kept_is_refused),

@@ -198,7 +198,8 @@ longpoll_kept(struct hub *h, struct room *r, const struct bus_publish *e)
 	struct since place = { .given = false };
 	bool encoded = false;
 
-	if (likely(h->longpolls->rooms.count == 0))
+	/* NULL: the hub ends, with what was asked for */
+	if (h->longpolls == NULL || likely(h->longpolls->rooms.count == 0))
 		return;
 	if (e != NULL)
 		since_set(&place, e->epoch, e->kept);
