@@ -347,7 +347,7 @@ struct walk {
 	uint32_t	 stamp;
 	uint32_t	 got;
 	uint64_t	 id;		/* late_id(); 0: none */
-	struct msg	*frames[DEFLATE__MAX * WIRE__MAX];
+	struct msg	*frames[(unsigned)DEFLATE__MAX * (unsigned)WIRE__MAX];
 	/* instead of p: who they are */
 	void		(*each)(void *arg, struct session *);
 	/* p asks: who has got it, of those who can answer */

@@ -320,19 +320,6 @@ enter_ask_on(struct hub *h, struct enter *e)
 
 /* --- pages ----------------------------------------------------------------- */
 
-/* Its sender did not want it to come here. */
-bool
-enter_excepts(const struct session *s, const struct audience *a)
-{
-	size_t i;
-
-	for (i = 0; i < a->nexcept; i++)
-		if (slice_eq(a->except[i], session_sid(s)) ||
-		    room_membership(s, ROOM_NAMED, a->except[i]) != NULL)
-			return (true);
-	return (false);
-}
-
 static void
 enter_replay(struct enter *e, struct session *s,
     const struct bus_envelope *page)
@@ -348,7 +335,7 @@ enter_replay(struct enter *e, struct session *s,
 	while (history_next(&frames, &one)) {
 		p = publish_received(&one);
 		a = publish_receivers(&one);
-		if (!enter_excepts(s, &a) &&
+		if (!history_excepts(s, &a) &&
 		    !fanout_session(s->hub, s, &p))
 			e->missed = true;
 		since_set(&e->since, one.publish.epoch, one.publish.kept);

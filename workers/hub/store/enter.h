@@ -40,7 +40,4 @@ bool	enter_room(struct session *, const struct inbound *,
 void	enter_again(struct session *, const struct inbound *,
 	    const struct enter_ask *);
 
-/* This session was not to get what was for this audience, of the room. */
-bool	enter_excepts(const struct session *, const struct audience *);
-
 #endif

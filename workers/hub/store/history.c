@@ -4,6 +4,7 @@
  */
 #include "hub/store/history.h"
 
+#include "hub/audience/room.h"
 #include "hub/publish/post.h"
 #include "hub/store/store_int.h"
 
@@ -120,4 +121,16 @@ bool
 history_lacks_first(const struct bus_envelope *page)
 {
 	return (page->page.top > 0 && page->page.first != 1);
+}
+
+bool
+history_excepts(const struct session *s, const struct audience *a)
+{
+	size_t i;
+
+	for (i = 0; i < a->nexcept; i++)
+		if (slice_eq(a->except[i], session_sid(s)) ||
+		    room_membership(s, ROOM_NAMED, a->except[i]) != NULL)
+			return (true);
+	return (false);
 }

@@ -8,8 +8,10 @@
 #include "hub/publish/waits.h"
 #include "proto/bus.h"
 
+struct audience;
 struct conf_namespace;
 struct hub;
+struct session;
 
 struct history_ask {
 	struct wait	 wait;
@@ -33,6 +35,8 @@ bool	history_ask(struct hub *, struct history_ask *,
 /* It is asked by this, and was not answered. */
 void	history_forget(struct hub *, struct history_ask *);
 
+/* Its sender did not want what was for this audience to come to this session. */
+bool	history_excepts(const struct session *, const struct audience *);
 /* The next publication of a page; false: no more. */
 bool	history_next(struct slice *frames, struct bus_envelope *) MUST_USE;
 /* The answer says that not all that was asked for is there any more. */

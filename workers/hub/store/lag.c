@@ -12,7 +12,6 @@
 #include "hub/publish/gap.h"
 #include "hub/publish/publish.h"
 #include "hub/session/client.h"
-#include "hub/store/enter.h"
 #include "hub/store/heal.h"
 #include "hub/store/history.h"
 #include "hub/store/since.h"
@@ -277,7 +276,7 @@ lag_give(struct lag *l, const struct bus_envelope *page)
 	while (history_next(&frames, &one)) {
 		p = publish_received(&one);
 		a = publish_receivers(&one);
-		if (!enter_excepts(s, &a) && !fanout_session(s->hub, s, &p)) {
+		if (!history_excepts(s, &a) && !fanout_session(s->hub, s, &p)) {
 			lag_close(l, REASON_memory);
 			return;
 		}
