@@ -370,7 +370,8 @@ import asyncio, sys, websockets
 from websockets.extensions import permessage_deflate as pd
 async def one(n, **k):
     async with websockets.connect(sys.argv[1], max_size=None, **k) as w:
-        assert [e.name for e in w.extensions] == (['permessage-deflate'] if n else []), w.extensions
+        found = w.extensions if hasattr(w, 'extensions') else w.protocol.extensions
+        assert [e.name for e in found] == (['permessage-deflate'] if n else []), found
         for size in (1, 100, 1000, 5000, 20000):
             text = ('words and words %d ' % size) * (size // 16 + 1)
             await w.send('{"event":"q","data":"%s"}' % text)

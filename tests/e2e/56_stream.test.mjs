@@ -207,6 +207,9 @@ test('a Redis that starts empty; a channel that is denied', async () => {
 	    JSON.stringify({ namespace: 'feed', event: 'n', data }));
 	await put(1);
 	await heard(s, 'n', 1, 20000);
+	/* it is known by now how many there were */
+	await until(async () => / 1$/.test(await adm.do('GET',
+	    'roost:publish:at')), 'its place');
 	await own.kill();
 	await own.again();
 	adm.close();
