@@ -826,6 +826,62 @@ is_asked_for_a(void)
 	return (server_was_told("SUBSCRIBE\r\n$1\r\na\r\n"));
 }
 
+static bool
+is_told_two_again(void)
+{
+	struct slice s = buf_unread(&server.in);
+	static const char auth[] = "AUTH\r\n$3\r\ntwo\r\n";
+	const uint8_t *at = s.n == 0 ? NULL :
+	    memmem(s.p, s.n, auth, sizeof auth - 1);
+
+	return (at != NULL && memmem(at + 1, (size_t)(slice_end(s) - at) - 1,
+	    auth, sizeof auth - 1) != NULL);
+}
+
+/* A server that loses answers where messages come. */
+static void
+password_without_an_answer_is_told_again(void **state)
+{
+	struct subscriptions_params p = { .conf = &conf, .loop = loop,
+		.queue_bytes = 64u << 10, .ready = on_up, .down = on_down,
+		.denied = on_denied };
+
+	(void)state;
+	have_password();
+	memset(&told, 0, sizeof told);
+	messages = 0;
+	denied[0] = '\0';
+	server.greeting = "+OK\r\n" RESP3 GREETED;
+	subs = subscriptions_new(&p);
+	await(is_up);
+	password_is("two");
+	subscriptions_renew(subs);
+	await(is_told_two_again);
+	assert_int_equal(counter_get(COUNTER_redis_renewals), renewals);
+	server_say("+OK\r\n");
+	await(is_renewed);
+	/* that of the first was late, not lost: nobody else's */
+	server_say("-WRONGPASS no\r\n");
+	/* never an answer: said, and the next one is asked as ever */
+	password_is("three");
+	subscriptions_renew(subs);
+	await(is_told_three);
+	await(is_not_renewed);
+	renewals++;
+	buf_reset(&server.in);
+	server.greeting = NULL;
+	password_is("two");
+	subscriptions_renew(subs);
+	await(is_told_two);
+	server_say("+OK\r\n");
+	await(is_renewed);
+	assert_string_equal(denied, "");
+	assert_int_equal(told.downs, 0);
+	subscriptions_free(&subs);
+	server_drop();
+	(void)unlink(password_file);
+}
+
 static void
 password_is_told_again_among_messages(void **state)
 {
@@ -1003,6 +1059,7 @@ main(void)
 		with_server(pattern_over_ours_gives_what_has_no_channel),
 		with_server(password_is_told_again_among_commands),
 		with_server(password_is_told_again_among_messages),
+		with_server(password_without_an_answer_is_told_again),
 		cmocka_unit_test(attempts_come_later_and_later),
 		with_server(names_are_resolved_beside_the_loop),
 		with_server(names_wait_for_their_turn),

@@ -46,12 +46,13 @@ link_close(struct link *l)
 	l->blocked = false;
 	l->ngreeting = l->greeted = 0;
 	l->renewing = l->renew_again = false;
+	l->renew_tries = l->renew_late = 0;
 	l->resp3 = false;
 	l->mode = LINK_MODE_UNKNOWN;
 	l->said[0] = '\0';
 }
 
-static void
+void
 link_wait(struct link *l, uint64_t ms)
 {
 	timer_start(loop_wheel(l->p.loop), &l->timer,
@@ -226,7 +227,7 @@ link_reply(struct link *l, const struct reply *o)
 		link_on_greeting(l, o);
 		return;
 	}
-	if (l->renewing && link_on_renewed(l, o))
+	if ((l->renewing || l->renew_late > 0) && link_on_renewed(l, o))
 		return;
 	l->answered++;
 	l->p.calls.reply(l->p.calls.arg, o);
@@ -303,7 +304,7 @@ link_talk(struct link *l, unsigned events)
 
 /* --- time -----------------------------------------------------------------*/
 
-/* The next attempt is due, or this one has taken too long. */
+/* The next attempt is due, or this one, or an answer, has taken too long. */
 static void
 link_on_timer(struct timer *t, struct mono now)
 {
@@ -330,6 +331,7 @@ link_on_timer(struct timer *t, struct mono now)
 		link_fail(l, REDIS_SILENT, "no answer in time");
 		break;
 	case LINK_UP:
+		link_on_unanswered(l);
 		break;
 	}
 }

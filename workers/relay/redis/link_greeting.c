@@ -15,6 +15,8 @@
 
 #define LINK_PASSWORD	1024	/* bytes, at most */
 #define LINK_RESP	3	/* the version that takes AUTH while it listens */
+#define LINK_RENEW_MS	1000	/* for the answer to an AUTH among messages */
+#define LINK_RENEW_TRIES 3
 
 /* What is to be told; NULL: none, or (*wrong) it cannot be read.  Read anew for
  * each connection: it may have changed. */
@@ -248,6 +250,27 @@ link_renew(struct link *l)
 	}
 	l->renewing = true;
 	l->renew_at = l->asked;
+	/* elsewhere answers come in their order, or the owner finds it silent */
+	if (l->p.listens)
+		link_wait(l, LINK_RENEW_MS);
+}
+
+/* Redis 8.0 loses answers to AUTH on a connection to which messages come. */
+void
+link_on_unanswered(struct link *l)
+{
+	l->renewing = false;
+	l->renew_late++;
+	if (++l->renew_tries == LINK_RENEW_TRIES) {
+		link_renew_failed(l, "no answer");
+		if (!l->renew_again) {
+			l->renew_tries = 0;
+			return;
+		}
+	}
+	link_renew(l);
+	if (!l->renewing || l->renew_tries >= LINK_RENEW_TRIES)
+		l->renew_tries = 0;
 }
 
 /*
@@ -272,7 +295,13 @@ link_on_renewed(struct link *l, const struct reply *o)
 
 	if (!link_is_renewed(l, o))
 		return (false);
+	if (!l->renewing) {
+		l->renew_late--;	/* what came of a later one was told */
+		return (true);
+	}
+	timer_stop(loop_wheel(l->p.loop), &l->timer);
 	l->renewing = false;
+	l->renew_tries = 0;
 	if (o->type == REPLY_ERROR) {
 		reply_words(o, words);
 		link_renew_failed(l, words);

@@ -25,7 +25,8 @@ struct link {
 	enum link_state	 state;
 	unsigned	 attempt;	/* changes with each */
 	unsigned	 failures;	/* in a row */
-	struct timer	 timer;		/* the next attempt, or the end of this */
+	struct timer	 timer;		/* the next attempt, or the end of this;
+					 * up: of waiting for an AUTH's answer */
 	struct mono	 since;		/* up since */
 	struct mono	 heard;
 	char		 host[LINK_HOST]; /* link_aim()'s; "": the url's */
@@ -42,6 +43,8 @@ struct link {
 	uint64_t	 renew_at;	/* so many answers before that to AUTH */
 	bool		 renewing;	/* AUTH has no answer yet */
 	bool		 renew_again;	/* the file may be newer than that */
+	unsigned	 renew_tries;	/* that had no answer in time */
+	unsigned	 renew_late;	/* answers that may still come */
 	bool		 resp3;
 	enum link_mode	 mode;
 	enum link_greeting greeting[LINK_GREETINGS];
@@ -52,6 +55,8 @@ struct link {
 /* link.c: queue a command, in any state.  All of it or nothing. */
 bool	link_encode(struct link *, const struct slice *argv, size_t n)
 	    MUST_USE;
+/* The timer, anew. */
+void	link_wait(struct link *, uint64_t ms);
 /* To be told of bytes that come, and of room for others.  False: it failed. */
 bool	link_want(struct link *, bool out);
 /* The events of a link that is greeting, or up. */
@@ -68,5 +73,7 @@ void	link_greet(struct link *);
 void	link_on_greeting(struct link *, const struct reply *);
 /* While it is up: is this the answer to an AUTH?  Then it is dealt with. */
 bool	link_on_renewed(struct link *, const struct reply *);
+/* None came in time. */
+void	link_on_unanswered(struct link *);
 
 #endif
