@@ -2,6 +2,7 @@
 #include "hub/queue/out.h"
 
 #include "check.h"
+#include "shm/counters.h"
 
 #define MANY	UINT64_MAX	/* bytes */
 
@@ -203,6 +204,25 @@ or_when_they_are_too_large(void **state)
 }
 
 static void
+or_when_newer_ones_are(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t dropped = counter_get(COUNTER_dropped_keys);
+
+	blocked(f);
+	assert_int_equal(put_of(f, 1, "x.", 8), OUTQ_CONFLATED_NEW);
+	assert_int_equal(put_of(f, 2, "y.", 8), OUTQ_CONFLATED_NEW);
+	assert_int_equal(put_of(f, 3, "z.", 8), OUTQ_CONFLATED_NEW);
+	assert_int_equal(put_of(f, 3, "z more.", 8), OUTQ_CONFLATED_INSTEAD);
+	assert_int_equal(counter_get(COUNTER_dropped_keys) - dropped, 2);
+	/* the last one, whatever it has */
+	assert_int_equal(put_of(f, 3, "z and more.", 8),
+	    OUTQ_CONFLATED_INSTEAD);
+	room(f);
+	assert_buf(&f->got, "a.z and more.");
+}
+
+static void
 none_of_it_takes_memory_from_a_delivery(void **state)
 {
 	struct fixture *f = *state;
@@ -237,6 +257,7 @@ main(void)
 		T(it_can_become_slow_again_while_it_waits),
 		T(the_oldest_goes_when_there_are_too_many),
 		T(or_when_they_are_too_large),
+		T(or_when_newer_ones_are),
 		T(none_of_it_takes_memory_from_a_delivery),
 	};
 

@@ -234,7 +234,8 @@ conflate_begin(struct out *o, struct outq *q)
 }
 
 static void
-conflate_replace(struct late *t, struct newest *e, struct msg *m)
+conflate_replace(struct late *t, struct newest *e, struct msg *m,
+    uint64_t max_bytes)
 {
 	t->bytes += m->len;
 	t->bytes -= e->m->len;
@@ -242,6 +243,8 @@ conflate_replace(struct late *t, struct newest *e, struct msg *m)
 	e->m = m;
 	msg_ref(m, 1);
 	counter_add(COUNTER_events_conflated, 1);
+	while (t->n > 1 && t->bytes > max_bytes)
+		conflate_drop_oldest(t);
 }
 
 enum outq_conflated
@@ -258,7 +261,7 @@ outq_conflate(struct out *o, struct outq *q, uint64_t id, struct msg *m,
 		return (OUTQ_CONFLATED_NOT);
 	e = conflate_find(t, id);
 	if (e != NULL) {
-		conflate_replace(t, e, m);
+		conflate_replace(t, e, m, max_bytes);
 		return (OUTQ_CONFLATED_INSTEAD);
 	}
 	if (t->n == t->cap && t->cap < OUT_LATE_KEYS) {
