@@ -12,11 +12,10 @@
  * With --break the clients do wrong to what they hear, which must be noticed.
  */
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 
 import { Daemon, sleep, slow, until } from '../e2e/lib/daemon.mjs';
 import { stopTime } from '../e2e/lib/conf.mjs';
-import { Ledger, Member } from '../e2e/lib/history.mjs';
+import { Ledger, Member, program } from '../e2e/lib/history.mjs';
 
 const ROOMS = 20, WORKERS = 3;
 const conf = `
@@ -166,17 +165,6 @@ export async function cuts({ seconds = 600, clients = 200, broken,
 	}
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-	const { values } = parseArgs({ options: {
-		seconds: { type: 'string' }, clients: { type: 'string' },
-		kinds: { type: 'string' }, break: { type: 'string' } } });
-	const r = await cuts({
-		seconds: Number(values.seconds ??
-		    process.env.HISTORY_CUTS_SECONDS ?? 600),
-		clients: Number(values.clients ?? 200), broken: values.break,
-		...(values.kinds ? { kinds: values.kinds.split(',') } : {}) });
-	console.log(JSON.stringify(r.counts));
-	for (const words of r.wrong)
-		console.log(words);
-	process.exit(r.wrong.length === 0 ? 0 : 1);
-}
+if (process.argv[1] === fileURLToPath(import.meta.url))
+	await program(cuts, { clients: 200,
+		seconds: process.env.HISTORY_CUTS_SECONDS ?? 600 });

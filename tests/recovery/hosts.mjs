@@ -15,10 +15,10 @@
  * With --break the clients do wrong to what they hear, which must be noticed.
  */
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 
 import { sleep, slow, until } from '../e2e/lib/daemon.mjs';
 import { stopTime } from '../e2e/lib/conf.mjs';
+import { broken, program } from '../e2e/lib/history.mjs';
 import { connected } from '../e2e/lib/hosts.mjs';
 import { acquainted, monitored } from '../e2e/lib/sentinel.mjs';
 import { frame, OP, Ws } from '../e2e/lib/wire.mjs';
@@ -175,21 +175,6 @@ at ${seen.get(text)}, and ${offset} ${how}`);
 	}
 }
 
-const breaks = {
-	lose: (take, m) => { if (Math.random() > 0.01) take(m); },
-	double: (take, m) => { take(m); if (Math.random() < 0.01) take(m); },
-	swap(take, m) {
-		if (this.held !== undefined) {
-			take(m);
-			take(this.held);
-			this.held = undefined;
-		} else if (Math.random() < 0.01)
-			this.held = m;
-		else
-			take(m);
-	},
-};
-
 let ids = 0;
 
 /* A Socket.IO client of one room of each kind. */
@@ -312,8 +297,7 @@ class Member {
 			this.book.n.gaps++;
 			this.life.stretches.push([]);
 		} else if (a[0] === 'n')
-			(breaks[this.broken]?.bind(this) ?? ((f, e) => f(e)))(
-			    (e) => this.take(e, offset), a);
+			broken(this, (e) => this.take(e, offset), a);
 	}
 	take([, { room, text }, meta], offset) {
 		const { book } = this;
@@ -432,19 +416,6 @@ export async function cutsOfSessions({ seconds = 300, clients = 60, broken,
 	}
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-	const { values } = parseArgs({ options: {
-		seconds: { type: 'string' }, clients: { type: 'string' },
-		kinds: { type: 'string' }, break: { type: 'string' },
-		still: { type: 'string' } } });
-	const r = await cutsOfSessions({
-		seconds: Number(values.seconds ??
-		    process.env.RECOVERY_HOSTS_SECONDS ?? 300),
-		clients: Number(values.clients ?? 60), broken: values.break,
-		...(values.still ? { still: Number(values.still) } : {}),
-		...(values.kinds ? { kinds: values.kinds.split(',') } : {}) });
-	console.log(JSON.stringify(r.counts));
-	for (const words of r.wrong)
-		console.log(words);
-	process.exit(r.wrong.length === 0 ? 0 : 1);
-}
+if (process.argv[1] === fileURLToPath(import.meta.url))
+	await program(cutsOfSessions, { clients: 60,
+		seconds: process.env.RECOVERY_HOSTS_SECONDS ?? 300 });

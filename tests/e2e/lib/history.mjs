@@ -4,6 +4,8 @@
  * each has every event of its room once and in the same order, or was told of a
  * gap.
  */
+import { parseArgs } from 'node:util';
+
 import { frame, OP, Ws } from './wire.mjs';
 
 /* What was said where, as all tell it. */
@@ -44,6 +46,27 @@ const breaks = {
 			take(m);
 	},
 };
+
+/* take(m), as a client does that is broken in the way of one of breaks. */
+export const broken = (client, take, m) =>
+	(breaks[client.broken]?.bind(client) ?? ((f, e) => f(e)))(take, m);
+
+/* A program that cuts, by its arguments: f() as cuts(), which says how long and how
+ * many where they do not.  Prints what happened, and what was wrong. */
+export async function program(f, { seconds, clients }) {
+	const { values } = parseArgs({ options: {
+		seconds: { type: 'string' }, clients: { type: 'string' },
+		kinds: { type: 'string' }, break: { type: 'string' },
+		still: { type: 'string' } } });
+	const r = await f({ seconds: Number(values.seconds ?? seconds),
+		clients: Number(values.clients ?? clients), broken: values.break,
+		...(values.still ? { still: Number(values.still) } : {}),
+		...(values.kinds ? { kinds: values.kinds.split(',') } : {}) });
+	console.log(JSON.stringify(r.counts));
+	for (const words of r.wrong)
+		console.log(words);
+	process.exit(r.wrong.length === 0 ? 0 : 1);
+}
 
 let ids = 0;
 
@@ -152,8 +175,7 @@ export class Member {
 		} else if (m.event === 'roost:gap')
 			this.lose();
 		else if (m.event === 'n')
-			(breaks[this.broken]?.bind(this) ?? ((f, e) => f(e)))(
-			    take, m);
+			broken(this, take, m);
 	}
 	/* While it joins, what jumps is told by the answer, which follows. */
 	jump(words) {
