@@ -16,6 +16,7 @@
 #include "worker/net/age.h"
 #include "worker/net/conn.h"
 #include "worker/net/conn_save.h"
+#include "worker/net/conn_all.h"
 #include "worker/net/names.h"
 #include "worker/net/text_save.h"
 #include "worker/worker.h"
@@ -35,22 +36,18 @@ static_assert(sizeof(struct poller) == 520 &&
 /* Its connections, by number: what is written before each. */
 enum { POLLER_GET, POLLER_POST, POLLER_TOLD, POLLER_OKED, POLLER_WS };
 
-static struct conn **
-poller_conn(struct poller *p, unsigned i)
+/* As at[] says from now on. */
+static struct conn_all
+polling_conns(const struct poller *as, struct conn **at[POLLER_CONNS_MAX])
 {
-	struct conn **const all[POLLER_CONNS_MAX] = {
-		[POLLER_GET] = &p->get, [POLLER_POST] = &p->post,
-		[POLLER_TOLD] = &p->told, [POLLER_OKED] = &p->oked,
-		[POLLER_WS] = &p->ws,
-	};
+	struct poller *p = (struct poller *)(uintptr_t)as;
 
-	return (all[i]);
-}
-
-static struct conn *
-poller_conn_of(const struct poller *p, unsigned i)
-{
-	return (*poller_conn((struct poller *)(uintptr_t)p, i));
+	at[POLLER_GET] = &p->get;
+	at[POLLER_POST] = &p->post;
+	at[POLLER_TOLD] = &p->told;
+	at[POLLER_OKED] = &p->oked;
+	at[POLLER_WS] = &p->ws;
+	return ((struct conn_all){ at, POLLER_CONNS_MAX });
 }
 
 struct poller *
@@ -73,19 +70,12 @@ polling_next(const struct poller *p)
 static bool
 polling_may_move(const struct poller *p, const struct conn *except)
 {
-	const struct conn *c;
-	unsigned i;
+	struct conn **at[POLLER_CONNS_MAX];
 
 	poller_check(p);
-	if (p->frozen || p->parting || p->over || p->outq.lossy ||
-	    (p->client != NULL && !client_may_move(p->client)))
-		return (false);
-	for (i = 0; i < POLLER_CONNS_MAX; i++) {
-		c = poller_conn_of(p, i);
-		if (c != NULL && c != except && !conn_may_move(c))
-			return (false);
-	}
-	return (true);
+	return (!p->frozen && !p->parting && !p->over && !p->outq.lossy &&
+	    (p->client == NULL || client_may_move(p->client)) &&
+	    conn_all_may_move(polling_conns(p, at), except));
 }
 
 bool
@@ -140,12 +130,10 @@ poller_release(struct poller *p)
 unsigned
 poller_nconns(const struct poller *p)
 {
-	unsigned i, n = 0;
+	struct conn **at[POLLER_CONNS_MAX];
 
 	poller_check(p);
-	for (i = 0; i < POLLER_CONNS_MAX; i++)
-		n += poller_conn_of(p, i) != NULL;
-	return (n);
+	return (conn_all_count(polling_conns(p, at)));
 }
 
 static void
@@ -183,9 +171,8 @@ polling_put(struct buf *b, const struct poller *p)
 bool
 poller_save(struct poller *p, struct hub_move *hm, struct buf *b, int fds[])
 {
-	size_t at = state_open(b, POLLER_TAG, POLLER_VERSION);
-	unsigned i, n = 0;
-	struct conn *c;
+	size_t begin = state_open(b, POLLER_TAG, POLLER_VERSION);
+	struct conn **at[POLLER_CONNS_MAX];
 
 	poller_check(p);
 	polling_put(b, p);
@@ -193,32 +180,23 @@ poller_save(struct poller *p, struct hub_move *hm, struct buf *b, int fds[])
 	if (p->state == POLLER_POLLING ? !client_save(hm, p->client, b) :
 	    !hub_move_queue_save(hm, &p->outq, b))
 		return (false);
-	for (i = 0; i < POLLER_CONNS_MAX; i++) {
-		c = poller_conn_of(p, i);
-		state_put_bool(b, c != NULL);
-		if (c == NULL)
-			continue;
-		if (!conn_save(c, hm, b))
-			return (false);
-		fds[n++] = c->io.fd;
-	}
+	if (!conn_all_save(polling_conns(p, at), hm, b, fds))
+		return (false);
 	names_save(p->all->w->names, p->story.number, b);
-	state_close(b, at);
+	state_close(b, begin);
 	return (!b->oom);
 }
 
 void
 poller_freeze(struct poller *p)
 {
-	unsigned i;
+	struct conn **at[POLLER_CONNS_MAX];
 
 	poller_check(p);
 	MUST(!p->frozen && !p->parting);
 	p->frozen = true;
 	timer_stop(p->all->w->wheel, &p->timer);
-	for (i = 0; i < POLLER_CONNS_MAX; i++)
-		if (poller_conn_of(p, i) != NULL)
-			conn_freeze(poller_conn_of(p, i));
+	conn_all_each(polling_conns(p, at), conn_freeze);
 }
 
 /* What was to be done meanwhile, and waited. */
@@ -243,14 +221,18 @@ polling_wake(struct poller *p)
 void
 poller_thaw(struct poller *p)
 {
-	unsigned i;
+	struct conn **at[POLLER_CONNS_MAX];
 
 	poller_check(p);
 	MUST(p->frozen);
-	for (i = 0; i < POLLER_CONNS_MAX; i++)
-		if (poller_conn_of(p, i) != NULL)
-			conn_thaw(poller_conn_of(p, i));
+	conn_all_each(polling_conns(p, at), conn_thaw);
 	polling_wake(p);
+}
+
+static void
+polling_conn_back(struct conn *c)
+{
+	c->poller = NULL;
 }
 
 /* Nothing is said or counted as an end. */
@@ -258,18 +240,9 @@ static void
 polling_forget(struct poller *p, void (*conn_f)(struct conn *),
     void (*client_f)(struct client **))
 {
-	struct conn *c, **cp;
-	unsigned i;
+	struct conn **at[POLLER_CONNS_MAX];
 
-	for (i = 0; i < POLLER_CONNS_MAX; i++) {
-		cp = poller_conn(p, i);
-		c = *cp;
-		if (c == NULL)
-			continue;
-		c->poller = NULL;
-		*cp = NULL;
-		conn_f(c);
-	}
+	conn_all_forget(polling_conns(p, at), polling_conn_back, conn_f);
 	if (p->client != NULL)
 		client_f(&p->client);
 	if (p->listed) {
@@ -383,30 +356,14 @@ polling_conn_fits(const struct poller *p, unsigned i, const struct conn *c)
 }
 
 static bool
-polling_get_conns(struct state_in *in, struct hub_move *hm, struct poller *p,
-    int fds[], unsigned n)
+polling_take_conn(void *arg, unsigned i, struct conn *c)
 {
-	unsigned i, used = 0;
-	struct conn *c;
+	struct poller *p = arg;
 
-	for (i = 0; i < POLLER_CONNS_MAX; i++) {
-		if (!state_get_bool(in))
-			continue;
-		if (in->bad || used == n)
-			return (false);
-		c = conn_load(p->all->w, hm, in, fds[used]);
-		fds[used++] = -1;
-		if (c == NULL)
-			return (false);
-		if (!polling_conn_fits(p, i, c)) {
-			conn_unload(c);
-			return (false);
-		}
-		*poller_conn(p, i) = c;
-		c->poller = p;
-	}
-	return (!in->bad && used == n &&
-	    (p->state != POLLER_UPGRADED || p->ws != NULL));
+	if (!polling_conn_fits(p, i, c))
+		return (false);
+	c->poller = p;
+	return (true);
 }
 
 /* Its client, or what it has yet to be told. */
@@ -450,6 +407,7 @@ static struct poller *
 polling_load(struct polling *all, struct hub_move *hm, struct state_in *from,
     int fds[], unsigned n)
 {
+	struct conn **at[POLLER_CONNS_MAX];
 	struct state_in in;
 	struct poller *p;
 	uint16_t version;
@@ -463,7 +421,9 @@ polling_load(struct polling *all, struct hub_move *hm, struct state_in *from,
 	p->frozen = true;
 	if (polling_get(&in, p) && repeat_load(hm, &in, &p->repeat) &&
 	    polling_get_client(&in, hm, p) &&
-	    polling_get_conns(&in, hm, p, fds, n) &&
+	    conn_all_load(polling_conns(p, at), all->w, hm, &in, fds, n,
+	    polling_take_conn, p) &&
+	    (p->state != POLLER_UPGRADED || p->ws != NULL) &&
 	    (version == POLLER_UNNAMED || names_load(&all->w->names,
 	    p->story.number, &in)) && state_end(&in))
 		return (p);
@@ -499,13 +459,11 @@ poller_load(struct polling *all, struct hub_move *hm, struct state_in *in,
 void
 poller_activate(struct poller *p)
 {
-	unsigned i;
+	struct conn **at[POLLER_CONNS_MAX];
 
 	poller_check(p);
 	MUST(p->frozen);
-	for (i = 0; i < POLLER_CONNS_MAX; i++)
-		if (poller_conn_of(p, i) != NULL)
-			conn_activate(poller_conn_of(p, i));
+	conn_all_each(polling_conns(p, at), conn_activate);
 	if (p->client != NULL && p->unwanted && !p->parting)
 		polling_close(p, (enum reason)p->reason);
 	polling_wake(p);

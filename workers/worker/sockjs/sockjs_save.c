@@ -15,6 +15,7 @@
 #include "worker/net/age.h"
 #include "worker/net/conn.h"
 #include "worker/net/conn_save.h"
+#include "worker/net/conn_all.h"
 #include "worker/net/names.h"
 #include "worker/net/text_save.h"
 #include "worker/sockjs/sockjs_int.h"
@@ -30,16 +31,13 @@ STATE_FIELDS(sockjs, 352);
 /* Its connections, by number: what is written before each. */
 enum { SAVE_RECV, SAVE_POST };
 
-static struct conn **
-save_conn(struct sockjs *s, unsigned i)
+/* As at[] says from now on. */
+static struct conn_all
+save_conns(const struct sockjs *s, struct conn **at[SOCKJS_CONNS_MAX])
 {
-	return (i == SAVE_RECV ? &s->recv : &s->post);
-}
-
-static struct conn *
-save_conn_of(const struct sockjs *s, unsigned i)
-{
-	return (*save_conn((struct sockjs *)(uintptr_t)s, i));
+	at[SAVE_RECV] = (struct conn **)(uintptr_t)&s->recv;
+	at[SAVE_POST] = (struct conn **)(uintptr_t)&s->post;
+	return ((struct conn_all){ at, SOCKJS_CONNS_MAX });
 }
 
 struct sockjs *
@@ -62,19 +60,13 @@ sockjs_save_next(const struct sockjs *s)
 static bool
 save_may_move(const struct sockjs *s, const struct conn *except)
 {
-	const struct conn *c;
-	unsigned i;
+	struct conn **at[SOCKJS_CONNS_MAX];
 
 	sockjs_check(s);
-	if (s->frozen || s->parting || s->outq.lossy || s->outq.dirty ||
-	    (s->client != NULL && !client_may_move(s->client)))
-		return (false);
-	for (i = 0; i < SOCKJS_CONNS_MAX; i++) {
-		c = save_conn_of(s, i);
-		if (c != NULL && c != except && !conn_may_move(c))
-			return (false);
-	}
-	return (true);
+	return (!s->frozen && !s->parting && !s->outq.lossy &&
+	    !s->outq.dirty &&
+	    (s->client == NULL || client_may_move(s->client)) &&
+	    conn_all_may_move(save_conns(s, at), except));
 }
 
 bool
@@ -114,8 +106,10 @@ sockjs_release(struct sockjs *s)
 unsigned
 sockjs_nconns(const struct sockjs *s)
 {
+	struct conn **at[SOCKJS_CONNS_MAX];
+
 	sockjs_check(s);
-	return ((s->recv != NULL ? 1u : 0) + (s->post != NULL ? 1u : 0));
+	return (conn_all_count(save_conns(s, at)));
 }
 
 static void
@@ -143,41 +137,31 @@ save_put(struct buf *b, const struct sockjs *s)
 bool
 sockjs_save(struct sockjs *s, struct hub_move *hm, struct buf *b, int fds[])
 {
-	size_t at = state_open(b, SOCKJS_TAG, SOCKJS_VERSION);
-	unsigned i, n = 0;
-	struct conn *c;
+	size_t begin = state_open(b, SOCKJS_TAG, SOCKJS_VERSION);
+	struct conn **at[SOCKJS_CONNS_MAX];
 
 	sockjs_check(s);
 	save_put(b, s);
 	if (s->client != NULL ? !client_save(hm, s->client, b) :
 	    !hub_move_queue_save(hm, &s->outq, b))
 		return (false);
-	for (i = 0; i < SOCKJS_CONNS_MAX; i++) {
-		c = save_conn_of(s, i);
-		state_put_bool(b, c != NULL);
-		if (c == NULL)
-			continue;
-		if (!conn_save(c, hm, b))
-			return (false);
-		fds[n++] = c->io.fd;
-	}
+	if (!conn_all_save(save_conns(s, at), hm, b, fds))
+		return (false);
 	names_save(s->all->w->names, s->story.number, b);
-	state_close(b, at);
+	state_close(b, begin);
 	return (!b->oom);
 }
 
 void
 sockjs_freeze(struct sockjs *s)
 {
-	unsigned i;
+	struct conn **at[SOCKJS_CONNS_MAX];
 
 	sockjs_check(s);
 	MUST(!s->frozen && !s->parting);
 	s->frozen = true;
 	timer_stop(s->all->w->wheel, &s->timer);
-	for (i = 0; i < SOCKJS_CONNS_MAX; i++)
-		if (save_conn_of(s, i) != NULL)
-			conn_freeze(save_conn_of(s, i));
+	conn_all_each(save_conns(s, at), conn_freeze);
 }
 
 /* What was to be done meanwhile, and waited. */
@@ -200,14 +184,18 @@ save_wake(struct sockjs *s)
 void
 sockjs_thaw(struct sockjs *s)
 {
-	unsigned i;
+	struct conn **at[SOCKJS_CONNS_MAX];
 
 	sockjs_check(s);
 	MUST(s->frozen);
-	for (i = 0; i < SOCKJS_CONNS_MAX; i++)
-		if (save_conn_of(s, i) != NULL)
-			conn_thaw(save_conn_of(s, i));
+	conn_all_each(save_conns(s, at), conn_thaw);
 	save_wake(s);
+}
+
+static void
+save_conn_back(struct conn *c)
+{
+	c->sockjs = NULL;
 }
 
 /* Nothing is said or counted as an end. */
@@ -215,18 +203,9 @@ static void
 save_forget(struct sockjs *s, void (*conn_f)(struct conn *),
     void (*client_f)(struct client **))
 {
-	struct conn *c, **cp;
-	unsigned i;
+	struct conn **at[SOCKJS_CONNS_MAX];
 
-	for (i = 0; i < SOCKJS_CONNS_MAX; i++) {
-		cp = save_conn(s, i);
-		c = *cp;
-		if (c == NULL)
-			continue;
-		c->sockjs = NULL;
-		*cp = NULL;
-		conn_f(c);
-	}
+	conn_all_forget(save_conns(s, at), save_conn_back, conn_f);
 	if (s->client != NULL)
 		client_f(&s->client);
 	if (s->listed)
@@ -287,39 +266,18 @@ save_get(struct state_in *in, struct sockjs *s)
 	    save_get_rest(in, s) && !in->bad);
 }
 
+/* One that is what it stands for. */
 static bool
-save_conn_fits(const struct sockjs *s, unsigned i, const struct conn *c)
+save_conn_fits(void *arg, unsigned i, struct conn *c)
 {
-	if (i == SAVE_POST)
-		return (c->state == CONN_AWAITS && s->rest_bytes != NULL);
-	return (s->client != NULL && c->state == (s->transport == SOCKJS_XHR ?
-	    CONN_AWAITS : CONN_CHUNKED));
-}
+	struct sockjs *s = arg;
 
-static bool
-save_get_conns(struct state_in *in, struct hub_move *hm, struct sockjs *s,
-    int fds[], unsigned n)
-{
-	unsigned i, used = 0;
-	struct conn *c;
-
-	for (i = 0; i < SOCKJS_CONNS_MAX; i++) {
-		if (!state_get_bool(in))
-			continue;
-		if (in->bad || used == n)
-			return (false);
-		c = conn_load(s->all->w, hm, in, fds[used]);
-		fds[used++] = -1;
-		if (c == NULL)
-			return (false);
-		if (!save_conn_fits(s, i, c)) {
-			conn_unload(c);
-			return (false);
-		}
-		*save_conn(s, i) = c;
-		c->sockjs = s;
-	}
-	return (!in->bad && used == n);
+	if (i == SAVE_POST ? c->state != CONN_AWAITS || s->rest_bytes == NULL :
+	    s->client == NULL || c->state != (s->transport == SOCKJS_XHR ?
+	    CONN_AWAITS : CONN_CHUNKED))
+		return (false);
+	c->sockjs = s;
+	return (true);
 }
 
 /* Strings, each with its comma. */
@@ -379,6 +337,7 @@ static struct sockjs *
 save_load(struct sockjs_all *all, struct hub_move *hm, struct state_in *from,
     int fds[], unsigned n)
 {
+	struct conn **at[SOCKJS_CONNS_MAX];
 	struct state_in in;
 	struct sockjs *s;
 	uint16_t version;
@@ -391,7 +350,8 @@ save_load(struct sockjs_all *all, struct hub_move *hm, struct state_in *from,
 		return (NULL);
 	s->frozen = true;
 	if (save_get(&in, s) && save_get_client(&in, hm, s) &&
-	    save_get_conns(&in, hm, s, fds, n) &&
+	    conn_all_load(save_conns(s, at), all->w, hm, &in, fds, n,
+	    save_conn_fits, s) &&
 	    names_load(&all->w->names, s->story.number, &in) &&
 	    state_end(&in) && save_settle(s))
 		return (s);
@@ -423,13 +383,11 @@ sockjs_load(struct sockjs_all *all, struct hub_move *hm, struct state_in *in,
 void
 sockjs_activate(struct sockjs *s)
 {
-	unsigned i;
+	struct conn **at[SOCKJS_CONNS_MAX];
 
 	sockjs_check(s);
 	MUST(s->frozen);
-	for (i = 0; i < SOCKJS_CONNS_MAX; i++)
-		if (save_conn_of(s, i) != NULL)
-			conn_activate(save_conn_of(s, i));
+	conn_all_each(save_conns(s, at), conn_activate);
 	if (s->client != NULL && s->unwanted && !s->parting)
 		sockjs_close(s, (enum reason)s->reason);
 	save_wake(s);
