@@ -544,6 +544,8 @@ another_epoch_begins_at_its_first(void **state)
 	comes(x, "e1", 3);		/* and its first ones are missing */
 	assert_int_equal(asked(x), BUS_HISTORY);
 	assert_int_equal(x->asked.history.since, 0);
+	/* no more than members have room for */
+	assert_int_equal(x->asked.history.bytes, 1000000 / 4);
 	assert_true(slice_eq(x->asked.history.epoch, SLICE("e1")));
 	page(x, BUS_STORE_OK, 1, 3, 3, false);
 	fake_hears(x->a, "42/n,[\"m\",1]");

@@ -99,7 +99,8 @@ heal_ask(struct hub *h, struct heal *l)
 	const struct place *p = l->room->place;
 	struct history_part part = { .from = BUS_HISTORY_AFTER,
 		.epoch = place_epoch(p), .since = p->last,
-		.limit = STORE_PAGE_EVENTS };
+		.limit = STORE_PAGE_EVENTS,
+		.bytes = h->conf->send_queue_bytes / 4 };
 
 	return (history_ask(h, &l->ask, l->ns, room_name(l->room), &part));
 }
