@@ -322,6 +322,14 @@ test('without Redis a hook is told who comes and goes, whatever is killed',
 	await is(back, ['ann', 'bob'], [['r:1', ['ann', 'bob']]]);
 	ann.close();			/* two is there still */
 	await is(back, ['ann', 'bob'], [['r:1', ['bob']]]);
+	/* who has gone, and how */
+	const cyd = await connect(o, '/who', as('cyd'));
+	await is(back, ['ann', 'bob', 'cyd'], [['r:1', ['bob']]]);
+	cyd.io.engine.transport.ws._socket.destroy();
+	await is(back, ['ann', 'bob'], [['r:1', ['bob']]]);
+	const last = back.entries.findLast((e) => e.type === 'disconnected');
+	assert.deepEqual([last.user, last.why, last.reason],
+	    ['cyd', 'left', 'client_gone']);
 	await ask(bob, 'room:leave', { room: 'r:1' });
 	await is(back, ['ann', 'bob']);
 	checkNumbers(back.entries.filter((e) => e.namespace === '/who'));

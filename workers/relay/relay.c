@@ -443,8 +443,8 @@ static struct hooks *
 relay_open_hooks(struct relay *r)
 {
 	const struct hooks_params hooks = { .conf = r->conf,
-		.exchange = &r->exchange, .loop = r->loop,
-		.stream = r->stream };
+		.exchange = &r->exchange, .segment = r->h->segment,
+		.loop = r->loop, .stream = r->stream };
 
 	return (hooks_new(&hooks));
 }

@@ -8,7 +8,9 @@
 #include "conf/conf.h"
 #include "proto/status.h"
 #include "shm/counters.h"
+#include "shm/presence.h"
 #include "shm/table_relay.h"
+#include "shm/why.h"
 
 #define GUESTS_NODES	1000u	/* looked at in a turn */
 
@@ -21,10 +23,10 @@ guests_are_told(const struct conf *conf, const struct conf_namespace *ns)
 
 bool
 guests_init(struct guests *p, const struct conf *conf,
-    const struct guests_calls *calls)
+    const struct presence *presence, const struct guests_calls *calls)
 {
 	*p = (struct guests){ .calls = *calls, .conf = conf,
-		.nwalks = conf->ns_room };
+		.presence = presence, .nwalks = conf->ns_room };
 	present_init(&p->present);
 	buf_init(&p->parts.bytes);
 	p->walks = calloc(p->nwalks, sizeof *p->walks);
@@ -77,6 +79,8 @@ guests_tell(struct guests *p, const struct conf_namespace *ns, uint32_t bit,
 		entry_put(&p->parts, "room", room);
 	if (!there)
 		entry_put(&p->parts, "why", SLICE("left"));
+	if (!there && why_name(p->why) != NULL)
+		entry_put(&p->parts, "reason", slice_str(why_name(p->why)));
 	p->calls.tell(p->calls.arg, ns, &p->parts);
 }
 
@@ -146,6 +150,8 @@ guests_event(struct guests *p, const struct table_event *e)
 	if (ns == NULL || !e->whole || e->key.n == 0 ||
 	    (rooms && !status_room_split(e->key, &room, &user)))
 		return;
+	p->why = (e->is & ANN_L) != 0 ? 0 : presence_ended(p->presence,
+	    e->node);
 	guests_set(p, ns, room, user, (e->is & ANN_L) != 0);
 }
 

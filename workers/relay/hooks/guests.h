@@ -12,6 +12,7 @@
 
 struct conf;
 struct conf_namespace;
+struct presence;
 struct table_event;
 struct table_relay;
 
@@ -29,6 +30,8 @@ struct guests_calls {
 struct guests {
 	struct guests_calls calls;
 	const struct conf *conf;
+	const struct presence *presence; /* why who is gone is gone */
+	uint8_t		 why;		/* shm/why.h: of whom the table tells now */
 	struct present	 present;
 	struct guests_walk {
 		bool	 on;		/* it is told */
@@ -44,7 +47,7 @@ struct guests {
 
 /* False: no memory. */
 bool	guests_init(struct guests *, const struct conf *,
-	    const struct guests_calls *) MUST_USE;
+	    const struct presence *, const struct guests_calls *) MUST_USE;
 void	guests_fini(struct guests *);
 void	guests_conf(struct guests *, const struct conf *);
 /* The table tells of somebody. */

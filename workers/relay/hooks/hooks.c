@@ -15,6 +15,7 @@
 #include "relay/local/exchange.h"
 #include "relay/stream/stream.h"
 #include "shm/counters.h"
+#include "shm/presence.h"
 #include "sys/log.h"
 #include "sys/loop.h"
 
@@ -30,6 +31,7 @@ struct hooks {
 	unsigned	 ncouriers;
 	struct target	**targets;	/* by hook of conf; NULL: no memory yet */
 	size_t		 ntargets;
+	struct presence	*presence;
 	struct guests	 guests;
 	struct verdicts	 verdicts;
 	bool		 more;		/* ... who are there are to be told */
@@ -446,7 +448,9 @@ hooks_new(const struct hooks_params *p)
 	k->couriers = calloc(k->ncouriers, sizeof *k->couriers);
 	k->verdicts.arg = k;
 	k->verdicts.answer = hooks_on_verdict;
-	if (!guests_init(&k->guests, p->conf, &guests) ||
+	k->presence = presence_open(p->segment, 0);
+	if (!guests_init(&k->guests, p->conf, k->presence, &guests) ||
+	    k->presence == NULL ||
 	    !verdicts_init(&k->verdicts, k->ncouriers) ||
 	    k->couriers == NULL) {
 		hooks_free(&k);
@@ -482,6 +486,7 @@ hooks_free(struct hooks **kp)
 		target_free(&k->targets[t]);
 	timer_stop(loop_wheel(k->loop), &k->due);
 	guests_fini(&k->guests);
+	presence_close(&k->presence);
 	free(k->targets);
 	free(k->couriers);
 	buf_fini(&k->parts.bytes);

@@ -21,6 +21,7 @@ struct conf;
 struct exchange;
 struct hooks;
 struct loop;
+struct segment;
 struct stream;
 struct table_event;
 struct table_relay;
@@ -28,6 +29,7 @@ struct table_relay;
 struct hooks_params {
 	const struct conf *conf;
 	struct exchange	*exchange;
+	struct segment	*segment;
 	struct loop	*loop;
 	struct stream	*stream;	/* gives events, takes answers */
 };
