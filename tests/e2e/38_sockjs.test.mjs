@@ -11,7 +11,7 @@ import { after, before, test } from 'node:test';
 import WebSocket from 'ws';
 
 import { connect, plain } from './lib/clients.mjs';
-import { Daemon, sleep, until, within } from './lib/daemon.mjs';
+import { Daemon, until, within } from './lib/daemon.mjs';
 import { mint, now, secret } from './lib/token.mjs';
 import { ask, begin, post, send, session } from './lib/sockjs.mjs';
 
@@ -194,8 +194,11 @@ test('Protocol', async () => {
 test('closeSession', async () => {
 	const url = fresh('/in/close'), c = 'c[1008,"disconnected by the application"]\n';
 	await says(post(`${url}/xhr`), 'o\n');
-	const [r] = await Promise.all([post(`${url}/xhr`),
-		sleep(100).then(() => kick('/chat'))]);
+	const before = await d.metric('sockjs_receives');
+	const waits = post(`${url}/xhr`);
+	await d.counts('sockjs_receives', (n) => n > before);
+	await kick('/chat');
+	const r = await waits;
 	const text = r.text.startsWith('a') ? (await post(`${url}/xhr`)).text : r.text;
 	assert.equal(text, c);
 	await says(post(`${url}/xhr`), c);
