@@ -1,7 +1,8 @@
 /*
  * Many light clients in one process: bare sockets that join one room and
  * check that what arrives is numbered 0, 1, 2 ...  Reports to its parent.
- * usage: crowd.mjs PORT COUNT socketio|plain
+ * usage: crowd.mjs PORT COUNT socketio|plain [OPTIONS]
+ * OPTIONS, JSON, of socketio: { nsp, token }: there, with it, and in no room.
  */
 import net from 'node:net';
 
@@ -9,13 +10,15 @@ import { OP, Ws, frame } from './wire.mjs';
 
 const [port, count, kind] = [Number(process.argv[2]), Number(process.argv[3]),
 	process.argv[4]];
+const { nsp = '/crowd', token } = JSON.parse(process.argv[5] ?? '{}');
 const state = { joined: 0, got: 0, bad: 0, lost: 0 };
 let changed = false;
 const sio = kind === 'socketio';
 const hello = Buffer.from(Ws.request(sio ?
     '/socket.io/?EIO=4&transport=websocket' : '/ws/crowd'));
 const text = (t) => frame(OP.text, t, { key: Buffer.alloc(4) });
-const connectPacket = text('40/crowd,');
+const connectPacket = text(`40${nsp},${token ?
+    JSON.stringify({ token }) : ''}`);
 const join = text(sio ? '42/crowd,0["room:join",{"room":"all"}]' :
     '{"event":"room:join","data":{"room":"all"},"id":1}');
 
@@ -23,6 +26,9 @@ function onText(c, t) {
 	if (c.step === 0 && sio) {
 		c.sock.write(connectPacket);
 		c.step = 1;
+	} else if (c.step === 1 && sio && token !== undefined) {
+		state[t.startsWith(`40${nsp},{"sid"`) ? 'joined' : 'bad']++;
+		c.step = 3;
 	} else if (c.step === 1 && sio) {
 		c.sock.write(join);
 		c.step = 2;
