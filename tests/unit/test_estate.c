@@ -46,6 +46,13 @@ hub_move_failed(struct hub_move *m)
 	assert_ptr_equal(m, &world);
 }
 
+const char *
+hub_move_part(struct hub_move *m)
+{
+	(void)m;
+	return ("client");
+}
+
 /* --- sessions over polling, and parked ones: three of each ---------------- */
 
 struct poller {

@@ -36,7 +36,7 @@ static struct world {
 	bool		 settles;	/*   until they have settled, */
 	unsigned	 vain;		/*   or not even then: so often */
 	bool		 no_memory;
-	unsigned	 failed, settled;
+	unsigned	 failed, refused, settled;
 	unsigned	 items, sockets; /* of a STATE, the most */
 	unsigned	 batches;
 	uint64_t	 batch;		/* of the last PREPARE */
@@ -274,10 +274,18 @@ fake_left(void *arg)
 	return (count(HERE));
 }
 
+static void
+fake_refused(void *arg, const struct give_item *item)
+{
+	(void)arg;
+	assert_non_null(item->what);
+	w.refused++;
+}
+
 static const struct give_calls calls = { .any = fake_any,
 	.begin = fake_begin, .next = fake_next,
 	.save = fake_save, .thaw = fake_thaw, .moved = fake_moved,
-	.failed = fake_failed, .settle = fake_settle, .left = fake_left };
+	.failed = fake_failed, .refused = fake_refused, .settle = fake_settle, .left = fake_left };
 
 static void
 begin(uint64_t share)
@@ -453,6 +461,7 @@ what_is_not_loaded_stays(void **state)
 	assert_int_equal(count(HERE), CONNS - 16);
 	assert_counted(moves_refused, 16);
 	assert_int_equal(w.failed, 1);
+	assert_int_equal(w.refused, 1);
 	w.takes = 0;
 	turns(200);
 	assert_int_equal(count(GONE), 16);

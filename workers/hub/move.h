@@ -37,6 +37,9 @@ void	hub_move_free(struct hub_move **);
  * not relied on. */
 void	hub_move_failed(struct hub_move *);
 
+/* heir: the part, in a word, that could not be loaded; once. */
+const char *hub_move_part(struct hub_move *);
+
 /* Some client of this worker waits for another worker's count. */
 bool	hub_pending_acks(const struct hub *);
 /* Questions of back ends are open, to which clients that were given away, or

@@ -26,6 +26,7 @@ hub_move_new(struct hub *h, bool giving, uint16_t peer)
 	m->magic = HUB_MOVE_MAGIC;
 	m->hub = h;
 	m->giving = giving;
+	m->part = MOVE_HOSTS;
 	m->peer = peer;
 	return (m);
 }
@@ -49,6 +50,16 @@ hub_move_failed(struct hub_move *m)
 {
 	CHECK_MAGIC(m, HUB_MOVE_MAGIC);
 	book_renew(m->book);
+}
+
+const char *
+hub_move_part(struct hub_move *m)
+{
+	const char *part = m->part;
+
+	CHECK_MAGIC(m, HUB_MOVE_MAGIC);
+	m->part = MOVE_HOSTS;
+	return (part);
 }
 
 bool

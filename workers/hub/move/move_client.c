@@ -247,9 +247,20 @@ static bool
 move_load_parts(struct hub_move *m, struct client *c,
     const struct principals *all, struct state_in *in, enum reason *why)
 {
-	return (move_load_queue(c, m->book, in) &&
-	    move_load_sessions(c, all, in, why) &&
-	    ask_load(c, m->peer, in) && lag_load(c, in) && state_end(in));
+	m->part = "queue";
+	if (!move_load_queue(c, m->book, in))
+		return (false);
+	m->part = "sessions";
+	if (!move_load_sessions(c, all, in, why))
+		return (false);
+	m->part = "questions";
+	if (!ask_load(c, m->peer, in))
+		return (false);
+	m->part = "cursors";
+	if (!lag_load(c, in))
+		return (false);
+	m->part = "end";
+	return (state_end(in));
 }
 
 static struct client *
@@ -270,8 +281,12 @@ move_load_client(struct hub_move *m, struct outq *out,
 	if (gone)
 		*why = REASON_rights_lost;
 	/* what is missing in a room would be given to it, too, which has it */
-	if (!move_load_parts(m, c, all, in, why) || store_heals_any(c))
+	if (!move_load_parts(m, c, all, in, why)) {
 		client_unload(&c);
+	} else if (store_heals_any(c)) {
+		m->part = "rooms";
+		client_unload(&c);
+	}
 	return (c);
 }
 
@@ -298,6 +313,7 @@ client_load(struct hub_move *m, struct state_in *in, struct outq *out,
 
 	CHECK_MAGIC(m, HUB_MOVE_MAGIC);
 	*why = REASON__MAX;
+	m->part = "client";
 	principals_init(&all);
 	if (state_section(in, MOVE_TAG, &version, &body) &&
 	    version == MOVE_VERSION && book_open_in(m->book, &body)) {
@@ -306,9 +322,11 @@ client_load(struct hub_move *m, struct state_in *in, struct outq *out,
 			c = move_load_client(m, out, &all, kind, &body, why);
 	}
 	principals_fini(&all);
-	if (c != NULL)
+	if (c != NULL) {
+		m->part = MOVE_HOSTS;
 		move_recheck(c, why);
-	else
+	} else {
 		outq_kill(&m->hub->out, out);
+	}
 	return (c);
 }

@@ -16,6 +16,9 @@ struct hub_move {
 	uint16_t	 peer;		/* slot of the other */
 	struct hub	*hub;
 	struct book	*book;
+	const char	*part;		/* in a word: what is being loaded, or could
+					 * not be */
+#define MOVE_HOSTS	"connection"	/* all but its client */
 };
 
 #endif

@@ -401,8 +401,8 @@ lag_save(const struct client *c, struct buf *b)
 	state_close(b, at);
 }
 
-/* A namespace or a room that the configuration has no more is none to read on
- * in: its client is told. */
+/* Who cannot read on is told: in a namespace or a room that the configuration has
+ * no more, or where as many do as may. */
 static bool
 lag_load_one(struct client *c, struct state_in *in)
 {
@@ -424,10 +424,10 @@ lag_load_one(struct client *c, struct state_in *in)
 		return (true);
 	if (m->lags)
 		return (false);
-	if (!conf_room_keeps(m->session->ns, name) || m->session->ns->journals)
+	if (!conf_room_keeps(m->session->ns, name) ||
+	    m->session->ns->journals ||
+	    lag_new(m, epoch, offset, since_ms) == NULL)
 		gap_to_session(c->hub, m->session, name, since_ms);
-	else if (lag_new(m, epoch, offset, since_ms) == NULL)
-		return (false);
 	return (true);
 }
 

@@ -3,9 +3,11 @@
  */
 #include "worker/handover/estate.h"
 
+#include <inttypes.h>
 #include <unistd.h>
 
 #include "hub/move.h"
+#include "sys/log.h"
 #include "worker/engineio/polling.h"
 #include "worker/engineio/polling_save.h"
 #include "worker/handover/give.h"
@@ -308,6 +310,38 @@ estate_failed(void *arg)
 	hub_move_failed(e->move);
 }
 
+static const char *
+estate_word(unsigned kind)
+{
+	switch ((enum estate_kind)kind) {
+	case ESTATE_CONN:
+		return ("connection");
+	case ESTATE_POLLER:
+		return ("polling");
+	case ESTATE_SOCKJS:
+		return ("sockjs");
+	case ESTATE_PARKED:
+		return ("recovery");
+	}
+	return ("unknown");
+}
+
+static void
+estate_refused(void *arg, const struct give_item *item)
+{
+	static struct log_rate rate;
+	char name[CONN_NAME_MAX] = "-";
+	struct estate *e = arg;
+	uint64_t held;
+
+	if (!log_rate(&rate, e->w->now, &held))
+		return;
+	if (item->kind == ESTATE_CONN)
+		(void)conn_name(item->what, name);
+	log_warnx("handover_not_taken kind=%s client=%s held=%" PRIu64,
+	    estate_word(item->kind), name, held);
+}
+
 static void
 estate_settle(void *arg)
 {
@@ -329,6 +363,7 @@ estate_gives(struct estate *e)
 		.begin = estate_begin, .next = estate_next,
 		.save = estate_save, .thaw = estate_thaw,
 		.moved = estate_moved, .failed = estate_failed,
+		.refused = estate_refused,
 		.settle = estate_settle, .left = estate_give_left });
 }
 
@@ -392,11 +427,9 @@ estate_load_parked(struct estate *e, struct state_in *in)
 }
 
 static void *
-estate_load(void *arg, unsigned kind, struct state_in *in, const int *fds,
-    unsigned n)
+estate_load_kind(struct estate *e, unsigned kind, struct state_in *in,
+    const int *fds, unsigned n)
 {
-	struct estate *e = arg;
-
 	if (kind == ESTATE_CONN && n == 1)
 		return (estate_load_conn(e, in, fds[0]));
 	if (kind == ESTATE_POLLER && n <= POLLER_CONNS_MAX)
@@ -407,6 +440,22 @@ estate_load(void *arg, unsigned kind, struct state_in *in, const int *fds,
 		return (estate_load_parked(e, in));
 	estate_close(fds, n);
 	return (NULL);
+}
+
+static void *
+estate_load(void *arg, unsigned kind, struct state_in *in, const int *fds,
+    unsigned n)
+{
+	static struct log_rate rate;
+	struct estate *e = arg;
+	void *what = estate_load_kind(e, kind, in, fds, n);
+	uint64_t held;
+
+	if (what == NULL && log_rate(&rate, e->w->now, &held))
+		log_warnx("handover_not_loaded kind=%s part=%s held=%" PRIu64,
+		    estate_word(kind), kind == ESTATE_PARKED ? "session" :
+		    hub_move_part(e->move), held);
+	return (what);
 }
 
 /* They are counted as ended with a giver that has died, so they are new. */

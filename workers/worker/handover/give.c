@@ -306,6 +306,7 @@ give_note_refusals(struct give *g, uint64_t bits)
 	g->failed += g->nitems - loaded;
 	g->refusals = loaded == 0 ? g->refusals + 1 : 0;
 	g->up->failed(g->up->arg);
+	g->up->refused(g->up->arg, &g->items[__builtin_ctzll(~bits)]);
 	give_pause(g, g->refusals > GIVE_SULK ? GIVE_SULK_MS : GIVE_PAUSE_MS);
 }
 

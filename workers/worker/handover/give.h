@@ -47,8 +47,9 @@ struct give_calls {
 		    int *fds);
 	void	(*thaw)(void *arg, const struct give_item *);
 	void	(*moved)(void *arg, const struct give_item *);
-	/* Not all that was saved has been loaded. */
+	/* Not all that was saved has been loaded; of that: one. */
 	void	(*failed)(void *arg);
+	void	(*refused)(void *arg, const struct give_item *);
 	/* Those that stay wait for counts of other workers: the end of that,
 	 * soon. */
 	void	(*settle)(void *arg);
