@@ -12,6 +12,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include <errno.h>
 #include <poll.h>
 
 #include <stdio.h>
@@ -33,6 +34,7 @@ struct small_worker {
 	struct worker	*w;
 	struct heritage	 h;
 	int		 handover[2];
+	struct loop_hooks hooks;
 	bool		 turning;
 };
 
@@ -86,7 +88,7 @@ small_before_wait(void *arg)
 {
 	struct small_worker *s = arg;
 
-	worker_before_wait(s->w);
+	s->hooks.before_wait(s->w);
 	if (!s->turning)
 		loop_stop(s->w->loop);
 	s->turning = false;
@@ -95,7 +97,9 @@ small_before_wait(void *arg)
 static inline void
 small_after_wait(void *arg)
 {
-	worker_after_wait(((struct small_worker *)arg)->w);
+	struct small_worker *s = arg;
+
+	s->hooks.after_wait(s->w);
 }
 
 static inline bool
@@ -147,6 +151,7 @@ small_worker_new(struct small_world *world, const struct conf *conf)
 	worker_open_shm(w);
 	worker_open_conns(w);
 	worker_open_hub(w);
+	s->hooks = worker_hooks(w);
 	w->fd_clients = w->fd_passed = w->fd_status = 1024;
 	loop_hooks(w->loop, &hooks);
 	return (s);
@@ -168,7 +173,7 @@ small_turns(struct small_worker *s)
 {
 	unsigned i;
 
-	for (i = 0; i < 8 || (worker_busy(s->w) && i < 10000); i++)
+	for (i = 0; i < 8 || (s->hooks.busy(s->w) && i < 10000); i++)
 		small_turn(s);
 }
 

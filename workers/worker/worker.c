@@ -3,23 +3,18 @@
  * mean is decided by the hub.  Everything that happens in a turn is sent at
  * its end: the queues of clients, then the envelopes for the relay.
  *
- * This is the roof: it makes the parts, says what is done for a connection in
- * each of its states and with a request of each route, is what the hub asks of
- * its host, and leads the turn.
+ * This is the roof: it makes the parts, and says what is done for a connection in
+ * each of its states and with a request of each route.  ports.c is what the hub
+ * asks of its host, turn.c leads the turn.
  */
-#include "worker/worker.h"
+#include "worker/roof.h"
 
-#include <sys/random.h>
-
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "base/coverage.h"
-#include "hub/client.h"
 #include "shm/count.h"
 #include "shm/interest.h"
 #include "shm/presence.h"
@@ -38,8 +33,6 @@
 #include "worker/handover/handover.h"
 #include "worker/http/body.h"
 #include "worker/http/coded.h"
-#include "worker/http/handshakes.h"
-#include "worker/http/refusal.h"
 #include "worker/http/request.h"
 #include "worker/leave.h"
 #include "worker/longpoll/longpoll.h"
@@ -58,7 +51,6 @@
 #include "worker/sse/sse.h"
 #include "worker/websocket/frames.h"
 #include "worker/websocket/upgrade.h"
-
 
 /* --- connections --------------------------------------------------------- */
 
@@ -164,259 +156,6 @@ static const struct route_row worker_routes[ROUTE__MAX] = {
 		.serve = status_metrics, .status = true },
 };
 
-/* --- the hub's ports ----------------------------------------------------- */
-
-/* A client lives on a connection, or on a session over polling. */
-static void *
-worker_host_of(const struct client *cl)
-{
-	return (container_of(client_out(cl), struct host, outq));
-}
-
-/* What its client is, is told now: its session may go in a moment. */
-static void
-worker_close_conn(struct conn *c, const struct client *cl, enum reason r)
-{
-	conn_close(c, r);
-	if (c->parting && !c->frozen && !c->recorded)
-		conn_record_end(c, cl);
-}
-
-static void
-worker_port_close(void *host, struct client *cl, enum reason r)
-{
-	struct host *h = worker_host_of(cl);
-
-	(void)host;
-	if (h->magic == POLLER_MAGIC)
-		polling_close(worker_host_of(cl), r);
-	else if (h->magic == SOCKJS_MAGIC)
-		sockjs_close(worker_host_of(cl), r);
-	else
-		worker_close_conn(worker_host_of(cl), cl, r);
-}
-
-static void
-worker_port_rearm(void *host, struct client *cl)
-{
-	struct host *h = worker_host_of(cl);
-
-	(void)host;
-	if (h->magic == POLLER_MAGIC)
-		polling_rearm(worker_host_of(cl));
-	else if (h->magic == SOCKJS_MAGIC)
-		sockjs_rearm(worker_host_of(cl));
-	else
-		conn_rearm(worker_host_of(cl));
-}
-
-static bool
-worker_port_bus_send(void *host, const struct bus_envelope *e)
-{
-	struct worker *w = host;
-
-	return (bus_port_send(w->bus, e));
-}
-
-static bool
-worker_port_bus_is_behind(void *host)
-{
-	const struct worker *w = host;
-
-	return (bus_port_is_behind(w->bus));
-}
-
-static bool
-worker_port_redis_is_away(void *host)
-{
-	return (status_redis_is_away(host));
-}
-
-static void
-worker_port_flush(void *host, struct outq *q)
-{
-	const unsigned magic = container_of(q, struct host, outq)->magic;
-
-	(void)host;
-	if (magic == POLLER_MAGIC)
-		polling_flush(q);
-	else if (magic == SOCKJS_MAGIC)
-		sockjs_flush(q);
-	else
-		conn_flush(q);
-}
-
-/* One that has no number has not been told of: it opens in a moment, with all
- * this. */
-static void
-worker_port_noted(void *host, struct client *cl, const struct client_noted *n)
-{
-	struct host *h = worker_host_of(cl);
-
-	(void)host;
-	if (h->magic == POLLER_MAGIC)
-		polling_note(worker_host_of(cl), n);
-	else if (h->magic == SOCKJS_MAGIC)
-		sockjs_note(worker_host_of(cl), n);
-	else
-		conn_record_note(worker_host_of(cl), n);
-}
-
-static void
-worker_refill(uint8_t *p, size_t n)
-{
-	ssize_t r;
-
-	while (n > 0) {
-		r = getrandom(p, n, 0);
-		if (r == -1 && errno == EINTR)
-			continue;
-		MUST(r > 0);
-		p += r;
-		n -= (size_t)r;
-	}
-}
-
-/* Bytes of the kernel's generator, buffered. */
-static void
-worker_port_random(void *host, void *p, size_t n)
-{
-	struct worker *w = host;
-	uint8_t *from;
-
-	if (n > sizeof w->random) {
-		worker_refill(p, n);
-		return;
-	}
-	if (n > w->nrandom) {
-		worker_refill(w->random, sizeof w->random);
-		w->nrandom = sizeof w->random;
-	}
-	w->nrandom -= n;
-	from = w->random + w->nrandom;
-	memcpy(p, from, n);
-	explicit_bzero(from, n);	/* each byte once */
-}
-
-/* --- the turn ------------------------------------------------------------ */
-
-/* Those that have no connection of their own. */
-static void
-worker_sessions_go_on(struct worker *w)
-{
-	polling_go_on(w->polling);
-	sockjs_go_on(w->sockjs);
-}
-
-static void
-worker_after_wait(void *arg)
-{
-	struct worker *w = arg;
-	const struct heritage *h = w->h;
-
-	w->now = loop_now(w->loop);
-	w->wall = loop_wall(w->loop);
-	slots_quiesce_leave(h->segment, (unsigned)h->slot);
-	slot_heartbeat(h->segment, (unsigned)h->slot, w->now.us);
-	slot_does(w->row, SLOT_RESUMING);
-	counter_add(COUNTER_loop_turns, 1);
-	hub_time(w->hub, w->now, w->wall);
-	/* connections, sessions over polling: each in front in turn */
-	w->other_turn = !w->other_turn;
-	if (w->other_turn)
-		worker_sessions_go_on(w);
-	conn_turn_start(w);
-	if (!w->other_turn)
-		worker_sessions_go_on(w);
-}
-
-static void
-worker_turn_end(struct worker *w)
-{
-	bool again;
-
-	/* leaving may be news for others, and sending may find dead sockets */
-	do {
-		conn_part_all(w);
-		hub_turn_end(w->hub);
-		/* no batch is open any more */
-		again = polling_turn_end(w->polling);
-		again |= sockjs_turn_end(w->sockjs);
-		conn_write_later(w);
-	} while (w->parting != NULL || again);
-	conn_free_doomed(w);
-	polling_free_doomed(w->polling);
-	sockjs_free_doomed(w->sockjs);
-}
-
-static void
-worker_before_wait(void *arg)
-{
-	struct worker *w = arg;
-	struct mono now;
-
-	/* what a client or back end is told was done is out of our hands,
-	 * should we die now */
-	slot_does(w->row, SLOT_BUS_WRITING);
-	bus_port_flush(w->bus);
-	slot_does(w->row, SLOT_ENDING);
-	worker_turn_end(w);
-	coded_turn_end(w->coded);
-	slot_does(w->row, SLOT_BUS_WRITING);
-	bus_port_flush(w->bus);
-	if (handover_turn_end(w->handover)) {
-		worker_turn_end(w);
-		bus_port_flush(w->bus);
-	}
-	leave_finish(w);
-	now = mono_now();
-	hub_written(w->hub, now);
-	histogram_add(HISTOGRAM_loop_turn_us, now.us - w->now.us);
-	slot_does(w->row, SLOT_WAITING);
-	slots_quiesce_enter(w->h->segment, (unsigned)w->h->slot);
-}
-
-static bool
-worker_busy(void *arg)
-{
-	const struct worker *w = arg;
-
-	return (!later_empty(w->later) || polling_busy(w->polling) ||
-	    sockjs_busy(w->sockjs) ||
-	    hub_busy(w->hub) || handover_busy(w->handover));
-}
-
-static void
-worker_second(struct worker *w)
-{
-	stats_heartbeat(w->h->stats, (unsigned)w->h->slot, w->wall);
-	if (!bus_port_up(w->bus))
-		control_ask_bus(w);
-	handshakes_second(w);
-	crowd_second(w);
-	if (w->h->confine != NULL)
-		w->h->confine->second();
-	coverage_save();
-}
-
-static void
-worker_tick(struct timer *t, struct mono now)
-{
-	struct worker *w = container_of(t, struct worker, tick);
-
-	slot_does(w->row, SLOT_TICK);
-	timer_start(w->wheel, t, mono_add_ms(now, WORKER_TICK_MS),
-	    worker_tick);
-	hub_tick(w->hub);
-	accept_tick(w);
-	parcel_tick(w->parcels);
-	leave_tick(w);
-	if (w->second.us <= now.us) {
-		w->second = mono_add_ms(now, 1000);
-		worker_second(w);
-	}
-}
-
 /* --- start and end ------------------------------------------------------- */
 
 static void
@@ -476,18 +215,7 @@ worker_open_hub(struct worker *w)
 		.slot = (uint16_t)h->slot,
 		.generation = (uint16_t)h->generation,
 		.node_id = h->node_id,
-		.ports = { .host = w, .close = worker_port_close,
-			.rearm = worker_port_rearm,
-			.bus_send = worker_port_bus_send,
-			.bus_is_behind = worker_port_bus_is_behind,
-			.redis_is_away = worker_port_redis_is_away,
-			.flush = worker_port_flush,
-			.answered = api_answered,
-			.polled = longpoll_answered,
-			.refused = refusal_token,
-			.unpublished = refusal_publish,
-			.noted = worker_port_noted,
-			.random = worker_port_random },
+		.ports = worker_ports(w),
 	};
 	const struct bus_port_calls up = { .arg = w, .frame = worker_bus_frame,
 		.lost = worker_bus_lost };
@@ -546,9 +274,7 @@ worker_open_conns(struct worker *w)
 static void
 worker_start(struct worker *w)
 {
-	const struct loop_hooks hooks = { .before_wait = worker_before_wait,
-		.after_wait = worker_after_wait, .busy = worker_busy,
-		.arg = w };
+	const struct loop_hooks hooks = worker_hooks(w);
 	struct ipc_msg m;
 
 	loop_hooks(w->loop, &hooks);
