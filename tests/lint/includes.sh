@@ -9,7 +9,7 @@ cd "${1:-.}"
 # a library has one home
 homes() {
 	cat <<'EOF'
-openssl/	src/base/key/certificate.c src/base/key/identity.c src/base/key/ocsp.c src/base/digest.c src/base/key/pkey.c workers/relay/redis/secure.c workers/worker/net/subject.c workers/worker/net/tls.c
+openssl/	src/base/key/certificate.c src/base/key/identity.c src/base/key/ocsp.c src/base/digest.c src/base/key/pkey.c src/base/key/pkey_int.h src/base/key/pkey_read.c workers/relay/redis/secure.c workers/worker/net/subject.c workers/worker/net/tls.c workers/worker/net/tls_ctx.c workers/worker/net/tls_int.h
 wslay/		src/proto/ws_slow.c
 jwt.h		src/proto/token.c
 jansson.h	src/proto/token.c src/proto/jwk.c
