@@ -1,5 +1,6 @@
 /*
- * The inside of keep_sessions_far.h: keep_sessions_far.c (what is written),
+ * The inside of keep_sessions_far.h: keep_sessions_far.c (what is to be written, and
+ * when), keep_sessions_write.c (a batch of it),
  * keep_sessions_fetch.c (what is taken, and what hosts say of that),
  * keep_sessions_script.c (what Redis does at once).
  */
@@ -109,8 +110,22 @@ void	far_node(const struct keep *, char node[17]);
 void	far_put_user(struct buf *b, bool has_user, struct slice user);
 /* Some buffer has had no memory. */
 bool	far_oom(struct sessions_far *);
+/* Its last state is to be written; is written, or as good as that. */
+void	far_set_due(struct sessions_far *, struct stored *);
+void	far_set_written(struct sessions_far *, struct stored *);
+/* Redis is to be told that it has ended. */
+void	far_add_end(struct sessions_far *, struct slice nsp,
+	    const char pid[STORED_PID]);
 /* It is another host's: it ends here, and nobody is told. */
 void	far_lose(struct keep *, struct stored *);
+
+/* --- keep_sessions_write.c ------------------------------------------------*/
+
+/* A batch goes; false: none does now. */
+bool	far_write_some(struct keep *);
+/* It was not written: all of it is due again. */
+void	far_again(struct far_batch *);
+void	far_free_batch(struct far_batch *);
 
 /* --- keep_sessions_fetch.c ------------------------------------------------*/
 
