@@ -470,6 +470,7 @@ struct conf {
 	bool		 keeps_handshakes;	/* any of these */
 	struct conf_route *routes;
 	size_t		 nroutes;
+	bool		 keeps_trace;	/* some go to back ends */
 	void		*ns_index;	/* private to index.c */
 	int		*lines;		/* private to read/line.c */
 	struct conf_file *files;

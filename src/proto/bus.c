@@ -25,7 +25,7 @@ bus_publication(struct bus_envelope *e, enum bus_kind kind)
 	struct bus_publish *p = &e->publish;
 
 	bus_of_kind(e, kind);
-	p->nsp = p->event = p->args = p->meta = slice_of(NULL, 0);
+	p->nsp = p->event = p->args = p->meta = p->trace = slice_of(NULL, 0);
 	p->offset = p->once = p->epoch = p->conflate = slice_of(NULL, 0);
 	p->nattach = 0;
 	p->kept = p->timeout_ms = p->sent_us = 0;

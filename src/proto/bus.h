@@ -175,6 +175,8 @@ struct bus_publish {
 	struct slice	 offset;	/* raw JSON string or empty */
 	struct slice	 once;		/* id that a back end gave: delivered
 					 * once on each host; or empty */
+	struct slice	 trace;		/* the same: BUS_FORWARD: names of the
+					 * request by which the client came */
 	struct slice	 attachments[BUS_ATTACHMENTS_MAX];
 	size_t		 nattach;
 	struct slice	 epoch;		/* of the history that it is kept in; or

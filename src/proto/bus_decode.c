@@ -88,6 +88,8 @@ bus_take_publish(struct bus_publish *p, enum tag tag, struct slice s)
 		return (bus_take_slice(&p->once, s));
 	case TAG_CONFLATE:
 		return (bus_take_slice(&p->conflate, s));
+	case TAG_TRACE:
+		return (bus_take_slice(&p->trace, s));
 	case TAG_ATTACHMENT:
 		return (bus_take_member(p->attachments, &p->nattach,
 		    BUS_ATTACHMENTS_MAX, s));

@@ -72,6 +72,7 @@ bus_put_publish(struct bus_writer *w, const struct bus_publish *p)
 	bus_put_slice(w, TAG_OFFSET, p->offset);
 	bus_put_slice(w, TAG_ONCE, p->once);
 	bus_put_slice(w, TAG_CONFLATE, p->conflate);
+	bus_put_slice(w, TAG_TRACE, p->trace);
 	bus_put_audience(w, &p->to);
 	bus_put_list(w, TAG_ATTACHMENT, p->attachments, p->nattach,
 	    BUS_ATTACHMENTS_MAX);

@@ -34,6 +34,7 @@ bus_same_publish(const struct bus_publish *a, const struct bus_publish *b)
 	    slice_eq(a->args, b->args) && slice_eq(a->meta, b->meta) &&
 	    slice_eq(a->offset, b->offset) && slice_eq(a->once, b->once) &&
 	    slice_eq(a->conflate, b->conflate) &&
+	    slice_eq(a->trace, b->trace) &&
 	    bus_same_list(a->attachments, a->nattach, b->attachments,
 	    b->nattach) && slice_eq(a->epoch, b->epoch) &&
 	    a->kept == b->kept && a->timeout_ms == b->timeout_ms &&

@@ -33,6 +33,7 @@ entries_are_json(void **state)
 	p->once = SLICE("id");
 	p->event = SLICE("\"say\\n\"");
 	p->args = SLICE("{\"a\":1},2");
+	p->trace = SLICE("{\"request_id\":\"r\"}");
 	p->attachments[0] = SLICE("bytes");
 	p->attachments[1] = slice_of(bytes, sizeof bytes);
 	p->nattach = 2;
@@ -47,7 +48,8 @@ entries_are_json(void **state)
 	    "\"source\":\"0123\",\"epoch\":\"4567\",\"entries\":["
 	    "{\"seq\":1,\"type\":\"begin\",\"ts\":7},"
 	    "{\"seq\":3,\"type\":\"event\",\"ts\":8,\"id\":\"id\","
-	    "\"user\":\"a\\\"\xc3\xa9\",\"event\":\"say\\n\","
+	    "\"user\":\"a\\\"\xc3\xa9\","
+	    "\"trace\":{\"request_id\":\"r\"},\"event\":\"say\\n\","
 	    "\"data\":[{\"a\":1},2],\"attachments\":[\"Ynl0ZXM=\","
 	    "\"AP8=\"]}]}"), __FILE__, __LINE__);
 	assert_true(json_valid(buf_unread(&out)));

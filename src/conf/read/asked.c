@@ -30,6 +30,7 @@ asked_by_event(struct conf *conf, const struct conf_event *event)
 		conf->keeps_address |=
 		    event->members[i].from == CONF_FROM_ADDRESS;
 	}
+	conf->keeps_trace |= conf_event_forwards(event) || event->asks;
 	for (i = 0; i < event->nthen; i++)
 		asked_by_event(conf, &event->then[i]);
 }
@@ -58,5 +59,5 @@ conf_asked_note(struct conf *conf)
 	for (i = 0; i < conf->nnamespaces; i++)
 		asked_by_namespace(conf, &conf->namespaces[i]);
 	conf->keeps_handshakes = conf->query.n != 0 || conf->headers.n != 0 ||
-	    conf->keeps_address;
+	    conf->keeps_address || conf->keeps_trace;
 }

@@ -1,6 +1,6 @@
 /*
  * What is kept of the request by which a client came, where rules or back ends
- * ask for some of it: {"address","query":{...},"headers":{...}}, as JSON.  It
+ * ask for some of it: {"trace":{...},"address","query":{...},"headers":{...}}, as JSON.  It
  * belongs to the connection: a session that is recovered has that of its new one.
  * Those that keep nothing have none, and pay a bit.
  */

@@ -47,6 +47,8 @@ forward_fill(const struct session *s, const struct forward *f,
 	b->args = f->args;
 	b->once = f->id;
 	b->meta = forward_handshake(s);
+	if (!handshake_value(s, slice_of(NULL, 0), SLICE("trace"), &b->trace))
+		b->trace = slice_of(NULL, 0);
 	b->sent_us = s->hub->wall.ms;
 	b->nattach = f->nattach;
 	if (f->nattach != 0)

@@ -16,7 +16,7 @@ static enum body_form
 body_form(struct slice name)
 {
 	static const char *const raw[] = { "ts", "data", "meta",
-		"handshake" };
+		"handshake", "trace" };
 	size_t i;
 
 	for (i = 0; i < nitems(raw); i++)

@@ -89,6 +89,8 @@ entry_put_event(struct entry_parts *p, const struct bus_publish *e)
 		entry_put(p, "room", e->to.rooms[0]);
 	if (e->meta.n != 0)
 		entry_put(p, "handshake", e->meta);
+	if (e->trace.n != 0)
+		entry_put(p, "trace", e->trace);
 	entry_put_text(p, "event", e->event);
 	entry_put_args(p, e->args);
 	for (i = 0; i < e->nattach; i++) {

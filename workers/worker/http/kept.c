@@ -94,6 +94,18 @@ kept_address(const struct request *rq, struct buf *b)
 	json_escape(b, slice_str(address_text(rq->from.address, 0, text)));
 }
 
+static void
+kept_trace(const struct request *rq, struct buf *b)
+{
+	size_t begin;
+
+	buf_str(b, "{\"trace\":");
+	begin = b->wpos;
+	trace_put(rq, b);
+	if (b->wpos == begin)
+		buf_reset(b);
+}
+
 struct slice
 kept_of(struct request *rq)
 {
@@ -103,6 +115,8 @@ kept_of(struct request *rq)
 	if (likely(!conf->keeps_handshakes))
 		return (slice_of(NULL, 0));
 	buf_reset(b);
+	if (conf->keeps_trace)
+		kept_trace(rq, b);
 	if (conf->keeps_address)
 		kept_address(rq, b);
 	kept_query(rq, b, &conf->query);

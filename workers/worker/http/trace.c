@@ -5,10 +5,13 @@
 
 #include "base/ascii.h"
 #include "base/hash.h"
+#include "proto/json.h"
 #include "shm/segment.h"
 #include "worker/http/request.h"
 #include "worker/net/conn.h"
 #include "worker/worker.h"
+
+#define TRACE_PARENT	55u	/* bytes that each version of it has */
 
 /* What stands in a log line and a header without quotes. */
 static bool
@@ -43,10 +46,10 @@ trace_is_hex(struct slice s)
 static bool
 trace_of_parent(struct slice s, struct slice *id)
 {
-	if (s.n < 55 || s.p[2] != '-' || s.p[35] != '-' || s.p[52] != '-' ||
-	    (slice_starts(s, SLICE("00")) ? s.n != 55 :
+	if (s.n < TRACE_PARENT || s.p[2] != '-' || s.p[35] != '-' || s.p[52] != '-' ||
+	    (slice_starts(s, SLICE("00")) ? s.n != TRACE_PARENT :
 	    !trace_is_hex(slice_of(s.p, 2)) || slice_starts(s, SLICE("ff")) ||
-	    (s.n > 55 && s.p[55] != '-')) || ascii_hex(s.p[53]) < 0 ||
+	    (s.n > TRACE_PARENT && s.p[TRACE_PARENT] != '-')) || ascii_hex(s.p[53]) < 0 ||
 	    ascii_hex(s.p[54]) < 0 || !trace_is_hex(slice_of(s.p + 36, 16)))
 		return (false);
 	*id = slice_of(s.p + 3, 32);
@@ -92,6 +95,33 @@ trace_find(struct request *rq)
 	rq->trace.kept = trace_keeps(rq);
 	if (!rq->trace.kept)
 		trace_make(rq);
+}
+
+void
+trace_put(const struct request *rq, struct buf *b)
+{
+	struct slice id, parent, trace;
+	bool has_id, has_parent;
+
+	if (!rq->trace.kept)
+		return;
+	has_id = http_field(&rq->head, "X-Request-ID", &id) == 1 &&
+	    trace_is_id(id);
+	has_parent = http_field(&rq->head, "traceparent", &parent) == 1 &&
+	    trace_of_parent(parent, &trace);
+	if (!has_id && !has_parent)
+		return;
+	buf_byte(b, '{');
+	if (has_id) {
+		buf_str(b, "\"request_id\":");
+		json_escape(b, id);
+	}
+	if (has_parent) {
+		buf_str(b, has_id ? ",\"traceparent\":" :
+		    "\"traceparent\":");
+		json_escape(b, slice_of(parent.p, TRACE_PARENT));
+	}
+	buf_byte(b, '}');
 }
 
 const char *

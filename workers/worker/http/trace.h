@@ -19,6 +19,10 @@ struct trace {
 
 /* Once it is known who asks: rq->trace. */
 void	trace_find(struct request *);
+/* What a proxy brought, {"request_id","traceparent"}, as JSON, appended; nothing:
+ * it brought none. */
+struct buf;
+void	trace_put(const struct request *, struct buf *);
 /* The line of a response, with CRLF; "": none. */
 #define TRACE_LINE_MAX	(TRACE_ID_MAX + sizeof "X-Request-ID: \r\n")
 const char *trace_line(const struct trace *, char out[TRACE_LINE_MAX]);
