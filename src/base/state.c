@@ -207,3 +207,15 @@ state_end(const struct state_in *in)
 {
 	return (!in->bad && in->p == in->end);
 }
+
+size_t
+state_behind(struct slice s, uint16_t tag)
+{
+	struct state_in in = state_in(s), look = in, body;
+	uint16_t version;
+
+	if (s.n < 2 || state_get_u16(&look) != tag ||
+	    !state_section(&in, tag, &version, &body))
+		return (0);
+	return (s.n - (size_t)(in.end - in.p));
+}

@@ -68,6 +68,8 @@ uint32_t state_get_below(struct state_in *, uint32_t n) MUST_USE;
  */
 bool	state_section(struct state_in *, uint16_t tag, uint16_t *version,
 	    struct state_in *body) MUST_USE;
+/* Bytes of the section with this tag that this begins with; 0: it does not. */
+size_t	state_behind(struct slice, uint16_t tag) MUST_USE;
 /* All was read, and was good. */
 bool	state_end(const struct state_in *) MUST_USE;
 /* It is not what it must be. */

@@ -156,7 +156,7 @@ struct conf_jwt {
 enum {
 	CONF_API_PUBLISH = 1, CONF_API_PRESENCE = 2, CONF_API_DISCONNECT = 4,
 	CONF_API_ROOMS = 8, CONF_API_REVOKE = 16,
-	CONF_API_HISTORY = 32, CONF_API_STATS = 64
+	CONF_API_HISTORY = 32, CONF_API_STATS = 64, CONF_API_HOOKS = 128
 };
 
 struct conf_api_key {
@@ -285,6 +285,8 @@ struct conf_hook {
 	uint64_t	 batch_delay_ms;
 	unsigned	 queue;		/* that wait: entries, */
 	uint64_t	 queue_bytes;	/* and bytes */
+	unsigned	 dead;		/* that were given up, and are kept: */
+	uint64_t	 dead_bytes;	/* so many, and so large */
 	unsigned	 questions;	/* that wait for an answer */
 	enum conf_failure on_failure;
 	bool		 allow_private;
@@ -467,10 +469,10 @@ struct conf {
 	struct conf_names query;	/* ... and of handshakes */
 	struct conf_names headers;
 	bool		 keeps_address;
+	bool		 keeps_trace;	/* some go to back ends */
 	bool		 keeps_handshakes;	/* any of these */
 	struct conf_route *routes;
 	size_t		 nroutes;
-	bool		 keeps_trace;	/* some go to back ends */
 	void		*ns_index;	/* private to index.c */
 	int		*lines;		/* private to read/line.c */
 	struct conf_file *files;

@@ -265,6 +265,14 @@ bus_mark(struct bus_envelope *e, uint64_t batch, bool refused)
 	e->mark.refused = refused;
 }
 
+struct bus_hooks *
+bus_hooks(struct bus_envelope *e, enum bus_hooks_what what)
+{
+	bus_of_kind(e, BUS_HOOKS);
+	e->hooks = (struct bus_hooks){ .what = what };
+	return (&e->hooks);
+}
+
 void
 bus_had(struct bus_envelope *e, const uint64_t slots[2])
 {
@@ -354,6 +362,9 @@ bus_empty(struct bus_envelope *e, enum bus_kind kind)
 		break;
 	case BUS_REVOKE:
 		(void)bus_revoke(e);
+		break;
+	case BUS_HOOKS:
+		bus_hooks(e, BUS_HOOKS_LIST)->what = 0;
 		break;
 	case BUS_SESSION:
 	case BUS_SESSION_TAKE:

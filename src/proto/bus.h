@@ -105,8 +105,11 @@ enum bus_kind {
 	BUS_SESSION,		/* to the relay: what has become of a session */
 	BUS_SESSION_TAKE,	/* to the relay: its client is here */
 	BUS_SESSION_TAKEN,	/* of the relay: answer to it */
-	BUS_SESSION_OVER	/* of the relay: its client is elsewhere.
+	BUS_SESSION_OVER,	/* of the relay: its client is elsewhere.
 				 * Answered with BUS_SESSION: it is away */
+	BUS_HOOKS		/* to the relay: how hooks stand, and what they did
+				 * not take.  Answered with BUS_STREAMED, whose
+				 * frames are JSON, or empty: there is no such hook */
 };
 
 enum {
@@ -172,11 +175,11 @@ struct bus_publish {
 	struct slice	 event;		/* raw JSON string */
 	struct slice	 args;		/* JSON elements without brackets */
 	struct slice	 meta;		/* raw JSON object or empty */
+	struct slice	 trace;		/* the same: BUS_FORWARD: names of the
+					 * request by which the client came */
 	struct slice	 offset;	/* raw JSON string or empty */
 	struct slice	 once;		/* id that a back end gave: delivered
 					 * once on each host; or empty */
-	struct slice	 trace;		/* the same: BUS_FORWARD: names of the
-					 * request by which the client came */
 	struct slice	 attachments[BUS_ATTACHMENTS_MAX];
 	size_t		 nattach;
 	struct slice	 epoch;		/* of the history that it is kept in; or
@@ -340,6 +343,21 @@ struct bus_session {
 	struct slice	 records;	/* workers/relay/store/keep_sessions.h */
 };
 
+enum bus_hooks_what {
+	BUS_HOOKS_LIST = 1,	/* of all */
+	BUS_HOOKS_PAGE,		/* of what was given up: behind since */
+	BUS_HOOKS_RETRY,	/* some of it is to be sent again, */
+	BUS_HOOKS_FORGET	/* or nobody wants it */
+};
+
+struct bus_hooks {
+	uint64_t	 what;		/* enum bus_hooks_what */
+	struct slice	 hook;		/* its name */
+	uint64_t	 since, limit;	/* PAGE */
+	struct slice	 ids;		/* RETRY, FORGET: u64 each, of this host;
+					 * none: all */
+};
+
 struct bus_cut {
 	uint16_t	 giver, heir;	/* slots; one of them says it */
 	uint64_t	 batch;		/* the same in both CUTs */
@@ -390,6 +408,7 @@ struct bus_envelope {
 		struct bus_cut	 cut;
 		struct bus_mark	 mark;
 		struct bus_revoke revoke;
+		struct bus_hooks hooks;
 	};
 };
 
@@ -433,6 +452,7 @@ void	bus_cut(struct bus_envelope *, unsigned giver, unsigned heir,
 void	bus_leave(struct bus_envelope *);
 struct bus_revoke *bus_revoke(struct bus_envelope *);
 void	bus_mark(struct bus_envelope *, uint64_t batch, bool refused);
+struct bus_hooks *bus_hooks(struct bus_envelope *, enum bus_hooks_what);
 
 /* An answer to a frame that these have got; nothing if that is nobody. */
 void	bus_had(struct bus_envelope *, const uint64_t slots[2]);

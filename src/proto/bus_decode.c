@@ -365,6 +365,24 @@ bus_take_mark(struct bus_mark *m, enum tag tag, struct slice s)
 }
 
 static bool
+bus_take_hooks(struct bus_hooks *q, enum tag tag, struct slice s)
+{
+	switch ((unsigned)tag) {
+	case TAG_COUNT:
+		return (bus_take_number(&q->what, s));
+	case TAG_EVENT:
+		return (bus_take_slice(&q->hook, s));
+	case TAG_SINCE:
+		return (bus_take_number(&q->since, s));
+	case TAG_LIMIT:
+		return (bus_take_number(&q->limit, s));
+	case TAG_ARGS:
+		return (bus_take_slice(&q->ids, s));
+	}
+	return (true);
+}
+
+static bool
 bus_take(struct bus_envelope *e, enum tag tag, struct slice s)
 {
 	switch (e->kind) {
@@ -424,6 +442,8 @@ bus_take(struct bus_envelope *e, enum tag tag, struct slice s)
 	case BUS_SESSION_TAKEN:
 	case BUS_SESSION_OVER:
 		return (bus_take_session(&e->session, tag, s));
+	case BUS_HOOKS:
+		return (bus_take_hooks(&e->hooks, tag, s));
 	case BUS_RECOVER_NONE:
 	case BUS_ANSWERS_END:
 	case BUS_LEAVE:
@@ -464,6 +484,8 @@ bus_is_whole(const struct bus_envelope *e)
 	    (e->kind != BUS_HISTORY || (e->history.room.n != 0 &&
 	    e->history.from >= BUS_HISTORY_TOP &&
 	    e->history.from <= BUS_HISTORY_FIRST)) &&
+	    (e->kind != BUS_HOOKS || (e->hooks.what >= BUS_HOOKS_LIST &&
+	    e->hooks.what <= BUS_HOOKS_FORGET)) &&
 	    (e->kind != BUS_CUT || (slotset_fits(e->cut.giver) &&
 	    slotset_fits(e->cut.heir) && e->cut.giver != e->cut.heir &&
 	    (e->from == e->cut.giver || e->from == e->cut.heir))));

@@ -250,6 +250,13 @@ bus_put(struct bus_writer *w, const struct bus_envelope *e)
 	case BUS_STREAMED:
 		bus_put_page(w, &e->page);
 		break;
+	case BUS_HOOKS:
+		bus_put_number(w, TAG_COUNT, e->hooks.what);
+		bus_put_slice(w, TAG_EVENT, e->hooks.hook);
+		bus_put_number(w, TAG_SINCE, e->hooks.since);
+		bus_put_number(w, TAG_LIMIT, e->hooks.limit);
+		bus_put_slice(w, TAG_ARGS, e->hooks.ids);
+		break;
 	case BUS_CUT:
 		bus_put_number(w, TAG_LEAVE, e->cut.giver);
 		bus_put_number(w, TAG_JOIN, e->cut.heir);

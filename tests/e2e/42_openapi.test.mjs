@@ -19,7 +19,7 @@ const api = new OpenApi(new URL('../../packaging/openapi/roostd.yaml',
     import.meta.url).pathname);
 const sha = (k) => crypto.createHash('sha256').update(k).digest('hex');
 const RIGHTS = ['publish', 'presence', 'disconnect', 'rooms', 'revoke',
-	'history', 'stats'];
+	'history', 'stats', 'hooks'];
 const conf = jwt + stopTime + `
 limits { message_bytes = 100KB }
 store { room_bytes = 64KB }
@@ -28,6 +28,8 @@ api { key "all" { sha256 = "${sha('all')}"
           allow = {${RIGHTS.map((r) => `"${r}"`).join(', ')}} }
       key "publisher" { sha256 = "${sha('publish')}" allow = {"publish"} }
       key "reader" { sha256 = "${sha('stats')}" allow = {"stats"} } }
+hook "back" { url = "http://127.0.0.1:9/"
+    secret = "0123456789abcdef0123456789abcdef" }
 namespace "/chat" { auth = optional presence = rooms
     room "course:{id}" { join = open }
     room "kept:{id}" { join = open history = 10 } }
@@ -124,6 +126,8 @@ const good = {
 	getPresence: {}, listRooms: { query: { limit: 1 } },
 	listMembers: { query: { limit: 1 } }, getUser: { query: { limit: 1 } },
 	getHistory: { path: { room: 'kept:1' } }, getStats: {},
+	getHooks: {}, listDead: { query: { limit: 1, cursor: 7 } },
+	retryDead: { body: { ids: [1, 2] } }, forgetDead: { body: { all: true } },
 	getHealth: {}, getHealthWebsocket: {}, getApiHealthWebsocket: {},
 	getLive: {}, getReady: {}, getHealthz: {}, getMetrics: {},
 };
@@ -190,6 +194,10 @@ const wrong = {
 		{ user: 'a', until: 4000000000, exp: 4000000000 },
 		{ user: 'a', until: 'x' }, { user: 'a', reason: 1 },
 		{ user: 'a', unknown: 1 }, { user: 'x'.repeat(256) }],
+	...Object.fromEntries(['retryDead', 'forgetDead'].map((id) => [id, [{},
+		{ ids: [] }, { ids: [0] }, { ids: ['1'] }, { ids: 1 },
+		{ ids: [1.5] }, { all: false }, { all: true, ids: [1] },
+		{ all: true, more: 1 }, { ids: Array(1001).fill(1) }, []]])),
 };
 const bad = {
 	...Object.fromEntries(Object.entries(wrong).map(([id, [b]]) => [id,
@@ -200,9 +208,12 @@ const bad = {
 	listMembers: { path: { room: long } },
 	getUser: { query: { cursor: long } },
 	getHistory: { path: { room: 'kept:1' }, query: { since: 'x' } },
+	listDead: { query: { cursor: 'x' } },
 };
-/* In a namespace that is not there. */
-const elsewhere = (o) => o.path.includes('{namespace}') ?
+/* In a namespace, or of a hook, that is not there. */
+const elsewhere = (o) => o.path.includes('{hook}') ?
+    { ...good[o.id], path: { hook: 'nope' } } :
+    o.path.includes('{namespace}') ?
     { ...good[o.id], path: { ...good[o.id].path, namespace: 'nope' } } :
     { ...good[o.id], body: { ...good[o.id].body, namespace: 'nope' } };
 
@@ -223,6 +234,13 @@ async function still(f) {
 	} finally {
 		process.kill(pid, 'SIGCONT');
 	}
+}
+/* All of them at once: each waits until its time is over. */
+let hooks;
+async function withoutHooks(o) {
+	const all = api.operations.filter((x) => x.path.startsWith('/api/v1/hooks'));
+	hooks ??= still(() => Promise.all(all.map((x) => call(x, good[x.id]))));
+	return (await hooks)[all.indexOf(o)];
 }
 async function leaving(o) {
 	const k = await Daemon.start({ workers: 1,
@@ -270,6 +288,8 @@ const how = {
 			room: 'kept:1', event: 'e' } })),
 		getHistory: () => still(() => call(o, good.getHistory)),
 		revoke: () => full(o),
+		getHooks: () => withoutHooks(o), listDead: () => withoutHooks(o),
+		retryDead: () => withoutHooks(o), forgetDead: () => withoutHooks(o),
 		getReady: () => leaving(o), getHealthz: () => leaving(o),
 	})[o.id](),
 };

@@ -125,6 +125,12 @@ bus_same_what(const struct bus_envelope *a, const struct bus_envelope *b)
 		    a->revoke.moment == b->revoke.moment &&
 		    a->revoke.until == b->revoke.until &&
 		    slice_eq(a->revoke.reason, b->revoke.reason));
+	case BUS_HOOKS:
+		return (a->hooks.what == b->hooks.what &&
+		    slice_eq(a->hooks.hook, b->hooks.hook) &&
+		    a->hooks.since == b->hooks.since &&
+		    a->hooks.limit == b->hooks.limit &&
+		    slice_eq(a->hooks.ids, b->hooks.ids));
 	case BUS_SESSION:
 	case BUS_SESSION_TAKE:
 	case BUS_SESSION_TAKEN:

@@ -203,14 +203,26 @@ def code_environment(folders, also=()):
     return environment
 
 
+# What is behind a name: /api/v1/users/USER, hooks/NAME.
+USERS, HOOKS = r'DISCONNECT|ROOMS_ORDER', r'HOOKS\w*'
+
+
+def orders(text, routes):
+    return re.findall(r'\{ SLICE\("(/[\w/]+)"\),\s+(ROUTE_(?:' + routes + r'))\b',
+                      text)
+
+
 def code_paths():
     text = read('workers/worker/http/route.c')
     out = set(re.findall(r'\{ "(/[^"]*)",\s+ROUTE_', text)) - {'/demo'}
     for m in re.finditer(r'SLICE\("(/api/v1/[^"]*)/"\)', text):
         if m.group(1) == '/api/v1/users':
             out.add('/api/v1/users/USER')
-            for order in re.findall(r'\{ SLICE\("(/\w+)"\)', text):
+            for order, _ in orders(text, USERS):
                 out.add('/api/v1/users/USER' + order)
+        elif m.group(1) == '/api/v1/hooks':
+            for order, _ in orders(text, HOOKS):
+                out.add('/api/v1/hooks/NAME' + order)
         elif m.group(1) == '/api/v1/history':
             out.add(m.group(1) + '/NS/ROOM')
         elif m.group(1) == '/api/v1/rooms':
@@ -227,7 +239,8 @@ def code_paths():
 # What browsers and clients use is no business of back ends.
 CLIENTS = {'ROUTE_NONE', 'ROUTE_ROOT', 'ROUTE_ENGINE', 'ROUTE_PLAIN', 'ROUTE_SSE', 'ROUTE_POLL', 'ROUTE_SOCKJS',
            'ROUTE_DEMO', 'ROUTE_DEMO_MOVED'}
-PARTS = {'NS': '{namespace}', 'ROOM': '{room}', 'USER': '{user}'}
+PARTS = {'NS': '{namespace}', 'ROOM': '{room}', 'USER': '{user}',
+         'NAME': '{hook}'}
 
 
 def code_operations():
@@ -236,8 +249,8 @@ def code_operations():
                            read('workers/worker/worker.c')))
     text = read('workers/worker/http/route.c')
     at = [(p, r) for p, r in re.findall(r'\{ "(/[^"]*)",\s+(ROUTE_\w+)', text)]
-    at += [('/api/v1/users/USER' + p, r) for p, r in
-           re.findall(r'\{ SLICE\("(/\w+)"\),\s+(ROUTE_\w+)', text)]
+    at += [('/api/v1/users/USER' + p, r) for p, r in orders(text, USERS)]
+    at += [('/api/v1/hooks/NAME' + p, r) for p, r in orders(text, HOOKS)]
     below = {'ROUTE_PRESENCE': ['presence/NS', 'presence/NS/USER'],
              'ROUTE_HISTORY': ['history/NS/ROOM'],
              'ROUTE_ROOMS': ['rooms/NS', 'rooms/NS/ROOM'],

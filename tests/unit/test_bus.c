@@ -201,6 +201,12 @@ one_of_kind(enum bus_kind kind)
 			.name = SLICE("ann"), .moment = UINT32_MAX,
 			.until = 9, .reason = SLICE("\"why\"") };
 		break;
+	case BUS_HOOKS:
+		*bus_hooks(&e, BUS_HOOKS_RETRY) = (struct bus_hooks){
+			.what = BUS_HOOKS_RETRY, .hook = SLICE("back"),
+			.since = 7, .limit = UINT64_MAX,
+			.ids = SLICE("12345678") };
+		break;
 	case BUS_MARK:
 		bus_mark(&e, 7, true);
 		e.from = 0;
@@ -221,7 +227,7 @@ what_is_encoded_is_decoded(void **state)
 
 	(void)state;
 	buf_init(&b);
-	for (kind = BUS_PUBLISH; kind <= BUS_SESSION_OVER; kind++) {
+	for (kind = BUS_PUBLISH; kind <= BUS_HOOKS; kind++) {
 		e = one_of_kind((enum bus_kind)kind);
 		assert_int_equal(e.kind, kind);
 		assert_int_equal(e.flags, kind == BUS_PUBLISH ?

@@ -117,10 +117,63 @@ there_is_room_for_all_that_an_event_has(void **state)
 	free(e);
 }
 
+/* Of another process: whatever the bytes are, they are read within them. */
+static void
+bytes_of_another_are_an_entry_or_none(void **state)
+{
+	static const uint8_t odd[] = { 0, 0, 0, 0, 255, 255, 255, 255 };
+	struct entry *e, *again;
+	struct slice all;
+	bool bad;
+	size_t n;
+
+	(void)state;
+	entry_begin(&parts, SLICE("event"), 5);
+	entry_put(&parts, "event", SLICE("say"));
+	e = made();
+	all = slice_of(e->bytes, e->n);
+	again = entry_restore(all, e->nparts, &bad);
+	assert_non_null(again);
+	assert_false(bad);
+	check_parts(again, "type=event ts=5 event=say ");
+	check_slices(entry_field(again, "event"), SLICE("say"), __FILE__,
+	    __LINE__);
+	check_slices(entry_field(again, "type"), SLICE("event"), __FILE__,
+	    __LINE__);
+	assert_int_equal(entry_field(again, "say").n, 0);
+	free(again);
+	for (n = 0; n < all.n; n++) {
+		uint8_t *p = check_copy(slice_of(all.p, n));
+
+		assert_null(entry_restore(slice_of(p, n), e->nparts, &bad));
+		assert_true(bad);
+		free(p);
+	}
+	assert_null(entry_restore(all, e->nparts - 2, &bad));
+	assert_null(entry_restore(all, e->nparts - 1, &bad));
+	assert_null(entry_restore(all, e->nparts + 2, &bad));
+	assert_null(entry_restore(all, 0, &bad));
+	assert_null(entry_restore(slice_of(odd, sizeof odd), 2, &bad));
+	assert_true(bad);
+	free(e);
+}
+
+static void
+an_epoch_has_sixteen_digits(void **state)
+{
+	char epoch[ENTRY_EPOCH];
+
+	(void)state;
+	entry_epoch(epoch, 0x19abc);
+	assert_string_equal(epoch, "0000000000019abc");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(bytes_of_another_are_an_entry_or_none),
+		cmocka_unit_test(an_epoch_has_sixteen_digits),
 		cmocka_unit_test(it_begins_with_type_and_time),
 		cmocka_unit_test(an_event_says_who_and_what),
 		cmocka_unit_test(nobody_and_nothing_are_left_out),

@@ -53,6 +53,12 @@ entries_are_json(void **state)
 	    "\"data\":[{\"a\":1},2],\"attachments\":[\"Ynl0ZXM=\","
 	    "\"AP8=\"]}]}"), __FILE__, __LINE__);
 	assert_true(json_valid(buf_unread(&out)));
+	buf_reset(&out);
+	body_put_entry(&out, two, false);
+	check_slices(buf_unread(&out), SLICE("{\"seq\":3,\"type\":\"event\","
+	    "\"ts\":8,\"id\":\"id\",\"user\":\"a\\\"\xc3\xa9\","
+	    "\"trace\":{\"request_id\":\"r\"},\"event\":\"say\\n\"}"),
+	    __FILE__, __LINE__);
 	buf_fini(&out);
 	free(one);
 	free(two);

@@ -84,12 +84,48 @@ a_share_is_within_both_bounds_or_one(void **state)
 	assert_int_equal(hook_queue_share(&q, &tiny), 1);
 }
 
+/* What another relay has left is of its epoch, and goes by itself. */
+static void
+what_was_left_keeps_its_number_and_its_epoch(void **state)
+{
+	const struct hook_bounds most = { 9, 100 };
+	struct entry *e;
+	unsigned i;
+
+	(void)state;
+	q.epoch = 8;
+	for (i = 0; i < 2; i++) {
+		e = entry_of(1);
+		e->epoch = 7;
+		e->number = 40 + i;
+		e->since_ms = 3;
+		hook_queue_restore(&q, e);
+	}
+	hook_queue_add(&q, entry_of(1), 9);
+	assert_int_equal(q.n, 3);
+	assert_int_equal(q.bytes, 3);
+	assert_int_equal(hook_queue_share(&q, &most), 2);
+	for (i = 0; i < 2; i++) {
+		e = hook_queue_take(&q);
+		assert_int_equal(e->number, 40 + i);
+		assert_int_equal(e->since_ms, 3);
+		free(e);
+	}
+	assert_int_equal(hook_queue_share(&q, &most), 1);
+	e = hook_queue_take(&q);
+	assert_int_equal(e->number, 1);
+	assert_int_equal(e->epoch, 8);
+	free(e);
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(numbers_follow_each_other,
 		    begin, end),
+		cmocka_unit_test_setup_teardown(
+		    what_was_left_keeps_its_number_and_its_epoch, begin, end),
 		cmocka_unit_test_setup_teardown(
 		    there_is_room_within_both_bounds, begin, end),
 		cmocka_unit_test_setup_teardown(

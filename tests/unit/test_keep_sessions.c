@@ -768,11 +768,11 @@ another_relay_goes_on(void **state)
 	tell(1, 'b', BUS_SESSION_BEGUN);
 	tell(1, 'b', BUS_SESSION_AWAY);
 	(void)snprintf(offset, sizeof offset, "%s", publish(2, 1, "plain"));
-	fd = keep_save(k);
+	fd = keep_save(k, slice_of(NULL, 0));
 	assert_true(fd >= 0);
 	keep_free(&k);
 	keep_begin();
-	keep_load(k, fd);
+	keep_load(k, fd, 0);
 	assert_gauge(sessions_stored, 2);
 	tell_more(1, 'a', BUS_SESSION_BEGUN, BUS_SESSION_KNOWN, "", SLICE(""));
 	assert_gauge(sessions_away, 1);

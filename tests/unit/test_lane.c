@@ -45,10 +45,9 @@ set_up(void **state)
 	redis_begin();
 	told[0] = '\0';
 	astray = NULL;
-	assert_true(lane_init(&lane, "events:n", &calls));
+	assert_true(lane_init(&lane, "events:n", 0xe1, &calls));
 	way = (struct lane_way){ .redis = (struct redis *)&redis,
-		.prefix = "p:", .source = "abc", .epoch = "e1",
-		.most = 100, .room = 1u << 20, .now_ms = 5000 };
+		.prefix = "p:", .source = "abc", .most = 100, .room = 1u << 20, .now_ms = 5000 };
 	return (0);
 }
 
@@ -109,7 +108,7 @@ what_a_turn_has_goes_at_once_and_no_more_before_the_answer(void **state)
 	assert_slice(redis_key(0, 0), "p:events:n");
 	assert_slice(redis_key(0, 1), "p:taken:{p:events:n}");
 	assert_slice(redis_arg(0, 0), "abc");
-	assert_slice(redis_arg(0, 1), "e1");
+	assert_slice(redis_arg(0, 1), "00000000000000e1");
 	assert_slice(redis_arg(0, 2), "100");
 	check_sent(0, "1a 2b ");
 	add("c", 0);
@@ -121,6 +120,39 @@ what_a_turn_has_goes_at_once_and_no_more_before_the_answer(void **state)
 	assert_int_equal(lane.n, 1);
 	lane_turn(&lane, &way);
 	check_sent(1, "3c ");
+	redis_answer_integer(1);
+	assert_int_equal(lane.n, 0);
+	assert_int_equal(lane.bytes, 0);
+}
+
+/* ... by another relay, with the numbers and the epoch that it had. */
+static void
+what_was_left_goes_first_and_by_itself(void **state)
+{
+	struct entry_parts parts = { .n = 0 };
+	struct entry *e;
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		buf_init(&parts.bytes);
+		entry_begin(&parts, SLICE("event"), 1);
+		entry_put(&parts, "data", SLICE("old"));
+		e = entry_new(&parts);
+		assert_non_null(e);
+		e->epoch = 0xd0;
+		e->number = 8 + i;
+		lane_restore(&lane, e);
+		buf_fini(&parts.bytes);
+	}
+	add("a", 0);
+	lane_turn(&lane, &way);
+	assert_slice(redis_arg(0, 1), "00000000000000d0");
+	check_sent(0, "8old 9old ");
+	redis_answer_integer(1);
+	lane_turn(&lane, &way);
+	assert_slice(redis_arg(1, 1), "00000000000000e1");
+	check_sent(1, "1a ");
 	redis_answer_integer(1);
 	assert_int_equal(lane.n, 0);
 	assert_int_equal(lane.bytes, 0);
@@ -256,6 +288,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f)	cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 		T(what_a_turn_has_goes_at_once_and_no_more_before_the_answer),
+		T(what_was_left_goes_first_and_by_itself),
 		T(what_is_skipped_has_a_number),
 		T(what_has_no_answer_is_sent_again_with_its_number),
 		T(what_is_refused_is_told_and_the_rest_sent_again_in_order),

@@ -48,6 +48,23 @@ struct api_history {
 int	api_history(struct hub *, const struct api_history *, void *asker,
 	    struct buf *out, struct ask **later) MUST_USE;
 /*
+ * Hooks of this host: how each stands (no name), or what one of them did not take
+ * and is kept: letters whose id comes behind cursor.  The name is decoded.  An
+ * order: some of these letters are sent again, or forgotten.
+ */
+#define API_LETTERS_MAX	1000u		/* that one order names */
+struct api_hooks {
+	struct slice	 name;
+	uint64_t	 cursor;
+	unsigned	 limit;		/* 1..1000 */
+	bool		 forget;	/* an order: or they are sent again */
+};
+int	api_hooks(struct hub *, const struct api_hooks *, void *asker,
+	    struct buf *out, struct ask **later) MUST_USE;
+int	api_hooks_order(struct hub *, const struct api_hooks *,
+	    struct slice body, void *asker, struct buf *out,
+	    struct ask **later) MUST_USE;
+/*
  * Who is there, on all workers and hosts: a page of those whose names come behind
  * cursor.  Names are decoded; ns with or without its slash.
  */

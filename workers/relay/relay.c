@@ -198,24 +198,6 @@ relay_take_conf(struct relay *r, struct ipc_msg *m)
 	return (true);
 }
 
-/* The last that is said to the master. */
-static void
-relay_leave_store(struct relay *r)
-{
-	struct ipc_msg m;
-
-	if (r->store_left)
-		return;
-	r->store_left = true;
-	ipc_init(&m, CONTROL_STORE);
-	m.fd = keep_save(r->keep);
-	if (m.fd == -1)
-		return;
-	if (ipc_send(r->control.fd, &m) != 1)
-		log_warn("histories_not_left");
-	(void)close(m.fd);
-}
-
 static void
 relay_on_end_over(struct timer *t, struct mono now)
 {
@@ -439,23 +421,13 @@ relay_on_beat(struct timer *t, struct mono now)
 
 /* --- birth and death -----------------------------------------------------*/
 
-static struct hooks *
-relay_open_hooks(struct relay *r)
-{
-	const struct hooks_params hooks = { .conf = r->conf,
-		.exchange = &r->exchange, .segment = r->h->segment,
-		.loop = r->loop, .stream = r->stream };
-
-	return (hooks_new(&hooks));
-}
-
 static int
 relay_open(struct relay *r)
 {
 	const struct keep_params keep = { .conf = r->conf,
 		.segment = r->h->segment, .exchange = &r->exchange,
 		.wheel = loop_wheel(r->loop) };
-	const struct stream_params stream = { .conf = r->conf,
+	struct stream_params stream = { .conf = r->conf,
 		.exchange = &r->exchange, .segment = r->h->segment,
 		.node_id = r->h->node_id };
 	struct ipc_msg ready;
@@ -472,11 +444,7 @@ relay_open(struct relay *r)
 			    r->h->bus_fds[slot]);
 	}
 	r->keep = keep_new(&keep);
-	if (r->keep != NULL && r->h->store_fd != -1)
-		keep_load(r->keep, r->h->store_fd);
-	r->stream = stream_new(&stream);
-	if (r->stream != NULL)
-		r->hooks = relay_open_hooks(r);
+	relay_open_left(r, &stream);
 	if (r->keep != NULL)
 		r->links = links_new(r->h, r->loop, &r->exchange, r->keep);
 	if (r->hooks == NULL || r->links == NULL ||

@@ -45,6 +45,11 @@ struct relay {
 					 * 0: none */
 };
 
+/* relay_left.c: the last that is said to the master; the store and the hooks, with
+ * what the relay before has left. */
+void	relay_leave_store(struct relay *);
+void	relay_open_left(struct relay *, struct stream_params *);
+
 /* relay_peers.c */
 /* One from the fork; fd is taken. */
 void	relay_add_peer(struct relay *, unsigned slot, uint32_t generation,

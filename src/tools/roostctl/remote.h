@@ -27,6 +27,8 @@ int	remote_change(const struct remote_options *, int argc, char **argv)
 	    MUST_USE;
 int	remote_revoke(const struct remote_options *, int argc, char **argv)
 	    MUST_USE;
+int	remote_hooks(const struct remote_options *, int argc, char **argv)
+	    MUST_USE;
 int	remote_history(const struct remote_options *, int argc, char **argv)
 	    MUST_USE;
 int	remote_disconnect(const struct remote_options *, int argc, char **argv)

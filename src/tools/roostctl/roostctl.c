@@ -466,6 +466,9 @@ static const struct command roostctl_commands[] = {
 	    "sessions, rooms and hosts of a user", .ask = remote_user },
 	{ "history", "[-l limit] [-s epoch:offset] namespace room",
 	    "what is kept of a room", .ask = remote_history },
+	{ "hooks", "[-f | -r] [-c cursor] [-l limit] [hook [id ...]]",
+	    "how hooks stand, and what they did not take; -r: send it again; "
+	    "-f: forget it", .ask = remote_hooks },
 	{ "join", "[-a] [-r room] [-U user] [-s sid] namespace room ...",
 	    "have clients join rooms", .ask = remote_change },
 	{ "leave", "[-a] [-r room] [-U user] [-s sid] namespace room ...",

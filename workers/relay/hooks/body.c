@@ -47,9 +47,17 @@ body_put_field(struct buf *b, struct slice name, struct slice value)
 		json_escape(b, value);
 }
 
+/* What an event says, as large as its client likes. */
+static bool
+body_is_said(struct slice name)
+{
+	return (slice_eq(name, SLICE("data")) ||
+	    body_form(name) == BODY_BYTES);
+}
+
 /* Behind a first member.  Attachments are the last of an entry's fields. */
 static void
-body_put_fields(struct buf *b, const struct entry *e)
+body_put_fields(struct buf *b, const struct entry *e, bool whole)
 {
 	struct slice name, value;
 	unsigned i, nattach = 0;
@@ -58,6 +66,8 @@ body_put_fields(struct buf *b, const struct entry *e)
 	for (i = 0; i + 1 < e->nparts; i += 2) {
 		name = entry_part(e, &at);
 		value = entry_part(e, &at);
+		if (!whole && body_is_said(name))
+			continue;
 		if (body_form(name) != BODY_BYTES) {
 			if (value.n > 0)	/* a question has no id */
 				body_put_field(b, name, value);
@@ -69,11 +79,11 @@ body_put_fields(struct buf *b, const struct entry *e)
 	buf_str(b, nattach > 0 ? "]}" : "}");
 }
 
-static void
-body_put_entry(struct buf *b, const struct entry *e)
+void
+body_put_entry(struct buf *b, const struct entry *e, bool whole)
 {
 	buf_printf(b, "{\"seq\":%" PRIu64, e->number);
-	body_put_fields(b, e);
+	body_put_fields(b, e, whole);
 }
 
 void
@@ -81,7 +91,7 @@ body_put_question(struct buf *b, struct slice nsp, const struct entry *e)
 {
 	buf_str(b, "{\"namespace\":");
 	json_escape(b, nsp);
-	body_put_fields(b, e);
+	body_put_fields(b, e, true);
 }
 
 void
@@ -97,7 +107,7 @@ body_put(struct buf *b, const struct body_source *s, const struct entry *e,
 	for (i = 0; i < n; i++, e = STAILQ_NEXT(e, next)) {
 		if (i > 0)
 			buf_byte(b, ',');
-		body_put_entry(b, e);
+		body_put_entry(b, e, true);
 	}
 	buf_str(b, "]}");
 }

@@ -24,6 +24,9 @@ void	body_put(struct buf *b, const struct body_source *,
 void	body_put_question(struct buf *b, struct slice nsp,
 	    const struct entry *e);
 
+/* One entry, {"seq",...}; whole false: without what it says. */
+void	body_put_entry(struct buf *b, const struct entry *e, bool whole);
+
 /* "t=SECONDS,v1=HEX": the HMAC-SHA256 of "SECONDS.BODY". */
 #define BODY_SIGNATURE	100u
 void	body_sign(char out[BODY_SIGNATURE], struct slice secret,

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "conf/conf.h"
 #include "relay/hooks/body.h"
 #include "relay/redis/backoff.h"
@@ -18,7 +19,6 @@
 
 #define COURIER_ANSWER_MAX	(64u << 10)	/* bytes; not looked at */
 #define COURIER_REFUSALS	3u
-#define COURIER_WHY		128u
 
 static void	courier_on_done(struct post *, const struct post_result *);
 
@@ -40,7 +40,25 @@ courier_fini(struct courier *c)
 	hook_queue_fini(&c->queue);
 	buf_fini(&c->body);
 	free(c->nsp);
-	c->nsp = NULL;
+	free(c->hook);
+	c->nsp = c->hook = NULL;
+}
+
+bool
+courier_name(struct courier *c, const char *hook)
+{
+	char *name;
+
+	if (c->hook != NULL && strcmp(c->hook, hook) == 0)
+		return (true);
+	name = strdup(hook);
+	if (name == NULL) {
+		counter_add(COUNTER_memory_failures, 1);
+		return (false);
+	}
+	free(c->hook);
+	c->hook = name;
+	return (true);
 }
 
 void
@@ -58,18 +76,21 @@ courier_is_well(const struct courier *c)
 
 /* --- what becomes of entries ------------------------------------------------*/
 
-/* The first n. */
+/* The first n; why NULL: they were taken. */
 static void
-courier_let_go(struct courier *c, unsigned n, bool taken)
+courier_let_go(struct courier *c, unsigned n, const char *why)
 {
 	struct entry *e;
 
 	for (; n > 0 && (e = hook_queue_take(&c->queue)) != NULL; n--) {
 		if (e->asker.ref != 0)
-			c->calls->done(c->calls->arg, &e->asker, taken);
+			c->calls->done(c->calls->arg, &e->asker, why == NULL);
 		if (c->alone > 0)
 			c->alone--;
-		free(e);
+		if (why == NULL)
+			free(e);
+		else
+			c->calls->dead(c->calls->arg, c, e, why);
 	}
 	c->sealed = 0;
 	c->refusals = 0;
@@ -83,8 +104,9 @@ courier_bury(struct courier *c, unsigned n, const char *why)
 
 	counter_add(COUNTER_hook_dead, n);
 	log_warnx("hook_dead_letters hook=\"%s\" namespace=\"%s\" first=%"
-	    PRIu64 " number=%u why=\"%s\"", c->hook, c->nsp, first, n, why);
-	courier_let_go(c, n, false);
+	    PRIu64 " number=%u why=\"%s\"", c->hook == NULL ? "" : c->hook,
+	    c->nsp, first, n, why);
+	courier_let_go(c, n, why);
 }
 
 /* All that are too old to be sent again. */
@@ -120,7 +142,8 @@ static void
 courier_taken(struct courier *c)
 {
 	counter_add(COUNTER_hook_entries, c->sealed);
-	courier_let_go(c, c->sealed, true);
+	courier_let_go(c, c->sealed, NULL);
+	c->good_ms = wall_now().ms;
 	c->failures = 0;
 	c->again_ms = 0;
 	if (c->told)
@@ -145,6 +168,8 @@ courier_failed(struct courier *c, const char *why, uint64_t at_least_ms)
 {
 	counter_add(COUNTER_hook_failures, 1);
 	c->failures++;
+	c->bad_ms = wall_now().ms;
+	(void)snprintf(c->why, sizeof c->why, "%s", why);
 	if (!c->told)
 		log_warnx("hook_fails hook=\"%s\" namespace=\"%s\" why=\"%s\" "
 		    "hint=\"it is tried again\"", c->hook, c->nsp, why);
@@ -231,11 +256,12 @@ courier_seal(struct courier *c, const struct courier_way *w)
 {
 	struct hook_bounds most = { c->alone > 0 ? 1 : w->hook->batch,
 		w->hook->batch_bytes };
-	struct body_source source = { w->source, w->epoch,
-		slice_str(c->nsp) };
+	char epoch[ENTRY_EPOCH];
+	struct body_source source = { w->source, epoch, slice_str(c->nsp) };
 
 	if (c->sealed > 0)
 		return (true);
+	entry_epoch(epoch, STAILQ_FIRST(&c->queue.list)->epoch);
 	buf_reset(&c->body);
 	c->sealed = hook_queue_share(&c->queue, &most);
 	body_put(&c->body, &source, STAILQ_FIRST(&c->queue.list), c->sealed);
@@ -274,10 +300,10 @@ courier_turn(struct courier *c, const struct courier_way *w)
 {
 	c->now_ms = w->now_ms;
 	c->retry_ms = w->hook->retry_ms;
-	(void)snprintf(c->hook, sizeof c->hook, "%s", w->hook->name);
 	if (courier_due(c, w->hook) > w->now_ms)
 		return;
-	if (!courier_seal(c, w) || !courier_send(c, w)) {
+	if (!courier_name(c, w->hook->name) || !courier_seal(c, w) ||
+	    !courier_send(c, w)) {
 		c->failures++;
 		courier_wait(c, 0);
 	}

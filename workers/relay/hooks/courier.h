@@ -16,28 +16,37 @@
 #include "relay/hooks/queue.h"
 
 struct conf_hook;
+struct courier;
+
+#define COURIER_WHY	128u		/* bytes */
 
 struct courier_calls {
 	void		*arg;
 	/* Somebody waits for it: the back end has it, or (false) it will not. */
 	void		(*done)(void *arg, const struct asker *, bool taken);
+	/* It is given up, and whose who is called. */
+	void		(*dead)(void *arg, const struct courier *,
+			    struct entry *, const char *why);
 };
 
 /* As it is in this turn. */
 struct courier_way {
 	const struct conf_hook *hook;
 	struct target	*target;
-	const char	*source, *epoch;
+	const char	*source;
 	uint64_t	 now_ms;	/* monotonic */
-	uint64_t	 wall_ms;
+	uint64_t	 wall_ms;	/* unix */
 };
 
 struct courier {
 	const struct courier_calls *calls;
 	char		*nsp;		/* NULL: there is none yet */
-	char		 hook[64];	/* its name, perhaps cut: of lines */
+	char		*hook;		/* its name; NULL: it had none yet */
 	uint64_t	 retry_ms;	/* as its hook has it, */
 	uint64_t	 now_ms;	/* ... and as it is in this turn */
+	uint64_t	 good_ms;	/* unix: something was taken; 0: not yet */
+	uint64_t	 bad_ms;	/* unix: something was not; 0: not yet, */
+	char		 why[COURIER_WHY];	/* ... and why */
 	struct hook_queue queue;
 	struct post	 post;
 	struct buf	 body;		/* of the next request, or the last */
@@ -61,6 +70,8 @@ void	courier_turn(struct courier *, const struct courier_way *);
 void	courier_stop(struct courier *);
 /* There is no hook any more: nobody gets what waits. */
 void	courier_drop(struct courier *);
+/* Its hook is called so; false: no memory, it has the name that it had. */
+bool	courier_name(struct courier *, const char *hook);
 /* When it has something to send, monotonic; UINT64_MAX: not before an answer,
  * or something new. */
 uint64_t courier_due(const struct courier *, const struct conf_hook *);

@@ -2,43 +2,15 @@
  * Couriers, targets and events, tied to each other; see hooks.h.  Called by
  * relay.c.
  */
-#include "relay/hooks/hooks.h"
+#include "relay/hooks/hooks_int.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 
-#include "conf/conf.h"
 #include "proto/bus.h"
-#include "relay/hooks/courier.h"
-#include "relay/hooks/guests.h"
-#include "relay/hooks/verdicts.h"
-#include "relay/local/exchange.h"
 #include "relay/stream/stream.h"
 #include "shm/counters.h"
 #include "shm/presence.h"
 #include "sys/log.h"
-#include "sys/loop.h"
-
-struct hooks {
-	unsigned	 magic;
-#define HOOKS_MAGIC	0x400c5a11
-	const struct conf *conf;
-	struct exchange	*x;
-	struct loop	*loop;
-	struct stream	*stream;
-	struct courier_calls calls;
-	struct courier	*couriers;	/* by namespace */
-	unsigned	 ncouriers;
-	struct target	**targets;	/* by hook of conf; NULL: no memory yet */
-	size_t		 ntargets;
-	struct presence	*presence;
-	struct guests	 guests;
-	struct verdicts	 verdicts;
-	bool		 more;		/* ... who are there are to be told */
-	struct timer	 due;		/* the next courier is */
-	struct entry_parts parts;	/* scratch */
-	bool		 full;		/* a line says so */
-};
 
 /* --- entries ----------------------------------------------------------------*/
 
@@ -51,7 +23,20 @@ hooks_on_done(void *arg, const struct asker *to, bool taken)
 	    BUS_STORE_UNAVAILABLE);
 }
 
-static void
+void
+hooks_on_dead(void *arg, const struct courier *c, struct entry *e,
+    const char *why)
+{
+	struct hooks *k = arg;
+	const char *hook = c->hook == NULL ? "" : c->hook;
+	const struct dead_what what = { .hook = hook, .nsp = c->nsp,
+		.why = why, .at_ms = k->x->now_ms };
+	struct dead_bounds most = hooks_dead_bounds(k, slice_str(hook));
+
+	dead_add(&k->dead, &what, &most, e);
+}
+
+void
 hooks_mark(struct hooks *k, struct courier *c, struct slice type)
 {
 	struct entry *e;
@@ -66,20 +51,31 @@ hooks_mark(struct hooks *k, struct courier *c, struct slice type)
 	hook_queue_skip(&c->queue);
 }
 
-/* NULL: no memory. */
-static struct courier *
+struct courier *
+hooks_courier_new(struct hooks *k, const struct conf_namespace *ns)
+{
+	struct courier *c = &k->couriers[ns->index];
+
+	MUST(c->nsp == NULL);
+	if (!courier_init(c, ns->name, &k->calls)) {
+		courier_fini(c);
+		counter_add(COUNTER_memory_failures, 1);
+		return (NULL);
+	}
+	c->queue.epoch = k->epoch;
+	return (c);
+}
+
+struct courier *
 hooks_courier(struct hooks *k, const struct conf_namespace *ns)
 {
 	struct courier *c = &k->couriers[ns->index];
 
 	if (c->nsp != NULL)
 		return (c);
-	if (!courier_init(c, ns->name, &k->calls)) {
-		courier_fini(c);
-		counter_add(COUNTER_memory_failures, 1);
-		return (NULL);
-	}
-	hooks_mark(k, c, SLICE("begin"));
+	c = hooks_courier_new(k, ns);
+	if (c != NULL)
+		hooks_mark(k, c, SLICE("begin"));
 	return (c);
 }
 
@@ -174,7 +170,7 @@ hooks_presence(struct hooks *k, const struct table_event *e)
 	guests_event(&k->guests, e);
 }
 
-static struct target *
+struct target *
 hooks_target(struct hooks *k, const struct conf_hook *hook)
 {
 	struct target **t = &k->targets[hook - k->conf->hooks];
@@ -210,9 +206,13 @@ static bool
 hooks_on_event(void *arg, const struct bus_envelope *b)
 {
 	struct hooks *k = arg;
-	const struct conf_namespace *ns = conf_namespace_find(k->conf,
-	    b->publish.nsp);
+	const struct conf_namespace *ns = b->kind == BUS_HOOKS ? NULL :
+	    conf_namespace_find(k->conf, b->publish.nsp);
 
+	if (b->kind == BUS_HOOKS) {
+		hooks_operate(k, b);
+		return (true);
+	}
 	if (ns == NULL || ns->hook == NULL)
 		return (false);
 	if (b->publish.kept == FORWARD_ASKS)
@@ -235,8 +235,7 @@ hooks_lost(struct hooks *k)
 
 /* --- turns ------------------------------------------------------------------*/
 
-/* NULL: there is none, and nothing to be sent. */
-static const struct conf_hook *
+const struct conf_hook *
 hooks_of(const struct hooks *k, unsigned i)
 {
 	const struct conf_namespace *ns = i < k->conf->nnamespaces ?
@@ -253,7 +252,7 @@ hooks_send(struct hooks *k)
 		.wall_ms = k->x->now_ms };
 	unsigned i;
 
-	stream_source(k->stream, &w.source, &w.epoch);
+	w.source = k->source;
 	for (i = 0; i < k->ncouriers; i++) {
 		w.hook = hooks_of(k, i);
 		if (w.hook == NULL ||
@@ -265,7 +264,7 @@ hooks_send(struct hooks *k)
 	}
 }
 
-static void
+void
 hooks_count(struct hooks *k)
 {
 	uint64_t n = 0, bytes = 0;
@@ -277,6 +276,7 @@ hooks_count(struct hooks *k)
 	}
 	counter_set(COUNTER_hook_waiting, n);
 	counter_set(COUNTER_hook_waiting_bytes, bytes);
+	counter_set(COUNTER_hook_dead_kept, dead_count(&k->dead));
 	if (n == 0)
 		k->full = false;
 }
@@ -349,83 +349,6 @@ hooks_is_settled(const struct hooks *k)
 	return (true);
 }
 
-/* --- configurations ---------------------------------------------------------*/
-
-/* Who reads it knows from the beginning on that there is another epoch. */
-static void
-hooks_begin(struct hooks *k)
-{
-	const struct conf_namespace *ns;
-	size_t i;
-
-	for (i = 0; i < k->conf->nnamespaces; i++) {
-		ns = &k->conf->namespaces[i];
-		if (!ns->gone && ns->hook != NULL)
-			(void)hooks_courier(k, ns);
-		else if (k->couriers[i].nsp != NULL)
-			courier_drop(&k->couriers[i]);
-	}
-}
-
-/* The target of before that a hook still means, or NULL. */
-static struct target *
-hooks_same(struct hooks *k, const struct conf_hook *hook)
-{
-	struct target *t;
-	size_t i;
-
-	for (i = 0; i < k->ntargets; i++) {
-		t = k->targets[i];
-		if (t != NULL && target_is(t, hook)) {
-			k->targets[i] = NULL;
-			return (t);
-		}
-	}
-	return (NULL);
-}
-
-/* What is under way to a target that goes is sent again. */
-static void
-hooks_leave(struct hooks *k, struct target **t)
-{
-	unsigned i;
-
-	if (*t != NULL)
-		verdicts_leave(&k->verdicts, *t);
-	for (i = 0; *t != NULL && i < k->ncouriers; i++)
-		if (k->couriers[i].nsp != NULL &&
-		    k->couriers[i].post.target == *t)
-			courier_stop(&k->couriers[i]);
-	target_free(t);
-}
-
-static void
-hooks_targets(struct hooks *k, const struct conf *conf)
-{
-	struct target **targets = calloc(conf->nhooks + 1, sizeof *targets);
-	size_t i;
-
-	MUST(targets != NULL || conf->nhooks == 0);
-	for (i = 0; i < conf->nhooks; i++)
-		targets[i] = hooks_same(k, &conf->hooks[i]);
-	for (i = 0; i < k->ntargets; i++)
-		hooks_leave(k, &k->targets[i]);
-	free(k->targets);
-	k->targets = targets;
-	k->ntargets = conf->nhooks;
-}
-
-void
-hooks_conf(struct hooks *k, const struct conf *conf)
-{
-	CHECK_MAGIC(k, HOOKS_MAGIC);
-	hooks_targets(k, conf);
-	k->conf = conf;
-	hooks_begin(k);
-	guests_conf(&k->guests, conf);
-	hooks_count(k);
-}
-
 /* --- birth and death --------------------------------------------------------*/
 
 struct hooks *
@@ -435,6 +358,7 @@ hooks_new(const struct hooks_params *p)
 	const struct guests_calls guests = { .arg = k, .tell = hooks_on_tell,
 		.begin = hooks_on_begin, .crowded = hooks_is_crowded };
 
+
 	if (k == NULL)
 		return (NULL);
 	k->magic = HOOKS_MAGIC;
@@ -442,8 +366,11 @@ hooks_new(const struct hooks_params *p)
 	k->x = p->exchange;
 	k->loop = p->loop;
 	k->stream = p->stream;
-	k->calls = (struct courier_calls){ .arg = k, .done = hooks_on_done };
+	k->calls = (struct courier_calls){ .arg = k, .done = hooks_on_done,
+		.dead = hooks_on_dead };
 	buf_init(&k->parts.bytes);
+	dead_init(&k->dead);
+	stream_source(k->stream, &k->source, &k->epoch);
 	k->ncouriers = p->conf->ns_room;
 	k->couriers = calloc(k->ncouriers, sizeof *k->couriers);
 	k->verdicts.arg = k;
@@ -457,6 +384,7 @@ hooks_new(const struct hooks_params *p)
 		return (NULL);
 	}
 	stream_hooks(k->stream, hooks_on_event, k);
+	hooks_load(k, p->saved);
 	hooks_conf(k, p->conf);
 	return (k);
 }
@@ -479,13 +407,14 @@ hooks_free(struct hooks **kp)
 			n += k->couriers[i].queue.n;
 			courier_fini(&k->couriers[i]);
 		}
-	if (n > 0)
+	if (n > 0 && !k->saved)
 		log_warnx("hook_entries_not_left number=%" PRIu64, n);
 	verdicts_fini(&k->verdicts);
 	for (t = 0; t < k->ntargets; t++)
 		target_free(&k->targets[t]);
 	timer_stop(loop_wheel(k->loop), &k->due);
 	guests_fini(&k->guests);
+	dead_fini(&k->dead);
 	presence_close(&k->presence);
 	free(k->targets);
 	free(k->couriers);

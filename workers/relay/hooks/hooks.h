@@ -15,7 +15,7 @@
 
 #include <stdbool.h>
 
-#include "base/bug.h"
+#include "base/buf.h"
 
 struct conf;
 struct exchange;
@@ -32,6 +32,7 @@ struct hooks_params {
 	struct segment	*segment;
 	struct loop	*loop;
 	struct stream	*stream;	/* gives events, takes answers */
+	struct slice	 saved;		/* by a relay before; empty: nothing */
 };
 
 struct hooks *hooks_new(const struct hooks_params *) MUST_USE;
@@ -48,5 +49,13 @@ void	hooks_turn(struct hooks *, const struct table_relay *users);
 bool	hooks_busy(const struct hooks *);
 /* Back ends have all of it, or do not take it now. */
 bool	hooks_is_settled(const struct hooks *);
+/*
+ * What waits, and what was given up, goes on in another relay: appended as a
+ * section of base/state.h, nothing if there is nothing.  What was under way is
+ * sent again there, with the number that it has.
+ */
+void	hooks_save(struct hooks *, struct buf *);
+/* Bytes of that section at the beginning of what was saved; 0: there is none. */
+size_t	hooks_saved(struct slice saved);
 
 #endif

@@ -45,13 +45,20 @@ hook_queue_has_room(const struct hook_queue *q, const struct hook_bounds *most,
 }
 
 void
-hook_queue_add(struct hook_queue *q, struct entry *e, uint64_t now_ms)
+hook_queue_restore(struct hook_queue *q, struct entry *e)
 {
-	e->number = ++q->number;
-	e->since_ms = now_ms;
 	STAILQ_INSERT_TAIL(&q->list, e, next);
 	q->n++;
 	q->bytes += e->n;
+}
+
+void
+hook_queue_add(struct hook_queue *q, struct entry *e, uint64_t now_ms)
+{
+	e->epoch = q->epoch;
+	e->number = ++q->number;
+	e->since_ms = now_ms;
+	hook_queue_restore(q, e);
 }
 
 void
@@ -63,12 +70,13 @@ hook_queue_skip(struct hook_queue *q)
 unsigned
 hook_queue_share(const struct hook_queue *q, const struct hook_bounds *most)
 {
-	const struct entry *e;
+	const struct entry *e, *first = STAILQ_FIRST(&q->list);
 	size_t bytes = 0;
 	unsigned n = 0;
 
 	STAILQ_FOREACH(e, &q->list, next) {
-		if (n == most->entries || (n > 0 && bytes + e->n > most->bytes))
+		if (n == most->entries || e->epoch != first->epoch ||
+		    (n > 0 && bytes + e->n > most->bytes))
 			break;
 		bytes += e->n;
 		n++;

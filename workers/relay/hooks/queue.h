@@ -1,7 +1,8 @@
 /*
  * The queue of one namespace's entries on their way to a hook: each has a
- * number, which follows that of the one before; what is dropped has one as
- * well.  What is sent is the beginning of it, and stays until it was taken.
+ * number, which follows that of the one before in its epoch; what is dropped
+ * has one as well.  What is sent is the beginning of it, and stays until it was
+ * taken.  What another relay has left is of that one's epoch, and stands first.
  * Memory only.
  */
 #ifndef RELAY_HOOKS_QUEUE_H
@@ -15,7 +16,8 @@ STAILQ_HEAD(hook_entries, entry);
 
 struct hook_queue {
 	struct hook_entries list;
-	uint64_t	 number;	/* the last one given */
+	uint64_t	 epoch;		/* of those that come, */
+	uint64_t	 number;	/* and the last one given */
 	size_t		 bytes;
 	unsigned	 n;
 };
@@ -32,9 +34,12 @@ bool	hook_queue_has_room(const struct hook_queue *,
 	    const struct hook_bounds *, size_t bytes);
 /* It takes the entry, which has the next number and came now (monotonic). */
 void	hook_queue_add(struct hook_queue *, struct entry *, uint64_t now_ms);
+/* The same with the number, epoch and moment that it has. */
+void	hook_queue_restore(struct hook_queue *, struct entry *);
 /* One less that anybody will get. */
 void	hook_queue_skip(struct hook_queue *);
-/* How many of the first go at once: within these bounds, or one. */
+/* How many of the first, all of one epoch, go at once: within these bounds, or
+ * one. */
 unsigned hook_queue_share(const struct hook_queue *,
 	    const struct hook_bounds *);
 /* The first one, which is the caller's now; NULL: none. */

@@ -451,7 +451,8 @@ exchange_frame(struct exchange *x, struct slice frame, const uint64_t slots[2],
 			x->keep(x->keep_arg, frame);
 		return;
 	}
-	if (kind == BUS_FORWARD || kind == BUS_QUEUE || kind == BUS_INBOX) {
+	if (kind == BUS_FORWARD || kind == BUS_QUEUE || kind == BUS_INBOX ||
+	    kind == BUS_HOOKS) {
 		if (x->stream != NULL)
 			x->stream(x->stream_arg, frame);
 		return;

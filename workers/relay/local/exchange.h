@@ -51,7 +51,7 @@ struct exchange {
 	 * at each DISCONNECT and ROOMS; NULL: nothing is kept. */
 	void		(*keep)(void *keep_arg, struct slice frame);
 	void		*keep_arg;
-	/* Each BUS_FORWARD, BUS_QUEUE and BUS_INBOX. */
+	/* Each BUS_FORWARD, BUS_QUEUE, BUS_INBOX and BUS_HOOKS. */
 	void		(*stream)(void *stream_arg, struct slice frame);
 	void		*stream_arg;
 };

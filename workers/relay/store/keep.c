@@ -558,7 +558,7 @@ keep_busy(const struct keep *k)
 }
 
 int
-keep_save(struct keep *k)
+keep_save(struct keep *k, struct slice before)
 {
 	struct buf sessions;
 	bool bad;
@@ -566,6 +566,7 @@ keep_save(struct keep *k)
 
 	CHECK_MAGIC(k, KEEP_MAGIC);
 	buf_init(&sessions);
+	buf_slice(&sessions, before);
 	sessions_save(k, &sessions);
 	fd = k->store->does->save(k->store->engine, buf_unread(&sessions),
 	    &bad);
@@ -576,7 +577,7 @@ keep_save(struct keep *k)
 }
 
 void
-keep_load(struct keep *k, int fd)
+keep_load(struct keep *k, int fd, size_t before)
 {
 	struct slice saved, rest;
 	bool good;
@@ -585,7 +586,8 @@ keep_load(struct keep *k, int fd)
 	if (sealed_map(fd, KEEP_SAVED_MAX, &saved) == -1)
 		log_warn("histories_not_read");
 	else {
-		good = sessions_load(k, saved, &rest);
+		MUST(before <= saved.n);
+		good = sessions_load(k, slice_from(saved, before), &rest);
 		good = k->store->does->load(k->store->engine, rest) && good;
 		if (!good)
 			log_warnx("histories_not_read why=\"they are not"

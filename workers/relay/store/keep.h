@@ -60,8 +60,9 @@ void	keep_interest(struct keep *, const struct table_event *);
  * What is kept goes on in another relay: as a file of sys/sealed.h, which it
  * takes before it is asked anything.  -1: there is nothing, or (logged) it could
  * not be written: then, as when it makes no sense (logged), rooms begin anew.
+ * What others leave stands before it in the file: so many bytes.
  */
-int	keep_save(struct keep *);
-void	keep_load(struct keep *, int fd);	/* closes */
+int	keep_save(struct keep *, struct slice before);
+void	keep_load(struct keep *, int fd, size_t before);	/* closes */
 
 #endif

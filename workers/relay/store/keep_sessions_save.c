@@ -86,11 +86,12 @@ sessions_save(const struct keep *k, struct buf *b)
 	const struct stored *s;
 	struct buf records;
 	unsigned slot;
-	size_t at;
+	size_t at, before;
 
 	if (t->table.count == 0)
 		return;
 	buf_init(&records);
+	before = b->wpos;
 	at = state_open(b, SESSIONS_TAG, SESSIONS_VERSION);
 	TAILQ_FOREACH(s, &t->away, list)
 		sessions_put_one(k, s, &records, b);
@@ -100,7 +101,7 @@ sessions_save(const struct keep *k, struct buf *b)
 	state_close(b, at);
 	if (b->oom) {		/* none, then: they come back as others */
 		counter_add(COUNTER_memory_failures, 1);
-		buf_reset(b);
+		b->wpos = before;
 		b->oom = false;
 	}
 	buf_fini(&records);

@@ -113,6 +113,47 @@ entry_new(struct entry_parts *p)
 	return (e);
 }
 
+/* Names and values, of which the last ends where the bytes do. */
+static bool
+entry_is_whole(struct slice bytes, unsigned nparts)
+{
+	size_t at = 0;
+	uint32_t n;
+	unsigned i;
+
+	for (i = 0; i < nparts; i++) {
+		if (bytes.n - at < sizeof n)
+			return (false);
+		memcpy(&n, bytes.p + at, sizeof n);
+		at += sizeof n;
+		if (bytes.n - at < n)
+			return (false);
+		at += n;
+	}
+	return (at == bytes.n);
+}
+
+struct entry *
+entry_restore(struct slice bytes, unsigned nparts, bool *bad)
+{
+	struct entry *e;
+
+	*bad = nparts < 2 || nparts > ENTRY_PARTS_MAX || nparts % 2 != 0 ||
+	    !entry_is_whole(bytes, nparts);
+	e = *bad ? NULL : malloc(sizeof *e + bytes.n);
+	if (e == NULL)
+		return (NULL);
+	*e = (struct entry){ .nparts = nparts, .n = bytes.n };
+	memcpy(e->bytes, bytes.p, bytes.n);
+	return (e);
+}
+
+void
+entry_epoch(char out[ENTRY_EPOCH], uint64_t epoch)
+{
+	(void)snprintf(out, ENTRY_EPOCH, "%016" PRIx64, epoch);
+}
+
 /* --- read -------------------------------------------------------------------*/
 
 struct slice
@@ -124,4 +165,20 @@ entry_part(const struct entry *e, size_t *at)
 	memcpy(&n, e->bytes + *at, sizeof n);
 	*at = begin + n;
 	return (slice_of(e->bytes + begin, n));
+}
+
+struct slice
+entry_field(const struct entry *e, const char *name)
+{
+	struct slice is, value;
+	unsigned i;
+	size_t at = 0;
+
+	for (i = 0; i + 1 < e->nparts; i += 2) {
+		is = entry_part(e, &at);
+		value = entry_part(e, &at);
+		if (slice_eq(is, slice_str(name)))
+			return (value);
+	}
+	return (slice_of(NULL, 0));
 }

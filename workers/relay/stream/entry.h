@@ -22,12 +22,17 @@ struct asker {
 struct entry {
 	STAILQ_ENTRY(entry) next;
 	uint64_t	 number;	/* of who has its queue */
+	uint64_t	 epoch;		/* in which it has that number */
 	uint64_t	 since_ms;	/* monotonic, of relay/hooks: it came */
 	struct asker	 asker;
 	unsigned	 nparts;
 	size_t		 n;		/* of bytes */
 	uint8_t		 bytes[];	/* of each part u32 size, then it */
 };
+
+/* An epoch as it is written: 16 digits, NUL. */
+#define ENTRY_EPOCH	17u
+void	entry_epoch(char out[ENTRY_EPOCH], uint64_t epoch);
 
 /* What it is made from, in scratch memory; then made. */
 struct entry_parts {
@@ -42,7 +47,14 @@ void	entry_put_event(struct entry_parts *, const struct bus_publish *);
 /* NULL: no memory. */
 struct entry *entry_new(struct entry_parts *) MUST_USE;
 
+/* The bytes of one that was made elsewhere: NULL with *bad: they are none; or
+ * no memory. */
+struct entry *entry_restore(struct slice bytes, unsigned nparts, bool *bad)
+	    MUST_USE;
+
 /* The parts in turn: at begins with 0. */
 struct slice entry_part(const struct entry *, size_t *at);
+/* The value of the first field of this name; empty: there is none. */
+struct slice entry_field(const struct entry *, const char *name);
 
 #endif

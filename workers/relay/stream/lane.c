@@ -54,10 +54,12 @@ static const char lane_script[] =
 /* --- the queue --------------------------------------------------------------*/
 
 bool
-lane_init(struct lane *l, const char *name, const struct lane_calls *calls)
+lane_init(struct lane *l, const char *name, uint64_t epoch,
+    const struct lane_calls *calls)
 {
 	memset(l, 0, sizeof *l);
 	l->name = strdup(name);
+	l->epoch = epoch;
 	l->calls = calls;
 	STAILQ_INIT(&l->queue);
 	buf_init(&l->key);
@@ -90,12 +92,19 @@ lane_fini(struct lane *l)
 }
 
 void
-lane_add(struct lane *l, struct entry *e)
+lane_restore(struct lane *l, struct entry *e)
 {
-	e->number = ++l->number;
 	STAILQ_INSERT_TAIL(&l->queue, e, next);
 	l->bytes += e->n;
 	l->n++;
+}
+
+void
+lane_add(struct lane *l, struct entry *e)
+{
+	e->epoch = l->epoch;
+	e->number = ++l->number;
+	lane_restore(l, e);
 }
 
 void
@@ -220,17 +229,19 @@ lane_put_entry(const struct entry *e, struct buf *b, struct slice *argv)
 	return (2 + e->nparts);
 }
 
-/* How many go at once. */
+/* How many go at once: they are of one epoch. */
 static unsigned
 lane_share(const struct lane *l, uint64_t room)
 {
+	const struct entry *first = STAILQ_FIRST(&l->queue);
 	uint64_t most = room / 4 < LANE_BATCH_BYTES ? room / 4 :
 	    LANE_BATCH_BYTES, bytes = 0;
 	const struct entry *e;
 	unsigned n = 0;
 
 	STAILQ_FOREACH(e, &l->queue, next) {
-		if (n == LANE_BATCH || (n > 0 && bytes + e->n > most))
+		if (n == LANE_BATCH || e->epoch != first->epoch ||
+		    (n > 0 && bytes + e->n > most))
 			break;
 		bytes += e->n;
 		n++;
@@ -246,8 +257,10 @@ lane_send(struct lane *l, const struct lane_way *w, unsigned share,
 	    ENTRY_PARTS_MAX)];	/* large; one at a time */
 	const struct entry *e = STAILQ_FIRST(&l->queue);
 	size_t n = LANE_HEAD, at;
+	char epoch[ENTRY_EPOCH];
 	unsigned i;
 
+	entry_epoch(epoch, e->epoch);
 	if (!buf_reserve(b, (2 * (size_t)share + 1) * LANE_DIGITS))
 		return (false);
 	at = lane_put_number(b, w->most);
@@ -257,7 +270,7 @@ lane_send(struct lane *l, const struct lane_way *w, unsigned share,
 	argv[3] = buf_unread(&l->key);
 	argv[4] = buf_unread(&l->taken);
 	argv[5] = slice_str(w->source);
-	argv[6] = slice_str(w->epoch);
+	argv[6] = slice_str(epoch);
 	argv[7] = slice_of(b->data, at);
 	for (i = 0; i < share; i++, e = STAILQ_NEXT(e, next))
 		n += lane_put_entry(e, b, argv + n);

@@ -2,7 +2,7 @@
  * The queue of one stream: entries with their numbers, in order, until Redis
  * has them.  As many as have come meanwhile go there by one script, one after
  * the other, and no others before it has answered; what has no answer is sent
- * again, and taken once, by its number.
+ * again, by another relay perhaps, and taken once, by its number and epoch.
  *
  *	PREFIXevents:NS			the stream
  *	PREFIXtaken:{PREFIXevents:NS}	hash, SOURCE:EPOCH to the last number
@@ -36,7 +36,8 @@ struct lane {
 	const struct lane_calls *calls;
 	char		*name;		/* of the key, without the prefix */
 	struct entry_queue queue;
-	uint64_t	 number;	/* the last one given */
+	uint64_t	 epoch;		/* of those that come, */
+	uint64_t	 number;	/* and the last one given */
 	size_t		 bytes;		/* of the queue */
 	unsigned	 n;
 	unsigned	 flying;	/* of the queue, from its head on */
@@ -49,7 +50,7 @@ struct lane {
 struct lane_way {
 	struct redis	*redis;
 	const char	*prefix;
-	char		 source[LANE_SOURCE], epoch[LANE_SOURCE];
+	char		 source[LANE_SOURCE];
 	unsigned	 most;		/* entries kept, or so */
 	uint64_t	 room;		/* bytes that Redis is given at once */
 	uint64_t	 now_ms;	/* monotonic */
@@ -58,12 +59,14 @@ struct lane_way {
 /* Of the room, for what stands around an entry. */
 #define LANE_AROUND	8192u
 
-/* name: copied.  false: no memory. */
-bool	lane_init(struct lane *, const char *name, const struct lane_calls *)
-	    MUST_USE;
+/* name: copied; numbers are of that epoch.  false: no memory. */
+bool	lane_init(struct lane *, const char *name, uint64_t epoch,
+	    const struct lane_calls *) MUST_USE;
 void	lane_fini(struct lane *);
 /* It takes the entry, which has the next number. */
 void	lane_add(struct lane *, struct entry *);
+/* The same with the number and the epoch that it has: another relay has left it. */
+void	lane_restore(struct lane *, struct entry *);
 /* One less that anybody will read. */
 void	lane_skip(struct lane *);
 /* What may be sent. */

@@ -2,7 +2,7 @@
  * Lanes, whose events go where, and Redis, tied to each other; see stream.h.
  * Called by relay.c.
  */
-#include "relay/stream/stream.h"
+#include "relay/stream/stream_int.h"
 
 #include <sys/random.h>
 
@@ -16,32 +16,11 @@
 #include "proto/bus.h"
 #include "relay/local/exchange.h"
 #include "relay/stream/inbox.h"
-#include "relay/stream/lane.h"
 #include "shm/counters.h"
 #include "sys/log.h"
 
 /* Beside what the configuration allows to wait, while Redis is there. */
 #define STREAM_AHEAD	(4u << 20)
-
-struct stream {
-	unsigned	 magic;
-#define STREAM_MAGIC	0x57eea357
-	const struct conf *conf;
-	struct exchange	*x;
-	struct lane_calls calls;
-	struct lane_way	 way;
-	struct inbox	*inbox;
-	uint64_t	 serial;	/* of the Redis in way */
-	bool		 up;
-	struct lane	*lanes;		/* by namespace; name NULL: none yet */
-	unsigned	 nlanes;	/* ... and the last: of those away */
-	struct lane_flight *astray;	/* their answers may come yet */
-	struct entry_parts parts;	/* scratch */
-	struct buf	 frame;		/* scratch */
-	bool		 full;		/* a line says so */
-	bool		 (*hook)(void *, const struct bus_envelope *);
-	void		*hook_arg;
-};
 
 /* --- to the workers ---------------------------------------------------------*/
 
@@ -95,11 +74,11 @@ stream_hooks(struct stream *s,
 }
 
 void
-stream_source(const struct stream *s, const char **source, const char **epoch)
+stream_source(const struct stream *s, const char **source, uint64_t *epoch)
 {
 	CHECK_MAGIC(s, STREAM_MAGIC);
 	*source = s->way.source;
-	*epoch = s->way.epoch;
+	*epoch = s->epoch;
 }
 
 static void
@@ -147,7 +126,7 @@ stream_bytes(const struct stream *s)
 	return (bytes);
 }
 
-static void
+void
 stream_mark(struct stream *s, struct lane *l, struct slice type)
 {
 	struct entry *e;
@@ -162,6 +141,15 @@ stream_mark(struct stream *s, struct lane *l, struct slice type)
 	lane_skip(l);
 }
 
+struct lane *
+stream_lane_new(struct stream *s, struct lane *l, const char *name)
+{
+	if (lane_init(l, name, s->epoch, &s->calls))
+		return (l);
+	counter_add(COUNTER_memory_failures, 1);
+	return (NULL);
+}
+
 /* NULL: no memory. */
 static struct lane *
 stream_lane(struct stream *s, const struct conf_namespace *ns)
@@ -171,12 +159,10 @@ stream_lane(struct stream *s, const struct conf_namespace *ns)
 
 	if (l->name != NULL)
 		return (l);
-	(void)snprintf(name, sizeof name, "events:%s", ns->name + 1);
-	if (!lane_init(l, name, &s->calls)) {
-		counter_add(COUNTER_memory_failures, 1);
-		return (NULL);
-	}
-	stream_mark(s, l, SLICE("begin"));
+	(void)snprintf(name, sizeof name, STREAM_LANE "%s", ns->name + 1);
+	l = stream_lane_new(s, l, name);
+	if (l != NULL)
+		stream_mark(s, l, SLICE("begin"));
 	return (l);
 }
 
@@ -308,11 +294,9 @@ stream_lane_away(struct stream *s)
 
 	if (l->name != NULL)
 		return (l);
-	if (!lane_init(l, "offline", &s->calls)) {
-		counter_add(COUNTER_memory_failures, 1);
-		return (NULL);
-	}
-	stream_mark(s, l, SLICE("begin"));
+	l = stream_lane_new(s, l, STREAM_AWAY);
+	if (l != NULL)
+		stream_mark(s, l, SLICE("begin"));
 	return (l);
 }
 
@@ -356,6 +340,15 @@ stream_forward(struct stream *s, const struct bus_envelope *e)
 }
 
 static void
+stream_operate(struct stream *s, const struct bus_envelope *e)
+{
+	const struct asker to = { e->from, e->generation, e->ref };
+
+	if (s->hook == NULL || !s->hook(s->hook_arg, e))
+		stream_tell(s, &to, BUS_STORE_UNAVAILABLE);
+}
+
+static void
 stream_on_frame(void *arg, struct slice frame)
 {
 	static struct bus_envelope e;	/* large; one at a time */
@@ -367,6 +360,8 @@ stream_on_frame(void *arg, struct slice frame)
 	}
 	if (e.kind == BUS_FORWARD)
 		stream_forward(s, &e);
+	else if (e.kind == BUS_HOOKS)
+		stream_operate(s, &e);
 	else if (e.kind == BUS_INBOX)
 		inboxes_take(s->inbox, &e);
 	else {
@@ -450,9 +445,7 @@ stream_epoch(struct stream *s)
 
 	if (getrandom(&some, sizeof some, 0) != (ssize_t)sizeof some)
 		some = (uint32_t)mono_now().us;
-	(void)snprintf(s->way.epoch, sizeof s->way.epoch, "%011" PRIx64
-	    "%05" PRIx32, (uint64_t)wall_now().ms & UINT64_C(0xfffffffffff),
-	    some & 0xfffff);
+	s->epoch = (uint64_t)wall_now().ms << 20 | (some & 0xfffff);
 }
 
 struct stream *
@@ -483,8 +476,10 @@ stream_new(const struct stream_params *p)
 	s->inbox = inboxes_new(&i);
 	if (s->lanes == NULL || s->inbox == NULL)
 		stream_free(&s);
-	else
+	else {
+		stream_load(s, p->saved);
 		stream_begin(s);
+	}
 	return (s);
 }
 
@@ -501,7 +496,7 @@ stream_free(struct stream **sp)
 	CHECK_MAGIC(s, STREAM_MAGIC);
 	for (i = 0; s->lanes != NULL && i < s->nlanes; i++)
 		n += s->lanes[i].n;
-	if (n > 0)
+	if (n > 0 && !s->saved)
 		log_warnx("events_not_left number=%" PRIu64, n);
 	s->x->stream = NULL;
 	for (i = 0; s->lanes != NULL && i < s->nlanes; i++)

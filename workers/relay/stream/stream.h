@@ -32,6 +32,7 @@ struct stream_params {
 	struct exchange	*exchange;
 	struct segment	*segment;
 	uint64_t	 node_id;
+	struct slice	 saved;		/* by a relay before; empty: nothing */
 };
 
 /* The Redis that serves, as it is in this turn. */
@@ -52,8 +53,8 @@ void	stream_conf(struct stream *, const struct conf *);
 void	stream_lost(struct stream *);
 /* The stream of this slot's worker has ended. */
 void	stream_worker_gone(struct stream *, unsigned slot);
-/* Each BUS_FORWARD is shown to take, which has taken it (true) or wants none
- * of it; NULL: nobody is there. */
+/* Each BUS_FORWARD and BUS_HOOKS is shown to take, which has taken it (true) or
+ * wants none of it; NULL: nobody is there. */
 void	stream_hooks(struct stream *,
 	    bool (*take)(void *arg, const struct bus_envelope *), void *arg);
 /* What became of an event, to the worker that waits for it. */
@@ -63,7 +64,12 @@ void	stream_tell_more(struct stream *, const struct asker *, enum bus_store,
 	    struct slice);
 /* As entries have them, from the relay's start to its end. */
 void	stream_source(const struct stream *, const char **source,
-	    const char **epoch);
+	    uint64_t *epoch);
+/* What waits goes on in another relay: appended as a section of base/state.h,
+ * nothing if there is nothing. */
+void	stream_save(struct stream *, struct buf *);
+/* Bytes of that section at the beginning of what was saved; 0: there is none. */
+size_t	stream_saved(struct slice saved);
 /* The end of a turn, before Redis is flushed. */
 void	stream_turn(struct stream *, const struct stream_link *);
 /* Redis has all of it, or is away. */

@@ -124,6 +124,8 @@ static const struct api_order_row {
 	    "this key may not disconnect" },
 	[ROUTE_ROOMS_ORDER] = { CONF_API_ROOMS, "this key may not change rooms" },
 	[ROUTE_REVOKE]	   = { CONF_API_REVOKE, "this key may not revoke" },
+	[ROUTE_HOOKS_RETRY] = { CONF_API_HOOKS, "this key may not see hooks" },
+	[ROUTE_HOOKS_FORGET] = { CONF_API_HOOKS, "this key may not see hooks" },
 };
 
 void
@@ -163,6 +165,22 @@ api_members(struct request *rq, struct slice body, struct buf *b,
 	    api_disconnect(rq->w->hub, user, body, rq->c, b, later));
 }
 
+/* .../NAME/dead/retry and .../forget */
+static int
+api_letters(struct request *rq, struct slice body, struct buf *b,
+    struct ask **later)
+{
+	struct api_hooks q = { .forget =
+	    rq->match.route == ROUTE_HOOKS_FORGET };
+
+	if (!api_hook_name(rq, rq->w->decoded, &q.name)) {
+		error_encode(b, "bad_request", "NAME is no good: "
+		    "/api/v1/hooks/NAME/dead/...");
+		return (400);
+	}
+	return (api_hooks_order(rq->w->hub, &q, body, rq->c, b, later));
+}
+
 void
 api_body(struct request *rq, struct slice body)
 {
@@ -180,6 +198,9 @@ api_body(struct request *rq, struct slice body)
 		status = api_publish(rq->w->hub, body, rq->c, b, &later);
 	else if (rq->match.route == ROUTE_REVOKE)
 		status = api_revoke(rq->w->hub, body, rq->c, b, &later);
+	else if (rq->match.route == ROUTE_HOOKS_RETRY ||
+	    rq->match.route == ROUTE_HOOKS_FORGET)
+		status = api_letters(rq, body, b, &later);
 	else
 		status = api_members(rq, body, b, &later);
 	api_reply(rq, status, later);

@@ -18,6 +18,7 @@ void	api_history_get(struct request *);
 void	api_rooms_get(struct request *);
 void	api_user_get(struct request *);
 void	api_stats_get(struct request *);
+void	api_hooks_get(struct request *);
 
 /* hub_ports.answered; the connection that waits for it is closing. */
 void	api_answered(void *worker, void *conn, int status,

@@ -254,6 +254,41 @@ api_user_get(struct request *rq)
 	api_survey_get(rq, &q, to + n, words);
 }
 
+/* --- hooks ------------------------------------------------------------------ */
+
+bool
+api_hook_name(struct request *rq, uint8_t *to, struct slice *name)
+{
+	ssize_t n = http_path_decode(rq->match.ns_name, to);
+
+	if (n < 0)
+		return (false);
+	*name = slice_of(to, (size_t)n);
+	return (utf8_name(*name));
+}
+
+void
+api_hooks_get(struct request *rq)
+{
+	struct api_hooks q = { .cursor = 0 };
+	struct ask *later = NULL;
+	int status;
+
+	if (!api_admit(rq, CONF_API_HOOKS, "this key may not see hooks"))
+		return;
+	if (!api_number(rq, "cursor", UINT32_MAX, &q.cursor) ||
+	    !api_limit(rq, &q.limit) ||
+	    !api_hook_name(rq, rq->w->decoded, &q.name)) {
+		api_refuse(rq, 400, "bad_request", "path or query is no good: "
+		    "hooks[/NAME/dead[?cursor=&limit=1..1000]]");
+		return;
+	}
+	buf_reset(&rq->w->body);
+	api_asks(rq->w->hub, rq->key);
+	status = api_hooks(rq->w->hub, &q, rq->c, &rq->w->body, &later);
+	api_reply(rq, status, later);
+}
+
 /* --- numbers ---------------------------------------------------------------- */
 
 void

@@ -15,6 +15,9 @@ struct ask;
 /* A key that allows this; false: answered, with these words if it does not. */
 bool	api_admit(struct request *, uint32_t right, const char *words)
 	    MUST_USE;
+/* NAME of /api/v1/hooks/NAME/..., decoded to `to`; empty: of /api/v1/hooks. */
+bool	api_hook_name(struct request *, uint8_t *to, struct slice *name)
+	    MUST_USE;
 /* An error of the API. */
 void	api_refuse(struct request *, int status, const char *code,
 	    const char *message);

@@ -25,6 +25,7 @@ static const struct {
 	{ "/api/v1/rooms",		ROUTE_ROOMS_ORDER },
 	{ "/api/v1/revoke",		ROUTE_REVOKE },
 	{ "/api/v1/stats",		ROUTE_STATS },
+	{ "/api/v1/hooks",		ROUTE_HOOKS },
 	{ "/demo/",			ROUTE_DEMO },
 	{ "/demo",			ROUTE_DEMO_MOVED },
 };
@@ -108,6 +109,34 @@ route_user(struct slice path, struct route_match *m)
 	}
 }
 
+/* /api/v1/hooks/NAME/dead, and what is behind it. */
+static void
+route_hook(struct slice path, struct route_match *m)
+{
+	static const struct {
+		struct slice	 below;
+		enum route	 route;
+	} rows[] = {
+		{ SLICE("/dead"),	 ROUTE_HOOKS },
+		{ SLICE("/dead/retry"),	 ROUTE_HOOKS_RETRY },
+		{ SLICE("/dead/forget"), ROUTE_HOOKS_FORGET },
+	};
+	struct slice rest = slice_from(path, sizeof "/api/v1/hooks");
+	const uint8_t *slash = rest.n == 0 ? NULL :
+	    memchr(rest.p, '/', rest.n);
+	size_t i, n;
+
+	if (slash == NULL || slash == rest.p)
+		return;
+	n = (size_t)(slash - rest.p);
+	for (i = 0; i < nitems(rows); i++) {
+		if (!slice_eq(slice_from(rest, n), rows[i].below))
+			continue;
+		m->route = rows[i].route;
+		m->ns_name = slice_of(rest.p, n);
+	}
+}
+
 /* A slash at its end means nothing. */
 static struct slice
 route_bare(struct slice path)
@@ -142,6 +171,10 @@ route_own(struct slice path, struct route_match *m)
 	}
 	if (slice_starts(path, SLICE("/api/v1/users/"))) {
 		route_user(path, m);
+		return;
+	}
+	if (slice_starts(path, SLICE("/api/v1/hooks/"))) {
+		route_hook(path, m);
 		return;
 	}
 	for (i = 0; i < nitems(route_paths); i++)

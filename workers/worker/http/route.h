@@ -24,6 +24,8 @@ enum route {
 	ROUTE_STATS,
 	ROUTE_SSE, ROUTE_POLL,	/* /sse/NAMESPACE, /poll/NAMESPACE */
 	ROUTE_SOCKJS,		/* as PLAIN, or below one of those */
+	ROUTE_HOOKS,		/* /api/v1/hooks, and .../NAME/dead */
+	ROUTE_HOOKS_RETRY, ROUTE_HOOKS_FORGET,	/* .../NAME/dead/... */
 	ROUTE__MAX
 };
 
@@ -55,6 +57,7 @@ struct route_match {
 	 * NULL and the namespace's encoded name behind "/ws" ("", "/",
 	 * "/chat"); SSE, POLL: that behind "/sse", "/poll";
 	 * PRESENCE, HISTORY, ROOMS: what is behind its slash;
+	 * HOOKS...: NAME, or empty;
 	 * USER, DISCONNECT and ROOMS_ORDER: USER of /api/v1/users/USER/..., or
 	 * empty */
 	const struct conf_route *conf;
