@@ -401,6 +401,7 @@ struct conf {
 	unsigned	 rooms_per_session;
 	unsigned	 namespaces_per_connection;
 	unsigned	 failed_connects;	/* end a connection */
+	unsigned	 hook_connections;	/* to all hooks together */
 	unsigned	 limit_handshakes;	/* whole host, a second; 0: no
 						 * limit */
 	/* heartbeat, Engine.IO and Socket.IO */

@@ -302,3 +302,38 @@ namespace "/app" { auth = optional
 	c.close();
 	s.close();
 });
+
+test('no more connections than hook_connections, whoever waits', async (t) => {
+	const back = await Backend.start();
+	const o = await Daemon.start({ workers: 2, conf: conf(back.url,
+	    'limits { hook_connections = 64 }\n') + `
+namespace "/ask" { auth = optional  hook = "back"
+    event "q" { to = sender  ask = true  ack = backend } }
+` });
+	t.after(async () => {
+		await o.stop();
+		await back.close();
+	});
+	const all = await Promise.all(Array.from({ length: 80 }, () => connect(o,
+	    '/ask')));
+	await o.counts('hook_waiting', 0);
+	const held = [];
+	let most = 0;
+	back.answer = (q, r) => {
+		if (q.headers['x-roost-question'] === 'entries')
+			return 200;
+		held.push(r);
+		most = Math.max(most, held.length);
+	};
+	const acks = all.map((s) => s.timeout(9000).emitWithAck('q'));
+	await until(() => held.length === 64, 'as many as there may be');
+	await o.counts('hook_crowded', (n) => n >= 16);
+	await o.counts('hook_connections', 64);
+	const yes = (r) => r.writeHead(200).end('{"allow":true,"ack":[7]}');
+	held.splice(0).forEach(yes);
+	await until(() => held.length === 16, 'the others');
+	held.splice(0).forEach(yes);
+	assert.deepEqual(await Promise.all(acks), all.map(() => 7));
+	assert.equal(most, 64);
+	all.forEach((s) => s.close());
+});

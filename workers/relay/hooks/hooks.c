@@ -175,10 +175,13 @@ hooks_target(struct hooks *k, const struct conf_hook *hook)
 {
 	struct target **t = &k->targets[hook - k->conf->hooks];
 
-	if (*t == NULL)
+	if (*t == NULL) {
 		*t = target_new(k->loop, hook);
-	if (*t == NULL)
-		counter_add(COUNTER_memory_failures, 1);
+		if (*t == NULL)
+			counter_add(COUNTER_memory_failures, 1);
+		else
+			target_limit(*t, hooks_share(k->conf));
+	}
 	return (*t);
 }
 

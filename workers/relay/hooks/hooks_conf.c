@@ -26,6 +26,13 @@ hooks_named(const struct hooks *k, struct slice name)
 	return (NULL);
 }
 
+unsigned
+hooks_share(const struct conf *conf)
+{
+	MUST(conf->nhooks > 0 && conf->nhooks <= conf->hook_connections);
+	return (conf->hook_connections / (unsigned)conf->nhooks);
+}
+
 static void
 hooks_narrow(struct hooks *k)
 {
@@ -100,6 +107,9 @@ hooks_targets(struct hooks *k, const struct conf *conf)
 		targets[i] = hooks_same(k, &conf->hooks[i]);
 	for (i = 0; i < k->ntargets; i++)
 		hooks_leave(k, &k->targets[i]);
+	for (i = 0; i < conf->nhooks; i++)
+		if (targets[i] != NULL)
+			target_limit(targets[i], hooks_share(conf));
 	free(k->targets);
 	k->targets = targets;
 	k->ntargets = conf->nhooks;

@@ -65,7 +65,9 @@ void	hooks_on_dead(void *hooks, const struct courier *, struct entry *,
 /* The gauges. */
 void	hooks_count(struct hooks *);
 
-/* hooks_conf.c: NULL: there is none. */
+/* hooks_conf.c: connections that each target may have. */
+unsigned hooks_share(const struct conf *);
+/* NULL: there is none. */
 const struct conf_hook *hooks_named(const struct hooks *, struct slice name);
 struct dead_bounds hooks_dead_bounds(const struct hooks *, struct slice hook);
 

@@ -52,13 +52,26 @@ static curl_socket_t
 post_on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
 {
 	struct post *post = arg;
+	int fd;
 
 	(void)purpose;
 	if (!target_allows(post->target, &a->addr, a->addrlen)) {
 		post->refused = true;
 		return (CURL_SOCKET_BAD);
 	}
-	return (socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol));
+	fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+	if (fd != -1)
+		counter_add(COUNTER_hook_connections, 1);
+	return (fd);
+}
+
+/* Perhaps long after its post has gone. */
+static int
+post_on_close(void *arg, curl_socket_t fd)
+{
+	(void)arg;
+	counter_sub(COUNTER_hook_connections, 1);
+	return (close(fd));
 }
 
 /* --- asking -----------------------------------------------------------------*/
@@ -129,6 +142,7 @@ post_is_set(struct post *p)
 	SET(CURLOPT_RESOLVE, (struct curl_slist *)p->resolve);
 	SET(CURLOPT_OPENSOCKETFUNCTION, post_on_open);
 	SET(CURLOPT_OPENSOCKETDATA, p);
+	SET(CURLOPT_CLOSESOCKETFUNCTION, post_on_close);
 	SET(CURLOPT_WRITEFUNCTION, post_on_bytes);
 	SET(CURLOPT_WRITEDATA, p);
 	SET(CURLOPT_HEADERFUNCTION, post_on_head);
@@ -143,6 +157,8 @@ post_run(struct post *p)
 	TAILQ_REMOVE(&p->target->waiting, p, next);
 	TAILQ_INSERT_TAIL(&p->target->running, p, next);
 	p->runs = true;
+	if (p->target->nrunning++ >= p->target->connections)
+		counter_add(COUNTER_hook_crowded, 1);
 	p->easy = curl_easy_init();
 	if (p->easy == NULL || !post_addresses(p) || !post_is_set(p) ||
 	    curl_multi_add_handle(p->target->multi, p->easy) != CURLM_OK) {
@@ -193,9 +209,10 @@ post_fini(struct post *p)
 static void
 post_leave(struct post *p)
 {
-	if (p->runs)
+	if (p->runs) {
 		TAILQ_REMOVE(&p->target->running, p, next);
-	else
+		p->target->nrunning--;
+	} else
 		TAILQ_REMOVE(&p->target->waiting, p, next);
 }
 

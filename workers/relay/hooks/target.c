@@ -215,6 +215,20 @@ target_turn(struct target *t)
 	target_act(t, CURL_SOCKET_TIMEOUT, 0);
 }
 
+void
+target_limit(struct target *t, unsigned connections)
+{
+	long n = (long)connections;
+
+	CHECK_MAGIC(t, TARGET_MAGIC);
+	if (t->connections == connections)
+		return;
+	t->connections = connections;
+	(void)curl_multi_setopt(t->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, n);
+	(void)curl_multi_setopt(t->multi, CURLMOPT_MAXCONNECTS,
+	    n < TARGET_CONNECTIONS ? n : TARGET_CONNECTIONS);
+}
+
 /* --- birth and death --------------------------------------------------------*/
 
 bool
@@ -240,9 +254,7 @@ target_open(struct target *t)
 	    curl_multi_setopt(t->multi, CURLMOPT_SOCKETDATA, t) == CURLM_OK &&
 	    curl_multi_setopt(t->multi, CURLMOPT_TIMERFUNCTION,
 	    target_set_timer) == CURLM_OK &&
-	    curl_multi_setopt(t->multi, CURLMOPT_TIMERDATA, t) == CURLM_OK &&
-	    curl_multi_setopt(t->multi, CURLMOPT_MAXCONNECTS,
-	    TARGET_CONNECTIONS) == CURLM_OK);
+	    curl_multi_setopt(t->multi, CURLMOPT_TIMERDATA, t) == CURLM_OK);
 }
 
 struct target *

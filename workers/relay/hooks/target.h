@@ -21,6 +21,8 @@ struct target;
 
 /* NULL: no memory. */
 struct target *target_new(struct loop *, const struct conf_hook *) MUST_USE;
+/* It may have so many connections at once; what is more waits for one. */
+void	target_limit(struct target *, unsigned connections);
 /* Nothing is under way there. */
 void	target_free(struct target **);
 /* It is what this hook names. */

@@ -25,6 +25,8 @@ struct target {
 	bool		 kick;		/* ... which is over */
 	struct post_list waiting;	/* for addresses */
 	struct post_list running;
+	unsigned	 nrunning;
+	unsigned	 connections;	/* at most */
 	struct resolve	 resolve;
 	bool		 resolving;
 	struct resolved	 found;		/* those that may be connected to */
