@@ -156,7 +156,8 @@ struct conf_jwt {
 enum {
 	CONF_API_PUBLISH = 1, CONF_API_PRESENCE = 2, CONF_API_DISCONNECT = 4,
 	CONF_API_ROOMS = 8, CONF_API_REVOKE = 16,
-	CONF_API_HISTORY = 32, CONF_API_STATS = 64, CONF_API_HOOKS = 128
+	CONF_API_HISTORY = 32, CONF_API_STATS = 64, CONF_API_HOOKS = 128,
+	CONF_API_ANSWERS = 256
 };
 
 struct conf_api_key {
@@ -214,6 +215,7 @@ struct conf_redis {
 	unsigned	 events;	/* entries kept of a stream that back ends
 					 * read */
 	uint64_t	 events_buffer;	/* for these, while they are not taken */
+	uint64_t	 answer_ms;	/* for a back end that has read one */
 	char		*prefix;	/* of channels: "roost:" */
 	char		*socketio_prefix; /* of theirs; "": we have nothing to
 					 * do with them */

@@ -64,6 +64,12 @@ bus_inbox(struct bus_envelope *e)
 }
 
 struct bus_publish *
+bus_reply(struct bus_envelope *e)
+{
+	return (bus_publication(e, BUS_REPLY));
+}
+
+struct bus_publish *
 bus_journal(struct bus_envelope *e)
 {
 	return (bus_publication(e, BUS_JOURNAL));
@@ -349,6 +355,7 @@ bus_empty(struct bus_envelope *e, enum bus_kind kind)
 	case BUS_FORWARD:
 	case BUS_QUEUE:
 	case BUS_INBOX:
+	case BUS_REPLY:
 		(void)bus_publication(e, kind);
 		break;
 	case BUS_STREAMED:

@@ -33,7 +33,9 @@ enum {
 };
 /* What a BUS_FORWARD is besides: publish.kept.  A question to the hook of its
  * namespace; BUS_STREAMED has the answer: frames is its body. */
-enum { FORWARD_ASKS = 1 };
+enum { FORWARD_ASKS = 1,
+	FORWARD_WAITS = 2	/* its sender waits for a BUS_REPLY */
+};
 /* What a BUS_INBOX to the relay says: publish.kept. */
 enum {
 	INBOX_TAKE,		/* what waits? */
@@ -107,9 +109,13 @@ enum bus_kind {
 	BUS_SESSION_TAKEN,	/* of the relay: answer to it */
 	BUS_SESSION_OVER,	/* of the relay: its client is elsewhere.
 				 * Answered with BUS_SESSION: it is away */
-	BUS_HOOKS		/* to the relay: how hooks stand, and what they did
+	BUS_HOOKS,		/* to the relay: how hooks stand, and what they did
 				 * not take.  Answered with BUS_STREAMED, whose
 				 * frames are JSON, or empty: there is no such hook */
+	BUS_REPLY		/* what a back end acknowledges event `once` of
+				 * one session with, as BUS_PUBLISH; kept 1: it
+				 * refuses it, and meta is why, a raw JSON string,
+				 * or empty.  Answered as an order is */
 };
 
 enum {
@@ -387,7 +393,7 @@ struct bus_envelope {
 	union {			/* by kind; the others say nothing more */
 		struct bus_publish publish;	/* and BUS_KEEP, BUS_FORWARD,
 						 * BUS_QUEUE, BUS_INBOX,
-						 * BUS_JOURNAL */
+						 * BUS_JOURNAL, BUS_REPLY */
 		struct bus_count count;
 		struct bus_disconnect disconnect;
 		struct bus_rooms rooms;
@@ -438,6 +444,7 @@ struct bus_publish *bus_keep(struct bus_envelope *);
 struct bus_publish *bus_forward(struct bus_envelope *);
 struct bus_publish *bus_queue(struct bus_envelope *);
 struct bus_publish *bus_inbox(struct bus_envelope *);
+struct bus_publish *bus_reply(struct bus_envelope *);
 struct bus_page *bus_streamed(struct bus_envelope *, enum bus_store);
 struct bus_publish *bus_journal(struct bus_envelope *);
 struct bus_kept *bus_kept(struct bus_envelope *, enum bus_store);

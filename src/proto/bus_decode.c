@@ -392,6 +392,7 @@ bus_take(struct bus_envelope *e, enum tag tag, struct slice s)
 	case BUS_QUEUE:
 	case BUS_INBOX:
 	case BUS_JOURNAL:
+	case BUS_REPLY:
 		return (bus_take_publish(&e->publish, tag, s));
 	case BUS_COUNT:
 		return (bus_take_count(e, tag, s));
@@ -466,6 +467,7 @@ bus_may_come_from(enum bus_kind kind, uint16_t from)
 		    kind == BUS_DISCONNECT || kind == BUS_ROOMS ||
 		    kind == BUS_MEMBERS || kind == BUS_ANSWERS ||
 		    kind == BUS_ANSWERS_END || kind == BUS_REVOKE ||
+		    kind == BUS_REPLY ||
 		    kind == BUS_INBOX);
 	return (slotset_fits(from) && !of_relay);
 }
@@ -481,6 +483,7 @@ bus_is_whole(const struct bus_envelope *e)
 	    (e->kind != BUS_KEEP || e->publish.to.nrooms == 1) &&
 	    ((e->kind != BUS_QUEUE && e->kind != BUS_INBOX) ||
 	    e->publish.to.nusers == 1) &&
+	    (e->kind != BUS_REPLY || e->publish.to.nsids == 1) &&
 	    (e->kind != BUS_HISTORY || (e->history.room.n != 0 &&
 	    e->history.from >= BUS_HISTORY_TOP &&
 	    e->history.from <= BUS_HISTORY_FIRST)) &&

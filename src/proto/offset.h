@@ -4,6 +4,8 @@
  *
  *	id	NODE.SLOT.GENERATION.N		N counts, in hexadecimal digits
  *	offset	"NODE.SLOT.GENERATION.oN"	a JSON string
+ *	ref	HOST.SID.ID			of an event whose sender waits for
+ *						what a back end replies: where it is
  *
  * The relay, slot 0, gives no ids: its offsets have no o.  A client takes the
  * last string of any event for an offset; whether one may be of this daemon
@@ -14,6 +16,7 @@
 
 #include <stdbool.h>
 
+#include "base/bug.h"
 #include "base/slice.h"
 
 #define OFFSET_MAX	64	/* bytes of an id or an offset, at most */
@@ -34,5 +37,22 @@ struct slice offset_make(uint8_t out[OFFSET_MAX],
 	    const struct offset_origin *, uint64_t n);
 /* A raw JSON string: may it be an offset of this daemon? */
 bool	offset_is_ours(struct slice raw, const struct offset_origin *);
+
+/* --- references ------------------------------------------------------------ */
+
+#define OFFSET_REF_MAX	128u	/* bytes, no NUL */
+#define OFFSET_REF_HOST	16u	/* hexadecimal digits: a whole node_id */
+#define OFFSET_REF_SID	20u
+#define OFFSET_REF_ID	64u	/* at most */
+
+struct offset_ref {
+	struct slice	 host, sid, id;	/* of what was read */
+};
+
+/* Its bytes; 0: one of these is none. */
+size_t	offset_ref_put(char out[OFFSET_REF_MAX], struct slice host,
+	    struct slice sid, struct slice id) MUST_USE;
+/* false: it is none. */
+bool	offset_ref_read(struct slice, struct offset_ref *) MUST_USE;
 
 #endif

@@ -8,9 +8,10 @@ import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import { after, before, test } from 'node:test';
 
+import { Backend, SECRET } from './lib/backend.mjs';
 import { connect } from './lib/clients.mjs';
 import { jwt, stopTime } from './lib/conf.mjs';
-import { Daemon, halt, until } from './lib/daemon.mjs';
+import { Daemon, halt, slow, until } from './lib/daemon.mjs';
 import { OpenApi } from './lib/openapi.mjs';
 import { user } from './lib/token.mjs';
 import { raw } from './lib/wire.mjs';
@@ -19,7 +20,8 @@ const api = new OpenApi(new URL('../../packaging/openapi/roostd.yaml',
     import.meta.url).pathname);
 const sha = (k) => crypto.createHash('sha256').update(k).digest('hex');
 const RIGHTS = ['publish', 'presence', 'disconnect', 'rooms', 'revoke',
-	'history', 'stats', 'hooks'];
+	'history', 'stats', 'hooks', 'answers'];
+const back = await Backend.start(), { port } = back;
 const conf = jwt + stopTime + `
 limits { message_bytes = 100KB }
 store { room_bytes = 64KB }
@@ -28,8 +30,10 @@ api { key "all" { sha256 = "${sha('all')}"
           allow = {${RIGHTS.map((r) => `"${r}"`).join(', ')}} }
       key "publisher" { sha256 = "${sha('publish')}" allow = {"publish"} }
       key "reader" { sha256 = "${sha('stats')}" allow = {"stats"} } }
-hook "back" { url = "http://127.0.0.1:9/"
-    secret = "0123456789abcdef0123456789abcdef" }
+hook "back" { url = "http://127.0.0.1:${port}/"  allow_private = true
+    secret = "${SECRET}" }
+namespace "/asks" { auth = optional  hook = "back"
+    event "order" { to = backend  ack = backend } }
 namespace "/chat" { auth = optional presence = rooms
     room "course:{id}" { join = open }
     room "kept:{id}" { join = open history = 10 } }
@@ -58,6 +62,7 @@ before(async () => {
 after(async () => {
 	clients.forEach((s) => s.close());
 	await Promise.all([d.stop(), quick.stop()]);
+	await back.close();
 });
 
 const op = (id) => api.operations.find((o) => o.id === id);
@@ -112,6 +117,7 @@ test('the daemon takes each example of a request', async () => {
 
 /* --- what is answered ------------------------------------------------------ */
 
+const REF = '0123456789abcdef.KZGaJiYwfs_kqvmBAABJ.1';
 /* A request of each operation that is taken. */
 const room = { room: 'course:7' };
 const good = {
@@ -122,6 +128,8 @@ const good = {
 	changeRooms: { body: { namespace: 'chat', ...room, join: 'x' } },
 	changeRoomsOfUser: { body: { namespace: '/chat', leave: ['y'] } },
 	revoke: { body: { jti: 'one', for: 60 } },
+	/* of an event that is sent for it */
+	answer: { body: { namespace: 'asks', ref: REF, ack: [1] } },
 	listPresence: { query: { limit: 1 } },
 	getPresence: {}, listRooms: { query: { limit: 1 } },
 	listMembers: { query: { limit: 1 } }, getUser: { query: { limit: 1 } },
@@ -194,6 +202,12 @@ const wrong = {
 		{ user: 'a', until: 4000000000, exp: 4000000000 },
 		{ user: 'a', until: 'x' }, { user: 'a', reason: 1 },
 		{ user: 'a', unknown: 1 }, { user: 'x'.repeat(256) }],
+	answer: [{}, { ref: 5 }, { ack: 1 }, { allow: 1 },
+		{ message: 'x' }, { allow: false, ack: [] },
+		{ allow: false, message: 'x'.repeat(201) }, { more: 1 },
+		{ namespace: undefined },
+	].map((b, i) => ({ namespace: 'asks', ...(i > 0 && { ref: REF }),
+		...b })),
 	...Object.fromEntries(['retryDead', 'forgetDead'].map((id) => [id, [{},
 		{ ids: [] }, { ids: [0] }, { ids: ['1'] }, { ids: 1 },
 		{ ids: [1.5] }, { all: false }, { all: true, ids: [1] },
@@ -242,6 +256,16 @@ async function withoutHooks(o) {
 	hooks ??= still(() => Promise.all(all.map((x) => call(x, good[x.id]))));
 	return (await hooks)[all.indexOf(o)];
 }
+async function answered(o) {
+	const s = await connect(d, '/asks'), n = back.entries.length;
+	const ack = s.timeout(5000 * slow).emitWithAck('order', 1);
+	await back.until((l) => l.slice(n).some((e) => e.ref));
+	const { ref } = back.entries.findLast((e) => e.ref);
+	const r = await call(o, { body: { namespace: '/asks', ref, ack: [7] } });
+	assert.equal(await ack, 7);
+	s.close();
+	return r;
+}
 async function leaving(o) {
 	const k = await Daemon.start({ workers: 1,
 		conf: 'drain_delay = 30s\n' + stopTime });
@@ -264,13 +288,14 @@ async function full(o) {
 
 /* How each answer is brought about. */
 const how = {
-	200: (o) => call(o, good[o.id]),
+	200: (o) => (o.id === 'answer' ? answered(o) : call(o, good[o.id])),
 	400: (o) => call(o, bad[o.id]),
 	401: (o) => call(o, { ...good[o.id], key: null }),
 	403: (o) => call(o, { ...good[o.id], key: o.id === 'getStats' ?
 	    'publish' : 'stats' }),
 	404: (o) => call(o, elsewhere(o)),
 	408: (o) => head(quick, o, 'Content-Length: 10\r\n'),
+	410: (o) => call(o, good[o.id]),
 	409: async (o) => {
 		const body = { namespace: 'chat', room: 'kept:ends', event: 'e' };
 		await call(o, { body: { ...body, finish: true } });

@@ -74,6 +74,7 @@ bus_same_what(const struct bus_envelope *a, const struct bus_envelope *b)
 	case BUS_FORWARD:
 	case BUS_QUEUE:
 	case BUS_INBOX:
+	case BUS_REPLY:
 	case BUS_JOURNAL:
 		return (bus_same_publish(&a->publish, &b->publish));
 	case BUS_COUNT:

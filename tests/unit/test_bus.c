@@ -180,6 +180,11 @@ one_of_kind(enum bus_kind kind)
 		e.kind = BUS_FORWARD;
 		e.flags = 0;
 		break;
+	case BUS_REPLY:
+		e.kind = BUS_REPLY;
+		e.flags = 0;
+		e.publish.to.nsids = 1;
+		break;
 	case BUS_QUEUE:
 	case BUS_INBOX:
 		e.kind = kind;
@@ -227,7 +232,7 @@ what_is_encoded_is_decoded(void **state)
 
 	(void)state;
 	buf_init(&b);
-	for (kind = BUS_PUBLISH; kind <= BUS_HOOKS; kind++) {
+	for (kind = BUS_PUBLISH; kind <= BUS_REPLY; kind++) {
 		e = one_of_kind((enum bus_kind)kind);
 		assert_int_equal(e.kind, kind);
 		assert_int_equal(e.flags, kind == BUS_PUBLISH ?

@@ -201,7 +201,7 @@ rules_that_make_no_sense_are_refused(void **state)
 	assert_refused("event m { ask = true }", "event \"m\": ask needs a hook "
 	    "in the namespace");
 	assert_refused("event m { ack = backend }", "event \"m\": ack = backend "
-	    "needs ask: the answer has it");
+	    "needs ask, or to = backend: the answer has it");
 	assert_refused("event m { to = sender:x }", "event \"m\": to = "
 	    "sender:x: must be one of room:FIELD | user:FIELD | joined | "
 	    "namespace | sender | backend | nowhere");

@@ -63,10 +63,66 @@ ours_are_those_of_our_node(void **state)
 		assert_row(!offset_is_ours(others[i], &o), others[i]);
 }
 
+#define HOST	SLICE("03f1c2a4b5968778")
+#define SID	SLICE("KZGaJiYwfs_kqvmB-ABJ")
+
+static void
+what_is_put_is_read(void **state)
+{
+	char out[OFFSET_REF_MAX];
+	struct offset_ref r;
+	size_t n = offset_ref_put(out, HOST, SID, SLICE("03f1.1.2.9"));
+
+	(void)state;
+	check_slices(slice_of(out, n), SLICE("03f1c2a4b5968778."
+	    "KZGaJiYwfs_kqvmB-ABJ.03f1.1.2.9"), __FILE__, __LINE__);
+	assert_true(offset_ref_read(slice_of(out, n), &r));
+	check_slices(r.host, HOST, __FILE__, __LINE__);
+	check_slices(r.sid, SID, __FILE__, __LINE__);
+	check_slices(r.id, SLICE("03f1.1.2.9"), __FILE__, __LINE__);
+}
+
+static void
+what_is_none_is_neither_put_nor_read(void **state)
+{
+	static const char *const rows[] = { "", ".", "x",
+		"03f1c2a4b5968778.KZGaJiYwfs_kqvmB-ABJ.",
+		"03f1c2a4b5968778.KZGaJiYwfs_kqvmB-ABJ",
+		"03f1c2a4b596877x.KZGaJiYwfs_kqvmB-ABJ.1",
+		"03f1c2a4b5968778.KZGaJiYwfs/kqvmB-ABJ.1",
+		"03f1c2a4b5968778.KZGaJiYwfs_kqvmB-ABJ1.1",
+		"03f1c2a4b5968778.KZGaJiYwfs_kqvmB-ABJ.a b",
+		"03f1c2a4b5968778:KZGaJiYwfs_kqvmB-ABJ.1",
+	};
+	char out[OFFSET_REF_MAX], large[OFFSET_REF_ID + 1];
+	struct offset_ref r;
+	uint8_t *p;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < nitems(rows); i++) {
+		p = check_copy(slice_str(rows[i]));
+		assert_false(offset_ref_read(slice_of(p, strlen(rows[i])), &r));
+		free(p);
+	}
+	memset(large, 'a', sizeof large);
+	assert_int_equal(offset_ref_put(out, HOST, SID, slice_of(large,
+	    sizeof large)), 0);
+	assert_int_equal(offset_ref_put(out, HOST, SID, slice_of(large,
+	    OFFSET_REF_ID)), OFFSET_REF_HOST + OFFSET_REF_SID + 2 +
+	    OFFSET_REF_ID);
+	assert_int_equal(offset_ref_put(out, HOST, SID, SLICE("")), 0);
+	assert_int_equal(offset_ref_put(out, HOST, SLICE("short"),
+	    SLICE("1")), 0);
+	assert_int_equal(offset_ref_put(out, SLICE("1"), SID, SLICE("1")), 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_put_is_read),
+		cmocka_unit_test(what_is_none_is_neither_put_nor_read),
 		cmocka_unit_test(each_has_its_form),
 		cmocka_unit_test(the_longest_has_room),
 		cmocka_unit_test(ours_are_those_of_our_node),

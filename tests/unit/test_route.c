@@ -103,6 +103,7 @@ paths_find_their_part(void **state)
 		{ "/api/v1/rooms/chat", ROUTE_ROOMS },
 		{ "/api/v1/rooms/chat/a/b", ROUTE_ROOMS },
 		{ "/api/v1/stats", ROUTE_STATS },
+		{ "/api/v1/answers", ROUTE_ANSWERS },
 		{ "/api/v1/hooks", ROUTE_HOOKS },
 		{ "/api/v1/hooks/", ROUTE_HOOKS },
 		{ "/api/v1/hooks/back", ROUTE_NONE },

@@ -47,6 +47,9 @@ struct api_history {
 };
 int	api_history(struct hub *, const struct api_history *, void *asker,
 	    struct buf *out, struct ask **later) MUST_USE;
+/* What a back end acknowledges an event with, by its reference. */
+int	api_answers(struct hub *, struct slice body, void *asker,
+	    struct buf *out, struct ask **later) MUST_USE;
 /*
  * Hooks of this host: how each stands (no name), or what one of them did not take
  * and is kept: letters whose id comes behind cursor.  The name is decoded.  An

@@ -288,6 +288,7 @@ static void (*const kinds[])(struct hub *, const struct bus_envelope *) = {
 	[BUS_DISCONNECT]	= members_bus,
 	[BUS_ROOMS]		= members_bus,
 	[BUS_REVOKE]		= revoke_bus,
+	[BUS_REPLY]		= answers_bus,
 	[BUS_COUNT]		= hub_count,
 	[BUS_KEPT]		= store_bus_kept,
 	[BUS_PAGE]		= store_bus_page,

@@ -138,6 +138,8 @@ static const struct route_row worker_routes[ROUTE__MAX] = {
 		.serve = api_user_get, .api = true },
 	[ROUTE_STATS] = { .methods = GET, .allow = GET_ALLOW,
 		.serve = api_stats_get, .api = true },
+	[ROUTE_ANSWERS] = { .methods = POST, .allow = POST_ALLOW,
+		.serve = api_head, .body = api_body, .api = true },
 	[ROUTE_HOOKS] = { .methods = GET, .allow = GET_ALLOW,
 		.serve = api_hooks_get, .api = true },
 	[ROUTE_HOOKS_RETRY] = { .methods = POST, .allow = POST_ALLOW,

@@ -60,9 +60,10 @@ event_check_event(struct conf_reading *parse, const struct conf_tree *s,
 		    "what it replaces is not told");
 	if (event->asks && ns->hook == NULL)
 		conf_titled_bad(parse, s, "ask needs a hook in the namespace");
-	if (event->ack == CONF_ACK_BACKEND && !event->asks)
-		conf_titled_bad(parse, s, "ack = backend needs ask: the answer "
-		    "has it");
+	if (event->ack == CONF_ACK_BACKEND && !event->asks &&
+	    event->to != CONF_TO_BACKEND)
+		conf_titled_bad(parse, s, "ack = backend needs ask, or to = "
+		    "backend: the answer has it");
 	if (event->confirm_json != NULL && event->error[0] != '\0')
 		conf_titled_bad(parse, s, "confirm and error contradict");
 	if (event->nthen != 0 && event->error[0] != '\0')

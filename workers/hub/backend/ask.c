@@ -141,6 +141,16 @@ ask_count(struct hub *h, void *asker, const char *count)
 	return (a);
 }
 
+struct ask *
+ask_one(struct hub *h, void *asker)
+{
+	struct ask *a = ask_count(h, asker, "answered");
+
+	if (a != NULL)
+		a->one = true;
+	return (a);
+}
+
 void
 ask_by_head(struct ask *a)
 {
@@ -288,19 +298,20 @@ ask_finish(struct ask **ap, struct buf *now)
 	struct ask *a = *ap;
 	struct hub *h = a->hub;
 	struct buf *b = &h->answer;
+	int status = 503;
 
 	if (a->branch) {
 		ask_hand_over(a, true);
 	} else if (now != NULL) {
-		ask_render(a, now);
+		(void)ask_render(a, now);
 	} else {
 		buf_reset(b);
 		if (a->store)
 			error_encode(b, "unavailable",
 			    "what is kept cannot be asked now");
 		else
-			ask_render(a, b);
-		ask_tell(a, a->store ? 503 : 200, b);
+			status = ask_render(a, b);
+		ask_tell(a, status, b);
 		if (b->cap > SCRATCH_BYTES) {
 			buf_fini(b);
 			buf_init(b);

@@ -70,6 +70,17 @@ void	ask_report(struct hub *, const struct bus_envelope *order, uint32_t n,
 void	ask_render_count(struct buf *, const char *count, uint32_t n,
 	    bool complete);
 
+/*
+ * An order to one session, which is somewhere, or nobody has it: the answer is an
+ * error then.  NULL: as above.
+ */
+struct ask *ask_one(struct hub *, void *asker) MUST_USE;
+/* What it is answered with: the status is returned. */
+int	ask_render_one(struct buf *, uint32_t n, bool complete);
+
+/* BUS_REPLY of other workers, and hosts (api_answers.c). */
+void	answers_bus(struct hub *, const struct bus_envelope *);
+
 /* The order is a revocation until then: the relay adds the hosts that know. */
 void	ask_revoked(struct ask *, uint64_t until_s);
 /* {"disconnected":n,"hosts","until","complete"} */

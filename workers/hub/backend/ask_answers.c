@@ -11,6 +11,7 @@
 #include "hub/backend/survey.h"
 #include "hub/session/client.h"
 #include "hub/session/principal.h"
+#include "proto/error.h"
 #include "proto/json.h"
 #include "shm/table_revoked.h"
 
@@ -258,11 +259,32 @@ answers_render_revoked(const struct ask *a, struct buf *b)
 	ask_render_revoked(b, a->asked, 1 + a->answered, a->until_s, complete);
 }
 
-void
+int
+ask_render_one(struct buf *b, uint32_t n, bool complete)
+{
+	if (n > 0) {
+		buf_str(b, "{\"answered\":true}");
+		return (200);
+	}
+	counter_add(COUNTER_awaited_late, 1);
+	if (!complete) {
+		error_encode(b, "unavailable",
+		    "not all could be asked, or have answered");
+		return (503);
+	}
+	error_encode(b, "gone",
+	    "nobody waits for this answer, or not any more");
+	return (410);
+}
+
+int
 ask_render(const struct ask *a, struct buf *b)
 {
 	if (!answers_are_complete(a))
 		counter_add(COUNTER_asks_incomplete, 1);
+	if (a->one)
+		return (ask_render_one(b, a->asked, answers_are_complete(a) &&
+		    !a->truncated));
 	if (a->survey != NULL)
 		survey_render(a->survey, buf_unread(&a->answers),
 		    answers_are_complete(a) && !a->truncated, b);
@@ -273,4 +295,5 @@ ask_render(const struct ask *a, struct buf *b)
 	else
 		ask_render_count(b, a->count, a->asked,
 		    answers_are_complete(a) && !a->truncated);
+	return (200);
 }

@@ -56,6 +56,7 @@ struct ask {
 	uint64_t	 until_s;	/* it is revoked until then, as answered
 					 * other hosts know; 0: no revocation */
 	struct survey	*survey;	/* who is there is asked for, or NULL */
+	bool		 one;		/* ... of which there must be one */
 	bool		 store;		/* what is kept is asked for: answered
 					 * by ask_stored() alone */
 	uint8_t		 name_len;
@@ -105,8 +106,8 @@ void	ask_expect(struct ask *, struct session *);
  * false: no memory, or too many are. */
 bool	ask_wait_for(struct ask *, struct session *, uint32_t id) MUST_USE;
 void	ask_forget_one(struct asked *);
-/* What the back end is told. */
-void	ask_render(const struct ask *, struct buf *);
+/* What the back end is told; the status is returned. */
+int	ask_render(const struct ask *, struct buf *);
 /* Answers as JSON elements; left out when there is no room for them. */
 void	ask_keep(struct ask *, struct slice elements);
 /* Nobody here is waited for; how many were. */

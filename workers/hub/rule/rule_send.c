@@ -12,6 +12,7 @@
 #include "hub/session/principal.h"
 #include "hub/store/keep.h"
 #include "hub/stream/forward.h"
+#include "hub/stream/await.h"
 #include "hub/stream/inbox.h"
 #include "proto/json.h"
 
@@ -193,7 +194,7 @@ rule_ack_now(struct passage *w)
 	if (w->rule->ack == CONF_ACK_ECHO)
 		session_ack_binary(w->s, &w->in->ack, w->out.args,
 		    w->in->attachments, w->out.nattach);
-	else if (w->rule->ack == CONF_ACK_BACKEND)
+	else if (w->rule->ack == CONF_ACK_BACKEND && w->rule->asks)
 		session_ack_binary(w->s, &w->in->ack, w->answer, NULL, 0);
 }
 
@@ -293,13 +294,22 @@ rule_forwarded(const struct passage *w)
 	    .nattach = w->out.nattach });
 }
 
-/* For back ends alone: the answer says that they can read it. */
+/* The ack is what a back end says later, when it has read it. */
+static bool
+rule_awaits(const struct passage *w)
+{
+	return (w->rule->ack == CONF_ACK_BACKEND && !w->rule->asks &&
+	    w->in->ack.kind != ACK_NONE);
+}
+
+/* For back ends alone: the answer says that they can read it, or is theirs. */
 static void
 rule_to_backend(struct passage *w)
 {
 	struct forward f = rule_forwarded(w);
 
-	if (!(rule_ack_wants_id(w) ? forward_for(w->s, &w->in->ack, &f) :
+	if (!(rule_awaits(w) ? await_for(w->s, &w->in->ack, &f) :
+	    rule_ack_wants_id(w) ? forward_for(w->s, &w->in->ack, &f) :
 	    forward_send(w->s, &f))) {
 		refuse(w->s, w->in, REFUSED_UNAVAILABLE, "%s",
 		    forward_why(BUS_STORE_UNAVAILABLE));

@@ -13,6 +13,7 @@ streams_table_new(const struct hub *h)
 	if (t == NULL)
 		return (NULL);
 	waits_init(&t->waits, STREAM_WAITS_MAX, h->generation);
+	waits_init(&t->awaits, STREAM_WAITS_MAX, h->generation);
 	hashtab_init(&t->takes, inbox_hash_of, h);
 	TAILQ_INIT(&t->given);
 	TAILQ_INIT(&t->slow);
@@ -28,8 +29,10 @@ streams_table_free(struct hub *h)
 	if (t == NULL)
 		return;
 	question_lost(h);
+	await_free(h);
 	inbox_free(h);
 	waits_fini(&t->waits);
+	waits_fini(&t->awaits);
 	hashtab_fini(&t->takes);
 	free(t);
 	h->stream = NULL;
@@ -46,6 +49,7 @@ void
 streams_tick(struct hub *h)
 {
 	question_tick(h);
+	await_tick(h);
 	inbox_tick(h);
 }
 

@@ -27,6 +27,7 @@ TAILQ_HEAD(inbox_takes, inbox_take);
 
 struct streams_table {
 	struct waits	 waits;
+	struct waits	 awaits;	/* await.c: replies of back ends */
 	/* inbox_take.c */
 	struct hashtab	 takes;		/* by user; those that ask are in no
 					 * list */
@@ -43,6 +44,10 @@ void	inbox_tick(struct hub *);
 /* ... queues were written; an answer that nobody waits for any more. */
 void	inbox_written(struct hub *);
 void	inbox_unwanted(struct hub *, const struct bus_envelope *);
+
+/* await.c: the clock; the end. */
+void	await_tick(struct hub *);
+void	await_free(struct hub *);
 
 /* question.c: sends e to the relay, and waits.  false: it was not sent. */
 bool	question_ask(struct hub *, struct bus_envelope *, struct question *)

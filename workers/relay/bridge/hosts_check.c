@@ -93,13 +93,27 @@ hosts_is_page(const struct bus_envelope *e)
 	    m->to.nsids + m->to.nexcept == 0);
 }
 
+static bool
+hosts_is_reply(const struct bus_envelope *e)
+{
+	const struct bus_publish *p = &e->publish;
+	const struct bus_audience *to = &p->to;
+
+	return (e->flags == BUS_WANT_COUNT && to->nsids == 1 &&
+	    to->nrooms + to->nusers + to->nexcept == 0 && p->nsp.n != 0 &&
+	    p->once.n != 0 && p->once.n <= ONCE_ID_MAX && p->nattach == 0 &&
+	    hosts_are_values(p->args, false) && p->kept <= 1 &&
+	    (p->meta.n == 0 || hosts_is_json(p->meta, JSON_STRING)));
+}
+
 bool
 hosts_is_fit(const struct bus_envelope *e)
 {
 	if (inquiries_is_one(e) != (e->ref != 0))
 		return (false);
 	return (e->kind == BUS_PUBLISH ? hosts_is_publication(e) :
-	    e->kind == BUS_MEMBERS ? hosts_is_page(e) : hosts_is_order(e));
+	    e->kind == BUS_MEMBERS ? hosts_is_page(e) :
+	    e->kind == BUS_REPLY ? hosts_is_reply(e) : hosts_is_order(e));
 }
 
 bool
@@ -135,6 +149,9 @@ hosts_whom(const struct bus_envelope *e, struct slice *nsp)
 	case BUS_ROOMS:
 		*nsp = e->rooms.nsp;
 		return (&e->rooms.to);
+	case BUS_REPLY:
+		*nsp = e->publish.nsp;
+		return (&e->publish.to);
 	case BUS_MEMBERS:
 		*nsp = e->members.nsp;
 		return (&e->members.to);

@@ -79,6 +79,7 @@ inquiries_is_one(const struct bus_envelope *e)
 		return ((e->flags & BUS_WANT_ANSWERS) != 0);
 	case BUS_DISCONNECT:
 	case BUS_ROOMS:
+	case BUS_REPLY:
 		return ((e->flags & BUS_WANT_COUNT) != 0);
 	case BUS_MEMBERS:
 		return (true);

@@ -109,7 +109,7 @@ hooks_take(struct hooks *k, const struct conf_namespace *ns,
 
 	if (c != NULL && (asker.ref == 0 || courier_is_well(c))) {
 		entry_begin(&k->parts, SLICE("event"), b->publish.sent_us);
-		entry_put_event(&k->parts, &b->publish);
+		entry_put_forwarded(&k->parts, &b->publish, k->source);
 		if (hook_queue_has_room(&c->queue, &most,
 		    k->parts.bytes.wpos)) {
 			e = entry_new(&k->parts);

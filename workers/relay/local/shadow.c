@@ -43,6 +43,7 @@ shadow_follows(enum bus_kind kind)
 	case BUS_DISCONNECT:
 	case BUS_ROOMS:
 	case BUS_MEMBERS:
+	case BUS_REPLY:
 		return (true);
 	case BUS_COUNT:
 	case BUS_RECOVER_ASK:

@@ -10,6 +10,7 @@
 #include "base/bug.h"
 #include "proto/bus.h"
 #include "proto/json.h"
+#include "proto/offset.h"
 
 /* --- made -------------------------------------------------------------------*/
 
@@ -97,6 +98,19 @@ entry_put_event(struct entry_parts *p, const struct bus_publish *e)
 		(void)snprintf(name, sizeof name, "attachment%zu", i);
 		entry_put(p, name, e->attachments[i]);
 	}
+}
+
+void
+entry_put_forwarded(struct entry_parts *p, const struct bus_publish *e,
+    const char *source)
+{
+	char ref[OFFSET_REF_MAX];
+	size_t n = e->kept != FORWARD_WAITS || e->to.nsids == 0 ? 0 :
+	    offset_ref_put(ref, slice_str(source), e->to.sids[0], e->once);
+
+	if (n != 0)
+		entry_put(p, "ref", slice_of(ref, n));
+	entry_put_event(p, e);
 }
 
 struct entry *

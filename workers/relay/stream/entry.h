@@ -44,6 +44,10 @@ void	entry_begin(struct entry_parts *, struct slice type, uint64_t ts_ms);
 void	entry_put(struct entry_parts *, const char *name, struct slice value);
 /* What a worker says of an event. */
 void	entry_put_event(struct entry_parts *, const struct bus_publish *);
+/* The same, and where its sender waits for it what a back end replies by
+ * (proto/offset.h); source: of this host. */
+void	entry_put_forwarded(struct entry_parts *, const struct bus_publish *,
+	    const char *source);
 /* NULL: no memory. */
 struct entry *entry_new(struct entry_parts *) MUST_USE;
 

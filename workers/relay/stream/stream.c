@@ -268,7 +268,7 @@ stream_take(struct stream *s, const struct bus_envelope *b)
 		return;
 	}
 	entry_begin(&s->parts, SLICE("event"), p->sent_us);
-	entry_put_event(&s->parts, p);
+	entry_put_forwarded(&s->parts, p, s->way.source);
 	if (stream_is_too_large(s, s->parts.bytes.wpos) ||
 	    !stream_has_room(s, s->parts.bytes.wpos)) {
 		stream_refuse(s, l, &asker, stream_is_too_large(s,

@@ -124,6 +124,7 @@ static const struct api_order_row {
 	    "this key may not disconnect" },
 	[ROUTE_ROOMS_ORDER] = { CONF_API_ROOMS, "this key may not change rooms" },
 	[ROUTE_REVOKE]	   = { CONF_API_REVOKE, "this key may not revoke" },
+	[ROUTE_ANSWERS]	   = { CONF_API_ANSWERS, "this key may not answer" },
 	[ROUTE_HOOKS_RETRY] = { CONF_API_HOOKS, "this key may not see hooks" },
 	[ROUTE_HOOKS_FORGET] = { CONF_API_HOOKS, "this key may not see hooks" },
 };
@@ -198,6 +199,8 @@ api_body(struct request *rq, struct slice body)
 		status = api_publish(rq->w->hub, body, rq->c, b, &later);
 	else if (rq->match.route == ROUTE_REVOKE)
 		status = api_revoke(rq->w->hub, body, rq->c, b, &later);
+	else if (rq->match.route == ROUTE_ANSWERS)
+		status = api_answers(rq->w->hub, body, rq->c, b, &later);
 	else if (rq->match.route == ROUTE_HOOKS_RETRY ||
 	    rq->match.route == ROUTE_HOOKS_FORGET)
 		status = api_letters(rq, body, b, &later);

@@ -25,6 +25,7 @@ static const struct {
 	{ "/api/v1/rooms",		ROUTE_ROOMS_ORDER },
 	{ "/api/v1/revoke",		ROUTE_REVOKE },
 	{ "/api/v1/stats",		ROUTE_STATS },
+	{ "/api/v1/answers",		ROUTE_ANSWERS },
 	{ "/api/v1/hooks",		ROUTE_HOOKS },
 	{ "/demo/",			ROUTE_DEMO },
 	{ "/demo",			ROUTE_DEMO_MOVED },

@@ -24,6 +24,7 @@ enum route {
 	ROUTE_STATS,
 	ROUTE_SSE, ROUTE_POLL,	/* /sse/NAMESPACE, /poll/NAMESPACE */
 	ROUTE_SOCKJS,		/* as PLAIN, or below one of those */
+	ROUTE_ANSWERS,
 	ROUTE_HOOKS,		/* /api/v1/hooks, and .../NAME/dead */
 	ROUTE_HOOKS_RETRY, ROUTE_HOOKS_FORGET,	/* .../NAME/dead/... */
 	ROUTE__MAX
