@@ -193,7 +193,7 @@ test('C5: of 100 users as many have WebSocket as the rollout says; the others ' 
 	await few.stop();
 });
 
-test('C4: polling, Socket.IO, plain WebSocket, events: 1,000 matters, each ' +
+test('C3, C4: polling, Socket.IO, plain WebSocket, events: 1,000 matters, each ' +
     'once, in order', async () => {
 	const from = n + 1, all = [];
 	let place = (await poll({})).next;
@@ -306,4 +306,40 @@ test('C6: who came, by what, and how it went, is counted', async () => {
 	await until(() => grown(ns('reconnections'), 1), 'a reconnection');
 	t.close();
 	scraper.close();
+});
+
+test('C7: under load what is published is heard in time, by Socket.IO and plain '
+    + 'WebSockets', async () => {
+	const late = [], seen = new Map();
+	const clients = await Promise.all(Array.from({ length: 60 }, (_, i) =>
+		i % 2 ? connect(d, '/matters', auth(`u${i}`)) : plain(d,
+		    `/ws/matters?token=${user(`u${i}`)}`)));
+	const hear = (i, m) => {
+		if (m?.at === undefined)
+			return;
+		late.push(Date.now() - m.at);
+		seen.set(i, (seen.get(i) ?? 0) + 1);
+	};
+	clients.forEach((s, i) => (i % 2 ? s.on('matter_updated', (m) =>
+		hear(i, m)) : s.on('message', (b) => hear(i, JSON.parse(b).data))));
+	for (const [i, s] of clients.entries())
+		await (i % 2 ? heard(s, 'roost:joined') : until(() => s.got.some(
+		    (m) => m.event === 'roost:joined'), 'the room'));
+	const send = async () => {
+		const r = await fetch(d.url('/api/v1/publish'), { method: 'POST',
+			headers: { Authorization: `Bearer ${KEY}`,
+				'Content-Type': 'application/json' },
+			body: JSON.stringify({ namespace: '/matters', room: 'all',
+				event: 'matter_updated', data: { at: Date.now() } }) });
+		assert.equal(r.status, 200);
+	};
+	for (let i = 0; i < 25; i++)
+		await Promise.all([send(), send(), send(), send()]);
+	await until(() => seen.size === 60 && [...seen.values()].every((k) =>
+		k === 100), 'all of it, by each', 10000);
+	/* the median: the clients are of this process, and others work here */
+	late.sort((a, b) => a - b);
+	assert.ok(late[late.length >> 1] < 100 * slow,
+	    `median ${late[late.length >> 1]} ms`);
+	clients.forEach((s, i) => (i % 2 ? s.close() : s.terminate()));
 });
