@@ -231,8 +231,8 @@ struct shm_node {
 	_Atomic uint64_t bits[2];	/* worker slots holding it: bit s - 1 */
 	_Atomic uint64_t remote;	/* other hosts; relay; bit 63: those of
 					 * a relay before it */
-	_Atomic uint64_t status;	/* set_at_s << 32 | code << 24 |
-					 * set_at_ms << 8 | tag */
+	_Atomic uint64_t status;	/* set_at_s << 32 | code << 24 | left
+					 * << 23 | set_at_ms << 8 | tag */
 	_Atomic uint64_t last;		/* why << 56 | seen_ms, unix; why: that
 					 * its last end did, shm/why.h */
 	_Atomic uint32_t next;		/* node, 0 = end of chain */

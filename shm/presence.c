@@ -8,7 +8,6 @@
 #include <stdlib.h>
 
 #define LIST_CHUNK	16384u	/* nodes looked at per call */
-#define TALLY_CHUNK	4096u
 #define TEXT_WORDS	8u	/* each: tag << 56 | 7 bytes */
 #define TEXT_TRIES	4u
 
@@ -117,6 +116,8 @@ presence_seen_there(struct presence *p, uint32_t node, struct wall at)
 
 /* --- status: when it was set, to the ms, and what -------------------------- */
 
+#define WORD_LEFT	(UINT64_C(1) << 23)
+
 static uint64_t
 presence_word(uint64_t set_ms, uint8_t code)
 {
@@ -199,25 +200,6 @@ presence_text_load(const struct table *t, uint32_t n, uint8_t tag,
 	return (true);
 }
 
-/* A new version for the same level: the relay announces the status. */
-static void
-presence_bump(struct table *t, uint32_t n)
-{
-	struct shm_node *node = table_node(t, n);
-	uint64_t a, now = mono_now().us, version;
-
-	a = atomic_load_explicit(&node->ann, memory_order_seq_cst);
-	do {
-		if ((a & ANN_DEAD) != 0)
-			return;
-		version = ANN_VERSION(a) + 1 > now ? ANN_VERSION(a) + 1 : now;
-	} while (!atomic_compare_exchange_weak_explicit(&node->ann, &a,
-	    version << 8 | (a & ANN_LEVEL), memory_order_seq_cst,
-	    memory_order_seq_cst));
-	HOOK();
-	table_mark(t, n);
-}
-
 static void
 presence_status_store(struct presence *p, uint32_t n, uint64_t status,
     struct slice text)
@@ -244,7 +226,7 @@ presence_status_store(struct presence *p, uint32_t n, uint64_t status,
 			break;
 	}
 	HOOK();
-	presence_bump(t, n);
+	table_touch(t, n);
 }
 
 /* Where there are no texts: after what stands there, whoever sets it at the
@@ -262,7 +244,27 @@ presence_status_follow(struct presence *p, uint32_t n, struct wall now,
 	    memory_order_acquire))
 		continue;
 	HOOK();
-	presence_bump(p->sp.t, n);
+	table_touch(p->sp.t, n);
+}
+
+void
+presence_set_left(struct presence *p, uint32_t node, uint8_t code,
+    struct wall now)
+{
+	_Atomic uint64_t *status;
+	uint64_t word;
+
+	CHECK_MAGIC(p, PRESENCE_MAGIC);
+	if (node == 0 || node >= p->sp.t->cap)
+		return;
+	status = &table_node(p->sp.t, node)->status;
+	word = atomic_load_explicit(status, memory_order_acquire);
+	while (!atomic_compare_exchange_weak_explicit(status, &word,
+	    presence_word_after(word, now, code) | WORD_LEFT | (word & 0xff),
+	    memory_order_acq_rel, memory_order_acquire))
+		continue;
+	HOOK();
+	table_touch(p->sp.t, node);
 }
 
 void
@@ -322,7 +324,7 @@ presence_take_status(struct presence *p, uint32_t node, uint8_t code,
 		presence_status_store(p, node, presence_word(set_ms, code),
 		    slice_of(NULL, 0));
 	else
-		presence_bump(p->sp.t, node);
+		table_touch(p->sp.t, node);
 	return (true);
 }
 
@@ -364,11 +366,13 @@ presence_info_of(const struct table *t, uint32_t n, struct presence_info *info)
 	*info = (struct presence_info){ .tracked = true,
 		.online = (a & ANN_LEVEL) != 0, .local = (a & ANN_L) != 0,
 		.told = (seen & ANN_LEVEL) != 0,
+		.settled = ANN_VERSION(a) == ANN_VERSION(seen),
 		.version = ANN_VERSION(a), .connections =
 		    presence_connections(t, n),
 		.status = presence_word_code(status),
 		.set_at_s = status >> 32,
 		.set_ms = status == 0 ? 0 : presence_word_ms(status),
+		.left = (status & WORD_LEFT) != 0,
 		.last_seen_ms = LAST_SEEN(last), .why = LAST_WHY(last) };
 	if (t->text && status != 0 &&
 	    (!presence_text_load(t, n, (uint8_t)status, info->text) ||
@@ -442,7 +446,7 @@ presence_moved(struct table *t, uint32_t n, const struct spill_entry *e)
 		presence_text_store(t, n, (uint8_t)e->status, slice_of(NULL,
 		    0));
 	atomic_store_explicit(&node->status, e->status, memory_order_release);
-	presence_bump(t, n);
+	table_touch(t, n);
 }
 
 void
@@ -458,98 +462,4 @@ presence_untracked(const struct presence *p)
 {
 	CHECK_MAGIC(p, PRESENCE_MAGIC);
 	return (p->sp.count + p->sp.blind);
-}
-
-/*
- * Which nodes from a multiple of 4 on have a connection here: any column not
- * 0.  Going by the columns spares touching the nodes: a few MB instead of
- * hundreds.
- */
-static void
-presence_held_chunk(const struct segment *seg, const struct shm_table *l,
-    uint32_t from, uint32_t n, uint64_t any[TALLY_CHUNK / 4])
-{
-	const _Atomic uint16_t *col;
-	unsigned s;
-	uint32_t i;
-
-	memset(any, 0, TALLY_CHUNK / 4 * sizeof *any);
-	for (s = 1; s < seg->hdr->nslots; s++) {
-		if (slot_state(seg, s) == SLOT_FREE)
-			continue;
-		col = (const _Atomic uint16_t *)(void *)(seg->base + l->col +
-		    s * l->col_stride);
-		for (i = 0; i < n; i += 4)
-			any[i / 4] |= wide_u16(&col[from + i]);
-	}
-}
-
-typedef void held_each(void *arg, uint16_t ns);
-
-static void
-presence_each_held(const struct segment *seg, held_each *each, void *arg)
-{
-	const struct shm_table *l = &seg->hdr->table[TABLE_PRESENCE];
-	const _Atomic uint16_t *nsid =
-	    (const _Atomic uint16_t *)(void *)(seg->base + l->nsid);
-	const _Atomic uint8_t *map =
-	    (const _Atomic uint8_t *)(seg->base + l->map);
-	uint64_t any[TALLY_CHUNK / 4];
-	uint32_t from, n, i;
-
-	for (from = 0; from < l->cap; from += TALLY_CHUNK) {
-		n = l->cap - from < TALLY_CHUNK ? l->cap - from : TALLY_CHUNK;
-		presence_held_chunk(seg, l, from, n, any);
-		for (i = 0; i < n; i++)
-			if ((any[i / 4] >> (16 * (i % 4)) & 0xffff) != 0 &&
-			    from + i != 0 && atomic_load_explicit(
-			    &map[from + i], memory_order_acquire) ==
-			    MAP_LINKED)
-				each(arg, atomic_load_explicit(
-				    &nsid[from + i], memory_order_relaxed));
-	}
-}
-
-struct tally {
-	uint32_t	*users;
-	unsigned	 n;
-	uint16_t	 only;		/* count */
-};
-
-static void
-presence_tally_one(void *arg, uint16_t ns)
-{
-	struct tally *y = arg;
-
-	if (ns < y->n)
-		y->users[ns]++;
-}
-
-void
-presence_tally(const struct segment *seg, uint32_t *users, unsigned n)
-{
-	struct tally y = { .users = users, .n = n };
-
-	segment_check(seg);
-	memset(users, 0, n * sizeof *users);
-	presence_each_held(seg, presence_tally_one, &y);
-}
-
-static void
-presence_count_one(void *arg, uint16_t ns)
-{
-	struct tally *y = arg;
-
-	if (ns == y->only)
-		y->n++;
-}
-
-uint32_t
-presence_count(const struct segment *seg, uint16_t ns)
-{
-	struct tally y = { .only = ns };
-
-	segment_check(seg);
-	presence_each_held(seg, presence_count_one, &y);
-	return (y.n);
 }

@@ -15,6 +15,13 @@ struct presence;
 struct state_in;
 
 #define PRESENCE_TEXT_MAX 56	/* bytes of status text */
+#define PRESENCE_MARKS	4u	/* what can be said of a user; as many: nothing */
+
+/* A user of a namespace; stride: how many namespaces there may be. */
+struct presence_user {
+	uint16_t	 ns, stride;
+	struct slice	 user;
+};
 
 struct presence_info {
 	bool		 online;	/* here or on another host */
@@ -27,6 +34,9 @@ struct presence_info {
 	uint64_t	 set_at_s;	/* unix; of the status */
 	uint64_t	 set_ms;	/* the same in ms; 0: never */
 	uint64_t	 last_seen_ms;	/* unix; 0 = unknown */
+	bool		 settled;	/* all that has changed was told */
+	bool		 left;		/* status is what it was before a
+					 * connection ended, at set_ms */
 	uint8_t		 why;		/* shm/why.h: the last connection of this
 					 * host that has ended did */
 	uint64_t	 version;	/* of the last change, monotonic us */
@@ -63,6 +73,32 @@ void	presence_seen(struct presence *, uint32_t node, struct wall now);
 void	presence_set_status(struct presence *, uint32_t node, uint16_t ns,
 	    struct slice user, uint8_t code, struct slice text,
 	    struct wall now);
+/*
+ * A connection of the user ends now, or has in this turn, with which the status
+ * may be another one: code is what it was before.  Text and all else stays.
+ */
+void	presence_set_left(struct presence *, uint32_t node, uint8_t code,
+	    struct wall now);
+/*
+ * Marks: what the connections of a user say, as far as it is not nothing.  A
+ * process has one at most of each user, for all of them, and holds it as it
+ * holds the user; the relay holds those of other hosts, at ns + stride *
+ * (2 + mark).  The one that counts is the greatest that anybody has, and the
+ * first (0) if all have it that hold the user; PRESENCE_MARKS: none.  local: on
+ * this host.  A mark is looked for only where a status was ever set.
+ */
+unsigned presence_mark(const struct presence *, struct presence_user,
+	    bool local);
+bool	presence_marked(const struct presence *, struct presence_user,
+	    unsigned mark);
+/* Ours is this one from now on; true: it was another one.  Who comes sets it
+ * before the join of the user, who leaves after it. */
+bool	presence_mark_set(struct presence *, struct presence_user,
+	    unsigned mark);
+/* What is said of a user whom we hold may be another thing: the relay looks. */
+void	presence_touch(struct presence *, uint32_t node);
+/* The first slot that holds a node which we hold. */
+unsigned presence_first(const struct presence *, uint32_t node);
 /* The node of a user, 0: none; to be used in this turn. */
 uint32_t presence_find(const struct presence *, uint16_t ns,
 	    struct slice user);

@@ -253,6 +253,24 @@ table_reconcile(struct table *t, uint32_t n)
 }
 
 void
+table_touch(struct table *t, uint32_t n)
+{
+	struct shm_node *node = table_node(t, n);
+	uint64_t a, now = mono_now().us, version;
+
+	a = atomic_load_explicit(&node->ann, memory_order_seq_cst);
+	do {
+		if ((a & ANN_DEAD) != 0)
+			return;
+		version = ANN_VERSION(a) + 1 > now ? ANN_VERSION(a) + 1 : now;
+	} while (!atomic_compare_exchange_weak_explicit(&node->ann, &a,
+	    version << 8 | (a & ANN_LEVEL), memory_order_seq_cst,
+	    memory_order_seq_cst));
+	HOOK();
+	table_mark(t, n);
+}
+
+void
 table_seen(struct table *t, uint32_t n, uint64_t ms)
 {
 	_Atomic uint64_t *last = &table_node(t, n)->last;

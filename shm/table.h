@@ -83,6 +83,8 @@ bool	table_holds(const struct table *, uint32_t n);
 /* Make ann agree with the bits; false: the node is dead. */
 bool	table_reconcile(struct table *, uint32_t n);
 void	table_mark(struct table *, uint32_t n);
+/* A new version of the same level: the relay looks at it again. */
+void	table_touch(struct table *, uint32_t n);
 /* Presence: seen at ms (unix), stored if that is a second or more newer. */
 void	table_seen(struct table *, uint32_t n, uint64_t ms);
 /* Presence: why it is held once less, or will be: shm/why.h. */

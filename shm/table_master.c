@@ -361,6 +361,15 @@ table_reclaim_bit(struct table *t, unsigned slot, uint32_t n)
 	atomic_fetch_and_explicit(bits, ~bit, memory_order_seq_cst);
 }
 
+/* Others hold it, too, and what is said of the user may be another thing now. */
+static void
+table_reclaim_said(struct table *t, uint32_t n)
+{
+	if (t->id == TABLE_PRESENCE && atomic_load_explicit(
+	    &table_node(t, n)->status, memory_order_relaxed) != 0)
+		table_touch(t, n);
+}
+
 /* C3: what the slot may have held. */
 static void
 table_reclaim_column(struct table *t, unsigned slot)
@@ -383,6 +392,7 @@ table_reclaim_column(struct table *t, unsigned slot)
 			    memory_order_seq_cst);
 		HOOK();
 		(void)table_reconcile(t, n);
+		table_reclaim_said(t, n);
 		HOOK();
 		if (!BREAK_NO_MARK)
 			table_mark(t, n);

@@ -75,6 +75,11 @@ uint32_t table_mirror(struct table_relay *, uint16_t ns, struct slice key,
 /* Hosts by number; the last stands for what a predecessor has mirrored. */
 #define TABLE_HOSTS	63u
 #define TABLE_INHERITED	63u
+/* This host holds key, as far as is known. */
+bool	table_mirrors(const struct table_relay *, uint16_t ns, struct slice key,
+	    unsigned host);
+/* A mirrored node is to be told of as if its status had changed. */
+void	table_mirror_touch(struct table_relay *, uint32_t n);
 /* One more host holds key; the node, 0: no room. */
 uint32_t table_mirror_add(struct table_relay *, uint16_t ns, struct slice key,
 	    unsigned host);

@@ -68,12 +68,35 @@ relay_host_gone(struct table_relay *r, uint32_t n, unsigned host, bool lapsed)
 		/* the level is the same: nothing to reconcile */
 		atomic_store_explicit(&table_node(t, n)->remote, hosts,
 		    memory_order_seq_cst);
+		/* but what the others say of the user may be another thing */
+		if (atomic_load_explicit(&table_node(t, n)->status,
+		    memory_order_relaxed) != 0)
+			table_touch(t, n);
 		return;
 	}
 	relay_bit_set(r->lapsed, n, lapsed);
 	r->mirrored--;
 	HOOK();
 	table_release(t, n);
+}
+
+bool
+table_mirrors(const struct table_relay *r, uint16_t ns, struct slice key,
+    unsigned host)
+{
+	uint32_t n;
+
+	CHECK_MAGIC(r, TABLE_RELAY_MAGIC);
+	n = table_find(r->t, ns, key);
+	return (n != 0 && (relay_hosts(r->t, n) & (uint64_t)1 << host) != 0);
+}
+
+void
+table_mirror_touch(struct table_relay *r, uint32_t n)
+{
+	CHECK_MAGIC(r, TABLE_RELAY_MAGIC);
+	if (table_holds(r->t, n))
+		table_touch(r->t, n);
 }
 
 void
