@@ -439,6 +439,8 @@ struct conf {
 	size_t		 napi_keys;
 	uint64_t	 auth_warning_ms;  /* auth:expiring comes so long before */
 	uint64_t	 leave_grace_ms; /* presence: a leave is told after */
+	uint64_t	 status_interval_ms; /* ... a user's statuses once in */
+	uint64_t	 count_interval_ms; /* ... a room's count once in */
 	/* rates */
 	struct conf_rate *rates;
 	size_t		 nrates;	/* <= CONF_RATES_MAX */
@@ -527,6 +529,14 @@ static inline uint16_t
 conf_rooms_index(const struct conf *conf, const struct conf_namespace *ns)
 {
 	return ((uint16_t)(ns->index + conf->ns_room));
+}
+
+/* ... and of those of its users that have a mark (shm/presence.h). */
+static inline uint16_t
+conf_mark_index(const struct conf *conf, const struct conf_namespace *ns,
+    unsigned mark)
+{
+	return ((uint16_t)(ns->index + conf->ns_room * (2 + mark)));
 }
 
 /* What one is made from. */

@@ -137,6 +137,12 @@ enum conf_presence {		/* who is told who is there */
 	CONF_PRESENCE_NAMESPACE	/* besides: everybody in the namespace */
 };
 
+enum conf_sees {		/* whose presence a client may ask, and watch */
+	CONF_SEES_EVERYBODY,
+	CONF_SEES_ROOMS,	/* who is in a room that it is in */
+	CONF_SEES_CLAIM		/* who is named by a claim of its token */
+};
+
 /* Of what back ends are told: the words of namespace { events }. */
 enum {
 	CONF_TELL_CONNECTED = 1, CONF_TELL_DISCONNECTED = 2,
@@ -172,6 +178,11 @@ struct conf_namespace {
 	unsigned	 limit_sessions; /* on the host; 0: no limit */
 	unsigned	 rollout;	/* percent of users who need not poll */
 	enum conf_presence presence;
+	unsigned	 presence_list;	/* users of a room who are named to it; 0:
+					 * all are */
+	enum conf_sees	 sees;
+	char		*sees_claim;	/* its name, or "" */
+	unsigned	 watches;	/* users that one session may watch */
 	uint64_t	 idle_after_ms;	/* silent for so long: away; 0: never */
 	uint32_t	 tells;		/* CONF_TELL_ bits */
 	char		**keep_query;	/* parameters of the handshake that rules

@@ -124,11 +124,14 @@ enum {
 				 * BUS_DISCONNECT, BUS_ROOMS, BUS_REVOKE:
 				 * BUS_ANSWERS */
 	BUS_WATCHERS = 4,	/* users: those who watch their presence */
+	BUS_ROOMS_OF = 16384,	/* besides: those in rooms that they are in, whom
+				 * the workers that have them tell */
 	/* BUS_DISCONNECT: not the session alone; workers/hub/backend/members.h */
 	BUS_CLOSE = 8, BUS_RECONNECT = 16,
 	BUS_WANT_ANSWERS = 32,	/* BUS_PUBLISH: answer with BUS_ANSWERS within
 				 * timeout_ms */
-	BUS_MORE = 64,		/* BUS_ANSWERS: not the last of them */
+	BUS_MORE = 64,		/* BUS_ANSWERS: not the last of them; see
+				 * BUS_COUNTED */
 	BUS_TRUNCATED = 128,	/* BUS_ANSWERS: some were left out; of an order:
 				 * some sessions were */
 	BUS_FAR = 256,		/* for other hosts as well */
@@ -140,6 +143,8 @@ enum {
 				 * names of events */
 	BUS_FINISH = 8192,	/* BUS_KEEP, BUS_JOURNAL and what becomes of them:
 				 * nothing comes behind it in its room */
+	BUS_COUNTED = 32768,	/* BUS_PUBLISH of the relay: how many users are in
+				 * this room; BUS_MORE: more than are named */
 	BUS_NUMBERED = 4096	/* BUS_PUBLISH: it was a BUS_KEEP: who sent it
 				 * has given it to nobody, its own clients
 				 * neither; or a BUS_JOURNAL.  Answers to it say

@@ -359,7 +359,8 @@ def code_services():
 def code_told():
     """Events that the server sends by itself."""
     out = set()
-    for path in sources('workers/hub', 'workers/gaps'):
+    for path in sources('workers/hub', 'workers/gaps',
+                        'workers/relay/local'):
         out |= set(re.findall(r'"\\"([a-z]+:[a-z]+)\\""', read(path)))
     for path in sources('workers/worker/sse'):
         out |= set(re.findall(r'"event: ([a-z]+:[a-z]+)\\n', read(path)))

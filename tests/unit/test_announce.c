@@ -70,7 +70,8 @@ set_up(void **state)
 	unsigned i;
 
 	(void)state;
-	conf = conf_text("namespace \"/all\" { auth = none"
+	conf = conf_text("presence { leave_grace = 300ms }\n"
+	    "namespace \"/all\" { auth = none"
 	    " presence = namespace }\n"
 	    "namespace \"/query\" { auth = none presence = query }\n");
 	loop = loop_new();
@@ -152,7 +153,8 @@ turn(void)
 	struct peer *p;
 
 	(void)table_announce(relay, mono_now(), announce_presence, a);
-	if (table_held(relay) > 0 && announce_relieved(a)) {
+	if (table_held(relay) > 0 && (announce_relieved(a) ||
+	    announce_due(a) <= mono_now().us)) {
 		announce_again(a);
 		table_announce_held(relay, mono_now(), announce_presence, a);
 	}
@@ -368,6 +370,197 @@ who_goes_to_another_host_is_no_news(void **state)
 	buf_fini(&w.in);
 }
 
+/* --- status ----------------------------------------------------------------- */
+
+static bool
+on_presence(void *arg, const struct table_event *e)
+{
+	struct table_event user;
+
+	if (!announce_is_mark(a, e))
+		return (announce_presence(arg, e));
+	return (!announce_of_mark(a, e, &user) ||
+	    announce_presence(arg, &user));
+}
+
+static void
+status_turn(void)
+{
+	struct peer *p;
+
+	(void)table_announce(relay, mono_now(), on_presence, a);
+	if (table_held(relay) > 0 && announce_due(a) <= mono_now().us) {
+		announce_again(a);
+		table_announce_held(relay, mono_now(), on_presence, a);
+	}
+	while ((p = exchange_next_dirty(&x)) != NULL)
+		assert_int_equal(peer_flush(p), PEER_OK);
+}
+
+/* What worker 1 hears of user3, or "". */
+static const char *
+status_heard(void)
+{
+	static const char *const words[] = { "\"online\"", "\"away\"",
+		"\"busy\"", "\"dnd\"", "\"offline\"" };
+	static struct buf heard;
+	static uint8_t bytes[1 << 16];
+	struct bus_envelope e;
+	struct buf in;
+	ssize_t n;
+	unsigned i;
+
+	buf_init(&in);
+	if (heard.magic == 0)
+		buf_init(&heard);
+	buf_reset(&heard);
+	while ((n = read(far_end[1], bytes, sizeof bytes)) > 0)
+		buf_append(&in, bytes, (size_t)n);
+	while ((n = bus_decode(buf_unread(&in), &e)) > 0) {
+		for (i = 0; i < nitems(words); i++)
+			if (memmem(e.publish.args.p, e.publish.args.n,
+			    words[i], strlen(words[i])) != NULL)
+				buf_str(&heard, words[i]);
+		buf_consume(&in, (size_t)n);
+	}
+	buf_fini(&in);
+	buf_byte(&heard, '\0');
+	return ((const char *)heard.data);
+}
+
+static const char *
+status_told(void)
+{
+	status_turn();
+	return (status_heard());
+}
+
+/* Within seconds. */
+static const char *
+status_told_later(void)
+{
+	const char *heard = "";
+	unsigned i;
+
+	assert_true(announce_due(a) != UINT64_MAX);
+	for (i = 0; i < 500 && *heard == '\0'; i++) {
+		(void)usleep(10000);
+		heard = status_told();
+	}
+	return (heard);
+}
+
+static struct presence_user
+three(void)
+{
+	return ((struct presence_user){ .ns = 1, .user = SLICE("user3"),
+		.stride = (uint16_t)conf->ns_room });
+}
+
+static uint32_t
+says(unsigned slot, uint32_t n, unsigned mark)
+{
+	(void)presence_mark_set(presence[slot], three(), mark);
+	if (n == 0)
+		n = presence_join(presence[slot], 1, SLICE("user3"));
+	presence_set_status(presence[slot], n, 1, SLICE("user3"), 1,
+	    SLICE(""), wall_now());
+	return (n);
+}
+
+static void
+many_statuses_in_a_moment_are_told_once(void **state)
+{
+	uint32_t n;
+	unsigned i;
+
+	(void)state;
+	(void)interest_join(interest[1], 1, SLICE("wuser3"));
+	n = says(2, 0, PRESENCE_MARKS);
+	assert_string_equal(status_told(), "\"online\"");
+	assert_string_equal(status_told(), "");
+	(void)says(2, n, 1);
+	assert_string_equal(status_told(), "\"busy\"");
+	for (i = 0; i < 9; i++) {
+		(void)says(2, n, i % PRESENCE_MARKS);
+		assert_string_equal(status_told(), "");
+	}
+	(void)says(2, n, 2);
+	assert_string_equal(status_told(), "");
+	assert_string_equal(status_told_later(), "\"dnd\"");
+	/* what is the same again is no news */
+	(void)says(2, n, 2);
+	for (i = 0; i < 20; i++) {
+		(void)usleep(10000);
+		assert_string_equal(status_told(), "");
+	}
+	assert_int_equal(table_held(relay), 0);
+}
+
+static void
+what_ends_with_a_connection_is_told_after_the_grace(void **state)
+{
+	uint32_t n;
+
+	(void)state;
+	(void)interest_join(interest[1], 1, SLICE("wuser3"));
+	n = says(2, 0, 2);
+	(void)says(1, 0, PRESENCE_MARKS);
+	assert_string_equal(status_told(), "\"dnd\"");
+	presence_leave(presence[2], n, 1, SLICE("user3"), 0);
+	(void)presence_mark_set(presence[2], three(), PRESENCE_MARKS);
+	presence_set_left(presence[2], n, 4, wall_now());
+	assert_string_equal(status_told(), "");
+	assert_string_equal(status_told_later(), "\"online\"");
+	assert_int_equal(table_held(relay), 0);
+}
+
+/* What one relay has told the next one does not repeat, nor forget. */
+static void
+a_successor_knows_what_was_told(void **state)
+{
+	uint32_t n;
+
+	(void)state;
+	(void)interest_join(interest[1], 1, SLICE("wuser3"));
+	n = says(2, 0, 2);
+	(void)says(1, 0, 2);
+	assert_string_equal(status_told(), "\"dnd\"");
+	announce_free(&a);
+	a = announce_new(&h, &x);
+	assert_non_null(a);
+	announce_learn(a);
+	presence_touch(presence[2], n);
+	assert_string_equal(status_told(), "");
+	(void)says(2, n, PRESENCE_MARKS);
+	(void)says(1, n, 1);
+	announce_free(&a);
+	a = announce_new(&h, &x);
+	announce_learn(a);
+	assert_string_equal(status_told(), "\"busy\"");
+}
+
+static void
+who_is_invisible_is_offline_and_goes_unheard(void **state)
+{
+	uint32_t n;
+
+	(void)state;
+	(void)interest_join(interest[1], 1, SLICE("wuser3"));
+	n = says(2, 0, PRESENCE_MARKS);
+	assert_string_equal(status_told(), "\"online\"");
+	(void)says(2, n, 3);
+	assert_string_equal(status_told(), "\"offline\"");
+	presence_leave(presence[2], n, 1, SLICE("user3"), 0);
+	(void)presence_mark_set(presence[2], three(), PRESENCE_MARKS);
+	assert_string_equal(status_told(), "");
+	/* comes so, and then does not want to be any more */
+	n = says(2, 0, 3);
+	assert_string_equal(status_told(), "");
+	(void)says(2, n, PRESENCE_MARKS);
+	assert_string_equal(status_told(), "\"online\"");
+}
+
 int
 main(void)
 {
@@ -378,6 +571,10 @@ main(void)
 		T(one_that_does_not_read_holds_up_only_what_it_is_to_hear),
 		T(a_worker_whose_stream_is_still_to_come_is_waited_for),
 		T(who_goes_to_another_host_is_no_news),
+		T(many_statuses_in_a_moment_are_told_once),
+		T(what_ends_with_a_connection_is_told_after_the_grace),
+		T(a_successor_knows_what_was_told),
+		T(who_is_invisible_is_offline_and_goes_unheard),
 #undef T
 	};
 

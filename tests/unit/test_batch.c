@@ -10,8 +10,10 @@
 #include "tests/lib/check.h"
 
 static const struct news_entry entries[] = {
-	{ .present = true, .code = STATUS_BUSY, .set_ms = 1764380000123,
-	    .seen_ms = 1764380000456, .key = { (const uint8_t *)"a\"n", 3 } },
+	/* away on this host, busy on another one */
+	{ .present = true, .code = STATUS_AWAY, .all = STATUS_BUSY,
+	    .set_ms = 1764380000123, .seen_ms = 1764380000456,
+	    .key = { (const uint8_t *)"a\"n", 3 } },
 	{ .seen_ms = 5, .key = { (const uint8_t *)"b\xc3\xb6""b", 4 } },
 	{ .room = true, .present = true,
 	    .key = { (const uint8_t *)"room\0ann", 8 } },
@@ -22,6 +24,8 @@ static const struct news_entry entries[] = {
 	/* whoever is there has not gone */
 	{ .room = true, .present = true, .why = REASON_kicked + 1,
 	    .key = { (const uint8_t *)"room\0dan", 8 } },
+	{ .present = true, .all = STATUS_INVISIBLE, .set_ms = 1764380000123,
+	    .seen_ms = 1764380000456, .key = { (const uint8_t *)"eve", 3 } },
 };
 
 static struct batch *
@@ -58,6 +62,8 @@ what_is_written_is_what_is_read(void **state)
 	assert_slice(argv[14], "client_reset");
 	assert_int_equal(argv[17].n, 0);
 	assert_int_equal(argv[20].n, 0);
+	assert_slice(argv[23], "{\"user\":\"eve\",\"status\":\"offline\","
+	    "\"last_seen\":null,\"invisible\":true");
 	for (i = 0; i < nitems(entries); i++) {
 		if (!entries[i].present)
 			continue;

@@ -84,6 +84,39 @@ presence_is_chosen_for_each_namespace(void **state)
 }
 
 static void
+whom_a_client_may_see_is_said_once(void **state)
+{
+	struct conf *conf = conf_text("presence { interval = 2s }\n"
+	    "namespace '/a' { auth = none presence = query }\n"
+	    "namespace '/b' { auth = none presence = rooms presence_of = rooms\n"
+	    " presence_watch = 7 }\n"
+	    "namespace '/c' { auth = none presence = query presence_of = claim\n"
+	    " presence_claim = friends }");
+
+	(void)state;
+	assert_int_equal(conf->status_interval_ms, 2000);
+	assert_int_equal(conf->namespaces[0].sees, CONF_SEES_EVERYBODY);
+	assert_int_equal(conf->namespaces[0].watches, 1000);
+	assert_int_equal(conf->namespaces[1].sees, CONF_SEES_ROOMS);
+	assert_int_equal(conf->namespaces[1].watches, 7);
+	assert_int_equal(conf->namespaces[2].sees, CONF_SEES_CLAIM);
+	/* which is one of those that are kept of a token */
+	assert_int_equal(conf->claims.n, 1);
+	assert_string_equal(conf->claims.v[0], "friends");
+	conf_free(&conf);
+	assert_conf_errors("namespace '/a' { auth = none presence_of = claim }\n"
+	    "namespace '/b' { auth = none presence_claim = friends }\n"
+	    "namespace '/c' { auth = none presence = query presence_of = rooms }",
+	    "t:1: namespace \"/a\": presence_of = claim needs "
+	    "presence_claim\n"
+	    "t:2: namespace \"/b\": presence_claim needs presence_of = "
+	    "claim\n"
+	    "t:3: namespace \"/c\": presence_of = rooms needs presence = "
+	    "rooms, or namespace: else it is not known who is in which "
+	    "room\n");
+}
+
+static void
 sections_fill_their_structs(void **state)
 {
 	struct conf *conf = conf_text(
@@ -691,6 +724,7 @@ main(void)
 		cmocka_unit_test(an_empty_file_has_all_the_defaults),
 		cmocka_unit_test(sections_fill_their_structs),
 		cmocka_unit_test(presence_is_chosen_for_each_namespace),
+		cmocka_unit_test(whom_a_client_may_see_is_said_once),
 		cmocka_unit_test(algorithms_are_those_of_the_keys),
 		cmocka_unit_test(values_out_of_range_name_the_range),
 		cmocka_unit_test(sections_that_contradict_are_refused),

@@ -6,6 +6,7 @@
 #include "hub/hub_int.h"
 #include "hub/service/presence.h"
 #include "hub/session/client.h"
+#include "proto/bus.h"
 #include "proto/status.h"
 #include "shm/presence.h"
 #include "shm/why.h"
@@ -127,6 +128,32 @@ where_presence_is_off_there_is_no_such_event(void **state)
 
 /* --- status ---------------------------------------------------------------- */
 
+/* The relay says that ann has another status, to both workers. */
+static void
+relay_tells(struct fixture *x, const char *args)
+{
+	struct bus_envelope e;
+	struct bus_publish *p = bus_publish(&e);
+	struct buf frame;
+
+	e.from = e.generation = 0;
+	e.ref = 0;
+	slotset_clear(e.slots);
+	p->nsp = SLICE("/r");
+	p->event = SLICE("\"presence:update\"");
+	p->args = slice_str(args);
+	p->to.users[p->to.nusers++] = SLICE("ann");
+	e.flags = BUS_WATCHERS | BUS_ROOMS_OF;
+	slotset_add(e.slots, 1);
+	slotset_add(e.slots, 2);
+	buf_init(&frame);
+	assert_true(bus_encode(&frame, &e));
+	hub_bus_frame(x->f->hub, buf_unread(&frame));
+	hub_bus_frame(x->g->hub, buf_unread(&frame));
+	buf_fini(&frame);
+	fake_turn(x->w);
+}
+
 static void
 a_status_is_set_and_told_to_rooms(void **state)
 {
@@ -140,21 +167,50 @@ a_status_is_set_and_told_to_rooms(void **state)
 	for (i = 0; i < nitems(good); i++) {
 		(void)snprintf(text, sizeof text, "42/r,1[\"presence:set\","
 		    "{\"status\":\"%s\"}]", good[i]);
-		fake_say(x->f, x->ann, text);
 		(void)snprintf(want, sizeof want, "{\"user\":\"ann\","
 		    "\"status\":\"%s\",\"connections\":1,", good[i]);
-		/* the room first, oneself included, then the answer */
-		has(fake_next(x->ann), "42/r,[\"presence:update\",{");
-		has(fake_next(x->ann), want);
+		has(asks(x->f, x->ann, text, "43/r,1["), want);
+		/* that is for the relay to tell; oneself is told as well */
 		fake_hears(x->ann, "");
-		has(fake_next(x->bob), want);
+		fake_hears(x->bob, "");
+		relay_tells(x, good[i][0] == 'o' ? "1" : "{\"n\":2}");
+		has(fake_next(x->ann), "42/r,[\"presence:update\",");
+		has(fake_next(x->bob), good[i][0] == 'o' ?
+		    "42/r,[\"presence:update\",1" :
+		    "42/r,[\"presence:update\",{\"n\":2}");
+		fake_hears(x->ann, "");
 		fake_hears(x->bob, "");
 		has(asks(x->g, x->bob, GET("[\"ann\"]"), "43/r,1["), want);
 	}
 	/* in no room, nobody is told */
 	fake_say(x->f, x->ann, "42/r,[\"room:leave\",{\"room\":\"a\"}]");
 	(void)asks(x->f, x->ann, SET("\"away\""), "43/r,1[{\"user\":\"ann\"");
+	relay_tells(x, "1");
 	fake_hears(x->ann, "");
+	fake_hears(x->bob, "");
+}
+
+/* By several of his connections, here and on another worker. */
+static void
+a_room_is_told_once_that_the_user_is_in(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *here = come(x->f, "/r", "{\"sub\":\"ann\"}");
+	struct fake_conn *there = come(x->g, "/r", "{\"sub\":\"ann\"}");
+
+	fake_say(x->f, x->ann, "42/r,[\"room:join\",{\"room\":\"a\"}]");
+	fake_say(x->f, here, "42/r,[\"room:join\",{\"room\":\"a\"}]");
+	fake_say(x->g, there, "42/r,[\"room:join\",{\"room\":\"a\"}]");
+	fake_say(x->g, there, "42/r,[\"room:join\",{\"room\":\"b\"}]");
+	fake_say(x->g, x->bob, "42/r,[\"room:join\",{\"room\":\"a\"}]");
+	relay_tells(x, "1");
+	has(fake_next(x->bob), "42/r,[\"presence:update\",1");
+	fake_hears(x->bob, "");
+	/* of the other room as well, whose only one is over there */
+	fake_say(x->g, x->bob, "42/r,[\"room:leave\",{\"room\":\"a\"}]");
+	fake_say(x->g, x->bob, "42/r,[\"room:join\",{\"room\":\"b\"}]");
+	relay_tells(x, "2");
+	has(fake_next(x->bob), "42/r,[\"presence:update\",2");
 	fake_hears(x->bob, "");
 }
 
@@ -177,10 +233,9 @@ each_room_is_told_of_a_status_however_many(void **state)
 		    "42/r,[\"room:join\",{\"room\":\"r%u\"}]", r);
 		fake_say(x->g, x->bob, text);
 		buf_reset(&x->bob->got);
-		fake_say(x->f, x->ann, "42/r,[\"presence:set\","
-		    "{\"status\":\"busy\"}]");
+		relay_tells(x, "{\"user\":\"ann\"}");
 		has(fake_next(x->bob), "42/r,[\"presence:update\","
-		    "{\"user\":\"ann\",\"status\":\"busy\"");
+		    "{\"user\":\"ann\"}");
 		fake_hears(x->bob, "");
 		(void)snprintf(text, sizeof text,
 		    "42/r,[\"room:leave\",{\"room\":\"r%u\"}]", r);
@@ -372,17 +427,17 @@ users_are_watched_once_and_up_to_a_limit(void **state)
 	/* with eve that makes the limit */
 	n = (size_t)snprintf(text, sizeof text,
 	    "42/r,1[\"presence:watch\",{\"users\":[");
-	for (i = 1; i < PRESENCE_WATCH_MAX; i++)
+	for (i = 1; i < PRESENCE_USERS_MAX; i++)
 		n += (size_t)snprintf(text + n, sizeof text - n, "%s\"u%u\"",
 		    i == 1 ? "" : ",", i);
 	(void)snprintf(text + n, sizeof text - n, "]}]");
 	fake_say(x->f, x->ann, text);
-	assert_int_equal(watches(x->ann), PRESENCE_WATCH_MAX);
+	assert_int_equal(watches(x->ann), PRESENCE_USERS_MAX);
 	buf_reset(&x->ann->got);	/* longer than fake_next() takes */
 	(void)asks(x->f, x->ann, WATCH("[\"eve\"]"),
 	    "43/r,1[{\"users\":[{\"user\":\"eve\",");
 	(void)asks(x->f, x->ann, WATCH("[\"one more\"]"), REFUSED("limit"));
-	assert_int_equal(watches(x->ann), PRESENCE_WATCH_MAX);
+	assert_int_equal(watches(x->ann), PRESENCE_USERS_MAX);
 	(void)asks(x->f, x->ann, UNWATCH("[\"eve\"]"), "43/r,1[{\"users\":[]}]");
 	(void)asks(x->f, x->ann, WATCH("[\"one more\"]"), "43/r,1[{\"users\":[");
 }
@@ -395,14 +450,14 @@ a_list_may_hold_so_many_names_and_no_more(void **state)
 	size_t n;
 	unsigned i, many;
 
-	for (many = PRESENCE_WATCH_MAX; many < PRESENCE_WATCH_MAX + 2; many++) {
+	for (many = PRESENCE_USERS_MAX; many < PRESENCE_USERS_MAX + 2; many++) {
 		n = (size_t)snprintf(text, sizeof text,
 		    "42/r,1[\"presence:unwatch\",{\"users\":[");
 		for (i = 0; i < many; i++)
 			n += (size_t)snprintf(text + n, sizeof text - n,
 			    "%s\"u%u\"", i == 0 ? "" : ",", i);
 		(void)snprintf(text + n, sizeof text - n, "]}]");
-		(void)asks(x->f, x->ann, text, many == PRESENCE_WATCH_MAX ?
+		(void)asks(x->f, x->ann, text, many == PRESENCE_USERS_MAX ?
 		    "43/r,1[{\"users\":[]}]" : REFUSED("bad_request"));
 	}
 }
@@ -466,6 +521,92 @@ long_lists_are_whole(void **state)
 	assert_int_equal(times(&out, "},{\"user\":\""), 71);
 	assert_int_equal(times(&out, "\"next\":"), 0);
 	buf_fini(&out);
+}
+
+/* --- of several connections -------------------------------------------------- */
+
+static void
+status_is(struct fixture *x, const char *status)
+{
+	char want[64];
+
+	(void)snprintf(want, sizeof want, "{\"user\":\"ann\",\"status\":\"%s\"",
+	    status);
+	has(asks(x->g, x->bob, GET("[\"ann\"]"), "43/r,1[{\"users\":["), want);
+}
+
+static void
+sets(struct fake_host *f, struct fake_conn *c, const char *status)
+{
+	char text[64];
+
+	(void)snprintf(text, sizeof text, "42/r,[\"presence:set\","
+	    "{\"status\":\"%s\"}]", status);
+	fake_say(f, c, text);
+}
+
+static void
+the_first_status_of_all_connections_counts(void **state)
+{
+	static const char *const rising[] = { "away", "online", "busy", "dnd",
+		"invisible" };
+	struct fixture *x = *state;
+	struct fake_conn *here = come(x->f, "/r", "{\"sub\":\"ann\"}");
+	struct fake_conn *there = come(x->g, "/r", "{\"sub\":\"ann\"}");
+	unsigned i, j;
+
+	sets(x->f, here, "away");
+	for (i = 0; i < nitems(rising); i++)
+		for (j = 0; j < nitems(rising); j++) {
+			sets(x->f, x->ann, rising[i]);
+			sets(x->g, there, rising[j]);
+			status_is(x, i == 4 || j == 4 ? "offline" :
+			    rising[i > j ? i : j]);
+		}
+	/* and it goes with the connection that has said it */
+	sets(x->f, x->ann, "busy");
+	sets(x->g, there, "dnd");
+	status_is(x, "dnd");
+	fake_gone(x->g, there);
+	status_is(x, "busy");
+	fake_gone(x->f, x->ann);
+	status_is(x, "away");
+	fake_gone(x->f, here);
+	status_is(x, "offline");
+	x->ann = come(x->f, "/r", "{\"sub\":\"ann\"}");
+	status_is(x, "online");
+}
+
+static void
+who_is_invisible_knows_it_and_back_ends_do(void **state)
+{
+	struct fixture *x = *state;
+	struct api_presence q = { .ns = SLICE("r"), .user = SLICE("ann"),
+		.limit = 2 };
+	struct buf out;
+
+	sets(x->f, x->ann, "invisible");
+	(void)asks(x->g, x->bob, GET("[\"ann\"]"), "43/r,1[{\"users\":[{"
+	    "\"user\":\"ann\",\"status\":\"offline\",\"connections\":0,"
+	    "\"last_seen\":null}]}]");
+	(void)asks(x->f, x->ann, GET("[\"ann\"]"), "43/r,1[{\"users\":[{"
+	    "\"user\":\"ann\",\"status\":\"invisible\",\"connections\":1,");
+	buf_init(&out);
+	assert_int_equal(api_presence(x->f->hub, &q, &out), 200);
+	buf_byte(&out, '\0');
+	has((char *)out.data, "{\"user\":\"ann\",\"status\":\"offline\","
+	    "\"connections\":1,\"last_seen\":null,\"invisible\":true}");
+	buf_fini(&out);
+}
+
+static void
+a_hidden_page_is_away(void **state)
+{
+	struct fixture *x = *state;
+
+	(void)asks(x->f, x->ann, SET("\"hidden\""),
+	    "43/r,1[{\"user\":\"ann\",\"status\":\"away\",\"connections\":1,");
+	status_is(x, "away");
 }
 
 /* --- the idle clock -------------------------------------------------------- */
@@ -637,6 +778,7 @@ main(void)
 		T(what_is_no_list_of_names_is_refused),
 		T(where_presence_is_off_there_is_no_such_event),
 		T(a_status_is_set_and_told_to_rooms),
+		T(a_room_is_told_once_that_the_user_is_in),
 		T(each_room_is_told_of_a_status_however_many),
 		T(rooms_of_a_namespace_without_them_are_told_nothing),
 		T(only_these_words_are_a_status_and_only_of_users),
@@ -645,6 +787,9 @@ main(void)
 		T(members_are_told_who_is_in_a_room),
 		T(users_are_watched_once_and_up_to_a_limit),
 		T(a_list_may_hold_so_many_names_and_no_more),
+		T(the_first_status_of_all_connections_counts),
+		T(who_is_invisible_knows_it_and_back_ends_do),
+		T(a_hidden_page_is_away),
 		T(who_is_silent_is_away_until_he_is_not),
 		T(who_is_away_or_busy_by_his_own_word_stays_so),
 		T(what_is_refused_is_not_accepted),

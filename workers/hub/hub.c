@@ -258,8 +258,13 @@ hub_publish(struct hub *h, const struct bus_envelope *e)
 			ask_bus_publish(h, e);
 		else
 			ask_report(h, e, 0, false);
-	} else if (!kept && (e->from != 0 || !store_bus_gap(h, e)))
+	} else if (!kept && (e->from != 0 || !store_bus_gap(h, e))) {
 		publish_bus(h, e);
+		if (e->flags & BUS_ROOMS_OF)
+			presence_bus_status(h, e);
+		if (e->flags & BUS_COUNTED)
+			presence_bus_count(h, e);
+	}
 }
 
 static void

@@ -110,7 +110,9 @@ struct room {
 	struct place	*place;		/* store/: in its history; NULL: it is
 					 * not known.  One allocation */
 	uint32_t	 members;
-	uint32_t	 holds;		/* it is there without members, too */
+	uint32_t	 holds : 31;	/* it is there without members, too */
+	uint32_t	 large : 1;	/* service/presence: it has more users
+					 * than are named */
 	uint16_t	 ns;		/* index of the namespace */
 	uint16_t	 len;		/* of key */
 	char		 key[];		/* kind, then name */
@@ -148,10 +150,12 @@ struct session {
 	unsigned	 magic;
 #define SESSION_MAGIC	0x5e5510f1
 	uint8_t		 wire;		/* enum wire */
-	bool		 idle;		/* silent for idle_after */
-	bool		 warned;	/* auth:expiring was sent */
-	bool		 many;		/* its memberships are in ships.h's
+	bool		 idle : 1;	/* silent for idle_after */
+	bool		 warned : 1;	/* auth:expiring was sent */
+	bool		 many : 1;	/* its memberships are in ships.h's
 					 * index */
+	uint8_t		 status;	/* enum status, as its client has set it;
+					 * 0: it has not */
 	struct hub	*hub;
 	struct client	*client;
 	struct outq	*out;

@@ -40,7 +40,13 @@ static bool
 relay_presence(void *arg, const struct table_event *e)
 {
 	struct relay *r = arg;
+	struct table_event user;
 
+	if (announce_is_mark(r->announce, e)) {
+		if (!announce_of_mark(r->announce, e, &user))
+			return (true);
+		e = &user;
+	}
 	if (!announce_presence(r->announce, e))
 		return (false);
 	links_presence(r->links, e);
@@ -48,7 +54,16 @@ relay_presence(void *arg, const struct table_event *e)
 	return (true);
 }
 
-/* What a worker had no room for: some of it. */
+/* Something that was not told may be told now. */
+static bool
+relay_can_tell_held(const struct relay *r)
+{
+	return (table_held(r->tables[TABLE_PRESENCE]) > 0 &&
+	    (announce_relieved(r->announce) ||
+	    announce_due(r->announce) <= loop_now(r->loop).us));
+}
+
+/* What a worker had no room for, or is to be told later: some of it. */
 static void
 relay_announce_held(struct relay *r)
 {
@@ -64,9 +79,9 @@ relay_announce(struct relay *r)
 	    relay_presence, r);
 	(void)table_announce(r->tables[TABLE_INTEREST], loop_now(r->loop),
 	    relay_interest, r);
-	if (table_held(r->tables[TABLE_PRESENCE]) > 0 &&
-	    announce_relieved(r->announce))
+	if (relay_can_tell_held(r))
 		relay_announce_held(r);
+	announce_turn(r->announce, loop_now(r->loop));
 }
 
 static int
@@ -87,6 +102,8 @@ relay_open_tables(struct relay *r)
 	table_inherit_end(r->tables[TABLE_INTEREST]);
 	links_tables(r->links, r->tables[TABLE_INTEREST],
 	    r->tables[TABLE_PRESENCE]);
+	announce_learn(r->announce);
+	announce_count_all(r->announce);
 	table_announce_queues(r->tables[TABLE_PRESENCE]);
 	table_announce_all(r->tables[TABLE_PRESENCE], loop_now(r->loop),
 	    relay_presence, r);
@@ -156,6 +173,7 @@ relay_use_conf(struct relay *r, const struct conf *conf)
 		table_leave_delay(r->tables[i], conf->leave_grace_ms * 1000);
 	links_conf(r->links, conf);
 	spaces_come(&sp, before, conf);
+	announce_count_all(r->announce);
 	return (links_change(r->links, conf));
 }
 
@@ -322,11 +340,11 @@ relay_announced(struct relay *r)
 	}
 }
 
-/* Be there when the next leave has waited long enough. */
+/* Be there when the next leave, or status, has waited long enough. */
 static void
 relay_wait_for_leaves(struct relay *r)
 {
-	uint64_t due, at = UINT64_MAX;
+	uint64_t due, at = announce_due(r->announce);
 	size_t i;
 
 	for (i = 0; i < nitems(r->tables); i++) {
@@ -371,8 +389,7 @@ relay_before_wait(void *arg)
 	}
 	relay_wait_for_leaves(r);
 	r->marked = !segment_relay_sleep(r->h->segment) ||
-	    (table_held(r->tables[TABLE_PRESENCE]) > 0 &&
-	    announce_relieved(r->announce));
+	    relay_can_tell_held(r);
 	slot_does(segment_slot(r->h->segment, 0), SLOT_WAITING);
 	slots_quiesce_enter(r->h->segment, 0);
 }

@@ -43,6 +43,8 @@ asked_by_namespace(struct conf *conf, const struct conf_namespace *ns)
 	for (i = 0; i < ns->nrooms; i++)
 		if (ns->rooms[i].join == CONF_JOIN_CLAIM)
 			asked_name(&conf->claims, ns->rooms[i].claim);
+	if (ns->sees == CONF_SEES_CLAIM)
+		asked_name(&conf->claims, ns->sees_claim);
 	for (i = 0; i < ns->nevents; i++)
 		asked_by_event(conf, &ns->events[i]);
 	for (i = 0; i < ns->nkeep_query; i++)

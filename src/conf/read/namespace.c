@@ -144,6 +144,25 @@ namespace_check_poll(struct conf_reading *parse, const struct conf_tree *s,
 		    "history");
 }
 
+static void
+namespace_check_sees(struct conf_reading *parse, const struct conf_tree *s,
+    const struct conf_namespace *ns)
+{
+	bool claim = ns->sees == CONF_SEES_CLAIM;
+
+	if (claim != (ns->sees_claim[0] != '\0'))
+		conf_titled_bad(parse, s, claim ?
+		    "presence_of = claim needs presence_claim" :
+		    "presence_claim needs presence_of = claim");
+	if (ns->presence_list != 0 && ns->presence != CONF_PRESENCE_ROOMS)
+		conf_titled_bad(parse, s, "presence_list needs presence = "
+		    "rooms");
+	if (ns->sees == CONF_SEES_ROOMS && !conf_keeps_rooms(ns))
+		conf_titled_bad(parse, s, "presence_of = rooms needs presence "
+		    "= rooms, or namespace: else it is not known who is in "
+		    "which room");
+}
+
 /* What could hold a token is for nobody to see. */
 static void
 namespace_check_query(struct conf_reading *parse, const struct conf_tree *s,
@@ -193,6 +212,7 @@ namespace_read(struct conf_reading *parse, const struct conf_tree *s)
 		conf_titled_bad(parse, s, wrong);
 	conf_titled_fill(parse, s, ns);
 	namespace_check_query(parse, s, ns);
+	namespace_check_sees(parse, s, ns);
 	if (ns->tells != 0 && ns->hook == NULL &&
 	    !conf_redis_on(&parse->p.conf->redis))
 		conf_titled_bad(parse, s, "events needs a hook, or a redis "

@@ -130,6 +130,7 @@ static const struct verdict_row {
 	{ "ns_refusals",	"", SEVERITY_NOTE },
 	{ "presence_full",	"", SEVERITY_BAD },
 	{ "presence_too_long",	"", SEVERITY_WARN },
+	{ "presence_watches_refused", "", SEVERITY_NOTE },
 	{ "presence_untracked",	"", SEVERITY_BAD },
 	{ "questions_partly",	"", SEVERITY_WARN },
 	{ "rate_contended",	"", SEVERITY_NOTE },

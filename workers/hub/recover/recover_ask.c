@@ -16,6 +16,7 @@
 #include "hub/session/admit.h"
 #include "hub/session/limit.h"
 #include "hub/session/tokens.h"
+#include "proto/status.h"
 
 /* --- B: asking ------------------------------------------------------------ */
 
@@ -261,9 +262,12 @@ recover_asking_make(struct hub *h, struct asking *a)
 	    slice_of(a->pid, sizeof a->pid));
 	if (a->made == NULL)
 		return (false);
-	while (recover_next(&rest, &type, &data))
+	while (recover_next(&rest, &type, &data)) {
+		if (type == 'p' && data.n == 1 && data.p[0] < STATUS__MAX)
+			a->made->session->status = data.p[0];
 		if (!recover_asking_enter(h, a->made->session, type, data))
 			return (false);
+	}
 	return (true);
 }
 

@@ -138,8 +138,8 @@ void	recover_discard(struct recover *);
 bool	recover_knows(const struct recover *, struct slice offset,
 	    uint32_t *skip) MUST_USE;
 /* Packets, one record each: type ('t' text, 'b' binary, 's' sid, 'r' room, 'a'
- * room that the client asked for, 'l' room left, 'w' user watched), u32
- * length, bytes. */
+ * room that the client asked for, 'l' room left, 'w' user watched, 'p' status
+ * of its presence), u32 length, bytes. */
 void	recover_record(struct buf *, char type, struct slice);
 bool	recover_next(struct slice *rest, char *type, struct slice *data);
 /* What was missed, as records; the queue is emptied. */

@@ -21,6 +21,8 @@ move_describe(struct recover *r, uint32_t skip, struct buf *b)
 	struct slice name;
 
 	recover_record(b, 's', session_sid(s));
+	if (s->status != 0)
+		recover_record(b, 'p', slice_of(&s->status, 1));
 	for (m = s->memberships; m != NULL; m = m->next) {
 		name = slice_of(m->room->key + 1, m->room->len - 1u);
 		if (m->room->key[0] == ROOM_NAMED)

@@ -63,8 +63,7 @@ join_is_everybodys(const struct session *s, struct slice room)
 	return (false);
 }
 
-/* The claim is this string, or an array that has it. */
-static bool
+bool
 join_claim_has(struct slice claim, struct slice value)
 {
 	struct slice key, element;

@@ -21,6 +21,8 @@ struct join_names {
 unsigned join_everybodys(const struct session *, struct join_names *);
 /* May this session join the room?  REFUSED_NONE: yes. */
 enum refused join_may(const struct session *, struct slice room);
+/* The claim is this string, or an array that has it. */
+bool	join_claim_has(struct slice claim, struct slice value);
 /* Has it the right to be in a room that it is in? */
 bool	join_may_stay(const struct session *, const struct membership *)
 	    MUST_USE;

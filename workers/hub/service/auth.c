@@ -11,6 +11,7 @@
 #include "hub/audience/room.h"
 #include "hub/recover/recover.h"
 #include "hub/rule/join.h"
+#include "hub/service/presence.h"
 #include "hub/session/admit.h"
 #include "hub/session/client.h"
 #include "hub/session/limit.h"
@@ -83,6 +84,7 @@ auth_leave_rooms(struct session *s, const char *why)
 		if (!join_may_stay(s, m))
 			auth_leave(s, m, why);
 	}
+	presence_see_again(s);
 }
 
 static void

@@ -5,9 +5,6 @@
  */
 #include "hub/service/presence_int.h"
 
-#include "proto/status.h"
-#include "shm/presence.h"
-
 /* A name that is not kept whole could not be listed: it is not tracked. */
 static uint32_t
 presence_track(struct hub *h, uint16_t ns, struct slice key)
@@ -66,10 +63,17 @@ presence_leave_rooms(struct session *s)
 void
 presence_session_end(struct session *s)
 {
+	enum status was;
+	bool said;
+
 	presence_leave_rooms(s);
-	if (s->who != NULL && s->presence_node != PRESENCE_UNTRACKED)
-		presence_leave(s->hub->presence, s->presence_node,
-		    s->ns->index, principal_user(s->who), s->hub->ending);
+	if (s->who == NULL || s->presence_node == PRESENCE_UNTRACKED)
+		return;
+	said = presence_status_goes(s, &was);
+	presence_leave(s->hub->presence, s->presence_node, s->ns->index,
+	    principal_user(s->who), s->hub->ending);
+	if (said)
+		presence_status_went(s, was);
 }
 
 /* Of a session that is back. */
@@ -83,22 +87,17 @@ presence_enter_rooms(struct session *s)
 			presence_room_enter(s, m);
 }
 
-/* Who comes is not silent, though the user's other sessions, or this one
- * before it was cut, may have been. */
 void
 presence_session_begin(struct session *s)
 {
-	struct hub *h = s->hub;
-
-	s->seen = when_of(h->now.us);
+	s->seen = when_of(s->hub->now.us);
 	if (s->who == NULL)
 		return;
-	s->presence_node = presence_track(h, s->ns->index,
+	presence_status_comes(s, true);
+	s->presence_node = presence_track(s->hub, s->ns->index,
 	    principal_user(s->who));
 	presence_active(s);
-	if (s->ns->idle_after_ms != 0 &&
-	    s->ns->presence != CONF_PRESENCE_OFF)
-		presence_no_longer_idle(s);
+	presence_status_came(s);
 	presence_enter_rooms(s);
 }
 
@@ -107,6 +106,7 @@ presence_session_take(struct session *s)
 {
 	if (s->who == NULL)
 		return;
+	presence_status_comes(s, false);
 	s->presence_node = presence_track(s->hub, s->ns->index,
 	    principal_user(s->who));
 	presence_enter_rooms(s);
@@ -140,4 +140,5 @@ presence_session_give(struct session *s)
 		presence_leave_unseen(s->hub->presence, s->presence_node,
 		    s->ns->index, principal_user(s->who));
 	s->presence_node = PRESENCE_UNTRACKED;
+	presence_status_given(s);
 }

@@ -8,9 +8,10 @@
 
 #include "hub/session/refuse.h"
 
+struct bus_envelope;
 struct membership;
 
-#define PRESENCE_WATCH_MAX	1000	/* users that one session watches */
+#define PRESENCE_USERS_MAX	1000	/* users in one question */
 #define PRESENCE_LIST_MAX	1000	/* users in one answer */
 /* membership.presence, session.presence_node */
 #define PRESENCE_UNTRACKED	UINT32_MAX
@@ -35,6 +36,14 @@ void	presence_session_give(struct session *);
 void	presence_active(struct session *);
 /* Nothing has for idle_after. */
 void	presence_session_silent(struct session *);
+
+/* It has another token: it watches nobody whom that does not let it see. */
+void	presence_see_again(struct session *);
+/* Of the relay: a user has another status; the rooms that he is in by sessions
+ * of this worker are told. */
+void	presence_bus_status(struct hub *, const struct bus_envelope *);
+/* ... and how many are in a room: whether it is still told their names. */
+void	presence_bus_count(struct hub *, const struct bus_envelope *);
 
 /* {"users":[...],"next"?:CURSOR} of a namespace or of one of its rooms
  * (empty: all); false: not kept for rooms here. */

@@ -44,10 +44,10 @@ presence_each_user(struct session *s, const struct inbound *in,
 		return (false);
 	while (json_next(&it, &key, &raw)) {
 		n = json_name(raw, name, sizeof name);
-		if (n <= 0 || ++count > PRESENCE_WATCH_MAX) {
+		if (n <= 0 || ++count > PRESENCE_USERS_MAX) {
 			refuse(s, in, REFUSED_BAD_REQUEST,
 			    "\"users\" must be at most %d names",
-			    PRESENCE_WATCH_MAX);
+			    PRESENCE_USERS_MAX);
 			return (false);
 		}
 		if (!one(s, in, slice_of(name, (size_t)n), b))
@@ -64,13 +64,30 @@ presence_next_entry(struct buf *b)
 		buf_byte(b, ',');
 }
 
+/* True: refused. */
+static bool
+presence_is_unseen(struct session *s, const struct inbound *in,
+    struct slice user)
+{
+	if (presence_may_see(s, user))
+		return (false);
+	counter_add(COUNTER_presence_forbidden, 1);
+	refuse(s, in, REFUSED_FORBIDDEN, "you may not see %.*s",
+	    (int)user.n, (const char *)user.p);
+	return (true);
+}
+
 static bool
 presence_add_entry(struct session *s, const struct inbound *in,
     struct slice user, struct buf *b)
 {
-	(void)in;
+	struct status_entry e;
+
+	if (presence_is_unseen(s, in, user))
+		return (false);
 	presence_next_entry(b);
-	presence_user_json(s->hub, s->ns, user, b);
+	presence_entry_of(s->hub, s->ns, user, s, false, &e);
+	status_encode(b, &e);
 	return (true);
 }
 
@@ -80,7 +97,7 @@ presence_add_watched(struct session *s, struct slice user, struct buf *b)
 	struct status_entry e;
 
 	presence_next_entry(b);
-	presence_entry_of(s->hub, s->ns, user, true, &e);
+	presence_entry_of(s->hub, s->ns, user, s, true, &e);
 	status_encode(b, &e);
 	return (true);
 }
@@ -89,10 +106,14 @@ static bool
 presence_add_watch(struct session *s, const struct inbound *in,
     struct slice user, struct buf *b)
 {
+	if (presence_is_unseen(s, in, user))
+		return (false);
 	if (room_membership(s, ROOM_WATCH, user) == NULL) {
-		if (s->nwatches >= PRESENCE_WATCH_MAX) {
+		if (s->nwatches >= s->ns->watches) {
+			counter_add(COUNTER_presence_watches_refused, 1);
 			refuse(s, in, REFUSED_LIMIT,
-			    "watching %u users already", s->nwatches);
+			    "watching %u users already, of %u", s->nwatches,
+			    s->ns->watches);
 			return (false);
 		}
 		if (!room_join(s->hub, s, ROOM_WATCH, user)) {
@@ -145,21 +166,56 @@ presence_answer_users(struct session *s, const struct inbound *in,
 	return (ok);
 }
 
+/* A member that is a number from 0 to max; without it *n stays. */
+static bool
+presence_number(struct session *s, const struct inbound *in, const char *name,
+    uint64_t max, uint64_t *n)
+{
+	struct slice v;
+	int64_t i;
+
+	if (!json_get(presence_first_arg(in), slice_str(name), &v))
+		return (true);
+	if (json_type(v) != JSON_NUMBER || !json_int(v, &i) || i < 0 ||
+	    (uint64_t)i > max) {
+		refuse(s, in, REFUSED_BAD_REQUEST,
+		    "\"%s\" must be a number up to %llu", name,
+		    (unsigned long long)max);
+		return (false);
+	}
+	*n = (uint64_t)i;
+	return (true);
+}
+
+/* Which page of the users of a room. */
+static bool
+presence_page(struct session *s, const struct inbound *in, uint64_t *cursor,
+    uint64_t *limit)
+{
+	*cursor = 0;
+	*limit = PRESENCE_LIST_MAX;
+	return (presence_number(s, in, "cursor", UINT32_MAX, cursor) &&
+	    presence_number(s, in, "limit", PRESENCE_LIST_MAX, limit));
+}
+
 static bool
 presence_answer_room(struct session *s, const struct inbound *in,
     struct slice room)
 {
+	uint64_t cursor, limit;
 	struct buf b;
 	bool ok;
 
+	if (!presence_page(s, in, &cursor, &limit))
+		return (false);
 	if (room.n == 0 || room_membership(s, ROOM_NAMED, room) == NULL) {
 		refuse(s, in, REFUSED_NOT_MEMBER,
 		    "you are not in this room");
 		return (false);
 	}
 	buf_init(&b);
-	ok = presence_put_list(s->hub, s->ns, room, true, 0,
-	    PRESENCE_LIST_MAX, &b);
+	ok = presence_put_list(s->hub, s->ns, room, s, (uint32_t)cursor,
+	    (unsigned)limit, &b);
 	if (ok)
 		refuse_or_ack(s, in, &b);
 	else

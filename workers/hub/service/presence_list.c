@@ -3,13 +3,11 @@
  */
 #include "hub/service/presence_int.h"
 
-#include "shm/presence.h"
-
 /* Walk the table: users of a namespace, or of one room of it. */
 bool
 presence_put_list(struct hub *h, const struct conf_namespace *ns,
-    struct slice room, bool as_told, uint32_t cursor, unsigned limit,
-    struct buf *b)
+    struct slice room, const struct session *to, uint32_t cursor,
+    unsigned limit, struct buf *b)
 {
 	struct presence_entry found[32];
 	struct slice name, user;
@@ -25,13 +23,15 @@ presence_put_list(struct hub *h, const struct conf_namespace *ns,
 		work_add(&h->work, 4 + n / 4);
 		for (i = 0; i < n; i++) {
 			user = found[i].user;
-			if (!(as_told ? found[i].info.told :
+			if (!(to != NULL ? found[i].info.told :
 			    found[i].info.online))
 				continue;
 			if (room.n != 0 && (!status_room_split(user, &name,
 			    &user) || !slice_eq(name, room)))
 				continue;
-			presence_entry_of(h, ns, user, as_told, &e);
+			presence_entry_of(h, ns, user, to, to != NULL, &e);
+			if (!e.online)
+				continue;
 			if (got++ != 0)
 				buf_byte(b, ',');
 			status_encode(b, &e);
@@ -50,5 +50,5 @@ bool
 presence_list_json(struct hub *h, const struct conf_namespace *ns,
     struct slice room, uint32_t cursor, unsigned limit, struct buf *b)
 {
-	return (presence_put_list(h, ns, room, false, cursor, limit, b));
+	return (presence_put_list(h, ns, room, NULL, cursor, limit, b));
 }

@@ -12,6 +12,7 @@
 #include "hub/audience/sids.h"
 #include "hub/session/principal_save.h"
 #include "hub/session/session.h"
+#include "proto/status.h"
 
 /* Each field is saved here, or made by session_made(), room_take(),
  * limit_take(), presence_take() and recover_load(). */
@@ -19,7 +20,7 @@ STATE_FIELDS(session, 128);
 STATE_FIELDS(membership, 32);
 
 #define SESSION_TAG	0x5353		/* "SS" */
-#define SESSION_VERSION	1
+#define SESSION_VERSION	2	/* 1: no status */
 
 /* --- save ----------------------------------------------------------------- */
 
@@ -70,6 +71,7 @@ session_save(const struct session *s, const struct principals *all,
 	state_put_slice(b, slice_of(s->ns->name, s->ns->name_len));
 	state_put_u32(b, principals_number(all, s->who));
 	state_put_bytes(b, s->sid, sizeof s->sid);
+	state_put_u8(b, s->status);
 	state_put_bool(b, s->idle);
 	state_put_bool(b, s->warned);
 	state_put_u32(b, s->seen);
@@ -95,10 +97,13 @@ session_load_room(struct session *s, struct state_in *in)
 }
 
 static bool
-session_load_rest(struct session *s, struct state_in *in)
+session_load_rest(struct session *s, uint16_t version, struct state_in *in)
 {
 	uint32_t n;
 
+	s->status = version > 1 ? state_get_u8(in) : STATUS_NONE;
+	if (s->status >= STATUS__MAX || s->status == STATUS_IDLE)
+		return (false);
 	s->idle = state_get_bool(in);
 	s->warned = state_get_bool(in);
 	s->seen = state_get_u32(in);
@@ -141,7 +146,7 @@ session_load(struct hub *h, struct outq *out, enum wire wire,
 
 	*gone = slice_of(NULL, 0);
 	if (!state_section(in, SESSION_TAG, &version, &body) ||
-	    version != SESSION_VERSION)
+	    version == 0 || version > SESSION_VERSION)
 		return (NULL);
 	name = state_get_slice(&body);
 	if (!principals_get(all, &body, &who))
@@ -155,7 +160,7 @@ session_load(struct hub *h, struct outq *out, enum wire wire,
 		return (NULL);
 	}
 	s = session_made(h, out, wire, ns, who, slice_of(sid, sizeof sid));
-	if (s != NULL && !session_load_rest(s, &body))
+	if (s != NULL && !session_load_rest(s, version, &body))
 		session_give(&s);
 	return (s);
 }

@@ -26,6 +26,26 @@ void	announce_conf(struct announce *, const struct conf *);
  * stream yet.
  */
 bool	announce_presence(void *arg, const struct table_event *);
+/* At start: what was told by a predecessor, as far as the table shows it, so that
+ * it is not told once more. */
+void	announce_learn(struct announce *);
+/*
+ * An event of the same table is of a mark (shm/presence.h): then what it means
+ * is that there may be another status of its user.  False: it means nothing.
+ */
+bool	announce_is_mark(const struct announce *, const struct table_event *);
+bool	announce_of_mark(struct announce *, const struct table_event *,
+	    struct table_event *user);
+/* When something that waits for a time is to be tried again, monotonic us;
+ * UINT64_MAX: nothing does. */
+uint64_t announce_due(const struct announce *);
+/*
+ * How many are in rooms that have more users than are named (presence_list): all
+ * are counted anew, as the table has told them, at start and with another
+ * configuration; and some that are due are told, each turn.
+ */
+void	announce_count_all(struct announce *);
+void	announce_turn(struct announce *, struct mono now);
 /* A worker that something waited for can take more, or is no more. */
 bool	announce_relieved(struct announce *);
 /* What waits is tried again: forget whom it waited for. */

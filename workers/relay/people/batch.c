@@ -77,8 +77,13 @@ batch_add(struct batch *b, uint64_t epoch, const struct news_entry *e)
 	if (e->present && !e->room) {
 		buf_str(&b->bytes, "{\"user\":");
 		json_escape(&b->bytes, e->key);
-		buf_printf(&b->bytes, ",\"status\":\"%s\",\"last_seen\":%"
-		    PRIu64, status_name(true, e->code), e->seen_ms);
+		if (e->all == STATUS_INVISIBLE)
+			buf_str(&b->bytes, ",\"status\":\"offline\","
+			    "\"last_seen\":null,\"invisible\":true");
+		else
+			buf_printf(&b->bytes, ",\"status\":\"%s\","
+			    "\"last_seen\":%" PRIu64,
+			    status_name(true, e->all), e->seen_ms);
 	}
 	if (!e->present && why_name(e->why) != NULL)
 		buf_str(&b->bytes, why_name(e->why));

@@ -10,28 +10,40 @@
 #include "shm/presence.h"
 #include "shm/table_relay.h"
 
-#define MIRROR_SEEN_MS	1000u	/* how exactly workers tell who is silent */
-
 /*
- * Each host finds by itself who is silent there.  Who is not silent here is not
- * away: that is said again.
+ * What the host says of its user, beside what others say: its bit in that mark,
+ * and in no other one (shm/presence.h).
  */
-static bool
-mirror_not_idle(struct mirror *m, const struct conf_namespace *ns,
-    uint32_t node, const struct news_entry *e)
+static void
+mirror_mark(struct mirror *m, const struct conf_namespace *ns,
+    struct node *from, const struct news_entry *e, unsigned mark, bool *changed)
 {
-	struct presence_info info;
+	uint16_t index = conf_mark_index(m->p.conf, ns, mark);
+	bool is = e->present && status_mark(e->code) == mark;
+	uint32_t n = 0;
 
-	if (e->code != STATUS_IDLE || ns->idle_after_ms == 0 ||
-	    !presence_get(m->presence, ns->index, e->key, &info) ||
-	    !info.local || info.status == STATUS_IDLE ||
-	    info.last_seen_ms + ns->idle_after_ms <= wall_now().ms +
-	    MIRROR_SEEN_MS)
-		return (false);
-	(void)presence_take_status(m->presence, node,
-	    info.status == STATUS_NONE ? STATUS_ONLINE : info.status,
-	    e->set_ms + 1);
-	return (true);
+	if (table_mirrors(m->table, index, e->key, from->host) != is)
+		*changed = true;
+	if (is) {
+		n = table_mirror_add(m->table, index, e->key, from->host);
+		if (n == 0)
+			counter_add(COUNTER_presence_not_mirrored, 1);
+		else if (m->kept != NULL && from == m->node)
+			m->kept[n / 8] |= (uint8_t)(1u << n % 8);
+	} else
+		table_mirror_drop(m->table, index, e->key, from->host, true);
+}
+
+static bool
+mirror_marks(struct mirror *m, const struct conf_namespace *ns,
+    struct node *from, const struct news_entry *e)
+{
+	bool changed = false;
+	unsigned mark;
+
+	for (mark = 0; mark < PRESENCE_MARKS; mark++)
+		mirror_mark(m, ns, from, e, mark, &changed);
+	return (changed);
 }
 
 /* By its clock, which may be before ours: nobody was seen in the future. */
@@ -63,20 +75,25 @@ mirror_present(struct mirror *m, const struct conf_namespace *ns,
 	if (e->room)
 		return;
 	mirror_seen(m, n, e);
-	if (e->set_ms != 0 && !mirror_not_idle(m, ns, n, e))
-		(void)presence_take_status(m->presence, n, e->code,
-		    e->set_ms);
+	/* as long as nothing was ever said of him there is nothing to compare */
+	if (e->set_ms == 0)
+		return;
+	(void)presence_take_status(m->presence, n, e->code, e->set_ms);
+	if (mirror_marks(m, ns, from, e))
+		table_mirror_touch(m->table, n);
 }
 
 static void
 mirror_absent(struct mirror *m, const struct conf_namespace *ns,
-    const struct node *from, const struct news_entry *e)
+    struct node *from, const struct news_entry *e)
 {
 	uint16_t index = e->room ? conf_rooms_index(m->p.conf, ns) : ns->index;
 
-	if (!e->room)
+	if (!e->room) {
 		mirror_seen(m, presence_find(m->presence, ns->index, e->key),
 		    e);
+		(void)mirror_marks(m, ns, from, e);
+	}
 	table_mirror_drop(m->table, index, e->key, from->host,
 	    true);
 }

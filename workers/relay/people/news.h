@@ -36,7 +36,8 @@ struct news {
 struct news_entry {
 	bool		 room;
 	bool		 present;
-	uint8_t		 code;		/* enum status */
+	uint8_t		 code;		/* enum status: of the user there */
+	uint8_t		 all;		/* of the user everywhere; in no message */
 	uint64_t	 set_ms;	/* of the status; 0: never set */
 	uint64_t	 seen_ms;
 	uint8_t		 why;		/* who is not present is gone, shm/why.h;

@@ -155,6 +155,17 @@ truth_send_all_changes(struct truth *t)
 		truth_send_changes(t, i);
 }
 
+static uint8_t
+truth_status(const struct truth *t, const struct conf_namespace *ns,
+    struct slice user, bool here)
+{
+	struct presence_user u = { .ns = ns->index, .user = user,
+		.stride = (uint16_t)t->p.conf->ns_room };
+
+	return ((uint8_t)status_of_mark((enum status_mark)presence_mark(
+	    t->presence, u, here)));
+}
+
 static void
 truth_fill(struct truth *t, const struct conf_namespace *ns,
     const struct table_event *e, struct news_entry *out)
@@ -170,7 +181,10 @@ truth_fill(struct truth *t, const struct conf_namespace *ns,
 		out->why = presence_ended(t->presence, e->node);
 	if (out->room || !presence_get(t->presence, ns->index, user, &info))
 		return;
-	out->code = info.status < STATUS__MAX ? info.status : STATUS_NONE;
+	if (info.set_ms != 0) {
+		out->code = truth_status(t, ns, user, true);
+		out->all = truth_status(t, ns, user, false);
+	}
 	out->set_ms = info.set_ms;
 	out->seen_ms = info.last_seen_ms;
 }
