@@ -291,6 +291,8 @@ struct conf_hook {
 	uint64_t	 dead_bytes;	/* so many, and so large */
 	unsigned	 questions;	/* that wait for an answer */
 	enum conf_failure on_failure;
+	uint64_t	 cache_ms;	/* that an answer may hold; 0: none does */
+	uint64_t	 cache_bytes;	/* of those that do */
 	bool		 allow_private;
 	char		*ca;		/* PEM file; "": the system's */
 	int		 line;

@@ -40,6 +40,7 @@ enum conf_join {
 				 * array with the room's whole name */
 	CONF_JOIN_SELF,		/* self:a,b: one of these parameters equals
 				 * the user's id */
+	CONF_JOIN_ASK,		/* whom the hook of the namespace lets */
 	CONF_JOIN_SERVER	/* only by the server or a back end */
 };
 
@@ -190,8 +191,11 @@ struct conf_namespace {
 	size_t		 nkeep_query;
 	char		**keep_headers;	/* the same, in lower case */
 	size_t		 nkeep_headers;
+	char		**keep_claims;	/* of tokens, for the hook */
+	size_t		 nkeep_claims;
 	const struct conf_hook *hook;	/* NULL: back ends read in Redis */
-	bool		 asks;		/* ... and some event asks it */
+	bool		 asks;		/* ... and some event, or room, asks it, */
+	bool		 asks_connect;	/* ... and each client that comes */
 	bool		 queues;	/* some event waits for users who are away, */
 	unsigned	 offline_events; /* as many of one user, */
 	uint64_t	 offline_bytes;

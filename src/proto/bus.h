@@ -32,9 +32,13 @@ enum {
 	INBOX_PUSH = 2		/* back ends are told, in PREFIXoffline */
 };
 /* What a BUS_FORWARD is besides: publish.kept.  A question to the hook of its
- * namespace; BUS_STREAMED has the answer: frames is its body. */
-enum { FORWARD_ASKS = 1,
-	FORWARD_WAITS = 2	/* its sender waits for a BUS_REPLY */
+ * namespace about an event, a client that comes, or a room that one would join;
+ * epoch says who asks, so that an answer may be kept for him (empty: it may
+ * not), and BUS_STREAMED has it: frames is its body (proto/json_verdict.h). */
+enum { FORWARD_ASKS = 1, FORWARD_ASKS_CONNECT, FORWARD_ASKS_JOIN,
+	FORWARD__MAX,
+	FORWARD_WAITS = FORWARD__MAX	/* none: its sender waits for a
+					 * BUS_REPLY */
 };
 /* What a BUS_INBOX to the relay says: publish.kept. */
 enum {

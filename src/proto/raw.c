@@ -213,7 +213,7 @@ raw_encode_ack(struct buf *b, struct slice id, struct slice args,
 
 void
 raw_encode_ack_error(struct buf *b, struct slice id, const char *code,
-    struct slice message, uint64_t retry_ms)
+    struct slice message, struct slice data, uint64_t retry_ms)
 {
 	buf_str(b, "{\"ack\":");
 	buf_slice(b, id);
@@ -221,6 +221,10 @@ raw_encode_ack_error(struct buf *b, struct slice id, const char *code,
 	json_escape(b, slice_str(code));
 	buf_str(b, ",\"message\":");
 	json_escape(b, message);
+	if (data.n != 0) {
+		buf_str(b, ",\"data\":");
+		buf_slice(b, data);
+	}
 	if (retry_ms != 0) {
 		buf_str(b, ",\"retry_after_ms\":");
 		buf_u64(b, retry_ms);

@@ -46,8 +46,9 @@ size_t	raw_event_sum(const struct raw_event *, size_t (*of)(struct slice));
 /* args: elements, no brackets, or empty, which is null; first: of them */
 void	raw_encode_ack(struct buf *, struct slice id, struct slice args,
 	    struct slice first);
-/* retry_ms 0: the member retry_after_ms is left out */
+/* data: any JSON value; empty: the member is left out; retry_ms 0: so is
+ * retry_after_ms */
 void	raw_encode_ack_error(struct buf *, struct slice id, const char *code,
-	    struct slice message, uint64_t retry_ms);
+	    struct slice message, struct slice data, uint64_t retry_ms);
 
 #endif

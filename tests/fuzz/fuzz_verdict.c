@@ -1,7 +1,7 @@
 /*
  * What a hook answers: what is found lies within it, and is JSON.
  */
-#include "hub/stream/verdict.h"
+#include "proto/json_verdict.h"
 #include "proto/json.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
@@ -34,6 +34,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct slice in = slice_of(data, n);
+	char words[VERDICT_WORDS_MAX + 1];
 	struct verdict v;
 
 	if (!verdict_decode(in, &v))
@@ -41,7 +42,17 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	MUST(n == 0 || json_valid(in));
 	inside(in, v.ack);
 	inside(in, v.message);
+	inside(in, v.code);
+	inside(in, v.data);
+	inside(in, v.user);
+	inside(in, v.roles);
+	inside(in, v.rooms);
+	inside(in, v.event);
 	elements(v.ack);
+	MUST(v.data.n == 0 || json_valid(v.data));
+	MUST(v.code.n <= VERDICT_CODE_MAX);
+	verdict_words(&v, words);
+	MUST(strlen(words) <= VERDICT_WORDS_MAX);
 	MUST(v.message.n == 0 || (json_type(v.message) == JSON_STRING &&
 	    json_plain_size(v.message, 0) <= v.message.n));
 	return (0);

@@ -334,7 +334,7 @@ def code_refused():
 
 def code_connects():
     """Codes of a Socket.IO client's connect_error."""
-    path = 'workers/hub/dialect/socketio.c'
+    path = 'workers/hub/dialect/socketio_connect.c'
     text = read(path)
     out = set(re.findall(r'(?:rate_limited|rollout)\[\] = "(\w+)"', text))
     for _, args in calls(path, 'socketio_connect_error'):

@@ -63,7 +63,8 @@ the_dump_parses_to_the_same(void **state)
 	    );
 	assert_round_trip("hook h { url = 'https://[::1]:8/a?b' timeout = 1s"
 	    " secret = \"${SECRET}\" ca = '/x' allow_private = on }"
-	    "namespace '/n' { auth = none hook = h event e { to = backend } }");
+	    "namespace '/n' { auth = none hook = h ask = on"
+	    " room r { join = ask } event e { to = backend } }");
 	assert_round_trip("cors { origins = {'http://a', '*'} methods = PUT"
 	    " headers = {X-A, 'x~'} exposed = a credentials = on max_age = 1h }"
 	    " client_bundle = '/x y' socketio { upgrade_timeout = 1s }");

@@ -28,6 +28,40 @@ join_rules_are_understood(void **state)
 }
 
 static void
+a_hook_is_asked_where_rules_say_so(void **state)
+{
+	static const char text[] = "hook h { url = 'https://a/' secret = "
+	    "'0123456789abcdef0123456789abcdef' cache = 0s }\n"
+	    "namespace '/n' { auth = none hook = h %s room r { join = %s } }";
+	static const struct {
+		const char *ns, *join;
+		bool asks, connect;
+	} cases[] = {
+		{ "", "open", false, false },
+		{ "", "ask", true, false },
+		{ "ask = true keep_claims = {a}", "open", false, true },
+		{ "event e { ask = true }", "server", true, false },
+	};
+	char all[512];
+	struct conf *conf;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < nitems(cases); i++) {
+		(void)snprintf(all, sizeof all, text, cases[i].ns,
+		    cases[i].join);
+		conf = conf_text(all);
+		assert_int_equal(conf->namespaces[0].asks, cases[i].asks);
+		assert_int_equal(conf->namespaces[0].asks_connect,
+		    cases[i].connect);
+		assert_int_equal(conf->keeps_address, cases[i].connect);
+		assert_int_equal(conf->claims.n, cases[i].connect);
+		assert_int_equal(conf->hooks[0].cache_ms, 0);
+		conf_free(&conf);
+	}
+}
+
+static void
 event_rules_are_understood(void **state)
 {
 	struct conf *conf = conf_text(NS(
@@ -184,7 +218,11 @@ rules_that_make_no_sense_are_refused(void **state)
 	    "name");
 	assert_refused("room 'a{x}' { join = 'self:' }", "room \"a{x}\": "
 	    "join = self:: must be one of open | claim:NAME | "
-	    "self:PARAMETER,... | server");
+	    "self:PARAMETER,... | ask | server");
+	assert_refused("room a { join = ask }", "room \"a\": join = ask needs a "
+	    "hook in the namespace");
+	assert_conf_errors("namespace '/n' { auth = none ask = true }",
+	    "t:1: namespace \"/n\": ask needs a hook in the namespace\n");
 	assert_refused("room 'a{x}' {} room 'a{y}' {}",
 	    "room \"a{y}\": is there already (line 2)");
 	assert_refused("event m { to = room }", "event \"m\": to = room: needs "
@@ -612,6 +650,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(join_rules_are_understood),
 		cmocka_unit_test(rooms_of_every_session_are_named),
+		cmocka_unit_test(a_hook_is_asked_where_rules_say_so),
 		cmocka_unit_test(event_rules_are_understood),
 		cmocka_unit_test(checks_have_type_and_range),
 		cmocka_unit_test(the_rule_for_connect_is_kept_apart),

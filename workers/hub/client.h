@@ -18,6 +18,7 @@
 struct client;
 struct eio_payload;
 struct handshake;
+struct hearing;
 
 /* --- handshake ----------------------------------------------------------- */
 
@@ -41,7 +42,14 @@ struct client_request {
 	struct slice	 values[CONF_PARAMS_MAX]; /* the route's parameters,
 						   * percent-decoded */
 	bool		 polls;		/* so no rollout keeps it out */
+	bool		 once;		/* no session comes of it */
+	/* Where what a hook says of this request hangs: the host's, and at first
+	 * NULL; asker: for ports.heard().  NULL: it cannot wait. */
+	struct hearing	**hearing;
+	void		*asker;
 };
+/* The request goes, or is answered.  Clears; NULL is fine. */
+void	hearing_forget(struct hearing **);
 
 /* Outcome of the checks, between request and 101. */
 struct admission {
@@ -58,15 +66,24 @@ struct admission {
 	struct handshake *handshake;	/* or NULL */
 	struct count	*count;		/* where it is counted */
 	uint32_t	 user_node, ns_node;	/* as in limit.h; 0: not */
+	struct slice	 granted;	/* what the hook has said (proto/json_verdict.h),
+					 * of the request's hearing; or empty */
+	bool		 has_sid;	/* its session will have this one, which
+					 * the hook has been told */
+	char		 sid[20];
 };
 void	admission_fini(struct admission *);
 
 struct refusal {
-	int		 status;	/* 401, 403, 429, 503 */
+	int		 status;	/* 401, 403, 429, 503, or what a hook says;
+					 * 0: a hook is asked, and ports.heard()
+					 * will say when to ask again */
 	const char	*code;		/* stable: "unauthorized" ... */
 	const char	*message;	/* for people */
 	uint64_t	 retry_ms;	/* 429, 503: not before; 0: who knows */
 	const struct conf_namespace *poll; /* it may be polled instead; NULL */
+	struct slice	 data;		/* of a hook: JSON, or empty; with code
+					 * and message it belongs to the hearing */
 };
 /* Where that is, appended as a JSON string: "/poll/NS". */
 void	refusal_poll_path(struct buf *, const struct conf_namespace *);

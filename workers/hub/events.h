@@ -10,11 +10,14 @@
 
 #include "base/slice.h"
 
+struct admission;
 struct bus_publish;
+struct client_request;
 struct hub;
 struct membership;
 struct principal;
 struct publication;
+struct refusal;
 struct room;
 struct session;
 
@@ -51,6 +54,10 @@ struct hub_events {
 	 * empty: it keeps the one before. */
 	struct slice (*stream_id)(struct session *,
 		    const struct publication *);
+	/* May he come, whose namespace, or room, asks its hook?  See
+	 * stream/hearing.h, rule/door.h. */
+	bool	(*hearing)(struct hub *, const struct client_request *,
+		    struct admission *, struct refusal *);
 };
 
 static inline void

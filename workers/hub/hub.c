@@ -24,9 +24,11 @@
 #include "hub/queue/pack.h"
 #include "hub/recover/recover.h"
 #include "hub/audience/sids.h"
+#include "hub/dialect/socketio_connecting.h"
 #include "hub/dialect/engine.h"
 #include "hub/dialect/longpoll.h"
 #include "hub/dialect/sse.h"
+#include "hub/rule/door.h"
 #include "hub/service/presence.h"
 #include "hub/session/handshake.h"
 #include "hub/session/limit.h"
@@ -55,6 +57,7 @@ static const struct hub_events events = {
 	.user_came = { recover_user_came },
 	.kept = longpoll_kept,
 	.stream_id = sse_stream_id,
+	.hearing = door_hearing,
 };
 
 static bool
@@ -74,6 +77,7 @@ hub_parts(struct hub *h)
 	    (h->store = store_table_new(h)) != NULL &&
 	    (h->stream = streams_table_new(h)) != NULL &&
 	    (h->longpolls = longpoll_table_new(h)) != NULL &&
+	    (h->connectings = connectings_new()) != NULL &&
 	    (h->rolls = roll_table_new()) != NULL &&
 	    (h->censuses = census_table_new()) != NULL);
 }
@@ -145,6 +149,7 @@ hub_free(struct hub **hp)
 	census_table_free(h);
 	ask_table_free(h);
 	streams_table_free(h);
+	connectings_free(h);
 	store_table_free(h);
 	pending_table_free(h);
 	lost_table_free(h);
@@ -227,6 +232,7 @@ void
 hub_turn_end(struct hub *h)
 {
 	CHECK_MAGIC(h, HUB_MAGIC);
+	connectings_turn(h);
 	h->turn++;
 	roll_turn(h);
 	census_turn(h);

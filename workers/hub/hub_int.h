@@ -54,6 +54,7 @@ struct hub {
 	struct store_table *store;
 	struct streams_table *stream;
 	struct longpoll_table *longpolls;	/* dialect/ */
+	struct connectings *connectings;	/* ... */
 	struct journal_mark *marks;	/* by namespace */
 	struct hub_ports ports;
 	struct out	 out;

@@ -60,6 +60,9 @@ struct hub_ports {
 	/* A long poll (client.h) of this asker is answered, and over. */
 	void	(*polled)(void *host, void *asker,
 		    const struct longpoll_answer *);
+	/* All is known that a hook was asked about this asker's request
+	 * (client.h): it may ask again. */
+	void	(*heard)(void *host, void *asker);
 	/* A token was refused, or is missing, or what the host vouched for was;
 	 * enum authfail.  May be NULL. */
 	void	(*refused)(void *host, enum authfail, bool vouched);

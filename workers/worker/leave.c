@@ -137,7 +137,7 @@ leave_may_tell(const struct conn *c, bool last)
 	/* unless a request is on its way, or another worker may take it */
 	return (last || (!(c->tls == NULL && handover_gives(c->w->handover)) &&
 	    c->state != CONN_HTTP && c->state != CONN_ASKING &&
-	    c->state != CONN_POLL));
+	    c->state != CONN_POLL && c->state != CONN_HEARING));
 }
 
 /* DRAINING: as many as are due.  Who was looked at goes to the end of the

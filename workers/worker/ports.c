@@ -162,6 +162,7 @@ worker_ports(struct worker *w)
 		.flush = port_flush,
 		.answered = api_answered,
 		.polled = longpoll_answered,
+		.heard = request_heard,
 		.refused = refusal_token,
 		.unpublished = refusal_publish,
 		.noted = port_noted,

@@ -69,6 +69,8 @@ static const struct conn_hand worker_hands[CONN__MAX] = {
 		.parting = api_parting },
 	[CONN_POLL] = { .input = request_held_input, .due = request_due,
 		.parting = longpoll_parting },
+	[CONN_HEARING] = { .input = request_hearing_input, .due = request_due,
+		.parting = request_hearing_parting },
 	[CONN_CANDIDATE] = { .input = polling_candidate_input,
 		.due = polling_candidate_due, .parting = polling_ws_parting },
 	[CONN_WAITING] = { .input = frames_input, .due = frames_due,

@@ -40,6 +40,8 @@ asked_by_namespace(struct conf *conf, const struct conf_namespace *ns)
 {
 	size_t i;
 
+	/* back ends are told from where */
+	conf->keeps_address |= ns->asks_connect;
 	for (i = 0; i < ns->nrooms; i++)
 		if (ns->rooms[i].join == CONF_JOIN_CLAIM)
 			asked_name(&conf->claims, ns->rooms[i].claim);
@@ -47,6 +49,8 @@ asked_by_namespace(struct conf *conf, const struct conf_namespace *ns)
 		asked_name(&conf->claims, ns->sees_claim);
 	for (i = 0; i < ns->nevents; i++)
 		asked_by_event(conf, &ns->events[i]);
+	for (i = 0; i < ns->nkeep_claims; i++)
+		asked_name(&conf->claims, ns->keep_claims[i]);
 	for (i = 0; i < ns->nkeep_query; i++)
 		asked_name(&conf->query, ns->keep_query[i]);
 	for (i = 0; i < ns->nkeep_headers; i++)

@@ -39,6 +39,9 @@ namespace_room(struct conf_reading *parse, const struct conf_tree *in,
 		conf_titled_repeats(parse, in, s, ns->rooms,
 		    sizeof *ns->rooms, namespace_room_same);
 	conf_titled_fill(parse, s, room);
+	if (room->join == CONF_JOIN_ASK && ns->hook == NULL)
+		conf_titled_bad(parse, s, "join = ask needs a hook in the "
+		    "namespace");
 }
 
 /* Sort; names that are there twice are neighbours then. */
@@ -132,6 +135,8 @@ namespace_note_keeps(const struct conf *conf, struct conf_namespace *ns)
 		namespace_event_keeps(ns, &ns->events[i]);
 	for (i = 0; i < ns->nevents; i++)
 		ns->asks |= ns->events[i].asks;
+	for (i = 0; i < ns->nrooms; i++)
+		ns->asks |= ns->rooms[i].join == CONF_JOIN_ASK;
 }
 
 static void
@@ -213,6 +218,8 @@ namespace_read(struct conf_reading *parse, const struct conf_tree *s)
 	conf_titled_fill(parse, s, ns);
 	namespace_check_query(parse, s, ns);
 	namespace_check_sees(parse, s, ns);
+	if (ns->asks_connect && ns->hook == NULL)
+		conf_titled_bad(parse, s, "ask needs a hook in the namespace");
 	if (ns->tells != 0 && ns->hook == NULL &&
 	    !conf_redis_on(&parse->p.conf->redis))
 		conf_titled_bad(parse, s, "events needs a hook, or a redis "

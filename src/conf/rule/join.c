@@ -1,5 +1,5 @@
 /*
- * Who may join a room: open, server, claim:NAME, self:a,b.
+ * Who may join a room: open, server, ask, claim:NAME, self:a,b.
  */
 #include "conf/rule/join.h"
 
@@ -54,6 +54,8 @@ conf_set_join(struct conf_parser *p, const struct conf_value *v, void *object)
 		join_set(room, CONF_JOIN_OPEN, NULL, 0);
 	else if (strcmp(text, "server") == 0)
 		join_set(room, CONF_JOIN_SERVER, NULL, 0);
+	else if (strcmp(text, "ask") == 0)
+		join_set(room, CONF_JOIN_ASK, NULL, 0);
 	else if (claim != NULL && (no_pattern || room->pattern.nparams > 0))
 		join_set(room, CONF_JOIN_CLAIM, claim, 0);
 	else if (claim != NULL)
@@ -104,6 +106,9 @@ conf_dump_join(const struct conf_directive *row, const void *object,
 		break;
 	case CONF_JOIN_SERVER:
 		buf_str(&text, "server");
+		break;
+	case CONF_JOIN_ASK:
+		buf_str(&text, "ask");
 		break;
 	case CONF_JOIN_CLAIM:
 		buf_printf(&text, "claim:%s", room->claim);

@@ -113,6 +113,7 @@ static const struct verdict_row {
 	{ "verdicts_failed",	"", SEVERITY_WARN },
 	{ "verdicts_overrun",	"", SEVERITY_WARN },
 	{ "verdicts_refused",	"", SEVERITY_NOTE },
+	{ "verdict_cache_evictions", "", SEVERITY_NOTE },
 	{ "handovers_refused",	"", SEVERITY_WARN },
 	{ "heartbeats_missed",	"", SEVERITY_NOTE },
 	{ "history_asks_refused", "", SEVERITY_WARN },

@@ -61,15 +61,20 @@ sid_count(const struct hub *h)
 }
 
 void
-sid_add(struct hub *h, struct session *s)
+sid_make(struct hub *h, char *sid)
 {
 	uint8_t rnd[15];
 
-	if (s->sid[0] == '\0') {
-		h->ports.random(h->ports.host, rnd, sizeof rnd);
-		(void)digest_base64url_encode(slice_of(rnd, sizeof rnd),
-		    (uint8_t *)s->sid);
-	}
+	h->ports.random(h->ports.host, rnd, sizeof rnd);
+	(void)digest_base64url_encode(slice_of(rnd, sizeof rnd),
+	    (uint8_t *)sid);
+}
+
+void
+sid_add(struct hub *h, struct session *s)
+{
+	if (s->sid[0] == '\0')
+		sid_make(h, s->sid);
 	hashtab_insert(&h->sids->table, sid_hash(h, session_sid(s)),
 	    &s->by_sid);
 }

@@ -20,6 +20,8 @@ void	sid_table_free(struct hub *);		/* nobody is here */
 size_t	sid_count(const struct hub *);
 /* NULL: not on this worker. */
 struct session *sid_find(struct hub *, struct slice sid);
+/* A random one for a session to come: SESSION_SID_LEN bytes. */
+void	sid_make(struct hub *, char *sid);
 /* With its sid, or, when it has none yet, a random one. */
 void	sid_add(struct hub *, struct session *);
 void	sid_remove(struct hub *, struct session *);

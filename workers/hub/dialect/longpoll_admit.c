@@ -5,7 +5,7 @@
 #include "hub/client.h"
 #include "hub/dialect/longpoll.h"
 #include "hub/hub_int.h"
-#include "hub/rule/join.h"
+#include "hub/rule/door.h"
 
 static bool
 longpoll_refuse(struct refusal *r, int status, const char *code,
@@ -48,19 +48,16 @@ bool
 longpoll_admit(struct hub *h, const struct client_request *q,
     const struct longpoll_ask *ask, struct admission *a, struct refusal *r)
 {
-	struct session as = { .magic = SESSION_MAGIC, .ns = q->ns };
-
 	*a = (struct admission){ .ns = q->ns };
 	if (!plain_admit(h, q, a, r))
 		return (false);
-	as.who = a->who;
 	if (!longpoll_asks_well(q->ns, ask, r))
 		return (false);
-	if (join_may(&as, ask->room) == REFUSED_NONE)
+	if (door_may_join(h, q, a, ask->room, r))
 		return (true);
-	counter_add(COUNTER_joins_refused, 1);
+	if (r->status == 0)	/* it asks again */
+		return (false);
 	counter_add(COUNTER_ns_refusals, 1);
 	counter_ns_add(q->ns->index, NS_refusals, 1);
-	return (longpoll_refuse(r, 403, "forbidden",
-	    "you may not join this room"));
+	return (false);
 }

@@ -6,6 +6,7 @@
 #include "hub/hub_int.h"
 #include "hub/audience/room.h"
 #include "hub/rule/appoint.h"
+#include "hub/rule/door.h"
 #include "hub/rule/rule.h"
 
 bool
@@ -14,7 +15,8 @@ single_begin(struct client *c, struct admission *a)
 	struct hub *h = c->hub;
 	struct session *s;
 
-	s = session_new(h, c, c->out, (enum wire)c->wire, a->ns, c->who);
+	s = session_new(h, c, c->out, (enum wire)c->wire, a->ns, c->who,
+	    slice_of(a->sid, a->has_sid ? sizeof a->sid : 0));
 	if (s == NULL)
 		return (false);
 	s->counted = (struct limit_nodes){ a->user_node, a->ns_node };
@@ -26,6 +28,7 @@ single_begin(struct client *c, struct admission *a)
 	/* a stream names its own */
 	if (c->wire != WIRE_SSE)
 		appoint(s, a->since);
+	door_welcome(s, a->granted);
 	rule_connect(s, slice_of(NULL, 0));
 	return (true);
 }

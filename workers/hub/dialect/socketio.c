@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "hub/hub_int.h"
+#include "hub/dialect/socketio_connecting.h"
 #include "hub/dialect/engine.h"
 #include "hub/dialect/inbound.h"
 #include "hub/dialect/socketio_int.h"
@@ -75,9 +76,6 @@ socketio_assembly_begin(struct engine *e, struct slice text, unsigned want)
 	client_schedule(&e->client);
 }
 
-static void socketio_done(struct engine *, const struct sio_packet *,
-    const struct slice *attachments, unsigned n);
-
 static void
 socketio_assembly_done(struct engine *e)
 {
@@ -94,7 +92,8 @@ socketio_assembly_done(struct engine *e)
 		from = a->ends[i];
 	}
 	MUST(sio_decode(buf_unread(&a->text), &p) > 0);
-	socketio_done(e, &p, parts, a->want);
+	counter_add(COUNTER_sio_packets_in, 1);
+	socketio_packet(&e->client, &p, parts, a->want);
 	assembly_free(&a);
 	if (!e->client.closing)
 		client_schedule(&e->client);
@@ -139,17 +138,21 @@ socketio_event(struct session *s, const struct sio_packet *p,
 	inbound_event(s, &in);
 }
 
-/* A whole packet, attachments included. */
-static void
-socketio_done(struct engine *e, const struct sio_packet *p,
+void
+socketio_packet(struct client *c, const struct sio_packet *p,
     const struct slice *attachments, unsigned n)
 {
-	struct client *c = &e->client;
+	struct connecting *x;
 	struct session *s;
 
-	counter_add(COUNTER_sio_packets_in, 1);
 	if (p->type == SIO_CONNECT) {
 		socketio_connect(c, p);
+		return;
+	}
+	x = connecting_find(c, p->nsp);
+	if (unlikely(x != NULL)) {
+		if (!connecting_hold(x, p, attachments, n))
+			client_close(c, REASON_too_many_requests);
 		return;
 	}
 	s = socketio_session(c, p->nsp);
@@ -193,9 +196,11 @@ socketio_text(struct engine *e, struct slice text)
 		client_close(&e->client, REASON_sio_parse);
 		return;
 	}
-	if (p.nattach == 0)
-		socketio_done(e, &p, NULL, 0);
-	else if (socketio_session(&e->client, p.nsp) == NULL)
+	if (p.nattach == 0) {
+		counter_add(COUNTER_sio_packets_in, 1);
+		socketio_packet(&e->client, &p, NULL, 0);
+	} else if (socketio_session(&e->client, p.nsp) == NULL &&
+	    connecting_find(&e->client, p.nsp) == NULL)
 		client_close(&e->client, REASON_sio_parse);
 	else
 		socketio_assembly_begin(e, text, p.nattach);
@@ -245,7 +250,8 @@ static void
 socketio_expire(struct client *c, struct session *s, enum reason reason)
 {
 	socketio_kick(c, s, reason);
-	if (c->sessions == NULL && LIST_EMPTY(&engine_of(c)->back.asks))
+	if (c->sessions == NULL && LIST_EMPTY(&engine_of(c)->back.asks) &&
+	    connecting_count(c) == 0)
 		client_close(c, reason);
 }
 
@@ -271,6 +277,7 @@ socketio_begin(struct engine *e, struct admission *a)
 static void
 socketio_gone(struct client *c)
 {
+	connecting_cancel(c);
 	assembly_free(&engine_of(c)->assembly);
 	engine_gone(c);
 }

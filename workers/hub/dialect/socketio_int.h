@@ -15,6 +15,9 @@ struct sio_packet;
 
 /* socketio.c: of this client, in this namespace; NULL: none. */
 struct session *socketio_session(const struct client *, struct slice nsp);
+/* A whole packet, with its attachments. */
+void	socketio_packet(struct client *, const struct sio_packet *,
+	    const struct slice *attachments, unsigned n);
 
 /* A CONNECT. */
 void	socketio_connect(struct client *, const struct sio_packet *);

@@ -209,7 +209,7 @@ sse_join(struct session *s, struct slice name, const struct since *seen,
 {
 	struct inbound in = { .ack.kind = ACK_NONE };
 	struct enter_ask ask = { .name = name, .since = *seen, .lost = lost,
-		.may = join_may };
+		.may = join_may_heard };
 	struct buf raw;
 	bool ok = false;
 

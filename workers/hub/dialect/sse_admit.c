@@ -9,6 +9,7 @@
 #include "base/utf8.h"
 #include "hub/dialect/sse.h"
 #include "hub/hub_int.h"
+#include "hub/rule/door.h"
 #include "hub/rule/join.h"
 
 static bool
@@ -56,22 +57,24 @@ sse_asks_well(const struct hub *h, const struct sse_ask *ask,
 	return (true);
 }
 
-/* As if it were one. */
+/* All that a hook is asked about at once. */
 static bool
-sse_may_join(const struct admission *a, const struct sse_ask *ask,
-    struct refusal *r)
+sse_may_join(struct hub *h, const struct client_request *q,
+    const struct admission *a, const struct sse_ask *ask, struct refusal *r)
 {
-	const struct session as = { .magic = SESSION_MAGIC, .ns = a->ns,
-		.who = a->who };
+	struct refusal one;
+	bool known = true;
 	unsigned i;
 
-	for (i = 0; i < ask->nrooms; i++)
-		if (join_may(&as, ask->rooms[i]) != REFUSED_NONE) {
-			counter_add(COUNTER_joins_refused, 1);
-			return (sse_refuse(r, 403, "forbidden",
-			    "you may not join this room"));
-		}
-	return (true);
+	for (i = 0; i < ask->nrooms; i++) {
+		if (door_may_join(h, q, a, ask->rooms[i], &one))
+			continue;
+		*r = one;
+		if (one.status != 0)
+			return (false);
+		known = false;
+	}
+	return (known);
 }
 
 /* Who names no room hears those of everybody. */
@@ -98,8 +101,10 @@ sse_admit(struct hub *h, const struct client_request *q, struct sse_ask *ask,
 		return (false);
 	if (all)
 		sse_everybodys(a, ask);
-	if ((!all || sse_asks_well(h, ask, r)) && sse_may_join(a, ask, r))
+	if ((!all || sse_asks_well(h, ask, r)) && sse_may_join(h, q, a, ask, r))
 		return (true);
+	if (r->status == 0)	/* it asks again */
+		return (false);
 	counter_add(COUNTER_ns_refusals, 1);
 	counter_ns_add(q->ns->index, NS_refusals, 1);
 	return (false);

@@ -9,6 +9,7 @@
 #include "hub/backend/revoke.h"
 #include "hub/backend/census.h"
 #include "hub/backend/roll.h"
+#include "hub/dialect/socketio_connecting.h"
 #include "hub/dialect/kind.h"
 #include "hub/publish/pending.h"
 #include "hub/queue/send.h"
@@ -38,7 +39,8 @@ bool
 client_waits(const struct client *c)
 {
 	CHECK_MAGIC(c, CLIENT_MAGIC);
-	return (pending_waits(c->hub, c->serial) || store_waits(c));
+	return (pending_waits(c->hub, c->serial) || store_waits(c) ||
+	    connecting_count(c) != 0);
 }
 
 bool

@@ -13,13 +13,22 @@
 #include "hub/store/enter.h"
 #include "proto/json.h"
 
+/* Who is put there needs no right. */
+static enum refused
+appoint_may(const struct session *s, struct slice room)
+{
+	(void)s;
+	(void)room;
+	return (REFUSED_NONE);
+}
+
 static bool
 appoint_enter(struct session *s, struct slice name, const struct since *seen,
     bool lost)
 {
 	const struct inbound in = { .ack.kind = ACK_NONE };
 	struct enter_ask ask = { .name = name, .since = *seen, .lost = lost,
-		.may = join_may, .appointed = true };
+		.may = appoint_may, .appointed = true };
 	struct buf raw;
 	bool ok;
 
@@ -86,4 +95,14 @@ appoint_auth(struct session *s, struct slice auth)
 	memset(places, 0, sizeof places);
 	appoint_all(s, &all, n, places, json_type(raw) == JSON_NULL ||
 	    (n == 1 && since_read(places, auth)));
+}
+
+void
+appoint_room(struct session *s, struct slice name)
+{
+	const struct since nowhere = { .given = false };
+
+	if (room_membership(s, ROOM_NAMED, name) == NULL &&
+	    !appoint_enter(s, name, &nowhere, false))
+		counter_add(COUNTER_memory_failures, 1);
 }

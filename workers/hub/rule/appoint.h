@@ -18,5 +18,7 @@ void	appoint(struct session *, struct slice seen);
 /* The same; the places are the member since of the object of its CONNECT, empty:
  * there is none. */
 void	appoint_auth(struct session *, struct slice auth);
+/* Into one more, which it need not have a right to. */
+void	appoint_room(struct session *, struct slice name);
 
 #endif

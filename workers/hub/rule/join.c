@@ -124,6 +124,7 @@ join_may(const struct session *s, struct slice room)
 	case CONF_JOIN_SELF:
 		ok = join_is_self(s, r, values);
 		break;
+	case CONF_JOIN_ASK:
 	case CONF_JOIN_SERVER:
 		break;
 	}
@@ -131,12 +132,31 @@ join_may(const struct session *s, struct slice room)
 }
 
 bool
+join_asks(const struct session *s, struct slice room)
+{
+	struct slice values[CONF_PARAMS_MAX];
+	const struct conf_room *r;
+
+	if (likely(!s->ns->asks) || room.n == 0 || room.n > ROOM_NAME_MAX ||
+	    (s->ns->njoins != 0 && join_is_everybodys(s, room)))
+		return (false);
+	r = conf_room_find(s->ns, room, values);
+	return (r != NULL && r->join == CONF_JOIN_ASK);
+}
+
+enum refused
+join_may_heard(const struct session *s, struct slice room)
+{
+	return (join_asks(s, room) ? REFUSED_NONE : join_may(s, room));
+}
+
+bool
 join_may_stay(const struct session *s, const struct membership *m)
 {
 	const struct room *r = m->room;
 
-	return (!m->asked || join_may(s, slice_of(r->key + 1, r->len - 1u)) ==
-	    REFUSED_NONE);
+	return (!m->asked || join_may_heard(s, slice_of(r->key + 1,
+	    r->len - 1u)) == REFUSED_NONE);
 }
 
 bool

@@ -23,6 +23,11 @@ unsigned join_everybodys(const struct session *, struct join_names *);
 enum refused join_may(const struct session *, struct slice room);
 /* The claim is this string, or an array that has it. */
 bool	join_claim_has(struct slice claim, struct slice value);
+/* ... or does its hook know?  Then it is to be asked; join_may() says no. */
+bool	join_asks(const struct session *, struct slice room) MUST_USE;
+/* May it join, where the hook has been asked and lets it?  Whom it has let in,
+ * stays. */
+enum refused join_may_heard(const struct session *, struct slice room);
 /* Has it the right to be in a room that it is in? */
 bool	join_may_stay(const struct session *, const struct membership *)
 	    MUST_USE;

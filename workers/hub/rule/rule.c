@@ -255,17 +255,9 @@ rule_ask(struct passage *w, struct slice name)
 	const struct forward f = { .room = w->rule->to == CONF_TO_ROOM ?
 		w->name : slice_of(NULL, 0), .event = w->in->event,
 		.args = w->in->args, .attachments = w->in->attachments,
-		.nattach = w->in->nattach };
+		.nattach = w->in->nattach, .kind = FORWARD_ASKS };
 
-	if (consult_ask(w->s, w->in, name, &f, rule_go))
-		return;
-	counter_add(COUNTER_verdicts_failed, 1);
-	/* anew: scratch memory that the passage is in may be the question's */
-	if (w->s->ns->hook->on_failure == CONF_FAILURE_ALLOW)
-		rule_go(w->s, w->in, name, slice_of(NULL, 0));
-	else
-		refuse(w->s, w->in, REFUSED_UNAVAILABLE,
-		    "the back end cannot be asked");
+	consult_ask(w->s, w->in, name, &f, rule_go);
 }
 
 /* With the rule as it is now: it may have waited. */

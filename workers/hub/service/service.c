@@ -14,6 +14,7 @@
 #include "hub/service/presence.h"
 #include "hub/store/enter.h"
 #include "hub/store/page.h"
+#include "hub/stream/consult.h"
 #include "proto/json.h"
 
 /*
@@ -91,7 +92,8 @@ static bool
 service_enter(struct session *s, const struct inbound *in, struct slice room,
     struct slice raw)
 {
-	struct enter_ask ask = { .name = room, .raw = raw, .may = join_may };
+	struct enter_ask ask = { .name = room, .raw = raw,
+		.may = join_may_heard };
 
 	if (!service_since(s, in, &ask.since))
 		return (false);
@@ -102,34 +104,28 @@ service_enter(struct session *s, const struct inbound *in, struct slice room,
 }
 
 static bool
-service_join(struct session *s, const struct inbound *in)
+service_full(struct session *s, const struct inbound *in)
 {
-	uint8_t name[ROOM_NAME_MAX];
-	struct slice raw, room;
-	enum refused r;
+	if (s->nrooms < s->hub->conf->rooms_per_session)
+		return (false);
+	counter_add(COUNTER_joins_refused, 1);
+	refuse(s, in, REFUSED_LIMIT, "in %u rooms already", s->nrooms);
+	return (true);
+}
 
-	room = slice_of(name, service_text(s, in, "room", name, sizeof name,
-	    &raw));
-	if (room.n == 0)
-		return (false);
-	r = join_may(s, room);
-	if (r != REFUSED_NONE) {
-		counter_add(COUNTER_joins_refused, 1);
-		refuse(s, in, r, "you may not join this room");
-		return (false);
-	}
+/* It may, as a rule or the hook says. */
+static bool
+service_join_now(struct session *s, const struct inbound *in,
+    struct slice room, struct slice raw)
+{
 	if (conf_room_keeps(s->ns, room))
 		return (service_enter(s, in, room, raw));
 	if (room_membership(s, ROOM_NAMED, room) != NULL) {
 		service_ack_room(s, in, raw);
 		return (true);
 	}
-	if (s->nrooms >= s->hub->conf->rooms_per_session) {
-		counter_add(COUNTER_joins_refused, 1);
-		refuse(s, in, REFUSED_LIMIT, "in %u rooms already",
-		    s->nrooms);
+	if (service_full(s, in))
 		return (false);
-	}
 	if (!room_join(s->hub, s, ROOM_NAMED, room)) {
 		refuse_memory(s, in);
 		return (false);
@@ -137,6 +133,58 @@ service_join(struct session *s, const struct inbound *in)
 	room_membership(s, ROOM_NAMED, room)->asked = true;
 	service_ack_room(s, in, raw);
 	return (true);
+}
+
+static bool
+service_may_join(struct session *s, const struct inbound *in,
+    enum refused r)
+{
+	if (r == REFUSED_NONE)
+		return (true);
+	counter_add(COUNTER_joins_refused, 1);
+	refuse(s, in, r, "you may not join this room");
+	return (false);
+}
+
+/* The hook lets it. */
+static void
+service_join_heard(struct session *s, const struct inbound *in,
+    struct slice event, struct slice answer)
+{
+	uint8_t name[ROOM_NAME_MAX];
+	struct slice raw, room;
+
+	(void)event;
+	(void)answer;
+	room = slice_of(name, service_text(s, in, "room", name, sizeof name,
+	    &raw));
+	if (room.n != 0 && service_may_join(s, in,
+	    join_may_heard(s, room)) && service_join_now(s, in, room, raw))
+		counter_add(COUNTER_events_accepted, 1);
+}
+
+static bool
+service_join(struct session *s, const struct inbound *in)
+{
+	struct forward asks = { .event = in->event, .args = in->args,
+		.kind = FORWARD_ASKS_JOIN };
+	uint8_t name[ROOM_NAME_MAX];
+	struct slice raw, room;
+
+	room = slice_of(name, service_text(s, in, "room", name, sizeof name,
+	    &raw));
+	if (room.n == 0)
+		return (false);
+	if (unlikely(join_asks(s, room)) &&
+	    room_membership(s, ROOM_NAMED, room) == NULL) {
+		asks.room = room;
+		if (!service_full(s, in))
+			consult_ask(s, in, SLICE("room:join"), &asks,
+			    service_join_heard);
+		return (false);		/* not yet */
+	}
+	return (service_may_join(s, in, join_may_heard(s, room)) &&
+	    service_join_now(s, in, room, raw));
 }
 
 static bool

@@ -233,6 +233,21 @@ admit_who(struct hub *h, const struct client_request *q, struct admission *a,
 	    code));
 }
 
+/* The hook says who may, and perhaps as whom: who that is then needs the same
+ * roles. */
+static bool
+admit_heard(struct hub *h, const struct client_request *q,
+    struct admission *a, struct refusal *r)
+{
+	const char *code, *why;
+
+	if (!h->events->hearing(h, q, a, r))
+		return (false);
+	why = admit_may(q->ns, q->route == NULL ? NULL : q->route->roles,
+	    q->route == NULL ? 0 : q->route->nroles, a->who, &code);
+	return (why == NULL || admit_refuse(r, 403, "forbidden", why));
+}
+
 static bool
 admit_session(struct hub *h, const struct client_request *q,
     struct admission *a, struct refusal *r)
@@ -259,6 +274,9 @@ admit_session(struct hub *h, const struct client_request *q,
 	}
 	if (!admit_room(q, a, r))
 		return (false);
+	if (unlikely(q->ns->asks_connect || (q->ns->asks && a->room != NULL)) &&
+	    !admit_heard(h, q, a, r))
+		return (false);
 	if (!limit_session(h, NULL, q->ns, a->who, &nodes, &why))
 		return (admit_refuse(r, 429, "limit", why));
 	a->user_node = nodes.user;
@@ -276,6 +294,8 @@ plain_admit(struct hub *h, const struct client_request *q,
 		.since = q->since, .address = q->address, .count = h->count };
 	if (admit_session(h, q, a, r))
 		return (true);
+	if (r->status == 0)	/* it asks again */
+		return (false);
 	counter_add(COUNTER_ns_refusals, 1);
 	counter_ns_add(q->ns->index, NS_refusals, 1);
 	return (false);

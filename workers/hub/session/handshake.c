@@ -9,6 +9,7 @@
 
 #include "hub/client.h"
 #include "hub/hub_int.h"
+#include "hub/session/principal.h"
 #include "proto/json.h"
 
 struct handshake {
@@ -120,38 +121,56 @@ handshake_of_client(const struct client *c)
 	return (k == NULL ? slice_of(NULL, 0) : slice_of(k->json, k->n));
 }
 
-bool
-handshake_value(const struct session *s, struct slice part, struct slice name,
+static bool
+handshake_find_value(struct slice json, struct slice part, struct slice name,
     struct slice *value)
 {
-	struct slice json = s->client == NULL ? slice_of(NULL, 0) :
-	    handshake_of_client(s->client);
-
 	return (json.n != 0 && (part.n == 0 || json_get(json, part, &json)) &&
 	    json_get(json, name, value));
 }
 
+bool
+handshake_value(const struct session *s, struct slice part, struct slice name,
+    struct slice *value)
+{
+	return (s->client != NULL && handshake_find_value(
+	    handshake_of_client(s->client), part, name, value));
+}
+
 static void
-handshake_put_part(const struct session *s, struct buf *b, struct slice part,
+handshake_open(struct buf *b, const char *part)
+{
+	buf_byte(b, b->wpos == 0 ? '{' : ',');
+	buf_byte(b, '"');
+	buf_str(b, part);
+	buf_str(b, "\":");
+}
+
+static void
+handshake_put_member(struct buf *b, bool *first, const char *name,
+    struct slice value)
+{
+	buf_str(b, *first ? "" : ",");
+	json_escape(b, slice_str(name));
+	buf_byte(b, ':');
+	buf_slice(b, value);
+	*first = false;
+}
+
+static void
+handshake_put_part(struct slice json, struct buf *b, const char *part,
     char *const *names, size_t n)
 {
 	bool first = true;
 	struct slice value;
 	size_t i;
 
-	buf_byte(b, b->wpos == 0 ? '{' : ',');
-	buf_byte(b, '"');
-	buf_slice(b, part);
-	buf_str(b, "\":{");
-	for (i = 0; i < n; i++) {
-		if (!handshake_value(s, part, slice_str(names[i]), &value))
-			continue;
-		buf_str(b, first ? "" : ",");
-		json_escape(b, slice_str(names[i]));
-		buf_byte(b, ':');
-		buf_slice(b, value);
-		first = false;
-	}
+	handshake_open(b, part);
+	buf_byte(b, '{');
+	for (i = 0; i < n; i++)
+		if (handshake_find_value(json, slice_str(part),
+		    slice_str(names[i]), &value))
+			handshake_put_member(b, &first, names[i], value);
 	buf_byte(b, '}');
 }
 
@@ -159,14 +178,41 @@ void
 handshake_put(const struct session *s, struct buf *b)
 {
 	const struct conf_namespace *ns = s->ns;
+	struct slice json;
 
 	buf_reset(b);
 	if (s->client == NULL || !s->client->kept ||
 	    ns->nkeep_query + ns->nkeep_headers == 0)
 		return;
-	handshake_put_part(s, b, SLICE("query"), ns->keep_query,
-	    ns->nkeep_query);
-	handshake_put_part(s, b, SLICE("headers"), ns->keep_headers,
+	json = handshake_of_client(s->client);
+	handshake_put_part(json, b, "query", ns->keep_query, ns->nkeep_query);
+	handshake_put_part(json, b, "headers", ns->keep_headers,
 	    ns->nkeep_headers);
 	buf_byte(b, '}');
+}
+
+void
+handshake_put_all(const struct conf_namespace *ns, struct slice json,
+    const struct principal *who, struct buf *b)
+{
+	struct slice value;
+	bool first = true;
+	size_t i;
+
+	buf_reset(b);
+	if (handshake_find_value(json, slice_of(NULL, 0), SLICE("address"),
+	    &value)) {
+		handshake_open(b, "address");
+		buf_slice(b, value);
+	}
+	handshake_put_part(json, b, "query", ns->keep_query, ns->nkeep_query);
+	handshake_put_part(json, b, "headers", ns->keep_headers,
+	    ns->nkeep_headers);
+	handshake_open(b, "claims");
+	buf_byte(b, '{');
+	for (i = 0; i < ns->nkeep_claims; i++)
+		if (principal_claim(who, ns->keep_claims[i], &value))
+			handshake_put_member(b, &first, ns->keep_claims[i],
+			    value);
+	buf_str(b, "}}");
 }

@@ -12,8 +12,10 @@
 
 struct buf;
 struct client;
+struct conf_namespace;
 struct handshake;
 struct hub;
+struct principal;
 struct session;
 
 struct handshakes *handshakes_new(void) MUST_USE;
@@ -35,5 +37,10 @@ bool	handshake_value(const struct session *, struct slice part,
 /* {"query":{...},"headers":{...}}: what the namespace of the session may see;
  * nothing, where there is none. */
 void	handshake_put(const struct session *, struct buf *);
+/* {"address":...,"query":{...},"headers":{...},"claims":{...}}: the same of one
+ * who is about to come, with the claims of his token that the namespace keeps.
+ * json: what is kept of his handshake, or empty; who may be NULL. */
+void	handshake_put_all(const struct conf_namespace *, struct slice json,
+	    const struct principal *who, struct buf *);
 
 #endif

@@ -38,47 +38,76 @@ principal_keep_claims(struct buf *b, const struct conf *conf, struct slice json)
 		buf_reset(b);	/* nothing asked, nothing kept */
 }
 
+/* What a principal is made of; roles: each followed by NUL. */
+struct principal_parts {
+	struct slice	 user, roles, claims;
+	int64_t		 exp, iat;
+};
+
 static struct principal *
-principal_assemble(const struct token_claims *tc, struct slice claims)
+principal_assemble(const struct principal_parts *q)
 {
-	struct slice user = slice_of(tc->user, tc->user_len);
-	size_t json = json_escape_size(user), roles = 0, i, n;
-	struct principal *p;
+	size_t json = json_escape_size(q->user);
+	struct principal *p = malloc(sizeof *p + q->user.n + json +
+	    q->roles.n + q->claims.n);
 	char *at;
 
-	for (i = 0; i < tc->nroles; i++)
-		roles += strlen(tc->roles[i]) + 1;
-	p = malloc(sizeof *p + user.n + json + roles + claims.n);
 	if (p == NULL)
 		return (NULL);
 	*p = (struct principal){ .magic = PRINCIPAL_MAGIC, .refs = 1,
-		.exp = tc->exp, .iat = tc->iat, .user_len = (uint32_t)user.n,
-		.json_len = (uint32_t)json, .roles_len = (uint32_t)roles,
-		.claims_len = (uint32_t)claims.n };
-	memcpy(p->bytes, user.p, user.n);
-	at = (char *)json_escape_to((uint8_t *)p->bytes + user.n, user);
-	for (i = 0; i < tc->nroles; i++) {
-		n = strlen(tc->roles[i]) + 1;
-		memcpy(at, tc->roles[i], n);
-		at += n;
-	}
-	if (claims.n != 0)
-		memcpy(at, claims.p, claims.n);
+		.exp = q->exp, .iat = q->iat, .user_len = (uint32_t)q->user.n,
+		.json_len = (uint32_t)json, .roles_len = (uint32_t)q->roles.n,
+		.claims_len = (uint32_t)q->claims.n };
+	memcpy(p->bytes, q->user.p, q->user.n);
+	at = (char *)json_escape_to((uint8_t *)p->bytes + q->user.n, q->user);
+	if (q->roles.n != 0)
+		memcpy(at, q->roles.p, q->roles.n);
+	if (q->claims.n != 0)
+		memcpy(at + q->roles.n, q->claims.p, q->claims.n);
 	return (p);
 }
 
 struct principal *
 principal_new(const struct conf *conf, const struct token_claims *tc)
 {
+	struct principal_parts q = { .user = slice_of(tc->user, tc->user_len),
+		.exp = tc->exp, .iat = tc->iat };
 	struct principal *p = NULL;
-	struct buf b;
+	struct buf claims, roles;
+	size_t i;
 
-	buf_init(&b);
-	principal_keep_claims(&b, conf, slice_of(tc->json, tc->json_len));
-	if (!b.oom)
-		p = principal_assemble(tc, buf_unread(&b));
-	buf_fini(&b);
+	buf_init(&claims);
+	buf_init(&roles);
+	principal_keep_claims(&claims, conf, slice_of(tc->json, tc->json_len));
+	for (i = 0; i < tc->nroles; i++)
+		buf_append(&roles, tc->roles[i], strlen(tc->roles[i]) + 1);
+	q.claims = buf_unread(&claims);
+	q.roles = buf_unread(&roles);
+	if (!claims.oom && !roles.oom)
+		p = principal_assemble(&q);
+	buf_fini(&roles);
+	buf_fini(&claims);
 	return (p);
+}
+
+struct principal *
+principal_other(const struct principal *who, struct slice user,
+    const struct slice *roles, int64_t iat)
+{
+	struct principal_parts q = { .user = user, .iat = iat };
+
+	if (who != NULL) {
+		q.exp = who->exp;
+		q.iat = who->iat;
+		if (user.n == 0)
+			q.user = principal_user(who);
+		q.roles = slice_of(who->bytes + who->user_len + who->json_len,
+		    who->roles_len);
+		q.claims = slice_of(slice_end(q.roles), who->claims_len);
+	}
+	if (roles != NULL)
+		q.roles = *roles;
+	return (principal_assemble(&q));
 }
 
 bool

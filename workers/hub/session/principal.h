@@ -43,6 +43,19 @@ struct principal *principal_new(const struct conf *,
 	    const struct token_claims *) MUST_USE;
 /* false: no memory. */
 bool	principal_set_token(struct principal *, uint64_t id) MUST_USE;
+/* The same as who (NULL: nobody), but with this user (empty: his own) and, where
+ * roles is not NULL, these, each followed by NUL; iat: of one who was nobody.
+ * Its token, where who has one with an id, is the caller's to name.  NULL: no
+ * memory. */
+struct principal *principal_other(const struct principal *who,
+	    struct slice user, const struct slice *roles, int64_t iat) MUST_USE;
+/* Who it is, and all that rules look at: bytes for a hash. */
+static inline struct slice
+principal_all(const struct principal *p)
+{
+	return (slice_of(p->bytes, (size_t)p->user_len + p->json_len +
+	    p->roles_len + p->claims_len));
+}
 struct principal *principal_ref(struct principal *);
 void	principal_unref(struct principal **);	/* NULL is fine */
 

@@ -9,6 +9,7 @@
 
 #include "base/utf8.h"
 #include "hub/hub_int.h"
+#include "proto/json_verdict.h"
 
 #define REFUSE_WORDS	512u	/* a path and what is wrong there */
 
@@ -61,8 +62,10 @@ refuse_rate(struct session *s, const struct inbound *in,
     uint64_t retry_ms)
 {
 	refuse_count(s, REFUSED_RATE);
-	session_error_retry(s, &in->ack, refusals[REFUSED_RATE].code,
-	    SLICE("too many, too fast"), in->event, retry_ms);
+	session_error(s, &in->ack, &(struct session_error){
+	    .code = refusals[REFUSED_RATE].code,
+	    .message = SLICE("too many, too fast"), .retry_ms = retry_ms },
+	    in->event);
 }
 
 void
@@ -79,7 +82,23 @@ refuse(struct session *s, const struct inbound *in, enum refused r,
 	words = slice_str(text);
 	words.n = utf8_cut(words);
 	refuse_count(s, r);
-	session_error(s, &in->ack, refusals[r].code, words, in->event);
+	session_error(s, &in->ack, &(struct session_error){
+	    .code = refusals[r].code, .message = words }, in->event);
+}
+
+void
+refuse_verdict(struct session *s, const struct inbound *in,
+    const struct verdict *v)
+{
+	char code[VERDICT_CODE_MAX + 1], words[VERDICT_WORDS_MAX + 1];
+
+	(void)snprintf(code, sizeof code, "%.*s", (int)v->code.n,
+	    (const char *)v->code.p);
+	verdict_words(v, words);
+	refuse_count(s, REFUSED_FORBIDDEN);
+	session_error(s, &in->ack, &(struct session_error){
+	    .code = v->code.n == 0 ? refusals[REFUSED_FORBIDDEN].code : code,
+	    .message = slice_str(words), .data = v->data }, in->event);
 }
 
 void

@@ -41,6 +41,10 @@ void	refuse(struct session *, const struct inbound *, enum refused,
 /* Above a rate, until so much later (ms). */
 void	refuse_rate(struct session *, const struct inbound *,
 	    uint64_t retry_ms);
+/* As a back end has said. */
+struct verdict;
+void	refuse_verdict(struct session *, const struct inbound *,
+	    const struct verdict *);
 /* There was no memory for it, which is counted. */
 void	refuse_memory(struct session *, const struct inbound *);
 /* The ack is what b holds; or that there was no memory for it. */

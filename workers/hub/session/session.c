@@ -66,7 +66,8 @@ session_make(struct hub *h, struct outq *out, enum wire wire,
 	s->ns = ns;
 	s->who = who == NULL ? NULL : principal_ref(who);
 	tokens_add(h, s->who);
-	memcpy(s->sid, sid.p, sid.n);
+	if (sid.n != 0)
+		memcpy(s->sid, sid.p, sid.n);
 	sid_add(h, s);
 	if (!session_enter_channels(s)) {
 		session_leave_channels(s);
@@ -100,9 +101,9 @@ session_end(struct session *s)
 
 struct session *
 session_new(struct hub *h, struct client *c, struct outq *out, enum wire wire,
-    const struct conf_namespace *ns, struct principal *who)
+    const struct conf_namespace *ns, struct principal *who, struct slice sid)
 {
-	struct session *s = session_make(h, out, wire, ns, who, SLICE(""));
+	struct session *s = session_make(h, out, wire, ns, who, sid);
 
 	if (s == NULL)
 		return (NULL);
@@ -271,45 +272,42 @@ session_ack_buf(struct session *s, const struct ack *ack, const struct buf *b)
 		counter_add(COUNTER_memory_failures, 1);
 }
 
-/* {"code":CODE,"message":MESSAGE[,"event":EVENT][,"retry_after_ms":N]} */
+/* {"code":CODE,"message":MESSAGE[,"data":DATA][,"event":EVENT]
+ * [,"retry_after_ms":N]} */
 static void
-session_error_object(struct buf *b, const char *code, struct slice message,
-    struct slice event, uint64_t retry_ms)
+session_error_object(struct buf *b, const struct session_error *e,
+    struct slice event)
 {
 	buf_str(b, "{\"code\":");
-	json_escape(b, slice_str(code));
+	json_escape(b, slice_str(e->code));
 	buf_str(b, ",\"message\":");
-	json_escape(b, message);
+	json_escape(b, e->message);
+	if (e->data.n != 0) {
+		buf_str(b, ",\"data\":");
+		buf_slice(b, e->data);
+	}
 	if (event.n != 0) {
 		buf_str(b, ",\"event\":");
 		buf_slice(b, event);
 	}
-	if (retry_ms != 0) {
+	if (e->retry_ms != 0) {
 		buf_str(b, ",\"retry_after_ms\":");
-		buf_u64(b, retry_ms);
+		buf_u64(b, e->retry_ms);
 	}
 	buf_byte(b, '}');
 }
 
 void
-session_error(struct session *s, const struct ack *ack, const char *code,
-    struct slice message, struct slice event)
-{
-	session_error_retry(s, ack, code, message, event, 0);
-}
-
-void
-session_error_retry(struct session *s, const struct ack *ack,
-    const char *code, struct slice message, struct slice event,
-    uint64_t retry_ms)
+session_error(struct session *s, const struct ack *ack,
+    const struct session_error *e, struct slice event)
 {
 	struct hub *h = s->hub;
 	struct buf obj;
 
 	if (ack->kind == ACK_RAW) {
 		buf_reset(&h->text);
-		raw_encode_ack_error(&h->text, ack->raw, code, message,
-		    retry_ms);
+		raw_encode_ack_error(&h->text, ack->raw, e->code, e->message,
+		    e->data, e->retry_ms);
 		session_send(s, &h->text);
 		counter_add(COUNTER_acks_out, 1);
 		return;
@@ -317,12 +315,11 @@ session_error_retry(struct session *s, const struct ack *ack,
 	buf_init(&obj);
 	if (ack->kind == ACK_SIO) {
 		buf_str(&obj, "{\"error\":");
-		session_error_object(&obj, code, message, slice_of(NULL, 0),
-		    retry_ms);
+		session_error_object(&obj, e, slice_of(NULL, 0));
 		buf_byte(&obj, '}');
 		session_ack_buf(s, ack, &obj);
 	} else {
-		session_error_object(&obj, code, message, event, retry_ms);
+		session_error_object(&obj, e, event);
 		/* an event source has errors of its own by that name */
 		session_emit_buf(s, s->wire == WIRE_SSE ?
 		    SLICE("\"roost:error\"") : SLICE("\"error\""), &obj);

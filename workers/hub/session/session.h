@@ -13,11 +13,12 @@ struct hub;
 
 /*
  * Begin: a new sid, the namespace's and the user's channel, presence.  Takes
- * a reference to who.  The caller links it to its client.  NULL: no memory.
+ * a reference to who.  The caller links it to its client.  sid: one that was
+ * made before (sids.h), or empty.  NULL: no memory.
  */
 struct session *session_new(struct hub *, struct client *, struct outq *,
-	    enum wire, const struct conf_namespace *, struct principal *who)
-	    MUST_USE;
+	    enum wire, const struct conf_namespace *, struct principal *who,
+	    struct slice sid) MUST_USE;
 /* Leave all rooms, free: one that is parked, or never was anybody's. */
 void	session_free(struct session **);
 /* The same of one that may have a client: why it ends. */
@@ -74,12 +75,14 @@ void	session_ack_buf(struct session *, const struct ack *,
 void	session_ack_binary(struct session *, const struct ack *,
 	    struct slice args, const struct slice *attachments, unsigned n);
 /* The error as the ack, or, when none was asked for, as event "error". */
-void	session_error(struct session *, const struct ack *, const char *code,
-	    struct slice message, struct slice event);
-/* The same with retry_after_ms (0: without). */
-void	session_error_retry(struct session *, const struct ack *,
-	    const char *code, struct slice message, struct slice event,
-	    uint64_t retry_ms);
+struct session_error {
+	const char	*code;
+	struct slice	 message;
+	struct slice	 data;		/* any JSON value, or empty */
+	uint64_t	 retry_ms;	/* 0: it does not say */
+};
+void	session_error(struct session *, const struct ack *,
+	    const struct session_error *, struct slice event);
 /* A server event to this session alone; event is a raw JSON string. */
 void	session_emit(struct session *, struct slice event, struct slice args);
 /* The same with what b holds.  It holds not all: an event that is dropped. */

@@ -8,10 +8,7 @@
 
 #include "hub/store/waiter.h"
 #include "hub/stream/stream_int.h"
-#include "hub/stream/verdict.h"
-#include "proto/json.h"
-
-#define CONSULT_WORDS	200u	/* bytes of a hook's message */
+#include "proto/json_verdict.h"
 
 /* An event that waits; its slices are in bytes. */
 struct held {
@@ -145,34 +142,19 @@ consult_release(struct hub *h, struct consult *c)
 
 /* --- answers ----------------------------------------------------------------*/
 
+/* Nobody has said anything. */
 static void
-consult_refuse(struct session *s, const struct held *x, struct slice raw)
+consult_fail(struct session *s, const struct inbound *in, struct slice name,
+    enum conf_failure on_failure, consult_go *go)
 {
-	static const char some[] = "the back end refuses it";
-	uint8_t words[CONSULT_WORDS + 1];
-	size_t n = raw.n == 0 ? 0 : json_plain_size(raw, 0);
-
-	counter_add(COUNTER_verdicts_refused, 1);
-	if (n == 0 || n > CONSULT_WORDS) {
-		refuse(s, &x->in, REFUSED_FORBIDDEN, "%s", some);
-		return;
-	}
-	*json_plain_to(words, raw, 0) = '\0';
-	refuse(s, &x->in, REFUSED_FORBIDDEN, "%s", (const char *)words);
-}
-
-static void
-consult_fail(struct session *s, const struct consult *c)
-{
-	const struct held *x = c->event;
-
-	switch (c->on_failure) {
+	counter_add(COUNTER_verdicts_failed, 1);
+	switch (on_failure) {
 	case CONF_FAILURE_REFUSE:
-		refuse(s, &x->in, REFUSED_UNAVAILABLE,
+		refuse(s, in, REFUSED_UNAVAILABLE,
 		    "the back end cannot be asked");
 		return;
 	case CONF_FAILURE_ALLOW:
-		c->go(s, &x->in, x->name, slice_of(NULL, 0));
+		go(s, in, name, slice_of(NULL, 0));
 		return;
 	}
 }
@@ -187,23 +169,25 @@ consult_over(struct hub *h, struct question *w, const struct bus_envelope *e)
 	    verdict_decode(e->page.frames, &v);
 
 	waiter_end(h, &c->waiter);
-	if (!ok)
-		counter_add(COUNTER_verdicts_failed, 1);
-	if (s == NULL)
-		;		/* it has left */
-	else if (!ok)
-		consult_fail(s, c);
+	if (s == NULL) {	/* it has left */
+		if (!ok)
+			counter_add(COUNTER_verdicts_failed, 1);
+	} else if (!ok)
+		consult_fail(s, &c->event->in, c->event->name, c->on_failure,
+		    c->go);
 	else if (v.allow)
 		c->go(s, &c->event->in, c->event->name, v.ack);
-	else
-		consult_refuse(s, c->event, v.message);
+	else {
+		counter_add(COUNTER_verdicts_refused, 1);
+		refuse_verdict(s, &c->event->in, &v);
+	}
 	consult_release(h, c);
 	free(c->event);
 	free(c);
 }
 
-bool
-consult_ask(struct session *s, const struct inbound *in, struct slice name,
+static bool
+consult_send(struct session *s, const struct inbound *in, struct slice name,
     const struct forward *f, consult_go *go)
 {
 	static const struct ack none = { .kind = ACK_NONE };
@@ -221,13 +205,20 @@ consult_ask(struct session *s, const struct inbound *in, struct slice name,
 	c->go = go;
 	STAILQ_INIT(&c->behind);
 	forward_fill(s, f, &e);
-	e.publish.kept = FORWARD_ASKS;
 	if (!question_ask_for(s->hub, &e, &c->wait, s->ns->hook->timeout_ms)) {
 		free(c->event);
 		free(c);
 		return (false);
 	}
-	counter_add(COUNTER_verdicts, 1);
+	verdict_count(f->kind);
 	waiter_begin(&c->waiter, WAITER_CONSULT, s, &none, NULL);
 	return (true);
+}
+
+void
+consult_ask(struct session *s, const struct inbound *in, struct slice name,
+    const struct forward *f, consult_go *go)
+{
+	if (!consult_send(s, in, name, f, go))
+		consult_fail(s, in, name, s->ns->hook->on_failure, go);
 }

@@ -1,5 +1,5 @@
 /*
- * Events that a hook is asked about before they pass.  While a client's event
+ * Events, and joins, that a hook is asked about before they pass.  While a client's event
  * waits for the answer, those that the client sends later wait behind it, so
  * that their order is kept.
  *
@@ -25,10 +25,11 @@ typedef void consult_go(struct session *, const struct inbound *,
 typedef void consult_again(struct session *, const struct inbound *,
     struct slice name);
 
-/* Ask about this event.  The sender is told if it is refused, as the hook says
- * or, without an answer, its on_failure.  false: nobody can be asked. */
-bool	consult_ask(struct session *, const struct inbound *,
-	    struct slice name, const struct forward *, consult_go *) MUST_USE;
+/* Ask about this event, as f says.  The sender is told if it is refused, as the
+ * hook says or, without an answer, its on_failure.  What is in scratch memory may
+ * be gone behind it, except for the event. */
+void	consult_ask(struct session *, const struct inbound *,
+	    struct slice name, const struct forward *, consult_go *);
 /* True: an event of this session waits, and this one behind it; or too many do,
  * and its sender is told. */
 bool	consult_holds(struct session *, const struct inbound *,

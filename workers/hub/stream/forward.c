@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "hub/publish/post.h"
 #include "hub/session/handshake.h"
 #include "hub/session/principal.h"
@@ -36,29 +37,59 @@ forward_handshake(const struct session *s)
 	return (slice_of(NULL, 0));
 }
 
+/* By which an answer may be kept for him: another token, other roles or other
+ * claims are another one.  Until the next call. */
+static struct slice
+forward_identity(const struct hub *h, const struct principal *who)
+{
+	static char text[40];
+	int n;
+
+	n = snprintf(text, sizeof text, "%016llx.%016llx",
+	    (unsigned long long)hash_bytes(&h->key, principal_all(who)),
+	    (unsigned long long)(who->token == NULL ? 0 : who->token->id));
+	return (slice_of(text, (size_t)n));
+}
+
+void
+forward_fill_from(const struct hub *h, const struct forward_from *from,
+    const struct forward *f, struct bus_envelope *e)
+{
+	struct bus_publish *b = bus_forward(e);
+
+	b->nsp = slice_of(from->ns->name, from->ns->name_len);
+	b->event = f->event;
+	b->args = f->args;
+	b->once = f->id;
+	b->meta = from->handshake;
+	b->sent_us = h->wall.ms;
+	b->nattach = f->nattach;
+	b->kept = f->kind;
+	if (f->nattach != 0)
+		memcpy(b->attachments, f->attachments,
+		    f->nattach * sizeof *f->attachments);
+	if (from->who != NULL) {
+		b->to.users[b->to.nusers++] = principal_user(from->who);
+		if (f->kind != 0)
+			b->epoch = forward_identity(h, from->who);
+	}
+	if (from->sid.n != 0)
+		b->to.sids[b->to.nsids++] = from->sid;
+	if (f->room.n != 0)
+		b->to.rooms[b->to.nrooms++] = f->room;
+}
+
 void
 forward_fill(const struct session *s, const struct forward *f,
     struct bus_envelope *e)
 {
-	struct bus_publish *b = bus_forward(e);
+	const struct forward_from from = { .ns = s->ns, .who = s->who,
+		.sid = session_sid(s), .handshake = forward_handshake(s) };
 
-	b->nsp = slice_of(s->ns->name, s->ns->name_len);
-	b->event = f->event;
-	b->args = f->args;
-	b->once = f->id;
-	b->meta = forward_handshake(s);
-	if (!handshake_value(s, slice_of(NULL, 0), SLICE("trace"), &b->trace))
-		b->trace = slice_of(NULL, 0);
-	b->sent_us = s->hub->wall.ms;
-	b->nattach = f->nattach;
-	if (f->nattach != 0)
-		memcpy(b->attachments, f->attachments,
-		    f->nattach * sizeof *f->attachments);
-	if (s->who != NULL)
-		b->to.users[b->to.nusers++] = principal_user(s->who);
-	b->to.sids[b->to.nsids++] = session_sid(s);
-	if (f->room.n != 0)
-		b->to.rooms[b->to.nrooms++] = f->room;
+	forward_fill_from(s->hub, &from, f, e);
+	if (!handshake_value(s, slice_of(NULL, 0), SLICE("trace"),
+	    &e->publish.trace))
+		e->publish.trace = slice_of(NULL, 0);
 }
 
 bool

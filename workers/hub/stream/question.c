@@ -31,6 +31,16 @@ question_ask_for(struct hub *h, struct bus_envelope *e, struct question *q,
 	return (true);
 }
 
+void
+verdict_count(uint64_t kind)
+{
+	counter_add(COUNTER_verdicts, 1);
+	if (kind == FORWARD_ASKS_CONNECT)
+		counter_add(COUNTER_verdicts_connects, 1);
+	else if (kind == FORWARD_ASKS_JOIN)
+		counter_add(COUNTER_verdicts_joins, 1);
+}
+
 static void
 question_over(struct hub *h, struct question *q, const struct bus_envelope *e)
 {

@@ -55,6 +55,8 @@ bool	question_ask(struct hub *, struct bus_envelope *, struct question *)
 /* The same, for an answer that may take so long. */
 bool	question_ask_for(struct hub *, struct bus_envelope *,
 	    struct question *, uint64_t ms) MUST_USE;
+/* One of this kind (FORWARD_ASKS...) was asked. */
+void	verdict_count(uint64_t kind);
 /* BUS_STREAMED: false: too late.  The clock; the stream broke. */
 bool	question_answered(struct hub *, const struct bus_envelope *) MUST_USE;
 void	question_tick(struct hub *);

@@ -218,7 +218,7 @@ hooks_on_event(void *arg, const struct bus_envelope *b)
 	}
 	if (ns == NULL || ns->hook == NULL)
 		return (false);
-	if (b->publish.kept == FORWARD_ASKS)
+	if (b->publish.kept != 0 && b->publish.kept < FORWARD__MAX)
 		hooks_ask(k, ns, b);
 	else
 		hooks_take(k, ns, b);
@@ -381,7 +381,7 @@ hooks_new(const struct hooks_params *p)
 	k->presence = presence_open(p->segment, 0);
 	if (!guests_init(&k->guests, p->conf, k->presence, &guests) ||
 	    k->presence == NULL ||
-	    !verdicts_init(&k->verdicts, k->ncouriers) ||
+	    !verdicts_init(&k->verdicts, k->ncouriers, p->segment) ||
 	    k->couriers == NULL) {
 		hooks_free(&k);
 		return (NULL);

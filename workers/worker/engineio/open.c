@@ -64,7 +64,8 @@ open_admit_route(struct request *rq, struct client_request *cr,
 	cr->polls = !rq->head.upgrade_websocket;
 	if (plain_admit(rq->w->hub, cr, adm, &r))
 		return (true);
-	if (r.status == 429 || r.status == 503 ||
+	if (r.status == 0 || r.status == 429 || r.status == 503 ||
+	    r.data.n != 0 ||
 	    strcmp(r.code, "rollout") == 0)
 		admit_refused(rq, &r, admission_user(adm));
 	else {

@@ -181,8 +181,11 @@ admit_certificate(struct request *rq)
 bool
 admit_asks(struct request *rq, struct client_request *cr)
 {
-	if (admit_leaving(rq) || admit_too_many(rq))
+	/* one whose hook was asked was charged then */
+	if (rq->hearing == NULL && (admit_leaving(rq) || admit_too_many(rq)))
 		return (false);
+	cr->hearing = &rq->hearing;
+	cr->asker = rq->c;
 	cr->address = from_key(rq);
 	cr->token = admit_token(rq);
 	cr->vouched = admit_certificate(rq);
@@ -244,15 +247,35 @@ admit_to_poll(struct request *rq, const struct refusal *r)
 	reply_body(rq, r->status, "application/json", NULL);
 }
 
+/* As a hook says. */
+static void
+admit_with_data(struct request *rq, const struct refusal *r)
+{
+	struct buf *b = &rq->w->body;
+
+	buf_reset(b);
+	error_begin(b, r->code, r->message);
+	buf_str(b, ",\"data\":");
+	buf_slice(b, r->data);
+	error_end(b);
+	reply_body(rq, r->status, "application/json", NULL);
+}
+
 void
 admit_refused(struct request *rq, const struct refusal *r, struct slice user)
 {
+	if (r->status == 0) {		/* it is not known yet */
+		rq->hears = true;
+		return;
+	}
 	refusal_told(rq, user, r->code);
-	if (r->status != 429) {
+	if (r->status != 429 || r->data.n != 0) {
 		counter_add(COUNTER_refused_handshake, 1);
 		admit_end(rq);
 		if (r->poll != NULL)
 			admit_to_poll(rq, r);
+		else if (r->data.n != 0)
+			admit_with_data(rq, r);
 		else
 			reply_error(rq, r->status, r->code, r->message);
 		return;

@@ -5,6 +5,7 @@
  */
 #include "worker/http/request.h"
 
+#include "hub/client.h"
 #include "hub/work.h"
 #include "worker/http/body.h"
 #include "worker/http/origin.h"
@@ -15,6 +16,7 @@
 #include "worker/net/counted.h"
 #include "worker/worker.h"
 
+#define REQUEST_HEARING_MS 60000u	/* the largest timeout of a hook */
 #define REQUEST_FULL_S	5u	/* until an event source asks a full one again */
 
 void
@@ -150,13 +152,68 @@ request_worth_decoding(const uint8_t *p, size_t n, size_t old)
 	    memchr(p + old, '\n', n - old) != NULL);
 }
 
+/* What was served of it stays where it is; false: all of it does. */
+static bool
+request_is_over(struct request *rq)
+{
+	struct conn *c = rq->c;
+
+	if (rq->hears && !c->parting) {
+		c->hearing = rq->hearing;
+		rq->hearing = NULL;
+		c->state = CONN_HEARING;
+		c->stalled = true;
+		/* hooks answer in time, or the hub says so */
+		c->deadline = mono_add_ms(rq->w->now,
+		    REQUEST_HEARING_MS + rq->w->conf->handshake_timeout_ms);
+		conn_rearm(c);
+		return (false);
+	}
+	if (rq->wait)
+		c->stalled = true;
+	else if (rq->later)
+		conn_later(c, CONN_LATER_READ);
+	return (!rq->wait && !rq->later);
+}
+
+/* One whole head, perhaps. */
+static size_t
+request_head(struct request *rq, uint8_t *p, size_t n)
+{
+	struct conn *c = rq->c;
+	struct worker *w = rq->w;
+	ssize_t r;
+
+	r = http_decode_request(slice_of(p, n), &rq->head);
+	if (r == CODEC_MORE)
+		return (0);
+	if (r == CODEC_BAD) {
+		reply_bad(c, rq->head.status, rq->head.why);
+		return (n);
+	}
+	rq->all = slice_of(p, n);
+	rq->rest = slice_of(p + r, n - (size_t)r);
+	from_find(rq);
+	trace_find(rq);
+	w->request_id = rq->trace.id;
+	request_serve(rq);
+	w->request_id = NULL;
+	if (rq->passed)
+		return (n);
+	if (!request_is_over(rq))
+		return (0);
+	/* by who answers it, once */
+	counter_add(COUNTER_http_requests, 1);
+	return ((size_t)r + rq->body_used);
+}
+
 size_t
 request_input(struct conn *c, uint8_t *p, size_t n, size_t old)
 {
 	struct worker *w = c->w;
 	struct request rq = { .w = w, .c = c, .row = &w->routes[ROUTE_NONE] };
 	const struct conn_hand *hand = &w->hands[c->state];
-	ssize_t r;
+	size_t used;
 
 	work_add(w->work, 1);
 	if (c->body != NULL)
@@ -172,34 +229,49 @@ request_input(struct conn *c, uint8_t *p, size_t n, size_t old)
 	}
 	if (!request_worth_decoding(p, n, old))
 		return (0);
-	r = http_decode_request(slice_of(p, n), &rq.head);
-	if (r == CODEC_MORE)
-		return (0);
-	if (r == CODEC_BAD) {
-		reply_bad(c, rq.head.status, rq.head.why);
-		return (n);
-	}
-	rq.all = slice_of(p, n);
-	rq.rest = slice_of(p + r, n - (size_t)r);
-	from_find(&rq);
-	trace_find(&rq);
-	w->request_id = rq.trace.id;
-	request_serve(&rq);
-	w->request_id = NULL;
-	if (rq.passed)
-		return (n);
-	if (rq.wait) {
-		c->stalled = true;
-		return (0);
-	}
-	if (rq.later) {
-		conn_later(c, CONN_LATER_READ);
-		return (0);
-	}
-	/* by who answers it, once */
-	counter_add(COUNTER_http_requests, 1);
-	return ((size_t)r + rq.body_used);
+	used = request_head(&rq, p, n);
+	hearing_forget(&rq.hearing);
+	return (used);
 }
+
+/* --- those that a hook is asked about ------------------------------------- */
+
+size_t
+request_hearing_input(struct conn *c, uint8_t *p, size_t n, size_t old)
+{
+	struct request rq = { .w = c->w, .c = c,
+		.row = &c->w->routes[ROUTE_NONE], .hearing = c->hearing };
+	size_t used;
+
+	(void)old;
+	work_add(c->w->work, 1);
+	c->hearing = NULL;
+	c->state = CONN_HTTP;
+	c->deadline = mono_add_ms(c->w->now, c->w->conf->handshake_timeout_ms);
+	conn_rearm(c);
+	used = request_head(&rq, p, n);
+	hearing_forget(&rq.hearing);
+	return (used);
+}
+
+void
+request_heard(void *worker, void *asker)
+{
+	struct conn *c = asker;
+
+	MUST(c->w == worker && c->state == CONN_HEARING);
+	c->stalled = false;
+	conn_later(c, CONN_LATER_READ);
+}
+
+void
+request_hearing_parting(struct conn *c)
+{
+	hearing_forget(&c->hearing);
+	request_parting(c);
+}
+
+/* --- others ---------------------------------------------------------------- */
 
 size_t
 request_held_input(struct conn *c, uint8_t *p, size_t n, size_t old)

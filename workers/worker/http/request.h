@@ -13,6 +13,7 @@
 
 struct conn;
 struct conf_api_key;
+struct hearing;
 struct worker;
 
 struct request {
@@ -35,6 +36,9 @@ struct request {
 	bool		 wait;		/* not now: what is queued goes first */
 	bool		 later;		/* not now: it is asked again, each turn */
 	bool		 keep_alive;	/* the connection stays */
+	struct hearing	*hearing;	/* what a hook was asked about it; NULL: it
+					 * has not been */
+	bool		 hears;		/* not now: an answer of that is to come */
 	bool		 again;		/* an event source asks: it comes back if
 					 * it is told so, and never after a
 					 * status of an error */
@@ -45,6 +49,11 @@ size_t	request_input(struct conn *, uint8_t *p, size_t n, size_t old);
 /* The request was not complete in time. */
 void	request_due(struct conn *);
 void	request_parting(struct conn *);
+/* ... while it is not known what a hook says. */
+size_t	request_hearing_input(struct conn *, uint8_t *p, size_t n, size_t old);
+void	request_hearing_parting(struct conn *);
+/* hub_ports.heard: it is known now. */
+void	request_heard(void *worker, void *asker);
 /* ... while a response comes later. */
 size_t	request_held_input(struct conn *, uint8_t *p, size_t n, size_t old);
 /* A route's serve: 404. */

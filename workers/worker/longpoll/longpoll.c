@@ -158,7 +158,7 @@ void
 longpoll_serve(struct request *rq)
 {
 	static struct longpoll_words words;	/* large; one at a time */
-	struct client_request cr = { .polls = true };
+	struct client_request cr = { .polls = true, .once = true };
 	struct admission adm = { .who = NULL };
 	bool keep_alive = rq->keep_alive;
 	struct refusal refusal;

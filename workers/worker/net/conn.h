@@ -38,6 +38,7 @@ struct ask;
 struct client;
 struct conn;
 struct conn_poll;
+struct hearing;
 struct http_body;
 struct poller;
 struct sockjs;
@@ -55,6 +56,8 @@ enum conn_state {
 	CONN_ASKING,	/* ... and is the answers of clients, or workers */
 	CONN_POLL,	/* ... and is what a room will keep */
 	CONN_AWAITS,	/* ... comes later, from its session over SockJS */
+	CONN_HEARING,	/* it is left where it is, and not read on (stalled),
+			 * until it is known what a hook says of it */
 	CONN_CANDIDATE,	/* frames; asks to take over a session over polling */
 	CONN_WAITING,	/* ... has done so, but a POST that came before is not
 			 * all done: it is not read */
@@ -142,6 +145,7 @@ struct conn {			/* zeroed by the slab; on a cache line */
 		struct ask	*ask;	/* ASKING */
 		struct conn_poll *polled; /* POLL */
 		struct sockjs	*sockjs; /* AWAITS, CHUNKED */
+		struct hearing	*hearing; /* HEARING */
 	};
 	struct worker	*w;
 	TAILQ_ENTRY(conn) link;		/* of the worker's connections */
@@ -216,7 +220,7 @@ conn_number(struct conn *c)
 static inline bool
 conn_is_http(const struct conn *c)
 {
-	return (c->state >= CONN_IDLE && c->state <= CONN_AWAITS);
+	return (c->state >= CONN_IDLE && c->state <= CONN_HEARING);
 }
 
 static inline bool

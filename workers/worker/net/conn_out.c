@@ -126,7 +126,8 @@ conn_drained(struct conn *c)
 		hand->drained(c);
 	/* what is behind a request that is held waits for its response, not
 	 * for the one before */
-	if (c->stalled && c->state != CONN_HELD && c->state != CONN_AWAITS) {
+	if (c->stalled && c->state != CONN_HELD && c->state != CONN_AWAITS &&
+	    c->state != CONN_HEARING) {
 		c->stalled = false;
 		conn_later(c, CONN_LATER_READ);
 	}

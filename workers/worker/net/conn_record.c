@@ -75,7 +75,7 @@ conn_has_no_story(const struct conn *c)
 	    c->state == CONN_TUNNEL ||
 	    c->reason == REASON_http_done || c->reason == REASON_idle_timeout ||
 	    (conn_is_http(c) && c->state != CONN_ASKING &&
-	    c->poller != NULL) || conn_asked_nothing(c));
+	    c->state != CONN_HEARING && c->poller != NULL) || conn_asked_nothing(c));
 }
 
 void

@@ -21,7 +21,7 @@
 
 STATE_FIELDS(conn, 256);
 STATE_FIELDS(conn_tail, 8);
-static_assert(CONN__MAX == 18, "a new state: a new number");
+static_assert(CONN__MAX == 19, "a new state: a new number");
 
 /*
  * States as they are written: numbers that were there before keep their meaning,
@@ -34,6 +34,8 @@ static const uint8_t conn_numbers[CONN__MAX] = {
 	[CONN_TUNNEL] = 10, [CONN_CLOSING] = 11, [CONN_LINGER] = 12,
 	[CONN_DEAD] = 13, [CONN_STREAM] = 14, [CONN_POLL] = 15,
 	[CONN_AWAITS] = 16, [CONN_CHUNKED] = 17,
+	/* its request is there, and is read anew */
+	[CONN_HEARING] = 3,
 };
 
 /* CONN__MAX: there is no such state. */
@@ -108,7 +110,7 @@ conn_may_move(const struct conn *c)
 bool
 conn_is_alone(const struct conn *c)
 {
-	return (c->poller == NULL);
+	return (c->poller == NULL || c->state == CONN_HEARING);
 }
 
 bool
@@ -177,7 +179,8 @@ conn_save_flags(const struct conn *c)
 	return ((c->peer_closed ? CONN_SAVED_PEER_CLOSED : 0u) |
 	    (c->half ? CONN_SAVED_HALF : 0u) |
 	    (c->shut ? CONN_SAVED_SHUT : 0u) |
-	    (c->stalled ? CONN_SAVED_STALLED : 0u) |
+	    (c->stalled && c->state != CONN_HEARING ? CONN_SAVED_STALLED :
+	    0u) |
 	    (c->fin ? CONN_SAVED_FIN : 0u) |
 	    (c->counted ? CONN_SAVED_COUNTED : 0u) |
 	    (c->no_status ? CONN_SAVED_NO_STATUS : 0u) |
@@ -241,6 +244,8 @@ conn_moved(struct conn *c)
 		conn_record_moved(c);
 	if (c->client != NULL)
 		client_moved(&c->client);
+	if (c->state == CONN_HEARING)
+		hearing_forget(&c->hearing);
 	MUST(c->poller == NULL);
 	conn_save_forget(c);
 }
