@@ -7,6 +7,7 @@ import crypto from 'node:crypto';
 import fs from 'node:fs';
 import { after, before, beforeEach, test } from 'node:test';
 
+import { EventSource } from 'eventsource';
 import SockJS from 'sockjs-client';
 
 import { Backend, SECRET } from './lib/backend.mjs';
@@ -279,6 +280,15 @@ test('event streams: the client, and each room that it names', async () => {
 	assert.equal(r.status, 403);
 	assert.deepEqual(await r.json(), { error: { code: 'not_yours',
 		message: 'it is not yours', data: { room: 'q:2' } } });
+	/* a stock client: one is open, one is refused for good */
+	const source = (path) => within(new Promise((ok) => {
+		const e = new EventSource(url(path));
+		started(CLIENT, () => e.close());
+		e.onopen = () => ok('open');
+		e.onerror = (x) => ok(`${x.code} ${e.readyState}`);
+	}), 'an event source');
+	assert.equal(await source('/sse/app?room=q:1'), 'open');
+	assert.equal(await source('/sse/app?room=q:2'), '403 2');
 	b.answer = judge({ connect: () => ({ allow: false, message: 'no' }) });
 	assert.equal((await fetch(url('/sse/app?room=r:1'))).status, 403);
 });
@@ -476,7 +486,7 @@ test('an answer holds for as long as it says, for the same one', async (t) => {
 
 /* --- what is counted, and TLS ---------------------------------------------------- */
 
-test('a handshake is charged once, and TLS waits likewise', async (t) => {
+test('a handshake is charged once; TLS waits likewise; the relay dies', async (t) => {
 	const o = await Daemon.start({ workers: 1, conf: `${conf(b.url)}${listenTls()}
 rate "connects" { per = address  allow = 4/10m }
 ` });
@@ -495,9 +505,18 @@ rate "connects" { per = address  allow = 4/10m }
 	held[0].say({ allow: true, data: 1 });
 	await within(open, 'open');
 	b.answer = judge({});
-	for (let i = 0; i < 3; i++)
+	for (let i = 0; i < 2; i++)
 		(await plain(o, '/ws/app')).terminate();
+	b.answer = answer;
+	const lost = plain(o, '/ws/app');
+	await until(() => held.length === 2, 'another one');
 	await assert.rejects(plain(o, '/ws/app'), { status: 429 });
+	/* who asks is told so when the relay dies */
+	o.mayDie = true;
+	const { pid } = o.relay();
+	process.kill(pid, 'SIGKILL');
+	await assert.rejects(lost, { status: 503 });
+	await o.next(pid);
 	w.terminate();
 });
 

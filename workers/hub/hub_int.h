@@ -55,6 +55,7 @@ struct hub {
 	struct streams_table *stream;
 	struct longpoll_table *longpolls;	/* dialect/ */
 	struct connectings *connectings;	/* ... */
+	uint32_t	 nconnecting;	/* so many are in there */
 	struct journal_mark *marks;	/* by namespace */
 	struct hub_ports ports;
 	struct out	 out;

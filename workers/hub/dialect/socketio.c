@@ -149,7 +149,8 @@ socketio_packet(struct client *c, const struct sio_packet *p,
 		socketio_connect(c, p);
 		return;
 	}
-	x = connecting_find(c, p->nsp);
+	x = likely(c->hub->nconnecting == 0) ? NULL :
+	    connecting_find(c, p->nsp);
 	if (unlikely(x != NULL)) {
 		if (!connecting_hold(x, p, attachments, n))
 			client_close(c, REASON_too_many_requests);

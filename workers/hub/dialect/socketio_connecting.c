@@ -89,7 +89,7 @@ connecting_next(const struct client *c, const struct connecting *before)
 	const struct hashtab *t = &c->hub->connectings->by_client;
 	const struct hashtab_link *l;
 
-	if (likely(t->count == 0))
+	if (likely(c->hub->nconnecting == 0))
 		return (NULL);
 	l = before == NULL ? hashtab_chain(t, c->serial) : before->link.next;
 	while (l != NULL && connecting_of(l)->client != c)
@@ -205,6 +205,7 @@ connecting_remove(struct connecting *x)
 	if (x->ended)
 		TAILQ_REMOVE(&c->hub->connectings->ended, x, next);
 	hashtab_remove(&c->hub->connectings->by_client, c->serial, &x->link);
+	c->hub->nconnecting--;
 	x->client = NULL;
 }
 
@@ -348,6 +349,7 @@ connecting_ask(struct client *c, const struct conf_namespace *ns,
 	}
 	x->asked = true;
 	hashtab_insert(&c->hub->connectings->by_client, c->serial, &x->link);
+	c->hub->nconnecting++;
 	verdict_count(FORWARD_ASKS_CONNECT);
 	return (true);
 }
