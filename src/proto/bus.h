@@ -387,6 +387,8 @@ struct bus_revoke {
 	uint64_t	 what;		/* enum revoked_kind, of shm/table_revoked.h */
 	struct slice	 name;
 	uint64_t	 moment, until;	/* unix seconds */
+	uint64_t	 grace;		/* USER: who is here may show a later token
+					 * until then, unix seconds; 0: goes now */
 	struct slice	 reason;	/* raw JSON string or empty */
 };
 

@@ -259,6 +259,8 @@ bus_take_revoke(struct bus_revoke *r, enum tag tag, struct slice s)
 		return (bus_take_number(&r->moment, s));
 	case TAG_EXCEPT:
 		return (bus_take_number(&r->until, s));
+	case TAG_SINCE:
+		return (bus_take_number(&r->grace, s));
 	case TAG_ARGS:
 		return (bus_take_slice(&r->reason, s));
 	}

@@ -149,6 +149,7 @@ bus_put_revoke(struct bus_writer *w, const struct bus_revoke *r)
 	bus_put_slice(w, TAG_USER, r->name);
 	bus_put_number(w, TAG_SENT, r->moment);
 	bus_put_number(w, TAG_EXCEPT, r->until);
+	bus_put_number(w, TAG_SINCE, r->grace);
 	bus_put_slice(w, TAG_ARGS, r->reason);
 }
 

@@ -342,6 +342,9 @@ a_user_joins_and_leaves_on_every_worker(void **state)
 	post(x, api_rooms, "ann", "{\"namespace\":\"n\",\"join\":[\"x\"],"
 	    "\"leave\":\"r1\"}", "{\"sessions\":2,\"complete\":true}");
 	assert_int_equal(changed + 2, counter_get(COUNTER_api_room_changes));
+	/* who had asked for it */
+	fake_starts(x->a, "42/n,[\"room:left\",{\"room\":\"r1\"");
+	fake_starts(x->c, "42/n,[\"room:left\",{\"room\":\"r1\"");
 	publish(x, "r1");
 	fake_hears(x->a, "");
 	fake_hears(x->c, "");

@@ -204,7 +204,7 @@ one_of_kind(enum bus_kind kind)
 	case BUS_REVOKE:
 		*bus_revoke(&e) = (struct bus_revoke){ .what = 2,
 			.name = SLICE("ann"), .moment = UINT32_MAX,
-			.until = 9, .reason = SLICE("\"why\"") };
+			.until = 9, .grace = 8, .reason = SLICE("\"why\"") };
 		break;
 	case BUS_HOOKS:
 		*bus_hooks(&e, BUS_HOOKS_RETRY) = (struct bus_hooks){

@@ -153,8 +153,10 @@ page(struct fixture *x, struct fake_host *f, uint64_t from, uint64_t to,
 	buf_fini(&frames);
 }
 
+/* Those who are in this room, or (NULL) all of the namespace, leave one. */
 static void
-leaves(struct fixture *x, struct fake_host *f, const char *room)
+leaves_of(struct fixture *x, struct fake_host *f, const char *whose,
+    const char *room)
 {
 	struct bus_envelope e;
 	struct bus_rooms *b = bus_rooms(&e);
@@ -162,8 +164,15 @@ leaves(struct fixture *x, struct fake_host *f, const char *room)
 	e.ref = 0;
 	b->nsp = SLICE("/n");
 	b->leave[b->nleave++] = slice_str(room);
-	b->to.rooms[b->to.nrooms++] = slice_str(room);
+	if (whose != NULL)
+		b->to.rooms[b->to.nrooms++] = slice_str(whose);
 	says(x, f, &e);
+}
+
+static void
+leaves(struct fixture *x, struct fake_host *f, const char *room)
+{
+	leaves_of(x, f, room, room);
 }
 
 /* A member of r, which stands at 3. */
@@ -260,6 +269,7 @@ who_has_left_is_given_no_page(void **state)
 	fake_say(x->f, a, "42/n,1[\"history:get\",{\"room\":\"r\"}]");
 	asks(x, x->f, BUS_HISTORY_LAST, 0);
 	leaves(x, x->f, "r");
+	fake_starts(a, "42/n,[\"room:left\"");
 	page(x, x->f, 1, 3, 1, false);
 	fake_starts(a, "43/n,1[{\"error\":{\"code\":\"not_member\"");
 	fake_hears(a, "");
@@ -290,6 +300,29 @@ who_may_not_join_any_more_is_told_nothing(void **state)
 	assert_int_equal(counter_get(COUNTER_history_replays), x->whole);
 	assert_int_equal(counter_get(COUNTER_history_replays_partial),
 	    x->partly);
+}
+
+/* A back end, or the client itself, was faster than what the room has kept. */
+static void
+who_leaves_before_it_is_in_does_not_come_in(void **state)
+{
+	struct fixture *x = *state;
+	struct fake_conn *a = fake_enter(x->f, "/n",
+	    fake_token("{\"sub\":\"u\",\"rooms\":[\"1\"]}"));
+
+	fake_say(x->f, a, JOIN("c:1", SINCE(2)));
+	asks(x, x->f, BUS_HISTORY_AFTER, 2);
+	leaves_of(x, x->f, NULL, "c:1");
+	fake_starts(a, "43/n,0[{\"error\":{\"code\":\"not_member\"");
+	page(x, x->f, 3, 4, 1, false);
+	fake_hears(a, "");
+	fake_say(x->f, a, JOIN("c:1", SINCE(2)));
+	asks(x, x->f, BUS_HISTORY_AFTER, 2);
+	fake_say(x->f, a, "42/n,1[\"room:leave\",{\"room\":\"c:1\"}]");
+	fake_starts(a, "43/n,0[{\"error\":{\"code\":\"not_member\"");
+	fake_starts(a, "43/n,1[{\"room\":\"c:1\"}]");
+	page(x, x->f, 3, 4, 1, false);
+	fake_hears(a, "");
 }
 
 /* --- holes ---------------------------------------------------------------- */
@@ -483,6 +516,7 @@ who_is_not_answered_asks_again(void **state)
 	a->window = SIZE_MAX;
 	fake_say(x->f, a, "42/n,1[\"history:get\",{\"room\":\"r\"}]");
 	fake_starts(a, "42/n,[\"m\",4");
+	fake_starts(a, "42/n,[\"room:left\"");
 	fake_starts(a, "43/n,1[{\"error\":{\"code\":\"not_member\"");
 	fake_hears(a, "");
 }
@@ -557,6 +591,7 @@ main(void)
 		KEPT_TEST(all_of_it_gone_is_a_gap),
 		KEPT_TEST(who_has_left_is_given_no_page),
 		KEPT_TEST(who_may_not_join_any_more_is_told_nothing),
+		KEPT_TEST(who_leaves_before_it_is_in_does_not_come_in),
 		KEPT_TEST(a_hole_is_healed_for_all_members),
 		KEPT_TEST(nobody_comes_into_a_room_that_is_healed),
 		KEPT_TEST(nobody_leaves_a_room_that_is_healed),

@@ -370,6 +370,7 @@ changed_after(struct recovery *x, unsigned step, unsigned by)
 {
 	struct fake_host *at[2] = { x->f, x->g };
 	struct fake_conn *c, *d;
+	const char *next;
 	char text[80];
 	unsigned i;
 
@@ -398,7 +399,11 @@ changed_after(struct recovery *x, unsigned step, unsigned by)
 	}
 	(void)fake_next(c);
 	is_same(x, c);
-	assert_int_equal(0, strncmp(fake_next(c),
+	/* who is back by then is told */
+	next = fake_next(c);
+	if (strncmp(next, "42/n,[\"room:left\",{\"room\":\"r\"", 29) == 0)
+		next = fake_next(c);
+	assert_int_equal(0, strncmp(next,
 	    "42/n,[\"m\",{\"room\":\"x\",\"i\":1}", 27));
 	assert_string_equal("", fake_next(c));
 	assert_true(is_in(x->g, x->sid, "x"));

@@ -71,11 +71,13 @@ revokes_now_s(void)
 /* Sealed; empty: there is no memory, or no secret. */
 static struct slice
 revokes_write(struct revokes *s, struct buf *b, const struct revocation *r,
-    struct slice reason)
+    uint32_t grace, struct slice reason)
 {
 	buf_reset(b);
-	buf_printf(b, "%c %" PRIu32 " %" PRIu32 " ",
+	buf_printf(b, "%c %" PRIu32 " %" PRIu32 " ", grace != 0 ? 'g' :
 	    r->kind == REVOKED_USER ? 'u' : 't', r->moment, r->until);
+	if (grace != 0)
+		buf_printf(b, "%" PRIu32 " ", grace);
 	buf_slice(b, r->name);
 	if (reason.n != 0) {
 		buf_byte(b, '\n');
@@ -125,16 +127,21 @@ revokes_take_reason(struct slice *m, struct slice *reason)
 /* Anybody may have said it. */
 static bool
 revokes_parse(const struct revokes *s, struct slice m, struct revocation *r,
-    struct slice *reason)
+    uint32_t *grace, struct slice *reason)
 {
+	char kind;
+
+	*grace = 0;
 	if (!seal_take(s->p.seal, buf_unread(&s->key), &m))
 		return (false);
-	if (m.n < 2 || (m.p[0] != 'u' && m.p[0] != 't') || m.p[1] != ' ')
+	kind = m.n < 2 ? '\0' : (char)m.p[0];
+	if ((kind != 'u' && kind != 't' && kind != 'g') || m.p[1] != ' ')
 		return (false);
-	r->kind = m.p[0] == 'u' ? REVOKED_USER : REVOKED_TOKEN;
+	r->kind = kind == 't' ? REVOKED_TOKEN : REVOKED_USER;
 	m = slice_from(m, 2);
 	if (!revokes_take_number(&m, &r->moment) ||
 	    !revokes_take_number(&m, &r->until) ||
+	    (kind == 'g' && !revokes_take_number(&m, grace)) ||
 	    !revokes_take_reason(&m, reason))
 		return (false);
 	r->name = m;
@@ -154,13 +161,13 @@ revokes_say_full(struct revokes *s, bool full)
 
 static void
 revokes_tell_workers(struct revokes *s, const struct revocation *r,
-    struct slice reason)
+    uint32_t grace, struct slice reason)
 {
 	struct bus_envelope e;
 
 	*bus_revoke(&e) = (struct bus_revoke){ .what = r->kind,
 		.name = r->name, .moment = r->moment, .until = r->until,
-		.reason = reason };
+		.grace = grace, .reason = reason };
 	s->p.to_workers(s->p.arg, &e);
 }
 
@@ -171,8 +178,9 @@ revokes_take(struct revokes *s, struct slice member)
 	struct revocation r, is;
 	enum revoked_put put;
 	struct slice reason;
+	uint32_t grace;
 
-	if (!revokes_parse(s, member, &r, &reason)) {
+	if (!revokes_parse(s, member, &r, &grace, &reason)) {
 		counter_add(COUNTER_far_bad, 1);
 		return (true);
 	}
@@ -186,7 +194,7 @@ revokes_take(struct revokes *s, struct slice member)
 	}
 	if (put == REVOKED_NEW) {
 		counter_add(COUNTER_revocations_heard, 1);
-		revokes_tell_workers(s, &is, reason);
+		revokes_tell_workers(s, &is, grace, reason);
 	}
 	/* unless ours was later, which they have to know */
 	if (is.moment == r.moment && is.until == r.until)
@@ -364,11 +372,12 @@ revokes_sent_new(struct revokes *s, const struct revocation *r)
 /* It is kept first: whoever comes later reads it.  false: it is not on its way,
  * and nobody is told. */
 static bool
-revokes_send(struct revokes *s, const struct revocation *r,
+revokes_send(struct revokes *s, const struct revocation *r, uint32_t grace,
     struct slice reason, unsigned slot, uint32_t ref)
 {
-	struct slice m = revokes_write(s, &s->member, r, slice_of(NULL, 0));
-	struct slice told = revokes_write(s, &s->message, r, reason), argv[4];
+	struct slice m = revokes_write(s, &s->member, r, 0,
+	    slice_of(NULL, 0)), argv[4];
+	struct slice told = revokes_write(s, &s->message, r, grace, reason);
 	struct revokes_sent *o;
 	char until[16];
 
@@ -401,11 +410,14 @@ revokes_order(struct revokes *s, const struct bus_envelope *e)
 		.name = b->name, .moment = (uint32_t)b->moment,
 		.until = (uint32_t)b->until };
 	unsigned slot = (e->flags & BUS_WANT_COUNT) != 0 ? e->from : 0;
+	uint32_t grace = (uint32_t)b->grace;
 
 	CHECK_MAGIC(s, REVOKES_MAGIC);
 	if (r.name.n == 0 || r.name.n > REVOKED_NAME_MAX)
 		return;
-	if (!revokes_send(s, &r, b->reason, slot, e->ref) && slot != 0)
+	if (b->grace > UINT32_MAX || r.kind != REVOKED_USER)
+		grace = 0;
+	if (!revokes_send(s, &r, grace, b->reason, slot, e->ref) && slot != 0)
 		s->p.ordered(s->p.arg, slot, e->ref, 0, true);
 }
 
@@ -439,7 +451,7 @@ revokes_tell(struct revokes *s)
 	while (n < REVOKES_BEAT && revoked_next_in(s->p.segment, &s->at,
 	    &places, revokes_now_s(), &e))
 		if (!e.told) {
-			if (!revokes_send(s, &e.r, slice_of(NULL, 0), 0,
+			if (!revokes_send(s, &e.r, 0, slice_of(NULL, 0), 0,
 			    0))
 				return;
 			n++;

@@ -5,7 +5,8 @@
  *	set	PREFIX "revoked", by when it is over, of members
  *	channel	PREFIX "revocations": a member when it is new, and, if clients
  *		are told why, "\n" and that as JSON
- *	member	"u " or "t ", MOMENT " " UNTIL " " NAME
+ *	member	"u " or "t ", MOMENT " " UNTIL " " NAME; on the channel also "g ",
+ *		MOMENT " " UNTIL " " GRACE " " NAME
  *
  * Each with a seal behind it, where there is a secret.
  *

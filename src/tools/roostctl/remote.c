@@ -412,20 +412,21 @@ remote_end(struct buf *body, int argc, char **argv)
 	static const struct option ends[] = {
 		{ "until", required_argument, NULL, 'u' },
 		{ "for", required_argument, NULL, 'f' },
+		{ "grace", required_argument, NULL, 'g' },
 		{ NULL, 0, NULL, 0 },
 	};
 	long long n;
 	char text[24];
-	int c, given = 0;
+	int c, given = 0, graces = 0;
 
 	optind = 1;
 	while ((c = getopt_long(argc, argv, "+", ends, NULL)) != -1) {
-		n = c == 'u' || c == 'f' ? remote_seconds(optarg) : 0;
-		if (n <= 0 || given++ > 0)
+		n = c == '?' ? 0 : remote_seconds(optarg);
+		if (n <= 0 || (c == 'g' ? graces++ : given++) > 0)
 			return (false);
 		(void)snprintf(text, sizeof text, "%lld", n);
-		remote_member(body, c == 'u' ? "until" : "for",
-		    slice_str(text));
+		remote_member(body, c == 'u' ? "until" : c == 'g' ? "grace" :
+		    "for", slice_str(text));
 	}
 	return (true);
 }
@@ -454,7 +455,7 @@ remote_revoke(const struct remote_options *o, int argc, char **argv)
 	if (!remote_end(&body, argc, argv) || argc - optind < 1 ||
 	    argc - optind > 2 || !remote_put_revoked(&body, argv[optind])) {
 		code = remote_usage("revoke [--for time | --until seconds] "
-		    "user:ID | jti:ID [reason]");
+		    "[--grace time] user:ID | jti:ID [reason]");
 	} else {
 		if (argc - optind == 2)
 			remote_text(&body, "reason", argv[optind + 1]);

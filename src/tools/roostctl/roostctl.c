@@ -475,7 +475,8 @@ static const struct command roostctl_commands[] = {
 	    "have clients leave rooms", .ask = remote_change },
 	{ "disconnect", "[-n namespace] [-a] [-r room] [-U user] [-s sid] "
 	    "[reason]", "end sessions of clients", .ask = remote_disconnect },
-	{ "revoke", "[--for time | --until seconds] user:ID | jti:ID [reason]",
+	{ "revoke", "[--for time | --until seconds] [--grace time] user:ID | "
+	    "jti:ID [reason]",
 	    "end all sessions of a user or a token, and refuse it",
 	    .ask = remote_revoke },
 	{ "token", "[-e seconds] [-r role] ... [-s file] user [claims]",

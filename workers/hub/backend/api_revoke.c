@@ -1,8 +1,8 @@
 /*
  * POST revoke: a body in, an answer out; see api.h.  What is done is revoke.c's.
  *
- *	{"user":ID, "iat":T | "jti":ID, "until":T | "exp":T | "for":SECONDS,
- *	"reason"}
+ *	{"user":ID, "iat":T, "grace":SECONDS | "jti":ID, "until":T | "exp":T |
+ *	"for":SECONDS, "reason"}
  */
 #include "hub/backend/api_int.h"
 
@@ -10,12 +10,14 @@
 #include "hub/backend/revoke.h"
 #include "proto/json.h"
 
+#define GRACE_MAX_S		3600
 #define REASON_MAX_BYTES	510	/* of the reason, unescaped */
 
 struct revoke_order {
 	struct api_order to;
 	struct revocation r;
 	struct slice	 reason;	/* raw JSON string, or empty */
+	uint32_t	 grace;		/* unix seconds; 0: none */
 	uint8_t		 name[REVOKED_NAME_MAX];
 };
 
@@ -94,12 +96,32 @@ revoke_read_reason(struct revoke_order *o, struct slice body)
 	    "reason is a string of at most 510 bytes"));
 }
 
-/* The moment up to which tokens were issued, by the issuer's clock. */
+static bool
+revoke_read_grace(struct revoke_order *o, const struct hub *h,
+    struct slice body)
+{
+	int64_t span = 0;
+	int given = revoke_read_time(body, SLICE("grace"), &span);
+
+	if (given == 0)
+		return (true);
+	if (o->r.kind == REVOKED_TOKEN)
+		return (api_order_bad(&o->to, "bad_request",
+		    "grace goes with user"));
+	if (given < 0 || span > GRACE_MAX_S)
+		return (api_order_bad(&o->to, "bad_request",
+		    "grace is 1..3600 seconds"));
+	o->grace = (uint32_t)(h->wall.ms / 1000) + (uint32_t)span;
+	return (true);
+}
+
+/* The moment up to which tokens were issued, by the issuer's clock.  Who is given
+ * time for a later one may be given it in the same second. */
 static bool
 revoke_read_moment(struct revoke_order *o, const struct hub *h,
     struct slice body)
 {
-	int64_t iat = (int64_t)(h->wall.ms / 1000);
+	int64_t iat = (int64_t)(h->wall.ms / 1000) - (o->grace != 0);
 	int given = revoke_read_time(body, SLICE("iat"), &iat);
 
 	if (o->r.kind == REVOKED_TOKEN)
@@ -114,7 +136,7 @@ revoke_read_moment(struct revoke_order *o, const struct hub *h,
 
 static const struct slice revoke_members[] = {
 	SLICE("user"), SLICE("jti"), SLICE("until"), SLICE("exp"),
-	SLICE("for"), SLICE("iat"), SLICE("reason"),
+	SLICE("for"), SLICE("iat"), SLICE("grace"), SLICE("reason"),
 };
 
 static bool
@@ -134,7 +156,8 @@ revoke_read_order(struct revoke_order *o, struct hub *h, struct slice body)
 		    "revoke is for keys of all namespaces"));
 	return (api_order_known(&o->to, body, revoke_members,
 	    nitems(revoke_members)) && revoke_read_whom(o, body) &&
-	    revoke_read_end(o, h, body) && revoke_read_moment(o, h, body) &&
+	    revoke_read_end(o, h, body) && revoke_read_grace(o, h, body) &&
+	    revoke_read_moment(o, h, body) &&
 	    revoke_read_reason(o, body));
 }
 
@@ -144,17 +167,17 @@ static bool
 revoke_order_do(struct hub *h, struct revoke_order *o, void *asker,
     struct buf *out, struct ask **later)
 {
-	struct ask *a = asker == NULL ? NULL : ask_count(h, asker,
-	    "disconnected");
+	const char *count = o->grace != 0 ? "expiring" : "disconnected";
+	struct ask *a = asker == NULL ? NULL : ask_count(h, asker, count);
 	struct members_done d;
 
-	if (!revoke(h, &o->r, o->reason, a, &d)) {
+	if (!revoke(h, &o->r, o->reason, o->grace, a, &d)) {
 		ask_forget(&a);
 		return (api_order_bad(&o->to, "unavailable", "too many are "
 		    "revoked: raise shm revocations"));
 	}
 	if (a == NULL) {	/* nobody asks, or too many do */
-		ask_render_revoked(out, d.here, 1, o->r.until, !d.partly &&
+		ask_render_revoked(out, count, d.here, 1, o->r.until, !d.partly &&
 		    !d.far && slotset_empty(d.bits));
 		return (true);
 	}

@@ -83,9 +83,9 @@ void	answers_bus(struct hub *, const struct bus_envelope *);
 
 /* The order is a revocation until then: the relay adds the hosts that know. */
 void	ask_revoked(struct ask *, uint64_t until_s);
-/* {"disconnected":n,"hosts","until","complete"} */
-void	ask_render_revoked(struct buf *, uint32_t n, uint32_t hosts,
-	    uint64_t until_s, bool complete);
+/* {count:n,"hosts","until","complete"} */
+void	ask_render_revoked(struct buf *, const char *count, uint32_t n,
+	    uint32_t hosts, uint64_t until_s, bool complete);
 
 /*
  * A request whose answer comes from what is kept (store/).  NULL: as above.

@@ -235,10 +235,10 @@ ask_render_count(struct buf *b, const char *count, uint32_t n, bool complete)
 }
 
 void
-ask_render_revoked(struct buf *b, uint32_t n, uint32_t hosts,
-    uint64_t until_s, bool complete)
+ask_render_revoked(struct buf *b, const char *count, uint32_t n,
+    uint32_t hosts, uint64_t until_s, bool complete)
 {
-	buf_str(b, "{\"disconnected\":");
+	buf_printf(b, "{\"%s\":", count);
 	buf_u64(b, n);
 	buf_str(b, ",\"hosts\":");
 	buf_u64(b, hosts);
@@ -256,7 +256,7 @@ answers_render_revoked(const struct ask *a, struct buf *b)
 
 	if (!complete)
 		revoked_ask_look(a->hub->segment);
-	ask_render_revoked(b, a->asked, 1 + a->answered, a->until_s, complete);
+	ask_render_revoked(b, a->count, a->asked, 1 + a->answered, a->until_s, complete);
 }
 
 int

@@ -11,8 +11,12 @@
 #include "hub/publish/publish.h"
 #include "hub/audience/sids.h"
 #include "hub/recover/recover.h"
+#include "hub/service/auth.h"
 #include "hub/session/client.h"
+#include "hub/store/enter.h"
 #include "proto/bus.h"
+
+#define TAKEN_OUT	"a back end has taken you out of this room"
 
 /* --- who ------------------------------------------------------------------ */
 
@@ -168,6 +172,18 @@ members_has_room_for(const struct session *s, const struct members_rooms *r)
 	return (n <= max || n <= s->nrooms);
 }
 
+/* Who has asked for the room is told. */
+static void
+members_take_out(struct hub *h, struct session *s, struct membership *m,
+    struct slice name)
+{
+	bool asked = m->asked && s->client != NULL && !s->client->closing;
+
+	room_leave(h, s, m);
+	if (asked)
+		auth_tell_left(s, name, TAKEN_OUT);
+}
+
 static void
 members_change_one(struct hub *h, struct session *s,
     const struct members_rooms *r, struct members_done *done)
@@ -185,7 +201,9 @@ members_change_one(struct hub *h, struct session *s,
 	for (i = 0; i < r->nleave; i++) {
 		m = room_membership(s, ROOM_NAMED, r->leave[i]);
 		if (m != NULL)
-			room_leave(h, s, m);
+			members_take_out(h, s, m, r->leave[i]);
+		/* nor does it come in a moment later */
+		(void)enter_leave(s, r->leave[i], TAKEN_OUT);
 	}
 	if (!ok) {
 		counter_add(COUNTER_memory_failures, 1);

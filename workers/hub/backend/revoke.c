@@ -24,6 +24,7 @@ struct revoke_look {
 	const struct revocation *r;
 	uint64_t	 id;		/* TOKEN */
 	struct slice	 reason;
+	uint32_t	 grace;		/* unix seconds; 0: none */
 	struct buf	 sids;
 	struct members_done *done;
 };
@@ -62,6 +63,31 @@ revoke_end_one(struct session *s, struct slice reason)
 	return (1);
 }
 
+/* As one that was issued just behind the order, and that is over soon.  (Who is
+ * away shows his own when he is back.) */
+static uint32_t
+revoke_put_off(struct session *s, const struct revoke_look *k)
+{
+	struct principal *who = s->who;
+	struct client *c = s->client;
+	uint32_t n = 0;
+
+	if (who->exp == 0 || who->exp > (int64_t)k->grace)
+		who->exp = (int64_t)k->grace;
+	who->iat = (int64_t)k->r->moment + 1;
+	if (c == NULL || c->closing)
+		return (0);
+	/* in all namespaces: none of these is covered any more */
+	for (s = c->sessions; s != NULL; s = s->next) {
+		if (s->who != who)
+			continue;
+		client_warn(s);
+		n++;
+	}
+	client_schedule(c);
+	return (n);
+}
+
 static void
 revoke_end_in(struct hub *h, struct revoke_look *k,
     const struct conf_namespace *ns, struct slice user)
@@ -74,7 +100,8 @@ revoke_end_in(struct hub *h, struct revoke_look *k,
 	fanout_each(h, ns, &a, revoke_note, k);
 	rest = buf_unread(&k->sids);
 	while ((s = members_next(h, &rest)) != NULL)
-		k->done->here += revoke_end_one(s, k->reason);
+		k->done->here += k->grace != 0 ? revoke_put_off(s, k) :
+		    revoke_end_one(s, k->reason);
 }
 
 static void
@@ -103,9 +130,10 @@ revoke_end_token(struct hub *h, struct revoke_look *k)
 
 static void
 revoke_end(struct hub *h, const struct revocation *r, struct slice reason,
-    struct members_done *done)
+    uint32_t grace, struct members_done *done)
 {
-	struct revoke_look k = { .r = r, .reason = reason, .done = done };
+	struct revoke_look k = { .r = r, .reason = reason, .grace = grace,
+		.done = done };
 	uint32_t before = done->here;
 
 	buf_init(&k.sids);
@@ -120,14 +148,16 @@ revoke_end(struct hub *h, const struct revocation *r, struct slice reason,
 		done->partly = true;
 	}
 	buf_fini(&k.sids);
-	counter_add(COUNTER_revoked_sessions, done->here - before);
+	counter_add(grace != 0 ? COUNTER_revoked_put_off :
+	    COUNTER_revoked_sessions, done->here - before);
 }
 
 /* --- everywhere ------------------------------------------------------------ */
 
 static void
 revoke_tell_others(struct hub *h, const struct revocation *r,
-    struct slice reason, const struct ask *ask, struct members_done *done)
+    struct slice reason, uint32_t grace, const struct ask *ask,
+    struct members_done *done)
 {
 	struct bus_envelope e;
 	struct bus_revoke *b = bus_revoke(&e);
@@ -135,7 +165,8 @@ revoke_tell_others(struct hub *h, const struct revocation *r,
 	uint32_t ref = 0;
 
 	*b = (struct bus_revoke){ .what = r->kind, .name = r->name,
-		.moment = r->moment, .until = r->until, .reason = reason };
+		.moment = r->moment, .until = r->until, .grace = grace,
+		.reason = reason };
 	post_others(h, slots);
 	done->far = conf_redis_on(&h->conf->redis);
 	if (done->far)
@@ -157,14 +188,14 @@ revoke_tell_others(struct hub *h, const struct revocation *r,
 
 bool
 revoke(struct hub *h, struct revocation *r, struct slice reason,
-    const struct ask *ask, struct members_done *done)
+    uint32_t grace, const struct ask *ask, struct members_done *done)
 {
 	*done = (struct members_done){ .here = 0 };
 	if (revoked_put(h->segment, h->slot, r, h->wall.ms / 1000) ==
 	    REVOKED_FULL)
 		return (false);
-	revoke_tell_others(h, r, reason, ask, done);
-	revoke_end(h, r, reason, done);
+	revoke_tell_others(h, r, reason, grace, ask, done);
+	revoke_end(h, r, reason, grace, done);
 	return (true);
 }
 
@@ -179,7 +210,8 @@ revoke_read(const struct bus_revoke *b, struct revocation *r)
 	return ((b->what == REVOKED_USER || b->what == REVOKED_TOKEN) &&
 	    b->name.n != 0 && b->name.n <= REVOKED_NAME_MAX &&
 	    b->moment <= UINT32_MAX && b->until <= UINT32_MAX &&
-	    b->until != 0);
+	    b->until != 0 && b->grace <= UINT32_MAX &&
+	    (b->grace == 0 || b->what == REVOKED_USER));
 }
 
 void
@@ -196,7 +228,7 @@ revoke_bus(struct hub *h, const struct bus_envelope *e)
 	 * upgrade; where that is full, sessions end nevertheless */
 	(void)(revoked_put(h->segment, h->slot, &r, h->wall.ms / 1000) ==
 	    REVOKED_FULL);
-	revoke_end(h, &r, e->revoke.reason, &done);
+	revoke_end(h, &r, e->revoke.reason, (uint32_t)e->revoke.grace, &done);
 	if (e->flags & BUS_WANT_COUNT)
 		ask_report(h, e, done.here, done.partly);
 }
@@ -209,7 +241,7 @@ revoke_turn(struct hub *h)
 	struct revoked_entry entry;
 
 	while (tokens_look_next(h, &places, &entry)) {
-		revoke_end(h, &entry.r, slice_of(NULL, 0), &done);
+		revoke_end(h, &entry.r, slice_of(NULL, 0), 0, &done);
 		places = places > LOOK_COST ? places - LOOK_COST : 0;
 	}
 }

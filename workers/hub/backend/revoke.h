@@ -13,12 +13,15 @@
 struct client;
 
 /*
- * r becomes what is in force; reason: raw JSON string, or empty.  false: there
+ * r becomes what is in force; reason: raw JSON string, or empty.  grace: 0, or
+ * (of a user) when the sessions that he has now end, unix seconds, if they show
+ * no later token until then: they are asked to.  false: there
  * is no room for it, and nothing was done.  The question is where the others
  * report; NULL: they do not.
  */
 bool	revoke(struct hub *, struct revocation *r, struct slice reason,
-	    const struct ask *, struct members_done *) MUST_USE;
+	    uint32_t grace, const struct ask *, struct members_done *)
+	    MUST_USE;
 /* BUS_REVOKE. */
 void	revoke_bus(struct hub *, const struct bus_envelope *);
 /* The next piece of what is looked for, since there was no way to be told of it

@@ -56,22 +56,33 @@ auth_end(struct session *s, const char *why, enum reason reason)
 	c->kind->kick(c, s, reason);
 }
 
-/* room:left {"room":NAME,"reason":WORDS} */
+/* {"room":NAME,"reason":WORDS} */
+void
+auth_tell_left(struct session *s, struct slice room, const char *why)
+{
+	struct buf b;
+
+	if (!wire_has_names(s->wire))
+		return;
+	buf_init(&b);
+	buf_str(&b, "{\"room\":");
+	json_escape(&b, room);
+	buf_printf(&b, ",\"reason\":\"%s\"}", why);
+	session_emit_buf(s, SLICE("\"room:left\""), &b);
+	buf_fini(&b);
+}
+
 static void
 auth_leave(struct session *s, struct membership *m, const char *why)
 {
 	const struct room *r = m->room;
-	struct buf b;
+	uint8_t name[ROOM_NAME_MAX];
+	size_t n = r->len - 1u;
 
-	buf_init(&b);
-	buf_str(&b, "{\"room\":");
-	json_escape(&b, slice_of(r->key + 1, r->len - 1u));
-	buf_printf(&b, ",\"reason\":\"%s\"}", why);
+	memcpy(name, r->key + 1, n);
 	room_leave(s->hub, s, m);
 	counter_add(COUNTER_rights_rooms, 1);
-	if (wire_has_names(s->wire))
-		session_emit_buf(s, SLICE("\"room:left\""), &b);
-	buf_fini(&b);
+	auth_tell_left(s, slice_of(name, n), why);
 }
 
 static void

@@ -13,6 +13,8 @@
 bool	auth_refresh(struct session *, const struct inbound *,
 	    struct slice token);
 
+/* room:left: it is not in this room any more. */
+void	auth_tell_left(struct session *, struct slice room, const char *why);
 /*
  * A client that was let in under another configuration: its sessions end, or
  * leave rooms, as after a refresh.  false: it has one session, which may not

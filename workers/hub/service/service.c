@@ -199,6 +199,10 @@ service_leave(struct session *s, const struct inbound *in)
 	if (room.n == 0)
 		return (false);
 	m = room_membership(s, ROOM_NAMED, room);
+	if (m == NULL && enter_leave(s, room, "you have left this room")) {
+		service_ack_room(s, in, raw);
+		return (true);
+	}
 	if (m == NULL) {
 		refuse(s, in, REFUSED_NOT_MEMBER,
 		    "you are not in this room");

@@ -100,7 +100,7 @@ client_due(const struct client *c)
 	    when_us(c->due, c->hub->now) });
 }
 
-static void
+void
 client_warn(struct session *s)
 {
 	char text[48];

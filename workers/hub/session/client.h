@@ -90,6 +90,8 @@ void	client_beat_extend(struct client *);
 /* The pong came; false: none was due. */
 bool	client_beat_answered(struct client *);
 
+/* auth:expiring, now. */
+void	client_warn(struct session *);
 /* Asked at each use of a session's rights; true: over, and it has been ended
  * for that. */
 bool	client_expired(struct session *) MUST_USE;

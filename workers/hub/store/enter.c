@@ -432,6 +432,30 @@ enter_waiting(const struct session *s, struct slice name, bool *same)
 	return (n);
 }
 
+bool
+enter_leave(struct session *s, struct slice name, const char *why)
+{
+	struct waiter *w = NULL;
+	struct enter *e;
+
+	while (s->client != NULL &&
+	    (w = waiter_of(s->hub, s->client->serial, w)) != NULL) {
+		if (w->kind != WAITER_ENTER || !slice_eq(session_sid(s),
+		    slice_of(w->sid, sizeof w->sid)))
+			continue;
+		e = enter_of(w);
+		if (!slice_eq(room_name(e->room), name))
+			continue;
+		if (!e->behind && !e->is_slow)
+			history_forget(s->hub, &e->ask);
+		refuse(s, &(struct inbound){ .ack = e->waiter.ack },
+		    REFUSED_NOT_MEMBER, "%s", why);
+		enter_free(s->hub, e);
+		return (true);
+	}
+	return (false);
+}
+
 static struct enter *
 enter_new(struct session *s, const struct inbound *in,
     const struct enter_ask *a, struct room *r)

@@ -36,6 +36,9 @@ struct enter_ask {
 };
 bool	enter_room(struct session *, const struct inbound *,
 	    const struct enter_ask *) MUST_USE;
+/* It was about to join this room, and does not: its ack says why.  false: it was
+ * not. */
+bool	enter_leave(struct session *, struct slice name, const char *why);
 /* It is in it already: where that stands. */
 void	enter_again(struct session *, const struct inbound *,
 	    const struct enter_ask *);
