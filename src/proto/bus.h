@@ -145,6 +145,9 @@ enum {
 				 * answer to it: had says so */
 	BUS_NAMED = 1024,	/* BUS_PUBLISH: of no use to clients that see no
 				 * names of events */
+	BUS_EDIT = 32768,	/* BUS_KEEP, BUS_JOURNAL and what becomes of them:
+				 * it tells of a change of what its room keeps at
+				 * publish.edits */
 	BUS_FINISH = 8192,	/* BUS_KEEP, BUS_JOURNAL and what becomes of them:
 				 * nothing comes behind it in its room */
 	BUS_COUNTED = 32768,	/* BUS_PUBLISH of the relay: how many users are in
@@ -200,6 +203,11 @@ struct bus_publish {
 	struct slice	 epoch;		/* of the history that it is kept in; or
 					 * empty: it is not kept */
 	uint64_t	 kept;		/* its place there, from 1 on */
+	uint64_t	 edits;		/* BUS_EDIT, numbered: the place there of
+					 * what has been changed */
+	struct slice	 instead;	/* BUS_EDIT, not numbered yet: the frame,
+					 * numbered, that is kept at its own place
+					 * from now on */
 	struct slice	 conflate;	/* BUS_VOLATILE: key by which a newer one
 					 * takes its place, or empty */
 	uint64_t	 timeout_ms;	/* BUS_WANT_ANSWERS: for the clients */

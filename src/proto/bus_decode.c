@@ -97,6 +97,10 @@ bus_take_publish(struct bus_publish *p, enum tag tag, struct slice s)
 		return (bus_take_slice(&p->epoch, s));
 	case TAG_KEPT:
 		return (bus_take_number(&p->kept, s));
+	case TAG_EDITS:
+		return (bus_take_number(&p->edits, s));
+	case TAG_INSTEAD:
+		return (bus_take_slice(&p->instead, s));
 	case TAG_COUNT:
 		return (bus_take_number(&p->timeout_ms, s));
 	case TAG_SENT:

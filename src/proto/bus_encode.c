@@ -78,6 +78,8 @@ bus_put_publish(struct bus_writer *w, const struct bus_publish *p)
 	    BUS_ATTACHMENTS_MAX);
 	bus_put_slice(w, TAG_EPOCH, p->epoch);
 	bus_put_number(w, TAG_KEPT, p->kept);
+	bus_put_number(w, TAG_EDITS, p->edits);
+	bus_put_slice(w, TAG_INSTEAD, p->instead);
 	bus_put_number(w, TAG_COUNT, p->timeout_ms);
 	bus_put_number(w, TAG_SENT, p->sent_us);
 }

@@ -58,6 +58,14 @@ before(async () => {
 		join: ['course:7', 'course:8'] } });
 	await call(op('publish'), { body: { namespace: 'chat', room: 'kept:1',
 		event: 'message', data: { text: 'Welcome' } } });
+	/* those that the examples change */
+	for (let i = 1; i <= 12; i++)
+		await call(op('publish'), { to: quick, body: { namespace: 'chat',
+			room: 'kept:edit', event: 'e', data: i,
+			...(i === 11 ? { id: '03f1.1.2.9' } : {}) } });
+	for (const room_ of ['kept:edit', 'kept:gone'])
+		await call(op('publish'), { body: { namespace: 'chat',
+			room: room_, event: 'e' } });
 });
 after(async () => {
 	clients.forEach((s) => s.close());
@@ -109,7 +117,8 @@ test('the daemon takes each example of a request', async () => {
 	for (const o of api.operations)
 		for (const [name, e] of Object.entries(o.op.requestBody
 		    ?.content['application/json'].examples ?? {})) {
-			const r = await call(o, { body: e.value, to: quick });
+			const r = await call(o, { body: e.value, to: quick,
+				...(o.id === 'editHistory' ? edited : {}) });
 			assert.equal(r.status, 200, `${o.id} ${name}: ${r.text}`);
 			assert.deepEqual(api.answerErrors(o, r), [], o.id);
 		}
@@ -120,7 +129,9 @@ test('the daemon takes each example of a request', async () => {
 const REF = '0123456789abcdef.KZGaJiYwfs_kqvmBAABJ.1';
 /* A request of each operation that is taken. */
 const room = { room: 'course:7' };
+const edited = { path: { room: 'kept:edit' } };
 const good = {
+	editHistory: { ...edited, body: { offset: 1, data: { i: 2 } } },
 	publish: { body: { namespace: 'chat', ...room, event: 'e', data: null } },
 	batch: { body: [{ namespace: 'chat', event: 'e', ...room }] },
 	disconnect: { body: { namespace: 'chat', room: 'nobody' } },
@@ -163,6 +174,8 @@ const alike = {
 		{ path: { namespace: '/query' } }],
 	listMembers: [{}, { path: { room: 'no/body' } }],
 	getUser: [{}, { path: { user: 'no\u00fc/body' } }],
+	editHistory: [{ ...edited, body: { offset: 1, args: [1, 2] } },
+		{ ...edited, body: { offset: 1, redact: true } }],
 	getHistory: [{ path: { room: 'kept:1' }, query: { limit: 1 } },
 		{ path: { room: 'kept:1' }, query: { since: 'x:1' } },
 		{ path: { room: 'kept:over' }, query: { since: ':0' } },
@@ -196,7 +209,16 @@ const wrong = {
 	changeRoomsOfUser: [{}, { join: 5 }, { join: null },
 		{ leave: Array(65).fill('r') }, { join: 'x', user: 'bob' },
 	].map((b) => ({ namespace: 'chat', ...b })),
-	revoke: [{}, { user: 'a', jti: 'b' }, { user: '' }, { user: 5 },
+	editHistory: [{}, { offset: 1 }, { data: 1 }, { offset: 0, data: 1 },
+		{ offset: 'x', data: 1 }, { offset: 1, id: 'x', data: 1 },
+		{ offset: 1, data: 1, args: [] }, { offset: 1, args: 1 },
+		{ offset: 1, redact: false }, { id: '', redact: true },
+		{ id: 'x'.repeat(65), redact: true },
+		{ id: 'x', epoch: '', redact: true },
+		{ id: 'x', redact: true, data: 1 },
+		{ id: 'x', redact: true, unknown: 1 }],
+	revoke: [{}, { user: 'a', jti: 'b' }, { user: 'a', grace: 0 },
+		{ user: 'a', grace: 3601 }, { jti: 'a', grace: 5 }, { user: '' }, { user: 5 },
 		{ jti: 'a', iat: 5 }, { user: 'a', for: 0 },
 		{ user: 'a', until: 4000000000, for: 5 },
 		{ user: 'a', until: 4000000000, exp: 4000000000 },
@@ -297,6 +319,12 @@ const how = {
 	408: (o) => head(quick, o, 'Content-Length: 10\r\n'),
 	410: (o) => call(o, good[o.id]),
 	409: async (o) => {
+		if (o.id === 'editHistory') {
+			const gone = { path: { room: 'kept:gone' },
+				body: { offset: 1, redact: true } };
+			await call(o, gone);
+			return call(o, gone);
+		}
 		const body = { namespace: 'chat', room: 'kept:ends', event: 'e' };
 		await call(o, { body: { ...body, finish: true } });
 		return call(o, { body });
@@ -312,6 +340,7 @@ const how = {
 		publish: () => still(() => call(o, { body: { namespace: 'chat',
 			room: 'kept:1', event: 'e' } })),
 		getHistory: () => still(() => call(o, good.getHistory)),
+		editHistory: () => still(() => call(o, good.editHistory)),
 		revoke: () => full(o),
 		getHooks: () => withoutHooks(o), listDead: () => withoutHooks(o),
 		retryDead: () => withoutHooks(o), forgetDead: () => withoutHooks(o),

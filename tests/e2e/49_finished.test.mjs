@@ -11,7 +11,7 @@ import { ask, codeOf, connect, gotten, heard, plain } from
 	'./lib/clients.mjs';
 import { Cluster } from './lib/cluster.mjs';
 import { Daemon, until } from './lib/daemon.mjs';
-import { connected } from './lib/hosts.mjs';
+import { onHosts } from './lib/hosts.mjs';
 import { Redis } from './lib/redis.mjs';
 import { upgrade, Upgradable } from './lib/upgrade.mjs';
 
@@ -203,20 +203,7 @@ test('an upgrade keeps the end', async () => {
 
 /* --- two hosts --------------------------------------------------------------- */
 
-async function pair(urls, f) {
-	const list = [];
-	try {
-		for (const url of urls)
-			list.push(await Daemon.start({ workers: 2,
-				conf: conf(`redis { url = "${url}" }`) }));
-		for (const d of list)
-			await connected(d);
-		await f(...list);
-	} finally {
-		for (const d of list)
-			await d.stop();
-	}
-}
+const pair = (urls, f) => onHosts(conf, urls, f);
 
 test('in Redis: on two hosts, and by what both are told', async () => {
 	const redis = await Redis.start();

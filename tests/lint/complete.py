@@ -301,7 +301,7 @@ def code_openapi_codes():
 
 REFUSES = {'error_encode': 1, 'reply_error': 2, 'reply_too_many': 1,
            'reply_not_now': 2, 'api_order_bad': 1, 'api_refuse': 2,
-           'body_refuse': 2}
+           'body_refuse': 2, 'change_refuse': 3}
 WORD = re.compile(r'[a-z_]+$')
 
 

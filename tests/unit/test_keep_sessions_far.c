@@ -560,7 +560,7 @@ join(const char *room)
 static void
 answer_place(const char *place)
 {
-	struct slice token = arg_of(nanswered, 3 + 4 + 3);
+	struct slice token = arg_of(nanswered, 3 + 5 + 3);
 	char text[128];
 
 	(void)snprintf(text, sizeof text, "%.*s e %s", (int)token.n,
@@ -728,10 +728,11 @@ what_a_room_keeps_has_two_places(void **state)
 	fill_kept(&e, bus_journal(&e));
 	e.flags |= BUS_FAR;
 	say(&e, 2);
-	assert_slice(arg_of(1, 2), "6");
+	assert_slice(arg_of(1, 2), "8");
 	assert_slice(arg_of(1, 3), "p:journal-state:n");
-	assert_slice(arg_of(1, 7), "p:history-state:n:kept");
-	assert_slice(arg_of(1, 8), "p:history:n:kept");
+	assert_slice(arg_of(1, 8), "p:history-state:n:kept");
+	assert_slice(arg_of(1, 9), "p:history:n:kept");
+	assert_slice(arg_of(1, 10), "p:history-edits:n:kept");
 	answer_place("6,h,1");
 	assert_true(given(1, BUS_PUBLISH, &e));
 	assert_true(is_at(&e, "\"e:6\"", 1));
@@ -767,7 +768,7 @@ answer_room(int64_t top, const char *journal)
 	parts[4].integer = BUS_STORE_OK;
 	parts[8].text = slice_str(journal);
 	assert_slice(arg_of(nanswered, 3), "p:history-state:n:kept");
-	assert_slice(arg_of(nanswered, 5), "p:journal-state:n");
+	assert_slice(arg_of(nanswered, 6), "p:journal-state:n");
 	answer(&o);
 }
 

@@ -199,9 +199,14 @@ on_page(void *arg, const struct store_page *page)
 		assert_true(n > 0);
 		rest = slice_from(rest, (size_t)n);
 		assert_int_equal(e.kind, BUS_PUBLISH);
-		assert_int_equal(e.flags & (uint16_t)~BUS_FINISH, BUS_NUMBERED);
-		assert_int_equal((e.flags & BUS_FINISH) != 0,
-		    page->page.finished && e.publish.kept == page->page.top);
+		assert_int_equal(e.flags & (uint16_t)~(BUS_FINISH | BUS_EDIT),
+		    BUS_NUMBERED);
+		assert_int_equal(e.publish.instead.n, 0);
+		assert_int_equal((e.flags & BUS_EDIT) != 0,
+		    e.publish.edits != 0);
+		if (e.publish.edits == 0 && e.publish.kept == page->page.top)
+			assert_int_equal((e.flags & BUS_FINISH) != 0,
+			    page->page.finished);
 		assert_text(e.publish.epoch, g->epoch);
 		assert_true(g->n < nitems(g->places));
 		g->places[g->n] = e.publish.kept;
@@ -254,6 +259,162 @@ wait_ms(uint64_t ms)
 	now_ms += ms;
 	wheel_advance(&wheel, (struct mono){ now_ms * 1000 });
 	turns();
+}
+
+/* --- changes --------------------------------------------------------------*/
+
+/* What is kept at this place of a room, with other arguments, and in another
+ * epoch if that is named; and what tells of it. */
+static struct answer
+edit_as(unsigned room, uint64_t place, const char *epoch, unsigned what,
+    size_t n, uint16_t flags)
+{
+	static char args[1 << 20];
+	struct bus_envelope e, tells;
+	struct bus_publish *p = bus_keep(&tells);
+	struct answer result = { 0 };
+	struct store_append a = { .bounds = bounds, .e = &tells,
+		.done = on_kept, .arg = &result };
+	struct buf frame;
+	char name[16];
+
+	a.key = key_of(room, name);
+	(void)bus_publish(&e);
+	e.flags = BUS_NUMBERED | (flags & BUS_NAMED);
+	e.slots[0] = e.slots[1] = 0;
+	e.from = e.generation = 0;
+	e.ref = 0;
+	assert_true(n >= 8 && n < sizeof args);
+	memset(args, 'y', n);
+	snprintf(args, 9, "%08u", what);
+	args[8] = 'y';
+	e.publish.nsp = a.key.nsp;
+	e.publish.event = SLICE("\"m\"");
+	e.publish.args = slice_of(args, n);
+	e.publish.epoch = slice_str(epoch);
+	e.publish.kept = place;
+	e.publish.to.rooms[e.publish.to.nrooms++] = a.key.room;
+	buf_init(&frame);
+	assert_true(bus_encode(&frame, &e));
+	a.asker.flags = BUS_EDIT | flags;
+	p->nsp = a.key.nsp;
+	p->event = SLICE("\"history:edited\"");
+	p->args = SLICE("00000077");
+	p->instead = buf_unread(&frame);
+	p->to.rooms[p->to.nrooms++] = a.key.room;
+	store->does->append(store->engine, &a);
+	assert_int_equal(result.n, 1);
+	buf_fini(&frame);
+	return (result);
+}
+
+static struct answer
+edit(unsigned room, uint64_t place, const char *epoch, unsigned what, size_t n)
+{
+	return (edit_as(room, place, epoch, what, n, 0));
+}
+
+static void
+what_is_changed_stays_at_its_place(void **state)
+{
+	uint64_t bytes;
+	struct answer a;
+	unsigned i;
+
+	(void)state;
+	bounds.events = 4;
+	for (i = 1; i <= 3; i++)
+		a = append(1, i, 100);
+	bytes = counter_get(COUNTER_store_bytes);
+	assert_int_equal(edit(1, 2, a.epoch, 22, 150).kept, 4);
+	assert_int_equal(kept_of(1), 4);
+	assert_int_equal(got.whats[1], 22);
+	assert_int_equal(got.whats[3], 77);
+	assert_int_equal(got.places[1], 2);
+	/* the bytes of all are those that are there */
+	assert_int_equal(edit(1, 2, a.epoch, 23, 50).kept, 5);
+	assert_int_equal(kept_of(1), 4);
+	assert_int_equal(got.whats[0], 23);
+	assert_int_equal(edit(1, 5, a.epoch, 24, 8).kept, 6);
+	assert_int_not_equal(counter_get(COUNTER_store_bytes), bytes);
+	for (i = 0; i < 10; i++)
+		(void)append(1, i, 100);
+	keeps = false;
+	store->does->conf(store->engine, ALL);
+	turns();
+	assert_counted(store_bytes, 0);
+}
+
+static void
+what_is_not_there_is_not_changed(void **state)
+{
+	struct answer a = { 0 };
+	unsigned i;
+
+	(void)state;
+	bounds.events = 3;
+	assert_int_equal(edit(1, 1, "none", 1, 8).result, BUS_STORE_EPOCH);
+	for (i = 1; i <= 5; i++)
+		a = append(1, i, 8);
+	assert_int_equal(edit(1, 4, "none", 1, 8).result, BUS_STORE_EPOCH);
+	assert_int_equal(edit(1, 6, a.epoch, 1, 8).result, BUS_STORE_EPOCH);
+	assert_int_equal(edit(1, 2, a.epoch, 1, 8).result, BUS_STORE_GAP);
+	assert_int_equal(edit(1, 0, a.epoch, 1, 8).result,
+	    BUS_STORE_UNAVAILABLE);
+	assert_int_equal(kept_of(1), 3);
+	assert_int_equal(got.whats[1], 4);
+	/* the oldest goes with what tells of it */
+	assert_int_equal(edit(1, 3, a.epoch, 33, 8).kept, 6);
+	assert_int_equal(kept_of(1), 3);
+	assert_int_equal(got.whats[0], 4);
+	bounds.events = 1;
+	assert_int_equal(edit(1, 6, a.epoch, 66, 8).kept, 7);
+	assert_int_equal(kept_of(1), 1);
+	assert_int_equal(got.whats[0], 77);
+}
+
+static void
+a_change_that_does_not_fit_changes_nothing(void **state)
+{
+	size_t n;
+	struct answer a;
+
+	(void)state;
+	n = args_that_cost(1, 1000);
+	bounds.bytes = 1000;
+	a = append(1, 1, 8);
+	assert_int_equal(edit(1, 1, a.epoch, 2, n + 200).result,
+	    BUS_STORE_TOO_LARGE);
+	assert_int_equal(kept_of(1), 1);
+	assert_int_equal(got.whats[0], 1);
+	/* one that fits alone puts out what is before it */
+	assert_int_equal(append(1, 2, 8).kept, 2);
+	assert_int_equal(edit(1, 2, a.epoch, 22, n - 300).kept, 3);
+	(void)kept_of(1);
+	assert_true(got.bytes <= 1000);
+	assert_int_equal(got.page.page.top, 3);
+}
+
+static void
+what_is_finished_is_changed_by_who_knows_it(void **state)
+{
+	struct answer a;
+
+	(void)state;
+	(void)append(1, 1, 8);
+	a = append_as(store, 1, 2, 8, BUS_FINISH);
+	assert_int_equal(edit(1, 1, a.epoch, 11, 8).result,
+	    BUS_STORE_FINISHED);
+	assert_int_equal(edit_as(1, 1, a.epoch, 11, 8, BUS_FINISH).kept, 3);
+	ask(1, BUS_HISTORY_LAST, "", 0, 1, ALL);
+	assert_true(got.page.page.finished);
+	assert_int_equal(append(1, 3, 8).result, BUS_STORE_FINISHED);
+	/* nor does it end with the last that was there */
+	bounds.events = 1;
+	assert_int_equal(edit_as(1, 3, a.epoch, 33, 8, BUS_FINISH).kept, 4);
+	ask(1, BUS_HISTORY_LAST, "", 0, 1, ALL);
+	assert_true(got.page.page.finished);
+	assert_int_equal(got.page.page.top, 4);
 }
 
 /* --- bounds of a room -----------------------------------------------------*/
@@ -1205,6 +1366,10 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 #define MEMORY_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+		MEMORY_TEST(what_is_changed_stays_at_its_place),
+		MEMORY_TEST(what_is_not_there_is_not_changed),
+		MEMORY_TEST(a_change_that_does_not_fit_changes_nothing),
+		MEMORY_TEST(what_is_finished_is_changed_by_who_knows_it),
 		MEMORY_TEST(so_many_events_and_not_one_more),
 		MEMORY_TEST(so_many_bytes_and_not_one_more),
 		MEMORY_TEST(

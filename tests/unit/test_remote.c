@@ -10,6 +10,7 @@
 
 #include "base/slotset.h"
 #include "relay/redis/redis.h"
+#include "relay/store/number.h"
 #include "relay/store/remote_reply.h"
 #include "relay/store/remote_script.h"
 #include "shm/counters.h"
@@ -114,7 +115,7 @@ static void
 answer_places(const char *epoch, const char *places)
 {
 	struct reply o = { .type = REPLY_STRING };
-	struct slice token = arg_of(nanswered, 3 + 4 + 3);
+	struct slice token = arg_of(nanswered, 3 + 5 + 3);
 	char text[512];
 
 	(void)snprintf(text, sizeof text, "%.*s %s %s", (int)token.n,
@@ -148,6 +149,7 @@ entry(struct buf *b, const char *args, uint16_t flags)
 	p->event = SLICE("\"m\"");
 	p->args = slice_str(args);
 	p->meta = SLICE("{\"id\":\"i\"}");
+	p->edits = (flags & BUS_EDIT) != 0 ? 2 : 0;
 	p->to.rooms[p->to.nrooms++] = SLICE("room");
 	buf_reset(b);
 	buf_append(b, "\0\0\0", 4);
@@ -516,8 +518,138 @@ what_is_appended_has_its_place_by_the_answer(void **state)
 	assert_slice(arg_of(1, 0), "EVALSHA");
 	assert_slice(arg_of(1, 3), "p:history-state:n:room");
 	assert_slice(arg_of(1, 4), "p:history:n:room");
-	assert_slice(arg_of(1, 13), "e");
-	assert_slice(arg_of(1, 14), "2");
+	assert_slice(arg_of(1, 14), "e");
+	assert_slice(arg_of(1, 15), "2");
+}
+
+/* What is at this place of that epoch becomes "new". */
+static void
+edit(const char *epoch, uint64_t place, uint16_t flags)
+{
+	static struct bus_envelope old;
+	struct bus_envelope e;
+	struct bus_publish *p = bus_keep(&e);
+	struct store_append a = { .key = key, .bounds = bounds, .e = &e,
+		.done = on_kept };
+	struct buf b, meta, frame, made;
+	struct store_append was = { .key = key, .e = &old };
+	struct number_place at = { slice_str(epoch), place };
+
+	buf_init(&b);
+	buf_init(&meta);
+	buf_init(&frame);
+	buf_init(&made);
+	buf_slice(&made, slice_from(entry(&b, "new", flags & BUS_FINISH), 4));
+	assert_true(bus_whole(buf_unread(&made), &old));
+	was.asker.flags = flags & BUS_FINISH;
+	assert_true(number_frame(&was, &at, NULL, &meta, &frame));
+	a.asker.slot = 1;
+	a.asker.ref = 1;
+	a.asker.flags = BUS_FAR | BUS_EDIT | flags;
+	p->nsp = key.nsp;
+	p->event = SLICE("\"history:edited\"");
+	p->args = SLICE("edit");
+	p->instead = buf_unread(&frame);
+	p->to.rooms[p->to.nrooms++] = key.room;
+	store->does->append(store->engine, &a);
+	buf_fini(&b);
+	buf_fini(&meta);
+	buf_fini(&frame);
+	buf_fini(&made);
+}
+
+/* Behind the keys, and 14 of the room. */
+#define EDIT_ARG	(3 + 5 + 14)
+
+static void
+a_change_goes_alone_with_what_is_kept_instead(void **state)
+{
+	struct buf b;
+	struct slice instead;
+
+	(void)state;
+	be_live("e", 3);
+	append("a");
+	edit("e", 2, 0);
+	append("b");
+	answer_places("e", "4");
+	assert_slice(arg_of(1, EDIT_ARG), "0");
+	assert_slice(arg_of(2, 7), "p:history-edits:n:room");
+	assert_slice(arg_of(2, EDIT_ARG), "2");
+	assert_slice(arg_of(2, EDIT_ARG + 1), "e");
+	/* as it would have been published */
+	buf_init(&b);
+	instead = arg_of(2, EDIT_ARG + 2);
+	assert_true(slice_eq(instead, entry(&b, "new", 0)));
+	buf_fini(&b);
+	assert_int_equal(asked[2].n, EDIT_ARG + 3 + 3);
+	read_after("e", 0);		/* all of it is at hand */
+	answer_places("e", "5");
+	answer_places("e", "6");
+	assert_said("a=e:4 page1 e:4+4 edit=e:5 b=e:6 ");
+	/* what it was is not any more */
+	read_after("e", 2);
+	read_after("e", 1);
+	assert_said("page1 e:6+4 ");
+	assert_int_equal(nasked, 5);
+	answer_page("e", 6, BUS_STORE_OK, 2, 5);
+	assert_said("page1 e:6+5 ");
+}
+
+static void
+a_change_of_what_is_not_there_is_refused(void **state)
+{
+	(void)state;
+	be_live("e", 3);
+	edit("e", 2, 0);
+	edit("e", 1, 0);
+	edit("e", 1, 0);
+	answer_places("e", "~2");
+	answer_places("e", "~3");
+	answer_places("e", "0");
+	assert_said("no:2 no:3 no:5 ");
+	/* by another host: it is read again as well */
+	read_after("e", 0);
+	assert_said("page1 e:3+3 ");
+	assert_true(hear_as("e", 4, "x", BUS_EDIT));
+	assert_said("heard x=e:4 ");
+	read_after("e", 0);
+	assert_said("");
+	answer_page("e", 4, BUS_STORE_OK, 1, 4);
+	assert_said("page1 e:4+4 ");
+	/* and while Redis is away */
+	up = false;
+	edit("e", 1, 0);
+	assert_said("no:6 ");
+}
+
+static void
+a_change_that_waits_for_its_answer_goes_to_the_next_one(void **state)
+{
+	struct slice saved;
+	bool bad;
+	int fd;
+
+	(void)state;
+	be_live("e", 3);
+	edit("e", 2, 0);
+	fd = store->does->save(store->engine, slice_of(NULL, 0), &bad);
+	assert_true(fd >= 0 && !bad);
+	store->does->free(store->engine);
+	nasked = nanswered = 0;
+	said[0] = '\0';
+	open_remote();
+	assert_int_equal(sealed_map(fd, 1u << 20, &saved), 0);
+	assert_true(store->does->load(store->engine, saved));
+	sealed_unmap(saved);
+	(void)close(fd);
+	pass_ms(100);
+	assert_int_equal(nasked, 1);
+	assert_slice(arg_of(0, EDIT_ARG), "2");
+	assert_slice(arg_of(0, EDIT_ARG + 1), "e");
+	assert_true(arg_of(0, EDIT_ARG + 2).n > 32);
+	assert_slice(arg_of(0, 12), "y");	/* it may be done */
+	answer_places("e", "4");
 }
 
 static void
@@ -554,8 +686,8 @@ what_every_host_brings_goes_alone_and_by_its_name(void **state)
 	append_id("a", "", 0);
 	append_id("b", "", 0);
 	answer_places("e", "1");
-	assert_slice(arg_of(2, 2), "5");
-	assert_slice(slice_of(arg_of(2, 7).p, 15), "p:history-near:");
+	assert_slice(arg_of(2, 2), "6");
+	assert_slice(slice_of(arg_of(2, 8).p, 15), "p:history-near:");
 	answer_error("ERR of no matter");
 	assert_said("x=e:1 no:6 no:6 ");
 }
@@ -573,13 +705,13 @@ behind_the_end_of_a_room_nothing_is_kept(void **state)
 	append("b");
 	append_id("c", "", BUS_FAR | BUS_FINISH);
 	append("d");
-	assert_slice(arg_of(1, 19), "n");
+	assert_slice(arg_of(1, 20), "n");
 	answer_places("e", "1");
-	assert_slice(arg_of(2, 19), "y");
-	assert_int_equal(asked[2].n, 21 + 3 * 2);
+	assert_slice(arg_of(2, 20), "y");
+	assert_int_equal(asked[2].n, 25 + 3 * 2);
 	read_after("e", 1);
 	answer_places("e", "2 3");
-	assert_slice(arg_of(3, 19), "n");
+	assert_slice(arg_of(3, 20), "n");
 	answer_places("e", "0");
 	assert_said("a=e:1 page1 e:1+0 b=e:2 c=e:3. no:5 ");
 	read_after("e", 1);
@@ -649,7 +781,7 @@ a_script_that_is_not_there_goes_along(void **state)
 	append("a");
 	answer_error("NOSCRIPT No matching script");
 	assert_slice(arg_of(2, 0), "EVAL");
-	assert_true(slice_eq(arg_of(1, 10), arg_of(2, 10)));
+	assert_true(slice_eq(arg_of(1, 11), arg_of(2, 11)));
 	answer_places("e", "1");
 	assert_said("a=e:1 ");
 }
@@ -661,15 +793,15 @@ a_lost_answer_is_asked_for_again(void **state)
 	be_live("e", 0);
 	append("a");
 	append("b");
-	assert_slice(arg_of(1, 11), "n");
+	assert_slice(arg_of(1, 12), "n");
 	up = false;
 	answer(NULL);
 	assert_said("waits waits ");
 	pass_ms(200);
 	up = true;
 	pass_ms(100);
-	assert_slice(arg_of(2, 11), "y");
-	assert_true(slice_eq(arg_of(1, 10), arg_of(2, 10)));
+	assert_slice(arg_of(2, 12), "y");
+	assert_true(slice_eq(arg_of(1, 11), arg_of(2, 11)));
 	answer_places("e", "1");
 	assert_said("late a=e:1 ");
 	answer_places("e", "2");
@@ -773,11 +905,11 @@ what_waits_goes_to_the_next_one(void **state)
 	said[0] = '\0';
 	up = true;
 	pass_ms(100);
-	assert_slice(arg_of(2, 11), "y");
-	assert_true(slice_eq(arg_of(1, 10), arg_of(2, 10)));
+	assert_slice(arg_of(2, 12), "y");
+	assert_true(slice_eq(arg_of(1, 11), arg_of(2, 11)));
 	answer_places("e", "1");
-	assert_slice(arg_of(3, 19), "y");
-	assert_int_equal(asked[3].n, 21 + 3 * 2);
+	assert_slice(arg_of(3, 20), "y");
+	assert_int_equal(asked[3].n, 25 + 3 * 2);
 	answer_places("e", "2 3");
 	assert_said("late a=e:1 late b=e:2 late c=e:3. ");
 }
@@ -993,8 +1125,8 @@ a_link_that_goes_makes_no_calls(void **state)
 	pass_ms(100);
 	/* the look, and the same batch */
 	assert_true(nasked >= 3);
-	assert_true(slice_eq(arg_of(1, 10), arg_of(2, 10)) ||
-	    slice_eq(arg_of(1, 10), arg_of(3, 10)));
+	assert_true(slice_eq(arg_of(1, 11), arg_of(2, 11)) ||
+	    slice_eq(arg_of(1, 11), arg_of(3, 11)));
 }
 
 /* A reload: nothing of it is kept any more. */
@@ -1039,6 +1171,10 @@ main(void)
 #define REMOTE_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 		REMOTE_TEST(what_is_appended_has_its_place_by_the_answer),
 		REMOTE_TEST(one_batch_at_a_time_in_order),
+		REMOTE_TEST(a_change_goes_alone_with_what_is_kept_instead),
+		REMOTE_TEST(a_change_of_what_is_not_there_is_refused),
+		REMOTE_TEST(
+		    a_change_that_waits_for_its_answer_goes_to_the_next_one),
 		REMOTE_TEST(what_was_there_is_given_to_nobody),
 		REMOTE_TEST(what_every_host_brings_goes_alone_and_by_its_name),
 		REMOTE_TEST(behind_the_end_of_a_room_nothing_is_kept),

@@ -67,6 +67,13 @@ int	api_hooks(struct hub *, const struct api_hooks *, void *asker,
 int	api_hooks_order(struct hub *, const struct api_hooks *,
 	    struct slice body, void *asker, struct buf *out,
 	    struct ask **later) MUST_USE;
+/* What is kept of a room is changed: body says which event, and to what.  Names
+ * are decoded; ns with or without its slash. */
+struct api_edit {
+	struct slice	 ns, room;
+};
+int	api_edit(struct hub *, const struct api_edit *, struct slice body,
+	    void *asker, struct buf *out, struct ask **later) MUST_USE;
 /*
  * Who is there, on all workers and hosts: a page of those whose names come behind
  * cursor.  Names are decoded; ns with or without its slash.

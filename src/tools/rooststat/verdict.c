@@ -166,6 +166,7 @@ static const struct verdict_row {
 	{ "store_epochs_lost",	"", SEVERITY_NOTE },
 	{ "store_evicted_rooms", "", SEVERITY_WARN },
 	{ "store_gaps",		"", SEVERITY_NOTE },
+	{ "store_edits_missed",	"", SEVERITY_NOTE },
 	{ "store_lost",		"", SEVERITY_BAD },
 	{ "store_reads_failed",	"", SEVERITY_WARN },
 	{ "store_refused",	"why=\"too_large\"", SEVERITY_NOTE },

@@ -17,6 +17,21 @@ export async function hosts(conf, workers = [1, 2]) {
 	await Promise.all(list.map((d) => connected(d)));
 	return { redis, list, cli };
 }
+/* f(daemon, ...), one for each of these URLs of Redis. */
+export async function onHosts(conf, urls, f) {
+	const list = [];
+	try {
+		for (const url of urls)
+			list.push(await Daemon.start({ workers: 2,
+				conf: conf(`redis { url = "${url}" }`) }));
+		for (const d of list)
+			await connected(d);
+		await f(...list);
+	} finally {
+		for (const d of list)
+			await d.stop();
+	}
+}
 export async function unhost({ redis, list, cli }) {
 	cli.close();
 	for (const d of list)

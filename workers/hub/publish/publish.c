@@ -36,6 +36,8 @@ publish_fill(struct bus_envelope *e, struct bus_publish *b,
 		e->flags |= BUS_VOLATILE;
 	if (p->finish)
 		e->flags |= BUS_FINISH;
+	if (p->named)
+		e->flags |= BUS_NAMED;
 	b->nsp = p->nsp;
 	b->event = p->event;
 	b->args = p->args;

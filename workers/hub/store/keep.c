@@ -68,6 +68,10 @@ keep_post(struct hub *h, const struct keep *k, uint32_t ref, bool counted)
 	}
 	if (publish_is_far(h, p))
 		e.flags |= BUS_FAR;
+	if (unlikely(k->instead.n != 0)) {
+		e.flags |= BUS_EDIT;
+		b->instead = k->instead;
+	}
 	if (!post_to(h, 0, ref, &e)) {
 		counter_add(COUNTER_keeps_refused, 1);
 		return (false);

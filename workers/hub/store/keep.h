@@ -19,6 +19,8 @@ struct keep {
 	const struct publication *p;
 	uint32_t	 timeout_ms;	/* its receivers are asked, for so long;
 					 * 0: they are not */
+	struct slice	 instead;	/* it tells of a change: the frame that is
+					 * kept from now on; or empty */
 };
 
 /* What became of it. */

@@ -9,6 +9,7 @@
 #include "base/slotset.h"
 #include "conf/conf.h"
 #include "proto/bus.h"
+#include "relay/store/edit.h"
 #include "relay/store/keep_journal.h"
 #include "relay/store/keep_sessions.h"
 #include "relay/store/keep_sessions_far.h"
@@ -94,9 +95,9 @@ keep_give(struct keep *k, const struct store_asker *from, struct buf *b,
 
 	if (bus_frame(buf_unread(b), none, &flags) <= 0)
 		flags = 0;
-	e.flags = BUS_NUMBERED | (flags & (BUS_NAMED | BUS_FINISH)) |
-	    (from->flags & (BUS_NAMED | BUS_FINISH | BUS_WANT_COUNT |
-	    BUS_WANT_ANSWERS));
+	e.flags = BUS_NUMBERED | (flags & (BUS_NAMED | BUS_FINISH | BUS_EDIT)) |
+	    (from->flags & (BUS_NAMED | BUS_FINISH | BUS_EDIT |
+	    BUS_WANT_COUNT | BUS_WANT_ANSWERS));
 	slotset_copy(e.slots, slots);
 	e.from = from->slot;
 	e.generation = from->generation;
@@ -161,11 +162,22 @@ keep_count_refused(const struct keep *k, enum bus_store result)
 		counter_add(COUNTER_store_refused_memory, 1);
 		counter_add(COUNTER_memory_failures, 1);
 		break;
-	case BUS_STORE_OK:
-	case BUS_STORE_GAP:
+	case BUS_STORE_GAP:	/* what was to be changed is not there */
 	case BUS_STORE_EPOCH:
+		counter_add(COUNTER_store_edits_missed, 1);
+		break;
+	case BUS_STORE_OK:
 		break;
 	}
+}
+
+void
+keep_count_kept(const struct store_kept *kept)
+{
+	if (kept->asker.flags & BUS_EDIT)
+		counter_add(COUNTER_store_edits, 1);
+	else if (kept->asker.flags & BUS_FINISH)
+		counter_add(COUNTER_store_finished, 1);
 }
 
 static void
@@ -182,8 +194,7 @@ keep_on_kept(void *arg, const struct store_kept *kept)
 	slotset_clear(slots);
 	if (kept->frame != NULL || kept->later) {
 		counter_add(COUNTER_store_appends, 1);
-		counter_add(COUNTER_store_finished,
-		    (kept->asker.flags & BUS_FINISH) != 0);
+		keep_count_kept(kept);
 		keep_who(k, kept->key.nsp, kept->key.room, slots);
 	}
 	keep_say(k, &kept->asker, BUS_STORE_OK, kept->epoch, kept->kept,
@@ -279,6 +290,8 @@ keep_take(struct keep *k, struct bus_envelope *e)
 		journal_take(k, e);	/* the worker does not know of it yet */
 	else if (keep_bounds(k, ns, a.key.room, &a.bounds))
 		k->store->does->append(k->store->engine, &a);
+	else if (edit_is(&a))
+		keep_refuse(k, &a.asker, BUS_STORE_GAP);
 	else
 		keep_pass(k, &a.asker, e);
 }

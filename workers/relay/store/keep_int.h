@@ -67,6 +67,8 @@ uint64_t keep_now_ms(void *keep);
 bool	keep_bounds(const struct keep *, const struct conf_namespace *,
 	    struct slice room, struct store_bounds *);
 void	keep_count_refused(const struct keep *, enum bus_store);
+/* It ends its room, or tells of a change. */
+void	keep_count_kept(const struct store_kept *);
 
 /* --- keep_far.c -----------------------------------------------------------*/
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/slotset.h"
+#include "relay/store/edit.h"
 #include "shm/counters.h"
 
 #define JOURNAL_MOMENT_MS 5000u	/* what workers add to that */
@@ -491,8 +492,8 @@ journal_on_far(void *arg, const struct store_kept *kept)
 		g = journal_take_far(k, kept->key.nsp, kept->frame);
 	counter_add(COUNTER_store_appends, kept->room_kept != 0 &&
 	    (kept->frame != NULL || kept->later));
-	counter_add(COUNTER_store_finished, kept->room_kept != 0 &&
-	    (kept->asker.flags & BUS_FINISH) != 0);
+	if (kept->room_kept != 0)
+		keep_count_kept(kept);
 	keep_say(k, &kept->asker, BUS_STORE_OK, kept->room_epoch,
 	    kept->room_kept, g.slots);
 	if (kept->frame != NULL)
@@ -535,8 +536,7 @@ journal_on_room(void *arg, const struct store_kept *kept)
 		return;
 	}
 	counter_add(COUNTER_store_appends, 1);
-	counter_add(COUNTER_store_finished,
-	    (kept->asker.flags & BUS_FINISH) != 0);
+	keep_count_kept(kept);
 	buf_reset(&k->entry);
 	buf_slice(&k->entry, buf_unread(kept->frame));
 	frame = buf_unread(&k->entry);
@@ -590,7 +590,7 @@ journal_take(struct keep *k, struct bus_envelope *e)
 		keep_refuse(k, &room.asker, BUS_STORE_UNAVAILABLE);
 		return;
 	}
-	if (!in.ns->journals) {
+	if (!in.ns->journals && !edit_is(&room)) {
 		journal_pass(k, &room.asker, in.ns, e);
 		return;
 	}
@@ -608,6 +608,10 @@ journal_take(struct keep *k, struct bus_envelope *e)
 			in.room = room.key.room;
 			in.bounds = room.bounds;
 		}
+	}
+	if (edit_is(&room) && in.room.n == 0) {
+		keep_refuse(k, &room.asker, BUS_STORE_GAP);
+		return;
 	}
 	journal_append(&in, &room.asker);
 }

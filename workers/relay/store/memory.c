@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "relay/store/edit.h"
 #include "relay/store/number.h"
 #include "shm/counters.h"
 
@@ -56,21 +57,72 @@ memory_is_over(struct memory_room **r)
 	return (false);
 }
 
+/* The frame that is to be kept instead of another one, and how much that makes
+ * the room larger, is 0 where there is none. */
+struct memory_edit {
+	struct slice	 frame;
+	uint64_t	 place, more;
+};
+
+/* Of what is there, and there is room for it. */
+static enum bus_store
+memory_may_edit(const struct memory_room *r, const struct store_append *a,
+    const struct store_bounds *bounds, struct memory_edit *edit)
+{
+	static struct bus_envelope e;	/* large; one at a time */
+	struct bus_publish *p = &a->e->publish;
+	enum bus_store result;
+	uint64_t first;
+	uint32_t was;
+
+	edit->frame = p->instead;
+	p->instead = slice_of(NULL, 0);
+	if (!edit_read(edit->frame, &a->key, &e))
+		return (BUS_STORE_UNAVAILABLE);
+	if (r == NULL)
+		return (BUS_STORE_EPOCH);
+	first = r->top - r->n + 1;
+	result = edit_result(&e, memory_epoch(r), first + memory_beyond(r),
+	    r->top);
+	if (result != BUS_STORE_OK)
+		return (result);
+	if (edit->frame.n + memory_event_cost() > bounds->bytes)
+		return (BUS_STORE_TOO_LARGE);
+	edit->place = p->edits = e.publish.kept;
+	was = memory_at(r, (uint32_t)(edit->place - first))->n;
+	edit->more = edit->frame.n > was ? edit->frame.n - was : 0;
+	return (BUS_STORE_OK);
+}
+
+/* What is finished may be changed, by who knows it. */
+static bool
+memory_takes(struct memory_room **r, const struct store_append *a)
+{
+	return (!memory_is_over(r) || (edit_is(a) &&
+	    (a->asker.flags & BUS_FINISH) != 0));
+}
+
 static enum bus_store
 memory_keep(struct memory *m, const struct store_append *a,
     struct store_kept *kept)
 {
 	struct store_bounds bounds = a->bounds;
 	struct memory_room *r = memory_find(m, &a->key);
+	struct memory_edit edit = { .place = 0 };
 	unsigned budget = MEMORY_STEP;
 	struct number_place at;
+	enum bus_store result;
 	uint64_t cost;
+	bool finished;
 
 	memory_narrow(m, &a->key, &bounds);
 	if (r != NULL)
 		memory_bound(r, &bounds);
-	if (memory_is_over(&r))
+	if (!memory_takes(&r, a))
 		return (BUS_STORE_FINISHED);
+	if (edit_is(a) && (result = memory_may_edit(r, a, &bounds,
+	    &edit)) != BUS_STORE_OK)
+		return (result);
 	if (r == NULL)
 		r = memory_begin(m, &a->key, &bounds);
 	if (r == NULL)
@@ -84,10 +136,16 @@ memory_keep(struct memory *m, const struct store_append *a,
 	cost = m->frame.wpos + memory_event_cost();
 	if (m->frame.wpos > STORE_FRAME_MAX || cost > bounds.bytes)
 		return (BUS_STORE_TOO_LARGE);
+	cost += edit.more;
+	finished = r->finished;
+	r->finished = false;	/* it goes on, for this one */
 	memory_trim(r, 1, cost, &budget);
 	memory_put_out(m, r, cost, &budget);
-	return (memory_push(r, buf_unread(&m->frame), memory_now(m)) ? BUS_STORE_OK :
-	    BUS_STORE_UNAVAILABLE);
+	if ((edit.place == 0 || memory_replace(r, edit.place, edit.frame)) &&
+	    memory_push(r, buf_unread(&m->frame), memory_now(m)))
+		return (BUS_STORE_OK);
+	r->finished = finished;
+	return (BUS_STORE_UNAVAILABLE);
 }
 
 static void

@@ -106,8 +106,12 @@ unsigned memory_sweep(struct memory *, unsigned budget);
 void	memory_touch(struct memory_room *);
 
 /* As the newest, whose place is top + 1 then; of that time, which is not before
- * that of the one before; in a room that is not finished.  false: no memory. */
+ * that of the one before; in a room that is not finished, unless it tells of a
+ * change.  false: no memory. */
 bool	memory_push(struct memory_room *, struct slice frame, uint64_t at_ms)
+	    MUST_USE;
+/* Instead of what is at this place, if that is there.  false: no memory. */
+bool	memory_replace(struct memory_room *, uint64_t place, struct slice frame)
 	    MUST_USE;
 uint64_t memory_now(const struct memory *);
 /* As the room may have them here. */

@@ -71,7 +71,18 @@ load_is_frame(struct slice s)
 	return (s.n <= STORE_FRAME_MAX &&
 	    bus_frame(s, slots, &flags) == (ssize_t)s.n &&
 	    bus_frame_kind(s) == BUS_PUBLISH && flags ==
-	    (BUS_NUMBERED | (flags & (BUS_NAMED | BUS_FINISH))));
+	    (BUS_NUMBERED | (flags & (BUS_NAMED | BUS_FINISH | BUS_EDIT))));
+}
+
+/* Behind the last of a room there is what tells of changes. */
+static bool
+load_may_follow(const struct memory_room *r, struct slice frame)
+{
+	uint64_t slots[2];
+	uint16_t flags;
+
+	return (!r->finished || (bus_frame(frame, slots, &flags) > 0 &&
+	    (flags & BUS_EDIT) != 0));
 }
 
 /* false: it makes no sense.  *full: no memory. */
@@ -81,7 +92,8 @@ load_event(struct memory_room *r, struct state_in *in, bool *full)
 	uint64_t at_ms = state_get_u64(in);
 	struct slice frame = state_get_slice(in);
 
-	if (!state_end(in) || !load_is_frame(frame) || r->finished ||
+	if (!state_end(in) || !load_is_frame(frame) ||
+	    !load_may_follow(r, frame) ||
 	    r->top == UINT64_MAX || at_ms > memory_now(r->m) ||
 	    (r->n > 0 && at_ms < memory_at(r, r->n - 1)->at_ms))
 		return (false);

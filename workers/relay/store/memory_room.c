@@ -156,8 +156,8 @@ memory_push(struct memory_room *r, struct slice frame, uint64_t at_ms)
 	uint64_t slots[2];
 	uint16_t flags;
 
-	MUST(!r->finished && bus_frame(frame, slots, &flags) ==
-	    (ssize_t)frame.n);
+	MUST(bus_frame(frame, slots, &flags) == (ssize_t)frame.n &&
+	    (!r->finished || (flags & BUS_EDIT) != 0));
 	if (r->n == r->cap &&
 	    !memory_resize(r, r->cap == 0 ? MEMORY_RING : r->cap * 2))
 		return (false);
@@ -169,7 +169,7 @@ memory_push(struct memory_room *r, struct slice frame, uint64_t at_ms)
 	memcpy(e->frame, frame.p, frame.n);
 	r->v[(r->at + r->n++) & (r->cap - 1)] = e;
 	r->top++;
-	r->finished = (flags & BUS_FINISH) != 0;
+	r->finished |= (flags & BUS_FINISH) != 0;
 	r->bytes += frame.n + MEMORY_EVENT_COST;
 	m->bytes += frame.n + MEMORY_EVENT_COST;
 	m->events++;
@@ -179,6 +179,31 @@ memory_push(struct memory_room *r, struct slice frame, uint64_t at_ms)
 		memory_wait(r);
 	} else
 		memory_touch(r);
+	memory_show(m);
+	return (true);
+}
+
+bool
+memory_replace(struct memory_room *r, uint64_t place, struct slice frame)
+{
+	struct memory *m = r->m;
+	struct memory_event *e, *was;
+	uint32_t i;
+
+	if (place > r->top || place <= r->top - r->n)
+		return (true);
+	i = (r->at + (uint32_t)(place - (r->top - r->n + 1))) & (r->cap - 1);
+	was = r->v[i];
+	e = malloc(sizeof *e + frame.n);
+	if (e == NULL)
+		return (false);
+	e->at_ms = was->at_ms;
+	e->n = (uint32_t)frame.n;
+	memcpy(e->frame, frame.p, frame.n);
+	r->v[i] = e;
+	r->bytes = r->bytes - was->n + e->n;
+	m->bytes = m->bytes - was->n + e->n;
+	free(was);
 	memory_show(m);
 	return (true);
 }

@@ -64,7 +64,8 @@ number_frame(const struct store_append *a, const struct number_place *at,
 		p->meta = buf_unread(meta);
 	}
 	e->kind = BUS_PUBLISH;
-	e->flags = BUS_NUMBERED | (a->asker.flags & BUS_NAMED) | last;
+	e->flags = BUS_NUMBERED |
+	    (a->asker.flags & (BUS_NAMED | BUS_EDIT)) | last;
 	slotset_clear(e->slots);
 	e->from = e->generation = 0;
 	e->ref = 0;

@@ -13,10 +13,10 @@
 #include "relay/redis/redis.h"
 #include "shm/counters.h"
 
-#define ASK_ROOM_ARGS	7	/* of one that keeps some as well: two keys */
-#define ASK_ARGS	(3 + 5 + 14 + ASK_ROOM_ARGS * REMOTE_BATCH_ROOMS + \
+#define ASK_ROOM_ARGS	8	/* of one that keeps some as well: three keys */
+#define ASK_ARGS	(3 + 6 + 17 + ASK_ROOM_ARGS * REMOTE_BATCH_ROOMS + \
 			    3 * REMOTE_BATCH)
-#define ASK_NUMBERS	(8 + 4 * REMOTE_BATCH_ROOMS + REMOTE_BATCH)
+#define ASK_NUMBERS	(9 + 4 * REMOTE_BATCH_ROOMS + REMOTE_BATCH)
 
 /* --- names ----------------------------------------------------------------*/
 
@@ -292,9 +292,11 @@ ask_put_room_keys(struct remote_room *r, struct ask_command *c,
 
 	for (i = 0; i < v->n; i++) {
 		k.room = remote_append_room(v->v[i]);
-		ask_put(c, ask_key_of(m, &m->keys[5 + 2 * i], &k, "-state",
+		ask_put(c, ask_key_of(m, &m->keys[6 + 3 * i], &k, "-state",
 		    slice_of(NULL, 0)));
-		ask_put(c, ask_key_of(m, &m->keys[6 + 2 * i], &k, "",
+		ask_put(c, ask_key_of(m, &m->keys[7 + 3 * i], &k, "",
+		    slice_of(NULL, 0)));
+		ask_put(c, ask_key_of(m, &m->keys[8 + 3 * i], &k, "-edits",
 		    slice_of(NULL, 0)));
 	}
 }
@@ -313,6 +315,15 @@ ask_put_bounds(struct ask_command *c, const struct remote_room *r,
 	ask_put_number(c, b->keep_ms);
 }
 
+/* A change is a batch of its own. */
+static void
+ask_put_edit(struct ask_command *c, const struct remote_append *p)
+{
+	ask_put_number(c, p->edits);
+	ask_put(c, remote_append_edit_epoch(p));
+	ask_put(c, remote_append_instead(p));
+}
+
 static void
 ask_put_rooms(const struct remote_room *r, struct ask_command *c,
     const struct ask_rooms *v)
@@ -320,7 +331,6 @@ ask_put_rooms(const struct remote_room *r, struct ask_command *c,
 	struct store_key k = { .nsp = remote_nsp(r) };
 	size_t i;
 
-	ask_put_number(c, v->n);
 	for (i = 0; i < v->n; i++) {
 		k.room = remote_append_room(v->v[i]);
 		ask_put_bounds(c, remote_find(r->m, &k), &v->v[i]->bounds);
@@ -347,12 +357,14 @@ remote_ask_append(struct remote_ask *a)
 	    r->seq);
 	(void)snprintf(name, sizeof name, "%s.%s", node, m->origin);
 	ask_find_rooms(r, &rooms);
-	ask_begin(a, &c, (p->near ? 5 : 4) + 2 * rooms.n);
+	ask_begin(a, &c, (p->near ? 6 : 5) + 3 * rooms.n);
 	ask_put(&c, ask_key(r, &m->keys[0], "-state",
 	    slice_of(NULL, 0)));
 	ask_put(&c, ask_key(r, &m->keys[1], "", slice_of(NULL, 0)));
 	ask_put(&c, ask_key(r, &m->keys[2], "-sent", slice_str(node)));
 	ask_put(&c, ask_key(r, &m->keys[3], "-ids",
+	    slice_of(NULL, 0)));
+	ask_put(&c, ask_key(r, &m->keys[5], "-edits",
 	    slice_of(NULL, 0)));
 	ask_put_room_keys(r, &c, &rooms);
 	if (p->near)
@@ -370,6 +382,8 @@ remote_ask_append(struct remote_ask *a)
 	for (i = 1; i < r->nsent; i++)
 		last = STAILQ_NEXT(last, next);
 	ask_put_bool(&c, (last->asker.flags & BUS_FINISH) != 0);
+	ask_put_number(&c, rooms.n);
+	ask_put_edit(&c, p);
 	ask_put_rooms(r, &c, &rooms);
 	for (i = 0; i < r->nsent; i++, p = STAILQ_NEXT(p, next)) {
 		ask_put(&c, p->near ? slice_of(NULL, 0) :
@@ -394,12 +408,13 @@ remote_ask_read(struct remote_ask *a, const struct store_read *q)
 		remote_ask_free(a);
 		return (false);
 	}
-	ask_begin(a, &c, r->twin ? 3 : 2);
+	ask_begin(a, &c, r->twin ? 4 : 3);
 	ask_put(&c, ask_key(r, &m->keys[0], "-state",
 	    slice_of(NULL, 0)));
 	ask_put(&c, ask_key(r, &m->keys[1], "", slice_of(NULL, 0)));
+	ask_put(&c, ask_key(r, &m->keys[2], "-edits", slice_of(NULL, 0)));
 	if (r->twin)
-		ask_put(&c, ask_key_of(m, &m->keys[2], &journal, "-state",
+		ask_put(&c, ask_key_of(m, &m->keys[3], &journal, "-state",
 		    slice_of(NULL, 0)));
 	ask_put_epoch(m, &c);
 	ask_put_number(&c, q->from);

@@ -1,6 +1,7 @@
 /*
  * The inside of remote.h: remote.c (what is asked of it; links), remote_room.c
- * (rooms, and what is at hand of them), remote_out.c (appends), remote_in.c (what
+ * (rooms, and what is at hand of them), remote_out.c (appends), remote_entry.c (as
+ * they are kept), remote_in.c (what
  * comes, in its order), remote_twin.c (by a journal), remote_number.c (as frames),
  * remote_read.c (questions), remote_ask.c (commands),
  * remote_save.c, remote_load.c.
@@ -45,7 +46,12 @@ struct remote_append {
 	uint16_t	 room_n;	/* 0: no room keeps it as well */
 	uint32_t	 n;		/* of the entry */
 	struct store_bounds bounds;	/* of that room */
-	uint8_t		 text[];	/* id, entry, room */
+	uint64_t	 edits;		/* the place of what is changed; 0: nothing
+					 * is */
+	uint8_t		 edit_epoch_n;
+	char		 edit_epoch[STORE_EPOCH_MAX];
+	uint32_t	 instead_n;	/* of the entry that is kept there */
+	uint8_t		 text[];	/* id, entry, room, instead */
 };
 STAILQ_HEAD(remote_appends, remote_append);
 
@@ -66,6 +72,25 @@ remote_append_room(const struct remote_append *p)
 {
 	return (slice_of(p->text + p->id_n + p->n, p->room_n));
 }
+
+static inline struct slice
+remote_append_instead(const struct remote_append *p)
+{
+	return (slice_of(p->text + p->id_n + p->n + p->room_n, p->instead_n));
+}
+
+static inline struct slice
+remote_append_edit_epoch(const struct remote_append *p)
+{
+	return (slice_of(p->edit_epoch, p->edit_epoch_n));
+}
+
+/* What is kept instead of something, and of what. */
+struct remote_edit {
+	uint64_t	 place;		/* 0: nothing is changed */
+	struct slice	 epoch;
+	struct slice	 entry;
+};
 
 struct remote_read {
 	STAILQ_ENTRY(remote_read) next;
@@ -218,7 +243,7 @@ struct remote {
 	bool		 twice;		/* what is in frame a room keeps as well */
 	char		 origin[STORE_EPOCH_MAX / 2];	/* of this process */
 	struct buf	 entry, meta, frame, twin, page, channel, offer;
-	struct buf	 keys[5 + 2 * REMOTE_BATCH_ROOMS];
+	struct buf	 keys[6 + 3 * REMOTE_BATCH_ROOMS];
 };
 
 static inline struct slice
@@ -319,7 +344,18 @@ void	remote_out_drop(struct remote_room *);
 /* For who loads: as it was saved, at the end of the line.  NULL: no memory. */
 struct remote_append *remote_out_add(struct remote_room *,
 	    const struct store_asker *, struct slice id, struct slice entry,
-	    struct slice room, const struct store_bounds *);
+	    struct slice room, const struct store_bounds *,
+	    const struct remote_edit *);
+
+/* --- remote_entry.c -------------------------------------------------------*/
+
+/* Without a place, in m->entry; edits: the place of what it tells of, or 0. */
+bool	remote_entry_encode(struct remote *, const struct store_append *,
+	    uint64_t edits) MUST_USE;
+/* What it wants kept instead of something: an entry, in m->page.  Not OK: it
+ * cannot be. */
+enum bus_store remote_entry_edit(struct remote *, const struct store_append *,
+	    struct remote_edit *) MUST_USE;
 
 /* --- remote_in.c ----------------------------------------------------------*/
 
@@ -389,12 +425,13 @@ void	remote_read_ready(struct remote_room *);
  *	REMOTE_SAVE_HEAD	origin, how many names were given
  *	REMOTE_SAVE_ROOM	namespace, room, batch, how many are in it, or 0
  *	  REMOTE_SAVE_APPEND	flags, near, id, entry, room that keeps it as
- *				well (version 1: without)
+ *				well (version 1: without), place, epoch and entry
+ *				of what is changed (up to version 2: without)
  *	  ...
  *	...
  *	REMOTE_SAVE_END
  */
-#define REMOTE_SAVE_VERSION	2
+#define REMOTE_SAVE_VERSION	3
 enum remote_save_tag {
 	REMOTE_SAVE_HEAD = 0x5711, REMOTE_SAVE_ROOM, REMOTE_SAVE_APPEND,
 	REMOTE_SAVE_END

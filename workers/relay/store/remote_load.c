@@ -67,6 +67,27 @@ remote_load_room(struct remote *m, struct state_in *in, bool *bad)
 	return (r);
 }
 
+/* What it changes; false: it makes no sense. */
+static bool
+remote_load_edit(uint16_t version, struct state_in *in,
+    struct remote_edit *edit)
+{
+	struct remote_twin twin;
+	struct slice inside;
+
+	*edit = (struct remote_edit){ .place = 0 };
+	if (version < 3)
+		return (true);
+	edit->place = state_get_u64(in);
+	edit->epoch = state_get_slice(in);
+	edit->entry = state_get_slice(in);
+	if (edit->place == 0)
+		return (edit->epoch.n + edit->entry.n == 0);
+	return (edit->epoch.n > 0 && edit->epoch.n < STORE_EPOCH_MAX &&
+	    edit->entry.n <= STORE_FRAME_MAX &&
+	    remote_entry(edit->entry, &inside, &twin) && twin.epoch.n == 0);
+}
+
 static bool
 remote_load_append(struct remote *m, struct remote_room *r, uint16_t version,
     struct state_in *in)
@@ -79,14 +100,15 @@ remote_load_append(struct remote *m, struct remote_room *r, uint16_t version,
 	struct store_bounds bounds = { .events = 0 };
 	struct remote_append *p;
 	struct remote_twin twin;
+	struct remote_edit edit;
 
 	if (version > 1)
 		k.room = state_get_slice(in);
-	if (!state_end(in) || id.n > UINT8_MAX || entry.n > STORE_FRAME_MAX ||
+	if (!remote_load_edit(version, in, &edit) || !state_end(in) || id.n > UINT8_MAX || entry.n > STORE_FRAME_MAX ||
 	    (near && id.n != 32) || !remote_entry(entry, &inside, &twin) ||
 	    twin.epoch.n != 0 || k.room.n > INTEREST_NAME_MAX)
 		return (false);
-	asker.flags &= BUS_NAMED | BUS_FAR | BUS_FINISH;
+	asker.flags &= BUS_NAMED | BUS_FAR | BUS_FINISH | BUS_EDIT;
 	if (k.room.n != 0 && r != NULL) {
 		k.nsp = remote_nsp(r);
 		if (!r->journal || slice_eq(k.room, JOURNAL_ROOM))
@@ -96,8 +118,11 @@ remote_load_append(struct remote *m, struct remote_room *r, uint16_t version,
 	}
 	if (k.room.n == 0 && r != NULL && r->journal)
 		asker.flags &= (uint16_t)~BUS_FINISH;	/* it goes on */
+	/* the room of what it changes keeps nothing any more */
+	if (edit.place != 0 && r != NULL && r->journal && k.room.n == 0)
+		r = NULL;
 	p = r == NULL ? NULL : remote_out_add(r, &asker, id, entry, k.room,
-	    &bounds);
+	    &bounds, &edit);
 	if (p == NULL) {
 		m->lost++;
 		return (true);

@@ -10,13 +10,14 @@ static bool
 number_is_fit(const struct remote *m, struct bus_envelope *e)
 {
 	const struct bus_publish *p = &e->publish;
-	uint16_t last = e->flags & BUS_FINISH;
+	uint16_t last = e->flags & (BUS_FINISH | BUS_EDIT);
 	bool good;
 
-	e->flags &= (uint16_t)~BUS_FINISH;	/* no other publication has it */
+	e->flags &= (uint16_t)~last;	/* no other publication has these */
 	good = e->kind == BUS_PUBLISH && (e->flags & ~BUS_NAMED) == 0 &&
 	    e->from == 0 && p->nsp.n > 0 && p->nsp.p[0] == '/' &&
-	    p->once.n == 0 && p->epoch.n == 0 &&
+	    p->once.n == 0 && p->epoch.n == 0 && p->instead.n == 0 &&
+	    (p->edits != 0) == ((last & BUS_EDIT) != 0) &&
 	    m->link.fit(m->link.arg, e);
 	e->flags |= last;
 	return (good);

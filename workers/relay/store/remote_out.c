@@ -10,7 +10,6 @@
 #include <stdlib.h>
 
 #include "base/digest.h"
-#include "base/slotset.h"
 #include "relay/redis/redis.h"
 #include "shm/counters.h"
 #include "sys/log.h"
@@ -83,8 +82,8 @@ out_free_first(struct remote_room *r)
 
 	STAILQ_REMOVE_HEAD(&r->out, next);
 	r->nlast -= out_ends_room(p);
-	r->out_bytes -= p->n;
-	r->m->out_bytes -= p->n;
+	r->out_bytes -= p->n + p->instead_n;
+	r->m->out_bytes -= p->n + p->instead_n;
 	r->m->out_events--;
 	free(p);
 }
@@ -144,7 +143,8 @@ out_tell_all_wait(struct remote_room *r)
 
 /* --- to Redis -------------------------------------------------------------*/
 
-/* How many of the first go together: one that finishes the room is the last. */
+/* How many of the first go together: one that finishes the room is the last, one
+ * that changes what it keeps is alone. */
 static uint32_t
 out_batch(const struct remote_room *r)
 {
@@ -154,11 +154,11 @@ out_batch(const struct remote_room *r)
 
 	STAILQ_FOREACH(p, &r->out, next) {
 		bytes += p->room_n != 0 ? 2 * p->n : p->n;
-		if (n > 0 && (p->near || n == REMOTE_BATCH ||
+		if (n > 0 && (p->near || p->edits != 0 || n == REMOTE_BATCH ||
 		    bytes > REMOTE_BATCH_BYTES))
 			break;
 		n++;
-		if (p->near || (p->asker.flags & BUS_FINISH))
+		if (p->near || p->edits != 0 || (p->asker.flags & BUS_FINISH))
 			break;
 	}
 	return (n);
@@ -232,13 +232,14 @@ remote_out_look(struct remote_room *r)
 struct remote_append *
 remote_out_add(struct remote_room *r, const struct store_asker *asker,
     struct slice id, struct slice entry, struct slice room,
-    const struct store_bounds *bounds)
+    const struct store_bounds *bounds, const struct remote_edit *edit)
 {
 	struct remote_append *p = calloc(1, sizeof *p + id.n + entry.n +
-	    room.n);
+	    room.n + edit->entry.n);
 
 	if (p == NULL)
 		return (NULL);
+	MUST(edit->epoch.n <= sizeof p->edit_epoch);
 	p->asker = *asker;
 	p->at_ms = remote_now(r->m);
 	p->id_n = (uint8_t)id.n;
@@ -251,46 +252,29 @@ remote_out_add(struct remote_room *r, const struct store_asker *asker,
 		p->room_n = (uint16_t)room.n;
 		p->bounds = *bounds;
 	}
+	if (edit->place != 0) {
+		p->edits = edit->place;
+		p->edit_epoch_n = (uint8_t)edit->epoch.n;
+		memcpy(p->edit_epoch, edit->epoch.p, edit->epoch.n);
+		p->instead_n = (uint32_t)edit->entry.n;
+		memcpy(p->text + id.n + entry.n + room.n, edit->entry.p,
+		    edit->entry.n);
+	}
 	STAILQ_INSERT_TAIL(&r->out, p, next);
 	r->ends = !r->journal && (asker->flags & BUS_FINISH) != 0;
 	r->nlast += out_ends_room(p);
-	r->out_bytes += p->n;
-	r->m->out_bytes += p->n;
+	r->out_bytes += p->n + p->instead_n;
+	r->m->out_bytes += p->n + p->instead_n;
 	r->m->out_events++;
 	return (p);
 }
 
-/* u32 length, frame without a place, seal. */
 static bool
-out_encode(struct remote *m, const struct store_append *a)
+out_is_too_large(uint64_t n, const struct store_append *a)
 {
-	struct bus_envelope *e = a->e;
-	struct bus_publish *p = &e->publish;
-	uint32_t n;
-	unsigned i;
-	bool good;
-
-	e->kind = BUS_PUBLISH;
-	e->flags = a->asker.flags & (BUS_NAMED | BUS_FINISH);
-	slotset_clear(e->slots);
-	e->from = e->generation = 0;
-	e->ref = 0;
-	p->epoch = p->once = p->offset = slice_of(NULL, 0);
-	p->kept = p->timeout_ms = p->sent_us = 0;
-	buf_reset(&m->frame);
-	buf_reset(&m->entry);
-	if (!bus_encode(&m->frame, e) ||
-	    !m->link.seal(m->link.arg, &m->frame) || m->frame.oom) {
-		m->frame.oom = false;
-		return (false);
-	}
-	n = (uint32_t)m->frame.wpos;
-	for (i = 0; i < 4; i++)
-		buf_byte(&m->entry, (uint8_t)(n >> 8 * i));
-	buf_slice(&m->entry, buf_unread(&m->frame));
-	good = !m->entry.oom;
-	m->entry.oom = false;
-	return (good);
+	return (n > STORE_FRAME_MAX || n + REMOTE_ENTRY_COST >
+	    a->bounds.bytes || (a->room.n != 0 && n + REMOTE_ENTRY_COST >
+	    a->room_bounds.bytes));
 }
 
 static void
@@ -348,21 +332,24 @@ out_take(struct remote *m, const struct store_append *a)
 	/* the relay's own is nobody else's */
 	bool near = (a->asker.flags & BUS_FAR) == 0 && id.n == 0 &&
 	    a->asker.slot != 0;
+	enum bus_store result;
 	struct remote_append *p;
 	struct remote_room *r;
+	struct remote_edit edit;
 
 	if (id.n > UINT8_MAX || m->link.redis == NULL)
 		return (BUS_STORE_UNAVAILABLE);
 	if (near)
 		id = out_near_id(m, &a->e->publish, a->journal, hex);
-	if (!out_encode(m, a))
+	result = remote_entry_edit(m, a, &edit);
+	if (result != BUS_STORE_OK)
+		return (result);
+	if (!remote_entry_encode(m, a, edit.place))
 		return (BUS_STORE_UNAVAILABLE);
-	if (m->entry.wpos > STORE_FRAME_MAX ||
-	    m->entry.wpos + REMOTE_ENTRY_COST > a->bounds.bytes ||
-	    (a->room.n != 0 && m->entry.wpos + REMOTE_ENTRY_COST >
-	    a->room_bounds.bytes))
+	if (out_is_too_large(m->entry.wpos, a) ||
+	    out_is_too_large(edit.entry.n, a))
 		return (BUS_STORE_TOO_LARGE);
-	if (!out_has_room(m, m->entry.wpos)) {
+	if (!out_has_room(m, m->entry.wpos + edit.entry.n)) {
 		counter_add(COUNTER_store_refused_waiting, 1);
 		return (BUS_STORE_UNAVAILABLE);
 	}
@@ -381,7 +368,7 @@ out_take(struct remote *m, const struct store_append *a)
 	    remote_is_twin_over(r, a->room) : remote_is_over(r)))
 		return (BUS_STORE_FINISHED);
 	p = remote_out_add(r, &a->asker, id, buf_unread(&m->entry), a->room,
-	    &a->room_bounds);
+	    &a->room_bounds, &edit);
 	if (p == NULL) {
 		counter_add(COUNTER_store_refused_memory, 1);
 		return (BUS_STORE_UNAVAILABLE);
@@ -429,8 +416,9 @@ out_place(struct remote_room *r, struct remote_append *p, struct slice epoch,
 		return;
 	}
 	counter_add(COUNTER_store_appends, p->told);
-	counter_add(COUNTER_store_finished, p->told &&
+	counter_add(COUNTER_store_finished, p->told && p->edits == 0 &&
 	    (asker.flags & BUS_FINISH) != 0);
+	counter_add(COUNTER_store_edits, p->told && p->edits != 0);
 	if (!remote_number(m, r, remote_append_entry(p), epoch, place, false,
 	    twin, NULL)) {
 		counter_add(COUNTER_memory_failures, 1);
@@ -483,14 +471,16 @@ remote_out_note(struct remote *m)
 	m->waits_ms = 0;
 }
 
-/* The first is behind the end of the room. */
+/* The first is behind the end of the room, or what it changes is not there. */
 static void
-out_over_first(struct remote_room *r)
+out_over_first(struct remote_room *r, enum bus_store result)
 {
-	struct store_kept no = { .result = BUS_STORE_FINISHED };
+	struct store_kept no = { .result = result };
 
 	if (STAILQ_FIRST(&r->out)->told) {
-		counter_add(COUNTER_store_refused_finished, 1);
+		counter_add(result == BUS_STORE_FINISHED ?
+		    COUNTER_store_refused_finished :
+		    COUNTER_store_edits_missed, 1);
 		out_lose_first(r);
 		return;
 	}
@@ -514,7 +504,7 @@ out_placed(struct remote_room *r, struct remote_placed *placed)
 			continue;
 		}
 		if (place == 0) {
-			out_over_first(r);
+			out_over_first(r, (enum bus_store)placed->refused);
 			continue;
 		}
 		out_place(r, STAILQ_FIRST(&r->out), placed->epoch, place, &twin,

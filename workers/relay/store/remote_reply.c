@@ -61,7 +61,16 @@ remote_placed(struct slice text, struct remote_placed *p)
 	    !reply_is_epoch(p->epoch))
 		return (false);
 	p->rest = text;
+	p->refused = 0;
 	return (true);
+}
+
+/* "~2", "~3" */
+static bool
+reply_refused(struct slice word, uint64_t *refused)
+{
+	return (reply_number(slice_from(word, 1), refused) &&
+	    (*refused == BUS_STORE_GAP || *refused == BUS_STORE_EPOCH));
 }
 
 bool
@@ -74,6 +83,10 @@ remote_placed_next(struct remote_placed *p, uint64_t *place,
 	if (!reply_word(&p->rest, ' ', true, &word))
 		return (false);
 	*was = word.p[0] == '-';
+	*place = 0;
+	if (word.p[0] == '~')
+		return (reply_refused(word, &p->refused));
+	p->refused = BUS_STORE_FINISHED;
 	word = slice_from(word, *was);
 	if (!reply_word(&word, ',', true, &number) ||
 	    !reply_number(number, place) || (*place == 0 && *was))

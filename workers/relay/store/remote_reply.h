@@ -20,11 +20,12 @@ struct remote_twin {
 struct remote_placed {
 	struct slice	 token, epoch;
 	struct slice	 rest;		/* places, of which */
+	uint64_t	 refused;	/* why it has none; enum bus_store */
 };
 /* false: it is no such answer. */
 bool	remote_placed(struct slice text, struct remote_placed *) MUST_USE;
-/* The next one, which was there before if *was; place 0: the room is finished.
- * false: no more. */
+/* The next one, which was there before if *was; place 0: it has none, as p->refused
+ * says.  false: no more. */
 bool	remote_placed_next(struct remote_placed *, uint64_t *place,
 	    struct remote_twin *, bool *was) MUST_USE;
 

@@ -106,6 +106,18 @@ room_make_place(struct remote *m, uint64_t bytes)
 		room_drop_first(old);
 }
 
+/* What is at hand of what was changed, and what was before it. */
+static void
+room_forget_edited(struct remote_room *r, struct slice frame)
+{
+	static struct bus_envelope e;	/* large; one at a time */
+
+	if (!bus_whole(frame, &e))
+		return;
+	while (r->n > 0 && r->top - r->n + 1 <= e.publish.edits)
+		room_drop_first(r);
+}
+
 void
 remote_push(struct remote_room *r, struct slice frame, uint64_t age_ms)
 {
@@ -114,12 +126,15 @@ remote_push(struct remote_room *r, struct slice frame, uint64_t age_ms)
 	uint64_t now_ms = remote_now(m);
 	struct remote_event *e = NULL;
 	uint64_t slots[2];
-	uint16_t flags;
+	uint16_t flags = 0;
 
+	if (bus_frame(frame, slots, &flags) <= 0)
+		flags = 0;
+	if (unlikely((flags & BUS_EDIT) != 0) && !r->journal)
+		room_forget_edited(r, frame);
 	r->top++;
 	room_touch(r);
-	r->finished = !r->journal && bus_frame(frame, slots, &flags) > 0 &&
-	    (flags & BUS_FINISH) != 0;
+	r->finished = !r->journal && (flags & BUS_FINISH) != 0;
 	while (r->n > 0 && (r->n >= r->bounds.events ||
 	    r->bytes + bytes > r->bounds.bytes))
 		room_drop_first(r);

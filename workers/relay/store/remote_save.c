@@ -38,6 +38,9 @@ remote_save_room(struct buf *b, const struct remote_room *r)
 		state_put_slice(b, remote_append_id(p));
 		state_put_slice(b, remote_append_entry(p));
 		state_put_slice(b, remote_append_room(p));
+		state_put_u64(b, p->edits);
+		state_put_slice(b, remote_append_edit_epoch(p));
+		state_put_slice(b, remote_append_instead(p));
 		state_close(b, at);
 	}
 }

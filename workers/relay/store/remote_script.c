@@ -5,8 +5,10 @@
  *		of them, o and l when the oldest and the newest came (unix ms),
  *		x when all of it expires, 0: never, r the server's replication
  *		id, g the epoch began behind this place, z 1: nothing comes
- *		behind the newest
+ *		behind the newest, d how many there are in edits
  *	stream	an entry each: PLACE-0, t when it came, d the entry
+ *	edits	a hash: of those that were changed, and are not in the stream any
+ *		more, by place, "T ENTRY"
  *	sent	of one host: its last batch and what became of it, an hour long
  *	ids	a sorted set: ids that back ends gave, by their places
  *	near	of what every host brings, once from each: how often each has
@@ -27,18 +29,40 @@
 "local function server()\n"						\
 "  local i = redis.pcall('INFO', 'replication')\n"			\
 "  return type(i) == 'string' and string.match(i, 'master_replid:(%x+)') or ''\n" \
+"end\n"								\
+"local function odd(x, k, n, f, d)\n"					\
+"  return redis.call('XLEN', x) ~= n - f + 1 - d or d > 0 and redis.call('HLEN', k) ~= d\n" \
+"end\n"									\
+"local function span(x, k, d, from, to, count)\n"			\
+"  local v = redis.call('XRANGE', x, from .. '-0', to .. '-0', 'COUNT', count)\n" \
+"  if d == 0 then return v end\n"					\
+"  local r, i = {}, 1\n"						\
+"  for at = from, math.min(to, from + count - 1) do\n"			\
+"    local e = v[i]\n"							\
+"    if e and e[1] == at .. '-0' then i = i + 1\n"			\
+"    else\n"								\
+"      local h = redis.call('HGET', k, at)\n"				\
+"      local s = h and string.find(h, ' ', 1, true)\n"			\
+"      if not s then break end\n"					\
+"      e = {at, {'t', string.sub(h, 1, s - 1), 'd', string.sub(h, s + 1)}, true}\n" \
+"    end\n"								\
+"    r[#r + 1] = e\n"							\
+"  end\n"								\
+"  return r\n"								\
 "end\n"
 
 /*
- * KEYS state stream sent ids, state and stream of other rooms ... [near]; ARGV 1
+ * KEYS state stream sent ids edits, state, stream and edits of other rooms ... [near]; ARGV 1
  * an epoch to begin, 2 the verb and 3 the channel to publish, 4 token, 5 y: it may
  * have been done, 6 y: the server may be another one, 7 and 8 epoch and place that
  * were heard, 9 events, 10 bytes, 11 ms that are kept, 12 the host, 13 y: nothing
- * comes behind the last of them, 14 how many other rooms; then what 7 to 11 are for
- * each of these; then for each that is kept its id, or nothing, the entry, and which
+ * comes behind the last of them, 14 how many other rooms, 15 the place of what is to be
+ * changed where the only one is kept, or 0, 16 the epoch of that, 17 what is kept there
+ * instead; then what 7 to 11 are for each of the other rooms; then for each that is kept its id, or nothing, the entry, and which
  * of the other rooms keeps it as well, or 0.  Answers "TOKEN EPOCH PLACE ...", of
  * one that another room keeps PLACE,EPOCH,PLACE, there behind; -PLACE: it was there;
- * 0: the room is finished.  What is published, and kept in the first, says of such
+ * 0: the room is finished; ~2, ~3: what is to be changed is not kept any more, or was
+ * in another epoch.  What is published, and kept in the first, says of such
  * an entry where it is in the other.
  */
 static const char script_append[] =
@@ -46,16 +70,16 @@ static const char script_append[] =
 "if was and string.sub(was, 1, #ARGV[4] + 1) == ARGV[4] .. ' ' then return was end\n"
 SCRIPT_HEAD
 "local function open(k, a)\n"
-"  local h = redis.call('HMGET', KEYS[k], 'e', 'n', 'f', 'b', 'o', 'l', 'x', 'r', 'g', 'z')\n"
-"  local w = {s = KEYS[k], x = KEYS[k + 1], e = h[1], r = h[8],\n"
+"  local h = redis.call('HMGET', KEYS[k], 'e', 'n', 'f', 'b', 'o', 'l', 'x', 'r', 'g', 'z', 'd')\n"
+"  local w = {s = KEYS[k], x = KEYS[k + 1], k = KEYS[k == 1 and 5 or k + 2], e = h[1], r = h[8],\n"
+"    d = tonumber(h[11] or 0),\n"
 "    n = tonumber(h[2] or 0), f = tonumber(h[3] or 1), b = tonumber(h[4] or 0),\n"
 "    o = tonumber(h[5] or 0), l = tonumber(h[6] or 0), xp = tonumber(h[7] or 0),\n"
 "    g = tonumber(h[9] or 0), z = tonumber(h[10] or 0) == 1, was = tonumber(h[7] or 0),\n"
 "    ev = tonumber(ARGV[a + 2]), by = tonumber(ARGV[a + 3]), keep = tonumber(ARGV[a + 4])}\n"
-"  local len = redis.call('XLEN', w.x)\n"
-"  if not w.e or len ~= w.n - w.f + 1 or w.z and w.keep > 0 and w.l < now - w.keep then\n"
-"    if w.e or len > 0 then redis.call('DEL', w.s, w.x, k == 1 and KEYS[4] or w.s) end\n"
-"    w.e, w.n, w.f, w.b, w.o, w.l = ARGV[1], 0, 1, 0, 0, 0\n"
+"  if not w.e or odd(w.x, w.k, w.n, w.f, w.d) or w.z and w.keep > 0 and w.l < now - w.keep then\n"
+"    if w.e or redis.call('XLEN', w.x) > 0 then redis.call('DEL', w.s, w.x, w.k, k == 1 and KEYS[4] or w.s) end\n"
+"    w.e, w.n, w.f, w.b, w.o, w.l, w.d = ARGV[1], 0, 1, 0, 0, 0, 0\n"
 "    w.xp, w.g, w.r, w.z = 0, 0, false, false\n"
 "  elseif ARGV[a] == w.e and tonumber(ARGV[a + 1]) > w.n then\n"
 "    w.e, w.g = ARGV[1], w.n\n"
@@ -72,44 +96,55 @@ SCRIPT_HEAD
 "  w.b, w.l = w.b + #d + 64, now\n"
 "  if w.n == w.f then w.o = now end\n"
 "end\n"
+"local function alter(w, at, d)\n"
+"  local v = span(w.x, w.k, w.d, at, at, 1)[1]\n"
+"  if not v then return '~2' end\n"
+"  redis.call('HSET', w.k, at, v[2][2] .. ' ' .. d)\n"
+"  if w.xp ~= 0 then redis.call('PEXPIREAT', w.k, w.xp) end\n"
+"  if not v[3] then w.d = w.d + redis.call('XDEL', w.x, at .. '-0') end\n"
+"  w.b = w.b + #d - #v[2][4]\n"
+"end\n"
 "local function close(w)\n"
 "  local function old() return w.b > w.by or (w.keep > 0 and w.o < now - w.keep) end\n"
 "  local function over() return w.f <= w.n and (w.n - w.f + 1 > w.ev or old()) end\n"
 "  if over() and (w.n - w.f + 1 >= w.ev + math.min(16, w.ev) or old()) then\n"
 "    for _ = 1, 8 do\n"
-"      local v = redis.call('XRANGE', w.x, '-', '+', 'COUNT', 17)\n"
+"      local v = span(w.x, w.k, w.d, w.f, w.n, 17)\n"
 "      local i = 1\n"
 "      while v[i + 1] and over() do\n"
+"        if v[i][3] then w.d = w.d - redis.call('HDEL', w.k, w.f) end\n"
 "        w.b, w.f, w.o, i = w.b - #v[i][2][4] - 64, w.f + 1, tonumber(v[i + 1][2][2]), i + 1\n"
 "      end\n"
-"      if i > 1 then redis.call('XTRIM', w.x, 'MAXLEN', w.n - w.f + 1) end\n"
+"      if i > 1 then redis.call('XTRIM', w.x, 'MAXLEN', w.n - w.f + 1 - w.d) end\n"
 "      if i < 17 then break end\n"
 "    end\n"
 "  end\n"
 "  if w.keep == 0 then\n"
-"    if w.xp ~= 0 then redis.call('PERSIST', w.s) redis.call('PERSIST', w.x) end\n"
+"    if w.xp ~= 0 then redis.call('PERSIST', w.s) redis.call('PERSIST', w.x) redis.call('PERSIST', w.k) end\n"
 "    w.xp = 0\n"
 "  elseif w.xp < now + w.keep + 1800000 then\n"
 "    w.xp = now + w.keep + 3600000\n"
 "  end\n"
-"  redis.call('HSET', w.s, 'e', w.e, 'n', w.n, 'f', w.f, 'b', w.b, 'o', w.o, 'l', w.l, 'x', w.xp, 'r', w.r, 'g', w.g)\n"
+"  redis.call('HSET', w.s, 'e', w.e, 'n', w.n, 'f', w.f, 'b', w.b, 'o', w.o, 'l', w.l, 'x', w.xp, 'r', w.r, 'g', w.g, 'd', w.d)\n"
 "  if w.z then redis.call('HSET', w.s, 'z', 1) end\n"
 "  if w.xp ~= w.was and w.xp ~= 0 then\n"
 "    redis.call('PEXPIREAT', w.s, w.xp)\n"
 "    redis.call('PEXPIREAT', w.x, w.xp)\n"
+"    if w.d > 0 then redis.call('PEXPIREAT', w.k, w.xp) end\n"
 "  end\n"
 "end\n"
-"local m, rooms, near = open(1, 7), {}, KEYS[5 + 2 * ARGV[14]]\n"
+"local m, rooms, near = open(1, 7), {}, KEYS[6 + 3 * ARGV[14]]\n"
+"local edit = tonumber(ARGV[15])\n"
 "local id = m.r\n"
 "if ARGV[6] == 'y' or not m.r then id = server() end\n"
 "for i = 1, tonumber(ARGV[14]) do\n"
-"  rooms[i] = open(3 + 2 * i, 10 + 5 * i)\n"
+"  rooms[i] = open(3 + 3 * i, 13 + 5 * i)\n"
 "  if rooms[i].r and rooms[i].r ~= id then id = server() end\n"
 "end\n"
 "seat(m, id)\n"
 "for i = 1, #rooms do seat(rooms[i], id) end\n"
 "local first, out, ans = m.n + 1, {}, {ARGV[4], m.e}\n"
-"for i = 15 + 5 * ARGV[14], #ARGV, 3 do\n"
+"for i = 18 + 5 * ARGV[14], #ARGV, 3 do\n"
 "  local id, d, w, dup = ARGV[i], ARGV[i + 1], rooms[tonumber(ARGV[i + 2])], false\n"
 "  if id ~= '' then dup = redis.call('ZSCORE', KEYS[4], id) end\n"
 "  local c\n"
@@ -122,9 +157,19 @@ SCRIPT_HEAD
 "    local v = w and redis.call('XRANGE', m.x, dup .. '-0', dup .. '-0', 'COUNT', 1) or {}\n"
 "    local e, n = string.match(v[1] and v[1][2][4] or '', '^...[\\128-\\255](%w+) (%d+)\\n')\n"
 "    ans[#ans + 1] = '-' .. dup .. (e and ',' .. e .. ',' .. n or '')\n"
-"  elseif (w or m).z then\n"
-"    ans[#ans + 1] = 0\n"
-"  else\n"
+"  end\n"
+"  local y, no = w or m, nil\n"
+"  if dup then\n"
+"  elseif y.z and not (edit > 0 and ARGV[13] == 'y') then\n"
+"    no = 0\n"
+"  elseif edit > 0 and (ARGV[16] ~= y.e or edit > y.n) then\n"
+"    no = '~3'\n"
+"  elseif edit > 0 then\n"
+"    no = edit < y.f and '~2' or alter(y, edit, ARGV[17])\n"
+"  end\n"
+"  if no then\n"
+"    ans[#ans + 1] = no\n"
+"  elseif not dup then\n"
 "    if w then\n"
 "      push(w, d)\n"
 "      d = string.sub(d, 1, 3) .. string.char(string.byte(d, 4) + 128) .. w.e .. ' ' .. w.n .. '\\n' .. string.sub(d, 5)\n"
@@ -151,7 +196,7 @@ SCRIPT_HEAD
 "return res\n";
 
 /*
- * KEYS state stream [state of the journal]; ARGV 1 an epoch to begin, 2 from which part (enum
+ * KEYS state stream edits [state of the journal]; ARGV 1 an epoch to begin, 2 from which part (enum
  * bus_history_from), 3 epoch and 4 place behind which, 5 events and 6 bytes that
  * fit, 7 events and 8 ms that are kept, 9 y: it is what was heard, 10 y: the server may
  * be another one.  Answers {epoch, newest place, oldest place or 0, behind which
@@ -161,18 +206,17 @@ SCRIPT_HEAD
  */
 static const char script_read[] =
 SCRIPT_HEAD
-"local s, x = KEYS[1], KEYS[2]\n"
-"local h = redis.call('HMGET', s, 'e', 'n', 'f', 'b', 'o', 'l', 'x', 'r', 'g', 'z')\n"
+"local s, x, q = KEYS[1], KEYS[2], KEYS[3]\n"
+"local h = redis.call('HMGET', s, 'e', 'n', 'f', 'b', 'o', 'l', 'x', 'r', 'g', 'z', 'd')\n"
 "local e, r = h[1], h[8]\n"
 "local n, f, b = tonumber(h[2] or 0), tonumber(h[3] or 1), tonumber(h[4] or 0)\n"
 "local o, l = tonumber(h[5] or 0), tonumber(h[6] or 0)\n"
-"local g, z = tonumber(h[9] or 0), tonumber(h[10] or 0) == 1\n"
+"local g, z, d = tonumber(h[9] or 0), tonumber(h[10] or 0) == 1, tonumber(h[11] or 0)\n"
 "local ev, keep = tonumber(ARGV[7]), tonumber(ARGV[8])\n"
 "local since, from = tonumber(ARGV[4]), tonumber(ARGV[2])\n"
-"local len = redis.call('XLEN', x)\n"
-"if not e or len ~= n - f + 1 or z and keep > 0 and l < now - keep then\n"
-"  if e or len > 0 then redis.pcall('DEL', s, x) end\n"
-"  e, n, f, b, o, l, g, z = ARGV[1], 0, 1, 0, 0, 0, 0, false\n"
+"if not e or odd(x, q, n, f, d) or z and keep > 0 and l < now - keep then\n"
+"  if e or redis.call('XLEN', x) > 0 then redis.pcall('DEL', s, x, q) end\n"
+"  e, n, f, b, o, l, g, z, d = ARGV[1], 0, 1, 0, 0, 0, 0, false, 0\n"
 "  local i = redis.pcall('HSET', s, 'e', e, 'n', 0, 'f', 1, 'b', 0, 'x', now + 3600000, 'r', server())\n"
 "  if type(i) == 'table' then return i end\n"
 "  redis.pcall('PEXPIREAT', s, now + 3600000)\n"
@@ -188,15 +232,15 @@ SCRIPT_HEAD
 "if keep > 0 and l < now - keep then lo = n + 1 end\n"
 "if keep > 0 and o < now - keep then\n"
 "  for _ = 1, 32 do\n"
-"    local v = lo <= n and redis.call('XRANGE', x, lo .. '-0', '+', 'COUNT', 32) or {}\n"
+"    local v = lo <= n and span(x, q, d, lo, n, 32) or {}\n"
 "    local i = 1\n"
 "    while v[i] and tonumber(v[i][2][2]) < now - keep do i, lo = i + 1, lo + 1 end\n"
 "    if i <= 32 then break end\n"
 "  end\n"
 "end\n"
 "local ans = {e, n, lo <= n and lo or 0, g, 1, 0, 0, z and 1 or 0}\n"
-"if KEYS[3] then\n"
-"  local j = redis.call('HMGET', KEYS[3], 'e', 'n')\n"
+"if KEYS[4] then\n"
+"  local j = redis.call('HMGET', KEYS[4], 'e', 'n')\n"
 "  ans[9] = (j[1] or '') .. ':' .. (j[2] or 0)\n"
 "end\n"
 "local limit, bytes = tonumber(ARGV[5]), tonumber(ARGV[6])\n"
@@ -211,12 +255,11 @@ SCRIPT_HEAD
 "  if since == 0 and g > 0 then since = g ans[5] = 2 end\n"
 "  if since + 1 < lo then ans[5] = 2 else at = since + 1 end\n"
 "elseif from == 3 then\n"
-"  local v, i, top = {}, 0, n\n"
 "  at = n + 1\n"
 "  while at > lo and k < limit do\n"
-"    v = redis.call('XREVRANGE', x, (at - 1) .. '-0', lo .. '-0', 'COUNT', math.min(32, limit - k))\n"
+"    local v = span(x, q, d, math.max(lo, at - math.min(32, limit - k)), at - 1, 32)\n"
 "    if #v == 0 then break end\n"
-"    for j = 1, #v do\n"
+"    for j = #v, 1, -1 do\n"
 "      sum = sum + #v[j][2][4]\n"
 "      if sum > bytes and k > 0 then limit = k break end\n"
 "      k, at = k + 1, at - 1\n"
@@ -226,14 +269,14 @@ SCRIPT_HEAD
 "end\n"
 "ans[7] = at\n"
 "while at <= n and k < limit do\n"
-"  local v = redis.call('XRANGE', x, at .. '-0', '+', 'COUNT', math.min(32, limit - k))\n"
+"  local v = span(x, q, d, at, n, math.min(32, limit - k))\n"
 "  if #v == 0 then break end\n"
 "  for j = 1, #v do\n"
-"    local d = v[j][2][4]\n"
-"    sum = sum + #d\n"
+"    local entry = v[j][2][4]\n"
+"    sum = sum + #entry\n"
 "    if sum > bytes and k > 0 then limit = k break end\n"
 "    ans[#ans + 1] = math.max(0, now - tonumber(v[j][2][2]))\n"
-"    ans[#ans + 1] = d\n"
+"    ans[#ans + 1] = entry\n"
 "    k, at = k + 1, at + 1\n"
 "  end\n"
 "end\n"

@@ -123,6 +123,7 @@ static const struct api_order_row {
 	[ROUTE_DISCONNECT] = { CONF_API_DISCONNECT,
 	    "this key may not disconnect" },
 	[ROUTE_ROOMS_ORDER] = { CONF_API_ROOMS, "this key may not change rooms" },
+	[ROUTE_HISTORY]	   = { CONF_API_PUBLISH, "this key may not publish" },
 	[ROUTE_REVOKE]	   = { CONF_API_REVOKE, "this key may not revoke" },
 	[ROUTE_ANSWERS]	   = { CONF_API_ANSWERS, "this key may not answer" },
 	[ROUTE_HOOKS_RETRY] = { CONF_API_HOOKS, "this key may not see hooks" },
@@ -182,6 +183,18 @@ api_letters(struct request *rq, struct slice body, struct buf *b,
 	return (api_hooks_order(rq->w->hub, &q, body, rq->c, b, later));
 }
 
+static int
+api_history_edit(struct request *rq, struct slice body, struct buf *b,
+    struct ask **later)
+{
+	struct api_edit q;
+
+	if (api_history_order(rq, &q))
+		return (api_edit(rq->w->hub, &q, body, rq->c, b, later));
+	error_encode(b, "bad_request", "path is no good: history/NS/ROOM");
+	return (400);
+}
+
 void
 api_body(struct request *rq, struct slice body)
 {
@@ -204,6 +217,8 @@ api_body(struct request *rq, struct slice body)
 	else if (rq->match.route == ROUTE_HOOKS_RETRY ||
 	    rq->match.route == ROUTE_HOOKS_FORGET)
 		status = api_letters(rq, body, b, &later);
+	else if (rq->match.route == ROUTE_HISTORY)
+		status = api_history_edit(rq, body, b, &later);
 	else
 		status = api_members(rq, body, b, &later);
 	api_reply(rq, status, later);

@@ -14,7 +14,7 @@ struct request;
 void	api_head(struct request *);
 void	api_body(struct request *, struct slice body);
 void	api_presence_get(struct request *);
-void	api_history_get(struct request *);
+void	api_history_serve(struct request *);
 void	api_rooms_get(struct request *);
 void	api_user_get(struct request *);
 void	api_stats_get(struct request *);

@@ -132,7 +132,18 @@ api_history_names(struct request *rq, uint8_t *to, struct api_history *q)
 	return (utf8_name(q->ns) && utf8_name(q->room));
 }
 
-void
+bool
+api_history_order(struct request *rq, struct api_edit *q)
+{
+	struct api_history of = { .since = { NULL, 0 } };
+
+	if (!api_history_names(rq, rq->w->decoded, &of))
+		return (false);
+	*q = (struct api_edit){ of.ns, of.room };
+	return (true);
+}
+
+static void
 api_history_get(struct request *rq)
 {
 	struct api_history q = { .since = { NULL, 0 } };
@@ -155,6 +166,15 @@ api_history_get(struct request *rq)
 	api_asks(rq->w->hub, rq->key);
 	status = api_history(rq->w->hub, &q, rq->c, b, &later);
 	api_reply(rq, status, later);
+}
+
+void
+api_history_serve(struct request *rq)
+{
+	if (rq->head.method == HTTP_POST)
+		api_head(rq);
+	else
+		api_history_get(rq);
 }
 
 /* --- who is there ----------------------------------------------------------- */

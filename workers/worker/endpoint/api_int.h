@@ -21,6 +21,9 @@ bool	api_hook_name(struct request *, uint8_t *to, struct slice *name)
 /* An error of the API. */
 void	api_refuse(struct request *, int status, const char *code,
 	    const char *message);
+/* The room whose history an order changes, decoded; false: the path is no good. */
+struct api_edit;
+bool	api_history_order(struct request *, struct api_edit *) MUST_USE;
 /* What stands in the worker's `body`, now, or (later) when others have
  * answered: clients, workers, hosts, the relay. */
 void	api_reply(struct request *, int status, struct ask *later);
