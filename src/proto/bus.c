@@ -249,6 +249,22 @@ bus_session(struct bus_envelope *e, enum bus_kind kind, enum bus_session_is is)
 	return (&e->session);
 }
 
+struct bus_box *
+bus_box(struct bus_envelope *e, uint64_t op)
+{
+	bus_of_kind(e, BUS_BOX);
+	e->box = (struct bus_box){ .what = op };
+	return (&e->box);
+}
+
+struct bus_box *
+bus_boxed(struct bus_envelope *e, enum bus_store result)
+{
+	(void)bus_box(e, (uint64_t)result);
+	bus_of_kind(e, BUS_BOXED);
+	return (&e->box);
+}
+
 void
 bus_cut(struct bus_envelope *e, unsigned giver, unsigned heir, uint64_t batch)
 {
@@ -361,6 +377,10 @@ bus_empty(struct bus_envelope *e, enum bus_kind kind)
 		break;
 	case BUS_STREAMED:
 		bus_streamed(e, BUS_STORE_OK)->result = 0;
+		break;
+	case BUS_BOX:
+	case BUS_BOXED:
+		(void)bus_box(e, 0);
 		break;
 	case BUS_CUT:
 		bus_cut(e, 0, 0, 0);

@@ -116,10 +116,14 @@ enum bus_kind {
 	BUS_HOOKS,		/* to the relay: how hooks stand, and what they did
 				 * not take.  Answered with BUS_STREAMED, whose
 				 * frames are JSON, or empty: there is no such hook */
-	BUS_REPLY		/* what a back end acknowledges event `once` of
+	BUS_REPLY,		/* what a back end acknowledges event `once` of
 				 * one session with, as BUS_PUBLISH; kept 1: it
 				 * refuses it, and meta is why, a raw JSON string,
 				 * or empty.  Answered as an order is */
+	/* users' notifications; what stands in the bodies: proto/bus_box.h */
+	BUS_BOX,		/* to the relay: a question about one user's;
+				 * of the relay: BOX_STALE */
+	BUS_BOXED		/* of the relay: answer to BUS_BOX `ref` */
 };
 
 enum {
@@ -381,6 +385,13 @@ struct bus_hooks {
 					 * none: all */
 };
 
+struct bus_box {
+	uint64_t	 what;		/* BOX: enum box_op; BOXED: enum
+					 * bus_store */
+	struct slice	 nsp, user;	/* BOX */
+	struct slice	 body;
+};
+
 struct bus_cut {
 	uint16_t	 giver, heir;	/* slots; one of them says it */
 	uint64_t	 batch;		/* the same in both CUTs */
@@ -430,6 +441,7 @@ struct bus_envelope {
 		struct bus_history history;
 		struct bus_page	 page;	/* and BUS_STREAMED */
 		struct bus_session session;	/* of four kinds */
+		struct bus_box	 box;	/* and BUS_BOXED */
 		struct bus_cut	 cut;
 		struct bus_mark	 mark;
 		struct bus_revoke revoke;
@@ -473,6 +485,8 @@ struct bus_session *bus_session(struct bus_envelope *, enum bus_kind,
 struct bus_history *bus_history(struct bus_envelope *,
 	    enum bus_history_from);
 struct bus_page *bus_page(struct bus_envelope *, enum bus_store);
+struct bus_box *bus_box(struct bus_envelope *, uint64_t op);
+struct bus_box *bus_boxed(struct bus_envelope *, enum bus_store);
 void	bus_cut(struct bus_envelope *, unsigned giver, unsigned heir,
 	    uint64_t batch);
 void	bus_leave(struct bus_envelope *);

@@ -340,6 +340,22 @@ bus_take_recover_late(struct bus_recover_late *l, enum tag tag,
 }
 
 static bool
+bus_take_box(struct bus_box *q, enum tag tag, struct slice s)
+{
+	switch ((unsigned)tag) {
+	case TAG_COUNT:
+		return (bus_take_number(&q->what, s));
+	case TAG_NSP:
+		return (bus_take_slice(&q->nsp, s));
+	case TAG_USER:
+		return (bus_take_slice(&q->user, s));
+	case TAG_ARGS:
+		return (bus_take_slice(&q->body, s));
+	}
+	return (true);
+}
+
+static bool
 bus_take_cut(struct bus_cut *c, enum tag tag, struct slice s)
 {
 	switch ((unsigned)tag) {
@@ -438,6 +454,9 @@ bus_take(struct bus_envelope *e, enum tag tag, struct slice s)
 	case BUS_PAGE:
 	case BUS_STREAMED:
 		return (bus_take_page(&e->page, tag, s));
+	case BUS_BOX:
+	case BUS_BOXED:
+		return (bus_take_box(&e->box, tag, s));
 	case BUS_CUT:
 		return (bus_take_cut(&e->cut, tag, s));
 	case BUS_MARK:
@@ -466,15 +485,15 @@ bus_may_come_from(enum bus_kind kind, uint16_t from)
 {
 	bool of_relay = kind == BUS_PUBLISH_BODY || kind == BUS_MARK ||
 	    kind == BUS_KEPT || kind == BUS_PAGE || kind == BUS_STREAMED ||
-	    kind == BUS_SESSION_TAKEN || kind == BUS_SESSION_OVER;
+	    kind == BUS_SESSION_TAKEN || kind == BUS_SESSION_OVER ||
+	    kind == BUS_BOXED;
 
 	if (from == 0)
 		return (of_relay || kind == BUS_PUBLISH ||
 		    kind == BUS_DISCONNECT || kind == BUS_ROOMS ||
 		    kind == BUS_MEMBERS || kind == BUS_ANSWERS ||
 		    kind == BUS_ANSWERS_END || kind == BUS_REVOKE ||
-		    kind == BUS_REPLY ||
-		    kind == BUS_INBOX);
+		    kind == BUS_REPLY || kind == BUS_INBOX || kind == BUS_BOX);
 	return (slotset_fits(from) && !of_relay);
 }
 

@@ -180,6 +180,15 @@ bus_put_session(struct bus_writer *w, const struct bus_session *s)
 }
 
 static void
+bus_put_box(struct bus_writer *w, const struct bus_box *q)
+{
+	bus_put_number(w, TAG_COUNT, q->what);
+	bus_put_slice(w, TAG_NSP, q->nsp);
+	bus_put_slice(w, TAG_USER, q->user);
+	bus_put_slice(w, TAG_ARGS, q->body);
+}
+
+static void
 bus_put_had(struct bus_writer *w, const uint64_t had[2])
 {
 	bus_put_number(w, TAG_JOIN, had[0]);
@@ -260,6 +269,10 @@ bus_put(struct bus_writer *w, const struct bus_envelope *e)
 		bus_put_number(w, TAG_SINCE, e->hooks.since);
 		bus_put_number(w, TAG_LIMIT, e->hooks.limit);
 		bus_put_slice(w, TAG_ARGS, e->hooks.ids);
+		break;
+	case BUS_BOX:
+	case BUS_BOXED:
+		bus_put_box(w, &e->box);
 		break;
 	case BUS_CUT:
 		bus_put_number(w, TAG_LEAVE, e->cut.giver);

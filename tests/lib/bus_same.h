@@ -145,6 +145,12 @@ bus_same_what(const struct bus_envelope *a, const struct bus_envelope *b)
 		    slice_eq(a->session.offset, b->session.offset) &&
 		    a->session.since == b->session.since &&
 		    slice_eq(a->session.records, b->session.records));
+	case BUS_BOX:
+	case BUS_BOXED:
+		return (a->box.what == b->box.what &&
+		    slice_eq(a->box.nsp, b->box.nsp) &&
+		    slice_eq(a->box.user, b->box.user) &&
+		    slice_eq(a->box.body, b->box.body));
 	case BUS_KEPT:
 		return (a->kept.result == b->kept.result &&
 		    slice_eq(a->kept.epoch, b->kept.epoch) &&

@@ -195,6 +195,15 @@ one_of_kind(enum bus_kind kind)
 		bus_streamed(&e, BUS_STORE_OK)->frames = SLICE("frames");
 		e.from = 0;
 		break;
+	case BUS_BOX:
+		*bus_box(&e, 3) = (struct bus_box){ .what = 3,
+			.nsp = SLICE("/n"), .user = SLICE("ann"),
+			.body = SLICE("body") };
+		break;
+	case BUS_BOXED:
+		bus_boxed(&e, BUS_STORE_OK)->body = SLICE("body");
+		e.from = 0;
+		break;
 	case BUS_CUT:
 		bus_cut(&e, 3, 128, UINT64_MAX);
 		break;
@@ -232,7 +241,7 @@ what_is_encoded_is_decoded(void **state)
 
 	(void)state;
 	buf_init(&b);
-	for (kind = BUS_PUBLISH; kind <= BUS_REPLY; kind++) {
+	for (kind = BUS_PUBLISH; kind <= BUS_BOXED; kind++) {
 		e = one_of_kind((enum bus_kind)kind);
 		assert_int_equal(e.kind, kind);
 		assert_int_equal(e.flags, kind == BUS_PUBLISH ?
@@ -484,6 +493,8 @@ senders_are_slots(void **state)
 		{ BUS_SESSION_TAKEN, 0, 1, false },
 		{ BUS_SESSION_OVER, 0, 0, true },
 		{ BUS_SESSION_OVER, 0, 1, false },
+		{ BUS_BOX, 0, 0, true }, { BUS_BOX, 0, 1, true },
+		{ BUS_BOXED, 0, 0, true }, { BUS_BOXED, 0, 1, false },
 	};
 	struct bus_envelope e, got;
 	struct buf b;

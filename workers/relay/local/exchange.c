@@ -457,6 +457,11 @@ exchange_frame(struct exchange *x, struct slice frame, const uint64_t slots[2],
 			x->stream(x->stream_arg, frame);
 		return;
 	}
+	if (kind == BUS_BOX) {
+		if (x->box != NULL)
+			x->box(x->box_arg, frame);
+		return;
+	}
 	if (kind == BUS_CUT)
 		exchange_cut(x, frame);
 	else if (kind == BUS_LEAVE)

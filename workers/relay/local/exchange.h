@@ -54,6 +54,9 @@ struct exchange {
 	/* Each BUS_FORWARD, BUS_QUEUE, BUS_INBOX and BUS_HOOKS. */
 	void		(*stream)(void *stream_arg, struct slice frame);
 	void		*stream_arg;
+	/* Each BUS_BOX. */
+	void		(*box)(void *box_arg, struct slice frame);
+	void		*box_arg;
 };
 
 void	exchange_init(struct exchange *, const struct conf *);

@@ -74,6 +74,8 @@ shadow_follows(enum bus_kind kind)
 	case BUS_SESSION_TAKE:
 	case BUS_SESSION_TAKEN:
 	case BUS_HOOKS:
+	case BUS_BOX:
+	case BUS_BOXED:
 	case BUS_SESSION_OVER:	/* who has it by now, too, or its heir */
 		break;
 	}
