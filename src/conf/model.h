@@ -157,7 +157,7 @@ enum {
 	CONF_API_PUBLISH = 1, CONF_API_PRESENCE = 2, CONF_API_DISCONNECT = 4,
 	CONF_API_ROOMS = 8, CONF_API_REVOKE = 16,
 	CONF_API_HISTORY = 32, CONF_API_STATS = 64, CONF_API_HOOKS = 128,
-	CONF_API_ANSWERS = 256
+	CONF_API_ANSWERS = 256, CONF_API_INBOX = 512
 };
 
 struct conf_api_key {
@@ -456,7 +456,7 @@ struct conf {
 	/* shared memory and stats */
 	enum conf_store	 store_engine;
 	enum conf_outage store_on_outage;
-	uint64_t	 store_bytes, store_room_bytes;
+	uint64_t	 store_bytes, store_room_bytes, store_inbox_bytes;
 	unsigned	 store_outage_events;
 	uint64_t	 store_outage_bytes;
 	unsigned	 shm_users;	/* presence entries */

@@ -200,6 +200,12 @@ struct conf_namespace {
 	unsigned	 offline_events; /* as many of one user, */
 	uint64_t	 offline_bytes;
 	uint64_t	 offline_keep_ms; /* and for so long */
+	bool		 inbox;		/* users have notifications here, */
+	unsigned	 inbox_items;	/* as many of one, */
+	uint64_t	 inbox_bytes;
+	uint64_t	 inbox_keep_ms;	/* and for so long; 0: for ever */
+	bool		 inbox_push;	/* back ends hear of those for users who
+					 * are away */
 	char		**roles;
 	size_t		 nroles;
 	struct conf_room *rooms;

@@ -20,7 +20,7 @@ const api = new OpenApi(new URL('../../packaging/openapi/roostd.yaml',
     import.meta.url).pathname);
 const sha = (k) => crypto.createHash('sha256').update(k).digest('hex');
 const RIGHTS = ['publish', 'presence', 'disconnect', 'rooms', 'revoke',
-	'history', 'stats', 'hooks', 'answers'];
+	'history', 'stats', 'hooks', 'answers', 'inbox'];
 const back = await Backend.start(), { port } = back;
 const conf = jwt + stopTime + `
 limits { message_bytes = 100KB }
@@ -36,6 +36,7 @@ namespace "/asks" { auth = optional  hook = "back"
     event "order" { to = backend  ack = backend } }
 namespace "/chat" { auth = optional presence = rooms
     room "course:{id}" { join = open }
+    inbox = true
     room "kept:{id}" { join = open history = 10 } }
 namespace "/query" { auth = optional presence = query
     room "course:{id}" { join = open } }
@@ -115,8 +116,8 @@ test('its examples are what its schemas say', () => {
 
 test('the daemon takes each example of a request', async () => {
 	for (const o of api.operations)
-		for (const [name, e] of Object.entries(o.op.requestBody
-		    ?.content['application/json'].examples ?? {})) {
+		for (const [name, e] of Object.entries(api.resolve(o.op
+		    .requestBody)?.content['application/json'].examples ?? {})) {
 			const r = await call(o, { body: e.value, to: quick,
 				...(o.id === 'editHistory' ? edited : {}) });
 			assert.equal(r.status, 200, `${o.id} ${name}: ${r.text}`);
@@ -147,6 +148,13 @@ const good = {
 	getHistory: { path: { room: 'kept:1' } }, getStats: {},
 	getHooks: {}, listDead: { query: { limit: 1, cursor: 7 } },
 	retryDead: { body: { ids: [1, 2] } }, forgetDead: { body: { all: true } },
+	notifyUsers: { body: { users: ['ann'], title: 'T' } },
+	listNotifications: { query: { limit: 1 } },
+	notifyUser: { body: { title: 'T' } },
+	markNotifications: { body: { ids: ['x'] } },
+	deleteNotifications: { body: { ids: ['x'] } },
+	deleteNotification: {}, getNotificationPreferences: {},
+	setNotificationPreferences: { body: { muted: [] } },
 	getHealth: {}, getHealthWebsocket: {}, getApiHealthWebsocket: {},
 	getLive: {}, getReady: {}, getHealthz: {}, getMetrics: {},
 };
@@ -180,6 +188,24 @@ const alike = {
 		{ path: { room: 'kept:1' }, query: { since: 'x:1' } },
 		{ path: { room: 'kept:over' }, query: { since: ':0' } },
 		{ path: { room: 'kept:never' } }],
+	notifyUsers: [{ body: { user: 'bob', id: 'same' } },
+		{ body: { users: ['bob', 'cid'], id: 'same', data: null } }],
+	notifyUser: [{ path: { user: 'no\u00fc/body' }, body: { id: 'a',
+		type: 't', title: 'T', message: 'M', category: 'c',
+		priority: 'urgent', data: [1], expires: 4000000000000,
+		collapse: 'k' } }, { body: {} }],
+	listNotifications: [{}, { path: { user: 'no\u00fc/body' } },
+		{ query: { unread: true, cursor: 1 } },
+		{ query: { category: 'c' } }],
+	markNotifications: [{ body: { all: true } },
+		{ body: { all: true, category: 'c' } },
+		{ body: { notificationId: 'x' } }],
+	deleteNotifications: [{ body: { all: true } }],
+	setNotificationPreferences: [{ body: {} }, { body: {
+		quiet_hours: null, least_priority: 'high' } }, { body: {
+		muted: ['a'], quiet_hours: { from: '22:00', to: '07:00',
+			utc_offset: -300, deliver: 'count' } } }],
+	getNotificationPreferences: [{}, { path: { user: 'nobody' } }],
 };
 const long = 'x'.repeat(257);
 /* Bodies that neither the daemon nor the schema takes. */
@@ -234,6 +260,18 @@ const wrong = {
 		{ ids: [] }, { ids: [0] }, { ids: ['1'] }, { ids: 1 },
 		{ ids: [1.5] }, { all: false }, { all: true, ids: [1] },
 		{ all: true, more: 1 }, { ids: Array(1001).fill(1) }, []]])),
+	notifyUsers: [{ title: 'T' }, { users: [] }, { users: ['a'], more: 1 },
+		{ users: Array(65).fill('u') }],
+	notifyUser: [{ title: 5 }, { id: '' }, { id: long }, { priority: 'x' },
+		{ category: null }, { expires: 0 }, { collapse: '' }, { to: 1 }],
+	markNotifications: [{}, { ids: [] }, { ids: 'x' }, { all: false },
+		{ ids: Array(101).fill('x') }, { all: 1 }, { more: 1 }],
+	deleteNotifications: [{}, { category: 'c' }, { ids: [5] }],
+	setNotificationPreferences: [{ muted: 'a' }, { muted: [''] },
+		{ muted: Array(33).fill('m') }, { least_priority: 'x' },
+		{ quiet_hours: {} }, { quiet_hours: { from: '24:00',
+			to: '01:00' } }, { quiet_hours: { from: '22:00',
+			to: '01:00', utc_offset: 900 } }, { more: 1 }],
 };
 const bad = {
 	...Object.fromEntries(Object.entries(wrong).map(([id, [b]]) => [id,
@@ -245,6 +283,9 @@ const bad = {
 	getUser: { query: { cursor: long } },
 	getHistory: { path: { room: 'kept:1' }, query: { since: 'x' } },
 	listDead: { query: { cursor: 'x' } },
+	listNotifications: { query: { limit: 0 } },
+	deleteNotification: { path: { notification: long } },
+	getNotificationPreferences: { path: { user: long } },
 };
 /* In a namespace, or of a hook, that is not there. */
 const elsewhere = (o) => o.path.includes('{hook}') ?
@@ -252,6 +293,8 @@ const elsewhere = (o) => o.path.includes('{hook}') ?
     o.path.includes('{namespace}') ?
     { ...good[o.id], path: { ...good[o.id].path, namespace: 'nope' } } :
     { ...good[o.id], body: { ...good[o.id].body, namespace: 'nope' } };
+const asks = (id) => id.includes('otif');
+
 
 /* A head, and no more. */
 async function head(to, o, lines) {
@@ -336,7 +379,7 @@ const how = {
 		await call(o, { ...good[o.id], to: quick, key: 'wrong' });
 		return call(o, { ...good[o.id], to: quick });
 	},
-	503: (o) => ({
+	503: (o) => asks(o.id) ? still(() => call(o, good[o.id])) : ({
 		publish: () => still(() => call(o, { body: { namespace: 'chat',
 			room: 'kept:1', event: 'e' } })),
 		getHistory: () => still(() => call(o, good.getHistory)),
@@ -416,7 +459,7 @@ test('other methods: 405 and Allow; OPTIONS; HEAD without a body', async () => {
 		const [o] = list;
 		const named = (r) => r.headers.get('allow').split(', ').sort()
 		    .join();
-		const no = await call(o, { method: 'DELETE' });
+		const no = await call(o, { method: 'PUT' });
 		assert.equal(no.status, 405, path);
 		assert.equal(named(no), allow, path);
 		assert.deepEqual(api.answerErrors(o, no), []);

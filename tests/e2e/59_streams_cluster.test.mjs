@@ -1,8 +1,9 @@
 /*
- * Streams for back ends, and what waits for users who are away, through a Redis
- * Cluster: what a script uses is in one slot.
+ * Streams for back ends, what waits for users who are away, and notifications,
+ * through a Redis Cluster: what a script uses is in one slot.
  */
 import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
 import { after, before, test } from 'node:test';
 
 import { Daemon, until } from './lib/daemon.mjs';
@@ -13,10 +14,13 @@ import { connected } from './lib/hosts.mjs';
 import { Group, checkNumbers, follow } from './lib/streams.mjs';
 import { user } from './lib/token.mjs';
 
+const sha = (k) => crypto.createHash('sha256').update(k).digest('hex');
 const conf = (url) => `
 redis { url = "${url}" }
 ${jwt}
 presence { leave_grace = 300ms }
+api { key "b" { sha256 = "${sha('key')}" allow = {"inbox"} } }
+namespace "/i" { auth = required  inbox = true }
 namespace "/c" { auth = required  presence = query
     events = {connected, disconnected, joined, left, occupied, vacated}
     room "r:{id}" { join = open }
@@ -83,5 +87,36 @@ test('what waits for users comes on any host', async () => {
 	await heard(list[0], 'msg', 6);
 	checkNumbers(g.list);
 	for (const s of [ann, ...list])
+		s.close();
+});
+
+test('notifications are where their users are, and both hosts hear of them',
+    async () => {
+	const names = Array.from({ length: 20 }, (_, i) => `n${i}`);
+	const on = (d) => Promise.all(names.map((n) => connect(d, '/i', as(n))));
+	const [one, two] = [await on(a), await on(b)];
+	const newest = (s) => gotten(s, 'notification:unread_count')
+	    .map(([c]) => c).reduce((x, y) => (y.version > x.version ? y : x));
+	const counted = (n) => until(() => [...one, ...two].every((s) =>
+		gotten(s, 'notification:unread_count').length > 0 &&
+		newest(s).count === n), `all to have ${n}`);
+	await counted(0);
+	for (const [i, n] of names.entries()) {
+		const r = await fetch((i % 2 ? a : b).url(`/api/v1/inbox/i/${n}`), {
+			method: 'POST', body: JSON.stringify({ id: 'x', title: n }),
+			headers: { Authorization: 'Bearer key',
+				'Content-Type': 'application/json' } });
+		assert.equal(r.status, 200, await r.text());
+	}
+	await counted(1);
+	for (const s of one)
+		assert.deepEqual((await ask(s, 'notification:mark_read',
+		    { notificationId: 'x' })).ids, ['x']);
+	await counted(0);
+	for (const [i, s] of two.entries())
+		assert.deepEqual((await ask(s, 'notification:list'))
+			.notifications.map((n) => [n.title, n.read]),
+		[[names[i], true]]);
+	for (const s of [...one, ...two])
 		s.close();
 });

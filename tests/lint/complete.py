@@ -212,6 +212,9 @@ def orders(text, routes):
                       text)
 
 
+INBOX = ['read', 'delete', 'preferences', 'ID']
+
+
 def code_paths():
     text = read('workers/worker/http/route.c')
     out = set(re.findall(r'\{ "(/[^"]*)",\s+ROUTE_', text)) - {'/demo'}
@@ -229,6 +232,8 @@ def code_paths():
             out |= {m.group(1) + '/NS', m.group(1) + '/NS/ROOM'}
         else:
             out |= {m.group(1) + '/NS', m.group(1) + '/NS/USER'}
+        if m.group(1) == '/api/v1/inbox':
+            out |= {m.group(1) + '/NS/USER/' + p for p in INBOX}
     for m in re.finditer(r'conf_path_under\(path, SLICE\("([^"]*)"\)', text):
         out.add(m.group(1) + '/NAMESPACE')
     out |= set(re.findall(r'"path",\s+socketio_path,\s+\w+,\s+"([^"]*)"',
@@ -240,7 +245,7 @@ def code_paths():
 CLIENTS = {'ROUTE_NONE', 'ROUTE_ROOT', 'ROUTE_ENGINE', 'ROUTE_PLAIN', 'ROUTE_SSE', 'ROUTE_POLL', 'ROUTE_SOCKJS',
            'ROUTE_DEMO', 'ROUTE_DEMO_MOVED'}
 PARTS = {'NS': '{namespace}', 'ROOM': '{room}', 'USER': '{user}',
-         'NAME': '{hook}'}
+         'NAME': '{hook}', 'ID': '{notification}'}
 
 
 def code_operations():
@@ -254,7 +259,13 @@ def code_operations():
     below = {'ROUTE_PRESENCE': ['presence/NS', 'presence/NS/USER'],
              'ROUTE_HISTORY': ['history/NS/ROOM'],
              'ROUTE_ROOMS': ['rooms/NS', 'rooms/NS/ROOM'],
-             'ROUTE_USER': ['users/USER']}
+             'ROUTE_USER': ['users/USER'],
+             'ROUTE_INBOX': ['inbox/NS'],
+             'ROUTE_INBOX_USER': ['inbox/NS/USER'],
+             'ROUTE_INBOX_ORDER': ['inbox/NS/USER/read',
+                                   'inbox/NS/USER/delete'],
+             'ROUTE_INBOX_PREFS': ['inbox/NS/USER/preferences'],
+             'ROUTE_INBOX_ONE': ['inbox/NS/USER/ID']}
     at += [('/api/v1/' + p, r) for r in rows for p in below.get(r, [])]
     routed = {r for _, r in at}
     for route in sorted(set(rows) - routed - CLIENTS):
@@ -264,7 +275,7 @@ def code_operations():
         if route in CLIENTS:
             continue
         path = '/'.join(PARTS.get(p, p) for p in path.split('/'))
-        for method in re.findall(r'\b(GET|POST)\b', rows.get(route, '')):
+        for method in re.findall(r'\b(GET|POST|DELETE)\b', rows.get(route, '')):
             out.add(f'{method} {path}')
     return out
 
@@ -353,15 +364,15 @@ def code_engine():
 
 def code_services():
     text = read('workers/hub/service/service.c')
-    return set(re.findall(r'\{ SLICE\("([a-z]+:[a-z]+)"\)', text))
+    return set(re.findall(r'\{ SLICE\("([a-z]+:[a-z_]+)"\)', text))
 
 
 def code_told():
     """Events that the server sends by itself."""
     out = set()
-    for path in sources('workers/hub', 'workers/gaps',
-                        'workers/relay/local'):
-        out |= set(re.findall(r'"\\"([a-z]+:[a-z]+)\\""', read(path)))
+    for path in sources('workers/hub', 'workers/gaps', 'workers/relay/local',
+                        'workers/relay/box'):
+        out |= set(re.findall(r'"\\"([a-z]+:[a-z_]+)\\""', read(path)))
     for path in sources('workers/worker/sse'):
         out |= set(re.findall(r'"event: ([a-z]+:[a-z]+)\\n', read(path)))
     return out

@@ -6,6 +6,7 @@
 #define HUB_API_H
 
 #include "hub/hub.h"
+#include "proto/bus_box.h"
 
 struct ask;
 struct bus_envelope;
@@ -100,6 +101,27 @@ int	api_rooms(struct hub *, struct slice user, struct slice body,
 /* A user, or a token, is refused from now on, and has no sessions any more. */
 int	api_revoke(struct hub *, struct slice body, void *asker,
 	    struct buf *out, struct ask **later) MUST_USE;
+/*
+ * Users' notifications (namespace { inbox }).  Names are decoded; ns with or without
+ * its slash; user: empty: the body says whose (CREATE, of at most 64 users).
+ * order: op CREATE, READ, DELETE or PREFS; list: look NULL: preferences; drop:
+ * one, by its id; bus: what came through Redis: namespace and users stand in it.
+ */
+struct api_inbox {
+	struct slice	 ns, user;
+	enum box_op	 op;
+};
+int	api_inbox_list(struct hub *, const struct api_inbox *,
+	    const struct box_look *, void *asker, struct buf *out,
+	    struct ask **later) MUST_USE;
+int	api_inbox_order(struct hub *, const struct api_inbox *,
+	    struct slice body, void *asker, struct buf *out,
+	    struct ask **later) MUST_USE;
+int	api_inbox_drop(struct hub *, const struct api_inbox *,
+	    struct slice id, void *asker, struct buf *out,
+	    struct ask **later) MUST_USE;
+int	api_inbox_bus(struct hub *, struct slice order, struct buf *out)
+	    MUST_USE;
 /* It was a HEAD, that is only told how long the answer is. */
 void	ask_by_head(struct ask *);
 bool	ask_is_by_head(const struct ask *);

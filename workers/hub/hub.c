@@ -29,6 +29,7 @@
 #include "hub/dialect/longpoll.h"
 #include "hub/dialect/sse.h"
 #include "hub/rule/door.h"
+#include "hub/service/notices.h"
 #include "hub/service/presence.h"
 #include "hub/session/handshake.h"
 #include "hub/session/limit.h"
@@ -36,6 +37,7 @@
 #include "hub/session/tokens.h"
 #include "hub/store/lag.h"
 #include "hub/store/store.h"
+#include "hub/stream/box.h"
 #include "hub/stream/inbox.h"
 #include "hub/stream/stream.h"
 #include "proto/bus.h"
@@ -49,9 +51,9 @@ static const struct hub_events events = {
 	    lag_room_left },
 	.lags = lag_begin,
 	.session_begun = { presence_session_begin, note_joined,
-	    inbox_session_begin },
+	    inbox_session_begin, notices_session_begin },
 	.session_ended = { ask_left, presence_session_end,
-	    limit_session_left },
+	    limit_session_left, notices_session_end },
 	.session_freed = { recover_session_freed },
 	.session_silent = { presence_session_silent },
 	.user_came = { recover_user_came },
@@ -76,6 +78,7 @@ hub_parts(struct hub *h)
 	    (h->asks = ask_table_new(h)) != NULL &&
 	    (h->store = store_table_new(h)) != NULL &&
 	    (h->stream = streams_table_new(h)) != NULL &&
+	    (h->notices = notices_table_new(h)) != NULL &&
 	    (h->longpolls = longpoll_table_new(h)) != NULL &&
 	    (h->connectings = connectings_new()) != NULL &&
 	    (h->rolls = roll_table_new()) != NULL &&
@@ -150,6 +153,7 @@ hub_free(struct hub **hp)
 	ask_table_free(h);
 	streams_table_free(h);
 	connectings_free(h);
+	notices_table_free(h);
 	store_table_free(h);
 	pending_table_free(h);
 	lost_table_free(h);
@@ -205,6 +209,7 @@ hub_tick(struct hub *h)
 	pending_tick(h);
 	store_tick(h);
 	streams_tick(h);
+	notices_tick(h);
 	longpoll_tick(h);
 	gap_tick(h);
 	recover_tick(h);
@@ -305,6 +310,8 @@ static void (*const kinds[])(struct hub *, const struct bus_envelope *) = {
 	[BUS_PAGE]		= store_bus_page,
 	[BUS_INBOX]		= inbox_bus,
 	[BUS_STREAMED]		= streams_bus,
+	[BUS_BOX]		= notices_bus,
+	[BUS_BOXED]		= box_bus,
 	[BUS_ANSWERS]		= ask_bus_answers,
 	[BUS_ANSWERS_END]	= ask_bus_end,
 	[BUS_RECOVER_ASK]	= recover_bus_ask,
@@ -351,6 +358,7 @@ hub_bus_back(struct hub *h)
 {
 	CHECK_MAGIC(h, HUB_MAGIC);
 	gap_back(h);
+	notices_back(h);
 	recover_lose(h);
 	tokens_look(h);
 }

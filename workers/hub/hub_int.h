@@ -53,6 +53,7 @@ struct hub {
 	struct census_table *censuses;
 	struct store_table *store;
 	struct streams_table *stream;
+	struct notices_table *notices;	/* service/ */
 	struct longpoll_table *longpolls;	/* dialect/ */
 	struct connectings *connectings;	/* ... */
 	uint32_t	 nconnecting;	/* so many are in there */

@@ -167,6 +167,7 @@ relay_use_conf(struct relay *r, const struct conf *conf)
 	exchange_conf(&r->exchange, conf);
 	announce_conf(r->announce, conf);
 	keep_conf(r->keep, conf);
+	boxes_conf(r->boxes, conf);
 	stream_conf(r->stream, conf);
 	hooks_conf(r->hooks, conf);
 	for (i = 0; i < nitems(r->tables); i++)
@@ -359,6 +360,20 @@ relay_wait_for_leaves(struct relay *r)
 }
 
 static void
+relay_boxes(struct relay *r)
+{
+	const struct conf *section;
+	struct redis *redis;
+	uint64_t serial;
+	bool alone;
+
+	redis = links_redis(r->links, &section, &serial, &alone);
+	boxes_redis(r->boxes, redis, section == NULL ? "" :
+	    section->redis.prefix, serial != r->boxes_serial, alone);
+	r->boxes_serial = serial;
+}
+
+static void
 relay_stream(struct relay *r)
 {
 	struct stream_link link;
@@ -376,13 +391,15 @@ relay_before_wait(void *arg)
 	slot_does(segment_slot(r->h->segment, 0), SLOT_ENDING);
 	exchange_tell_gaps(&r->exchange);
 	keep_turn(r->keep);
+	relay_boxes(r);
 	relay_flush(r);
 	relay_announced(r);
 	relay_stream(r);
 	hooks_turn(r->hooks, r->tables[TABLE_PRESENCE]);
 	links_flush(r->links);
 	if (r->ending && exchange_done(&r->exchange) &&
-	    keep_is_settled(r->keep) && stream_is_settled(r->stream) &&
+	    keep_is_settled(r->keep) && boxes_is_settled(r->boxes) &&
+	    stream_is_settled(r->stream) &&
 	    hooks_is_settled(r->hooks)) {
 		relay_leave_store(r);
 		loop_stop(r->loop);
@@ -400,7 +417,7 @@ relay_busy(void *arg)
 	const struct relay *r = arg;
 
 	return (r->marked || links_busy(r->links) || keep_busy(r->keep) ||
-	    hooks_busy(r->hooks));
+	    boxes_busy(r->boxes) || hooks_busy(r->hooks));
 }
 
 static void
@@ -447,6 +464,8 @@ relay_open(struct relay *r)
 	struct stream_params stream = { .conf = r->conf,
 		.exchange = &r->exchange, .segment = r->h->segment,
 		.node_id = r->h->node_id };
+	const struct boxes_params boxes = { .conf = r->conf,
+		.exchange = &r->exchange, .segment = r->h->segment };
 	struct ipc_msg ready;
 	unsigned slot;
 
@@ -460,7 +479,11 @@ relay_open(struct relay *r)
 			relay_add_peer(r, slot, r->h->bus_generations[slot],
 			    r->h->bus_fds[slot]);
 	}
-	r->keep = keep_new(&keep);
+	r->boxes = boxes_new(&boxes);
+	if (r->boxes != NULL)
+		r->keep = keep_new(&keep);
+	if (r->keep != NULL)
+		keep_along(r->keep, boxes_save, boxes_load, r->boxes);
 	relay_open_left(r, &stream);
 	if (r->keep != NULL)
 		r->links = links_new(r->h, r->loop, &r->exchange, r->keep);
@@ -496,6 +519,7 @@ relay_close(struct relay *r)
 	hooks_free(&r->hooks);
 	stream_free(&r->stream);
 	keep_free(&r->keep);
+	boxes_free(&r->boxes);
 	exchange_fini(&r->exchange);
 	announce_free(&r->announce);
 	table_relay_close(&r->tables[TABLE_PRESENCE]);

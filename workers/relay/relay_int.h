@@ -5,6 +5,7 @@
 #ifndef RELAY_RELAY_INT_H
 #define RELAY_RELAY_INT_H
 
+#include "relay/box/boxes.h"
 #include "relay/hooks/hooks.h"
 #include "relay/links.h"
 #include "relay/local/announce.h"
@@ -31,7 +32,9 @@ struct relay {
 	struct announce	*announce;
 	struct keep	*keep;		/* rooms with a history */
 	struct stream	*stream;	/* what back ends read */
+	struct boxes	*boxes;		/* users' notifications */
 	struct hooks	*hooks;		/* ... or are told, over HTTP */
+	uint64_t	 boxes_serial;	/* of the link that these have */
 	struct links	*links;		/* to other hosts */
 	struct timer	 beat;
 	struct timer	 leave;		/* the next that is told late */

@@ -104,6 +104,8 @@ static const struct conn_bodies worker_bodies = {
 #define GET_ALLOW	"Allow: GET, HEAD, OPTIONS\r\n"
 #define POST		(1u << HTTP_POST)
 #define POST_ALLOW	"Allow: POST, OPTIONS\r\n"
+#define DELETE		(1u << HTTP_DELETE)
+#define BOTH_ALLOW	"Allow: GET, HEAD, POST, OPTIONS\r\n"
 #define ANY		(~0u)
 
 static const struct route_row worker_routes[ROUTE__MAX] = {
@@ -133,8 +135,23 @@ static const struct route_row worker_routes[ROUTE__MAX] = {
 	[ROUTE_PRESENCE] = { .methods = GET, .allow = GET_ALLOW,
 		.serve = api_presence_get, .api = true },
 	[ROUTE_HISTORY] = { .methods = GET | POST,
-		.allow = "Allow: GET, HEAD, POST, OPTIONS\r\n",
+		.allow = BOTH_ALLOW,
 		.serve = api_history_serve, .body = api_body, .api = true },
+	[ROUTE_INBOX] = { .methods = POST, .allow = POST_ALLOW,
+		.serve = api_inbox_serve, .body = api_inbox_body,
+		.api = true },
+	[ROUTE_INBOX_USER] = { .methods = GET | POST, .allow = BOTH_ALLOW,
+		.serve = api_inbox_serve, .body = api_inbox_body,
+		.api = true },
+	[ROUTE_INBOX_ORDER] = { .methods = POST, .allow = POST_ALLOW,
+		.serve = api_inbox_serve, .body = api_inbox_body,
+		.api = true },
+	[ROUTE_INBOX_PREFS] = { .methods = GET | POST, .allow = BOTH_ALLOW,
+		.serve = api_inbox_serve, .body = api_inbox_body,
+		.api = true },
+	[ROUTE_INBOX_ONE] = { .methods = DELETE,
+		.allow = "Allow: DELETE, OPTIONS\r\n",
+		.serve = api_inbox_serve, .api = true },
 	[ROUTE_ROOMS] = { .methods = GET, .allow = GET_ALLOW,
 		.serve = api_rooms_get, .api = true },
 	[ROUTE_USER] = { .methods = GET, .allow = GET_ALLOW,

@@ -224,6 +224,12 @@ namespace_read(struct conf_reading *parse, const struct conf_tree *s)
 	    !conf_redis_on(&parse->p.conf->redis))
 		conf_titled_bad(parse, s, "events needs a hook, or a redis "
 		    "section: back ends get them there");
+	if (ns->inbox && ns->auth == CONF_AUTH_NONE)
+		conf_titled_bad(parse, s, "inbox is for users, whom nobody is "
+		    "with auth = none");
+	if (ns->inbox_push && !conf_redis_on(&parse->p.conf->redis))
+		conf_titled_bad(parse, s, "inbox_push needs a redis section: "
+		    "back ends read of it there");
 	ns->rooms = conf_calloc(conf_tree_count(s, CONF_SEC_ROOM),
 	    sizeof *ns->rooms);
 	ns->events = conf_calloc(conf_tree_count(s, CONF_SEC_EVENT),

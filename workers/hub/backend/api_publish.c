@@ -530,6 +530,8 @@ api_publish_bus(struct hub *h, const struct bus_envelope *e)
 		error_encode(&out, "bad_request", "the body is not valid JSON");
 	else if (json_get(v, SLICE("revoke"), &order))
 		status = api_revoke(h, order, NULL, &out, &later);
+	else if (json_get(v, SLICE("inbox"), &order))
+		status = api_inbox_bus(h, order, &out);
 	else
 		status = publish_one(h, v, NULL, &out, NULL, true);
 	api_count_bus(status);

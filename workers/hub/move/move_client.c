@@ -16,6 +16,7 @@
 #include "hub/queue/sentlog.h"
 #include "hub/recover/recover.h"
 #include "hub/service/auth.h"
+#include "hub/service/notices.h"
 #include "hub/service/presence.h"
 #include "hub/session/limit.h"
 #include "hub/session/principal_save.h"
@@ -115,6 +116,7 @@ static void
 move_let_go_session(struct client *c, struct session *s)
 {
 	presence_session_give(s);
+	notices_session_end(s);
 	client_unlink(c, s);
 	limit_session_left(s);
 	session_give(&s);
@@ -201,6 +203,7 @@ move_load_session(struct client *c, const struct principals *all,
 	}
 	session_take(s, c);
 	presence_session_take(s);
+	notices_session_take(s);
 	limit_take(s, c);
 	client_link(c, s);
 	return (true);

@@ -11,6 +11,7 @@
 #include "hub/audience/room.h"
 #include "hub/rule/join.h"
 #include "hub/service/auth.h"
+#include "hub/service/notices.h"
 #include "hub/service/presence.h"
 #include "hub/store/enter.h"
 #include "hub/store/page.h"
@@ -298,6 +299,12 @@ static const struct {
 	{ SLICE("presence:set"),	presence_do_set },
 	{ SLICE("presence:watch"),	presence_do_watch },
 	{ SLICE("presence:unwatch"),	presence_do_unwatch },
+	{ SLICE("notification:list"),	notices_do_list },
+	{ SLICE("notification:get_unread_count"), notices_do_count },
+	{ SLICE("notification:mark_read"), notices_do_read },
+	{ SLICE("notification:mark_all_read"), notices_do_read_all },
+	{ SLICE("notification:delete"),	notices_do_delete },
+	{ SLICE("notification:preferences"), notices_do_prefs },
 };
 
 bool

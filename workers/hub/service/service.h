@@ -1,6 +1,6 @@
 /*
  * Events that the server itself answers: room:join, room:leave, auth:refresh,
- * roost:ping, presence:*.  Their prefixes are reserved, so that no rule and no
+ * roost:ping, presence:*, notification:*.  Their prefixes are reserved, so that no rule and no
  * client can take such a name.
  */
 #ifndef HUB_SERVICE_SERVICE_H

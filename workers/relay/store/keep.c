@@ -570,6 +570,16 @@ keep_busy(const struct keep *k)
 	return (keep_ready(k, ready) || k->store->does->busy(k->store->engine));
 }
 
+void
+keep_along(struct keep *k, void (*save)(void *arg, struct buf *),
+    bool (*load)(void *arg, struct slice saved, struct slice *rest), void *arg)
+{
+	CHECK_MAGIC(k, KEEP_MAGIC);
+	k->along_save = save;
+	k->along_load = load;
+	k->along_arg = arg;
+}
+
 int
 keep_save(struct keep *k, struct slice before)
 {
@@ -580,6 +590,8 @@ keep_save(struct keep *k, struct slice before)
 	CHECK_MAGIC(k, KEEP_MAGIC);
 	buf_init(&sessions);
 	buf_slice(&sessions, before);
+	if (k->along_save != NULL)
+		k->along_save(k->along_arg, &sessions);
 	sessions_save(k, &sessions);
 	fd = k->store->does->save(k->store->engine, buf_unread(&sessions),
 	    &bad);
@@ -600,7 +612,10 @@ keep_load(struct keep *k, int fd, size_t before)
 		log_warn("histories_not_read");
 	else {
 		MUST(before <= saved.n);
-		good = sessions_load(k, slice_from(saved, before), &rest);
+		rest = slice_from(saved, before);
+		good = k->along_load == NULL ||
+		    k->along_load(k->along_arg, rest, &rest);
+		good = sessions_load(k, rest, &rest) && good;
 		good = k->store->does->load(k->store->engine, rest) && good;
 		if (!good)
 			log_warnx("histories_not_read why=\"they are not"

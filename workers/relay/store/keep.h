@@ -13,6 +13,7 @@
 #include "base/bug.h"
 #include "base/slice.h"
 
+struct buf;
 struct conf;
 struct exchange;
 struct keep;
@@ -64,5 +65,9 @@ void	keep_interest(struct keep *, const struct table_event *);
  */
 int	keep_save(struct keep *, struct slice before);
 void	keep_load(struct keep *, int fd, size_t before);	/* closes */
+/* What goes along in that file, behind that: see boxes_save(), boxes_load(). */
+void	keep_along(struct keep *, void (*save)(void *arg, struct buf *),
+	    bool (*load)(void *arg, struct slice saved, struct slice *rest),
+	    void *arg);
 
 #endif

@@ -36,6 +36,10 @@ struct keep {
 	size_t		 njournals;
 	struct buf	 entry;		/* scratch of keep_journal.c */
 	struct sessions	*sessions;
+	/* keep_along(); NULL: nothing does */
+	void		(*along_save)(void *arg, struct buf *);
+	bool		(*along_load)(void *arg, struct slice, struct slice *);
+	void		*along_arg;
 };
 
 /* To a worker that has asked; it may be gone by now.  False: it has no room for

@@ -33,8 +33,7 @@ api_key_find(const struct conf *conf, struct slice key)
 	return (found);
 }
 
-/* Absent, or application/json with any parameters. */
-static bool
+bool
 api_json(const struct http_request *rq)
 {
 	struct slice type;

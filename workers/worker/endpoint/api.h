@@ -17,6 +17,9 @@ void	api_presence_get(struct request *);
 void	api_history_serve(struct request *);
 void	api_rooms_get(struct request *);
 void	api_user_get(struct request *);
+/* The same of notifications: serve, and body. */
+void	api_inbox_serve(struct request *);
+void	api_inbox_body(struct request *, struct slice body);
 void	api_stats_get(struct request *);
 void	api_hooks_get(struct request *);
 

@@ -11,6 +11,7 @@
 #include "worker/endpoint/api.h"
 
 struct ask;
+struct http_request;
 
 /* A key that allows this; false: answered, with these words if it does not. */
 bool	api_admit(struct request *, uint32_t right, const char *words)
@@ -18,6 +19,9 @@ bool	api_admit(struct request *, uint32_t right, const char *words)
 /* NAME of /api/v1/hooks/NAME/..., decoded to `to`; empty: of /api/v1/hooks. */
 bool	api_hook_name(struct request *, uint8_t *to, struct slice *name)
 	    MUST_USE;
+/* What comes is JSON, as far as it says: no Content-Type, or application/json with
+ * any parameters. */
+bool	api_json(const struct http_request *) MUST_USE;
 /* An error of the API. */
 void	api_refuse(struct request *, int status, const char *code,
 	    const char *message);

@@ -147,6 +147,31 @@ route_bare(struct slice path)
 	return (path);
 }
 
+/* NS, NS/USER, NS/USER/WHAT; none of them is empty. */
+static enum route
+route_inbox(struct slice rest)
+{
+	static const enum route routes[] = { ROUTE_INBOX, ROUTE_INBOX_USER,
+		ROUTE_INBOX_ONE };
+	const uint8_t *slash;
+	unsigned n = 0;
+
+	while ((slash = rest.n == 0 ? NULL : memchr(rest.p, '/', rest.n)) !=
+	    NULL) {
+		if (slash == rest.p || ++n == nitems(routes))
+			return (ROUTE_NONE);
+		rest = slice_from(rest, (size_t)(slash - rest.p) + 1);
+	}
+	if (rest.n == 0)
+		return (ROUTE_NONE);
+	if (n == 2 && (slice_eq(rest, SLICE("read")) ||
+	    slice_eq(rest, SLICE("delete"))))
+		return (ROUTE_INBOX_ORDER);
+	if (n == 2 && slice_eq(rest, SLICE("preferences")))
+		return (ROUTE_INBOX_PREFS);
+	return (routes[n]);
+}
+
 /* The paths that are our own. */
 static void
 route_own(struct slice path, struct route_match *m)
@@ -162,6 +187,12 @@ route_own(struct slice path, struct route_match *m)
 	if (slice_starts(path, SLICE("/api/v1/history/"))) {
 		m->route = ROUTE_HISTORY;
 		m->ns_name = slice_from(path, sizeof "/api/v1/history");
+		return;
+	}
+	if (slice_starts(path, SLICE("/api/v1/inbox/"))) {
+		m->ns_name = route_bare(slice_from(path,
+		    sizeof "/api/v1/inbox"));
+		m->route = route_inbox(m->ns_name);
 		return;
 	}
 	if (slice_starts(path, SLICE("/api/v1/rooms/")) &&

@@ -27,6 +27,10 @@ enum route {
 	ROUTE_ANSWERS,
 	ROUTE_HOOKS,		/* /api/v1/hooks, and .../NAME/dead */
 	ROUTE_HOOKS_RETRY, ROUTE_HOOKS_FORGET,	/* .../NAME/dead/... */
+	ROUTE_INBOX, ROUTE_INBOX_USER,	/* /api/v1/inbox/NS, NS/USER */
+	ROUTE_INBOX_ORDER,	/* ... /read, /delete */
+	ROUTE_INBOX_PREFS,	/* ... /preferences */
+	ROUTE_INBOX_ONE,	/* ... /ID */
 	ROUTE__MAX
 };
 
@@ -57,7 +61,7 @@ struct route_match {
 	/* ENGINE: the route, or NULL for Socket.IO.  PLAIN: the route, or
 	 * NULL and the namespace's encoded name behind "/ws" ("", "/",
 	 * "/chat"); SSE, POLL: that behind "/sse", "/poll";
-	 * PRESENCE, HISTORY, ROOMS: what is behind its slash;
+	 * PRESENCE, HISTORY, ROOMS, INBOX...: what is behind its slash;
 	 * HOOKS...: NAME, or empty;
 	 * USER, DISCONNECT and ROOMS_ORDER: USER of /api/v1/users/USER/..., or
 	 * empty */
