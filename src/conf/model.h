@@ -394,6 +394,8 @@ struct conf {
 	unsigned	 limit_per_address;	/* connections; 0: any number */
 	unsigned	 limit_per_user;	/* the same */
 	uint64_t	 message_bytes;
+	uint64_t	 document_bytes;	/* of one message, by routes of Yjs */
+	unsigned	 limit_documents;	/* open in one worker */
 	uint64_t	 send_queue_bytes;
 	uint64_t	 bus_queue_bytes;
 	uint64_t	 handshake_timeout_ms;

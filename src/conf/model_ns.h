@@ -16,9 +16,11 @@ struct conf_schema;
 enum conf_auth { CONF_AUTH_REQUIRED, CONF_AUTH_OPTIONAL, CONF_AUTH_NONE };
 
 /* "dm:{a}:{b}": literal and parameter pieces in turn.  A parameter matches
- * one or more bytes, none of them ':', '/' nor the byte that follows it. */
+ * one or more bytes, none of them ':', '/' nor the byte that follows it; the last
+ * one of a pattern may be "{a*}", which takes all that is left. */
 struct conf_piece {
 	bool		 param;
+	bool		 rest;		/* {name*} */
 	char		*text;		/* literal text, or the name */
 	size_t		 len;
 };
@@ -51,6 +53,7 @@ struct conf_room {
 	unsigned	 self;		/* SELF: bit i = parameter i */
 	unsigned	 history;	/* events kept; 0: none */
 	uint64_t	 keep_ms;	/* so long; 0: for ever */
+	bool		 document;	/* nothing of it is dropped */
 	int		 line;
 };
 
@@ -159,6 +162,7 @@ struct conf_namespace {
 	bool		 gone;		/* it was there before: nobody finds
 					 * it, and nobody else gets its index */
 	bool		 keeps;		/* some room has a history */
+	bool		 documents;	/* some room is a document */
 	bool		 journals;	/* its sessions are recovered from the
 					 * store: all that they may get has a
 					 * place in a journal there */
@@ -241,7 +245,7 @@ conf_event_args(const struct conf_event *r)
 }
 
 enum conf_format { CONF_FORMAT_ENVELOPE, CONF_FORMAT_BARE,
-	CONF_FORMAT_ENGINE, CONF_FORMAT_RAW };
+	CONF_FORMAT_ENGINE, CONF_FORMAT_RAW, CONF_FORMAT_YJS };
 
 struct conf_route {
 	struct conf_pattern path;	/* "/ws/comments/{track_id}" */
@@ -251,6 +255,10 @@ struct conf_route {
 	size_t		 njoin;
 	char		**roles;	/* on top of the namespace's */
 	size_t		 nroles;
+	char		**writers;	/* YJS: roles that may edit; none: all */
+	size_t		 nwriters;
+	unsigned	 compact;	/* YJS: updates after which a snapshot takes
+					 * their place */
 	enum conf_format format;
 	bool		 sockjs;	/* ... is served, too */
 	int		 line;

@@ -48,14 +48,17 @@ pattern_add_piece(struct slice *in, struct conf_piece *piece)
 	struct slice text = { in->p, 0 };
 
 	piece->param = *in->p == '{';
+	piece->rest = false;
 	if (piece->param) {
 		end = memchr(in->p, '}', in->n);
 		if (end == NULL)
 			return ("\"{\" without \"}\"");
 		text = slice_of(in->p + 1, (size_t)(end - in->p) - 1);
+		*in = slice_from(*in, text.n + 2);
+		piece->rest = text.n > 0 && text.p[text.n - 1] == '*';
+		text.n -= piece->rest;
 		if (!pattern_is_param_name(text))
 			return ("a parameter's name has letters, digits and _");
-		*in = slice_from(*in, text.n + 2);
 	} else {
 		while (text.n < in->n && in->p[text.n] != '{')
 			if (in->p[text.n++] == '}')
@@ -67,8 +70,10 @@ pattern_add_piece(struct slice *in, struct conf_piece *piece)
 	return (NULL);
 }
 
-const char *
-conf_template_parse(const char *text, struct conf_piece **pieces, size_t *n)
+/* rest: the last parameter may take all that is left. */
+static const char *
+pattern_pieces(const char *text, struct conf_piece **pieces, size_t *n,
+    bool rest)
 {
 	struct slice in = slice_str(text);
 	const char *wrong = NULL;
@@ -79,8 +84,10 @@ conf_template_parse(const char *text, struct conf_piece **pieces, size_t *n)
 	while (in.n > 0 && wrong == NULL) {
 		*pieces = conf_grow(*pieces, *n, &cap, sizeof **pieces);
 		wrong = pattern_add_piece(&in, &(*pieces)[*n]);
-		if (wrong == NULL)
-			(*n)++;
+		if (wrong == NULL && (*pieces)[(*n)++].rest &&
+		    (!rest || in.n > 0))
+			wrong = "only the last parameter of a pattern takes "
+			    "the rest";
 	}
 	if (wrong == NULL)
 		return (NULL);
@@ -88,6 +95,12 @@ conf_template_parse(const char *text, struct conf_piece **pieces, size_t *n)
 	*pieces = NULL;
 	*n = 0;
 	return (wrong);
+}
+
+const char *
+conf_template_parse(const char *text, struct conf_piece **pieces, size_t *n)
+{
+	return (pattern_pieces(text, pieces, n, false));
 }
 
 static const char *
@@ -118,7 +131,7 @@ conf_pattern_parse(const char *text, struct conf_pattern *pattern)
 	const char *wrong;
 
 	memset(pattern, 0, sizeof *pattern);
-	wrong = conf_template_parse(text, &pattern->pieces, &pattern->npieces);
+	wrong = pattern_pieces(text, &pattern->pieces, &pattern->npieces, true);
 	if (wrong == NULL)
 		wrong = pattern_check_params(pattern);
 	if (wrong == NULL)
@@ -145,6 +158,7 @@ conf_pattern_same(const struct conf_pattern *a, const struct conf_pattern *b)
 		return (false);
 	for (i = 0; i < a->npieces; i++)
 		if (a->pieces[i].param != b->pieces[i].param ||
+		    a->pieces[i].rest != b->pieces[i].rest ||
 		    (!a->pieces[i].param &&
 		    !slice_eq(pattern_piece_text(&a->pieces[i]),
 		    pattern_piece_text(&b->pieces[i]))))
@@ -162,7 +176,7 @@ conf_pieces_print(const struct conf_piece *pieces, size_t n, struct buf *out)
 			buf_byte(out, '{');
 		buf_slice(out, pattern_piece_text(&pieces[i]));
 		if (pieces[i].param)
-			buf_byte(out, '}');
+			buf_str(out, pieces[i].rest ? "*}" : "}");
 	}
 }
 
@@ -196,7 +210,7 @@ conf_pattern_match(const struct conf_pattern *pattern, struct slice s,
 			s = slice_from(s, p[i].len);
 			continue;
 		}
-		values[nvalues] = pattern_take_param(s,
+		values[nvalues] = p[i].rest ? s : pattern_take_param(s,
 		    i + 1 < pattern->npieces ? &p[i + 1] : NULL);
 		if (values[nvalues].n == 0)
 			return (false);

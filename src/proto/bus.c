@@ -47,6 +47,12 @@ bus_keep(struct bus_envelope *e)
 }
 
 struct bus_publish *
+bus_trim(struct bus_envelope *e)
+{
+	return (bus_publication(e, BUS_TRIM));
+}
+
+struct bus_publish *
 bus_forward(struct bus_envelope *e)
 {
 	return (bus_publication(e, BUS_FORWARD));
@@ -373,6 +379,7 @@ bus_empty(struct bus_envelope *e, enum bus_kind kind)
 	case BUS_QUEUE:
 	case BUS_INBOX:
 	case BUS_REPLY:
+	case BUS_TRIM:
 		(void)bus_publication(e, kind);
 		break;
 	case BUS_STREAMED:

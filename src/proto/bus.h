@@ -123,7 +123,9 @@ enum bus_kind {
 	/* users' notifications; what stands in the bodies: proto/bus_box.h */
 	BUS_BOX,		/* to the relay: a question about one user's;
 				 * of the relay: BOX_STALE */
-	BUS_BOXED		/* of the relay: answer to BUS_BOX `ref` */
+	BUS_BOXED,		/* of the relay: answer to BUS_BOX `ref` */
+	BUS_TRIM		/* to the relay: of this room, if it is in that epoch,
+				 * all up to that place (kept) is kept no more */
 };
 
 enum {
@@ -423,7 +425,8 @@ struct bus_envelope {
 	union {			/* by kind; the others say nothing more */
 		struct bus_publish publish;	/* and BUS_KEEP, BUS_FORWARD,
 						 * BUS_QUEUE, BUS_INBOX,
-						 * BUS_JOURNAL, BUS_REPLY */
+						 * BUS_JOURNAL, BUS_REPLY,
+						 * BUS_TRIM */
 		struct bus_count count;
 		struct bus_disconnect disconnect;
 		struct bus_rooms rooms;
@@ -472,6 +475,7 @@ void	bus_recover_done(struct bus_envelope *, uint64_t nlate);
 void	bus_publish_body(struct bus_envelope *, struct slice body);
 struct bus_members *bus_members(struct bus_envelope *, enum bus_members_what);
 struct bus_publish *bus_keep(struct bus_envelope *);
+struct bus_publish *bus_trim(struct bus_envelope *);
 struct bus_publish *bus_forward(struct bus_envelope *);
 struct bus_publish *bus_queue(struct bus_envelope *);
 struct bus_publish *bus_inbox(struct bus_envelope *);

@@ -415,6 +415,7 @@ bus_take(struct bus_envelope *e, enum tag tag, struct slice s)
 	case BUS_INBOX:
 	case BUS_JOURNAL:
 	case BUS_REPLY:
+	case BUS_TRIM:
 		return (bus_take_publish(&e->publish, tag, s));
 	case BUS_COUNT:
 		return (bus_take_count(e, tag, s));
@@ -505,7 +506,8 @@ bus_is_whole(const struct bus_envelope *e)
 	    slotset_fits(e->recover_barrier.holder)) &&
 	    (e->kind != BUS_RECOVER_PASSED ||
 	    slotset_fits(e->recover_passed.asker)) &&
-	    (e->kind != BUS_KEEP || e->publish.to.nrooms == 1) &&
+	    ((e->kind != BUS_KEEP && e->kind != BUS_TRIM) ||
+	    e->publish.to.nrooms == 1) &&
 	    ((e->kind != BUS_QUEUE && e->kind != BUS_INBOX) ||
 	    e->publish.to.nusers == 1) &&
 	    (e->kind != BUS_REPLY || e->publish.to.nsids == 1) &&

@@ -206,6 +206,7 @@ bus_put(struct bus_writer *w, const struct bus_envelope *e)
 	case BUS_INBOX:
 	case BUS_JOURNAL:
 	case BUS_REPLY:
+	case BUS_TRIM:
 		bus_put_publish(w, &e->publish);
 		break;
 	case BUS_COUNT:

@@ -76,6 +76,7 @@ bus_same_what(const struct bus_envelope *a, const struct bus_envelope *b)
 	case BUS_INBOX:
 	case BUS_REPLY:
 	case BUS_JOURNAL:
+	case BUS_TRIM:
 		return (bus_same_publish(&a->publish, &b->publish));
 	case BUS_COUNT:
 		return (a->count.receivers == b->count.receivers &&

@@ -133,6 +133,11 @@ one_of_kind(enum bus_kind kind)
 		e.flags = 0;
 		e.publish.to.nrooms = 1;
 		break;
+	case BUS_TRIM:
+		e.kind = BUS_TRIM;
+		e.flags = 0;
+		e.publish.to.nrooms = 1;
+		break;
 	case BUS_JOURNAL:
 		e.kind = BUS_JOURNAL;
 		e.flags = 0;
@@ -241,7 +246,7 @@ what_is_encoded_is_decoded(void **state)
 
 	(void)state;
 	buf_init(&b);
-	for (kind = BUS_PUBLISH; kind <= BUS_BOXED; kind++) {
+	for (kind = BUS_PUBLISH; kind <= BUS_TRIM; kind++) {
 		e = one_of_kind((enum bus_kind)kind);
 		assert_int_equal(e.kind, kind);
 		assert_int_equal(e.flags, kind == BUS_PUBLISH ?
@@ -488,6 +493,7 @@ senders_are_slots(void **state)
 		{ BUS_STREAMED, 0, 0, true }, { BUS_STREAMED, 0, 1, false },
 		{ BUS_JOURNAL, 0, 0, false }, { BUS_JOURNAL, 0, 1, true },
 		{ BUS_SESSION, 0, 0, false }, { BUS_SESSION, 0, 1, true },
+		{ BUS_TRIM, 0, 0, false }, { BUS_TRIM, 0, 1, false },
 		{ BUS_SESSION_TAKE, 0, 0, false },
 		{ BUS_SESSION_TAKEN, 0, 0, true },
 		{ BUS_SESSION_TAKEN, 0, 1, false },

@@ -55,10 +55,22 @@ the_whole_name_must_match(void **state)
 }
 
 static void
+the_last_parameter_may_take_the_rest(void **state)
+{
+	(void)state;
+	assert_match("yjs:{doc*}", "yjs:a/b:c", "a/b:c");
+	assert_match("{a}:{b*}", "x:y:/z", "x|y:/z");
+	assert_match("yjs:{doc*}", "yjs:", "-");
+	assert_match("/yjs/{doc*}", "/yjs/a/", "a/");
+	assert_match("{a*}", ":", ":");
+}
+
+static void
 patterns_that_make_no_sense_are_refused(void **state)
 {
 	static const char *const rows[] = { "{", "}", "a}", "{a", "{}",
-		"{a}{b}", "{a}:{a}", "{1}", "{a b}", "{a}}", "{{a}}",
+		"{a}{b}", "{a}:{a}", "{1}", "{*}",
+		"{a*}x", "{a*}:{b}", "{a**}", "{a*b}", "{a b}", "{a}}", "{{a}}",
 		"{a}1{b}2{c}3{d}4{e}5{f}6{g}7{h}8{i}" };
 	struct conf_pattern p;
 
@@ -78,6 +90,9 @@ patterns_are_the_same_whatever_the_parameters_are_called(void **state)
 	assert_null(conf_pattern_parse("x:{b}", &b));
 	assert_null(conf_pattern_parse("y:{a}", &c));
 	assert_true(conf_pattern_same(&a, &b));
+	assert_false(conf_pattern_same(&a, &c));
+	conf_pattern_fini(&c);
+	assert_null(conf_pattern_parse("x:{a*}", &c));
 	assert_false(conf_pattern_same(&a, &c));
 	assert_int_equal(conf_pattern_param(&a, SLICE("a")), 0);
 	assert_int_equal(conf_pattern_param(&a, SLICE("b")), -1);
@@ -156,6 +171,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(parameters_take_what_is_between_the_literals),
 		cmocka_unit_test(the_whole_name_must_match),
+		cmocka_unit_test(the_last_parameter_may_take_the_rest),
 		cmocka_unit_test(patterns_that_make_no_sense_are_refused),
 		cmocka_unit_test(
 		    patterns_are_the_same_whatever_the_parameters_are_called),

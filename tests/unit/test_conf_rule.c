@@ -544,6 +544,45 @@ routes_lead_to_a_namespace_and_fill_in_a_room(void **state)
 }
 
 static void
+a_route_of_documents_needs_a_room_that_is_one(void **state)
+{
+	struct conf *conf = conf_text("namespace '/n' { auth = none"
+	    " room 'd:{x*}' { history = 100 document = true } }"
+	    "route '/d/{x*}' { namespace = '/n' join = 'd:{x}' format = yjs"
+	    " writers = {editor} compact = 50 }");
+	const struct conf_route *r = conf->routes;
+
+	(void)state;
+	assert_int_equal(r->format, CONF_FORMAT_YJS);
+	assert_int_equal(r->nwriters, 1);
+	assert_int_equal(r->compact, 50);
+	assert_true(r->path.pieces[1].rest && r->ns->rooms[0].document);
+	assert_true(r->ns->documents);
+	conf_free(&conf);
+	assert_conf_errors("namespace '/n' { auth = none\n"
+	    " room 'k:{x}' { history = 100 }\n"
+	    " room 'a:{x}' { history = 100 keep = 1h document = true }\n"
+	    " room 'b:{x}' { document = true }\n"
+	    " room 'd:{x}' { history = 100 document = true } }\n"
+	    "route '/1/{x}' { namespace = '/n' format = yjs }\n"
+	    "route '/2/{x}' { namespace = '/n' join = 'k:{x}' format = yjs }\n"
+	    "route '/3/{x}' { namespace = '/n' join = 'd:{x}' format = yjs"
+	    " compact = 51 }\n"
+	    "route '/4/*' { namespace = '/n' }\n",
+	    "t:3: room \"a:{x}\": a document needs a history, and keep = 0s: "
+	    "nothing of it is dropped, by age neither\n"
+	    "t:4: room \"b:{x}\": a document needs a history, and keep = 0s: "
+	    "nothing of it is dropped, by age neither\n"
+	    "t:6: route \"/1/{x}\": format = yjs needs join, and for that a "
+	    "room of the namespace with document = true\n"
+	    "t:7: route \"/2/{x}\": format = yjs needs join, and for that a "
+	    "room of the namespace with document = true\n"
+	    "t:8: route \"/3/{x}\": compact is more than half of the room's "
+	    "history\n"
+	    "t:9: route \"/4/*\": the path has blanks or one of ?#*\n");
+}
+
+static void
 rooms_of_every_session_are_named(void **state)
 {
 	struct conf *conf = conf_text("jwt { secret = '0123456789abcdef"
@@ -649,6 +688,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(join_rules_are_understood),
+		cmocka_unit_test(
+		    a_route_of_documents_needs_a_room_that_is_one),
 		cmocka_unit_test(rooms_of_every_session_are_named),
 		cmocka_unit_test(a_hook_is_asked_where_rules_say_so),
 		cmocka_unit_test(event_rules_are_understood),

@@ -891,6 +891,101 @@ a_finished_room_takes_no_more_until_it_is_gone(void **state)
 	assert_int_equal(kept_of(1), 1);
 }
 
+/* --- documents --------------------------------------------------------------*/
+
+static void
+trim(unsigned room, const char *epoch, uint64_t place)
+{
+	char name[16];
+	struct store_trim t = { .key = key_of(room, name), .bounds = bounds,
+		.epoch = slice_str(epoch), .place = place };
+
+	store->does->trim(store->engine, &t);
+}
+
+static void
+what_is_trimmed_is_kept_no_more(void **state)
+{
+	struct answer a = { 0 };
+	unsigned i;
+
+	(void)state;
+	bounds.bytes = 40 * ALL;
+	store->does->conf(store->engine, bounds.bytes);
+	for (i = 1; i <= 5000; i++)
+		a = append(1, i, 8);
+	trim(1, "another", 3);
+	trim(1, a.epoch, 5000);		/* never the newest */
+	trim(2, a.epoch, 3);
+	assert_counted(store_trims, 0);
+	trim(1, a.epoch, 4000);
+	assert_counted(store_trims, 1);
+	/* at once, though not all of it is dropped yet */
+	assert_true(store->does->busy(store->engine));
+	ask(1, BUS_HISTORY_FIRST, "", 0, 2, ALL * 10);
+	assert_int_equal(got.whats[0], 4001);
+	assert_int_equal(got.page.page.first, 4001);
+	ask(1, BUS_HISTORY_AFTER, a.epoch, 10, 2, ALL * 10);
+	assert_int_equal(got.page.page.result, BUS_STORE_GAP);
+	assert_int_equal(got.whats[0], 4001);
+	ask(1, BUS_HISTORY_AFTER, a.epoch, 4998, 9, ALL * 10);
+	assert_int_equal(got.page.page.result, BUS_STORE_OK);
+	assert_int_equal(got.n, 2);
+	turns();
+	assert_counted(store_trimmed, 4000);
+	assert_counted(store_displaced, 0);
+	assert_counted(store_events, 1000);
+	trim(1, a.epoch, 100);		/* it is no more */
+	assert_counted(store_trims, 1);
+	assert_int_equal(append(1, 1, 8).kept, 5001);
+}
+
+static void
+of_what_stays_nothing_goes_for_others(void **state)
+{
+	struct answer a;
+	unsigned i;
+	size_t n;
+
+	(void)state;
+	n = args_that_cost(1, 500);
+	bounds.stays = true;
+	bounds.events = 3;
+	for (i = 1; i <= 3; i++)
+		assert_int_equal(append(1, i, n).kept, i);
+	assert_int_equal(append(1, 4, n).result, BUS_STORE_TOO_LARGE);
+	assert_int_equal(kept_of(1), 3);
+	a = append(2, 1, n);
+	bounds.events = 100000;
+	bounds.bytes = 1000;
+	assert_int_equal(append(2, 2, n).result, BUS_STORE_OK);
+	assert_int_equal(append(2, 3, n).result, BUS_STORE_TOO_LARGE);
+	trim(2, a.epoch, 1);
+	assert_int_equal(append(2, 3, n).result, BUS_STORE_OK);
+	/* others come and go beside them */
+	bounds.stays = false;
+	bounds.bytes = ALL;
+	for (i = 0; i < 300; i++)
+		(void)append(3 + i % 5, i, n);
+	turns();
+	assert_int_equal(kept_of(1), 3);
+	assert_int_equal(kept_of(2), 2);
+	/* and when all that there is stays, that is the end */
+	bounds.stays = true;
+	for (i = 0; append(1, i, n).result == BUS_STORE_OK; i++)
+		assert_true(i < 1000);
+	turns();
+	assert_int_equal(kept_of(2), 2);
+	assert_int_equal(append(9, 1, n).result, BUS_STORE_TOO_LARGE);
+	assert_counted(store_displaced, 0);
+	/* the next store has them, too; with less room it is not busy for ever */
+	assert_true(replace(ALL));
+	assert_int_equal(kept_of(2), 2);
+	store->does->conf(store->engine, 1000);
+	turns();
+	assert_int_equal(kept_of(2), 2);
+}
+
 /* Whoever is faster than the clock. */
 static void
 who_comes_when_all_is_too_old_begins_anew(void **state)
@@ -1389,6 +1484,8 @@ main(void)
 		MEMORY_TEST(a_question_about_history_begins_no_room),
 		MEMORY_TEST(the_next_store_goes_on),
 		MEMORY_TEST(a_finished_room_takes_no_more_until_it_is_gone),
+		MEMORY_TEST(what_is_trimmed_is_kept_no_more),
+		MEMORY_TEST(of_what_stays_nothing_goes_for_others),
 		MEMORY_TEST(who_comes_when_all_is_too_old_begins_anew),
 		MEMORY_TEST(a_journal_has_no_end),
 		MEMORY_TEST(the_next_store_has_its_own_bounds),

@@ -24,7 +24,7 @@ static struct wheel wheel;
 static uint64_t now_ms;
 static struct remote *m;
 static struct store *store;
-static struct store_bounds bounds = { 1000, 1u << 20, 0 };
+static struct store_bounds bounds = { 1000, 1u << 20, 0, false };
 static bool up, hears, here, keeps;
 
 /* --- a Redis ---------------------------------------------------------------*/
@@ -1164,6 +1164,64 @@ who_waits_is_answered_before_a_room_goes(void **state)
 	assert_int_equal(counter_get(COUNTER_store_rooms), 0);
 }
 
+/* --- trimming ------------------------------------------------------------------*/
+
+static void
+trim(const char *epoch, uint64_t place)
+{
+	struct store_trim t = { .key = key, .bounds = bounds,
+		.epoch = slice_str(epoch), .place = place };
+
+	store->does->trim(store->engine, &t);
+}
+
+static void
+answer_left(int64_t left)
+{
+	struct reply o = { .type = REPLY_INTEGER, .integer = left };
+
+	answer(&o);
+}
+
+static void
+what_is_trimmed_is_at_hand_no_more(void **state)
+{
+	uint64_t failed = counter_get(COUNTER_store_trims_failed);
+
+	(void)state;
+	be_live("e", 9);
+	trim("e", 5);
+	assert_slice(arg_of(1, 0), "EVALSHA");
+	assert_slice(arg_of(1, 2), "2");
+	assert_slice(arg_of(1, 3), "p:history-state:n:room");
+	assert_slice(arg_of(1, 4), "p:history:n:room");
+	assert_slice(arg_of(1, 5), "e");
+	assert_slice(arg_of(1, 6), "5");
+	answer_error("NOSCRIPT no such script");
+	assert_slice(arg_of(2, 0), "EVAL");
+	answer_left(3);		/* some at a time */
+	assert_slice(arg_of(3, 0), "EVALSHA");
+	answer_left(0);
+	assert_int_equal(nasked, 4);
+	read_after("e", 2);
+	assert_said("page2 e:9+4 ");
+	read_after("e", 7);
+	assert_said("page1 e:9+2 ");
+	/* of another epoch nothing is known here; without Redis it is left */
+	trim("f", 8);
+	answer_left(0);
+	read_after("e", 5);
+	assert_said("page1 e:9+4 ");
+	trim("e", 7);
+	answer_error("ERR of no matter");
+	assert_int_equal(counter_get(COUNTER_store_trims_failed) - failed, 1);
+	up = false;
+	trim("e", 7);
+	assert_int_equal(counter_get(COUNTER_store_trims_failed) - failed, 2);
+	read_after("e", 5);
+	assert_said("page1 e:9+4 ");
+}
+
 int
 main(void)
 {
@@ -1182,6 +1240,7 @@ main(void)
 		REMOTE_TEST(a_script_that_is_not_there_goes_along),
 		REMOTE_TEST(a_lost_answer_is_asked_for_again),
 		REMOTE_TEST(an_error_refuses_and_who_waits_waits_on),
+		REMOTE_TEST(what_is_trimmed_is_at_hand_no_more),
 		REMOTE_TEST(what_waits_is_bounded),
 		REMOTE_TEST(nothing_waits_where_it_is_refused),
 		REMOTE_TEST(a_slow_answer_is_not_waited_for),

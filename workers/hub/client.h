@@ -1,9 +1,9 @@
 /*
  * A client: what is on the other end of a connection once HTTP is over, or of a
- * response that does not end.  Five kinds: an Engine.IO engine with Socket.IO sessions on it (engine.c,
+ * response that does not end.  Six kinds: an Engine.IO engine with Socket.IO sessions on it (engine.c,
  * socketio.c), one with a single session and nothing on it (engine.c,
  * messages.c), a plain WebSocket with one session (plain.c), the same behind SockJS
- * (sockjs.c), and an event stream with one that only hears (sse.c).  The
+ * (sockjs.c), a provider of Yjs with one document (yjs.c), and an event stream with one that only hears (sse.c).  The
  * host makes one after the handshake, feeds it messages, tells it the time
  * when it is due, and takes it away when the connection is gone.
  */
@@ -107,6 +107,16 @@ struct client *engine_open(struct hub *, struct admission *, bool b64,
 	    struct outq *out) MUST_USE;		/* b64: no binary */
 struct client *plain_open(struct hub *, struct admission *, struct outq *out)
 	    MUST_USE;
+
+/* --- documents of Yjs -------------------------------------------------------- */
+
+/* As plain_open(), for a route with format = yjs. */
+struct client *yjs_open(struct hub *, struct admission *, struct outq *out)
+	    MUST_USE;
+/* Its messages may be as large as documents are. */
+bool	client_has_documents(const struct client *);
+/* What is said to one that is not admitted, before the Close: a whole message. */
+void	yjs_denied(struct buf *, const struct refusal *);
 
 /* --- event streams --------------------------------------------------------- */
 

@@ -28,6 +28,7 @@
 #include "hub/dialect/engine.h"
 #include "hub/dialect/longpoll.h"
 #include "hub/dialect/sse.h"
+#include "hub/dialect/yjs.h"
 #include "hub/rule/door.h"
 #include "hub/service/notices.h"
 #include "hub/service/presence.h"
@@ -44,6 +45,13 @@
 #include "shm/interest.h"
 #include "shm/presence.h"
 
+static void
+hub_kept(struct hub *h, struct room *r, const struct bus_publish *b)
+{
+	longpoll_kept(h, r, b);
+	yjs_kept(h, r, b);
+}
+
 /* Each with who hears of it, in this order. */
 static const struct hub_events events = {
 	.room_entered = { presence_room_enter, recover_room_entered },
@@ -57,7 +65,7 @@ static const struct hub_events events = {
 	.session_freed = { recover_session_freed },
 	.session_silent = { presence_session_silent },
 	.user_came = { recover_user_came },
-	.kept = longpoll_kept,
+	.kept = hub_kept,
 	.stream_id = sse_stream_id,
 	.hearing = door_hearing,
 };
@@ -81,6 +89,7 @@ hub_parts(struct hub *h)
 	    (h->notices = notices_table_new(h)) != NULL &&
 	    (h->longpolls = longpoll_table_new(h)) != NULL &&
 	    (h->connectings = connectings_new()) != NULL &&
+	    (h->yjs = yjs_table_new()) != NULL &&
 	    (h->rolls = roll_table_new()) != NULL &&
 	    (h->censuses = census_table_new()) != NULL);
 }
@@ -125,6 +134,7 @@ hub_new(const struct hub_params *p)
 	slab_init(&h->clients[CLIENT_PLAIN], sizeof(struct client), 8);
 	slab_init(&h->clients[CLIENT_ENGINE], sizeof(struct engine), 8);
 	slab_init(&h->clients[CLIENT_SSE], sizeof(struct sse), 8);
+	slab_init(&h->clients[CLIENT_YJS], yjs_client_bytes(), 8);
 	slab_init(&h->sessions, sizeof(struct session), 8);
 	slab_init(&h->ships, sizeof(struct membership), 8);
 	buf_init(&h->meta);
@@ -155,6 +165,7 @@ hub_free(struct hub **hp)
 	connectings_free(h);
 	notices_table_free(h);
 	store_table_free(h);
+	yjs_table_free(h);
 	pending_table_free(h);
 	lost_table_free(h);
 	limits_free(h);
@@ -168,6 +179,7 @@ hub_free(struct hub **hp)
 	slab_fini(&h->clients[CLIENT_PLAIN]);
 	slab_fini(&h->clients[CLIENT_ENGINE]);
 	slab_fini(&h->clients[CLIENT_SSE]);
+	slab_fini(&h->clients[CLIENT_YJS]);
 	slab_fini(&h->sessions);
 	slab_fini(&h->ships);
 	buf_fini(&h->meta);
@@ -211,6 +223,7 @@ hub_tick(struct hub *h)
 	streams_tick(h);
 	notices_tick(h);
 	longpoll_tick(h);
+	yjs_tick(h);
 	gap_tick(h);
 	recover_tick(h);
 	ask_tick(h);
@@ -261,6 +274,7 @@ hub_publish(struct hub *h, const struct bus_envelope *e)
 {
 	bool kept = e->publish.kept != 0 || e->publish.event.n == 0, now;
 
+	yjs_bus(h, e);
 	if (e->flags & BUS_NUMBERED)
 		store_bus_mark(h, e);
 	now = !kept || store_bus_publish(h, e);
@@ -346,6 +360,7 @@ hub_bus_lost(struct hub *h)
 	CHECK_MAGIC(h, HUB_MAGIC);
 	pending_lost(h);
 	store_lost(h);
+	yjs_lost(h);
 	streams_lost(h);
 	ask_lost(h);
 	roll_lost(h);

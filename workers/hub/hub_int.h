@@ -57,11 +57,12 @@ struct hub {
 	struct longpoll_table *longpolls;	/* dialect/ */
 	struct connectings *connectings;	/* ... */
 	uint32_t	 nconnecting;	/* so many are in there */
+	struct yjs_table *yjs;
 	struct journal_mark *marks;	/* by namespace */
 	struct hub_ports ports;
 	struct out	 out;
 	struct work	 work;		/* of this turn */
-	struct slab	 clients[3];	/* enum client_slab */
+	struct slab	 clients[4];	/* enum client_slab */
 	struct slab	 sessions, ships;
 	struct mono	 now;		/* of this turn */
 	struct wall	 wall;

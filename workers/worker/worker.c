@@ -267,6 +267,10 @@ worker_open_hub(struct worker *w)
 	w->ws_limits[0].fragments = w->conf->fragments;
 	w->ws_limits[1] = w->ws_limits[0];
 	w->ws_limits[1].deflate = true;
+	w->ws_limits[2] = w->ws_limits[0];
+	w->ws_limits[2].message_bytes = (uint32_t)w->conf->document_bytes;
+	w->ws_limits[3] = w->ws_limits[2];
+	w->ws_limits[3].deflate = true;
 	w->bus = bus_port_new(w->loop, w->conf->bus_queue_bytes, &up);
 	if (w->bus == NULL)
 		fatal("relay_stream");

@@ -84,7 +84,8 @@ struct worker {
 	struct presence	*presence;
 	struct count	*count;
 	struct ws_pool	*ws_pool;
-	struct ws_limits ws_limits[2];	/* plain; permessage-deflate */
+	struct ws_limits ws_limits[4];	/* plain; permessage-deflate; the
+					 * same for documents */
 	struct mono	 now;		/* of this turn */
 	struct wall	 wall;
 	enum worker_mode mode;

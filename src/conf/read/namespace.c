@@ -21,6 +21,17 @@ namespace_room_same(const void *va, const void *vb)
 	return (conf_pattern_same(&a->pattern, &b->pattern));
 }
 
+static bool
+namespace_has_star(const struct conf_pattern *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->npieces; i++)
+		if (strchr(p->pieces[i].text, '*') != NULL)
+			return (true);
+	return (false);
+}
+
 static void
 namespace_room(struct conf_reading *parse, const struct conf_tree *in,
     const struct conf_tree *s, struct conf_namespace *ns)
@@ -31,7 +42,7 @@ namespace_room(struct conf_reading *parse, const struct conf_tree *in,
 	room->line = s->title.at.line;
 	if (wrong == NULL && s->title.text[0] == '\0')
 		wrong = "the name is empty";
-	if (wrong == NULL && strchr(s->title.text, '*') != NULL)
+	if (wrong == NULL && namespace_has_star(&room->pattern))
 		wrong = "there are no wild cards: use a {parameter}";
 	if (wrong != NULL)
 		conf_titled_bad(parse, s, wrong);
@@ -42,6 +53,9 @@ namespace_room(struct conf_reading *parse, const struct conf_tree *in,
 	if (room->join == CONF_JOIN_ASK && ns->hook == NULL)
 		conf_titled_bad(parse, s, "join = ask needs a hook in the "
 		    "namespace");
+	if (room->document && (room->keep_ms != 0 || room->history == 0))
+		conf_titled_bad(parse, s, "a document needs a history, and "
+		    "keep = 0s: nothing of it is dropped, by age neither");
 }
 
 /* Sort; names that are there twice are neighbours then. */
@@ -122,8 +136,10 @@ namespace_note_keeps(const struct conf *conf, struct conf_namespace *ns)
 {
 	size_t i;
 
-	for (i = 0; i < ns->nrooms; i++)
+	for (i = 0; i < ns->nrooms; i++) {
 		ns->keeps |= ns->rooms[i].history != 0;
+		ns->documents |= ns->rooms[i].document;
+	}
 	/* what other hosts publish has no place in a journal of this one */
 	ns->journals = ns->recovery == CONF_RECOVERY_STORE &&
 	    conf->recovery_window_ms != 0 && (!conf_redis_on(&conf->redis) ||

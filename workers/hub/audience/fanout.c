@@ -269,7 +269,7 @@ fanout_room(struct hub *h, struct room *r, const struct publication *p,
 	id = late_id_room(h, p, r);
 	for (rw = r->wires; rw != NULL; rw = rw->next) {
 		w = (enum wire)rw->wire;
-		if (rw->n == 0 || unlikely(p->named && !wire_has_names(w)))
+		if (rw->n == 0 || unlikely(wire_shuns(w, p)))
 			continue;
 		if (unlikely(w == WIRE_SSE && p->epoch.n != 0)) {
 			got += fanout_streams(h, rw, p, except);
@@ -319,6 +319,9 @@ fanout_session(struct hub *h, struct session *s, const struct publication *p)
 	struct wire_plan plan;
 	uint8_t *to;
 
+	if (unlikely(wire_form((enum wire)s->wire) == WIRE_YJS) &&
+	    wire_shuns((enum wire)s->wire, p))
+		return (true);
 	if (p->is_volatile && late_is(h, s->out, p))
 		return (fanout_session_late(h, s, p));
 	p = fanout_place(h, s->ns, p, &with);
@@ -378,7 +381,7 @@ fanout_walk_session(struct walk *k, struct session *s)
 		return;		/* only marking */
 	if (k->sent != NULL && s->client == NULL)
 		return;		/* parked: nobody there to answer */
-	if (k->p->named && !wire_has_names(s->wire))
+	if (wire_shuns((enum wire)s->wire, k->p))
 		return;
 	if (k->p->is_volatile && late_is(k->h, s->out, k->p)) {
 		if (!late_wait(k->h, s->out, k->id, k->id == 0 ||

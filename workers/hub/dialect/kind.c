@@ -21,6 +21,8 @@ kind_numbered(uint8_t number)
 		return (&sockjs_kind);
 	case CLIENT_IS_SOCKJS_POLLING:
 		return (&sockjs_polling_kind);
+	case CLIENT_IS_YJS:
+		return (&yjs_kind);
 	}
 	return (NULL);
 }

@@ -8,7 +8,7 @@
 #include "hub/session/client.h"
 
 extern const struct client_kind plain_kind, sse_kind, sockjs_kind,
-	    sockjs_polling_kind;
+	    sockjs_polling_kind, yjs_kind;
 
 /* NULL: there is none with this number. */
 const struct client_kind *kind_numbered(uint8_t);

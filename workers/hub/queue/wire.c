@@ -178,6 +178,7 @@ wire_event_size(enum wire w, const struct publication *p)
 	case WIRE_SOCKJS_BARE:
 	case WIRE_SOCKJS_POLL:
 	case WIRE_SOCKJS_POLL_BARE:
+	case WIRE_YJS:
 	case WIRE__MAX:
 		break;
 	}
@@ -217,6 +218,7 @@ wire_event_put(enum wire w, const struct publication *p, uint8_t *out)
 	case WIRE_SOCKJS_BARE:
 	case WIRE_SOCKJS_POLL:
 	case WIRE_SOCKJS_POLL_BARE:
+	case WIRE_YJS:
 	case WIRE__MAX:
 		break;
 	}
@@ -363,6 +365,10 @@ wire_plan(enum wire w, const struct publication *p)
 	unsigned i;
 
 	w = wire_form(w);
+	if (w == WIRE_YJS) {	/* others are not for it: wire_shuns() */
+		plan.total = wire_binary_size(w, p->attachments[0].n);
+		return (plan);
+	}
 	if (wire_is_opaque(w))
 		return (wire_message_plan(w, p));
 	if (wire_is_sockjs(w))
@@ -382,6 +388,10 @@ wire_put(enum wire w, const struct publication *p,
 	unsigned i;
 
 	w = wire_form(w);
+	if (w == WIRE_YJS) {
+		wire_binary_put(w, p->attachments[0], out);
+		return;
+	}
 	if (wire_is_opaque(w)) {
 		out = wire_message_whole(w, p, plan->text, out);
 		MUST(out == start + plan->total);
@@ -406,5 +416,6 @@ wire_frames(enum wire w, const struct publication *p)
 {
 	if (!wire_is_framed(w))
 		return (0);
-	return (wire_is_opaque(w) || wire_is_sockjs(w) ? 1 : 1 + p->nattach);
+	return (wire_is_opaque(w) || wire_is_sockjs(w) ||
+	    wire_form(w) == WIRE_YJS ? 1 : 1 + p->nattach);
 }

@@ -30,6 +30,8 @@ enum wire {
 	WIRE_SOCKJS_POLL, /* SockJS over HTTP: "...", with the comma behind it,
 			 * of an envelope; a[ ] is put around many of them */
 	WIRE_SOCKJS_POLL_BARE, /* ... of data alone */
+	WIRE_YJS,	/* y-websocket: the first attachment of those publications
+			 * that are messages of its own, and nothing else */
 	WIRE__MAX
 };
 
@@ -201,6 +203,18 @@ struct wire_plan wire_plan(enum wire, const struct publication *);
 /* Writes plan.total bytes. */
 void	wire_put(enum wire, const struct publication *,
 	    const struct wire_plan *, uint8_t *out);
+
+/* The event of a message of y-websocket. */
+#define WIRE_YJS_EVENT	"\"yjs\""
+
+/* Such a client gets nothing of this publication. */
+static inline bool
+wire_shuns(enum wire w, const struct publication *p)
+{
+	return ((p->named && !wire_has_names(w)) ||
+	    (unlikely(wire_form(w) == WIRE_YJS) && (p->nattach == 0 ||
+	    !slice_eq(p->event, SLICE(WIRE_YJS_EVENT)))));
+}
 
 /* So many frames. */
 unsigned wire_frames(enum wire, const struct publication *);

@@ -11,11 +11,11 @@
 #include "hub/session/session.h"
 
 enum client_slab { CLIENT_PLAIN, CLIENT_ENGINE,
-	CLIENT_SSE };	/* hub.clients */
+	CLIENT_SSE, CLIENT_YJS };	/* hub.clients */
 /* As one worker tells another: never used for something else. */
 enum client_number { CLIENT_IS_PLAIN = 1, CLIENT_IS_SOCKETIO,
 	CLIENT_IS_MESSAGES, CLIENT_IS_SSE, CLIENT_IS_SOCKJS,
-	CLIENT_IS_SOCKJS_POLLING };
+	CLIENT_IS_SOCKJS_POLLING, CLIENT_IS_YJS };
 
 struct book;
 struct buf;

@@ -49,6 +49,20 @@ keep_is_too_large(const struct hub *h, const struct conf_namespace *ns,
 	    (ns->journals && n > h->conf->recovery_journal_bytes));
 }
 
+/* What is no message of its protocol has nothing to do in a document. */
+static bool
+keep_is_strange(const struct keep *k)
+{
+	struct slice values[CONF_PARAMS_MAX];
+	const struct conf_room *r;
+
+	if (likely(!k->ns->documents) || k->to->nrooms != 1 ||
+	    slice_eq(k->p->event, SLICE(WIRE_YJS_EVENT)))
+		return (false);
+	r = conf_room_find(k->ns, k->to->rooms[0], values);
+	return (r != NULL && r->document);
+}
+
 static bool
 keep_post(struct hub *h, const struct keep *k, uint32_t ref, bool counted)
 {
@@ -58,6 +72,10 @@ keep_post(struct hub *h, const struct keep *k, uint32_t ref, bool counted)
 	struct bus_publish *b = k->ns->journals ? bus_journal(&e) :
 	    bus_keep(&e);
 
+	if (unlikely(keep_is_strange(k))) {
+		counter_add(COUNTER_keeps_refused, 1);
+		return (false);
+	}
 	publish_fill(&e, b, p);
 	post_audience(&b->to, k->to);
 	if (counted)

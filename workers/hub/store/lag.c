@@ -255,6 +255,9 @@ lag_tell_gap(struct hub *h, struct lag *l)
 {
 	struct session *s = l->ship->session;
 
+	/* of a document what is there tells of what is not any more */
+	if (wire_form((enum wire)s->wire) == WIRE_YJS)
+		return (true);
 	counter_add(COUNTER_cursor_gaps, 1);
 	if (!wire_has_names((enum wire)s->wire)) {
 		lag_close(l, REASON_slow_consumer);

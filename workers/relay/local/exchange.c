@@ -437,7 +437,7 @@ exchange_is_for_store(enum bus_kind kind)
 {
 	return (kind == BUS_KEEP || kind == BUS_HISTORY ||
 	    kind == BUS_JOURNAL || kind == BUS_SESSION ||
-	    kind == BUS_SESSION_TAKE);
+	    kind == BUS_SESSION_TAKE || kind == BUS_TRIM);
 }
 
 static void

@@ -47,7 +47,7 @@ struct exchange {
 	 * nobody. */
 	void		(*answer)(void *arg, struct slice frame);
 	void		*arg;
-	/* Each BUS_KEEP, HISTORY, JOURNAL, SESSION and SESSION_TAKE, and a look
+	/* Each BUS_KEEP, HISTORY, TRIM, JOURNAL, SESSION and SESSION_TAKE, and a look
 	 * at each DISCONNECT and ROOMS; NULL: nothing is kept. */
 	void		(*keep)(void *keep_arg, struct slice frame);
 	void		*keep_arg;

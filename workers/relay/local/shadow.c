@@ -64,6 +64,7 @@ shadow_follows(enum bus_kind kind)
 	case BUS_KEEP:
 	case BUS_KEPT:
 	case BUS_HISTORY:
+	case BUS_TRIM:
 	case BUS_PAGE:
 	case BUS_FORWARD:
 	case BUS_QUEUE:

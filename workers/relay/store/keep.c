@@ -249,6 +249,11 @@ keep_bounds(const struct keep *k, const struct conf_namespace *ns,
 	b->events = c->history;
 	b->bytes = k->conf->store_room_bytes;
 	b->keep_ms = c->keep_ms;
+	b->stays = c->document;
+	if (c->document) {	/* the worker refuses earlier: a snapshot has room */
+		b->events *= 2;
+		b->bytes *= 2;
+	}
 	return (true);
 }
 
@@ -294,6 +299,21 @@ keep_take(struct keep *k, struct bus_envelope *e)
 		keep_refuse(k, &a.asker, BUS_STORE_GAP);
 	else
 		keep_pass(k, &a.asker, e);
+}
+
+/* --- trimming -------------------------------------------------------------*/
+
+static void
+keep_trim(struct keep *k, const struct bus_envelope *e)
+{
+	const struct bus_publish *p = &e->publish;
+	const struct conf_namespace *ns = conf_namespace_find(k->conf, p->nsp);
+	struct store_trim t = { .key = { p->nsp, p->to.rooms[0] },
+		.epoch = p->epoch, .place = p->kept };
+
+	if (ns != NULL && t.key.room.n <= INTEREST_NAME_MAX &&
+	    keep_bounds(k, ns, t.key.room, &t.bounds))
+		k->store->does->trim(k->store->engine, &t);
 }
 
 /* --- reading --------------------------------------------------------------*/
@@ -424,6 +444,9 @@ keep_on_frame(void *arg, struct slice frame)
 		break;
 	case BUS_HISTORY:
 		keep_ask(k, &e, frame);
+		break;
+	case BUS_TRIM:
+		keep_trim(k, &e);
 		break;
 	case BUS_JOURNAL:
 		journal_take(k, &e);

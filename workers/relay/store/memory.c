@@ -102,6 +102,14 @@ memory_takes(struct memory_room **r, const struct store_append *a)
 	    (a->asker.flags & BUS_FINISH) != 0));
 }
 
+/* In one that stays nothing goes for the sake of what comes. */
+static bool
+memory_has_room(const struct memory_room *r, uint64_t cost)
+{
+	return (r->n - memory_trimmed(r) + 1 <= r->bounds.events &&
+	    r->bytes + cost <= r->bounds.bytes);
+}
+
 static enum bus_store
 memory_keep(struct memory *m, const struct store_append *a,
     struct store_kept *kept)
@@ -137,10 +145,16 @@ memory_keep(struct memory *m, const struct store_append *a,
 	if (m->frame.wpos > STORE_FRAME_MAX || cost > bounds.bytes)
 		return (BUS_STORE_TOO_LARGE);
 	cost += edit.more;
+	if (bounds.stays && !memory_has_room(r, cost))
+		return (BUS_STORE_TOO_LARGE);
 	finished = r->finished;
 	r->finished = false;	/* it goes on, for this one */
 	memory_trim(r, 1, cost, &budget);
 	memory_put_out(m, r, cost, &budget);
+	if (bounds.stays && m->bytes + cost > m->p.bytes) {
+		r->finished = finished;
+		return (BUS_STORE_TOO_LARGE);
+	}
 	if ((edit.place == 0 || memory_replace(r, edit.place, edit.frame)) &&
 	    memory_push(r, buf_unread(&m->frame), memory_now(m)))
 		return (BUS_STORE_OK);
@@ -355,7 +369,8 @@ memory_busy(const void *engine)
 	const struct memory *m = engine;
 
 	return (m->look != NULL || !TAILQ_EMPTY(&m->due) ||
-	    !TAILQ_EMPTY(&m->gone) || m->bytes > m->p.bytes);
+	    !TAILQ_EMPTY(&m->gone) || (m->bytes > m->p.bytes &&
+	    !(TAILQ_EMPTY(&m->empty) && TAILQ_EMPTY(&m->full))));
 }
 
 /* --- birth and death ------------------------------------------------------*/
@@ -390,7 +405,7 @@ memory_free(void *engine)
 
 static const struct store_engine memory_engine = {
 	memory_append, memory_read, memory_conf, memory_turn, memory_busy,
-	memory_save, memory_load, memory_free
+	memory_save, memory_load, memory_free, memory_trim_to
 };
 
 struct store *
@@ -414,6 +429,7 @@ memory_new(const struct memory_params *p)
 	hashtab_init(&m->table, memory_hash_of, NULL);
 	TAILQ_INIT(&m->empty);
 	TAILQ_INIT(&m->full);
+	TAILQ_INIT(&m->stay);
 	TAILQ_INIT(&m->all);
 	TAILQ_INIT(&m->due);
 	TAILQ_INIT(&m->gone);

@@ -21,8 +21,8 @@ struct memory_event {
 struct memory_room {
 	struct hashtab_link link;
 	uint64_t	 hash;
-	TAILQ_ENTRY(memory_room) used;	/* in memory.empty or memory.full; when
-					 * it is no more: in memory.gone */
+	TAILQ_ENTRY(memory_room) used;	/* in memory_line(); when it is no more:
+					 * in memory.gone */
 	TAILQ_ENTRY(memory_room) all;	/* in the order of their begin */
 	TAILQ_ENTRY(memory_room) due;	/* more is to be dropped */
 	struct timer	 age;		/* the oldest is too old; empty: the
@@ -38,6 +38,7 @@ struct memory_room {
 	uint8_t		 epoch_n;
 	uint16_t	 nsp_n, name_n;
 	uint64_t	 top;		/* place of the newest, ever */
+	uint64_t	 floor;		/* all up to there goes */
 	uint64_t	 bytes;		/* of its events, with their cost */
 	char		 epoch[STORE_EPOCH_MAX];
 	uint8_t		 text[];	/* nsp, name */
@@ -52,7 +53,7 @@ struct memory {
 	struct memory_params p;
 	struct hash_key	 key;
 	struct hashtab	 table;
-	struct memory_rooms empty, full; /* used least lately first */
+	struct memory_rooms empty, full, stay; /* used least lately first */
 	struct memory_rooms all, due, gone;
 	struct memory_room *look;	/* judge this next; NULL: all are */
 	uint64_t	 bytes;		/* of all rooms that are there */
@@ -81,6 +82,14 @@ static inline struct slice
 memory_epoch(const struct memory_room *r)
 {
 	return (slice_of(r->epoch, r->epoch_n));
+}
+
+/* Among which it stands: from the first two rooms go when there are too many. */
+static inline struct memory_rooms *
+memory_line(const struct memory_room *r)
+{
+	return (r->n == 0 ? &r->m->empty : r->bounds.stays ? &r->m->stay :
+	    &r->m->full);
 }
 
 /* i is below n; 0 is the oldest. */
@@ -128,6 +137,12 @@ void	memory_trim(struct memory_room *, uint64_t events, uint64_t bytes,
 	    unsigned *budget);
 /* So many of its events, the oldest, are beyond its bounds. */
 uint32_t memory_beyond(const struct memory_room *);
+
+/* --- memory_trim.c --------------------------------------------------------*/
+
+void	memory_trim_to(void *engine, const struct store_trim *);
+/* So many, the oldest, are trimmed and still there. */
+uint32_t memory_trimmed(const struct memory_room *);
 
 /* --- memory_save.c, memory_load.c -----------------------------------------*/
 

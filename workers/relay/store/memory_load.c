@@ -105,7 +105,7 @@ load_event(struct memory_room *r, struct state_in *in, bool *full)
 static void
 load_put_behind(struct memory_room *r)
 {
-	struct memory_rooms *rooms = r->n == 0 ? &r->m->empty : &r->m->full;
+	struct memory_rooms *rooms = memory_line(r);
 
 	TAILQ_REMOVE(rooms, r, used);
 	TAILQ_INSERT_HEAD(rooms, r, used);

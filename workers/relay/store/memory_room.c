@@ -105,9 +105,12 @@ memory_aged(const struct memory_room *r)
 uint32_t
 memory_beyond(const struct memory_room *r)
 {
-	uint32_t aged = memory_aged(r);
-	uint64_t many = r->n > r->bounds.events ? r->n - r->bounds.events : 0;
+	uint32_t aged = memory_aged(r), trimmed = memory_trimmed(r);
+	uint64_t many = r->n > r->bounds.events && !r->bounds.stays ?
+	    r->n - r->bounds.events : 0;
 
+	if (trimmed > aged)
+		aged = trimmed;
 	return (many > aged ? (uint32_t)many : aged);
 }
 
@@ -175,7 +178,7 @@ memory_push(struct memory_room *r, struct slice frame, uint64_t at_ms)
 	m->events++;
 	if (r->n == 1) {
 		TAILQ_REMOVE(&m->empty, r, used);
-		TAILQ_INSERT_TAIL(&m->full, r, used);
+		TAILQ_INSERT_TAIL(memory_line(r), r, used);
 		memory_wait(r);
 	} else
 		memory_touch(r);
@@ -213,17 +216,20 @@ memory_trim(struct memory_room *r, uint64_t events, uint64_t bytes,
     unsigned *budget)
 {
 	struct memory *m = r->m;
+	struct memory_rooms *line = memory_line(r);
 	uint32_t before = r->n;
-	bool aged, over, was_due = r->is_due;
+	bool aged, over, trimmed, was_due = r->is_due;
 
 	if (was_due)
 		TAILQ_REMOVE(&m->due, r, due);
 	r->is_due = false;
 	while (r->n > 0) {
-		over = r->n + events > r->bounds.events ||
-		    r->bytes + bytes > r->bounds.bytes;
+		trimmed = memory_trimmed(r) > 0;
+		over = !r->bounds.stays &&
+		    (r->n + events > r->bounds.events ||
+		    r->bytes + bytes > r->bounds.bytes);
 		aged = !over && memory_is_aged(r);
-		if (!over && !aged)
+		if (!trimmed && !over && !aged)
 			break;
 		if (*budget == 0) {
 			r->is_due = true;
@@ -231,15 +237,15 @@ memory_trim(struct memory_room *r, uint64_t events, uint64_t bytes,
 			break;
 		}
 		--*budget;
-		counter_add(aged ? COUNTER_store_expired :
-		    COUNTER_store_displaced, 1);
+		counter_add(trimmed ? COUNTER_store_trimmed : aged ?
+		    COUNTER_store_expired : COUNTER_store_displaced, 1);
 		m->bytes -= memory_drop(r);
 		m->events--;
 	}
 	if (r->n == before && !was_due)
 		return;
 	if (r->n == 0 && before != 0) {
-		TAILQ_REMOVE(&m->full, r, used);
+		TAILQ_REMOVE(line, r, used);
 		TAILQ_INSERT_TAIL(&m->empty, r, used);
 	}
 	if (r->n == 0 && r->finished) {
@@ -254,8 +260,13 @@ void
 memory_bound(struct memory_room *r, const struct store_bounds *bounds)
 {
 	uint64_t keep_ms = r->bounds.keep_ms;
+	struct memory_rooms *line = memory_line(r);
 
 	r->bounds = *bounds;
+	if (line != memory_line(r)) {
+		TAILQ_REMOVE(line, r, used);
+		TAILQ_INSERT_TAIL(memory_line(r), r, used);
+	}
 	if (keep_ms != bounds->keep_ms && r->n != 0)
 		memory_wait(r);
 }
@@ -335,16 +346,10 @@ memory_begin(struct memory *m, const struct store_key *k,
 void
 memory_touch(struct memory_room *r)
 {
-	struct memory *m = r->m;
-
-	if (r->n == 0) {
-		TAILQ_REMOVE(&m->empty, r, used);
-		TAILQ_INSERT_TAIL(&m->empty, r, used);
+	TAILQ_REMOVE(memory_line(r), r, used);
+	TAILQ_INSERT_TAIL(memory_line(r), r, used);
+	if (r->n == 0)
 		memory_wait(r);
-		return;
-	}
-	TAILQ_REMOVE(&m->full, r, used);
-	TAILQ_INSERT_TAIL(&m->full, r, used);
 }
 
 void
@@ -359,7 +364,7 @@ memory_end(struct memory_room *r)
 	timer_stop(m->p.wheel, &r->age);
 	hashtab_remove(&m->table, r->hash, &r->link);
 	TAILQ_REMOVE(&m->all, r, all);
-	TAILQ_REMOVE(r->n == 0 ? &m->empty : &m->full, r, used);
+	TAILQ_REMOVE(memory_line(r), r, used);
 	TAILQ_INSERT_TAIL(&m->gone, r, used);
 	m->bytes -= memory_cost(r);
 	m->gone_bytes += memory_cost(r);

@@ -99,7 +99,8 @@ static bool
 save_all(struct save *s, const struct memory *m)
 {
 	save_mark(s, SAVE_HEAD);
-	if (!save_rooms(s, &m->full) || !save_rooms(s, &m->empty))
+	if (!save_rooms(s, &m->stay) || !save_rooms(s, &m->full) ||
+	    !save_rooms(s, &m->empty))
 		return (false);
 	save_mark(s, SAVE_END);
 	return (save_write(s, 0));

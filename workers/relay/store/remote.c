@@ -180,7 +180,7 @@ remote_free(void *engine)
 
 static const struct store_engine remote_engine = {
 	remote_append, remote_read, remote_conf, remote_turn, remote_busy,
-	remote_save, remote_load, remote_free
+	remote_save, remote_load, remote_free, remote_trim
 };
 
 struct remote *

@@ -148,6 +148,8 @@ ask_on_reply(void *arg, const struct reply *o)
 		remote_ask_free(a);
 	else if (a->script == REMOTE_APPEND)
 		remote_out_answer(a, o);
+	else if (a->script == REMOTE_TRIM)
+		remote_trim_answer(a, o);
 	else
 		remote_read_answer(a, o);
 }
@@ -426,5 +428,26 @@ remote_ask_read(struct remote_ask *a, const struct store_read *q)
 	ask_put_number(&c, r->bounds.keep_ms);
 	ask_put_bool(&c, a->verify && r->known);
 	ask_put_bool(&c, r->checked != m->links);
+	return (ask_send(a, &c));
+}
+
+/* --- trim -----------------------------------------------------------------*/
+
+bool
+remote_ask_trim(struct remote_ask *a)
+{
+	static struct ask_command c;	/* large; one at a time */
+	struct remote_room *r = a->room;
+	struct remote *m = r->m;
+
+	if (!remote_up(m) || ask_channel(r).n == 0) {
+		remote_ask_free(a);
+		return (false);
+	}
+	ask_begin(a, &c, 2);
+	ask_put(&c, ask_key(r, &m->keys[0], "-state", slice_of(NULL, 0)));
+	ask_put(&c, ask_key(r, &m->keys[1], "", slice_of(NULL, 0)));
+	ask_put(&c, slice_of(a->epoch, a->epoch_n));
+	ask_put_number(&c, a->place);
 	return (ask_send(a, &c));
 }

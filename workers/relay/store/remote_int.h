@@ -212,6 +212,9 @@ struct remote_ask {
 	bool		 verify;	/* READ: for the room itself, */
 	bool		 prime;		/* the newest, for many that wait, */
 	uint64_t	 until;		/* or the first: how many were there */
+	uint64_t	 place;		/* TRIM: up to there, */
+	uint8_t		 epoch_n;	/* ... of this epoch */
+	char		 epoch[STORE_EPOCH_MAX];
 };
 
 struct remote {
@@ -311,6 +314,8 @@ remote_at(const struct remote_room *r, uint32_t i)
 void	remote_age(struct remote_room *);
 /* The oldest that is kept, as far as is known here; top + 1: none. */
 uint64_t remote_first(const struct remote_room *);
+/* All up to there is kept no more. */
+void	remote_trimmed(struct remote_room *, uint64_t place);
 /* It has ended, or will when what waits is kept, as far as is known here. */
 bool	remote_is_over(struct remote_room *);
 void	remote_show(const struct remote *);
@@ -325,6 +330,7 @@ bool	remote_hears(struct remote_room *);
 bool	remote_ask_append(struct remote_ask *) MUST_USE;
 bool	remote_ask_read(struct remote_ask *, const struct store_read *)
 	    MUST_USE;
+bool	remote_ask_trim(struct remote_ask *) MUST_USE;
 struct remote_ask *remote_ask_new(struct remote_room *, enum remote_script);
 void	remote_ask_free(struct remote_ask *);
 /* Nobody waits for these answers. */
@@ -356,6 +362,11 @@ bool	remote_entry_encode(struct remote *, const struct store_append *,
  * cannot be. */
 enum bus_store remote_entry_edit(struct remote *, const struct store_append *,
 	    struct remote_edit *) MUST_USE;
+
+/* --- remote_trim.c --------------------------------------------------------*/
+
+void	remote_trim(void *engine, const struct store_trim *);
+void	remote_trim_answer(struct remote_ask *, const struct reply *);
 
 /* --- remote_in.c ----------------------------------------------------------*/
 

@@ -173,6 +173,15 @@ remote_age(struct remote_room *r)
 	}
 }
 
+void
+remote_trimmed(struct remote_room *r, uint64_t place)
+{
+	if (r->first < place + 1)
+		r->first = place + 1;
+	while (r->n > 0 && r->top - r->n + 1 <= place)
+		room_drop_first(r);
+}
+
 uint64_t
 remote_first(const struct remote_room *r)
 {

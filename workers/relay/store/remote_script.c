@@ -283,11 +283,34 @@ SCRIPT_HEAD
 "if at <= n then ans[6] = 1 end\n"
 "return ans\n";
 
+/*
+ * KEYS state stream; ARGV 1 epoch, 2 place: all up to there goes, but not the
+ * newest, and not more than 1024 of them.  Answers how many are left to go.
+ */
+static const char script_trim[] =
+"local h = redis.call('HMGET', KEYS[1], 'e', 'n', 'f', 'b')\n"
+"local n, f, b = tonumber(h[2] or 0), tonumber(h[3] or 1), tonumber(h[4] or 0)\n"
+"local to = tonumber(ARGV[2])\n"
+"if h[1] ~= ARGV[1] or to >= n or to < f or redis.call('XLEN', KEYS[2]) ~= n - f + 1 then return 0 end\n"
+"for _ = 1, 32 do\n"
+"  local v = redis.call('XRANGE', KEYS[2], f .. '-0', to .. '-0', 'COUNT', 32)\n"
+"  for i = 1, #v do b, f = b - #v[i][2][4] - 64, f + 1 end\n"
+"  if #v < 32 then break end\n"
+"end\n"
+"redis.call('HSET', KEYS[1], 'f', f, 'b', b)\n"
+"redis.call('XTRIM', KEYS[2], 'MAXLEN', n - f + 1)\n"
+"return to - f + 1\n";
+
 struct slice
 remote_script_text(enum remote_script which)
 {
-	return (which == REMOTE_APPEND ? slice_str(script_append) :
-	    slice_str(script_read));
+	static const char *const texts[REMOTE_SCRIPTS] = {
+		[REMOTE_APPEND]	= script_append,
+		[REMOTE_READ]	= script_read,
+		[REMOTE_TRIM]	= script_trim,
+	};
+
+	return (slice_str(texts[which]));
 }
 
 void

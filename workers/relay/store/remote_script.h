@@ -9,7 +9,7 @@
 
 #include "base/slice.h"
 
-enum remote_script { REMOTE_APPEND, REMOTE_READ, REMOTE_SCRIPTS };
+enum remote_script { REMOTE_APPEND, REMOTE_READ, REMOTE_TRIM, REMOTE_SCRIPTS };
 
 #define REMOTE_SHA	40	/* of its text, in hex */
 

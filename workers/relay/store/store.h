@@ -30,6 +30,7 @@ struct store_bounds {
 	uint64_t	 events;	/* 1 or more */
 	uint64_t	 bytes;
 	uint64_t	 keep_ms;	/* 0: for ever */
+	bool		 stays;		/* it does not go for the sake of others */
 };
 
 /* Who has asked, given back with the answer. */
@@ -97,6 +98,15 @@ struct store_read {
 	void		*arg;
 };
 
+/* --- trimming -------------------------------------------------------------*/
+
+struct store_trim {
+	struct store_key key;
+	struct store_bounds bounds;
+	struct slice	 epoch;		/* in another one nothing is done */
+	uint64_t	 place;		/* all up to there goes, but not the newest */
+};
+
 /* --- engines --------------------------------------------------------------*/
 
 /* The bounds of a room now; false: nothing is kept of it any more. */
@@ -121,6 +131,8 @@ struct store_engine {
 	 * of it makes sense, and that is not there. */
 	bool		(*load)(void *engine, struct slice saved);
 	void		(*free)(void *engine);
+	/* By and by; nobody is told. */
+	void		(*trim)(void *engine, const struct store_trim *);
 };
 
 /* One of these, and what it was made for. */

@@ -129,6 +129,7 @@ struct conn {			/* zeroed by the slab; on a cache line */
 	bool		 stalled : 1;	/* not read: what is queued goes first */
 	bool		 refused : 1;	/* over the limit: told and closed */
 	bool		 frozen : 1;	/* may be another's: see conn_save.h */
+	bool		 documents : 1;	/* frames: as large as documents are */
 	/* what a delivery touches ends with this line */
 	struct outq	 outq;
 	struct loop_fd	 io;

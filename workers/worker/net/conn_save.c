@@ -331,9 +331,12 @@ conn_load_queue(struct conn *c, struct hub_move *mv, struct state_in *in)
 	if (!conn_save_has_client(c->state))
 		return (hub_move_queue_load(mv, in, &c->outq));
 	c->client = client_load(mv, in, &c->outq, &why);
-	if (c->client != NULL && why != REASON__MAX)
+	if (c->client == NULL)
+		return (false);
+	c->documents = client_has_documents(c->client);
+	if (why != REASON__MAX)
 		conn_close(c, why);	/* as soon as it is active */
-	return (c->client != NULL);
+	return (true);
 }
 
 static bool

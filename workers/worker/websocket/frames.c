@@ -31,8 +31,22 @@ frames_open(struct conn *c, struct client *client)
 		conn_close(c, REASON_memory);
 		return;
 	}
+	c->documents = client_has_documents(client);
 	conn_record_open(c, client);
 	conn_rearm(c);
+}
+
+void
+frames_refuse(struct conn *c, struct slice message, enum reason why)
+{
+	uint8_t head[WS_HEADER_MAX];
+
+	frames_begin(c, CONN_WS);
+	conn_say(c, slice_of(head, ws_encode_header(head, WS_OP_BINARY,
+	    message.n)));
+	conn_say(c, message);
+	counter_add(COUNTER_ws_frames_out, 1);
+	conn_close(c, why);
 }
 
 void
@@ -88,7 +102,8 @@ frames_event(struct conn *c, struct ws_event *ev, frames_message_cb *message)
 static inline const struct ws_limits *
 frames_limits(const struct conn *c)
 {
-	return (&c->w->ws_limits[c->deflate != DEFLATE_NONE]);
+	return (&c->w->ws_limits[2 * c->documents +
+	    (c->deflate != DEFLATE_NONE)]);
 }
 
 /* A message came compressed: it is counted, and is work. */

@@ -9,6 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/reason.h"
+#include "base/slice.h"
+
 struct client;
 struct conn;
 struct ws_event;
@@ -16,6 +19,8 @@ struct ws_event;
 /* The 101 is queued: from now on frames go to this client (NULL: no memory,
  * the connection is closed with REASON_memory). */
 void	frames_open(struct conn *, struct client *);
+/* The same, and it ends at once: with this binary message, and for that reason. */
+void	frames_refuse(struct conn *, struct slice message, enum reason);
 /* The same without a client so far, for ms. */
 void	frames_candidate(struct conn *, uint64_t ms);
 

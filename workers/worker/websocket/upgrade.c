@@ -8,6 +8,7 @@
 #include "proto/ws.h"
 #include "worker/http/admit.h"
 #include "worker/http/origin.h"
+#include "worker/http/refusal.h"
 #include "worker/http/reply.h"
 #include "worker/http/request.h"
 #include "worker/net/conn.h"
@@ -92,6 +93,29 @@ upgrade_offer(struct request *rq, struct ws_offer *offer)
 	return (false);
 }
 
+/* A provider of Yjs comes again for ever where HTTP refuses it: it is told in its
+ * own words, and by a code that ends that. */
+static bool
+upgrade_denies(struct request *rq, struct ws_offer *offer,
+    const struct refusal *r, const struct client_request *cr,
+    const struct admission *adm)
+{
+	struct buf *b = &rq->w->body;
+
+	if (cr->route == NULL || cr->route->format != CONF_FORMAT_YJS ||
+	    (r->status != 401 && r->status != 403))
+		return (false);
+	refusal_told(rq, admission_user(adm), r->code);
+	counter_add(COUNTER_refused_handshake, 1);
+	(void)upgrade_accept(rq, offer, true, cr->ns);
+	buf_reset(b);
+	yjs_denied(b, r);
+	frames_refuse(rq->c, buf_unread(b), b->oom ? REASON_memory :
+	    r->status == 401 ? REASON_document_unauthorized :
+	    REASON_document_forbidden);
+	return (true);
+}
+
 void
 upgrade_client(struct request *rq, struct client *(*open)(struct hub *,
     struct admission *, struct outq *))
@@ -113,7 +137,8 @@ upgrade_client(struct request *rq, struct client *(*open)(struct hub *,
 		return;
 	cr.since = admit_since(rq);
 	if (!plain_admit(rq->w->hub, &cr, &adm, &refusal)) {
-		admit_refused(rq, &refusal, admission_user(&adm));
+		if (!upgrade_denies(rq, &offer, &refusal, &cr, &adm))
+			admit_refused(rq, &refusal, admission_user(&adm));
 		admission_fini(&adm);
 		return;
 	}
@@ -126,5 +151,8 @@ upgrade_client(struct request *rq, struct client *(*open)(struct hub *,
 void
 upgrade_plain(struct request *rq)
 {
-	upgrade_client(rq, plain_open);
+	const struct conf_route *r = rq->match.conf;
+
+	upgrade_client(rq, r != NULL && r->format == CONF_FORMAT_YJS ?
+	    yjs_open : plain_open);
 }

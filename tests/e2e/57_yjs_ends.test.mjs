@@ -1,0 +1,144 @@
+/*
+ * Documents of Yjs while processes end: workers and relays that are killed,
+ * reload, upgrade, storms; and two hosts with a Redis.
+ */
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { afterEach, test } from 'node:test';
+
+import { Daemon, slow, sleep, until } from './lib/daemon.mjs';
+import { stopTime } from './lib/conf.mjs';
+import { hosts, unhost } from './lib/hosts.mjs';
+import { Editor, closeAll, editor, equal } from './lib/yjs.mjs';
+
+const conf = (more = '') => `${stopTime}${more}
+drain_time = ${Math.min(slow, 4)}s
+store { bytes = 64MB room_bytes = 8MB }
+namespace "/docs" { auth = none
+    room "yjs:{doc*}" { history = 100000 document = true } }
+route "/yjs/{doc*}" { namespace = "/docs" join = "yjs:{doc}" format = yjs
+    compact = 100 }
+`;
+afterEach(closeAll);
+
+/* Types on while f goes; the text of all at its end, with nothing missing. */
+async function typing(list, f) {
+	let on = true, n = 0;
+	const types = (async () => {
+		while (on) {
+			for (const [i, e] of list.entries())
+				e.add(String.fromCharCode(97 + i),
+				    Math.floor(e.s.length / 2));
+			n++;
+			await sleep(5);
+		}
+	})();
+	await f();
+	on = false;
+	await types;
+	const text = await equal(list, 30000);
+	for (let i = 0; i < list.length; i++)
+		assert.equal(text.split(String.fromCharCode(97 + i)).length - 1,
+		    n);
+	return text;
+}
+const three = (d, name = 'd') => Promise.all([1, 2, 3].map(
+    () => editor(d, name)));
+
+test('workers and relay are killed while three type', async () => {
+	const d = await Daemon.start({ workers: 2, conf: conf() });
+	d.mayDie = true;
+	const all = await three(d);
+	await typing(all, async () => {
+		for (const slot of [1, 2]) {
+			await sleep(100);
+			const w = d.worker(slot);
+			process.kill(w.pid, 'SIGKILL');
+			await d.next(w.pid, slot, 20000);
+		}
+		await until(() => all.every((e) => e.provider.synced), 'all');
+		const r = d.relay();
+		process.kill(r.pid, 'SIGKILL');
+		await d.next(r.pid, undefined, 20000);
+		await sleep(200);
+	});
+	/* what the relay's memory had is offered anew */
+	const late = await editor(d, 'd');
+	await equal([...all, late], 20000);
+	assert.ok(await d.metric('yjs_anew') > 0);
+	await d.stop();
+});
+
+test('the relay is killed while nobody types', async () => {
+	const d = await Daemon.start({ workers: 2, conf: conf() });
+	d.mayDie = true;
+	const a = await editor(d, 'd');
+	a.add('kept by its editor');
+	await equal([a, await editor(d, 'd')]);
+	const r = d.relay();
+	process.kill(r.pid, 'SIGKILL');
+	await d.next(r.pid, undefined, 20000);
+	const late = new Editor(d, 'd');
+	await until(() => late.s === 'kept by its editor', 'the text', 20000);
+	await d.stop();
+});
+
+test('reload and upgrade while three type: nobody is closed', async () => {
+	const d = await Daemon.start({ workers: 2, conf: conf() });
+	const all = await three(d);
+	all.forEach((e, i) => e.user(`u${i}`));
+	await typing(all, async () => {
+		await sleep(100);
+		d.child.kill('SIGHUP');
+		await d.logged('reloaded|reload_done|config_loaded', 1, 20000);
+		await sleep(500);
+	});
+	await until(() => all.every((e) => e.users.length === 3), 'awareness');
+	assert.deepEqual(all.map((e) => e.nsockets), [1, 1, 1]);
+	const late = await editor(d, 'd');
+	await equal([...all, late]);
+	await d.stop();
+});
+
+test('a storm of reconnects', async () => {
+	const d = await Daemon.start({ workers: 2, conf: conf() });
+	const all = await Promise.all([...Array(12).keys()].map(
+	    () => editor(d, 'd')));
+	for (let round = 0; round < 4; round++) {
+		for (const [i, e] of all.entries()) {
+			e.add(String.fromCharCode(97 + i));
+			e.cut();
+			e.add(String.fromCharCode(65 + i));
+		}
+		await until(() => all.every((e) => e.provider.synced), 'all',
+		    20000);
+	}
+	const text = await equal(all, 20000);
+	assert.equal(text.length, 12 * 4 * 2);
+	await d.stop();
+});
+
+test('two hosts with a Redis', async () => {
+	const { redis, list: [a, b], cli } = await hosts(
+	    (url) => conf(`\nredis { url = "${url}" }`), [2, 1]);
+	const all = [...await three(a), ...await three(b)];
+	all.forEach((e, i) => e.user(`u${i}`));
+	await until(() => all.every((e) => e.users.length === 6), 'awareness');
+	const text = await typing(all, async () => {
+		await until(async () => await a.metric('yjs_compactions') +
+		    await b.metric('yjs_compactions') > 0, 'a snapshot', 20000);
+		await sleep(100);
+	});
+	const late = await Promise.all([editor(a, 'd'), editor(b, 'd')]);
+	assert.equal(await equal([...all, ...late]), text);
+	await until(async () => await a.metric('store_trims') +
+	    await b.metric('store_trims') > 0, 'a trim', 40000);
+	/* what is in Redis is what they have, for a host that knows nothing */
+	closeAll();
+	await sleep(50);
+	const kept = await cli.do('XLEN', 'roost:history:docs:yjs:d');
+	const e = await editor(b, 'd');
+	assert.equal(e.s, text);
+	assert.ok(kept < text.length, `${kept} entries of ${text.length}`);
+	await unhost({ redis, list: [a, b], cli });
+});
