@@ -9,6 +9,7 @@ import { afterEach, test } from 'node:test';
 import { Daemon, slow, sleep, until } from './lib/daemon.mjs';
 import { stopTime } from './lib/conf.mjs';
 import { hosts, unhost } from './lib/hosts.mjs';
+import { putRebuilt, upgrade, Upgradable } from './lib/upgrade.mjs';
 import { Editor, closeAll, editor, equal } from './lib/yjs.mjs';
 
 const conf = (more = '') => `${stopTime}${more}
@@ -84,14 +85,19 @@ test('the relay is killed while nobody types', async () => {
 });
 
 test('reload and upgrade while three type: nobody is closed', async () => {
-	const d = await Daemon.start({ workers: 2, conf: conf() });
+	const d = await Upgradable.start({ workers: 2, conf: conf() });
 	const all = await three(d);
 	all.forEach((e, i) => e.user(`u${i}`));
 	await typing(all, async () => {
+		const before = d.children().map((c) => c.pid);
 		await sleep(100);
-		d.child.kill('SIGHUP');
-		await d.logged('reloaded|reload_done|config_loaded', 1, 20000);
-		await sleep(500);
+		fs.appendFileSync(d.file, '\n# another\n');
+		process.kill(d.pid, 'SIGHUP');
+		await d.logged(' turned ', 1, 20000);
+		putRebuilt(d);
+		await upgrade(d);
+		assert.ok(d.children().every((c) => !before.includes(c.pid)));
+		await sleep(100);
 	});
 	await until(() => all.every((e) => e.users.length === 3), 'awareness');
 	assert.deepEqual(all.map((e) => e.nsockets), [1, 1, 1]);

@@ -47,7 +47,7 @@ yjs_save(const struct client *c, struct book *k, struct buf *b)
 	state_put_slice(b, buf_unread(&d->low));
 	state_put_bool(b, y->stepped);
 	state_put_bool(b, y->was_asked);
-	state_put_u8(b, (uint8_t)y->asked);
+	state_put_u32(b, y->asked);
 	state_put_slice(b, slice_of(y->epoch, y->epoch_n));
 	state_put_slice(b, slice_of(y->vector, y->vector_n));
 	state_put_slice(b, buf_unread(&states));
