@@ -51,8 +51,12 @@ const moved = async (name, f, by = 1) => {
 
 test('what one types the other has', async () => {
 	const name = fresh();
-	const a = await editor(d, name), b = await editor(d, name);
-	a.add('hello');
+	let a, b;
+	await moved('yjs_opened', async () => {
+		a = await editor(d, name);
+		b = await editor(d, name);
+	}, 2);
+	await moved('yjs_update_bytes', async () => a.add('hello'), 5);
 	await equal([a, b]);
 	assert.equal(b.s, 'hello');
 	b.add(' world');
@@ -131,8 +135,10 @@ test('who comes back is asked for what is missing, not for all', async () => {
 test('awareness: who is there, and who is not any more', async () => {
 	const name = fresh();
 	const a = await editor(d, name), b = await editor(d, name);
-	a.user('ann');
-	b.user('bob');
+	await moved('yjs_awareness', async () => {
+		a.user('ann');
+		b.user('bob');
+	}, 2);
 	await until(() => a.users.length === 2 && b.users.length === 2, 'both');
 	/* a newcomer is told, whichever worker has it */
 	for (let i = 0; i < 4; i++) {
@@ -239,6 +245,8 @@ test('who is not admitted is told, and does not come back', async () => {
 			assert.equal(e.nsockets, 1);
 		}
 	}, 3);
+	await d.counts('connections_closed', 2, 'reason="document_unauthorized"');
+	await d.counts('connections_closed', 1, 'reason="document_forbidden"');
 	const e = await editor(d, fresh(), { path: '/closed',
 		params: token(['member']) });
 	e.add('in');
@@ -328,6 +336,7 @@ test('a document that is full refuses, and loses nothing', async () => {
 		const c = await closed;
 		assert.equal(c.code, 1013);
 	});
+	await d.counts('clients_closed', 1, 'reason="document_full"');
 	/* who can give one makes room, and what it has is in it */
 	const e = await editor(d, name, { path: '/small' });
 	e.add('there is room');

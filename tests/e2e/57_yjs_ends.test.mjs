@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { afterEach, test } from 'node:test';
 
-import { Daemon, slow, sleep, until } from './lib/daemon.mjs';
+import { Daemon, halt, slow, sleep, until } from './lib/daemon.mjs';
 import { stopTime } from './lib/conf.mjs';
 import { hosts, unhost } from './lib/hosts.mjs';
 import { putRebuilt, upgrade, Upgradable } from './lib/upgrade.mjs';
@@ -67,6 +67,7 @@ test('workers and relay are killed while three type', async () => {
 	const late = await editor(d, 'd');
 	await equal([...all, late], 20000);
 	assert.ok(await d.metric('yjs_anew') > 0);
+	assert.ok(await d.metric('clients_closed', 'reason="document_anew"') > 0);
 	await d.stop();
 });
 
@@ -81,6 +82,26 @@ test('the relay is killed while nobody types', async () => {
 	await d.next(r.pid, undefined, 20000);
 	const late = new Editor(d, 'd');
 	await until(() => late.s === 'kept by its editor', 'the text', 20000);
+	await d.stop();
+});
+
+test('a relay that stands still: who comes, and who types, comes again', async () => {
+	const d = await Daemon.start({ workers: 1, conf: conf() });
+	const a = await editor(d, 'd');
+	const pid = d.relay().pid;
+	await halt(pid);
+	const b = new Editor(d, 'd', { path: '/yjs' });
+	a.add('typed meanwhile');
+	await until(() => a.closes.length > 0 && b.closes.length > 0,
+	    'both to be closed', 20000);
+	process.kill(pid, 'SIGCONT');
+	assert.deepEqual([a.closes[0], b.closes[0]], [1013, 1013]);
+	assert.ok(await d.metric('yjs_unheard') > 0);
+	assert.ok(await d.metric('yjs_refused_store') > 0);
+	assert.ok(await d.metric('clients_closed',
+	    'reason="document_unavailable"') >= 2);
+	await equal([a, b], 20000);
+	assert.equal(b.s, 'typed meanwhile');
 	await d.stop();
 });
 

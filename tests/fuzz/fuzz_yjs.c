@@ -2,7 +2,7 @@
  * Any bytes as a message of y-websocket: what is accepted is written as it was,
  * vectors merge to vectors that know as much, and lists end.
  */
-#include "proto/yjs.h"
+#include "proto/yjs/yjs.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

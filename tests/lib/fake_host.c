@@ -301,7 +301,8 @@ fake_plain(struct fake_host *f, const char *path, const char *token,
 		return (NULL);
 	}
 	c = fake_conn_new(f);
-	c->client = plain_open(f->hub, &a, &c->out);
+	c->client = (q.route != NULL && q.route->format == CONF_FORMAT_YJS ?
+	    yjs_open : plain_open)(f->hub, &a, &c->out);
 	admission_fini(&a);
 	assert_non_null(c->client);
 	return (c);

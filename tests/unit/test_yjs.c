@@ -1,5 +1,5 @@
 /* Messages of y-websocket. */
-#include "proto/yjs.h"
+#include "proto/yjs/yjs.h"
 
 #include "tests/lib/check.h"
 

@@ -1,6 +1,6 @@
 /*
- * The kinds of clients, for who has one of them by its number: a worker that
- * takes clients from another.
+ * The kinds of clients that have no header of their own, for who has one of them
+ * by its number (hub/move/kind.h).
  */
 #ifndef HUB_DIALECT_KIND_H
 #define HUB_DIALECT_KIND_H
@@ -8,9 +8,6 @@
 #include "hub/session/client.h"
 
 extern const struct client_kind plain_kind, sse_kind, sockjs_kind,
-	    sockjs_polling_kind, yjs_kind;
-
-/* NULL: there is none with this number. */
-const struct client_kind *kind_numbered(uint8_t);
+	    sockjs_polling_kind;
 
 #endif

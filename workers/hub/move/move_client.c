@@ -10,7 +10,7 @@
 #include "hub/backend/census.h"
 #include "hub/backend/roll.h"
 #include "hub/dialect/socketio_connecting.h"
-#include "hub/dialect/kind.h"
+#include "hub/move/kind.h"
 #include "hub/publish/pending.h"
 #include "hub/queue/send.h"
 #include "hub/queue/sentlog.h"

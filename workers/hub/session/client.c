@@ -268,6 +268,13 @@ client_is_engine(const struct client *c)
 	    wire_is_engineio((enum wire)c->wire));
 }
 
+bool
+client_has_documents(const struct client *c)
+{
+	CHECK_MAGIC(c, CLIENT_MAGIC);
+	return (c->kind->documents);
+}
+
 struct outq *
 client_out(const struct client *c)
 {

@@ -26,6 +26,7 @@ struct state_in;
 struct client_kind {
 	enum client_slab slab;	/* of the struct that begins with client */
 	uint8_t	number;		/* enum client_number */
+	bool	documents;	/* it sends messages as large as these */
 	void	(*text)(struct client *, uint8_t *, size_t);
 	void	(*binary)(struct client *, uint8_t *, size_t);
 	void	(*pong)(struct client *);

@@ -1,7 +1,7 @@
 /*
  * Documents that are open here; see yjs_int.h.
  */
-#include "hub/dialect/yjs_int.h"
+#include "hub/yjs/yjs_int.h"
 
 #include <stdlib.h>
 

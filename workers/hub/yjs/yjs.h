@@ -2,7 +2,7 @@
  * Documents of Yjs, edited by y-websocket providers as they are (format = yjs).
  * The log of a document is a room that keeps a history, and what is in it is
  * opaque here: an update is a kept publication with one attachment, the message
- * that clients are sent, and perhaps another, a note (proto/yjs.h).
+ * that clients are sent, and perhaps another, a note (proto/yjs/yjs.h).
  *
  *	client ─step 1─► hold the room ─► pages of the log ─► client, as updates
  *	                                     │ all of it
@@ -12,8 +12,8 @@
  *
  * This header is the roof's; what the host calls is in hub/client.h.
  */
-#ifndef HUB_DIALECT_YJS_H
-#define HUB_DIALECT_YJS_H
+#ifndef HUB_YJS_YJS_H
+#define HUB_YJS_YJS_H
 
 #include "hub/session/client.h"
 
@@ -21,6 +21,8 @@ struct bus_envelope;
 struct bus_publish;
 struct hub;
 struct room;
+
+extern const struct client_kind yjs_kind;
 
 struct yjs_table;
 struct yjs_table *yjs_table_new(void) MUST_USE;		/* NULL: no memory */

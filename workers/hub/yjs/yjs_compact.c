@@ -11,7 +11,7 @@
  * that dies between the two steps leaves a log that is longer, no other one.
  * Nor does it matter when two hosts do it at once; a claim makes that rare.
  */
-#include "hub/dialect/yjs_int.h"
+#include "hub/yjs/yjs_int.h"
 
 #include "hub/audience/room.h"
 #include "hub/publish/post.h"

@@ -3,7 +3,7 @@
  * yjs_int.h.  Each state has a clock, and the later one counts; who has not
  * renewed his for some time is gone, wherever he was.
  */
-#include "hub/dialect/yjs_int.h"
+#include "hub/yjs/yjs_int.h"
 
 #include <stdlib.h>
 

@@ -2,12 +2,10 @@
  * A y-websocket provider: one connection, one session, one document; see yjs.h.
  * Called by the host through client.h.
  */
-#include "hub/dialect/yjs_int.h"
+#include "hub/yjs/yjs_int.h"
 
 #include <stdlib.h>
 
-#include "hub/dialect/inbound.h"
-#include "hub/dialect/kind.h"
 #include "hub/dialect/single.h"
 #include "hub/publish/publish.h"
 #include "hub/queue/send.h"
@@ -287,18 +285,12 @@ yjs_client_bytes(void)
 }
 
 const struct client_kind yjs_kind = {
-	.slab = CLIENT_YJS, .number = CLIENT_IS_YJS, .due = client_beat_due,
+	.slab = CLIENT_YJS, .number = CLIENT_IS_YJS, .documents = true, .due = client_beat_due,
 	.text = yjs_text, .binary = yjs_binary, .pong = yjs_pong,
 	.tick = yjs_heartbeat, .parting = yjs_parting, .gone = yjs_gone,
 	.expire = single_expire, .kick = single_kick,
 	.save = yjs_save, .load = yjs_load,
 };
-
-bool
-client_has_documents(const struct client *c)
-{
-	return (c->kind == &yjs_kind);
-}
 
 void
 yjs_denied(struct buf *b, const struct refusal *r)

@@ -1,7 +1,7 @@
 /*
  * Messages of y-websocket; see yjs.h.  Called by who speaks to its providers.
  */
-#include "proto/yjs.h"
+#include "proto/yjs/yjs.h"
 
 #include <stdlib.h>
 
@@ -150,14 +150,14 @@ struct pair {
 };
 
 static bool
-vector_pair(struct slice *in, struct pair *p)
+yjs_vector_pair(struct slice *in, struct pair *p)
 {
 	return (yjs_number(in, &p->client) && yjs_number(in, &p->clock));
 }
 
 /* Every pair has two bytes, so a count that is larger is none. */
 static bool
-vector_count(struct slice *in, uint64_t *count)
+yjs_vector_count(struct slice *in, uint64_t *count)
 {
 	return (yjs_number(in, count) && *count <= in->n / 2);
 }
@@ -168,29 +168,29 @@ yjs_vector_is_good(struct slice in)
 	uint64_t count;
 	struct pair p;
 
-	if (!vector_count(&in, &count))
+	if (!yjs_vector_count(&in, &count))
 		return (false);
 	while (count-- > 0)
-		if (!vector_pair(&in, &p))
+		if (!yjs_vector_pair(&in, &p))
 			return (false);
 	return (in.n == 0);
 }
 
 static size_t
-vector_pairs(struct slice in, struct pair *v)
+yjs_vector_pairs(struct slice in, struct pair *v)
 {
 	uint64_t count, i;
 
 	if (in.n == 0)
 		return (0);
-	MUST(vector_count(&in, &count));
+	MUST(yjs_vector_count(&in, &count));
 	for (i = 0; i < count; i++)
-		MUST(vector_pair(&in, &v[i]));
+		MUST(yjs_vector_pair(&in, &v[i]));
 	return ((size_t)count);
 }
 
 static int
-vector_order(const void *va, const void *vb)
+yjs_vector_order(const void *va, const void *vb)
 {
 	const struct pair *a = va, *b = vb;
 
@@ -201,7 +201,7 @@ vector_order(const void *va, const void *vb)
 
 /* Of each client the first, which is the largest. */
 static size_t
-vector_unique(struct pair *v, size_t n)
+yjs_vector_unique(struct pair *v, size_t n)
 {
 	size_t i, kept = 0;
 
@@ -220,10 +220,10 @@ yjs_vector_merge(struct buf *out, struct slice a, struct slice b, size_t max)
 
 	if (v == NULL)
 		return (false);
-	n = vector_pairs(a, v);
-	n += vector_pairs(b, v + n);
-	qsort(v, n, sizeof *v, vector_order);
-	n = vector_unique(v, n);
+	n = yjs_vector_pairs(a, v);
+	n += yjs_vector_pairs(b, v + n);
+	qsort(v, n, sizeof *v, yjs_vector_order);
+	n = yjs_vector_unique(v, n);
 	yjs_number_put(out, n);
 	for (i = 0; i < n; i++) {
 		yjs_number_put(out, v[i].client);

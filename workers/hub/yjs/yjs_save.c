@@ -3,7 +3,7 @@
  * what the worker has that it leaves, and the next one stands where that one
  * does; one that has not all of it reads from the start.
  */
-#include "hub/dialect/yjs_int.h"
+#include "hub/yjs/yjs_int.h"
 
 #include <stdlib.h>
 
@@ -66,7 +66,7 @@ struct loaded {
 };
 
 static void
-load_log(struct state_in *in, struct ylog *l)
+save_load_log(struct state_in *in, struct ylog *l)
 {
 	l->entries = state_get_u64(in);
 	l->bytes = state_get_u64(in);
@@ -76,19 +76,19 @@ load_log(struct state_in *in, struct ylog *l)
 }
 
 static bool
-load_is_vector(struct slice s)
+save_load_is_vector(struct slice s)
 {
 	return (s.n <= YJS_VECTOR_MAX && (s.n == 0 || yjs_vector_is_good(s)));
 }
 
 static bool
-load_fields(struct yjs *y, struct state_in *in, struct loaded *l)
+save_load_fields(struct yjs *y, struct state_in *in, struct loaded *l)
 {
 	l->name = state_get_slice(in);
 	l->live = state_get_bool(in);
 	l->epoch = state_get_slice(in);
 	l->last = state_get_u64(in);
-	load_log(in, &l->log);
+	save_load_log(in, &l->log);
 	l->low = state_get_slice(in);
 	y->stepped = state_get_bool(in);
 	y->was_asked = state_get_bool(in);
@@ -98,12 +98,12 @@ load_fields(struct yjs *y, struct state_in *in, struct loaded *l)
 	l->states = state_get_slice(in);
 	return (state_end(in) && l->name.n != 0 &&
 	    l->name.n <= ROOM_NAME_MAX && l->epoch.n <= EPOCH_MAX &&
-	    l->ask_epoch.n <= EPOCH_MAX && load_is_vector(l->low) &&
-	    load_is_vector(l->vector));
+	    l->ask_epoch.n <= EPOCH_MAX && save_load_is_vector(l->low) &&
+	    save_load_is_vector(l->vector));
 }
 
 static bool
-load_vector(struct yjs *y, const struct loaded *l)
+save_load_vector(struct yjs *y, const struct loaded *l)
 {
 	if (l->ask_epoch.n != 0)
 		memcpy(y->epoch, l->ask_epoch.p, l->ask_epoch.n);
@@ -119,7 +119,7 @@ load_vector(struct yjs *y, const struct loaded *l)
 
 /* What the worker before has known is known here, too. */
 static void
-load_doc(struct yjs *y, const struct loaded *l)
+save_load_doc(struct yjs *y, const struct loaded *l)
 {
 	struct ydoc *d = y->doc;
 
@@ -141,7 +141,7 @@ load_doc(struct yjs *y, const struct loaded *l)
 }
 
 static const struct conf_route *
-load_route(const struct client *c)
+save_load_route(const struct client *c)
 {
 	const struct conf_route *r = c->route == 0 ? NULL :
 	    &c->hub->conf->routes[c->route - 1];
@@ -150,7 +150,7 @@ load_route(const struct client *c)
 }
 
 static void
-load_undo(struct yjs *y)
+save_load_undo(struct yjs *y)
 {
 	free(y->vector);
 	y->vector = NULL;
@@ -159,7 +159,7 @@ load_undo(struct yjs *y)
 bool
 yjs_load(struct client *c, struct book *k, struct state_in *in)
 {
-	const struct conf_route *r = load_route(c);
+	const struct conf_route *r = save_load_route(c);
 	struct yjs *y = yjs_of(c);
 	struct state_in body;
 	uint16_t version;
@@ -168,18 +168,18 @@ yjs_load(struct client *c, struct book *k, struct state_in *in)
 	(void)k;
 	if (c->wire != WIRE_YJS || r == NULL ||
 	    !state_section(in, YJS_TAG, &version, &body) ||
-	    version != YJS_VERSION || !load_fields(y, &body, &l) ||
-	    !load_vector(y, &l))
+	    version != YJS_VERSION || !save_load_fields(y, &body, &l) ||
+	    !save_load_vector(y, &l))
 		return (false);
 	y->doc = ydoc_open(c->hub, r->ns, l.name);
 	if (y->doc == NULL) {
-		load_undo(y);
+		save_load_undo(y);
 		return (false);
 	}
 	y->doc->compact = r->compact;
 	y->writer = principal_has_role(c->who, r->writers, r->nwriters);
 	TAILQ_INSERT_TAIL(&y->doc->clients, y, link);
-	load_doc(y, &l);
+	save_load_doc(y, &l);
 	yaware_load(y, l.states);
 	counter_add(COUNTER_yjs_open, 1);
 	if (!y->live || y->lost)

@@ -2,7 +2,7 @@
  * Updates into the log; see yjs_int.h.  Whose update is not kept, or may not be,
  * is closed: it offers it again when it comes back.
  */
-#include "hub/dialect/yjs_int.h"
+#include "hub/yjs/yjs_int.h"
 
 #include <stdlib.h>
 
@@ -18,7 +18,7 @@ struct ykeep {
 };
 
 static void
-keep_refused(struct yjs *y, enum bus_store result)
+keep_closes(struct yjs *y, enum bus_store result)
 {
 	bool full = result == BUS_STORE_TOO_LARGE;
 
@@ -38,7 +38,7 @@ keep_told(struct hub *h, void *arg, const struct keep_told *t)
 	if (k->snapshot)
 		ycompact_kept(k->doc, t->epoch, good);
 	if (!good && s != NULL)
-		keep_refused(yjs_of(s->client), t->result);
+		keep_closes(yjs_of(s->client), t->result);
 	else if (good && !k->snapshot)
 		ycompact_look(k->doc);
 	waiter_end(h, &k->waiter);
@@ -73,7 +73,7 @@ keep_unsent(struct yjs *y, struct ykeep *k)
 	free(k);
 	if (snapshot)
 		ycompact_kept(y->doc, slice_of(NULL, 0), false);
-	keep_refused(y, BUS_STORE_UNAVAILABLE);
+	keep_closes(y, BUS_STORE_UNAVAILABLE);
 }
 
 /* The message that all get, and a note beside it; both stand in b. */
@@ -115,7 +115,7 @@ yjs_keep(struct yjs *y, const struct yjs_keep *what)
 	}
 	if (what->covers == 0 && ydoc_is_full(y->doc, what->update.n)) {
 		ycompact_look(y->doc);
-		keep_refused(y, BUS_STORE_TOO_LARGE);
+		keep_closes(y, BUS_STORE_TOO_LARGE);
 		return;
 	}
 	if ((k = keep_new(y, what)) == NULL) {

@@ -1,9 +1,11 @@
 /*
  * Kinds by number; see kind.h.
  */
-#include "hub/dialect/kind.h"
+#include "hub/move/kind.h"
 
 #include "hub/dialect/engine.h"
+#include "hub/dialect/kind.h"
+#include "hub/yjs/yjs.h"
 
 const struct client_kind *
 kind_numbered(uint8_t number)

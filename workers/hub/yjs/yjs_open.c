@@ -3,7 +3,7 @@
  * reads; behind the last one it is a member, and gets what comes.  Who cannot
  * be given all of it is closed: it comes back.
  */
-#include "hub/dialect/yjs_int.h"
+#include "hub/yjs/yjs_int.h"
 
 #include "hub/audience/fanout.h"
 #include "hub/audience/room.h"

@@ -12,8 +12,8 @@
  * in front.  An update is opaque here.  A state vector is count, then (client,
  * clock) each: of each client what is before that clock is known.
  */
-#ifndef PROTO_YJS_H
-#define PROTO_YJS_H
+#ifndef PROTO_YJS_YJS_H
+#define PROTO_YJS_YJS_H
 
 #include "proto/codec.h"
 

@@ -4,17 +4,17 @@
  * log, to who comes), yjs_keep.c (what is to be kept), yjs_aware.c (awareness),
  * yjs_compact.c (snapshots), yjs_save.c (to another worker).
  */
-#ifndef HUB_DIALECT_YJS_INT_H
-#define HUB_DIALECT_YJS_INT_H
+#ifndef HUB_YJS_YJS_INT_H
+#define HUB_YJS_YJS_INT_H
 
 #include <sys/queue.h>
 
 #include "base/hashtab.h"
 #include "hub/hub_int.h"
-#include "hub/dialect/yjs.h"
+#include "hub/yjs/yjs.h"
 #include "hub/store/history.h"
 #include "hub/store/since.h"
-#include "proto/yjs.h"
+#include "proto/yjs/yjs.h"
 
 #define YJS_EVENT	SLICE(WIRE_YJS_EVENT)	/* what clients are sent */
 #define YJS_QUERY_EVENT	SLICE("\"yjs:query\"")	/* worker to worker */
