@@ -72,7 +72,7 @@ sends(struct fixture *x, struct fake_conn *c, struct slice message)
 
 /* Its next message, in a short frame; pings are not looked at. */
 static void
-gets(struct fake_conn *c, struct slice want)
+hears(struct fake_conn *c, struct slice want)
 {
 	struct slice in = buf_unread(&c->got), got;
 
@@ -88,7 +88,7 @@ gets(struct fake_conn *c, struct slice want)
 }
 
 static void
-gets_nothing(const struct fake_conn *c)
+hears_nothing(const struct fake_conn *c)
 {
 	assert_int_equal(buf_unread(&c->got).n, 0);
 }
@@ -211,7 +211,7 @@ edits(struct fixture *x)
 	asks(x, BUS_HISTORY);
 	page(x, "", 0, false);
 	sends(x, c, STEP1(1, 0));
-	gets(c, BYTES(0, 1, 2, 0, 0));
+	hears(c, BYTES(0, 1, 2, 0, 0));
 	return (c);
 }
 
@@ -229,22 +229,22 @@ the_log_comes_before_the_steps(void **state)
 	assert_int_equal(x->e.history.from, BUS_HISTORY_FIRST);
 	assert_slice(x->e.history.room, "d:a/b");
 	sends(x, c, STEP1(3, 1, 5, 9));
-	gets_nothing(c);
+	hears_nothing(c);
 	buf_init(&b);
 	yjs_note_put(&b, &note);
 	adds(x, "e1", 1, BYTES(0, 2, 1, 'a'), slice_of(NULL, 0));
 	page(x, "e1", 2, true);
-	gets(c, BYTES(0, 2, 1, 'a'));
-	gets_nothing(c);
+	hears(c, BYTES(0, 2, 1, 'a'));
+	hears_nothing(c);
 	asks(x, BUS_HISTORY);
 	assert_int_equal(x->e.history.since, 1);
 	adds(x, "e1", 2, BYTES(0, 2, 1, 'b'), buf_unread(&b));
 	page(x, "e1", 2, false);
-	gets(c, BYTES(0, 2, 1, 'b'));
-	gets(c, BYTES(0, 1, 2, 0, 0));
-	gets(c, STEP1(3, 1, 5, 7));	/* what the log is known to have */
+	hears(c, BYTES(0, 2, 1, 'b'));
+	hears(c, BYTES(0, 1, 2, 0, 0));
+	hears(c, STEP1(3, 1, 5, 7));	/* what the log is known to have */
 	comes(x, "e1", 3, BYTES(0, 2, 1, 'c'));
-	gets(c, BYTES(0, 2, 1, 'c'));
+	hears(c, BYTES(0, 2, 1, 'c'));
 	buf_fini(&b);
 }
 
@@ -261,10 +261,10 @@ what_is_known_of_another_epoch_is_nothing(void **state)
 	asks(x, BUS_HISTORY);
 	adds(x, "e1", 1, BYTES(0, 2, 1, 'a'), buf_unread(&b));
 	page(x, "e1", 1, false);
-	gets(c, BYTES(0, 2, 1, 'a'));
+	hears(c, BYTES(0, 2, 1, 'a'));
 	sends(x, c, STEP1(3, 1, 5, 9));
-	gets(c, BYTES(0, 1, 2, 0, 0));
-	gets(c, STEP1(1, 0));
+	hears(c, BYTES(0, 1, 2, 0, 0));
+	hears(c, STEP1(1, 0));
 	buf_fini(&b);
 }
 
@@ -294,9 +294,9 @@ who_has_what_the_log_lacks_comes_again(void **state)
 	struct fake_conn *c = edits(x);
 
 	comes(x, "e1", 1, BYTES(0, 2, 1, 'a'));
-	gets(c, BYTES(0, 2, 1, 'a'));
+	hears(c, BYTES(0, 2, 1, 'a'));
 	comes(x, "e1", 2, BYTES(0, 2, 1, 'b'));
-	gets(c, BYTES(0, 2, 1, 'b'));
+	hears(c, BYTES(0, 2, 1, 'b'));
 	/* from the start, in another one */
 	comes(x, "e2", 1, BYTES(0, 2, 1, 'c'));
 	assert_int_equal(c->closed, REASON_document_anew);
@@ -340,10 +340,10 @@ a_snapshot_is_kept_and_then_the_log_is_trimmed(void **state)
 
 	for (i = 1; i <= 12; i++) {
 		comes(x, "e1", i, BYTES(0, 2, 1, 'a'));
-		gets(c, BYTES(0, 2, 1, 'a'));
+		hears(c, BYTES(0, 2, 1, 'a'));
 	}
 	fake_advance(x->w, 200);
-	gets(c, STEP1(1, 0));
+	hears(c, STEP1(1, 0));
 	sends(x, c, BYTES(0, 1, 3, 'a', 'l', 'l'));
 	asks(x, BUS_KEEP);
 	assert_true(yjs_note_read(x->e.publish.attachments[1], &note));
@@ -370,16 +370,16 @@ who_is_not_heard_any_more_is_gone(void **state)
 	uint64_t was = counter_get(COUNTER_yjs_expired);
 
 	sends(x, c, SHOWS(1));
-	gets(c, SHOWS(1));
+	hears(c, SHOWS(1));
 	sends(x, c, SHOWS(1));		/* an echo */
-	gets_nothing(c);
+	hears_nothing(c);
 	fake_advance(x->w, 20000);
 	sends(x, c, SHOWS(2));
-	gets(c, SHOWS(2));
+	hears(c, SHOWS(2));
 	o = opens(x);
 	asks(x, BUS_HISTORY);
 	page(x, "", 0, false);
-	gets(o, SHOWS(2));
+	hears(o, SHOWS(2));
 	buf_reset(&o->got);
 	buf_reset(&c->got);
 	fake_advance(x->w, 20000);
@@ -398,16 +398,16 @@ who_leaves_takes_his_state_along(void **state)
 	asks(x, BUS_HISTORY);
 	page(x, "", 0, false);
 	sends(x, c, SHOWS(1));
-	gets(o, SHOWS(1));
+	hears(o, SHOWS(1));
 	fake_gone(x->f, c);
 	fake_turn(x->w);
-	gets(o, GONE(1));
+	hears(o, GONE(1));
 	/* back, with the clock that he had */
 	c = opens(x);
 	asks(x, BUS_HISTORY);
 	page(x, "", 0, false);
 	sends(x, c, SHOWS(1));
-	gets(o, SHOWS(1));
+	hears(o, SHOWS(1));
 }
 
 int

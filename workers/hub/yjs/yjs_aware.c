@@ -12,6 +12,7 @@
 #define AWARE_STATES	4096u		/* of one document, */
 #define AWARE_BYTES	(1u << 20)	/* and their bytes; */
 #define AWARE_OWN	64u		/* of one client */
+#define AWARE_LIST	1024u		/* states in one message */
 #define AWARE_JSON	(64u << 10)	/* bytes of one */
 /* Providers renew theirs every 15 seconds, and forget others' after 30. */
 #define AWARE_US	UINT64_C(35000000)
@@ -111,8 +112,10 @@ yaware_take(struct ydoc *d, struct yjs *y, struct slice list)
 	bool news = false;
 	uint64_t n;
 
-	if (!yjs_states(&list, &n))
+	if (!yjs_states(&list, &n) || n > AWARE_LIST) {
+		counter_add(COUNTER_yjs_ignored, 1);
 		return (false);
+	}
 	while (n-- > 0 && yjs_state_next(&list, &s))
 		news |= aware_set(d, y, &s);
 	return (news);

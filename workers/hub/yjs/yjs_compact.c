@@ -18,8 +18,10 @@
 #include "hub/publish/publish.h"
 #include "hub/store/heal.h"
 
-#define COMPACT_ANSWER_US UINT64_C(20000000)	/* a client's */
-#define COMPACT_AGAIN_US UINT64_C(1000000)	/* behind one that was not taken */
+#define COMPACT_ANSWER_US UINT64_C(60000000)	/* a client's */
+#define COMPACT_AGAIN_US UINT64_C(1000000)	/* behind one that did not come */
+#define COMPACT_DOUBT_US UINT64_C(60000000)	/* behind one that was not taken, or
+						 * was late, and nobody else is there */
 #define COMPACT_CLAIM_US UINT64_C(30000000)	/* another worker's */
 #define COMPACT_HOLD_US	UINT64_C(5000000)	/* what it covers is kept */
 /* A snapshot is not smaller than that part of the one before, or of the log. */
@@ -142,6 +144,18 @@ ycompact_look(struct ydoc *d)
 		d->snapshot.next_us = d->hub->now.us + COMPACT_AGAIN_US;
 }
 
+/* Another one than this may be asked. */
+static uint64_t
+compact_pause(const struct ydoc *d, const struct yjs *but)
+{
+	const struct yjs *y;
+
+	TAILQ_FOREACH(y, &d->clients, link)
+		if (y != but && compact_may_ask(y))
+			return (COMPACT_AGAIN_US);
+	return (COMPACT_DOUBT_US);
+}
+
 void
 ycompact_claimed(struct ydoc *d)
 {
@@ -191,7 +205,7 @@ ycompact_answer(struct yjs *y, struct slice update)
 		return (false);		/* it is an update as any other */
 	if (!compact_is_believed(d, y, update.n)) {
 		counter_add(COUNTER_yjs_compactions_small, 1);
-		compact_later(d, COMPACT_AGAIN_US);
+		compact_later(d, compact_pause(d, y));
 		return (false);
 	}
 	if (k.vector.n == 0)
@@ -286,7 +300,7 @@ ycompact_tick(struct ydoc *d)
 		if (!over)
 			break;
 		counter_add(COUNTER_yjs_compactions_given_up, 1);
-		compact_later(d, COMPACT_AGAIN_US);
+		compact_later(d, compact_pause(d, c->who));
 		break;
 	case YCOMPACT_HELD:
 		if (over || compact_is_pressed(d))
