@@ -3,6 +3,7 @@
  * with the log in the relay's memory.
  */
 import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
 import fs from 'node:fs';
 import { after, afterEach, before, test } from 'node:test';
 
@@ -12,7 +13,10 @@ import { mint, now } from './lib/token.mjs';
 import { Editor, Raw, Y, awareness, closeAll, editor, equal, step1, step2,
 	update } from './lib/yjs.mjs';
 
+const KEY = 'key-of-documents';
+const sha = crypto.createHash('sha256').update(KEY).digest('hex');
 const conf = `${jwt}${stopTime}
+api { key "k" { sha256 = "${sha}" allow = {"publish", "history"} } }
 limits { documents = 50 send_queue_bytes = 1MB document_bytes = 8MB }
 store { bytes = 64MB room_bytes = 8MB }
 namespace "/docs" { auth = optional
@@ -343,6 +347,33 @@ test('a document that is full refuses, and loses nothing', async () => {
 	await e.synced();
 	const f = await editor(d, name, { path: '/small' });
 	await until(() => f.s === 'there is room', 'the text', 20000);
+});
+
+test('back ends read a log, and add to it what is of the protocol', async () => {
+	const name = fresh();
+	const headers = { Authorization: `Bearer ${KEY}`,
+		'Content-Type': 'application/json' };
+	const publish = async (body) => (await fetch(d.url('/api/v1/publish'), {
+		method: 'POST', headers, body: JSON.stringify({
+			namespace: 'docs', room: `yjs:${name}`, ...body }) })).status;
+	const a = await editor(d, name);
+	a.add('by an editor');
+	await equal([a, await editor(d, name)]);
+	assert.equal(await publish({ event: 'note', data: 'strange' }), 503);
+	const doc = new Y.Doc();
+	doc.getText('t').insert(0, 'by a back end, ');
+	assert.equal(await publish({ event: 'yjs',
+		args: [{ _placeholder: true, num: 0 }], attachments: [update(
+		    Y.encodeStateAsUpdate(doc)).toString('base64')] }), 200);
+	await until(() => a.s.length === 27, 'its text');
+	const page = await (await fetch(d.url(`/api/v1/history/docs/${
+	    encodeURIComponent(`yjs:${name}`)}`), { headers })).json();
+	const copy = new Y.Doc();
+	for (const e of page.events)
+		Y.applyUpdate(copy, Buffer.from(e.attachments[0], 'base64')
+		    .subarray(3));
+	assert.equal(copy.getText('t').toString(), a.s);
+	await editor(d, name);
 });
 
 test('one update for a message, whatever its size', async () => {

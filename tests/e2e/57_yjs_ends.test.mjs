@@ -8,7 +8,7 @@ import { afterEach, test } from 'node:test';
 
 import { Daemon, halt, slow, sleep, until } from './lib/daemon.mjs';
 import { stopTime } from './lib/conf.mjs';
-import { hosts, unhost } from './lib/hosts.mjs';
+import { connected, hosts, unhost } from './lib/hosts.mjs';
 import { putRebuilt, upgrade, Upgradable } from './lib/upgrade.mjs';
 import { Editor, closeAll, editor, equal } from './lib/yjs.mjs';
 
@@ -151,11 +151,18 @@ test('two hosts with a Redis', async () => {
 	const all = [...await three(a), ...await three(b)];
 	all.forEach((e, i) => e.user(`u${i}`));
 	await until(() => all.every((e) => e.users.length === 6), 'awareness');
+	a.mayDie = true;
 	const text = await typing(all, async () => {
 		await until(async () => await a.metric('yjs_compactions') +
 		    await b.metric('yjs_compactions') > 0, 'a snapshot', 20000);
+		const r = a.relay();
+		process.kill(r.pid, 'SIGKILL');
+		await a.next(r.pid, undefined, 20000);
+		await connected(a);
 		await sleep(100);
 	});
+	/* what it has kept is there: nobody begins anew */
+	assert.equal(await a.metric('yjs_anew'), 0);
 	const late = await Promise.all([editor(a, 'd'), editor(b, 'd')]);
 	assert.equal(await equal([...all, ...late]), text);
 	await until(async () => await a.metric('store_trims') +
