@@ -357,6 +357,32 @@ a_snapshot_is_kept_and_then_the_log_is_trimmed(void **state)
 	assert_int_equal(x->e.publish.kept, 12);
 }
 
+static void
+a_snapshot_of_another_worker_trims_here_too(void **state)
+{
+	static struct bus_envelope e;
+	struct fixture *x = *state;
+	struct yjs_note note = { SLICE("e1"), 2, BYTES(0) };
+	struct slice all = BYTES(0, 2, 1, 'z');
+	struct fake_conn *c = edits(x);
+	struct buf b;
+
+	comes(x, "e1", 1, BYTES(0, 2, 1, 'a'));
+	comes(x, "e1", 2, BYTES(0, 2, 1, 'b'));
+	buf_init(&b);
+	yjs_note_put(&b, &note);
+	entry(&e, "e1", 3, &all, buf_unread(&b));
+	says(x, &e);
+	hears(c, BYTES(0, 2, 1, 'a'));
+	fake_gone(x->f, c);
+	fake_advance(x->w, 6000);
+	assert_int_equal(buf_unread(&x->f->relay).n, 0);
+	fake_advance(x->w, 6000);
+	asks(x, BUS_TRIM);
+	assert_int_equal(x->e.publish.kept, 2);
+	buf_fini(&b);
+}
+
 /* --- awareness ------------------------------------------------------------------- */
 
 #define SHOWS(clock)	BYTES(1, 7, 1, 9, clock, 3, '"', 'x', '"')
@@ -421,6 +447,7 @@ main(void)
 		DOCS_TEST(who_has_what_the_log_lacks_comes_again),
 		DOCS_TEST(what_cannot_be_kept_closes_who_has_it),
 		DOCS_TEST(a_snapshot_is_kept_and_then_the_log_is_trimmed),
+		DOCS_TEST(a_snapshot_of_another_worker_trims_here_too),
 		DOCS_TEST(who_is_not_heard_any_more_is_gone),
 		DOCS_TEST(who_leaves_takes_his_state_along),
 	};

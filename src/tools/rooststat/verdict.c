@@ -51,6 +51,11 @@ static const struct verdict_row {
 	{ "backend_refused",	"", SEVERITY_WARN },
 	{ "connections_closed",	"reason=\"client_gone\"", SEVERITY_NOTE },
 	{ "connections_closed",	"reason=\"client_reset\"", SEVERITY_NOTE },
+	{ "connections_closed",	"reason=\"document_anew\"", SEVERITY_NOTE },
+	{ "connections_closed",	"reason=\"document_forbidden\"", SEVERITY_NOTE },
+	{ "connections_closed",	"reason=\"document_full\"", SEVERITY_WARN },
+	{ "connections_closed",	"reason=\"document_unauthorized\"", SEVERITY_NOTE },
+	{ "connections_closed",	"reason=\"document_unavailable\"", SEVERITY_WARN },
 	{ "connections_closed",	"reason=\"eio_parse\"", SEVERITY_NOTE },
 	{ "connections_closed",	"reason=\"handshake_timeout\"", SEVERITY_NOTE },
 	{ "connections_closed",	"reason=\"http_bad\"", SEVERITY_NOTE },
@@ -176,7 +181,14 @@ static const struct verdict_row {
 	{ "store_refused",	"why=\"finished\"", SEVERITY_NOTE },
 	{ "store_refused",	"why=\"memory\"", SEVERITY_BAD },
 	{ "store_refused",	"", SEVERITY_WARN },
+	{ "store_trims_failed",	"", SEVERITY_NOTE },
 	{ "tls_failed",		"", SEVERITY_NOTE },
+	{ "yjs_awareness_refused", "", SEVERITY_NOTE },
+	{ "yjs_compactions_small", "", SEVERITY_WARN },
+	{ "yjs_refused_documents", "", SEVERITY_WARN },
+	{ "yjs_refused_full",	"", SEVERITY_WARN },
+	{ "yjs_refused_store",	"", SEVERITY_WARN },
+	{ "yjs_unheard",	"", SEVERITY_NOTE },
 };
 
 bool

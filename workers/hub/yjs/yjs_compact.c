@@ -234,6 +234,28 @@ ycompact_kept(struct ydoc *d, struct slice epoch, bool good)
 	c->until_us = d->hub->now.us + COMPACT_HOLD_US;
 }
 
+/* Whoever has asked for it may be no more, and of other hosts each has some of the
+ * log at hand: all that have it open trim it, which is the same as once. */
+void
+ycompact_heard(struct ydoc *d, uint64_t covers)
+{
+	struct ycompact *c = &d->snapshot;
+
+	if (c->state != YCOMPACT_NONE || !d->known)
+		return;
+	c->state = YCOMPACT_HELD;
+	(void)ydoc_ref(d);
+	c->who = NULL;
+	c->place = covers;
+	c->log = d->log;	/* but for what came since, all of it */
+	c->log.entries -= d->log.since < d->log.entries ? d->log.since : 0;
+	c->log.bytes -= d->log.snapshot_bytes < d->log.bytes ?
+	    d->log.snapshot_bytes : 0;
+	c->epoch_n = d->epoch_n;
+	memcpy(c->epoch, d->epoch, sizeof c->epoch);
+	c->until_us = d->hub->now.us + 2 * COMPACT_HOLD_US;
+}
+
 /* --- the end ------------------------------------------------------------------- */
 
 static void

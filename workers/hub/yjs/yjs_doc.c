@@ -269,6 +269,8 @@ ydoc_see(struct ydoc *d, struct ylog *log, const struct bus_publish *b,
 		log->since = b->kept > note.covers ?
 		    b->kept - note.covers - 1 : 0;
 		log->since_bytes = 0;
+		if (news)
+			ycompact_heard(d, note.covers);
 		return;
 	}
 	log->since++;

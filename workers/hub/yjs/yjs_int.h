@@ -246,6 +246,8 @@ void	ycompact_look(struct ydoc *);
 bool	ycompact_answer(struct yjs *, struct slice update) MUST_USE;
 /* It is in the log; or it is not. */
 void	ycompact_kept(struct ydoc *, struct slice epoch, bool good);
+/* Another worker's is in the log. */
+void	ycompact_heard(struct ydoc *, uint64_t covers);
 /* Another client has all of the log; this one leaves. */
 void	ycompact_seen(struct ydoc *, const struct yjs *);
 void	ycompact_left(struct ydoc *, const struct yjs *);
