@@ -216,7 +216,8 @@ real_connect(void)
 static void
 real_run(void)
 {
-	(void)freopen("/dev/null", "w", stdout);
+	if (freopen("/dev/null", "w", stdout) == NULL)
+		_exit(127);
 	(void)execlp("redis-server", "redis-server", "--port", "0",
 	    "--unixsocket", real_path, "--save", "", "--appendonly", "no",
 	    "--dir", real_dir, (char *)NULL);
