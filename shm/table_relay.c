@@ -259,17 +259,24 @@ table_tell_all(const struct table_relay *r, table_emit *emit, void *arg)
 	const struct table *t = r->t;
 	struct table_event e = { .was = 0 };
 	const struct shm_node *node;
+	uint64_t level;
 	uint32_t n;
 
 	CHECK_MAGIC(t, TABLE_MAGIC);
 	for (n = 1; n < t->cap; n++) {
 		if (atomic_load_explicit(&t->map[n], memory_order_acquire) !=
-		    MAP_LINKED || (table_level(t, n) & ANN_L) == 0)
+		    MAP_LINKED)
+			continue;
+		/* one that has ended, and is told so later, may be back by
+		 * then: that is no news */
+		level = table_level(t, n) | (atomic_load_explicit(&t->seen[n],
+		    memory_order_relaxed) & ANN_L);
+		if ((level & ANN_L) == 0)
 			continue;
 		node = table_node(t, n);
 		e.node = n;
 		e.ns = node->ns;
-		e.is = table_level(t, n);
+		e.is = (unsigned)level;
 		e.whole = table_key(t, node, &e.key);
 		(void)emit(arg, &e);
 	}

@@ -37,7 +37,8 @@ void	table_leave_delay(struct table_relay *, uint64_t leave_delay_us);
 /* All nodes whose last announcement is not the truth: once, at start. */
 void	table_announce_all(struct table_relay *, struct mono now, table_emit *,
 	    void *arg);
-/* All that are held on this host, told or not, as if they had just come. */
+/* All that are held on this host, told or not, or were and are not told to be gone
+ * yet: as if they had just come. */
 void	table_tell_all(const struct table_relay *, table_emit *, void *arg);
 /* The marked ones, and leaves that are due: each turn.  Returns how many. */
 unsigned table_announce(struct table_relay *, struct mono now, table_emit *,

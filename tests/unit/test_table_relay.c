@@ -97,6 +97,28 @@ a_new_relay_is_told_what_is_held(void **state)
 	table_tell_all(w.relay, count_event, &told);
 	assert_int_equal(told, 1);	/* though it was announced */
 	table_leave(w.a, n);
+	(void)announce(&w, 2);
+	table_tell_all(w.relay, count_event, &told);
+	assert_int_equal(told, 1);
+	world_fini(&w);
+}
+
+/* It goes as the relay dies, and is back before its absence is told: the successor
+ * has no news of it, and is to know. */
+static void
+a_new_relay_is_told_what_may_be_back(void **state)
+{
+	unsigned told = 0;
+	struct world w;
+	uint32_t n;
+
+	(void)state;
+	world_init(&w, 100);
+	relay_again(&w, 3 * SECOND);
+	n = table_join(w.a, 3, SLICE("ann"));
+	(void)announce(&w, 1);
+	table_leave(w.a, n);
+	relay_again(&w, 3 * SECOND);
 	table_tell_all(w.relay, count_event, &told);
 	assert_int_equal(told, 1);
 	world_fini(&w);
@@ -658,6 +680,7 @@ main(void)
 		cmocka_unit_test(last_seen_is_there_before_it_is_told),
 		cmocka_unit_test(each_change_is_announced_once),
 		cmocka_unit_test(a_new_relay_is_told_what_is_held),
+		cmocka_unit_test(a_new_relay_is_told_what_may_be_back),
 		cmocka_unit_test(a_short_absence_is_not_announced),
 		cmocka_unit_test(what_finds_no_room_is_announced_later),
 		cmocka_unit_test(not_all_that_is_held_is_tried_in_vain),
