@@ -91,6 +91,30 @@ conf_room_keeps(const struct conf_namespace *ns, struct slice room)
 	return (r != NULL && r->history != 0);
 }
 
+const struct conf_room *
+conf_room_keyed(const struct conf_namespace *ns, struct slice room)
+{
+	struct slice values[CONF_PARAMS_MAX];
+	const struct conf_room *r;
+
+	if (!ns->keyed)
+		return (NULL);
+	r = conf_room_find(ns, room, values);
+	return (r != NULL && (r->documents || r->latest) ? r : NULL);
+}
+
+const struct conf_key *
+conf_key_find(const struct conf_room *r, struct slice key)
+{
+	struct slice values[CONF_PARAMS_MAX];
+	size_t i;
+
+	for (i = 0; i < r->nkey_rules; i++)
+		if (conf_pattern_match(&r->key_rules[i].pattern, key, values))
+			return (&r->key_rules[i]);
+	return (NULL);
+}
+
 /* --- routes ----------------------------------------------------------- */
 
 bool

@@ -29,6 +29,13 @@ const struct conf_room *conf_room_find(const struct conf_namespace *,
 	    struct slice room, struct slice values[CONF_PARAMS_MAX]);
 /* Has this room a history? */
 bool	conf_room_keeps(const struct conf_namespace *, struct slice room);
+/* What it keeps the newest of each key of; NULL: it does not. */
+const struct conf_room *conf_room_keyed(const struct conf_namespace *,
+	    struct slice room);
+
+/* Who may change this key of a document; NULL: no rule fits. */
+const struct conf_key *conf_key_find(const struct conf_room *,
+	    struct slice key);
 
 /* A path is prefix, or continues it with a slash. */
 bool	conf_path_under(struct slice path, struct slice prefix);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 struct conf_hook;
+struct conf_key;
 struct conf_rate;
 struct conf_schema;
 
@@ -54,6 +55,14 @@ struct conf_room {
 	unsigned	 history;	/* events kept; 0: none */
 	uint64_t	 keep_ms;	/* so long; 0: for ever */
 	bool		 document;	/* nothing of it is dropped */
+	bool		 documents;	/* clients open, and write, keys of it */
+	bool		 latest;	/* who joins gets the newest of each key */
+	unsigned	 keys;		/* ... at most, */
+	uint64_t	 keys_bytes;	/* of all of them; */
+	uint64_t	 value_bytes;	/* what clients write into one */
+	struct conf_key	*key_rules;	/* the first that fits a key is its; none
+					 * fits: nobody may; none at all: all may */
+	size_t		 nkey_rules;
 	int		 line;
 };
 
@@ -134,6 +143,16 @@ struct conf_event {
 	int		 line;
 };
 
+enum conf_write { CONF_WRITE_MEMBERS, CONF_WRITE_OWNER, CONF_WRITE_SERVER };
+
+/* Keys of a document. */
+struct conf_key {
+	struct conf_event rule;		/* roles, max_bytes, checks of it */
+	struct conf_pattern pattern;
+	enum conf_write	 write;		/* OWNER: who made it, of those */
+	int		 line;
+};
+
 enum conf_presence {		/* who is told who is there */
 	CONF_PRESENCE_OFF,	/* nobody; the events of presence are unknown */
 	CONF_PRESENCE_QUERY,	/* who asks or watches */
@@ -163,6 +182,7 @@ struct conf_namespace {
 					 * it, and nobody else gets its index */
 	bool		 keeps;		/* some room has a history */
 	bool		 documents;	/* some room is a document */
+	bool		 keyed;		/* ... and the newest of each key */
 	bool		 journals;	/* its sessions are recovered from the
 					 * store: all that they may get has a
 					 * place in a journal there */

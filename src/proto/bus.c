@@ -28,6 +28,8 @@ bus_publication(struct bus_envelope *e, enum bus_kind kind)
 	p->nsp = p->event = p->args = p->meta = p->trace = slice_of(NULL, 0);
 	p->offset = p->once = p->epoch = p->conflate = slice_of(NULL, 0);
 	p->instead = slice_of(NULL, 0);
+	p->key = p->based = slice_of(NULL, 0);
+	p->keyed = p->base = 0;
 	p->nattach = 0;
 	p->kept = p->edits = p->timeout_ms = p->sent_us = 0;
 	bus_to_nobody(&p->to);

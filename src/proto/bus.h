@@ -194,6 +194,17 @@ struct bus_audience {
 
 /* --- what each kind says; nsp is a namespace with its slash --------------- */
 
+/* A publication with a key, in a room that keeps the newest of each: what is asked
+ * of it before it is appended, and what it is. */
+enum {
+	KEYED_BASE = 1,		/* the key's revision is base, 0: it has none */
+	KEYED_VERSION = 2,	/* its version is less than base, which is the
+				 * version of this one */
+	KEYED_GONE = 4,		/* nothing is there from now on */
+	KEYED_REV = 8		/* its place is written into its first argument,
+				 * an object, as "rev" */
+};
+
 struct bus_publish {
 	struct slice	 nsp;
 	struct slice	 event;		/* raw JSON string */
@@ -214,6 +225,11 @@ struct bus_publish {
 	struct slice	 instead;	/* BUS_EDIT, not numbered yet: the frame,
 					 * numbered, that is kept at its own place
 					 * from now on */
+	struct slice	 key;		/* plain text, or empty: it has none */
+	uint64_t	 keyed;		/* KEYED_ bits; base: see there */
+	uint64_t	 base;
+	struct slice	 based;		/* KEYED_BASE: epoch in which that was seen;
+					 * or empty: whichever it is */
 	struct slice	 conflate;	/* BUS_VOLATILE: key by which a newer one
 					 * takes its place, or empty */
 	uint64_t	 timeout_ms;	/* BUS_WANT_ANSWERS: for the clients */
@@ -300,13 +316,17 @@ enum bus_store {
 				 * room has begun anew, and the page with it */
 	BUS_STORE_TOO_LARGE,	/* for the room's bound */
 	BUS_STORE_FINISHED,	/* nothing comes behind its end */
-	BUS_STORE_UNAVAILABLE	/* not now */
+	BUS_STORE_UNAVAILABLE,	/* not now */
+	BUS_STORE_CONFLICT,	/* the key is not as it was to be */
+	BUS_STORE_FULL		/* of keys, or their bytes */
 };
 
 struct bus_kept {
 	uint64_t	 result;	/* enum bus_store */
 	struct slice	 epoch;		/* OK: where it is */
-	uint64_t	 kept;
+	uint64_t	 kept;		/* CONFLICT: where the key is, 0: it is not;
+					 * and its version */
+	uint64_t	 version;
 	uint64_t	 slots[2];	/* OK: who gets it, this worker too */
 };
 
@@ -315,7 +335,11 @@ enum bus_history_from {
 	BUS_HISTORY_TOP = 1,	/* none: where it stands */
 	BUS_HISTORY_AFTER,	/* what comes behind epoch and since */
 	BUS_HISTORY_LAST,	/* the newest ones */
-	BUS_HISTORY_FIRST	/* from the oldest one on */
+	BUS_HISTORY_FIRST,	/* from the oldest one on */
+	/* of rooms that keep the newest of each key; there what AFTER asks for and
+	 * is kept no more is the newest of each key behind it */
+	BUS_HISTORY_STATE,	/* the newest of each, by their places */
+	BUS_HISTORY_KEY		/* of one */
 };
 
 struct bus_history {
@@ -323,6 +347,7 @@ struct bus_history {
 	uint64_t	 from;		/* enum bus_history_from */
 	struct slice	 epoch;		/* AFTER */
 	uint64_t	 since;
+	struct slice	 key;		/* KEY */
 	uint64_t	 limit;		/* of events, */
 	uint64_t	 bytes;		/* and of their frames; one comes
 					 * whatever its size */

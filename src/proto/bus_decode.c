@@ -101,6 +101,14 @@ bus_take_publish(struct bus_publish *p, enum tag tag, struct slice s)
 		return (bus_take_number(&p->edits, s));
 	case TAG_INSTEAD:
 		return (bus_take_slice(&p->instead, s));
+	case TAG_KEY:
+		return (bus_take_slice(&p->key, s));
+	case TAG_FROM:
+		return (bus_take_number(&p->keyed, s));
+	case TAG_SINCE:
+		return (bus_take_number(&p->base, s));
+	case TAG_BASED:
+		return (bus_take_slice(&p->based, s));
 	case TAG_COUNT:
 		return (bus_take_number(&p->timeout_ms, s));
 	case TAG_SENT:
@@ -119,6 +127,8 @@ bus_take_kept(struct bus_kept *k, enum tag tag, struct slice s)
 		return (bus_take_slice(&k->epoch, s));
 	case TAG_KEPT:
 		return (bus_take_number(&k->kept, s));
+	case TAG_SINCE:
+		return (bus_take_number(&k->version, s));
 	case TAG_JOIN:
 	case TAG_LEAVE:
 		return (bus_take_had(k->slots, tag, s));
@@ -140,6 +150,8 @@ bus_take_history(struct bus_history *h, enum tag tag, struct slice s)
 		return (bus_take_slice(&h->epoch, s));
 	case TAG_SINCE:
 		return (bus_take_number(&h->since, s));
+	case TAG_KEY:
+		return (bus_take_slice(&h->key, s));
 	case TAG_LIMIT:
 		return (bus_take_number(&h->limit, s));
 	case TAG_BYTES:
@@ -513,7 +525,7 @@ bus_is_whole(const struct bus_envelope *e)
 	    (e->kind != BUS_REPLY || e->publish.to.nsids == 1) &&
 	    (e->kind != BUS_HISTORY || (e->history.room.n != 0 &&
 	    e->history.from >= BUS_HISTORY_TOP &&
-	    e->history.from <= BUS_HISTORY_FIRST)) &&
+	    e->history.from <= BUS_HISTORY_KEY)) &&
 	    (e->kind != BUS_HOOKS || (e->hooks.what >= BUS_HOOKS_LIST &&
 	    e->hooks.what <= BUS_HOOKS_FORGET)) &&
 	    (e->kind != BUS_CUT || (slotset_fits(e->cut.giver) &&

@@ -80,6 +80,10 @@ bus_put_publish(struct bus_writer *w, const struct bus_publish *p)
 	bus_put_number(w, TAG_KEPT, p->kept);
 	bus_put_number(w, TAG_EDITS, p->edits);
 	bus_put_slice(w, TAG_INSTEAD, p->instead);
+	bus_put_slice(w, TAG_KEY, p->key);
+	bus_put_number(w, TAG_FROM, p->keyed);
+	bus_put_number(w, TAG_SINCE, p->base);
+	bus_put_slice(w, TAG_BASED, p->based);
 	bus_put_number(w, TAG_COUNT, p->timeout_ms);
 	bus_put_number(w, TAG_SENT, p->sent_us);
 }
@@ -90,6 +94,7 @@ bus_put_kept(struct bus_writer *w, const struct bus_kept *k)
 	bus_put_number(w, TAG_COUNT, k->result);
 	bus_put_slice(w, TAG_EPOCH, k->epoch);
 	bus_put_number(w, TAG_KEPT, k->kept);
+	bus_put_number(w, TAG_SINCE, k->version);
 	bus_put_number(w, TAG_JOIN, k->slots[0]);
 	bus_put_number(w, TAG_LEAVE, k->slots[1]);
 }
@@ -102,6 +107,7 @@ bus_put_history(struct bus_writer *w, const struct bus_history *h)
 	bus_put_number(w, TAG_FROM, h->from);
 	bus_put_slice(w, TAG_EPOCH, h->epoch);
 	bus_put_number(w, TAG_SINCE, h->since);
+	bus_put_slice(w, TAG_KEY, h->key);
 	bus_put_number(w, TAG_LIMIT, h->limit);
 	bus_put_number(w, TAG_BYTES, h->bytes);
 }

@@ -213,7 +213,7 @@ raw_encode_ack(struct buf *b, struct slice id, struct slice args,
 
 void
 raw_encode_ack_error(struct buf *b, struct slice id, const char *code,
-    struct slice message, struct slice data, uint64_t retry_ms)
+    struct slice message, struct slice data, struct slice more)
 {
 	buf_str(b, "{\"ack\":");
 	buf_slice(b, id);
@@ -225,9 +225,6 @@ raw_encode_ack_error(struct buf *b, struct slice id, const char *code,
 		buf_str(b, ",\"data\":");
 		buf_slice(b, data);
 	}
-	if (retry_ms != 0) {
-		buf_str(b, ",\"retry_after_ms\":");
-		buf_u64(b, retry_ms);
-	}
+	buf_slice(b, more);
 	buf_str(b, "}}");
 }

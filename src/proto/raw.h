@@ -46,9 +46,9 @@ size_t	raw_event_sum(const struct raw_event *, size_t (*of)(struct slice));
 /* args: elements, no brackets, or empty, which is null; first: of them */
 void	raw_encode_ack(struct buf *, struct slice id, struct slice args,
 	    struct slice first);
-/* data: any JSON value; empty: the member is left out; retry_ms 0: so is
- * retry_after_ms */
+/* data: any JSON value, or empty: the member is left out; more: members of the error
+ * besides, each with its comma before it */
 void	raw_encode_ack_error(struct buf *, struct slice id, const char *code,
-	    struct slice message, struct slice data, uint64_t retry_ms);
+	    struct slice message, struct slice data, struct slice more);
 
 #endif

@@ -20,7 +20,8 @@ const api = new OpenApi(new URL('../../packaging/openapi/roostd.yaml',
     import.meta.url).pathname);
 const sha = (k) => crypto.createHash('sha256').update(k).digest('hex');
 const RIGHTS = ['publish', 'presence', 'disconnect', 'rooms', 'revoke',
-	'history', 'stats', 'hooks', 'answers', 'inbox'];
+	'history', 'stats', 'hooks', 'answers', 'inbox',
+	'documents'];
 const back = await Backend.start(), { port } = back;
 const conf = jwt + stopTime + `
 limits { message_bytes = 100KB }
@@ -37,7 +38,9 @@ namespace "/asks" { auth = optional  hook = "back"
 namespace "/chat" { auth = optional presence = rooms
     room "course:{id}" { join = open }
     inbox = true
-    room "kept:{id}" { join = open history = 10 } }
+    room "kept:{id}" { join = open history = 10 }
+    room "doc:{id}" { documents = true keys = 20 }
+    room "job:{id}" { latest = true } }
 namespace "/query" { auth = optional presence = query
     room "course:{id}" { join = open } }
 `;
@@ -67,6 +70,8 @@ before(async () => {
 	for (const room_ of ['kept:edit', 'kept:gone'])
 		await call(op('publish'), { body: { namespace: 'chat',
 			room: room_, event: 'e' } });
+	await call(op('setDocumentKey'), { path: { key: 'there' },
+		body: { value: 1 } });
 });
 after(async () => {
 	clients.forEach((s) => s.close());
@@ -155,6 +160,9 @@ const good = {
 	deleteNotifications: { body: { ids: ['x'] } },
 	deleteNotification: {}, getNotificationPreferences: {},
 	setNotificationPreferences: { body: { muted: [] } },
+	getDocument: {}, getDocumentKey: { path: { key: 'there' } },
+	setDocumentKey: { body: { value: { pages: 3 } } },
+	deleteDocumentKey: { body: {}, path: { key: 'gone' } },
 	getHealth: {}, getHealthWebsocket: {}, getApiHealthWebsocket: {},
 	getLive: {}, getReady: {}, getHealthz: {}, getMetrics: {},
 };
@@ -168,6 +176,8 @@ const alike = {
 		{ namespace: 'chat', room: 'kept:1', event: 'e', ack: true },
 		{ namespace: 'chat', rooms: ['kept:1', 'kept:2'], event: 'e' },
 		{ namespace: 'chat', room: 'kept:over', event: 'e', finish: true },
+		{ namespace: 'chat', room: 'job:1', event: 'e', key: 'p',
+		    version: 4 },
 		{ namespace: 'chat', user: ['ann'], event: 'e', args: [1, 'two'],
 		    except: [], volatile: true, meta: false },
 	].map((body) => ({ body })),
@@ -206,6 +216,9 @@ const alike = {
 		muted: ['a'], quiet_hours: { from: '22:00', to: '07:00',
 			utc_offset: -300, deliver: 'count' } } }],
 	getNotificationPreferences: [{}, { path: { user: 'nobody' } }],
+	getDocument: [{ query: { limit: 1 } }, { path: { document: 'doc:new' } }],
+	setDocumentKey: [{ body: { value: null, base: 0 },
+		path: { key: 'a/b' } }],
 };
 const long = 'x'.repeat(257);
 /* Bodies that neither the daemon nor the schema takes. */
@@ -219,7 +232,8 @@ const wrong = {
 		{ id: 'a b' }, { id: 'a"' }, { id: 'x'.repeat(65) }, { ack: 1 },
 		{ timeout: 5 }, { ack: true, timeout: 0 },
 		{ ack: true, timeout: 60001 }, { volatile: null }, { meta: 'x' },
-		{ finish: 1 },
+		{ finish: 1 }, { version: 1 }, { room: 'job:1', key: '' },
+		{ room: 'job:1', key: 'k', version: 0 },
 	].map((b) => ({ namespace: 'chat', event: 'e', ...b })),
 	batch: [{}, { publish: 1 }, { publish: [], more: 1 }, 'x', 5],
 	disconnect: [...audience, ...target, { ...room, namespace: undefined },
@@ -245,6 +259,10 @@ const wrong = {
 		{ id: 'x', redact: true, unknown: 1 }],
 	revoke: [{}, { user: 'a', jti: 'b' }, { user: 'a', grace: 0 },
 		{ user: 'a', grace: 3601 }, { jti: 'a', grace: 5 }, { user: '' }, { user: 5 },
+	setDocumentKey: [{}, { value: 1, base: -1 }, { value: 1, more: 1 },
+		{ value: 1, base: 1, epoch: 5 }],
+	deleteDocumentKey: [{ base: 'x' }, { value: 1 }],
+	revoke: [{}, { user: 'a', jti: 'b' }, { user: '' }, { user: 5 },
 		{ jti: 'a', iat: 5 }, { user: 'a', for: 0 },
 		{ user: 'a', until: 4000000000, for: 5 },
 		{ user: 'a', until: 4000000000, exp: 4000000000 },
@@ -286,6 +304,8 @@ const bad = {
 	listNotifications: { query: { limit: 0 } },
 	deleteNotification: { path: { notification: long } },
 	getNotificationPreferences: { path: { user: long } },
+	getDocument: { query: { limit: 0 } },
+	getDocumentKey: { path: { key: long } },
 };
 /* In a namespace, or of a hook, that is not there. */
 const elsewhere = (o) => o.path.includes('{hook}') ?
@@ -368,6 +388,9 @@ const how = {
 			await call(o, gone);
 			return call(o, gone);
 		}
+		if (o.path.includes('{document}'))
+			return call(o, { ...good[o.id], body: { base: 999,
+				...good[o.id].body } });
 		const body = { namespace: 'chat', room: 'kept:ends', event: 'e' };
 		await call(o, { body: { ...body, finish: true } });
 		return call(o, { body });
@@ -384,6 +407,9 @@ const how = {
 			room: 'kept:1', event: 'e' } })),
 		getHistory: () => still(() => call(o, good.getHistory)),
 		editHistory: () => still(() => call(o, good.editHistory)),
+		...Object.fromEntries(['getDocument', 'getDocumentKey',
+			'setDocumentKey', 'deleteDocumentKey'].map((id) => [id,
+			() => still(() => call(o, good[id]))])),
 		revoke: () => full(o),
 		getHooks: () => withoutHooks(o), listDead: () => withoutHooks(o),
 		retryDead: () => withoutHooks(o), forgetDead: () => withoutHooks(o),
@@ -459,7 +485,7 @@ test('other methods: 405 and Allow; OPTIONS; HEAD without a body', async () => {
 		const [o] = list;
 		const named = (r) => r.headers.get('allow').split(', ').sort()
 		    .join();
-		const no = await call(o, { method: 'PUT' });
+		const no = await call(o, { method: 'PATCH' });
 		assert.equal(no.status, 405, path);
 		assert.equal(named(no), allow, path);
 		assert.deepEqual(api.answerErrors(o, no), []);

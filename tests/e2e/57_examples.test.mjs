@@ -152,22 +152,20 @@ async () => {
 test('learning: progress of a job, notifications, annotations', async () => {
 	const d = await example('learning.conf');
 	/* who comes later gets the latest value, and each one after it */
-	for (const done of [10, 20])
-		await api(d, 'publish', { namespace: '/analytics',
-			room: 'job:1', event: 'progress', data: { done } });
+	const tell = (version, done, more) => api(d, 'publish', {
+		namespace: '/analytics', room: 'job:1', event: 'progress',
+		key: 'progress', version, data: { done }, ...more });
+	await tell(1, 10);
+	await tell(3, 20);
 	const s = await learner(d, '/analytics', 'ann');
 	await join(s, 'job:1');
-	const { events: [last] } = await ask(s, 'history:get',
-	    { room: 'job:1', limit: 1 });
-	assert.deepEqual(last.args, [{ done: 20 }]);
-	await api(d, 'publish', { namespace: '/analytics', room: 'job:1',
-		event: 'progress', data: { done: 30 } });
-	const [[now, meta]] = await heard(s, 'progress');
-	assert.deepEqual([now.done, meta.offset], [30, last.offset + 1]);
+	assert.deepEqual(gotten(s, 'progress').map(([x]) => x.done), [20]);
+	await tell(4, 30);
+	const [, [now, meta]] = await heard(s, 'progress', 2);
+	assert.deepEqual([now.done, meta.offset], [30, 3]);
 	/* the job is done; an answer of a model is read again from its start */
-	await api(d, 'publish', { namespace: '/analytics', room: 'job:1',
-		event: 'progress', data: { done: 100 }, finish: true });
-	assert.equal((await heard(s, 'progress', 2))[1][1].finished, true);
+	await tell(5, 100, { finish: true });
+	assert.equal((await heard(s, 'progress', 3))[2][1].finished, true);
 	for (const text of ['It', ' is', ' so.'])
 		await api(d, 'publish', { namespace: '/analytics',
 			room: 'answer:1', event: 'token', data: { text },
@@ -183,24 +181,24 @@ test('learning: progress of a job, notifications, annotations', async () => {
 		event: 'notification:new', data: { category: 'grades' } });
 	await heard(n, 'notification:new');
 
-	/* the back end lets them in; all come to the same order */
-	const pens = await Promise.all(['ann', 'bob'].map((name) =>
-	    learner(d, '/collaboration', name)));
-	assert.equal(codeOf(await ask(pens[0], 'room:join', { room: 'doc:1' })),
+	/* all come to the same, and no edit is lost unseen */
+	const pens = await Promise.all(['ann', 'bob'].map((name) => connect(d,
+	    '/collaboration', as(name, { documents: ['1'] }))));
+	const doc = 'doc:1';
+	assert.equal(codeOf(await ask(pens[0], 'doc:open', { doc: 'doc:2' })),
 	    'forbidden');
-	for (const name of ['ann', 'bob'])
-		assert.deepEqual(await api(d, `users/${name}/rooms`,
-		    { namespace: '/collaboration', join: 'doc:1' }),
-		{ sessions: 1, complete: true });
-	await Promise.all(Array.from({ length: 20 }, (_, i) => ask(pens[i % 2],
-	    'annotation', { room: 'doc:1', id: `a${i}`, action: 'create' })));
+	for (const p of pens)
+		assert.equal((await ask(p, 'doc:open', { doc })).rev, 0);
+	const made = await Promise.all(Array.from({ length: 20 }, (_, i) =>
+		ask(pens[i % 2], 'doc:set', { doc, key: `annotation:${i >> 1}`,
+			base: 0, value: { by: i % 2 } })));
+	assert.equal(made.filter((r) => codeOf(r) === 'conflict').length, 10);
 	const seen = await Promise.all(pens.map(async (p) =>
-	    (await heard(p, 'annotation', 20)).map(([a, m]) =>
-		[m.offset, a.id])));
+	    (await heard(p, 'doc:change', 10)).map(([c]) =>
+		[c.rev, c.key, c.value.by, c.from])));
 	assert.deepEqual(seen[0], seen[1]);
-	assert.deepEqual(seen[0].map(([o]) => o),
-	    Array.from({ length: 20 }, (_, i) => i + 1));
-	pens[0].emit('cursor', { room: 'doc:1', at: 5 });
+	assert.ok(seen[0].every(([, , by, from]) => from === ['ann', 'bob'][by]));
+	pens[0].emit('cursor', { room: doc, user: 'ann', at: 5 });
 	await heard(pens[1], 'cursor');
 	[s, n, ...pens].forEach((x) => x.close());
 	await d.stop();

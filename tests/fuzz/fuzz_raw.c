@@ -46,7 +46,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		MUST(json_valid(buf_unread(&b)));
 		buf_reset(&b);
 		raw_encode_ack_error(&b, m.id, "code", SLICE("a\"b"),
-		    SLICE("[1]"), 0);
+		    SLICE("[1]"), SLICE(",\"a\":1"));
 		MUST(json_valid(buf_unread(&b)));
 		buf_fini(&b);
 	}

@@ -34,16 +34,23 @@ fuzz_placed(struct slice in)
 {
 	struct remote_placed p;
 	struct remote_twin twin;
-	uint64_t place;
-	bool was;
-	size_t n = 0;
+	uint64_t place, version;
+	bool was, full;
+	size_t n = 0, left;
 
 	if (!remote_placed(in, &p))
 		return;
 	MUST(p.token.n > 0 && p.epoch.n > 0);
-	while (remote_placed_next(&p, &place, &twin, &was)) {
+	for (;; n++) {
+		left = p.rest.n;
+		if (remote_placed_refused(&p, &place, &version, &full)) {
+			MUST(p.rest.n < left && (!full || place + version == 0));
+			continue;
+		}
+		MUST(p.rest.n == left);
+		if (!remote_placed_next(&p, &place, &twin, &was))
+			break;
 		MUST(place > 0 || twin.epoch.n == 0);
-		n++;
 	}
 	MUST(n <= in.n);
 }

@@ -25,7 +25,8 @@ fuzz_judge(void *arg, const struct store_key *key, struct store_bounds *b)
 {
 	(void)arg;
 	*b = (struct store_bounds){ .events = 5, .bytes = 4096,
-		.keep_ms = key->room.n % 2 == 0 ? 1000 : 0 };
+		.keep_ms = key->room.n % 2 == 0 ? 1000 : 0,
+		.keys = key->room.n % 4 < 2 ? 4 : 0, .keys_bytes = 2048 };
 	return (key->room.n != 3);
 }
 
@@ -59,13 +60,19 @@ fuzz_ask(struct store *s, const char *room)
 {
 	static struct bus_envelope e;
 	struct store_read q = { .key = { SLICE("/"), slice_str(room) },
-		.bounds = { 5, 4096, 0 }, .from = BUS_HISTORY_FIRST,
+		.bounds = { .events = 5, .bytes = 4096, .keys = 4,
+			.keys_bytes = 2048 }, .from = BUS_HISTORY_FIRST,
 		.limit = 100, .bytes = 4096, .done = fuzz_on_page };
 	struct store_append a = { .key = q.key, .bounds = q.bounds, .e = &e,
 		.done = fuzz_on_kept };
 	struct bus_publish *p = bus_keep(&e);
 
 	s->does->read(s->engine, &q);
+	q.from = BUS_HISTORY_STATE;
+	s->does->read(s->engine, &q);
+	p->key = SLICE("k");
+	p->keyed = KEYED_VERSION;
+	p->base = 3;
 	p->nsp = q.key.nsp;
 	p->event = SLICE("\"m\"");
 	p->to.rooms[p->to.nrooms++] = q.key.room;

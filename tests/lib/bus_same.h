@@ -33,8 +33,10 @@ bus_same_publish(const struct bus_publish *a, const struct bus_publish *b)
 	return (slice_eq(a->nsp, b->nsp) && slice_eq(a->event, b->event) &&
 	    slice_eq(a->args, b->args) && slice_eq(a->meta, b->meta) &&
 	    slice_eq(a->offset, b->offset) && slice_eq(a->once, b->once) &&
-	    slice_eq(a->conflate, b->conflate) &&
 	    slice_eq(a->trace, b->trace) &&
+	    slice_eq(a->conflate, b->conflate) && slice_eq(a->key, b->key) &&
+	    a->keyed == b->keyed && a->base == b->base &&
+	    slice_eq(a->based, b->based) &&
 	    bus_same_list(a->attachments, a->nattach, b->attachments,
 	    b->nattach) && slice_eq(a->epoch, b->epoch) &&
 	    a->kept == b->kept && a->timeout_ms == b->timeout_ms &&
@@ -55,6 +57,7 @@ bus_same_history(const struct bus_history *a, const struct bus_history *b)
 {
 	return (slice_eq(a->nsp, b->nsp) && slice_eq(a->room, b->room) &&
 	    a->from == b->from && slice_eq(a->epoch, b->epoch) &&
+	    slice_eq(a->key, b->key) &&
 	    a->since == b->since && a->limit == b->limit &&
 	    a->bytes == b->bytes);
 }
@@ -156,6 +159,7 @@ bus_same_what(const struct bus_envelope *a, const struct bus_envelope *b)
 		return (a->kept.result == b->kept.result &&
 		    slice_eq(a->kept.epoch, b->kept.epoch) &&
 		    a->kept.kept == b->kept.kept &&
+		    a->kept.version == b->kept.version &&
 		    a->kept.slots[0] == b->kept.slots[0] &&
 		    a->kept.slots[1] == b->kept.slots[1]);
 	case BUS_HISTORY:

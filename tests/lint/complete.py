@@ -228,6 +228,8 @@ def code_paths():
                 out.add('/api/v1/hooks/NAME' + order)
         elif m.group(1) == '/api/v1/history':
             out.add(m.group(1) + '/NS/ROOM')
+        elif m.group(1) == '/api/v1/documents':
+            out |= {m.group(1) + '/NS/DOC', m.group(1) + '/NS/DOC/KEY'}
         elif m.group(1) == '/api/v1/rooms':
             out |= {m.group(1) + '/NS', m.group(1) + '/NS/ROOM'}
         else:
@@ -243,14 +245,16 @@ def code_paths():
 
 # What browsers and clients use is no business of back ends.
 CLIENTS = {'ROUTE_NONE', 'ROUTE_ROOT', 'ROUTE_ENGINE', 'ROUTE_PLAIN', 'ROUTE_SSE', 'ROUTE_POLL', 'ROUTE_SOCKJS',
-           'ROUTE_DEMO', 'ROUTE_DEMO_MOVED'}
+           'ROUTE_DEMO', 'ROUTE_DEMO_MOVED',
+           'ROUTE_DOCUMENTS_GONE'}      # no path's
 PARTS = {'NS': '{namespace}', 'ROOM': '{room}', 'USER': '{user}',
-         'NAME': '{hook}', 'ID': '{notification}'}
+         'NAME': '{hook}', 'ID': '{notification}',
+         'DOC': '{document}', 'KEY': '{key}'}
 
 
 def code_operations():
     """Methods and paths of worker.c's table, but for those of clients."""
-    rows = dict(re.findall(r'\[(ROUTE_\w+)\] = \{ \.methods = ([^,]*),',
+    rows = dict(re.findall(r'\[(ROUTE_\w+)\] = \{\s*\.methods = ([^,]*),',
                            read('workers/worker/worker.c')))
     text = read('workers/worker/http/route.c')
     at = [(p, r) for p, r in re.findall(r'\{ "(/[^"]*)",\s+(ROUTE_\w+)', text)]
@@ -265,7 +269,9 @@ def code_operations():
              'ROUTE_INBOX_ORDER': ['inbox/NS/USER/read',
                                    'inbox/NS/USER/delete'],
              'ROUTE_INBOX_PREFS': ['inbox/NS/USER/preferences'],
-             'ROUTE_INBOX_ONE': ['inbox/NS/USER/ID']}
+             'ROUTE_INBOX_ONE': ['inbox/NS/USER/ID'],
+             'ROUTE_DOCUMENTS': ['documents/NS/DOC'],
+             'ROUTE_DOCUMENTS_KEY': ['documents/NS/DOC/KEY']}
     at += [('/api/v1/' + p, r) for r in rows for p in below.get(r, [])]
     routed = {r for _, r in at}
     for route in sorted(set(rows) - routed - CLIENTS):
@@ -275,7 +281,7 @@ def code_operations():
         if route in CLIENTS:
             continue
         path = '/'.join(PARTS.get(p, p) for p in path.split('/'))
-        for method in re.findall(r'\b(GET|POST|DELETE)\b', rows.get(route, '')):
+        for method in re.findall(r'\b(?:HTTP_)?(GET|POST|PUT|DELETE)\b', rows.get(route, '')):
             out.add(f'{method} {path}')
     return out
 

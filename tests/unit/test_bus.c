@@ -36,6 +36,10 @@ full_envelope(void)
 	p->offset = SLICE("\"o\"");
 	p->once = SLICE("the-id");
 	p->conflate = SLICE("\"ann\"");
+	p->key = SLICE("annotation:1");
+	p->keyed = KEYED_BASE | KEYED_GONE | KEYED_REV;
+	p->base = 7;
+	p->based = SLICE("e1");
 	p->attachments[p->nattach++] = SLICE("\0\1");
 	p->attachments[p->nattach++] = SLICE("");
 	p->epoch = SLICE("5e0c4");

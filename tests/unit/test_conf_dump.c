@@ -83,7 +83,8 @@ every_directive_is_in_the_dump(void **state)
 	    "rate r { allow = 1/1s }"
 	    "api { key k { sha256 = '" HEX64 "' allow = publish } }"
 	    "hook h { url = 'https://a/' secret = '" HEX64 "' }"
-	    "namespace '/n' { room r {} event e {} }"
+	    "namespace '/n' { room r { documents = on key k {} }"
+	    " event e {} }"
 	    "route '/r' { namespace = '/n' }", &b);
 	for (size_t i = 0; i < CONF_NDIRECTIVES; i++) {
 		snprintf(want, sizeof want, " %s = ", conf_directives[i].name);

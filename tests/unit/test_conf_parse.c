@@ -211,7 +211,7 @@ sections_that_contradict_are_refused(void **state)
 	    "t:6: key \"a\": is there already (line 5)\n"
 	    "t:7: key \"a\": allow = all: must be one of publish | "
 	    "presence | disconnect | rooms | revoke | history | stats | hooks | "
-	    "answers | inbox\n"
+	    "answers | inbox | documents\n"
 	    "t:7: key \"a\": sha256 = 12: must have 64 hexadecimal digits, "
 	    "as sha256sum prints\n"
 	    "t:8: key \"a\" needs allow\n"

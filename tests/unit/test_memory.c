@@ -1303,6 +1303,8 @@ model_ask(unsigned room)
 		i = r->n;
 		break;
 	case BUS_HISTORY_FIRST:
+	case BUS_HISTORY_STATE:
+	case BUS_HISTORY_KEY:		/* of rooms with keys */
 		break;
 	case BUS_HISTORY_LAST:
 		for (i = r->n; i > 0 && r->n - i < limit; i--) {

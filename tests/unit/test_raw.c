@@ -195,15 +195,15 @@ acks_name_the_id_as_it_came(void **state)
 	raw_encode_ack(&b, SLICE("8"), two, slice_of(two.p, 3));
 	assert_buf(&b, "{\"ack\":8,\"data\":[1],\"args\":[[1] ,2]}");
 	raw_encode_ack_error(&b, SLICE("7"), "rate", SLICE("too \"fast\""),
-	    SLICE(""), 0);
+	    SLICE(""), SLICE(""));
 	assert_buf(&b, "{\"ack\":7,\"error\":{\"code\":\"rate\",\"message\":"
 		       "\"too \\\"fast\\\"\"}}");
 	raw_encode_ack_error(&b, SLICE("7"), "rate", SLICE("x"), SLICE(""),
-	    300);
+	    SLICE(",\"retry_after_ms\":300"));
 	assert_buf(&b, "{\"ack\":7,\"error\":{\"code\":\"rate\",\"message\":"
 		       "\"x\",\"retry_after_ms\":300}}");
 	raw_encode_ack_error(&b, SLICE("7"), "own", SLICE("x"),
-	    SLICE("{\"a\":[]}"), 0);
+	    SLICE("{\"a\":[]}"), SLICE(""));
 	assert_buf(&b, "{\"ack\":7,\"error\":{\"code\":\"own\",\"message\":"
 		       "\"x\",\"data\":{\"a\":[]}}}");
 	buf_fini(&b);

@@ -24,7 +24,7 @@ static struct wheel wheel;
 static uint64_t now_ms;
 static struct remote *m;
 static struct store *store;
-static struct store_bounds bounds = { 1000, 1u << 20, 0, false };
+static struct store_bounds bounds = { .events = 1000, .bytes = 1u << 20 };
 static bool up, hears, here, keeps;
 
 /* --- a Redis ---------------------------------------------------------------*/
@@ -112,16 +112,22 @@ answer(const struct reply *o)
 
 /* To the next, an append: "TOKEN EPOCH places". */
 static void
-answer_places(const char *epoch, const char *places)
+answer_places_of(unsigned nkeys, const char *epoch, const char *places)
 {
 	struct reply o = { .type = REPLY_STRING };
-	struct slice token = arg_of(nanswered, 3 + 5 + 3);
+	struct slice token = arg_of(nanswered, 3 + nkeys + 3);
 	char text[512];
 
 	(void)snprintf(text, sizeof text, "%.*s %s %s", (int)token.n,
 	    (const char *)token.p, epoch, places);
 	o.text = slice_str(text);
 	answer(&o);
+}
+
+static void
+answer_places(const char *epoch, const char *places)
+{
+	answer_places_of(5, epoch, places);
 }
 
 static void
@@ -432,6 +438,7 @@ set_up(void **state)
 	up = hears = here = keeps = true;
 	nasked = nanswered = 0;
 	said[0] = '\0';
+	bounds.keys = 0;
 	wheel_init(&wheel, (struct mono){ now_ms * 1000 });
 	open_remote();
 	return (0);
@@ -1222,6 +1229,145 @@ what_is_trimmed_is_at_hand_no_more(void **state)
 	assert_said("page1 e:9+4 ");
 }
 
+/* --- keys ------------------------------------------------------------------*/
+
+static void
+append_key(const char *args, uint64_t keyed, uint64_t base)
+{
+	struct bus_envelope e;
+	struct bus_publish *p = bus_keep(&e);
+	struct store_append a = { .asker = { .slot = 1, .ref = 1,
+		.flags = BUS_FAR }, .key = { SLICE("/n"), SLICE("room") },
+		.bounds = bounds, .e = &e, .done = on_kept };
+
+	p->nsp = a.key.nsp;
+	p->event = SLICE("\"m\"");
+	p->args = slice_str(args);
+	p->key = SLICE("k");
+	p->keyed = keyed;
+	p->base = base;
+	p->based = keyed & KEYED_BASE ? SLICE("e1") : slice_of(NULL, 0);
+	p->to.rooms[p->to.nrooms++] = a.key.room;
+	store->does->append(store->engine, &a);
+}
+
+static void
+read_state(enum bus_history_from from)
+{
+	struct store_read q = { .asker = { .slot = 1, .ref = 1 },
+		.key = { SLICE("/n"), SLICE("room") }, .bounds = bounds,
+		.from = from, .of = SLICE("k"), .limit = 10, .bytes = 1 << 20,
+		.done = on_page };
+
+	store->does->read(store->engine, &q);
+}
+
+/* To the next: the places of those that are there, instead of ages. */
+static void
+answer_state(const char *epoch, uint64_t top, uint64_t place)
+{
+	struct reply parts[PAGE_HEAD + 2], *v[PAGE_HEAD + 2];
+	struct reply o = { .type = REPLY_ARRAY, .elements = v,
+		.n = PAGE_HEAD + 2 };
+	struct buf b;
+	size_t i;
+
+	memset(parts, 0, sizeof parts);
+	for (i = 0; i < nitems(parts); i++) {
+		v[i] = &parts[i];
+		parts[i].type = REPLY_INTEGER;
+	}
+	parts[0].type = REPLY_STRING;
+	parts[0].text = slice_str(epoch);
+	parts[1].integer = (int64_t)top;
+	parts[2].integer = 1;
+	parts[4].integer = BUS_STORE_OK;
+	parts[PAGE_HEAD].integer = (int64_t)place;
+	buf_init(&b);
+	parts[PAGE_HEAD + 1].type = REPLY_STRING;
+	parts[PAGE_HEAD + 1].text = entry(&b, "x", 0);
+	answer(&o);
+	buf_fini(&b);
+}
+
+static void
+have_keys(void)
+{
+	bounds.keys = 10;
+	bounds.keys_bytes = 1000;
+}
+
+static void
+what_is_asked_of_a_key_goes_along_and_a_conflict_comes_back(void **state)
+{
+	(void)state;
+	have_keys();
+	append_key("a", KEYED_BASE | KEYED_GONE, 3);
+	append_key("b", KEYED_VERSION, 9);
+	append_key("c", 0, 0);
+	append_key("d", 0, 0);
+	assert_slice(arg_of(nanswered, 2), "8");
+	assert_slice(arg_of(nanswered, 8), "p:history-keys:n:room");
+	assert_slice(arg_of(nanswered, 3 + 8 + 13), "10");
+	assert_slice(arg_of(nanswered, 3 + 8 + 15 + 2), "k");
+	assert_slice(arg_of(nanswered, 3 + 8 + 15 + 3), "b");
+	assert_slice(arg_of(nanswered, 3 + 8 + 15 + 4), "3");
+	assert_slice(arg_of(nanswered, 3 + 8 + 15 + 5), "y");
+	assert_slice(arg_of(nanswered, 3 + 8 + 15 + 6), "e1");
+	answer_places_of(8, "e1", "!7,2");
+	assert_said("no:7 ");
+	answer_places_of(8, "e1", "!8,9 4 ?");
+	assert_said("no:7 c=e1:4 no:8 ");
+}
+
+static void
+what_is_asked_of_a_key_does_not_wait_for_redis(void **state)
+{
+	(void)state;
+	have_keys();
+	up = false;
+	append_key("a", KEYED_BASE, 3);
+	assert_said("no:6 ");
+	append_key("b", 0, 0);
+	assert_said("waits ");
+	up = true;
+}
+
+static void
+a_page_of_keys_that_is_ahead_waits_for_the_workers(void **state)
+{
+	(void)state;
+	have_keys();
+	be_live("e1", 3);
+	read_state(BUS_HISTORY_STATE);
+	assert_slice(arg_of(nanswered, 2), "6");
+	answer_state("e1", 5, 5);
+	assert_said("");
+	/* of one key it is said as it is */
+	read_state(BUS_HISTORY_KEY);
+	answer_state("e1", 5, 5);
+	assert_said("page1 e1:5+1 ");
+	assert_true(hear("e1", 4, "4"));
+	pass_ms(60);
+	assert_said("heard 4=e1:4 ");
+	assert_true(hear("e1", 5, "5"));
+	pass_ms(60);
+	assert_said("heard 5=e1:5 page1 e1:5+1 ");
+	/* one that was made before is followed by what came since */
+	read_state(BUS_HISTORY_STATE);
+	assert_true(hear("e1", 6, "6"));
+	answer_state("e1", 5, 5);
+	assert_said("heard 6=e1:6 page1 e1:5+1... ");
+	/* ... which is at hand */
+	read_after("e1", 5);
+	assert_said("page1 e1:6+1 ");
+	/* and not told at all for ever */
+	read_state(BUS_HISTORY_STATE);
+	answer_state("e1", 9, 9);
+	pass_ms(3000);
+	assert_said("page6 :0+0 ");
+}
+
 int
 main(void)
 {
@@ -1258,6 +1404,9 @@ main(void)
 		REMOTE_TEST(while_redis_is_away_there_is_what_is_at_hand),
 		REMOTE_TEST(a_link_that_goes_makes_no_calls),
 		REMOTE_TEST(who_waits_is_answered_before_a_room_goes),
+		REMOTE_TEST(what_is_asked_of_a_key_goes_along_and_a_conflict_comes_back),
+		REMOTE_TEST(what_is_asked_of_a_key_does_not_wait_for_redis),
+		REMOTE_TEST(a_page_of_keys_that_is_ahead_waits_for_the_workers),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

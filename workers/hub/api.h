@@ -75,6 +75,18 @@ struct api_edit {
 };
 int	api_edit(struct hub *, const struct api_edit *, struct slice body,
 	    void *asker, struct buf *out, struct ask **later) MUST_USE;
+/* Documents: what a page of one, or a key of it, has; and a change.  Names are decoded;
+ * ns with or without its slash; cursor: of the page before, or empty. */
+struct api_document {
+	struct slice	 ns, doc, key, cursor;	/* key: empty: a page */
+	unsigned	 limit;		/* 1..1000 */
+	bool		 deletes;
+};
+int	api_document_get(struct hub *, const struct api_document *,
+	    void *asker, struct buf *out, struct ask **later) MUST_USE;
+int	api_document_change(struct hub *, const struct api_document *,
+	    struct slice body, void *asker, struct buf *out,
+	    struct ask **later) MUST_USE;
 /*
  * Who is there, on all workers and hosts: a page of those whose names come behind
  * cursor.  Names are decoded; ns with or without its slash.

@@ -151,7 +151,7 @@ diff_on_open(void *arg, enum conf_section section, const char *title)
 		l->reload = diff_reloads(section);
 	buf_str(&s->prefix, ": ");
 	if (section == CONF_SEC_ROOM || section == CONF_SEC_ROUTE ||
-	    section == CONF_SEC_THEN)
+	    section == CONF_SEC_THEN || section == CONF_SEC_KEY)
 		diff_position(s, &b);
 	s->oom |= b.oom || s->prefix.oom;
 	buf_fini(&b);

@@ -25,14 +25,26 @@ free_event(struct conf_event *event, enum conf_section section)
 }
 
 static void
+free_room(struct conf_room *room)
+{
+	size_t i;
+
+	for (i = 0; i < room->nkey_rules; i++) {
+		conf_object_free(CONF_SEC_KEY, &room->key_rules[i]);
+		conf_pattern_fini(&room->key_rules[i].pattern);
+	}
+	free(room->key_rules);
+	conf_object_free(CONF_SEC_ROOM, room);
+	conf_pattern_fini(&room->pattern);
+}
+
+static void
 free_namespace(struct conf_namespace *ns)
 {
 	size_t i;
 
-	for (i = 0; i < ns->nrooms; i++) {
-		conf_object_free(CONF_SEC_ROOM, &ns->rooms[i]);
-		conf_pattern_fini(&ns->rooms[i].pattern);
-	}
+	for (i = 0; i < ns->nrooms; i++)
+		free_room(&ns->rooms[i]);
 	for (i = 0; i < ns->nevents; i++)
 		free_event(&ns->events[i], CONF_SEC_EVENT);
 	free(ns->rooms);

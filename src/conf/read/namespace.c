@@ -32,6 +32,46 @@ namespace_has_star(const struct conf_pattern *p)
 	return (false);
 }
 
+static bool
+namespace_key_same(const void *va, const void *vb)
+{
+	const struct conf_key *a = va, *b = vb;
+
+	return (conf_pattern_same(&a->pattern, &b->pattern));
+}
+
+static void
+namespace_key(struct conf_reading *parse, const struct conf_tree *in,
+    const struct conf_tree *s, struct conf_room *room)
+{
+	struct conf_key *key = &room->key_rules[room->nkey_rules++];
+	const char *wrong = conf_pattern_parse(s->title.text, &key->pattern);
+
+	key->line = s->title.at.line;
+	if (wrong == NULL && s->title.text[0] == '\0')
+		wrong = "the name is empty";
+	if (wrong == NULL && !room->documents)
+		wrong = "its room has no documents = true";
+	if (wrong != NULL)
+		conf_titled_bad(parse, s, wrong);
+	else
+		conf_titled_repeats(parse, in, s, room->key_rules,
+		    sizeof *room->key_rules, namespace_key_same);
+	conf_titled_fill(parse, s, key);
+}
+
+static void
+namespace_keys(struct conf_reading *parse, const struct conf_tree *s,
+    struct conf_room *room)
+{
+	const struct conf_tree *sub = NULL;
+
+	room->key_rules = conf_calloc(conf_tree_count(s, CONF_SEC_KEY),
+	    sizeof *room->key_rules);
+	while ((sub = conf_tree_next(s, CONF_SEC_KEY, sub)) != NULL)
+		namespace_key(parse, s, sub, room);
+}
+
 static void
 namespace_room(struct conf_reading *parse, const struct conf_tree *in,
     const struct conf_tree *s, struct conf_namespace *ns)
@@ -56,6 +96,7 @@ namespace_room(struct conf_reading *parse, const struct conf_tree *in,
 	if (room->document && (room->keep_ms != 0 || room->history == 0))
 		conf_titled_bad(parse, s, "a document needs a history, and "
 		    "keep = 0s: nothing of it is dropped, by age neither");
+	namespace_keys(parse, s, room);
 }
 
 /* Sort; names that are there twice are neighbours then. */
@@ -130,12 +171,32 @@ namespace_event_keeps(const struct conf_namespace *ns,
 		namespace_event_keeps(ns, &event->then[i]);
 }
 
+#define NAMESPACE_KEYED_HISTORY	1000	/* of a room with keys, when it does not say */
+
+/* What is between two that hear of keys is in the history, so there is one. */
+static void
+namespace_note_keyed(struct conf_namespace *ns)
+{
+	struct conf_room *r;
+	size_t i;
+
+	for (i = 0; i < ns->nrooms; i++) {
+		r = &ns->rooms[i];
+		if (!r->documents && !r->latest)
+			continue;
+		ns->keyed = true;
+		if (r->history == 0)
+			r->history = NAMESPACE_KEYED_HISTORY;
+	}
+}
+
 /* So that whoever keeps nothing need not ask which room it is. */
 static void
 namespace_note_keeps(const struct conf *conf, struct conf_namespace *ns)
 {
 	size_t i;
 
+	namespace_note_keyed(ns);
 	for (i = 0; i < ns->nrooms; i++) {
 		ns->keeps |= ns->rooms[i].history != 0;
 		ns->documents |= ns->rooms[i].document;
@@ -182,6 +243,18 @@ namespace_check_sees(struct conf_reading *parse, const struct conf_tree *s,
 		conf_titled_bad(parse, s, "presence_of = rooms needs presence "
 		    "= rooms, or namespace: else it is not known who is in "
 		    "which room");
+}
+
+/* A journal has one order for all that sessions get; what is asked of keys has none
+ * there. */
+static void
+namespace_check_keyed(struct conf_reading *parse, const struct conf_tree *s,
+    const struct conf_namespace *ns)
+{
+	if (ns->keyed && ns->recovery == CONF_RECOVERY_STORE)
+		conf_titled_bad(parse, s, "rooms with documents or latest are "
+		    "not for recovery = store: who opens them is told what it "
+		    "has missed");
 }
 
 /* What could hold a token is for nobody to see. */
@@ -255,6 +328,7 @@ namespace_read(struct conf_reading *parse, const struct conf_tree *s)
 	while ((sub = conf_tree_next(s, CONF_SEC_EVENT, sub)) != NULL)
 		conf_event_read(parse, sub, ns);
 	namespace_note_keeps(parse->p.conf, ns);
+	namespace_check_keyed(parse, s, ns);
 	namespace_check_poll(parse, s, ns);
 	namespace_check_joins(parse, s, ns);
 	namespace_index_events(parse, ns);

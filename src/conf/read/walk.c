@@ -77,6 +77,19 @@ walk_event(const struct conf_event *event, const struct conf_visitor *v)
 }
 
 static void
+walk_room(const struct conf_room *room, const struct conf_visitor *v)
+{
+	size_t i;
+
+	v->open(v->arg, CONF_SEC_ROOM, room->pattern.text);
+	walk_rows(CONF_SEC_ROOM, room, v);
+	for (i = 0; i < room->nkey_rules; i++)
+		walk_section(CONF_SEC_KEY, room->key_rules[i].pattern.text,
+		    &room->key_rules[i], v);
+	v->close(v->arg);
+}
+
+static void
 walk_namespace(const struct conf_namespace *ns, const struct conf_visitor *v)
 {
 	size_t i;
@@ -84,8 +97,7 @@ walk_namespace(const struct conf_namespace *ns, const struct conf_visitor *v)
 	v->open(v->arg, CONF_SEC_NAMESPACE, ns->name);
 	walk_rows(CONF_SEC_NAMESPACE, ns, v);
 	for (i = 0; i < ns->nrooms; i++)
-		walk_section(CONF_SEC_ROOM, ns->rooms[i].pattern.text,
-		    &ns->rooms[i], v);
+		walk_room(&ns->rooms[i], v);
 	for (i = 0; i < ns->nevents; i++)
 		walk_event(&ns->events[i], v);
 	v->close(v->arg);

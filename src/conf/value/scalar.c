@@ -131,7 +131,7 @@ conf_set_word(struct conf_parser *p, const struct conf_value *v, void *object)
 static_assert(SCALAR_ENUM(conf_auth) && SCALAR_ENUM(conf_ack) &&
     SCALAR_ENUM(conf_presence) && SCALAR_ENUM(conf_sees) &&
     SCALAR_ENUM(conf_per) &&
-    SCALAR_ENUM(conf_recovery) &&
+    SCALAR_ENUM(conf_recovery) && SCALAR_ENUM(conf_write) &&
     SCALAR_ENUM(conf_format) && SCALAR_ENUM(conf_same_site) &&
     SCALAR_ENUM(conf_secure) && SCALAR_ENUM(conf_secret_encoding) &&
     SCALAR_ENUM(conf_log_connections) && SCALAR_ENUM(conf_log_format) &&

@@ -111,8 +111,12 @@ edit_read_body(struct edit_body *o, struct hub *h, const struct api_edit *q,
 	o->to.ns = api_namespace(h, q->ns, &code, &why);
 	if (o->to.ns == NULL)
 		return (api_order_bad(&o->to, code, why));
-	return (conf_room_keeps(o->to.ns, q->room) || api_order_bad(&o->to,
-	    "not_found", "this room keeps no history"));
+	if (!conf_room_keeps(o->to.ns, q->room))
+		return (api_order_bad(&o->to, "not_found",
+		    "this room keeps no history"));
+	return (conf_room_keyed(o->to.ns, q->room) == NULL ||
+	    api_order_bad(&o->to, "conflict", "what has keys is changed by "
+	    "its keys: documents, or a newer value"));
 }
 
 /* --- doing ------------------------------------------------------------------ */

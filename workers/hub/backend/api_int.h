@@ -60,6 +60,10 @@ bool	api_keep(struct hub *, const struct api_kept *, void *asker,
 bool	api_keep_ask(struct hub *, const struct api_kept *, struct ask *,
 	    uint64_t timeout_ms) MUST_USE;
 
+/* The code, and the status, of such an answer. */
+const char *api_kept_code(enum bus_store);
+int	api_kept_status(enum bus_store);
+
 /* A namespace by its name with or without the slash; NULL: there is none, or
  * who asks may not know: *code says which. */
 const struct conf_namespace *api_namespace(struct hub *, struct slice name,

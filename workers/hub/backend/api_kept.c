@@ -18,7 +18,7 @@
 struct kept_item {		/* one room */
 	struct kept_order *order;
 	enum bus_store	 result;
-	uint64_t	 kept;
+	uint64_t	 kept, version;	/* CONFLICT: of the key */
 	uint16_t	 name_len;
 	uint8_t		 epoch_len;
 	char		 epoch[EPOCH_MAX];
@@ -39,27 +39,61 @@ struct kept_order {
 
 /* --- the answer ------------------------------------------------------------- */
 
-static const char *
-kept_code(enum bus_store result)
+const char *
+api_kept_code(enum bus_store result)
 {
-	return (result == BUS_STORE_TOO_LARGE ? "too_large" :
-	    result == BUS_STORE_FINISHED ? "finished" : "unavailable");
+	switch (result) {
+	case BUS_STORE_TOO_LARGE:
+		return ("too_large");
+	case BUS_STORE_FINISHED:
+		return ("finished");
+	case BUS_STORE_CONFLICT:
+		return ("conflict");
+	case BUS_STORE_FULL:
+		return ("limit");
+	case BUS_STORE_OK:
+	case BUS_STORE_GAP:
+	case BUS_STORE_EPOCH:
+	case BUS_STORE_UNAVAILABLE:
+		break;
+	}
+	return ("unavailable");
 }
 
-static int
-kept_status(enum bus_store result)
+int
+api_kept_status(enum bus_store result)
 {
 	return (result == BUS_STORE_TOO_LARGE ? 413 :
-	    result == BUS_STORE_FINISHED ? 409 : 503);
+	    result == BUS_STORE_FINISHED || result == BUS_STORE_CONFLICT ||
+	    result == BUS_STORE_FULL ? 409 : 503);
 }
 
 static void
 kept_put_place(struct buf *b, const struct kept_item *i)
 {
-	if (i->kept == 0)
+	if (i->kept == 0 || i->result != BUS_STORE_OK)
 		return;		/* the relay has heard that it is not kept */
 	buf_printf(b, ",\"epoch\":\"%.*s\",\"offset\":%llu", i->epoch_len,
 	    i->epoch, (unsigned long long)i->kept);
+}
+
+/* Who has brought an older one hears which is there. */
+static void
+kept_put_version(struct buf *b, const struct kept_item *i)
+{
+	if (i->result == BUS_STORE_CONFLICT)
+		buf_printf(b, ",\"version\":%llu,\"offset\":%llu",
+		    (unsigned long long)i->version,
+		    (unsigned long long)i->kept);
+}
+
+static void
+kept_put_error(struct buf *b, const struct kept_item *i)
+{
+	buf_printf(b, ",\"error\":{\"code\":\"%s\",\"message\":\"%s\"",
+	    api_kept_code(i->result), keep_why(i->result));
+	kept_put_version(b, i);
+	buf_byte(b, '}');
 }
 
 /* One of several: {"room","epoch","offset"} or {"room","error"}. */
@@ -71,8 +105,7 @@ kept_put_item(struct buf *b, const struct kept_item *i)
 	if (i->result == BUS_STORE_OK)
 		kept_put_place(b, i);
 	else
-		buf_printf(b, ",\"error\":{\"code\":\"%s\",\"message\":"
-		    "\"%s\"}", kept_code(i->result), keep_why(i->result));
+		kept_put_error(b, i);
 	buf_byte(b, '}');
 }
 
@@ -84,9 +117,11 @@ kept_render(const struct kept_order *o, struct buf *b)
 	for (i = 0; i < o->n; i++)
 		ok += o->v[i].result == BUS_STORE_OK;
 	if (ok == 0) {
-		error_encode(b, kept_code(o->v[0].result),
+		error_begin(b, api_kept_code(o->v[0].result),
 		    keep_why(o->v[0].result));
-		return (kept_status(o->v[0].result));
+		kept_put_version(b, &o->v[0]);
+		error_end(b);
+		return (api_kept_status(o->v[0].result));
 	}
 	buf_printf(b, "{\"id\":\"%.*s\"", o->id_len, o->id);
 	if (o->n == 1) {
@@ -130,6 +165,7 @@ kept_told(struct hub *h, void *arg, const struct keep_told *t)
 
 	i->result = t->result;
 	i->kept = t->kept;
+	i->version = t->version;
 	i->epoch_len = (uint8_t)t->epoch.n;
 	if (t->epoch.n != 0)
 		memcpy(i->epoch, t->epoch.p, t->epoch.n);
@@ -265,11 +301,11 @@ kept_question_told(struct hub *h, void *arg, const struct keep_told *t)
 		return;
 	}
 	buf_init(&b);
-	error_encode(&b, kept_code(t->result), keep_why(t->result));
+	error_encode(&b, api_kept_code(t->result), keep_why(t->result));
 	if (q->claimed_len != 0)
 		once_forget_id(h->segment, q->ns, slice_of(q->claimed,
 		    q->claimed_len));
-	ask_unkept(h, q->ref, kept_status(t->result), &b);
+	ask_unkept(h, q->ref, api_kept_status(t->result), &b);
 	buf_fini(&b);
 	free(q);
 }

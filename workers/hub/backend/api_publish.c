@@ -12,6 +12,7 @@
 #include "hub/publish/post.h"
 #include "hub/publish/publish.h"
 #include "hub/rule/check.h"
+#include "hub/store/document.h"
 #include "hub/store/keep.h"
 #include "proto/error.h"
 #include "proto/json.h"
@@ -28,6 +29,9 @@ struct order {
 	struct slice	 args;
 	struct slice	 first;
 	struct slice	 conflate;	/* raw; empty: none */
+	struct slice	 key;		/* plain; empty: none */
+	bool		 has_version;
+	uint64_t	 version;
 	bool		 is_volatile, ack, meta, finish;
 	bool		 near;		/* other hosts have it themselves */
 	uint64_t	 timeout_ms;
@@ -135,6 +139,53 @@ publish_read_conflate(struct order *o, struct slice body)
 		    "conflate is a string of 1..128 bytes"));
 	return (o->is_volatile || api_order_bad(&o->to, "bad_request",
 	    "conflate is for what is volatile"));
+}
+
+/* Of which its rooms keep the newest; with a version that of one that comes late does
+ * not take its place. */
+static bool
+publish_read_key(struct order *o, struct slice body)
+{
+	struct buf *b = &o->to.arena;
+	uint8_t *to = b->data + b->wpos;
+	struct slice raw, v;
+	int64_t i = 0;
+	ssize_t n = json_text(body, SLICE("key"), to, DOCUMENT_KEY_MAX, &raw);
+
+	if (raw.n != 0 && n <= 0)
+		return (api_order_bad(&o->to, "bad_request",
+		    "key is a string of 1..256 bytes"));
+	if (n > 0) {
+		o->key = slice_of(to, (size_t)n);
+		b->wpos += (size_t)n;
+	}
+	o->has_version = json_get(body, SLICE("version"), &v);
+	if (o->has_version && (o->key.n == 0 || json_type(v) != JSON_NUMBER ||
+	    !json_int(v, &i) || i < 1))
+		return (api_order_bad(&o->to, "bad_request",
+		    "version is a whole number, 1 or more, beside a key"));
+	o->version = (uint64_t)i;
+	return (true);
+}
+
+/* Each room is one that keeps keys, and none is a document, whose changes are what
+ * its clients make of them. */
+static bool
+publish_may_have_key(struct order *o)
+{
+	const struct audience *to = &o->to.to;
+	bool good = to->nrooms != 0 && to->nusers + to->nsids == 0 &&
+	    !o->is_volatile;
+	const struct conf_room *r;
+	size_t i;
+
+	for (i = 0; good && i < to->nrooms; i++) {
+		r = conf_room_keyed(o->to.ns, to->rooms[i]);
+		good = r != NULL && r->latest;
+	}
+	return (good || api_order_bad(&o->to, "bad_request",
+	    "key is for rooms with latest, and for nobody beside them; what is "
+	    "volatile is not kept"));
 }
 
 /* The last of its rooms: each of them is one that can end. */
@@ -270,6 +321,8 @@ publish_of(struct hub *h, const struct order *o, struct slice *id)
 		.event = o->event, .args = o->args, .first = o->first,
 		.is_volatile = o->is_volatile, .near = o->near,
 		.finish = o->finish, .once = o->id, .conflate = o->conflate,
+		.key = o->key, .keyed = o->has_version ? KEYED_VERSION : 0,
+		.base = o->version,
 		.attachments = o->attachments, .nattach = o->nattach,
 		.sent_us = h->now.us,
 	};
@@ -417,7 +470,7 @@ static const struct slice members[] = {
 	SLICE("attachments"), SLICE("room"), SLICE("rooms"), SLICE("user"),
 	SLICE("users"), SLICE("sid"), SLICE("except"), SLICE("volatile"),
 	SLICE("meta"), SLICE("id"), SLICE("ack"), SLICE("timeout"),
-	SLICE("finish"), SLICE("conflate"),
+	SLICE("finish"), SLICE("conflate"), SLICE("key"), SLICE("version"),
 };
 
 static bool
@@ -429,10 +482,12 @@ publish_read(struct order *o, struct hub *h, struct slice body)
 	    publish_read_event(o, h, body) &&
 	    publish_read_args(o, body) && publish_checks(o) &&
 	    publish_read_flags(o, body) && publish_read_conflate(o, body) &&
+	    publish_read_key(o, body) &&
 	    publish_read_timeout(o, body) && publish_read_id(o, body) &&
 	    publish_read_attachments(o, body) &&
 	    api_order_audience(&o->to, body) &&
-	    (!o->finish || publish_may_finish(o)));
+	    (!o->finish || publish_may_finish(o)) &&
+	    (o->key.n == 0 || publish_may_have_key(o)));
 }
 
 /* One object of a body that is known to be valid JSON; later: NULL where no

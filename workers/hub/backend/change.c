@@ -135,6 +135,8 @@ change_told(struct hub *h, void *arg, const struct keep_told *t)
 		o->again = true;
 		change_look(h, o);
 		return;
+	case BUS_STORE_CONFLICT:	/* of keys: there are none */
+	case BUS_STORE_FULL:
 	case BUS_STORE_UNAVAILABLE:
 		break;
 	}

@@ -219,6 +219,9 @@ longpoll_read(struct longpoll *p)
 
 	if (r == NULL)
 		return (false);
+	/* not the newest events, but the newest of each key */
+	if (!p->since.given && conf_room_keyed(p->ns, room_name(p->room)))
+		part.from = BUS_HISTORY_STATE;
 	r->ask.page = longpoll_page;
 	if (!history_ask(p->hub, &r->ask, p->ns, room_name(p->room), &part)) {
 		free(r);

@@ -45,6 +45,10 @@ publish_fill(struct bus_envelope *e, struct bus_publish *b,
 	b->offset = p->offset;
 	b->once = p->once;
 	b->conflate = p->conflate;
+	b->key = p->key;
+	b->keyed = p->keyed;
+	b->base = p->base;
+	b->based = p->based;
 	b->sent_us = p->sent_us;
 	b->nattach = p->nattach;
 	if (p->nattach != 0)
@@ -308,6 +312,7 @@ publish_received(const struct bus_envelope *e)
 	    .args = b->args, .meta = b->meta, .offset = b->offset,
 	    .room = b->to.nrooms == 1 ? b->to.rooms[0] : slice_of(NULL, 0),
 	    .epoch = b->epoch, .kept = b->kept, .conflate = b->conflate,
+	    .key = b->key,
 	    .is_volatile = (e->flags & BUS_VOLATILE) != 0,
 	    .named = (e->flags & BUS_NAMED) != 0,
 	    .sent_us = b->sent_us, .attachments = b->attachments,

@@ -177,6 +177,10 @@ struct publication {
 	uint64_t	 kept;
 	struct slice	 once;		/* id of a back end: other hosts deliver
 					 * it once; or empty */
+	struct slice	 key;		/* plain: the room keeps the newest of each;
+					 * or empty */
+	uint64_t	 keyed, base;	/* proto/bus.h: KEYED_ */
+	struct slice	 based;
 	const struct slice *attachments; /* binary, as the placeholders in
 					 * args count them */
 	unsigned	 nattach;

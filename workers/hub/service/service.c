@@ -11,6 +11,7 @@
 #include "hub/audience/room.h"
 #include "hub/rule/join.h"
 #include "hub/service/auth.h"
+#include "hub/service/documents.h"
 #include "hub/service/notices.h"
 #include "hub/service/presence.h"
 #include "hub/store/enter.h"
@@ -295,6 +296,10 @@ static const struct {
 	{ SLICE("history:get"),		service_history },
 	{ SLICE("auth:refresh"),	service_refresh },
 	{ SLICE("roost:ping"),		service_ping },
+	{ SLICE("doc:open"),		documents_do_open },
+	{ SLICE("doc:set"),		documents_do_set },
+	{ SLICE("doc:delete"),		documents_do_delete },
+	{ SLICE("doc:close"),		documents_do_close },
 	{ SLICE("presence:get"),	presence_do_get },
 	{ SLICE("presence:set"),	presence_do_set },
 	{ SLICE("presence:watch"),	presence_do_watch },

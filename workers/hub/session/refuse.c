@@ -37,6 +37,7 @@ static const struct {
 	[REFUSED_INTERNAL]	= { "internal", COUNTER_rejected_other, -1 },
 	[REFUSED_UNAVAILABLE]	= { "unavailable", COUNTER_rejected_other, -1 },
 	[REFUSED_FINISHED]	= { "finished", COUNTER_rejected_other, -1 },
+	[REFUSED_CONFLICT]	= { "conflict", COUNTER_rejected_conflict, -1 },
 	[REFUSED_RATE]		= { "rate_limited", COUNTER_rejected_rate,
 	    NS_rate_limited },
 };
@@ -58,14 +59,26 @@ refuse_count(const struct session *s, enum refused r)
 }
 
 void
+refuse_with(struct session *s, const struct inbound *in, enum refused r,
+    struct slice words, struct slice more)
+{
+	refuse_count(s, r);
+	session_error(s, &in->ack, &(struct session_error){
+	    .code = refusals[r].code, .message = words, .more = more },
+	    in->event);
+}
+
+void
 refuse_rate(struct session *s, const struct inbound *in,
     uint64_t retry_ms)
 {
-	refuse_count(s, REFUSED_RATE);
-	session_error(s, &in->ack, &(struct session_error){
-	    .code = refusals[REFUSED_RATE].code,
-	    .message = SLICE("too many, too fast"), .retry_ms = retry_ms },
-	    in->event);
+	char more[48] = "";
+
+	if (retry_ms != 0)
+		(void)snprintf(more, sizeof more, ",\"retry_after_ms\":%llu",
+		    (unsigned long long)retry_ms);
+	refuse_with(s, in, REFUSED_RATE, SLICE("too many, too fast"),
+	    slice_str(more));
 }
 
 void

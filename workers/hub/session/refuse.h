@@ -14,7 +14,7 @@ enum refused {
 	REFUSED_UNKNOWN_EVENT, REFUSED_INVALID, REFUSED_FORBIDDEN,
 	REFUSED_TOO_LARGE, REFUSED_NOT_MEMBER, REFUSED_BAD_REQUEST,
 	REFUSED_LIMIT, REFUSED_UNAUTHORIZED, REFUSED_INTERNAL, REFUSED_RATE,
-	REFUSED_UNAVAILABLE, REFUSED_FINISHED
+	REFUSED_UNAVAILABLE, REFUSED_FINISHED, REFUSED_CONFLICT
 };
 const char *refused_code(enum refused);
 
@@ -38,6 +38,10 @@ inbound_bytes(const struct inbound *in)
 /* Count and tell the sender. */
 void	refuse(struct session *, const struct inbound *, enum refused,
 	    const char *fmt, ...) PRINTF_LIKE(4, 5);
+/* The same with more members of the error: raw JSON, each with its comma before
+ * it. */
+void	refuse_with(struct session *, const struct inbound *, enum refused,
+	    struct slice words, struct slice more);
 /* Above a rate, until so much later (ms). */
 void	refuse_rate(struct session *, const struct inbound *,
 	    uint64_t retry_ms);

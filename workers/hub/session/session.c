@@ -272,8 +272,7 @@ session_ack_buf(struct session *s, const struct ack *ack, const struct buf *b)
 		counter_add(COUNTER_memory_failures, 1);
 }
 
-/* {"code":CODE,"message":MESSAGE[,"data":DATA][,"event":EVENT]
- * [,"retry_after_ms":N]} */
+/* {"code":CODE,"message":MESSAGE[,"data":DATA][,"event":EVENT][MORE]} */
 static void
 session_error_object(struct buf *b, const struct session_error *e,
     struct slice event)
@@ -290,10 +289,7 @@ session_error_object(struct buf *b, const struct session_error *e,
 		buf_str(b, ",\"event\":");
 		buf_slice(b, event);
 	}
-	if (e->retry_ms != 0) {
-		buf_str(b, ",\"retry_after_ms\":");
-		buf_u64(b, e->retry_ms);
-	}
+	buf_slice(b, e->more);
 	buf_byte(b, '}');
 }
 
@@ -307,7 +303,7 @@ session_error(struct session *s, const struct ack *ack,
 	if (ack->kind == ACK_RAW) {
 		buf_reset(&h->text);
 		raw_encode_ack_error(&h->text, ack->raw, e->code, e->message,
-		    e->data, e->retry_ms);
+		    e->data, e->more);
 		session_send(s, &h->text);
 		counter_add(COUNTER_acks_out, 1);
 		return;

@@ -79,7 +79,8 @@ struct session_error {
 	const char	*code;
 	struct slice	 message;
 	struct slice	 data;		/* any JSON value, or empty */
-	uint64_t	 retry_ms;	/* 0: it does not say */
+	struct slice	 more;		/* members, raw, each with its comma
+					 * before it */
 };
 void	session_error(struct session *, const struct ack *,
 	    const struct session_error *, struct slice event);

@@ -10,6 +10,7 @@
 #include "hub/audience/sids.h"
 #include "hub/publish/publish.h"
 #include "hub/session/client.h"
+#include "hub/store/document.h"
 #include "hub/store/heal.h"
 #include "hub/store/history.h"
 #include "hub/store/lag.h"
@@ -30,6 +31,10 @@ struct enter {
 	bool		 missed;	/* something is not there any more */
 	bool		 told;		/* ... as it has heard */
 	bool		 appointed;	/* it has not asked for the room itself */
+	bool		 keyed;		/* it is given what is there, wherever it
+					 * was, */
+	bool		 opens;		/* ... in that form */
+	uint64_t	 keys;		/* so many, so far */
 	bool		 behind;	/* another one of the client goes first */
 	bool		 is_slow;
 	uint64_t	 until_us;
@@ -84,16 +89,23 @@ enter_at(const struct session *s, const struct room *r, struct since *at)
 	return (at->given);
 }
 
-/* Where it stands, if that is known. */
+/* Where it stands, if that is known.  keys: of a document that it opens; or NULL. */
 static void
 enter_ack(struct session *s, const struct inbound *in, struct slice raw,
-    const struct room *r, bool recovered, bool appointed)
+    const struct room *r, bool recovered, bool appointed,
+    const uint64_t *keys)
 {
 	struct since at;
 	bool known = enter_at(s, r, &at);
 	struct buf b;
 
 	buf_init(&b);
+	if (keys != NULL) {
+		document_ack(&b, raw, &at, *keys, recovered);
+		refuse_or_ack(s, in, &b);
+		buf_fini(&b);
+		return;
+	}
 	buf_str(&b, "{\"room\":");
 	buf_slice(&b, raw);
 	if (known) {
@@ -162,14 +174,14 @@ enter_has_room(const struct session *s, const struct inbound *in,
 /* It becomes a member. */
 static bool
 enter_now(struct session *s, const struct inbound *in, struct room *r,
-    struct slice raw, bool recovered, bool appointed)
+    struct slice raw, bool recovered, bool appointed, const uint64_t *keys)
 {
 	if (!room_join(s->hub, s, ROOM_NAMED, room_name(r))) {
 		refuse_memory(s, in);
 		return (false);
 	}
 	room_membership(s, ROOM_NAMED, room_name(r))->asked = !appointed;
-	enter_ack(s, in, raw, r, recovered, appointed);
+	enter_ack(s, in, raw, r, recovered, appointed, keys);
 	return (true);
 }
 
@@ -179,11 +191,12 @@ enter_again(struct session *s, const struct inbound *in,
 {
 	const struct room *r = room_find(s->hub, s->ns->index, ROOM_NAMED,
 	    a->name);
+	const uint64_t none = 0;
 	struct since at;
 
 	enter_ack(s, in, a->raw, r, a->since.given && enter_at(s, r, &at) &&
 	    a->since.offset == at.offset && slice_eq(since_epoch(&a->since),
-	    since_epoch(&at)), false);
+	    since_epoch(&at)), false, a->opens ? &none : NULL);
 }
 
 /* --- those that wait ------------------------------------------------------- */
@@ -284,7 +297,8 @@ enter_finish(struct hub *h, struct enter *e, struct session *s)
 		e->missed = true;
 		enter_count(e, false);
 		enter_tell_gap(s, e, &e->since);
-		enter_ack(s, &in, raw, e->room, false, e->appointed);
+		enter_ack(s, &in, raw, e->room, false, e->appointed,
+		    e->opens ? &e->keys : NULL);
 	} else if ((why = e->may(s, room_name(e->room))) != REFUSED_NONE) {
 		counter_add(COUNTER_joins_refused, 1);
 		refuse(s, &in, why, "you may not join this room");
@@ -292,7 +306,7 @@ enter_finish(struct hub *h, struct enter *e, struct session *s)
 		enter_count(e, !e->missed);
 		enter_tell_gap(s, e, &e->since);
 		(void)enter_now(s, &in, e->room, raw, e->asked && !e->missed,
-		    e->appointed);
+		    e->appointed, e->opens ? &e->keys : NULL);
 	}
 	enter_free(h, e);
 }
@@ -310,7 +324,8 @@ static bool
 enter_ask_on(struct hub *h, struct enter *e)
 {
 	struct history_part part = {
-		.from = e->since.given ? BUS_HISTORY_AFTER : BUS_HISTORY_TOP,
+		.from = e->since.given ? BUS_HISTORY_AFTER :
+		    e->keyed ? BUS_HISTORY_STATE : BUS_HISTORY_TOP,
 		.epoch = since_epoch(&e->since), .since = e->since.offset,
 		.limit = STORE_PAGE_EVENTS,
 		.bytes = h->conf->send_queue_bytes / 4 };
@@ -325,21 +340,28 @@ enter_replay(struct enter *e, struct session *s,
     const struct bus_envelope *page)
 {
 	static struct bus_envelope one;	/* large; one at a time */
-	struct slice frames = page->page.frames;
+	struct slice frames = page->page.frames, raw = { e->raw, e->raw_len };
+	struct document_page d;
 	struct publication p;
 	struct audience a;
+	bool whole = !e->since.given || history_has_gap(page);
 
-	e->missed |= history_has_gap(page) || (e->since.given &&
+	e->missed |= history_has_gap(page) || (e->since.given && !e->keyed &&
 	    e->since.epoch_len == 0 && history_lacks_first(page));
 	enter_tell_gap(s, e, &e->since);
+	document_page_begin(&d, e->opens, raw, page->page.epoch, whole);
 	while (history_next(&frames, &one)) {
 		p = publish_received(&one);
 		a = publish_receivers(&one);
+		since_set(&e->since, one.publish.epoch, one.publish.kept);
+		if (document_page_add(&d, &p))
+			continue;
 		if (!history_excepts(s, &a) &&
 		    !fanout_session(s->hub, s, &p))
 			e->missed = true;
-		since_set(&e->since, one.publish.epoch, one.publish.kept);
 	}
+	e->keys += d.n;
+	document_page_end(&d, s);
 }
 
 static bool
@@ -469,6 +491,8 @@ enter_new(struct session *s, const struct inbound *in,
 	e->room = r;
 	e->may = a->may;
 	e->appointed = a->appointed;
+	e->opens = a->opens;
+	e->keyed = conf_room_keyed(s->ns, a->name) != NULL;
 	e->since = a->since;
 	e->asked = a->since.given || a->lost;
 	e->missed = a->lost;
@@ -490,6 +514,7 @@ enter_room(struct session *s, const struct inbound *in,
 	struct enter *e;
 	struct room *r;
 	unsigned waiting;
+	const uint64_t none = 0;
 	bool same, ok;
 
 	waiting = enter_waiting(s, a->name, &same);
@@ -501,8 +526,10 @@ enter_room(struct session *s, const struct inbound *in,
 	if (!enter_has_room(s, in, waiting))
 		return (false);
 	r = room_hold(h, s->ns, a->name);
-	if (r != NULL && !a->lost && enter_is_there(h, r, &a->since)) {
-		ok = enter_now(s, in, r, a->raw, a->since.given, a->appointed);
+	if (r != NULL && !a->lost && enter_is_there(h, r, &a->since) &&
+	    (a->since.given || conf_room_keyed(s->ns, a->name) == NULL)) {
+		ok = enter_now(s, in, r, a->raw, a->since.given, a->appointed,
+		    a->opens ? &none : NULL);
 		room_release(h, &r);
 		return (ok);
 	}

@@ -30,6 +30,9 @@ struct enter_ask {
 	struct since	 since;
 	bool		 lost;		/* it has seen something, but nobody
 					 * knows what */
+	bool		 opens;		/* a document: what is kept of its keys comes
+					 * as doc:snapshot, and the ack says doc and
+					 * rev */
 	bool		 appointed;	/* it is put in the room: no right is the
 					 * token's, and no ack waits */
 	enum refused	 (*may)(const struct session *, struct slice room);

@@ -32,12 +32,14 @@ history_ask(struct hub *h, struct history_ask *a,
 	q->room = room;
 	q->epoch = part->epoch;
 	q->since = part->since;
+	q->key = part->key;
 	q->limit = part->limit;
 	q->bytes = part->bytes == 0 || part->bytes > STORE_PAGE_BYTES ?
 	    STORE_PAGE_BYTES : part->bytes;
 	/* before any: all that happened in it is there */
 	if (part->from == BUS_HISTORY_AFTER && part->epoch.n == 0)
-		q->from = BUS_HISTORY_FIRST;
+		q->from = conf_room_keyed(ns, room) != NULL ?
+		    BUS_HISTORY_STATE : BUS_HISTORY_FIRST;
 	if (!post_to(h, 0, ref, &e))
 		return (false);
 	counter_add(COUNTER_history_asks, 1);

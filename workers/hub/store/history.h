@@ -24,6 +24,7 @@ struct history_part {		/* which part of it */
 	enum bus_history_from from;
 	struct slice	 epoch;		/* AFTER: this place */
 	uint64_t	 since;
+	struct slice	 key;		/* KEY */
 	uint64_t	 limit;		/* of events; at most a page */
 	uint64_t	 bytes;		/* ... of them; 0: a page */
 };

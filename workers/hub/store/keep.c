@@ -23,7 +23,7 @@ struct keeping {
 	struct waiter	 waiter;
 	bool		 counted;
 	bool		 placed;	/* it has its place */
-	uint64_t	 ts, kept, count;
+	uint64_t	 ts, kept, version, count;
 	uint8_t		 epoch_len, id_len;
 	char		 epoch[EPOCH_MAX];
 	char		 id[64];
@@ -174,6 +174,12 @@ keep_why(enum bus_store result)
 		return ("larger than what is kept of one room");
 	case BUS_STORE_FINISHED:
 		return ("this room has been finished");
+	case BUS_STORE_CONFLICT:
+		return ("the key has changed meanwhile, or has a newer "
+		    "version");
+	case BUS_STORE_FULL:
+		return ("the room has as many keys, or bytes of them, as it "
+		    "may have");
 	case BUS_STORE_OK:
 	case BUS_STORE_GAP:
 	case BUS_STORE_EPOCH:
@@ -183,11 +189,13 @@ keep_why(enum bus_store result)
 	return ("it could not be kept, or whether it was is not known");
 }
 
-static enum refused
+enum refused
 keep_refused(enum bus_store result)
 {
 	return (result == BUS_STORE_TOO_LARGE ? REFUSED_TOO_LARGE :
 	    result == BUS_STORE_FINISHED ? REFUSED_FINISHED :
+	    result == BUS_STORE_CONFLICT ? REFUSED_CONFLICT :
+	    result == BUS_STORE_FULL ? REFUSED_LIMIT :
 	    REFUSED_UNAVAILABLE);
 }
 
@@ -214,11 +222,12 @@ static void
 keep_settle(struct hub *h, struct keeping *k, enum bus_store result)
 {
 	struct keep_told t = { result, slice_of(k->epoch, k->epoch_len),
-		k->kept, k->wait.ref, k->wait.slots };
+		k->kept, k->version, k->wait.ref, k->wait.slots };
 	struct inbound in = { .ack = k->waiter.ack };
 	struct session *s;
 
-	if (result != BUS_STORE_OK && result != BUS_STORE_FINISHED)
+	if (result != BUS_STORE_OK && result != BUS_STORE_FINISHED &&
+	    result != BUS_STORE_CONFLICT)
 		counter_add(COUNTER_keeps_failed, 1);
 	if (k->told != NULL)
 		k->told(h, k->arg, &t);
@@ -240,6 +249,10 @@ store_bus_kept(struct hub *h, const struct bus_envelope *e)
 
 	if (k == NULL || k->placed)
 		return;		/* too late, or not ours */
+	if (b->result == BUS_STORE_CONFLICT) {
+		k->kept = b->kept;
+		k->version = b->version;
+	}
 	if (b->result != BUS_STORE_OK || b->epoch.n > sizeof k->epoch) {
 		keep_settle(h, k, b->result == BUS_STORE_OK ?
 		    BUS_STORE_UNAVAILABLE : (enum bus_store)b->result);

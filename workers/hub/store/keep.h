@@ -27,7 +27,8 @@ struct keep {
 struct keep_told {
 	enum bus_store	 result;	/* OK: */
 	struct slice	 epoch;
-	uint64_t	 kept;
+	uint64_t	 kept;		/* CONFLICT: of the key, and its version */
+	uint64_t	 version;
 	uint32_t	 ref;		/* by which its receivers answer */
 	const uint64_t	*slots;		/* ... at these workers */
 };
@@ -51,7 +52,8 @@ bool	keep_for(struct session *, const struct ack *, const struct keep *,
 void	journal_mark(struct hub *, const struct conf_namespace *,
 	    struct slice offset);
 
-/* In words that clients and back ends see. */
+/* In words that clients and back ends see; as the code of an error. */
 const char *keep_why(enum bus_store);
+enum refused keep_refused(enum bus_store);
 
 #endif

@@ -10,7 +10,7 @@
 #include "hub/session/session.h"
 
 enum waiter_kind { WAITER_KEEP, WAITER_ENTER, WAITER_READ, WAITER_STREAM,
-	WAITER_CONSULT, WAITER_AWAIT, WAITER_YJS };
+	WAITER_CONSULT, WAITER_AWAIT, WAITER_YJS, WAITER_DOCUMENT };
 
 struct waiter {			/* embed */
 	enum waiter_kind kind;	/* whose it is */

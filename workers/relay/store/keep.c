@@ -146,6 +146,19 @@ keep_route(struct keep *k, const struct store_asker *from, struct buf *b,
 
 /* --- keeping --------------------------------------------------------------*/
 
+/* It was not appended: how the key is. */
+static void
+keep_conflict(struct keep *k, const struct store_kept *kept)
+{
+	static struct bus_envelope e;	/* large; one at a time */
+	struct bus_kept *a = bus_kept(&e, BUS_STORE_CONFLICT);
+
+	a->epoch = kept->epoch;
+	a->kept = kept->kept;
+	a->version = kept->version;
+	(void)keep_answer(k, &kept->asker, &e);
+}
+
 void
 keep_count_refused(const struct keep *k, enum bus_store result)
 {
@@ -161,6 +174,12 @@ keep_count_refused(const struct keep *k, enum bus_store result)
 			break;		/* it has counted why */
 		counter_add(COUNTER_store_refused_memory, 1);
 		counter_add(COUNTER_memory_failures, 1);
+		break;
+	case BUS_STORE_CONFLICT:
+		counter_add(COUNTER_store_conflicts, 1);
+		break;
+	case BUS_STORE_FULL:
+		counter_add(COUNTER_store_refused_keys, 1);
 		break;
 	case BUS_STORE_GAP:	/* what was to be changed is not there */
 	case BUS_STORE_EPOCH:
@@ -188,6 +207,10 @@ keep_on_kept(void *arg, const struct store_kept *kept)
 
 	if (kept->result != BUS_STORE_OK) {
 		keep_count_refused(k, kept->result);
+		if (kept->result == BUS_STORE_CONFLICT) {
+			keep_conflict(k, kept);
+			return;
+		}
 		keep_refuse(k, &kept->asker, kept->result);
 		return;
 	}
@@ -218,7 +241,8 @@ keep_pass(struct keep *k, const struct store_asker *from,
 	e->flags &= (uint16_t)~BUS_FINISH;
 	e->publish.timeout_ms = e->publish.sent_us = 0;
 	e->publish.epoch = slice_of(NULL, 0);
-	e->publish.kept = 0;
+	e->publish.kept = e->publish.keyed = e->publish.base = 0;
+	e->publish.key = e->publish.based = slice_of(NULL, 0);
 	buf_reset(&k->frame);
 	if (!bus_encode(&k->frame, e)) {
 		k->frame.oom = false;
@@ -254,6 +278,8 @@ keep_bounds(const struct keep *k, const struct conf_namespace *ns,
 		b->events *= 2;
 		b->bytes *= 2;
 	}
+	b->keys = c->documents || c->latest ? c->keys : 0;
+	b->keys_bytes = c->keys_bytes;
 	return (true);
 }
 
@@ -286,7 +312,8 @@ keep_take(struct keep *k, struct bus_envelope *e)
 
 	a.asker.timeout_ms = p->timeout_ms;
 	a.asker.sent_us = p->sent_us;
-	if (ns == NULL || a.key.room.n > INTEREST_NAME_MAX) {
+	if (ns == NULL || a.key.room.n > INTEREST_NAME_MAX ||
+	    p->key.n > STORE_KEY_MAX) {
 		counter_add(COUNTER_store_refused_unknown, 1);
 		keep_refuse(k, &a.asker, BUS_STORE_UNAVAILABLE);
 		return;
@@ -378,7 +405,7 @@ keep_look(struct keep *k, const struct bus_envelope *e)
 	struct store_read q = { .asker = keep_asker(e),
 		.key = { h->nsp, h->room },
 		.from = (enum bus_history_from)h->from, .epoch = h->epoch,
-		.since = h->since,
+		.since = h->since, .of = h->key,
 		.limit = keep_at_most(h->limit, KEEP_PAGE_EVENTS),
 		.bytes = keep_at_most(h->bytes, keep_page_bytes(k)),
 		.done = keep_on_page, .arg = k };

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "relay/store/edit.h"
+#include "relay/store/memory_keyed.h"
 #include "relay/store/number.h"
 #include "shm/counters.h"
 
@@ -43,15 +44,15 @@ memory_put_out(struct memory *m, const struct memory_room *keep, uint64_t more,
 
 /* --- what is asked --------------------------------------------------------*/
 
-/* It is finished, and some of it is still there.  One of which nothing is begins
- * anew: *r is NULL then. */
+/* It is finished, and some of it is still there.  One of which nothing is, though it
+ * is finished or had keys, begins anew: *r is NULL then. */
 static bool
 memory_is_over(struct memory_room **r)
 {
-	if (*r == NULL || !(*r)->finished)
+	if (*r == NULL || (!(*r)->finished && (*r)->keyed == NULL))
 		return (false);
 	if (memory_beyond(*r) < (*r)->n)
-		return (true);
+		return ((*r)->finished);
 	memory_end(*r);
 	*r = NULL;
 	return (false);
@@ -110,6 +111,32 @@ memory_has_room(const struct memory_room *r, uint64_t cost)
 	    r->bytes + cost <= r->bounds.bytes);
 }
 
+/* What is in m->frame is the room's newest; and its key's, in which it has been found
+ * to fit. */
+static enum bus_store
+memory_add(struct memory *m, struct memory_room *r,
+    const struct store_append *a)
+{
+	const struct bus_publish *p = &a->e->publish;
+	struct slice frame = buf_unread(&m->frame);
+	uint64_t now_ms = memory_now(m);
+	struct memory_key *k = NULL;
+	enum bus_store result;
+
+	if (p->key.n != 0 && a->bounds.keys != 0 &&
+	    (k = memory_keyed_make(r, p, frame, now_ms, &result)) == NULL)
+		return (result);
+	if (!memory_push(r, frame, now_ms)) {
+		memory_keyed_drop(k);
+		return (BUS_STORE_UNAVAILABLE);
+	}
+	if (k != NULL)
+		memory_keyed_put(r, k);
+	else
+		memory_keyed_pass(r);
+	return (BUS_STORE_OK);
+}
+
 static enum bus_store
 memory_keep(struct memory *m, const struct store_append *a,
     struct store_kept *kept)
@@ -136,6 +163,9 @@ memory_keep(struct memory *m, const struct store_append *a,
 	if (r == NULL)
 		return (BUS_STORE_UNAVAILABLE);
 	kept->epoch = memory_epoch(r);
+	if (bounds.keys != 0 && a->e->publish.key.n != 0 &&
+	    memory_keyed_check(r, &a->e->publish, kept) != BUS_STORE_OK)
+		return (BUS_STORE_CONFLICT);
 	kept->kept = r->top + 1;
 	kept->frame = &m->frame;
 	at = (struct number_place){ kept->epoch, kept->kept };
@@ -150,16 +180,18 @@ memory_keep(struct memory *m, const struct store_append *a,
 	finished = r->finished;
 	r->finished = false;	/* it goes on, for this one */
 	memory_trim(r, 1, cost, &budget);
-	memory_put_out(m, r, cost, &budget);
-	if (bounds.stays && m->bytes + cost > m->p.bytes) {
+	memory_put_out(m, r, a->e->publish.key.n != 0 ? 2 * cost : cost,
+	    &budget);
+	if (bounds.stays && m->bytes + cost > m->p.bytes)
+		result = BUS_STORE_TOO_LARGE;
+	else if (edit.place != 0 &&
+	    !memory_replace(r, edit.place, edit.frame))
+		result = BUS_STORE_UNAVAILABLE;
+	else
+		result = memory_add(m, r, a);
+	if (result != BUS_STORE_OK)
 		r->finished = finished;
-		return (BUS_STORE_TOO_LARGE);
-	}
-	if ((edit.place == 0 || memory_replace(r, edit.place, edit.frame)) &&
-	    memory_push(r, buf_unread(&m->frame), memory_now(m)))
-		return (BUS_STORE_OK);
-	r->finished = finished;
-	return (BUS_STORE_UNAVAILABLE);
+	return (result);
 }
 
 static void
@@ -202,7 +234,8 @@ memory_asked(struct memory *m, const struct store_read *q)
 	(void)memory_is_over(&r);
 	if (r != NULL)
 		memory_touch(r);
-	else if (q->from == BUS_HISTORY_TOP || q->from == BUS_HISTORY_AFTER)
+	else if (q->from == BUS_HISTORY_TOP || q->from == BUS_HISTORY_AFTER ||
+	    q->from == BUS_HISTORY_STATE)
 		r = memory_foresee(m, q);
 	if (!TAILQ_EMPTY(&m->gone))
 		(void)memory_sweep(m, MEMORY_STEP);
@@ -259,6 +292,9 @@ memory_start(const struct memory_room *r, const struct store_read *q,
 		return (memory_last(r, q, first));
 	case BUS_HISTORY_FIRST:
 		return (first);
+	case BUS_HISTORY_STATE:
+	case BUS_HISTORY_KEY:
+		return (r->n);		/* memory_keyed.c's */
 	case BUS_HISTORY_AFTER:
 		break;
 	}
@@ -293,8 +329,10 @@ memory_look(struct memory *m, const struct store_read *q,
 	p->top = r->top;
 	p->finished = r->finished;
 	p->first = first < r->n ? r->top - r->n + 1 + first : 0;
-	start = memory_start(r, q, first, &p->result);
-	out->more = memory_copy(m, r, q, start);
+	if (!memory_keyed_read(r, q, r->top - r->n + 1 + first, out)) {
+		start = memory_start(r, q, first, &p->result);
+		out->more = memory_copy(m, r, q, start);
+	}
 	p->frames = buf_unread(&m->page);
 }
 
@@ -337,6 +375,10 @@ memory_judge(struct memory *m, struct memory_room *r, unsigned *budget)
 
 	if (!m->p.judge(m->p.arg, &k, &bounds)) {
 		memory_end(r);
+		return;
+	}
+	if (bounds.keys == 0 && r->keyed != NULL) {
+		memory_end(r);		/* it is another room now */
 		return;
 	}
 	memory_narrow(m, &k, &bounds);

@@ -29,6 +29,7 @@ struct memory_room {
 					 * room itself */
 	struct memory	*m;
 	struct store_bounds bounds;
+	struct memory_keyed *keyed;	/* memory_keyed.h; NULL: there are none */
 	struct memory_event **v;	/* a ring */
 	uint32_t	 cap;		/* of it: a power of two, or 0 */
 	uint32_t	 at;		/* of the oldest, in it */
@@ -58,7 +59,7 @@ struct memory {
 	struct memory_room *look;	/* judge this next; NULL: all are */
 	uint64_t	 bytes;		/* of all rooms that are there */
 	uint64_t	 gone_bytes;	/* ... that are to be freed */
-	uint64_t	 events, nrooms;
+	uint64_t	 events, nrooms, nkeys;
 	uint64_t	 begun;		/* rooms, ever: no epoch comes again */
 	char		 origin[STORE_EPOCH_MAX / 2];	/* of its epochs */
 	struct buf	 meta, frame, page;	/* scratch */
@@ -153,11 +154,15 @@ uint32_t memory_trimmed(const struct memory_room *);
  *	  SAVE_EVENT	u64 monotonic ms, frame
  *	  ...
  *	SAVE_TOP	u64 place of its newest, or of the last it had
+ *	SAVE_KEYS	of one with keys: u64 their horizon, u64 how many
+ *	  SAVE_KEY	as SAVE_EVENT
+ *	  ...
  *	...
  *	SAVE_END
  */
 #define SAVE_VERSION	1
-enum save_tag { SAVE_HEAD = 0x5701, SAVE_ROOM, SAVE_EVENT, SAVE_TOP, SAVE_END };
+enum save_tag { SAVE_HEAD = 0x5701, SAVE_ROOM, SAVE_EVENT, SAVE_TOP, SAVE_END,
+	SAVE_KEYS, SAVE_KEY };
 
 int	memory_save(void *engine, struct slice begin, bool *bad);
 bool	memory_load(void *engine, struct slice saved);

@@ -5,6 +5,7 @@
 #include "relay/store/memory_int.h"
 
 #include "base/state.h"
+#include "relay/store/memory_keyed.h"
 #include "shm/interest.h"
 
 /* The next section, whichever it is. */
@@ -133,6 +134,45 @@ load_events(struct memory_room *r, struct state_in *in, bool *lost)
 	return (r == NULL || *lost || top == r->top);
 }
 
+/* One key.  false: it makes no sense. */
+static bool
+load_key(struct memory_room *r, struct state_in *in, bool *full)
+{
+	uint64_t at_ms = state_get_u64(in);
+	struct slice frame = state_get_slice(in);
+
+	return (state_end(in) && load_is_frame(frame) &&
+	    at_ms <= memory_now(r->m) &&
+	    memory_keyed_load(r, frame, at_ms, full));
+}
+
+/* Keys of the room, or (NULL) of nobody, if it had any. */
+static bool
+load_keys(struct memory_room *r, struct state_in *in, bool *lost)
+{
+	struct state_in before = *in, body;
+	enum save_tag tag;
+	uint64_t horizon, n;
+
+	if (!load_next(in, &tag, &body) || tag != SAVE_KEYS) {
+		*in = before;
+		return (true);
+	}
+	horizon = state_get_u64(&body);
+	n = state_get_u64(&body);
+	if (!state_end(&body))
+		return (false);
+	if (r != NULL && !*lost && r->bounds.keys != 0)
+		*lost = !memory_keyed_begin(r, horizon);
+	else
+		r = NULL;
+	for (; n > 0; n--)
+		if (!load_next(in, &tag, &body) || tag != SAVE_KEY ||
+		    (r != NULL && !*lost && !load_key(r, &body, lost)))
+			return (false);
+	return (true);
+}
+
 /* In what there is room for: the next one would be used less lately still. */
 static bool
 load_one(struct memory *m, struct state_in *in, struct state_in *body)
@@ -143,7 +183,7 @@ load_one(struct memory *m, struct state_in *in, struct state_in *body)
 	r = load_room(m, body, &bad);
 	if (bad)
 		return (false);
-	bad = !load_events(r, in, &lost);
+	bad = !load_events(r, in, &lost) || !load_keys(r, in, &lost);
 	if (r != NULL && (bad || lost || m->bytes > m->p.bytes))
 		memory_end(r);
 	else if (r != NULL)
@@ -164,6 +204,7 @@ memory_load(void *engine, struct slice saved)
 	while (good && (good = load_next(&in, &tag, &body)) &&
 	    tag == SAVE_ROOM)
 		good = load_one(m, &in, &body);
+	memory_show(m);
 	/* bounds that have become narrower meanwhile */
 	m->look = TAILQ_FIRST(&m->all);
 	return (good && tag == SAVE_END && state_end(&in));

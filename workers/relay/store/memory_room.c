@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "relay/store/memory_keyed.h"
 #include "shm/counters.h"
 
 #define MEMORY_RING	4u		/* places of the first ring */
@@ -42,6 +43,7 @@ memory_show(const struct memory *m)
 {
 	counter_set(COUNTER_store_rooms, m->nrooms);
 	counter_set(COUNTER_store_events, m->events);
+	counter_set(COUNTER_store_keys, m->nkeys);
 	counter_set(COUNTER_store_bytes, m->bytes + m->gone_bytes);
 }
 
@@ -83,6 +85,20 @@ memory_drop(struct memory_room *r)
 
 /* --- bounds ---------------------------------------------------------------*/
 
+/* The one whose age counts: what is known of keys is kept with the newest. */
+static const struct memory_event *
+memory_eldest(const struct memory_room *r)
+{
+	return (memory_at(r, r->keyed != NULL ? r->n - 1 : 0));
+}
+
+static bool
+memory_is_aged(const struct memory_room *r)
+{
+	return (r->bounds.keep_ms != 0 && memory_now(r->m) -
+	    memory_eldest(r)->at_ms > r->bounds.keep_ms);
+}
+
 /* Kept for longer than it may be: as many. */
 static uint32_t
 memory_aged(const struct memory_room *r)
@@ -92,6 +108,8 @@ memory_aged(const struct memory_room *r)
 
 	if (r->bounds.keep_ms == 0)
 		return (0);
+	if (r->keyed != NULL)
+		return (r->n > 0 && memory_is_aged(r) ? r->n : 0);
 	while (low < high) {
 		middle = low + (high - low) / 2;
 		if (now_ms - memory_at(r, middle)->at_ms > r->bounds.keep_ms)
@@ -112,13 +130,6 @@ memory_beyond(const struct memory_room *r)
 	if (trimmed > aged)
 		aged = trimmed;
 	return (many > aged ? (uint32_t)many : aged);
-}
-
-static bool
-memory_is_aged(const struct memory_room *r)
-{
-	return (r->bounds.keep_ms != 0 && memory_now(r->m) -
-	    memory_at(r, 0)->at_ms > r->bounds.keep_ms);
 }
 
 static void
@@ -146,7 +157,7 @@ memory_wait(struct memory_room *r)
 		return;
 	}
 	at_ms = r->n == 0 ? memory_now(r->m) + MEMORY_EMPTY_MS :
-	    memory_at(r, 0)->at_ms + r->bounds.keep_ms + 1;
+	    memory_eldest(r)->at_ms + r->bounds.keep_ms + 1;
 	timer_start(r->m->p.wheel, &r->age, (struct mono){ at_ms * 1000 },
 	    memory_on_age);
 }
@@ -227,7 +238,8 @@ memory_trim(struct memory_room *r, uint64_t events, uint64_t bytes,
 		trimmed = memory_trimmed(r) > 0;
 		over = !r->bounds.stays &&
 		    (r->n + events > r->bounds.events ||
-		    r->bytes + bytes > r->bounds.bytes);
+		    r->bytes + bytes > r->bounds.bytes) &&
+		    (r->keyed == NULL || r->n + events > 1);
 		aged = !over && memory_is_aged(r);
 		if (!trimmed && !over && !aged)
 			break;
@@ -248,7 +260,7 @@ memory_trim(struct memory_room *r, uint64_t events, uint64_t bytes,
 		TAILQ_REMOVE(line, r, used);
 		TAILQ_INSERT_TAIL(&m->empty, r, used);
 	}
-	if (r->n == 0 && r->finished) {
+	if (r->n == 0 && (r->finished || (r->keyed != NULL && events == 0))) {
 		memory_end(r);
 		return;
 	}
@@ -278,8 +290,12 @@ memory_narrow(const struct memory *m, const struct store_key *k,
 	uint64_t room = MEMORY_ROOM_COST + k->nsp.n + k->room.n;
 	uint64_t most = m->p.bytes > room ? m->p.bytes - room : 0;
 
+	if (b->keys != 0)
+		most /= 2;	/* its history, and its keys */
 	if (b->bytes > most)
 		b->bytes = most;
+	if (b->keys_bytes > most)
+		b->keys_bytes = most;
 }
 
 /* --- rooms ----------------------------------------------------------------*/
@@ -310,7 +326,8 @@ memory_find(const struct memory *m, const struct store_key *k)
 static uint64_t
 memory_cost(const struct memory_room *r)
 {
-	return (r->bytes + MEMORY_ROOM_COST + r->nsp_n + r->name_n);
+	return (r->bytes + MEMORY_ROOM_COST + r->nsp_n + r->name_n +
+	    memory_keyed_bytes(r));
 }
 
 struct memory_room *
@@ -369,6 +386,7 @@ memory_end(struct memory_room *r)
 	m->bytes -= memory_cost(r);
 	m->gone_bytes += memory_cost(r);
 	m->events -= r->n;
+	m->nkeys -= memory_keyed_count(r);
 	m->nrooms--;
 	memory_show(m);
 }
@@ -382,7 +400,7 @@ memory_sweep(struct memory *m, unsigned budget)
 		for (; r->n > 0 && budget > 1; budget--)
 			m->gone_bytes -= memory_drop(r);
 		budget--;
-		if (r->n > 0)
+		if (r->n > 0 || !memory_keyed_free(r, &budget))
 			continue;
 		TAILQ_REMOVE(&m->gone, r, used);
 		m->gone_bytes -= memory_cost(r);

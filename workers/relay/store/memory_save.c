@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/state.h"
+#include "relay/store/memory_keyed.h"
 #include "sys/log.h"
 #include "sys/sealed.h"
 
@@ -51,23 +52,45 @@ save_place(struct save *s, enum save_tag tag, uint64_t place)
 }
 
 static bool
-save_event(struct save *s, const struct memory_event *e)
+save_frame(struct save *s, enum save_tag tag, uint64_t at_ms,
+    struct slice frame)
 {
-	size_t at = state_open(&s->b, SAVE_EVENT, SAVE_VERSION);
+	size_t at = state_open(&s->b, (uint16_t)tag, SAVE_VERSION);
 
-	state_put_u64(&s->b, e->at_ms);
-	state_put_slice(&s->b, slice_of(e->frame, e->n));
+	state_put_u64(&s->b, at_ms);
+	state_put_slice(&s->b, frame);
 	state_close(&s->b, at);
 	return (save_write(s, SAVE_PIECE));
 }
 
 static bool
+save_key(void *arg, uint64_t at_ms, struct slice frame)
+{
+	return (save_frame(arg, SAVE_KEY, at_ms, frame));
+}
+
+static bool
+save_keys(struct save *s, const struct memory_room *r)
+{
+	size_t at;
+
+	if (r->keyed == NULL)
+		return (true);
+	at = state_open(&s->b, SAVE_KEYS, SAVE_VERSION);
+	state_put_u64(&s->b, memory_keyed_horizon(r));
+	state_put_u64(&s->b, memory_keyed_count(r));
+	state_close(&s->b, at);
+	return (memory_keyed_each(r, save_key, s));
+}
+
+static bool
 save_room(struct save *s, const struct memory_room *r)
 {
+	const struct memory_event *e;
 	size_t at;
 	uint32_t i;
 
-	if (s->bytes + r->bytes > SAVE_MAX) {
+	if (s->bytes + r->bytes + memory_keyed_bytes(r) > SAVE_MAX) {
 		s->left++;
 		return (true);
 	}
@@ -77,11 +100,14 @@ save_room(struct save *s, const struct memory_room *r)
 	state_put_slice(&s->b, memory_epoch(r));
 	state_put_u64(&s->b, r->top - r->n + 1);
 	state_close(&s->b, at);
-	for (i = 0; i < r->n; i++)
-		if (!save_event(s, memory_at(r, i)))
+	for (i = 0; i < r->n; i++) {
+		e = memory_at(r, i);
+		if (!save_frame(s, SAVE_EVENT, e->at_ms,
+		    slice_of(e->frame, e->n)))
 			return (false);
+	}
 	save_place(s, SAVE_TOP, r->top);
-	return (save_write(s, SAVE_PIECE));
+	return (save_write(s, SAVE_PIECE) && save_keys(s, r));
 }
 
 static bool

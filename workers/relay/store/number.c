@@ -25,6 +25,50 @@ number_meta(struct buf *b, struct slice meta, struct slice epoch,
 	buf_str(b, last ? ",\"finished\":true}" : "}");
 }
 
+/* {...} with the place as its first member. */
+static void
+number_rev(struct buf *b, struct slice object, uint64_t kept)
+{
+	buf_str(b, "{\"rev\":");
+	buf_u64(b, kept);
+	if (object.n > 2)
+		buf_byte(b, ',');
+	buf_slice(b, slice_from(object, 1));
+}
+
+/* What is said about the room that keeps it, in scratch. */
+static void
+number_says(struct bus_publish *p, const struct number_place *room, bool last,
+    struct buf *scratch)
+{
+	bool rev = (p->keyed & KEYED_REV) != 0 && p->args.n >= 2 &&
+	    p->args.p[0] == '{';
+	bool meta = p->meta.n >= 2 && p->meta.p[p->meta.n - 1] == '}';
+	size_t n;
+
+	if (rev)
+		number_rev(scratch, p->args, room->kept);
+	n = scratch->wpos;
+	if (meta)
+		number_meta(scratch, p->meta, room->epoch, room->kept, last);
+	if (scratch->oom)
+		return;
+	if (rev)
+		p->args = slice_of(scratch->data, n);
+	if (meta)
+		p->meta = slice_of(scratch->data + n, scratch->wpos - n);
+}
+
+/* It is as it was asked for: what was to be so before is not of interest. */
+static void
+number_keyed(struct bus_publish *p)
+{
+	if ((p->keyed & KEYED_VERSION) == 0)
+		p->base = 0;
+	p->based = slice_of(NULL, 0);
+	p->keyed &= KEYED_GONE | KEYED_VERSION;
+}
+
 /* "EPOCH:PLACE" */
 static struct slice
 number_offset(char out[NUMBER_OFFSET_MAX], struct slice epoch, uint64_t kept)
@@ -58,11 +102,9 @@ number_frame(const struct store_append *a, const struct number_place *at,
 	}
 	p->timeout_ms = p->sent_us = 0;
 	buf_reset(meta);
-	if (room != NULL && p->meta.n >= 2 &&
-	    p->meta.p[p->meta.n - 1] == '}') {
-		number_meta(meta, p->meta, room->epoch, room->kept, last != 0);
-		p->meta = buf_unread(meta);
-	}
+	if (room != NULL)
+		number_says(p, room, last != 0, meta);
+	number_keyed(p);
 	e->kind = BUS_PUBLISH;
 	e->flags = BUS_NUMBERED |
 	    (a->asker.flags & (BUS_NAMED | BUS_EDIT)) | last;

@@ -14,7 +14,7 @@
 #include "shm/counters.h"
 
 #define ASK_ROOM_ARGS	8	/* of one that keeps some as well: three keys */
-#define ASK_ARGS	(3 + 6 + 17 + ASK_ROOM_ARGS * REMOTE_BATCH_ROOMS + \
+#define ASK_ARGS	(3 + 9 + 17 + ASK_ROOM_ARGS * REMOTE_BATCH_ROOMS + \
 			    3 * REMOTE_BATCH)
 #define ASK_NUMBERS	(9 + 4 * REMOTE_BATCH_ROOMS + REMOTE_BATCH)
 
@@ -146,7 +146,8 @@ ask_on_reply(void *arg, const struct reply *o)
 		m->links++;	/* who answers next may be another one */
 	if (a->room == NULL)
 		remote_ask_free(a);
-	else if (a->script == REMOTE_APPEND)
+	else if (a->script == REMOTE_APPEND ||
+	    a->script == REMOTE_KEYED_APPEND)
 		remote_out_answer(a, o);
 	else if (a->script == REMOTE_TRIM)
 		remote_trim_answer(a, o);
@@ -339,6 +340,58 @@ ask_put_rooms(const struct remote_room *r, struct ask_command *c,
 	}
 }
 
+/* Beside the room's: of those that have keys; or of none. */
+static void
+ask_put_keyed_keys(struct remote_room *r, struct ask_command *c, unsigned at)
+{
+	static const char *const what[] = { "-keys", "-order", "-gone" };
+	unsigned i;
+
+	for (i = 0; i < nitems(what); i++)
+		ask_put(c, ask_key(r, &r->m->keys[at + i], what[i],
+		    slice_of(NULL, 0)));
+}
+
+/* What is in the entry says it; one that nobody can read has no key. */
+static void
+ask_put_keyed(struct remote *m, struct ask_command *c,
+    const struct remote_append *p)
+{
+	static struct bus_envelope e;	/* large; one at a time */
+	const struct bus_publish *b = &e.publish;
+	struct remote_twin twin;
+	struct slice frame;
+
+	if (!remote_entry(remote_append_entry(p), &frame, &twin) ||
+	    !m->link.unseal(m->link.arg, &frame) || !bus_whole(frame, &e) ||
+	    e.kind != BUS_PUBLISH)
+		(void)bus_publish(&e);
+	ask_put(c, b->key);
+	ask_put(c, b->keyed & KEYED_BASE ? SLICE("b") :
+	    b->keyed & KEYED_VERSION ? SLICE("v") : slice_of(NULL, 0));
+	ask_put_number(c, b->base);
+	ask_put_bool(c, (b->keyed & KEYED_GONE) != 0);
+	ask_put(c, b->based);
+}
+
+static void
+ask_put_entries(const struct remote_room *r, struct ask_command *c,
+    const struct ask_rooms *rooms)
+{
+	const struct remote_append *p = STAILQ_FIRST(&r->out);
+	uint32_t i;
+
+	for (i = 0; i < r->nsent; i++, p = STAILQ_NEXT(p, next)) {
+		ask_put(c, p->near ? slice_of(NULL, 0) :
+		    remote_append_id(p));
+		ask_put(c, remote_append_entry(p));
+		if (remote_is_keyed(r))
+			ask_put_keyed(r->m, c, p);
+		else
+			ask_put_number(c, rooms->of[i]);
+	}
+}
+
 bool
 remote_ask_append(struct remote_ask *a)
 {
@@ -359,7 +412,9 @@ remote_ask_append(struct remote_ask *a)
 	    r->seq);
 	(void)snprintf(name, sizeof name, "%s.%s", node, m->origin);
 	ask_find_rooms(r, &rooms);
-	ask_begin(a, &c, (p->near ? 6 : 5) + 3 * rooms.n);
+	a->script = remote_is_keyed(r) ? REMOTE_KEYED_APPEND : REMOTE_APPEND;
+	ask_begin(a, &c, (p->near ? 6 : 5) + (remote_is_keyed(r) ? 3 :
+	    3 * rooms.n));
 	ask_put(&c, ask_key(r, &m->keys[0], "-state",
 	    slice_of(NULL, 0)));
 	ask_put(&c, ask_key(r, &m->keys[1], "", slice_of(NULL, 0)));
@@ -368,7 +423,10 @@ remote_ask_append(struct remote_ask *a)
 	    slice_of(NULL, 0)));
 	ask_put(&c, ask_key(r, &m->keys[5], "-edits",
 	    slice_of(NULL, 0)));
-	ask_put_room_keys(r, &c, &rooms);
+	if (remote_is_keyed(r))
+		ask_put_keyed_keys(r, &c, 6);
+	else
+		ask_put_room_keys(r, &c, &rooms);
 	if (p->near)
 		ask_put(&c, ask_key(r, &m->keys[4], "-near",
 		    ask_near(p, hex)));
@@ -384,15 +442,15 @@ remote_ask_append(struct remote_ask *a)
 	for (i = 1; i < r->nsent; i++)
 		last = STAILQ_NEXT(last, next);
 	ask_put_bool(&c, (last->asker.flags & BUS_FINISH) != 0);
-	ask_put_number(&c, rooms.n);
-	ask_put_edit(&c, p);
-	ask_put_rooms(r, &c, &rooms);
-	for (i = 0; i < r->nsent; i++, p = STAILQ_NEXT(p, next)) {
-		ask_put(&c, p->near ? slice_of(NULL, 0) :
-		    remote_append_id(p));
-		ask_put(&c, remote_append_entry(p));
-		ask_put_number(&c, rooms.of[i]);
+	if (remote_is_keyed(r)) {
+		ask_put_number(&c, r->bounds.keys);
+		ask_put_number(&c, r->bounds.keys_bytes);
+	} else {
+		ask_put_number(&c, rooms.n);
+		ask_put_edit(&c, p);
+		ask_put_rooms(r, &c, &rooms);
 	}
+	ask_put_entries(r, &c, &rooms);
 	return (ask_send(a, &c));
 }
 
@@ -410,12 +468,15 @@ remote_ask_read(struct remote_ask *a, const struct store_read *q)
 		remote_ask_free(a);
 		return (false);
 	}
-	ask_begin(a, &c, r->twin ? 4 : 3);
+	ask_begin(a, &c, a->script == REMOTE_KEYED_READ ? 6 :
+	    r->twin ? 4 : 3);
 	ask_put(&c, ask_key(r, &m->keys[0], "-state",
 	    slice_of(NULL, 0)));
 	ask_put(&c, ask_key(r, &m->keys[1], "", slice_of(NULL, 0)));
 	ask_put(&c, ask_key(r, &m->keys[2], "-edits", slice_of(NULL, 0)));
-	if (r->twin)
+	if (a->script == REMOTE_KEYED_READ)
+		ask_put_keyed_keys(r, &c, 3);
+	else if (r->twin)
 		ask_put(&c, ask_key_of(m, &m->keys[3], &journal, "-state",
 		    slice_of(NULL, 0)));
 	ask_put_epoch(m, &c);
@@ -428,6 +489,8 @@ remote_ask_read(struct remote_ask *a, const struct store_read *q)
 	ask_put_number(&c, r->bounds.keep_ms);
 	ask_put_bool(&c, a->verify && r->known);
 	ask_put_bool(&c, r->checked != m->links);
+	if (a->script == REMOTE_KEYED_READ)
+		ask_put(&c, q->of);
 	return (ask_send(a, &c));
 }
 

@@ -44,6 +44,10 @@ remote_entry_encode(struct remote *m, const struct store_append *a, uint64_t edi
 	e->from = e->generation = 0;
 	e->ref = 0;
 	p->epoch = p->once = p->offset = slice_of(NULL, 0);
+	if (a->bounds.keys == 0) {
+		p->key = p->based = slice_of(NULL, 0);
+		p->keyed = p->base = 0;
+	}
 	p->kept = p->timeout_ms = p->sent_us = 0;
 	p->edits = edits;
 	p->instead = slice_of(NULL, 0);

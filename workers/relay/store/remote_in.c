@@ -287,7 +287,8 @@ in_tell(struct remote_room *r)
 {
 	struct store_key k = remote_key(r);
 
-	if (!r->journal && r->told && !r->told_odd && r->told_top == r->top &&
+	/* of keys there are questions by who stands nowhere, or somewhere else */
+	if (!r->journal && !remote_is_keyed(r) && r->told && !r->told_odd && r->told_top == r->top &&
 	    slice_eq(slice_of(r->told_epoch, r->told_epoch_n),
 	    remote_epoch(r)))
 		return;

@@ -1,7 +1,8 @@
 /*
  * The inside of remote.h: remote.c (what is asked of it; links), remote_room.c
  * (rooms, and what is at hand of them), remote_out.c (appends), remote_entry.c (as
- * they are kept), remote_in.c (what
+ * they are kept), remote_keyed.c (those that keep the newest of each key),
+ * remote_in.c (what
  * comes, in its order), remote_twin.c (by a journal), remote_number.c (as frames),
  * remote_read.c (questions), remote_ask.c (commands),
  * remote_save.c, remote_load.c.
@@ -42,6 +43,7 @@ struct remote_append {
 	bool		 told;		/* that it waits, or is to be dropped;
 					 * done() is over */
 	bool		 near;		/* every host brings it */
+	bool		 asked;		/* remote_keyed_is_asked() */
 	uint8_t		 id_n;
 	uint16_t	 room_n;	/* 0: no room keeps it as well */
 	uint32_t	 n;		/* of the entry */
@@ -98,7 +100,9 @@ struct remote_read {
 	struct store_read q;		/* epoch: in text */
 	uint64_t	 at_ms;
 	bool		 primed;	/* the newest were asked for, for it */
+	struct remote_held *held;	/* remote_keyed.c: its answer, or NULL */
 	char		 epoch[STORE_EPOCH_MAX];
+	uint8_t		 of[];		/* q.of */
 };
 STAILQ_HEAD(remote_reads, remote_read);
 
@@ -195,6 +199,8 @@ struct remote_room {
 	uint64_t	 checked;	/* of remote.links: server known there */
 	/* questions */
 	struct remote_reads reads;
+	struct remote_reads held;	/* remote_keyed.c: those that have an answer,
+					 * which is ahead of what workers have */
 	bool		 reading;	/* an answer is to come */
 	uint32_t	 nready;	/* in remote.ready */
 	uint8_t		 text[];	/* nsp, name */
@@ -428,6 +434,34 @@ bool	remote_read_busy(const struct remote *);
 void	remote_read_drop(struct remote_room *);
 /* It has become known: those that it can answer are ready. */
 void	remote_read_ready(struct remote_room *);
+
+/* For who waits; out says all of it. */
+void	remote_read_say(struct remote_room *, const struct store_read *,
+	    struct store_page *out);
+void	remote_read_refuse(const struct store_read *);
+void	remote_read_free(struct remote_read *);
+
+/* --- remote_keyed.c -------------------------------------------------------*/
+
+/* It keeps the newest of each key. */
+static inline bool
+remote_is_keyed(const struct remote_room *r)
+{
+	return (r->bounds.keys != 0);
+}
+
+/* It is asked of Redis by REMOTE_KEYED_READ; ... of AFTER: what is at hand is the
+ * answer. */
+bool	remote_keyed_asks(const struct remote_room *, const struct store_read *);
+bool	remote_keyed_at_hand(const struct remote_room *,
+	    const struct store_read *);
+/* An answer of REMOTE_KEYED_READ, to the first that waits. */
+void	remote_keyed_give(struct remote_room *, const struct remote_page *);
+/* Answers that were ahead go to who waits, when the workers are there. */
+void	remote_keyed_look(struct remote_room *);
+/* What is asked of the key of one that is to be appended: it is not to be done much
+ * later than it was asked. */
+bool	remote_keyed_is_asked(const struct bus_publish *);
 
 /* --- remote_save.c, remote_load.c -----------------------------------------*/
 

@@ -17,6 +17,7 @@ number_is_fit(const struct remote *m, struct bus_envelope *e)
 	good = e->kind == BUS_PUBLISH && (e->flags & ~BUS_NAMED) == 0 &&
 	    e->from == 0 && p->nsp.n > 0 && p->nsp.p[0] == '/' &&
 	    p->once.n == 0 && p->epoch.n == 0 && p->instead.n == 0 &&
+	    p->key.n <= STORE_KEY_MAX &&
 	    (p->edits != 0) == ((last & BUS_EDIT) != 0) &&
 	    m->link.fit(m->link.arg, e);
 	e->flags |= last;

@@ -59,6 +59,10 @@ out_tell_waits(struct remote_room *r, struct remote_append *p)
 
 	if (p->told)
 		return;
+	if (p->asked) {		/* its key may be another one by then */
+		out_refuse(r, p);
+		return;
+	}
 	counter_add(COUNTER_store_waited, 1);
 	out_note_wait(r->m);
 	out_tell(r, p, &yes);
@@ -333,6 +337,7 @@ out_take(struct remote *m, const struct store_append *a)
 	bool near = (a->asker.flags & BUS_FAR) == 0 && id.n == 0 &&
 	    a->asker.slot != 0;
 	enum bus_store result;
+	bool asked = remote_keyed_is_asked(&a->e->publish);
 	struct remote_append *p;
 	struct remote_room *r;
 	struct remote_edit edit;
@@ -353,7 +358,7 @@ out_take(struct remote *m, const struct store_append *a)
 		counter_add(COUNTER_store_refused_waiting, 1);
 		return (BUS_STORE_UNAVAILABLE);
 	}
-	if (m->p.bounds.refuse && !remote_up(m)) {
+	if ((m->p.bounds.refuse || asked) && !remote_up(m)) {
 		counter_add(COUNTER_store_refused_away, 1);
 		return (BUS_STORE_UNAVAILABLE);
 	}
@@ -374,6 +379,7 @@ out_take(struct remote *m, const struct store_append *a)
 		return (BUS_STORE_UNAVAILABLE);
 	}
 	p->near = near;
+	p->asked = asked;
 	p->done = a->done;
 	p->arg = a->arg;
 	out_go(r);
@@ -488,17 +494,41 @@ out_over_first(struct remote_room *r, enum bus_store result)
 	out_free_first(r);
 }
 
+/* The first was not to be appended, as its key is; or there is no room for it. */
+static void
+out_unkept_first(struct remote_room *r, struct slice epoch, uint64_t place,
+    uint64_t version, bool full)
+{
+	struct store_kept no = { .result = full ? BUS_STORE_FULL :
+		BUS_STORE_CONFLICT, .epoch = epoch, .kept = place,
+		.version = version };
+
+	if (STAILQ_FIRST(&r->out)->told) {
+		counter_add(full ? COUNTER_store_refused_keys :
+		    COUNTER_store_conflicts, 1);
+		out_lose_first(r);
+		return;
+	}
+	out_tell(r, STAILQ_FIRST(&r->out), &no);
+	out_free_first(r);
+}
+
 static void
 out_placed(struct remote_room *r, struct remote_placed *placed)
 {
 	struct remote_twin twin;
-	uint64_t place;
-	bool was;
+	uint64_t place, version;
+	bool was, full;
 
 	r->checked = r->m->links;
 	r->refusing = false;
 	out_note_taken(r->m);
 	for (; r->nsent > 0; r->nsent--) {
+		if (remote_placed_refused(placed, &place, &version, &full)) {
+			out_unkept_first(r, placed->epoch, place, version,
+			    full);
+			continue;
+		}
 		if (!remote_placed_next(placed, &place, &twin, &was)) {
 			out_lose_first(r);
 			continue;

@@ -46,12 +46,17 @@ read_start(const struct remote_room *r, const struct store_read *q,
 		return (r->top + 1);
 	case BUS_HISTORY_LAST:
 		return (read_last(r, q));
+	case BUS_HISTORY_STATE:
+	case BUS_HISTORY_KEY:
+		return (0);
 	case BUS_HISTORY_FIRST:
 	case BUS_HISTORY_AFTER:
 		break;
 	}
 	at = first;
 	if (q->from == BUS_HISTORY_AFTER) {
+		if (remote_is_keyed(r) && !remote_keyed_at_hand(r, q))
+			return (0);
 		if (!slice_eq(q->epoch, remote_epoch(r)) || q->since > r->top) {
 			*result = BUS_STORE_EPOCH;
 			return (r->top + 1);
@@ -97,8 +102,8 @@ read_note_told(struct remote_room *r, const struct store_page *out)
 	}
 }
 
-static void
-read_say(struct remote_room *r, const struct store_read *q,
+void
+remote_read_say(struct remote_room *r, const struct store_read *q,
     struct store_page *out)
 {
 	struct remote *m = r->m;
@@ -115,8 +120,8 @@ read_say(struct remote_room *r, const struct store_read *q,
 	q->done(q->arg, out);
 }
 
-static void
-read_refuse(const struct store_read *q)
+void
+remote_read_refuse(const struct store_read *q)
 {
 	struct store_page no = { .asker = q->asker };
 
@@ -154,16 +159,17 @@ read_at_hand(struct remote_room *r, const struct store_read *q)
 	out.page.first = first <= r->top ? first : 0;
 	out.page.finished = r->finished && first <= r->top;
 	out.page.frames = buf_unread(&m->page);
-	read_say(r, q, &out);
+	remote_read_say(r, q, &out);
 	return (true);
 }
 
 /* --- lines ----------------------------------------------------------------*/
 
-static void
-read_free(struct remote_read *d)
+void
+remote_read_free(struct remote_read *d)
 {
 	d->room->m->nreads--;
+	free(d->held);
 	free(d);
 }
 
@@ -181,7 +187,8 @@ read_wait(struct remote_room *r, const struct store_read *q)
 {
 	struct remote *m = r->m;
 	struct remote_read *d = m->nreads >= REMOTE_READS ||
-	    q->epoch.n > sizeof d->epoch ? NULL : calloc(1, sizeof *d);
+	    q->epoch.n > sizeof d->epoch ? NULL :
+	    calloc(1, sizeof *d + q->of.n);
 
 	if (d == NULL)
 		return (false);
@@ -191,6 +198,9 @@ read_wait(struct remote_room *r, const struct store_read *q)
 	if (q->epoch.n != 0)
 		memcpy(d->epoch, q->epoch.p, q->epoch.n);
 	d->q.epoch = slice_of(d->epoch, q->epoch.n);
+	if (q->of.n != 0)
+		memcpy(d->of, q->of.p, q->of.n);
+	d->q.of = slice_of(d->of, q->of.n);
 	d->q.key = remote_key(r);
 	STAILQ_INSERT_TAIL(&r->reads, d, next);
 	m->nreads++;
@@ -202,10 +212,11 @@ remote_read_drop(struct remote_room *r)
 {
 	struct remote_read *d;
 
+	STAILQ_CONCAT(&r->reads, &r->held);
 	while (!STAILQ_EMPTY(&r->reads)) {
 		d = read_take(r);
-		read_refuse(&d->q);
-		read_free(d);
+		remote_read_refuse(&d->q);
+		remote_read_free(d);
 	}
 }
 
@@ -227,7 +238,9 @@ read_fetch(struct remote_room *r)
 		return;
 	/* the first is asked for as it is when that did not help it before */
 	a->prime = r->state != REMOTE_LIVE && STAILQ_NEXT(d, next) != NULL &&
-	    !d->primed;
+	    !d->primed && !remote_keyed_asks(r, &d->q);
+	if (!a->prime && remote_keyed_asks(r, &d->q))
+		a->script = REMOTE_KEYED_READ;
 	STAILQ_FOREACH(i, &r->reads, next) {
 		a->until++;
 		i->primed |= a->prime;
@@ -249,6 +262,7 @@ read_is_same(const struct store_read *a, const struct store_read *b)
 {
 	return (a->from == b->from && a->since == b->since &&
 	    a->limit == b->limit && a->bytes == b->bytes &&
+	    slice_eq(a->of, b->of) &&
 	    slice_eq(a->epoch, b->epoch));
 }
 
@@ -327,8 +341,8 @@ read_give(struct remote_room *r, struct remote_page *p, uint64_t until)
 			STAILQ_INSERT_TAIL(&left, d, next);
 			continue;
 		}
-		read_say(r, &d->q, &out);
-		read_free(d);
+		remote_read_say(r, &d->q, &out);
+		remote_read_free(d);
 	}
 	STAILQ_CONCAT(&left, &r->reads);
 	STAILQ_CONCAT(&r->reads, &left);
@@ -363,7 +377,7 @@ read_prime(struct remote_room *r, const struct remote_page *p, uint64_t until)
 		d = read_take(r);
 		if (read_takes(m, d->q.asker.slot) &&
 		    read_at_hand(r, &d->q))
-			read_free(d);
+			remote_read_free(d);
 		else
 			STAILQ_INSERT_TAIL(&left, d, next);
 	}
@@ -384,8 +398,8 @@ read_failed(struct remote_room *r)
 	if (STAILQ_EMPTY(&r->reads))
 		return;
 	d = read_take(r);
-	read_refuse(&d->q);
-	read_free(d);
+	remote_read_refuse(&d->q);
+	remote_read_free(d);
 }
 
 static void
@@ -395,9 +409,11 @@ read_answered(struct remote_ask *a, const struct reply *o)
 	struct remote_page page;
 	uint64_t until = a->until;
 	bool prime = a->prime, verify = a->verify, good;
+	bool keyed = a->script == REMOTE_KEYED_READ;
 
 	remote_ask_free(a);
-	good = o != NULL && remote_page(o, &page);
+	good = o != NULL && (keyed ? remote_page_keyed(o, &page) :
+	    remote_page(o, &page));
 	if (good)
 		r->checked = r->m->links;
 	if (verify) {
@@ -410,6 +426,8 @@ read_answered(struct remote_ask *a, const struct reply *o)
 	r->reading = false;
 	if (!good)
 		read_failed(r);
+	else if (keyed)
+		remote_keyed_give(r, &page);
 	else if (prime)
 		read_prime(r, &page, until);
 	else
@@ -490,7 +508,7 @@ remote_read(void *engine, const struct store_read *q)
 	    (r->journal && !remote_hears(r)) ||
 	    !read_wait(r, q)) {
 		counter_add(COUNTER_store_reads_failed, 1);
-		read_refuse(q);
+		remote_read_refuse(q);
 		return;
 	}
 	if (read_may_fetch(r))
@@ -504,16 +522,17 @@ remote_read_look(struct remote_room *r)
 	uint64_t now_ms = remote_now(r->m);
 	struct remote_read *d;
 
+	remote_keyed_look(r);
 	while ((d = STAILQ_FIRST(&r->reads)) != NULL &&
 	    (now_ms - d->at_ms > REMOTE_READ_MS || !remote_up(r->m))) {
 		(void)read_take(r);
 		counter_add(COUNTER_store_reads_failed, 1);
-		read_refuse(&d->q);
-		read_free(d);
+		remote_read_refuse(&d->q);
+		remote_read_free(d);
 	}
 	if (d != NULL && read_may_fetch(r))
 		read_fetch(r);
-	return (!STAILQ_EMPTY(&r->reads));
+	return (!STAILQ_EMPTY(&r->reads) || !STAILQ_EMPTY(&r->held));
 }
 
 /* --- those that can be answered now ---------------------------------------*/
@@ -529,7 +548,7 @@ remote_read_ready(struct remote_room *r)
 		d = read_take(r);
 		if (d->q.asker.slot == 0) {	/* the relay's own */
 			if (read_knows(r) && read_at_hand(r, &d->q))
-				read_free(d);
+				remote_read_free(d);
 			else
 				STAILQ_INSERT_TAIL(&left, d, next);
 			continue;
@@ -552,7 +571,7 @@ read_serve(struct remote *m, unsigned slot)
 		slotset_drop(m->ready_slots, slot);
 	r->nready--;
 	if (read_knows(r) && read_at_hand(r, &d->q)) {
-		read_free(d);
+		remote_read_free(d);
 		return;
 	}
 	STAILQ_INSERT_TAIL(&r->reads, d, next);
@@ -605,7 +624,7 @@ remote_worker_gone(struct remote *m, unsigned slot)
 	while ((d = STAILQ_FIRST(&m->ready[slot])) != NULL) {
 		STAILQ_REMOVE_HEAD(&m->ready[slot], next);
 		d->room->nready--;
-		read_free(d);
+		remote_read_free(d);
 	}
 	slotset_drop(m->ready_slots, slot);
 }

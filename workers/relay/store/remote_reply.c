@@ -123,7 +123,28 @@ reply_journal(const struct reply *o, struct remote_twin *j)
 }
 
 bool
-remote_page(const struct reply *o, struct remote_page *p)
+remote_placed_refused(struct remote_placed *p, uint64_t *place,
+    uint64_t *version, bool *full)
+{
+	struct slice rest = p->rest, word, number;
+
+	*place = *version = 0;
+	if (!reply_word(&rest, ' ', true, &word) ||
+	    (word.p[0] != '!' && word.p[0] != '?'))
+		return (false);
+	p->rest = rest;
+	/* what makes no sense is no room either */
+	*full = word.p[0] == '?' || word.n == 1;
+	word = slice_from(word, 1);
+	if (!*full && (!reply_word(&word, ',', false, &number) ||
+	    !reply_number(number, place) || !reply_number(word, version)))
+		*full = true;
+	return (true);
+}
+
+/* What both kinds begin with. */
+static bool
+reply_page(const struct reply *o, struct remote_page *p)
 {
 	uint64_t more, finished, age;
 	size_t i;
@@ -155,9 +176,32 @@ remote_page(const struct reply *o, struct remote_page *p)
 		    o->elements[p->head + 2 * i + 1]->type != REPLY_STRING)
 			return (false);
 	return (p->result >= BUS_STORE_OK && p->result <= BUS_STORE_EPOCH &&
-	    p->first <= p->top && (p->n == 0 || (p->start > 0 &&
+	    p->first <= p->top);
+}
+
+bool
+remote_page(const struct reply *o, struct remote_page *p)
+{
+	return (reply_page(o, p) && (p->n == 0 || (p->start > 0 &&
 	    p->start + p->n - 1 <= p->top)) && (p->more ? p->n > 0 :
 	    p->n == 0 || p->start + p->n - 1 == p->top));
+}
+
+bool
+remote_page_keyed(const struct reply *o, struct remote_page *p)
+{
+	uint64_t place, before = 0;
+	size_t i;
+
+	if (!reply_page(o, p) || (p->more && p->n == 0))
+		return (false);
+	for (i = 0; i < p->n; i++) {
+		(void)remote_page_entry(p, i, &place);
+		if (place <= before || place > p->top)
+			return (false);
+		before = place;
+	}
+	return (true);
 }
 
 struct slice

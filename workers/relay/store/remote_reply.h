@@ -29,6 +29,11 @@ bool	remote_placed(struct slice text, struct remote_placed *) MUST_USE;
 bool	remote_placed_next(struct remote_placed *, uint64_t *place,
 	    struct remote_twin *, bool *was) MUST_USE;
 
+/* The next one was not appended: how its key is, or *full.  false: it was, or there is
+ * none; nothing is taken then. */
+bool	remote_placed_refused(struct remote_placed *, uint64_t *place,
+	    uint64_t *version, bool *full) MUST_USE;
+
 struct remote_page {
 	struct slice	 epoch;
 	uint64_t	 top, first, base, result;
@@ -43,6 +48,9 @@ struct remote_page {
 	struct remote_twin journal;
 };
 bool	remote_page(const struct reply *, struct remote_page *) MUST_USE;
+/* Of a room with keys: start says nothing; each entry has its place instead of its
+ * age, and the places ascend. */
+bool	remote_page_keyed(const struct reply *, struct remote_page *) MUST_USE;
 /* i is below n. */
 struct slice remote_page_entry(const struct remote_page *, size_t i,
 	    uint64_t *age_ms);

@@ -267,6 +267,7 @@ remote_get(struct remote *m, const struct store_key *k,
 	TAILQ_INIT(&r->early);
 	STAILQ_INIT(&r->out);
 	STAILQ_INIT(&r->reads);
+	STAILQ_INIT(&r->held);
 	hashtab_insert(&m->table, r->hash, &r->link);
 	TAILQ_INSERT_TAIL(&m->used, r, used);
 	TAILQ_INSERT_TAIL(&m->all, r, all);
@@ -305,7 +306,7 @@ void
 remote_drop(struct remote_room *r)
 {
 	if (r->state == REMOTE_IDLE && STAILQ_EMPTY(&r->out) &&
-	    STAILQ_EMPTY(&r->reads) && !r->reading && !r->sending &&
+	    STAILQ_EMPTY(&r->reads) && STAILQ_EMPTY(&r->held) && !r->reading && !r->sending &&
 	    r->nready == 0)
 		remote_end(r);
 }

@@ -20,7 +20,10 @@
  */
 #include "relay/store/remote_script.h"
 
+#include "base/bug.h"
 #include "base/digest.h"
+
+#define SCRIPT_MAX	10000u		/* bytes of one */
 
 /* What both begin with. */
 #define SCRIPT_HEAD							\
@@ -65,7 +68,7 @@
  * in another epoch.  What is published, and kept in the first, says of such
  * an entry where it is in the other.
  */
-static const char script_append[] =
+static const char script_rooms[] =
 "local was = ARGV[5] == 'y' and redis.call('GET', KEYS[3])\n"
 "if was and string.sub(was, 1, #ARGV[4] + 1) == ARGV[4] .. ' ' then return was end\n"
 SCRIPT_HEAD
@@ -132,7 +135,9 @@ SCRIPT_HEAD
 "    redis.call('PEXPIREAT', w.x, w.xp)\n"
 "    if w.d > 0 then redis.call('PEXPIREAT', w.k, w.xp) end\n"
 "  end\n"
-"end\n"
+"end\n";
+
+static const char script_append[] =
 "local m, rooms, near = open(1, 7), {}, KEYS[6 + 3 * ARGV[14]]\n"
 "local edit = tonumber(ARGV[15])\n"
 "local id = m.r\n"
@@ -204,7 +209,7 @@ SCRIPT_HEAD
  * first, 1: it is finished [, where the journal stands, "EPOCH:PLACE"], then for
  * each its age in ms and the entry}.
  */
-static const char script_read[] =
+static const char script_found[] =
 SCRIPT_HEAD
 "local s, x, q = KEYS[1], KEYS[2], KEYS[3]\n"
 "local h = redis.call('HMGET', s, 'e', 'n', 'f', 'b', 'o', 'l', 'x', 'r', 'g', 'z', 'd')\n"
@@ -237,7 +242,9 @@ SCRIPT_HEAD
 "    while v[i] and tonumber(v[i][2][2]) < now - keep do i, lo = i + 1, lo + 1 end\n"
 "    if i <= 32 then break end\n"
 "  end\n"
-"end\n"
+"end\n";
+
+static const char script_read[] =
 "local ans = {e, n, lo <= n and lo or 0, g, 1, 0, 0, z and 1 or 0}\n"
 "if KEYS[4] then\n"
 "  local j = redis.call('HMGET', KEYS[4], 'e', 'n')\n"
@@ -301,16 +308,42 @@ static const char script_trim[] =
 "redis.call('XTRIM', KEYS[2], 'MAXLEN', n - f + 1)\n"
 "return to - f + 1\n";
 
+/* One that begins like another one, as it is sent: made once. */
+static struct slice
+script_made(enum remote_script which, struct slice begin, struct slice rest)
+{
+	static char text[REMOTE_SCRIPTS][SCRIPT_MAX];
+	size_t n = begin.n + rest.n;
+
+	MUST(n <= SCRIPT_MAX);
+	memcpy(text[which], begin.p, begin.n);
+	memcpy(text[which] + begin.n, rest.p, rest.n);
+	return (slice_of(text[which], n));
+}
+
 struct slice
 remote_script_text(enum remote_script which)
 {
-	static const char *const texts[REMOTE_SCRIPTS] = {
-		[REMOTE_APPEND]	= script_append,
-		[REMOTE_READ]	= script_read,
-		[REMOTE_TRIM]	= script_trim,
-	};
-
-	return (slice_str(texts[which]));
+	switch (which) {
+	case REMOTE_APPEND:
+		return (script_made(which, slice_str(script_rooms),
+		    slice_str(script_append)));
+	case REMOTE_READ:
+		return (script_made(which, slice_str(script_found),
+		    slice_str(script_read)));
+	case REMOTE_KEYED_APPEND:
+		return (script_made(which, slice_str(script_rooms),
+		    remote_script_keyed(true)));
+	case REMOTE_KEYED_READ:
+		return (script_made(which, slice_str(script_found),
+		    remote_script_keyed(false)));
+	case REMOTE_TRIM:
+		return (slice_str(script_trim));
+	case REMOTE_SCRIPTS:
+		break;
+	}
+	MUST(false);
+	return (slice_of(NULL, 0));
 }
 
 void

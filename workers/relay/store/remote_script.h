@@ -9,7 +9,12 @@
 
 #include "base/slice.h"
 
-enum remote_script { REMOTE_APPEND, REMOTE_READ, REMOTE_TRIM, REMOTE_SCRIPTS };
+enum remote_script {
+	REMOTE_APPEND, REMOTE_READ, REMOTE_TRIM,
+	/* the same of rooms that keep the newest of each key: remote_keyed.c */
+	REMOTE_KEYED_APPEND, REMOTE_KEYED_READ,
+	REMOTE_SCRIPTS
+};
 
 #define REMOTE_SHA	40	/* of its text, in hex */
 
@@ -19,6 +24,8 @@ struct remote_scripts {
 
 void	remote_scripts_init(struct remote_scripts *);
 struct slice remote_script_text(enum remote_script);
+/* What follows those beginnings, of which appends, or (false) reads. */
+struct slice remote_script_keyed(bool append);
 
 /* Beside the bytes of an entry, what is counted for it. */
 #define REMOTE_ENTRY_COST	64

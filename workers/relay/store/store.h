@@ -16,6 +16,8 @@
 /* Of a frame that is kept: a page with it alone can be sent. */
 #define STORE_FRAME_MAX	(BUS_FRAME_MAX - 4096)
 
+#define STORE_KEY_MAX	256		/* bytes of a key in a room */
+
 struct store_key {
 	struct slice	 nsp;		/* with its slash */
 	struct slice	 room;
@@ -31,6 +33,9 @@ struct store_bounds {
 	uint64_t	 bytes;
 	uint64_t	 keep_ms;	/* 0: for ever */
 	bool		 stays;		/* it does not go for the sake of others */
+	/* of each key the newest is kept as long as the room is; so many keys, 0:
+	 * there are none, and bytes of them */
+	uint64_t	 keys, keys_bytes;
 };
 
 /* Who has asked, given back with the answer. */
@@ -50,7 +55,8 @@ struct store_kept {
 	struct store_key key;
 	/* OK: */
 	struct slice	 epoch;
-	uint64_t	 kept;
+	uint64_t	 kept;		/* CONFLICT: where the key is, and version */
+	uint64_t	 version;
 	/* of a journal's that a room keeps as well: where; or empty */
 	struct slice	 room_epoch;
 	uint64_t	 room_kept;
@@ -92,6 +98,7 @@ struct store_read {
 	enum bus_history_from from;
 	struct slice	 epoch;		/* AFTER */
 	uint64_t	 since;
+	struct slice	 of;		/* KEY: which */
 	uint64_t	 limit;		/* of events, 1 or more, */
 	uint64_t	 bytes;		/* and of frames; one comes at least */
 	void		(*done)(void *arg, const struct store_page *);

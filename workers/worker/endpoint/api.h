@@ -22,6 +22,9 @@ void	api_inbox_serve(struct request *);
 void	api_inbox_body(struct request *, struct slice body);
 void	api_stats_get(struct request *);
 void	api_hooks_get(struct request *);
+/* documents: any method; the body of one. */
+void	api_documents_serve(struct request *);
+void	api_documents_body(struct request *, struct slice body);
 
 /* hub_ports.answered; the connection that waits for it is closing. */
 void	api_answered(void *worker, void *conn, int status,

@@ -18,8 +18,7 @@
 
 /* --- paths and queries ----------------------------------------------------- */
 
-/* A number of the query string within its bounds; def when absent. */
-static bool
+bool
 api_number(struct request *rq, const char *name, uint64_t max, uint64_t *v)
 {
 	uint8_t *text = rq->w->decoded;

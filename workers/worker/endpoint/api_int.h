@@ -1,5 +1,6 @@
 /*
- * Between api.c, which lets back ends in, and api_get.c, what they read.
+ * Between api.c, which lets back ends in, api_get.c, what they read, and
+ * api_documents.c, what they read and change there.
  */
 #ifndef WORKER_ENDPOINT_API_INT_H
 #define WORKER_ENDPOINT_API_INT_H
@@ -28,6 +29,9 @@ void	api_refuse(struct request *, int status, const char *code,
 /* The room whose history an order changes, decoded; false: the path is no good. */
 struct api_edit;
 bool	api_history_order(struct request *, struct api_edit *) MUST_USE;
+/* A number of the query string within its bounds; *v stays when absent. */
+bool	api_number(struct request *, const char *name, uint64_t max,
+	    uint64_t *v) MUST_USE;
 /* What stands in the worker's `body`, now, or (later) when others have
  * answered: clients, workers, hosts, the relay. */
 void	api_reply(struct request *, int status, struct ask *later);

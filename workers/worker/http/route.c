@@ -172,6 +172,18 @@ route_inbox(struct slice rest)
 	return (routes[n]);
 }
 
+/* NS/DOC/KEY, and not NS/DOC. */
+static bool
+route_has_key(struct slice path)
+{
+	size_t i;
+	unsigned n = 0;
+
+	for (i = 0; i < path.n; i++)
+		n += path.p[i] == '/';
+	return (n > 1);
+}
+
 /* The paths that are our own. */
 static void
 route_own(struct slice path, struct route_match *m)
@@ -193,6 +205,12 @@ route_own(struct slice path, struct route_match *m)
 		m->ns_name = route_bare(slice_from(path,
 		    sizeof "/api/v1/inbox"));
 		m->route = route_inbox(m->ns_name);
+		return;
+	}
+	if (slice_starts(path, SLICE("/api/v1/documents/"))) {
+		m->ns_name = slice_from(path, sizeof "/api/v1/documents");
+		m->route = route_has_key(m->ns_name) ? ROUTE_DOCUMENTS_KEY :
+		    ROUTE_DOCUMENTS;
 		return;
 	}
 	if (slice_starts(path, SLICE("/api/v1/rooms/")) &&

@@ -31,6 +31,9 @@ enum route {
 	ROUTE_INBOX_ORDER,	/* ... /read, /delete */
 	ROUTE_INBOX_PREFS,	/* ... /preferences */
 	ROUTE_INBOX_ONE,	/* ... /ID */
+	ROUTE_DOCUMENTS,	/* /api/v1/documents/NS/DOC */
+	ROUTE_DOCUMENTS_KEY,	/* ... /KEY */
+	ROUTE_DOCUMENTS_GONE,	/* no path's: the body of a DELETE there */
 	ROUTE__MAX
 };
 
@@ -61,7 +64,8 @@ struct route_match {
 	/* ENGINE: the route, or NULL for Socket.IO.  PLAIN: the route, or
 	 * NULL and the namespace's encoded name behind "/ws" ("", "/",
 	 * "/chat"); SSE, POLL: that behind "/sse", "/poll";
-	 * PRESENCE, HISTORY, ROOMS, INBOX...: what is behind its slash;
+	 * PRESENCE, HISTORY, ROOMS, INBOX..., DOCUMENTS...: what is
+	 * behind its slash;
 	 * HOOKS...: NAME, or empty;
 	 * USER, DISCONNECT and ROOMS_ORDER: USER of /api/v1/users/USER/..., or
 	 * empty */
