@@ -17,13 +17,13 @@ const KEY = 'key-of-documents';
 const sha = crypto.createHash('sha256').update(KEY).digest('hex');
 const conf = `${jwt}${stopTime}
 api { key "k" { sha256 = "${sha}" allow = {"publish", "history"} } }
-limits { documents = 50 send_queue_bytes = 1MB document_bytes = 8MB }
+limits { yjs_documents = 50 send_queue_bytes = 1MB yjs_bytes = 8MB }
 store { bytes = 64MB room_bytes = 8MB }
 namespace "/docs" { auth = optional
-    room "yjs:small:{doc}" { history = 40 document = true }
-    room "yjs:{doc*}" { history = 400000 document = true } }
+    room "yjs:small:{doc}" { history = 40 yjs = true }
+    room "yjs:{doc*}" { history = 400000 yjs = true } }
 namespace "/closed" { auth = required roles = {"member"}
-    room "{doc*}" { history = 1000 document = true } }
+    room "{doc*}" { history = 1000 yjs = true } }
 route "/yjs/{doc*}" { namespace = "/docs" join = "yjs:{doc}" format = yjs
     compact = 200000 }
 route "/few/{doc}" { namespace = "/docs" join = "yjs:{doc}" format = yjs

@@ -16,7 +16,7 @@ const conf = (more = '') => `${stopTime}${more}
 drain_time = ${Math.min(slow, 4)}s
 store { bytes = 64MB room_bytes = 8MB }
 namespace "/docs" { auth = none
-    room "yjs:{doc*}" { history = 100000 document = true } }
+    room "yjs:{doc*}" { history = 100000 yjs = true } }
 route "/yjs/{doc*}" { namespace = "/docs" join = "yjs:{doc}" format = yjs
     compact = 100 }
 `;

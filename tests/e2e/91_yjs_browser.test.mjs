@@ -73,7 +73,7 @@ before(async () => {
 	d = await Daemon.start({ workers: 2, conf: `
 allowed_origins = {"http://127.0.0.1:*"}
 namespace "/docs" { auth = none
-    room "yjs:{doc*}" { history = 100000 document = true } }
+    room "yjs:{doc*}" { history = 100000 yjs = true } }
 route "/yjs/{doc*}" { namespace = "/docs" join = "yjs:{doc}" format = yjs
     compact = 100 }` });
 	pages = http.createServer((rq, rs) => {

@@ -547,7 +547,7 @@ static void
 a_route_of_documents_needs_a_room_that_is_one(void **state)
 {
 	struct conf *conf = conf_text("namespace '/n' { auth = none"
-	    " room 'd:{x*}' { history = 100 document = true } }"
+	    " room 'd:{x*}' { history = 100 yjs = true } }"
 	    "route '/d/{x*}' { namespace = '/n' join = 'd:{x}' format = yjs"
 	    " writers = {editor} compact = 50 }");
 	const struct conf_route *r = conf->routes;
@@ -561,9 +561,9 @@ a_route_of_documents_needs_a_room_that_is_one(void **state)
 	conf_free(&conf);
 	assert_conf_errors("namespace '/n' { auth = none\n"
 	    " room 'k:{x}' { history = 100 }\n"
-	    " room 'a:{x}' { history = 100 keep = 1h document = true }\n"
-	    " room 'b:{x}' { document = true }\n"
-	    " room 'd:{x}' { history = 100 document = true } }\n"
+	    " room 'a:{x}' { history = 100 keep = 1h yjs = true }\n"
+	    " room 'b:{x}' { yjs = true }\n"
+	    " room 'd:{x}' { history = 100 yjs = true } }\n"
 	    "route '/1/{x}' { namespace = '/n' format = yjs }\n"
 	    "route '/2/{x}' { namespace = '/n' join = 'k:{x}' format = yjs }\n"
 	    "route '/3/{x}' { namespace = '/n' join = 'd:{x}' format = yjs"
@@ -574,9 +574,9 @@ a_route_of_documents_needs_a_room_that_is_one(void **state)
 	    "t:4: room \"b:{x}\": a document needs a history, and keep = 0s: "
 	    "nothing of it is dropped, by age neither\n"
 	    "t:6: route \"/1/{x}\": format = yjs needs join, and for that a "
-	    "room of the namespace with document = true\n"
+	    "room of the namespace with yjs = true\n"
 	    "t:7: route \"/2/{x}\": format = yjs needs join, and for that a "
-	    "room of the namespace with document = true\n"
+	    "room of the namespace with yjs = true\n"
 	    "t:8: route \"/3/{x}\": compact is more than half of the room's "
 	    "history\n"
 	    "t:9: route \"/4/*\": the path has blanks or one of ?#*\n");

@@ -11,7 +11,7 @@
 
 #define CONF \
 	"namespace \"/n\" { auth = none\n" \
-	"  room \"d:{doc*}\" { history = 40 document = true } }\n" \
+	"  room \"d:{doc*}\" { history = 40 yjs = true } }\n" \
 	"route \"/d/{doc*}\" { namespace = \"/n\" join = \"d:{doc}\"\n" \
 	"  format = yjs compact = 10 }\n"
 #define BYTES(...) slice_of((const uint8_t[]){ __VA_ARGS__ }, \

@@ -66,7 +66,7 @@ route_check_yjs(struct conf_reading *parse, const struct conf_tree *s,
 		return;
 	if (room == NULL || !room->document)
 		conf_titled_bad(parse, s, "format = yjs needs join, and for "
-		    "that a room of the namespace with document = true");
+		    "that a room of the namespace with yjs = true");
 	else if (r->compact > room->history / 2)
 		conf_titled_bad(parse, s, "compact is more than half of the "
 		    "room's history");
