@@ -90,7 +90,7 @@ const join = async (s, room, since) => {
 };
 const say = (s, room, content) => ask(s, 'message', { room, content });
 
-test('learning: a course is chatted in, and what was missed comes in order',
+test('E5: a course is chatted in, and what was missed comes in order',
 async () => {
 	const d = await example('learning.conf');
 	const [ann, bob, eve] = await Promise.all([learner(d, '/chat', 'ann',

@@ -3,17 +3,16 @@
  * and are renewed, and what nobody else may see.
  */
 import assert from 'node:assert/strict';
-import crypto from 'node:crypto';
-import fs from 'node:fs';
+import { fork } from 'node:child_process';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { ask, codeOf, connect, gotten, heard, once, refused }
 	from './lib/clients.mjs';
-import { Daemon, slow, top } from './lib/daemon.mjs';
-import { secret, user } from './lib/token.mjs';
+import { here, sanitized, slow, until } from './lib/daemon.mjs';
+import { api, example } from './lib/examples.mjs';
+import { user } from './lib/token.mjs';
 
-const KEY = 'the-key-of-a-back-end';
 const courses = { courses: ['7'] };
 const now = () => Math.floor(Date.now() / 1000);
 const token = (name, more = {}) => user(name, { ...courses, ...more });
@@ -25,12 +24,7 @@ let d;
 let ends, over, renews;
 const end = now() + 2 * Math.ceil(slow);
 before(async () => {
-	d = await Daemon.start({ listen: false, stats: false, workers: 2,
-		conf: fs.readFileSync(path.join(top, 'packaging', 'examples',
-		    'learning.conf'), 'utf8').replace(/127\.0\.0\.1:(8080|9090)/g,
-		'127.0.0.1:0'), env: { JWT_SECRET: secret, REDIS_URL: '',
-			ROOST_API_SHA256: crypto.createHash('sha256').update(KEY)
-			    .digest('hex') } });
+	d = await example('learning.conf');
 	[ends, renews] = await Promise.all(['ann', 'ann'].map((name) => learner(
 	    '/chat', name, { claims: { exp: end } })));
 	over = once(ends, 'disconnect', 60000);
@@ -155,5 +149,37 @@ test('E6: a token that has ended is worth nothing: no event, no connection',
 	assert.equal((await refused(again)).data.code, 'unauthorized');
 	again.close();
 	bob.close();
+	s.close();
+});
+
+test('E8: a thousand connections beside a stock client: each event reaches all',
+async (t) => {
+	const many = sanitized ? 400 : 1000, rounds = 5;
+	const crowds = [0, 1].map((i) => {
+		const c = fork(path.join(here, 'lib', 'crowd.mjs'), [String(d.port),
+			String(many / 2), 'socketio', JSON.stringify({
+				nsp: '/analytics', token: token(`c${i}`) })]);
+		c.state = { joined: 0, got: 0, bad: 0, lost: 0 };
+		c.on('message', (m) => Object.assign(c.state, m));
+		return c;
+	});
+	t.after(() => crowds.forEach((c) => c.kill()));
+	const sum = (k) => crowds.reduce((n, c) => n + c.state[k], 0);
+	await until(() => sum('joined') === many, () => `${sum('joined')} are there`,
+	    30000);
+	const began = Date.now();
+	const s = await learner('/analytics', 'ann');
+	t.diagnostic(`connected in ${Date.now() - began} ms`);
+	for (let i = 0; i < rounds; i++) {
+		const sent = Date.now();
+		await api(d, 'publish', { namespace: '/analytics', event: 'tick',
+			data: { i } });
+		await heard(s, 'tick', i + 1);
+		t.diagnostic(`heard in ${Date.now() - sent} ms`);
+		await until(() => sum('got') === many * (i + 1),
+		    () => `tick ${i} at all (${sum('got')})`, 10000);
+	}
+	assert.equal(gotten(s, 'tick').length, rounds);
+	assert.equal(sum('bad') + sum('lost'), 0);
 	s.close();
 });

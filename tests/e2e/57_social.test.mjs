@@ -137,6 +137,26 @@ test('B5: the events of the old clients, between two hosts', async () => {
 	[cid, dan, phone].forEach(leave);
 });
 
+test('B6: who is away gets it with the next connection, on any host, once',
+async () => {
+	const [a, b] = hosts;
+	const hal = await person(a, 'hal');
+	const ack = await ask(hal['/messaging'], 'NEW_MESSAGE',
+	    { receiverId: 'zoe', content: 'later' });
+	assert.equal(codeOf(ack), undefined, JSON.stringify(ack));
+	/* a back end sends it to her telephone */
+	await until(async () => JSON.stringify(await cli.do('XRANGE',
+	    'roost:offline', '-', '+')).includes('zoe'), 'the push');
+	const zoe = await person(b, 'zoe');
+	const [[data, meta]] = await heard(zoe['/messaging'], 'NEW_MESSAGE');
+	assert.deepEqual([data.content, meta.from], ['later', 'hal']);
+	leave(zoe);
+	const again = await person(a, 'zoe');
+	await ask(again['/messaging'], 'roost:ping');
+	assert.deepEqual(gotten(again['/messaging'], 'NEW_MESSAGE'), []);
+	[hal, again].forEach(leave);
+});
+
 test('B7: limits and origins come from the environment', async () => {
 	const d = await example('social.conf', {
 		REDIS_URL: 'unix:/nowhere/redis.sock',

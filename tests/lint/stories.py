@@ -12,13 +12,12 @@ import sys
 top = sys.argv[1] if len(sys.argv) > 1 else '.'
 bad = 0
 # rows that must be there; the others may be
-WANTED = [f'C{n}' for n in range(1, 8)] + [f'D{n}' for n in range(1, 7)] + [
-    'E6', 'E7']
-KNOWN = set(WANTED) | {f'A{n}' for n in range(1, 8)} | {
-    f'B{n}' for n in range(1, 12)} | {f'E{n}' for n in range(1, 10)}
+WANTED = ['{}{}'.format(story, n) for story, last in (
+    ('A', 7), ('B', 11), ('C', 7), ('D', 6), ('E', 8)) for n in range(1, last + 1)]
+KNOWN = set(WANTED) | {'E9'}
 
 PART = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`"""
-TITLE = re.compile(r'\btest\(\s*((?:' + PART + r')(?:\s*\+\s*(?:' + PART +
+TITLE = re.compile(r'\b(?:test|told)\(\s*((?:' + PART + r')(?:\s*\+\s*(?:' + PART +
                    r'))*)')
 
 
