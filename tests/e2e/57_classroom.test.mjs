@@ -4,15 +4,14 @@
  * each, over one connection for both namespaces, or over two.
  */
 import assert from 'node:assert/strict';
-import fs from 'node:fs';
-import path from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { ask, codeOf, connect, connected, gotten, heard, io, refused,
 } from './lib/clients.mjs';
-import { Daemon, top, until } from './lib/daemon.mjs';
+import { until } from './lib/daemon.mjs';
+import { example } from './lib/examples.mjs';
 import { CLIENT, started } from './lib/remains.mjs';
-import { secret, user } from './lib/token.mjs';
+import { user } from './lib/token.mjs';
 
 const STUDENTS = 29, TABS = 2;
 const session = 'session:42';
@@ -58,11 +57,7 @@ const metric = async (name, labels) => {
 const ns = (name) => `ns="/${name}"`;
 
 before(async () => {
-	const file = path.join(top, 'packaging', 'examples', 'classroom.conf');
-	d = await Daemon.start({ listen: false, stats: false, workers: 2,
-		conf: fs.readFileSync(file, 'utf8')
-		    .replace(/127\.0\.0\.1:8080/g, '127.0.0.1:0'),
-		env: { JWT_SECRET: secret } });
+	d = await example('classroom.conf');
 	/* a tab with one connection for both, and one with two connections */
 	teacher = [tab('t', 'teacher', both), { ...tab('t', 'teacher', ['sessions']),
 		guidance: tab('t', 'teacher', ['guidance']).guidance }];

@@ -1,85 +1,12 @@
 /*
- * The example configurations of applications on several hosts, as they are
- * installed, with the clients and back ends that those applications have.
+ * learning.conf as it is installed, with the clients and the back end that the
+ * application has.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { ask, codeOf, connect, gotten, heard, plain, WebSocket }
-	from './lib/clients.mjs';
-import { until, within } from './lib/daemon.mjs';
-import { KEY, api, as, channel, example, health, listened, whole }
-	from './lib/examples.mjs';
-import { Redis } from './lib/redis.mjs';
-import { user } from './lib/token.mjs';
-
-/* --- media.conf -----------------------------------------------------------*/
-
-test('media: three hosts act as one, by plain WebSocket', async () => {
-	const redis = await Redis.start();
-	const cli = await redis.client();
-	const hosts = await Promise.all([0, 1, 2].map(() =>
-	    example('media.conf', { REDIS_URL: redis.url })));
-	await Promise.all(hosts.map(whole));
-	const at = (d, where, name, more) => plain(d,
-	    `${where}?token=${user(name, more)}`);
-	const all = [], seven = [], mine = [];
-	for (const d of hosts) {
-		all.push(await at(d, '/ws/broadcasts', 'u'));
-		seven.push(await at(d, '/ws/comments/7', 'u'));
-		mine.push(await at(d, '/ws/book-requests', 'eve'));
-	}
-	const eight = await at(hosts[0], '/ws/comments/8', 'u');
-	await listened(cli, [channel('/broadcasts', 'n'),
-		channel('/comments', 'rtrack:7'),
-		channel('/book-requests', 'ueve')], 3);
-	for (const [i, d] of hosts.entries()) {
-		await api(d, 'publish', { namespace: '/broadcasts',
-			event: 'message', data: { b: i } });
-		await api(d, 'publish', { namespace: '/comments',
-			room: 'track:7', event: 'message', data: { c: i } });
-		await api(d, 'publish', { namespace: '/book-requests',
-			user: 'eve', event: 'message', data: { r: i } });
-	}
-	const got = (list, key) => Promise.all(list.map(async (w) => {
-		await until(() => w.got.length >= 3, `three of ${key}`);
-		assert.deepEqual(w.got.map((m) => m[key]).sort(), [0, 1, 2]);
-	}));
-	await got(all, 'b');
-	await got(seven, 'c');
-	await got(mine, 'r');
-	assert.deepEqual(eight.got, []);
-	[...all, ...seven, ...mine, eight].forEach((w) => w.terminate());
-	await Promise.all(hosts.map((d) => d.stop()));
-	cli.close();
-	await redis.kill();
-});
-
-test('media: on its own; the admins\' endpoint admits creators and admins',
-async () => {
-	const d = await example('media.conf', { REDIS_URL: '' });
-	assert.equal((await health(d)).status, 'healthy');
-	const to = (where, token) => new Promise((ok) => {
-		const w = new WebSocket(`${d.ws(where)}${token ?
-		    `?token=${token}` : ''}`);
-		w.once('open', () => { w.terminate(); ok(101); });
-		w.once('unexpected-response', (_, r) => { r.resume();
-			ok(r.statusCode); });
-		w.once('error', () => ok(0));
-	});
-	const answer = (...a) => within(to(...a), 'an answer');
-	const admin = '/ws/book-requests/admin';
-	assert.equal(await answer(admin, user('x', { roles: ['creator'] })), 101);
-	assert.equal(await answer(admin, user('x', { roles: ['admin'] })), 101);
-	assert.equal(await answer(admin, user('x', { roles: ['reader'] })), 403);
-	for (const where of ['/ws/broadcasts', '/ws/comments/1', '/ws/forum/1',
-		'/ws/book-requests', admin])
-		assert.equal(await answer(where), 401, where);
-	assert.equal(await answer('/ws/forum/1', user('x')), 101);
-	await d.stop();
-});
-
-/* --- learning.conf --------------------------------------------------------*/
+import { ask, codeOf, connect, gotten, heard } from './lib/clients.mjs';
+import { KEY, api, as, example } from './lib/examples.mjs';
 
 const learner = (d, nsp, name, courses = []) => connect(d, nsp,
     as(name, { courses }));

@@ -3,26 +3,18 @@
  * installed and unmodified clients: the rows of its story that /chat is about.
  */
 import assert from 'node:assert/strict';
-import crypto from 'node:crypto';
-import fs from 'node:fs';
-import path from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { ask, codeOf, connect, gotten, heard, once, plain, refused } from
 	'./lib/clients.mjs';
-import { Daemon, top, until } from './lib/daemon.mjs';
+import { until } from './lib/daemon.mjs';
+import { KEY, api as ordered, example } from './lib/examples.mjs';
 import { Stream } from './lib/sse.mjs';
-import { now, secret, user } from './lib/token.mjs';
+import { now, user } from './lib/token.mjs';
 
-const KEY = 'the-key-of-a-back-end';
 let d;
 before(async () => {
-	d = await Daemon.start({ listen: false, stats: false, workers: 2,
-		conf: fs.readFileSync(path.join(top, 'packaging', 'examples',
-		    'learning.conf'), 'utf8')
-		    .replace(/127\.0\.0\.1:(8080|9090)/g, '127.0.0.1:0'),
-		env: { JWT_SECRET: secret, ROOST_API_SHA256: crypto
-		    .createHash('sha256').update(KEY).digest('hex') } });
+	d = await example('learning.conf');
 });
 after(() => d.stop());
 
@@ -40,14 +32,7 @@ const contents = (s) => gotten(s, 'message').map(([m]) => m.content);
 const closeAll = (...l) => l.forEach((s) => s.close());
 let rooms = 100;
 const course = () => String(++rooms);
-async function api(call, body) {
-	const r = await fetch(d.url(`/api/v1/${call}`), { method: 'POST',
-		headers: { Authorization: `Bearer ${KEY}`,
-			'Content-Type': 'application/json' },
-		body: JSON.stringify(body) });
-	assert.equal(r.status, 200, await r.clone().text());
-	return r.json();
-}
+const api = (call, body) => ordered(d, call, body);
 
 /* --- E2 ---------------------------------------------------------------------- */
 

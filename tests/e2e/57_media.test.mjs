@@ -3,23 +3,14 @@
  * that act as one, while it comes and goes.
  */
 import assert from 'node:assert/strict';
-import crypto from 'node:crypto';
-import fs from 'node:fs';
-import path from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { plain, WebSocket } from './lib/clients.mjs';
-import { Daemon, slow, top, until, within } from './lib/daemon.mjs';
+import { slow, until, within } from './lib/daemon.mjs';
+import { api, example } from './lib/examples.mjs';
 import { Redis } from './lib/redis.mjs';
-import { secret, user } from './lib/token.mjs';
+import { user } from './lib/token.mjs';
 
-const KEY = 'the-key-of-a-back-end';
-const example = (redis) => Daemon.start({ listen: false, stats: false,
-	workers: 2, conf: fs.readFileSync(path.join(top, 'packaging', 'examples',
-	    'media.conf'), 'utf8').replace(/127\.0\.0\.1:(8080|9090)/g,
-	'127.0.0.1:0'), env: { JWT_SECRET: secret, REDIS_URL: redis,
-		ROOST_API_SHA256: crypto.createHash('sha256').update(KEY)
-		    .digest('hex') } });
 const status = async (d, where) => (await fetch(
     `http://127.0.0.1:${d.ports[1]}${where}`)).text();
 const health = async (d) => JSON.parse(await status(d, '/health'));
@@ -30,18 +21,14 @@ const metric = async (d, name) => (await status(d, '/metrics')).split('\n')
 const at = (d, where, name = 'u', more = {}) => plain(d,
     `${where}?token=${user(name, more)}`);
 
-async function publish(d, namespace, data, to = {}) {
-	const r = await fetch(d.url('/api/v1/publish'), { method: 'POST',
-		headers: { Authorization: `Bearer ${KEY}`,
-			'Content-Type': 'application/json' },
-		body: JSON.stringify({ namespace, event: 'message', data, ...to }) });
-	assert.equal(r.status, 200, await r.clone().text());
-}
+const publish = (d, namespace, data, to = {}) => api(d, 'publish',
+    { namespace, event: 'message', data, ...to });
 
 let redis, hosts, cli;
 before(async () => {
 	redis = await Redis.start();
-	hosts = await Promise.all([1, 2, 3].map(() => example(redis.url)));
+	hosts = await Promise.all([1, 2, 3].map(() =>
+	    example('media.conf', { REDIS_URL: redis.url })));
 	for (const d of hosts)
 		await until(async () => (await health(d)).redis.connected, 'Redis',
 		    20000);

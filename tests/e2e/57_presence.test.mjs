@@ -4,38 +4,24 @@
  * hosts.
  */
 import assert from 'node:assert/strict';
-import crypto from 'node:crypto';
-import fs from 'node:fs';
-import path from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { ask, connect, gotten } from './lib/clients.mjs';
-import { Daemon, top, until } from './lib/daemon.mjs';
+import { until } from './lib/daemon.mjs';
+import { KEY, as, example, whole } from './lib/examples.mjs';
 import { Redis } from './lib/redis.mjs';
-import { secret, user } from './lib/token.mjs';
 
-const KEY = 'the-key-of-a-back-end';
 let redis, cli, a, b;
 
 /* as it is, but for ports, and for five minutes of silence */
-const start = () => Daemon.start({ listen: false, stats: false, workers: 2,
-	conf: fs.readFileSync(path.join(top, 'packaging', 'examples',
-	    'social.conf'), 'utf8')
-	    .replace(/127\.0\.0\.1:(8080|9090)/g, '127.0.0.1:0')
-	    .replace('idle_after = 5m', 'idle_after = 2s'),
-	env: { JWT_SECRET: secret, REDIS_URL: redis.url,
-		ROOST_API_SHA256: crypto.createHash('sha256').update(KEY)
-		    .digest('hex') } });
-const health = async (d) => (await fetch(
-    `http://127.0.0.1:${d.ports[1]}/health`)).json();
+const start = () => example('social.conf', { REDIS_URL: redis.url }, (text) =>
+    text.replace('idle_after = 5m', 'idle_after = 2s'));
 
 before(async () => {
 	redis = await Redis.start();
 	cli = await redis.client();
 	[a, b] = await Promise.all([start(), start()]);
-	for (const d of [a, b])
-		await until(async () => (await health(d)).redis.connected,
-		    'Redis', 10000);
+	await Promise.all([a, b].map(whole));
 });
 after(async () => {
 	cli.close();
@@ -43,7 +29,6 @@ after(async () => {
 	await redis.kill();
 });
 
-const as = (name) => ({ auth: { token: user(name) } });
 const on = (d, name) => connect(d, '/realtime', as(name));
 const told = (s, name) => gotten(s, 'presence:update').map(([u]) => u)
 	.filter((u) => u.user === name).map((u) => u.status).join(' ');

@@ -16,12 +16,14 @@ const env = {
 	ROOST_API_SHA256: crypto.createHash('sha256').update(KEY).digest('hex'),
 };
 
-/* The example, on ports of the kernel; without REDIS_URL: on its own. */
-export function example(name, more = {}, params = {}) {
+/* The example, on ports of the kernel; without REDIS_URL: on its own.  edit: what
+ * takes too long for a test. */
+export function example(name, more = {}, edit = (text) => text) {
 	return Daemon.start({ listen: false, stats: false, workers: 2,
-		conf: fs.readFileSync(path.join(top, 'packaging', 'examples', name),
-		    'utf8').replace(/127\.0\.0\.1:(8080|9090)/g, '127.0.0.1:0'),
-		env: { ...env, ...more }, ...params });
+		conf: edit(fs.readFileSync(path.join(top, 'packaging', 'examples',
+		    name), 'utf8')
+		    .replace(/127\.0\.0\.1:(8080|9090)/g, '127.0.0.1:0')),
+		env: { ...env, ...more } });
 }
 
 /* What only operators see is on the second listener. */
