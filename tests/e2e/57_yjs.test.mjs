@@ -373,6 +373,16 @@ test('back ends read a log, and add to it what is of the protocol', async () => 
 		Y.applyUpdate(copy, Buffer.from(e.attachments[0], 'base64')
 		    .subarray(3));
 	assert.equal(copy.getText('t').toString(), a.s);
+	/* what is kept of a document is not changed from outside */
+	for (const body of [{ offset: 1, redact: true }, { offset: 1, data: 1 },
+		{ id: page.events[0].meta?.id ?? 'x', args: [] }]) {
+		const r = await fetch(d.url(`/api/v1/history/docs/${
+		    encodeURIComponent(`yjs:${name}`)}`), { method: 'POST', headers,
+			body: JSON.stringify(body) });
+		assert.equal(r.status, 409);
+		assert.equal((await r.json()).error.code, 'conflict');
+	}
+	assert.equal((await editor(d, name)).s, a.s);
 	await editor(d, name);
 });
 

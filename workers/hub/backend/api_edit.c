@@ -91,6 +91,17 @@ edit_read_what(struct edit_body *o, struct slice body)
 	return (true);
 }
 
+/* Its log is of messages that tell of each other. */
+static bool
+edit_is_of_yjs(const struct conf_namespace *ns, struct slice room)
+{
+	struct slice values[CONF_PARAMS_MAX];
+	const struct conf_room *r = ns->documents ?
+	    conf_room_find(ns, room, values) : NULL;
+
+	return (r != NULL && r->document);
+}
+
 static bool
 edit_read_body(struct edit_body *o, struct hub *h, const struct api_edit *q,
     struct slice whole)
@@ -114,9 +125,12 @@ edit_read_body(struct edit_body *o, struct hub *h, const struct api_edit *q,
 	if (!conf_room_keeps(o->to.ns, q->room))
 		return (api_order_bad(&o->to, "not_found",
 		    "this room keeps no history"));
-	return (conf_room_keyed(o->to.ns, q->room) == NULL ||
-	    api_order_bad(&o->to, "conflict", "what has keys is changed by "
-	    "its keys: documents, or a newer value"));
+	if (conf_room_keyed(o->to.ns, q->room) != NULL)
+		return (api_order_bad(&o->to, "conflict", "what has keys is "
+		    "changed by its keys: documents, or a newer value"));
+	return (!edit_is_of_yjs(o->to.ns, q->room) ||
+	    api_order_bad(&o->to, "conflict", "a document of Yjs is changed by "
+	    "updates alone"));
 }
 
 /* --- doing ------------------------------------------------------------------ */

@@ -36,6 +36,7 @@ api_order_end(struct api_order *o, bool ok, struct buf *out)
 	error_encode(out, o->code, o->why);
 	return (strcmp(o->code, "not_found") == 0 ? 404 :
 	    strcmp(o->code, "forbidden") == 0 ? 403 :
+	    strcmp(o->code, "conflict") == 0 ? 409 :
 	    strcmp(o->code, "gone") == 0 ? 410 :
 	    strcmp(o->code, "too_large") == 0 ? 413 :
 	    strcmp(o->code, "unavailable") == 0 ? 503 : 400);
