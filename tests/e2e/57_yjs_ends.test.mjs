@@ -3,12 +3,14 @@
  * reload, upgrade, storms; and two hosts with a Redis.
  */
 import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
 import fs from 'node:fs';
 import { afterEach, test } from 'node:test';
 
 import { Daemon, halt, slow, sleep, until } from './lib/daemon.mjs';
 import { stopTime } from './lib/conf.mjs';
 import { connected, hosts, unhost } from './lib/hosts.mjs';
+import { Redis } from './lib/redis.mjs';
 import { putRebuilt, upgrade, Upgradable } from './lib/upgrade.mjs';
 import { Editor, closeAll, editor, equal } from './lib/yjs.mjs';
 
@@ -175,4 +177,47 @@ test('two hosts with a Redis', async () => {
 	assert.equal(e.s, text);
 	assert.ok(kept < text.length, `${kept} entries of ${text.length}`);
 	await unhost({ redis, list: [a, b], cli });
+});
+
+test('a room of which something was changed, and that becomes a document, is trimmed', async () => {
+	const sha = crypto.createHash('sha256').update('k').digest('hex');
+	const redis = await Redis.start(), cli = await redis.client();
+	const begin = async (text) => {
+		const d = await Daemon.start({ conf: `redis { url = "${redis.url}" }
+api { key "k" { sha256 = "${sha}" allow = {"publish", "history"} } }
+${text}` });
+		await connected(d);
+		return d;
+	};
+	const call = async (d, path, body) => (await fetch(d.url(
+	    `/api/v1/${path}`), { method: 'POST', headers: {
+		Authorization: 'Bearer k', 'Content-Type': 'application/json' },
+	body: JSON.stringify(body) })).status;
+	let d = await begin(conf().replace('yjs = true', '')
+	    .replace(/^route[^]*/m, ''));
+	try {
+		for (let i = 0; i < 3; i++)
+			assert.equal(await call(d, 'publish', { namespace: 'docs',
+				room: 'yjs:d', event: 'note', data: i }), 200);
+		assert.equal(await call(d, `history/docs/${
+		    encodeURIComponent('yjs:d')}`, { offset: 2, data: 'x' }), 200);
+		await d.stop();
+		d = await begin(conf());
+		const list = await three(d), edits = 'roost:history-edits:docs:yjs:d';
+		assert.equal(await cli.do('HLEN', edits), 1);
+		await typing(list, () => until(async () =>
+			await d.metric('store_trims') > 0, 'a trim', 40000));
+		await until(async () => await cli.do('HLEN', edits) === 0,
+		    'what was changed to go, too');
+		const [n, f, left] = await cli.do('HMGET',
+		    'roost:history-state:docs:yjs:d', 'n', 'f', 'd');
+		assert.equal(left, '0');
+		assert.ok(f > 4);
+		assert.equal(await cli.do('XLEN', 'roost:history:docs:yjs:d'),
+		    n - f + 1);
+	} finally {
+		await d.stop();
+		cli.close();
+		await redis.kill();
+	}
 });

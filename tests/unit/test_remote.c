@@ -1199,11 +1199,12 @@ what_is_trimmed_is_at_hand_no_more(void **state)
 	be_live("e", 9);
 	trim("e", 5);
 	assert_slice(arg_of(1, 0), "EVALSHA");
-	assert_slice(arg_of(1, 2), "2");
+	assert_slice(arg_of(1, 2), "3");
 	assert_slice(arg_of(1, 3), "p:history-state:n:room");
 	assert_slice(arg_of(1, 4), "p:history:n:room");
-	assert_slice(arg_of(1, 5), "e");
-	assert_slice(arg_of(1, 6), "5");
+	assert_slice(arg_of(1, 5), "p:history-edits:n:room");
+	assert_slice(arg_of(1, 6), "e");
+	assert_slice(arg_of(1, 7), "5");
 	answer_error("NOSCRIPT no such script");
 	assert_slice(arg_of(2, 0), "EVAL");
 	answer_left(3);		/* some at a time */

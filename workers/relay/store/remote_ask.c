@@ -507,9 +507,10 @@ remote_ask_trim(struct remote_ask *a)
 		remote_ask_free(a);
 		return (false);
 	}
-	ask_begin(a, &c, 2);
+	ask_begin(a, &c, 3);
 	ask_put(&c, ask_key(r, &m->keys[0], "-state", slice_of(NULL, 0)));
 	ask_put(&c, ask_key(r, &m->keys[1], "", slice_of(NULL, 0)));
+	ask_put(&c, ask_key(r, &m->keys[2], "-edits", slice_of(NULL, 0)));
 	ask_put(&c, slice_of(a->epoch, a->epoch_n));
 	ask_put_number(&c, a->place);
 	return (ask_send(a, &c));

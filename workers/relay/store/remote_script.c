@@ -291,21 +291,26 @@ static const char script_read[] =
 "return ans\n";
 
 /*
- * KEYS state stream; ARGV 1 epoch, 2 place: all up to there goes, but not the
+ * KEYS state stream edits; ARGV 1 epoch, 2 place: all up to there goes, but not the
  * newest, and not more than 1024 of them.  Answers how many are left to go.
  */
 static const char script_trim[] =
-"local h = redis.call('HMGET', KEYS[1], 'e', 'n', 'f', 'b')\n"
+SCRIPT_HEAD
+"local s, x, q = KEYS[1], KEYS[2], KEYS[3]\n"
+"local h = redis.call('HMGET', s, 'e', 'n', 'f', 'b', 'd')\n"
 "local n, f, b = tonumber(h[2] or 0), tonumber(h[3] or 1), tonumber(h[4] or 0)\n"
-"local to = tonumber(ARGV[2])\n"
-"if h[1] ~= ARGV[1] or to >= n or to < f or redis.call('XLEN', KEYS[2]) ~= n - f + 1 then return 0 end\n"
+"local d, to = tonumber(h[5] or 0), tonumber(ARGV[2])\n"
+"if h[1] ~= ARGV[1] or to >= n or to < f or odd(x, q, n, f, d) then return 0 end\n"
 "for _ = 1, 32 do\n"
-"  local v = redis.call('XRANGE', KEYS[2], f .. '-0', to .. '-0', 'COUNT', 32)\n"
-"  for i = 1, #v do b, f = b - #v[i][2][4] - 64, f + 1 end\n"
+"  local v = span(x, q, d, f, to, 32)\n"
+"  for i = 1, #v do\n"
+"    if v[i][3] then d = d - redis.call('HDEL', q, f) end\n"
+"    b, f = b - #v[i][2][4] - 64, f + 1\n"
+"  end\n"
 "  if #v < 32 then break end\n"
 "end\n"
-"redis.call('HSET', KEYS[1], 'f', f, 'b', b)\n"
-"redis.call('XTRIM', KEYS[2], 'MAXLEN', n - f + 1)\n"
+"redis.call('HSET', s, 'f', f, 'b', b, 'd', d)\n"
+"redis.call('XTRIM', x, 'MAXLEN', n - f + 1 - d)\n"
 "return to - f + 1\n";
 
 /* One that begins like another one, as it is sent: made once. */
