@@ -30,6 +30,7 @@ namespace "/collaboration" { auth = optional
         key "grade" { roles = {"teacher"} }
         key "summary" { write = server } }
     room "closed:{id}" { documents = true }
+    room "brief:{id}" { join = open documents = true keep = 1s }
     room "chat:{id}" { join = open history = 10 } }
 namespace "/analytics" { auth = none sse = true poll = true
     room "job:{id}" { join = open latest = true history = 5 } }
@@ -366,6 +367,54 @@ told('E1: an update that comes late does not take the place of a newer one', asy
 	a.close();
 });
 
+told('what is kept of a room with keys is not changed beside them', async () => {
+	const room = fresh('job'), doc = fresh();
+	assert.equal((await tell(room, 'p', 1, 1)).status, 200);
+	assert.equal((await api('PUT', `documents/collaboration/${doc}/k`,
+	    { value: 1 })).status, 200);
+	for (const path of [`analytics/${room}`, `collaboration/${doc}`])
+		for (const body of [{ offset: 1, redact: true },
+			{ offset: 1, data: 2 }]) {
+			const r = await api('POST', `history/${path}`, body);
+			assert.deepEqual([r.status, r.error.code],
+			    [409, 'conflict']);
+		}
+	assert.equal((await api('GET', `documents/collaboration/${doc}/k`))
+	    .value, 1);
+});
+
+told('E1: versions are large: microseconds, and up to 2^53', async () => {
+	const room = fresh('job');
+	for (const v of [99999999999999, 999999999999998, 1732964356000001,
+		Number.MAX_SAFE_INTEGER - 1]) {
+		assert.equal((await tell(room, 'p', v, 1)).status, 200, v);
+		for (const n of [v - 1, v]) {
+			const r = await tell(room, 'p', n, 1);
+			assert.deepEqual([r.status, r.error.code, r.error.version],
+			    [409, 'conflict', v]);
+		}
+		assert.equal((await tell(room, 'p', v + 1, 1)).status, 200, v);
+	}
+});
+
+told('of keys all is kept as long as the newest event, and then the room begins anew', async () => {
+	const s = await connect(d, NS), doc = fresh('brief');
+	const { epoch } = await open(s, doc);
+	assert.equal((await set(s, doc, 'a', 0, 1)).rev, 1);
+	await until(async () => (await api('GET',
+	    `documents/collaboration/${doc}`)).epoch !== epoch, 'its end', 15000);
+	const page = await api('GET', `documents/collaboration/${doc}`);
+	assert.deepEqual([page.rev, page.entries], [0, []]);
+	assert.equal((await api('GET', `documents/collaboration/${doc}/a`)).status,
+	    404);
+	/* nor does a base of before count */
+	assert.equal(codeOf(await set(s, doc, 'a', 1, 2)), 'conflict');
+	assert.equal((await set(s, doc, 'a', 0, 3)).rev, 1);
+	await until(() => changes(s).length === 2, 'its change');
+	assert.equal(changes(s)[1].value, 3);
+	s.close();
+});
+
 told('E1: by every transport: plain WebSocket, event streams, long polls', async () => {
 	const room = fresh('job');
 	for (const i of [1, 2])
@@ -411,3 +460,42 @@ for (const engine of engines)
 		for (const [name, f] of tests)
 			test(name, f);
 	});
+
+/* --- a room that becomes another one --------------------------------------- */
+
+test('what was changed in a room before it had keys is read at its place', async () => {
+	const one = (how) => Daemon.start({ conf: `redis { url = "${redis.url}" }
+api { key "backend" { sha256 = "${sha}" allow = {"publish", "history"} } }
+namespace "/analytics" { auth = none
+    room "job:{id}" { join = open history = 100 ${how} } }` });
+	const room = fresh('job'), history = `history/analytics/${room}`;
+	const tells = async (from, n) => {
+		for (let i = from; i < from + n; i++)
+			assert.equal((await tell(room, undefined, undefined, i)).offset,
+			    i);
+	};
+	d = await one('');
+	try {
+		await connected(d);
+		await tells(1, 5);
+		for (const offset of [2, 4])
+			assert.equal((await api('POST', history, { offset,
+				data: `new ${offset}` })).status, 200);
+		await d.stop();
+		d = await one('latest = true');
+		await connected(d);
+		await tells(8, 2);
+		const s = await connect(d, '/analytics');
+		const { epoch } = await api('GET', history);
+		const r = await ask(s, 'room:join', { room,
+			since: { epoch, offset: 1 } });
+		assert.equal(r.recovered, true);
+		assert.equal(r.offset, 9);
+		assert.deepEqual(gotten(s, 'progress').map(([v, m]) =>
+			[m.offset, v]), [[2, 'new 2'], [3, 3], [4, 'new 4'], [5, 5],
+			[8, 8], [9, 9]]);
+		s.close();
+	} finally {
+		await d.stop();
+	}
+});

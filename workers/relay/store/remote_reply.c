@@ -11,6 +11,7 @@
 #define PAGE_HEAD	8u	/* elements before the entries */
 #define TWIN_MAX	(STORE_EPOCH_MAX + PLACE_DIGITS + 2)
 #define PLACE_DIGITS	15u	/* more do not fit into a number of Lua's */
+#define VERSION_DIGITS	16u	/* up to 2^53, as a back end says it */
 
 /* Up to the next `end', which goes as well; the last one may have none. */
 static bool
@@ -38,12 +39,12 @@ reply_is_epoch(struct slice s)
 }
 
 static bool
-reply_number(struct slice s, uint64_t *v)
+reply_digits(struct slice s, size_t most, uint64_t *v)
 {
 	size_t i;
 
 	*v = 0;
-	if (s.n == 0 || s.n > PLACE_DIGITS)
+	if (s.n == 0 || s.n > most)
 		return (false);
 	for (i = 0; i < s.n; i++) {
 		if (!ascii_digit(s.p[i]))
@@ -51,6 +52,12 @@ reply_number(struct slice s, uint64_t *v)
 		*v = *v * 10 + (uint64_t)(s.p[i] - '0');
 	}
 	return (true);
+}
+
+static bool
+reply_number(struct slice s, uint64_t *v)
+{
+	return (reply_digits(s, PLACE_DIGITS, v));
 }
 
 bool
@@ -137,7 +144,7 @@ remote_placed_refused(struct remote_placed *p, uint64_t *place,
 	*full = word.p[0] == '?' || word.n == 1;
 	word = slice_from(word, 1);
 	if (!*full && (!reply_word(&word, ',', false, &number) ||
-	    !reply_number(number, place) || !reply_number(word, version)))
+	    !reply_number(number, place) || !reply_digits(word, VERSION_DIGITS, version)))
 		*full = true;
 	return (true);
 }

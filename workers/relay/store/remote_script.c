@@ -14,7 +14,8 @@
  *	near	of what every host brings, once from each: how often each has
  *
  * State and stream say the same or, if Redis has lost one of them, the room begins
- * anew; as one does that is finished, when all of it is too old.  (Nothing is deleted but then: behind a first write Redis does not ask
+ * anew; as one does that is finished, or has keys (kn, see remote_keyed_script.c),
+ * when all of it is too old.  (Nothing is deleted but then: behind a first write Redis does not ask
  * whether there is memory.)  A server with another replication id may have lost the end of what was
  * kept: then there is another epoch, in which all that is there goes on.
  */
@@ -73,14 +74,14 @@ static const char script_rooms[] =
 "if was and string.sub(was, 1, #ARGV[4] + 1) == ARGV[4] .. ' ' then return was end\n"
 SCRIPT_HEAD
 "local function open(k, a)\n"
-"  local h = redis.call('HMGET', KEYS[k], 'e', 'n', 'f', 'b', 'o', 'l', 'x', 'r', 'g', 'z', 'd')\n"
+"  local h = redis.call('HMGET', KEYS[k], 'e', 'n', 'f', 'b', 'o', 'l', 'x', 'r', 'g', 'z', 'd', 'kn')\n"
 "  local w = {s = KEYS[k], x = KEYS[k + 1], k = KEYS[k == 1 and 5 or k + 2], e = h[1], r = h[8],\n"
 "    d = tonumber(h[11] or 0),\n"
 "    n = tonumber(h[2] or 0), f = tonumber(h[3] or 1), b = tonumber(h[4] or 0),\n"
 "    o = tonumber(h[5] or 0), l = tonumber(h[6] or 0), xp = tonumber(h[7] or 0),\n"
 "    g = tonumber(h[9] or 0), z = tonumber(h[10] or 0) == 1, was = tonumber(h[7] or 0),\n"
 "    ev = tonumber(ARGV[a + 2]), by = tonumber(ARGV[a + 3]), keep = tonumber(ARGV[a + 4])}\n"
-"  if not w.e or odd(w.x, w.k, w.n, w.f, w.d) or w.z and w.keep > 0 and w.l < now - w.keep then\n"
+"  if not w.e or odd(w.x, w.k, w.n, w.f, w.d) or (w.z or h[12]) and w.n > 0 and w.keep > 0 and w.l < now - w.keep then\n"
 "    if w.e or redis.call('XLEN', w.x) > 0 then redis.call('DEL', w.s, w.x, w.k, k == 1 and KEYS[4] or w.s) end\n"
 "    w.e, w.n, w.f, w.b, w.o, w.l, w.d = ARGV[1], 0, 1, 0, 0, 0, 0\n"
 "    w.xp, w.g, w.r, w.z = 0, 0, false, false\n"
@@ -212,14 +213,14 @@ static const char script_append[] =
 static const char script_found[] =
 SCRIPT_HEAD
 "local s, x, q = KEYS[1], KEYS[2], KEYS[3]\n"
-"local h = redis.call('HMGET', s, 'e', 'n', 'f', 'b', 'o', 'l', 'x', 'r', 'g', 'z', 'd')\n"
+"local h = redis.call('HMGET', s, 'e', 'n', 'f', 'b', 'o', 'l', 'x', 'r', 'g', 'z', 'd', 'kn')\n"
 "local e, r = h[1], h[8]\n"
 "local n, f, b = tonumber(h[2] or 0), tonumber(h[3] or 1), tonumber(h[4] or 0)\n"
 "local o, l = tonumber(h[5] or 0), tonumber(h[6] or 0)\n"
 "local g, z, d = tonumber(h[9] or 0), tonumber(h[10] or 0) == 1, tonumber(h[11] or 0)\n"
 "local ev, keep = tonumber(ARGV[7]), tonumber(ARGV[8])\n"
 "local since, from = tonumber(ARGV[4]), tonumber(ARGV[2])\n"
-"if not e or odd(x, q, n, f, d) or z and keep > 0 and l < now - keep then\n"
+"if not e or odd(x, q, n, f, d) or (z or h[12]) and n > 0 and keep > 0 and l < now - keep then\n"
 "  if e or redis.call('XLEN', x) > 0 then redis.pcall('DEL', s, x, q) end\n"
 "  e, n, f, b, o, l, g, z, d = ARGV[1], 0, 1, 0, 0, 0, 0, false, 0\n"
 "  local i = redis.pcall('HSET', s, 'e', e, 'n', 0, 'f', 1, 'b', 0, 'x', now + 3600000, 'r', server())\n"
