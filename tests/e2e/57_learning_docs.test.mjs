@@ -33,7 +33,8 @@ namespace "/collaboration" { auth = optional
     room "brief:{id}" { join = open documents = true keep = 1s }
     room "chat:{id}" { join = open history = 10 } }
 namespace "/analytics" { auth = none sse = true poll = true
-    room "job:{id}" { join = open latest = true history = 5 } }
+    room "job:{id}" { join = open latest = true history = 5 }
+    room "brief:{id}" { latest = true keep = 3s history = 1000 } }
 route "/ws/analytics" { namespace = "/analytics" }
 `;
 let d, redis, docs = 0;
@@ -365,6 +366,20 @@ told('E1: an update that comes late does not take the place of a newer one', asy
 	assert.equal((await api('POST', 'publish', { namespace: 'collaboration',
 		event: 'x', room: 'chat:1', key: 'p', data: 1 })).status, 400);
 	a.close();
+});
+
+told('what is kept of a room with keys is as old as its newest', async () => {
+	const room = fresh('brief'), began = Date.now();
+	let n = 0;
+	await until(async () => {
+		assert.equal((await tell(room, 'p', undefined, ++n))
+		    .offset, n);
+		return Date.now() - began > 3500;
+	}, 'longer than keep', 10000);
+	const { epoch } = await api('GET', `history/analytics/${room}`);
+	const { events } = await api('GET',
+	    `history/analytics/${room}?since=${epoch}:0&limit=2`);
+	assert.deepEqual(events.map((e) => e.args[0]), [1, 2]);
 });
 
 told('what is kept of a room with keys is not changed beside them', async () => {

@@ -164,6 +164,10 @@ remote_age(struct remote_room *r)
 
 	if (r->bounds.keep_ms == 0)
 		return;
+	/* what is known of keys is kept with the newest */
+	if (r->n > 0 && remote_is_keyed(r) && now_ms -
+	    remote_at(r, r->n - 1)->at_ms <= r->bounds.keep_ms)
+		return;
 	while (r->n > 0 && now_ms - remote_at(r, 0)->at_ms >
 	    r->bounds.keep_ms) {
 		if (r->first < r->top - r->n + 2)
