@@ -30,6 +30,7 @@ namespace "/collaboration" { auth = optional
         key "grade" { roles = {"teacher"} }
         key "summary" { write = server } }
     room "closed:{id}" { documents = true }
+    room "tight:{id}" { join = open documents = true keys_bytes = 1KB }
     room "brief:{id}" { join = open documents = true keep = 1s }
     room "chat:{id}" { join = open history = 10 } }
 namespace "/analytics" { auth = none sse = true poll = true
@@ -366,6 +367,32 @@ told('E1: an update that comes late does not take the place of a newer one', asy
 	assert.equal((await api('POST', 'publish', { namespace: 'collaboration',
 		event: 'x', room: 'chat:1', key: 'p', data: 1 })).status, 400);
 	a.close();
+});
+
+told('a key that was deleted first comes back where another one that was has room', async () => {
+	const s = await connect(d, NS), doc = fresh('tight');
+	await open(s, doc);
+	for (const k of ['a', 'b'])
+		await set(s, doc, k, 0, 1);
+	assert.equal((await del(s, doc, 'a', 1)).rev, 3);
+	assert.equal((await del(s, doc, 'b', 2)).rev, 4);
+	/* it grows, until what is left of b has to go for it */
+	let base = 3, size = 0, r;
+	const left = async () => (await api('GET',
+	    `documents/collaboration/${doc}`)).entries.map((e) => e.key);
+	while (size < 1000) {
+		r = await set(s, doc, 'a', base, 'x'.repeat(size += 20));
+		assert.ok(r.rev > base, JSON.stringify([size, r]));
+		if ((await left()).length === 1)
+			break;
+		base = (await del(s, doc, 'a', r.rev)).rev;
+		/* it is the first of those that were deleted again */
+		const b = await set(s, doc, 'b', null, 1);
+		assert.ok(b.rev, JSON.stringify(b));
+		await del(s, doc, 'b', b.rev);
+	}
+	assert.deepEqual(await left(), ['a']);
+	s.close();
 });
 
 told('what is kept of a room with keys is as old as its newest', async () => {

@@ -192,12 +192,20 @@ keyed_insert(struct memory_room *r, struct memory_key *k)
 
 /* Who was away since before that does not hear of it by the keys. */
 static void
-keyed_forget_marker(struct memory_room *r)
+keyed_forget_marker(struct memory_room *r, struct memory_key *k)
 {
-	struct memory_key *k = TAILQ_FIRST(&r->keyed->gone);
-
-	r->keyed->horizon = k->place;
+	if (r->keyed->horizon < k->place)
+		r->keyed->horizon = k->place;
 	keyed_remove(r, k);
+}
+
+/* The oldest marker, but for this one; NULL: there is none. */
+static struct memory_key *
+keyed_oldest_marker(const struct memory_keyed *s, const struct memory_key *but)
+{
+	struct memory_key *k = TAILQ_FIRST(&s->gone);
+
+	return (k != NULL && k == but ? TAILQ_NEXT(k, gone) : k);
 }
 
 bool
@@ -221,15 +229,17 @@ keyed_fits(struct memory_room *r, const struct memory_key *k,
 {
 	const struct memory_keyed *s = r->keyed;
 	uint64_t bytes = keyed_cost(k);
+	struct memory_key *marker;
 
 	for (;;) {
 		if (s->keys.count + (was == NULL) <= r->bounds.keys &&
 		    s->bytes + bytes - (was == NULL ? 0 : keyed_cost(was)) <=
 		    r->bounds.keys_bytes)
 			return (true);
-		if (TAILQ_EMPTY(&s->gone) || TAILQ_FIRST(&s->gone) == was)
+		marker = keyed_oldest_marker(s, was);
+		if (marker == NULL)
 			return (false);
-		keyed_forget_marker(r);
+		keyed_forget_marker(r, marker);
 	}
 }
 
@@ -289,7 +299,7 @@ memory_keyed_put(struct memory_room *r, struct memory_key *k)
 	keyed_insert(r, k);
 	while (s->ngone > KEYED_MARKERS || (s->ngone > 0 && k->at_ms -
 	    TAILQ_FIRST(&s->gone)->at_ms > KEYED_MARKER_MS))
-		keyed_forget_marker(r);
+		keyed_forget_marker(r, TAILQ_FIRST(&s->gone));
 	memory_show(r->m);
 }
 
