@@ -785,6 +785,56 @@ another_relay_goes_on(void **state)
 	assert_true(e.session.records.n != 0);
 }
 
+/* --- what goes along ---------------------------------------------------------- */
+
+static unsigned along_left;	/* times that some of it was found */
+
+/* Memory ends in the middle of what it writes. */
+static void
+along_is_short(void *arg, struct buf *b)
+{
+	(void)arg;
+	state_close(b, state_open(b, 0x4258, 1));
+	state_put_u64(b, 7);
+	b->oom = true;
+}
+
+static bool
+along_is_read(void *arg, struct slice saved, struct slice *rest)
+{
+	(void)arg;
+	*rest = saved;
+	along_left += slice_starts(saved, SLICE("BX"));
+	return (true);
+}
+
+static void
+what_goes_along_without_memory_costs_the_rest_nothing(void **state)
+{
+	const uint64_t failures = counter_get(COUNTER_memory_failures);
+	struct bus_envelope e;
+	char offset[64];
+	int fd;
+
+	(void)state;
+	join(1, INTEREST_ROOM, "plain");
+	tell(1, 'a', BUS_SESSION_BEGUN);
+	(void)snprintf(offset, sizeof offset, "%s", publish(2, 1, "plain"));
+	keep_along(k, along_is_short, along_is_read, NULL);
+	fd = keep_save(k, SLICE("before"));
+	assert_true(fd >= 0);
+	assert_int_equal(counter_get(COUNTER_memory_failures), failures + 1);
+	keep_free(&k);
+	keep_begin();
+	along_left = 0;
+	keep_along(k, along_is_short, along_is_read, NULL);
+	keep_load(k, fd, strlen("before"));
+	assert_int_equal(along_left, 0);
+	assert_gauge(sessions_stored, 1);
+	take(2, 'a', "ann", offset);
+	assert_true(taken(2, &e));
+}
+
 int
 main(void)
 {
@@ -808,6 +858,7 @@ main(void)
 		T(it_goes_where_its_client_was_given),
 		T(orders_reach_those_that_are_away),
 		T(another_relay_goes_on),
+		T(what_goes_along_without_memory_costs_the_rest_nothing),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

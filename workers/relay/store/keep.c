@@ -630,22 +630,34 @@ keep_along(struct keep *k, void (*save)(void *arg, struct buf *),
 	k->along_arg = arg;
 }
 
+/* What stands before rooms and keys; what there is no memory for is left out, and
+ * whole is the rest. */
+static void
+keep_save_begin(struct keep *k, struct slice before, struct buf *b)
+{
+	buf_slice(b, before);
+	if (!b->oom && k->along_save != NULL)
+		k->along_save(k->along_arg, b);
+	if (b->oom) {
+		counter_add(COUNTER_memory_failures, 1);
+		b->wpos = b->wpos < before.n ? 0 : before.n;
+		b->oom = false;
+	}
+	sessions_save(k, b);
+}
+
 int
 keep_save(struct keep *k, struct slice before)
 {
-	struct buf sessions;
+	struct buf begin;
 	bool bad;
 	int fd;
 
 	CHECK_MAGIC(k, KEEP_MAGIC);
-	buf_init(&sessions);
-	buf_slice(&sessions, before);
-	if (k->along_save != NULL)
-		k->along_save(k->along_arg, &sessions);
-	sessions_save(k, &sessions);
-	fd = k->store->does->save(k->store->engine, buf_unread(&sessions),
-	    &bad);
-	buf_fini(&sessions);
+	buf_init(&begin);
+	keep_save_begin(k, before, &begin);
+	fd = k->store->does->save(k->store->engine, buf_unread(&begin), &bad);
+	buf_fini(&begin);
 	if (bad)
 		log_warn("histories_not_saved");
 	return (fd);
