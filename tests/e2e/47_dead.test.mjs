@@ -9,12 +9,13 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { Backend, SECRET } from './lib/backend.mjs';
-import { ask, connect } from './lib/clients.mjs';
+import { ask, connect, gotten } from './lib/clients.mjs';
 import { jwt, stopTime } from './lib/conf.mjs';
 import { Daemon, roostd, until } from './lib/daemon.mjs';
 import { connected } from './lib/hosts.mjs';
 import { Redis } from './lib/redis.mjs';
 import { checkNumbers, Group } from './lib/streams.mjs';
+import { user } from './lib/token.mjs';
 import { putRebuilt, Upgradable, upgrade } from './lib/upgrade.mjs';
 
 const KEY = 'a key of an operator';
@@ -253,6 +254,78 @@ test('an upgrade loses nothing that waits, and nothing that was given up: '
 	assert.equal(r.retried, 2);
 	await back.until((l) => numbers(l).slice(-2).join() === '100,101');
 	bob.close();
+});
+
+test('an upgrade loses none of hooks, notifications, kept rooms and sessions at once',
+    async (t) => {
+	const back = await Backend.start();
+	const o = await Upgradable.start({ workers: 2, conf: `${jwt}${stopTime}
+recovery { window = 1m  packets = 5000  bytes = 4MB }
+api { key "ops" { sha256 = "${sha(KEY)}"
+    allow = {"hooks", "inbox"} } }
+hook "back" { url = "${back.url}"  secret = "${SECRET}"
+    allow_private = true  timeout = 10s  batch_delay = 0s }
+namespace "/app" { auth = optional  hook = "back"  inbox = true
+    recovery = store
+    room "kept:{a}" { join = open  history = 50 }
+    event "tell" { to = backend  args = 3 }
+    event "n" { to = room:room  meta = off  ack = accepted }
+    event "me" { to = sender  meta = off } }
+` });
+	t.after(async () => {
+		await o.stop();
+		await back.close();
+		back.check();
+	});
+	const api = (method, where, body) => fetch(o.url(`/api/v1/${where}`), {
+		method, body: body && JSON.stringify(body), headers: {
+			Authorization: `Bearer ${KEY}`,
+			'Content-Type': 'application/json' } })
+	    .then((r) => r.json());
+	const bob = await connect(o, '/app', { reconnection: true,
+		reconnectionDelay: 10 });
+	const eve = await connect(o, '/app', { auth: { token: user('eve') } });
+	await back.until((l) => l.length > 0);
+	await bury(back, o, bob, [100, 101]);
+	const { letters } = await ok(get(o, '/back/dead'));
+	for (const s of [bob, eve])
+		await ask(s, 'room:join', { room: 'kept:a' });
+	back.answer = 503;
+	for (let i = 0; i < 30; i++)
+		bob.emit('tell', { i });
+	await o.counts('hook_waiting', (k) => k >= 30);
+	for (let i = 0; i < 10; i++) {
+		await ask(bob, 'n', { room: 'kept:a', i });
+		await api('POST', `inbox/app/u${i % 3}`, { id: `i${i}` });
+	}
+	await until(() => gotten(eve, 'n').length === 10, 'eve to have them');
+	const { id } = eve;
+	eve.io.engine.transport.ws._socket.destroy();
+	await until(() => !eve.connected, 'eve to be cut off');
+	await o.counts('sessions_away', 1);
+	await ask(bob, 'n', { room: 'kept:a', i: 10 });
+	for (let n = 0; n < 2; n++) {		/* and once more */
+		putRebuilt(o);
+		await upgrade(o);
+		await o.counts('hook_waiting', (k) => k >= 30);
+		assert.deepEqual((await ok(get(o, '/back/dead'))).letters, letters);
+		const l = await api('GET', 'inbox/app/u0');
+		assert.deepEqual(l.notifications.map((i) => i.id),
+		    ['i9', 'i6', 'i3', 'i0']);
+		await o.counts('sessions_away', 1);
+	}
+	await until(() => bob.connected, 'bob to be back');
+	await ask(bob, 'n', { room: 'kept:a', i: 11 });
+	eve.connect();
+	await until(() => gotten(eve, 'n').length >= 12, 'eve to have all');
+	assert.deepEqual([eve.recovered, eve.id], [true, id]);
+	assert.deepEqual(gotten(eve, 'n').map(([e]) => e.i), range(0, 12));
+	assert.doesNotMatch(o.log, /not_read|not_left|not_saved/);
+	back.answer = 200;
+	await back.until((l) => numbers(l).length === 30, 20000);
+	assert.deepEqual(numbers(back.entries), range(0, 30));
+	bob.close();
+	eve.close();
 });
 
 test('an upgrade while Redis is away loses nothing of a stream, and what Redis had '
