@@ -353,6 +353,34 @@ test('presence_of: whom one may see', async () => {
 	closeAll(c, dan);
 });
 
+test('presence_of = rooms: who is invisible is not told from who is away',
+async () => {
+	const [w, x, y] = await Promise.all(['ow', 'ox', 'oy'].map((n) =>
+		connect(d, '/same', as(n))));
+	for (const s of [w, x, y])
+		await ask(s, 'room:join', { room: 'o' });
+	for (const n of ['ox', 'oy'])
+		await becomes(w, n, 'online');
+	await set(x, 'invisible');
+	y.close();
+	for (const what of ['presence:get', 'presence:watch'])
+		for (const n of ['ox', 'oy'])
+			await until(async () => codeOf(await ask(w, what,
+			    { users: [n] })) === 'forbidden', `${what} ${n}`);
+	assert.equal((await statusOf(x, 'ox')).status, 'invisible');
+	await set(x, 'online');
+	await becomes(w, 'ox', 'online');
+	/* and in the moment after */
+	await set(x, 'invisible');
+	x.close();
+	await until(async () => (await http('ox', 'same')).connections === 0,
+	    'ox to be gone');
+	for (let i = 0; i < 5; i++)
+		assert.equal(codeOf(await ask(w, 'presence:get',
+		    { users: ['ox'] })), 'forbidden');
+	w.close();
+});
+
 test('a room is asked in pages', async () => {
 	const list = await Promise.all(Array.from({ length: 60 }, (_, i) =>
 		connect(d, '/r', as(`p-${i}`))));

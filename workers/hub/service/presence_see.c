@@ -33,6 +33,16 @@ see_in_rooms(const struct session *s, struct slice user)
 	return (false);
 }
 
+/* Who may be asked about and is offline would be known to be invisible. */
+static bool
+see_not(const struct session *s, struct slice user)
+{
+	struct status_entry e;
+
+	presence_entry_of(s->hub, s->ns, user, NULL, true, &e);
+	return (e.online && e.code == STATUS_INVISIBLE);
+}
+
 bool
 presence_may_see(const struct session *s, struct slice user)
 {
@@ -42,7 +52,7 @@ presence_may_see(const struct session *s, struct slice user)
 	    slice_eq(principal_user(s->who), user)))
 		return (true);
 	if (s->ns->sees == CONF_SEES_ROOMS)
-		return (see_in_rooms(s, user));
+		return (see_in_rooms(s, user) && !see_not(s, user));
 	return (principal_claim(s->who, s->ns->sees_claim, &claim) &&
 	    join_claim_has(claim, user));
 }
