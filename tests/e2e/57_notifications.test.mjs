@@ -486,6 +486,54 @@ test('while Redis is away back ends and clients are told; counts come again',
 	y.close();
 });
 
+test('what Redis has evicted of a user is not missed for ever', async () => {
+	const keys = (u, ...l) => l.map((k) => `roost:inbox:${k}:notifications:${u}`);
+	/* which were read: they are unread again, and counted so */
+	let u = fresh(), x = await on(a, u);
+	for (let i = 0; i < 5; i++)
+		await create(a, u, { id: `i${i}` });
+	await ask(x, 'notification:mark_read', { ids: ['i0', 'i1', 'i2'] });
+	await counts(x, 2);
+	assert.equal(await cli.do('DEL', ...keys(u, 'read')), 1);
+	assert.equal((await ask(x, 'notification:list')).unread, 5);
+	await counts(x, 5);
+	assert.equal((await ask(x, 'notification:mark_read',
+	    { ids: ['i0', 'i1'] })).count, 3);
+	await cli.do('DEL', ...keys(u, 'read'));
+	const ids = ['i0', 'i1', 'i2', 'i3', 'i4'];
+	assert.deepEqual([(await ask(x, 'notification:delete', { ids })).count,
+		(await create(b, u, { id: 'i5' })).count], [0, 1]);
+	await counts(x, 1);
+	x.close();
+	/* each set of keys that may be left */
+	for (let set = 1; set < 15; set++) {
+		u = fresh();
+		x = await on(b, u);
+		for (let i = 0; i < 3; i++)
+			await create(a, u, { id: `i${i}`, collapse: `c${i}` });
+		await ask(x, 'notification:mark_read', { ids: ['i0'] });
+		await counts(x, 2);
+		await cli.do('DEL', ...keys(u, ...['meta', 'items', 'order',
+			'read'].filter((k, i) => set & 1 << i)));
+		const { notifications: l, unread } =
+		    await ask(x, 'notification:list');
+		assert.equal(unread, l.filter((n) => !n.read).length, `${set}`);
+		assert.equal((await ask(x, 'notification:get_unread_count'))
+			.count, unread, `${set}`);
+		const had = l.some((n) => n.id === 'i0');
+		const made = await create(b, u, { id: 'i0', collapse: 'c0' });
+		assert.deepEqual([made.created, made.count],
+		    [!had, unread + (had ? 0 : 1)], `${set}`);
+		await create(a, u, { id: 'i9', collapse: 'c1' });
+		const now = await ask(x, 'notification:list');
+		assert.equal(now.unread, now.notifications.filter((n) => !n.read)
+			.length, `${set}`);
+		assert.equal((await ask(x, 'notification:delete', { ids: now
+			.notifications.map((n) => n.id) })).count, 0, `${set}`);
+		x.close();
+	}
+});
+
 test('the soak: every device has the count of the store', async (t) => {
 	const soak = new Soak({ hosts: [a, b], nsp: '/soak', api, users: 12,
 		devices: 3, redis });

@@ -14,7 +14,7 @@
 "local t = call('TIME')\n"						\
 "local us = t[1] * 1000000 + t[2]\n"					\
 "local now, keep = math.floor(us / 1000), tonumber(ARGV[6])\n"		\
-"local h = call('HMGET', M, 'v', 'c', 'b', 's', 'x', 'n')\n"		\
+"local h = call('HMGET', M, 'v', 'c', 'b', 's', 'x', 'n', 'r')\n"	\
 "local v, c, b = tonumber(h[1] or 0), tonumber(h[2] or 0), tonumber(h[3] or 0)\n" \
 "local s, x, n = tonumber(h[4] or 0), tonumber(h[5] or 0), tonumber(h[6] or 0)\n" \
 "local was, dirty, nxt, did, old, out, same = c, false, 0, 0, 0, 0, 0\n" \
@@ -37,7 +37,8 @@
 "end\n"									\
 "local function all() return call('ZRANGE', O, 0, -1) end\n"		\
 "local function record(id) return call('HGET', I, 'i' .. id) end\n"	\
-"if call('ZCARD', O) ~= n or n > 0 and call('EXISTS', I) == 0 then\n"	\
+"if call('ZCARD', O) ~= n or call('ZCARD', R) ~= tonumber(h[7] or 0) or\n" \
+"  (call('EXISTS', I) == 1) ~= (n > 0) then\n"				\
 "  c, b, n, x, dirty = 0, 0, 0, 0, true\n"				\
 "  for _, id in ipairs(all()) do\n"					\
 "    local r = record(id)\n"						\
@@ -82,7 +83,7 @@
 "local function done(kind, text)\n"					\
 "  if dirty or kind then\n"						\
 "    v = math.max(v + 1, us)\n"						\
-"    call('HSET', M, 'v', num(v), 'c', c, 'b', b, 's', num(s), 'x', num(x), 'n', n)\n" \
+"    call('HSET', M, 'v', num(v), 'c', c, 'b', b, 's', num(s), 'x', num(x), 'n', n, 'r', call('ZCARD', R))\n" \
 "    lasts(M, call('HEXISTS', M, 'p') == 1)\n"				\
 "    lasts(I) lasts(O) lasts(R)\n"					\
 "  end\n"								\
