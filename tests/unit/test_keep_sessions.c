@@ -11,6 +11,7 @@
 #include "base/state.h"
 #include "proto/bus.h"
 #include "relay/local/feed.h"
+#include "relay/store/keep_int.h"
 #include "relay/store/keep_sessions.h"
 #include "shm/counters.h"
 #include "shm/interest.h"
@@ -787,14 +788,22 @@ another_relay_goes_on(void **state)
 
 /* --- what goes along ---------------------------------------------------------- */
 
+#define ALONG_TAG	0x4258
+
 static unsigned along_left;	/* times that some of it was found */
+
+static void
+along_is_there(void *arg, struct buf *b)
+{
+	(void)arg;
+	state_close(b, state_open(b, ALONG_TAG, 1));
+}
 
 /* Memory ends in the middle of what it writes. */
 static void
 along_is_short(void *arg, struct buf *b)
 {
-	(void)arg;
-	state_close(b, state_open(b, 0x4258, 1));
+	along_is_there(arg, b);
 	state_put_u64(b, 7);
 	b->oom = true;
 }
@@ -802,9 +811,11 @@ along_is_short(void *arg, struct buf *b)
 static bool
 along_is_read(void *arg, struct slice saved, struct slice *rest)
 {
+	size_t n = state_behind(saved, ALONG_TAG);
+
 	(void)arg;
-	*rest = saved;
-	along_left += slice_starts(saved, SLICE("BX"));
+	along_left += n != 0;
+	*rest = slice_from(saved, n);
 	return (true);
 }
 
@@ -835,6 +846,37 @@ what_goes_along_without_memory_costs_the_rest_nothing(void **state)
 	assert_true(taken(2, &e));
 }
 
+static int
+rooms_are_short(void *engine, struct slice begin, bool *bad)
+{
+	(void)engine;
+	(void)begin;
+	*bad = true;
+	return (-1);
+}
+
+static void
+rooms_that_cannot_be_saved_cost_the_rest_nothing(void **state)
+{
+	struct store_engine short_of = *k->store->does;
+	int fd;
+
+	(void)state;
+	tell(1, 'a', BUS_SESSION_BEGUN);
+	short_of.save = rooms_are_short;
+	k->store->does = &short_of;
+	keep_along(k, along_is_there, along_is_read, NULL);
+	fd = keep_save(k, SLICE("before"));
+	assert_true(fd >= 0);
+	keep_free(&k);
+	keep_begin();
+	along_left = 0;
+	keep_along(k, along_is_there, along_is_read, NULL);
+	keep_load(k, fd, strlen("before"));
+	assert_int_equal(along_left, 1);
+	assert_gauge(sessions_stored, 1);
+}
+
 int
 main(void)
 {
@@ -859,6 +901,7 @@ main(void)
 		T(orders_reach_those_that_are_away),
 		T(another_relay_goes_on),
 		T(what_goes_along_without_memory_costs_the_rest_nothing),
+		T(rooms_that_cannot_be_saved_cost_the_rest_nothing),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

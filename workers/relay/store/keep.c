@@ -646,6 +646,17 @@ keep_save_begin(struct keep *k, struct slice before, struct buf *b)
 	sessions_save(k, b);
 }
 
+/* Rooms could not be written; what stands before them perhaps can. */
+static int
+keep_save_rest(struct slice begin)
+{
+	int fd = begin.n == 0 ? -1 : sealed_new("roostd-store", begin);
+
+	if (fd == -1 && begin.n != 0)
+		log_warn("histories_not_left");
+	return (fd);
+}
+
 int
 keep_save(struct keep *k, struct slice before)
 {
@@ -657,9 +668,11 @@ keep_save(struct keep *k, struct slice before)
 	buf_init(&begin);
 	keep_save_begin(k, before, &begin);
 	fd = k->store->does->save(k->store->engine, buf_unread(&begin), &bad);
-	buf_fini(&begin);
-	if (bad)
+	if (bad) {
 		log_warn("histories_not_saved");
+		fd = keep_save_rest(buf_unread(&begin));
+	}
+	buf_fini(&begin);
 	return (fd);
 }
 
