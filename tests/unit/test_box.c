@@ -517,6 +517,48 @@ what_is_saved_is_loaded(void **state)
 	buf_fini(&again);
 }
 
+/* What was taken of it serves, and goes over to the next one. */
+static void
+whatever_is_loaded_serves_and_is_saved(void **state)
+{
+	static const uint8_t flips[] = { 1, 0x80, 0xff };
+	struct box_prefs p = { .least = BOX_NORMAL };
+	struct state_in in;
+	struct buf b, again;
+	size_t i, taken = 0;
+
+	(void)state;
+	set_prefs(&p);
+	create_of("a", "c", "k", BOX_HIGH, current() + 1000, &bounds);
+	create("b");
+	pick_one(BOX_READ, "b");
+	buf_init(&b);
+	buf_init(&again);
+	box_memory_save(memory, &b);
+	for (i = 0; i < b.wpos * nitems(flips); i++) {
+		box_memory_free(&memory);
+		memory = box_memory_new(&calls, 1u << 20);
+		version = 0;
+		b.data[i / nitems(flips)] ^= flips[i % nitems(flips)];
+		in = state_in(buf_unread(&b));
+		taken += box_memory_load(memory, &in);
+		b.data[i / nitems(flips)] ^= flips[i % nitems(flips)];
+		create("new");
+		list(0, 10, false, "");
+		pick_one(BOX_DELETE, "new");
+		create("newer");
+		buf_reset(&again);
+		box_memory_save(memory, &again);
+		box_memory_free(&memory);
+		memory = box_memory_new(&calls, 1u << 20);
+		in = state_in(buf_unread(&again));
+		assert_true(box_memory_load(memory, &in));
+	}
+	assert_in_range(taken, 1, b.wpos * nitems(flips) - 1);
+	buf_fini(&b);
+	buf_fini(&again);
+}
+
 static void
 above_the_bound_of_all_who_was_asked_least_lately_loses(void **state)
 {
@@ -636,6 +678,9 @@ main(void)
 		BOTH(in_quiet_hours_it_is_silent_or_only_counted),
 		cmocka_unit_test_setup_teardown(what_is_saved_is_loaded,
 		    with_memory, without_memory),
+		cmocka_unit_test_setup_teardown(
+		    whatever_is_loaded_serves_and_is_saved, with_memory,
+		    without_memory),
 		cmocka_unit_test_setup_teardown(
 		    above_the_bound_of_all_who_was_asked_least_lately_loses,
 		    with_memory, without_memory),

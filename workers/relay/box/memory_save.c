@@ -148,14 +148,16 @@ box_memory_load(struct box_memory *m, struct state_in *in)
 {
 	struct state_in body;
 	uint16_t version;
+	uint64_t told;
 
 	CHECK_MAGIC(m, BOX_MEMORY_MAGIC);
 	if (!state_section(in, SAVE_BOX, &version, &body) ||
 	    version != SAVE_VERSION)
 		return (false);
-	m->version = state_get_u64(&body);
-	if (m->version >= SAVE_MOST)
+	told = state_get_u64(&body);
+	if (told >= SAVE_MOST)
 		return (false);
+	m->version = told;
 	while (state_get_bool(&body))
 		if (!memory_load_box(m, &body))
 			return (false);
