@@ -786,6 +786,20 @@ another_relay_goes_on(void **state)
 	assert_true(e.session.records.n != 0);
 }
 
+static void
+all_bounds_of_a_journal_are_said(void **state)
+{
+	const struct store_key key = { SLICE("/n"), JOURNAL_ROOM };
+	struct store_bounds b;
+
+	(void)state;
+	memset(&b, 0xff, sizeof b);
+	assert_true(keep_judge(k, &key, &b));
+	assert_int_equal(b.events, 4);
+	assert_int_equal(b.keys + b.keys_bytes, 0);
+	assert_false(b.stays);
+}
+
 /* --- what goes along ---------------------------------------------------------- */
 
 #define ALONG_TAG	0x4258
@@ -900,6 +914,7 @@ main(void)
 		T(it_goes_where_its_client_was_given),
 		T(orders_reach_those_that_are_away),
 		T(another_relay_goes_on),
+		T(all_bounds_of_a_journal_are_said),
 		T(what_goes_along_without_memory_costs_the_rest_nothing),
 		T(rooms_that_cannot_be_saved_cost_the_rest_nothing),
 	};

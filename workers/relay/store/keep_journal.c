@@ -19,12 +19,12 @@ journal_bounds(const struct conf *conf, const struct conf_namespace *ns,
 {
 	if (!ns->journals)
 		return (false);
-	b->events = conf->recovery_journal_events;
-	b->bytes = conf->recovery_journal_bytes;
 	/* who is away longer is over; and that a client has got something is
 	 * known after the third time in which workers can tell so */
-	b->keep_ms = conf->recovery_window_ms + 4 * (JOURNAL_MOMENT_MS +
-	    conf->ping_interval_ms + 2 * conf->ping_timeout_ms);
+	*b = (struct store_bounds){ .events = conf->recovery_journal_events,
+		.bytes = conf->recovery_journal_bytes,
+		.keep_ms = conf->recovery_window_ms + 4 * (JOURNAL_MOMENT_MS +
+		    conf->ping_interval_ms + 2 * conf->ping_timeout_ms) };
 	return (true);
 }
 
