@@ -361,7 +361,6 @@ hooks_new(const struct hooks_params *p)
 	const struct guests_calls guests = { .arg = k, .tell = hooks_on_tell,
 		.begin = hooks_on_begin, .crowded = hooks_is_crowded };
 
-
 	if (k == NULL)
 		return (NULL);
 	k->magic = HOOKS_MAGIC;

@@ -121,6 +121,7 @@ hooks_conf(struct hooks *k, const struct conf *conf)
 	CHECK_MAGIC(k, HOOKS_MAGIC);
 	hooks_targets(k, conf);
 	k->conf = conf;
+	verdicts_conf(&k->verdicts, conf);
 	hooks_begin(k);
 	hooks_narrow(k);
 	guests_conf(&k->guests, conf);
