@@ -195,6 +195,44 @@ none_outlives_a_revocation_of_its_user(void **state)
 	assert_true(holds(&one, asks(FORWARD_ASKS_JOIN, "bob", "r:1")));
 }
 
+static void
+nor_of_whom_it_makes_him(void **state)
+{
+	uint64_t now_s = wall_now().ms / 1000;
+	struct revocation r = { .kind = REVOKED_USER, .name = SLICE("b\"b"),
+		.moment = (uint32_t)now_s + 1,
+		.until = (uint32_t)now_s + 1000 };
+	const struct bus_publish *p;
+
+	(void)state;
+	p = asks(FORWARD_ASKS_CONNECT, "ann", NULL);
+	assert_true(keep(&one, p,
+	    "{\"allow\":true,\"user\":\"b\\\"b\",\"cache\":1000}"));
+	assert_true(holds(&one, p));
+	assert_int_equal(revoked_put(seg, 0, &r, now_s), REVOKED_NEW);
+	assert_false(holds(&one, p));
+}
+
+static void
+one_is_of_when_it_was_asked_for(void **state)
+{
+	uint64_t now_s = wall_now().ms / 1000;
+	struct revocation r = { .kind = REVOKED_USER, .name = SLICE("ann"),
+		.moment = (uint32_t)now_s - 5,
+		.until = (uint32_t)now_s + 1000 };
+	const struct bus_publish *p = asks(FORWARD_ASKS_JOIN, "ann", "r:1");
+	struct answers_place at = answers_place(a, one.hook);
+
+	(void)state;
+	assert_in_range(at.since_s, now_s, now_s + 2);
+	assert_int_equal(revoked_put(seg, 0, &r, now_s), REVOKED_NEW);
+	answers_keep(a, &at, answers_key(a, &one, p), slice_str(forever));
+	assert_true(holds(&one, p));
+	at.since_s -= 10;	/* and it took long */
+	answers_keep(a, &at, answers_key(a, &one, p), slice_str(forever));
+	assert_false(holds(&one, p));
+}
+
 int
 main(void)
 {
@@ -209,6 +247,10 @@ main(void)
 		    none_outlives_its_configuration, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    none_outlives_a_revocation_of_its_user, setup, teardown),
+		cmocka_unit_test_setup_teardown(nor_of_whom_it_makes_him,
+		    setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    one_is_of_when_it_was_asked_for, setup, teardown),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

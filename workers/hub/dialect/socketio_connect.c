@@ -274,7 +274,8 @@ socketio_heard(struct connecting *x, const struct verdict *v)
 	const struct conf_namespace *ns = connecting_ns(x);
 	struct principal **who = connecting_who(x);
 
-	if (v != NULL && !granted_who(c->hub, v, who))
+	if (v != NULL && !granted_who(c->hub, v,
+	    connecting_asked_ms(x), who))
 		socketio_connect_error(c, ns, slice_of(ns->name, ns->name_len),
 		    "out of memory", "internal", NULL);
 	else if (socketio_admits(engine_of(c), ns, AUTH_OK, *who)) {

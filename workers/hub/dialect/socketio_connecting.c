@@ -33,6 +33,7 @@ struct connecting {
 	struct principal *who;
 	struct buf	 auth, granted;
 	char		 sid[SESSION_SID_LEN];
+	uint64_t	 asked_ms;	/* unix */
 	bool		 asked;		/* the answer is to come */
 	bool		 ended;		/* on the list of those */
 	TAILQ_ENTRY(connecting) next;
@@ -338,6 +339,7 @@ connecting_ask(struct client *c, const struct conf_namespace *ns,
 	x->client = c;
 	x->ns = ns;
 	x->who = who == NULL ? NULL : principal_ref(who);
+	x->asked_ms = c->hub->wall.ms;
 	sid_make(c->hub, x->sid);
 	STAILQ_INIT(&x->behind);
 	buf_init(&x->auth);
@@ -372,6 +374,12 @@ struct principal **
 connecting_who(struct connecting *x)
 {
 	return (&x->who);
+}
+
+uint64_t
+connecting_asked_ms(const struct connecting *x)
+{
+	return (x->asked_ms);
 }
 
 struct slice

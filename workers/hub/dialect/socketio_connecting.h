@@ -59,6 +59,8 @@ struct client *connecting_client(const struct connecting *);
 const struct conf_namespace *connecting_ns(const struct connecting *);
 /* Who asks, or NULL; whom a hook may make somebody else. */
 struct principal **connecting_who(struct connecting *);
+/* When, unix. */
+uint64_t connecting_asked_ms(const struct connecting *);
 struct slice connecting_auth(const struct connecting *);
 /* The sid that its session is to have. */
 struct slice connecting_sid(const struct connecting *);

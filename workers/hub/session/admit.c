@@ -234,7 +234,7 @@ admit_who(struct hub *h, const struct client_request *q, struct admission *a,
 }
 
 /* The hook says who may, and perhaps as whom: who that is then needs the same
- * roles. */
+ * roles, and is not revoked. */
 static bool
 admit_heard(struct hub *h, const struct client_request *q,
     struct admission *a, struct refusal *r)
@@ -243,6 +243,12 @@ admit_heard(struct hub *h, const struct client_request *q,
 
 	if (!h->events->hearing(h, q, a, r))
 		return (false);
+	if (tokens_revoked(h, a->who)) {
+		a->fail = AUTHFAIL_revoked;
+		admit_failed(h, a->fail);
+		return (admit_refuse(r, 401, "unauthorized",
+		    authfail_words(a->fail)));
+	}
 	why = admit_may(q->ns, q->route == NULL ? NULL : q->route->roles,
 	    q->route == NULL ? 0 : q->route->nroles, a->who, &code);
 	return (why == NULL || admit_refuse(r, 403, "forbidden", why));

@@ -43,7 +43,8 @@ granted_token(struct hub *h, const struct principal *was,
 }
 
 bool
-granted_who(struct hub *h, const struct verdict *v, struct principal **whop)
+granted_who(struct hub *h, const struct verdict *v, uint64_t asked_ms,
+    struct principal **whop)
 {
 	struct principal *was = *whop, *who = NULL;
 	uint8_t user[VERDICT_USER_MAX];
@@ -60,7 +61,7 @@ granted_who(struct hub *h, const struct verdict *v, struct principal **whop)
 	all = buf_unread(&roles);
 	if (!roles.oom)
 		who = principal_other(was, name, v->roles.n == 0 ? NULL : &all,
-		    (int64_t)(h->wall.ms / 1000));
+		    (int64_t)(asked_ms / 1000));
 	buf_fini(&roles);
 	if (who == NULL || !granted_token(h, was, who)) {
 		principal_unref(&who);

@@ -6,6 +6,7 @@
 #define HUB_STREAM_GRANTED_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/bug.h"
 
@@ -13,9 +14,10 @@ struct hub;
 struct principal;
 struct verdict;
 
-/* *who, a reference or NULL, becomes whom the verdict says, if it does.  false:
- * no memory, which is counted. */
-bool	granted_who(struct hub *, const struct verdict *, struct principal **who)
-	    MUST_USE;
+/* *who, a reference or NULL, becomes whom the verdict says, if it does: as of
+ * when the hook was asked, where no token says when.  false: no memory, which
+ * is counted. */
+bool	granted_who(struct hub *, const struct verdict *, uint64_t asked_ms,
+	    struct principal **who) MUST_USE;
 
 #endif

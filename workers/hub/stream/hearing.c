@@ -28,6 +28,7 @@ struct point {
 	SLIST_ENTRY(point) next;
 	enum point_state state;
 	uint64_t	 kind;		/* FORWARD_ASKS_... */
+	uint64_t	 asked_ms;	/* unix */
 	struct buf	 answer;
 	size_t		 room_len;	/* JOIN */
 	uint8_t		 room[];
@@ -154,6 +155,7 @@ hearing_point_new(struct hearing *x, uint64_t kind, struct slice room)
 	p->question.over = hearing_over;
 	p->of = x;
 	p->kind = kind;
+	p->asked_ms = x->hub->wall.ms;
 	p->room_len = room.n;
 	if (room.n != 0)
 		memcpy(p->room, room.p, room.n);
@@ -295,7 +297,7 @@ hearing_connect(struct hub *h, const struct client_request *q,
 	if (p != NULL)
 		memcpy(a->sid, p->of->sid, sizeof a->sid);
 	a->has_sid = p != NULL;
-	if (granted_who(h, &v, &a->who))
+	if (granted_who(h, &v, p == NULL ? h->wall.ms : p->asked_ms, &a->who))
 		return (true);
 	*r = (struct refusal){ .status = 503, .code = "internal",
 		.message = "out of memory" };

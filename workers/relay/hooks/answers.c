@@ -14,6 +14,7 @@
 #include "base/hashtab.h"
 #include "conf/conf.h"
 #include "proto/bus.h"
+#include "proto/json.h"
 #include "proto/json_verdict.h"
 #include "shm/counters.h"
 #include "shm/segment.h"
@@ -24,7 +25,7 @@ struct answer {
 	TAILQ_ENTRY(answer) next;	/* of its hook, by age */
 	uint64_t	 hash;
 	uint64_t	 until_us;	/* monotonic */
-	int64_t		 since_s;	/* unix: it came */
+	int64_t		 since_s;	/* unix: it was asked for */
 	uint32_t	 hook;
 	uint32_t	 nkey, nbody;
 	uint8_t		 bytes[];	/* key, then body */
@@ -196,12 +197,28 @@ answers_at(const struct answers *a, uint64_t hash, struct slice key)
 }
 
 static bool
+answers_is_of_before(const struct answers *a, const struct answer *e,
+    struct slice user)
+{
+	return (revoked_is(a->segment, revoked_id(a->segment, REVOKED_USER,
+	    user), e->since_s, wall_now().ms / 1000));
+}
+
+/* Who asks, or whom it makes him, was revoked since. */
+static bool
 answers_revoked(const struct answers *a, const struct answer *e,
     struct slice user)
 {
-	return (revoked_any(a->segment) && revoked_is(a->segment,
-	    revoked_id(a->segment, REVOKED_USER, user), e->since_s,
-	    wall_now().ms / 1000));
+	uint8_t name[VERDICT_USER_MAX];
+	struct verdict v;
+
+	if (likely(!revoked_any(a->segment)))
+		return (false);
+	if (answers_is_of_before(a, e, user))
+		return (true);
+	MUST(verdict_decode(slice_of(e->bytes + e->nkey, e->nbody), &v));
+	return (v.user.n != 0 && answers_is_of_before(a, e, slice_of(name,
+	    (size_t)json_name(v.user, name, sizeof name))));
 }
 
 bool
@@ -234,7 +251,8 @@ answers_place(const struct answers *a, const struct conf_hook *hook)
 {
 	return ((struct answers_place){ .hook = (size_t)(hook -
 	    a->conf->hooks), .serial = a->serial,
-	    .cache_ms = hook->cache_ms, .cache_bytes = hook->cache_bytes });
+	    .cache_ms = hook->cache_ms, .cache_bytes = hook->cache_bytes,
+	    .since_s = (int64_t)(wall_now().ms / 1000) });
 }
 
 /* The oldest go until there is room. */
@@ -261,7 +279,7 @@ answers_add(struct answers *a, const struct answers_place *at,
 	}
 	*e = (struct answer){ .hash = hash_bytes(&a->hash_key, key),
 		.until_us = mono_add_ms(mono_now(), ms).us,
-		.since_s = (int64_t)(wall_now().ms / 1000),
+		.since_s = at->since_s,
 		.hook = (uint32_t)at->hook, .nkey = (uint32_t)key.n,
 		.nbody = (uint32_t)body.n };
 	memcpy(e->bytes, key.p, key.n);

@@ -31,6 +31,7 @@ struct answers_place {
 	size_t		 hook;
 	uint32_t	 serial;	/* of the configuration */
 	uint64_t	 cache_ms, cache_bytes;
+	int64_t		 since_s;	/* unix: it was asked */
 };
 
 struct answers *answers_new(const struct segment *) MUST_USE;
