@@ -502,6 +502,12 @@ struct bus_members *bus_members(struct bus_envelope *, enum bus_members_what);
 struct bus_publish *bus_keep(struct bus_envelope *);
 struct bus_publish *bus_trim(struct bus_envelope *);
 struct bus_publish *bus_forward(struct bus_envelope *);
+/* It is a question, and no event on its way. */
+static inline bool
+bus_forward_asks(const struct bus_publish *p)
+{
+	return (p->kept != 0 && p->kept < FORWARD__MAX);
+}
 struct bus_publish *bus_queue(struct bus_envelope *);
 struct bus_publish *bus_inbox(struct bus_envelope *);
 struct bus_publish *bus_reply(struct bus_envelope *);

@@ -218,7 +218,7 @@ hooks_on_event(void *arg, const struct bus_envelope *b)
 	}
 	if (ns == NULL || ns->hook == NULL)
 		return (false);
-	if (b->publish.kept != 0 && b->publish.kept < FORWARD__MAX)
+	if (bus_forward_asks(&b->publish))
 		hooks_ask(k, ns, b);
 	else
 		hooks_take(k, ns, b);

@@ -333,7 +333,7 @@ stream_forward(struct stream *s, const struct bus_envelope *e)
 
 	if (s->hook != NULL && s->hook(s->hook_arg, e))
 		return;
-	if (e->publish.kept != 0)
+	if (bus_forward_asks(&e->publish))
 		stream_tell(s, &to, BUS_STORE_UNAVAILABLE);
 	else
 		stream_take(s, e);
