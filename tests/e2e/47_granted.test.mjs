@@ -98,3 +98,42 @@ test('nor one who is revoked while the hook thinks about it', async () => {
 		h.say({ allow: true, user: 'cat' });
 	assert.deepEqual(await Promise.all(all), [401, 401, 401, 401, out]);
 });
+
+/* --- who asks once more ------------------------------------------------------- */
+
+test('a client that gives up and comes again meanwhile is in by the later CONNECT',
+async () => {
+	const o = await connect(d, '/open');
+	const s = o.io.socket('/app', { auth: { n: 1 } });
+	await until(() => held.length === 1, 'a question');
+	s.disconnect();
+	s.auth = { n: 2 };
+	s.connect();
+	await until(() => held.length === 2, 'another one');
+	assert.deepEqual(held.map((h) => h.json.data[0].n), [1, 2]);
+	/* what is said of the first is not about the second */
+	held[0].say({ allow: true, user: 'one' });
+	assert.equal(await ask(o, 'echo', 1), 1);
+	assert.equal(s.connected, false);
+	held[1].say({ allow: true, user: 'two' });
+	await connected(s);
+	assert.equal(s.id, held[1].json.sid);
+	assert.equal(await ask(s, 'echo', 2), 2);
+	assert.equal(o.connected, true);
+	o.close();
+});
+
+test('... as often as one may be refused', async () => {
+	const before = held.length;
+	const w = await connect(d, '/open');
+	const gone = new Promise((ok) => w.once('disconnect', ok));
+	const s = w.io.socket('/app');
+	for (let i = 0; i < 200; i++)
+		s.disconnect().connect();
+	await gone;
+	assert.ok(held.length - before < 100, `${held.length}`);
+	for (const h of held)
+		h.say({ allow: true });
+	s.close();
+	w.close();
+});

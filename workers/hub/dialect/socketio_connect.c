@@ -330,6 +330,17 @@ socketio_ask(struct client *c, const struct conf_namespace *ns,
 		    "the back end cannot be asked", "unavailable", NULL);
 }
 
+/* socket.io-client says nothing when it gives a CONNECT up, and may send another
+ * one: that counts, and each is asked about.  As often as it may be refused. */
+static bool
+socketio_gives_up(struct client *c, struct slice nsp)
+{
+	struct connecting *x = connecting_find(c, nsp);
+
+	return (x == NULL || (++engine_of(c)->failed <
+	    c->hub->conf->failed_connects && connecting_forget(x)));
+}
+
 void
 socketio_connect(struct client *c, const struct sio_packet *p)
 {
@@ -352,8 +363,7 @@ socketio_connect(struct client *c, const struct sio_packet *p)
 		socketio_connect_error(c, NULL, p->nsp, "Invalid namespace", NULL, NULL);
 		return;
 	}
-	if (recover_asking(&e->back, ns) ||
-	    connecting_find(c, p->nsp) != NULL) {
+	if (recover_asking(&e->back, ns) || !socketio_gives_up(c, p->nsp)) {
 		client_close(c, REASON_sio_parse);
 		return;
 	}

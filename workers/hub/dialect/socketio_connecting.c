@@ -210,16 +210,31 @@ connecting_remove(struct connecting *x)
 	x->client = NULL;
 }
 
+static void
+connecting_drop(struct connecting *x)
+{
+	connecting_remove(x);
+	if (!x->asked)			/* else the answer frees it */
+		connecting_free(x);
+}
+
+bool
+connecting_forget(struct connecting *x)
+{
+	bool asked = x->asked;
+
+	if (asked)
+		connecting_drop(x);
+	return (asked);
+}
+
 void
 connecting_cancel(struct client *c)
 {
 	struct connecting *x;
 
-	while ((x = connecting_next(c, NULL)) != NULL) {
-		connecting_remove(x);
-		if (!x->asked)		/* else the answer frees it */
-			connecting_free(x);
-	}
+	while ((x = connecting_next(c, NULL)) != NULL)
+		connecting_drop(x);
 }
 
 static bool

@@ -52,6 +52,9 @@ bool	connecting_hold(struct connecting *, const struct sio_packet *,
 /* It is over, for this namespace: when the turn ends, what has waited goes on, if
  * there is a session.  Harmless when there is none. */
 void	connecting_end(struct client *, const struct conf_namespace *);
+/* Another CONNECT comes in its place, and what has waited behind it is dropped.
+ * false: its hook has answered, and it stays. */
+bool	connecting_forget(struct connecting *) MUST_USE;
 /* The client goes. */
 void	connecting_cancel(struct client *);
 
