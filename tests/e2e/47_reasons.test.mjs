@@ -67,7 +67,8 @@ async function comes(d, more, opts) {
 	const name = `u${n++}`;
 	const s = await connect(d, '/who', { ...as(name, more), ...opts });
 	await ask(s, 'room:join', { room: name });
-	await here(name);
+	await g.until((l) => follow(l).users.has(name) &&
+	    follow(l).rooms.get(name)?.has(name));
 	return [name, s];
 }
 const here = (name, group = g) => group.until((l) => follow(l).users.has(name));
