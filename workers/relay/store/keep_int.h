@@ -1,5 +1,7 @@
 /*
- * The inside of keep.h, between keep.c (rooms), keep_journal.c (journals),
+ * The inside of keep.h, between keep.c (rooms: reading, and what is common),
+ * keep_take.c (what is published there), keep_give.c (what workers are told),
+ * keep_journal.c (journals),
  * keep_sessions.c (sessions that can be recovered from these) and keep_far.c
  * (other hosts, by the engine that keeps in Redis).
  */
@@ -57,11 +59,19 @@ void	keep_who(struct keep *, struct slice nsp, struct slice room,
  * where else that wanted it to.  b holds a frame for nobody. */
 void	keep_route(struct keep *, const struct store_asker *from, struct buf *b,
 	    const uint64_t slots[2]);
-/* The same in two steps, in this order. */
+/* The same here alone, with a frame for nobody in b. */
+void	keep_give(struct keep *, const struct store_asker *from, struct buf *b,
+	    const uint64_t slots[2]);
+/* As keep_route() in two steps, in this order. */
 void	keep_route_here(struct keep *, const struct store_asker *from,
 	    struct buf *b, const uint64_t slots[2]);
 void	keep_route_far(struct keep *, const struct store_asker *from,
 	    struct buf *b);
+/* BUS_KEEP; BUS_TRIM. */
+void	keep_take(struct keep *, struct bus_envelope *);
+void	keep_trim(struct keep *, const struct bus_envelope *);
+/* Who has sent it. */
+struct store_asker keep_asker(const struct bus_envelope *);
 /* A page may be read for this worker now. */
 bool	keep_takes(const struct keep *, unsigned slot);
 bool	keep_judge(void *keep, const struct store_key *,
