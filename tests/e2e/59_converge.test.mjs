@@ -61,7 +61,7 @@ test('E4: schedules of five clients on three hosts converge, whatever is cut', a
 
 test('E4: the same on one host, in memory', async () => {
 	const n = long ? 200 : 6;
-	good(await converge([alone], '/c', { n, at: 6, seed: 5000,
+	good(await converge([alone], '/c', { n, at: 6, seed: 5000, forgets: true,
 		strike: (rnd) => killOne([alone], pick(['worker', 'relay'], rnd),
 		    rnd) }), n);
 });

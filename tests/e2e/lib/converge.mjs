@@ -8,7 +8,7 @@ import { Changes, chance, Writer } from './documents.mjs';
 const CLIENTS = 5, STEPS = 24;
 
 /* One schedule.  strike(rnd): something breaks; or nothing does. */
-async function schedule(hosts, nsp, seed, strike, broken) {
+async function schedule(hosts, nsp, seed, strike, { broken, forgets }) {
 	const rnd = chance(seed), changes = new Changes(), doc = `doc:s${seed}`;
 	const all = [...Array(CLIENTS).keys()].map((i) => new Writer(hosts, doc,
 	    changes, rnd, { nsp, name: `${seed}.${i}`,
@@ -26,18 +26,24 @@ async function schedule(hosts, nsp, seed, strike, broken) {
 		await sleep(rnd(12));
 	}
 	await Promise.all(writes);
-	let same = true;
+	let same = false;
 	await until(() => all.every((w) => w.ready), `${doc} to be open`, 30000);
-	/* the last is a change that all hear of, if they hear */
-	await until(async () => {
-		const r = await all[1].s?.timeout(8000).emitWithAck('doc:set',
-		    { doc, key: 'last', base: null, value: seed }).catch(() => {});
-		return r?.rev > 0;	/* 0: it waits for Redis, with its relay */
-	}, `${doc} to be written`, 30000);
-	await until(() => all.every((w) => w.ready &&
-		w.copy.get('last')?.value === seed && w.text === all[1].text),
-	`${doc} to be the same`, broken ? 300 : 10000)
-	    .catch(() => { same = false; });
+	/* the last is a change that all hear of, if they hear; in memory a relay that is
+	 * killed takes it along */
+	for (let tries = forgets ? 3 : 1; tries > 0; tries--) {
+		await until(async () => {
+			const r = await all[1].s?.timeout(8000).emitWithAck('doc:set',
+			    { doc, key: 'last', base: null, value: seed })
+			    .catch(() => {});
+			return r?.rev > 0;	/* 0: it waits for Redis, with its relay */
+		}, `${doc} to be written`, 30000);
+		same = await until(() => all.every((w) => w.ready &&
+			w.copy.get('last')?.value === seed && w.text === all[1].text),
+		`${doc} to be the same`, broken ? 300 : 10000)
+		    .then(() => true, () => false);
+		if (same)
+			break;
+	}
 	if (!same)
 		changes.say(`${doc} differs: ${all.map((w) => `${w.at} ${w.ready} ${
 		    JSON.stringify(w.since)} ${w.text}`).join('\n')}`);
@@ -47,14 +53,14 @@ async function schedule(hosts, nsp, seed, strike, broken) {
 }
 
 /* So many, some at a time, from this seed on. */
-export async function converge(hosts, nsp, { n, seed = 1, at = 4, strike, broken }) {
+export async function converge(hosts, nsp, { n, seed = 1, at = 4, strike, ...how }) {
 	const sum = { wrong: [], sets: 0, conflicts: 0, unknown: 0, resets: 0,
 		opens: 0 };
 	let next = seed;
 	await Promise.all([...Array(Math.min(at, n))].map(async () => {
 		while (next < seed + n) {
 			const c = await schedule(hosts, nsp, next++,
-			    strike ?? (async () => {}), broken);
+			    strike ?? (async () => {}), how);
 			for (const k of Object.keys(sum))
 				sum[k] = k === 'wrong' ? [...sum.wrong, ...c.wrong] :
 				    sum[k] + c[k];
