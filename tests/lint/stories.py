@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""STORIES.md is true: each row has tests, each test that it names is there under
+"""The rows of README.md are true: each has tests, each test that it names is there under
 that title, and the title begins with the row.  What a title has from a variable
 is an ellipsis.
 
@@ -24,7 +24,7 @@ TITLE = re.compile(r'\b(?:test|told)\(\s*((?:' + PART + r')(?:\s*\+\s*(?:' + PAR
 def say(text):
     global bad
     bad += 1
-    print(f'STORIES.md: {text}')
+    print(f'README.md: {text}')
 
 
 def titles(path):
@@ -59,7 +59,7 @@ def check(row, tests):
 
 
 rows = {}
-with open(os.path.join(top, 'STORIES.md')) as f:
+with open(os.path.join(top, 'README.md')) as f:
     for line in f:
         m = re.fullmatch(r'\| (\w\d+) \| (.+?) \| (.+) \|\n?', line)
         if not m:

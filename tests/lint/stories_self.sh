@@ -14,7 +14,7 @@ wrong() {
 	rm -rf "$tmp/x"
 	mkdir -p "$tmp/x/tests"
 	ln -s "$PWD/tests/e2e" "$tmp/x/tests/e2e"
-	sed "$2" STORIES.md >"$tmp/x/STORIES.md"
+	sed "$2" README.md >"$tmp/x/README.md"
 	if python3 tests/lint/stories.py "$tmp/x" >"$tmp/out" ||
 	    ! grep -q -- "$1" "$tmp/out"; then
 		echo "stories_self: not found: $1"
