@@ -36,7 +36,10 @@ async function typing(list, f) {
 			await sleep(5);
 		}
 	})();
-	await f();
+	await f(() => {
+		const then = n + 10;
+		return until(() => n >= then, 'more to be typed');
+	});
 	on = false;
 	await types;
 	const text = await equal(list, 30000);
@@ -52,9 +55,9 @@ test('workers and relay are killed while three type', async () => {
 	const d = await Daemon.start({ workers: 2, conf: conf() });
 	d.mayDie = true;
 	const all = await three(d);
-	await typing(all, async () => {
+	await typing(all, async (more) => {
 		for (const slot of [1, 2]) {
-			await sleep(100);
+			await more();
 			const w = d.worker(slot);
 			process.kill(w.pid, 'SIGKILL');
 			await d.next(w.pid, slot, 20000);
@@ -63,7 +66,7 @@ test('workers and relay are killed while three type', async () => {
 		const r = d.relay();
 		process.kill(r.pid, 'SIGKILL');
 		await d.next(r.pid, undefined, 20000);
-		await sleep(200);
+		await more();
 	});
 	/* what the relay's memory had is offered anew */
 	const late = await editor(d, 'd');
@@ -111,16 +114,16 @@ test('reload and upgrade while three type: nobody is closed', async () => {
 	const d = await Upgradable.start({ workers: 2, conf: conf() });
 	const all = await three(d);
 	all.forEach((e, i) => e.user(`u${i}`));
-	await typing(all, async () => {
+	await typing(all, async (more) => {
 		const before = d.children().map((c) => c.pid);
-		await sleep(100);
+		await more();
 		fs.appendFileSync(d.file, '\n# another\n');
 		process.kill(d.pid, 'SIGHUP');
 		await d.logged(' turned ', 1, 20000);
 		putRebuilt(d);
 		await upgrade(d);
 		assert.ok(d.children().every((c) => !before.includes(c.pid)));
-		await sleep(100);
+		await more();
 	});
 	await until(() => all.every((e) => e.users.length === 3), 'awareness');
 	assert.deepEqual(all.map((e) => e.nsockets), [1, 1, 1]);
@@ -154,14 +157,14 @@ test('two hosts with a Redis', async () => {
 	all.forEach((e, i) => e.user(`u${i}`));
 	await until(() => all.every((e) => e.users.length === 6), 'awareness');
 	a.mayDie = true;
-	const text = await typing(all, async () => {
+	const text = await typing(all, async (more) => {
 		await until(async () => await a.metric('yjs_compactions') +
 		    await b.metric('yjs_compactions') > 0, 'a snapshot', 20000);
 		const r = a.relay();
 		process.kill(r.pid, 'SIGKILL');
 		await a.next(r.pid, undefined, 20000);
 		await connected(a);
-		await sleep(100);
+		await more();
 	});
 	/* what it has kept is there: nobody begins anew */
 	assert.equal(await a.metric('yjs_anew'), 0);
@@ -171,7 +174,8 @@ test('two hosts with a Redis', async () => {
 	    await b.metric('store_trims') > 0, 'a trim', 40000);
 	/* what is in Redis is what they have, for a host that knows nothing */
 	closeAll();
-	await sleep(50);
+	for (const d of [a, b])
+		await d.counts('sessions', 0);
 	const kept = await cli.do('XLEN', 'roost:history:docs:yjs:d');
 	const e = await editor(b, 'd');
 	assert.equal(e.s, text);

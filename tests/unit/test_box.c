@@ -122,8 +122,7 @@ with_redis(void **state)
 {
 	(void)state;
 	memory = NULL;
-	if (real_pid <= 0)
-		return (0);
+	assert_true(real_pid > 0);	/* there is a redis-server */
 	far = box_remote_new(&calls, on_stale);
 	assert_non_null(far);
 	stale = false;
@@ -154,8 +153,6 @@ question(enum box_op op)
 static void
 ask(const struct box_question *q)
 {
-	if (memory == NULL && far == NULL)
-		skip();
 	news[0] = '\0';
 	result = BUS_STORE_EPOCH;
 	if (memory != NULL)
