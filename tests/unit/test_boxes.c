@@ -4,8 +4,6 @@
  */
 #include "relay/box/boxes.h"
 
-#include <sys/socket.h>
-
 #include <unistd.h>
 
 #include "base/slotset.h"
@@ -16,6 +14,7 @@
 #include "shm/interest.h"
 #include "shm/slots.h"
 #include "tests/lib/conf_text.h"
+#include "tests/lib/slot_peer.h"
 
 #define LIMIT	4096u
 
@@ -35,23 +34,9 @@ static uint64_t counted[COUNTER__MAX];	/* at the start of the test */
 	    counted[COUNTER_##name], n)
 
 static void
-on_event(struct loop_fd *f, unsigned events)
-{
-	(void)f;
-	(void)events;
-}
-
-static void
 connect_slot(unsigned slot)
 {
-	int fds[2];
-
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0,
-	    fds), 0);
-	far_end[slot] = fds[1];
-	peers[slot] = peer_new(loop, slot, slot, fds[0], LIMIT, on_event);
-	assert_non_null(peers[slot]);
-	exchange_add(&x, peers[slot]);
+	peers[slot] = slot_peer_new(loop, &x, slot, LIMIT, &far_end[slot]);
 }
 
 static int

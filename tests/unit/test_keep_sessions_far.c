@@ -5,13 +5,12 @@
  */
 #include "relay/store/keep.h"
 
-#include <sys/socket.h>
-
 #include <inttypes.h>
 #include <unistd.h>
 
 #include "proto/bus.h"
 #include "relay/local/feed.h"
+#include "relay/redis/key.h"
 #include "relay/redis/redis.h"
 #include "relay/store/keep_sessions.h"
 #include "relay/store/remote.h"
@@ -21,6 +20,7 @@
 #include "shm/slots.h"
 #include "sys/timer.h"
 #include "tests/lib/conf_text.h"
+#include "tests/lib/slot_peer.h"
 
 #define LIMIT	(1u << 20)
 #define PID	"KZGaJiYwfs_kqvmBAABx"
@@ -246,23 +246,9 @@ fit(void *arg, const struct bus_envelope *e)
 /* --- set up ----------------------------------------------------------------*/
 
 static void
-on_event(struct loop_fd *f, unsigned events)
-{
-	(void)f;
-	(void)events;
-}
-
-static void
 connect_slot(unsigned slot)
 {
-	int fds[2];
-
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0,
-	    fds), 0);
-	far_end[slot] = fds[1];
-	peers[slot] = peer_new(loop, slot, slot, fds[0], LIMIT, on_event);
-	assert_non_null(peers[slot]);
-	exchange_add(&x, peers[slot]);
+	peers[slot] = slot_peer_new(loop, &x, slot, LIMIT, &far_end[slot]);
 }
 
 static void
@@ -1119,7 +1105,7 @@ keys_say_where_the_namespace_ends(void **state)
 
 	(void)state;
 	buf_init(&b);
-	remote_put_nsp(&b, SLICE("/a:b%"));
+	redis_put_nsp(&b, SLICE("/a:b%"));
 	assert_slice(buf_unread(&b), "a%3ab%25");
 	buf_fini(&b);
 }

@@ -12,6 +12,7 @@
 
 #include "base/number.h"
 #include "relay/box/remote_script.h"
+#include "relay/redis/key.h"
 #include "relay/redis/reply.h"
 #include "shm/counters.h"
 
@@ -141,20 +142,6 @@ remote_place(struct slice user)
 	return ((h ^ h >> 16) % REMOTE_CHANNELS);
 }
 
-static void
-remote_put_nsp(struct buf *b, struct slice nsp)
-{
-	size_t i;
-
-	for (i = 1; i < nsp.n; i++)
-		if (nsp.p[i] == ':')
-			buf_str(b, "%3a");
-		else if (nsp.p[i] == '%')
-			buf_str(b, "%25");
-		else
-			buf_byte(b, nsp.p[i]);
-}
-
 static struct slice
 remote_box_key(struct box_remote *r, unsigned i, const struct box_question *q)
 {
@@ -164,7 +151,7 @@ remote_box_key(struct box_remote *r, unsigned i, const struct box_question *q)
 	buf_reset(&r->name);
 	buf_slice(&r->name, buf_unread(&r->prefix));
 	buf_str(&r->name, names[i]);
-	remote_put_nsp(&r->name, q->nsp);
+	redis_put_nsp(&r->name, q->nsp);
 	buf_byte(&r->name, ':');
 	buf_slice(&r->name, q->user);
 	return (redis_name_at(r->redis, &r->keys[i], buf_unread(&r->channel),

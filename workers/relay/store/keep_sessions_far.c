@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "relay/redis/key.h"
 #include "relay/redis/redis.h"
 #include "shm/counters.h"
 
@@ -40,7 +41,7 @@ far_key(struct keep *k, struct buf *b, struct slice nsp,
 	buf_reset(&f->name);
 	buf_str(&f->name, k->link.prefix);
 	buf_str(&f->name, "session:");
-	remote_put_nsp(&f->name, nsp);
+	redis_put_nsp(&f->name, nsp);
 	buf_byte(&f->name, ':');
 	buf_append(&f->name, pid, STORED_PID);
 	return (redis_name_at(k->link.redis, b, buf_unread(&f->channel),

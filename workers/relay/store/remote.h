@@ -96,9 +96,6 @@ void	remote_missed(struct remote *, const struct store_key *);
  * REMOTE_MARK.  false: it makes no sense. */
 bool	remote_hear(struct remote *, struct slice payload,
 	    const struct store_key *journal) MUST_USE;
-/* A namespace as it is in keys, at the end of b: where it ends is to be seen, "/a:b"
- * and "c" are not "/a" and "b:c". */
-void	remote_put_nsp(struct buf *b, struct slice nsp);
 /* This room has members here from now on, or none. */
 void	remote_interest(struct remote *, const struct store_key *, bool any);
 /* Nothing that was asked of Redis waits for its answer. */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/digest.h"
+#include "relay/redis/key.h"
 #include "relay/redis/redis.h"
 #include "shm/counters.h"
 
@@ -47,20 +48,6 @@ remote_hears(struct remote_room *r)
 	return (channel.n != 0 && redis_hears(r->m->link.redis, channel));
 }
 
-void
-remote_put_nsp(struct buf *b, struct slice nsp)
-{
-	size_t i;
-
-	for (i = 1; i < nsp.n; i++)
-		if (nsp.p[i] == ':')
-			buf_str(b, "%3a");
-		else if (nsp.p[i] == '%')
-			buf_str(b, "%25");
-		else
-			buf_byte(b, nsp.p[i]);
-}
-
 /* PREFIX "history" WHAT MORE ":" NS ":" ROOM, where the channel is; of a journal
  * PREFIX "journal" WHAT MORE ":" NS. */
 static struct slice
@@ -79,7 +66,7 @@ ask_key_of(struct remote *m, struct buf *b, const struct store_key *k,
 		buf_slice(&m->offer, more);
 		buf_byte(&m->offer, ':');
 	}
-	remote_put_nsp(&m->offer, k->nsp);
+	redis_put_nsp(&m->offer, k->nsp);
 	if (!journal) {
 		buf_byte(&m->offer, ':');
 		buf_slice(&m->offer, k->room);
